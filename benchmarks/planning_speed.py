@@ -1,0 +1,132 @@
+"""How fast is the memory arithmetic, and how long does one question take?
+
+    python benchmarks/planning_speed.py [--json] [--runs N]
+
+grid: memory evaluations a second on one core, contexts x users in one call; one evaluation is everything that the
+engine allocates on the GPU and the host for one context and one number of users.
+command: `gyakusan inspect FILE` of a local GGUF, as a ratio to `python -c "import cyclopts"`, run in turn.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from gyakusan.core.broadcast import Number
+from gyakusan.core.model import Model
+from gyakusan.engines.llamacpp.cache import groups
+from gyakusan.engines.llamacpp.scratch import scratch
+from gyakusan.engines.llamacpp.settings import Settings
+from gyakusan.engines.llamacpp.weights import weights
+from gyakusan.models import load
+
+MODELS = ("llama3.1-8b", "gpt-oss-20b", "qwen3-30b-a3b", "gemma3-27b")
+CONTEXTS, USERS = 512, 16
+
+
+def evaluate(model: Model, settings: Settings) -> Number:
+    """Bytes on the GPU and the host. [B]"""
+    held, made = weights(model, settings), scratch(model, settings)
+    return held.gpu + held.host + sum(g.bytes for g in groups(model, settings)) + made.gpu + made.host
+
+
+def grid_rate(model: Model) -> float:
+    """Evaluations a second over a grid of contexts x users, the best of several calls. [1/s]"""
+    contexts = np.arange(1, CONTEXTS + 1, dtype=np.int64)[:, None] * 256
+    users = np.arange(1, USERS + 1, dtype=np.int64)[None, :]
+    settings = Settings(context=contexts * users, slots=users)
+    size = evaluate(model, settings).size
+    return size / best(lambda: evaluate(model, settings))
+
+
+def best(call: Callable[[], object], runs: int = 30) -> float:
+    """Shortest time of several calls. [s]"""
+    times = []
+    for _ in range(runs):
+        begun = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - begun)
+    return min(times)
+
+
+def tiny_gguf(path: Path) -> None:
+    """A small but real GGUF: a llama of two blocks, with a hole for data."""
+    from gguf import GGUFWriter
+
+    writer = GGUFWriter(path, "llama")
+    writer.add_block_count(2)
+    writer.add_context_length(4096)
+    writer.add_embedding_length(256)
+    writer.add_feed_forward_length(512)
+    writer.add_head_count(4)
+    writer.add_head_count_kv(2)
+    writer.add_vocab_size(1000)
+    for name, shape in _shapes():
+        writer.add_tensor(name, np.zeros(shape, dtype=np.float16))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+def _shapes() -> list[tuple[str, tuple[int, ...]]]:
+    block = {"attn_q": (256, 256), "attn_k": (128, 256), "attn_v": (128, 256), "attn_output": (256, 256)}
+    block |= {"ffn_gate": (512, 256), "ffn_up": (512, 256), "ffn_down": (256, 512)}
+    blocks = [(f"blk.{i}.{n}.weight", s) for i in range(2) for n, s in block.items()]
+    norms = [(f"blk.{i}.{n}.weight", (256,)) for i in range(2) for n in ("attn_norm", "ffn_norm")]
+    return [("token_embd.weight", (1000, 256)), ("output_norm.weight", (256,)), *blocks, *norms]
+
+
+def command_ratio(runs: int) -> dict[str, float]:
+    """Wall seconds of the command and of the bare CLI library, run in turn, and the median of the ratios."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "tiny.gguf"
+        tiny_gguf(path)
+        ours = [sys.executable, "-m", "gyakusan", "inspect", str(path), "--device", "RTX 4090"]
+        bare = [sys.executable, "-c", "import cyclopts"]
+        pairs = [(wall(ours), wall(bare)) for _ in range(runs + 1)][1:]
+    ratios = [a / b for a, b in pairs]
+    return {
+        "inspect_s": statistics.median(a for a, _ in pairs),
+        "bare_s": statistics.median(b for _, b in pairs),
+        "ratio": statistics.median(ratios),
+    }
+
+
+def wall(command: list[str]) -> float:
+    """Wall time of a command. [s]"""
+    begun = time.perf_counter()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - begun
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--runs", type=int, default=7)
+    asked = parser.parse_args()
+    rates = {name: grid_rate(load(name)) for name in MODELS}
+    report = {"evaluations_per_second": rates, "command": command_ratio(asked.runs)}
+    if asked.json:
+        print(json.dumps(report, indent=1))
+        return
+    for name, rate in rates.items():
+        print(f"{name:20} {rate / 1e6:7.1f} million memory evaluations a second on one core")
+    c = report["command"]
+    print(
+        f"inspect of a GGUF: {c['inspect_s']:.3f} s, {c['ratio']:.2f} x `python -c 'import cyclopts'` ({c['bare_s']:.3f} s)"
+    )
+
+
+if __name__ == "__main__":
+    main()

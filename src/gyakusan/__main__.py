@@ -1,0 +1,7 @@
+"""python -m gyakusan."""
+
+import sys
+
+from gyakusan.cli import main
+
+sys.exit(main())

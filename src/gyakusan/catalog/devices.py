@@ -1,0 +1,233 @@
+"""Devices and whole computers: a name -> a Device, a Machine. Facts: data/devices/*.toml and data/machines.toml."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal, TypeVar
+
+from gyakusan.catalog.names import spoken
+from gyakusan.catalog.records import Entry, bad_record, entries
+from gyakusan.catalog.unified import Reserve, Rule, by_rule, driver
+from gyakusan.core.machine import Backend, Device, Machine, Price
+from gyakusan.errors import UnknownName, nearest
+from gyakusan.message import say
+from gyakusan.units import GIB, MIB
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceRecord:
+    """A device as the catalogue knows it.
+
+    sizes_gib: memory as sold [GiB]; memory_mib: what driver or OS report [MiB], with memory_source, only for one size;
+    rule: how much of a unified memory is usable; bandwidth_gb_s [10^9 B/s]; power_w [W]; released, checked: ISO 8601.
+    """
+
+    name: str
+    vendor: str
+    kind: Literal["gpu", "unified"]
+    backend: Backend
+    sizes_gib: tuple[int, ...]
+    source: str
+    checked: str
+    bandwidth_gb_s: float
+    released: str
+    aliases: tuple[str, ...] = ()
+    memory_mib: int = 0
+    memory_source: str = ""
+    rule: Rule = ""
+    power_w: float | None = None
+    prices: tuple[Price, ...] = ()
+
+    def device(self, size: int, memory: int | None = None, title: str = "") -> Device:
+        """The device with `size` [GiB], or with another capacity `memory` [B]. title: its name, if not the record's."""
+        capacity = memory or self.memory_mib * MIB or size * GIB
+        kept = self._kept(capacity, given=memory is not None)
+        return Device(
+            name=title or self.name,
+            kind=self.kind,
+            memory=capacity,
+            backend=self.backend,
+            vendor=self.vendor,
+            reserved=kept.bytes if kept else 0,
+            reserved_basis=kept.basis if kept else "assumed",
+            reserved_reason=kept.reason if kept else None,
+            memory_basis="read" if memory or self.memory_mib else "assumed",
+            bandwidth=self.bandwidth_gb_s * 1e9,
+            source=self.source,
+            checked=self.checked,
+            prices=self.prices,
+            power=self.power_w,
+            released=self.released,
+        )
+
+    def _kept(self, capacity: int, given: bool) -> Reserve | None:
+        """What is not usable of `capacity` [B]. given: the user named it, and means what the driver leaves."""
+        if self.kind == "gpu" and self.backend == "cuda":
+            return None if given else driver()
+        return by_rule(self.rule, capacity)
+
+
+@dataclass(frozen=True, slots=True)
+class MachineRecord:
+    """A whole computer. device: a name of a DeviceRecord; sizes_gib: memory as sold [GiB]."""
+
+    name: str
+    device: str
+    sizes_gib: tuple[int, ...]
+    source: str
+    checked: str
+    aliases: tuple[str, ...] = ()
+    prices: tuple[Price, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A device as asked for, not parsed. key: how it is spoken of; size [GiB]; entry: its record, or the computer's."""
+
+    key: str
+    size: int
+    entry: Entry
+
+    @property
+    def is_machine(self) -> bool:
+        """True for a whole computer."""
+        return self.entry.file.name == "machines.toml"
+
+    @property
+    def title(self) -> str:
+        """A name that finds exactly this again."""
+        own = spoken(self.entry.name)
+        several = own.size is None and sum(f.key == own.key and f.is_machine == self.is_machine for f in _all()) > 1
+        return f"{self.entry.name} {self.size}GB" if several else self.entry.name
+
+    def device(self, memory: int | None = None) -> Device:
+        """The Device. memory: a capacity instead of the catalogue's [B]."""
+        if not self.is_machine:
+            return record_of(self.entry, DeviceRecord).device(self.size, memory, self.title)
+        return _exactly(record_of(self.entry, MachineRecord).device, self.size).device(memory)
+
+    def machine(self, memory: int | None = None) -> Machine:
+        """The computer around this device: the RAM beside a discrete card is not known."""
+        device = self.device(memory)
+        prices = record_of(self.entry, MachineRecord).prices if self.is_machine else ()
+        host = None if device.kind == "unified" else Device("CPU", "host", None, "cpu")
+        return Machine(self.title if self.is_machine else device.name, (device,), host, prices=prices)
+
+
+def find(text: str, memory: int | None = None) -> Found:
+    """The device or computer that `text` names. memory: chooses among sizes as sold where it equals one [B].
+
+    Raises UnknownName with the nearest names, or with the candidates where several sizes are sold and none was named:
+    memory is the whole question, so it is not guessed.
+    """
+    asked = spoken(text)
+    every = [f for f in _all() if f.key == asked.key] if asked.key else []
+    wanted = asked.size or _sold_as(memory, every)
+    chosen = [f for f in every if wanted in (None, f.size)]
+    if not every:
+        raise _unknown(text)
+    if not chosen:
+        raise _no_such_size(text, every)
+    if len(chosen) > 1:
+        raise _several(text, chosen)
+    return chosen[0]
+
+
+def match(name: str, memory: int | None) -> Device | None:
+    """The catalogue's device for a name that a driver reports, of the size nearest to memory [B], or None.
+
+    A size more than a quarter away is another device under the same name.
+    """
+    asked = spoken(name)
+    every = [f for f in _all() if f.key == asked.key and not f.is_machine]
+    if not every:
+        return None
+    wanted = memory or (asked.size or every[0].size) * GIB
+    best = min(every, key=lambda f: abs(f.size * GIB - wanted))
+    return best.device() if abs(best.size * GIB - wanted) <= best.size * GIB / 4 else None
+
+
+@cache
+def device_names() -> tuple[str, ...]:
+    """Names that `find` takes, sizes included, in the catalogue's order."""
+    return tuple(dict.fromkeys(f.title for f in _all()))
+
+
+def device_records() -> tuple[DeviceRecord, ...]:
+    """Every device of the catalogue."""
+    return tuple(record_of(e, DeviceRecord) for e in entries("devices"))
+
+
+def machine_records() -> tuple[MachineRecord, ...]:
+    """Every whole computer of the catalogue."""
+    return tuple(record_of(e, MachineRecord) for e in entries("machines.toml"))
+
+
+def record_of(entry: Entry, make: Callable[..., T]) -> T:
+    """A record as a value. Raises BadRecord for unknown or missing keys, naming the file."""
+    fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in entry.table().items()}
+    try:
+        if "prices" in fields:
+            fields["prices"] = tuple(Price(**p) for p in fields["prices"])
+        return make(**fields)
+    except TypeError as error:
+        raise bad_record(entry.file, entry.name, str(error).replace("__init__() ", "")) from error
+
+
+@cache
+def _all() -> tuple[Found, ...]:
+    """Every name x size of the catalogue. Records are not parsed."""
+    every = (*entries("devices"), *entries("machines.toml"))
+    keys = {e: dict.fromkeys(spoken(n).key for n in e.names) for e in every}
+    return tuple(Found(key, size, e) for e in every for size in e.sizes for key in keys[e])
+
+
+def _exactly(name: str, size: int) -> Found:
+    return next(f for f in _all() if f.key == spoken(name).key and f.size == size and not f.is_machine)
+
+
+def _unknown(text: str) -> UnknownName:
+    """UnknownName with the nearest names. Keys are compared: vendor words would drown what tells devices apart."""
+    titles: dict[str, str] = {}
+    for found in reversed(_all()):
+        titles[found.key] = found.title
+    close = nearest(spoken(text).key, titles)
+    name = repr(text if len(text) <= 80 else text[:77] + "...")
+    if not close:
+        return UnknownName(
+            "No {kind} is called {name}.",
+            kind=say("device"),
+            name=name,
+            mend='Write a name such as "RTX 5090", or only --memory 24GiB.',
+        )
+    near = ", ".join(dict.fromkeys(titles[k] for k in close))
+    return UnknownName("No {kind} is called {name}.", kind=say("device"), name=name, near=near, mend="Nearest: {near}.")
+
+
+def _sold_as(memory: int | None, every: list[Found]) -> int | None:
+    """The size as sold that `memory` [B] is, in GiB or in decimal GB; None if it is none of them."""
+    sizes = {f.size for f in every}
+    return next((n for n in sizes if memory in (n * GIB, n * 10**9)), None)
+
+
+def _no_such_size(text: str, every: list[Found]) -> UnknownName:
+    sizes = sorted({f.size for f in every})
+    return UnknownName(
+        "{name} is not sold with that much memory, but with {sizes} GB.",
+        name=repr(text[:80]),
+        sizes=", ".join(map(str, sizes)),
+        mend="Name one of these sizes, or give the capacity with --memory.",
+    )
+
+
+def _several(text: str, chosen: list[Found]) -> UnknownName:
+    return UnknownName(
+        "{name} is sold with several sizes of memory: {candidates}.",
+        name=repr(text[:80]),
+        candidates=", ".join(dict.fromkeys(f.title for f in chosen)),
+        mend="Say which, or give the capacity with --memory.",
+    )

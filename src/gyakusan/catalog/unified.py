@@ -1,0 +1,113 @@
+"""How much of a memory an engine may not have, why, and how sure that is: above all where CPU and GPU share it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from gyakusan.core.machine import Basis
+from gyakusan.message import Message, say
+from gyakusan.units import GIB, MIB, format_bytes
+
+Rule = Literal["", "apple", "strix", "spark", "jetson"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reserve:
+    """bytes: not usable [B]; basis: where that comes from; reason: a sentence for the reader."""
+
+    bytes: int
+    basis: Basis
+    reason: Message
+
+
+APPLE_LIMITS: dict[int, tuple[int, str]] = {
+    16: (
+        10922,
+        "M1 16 GB, M4 the same, some M3 74 % (llama-cpp-python issue 687)",
+    ),
+    32: (21845, "Apple M1 Max 32 GB (ollama issue 434, llama.cpp pull 2011)"),
+    36: (27648, "28991.03 MB in a ggml_metal log, 36 GB"),
+    48: (36864, "38654.71 MB in a ggml_metal log, 48 GB Max"),
+    64: (49152, "51539.61 MB in ggml_metal logs, M1 Max and M2 Max 64 GB (llama.cpp issue 1870)"),
+    96: (73728, "Apple M2 Max 96 GB (llama.cpp issue 3213)"),
+    128: (110100, "llama-server --list-devices on M4 Max 128 GB; M5 Max the same (ds4 pull 893)"),
+    192: (165150, "Apple M2 Ultra 192 GB (llama.cpp pull 18919)"),
+}
+"""Memory as sold [GiB] -> what Metal grants the GPU by default [MiB], and who saw it. 67 % to 84 %: no fixed share."""
+
+DRIVER_KEPT = 464 * MIB
+"""FB Memory Usage, Reserved, of an RTX 5070 (libc6-shim issue 14); RTX 4070 Laptop: 383 MiB (llama.cpp pull 20184)."""
+
+APPLE_SMALL, APPLE_LARGE = 2 / 3, 3 / 4
+"""The careful end of the shares seen up to 32 GiB, and above. Used where nobody measured."""
+
+SPARK_KEPT = 8823 * MIB
+"""MemTotal - MemAvailable of an idle DGX Spark: 127600748 - 118566368 kB (nvitop pull 208)."""
+
+
+def apple(memory: int, wired_limit: int | None = None) -> Reserve:
+    """Apple silicon. memory [B]; wired_limit: sysctl iogpu.wired_limit_mb, None or 0 where it is not set [B]."""
+    if wired_limit:
+        reason = say("macOS lets the GPU hold {limit} (iogpu.wired_limit_mb).", limit=format_bytes(wired_limit))
+        return Reserve(max(0, memory - wired_limit), "read", reason)
+    known = APPLE_LIMITS.get(round(memory / GIB))
+    if known:
+        usable = min(memory, known[0] * MIB)
+        reason = say(
+            "macOS lets the GPU hold {limit} of a Mac of this size; seen: {seen}.",
+            limit=format_bytes(usable),
+            seen=known[1],
+        )
+        return Reserve(memory - usable, "measured", reason)
+    share = APPLE_SMALL if memory <= 32 * GIB else APPLE_LARGE
+    reason = say(
+        "macOS lets the GPU hold 67 to 84 % of the memory; this size was not measured, {share} % is assumed.",
+        share=round(share * 100),
+    )
+    return Reserve(memory - int(memory * share), "assumed", reason)
+
+
+def strix(memory: int) -> Reserve:
+    """Ryzen AI Max by name only. memory [B].
+
+    The firmware's carve-out reaches 96 of 128 GB, and so does GTT with ttm.pages_limit=25165824 (nix-amd-ai issue 42:
+    96 GiB GTT and 4 GiB VRAM). Linux grants about half without it; 120 GiB have been seen with larger limits.
+    """
+    reason = say(
+        "Three quarters are usable with the largest carve-out or with ttm.pages_limit; Linux grants half without."
+    )
+    return Reserve(memory - memory * 3 // 4, "assumed", reason)
+
+
+def spark(memory: int) -> Reserve:
+    """DGX Spark by name only: what the OS and the desktop of an idle one keep. memory: MemTotal [B]."""
+    kept = min(memory, SPARK_KEPT)
+    return Reserve(kept, "measured", say("The OS of an idle DGX Spark keeps {kept}.", kept=format_bytes(kept)))
+
+
+def jetson(memory: int) -> Reserve:
+    """Jetson by name only: carve-outs of the firmware and the OS. memory as sold [B].
+
+    An 8 GB Orin Nano reports 7.4 GiB (beszel issue 286); what its OS keeps of that was not measured.
+    """
+    kept = min(memory, max(3 * GIB // 2, memory * 8 // 100))
+    return Reserve(kept, "assumed", say("Firmware and OS of a Jetson keep about {kept}.", kept=format_bytes(kept)))
+
+
+def shared(memory: int, available: int) -> Reserve:
+    """A running computer: what is in use now. memory: MemTotal; available: MemAvailable, with page cache [B]."""
+    kept = max(0, memory - available)
+    return Reserve(kept, "read", say("{kept} are in use now (MemTotal - MemAvailable).", kept=format_bytes(kept)))
+
+
+def driver() -> Reserve:
+    """An NVIDIA card by name only: what its driver keeps, so that CUDA counts less than nvidia-smi. No display."""
+    kept = format_bytes(DRIVER_KEPT)
+    return Reserve(DRIVER_KEPT, "assumed", say("The driver keeps about {kept}; a display would take more.", kept=kept))
+
+
+def by_rule(rule: Rule, memory: int) -> Reserve | None:
+    """The reserve that a catalogue rule names; None for no rule."""
+    rules = {"apple": apple, "strix": strix, "spark": spark, "jetson": jetson}
+    return rules[rule](memory) if rule else None

@@ -1,0 +1,32 @@
+"""The command `gyakusan`. Each command is one module, imported when it is called."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from gyakusan.text import LANGUAGES, choose
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; the exit code: 0 yes, 1 no, 2 usage, 3 failure, 130 interrupted."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    asked, rest = _language(arguments)
+    language = choose(asked)
+    os.environ["GYAKUSAN_LANG"] = language
+    from gyakusan.cli.app import run
+
+    return run(rest, language)
+
+
+def _language(arguments: list[str]) -> tuple[str | None, list[str]]:
+    """The value of --lang, wherever it stands, and the other arguments: the language decides how help is written."""
+    for i, text in enumerate(arguments):
+        if text == "--":
+            break
+        if text.startswith("--lang=") and text[7:] in LANGUAGES:
+            return text[7:], arguments[:i] + arguments[i + 1 :]
+        if text == "--lang" and arguments[i + 1 : i + 2] and arguments[i + 1] in LANGUAGES:
+            return arguments[i + 1], arguments[:i] + arguments[i + 2 :]
+    return None, arguments

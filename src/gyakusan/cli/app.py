@@ -1,0 +1,62 @@
+"""The tree of commands, and the one place where an exception becomes a line and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from cyclopts import App, CycloptsError
+
+from gyakusan._version import __version__
+from gyakusan.errors import GyakusanError
+from gyakusan.message import Message, say
+from gyakusan.text import Language, tell
+
+COMMANDS = {
+    "inspect": "What a model needs, and why.",
+    "plan": "From hardware and people back to the models that fit.",
+    "detect": "What this computer offers.",
+    "serve": "Start the planned endpoint and check the prediction.",
+    "demo": "All of it in a minute, with a small model.",
+}
+ABOUT = "From the memory of a GPU backwards to the model, quantisation and settings that fit."
+
+
+def build(language: Language) -> App:
+    """The commands, none of them imported yet."""
+    app = App(name="gyakusan", help=tell(ABOUT, language), version=__version__, help_format="plaintext")
+    for name, about in COMMANDS.items():
+        app.command(f"gyakusan.cli.{name}:app", name=name, help=tell(about, language))
+    return app
+
+
+def run(arguments: Sequence[str], language: Language) -> int:
+    """Parse and call; every error is one line on stderr."""
+    app = build(language)
+    try:
+        result: Any = app(list(arguments), exit_on_error=False, print_error=False, result_action="return_value")
+    except CycloptsError as error:
+        return _complain(_usage(error), say("See `gyakusan --help`."), 2, language)
+    except GyakusanError as error:
+        return _complain(error.message, error.mend, error.exit_code, language)
+    except KeyboardInterrupt:
+        print(tell("Interrupted.", language), file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return result if isinstance(result, int) else 0
+
+
+def _usage(error: CycloptsError) -> Message:
+    return say("The command line is not understood: {detail}", detail=" ".join(str(error).split()))
+
+
+def _complain(message: Message, mend: Message | None, code: int, language: Language) -> int:
+    line = tell(message, language)
+    if mend is not None:
+        line += " " + tell(mend, language)
+    print("gyakusan: " + " ".join(line.splitlines()), file=sys.stderr)
+    return code

@@ -1,0 +1,99 @@
+"""Options that several commands share, as frozen dataclasses; help is written in the reader's language."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from gyakusan.core.load import Load
+from gyakusan.text import Language, choose, tell
+from gyakusan.units import parse_count
+
+LANGUAGE = choose()
+
+
+def _(template: str) -> str:
+    return tell(template, LANGUAGE)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class Output:
+    """How the answer is written."""
+
+    json: Annotated[bool, Parameter(help=_("JSON for programs, by a stable schema."), negative="")] = False
+    color: Annotated[bool | None, Parameter(help=_("Force colours on or off."))] = None
+    lang: Annotated[Literal["en", "ja"] | None, Parameter(help=_("Language of the answer."))] = None
+
+    @property
+    def language(self) -> Language:
+        """The language to write in."""
+        return choose(self.lang)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class Where:
+    """The machine."""
+
+    device: Annotated[
+        str | None, Parameter(help=_("A device of the catalogue, e.g. 'RTX 4090'; default: this computer."))
+    ] = None
+    memory: Annotated[str | None, Parameter(help=_("Memory of the device, e.g. 24GiB."))] = None
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class People:
+    """The load."""
+
+    context: Annotated[str | None, Parameter(help=_("Tokens for each user, prompt and answer together, e.g. 32k."))] = (
+        None
+    )
+    users: Annotated[str, Parameter(help=_("People served at the same time."))] = "1"
+
+    def load(self, trained_context: int) -> Load:
+        """The load; without --context the usual one, or what the model was trained for if that is less."""
+        from gyakusan.api import MOST_CONTEXT, MOST_USERS, usual_load
+
+        context = None if self.context is None else parse_count(self.context, at_most=MOST_CONTEXT)
+        return usual_load(trained_context, users=parse_count(self.users, at_most=MOST_USERS), context=context)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Settings of llama.cpp that change memory."""
+
+    kv_type: Annotated[str | None, Parameter(help=_("Element type of the KV cache: f16, q8_0, q4_0 ..."))] = None
+    key_type: Annotated[str | None, Parameter(help=_("Element type of the keys alone."))] = None
+    value_type: Annotated[str | None, Parameter(help=_("Element type of the values alone."))] = None
+    batch: Annotated[int, Parameter(help=_("Logical batch in tokens (-b)."))] = 2048
+    ubatch: Annotated[int, Parameter(help=_("Physical batch in tokens (-ub)."))] = 512
+    flash_attention: Annotated[Literal["auto", "on", "off"], Parameter(help=_("Flash attention (-fa)."))] = "auto"
+    unified: Annotated[bool, Parameter(help=_("One KV pool that all users share (-kvu)."))] = False
+    swa_full: Annotated[bool, Parameter(help=_("Sliding-window layers keep the whole context."))] = False
+    outputs: Annotated[
+        Literal["server", "bench"], Parameter(help=_("Whose logits are kept: llama-server or llama-bench."))
+    ] = "server"
+    mmap: Annotated[bool, Parameter(help=_("Map the file instead of reading it (CPU)."))] = True
+    repack: Annotated[bool, Parameter(help=_("Repack weights for this CPU."))] = True
+    cpu: Annotated[bool, Parameter(help=_("Run on the CPU even if there is a GPU."), negative="")] = False
+
+    def changes(self) -> dict[str, Any]:
+        """What differs from the defaults, as fields of the engine's Settings."""
+        out: dict[str, Any] = {
+            "key_type": (self.key_type or self.kv_type or "F16").upper(),
+            "value_type": (self.value_type or self.kv_type or "F16").upper(),
+            "batch": self.batch,
+            "ubatch": self.ubatch,
+            "flash_attention": self.flash_attention,
+            "unified": self.unified,
+            "swa_full": self.swa_full,
+            "outputs": self.outputs,
+            "mmap": self.mmap,
+            "repack": self.repack,
+        }
+        return {**out, "backend": "cpu"} if self.cpu else out

@@ -1,0 +1,46 @@
+"""gyakusan plan: from hardware and people back to the models that fit."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from gyakusan.cli.options import LANGUAGE, Output, People, Server, Where, _
+from gyakusan.text import tell
+
+app = App(
+    name="plan", help=tell("From hardware and people back to the models that fit.", LANGUAGE), help_format="plaintext"
+)
+
+
+@app.default
+def plan(
+    *,
+    show_all: Annotated[
+        bool, Parameter(name="--all", help=_("List everything, also what does not fit."), negative="")
+    ] = False,
+    people: People = People(),
+    where: Where = Where(),
+    server: Server = Server(),
+    output: Output = Output(),
+) -> int:
+    from gyakusan import api
+
+    machine, load = api.machine_for(where.device, where.memory), people.load(0)
+    plans = api.plans(machine, load, server.changes())
+    if output.json:
+        import json
+
+        from gyakusan.show.plan import document
+
+        print(json.dumps(document(plans, output.language), ensure_ascii=False, indent=2))
+    else:
+        from gyakusan.show.console import console
+        from gyakusan.show.plan import excluded, table
+
+        screen = console(colour=output.color)
+        screen.print(table(plans, machine, load, output.language, len(plans.choices) if show_all else 15))
+        if show_all:
+            screen.print(excluded(plans, output.language))
+    return 0 if plans.choices else 1

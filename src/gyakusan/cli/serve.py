@@ -1,0 +1,121 @@
+"""gyakusan serve: start the planned endpoint and check the prediction."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import App, Parameter
+
+from gyakusan.cli.options import LANGUAGE, Output, People, Server, Where, _
+from gyakusan.errors import BadReference, BadSetting
+from gyakusan.message import say
+from gyakusan.text import tell
+from gyakusan.units import format_bytes
+
+if TYPE_CHECKING:
+    from gyakusan import api
+
+app = App(
+    name="serve", help=tell("Start the planned endpoint and check the prediction.", LANGUAGE), help_format="plaintext"
+)
+
+
+@app.default
+def serve(
+    model: Annotated[str, Parameter(help=_("A GGUF file, or smollm2."))] = "smollm2",
+    *,
+    host: Annotated[str, Parameter(help=_("Address to listen on; other than loopback needs a key."))] = "127.0.0.1",
+    port: Annotated[int, Parameter(help=_("Port; 0 takes a free one."))] = 8080,
+    threads: Annotated[int | None, Parameter(help=_("CPU threads; default: llama.cpp's choice."))] = None,
+    key_file: Annotated[str | None, Parameter(help=_("A file that holds the API key to use."))] = None,
+    log_file: Annotated[str | None, Parameter(help=_("Write the server's log here."))] = None,
+    anyway: Annotated[bool, Parameter(help=_("Start even if the plan does not fit."), negative="")] = False,
+    once: Annotated[bool, Parameter(help=_("Stop as soon as the server is ready and compared."), negative="")] = False,
+    people: People = People(),
+    where: Where = Where(),
+    server: Server = Server(),
+    output: Output = Output(),
+) -> int:
+    from gyakusan import api
+
+    asked = api.question(model, load=people.load, device=where.device, memory=where.memory, settings=server.changes())
+    path = _file(asked)
+    if not anyway:
+        _must_fit(asked)
+    options = {"host": host, "port": port, "threads": threads, "key": _key(key_file), "log_file": log_file}
+    return _run(asked, path, options, output, once=once)
+
+
+def _run(asked: api.Question, path: str, options: dict[str, object], output: Output, *, once: bool) -> int:
+    import json
+
+    from gyakusan.serve.server import Server as Running
+    from gyakusan.show.console import console
+    from gyakusan.show.served import Progress, comparison, document
+
+    screen, language = console(colour=output.color, stderr=output.json), output.language
+    progress = Progress(screen, language)
+    with Running(path, asked.engine_settings, on_progress=progress, **options) as running:
+        progress.close()
+        rows = asked.compared(running.reported)
+        if output.json:
+            print(json.dumps({"url": running.url, "buffers": document(rows)}, ensure_ascii=False), flush=True)
+        else:
+            screen.print(comparison(rows, language))
+            screen.print(tell(say("OpenAI base URL: {url}", url=running.url), language), soft_wrap=True)
+            if running.key_path:
+                screen.print(tell(say("API key in {path}", path=running.key_path), language), soft_wrap=True)
+            screen.print(running.curl(), soft_wrap=True, markup=False)
+        if not once:
+            if not output.json:
+                screen.print(tell("Ctrl-C stops it.", language))
+            running.watch()
+    return 0
+
+
+def _file(asked: api.Question) -> str:
+    """The path of the model. Raises BadReference if it is only a description."""
+    from pathlib import Path
+
+    source = asked.model.source
+    if not source.endswith(".gguf") or not Path(source).is_file():
+        raise BadReference(
+            "{name} is described, but its weights are not on this computer.",
+            name=asked.model.name,
+            mend="Give the path of a GGUF file, or smollm2.",
+        )
+    return source
+
+
+def _must_fit(asked: api.Question) -> None:
+    """Raises BadSetting for a plan that does not fit, with what would."""
+    ledger = asked.ledger
+    short = [a for a in ledger.accounts if not a.fits]
+    if not short:
+        return
+    limits = asked.limits()
+    raise BadSetting(
+        "It does not fit: {device} is short by {bytes}.",
+        device=short[0].device.name,
+        bytes=format_bytes(short[0].short_by),
+        context=f"{limits.context:,}",
+        users=limits.users,
+        mend="At most --context {context}, or --users {users}, would fit; --anyway starts it all the same.",
+    )
+
+
+def _key(path: str | None) -> str | None:
+    """The first line of a key file; never from the command line, where others could read it."""
+    if path is None:
+        return None
+    from pathlib import Path
+
+    try:
+        text = Path(path).expanduser().read_text("utf-8")[:4096].strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadReference(
+            "{path} cannot be read: {why}.", path=path, why=str(error), mend="Check the path."
+        ) from error
+    if not text:
+        raise BadReference("{path} is empty.", path=path, mend="Write the key into it.")
+    return text.splitlines()[0]

@@ -1,0 +1,18 @@
+"""Quantisation recipes: which tensor of a model gets which element type, as llama.cpp's quantiser chooses."""
+
+from gyakusan.core.recipe.choose import apply, types
+from gyakusan.core.recipe.guess import guess
+from gyakusan.core.recipe.kinds import converted, quantizable
+from gyakusan.core.recipe.names import FILE_TYPES, NEEDS_MATRIX, QUANTIZATIONS, canonical
+
+__all__ = [
+    "FILE_TYPES",
+    "NEEDS_MATRIX",
+    "QUANTIZATIONS",
+    "apply",
+    "canonical",
+    "converted",
+    "guess",
+    "quantizable",
+    "types",
+]

@@ -1,0 +1,166 @@
+"""How llama.cpp's server is started with exactly the planned settings: as a command line, or field by field.
+
+Two doors to the same parameters: `arguments` for the program `llama-server`, `fields` for the server inside the
+xllamacpp wheel. What a plan does not know (sampling, templates, prompt cache) keeps llama-server's default.
+Source: llama.cpp b11434, common/arg.cpp (common_params_parser_init), common/common.h (common_params).
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from os.path import abspath
+from pathlib import Path
+from typing import TypeAlias
+
+from gyakusan.engines.llamacpp.settings import Settings, check
+
+PROGRAM = "llama-server"
+VERBOSITY = 4
+"""Trace: the lowest level at which the buffers are printed. At 5 the bodies of requests would be logged too."""
+
+Field: TypeAlias = bool | int | str | list[str]
+
+_CPU_FLAGS = ("--device", "none", "--gpu-layers", "0", "--no-op-offload")
+_GPU_FLAGS = ("--split-mode", "none", "--gpu-layers", "all")
+_ALL_LAYERS = -2
+_FLASH = {"auto": "AUTO", "on": "ENABLED", "off": "DISABLED"}
+_SPIN = "1000"
+"""How long a waiting CPU thread spins before it sleeps. OpenMP's own 300000 stalls a server on a computer that does
+other work too: with one of two cores busy, four answers took 10.6 s, with this 2.2 s (idle: 0.74 s and 0.77 s)."""
+_STRAY = ("LLAMA_ARG_", "LLAMA_API_KEY", "AIP_", "MTMD_BACKEND_DEVICE")
+
+
+def arguments(
+    path: str | Path,
+    settings: Settings,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    alias: str | None = None,
+    threads: int | None = None,
+    cors: str | None = None,
+) -> tuple[str, ...]:
+    """What follows `llama-server` on the command line. Never a key: see `environment`.
+
+    port: 0 lets the server choose one and print it; alias: the model's name in the API;
+    threads: CPU threads, None for the server's default; cors: allowed web origins, None for the server's default.
+    Raises BadSetting for settings that llama.cpp refuses.
+    """
+    check(settings)
+    flags = ["--model", abspath(path), "--host", host, "--port", str(port), "--no-ui", "--offline"]
+    flags += ["--log-verbosity", str(VERBOSITY), "--fit", "off"]
+    flags += _CPU_FLAGS if settings.backend == "cpu" else _GPU_FLAGS
+    flags += _memory(settings)
+    for flag, value in (("--alias", _plain(alias)), ("--threads", threads), ("--cors-origins", cors)):
+        flags += [flag, str(value)] if value else []
+    return tuple(flags)
+
+
+def _memory(settings: Settings) -> list[str]:
+    """The flags that change memory on every backend."""
+    flags = ["--ctx-size", str(settings.context), "--parallel", str(settings.slots)]
+    flags += ["--kv-unified" if settings.unified else "--no-kv-unified"]
+    flags += ["--batch-size", str(settings.batch), "--ubatch-size", str(settings.ubatch)]
+    flags += ["--flash-attn", settings.flash_attention]
+    flags += ["--cache-type-k", settings.key_type.lower(), "--cache-type-v", settings.value_type.lower()]
+    flags += ["--swa-full"] if settings.swa_full else []
+    return [*flags, "--load-mode", _load_mode(settings), "--repack" if settings.repack else "--no-repack"]
+
+
+def _load_mode(settings: Settings) -> str:
+    """none, mmap, or auto: with a GPU the server must be free not to map where the device can't (integrated GPUs)."""
+    if not settings.mmap:
+        return "none"
+    return "mmap" if settings.backend == "cpu" else "auto"
+
+
+def fields(
+    path: str | Path,
+    settings: Settings,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    alias: str | None = None,
+    threads: int | None = None,
+    cors: str | None = None,
+) -> dict[str, Field]:
+    """The same as `arguments`, as fields of `common_params`. A value `enum.NAME` is a member of that enumeration.
+
+    Raises BadSetting for settings that llama.cpp refuses.
+    """
+    check(settings)
+    cpu = settings.backend == "cpu"
+    values: dict[str, Field] = {
+        "model.path": abspath(path),
+        "hostnames": [host],
+        "port": port,
+        "ui": False,
+        "offline": True,
+        "verbosity": VERBOSITY,
+        "fit_params": False,
+        "n_gpu_layers": 0 if cpu else _ALL_LAYERS,
+        "no_op_offload": cpu,
+        "split_mode": "llama_split_mode.LLAMA_SPLIT_MODE_" + ("LAYER" if cpu else "NONE"),
+        **_memory_fields(settings),
+    }
+    if name := _plain(alias):
+        values["model_alias"] = [name]
+    if threads:
+        values["cpuparams.n_threads"] = threads
+    if cors:
+        values["cors_origins"] = cors
+    return values
+
+
+def _memory_fields(settings: Settings) -> dict[str, Field]:
+    """The fields that change memory on every backend."""
+    return {
+        "n_ctx": int(settings.context),
+        "n_parallel": int(settings.slots),
+        "kv_unified": settings.unified,
+        "n_batch": int(settings.batch),
+        "n_ubatch": int(settings.ubatch),
+        "flash_attn_type": f"llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_{_FLASH[settings.flash_attention]}",
+        "cache_type_k": f"ggml_type.GGML_TYPE_{settings.key_type.upper()}",
+        "cache_type_v": f"ggml_type.GGML_TYPE_{settings.value_type.upper()}",
+        "swa_full": settings.swa_full,
+        "load_mode": f"llama_load_mode.LLAMA_LOAD_MODE_{_load_mode(settings).upper()}",
+        "no_extra_bufts": not settings.repack,
+    }
+
+
+def environment(key: str | None, base: Mapping[str, str] | None = None, *, gpu: bool = True) -> dict[str, str]:
+    """The server's environment: `base` without what would change our settings, and the key.
+
+    llama-server reads every unset flag from LLAMA_ARG_*, the key from LLAMA_API_KEY (common/arg.cpp), and the port
+    from AIP_HTTP_PORT (tools/server/server-http.cpp, gcp_params).
+    What the user set for OpenMP stays. gpu: False hides the GPUs from the server.
+    """
+    clean = {name: value for name, value in (base or {}).items() if not name.startswith(_STRAY)}
+    if "OMP_WAIT_POLICY" not in clean:
+        clean.setdefault("GOMP_SPINCOUNT", _SPIN)
+    if not gpu:
+        clean |= {"CUDA_VISIBLE_DEVICES": "", "HIP_VISIBLE_DEVICES": "", "GGML_VK_VISIBLE_DEVICES": ""}
+    return clean | ({"LLAMA_API_KEY": key} if key else {})
+
+
+def command(
+    path: str | Path,
+    settings: Settings,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8080,
+    alias: str | None = None,
+    threads: int | None = None,
+    keyed: bool = False,
+) -> str:
+    """The line that a person would type. keyed: the server wants a key, shown as a variable and never its value."""
+    line = shlex.join((PROGRAM, *arguments(path, settings, host=host, port=port, alias=alias, threads=threads)))
+    return f'LLAMA_API_KEY="$GYAKUSAN_API_KEY" {line}' if keyed else line
+
+
+def _plain(alias: str | None) -> str | None:
+    """A name without commas (they separate names in --alias) and without control characters."""
+    kept = "".join(c for c in alias if c.isprintable() and c != ",").strip() if alias else ""
+    return kept[:200] or None

@@ -1,0 +1,110 @@
+"""Settings of llama.cpp that change memory, with llama-server's own defaults. Every number may be an array.
+
+Source: llama.cpp b11434, common/common.h (common_params), src/llama-context.cpp (llama_context::llama_context).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+from gyakusan.core.broadcast import Number, ceil_div, is_array, least, round_up
+from gyakusan.core.dtypes import CACHE_TYPES
+from gyakusan.core.load import Load
+from gyakusan.errors import BadSetting, unknown
+from gyakusan.message import say
+
+VERSION = "b11434"
+"""The build whose source and measurements these rules come from."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the server is started.
+
+    context: n_ctx, all slots together [tokens]; slots: --parallel; unified: one KV pool for all slots;
+    batch, ubatch: logical and physical batch [tokens]; flash_attention: "auto" counts as on;
+    key_type, value_type: element types of the cache; swa_full: keep whole context in sliding-window layers;
+    outputs: whose logits are kept, "server" (one row for each slot) or "bench" (every token of a batch);
+    backend: "cpu", or "cuda" with everything offloaded; mmap, repack: how the CPU holds weights.
+    """
+
+    context: Number
+    slots: Number = 1
+    unified: bool = False
+    batch: Number = 2048
+    ubatch: Number = 512
+    flash_attention: Literal["auto", "on", "off"] = "auto"
+    key_type: str = "F16"
+    value_type: str = "F16"
+    swa_full: bool = False
+    outputs: Literal["server", "bench"] = "server"
+    backend: Literal["cpu", "cuda"] = "cuda"
+    mmap: bool = True
+    repack: bool = True
+
+    @property
+    def flash(self) -> bool:
+        """True if flash attention is used."""
+        return self.flash_attention != "off"
+
+    @property
+    def streams(self) -> Number:
+        """Separate caches. One if unified, else one for each slot."""
+        return 1 if self.unified else self.slots
+
+    @cached_property
+    def cells(self) -> Number:
+        """Tokens that one stream holds. [tokens] llama_context: n_ctx padded to 256, divided, padded again."""
+        total = round_up(self.context, 256)
+        return total if self.unified else round_up(total // self.slots, 256)
+
+    @cached_property
+    def effective_context(self) -> Number:
+        """n_ctx as the server reports it. [tokens]"""
+        return self.cells * self.streams
+
+    @cached_property
+    def effective_ubatch(self) -> Number:
+        """Tokens in one graph: never more than the batch or the context. [tokens]"""
+        return least(self.effective_context, self.batch, self.ubatch)
+
+    def window_cells(self, window: int) -> Number:
+        """Tokens that one stream of a sliding-window layer holds. [tokens] llama_kv_cache_iswa."""
+        if window not in self._windows:
+            kept = window * (self.slots if self.unified else 1) + self.effective_ubatch
+            self._windows[window] = self.cells if self.swa_full else round_up(least(self.cells, kept), 256)
+        return self._windows[window]
+
+    @cached_property
+    def graph_tokens(self) -> Number:
+        """Tokens of the worst-case graph: one ubatch, the same number for each slot. [tokens] llama_context::graph_reserve."""
+        return ceil_div(self.effective_ubatch, self.slots) * self.slots
+
+    @cached_property
+    def _windows(self) -> dict[int, Number]:
+        return {}
+
+
+def for_load(load: Load, **changes: object) -> Settings:
+    """Settings that give each user the whole context: one stream for each, none can starve another."""
+    return Settings(context=load.context * load.users, slots=load.users, **changes)  # type: ignore[arg-type]
+
+
+def check(settings: Settings) -> Settings:
+    """`settings`, or BadSetting for what llama.cpp refuses. Only scalars are checked."""
+    for name in ("context", "slots", "batch", "ubatch"):
+        value = getattr(settings, name)
+        if not is_array(value) and value < 1:
+            raise BadSetting("{name} is {value}.", name=name, value=value, mend="Give 1 or more.")
+    for kind in (settings.key_type, settings.value_type):
+        if kind.upper() not in CACHE_TYPES:
+            raise unknown(say("cache type"), kind, CACHE_TYPES)
+    if not settings.flash and settings.value_type.upper() not in ("F32", "F16", "BF16"):
+        raise BadSetting(
+            "A quantised value cache ({type}) needs flash attention.",
+            type=settings.value_type,
+            mend="Leave flash attention on, or use f16 values.",
+        )
+    return settings

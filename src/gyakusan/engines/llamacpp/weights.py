@@ -1,0 +1,91 @@
+"""Where llama.cpp puts a model's tensors, and what they take there.
+
+Source: llama.cpp b11434, src/llama-model-loader.cpp (create_tensor), src/llama-model.cpp (buffer type lists),
+ggml/src/ggml-cuda/ggml-cuda.cu (get_alloc_size).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from gyakusan.core.cache import padded
+from gyakusan.core.dtypes import dtype
+from gyakusan.core.model import Model, Recurrent, Tensor
+from gyakusan.engines.llamacpp.cache import PADDING
+from gyakusan.engines.llamacpp.settings import Settings
+
+TABLE = "token_embd.weight"
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Bytes on the GPU and in the host's memory. [B] On the CPU backend all are on the host."""
+
+    gpu: int
+    host: int
+
+
+def weights(model: Model, settings: Settings) -> Weights:
+    """Bytes of the model's weights, one GPU holding every layer or none. [B] Exact."""
+    sizes = model.once("llamacpp.weights", _both)
+    return sizes[settings.backend]
+
+
+def _both(model: Model) -> dict[str, Weights]:
+    return {"cuda": _cuda(model), "cpu": Weights(0, _cpu(model))}
+
+
+def _cuda(model: Model) -> Weights:
+    """Tables of rows stay on the host; a tied model has its output on the GPU besides."""
+    gpu = host = 0
+    scans = next((m for m in model.memory if isinstance(m, Recurrent) and m.kind in ("mamba", "mamba2")), None)
+    for tensor in resident(model):
+        if tensor.name in model.tables or (scans and tensor.name.endswith(".ssm_a") and not _scanned(tensor, scans)):
+            host += stored(tensor, "cpu")
+            if tensor.name == TABLE and model.tied:
+                gpu += stored(tensor, "cuda")
+        else:
+            gpu += stored(tensor, "cuda")
+    return Weights(gpu, host)
+
+
+def _scanned(decay: Tensor, layer: Recurrent) -> bool:
+    """True if the GPU's kernel takes a state space of this form: else the decay stays on the host (plamo2: 128 B each).
+
+    Source: ggml-cuda.cu, supports_op of GGML_OP_SSM_SCAN; llama-model-loader.cpp, weight_buft_supported.
+    """
+    width, count = decay.shape[0], decay.shape[1] if len(decay.shape) > 1 else 1
+    head = layer.inner // count
+    if width == 1:
+        return layer.state_size in (96, 128, 256) and head % 16 == 0
+    return width == 16 and head == 1 and count % 128 == 0 and layer.groups <= 1
+
+
+def _cpu(model: Model) -> int:
+    """Every tensor once. A tied table is shared with the output, unless the output was made first."""
+    twice = model.tied and model.output_first
+    return sum(stored(t, "cpu") * (2 if twice and t.name == TABLE else 1) for t in resident(model))
+
+
+def resident(model: Model) -> Iterator[Tensor]:
+    """The tensors that are loaded: those of prediction blocks stay in the file, but for a few."""
+    last = model.loaded if model.loaded >= 0 else model.blocks
+    keep = re.compile(model.kept) if model.kept else None
+    for tensor in model.tensors:
+        if _block(tensor.name) < last or (keep is not None and keep.search(tensor.name)):
+            yield tensor
+
+
+def stored(tensor: Tensor, backend: str) -> int:
+    """Bytes of one tensor in a buffer, padding included. [B]"""
+    padding, width = PADDING[backend], tensor.shape[0]
+    rows = tensor.values // width if width else 0
+    return int(padded(dtype(tensor.type), width, rows, padding.align, padding.columns))
+
+
+def _block(name: str) -> int:
+    """Number of the block, -1 for tensors of none."""
+    parts = name.split(".", 2)
+    return int(parts[1]) if parts[0] == "blk" and len(parts) > 2 and parts[1].isdecimal() else -1

@@ -1,0 +1,121 @@
+"""Every exception of gyakusan.
+
+GyakusanError                 one line for the user, and how to mend it
+├── UsageError                what was asked for is wrong (exit code 2)
+│   ├── BadQuantity           "24", "-1", "12 parsecs"
+│   ├── UnknownName           no such device, model, quantisation ...; carries the nearest names
+│   ├── BadSetting            a setting that the engine refuses, or two that contradict
+│   ├── BadReference          a model reference that names nothing readable
+│   ├── BadRecord             a catalogue record that breaks its schema
+│   └── BadModel              bytes that are no model
+│       ├── Truncated         the file ends before what it promises
+│       ├── Malformed         the file contradicts itself or the format
+│       └── Unsupported       well-formed, but of a kind that we do not know
+└── Failure                   the world did not co-operate (exit code 3)
+    ├── SourceError           a file or an address could not be read
+    ├── DetectError           the computer could not be asked
+    └── ServerError           a server did not start, died, or answered nonsense
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
+from gyakusan.message import Message
+
+
+class GyakusanError(Exception):
+    """Base of all. `message` and `mend` are data, so that they can be shown in the reader's language.
+
+    template: one English sentence with {fields}; facts fill them; mend: a second sentence that says what to do.
+    """
+
+    exit_code = 3
+
+    def __init__(self, template: str, /, *, mend: str | Message | None = None, **facts: Any) -> None:
+        self.message = Message(template, facts)
+        self.mend = Message(mend, facts) if isinstance(mend, str) else mend
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        return str(self.message) if self.mend is None else f"{self.message} {self.mend}"
+
+
+class UsageError(GyakusanError):
+    """What was asked for is wrong."""
+
+    exit_code = 2
+
+
+class BadQuantity(UsageError):
+    """A quantity that cannot be read, or that makes no sense."""
+
+
+class UnknownName(UsageError):
+    """A name that is in no table. Use `unknown` to build one with the nearest names."""
+
+
+class BadSetting(UsageError):
+    """A setting that the engine refuses, or two that contradict."""
+
+
+class BadReference(UsageError):
+    """A model reference that names nothing readable."""
+
+
+class BadRecord(UsageError):
+    """A catalogue record that breaks its schema."""
+
+
+class BadModel(UsageError):
+    """Bytes that are no model."""
+
+
+class Truncated(BadModel):
+    """The file ends before what it promises."""
+
+
+class Malformed(BadModel):
+    """The file contradicts itself or the format."""
+
+
+class Unsupported(BadModel):
+    """Well-formed, but of a kind that we do not know."""
+
+
+class Failure(GyakusanError):
+    """The world did not co-operate."""
+
+
+class SourceError(Failure):
+    """A file or an address could not be read."""
+
+
+class DetectError(Failure):
+    """The computer could not be asked."""
+
+
+class ServerError(Failure):
+    """A server did not start, died, or answered nonsense."""
+
+
+def nearest(name: str, known: Iterable[str], n: int = 5) -> list[str]:
+    """The known names most like `name`, best first, whatever the case."""
+    table = {k.casefold(): k for k in known}
+    asked = name.casefold()[:200]
+    inside = sorted((k for k in table if asked and asked in k), key=len)
+    close = difflib.get_close_matches(asked, list(table), n=n, cutoff=0.5)
+    return [table[k] for k in dict.fromkeys(inside[:n] + close)][:n]
+
+
+def unknown(kind: Message, name: str, known: Iterable[str]) -> UnknownName:
+    """UnknownName for `name`, with the nearest of `known`. kind: what was looked for, e.g. say("device")."""
+    shown = name if len(name) <= 80 else name[:77] + "..."
+    near = nearest(name, known)
+    if near:
+        return UnknownName(
+            "No {kind} is called {name}.", kind=kind, name=repr(shown), near=", ".join(near), mend="Nearest: {near}."
+        )
+    return UnknownName("No {kind} is called {name}.", kind=kind, name=repr(shown))

@@ -1,0 +1,107 @@
+"""What people write for a computer -> a Machine; `detect` asks the computer itself."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from gyakusan.core.machine import Device, Machine
+from gyakusan.errors import BadQuantity, BadSetting, UnknownName
+from gyakusan.units import format_bytes, parse_bytes
+
+if TYPE_CHECKING:
+    from gyakusan.machines.detect.system import System
+    from gyakusan.message import Message
+
+__all__ = ["detect", "parse"]
+
+MOST = 64
+"""Devices in one machine: more is a typing error, or a question for a cluster."""
+
+_TIMES = re.compile(r"\s*([+-]?\d{1,9})\s*(?:[xX×*]\s*(?![xX\d])|[xX×*]\s+)(.*)", re.DOTALL)
+
+
+def parse(device: str | None = None, memory: str | None = None) -> Machine:
+    """ "RTX 5090", "2x RTX 3090", "RTX 5090 + RTX 3090", "M4 Max 128GB", "cpu", or only a memory "24GiB" -> Machine.
+
+    memory alone is a CUDA GPU of that capacity. With a device it is the capacity of each device named, instead of the
+    catalogue's: among several sizes as sold it chooses. Neither: this computer.
+    Where several sizes are sold and none is given, the candidates are named in the error: memory is not guessed.
+    Raises BadQuantity (no unit, a count outside 1 to 64), UnknownName (with the nearest names), BadSetting.
+    """
+    capacity = None if memory is None else parse_bytes(memory)
+    if device is None:
+        return detect()[0] if capacity is None else _anonymous(capacity)
+    if device.strip().casefold() in {"cpu", "host", "none"}:
+        return _this_cpu(capacity)
+    parts = [m for part in _split(device) for m in _several(part, capacity)]
+    return parts[0] if len(parts) == 1 else _joined(parts)
+
+
+def detect(system: System | None = None) -> tuple[Machine, tuple[Message, ...]]:
+    """This computer, and notes on what could not be asked. system: a recorded computer instead of this one."""
+    from gyakusan.machines.detect import detect
+
+    return detect(system)
+
+
+def _split(text: str) -> list[str]:
+    """ "RTX 5090 + RTX 3090" -> two names. The plus of "Max+ 395" has no space before it."""
+    parts = re.split(r"\s+\+\s*|,", text)
+    if len(parts) > MOST or not all(p.strip() for p in parts):
+        raise UnknownName("{name} names no device.", name=repr(text[:80]), mend='Write a name such as "RTX 5090".')
+    return parts
+
+
+def _several(part: str, memory: int | None) -> list[Machine]:
+    """ "2x RTX 3090" -> two equal machines of one device each."""
+    from gyakusan import catalog
+
+    times = _TIMES.fullmatch(part)
+    count, name = (int(times[1]), times[2]) if times else (1, part)
+    _counted(count)
+    return [catalog.device(name.strip(), memory).machine(memory)] * count
+
+
+def _counted(count: int) -> None:
+    """Raises BadQuantity unless 1 <= count <= MOST."""
+    if not 1 <= count <= MOST:
+        raise BadQuantity(
+            "{count} devices are not possible.", count=count, most=MOST, mend="Give a number from 1 to {most}."
+        )
+
+
+def _joined(parts: list[Machine]) -> Machine:
+    """One machine with all devices. Raises BadSetting if one of them shares its memory with a CPU."""
+    gpus = tuple(g for p in parts for g in p.gpus)
+    _counted(len(gpus))
+    shared = next((g for g in gpus if g.kind == "unified"), None)
+    if shared is not None:
+        raise BadSetting(
+            "{name} is a computer of its own and cannot be combined in one machine.",
+            name=shared.name,
+            mend="Plan for one of them.",
+        )
+    names = list(dict.fromkeys(g.name for g in gpus))
+    counts = {n: sum(g.name == n for g in gpus) for n in names}
+    title = " + ".join(n if counts[n] == 1 else f"{counts[n]}x {n}" for n in names)
+    return Machine(title, gpus, Device("CPU", "host", None, "cpu"))
+
+
+def _anonymous(memory: int) -> Machine:
+    """A CUDA GPU of which only the capacity is known. memory [B]"""
+    gpu = Device(f"GPU {format_bytes(memory)}", "gpu", memory, "cuda", source="--memory", memory_basis="read")
+    return Machine(gpu.name, (gpu,), Device("CPU", "host", None, "cpu"))
+
+
+def _this_cpu(memory: int | None) -> Machine:
+    """This computer without its GPUs, or one with so much RAM [B]."""
+    from gyakusan.machines.detect import cpu
+    from gyakusan.machines.detect.system import System
+
+    host = cpu.probe(System())
+    if memory is None:
+        return Machine(host.device.name, (), host.device, host.device.name, host.cores)
+    device = replace(host.device, memory=memory, reserved=0, reserved_reason=None, source="--memory")
+    return Machine("CPU", (), device, host.device.name, host.cores)

@@ -1,0 +1,48 @@
+"""This computer -> Machine. Each probe asks one maker's interface; what it cannot have is a note, never a crash."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from gyakusan.core.machine import Device, Machine
+from gyakusan.machines.detect import amd, apple, cpu, intel, nvidia
+from gyakusan.machines.detect.system import Ram, Seen, System
+from gyakusan.message import Message, say
+
+PROBES: tuple[tuple[str, Callable[[System, Ram], Seen]], ...] = (
+    ("NVIDIA", nvidia.probe),
+    ("AMD", amd.probe),
+    ("Apple", apple.probe),
+    ("Intel", intel.probe),
+)
+
+
+def detect(system: System | None = None) -> tuple[Machine, tuple[Message, ...]]:
+    """The computer, and notes on what could not be asked. system: a recorded computer instead of this one.
+
+    Where a GPU shares the computer's memory there is no host beside it: the same bytes would count twice.
+    """
+    system = system or System()
+    host = cpu.probe(system)
+    seen = [_guarded(maker, ask, system, host.ram) for maker, ask in PROBES]
+    gpus = tuple(replace(d, source=d.source or "detected") for s in seen for d in s.devices)
+    beside = None if any(g.kind == "unified" for g in gpus) else host.device
+    machine = Machine(_title(gpus, host.device), gpus, beside, host.device.name, host.cores)
+    return machine, (*host.notes, *(n for s in seen for n in s.notes))
+
+
+def _guarded(maker: str, ask: Callable[[System, Ram], Seen], system: System, ram: Ram) -> Seen:
+    """A probe's answer; whatever it trips over becomes a note."""
+    try:
+        return ask(system, ram)
+    except Exception as error:  # a probe reads what drivers print: no fault of theirs may stop the answer
+        why = f"{type(error).__name__}: {error}"[:160]
+        return Seen((), (say("{maker} GPUs could not be asked ({why}).", maker=maker, why=why),))
+
+
+def _title(gpus: tuple[Device, ...], host: Device) -> str:
+    """ "2x NVIDIA GeForce RTX 3090", or the CPU's name."""
+    names = [g.name for g in gpus]
+    counted = [n if names.count(n) == 1 else f"{names.count(n)}x {n}" for n in dict.fromkeys(names)]
+    return " + ".join(counted) or host.name

@@ -1,0 +1,147 @@
+"""NVIDIA GPUs: NVML through pynvml where it can be imported, else nvidia-smi. GB10 and Jetson share the computer's RAM.
+
+GB10 reports no memory (NVML_ERROR_NOT_SUPPORTED, "[N/A]"), Jetson's name ends in "(nvgpu)": there total is MemTotal and
+free is MemAvailable, for page cache is not used memory.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from gyakusan import catalog
+from gyakusan.catalog import unified
+from gyakusan.core.machine import Device
+from gyakusan.errors import DetectError
+from gyakusan.machines.detect.system import Ram, Seen, System
+from gyakusan.message import Message, say
+from gyakusan.units import MIB, format_bytes
+
+QUERY = ("nvidia-smi", "--query-gpu=name,memory.total,memory.free", "--format=csv,noheader,nounits")
+
+_ROW = re.compile(r"(.{1,120}?),\s*([^,]{1,40}),\s*([^,]{1,40})")
+_JETSON = re.compile(r"Jetson (?:AGX Orin|Orin NX|Orin Nano|AGX Xavier|Xavier NX|AGX Thor|Thor|Nano|TX2)")
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One GPU as the driver reports it. total, free: None where it reports none [B]."""
+
+    name: str
+    total: int | None
+    free: int | None
+
+
+def probe(system: System, ram: Ram) -> Seen:
+    """Every NVIDIA GPU that the driver shows, else the Jetson that the device tree names."""
+    notes: list[Message] = []
+    cards = _cards(system, notes)
+    board = _board(system)
+    if not cards and board:
+        cards = [Card(board, None, None)]
+    return Seen(tuple(_device(c, board, ram) for c in cards), tuple(notes))
+
+
+def _cards(system: System, notes: list[Message]) -> list[Card]:
+    """NVML first, then nvidia-smi. What goes wrong becomes a note."""
+    if system.is_this:
+        try:
+            return list(_nvml())
+        except ImportError:
+            pass
+        except Exception as error:  # pynvml raises one class for each status, and OSError for a missing library
+            if system.has("nvidia-smi"):
+                notes.append(say("NVML gave no answer ({why}); nvidia-smi is asked.", why=str(error)[:120]))
+    if not system.has("nvidia-smi"):
+        return []
+    try:
+        return _smi(system.run(*QUERY), notes)
+    except DetectError as error:
+        notes.append(say("NVIDIA GPUs could not be asked ({what}: {why}).", **error.message.facts))
+        return []
+
+
+def _nvml() -> Iterator[Card]:
+    import pynvml
+
+    pynvml.nvmlInit()
+    try:
+        for i in range(pynvml.nvmlDeviceGetCount()):
+            handle = pynvml.nvmlDeviceGetHandleByIndex(i)
+            name = pynvml.nvmlDeviceGetName(handle)
+            total, free = _nvml_memory(pynvml, handle)
+            yield Card(name.decode() if isinstance(name, bytes) else str(name), total, free)
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def _nvml_memory(pynvml: object, handle: object) -> tuple[int | None, int | None]:
+    """Total and free [B]; None, None on a GPU without memory of its own."""
+    try:
+        info = pynvml.nvmlDeviceGetMemoryInfo(handle)  # type: ignore[attr-defined]
+    except Exception:  # NVMLError_NotSupported on GB10
+        return None, None
+    return (int(info.total), int(info.free)) if info.total else (None, None)
+
+
+def _smi(text: str, notes: list[Message]) -> list[Card]:
+    """Rows of nvidia-smi's CSV. [MiB] A row that is none becomes a note."""
+    cards = []
+    for line in text.strip().splitlines()[:256]:
+        row = _ROW.fullmatch(line.strip())
+        if row is None:
+            notes.append(say("nvidia-smi printed a line that is no GPU: {line}.", line=repr(line[:80])))
+            continue
+        cards.append(Card(row[1].strip(), _mib(row[2]), _mib(row[3])))
+    return cards
+
+
+def _mib(text: str) -> int | None:
+    """ "24564" -> bytes; None for "[N/A]", "[Not Supported]", 0 or nonsense."""
+    plain = text.strip()
+    return int(plain) * MIB if plain.isdigit() and len(plain) < 10 and int(plain) else None
+
+
+def _board(system: System) -> str:
+    """The Jetson that the device tree names, e.g. "Jetson AGX Orin"; "" for any other computer."""
+    try:
+        model = system.read("/proc/device-tree/model")
+    except DetectError:
+        return ""
+    found = _JETSON.search(model)
+    return "" if found is None else found[0] + (" Super" if "Super" in model and "Nano" in found[0] else "")
+
+
+def _device(card: Card, board: str, ram: Ram) -> Device:
+    if card.total is None or card.name.endswith("(nvgpu)"):
+        return _shared(card, board, ram)
+    known = catalog.match_device(card.name, card.total) or Device(card.name, "gpu", None, "cuda", "NVIDIA")
+    kept = max(0, card.total - (card.total if card.free is None else card.free))
+    return replace(
+        known,
+        name=card.name,
+        memory=card.total,
+        memory_basis="read",
+        reserved=kept,
+        reserved_basis="read",
+        reserved_reason=say("{kept} are in use now by the driver, the display and others.", kept=format_bytes(kept)),
+    )
+
+
+def _shared(card: Card, board: str, ram: Ram) -> Device:
+    """A GPU in the computer's RAM."""
+    name = board or card.name
+    known = catalog.match_device(name, ram.total or None) or Device(name, "unified", None, "cuda", "NVIDIA")
+    if not ram.total:
+        return replace(known, kind="unified")
+    kept = unified.shared(ram.total, ram.available)
+    return replace(
+        known,
+        kind="unified",
+        memory=ram.total,
+        memory_basis="read",
+        reserved=kept.bytes,
+        reserved_basis=kept.basis,
+        reserved_reason=kept.reason,
+    )

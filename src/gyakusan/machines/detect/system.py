@@ -1,0 +1,141 @@
+"""What a probe may ask a computer: files under a root, commands in limited time. Recorded computers answer alike."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from gyakusan.core.machine import Device
+from gyakusan.errors import DetectError
+from gyakusan.message import Message
+
+LONGEST = 5.0
+"""A command that takes longer yields nothing. [s]"""
+
+MOST = 4 * 2**20
+"""No file or answer that a probe wants is larger. [B]"""
+
+
+def silent(what: str, why: str) -> DetectError:
+    """What was asked gave no answer: missing, denied, slow or failed. The facts are `what` and `why`."""
+    return DetectError("{what}: {why}", what=what, why=why)
+
+
+@dataclass(frozen=True, slots=True)
+class Ram:
+    """total, available: what the OS says [B]; limit: of the cgroup, with used in it, None = none [B]."""
+
+    total: int
+    available: int
+    limit: int | None = None
+    used: int = 0
+
+    @property
+    def capacity(self) -> int:
+        """What this process could have at most. [B]"""
+        return self.total if self.limit is None else min(self.total, self.limit)
+
+    @property
+    def free(self) -> int:
+        """What this process may have now: the OS's and the cgroup's remainder, whichever is smaller. [B]"""
+        rest = self.capacity - self.used if self.limit is not None else self.total
+        return max(0, min(self.available, rest))
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What one probe found: devices, and notes on what could not be asked."""
+
+    devices: tuple[Device, ...] = ()
+    notes: tuple[Message, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """This computer (root "/"), or a recorded one. platform: linux, darwin, win32; cpus: usable cores, None = ask."""
+
+    root: Path = Path("/")
+    platform: str = sys.platform
+    cpus: int | None = None
+    answers: Mapping[str, str] | None = None
+    """Recorded commands ("sysctl -n hw.memsize") and their output; None = run them."""
+
+    def read(self, path: str) -> str:
+        """Text of a file. Raises DetectError if it cannot be read. Undecodable bytes are replaced."""
+        try:
+            with open(self.root / path.lstrip("/"), "rb") as file:
+                return file.read(MOST).decode("utf-8", "replace")
+        except OSError as error:
+            raise silent(path, error.strerror or "unreadable") from error
+
+    def list(self, pattern: str) -> tuple[str, ...]:
+        """Paths that match a glob under the root, sorted. Unreadable folders match nothing."""
+        try:
+            found = sorted(self.root.glob(pattern.lstrip("/")))
+        except OSError:
+            return ()
+        return tuple("/" + str(p.relative_to(self.root)) for p in found)
+
+    def target(self, path: str) -> str:
+        """Where a symbolic link points, "" if it is none."""
+        try:
+            return os.readlink(self.root / path.lstrip("/"))
+        except OSError:
+            return ""
+
+    def run(self, *argv: str) -> str:
+        """Standard output of a command. Raises DetectError if it is absent, fails, or takes longer than LONGEST."""
+        if self.answers is not None:
+            return _recorded(self.answers, " ".join(argv))
+        return _run(argv)
+
+    def has(self, command: str) -> bool:
+        """True if the command can be run."""
+        if self.answers is not None:
+            return any(a.split(" ")[0] == command for a in self.answers)
+        import shutil
+
+        return shutil.which(command) is not None
+
+    @property
+    def cores(self) -> int:
+        """Cores that this process may use, before any cgroup limit."""
+        if self.cpus is not None:
+            return self.cpus
+        try:
+            return len(os.sched_getaffinity(0))
+        except (AttributeError, OSError):
+            return os.cpu_count() or 1
+
+    @property
+    def is_this(self) -> bool:
+        """True for the computer that we run on."""
+        return self.answers is None and self.root == Path("/")
+
+
+def _recorded(answers: Mapping[str, str], command: str) -> str:
+    if command not in answers:
+        raise silent(command, "not recorded")
+    return answers[command]
+
+
+def _run(argv: tuple[str, ...]) -> str:
+    import subprocess
+
+    english = os.environ | {"LC_ALL": "C"}
+    try:
+        done = subprocess.run(
+            argv, check=False, capture_output=True, timeout=LONGEST, stdin=subprocess.DEVNULL, env=english
+        )
+    except FileNotFoundError as error:
+        raise silent(argv[0], "not installed") from error
+    except subprocess.TimeoutExpired as error:
+        raise silent(argv[0], f"no answer within {LONGEST:g} s") from error
+    except (OSError, ValueError) as error:
+        raise silent(argv[0], str(error)) from error
+    if done.returncode != 0:
+        raise silent(argv[0], f"exit status {done.returncode}")
+    return done.stdout[:MOST].decode("utf-8", "replace")

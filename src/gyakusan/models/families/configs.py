@@ -1,0 +1,146 @@
+"""Reading a Hugging Face config.json: the same hyper-parameters under other names.
+
+Source: llama.cpp b11434, conversion/base.py (TextModel.set_gguf_parameters, find_hparam).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gyakusan.errors import Malformed
+from gyakusan.models.families.metadata import BLOCKS, LIMIT
+
+TEXT = ("text_config", "llm_config", "thinker_config", "language_config")
+"""Where a model with eyes or ears keeps the config of its language part."""
+COMMON = {
+    "block_count": ("num_hidden_layers", "n_layers", "n_layer", "num_layers"),
+    "context_length": ("max_position_embeddings", "n_ctx", "n_positions", "max_length", "max_sequence_length"),
+    "embedding_length": ("hidden_size", "n_embd", "dim", "d_model"),
+    "feed_forward_length": ("intermediate_size", "ffn_dim", "n_inner", "hidden_dim"),
+    "attention.head_count": ("num_attention_heads", "n_head", "n_heads"),
+    "attention.head_count_kv": ("num_key_value_heads", "n_kv_heads"),
+    "attention.key_length": ("head_dim",),
+    "attention.value_length": ("head_dim",),
+    "vocab_size": ("vocab_size",),
+    "expert_count": ("num_local_experts", "num_experts", "n_routed_experts", "moe_num_experts"),
+    "expert_used_count": ("num_experts_per_tok", "num_experts_per_token", "moe_k", "moe_topk", "top_k_experts"),
+}
+"""GGUF key -> names in config.json, first found wins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The language part of a config.json. outer: what stood around it."""
+
+    values: Mapping[str, Any]
+    outer: Mapping[str, Any]
+
+    @property
+    def model_type(self) -> str:
+        """model_type, that of the language part if it has one."""
+        found = self.values.get("model_type", self.outer.get("model_type"))
+        if not isinstance(found, str) or not found:
+            raise Malformed("The config names no model_type.", mend="Give the directory of a Hugging Face model.")
+        return found
+
+    def with_defaults(self, defaults: Mapping[str, Any]) -> Config:
+        """The same with `defaults` for what is absent."""
+        return Config({**defaults, **self.values}, self.outer)
+
+    def get(self, *names: str) -> Any:
+        """The first of `names` that is there and not null."""
+        return next((v for n in names if (v := self.values.get(n)) is not None), None)
+
+    def number(self, *names: str, default: int | None = None) -> int:
+        """A whole number >= 0. Raises Malformed if it is absent without a default, or no such number."""
+        value = self.get(*names)
+        if value is None:
+            value = default
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < LIMIT:
+            raise self.bad(names[0], value)
+        return value
+
+    def numbers(self, *names: str) -> list[int] | None:
+        """A list of whole numbers, None if it is absent. Raises Malformed for other lists."""
+        value = self.get(*names)
+        if value is None:
+            return None
+        if not isinstance(value, list) or not all(isinstance(v, int) and 0 <= v < LIMIT for v in value):
+            raise self.bad(names[0], value)
+        return [int(v) for v in value]
+
+    def flag(self, name: str, default: bool = False) -> bool:
+        """A truth value, also of the config around."""
+        return bool(self.values.get(name, self.outer.get(name, default)))
+
+    def kinds(self, name: str = "layer_types") -> list[str] | None:
+        """One word for each layer, None if the config has none."""
+        value = self.get(name)
+        if value is None:
+            return None
+        if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
+            raise self.bad(name, value)
+        return list(value)
+
+    @property
+    def layers(self) -> int:
+        """Number of layers, at most BLOCKS."""
+        count = self.number(*COMMON["block_count"])
+        if not 0 < count <= BLOCKS:
+            raise self.bad("num_hidden_layers", count)
+        return count
+
+    @property
+    def rope(self) -> Mapping[str, Any]:
+        """rope_scaling, or rope_parameters as newer configs call it."""
+        found = self.get("rope_scaling", "rope_parameters")
+        return found if isinstance(found, Mapping) else {}
+
+    def windows(self) -> list[bool] | None:
+        """Which layers slide, from layer_types; None if the config has none."""
+        kinds = self.kinds()
+        return None if kinds is None else [k in ("sliding_attention", "chunked_attention") for k in kinds]
+
+    def bad(self, key: str, value: Any) -> Malformed:
+        """Malformed that names the key and its value."""
+        shown = "missing" if value is None else str(value)[:40]
+        return Malformed(
+            "{key} is {value}.",
+            key=key,
+            value=shown,
+            mend="The config.json is incomplete or damaged; download it again.",
+        )
+
+
+def language(config: Mapping[str, Any]) -> Config:
+    """The language part of `config`."""
+    for name in TEXT:
+        inner = config.get(name)
+        if isinstance(inner, Mapping):
+            return language(inner) if name == "thinker_config" else Config(inner, config)
+    return Config(config, config)
+
+
+def common(c: Config) -> dict[str, Any]:
+    """What nearly all architectures share. Own keys: tied, rope_factors, attention_bias."""
+    found = {key: c.number(*names) for key, names in COMMON.items() if c.get(*names) is not None}
+    found["block_count"] = c.layers
+    found["gyakusan.tied"] = c.flag("tie_word_embeddings")
+    found["gyakusan.rope_factors"] = c.rope.get("rope_type", c.rope.get("type")) == "llama3"
+    found["gyakusan.attention_bias"] = c.flag("attention_bias")
+    return found
+
+
+def mixture(c: Config) -> dict[str, Any]:
+    """Widths of experts and shared experts, leading dense layers."""
+    names = {
+        "expert_feed_forward_length": ("moe_intermediate_size", "expert_ffn_hidden_size", "moe_ffn_hidden_size"),
+        "expert_shared_count": ("n_shared_experts", "num_shared_experts", "moe_num_shared_experts"),
+        "expert_shared_feed_forward_length": ("shared_expert_intermediate_size", "moe_shared_expert_intermediate_size"),
+        "leading_dense_block_count": ("first_k_dense_replace", "num_dense_layers", "moe_layer_start_index"),
+    }
+    found = {key: c.number(*keys) for key, keys in names.items() if c.get(*keys) is not None}
+    sigmoid = c.get("scoring_func", "score_function", "moe_router_activation_func") == "sigmoid"
+    return found | ({"expert_gating_func": 2} if sigmoid else {})

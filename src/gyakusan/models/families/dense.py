@@ -1,0 +1,90 @@
+"""The rule: every layer has grouped-query attention and a gated feed-forward network (or experts).
+
+Source: llama.cpp b11434, src/llama-model.cpp (load_hparams), src/llama-hparams.cpp.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from gyakusan.core.model import FeedForward, Graph, Memory, Tensor
+from gyakusan.models.families import configs, layers, parts
+from gyakusan.models.families.configs import Config
+from gyakusan.models.families.metadata import Metadata
+from gyakusan.models.families.parts import Block
+
+ARCHITECTURES = ("llama", "mistral3", "smollm3", "granite", "granitemoe")
+MODEL_TYPES = {
+    "llama": "llama",
+    "mistral": "llama",
+    "mixtral": "llama",
+    "ministral3": "mistral3",
+    "mistral3": "mistral3",
+    "smollm3": "smollm3",
+    "granite": "granite",
+    "granitemoe": "granitemoe",
+}
+"""model_type in config.json -> architecture."""
+loaded = layers.loaded
+
+
+def vocabulary(m: Metadata) -> int:
+    """Tokens in the vocabulary: stated, or counted in the tokenizer."""
+    stated = m.number("vocab_size", 0)
+    tokens = m.values.get("tokenizer.ggml.tokens")
+    return stated or int(getattr(tokens, "count", 0) or len(tokens or ()))
+
+
+def memory(m: Metadata) -> tuple[Memory, ...]:
+    """Full attention in every loaded block."""
+    return layers.attention(m, range(loaded(m)))
+
+
+def feed_forward(m: Metadata) -> tuple[FeedForward, ...]:
+    """Experts in every block after the leading dense ones if the file has experts, else dense."""
+    if not m.number("expert_count", 0):
+        if not any(layers.widths(m)):
+            raise m.bad("feed_forward_length", m.get("feed_forward_length"))
+        return layers.by_width(layers.widths(m), range(loaded(m)))
+    lead = m.number("leading_dense_block_count", 0)
+    return layers.mixture(m, [i >= lead for i in range(m.blocks)])
+
+
+def kept(m: Metadata) -> str:
+    """Regular expression of the tensors that are loaded although their block is not; "" for none."""
+    return ""
+
+
+def tables(m: Metadata) -> tuple[str, ...]:
+    """Tensors of which single rows are looked up: they stay on the host."""
+    return ("token_embd.weight",)
+
+
+def output_first(m: Metadata) -> bool:
+    """True if the loader makes a tied output before the embedding: a CPU then holds the table twice."""
+    return False
+
+
+def edges(m: Metadata) -> Iterator[Tensor]:
+    """What is in no block."""
+    rotary = layers.head_width(m, "key") // 2 if m.stated("rope_factors") else 0
+    return parts.edges(m, vocabulary(m), rotary=rotary)
+
+
+def graph(m: Metadata) -> Graph:
+    """How the blocks are wired."""
+    return Graph(unrotated=m.architecture == "smollm3", temperature=m.architecture == "mistral3")
+
+
+def block(b: Block) -> Iterator[Tensor]:
+    """One block of the unquantised file."""
+    bias = b.m.stated("attention_bias")
+    yield from b.norms("attn_norm", "ffn_norm")
+    yield from b.attention(bias=bias, output_bias=bias)
+    yield from b.feed_forward()
+
+
+def from_config(c: Config) -> dict[str, Any]:
+    """GGUF keys (without the architecture's prefix) that the config.json stands for."""
+    return configs.common(c) | configs.mixture(c)

@@ -1,0 +1,46 @@
+"""Llama 4: three layers see a chunk of 8192 tokens, then a full one; one shared expert."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from gyakusan.core.model import Experts, FeedForward, Graph, Memory
+from gyakusan.models.families import configs, layers
+from gyakusan.models.families.configs import Config
+from gyakusan.models.families.metadata import Metadata
+
+ARCHITECTURES = ("llama4",)
+MODEL_TYPES = {"llama4": "llama4", "llama4_text": "llama4"}
+CHUNK = 8192
+"""Hard-coded in src/models/llama4.cpp."""
+
+
+def memory(m: Metadata) -> tuple[Memory, ...]:
+    """A chunk is cached like a window. A window of 0 in the file turns it off."""
+    if m.get("attention.sliding_window") == 0:
+        return layers.attention(m, range(layers.loaded(m)))
+    return layers.windowed(m, layers.pattern(m, 4), CHUNK)
+
+
+def feed_forward(m: Metadata) -> tuple[FeedForward, ...]:
+    """Experts in every `interleave_moe_layer_step`-th block, the shared one as wide as the others."""
+    step = m.number("interleave_moe_layer_step", 1)
+    if not m.number("expert_count", 0) or not step:
+        return layers.by_width(layers.widths(m), range(layers.loaded(m)))
+    found = layers.mixture(m, [(i + 1) % step == 0 for i in range(m.blocks)])
+    return tuple(replace(g, shared=g.width) if isinstance(g, Experts) else g for g in found)
+
+
+def graph(m: Metadata) -> Graph:
+    """How the blocks are wired."""
+    return Graph(temperature=True, weigh_first=True)
+
+
+def from_config(c: Config) -> dict[str, Any]:
+    """intermediate_size is the width of an expert, intermediate_size_mlp of a dense block."""
+    return configs.common(c) | {
+        "feed_forward_length": c.number("intermediate_size_mlp", "intermediate_size"),
+        "expert_feed_forward_length": c.number("intermediate_size"),
+        "interleave_moe_layer_step": c.number("interleave_moe_layer_step", default=1),
+    }

@@ -1,0 +1,92 @@
+"""Nemotron-H: each block is one thing only: Mamba-2, attention or a feed-forward network (not gated)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from gyakusan.core.model import FeedForward, Graph, Memory, Tensor
+from gyakusan.models.families import configs, layers, parts
+from gyakusan.models.families.configs import Config
+from gyakusan.models.families.metadata import Metadata
+from gyakusan.models.families.parts import Block
+
+ARCHITECTURES = ("nemotron_h", "nemotron_h_moe")
+MODEL_TYPES = {"nemotron_h": "nemotron_h", "nemotron_h_moe": "nemotron_h_moe"}
+
+
+def memory(m: Metadata) -> tuple[Memory, ...]:
+    """Nothing where a block has a feed-forward width. Source: nemotron-h.cpp, llama-model.cpp (create_memory)."""
+    kvs, widths, count = layers.kv_heads(m), layers.widths(m), layers.loaded(m)
+    with_kv = [i for i in range(count) if kvs[i] and not widths[i]]
+    states = [i for i in range(count) if not kvs[i] and not widths[i]]
+    return (*layers.attention(m, with_kv), layers.recurrent(m, states, "mamba2"))
+
+
+def feed_forward(m: Metadata) -> tuple[FeedForward, ...]:
+    """Blocks that have a width: dense, or experts."""
+    widths = layers.widths(m)
+    chosen = [i for i in range(layers.loaded(m)) if widths[i]]
+    if m.number("expert_count", 0):
+        return (layers.experts(m, chosen, gated=False),)
+    return layers.by_width(widths, chosen, gated=False)
+
+
+def graph(m: Metadata) -> Graph:
+    """How the blocks are wired."""
+    return Graph(positions=0, lifted=m.architecture == "nemotron_h_moe")
+
+
+def block(b: Block) -> Iterator[Tensor]:
+    """One block of the unquantised file."""
+    yield from b.norms("attn_norm")
+    if b.ffn is not None:
+        yield from _experts(b)
+    else:
+        yield from b.attention() if b.kv else b.mamba2()
+
+
+def _experts(b: Block) -> Iterator[Tensor]:
+    """A dense network, or experts that may work on a narrower latent vector."""
+    low = b.m.number("moe_latent_size", 0)
+    if not low:
+        yield from b.feed_forward(chosen=True)
+        return
+    for t in b.feed_forward(chosen=True):
+        shape = tuple(low if width == b.embedding else width for width in t.shape)
+        yield parts.tensor(t.name, *shape) if "_exps." in t.name else t
+    yield b.w("ffn_latent_down", b.embedding, low)
+    yield b.w("ffn_latent_up", low, b.embedding)
+
+
+def from_config(c: Config) -> dict[str, Any]:
+    """The kind of each block is a letter of hybrid_override_pattern: M, *, - or E. Source: conversion/nemotron.py."""
+    found = configs.common(c) | configs.mixture(c)
+    kinds = c.get("hybrid_override_pattern", "layers_block_type")
+    if not isinstance(kinds, (str, list)) or len(kinds) != c.layers:
+        raise c.bad("hybrid_override_pattern", kinds)
+    kvs, dense = found["attention.head_count_kv"], found.get("feed_forward_length", 0)
+    width = found.get("expert_feed_forward_length", dense)
+    each = {"E": width, "moe": width, "-": dense, "mlp": dense}
+    groups, heads = c.number("n_groups", default=8), c.number("mamba_num_heads")
+    found |= {
+        "attention.head_count_kv": [kvs if k in ("*", "attention") else 0 for k in kinds],
+        "feed_forward_length": [each.get(k, 0) for k in kinds],
+        "ssm.conv_kernel": c.number("conv_kernel", default=4),
+        "ssm.inner_size": heads * c.number("mamba_head_dim"),
+        "ssm.state_size": c.number("ssm_state_size"),
+        "ssm.time_step_rank": heads,
+        "ssm.group_count": groups,
+    }
+    if c.get("moe_latent_size") is not None:
+        found["moe_latent_size"] = c.number("moe_latent_size")
+    if found.get("expert_count"):
+        found |= {"general.architecture": "nemotron_h_moe", "context_length": 2**20}
+    if found.get("expert_count"):
+        found |= {"general.architecture": "nemotron_h_moe", "context_length": 2**20}
+    return found | _shared(c)
+
+
+def _shared(c: Config) -> dict[str, Any]:
+    names = ("moe_shared_expert_intermediate_size",)
+    return {"expert_shared_feed_forward_length": c.number(*names)} if c.get(*names) is not None else {}

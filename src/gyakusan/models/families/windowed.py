@@ -1,0 +1,56 @@
+"""Families whose windows we know from llama.cpp's source, but not their tensors; no file was measured.
+
+Source: llama.cpp b11434, src/models/ (a file for each).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from gyakusan.core.model import Memory, Tensor
+from gyakusan.errors import Unsupported
+from gyakusan.models.families import layers
+from gyakusan.models.families.metadata import Metadata
+from gyakusan.models.families.parts import Block
+
+
+class Window(NamedTuple):
+    """period: layers from one full layer to the next, None if the file says; default: window if it doesn't [tokens];
+    fixed: window whatever the file says, 0 = as it says; dense_first: the first of each period is full.
+    """
+
+    period: int | None
+    default: int = 0
+    fixed: int = 0
+    dense_first: bool = False
+
+
+WINDOWS = {
+    "exaone-moe": Window(4, default=128),
+    "cohere2moe": Window(4, dense_first=True),
+    "mellum": Window(4),
+    "muse-glimmer": Window(4),
+    "smallthinker": Window(4, fixed=4096, dense_first=True),
+    "granite-swa": Window(None),
+    "spark2-5": Window(None),
+    "maple": Window(None),
+}
+ARCHITECTURES = tuple(WINDOWS)
+MODEL_TYPES: dict[str, str] = {}
+
+
+def memory(m: Metadata) -> tuple[Memory, ...]:
+    """Attention, with a window where the pattern says so."""
+    w = WINDOWS[m.architecture]
+    window = m.number("attention.sliding_window", w.default)
+    if not window:
+        return layers.attention(m, range(layers.loaded(m)))
+    return layers.windowed(m, layers.pattern(m, w.period, dense_first=w.dense_first), w.fixed or window)
+
+
+def block(b: Block) -> Iterator[Tensor]:
+    """Raises Unsupported."""
+    raise Unsupported(
+        "The tensors of {name} are not known.", name=b.m.architecture, mend="Give a GGUF file of the model instead."
+    )

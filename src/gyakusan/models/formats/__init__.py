@@ -1,0 +1,1 @@
+"""Bytes to metadata. Whatever is read here may be damaged or hostile."""

@@ -1,0 +1,220 @@
+"""safetensors: names, shapes and types of tensors, from the header of one file or of all shards in a folder.
+
+Source: safetensors 0.6, README "Format" and safetensors/src/tensor.rs, Metadata::validate (what it refuses, we refuse);
+the index is written by transformers, save_pretrained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from math import prod
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NoReturn
+
+import msgspec
+
+from gyakusan.core.dtypes import DTYPES
+from gyakusan.core.model import Tensor
+from gyakusan.errors import BadReference, Malformed, Truncated, Unsupported
+from gyakusan.message import say
+from gyakusan.models.formats import _json
+from gyakusan.models.formats._magic import ENOUGH, likeness
+from gyakusan.models.sources import Source, disk
+
+LONGEST = 100_000_000
+"""Longest header. [B] The limit of the safetensors library."""
+INDEX = "model.safetensors.index.json"
+INDEX_BYTES = 64 * 1024 * 1024
+SHARDS = 2_000
+BRACKETS = 1_000_000
+"""Most objects and arrays in a header: three for each tensor."""
+_MEND = "The file is damaged: download it again."
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a file, or a folder of shards, holds.
+
+    tensors: in order of their bytes, shapes with the contiguous dimension first (the reverse of the file);
+    metadata: of the first file; data_at: where data begins in it [B]; size: of all files [B]; files: their names.
+    """
+
+    name: str
+    metadata: Mapping[str, str]
+    tensors: tuple[Tensor, ...] = field(repr=False)
+    data_at: int
+    size: int
+    files: tuple[str, ...]
+
+
+class _Entry(msgspec.Struct):
+    dtype: str
+    shape: list[int]
+    data_offsets: tuple[int, int]
+
+
+class _Index(msgspec.Struct):
+    weight_map: dict[str, str]
+
+
+def read(source: Source) -> Header:
+    """The header of one file. Raises Truncated, Malformed, Unsupported, SourceError."""
+    raw, size = _raw(source)
+    entries, metadata = _parsed(source.name, raw)
+    data_at = 8 + len(raw)
+    tensors = _checked(source.name, entries, size - data_at)
+    return Header(source.name, MappingProxyType(metadata), tensors, data_at, size, (source.file,))
+
+
+def read_folder(folder: str | Path) -> Header:
+    """All tensors of the model in `folder`, in shards with or without an index. Raises as `read`, and BadReference."""
+    folder = Path(folder)
+    where = _shards(folder)
+    tensors: dict[str, Tensor] = {}
+    heads = []
+    for file, promised in where.items():
+        head = _shard(folder / file)
+        for tensor in head.tensors:
+            if tensor.name in tensors:
+                _bad("Two files in {file} hold the tensor {name}.", disk.shown(folder), name=_short(tensor.name))
+            tensors[tensor.name] = tensor
+        heads.append(head)
+        missing = next((name for name in promised if name not in tensors), None)
+        if missing is not None:
+            _bad("{file} lacks the tensor {name}, which the index promises.", head.name, name=_short(missing))
+    first = heads[0]
+    sizes = sum(head.size for head in heads)
+    return Header(disk.shown(folder), first.metadata, tuple(tensors.values()), first.data_at, sizes, tuple(where))
+
+
+def _shard(path: Path) -> Header:
+    try:
+        with disk.open(path) as source:
+            return read(source)
+    except BadReference:
+        raise BadReference(
+            "The shard {name} is missing.",
+            name=disk.shown(path),
+            mend="Download the whole model again, with all its files.",
+        ) from None
+
+
+def _shards(folder: Path) -> dict[str, list[str]]:
+    """The files of a model, and which tensors an index promises in each."""
+    if (folder / INDEX).is_file():
+        return _indexed(folder / INDEX)
+    names = sorted(path.name for path in folder.glob("*.safetensors"))
+    names = (
+        [n for n in names if n.startswith("model")] or [n for n in names if not n.startswith("consolidated")] or names
+    )
+    if not names:
+        raise BadReference(
+            "There is no safetensors file in {folder}.", folder=disk.shown(folder),
+            mend="Download the model's safetensors files into it, or give the path of a GGUF file.",
+        )  # fmt: skip
+    if len(names) > SHARDS:
+        _bad("{file} holds more than {limit} shards.", disk.shown(folder), limit=SHARDS)
+    return {name: [] for name in names}
+
+
+def _indexed(path: Path) -> dict[str, list[str]]:
+    with disk.open(path) as source:
+        if (source.size or 0) > INDEX_BYTES:
+            _bad("{file} is larger than {limit} MiB.", source.name, limit=INDEX_BYTES >> 20)
+        raw = _json.loads(source.read(0, source.size or 0), source.name, BRACKETS)
+        index: _Index = _typed(source.name, raw, _Index)
+    found: dict[str, list[str]] = {}
+    for name, file in index.weight_map.items():
+        if "/" in file or "\\" in file or not file.endswith(".safetensors") or not file.isprintable():
+            _bad("{file} names {name}, which is no shard beside it.", disk.shown(path), name=_short(file))
+        found.setdefault(file, []).append(name)
+    if not 0 < len(found) <= SHARDS:
+        _bad("{file} names {n} shards.", disk.shown(path), n=len(found))
+    return dict(sorted(found.items()))
+
+
+def _raw(source: Source) -> tuple[bytes, int]:
+    """(the JSON text, size of the file [B])."""
+    size = source.size
+    if size is None:
+        _bad("{file} has no known size.", source.name)
+    head = source.read(0, min(size, ENOUGH))
+    if len(head) < 8:
+        raise Truncated("{file} ends after {n} bytes.", file=source.name, n=len(head), mend="Download it again.")
+    length = int.from_bytes(head[:8], "little")
+    if head[8:9] != b"{":
+        what, mend = likeness(head)
+        raise Unsupported(
+            "{file} is no safetensors file; it looks like {what}.", file=source.name, what=what, mend=mend
+        )
+    if length > LONGEST:
+        _bad("The header of {file} claims {n} bytes; at most {limit} are read.", source.name, n=length, limit=LONGEST)
+    if length > size - 8:
+        raise Truncated(
+            "The header of {file} claims {n} bytes but only {rest} follow.",
+            file=source.name, n=length, rest=size - 8, mend="The file is incomplete: download it again.",
+        )  # fmt: skip
+    return source.read(8, length), size
+
+
+def _parsed(name: str, raw: bytes) -> tuple[dict[str, _Entry], dict[str, str]]:
+    found = _json.loads(raw, name, BRACKETS)
+    metadata = found.pop("__metadata__", {})
+    return _typed(name, found, dict[str, _Entry]), _typed(name, metadata, dict[str, str])
+
+
+def _typed(name: str, value: Any, kind: Any) -> Any:
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        raise _json.bad(name, say("{why}", why=_json.line(str(error)))) from None
+
+
+def _checked(name: str, entries: Mapping[str, _Entry], room: int) -> tuple[Tensor, ...]:
+    """The tensors in order of their bytes, which must follow one another without a hole and fill the file. room [B]"""
+    tensors = []
+    end = 0
+    for key, entry in sorted(entries.items(), key=lambda item: item[1].data_offsets):
+        tensor = _tensor(name, key, entry)
+        start, stop = entry.data_offsets
+        if start != end or stop - start != tensor.bytes:
+            _bad(
+                "{file}: tensor {name} lies at bytes {start} to {stop}; {n} bytes from {end} on are expected.",
+                name, name=_short(key), start=start, stop=stop, n=tensor.bytes, end=end,
+            )  # fmt: skip
+        end = stop
+        tensors.append(tensor)
+    if end > room:
+        raise Truncated(
+            "{file} is {short} bytes too short for its tensors.", file=name, short=end - room,
+            mend="The file is incomplete: download it again, or finish the download.",
+        )  # fmt: skip
+    if end < room:
+        _bad("{file} holds {n} bytes that belong to no tensor.", name, n=room - end)
+    return tuple(tensors)
+
+
+def _tensor(name: str, key: str, entry: _Entry) -> Tensor:
+    kind = DTYPES.get(entry.dtype)
+    if kind is None or kind.quantized:  # the unquantised types have the same names here as in GGUF
+        raise Unsupported(
+            "{file}: tensor {name} has the unknown element type {type}.",
+            file=name, name=_short(key), type=_short(entry.dtype),
+            mend="If the model is newer than gyakusan, update gyakusan; otherwise download the file again.",
+        )  # fmt: skip
+    if any(n < 0 for n in entry.shape) or len(entry.shape) > 16 or prod(entry.shape) >= 2**63:
+        _bad(
+            "{file}: tensor {name} has the impossible shape {shape}.", name, name=_short(key), shape=_short(entry.shape)
+        )
+    return Tensor(key, tuple(reversed(entry.shape)), entry.dtype)
+
+
+def _bad(template: str, file: str, /, **facts: Any) -> NoReturn:
+    raise Malformed(template, file=file, mend=_MEND, **facts)
+
+
+def _short(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -1,0 +1,106 @@
+"""Who may reach the server: the guard in front of every start, and the key that strangers need."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import os
+import re
+import secrets
+import socket
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gyakusan.errors import BadSetting
+
+VARIABLE = "GYAKUSAN_API_KEY"
+"""The environment variable that examples name instead of the key."""
+
+_KEY = re.compile(r"[A-Za-z0-9._~+/=-]{16,256}")
+_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|[0-9A-Fa-f:.]{2,45}")
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """host, port: to listen on; key: what clients must show, None if nobody asks; path: where we wrote a made key."""
+
+    host: str
+    port: int
+    key: str | None = field(repr=False)
+    path: Path | None = None
+
+    def forget(self) -> None:
+        """Removes the key file that we made."""
+        if self.path is not None:
+            with contextlib.suppress(OSError):
+                self.path.unlink()
+
+
+def is_loopback(host: str) -> bool:
+    """True if only this computer can reach `host`."""
+    if host.casefold() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def guard(host: str, port: int, key: str | None) -> None:
+    """Raises BadSetting for a host, port or key that no server may be started with.
+
+    Other computers than this one get in by a key only.
+    """
+    if not _HOST.fullmatch(host):
+        raise BadSetting("{host} is no host.", host=repr(host[:80]), mend="Give one address or name, e.g. 127.0.0.1.")
+    if not 0 <= port <= 65535:
+        raise BadSetting("{port} is no port.", port=port, mend="Give 1 to 65535, or 0 for a free one.")
+    if key is None and not is_loopback(host):
+        raise BadSetting(
+            "{host} is reachable from other computers, and there is no API key.",
+            host=host,
+            mend="Give a key, or listen on 127.0.0.1.",
+        )
+    if key is not None and not _KEY.fullmatch(key):
+        raise BadSetting(
+            "This API key can't be used.", mend="Use 16 to 256 letters, digits or . _ ~ + / = - without spaces."
+        )
+
+
+def admit(host: str, port: int, key: str | None) -> Access:
+    """Access to host and port, with a key made and written to a file of this user alone (0600) where one is needed.
+
+    Raises BadSetting as `guard` does.
+    """
+    path = None
+    guard(host, port, key or "0" * 16)
+    if key is None and not is_loopback(host):
+        key = secrets.token_urlsafe(32)
+        path = _write(key)
+    guard(host, port, key)
+    return Access(host, port, key, path)
+
+
+def free_port(host: str) -> int:
+    """A port on `host` that nobody uses now. Raises BadSetting if this computer can't listen there at all."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.bind(address)
+            return int(probe.getsockname()[1])
+    except OSError as error:
+        raise BadSetting(
+            "This computer cannot listen on {host}: {error}.",
+            host=host,
+            error=error.strerror,
+            mend="Give one of its own addresses, e.g. 127.0.0.1.",
+        ) from error
+
+
+def _write(key: str) -> Path:
+    """A new file with the key. mkstemp makes it with mode 0600."""
+    handle, name = tempfile.mkstemp(prefix="gyakusan-", suffix=".key")
+    with os.fdopen(handle, "w") as file:
+        file.write(key + "\n")
+    return Path(name)

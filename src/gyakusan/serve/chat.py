@@ -1,0 +1,146 @@
+"""A small client of the OpenAI chat API: one question, or many at once."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import time
+import urllib.parse
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from gyakusan.errors import ServerError
+
+LIMIT = 8 * 2**20
+"""A longer answer is refused. [B]"""
+TIMEOUT = 600.0
+"""Longest silence of the server. [s]"""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """prompt_tokens, completion_tokens: as the server counted, 0 if it did not; seconds: request to last byte. [s]"""
+
+    text: str
+    prompt_tokens: int
+    completion_tokens: int
+    seconds: float
+    finish: str | None = None
+    decode: float | None = None
+    """Answer tokens per second as llama.cpp's own timings say. [tokens/s]"""
+
+
+def chat(
+    url: str,
+    messages: str | Sequence[Mapping[str, str]],
+    max_tokens: int = 128,
+    key: str | None = None,
+    *,
+    temperature: float | None = None,
+    seed: int | None = None,
+    timeout: float = TIMEOUT,
+) -> Answer:
+    """One answer from the server whose OpenAI base is `url`. messages: text of the user, or a whole conversation.
+
+    Raises ServerError if it can't be reached, refuses, or answers nonsense.
+    """
+    asked = [{"role": "user", "content": messages}] if isinstance(messages, str) else list(messages)
+    body: dict[str, Any] = {"messages": asked, "max_tokens": max_tokens}
+    body |= {name: value for name, value in (("temperature", temperature), ("seed", seed)) if value is not None}
+    begun = time.monotonic()
+    reply = _post(url.rstrip("/") + "/chat/completions", body, key, timeout)
+    return _answer(reply, time.monotonic() - begun)
+
+
+def chat_many(
+    url: str,
+    prompts: Sequence[str],
+    users: int,
+    max_tokens: int = 128,
+    key: str | None = None,
+    *,
+    temperature: float | None = None,
+    seed: int | None = None,
+    timeout: float = TIMEOUT,
+) -> tuple[Answer, ...]:
+    """The answers to all prompts, in their order; `users` are asked at the same time. Raises the first ServerError."""
+
+    def ask(prompt: str) -> Answer:
+        return chat(url, prompt, max_tokens, key, temperature=temperature, seed=seed, timeout=timeout)
+
+    with ThreadPoolExecutor(max_workers=max(1, users)) as pool:
+        return tuple(pool.map(ask, prompts))
+
+
+def _post(url: str, body: Mapping[str, Any], key: str | None, timeout: float) -> Any:
+    """The JSON that the server answers with."""
+    parts = urllib.parse.urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ServerError("{url} is no address of a server.", url=repr(url[:200]), mend="Give http://HOST:PORT/v1.")
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
+    connection = kind(parts.hostname, parts.port, timeout=timeout)
+    try:
+        connection.request("POST", parts.path, json.dumps(body), headers)
+        response = connection.getresponse()
+        raw = response.read(LIMIT + 1)
+    except (OSError, http.client.HTTPException) as error:
+        raise ServerError(
+            "{url} does not answer: {error}.",
+            url=url,
+            error=str(error) or type(error).__name__,
+            mend="Is the server still running?",
+        ) from error
+    finally:
+        connection.close()
+    return _checked(response.status, raw, url)
+
+
+def _checked(status: int, raw: bytes, url: str) -> Any:
+    """`raw` as JSON if the server meant it well."""
+    if len(raw) > LIMIT:
+        raise ServerError("{url} sent more than {limit} bytes.", url=url, limit=LIMIT, mend="Ask for fewer tokens.")
+    if status == http.client.UNAUTHORIZED:
+        raise ServerError(
+            "{url} wants another API key.", url=url, mend="Give the key that the server was started with."
+        )
+    try:
+        reply = json.loads(raw)
+    except (ValueError, RecursionError):
+        reply = None
+    if status != http.client.OK:
+        raise ServerError(
+            "{url} answered {status}: {reason}.", url=url, status=status, reason=_reason(reply), mend=_mend(status)
+        )
+    return reply
+
+
+def _reason(reply: Any) -> str:
+    error = reply.get("error") if isinstance(reply, dict) else None
+    told = error.get("message") if isinstance(error, dict) else error
+    text = told if isinstance(told, str) else "no reason given"
+    return "".join(c if c.isprintable() else " " for c in text)[:300].rstrip(". ")
+
+
+def _mend(status: int) -> str:
+    if status == http.client.SERVICE_UNAVAILABLE:
+        return "Wait until the model is loaded."
+    return "Shorten the prompt, or give each user a longer context." if status == 400 else "Look into its log."
+
+
+def _answer(reply: Any, seconds: float) -> Answer:
+    """An Answer from the JSON of /chat/completions."""
+    try:
+        choice = reply["choices"][0]
+        text = choice["message"].get("content") or ""
+        usage, timings = reply.get("usage") or {}, reply.get("timings") or {}
+        counts = int(usage.get("prompt_tokens", 0)), int(usage.get("completion_tokens", 0))
+        speed = timings.get("predicted_per_second")
+        finish = choice.get("finish_reason")
+        return Answer(str(text), *counts, seconds, finish, None if speed is None else float(speed))
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        raise ServerError(
+            "The server answered something else than a chat completion.", mend="Is this an OpenAI-compatible server?"
+        ) from error

@@ -1,0 +1,66 @@
+"""The llama.cpp server inside the xllamacpp wheel, as a program. Runs as a script; needs nothing else of gyakusan.
+
+It reads JSON from standard input: {"fields": {...}, "key": "..." or null}, where fields are those of llama.cpp's
+common_params (`gyakusan.engines.llamacpp.launch.fields`), so that neither settings nor the key show up in a process
+list. It logs to standard error and ends by SIGTERM.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from typing import Any
+
+
+def build_of(version: str) -> str:
+    """ "2026.10.11549" -> "11549": the last number is the build of llama.cpp, which the wheel itself calls 0."""
+    last = version.rsplit(".", 1)[-1]
+    return last if last.isdecimal() else "0"
+
+
+def value_of(library: Any, value: Any) -> Any:
+    """A field's value; "enum.NAME" becomes that member."""
+    if isinstance(value, str) and value.startswith(("ggml_", "llama_")) and value.count(".") == 1:
+        kind, name = value.split(".")
+        return getattr(library, kind)[name].value
+    return value
+
+
+def fill(library: Any, params: Any, fields: dict[str, Any]) -> None:
+    """Sets each field. Raises ValueError for one that this version does not have or refuses."""
+    for name, value in fields.items():
+        *outer, last = name.split(".")
+        target = params
+        try:
+            for step in outer:
+                target = getattr(target, step)
+            held = getattr(target, last)
+            given = value_of(library, value)
+            setattr(target, last, set(given) if isinstance(held, set) else given)
+        except (AttributeError, KeyError, TypeError, OverflowError) as error:
+            raise ValueError(f"xllamacpp {library.__version__} refuses {name}: {error}") from None
+
+
+def main() -> int:
+    """Runs until a signal ends it. Exit status 1 if the server does not start."""
+    order = json.load(sys.stdin)
+    import xllamacpp
+
+    print(f"embedded: build_info: b{build_of(xllamacpp.__version__)}-xllamacpp", file=sys.stderr, flush=True)
+    params = xllamacpp.CommonParams()
+    try:
+        fill(xllamacpp, params, order["fields"])
+        if order.get("key"):
+            params.api_keys = [order["key"]]
+        server = xllamacpp.Server(params)
+    except (ValueError, RuntimeError) as error:
+        print(f"embedded: {error}", file=sys.stderr, flush=True)
+        return 1
+    while server is not None:
+        signal.pause()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

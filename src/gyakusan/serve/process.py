@@ -1,0 +1,198 @@
+"""A server as a child process: its own session, its output in a bounded buffer, its end certain."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from gyakusan.errors import ServerError
+
+HEAD, TAIL = 5000, 1000
+"""Lines that are kept: the first of the start, and the last."""
+LONGEST = 4096
+"""Longer lines are cut. [B]"""
+FILE_LIMIT = 64 * 2**20
+"""The log file grows no further. [B]"""
+GRACE = 6.0
+"""Time from the request to end until SIGKILL; longer than the guard's own. [s]"""
+
+_GUARD = Path(__file__).with_name("guard.py")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_MASKED = re.compile(r"\*{4}\S+")
+_PID = re.compile(r"^guard: server pid (\d{1,10})$")
+_ENDED = re.compile(r"^guard: server ended with (-?\d{1,5})$")
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to run. environment and input go through a pipe: they may hold secrets, which never reach the log."""
+
+    argv: Sequence[str]
+    environment: Mapping[str, str] = field(repr=False)
+    input: str = field(default="", repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+
+
+class Log:
+    """The first and the last lines of a child, without secrets. Filled by a thread of its own."""
+
+    def __init__(self, stream: IO[bytes], secrets: tuple[str, ...], file: IO[str] | None) -> None:
+        self._head: list[str] = []
+        self._tail: deque[str] = deque(maxlen=TAIL)
+        self._secrets = secrets
+        self._changed = threading.Condition()
+        self._closed = False
+        self._file = file
+        self._left = FILE_LIMIT
+        self._thread = threading.Thread(target=self._pump, args=(stream,), name="server-log", daemon=True)
+        self._thread.start()
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """What is kept, oldest first."""
+        with self._changed:
+            return (*self._head, *self._tail)
+
+    @property
+    def closed(self) -> bool:
+        """True if the child and all that it started have closed their output."""
+        return self._closed
+
+    def wait(self, seconds: float) -> None:
+        """Until a new line comes, the log ends, or the time is over. [s]"""
+        with self._changed:
+            if not self._closed:
+                self._changed.wait(seconds)
+
+    def join(self, seconds: float) -> None:
+        """Until the log has ended, at most so long. [s]"""
+        self._thread.join(seconds)
+
+    def _pump(self, stream: IO[bytes]) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            while line := stream.readline(LONGEST):
+                self._add(line.decode("utf-8", "replace").rstrip("\r\n"))
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        stream.close()
+        if self._file is not None:
+            self._file.close()
+
+    def _add(self, line: str) -> None:
+        # A model's metadata is printed too: it must not steer the terminal of who reads the log.
+        line = _CONTROL.sub(" ", line)
+        for secret in self._secrets:
+            line = line.replace(secret, "[secret]")
+        if self._secrets:
+            # llama-server prints the last four characters of a key (server-http.cpp, init_listener).
+            line = _MASKED.sub("[secret]", line)
+        with self._changed:
+            (self._head if len(self._head) < HEAD else self._tail).append(line)
+            self._changed.notify_all()
+        if self._file is not None and self._left > 0:
+            self._left -= len(line) + 1
+            with contextlib.suppress(OSError):
+                self._file.write(line + "\n")
+
+
+class Child:
+    """A running server under its guard. `end` is safe to call at any time, any number of times."""
+
+    def __init__(self, order: Order, log_file: Path | None = None) -> None:
+        """Raises ServerError if the guard can't be started, or the log file not written."""
+        file = _private(log_file) if log_file else None
+        try:
+            self._guard = subprocess.Popen(
+                [sys.executable, "-I", "-S", str(_GUARD)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except OSError as error:
+            if file is not None:
+                file.close()
+            raise ServerError("The server cannot be started: {error}.", error=error.strerror) from error
+        assert self._guard.stdin is not None
+        assert self._guard.stdout is not None
+        self._stdin = self._guard.stdin
+        self.log = Log(self._guard.stdout, order.secrets, file)
+        try:
+            self._send(order)
+        except BaseException:
+            self.end()
+            raise
+
+    def _send(self, order: Order) -> None:
+        message = {"argv": list(order.argv), "environment": dict(order.environment), "input": order.input}
+        with contextlib.suppress(BrokenPipeError):
+            self._stdin.write(json.dumps(message).encode() + b"\n")
+            self._stdin.flush()
+
+    @property
+    def pid(self) -> int | None:
+        """The server's own process id, once it is known."""
+        return _number(_PID, self.log.lines)
+
+    @property
+    def exit_code(self) -> int | None:
+        """How the server ended: its exit status, -n for signal n; None while it runs."""
+        code = self._guard.poll()
+        return None if code is None else _number(_ENDED, self.log.lines[-20:], code)
+
+    @property
+    def alive(self) -> bool:
+        """True while the server runs."""
+        return self._guard.poll() is None
+
+    def end(self) -> None:
+        """Asks the server to end, waits, and then makes sure."""
+        with contextlib.suppress(OSError):
+            self._stdin.close()
+        try:
+            self._guard.wait(GRACE)
+        except subprocess.TimeoutExpired:
+            pass
+        finally:
+            self._kill()
+        self.log.join(2.0)
+
+    def _kill(self) -> None:
+        """SIGKILL to what is left of our own process group."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._guard.pid, signal.SIGKILL)
+        self._guard.wait()
+
+
+def _number(pattern: re.Pattern[str], lines: Sequence[str], default: int | None = None) -> int | None:
+    for line in lines:
+        if match := pattern.match(line):
+            return int(match[1])
+    return default
+
+
+def _private(path: Path) -> IO[str]:
+    """The log file, for this user alone (0600). Raises ServerError if it can't be written."""
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+        os.fchmod(handle, 0o600)
+        return os.fdopen(handle, "w", encoding="utf-8", errors="replace", buffering=1)
+    except OSError as error:
+        raise ServerError(
+            "The log file {path} cannot be written: {error}.",
+            path=str(path),
+            error=error.strerror,
+            mend="Choose another place for it.",
+        ) from error

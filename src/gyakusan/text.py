@@ -1,0 +1,47 @@
+"""Sentences in the reader's language. Only show/, web/ and cli/ use this.
+
+A translation is found by its English template in locale/<language>.json; facts that are sentences are translated too.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Literal
+
+from gyakusan.message import Message
+
+Language = Literal["en", "ja"]
+LANGUAGES: tuple[Language, ...] = ("en", "ja")
+
+
+def choose(asked: str | None = None, environment: Mapping[str, str] | None = None) -> Language:
+    """The language asked for, else that of GYAKUSAN_LANG, LC_ALL, LC_MESSAGES or LANG, else English."""
+    env = os.environ if environment is None else environment
+    for value in (asked, *(env.get(k) for k in ("GYAKUSAN_LANG", "LC_ALL", "LC_MESSAGES", "LANG"))):
+        if value:
+            return "ja" if value.casefold().startswith("ja") else "en"
+    return "en"
+
+
+def tell(message: Message | str, language: Language) -> str:
+    """The sentence in `language`; English where there is no translation."""
+    if isinstance(message, str):
+        message = Message(message)
+    template = message.template if language == "en" else _table(language).get(message.template, message.template)
+    facts = {k: tell(v, language) if isinstance(v, Message) else v for k, v in message.facts.items()}
+    return template.format(**facts) if facts else template.replace("{{", "{").replace("}}", "}")
+
+
+def knows(template: str, language: Language) -> bool:
+    """True if there is a translation."""
+    return language == "en" or template in _table(language)
+
+
+@cache
+def _table(language: Language) -> Mapping[str, str]:
+    found: Mapping[str, str] = json.loads((files("gyakusan") / "locale" / f"{language}.json").read_text("utf-8"))
+    return found

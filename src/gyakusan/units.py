@@ -1,0 +1,102 @@
+"""Quantities: the one place where a number with a unit is parsed or printed. Inside, bytes are bytes [B]."""
+
+from __future__ import annotations
+
+import re
+
+from gyakusan.errors import BadQuantity
+
+KIB, MIB, GIB, TIB = 2**10, 2**20, 2**30, 2**40
+
+_BYTES = {
+    "b": 1,
+    "kib": KIB,
+    "mib": MIB,
+    "gib": GIB,
+    "tib": TIB,
+    "kb": 10**3,
+    "mb": 10**6,
+    "gb": 10**9,
+    "tb": 10**12,
+}
+_COUNT = {"": 1, "k": 1024, "ki": 1024, "m": 2**20, "mi": 2**20}
+_QUANTITY = re.compile(r"\s*([+-]?\d{1,15}(?:[_,]\d{3})*(?:\.\d{1,9})?)\s*([A-Za-z]{0,3})\s*")
+
+
+def parse_bytes(text: str) -> int:
+    """ "24 GiB" -> 25769803776 [B]. A unit is required: GiB (1024^3) and GB (1000^3) differ by 7 %.
+
+    Raises BadQuantity for no number, no unit, an unknown unit, or a size that is not positive.
+    """
+    number, unit = _split(text)
+    factor = _BYTES.get(unit.casefold())
+    if not unit:
+        raise BadQuantity(
+            "{text} has no unit.", text=repr(_short(text)), number=number, mend="Write {number}GiB or {number}GB."
+        )
+    if factor is None:
+        raise BadQuantity("{unit} is no unit of memory.", unit=repr(unit), mend="Use MiB, GiB, TiB, MB, GB or TB.")
+    value = round(float(number) * factor)
+    if not 0 < value < 2**60:
+        raise BadQuantity(
+            "{text} is no possible memory size.", text=repr(_short(text)), mend="Give a size above 0, e.g. 24GiB."
+        )
+    return value
+
+
+def parse_count(text: str | int, *, at_least: int = 1, at_most: int = 2**31 - 1) -> int:
+    """ "128k" or "131072" -> 131072 [tokens, users]. k is 1024, as context sizes are named.
+
+    Raises BadQuantity outside at_least .. at_most or if the text is no whole number.
+    """
+    number, unit = _split(str(text))
+    factor = _COUNT.get(unit.casefold())
+    if factor is None:
+        raise BadQuantity("{text} is no count.", text=repr(_short(str(text))), mend="Write 32768 or 32k.")
+    value = float(number) * factor
+    if value != int(value) or not at_least <= value <= at_most:
+        raise BadQuantity(
+            "{text} is out of range.",
+            text=repr(_short(str(text))),
+            low=at_least,
+            high=at_most,
+            mend="Give a whole number from {low} to {high}.",
+        )
+    return int(value)
+
+
+def format_bytes(value: float | None, digits: int = 2) -> str:
+    """25769803776 -> "24.00 GiB". Binary units only, so that GiB and GB never mix. None -> "?"."""
+    if value is None:
+        return "?"
+    size = abs(value)
+    for name, factor in (("TiB", 1024 * GIB), ("GiB", GIB), ("MiB", MIB), ("KiB", KIB)):
+        if size >= factor and not (name == "TiB" and size < 4 * TIB):
+            return f"{value / factor:,.{digits}f} {name}"
+    return f"{value:,.0f} B"
+
+
+def format_decimal(value: float) -> str:
+    """9.0e9 -> "9.0 GB": decimal gigabytes, as file sizes are listed by registries."""
+    return f"{value / 1e9:.1f} GB" if value >= 1e9 else f"{value / 1e6:.0f} MB"
+
+
+def format_count(value: float) -> str:
+    """14770033664 -> "14.8 B", 131072 -> "131,072": parameters are rounded, tokens are not."""
+    for name, factor in (("T", 1e12), ("B", 1e9), ("M", 1e6)):
+        if value >= factor:
+            return f"{value / factor:.3g} {name}"
+    return f"{value:,.0f}"
+
+
+def _split(text: str) -> tuple[str, str]:
+    match = _QUANTITY.fullmatch(text) if len(text) <= 64 else None
+    if match is None:
+        raise BadQuantity(
+            "{text} is no quantity.", text=repr(_short(text)), mend="Write a number and a unit, e.g. 24GiB or 32k."
+        )
+    return match[1].replace(",", "").replace("_", ""), match[2]
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 40 else text[:37] + "..."

@@ -1,0 +1,97 @@
+"""Nobody but this computer gets in without a key, and the key is ours alone."""
+
+import socket
+import stat
+
+import pytest
+
+from gyakusan.errors import BadSetting
+from gyakusan.serve.access import admit, free_port, guard, is_loopback
+
+KEY = "0123456789abcdef"
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("127.0.0.1", True),
+        ("127.8.8.8", True),
+        ("localhost", True),
+        ("LocalHost", True),
+        ("::1", True),
+        ("0.0.0.0", False),
+        ("::", False),
+        ("192.168.1.2", False),
+        ("localhost.example.org", False),
+        ("127.0.0.1.example.org", False),
+    ],
+)
+def test_is_loopback(host: str, expected: bool) -> None:
+    assert is_loopback(host) is expected
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.2", "example.org"])
+def test_strangers_need_a_key(host: str) -> None:
+    with pytest.raises(BadSetting, match="reachable from other computers"):
+        guard(host, 8080, None)
+    guard(host, 8080, KEY)
+
+
+@pytest.mark.parametrize("key", ["", "short", "has spaces in its middle", "a,b" * 8, "k" * 257, "ключ" * 8, KEY + "\n"])
+def test_unusable_keys(key: str) -> None:
+    with pytest.raises(BadSetting, match="API key") as caught:
+        guard("127.0.0.1", 0, key)
+    assert key == "" or key not in str(caught.value)
+
+
+@pytest.mark.parametrize("host", ["", "a b", "1.2.3.4,0.0.0.0", "/tmp/x.sock", "--help", "x" * 300, "a\nb"])
+def test_unusable_hosts(host: str) -> None:
+    with pytest.raises(BadSetting, match="no host"):
+        guard(host, 0, KEY)
+
+
+@pytest.mark.parametrize("port", [-1, 65536])
+def test_unusable_ports(port: int) -> None:
+    with pytest.raises(BadSetting, match="no port"):
+        guard("127.0.0.1", port, None)
+
+
+def test_loopback_has_no_key_unless_given() -> None:
+    assert admit("127.0.0.1", 0, None).key is None
+    assert admit("127.0.0.1", 0, KEY).key == KEY
+    assert admit("127.0.0.1", 0, KEY).path is None
+
+
+def test_a_made_key_is_written_for_this_user_alone() -> None:
+    access = admit("192.0.2.1", 8080, None)
+    other = admit("192.0.2.1", 8080, None)
+    try:
+        assert access.path is not None
+        assert access.key is not None
+        assert len(access.key) >= 40
+        assert access.key != other.key
+        assert access.path.read_text() == access.key + "\n"
+        assert stat.S_IMODE(access.path.stat().st_mode) == 0o600
+        assert access.key not in repr(access)
+    finally:
+        access.forget()
+        other.forget()
+    assert not access.path.exists()
+    access.forget()
+
+
+def test_nothing_is_written_for_a_refused_host(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gyakusan.serve.access._write", lambda key: pytest.fail("written"))
+    with pytest.raises(BadSetting):
+        admit("a b", 0, None)
+
+
+def test_a_free_port_is_free() -> None:
+    port = free_port("127.0.0.1")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", port))
+
+
+def test_an_address_of_another_computer() -> None:
+    with pytest.raises(BadSetting, match=r"cannot listen on 192\.0\.2\.1"):
+        free_port("192.0.2.1")

