@@ -2,51 +2,98 @@
 
 python tools/messages.py          what is missing in each language (exit code 1 if anything is)
 python tools/messages.py --all    every template
+
+Found are: literals given to say(), tell(), _(), to exceptions of gyakusan.errors and as `mend=`; whole sentences wherever
+they stand (a template in a variable, a constant, a helper's argument); assignments to `template`; the values of module
+constants that end in _TEXTS; the words that are printed as they are in the JSON (kinds, bases, names of peaks).
 """
 
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent / "src" / "gyakusan"
 sys.path.insert(0, str(ROOT.parent))
-CALLS = {"say", "tell", "_", "Message"}
+CALLS = {"say", "tell", "_", "_head", "Message"}
+WORDS = {
+    "core/ledger.py": {"LineKind", "Basis"},
+    "core/machine.py": {"Kind", "Basis"},
+    "engines/llamacpp/log.py": {"BufferKind"},
+    "engines/llamacpp/scratch.py": {"PEAKS"},
+}
+"""Literals whose values, and tuples of functions whose names, are shown as words."""
+
+TABLES = {"COMMANDS", "ABOUT"}
+SPOKEN = {"PROMPTS"}
+"""Constants that are sentences but are said to a model, not to the user."""
+
+_SENTENCE = re.compile(r"[A-Z{](?=.* ).*[\w)}\]`'\"][.?]", re.DOTALL)
 
 
 def templates(root: Path = ROOT) -> set[str]:
-    """Templates given as literals to say(), tell(), _(), exceptions of gyakusan.errors, and `mend=`."""
+    """Every template under `root`."""
     errors = {n.name for n in ast.walk(ast.parse((root / "errors.py").read_text())) if isinstance(n, ast.ClassDef)}
     out: set[str] = set()
     for path in sorted(root.rglob("*.py")):
         tree = ast.parse(path.read_text("utf-8"))
-        out |= set(_calls(tree, CALLS | errors)) | set(_marked(tree))
-    return {t for t in out if any(c.isalpha() for c in t) and t != "{first}"}
+        words = _words(tree, WORDS.get(path.relative_to(root).as_posix(), set()))
+        out |= {*_calls(tree, CALLS | errors), *_marked(tree), *words, *_sentences(tree)}
+    return {t for t in out if any(c.isalpha() for c in re.sub(r"\{\w+\}", "", t))}
 
 
 def _calls(tree: ast.AST, names: set[str]) -> Iterator[str]:
     for node in ast.walk(tree):
-        if not isinstance(node, ast.Call):
-            continue
-        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-        if name in names and node.args:
-            yield from _strings(node.args[0])
-        for keyword in node.keywords:
-            if keyword.arg == "mend":
-                yield from _strings(keyword.value)
+        if isinstance(node, ast.Call):
+            name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            for argument in node.args if name in names else ():
+                yield from _strings(argument)
+            for keyword in node.keywords:
+                if keyword.arg == "mend":
+                    yield from _strings(keyword.value)
+        elif isinstance(node, ast.Assign) and _names(node) & {"template", "mend"}:
+            yield from _strings(node.value)
 
 
 def _marked(tree: ast.AST) -> Iterator[str]:
-    """Tables of templates: module constants whose comment-free name ends in _TEXTS, and COMMANDS, ABOUT."""
+    """Tables of templates: module constants whose names end in _TEXTS, and TABLES."""
     for node in getattr(tree, "body", ()):
-        targets = [node.target] if isinstance(node, ast.AnnAssign) else getattr(node, "targets", ())
-        names = {getattr(t, "id", "") for t in targets}
-        if any(n in ("COMMANDS", "ABOUT") or n.endswith("_TEXTS") for n in names) and node.value is not None:
+        if any(n in TABLES or n.endswith("_TEXTS") for n in _names(node)) and node.value is not None:
             values = node.value.values if isinstance(node.value, ast.Dict) else [node.value]
             for value in values:
                 yield from (s for v in ast.walk(value) for s in _strings(v))
+
+
+def _words(tree: ast.AST, wanted: set[str]) -> Iterator[str]:
+    """Words of `Kind = Literal["gpu", ...]`; functions of PEAKS by their names, as sentences print them."""
+    for node in getattr(tree, "body", ()):
+        if _names(node) & wanted and node.value is not None:
+            if isinstance(node.value, ast.Tuple):
+                yield from (e.id for e in node.value.elts if isinstance(e, ast.Name))
+            elif isinstance(node.value, ast.Subscript):
+                yield from (s for v in ast.walk(node.value.slice) for s in _strings(v))
+
+
+def _sentences(tree: ast.Module) -> Iterator[str]:
+    """Whole sentences that are no docstring, no part of an f-string, and not SPOKEN."""
+    passed: set[int] = set()
+    for node in ast.walk(tree):
+        silent = isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+        if silent or _names(node) & SPOKEN:
+            passed |= {id(v) for v in ast.walk(node)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in passed:
+            if _SENTENCE.fullmatch(node.value):
+                yield node.value
+
+
+def _names(node: ast.AST) -> set[str]:
+    """What an assignment assigns to."""
+    targets = [node.target] if isinstance(node, ast.AnnAssign) else getattr(node, "targets", ())
+    return {getattr(t, "id", "") for t in targets}
 
 
 def _strings(node: ast.AST) -> Iterator[str]:

@@ -12,8 +12,7 @@ from gyakusan.core.ledger import Ledger
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Machine
 from gyakusan.core.model import Model
-from gyakusan.engines.llamacpp import ledger as llamacpp
-from gyakusan.engines.llamacpp.settings import Settings
+from gyakusan.engines.base import Rules, engine
 from gyakusan.machines.detect import detect as ask
 from gyakusan.plan import choose
 from gyakusan.plan import limits as growth
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
 
 USUAL_CONTEXT = 8192
 """Where nobody says: enough for a conversation. [tokens]"""
+USUAL_ENGINE = "llama.cpp"
 MOST_CONTEXT = 2**30
 MOST_USERS = 65536
 
@@ -107,6 +107,7 @@ class Question:
     machine: Machine
     load: Load
     settings: Mapping[str, Any]
+    rules: Rules
 
     @property
     def ledger(self) -> Ledger:
@@ -114,14 +115,14 @@ class Question:
         return self.price(self.load)
 
     @property
-    def engine_settings(self) -> Settings:
+    def engine_settings(self) -> Any:
         """What the server is started with."""
-        return llamacpp.settings_for(self.load, self.machine, **self.settings)
+        return self.rules.settings(self.model, self.load, self.machine, **self.settings)
 
     def price(self, load: Load) -> Ledger:
         """The same question for another load."""
-        settings = llamacpp.settings_for(load, self.machine, **self.settings)
-        return llamacpp.ledger(self.model, load, self.machine, settings)
+        settings = self.rules.settings(self.model, load, self.machine, **self.settings)
+        return self.rules.ledger(self.model, load, self.machine, settings)
 
     def compared(self, reported: Reported) -> tuple[Row, ...]:
         """Our figures beside those of a running server."""
@@ -143,12 +144,13 @@ def question(
     device: str | None = None,
     memory: str | None = None,
     settings: Mapping[str, Any] | None = None,
+    server: str = USUAL_ENGINE,
 ) -> Question:
     """Read everything that is named. load: a Load, or a function of the trained context. Raises GyakusanError."""
     found = models.load(model, quantization)
     machine = machine_for(device, memory)
     asked = load if isinstance(load, Load) else load(found.trained_context)
-    return Question(found, machine, asked, dict(settings or {}))
+    return Question(found, machine, asked, dict(settings or {}), engine(server))
 
 
 def machine_for(device: str | None, memory: str | None) -> Machine:
@@ -162,10 +164,10 @@ def plans(machine: Machine, load: Load, settings: Mapping[str, Any]) -> choose.P
     """Every model of the catalogue on a machine: what fits at which quantisation, and why the rest does not."""
     from gyakusan.catalog.models import model_records
 
-    chosen = llamacpp.settings_for(load, machine, **settings)
+    rules = engine(USUAL_ENGINE)
 
     def price(model: Model, asked: Load) -> Ledger:
-        return llamacpp.ledger(model, asked, machine, chosen)
+        return rules.ledger(model, asked, machine, rules.settings(model, asked, machine, **settings))
 
     return choose.plan((_candidate(r) for r in model_records()), load, price)
 
@@ -173,9 +175,9 @@ def plans(machine: Machine, load: Load, settings: Mapping[str, Any]) -> choose.P
 def _candidate(record: ModelRecord) -> choose.Candidate:
     """A record with the ladder of quantisations; a natively 4-bit model is offered as it is published."""
     from gyakusan.core import recipe
-    from gyakusan.models.assemble import from_record
+    from gyakusan.models.assemble import plain
 
     native = record.quantization not in choose.LADDER
     ladder = (record.quantization,) if native else choose.LADDER
-    plain = from_record(record, "F16")
-    return choose.Candidate(record.name, record.trained_context, ladder, cache(partial(recipe.apply, model=plain)))
+    at = cache(partial(recipe.apply, model=plain(record)))
+    return choose.Candidate(record.name, record.trained_context, ladder, at)

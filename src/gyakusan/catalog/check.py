@@ -59,7 +59,8 @@ def check_file(file: Path) -> int:
         except msgspec.ValidationError as error:
             raise bad_record(file, str(row.get("name", "?")), str(error)) from error
         _facts(file, row)
-    if [row["name"] for _, row in rows] != [e.name for e in scan(file)]:
+    read = [(row["name"], row.get("aliases", []), row.get("sizes_gib", [])) for _, row in rows]
+    if read != [(e.name, list(e.aliases), list(e.sizes)) for e in scan(file)]:
         raise bad_record(file, "", "a record's name, aliases and sizes_gib must each stand on a line of their own")
     return len(rows)
 

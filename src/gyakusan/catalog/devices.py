@@ -119,14 +119,14 @@ class Found:
 
 
 def find(text: str, memory: int | None = None) -> Found:
-    """The device or computer that `text` names. memory: chooses among sizes as sold where it equals one [B].
+    """The device or computer that `text` names. memory: chooses the nearest among several sizes as sold [B].
 
     Raises UnknownName with the nearest names, or with the candidates where several sizes are sold and none was named:
     memory is the whole question, so it is not guessed.
     """
     asked = spoken(text)
     every = [f for f in _all() if f.key == asked.key] if asked.key else []
-    wanted = asked.size or _sold_as(memory, every)
+    wanted = asked.size or _nearest(memory, every)
     chosen = [f for f in every if wanted in (None, f.size)]
     if not every:
         raise _unknown(text)
@@ -208,10 +208,10 @@ def _unknown(text: str) -> UnknownName:
     return UnknownName("No {kind} is called {name}.", kind=say("device"), name=name, near=near, mend="Nearest: {near}.")
 
 
-def _sold_as(memory: int | None, every: list[Found]) -> int | None:
-    """The size as sold that `memory` [B] is, in GiB or in decimal GB; None if it is none of them."""
+def _nearest(memory: int | None, every: list[Found]) -> int | None:
+    """The size as sold [GiB] that is nearest to memory [B]; None if no memory is given."""
     sizes = {f.size for f in every}
-    return next((n for n in sizes if memory in (n * GIB, n * 10**9)), None)
+    return min(sizes, key=lambda n: abs(n * GIB - memory)) if memory and sizes else None
 
 
 def _no_such_size(text: str, every: list[Found]) -> UnknownName:

@@ -24,17 +24,20 @@ class Reserve:
 APPLE_LIMITS: dict[int, tuple[int, str]] = {
     16: (
         10922,
-        "M1 16 GB, M4 the same, some M3 74 % (llama-cpp-python issue 687)",
+        "M1, llama-cpp-python#687",
     ),
-    32: (21845, "Apple M1 Max 32 GB (ollama issue 434, llama.cpp pull 2011)"),
-    36: (27648, "28991.03 MB in a ggml_metal log, 36 GB"),
-    48: (36864, "38654.71 MB in a ggml_metal log, 48 GB Max"),
-    64: (49152, "51539.61 MB in ggml_metal logs, M1 Max and M2 Max 64 GB (llama.cpp issue 1870)"),
-    96: (73728, "Apple M2 Max 96 GB (llama.cpp issue 3213)"),
-    128: (110100, "llama-server --list-devices on M4 Max 128 GB; M5 Max the same (ds4 pull 893)"),
-    192: (165150, "Apple M2 Ultra 192 GB (llama.cpp pull 18919)"),
+    32: (21845, "M1 Max, M2 Max, ollama#434, llama.cpp#2011"),
+    36: (27648, "ggml_metal log, 28991.03 MB"),
+    48: (36864, "ggml_metal log, 38654.71 MB"),
+    64: (49152, "M1 Max, M2 Max, llama.cpp#1870"),
+    96: (73728, "M2 Max, llama.cpp#3213"),
+    128: (110100, "M4 Max, M5 Max, llama-server --list-devices, ds4#893"),
+    192: (165150, "M2 Ultra, llama.cpp#18919"),
 }
-"""Memory as sold [GiB] -> what Metal grants the GPU by default [MiB], and who saw it. 67 % to 84 %: no fixed share."""
+"""Memory as sold [GiB] -> what Metal grants the GPU by default [MiB], and where it was seen. 67 % to 84 %: no fixed share.
+
+The figure is recommendedMaxWorkingSetSize. Some 16 GB and 24 GB Macs (M3) grant 74 %; macOS versions may differ.
+"""
 
 DRIVER_KEPT = 464 * MIB
 """FB Memory Usage, Reserved, of an RTX 5070 (libc6-shim issue 14); RTX 4070 Laptop: 383 MiB (llama.cpp pull 20184)."""

@@ -37,7 +37,7 @@ class Attention:
 
 @dataclass(frozen=True, slots=True)
 class Latent:
-    """Layers with multi-head latent attention: one vector of rank + rope values for each token replaces keys and values.
+    """Layers with multi-head latent attention: one vector of rank + rope values per token.
 
     heads: query heads; rank: kv_lora_rank; rope, nope: rotated and other part of a head's key; value_head [values].
     """
@@ -118,7 +118,7 @@ class Dense:
 
 @dataclass(frozen=True, slots=True)
 class Experts:
-    """Layers with a mixture of experts: `used` of `count` for each token. width: of one expert; shared: of the shared ones."""
+    """Layers with a mixture of experts: `used` of `count` for each token. width: of one; shared: of the shared ones."""
 
     layers: Layers
     count: int
@@ -177,14 +177,14 @@ class Tensor:
     @property
     def bytes(self) -> int:
         """Bytes as stored, without padding. [B]"""
-        return dtype(self.type).row(self.values)
+        return int(dtype(self.type).row(self.values))
 
 
 @dataclass(frozen=True)
 class Model:
     """One model as one file or directory describes it.
 
-    blocks: transformer blocks in the file, with those an engine does not load; loaded: those it does load (the first ones);
+    blocks: transformer blocks in the file, with those an engine does not load; loaded: those it does (the first);
     embedding: width of the residual stream; vocabulary [tokens]; trained_context [tokens];
     memory, feed_forward: groups of equal layers; tensors: as stored; source: where it was read.
     kept: regular expression of the tensors that are loaded although their block is not, "" for none;

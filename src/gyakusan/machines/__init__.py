@@ -1,20 +1,15 @@
-"""What people write for a computer -> a Machine; `detect` asks the computer itself."""
+"""What people write for a computer -> a Machine. `machines.detect.detect` asks the computer itself."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from gyakusan.core.machine import Device, Machine
 from gyakusan.errors import BadQuantity, BadSetting, UnknownName
 from gyakusan.units import format_bytes, parse_bytes
 
-if TYPE_CHECKING:
-    from gyakusan.machines.detect.system import System
-    from gyakusan.message import Message
-
-__all__ = ["detect", "parse"]
+__all__ = ["parse"]
 
 MOST = 64
 """Devices in one machine: more is a typing error, or a question for a cluster."""
@@ -26,24 +21,17 @@ def parse(device: str | None = None, memory: str | None = None) -> Machine:
     """ "RTX 5090", "2x RTX 3090", "RTX 5090 + RTX 3090", "M4 Max 128GB", "cpu", or only a memory "24GiB" -> Machine.
 
     memory alone is a CUDA GPU of that capacity. With a device it is the capacity of each device named, instead of the
-    catalogue's: among several sizes as sold it chooses. Neither: this computer.
+    catalogue's: among several sizes as sold it chooses the nearest. Neither: this computer.
     Where several sizes are sold and none is given, the candidates are named in the error: memory is not guessed.
     Raises BadQuantity (no unit, a count outside 1 to 64), UnknownName (with the nearest names), BadSetting.
     """
     capacity = None if memory is None else parse_bytes(memory)
     if device is None:
-        return detect()[0] if capacity is None else _anonymous(capacity)
+        return _this() if capacity is None else _anonymous(capacity)
     if device.strip().casefold() in {"cpu", "host", "none"}:
         return _this_cpu(capacity)
     parts = [m for part in _split(device) for m in _several(part, capacity)]
     return parts[0] if len(parts) == 1 else _joined(parts)
-
-
-def detect(system: System | None = None) -> tuple[Machine, tuple[Message, ...]]:
-    """This computer, and notes on what could not be asked. system: a recorded computer instead of this one."""
-    from gyakusan.machines.detect import detect
-
-    return detect(system)
 
 
 def _split(text: str) -> list[str]:
@@ -93,6 +81,13 @@ def _anonymous(memory: int) -> Machine:
     """A CUDA GPU of which only the capacity is known. memory [B]"""
     gpu = Device(f"GPU {format_bytes(memory)}", "gpu", memory, "cuda", source="--memory", memory_basis="read")
     return Machine(gpu.name, (gpu,), Device("CPU", "host", None, "cpu"))
+
+
+def _this() -> Machine:
+    """This computer."""
+    from gyakusan.machines.detect import detect
+
+    return detect()[0]
 
 
 def _this_cpu(memory: int | None) -> Machine:

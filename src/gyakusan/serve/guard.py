@@ -1,8 +1,9 @@
 """Keeps one server and ends it when the process that asked for it goes away. Runs as a script; standard library only.
 
-It reads one line of JSON from standard input: {"argv": [...], "environment": {...}, "input": "..."}, starts that
-program, and watches standard input: its end means that the parent has stopped, crashed or been killed. Threads
-inside a server that loads a model may be blocked for minutes, so the watch lives in a process of its own.
+It reads one line of JSON from standard input: {"argv": [...], "environment": {...}, "input": "...", "grace": 4.0}
+(grace: how long the server may take to end after SIGTERM [s]), starts that program, and watches standard input: its
+end means that the parent has stopped, crashed or been killed. Threads inside a server that loads a model may be
+blocked for minutes (xllamacpp holds Python's lock meanwhile), so the watch lives in a process of its own.
 """
 
 from __future__ import annotations
@@ -19,20 +20,23 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-GRACE = 4.0
-"""How long the server may take to end after SIGTERM. [s]"""
-
 _PR_SET_PDEATHSIG = 1
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
-def die_with_parent() -> Callable[[], None] | None:
-    """What the child runs before exec so that it dies with this process, even by SIGKILL. Linux only."""
-    if not sys.platform.startswith("linux"):
-        return None
-    with contextlib.suppress(OSError, AttributeError):
-        prctl = ctypes.CDLL(None).prctl
-        return lambda: prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    return None
+def preparation() -> Callable[[], None]:
+    """What the child runs before exec: signals reach it, and on Linux it dies with this process, even by SIGKILL."""
+    prctl: Callable[..., object] | None = None
+    if sys.platform.startswith("linux"):
+        with contextlib.suppress(OSError, AttributeError):
+            prctl = ctypes.CDLL(None).prctl
+
+    def prepare() -> None:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+        if prctl is not None:
+            prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+    return prepare
 
 
 def start(order: dict[str, Any]) -> subprocess.Popen[bytes]:
@@ -42,7 +46,7 @@ def start(order: dict[str, Any]) -> subprocess.Popen[bytes]:
         order["argv"],
         env=order["environment"],
         stdin=subprocess.PIPE,
-        preexec_fn=die_with_parent(),  # noqa: PLW1509
+        preexec_fn=preparation(),  # noqa: PLW1509
     )
     assert child.stdin is not None
     with contextlib.suppress(OSError):
@@ -51,46 +55,61 @@ def start(order: dict[str, Any]) -> subprocess.Popen[bytes]:
     return child
 
 
-def end(child: subprocess.Popen[bytes]) -> None:
-    """SIGTERM, then SIGKILL after GRACE."""
+def end(child: subprocess.Popen[bytes], grace: float) -> None:
+    """SIGTERM, then SIGKILL after `grace`. [s]"""
     child.terminate()
     try:
-        child.wait(GRACE)
+        child.wait(grace)
     except subprocess.TimeoutExpired:
         child.kill()
 
 
-def _when_parent_goes(child: subprocess.Popen[bytes]) -> None:
+def _when_parent_goes(child: subprocess.Popen[bytes], grace: float) -> None:
     while os.read(0, 4096):
         pass
-    end(child)
+    end(child, grace)
 
 
-def main() -> int:
-    """Exit status of the server; 128 + n if signal n ended it."""
-    asked = threading.Event()
-    children: list[subprocess.Popen[bytes]] = []
+def _tell(text: str) -> None:
+    """A line for the parent, who may be gone."""
+    with contextlib.suppress(OSError):
+        print(f"guard: {text}", file=sys.stderr, flush=True)
 
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        asked.set()
-        for child in children:
-            threading.Thread(target=end, args=(child,), daemon=True).start()
 
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, stop)
+def _order() -> dict[str, Any] | None:
+    """The line from the parent, or None if it went away."""
     line = b""
     while not line.endswith(b"\n"):
         piece = os.read(0, 65536)
         if not piece:
-            return 1
+            return None
         line += piece
-    children.append(start(json.loads(line)))
-    if asked.is_set():
-        end(children[0])
-    print(f"guard: server pid {children[0].pid}", file=sys.stderr, flush=True)
-    threading.Thread(target=_when_parent_goes, args=(children[0],), daemon=True).start()
-    code = children[0].wait()
-    print(f"guard: server ended with {code}", file=sys.stderr, flush=True)
+    found: dict[str, Any] = json.loads(line)
+    return found
+
+
+def main() -> int:
+    """Exit status of the server; 128 + n if signal n ended it."""
+    order: dict[str, Any] | None = None
+    child: subprocess.Popen[bytes] | None = None
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        if order is None or child is None:
+            sys.exit(128 + number)
+        threading.Thread(target=end, args=(child, order["grace"]), daemon=True).start()
+
+    for number in _SIGNALS:
+        signal.signal(number, stop)
+    order = _order()
+    if order is None:
+        return 1
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    child = start(order)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+    _tell(f"server pid {child.pid}")
+    threading.Thread(target=_when_parent_goes, args=(child, order["grace"]), daemon=True).start()
+    code = child.wait()
+    _tell(f"server ended with {code}")
     return code if code >= 0 else 128 - code
 
 

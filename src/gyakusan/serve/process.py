@@ -24,8 +24,8 @@ LONGEST = 4096
 """Longer lines are cut. [B]"""
 FILE_LIMIT = 64 * 2**20
 """The log file grows no further. [B]"""
-GRACE = 6.0
-"""Time from the request to end until SIGKILL; longer than the guard's own. [s]"""
+MARGIN = 2.0
+"""How much longer than the server its guard may take to end. [s]"""
 
 _GUARD = Path(__file__).with_name("guard.py")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
@@ -36,12 +36,17 @@ _ENDED = re.compile(r"^guard: server ended with (-?\d{1,5})$")
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What to run. environment and input go through a pipe: they may hold secrets, which never reach the log."""
+    """What to run.
+
+    environment, input: go through a pipe, as they may hold secrets; secrets: what must not reach the log;
+    grace: how long the server may take to end when asked, then it is killed [s].
+    """
 
     argv: Sequence[str]
     environment: Mapping[str, str] = field(repr=False)
     input: str = field(default="", repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    grace: float = 4.0
 
 
 class Log:
@@ -112,6 +117,7 @@ class Child:
 
     def __init__(self, order: Order, log_file: Path | None = None) -> None:
         """Raises ServerError if the guard can't be started, or the log file not written."""
+        self._grace = order.grace
         file = _private(log_file) if log_file else None
         try:
             self._guard = subprocess.Popen(
@@ -136,7 +142,12 @@ class Child:
             raise
 
     def _send(self, order: Order) -> None:
-        message = {"argv": list(order.argv), "environment": dict(order.environment), "input": order.input}
+        message = {
+            "argv": list(order.argv),
+            "environment": dict(order.environment),
+            "input": order.input,
+            "grace": order.grace,
+        }
         with contextlib.suppress(BrokenPipeError):
             self._stdin.write(json.dumps(message).encode() + b"\n")
             self._stdin.flush()
@@ -162,7 +173,7 @@ class Child:
         with contextlib.suppress(OSError):
             self._stdin.close()
         try:
-            self._guard.wait(GRACE)
+            self._guard.wait(self._grace + MARGIN)
         except subprocess.TimeoutExpired:
             pass
         finally:

@@ -75,6 +75,7 @@ def test_fields_say_the_same_as_arguments() -> None:
         "offline": True,
         "verbosity": 4,
         "fit_params": False,
+        "default_template_kwargs": {"preserve_reasoning": "true"},
         "n_gpu_layers": -2,
         "no_op_offload": False,
         "split_mode": "llama_split_mode.LLAMA_SPLIT_MODE_NONE",
@@ -91,7 +92,9 @@ def test_fields_say_the_same_as_arguments() -> None:
         "no_extra_bufts": False,
         "model_alias": ["ab"],
         "cpuparams.n_threads": 3,
+        "cpuparams_batch.n_threads": 3,
         "cors_origins": "localhost",
+        "cors_origins_explicit": True,
     }
 
 

@@ -96,7 +96,7 @@ def apply(quantization: str, model: Model, *, matrix: bool = False) -> Model:
         kv_heads=kv_heads,
         matrix=matrix,
     )
-    tensors = tuple(replace(t, type=c) for t, c in zip(model.tensors, chosen, strict=True))
+    tensors = tuple(Tensor(t.name, t.shape, c) for t, c in zip(model.tensors, chosen, strict=True))
     return replace(model, tensors=tensors, quantization=canonical(quantization))
 
 

@@ -88,6 +88,7 @@ _FULL_HERE = {
 }
 
 
+@lru_cache(maxsize=32768)
 def split(name: str) -> tuple[int, str]:
     """Block number and the same name in block 0, so that all blocks share one answer. -1 outside of the blocks."""
     if name.startswith("blk."):
@@ -107,6 +108,7 @@ def kind(name: str) -> Kind:
     return next((k for part, k in _PARTS if part in name), "other")
 
 
+@lru_cache(maxsize=4096)
 def dimensions(shape: tuple[int, ...]) -> int:
     """Number of dimensions, without the ones at the end (ggml_n_dims)."""
     return next((i + 1 for i in range(len(shape) - 1, 0, -1) if shape[i] > 1), 1)

@@ -19,7 +19,7 @@ PROGRAM = "llama-server"
 VERBOSITY = 4
 """Trace: the lowest level at which the buffers are printed. At 5 the bodies of requests would be logged too."""
 
-Field: TypeAlias = bool | int | str | list[str]
+Field: TypeAlias = bool | int | str | list[str] | dict[str, str]
 
 _CPU_FLAGS = ("--device", "none", "--gpu-layers", "0", "--no-op-offload")
 _GPU_FLAGS = ("--split-mode", "none", "--gpu-layers", "all")
@@ -99,6 +99,7 @@ def fields(
         "offline": True,
         "verbosity": VERBOSITY,
         "fit_params": False,
+        "default_template_kwargs": {"preserve_reasoning": "true"},
         "n_gpu_layers": 0 if cpu else _ALL_LAYERS,
         "no_op_offload": cpu,
         "split_mode": "llama_split_mode.LLAMA_SPLIT_MODE_" + ("LAYER" if cpu else "NONE"),
@@ -107,9 +108,9 @@ def fields(
     if name := _plain(alias):
         values["model_alias"] = [name]
     if threads:
-        values["cpuparams.n_threads"] = threads
+        values |= {"cpuparams.n_threads": threads, "cpuparams_batch.n_threads": threads}
     if cors:
-        values["cors_origins"] = cors
+        values |= {"cors_origins": cors, "cors_origins_explicit": True}
     return values
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 from gyakusan.core.dtypes import dtype
@@ -14,7 +14,7 @@ from gyakusan.core.model import Attention, Compressed, Indexer, Latent, Memory, 
 from gyakusan.engines.llamacpp import cache, overhead
 from gyakusan.engines.llamacpp.predicted import F32, output
 from gyakusan.engines.llamacpp.scratch import binding, scratch, spread
-from gyakusan.engines.llamacpp.settings import VERSION, Settings, check, for_load
+from gyakusan.engines.llamacpp.settings import VERSION, Settings, check
 from gyakusan.engines.llamacpp.weights import weights
 from gyakusan.errors import BadSetting
 from gyakusan.message import Message, say
@@ -22,18 +22,12 @@ from gyakusan.message import Message, say
 UNKNOWN_HOST = Device("host RAM", "host", None, "cpu")
 
 
-def settings_for(load: Load, machine: Machine, **changes: Any) -> Settings:
-    """Settings for a load on a machine: the whole context for each user, everything on the GPU if there is one."""
-    backend = "cuda" if machine.gpus else "cpu"
-    return replace(for_load(load), **{"backend": backend, **changes})
-
-
-def ledger(model: Model, load: Load, machine: Machine, settings: Settings | None = None) -> Ledger:
+def ledger(model: Model, load: Load, machine: Machine, settings: Settings) -> Ledger:
     """Bytes by device and kind. Raises BadSetting for what llama.cpp refuses.
 
     Source: llama.cpp b11434; each line's function names its own.
     """
-    chosen = check(settings or settings_for(load, machine))
+    chosen = check(settings)
     if chosen.backend == "cpu":
         host = machine.host or (machine.gpus[0] if machine.gpus else UNKNOWN_HOST)
         accounts: tuple[Account, ...] = (Account(host, _host_lines(model, chosen)),)
@@ -146,8 +140,12 @@ def _output_line(model: Model, settings: Settings) -> Line:
 
 def _notes(model: Model, settings: Settings, machine: Machine) -> tuple[Message, ...]:
     notes = []
+    if model.inferred:
+        notes.append(
+            say("The architecture {name} is not known: it was inferred from the tensors.", name=model.architecture)
+        )
     if settings.backend == "cuda" and machine.gpus and machine.gpus[0].backend != "cuda":
         notes.append(say("{backend} is priced by CUDA's padding rules.", backend=machine.gpus[0].backend))
-    if any(d.memory is None for d in machine.devices) or (settings.backend == "cuda" and machine.host is None):
+    if any(d.kind == "host" and d.memory is None for d in machine.devices):
         notes.append(say("The computer's RAM is not known: it is listed, not checked."))
     return tuple(notes)

@@ -5,13 +5,28 @@ Source: llama.cpp b11434, src/llama-context.cpp (sched_reserve), ggml/src/ggml-a
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from gyakusan.core.broadcast import Number, most
-from gyakusan.core.model import Model
+from gyakusan.core.broadcast import Number, most, where
+from gyakusan.core.model import Experts, Model
 from gyakusan.engines.llamacpp.scratch_inputs import F32, inputs, tokens
-from gyakusan.engines.llamacpp.scratch_peaks import PEAKS, work
+from gyakusan.engines.llamacpp.scratch_peaks import Work, attention, compressed, experts, feed_forward, logits, work
+from gyakusan.engines.llamacpp.scratch_replay import replayed, replays
+from gyakusan.engines.llamacpp.scratch_recurrent import recurrent
+from gyakusan.engines.llamacpp.scratch_sparse import blocks, latent, selected
 from gyakusan.engines.llamacpp.settings import Settings
+
+PEAKS: tuple[Callable[[Work], Number], ...] = (
+    feed_forward,
+    experts,
+    attention,
+    latent,
+    compressed,
+    blocks,
+    recurrent,
+    logits,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +39,10 @@ class Scratch:
 
 def scratch(model: Model, settings: Settings) -> Scratch:
     """Compute buffers. [B] Every number in `settings` may be an array; shapes broadcast."""
+    if replays(model, settings):
+        return Scratch(0, replayed(model, settings))
     w = work(model, settings)
-    size = w.base + most(*(peak(w) for peak in PEAKS))
+    size = w.base + selected(w) + most(*(peak(w) for peak in PEAKS))
     return Scratch(size, _host(model, settings)) if w.cuda else Scratch(0, size)
 
 
@@ -41,5 +58,24 @@ def spread(model: Model, settings: Settings) -> tuple[float, float]:
 
 
 def _host(model: Model, s: Settings) -> Number:
-    """Inputs, and the token vectors: looked up, given, and both again for mixed batches. [B]"""
-    return inputs(model, s).host + F32 * tokens(s) * 4 * model.embedding
+    """Inputs, and the token vectors: looked up, given, and both again for mixed batches; per-layer embeddings. [B]"""
+    held, graph = inputs(model, s).host, model.graph
+    vectors = 4 if graph.mixed else 2
+    if graph.per_layer:
+        vectors = 5
+    size = held + F32 * tokens(s) * (vectors * model.embedding + graph.per_layer)
+    return most(size, _down_on_host(model, s, held)) if graph.wide_down else size
+
+
+def _down_on_host(model: Model, s: Settings, held: Number) -> Number:
+    """CUDA has no experts' product that sums in f32: one layer's matrix comes to the host, with its input and output. [B]
+
+    Source: ggml-cuda.cu, ggml_backend_cuda_device_supports_op, GGML_OP_MUL_MAT_ID with GGML_PREC_F32.
+    """
+    mixed = next(f for f in model.feed_forward if isinstance(f, Experts))
+    matrix = max((t.bytes for t in model.tensors if "ffn_down_exps" in t.name), default=0)
+    t, e = tokens(s), model.embedding
+    up, down = F32 * t * mixed.used * mixed.width, F32 * t * mixed.used * e
+    room = held + F32 * t * e
+    rest = where(up <= room, room - up, room)
+    return held + F32 * t * 2 * e + matrix + where(up <= room, 0, up) + where(down <= rest, 0, down)

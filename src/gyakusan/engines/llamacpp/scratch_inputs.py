@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from gyakusan.core.broadcast import Number, round_up
+from gyakusan.core.broadcast import Number, ceil_div, least, most, round_up
 from gyakusan.core.dtypes import dtype
-from gyakusan.core.model import Attention, Latent, Memory, Model, Recurrent
+from gyakusan.core.model import Attention, Compressed, Indexer, Latent, Memory, Model, Recurrent
 from gyakusan.engines.llamacpp.settings import Settings
 
 F32 = 4
@@ -17,17 +18,18 @@ ALIGN = {"cpu": 32, "cuda": 128}
 ROTATION = 64
 """Quantised caches are rotated by a Hadamard matrix of at least this width. llama-kv-cache.cpp, attn_rot_k."""
 
+POSITIONS = 258
+"""MiniMax-M3: values for each token in the maps between positions, cells and blocks."""
+
 
 def tokens(s: Settings) -> Number:
     """Tokens of the worst-case graph: one ubatch, the same number for each slot. llama_context::graph_reserve. [tokens]"""
     slots = s.slots
-    return -(-s.effective_ubatch // slots) * slots
+    return ceil_div(s.effective_ubatch, slots) * slots
 
 
 def outputs(s: Settings) -> Number:
     """Tokens whose logits are computed. llama_context::sched_reserve: min(n_tokens, n_outputs_max). [tokens]"""
-    from gyakusan.core.broadcast import least
-
     return least(tokens(s), s.slots) if s.outputs == "server" else least(tokens(s), s.batch)
 
 
@@ -65,11 +67,69 @@ def _sum(model: Model, s: Settings, align: int, host: bool) -> Number:
     if graph.positions:
         total = total + sized(I32 * t * graph.positions)
     total = total + (graph.scaled + graph.temperature) * sized(F32 * t)
-    if any(isinstance(m, Recurrent) for m in model.memory):
+    if any(isinstance(m, Recurrent) and m.kind != "compressor" for m in model.memory):
         total = total + sized(I32 * s.slots) * (1 if host else 2)
     for window in _windows(model):
         total = total + _cache_inputs(model, s, window, align)
-    return total
+    if any(isinstance(m, Compressed) for m in model.memory):
+        return total + _compressed_inputs(model, s)
+    if host and block_sparse(model, s):
+        total = total + positions(s)
+    return total + _indexer_inputs(model, s, align)
+
+
+def positions(s: Settings) -> Number:
+    """MiniMax-M3's maps between positions, cells and blocks; on a GPU each layer has its own. minimax-m3.cpp. [B]"""
+    return F32 * (POSITIONS * tokens(s) + s.streams * (s.cells + 256))
+
+
+def _indexer_inputs(model: Model, s: Settings, align: int) -> Number:
+    """Inputs of a second cache that chooses tokens: places, and for latent attention a mask and a rotation of its own. [B]"""
+    index = next((m for m in model.memory if isinstance(m, Indexer)), None)
+    if index is None:
+        return 0
+    t = tokens(s)
+    places = round_up(I64 * t, align)
+    if any(isinstance(m, Attention) for m in model.memory):
+        return places if block_sparse(model, s) else 0
+    mask = 2 * t * s.cells
+    return places + round_up(mask, align) + F32 * index.key * index.key
+
+
+def block_sparse(model: Model, s: Settings) -> bool:
+    """True if attention really looks at chosen blocks: MiniMax-M3 falls back to all tokens without flash attention, or if
+    several slots share one cache. src/models/minimax-m3.cpp."""
+    chosen = any(isinstance(m, Indexer) and m.value for m in model.memory)
+    return chosen and s.flash and not (s.unified and not _one(s.slots))
+
+
+def _one(slots: Number) -> bool:
+    return bool((slots == 1) if not hasattr(slots, "shape") else (slots == 1).all())
+
+
+def compressed_cells(s: Settings, ratio: int) -> Number:
+    """Cells of one stream of compressed keys. llama-kv-cache-dsv4.cpp. [tokens]"""
+    return round_up(most(1, ceil_div(s.cells, ratio)), 256)
+
+
+def _compressed_inputs(model: Model, s: Settings) -> Number:
+    """Masks of DeepSeek-V4's caches, and where each compressor reads and writes. [B]"""
+    t, total, wide = tokens(s), 0, 2 if s.flash else 4
+    window = next(m.window for m in model.memory if isinstance(m, Compressed))
+    total = wide * t * sequence_window(s, window) + I64 * t
+    for m in model.memory:
+        if isinstance(m, Compressed) and m.ratio:
+            mask = t * compressed_cells(s, m.ratio)
+            total = total + wide * mask + (2 * mask + F32 * m.indexer**2 if m.indexer else 0)
+            total = total + (2 if m.indexer else 1) * 4 * F32 * t
+    caches = len({m.ratio for m in model.memory if isinstance(m, Compressed)})
+    width = next(m.key for m in model.memory if isinstance(m, Compressed))
+    return total + (caches * F32 * width**2 if dtype(s.key_type).quantized else 0)
+
+
+def sequence_window(s: Settings, window: int) -> Number:
+    """Cells of the windowed keys, one stream for each slot even in a unified cache. [tokens]"""
+    return s.cells if s.swa_full else round_up(least(s.cells, window + s.effective_ubatch), 256)
 
 
 def _windows(model: Model) -> tuple[int | None, ...]:
@@ -87,23 +147,23 @@ def _cache_inputs(model: Model, s: Settings, window: int | None, align: int) -> 
     values = max(m.value for m in model.memory if isinstance(m, (Attention, Latent)))
     if values:
         total = total + round_up(I64 * t * (1 if s.flash else values), align)
-    return total + rotations(model, s)
+    return total + rotations(group, s)
 
 
-def rotations(model: Model, s: Settings) -> int:
+def rotations(group: Sequence[Memory], s: Settings) -> int:
     """Hadamard matrices of one cache. llama_kv_cache::llama_kv_cache, attn_rot_k, attn_rot_v. [B]"""
-    key, value = rotation(model, s)
+    key, value = rotation(group, s)
     return F32 * (key * key + value * value)
 
 
-def rotation(model: Model, s: Settings) -> tuple[int, int]:
-    """Widths of the matrices that rotate keys and values, 0 for none. [values]"""
-    heads = [(m.key_head, m.value_head) for m in model.memory if isinstance(m, Attention)]
+def rotation(group: Sequence[Memory], s: Settings) -> tuple[int, int]:
+    """Widths of the matrices that rotate keys and values of one cache, 0 for none. [values]"""
+    heads = [m for m in group if isinstance(m, Attention)]
     if not heads:
         return 0, 0
-    keys, values = [k for k, _ in heads], [v for _, v in heads]
-    key = ROTATION if dtype(s.key_type).quantized and keys[0] % ROTATION == 0 else 0
-    while key and len(set(keys)) == 1 and keys[0] % (2 * key) == 0:
+    width = heads[0].key_head
+    key = ROTATION if dtype(s.key_type).quantized and width % ROTATION == 0 else 0
+    while key and width % (2 * key) == 0:
         key *= 2
-    value = ROTATION if dtype(s.value_type).quantized and values[0] % ROTATION == 0 else 0
-    return key, value
+    turned = dtype(s.value_type).quantized and heads[0].value_head % ROTATION == 0
+    return key, ROTATION if turned else 0

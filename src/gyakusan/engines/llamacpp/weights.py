@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+from math import prod
 
 from gyakusan.core.cache import padded
 from gyakusan.core.dtypes import dtype
@@ -80,11 +82,17 @@ def resident(model: Model) -> Iterator[Tensor]:
 
 def stored(tensor: Tensor, backend: str) -> int:
     """Bytes of one tensor in a buffer, padding included. [B]"""
-    padding, width = PADDING[backend], tensor.shape[0]
-    rows = tensor.values // width if width else 0
-    return int(padded(dtype(tensor.type), width, rows, padding.align, padding.columns))
+    return _stored(tensor.type, tensor.shape, backend)
 
 
+@lru_cache(maxsize=4096)
+def _stored(kind: str, shape: tuple[int, ...], backend: str) -> int:
+    """Blocks repeat their shapes: each is reckoned once."""
+    padding, width = PADDING[backend], shape[0] if shape else 1
+    return int(padded(dtype(kind), width, prod(shape[1:]), padding.align, padding.columns))
+
+
+@lru_cache(maxsize=32768)
 def _block(name: str) -> int:
     """Number of the block, -1 for tensors of none."""
     parts = name.split(".", 2)

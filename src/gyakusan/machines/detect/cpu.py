@@ -75,7 +75,7 @@ def meminfo(system: System) -> dict[str, int]:
     text = system.read("/proc/meminfo")
     fields = {k: int(v) * 1024 for k, v in re.findall(r"^(\w+):\s+(\d{1,15}) kB", text, re.MULTILINE)}
     if fields.get("MemTotal", 0) <= 0:
-        raise silent("/proc/meminfo", "no MemTotal")
+        raise silent("/proc/meminfo", say("no MemTotal"))
     return fields
 
 
@@ -105,10 +105,15 @@ def cores(system: System) -> int:
 def name(system: System) -> str:
     """The CPU's name, "CPU" if it is not told. Arm says only part numbers: the board's model stands in."""
     if system.platform == "darwin":
-        return _answer(system, "sysctl", "-n", "machdep.cpu.brand_string") or "CPU"
+        return _plain(_answer(system, "sysctl", "-n", "machdep.cpu.brand_string"))
     text = _text(system, "/proc/cpuinfo")
     found = re.search(r"^(?:model name|Model|Hardware|cpu model)\s*:\s*(.+)$", text, re.MULTILINE)
     said = found[1] if found else _text(system, "/proc/device-tree/model").strip("\0 \n")
+    return _plain(said)
+
+
+def _plain(said: str) -> str:
+    """Without marks and runs of spaces; "CPU" for nothing."""
     return re.sub(r"\s+", " ", re.sub(r"\((?:R|TM)\)", "", said)).strip()[:120] or "CPU"
 
 
@@ -195,7 +200,7 @@ def _darwin(system: System) -> Ram:
     """macOS: hw.memsize, and vm_stat for what is free, inactive or purgeable."""
     total = _sysctl_number(system, "hw.memsize")
     if not total:
-        raise silent("sysctl hw.memsize", "no number")
+        raise silent("sysctl hw.memsize", say("no number"))
     text = _answer(system, "vm_stat")
     size = re.search(r"page size of (\d{1,7}) bytes", text)
     pages = dict(re.findall(r"^Pages ([a-z ]+):\s+(\d{1,15})\.", text, re.MULTILINE))
@@ -216,5 +221,5 @@ def _windows() -> Ram:
     status = Status()
     status.length = ctypes.sizeof(Status)
     if not ctypes.windll.kernel32.GlobalMemoryStatusEx(ctypes.byref(status)):  # type: ignore[attr-defined]
-        raise silent("GlobalMemoryStatusEx", "failed")
+        raise silent("GlobalMemoryStatusEx", say("failed"))
     return Ram(int(status.n0), int(status.n1))

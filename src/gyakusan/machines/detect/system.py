@@ -10,7 +10,7 @@ from pathlib import Path
 
 from gyakusan.core.machine import Device
 from gyakusan.errors import DetectError
-from gyakusan.message import Message
+from gyakusan.message import Message, say
 
 LONGEST = 5.0
 """A command that takes longer yields nothing. [s]"""
@@ -19,7 +19,7 @@ MOST = 4 * 2**20
 """No file or answer that a probe wants is larger. [B]"""
 
 
-def silent(what: str, why: str) -> DetectError:
+def silent(what: str, why: str | Message) -> DetectError:
     """What was asked gave no answer: missing, denied, slow or failed. The facts are `what` and `why`."""
     return DetectError("{what}: {why}", what=what, why=why)
 
@@ -69,7 +69,7 @@ class System:
             with open(self.root / path.lstrip("/"), "rb") as file:
                 return file.read(MOST).decode("utf-8", "replace")
         except OSError as error:
-            raise silent(path, error.strerror or "unreadable") from error
+            raise silent(path, error.strerror or str(error)) from error
 
     def list(self, pattern: str) -> tuple[str, ...]:
         """Paths that match a glob under the root, sorted. Unreadable folders match nothing."""
@@ -118,7 +118,7 @@ class System:
 
 def _recorded(answers: Mapping[str, str], command: str) -> str:
     if command not in answers:
-        raise silent(command, "not recorded")
+        raise silent(command, say("not recorded"))
     return answers[command]
 
 
@@ -131,11 +131,11 @@ def _run(argv: tuple[str, ...]) -> str:
             argv, check=False, capture_output=True, timeout=LONGEST, stdin=subprocess.DEVNULL, env=english
         )
     except FileNotFoundError as error:
-        raise silent(argv[0], "not installed") from error
+        raise silent(argv[0], say("not installed")) from error
     except subprocess.TimeoutExpired as error:
-        raise silent(argv[0], f"no answer within {LONGEST:g} s") from error
+        raise silent(argv[0], say("no answer within {limit} s", limit=f"{LONGEST:g}")) from error
     except (OSError, ValueError) as error:
         raise silent(argv[0], str(error)) from error
     if done.returncode != 0:
-        raise silent(argv[0], f"exit status {done.returncode}")
+        raise silent(argv[0], say("exit status {status}", status=done.returncode))
     return done.stdout[:MOST].decode("utf-8", "replace")

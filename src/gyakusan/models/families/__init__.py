@@ -125,7 +125,7 @@ def unquantized(metadata: Metadata, **about: str) -> Model:
 
 def _rows(tensors: Sequence[Tensor]) -> int:
     """Rows of the embedding table: the vocabulary where the metadata does not say."""
-    return next((t.shape[-1] for t in tensors if t.name == "token_embd.weight"), 0)
+    return next((t.shape[-1] for t in tensors if t.name == "token_embd.weight" and t.shape), 0)
 
 
 def _part(metadata: Metadata, part: str) -> Callable[[Metadata], Any]:

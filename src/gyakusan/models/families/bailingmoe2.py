@@ -34,5 +34,5 @@ def from_config(c: Config) -> dict[str, Any]:
     """Source: conversion/bailingmoe.py."""
     extra = c.number("num_nextn_predict_layers", default=0)
     found = configs.common(c) | configs.mixture(c) | {"block_count": c.layers + extra, "nextn_predict_layers": extra}
-    shared, width = found.get("expert_shared_count", 0), found["expert_feed_forward_length"]
+    shared, width = found.get("expert_shared_count", 0), found.get("expert_feed_forward_length", 0)
     return found | {"expert_shared_feed_forward_length": found.get("expert_shared_feed_forward_length", shared * width)}

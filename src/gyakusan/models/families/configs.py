@@ -93,6 +93,11 @@ class Config:
         return count
 
     @property
+    def width(self) -> int:
+        """Width of the feed-forward network. [values]"""
+        return self.number(*COMMON["feed_forward_length"])
+
+    @property
     def rope(self) -> Mapping[str, Any]:
         """rope_scaling, or rope_parameters as newer configs call it."""
         found = self.get("rope_scaling", "rope_parameters")
@@ -125,8 +130,11 @@ def language(config: Mapping[str, Any]) -> Config:
 
 def common(c: Config) -> dict[str, Any]:
     """What nearly all architectures share. Own keys: tied, rope_factors, attention_bias."""
-    found = {key: c.number(*names) for key, names in COMMON.items() if c.get(*names) is not None}
-    found["block_count"] = c.layers
+    found: dict[str, Any] = {"block_count": c.layers}
+    found |= {key: c.number(*names) for key, names in COMMON.items() if c.get(*names) is not None}
+    for key in ("embedding_length", "vocab_size", "attention.head_count"):
+        found[key] = c.number(*COMMON[key])
+    found.setdefault("attention.head_count_kv", found["attention.head_count"])
     found["gyakusan.tied"] = c.flag("tie_word_embeddings")
     found["gyakusan.rope_factors"] = c.rope.get("rope_type", c.rope.get("type")) == "llama3"
     found["gyakusan.attention_bias"] = c.flag("attention_bias")

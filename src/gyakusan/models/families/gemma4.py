@@ -97,7 +97,7 @@ def from_config(c: Config) -> dict[str, Any]:
         c.number("num_global_key_value_heads", default=found["attention.head_count_kv"]),
         found["attention.head_count_kv"],
     )
-    shared, width = c.number("num_kv_shared_layers", default=0), found["feed_forward_length"]
+    shared, width = c.number("num_kv_shared_layers", default=0), c.width
     double = 2 if c.flag("use_double_wide_mlp") else 1
     return found | {
         "attention.head_count_kv": [many if w else few for w in windows],

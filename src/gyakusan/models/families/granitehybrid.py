@@ -36,7 +36,7 @@ def from_config(c: Config) -> dict[str, Any]:
     shared = c.number("shared_intermediate_size", default=0)
     kinds = c.kinds() or ["attention"] * c.layers
     if not found.get("expert_count"):
-        found |= {"feed_forward_length": shared or found["feed_forward_length"]}
+        found |= {"feed_forward_length": shared or c.width}
         found = {k: v for k, v in found.items() if not k.startswith("expert_")}
     elif shared:
         found["expert_shared_feed_forward_length"] = shared
@@ -45,7 +45,7 @@ def from_config(c: Config) -> dict[str, Any]:
     kvs, heads = found["attention.head_count_kv"], c.number("mamba_n_heads", default=128)
     bamba = c.model_type == "bamba"
     return found | {
-        "context_length": found["context_length"] if bamba else 2**20,
+        "context_length": found.get("context_length", 0) if bamba else 2**20,
         "attention.head_count_kv": [kvs if kind == "attention" else 0 for kind in kinds],
         "ssm.conv_kernel": c.number("mamba_d_conv", default=4),
         "ssm.inner_size": c.number("mamba_expand", default=2) * found["embedding_length"],

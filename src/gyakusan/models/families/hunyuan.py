@@ -29,9 +29,9 @@ def from_config(c: Config) -> dict[str, Any]:
         found["context_length"] = 2**18
     if found.get("expert_count"):
         shared = flat.number("num_shared_expert", default=0)
-        width = found.get("expert_feed_forward_length", found["feed_forward_length"])
+        width = found.get("expert_feed_forward_length", flat.width)
         found |= {
-            "expert_shared_feed_forward_length": shared * found["feed_forward_length"],
+            "expert_shared_feed_forward_length": shared * flat.width,
             "expert_feed_forward_length": width,
         }
     return found

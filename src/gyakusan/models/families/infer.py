@@ -60,9 +60,9 @@ def _blocks(tensors: Sequence[Tensor]) -> Mapping[int, Mapping[str, tuple[int, .
     found: dict[int, dict[str, tuple[int, ...]]] = defaultdict(dict)
     for tensor in tensors:
         match = BLOCK.match(tensor.name)
-        if match and match[3] == "weight":
+        if match and match[3] == "weight" and tensor.shape:
             found[int(match[1])][match[2]] = tensor.shape
-        elif tensor.name.startswith("blk.") and not match:
+        elif tensor.name.startswith("blk.") and (not match or not tensor.shape):
             found[-1]["odd"] = tensor.shape
     return found
 
@@ -95,7 +95,7 @@ def _attention(m: Metadata, blocks: Sequence[Mapping[str, tuple[int, ...]]]) -> 
 def _networks(blocks: Sequence[Mapping[str, tuple[int, ...]]]) -> dict[str, object]:
     """Widths of dense networks and of experts, from the matrices up."""
     found: dict[str, object] = {"feed_forward_length": [b.get("ffn_up", (0, 0))[-1] for b in blocks]}
-    sparse = next((b for b in blocks if "ffn_up_exps" in b), None)
+    sparse = next((b for b in blocks if len(b.get("ffn_up_exps", ())) == 3), None)
     if sparse is not None:
         found["expert_feed_forward_length"] = sparse["ffn_up_exps"][1]
         found["expert_shared_feed_forward_length"] = sparse.get("ffn_up_shexp", (0,))[-1]

@@ -26,4 +26,4 @@ def block(b: Block) -> Iterator[Tensor]:
 def from_config(c: Config) -> dict[str, Any]:
     """intermediate_size is the width of an expert."""
     found = configs.common(c)
-    return found | {"expert_feed_forward_length": found["feed_forward_length"]}
+    return found | {"expert_feed_forward_length": c.width}

@@ -1,0 +1,69 @@
+"""Peaks of recurrent layers: projections, the convolution's window and the states of all slots."""
+
+from __future__ import annotations
+
+from gyakusan.core.broadcast import Number, most, where
+from gyakusan.core.model import Recurrent
+from gyakusan.engines.llamacpp.scratch_inputs import F32
+from gyakusan.engines.llamacpp.scratch_peaks import Work
+
+
+def recurrent(w: Work) -> Number:
+    """Projections, convolution and states of a recurrent layer. [B]"""
+    found = [m for m in w.model.memory if isinstance(m, Recurrent) and m.kind in KINDS]
+    return most(0, *(KINDS[m.kind](w, m) for m in found))
+
+
+def _states(w: Work, m: Recurrent) -> tuple[Number, Number, Number]:
+    """States of all slots, their convolution's window, and states of all slots but one. [B] build_rs."""
+    slots = w.settings.slots
+    return F32 * slots * m.state, F32 * slots * m.convolution, F32 * (slots - 1) * m.state
+
+
+def _lifted(w: Work, window: Number) -> Number:
+    """The layer's normed input needs a place of its own where the window took its hole."""
+    one = w.wide(w.model.embedding)
+    return where(window > one, one, 0)
+
+
+def mamba2(w: Work, m: Recurrent) -> Number:
+    """Input projection, the window joined with its input, its result; then the scan's output, or the gated one. [B]"""
+    state, window, rest = _states(w, m)
+    channels = w.wide(m.inner + 2 * m.groups * m.state_size)
+    hole, scan = channels + window, w.wide(m.inner) + state
+    top = where(scan > hole, scan + where(rest > hole, rest, 0), w.wide(m.inner))
+    return _lifted(w, window) + w.wide(m.inner + m.rank) + channels + hole + channels + top
+
+
+def mamba(w: Work, m: Recurrent) -> Number:
+    """Input projection (twice the inner width), steps, and the scan's output. [B]"""
+    state, window, rest = _states(w, m)
+    inner, scan = w.wide(m.inner), w.wide(m.inner) + state
+    conv = where(m.inner <= 2 * w.model.embedding, 0, inner + window) if w.cuda else inner + window
+    small = w.wide(2 * m.rank + 2 * m.state_size) if w.cuda else 0
+    gated = where(window > small, inner, 0) if w.cuda else 0
+    few = 3 * inner + small + conv + scan + gated
+    return most(few, where(rest > 0, _lifted(w, window) + 3 * inner + scan + rest, 0))
+
+
+def gated_delta(w: Work, m: Recurrent) -> Number:
+    """Queries, keys and values with the window, the states, and the rule's output with the new states. [B]"""
+    state, window, _ = _states(w, m)
+    channels = w.wide(m.inner + 2 * m.groups * m.state_size)
+    below = 2 * channels + window + where(window > w.wide(w.model.embedding), window, 0)
+    scan = w.wide(m.inner) + state
+    return below + state + where(scan > below - channels, scan, 0)
+
+
+def kda(w: Work, m: Recurrent) -> Number:
+    """Kimi's delta attention: three convolutions, gates, the states before and after. [B]"""
+    state, window, _ = _states(w, m)
+    return w.wide(8 * m.inner) + 2 * window // 3 + 2 * state
+
+
+def shortconv(w: Work, m: Recurrent) -> Number:
+    """Three vectors of the residual width. [B]"""
+    return w.wide(3 * w.model.embedding)
+
+
+KINDS = {"mamba2": mamba2, "mamba": mamba, "gated_delta": gated_delta, "kda": kda, "shortconv": shortconv}

@@ -1,0 +1,137 @@
+"""Peaks of latent and of sparse attention: DeepSeek-V2/V3 (latent), V3.2 and GLM-5 (chosen tokens), V4 (compressed), MiniMax-M3 (blocks)."""
+
+from __future__ import annotations
+
+from gyakusan.core.broadcast import Number, least, most, where
+from gyakusan.core.dtypes import dtype
+from gyakusan.core.model import Attention, Compressed, Experts, Indexer, Latent
+from gyakusan.engines.llamacpp.scratch_inputs import (
+    F32,
+    block_sparse,
+    cells,
+    compressed_cells,
+    positions,
+    rotation,
+    sequence_window,
+)
+from gyakusan.engines.llamacpp.scratch_peaks import Work, copies
+
+def latent(w: Work) -> Number:
+    """Queries, their part absorbed into the latent space, and both joined; then the result, or the scores of all heads. [B]"""
+    found = [m for m in w.model.memory if isinstance(m, Latent)]
+    if not found:
+        return 0
+    sparse = any(isinstance(m, Indexer) for m in w.model.memory)
+    return most(*(_chosen(w, m) if sparse else _latent(w, m) for m in found))
+
+
+def _latent(w: Work, m: Latent) -> Number:
+    freed, joined = _absorbed(w, m, apart=m.heads * m.rope > w.model.embedding)
+    if not w.settings.flash:
+        scores = w.wide(m.heads * cells(m, w.settings))
+        values = _values(w, m)
+        return freed + joined + scores + where(values > freed, values, 0)
+    if w.settings.key_type.upper() == "F32":
+        return freed + joined + copies(w, m) + _values(w, m) // 2
+    result = w.wide(m.heads * m.rank) + copies(w, m)
+    return freed + joined + where(result > freed, result, 0)
+
+
+def _absorbed(w: Work, m: Latent, apart: bool) -> tuple[Number, Number]:
+    """Bytes that are free again once queries are joined, and of the joined queries. apart: the rotated part needs its own place."""
+    width = m.heads * (m.nope + m.rope + m.rank) + (m.heads * m.rope if apart else 0)
+    return w.wide(width), w.wide(m.heads * m.key)
+
+
+def _values(w: Work, m: Latent) -> Number:
+    """The latent vectors once more, contiguous, for attention without flash. [B]"""
+    size = 2 if w.settings.key_type.upper() != "F32" else 4
+    return size * cells(m, w.settings) * w.settings.streams * m.rank
+
+
+def _chosen(w: Work, m: Latent) -> Number:
+    """DeepSeek-V3.2, GLM-5: the same, beside the indexer's scores and the mask of the chosen tokens. [B]"""
+    s = w.settings
+    freed, joined = _absorbed(w, m, apart=m.heads * m.rope > w.model.embedding)
+    later, _ = _absorbed(w, m, apart=False)
+    mask, scores = 2 * w.tokens * s.cells, w.wide(s.cells)
+    if not s.flash:
+        values = _values(w, m)
+        room = freed + joined - where(values > freed, 0, values)
+        return freed + joined + w.wide(m.heads * s.cells) + where(values > freed, values, 0) + where(2 * scores > room, 2 * scores, 0)
+    result = w.wide(m.heads * m.rank) + copies(w, m)
+    absorbed = w.wide(m.heads * m.rank)
+    masked = freed + joined + mask + where(mask > freed, mask, 0) + where(result > freed, result, 0)
+    return most(
+        freed + joined,
+        where(result > freed - 2 * mask, freed + joined + result, 0),
+        where(result > later - 2 * mask, later + joined + result, 0),
+        where(result > absorbed, absorbed + joined + result, 0),
+        where(2 * mask > freed, masked, 0),
+        where(scores > freed, freed + joined + scores, 0),
+    )
+
+
+def selected(w: Work) -> Number:
+    """Places of the tokens that each layer's indexer chose: part of the base of the whole graph. [B]"""
+    model, s = w.model, w.settings
+    limit = model.graph.selected
+    index = [m for m in model.memory if isinstance(m, Indexer)]
+    if block_sparse(model, s):
+        return sum(len(m.layers) for m in index) * positions(s) if w.cuda else 0
+    if any(isinstance(m, Latent) for m in model.memory) and index:
+        return sum(len(m.layers) for m in index) * w.wide(least(s.cells, limit))
+    for m in model.memory:
+        if isinstance(m, Compressed) and m.indexer:
+            kept = least(compressed_cells(s, m.ratio), limit)
+            return len(m.layers) * (2 if s.flash else 4) * w.tokens * kept
+    return 0
+
+
+def blocks(w: Work) -> Number:
+    """MiniMax-M3: the mask, and keys of the chosen blocks of all KV heads, gathered and turned. [B]"""
+    if not block_sparse(w.model, w.settings):
+        return 0
+    attends = most(*(_blocks(w, m) for m in w.model.memory if isinstance(m, Attention)))
+    return most(attends, *(_masked_experts(w, f) for f in w.model.feed_forward if isinstance(f, Experts)))
+
+
+def _masked_experts(w: Work, f: Experts) -> Number:
+    """The mask lives through all layers: experts find the holes taken."""
+    s, e = w.settings, w.model.embedding
+    mask = where(s.cells > e, s.cells, 0)
+    lifted = e if rotation(w.model.memory, s)[0] else 0
+    return w.wide(mask + lifted + (4 if w.cuda else 3) * f.used * f.width)
+
+
+def _blocks(w: Work, m: Attention) -> Number:
+    s, q = w.settings, m.heads * m.key_head
+    gathered = 2 * (m.key // m.key_head) * s.cells // s.streams
+    mask = where(s.cells <= w.model.embedding, 0 if w.cuda else q + w.model.embedding, s.cells)
+    return w.wide((1 if rotation((m,), s)[0] else 2) * q + mask + gathered)
+
+
+def joined_cache(w: Work, m: Compressed) -> Number:
+    """DeepSeek-V4, one group of layers: queries, and window and compressed keys joined into one tensor with its mask. [B]"""
+    s, q, e = w.settings, w.wide(m.heads * m.key), w.model.embedding
+    ratio = m.ratio or 1
+    near = compressed_cells(s, ratio) if m.ratio else 0
+    count = sequence_window(s, m.window) + near
+    room = w.wide(w.model.graph.streams * e)
+    mask = 2 * w.tokens * count if s.flash else 4 * w.tokens * count
+    chosen = 2 * w.tokens * near if m.indexer else 0
+    if not s.flash:
+        values = 2 * count * s.slots * m.key
+        low = w.wide(3 * e) + 2 * q
+        high = q + 2 * chosen + values + mask
+        return w.wide(m.heads * count) + where(values > room, high, low)
+    kind = dtype(s.key_type)
+    keys = kind.row(m.key) * count * s.slots
+    if w.cuda and s.key_type.upper() != "F16":
+        copy = 2 * count * s.slots * m.key
+        return where(mask > room, 2 * q + mask + q + copy, q + q + copy)
+    top = where(keys > q, keys + mask, chosen + mask + q)
+    few = 0
+    if not w.cuda:
+        few = where(keys > w.wide(e), q, w.wide(5 * e)) if s.key_type.upper() == "F16" else w.wide(5 * e)
+    return 2 * q + where(keys > room, most(top, few), few)

@@ -1,0 +1,168 @@
+"""A child's output is bounded and clean, and its end is certain, whatever it does."""
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from gyakusan.errors import ServerError
+from gyakusan.serve import process
+from gyakusan.serve.process import Child, Order
+
+ENVIRONMENT = {"PATH": os.environ["PATH"]}
+
+
+def child(code: str, **options: object) -> Child:
+    """A Python program under the guard."""
+    return Child(Order([sys.executable, "-ISu", "-c", code], ENVIRONMENT, grace=0.3, **options))  # type: ignore[arg-type]
+
+
+def ended(made: Child) -> tuple[str, ...]:
+    """The lines of the program itself, after its end."""
+    made.log.join(20)
+    made.end()
+    return tuple(line for line in made.log.lines if not line.startswith("guard: "))
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    stat = Path(f"/proc/{pid}/stat")
+    return not (stat.exists() and ") Z " in stat.read_text())
+
+
+def dies(pid: int) -> bool:
+    """True as soon as `pid` has ended; False after ten seconds."""
+    for _ in range(500):
+        if not alive(pid):
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def wait_for(made: Child, text: str) -> str:
+    """The first line with `text`."""
+    for _ in range(200):
+        for line in made.log.lines:
+            if text in line:
+                return line
+        made.log.wait(0.1)
+    raise AssertionError(made.log.lines)
+
+
+def test_output_and_errors_in_one_log_and_the_exit_code() -> None:
+    made = child("import sys; print('out'); print('err', file=sys.stderr); sys.exit(3)")
+    assert ended(made) == ("out", "err")
+    assert made.exit_code == 3
+    assert not made.alive
+    assert made.log.closed
+
+
+def test_input_reaches_it() -> None:
+    assert ended(child("print(input())", input="hello\n")) == ("hello",)
+
+
+def test_a_signal_is_told() -> None:
+    made = child("import os; os.kill(os.getpid(), 11)")
+    ended(made)
+    assert made.exit_code == -signal.SIGSEGV
+
+
+def test_a_program_that_is_not_there() -> None:
+    made = Child(Order(["/nonexistent/llama-server"], ENVIRONMENT))
+    made.log.join(20)
+    assert any("cannot start" in line for line in made.log.lines)
+    made.end()
+    assert made.exit_code == 1
+    assert made.pid is None
+
+
+def test_secrets_and_control_characters_never_reach_the_log(tmp_path: Path) -> None:
+    file = tmp_path / "log"
+    code = "print('key=hunter2-hunter2 \\x1b[31mred\\x07 api_keys: ****ter2')"
+    made = Child(Order([sys.executable, "-ISu", "-c", code], ENVIRONMENT, secrets=("hunter2-hunter2",)), file)
+    assert ended(made) == ("key=[secret]  [31mred  api_keys: [secret]",)
+    assert "hunter2" not in file.read_text()
+    assert "\x1b" not in file.read_text()
+
+
+def test_an_order_does_not_show_its_secrets() -> None:
+    assert "s3cret" not in repr(Order(["x"], {"KEY": "s3cret"}, "s3cret", ("s3cret",)))
+
+
+def test_the_log_is_bounded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(process, "HEAD", 10)
+    monkeypatch.setattr(process, "LONGEST", 100)
+    monkeypatch.setattr(process, "FILE_LIMIT", 500)
+    file = tmp_path / "log"
+    code = "print('x' * 1000); [print(i) for i in range(5000)]"
+    made = Child(Order([sys.executable, "-ISu", "-c", code], ENVIRONMENT), file)
+    made.log.join(20)
+    made.end()
+    assert len(made.log.lines) == 10 + process.TAIL
+    assert max(len(line) for line in made.log.lines) == 100
+    assert made.log.lines[-2] == "4999"
+    assert file.stat().st_size <= 600
+
+
+def test_one_that_will_not_end_is_killed() -> None:
+    made = child("import signal, time; signal.signal(15, signal.SIG_IGN); print('deaf'); time.sleep(60)")
+    wait_for(made, "deaf")
+    pid = made.pid
+    assert pid is not None
+    made.end()
+    assert dies(pid)
+    assert made.exit_code == -signal.SIGKILL
+    made.end()
+
+
+def test_what_it_started_ends_too() -> None:
+    code = "import subprocess, time; p = subprocess.Popen(['sleep', '60']); print('grandchild', p.pid); time.sleep(60)"
+    made = child(code)
+    grandchild = int(wait_for(made, "grandchild").split()[1])
+    assert alive(grandchild)
+    made.end()
+    assert dies(grandchild)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="PR_SET_PDEATHSIG is Linux")
+def test_a_killed_guard_takes_it_along() -> None:
+    made = child("import os, time; print('guard is', os.getppid()); time.sleep(60)")
+    guard = int(wait_for(made, "guard is").split()[2])
+    pid = made.pid
+    assert pid is not None
+    os.kill(guard, signal.SIGKILL)
+    assert dies(pid)
+    assert not made.alive
+    made.end()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_signals_to_the_guard_end_it(number: signal.Signals) -> None:
+    made = child("import os, time; print('guard is', os.getppid()); time.sleep(60)")
+    os.kill(int(wait_for(made, "guard is").split()[2]), number)
+    for _ in range(500):
+        if not made.alive:
+            break
+        time.sleep(0.02)
+    assert not made.alive
+    assert made.exit_code == -signal.SIGTERM
+    made.end()
+
+
+def test_it_is_in_a_session_of_its_own() -> None:
+    """Ctrl-C at the terminal reaches us alone: we end the server in order."""
+    (line,) = ended(child("import os; print(os.getsid(0), os.getpgid(0))"))
+    assert str(os.getsid(0)) not in line.split()
+
+
+def test_a_link_is_no_log_file(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ServerError, match="cannot be written"):
+        Child(Order(["true"], ENVIRONMENT), tmp_path / "link")
+    assert not (tmp_path / "elsewhere").exists()
