@@ -5,7 +5,7 @@ python tools/messages.py --all    every template
 
 Found are: literals given to say(), tell(), _(), to exceptions of gyakusan.errors and as `mend=`; whole sentences wherever
 they stand (a template in a variable, a constant, a helper's argument); assignments to `template`; the values of module
-constants that end in _TEXTS; the words that are printed as they are in the JSON (kinds, bases, names of peaks).
+constants that end in _TEXTS; the words that stand as they are in the JSON (kinds, bases).
 """
 
 from __future__ import annotations
@@ -18,14 +18,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent / "src" / "gyakusan"
 sys.path.insert(0, str(ROOT.parent))
-CALLS = {"say", "tell", "_", "_head", "Message"}
+CALLS = {"say", "tell", "_tell", "_", "_head", "Message"}
 WORDS = {
     "core/ledger.py": {"LineKind", "Basis"},
     "core/machine.py": {"Kind", "Basis"},
     "engines/llamacpp/log.py": {"BufferKind"},
-    "engines/llamacpp/scratch.py": {"PEAKS"},
 }
-"""Literals whose values, and tuples of functions whose names, are shown as words."""
+"""Literals whose values are shown as words."""
 
 TABLES = {"COMMANDS", "ABOUT"}
 SPOKEN = {"PROMPTS"}
@@ -68,26 +67,25 @@ def _marked(tree: ast.AST) -> Iterator[str]:
 
 
 def _words(tree: ast.AST, wanted: set[str]) -> Iterator[str]:
-    """Words of `Kind = Literal["gpu", ...]`; functions of PEAKS by their names, as sentences print them."""
+    """The words of `Kind = Literal["gpu", ...]`."""
     for node in getattr(tree, "body", ()):
-        if _names(node) & wanted and node.value is not None:
-            if isinstance(node.value, ast.Tuple):
-                yield from (e.id for e in node.value.elts if isinstance(e, ast.Name))
-            elif isinstance(node.value, ast.Subscript):
-                yield from (s for v in ast.walk(node.value.slice) for s in _strings(v))
+        if _names(node) & wanted and isinstance(node.value, ast.Subscript):
+            yield from (s for v in ast.walk(node.value.slice) for s in _strings(v))
 
 
 def _sentences(tree: ast.Module) -> Iterator[str]:
     """Whole sentences that are no docstring, no part of an f-string, and not SPOKEN."""
     passed: set[int] = set()
     for node in ast.walk(tree):
-        silent = isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+        silent = isinstance(node, ast.JoinedStr) or (
+            isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        )
         if silent or _names(node) & SPOKEN:
             passed |= {id(v) for v in ast.walk(node)}
     for node in ast.walk(tree):
-        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in passed:
-            if _SENTENCE.fullmatch(node.value):
-                yield node.value
+        text = node.value if isinstance(node, ast.Constant) and id(node) not in passed else None
+        if isinstance(text, str) and _SENTENCE.fullmatch(text):
+            yield text
 
 
 def _names(node: ast.AST) -> set[str]:

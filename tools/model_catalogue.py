@@ -103,7 +103,7 @@ def main(meta_path: str, hparams_path: str, folder: str) -> None:
     if missing:
         raise SystemExit(f"no names for {sorted(missing)}: add them to tools/model_names.toml")
     for family, models in named.items():
-        records = [record(name, facts, meta, hparams) for name, facts in models.items()]
+        records = [record(name, facts, meta, hparams) for name, facts in models.items() if "twin" not in facts]
         Path(folder, f"{family}.toml").write_text(HEAD + "".join(f"\n{r}" for r in records))
 
 
@@ -112,7 +112,7 @@ def record(name: str, facts: dict[str, Any], meta: dict[str, Any], hparams: dict
     values, extra = described(name, meta, hparams)
     values = {k: v for k, v in values.items() if k not in DROPPED}
     lines = {
-        "name": name,
+        "name": facts.get("as", name),
         "aliases": facts.get("names", []),
         "license": facts.get("license", ""),
         **extra,
@@ -135,13 +135,30 @@ def described(name: str, meta: dict[str, Any], hparams: dict[str, Any]) -> tuple
         basis, source = SOURCES.get(
             hparams[name]["source"], ("assumed", f"partly recalled ({hparams[name]['source']})")
         )
-    return recorded["kv"], about(name, recorded) | {"basis": basis, "source": source}
+    return recorded["kv"] | own(recorded), about(name, recorded) | {"basis": basis, "source": source}
+
+
+def own(recorded: dict[str, Any]) -> dict[str, bool]:
+    """Keys of our own, for what a GGUF file shows only by the tensors that it has. See models/families."""
+    names = {t[0] for t in recorded["tensors"]}
+    blocks = {int(n.split(".")[1]) for n in names if n.startswith("blk.")}
+    found = {
+        "rope_factors": "rope_freqs.weight" in names,
+        "attention_bias": bool({"blk.0.attn_q.bias", "blk.0.attn_qkv.bias"} & names),
+        "expert_bias": any(".exp_probs_b." in n for n in names),
+        "keys_are_values": any(
+            f"blk.{i}.attn_k.weight" in names and f"blk.{i}.attn_v.weight" not in names for i in blocks
+        ),
+    }
+    said = {f"gyakusan.{key}": True for key, here in found.items() if here}
+    # Where there are experts, an absent bias is said too: families take it for granted from DeepSeek-V3 on.
+    return said if found["expert_bias"] or not any("_exps." in n for n in names) else {**said, "gyakusan.expert_bias": False}
 
 
 def sibling(name: str, meta: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """A model that differs from a recorded one in a few figures."""
     base, changes, parameters, source = SIBLINGS[name]
-    values = dict(meta[base]["kv"])
+    values = meta[base]["kv"] | own(meta[base])
     prefix = values["general.architecture"]
     values |= {f"{prefix}.{k}": v for k, v in changes.items()}
     extra = about(base, meta[base])

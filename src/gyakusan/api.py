@@ -14,15 +14,15 @@ from gyakusan.core.machine import Machine
 from gyakusan.core.model import Model
 from gyakusan.engines.base import Rules, engine
 from gyakusan.machines.detect import detect as ask
-from gyakusan.plan import choose
-from gyakusan.plan import limits as growth
+from gyakusan.planning import choose
+from gyakusan.planning import limits as growth
 from gyakusan.units import parse_count
 
 if TYPE_CHECKING:
     from gyakusan.catalog.models import ModelRecord
     from gyakusan.engines.llamacpp.log import Reported
-    from gyakusan.serve.compare import Row
-    from gyakusan.serve.server import Server
+    from gyakusan.serving.compare import Row
+    from gyakusan.serving.server import Server
 
 USUAL_CONTEXT = 8192
 """Where nobody says: enough for a conversation. [tokens]"""
@@ -81,7 +81,7 @@ def serve(
 
     options: fields of serve.server.Options (host, port, key ...); settings: fields of the engine's Settings.
     """
-    from gyakusan.serve.server import Server
+    from gyakusan.serving.server import Server
 
     asked = question(model, load=partial(usual_load, users=users, context=context), settings=settings)
     return Server(asked.model.source, asked.engine_settings, **dict(options or {}))
@@ -127,7 +127,7 @@ class Question:
     def compared(self, reported: Reported) -> tuple[Row, ...]:
         """Our figures beside those of a running server."""
         from gyakusan.engines.llamacpp.predicted import buffers
-        from gyakusan.serve.compare import Predicted, compare
+        from gyakusan.serving.compare import Predicted, compare
 
         return compare([Predicted(*b) for b in buffers(self.model, self.engine_settings)], reported)
 

@@ -10,8 +10,9 @@ from typing import Any
 from cyclopts import App, CycloptsError
 
 from gyakusan._version import __version__
+from gyakusan.cli.words import Help, mistake
 from gyakusan.errors import GyakusanError
-from gyakusan.message import Message, say
+from gyakusan.message import Message
 from gyakusan.text import Language, tell
 
 COMMANDS = {
@@ -26,9 +27,9 @@ ABOUT = "From the memory of a GPU backwards to the model, quantisation and setti
 
 def build(language: Language) -> App:
     """The commands, none of them imported yet."""
-    app = App(name="gyakusan", help=tell(ABOUT, language), version=__version__, help_format="plaintext")
+    app = App("gyakusan", help=ABOUT, version=__version__, help_format="plaintext", help_formatter=Help(language))
     for name, about in COMMANDS.items():
-        app.command(f"gyakusan.cli.{name}:app", name=name, help=tell(about, language))
+        app.command(f"gyakusan.cli.{name}:app", name=name, help=about)
     return app
 
 
@@ -38,7 +39,7 @@ def run(arguments: Sequence[str], language: Language) -> int:
     try:
         result: Any = app(list(arguments), exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
-        return _complain(_usage(error), say("See `gyakusan --help`."), 2, language)
+        return _complain(*mistake(error), 2, language)
     except GyakusanError as error:
         return _complain(error.message, error.mend, error.exit_code, language)
     except KeyboardInterrupt:
@@ -48,10 +49,6 @@ def run(arguments: Sequence[str], language: Language) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return result if isinstance(result, int) else 0
-
-
-def _usage(error: CycloptsError) -> Message:
-    return say("The command line is not understood: {detail}", detail=" ".join(str(error).split()))
 
 
 def _complain(message: Message, mend: Message | None, code: int, language: Language) -> int:

@@ -6,12 +6,12 @@ from cyclopts import App
 from rich.console import Console
 from rich.text import Text
 
-from gyakusan.cli.options import LANGUAGE, Output
+from gyakusan.cli.options import Output
 from gyakusan.core.load import Load
 from gyakusan.message import say
 from gyakusan.text import Language, tell
 
-app = App(name="demo", help=tell("All of it in a minute, with a small model.", LANGUAGE), help_format="plaintext")
+app = App(name="demo", help="All of it in a minute, with a small model.", help_format="plaintext")
 
 USERS, CONTEXT = 4, 2048
 PROMPTS = (
@@ -52,8 +52,8 @@ def _plan(screen: Console, language: Language) -> None:
 
 def _serve(screen: Console, language: Language) -> int:
     from gyakusan import api
-    from gyakusan.serve.chat import chat_many
-    from gyakusan.serve.server import Server
+    from gyakusan.serving.chat import chat_many
+    from gyakusan.serving.server import Server
     from gyakusan.show.ledger import ledger
     from gyakusan.show.served import Progress, answers, comparison
 

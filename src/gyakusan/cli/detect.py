@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from cyclopts import App
 
-from gyakusan.cli.options import LANGUAGE, Output
-from gyakusan.text import tell
+from gyakusan.cli.options import Output
 
-app = App(name="detect", help=tell("What this computer offers.", LANGUAGE), help_format="plaintext")
+app = App(name="detect", help="What this computer offers.", help_format="plaintext")
 
 
 @app.default

@@ -6,10 +6,9 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from gyakusan.cli.options import LANGUAGE, Output, People, Server, Where, _
-from gyakusan.text import tell
+from gyakusan.cli.options import Output, People, Server, Where, _
 
-app = App(name="inspect", help=tell("What a model needs, and why.", LANGUAGE), help_format="plaintext")
+app = App(name="inspect", help="What a model needs, and why.", help_format="plaintext")
 
 
 @app.default

@@ -1,4 +1,4 @@
-"""Options that several commands share, as frozen dataclasses; help is written in the reader's language."""
+"""Options that several commands share, as frozen dataclasses."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from gyakusan.core.load import Load
-from gyakusan.text import Language, choose, tell
+from gyakusan.text import Language, choose
 from gyakusan.units import parse_count
-
-LANGUAGE = choose()
 
 
 def _(template: str) -> str:
-    return tell(template, LANGUAGE)
+    """Marks a template; cli/words.py translates help when it is shown."""
+    return template
 
 
 @Parameter(name="*")

@@ -6,12 +6,9 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from gyakusan.cli.options import LANGUAGE, Output, People, Server, Where, _
-from gyakusan.text import tell
+from gyakusan.cli.options import Output, People, Server, Where, _
 
-app = App(
-    name="plan", help=tell("From hardware and people back to the models that fit.", LANGUAGE), help_format="plaintext"
-)
+app = App(name="plan", help="From hardware and people back to the models that fit.", help_format="plaintext")
 
 
 @app.default

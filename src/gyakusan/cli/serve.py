@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from gyakusan.cli.options import LANGUAGE, Output, People, Server, Where, _
+from gyakusan.cli.options import Output, People, Server, Where, _
 from gyakusan.errors import BadReference, BadSetting
 from gyakusan.message import say
 from gyakusan.text import tell
@@ -15,9 +15,7 @@ from gyakusan.units import format_bytes
 if TYPE_CHECKING:
     from gyakusan import api
 
-app = App(
-    name="serve", help=tell("Start the planned endpoint and check the prediction.", LANGUAGE), help_format="plaintext"
-)
+app = App(name="serve", help="Start the planned endpoint and check the prediction.", help_format="plaintext")
 
 
 @app.default
@@ -49,7 +47,7 @@ def serve(
 def _run(asked: api.Question, path: str, options: dict[str, object], output: Output, *, once: bool) -> int:
     import json
 
-    from gyakusan.serve.server import Server as Running
+    from gyakusan.serving.server import Server as Running
     from gyakusan.show.console import console
     from gyakusan.show.served import Progress, comparison, document
 

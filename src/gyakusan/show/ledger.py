@@ -9,7 +9,7 @@ from rich.text import Text
 
 from gyakusan.core.ledger import KINDS, Account, Ledger, Line
 from gyakusan.message import Message, say
-from gyakusan.plan.limits import Limits
+from gyakusan.planning.limits import Limits
 from gyakusan.text import Language, tell
 from gyakusan.units import format_bytes, format_count, format_decimal
 

@@ -11,7 +11,7 @@ from rich.text import Text
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Machine
 from gyakusan.message import say
-from gyakusan.plan.choose import Choice, Plans
+from gyakusan.planning.choose import Choice, Plans
 from gyakusan.show import document as documents
 from gyakusan.text import Language, tell
 from gyakusan.units import GIB, format_count

@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from gyakusan.message import Message, say
-from gyakusan.serve.chat import Answer
-from gyakusan.serve.compare import Row
+from gyakusan.serving.chat import Answer
+from gyakusan.serving.compare import Row
 from gyakusan.text import Language, tell
 from gyakusan.units import MIB
 

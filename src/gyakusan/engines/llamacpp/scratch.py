@@ -6,14 +6,14 @@ Source: llama.cpp b11434, src/llama-context.cpp (sched_reserve), ggml/src/ggml-a
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gyakusan.core.broadcast import Number, most, where
 from gyakusan.core.model import Experts, Model
-from gyakusan.engines.llamacpp.scratch_inputs import F32, inputs, tokens
+from gyakusan.engines.llamacpp.scratch_inputs import F32, inputs, off_device, tokens
 from gyakusan.engines.llamacpp.scratch_peaks import Work, attention, compressed, experts, feed_forward, logits, work
 from gyakusan.engines.llamacpp.scratch_replay import replayed, replays
-from gyakusan.engines.llamacpp.scratch_recurrent import recurrent
+from gyakusan.engines.llamacpp.scratch_recurrent import recurrent, scan_on_host
 from gyakusan.engines.llamacpp.scratch_sparse import blocks, latent, selected
 from gyakusan.engines.llamacpp.settings import Settings
 
@@ -41,20 +41,27 @@ def scratch(model: Model, settings: Settings) -> Scratch:
     """Compute buffers. [B] Every number in `settings` may be an array; shapes broadcast."""
     if replays(model, settings):
         return Scratch(0, replayed(model, settings))
-    w = work(model, settings)
-    size = w.base + selected(w) + most(*(peak(w) for peak in PEAKS))
+    w = _work(model, settings)
+    size = w.base + most(*(peak(w) for peak in PEAKS))
     return Scratch(size, _host(model, settings)) if w.cuda else Scratch(0, size)
 
 
 def binding(model: Model, settings: Settings) -> str:
     """Name of the peak that decides, for scalar settings."""
-    w = work(model, settings)
+    w = _work(model, settings)
     return max(PEAKS, key=lambda peak: int(peak(w))).__name__
 
 
 def spread(model: Model, settings: Settings) -> tuple[float, float]:
     """Relative factors between which the real size lies. (1, 1) where the formula is exact."""
     return 1.0, 1.0
+
+
+def _work(model: Model, settings: Settings) -> Work:
+    """The base, with what sparse attention keeps for all layers."""
+    w = work(model, settings)
+    kept = selected(w)
+    return replace(w, base=w.base + kept, device=w.device + kept)
 
 
 def _host(model: Model, s: Settings) -> Number:
@@ -64,7 +71,9 @@ def _host(model: Model, s: Settings) -> Number:
     if graph.per_layer:
         vectors = 5
     size = held + F32 * tokens(s) * (vectors * model.embedding + graph.per_layer)
-    return most(size, _down_on_host(model, s, held)) if graph.wide_down else size
+    if graph.wide_down:
+        return most(size, _down_on_host(model, s, held))
+    return most(size, *(held + scan_on_host(m, s, model.embedding) for m in off_device(model)))
 
 
 def _down_on_host(model: Model, s: Settings, held: Number) -> Number:

@@ -18,14 +18,18 @@ ALIGN = {"cpu": 32, "cuda": 128}
 ROTATION = 64
 """Quantised caches are rotated by a Hadamard matrix of at least this width. llama-kv-cache.cpp, attn_rot_k."""
 
+SCANNED = {"mamba": (16,), "mamba2": (96, 128, 256)}
+"""State sizes that CUDA's scans know."""
 POSITIONS = 258
 """MiniMax-M3: values for each token in the maps between positions, cells and blocks."""
 
 
 def tokens(s: Settings) -> Number:
-    """Tokens of the worst-case graph: one ubatch, the same number for each slot. llama_context::graph_reserve. [tokens]"""
-    slots = s.slots
-    return ceil_div(s.effective_ubatch, slots) * slots
+    """Tokens of the worst-case graph: one ubatch, the same number for each slot. llama_context::graph_reserve. [tokens]
+
+    A ubatch is never more than the context that was asked for, before padding.
+    """
+    return ceil_div(least(s.context, s.effective_ubatch), s.slots) * s.slots
 
 
 def outputs(s: Settings) -> Number:
@@ -167,3 +171,9 @@ def rotation(group: Sequence[Memory], s: Settings) -> tuple[int, int]:
         key *= 2
     turned = dtype(s.value_type).quantized and heads[0].value_head % ROTATION == 0
     return key, ROTATION if turned else 0
+
+
+def off_device(model: Model) -> tuple[Recurrent, ...]:
+    """Layers whose scan CUDA has no kernel for: it runs on the host. ggml_backend_cuda_device_supports_op, GGML_OP_SSM_SCAN."""
+    found = (m for m in model.memory if isinstance(m, Recurrent) and m.kind in SCANNED)
+    return tuple(m for m in found if m.state_size not in SCANNED[m.kind])

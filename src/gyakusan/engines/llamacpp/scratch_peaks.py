@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from gyakusan.core.broadcast import Number, most, where
 from gyakusan.core.model import Attention, Compressed, Dense, Experts, Latent, Model
-from gyakusan.engines.llamacpp.scratch_inputs import F32, cells, inputs, outputs, rotation, tokens
+from gyakusan.engines.llamacpp.scratch_inputs import F32, cells, inputs, off_device, outputs, rotation, tokens
 from gyakusan.engines.llamacpp.settings import Settings
 
 
@@ -54,8 +54,20 @@ def vectors(model: Model, backend: str) -> int:
 
 
 def lift(w: Work) -> Number:
-    """One more vector where the block's input is kept past attention."""
-    return w.wide(w.model.embedding) if w.model.graph.lifted else 0
+    """One more vector where the block's input is kept past attention, or where attention's result takes two holes. [B]
+
+    A GPU's holes lie side by side: a result between one and two vectors goes there if no smaller place is free.
+    """
+    e = w.model.embedding
+    return w.wide(e) if w.model.graph.lifted or (w.cuda and w.settings.flash and _takes_two(w.model)) else 0
+
+
+def _takes_two(model: Model) -> bool:
+    e, plain = model.embedding, model.graph.query == "separate"
+    groups = [m for m in model.memory if isinstance(m, Attention)]
+    return plain and any(
+        e < m.heads * m.value_head <= 2 * e and (not model.graph.positions or m.heads * m.key_head > 2 * e) for m in groups
+    )
 
 
 def feed_forward(w: Work) -> Number:
@@ -90,7 +102,9 @@ def logits(w: Work) -> Number:
     size = F32 * outputs(w.settings) * w.model.vocabulary
     graph, e = w.model.graph, w.model.embedding
     if not graph.mixed:
-        size = size - w.wide((graph.streams + 1) * e)
+        return size - w.base + w.wide((graph.streams + (1 if w.cuda else 2)) * e)
+    if graph.per_layer and w.cuda and graph.streams > 1:
+        return size - w.base + w.wide(2 * e)
     if graph.per_layer and not w.cuda:
         size = size - w.wide(graph.per_layer)
     return where(size <= w.device, 0, size)
@@ -99,7 +113,21 @@ def logits(w: Work) -> Number:
 def attention(w: Work) -> Number:
     """Queries and the result of attention, with CUDA's f16 copies of a quantised cache; or the scores of all heads. [B]"""
     groups = [m for m in w.model.memory if isinstance(m, Attention)]
-    return most(0, *(_flash(w, m) if w.settings.flash else _scores(w, m) for m in groups))
+    if not groups:
+        return 0
+    return most(*(_flash(w, m) if w.settings.flash else _scores(w, m) for m in groups)) + w.wide(_beside(w))
+
+
+def _beside(w: Work) -> int:
+    """Vectors that wait beside attention: where a layer has both a dense network and experts (Gemma 4), or where a scan runs
+    on the host (PLaMo 2)."""
+    if w.cuda and off_device(w.model):
+        return 8 * w.model.embedding
+    kinds = [{i for f in w.model.feed_forward if isinstance(f, kind) for i in f.layers} for kind in (Dense, Experts)]
+    if not kinds[0] & kinds[1]:
+        return 0
+    narrow = max(f.width for f in w.model.feed_forward if isinstance(f, Dense))
+    return w.model.embedding + (narrow if w.cuda else 0)
 
 
 def _scores(w: Work, m: Attention) -> Number:
@@ -129,13 +157,21 @@ def _queries(w: Work, m: Attention) -> int:
     """Width of the queries below the scores: each step out of place puts them beside the last, then the first is free."""
     graph, q = w.model.graph, m.heads * m.key_head
     turned = w.settings.flash and rotation((m,), w.settings)[0] > 0
-    if graph.query == "gated":
-        return 4 * q if turned else 3 * q
     fits = q <= w.model.embedding
+    if graph.query == "gated":
+        return q * (3 + turned - fits)
     if graph.query in ("fused", "normed") and fits:
         return 0
-    odd = (bool(graph.positions) + turned) % 2 == 1 or (graph.unrotated and fits)
-    return q * (odd if fits else odd + 1)
+    return q * max((rotated + turned) % 2 + (not fits) for rotated in _rotations(w.model, m))
+
+
+def _rotations(model: Model, m: Attention) -> tuple[bool, ...]:
+    """Whether these layers have rotary embedding: with `unrotated` none without a window has it, or some where all are alike."""
+    rotated = model.graph.positions > 0
+    if not model.graph.unrotated or m.window:
+        return (rotated,)
+    windows = any(isinstance(other, Attention) and other.window for other in model.memory)
+    return (False,) if windows else (rotated, False)
 
 
 def waiting(w: Work) -> Number:

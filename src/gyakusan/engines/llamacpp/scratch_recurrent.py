@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from gyakusan.core.broadcast import Number, most, where
-from gyakusan.core.model import Recurrent
-from gyakusan.engines.llamacpp.scratch_inputs import F32
+from gyakusan.core.broadcast import Number, least, most, where
+from gyakusan.core.model import Dense, Recurrent
+from gyakusan.engines.llamacpp.scratch_inputs import F32, off_device, tokens
 from gyakusan.engines.llamacpp.scratch_peaks import Work
+from gyakusan.engines.llamacpp.settings import Settings
 
 
 def recurrent(w: Work) -> Number:
     """Projections, convolution and states of a recurrent layer. [B]"""
     found = [m for m in w.model.memory if isinstance(m, Recurrent) and m.kind in KINDS]
-    return most(0, *(KINDS[m.kind](w, m) for m in found))
+    away = off_device(w.model) if w.cuda else ()
+    return most(0, *(_beside_host(w, m) if m in away else KINDS[m.kind](w, m) for m in found))
 
 
 def _states(w: Work, m: Recurrent) -> tuple[Number, Number, Number]:
@@ -24,6 +26,24 @@ def _lifted(w: Work, window: Number) -> Number:
     """The layer's normed input needs a place of its own where the window took its hole."""
     one = w.wide(w.model.embedding)
     return where(window > one, one, 0)
+
+
+def scan_on_host(m: Recurrent, s: Settings, embedding: int) -> Number:
+    """The host's part of such a layer: the input's vector, states, steps, the convolution's result and the scan's. [B]"""
+    t, state = tokens(s), F32 * s.slots * m.state
+    one, steps, inner = F32 * t * embedding, F32 * t * (m.rank + 2 * m.state_size), F32 * t * m.inner
+    before = where(state + steps <= one, one, where(state <= one, steps + state, one + state))
+    return one + before + 2 * inner + state
+
+
+def _beside_host(w: Work, m: Recurrent) -> Number:
+    """A GPU that waits for such scans holds their inputs and outputs beside everything else. [B]"""
+    state, _, rest = _states(w, m)
+    one = w.wide(w.model.embedding)
+    masks = 2 * w.tokens * w.settings.cells
+    network = max((f.width for f in w.model.feed_forward if isinstance(f, Dense)), default=0)
+    vectors = where(masks + state >= 2 * one, 4 * one, 2 * one + state)
+    return most(8 * one + state + rest, w.wide(3 * network) + vectors)
 
 
 def mamba2(w: Work, m: Recurrent) -> Number:
@@ -51,14 +71,16 @@ def gated_delta(w: Work, m: Recurrent) -> Number:
     state, window, _ = _states(w, m)
     channels = w.wide(m.inner + 2 * m.groups * m.state_size)
     below = 2 * channels + window + where(window > w.wide(w.model.embedding), window, 0)
-    scan = w.wide(m.inner) + state
-    return below + state + where(scan > below - channels, scan, 0)
+    scan, keys, e = w.wide(m.inner) + state, m.groups * m.state_size, w.model.embedding
+    hole = below - channels - w.wide(keys * max(0, 2 - e // keys))
+    return below + most(state, channels) + where(scan > hole, scan, 0)
 
 
 def kda(w: Work, m: Recurrent) -> Number:
     """Kimi's delta attention: three convolutions, gates, the states before and after. [B]"""
     state, window, _ = _states(w, m)
-    return w.wide(8 * m.inner) + 2 * window // 3 + 2 * state
+    inner = w.wide(m.inner)
+    return 6 * inner + 2 * state + most(least(2 * window, 9 * inner // 16), 2 * window - inner)
 
 
 def shortconv(w: Work, m: Recurrent) -> Number:

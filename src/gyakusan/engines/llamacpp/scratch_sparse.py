@@ -28,9 +28,8 @@ def latent(w: Work) -> Number:
 def _latent(w: Work, m: Latent) -> Number:
     freed, joined = _absorbed(w, m, apart=m.heads * m.rope > w.model.embedding)
     if not w.settings.flash:
-        scores = w.wide(m.heads * cells(m, w.settings))
-        values = _values(w, m)
-        return freed + joined + scores + where(values > freed, values, 0)
+        scores, values = w.wide(m.heads * cells(m, w.settings)), _values(w, m)
+        return freed + joined + where(scores > freed, scores, 0) + where(values > freed, values, 0)
     if w.settings.key_type.upper() == "F32":
         return freed + joined + copies(w, m) + _values(w, m) // 2
     result = w.wide(m.heads * m.rank) + copies(w, m)
@@ -52,13 +51,19 @@ def _values(w: Work, m: Latent) -> Number:
 def _chosen(w: Work, m: Latent) -> Number:
     """DeepSeek-V3.2, GLM-5: the same, beside the indexer's scores and the mask of the chosen tokens. [B]"""
     s = w.settings
-    freed, joined = _absorbed(w, m, apart=m.heads * m.rope > w.model.embedding)
+    apart = m.heads * m.rope > w.model.embedding
+    freed, joined = _absorbed(w, m, apart)
     later, _ = _absorbed(w, m, apart=False)
     mask, scores = 2 * w.tokens * s.cells, w.wide(s.cells)
+    if w.cuda and not apart:
+        small = (2 * mask <= later) if s.flash and s.key_type.upper() == "F16" else False
+        joined = joined + where(small, 0, w.wide(w.model.embedding))
     if not s.flash:
         values = _values(w, m)
         room = freed + joined - where(values > freed, 0, values)
-        return freed + joined + w.wide(m.heads * s.cells) + where(values > freed, values, 0) + where(2 * scores > room, 2 * scores, 0)
+        kept = where(values > freed, values, 0) + where(2 * scores > room, 2 * scores, 0)
+        heads = w.wide(m.heads * s.cells)
+        return freed + joined + where(heads > freed - values, heads, 0) + kept
     result = w.wide(m.heads * m.rank) + copies(w, m)
     absorbed = w.wide(m.heads * m.rank)
     masked = freed + joined + mask + where(mask > freed, mask, 0) + where(result > freed, result, 0)

@@ -27,7 +27,15 @@ class Settings:
     batch, ubatch: logical and physical batch [tokens]; flash_attention: "auto" counts as on;
     key_type, value_type: element types of the cache; swa_full: keep whole context in sliding-window layers;
     outputs: whose logits are kept, "server" (one row for each slot) or "bench" (every token of a batch);
-    backend: "cpu", or "cuda" with everything offloaded; mmap, repack: how the CPU holds weights.
+    backend: "cpu", or "cuda" with everything offloaded unless the next ones say otherwise; mmap, repack: how the CPU
+    holds weights.
+    gpu_layers: -ngl, units (blocks, and the output as one more) on GPUs, counted from the end; -1 = all;
+    split_mode: "none" = one GPU, main_gpu; "layer" = blocks are shared out over all GPUs of the machine;
+    tensor_split: shares of the GPUs, empty = by their free memory; main_gpu: number of the one GPU;
+    n_cpu_moe, n_cpu_ffn: the experts (or the dense feed-forward networks) of the first blocks stay in RAM [blocks];
+    overrides: -ot, pairs of a regular expression and "CPU": such tensors stay in RAM;
+    offload_kv: the cache lives where its block lives, else in RAM; op_offload: large batches are computed on the first
+    GPU with weights copied from RAM.
     """
 
     context: Number
@@ -43,6 +51,27 @@ class Settings:
     backend: Literal["cpu", "cuda"] = "cuda"
     mmap: bool = True
     repack: bool = True
+    gpu_layers: int = -1
+    split_mode: Literal["layer", "none"] = "none"
+    tensor_split: tuple[float, ...] = ()
+    main_gpu: int = 0
+    n_cpu_moe: int = 0
+    n_cpu_ffn: int = 0
+    overrides: tuple[tuple[str, str], ...] = ()
+    offload_kv: bool = True
+    op_offload: bool = True
+
+    @property
+    def overridden(self) -> bool:
+        """True if any rule keeps tensors in RAM. A rule that matches nothing counts as well."""
+        return bool(self.overrides or self.n_cpu_moe or self.n_cpu_ffn)
+
+    @property
+    def plain(self) -> bool:
+        """True if one GPU holds everything, or the CPU does."""
+        alone = self.split_mode == "none" and self.main_gpu >= 0
+        whole = self.gpu_layers < 0 and not self.overridden and self.offload_kv
+        return self.backend == "cpu" or (alone and whole)
 
     @property
     def flash(self) -> bool:

@@ -7,7 +7,7 @@ ggml/src/ggml-cuda/ggml-cuda.cu (get_alloc_size).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
@@ -42,15 +42,26 @@ def _both(model: Model) -> dict[str, Weights]:
 def _cuda(model: Model) -> Weights:
     """Tables of rows stay on the host; a tied model has its output on the GPU besides."""
     gpu = host = 0
-    scans = next((m for m in model.memory if isinstance(m, Recurrent) and m.kind in ("mamba", "mamba2")), None)
+    stays = on_host(model)
     for tensor in resident(model):
-        if tensor.name in model.tables or (scans and tensor.name.endswith(".ssm_a") and not _scanned(tensor, scans)):
+        if stays(tensor):
             host += stored(tensor, "cpu")
             if tensor.name == TABLE and model.tied:
                 gpu += stored(tensor, "cuda")
         else:
             gpu += stored(tensor, "cuda")
     return Weights(gpu, host)
+
+
+def on_host(model: Model) -> Callable[[Tensor], bool]:
+    """Tells tensors that stay in RAM although their block is on a GPU: tables of rows, and decays that no kernel takes."""
+    scans = next((m for m in model.memory if isinstance(m, Recurrent) and m.kind in ("mamba", "mamba2")), None)
+
+    def stays(tensor: Tensor) -> bool:
+        odd = scans is not None and tensor.name.endswith(".ssm_a") and not _scanned(tensor, scans)
+        return odd or tensor.name in model.tables
+
+    return stays
 
 
 def _scanned(decay: Tensor, layer: Recurrent) -> bool:
@@ -76,7 +87,7 @@ def resident(model: Model) -> Iterator[Tensor]:
     last = model.loaded if model.loaded >= 0 else model.blocks
     keep = re.compile(model.kept) if model.kept else None
     for tensor in model.tensors:
-        if _block(tensor.name) < last or (keep is not None and keep.search(tensor.name)):
+        if block(tensor.name) < last or (keep is not None and keep.search(tensor.name)):
             yield tensor
 
 
@@ -93,7 +104,7 @@ def _stored(kind: str, shape: tuple[int, ...], backend: str) -> int:
 
 
 @lru_cache(maxsize=32768)
-def _block(name: str) -> int:
+def block(name: str) -> int:
     """Number of the block, -1 for tensors of none."""
     parts = name.split(".", 2)
     return int(parts[1]) if parts[0] == "blk" and len(parts) > 2 and parts[1].isdecimal() else -1

@@ -11,7 +11,7 @@ import pytest
 
 from gyakusan.engines.llamacpp import launch
 from gyakusan.engines.llamacpp.settings import Settings
-from gyakusan.serve import embedded
+from gyakusan.serving import embedded
 
 JUDGE = Path(__file__).with_name("parse_with_llama.py")
 CPU = Settings(context=8192, slots=4, backend="cpu")

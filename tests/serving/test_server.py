@@ -20,8 +20,8 @@ from gyakusan.engines.llamacpp import log
 from gyakusan.engines.llamacpp.settings import Settings
 from gyakusan.errors import BadReference, BadSetting, ServerError
 from gyakusan.message import Message
-from gyakusan.serve.chat import chat, chat_many
-from gyakusan.serve.server import Server, find
+from gyakusan.serving.chat import chat, chat_many
+from gyakusan.serving.server import Server, find
 from gyakusan.units import MIB
 
 KEY = "a-key-that-nobody-else-has-0123"
@@ -120,8 +120,8 @@ def test_a_taken_port(running: Server, smollm2: Path) -> None:
 def test_a_free_port_that_is_taken_meanwhile(smollm2: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as thief:
         ports = [thief.getsockname()[1]]
-        real = __import__("gyakusan.serve.access", fromlist=["free_port"]).free_port
-        monkeypatch.setattr("gyakusan.serve.server.free_port", lambda host: ports.pop() if ports else real(host))
+        real = __import__("gyakusan.serving.access", fromlist=["free_port"]).free_port
+        monkeypatch.setattr("gyakusan.serving.server.free_port", lambda host: ports.pop() if ports else real(host))
         with Server(smollm2, SMALL, engine="embedded", threads=1) as server:
             assert server.alive
             assert str(thief.getsockname()[1]) not in server.url
@@ -223,7 +223,7 @@ def test_interrupted_while_it_starts(smollm2: Path) -> None:
 PARENT = """
     import sys, time
     from gyakusan.engines.llamacpp.settings import Settings
-    from gyakusan.serve.server import Server
+    from gyakusan.serving.server import Server
 
     with Server(sys.argv[1], Settings(context=256, slots=1, backend="cpu"), engine="embedded", threads=1) as server:
         print(server.pid, flush=True)

@@ -29,8 +29,8 @@ from gyakusan.engines.llamacpp.log import Reported
 from gyakusan.engines.llamacpp.settings import Settings
 from gyakusan.errors import BadReference, ServerError
 from gyakusan.message import Message, say
-from gyakusan.serve.access import VARIABLE, Access, admit, free_port, is_loopback
-from gyakusan.serve.process import Child, Order
+from gyakusan.serving.access import VARIABLE, Access, admit, free_port, is_loopback
+from gyakusan.serving.process import Child, Order
 
 Engine = Literal["auto", "llama-server", "embedded"]
 Progress = Callable[[Message, float], None]

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from gyakusan.errors import ServerError
-from gyakusan.serve import process
-from gyakusan.serve.process import Child, Order
+from gyakusan.serving import process
+from gyakusan.serving.process import Child, Order
 
 ENVIRONMENT = {"PATH": os.environ["PATH"]}
 

@@ -6,7 +6,7 @@ import pytest
 
 from gyakusan.engines.llamacpp import log
 from gyakusan.engines.llamacpp.log import Buffer, Reported
-from gyakusan.serve.compare import Predicted, compare, family
+from gyakusan.serving.compare import Predicted, compare, family
 from gyakusan.units import MIB
 
 SMOLLM2 = Path(__file__).parents[1] / "logs" / "llamacpp" / "b11549" / "smollm2_cpu.log"

@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 import pytest
 
 from gyakusan.errors import ServerError
-from gyakusan.serve import chat as module
-from gyakusan.serve.chat import Answer, chat, chat_many
+from gyakusan.serving import chat as module
+from gyakusan.serving.chat import Answer, chat, chat_many
 
 GOOD = {
     "choices": [{"message": {"content": "Paris."}, "finish_reason": "stop"}],

@@ -6,7 +6,7 @@ import stat
 import pytest
 
 from gyakusan.errors import BadSetting
-from gyakusan.serve.access import admit, free_port, guard, is_loopback
+from gyakusan.serving.access import admit, free_port, guard, is_loopback
 
 KEY = "0123456789abcdef"
 
@@ -81,7 +81,7 @@ def test_a_made_key_is_written_for_this_user_alone() -> None:
 
 
 def test_nothing_is_written_for_a_refused_host(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gyakusan.serve.access._write", lambda key: pytest.fail("written"))
+    monkeypatch.setattr("gyakusan.serving.access._write", lambda key: pytest.fail("written"))
     with pytest.raises(BadSetting):
         admit("a b", 0, None)
 

@@ -1,0 +1,132 @@
+"""What the parser of the command line says, in the reader's language: help, and mistakes.
+
+Commands and options carry English templates; they are translated here, when they are shown.
+Source: cyclopts 5.4, help/formatters/default.py and exceptions.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
+
+from cyclopts import (
+    CoercionError,
+    CycloptsError,
+    MissingArgumentError,
+    RepeatArgumentError,
+    UnknownCommandError,
+    UnknownOptionError,
+    UnusedCliTokensError,
+)
+
+from gyakusan.message import Message, say
+from gyakusan.text import Language, tell
+
+if TYPE_CHECKING:
+    from cyclopts.help import HelpEntry, HelpPanel
+    from rich.console import Console, ConsoleOptions
+
+PARSER_TEXTS = ("Commands", "Parameters", "Display this message and exit.", "Display application version.")
+"""What cyclopts itself writes."""
+
+
+class Help:
+    """Draws help as cyclopts does, after translating it. rich is imported only when something is drawn."""
+
+    def __init__(self, language: Language) -> None:
+        self._language = language
+
+    def __call__(self, console: Console, options: ConsoleOptions, panel: HelpPanel) -> None:
+        """One panel: its title, and each entry."""
+        from cyclopts.help import DefaultFormatter
+
+        entries = [self._entry(e) for e in panel.entries]
+        DefaultFormatter()(console, options, panel.copy(title=self._tell(panel.title), entries=entries))
+
+    def render_usage(self, console: Console, options: ConsoleOptions, usage: Any) -> None:
+        """The first line."""
+        if usage:
+            console.print(self._tell(say("Usage: {usage}", usage=usage)), style="bold", markup=False)
+
+    def render_description(self, console: Console, options: ConsoleOptions, description: Any) -> None:
+        """What the command is for."""
+        if description:
+            console.print(self._tell(_plain(description)) + "\n", markup=False)
+
+    def _entry(self, entry: HelpEntry) -> HelpEntry:
+        """The description with what is known of the values; False goes without saying."""
+        parts = [self._tell(_plain(entry.description))]
+        if entry.choices:
+            parts.append(self._tell(say("[one of: {choices}]", choices=", ".join(entry.choices))))
+        if entry.default == "True":
+            parts.append(self._tell("[default: on]"))
+        elif entry.default not in (None, "False"):
+            parts.append(self._tell(say("[default: {value}]", value=entry.default)))
+        if entry.required:
+            parts.append(self._tell("[required]"))
+        return entry.copy(description=" ".join(parts), choices=None, default=None, required=False)
+
+    def _tell(self, text: Any) -> str:
+        return tell(text if isinstance(text, Message) else str(text), self._language)
+
+
+def _plain(description: Any) -> str:
+    """The template inside what cyclopts made of it."""
+    inner = getattr(description, "primary_renderable", description)
+    return str(getattr(inner, "plain", inner or "")).strip()
+
+
+def mistake(error: CycloptsError) -> tuple[Message, Message]:
+    """What is wrong with the command line, and the mend."""
+    chain = list(error.command_chain or ())
+    mend = say("See `{command} --help`.", command=" ".join(["gyakusan", *chain]))
+    match error:
+        case UnknownOptionError():
+            name = error.token.keyword or error.token.value
+            return say("There is no option {name}.", name=_short(name)), _or_near(name, _options(error), mend)
+        case UnknownCommandError(unused_tokens=[name, *_]) if name.startswith("-"):
+            return say("There is no option {name}.", name=_short(name)), mend
+        case UnknownCommandError(unused_tokens=[name, *_]):
+            return say("There is no command {name}.", name=_short(name)), _or_near(name, _commands(error), mend)
+        case MissingArgumentError(argument=argument) if argument is not None:
+            if error.keyword or argument.field_info.is_keyword_only:
+                return say("The option {name} needs a value.", name=error.keyword or argument.name), mend
+            return say("{name} is missing.", name=argument.name.lstrip("-").upper()), mend
+        case CoercionError():
+            return _unfit(error, mend)
+        case RepeatArgumentError():
+            return say("The option {name} is given more than once.", name=error.token.keyword), mend
+        case UnusedCliTokensError(unused_tokens=[first, *_]):
+            return say("{word} is one word too many.", word=repr(_short(first))), mend
+        case _:
+            return say("The command line is not understood: {detail}", detail=" ".join(str(error).split())), mend
+
+
+def _unfit(error: CoercionError, mend: Message) -> tuple[Message, Message]:
+    """A value that its option cannot take."""
+    name = getattr(error.token, "keyword", None) or getattr(error.argument, "name", "?")
+    facts = {"name": name, "value": repr(_short(getattr(error.token, "value", "")))}
+    if get_origin(error.target_type) is Literal:
+        choices = ", ".join(str(c) for c in get_args(error.target_type))
+        return say("{name} cannot be {value}.", **facts), say("Choose one of: {choices}.", choices=choices)
+    if error.target_type is int:
+        return say("{name} needs a whole number, not {value}.", **facts), mend
+    return say("{name} cannot be {value}.", **facts), mend
+
+
+def _options(error: UnknownOptionError) -> list[str]:
+    return [name for argument in error.argument_collection for name in argument.names if name.startswith("--")]
+
+
+def _commands(error: UnknownCommandError) -> list[str]:
+    return [name for name in error.app or () if not name.startswith("-")]
+
+
+def _or_near(name: str, known: Iterable[str], mend: Message) -> Message:
+    near = get_close_matches(name[:80], list(known), n=1, cutoff=0.7)
+    return say("Did you mean {near}? {otherwise}", near=near[0], otherwise=mend) if near else mend
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 80 else text[:77] + "..."

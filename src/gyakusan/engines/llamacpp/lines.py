@@ -1,0 +1,110 @@
+"""Lines of a ledger: each buffer of llama.cpp with its reason and the numbers behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gyakusan.core.broadcast import Number, is_array
+from gyakusan.core.dtypes import dtype
+from gyakusan.core.ledger import Line, LineKind
+from gyakusan.core.model import Attention, Compressed, Indexer, Latent, Memory, Model, Recurrent, Tensor
+from gyakusan.engines.llamacpp.cache import CacheGroup
+from gyakusan.engines.llamacpp.predicted import F32, output
+from gyakusan.engines.llamacpp.scratch import binding, spread
+from gyakusan.engines.llamacpp.settings import Settings
+from gyakusan.message import Message, say
+
+PEAK_TEXTS = {
+    "feed_forward": "the feed-forward network",
+    "experts": "the experts",
+    "attention": "attention",
+    "latent": "latent attention",
+    "compressed": "compressed attention",
+    "blocks": "block-sparse attention",
+    "recurrent": "the recurrent layers",
+    "logits": "the logits",
+}
+"""Names of the scratch peaks as people read them."""
+
+
+def weights(size: Number, model: Model, tensors: Sequence[Tensor] | None = None) -> Line:
+    """All weights on one device. tensors: those there, None = all of the model. size [B]"""
+    held = model.tensors if tensors is None else tensors
+    reason = say("{n} tensors, {quantization}", n=len(held), quantization=model.quantization)
+    return Line("weights", size, "derived", reason, _mix(held))
+
+
+def table(size: Number) -> Line:
+    """The embedding table in RAM. size [B]"""
+    return Line("weights", size, "derived", say("the embedding table stays in RAM"))
+
+
+def _mix(tensors: Sequence[Tensor]) -> str:
+    """Values by element type, most first."""
+    kinds: dict[str, int] = {}
+    for t in tensors:
+        kinds[t.type] = kinds.get(t.type, 0) + t.values
+    parts = sorted(kinds.items(), key=lambda kv: -kv[1])
+    return " + ".join(f"{n / 1e9:.3f}e9 x {dtype(k).bits:g}/8 B ({k})" for k, n in parts)
+
+
+def context(groups: Sequence[CacheGroup], settings: Settings) -> tuple[Line, ...]:
+    """One line for each group of layers that keeps something."""
+    lines = []
+    for group in groups:
+        kind: LineKind = "recurrent_state" if isinstance(group.memory, Recurrent) else "kv_cache"
+        lines.append(Line(kind, group.bytes, "derived", _keeps(group.memory), _cells(group, settings)))
+    return tuple(lines)
+
+
+def _keeps(memory: Memory) -> Message:
+    facts: Mapping[str, Any] = {"n": len(memory.layers)}
+    match memory:
+        case Recurrent():
+            return say("{n} layers keep a state for each user, whatever the context", **facts)
+        case Indexer():
+            return say("{n} layers keep an index of keys", **facts)
+        case Compressed():
+            return say("{n} layers keep compressed keys", **facts)
+        case Latent():
+            return say("{n} layers keep one latent vector for each token", **facts)
+        case Attention(window=None):
+            return say("{n} layers keep every token", **facts)
+        case _:
+            return say("{n} layers keep the last {window} tokens and one batch", window=memory.window, **facts)
+
+
+def _cells(group: CacheGroup, settings: Settings) -> str:
+    memory = group.memory
+    if is_array(group.cells, group.streams, settings.slots):
+        return ""
+    if isinstance(memory, Recurrent):
+        kept = memory.convolution + memory.state
+        return f"{len(memory.layers)} layers x {settings.slots} users x {kept:,} values x {F32} B"
+    cells = f"{len(memory.layers)} layers x {group.streams} x {group.cells:,} cells"
+    row = f"{memory.key:,} {settings.key_type}"
+    value = getattr(memory, "value", 0)
+    if value:
+        row += f" + {value:,} {settings.value_type}"
+    return f"{cells} x ({row})"
+
+
+def scratch(size: Number, model: Model, settings: Settings) -> Line:
+    """The compute buffer of the device that computes. size [B]"""
+    low, high = spread(model, settings)
+    reason = say("compute buffer")
+    if not is_array(size):
+        reason = say("compute buffer; largest at {peak}", peak=say(PEAK_TEXTS[binding(model, settings)]))
+    return Line("scratch", size, "derived", reason, low=size * low, high=size * high)
+
+
+def pinned(size: Number) -> Line:
+    """The host's side of a graph that a GPU computes. size [B]"""
+    return Line("scratch", size, "derived", say("pinned buffer: token vectors, masks and other inputs of a batch"))
+
+
+def logits(model: Model, settings: Settings) -> Line:
+    """Logits of one token for each slot. llama_context::output_reserve."""
+    formula = f"{settings.slots} x {model.vocabulary:,} x {F32} B"
+    return Line("scratch", output(model, settings), "derived", say("logits of one token for each user"), formula)

@@ -1,0 +1,204 @@
+"""The command line as a person meets it: answers, exit codes, and one line for each mistake."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.models.building import recreated
+
+from gyakusan.cli import main
+from gyakusan.core.dtypes import BY_CODE
+from gyakusan.units import GIB
+
+TRUTH = Path(__file__).parent.parent / "truth"
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Any:
+    def call(*arguments: str) -> tuple[int, str, str]:
+        code = main(arguments)
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return call
+
+
+def answer(run: Any, *arguments: str) -> dict[str, Any]:
+    code, out, err = run(*arguments, "--json")
+    assert (code, err) == (0, "")
+    return dict(json.loads(out))
+
+
+GPT_OSS = ("inspect", "gpt-oss-20b", "--quant", "MXFP4", "--context", "131072", "--users", "1", "--device", "RTX 4090")
+
+
+def test_the_guide_said_48_gib_and_it_is_3(run: Any) -> None:
+    gpu = answer(run, *GPT_OSS)["devices"][0]
+    kept = sum(line["bytes"] for line in gpu["lines"] if line["kind"] == "kv_cache")
+    assert kept == 3 * GIB + 18 * 2**20
+    assert gpu["fits"] is True
+
+
+@pytest.mark.parametrize(("tag", "size"), [("14b", 9.0), ("32b", 20), ("72b", 47)])
+def test_qwen_weighs_what_the_registry_lists(tag: str, size: float) -> None:
+    from gyakusan.models import load
+
+    listed = load(f"qwen2.5:{tag}", "Q4_K_M").bytes / 1e9
+    assert round(listed, 1 if size < 10 else 0) == size
+
+
+def test_the_contract(run: Any) -> None:
+    got = answer(run, *GPT_OSS)
+    assert set(got) == {"model", "engine", "settings", "load", "devices", "fits", "notes"}
+    assert set(got["model"]) == {
+        *("name", "architecture", "parameters", "active_parameters", "quantization", "trained_context", "source")
+    }
+    assert got["engine"] == {"name": "llama.cpp", "version": "b11434"}
+    assert got["load"] == {"users": 1, "context": 131072}
+    for device in got["devices"]:
+        assert set(device) == {
+            *("name", "kind", "capacity", "usable", "total", "total_low", "total_high", "fits", "short_by", "lines")
+        }
+        assert device["total"] == sum(line["bytes"] for line in device["lines"])
+        for line in device["lines"]:
+            assert set(line) == {"kind", "bytes", "low", "high", "basis", "reason", "formula"}
+            assert line["low"] <= line["bytes"] <= line["high"]
+            assert line["basis"] in ("read", "derived", "measured", "assumed")
+            assert line["kind"] in ("weights", "kv_cache", "recurrent_state", "scratch", "overhead")
+
+
+def test_what_does_not_fit_is_an_answer(run: Any) -> None:
+    code, out, _ = run("inspect", "qwen2.5-72b", "--device", "RTX 4090")
+    assert code == 1
+    assert "short by" in out
+    code, out, _ = run("inspect", "qwen2.5-72b", "--device", "RTX 4090", "--json")
+    gpu = json.loads(out)["devices"][0]
+    assert (code, gpu["fits"], gpu["short_by"]) == (1, False, gpu["total"] - gpu["usable"])
+
+
+def test_why_prints_the_numbers(run: Any) -> None:
+    _, out, _ = run(*GPT_OSS, "--why")
+    text = " ".join(out.split())
+    assert "131,072" in text
+    assert "12 layers" in text
+    assert "[derived]" in text
+
+
+def test_the_largest_context_fits_and_one_page_more_does_not(run: Any) -> None:
+    _, out, _ = run("inspect", "qwen2.5-14b", "--memory", "16GiB")
+    text = " ".join(out.split())
+    most = int(text.split("Fits at most: ")[1].split(" tokens")[0].replace(",", ""))
+    assert run("inspect", "qwen2.5-14b", "--memory", "16GiB", "--context", str(most))[0] == 0
+    assert run("inspect", "qwen2.5-14b", "--memory", "16GiB", "--context", str(most + 256))[0] == 1
+
+
+def test_plan_offers_only_what_fits(run: Any) -> None:
+    got = answer(run, "plan", "--device", "RTX 4090", "--users", "2", "--context", "8k")
+    names = [p["model"] for p in got["plans"]]
+    assert "qwen2.5-32b" in names
+    assert "llama3.1-405b" not in names
+    assert "llama3.1-405b" in [e["model"] for e in got["excluded"]]
+    assert all(p["memory"]["fits"] and p["left"] >= 0 for p in got["plans"])
+
+
+def test_detect_sees_this_computer(run: Any) -> None:
+    got = answer(run, "detect")
+    assert got["cores"] >= 1
+    assert any(d["kind"] in ("host", "unified") and d["memory"] > 0 for d in got["devices"])
+
+
+def test_version_and_help(run: Any) -> None:
+    assert run("--version")[0] == 0
+    code, out, _ = run("--help")
+    assert code == 0
+    assert all(name in out for name in ("inspect", "plan", "detect", "serve"))
+
+
+BAD = {
+    ("inspect", "gpt-oss-20b", "--context", "0"): "whole number",
+    ("inspect", "gpt-oss-20b", "--users", "-1"): "whole number",
+    ("inspect", "gpt-oss-20b", "--users", "1.5"): "whole number",
+    ("inspect", "gpt-oss-20b", "--memory", "24"): "24GiB",
+    ("inspect", "gpt-oss-20b", "--memory", "0GiB"): "above 0",
+    ("inspect", "gpt-oss-20b", "--memory", "24 parsecs"): "quantity",
+    ("inspect", "gpt-oss-20b", "--device", "RTX 5099"): "RTX 509",
+    ("inspect", "gpt-oss-20b", "--device", "0x RTX 3090"): "1 to 64",
+    ("inspect", "gpt-oss-21b"): "gpt-oss-20b",
+    ("inspect", "gpt-oss-20b", "--quant", "Q4_K_X"): "Q4_K",
+    ("inspect", "gpt-oss-20b", "--kv-type", "q9_0"): "Q8_0",
+    ("inspect", "gpt-oss-20b", "--kv-type", "q8_0", "--flash-attention", "off"): "flash attention",
+    ("inspect", "gpt-oss-20b", "--ubatch", "0"): "1 or more",
+    ("inspect", "gpt-oss-20b", "--ubatch", "many"): "--help",
+    ("inspect", "/nowhere/model.gguf"): "/nowhere/model.gguf",
+    ("inspect", "/nowhere/"): "/nowhere",
+    ("inspect", "ftp://host/model.gguf"): "https://",
+    ("inspect", "file:///etc/passwd"): "https://",
+    ("inspect", ""): "name",
+    ("inspect", "x" * 5000): "too long",
+    ("inspect",): "model",
+    ("inspect", "gpt-oss-20b", "--nope"): "--help",
+    ("nope",): "--help",
+    ("serve", "gpt-oss-20b"): "GGUF",
+    ("serve", "smollm2", "--users", "4000", "--context", "8k", "--cpu"): "--anyway",
+    ("serve", "smollm2", "--key-file", "/nowhere"): "path",
+}
+
+
+@pytest.mark.parametrize(("arguments", "hint"), list(BAD.items()), ids=lambda x: " ".join(x)[:60] if x else "-")
+def test_a_mistake_is_one_line_that_names_the_mend(run: Any, arguments: tuple[str, ...], hint: str) -> None:
+    code, out, err = run(*arguments)
+    assert code in (2, 3)
+    assert out == ""
+    assert len(err.splitlines()) == 1
+    assert err.startswith("gyakusan: ")
+    assert hint.casefold() in err.casefold()
+    assert len(err) < 400
+
+
+def test_a_directory_that_holds_no_model(run: Any, tmp_path: Path) -> None:
+    code, _, err = run("inspect", str(tmp_path))
+    assert (code, len(err.splitlines())) == (2, 1)
+    assert "config.json" in err
+
+
+def test_a_directory_with_a_config_alone(run: Any, tmp_path: Path) -> None:
+    config = {
+        "model_type": "qwen2",
+        "hidden_size": 5120,
+        "intermediate_size": 13824,
+        "max_position_embeddings": 32768,
+        "num_attention_heads": 40,
+        "num_hidden_layers": 48,
+        "num_key_value_heads": 8,
+        "tie_word_embeddings": False,
+        "vocab_size": 152064,
+    }
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    got = answer(run, "inspect", str(tmp_path), "--quant", "Q4_K_M", "--device", "RTX 5090")
+    known = answer(run, "inspect", "qwen2.5-14b", "--quant", "Q4_K_M", "--device", "RTX 5090", "--context", "8192")
+    assert got["model"]["parameters"] == known["model"]["parameters"]
+    assert got["devices"][0]["total"] == known["devices"][0]["total"]
+
+
+def test_a_file_says_the_same_as_the_catalogue(run: Any, tmp_path: Path) -> None:
+    path = tmp_path / "model.gguf"
+    meta = json.loads(gzip.decompress((TRUTH / "gguf_meta.json.gz").read_bytes()))
+    head, size = recreated(meta["qwen2.5-14b"], "Q4_K_M", {d.code: d.name for d in BY_CODE.values()})
+    path.write_bytes(head)
+    os.truncate(path, size)
+    ours = answer(run, "inspect", str(path), "--device", "RTX 5090")
+    listed = answer(run, "inspect", "qwen2.5-14b", "--device", "RTX 5090")
+    assert ours["devices"] == listed["devices"]
+
+
+def test_japanese_changes_every_sentence(run: Any) -> None:
+    _, english, _ = run(*GPT_OSS, "--why")
+    _, japanese, _ = run(*GPT_OSS, "--why", "--lang", "ja")
+    same = set(english.splitlines()) & set(japanese.splitlines())
+    sentences = [line for line in same if sum(c.isalpha() for c in line) > 12 and "=" not in line]
+    assert [s for s in sentences if "RTX" not in s and "gpt-oss" not in s] == []

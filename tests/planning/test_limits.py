@@ -1,0 +1,31 @@
+"""The largest load that fits, and not one step more."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+
+from gyakusan import api
+from gyakusan.core.load import Load
+from gyakusan.planning.limits import STEP, limits
+
+
+@pytest.mark.parametrize("memory", ["12GiB", "16GiB", "24GiB"])
+@pytest.mark.parametrize("name", ["qwen2.5-14b", "gpt-oss-20b", "llama3.1-8b"])
+def test_the_limit_fits_and_one_step_more_does_not(name: str, memory: str) -> None:
+    asked = api.question(name, load=Load(2, 4096), memory=memory)
+    found = limits(asked.price, asked.load, asked.model.trained_context)
+    if found.context:
+        assert asked.price(Load(2, found.context)).fits
+    if not found.trained:
+        assert not asked.price(Load(2, found.context + STEP)).fits
+    if found.users:
+        assert asked.price(Load(found.users, 4096)).fits
+    assert not asked.price(Load(found.users + 1, 4096)).fits
+
+
+def test_nothing_fits() -> None:
+    asked = api.question("qwen2.5-72b", load=partial(api.usual_load, users=1, context=None), memory="8GiB")
+    found = asked.limits()
+    assert (found.context, found.users) == (0, 0)

@@ -1,0 +1,68 @@
+"""Quantities are parsed in one place, and a unit is never guessed."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gyakusan.errors import BadQuantity
+from gyakusan.units import GIB, format_bytes, format_count, format_decimal, parse_bytes, parse_count
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("24 GiB", 24 * GIB),
+        ("24GiB", 24 * GIB),
+        ("24gib", 24 * GIB),
+        ("24 GB", 24 * 10**9),
+        ("1.5 GiB", 3 * GIB // 2),
+        ("512MiB", GIB // 2),
+        ("2 TiB", 2048 * GIB),
+        ("1,024 MiB", GIB),
+    ],
+)
+def test_sizes(text: str, expected: int) -> None:
+    assert parse_bytes(text) == expected
+
+
+@pytest.mark.parametrize("text", ["24", "", "GiB", "-24GiB", "0GiB", "1e9 GiB", "24 XiB", "1" * 100 + "GiB", "9999999 TiB"])
+def test_no_size(text: str) -> None:
+    with pytest.raises(BadQuantity) as caught:
+        parse_bytes(text)
+    assert len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize(("text", "expected"), [("32k", 32768), ("131072", 131072), ("131,072", 131072), ("1m", 2**20)])
+def test_counts(text: str, expected: int) -> None:
+    assert parse_count(text) == expected
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "1.5", "many", "", "1e3", "99999999999", "4 GiB"])
+def test_no_count(text: str) -> None:
+    with pytest.raises(BadQuantity):
+        parse_count(text)
+
+
+@given(st.integers(min_value=1, max_value=2**50))
+def test_what_is_printed_can_be_parsed(size: int) -> None:
+    text = format_bytes(size)
+    parsed = parse_bytes(text if not text.endswith(" B") else text.replace(" B", "b"))
+    assert abs(parsed - size) <= max(size * 0.01, 1)
+
+
+@given(st.text(max_size=80))
+def test_any_text_is_a_size_or_a_clear_error(text: str) -> None:
+    try:
+        assert parse_bytes(text) > 0
+    except BadQuantity as error:
+        assert error.mend is not None
+
+
+def test_printing() -> None:
+    assert format_bytes(25769803776) == "24.00 GiB"
+    assert format_bytes(None) == "?"
+    assert format_decimal(8_988_000_000) == "9.0 GB"
+    assert format_count(14_770_033_664) == "14.8 B"
+    assert format_count(131072) == "131,072"
