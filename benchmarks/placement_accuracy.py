@@ -20,7 +20,7 @@ from typing import Any
 from benchmarks.memory_accuracy import FLASH, TRUTH, Unsupported, model_of, read_meta, rows
 from gyakusan.core.model import Model
 from gyakusan.engines.llamacpp import scratch_roles, split
-from gyakusan.engines.llamacpp.placement import HOST, Placement, place
+from gyakusan.engines.llamacpp.placement import HOST, place
 from gyakusan.engines.llamacpp.settings import Settings
 from gyakusan.errors import GyakusanError
 from gyakusan.units import GIB
@@ -148,7 +148,9 @@ def by_role(judged: Iterable[Judged]) -> dict[str, Any]:
             "p95": errors[min(len(errors) - 1, int(0.95 * len(errors)))],
             "max": errors[-1],
             "range_holds_share": sum(low <= said <= high for said, _, low, high in found) / len(found),
-            "range_width_median": statistics.median((high - low) / ours if ours else 0.0 for _, ours, low, high in found),
+            "range_width_median": statistics.median(
+                (high - low) / ours if ours else 0.0 for _, ours, low, high in found
+            ),
         }
     return out
 

@@ -152,7 +152,11 @@ def own(recorded: dict[str, Any]) -> dict[str, bool]:
     }
     said = {f"gyakusan.{key}": True for key, here in found.items() if here}
     # Where there are experts, an absent bias is said too: families take it for granted from DeepSeek-V3 on.
-    return said if found["expert_bias"] or not any("_exps." in n for n in names) else {**said, "gyakusan.expert_bias": False}
+    return (
+        said
+        if found["expert_bias"] or not any("_exps." in n for n in names)
+        else {**said, "gyakusan.expert_bias": False}
+    )
 
 
 def sibling(name: str, meta: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from benchmarks.memory_accuracy import TRUTH, accuracy, judge, model_of, read_meta, rows, summary
 
 META = TRUTH / "gguf_meta.json.gz"

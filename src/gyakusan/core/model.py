@@ -23,7 +23,9 @@ class Attention:
     """Layers that keep a key and a value for each token.
 
     heads: query heads; key, value: width of one token's keys and values over all KV heads [values];
-    key_head, value_head: width of one head [values]; window: tokens kept, None = all [tokens].
+    key_head, value_head: width of one head [values]; window: tokens kept, None = all [tokens];
+    chunked: a token sees the chunk of `window` tokens that it is in, not the last ones;
+    shared: further layers, that read the caches of these and keep none.
     """
 
     layers: Layers
@@ -33,6 +35,8 @@ class Attention:
     key_head: int
     value_head: int
     window: int | None = None
+    chunked: bool = False
+    shared: Layers = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +184,29 @@ class Tensor:
         return int(dtype(self.type).row(self.values))
 
 
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What a Hugging Face checkpoint says about how its numbers are stored.
+
+    dtype: element type of what is not quantised; method: quant_method, "" = not quantised; bits, group: of a quantised
+    weight, group = values that share a scale, 0 = a whole row, -1 = a whole matrix; scale: bytes of one scale [B];
+    symmetric: no zero points; kept: names (or regular expressions after "re:") of modules that are not quantised;
+    cache: type that the checkpoint wants its keys and values kept in, "" = none; state: the same for the states of
+    recurrent layers; tensors: as stored, name in the checkpoint and type of safetensors, if the headers were read.
+    """
+
+    dtype: str = "BF16"
+    method: str = ""
+    bits: float = 16
+    group: int = 0
+    scale: int = 2
+    symmetric: bool = True
+    kept: tuple[str, ...] = ()
+    cache: str = ""
+    state: str = ""
+    tensors: tuple[Tensor, ...] = field(default=(), repr=False)
+
+
 @dataclass(frozen=True)
 class Model:
     """One model as one file or directory describes it.
@@ -189,7 +216,8 @@ class Model:
     memory, feed_forward: groups of equal layers; tensors: as stored; source: where it was read.
     kept: regular expression of the tensors that are loaded although their block is not, "" for none;
     tables: tensors of which single rows are looked up; output_first: a CPU holds a tied embedding table twice;
-    inferred: no family knows the architecture, its tensors alone were read; graph: how the blocks are wired.
+    inferred: no family knows the architecture, its tensors alone were read; graph: how the blocks are wired;
+    checkpoint: how the Hugging Face files store it, None for a GGUF file or a catalogue record.
     """
 
     name: str
@@ -209,6 +237,7 @@ class Model:
     output_first: bool = False
     inferred: bool = False
     graph: Graph = Graph()
+    checkpoint: Checkpoint | None = None
 
     @cached_property
     def _found(self) -> dict[str, Any]:

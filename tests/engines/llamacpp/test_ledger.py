@@ -35,9 +35,15 @@ def price(name: str, users: object, context: object, device: str = "RTX 4090", *
 
 
 @pytest.mark.parametrize("name", MODELS)
-@given(changes=CHANGES, users=st.lists(st.integers(1, 40), min_size=1, max_size=4), pages=st.lists(st.integers(1, 512), min_size=1, max_size=4))
+@given(
+    changes=CHANGES,
+    users=st.lists(st.integers(1, 40), min_size=1, max_size=4),
+    pages=st.lists(st.integers(1, 512), min_size=1, max_size=4),
+)
 @settings(max_examples=12, deadline=None)
-def test_many_at_once_equal_one_by_one(name: str, changes: dict[str, object], users: list[int], pages: list[int]) -> None:
+def test_many_at_once_equal_one_by_one(
+    name: str, changes: dict[str, object], users: list[int], pages: list[int]
+) -> None:
     contexts = np.array(pages)[:, None] * 256
     together = price(name, np.array(users)[None, :], contexts, **changes)
     for i, page in enumerate(pages):

@@ -12,8 +12,8 @@ from gyakusan.core.broadcast import Number, most, where
 from gyakusan.core.model import Experts, Model
 from gyakusan.engines.llamacpp.scratch_inputs import F32, inputs, off_device, tokens
 from gyakusan.engines.llamacpp.scratch_peaks import Work, attention, compressed, experts, feed_forward, logits, work
-from gyakusan.engines.llamacpp.scratch_replay import replayed, replays
 from gyakusan.engines.llamacpp.scratch_recurrent import recurrent, scan_on_host
+from gyakusan.engines.llamacpp.scratch_replay import replayed, replays
 from gyakusan.engines.llamacpp.scratch_sparse import blocks, latent, selected
 from gyakusan.engines.llamacpp.settings import Settings
 

@@ -67,13 +67,21 @@ def mamba(w: Work, m: Recurrent) -> Number:
 
 
 def gated_delta(w: Work, m: Recurrent) -> Number:
-    """Queries, keys and values with the window, the states, and the rule's output with the new states. [B]"""
+    """Queries, keys and values, joined with their window, then convolved; the states, and the rule's output with new states. [B]
+
+    The states lie in a hole if they fit one vector, else where the unconvolved values were, else on top of all.
+    """
     state, window, _ = _states(w, m)
-    channels = w.wide(m.inner + 2 * m.groups * m.state_size)
-    below = 2 * channels + window + where(window > w.wide(w.model.embedding), window, 0)
-    scan, keys, e = w.wide(m.inner) + state, m.groups * m.state_size, w.model.embedding
-    hole = below - channels - w.wide(keys * max(0, 2 - e // keys))
-    return below + most(state, channels) + where(scan > hole, scan, 0)
+    one, key = w.wide(w.model.embedding), w.wide(m.groups * m.state_size)
+    channels, scan = w.wide(m.inner + 2 * m.groups * m.state_size), w.wide(m.inner) + state
+    beside = 2 * key - least(2, where(state <= one, one - state, one) // key) * key
+    joined = channels + window
+    lifted = where(window > one, window, 0)
+    few = most(channels + joined, channels + beside + scan)
+    apart = beside - least(beside, most(0, channels - state) // key * key)
+    some = channels + joined + channels + where(scan > joined - apart, scan, 0)
+    many = channels + joined + lifted + state + where(scan > joined + lifted - beside, scan, 0)
+    return lifted + where(state <= one, few, where(state <= channels, some, many))
 
 
 def kda(w: Work, m: Recurrent) -> Number:

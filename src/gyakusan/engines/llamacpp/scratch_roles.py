@@ -1,6 +1,8 @@
 """Stub."""
 from __future__ import annotations
+
 from dataclasses import dataclass
+
 from gyakusan.core.broadcast import Number
 from gyakusan.core.model import Model
 from gyakusan.engines.llamacpp.placement import HOST, Placement

@@ -6,7 +6,6 @@ from gyakusan.core.broadcast import Number, least, most, where
 from gyakusan.core.dtypes import dtype
 from gyakusan.core.model import Attention, Compressed, Experts, Indexer, Latent
 from gyakusan.engines.llamacpp.scratch_inputs import (
-    F32,
     block_sparse,
     cells,
     compressed_cells,
@@ -15,6 +14,7 @@ from gyakusan.engines.llamacpp.scratch_inputs import (
     sequence_window,
 )
 from gyakusan.engines.llamacpp.scratch_peaks import Work, copies
+
 
 def latent(w: Work) -> Number:
     """Queries, their part absorbed into the latent space, and both joined; then the result, or the scores of all heads. [B]"""

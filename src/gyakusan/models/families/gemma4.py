@@ -21,8 +21,9 @@ def memory(m: Metadata) -> tuple[Memory, ...]:
     shared = m.number("attention.shared_kv_layers", 0)
     if shared >= m.blocks:
         raise m.bad("attention.shared_kv_layers", shared)
-    window = m.positive("attention.sliding_window")
-    return layers.windowed(m, layers.pattern(m, None), window, range(m.blocks - shared))
+    window, slides = m.positive("attention.sliding_window"), layers.pattern(m, None)
+    own = layers.windowed(m, slides, window, range(m.blocks - shared))
+    return layers.sharing(own, slides, range(m.blocks - shared, m.blocks))
 
 
 def feed_forward(m: Metadata) -> tuple[FeedForward, ...]:

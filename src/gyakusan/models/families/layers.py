@@ -97,6 +97,15 @@ def windowed(
     return (*full, *attention(m, (i for i in chosen if swa[i]), window, swa=True))
 
 
+def sharing(
+    groups: tuple[Attention, ...], swa: Sequence[bool], readers: Iterable[int]
+) -> tuple[Attention, ...]:
+    """The same groups, of which `readers` read the caches: a windowed layer those of the last windowed group."""
+    last = {g.window is not None: g for g in groups}
+    reads = {kind: tuple(i for i in readers if swa[i] == kind) for kind in last}
+    return tuple(replace(g, shared=reads[k]) if g is last[k := g.window is not None] else g for g in groups)
+
+
 def periodic(m: Metadata, period: int | None, *, default: int = 0, dense_first: bool = False) -> tuple[Memory, ...]:
     """Attention with a sliding window where the pattern says so; without a window in the file (or `default`), full."""
     window = m.number("attention.sliding_window", default)

@@ -20,7 +20,8 @@ def memory(m: Metadata) -> tuple[Memory, ...]:
     """A chunk is cached like a window. A window of 0 in the file turns it off."""
     if m.get("attention.sliding_window") == 0:
         return layers.attention(m, range(layers.loaded(m)))
-    return layers.windowed(m, layers.pattern(m, 4), CHUNK)
+    groups = layers.windowed(m, layers.pattern(m, 4), CHUNK)
+    return tuple(replace(g, chunked=True) if g.window else g for g in groups)
 
 
 def feed_forward(m: Metadata) -> tuple[FeedForward, ...]:

@@ -12,7 +12,7 @@ from gyakusan.models.families.metadata import Metadata
 from gyakusan.models.families.parts import Block
 
 ARCHITECTURES = ("minimax-m3",)
-MODEL_TYPES = {"minimax_m3": "minimax-m3"}
+MODEL_TYPES = {"minimax_m3": "minimax-m3", "minimax_m3_text": "minimax-m3", "minimax_m3_vl": "minimax-m3"}
 
 
 def memory(m: Metadata) -> tuple[Memory, ...]:

@@ -8,7 +8,15 @@ from gyakusan.core.model import Tensor
 from gyakusan.models.families.parts import Block
 
 ARCHITECTURES = ("qwen3", "qwen3moe")
-MODEL_TYPES = {"qwen3": "qwen3", "qwen3_moe": "qwen3moe"}
+MODEL_TYPES = {
+    "qwen3": "qwen3",
+    "qwen3_moe": "qwen3moe",
+    "qwen3_vl": "qwen3",
+    "qwen3_vl_text": "qwen3",
+    "qwen3_vl_moe": "qwen3moe",
+    "qwen3_vl_moe_text": "qwen3moe",
+}
+"""The language part of Qwen3-VL is Qwen3."""
 
 
 def block(b: Block) -> Iterator[Tensor]:

@@ -1,0 +1,210 @@
+"""The pages: their commands exist, their examples run, their links lead somewhere, every command has a page."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cyclopts import CycloptsError
+from tools import docs
+
+from gyakusan.cli.app import COMMANDS, build
+
+ROOT = Path(__file__).parent.parent
+PAGES = docs.pages(ROOT)
+NAMES = [str(p.relative_to(ROOT)) for p in PAGES]
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+MACHINE_DEPENDENT = {"detect", "serve", "demo"}
+
+
+def test_marked_parts_are_replaced_and_nothing_else() -> None:
+    page = "before\n<!-- generated: tree packages -->\nold\n<!-- end -->\nafter\n"
+    new = docs.written(Path("x.md"), page)
+    assert new.startswith("before\n<!-- generated: tree packages -->\n```text\nsrc/gyakusan/\n")
+    assert new.endswith("```\n<!-- end -->\nafter\n")
+    assert "old" not in new
+    assert docs.written(Path("x.md"), new) == new
+
+
+def test_an_unknown_kind_is_named() -> None:
+    with pytest.raises(ValueError, match=r"x\.md: nothing generates 'sums'"):
+        docs.written(Path("x.md"), "<!-- generated: sums -->\n<!-- end -->\n")
+
+
+def test_check_tells_drift_and_writing_mends_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: object
+) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("<!-- generated: errors -->\nold\n<!-- end -->\n")
+    monkeypatch.setattr(docs, "ROOT", tmp_path)
+    monkeypatch.setattr(docs, "pages", lambda: [page])
+    assert docs.main(["--check"]) == 1
+    out = capsys.readouterr().out  # type: ignore[attr-defined]
+    assert "-old" in out
+    assert "+├── UsageError" in out
+    assert "old" in page.read_text()
+    assert docs.main([]) == 0
+    assert docs.main(["--check"]) == 0
+    assert "UsageError" in page.read_text()
+
+
+def test_output_is_plain_and_as_wide_as_a_page() -> None:
+    text = docs.run(["inspect", "gpt-oss-20b", "--device", "RTX 4090", "--why"], "en")
+    assert "\x1b" not in text
+    assert max(map(len, text.splitlines())) <= int(docs.WIDTH)
+    assert not any(line.endswith(" ") for line in text.splitlines())
+
+
+def test_output_of_a_mistake_is_the_error_line() -> None:
+    assert docs.run(["inspect", "gpt-oss-20b", "--memory", "24"], "en").startswith("gyakusan: '24' has no unit.")
+
+
+def test_help_is_in_the_language_of_the_page() -> None:
+    english, japanese = docs.run(["plan", "--help"], "en"), docs.run(["plan", "--help"], "ja")
+    assert "From hardware and people" in english
+    assert english == docs.run(["plan", "--help"], "en")
+    assert "--device" in japanese
+
+
+def test_words_of_a_command() -> None:
+    assert docs.words('gyakusan plan --device "RTX 4090" | head -5') == (["plan", "--device", "RTX 4090"], 5)
+    assert docs.words("gyakusan detect") == (["detect"], None)
+    with pytest.raises(ValueError, match="no gyakusan command"):
+        docs.words("rm -rf /")
+
+
+def test_shortened_lists() -> None:
+    assert docs.shortened({"a": [1, 2, 3], "b": [{"c": [1]}]}) == {"a": [1, 2, "..."], "b": [{"c": [1]}]}
+
+
+@pytest.mark.parametrize(
+    ("share", "shown"),
+    [(0, "0"), (None, "?"), (0.00249, "0.25 %"), (0.000_000_7, "0.0001 %"), (0.1431, "14.4 %"), (1.0, "100.0 %")],
+)
+def test_errors_are_never_shown_smaller_than_they_are(share: float | None, shown: str) -> None:
+    assert docs.percent(share) == shown
+
+
+def test_every_package_is_described() -> None:
+    packages = [p for p in docs.PACKAGE.rglob("__init__.py") if "data" not in p.parts]
+    assert [str(p) for p in packages if not docs.sentence(p)] == []
+
+
+def test_the_japanese_tree_is_japanese() -> None:
+    tree = docs.tree("packages", "ja", "")
+    assert [line for line in tree.splitlines()[2:-1] if not re.search("[ぁ-んァ-ン一-龥]", line)] == []
+
+
+def test_japanese_texts_are_those_of_the_tool() -> None:
+    texts = json.loads((ROOT / "docs" / "ja" / "texts.json").read_text())
+    source = (ROOT / "tools" / "docs.py").read_text() + "".join(docs.sentence(p) for p in docs.PACKAGE.rglob("*.py"))
+    joined = re.sub(r'"\s+"', "", source)
+    assert [text for text in texts if text not in joined] == []
+    assert all(set(re.findall(r"\{\w+\}", k)) == set(re.findall(r"\{\w+\}", v)) for k, v in texts.items())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_examples_run(name: str) -> None:
+    docs.execute((ROOT / name).read_text())
+
+
+def test_the_python_page_has_examples() -> None:
+    page = (ROOT / "docs/en/python.md").read_text()
+    assert len(docs.BLOCK.findall(page)) >= 5
+    assert "True NVIDIA GeForce RTX 4090" in page
+
+
+def shell_lines(text: str) -> Iterator[str]:
+    """Lines in fenced blocks, in code spans and in markers that begin with `gyakusan `."""
+    for kind, body in FENCE.findall(text):
+        if kind in ("sh", "console", "text", ""):
+            for line in body.replace("\\\n", " ").splitlines():
+                if re.match(r"(\$ )?gyakusan [a-z-]", line):
+                    yield line.removeprefix("$ ")
+    yield from (m for m in re.findall(r"`(gyakusan [a-z-][^`]*)`", FENCE.sub("", text)) if "..." not in m)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_command_and_option_exists(name: str) -> None:
+    app = build("en")
+    for line in shell_lines((ROOT / name).read_text()):
+        tokens = shlex.split(line.partition(" | ")[0], comments=True)[1:]
+        if tokens[0].startswith("-") or "--help" in tokens:
+            continue
+        assert tokens[0] in COMMANDS, line
+        if len(tokens) == 1:
+            continue
+        try:
+            app.parse_args(tokens, exit_on_error=False, print_error=False)
+        except CycloptsError as error:
+            pytest.fail(f"{line}: {error}")
+
+
+def test_commands_are_found_at_all() -> None:
+    assert len(list(shell_lines((ROOT / "README.md").read_text()))) >= 4
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_only_commands_that_say_the_same_everywhere_are_embedded(name: str) -> None:
+    for match in docs.PART.finditer((ROOT / name).read_text()):
+        kind, _, command = match["what"].partition(" ")
+        if kind in ("output", "json"):
+            tokens, _ = docs.words(command)
+            assert tokens[0] not in MACHINE_DEPENDENT
+            assert "--device" in tokens or "--memory" in tokens
+            assert "cpu" not in tokens
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_a_page_and_stands_in_the_index(command: str) -> None:
+    pages = [p for p in PAGES if p.parent.name == "en"]
+    assert any(f"<!-- generated: help {command} -->" in p.read_text() for p in pages)
+    assert f"`gyakusan {command}`" in (ROOT / "docs/en/index.md").read_text()
+
+
+def anchors(path: Path) -> set[str]:
+    heads = re.findall(r"^#+ (.+)$", FENCE.sub("", path.read_text()), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", head.casefold()).replace(" ", "-") for head in heads}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_links_resolve(name: str) -> None:
+    page = ROOT / name
+    for target in LINK.findall(FENCE.sub("", page.read_text())):
+        if "://" in target or target.startswith("mailto:"):
+            continue
+        path, _, anchor = target.partition("#")
+        there = (page.parent / path).resolve() if path else page
+        assert there.exists(), target
+        assert not anchor or anchor in anchors(there), target
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_the_index_leads_to_every_page(language: str) -> None:
+    folder = ROOT / "docs" / language
+    linked = set(LINK.findall((folder / "index.md").read_text()))
+    assert {p.name for p in folder.glob("*.md")} - {"index.md"} <= linked
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.ja.md"])
+def test_the_readme_is_one_screen(name: str) -> None:
+    text = (ROOT / name).read_text()
+    assert len(text.splitlines()) <= 60
+    assert "make demo" in text
+    assert "make test" in text
+
+
+def test_the_contract_page_names_every_field() -> None:
+    page = (ROOT / "docs/en/json.md").read_text()
+    command = 'inspect gpt-oss-20b --device "RTX 4090" --json'
+    found = json.loads(docs.run(shlex.split(command), "en"))
+    device, line = found["devices"][0], found["devices"][0]["lines"][0]
+    names = [k for k in found if k not in ("model", "engine", "load", "devices")]
+    names += [f"{part}.{k}" for part in ("model", "engine", "load") for k in found[part]]
+    names += [f"devices[].{k}" for k in device if k != "lines"] + [f"devices[].lines[].{k}" for k in line]
+    assert [n for n in names if f"`{n}`" not in page] == []
