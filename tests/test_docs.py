@@ -37,14 +37,14 @@ def test_an_unknown_kind_is_named() -> None:
 
 
 def test_check_tells_drift_and_writing_mends_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: object
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     page = tmp_path / "page.md"
     page.write_text("<!-- generated: errors -->\nold\n<!-- end -->\n")
     monkeypatch.setattr(docs, "ROOT", tmp_path)
     monkeypatch.setattr(docs, "pages", lambda: [page])
     assert docs.main(["--check"]) == 1
-    out = capsys.readouterr().out  # type: ignore[attr-defined]
+    out = capsys.readouterr().out
     assert "-old" in out
     assert "+├── UsageError" in out
     assert "old" in page.read_text()
@@ -143,6 +143,13 @@ def test_every_command_and_option_exists(name: str) -> None:
             app.parse_args(tokens, exit_on_error=False, print_error=False)
         except CycloptsError as error:
             pytest.fail(f"{line}: {error}")
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.ja.md"])
+def test_the_line_of_python_runs(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (code,) = re.findall(r"^python -c '(.+)'$", (ROOT / name).read_text(), re.MULTILINE)
+    exec(code, {})
+    assert capsys.readouterr().out == "True\n"
 
 
 def test_commands_are_found_at_all() -> None:

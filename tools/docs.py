@@ -9,7 +9,7 @@ A generated part stands between two lines of its own; what is between them is re
     <!-- end -->
 
 Kinds: output COMMAND, help COMMAND, json COMMAND (lists shortened), printed (runs the Python block above it), tree,
-tree packages, errors, commands, decisions, accuracy, accuracy line, devices, computers, models.
+tree packages, layers, errors, commands, decisions, accuracy, accuracy line, devices, computers, models.
 Pages under docs/ja/ and *.ja.md are written in Japanese; headings and sentences of this tool are in docs/ja/texts.json.
 Only commands that say the same on every computer may be embedded: always with --device, never detect or serve.
 """
@@ -39,12 +39,6 @@ BLOCK = re.compile(r"^```python\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
 KEPT = 2
 """Entries that are kept of each list in a shortened JSON."""
 TRUTHS = ("llamacpp_b11434.jsonl.gz", "llamacpp_archs.jsonl.gz")
-UNDOCUMENTED = {
-    "engines": "One module for each server: its memory rules, flags, launch and log lines.",
-    "plan": "A machine and a load -> the models that fit, and how far each can grow.",
-    "show": "Tables, bars and JSON: pure functions from values.",
-}
-"""For packages whose __init__.py is empty."""
 
 
 def pages(root: Path = ROOT) -> list[Path]:
@@ -75,19 +69,11 @@ def run(arguments: Sequence[str], language: str) -> str:
     """What a command prints, without colours and 100 columns wide, standard error last."""
     from gyakusan.cli import main
 
-    _forget_help(language)
     out, err = io.StringIO(), io.StringIO()
     fixed = _environment(COLUMNS=WIDTH, NO_COLOR="1", GYAKUSAN_LANG=language)
     with fixed, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         main([*arguments, "--lang", language])
     return "\n".join(line.rstrip() for line in (out.getvalue() + err.getvalue()).splitlines()).strip("\n")
-
-
-def _forget_help(language: str) -> None:
-    """Help texts are made when a command's module is imported: import them again for another language."""
-    if getattr(sys.modules.get("gyakusan.cli.options"), "LANGUAGE", language) != language:
-        for name in [m for m in sys.modules if m.startswith("gyakusan.cli.")]:
-            del sys.modules[name]
 
 
 @contextlib.contextmanager
@@ -116,7 +102,7 @@ def output(command: str, language: str, _before: str) -> str:
     """A command and what it prints."""
     arguments, most = words(command)
     lines = run(arguments, language).splitlines()[:most]
-    return fenced("console", "\n".join([f"$ {command}", *lines]))
+    return fenced("console", "\n".join([f"$ {command}", *lines]).rstrip())
 
 
 def help_of(command: str, language: str, _before: str) -> str:
@@ -179,7 +165,7 @@ def _branches(folder: Path, depth: int, *, files: bool) -> Iterator[tuple[str, s
 
 def sentence(path: Path) -> str:
     """The first sentence of a module's docstring, without its last full stop."""
-    text = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or UNDOCUMENTED.get(path.parent.name, "")
+    text = ast.get_docstring(ast.parse(path.read_text("utf-8"))) or ""
     first = re.split(r"(?<=[.])\s|\n", text.strip(), maxsplit=1)[0]
     return first.rstrip(".")
 
@@ -197,6 +183,15 @@ def commands(_rest: str, language: str, _before: str) -> str:
 
     rows = [(f"`gyakusan {name}`", tell(about, language)) for name, about in COMMANDS.items()]  # type: ignore[arg-type]
     return table((translated("command", language), translated("what for", language)), rows)
+
+
+def layers(_rest: str, _language: str, _before: str) -> str:
+    """The layers that import-linter holds the package to, highest first."""
+    import tomllib
+
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
+    names = [layer for c in contracts if c["type"] == "layers" for layer in c["layers"]]
+    return fenced("text", "\n".join(name.replace("gyakusan.", "") for name in names))
 
 
 def decisions(_rest: str, _language: str, _before: str) -> str:
@@ -313,14 +308,15 @@ def percent(share: float | None) -> str:
 def _accuracy_line(language: str) -> str:
     reports = measured()
     worst = max((e["total"]["max"], name) for r in reports for name, e in r["by"]["architecture"].items())
-    kept = all(r[part]["exact"] == r["rows"] for r in reports for part in ("weights", "context"))
+    rows = sum(r["rows"] for r in reports)
+    kept = sum(min(r[part]["exact"] for part in ("weights", "context")) for r in reports)
     template = (
-        "Of {rows} rows recorded from llama.cpp's own allocator, weights and cache are right to the byte in {kept};"
-        " the total is in {exact}, within {p95} in 95 %, and {max} off at worst ({name})."
+        "{rows} runs of llama.cpp's own allocator were recorded: weights and cache are right to the byte in {kept} of them, the"
+        " total in {exact}. 95 % of the totals are within {p95}; the worst is {max} off ({name})."
     )
     facts = {
-        "rows": f"{sum(r['rows'] for r in reports):,}",
-        "kept": translated("all", language) if kept else f"{sum(r['context']['exact'] for r in reports):,}",
+        "rows": f"{rows:,}",
+        "kept": translated("all", language) if kept == rows else f"{kept:,}",
         "exact": f"{sum(r['total']['exact'] for r in reports):,}",
         "p95": percent(max(r["total"]["p95"] for r in reports)),
         "max": percent(worst[0]),
@@ -358,6 +354,7 @@ KINDS: dict[str, Callable[[str, str, str], str]] = {
     "tree": tree,
     "errors": errors,
     "commands": commands,
+    "layers": layers,
     "decisions": decisions,
     "devices": devices,
     "computers": computers,

@@ -1,7 +1,8 @@
 """Every English template in the source, and those without a translation.
 
-python tools/messages.py          what is missing in each language (exit code 1 if anything is)
-python tools/messages.py --all    every template
+python tools/messages.py            what is missing or left over in each language (exit code 1 if anything is)
+python tools/messages.py --all      every template
+python tools/messages.py --prune    deletes what is left over, sorts the rest
 
 Found are: literals given to say(), tell(), _(), to exceptions of gyakusan.errors and as `mend=`; whole sentences wherever
 they stand (a template in a variable, a constant, a helper's argument); assignments to `template`; the values of module
@@ -11,13 +12,13 @@ constants that end in _TEXTS; the words that stand as they are in the JSON (kind
 from __future__ import annotations
 
 import ast
+import json
 import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent / "src" / "gyakusan"
-sys.path.insert(0, str(ROOT.parent))
 CALLS = {"say", "tell", "_tell", "_", "_head", "Message"}
 WORDS = {
     "core/ledger.py": {"LineKind", "Basis"},
@@ -107,17 +108,21 @@ def _strings(node: ast.AST) -> Iterator[str]:
 
 
 def main() -> int:
-    """Print what is missing."""
-    from gyakusan.text import LANGUAGES, knows
-
-    found = sorted(templates())
+    """Print what is missing and what is left over."""
+    found = templates()
     if "--all" in sys.argv:
-        print("\n".join(found))
+        print("\n".join(sorted(found)))
         return 0
-    missing = [(lang, t) for lang in LANGUAGES for t in found if not knows(t, lang)]
-    for lang, template in missing:
-        print(f"{lang}: {template!r}")
-    return 1 if missing else 0
+    wrong = 0
+    for path in sorted((ROOT / "locale").glob("*.json")):
+        table = json.loads(path.read_text("utf-8"))
+        if "--prune" in sys.argv:
+            table = {k: table[k] for k in sorted(found & set(table))}
+            path.write_text(json.dumps(table, ensure_ascii=False, indent=1) + "\n", "utf-8")
+        for what, some in (("missing", found - set(table)), ("left over", set(table) - found)):
+            wrong += len(some)
+            print("".join(f"{path.stem}: {what}: {t!r}\n" for t in sorted(some)), end="")
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":

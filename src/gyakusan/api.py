@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +12,11 @@ from gyakusan.core.ledger import Ledger
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Machine
 from gyakusan.core.model import Model
-from gyakusan.engines.base import Rules, engine
+from gyakusan.engines.asked import changes
+from gyakusan.engines.base import NAMES, Rules, engine
+from gyakusan.errors import BadSetting, Unsupported
 from gyakusan.machines.detect import detect as ask
+from gyakusan.message import Message
 from gyakusan.planning import choose
 from gyakusan.planning import limits as growth
 from gyakusan.units import parse_count
@@ -119,6 +122,16 @@ class Question:
         """What the server is started with."""
         return self.rules.settings(self.model, self.load, self.machine, **self.settings)
 
+    def under(self, server: str, settings: Mapping[str, Any], pairs: Iterable[str] = ()) -> Question:
+        """The same question to another engine."""
+        rules = engine(server)
+        return replace(self, rules=rules, settings={**settings, **changes(rules, pairs)})
+
+    @property
+    def refusals(self) -> tuple[Message, ...]:
+        """Why the engine would not run this; empty: it would."""
+        return self.rules.refusals(self.model, self.machine, self.engine_settings)
+
     def price(self, load: Load) -> Ledger:
         """The same question for another load."""
         settings = self.rules.settings(self.model, load, self.machine, **self.settings)
@@ -143,21 +156,63 @@ def question(
     load: Load | Callable[[int], Load],
     device: str | None = None,
     memory: str | None = None,
+    reserve: str | None = None,
     settings: Mapping[str, Any] | None = None,
+    pairs: Iterable[str] = (),
     server: str = USUAL_ENGINE,
+    offline: bool = False,
 ) -> Question:
-    """Read everything that is named. load: a Load, or a function of the trained context. Raises GyakusanError."""
-    found = models.load(model, quantization)
-    machine = machine_for(device, memory)
+    """Read everything that is named. load: a Load, or a function of the trained context. Raises GyakusanError.
+
+    reserve: what the OS keeps, e.g. "8GiB"; pairs: "name=value", fields of the engine's Settings; offline: stay off the
+    network, whatever the model's reference says.
+    """
+    found = models.load(model, quantization, offline=offline)
+    machine = machine_for(device, memory, reserve)
     asked = load if isinstance(load, Load) else load(found.trained_context)
-    return Question(found, machine, asked, dict(settings or {}), engine(server))
+    rules = engine(server)
+    return Question(found, machine, asked, {**(settings or {}), **changes(rules, pairs)}, rules)
 
 
-def machine_for(device: str | None, memory: str | None) -> Machine:
-    """The machine that was named, else this computer."""
-    if device is None and memory is None:
-        return ask()[0]
-    return machines.parse(device, memory)
+def machine_for(device: str | None, memory: str | None, reserve: str | None = None) -> Machine:
+    """The machine that was named, else this computer. reserve: what the OS and others keep, instead of our figure."""
+    found = ask()[0] if device is None and memory is None else machines.parse(device, memory)
+    return found if reserve is None else machines.reserving(found, reserve)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one engine says. refusals: why it would not run this; ledger: None then."""
+
+    engine: str
+    ledger: Ledger | None
+    refusals: tuple[Message, ...]
+
+    @property
+    def fits(self) -> bool:
+        """True if it runs and fits."""
+        return not self.refusals and self.ledger is not None and self.ledger.fits
+
+
+def engine_names(text: str) -> tuple[str, ...]:
+    """ "all" or "Ollama, vllm" -> names of engines. Raises UnknownName."""
+    if text.strip().casefold() == "all":
+        return tuple(NAMES)
+    return tuple(dict.fromkeys(engine(name).NAME for name in text.split(",")))
+
+
+def answers(names: Sequence[str], ask: Callable[[str], Question]) -> tuple[Answer, ...]:
+    """Every engine's answer to the same question. A setting that an engine refuses is a refusal, not an exception."""
+    return tuple(_answer(name, ask(name)) for name in names)
+
+
+def _answer(name: str, asked: Question) -> Answer:
+    try:
+        refusals = asked.refusals
+        return Answer(name, None if refusals else asked.ledger, refusals)
+    except (BadSetting, Unsupported) as error:
+        reasons = (error.message,) if error.mend is None else (error.message, error.mend)
+        return Answer(name, None, reasons)
 
 
 def plans(machine: Machine, load: Load, settings: Mapping[str, Any]) -> choose.Plans:

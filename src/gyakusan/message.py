@@ -21,3 +21,8 @@ class Message:
 def say(template: str, /, **facts: Any) -> Message:
     """A Message; the template is the key under which a translation is found."""
     return Message(template, facts)
+
+
+def people(users: int) -> Message:
+    """How many people are served, in words."""
+    return say("1 user") if users == 1 else say("{n} users", n=f"{users:,}")

@@ -144,7 +144,6 @@ BAD = {
     ("inspect", "gpt-oss-20b", "--nope"): "--help",
     ("nope",): "--help",
     ("serve", "gpt-oss-20b"): "GGUF",
-    ("serve", "smollm2", "--users", "4000", "--context", "8k", "--cpu"): "--anyway",
     ("serve", "smollm2", "--key-file", "/nowhere"): "path",
 }
 
@@ -158,6 +157,14 @@ def test_a_mistake_is_one_line_that_names_the_mend(run: Any, arguments: tuple[st
     assert err.startswith("gyakusan: ")
     assert hint.casefold() in err.casefold()
     assert len(err) < 400
+
+
+def test_a_plan_that_does_not_fit_is_not_started(run: Any) -> None:
+    code, out, err = run("serve", "smollm2", "--users", "4000", "--context", "8k", "--cpu")
+    assert (code, out) == (1, "")
+    assert "short by" in err
+    assert "--anyway" in err
+    assert int(err.split("--users ")[1].split(",")[0]) > 0
 
 
 def test_a_directory_that_holds_no_model(run: Any, tmp_path: Path) -> None:

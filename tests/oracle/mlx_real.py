@@ -74,6 +74,8 @@ def fill(model: Any, tokens: int, step: int, users: int = 1, bits: int | None = 
 def weights(config: dict[str, Any], bits: int | None, group: int = 64) -> int:
     """Bytes of all parameters, quantised as `mlx_lm.convert -q` does. [B]"""
     model = build(config)
+    if config.get("tie_word_embeddings") and "lm_head" in model:
+        model.pop("lm_head")  # as sanitize does for a file without it
     if bits:
         own = getattr(model, "quant_predicate", None)
 

@@ -36,7 +36,9 @@ def rows(who: Subject, path: Path) -> dict[str, str]:
 
 
 def main() -> None:
-    """Ask and write."""
+    """Ask and write. Nothing is written where there is no quantiser to ask."""
+    if quantize.library() is None:
+        raise SystemExit("no llama.cpp library with a quantiser can be loaded here")
     with tempfile.TemporaryDirectory() as folder:
         models = {who.name: rows(who, Path(folder) / "hole.gguf") for who in subjects()}
     try:

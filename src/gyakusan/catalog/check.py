@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from gyakusan.catalog import devices, models
+from gyakusan.catalog import devices, models, tags
 from gyakusan.catalog.names import spoken
 from gyakusan.catalog.records import DATA, Entry, bad_record, entries, scan
 from gyakusan.core.machine import Price
@@ -23,6 +23,8 @@ RECORDS: dict[str, type] = {
     "device": devices.DeviceRecord,
     "machine": devices.MachineRecord,
     "model": models.ModelRecord,
+    "tags": tags.TagsRecord,
+    "base": tags.BaseRecord,
 }
 
 _DATE = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?")

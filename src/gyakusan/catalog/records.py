@@ -17,7 +17,7 @@ from gyakusan.errors import BadRecord
 
 DATA = Path(__file__).parent / "data"
 
-_START = re.compile(r"^\[\[(device|machine|model)\]\]\n", re.MULTILINE)
+_START = re.compile(r"^\[\[(device|machine|model|tags|base)\]\]\n", re.MULTILINE)
 _NAME = re.compile(r'^name = "([^"]+)"$', re.MULTILINE)
 _SIZES = re.compile(r"^sizes_gib = \[(.*)\]$", re.MULTILINE)
 _ALIASES = re.compile(r"^aliases = \[(.*)\]$", re.MULTILINE)
@@ -25,7 +25,7 @@ _ALIASES = re.compile(r"^aliases = \[(.*)\]$", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One record, not parsed yet. kind: device, machine or model; text: its TOML; file: where it stands."""
+    """One record, not parsed yet. kind: the table that it is (device, model, tags ...); text: its TOML; file: where it stands."""
 
     kind: str
     name: str

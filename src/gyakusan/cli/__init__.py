@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from gyakusan._version import __version__
 from gyakusan.text import LANGUAGES, choose
 
 
@@ -15,6 +16,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     asked, rest = _language(arguments)
     language = choose(asked)
     os.environ["GYAKUSAN_LANG"] = language
+    if rest == ["--version"]:  # scripts ask often: answered without the command-line library
+        print(__version__)
+        return 0
     from gyakusan.cli.app import run
 
     return run(rest, language)

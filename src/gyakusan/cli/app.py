@@ -54,6 +54,6 @@ def run(arguments: Sequence[str], language: Language) -> int:
 def _complain(message: Message, mend: Message | None, code: int, language: Language) -> int:
     line = tell(message, language)
     if mend is not None:
-        line += " " + tell(mend, language)
+        line += ("" if line.endswith("。") else " ") + tell(mend, language)
     print("gyakusan: " + " ".join(line.splitlines()), file=sys.stderr)
     return code

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from cyclopts import App
 from rich.console import Console
-from rich.text import Text
 
-from gyakusan.cli.options import Output
+from gyakusan.cli.options import Screen
 from gyakusan.core.load import Load
 from gyakusan.message import say
+from gyakusan.show.wrapping import Text
 from gyakusan.text import Language, tell
 
 app = App(name="demo", help="All of it in a minute, with a small model.", help_format="plaintext")
@@ -23,7 +23,7 @@ PROMPTS = (
 
 
 @app.default
-def demo(*, output: Output = Output()) -> int:
+def demo(*, output: Screen = Screen()) -> int:
     from gyakusan.machines.detect import detect as ask
     from gyakusan.show.console import console
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from gyakusan.core.load import Load
+from gyakusan.errors import BadSetting
 from gyakusan.text import Language, choose
 from gyakusan.units import parse_count
 
@@ -19,8 +20,22 @@ def _(template: str) -> str:
 
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True)
+class Screen:
+    """How a screen is written."""
+
+    color: Annotated[bool | None, Parameter(help=_("Force colours on or off."))] = None
+    lang: Annotated[Literal["en", "ja"] | None, Parameter(help=_("Language of the answer."))] = None
+
+    @property
+    def language(self) -> Language:
+        """The language to write in."""
+        return choose(self.lang)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
 class Output:
-    """How the answer is written."""
+    """How the answer is written: as a screen, or for programs."""
 
     json: Annotated[bool, Parameter(help=_("JSON for programs, by a stable schema."), negative="")] = False
     color: Annotated[bool | None, Parameter(help=_("Force colours on or off."))] = None
@@ -41,6 +56,9 @@ class Where:
         str | None, Parameter(help=_("A device of the catalogue, e.g. 'RTX 4090'; default: this computer."))
     ] = None
     memory: Annotated[str | None, Parameter(help=_("Memory of the device, e.g. 24GiB."))] = None
+    reserve: Annotated[
+        str | None, Parameter(help=_("What the OS and other programs keep of it, e.g. 8GiB, instead of our figure."))
+    ] = None
 
 
 @Parameter(name="*")
@@ -96,3 +114,31 @@ class Server:
             "repack": self.repack,
         }
         return {**out, "backend": "cpu"} if self.cpu else out
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class Which:
+    """The server program."""
+
+    engine: Annotated[str, Parameter(help=_("llama.cpp, ollama, vllm or mlx; several by commas, or all."))] = (
+        "llama.cpp"
+    )
+    pairs: Annotated[
+        tuple[str, ...],
+        Parameter(
+            name="--set", help=_("A setting of that server, e.g. num_parallel=4 or ollama.num_parallel=4."), negative=""
+        ),
+    ] = ()
+
+    def settings(self, name: str, server: Server, alone: bool) -> dict[str, Any]:
+        """What `server` means for the engine `name`. Raises BadSetting for llama.cpp's own options with another one alone."""
+        if name == "llama.cpp":
+            return server.changes()
+        if server != Server() and alone:
+            raise BadSetting(
+                "{name} has other settings than llama.cpp's.",
+                name=name,
+                mend="Write --set name=value, e.g. --set kv_cache_type=q8_0.",
+            )
+        return {}

@@ -24,7 +24,7 @@ def plan(
 ) -> int:
     from gyakusan import api
 
-    machine, load = api.machine_for(where.device, where.memory), people.load(0)
+    machine, load = api.machine_for(where.device, where.memory, where.reserve), people.load(0)
     plans = api.plans(machine, load, server.changes())
     if output.json:
         import json

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 
 from gyakusan.cli.options import Output, People, Server, Where, _
-from gyakusan.errors import BadReference, BadSetting
+from gyakusan.errors import BadReference
 from gyakusan.message import say
 from gyakusan.text import tell
 from gyakusan.units import format_bytes
@@ -36,10 +36,17 @@ def serve(
 ) -> int:
     from gyakusan import api
 
-    asked = api.question(model, load=people.load, device=where.device, memory=where.memory, settings=server.changes())
+    asked = api.question(
+        model,
+        load=people.load,
+        device=where.device,
+        memory=where.memory,
+        reserve=where.reserve,
+        settings=server.changes(),
+    )
     path = _file(asked)
-    if not anyway:
-        _must_fit(asked)
+    if not anyway and not asked.ledger.fits:
+        return _refuse(asked, output)
     options = {"host": host, "port": port, "threads": threads, "key": _key(key_file), "log_file": log_file}
     return _run(asked, path, options, output, once=once)
 
@@ -85,21 +92,22 @@ def _file(asked: api.Question) -> str:
     return source
 
 
-def _must_fit(asked: api.Question) -> None:
-    """Raises BadSetting for a plan that does not fit, with what would."""
-    ledger = asked.ledger
-    short = [a for a in ledger.accounts if not a.fits]
-    if not short:
-        return
+def _refuse(asked: api.Question, output: Output) -> int:
+    """Say what does not fit, by how much, and what would."""
+    import sys
+
+    short = next(a for a in asked.ledger.accounts if not a.fits)
     limits = asked.limits()
-    raise BadSetting(
-        "It does not fit: {device} is short by {bytes}.",
-        device=short[0].device.name,
-        bytes=format_bytes(short[0].short_by),
-        context=f"{limits.context:,}",
+    message = say(
+        "It does not fit: {device} is short by {bytes}. At most --context {context}, or --users {users}, would fit;"
+        " --anyway starts it all the same.",
+        device=short.device.name,
+        bytes=format_bytes(short.short_by),
+        context=limits.context,
         users=limits.users,
-        mend="At most --context {context}, or --users {users}, would fit; --anyway starts it all the same.",
     )
+    print("gyakusan: " + tell(message, output.language), file=sys.stderr)
+    return 1
 
 
 def _key(path: str | None) -> str | None:

@@ -52,20 +52,26 @@ class Help:
     def render_description(self, console: Console, options: ConsoleOptions, description: Any) -> None:
         """What the command is for."""
         if description:
-            console.print(self._tell(_plain(description)) + "\n", markup=False)
+            from rich.console import Group
+
+            from gyakusan.show.wrapping import Text
+
+            console.print(Group(Text(self._tell(_plain(description)) + "\n")))
 
     def _entry(self, entry: HelpEntry) -> HelpEntry:
-        """The description with what is known of the values; False goes without saying."""
+        """The description with what is known of the values; False and nothing go without saying."""
+        from gyakusan.show.wrapping import Text
+
         parts = [self._tell(_plain(entry.description))]
         if entry.choices:
             parts.append(self._tell(say("[one of: {choices}]", choices=", ".join(entry.choices))))
         if entry.default == "True":
             parts.append(self._tell("[default: on]"))
-        elif entry.default not in (None, "False"):
+        elif entry.default not in (None, "False", "()"):
             parts.append(self._tell(say("[default: {value}]", value=entry.default)))
         if entry.required:
             parts.append(self._tell("[required]"))
-        return entry.copy(description=" ".join(parts), choices=None, default=None, required=False)
+        return entry.copy(description=Text(" ".join(parts)), choices=None, default=None, required=False)
 
     def _tell(self, text: Any) -> str:
         return tell(text if isinstance(text, Message) else str(text), self._language)
@@ -84,19 +90,19 @@ def mistake(error: CycloptsError) -> tuple[Message, Message]:
     match error:
         case UnknownOptionError():
             name = error.token.keyword or error.token.value
-            return say("There is no option {name}.", name=_short(name)), _or_near(name, _options(error), mend)
+            return say("There is no option {flag}.", flag=_short(name)), _or_near(name, _options(error), mend)
         case UnknownCommandError(unused_tokens=[name, *_]) if name.startswith("-"):
-            return say("There is no option {name}.", name=_short(name)), mend
+            return say("There is no option {flag}.", flag=_short(name)), mend
         case UnknownCommandError(unused_tokens=[name, *_]):
-            return say("There is no command {name}.", name=_short(name)), _or_near(name, _commands(error), mend)
+            return say("There is no command {command}.", command=_short(name)), _or_near(name, _commands(error), mend)
         case MissingArgumentError(argument=argument) if argument is not None:
             if error.keyword or argument.field_info.is_keyword_only:
-                return say("The option {name} needs a value.", name=error.keyword or argument.name), mend
-            return say("{name} is missing.", name=argument.name.lstrip("-").upper()), mend
+                return say("The option {flag} needs a value.", flag=error.keyword or argument.name), mend
+            return say("{flag} is missing.", flag=argument.name.lstrip("-").upper()), mend
         case CoercionError():
             return _unfit(error, mend)
         case RepeatArgumentError():
-            return say("The option {name} is given more than once.", name=error.token.keyword), mend
+            return say("The option {flag} is given more than once.", flag=error.token.keyword), mend
         case UnusedCliTokensError(unused_tokens=[first, *_]):
             return say("{word} is one word too many.", word=repr(_short(first))), mend
         case _:
@@ -106,13 +112,13 @@ def mistake(error: CycloptsError) -> tuple[Message, Message]:
 def _unfit(error: CoercionError, mend: Message) -> tuple[Message, Message]:
     """A value that its option cannot take."""
     name = getattr(error.token, "keyword", None) or getattr(error.argument, "name", "?")
-    facts = {"name": name, "value": repr(_short(getattr(error.token, "value", "")))}
+    facts = {"flag": name, "value": repr(_short(getattr(error.token, "value", "")))}
     if get_origin(error.target_type) is Literal:
         choices = ", ".join(str(c) for c in get_args(error.target_type))
-        return say("{name} cannot be {value}.", **facts), say("Choose one of: {choices}.", choices=choices)
+        return say("{flag} cannot be {value}.", **facts), say("Choose one of: {choices}.", choices=choices)
     if error.target_type is int:
-        return say("{name} needs a whole number, not {value}.", **facts), mend
-    return say("{name} cannot be {value}.", **facts), mend
+        return say("{flag} needs a whole number, not {value}.", **facts), mend
+    return say("{flag} cannot be {value}.", **facts), mend
 
 
 def _options(error: UnknownOptionError) -> list[str]:

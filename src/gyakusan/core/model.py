@@ -5,7 +5,7 @@ A family (models/families) builds a Model from metadata; an engine prices it. No
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
@@ -192,7 +192,8 @@ class Checkpoint:
     weight, group = values that share a scale, 0 = a whole row, -1 = a whole matrix; scale: bytes of one scale [B];
     symmetric: no zero points; kept: names (or regular expressions after "re:") of modules that are not quantised;
     cache: type that the checkpoint wants its keys and values kept in, "" = none; state: the same for the states of
-    recurrent layers; tensors: as stored, name in the checkpoint and type of safetensors, if the headers were read.
+    recurrent layers; expert_group: values that share a scale where experts alone are stored in 4 bits, 0 = like the rest;
+    beside: parameters of the parts that see or hear, estimated from their config [values]; tensors: as stored, name in the checkpoint and type of safetensors, if the headers were read.
     """
 
     dtype: str = "BF16"
@@ -204,7 +205,35 @@ class Checkpoint:
     kept: tuple[str, ...] = ()
     cache: str = ""
     state: str = ""
+    expert_group: int = 0
+    beside: int = 0
     tensors: tuple[Tensor, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Extra:
+    """A part of a model that its text layers don't need. projector: what turns images or sound into embeddings;
+
+    adapter: a LoRA. bytes: as stored [B]; source: path or address, "" where it lies in the same file as the weights.
+    """
+
+    kind: Literal["projector", "adapter"]
+    bytes: int
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The files as published. Tensors of a Hugging Face checkpoint are in `Model.checkpoint`.
+
+    bytes: of all files with weights, extras in files of their own excepted [B]; config: the config.json, as written;
+    extras: parts beside the text layers.
+    """
+
+    format: Literal["gguf", "safetensors", "mlx"]
+    bytes: int
+    config: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    extras: tuple[Extra, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -217,7 +246,9 @@ class Model:
     kept: regular expression of the tensors that are loaded although their block is not, "" for none;
     tables: tensors of which single rows are looked up; output_first: a CPU holds a tied embedding table twice;
     inferred: no family knows the architecture, its tensors alone were read; graph: how the blocks are wired;
-    checkpoint: how the Hugging Face files store it, None for a GGUF file or a catalogue record.
+    checkpoint: how the Hugging Face files store it, None for a GGUF file or a catalogue record;
+    metadata: the key-values that all this was read from, under GGUF names;
+    stored: the publisher's files, None if nobody looked at them.
     """
 
     name: str
@@ -238,6 +269,8 @@ class Model:
     inferred: bool = False
     graph: Graph = Graph()
     checkpoint: Checkpoint | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    stored: Stored | None = field(default=None, repr=False)
 
     @cached_property
     def _found(self) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""One module for each server: its memory rules, flags, launch and log lines."""

@@ -18,7 +18,7 @@ from gyakusan.core.model import Model
 from gyakusan.errors import unknown
 from gyakusan.message import Message, say
 
-NAMES = {"llama.cpp": "llamacpp"}
+NAMES = {"llama.cpp": "llamacpp", "Ollama": "ollama", "vLLM": "vllm", "MLX-LM": "mlx"}
 """Name as people write it -> package. Adding an engine is one line here and one package."""
 
 
@@ -38,6 +38,7 @@ class Rules(Protocol):
 
     NAME: str
     VERSION: str
+    Settings: type[Any]
 
     def settings(self, model: Model, load: Load, machine: Machine, **changes: Any) -> Any:
         """The server's own defaults for this load on this machine, with `changes`. Raises BadSetting for unknown fields."""

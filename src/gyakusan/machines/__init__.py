@@ -7,9 +7,10 @@ from dataclasses import replace
 
 from gyakusan.core.machine import Device, Machine
 from gyakusan.errors import BadQuantity, BadSetting, UnknownName
+from gyakusan.message import say
 from gyakusan.units import format_bytes, parse_bytes
 
-__all__ = ["parse"]
+__all__ = ["parse", "reserving"]
 
 MOST = 64
 """Devices in one machine: more is a typing error, or a question for a cluster."""
@@ -32,6 +33,31 @@ def parse(device: str | None = None, memory: str | None = None) -> Machine:
         return _this_cpu(capacity)
     parts = [m for part in _split(device) for m in _several(part, capacity)]
     return parts[0] if len(parts) == 1 else _joined(parts)
+
+
+def reserving(machine: Machine, text: str) -> Machine:
+    """The same machine where the OS and others keep `text` ("8GiB", "0GiB") of every GPU, or of its RAM if it has none.
+
+    Raises BadQuantity for no size, or more than there is.
+    """
+    plain = "".join(text.split()).casefold()
+    kept = 0 if plain in ("0", "0b", "0mib", "0gib", "0mb", "0gb") else parse_bytes(text)
+    if machine.gpus:
+        return replace(machine, gpus=tuple(_kept(g, kept) for g in machine.gpus))
+    return machine if machine.host is None else replace(machine, host=_kept(machine.host, kept))
+
+
+def _kept(device: Device, kept: int) -> Device:
+    if device.memory is not None and kept >= device.memory:
+        raise BadQuantity(
+            "{name} has {memory}; {kept} cannot be reserved of it.",
+            name=device.name,
+            memory=format_bytes(device.memory),
+            kept=format_bytes(kept),
+            mend="Reserve less.",
+        )
+    reason = say("{kept} are kept because --reserve says so.", kept=format_bytes(kept))
+    return replace(device, reserved=kept, reserved_basis="read", reserved_reason=reason)
 
 
 def _split(text: str) -> list[str]:

@@ -2,39 +2,40 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gyakusan.core import recipe
-from gyakusan.core.model import Model, Tensor
+from gyakusan.core.model import Model, Stored, Tensor
 from gyakusan.models import families
 from gyakusan.models.families.metadata import Metadata
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from gyakusan.catalog.models import ModelRecord
+    from gyakusan.models.formats.safetensors import Header
+    from gyakusan.models.sources import Source
 
 
-def from_gguf(target: str, *, remote: bool) -> Model:
-    """The model in a GGUF file (or its parts) on disk, or at an http(s) address of which only the header is fetched."""
+def from_gguf(target: str, *, remote: bool, opener: Callable[[str], Source] | None = None) -> Model:
+    """The model in a GGUF file (or its parts) on disk, or at an http(s) address of which only the header is fetched.
+
+    opener: what opens `target` and the parts beside it, None = by `remote`.
+    """
     from gyakusan.models.formats import gguf
+    from gyakusan.models.sources import open as usual
 
-    if remote:
-        from gyakusan.models.sources import http
-
-        header = gguf.read_parts(target, http.open)
-    else:
-        from gyakusan.models.sources import disk
-
-        header = gguf.read_parts(target, disk.open)
+    header = gguf.read_parts(target, opener or usual)
     tensors = tuple(Tensor(t.name, t.shape, t.type) for t in header.tensors)
     metadata = Metadata(header.metadata, frozenset(t.name for t in tensors))
     source = header.name if remote else target  # an address as typed may hold a password
     name = str(header.metadata.get("general.name") or source.rsplit("/", 1)[-1].removesuffix(".gguf"))
     file_type = header.metadata.get("general.file_type")
     stated = recipe.FILE_TYPES.get(file_type) if isinstance(file_type, int) else None
-    return families.build(
-        metadata, tensors, name=name, source=source, quantization=stated or recipe.guess(tensors)
-    )
+    model = families.build(metadata, tensors, name=name, source=source, quantization=stated or recipe.guess(tensors))
+    return replace(model, stored=Stored("gguf", header.size or 0))
 
 
 def from_directory(path: str) -> Model:
@@ -46,11 +47,31 @@ def from_directory(path: str) -> Model:
     from gyakusan.models.formats import config, safetensors
 
     folder = Path(path)
-    metadata = families.convert(config.read(folder))
-    if any(folder.glob("*.safetensors")):
-        tied = not any(t.name.endswith("lm_head.weight") for t in safetensors.read_folder(folder).tensors)
+    read = config.read(folder)
+    head = safetensors.read_folder(folder) if any(folder.glob("*.safetensors")) else None
+    return from_config(read, head, name=folder.resolve().name, source=path)
+
+
+def from_config(config: Mapping[str, Any], head: Header | None, *, name: str, source: str) -> Model:
+    """The model of a config.json, unquantised, and beside it what its safetensors files hold. head: None = not read."""
+    from gyakusan.models.formats import quantization
+
+    metadata = families.convert(config)
+    if head is None:
+        model = families.unquantized(metadata, name=name, source=source)
+        return replace(model, checkpoint=quantization.checkpoint(config))
+    if head.tensors:
+        tied = not any(t.name.endswith("lm_head.weight") for t in head.tensors)
         metadata = Metadata({**metadata.values, "gyakusan.tied": tied})
-    return families.unquantized(metadata, name=folder.resolve().name, source=path)
+    kept = Stored("mlx" if _is_mlx(config, head) else "safetensors", head.size, config)
+    model = families.unquantized(metadata, name=name, source=source)
+    return replace(model, stored=kept, checkpoint=quantization.checkpoint(config, head.tensors))
+
+
+def _is_mlx(config: Mapping[str, Any], head: Header) -> bool:
+    """MLX says so in the files' metadata, and keeps its group size and bits under `quantization`."""
+    said = config.get("quantization")
+    return head.metadata.get("format") == "mlx" or (isinstance(said, dict) and "group_size" in said)
 
 
 def from_record(record: ModelRecord, quantization: str | None = None) -> Model:

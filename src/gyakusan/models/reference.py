@@ -1,29 +1,41 @@
 """What a person may type for a model, and how it is read.
 
 smollm2                          the small model in the `serve` extra
-name, name:tag, org/name         a record of the catalogue
+name, name:tag                   a model of Ollama's store on this computer, else a record of the catalogue
+org/name                         a repository in Hugging Face's cache on this computer, else a record of the catalogue
+ollama:[host/ns/]name[:tag]      Ollama's store, else its registry: manifest and header are fetched
+hf:org/name[@rev][:file|quant]   Hugging Face's cache, else the hub: config and headers are fetched
 ./file.gguf, dir/                a file or a directory on disk
 https://host/file.gguf           a file that stays where it is: only its header is fetched
+
+The network is used for `ollama:`, `hf:` and https:// alone, and never with `offline`.
 """
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from gyakusan.core.model import Model
 from gyakusan.errors import BadReference, SourceError, UnknownName
+from gyakusan.message import Message, say
+
+if TYPE_CHECKING:
+    from gyakusan.catalog.tags import Tag
+    from gyakusan.models.repository import Choice
+    from gyakusan.models.sources.hub import Listing, Repository
 
 EMBEDDED = "smollm2"
+PREFIXES = {"ollama": "ollama", "hf": "hub", "huggingface": "hub", "hf.co": "hub"}
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """kind: where to look; target: path, address or catalogue name."""
+    """kind: where to look; target: path, address or name without its prefix."""
 
-    kind: Literal["file", "directory", "url", "catalog"]
+    kind: Literal["file", "directory", "url", "ollama", "hub", "catalog"]
     target: str
 
 
@@ -31,6 +43,10 @@ def resolve(text: str) -> Reference:
     """What `text` refers to. Raises BadReference; a bare name is looked up in the catalogue later."""
     if not text or len(text) > 4096 or "\0" in text:
         raise BadReference("The model reference is empty or too long.", mend="Give a file, an address or a name.")
+    before, _, after = text.partition(":")
+    kind = PREFIXES.get(before.strip().casefold())
+    if kind and not os.path.lexists(text):
+        return Reference("ollama" if kind == "ollama" else "hub", after.strip())
     scheme, sep, _ = text.partition("://")
     if sep:
         if scheme.casefold() in ("http", "https"):
@@ -44,32 +60,166 @@ def resolve(text: str) -> Reference:
     return Reference("catalog", text)
 
 
-def load(text: str, quantization: str | None = None) -> Model:
+def load(text: str, quantization: str | None = None, *, offline: bool = False) -> Model:
     """The Model behind a reference; with `quantization`, as it would be if quantised so.
 
-    Raises UnknownName, BadReference, BadModel, SourceError.
+    offline: stay off the network whatever the reference says. Raises UnknownName, BadReference, BadModel, SourceError.
     """
     reference = resolve(text)
-    if reference.kind == "catalog" and not _embedded(reference.target):
-        return _catalog(reference.target, quantization)
-    model = _read(reference)
+    model = None
+    match reference.kind:
+        case "catalog":
+            model = _here(reference.target)
+            if model is None:
+                return _catalog(reference.target, quantization)
+        case "ollama":
+            model = _ollama(reference.target, offline)
+            if model is None:
+                return _tagged(reference.target, quantization)
+        case "hub":
+            model = _hub(reference.target, offline)
+        case _:
+            model = _read(reference, offline)
     if quantization is None:
         return model
     from gyakusan.core import recipe
 
-    return recipe.apply(quantization, model)
+    return replace(recipe.apply(quantization, model), stored=None)
 
 
-def _read(reference: Reference) -> Model:
+def quantizations(text: str, *, offline: bool = False) -> tuple[Choice, ...]:
+    """Every quantisation that a repository of Hugging Face offers as GGUF, smallest first; () for other references.
+
+    Raises BadReference, BadModel, SourceError.
+    """
+    from gyakusan.models import repository
+    from gyakusan.models.sources import hub
+
+    reference = resolve(text)
+    if reference.kind != "hub":
+        return ()
+    found = _listing(hub.parse(reference.target), offline)
+    return repository.choices(found)
+
+
+def _read(reference: Reference, offline: bool) -> Model:
     from gyakusan.models.assemble import from_directory, from_gguf
 
-    match reference.kind:
-        case "directory":
-            return from_directory(reference.target)
-        case "catalog":
-            return from_gguf(str(_embedded(reference.target)), remote=False)
-        case _:
-            return from_gguf(reference.target, remote=reference.kind == "url")
+    if reference.kind == "directory":
+        return from_directory(reference.target)
+    if reference.kind == "url" and offline:
+        raise _off(say("An address is read from the network"), say("give a path, or a name of the catalogue"))
+    return from_gguf(reference.target, remote=reference.kind == "url")
+
+
+def _here(name: str) -> Model | None:
+    """What a bare name means on this computer: the embedded model, a tag in Ollama's store, a cached repository."""
+    from gyakusan.models.assemble import from_gguf
+
+    path = _embedded(name)
+    if path is not None:
+        return from_gguf(str(path), remote=False)
+    return _in_cache(name) if "/" in name else _in_store(name)
+
+
+def _in_store(name: str) -> Model | None:
+    from gyakusan.models.sources import ollama
+
+    try:
+        found = ollama.local(ollama.parse(name))
+    except BadReference:
+        return None
+    if found is None:
+        return None
+    from gyakusan.models.ollama import from_manifest
+
+    return from_manifest(found)
+
+
+def _in_cache(name: str) -> Model | None:
+    from gyakusan.models.sources import hub
+
+    try:
+        found = hub.cached(hub.parse(name))
+    except BadReference:
+        return None
+    if found is None or not _enough(found):
+        return None
+    from gyakusan.models import repository
+
+    return repository.read(found)
+
+
+def _enough(listing: Listing) -> bool:
+    """True if a cached snapshot can answer: a download of another part may have left only a tokenizer."""
+    wanted = listing.repository.wanted.casefold()
+    files = [f for f in listing.files if f.lower().endswith(".gguf") or f == "config.json"]
+    return any(wanted in f.casefold() for f in files) if wanted else bool(files)
+
+
+def _ollama(target: str, offline: bool) -> Model | None:
+    """From the store, else from the registry; None if only the catalogue may answer."""
+    from gyakusan.models.ollama import from_manifest
+    from gyakusan.models.sources import ollama
+
+    name = ollama.parse(target)
+    found = ollama.local(name)
+    if found is None and not offline:
+        try:
+            found = ollama.remote(name)
+        except SourceError as error:
+            raise _instead(error, target) from None
+    return from_manifest(found) if found else None
+
+
+def _hub(target: str, offline: bool) -> Model:
+    from gyakusan.models import repository
+    from gyakusan.models.sources import hub
+
+    return repository.read(_listing(hub.parse(target), offline))
+
+
+def _listing(wanted: Repository, offline: bool) -> Listing:
+    """From the cache if that is enough, else from the hub. Offline says so at once, and offers the catalogue."""
+    from gyakusan.models.sources import hub
+
+    found = hub.cached(wanted)
+    if found is not None and _enough(found):
+        return found
+    if offline or hub.offline():
+        what = say("{name} is not in Hugging Face's cache on this computer", name=str(wanted))
+        raise _off(what, _offer(wanted.id))
+    try:
+        return hub.listed(wanted)
+    except SourceError as error:
+        raise _instead(error, wanted.id) from None
+
+
+def _off(what: Message, instead: Message) -> SourceError:
+    return SourceError(
+        "{what}, and the network is switched off.", what=what, instead=instead,
+        mend="Take away --offline (or HF_HUB_OFFLINE), or {instead}.",
+    )  # fmt: skip
+
+
+def _offer(name: str) -> Message:
+    """What the catalogue has for a name."""
+    from gyakusan import catalog
+
+    try:
+        return say("ask the catalogue: {model}", model=catalog.model(name).name)
+    except UnknownName:
+        return say("give a name of the catalogue")
+
+
+def _instead(error: SourceError, name: str) -> SourceError:
+    """The same error; if the catalogue knows the model, it says so."""
+    offer = _offer(name)
+    if not offer.facts:
+        return error
+    return SourceError(
+        "{first}", first=error.message, then=error.mend or "", offer=offer, mend="{then} Without network: {offer}."
+    )
 
 
 def _embedded(name: str) -> Path | None:
@@ -85,18 +235,50 @@ def _embedded(name: str) -> Path | None:
 
 
 def _catalog(name: str, quantization: str | None) -> Model:
+    """A tag of Ollama's library by its publisher's mix, else a record. Raises UnknownName."""
     from gyakusan import catalog
     from gyakusan.models.assemble import from_record
+    from gyakusan.models.tags import from_tag
 
+    tag, wrong = _tag(name)
+    if tag is not None and ":" in name:
+        return from_tag(tag, quantization)
     try:
         record = catalog.model(name)
     except UnknownName as error:
-        raise UnknownName(
-            "{first}",
-            first=error.message,
-            mend=error.mend or "Give a path, an address (https://...) or a name: see `gyakusan plan`.",
-        ) from None
+        if tag is None:
+            raise wrong or _unknown(name, error) from None
+        return from_tag(tag, quantization)
     return from_record(record, quantization)
+
+
+def _tag(name: str) -> tuple[Tag | None, UnknownName | None]:
+    """The tag, or why a known name has none of that kind: the catalogue may still have a record."""
+    from gyakusan.catalog import tags
+
+    try:
+        return tags.find(name), None
+    except UnknownName as error:
+        return None, error
+
+
+def _tagged(target: str, quantization: str | None) -> Model:
+    """`ollama:` offline and not in the store: the catalogue's tags and records."""
+    try:
+        return _catalog(target, quantization)
+    except UnknownName:
+        what = say("{name} is not in Ollama's store on this computer", name=f"ollama:{target[:120]}")
+        raise _off(what, _offer(target)) from None
+
+
+def _unknown(name: str, error: UnknownName) -> UnknownName:
+    from gyakusan.models.sources import hub
+
+    mend = error.mend or "Give a path, an address (https://...) or a name: see `gyakusan plan`."
+    if hub.is_id(name):
+        template = "{name} is neither in the catalogue nor in Hugging Face's cache on this computer."
+        return UnknownName(template, name=name, mend="To read it from the network, write hf:{name}.")
+    return UnknownName("{first}", first=error.message, mend=mend)
 
 
 def _is_dir(path: Path) -> bool:

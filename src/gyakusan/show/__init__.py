@@ -1,0 +1,1 @@
+"""Tables, bars and JSON: pure functions from values."""

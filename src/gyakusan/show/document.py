@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from gyakusan.core.ledger import Account, Ledger, Line
 from gyakusan.core.model import Model
+from gyakusan.message import Message
 from gyakusan.text import Language, tell
 
 
@@ -20,6 +22,11 @@ def document(ledger: Ledger, language: Language = "en") -> dict[str, Any]:
         "fits": ledger.fits,
         "notes": [tell(n, language) for n in ledger.notes],
     }
+
+
+def refused(refusals: Sequence[Message], language: Language) -> dict[str, Any]:
+    """Why the engine would not run this: fields beside those of `document`, none if it would."""
+    return {"fits": False, "refusals": [tell(r, language) for r in refusals]} if refusals else {}
 
 
 def model(m: Model) -> dict[str, Any]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
-from rich.text import Text
 
 from gyakusan.core.ledger import KINDS, Account, Ledger, Line
-from gyakusan.message import Message, say
+from gyakusan.message import Message, people, say
 from gyakusan.planning.limits import Limits
+from gyakusan.show.wrapping import Text
 from gyakusan.text import Language, tell
 from gyakusan.units import format_bytes, format_count, format_decimal
 
@@ -23,33 +25,41 @@ COLOURS = {
 BAR = 24
 
 
-def ledger(value: Ledger, limits: Limits | None, language: Language, *, why: bool = False) -> RenderableType:
-    """Everything on one screen."""
+def ledger(
+    value: Ledger,
+    limits: Limits | None,
+    language: Language,
+    *,
+    why: bool = False,
+    refusals: Sequence[Message] = (),
+) -> RenderableType:
+    """Everything on one screen. refusals: why the engine would not run this at all."""
     parts: list[RenderableType] = [heading(value, language), Text()]
+    parts += [Text(tell(r, language), style="bold red") for r in refusals]
     for account in value.accounts:
-        parts += [table(account, language, why=why), verdict(account, language), Text()]
+        parts += [table(account, language, why=why), *kept(account, language), verdict(account, language), Text()]
     if limits is not None:
         parts.append(Text(tell(_limits(limits, value), language)))
     parts += [Text(tell(n, language), style="dim") for n in value.notes]
     return Group(*parts)
 
 
-def heading(value: Ledger, language: Language) -> Text:
+def heading(value: Ledger, language: Language) -> RenderableType:
     """Model, engine and load in two lines."""
     m = value.model
     first = say(
         "{name}: {quantization}, {size} on disk, {parameters} parameters, {active} active",
         name=m.name,
         quantization=m.quantization,
-        size=format_decimal(m.bytes),
+        size=format_decimal((m.stored.bytes if m.stored else 0) or m.bytes),
         parameters=format_count(m.parameters),
         active=format_count(m.active_parameters),
     )
     second = say(
-        "{engine} {version}, {users} users x {context} tokens",
+        "{engine} {version}, {users} x {context} tokens",
         engine=value.engine.name,
         version=value.engine.version,
-        users=value.load.users,
+        users=people(value.load.users),
         context=f"{value.load.context:,}",
     )
     return Text.assemble((tell(first, language), "bold"), "\n", tell(second, language))
@@ -86,6 +96,18 @@ def _row(entry: Line, scale: float, language: Language, why: bool) -> tuple[Text
     )
 
 
+def kept(account: Account, language: Language) -> tuple[Text, ...]:
+    """What an engine may not have of a device, and why; nothing where all of it is free."""
+    d = account.device
+    if not d.reserved or d.memory is None:
+        return ()
+    facts = {"kept": format_bytes(d.reserved), "memory": format_bytes(d.memory)}
+    line = "  " + tell(say("reserved {kept} of {memory} (--reserve changes it)", **facts), language)
+    if d.reserved_reason is not None:
+        line += f": {tell(d.reserved_reason, language)} [{tell(d.reserved_basis, language)}]"
+    return (Text(line, style="dim"),)
+
+
 def bar(share: float, colour: str) -> Text:
     """A bar of BAR cells; a share above zero shows at least a sliver."""
     eighths = max(round(min(share, 1.0) * BAR * 8), 1 if share > 0 else 0)
@@ -120,19 +142,19 @@ def verdict(account: Account, language: Language) -> Text:
 def _limits(limits: Limits, value: Ledger) -> Message:
     facts = {
         "context": f"{limits.context:,}",
-        "users": limits.users,
-        "asked_users": value.load.users,
+        "users": people(limits.users),
+        "asked_users": people(value.load.users),
         "asked_context": f"{value.load.context:,}",
     }
     if limits.context == 0 and limits.users == 0:
         return say("Nothing of this model fits here.")
     if limits.trained:
         return say(
-            "Fits at most: {context} tokens each (all that it was trained for) for {asked_users} users,"
-            " or {users} users at {asked_context} tokens.",
+            "Fits at most: {context} tokens each (all that it was trained for) for {asked_users},"
+            " or {users} at {asked_context} tokens.",
             **facts,
         )
     return say(
-        "Fits at most: {context} tokens each for {asked_users} users, or {users} users at {asked_context} tokens.",
+        "Fits at most: {context} tokens each for {asked_users}, or {users} at {asked_context} tokens.",
         **facts,
     )

@@ -7,10 +7,10 @@ from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
-from rich.text import Text
 
 from gyakusan.core.machine import Device, Machine
 from gyakusan.message import Message, say
+from gyakusan.show.wrapping import Text
 from gyakusan.text import Language, tell
 from gyakusan.units import format_bytes
 
@@ -48,9 +48,7 @@ def table(machine: Machine, notes: Sequence[Message], language: Language) -> Ren
     for d in machine.devices:
         speed = "?" if d.bandwidth is None else f"{d.bandwidth / 1e9:,.0f} GB/s"
         out.add_row(d.name, tell(d.kind, language), format_bytes(d.memory), format_bytes(d.usable), speed, d.backend)
-    title = say(
-        "{name}: {processor}, {cores} cores", name=machine.name, processor=machine.processor, cores=machine.cores
-    )
+    title = say("{processor}, {cores} cores", processor=machine.processor, cores=machine.cores)
     return Group(Text(tell(title, language), style="bold"), out, *(Text(tell(n, language), style="dim") for n in notes))
 
 

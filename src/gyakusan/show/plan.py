@@ -6,13 +6,13 @@ from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
-from rich.text import Text
 
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Machine
-from gyakusan.message import say
+from gyakusan.message import people, say
 from gyakusan.planning.choose import Choice, Plans
 from gyakusan.show import document as documents
+from gyakusan.show.wrapping import Text
 from gyakusan.text import Language, tell
 from gyakusan.units import GIB, format_count
 
@@ -23,9 +23,9 @@ HEAD_TEXTS = ("model", "size", "quant", "weights", "KV+state", "total", "left")
 def table(plans: Plans, machine: Machine, load: Load, language: Language, most: int) -> RenderableType:
     """The first `most` plans, and what was left out."""
     title = say(
-        "{machine}: {users} users x {context} tokens, memory in GiB",
+        "{machine}: {users} x {context} tokens, memory in GiB",
         machine=machine.name,
-        users=load.users,
+        users=people(load.users),
         context=f"{load.context:,}",
     )
     out = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)

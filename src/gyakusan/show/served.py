@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from rich.console import Console, Group, RenderableType
 from rich.status import Status
 from rich.table import Table
-from rich.text import Text
 
 from gyakusan.message import Message, say
 from gyakusan.serving.chat import Answer
 from gyakusan.serving.compare import Row
+from gyakusan.show.wrapping import Text
 from gyakusan.text import Language, tell
 from gyakusan.units import MIB
 

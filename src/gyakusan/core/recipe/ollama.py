@@ -41,18 +41,24 @@ _FALLBACK = {"Q4_K": "Q5_0", "Q5_K": "Q5_1", "Q6_K": "Q8_0"}
 
 @dataclass(frozen=True, slots=True)
 class _Facts:
-    """values: tensors that count as attn_v; blocks: with those for multi-token prediction; tied: no output.weight."""
+    """linear: the rules for Qwen's hybrids hold; values: tensors that count as attn_v;
+
+    blocks: with those for multi-token prediction; tied: no output.weight.
+    """
 
     quantization: str
-    architecture: str
+    linear: bool
     experts: int
     values: int
     blocks: int
     tied: bool
 
 
-def apply_ollama(quantization: str, model: Model) -> Model:
-    """The model as if Ollama had quantised it. Raises UnknownName, BadSetting for what Ollama does not make."""
+def apply_ollama(quantization: str, model: Model, *, hybrids: bool = True) -> Model:
+    """The model as if Ollama had quantised it. Raises UnknownName, BadSetting for what Ollama does not make.
+
+    hybrids: with its rules for Qwen's hybrids; its tags of Qwen3-Next are older than they.
+    """
     name = canonical(quantization)
     if name == "MXFP4_MOE" and model.architecture == "gpt-oss":
         return replace(model, tensors=tuple(_gpt_oss(t) for t in model.tensors), quantization=name)
@@ -60,18 +66,18 @@ def apply_ollama(quantization: str, model: Model) -> Model:
         raise BadSetting(
             "Ollama does not quantise to {name}.", name=name, known=", ".join(DEFAULT), mend="It makes {known}."
         )
-    chosen = types(name, model)
+    chosen = types(name, model, hybrids=hybrids)
     tensors = tuple(Tensor(t.name, t.shape, c) for t, c in zip(model.tensors, chosen, strict=True))
     return replace(model, tensors=tensors, quantization=name)
 
 
-def types(quantization: str, model: Model) -> tuple[str, ...]:
+def types(quantization: str, model: Model, *, hybrids: bool = True) -> tuple[str, ...]:
     """Element type of each tensor, in the model's order. quantization: a key of DEFAULT."""
     tensors = model.tensors
     out = [t.type for t in tensors]
     facts = _Facts(
         quantization,
-        model.architecture,
+        model.architecture in _LINEAR and hybrids and DEFAULT[quantization] == "Q4_K",
         max((f.count for f in model.feed_forward if isinstance(f, Experts)), default=1),
         sum(any(x in t.name for x in ("attn_v.weight", "attn_qkv.weight", "attn_kv_b.weight")) for t in tensors),
         len({kinds.split(t.name)[0] for t in tensors} - {-1}),
@@ -96,7 +102,7 @@ def _quantized(tensor: Tensor) -> bool:
 
 
 def _one(f: _Facts, tensor: Tensor, seats: dict[str, int]) -> str:
-    if f.architecture in _LINEAR and f.quantization in ("Q4_K_M", "Q4_K_S"):
+    if f.linear:
         if _LINEAR_HIGH.search(tensor.name):
             return "Q6_K"
         if _LINEAR_LOW.search(tensor.name):

@@ -19,7 +19,7 @@ from gyakusan.message import Message, say
 
 NAME = "llama.cpp"
 
-__all__ = ["NAME", "VERSION", "command", "ledger", "read", "refusals", "settings"]
+__all__ = ["NAME", "VERSION", "Settings", "command", "ledger", "read", "refusals", "settings"]
 
 
 def settings(model: Model, load: Load, machine: Machine, **changes: Any) -> Settings:

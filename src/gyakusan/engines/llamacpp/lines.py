@@ -11,9 +11,10 @@ from gyakusan.core.ledger import Line, LineKind
 from gyakusan.core.model import Attention, Compressed, Indexer, Latent, Memory, Model, Recurrent, Tensor
 from gyakusan.engines.llamacpp.cache import CacheGroup
 from gyakusan.engines.llamacpp.predicted import F32, output
-from gyakusan.engines.llamacpp.scratch import binding, spread
+from gyakusan.engines.llamacpp.scratch import base, binding, spread
 from gyakusan.engines.llamacpp.settings import Settings
 from gyakusan.message import Message, say
+from gyakusan.units import format_bytes
 
 PEAK_TEXTS = {
     "feed_forward": "the feed-forward network",
@@ -93,10 +94,12 @@ def _cells(group: CacheGroup, settings: Settings) -> str:
 def scratch(size: Number, model: Model, settings: Settings) -> Line:
     """The compute buffer of the device that computes. size [B]"""
     low, high = spread(model, settings)
-    reason = say("compute buffer")
+    reason, formula = say("compute buffer"), ""
     if not is_array(size):
-        reason = say("compute buffer; largest at {peak}", peak=say(PEAK_TEXTS[binding(model, settings)]))
-    return Line("scratch", size, "derived", reason, low=size * low, high=size * high)
+        peak, ground = binding(model, settings), base(model, settings)
+        reason = say("compute buffer; largest at {peak}", peak=say(PEAK_TEXTS[peak]))
+        formula = f"{format_bytes(ground)} (inputs, masks, vectors) + {format_bytes(size - ground)} ({peak})"
+    return Line("scratch", size, "derived", reason, formula, low=size * low, high=size * high)
 
 
 def pinned(size: Number) -> Line:

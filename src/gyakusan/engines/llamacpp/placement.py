@@ -129,7 +129,9 @@ def _check(settings: Settings, cards: int) -> None:
     if any(share < 0 for share in split):
         raise BadSetting("tensor_split has a share below zero.", mend="Give 0 or more for each GPU.")
     if split and not any(split):
-        raise BadSetting("The shares of tensor_split sum to zero.", mend="Give at least one GPU a share, or leave it out.")
+        raise BadSetting(
+            "The shares of tensor_split sum to zero.", mend="Give at least one GPU a share, or leave it out."
+        )
 
 
 def kept(name: str, settings: Settings) -> int | None:
@@ -153,5 +155,8 @@ def _compiled(pattern: str) -> re.Pattern[str]:
         return re.compile(pattern)
     except re.error as why:
         raise BadSetting(
-            "The override {pattern} is no regular expression: {why}.", pattern=repr(pattern), why=str(why), mend="Mend it."
+            "The override {pattern} is no regular expression: {why}.",
+            pattern=repr(pattern),
+            why=str(why),
+            mend="Mend it.",
         ) from why

@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gyakusan.core.broadcast import Number, most, where
-from gyakusan.core.model import Attention, Compressed, Dense, Experts, Latent, Model
-from gyakusan.engines.llamacpp.scratch_inputs import F32, cells, inputs, off_device, outputs, rotation, tokens
+from gyakusan.core.model import Attention, Compressed, Dense, Experts, Latent, Model, Recurrent
+from gyakusan.engines.llamacpp.scratch_inputs import ALIGN, F32, cells, inputs, off_device, outputs, rotation, tokens
 from gyakusan.engines.llamacpp.settings import Settings
 
 
@@ -37,7 +37,8 @@ class Work:
 
 def work(model: Model, s: Settings) -> Work:
     """The base that every peak stands on."""
-    t, device = tokens(s), inputs(model, s).device
+    t = tokens(s)
+    device = inputs(model, s, t, ALIGN[s.backend], host=s.backend == "cpu")
     held = vectors(model, s.backend) * model.embedding + model.graph.per_layer
     return Work(model, s, t, device, device + F32 * t * held)
 
@@ -58,15 +59,34 @@ def lift(w: Work) -> Number:
 
     A GPU's holes lie side by side: a result between one and two vectors goes there if no smaller place is free.
     """
-    e = w.model.embedding
-    return w.wide(e) if w.model.graph.lifted or (w.cuda and w.settings.flash and _takes_two(w.model)) else 0
+    return w.wide(w.model.embedding) if w.model.graph.lifted or _stacked(w) else 0
 
 
-def _takes_two(model: Model) -> bool:
-    e, plain = model.embedding, model.graph.query == "separate"
+def _stacked(w: Work) -> bool:
+    return _takes_two(w) or _copied(w) if w.cuda else _fetches_early(w)
+
+
+def _copied(w: Work) -> bool:
+    """Copies of a bf16 cache lie on top of queries as wide as one vector: their place is the smallest that is free then."""
+    s, e = w.settings, w.model.embedding
+    groups = [m for m in w.model.memory if isinstance(m, Attention)]
+    plain = s.flash and not w.model.graph.parallel
+    return plain and "BF16" in (s.key_type.upper(), s.value_type.upper()) and any(_queries(w, m) == e for m in groups)
+
+
+def _fetches_early(w: Work) -> bool:
+    """PLaMo 2: the next layer's window takes a hole before the network does."""
+    mixed = w.model.graph.query == "fused" and any(isinstance(m, Recurrent) for m in w.model.memory)
+    return mixed and not rotation(w.model.memory, w.settings)[0]
+
+
+def _takes_two(w: Work) -> bool:
+    model, e = w.model, w.model.embedding
     groups = [m for m in model.memory if isinstance(m, Attention)]
+    plain = model.graph.query == "separate" and w.settings.flash
     return plain and any(
-        e < m.heads * m.value_head <= 2 * e and (not model.graph.positions or m.heads * m.key_head > 2 * e) for m in groups
+        e < m.heads * m.value_head <= 2 * e and (not model.graph.positions or m.heads * m.key_head > 2 * e)
+        for m in groups
     )
 
 
@@ -76,12 +96,39 @@ def feed_forward(w: Work) -> Number:
     if not dense:
         return 0
     graph, e = w.model.graph, w.model.embedding
-    widest = max((3 if f.gated else 1) * f.width for f in dense)
+    widest = max(_network(w, f) for f in dense)
     if graph.per_layer and graph.streams > 1:
-        widest += 3 * e
+        widest += 3 * e + (0 if w.cuda else max(0, graph.per_layer - graph.streams * e))
     elif graph.per_layer and w.cuda:
         widest += max(f.width for f in dense) - min(f.width for f in dense)
-    return w.wide(widest) + lift(w) + (waiting(w) if graph.parallel else 0)
+    return w.wide(widest) + lift(w) + (waiting(w) if graph.parallel else 0) + _after_scan(w)
+
+
+def shared_layers(model: Model) -> Recurrent | None:
+    """A Mamba-2 that works beside attention in the same layers (Falcon-H1), if there is one."""
+    attends = {i for m in model.memory if isinstance(m, Attention) for i in m.layers}
+    found = (m for m in model.memory if isinstance(m, Recurrent) and m.kind == "mamba2" and attends & set(m.layers))
+    return next(found, None)
+
+
+def _after_scan(w: Work) -> Number:
+    """Where its output fits two holes beside attention's, the stream ends up above projection and convolution. [B]"""
+    m = shared_layers(w.model)
+    if m is None or not w.cuda or rotation(w.model.memory, w.settings)[0]:
+        return 0
+    attends = max(a.heads * a.value_head for a in w.model.memory if isinstance(a, Attention))
+    scan = w.wide(m.inner + attends) + F32 * w.settings.slots * m.state
+    channels = m.inner + 2 * m.groups * m.state_size
+    lifted = w.wide(m.inner + m.rank + 2 * channels + w.model.embedding)
+    return where(scan < w.wide(2 * w.model.embedding), lifted, 0)
+
+
+def _network(w: Work, f: Dense) -> int:
+    """Where the stream lies above the base, a GPU's three holes side by side may hold the product."""
+    if not f.gated:
+        return f.width
+    empty = w.cuda and not w.model.graph.lifted and _stacked(w) and f.width <= 3 * w.model.embedding
+    return (2 if empty else 3) * f.width
 
 
 def experts(w: Work) -> Number:
@@ -99,7 +146,7 @@ def _experts(f: Experts, model: Model) -> int:
 
 def logits(w: Work) -> Number:
     """Logits of the tokens whose output is wanted, unless they fit where the inputs were. [B]"""
-    size = F32 * outputs(w.settings) * w.model.vocabulary
+    size = F32 * outputs(w.settings, w.tokens) * w.model.vocabulary
     graph, e = w.model.graph, w.model.embedding
     if not graph.mixed:
         return size - w.base + w.wide((graph.streams + (1 if w.cuda else 2)) * e)

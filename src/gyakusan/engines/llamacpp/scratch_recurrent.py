@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from gyakusan.core.broadcast import Number, least, most, where
 from gyakusan.core.model import Dense, Recurrent
-from gyakusan.engines.llamacpp.scratch_inputs import F32, off_device, tokens
-from gyakusan.engines.llamacpp.scratch_peaks import Work
-from gyakusan.engines.llamacpp.settings import Settings
+from gyakusan.engines.llamacpp.scratch_inputs import F32, off_device
+from gyakusan.engines.llamacpp.scratch_peaks import Work, shared_layers, waiting
 
 
 def recurrent(w: Work) -> Number:
     """Projections, convolution and states of a recurrent layer. [B]"""
     found = [m for m in w.model.memory if isinstance(m, Recurrent) and m.kind in KINDS]
     away = off_device(w.model) if w.cuda else ()
-    return most(0, *(_beside_host(w, m) if m in away else KINDS[m.kind](w, m) for m in found))
+    size = most(0, *(_beside_host(w, m) if m in away else KINDS[m.kind](w, m) for m in found))
+    return size + waiting(w) if w.cuda and shared_layers(w.model) else size
 
 
 def _states(w: Work, m: Recurrent) -> tuple[Number, Number, Number]:
@@ -28,12 +28,12 @@ def _lifted(w: Work, window: Number) -> Number:
     return where(window > one, one, 0)
 
 
-def scan_on_host(m: Recurrent, s: Settings, embedding: int) -> Number:
+def scan_on_host(w: Work, m: Recurrent) -> Number:
     """The host's part of such a layer: the input's vector, states, steps, the convolution's result and the scan's. [B]"""
-    t, state = tokens(s), F32 * s.slots * m.state
-    one, steps, inner = F32 * t * embedding, F32 * t * (m.rank + 2 * m.state_size), F32 * t * m.inner
+    state, _, _ = _states(w, m)
+    one, steps = w.wide(w.model.embedding), w.wide(m.rank + 2 * m.state_size)
     before = where(state + steps <= one, one, where(state <= one, steps + state, one + state))
-    return one + before + 2 * inner + state
+    return one + before + 2 * w.wide(m.inner) + state
 
 
 def _beside_host(w: Work, m: Recurrent) -> Number:

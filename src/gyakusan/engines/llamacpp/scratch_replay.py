@@ -81,14 +81,17 @@ def replayed(model: Model, s: Settings) -> Number:
     """Size of the whole buffer. [B] An array of settings is replayed one by one."""
     layers = dict(sorted((i, m) for m in model.memory if isinstance(m, Attention) for i in m.layers))
     windows = {m.window: m for m in layers.values()}
-    masks = [2 * tokens(s) * cells(m, s) for m in windows.values()]
+    t = tokens(s)
+    masks = [2 * t * cells(m, s) for m in windows.values()]
     turned = rotations(model.memory, s)
 
     def run(t: int, wanted: int, *masks: int) -> int:
         places = ((turned, I64 * t, I64 * t, int(mask)) if turned else (I64 * t, I64 * t, int(mask)) for mask in masks)
-        return _replay(Plan(model, tuple(layers.values()), dict(zip(windows, places, strict=True)), int(t), int(wanted)))
+        return _replay(
+            Plan(model, tuple(layers.values()), dict(zip(windows, places, strict=True)), int(t), int(wanted))
+        )
 
-    arguments = (tokens(s), outputs(s), *masks)
+    arguments = (t, outputs(s, t), *masks)
     if not is_array(*arguments):
         return run(*arguments)
     import numpy as np

@@ -1,4 +1,4 @@
-"""Peaks of latent and of sparse attention: DeepSeek-V2/V3 (latent), V3.2 and GLM-5 (chosen tokens), V4 (compressed), MiniMax-M3 (blocks)."""
+"""Peaks of latent attention (DeepSeek-V2, V3) and of sparse ones: chosen tokens (V3.2), compressed (V4), blocks (MiniMax-M3)."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _latent(w: Work, m: Latent) -> Number:
 
 
 def _absorbed(w: Work, m: Latent, apart: bool) -> tuple[Number, Number]:
-    """Bytes that are free again once queries are joined, and of the joined queries. apart: the rotated part needs its own place."""
+    """Bytes that are free once queries are joined, and of the joined ones. apart: the rotated part has a place of its own."""
     width = m.heads * (m.nope + m.rope + m.rank) + (m.heads * m.rope if apart else 0)
     return w.wide(width), w.wide(m.heads * m.key)
 
@@ -82,8 +82,9 @@ def selected(w: Work) -> Number:
     model, s = w.model, w.settings
     limit = model.graph.selected
     index = [m for m in model.memory if isinstance(m, Indexer)]
-    if block_sparse(model, s):
-        return sum(len(m.layers) for m in index) * positions(s) if w.cuda else 0
+    if any(m.value for m in index):
+        maps = sum(len(m.layers) for m in index) * positions(s, w.tokens) if w.cuda else 0
+        return where(block_sparse(model, s), maps, 0)
     if any(isinstance(m, Latent) for m in model.memory) and index:
         return sum(len(m.layers) for m in index) * w.wide(least(s.cells, limit))
     for m in model.memory:
@@ -95,10 +96,11 @@ def selected(w: Work) -> Number:
 
 def blocks(w: Work) -> Number:
     """MiniMax-M3: the mask, and keys of the chosen blocks of all KV heads, gathered and turned. [B]"""
-    if not block_sparse(w.model, w.settings):
+    if not any(isinstance(m, Indexer) and m.value for m in w.model.memory):
         return 0
     attends = most(*(_blocks(w, m) for m in w.model.memory if isinstance(m, Attention)))
-    return most(attends, *(_masked_experts(w, f) for f in w.model.feed_forward if isinstance(f, Experts)))
+    mixed = (_masked_experts(w, f) for f in w.model.feed_forward if isinstance(f, Experts))
+    return where(block_sparse(w.model, w.settings), most(attends, *mixed), 0)
 
 
 def _masked_experts(w: Work, f: Experts) -> Number:
@@ -118,25 +120,31 @@ def _blocks(w: Work, m: Attention) -> Number:
 
 def joined_cache(w: Work, m: Compressed) -> Number:
     """DeepSeek-V4, one group of layers: queries, and window and compressed keys joined into one tensor with its mask. [B]"""
-    s, q, e = w.settings, w.wide(m.heads * m.key), w.model.embedding
-    ratio = m.ratio or 1
-    near = compressed_cells(s, ratio) if m.ratio else 0
+    s, q = w.settings, w.wide(m.heads * m.key)
+    near = compressed_cells(s, m.ratio) if m.ratio else 0
     count = sequence_window(s, m.window) + near
-    room = w.wide(w.model.graph.streams * e)
-    mask = 2 * w.tokens * count if s.flash else 4 * w.tokens * count
-    chosen = 2 * w.tokens * near if m.indexer else 0
+    room, size = w.wide(w.model.graph.streams * w.model.embedding), 2 * count * s.slots * m.key
+    mask, chosen = (2 if s.flash else 4) * w.tokens * count, 2 * w.tokens * near if m.indexer else 0
     if not s.flash:
-        values = 2 * count * s.slots * m.key
-        low = w.wide(3 * e) + 2 * q
-        high = q + 2 * chosen + values + mask
-        return w.wide(m.heads * count) + where(values > room, high, low)
-    kind = dtype(s.key_type)
-    keys = kind.row(m.key) * count * s.slots
+        return w.wide(m.heads * count) + _unflashed(w, q, room, size, mask, chosen)
+    keys = dtype(s.key_type).row(m.key) * count * s.slots
     if w.cuda and s.key_type.upper() != "F16":
-        copy = 2 * count * s.slots * m.key
-        return where(mask > room, 2 * q + mask + q + copy, q + q + copy)
-    top = where(keys > q, keys + mask, chosen + mask + q)
-    few = 0
-    if not w.cuda:
-        few = where(keys > w.wide(e), q, w.wide(5 * e)) if s.key_type.upper() == "F16" else w.wide(5 * e)
-    return 2 * q + where(keys > room, most(top, few), few)
+        return where(keys > room, q + keys + mask, where(mask > room, 2 * q + mask, q)) + q + size
+    many = keys + where(mask <= q - chosen, q, mask)
+    some = chosen + mask + q
+    few = where(mask + keys <= room - room // 16, 0, where(mask <= q - chosen, q - w.wide(w.model.embedding), mask))
+    top = where(keys > q, many, where(keys > room, some, few))
+    return 2 * q + (top if w.cuda else most(where(keys > room, top, 0), _on_cpu(w, q, keys)))
+
+
+def _unflashed(w: Work, q: Number, room: Number, values: Number, mask: Number, chosen: Number) -> Number:
+    """What lies below the scores of all heads. [B]"""
+    lifted = 3 * w.wide(w.model.embedding)
+    high = where(values > q, lifted + 2 * q + 2 * values, q + 2 * chosen + values + mask)
+    return where(values > room, high, lifted + 2 * q)
+
+
+def _on_cpu(w: Work, q: Number, keys: Number) -> Number:
+    """A CPU's holes are apart: results or five vectors more stack up. [B]"""
+    one = w.wide(w.model.embedding)
+    return where(keys > one, q, 5 * one) if w.settings.key_type.upper() == "F16" else 5 * one

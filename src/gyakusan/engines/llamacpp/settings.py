@@ -96,8 +96,8 @@ class Settings:
 
     @cached_property
     def effective_ubatch(self) -> Number:
-        """Tokens in one graph: never more than the batch or the context. [tokens]"""
-        return least(self.effective_context, self.batch, self.ubatch)
+        """Tokens in one graph: never more than the batch, or the context asked for (before padding). [tokens]"""
+        return least(self.context, self.batch, self.ubatch)
 
     def window_cells(self, window: int) -> Number:
         """Tokens that one stream of a sliding-window layer holds. [tokens] llama_kv_cache_iswa."""

@@ -52,7 +52,10 @@ def homes(model: Model, settings: Settings, placement: Placement) -> Iterator[tu
     for tensor in resident(model):
         for device in _homes(model, tensor, placement):
             ruled = kept(tensor.name, settings)
-            yield tensor, (HOST if stays(tensor) and tensor.name not in model.tables else device) if ruled is None else ruled
+            yield (
+                tensor,
+                (HOST if stays(tensor) and tensor.name not in model.tables else device) if ruled is None else ruled,
+            )
 
 
 def _homes(model: Model, tensor: Tensor, placement: Placement) -> tuple[int, ...]:

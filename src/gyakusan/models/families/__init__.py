@@ -84,6 +84,7 @@ def build(
         quantization=quantization,
         source=source,
         inferred=not known(arch),
+        metadata=metadata.values,
         **read,
     )
 

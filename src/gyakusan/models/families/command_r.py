@@ -29,7 +29,8 @@ def edges(m: Metadata) -> Iterator[Tensor]:
 
 def graph(m: Metadata) -> Graph:
     """How the blocks are wired."""
-    return Graph(parallel=True, lifted=m.architecture == "cohere2")
+    windowed = m.architecture == "cohere2"
+    return Graph(parallel=True, lifted=windowed, unrotated=windowed)
 
 
 def block(b: Block) -> Iterator[Tensor]:

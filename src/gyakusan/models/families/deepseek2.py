@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from gyakusan.core.model import Memory, Tensor
+from gyakusan.core.model import Graph, Memory, Tensor
 from gyakusan.models.families import configs, layers
 from gyakusan.models.families.configs import Config
 from gyakusan.models.families.metadata import Metadata
@@ -49,6 +49,11 @@ def indexed(m: Metadata) -> tuple[bool, ...]:
 def kept(m: Metadata) -> str:
     """The indexer's key norm of a prediction block is loaded with the rest (measured, b11434)."""
     return r"indexer\.k_norm" if m.architecture in ("deepseek32", "glm-dsa") else ""
+
+
+def graph(m: Metadata) -> Graph:
+    """How the blocks are wired."""
+    return Graph(selected=m.number("attention.indexer.top_k", 0), wide_down=m.architecture == "mistral4")
 
 
 def block(b: Block) -> Iterator[Tensor]:

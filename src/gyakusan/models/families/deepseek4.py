@@ -50,7 +50,8 @@ def _ratios(m: Metadata) -> tuple[int, ...]:
 
 def graph(m: Metadata) -> Graph:
     """How the blocks are wired."""
-    return Graph(mixed=False)
+    streams, chosen = m.number("hyper_connection.count", 1), m.number("attention.indexer.top_k", 0)
+    return Graph(mixed=False, streams=streams, selected=chosen)
 
 
 def block(b: Block) -> Iterator[Tensor]:

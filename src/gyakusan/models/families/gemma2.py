@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from gyakusan.core.model import Graph, Memory, Tensor
+from gyakusan.core.model import Memory, Tensor
 from gyakusan.models.families import configs, layers
 from gyakusan.models.families.configs import Config
 from gyakusan.models.families.metadata import Metadata
@@ -18,11 +18,6 @@ MODEL_TYPES = {"gemma2": "gemma2"}
 def memory(m: Metadata) -> tuple[Memory, ...]:
     """A window in layers 0, 2, 4 ... Source: src/models/gemma2.cpp."""
     return layers.periodic(m, 2, default=4096)
-
-
-def graph(m: Metadata) -> Graph:
-    """How the blocks are wired."""
-    return Graph(scaled=True)
 
 
 def block(b: Block) -> Iterator[Tensor]:

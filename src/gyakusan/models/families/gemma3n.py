@@ -21,8 +21,10 @@ LOW = 64
 
 def memory(m: Metadata) -> tuple[Memory, ...]:
     """The layers after the first 20 read the last cache of their kind."""
-    owners = range(min(OWNERS, layers.loaded(m)))
-    return layers.windowed(m, layers.pattern(m, 5), m.positive("attention.sliding_window"), owners)
+    count, slides = layers.loaded(m), layers.pattern(m, 5)
+    owners = min(OWNERS, count)
+    own = layers.windowed(m, slides, m.positive("attention.sliding_window"), range(owners))
+    return layers.sharing(own, slides, range(owners, count))
 
 
 def tables(m: Metadata) -> tuple[str, ...]:
@@ -49,7 +51,8 @@ def edges(m: Metadata) -> Iterator[Tensor]:
 
 def graph(m: Metadata) -> Graph:
     """How the blocks are wired."""
-    return Graph(scaled=True, per_layer=m.number("embedding_length_per_layer_input", 0) * m.blocks)
+    width = m.number("embedding_length_per_layer_input", 0) * m.blocks
+    return Graph(scaled=True, streams=m.positive("altup.num_inputs"), per_layer=width)
 
 
 def block(b: Block) -> Iterator[Tensor]:

@@ -1,18 +1,20 @@
-"""Kimi Linear: Kimi delta attention, and latent attention in every fourth block."""
+"""Kimi Linear and Kimi K3: Kimi delta attention, and latent attention in every fourth block."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
-from gyakusan.core.model import Graph, Memory, Tensor
+from gyakusan.core.model import Experts, Graph, Memory, Tensor
 from gyakusan.models.families import configs, layers
 from gyakusan.models.families.configs import Config
 from gyakusan.models.families.metadata import Metadata
 from gyakusan.models.families.parts import Block
 
-ARCHITECTURES = ("kimi-linear",)
-MODEL_TYPES = {"kimi_linear": "kimi-linear"}
+ARCHITECTURES = ("kimi-linear", "kimi-k3")
+MODEL_TYPES = {"kimi_linear": "kimi-linear", "kimi_k3": "kimi-k3"}
+"""Kimi K3 is no name of llama.cpp's: it does not know the model. Its experts' latent projections are not listed."""
 
 
 def memory(m: Metadata) -> tuple[Memory, ...]:
@@ -37,7 +39,15 @@ def block(b: Block) -> Iterator[Tensor]:
         for name in ("ssm_f", "ssm_g"):
             yield b.w(f"{name}_a", b.embedding, head)
             yield b.w(f"{name}_b", head, head * b.heads)
-    yield from b.feed_forward(chosen=True)
+    low = b.m.number("expert_hidden_length", 0)
+    yield from _latent_experts(b, low) if low and isinstance(b.ffn, Experts) else b.feed_forward(chosen=True)
+
+
+def _latent_experts(b: Block, low: int) -> Iterator[Tensor]:
+    """Kimi K3: experts work on a narrower copy of the stream, `low` values wide. Its projections are not listed."""
+    for t in b.feed_forward(chosen=True):
+        wide = "_exps" in t.name
+        yield replace(t, shape=tuple(low if n == b.embedding else n for n in t.shape)) if wide else t
 
 
 def from_config(c: Config) -> dict[str, Any]:
@@ -47,14 +57,21 @@ def from_config(c: Config) -> dict[str, Any]:
         raise c.bad("linear_attn_config", linear)
     inner = Config(linear, c.outer)
     full = set(inner.numbers("full_attn_layers") or ())
+    third = {"general.architecture": "kimi-k3"} if c.outer.get("model_type") == "kimi_k3" else {}
     rank, rope, nope = c.number("kv_lora_rank"), c.number("qk_rope_head_dim"), c.number("qk_nope_head_dim")
-    return found | {
-        "attention.head_count_kv": [1 if i + 1 in full else 0 for i in range(c.layers)],
-        "attention.key_length": rank + rope,
-        "attention.key_length_mla": nope + rope,
-        "attention.value_length_mla": c.number("v_head_dim"),
-        "attention.kv_lora_rank": rank,
-        "rope.dimension_count": rope,
-        "ssm.conv_kernel": inner.number("short_conv_kernel_size"),
-        "kda.head_dim": inner.number("head_dim"),
-    }
+    return (
+        found
+        | third
+        | {
+            "attention.head_count_kv": [1 if i + 1 in full else 0 for i in range(c.layers)],
+            "attention.key_length": rank + rope,
+            "attention.value_length": rank,
+            "attention.key_length_mla": nope + rope,
+            "attention.value_length_mla": c.number("v_head_dim"),
+            "attention.kv_lora_rank": rank,
+            "rope.dimension_count": rope,
+            "ssm.conv_kernel": inner.number("short_conv_kernel_size"),
+            "kda.head_dim": inner.number("head_dim"),
+            "expert_hidden_length": c.number("routed_expert_hidden_size", default=0),
+        }
+    )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from typing import Literal
 
 from gyakusan.core.model import Attention, Dense, Experts, FeedForward, Indexer, Latent, Memory, Recurrent
@@ -97,10 +98,8 @@ def windowed(
     return (*full, *attention(m, (i for i in chosen if swa[i]), window, swa=True))
 
 
-def sharing(
-    groups: tuple[Attention, ...], swa: Sequence[bool], readers: Iterable[int]
-) -> tuple[Attention, ...]:
-    """The same groups, of which `readers` read the caches: a windowed layer those of the last windowed group."""
+def sharing(groups: tuple[Attention, ...], swa: Sequence[bool], readers: Sequence[int]) -> tuple[Attention, ...]:
+    """The same groups, whose caches `readers` read: a windowed layer those of the last windowed group."""
     last = {g.window is not None: g for g in groups}
     reads = {kind: tuple(i for i in readers if swa[i] == kind) for kind in last}
     return tuple(replace(g, shared=reads[k]) if g is last[k := g.window is not None] else g for g in groups)

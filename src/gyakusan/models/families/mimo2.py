@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from gyakusan.core.model import FeedForward, Graph, Memory, Tensor
+from gyakusan.core.model import FeedForward, Memory, Tensor
 from gyakusan.models.families import configs, layers
 from gyakusan.models.families.configs import Config
 from gyakusan.models.families.metadata import Metadata
@@ -24,11 +24,6 @@ def feed_forward(m: Metadata) -> tuple[FeedForward, ...]:
     """Which blocks are dense shows only in the tensors; without them, the first."""
     sparse = [f"blk.{i}.ffn_gate_inp.weight" in m.names if m.names else i > 0 for i in range(m.blocks)]
     return layers.mixture(m, sparse)
-
-
-def graph(m: Metadata) -> Graph:
-    """How the blocks are wired."""
-    return Graph(lifted=True)
 
 
 def block(b: Block) -> Iterator[Tensor]:

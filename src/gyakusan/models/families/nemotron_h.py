@@ -34,7 +34,7 @@ def feed_forward(m: Metadata) -> tuple[FeedForward, ...]:
 
 def graph(m: Metadata) -> Graph:
     """How the blocks are wired."""
-    return Graph(positions=0, lifted=m.architecture == "nemotron_h_moe")
+    return Graph(positions=0)
 
 
 def block(b: Block) -> Iterator[Tensor]:

@@ -51,11 +51,18 @@ class Web:
 
     __slots__ = (
         "_ahead", "_base", "_budget", "_client", "_data", "_final", "_headers", "_named", "_requests", "_tag",
-        "_transport", "_watch", "file", "name", "size", "timeout",
+        "_transport", "_unparted", "_watch", "file", "name", "size", "timeout",
     )  # fmt: skip
 
     def __init__(
-        self, named: URL, headers: Mapping[str, str], timeout: float, patience: float, transport: BaseTransport | None
+        self,
+        named: URL,
+        headers: Mapping[str, str],
+        timeout: float,
+        patience: float,
+        transport: BaseTransport | None,
+        first: int = FIRST,
+        unparted: bool = False,
     ) -> None:
         self._named = named
         self._final: URL | None = None
@@ -65,7 +72,8 @@ class Web:
         self._client = _client(timeout, transport)
         self._data = b""
         self._base = 0
-        self._ahead = FIRST
+        self._ahead = first
+        self._unparted = unparted
         self._requests = REQUESTS
         self._budget = BUDGET
         self._tag = ""
@@ -150,7 +158,8 @@ class Web:
 
     def _send(self, url: URL, asked: _Asked) -> Response:
         own = _route.trusted(self._named, url)
-        headers = {**(self._headers if own else {}), "Range": str(asked), "Accept-Encoding": "identity"}
+        part = {} if self._unparted else {"Range": str(asked)}
+        headers = {**(self._headers if own else {}), **part, "Accept-Encoding": "identity"}
         request = self._client.build_request("GET", url, headers=headers, extensions={"trace": self._watch.trace})
         checked = not own and not _route.proxied()
         self._watch.check = (lambda address: _route.check_address(self._named, url, address)) if checked else None
@@ -161,11 +170,13 @@ class Web:
         if response.status_code == 416 and asked.start == 0 and self._said(response, _EMPTY):
             self.size = 0
             return b""
-        if response.status_code != 206:
+        if response.status_code != (200 if self._unparted else 206):
             raise self._status(response, asked)
         encoding = response.headers.get("content-encoding", "identity")
         if encoding.strip().lower() not in ("", "identity"):
             raise self._bad("{url} sends compressed bytes ({what}), though plain ones were asked for.", encoding)
+        if self._unparted:
+            return self._all(response, asked.stop)
         expected = self._span(response, asked)
         parts = []
         got = 0
@@ -177,6 +188,19 @@ class Web:
         if got < expected:
             raise self._bad("{url} stopped in the middle ({what}).", f"{got}/{expected}")
         return b"".join(parts)
+
+    def _all(self, response: Response, most: int) -> bytes:
+        """The whole body of a small document. most: [B]"""
+        body = b""
+        for part in response.iter_raw():
+            body += part
+            if len(body) > most:
+                raise self._bad("{url} is longer than {what} bytes.", f"{most}")
+        said = response.headers.get("content-length", "")
+        if re.fullmatch(r"\d{1,12}", said) and int(said) != len(body):
+            raise self._bad("{url} stopped in the middle ({what}).", f"{len(body)}/{said}")
+        self.size = len(body)
+        return body
 
     def _span(self, response: Response, asked: _Asked) -> int:
         """The number of bytes that will follow; learns the size of the file. [B]"""
@@ -275,12 +299,29 @@ def open(  # noqa: A001
     timeout: float = TIMEOUT,
     patience: float = PATIENCE,
     transport: BaseTransport | None = None,
+    first: int = FIRST,
 ) -> Web:
     """The file at `url`, with its first bytes already asked for. Raises BadReference, SourceError, BadSetting.
 
     headers: sent to the host of `url` only, for tokens; HF_TOKEN is sent to huggingface.co by itself.
-    timeout: longest silence [s]; patience: longest time in all [s]; transport: what carries the requests, for tests.
+    timeout: longest silence [s]; patience: longest time in all [s]; transport: what carries the requests, for tests;
+    first: bytes of the first request [B].
     """
+    named, own = _prepared(url, headers)
+    return _begin(Web(named, own, timeout, patience, transport, first))
+
+
+def document(
+    url: str, *, headers: Mapping[str, str] | None = None, most: int = MOST, timeout: float = TIMEOUT
+) -> bytes:
+    """A small document, whole. most: longest that is read [B]. Raises as `open`."""
+    named, own = _prepared(url, headers)
+    with _begin(Web(named, own, timeout, PATIENCE, None, most, True)) as web:
+        return web.read(0, web.size or 0)
+
+
+def _prepared(url: str, headers: Mapping[str, str] | None) -> tuple[URL, dict[str, str]]:
+    """The address without secrets, and the headers that go to its host."""
     named = _parsed(url)
     own = {**_token(named), **(headers or {})}
     if named.userinfo:
@@ -292,7 +333,7 @@ def open(  # noqa: A001
                 "The header {name} holds characters that cannot be sent.", name=ascii(name),
                 mend="Check HF_TOKEN for spaces and line ends.",
             )  # fmt: skip
-    return _begin(Web(named, own, timeout, patience, transport))
+    return named, own
 
 
 def _begin(web: Web) -> Web:

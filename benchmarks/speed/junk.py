@@ -1,0 +1,90 @@
+"""What no calibration may use: rows that physics forbids, and rows whose flags say that something else was measured."""
+
+from __future__ import annotations
+
+import re
+
+from benchmarks.speed.resolve import SERVERS, Row, Subject, flags, number
+from benchmarks.speed.rows import Observation
+from gyakusan.core.traffic import share
+
+_SPECULATIVE = re.compile(
+    r"\bmtp\b|[-_ ]mtp|mtp[-_ ]|draft|speculat|eagle|dflash|medusa|ngram|lookahead", re.IGNORECASE
+)
+_HARMLESS = re.compile(r"spec-none|no-spec|spec_none|without speculat|no draft|no mtp", re.IGNORECASE)
+
+
+def by_flags(row: Row, what: Subject) -> str | None:
+    """Why a row says itself that it cannot be used, else None."""
+    source, said = row["source_id"], f"{row['flags']} {row['notes']}"
+    names = f"{row['model']} {row['hf_id']} {row['quant']}"
+    if row["spec_decode"] == "1" or _SPECULATIVE.search(_HARMLESS.sub("", said)) or _SPECULATIVE.search(names):
+        return "speculative decoding"
+    if what.engine == "ollama" and "mlx" in row["model"]:
+        return "speculative decoding (Ollama's -mlx tags draft)"
+    if what.api == "cpu" or (number(row, "n_gpu") == 0):
+        return "ran on the CPU"
+    if re.search(r"n[-_]?cpu[-_]?moe|--cpu-moe|-ot |offload", said, re.IGNORECASE):
+        return "partly on the CPU"
+    if re.search(r"\"ngl\": \"?([0-9]|1[0-9]|2[0-9])\"?[,}]", row["flags"]) and what.traffic.layers > 30:
+        return "partly on the CPU"
+    if "open loop" in said or "bench serve ShareGPT rate" in said:
+        return "open loop: the number of users is not told"
+    if source == "gpustack-lab":
+        users, tpot = number(row, "concurrency"), number(row, "tpot_ms") or 0
+        if users is None or users > 64:
+            return "more users offered than served (unknown limit)"
+        if tpot < 1:
+            return "impossible time per token (unlabelled speculation)"
+    if source == "aiconfigurator-silicon" and what.engine == "sglang" and not row["quant"]:
+        return "precision not told (SGLang)"
+    if "prefix_cache" in said or re.search(r"prefix_hit_rate\": (0\.[1-9]|1)", said):
+        return "prefix cache"
+    if what.engine in SERVERS and what.quant.recipe:
+        return "a GGUF in a server that was not made for it"
+    if str(flags(row).get("pp_size", flags(row).get("pp", 1))) not in ("1", "None"):
+        return "pipeline parallel"
+    if what.engine == "hipfire":
+        return "an engine with formats of its own"
+    return None
+
+
+def by_physics(seen: Observation) -> str | None:
+    """Why an observation cannot be what it says, else None."""
+    what, read = seen.subject, seen.subject.traffic
+    chip = what.chip
+    memory = chip.memory * seen.devices
+    if memory and what.bytes * 1.02 + 0.4e9 > memory:
+        return "weights larger than the memory: partly on the CPU"
+    if what.engine not in SERVERS and seen.devices > 1 and what.engine in ("mlx", "exllama"):
+        return "several devices, split unknown"
+    if seen.kind == "decode":
+        return _decode(seen)
+    flops = 2 * (read.active - read.output) * seen.prompt + read.attention(seen.prompt, seen.depth, absorbed=False)
+    peak = max(chip.half, chip.int8, chip.fp8, chip.fp4) * seen.parallel
+    if seen.kind in ("prefill", "ttft") and seen.seconds < flops / peak:
+        return "prompt faster than the arithmetic allows: cached"
+    if seen.kind == "ttft" and seen.seconds < flops / (_native(seen) * seen.parallel) / 0.95:
+        return "prompt faster than the arithmetic allows: cached"
+    return None
+
+
+def _native(seen: Observation) -> float:
+    """Peak of the arithmetic that the stored type runs in. [FLOP/s]"""
+    chip, group = seen.subject.chip, seen.subject.quant.group
+    if group == "fp8":
+        return chip.fp8 or chip.half
+    if group == "fp4":
+        return max(chip.fp8, chip.fp4) or chip.half
+    return chip.half
+
+
+def _decode(seen: Observation) -> str | None:
+    read, chip = seen.subject.traffic, seen.subject.chip
+    touched = read.dense + read.experts * share(seen.users, read.count, read.used)
+    efficiency = touched / (chip.bandwidth * seen.parallel * seen.seconds)
+    if efficiency > 1:
+        return "weights read faster than the bandwidth allows: speculation or another quantisation"
+    if efficiency < 0.04 and seen.users == 1:
+        return "less than 4 % of the bandwidth: partly on the CPU"
+    return None

@@ -1,0 +1,172 @@
+"""What a chip can do, as far as speed is concerned: a name -> Chip. Facts: data/chips.csv, one row for each chip.
+
+Rates are dense. half: FP16 or BF16 with FP32 sums, on tensor cores where there are any; int8, fp8, fp4 likewise.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from dataclasses import dataclass
+from functools import cache
+
+from gyakusan.catalog.names import spoken
+from gyakusan.catalog.records import DATA
+from gyakusan.units import GIB
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """One chip. family: its generation; memory as sold, 0 = several sizes [B]; bandwidth [B/s]; rates [FLOP/s].
+
+    link: how several of them are joined (nvlink, pcie, unified); source, checked: of the figures.
+    """
+
+    name: str
+    family: str
+    memory: float
+    bandwidth: float
+    half: float
+    int8: float
+    fp8: float
+    fp4: float
+    link: str
+    source: str
+    checked: str
+
+    @property
+    def vendor(self) -> str:
+        """nvidia, amd, apple, intel or other, as the family tells."""
+        starts = (
+            ("apple", "apple"),
+            ("rdna", "amd"),
+            ("cdna", "amd"),
+            ("gcn", "amd"),
+            ("xe", "intel"),
+            ("asc", "other"),
+        )
+        return next((vendor for start, vendor in starts if self.family.startswith(start)), "nvidia")
+
+
+def find(text: str, memory: float | None = None) -> Chip | None:
+    """The chip that `text` means, None if nobody knows it. memory: chooses among sizes [B].
+
+    Whole computers, repository spellings ("h100_sxm") and drivers' names ("NVIDIA A100-SXM4-80GB") are understood.
+    """
+    for key, size in _spellings(text):
+        every = _index().get(key, ())
+        if every:
+            wanted = memory if memory and size is None else (size or 0) * GIB
+            return min(every, key=lambda c: abs(c.memory - wanted)) if wanted else every[0]
+    return None
+
+
+def chips() -> tuple[Chip, ...]:
+    """Every chip of the table."""
+    return tuple(dict.fromkeys(c for every in _index().values() for c in every))
+
+
+# Whole computers and other words for a chip. The first that matches decides.
+_WORDS: tuple[tuple[str, str], ...] = (
+    (r"gb10|dgx ?spark|ascent gx10|\bspark\b", "NVIDIA DGX Spark (GB10)"),
+    (
+        r"max\+? ?395|8060s|strix ?halo|ryzen ai halo|evo-?x2|framework (desktop|mainboard)",
+        "AMD Ryzen AI Max+ 395 (Radeon 8060S)",
+    ),
+    (r"max (pro )?390|8050s", "AMD Ryzen AI Max 390 (Radeon 8050S)"),
+    (r"max (pro )?385", "AMD Ryzen AI Max 385 (Radeon 8050S)"),
+    (r"gb300", "GB300"),
+    (r"gb200", "GB200"),
+    (r"b300", "B300"),
+    (r"b200", "B200"),
+    (r"h200.?nvl", "H200 NVL"),
+    (r"h200", "H200 SXM 141 GB"),
+    (r"h100.?nvl", "H100 NVL 94 GB"),
+    (r"h100.*pcie", "H100 PCIe 80 GB"),
+    (r"h100", "H100 SXM5 80 GB"),
+    (r"a100.*40 ?g.*pcie|a100.*pcie.*40 ?g", "A100 PCIe 40 GB"),
+    (r"a100.*40 ?g", "A100 SXM4 40 GB"),
+    (r"a100.*pcie", "A100 PCIe 80 GB"),
+    (r"\ba100", "A100 SXM4 80 GB"),
+    (r"\ba40\b", "A40 PCIe"),
+    (r"\ba30\b", "A30 PCIe"),
+    (r"\ba10g?\b", "A10 PCIe"),
+    (r"780m", "Radeon 780M"),
+    (r"760m", "Radeon 760M"),
+    (r"890m", "Radeon 890M"),
+    (r"880m", "Radeon 880M"),
+    (r"8[46]0m", "Radeon 860M"),
+    (r"1[34]0v", "Arc 140V"),
+    (r"140t", "Arc 140T"),
+    (r"iris xe", "Iris Xe Graphics"),
+    (r"910b", "Ascend 910B"),
+    (r"agx orin", "Jetson AGX Orin 64GB"),
+    (r"pro 6000 blackwell workstation", "RTX PRO 6000 Blackwell"),
+)
+_APPLE = re.compile(r"\bm([1-9])[\s-]*(pro|max|ultra)?\b", re.IGNORECASE)
+_NOT_APPLE = re.compile(r"rtx|gtx|radeon|intel|amd|quadro|tesla|nvidia|\brx\b|ryzen", re.IGNORECASE)
+_CORES = re.compile(r"(\d+)[\s\u2010-\u2015-]*(?:gpu|core[\s-]*gpu)", re.IGNORECASE)
+_FEWER = {
+    "m1 max": 24,
+    "m1 ultra": 48,
+    "m2 max": 30,
+    "m2 ultra": 60,
+    "m3 max": 30,
+    "m3 ultra": 60,
+    "m4 max": 32,
+    "m5 max": 32,
+}
+"""Apple chips sold with fewer GPU cores."""
+
+
+def _spellings(text: str) -> list[tuple[str, int | None]]:
+    """Keys to look up, the likeliest first, each with the size that was said [GiB]."""
+    plain = text.casefold().replace("_", " ")
+    asked = spoken(plain)
+    apple = None if _NOT_APPLE.search(plain) else _APPLE.search(plain)
+    if apple:
+        return [(spoken(_apple(plain, apple)).key, None)]
+    for pattern, name in _WORDS:
+        if re.search(pattern, plain):
+            return [(spoken(name).key, spoken(name).size)]
+    tries = [
+        asked.key,
+        "rtx" + asked.key,
+        "gtx" + asked.key,
+        "rx" + asked.key,
+        "tesla" + asked.key,
+        "titan" + asked.key,
+    ]
+    tries += [asked.key.removeprefix("rtx"), asked.key.removeprefix("tesla"), asked.key + "ada", asked.key + "pcie"]
+    return [(key, asked.size) for key in tries]
+
+
+def _apple(plain: str, found: re.Match[str]) -> str:
+    base = f"m{found[1]} {found[2] or ''}".strip()
+    cores = _CORES.search(plain)
+    fewer = _FEWER.get(base)
+    return f"Apple {base} {fewer}c" if cores and fewer and int(cores[1]) <= fewer else f"Apple {base}"
+
+
+@cache
+def _index() -> dict[str, tuple[Chip, ...]]:
+    found: dict[str, tuple[Chip, ...]] = {}
+    with (DATA / "chips.csv").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            key = spoken(row["name"]).key
+            found[key] = (*found.get(key, ()), _chip(row))
+    return found
+
+
+def _chip(row: dict[str, str]) -> Chip:
+    rate = {k: float(row[k]) * 1e12 for k in ("half", "int8", "fp8", "fp4")}
+    return Chip(
+        name=row["name"],
+        family=row["family"],
+        memory=float(row["memory_gib"]) * GIB,
+        bandwidth=float(row["bandwidth_gb_s"]) * 1e9,
+        link=row["link"],
+        source=row["source"],
+        checked=row["checked"],
+        **rate,
+    )

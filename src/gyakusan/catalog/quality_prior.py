@@ -1,0 +1,85 @@
+"""What size, date and family say of a model that nobody has tested: a mean, and an error measured on families left out.
+
+The coefficients are in data/quality/index.json ("prior"), fitted by tools/fit_quality.py. Every such figure is `assumed`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gyakusan.catalog.quality_names import Traits
+
+BASE = (
+    "one",
+    "size",
+    "active",
+    "date",
+    "date x size",
+    "size squared",
+    "reasoning",
+    "reasoning x size",
+    "coder",
+    "math",
+    "vision",
+    "base",
+    "japanese maker",
+)
+FAMILIES = (
+    "qwen",
+    "gemma",
+    "gptoss",
+    "nvidia",
+    "llama",
+    "mistral",
+    "deepseek",
+    "glm",
+    "granite",
+    "lfm",
+    "phi",
+    "olmo",
+    "kimi",
+    "minimax",
+    "cohere",
+)
+"""Families with a coefficient of their own; the others share what size and date say."""
+
+_CENTRE_SIZE = math.log10(8e9)
+_CENTRE_YEAR = 2025.0
+_NO_DATE, _NO_FAMILY, _TINY = 0.35, 0.25, 0.30
+"""Further error where the date or the family is unknown, and below 1e9 weights. [standard deviations of ability]
+Source: feasibility study of this project, November 2026: judged, not fitted."""
+
+
+def columns(traits: Traits) -> list[float]:
+    """The row of the regression: BASE, then one column for each of FAMILIES. Raises ValueError if no size is known."""
+    if not traits.parameters:
+        raise ValueError("no size")
+    size = math.log10(traits.parameters) - _CENTRE_SIZE
+    active = math.log10(traits.active or traits.parameters) - _CENTRE_SIZE
+    date = 0.0 if traits.released is None else traits.released - _CENTRE_YEAR
+    on = float(traits.mode == "on")
+    row = [1.0, size, active, date, date * size, size * size, on, on * size]
+    row += [float(b) for b in (traits.coder, traits.math, traits.vision, traits.base, traits.family == "ja")]
+    return row + [float(traits.family == f) for f in FAMILIES]
+
+
+def further(traits: Traits) -> float:
+    """Variance added for what is unknown. [squared standard deviations of ability]"""
+    unknown = (traits.released is None, traits.family == "other", (traits.parameters or 0) < 1e9)
+    return sum(e * e for missing, e in zip(unknown, (_NO_DATE, _NO_FAMILY, _TINY), strict=True) if missing)
+
+
+def mean(traits: Traits, coefficients: Sequence[Sequence[float]]) -> list[float]:
+    """Expected ability and its departures in Japanese, coding, reasoning. coefficients: (columns, 4)."""
+    row = columns(traits)
+    return [sum(x * b[k] for x, b in zip(row, coefficients, strict=True)) for k in range(4)]
+
+
+def covariance(traits: Traits, stored: Mapping[str, Any]) -> list[list[float]]:
+    """Covariance (4, 4) of what `mean` says. stored: "prior" of index.json."""
+    wide = further(traits)
+    variances = [float(v) for v in stored["variance"]]
+    variances[0] += wide
+    return [[variances[i] if i == j else 0.0 for j in range(4)] for i in range(4)]

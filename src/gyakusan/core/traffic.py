@@ -1,0 +1,218 @@
+"""What a model moves and computes for each token: weights, keys and values, states; bytes and operations.
+
+Bytes are exact for each tensor: the table of input embeddings is never read as a whole, a tied one is read as the output
+matrix, blocks that an engine does not load don't count, and routed experts count by the share that a batch touches.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from gyakusan.core.broadcast import Number, least, where
+from gyakusan.core.dtypes import dtype
+from gyakusan.core.model import Attention, Compressed, Experts, Indexer, Latent, Memory, Model, Recurrent, Tensor
+
+F32 = 4
+"""Bytes of one value of a recurrent state. [B]"""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Bits for each weight of a checkpoint that an engine quantises by role, where no tensor list says so.
+
+    attention, linear: matrices of the mixers and of dense feed-forward networks; experts: routed ones; output: the last
+    matrix; what is left (norms, routers, convolutions) is kept in 16 bits. [bits]
+    """
+
+    attention: float = 16
+    linear: float = 16
+    experts: float = 16
+    output: float = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """One model, as far as time is concerned.
+
+    dense: weights that every step reads [B]; experts: all routed experts [B]; count, used: experts of a layer, and how
+    many each token takes (1, 1 without experts); layers: mixer and feed-forward network together count as one;
+    mixed, recurrent: share of the layers with experts, with a recurrent state; width: of the residual stream [values];
+    matrices, output, routed: weights that are multiplied: of every step, of the last matrix, of all experts [values];
+    memory: what each layer keeps.
+    """
+
+    dense: float
+    experts: float
+    count: int
+    used: int
+    layers: float
+    mixed: float
+    recurrent: float
+    width: int
+    matrices: int
+    output: int
+    routed: int
+    memory: tuple[Memory, ...]
+
+    @property
+    def state(self) -> int:
+        """Recurrent state of one conversation, all layers. [B]"""
+        return sum(len(m.layers) * m.state * F32 for m in self.memory if isinstance(m, Recurrent))
+
+    @property
+    def active(self) -> float:
+        """Weights that one token multiplies. [values]"""
+        return self.matrices + self.output + self.routed * self.used / self.count
+
+    def cache(self, context: Number, value_bytes: Number = 2) -> Number:
+        """Keys and values that one step reads for a conversation of `context` tokens. [B] value_bytes: of one value."""
+        read = sum(_width(m) * _readers(m) * _visible(m, context) for m in self.memory if not isinstance(m, Recurrent))
+        return read * value_bytes
+
+    def attention(self, prompt: Number, depth: Number = 0, absorbed: bool = True) -> Number:
+        """Operations of attention for `prompt` new tokens after `depth` others. [FLOP]
+
+        absorbed: latent attention works on the latent vector (llama.cpp), not on the heads' keys and values (vLLM).
+        """
+        seen = depth + prompt / 2
+        return sum(2 * _heads(m, absorbed) * _readers(m) * prompt * _visible(m, seen) for m in self.memory)
+
+
+def share(rows: Number, count: Number, used: Number, overlap: float = 0.86) -> Number:
+    """Expected share of distinct experts that `rows` tokens touch. 1 - (1 - used/count)^(rows^overlap)
+
+    overlap < 1: tokens of one batch choose alike (fitted on measurements of vLLM, TensorRT-LLM and llama.cpp).
+    """
+    return where(count <= used, 1.0, 1 - (1 - used / count) ** (rows**overlap))
+
+
+def of(model: Model, stored: Stored | None = None) -> Traffic:
+    """The traffic of a model. stored: bits by role, None = as the tensors themselves are stored."""
+    tensors = tuple(_loaded(model))
+    experts = [t for t in tensors if "_exps" in t.name]
+    dense = [t for t in tensors if "_exps" not in t.name and t.name not in model.tables]
+    last = [t for t in tensors if t.name == ("token_embd.weight" if model.tied else "output.weight")]
+    size = (lambda t: t.bytes) if stored is None else (lambda t: t.values * _bits(t, stored) / 8)
+    groups = [f for f in model.feed_forward if isinstance(f, Experts)]
+    mixers = sum(len(m.layers) + len(getattr(m, "shared", ())) for m in model.memory if not isinstance(m, Indexer))
+    layers = (mixers + sum(len(f.layers) for f in model.feed_forward)) / 2 or model.blocks
+    return Traffic(
+        dense=sum(size(t) for t in dense) + (sum(size(t) for t in last) if model.tied else 0),
+        experts=sum(size(t) for t in experts),
+        count=groups[0].count if groups else 1,
+        used=groups[0].used if groups else 1,
+        layers=layers,
+        mixed=min(1.0, sum(len(f.layers) for f in groups) / layers),
+        recurrent=min(1.0, sum(len(m.layers) for m in model.memory if isinstance(m, Recurrent)) / layers),
+        width=model.embedding,
+        matrices=sum(t.values for t in dense if _multiplied(t) and t.name != "output.weight"),
+        output=sum(t.values for t in last),
+        routed=sum(t.values for t in experts),
+        memory=model.memory,
+    )
+
+
+def _loaded(model: Model) -> Iterator[Tensor]:
+    """Tensors that an engine loads: blocks beyond `loaded` predict ahead and stay out, unless they are kept."""
+    kept = re.compile(model.kept) if model.kept else None
+    limit = model.loaded if model.loaded >= 0 else model.blocks
+    for tensor in model.tensors:
+        block = int(tensor.name.split(".", 2)[1]) if tensor.name.startswith("blk.") else -1
+        if block < limit or (kept is not None and kept.search(tensor.name)):
+            yield tensor
+
+
+_SMALL = re.compile(r"norm|_inp\b|conv|ssm_a|ssm_d|ssm_dt|bias|sinks|exp_probs|rope_freqs")
+_MIXER = re.compile(r"attn|ssm_|shortconv|indexer|time_mix")
+
+
+def _multiplied(tensor: Tensor) -> bool:
+    return len(tensor.shape) > 1 and "conv" not in tensor.name and not tensor.name.endswith("token_embd.weight")
+
+
+def _bits(tensor: Tensor, stored: Stored) -> float:
+    """Bits of one weight, by the role that its name tells. [bits]"""
+    if "_exps" in tensor.name:
+        return stored.experts if tensor.name.endswith("weight") else 16
+    if tensor.name in ("output.weight", "token_embd.weight"):
+        return stored.output
+    if len(tensor.shape) < 2 or _SMALL.search(tensor.name):
+        return 16
+    return stored.attention if _MIXER.search(tensor.name) else stored.linear
+
+
+def scaled(traffic: Traffic, factor: float) -> Traffic:
+    """The same model in a file `factor` times as large: recipes that mix types otherwise than ours do."""
+    import dataclasses
+
+    return dataclasses.replace(traffic, dense=traffic.dense * factor, experts=traffic.experts * factor)
+
+
+def cache_bytes(name: str) -> float:
+    """Bytes of one value of a cache type: ggml names, vLLM's (auto, fp8, fp8_e4m3, int8...). [B]"""
+    plain = name.casefold().split("/")[0]
+    if plain in ("", "auto", "none", "bfloat16", "float16", "fp16"):
+        return 2
+    for word, size in (
+        ("fp8", 1.0),
+        ("int8", 1.0),
+        ("8bit", 1.0),
+        ("4bit", 0.53),
+        ("3bit", 0.41),
+        ("k3v4", 0.47),
+        ("int4", 0.53),
+    ):
+        if word in plain:
+            return size
+    return dtype(plain).bits / 8
+
+
+def _width(group: Memory) -> int:
+    """Values of one token that attention reads in one layer. [values]"""
+    match group:
+        case Attention() | Latent():
+            return group.key + group.value
+        case Indexer():
+            return group.key
+        case Compressed():
+            return group.key + (group.indexer // group.ratio if group.ratio else 0)
+        case Recurrent():
+            return 0
+
+
+def _readers(group: Memory) -> int:
+    """Layers that read this group's caches, those that share them included."""
+    return len(group.layers) + len(getattr(group, "shared", ()))
+
+
+def _visible(group: Memory, context: Number) -> Number:
+    """Tokens that one query sees. [tokens] A chunk is half full on average."""
+    if isinstance(group, Compressed):
+        return least(context, group.window) + (context / group.ratio if group.ratio else 0)
+    window = getattr(group, "window", None)
+    if not window:
+        return context
+    return least(context, window / 2 if getattr(group, "chunked", False) else window)
+
+
+def _heads(group: Memory, absorbed: bool) -> int:
+    """Multiplications of one query with one key and value, all heads of one layer."""
+    match group:
+        case Attention():
+            return group.heads * (group.key_head + group.value_head)
+        case Latent():
+            wide = 2 * group.rank + group.rope
+            return group.heads * (wide if absorbed else group.nope + group.rope + group.value_head)
+        case Compressed():
+            return group.heads * 2 * group.key
+        case Indexer():
+            return group.key
+        case Recurrent():
+            return 0
+
+
+def total(memory: Iterable[Memory]) -> int:
+    """Values that one token adds to the caches of all layers, windows aside. [values]"""
+    return sum(_width(m) * len(m.layers) for m in memory)

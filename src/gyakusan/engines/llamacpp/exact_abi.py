@@ -1,0 +1,207 @@
+"""The face of llama.cpp's shared library, as far as a dry run needs it. Layouts change between builds.
+
+Source: llama.cpp b11434, include/llama.h and src/llama-ext.h; for `moe_cache_size` the declarations in the PyPI wheel
+llama-cpp-py-sync 0.11548. Which layout a library has is found by its own defaults: see `context_params`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from ctypes import c_bool, c_float, c_int, c_int32, c_size_t, c_ubyte, c_uint32, c_void_p
+from typing import Any, TypeAlias
+
+_Fields: TypeAlias = list[tuple[str, Any]]
+_ROOM = 1024
+"""More than any of these structures takes: a library that returns a larger one than we know must not write beyond. [B]"""
+_MOST_BUFFERS = 64
+"""No library has as many kinds of buffers."""
+
+
+class UnknownBuild(Exception):
+    """The library is not laid out as any build that we know; the text says where it differs."""
+
+
+class _Room(ctypes.Structure):
+    _fields_ = (("bytes", c_ubyte * _ROOM),)
+
+
+class ModelParams(ctypes.Structure):
+    """llama_model_params."""
+
+    _fields_ = (
+        ("devices", c_void_p),
+        ("tensor_buft_overrides", c_void_p),
+        ("n_gpu_layers", c_int32),
+        ("split_mode", c_int),
+        ("load_mode", c_int),
+        ("lazy_mode", c_int),
+        ("main_gpu", c_int32),
+        ("tensor_split", c_void_p),
+        ("progress_callback", c_void_p),
+        ("progress_callback_user_data", c_void_p),
+        ("kv_overrides", c_void_p),
+        ("vocab_only", c_bool),
+        ("check_tensors", c_bool),
+        ("use_extra_bufts", c_bool),
+        ("no_host", c_bool),
+        ("no_alloc", c_bool),
+        ("load_mtp", c_bool),
+    )
+
+
+_SIZES: _Fields = [
+    *((name, c_uint32) for name in ("n_ctx", "n_batch", "n_ubatch", "n_seq_max", "n_rs_seq")),
+    *((name, c_uint32) for name in ("n_outputs_max", "n_outputs_max_per_seq")),
+    *((name, c_int32) for name in ("n_threads", "n_threads_batch")),
+    *((name, c_int) for name in ("ctx_type", "rope_scaling_type", "pooling_type", "attention_type", "flash_attn_type")),
+    *((name, c_float) for name in ("rope_freq_base", "rope_freq_scale", "yarn_ext_factor", "yarn_attn_factor")),
+    *((name, c_float) for name in ("yarn_beta_fast", "yarn_beta_slow")),
+    ("yarn_orig_ctx", c_uint32),
+    ("defrag_thold", c_float),
+    ("cb_eval", c_void_p),
+    ("cb_eval_user_data", c_void_p),
+    ("type_k", c_int),
+    ("type_v", c_int),
+]
+_SWITCHES: _Fields = [
+    ("abort_callback", c_void_p),
+    ("abort_callback_data", c_void_p),
+    *((name, c_bool) for name in ("embeddings", "offload_kqv", "no_perf", "op_offload", "swa_full", "kv_unified")),
+    ("samplers", c_void_p),
+    ("n_samplers", c_size_t),
+    ("ctx_other", c_void_p),
+]
+
+
+class ContextParams(ctypes.Structure):
+    """llama_context_params from b11548 on, or before: the first with a size that tells of a cache of experts."""
+
+    _fields_ = (*_SIZES, ("moe_cache_size", c_size_t), *_SWITCHES)
+
+
+class EarlierContextParams(ctypes.Structure):
+    """llama_context_params of b11434."""
+
+    _fields_ = (*_SIZES, *_SWITCHES)
+
+
+_MODEL_DEFAULTS: dict[str, object] = {
+    **dict.fromkeys(("devices", "tensor_buft_overrides", "tensor_split", "progress_callback", "kv_overrides")),
+    "n_gpu_layers": -1,
+    "split_mode": 1,
+    "load_mode": -1,
+    "lazy_mode": 1,
+    "main_gpu": 0,
+    "use_extra_bufts": True,
+    **dict.fromkeys(("vocab_only", "check_tensors", "no_host", "no_alloc", "load_mtp"), False),
+}
+_CONTEXT_DEFAULTS: dict[str, object] = {
+    "n_ctx": 512,
+    "n_batch": 2048,
+    "n_ubatch": 512,
+    "n_seq_max": 1,
+    "n_rs_seq": 0,
+    "n_outputs_max": 0,
+    "n_outputs_max_per_seq": 1,
+    "ctx_type": 0,
+    "flash_attn_type": -1,
+    "type_k": 1,
+    "type_v": 1,
+    "yarn_ext_factor": -1.0,
+    "yarn_orig_ctx": 0,
+    "defrag_thold": -1.0,
+    "n_samplers": 0,
+    **dict.fromkeys(("cb_eval", "abort_callback", "abort_callback_data", "samplers", "ctx_other")),
+    "embeddings": False,
+    "offload_kqv": True,
+    "no_perf": True,
+    "op_offload": True,
+    "swa_full": True,
+    "kv_unified": False,
+}
+"""llama_model_default_params and llama_context_default_params, b11434 and b11549."""
+
+
+class Library:
+    """One loaded library, its layout found and checked."""
+
+    def __init__(self, path: str) -> None:
+        """Raises UnknownBuild, OSError."""
+        self._library = ctypes.CDLL(path)
+        self.model_params = self._defaults("llama_model_default_params", (ModelParams,), _MODEL_DEFAULTS)
+        layouts = (ContextParams, EarlierContextParams)
+        self.context_params = self._defaults("llama_context_default_params", layouts, _CONTEXT_DEFAULTS)
+        room = type(self.context_params)
+        self.load = self._function("llama_model_load_from_file", c_void_p, ctypes.c_char_p, ModelParams)
+        self.init = self._function("llama_init_from_model", c_void_p, c_void_p, room)
+        self.free = self._function("llama_free", None, c_void_p)
+        self.free_model = self._function("llama_model_free", None, c_void_p)
+        self.log_set = self._function("llama_log_set", None, c_void_p, c_void_p)
+        self._breakdown = self._function("_Z26llama_get_memory_breakdownPK13llama_context", _Map, c_void_p)
+        self._function("llama_backend_init", None)()
+
+    def breakdown(self, context: int) -> tuple[int, int, int]:
+        """(weights, context, compute) over all buffer types. [B] Raises UnknownBuild.
+
+        Source: src/llama-ext.h, std::map<buffer type, {model, context, compute}>, as libstdc++ lays it out.
+        """
+        found = self._breakdown(context)
+        if not 1 <= found.count <= _MOST_BUFFERS:
+            raise UnknownBuild(f"{found.count} kinds of buffers")
+        sums, seen, open_ = [0, 0, 0], 0, [found.root]
+        while open_ and seen <= _MOST_BUFFERS:
+            if not (at := open_.pop()):
+                continue
+            node = _Node.from_address(at)
+            sums = [a + b for a, b in zip(sums, node.sizes, strict=True)]
+            seen += 1
+            open_ += [node.left, node.right]
+        if seen != found.count:
+            raise UnknownBuild(f"{seen} kinds of buffers instead of {found.count}")
+        return sums[0], sums[1], sums[2]
+
+    def _function(self, name: str, result: Any, *arguments: Any) -> Any:
+        try:
+            found = self._library[name]
+        except AttributeError:
+            raise UnknownBuild(f"no {name}") from None
+        found.restype, found.argtypes = result, arguments
+        return found
+
+    def _defaults(self, name: str, layouts: tuple[type[Any], ...], expected: dict[str, object]) -> Any:
+        """The library's defaults in the first of `layouts` in which they are what they should be."""
+        raw = bytes(self._function(name, _Room)())
+        wrong = []
+        for layout in layouts:
+            found = layout.from_buffer_copy(raw)
+            off = [f"{k} = {getattr(found, k)}" for k, v in expected.items() if getattr(found, k) != v]
+            if not off:
+                return found
+            wrong.append(", ".join(off[:3]))
+        raise UnknownBuild(f"{name}: {' | '.join(wrong)}")
+
+
+class _Map(ctypes.Structure):
+    """std::map by value: comparator, colour, root, leftmost, rightmost, count."""
+
+    _fields_ = (
+        ("compare", c_void_p),
+        ("colour", c_void_p),
+        ("root", c_void_p),
+        ("first", c_void_p),
+        ("last", c_void_p),
+        ("count", c_size_t),
+    )
+
+
+class _Node(ctypes.Structure):
+    """One entry of the map."""
+
+    _fields_ = (
+        ("colour", c_void_p),
+        ("parent", c_void_p),
+        ("left", c_void_p),
+        ("right", c_void_p),
+        ("key", c_void_p),
+        ("sizes", c_size_t * 3),
+    )

@@ -1,0 +1,53 @@
+"""Where MLX-LM's model files depart from what a GGUF says: what they keep, and which they lack.
+
+Source: mlx-lm 0.32.2, mlx_lm/models/*.py (make_cache; absent: one KVCache for each layer).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from gyakusan.core.model import Attention, Indexer, Latent, Memory, Model
+
+WHOLE = frozenset({"gemma2", "phi3", "qwen2", "smallthinker", "granite-swa"})
+"""Architectures whose file has no make_cache: window layers keep every token."""
+CHUNKED = frozenset({"llama4"})
+"""ChunkedKVCache: it cannot be merged, so requests are served one at a time."""
+LACKING = frozenset({"deepseek4", "maple", "smallthinker", "granite-swa", "cohere2moe"})
+"""Architectures without a file, or whose file keeps something that is not priced (deepseek_v41.LayerCache)."""
+LISTED = frozenset({"falcon-h1", "deepseek32", "glm-dsa", "minimax-m3"})
+"""Two caches in one list, which --kv-bits passes by: it changes nothing. generate.py, maybe_quantize_kv_cache"""
+TWO_SIDED = frozenset({"deepseek32", "glm-dsa"})
+"""The indexer's cache holds zeros as values, as wide as its keys. deepseek_v32.Indexer"""
+
+
+def memory(model: Model) -> tuple[Memory, ...]:
+    """What each group of layers keeps under MLX-LM, in MLX's own widths."""
+    return tuple(_kept(model, m) for m in model.memory)
+
+
+def expands(model: Model) -> bool:
+    """True if the file multiplies latent vectors out before it keeps them: DeepSeek-V2 and its Lite and Coder.
+
+    V3's file and those after it keep the latent vector. Only they balance experts by a bias.
+    """
+    biased = any("exp_probs_b" in t.name for t in model.tensors)
+    return model.architecture == "deepseek2" and not biased
+
+
+def batches(model: Model) -> bool:
+    """False if the model's caches cannot be merged. server.py, ModelProvider.is_batchable"""
+    return model.architecture not in CHUNKED
+
+
+def _kept(model: Model, memory: Memory) -> Memory:
+    match memory:
+        case Latent() if expands(model):
+            key, heads = memory.nope + memory.rope, memory.heads
+            return Attention(memory.layers, heads, heads * key, heads * memory.value_head, key, memory.value_head)
+        case Attention(window=int()) if model.architecture in WHOLE:
+            return replace(memory, window=None)
+        case Indexer():
+            return replace(memory, value=memory.key if model.architecture in TWO_SIDED else 0)
+        case _:
+            return memory

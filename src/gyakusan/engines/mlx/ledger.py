@@ -1,0 +1,124 @@
+"""Memory of MLX-LM, charged to the one memory of a Mac."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from gyakusan.core.broadcast import Number, is_array, least, most
+from gyakusan.core.ledger import Account, Engine, Ledger, Line, LineKind
+from gyakusan.core.load import Load
+from gyakusan.core.machine import Device, Machine
+from gyakusan.core.model import Compressed, Indexer, Latent, Memory, Model, Recurrent
+from gyakusan.engines.mlx import cache, families, scratch
+from gyakusan.engines.mlx.cache import Held
+from gyakusan.engines.mlx.settings import FORMATS, VERSION, Settings, check
+from gyakusan.engines.mlx.weights import parts
+from gyakusan.message import Message, say
+
+UNKNOWN_HOST = Device("host RAM", "host", None, "cpu")
+
+
+def ledger(model: Model, load: Load, machine: Machine, settings: Settings) -> Ledger:
+    """Bytes by kind, all on the first device. Raises BadSetting, UnknownName for settings that MLX-LM refuses."""
+    chosen = check(settings)
+    device = machine.gpus[0] if machine.gpus else machine.host or UNKNOWN_HOST
+    running, held = together(model, chosen), cache.groups(model, chosen)
+    lines = (
+        _weights(model, chosen),
+        *(_kept(h, chosen, running) for h in held),
+        _prompt_cache(held, chosen, running),
+        *scratch.lines(model, chosen, running, held),
+    )
+    account = Account(device, tuple(lines))
+    return Ledger(
+        model, Engine("MLX-LM", VERSION), asdict(chosen), load, (account,), _notes(model, load, chosen, running)
+    )
+
+
+def together(model: Model, s: Settings) -> Number:
+    """Requests that are answered at the same time: one, if something forbids a batch. server.py, _is_batchable"""
+    if s.kv_bits is not None or s.draft_model or not families.batches(model):
+        return 1
+    return least(s.users, s.decode_concurrency)
+
+
+def _weights(model: Model, s: Settings) -> Line:
+    found = parts(model, s)
+    size = sum(p.bytes for p in found)
+    formula = " + ".join(_stored(p.name, p.values) for p in found)
+    reason = say("{n} tensors, {quantization}", n=len(model.tensors), quantization=f"MLX {s.weights}")
+    return Line("weights", size, "derived", reason, formula)
+
+
+def _stored(name: str, values: int) -> str:
+    form = FORMATS[name]
+    scales = f" + {form.scale} B/{form.group}" if form.scale else ""
+    return f"{values / 1e9:.3f}e9 x ({form.bits}/8 B{scales})"
+
+
+def _kept(h: Held, s: Settings, running: Number) -> Line:
+    """The cache of one group: at its peak for the requests whose prompt is being read, settled for the others."""
+    kind: LineKind = "recurrent_state" if isinstance(h.memory, Recurrent) else "kv_cache"
+    reading = least(running, s.prompt_concurrency)
+    size = reading * h.peak + (running - reading) * h.answer
+    formula = f"{len(h.memory.layers)} layers x {running} users x {h.cells:,} cells" if not is_array(size) else ""
+    return Line(kind, size, "derived", _keeps(h.memory), formula, low=running * h.answer, high=size)
+
+
+def _keeps(memory: Memory) -> Message:
+    n = len(memory.layers)
+    match memory:
+        case Recurrent():
+            return say("{n} layers keep a state for each user, whatever the context", n=n)
+        case Indexer():
+            return say("{n} layers keep an index of keys", n=n)
+        case Compressed():
+            return say("{n} layers keep compressed keys", n=n)
+        case Latent(window=None):
+            return say("{n} layers keep one latent vector for each token", n=n)
+        case _ if getattr(memory, "window", None) is None:
+            return say("{n} layers keep every token", n=n)
+        case _:
+            window = getattr(memory, "window", 0)
+            return say("{n} layers keep the last {window} tokens, and one chunk of the prompt", n=n, window=window)
+
+
+def _prompt_cache(held: tuple[Held, ...], s: Settings, running: Number) -> Line:
+    """Finished conversations that the server keeps: a number, and bytes only if bounded. server.py, LRUPromptCache
+
+    With --prompt-cache-bytes they are thrown out until they and the running ones are within the bound.
+    """
+    one = sum(h.answer for h in held)
+    size = s.prompt_cache_size * one
+    if s.prompt_cache_bytes is not None:
+        size = least(size, most(0, s.prompt_cache_bytes - running * one))
+    reason = say(
+        "prompt cache: up to {n} finished conversations; --prompt-cache-bytes bounds it", n=s.prompt_cache_size
+    )
+    return Line("kv_cache", size, "derived", reason, "sequences x cache of one", low=0, high=size)
+
+
+def _notes(model: Model, load: Load, s: Settings, running: Number) -> tuple[Message, ...]:
+    """What MLX-LM does otherwise than asked. Arrays: only what holds for all."""
+    notes = [say("The authors of MLX-LM do not recommend its server for production.")]
+    if model.quantization.lower() != s.weights:
+        notes.append(
+            say(
+                "Weights are priced as MLX {format}, not as the GGUF's {quantization}.",
+                format=s.weights,
+                quantization=model.quantization,
+            )
+        )
+    if not is_array(load.users, running) and running < load.users:
+        why = "kv_bits" if s.kv_bits is not None else "draft_model" if s.draft_model else "its caches"
+        if running == 1 and load.users > 1 and running != s.decode_concurrency:
+            notes.append(say("Requests are served one at a time: {why} forbids batches.", why=why))
+        else:
+            notes.append(
+                say("Only {n} of {users} users are served at a time; the others wait.", n=running, users=load.users)
+            )
+    if families.expands(model):
+        notes.append(say("MLX-LM's file for this model multiplies latent vectors out: its cache is many times larger."))
+    if s.kv_bits is not None and model.architecture in families.LISTED:
+        notes.append(say("kv_bits changes nothing here: this model's caches are passed by."))
+    return tuple(notes)

@@ -1,0 +1,85 @@
+"""What MLX-LM takes besides weights and caches while it works. No formula is exact here: ranges, and why.
+
+Source: mlx-lm 0.32.2, mlx_lm/generate.py (PromptProcessingBatch.prompt, GenerationBatch.next); mlx 0.32.4 on a CPU.
+"""
+
+from __future__ import annotations
+
+from gyakusan.core.broadcast import Number, least, most
+from gyakusan.core.ledger import Line
+from gyakusan.core.model import Attention, Experts, Latent, Model
+from gyakusan.engines.mlx import families
+from gyakusan.engines.mlx.cache import BF16, F32, Held
+from gyakusan.engines.mlx.settings import Settings
+from gyakusan.message import say
+from gyakusan.units import GIB, MIB
+
+FUSED = frozenset({64, 80, 128})
+"""Widths of heads with a Metal kernel that never writes the scores of a prompt. scaled_dot_product_attention.cpp"""
+PROCESS = (200 * MIB, 400 * MIB, GIB)
+"""Python, its libraries and Metal's kernels: guessed, no Mac was asked. [B]"""
+
+
+def lines(model: Model, settings: Settings, running: Number, held: tuple[Held, ...]) -> tuple[Line, ...]:
+    """Activations, scores, logits, growth and the process. running: requests served together."""
+    return (
+        _activations(model, settings, running),
+        *_scores(model, settings, running),
+        _logits(model, running),
+        _growth(running, held),
+        _process(),
+    )
+
+
+def _activations(model: Model, s: Settings, running: Number) -> Line:
+    """One block's vectors for every token of a chunk. [B]"""
+    tokens = least(s.context, s.prefill_step_size) * least(running, s.prompt_concurrency)
+    wide = most(*(f.used * f.width + f.shared if isinstance(f, Experts) else f.width for f in model.feed_forward), 0)
+    size = tokens * (4 * model.embedding + 3 * wide) * BF16
+    reason = say("vectors of one block while prompts are read: a rule of thumb")
+    formula = f"tokens x (4 x {model.embedding:,} + 3 x {wide:,}) x {BF16} B"
+    return Line("scratch", size, "assumed", reason, formula, low=size // 2, high=size * 3)
+
+
+def _scores(model: Model, s: Settings, running: Number) -> tuple[Line, ...]:
+    """Scores of a chunk against all tokens, where no kernel spares them. [B]"""
+    wide = [m for m in families.memory(model) if isinstance(m, Attention | Latent)]
+    if not wide:
+        return ()
+    quantised = s.kv_bits is not None
+    spared = all(isinstance(m, Attention) and m.key_head == m.value_head and m.key_head in FUSED for m in wide)
+    if spared and not quantised:
+        return ()
+    heads = max(m.heads for m in wide)
+    tokens = least(s.context, s.prefill_step_size) * least(running, s.prompt_concurrency)
+    size = heads * tokens * s.context * BF16
+    formula = f"{heads} heads x chunk x context x {BF16} B"
+    if quantised:
+        return (
+            Line("scratch", size, "derived", say("scores of a chunk: a quantised cache has no fused kernel"), formula),
+        )
+    reason = say("scores of a chunk, if this version of MLX has no fused kernel for heads of this width")
+    return (Line("scratch", 0, "assumed", reason, formula, low=0, high=size),)
+
+
+def _logits(model: Model, running: Number) -> Line:
+    """Logits of one token for each request, in bf16 and as probabilities in f32. [B]"""
+    size = running * model.vocabulary * (BF16 + 2 * F32)
+    return Line("scratch", size, "derived", say("logits of one token for each user"), f"{model.vocabulary:,} x 10 B")
+
+
+def _growth(running: Number, held: tuple[Held, ...]) -> Line:
+    """While a cache grows, the old one of a layer lives beside the new one; MLX keeps what it freed for reuse. [B]
+
+    Measured on mlx 0.32.4 (CPU): the peak is one layer's cache above the total, and the freed buffers of all layers stay in
+    MLX's own cache until it is cleared.
+    """
+    one = most(*(h.one for h in held), 0) * running
+    every = sum(h.answer for h in held) * running
+    reason = say("a growing cache is copied layer by layer; MLX may keep the old copies for reuse")
+    return Line("kv_cache", one, "derived", reason, low=one, high=most(one, every))
+
+
+def _process() -> Line:
+    low, best, high = PROCESS
+    return Line("overhead", best, "assumed", say("Python, its libraries and Metal's kernels"), low=low, high=high)

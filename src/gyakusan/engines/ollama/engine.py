@@ -1,0 +1,185 @@
+"""The face of Ollama: see engines/base.py. Bytes come from engines/llamacpp under Ollama's settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, fields, replace
+from types import MappingProxyType
+from typing import Any
+
+from gyakusan.core.broadcast import is_array, least
+from gyakusan.core.ledger import Account, Engine, Ledger, Line
+from gyakusan.core.load import Load
+from gyakusan.core.machine import Machine
+from gyakusan.core.model import Model
+from gyakusan.engines.base import Command
+from gyakusan.engines.llamacpp import engine as llamacpp
+from gyakusan.engines.llamacpp import log
+from gyakusan.engines.ollama.settings import (
+    ALONE,
+    LLAMA_CPP,
+    VERSION,
+    Settings,
+    allowed,
+    batch,
+    check,
+    default_context,
+    placed,
+)
+from gyakusan.errors import unknown
+from gyakusan.message import Message, say
+from gyakusan.units import MIB, format_bytes
+
+NAME = "Ollama"
+
+__all__ = ["NAME", "VERSION", "Settings", "command", "ledger", "read", "refusals", "settings"]
+
+
+def settings(model: Model, load: Load, machine: Machine, **changes: Any) -> Settings:
+    """Ollama's defaults, its context and its parallel requests set to the load. Raises UnknownName for unknown fields."""
+    known = [f.name for f in fields(Settings)]
+    for name in changes:
+        if name not in known:
+            raise unknown(say("setting"), name, known)
+    trained = model.trained_context
+    context = least(load.context, trained) if trained else load.context
+    backend = "cuda" if machine.gpus else "cpu"
+    usual = {"context_length": context, "num_parallel": load.users, "backend": backend}
+    chosen = Settings(**{**usual, **changes})
+    if alone(model):
+        chosen = replace(chosen, num_parallel=1)
+    if "num_batch" in changes:
+        return chosen
+    tokens = chosen.context_length * chosen.num_parallel
+    return replace(chosen, num_batch=batch(model, machine, tokens, chosen.flash_attention != "off"))
+
+
+def alone(model: Model) -> bool:
+    """True for an architecture that Ollama serves one request at a time."""
+    return model.architecture.replace("-", "_") in ALONE
+
+
+def refusals(model: Model, machine: Machine, settings: Settings) -> tuple[Message, ...]:
+    """Models that it cannot take in, and GPUs that it drops."""
+    found = []
+    if model.source.endswith(".safetensors") or model.quantization.lower().endswith("bit"):
+        found.append(say("Ollama's llama.cpp runner reads GGUF files; {name} is none.", name=model.name))
+    if settings.backend != "cpu":
+        found += [_dropped(g.name) for g in machine.gpus if not allowed(g, settings)]
+    return tuple(found)
+
+
+def _dropped(name: str) -> Message:
+    return say("Ollama does not use the integrated GPU {name} unless OLLAMA_IGPU_ENABLE=1.", name=name)
+
+
+def ledger(model: Model, load: Load, machine: Machine, settings: Settings) -> Ledger:
+    """llama.cpp's bytes under Ollama's settings, and what --fit keeps free. Raises BadSetting."""
+    chosen = check(settings)
+    where = placed(model, machine, chosen)
+    inner = Load(chosen.num_parallel, chosen.context_length)
+    priced = llamacpp.ledger(model, inner, where, base(model, inner, where, chosen))
+    accounts = tuple(_with_margin(a, chosen) for a in priced.accounts)
+    notes = (*_notes(model, load, machine, where, chosen), *priced.notes)
+    return Ledger(model, Engine(NAME, VERSION), asdict(chosen), load, accounts, notes)
+
+
+def base(model: Model, load: Load, machine: Machine, s: Settings) -> Any:
+    """The settings of the llama-server that Ollama starts: separate caches, one batch size. appendBatchArgs.
+
+    A quantised cache without flash attention is refused there too.
+    """
+    kind = s.kv_cache_type.upper()
+    changes: dict[str, Any] = {
+        "unified": False,
+        "batch": s.num_batch,
+        "ubatch": s.num_batch,
+        "flash_attention": s.flash_attention,
+        "key_type": kind,
+        "value_type": kind,
+    }
+    if s.backend == "cpu":
+        changes["backend"] = "cpu"
+    return llamacpp.settings(model, load, machine, **changes)
+
+
+def _with_margin(account: Account, s: Settings) -> Account:
+    if account.device.kind == "host" or not s.fit_target:
+        return account
+    reason = say("kept free by llama.cpp's --fit: Ollama would rather leave layers on the CPU")
+    formula = f"LLAMA_ARG_FIT_TARGET = {s.fit_target // MIB} MiB"
+    return replace(account, lines=(*account.lines, Line("overhead", s.fit_target, "derived", reason, formula, low=0)))
+
+
+def _notes(model: Model, load: Load, machine: Machine, used: Machine, s: Settings) -> tuple[Message, ...]:
+    """What Ollama does otherwise than asked. Arrays: nothing."""
+    if is_array(load.users, load.context):
+        return ()
+    notes = []
+    own = default_context(machine, s.gpu_overhead)
+    own = min(own, model.trained_context or own)
+    if own != s.context_length:
+        notes.append(
+            say(
+                "Ollama's own context on this machine is {own} tokens; OLLAMA_CONTEXT_LENGTH sets another.",
+                own=f"{own:,}",
+            )
+        )
+    if s.context_length < load.context:
+        notes.append(
+            say("Ollama cuts the context to the {n} tokens the model was trained for.", n=f"{s.context_length:,}")
+        )
+    if s.num_parallel < load.users:
+        notes.append(
+            say("Only {n} of {users} users are served at a time; the others wait.", n=s.num_parallel, users=load.users)
+        )
+    if used is not machine:
+        notes.append(say("Ollama puts the model on one GPU only: its estimate fits there."))
+    if s.gpu_overhead:
+        kept = format_bytes(s.gpu_overhead)
+        notes.append(say("OLLAMA_GPU_OVERHEAD {kept} lowers the default context and nothing else.", kept=kept))
+    if any(".nextn." in t.name for t in model.tensors):
+        notes.append(say("Ollama drafts with the file's prediction layers; their memory is not priced."))
+    return (*notes, say("Ollama runs llama.cpp {its}; newer rules are used.", its=LLAMA_CPP))
+
+
+def command(model: Model, machine: Machine, settings: Settings) -> Command:
+    """`ollama serve` with its variables. The model is made or pulled besides: see `client`."""
+    env = {
+        "OLLAMA_CONTEXT_LENGTH": str(settings.context_length),
+        "OLLAMA_NUM_PARALLEL": str(settings.num_parallel),
+        "OLLAMA_KV_CACHE_TYPE": settings.kv_cache_type,
+        "OLLAMA_KEEP_ALIVE": settings.keep_alive,
+        "OLLAMA_MAX_LOADED_MODELS": str(settings.max_loaded_models or 1),
+    }
+    if settings.flash_attention != "auto":
+        env["OLLAMA_FLASH_ATTENTION"] = "1" if settings.flash_attention == "on" else "0"
+    if settings.igpu_enable != "auto":
+        env["OLLAMA_IGPU_ENABLE"] = "1" if settings.igpu_enable == "on" else "0"
+    if settings.gpu_overhead:
+        env["OLLAMA_GPU_OVERHEAD"] = str(settings.gpu_overhead)
+    if settings.sched_spread:
+        env["OLLAMA_SCHED_SPREAD"] = "1"
+    if settings.backend == "cpu":
+        env |= {"CUDA_VISIBLE_DEVICES": "-1", "ROCR_VISIBLE_DEVICES": "-1", "GGML_VK_VISIBLE_DEVICES": "-1"}
+    return Command(("ollama", "serve"), MappingProxyType(env))
+
+
+def client(model: Model) -> tuple[tuple[str, ...], ...]:
+    """What is run beside `ollama serve`: a GGUF file is taken in first, a name is pulled by `run`."""
+    if model.source.endswith(".gguf"):
+        name = "".join(c if c.isalnum() or c in "._-" else "-" for c in model.name.lower()).strip("-.") or "model"
+        return (("ollama", "create", name, "-f", "Modelfile"), ("ollama", "run", name))
+    return (("ollama", "run", model.name),)
+
+
+def modelfile(model: Model, settings: Settings) -> str:
+    """The Modelfile for a GGUF file: where it is, and the batch that was planned."""
+    return (
+        f"FROM {model.source}\nPARAMETER num_ctx {settings.context_length}\nPARAMETER num_batch {settings.num_batch}\n"
+    )
+
+
+def read(lines: Iterable[str]) -> log.Reported:
+    """What `ollama serve` printed: llama-server's lines pass through it. [B]"""
+    return log.read(lines)

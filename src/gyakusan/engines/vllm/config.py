@@ -1,0 +1,94 @@
+"""A Hugging Face config.json as vLLM reads it: through transformers, which fills in what the file leaves out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from gyakusan.core.model import Attention, Memory, Model
+from gyakusan.models import families
+from gyakusan.models.families.configs import TEXT
+from gyakusan.models.formats.quantization import checkpoint
+
+DEFAULTS: Mapping[str, Mapping[str, Any]] = {
+    "exaone4": {"sliding_window": 4096, "sliding_window_pattern": 4},
+    "mistral": {"sliding_window": 4096},
+    "glm4_moe_lite": {
+        "num_hidden_layers": 47,
+        "hidden_size": 2048,
+        "intermediate_size": 10240,
+        "moe_intermediate_size": 1536,
+        "num_attention_heads": 20,
+        "vocab_size": 154880,
+        "max_position_embeddings": 202752,
+        "n_routed_experts": 64,
+        "n_shared_experts": 1,
+        "num_experts_per_tok": 4,
+        "q_lora_rank": 768,
+        "kv_lora_rank": 512,
+        "qk_rope_head_dim": 64,
+        "qk_nope_head_dim": 192,
+        "v_head_dim": 256,
+    },
+}
+"""model_type -> what transformers 5 takes for absent keys, where it changes memory."""
+EVERYWHERE = ("mistral", "mixtral", "phi3", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe", "starcoder2")
+"""model_types whose one sliding_window holds for every layer; our families, after llama.cpp, give them none."""
+
+
+def model(config: Mapping[str, Any], *, name: str = "", quantized: bool = True) -> Model:
+    """The Model of a config.json. Raises Malformed, Unsupported. quantized: False ignores its quantization_config."""
+    filled = _filled(config)
+    found = families.unquantized(families.convert(filled), name=name)
+    found = replace(found, memory=_windows(found, _text(filled)))
+    stored = checkpoint(filled if quantized else {k: v for k, v in filled.items() if k != "quantization_config"})
+    return replace(found, checkpoint=stored, quantization=stored.method or stored.dtype)
+
+
+def _text(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The language part of a config."""
+    return next((config[n] for n in TEXT if isinstance(config.get(n), Mapping)), config)
+
+
+def _filled(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    """With transformers' defaults. A key that is there and null stays null."""
+    inner = _text(config)
+    missing = DEFAULTS.get(str(inner.get("model_type", config.get("model_type"))), {})
+    if inner is config:
+        return {**missing, **config}
+    key = next(n for n in TEXT if config.get(n) is inner)
+    return {**config, key: {**missing, **inner}}
+
+
+def memory(found: Model) -> tuple[Memory, ...]:
+    """What vLLM keeps of a model: windows where its config has them and the family, after llama.cpp, has not.
+
+    Source: config/cache.py (one sliding_window holds for every layer of a model without layer_types), transformers 5
+    (Exaone4Config: every `sliding_window_pattern`-th layer is full; Qwen: only with use_sliding_window).
+    """
+    written = found.stored.config if found.stored is not None else {}
+    return found.once("vllm memory", lambda m: _windows(m, _text(_filled(written)))) if written else found.memory
+
+
+def _windows(found: Model, config: Mapping[str, Any]) -> tuple[Memory, ...]:
+    window, kind = config.get("sliding_window"), config.get("model_type")
+    plain = tuple(g for g in found.memory if isinstance(g, Attention) and g.window is None)
+    if not isinstance(window, int) or window <= 0 or plain != found.memory or config.get("layer_types"):
+        return found.memory
+    if kind == "exaone4":
+        return _every(plain, window, int(config.get("sliding_window_pattern") or 0))
+    if kind not in EVERYWHERE or (str(kind).startswith("qwen") and not config.get("use_sliding_window")):
+        return found.memory
+    return tuple(replace(g, window=window) for g in plain)
+
+
+def _every(groups: tuple[Attention, ...], window: int, period: int) -> tuple[Memory, ...]:
+    """Every `period`-th layer full, the others with a window."""
+    parts: list[Memory] = []
+    for group in groups:
+        full = tuple(i for i in group.layers if not period or (i + 1) % period == 0)
+        slides = tuple(i for i in group.layers if i not in full)
+        parts += [replace(group, layers=full)] if full else []
+        parts += [replace(group, layers=slides, window=window)] if slides else []
+    return tuple(parts)

@@ -1,0 +1,65 @@
+"""How `vllm serve` is started with exactly the planned settings. Source: vLLM 0.32.0, engine/arg_utils.py, envs.py."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from gyakusan.core.model import Model
+from gyakusan.engines.base import Command
+from gyakusan.engines.vllm.settings import Settings, check
+
+PROGRAM = ("vllm", "serve")
+ONLINE = ("fp8", "bitsandbytes")
+"""Methods that quantise a 16-bit checkpoint while it is loaded; the others must be published so."""
+
+
+def command(model: Model, settings: Settings, *, host: str = "127.0.0.1", port: int = 8000) -> Command:
+    """Program, arguments and environment. Never a key: vLLM reads VLLM_API_KEY. Raises BadSetting, UnknownName.
+
+    Where the settings ask for a kind of checkpoint that the model is not, its place stands in angle brackets.
+    """
+    check(settings)
+    plain = model.checkpoint is None or not model.checkpoint.method
+    needed = settings.quantization not in ("auto", "none", *ONLINE) and plain
+    name = f"<{settings.quantization} checkpoint of {repository(model)}>" if needed else repository(model)
+    flags = [*PROGRAM, name, "--host", host, "--port", str(port), *_memory(settings)]
+    if settings.tensor_parallel > 1:
+        flags += ["--tensor-parallel-size", str(settings.tensor_parallel)]
+    if settings.pipeline_parallel > 1:
+        flags += ["--pipeline-parallel-size", str(settings.pipeline_parallel)]
+    if settings.quantization in ONLINE and plain:
+        flags += ["--quantization", settings.quantization]
+    return Command(tuple(flags), MappingProxyType(_environment(model, settings)))
+
+
+def _memory(settings: Settings) -> list[str]:
+    """The flags that change memory. What every server would choose anyway is said too: a default may move."""
+    flags = ["--max-model-len", str(settings.max_model_len), "--max-num-seqs", str(settings.max_num_seqs)]
+    flags += ["--max-num-batched-tokens", str(settings.max_num_batched_tokens)]
+    flags += ["--gpu-memory-utilization", f"{settings.gpu_memory_utilization:g}"]
+    flags += ["--kv-cache-dtype", settings.kv_cache_dtype]
+    flags += ["--block-size", str(settings.block_size)] if settings.block_size else []
+    flags += ["--enable-prefix-caching" if settings.enable_prefix_caching else "--no-enable-prefix-caching"]
+    flags += ["--enforce-eager"] if settings.enforce_eager else []
+    flags += ["--mamba-ssm-cache-dtype", settings.state_dtype] if settings.state_dtype != "auto" else []
+    flags += ["--kv-cache-memory-bytes", str(settings.memory_kept)] if settings.memory_kept else []
+    return flags
+
+
+def _environment(model: Model, settings: Settings) -> dict[str, str]:
+    """Internal sockets on the loopback, no usage statistics; a longer context than trained must be allowed."""
+    found = {"VLLM_HOST_IP": "127.0.0.1", "VLLM_NO_USAGE_STATS": "1"}
+    if model.trained_context and settings.max_model_len > model.trained_context:
+        found["VLLM_ALLOW_LONG_MAX_MODEL_LEN"] = "1"
+    return found
+
+
+def repository(model: Model) -> str:
+    """What follows `vllm serve`: a directory or the repository that our catalogue knows a model by."""
+    source = model.source.removeprefix("hf:")
+    if not source.startswith("catalog:"):
+        return source or model.name
+    from gyakusan.catalog.models import find
+
+    names = find(source.removeprefix("catalog:")).aliases
+    return next((n for n in names if "/" in n), model.name)

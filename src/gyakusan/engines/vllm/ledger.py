@@ -1,0 +1,160 @@
+"""vLLM's memory, charged to the devices of a machine."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+
+from gyakusan.core.broadcast import Number, is_array
+from gyakusan.core.ledger import Account, Engine, Ledger, Line, LineKind
+from gyakusan.core.load import Load
+from gyakusan.core.machine import Device, Machine
+from gyakusan.core.model import Model
+from gyakusan.engines.vllm import launch, profile
+from gyakusan.engines.vllm.blocks import Group, Reservation
+from gyakusan.engines.vllm.pool import Pool, pool, requested
+from gyakusan.engines.vllm.settings import VERSION, Settings, check
+from gyakusan.engines.vllm.weights import stored
+from gyakusan.errors import BadSetting
+from gyakusan.message import Message, say
+from gyakusan.units import GIB
+
+UNKNOWN_HOST = Device("host RAM", "host", None, "cpu")
+PROCESS = (1.0, 1.5, 2.0)
+"""Resident memory of one of the server's processes: seen 1 to 2 GiB. [GiB]"""
+
+
+def ledger(model: Model, load: Load, machine: Machine, settings: Settings) -> Ledger:
+    """Bytes by device and kind; each GPU's account holds what one rank takes. Raises BadSetting, UnknownName."""
+    chosen = check(settings)
+    gpus = machine.gpus[: chosen.world]
+    if len(gpus) < chosen.world:
+        raise BadSetting(
+            "{name} has {has} GPUs, {asked} are asked for.",
+            name=machine.name,
+            has=len(machine.gpus),
+            asked=chosen.world,
+            mend="Lower tensor_parallel or pipeline_parallel.",
+        )
+    pools = tuple(pool(model, chosen, g, stage=i // chosen.tensor_parallel) for i, g in enumerate(gpus))
+    accounts = tuple(_account(model, load, g, p) for g, p in zip(gpus, pools, strict=True))
+    if gpus[0].kind == "unified":
+        accounts = (replace(accounts[0], lines=(*accounts[0].lines, _process(chosen))), *accounts[1:])
+    else:
+        accounts = (*accounts, Account(machine.host or UNKNOWN_HOST, (_process(chosen),)))
+    notes = tuple(_notes(model, load, machine, chosen, pools))
+    return Ledger(model, Engine("vLLM", VERSION), asdict(chosen), load, accounts, notes)
+
+
+def _account(model: Model, load: Load, gpu: Device, found: Pool) -> Account:
+    settings = found.settings
+    lines = [_weights(model, settings, found)]
+    lines += [_kept(group, found.reservation, load, settings) for group in _by_kind(found.reservation)]
+    peak = profile.activation(model, settings)
+    batch = say("activations of the largest batch, or sampling: measured when the server starts")
+    formula = f"{settings.max_num_batched_tokens} tokens x {profile.token_bytes(model, settings.tensor_parallel):,} B"
+    lines.append(Line("scratch", peak.best, "measured", batch, formula, peak.low, peak.high))
+    captured = profile.graphs(settings)
+    if captured is not profile.NOTHING:
+        lines.append(Line("scratch", captured.best, "measured", say("CUDA graphs"), "", captured.low, captured.high))
+    rest = profile.base(gpu)
+    lines.append(Line("overhead", rest.best, "measured", say("libraries and communication"), "", rest.low, rest.high))
+    return Account(_limited(gpu, settings), tuple(lines))
+
+
+def _weights(model: Model, settings: Settings, found: Pool) -> Line:
+    form = stored(model, settings)
+    share = say("one of {n} shares, {quantization}", n=settings.world, quantization=form.method or form.dtype)
+    w = found.weights
+    return Line("weights", w.best, "read" if form.tensors else "derived", share, low=w.low, high=w.high)
+
+
+def _by_kind(found: Reservation) -> tuple[tuple[Group, ...], ...]:
+    """Groups that keep tokens, and those that keep states."""
+    states = tuple(g for g in found.groups if g.parts and g.parts[0].kind == "state")
+    rest = tuple(g for g in found.groups if g not in states)
+    return tuple(part for part in (rest, states) if part)
+
+
+def _kept(groups: tuple[Group, ...], found: Reservation, load: Load, settings: Settings) -> Line:
+    """What the users' conversations reserve of the pool, all groups of one kind together."""
+    recurrent = groups[0].parts[0].kind == "state"
+    blocks: Number = sum(g.blocks(settings) for g in groups)
+    layers = sum(len(p.layers) for g in groups for p in g.parts)
+    reason = (
+        say("{n} layers keep a state for each user, in blocks of the pool", n=layers)
+        if recurrent
+        else say("{n} layers reserve blocks of the pool for {users} users", n=layers, users=load.users)
+    )
+    formula = "" if is_array(blocks, load.users) else f"{load.users} x {blocks} blocks x {found.block:,} B"
+    kind: LineKind = "recurrent_state" if recurrent else "kv_cache"
+    return Line(kind, load.users * blocks * found.block, "derived", reason, formula)
+
+
+def _limited(gpu: Device, settings: Settings) -> Device:
+    """The device as far as the server uses it: a share of what CUDA counts, never more than is free."""
+    if gpu.memory is None:
+        return gpu
+    limit = requested(profile.visible(gpu), settings)
+    if gpu.usable is not None and gpu.usable <= limit:
+        return gpu
+    reason = say(
+        "vLLM takes {share} % of the memory that CUDA counts", share=round(settings.gpu_memory_utilization * 100)
+    )
+    return replace(gpu, reserved=gpu.memory - limit, reserved_basis="derived", reserved_reason=reason)
+
+
+def _process(settings: Settings) -> Line:
+    """The API server, the engine and one worker for each GPU, in RAM. [B]"""
+    count = 1 + (settings.world if settings.world > 1 else 1)
+    low, best, high = (round(x * GIB * count / 2) for x in PROCESS)
+    return Line("overhead", best, "measured", say("{n} server processes", n=count), low=low, high=high)
+
+
+def _notes(model: Model, load: Load, machine: Machine, settings: Settings, pools: tuple[Pool, ...]) -> list[Message]:
+    notes = []
+    first = min(pools, key=lambda p: p.available.best) if not is_array(settings.max_num_batched_tokens) else pools[0]
+    if not is_array(settings.max_model_len, settings.max_num_batched_tokens, settings.max_num_seqs):
+        notes.append(_capacity(first))
+    if len(machine.gpus) > settings.world:
+        notes.append(say("{n} of {all} GPUs are used.", n=settings.world, all=len(machine.gpus)))
+    if len({g.memory for g in machine.gpus[: settings.world]}) > 1:
+        notes.append(say("The smallest GPU decides how many blocks each of them holds."))
+    short = [g for g in machine.gpus[: settings.world] if _scarce(g, settings)]
+    if short:
+        notes.append(
+            say(
+                "vLLM would not start: it asks for {share} % of {name}, and less is free. Lower gpu_memory_utilization.",
+                share=round(settings.gpu_memory_utilization * 100),
+                name=short[0].name,
+            )
+        )
+    if settings.quantization not in ("auto", "none", *launch.ONLINE) and model.checkpoint is None:
+        notes.append(
+            say(
+                "Priced as {method}: vLLM loads no {quantization}. Serve a checkpoint that is published so.",
+                method=settings.quantization,
+                quantization=model.quantization,
+            )
+        )
+    if model.checkpoint is not None and model.checkpoint.beside and not model.checkpoint.tensors:
+        notes.append(say("The parts that see or hear are estimated from the config."))
+    if machine.gpus and machine.gpus[0].kind != "unified" and (machine.host is None or machine.host.memory is None):
+        notes.append(say("The computer's RAM is not known: it is listed, not checked."))
+    return notes
+
+
+def _scarce(gpu: Device, settings: Settings) -> bool:
+    return gpu.usable is not None and requested(profile.visible(gpu), settings) > gpu.usable
+
+
+def _capacity(found: Pool) -> Message:
+    """How much the pool holds, as a range."""
+    a, length = found.available, found.settings.max_model_len
+    return say(
+        "The pool holds {tokens} tokens ({low} to {high}): {requests} requests of {length} at once.",
+        tokens=int(found.tokens(a.best)),
+        low=int(found.tokens(a.low)),
+        high=int(found.tokens(a.high)),
+        requests=f"{found.requests(a.best):.2f}",
+        length=length,
+    )

@@ -1,0 +1,240 @@
+"""Pages: what one block takes in one layer of each kind.
+
+Source: vLLM 0.32.0, v1/kv_cache_interface.py (the KVCacheSpec classes), platforms/interface.py
+(_align_hybrid_block_size), model_executor/layers/mamba/mamba_utils.py (MambaStateShapeCalculator).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from gyakusan.core.broadcast import Number, ceil_div, least, round_up
+from gyakusan.core.model import Attention, Compressed, Indexer, Latent, Layers, Model, Recurrent
+from gyakusan.engines.vllm.config import memory
+from gyakusan.engines.vllm.settings import CACHE_BYTES, STATE_BYTES, Settings
+from gyakusan.errors import BadSetting
+
+Kind = Literal["full", "latent", "window", "chunk", "state"]
+BLOCK = 16
+"""Tokens of a block where a backend wants no other (CacheConfig.DEFAULT_BLOCK_SIZE). [tokens]"""
+HYBRID_LATENT = 128
+"""Latent attention beside recurrent layers: blocks are a multiple of this (_align_hybrid_block_size). [tokens]"""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What one block takes in each of `layers`.
+
+    block: tokens in a block [tokens]; bytes: of one layer's page [B]; window: tokens that stay visible, 0 = all [tokens];
+    states: blocks that a request holds whatever its length (kind "state").
+    """
+
+    kind: Kind
+    layers: Layers
+    block: int
+    bytes: int
+    window: int = 0
+    states: int = 0
+
+    def blocks(self, settings: Settings) -> Number:
+        """Blocks that one request of full length reserves. Source: each spec's max_memory_usage_bytes."""
+        length, flying = settings.max_model_len, settings.in_flight
+        match self.kind:
+            case "state":
+                return self.states
+            case "window":
+                return ceil_div(least(self.window - 1 + flying, length), self.block) + 1
+            case "chunk":
+                return ceil_div(least(self.window + flying, length), self.block)
+            case _:
+                return ceil_div(length, self.block)
+
+
+def pages(model: Model, settings: Settings, *, readers: bool = False) -> tuple[Page, ...]:
+    """The pages of a model on one rank. Raises BadSetting if the heads cannot be shared out.
+
+    readers: also count layers that read another layer's cache. vLLM leaves them out (v1/worker/gpu_model_runner.py,
+    get_kv_cache_spec); asking each layer for its own specification, as a recording may, counts them.
+    """
+    if any(isinstance(g, Compressed) for g in model.memory):
+        return _compressed(model)
+    attention = _attention(model, settings, readers)
+    states = [_state(model, g, settings) for g in model.memory if isinstance(g, Recurrent)]
+    return (*_aligned(attention, states, settings),) if states else attention
+
+
+def cache_bytes(model: Model, settings: Settings) -> int:
+    """Bytes of one key's or value's number. [B] "auto" follows the checkpoint (utils/torch_utils.py)."""
+    declared = model.checkpoint.cache if model.checkpoint else ""
+    name = declared if settings.kv_cache_dtype == "auto" and declared else settings.kv_cache_dtype
+    return CACHE_BYTES[name]
+
+
+def _attention(model: Model, settings: Settings, readers: bool) -> tuple[Page, ...]:
+    block, size = _block(model, settings), cache_bytes(model, settings)
+    found = []
+    for group in memory(model):
+        match group:
+            case Attention():
+                layers = group.layers + (group.shared if readers else ())
+                width = _kv_heads(group, settings) * (group.key_head + group.value_head)
+                kind: Kind = "full" if not group.window else "chunk" if group.chunked else "window"
+                found.append(Page(kind, layers, block, width * block * size, group.window or 0))
+            case Latent():
+                token = _latent_bytes(model, group, size)
+                kind = "window" if group.window else "latent"
+                found.append(Page(kind, group.layers, block, token * block, group.window or 0))
+            case Indexer():
+                found.append(Page("latent", group.layers, block, _index_bytes(model, group) * block))
+            case _:
+                pass
+    return tuple(found)
+
+
+def _kv_heads(group: Attention, settings: Settings) -> int:
+    """Key-value heads on one rank: replicated where there are fewer than ranks. ModelConfig.get_num_kv_heads."""
+    heads, ranks = group.key // group.key_head, settings.tensor_parallel
+    if (heads % ranks if heads >= ranks else ranks % heads) or group.heads % ranks:
+        raise BadSetting(
+            "{heads} heads with {kv} for keys and values cannot be shared out over {ranks} GPUs.",
+            heads=group.heads,
+            kv=heads,
+            ranks=ranks,
+            mend="Choose a tensor_parallel that divides both numbers.",
+        )
+    return max(1, heads // ranks)
+
+
+def _sparse(model: Model) -> bool:
+    """True if an indexer chooses among latent vectors (DeepSeek-V3.2, GLM-5)."""
+    return any(isinstance(g, Indexer) for g in model.memory) and any(isinstance(g, Latent) for g in model.memory)
+
+
+def _latent_bytes(model: Model, group: Latent, size: int) -> int:
+    """One token's latent vector. [B]
+
+    Sparse attention at 8 bits packs rank values, 4 scales of 4 B and the rotated part in 16 bits: 656 B where the rank is
+    512 ("fp8_ds_mla", mla_attention.py).
+    """
+    if size == 1 and _sparse(model):
+        return group.rank + group.rank // 128 * 4 + 2 * group.rope
+    return group.key * size
+
+
+def _index_bytes(model: Model, group: Indexer) -> int:
+    """One token's indexer key. [B] Beside latent vectors 8 bits and one f32 scale for 128 values; else 16 bits."""
+    return group.key + group.key // 128 * 4 if _sparse(model) else 2 * group.key
+
+
+def _block(model: Model, settings: Settings) -> int:
+    """Tokens of a block before recurrent layers raise it. [tokens]
+
+    Source: get_supported_kernel_block_sizes of the backends: sparse latent attention and its 8-bit dense form 64
+    (v1/attention/backends/mla), MiniMax-M3's block-sparse attention 128 (models/minimax_m3).
+    """
+    if settings.block_size:
+        return settings.block_size
+    latent = any(isinstance(g, Latent) for g in model.memory)
+    if any(isinstance(g, Indexer) for g in model.memory):
+        return 64 if latent else 128
+    return 64 if latent and cache_bytes(model, settings) == 1 else BLOCK
+
+
+def _state(model: Model, group: Recurrent, settings: Settings) -> Page:
+    """The state of one recurrent layer; its block is set when it is aligned."""
+    ranks, more = settings.tensor_parallel, settings.speculative_tokens
+    if group.rank % ranks or group.inner % ranks:
+        raise BadSetting(
+            "A recurrent layer of width {width} cannot be shared out over {ranks} GPUs.",
+            width=group.inner,
+            ranks=ranks,
+            mend="Choose a smaller tensor_parallel.",
+        )
+    convolution = _convolved(group, ranks) * (group.kernel - 1 + more) if group.kernel else group.convolution
+    size = (convolution * 2 + group.state * state_bytes(model, group, settings)) // ranks
+    held = 1 if not settings.enable_prefix_caching else 2 + _checkpoints(model, group)
+    return Page("state", group.layers, 0, size, states=held + more)
+
+
+def _convolved(group: Recurrent, ranks: int) -> int:
+    """Width that the convolution sees, over all ranks. [values] Mamba 2 repeats groups that ranks cannot share."""
+    if not group.groups or group.kind == "kda":
+        return group.convolution // max(1, group.kernel - 1)
+    groups = group.groups
+    if group.kind == "mamba2" and groups % ranks:
+        if groups != 1:
+            raise BadSetting(
+                "{groups} groups of a Mamba layer cannot be shared out over {ranks} GPUs.",
+                groups=groups,
+                ranks=ranks,
+                mend="Choose a tensor_parallel that divides them.",
+            )
+        groups = ranks
+    return group.inner + 2 * groups * group.state_size
+
+
+def state_bytes(model: Model, group: Recurrent, settings: Settings) -> int:
+    """Bytes of one number of a recurrent state. [B] The convolution's part is always in the model's type.
+
+    Source: mamba_utils.py (kda_state_dtype: f32), models/config.py (NemotronH: f32 unless mamba_ssm_cache_dtype says
+    otherwise; Qwen3.5: mamba_ssm_dtype, which every published config sets to float32); else the model's type.
+    """
+    declared = model.checkpoint.state if model.checkpoint else ""
+    wide = group.kind == "kda" or model.architecture.startswith("nemotron_h")
+    if model.checkpoint is None:
+        wide = wide or model.architecture in ("qwen35", "qwen35moe")
+    usual = "float32" if wide else "bfloat16"
+    name = settings.state_dtype if settings.state_dtype != "auto" else declared or usual
+    return STATE_BYTES.get(name) or 2
+
+
+def _checkpoints(model: Model, group: Recurrent) -> int:
+    """Blocks for a state saved within a prompt, with prefix caching. Source: mamba_mixer2.py, models/kimi_k3/nvidia/kda.py."""
+    return int(group.kind == "mamba2" or model.architecture == "kimi-k3")
+
+
+def _aligned(attention: tuple[Page, ...], states: list[Page], settings: Settings) -> tuple[Page, ...]:
+    """Attention blocks raised until a page holds a state, states padded to that page (_align_hybrid_block_size)."""
+    state = max(p.bytes for p in states)
+    if not attention:
+        return tuple(replace(p, block=1) for p in states)
+    first = next((p for p in attention if p.kind in ("full", "latent")), attention[0])
+    token = first.bytes // first.block
+    step = max(first.block, HYBRID_LATENT if first.kind == "latent" else 0)
+    block = max(first.block, step * -(-state // (step * token)))
+    raised = tuple(replace(p, block=block, bytes=p.bytes // p.block * block) for p in attention)
+    return (*raised, *(replace(p, block=block, bytes=block * token) for p in states))
+
+
+PACKED = 584
+"""One token or compressed key of DeepSeek-V4: 448 B, 64 rotated values in 16 bits, 8 B of scales (fp8_ds_mla). [B]"""
+ALIGN = 576
+"""Its pages are a multiple of this. [B]"""
+SCALED = 132
+"""An indexer's key: 128 values in 8 bits and a scale. [B]"""
+
+
+def _compressed(model: Model) -> tuple[Page, ...]:
+    """DeepSeek-V4: always 8 bits. Windows in blocks of 64 tokens, compressed keys in blocks of 256.
+
+    Source: models/deepseek_v4/attention.py, compressor.py; v1/attention/backends/mla/sparse_swa.py.
+    """
+    groups = [g for g in model.memory if isinstance(g, Compressed)]
+    every = tuple(sorted(i for g in groups for i in g.layers))
+    found = [Page("window", every, 64, _padded(64 * PACKED), groups[0].window)]
+    for group in groups:
+        if not group.ratio:
+            continue
+        overlap, block = (2, 4) if group.ratio == 4 else (1, 8)
+        found.append(Page("latent", group.layers, 256, _padded(256 // group.ratio * PACKED)))
+        visible = overlap * group.ratio
+        found.append(Page("window", group.layers, block, _padded(block * 8 * overlap * group.key), visible))
+        if group.indexer:
+            found.append(Page("latent", group.layers, 256, _padded(256 // group.ratio * SCALED)))
+            found.append(Page("window", group.layers, block, _padded(block * 8 * overlap * group.indexer), visible))
+    return tuple(found)
+
+
+def _padded(size: int) -> int:
+    return int(round_up(size, ALIGN))

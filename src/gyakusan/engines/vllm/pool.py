@@ -1,0 +1,75 @@
+"""The pool: what is left for blocks after weights and profiling, and how many requests it holds.
+
+Source: vLLM 0.32.0, v1/worker/utils.py (request_memory), v1/worker/gpu_worker.py (determine_available_memory),
+v1/core/kv_cache_utils.py (get_kv_cache_capacity).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gyakusan.core.broadcast import Number, least, most
+from gyakusan.core.machine import Device
+from gyakusan.core.model import Model
+from gyakusan.engines.vllm import profile
+from gyakusan.engines.vllm.blocks import Reservation, reservation
+from gyakusan.engines.vllm.profile import Range
+from gyakusan.engines.vllm.settings import Settings, release
+from gyakusan.engines.vllm.weights import Weights, weights
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """One rank's pool. requested: what the server takes [B]; available: of that, for blocks [B], as a range."""
+
+    requested: int
+    weights: Weights
+    available: Range
+    reservation: Reservation
+    settings: Settings
+
+    def blocks(self, available: Number) -> Number:
+        """Blocks in so many bytes. get_kv_cache_config_from_groups."""
+        return most(available, 0) // self.reservation.block
+
+    def requests(self, available: Number) -> Number:
+        """Requests of full length that fit at once ("Maximum concurrency")."""
+        return self.blocks(available) / self.reservation.blocks
+
+    def tokens(self, available: Number) -> Number:
+        """What the server prints as its cache size. [tokens]
+
+        Until 0.20: blocks shared out over the groups, of the smallest block's tokens; since: requests x their length.
+        """
+        if release(self.settings.version) <= (0, 20):
+            return self.blocks(available) // len(self.reservation.groups) * self.reservation.tokens
+        return self.requests(available) * self.settings.max_model_len // 1
+
+
+def requested(total: int, settings: Settings) -> int:
+    """What the server takes of `total` [B]. [B] utils.request_memory: rounded up."""
+    return -int(-total * settings.gpu_memory_utilization // 1)
+
+
+def pool(model: Model, settings: Settings, device: Device, *, stage: int = 0, total: int = 0, loaded: int = 0) -> Pool:
+    """The pool of one rank of pipeline stage `stage`.
+
+    total: the device's memory as CUDA counts it, 0 = worked out [B]; loaded: weights as the server reported, 0 = priced [B].
+    """
+    taken = requested(total or profile.visible(device), settings)
+    held = Weights(loaded, loaded, loaded) if loaded else weights(model, settings, stage, backend=device.backend)
+    used = profile.activation(model, settings) + profile.base(device) + profile.graphs(settings)
+    if settings.memory_kept:
+        free = Range(settings.memory_kept, settings.memory_kept, settings.memory_kept)
+    else:
+        free = Range(*(most(taken - w - u, 0) for w, u in zip(held.all_high_first, _descending(used), strict=True)))
+    return Pool(taken, held, free, reservation(model, settings, stage=stage), settings)
+
+
+def _descending(used: Range) -> tuple[Number, Number, Number]:
+    return used.high, used.best, used.low
+
+
+def fewest(pools: tuple[Pool, ...]) -> Number:
+    """Blocks that every rank has: the smallest pool decides (get_kv_cache_configs)."""
+    return least(*(p.blocks(p.available.best) for p in pools))

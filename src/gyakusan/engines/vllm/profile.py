@@ -1,0 +1,96 @@
+"""What vLLM measures at its start and no formula gives, as ranges calibrated on public logs (profile.toml)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from gyakusan.core.broadcast import Number, least, most
+from gyakusan.core.machine import Device
+from gyakusan.core.model import Experts, Model
+from gyakusan.engines.vllm.settings import Settings, release
+from gyakusan.units import GIB
+
+Place = Literal["cuda", "rocm", "unified"]
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """low, best, high. [B]"""
+
+    low: Number
+    best: Number
+    high: Number
+
+    def __add__(self, other: Range) -> Range:
+        return Range(self.low + other.low, self.best + other.best, self.high + other.high)
+
+
+NOTHING = Range(0, 0, 0)
+
+
+@cache
+def data() -> Mapping[str, Any]:
+    """profile.toml."""
+    import tomllib
+
+    return tomllib.loads((Path(__file__).parent / "profile.toml").read_text("utf-8"))
+
+
+def place(device: Device) -> Place:
+    """Which points a device is judged by."""
+    if device.kind == "unified":
+        return "unified"
+    return "rocm" if device.backend == "rocm" else "cuda"
+
+
+def visible(device: Device) -> int:
+    """The memory that vLLM takes its share of. [B] 0 if unknown. A driver counts more than CUDA does."""
+    memory, about = device.memory or 0, data()["visible"].get(place(device))
+    if about is None:
+        return memory
+    kept: float = min(memory * (1 - about["share"]), about["most_kept"] * GIB)
+    return memory - math.floor(kept)
+
+
+def token_bytes(model: Model, ranks: int = 1) -> int:
+    """Width of the activations of one token: the stream four times, and the widest feed-forward network three times. [B]
+
+    The form is llama.cpp's, whose compute buffers it gives exactly; here it only says how models compare.
+    """
+    widest = 0
+    for group in model.feed_forward:
+        if isinstance(group, Experts):
+            one = group.used * (3 * group.width // ranks + model.embedding) + 3 * group.shared // ranks
+        else:
+            one = 3 * group.width // ranks
+        widest = max(widest, one)
+    return 2 * (4 * model.embedding + widest)
+
+
+def activation(model: Model, settings: Settings) -> Range:
+    """Peak of the largest batch, or of sampling for all requests at once. [B]"""
+    tokens = settings.max_num_batched_tokens * token_bytes(model, settings.tensor_parallel)
+    logits = least(settings.max_num_seqs, settings.max_num_batched_tokens) * model.vocabulary * 4
+    batch, sampler = data()["activation"], data()["sampler"]
+    return Range(*(most(tokens * batch[k], logits * sampler[k]) for k in ("low", "best", "high")))
+
+
+def base(device: Device) -> Range:
+    """Context, libraries and communication. [B]"""
+    return _gib(data()["base"][place(device)])
+
+
+def graphs(settings: Settings) -> Range:
+    """CUDA graphs, as far as they are taken off the pool: not until 0.20, where they came on top. [B]"""
+    if settings.enforce_eager or release(settings.version) <= (0, 20):
+        return NOTHING
+    return _gib(data()["graphs"])
+
+
+def _gib(table: Mapping[str, float]) -> Range:
+    return Range(*(round(table[k] * GIB) for k in ("low", "best", "high")))

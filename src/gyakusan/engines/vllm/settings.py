@@ -1,0 +1,133 @@
+"""Settings of vLLM that change memory, with the server's own defaults.
+
+Source: vLLM 0.32.0, engine/arg_utils.py (EngineArgs.get_batch_defaults), config/cache.py, config/vllm.py.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, fields
+from typing import Any
+
+from gyakusan.core.broadcast import Number, is_array
+from gyakusan.core.machine import Machine
+from gyakusan.errors import BadSetting, unknown
+from gyakusan.message import say
+from gyakusan.units import GIB
+
+VERSION = "0.32.0"
+"""The version whose source these rules come from."""
+UTILIZATION = 0.92
+"""Share of a GPU's whole memory that the server takes (config/cache.py)."""
+CACHE_BYTES = {"auto": 2, "bfloat16": 2, "float16": 2, "fp8": 1, "fp8_e4m3": 1, "fp8_e5m2": 1, "fp8_ds_mla": 1}
+"""--kv-cache-dtype -> bytes of a value [B]. "auto" is the model's type unless the checkpoint declares another."""
+QUANTIZATIONS = ("auto", "none", "fp8", "int8", "awq", "gptq", "nvfp4", "mxfp4", "bitsandbytes")
+"""Kinds of checkpoint that are priced by name; `weights.METHODS` says how each is stored."""
+STATE_BYTES = {"auto": 0, "float32": 4, "bfloat16": 2, "float16": 2}
+"""--mamba-ssm-cache-dtype -> bytes of a value [B]; 0: the model decides."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How the server is started. Lengths, sequences and batched tokens may be arrays.
+
+    max_model_len: tokens of one request, prompt and answer [tokens]; max_num_seqs: requests in one batch;
+    max_num_batched_tokens: tokens of one batch [tokens]; gpu_memory_utilization: share of the whole memory;
+    block_size: tokens of a block, 0 = the attention backend's own [tokens]; kv_cache_dtype: a key of CACHE_BYTES;
+    tensor_parallel, pipeline_parallel: GPUs that share each layer, groups of GPUs that share out the layers;
+    enforce_eager: no CUDA graphs; version: of vLLM, rules differ; speculative_tokens: drafted for each step;
+    state_dtype: a key of STATE_BYTES; memory_kept: --kv-cache-memory-bytes, 0 = what is left after profiling [B];
+    quantization: of the checkpoint, "auto" = as it says itself, else a key of QUANTIZATIONS.
+    """
+
+    max_model_len: Number
+    max_num_seqs: Number = 256
+    max_num_batched_tokens: Number = 2048
+    gpu_memory_utilization: float = UTILIZATION
+    block_size: int = 0
+    kv_cache_dtype: str = "auto"
+    enable_prefix_caching: bool = True
+    tensor_parallel: int = 1
+    pipeline_parallel: int = 1
+    enforce_eager: bool = False
+    version: str = VERSION
+    speculative_tokens: int = 0
+    state_dtype: str = "auto"
+    memory_kept: int = 0
+    quantization: str = "auto"
+
+    @property
+    def world(self) -> int:
+        """GPUs that the server uses."""
+        return self.tensor_parallel * self.pipeline_parallel
+
+    @property
+    def batches(self) -> int:
+        """Batches that may be scheduled and not yet settled.
+
+        Source: config/vllm.py, VllmConfig.max_concurrent_batches: asynchronous scheduling overlaps one more. Logs of
+        0.20 and before fit one batch.
+        """
+        return self.pipeline_parallel + 1 if release(self.version) > (0, 20) else 1
+
+    @property
+    def in_flight(self) -> Number:
+        """Tokens that keep their blocks although they left the window. [tokens] VllmConfig.max_in_flight_tokens."""
+        return self.batches * self.max_num_batched_tokens
+
+
+def release(version: str) -> tuple[int, int]:
+    """ "0.20.1rc2" -> (0, 20). What is no release of vLLM (a build that lost its tags calls itself 0.1.dev1) is new."""
+    found = re.match(r"v?(\d+)\.(\d+)", version)
+    parts = (int(found[1]), int(found[2])) if found else (0, 0)
+    return parts if parts >= (0, 2) else (1 << 30, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """tokens: of one batch [tokens]; seqs: requests in one batch."""
+
+    tokens: int
+    seqs: int
+
+
+def batch_defaults(machine: Machine) -> Batch:
+    """What `vllm serve` takes for this GPU. Source: engine/arg_utils.py, EngineArgs.get_batch_defaults."""
+    memory = min((g.memory or 0 for g in machine.gpus), default=0)
+    if memory >= 160 * GIB:
+        return Batch(16384, 1024)
+    slow = any("a100" in g.name.casefold() for g in machine.gpus)
+    return Batch(8192, 1024) if memory >= 70 * GIB and not slow else Batch(2048, 256)
+
+
+def check(settings: Settings) -> Settings:
+    """`settings`, or BadSetting (UnknownName for a type) for what vLLM refuses. Only scalars are checked."""
+    for name in ("max_model_len", "max_num_seqs", "max_num_batched_tokens", "tensor_parallel", "pipeline_parallel"):
+        value = getattr(settings, name)
+        if not is_array(value) and value < 1:
+            raise BadSetting("{name} is {value}.", name=name, value=value, mend="Give 1 or more.")
+    if not 0 < settings.gpu_memory_utilization <= 1:
+        raise BadSetting(
+            "gpu_memory_utilization is {value}.",
+            value=settings.gpu_memory_utilization,
+            mend="It is a share of the GPU's memory: more than 0, at most 1.",
+        )
+    if settings.block_size < 0 or settings.block_size % 16:
+        raise BadSetting("block_size is {value}.", value=settings.block_size, mend="Give a multiple of 16.")
+    for kind, value, known in (
+        (say("cache type"), settings.kv_cache_dtype, CACHE_BYTES),
+        (say("state type"), settings.state_dtype, STATE_BYTES),
+        (say("quantisation"), settings.quantization, QUANTIZATIONS),
+    ):
+        if value not in known:
+            raise unknown(kind, value, known)
+    return settings
+
+
+def known_fields(changes: dict[str, Any]) -> dict[str, Any]:
+    """`changes`. Raises UnknownName for what is no field of Settings."""
+    names = [f.name for f in fields(Settings)]
+    for name in changes:
+        if name not in names:
+            raise unknown(say("setting"), name, names)
+    return changes

@@ -1,0 +1,129 @@
+"""Why vLLM would not run a model on a machine: platform, device, architecture, quantisation, heads.
+
+Source: vLLM 0.32.0, platforms/*.py, docs of its wheels (CUDA, ROCm, XPU, CPU), model_executor/layers/quantization/*.py
+(get_min_capability), v1/attention/backends/mla (supports_compute_capability).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from gyakusan.core.broadcast import is_array
+from gyakusan.core.machine import Device, Machine
+from gyakusan.core.model import Compressed, Indexer, Model
+from gyakusan.engines.vllm.pages import pages
+from gyakusan.engines.vllm.settings import VERSION, Settings, check
+from gyakusan.engines.vllm.weights import stored
+from gyakusan.errors import GyakusanError
+from gyakusan.message import Message, say
+
+LEAST = 7.5
+"""Compute capability below which there are no kernels."""
+_CAPABILITY: tuple[tuple[str, float], ...] = (
+    (r"\b(B100|B200|GB200|B300|GB300)\b", 10.0),
+    (r"\b(RTX (PRO )?(5\d{3}( Ti)?)( D)?\b(?! Ada)|RTX PRO \d{4}|GB10|DGX Spark)", 12.0),
+    (r"\b(H100|H200|H800|H20|GH200)\b", 9.0),
+    (r"\b(RTX 40\d\d|L4|L40S?|Ada)\b", 8.9),
+    (r"\bOrin\b", 8.7),
+    (r"\b(RTX 30\d\d|RTX A\d{3,4}|A10|A16|A40|A2)\b", 8.6),
+    (r"\b(A100|A30)\b", 8.0),
+    (r"\b(RTX 20\d\d|GTX 16\d\d|T4|T\d{3,4}|Quadro RTX|Titan RTX)\b", 7.5),
+    (r"\b(V100|Titan V|Xavier)\b", 7.0),
+    (r"\b(GTX 10\d\d|P\d{1,4}|Titan Xp?|GT 10\d\d)\b", 6.1),
+    (r"\b(GTX 9\d\d|GTX 7\d\d|M\d{2}|K\d{2})\b", 5.2),
+)
+NEEDS = {
+    "fp8": 7.5,
+    "mxfp4": 8.0,
+    "nvfp4": 7.5,
+    "awq": 7.5,
+    "gptq": 7.5,
+    "compressed-tensors": 7.5,
+    "bitsandbytes": 7.5,
+}
+"""quant_method -> least compute capability, with kernels that unpack to 16 bits where the card has none of its own."""
+
+
+def capability(device: Device) -> float | None:
+    """CUDA compute capability by the name of a card, None if the name does not tell."""
+    return next((c for pattern, c in _CAPABILITY if re.search(pattern, device.name, re.IGNORECASE)), None)
+
+
+def refusals(model: Model, machine: Machine, settings: Settings) -> tuple[Message, ...]:
+    """Every reason why the server would not start. Empty: it would."""
+    return (*_platform(machine), *_model(model, machine), *_settings(model, machine, settings))
+
+
+def _platform(machine: Machine) -> Iterator[Message]:
+    if not machine.gpus:
+        yield say("vLLM's usual build needs a CUDA or ROCm GPU; {name} has none.", name=machine.name)
+        return
+    gpu = machine.gpus[0]
+    if gpu.backend == "metal":
+        yield say("vLLM does not run on macOS: it has no kernels for Apple's GPUs.")
+    elif gpu.kind == "unified" and gpu.backend != "cuda":
+        yield say("vLLM's ROCm wheels hold no kernels for the integrated GPU of {name}.", name=gpu.name)
+    elif gpu.backend not in ("cuda", "rocm"):
+        yield say("vLLM {version} is built for CUDA and ROCm, not for {name}.", version=VERSION, name=gpu.name)
+    found = capability(gpu) if gpu.backend == "cuda" else None
+    if found is not None and found < LEAST:
+        yield say("{name} has compute capability {found}; vLLM needs {least}.", name=gpu.name, found=found, least=LEAST)
+
+
+def _model(model: Model, machine: Machine) -> Iterator[Message]:
+    if model.source.endswith(".gguf"):
+        yield say("vLLM reads no GGUF file; take the model from Hugging Face.")
+    if model.stored is not None and model.stored.format == "mlx":
+        yield say("vLLM reads no MLX conversion; take the model that it was made from.")
+    if model.inferred:
+        yield say("vLLM {version} does not know the architecture {name}.", version=VERSION, name=model.architecture)
+    sparse = any(isinstance(g, (Indexer, Compressed)) for g in model.memory)
+    gpu = machine.gpus[0] if machine.gpus else None
+    if sparse and gpu is not None and gpu.backend == "cuda" and (capability(gpu) or 9.0) < 9.0:
+        yield say("Sparse attention of {name} has kernels for Hopper and Blackwell only.", name=model.architecture)
+
+
+def _settings(model: Model, machine: Machine, settings: Settings) -> Iterator[Message]:
+    for attempt in (lambda: check(settings), lambda: pages(model, settings)):
+        try:
+            attempt()
+        except GyakusanError as error:
+            yield say("{reason}", reason=error.message)
+            return
+    yield from _method(model, machine, settings)
+    if settings.world > max(1, len(machine.gpus)):
+        yield say(
+            "{asked} GPUs are asked for; {name} has {has}.",
+            asked=settings.world,
+            name=machine.name,
+            has=len(machine.gpus),
+        )
+    trained, asked = model.trained_context, settings.max_model_len
+    if trained and not is_array(asked) and asked > trained:
+        yield say(
+            "The model was trained for {trained} tokens: {asked} need VLLM_ALLOW_LONG_MAX_MODEL_LEN=1.",
+            trained=trained,
+            asked=asked,
+        )
+
+
+def _method(model: Model, machine: Machine, settings: Settings) -> Iterator[Message]:
+    try:
+        method = stored(model, settings).method
+    except GyakusanError as error:
+        yield say("{reason}", reason=error.message)
+        return
+    gpu = machine.gpus[0] if machine.gpus else None
+    least = NEEDS.get(method)
+    if gpu is None or gpu.backend != "cuda" or least is None:
+        return
+    found = capability(gpu)
+    if found is not None and LEAST <= found < least:
+        yield say(
+            "{method} needs compute capability {least}; {name} has {found}.",
+            method=method,
+            least=least,
+            name=gpu.name,
+            found=found,
+        )

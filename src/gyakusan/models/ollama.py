@@ -1,0 +1,73 @@
+"""A tag that Ollama holds, in its store or its registry -> Model. Its projector and adapters are extras."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from gyakusan.core.model import Extra, Model, Stored, Tensor
+from gyakusan.errors import Malformed, Unsupported
+from gyakusan.models.assemble import from_config, from_gguf
+from gyakusan.models.sources.ollama import LONGEST, Layer, Manifest
+
+EYES = ("v.", "a.", "mm.")
+"""First letters of tensors for images and sound, which Ollama writes into the same file."""
+
+
+def from_manifest(manifest: Manifest) -> Model:
+    """The model of a tag. Raises BadModel, BadReference, SourceError."""
+    found = manifest.of("model")
+    if not found:
+        return _tensors(manifest)
+    where = manifest.where(found[0])
+    model = from_gguf(where, remote=manifest.store is None, opener=lambda _: manifest.open(found[0]))
+    eyes = tuple(t for t in model.tensors if t.name.startswith(EYES))
+    inside = (Extra("projector", sum(t.bytes for t in eyes)),) if eyes else ()
+    return replace(
+        model,
+        name=str(manifest.name),
+        source=where,
+        tensors=tuple(t for t in model.tensors if t not in set(eyes)) if eyes else model.tensors,
+        stored=Stored("gguf", sum(layer.size for layer in found), extras=(*inside, *_extras(manifest))),
+    )
+
+
+def _extras(manifest: Manifest) -> tuple[Extra, ...]:
+    projectors = [Extra("projector", layer.size, manifest.where(layer)) for layer in manifest.of("projector")]
+    adapters = [Extra("adapter", layer.size, manifest.where(layer)) for layer in manifest.of("adapter")]
+    return (*projectors, *adapters)
+
+
+def _tensors(manifest: Manifest) -> Model:
+    """A model stored tensor by tensor, with its config.json: each layer is a safetensors file of its own."""
+    from gyakusan.models.formats import _json
+    from gyakusan.models.formats.safetensors import Header
+
+    layers = manifest.of("tensor")
+    config = next((layer for layer in manifest.of("json") if layer.name == "config.json"), None)
+    if not layers or config is None:
+        raise Unsupported(
+            "{name} holds no model that runs here.", name=str(manifest.name),
+            mend="A tag of Ollama's cloud has no weights: choose another tag.",
+        )  # fmt: skip
+    if config.size > LONGEST:
+        raise Malformed("config.json of {name} is too long.", name=str(manifest.name), mend="Get it again.")
+    with manifest.open(config) as source:
+        read = _json.loads(source.read(0, config.size), "config.json")
+    if not isinstance(read, dict):
+        raise Malformed("config.json of {name} is no object.", name=str(manifest.name), mend="Get it again.")
+    heads = _heads(manifest, layers) if manifest.store is not None else ()
+    size = sum(layer.size for layer in layers)
+    head = Header(str(manifest.name), {}, heads, 0, size, ())
+    found = from_config(read, head, name=str(manifest.name), source=f"ollama:{manifest.name}")
+    return replace(found, stored=replace(found.stored, extras=_extras(manifest))) if found.stored else found
+
+
+def _heads(manifest: Manifest, layers: tuple[Layer, ...]) -> tuple[Tensor, ...]:
+    """Names, shapes and types; read only where it costs nothing, in the store of this computer."""
+    from gyakusan.models.formats import safetensors
+
+    found: list[Tensor] = []
+    for layer in layers:
+        with manifest.open(layer) as source:
+            found.extend(safetensors.read(source).tensors)
+    return tuple(found)

@@ -1,0 +1,238 @@
+"""Hugging Face: the hub, a mirror of it, and the cache on this computer.
+
+Only documented endpoints are used: /api/models/ORG/NAME (files and sizes) and /ORG/NAME/resolve/REVISION/FILE.
+Environment: HF_ENDPOINT, HF_TOKEN or the token file, HF_HUB_OFFLINE, HF_HOME, HF_HUB_CACHE, as huggingface_hub 2 reads them
+(constants.py, utils/_auth.py); cache: its guide "Understand caching". Proxies: as sources/http.py takes them.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from gyakusan.errors import BadReference, Malformed, SourceError, nearest
+from gyakusan.models.sources import Source, disk
+
+LONGEST = 32 * 1024 * 1024
+"""Longest answer of the API, and longest config.json or index. [B]"""
+FILES = 100_000
+FIRST = 64 * 1024
+"""First request for a safetensors file: most headers are shorter. [B]"""
+_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9_][\w.-]{0,95}")
+_COMMIT = re.compile(r"[\w.-]{1,255}")
+_ON = ("1", "on", "yes", "true")
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """`org/name`, and what follows the colon: a file or a quantisation. at: branch, tag or commit."""
+
+    id: str
+    wanted: str = ""
+    at: str = "main"
+
+    def __str__(self) -> str:
+        return f"hf:{self.id}" + (f"@{self.at}" if self.at != "main" else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The files of a repository: path -> size [B], None if the hub does not say. folder: in the cache, None = on the hub."""
+
+    repository: Repository
+    files: Mapping[str, int | None]
+    folder: Path | None = None
+
+    def where(self, file: str) -> str:
+        """Path or address of a file."""
+        return str(self.folder / file) if self.folder else address(self.repository, file)
+
+    def open(self, file: str, first: int = 512 * 1024) -> Source:
+        """A file. Raises Malformed if it has another size than was listed, BadReference, SourceError."""
+        return self._checked(file, self.opener(first)(self.where(file)))
+
+    def opener(self, first: int = 512 * 1024) -> Any:
+        """What opens the address or path of a file."""
+        if self.folder is not None:
+            return disk.open
+        from gyakusan.models.sources import http
+
+        return partial(_opened, self.repository, partial(http.open, headers=authorization(), first=first))
+
+    def document(self, file: str) -> bytes:
+        """A small file, whole."""
+        if self.folder is None:
+            return _document(self.repository, address(self.repository, file))
+        with disk.open(self.folder / file) as source:
+            if (source.size or 0) > LONGEST:
+                raise _bad(self.repository, f"{file}: {source.size} B")
+            return source.read(0, source.size or 0)
+
+    def _checked(self, file: str, source: Source) -> Source:
+        said = self.files.get(file)
+        if said is None or source.size == said:
+            return source
+        source.close()
+        raise Malformed(
+            "The hub says that {file} has {said} bytes, and sends {size}.", file=file, said=said, size=source.size,
+            mend="Don't trust it: look for another copy, or try again later.",
+        )  # fmt: skip
+
+
+def parse(text: str) -> Repository:
+    """org/name[@revision][:file or quantisation]. Raises BadReference."""
+    before, _, wanted = text.strip().partition(":")
+    name, _, at = before.partition("@")
+    sound = not any(part in ("", ".", "..") for part in wanted.split("/")) or not wanted
+    if not is_id(name) or not _COMMIT.fullmatch(at or "main") or ".." in at or not sound or not text.isprintable():
+        raise BadReference(
+            "{text} is no repository of Hugging Face.", text=repr(text[:120]),
+            mend="It must look like hf:org/name, hf:org/name:Q4_K_M or hf:org/name:file.gguf.",
+        )  # fmt: skip
+    return Repository(name, wanted, at or "main")
+
+
+def is_id(text: str) -> bool:
+    """True for what looks like org/name."""
+    return bool(_ID.fullmatch(text)) and ".." not in text and "--" not in text
+
+
+def endpoint() -> str:
+    """The hub or the mirror that HF_ENDPOINT names, without a slash at the end."""
+    return os.environ.get("HF_ENDPOINT", "").strip().rstrip("/") or "https://huggingface.co"
+
+
+def address(repository: Repository, file: str) -> str:
+    """Where a file of a repository lies."""
+    return f"{endpoint()}/{repository.id}/resolve/{quote(repository.at, safe='')}/{quote(file)}"
+
+
+def offline() -> bool:
+    """True if the user told Hugging Face's programs to stay off the network."""
+    return any(os.environ.get(n, "").strip().lower() in _ON for n in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"))
+
+
+def authorization() -> dict[str, str]:
+    """The user's token as a header, for the endpoint's host: HF_TOKEN, else the file that `hf auth login` wrote."""
+    token = os.environ.get("HF_TOKEN") or os.environ.get("HUGGING_FACE_HUB_TOKEN") or ""
+    if not token.strip():
+        path = Path(os.environ.get("HF_TOKEN_PATH") or _home() / "token")
+        try:
+            token = path.read_text("utf-8")[:4096]
+        except (OSError, UnicodeDecodeError, ValueError):
+            token = ""
+    return {"Authorization": f"Bearer {token.strip()}"} if token.strip() else {}
+
+
+def cached(repository: Repository) -> Listing | None:
+    """What the cache on this computer holds of the revision, None if nothing."""
+    folder = _cache() / f"models--{repository.id.replace('/', '--')}"
+    try:
+        commit = (folder / "refs" / repository.at).read_text("ascii").strip()
+    except (OSError, ValueError):
+        commit = repository.at
+    snapshot = folder / "snapshots" / commit
+    if not _COMMIT.fullmatch(commit) or ".." in commit or not snapshot.is_dir():
+        return None
+    found = {p.relative_to(snapshot).as_posix(): p.stat().st_size for p in sorted(snapshot.rglob("*")) if p.is_file()}
+    return Listing(repository, found, snapshot) if found else None
+
+
+def listed(repository: Repository) -> Listing:
+    """What the hub holds. Raises BadReference for a repository that is not there, Malformed, SourceError."""
+    from gyakusan.models.formats import _json
+
+    at = "" if repository.at == "main" else f"/revision/{quote(repository.at, safe='')}"
+    url = f"{endpoint()}/api/models/{repository.id}{at}?blobs=true"
+    found = _json.loads(_document(repository, url), str(repository), FILES + 1000)
+    siblings = found.get("siblings") if isinstance(found, dict) else None
+    if not isinstance(siblings, list) or len(siblings) > FILES:
+        raise _bad(repository, "siblings")
+    return Listing(repository, dict(_sibling(repository, s) for s in siblings))
+
+
+def missing(listing: Listing, file: str) -> BadReference:
+    """The error for a file that the repository has not."""
+    near = nearest(file, listing.files, n=3)
+    return BadReference(
+        "{name} has no {file}.", name=str(listing.repository), file=repr(file[:120]), near=", ".join(near) or "-",
+        mend="Nearest: {near}.",
+    )  # fmt: skip
+
+
+def _sibling(repository: Repository, entry: Any) -> tuple[str, int | None]:
+    name = entry.get("rfilename") if isinstance(entry, dict) else None
+    size = entry.get("size") if isinstance(entry, dict) else None
+    if not isinstance(name, str) or not name.isprintable() or any(p in ("", ".", "..") for p in name.split("/")):
+        raise _bad(repository, repr(entry)[:60])
+    if size is not None and (type(size) is not int or not 0 <= size < 2**50):
+        raise _bad(repository, f"{name[:60]}: {size!r}"[:100])
+    return name, size
+
+
+def _document(repository: Repository, url: str) -> bytes:
+    from gyakusan.models.sources import http
+
+    return bytes(_opened(repository, partial(http.document, headers=authorization(), most=LONGEST), url))
+
+
+def _opened(repository: Repository, opener: Any, url: str) -> Any:
+    """`opener(url)`, its errors in the words of the hub."""
+    try:
+        return opener(url)
+    except BadReference as error:
+        if error.message.facts.get("status") in (404, 410):
+            raise _absent(repository, url) from None
+        raise
+    except SourceError as error:
+        if error.message.facts.get("status") in (401, 403):
+            raise _closed(repository, int(error.message.facts["status"])) from None
+        raise
+
+
+def _absent(repository: Repository, url: str) -> BadReference:
+    if "/resolve/" in url:
+        file = url.rpartition("/")[2]
+        mend = "It may not be a model that can be read: it needs config.json, or GGUF files."
+        return BadReference("{name} has no {file}.", name=str(repository), file=file, mend=mend)
+    return BadReference(
+        "{endpoint} has no repository {name}.", endpoint=endpoint(), name=repository.id,
+        mend="Check the spelling of owner and name; a private one also needs HF_TOKEN.",
+    )  # fmt: skip
+
+
+def _closed(repository: Repository, status: int) -> SourceError:
+    """The hub answers 401 for what is private, gated, or not there at all; 403 if a token lacks the right."""
+    facts = {"name": repository.id, "url": f"{endpoint()}/{repository.id}", "status": status}
+    if status == 403:
+        mend = "Ask for access at {url}, and set HF_TOKEN to a token that may read it."
+        return SourceError("{name} is gated: the hub does not let you read it (403).", **facts, mend=mend)
+    if authorization():
+        mend = "Check the spelling, and at {url} whether your token may read it."
+        return SourceError("{name} does not exist, or your token may not read it (401).", **facts, mend=mend)
+    mend = "Check the spelling; if it is gated, ask for access at {url} and set HF_TOKEN."
+    return SourceError("{name} does not exist, or is private or gated (401).", **facts, mend=mend)
+
+
+def _home() -> Path:
+    named = os.environ.get("HF_HOME")
+    if named:
+        return Path(named).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "huggingface"
+
+
+def _cache() -> Path:
+    named = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE")
+    return Path(named).expanduser() if named else _home() / "hub"
+
+
+def _bad(repository: Repository, what: str) -> Malformed:
+    return Malformed(
+        "What the hub says of {name} makes no sense: {what}.", name=repository.id, what=what, mend="Try again later."
+    )

@@ -1,0 +1,217 @@
+"""Ollama: the store on this computer and the registry. Both hold a manifest for each tag and blobs named by digest.
+
+Source: ollama 1e95ab3, types/model/name.go (names), manifest/manifest.go and envconfig/config.go (store),
+server/images.go (media types, registry); the OCI distribution specification 1.1.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gyakusan.errors import BadReference, GyakusanError, Malformed, SourceError, Truncated
+from gyakusan.models.sources import Source, disk
+
+HOST, SPACE = "registry.ollama.ai", "library"
+LONGEST = 4 * 1024 * 1024
+"""Longest manifest. [B] Models stored tensor by tensor list thousands of layers."""
+LAYERS = 20_000
+_HOST = re.compile(r"[A-Za-z0-9\[][A-Za-z0-9_.:\[\]-]{0,349}")
+_PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}")
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+_MEDIA = "application/vnd.ollama.image."
+_ACCEPT = {"Accept": "application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json"}
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """What stands behind `ollama:`. scheme: http only if it was typed."""
+
+    model: str
+    tag: str = "latest"
+    space: str = SPACE
+    host: str = HOST
+    scheme: str = "https"
+
+    def __str__(self) -> str:
+        """As Ollama prints it: the usual host and space are left out."""
+        before = f"{self.host}/{self.space}/" if self.host != HOST else f"{self.space}/" * (self.space != SPACE)
+        return f"{before}{self.model}:{self.tag}"
+
+    @property
+    def address(self) -> str:
+        """Where the registry keeps it."""
+        return f"{self.scheme}://{self.host}/v2/{self.space}/{self.model}"
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One blob. kind: model, projector, adapter, tensor, json, template ...; name: of a tensor or a file; size [B]."""
+
+    kind: str
+    digest: str
+    size: int
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A tag: its layers, and where they lie. store: None if they are in the registry."""
+
+    name: Name
+    layers: tuple[Layer, ...]
+    store: Path | None = None
+
+    def of(self, kind: str) -> tuple[Layer, ...]:
+        """The layers of one kind."""
+        return tuple(layer for layer in self.layers if layer.kind == kind)
+
+    def where(self, layer: Layer) -> str:
+        """Path or address of a blob."""
+        if self.store is None:
+            return f"{self.name.address}/blobs/{layer.digest}"
+        return str(self.store / "blobs" / layer.digest.replace(":", "-"))
+
+    def open(self, layer: Layer) -> Source:
+        """The blob. Raises Truncated, Malformed if its size is not what the manifest says, SourceError."""
+        found = self._open(layer)
+        if found.size == layer.size:
+            return found
+        found.close()
+        about = {"name": str(self.name), "said": layer.size, "size": found.size}
+        if self.store is not None:
+            raise Truncated(
+                "A file of {name} has {size} bytes, and its manifest says {said}.", **about,
+                mend="Get it again: ollama pull {name}.",
+            )  # fmt: skip
+        raise Malformed(
+            "The registry says that a file of {name} has {said} bytes, and sends one of {size}.", **about,
+            mend="Don't trust it: look for another copy, or try again later.",
+        )  # fmt: skip
+
+    def _open(self, layer: Layer) -> Source:
+        if self.store is None:
+            from gyakusan.models.sources import http
+
+            return http.open(self.where(layer))
+        try:
+            return disk.open(self.where(layer))
+        except BadReference:
+            raise SourceError(
+                "A file of {name} is missing in Ollama's store.", name=str(self.name),
+                mend="Get it again: ollama pull {name}.",
+            ) from None  # fmt: skip
+
+
+def parse(text: str) -> Name:
+    """[http[s]://][host/][namespace/]model[:tag]. Raises BadReference."""
+    scheme, sep, rest = text.strip().partition("://")
+    if not sep:
+        scheme, rest = "https", text.strip()
+    path, _, last = rest.rpartition("/")
+    model, _, tag = last.partition(":")
+    host, space = _before(path)
+    good = scheme in ("http", "https") and _HOST.fullmatch(host)
+    if not good or not all(_PART.fullmatch(x) and ".." not in x for x in (space, model, tag or "latest")):
+        raise BadReference(
+            "{text} is no name of an Ollama model.", text=repr(text[:120]),
+            mend="It must look like ollama:qwen2.5:14b or ollama:host/namespace/name:tag.",
+        )  # fmt: skip
+    return Name(model, tag or "latest", space, host, scheme)
+
+
+def _before(path: str) -> tuple[str, str]:
+    """Host and namespace; a namespace may have a slash only after a host."""
+    if not path:
+        return HOST, SPACE
+    host, sep, space = path.partition("/")
+    return (host, space) if sep else (HOST, path)
+
+
+def stores() -> tuple[Path, ...]:
+    """Where Ollama keeps models on this computer: $OLLAMA_MODELS, else the user's and the Linux service's."""
+    named = os.environ.get("OLLAMA_MODELS", "").strip().strip("\"'")
+    if named:
+        return (Path(named),)
+    return Path("~/.ollama/models").expanduser(), Path("/usr/share/ollama/.ollama/models")
+
+
+def local(name: Name) -> Manifest | None:
+    """The tag in a store of this computer, None if it is in none. Raises Malformed, SourceError."""
+    for store in stores():
+        path = store / "manifests" / name.host / name.space / name.model / name.tag
+        try:
+            if not path.is_file():
+                continue
+        except OSError:
+            continue
+        with disk.open(path) as source:
+            if (source.size or 0) > LONGEST:
+                raise _bad(name, f"{source.size} B")
+            return _manifest(name, source.read(0, source.size or 0), store)
+    return None
+
+
+def remote(name: Name) -> Manifest:
+    """The tag in its registry. Raises BadReference if it is not there, Malformed, SourceError."""
+    from gyakusan.models.sources import http
+
+    try:
+        raw = http.document(f"{name.address}/manifests/{name.tag}", headers=_ACCEPT, most=LONGEST)
+    except BadReference:
+        raise BadReference(
+            "{host} has no model {name}.", host=name.host, name=str(name),
+            mend="Check the spelling; the tags of a model are listed at https://ollama.com/library.",
+        ) from None  # fmt: skip
+    except SourceError as error:
+        raise _advised(name, error) from None
+    return _manifest(name, raw, None)
+
+
+def _advised(name: Name, error: SourceError) -> SourceError:
+    """Messages of the web speak of Hugging Face's tokens, which are of no use here."""
+    if error.message.facts.get("status") in (401, 403):
+        return SourceError(
+            "{host} does not let everybody read {name}.", host=name.host, name=str(name),
+            mend="Fetch it with Ollama, which may have a key: ollama pull {name}.",
+        )  # fmt: skip
+    return error
+
+
+def _manifest(name: Name, raw: bytes, store: Path | None) -> Manifest:
+    from gyakusan.models.formats import _json
+
+    found = _json.loads(raw, str(name), 4 * LAYERS)
+    layers = found.get("layers") if isinstance(found, dict) else None
+    if not isinstance(layers, list) or not 0 < len(layers) <= LAYERS:
+        raise _bad(name, "layers")
+    return Manifest(name, tuple(_layer(name, layer) for layer in layers), store)
+
+
+def _layer(name: Name, layer: Any) -> Layer:
+    """One entry of a manifest, checked: digests become paths."""
+    if not isinstance(layer, Mapping):
+        raise _bad(name, repr(layer)[:60])
+    digest, size, kind = layer.get("digest"), layer.get("size"), layer.get("mediaType")
+    if not isinstance(digest, str) or not _DIGEST.fullmatch(digest.replace("sha256-", "sha256:")):
+        raise _bad(name, f"digest {digest!r}"[:80])
+    if type(size) is not int or not 0 <= size < 2**50 or not isinstance(kind, str):
+        raise _bad(name, f"size {size!r}"[:80])
+    label = layer.get("name")
+    return Layer(
+        kind.partition(";")[0].removeprefix(_MEDIA), digest.replace("sha256-", "sha256:"), size,
+        label if isinstance(label, str) else "",
+    )  # fmt: skip
+
+
+def _bad(name: Name, what: str) -> GyakusanError:
+    return Malformed(
+        "The manifest of {name} makes no sense: {what}.",
+        name=str(name),
+        what=what,
+        mend="Get it again: ollama pull {name}.",
+    )

@@ -1,0 +1,89 @@
+"""Every quantisation that a repository offers, priced: only the weights differ, by as much as the files do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+
+from gyakusan.core.ledger import Account, Ledger
+from gyakusan.errors import BadReference
+from gyakusan.message import say
+from gyakusan.models.repository import Choice
+from gyakusan.show.wrapping import Text
+from gyakusan.text import Language, tell
+from gyakusan.units import GIB
+
+HEAD_TEXTS = ("quant", "file", "total", "verdict")
+"""Sizes are GiB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One quantisation. total: over all devices [B]; fits: every device holds its share."""
+
+    choice: Choice
+    total: int
+    fits: bool
+
+
+def offers(ledger: Ledger, choices: Sequence[Choice]) -> tuple[Offer, ...]:
+    """The ledger of one quantisation carried over to the others. Raises BadReference if there are none.
+
+    Cache, scratch and overhead don't depend on how weights are stored; the difference of the files is shared among
+    devices as the weights are.
+    """
+    stored = ledger.model.stored
+    sized = [c for c in choices if c.bytes]
+    if stored is None or not sized:
+        raise BadReference(
+            "{name} offers no quantisations to choose from.", name=ledger.model.name,
+            mend="Give a repository with GGUF files: hf:org/name-GGUF.",
+        )  # fmt: skip
+    return tuple(_offer(ledger, c, c.bytes - stored.bytes) for c in sized)
+
+
+def table(found: Sequence[Offer], ledger: Ledger, language: Language) -> RenderableType:
+    """Smallest first."""
+    title = say(
+        "{model} on {machine}: {users} users x {context} tokens, memory in GiB",
+        model=ledger.model.name, machine=ledger.accounts[0].device.name, users=ledger.load.users,
+        context=f"{ledger.load.context:,}",
+    )  # fmt: skip
+    out = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for i, name in enumerate(HEAD_TEXTS):
+        out.add_column(tell(name, language), justify="right" if i in (1, 2) else "left", no_wrap=True)
+    for o in found:
+        verdict = Text(tell("fits" if o.fits else "does not fit", language), style="green" if o.fits else "red")
+        out.add_row(o.choice.name, f"{o.choice.bytes / GIB:,.1f}", f"{o.total / GIB:,.1f}", verdict)
+    return Group(Text(tell(title, language), style="bold"), out)
+
+
+def document(found: Sequence[Offer]) -> dict[str, Any]:
+    """For programs."""
+    return {
+        "quantizations": [
+            {
+                "name": o.choice.name,
+                "bytes": o.choice.bytes,
+                "files": list(o.choice.files),
+                "total": o.total,
+                "fits": o.fits,
+            }
+            for o in found
+        ]
+    }
+
+
+def _offer(ledger: Ledger, choice: Choice, more: int) -> Offer:
+    weights = ledger.of("weights") or 1
+    totals = [(a, int(a.total + more * a.of("weights") // weights)) for a in ledger.accounts]
+    return Offer(choice, sum(t for _, t in totals), all(_holds(a, t) for a, t in totals))
+
+
+def _holds(account: Account, total: int) -> bool:
+    usable = account.device.usable
+    return usable is None or bool(total <= usable)

@@ -1,0 +1,52 @@
+"""--engine, --set and --reserve on the command line."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from gyakusan.cli.app import run
+
+ASK = ("inspect", "gpt-oss-20b", "--lang", "en", "--context", "8k", "--device")
+
+
+def test_all_engines_in_one_table(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*ASK, "M4 Max 128GB", "--engine", "all"], "en") == 0
+    text = capsys.readouterr().out
+    assert [name in text for name in ("llama.cpp", "Ollama", "MLX-LM")] == [True] * 3
+
+
+def test_one_engine_that_refuses(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*ASK, "RTX 5090", "--engine", "mlx", "--json"], "en") == 1
+    found = json.loads(capsys.readouterr().out)
+    assert (found["fits"], found["engine"]["name"], len(found["refusals"])) == (False, "MLX-LM", 1)
+
+
+def test_set_reaches_the_engine(capsys: pytest.CaptureFixture[str]) -> None:
+    pairs = ("--set", "OLLAMA_KV_CACHE_TYPE=q8_0", "--set", "num_batch=256")
+    assert run([*ASK, "RTX 5090", "--engine", "ollama", *pairs, "--json"], "en") == 0
+    settings = json.loads(capsys.readouterr().out)["settings"]
+    assert (settings["kv_cache_type"], settings["num_batch"]) == ("q8_0", 256)
+
+
+def test_reserve_decides(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run([*ASK, "M4 Max 128GB", "--reserve", "8GiB"], "en") == 0
+    assert "reserved 8.00 GiB of 128.00 GiB" in " ".join(capsys.readouterr().out.split())
+    assert run([*ASK, "M4 Max 128GB", "--reserve", "120GiB"], "en") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (("--engine", "olama"), "Ollama"),
+        (("--engine", "ollama", "--set", "parallel=2"), "num_parallel"),
+        (("--engine", "ollama", "--set", "num_parallel=two"), "num_parallel"),
+        (("--engine", "ollama", "--set", "num_parallel"), "name=value"),
+        (("--engine", "ollama", "--kv-type", "q8_0"), "--set"),
+        (("--reserve", "8"), "GiB"),
+    ],
+)
+def test_mistakes_say_what_to_write(capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], word: str) -> None:
+    assert run([*ASK, "RTX 5090", *arguments], "en") == 2
+    assert word in capsys.readouterr().err

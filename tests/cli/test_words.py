@@ -1,0 +1,77 @@
+"""What the parser says: each mistake by its own sentence, help in the reader's language."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from gyakusan.cli import main
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setenv("COLUMNS", "100")
+
+    def call(*arguments: str, lang: str = "en") -> tuple[int, str, str]:
+        monkeypatch.setenv("GYAKUSAN_LANG", lang)
+        code = main(arguments)
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return call
+
+
+MISTAKES = {
+    ("inspct",): "There is no command inspct. Did you mean inspect? See `gyakusan --help`.",
+    ("zzz",): "There is no command zzz. See `gyakusan --help`.",
+    ("-x",): "There is no option -x. See `gyakusan --help`.",
+    ("inspect",): "MODEL is missing. See `gyakusan inspect --help`.",
+    ("inspect", "a", "--contxt", "3"): (
+        "There is no option --contxt. Did you mean --context? See `gyakusan inspect --help`."
+    ),
+    ("inspect", "a", "--zzz"): "There is no option --zzz. See `gyakusan inspect --help`.",
+    ("inspect", "a", "--ubatch", "many"): ("--ubatch needs a whole number, not 'many'. See `gyakusan inspect --help`."),
+    ("serve", "--threads", "x"): "--threads needs a whole number, not 'x'. See `gyakusan serve --help`.",
+    ("inspect", "a", "--context"): "The option --context needs a value. See `gyakusan inspect --help`.",
+    ("inspect", "a", "b"): "'b' is one word too many. See `gyakusan inspect --help`.",
+    ("inspect", "a", "--lang", "fr"): "--lang cannot be 'fr'. Choose one of: en, ja.",
+    ("inspect", "a", "--why=3"): "--why cannot be '3'. See `gyakusan inspect --help`.",
+    ("inspect", "a", "--json", "--json"): ("The option --json is given more than once. See `gyakusan inspect --help`."),
+}
+
+
+@pytest.mark.parametrize(("arguments", "line"), list(MISTAKES.items()), ids=lambda x: " ".join(x)[:40])
+def test_a_mistake_has_its_own_sentence(run: Any, arguments: tuple[str, ...], line: str) -> None:
+    assert run(*arguments) == (2, "", f"gyakusan: {line}\n")
+
+
+def test_a_mistake_in_japanese(run: Any) -> None:
+    line = (
+        "オプション --contxt はありません。もしかして: --context。詳しくは gyakusan inspect --help を参照してください。"
+    )
+    assert run("inspect", "a", "--contxt", "3", lang="ja") == (2, "", f"gyakusan: {line}\n")
+
+
+def test_a_long_mistake_is_cut(run: Any) -> None:
+    code, out, err = run("inspect", "a", "--" + "x" * 5000)
+    assert (code, out) == (2, "")
+    assert len(err) < 200
+
+
+def test_help_says_what_an_option_takes(run: Any) -> None:
+    code, out, err = run("inspect", "--help")
+    assert (code, err) == (0, "")
+    text = " ".join(out.replace("│", "").split())
+    assert text.startswith("Usage: gyakusan inspect [OPTIONS] MODEL What a model needs, and why.")
+    for part in ("[required]", "[one of: auto, on, off] [default: auto]", "[default: on]", "[default: 2048]"):
+        assert part in text
+    assert "False" not in text
+
+
+def test_help_in_japanese(run: Any) -> None:
+    _, out, _ = run("inspect", "--help", lang="ja")
+    text = " ".join(out.replace("│", "").split())
+    assert text.startswith("使い方: gyakusan inspect [OPTIONS] MODEL モデルに必要なメモリと、その根拠を示します。")
+    for part in ("引数とオプション", "[必須]", "[選択肢: auto, on, off] [既定値: auto]", "[既定値: 有効]"):
+        assert part in text

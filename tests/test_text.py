@@ -1,0 +1,201 @@
+"""Japanese: every template has a translation, it is well written, and tables still line up.
+
+How the Japanese is written: half-width letters and digits; no space between Japanese and what surrounds it, except
+around what is typed on a command line (--flags, commands), so that it can be picked out and copied.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from string import Formatter
+from typing import Any
+
+import pytest
+from rich.cells import cell_len
+from rich.console import Console, RenderableType
+from tools.messages import templates
+
+import gyakusan
+from gyakusan.cli import main
+from gyakusan.core.machine import Device, Machine
+from gyakusan.message import Message, say
+from gyakusan.serving.compare import Row
+from gyakusan.show import machine as show_machine
+from gyakusan.show import served
+from gyakusan.text import choose, knows, tell
+from gyakusan.units import GIB, MIB
+
+JAPANESE: dict[str, str] = json.loads((Path(gyakusan.__file__).parent / "locale" / "ja.json").read_text("utf-8"))
+LETTER = "[ぁ-ゖァ-ヺー一-龠々]"
+SAME_EVERYWHERE = {"gpu"}
+"""Words that are written "GPU" in Japanese, too."""
+
+TYPED = re.compile(
+    r" ?(?:--[a-z]+(?:-[a-z]+)*(?: \{\w+\}| [\d.]+GiB)?|\{flag\}|\{command\}(?: --help)?|gyakusan [a-z]+) ?"
+)
+GPT_OSS = ("inspect", "gpt-oss-20b", "--quant", "MXFP4", "--context", "131072", "--device", "RTX 4090")
+SIZE = re.compile(r"-?[\d,.]+ (?:B|[KMGT]iB)(?= |$)")
+
+
+def fields(template: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(template) if name is not None}
+
+
+def test_every_template_is_translated() -> None:
+    assert sorted(t for t in templates() if not knows(t, "ja")) == []
+
+
+def test_no_translation_is_left_over() -> None:
+    assert sorted(set(JAPANESE) - templates()) == []
+
+
+def test_a_translation_has_the_fields_of_its_template() -> None:
+    assert {t: j for t, j in JAPANESE.items() if fields(t) != fields(j)} == {}
+
+
+def test_a_translation_is_japanese() -> None:
+    assert [t for t, j in JAPANESE.items() if not re.search(LETTER, j) and t not in SAME_EVERYWHERE] == []
+
+
+def test_letters_digits_and_signs_are_half_width() -> None:
+    assert [j for j in JAPANESE.values() if re.search("[\uff01-\uff65\u3000]", j)] == []
+
+
+def test_a_sentence_ends_like_a_sentence() -> None:
+    """Except where the end is to be typed."""
+    typed = re.compile(r"(?:pip install|git lfs|ollama pull|--set) \S.*$")
+    ends = {t: j for t, j in JAPANESE.items() if t.endswith((".", "?")) and not typed.search(j)}
+    assert [j for j in ends.values() if not j.endswith("。")] == []
+    assert [j for t, j in JAPANESE.items() if not t.endswith((".", "?", "}")) and j.endswith("。")] == []
+
+
+def test_spaces_stand_only_around_what_is_typed() -> None:
+    bare = {j: TYPED.sub("", j) for j in JAPANESE.values()}
+    assert [
+        j for j, b in bare.items() if re.search(rf"[。、」]? ?{LETTER} [\w{{(]|[\w}})] {LETTER}", b, re.ASCII)
+    ] == []
+
+
+def test_one_word_for_one_thing() -> None:
+    """A few words of the glossary that are easily written in two ways."""
+    other_ways = "バッファー|メモリー|ユーザ(?!ー)|サーバ(?!ー)|フォルダ|ウェイト|レイヤー|ウェブ"
+    assert [j for j in JAPANESE.values() if re.search(other_ways, j)] == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "environment", "expected"),
+    [
+        (None, {}, "en"),
+        ("ja", {"LANG": "en_US.UTF-8"}, "ja"),
+        ("en", {"GYAKUSAN_LANG": "ja"}, "en"),
+        (None, {"GYAKUSAN_LANG": "ja", "LC_ALL": "C"}, "ja"),
+        (None, {"LANG": "ja_JP.UTF-8"}, "ja"),
+        (None, {"LC_MESSAGES": "ja_JP.UTF-8", "LANG": "en_US.UTF-8"}, "ja"),
+        (None, {"LC_ALL": "C.UTF-8", "LANG": "ja_JP.UTF-8"}, "en"),
+        (None, {"LC_ALL": "", "LANG": "ja_JP.UTF-8"}, "ja"),
+        (None, {"LANG": "de_DE.UTF-8"}, "en"),
+    ],
+)
+def test_the_environment_chooses(asked: str | None, environment: dict[str, str], expected: str) -> None:
+    assert choose(asked, environment) == expected
+
+
+def test_facts_that_are_sentences_are_translated_too() -> None:
+    message = say("No {kind} is called {name}.", kind=say("device"), name="'RTX 1'")
+    assert tell(message, "en") == "No device is called 'RTX 1'."
+    assert tell(message, "ja") == "'RTX 1'というデバイスは見つかりません。"
+
+
+def test_what_has_no_translation_stays_english() -> None:
+    assert tell(Message("Nobody {verb} this.", {"verb": "says"}), "ja") == "Nobody says this."
+    assert tell("{{x}}", "en") == "{x}"
+
+
+@pytest.fixture
+def screen(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Lines that a command prints on a terminal of `width` cells."""
+
+    def call(width: int, *arguments: str) -> list[str]:
+        monkeypatch.setenv("COLUMNS", str(width))
+        monkeypatch.setenv("GYAKUSAN_LANG", "ja")  # main() sets it; so it is undone after the test
+        main([*arguments, "--lang", "ja"])
+        out, err = capsys.readouterr()
+        return [*out.splitlines(), *err.splitlines()]
+
+    return call
+
+
+def drawn(table: RenderableType, width: int) -> list[str]:
+    console = Console(width=width, highlight=False)
+    with console.capture() as captured:
+        console.print(table)
+    return captured.get().splitlines()
+
+
+def right_edges(lines: Sequence[str], pattern: re.Pattern[str] = SIZE) -> list[list[int]]:
+    """For each line the cells at which what `pattern` finds ends."""
+    return [[cell_len(line[: m.end()]) for m in pattern.finditer(line)] for line in lines]
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_the_ledger_lines_up(screen: Any, width: int) -> None:
+    lines = screen(width, *GPT_OSS, "--why")
+    kinds = tuple(JAPANESE[k] for k in ("weights", "kv_cache", "recurrent_state", "scratch", "overhead"))
+    rows = [line for line in lines if line.strip().startswith(kinds)]
+    assert len(rows) >= 8
+    assert len({edges[0] for edges in right_edges(rows)}) == 1
+    assert max(map(cell_len, lines)) <= width
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_the_plan_lines_up(screen: Any, width: int) -> None:
+    lines = screen(width, "plan", "--device", "RTX 4090")
+    at = next(i for i, line in enumerate(lines) if line.startswith(JAPANESE["model"]))
+    head, rows = lines[at], lines[at + 1 : at + 16]
+    assert {cell_len(r) for r in rows} == {cell_len(head)}
+    cell = re.compile(r"\S+(?: [A-Z](?= |$))?")
+    edges = right_edges([head, *rows], cell)
+    assert {len(e) for e in edges} == {7}
+    for column in (1, 3, 4, 5, 6):
+        assert len({e[column] for e in edges}) == 1
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_machines_and_comparisons_line_up(width: int) -> None:
+    host = Device("AMD EPYC", "host", 256 * GIB, "cpu")
+    gpu = Device("NVIDIA GeForce RTX 4090", "gpu", 24 * GIB, "cuda", bandwidth=1008e9)
+    machine = Machine("box", (gpu,), host, "AMD EPYC", 16)
+    rows = drawn(show_machine.table(machine, (), "ja"), width)[1:]
+    assert {cell_len(r) for r in rows} == {cell_len(rows[0])}
+    assert len({tuple(e[:2]) for e in right_edges(rows[1:])}) == 1
+
+    seen = [Row("weights", "host", 1 * MIB, 1 * MIB, 0.0, 0.0), Row("kv_cache", "gpu0", 1e9, 1e9, 0.0, 0.0)]
+    rows = drawn(served.comparison(seen, "ja"), width)
+    assert {cell_len(r) for r in rows} == {cell_len(rows[0])}
+    assert len({tuple(e) for e in right_edges(rows[1:])}) == 1
+
+
+SCREENS = (
+    ("--help",),
+    ("inspect", "--help"),
+    ("plan", "--help"),
+    ("serve", "--help"),
+    ("plan", "--device", "RTX 3060", "--all"),
+    ("inspect", "qwen2.5-72b", "--device", "RTX 4090", "--why"),
+    ("detect",),
+    ("inspect", "gpt-oss-20b", "--memory", "24"),
+    ("inspect", "gpt-oss-20b", "--nope"),
+    ("inspect", "gpt-oss-20b", "--device", "RTX 5099"),
+)
+
+
+@pytest.mark.parametrize("arguments", SCREENS, ids=" ".join)
+def test_no_english_sentence_is_left(screen: Any, arguments: tuple[str, ...]) -> None:
+    """Every longer piece of an English template would show up; spaces are left out because lines are folded."""
+    text = "".join("".join(screen(100, *arguments)).replace("│", "").split())
+    pieces = {p.strip() for t in templates() for p in re.split(r"\{\w+\}", t) if len(p.split()) > 1 and len(p) > 12}
+    assert [p for p in pieces if "".join(p.split()) in text] == []
+    assert re.search(LETTER, text)
