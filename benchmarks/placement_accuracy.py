@@ -11,11 +11,14 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent.parent))  # as a script: its folder alone is on the path
 
 from benchmarks.memory_accuracy import FLASH, TRUTH, Unsupported, model_of, read_meta, rows
 from gyakusan.core.model import Model

@@ -83,7 +83,7 @@ def _decode(seen: Observation) -> str | None:
     read, chip = seen.subject.traffic, seen.subject.chip
     touched = read.dense + read.experts * share(seen.users, read.count, read.used)
     efficiency = touched / (chip.bandwidth * seen.parallel * seen.seconds)
-    if efficiency > 1:
+    if efficiency > 1 and seen.users == 1:
         return "weights read faster than the bandwidth allows: speculation or another quantisation"
     if efficiency < 0.04 and seen.users == 1:
         return "less than 4 % of the bandwidth: partly on the CPU"

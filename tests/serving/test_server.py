@@ -142,7 +142,7 @@ def test_stop_leaves_no_process(smollm2: Path) -> None:
     assert not server.alive
     server.stop()
     texts = [str(message) for message, _ in told]
-    assert texts[0] == "Starting embedded."
+    assert texts[0] == "Starting llama.cpp."
     assert "Loading the weights." in texts
     assert texts[-1] == "The server is ready."
     assert [seconds for _, seconds in told] == sorted(seconds for _, seconds in told)

@@ -98,15 +98,14 @@ def _refuse(asked: api.Question, output: Output) -> int:
 
     short = next(a for a in asked.ledger.accounts if not a.fits)
     limits = asked.limits()
-    message = say(
-        "It does not fit: {device} is short by {bytes}. At most --context {context}, or --users {users}, would fit;"
-        " --anyway starts it all the same.",
-        device=short.device.name,
-        bytes=format_bytes(short.short_by),
-        context=limits.context,
-        users=limits.users,
+    first = say(
+        "It does not fit: {device} is short by {bytes}.", device=short.device.name, bytes=format_bytes(short.short_by)
     )
-    print("gyakusan: " + tell(message, output.language), file=sys.stderr)
+    ways = [f"--context {limits.context}"] * (limits.context > 0) + [f"--users {limits.users}"] * (limits.users > 0)
+    mend = say("{ways} would fit; --anyway starts it all the same.", ways=" / ".join(ways))
+    if not ways:
+        mend = say("Take a smaller model or quantisation; --anyway starts it all the same.")
+    print("gyakusan:", tell(first, output.language), tell(mend, output.language), file=sys.stderr)
     return 1
 
 

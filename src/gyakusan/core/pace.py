@@ -117,14 +117,14 @@ def decode_step(work: Work, batch: Number, device: Device, k: Constants) -> Step
     rows = batch * work.used / work.count / touched
     read = work.dense * _slower(batch, device, k) + work.experts * touched * _slower(rows, device, k)
     active = work.matrices + work.output + work.routed * work.used / work.count
-    gather = batch * work.cache / (device.parallel * device.bandwidth * k.cache)
+    gather = batch * work.cache / (device.parallel * device.bandwidth * _below_one(k.cache))
     attend = batch * work.attend / (device.parallel * device.half * k.attend)
     per_layer = k.layer + k.expert * work.mixed + k.hybrid * work.recurrent
     return Step(
         weights=read / (device.parallel * device.bandwidth * _below_one(k.weights)),
         compute=2 * active * batch / (device.parallel * device.decode * _below_one(k.compute)),
         cache=(gather**2 + attend**2) ** 0.5,
-        state=batch * 2 * work.state / (device.parallel * device.bandwidth * k.state),
+        state=batch * 2 * work.state / (device.parallel * device.bandwidth * _below_one(k.state)),
         overhead=work.layers * per_layer + k.fixed + (batch - 1) * k.sequence,
         links=_links(work, batch, device, k),
     )
@@ -141,7 +141,7 @@ def prefill_time(
     dense = 2 * work.matrices * piece * (1 + k.rows / piece) / rate
     routed = 2 * work.routed * rows * (1 + k.rows_routed / rows) / (rate * k.routed)
     touched = share(piece, work.count, work.used, 1.0)
-    stream = (work.dense + work.experts * touched) / (device.parallel * device.bandwidth * k.stream)
+    stream = (work.dense + work.experts * touched) / (device.parallel * device.bandwidth * _below_one(k.stream))
     one = ((dense + routed) ** 2 + stream**2) ** 0.5 + work.layers * k.chunk
     attend = attention / (device.half * device.parallel * k.attention)
     bytes_between = 2 * work.layers * prompt * work.width * 4 * (device.parallel - 1) / device.parallel

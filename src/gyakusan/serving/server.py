@@ -222,7 +222,7 @@ class Server:
     def _wait(self, child: Child) -> None:
         """Until the model is loaded and /health answers."""
         begun = time.monotonic()
-        told = say("Starting {engine}.", engine=self._program)
+        told = say("Starting {engine}.", engine="llama.cpp" if self._program == "embedded" else self._program)
         seen, spoken, loaded = 0, -1.0, False
         while True:
             elapsed = time.monotonic() - begun
@@ -230,8 +230,8 @@ class Server:
             stages = [message for line in lines[seen:] if (message := engine_log.stage(line))]
             loaded = loaded or any(engine_log.listens(line, self._address[1]) for line in lines[seen:])
             seen = len(lines)
-            if stages or elapsed - spoken >= 1.0:
-                told, spoken = (stages[-1] if stages else told), elapsed
+            for message in stages or [told] * (elapsed - spoken >= 1.0):
+                told, spoken = message, elapsed
                 self._tell(told, elapsed)
             if loaded and self._healthy():
                 self.ready_after = time.monotonic() - begun

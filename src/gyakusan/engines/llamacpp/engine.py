@@ -6,30 +6,57 @@ from collections.abc import Iterable
 from dataclasses import fields, replace
 from typing import Any
 
+from gyakusan.core.broadcast import is_array
 from gyakusan.core.ledger import Ledger
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Machine
 from gyakusan.core.model import Model
 from gyakusan.engines.base import Command
 from gyakusan.engines.llamacpp import launch, log
+from gyakusan.engines.llamacpp.accounts import free
+from gyakusan.engines.llamacpp.fit import balanced, fit
 from gyakusan.engines.llamacpp.ledger import ledger as _ledger
+from gyakusan.engines.llamacpp.placement import place
 from gyakusan.engines.llamacpp.settings import VERSION, Settings, for_load
 from gyakusan.errors import unknown
 from gyakusan.message import Message, say
 
 NAME = "llama.cpp"
 
+PLACING = frozenset(("gpu_layers", "tensor_split", "n_cpu_moe", "n_cpu_ffn", "overrides", "main_gpu"))
+"""Settings by which a person places a model: where one is given, nothing is balanced."""
+
 __all__ = ["NAME", "VERSION", "Settings", "command", "ledger", "read", "refusals", "settings"]
 
 
 def settings(model: Model, load: Load, machine: Machine, **changes: Any) -> Settings:
-    """The whole context for each user, everything on the GPU if there is one. Raises UnknownName for an unknown field."""
+    """The whole context for each user, everything on the GPUs if there are any. Raises UnknownName for an unknown field.
+
+    fit=True puts as much on the GPUs as they hold, the rest stays in RAM. Over several GPUs the blocks are shared out by
+    free memory, or, where that is too much for one of them, balanced by bytes; tensor_split says what was chosen.
+    """
     known = [f.name for f in fields(Settings)]
     for name in changes:
         if name not in known:
             raise unknown(say("setting"), name, known)
     backend = "cuda" if machine.gpus else "cpu"
-    return replace(for_load(load), **{"backend": backend, **changes})
+    layers: dict[str, Any] = {"split_mode": "layer"} if len(machine.gpus) > 1 else {}
+    chosen = replace(for_load(load), **{"backend": backend, **layers, **changes})
+    return chosen if chosen.backend == "cpu" or not machine.gpus else _placed(model, machine, chosen, changes)
+
+
+def _placed(model: Model, machine: Machine, chosen: Settings, changes: dict[str, Any]) -> Settings:
+    """`chosen` with the best placement if that was asked for, and with the split said in units."""
+    sizes = free(machine.gpus)
+    countable = not is_array(chosen.context, chosen.slots, chosen.batch, chosen.ubatch)
+    if chosen.fit and countable and machine.gpus[0].usable is not None:
+        chosen = fit(model, chosen, sizes)
+    elif chosen.split_mode == "layer" and not PLACING & changes.keys() and countable:
+        chosen = balanced(model, chosen, sizes)
+    if chosen.split_mode == "none" or chosen.tensor_split:
+        return chosen
+    counts = place(model.blocks, chosen, sizes).counts()
+    return replace(chosen, tensor_split=tuple(float(c) for c in counts)) if any(counts) else chosen
 
 
 def refusals(model: Model, machine: Machine, settings: Settings) -> tuple[Message, ...]:

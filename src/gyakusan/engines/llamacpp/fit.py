@@ -46,6 +46,14 @@ def fit(model: Model, settings: Settings, free: Sequence[int], margin: int = MAR
     return found
 
 
+def balanced(model: Model, settings: Settings, free: Sequence[int]) -> Settings:
+    """`settings` with units shared out by bytes where the server's own way is too much for one GPU, and that helps.
+
+    free: what each GPU may hold [B]; no margin is kept.
+    """
+    return _Question(model, tuple(free), 0).whole(settings) or settings
+
+
 @dataclass(frozen=True, slots=True)
 class _Question:
     """A model and the memory that it may use."""
@@ -156,8 +164,7 @@ class _Question:
         if sum(lean) > sum(room):
             return None
         tried = (self._filled(bare, counts) for counts in _divisions(full, lean, room))
-        found = [t for t in tried if t is not None]
-        return max(found, key=self.on_gpus, default=None)
+        return next((t for t in tried if t is not None), None)
 
     def _filled(self, bare: Settings, counts: tuple[int, ...]) -> Settings | None:
         """Experts of the last blocks of each GPU back on it, then single tensors of the next block."""
@@ -215,20 +222,12 @@ def filled(sizes: Sequence[int], room: Sequence[int]) -> tuple[float, ...]:
 
 
 def _divisions(full: Sequence[int], lean: Sequence[int], room: Sequence[int]) -> Iterator[tuple[int, ...]]:
-    """Ways to share out all units: by their whole size, and with units moved between neighbours."""
+    """Ways to share out all units: by their whole size, so that every GPU can be filled; by what must be there."""
     if len(room) == 1:
         yield (len(full),)
         return
-    counts = tuple(int(c) for c in shared(full, room))
-    yield counts
+    yield tuple(int(c) for c in shared(full, room))
     yield tuple(int(c) for c in shared(lean, room))
-    for a, b in combinations(range(len(counts)), 2):
-        for step in (-2, -1, 1, 2):
-            moved = list(counts)
-            moved[a] += step
-            moved[b] -= step
-            if min(moved) >= 0:
-                yield tuple(moved)
 
 
 def _pieces(model: Model) -> dict[int, dict[str, int]]:
@@ -250,12 +249,19 @@ def _left_over(blocks: Sequence[dict[str, int]], left: int) -> list[str]:
     whole = max(i for i, s in enumerate(sums) if s <= left)
     if whole == len(blocks):
         return []
-    whole = max(0, whole - 1)
+    ways = [_way(blocks, max(0, whole - 1), NEAR, left), _way(blocks, max(0, whole - 1), len(blocks), left)]
+    ways.append(_way(blocks, 0, len(blocks), left))
+    return max(ways, key=lambda w: w[0])[1]
+
+
+def _way(blocks: Sequence[dict[str, int]], whole: int, near: int, left: int) -> tuple[int, list[str]]:
+    """Bytes that come back, and the names that stay: the last `whole` blocks back, single tensors of the `near` before."""
     stay = blocks[: len(blocks) - whole]
     sizes = {name: size for b in stay for name, size in b.items()}
-    windows = ([(n, s) for b in reversed(stay[-near:]) for n, s in b.items()] for near in (NEAR, len(stay)))
-    back = max((_fullest(w, left - sums[whole]) for w in windows), key=lambda names: sum(sizes[n] for n in names))
-    return [name for name in sizes if name not in set(back)]
+    held = sum(size for b in blocks[len(blocks) - whole :] for size in b.values())
+    items = [(n, s) for b in reversed(stay[max(0, len(stay) - near) :]) for n, s in b.items()]
+    back = set(_fullest(items, left - held))
+    return held + sum(sizes[n] for n in back), [name for name in sizes if name not in back]
 
 
 def _fullest(items: Sequence[tuple[str, int]], left: int) -> list[str]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from gyakusan.engines.llamacpp.settings import Settings, check
+from gyakusan.errors import BadSetting
 
 PROGRAM = "llama-server"
 VERBOSITY = 4
@@ -22,7 +23,6 @@ VERBOSITY = 4
 Field: TypeAlias = bool | int | str | list[str] | dict[str, str]
 
 _CPU_FLAGS = ("--device", "none", "--gpu-layers", "0", "--no-op-offload")
-_GPU_FLAGS = ("--split-mode", "none", "--gpu-layers", "all")
 _ALL_LAYERS = -2
 _FLASH = {"auto": "AUTO", "on": "ENABLED", "off": "DISABLED"}
 _SPIN = "1000"
@@ -50,7 +50,7 @@ def arguments(
     check(settings)
     flags = ["--model", abspath(path), "--host", host, "--port", str(port), "--no-ui", "--offline"]
     flags += ["--log-verbosity", str(VERBOSITY), "--fit", "off"]
-    flags += _CPU_FLAGS if settings.backend == "cpu" else _GPU_FLAGS
+    flags += _CPU_FLAGS if settings.backend == "cpu" else _placing(settings)
     flags += _memory(settings)
     for flag, value in (("--alias", _plain(alias)), ("--threads", threads), ("--cors-origins", cors)):
         flags += [flag, str(value)] if value else []
@@ -66,6 +66,24 @@ def _memory(settings: Settings) -> list[str]:
     flags += ["--cache-type-k", settings.key_type.lower(), "--cache-type-v", settings.value_type.lower()]
     flags += ["--swa-full"] if settings.swa_full else []
     return [*flags, "--load-mode", _load_mode(settings), "--repack" if settings.repack else "--no-repack"]
+
+
+def _placing(settings: Settings) -> list[str]:
+    """The flags that share a model out over GPUs and RAM."""
+    flags = ["--split-mode", settings.split_mode]
+    flags += ["--gpu-layers", "all" if settings.gpu_layers < 0 else str(settings.gpu_layers)]
+    if settings.tensor_split:
+        flags += ["--tensor-split", ",".join(f"{share:g}" for share in settings.tensor_split)]
+    for flag, number in (
+        ("--main-gpu", settings.main_gpu),
+        ("--n-cpu-moe", settings.n_cpu_moe),
+        ("--n-cpu-ffn", settings.n_cpu_ffn),
+    ):
+        flags += [flag, str(number)] if number else []
+    for pattern, device in settings.overrides:
+        flags += ["--override-tensor", f"{pattern}={device}"]
+    flags += [] if settings.offload_kv else ["--no-kv-offload"]
+    return flags + ([] if settings.op_offload else ["--no-op-offload"])
 
 
 def _load_mode(settings: Settings) -> str:
@@ -90,6 +108,11 @@ def fields(
     Raises BadSetting for settings that llama.cpp refuses.
     """
     check(settings)
+    if not settings.plain:
+        raise BadSetting(
+            "The server inside the xllamacpp wheel is started with one GPU or none.",
+            mend="Put llama-server on PATH for a split or for partial offload.",
+        )
     cpu = settings.backend == "cpu"
     values: dict[str, Field] = {
         "model.path": abspath(path),
@@ -101,8 +124,9 @@ def fields(
         "fit_params": False,
         "default_template_kwargs": {"preserve_reasoning": "true"},
         "n_gpu_layers": 0 if cpu else _ALL_LAYERS,
-        "no_op_offload": cpu,
+        "no_op_offload": cpu or not settings.op_offload,
         "split_mode": "llama_split_mode.LLAMA_SPLIT_MODE_" + ("LAYER" if cpu else "NONE"),
+        **({"main_gpu": settings.main_gpu} if settings.main_gpu > 0 else {}),
         **_memory_fields(settings),
     }
     if name := _plain(alias):

@@ -8,6 +8,7 @@ from gyakusan.core.ledger import Account, Engine, Ledger, Line
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Device, Machine
 from gyakusan.core.model import Model
+from gyakusan.engines.llamacpp import accounts as split_accounts
 from gyakusan.engines.llamacpp import cache, lines, overhead
 from gyakusan.engines.llamacpp.scratch import scratch
 from gyakusan.engines.llamacpp.settings import VERSION, Settings, check
@@ -35,13 +36,8 @@ def ledger(model: Model, load: Load, machine: Machine, settings: Settings) -> Le
 def _with_gpu(model: Model, settings: Settings, machine: Machine) -> tuple[Account, ...]:
     if not machine.gpus:
         raise BadSetting("{name} has no GPU.", name=machine.name, mend="Name one with --device, or use the CPU.")
-    if len(machine.gpus) > 1:
-        raise BadSetting(
-            "{name} has {n} GPUs; a split over several is not priced yet.",
-            name=machine.name,
-            n=len(machine.gpus),
-            mend="Ask for one of them.",
-        )
+    if len(machine.gpus) > 1 or not settings.plain:
+        return split_accounts.accounts(model, settings, machine, machine.host or UNKNOWN_HOST)
     gpu = machine.gpus[0]
     on_gpu, on_host = _gpu_lines(model, settings), _host_lines(model, settings)
     if gpu.kind == "unified":
@@ -92,6 +88,8 @@ def _notes(model: Model, settings: Settings, machine: Machine) -> tuple[Message,
         )
     if settings.backend == "cuda" and machine.gpus and machine.gpus[0].backend != "cuda":
         notes.append(say("{backend} is priced by CUDA's padding rules.", backend=machine.gpus[0].backend))
+    if settings.backend != "cpu" and (len(machine.gpus) > 1 or not settings.plain):
+        notes += split_accounts.notes(model, settings, machine)
     if any(d.kind == "host" and d.memory is None for d in machine.devices):
         notes.append(say("The computer's RAM is not known: it is listed, not checked."))
     return tuple(notes)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 from gyakusan.core.broadcast import Number
-from gyakusan.core.model import Model
+from gyakusan.core.model import Model, Recurrent
+from gyakusan.engines.llamacpp import scratch_roles, split
 from gyakusan.engines.llamacpp.cache import kv_cache, recurrent_state
+from gyakusan.engines.llamacpp.placement import HOST, place
 from gyakusan.engines.llamacpp.scratch import scratch
 from gyakusan.engines.llamacpp.settings import Settings
 from gyakusan.engines.llamacpp.weights import weights
@@ -21,7 +24,33 @@ def output(model: Model, settings: Settings) -> Number:
 
 
 def buffers(model: Model, settings: Settings) -> tuple[tuple[Printed, str, int], ...]:
-    """(kind, "gpu0" or "host", bytes) for each buffer that the server allocates. [B] Scalars only."""
+    """(kind, "gpu0", "gpu1" ... or "host", bytes) for each buffer that the server allocates. [B] Scalars only.
+
+    The number of GPUs is that of tensor_split, where a split over several says it.
+    """
+    if settings.plain:
+        return _alone(model, settings)
+    placement = place(model.blocks, settings, (1,) * max(1, len(settings.tensor_split), settings.main_gpu + 1))
+    held, made = split.weights(model, settings, placement), scratch_roles.scratch(model, settings, placement)
+    found: list[tuple[Printed, str, int]] = []
+    for device in (*placement.used, HOST):
+        name = "host" if device == HOST else f"gpu{device}"
+        found += [("weights", name, int(held.on(device))), ("scratch", name, int(made.on(device).bytes))]
+        for group in split.groups(model, settings, placement):
+            kind: Printed = "recurrent_state" if isinstance(group.memory, Recurrent) else "kv_cache"
+            found.append((kind, name, int(group.on(device))))
+    return _summed([*found, ("output", "host", int(output(model, settings)))])
+
+
+def _summed(found: Iterable[tuple[Printed, str, int]]) -> tuple[tuple[Printed, str, int], ...]:
+    sums: dict[tuple[Printed, str], int] = {}
+    for kind, name, size in found:
+        sums[kind, name] = sums.get((kind, name), 0) + size
+    return tuple((*key, size) for key, size in sums.items() if size)
+
+
+def _alone(model: Model, settings: Settings) -> tuple[tuple[Printed, str, int], ...]:
+    """Everything on one GPU, or on the CPU."""
     where = "host" if settings.backend == "cpu" else "gpu0"
     held, made = weights(model, settings), scratch(model, settings)
     found: list[tuple[Printed, str, int]] = [

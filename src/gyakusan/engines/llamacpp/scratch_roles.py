@@ -108,7 +108,7 @@ def _role(settings: Settings, placement: Placement, device: int) -> str:
         return "pipelined"
     if helps or not settings.offload_kv:
         return "helper"
-    return "whole" if all(d == device for d in placement.units) else "later"
+    return "whole" if all(d == device for d in placement.units) and not settings.overridden else "later"
 
 
 def _estimate(model: Model, settings: Settings, placement: Placement, device: int, role: str) -> Made:
@@ -129,8 +129,8 @@ def _estimate(model: Model, settings: Settings, placement: Placement, device: in
         case "pipelined":
             return _pipelined(model, settings, placement, device, one.gpu, vector)
         case "later":
-            size = one.gpu - 2 * vector
-            return Made(role, size, _least(model, settings, vector), (one.gpu + 4 * vector) * high)
+            size = most(0, one.gpu - 2 * vector)
+            return Made(role, size, 0, (one.gpu + 4 * vector) * high)
         case _:
             return _helper(model, settings, placement, one.gpu, vector)
 

@@ -35,7 +35,7 @@ class Settings:
     n_cpu_moe, n_cpu_ffn: the experts (or the dense feed-forward networks) of the first blocks stay in RAM [blocks];
     overrides: -ot, pairs of a regular expression and "CPU": such tensors stay in RAM;
     offload_kv: the cache lives where its block lives, else in RAM; op_offload: large batches are computed on the first
-    GPU with weights copied from RAM.
+    GPU with weights copied from RAM; fit: the placement was computed for the machine, with a margin on each GPU.
     """
 
     context: Number
@@ -60,6 +60,7 @@ class Settings:
     overrides: tuple[tuple[str, str], ...] = ()
     offload_kv: bool = True
     op_offload: bool = True
+    fit: bool = False
 
     @property
     def overridden(self) -> bool:
@@ -127,6 +128,18 @@ def check(settings: Settings) -> Settings:
         value = getattr(settings, name)
         if not is_array(value) and value < 1:
             raise BadSetting("{name} is {value}.", name=name, value=value, mend="Give 1 or more.")
+    if settings.split_mode not in ("layer", "none"):
+        raise BadSetting(
+            "split_mode {mode} is not priced: llama.cpp dropped rows on CUDA, and tensors are an experiment.",
+            mode=settings.split_mode,
+            mend="Use layer, or none for one GPU.",
+        )
+    for pattern, device in settings.overrides:
+        if "," in pattern + device:
+            raise BadSetting("The override {rule} has a comma, which separates overrides.", rule=pattern, mend="Write it as several rules.")
+    for name in ("n_cpu_moe", "n_cpu_ffn"):
+        if getattr(settings, name) < 0:
+            raise BadSetting("{name} is {value}.", name=name, value=getattr(settings, name), mend="Give 0 or more.")
     for kind in (settings.key_type, settings.value_type):
         if kind.upper() not in CACHE_TYPES:
             raise unknown(say("cache type"), kind, CACHE_TYPES)

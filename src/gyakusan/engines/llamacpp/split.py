@@ -89,21 +89,25 @@ def context(model: Model, settings: Settings, placement: Placement) -> Split:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """One group of the model's memory. here: its group as the device stores it; layers: how many each device holds."""
+    """One group of the model's memory. group, on_host: as a GPU and as the host store it; homes: device of each layer."""
 
     group: cache.CacheGroup
     on_host: cache.CacheGroup
-    layers: dict[int, int]
-
-    def on(self, device: int) -> Number:
-        """Bytes on one device. [B]"""
-        count = self.layers.get(device, 0)
-        return (self.on_host if device == HOST else self.group).bytes * count // max(1, len(self.memory.layers))
+    homes: tuple[int, ...]
 
     @property
     def memory(self) -> Memory:
         """The layers and what they keep."""
         return self.group.memory
+
+    def on(self, device: int) -> Number:
+        """Bytes on one device. [B]"""
+        whole = (self.on_host if device == HOST else self.group).bytes
+        return whole * self.homes.count(device) // max(1, len(self.homes))
+
+    def on_device(self, device: int) -> tuple[int, ...]:
+        """The layers that one device holds."""
+        return tuple(i for i, home in zip(self.memory.layers, self.homes, strict=True) if home == device)
 
 
 def groups(model: Model, settings: Settings, placement: Placement) -> Iterator[Held]:
@@ -111,5 +115,5 @@ def groups(model: Model, settings: Settings, placement: Placement) -> Iterator[H
     gpu = cache.groups(model, replace(settings, backend="cuda"))
     host = cache.groups(model, replace(settings, backend="cpu"))
     for here, there in zip(gpu, host, strict=True):
-        homes = [placement.units[i] if settings.offload_kv else HOST for i in here.memory.layers]
-        yield Held(here, there, {device: homes.count(device) for device in dict.fromkeys(homes)})
+        homes = (placement.units[i] if settings.offload_kv else HOST for i in here.memory.layers)
+        yield Held(here, there, tuple(homes))

@@ -42,8 +42,13 @@ def model(config: Mapping[str, Any], *, name: str = "", quantized: bool = True) 
     filled = _filled(config)
     found = families.unquantized(families.convert(filled), name=name)
     found = replace(found, memory=_windows(found, _text(filled)))
-    stored = checkpoint(filled if quantized else {k: v for k, v in filled.items() if k != "quantization_config"})
+    stored = checkpoint(filled if quantized else _without(filled, "quantization_config"))
     return replace(found, checkpoint=stored, quantization=stored.method or stored.dtype)
+
+
+def _without(config: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """The config without `key`, in its language part too."""
+    return {k: _without(v, key) if k in TEXT and isinstance(v, Mapping) else v for k, v in config.items() if k != key}
 
 
 def _text(config: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -63,7 +63,11 @@ def _account(model: Model, load: Load, gpu: Device, found: Pool) -> Account:
 
 def _weights(model: Model, settings: Settings, found: Pool) -> Line:
     form = stored(model, settings)
-    share = say("one of {n} shares, {quantization}", n=settings.world, quantization=form.method or form.dtype)
+    name = form.method or form.dtype
+    if settings.world == 1:
+        share = say("{n} tensors, {quantization}", n=len(form.tensors or model.tensors), quantization=name)
+    else:
+        share = say("one of {n} shares, {quantization}", n=settings.world, quantization=name)
     w = found.weights
     return Line("weights", w.best, "read" if form.tensors else "derived", share, low=w.low, high=w.high)
 

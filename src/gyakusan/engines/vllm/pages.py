@@ -153,8 +153,14 @@ def _state(model: Model, group: Recurrent, settings: Settings) -> Page:
         )
     convolution = _convolved(group, ranks) * (group.kernel - 1 + more) if group.kernel else group.convolution
     size = (convolution * 2 + group.state * state_bytes(model, group, settings)) // ranks
-    held = 1 if not settings.enable_prefix_caching else 2 + _checkpoints(model, group)
+    reused = settings.enable_prefix_caching and _has_attention(model)
+    held = 2 + _checkpoints(model, group) if reused else 1
     return Page("state", group.layers, 0, size, states=held + more)
+
+
+def _has_attention(model: Model) -> bool:
+    """Prefixes are kept for models with attention only (ModelConfig.is_prefix_caching_supported)."""
+    return any(isinstance(g, (Attention, Latent)) for g in model.memory)
 
 
 def _convolved(group: Recurrent, ranks: int) -> int:

@@ -208,6 +208,8 @@ def _is_kept(tail: str, form: Checkpoint) -> bool:
 def _keeps(pattern: str, word: str) -> bool:
     if re.search(r"\.\d+\.", pattern) or "vision" in pattern or "visual" in pattern:
         return False
+    if word == "experts":
+        return bool(re.search(r"(?<!shared_)experts", pattern))
     names = {"attn": ("attn", "attention"), "router": ("router",), "shared_expert": ("shared_expert",)}
     if word == "router" and re.search(r"(^|\.)gate$", pattern):
         return True

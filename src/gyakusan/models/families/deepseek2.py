@@ -101,6 +101,7 @@ def _sparse(c: Config) -> dict[str, Any]:
     found: dict[str, Any] = {
         "attention.indexer.head_count": c.number("index_n_heads"),
         "attention.indexer.key_length": c.number("index_head_dim"),
+        "attention.indexer.top_k": c.number("index_topk", default=2048),
     }
     kinds = c.kinds("indexer_types")
     return found | ({"attention.indexer.types": [kind == "full" for kind in kinds]} if kinds else {})

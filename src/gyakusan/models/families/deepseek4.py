@@ -122,6 +122,8 @@ def from_config(c: Config) -> dict[str, Any]:
             "attention.compress_ratios": c.numbers("compress_ratios"),
             "attention.indexer.head_count": c.number("index_n_heads"),
             "attention.indexer.key_length": c.number("index_head_dim"),
+            "attention.indexer.top_k": c.number("index_topk", default=512),
+            "rope.dimension_count": c.number("qk_rope_head_dim", default=64),
             "hyper_connection.count": c.number("hc_mult", default=4),
             "hash_layer_count": c.number("num_hash_layers", default=0),
         }

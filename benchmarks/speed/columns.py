@@ -1,0 +1,135 @@
+"""Observations as columns of numbers and labels, ready for the arithmetic of core.pace."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from benchmarks.speed.resolve import SERVERS
+from benchmarks.speed.rows import Observation
+from gyakusan.catalog.pace import Situation, labels, peaks
+from gyakusan.core.pace import Device, Work
+
+Array = Any
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """One entry for each observation. log: of the measured seconds; weight: of its square error; labels: by level;
+
+    server: True where prompts are computed between the steps of others; cells: number of the cell of each entry.
+    """
+
+    observations: Sequence[Observation]
+    work: Work
+    device: Device
+    users: Array
+    prompt: Array
+    answer: Array
+    piece: Array
+    attention: Array
+    log: Array
+    weight: Array
+    labels: dict[str, Array]
+    server: Array
+    absorbed: Array
+    cells: Array
+
+    def __len__(self) -> int:
+        return len(self.log)
+
+
+def situation(seen: Observation) -> Situation:
+    """What the constants depend on."""
+    s = seen.subject
+    return Situation(
+        engine=s.engine,
+        api=s.api,
+        family=s.chip.family,
+        device=s.chip.name,
+        quant=s.quant.group,
+        model=s.model,
+        link=s.chip.link,
+        style=seen.style,
+        build=build(seen.backend),
+    )
+
+
+def build(backend: str) -> str:
+    """What is known of how llama.cpp was built: rocwmma, amdvlk, radv, else nothing."""
+    found = re.search(r"rocwmma|amdvlk|radv", backend.casefold())
+    return found[0] if found else ""
+
+
+def merged(observations: Sequence[Observation]) -> list[Observation]:
+    """Repetitions of one configuration as one observation, with the median."""
+    groups: dict[tuple[Any, ...], list[Observation]] = defaultdict(list)
+    for o in observations:
+        key = (o.kind, o.cell, o.users, round(o.context), o.prompt, o.depth, o.answer, o.piece, o.parallel, o.cache)
+        groups[(*key, build(o.backend), round(o.subject.bytes / 1e7))].append(o)
+    return [replace(g[0], seconds=float(np.median([o.seconds for o in g]))) for g in groups.values()]
+
+
+def columns(observations: Sequence[Observation]) -> Columns:
+    """All columns. Entries of crowded cells and sources weigh less."""
+    seen = list(observations)
+    cells = [o.cell for o in seen]
+    numbers = {c: i for i, c in enumerate(dict.fromkeys(cells))}
+    codes = np.array([numbers[c] for c in cells])
+    reads = [o.subject.traffic for o in seen]
+    absorbed = np.array([o.subject.engine not in SERVERS for o in seen])
+    work = Work(
+        **{
+            name: np.array([float(getattr(r, name)) for r in reads])
+            for name in ("dense", "experts", "count", "used", "layers", "mixed", "recurrent", "width", "matrices")
+            + ("output", "routed", "state")
+        },
+        cache=np.array([r.cache(o.context, o.cache) for r, o in zip(reads, seen, strict=True)], float),
+        attend=np.array([r.attention(1, o.context) for r, o in zip(reads, seen, strict=True)], float),
+    )
+    rates = [peaks(o.subject.chip, o.subject.engine, o.subject.api, o.subject.quant.group) for o in seen]
+    device = Device(
+        bandwidth=np.array([o.subject.chip.bandwidth for o in seen]),
+        decode=np.array([r[0] for r in rates]),
+        prefill=np.array([r[1] for r in rates]),
+        half=np.array([o.subject.chip.half for o in seen]),
+        parallel=np.array([o.parallel for o in seen]),
+        fast=np.array([1.0 if o.subject.chip.link == "nvlink" else 0.0 for o in seen]),
+        small=np.array([0.0 if o.subject.engine in SERVERS or o.subject.engine == "mlx" else 1.0 for o in seen]),
+    )
+    named = [labels(situation(o)) for o in seen]
+    attention = [
+        r.attention(o.prompt, o.depth, absorbed=bool(a)) for r, o, a in zip(reads, seen, absorbed, strict=True)
+    ]
+    return Columns(
+        observations=seen,
+        work=work,
+        device=device,
+        users=np.array([o.users for o in seen]),
+        prompt=np.array([max(1.0, o.prompt) for o in seen]),
+        answer=np.array([o.answer for o in seen]),
+        piece=np.array([o.piece for o in seen]),
+        attention=np.array(attention, float),
+        log=np.log([o.seconds for o in seen]),
+        weight=weights(codes, [o.source for o in seen]),
+        labels={level: np.array([n.get(level, "") for n in named]) for level in named[0]} if named else {},
+        server=np.array([o.subject.engine in SERVERS and o.users > 1 and o.prompt > 0 for o in seen]),
+        absorbed=absorbed,
+        cells=codes,
+    )
+
+
+def weights(cells: Array, sources: Sequence[str], power: float = 0.7, cap: float = 120.0) -> Array:
+    """1 / (size of the cell)^power, and no source more than `cap` in all."""
+    size = np.bincount(cells)[cells] if len(cells) else np.array([])
+    weight = size ** (-power)
+    names = np.array(sources)
+    for source in set(sources):
+        inside = names == source
+        weight[inside] *= min(1.0, cap / weight[inside].sum())
+    return weight

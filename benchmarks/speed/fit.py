@@ -1,0 +1,242 @@
+"""Fit the constants: logarithms of base and multipliers, each with a Gaussian prior, robust least squares.
+
+Every parameter enters one constant only, so that the Jacobian needs one derivative for each constant, not each parameter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from benchmarks.speed.columns import Array, Columns
+from gyakusan.core.pace import Constants, decode_step, first_token, later_token, prefill_time
+
+NOISE = 0.12
+"""Scale of an error that is no surprise, as a logarithm."""
+DELTA = 2.5
+"""Beyond so many times NOISE an error counts linearly (pseudo-Huber)."""
+
+Spec = Mapping[str, tuple[float, float, Mapping[str, float]]]
+"""constant -> (expected value, spread of its logarithm, level -> spread of the multipliers' logarithms)."""
+
+DECODE: Spec = {
+    "weights": (
+        0.76,
+        0.3,
+        {
+            "backend": 0.12,
+            "quant": 0.12,
+            "api quant": 0.12,
+            "engine quant": 0.08,
+            "family": 0.12,
+            "family quant": 0.06,
+            "device": 0.10,
+            "model": 0.07,
+            "model api": 0.05,
+        },
+    ),
+    "cache": (0.63, 0.4, {"backend": 0.4, "family": 0.2, "build": 0.3}),
+    "state": (0.25, 0.5, {"backend": 0.5}),
+    "compute": (0.37, 0.5, {"engine quant": 0.4, "api": 0.2}),
+    "attend": (0.08, 0.7, {"backend": 0.6}),
+    "layer": (50e-6, 0.7, {"api": 0.5, "engine": 0.3, "family": 0.35, "device": 0.25}),
+    "expert": (40e-6, 0.7, {"engine": 0.3, "api": 0.3}),
+    "hybrid": (8e-6, 0.7, {"engine": 0.3, "api": 0.3}),
+    "fixed": (2e-4, 0.7, {"engine": 0.5}),
+    "sequence": (16e-6, 0.8, {"engine": 0.5}),
+    "overlap": (0.86, 0.1, {"engine": 0.1}),
+    "few": (0.1, 0.7, {"api": 0.7}),
+    "many": (0.4, 0.7, {"api": 0.5}),
+    "hop": (8e-6, 0.6, {"link": 0.5, "engine": 0.3}),
+    "wire": (20e9, 1.0, {"link": 1.0}),
+    "blend": (0.3, 0.6, {"style": 0.5, "engine": 0.3, "engine style": 0.3}),
+}
+PREFILL: Spec = {
+    "mfu": (
+        0.4,
+        0.4,
+        {
+            "engine": 0.3,
+            "api": 0.4,
+            "api quant": 0.3,
+            "engine quant": 0.3,
+            "family": 0.35,
+            "device": 0.15,
+            "model": 0.10,
+            "build": 0.15,
+            "build model": 0.15,
+        },
+    ),
+    "routed": (0.6, 0.4, {"api": 0.3, "engine": 0.3, "api quant": 0.2}),
+    "rows": (60.0, 0.8, {}),
+    "rows_routed": (15.0, 0.8, {}),
+    "stream": (0.57, 0.3, {}),
+    "attention": (0.2, 0.6, {"backend": 0.5, "family": 0.3, "build": 0.4, "build model": 0.2}),
+    "chunk": (1e-4, 0.8, {"backend": 0.6, "family": 0.3}),
+    "start": (4e-3, 1.0, {"engine": 0.7, "style": 0.5}),
+    "queue": (0.5, 0.6, {"style": 0.6, "engine": 0.3, "engine style": 0.3}),
+}
+
+
+@dataclass(slots=True)
+class Fit:
+    """Parameters of one group of constants. theta: logarithms; index: constant -> level -> label -> place in theta."""
+
+    spec: Spec
+    theta: Array = field(default_factory=lambda: np.array([]))
+    mean: Array = field(default_factory=lambda: np.array([]))
+    sd: Array = field(default_factory=lambda: np.array([]))
+    index: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
+
+    def prepare(self, data: Columns) -> None:
+        """Name every parameter that the data can tell something about."""
+        mean, sd = [], []
+        for name, (value, spread, levels) in self.spec.items():
+            self.index[name] = {"base": {"": len(mean)}}
+            mean.append(np.log(value))
+            sd.append(spread)
+            for level, width in levels.items():
+                found = [label for label in np.unique(data.labels[level]) if label]
+                self.index[name][level] = {label: len(mean) + i for i, label in enumerate(found)}
+                mean += [0.0] * len(found)
+                sd += [width] * len(found)
+        self.mean, self.sd = np.array(mean), np.array(sd)
+        self.theta = self.mean.copy()
+
+    def places(self, data: Columns) -> dict[str, Array]:
+        """constant -> matrix of places in theta, one row for each level; the place after the last holds 0."""
+        none = len(self.theta)
+        out = {}
+        for name, levels in self.index.items():
+            rows = [np.full(len(data), levels["base"][""])]
+            for level, labels in levels.items():
+                if level != "base":
+                    rows.append(np.array([labels.get(v, none) for v in data.labels[level]]))
+            out[name] = np.stack(rows)
+        return out
+
+    def values(self, places: Mapping[str, Array], theta: Array | None = None) -> dict[str, Array]:
+        """The logarithm of each constant, for every entry."""
+        full = np.append(self.theta if theta is None else theta, 0.0)
+        return {name: full[rows].sum(axis=0) for name, rows in places.items()}
+
+    def constants(self, data: Columns) -> dict[str, Array]:
+        """Each constant, for every entry."""
+        return {name: np.exp(log) for name, log in self.values(self.places(data)).items()}
+
+
+Predict = Callable[[Columns, Constants], Array]
+"""Seconds for every entry."""
+
+
+def run(fit: Fit, data: Columns, predict: Predict, *, steps: int = 25, start: Fit | None = None) -> Fit:
+    """Levenberg-Marquardt on the robust errors and the priors. start: begin at the parameters of another fit."""
+    fit.prepare(data)
+    if start is not None:
+        _take(fit, start)
+    places = fit.places(data)
+    root = np.sqrt(data.weight)
+    damping, state = 1e-2, _state(fit, fit.theta, data, predict, places, root)
+    for _ in range(steps):
+        jacobian = _jacobian(fit, data, predict, places, root, state)
+        prior = (fit.theta - fit.mean) / fit.sd
+        hessian = jacobian.T @ jacobian + np.diag(1 / fit.sd**2)
+        gradient = jacobian.T @ state[1] + prior / fit.sd
+        for _ in range(7):
+            step = np.linalg.solve(hessian + damping * np.diag(np.diag(hessian)), -gradient)
+            trial = fit.theta + np.clip(step, -1, 1)
+            new = _state(fit, trial, data, predict, places, root)
+            if new[0] < state[0]:
+                break
+            damping *= 5
+        else:
+            break
+        gain, state, fit.theta, damping = (state[0] - new[0]) / state[0], new, trial, max(damping / 5, 1e-6)
+        if gain < 2e-4:
+            break
+    return fit
+
+
+def _take(fit: Fit, other: Fit) -> None:
+    for name, levels in fit.index.items():
+        for level, labels in levels.items():
+            known = other.index.get(name, {}).get(level, {})
+            for label, place in labels.items():
+                if label in known:
+                    fit.theta[place] = other.theta[known[label]]
+
+
+def _state(
+    fit: Fit, theta: Array, data: Columns, predict: Predict, places: Mapping[str, Array], root: Array
+) -> tuple[float, Array, Array, dict[str, Array]]:
+    """Cost, robust errors, plain predictions (logarithms), constants (logarithms)."""
+    logs = fit.values(places, theta)
+    said = np.log(predict(data, Constants(**{k: np.exp(v) for k, v in logs.items()})))
+    error = (said - data.log) / NOISE
+    robust = root * np.sign(error) * np.sqrt(2 * DELTA**2 * (np.sqrt(1 + (error / DELTA) ** 2) - 1))
+    prior = (theta - fit.mean) / fit.sd
+    return float(robust @ robust + prior @ prior), robust, said, logs
+
+
+def _jacobian(
+    fit: Fit,
+    data: Columns,
+    predict: Predict,
+    places: Mapping[str, Array],
+    root: Array,
+    state: tuple[float, Array, Array, dict[str, Array]],
+) -> Array:
+    _, _, said, logs = state
+    error = (said - data.log) / NOISE
+    bend = np.sqrt(1 + (error / DELTA) ** 2)
+    radius = np.sqrt(np.maximum(2 * DELTA**2 * (bend - 1), 1e-12))
+    slope = root / NOISE * np.where(radius > 1e-5, np.abs(error) / bend / np.maximum(radius, 1e-9), 1.0)
+    out = np.zeros((len(data), len(fit.theta) + 1))
+    rows = np.arange(len(data))
+    for name, matrix in places.items():
+        moved = {k: np.exp(v + (1e-4 if k == name else 0.0)) for k, v in logs.items()}
+        change = (np.log(predict(data, Constants(**moved))) - said) / 1e-4 * slope
+        for place in matrix:
+            out[rows, place] = change
+    return out[:, :-1]
+
+
+def prefill_of(data: Columns, k: Constants) -> Array:
+    """Time of one prompt. [s]"""
+    return prefill_time(data.work, data.prompt, data.piece, data.attention, data.device, k)
+
+
+def prompts(data: Columns, k: Constants) -> Array:
+    """Prefill and first-token observations: with one user both are the same."""
+    return first_token(prefill_of(data, k), data.users, k)
+
+
+def decoder(prompt_time: Array) -> Predict:
+    """Decode observations, prompts of the others taken from another fit."""
+
+    def predict(data: Columns, k: Constants) -> Array:
+        step = decode_step(data.work, data.users, data.device, k).time
+        mixed = later_token(step, prompt_time, data.users, data.answer, k)
+        return np.where(data.server, mixed, step)
+
+    return predict
+
+
+def write(fits: tuple[Fit, ...], least: float = 0.004) -> dict[str, Any]:
+    """The constants as pace.json holds them. Multipliers within `least` of 1 are left out."""
+    out: dict[str, Any] = {}
+    for fit in fits:
+        for name, levels in fit.index.items():
+            kept: dict[str, dict[str, float]] = {}
+            for level, labels in levels.items():
+                if level == "base":
+                    continue
+                found = {k: round(float(np.exp(fit.theta[i])), 4) for k, i in labels.items() if abs(fit.theta[i]) > least}
+                if found:
+                    kept[level] = found
+            base = float(np.exp(fit.theta[levels["base"][""]]))
+            out[name] = {"base": float(f"{base:.5g}"), **({"levels": kept} if kept else {})}
+    return out

@@ -1,0 +1,128 @@
+"""Predictions, left-out folds, and the errors of each slice at cell level."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from benchmarks.speed import fit as fitting
+from benchmarks.speed.columns import Array, Columns, columns, merged
+from benchmarks.speed.fit import DECODE, PREFILL, Fit
+from benchmarks.speed.rows import Observation
+from gyakusan.core.pace import Constants, closed_loop, decode_step, first_token, later_token
+
+UNUSED = ("localscore",)
+"""Sources that no fit and no slice uses: their own spread on one card is a factor of 1.4 to 3."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fits:
+    """The two groups of constants."""
+
+    prefill: Fit
+    decode: Fit
+
+
+def used(observations: Sequence[Observation]) -> list[Observation]:
+    """What may be fitted and judged."""
+    return [o for o in observations if o.source not in UNUSED]
+
+
+def fit_all(observations: Sequence[Observation], *, steps: int = 25, start: Fits | None = None) -> Fits:
+    """Both groups: prompts first, then decode with their times."""
+    every = merged(used(observations))
+    first = columns([o for o in every if o.kind in ("prefill", "ttft")])
+    prefill = fitting.run(Fit(PREFILL), first, fitting.prompts, steps=steps, start=start.prefill if start else None)
+    later = columns([o for o in every if o.kind == "decode"])
+    times = fitting.prefill_of(later, Constants(**prefill.constants(later)))
+    decode = fitting.run(
+        Fit(DECODE), later, fitting.decoder(times), steps=steps, start=start.decode if start else None
+    )
+    return Fits(prefill, decode)
+
+
+def predict(fits: Fits, observations: Sequence[Observation]) -> Array:
+    """Seconds for every observation, whatever its kind."""
+    if not observations:
+        return np.array([])
+    data = columns(observations)
+    k = Constants(**fits.prefill.constants(data), **fits.decode.constants(data))
+    return seconds(data, k)
+
+
+def seconds(data: Columns, k: Constants) -> Array:
+    """Seconds for every entry, whatever its kind."""
+    kind = np.array([o.kind for o in data.observations])
+    prompt = fitting.prefill_of(data, k)
+    step = decode_step(data.work, data.users, data.device, k).time
+    each = np.where(data.server, later_token(step, prompt, data.users, data.answer, k), step)
+    whole = 1 / closed_loop(step, prompt, data.users, data.answer)
+    first = first_token(prompt, data.users, k)
+    return np.select([kind == "decode", kind == "prefill", kind == "ttft"], [each, prompt, first], whole)
+
+
+def left_out(
+    observations: Sequence[Observation], key: Callable[[Observation], Any], *, folds: int = 6, start: Fits | None = None
+) -> Array:
+    """Predictions of each observation by a fit that has seen nothing of its group. Groups go whole into folds."""
+    groups: dict[Any, float] = defaultdict(float)
+    for o in observations:
+        groups[key(o)] += 1
+    fold: dict[Any, int] = {}
+    load = [0.0] * folds
+    for name in sorted(groups, key=lambda g: (-groups[g], str(g))):
+        best = load.index(min(load))
+        fold[name] = best
+        load[best] += groups[name] ** 0.5
+    place = np.array([fold[key(o)] for o in observations])
+    out = np.full(len(observations), np.nan)
+    for number in range(folds):
+        test = [o for o, p in zip(observations, place, strict=True) if p == number]
+        train = [o for o, p in zip(observations, place, strict=True) if p != number]
+        out[place == number] = predict(fit_all(train, steps=25, start=start), test)
+    return out
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell of a slice: the median error of its observations, and the share that the interval covers."""
+
+    error: float
+    covered: float
+
+
+def cells(observations: Sequence[Observation], predicted: Array, covered: Array) -> list[Cell]:
+    """Errors of speeds, |predicted / measured - 1| of tokens per second, one value for each cell."""
+    found: dict[Any, list[int]] = defaultdict(list)
+    for i, o in enumerate(observations):
+        found[o.cell].append(i)
+    out = []
+    for places in found.values():
+        errors = [abs(observations[i].seconds / predicted[i] - 1) for i in places]
+        out.append(Cell(float(np.median(errors)), float(np.mean([covered[i] for i in places]))))
+    return out
+
+
+def summary(name: str, found: Sequence[Cell]) -> dict[str, Any]:
+    """One slice, as the report has it."""
+    errors = np.array([c.error for c in found])
+    return {
+        "slice": name,
+        "n": len(found),
+        "median": round(float(np.median(errors)), 4),
+        "p90": round(float(np.quantile(errors, 0.9)), 4),
+        "within20": round(float((errors <= 0.2).mean()), 4),
+        "within30": round(float((errors <= 0.3).mean()), 4),
+        "coverage80": round(float(np.mean([c.covered for c in found])), 4),
+    }
+
+
+def group(o: Observation) -> str:
+    """The slice of an observation, without its engine."""
+    if o.kind != "decode":
+        return o.kind
+    return "decode single" if o.users <= 1 else "decode many"

@@ -1,0 +1,132 @@
+"""Accounts of a model that is split over several GPUs, or of which a part stays in RAM: one for each GPU, one for the host."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from gyakusan.core.broadcast import is_array
+from gyakusan.core.ledger import Account, Line
+from gyakusan.core.machine import Device, Machine
+from gyakusan.core.model import Model, Tensor
+from gyakusan.engines.llamacpp import lines, overhead, scratch_roles, split
+from gyakusan.engines.llamacpp.cache import CacheGroup
+from gyakusan.engines.llamacpp.fit import NO_PIPELINE
+from gyakusan.engines.llamacpp.placement import HOST, Placement, place
+from gyakusan.engines.llamacpp.scratch_roles import Made
+from gyakusan.engines.llamacpp.settings import Settings
+from gyakusan.engines.llamacpp.weights import block, stored
+from gyakusan.message import Message, say
+
+
+def free(gpus: Sequence[Device]) -> tuple[int, ...]:
+    """What each GPU offers. [B] Equal parts where nobody knows."""
+    known = [gpu.usable for gpu in gpus]
+    return tuple(1 if None in known else int(k or 0) for k in known)
+
+
+def placed(model: Model, settings: Settings, machine: Machine) -> Placement:
+    """Where the units go on a machine. Raises BadSetting."""
+    return place(model.blocks, settings, free(machine.gpus))
+
+
+def accounts(model: Model, settings: Settings, machine: Machine, host: Device) -> tuple[Account, ...]:
+    """One account for each GPU, then the host's; unified memory holds both. Raises BadSetting."""
+    placement = placed(model, settings, machine)
+    made = scratch_roles.scratch(model, settings, placement)
+    on_host = _host_lines(model, settings, placement, made.host)
+    found = [
+        Account(gpu, _gpu_lines(model, settings, placement, i, made.gpus[i])) for i, gpu in enumerate(machine.gpus)
+    ]
+    if machine.host is None and found and found[0].device.kind == "unified":
+        found[0] = replace(found[0], lines=found[0].lines + on_host)
+        return tuple(found)
+    return (*found, Account(host, on_host))
+
+
+def notes(model: Model, settings: Settings, machine: Machine) -> tuple[Message, ...]:
+    """What pipelining costs, and where the units are."""
+    placement = placed(model, settings, machine)
+    found = [say("{units} units on {name}: {what}.", units=len(u), name=n, what=w) for n, u, w in _where(placement, machine)]
+    if placement.pipeline and not is_array(settings.context, settings.slots, settings.ubatch):
+        found.append(_pipelining(model, settings, machine))
+    return tuple(found)
+
+
+def _where(placement: Placement, machine: Machine) -> list[tuple[str, list[int], str]]:
+    """Each device with its units, as numbers of blocks; the output is the last."""
+    out = []
+    for device in (*range(placement.cards), HOST):
+        units = [i for i, d in enumerate(placement.units) if d == device]
+        if units:
+            name = "RAM" if device == HOST else f"GPU {device} ({machine.gpus[device].name})"
+            last = "output" if units[-1] == len(placement.units) - 1 else str(units[-1])
+            out.append((name, units, f"{units[0]}-{last}" if len(units) > 1 else last))
+    return out
+
+
+def _pipelining(model: Model, settings: Settings, machine: Machine) -> Message:
+    from gyakusan.units import format_bytes
+
+    def total(chosen: Settings) -> int:
+        made = scratch_roles.scratch(model, chosen, placed(model, chosen, machine))
+        return int(sum(m.bytes for m in made.gpus))
+
+    extra = total(settings) - total(replace(settings, overrides=NO_PIPELINE))
+    return say(
+        "The GPUs work on several batches at once; that takes {extra} of scratch. --override-tensor '{rule}=CPU' turns it off.",
+        extra=format_bytes(extra),
+        rule=NO_PIPELINE[0][0],
+    )
+
+
+def _gpu_lines(model: Model, settings: Settings, placement: Placement, gpu: int, made: Made) -> tuple[Line, ...]:
+    if gpu not in placement.used:
+        return ()
+    here = [t for t, d in split.homes(model, settings, placement) if d == gpu]
+    held = split.weights(model, settings, placement).gpus[gpu]
+    return (
+        *((lines.weights(held, model, here),) if here else ()),
+        *lines.context(_groups(model, settings, placement, gpu), settings),
+        scratch_line(made),
+        overhead.cuda(),
+    )
+
+
+def scratch_line(made: Made) -> Line:
+    """Scratch of one device by its role."""
+    return Line("scratch", made.bytes, "derived", made.reason, low=made.least, high=made.greatest)
+
+
+def _host_lines(model: Model, settings: Settings, placement: Placement, made: Made) -> tuple[Line, ...]:
+    """The embedding table, what the GPUs have no room for, the graph's inputs, logits, the process."""
+    here = [t for t, d in split.homes(model, settings, placement) if d == HOST]
+    tables = [t for t in here if block(t.name) < 0]
+    return (
+        lines.table(sum(stored(t, "cpu") for t in tables)),
+        *_kept([t for t in here if block(t.name) >= 0], model),
+        *lines.context(_groups(model, settings, placement, HOST), settings),
+        scratch_line(made),
+        lines.logits(model, settings),
+        overhead.process(),
+        overhead.prompt_cache(),
+    )
+
+
+def _kept(tensors: Sequence[Tensor], model: Model) -> tuple[Line, ...]:
+    if not tensors:
+        return ()
+    line = lines.weights(sum(stored(t, "cpu") for t in tensors), model, tensors)
+    blocks = len({block(t.name) for t in tensors})
+    return (replace(line, reason=say("{n} tensors of {blocks} blocks stay in RAM", n=len(tensors), blocks=blocks)),)
+
+
+def _groups(model: Model, settings: Settings, placement: Placement, device: int) -> list[CacheGroup]:
+    """The layers of each group that live on one device, with their bytes there."""
+    found = []
+    for held in split.groups(model, settings, placement):
+        layers = held.on_device(device)
+        if layers:
+            memory = replace(held.memory, layers=layers)
+            found.append(CacheGroup(memory, held.group.cells, held.group.streams, held.on(device)))
+    return found

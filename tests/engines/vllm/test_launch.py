@@ -1,0 +1,55 @@
+"""The command line and its environment."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from gyakusan import machines
+from gyakusan.engines.vllm import engine, launch
+from gyakusan.engines.vllm.settings import Settings
+from gyakusan.errors import BadSetting
+from gyakusan.models import load
+
+
+def test_every_setting_that_changes_memory_is_said() -> None:
+    asked = Settings(16384, 8, 4096, 0.8, 32, "fp8", False, 2, 2, True, state_dtype="float32", memory_kept=1 << 30)
+    found = launch.command(load("qwen3-8b", "BF16"), asked)
+    assert " ".join(found.argv) == (
+        "vllm serve Qwen/Qwen3-8B --host 127.0.0.1 --port 8000 --max-model-len 16384 --max-num-seqs 8 "
+        "--max-num-batched-tokens 4096 --gpu-memory-utilization 0.8 --kv-cache-dtype fp8 --block-size 32 "
+        "--no-enable-prefix-caching --enforce-eager --mamba-ssm-cache-dtype float32 --kv-cache-memory-bytes 1073741824 "
+        "--tensor-parallel-size 2 --pipeline-parallel-size 2"
+    )
+    assert found.environment == {"VLLM_HOST_IP": "127.0.0.1", "VLLM_NO_USAGE_STATS": "1"}
+
+
+def test_the_usual_line() -> None:
+    found = engine.command(load("gpt-oss-20b"), machines.parse("RTX 5090"), Settings(8192))
+    assert found.argv[:3] == ("vllm", "serve", "openai/gpt-oss-20b")
+    assert "--enable-prefix-caching" in found.argv
+    assert not {"--enforce-eager", "--block-size", "--quantization", "--tensor-parallel-size"} & set(found.argv)
+
+
+def test_quantising_while_loading_is_a_flag_and_other_checkpoints_are_asked_for() -> None:
+    model = load("qwen3-8b", "BF16")
+    online = launch.command(model, Settings(8192, quantization="fp8")).argv
+    assert online[-2:] == ("--quantization", "fp8")
+    assert launch.command(model, Settings(8192, quantization="awq")).argv[2] == "<awq checkpoint of Qwen/Qwen3-8B>"
+
+
+def test_a_longer_context_than_trained_must_be_allowed() -> None:
+    found = launch.command(load("qwen3-8b", "BF16"), Settings(1 << 20))
+    assert found.environment["VLLM_ALLOW_LONG_MAX_MODEL_LEN"] == "1"
+
+
+def test_sources() -> None:
+    model = load("qwen3-8b", "BF16")
+    assert launch.repository(replace(model, source="hf:Qwen/Qwen3-8B")) == "Qwen/Qwen3-8B"
+    assert launch.repository(replace(model, source="/data/qwen")) == "/data/qwen"
+
+
+def test_bad_settings_start_nothing() -> None:
+    with pytest.raises(BadSetting):
+        launch.command(load("qwen3-8b", "BF16"), Settings(0))

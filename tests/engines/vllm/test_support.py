@@ -1,0 +1,95 @@
+"""Each refusal with its reason."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from gyakusan import machines
+from gyakusan.core.load import Load
+from gyakusan.core.machine import Device, Machine
+from gyakusan.core.model import Stored
+from gyakusan.engines.vllm import engine
+from gyakusan.engines.vllm.support import capability
+from gyakusan.models import load
+from gyakusan.units import GIB
+
+LOAD = Load(2, 8192)
+
+
+def card(name: str, gib: int = 24, backend: str = "cuda", kind: str = "gpu") -> Machine:
+    return Machine(name, (Device(name, kind, gib * GIB, backend),), None)  # type: ignore[arg-type]
+
+
+def why(name: str, machine: Machine, **changes: object) -> str:
+    model = load(name)
+    found = engine.settings(model, LOAD, machine, **changes)
+    return " | ".join(str(m) for m in engine.refusals(model, machine, found))
+
+
+def test_a_usual_card_runs_it() -> None:
+    assert why("gpt-oss-20b", card("NVIDIA GeForce RTX 5090", 32)) == ""
+    assert why("qwen3-8b", machines.parse("DGX Spark")) == ""
+
+
+@pytest.mark.parametrize(
+    ("machine", "reason"),
+    [
+        (machines.parse("M4 Max 128GB"), "macOS"),
+        (Machine("box", (), None), "needs a CUDA or ROCm GPU"),
+        (machines.parse("AMD Ryzen AI Max+ 395 128GB"), "integrated GPU"),
+        (card("Intel Arc B580", 12, "sycl"), "not for Intel Arc"),
+        (card("NVIDIA GeForce GTX 1080 Ti", 11), "compute capability 6.1"),
+        (card("Tesla V100-SXM2-32GB V100", 32), "compute capability 7.0"),
+    ],
+)
+def test_platforms(machine: Machine, reason: str) -> None:
+    assert reason in why("qwen3-8b", machine)
+
+
+def test_quantisations() -> None:
+    gguf = replace(load("qwen3-8b"), source="/models/qwen3-8b-Q4_K_M.gguf")
+    found = engine.settings(gguf, LOAD, card("RTX 4090"))
+    reasons = " | ".join(str(m) for m in engine.refusals(gguf, card("RTX 4090"), found))
+    assert "reads no GGUF file" in reasons
+    assert "does not load Q4_K_M" in reasons
+    assert "mxfp4 needs compute capability 8.0" in why("gpt-oss-20b", card("NVIDIA T4", 16))
+    mlx = replace(load("qwen3-8b", "BF16"), stored=Stored("mlx", 1))
+    assert "MLX" in str(engine.refusals(mlx, card("RTX 4090"), engine.settings(mlx, LOAD, card("RTX 4090")))[0])
+
+
+def test_architectures() -> None:
+    odd = replace(load("qwen3-8b", "BF16"), inferred=True, architecture="brandnew")
+    found = engine.settings(odd, LOAD, card("RTX 4090"))
+    assert "brandnew" in str(engine.refusals(odd, card("RTX 4090"), found)[0])
+    assert "Hopper" in why("deepseek-v3.2", card("RTX 4090"))
+    assert "Hopper" not in why("deepseek-v3.2", card("NVIDIA H200", 141))
+
+
+def test_heads_lengths_and_counts() -> None:
+    four = Machine("4x", (Device("RTX 4090", "gpu", 24 * GIB, "cuda"),) * 4, None)
+    assert "cannot be shared out over 4 GPUs" in why("phi4-14b", four, tensor_parallel=4)
+    assert "VLLM_ALLOW_LONG_MAX_MODEL_LEN" in why("qwen3-8b", card("RTX 4090"), max_model_len=1 << 20)
+    assert "2 GPUs are asked for" in why("qwen3-8b", card("RTX 4090"), tensor_parallel=2)
+    assert "block_size is 17" in why("qwen3-8b", card("RTX 4090"), block_size=17)
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("NVIDIA GeForce RTX 5090", 12.0),
+        ("NVIDIA GB10", 12.0),
+        ("NVIDIA RTX 5000 Ada Generation", 8.9),
+        ("NVIDIA H100 80GB HBM3", 9.0),
+        ("NVIDIA B200", 10.0),
+        ("NVIDIA L40S", 8.9),
+        ("NVIDIA GeForce RTX 3090", 8.6),
+        ("NVIDIA A100-SXM4-80GB", 8.0),
+        ("NVIDIA Jetson AGX Orin 64GB", 8.7),
+        ("Tesla T4", 7.5),
+        ("GPU 24.0 GiB", None),
+    ],
+)
+def test_capability_by_name(name: str, found: float | None) -> None:
+    assert capability(Device(name, "gpu", None, "cuda")) == found

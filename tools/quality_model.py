@@ -1,0 +1,269 @@
+"""The model behind the quality index: one ability and three departures per model and reasoning mode, one line per benchmark.
+
+    y = a + b * ability + sum c_d * departure_d + g * house + bias + noise
+
+y: logit of the score; ability and departures (Japanese, coding, reasoning) belong to a model with reasoning on or off;
+a, b, c, g and the spread of the noise (Student t, 5 degrees) belong to a benchmark; house: one nuisance factor per model and
+source, so that many scores of one source do not count as many opinions; bias: of a maker on scores that it reports itself.
+Swallow runs every model itself under one protocol: it is the reference and has no house factor.
+Ability has a prior from size, date and family (gyakusan.catalog.quality_prior). Fitted by EM with reweighted squares.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gyakusan.catalog.quality_names import Traits, traits
+from gyakusan.catalog.quality_prior import BASE, FAMILIES, columns
+
+Array = Any
+Row = dict[str, str]
+
+DOMAINS = ("ja", "code", "reason")
+HOUSES = ("vendor", "evalplus", "aider")
+K = 1 + len(DOMAINS) + len(HOUSES)
+LOADING = np.array([0.85] + [0.2] * (K - 1))
+LOADING_SD = np.array([0.5] + [0.15] * len(DOMAINS) + [0.12] * len(HOUSES))
+LOWEST = np.array([0.08] + [0.02] * (K - 1))
+VENDOR_SD = 0.15
+DEGREES = 5.0
+FEWEST = 4
+"""Models that a benchmark needs to be used."""
+ENOUGH = 8
+"""Scores of an open model that counts for the scale: ability has mean 0 and spread 1 over these."""
+LOW, HIGH = 0.015, 0.99
+"""Scores are clipped to these before the logit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Scores as arrays. N models x modes, J items, n scores.
+
+    i, j: (n,); y: logits (n,); weight (n,); vendor (n,) bool; mask: which loadings an item has (J, K); x: traits (N, p);
+    closed: no size is known (N,) bool; maker: (N,).
+    """
+
+    rows: list[Row]
+    models: list[tuple[str, str]]
+    items: list[str]
+    domains: list[str]
+    i: Array
+    j: Array
+    y: Array
+    weight: Array
+    vendor: Array
+    mask: Array
+    x: Array
+    closed: Array
+    maker: Array
+    traits: list[Traits]
+
+    @property
+    def open(self) -> Array:
+        """Models of our catalogue's world: with a repository, of a known size (N,) bool."""
+        return np.array([not h.startswith("ext/") for h, _ in self.models]) & ~self.closed
+
+    def counts(self, chosen: Array | None = None) -> Array:
+        """Scores of each model (N,)."""
+        return np.bincount(self.i if chosen is None else self.i[chosen], minlength=len(self.models))
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """a, s2: (J,); loading: (J, K); bias: per maker; prior: (p, K); tau: prior variances (K,); z: (N, K); v: (N, K, K)."""
+
+    a: Array
+    loading: Array
+    s2: Array
+    bias: Array
+    prior: Array
+    tau: Array
+    z: Array
+    v: Array
+    expected: Array
+
+
+def table(rows: list[Row], sizes: list[Row]) -> Table:
+    """Table of the items that at least FEWEST models share."""
+    shared: dict[str, set[str]] = {}
+    for r in rows:
+        shared.setdefault(r["item"], set()).add(r["hf_id"])
+    rows = [r for r in rows if len(shared[r["item"]]) >= FEWEST]
+    models = list(dict.fromkeys((r["hf_id"], r["mode"]) for r in rows))
+    items = sorted({r["item"] for r in rows})
+    domain = {r["item"]: r["domain"] for r in rows}
+    where_model, where_item = {m: k for k, m in enumerate(models)}, {t: k for k, t in enumerate(items)}
+    known = _traits(models, sizes)
+    p = np.clip([float(r["value"]) for r in rows], LOW, HIGH)
+    makers = sorted({maker(h) for h, _ in models})
+    return Table(
+        rows=rows,
+        models=models,
+        items=items,
+        domains=[domain[t] for t in items],
+        i=np.array([where_model[r["hf_id"], r["mode"]] for r in rows]),
+        j=np.array([where_item[r["item"]] for r in rows]),
+        y=np.log(p / (1 - p)),
+        weight=np.array([float(r["weight"]) for r in rows]),
+        vendor=np.array([r["vendor"] == "1" for r in rows]),
+        mask=np.array([_mask(t, domain[t]) for t in items]),
+        x=np.array([columns(t) if t.parameters else [0.0] * (len(BASE) + len(FAMILIES)) for t in known]),
+        closed=np.array([not t.parameters for t in known]),
+        maker=np.array([makers.index(maker(h)) for h, _ in models]),
+        traits=known,
+    )
+
+
+def maker(name: str) -> str:
+    """Who made a model: the owner of the repository, or the first word of another name."""
+    return name.split("/")[0] if not name.startswith("ext/") else name[4:].split("-")[0]
+
+
+def read_sizes(path: Path) -> list[Row]:
+    """Rows of sizes.csv."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _traits(models: list[tuple[str, str]], sizes: list[Row]) -> list[Traits]:
+    known = {r["hf_id"]: r for r in sizes}
+    return [_trait(h, m, known.get(h, {})) for h, m in models]
+
+
+def _trait(name: str, mode: str, row: Row) -> Traits:
+    whole, active = (float(row[k]) if row.get(k) else None for k in ("parameters", "active"))
+    return traits(name, "on" if mode == "on" else "off", parameters=whole, active=active, released=row.get("released") or None)
+
+
+def _mask(item: str, domain: str) -> list[bool]:
+    tags = domain.split("+")
+    return [True, *(d in tags for d in DOMAINS), *(item.startswith(h) for h in HOUSES)]
+
+
+def start(t: Table) -> Fit:
+    """Where EM begins."""
+    n, items, width = len(t.models), len(t.items), t.x.shape[1]
+    zero = np.zeros((n, K))
+    return Fit(
+        a=np.array([t.y[t.j == j].mean() for j in range(items)]),
+        loading=np.where(t.mask, LOADING, 0.0),
+        s2=np.full(items, 0.2),
+        bias=np.zeros(int(t.maker.max()) + 1),
+        prior=np.zeros((width, K)),
+        tau=np.ones(K),
+        z=zero,
+        v=np.tile(np.eye(K), (n, 1, 1)),
+        expected=zero,
+    )
+
+
+def fit(
+    t: Table, *, rounds: int = 60, weight: Array | None = None, tau: float | None = None, begin: Fit | None = None
+) -> Fit:
+    """EM. weight: multiplies the weight of each score (n,), 0 hides it; tau: variance of ability, None = estimate."""
+    state = begin or start(t)
+    w = t.weight if weight is None else t.weight * weight
+    trust = np.ones(len(t.y))
+    counts = t.counts(w > 0)
+    for _ in range(rounds):
+        state = _models(t, state, w * trust, counts)
+        state, squares = _items(t, state, w * trust)
+        heavy = np.bincount(t.j, w * trust * squares, len(t.items)) + 4 * 0.10
+        s2 = np.clip(heavy / (np.bincount(t.j, w, len(t.items)) + 4), 0.01, 4.0)
+        trust = (DEGREES + 1) / (DEGREES + squares / s2[t.j])
+        trust /= np.average(trust, weights=(w > 0))
+        state = replace(state, s2=s2)
+        state = replace(state, bias=_bias(t, state, w * trust))
+        state = _prior(t, state, counts, tau)
+    return state
+
+
+def _models(t: Table, f: Fit, w: Array, counts: Array) -> Fit:
+    """Posterior of every model, then the scale: ability has mean 0 and spread 1 over open models with ENOUGH scores."""
+    n = len(t.models)
+    precise = np.tile(1 / f.tau, (n, 1))
+    precise[t.closed, 0] = 1.0
+    loading = f.loading[t.j]
+    q = w / f.s2[t.j]
+    rest = t.y - f.a[t.j] - np.where(t.vendor, f.bias[t.maker[t.i]], 0.0)
+    precision = np.zeros((n, K, K))
+    precision[:, range(K), range(K)] = precise
+    np.add.at(precision, t.i, q[:, None, None] * loading[:, :, None] * loading[:, None, :])
+    right = precise * f.expected
+    np.add.at(right, t.i, (q * rest)[:, None] * loading)
+    v = np.linalg.inv(precision)
+    z = np.einsum("nij,nj->ni", v, right)
+    chosen = (counts >= ENOUGH) & t.open
+    middle, spread = z[chosen, 0].mean(), z[chosen, 0].std()
+    z[:, 0] = (z[:, 0] - middle) / spread
+    v[:, 0, :] /= spread
+    v[:, :, 0] /= spread
+    tau = f.tau.copy()
+    tau[0] /= spread**2
+    return replace(f, z=z, v=v, tau=tau)
+
+
+def _items(t: Table, f: Fit, w: Array) -> tuple[Fit, Array]:
+    """Line of every item by ridge regression on the posterior; expected squared residuals (n,)."""
+    a, loading, squares = f.a.copy(), f.loading.copy(), np.ones(len(t.y))
+    y = t.y - np.where(t.vendor, f.bias[t.maker[t.i]], 0.0)
+    for j in range(len(t.items)):
+        g, ks = np.flatnonzero(t.j == j), np.flatnonzero(t.mask[j])
+        z, v, ww, yy = f.z[t.i[g]][:, ks], f.v[t.i[g]][:, ks][:, :, ks], w[g], y[g]
+        ridge = f.s2[j] / LOADING_SD[ks] ** 2
+        left = np.zeros((len(ks) + 1,) * 2)
+        left[0, 0], left[0, 1:], left[1:, 0] = ww.sum() + 1e-6, ww @ z, ww @ z
+        left[1:, 1:] = (z * ww[:, None]).T @ z + (ww[:, None, None] * v).sum(0) + np.diag(ridge)
+        line = np.linalg.solve(left, np.r_[ww @ yy, (z * ww[:, None]).T @ yy + ridge * LOADING[ks]])
+        a[j], loading[j, ks] = line[0], np.maximum(line[1:], LOWEST[ks])
+        squares[g] = (yy - a[j] - z @ loading[j, ks]) ** 2 + np.einsum("k,nkl,l->n", loading[j, ks], v, loading[j, ks])
+    return replace(f, a=a, loading=loading), squares
+
+
+def _bias(t: Table, f: Fit, w: Array) -> Array:
+    """What each maker's own figures have too much, shrunk to 0."""
+    own = t.vendor
+    makers, q = t.maker[t.i[own]], (w / f.s2[t.j])[own]
+    rest = (t.y - f.a[t.j])[own] - (f.z[t.i[own]] * f.loading[t.j[own]]).sum(1)
+    return np.bincount(makers, q * rest, len(f.bias)) / (np.bincount(makers, q, len(f.bias)) + 1 / VENDOR_SD**2)
+
+
+def _prior(t: Table, f: Fit, counts: Array, tau: float | None) -> Fit:
+    """Regression of ability and departures on traits; closed models share one mean and variance 1."""
+    has, prior = (counts > 0) & ~t.closed, f.prior.copy()
+    for k in range(1 + len(DOMAINS)):
+        weight = 1 / (f.v[has, k, k] + f.tau[k])
+        prior[:, k] = ridge(t.x[has], f.z[has, k], weight / weight.mean(), penalties(8.0 if k else 0.0))
+    expected = t.x @ prior
+    lone = t.closed & (counts > 0)
+    expected[t.closed, 0] = f.z[lone, 0].mean() if lone.any() else 0.0
+    taus = f.tau.copy()
+    seen = np.mean((f.z[has, 0] - expected[has, 0]) ** 2 + f.v[has, 0, 0])
+    taus[0] = tau or float(np.clip(seen, 0.05, 1.5))
+    return replace(f, prior=prior, tau=taus, expected=expected)
+
+
+def penalties(more: float = 0.0) -> Array:
+    """Ridge of each trait: next to none for the constant, little for size and date, more for families."""
+    out = np.r_[np.full(len(BASE), 0.5), np.full(len(FAMILIES), 6.0)] + more
+    out[0] = 0.01 + more
+    return out
+
+
+def ridge(x: Array, y: Array, weight: Array, penalty: Array) -> Array:
+    """Weighted ridge regression. x: (n, p); y, weight: (n,); penalty: (p,)."""
+    return np.linalg.solve((x * weight[:, None]).T @ x + np.diag(penalty), (x * weight[:, None]).T @ y)
+
+
+def predict(t: Table, f: Fit, rows: Array) -> tuple[Array, Array]:
+    """Expected logit and its standard deviation, noise included, of scores `rows`."""
+    i, j = t.i[rows], t.j[rows]
+    loading = f.loading[j]
+    middle = f.a[j] + (loading * f.z[i]).sum(1) + np.where(t.vendor[rows], f.bias[t.maker[i]], 0.0)
+    variance = np.einsum("nk,nkl,nl->n", loading, f.v[i], loading) + f.s2[j]
+    return middle, np.sqrt(variance)
