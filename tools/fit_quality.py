@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
 from tools import quality_checks, quality_index, quality_penalty
 from tools import quality_model as qm
 from tools.quality_scores import DATA, read
@@ -94,8 +93,8 @@ def _item(t: qm.Table, f: qm.Fit, j: int) -> dict[str, Any]:
         "level": round(float(f.a[j]), 4),
         "loading": _round(loading[:4], 4),
         "house": round(float(loading[4 + qm.HOUSES.index(house[0])]), 4) if house else 0.0,
-        "variance": round(float(f.s2[j]), 4),
-        "models": int(len(set(t.i[t.j == j]))),
+        "variance": round(qm.NOISE * float(f.s2[j]), 4),
+        "models": len(set(t.i[t.j == j])),
     }
 
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
-
-from gyakusan.core.quality import Score, better, tied
 from tools import quality_index as qi
 from tools import quality_model as qm
+
+from gyakusan.core.quality import Score, better, tied
 
 Array = Any
 Figures = dict[str, Any]
@@ -33,6 +33,7 @@ def everything(t: qm.Table, outside: list[dict[str, str]] | None) -> Figures:
     out["hidden Swallow, Japanese tasks"] = hidden(t, lambda s: s.startswith("swallow"), lambda s: "/ja_post" in s)
     out["hidden Swallow, all tasks"] = hidden(t, lambda s: s.startswith("swallow"), lambda s: "_post" in s)
     out["hidden maker's scores, GPQA"] = hidden(t, lambda s: s.startswith("vendor"), lambda s: s == "vendor/gpqa")
+    out["two halves of the scores"] = halves(t, f)
     out["blind prior"] = {k: _round(v) for k, v in zip(("rmse", "corrected", "q90"), _blind(t), strict=True)}
     out["maker minus Swallow"] = {k: inflation(t, *v) for k, v in SAME.items()}
     if outside:
@@ -129,6 +130,22 @@ def hidden(t: qm.Table, source: Callable[[str], bool], target: Callable[[str], b
         "covers80": round(float(np.mean(covered)), 3),
         "pairs": pairs(t, n.astype(int), truth, scores, prior),
     }
+
+
+def halves(t: qm.Table, f: qm.Fit, parts: int = 4, seed: int = 5) -> Figures:
+    """Every well-tested model measured twice, with either half of its scores: do the errors say how far the two are apart?"""
+    rng = np.random.default_rng(seed)
+    part, half = rng.integers(0, parts, len(t.models)), rng.random(len(t.y)) < 0.5
+    h = qi.mix(qi.kappa(t, f))
+    away: list[Array] = []
+    for k in range(parts):
+        mine = part[t.i] == k
+        a, b = (qm.fit(t, tau=TAU, weight=np.where(mine & s, 0.0, 1.0), begin=f, rounds=25) for s in (half, ~half))
+        for n in np.flatnonzero((part == k) & t.open & (t.counts() >= 20)):
+            spread = np.sqrt(np.einsum("dk,kl,dl->d", h, a.v[n, :4, :4] + b.v[n, :4, :4], h))
+            away.append(np.abs(h @ (a.z[n, :4] - b.z[n, :4])) / spread)
+    z = np.array(away)
+    return {"n": len(z), "covers80": _round((z < 1.2816).mean(0)), "covers95": _round((z < 1.96).mean(0))}
 
 
 def pairs(t: qm.Table, n: Array, truth: Array, scores: list[Score], prior: Array) -> Figures:

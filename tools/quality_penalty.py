@@ -37,7 +37,12 @@ def write(source: Path, target: Path) -> dict[str, Any]:
         "checked": index["checked"],
         "sources": [
             ["llama.cpp, tools/perplexity/README.md", "https://github.com/ggml-org/llama.cpp", "MIT", "2025"],
-            ["matt-c1, llama-3-quant-comparison", "https://github.com/matt-c1/llama-3-quant-comparison", "CC0-1.0", "2024-05-16"],
+            [
+                "matt-c1, llama-3-quant-comparison",
+                "https://github.com/matt-c1/llama-3-quant-comparison",
+                "CC0-1.0",
+                "2024-05-16",
+            ],
             ["mlx-lm, BENCHMARKS.md", "https://github.com/ml-explore/mlx-lm", "MIT", "2025"],
         ],
         "divergence": [round(float(c), 5) for c in law],
@@ -69,7 +74,9 @@ def points(rows: list[dict[str, Any]]) -> list[Point]:
         ours = [r for r in rows if r.get("mmlu") and r.get("bpw") and label in r["model"]]
         whole = [r["mmlu"] for r in ours if r["bpw"] >= 15.9] or [max(r["mmlu"] for r in ours)]
         top = float(np.mean(whole)) - 25
-        out += [(size, r["bpw"], kind(r), (r["mmlu"] - 25) / top, f"{label} {r['quant']}") for r in ours if r["bpw"] <= 9.5]
+        out += [
+            (size, r["bpw"], kind(r), (r["mmlu"] - 25) / top, f"{label} {r['quant']}") for r in ours if r["bpw"] <= 9.5
+        ]
     for size, best, by in MLX:
         out += [(size, b, "mlx", (v - 10) / (best - 10), f"{size:g}B MLX {b}") for b, v in by.items()]
     return out
@@ -105,7 +112,9 @@ def fitted(found: list[Point], law: Array, draws: int = 200) -> dict[str, Any]:
         return least_squares(miss, [-0.3, 1.1, 0.6] + [0.0] * (len(KINDS) - 1), loss="soft_l1").x
 
     best = solve(np.ones(len(n)))
-    again = np.array([solve(np.sqrt(rng.multinomial(len(n), np.full(len(n), 1 / len(n))))) for _ in range(draws)]).std(0)
+    again = np.array([solve(np.sqrt(rng.multinomial(len(n), np.full(len(n), 1 / len(n))))) for _ in range(draws)]).std(
+        0
+    )
     named = dict(zip(KINDS, np.r_[1.0, np.exp(best[3:])].round(4), strict=True))
     wide = dict(zip(KINDS, np.r_[0.0, again[3:]].round(3), strict=True))
     return {
@@ -130,5 +139,8 @@ def quality(found: list[Point], law: Array, made: dict[str, Any]) -> dict[str, A
     out = {}
     for low, high in SLICES:
         inside = (bits > low) & (bits <= high)
-        out[f"{low} to {high} bits, rms of share kept (n)"] = (round(float(np.sqrt(np.mean(miss[inside] ** 2))), 4), int(inside.sum()))
+        out[f"{low} to {high} bits, rms of share kept (n)"] = (
+            round(float(np.sqrt(np.mean(miss[inside] ** 2))), 4),
+            int(inside.sum()),
+        )
     return out

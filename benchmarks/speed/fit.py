@@ -132,30 +132,31 @@ Predict = Callable[[Columns, Constants], Array]
 """Seconds for every entry."""
 
 
-def run(fit: Fit, data: Columns, predict: Predict, *, steps: int = 25, start: Fit | None = None) -> Fit:
+def run(fit: Fit, data: Columns, predict: Predict, *, steps: int = 150, start: Fit | None = None) -> Fit:
     """Levenberg-Marquardt on the robust errors and the priors. start: begin at the parameters of another fit."""
     fit.prepare(data)
     if start is not None:
         _take(fit, start)
     places = fit.places(data)
     root = np.sqrt(data.weight)
-    damping, state = 1e-2, _state(fit, fit.theta, data, predict, places, root)
+    quiet, damping, state = 0, 1e-2, _state(fit, fit.theta, data, predict, places, root)
     for _ in range(steps):
         jacobian = _jacobian(fit, data, predict, places, root, state)
         prior = (fit.theta - fit.mean) / fit.sd
         hessian = jacobian.T @ jacobian + np.diag(1 / fit.sd**2)
         gradient = jacobian.T @ state[1] + prior / fit.sd
-        for _ in range(7):
+        for _ in range(12):
             step = np.linalg.solve(hessian + damping * np.diag(np.diag(hessian)), -gradient)
-            trial = fit.theta + np.clip(step, -1, 1)
+            trial = fit.theta + step * min(1.0, 1.5 / max(1e-9, float(np.abs(step).max())))
             new = _state(fit, trial, data, predict, places, root)
             if new[0] < state[0]:
                 break
-            damping *= 5
+            damping *= 4
         else:
             break
-        gain, state, fit.theta, damping = (state[0] - new[0]) / state[0], new, trial, max(damping / 5, 1e-6)
-        if gain < 2e-4:
+        gain, state, fit.theta, damping = (state[0] - new[0]) / state[0], new, trial, max(damping / 4, 1e-7)
+        quiet = quiet + 1 if gain < 1e-5 else 0
+        if quiet >= 3:
             break
     return fit
 

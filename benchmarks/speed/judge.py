@@ -32,7 +32,7 @@ def used(observations: Sequence[Observation]) -> list[Observation]:
     return [o for o in observations if o.source not in UNUSED]
 
 
-def fit_all(observations: Sequence[Observation], *, steps: int = 25, start: Fits | None = None) -> Fits:
+def fit_all(observations: Sequence[Observation], *, steps: int = 150, start: Fits | None = None) -> Fits:
     """Both groups: prompts first, then decode with their times."""
     every = merged(used(observations))
     first = columns([o for o in every if o.kind in ("prefill", "ttft")])
@@ -83,7 +83,7 @@ def left_out(
     for number in range(folds):
         test = [o for o, p in zip(observations, place, strict=True) if p == number]
         train = [o for o, p in zip(observations, place, strict=True) if p != number]
-        out[place == number] = predict(fit_all(train, steps=25, start=start), test)
+        out[place == number] = predict(fit_all(train, steps=100, start=start), test)
     return out
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Sequence
 
 from benchmarks.speed.resolve import SERVERS, Row, Subject, flags, number
 from benchmarks.speed.rows import Observation
@@ -44,6 +46,8 @@ def by_flags(row: Row, what: Subject) -> str | None:
         return "a GGUF in a server that was not made for it"
     if str(flags(row).get("pp_size", flags(row).get("pp", 1))) not in ("1", "None"):
         return "pipeline parallel"
+    if what.model in ("muse-glimmer-30b",):
+        return "the model's shape is not published"
     if what.engine == "hipfire":
         return "an engine with formats of its own"
     return None
@@ -87,4 +91,18 @@ def _decode(seen: Observation) -> str | None:
         return "weights read faster than the bandwidth allows: speculation or another quantisation"
     if efficiency < 0.04 and seen.users == 1:
         return "less than 4 % of the bandwidth: partly on the CPU"
+    alone = seen.users == 1 and seen.context < 8192 and chip.link == "pcie" and seen.devices == 1
+    if alone and touched > 4e9 and efficiency < 0.12:
+        return "a card at the speed of the computer's memory (4 GB and more read, below 12 %): partly on the CPU"
     return None
+
+
+def suspect(observations: Sequence[Observation], rejected: Sequence[Observation], share: float = 0.1) -> set[int]:
+    """Places of first-token times whose campaign is spoilt: more than `share` of its cell's rows were impossible.
+
+    The same prompts were sent again and again, and a prefix cache answered; the possible rows are no better.
+    """
+    bad = Counter(o.cell for o in rejected if o.kind == "ttft")
+    all_rows = bad + Counter(o.cell for o in observations if o.kind == "ttft")
+    spoilt = {cell for cell, n in bad.items() if n > share * all_rows[cell]}
+    return {i for i, o in enumerate(observations) if o.kind == "ttft" and o.cell in spoilt}

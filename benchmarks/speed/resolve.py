@@ -113,6 +113,8 @@ def quant(row: Row, name: str, where: str) -> Quant | None:
     """The quantisation: as said, as the names tell, or as this engine takes when nobody says."""
     server = where in SERVERS
     command = str(flags(row).get("cmd", ""))
+    if server and re.fullmatch(r"ministral-3-\d+b-instruct-2512", row["hf_id"].casefold().rsplit("/", 1)[-1]):
+        return speed_names.quant("fp8", server=True)  # published so; a name without -BF16 is no 16-bit file
     for text in (row["quant"].rstrip("?"), row["model"], row["hf_id"], command if server else ""):
         found = speed_names.quant(text, model=name, server=server) if text else None
         if found:

@@ -81,9 +81,9 @@ def read(path: Path) -> list[Row]:
 
 def table(rows: Iterable[Row]) -> Table:
     """Every observation of the rows, junk rejected and counted."""
-    from benchmarks.speed.junk import by_flags, by_physics
+    from benchmarks.speed.junk import by_flags, by_physics, suspect
 
-    out = Table()
+    out, impossible = Table(), []
     for index, row in enumerate(rows):
         out.rows += 1
         found = subject(row)
@@ -99,8 +99,14 @@ def table(rows: Iterable[Row]) -> Table:
             reason = by_physics(seen)
             if reason:
                 out.rejected[reason, _label(row)] += 1
+                impossible.append(seen)
             else:
                 out.observations.append(seen)
+    spoilt = suspect(out.observations, impossible)
+    for place in spoilt:
+        o = out.observations[place]
+        out.rejected["first tokens of a campaign with cached prompts", " ".join(o.cell)] += 1
+    out.observations = [o for i, o in enumerate(out.observations) if i not in spoilt]
     return out
 
 
@@ -111,7 +117,7 @@ def observations(row: Row, what: Subject, index: int) -> Iterator[Observation]:
     devices = max(1.0, number(row, "n_gpu") or 1)
     parallel = _parallel(row, what, devices) if server else 1.0
     replicas = max(1.0, devices // parallel) if server and row["source_id"] != "aiconfigurator-silicon" else 1.0
-    users = max(1.0, (number(row, "concurrency") or 1) / replicas)
+    users = max(1.0, float(said.get("batch_size") or (number(row, "concurrency") or 1) / replicas))
     prompt, answer, depth = number(row, "n_prompt"), number(row, "n_gen") or 200.0, number(row, "depth") or 0.0
     source = row["source_id"]
     if source == "djangodevreng-spark":

@@ -1,6 +1,6 @@
 """What a chip can do, as far as speed is concerned: a name -> Chip. Facts: data/chips.csv, one row for each chip.
 
-Rates are dense. half: FP16 or BF16 with FP32 sums, on tensor cores where there are any; int8, fp8, fp4 likewise.
+Rates are dense. single: FP32 on the ordinary cores; half: FP16 or BF16 with FP32 sums, on tensor cores where there are any; int8, fp8, fp4 likewise.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ class Chip:
     family: str
     memory: float
     bandwidth: float
+    single: float
     half: float
     int8: float
     fp8: float
@@ -159,7 +160,7 @@ def _index() -> dict[str, tuple[Chip, ...]]:
 
 
 def _chip(row: dict[str, str]) -> Chip:
-    rate = {k: float(row[k]) * 1e12 for k in ("half", "int8", "fp8", "fp4")}
+    rate = {k: float(row[k]) * 1e12 for k in ("single", "half", "int8", "fp8", "fp4")}
     return Chip(
         name=row["name"],
         family=row["family"],

@@ -95,15 +95,16 @@ def _value(name: str, named: Mapping[str, str], fitted: Fitted) -> float:
 def peaks(chip: Chip, engine: str, api: str, quant: str) -> tuple[float, float]:
     """Peak rates of decode and prefill arithmetic. [FLOP/s]
 
-    llama.cpp on CUDA multiplies quantised weights in INT8 and 16-bit ones with FP16 sums; FP8 and FP4 checkpoints run in
-    their own type where the chip has it; everything else in 16 bits.
+    One row at a time llama.cpp works on the ordinary cores. For prompts it multiplies quantised weights in INT8 on CUDA,
+    16-bit ones with FP16 sums; FP8 and FP4 checkpoints run in their own type where the chip
+    has it; everything else in 16 bits.
     """
     if engine in SERVERS:
         native = {"fp8": chip.fp8, "fp4": chip.fp8 or chip.fp4}.get(quant, 0.0) or chip.half
         return native, native
     if api == "cuda":
-        return chip.half, chip.int8 / 2 if quant == "f16" else chip.int8
-    return chip.half, chip.half
+        return chip.single, chip.int8 / 2 if quant == "f16" else chip.int8
+    return chip.single, chip.half
 
 
 def known(s: Situation, fitted: Fitted | None = None) -> Known:

@@ -94,7 +94,7 @@ def year(date: str) -> float:
     """ "2025-04-28" -> 2025.32. A month counts from its middle, a year too."""
     parts = [int(p) for p in date.split("-")[:3]]
     month = parts[1] - 1 if len(parts) > 1 else 5.5
-    day = (parts[2] - 1) / 30.4 if len(parts) > 2 else (0.5 if len(parts) > 1 else 0.5)
+    day = (parts[2] - 1) / 30.4 if len(parts) > 2 else 0.5
     return parts[0] + (month + day) / 12
 
 

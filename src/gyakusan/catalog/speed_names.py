@@ -123,7 +123,7 @@ def quant(text: str, *, model: str = "", server: bool = False) -> Quant | None:
     plain = text.casefold().replace(".", "_")
     for spoken, short in _SPOKEN:
         plain = plain.replace(f"_k{spoken}", f"_k{short}")
-    if model.startswith("gpt-oss") and re.search(r"mxfp4|f16|bf16|fp16|q\d|^$", plain):
+    if model.startswith("gpt-oss") and re.search(r"mxfp4|fp4|f16|bf16|fp16|q\d|^$", plain):
         return Quant("mxfp4", "fp4", "" if server else "MXFP4_MOE", Stored(experts=4.25) if server else None)
     found = _GGUF.search(plain)
     if found:

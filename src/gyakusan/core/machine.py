@@ -7,6 +7,8 @@ from typing import Literal
 
 from gyakusan.message import Message
 
+Simd = Literal["none", "avx2", "avx512", "neon"]
+"""Vector units of a CPU, as far as they decide how weights are laid out. neon: with dot products."""
 Kind = Literal["gpu", "host", "unified"]
 Backend = Literal["cuda", "rocm", "metal", "vulkan", "sycl", "cpu"]
 Basis = Literal["read", "derived", "measured", "assumed"]
@@ -60,7 +62,7 @@ class Device:
 class Machine:
     """name; gpus: devices that compute (discrete or unified); host: the computer's RAM (None where unified).
 
-    processor: the CPU's name; cores: that this process may use; prices: of the whole computer.
+    processor: the CPU's name; cores: that this process may use; prices: of the whole computer; simd: the CPU's vector units.
     """
 
     name: str
@@ -69,6 +71,7 @@ class Machine:
     processor: str = ""
     cores: int = 0
     prices: tuple[Price, ...] = ()
+    simd: Simd = "avx2"
 
     @property
     def devices(self) -> tuple[Device, ...]:

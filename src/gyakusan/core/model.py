@@ -193,7 +193,8 @@ class Checkpoint:
     symmetric: no zero points; kept: names (or regular expressions after "re:") of modules that are not quantised;
     cache: type that the checkpoint wants its keys and values kept in, "" = none; state: the same for the states of
     recurrent layers; expert_group: values that share a scale where experts alone are stored in 4 bits, 0 = like the rest;
-    beside: parameters of the parts that see or hear, estimated from their config [values]; tensors: as stored, name in the checkpoint and type of safetensors, if the headers were read.
+    beside: parameters of the parts that see or hear, estimated from their config [values];
+    tensors: as stored, name in the checkpoint and type of safetensors, if the headers were read.
     """
 
     dtype: str = "BF16"

@@ -123,6 +123,6 @@ def _this_cpu(memory: int | None) -> Machine:
 
     host = cpu.probe(System())
     if memory is None:
-        return Machine(host.device.name, (), host.device, host.device.name, host.cores)
+        return Machine(host.device.name, (), host.device, host.device.name, host.cores, simd=cpu.simd(System()))
     device = replace(host.device, memory=memory, reserved=0, reserved_reason=None, source="--memory")
-    return Machine("CPU", (), device, host.device.name, host.cores)
+    return Machine("CPU", (), device, host.device.name, host.cores, simd=cpu.simd(System()))

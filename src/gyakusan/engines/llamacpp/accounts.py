@@ -47,7 +47,9 @@ def accounts(model: Model, settings: Settings, machine: Machine, host: Device) -
 def notes(model: Model, settings: Settings, machine: Machine) -> tuple[Message, ...]:
     """What pipelining costs, and where the units are."""
     placement = placed(model, settings, machine)
-    found = [say("{units} units on {name}: {what}.", units=len(u), name=n, what=w) for n, u, w in _where(placement, machine)]
+    found = [
+        say("{units} units on {name}: {what}.", units=len(u), name=n, what=w) for n, u, w in _where(placement, machine)
+    ]
     if placement.pipeline and not is_array(settings.context, settings.slots, settings.ubatch):
         found.append(_pipelining(model, settings, machine))
     return tuple(found)

@@ -41,7 +41,7 @@ def settings(model: Model, load: Load, machine: Machine, **changes: Any) -> Sett
             raise unknown(say("setting"), name, known)
     backend = "cuda" if machine.gpus else "cpu"
     layers: dict[str, Any] = {"split_mode": "layer"} if len(machine.gpus) > 1 else {}
-    chosen = replace(for_load(load), **{"backend": backend, **layers, **changes})
+    chosen = replace(for_load(load), **{"backend": backend, "simd": machine.simd, **layers, **changes})
     return chosen if chosen.backend == "cpu" or not machine.gpus else _placed(model, machine, chosen, changes)
 
 

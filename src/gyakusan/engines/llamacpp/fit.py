@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate, combinations
+from itertools import accumulate
 
 from gyakusan.core.model import Model
 from gyakusan.engines.llamacpp import scratch_roles, split
@@ -145,7 +145,7 @@ class _Question:
     def _tried(self, settings: Settings, sizes: Sequence[int], room: Sequence[int], count: int) -> Settings | None:
         """`count` units on GPUs, if that fits in one of a few ways to share them out."""
         last = sizes[-count:]
-        splits = [filled(last, room)] if len(self.free) > 1 else [(count,)]
+        splits: list[tuple[float, ...]] = [filled(last, room)] if len(self.free) > 1 else [(count,)]
         if len(self.free) > 1:
             splits.append(shared(last, room))
         for counts in splits:
@@ -175,7 +175,8 @@ class _Question:
             return None
         placement, pieces = self.placed(base), _pieces(self.model)
         lean = tuple(r - s for r, s in zip(self.room(base), spare, strict=True))
-        best, tried = base, set()
+        best = base
+        tried: set[tuple[int, ...]] = set()
         while spare not in tried and len(tried) < TRIES:
             tried.add(spare)
             in_ram: list[str] = []
@@ -235,33 +236,33 @@ def _pieces(model: Model) -> dict[int, dict[str, int]]:
     found: dict[int, dict[str, int]] = {}
     last = model.loaded if model.loaded >= 0 else model.blocks
     for tensor in model.tensors:
-        if EXPERTS in tensor.name and 0 <= block(tensor.name) < last:
+        if EXPERTS in tensor.name and tensor.name.endswith("weight") and 0 <= block(tensor.name) < last:
             found.setdefault(block(tensor.name), {})[tensor.name] = stored(tensor, "cuda")
     return found
 
 
 def _left_over(blocks: Sequence[dict[str, int]], left: int) -> list[str]:
-    """Names of expert tensors that stay in RAM: those of the first blocks. left: room for experts [B].
+    """Names of expert tensors that stay in RAM: those of the first blocks, or of the last where that wastes less.
 
-    The last blocks come back whole, but for one; from the blocks before them what fills the rest best.
+    left: room for experts [B].
     """
+    ways = (_way(blocks, left), _way(blocks[::-1], left))
+    return max(ways, key=lambda way: way[0])[1]
+
+
+def _way(blocks: Sequence[dict[str, int]], left: int) -> tuple[int, list[str]]:
+    """Bytes that come back, and the names that stay: the last blocks come back whole, but for one; of the few blocks
+    before them the tensors that fill the rest best."""
     sums = list(accumulate((sum(b.values()) for b in reversed(blocks)), initial=0))
     whole = max(i for i, s in enumerate(sums) if s <= left)
     if whole == len(blocks):
-        return []
-    ways = [_way(blocks, max(0, whole - 1), NEAR, left), _way(blocks, max(0, whole - 1), len(blocks), left)]
-    ways.append(_way(blocks, 0, len(blocks), left))
-    return max(ways, key=lambda w: w[0])[1]
-
-
-def _way(blocks: Sequence[dict[str, int]], whole: int, near: int, left: int) -> tuple[int, list[str]]:
-    """Bytes that come back, and the names that stay: the last `whole` blocks back, single tensors of the `near` before."""
+        return sums[-1], []
+    whole = max(0, whole - 1)
     stay = blocks[: len(blocks) - whole]
     sizes = {name: size for b in stay for name, size in b.items()}
-    held = sum(size for b in blocks[len(blocks) - whole :] for size in b.values())
-    items = [(n, s) for b in reversed(stay[max(0, len(stay) - near) :]) for n, s in b.items()]
-    back = set(_fullest(items, left - held))
-    return held + sum(sizes[n] for n in back), [name for name in sizes if name not in back]
+    items = [(n, s) for b in reversed(stay[max(0, len(stay) - NEAR) :]) for n, s in b.items()]
+    back = set(_fullest(items, left - sums[whole]))
+    return sums[whole] + sum(sizes[n] for n in back), [name for name in sizes if name not in back]
 
 
 def _fullest(items: Sequence[tuple[str, int]], left: int) -> list[str]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from gyakusan.core.ledger import Account, Engine, Ledger, Line
 from gyakusan.core.load import Load
-from gyakusan.core.machine import Device, Machine
+from gyakusan.core.machine import Device, Machine, Simd
 from gyakusan.core.model import Model
 from gyakusan.engines.llamacpp import accounts as split_accounts
-from gyakusan.engines.llamacpp import cache, lines, overhead
+from gyakusan.engines.llamacpp import cache, lines, overhead, repack
 from gyakusan.engines.llamacpp.scratch import scratch
 from gyakusan.engines.llamacpp.settings import VERSION, Settings, check
 from gyakusan.engines.llamacpp.weights import weights
@@ -71,13 +71,24 @@ def _host_lines(model: Model, settings: Settings) -> tuple[Line, ...]:
 def _cpu_lines(model: Model, settings: Settings) -> tuple[Line, ...]:
     """Everything in RAM."""
     return (
-        lines.weights(weights(model, settings).host, model),
+        *_cpu_weights(model, settings),
         *lines.context(cache.groups(model, settings), settings),
         lines.scratch(scratch(model, settings).host, model, settings),
         lines.logits(model, settings),
         overhead.process(),
         overhead.prompt_cache(),
     )
+
+
+def _cpu_weights(model: Model, settings: Settings) -> tuple[Line, ...]:
+    """The file as mapped and the copies repacked for this CPU, or everything read once."""
+    if not settings.mmap:
+        return (lines.weights(weights(model, settings).host, model),)
+    simd: Simd = settings.simd if settings.repack else "none"
+    held, copies = repack.mapped(model, simd), repack.repacked(model, simd)
+    # Pages of the file that were only read to be repacked are cache: the system may drop them.
+    first = replace(lines.weights(held, model), low=held - copies)
+    return (first, lines.repacked(copies, simd)) if copies else (first,)
 
 
 def _notes(model: Model, settings: Settings, machine: Machine) -> tuple[Message, ...]:

@@ -41,6 +41,11 @@ def table(size: Number) -> Line:
     return Line("weights", size, "derived", say("the embedding table stays in RAM"))
 
 
+def repacked(size: Number, simd: str) -> Line:
+    """Copies of matrices in the layout that the CPU multiplies fastest. size [B]"""
+    return Line("weights", size, "derived", say("a copy repacked for {simd}; --no-repack saves it", simd=simd.upper()))
+
+
 def _mix(tensors: Sequence[Tensor]) -> str:
     """Values by element type, most first."""
     kinds: dict[str, int] = {}

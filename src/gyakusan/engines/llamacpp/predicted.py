@@ -10,6 +10,7 @@ from gyakusan.core.model import Model, Recurrent
 from gyakusan.engines.llamacpp import scratch_roles, split
 from gyakusan.engines.llamacpp.cache import kv_cache, recurrent_state
 from gyakusan.engines.llamacpp.placement import HOST, place
+from gyakusan.engines.llamacpp.repack import in_ram
 from gyakusan.engines.llamacpp.scratch import scratch
 from gyakusan.engines.llamacpp.settings import Settings
 from gyakusan.engines.llamacpp.weights import weights
@@ -55,7 +56,7 @@ def _alone(model: Model, settings: Settings) -> tuple[tuple[Printed, str, int], 
     held, made = weights(model, settings), scratch(model, settings)
     found: list[tuple[Printed, str, int]] = [
         ("weights", "gpu0", held.gpu),
-        ("weights", "host", held.host),
+        ("weights", "host", in_ram(model, settings) if settings.backend == "cpu" else held.host),
         ("kv_cache", where, int(kv_cache(model, settings))),
         ("recurrent_state", where, int(recurrent_state(model, settings))),
         ("scratch", "gpu0", int(made.gpu)),

@@ -22,18 +22,33 @@ from gyakusan.engines.llamacpp.settings import Settings
 from gyakusan.engines.llamacpp.split import Split
 
 GEMMA = Wiring(swapped=True, scaled=True, after_attention="post_attention_norm", after_network="post_ffw_norm")
+LATER = Wiring(late="norm", before_network="post_attention_norm", split=True)
+PLAIN = Wiring(split=True)
 WIRING = {
-    "llama": Wiring(),
-    "qwen2": Wiring(),
-    "qwen3": Wiring(),
+    "llama": PLAIN,
+    "qwen2": PLAIN,
+    "qwen3": PLAIN,
+    "qwen3moe": PLAIN,
+    "gemma3": replace(GEMMA, split=True),
+    "gpt-oss": Wiring(swapped=True, soft=True, late="rows", before_network="post_attention_norm", split=True),
+    "glm4moe": Wiring(before_network="post_attention_norm", split=True),
+    "deepseek2": Wiring(normed=False, split=True),
+    "qwen35": LATER,
+    "qwen35moe": LATER,
     "qwen2moe": Wiring(normed=False),
-    "qwen3moe": Wiring(),
-    "gemma3": GEMMA,
-    "gpt-oss": Wiring(swapped=True, soft=True, late="rows", before_network="post_attention_norm"),
-    "glm4moe": Wiring(before_network="post_attention_norm"),
-    "deepseek2": Wiring(normed=False),
-    "qwen35": Wiring(late="norm", before_network="post_attention_norm"),
-    "qwen35moe": Wiring(late="norm", before_network="post_attention_norm"),
+    "dots1": Wiring(),
+    "ernie4_5-moe": Wiring(),
+    "gemma2": GEMMA,
+    "glm4": Wiring(after_attention="post_attention_norm", after_network="post_ffw_norm"),
+    "granite": Wiring(),
+    "hunyuan-moe": Wiring(),
+    "laguna": Wiring(swapped=True),
+    "mimo2": Wiring(swapped=True),
+    "minimax-m2": Wiring(),
+    "mistral3": Wiring(),
+    "phi3": Wiring(scaled=True),
+    "seed_oss": Wiring(before_network="post_attention_norm"),
+    "smollm3": Wiring(unrotated=4),
 }
 """Architectures that the replay can follow, checked against recorded rows."""
 
@@ -64,6 +79,7 @@ def _graph(model: Model, settings: Settings, placement: Placement) -> Builder:
     stream = _entry(b)
     b.positions = leaf(I32 * b.tokens * model.graph.positions)
     b.states = leaf(I32 * int(settings.slots))
+    b.temperature = leaf(F32 * b.tokens)
     rows = leaf(I32 * b.wanted)
     groups = _groups(model, settings)
     blocks = model.loaded if model.loaded >= 0 else model.blocks

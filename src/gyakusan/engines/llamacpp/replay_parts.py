@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from gyakusan.core.dtypes import dtype
 from gyakusan.core.model import Attention, Latent, Memory, Model, Tensor
 from gyakusan.engines.llamacpp import split
 from gyakusan.engines.llamacpp.cache import CacheGroup
@@ -35,7 +36,9 @@ from gyakusan.engines.llamacpp.weights import stored
 class Wiring:
     """What the tensors of an architecture do not show. swapped: keys are computed before values (iSWA); scaled: queries are
     scaled; normed: expert weights are normed to one; soft: chosen weights go through a softmax; late: rows that are wanted
-    are chosen after the last block ("norm": after the output norm); post: names of the norms."""
+    are chosen after the last block ("norm": after the output norm); unrotated: every so many blocks have no rotary
+    embedding; then the names of the norms; split: True if recorded splits were replayed to the byte, else the graph was
+    checked on one device only."""
 
     swapped: bool = False
     scaled: bool = False
@@ -45,6 +48,8 @@ class Wiring:
     before_network: str = "ffn_norm"
     after_attention: str = ""
     after_network: str = ""
+    unrotated: int = 0
+    split: bool = False
 
 
 @dataclass(slots=True)
@@ -71,6 +76,7 @@ class Builder:
     caches: dict[int | None, Cache] = field(default_factory=dict)
     positions: Node = field(default_factory=lambda: leaf(0))
     states: Node = field(default_factory=lambda: leaf(0))
+    temperature: Node = field(default_factory=lambda: leaf(0))
 
     @property
     def tokens(self) -> int:
@@ -155,18 +161,13 @@ def turned(x: Node, turn: Node | None) -> Node:
 def kept(b: Builder, group: CacheGroup, block: int, width: int, kind: str) -> Node:
     """The keys or the values of one block, where the cache lives."""
     home = b.device(b.placement.units[block] if b.settings.offload_kv else HOST)
-    from gyakusan.core.dtypes import dtype
-
     element = dtype(kind)
     rows = int(group.cells * group.streams)
-    node = leaf(int(element.row(width)) * rows, home=home, shape=(width, rows))
-    return node
+    return leaf(int(element.row(width)) * rows, home=home, shape=(width, rows))
 
 
 def read(b: Builder, cache: Node, head: int, kind: str, size: int | None = None) -> Node:
     """The view of a cache that attention reads, permuted. A copy of it on another device takes as much. [B]"""
-    from gyakusan.core.dtypes import dtype
-
     element = dtype(kind)
     looked = view("VIEW", cache, cache.shape)
     out = view("PERMUTE", looked, cache.shape)
@@ -179,18 +180,32 @@ def read(b: Builder, cache: Node, head: int, kind: str, size: int | None = None)
 
 def attention(b: Builder, x: Node, block: int, m: Attention, group: CacheGroup) -> Node:
     """Attention with separate queries, keys and values: its output before the residual sum."""
-    t, inputs = b.tokens, cache_of(b, m)
-    query = reshape(b.project(x, "attn_q", block), m.key_head, m.heads, t)
-    key = reshape(b.project(x, "attn_k", block), m.key_head, m.key // m.key_head, t)
-    value = reshape(b.project(x, "attn_v", block), m.value_head, m.value // m.value_head, t)
+    inputs = cache_of(b, m)
+    query, key, value = _projected(b, x, block, m)
     if b.weight("attn_q_norm", block):
         query, key = b.norm(query, "attn_q_norm", block), b.norm(key, "attn_k_norm", block)
-    factor = b.factors(block)
-    query, key = rope(query, b.positions, factor), rope(key, b.positions, factor)
+    if not b.wiring.unrotated or (block + 1) % b.wiring.unrotated:
+        factor = b.factors(block)
+        query, key = rope(query, b.positions, factor), rope(key, b.positions, factor)
+    if b.model.graph.temperature:
+        query = like("MUL", query, b.temperature)
     if b.wiring.scaled:
         query = like("SCALE", query)
     out = attend(b, query, key, value, block, m, group, inputs)
     return b.project(out, "attn_output", block)
+
+
+def _projected(b: Builder, x: Node, block: int, m: Attention) -> tuple[Node, Node, Node]:
+    """Queries, keys and values, [head, heads, tokens]: each by its matrix, or all three by one. build_qkv."""
+    t, keys, values = b.tokens, m.key // m.key_head, m.value // m.value_head
+    shapes = ((m.key_head, m.heads, t), (m.key_head, keys, t), (m.value_head, values, t))
+    if b.weight("attn_qkv", block):
+        whole = b.project(x, "attn_qkv", block)
+        query, key, value = (view("VIEW", whole, shape, shape[0]) for shape in shapes)
+        return query, key, value
+    names = ("attn_q", "attn_k", "attn_v")
+    query, key, value = (reshape(b.project(x, n, block), *s) for n, s in zip(names, shapes, strict=True))
+    return query, key, value
 
 
 def attend(
@@ -234,10 +249,12 @@ def flash(
 
 
 def network(b: Builder, x: Node, block: int, suffix: str = "") -> Node:
-    """A dense network with a gate. build_ffn."""
-    up = matmul(b.need(f"ffn_up{suffix}", block), x)
+    """A dense network with a gate, of its own or in the upper half of one matrix. build_ffn."""
+    up, down = matmul(b.need(f"ffn_up{suffix}", block), x), b.need(f"ffn_down{suffix}", block)
+    if not b.weight(f"ffn_gate{suffix}", block):
+        return matmul(down, Node("GLU", (up.shape[0] // 2, up.shape[1]), (up,)))
     gate = matmul(b.need(f"ffn_gate{suffix}", block), x)
-    return matmul(b.need(f"ffn_down{suffix}", block), Node("GLU", gate.shape, (gate, up)))
+    return matmul(down, Node("GLU", gate.shape, (gate, up)))
 
 
 def experts(b: Builder, x: Node, block: int, count: int, used: int) -> Node:

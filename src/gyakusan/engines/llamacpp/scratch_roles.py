@@ -22,7 +22,7 @@ from gyakusan.engines.llamacpp.settings import Settings
 from gyakusan.engines.llamacpp.weights import stored
 from gyakusan.message import Message, say
 
-TEXTS = {
+ROLE_TEXTS = {
     "idle": "nothing is computed here",
     "whole": "compute buffer of the whole model",
     "pipelined": "compute buffer, with four copies of the inputs so that the GPUs work at the same time",
@@ -36,7 +36,7 @@ TEXTS = {
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """Scratch of one device. role: a key of TEXTS; bytes: best figure; least, greatest: the range that holds it [B]."""
+    """Scratch of one device. role: a key of ROLE_TEXTS; bytes: best figure; least, greatest: the range that holds it [B]."""
 
     role: str
     bytes: Number
@@ -46,7 +46,7 @@ class Made:
     @property
     def reason(self) -> Message:
         """The role as a sentence."""
-        return say(TEXTS[self.role])
+        return say(ROLE_TEXTS[self.role])
 
 
 @dataclass(frozen=True, slots=True)

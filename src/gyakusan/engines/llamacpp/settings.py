@@ -12,6 +12,7 @@ from typing import Literal
 from gyakusan.core.broadcast import Number, ceil_div, is_array, least, round_up
 from gyakusan.core.dtypes import CACHE_TYPES
 from gyakusan.core.load import Load
+from gyakusan.core.machine import Simd
 from gyakusan.errors import BadSetting, unknown
 from gyakusan.message import say
 
@@ -35,7 +36,8 @@ class Settings:
     n_cpu_moe, n_cpu_ffn: the experts (or the dense feed-forward networks) of the first blocks stay in RAM [blocks];
     overrides: -ot, pairs of a regular expression and "CPU": such tensors stay in RAM;
     offload_kv: the cache lives where its block lives, else in RAM; op_offload: large batches are computed on the first
-    GPU with weights copied from RAM; fit: the placement was computed for the machine, with a margin on each GPU.
+    GPU with weights copied from RAM; fit: the placement was computed for the machine, with a margin on each GPU;
+    simd: vector units of the CPU, for which weights are repacked.
     """
 
     context: Number
@@ -61,6 +63,7 @@ class Settings:
     offload_kv: bool = True
     op_offload: bool = True
     fit: bool = False
+    simd: Simd = "avx2"
 
     @property
     def overridden(self) -> bool:
@@ -136,7 +139,11 @@ def check(settings: Settings) -> Settings:
         )
     for pattern, device in settings.overrides:
         if "," in pattern + device:
-            raise BadSetting("The override {rule} has a comma, which separates overrides.", rule=pattern, mend="Write it as several rules.")
+            raise BadSetting(
+                "The override {rule} has a comma, which separates overrides.",
+                rule=pattern,
+                mend="Write it as several rules.",
+            )
     for name in ("n_cpu_moe", "n_cpu_ffn"):
         if getattr(settings, name) < 0:
             raise BadSetting("{name} is {value}.", name=name, value=getattr(settings, name), mend="Give 0 or more.")

@@ -28,7 +28,7 @@ def detect(system: System | None = None) -> tuple[Machine, tuple[Message, ...]]:
     seen = [_guarded(maker, ask, system, host.ram) for maker, ask in PROBES]
     gpus = tuple(replace(d, source=d.source or "detected") for s in seen for d in s.devices)
     beside = None if any(g.kind == "unified" for g in gpus) else host.device
-    machine = Machine(_title(gpus, host.device), gpus, beside, host.device.name, host.cores)
+    machine = Machine(_title(gpus, host.device), gpus, beside, host.device.name, host.cores, simd=cpu.simd(system))
     return machine, (*host.notes, *(n for s in seen for n in s.notes))
 
 

@@ -6,7 +6,7 @@ import math
 import re
 from dataclasses import dataclass, replace
 
-from gyakusan.core.machine import Device
+from gyakusan.core.machine import Device, Simd
 from gyakusan.errors import DetectError
 from gyakusan.machines.detect.system import Ram, System, silent
 from gyakusan.message import Message, say
@@ -110,6 +110,18 @@ def name(system: System) -> str:
     found = re.search(r"^(?:model name|Model|Hardware|cpu model)\s*:\s*(.+)$", text, re.MULTILINE)
     said = found[1] if found else _text(system, "/proc/device-tree/model").strip("\0 \n")
     return _plain(said)
+
+
+def simd(system: System) -> Simd:
+    """The vector units that llama.cpp repacks weights for, as wheels and plain builds are made: AVX2 at most on x86.
+
+    A build for AVX-512 repacks Q2_K too; it says so in its log, and `simd` is a setting.
+    """
+    if system.platform == "darwin":
+        return "neon"
+    line = re.search(r"^(?:flags|Features)\s*:\s*(.+)$", _text(system, "/proc/cpuinfo"), re.MULTILINE)
+    flags = set(line[1].split()) if line else set()
+    return "avx2" if "avx2" in flags else "neon" if "asimddp" in flags else "none"
 
 
 def _plain(said: str) -> str:

@@ -1,0 +1,190 @@
+"""The user's own scores: a CSV file of hf_id, item, score (and mode) moves the figures of those models, in closed form.
+
+    hf_id,item,score,mode
+    Qwen/Qwen3-8B,swallow2/ja_post/JamC-QA,0.52,on
+    Qwen/Qwen3-8B,MMLU-Pro,61.5%,on
+
+item: one of `items()`, or its last part where only one has it; score: from 0 to 1, or with a % sign; mode: reasoning on or
+off, as the model does by default where it is empty.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from gyakusan.catalog import quality
+from gyakusan.catalog.quality import Quality
+from gyakusan.catalog.quality_names import Mode, default_mode
+from gyakusan.core.quality import Line, observed
+from gyakusan.errors import BadRecord, SourceError, nearest
+from gyakusan.message import Message, say
+
+NEEDED = ("hf_id", "item", "score")
+ALLOWED = (*NEEDED, "mode")
+_ENOUGH = 8
+"""Independent scores of a measured model. Source: tools/quality_index.py, MEASURED."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnScore:
+    """One score that the user measured. model: as written; item: a name of `items()`; score: 0 to 1; line: in the file."""
+
+    model: str
+    item: str
+    score: float
+    mode: Mode
+    line: int
+
+
+def read(path: Path) -> tuple[OwnScore, ...]:
+    """Scores of a CSV file. Raises BadRecord with file and line, SourceError if it cannot be read."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            return tuple(_rows(path, csv.reader(file)))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SourceError("{path} could not be read: {problem}.", path=str(path), problem=str(error)) from error
+
+
+def updated(found: Iterable[Quality], own: Sequence[OwnScore]) -> tuple[Quality, ...]:
+    """`found`, each moved by the scores of its model and mode; the others as they were."""
+    return tuple(_updated(q, [o for o in own if o.mode == q.mode and _same(o.model, q.model)]) for q in found)
+
+
+def find(name: str, own: Sequence[OwnScore], **known: Any) -> tuple[Quality, ...]:
+    """`quality.find`, with own scores. A mode that only the user tested is added, starting from the assumed figure."""
+    found = quality.find(name, **known)
+    tested = {o.mode for o in own if any(_same(o.model, q.model) for q in found)}
+    more = [quality.assumed(found[0].model, m, **known) for m in sorted(tested - {q.mode for q in found})]
+    return updated((*found, *more), own)
+
+
+@cache
+def items() -> Mapping[str, Line]:
+    """Benchmarks that own scores may come from, and what each says of ability."""
+    return {
+        name: Line(d["level"], tuple(d["loading"]), d["house"], d["variance"])
+        for name, d in quality._index()["items"].items()
+    }
+
+
+def item(text: str) -> str | None:
+    """The benchmark that `text` means: its whole name, or its last part in any case where only one has it."""
+    names = items()
+    if text in names:
+        return text
+    ends = [n for n in names if n.casefold() == text.casefold() or n.rsplit("/", 1)[-1].casefold() == text.casefold()]
+    independent = [n for n in ends if not n.startswith("vendor/")] or ends
+    return independent[0] if len(independent) == 1 else None
+
+
+def _updated(q: Quality, mine: Sequence[OwnScore]) -> Quality:
+    if not mine:
+        return q
+    ability, covariance = observed(q.ability, q.covariance, [(items()[o.item], o.score) for o in mine])
+    independent = q.independent + len(mine)
+    japanese = sum(items()[o.item].loading[1] > 0 for o in mine)
+    tested = "measured" if q.japanese_basis == "measured" or japanese >= 3 else "inferred"
+    return quality.moved(
+        q,
+        ability,
+        covariance,
+        basis="measured" if independent >= _ENOUGH else "few",
+        japanese_basis=tested,
+        scores=q.scores + len(mine),
+        independent=independent,
+        sources=(*q.sources, f"own ({len(mine)})"),
+    )
+
+
+def _same(written: str, model: str) -> bool:
+    if written.casefold() == model.casefold() or quality.key(written) == quality.key(model):
+        return True
+    return model in quality.repositories(written)
+
+
+def _rows(path: Path, rows: Iterable[list[str]]) -> Iterable[OwnScore]:
+    columns: list[str] | None = None
+    seen: dict[tuple[str, str, str], int] = {}
+    for line, row in enumerate(rows, 1):
+        if not any(cell.strip() for cell in row):
+            continue
+        if columns is None:
+            columns = _header(path, line, row)
+            continue
+        one = _row(path, line, columns, row)
+        before = seen.setdefault((one.model.casefold(), one.item, one.mode), line)
+        if before != line:
+            raise _bad(path, line, say("the same model, item and mode stand in line {before}", before=before))
+        yield one
+    if columns is None:
+        raise _bad(path, 1, say("no header; write {columns}", columns=",".join(NEEDED)))
+
+
+def _header(path: Path, line: int, row: Sequence[str]) -> list[str]:
+    columns = [c.strip().casefold() for c in row]
+    strange = [c for c in columns if c not in ALLOWED]
+    missing = [c for c in NEEDED if c not in columns]
+    if strange:
+        raise _bad(
+            path,
+            line,
+            say("unknown column {column}; columns are {columns}", column=repr(strange[0]), columns=", ".join(ALLOWED)),
+        )
+    if missing:
+        raise _bad(path, line, say("no column {column}", column=missing[0]))
+    if len(set(columns)) < len(columns):
+        raise _bad(path, line, say("a column stands twice"))
+    return columns
+
+
+def _row(path: Path, line: int, columns: Sequence[str], row: Sequence[str]) -> OwnScore:
+    if len(row) != len(columns):
+        raise _bad(path, line, say("{n} cells where the header has {columns}", n=len(row), columns=len(columns)))
+    cells = dict(zip(columns, (c.strip() for c in row), strict=True))
+    model = cells["hf_id"]
+    if not model:
+        raise _bad(path, line, say("no hf_id"))
+    name = item(cells["item"])
+    if name is None:
+        near = nearest(cells["item"], items())
+        raise _bad(
+            path,
+            line,
+            say("unknown item {item}; nearest: {near}", item=repr(cells["item"]), near=", ".join(near) or "-"),
+        )
+    mode = cells.get("mode", "").casefold()
+    if mode not in ("", "on", "off"):
+        raise _bad(path, line, say("mode is {mode}; write on or off", mode=repr(mode)))
+    return OwnScore(
+        model,
+        name,
+        _score(path, line, cells["score"]),
+        "on" if mode == "on" else "off" if mode else default_mode(model),
+        line,
+    )
+
+
+def _score(path: Path, line: int, text: str) -> float:
+    percent = text.endswith("%")
+    try:
+        value = float(text.removesuffix("%")) / (100 if percent else 1)
+    except ValueError:
+        raise _bad(path, line, say("score {score} is no number", score=repr(text))) from None
+    if not 0 <= value <= 1:
+        raise _bad(path, line, say("score {score} is not from 0 to 1; write 61.5 % as 61.5%", score=text))
+    return value
+
+
+def _bad(path: Path, line: int, problem: Message) -> BadRecord:
+    return BadRecord(
+        "{file}, line {line}: {problem}.",
+        file=path.name,
+        line=line,
+        problem=problem,
+        mend="Correct the file of own scores.",
+    )

@@ -1,0 +1,85 @@
+"""Scratch of each device: replayed to the byte on recorded rows; elsewhere a range that holds them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from benchmarks.placement_accuracy import device, free_of, settings_of
+from tests.models import recorded
+
+from gyakusan.engines.llamacpp import scratch_roles
+from gyakusan.engines.llamacpp.placement import HOST, place
+from gyakusan.engines.llamacpp.scratch import scratch as alone
+from gyakusan.engines.llamacpp.settings import Settings
+
+ROWS = tuple(r for r in recorded.rows("llamacpp_split.jsonl.gz") if "error" not in r)
+EVERY = 11
+"""Every so many rows are replayed here: seconds. benchmarks/placement_accuracy.py replays all of them."""
+
+
+def made(row: dict[str, Any]) -> scratch_roles.Roles:
+    model, settings = recorded.model(row["model"], row["quant"]), settings_of(row)
+    return scratch_roles.scratch(model, settings, place(model.blocks, settings, free_of(row)))
+
+
+@pytest.mark.parametrize("name", sorted({r["model"] for r in ROWS}))
+def test_replayed_to_the_byte(name: str) -> None:
+    wrong = []
+    for row in [r for r in ROWS if r["model"] == name][::EVERY]:
+        found = made(row)
+        for d in range(HOST, row["n_gpu"]):
+            if found.on(d).bytes != device(row, d)["compute"]:
+                wrong.append((d, found.on(d), device(row, d)))
+    assert not wrong
+
+
+def test_without_the_replay_the_range_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scratch_roles, "follows", lambda model, settings: False)
+    outside = devices = 0
+    for row in ROWS[::7]:
+        found = made(row)
+        for d in range(HOST, row["n_gpu"]):
+            m, said = found.on(d), device(row, d)["compute"]
+            devices += 1
+            outside += not m.least <= said <= m.greatest
+    assert outside <= 0.03 * devices
+
+
+@pytest.mark.parametrize("name", ["gpt-oss-20b", "qwen3-8b", "gemma2-9b", "qwen3-next-80b"])
+@pytest.mark.parametrize("backend", ["cuda", "cpu"])
+def test_on_one_device_the_replay_is_the_closed_form(name: str, backend: str) -> None:
+    if name not in recorded.files():
+        pytest.skip(f"{name} was not recorded")
+    model = recorded.model(name, next(iter(recorded.files()[name]["types"])))
+    settings = Settings(context=16384, slots=2, backend=backend)  # type: ignore[arg-type]
+    if not scratch_roles.follows(model, settings):
+        pytest.skip(f"{model.architecture} has no replay")
+    free = (1,) if backend == "cuda" else ()
+    found = scratch_roles.scratch(model, settings, place(model.blocks, settings, free))
+    expected = alone(model, settings)
+    assert (sum(m.bytes for m in found.gpus), found.host.bytes) == (expected.gpu, expected.host)
+
+
+def test_arrays_are_answered_one_by_one() -> None:
+    model = recorded.model("llama3.1-8b", "Q4_K_M")
+    contexts = np.array([4096, 8192, 4096])
+
+    def at(context: Any) -> scratch_roles.Roles:
+        settings = Settings(context=context, split_mode="layer")
+        return scratch_roles.scratch(model, settings, place(model.blocks, settings, (1, 1)))
+
+    together = at(contexts)
+    for i, context in enumerate(contexts):
+        one = at(int(context))
+        assert [m.bytes[i] for m in together.gpus] == [m.bytes for m in one.gpus]
+        assert together.host.bytes[i] == one.host.bytes
+
+
+def test_roles_are_told() -> None:
+    model = recorded.model("llama3.1-8b", "Q4_K_M")
+    settings = Settings(context=4096, split_mode="layer", tensor_split=(0.0, 1.0), gpu_layers=16)
+    found = scratch_roles.scratch(model, settings, place(model.blocks, settings, (1, 1)))
+    assert [m.role for m in (*found.gpus, found.host)] == ["helper", "later", "inputs"]
+    assert "kept in RAM" in str(found.gpus[0].reason)
