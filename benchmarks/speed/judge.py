@@ -13,6 +13,7 @@ from benchmarks.speed import fit as fitting
 from benchmarks.speed.columns import Array, Columns, columns, merged
 from benchmarks.speed.fit import DECODE, PREFILL, Fit
 from benchmarks.speed.rows import Observation
+from gyakusan.catalog.pace import Known, slices
 from gyakusan.core.pace import Constants, closed_loop, decode_step, first_token, later_token
 
 UNUSED = ("localscore",)
@@ -66,9 +67,9 @@ def seconds(data: Columns, k: Constants) -> Array:
 
 
 def left_out(
-    observations: Sequence[Observation], key: Callable[[Observation], Any], *, folds: int = 6, start: Fits | None = None
-) -> Array:
-    """Predictions of each observation by a fit that has seen nothing of its group. Groups go whole into folds."""
+    observations: Sequence[Observation], key: Callable[[Observation], Any], *, folds: int = 6
+) -> tuple[Array, Array]:
+    """Predictions of each observation by a fit that has seen nothing of its group, and its fold. Groups stay whole."""
     groups: dict[Any, float] = defaultdict(float)
     for o in observations:
         groups[key(o)] += 1
@@ -83,8 +84,8 @@ def left_out(
     for number in range(folds):
         test = [o for o, p in zip(observations, place, strict=True) if p == number]
         train = [o for o, p in zip(observations, place, strict=True) if p != number]
-        out[place == number] = predict(fit_all(train, steps=100, start=start), test)
-    return out
+        out[place == number] = predict(fit_all(train, steps=100), test)
+    return out, place
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,3 +127,60 @@ def group(o: Observation) -> str:
     if o.kind != "decode":
         return o.kind
     return "decode single" if o.users <= 1 else "decode many"
+
+
+GROUPS: dict[str, tuple[Known, Callable[[Observation], Any]]] = {
+    "cell": ("model", lambda o: o.cell),
+    "architecture": ("device", lambda o: o.subject.model),
+    "device": ("nothing", lambda o: o.subject.chip.name),
+}
+"""What is left out -> what a prediction then still knows, and the group of an observation."""
+LEAST = 12
+"""Cells that a slice needs for an interval of its own."""
+NOMINAL = 0.8
+
+
+def factor(errors: Array, cells: Array) -> tuple[float, int]:
+    """The factor that covers NOMINAL of the cells' errors, each cell counting once; and their number. Split conformal."""
+    number = len(np.unique(cells))
+    size = np.bincount(np.unique(cells, return_inverse=True)[1])
+    weight = 1 / size[np.unique(cells, return_inverse=True)[1]]
+    order = np.argsort(errors)
+    reached = np.cumsum(weight[order]) / weight.sum()
+    level = min(1.0, NOMINAL * (number + 1) / number)
+    place = min(int(np.searchsorted(reached, level)), len(errors) - 1)
+    return float(np.exp(errors[order][place])), number
+
+
+def intervals(observations: Sequence[Observation], left: str, predicted: Array, fold: Array) -> dict[str, Any]:
+    """Factor, measured coverage and cells of every slice, from predictions that left something out.
+
+    Coverage is measured crosswise: each fold with the factor that the other folds give.
+    """
+    known = GROUPS[left][0]
+    error = np.abs(np.log([o.seconds for o in observations]) - np.log(predicted))
+    numbers = {c: i for i, c in enumerate(dict.fromkeys((o.kind, o.cell) for o in observations))}
+    cell = np.array([numbers[o.kind, o.cell] for o in observations])
+    places: dict[str, list[int]] = defaultdict(list)
+    for i, o in enumerate(observations):
+        for name in slices(o.kind, o.subject.engine, o.users, known):
+            places[name].append(i)
+    out = {}
+    for name, found in sorted(places.items()):
+        at = np.array(found)
+        value, cells_ = factor(error[at], cell[at])
+        if cells_ >= LEAST:
+            coverage = _crossed(error[at], cell[at], fold[at])
+            out[name] = {"factor": round(value, 3), "coverage": round(coverage, 3), "n": cells_}
+    return out
+
+
+def _crossed(error: Array, cell: Array, fold: Array) -> float:
+    """Share of the cells that are covered when their own fold gave nothing to the factor."""
+    inside = np.zeros(len(error))
+    for number in np.unique(fold):
+        rest = fold != number
+        if rest.any():
+            inside[~rest] = error[~rest] <= np.log(factor(error[rest], cell[rest])[0])
+    names, index = np.unique(cell, return_inverse=True)
+    return float(np.mean(np.bincount(index, inside) / np.bincount(index)))

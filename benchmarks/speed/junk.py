@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 from benchmarks.speed.resolve import SERVERS, Row, Subject, flags, number
 from benchmarks.speed.rows import Observation
@@ -97,12 +98,36 @@ def _decode(seen: Observation) -> str | None:
     return None
 
 
-def suspect(observations: Sequence[Observation], rejected: Sequence[Observation], share: float = 0.1) -> set[int]:
-    """Places of first-token times whose campaign is spoilt: more than `share` of its cell's rows were impossible.
+def suspect(observations: Sequence[Observation], rejected: Sequence[Observation]) -> dict[int, str]:
+    """Places of observations that others of the same campaign make useless, and why."""
+    return {**_cached(observations, rejected), **_beaten(observations)}
+
+
+def _cached(observations: Sequence[Observation], rejected: Sequence[Observation], share: float = 0.1) -> dict[int, str]:
+    """First tokens and throughput of a cell in which more than `share` of the first tokens were impossible.
 
     The same prompts were sent again and again, and a prefix cache answered; the possible rows are no better.
     """
     bad = Counter(o.cell for o in rejected if o.kind == "ttft")
-    all_rows = bad + Counter(o.cell for o in observations if o.kind == "ttft")
-    spoilt = {cell for cell, n in bad.items() if n > share * all_rows[cell]}
-    return {i for i, o in enumerate(observations) if o.kind == "ttft" and o.cell in spoilt}
+    every = bad + Counter(o.cell for o in observations if o.kind == "ttft")
+    spoilt = {cell for cell, n in bad.items() if n > share * every[cell]}
+    reason = "first tokens and throughput of a campaign with cached prompts"
+    return {i: reason for i, o in enumerate(observations) if o.kind in ("ttft", "throughput") and o.cell in spoilt}
+
+
+def _beaten(observations: Sequence[Observation], factor: float = 1.5) -> dict[int, str]:
+    """Prompts that took `factor` times as long as with another build or flag of the same campaign, all else equal."""
+    best: dict[Any, float] = {}
+    for o in observations:
+        if o.kind == "prefill":
+            best[_same(o)] = min(o.seconds, best.get(_same(o), o.seconds))
+    reason = "a build or a flag that the same campaign beat by half"
+    return {
+        i: reason
+        for i, o in enumerate(observations)
+        if o.kind == "prefill" and o.seconds > factor * best[_same(o)] and o.users == 1
+    }
+
+
+def _same(o: Observation) -> Any:
+    return (o.cell, o.prompt, o.depth, o.piece, o.devices)

@@ -70,7 +70,7 @@ def flags(row: Row) -> Mapping[str, Any]:
 def chip(row: Row) -> Chip | None:
     """The device. A card named in brackets counts before the computer around it."""
     text = row["hardware"]
-    memory = (number(row, "vram_gb") or 0) * GIB / max(1, number(row, "n_gpu") or 1) or None
+    memory = (number(row, "vram_gb") or 0) * GIB or None
     inner = re.search(r"\(([^)]*(?:nvidia|rx |pro w|arc|radeon|rtx|m\d ultra)[^)]*)\)", text, re.IGNORECASE)
     for name in (inner[1], text) if inner else (text,):
         found = chips.find(name, memory)

@@ -29,7 +29,7 @@ class Observation:
 
     users: at one replica; context: mean length while decoding [tokens]; prompt, depth, answer [tokens]; piece: tokens
     computed at once in prefill; parallel: tensor parallel degree; style: wave, steady or single; cache: bytes of one
-    cached value; row: its number in the file; tool: llama-bench and the like, where nothing but decode is timed.
+    cached value; row: its number in the file; backend: as written there.
     """
 
     kind: str
@@ -103,9 +103,8 @@ def table(rows: Iterable[Row]) -> Table:
             else:
                 out.observations.append(seen)
     spoilt = suspect(out.observations, impossible)
-    for place in spoilt:
-        o = out.observations[place]
-        out.rejected["first tokens of a campaign with cached prompts", " ".join(o.cell)] += 1
+    for place, reason in spoilt.items():
+        out.rejected[reason, " ".join(out.observations[place].cell)] += 1
     out.observations = [o for i, o in enumerate(out.observations) if i not in spoilt]
     return out
 
@@ -148,7 +147,7 @@ def observations(row: Row, what: Subject, index: int) -> Iterator[Observation]:
         yield Observation("decode", each, context=context, prompt=0 if bench or batched else prompt or usual, **about)
     speed = number(row, "pp_tps")
     length = {"localscore": 1000.0}.get(source, prompt or 0.0)
-    if speed and length >= 32 and users == 1 and source not in ("4x3090",):
+    if speed and length >= 128 and users == 1 and source not in ("4x3090",):
         yield Observation("prefill", length / speed, context=0, prompt=length, **about)
     first = number(row, "ttft_ms")
     if first and prompt and prompt >= 64 and server and source not in ("localmaxxing", "llmfit-community"):

@@ -42,16 +42,23 @@ def inspect(
     device: str | None = None,
     memory: str | None = None,
     quantization: str | None = None,
+    engine: str = USUAL_ENGINE,
     **settings: Any,
 ) -> Ledger:
-    """What a model needs. Raises GyakusanError.
+    """What a model needs under an engine. Raises GyakusanError.
 
     model: a file, a directory, an address or a name; context: tokens for each user, None = 8192 or what the model was
     trained for [tokens]; device: a name of the catalogue, None = this computer; settings: fields of the engine's Settings.
     """
     asked = partial(usual_load, users=users, context=context)
     return question(
-        model, quantization=quantization, load=asked, device=device, memory=memory, settings=settings
+        model,
+        quantization=quantization,
+        load=asked,
+        device=device,
+        memory=memory,
+        settings=settings,
+        server=engine,
     ).ledger
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from gyakusan.catalog.names import spoken
 from gyakusan.catalog.records import Entry, bad_record, entries
@@ -15,6 +15,9 @@ from gyakusan.errors import UnknownName, nearest
 from gyakusan.message import say
 from gyakusan.units import GIB, MIB
 
+if TYPE_CHECKING:
+    from gyakusan.catalog.chips import Chip
+
 T = TypeVar("T")
 
 
@@ -23,12 +26,15 @@ class DeviceRecord:
     """A device as the catalogue knows it.
 
     sizes_gib: memory as sold [GiB]; memory_mib: what driver or OS report [MiB], with memory_source, only for one size;
-    rule: how much of a unified memory is usable; bandwidth_gb_s [10^9 B/s]; power_w [W]; released, checked: ISO 8601.
+    memory_type: e.g. "GDDR7"; rule: how much of a memory that is not only the GPU's is usable; bandwidth_gb_s [10^9 B/s];
+    chip: its row in chips.csv, where the rates stand ("" = not known); power_w [W]; pcie: generation and lanes;
+    nvlink_gb_s: both directions together [10^9 B/s]; channels, cores: of a processor (cores of the GPU for Apple);
+    assumed: fields whose figures were recalled, not looked up; released, checked: ISO 8601.
     """
 
     name: str
     vendor: str
-    kind: Literal["gpu", "unified"]
+    kind: Literal["gpu", "unified", "host"]
     backend: Backend
     sizes_gib: tuple[int, ...]
     source: str
@@ -39,8 +45,22 @@ class DeviceRecord:
     memory_mib: int = 0
     memory_source: str = ""
     rule: Rule = ""
+    memory_type: str = ""
+    chip: str = ""
     power_w: float | None = None
+    pcie: str = ""
+    nvlink_gb_s: float = 0
+    channels: int = 0
+    cores: int = 0
+    assumed: tuple[str, ...] = ()
     prices: tuple[Price, ...] = ()
+
+    @property
+    def rates(self) -> Chip | None:
+        """Bandwidth and dense arithmetic as chips.csv has them, None if it does not."""
+        from gyakusan.catalog.chips import chips
+
+        return next((c for c in chips() if c.name == self.chip), None) if self.chip else None
 
     def device(self, size: int, memory: int | None = None, title: str = "") -> Device:
         """The device with `size` [GiB], or with another capacity `memory` [B]. title: its name, if not the record's."""
@@ -114,6 +134,8 @@ class Found:
         """The computer around this device: the RAM beside a discrete card is not known."""
         device = self.device(memory)
         prices = record_of(self.entry, MachineRecord).prices if self.is_machine else ()
+        if device.kind == "host":
+            return Machine(self.title, (), device, device.name, record_of(self.entry, DeviceRecord).cores, prices)
         host = None if device.kind == "unified" else Device("CPU", "host", None, "cpu")
         return Machine(self.title if self.is_machine else device.name, (device,), host, prices=prices)
 

@@ -103,7 +103,7 @@ def peaks(chip: Chip, engine: str, api: str, quant: str) -> tuple[float, float]:
         native = {"fp8": chip.fp8, "fp4": chip.fp8 or chip.fp4}.get(quant, 0.0) or chip.half
         return native, native
     if api == "cuda":
-        return chip.single, chip.int8 / 2 if quant == "f16" else chip.int8
+        return chip.single, chip.int8 / 2 if quant in ("f16", "bf16") else chip.int8
     return chip.single, chip.half
 
 

@@ -134,7 +134,7 @@ def quant(text: str, *, model: str = "", server: bool = False) -> Quant | None:
     if "mxfp4" in plain:
         return Quant("mxfp4", "fp4", "" if server else "MXFP4_MOE", Stored(4.25, 4.25, 4.25) if server else None)
     if re.search(r"bf16|fp16|(?<!f)f16|f32", plain):
-        return Quant("bf16", "f16", "" if server else "F16", Stored() if server else None)
+        return half(True) if server else Quant("bf16", "bf16" if "bf16" in plain else "f16", "F16")
     return None
 
 
@@ -156,8 +156,8 @@ def _gguf(name: str) -> Quant | None:
 
 
 def group(recipe: str) -> str:
-    """Quantisations whose kernels run alike: f16, q8, q6, q5, q4k, q4, q3, q2, fp4."""
-    for start, found in (("F", "f16"), ("BF", "f16"), ("MXFP4", "fp4"), ("NVFP4", "fp4"), ("Q8", "q8"), ("Q6", "q6")):
+    """Quantisations whose kernels run alike: f16, bf16, q8, q6, q5, q4k, q4, q3, q2, fp4."""
+    for start, found in (("F", "f16"), ("BF", "bf16"), ("MXFP4", "fp4"), ("NVFP4", "fp4"), ("Q8", "q8"), ("Q6", "q6")):
         if recipe.startswith(start):
             return found
     if recipe.startswith(("IQ4_NL", "Q4_0", "Q4_1", "Q5_0", "Q5_1")):

@@ -9,7 +9,7 @@ from gyakusan.core.machine import Basis
 from gyakusan.message import Message, say
 from gyakusan.units import GIB, MIB, format_bytes
 
-Rule = Literal["", "apple", "strix", "spark", "jetson"]
+Rule = Literal["", "apple", "strix", "spark", "jetson", "igpu", "os"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,9 @@ APPLE_SMALL, APPLE_LARGE = 2 / 3, 3 / 4
 
 SPARK_KEPT = 8823 * MIB
 """MemTotal - MemAvailable of an idle DGX Spark: 127600748 - 118566368 kB (nvitop pull 208)."""
+
+OS_KEPT = 2 * GIB
+"""An idle Linux desktop or Windows in a computer that serves models: assumed."""
 
 
 def apple(memory: int, wired_limit: int | None = None) -> Reserve:
@@ -98,6 +101,18 @@ def jetson(memory: int) -> Reserve:
     return Reserve(kept, "assumed", say("Firmware and OS of a Jetson keep about {kept}.", kept=format_bytes(kept)))
 
 
+def igpu(memory: int) -> Reserve:
+    """A processor's built-in GPU by name only: GTT and Windows' shared GPU memory are half of the RAM. memory [B]"""
+    reason = say("A built-in GPU gets half of the RAM unless ttm.pages_limit says otherwise.")
+    return Reserve(memory - memory // 2, "assumed", reason)
+
+
+def desktop(memory: int) -> Reserve:
+    """A computer without a GPU, by name only: what an idle desktop keeps. memory [B]"""
+    kept = min(memory, OS_KEPT)
+    return Reserve(kept, "assumed", say("The OS keeps about {kept}.", kept=format_bytes(kept)))
+
+
 def shared(memory: int, available: int) -> Reserve:
     """A running computer: what is in use now. memory: MemTotal; available: MemAvailable, with page cache [B]."""
     kept = max(0, memory - available)
@@ -112,5 +127,5 @@ def driver() -> Reserve:
 
 def by_rule(rule: Rule, memory: int) -> Reserve | None:
     """The reserve that a catalogue rule names; None for no rule."""
-    rules = {"apple": apple, "strix": strix, "spark": spark, "jetson": jetson}
+    rules = {"apple": apple, "strix": strix, "spark": spark, "jetson": jetson, "igpu": igpu, "os": desktop}
     return rules[rule](memory) if rule else None

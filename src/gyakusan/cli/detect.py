@@ -5,6 +5,7 @@ from __future__ import annotations
 from cyclopts import App
 
 from gyakusan.cli.options import Output
+from gyakusan.cli.writing import draw, write_json
 
 app = App(name="detect", help="What this computer offers.", help_format="plaintext")
 
@@ -15,14 +16,11 @@ def detect(*, output: Output = Output()) -> int:
 
     machine, notes = ask()
     if output.json:
-        import json
-
         from gyakusan.show.machine import document
 
-        print(json.dumps(document(machine, notes, output.language), ensure_ascii=False, indent=2))
+        write_json(document(machine, notes, output.language))
     else:
-        from gyakusan.show.console import console
         from gyakusan.show.machine import table
 
-        console(colour=output.color).print(table(machine, notes, output.language))
+        draw(table(machine, notes, output.language), output=output)
     return 0

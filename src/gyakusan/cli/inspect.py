@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 
 from gyakusan.cli.options import Output, People, Server, Where, Which, _
+from gyakusan.cli.writing import draw, write_json
 from gyakusan.errors import BadSetting
 
 if TYPE_CHECKING:
@@ -57,24 +58,28 @@ def inspect(
     asked = _exact(first, alone) if exact else None
     if not alone:
         return _several(first, names, which, server, output)
-    refusals = first.refusals
+    return _one(first, asked, why, output)
+
+
+def _one(asked: Question, dry: tuple[tuple[Compared, ...], Dry] | None, why: bool, output: Output) -> int:
+    """The ledger of one engine. dry: llama.cpp's own figures beside ours. 0 if it runs and has room."""
+    refusals, language = asked.refusals, output.language
     if output.json:
         from gyakusan.show.document import document, refused
 
-        found = {} if asked is None else {"exact": _exact_document(*asked)}
-        _print({**document(first.ledger, output.language), **refused(refusals, output.language), **found})
+        found = {} if dry is None else {"exact": _exact_document(*dry)}
+        write_json({**document(asked.ledger, language), **refused(refusals, language), **found})
     else:
-        from gyakusan.show.console import console
         from gyakusan.show.ledger import ledger
 
-        screen = console(colour=output.color)
-        screen.print(ledger(first.ledger, first.limits(), output.language, why=why, refusals=refusals))
-        if asked is not None:
+        parts = [ledger(asked.ledger, asked.limits(), language, why=why, refusals=refusals)]
+        if dry is not None:
             from gyakusan.show.exact import comparison
 
-            gpu = first.machine.name if first.engine_settings.backend != "cpu" else None
-            screen.print(comparison(*asked, gpu, output.language))
-    return 0 if first.ledger.fits and not refusals else 1
+            gpu = asked.machine.name if asked.engine_settings.backend != "cpu" else None
+            parts.append(comparison(*dry, gpu, language))
+        draw(*parts, output=output)
+    return 0 if asked.ledger.fits and not refusals else 1
 
 
 def _quantizations(first: Question, model: str, offline: bool, output: Output) -> int:
@@ -84,11 +89,9 @@ def _quantizations(first: Question, model: str, offline: bool, output: Output) -
 
     offers = quantizations.offers(first.ledger, models.quantizations(model, offline=offline))
     if output.json:
-        _print(quantizations.document(offers))
+        write_json(quantizations.document(offers))
     else:
-        from gyakusan.show.console import console
-
-        console(colour=output.color).print(quantizations.table(offers, first.ledger, output.language))
+        draw(quantizations.table(offers, first.ledger, output.language), output=output)
     return 0 if any(o.fits for o in offers) else 1
 
 
@@ -119,17 +122,7 @@ def _several(first: Question, names: Sequence[str], which: Which, server: Server
 
     found = api.answers(names, ask)
     if output.json:
-        _print(engines.document(found, output.language))
+        write_json(engines.document(found, output.language))
     else:
-        from gyakusan.show.console import console
-
-        console(colour=output.color).print(
-            engines.table(found, first.model, first.machine, first.load, output.language)
-        )
+        draw(engines.table(found, first.model, first.machine, first.load, output.language), output=output)
     return 0 if any(a.fits for a in found) else 1
-
-
-def _print(value: object) -> None:
-    import json
-
-    print(json.dumps(value, ensure_ascii=False, indent=2))

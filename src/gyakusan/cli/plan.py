@@ -7,6 +7,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from gyakusan.cli.options import Output, People, Server, Where, _
+from gyakusan.cli.writing import draw, write_json
 
 app = App(name="plan", help="From hardware and people back to the models that fit.", help_format="plaintext")
 
@@ -27,17 +28,14 @@ def plan(
     machine, load = api.machine_for(where.device, where.memory, where.reserve), people.load(0)
     plans = api.plans(machine, load, server.changes())
     if output.json:
-        import json
-
         from gyakusan.show.plan import document
 
-        print(json.dumps(document(plans, output.language), ensure_ascii=False, indent=2))
+        write_json(document(plans, output.language))
     else:
-        from gyakusan.show.console import console
         from gyakusan.show.plan import excluded, table
 
-        screen = console(colour=output.color)
-        screen.print(table(plans, machine, load, output.language, len(plans.choices) if show_all else 15))
+        most = len(plans.choices) if show_all else 15
+        draw(table(plans, machine, load, output.language, most), output=output)
         if show_all:
-            screen.print(excluded(plans, output.language))
+            draw(excluded(plans, output.language), output=output)
     return 0 if plans.choices else 1

@@ -40,7 +40,8 @@ class Work:
 class Device:
     """bandwidth [B/s]; decode, prefill: peak rates of the arithmetic that is used there [FLOP/s]; half: of 16-bit
     attention [FLOP/s]; parallel: devices that share every layer; fast: 1 if NVLink joins them;
-    small: 1 if kernels for few rows differ from those for many (llama.cpp)."""
+    small: 1 if kernels for few rows differ from those for many (llama.cpp); stages: devices that hold one part of the
+    layers each, and work at several pieces of a prompt at once (llama.cpp's layer split)."""
 
     bandwidth: Number
     decode: Number
@@ -49,6 +50,7 @@ class Device:
     parallel: Number = 1
     fast: Number = 0
     small: Number = 0
+    stages: Number = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +147,8 @@ def prefill_time(
     one = ((dense + routed) ** 2 + stream**2) ** 0.5 + work.layers * k.chunk
     attend = attention / (device.half * device.parallel * k.attention)
     bytes_between = 2 * work.layers * prompt * work.width * 4 * (device.parallel - 1) / device.parallel
-    return pieces * one + attend + k.start + bytes_between / (k.wire * where(device.fast > 0, 1.0, 1.0))
+    rounds = (pieces + device.stages - 1) / device.stages
+    return rounds * one + attend * rounds / pieces + k.start + bytes_between / k.wire
 
 
 def offloaded(time: Number, host_bytes: Number, host_bandwidth: Number, efficiency: float = 0.65) -> Number:

@@ -51,12 +51,22 @@ def _field(name: str, known: list[str]) -> str:
 def value(name: str, text: str, kind: Any) -> Any:
     """`text` as a value of type `kind`; numbers may carry a unit (32k, 8GiB). Raises BadSetting."""
     kind = int if kind is Any else kind  # a Number: an array is never typed
-    for read in (_number, parse_count, parse_bytes, _word):
+    for read in (_number, parse_count, parse_bytes, _word, _several, _pairs):
         try:
             return msgspec.convert(read(text), kind, strict=False)
         except (msgspec.ValidationError, BadQuantity, ValueError):
             continue
     raise BadSetting("{name} cannot be {text}.", name=name, text=repr(text[:60]), mend="Give a value of its kind.")
+
+
+def _several(text: str) -> list[str]:
+    """ "40,41" -> its parts."""
+    return text.split(",")
+
+
+def _pairs(text: str) -> list[tuple[str, str]]:
+    """ "ffn_.*_exps=CPU,..." -> pairs."""
+    return [(left, right) for left, _, right in (part.rpartition("=") for part in text.split(","))]
 
 
 def _number(text: str) -> int | float:

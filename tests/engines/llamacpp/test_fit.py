@@ -110,9 +110,8 @@ def test_nothing_fits() -> None:
 def test_pipelining_goes_before_layers() -> None:
     """Two cards on which the 8B fits without four copies of its inputs, not with them."""
     model = recorded.model("llama3.1-8b", "Q4_K_M")
-    settings, found = Settings(context=131072), []
-    for size in range(11_800, 12_800, 50):
-        found.append(fit(model, settings, [size * MIB] * 2))
+    settings = Settings(context=131072)
+    found = [fit(model, settings, [size * MIB] * 2) for size in range(11_800, 12_800, 50)]
     kinds = [("^$", "CPU") in f.overrides for f in found]
     assert any(kinds)
     assert not kinds[-1]

@@ -44,8 +44,10 @@ def test_the_last_units_go_first() -> None:
     assert not placement.pipeline
 
 
-def test_more_layers_than_there_are_mean_all() -> None:
-    assert place(4, replace(SPLIT, gpu_layers=99), TWO) == place(4, SPLIT, TWO)
+def test_more_layers_than_there_are() -> None:
+    assert place(4, replace(SPLIT, gpu_layers=5), TWO) == place(4, SPLIT, TWO)
+    with pytest.raises(BadSetting, match="at most 5"):
+        place(4, replace(SPLIT, gpu_layers=6), TWO)
 
 
 def test_units_are_counted_by_share() -> None:

@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from benchmarks.memory_accuracy import settings_of as one_device
 from benchmarks.placement_accuracy import device, free_of, settings_of
 from tests.models import recorded
 
 from gyakusan.engines.llamacpp import scratch_roles
 from gyakusan.engines.llamacpp.placement import HOST, place
-from gyakusan.engines.llamacpp.scratch import scratch as alone
+from gyakusan.engines.llamacpp.replay import WIRING, follows
 from gyakusan.engines.llamacpp.settings import Settings
 
 ROWS = tuple(r for r in recorded.rows("llamacpp_split.jsonl.gz") if "error" not in r)
@@ -29,9 +30,8 @@ def test_replayed_to_the_byte(name: str) -> None:
     wrong = []
     for row in [r for r in ROWS if r["model"] == name][::EVERY]:
         found = made(row)
-        for d in range(HOST, row["n_gpu"]):
-            if found.on(d).bytes != device(row, d)["compute"]:
-                wrong.append((d, found.on(d), device(row, d)))
+        pairs = ((d, found.on(d).bytes, device(row, d)["compute"]) for d in range(HOST, row["n_gpu"]))
+        wrong += [pair for pair in pairs if pair[1] != pair[2]]
     assert not wrong
 
 
@@ -47,19 +47,37 @@ def test_without_the_replay_the_range_holds(monkeypatch: pytest.MonkeyPatch) -> 
     assert outside <= 0.03 * devices
 
 
-@pytest.mark.parametrize("name", ["gpt-oss-20b", "qwen3-8b", "gemma2-9b", "qwen3-next-80b"])
-@pytest.mark.parametrize("backend", ["cuda", "cpu"])
-def test_on_one_device_the_replay_is_the_closed_form(name: str, backend: str) -> None:
-    if name not in recorded.files():
-        pytest.skip(f"{name} was not recorded")
-    model = recorded.model(name, next(iter(recorded.files()[name]["types"])))
-    settings = Settings(context=16384, slots=2, backend=backend)  # type: ignore[arg-type]
-    if not scratch_roles.follows(model, settings):
-        pytest.skip(f"{model.architecture} has no replay")
-    free = (1,) if backend == "cuda" else ()
-    found = scratch_roles.scratch(model, settings, place(model.blocks, settings, free))
-    expected = alone(model, settings)
-    assert (sum(m.bytes for m in found.gpus), found.host.bytes) == (expected.gpu, expected.host)
+def alone_rows() -> dict[str, list[tuple[dict[str, Any], Settings]]]:
+    """Recorded rows of one device that the replay can follow, by architecture."""
+    found: dict[str, list[tuple[dict[str, Any], Settings]]] = {}
+    for file in ("llamacpp_archs.jsonl.gz", "llamacpp_b11434.jsonl.gz"):
+        for row in recorded.rows(file):
+            if "error" in row or row.get("offload_kqv") is False or "n_cpu_moe" in row:
+                continue
+            settings = one_device(row)
+            if follows(recorded.model(row["model"], row["quant"]), settings):
+                found.setdefault(recorded.architecture(row["model"]), []).append((row, settings))
+    return found
+
+
+ALONE = alone_rows()
+
+
+@pytest.mark.parametrize("architecture", sorted(WIRING))
+def test_on_one_device_the_replay_is_the_record(architecture: str) -> None:
+    rows = ALONE[architecture]
+    assert len(rows) >= 20
+    for row, settings in rows[:: max(1, len(rows) // 8)]:
+        model, free = recorded.model(row["model"], row["quant"]), (1,) if settings.backend == "cuda" else ()
+        found = scratch_roles.scratch(model, settings, place(model.blocks, settings, free))
+        assert sum(m.bytes for m in found.gpus) + found.host.bytes == row["compute"], row
+
+
+def test_splits_that_were_not_recorded_have_a_range() -> None:
+    model = recorded.model("gemma4-12b", "Q4_K_M")
+    settings = Settings(context=8192, split_mode="layer")
+    found = scratch_roles.scratch(model, settings, place(model.blocks, settings, (1, 1)))
+    assert all(m.least < m.bytes < m.greatest for m in found.gpus)
 
 
 def test_arrays_are_answered_one_by_one() -> None:

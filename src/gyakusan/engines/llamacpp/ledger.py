@@ -97,7 +97,7 @@ def _notes(model: Model, settings: Settings, machine: Machine) -> tuple[Message,
         notes.append(
             say("The architecture {name} is not known: it was inferred from the tensors.", name=model.architecture)
         )
-    if settings.backend == "cuda" and machine.gpus and machine.gpus[0].backend != "cuda":
+    if settings.backend == "cuda" and machine.gpus and machine.gpus[0].backend not in ("cuda", "rocm"):
         notes.append(say("{backend} is priced by CUDA's padding rules.", backend=machine.gpus[0].backend))
     if settings.backend != "cpu" and (len(machine.gpus) > 1 or not settings.plain):
         notes += split_accounts.notes(model, settings, machine)

@@ -64,7 +64,7 @@ def place(blocks: int, settings: Settings, free: Sequence[int]) -> Placement:
     """
     if settings.backend == "cpu" or not free:
         return Placement((HOST,) * (blocks + 1), 0, (), False)
-    _check(settings, len(free))
+    _check(settings, len(free), blocks)
     used = _used(settings, len(free))
     asked = _asked(settings, blocks)
     units = shared_out(blocks, asked, _shares(settings, free, used))
@@ -93,9 +93,8 @@ def _single(value: float) -> float:
 
 
 def _asked(settings: Settings, blocks: int) -> int:
-    """Units that go to GPUs: a negative number, or one beyond the model, means all."""
-    everything = blocks + 1
-    return everything if settings.gpu_layers < 0 else min(settings.gpu_layers, everything)
+    """Units that go to GPUs: a negative number means all."""
+    return blocks + 1 if settings.gpu_layers < 0 else settings.gpu_layers
 
 
 def _used(settings: Settings, cards: int) -> tuple[int, ...]:
@@ -112,8 +111,19 @@ def _shares(settings: Settings, free: Sequence[int], used: tuple[int, ...]) -> t
     return given if any(given) else tuple(free)
 
 
-def _check(settings: Settings, cards: int) -> None:
-    """Raises BadSetting for settings that cannot be placed on `cards` GPUs."""
+def _check(settings: Settings, cards: int, blocks: int) -> None:
+    """Raises BadSetting for settings that cannot be placed on `cards` GPUs.
+
+    More layers than there are mean all of them to llama.cpp; to us they mean that somebody has another model in mind.
+    """
+    if settings.gpu_layers > blocks + 1:
+        raise BadSetting(
+            "gpu_layers is {given}; this model has {blocks} blocks and the output.",
+            given=settings.gpu_layers,
+            blocks=blocks,
+            most=blocks + 1,
+            mend="Give at most {most}, or -1 for all.",
+        )
     if settings.split_mode == "none" and settings.main_gpu >= cards:
         raise BadSetting(
             "main_gpu is {number}, but there are {n} GPUs, counted from 0.",

@@ -12,8 +12,9 @@ from gyakusan.core.model import Attention, Experts, Latent, Model, Recurrent
 from gyakusan.engines.llamacpp import cache
 from gyakusan.engines.llamacpp.cache import CacheGroup
 from gyakusan.engines.llamacpp.graph import F32, Node, leaf, like, matmul, set_rows
-from gyakusan.engines.llamacpp.placement import HOST, Placement
+from gyakusan.engines.llamacpp.placement import Placement
 from gyakusan.engines.llamacpp.replay_delta import delta, gated
+from gyakusan.engines.llamacpp.replay_gemma4 import block4
 from gyakusan.engines.llamacpp.replay_latent import latent
 from gyakusan.engines.llamacpp.replay_parts import Builder, Wiring, attention, experts, memory_of, network
 from gyakusan.engines.llamacpp.scheduler import COPIES, Scheduler
@@ -21,6 +22,8 @@ from gyakusan.engines.llamacpp.scratch_inputs import ALIGN, I32, I64
 from gyakusan.engines.llamacpp.settings import Settings
 from gyakusan.engines.llamacpp.split import Split
 
+KEPT = 256
+"""Answers that a model keeps: a search asks the same again."""
 GEMMA = Wiring(swapped=True, scaled=True, after_attention="post_attention_norm", after_network="post_ffw_norm")
 LATER = Wiring(late="norm", before_network="post_attention_norm", split=True)
 PLAIN = Wiring(split=True)
@@ -33,12 +36,13 @@ WIRING = {
     "gpt-oss": Wiring(swapped=True, soft=True, late="rows", before_network="post_attention_norm", split=True),
     "glm4moe": Wiring(before_network="post_attention_norm", split=True),
     "deepseek2": Wiring(normed=False, split=True),
+    "qwen3next": replace(LATER, split=False),
     "qwen35": LATER,
     "qwen35moe": LATER,
-    "qwen2moe": Wiring(normed=False),
     "dots1": Wiring(),
     "ernie4_5-moe": Wiring(),
     "gemma2": GEMMA,
+    "gemma4": Wiring(swapped=True, late="norm"),
     "glm4": Wiring(after_attention="post_attention_norm", after_network="post_ffw_norm"),
     "granite": Wiring(),
     "hunyuan-moe": Wiring(),
@@ -50,21 +54,37 @@ WIRING = {
     "seed_oss": Wiring(before_network="post_attention_norm"),
     "smollm3": Wiring(unrotated=4),
 }
-"""Architectures that the replay can follow, checked against recorded rows."""
+"""Architectures that the replay can follow: each was checked to the byte against recorded rows, on a GPU and on a CPU."""
 
 
 def follows(model: Model, settings: Settings) -> bool:
     """True if the replay knows this model's graph."""
     plain = settings.flash and settings.outputs == "server" and "F32" not in (settings.key_type, settings.value_type)
-    return plain and model.architecture in WIRING and not any(m for m in model.memory if not _known(m))
+    shared = any(getattr(m, "shared", ()) for m in model.memory) or model.graph.per_layer
+    return plain and model.architecture in WIRING and not shared and all(_known(m) for m in model.memory)
 
 
 def _known(memory: object) -> bool:
     return isinstance(memory, Attention | Latent) or (isinstance(memory, Recurrent) and memory.kind == "gated_delta")
 
 
+def checked(model: Model) -> bool:
+    """True if splits of this architecture were replayed to the byte, not only whole models on one device."""
+    return WIRING[model.architecture].split
+
+
 def replayed(model: Model, settings: Settings, placement: Placement) -> Split:
-    """Compute buffers of each GPU of the machine and of the host. [B] Scalars only."""
+    """Compute buffers of each GPU of the machine and of the host. [B] Scalars only. The last answers are kept."""
+    known: dict[tuple[Settings, Placement], Split] = model.once("llamacpp.replays", lambda m: {})
+    key = settings, placement
+    if key not in known:
+        if len(known) >= KEPT:
+            known.clear()
+        known[key] = _replayed(model, settings, placement)
+    return known[key]
+
+
+def _replayed(model: Model, settings: Settings, placement: Placement) -> Split:
     tape = _graph(model, settings, placement)
     gpus = len(placement.used)
     scheduler = Scheduler(gpus, copies=COPIES if placement.pipeline else 1, offload=settings.op_offload)
@@ -120,6 +140,8 @@ def _entry(b: Builder) -> Node:
 def _block(b: Builder, stream: Node, block: int, groups: dict[int, CacheGroup], rows: Node | None) -> Node:
     """One block: attention or its replacement, then the feed-forward network, each added to the stream."""
     w, memory = b.wiring, memory_of(b.model)[block]
+    if b.model.architecture == "gemma4" and isinstance(memory, Attention):
+        return block4(b, stream, block, memory, groups[block])
     normed = b.norm(stream, "attn_norm", block)
     match memory:
         case Recurrent():
@@ -157,6 +179,3 @@ def _network(b: Builder, x: Node, block: int) -> Node:
     if gate is not None:
         shared = like("MUL", shared, like("UNARY", matmul(gate, x)))
     return like("ADD", out, shared)
-
-
-__all__ = ["HOST", "WIRING", "follows", "replayed"]

@@ -33,8 +33,7 @@ def delta(b: Builder, x: Node, block: int, m: Recurrent) -> Node:
     channels = m.inner + 2 * m.groups * m.state_size
     mixed = reshape(matmul(b.need("attn_qkv", block), x), channels, each, slots)
     z = matmul(b.need("attn_gate", block), x)
-    beta = like("UNARY", reshape(matmul(b.need("ssm_beta", block), x), 1, heads, each, slots))
-    gate = _decay(b, x, block, heads, each, slots)
+    beta, gate = _weighed(b, x, block, heads, each, slots)
     window = _window(b, mixed, block, m, channels, each)
     state = reshape(_state(b, block, m.state), width, width, heads, slots)
     kernel = b.need("ssm_conv1d", block)
@@ -56,8 +55,20 @@ def _normed(x: Node) -> Node:
     return like("SCALE", like("RMS_NORM", x))
 
 
-def _decay(b: Builder, x: Node, block: int, heads: int, each: int, slots: int) -> Node:
-    alpha = reshape(matmul(b.need("ssm_alpha", block), x), heads, each, slots)
+def _weighed(b: Builder, x: Node, block: int, heads: int, each: int, slots: int) -> tuple[Node, Node]:
+    """How much is written and how much is kept: from two matrices, or (Qwen3-Next) from the halves of one."""
+    both = b.weight("ssm_ba", block)
+    if both is None:
+        beta = like("UNARY", reshape(matmul(b.need("ssm_beta", block), x), 1, heads, each, slots))
+        alpha = reshape(matmul(b.need("ssm_alpha", block), x), heads, each, slots)
+        return beta, _decay(b, alpha, block, heads, each, slots)
+    mixed = reshape(matmul(both, x), 2 * heads, each, slots)
+    first, second = (Node("CONT", (heads, each, slots), (view("VIEW", mixed, (heads, each, slots)),)) for _ in range(2))
+    beta = reshape(like("UNARY", first), 1, heads, each, slots)
+    return beta, _decay(b, second, block, heads, each, slots)
+
+
+def _decay(b: Builder, alpha: Node, block: int, heads: int, each: int, slots: int) -> Node:
     bias, decay = b.weight("ssm_dt", block, "bias"), b.weights.get(f"blk.{block}.ssm_a")
     if bias is None or not decay:
         raise LookupError("ssm_dt")

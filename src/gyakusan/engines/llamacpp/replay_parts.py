@@ -257,10 +257,12 @@ def network(b: Builder, x: Node, block: int, suffix: str = "") -> Node:
     return matmul(down, Node("GLU", gate.shape, (gate, up)))
 
 
-def experts(b: Builder, x: Node, block: int, count: int, used: int) -> Node:
-    """The chosen experts, weighed and summed. build_moe_ffn."""
+def experts(b: Builder, x: Node, block: int, count: int, used: int, scores: Node | None = None) -> Node:
+    """The chosen experts, weighed and summed. scores: of the experts, None = from `x`. build_moe_ffn."""
     t, tape = x.shape[1], b.tape
-    weights, chosen = _chosen(b, x, block, count, used)
+    if scores is None:
+        scores = b.biased(matmul(b.need("ffn_gate_inp", block), x), "ffn_gate_inp", block)
+    weights, chosen = _chosen(b, scores, block, count, used)
     tape.expand(weights)
     entry = reshape(x, x.shape[0], 1, t)
     made = _expert_network(b, entry, block, chosen, used, t)
@@ -276,10 +278,9 @@ def experts(b: Builder, x: Node, block: int, count: int, used: int) -> Node:
     return like("CONT", out) if used == 1 else out
 
 
-def _chosen(b: Builder, x: Node, block: int, count: int, used: int) -> tuple[Node, Node]:
+def _chosen(b: Builder, scores: Node, block: int, count: int, used: int) -> tuple[Node, Node]:
     """Weights of the chosen experts [1, used, tokens] and their numbers."""
-    t = x.shape[1]
-    scores = b.biased(matmul(b.need("ffn_gate_inp", block), x), "ffn_gate_inp", block)
+    t = scores.shape[1]
     shares = scores if b.wiring.soft else like("SOFT_MAX", scores)
     bias = b.weight("exp_probs_b", block, "bias")
     ranked = shares if bias is None else like("ADD", shares, bias)
@@ -297,7 +298,7 @@ def _chosen(b: Builder, x: Node, block: int, count: int, used: int) -> tuple[Nod
 
 def _expert_network(b: Builder, x: Node, block: int, chosen: Node, used: int, t: int) -> Node:
     def through(name: str, y: Node) -> Node:
-        made = matmul_id(b.need(name, block), y, chosen, used, t)
+        made = _scaled(b, matmul_id(b.need(name, block), y, chosen, used, t), name, block, chosen)
         bias = b.weight(name, block, "bias")
         return made if bias is None else like("ADD_ID", made, bias, chosen)
 
@@ -309,6 +310,16 @@ def _expert_network(b: Builder, x: Node, block: int, chosen: Node, used: int, t:
         up = through("ffn_up_exps", x)
         gate = through("ffn_gate_exps", x)
     return through("ffn_down_exps", Node("GLU", (up.shape[0], used, t), (gate, up)))
+
+
+def _scaled(b: Builder, x: Node, name: str, block: int, chosen: Node) -> Node:
+    """Each expert's result by its own scale, if it has one. build_lora_mm_id."""
+    scale = b.weight(name, block, "scale")
+    if scale is None:
+        return x
+    count, (_, used, t) = scale.shape[0], x.shape
+    repeated = Node("REPEAT", (1, count, t), (reshape(scale, 1, count, 1),))
+    return like("MUL", x, Node("GET_ROWS", (1, used, t), (repeated, chosen)))
 
 
 def memory_of(model: Model) -> Mapping[int, Memory]:

@@ -15,13 +15,15 @@ from gyakusan.core.model import Attention, Latent, Model, Recurrent
 from gyakusan.engines.llamacpp import cache, split
 from gyakusan.engines.llamacpp import scratch as alone
 from gyakusan.engines.llamacpp.placement import HOST, Placement
-from gyakusan.engines.llamacpp.replay import follows, replayed
+from gyakusan.engines.llamacpp.replay import checked, follows, replayed
 from gyakusan.engines.llamacpp.scheduler import COPIES
 from gyakusan.engines.llamacpp.scratch_inputs import ALIGN, F32, inputs, tokens
 from gyakusan.engines.llamacpp.settings import Settings
 from gyakusan.engines.llamacpp.weights import stored
 from gyakusan.message import Message, say
 
+UNSEEN = 0.1
+"""Spread where the graph was checked on one device, but no split of it was recorded."""
 ROLE_TEXTS = {
     "idle": "nothing is computed here",
     "whole": "compute buffer of the whole model",
@@ -69,8 +71,8 @@ def scratch(model: Model, settings: Settings, placement: Placement) -> Roles:
     def on(device: int) -> Made:
         role = _role(settings, placement, device)
         if made is not None:
-            size = made.on(device)
-            return Made(role, size, size, size)
+            size, spread = made.on(device), 0 if checked(model) or role == "whole" else UNSEEN
+            return Made(role, size, size * (1 - spread), size * (1 + spread))
         return _estimate(model, settings, placement, device, role)
 
     return Roles(tuple(on(gpu) for gpu in range(placement.cards)), on(HOST))

@@ -76,9 +76,8 @@ def _rotated(model: Model) -> tuple[int, ...]:
     loaded = range(model.loaded if model.loaded >= 0 else model.blocks)
     if model.architecture != "gemma4":
         return tuple(loaded)
-    full = {i for m in model.memory if isinstance(m, Attention) and m.window is None for i in m.layers}
-    shared = full | {i for i in loaded if not any(i in m.layers for m in model.memory)}
-    return tuple(i for i in loaded if i in shared)
+    full = {i for m in model.memory if isinstance(m, Attention) and m.window is None for i in (*m.layers, *m.shared)}
+    return tuple(i for i in loaded if i in full)
 
 
 def context(model: Model, settings: Settings, placement: Placement) -> Split:

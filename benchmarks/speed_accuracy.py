@@ -1,0 +1,135 @@
+"""How right are our speeds? Predictions against published measurements.
+
+    python benchmarks/speed_accuracy.py --measured FILE.csv.gz [--json] [--leave-out device|architecture|cell]
+
+Errors are of tokens per second (or of times, inverted): |predicted / measured - 1|, one value for each cell (source x
+device x model x backend x quantisation): the median of its rows. Coverage: share of the rows inside the 80 % interval,
+averaged over cells. Without --leave-out the committed constants are judged: on rows that they were fitted to, that
+flatters them. With it they are fitted anew without the device (architecture, cell) of each row, and each interval comes
+from the other folds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from benchmarks.speed import judge, rows
+from benchmarks.speed.columns import columns, situation
+from benchmarks.speed.rows import Observation, Table
+from gyakusan.catalog.pace import Fitted, constants, interval, load
+from gyakusan.core.pace import Constants
+
+KINDS = ("decode single", "decode many", "prefill", "ttft", "throughput")
+Array = Any
+
+
+def report(path: Path, leave_out: str | None = None) -> dict[str, Any]:
+    """Rows, share resolved and slices, as --json prints them."""
+    table = rows.table(rows.read(path))
+    seen = judge.used(table.observations)
+    predicted, inside = committed(seen) if leave_out is None else refitted(seen, leave_out)
+    found = slices(seen, predicted, inside)
+    return {"rows": table.rows, "resolved_share": round(table.share, 4), "slices": found, **_about(table)}
+
+
+def committed(seen: Sequence[Observation], fitted: Fitted | None = None) -> tuple[Array, Array]:
+    """Predicted seconds with the constants of the project, and whether each interval holds the measurement."""
+    fitted = fitted or load()
+    every = [constants(situation(o), fitted) for o in seen]
+    k = Constants(**{name: np.array([getattr(c, name) for c in every]) for name in fitted.base})
+    predicted = judge.seconds(columns(seen), k)
+    factors = np.array([interval(o.kind, situation(o), o.users, fitted)[0] for o in seen])
+    error = np.abs(np.log([o.seconds for o in seen]) - np.log(predicted))
+    return predicted, error <= np.log(factors)
+
+
+def refitted(seen: Sequence[Observation], leave_out: str) -> tuple[Array, Array]:
+    """The same with constants that never saw the group of a row, and intervals that never saw its fold."""
+    known, key = judge.GROUPS[leave_out]
+    predicted, fold = judge.left_out(seen, key)
+    error = np.abs(np.log([o.seconds for o in seen]) - np.log(predicted))
+    inside = np.zeros(len(seen), bool)
+    for number in np.unique(fold):
+        rest = fold != number
+        factors = judge.intervals([o for o, r in zip(seen, rest, strict=True) if r], leave_out, predicted[rest], fold[rest])
+        for i in np.flatnonzero(~rest):
+            inside[i] = error[i] <= np.log(_factor(seen[i], known, factors))
+    return predicted, inside
+
+
+def _factor(o: Observation, known: Any, factors: Mapping[str, Any]) -> float:
+    from gyakusan.catalog.pace import slices as names
+
+    return next((factors[n]["factor"] for n in names(o.kind, o.subject.engine, o.users, known) if n in factors), 3.0)
+
+
+def slices(seen: Sequence[Observation], predicted: Array, inside: Array) -> list[dict[str, Any]]:
+    """Every kind over all engines, then by engine; then the slices that targets speak of."""
+    places: dict[str, list[int]] = defaultdict(list)
+    for i, o in enumerate(seen):
+        for name in _names(o):
+            places[name].append(i)
+    ordered = sorted(places, key=lambda n: (next(i for i, k in enumerate(KINDS) if n.startswith(k)), n))
+    out = []
+    for name in ordered:
+        at = places[name]
+        found = judge.cells([seen[i] for i in at], predicted[at], inside[at])
+        out.append(judge.summary(name, found))
+    return out
+
+
+def _names(o: Observation) -> list[str]:
+    kind, engine = judge.group(o), o.subject.engine
+    names = [kind, f"{kind} {engine}"]
+    if kind == "decode many" and 2 <= o.users <= 32 and engine in ("vllm", "trtllm"):
+        names.append("decode many, vllm and trtllm, 2 to 32 users")
+    if kind == "prefill" and o.prompt >= 512:
+        names.append("prefill of 512 tokens or more")
+    return names
+
+
+def _about(table: Table) -> dict[str, Any]:
+    """What was left out, and why."""
+    rejected: Counter[str] = Counter()
+    for (reason, _), number in table.rejected.items():
+        rejected[reason] += number
+    unused = Counter(o.source for o in table.observations if o.source in judge.UNUSED)
+    missing = Counter(what for what, _ in table.unknown.elements())
+    return {"rejected": dict(rejected.most_common()), "unused": dict(unused), "unknown": dict(missing)}
+
+
+def _print(found: Mapping[str, Any]) -> None:
+    print(f"{found['rows']} rows, {found['resolved_share']:.1%} resolved (not: {found['unknown']})")
+    print(f"{'slice':46} {'cells':>5} {'median':>7} {'P90':>7} {'<=20%':>6} {'<=30%':>6} {'80% covers':>10}")
+    for s in found["slices"]:
+        print(
+            f"{s['slice']:46} {s['n']:5} {s['median']:7.1%} {s['p90']:7.1%} {s['within20']:6.0%} {s['within30']:6.0%}"
+            f" {s['coverage80']:10.0%}"
+        )
+    print("rejected:", ", ".join(f"{n} {reason}" for reason, n in found["rejected"].items()))
+    print("not used:", found["unused"])
+
+
+def main() -> None:
+    """The command line."""
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    asked.add_argument("--measured", type=Path, required=True)
+    asked.add_argument("--leave-out", choices=tuple(judge.GROUPS))
+    asked.add_argument("--json", action="store_true")
+    said = asked.parse_args()
+    found = report(said.measured, said.leave_out)
+    print(json.dumps(found, indent=1)) if said.json else _print(found)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+"""Fit the constants of speed to published measurements and write catalog/data/pace.json.
+
+    python tools/fit_pace.py MEASURED.csv.gz [--out FILE] [--rejected FILE] [--no-intervals]
+
+Names are resolved to the catalogue; rows that physics or their own flags forbid are rejected and listed; intervals come
+from predictions that left out cells, architectures or devices. The measurements themselves are not part of the project:
+only rows whose licence allows it are in catalog/data/measurements.json.gz (tools/measurements.py).
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from benchmarks.speed import fit, judge, rows
+
+OUT = Path(__file__).parents[1] / "src" / "gyakusan" / "catalog" / "data" / "pace.json"
+
+
+def main() -> None:
+    """Read, fit, leave out, write."""
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    asked.add_argument("measured", type=Path)
+    asked.add_argument("--out", type=Path, default=OUT)
+    asked.add_argument("--rejected", type=Path, help="write the list of rejected rows there")
+    asked.add_argument("--no-intervals", action="store_true", help="keep the intervals of the file that is there")
+    said = asked.parse_args()
+    table = rows.table(rows.read(said.measured))
+    print(f"{table.rows} rows, {table.share:.1%} resolved, {len(table.observations)} observations")
+    if said.rejected:
+        said.rejected.write_text(rows.dump(table), "utf-8")
+    _list(table)
+    seen = judge.used(table.observations)
+    fits = judge.fit_all(seen)
+    old = json.loads(said.out.read_text("utf-8")) if said.out.exists() else {}
+    found = {
+        "provenance": _provenance(said.measured, table, seen),
+        "seen": {
+            "devices": sorted({o.subject.chip.name for o in seen}),
+            "families": sorted({o.subject.chip.family for o in seen}),
+            "models": sorted({o.subject.model for o in seen}),
+        },
+        "intervals": old.get("intervals", {}) if said.no_intervals else _intervals(seen),
+        "constants": fit.write((fits.prefill, fits.decode)),
+    }
+    said.out.write_text(json.dumps(found, indent=1, sort_keys=False) + "\n", "utf-8")
+    print(f"{said.out}: {said.out.stat().st_size} bytes")
+
+
+def _intervals(seen: list[rows.Observation]) -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for left, (_, key) in judge.GROUPS.items():
+        out |= judge.intervals(seen, left, *judge.left_out(seen, key))
+    return out
+
+
+def _provenance(path: Path, table: rows.Table, seen: list[rows.Observation]) -> dict[str, Any]:
+    return {
+        "measurements": path.name,
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "rows": table.rows,
+        "resolved": round(table.share, 4),
+        "observations": len(seen),
+        "sources": dict(Counter(o.source for o in seen).most_common()),
+        "rejected": dict(_reasons(table).most_common()),
+        "tool": "tools/fit_pace.py",
+        "checked": "2026-11-23",
+    }
+
+
+def _reasons(table: rows.Table) -> Counter[str]:
+    out: Counter[str] = Counter()
+    for (reason, _), number in table.rejected.items():
+        out[reason] += number
+    return out
+
+
+def _list(table: rows.Table) -> None:
+    for reason, number in _reasons(table).most_common():
+        examples = [label for (r, label), _ in table.rejected.most_common() if r == reason][:3]
+        print(f"  {number:5} {reason}: {'; '.join(examples)}")
+    names = Counter({k: n for k, n in table.unknown.items()})
+    print("not known:", ", ".join(f"{what} {name} ({n})" for (what, name), n in names.most_common(25)))
+
+
+if __name__ == "__main__":
+    main()
