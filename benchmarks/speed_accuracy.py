@@ -61,7 +61,9 @@ def refitted(seen: Sequence[Observation], leave_out: str) -> tuple[Array, Array]
     inside = np.zeros(len(seen), bool)
     for number in np.unique(fold):
         rest = fold != number
-        factors = judge.intervals([o for o, r in zip(seen, rest, strict=True) if r], leave_out, predicted[rest], fold[rest])
+        factors = judge.intervals(
+            [o for o, r in zip(seen, rest, strict=True) if r], leave_out, predicted[rest], fold[rest]
+        )
         for i in np.flatnonzero(~rest):
             inside[i] = error[i] <= np.log(_factor(seen[i], known, factors))
     return predicted, inside

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tools import quality_checks, quality_index, quality_penalty
+from tools import quality_checks, quality_index
 from tools import quality_model as qm
 from tools.quality_scores import DATA, read
 
@@ -44,6 +44,8 @@ def main() -> None:
     parser.add_argument("--penalty", type=Path)
     options = parser.parse_args()
     if options.penalty:
+        from tools import quality_penalty  # needs scipy, which nothing else does
+
         print(quality_penalty.write(options.penalty, options.out / "quant_penalty.json"))
         return
     t = qm.table(read(options.scores), qm.read_sizes(options.sizes))
@@ -112,7 +114,8 @@ def _model(t: qm.Table, found: quality_index.Index, n: int, floor: Any) -> dict[
     independent = sum(r["vendor"] == "0" for r in rows)
     japanese = sum("ja" in r["domain"].split("+") for r in rows)
     thin = not independent and len(rows) < quality_index.FEW_VENDOR
-    error = np.maximum(found.error[n], floor) if thin else found.error[n]
+    error = found.error[n] * (1.0 if independent >= quality_index.MEASURED else quality_index.THIN)
+    error = np.maximum(error, floor) if thin else error
     wide = found.covariance[n] * (error[0] / found.error[n][0]) ** 2
     kind = "base" if t.traits[n].base else "special" if t.traits[n].special else ""
     return {

@@ -34,6 +34,7 @@ def everything(t: qm.Table, outside: list[dict[str, str]] | None) -> Figures:
     out["hidden Swallow, all tasks"] = hidden(t, lambda s: s.startswith("swallow"), lambda s: "_post" in s)
     out["hidden maker's scores, GPQA"] = hidden(t, lambda s: s.startswith("vendor"), lambda s: s == "vendor/gpqa")
     out["two halves of the scores"] = halves(t, f)
+    out["thin data"] = {f"{k} {name}": thin(t, f, vendor, k) for name, vendor, k in THIN}
     out["blind prior"] = {k: _round(v) for k, v in zip(("rmse", "corrected", "q90"), _blind(t), strict=True)}
     out["maker minus Swallow"] = {k: inflation(t, *v) for k, v in SAME.items()}
     if outside:
@@ -41,6 +42,13 @@ def everything(t: qm.Table, outside: list[dict[str, str]] | None) -> Figures:
     return out
 
 
+THIN = (
+    ("maker's", True, 1),
+    ("maker's", True, 3),
+    ("maker's", True, 5),
+    ("of Swallow", False, 4),
+    ("of Swallow", False, 8),
+)
 SAME = {
     "MMLU-Pro": ("vendor/mmlu-pro", "swallow2/en_post/MMLU-Pro"),
     "GPQA": ("vendor/gpqa", "swallow2/en_post/GPQA"),
@@ -146,6 +154,28 @@ def halves(t: qm.Table, f: qm.Fit, parts: int = 4, seed: int = 5) -> Figures:
             away.append(np.abs(h @ (a.z[n, :4] - b.z[n, :4])) / spread)
     z = np.array(away)
     return {"n": len(z), "covers80": _round((z < 1.2816).mean(0)), "covers95": _round((z < 1.96).mean(0))}
+
+
+def thin(t: qm.Table, f: qm.Fit, vendor: bool, keep: int, parts: int = 5, seed: int = 4) -> Figures:
+    """Models that Swallow tested, known by `keep` scores only: how far from the whole fit, and how far they claim to be.
+
+    [standard deviations of ability], overall, Japanese, coding, reasoning.
+    """
+    rng, h = np.random.default_rng(seed), qi.mix(qi.kappa(t, f))
+    swallow = np.array([r["source"] == "swallow" for r in t.rows])
+    kind = t.vendor if vendor else swallow
+    models = [n for n in np.flatnonzero(t.open) if (swallow & (t.i == n)).any() and (kind & (t.i == n)).sum() >= keep]
+    part, miss, said = rng.integers(0, parts, len(t.models)), [], []
+    for k in range(parts):
+        out = [n for n in models if part[n] == k]
+        weight = np.where(np.isin(t.i, out), 0.0, 1.0)
+        for n in out:
+            weight[rng.choice(np.flatnonzero(kind & (t.i == n)), keep, replace=False)] = 1.0
+        again = qm.fit(t, weight=weight, tau=TAU, begin=f, rounds=30)
+        miss += [h @ (again.z[n, :4] - f.z[n, :4]) for n in out]
+        said += [np.einsum("dk,kl,dl->d", h, again.v[n, :4, :4], h) for n in out]
+    off = np.array(miss)
+    return {"n": len(off), "rms": _round(np.sqrt((off**2).mean(0))), "claimed": _round(np.sqrt(np.mean(said, 0)))}
 
 
 def pairs(t: qm.Table, n: Array, truth: Array, scores: list[Score], prior: Array) -> Figures:

@@ -21,7 +21,8 @@ Point = tuple[float, float, str, float, str]
 KINDS = ("k", "iq", "exl2", "bnb", "mlx")
 MLX = ((4.0, 64.05, {8.5: 63.85, 6.5: 63.53, 6.0: 63.16, 5.5: 62.38, 5.0: 61.46, 4.5: 60.72}),
        (30.0, 72.62, {8.5: 72.46, 6.5: 72.41, 5.5: 71.97, 4.5: 70.71}))  # fmt: skip
-"""MMLU-Pro of Qwen3-4B and Qwen3-30B-A3B: at 16 bits, then by bits per weight. mlx-lm, BENCHMARKS.md (MIT)."""
+"""MMLU-Pro of Qwen3-4B-Instruct-2507 and Qwen3-30B-A3B-Instruct-2507: at 16 bits, then by bits per weight.
+Source: mlx-lm d78bf58e (MIT), mlx_lm/BENCHMARKS.md; mlx 0.29.2, October 2025."""
 SLICES = ((5.4, 9.0), (4.2, 5.4), (3.2, 4.2), (2.5, 3.2), (1.5, 2.5))
 
 
@@ -43,7 +44,7 @@ def write(source: Path, target: Path) -> dict[str, Any]:
                 "CC0-1.0",
                 "2024-05-16",
             ],
-            ["mlx-lm, BENCHMARKS.md", "https://github.com/ml-explore/mlx-lm", "MIT", "2025"],
+            ["mlx-lm, mlx_lm/BENCHMARKS.md", "https://github.com/ml-explore/mlx-lm", "MIT", "2025-10"],
         ],
         "divergence": [round(float(c), 5) for c in law],
         "divergence_spread": round(spread, 3),

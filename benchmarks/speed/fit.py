@@ -51,7 +51,7 @@ DECODE: Spec = {
     "few": (0.1, 0.7, {"api": 0.7}),
     "many": (0.4, 0.7, {"api": 0.5}),
     "hop": (8e-6, 0.6, {"link": 0.5, "engine": 0.3}),
-    "wire": (20e9, 1.0, {"link": 1.0}),
+    "wire": (20e9, 1.0, {"link": 1.0, "family": 0.3}),
     "blend": (0.3, 0.6, {"style": 0.5, "engine": 0.3, "engine style": 0.3}),
 }
 PREFILL: Spec = {
@@ -76,8 +76,10 @@ PREFILL: Spec = {
     "stream": (0.57, 0.3, {}),
     "attention": (0.2, 0.6, {"backend": 0.5, "family": 0.3, "build": 0.4, "build model": 0.2}),
     "chunk": (1e-4, 0.8, {"backend": 0.6, "family": 0.3}),
+    "bus": (60e9, 1.0, {"link": 1.0, "family": 0.4}),
     "start": (4e-3, 1.0, {"engine": 0.7, "style": 0.5}),
-    "queue": (0.5, 0.6, {"style": 0.6, "engine": 0.3, "engine style": 0.3}),
+    "queue": (0.2, 0.8, {"style": 0.8, "engine": 0.4, "engine style": 0.4}),
+    "busy": (0.5, 0.8, {"style": 0.5, "engine": 0.4}),
 }
 
 
@@ -210,9 +212,13 @@ def prefill_of(data: Columns, k: Constants) -> Array:
     return prefill_time(data.work, data.prompt, data.piece, data.attention, data.device, k)
 
 
-def prompts(data: Columns, k: Constants) -> Array:
-    """Prefill and first-token observations: with one user both are the same."""
-    return first_token(prefill_of(data, k), data.users, k)
+def prompter(step: Array) -> Predict:
+    """Prefill and first-token observations (with one user both are the same), steps taken from another fit."""
+
+    def predict(data: Columns, k: Constants) -> Array:
+        return first_token(prefill_of(data, k), data.users, step, data.answer, k)
+
+    return predict
 
 
 def decoder(prompt_time: Array) -> Predict:

@@ -16,6 +16,7 @@ from benchmarks.speed.rows import Observation
 from gyakusan.catalog.pace import Known, slices
 from gyakusan.core.pace import Constants, closed_loop, decode_step, first_token, later_token
 
+ROUNDS = 2
 UNUSED = ("localscore",)
 """Sources that no fit and no slice uses: their own spread on one card is a factor of 1.4 to 3."""
 
@@ -33,16 +34,17 @@ def used(observations: Sequence[Observation]) -> list[Observation]:
     return [o for o in observations if o.source not in UNUSED]
 
 
-def fit_all(observations: Sequence[Observation], *, steps: int = 150, start: Fits | None = None) -> Fits:
-    """Both groups: prompts first, then decode with their times."""
+def fit_all(observations: Sequence[Observation], *, steps: int = 150) -> Fits:
+    """Both groups in turn: prompts wait for decode steps, decode steps wait for prompts."""
     every = merged(used(observations))
     first = columns([o for o in every if o.kind in ("prefill", "ttft")])
-    prefill = fitting.run(Fit(PREFILL), first, fitting.prompts, steps=steps, start=start.prefill if start else None)
     later = columns([o for o in every if o.kind == "decode"])
-    times = fitting.prefill_of(later, Constants(**prefill.constants(later)))
-    decode = fitting.run(
-        Fit(DECODE), later, fitting.decoder(times), steps=steps, start=start.decode if start else None
-    )
+    wait, decode = first.work.dense / first.device.bandwidth / first.device.parallel, None
+    for _ in range(ROUNDS):
+        prefill = fitting.run(Fit(PREFILL), first, fitting.prompter(wait), steps=steps)
+        times = fitting.prefill_of(later, Constants(**prefill.constants(later)))
+        decode = fitting.run(Fit(DECODE), later, fitting.decoder(times), steps=steps)
+        wait = decode_step(first.work, first.users, first.device, Constants(**decode.constants(first))).time
     return Fits(prefill, decode)
 
 
@@ -62,7 +64,7 @@ def seconds(data: Columns, k: Constants) -> Array:
     step = decode_step(data.work, data.users, data.device, k).time
     each = np.where(data.server, later_token(step, prompt, data.users, data.answer, k), step)
     whole = 1 / closed_loop(step, prompt, data.users, data.answer)
-    first = first_token(prompt, data.users, k)
+    first = first_token(prompt, data.users, step, data.answer, k)
     return np.select([kind == "decode", kind == "prefill", kind == "ttft"], [each, prompt, first], whole)
 
 

@@ -193,8 +193,8 @@ def test_unknown_card_is_taken_as_reported(tmp_path: Path) -> None:
 
 
 def test_same_name_with_another_memory_takes_no_facts(tmp_path: Path) -> None:
-    (gpu,) = detect(laid_out(tmp_path, RAM, {SMI: "NVIDIA GeForce RTX 3060, 8192, 8000\n"}))[0].gpus
-    assert (gpu.memory, gpu.bandwidth) == (8192 * MIB, None)
+    (gpu,) = detect(laid_out(tmp_path, RAM, {SMI: "NVIDIA GeForce RTX 3060, 4096, 4000\n"}))[0].gpus
+    assert (gpu.memory, gpu.bandwidth) == (4096 * MIB, None)
 
 
 def test_sizes_of_one_name_are_told_apart(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from gyakusan.catalog.models import ModelRecord
     from gyakusan.core.machine import Device
 
-__all__ = ["device", "device_names", "match_device", "model", "model_names"]
+__all__ = ["device", "device_names", "knows_device", "match_device", "model", "model_names"]
 
 
 def device(name: str, memory: int | None = None) -> Found:
@@ -20,6 +20,13 @@ def device(name: str, memory: int | None = None) -> Found:
     from gyakusan.catalog.devices import find
 
     return find(name, memory)
+
+
+def knows_device(name: str) -> bool:
+    """True if a device or computer is called so, whatever its sizes."""
+    from gyakusan.catalog.devices import knows
+
+    return knows(name)
 
 
 def device_names() -> tuple[str, ...]:

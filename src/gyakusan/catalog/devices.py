@@ -151,12 +151,37 @@ def find(text: str, memory: int | None = None) -> Found:
     wanted = asked.size or _nearest(memory, every)
     chosen = [f for f in every if wanted in (None, f.size)]
     if not every:
+        chosen = list({f.entry: f for f in _begun(asked.key) if f.size == wanted}.values())
+    if not every and not chosen:
         raise _unknown(text)
     if not chosen:
         raise _no_such_size(text, every)
     if len(chosen) > 1:
         raise _several(text, chosen)
     return chosen[0]
+
+
+def entry_of(text: str) -> Entry:
+    """The one record, device or computer, that `text` names, of whatever size. Raises UnknownName with the candidates."""
+    asked = spoken(text)
+    every = [f for f in _all() if f.key == asked.key] if asked.key else []
+    sized = [f for f in every if asked.size in (None, f.size)] or every
+    several = list(dict.fromkeys(f.entry for f in sized))
+    return several[0] if len(several) == 1 else find(text).entry
+
+
+def knows(text: str) -> bool:
+    """True if a device or computer is called so, whatever its sizes."""
+    key = spoken(text).key
+    return any(f.key == key for f in _all())
+
+
+def _begun(key: str) -> list[Found]:
+    """What begins with `key`, at the end of a word: "a100" begins "a100sxm4"; "rtx509" does not begin "rtx5090"."""
+    if len(key) < 3:
+        return []
+    end = len(key)
+    return [f for f in _all() if f.key.startswith(key) and not (f.key[end : end + 1] + key[-1]).isdigit()]
 
 
 def match(name: str, memory: int | None) -> Device | None:
@@ -214,11 +239,14 @@ def _exactly(name: str, size: int) -> Found:
 
 def _unknown(text: str) -> UnknownName:
     """UnknownName with the nearest names. Keys are compared: vendor words would drown what tells devices apart."""
+    name = repr(text if len(text) <= 80 else text[:77] + "...")
+    begun = dict.fromkeys(f.title for f in _begun(spoken(text).key))
+    if begun:
+        return _candidates(name, list(begun))
     titles: dict[str, str] = {}
     for found in reversed(_all()):
         titles[found.key] = found.title
     close = nearest(spoken(text).key, titles)
-    name = repr(text if len(text) <= 80 else text[:77] + "...")
     if not close:
         return UnknownName(
             "No {kind} is called {name}.",
@@ -246,7 +274,18 @@ def _no_such_size(text: str, every: list[Found]) -> UnknownName:
     )
 
 
+def _candidates(name: str, titles: list[str]) -> UnknownName:
+    return UnknownName(
+        "{name} may be one of several devices: {candidates}.",
+        name=name,
+        candidates=", ".join(titles[:12]) + (", ..." if len(titles) > 12 else ""),
+        mend="Say which.",
+    )
+
+
 def _several(text: str, chosen: list[Found]) -> UnknownName:
+    if len({f.size for f in chosen}) == 1:
+        return _candidates(repr(text[:80]), list(dict.fromkeys(f.title for f in chosen)))
     return UnknownName(
         "{name} is sold with several sizes of memory: {candidates}.",
         name=repr(text[:80]),

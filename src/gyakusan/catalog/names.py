@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 
 _WORD = re.compile(r"[a-z]+|\d+(?:\.\d+)?|\+|[^\x00-\x7f]+")
-_SIZE = re.compile(r"(?<![\d.])(\d{1,4})\s*(?:gib|gb|g)(?![a-z0-9])")
+_SIZE = re.compile(r"(?<![\d.])(\d{1,4})(?:\s*gib|\s*gb|(?<![a-z]\d)(?<![a-z]\d\d)\s*g)(?![a-z0-9])")
+"""A bare g after a letter and digits is part of a name: A10G."""
 _MARKS = re.compile(r"\((?:tm|r|c)\)|[™®©]")
 _SILENT = frozenset(
     {"nvidia", "geforce", "amd", "radeon", "apple", "intel", "gpu", "graphics", "generation", "laptops"}

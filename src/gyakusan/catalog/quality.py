@@ -24,7 +24,18 @@ from gyakusan.message import say
 if TYPE_CHECKING:
     from gyakusan.catalog.models import ModelRecord
 
-__all__ = ["Quality", "Thinking", "assumed", "find", "law", "native_width", "penalty", "repositories", "sources"]
+__all__ = [
+    "Quality",
+    "Thinking",
+    "assumed",
+    "find",
+    "in_mode",
+    "law",
+    "native_width",
+    "penalty",
+    "repositories",
+    "sources",
+]
 
 _TAILS = re.compile(
     r"[-.](?:bf16|fp8|fp4|f16|hf|gguf|awq|gptq|int[48]|w[48]a\d+|[3-8]bit|mlx|qat|q\d[-_]\w+|nvfp4|mxfp4|bnb|unsloth|dynamic|ud)$"
@@ -40,7 +51,8 @@ class Thinking:
     factor: float
     low: float
     high: float
-    basis: Literal["measured", "assumed"] = "assumed"
+    basis: Literal["measured", "assumed"]
+    source: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +96,23 @@ def find(
     tuned = [s for s in stored if not s[2]["kind"]] or stored
     if tuned:
         return tuple(_stored(h, m, row) for h, m, row in tuned)
-    main = _main(name, record)
-    size = parameters or (record.parameters if record else None)
-    used = active or (active_parameters(record) if record else None)
-    return (assumed(main, default_mode(main), parameters=size, active=used, released=released),)
+    mode = default_mode(_main(name, record))
+    return (_guessed(name, mode, record, parameters, active, released),)
+
+
+def in_mode(
+    name: str,
+    mode: Mode,
+    *,
+    parameters: float | None = None,
+    active: float | None = None,
+    released: str | None = None,
+) -> Quality:
+    """The best known figure of a model with reasoning on or off, assumed where nobody tested that mode. As `find`."""
+    known = [q for q in find(name, parameters=parameters, active=active, released=released) if q.mode == mode]
+    if known:
+        return max(known, key=lambda q: (q.independent, q.scores))
+    return _guessed(name, mode, _record(name), parameters, active, released)
 
 
 def assumed(
@@ -223,6 +248,20 @@ def active_parameters(record: ModelRecord) -> float | None:
     return record.parameters - idle if 0 < idle < record.parameters else None
 
 
+def _guessed(
+    name: str,
+    mode: Mode,
+    record: ModelRecord | None,
+    parameters: float | None,
+    active: float | None,
+    released: str | None,
+) -> Quality:
+    """`assumed`, with what the catalogue knows of its size."""
+    size = parameters or (record.parameters if record else None)
+    used = active or (active_parameters(record) if record else None)
+    return assumed(_main(name, record), mode, parameters=size, active=used, released=released)
+
+
 def _stored(name: str, mode: Mode, row: Mapping[str, Any]) -> Quality:
     overall, japanese, coding, reasoning = (Score(v, e) for v, e in zip(row["value"], row["error"], strict=True))
     low = iter(row["covariance"])
@@ -259,7 +298,8 @@ def _columns(ability: Vector, covariance: Matrix) -> tuple[Score, Score, Score, 
 
 
 def _thinking(name: str) -> Thinking:
-    return Thinking(*thinking(name))
+    factor, low, high, basis, source = thinking(name)
+    return Thinking(factor, low, high, "measured" if basis == "measured" else "assumed", source)
 
 
 def _main(name: str, record: ModelRecord | None) -> str:

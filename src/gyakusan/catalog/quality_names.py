@@ -110,11 +110,10 @@ def native_bits(repository: str) -> float | None:
     return None if found is None else float(found[1])
 
 
-def thinking(repository: str) -> tuple[float, float, float]:
-    """Answer tokens with reasoning on over those with it off: usual, low, high. Assumed for every family."""
-    found = _row("thinking", short(repository))
-    usual, low, high = found[1:4] if found else rules()["thinking_default"]
-    return float(usual), float(low), float(high)
+def thinking(repository: str) -> tuple[float, float, float, str, str]:
+    """Answer tokens with reasoning on over those with it off: usual, low, high, basis (measured or assumed), source."""
+    _, usual, low, high, basis, source = _row("thinking", short(repository)) or rules()["thinking"][-1]
+    return float(usual), float(low), float(high), str(basis), str(source)
 
 
 def says(rule: str, name: str) -> bool:

@@ -11,7 +11,7 @@ off, as the model does by default where it is empty.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -45,9 +45,9 @@ def read(path: Path) -> tuple[OwnScore, ...]:
     """Scores of a CSV file. Raises BadRecord with file and line, SourceError if it cannot be read."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            return tuple(_rows(path, csv.reader(file)))
+            return tuple(_rows(path, csv.reader(file, strict=True)))
     except (OSError, UnicodeDecodeError) as error:
-        raise SourceError("{path} could not be read: {problem}.", path=str(path), problem=str(error)) from error
+        raise SourceError("{path} cannot be read: {why}.", path=str(path), why=str(error)) from error
 
 
 def updated(found: Iterable[Quality], own: Sequence[OwnScore]) -> tuple[Quality, ...]:
@@ -107,12 +107,12 @@ def _same(written: str, model: str) -> bool:
     return model in quality.repositories(written)
 
 
-def _rows(path: Path, rows: Iterable[list[str]]) -> Iterable[OwnScore]:
+def _rows(path: Path, rows: Any) -> Iterator[OwnScore]:
+    """rows: a csv.reader, which knows the line that it is at."""
     columns: list[str] | None = None
     seen: dict[tuple[str, str, str], int] = {}
-    for line, row in enumerate(rows, 1):
-        if not any(cell.strip() for cell in row):
-            continue
+    for row in _cells(path, rows):
+        line = rows.line_num
         if columns is None:
             columns = _header(path, line, row)
             continue
@@ -123,6 +123,16 @@ def _rows(path: Path, rows: Iterable[list[str]]) -> Iterable[OwnScore]:
         yield one
     if columns is None:
         raise _bad(path, 1, say("no header; write {columns}", columns=",".join(NEEDED)))
+
+
+def _cells(path: Path, rows: Any) -> Iterator[list[str]]:
+    """Rows that are not empty."""
+    try:
+        for row in rows:
+            if any(cell.strip() for cell in row):
+                yield row
+    except csv.Error as error:
+        raise _bad(path, rows.line_num, say("this is no CSV ({problem})", problem=str(error))) from error
 
 
 def _header(path: Path, line: int, row: Sequence[str]) -> list[str]:
@@ -151,11 +161,16 @@ def _row(path: Path, line: int, columns: Sequence[str], row: Sequence[str]) -> O
         raise _bad(path, line, say("no hf_id"))
     name = item(cells["item"])
     if name is None:
-        near = nearest(cells["item"], items())
+        ends = {n.rsplit("/", 1)[-1]: n for n in reversed(list(items()))}
+        near = [ends.get(n, n) for n in nearest(cells["item"], (*items(), *ends))]
         raise _bad(
             path,
             line,
-            say("unknown item {item}; nearest: {near}", item=repr(cells["item"]), near=", ".join(near) or "-"),
+            say(
+                "unknown item {item}; nearest: {near}",
+                item=repr(cells["item"]),
+                near=", ".join(dict.fromkeys(near)) or "-",
+            ),
         )
     mode = cells.get("mode", "").casefold()
     if mode not in ("", "on", "off"):

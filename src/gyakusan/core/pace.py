@@ -57,9 +57,9 @@ class Device:
 class Constants:
     """Fitted. Shares of the peak: weights, cache, state, compute, attend (decode); mfu, routed, stream, attention (prefill).
     Times [s]: layer, expert, hybrid (for each layer), fixed, sequence, chunk, start, hop. overlap: see traffic.share;
-    few, many: what 2 to 8, and more, rows cost more in llama.cpp; wire: bandwidth between devices [B/s];
+    few, many: what 2 to 8, and more, rows cost more in llama.cpp; wire, bus: bandwidth between devices in decode and in prefill [B/s];
     rows, rows_routed: rows at which half of the prefill rate is reached [tokens];
-    queue: how much of the others' prompts a first token waits for; blend: how much of them a later token does.
+    queue, busy: how much of the others' prompts a first token waits for, at the start and later; blend: how much of them a later token does.
     """
 
     weights: Number = 0.76
@@ -77,6 +77,7 @@ class Constants:
     many: Number = 0.4
     hop: Number = 8e-6
     wire: Number = 20e9
+    bus: Number = 60e9
     mfu: Number = 0.35
     routed: Number = 0.5
     stream: Number = 0.57
@@ -86,6 +87,7 @@ class Constants:
     chunk: Number = 0.28e-3
     start: Number = 9e-3
     queue: Number = 0.9
+    busy: Number = 0.5
     blend: Number = 0.35
 
 
@@ -148,7 +150,7 @@ def prefill_time(
     attend = attention / (device.half * device.parallel * k.attention)
     bytes_between = 2 * work.layers * prompt * work.width * 4 * (device.parallel - 1) / device.parallel
     rounds = (pieces + device.stages - 1) / device.stages
-    return rounds * one + attend * rounds / pieces + k.start + bytes_between / k.wire
+    return rounds * one + attend * rounds / pieces + k.start + bytes_between / k.bus
 
 
 def offloaded(time: Number, host_bytes: Number, host_bandwidth: Number, efficiency: float = 0.65) -> Number:
@@ -174,9 +176,15 @@ def speculative(step: Number, draft: Number, tokens: Number, accepted: Number) -
     return (step + tokens * draft) / expected
 
 
-def first_token(prefill: Number, users: Number, k: Constants) -> Number:
-    """Time to the first token, `users` prompts having arrived together. [s] On average one waits for half of the others."""
-    return prefill * (1 + k.queue * (users - 1) / 2)
+def first_token(prefill: Number, users: Number, step: Number, answer: Number, k: Constants) -> Number:
+    """Time to the first token. [s] One's own prompt, a decode step that is under way, and others' prompts:
+
+    half of them where users start together (`queue`), and those that arrive meanwhile where users keep asking: their
+    share of the server's time, as in an M/D/1 queue (`busy`). step: of all users [s]; answer: tokens between two prompts.
+    """
+    others = (users - 1) / 2
+    meanwhile = least(others, (users - 1) * prefill / (most(1, answer) * step))
+    return prefill * (1 + k.queue * others + k.busy * meanwhile) + where(users > 1, step, 0.0)
 
 
 def later_token(step: Number, prefill: Number, users: Number, answer: Number, k: Constants) -> Number:

@@ -61,8 +61,9 @@ def kept(law: Law, bits: Number, parameters: Number, kind: Kind) -> Number:
     second, first, zero = law.divergence
     width = least(bits, -first / (2 * second))
     divergence = exp(second * width * width + first * width + zero)
-    lost = law.scale * law.kinds.get(kind, 1.0) * divergence**law.power * (parameters / 8e9) ** -law.size
-    return where(bits >= 15.5, 1.0, exp(-lost)) if kind != "none" else where(bits >= 0, 1.0, 1.0)
+    factor = 0.0 if kind == "none" else law.kinds[kind]
+    lost = law.scale * factor * divergence**law.power * (parameters / 8e9) ** -law.size
+    return where(bits >= 15.5, 1.0, exp(-lost))
 
 
 def penalty(law: Law, bits: Number, parameters: Number, kind: Kind, native: Number = 16.0) -> Score:

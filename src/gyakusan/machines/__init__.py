@@ -73,6 +73,8 @@ def _several(part: str, memory: int | None) -> list[Machine]:
     from gyakusan import catalog
 
     times = _TIMES.fullmatch(part)
+    if times and int(times[1]) > MOST and catalog.knows_device(part):  # "7900 XTX" is no count
+        times = None
     count, name = (int(times[1]), times[2]) if times else (1, part)
     _counted(count)
     return [catalog.device(name.strip(), memory).machine(memory)] * count
@@ -90,6 +92,7 @@ def _joined(parts: list[Machine]) -> Machine:
     """One machine with all devices. Raises BadSetting if one of them shares its memory with a CPU."""
     gpus = tuple(g for p in parts for g in p.gpus)
     _counted(len(gpus))
+    hosts = [p.host for p in parts if not p.gpus and p.host is not None]
     shared = next((g for g in gpus if g.kind == "unified"), None)
     if shared is not None:
         raise BadSetting(
@@ -100,7 +103,9 @@ def _joined(parts: list[Machine]) -> Machine:
     names = list(dict.fromkeys(g.name for g in gpus))
     counts = {n: sum(g.name == n for g in gpus) for n in names}
     title = " + ".join(n if counts[n] == 1 else f"{counts[n]}x {n}" for n in names)
-    return Machine(title, gpus, Device("CPU", "host", None, "cpu"))
+    if hosts:
+        title += f" + {hosts[0].name}"
+    return Machine(title, gpus, hosts[0] if hosts else Device("CPU", "host", None, "cpu"))
 
 
 def _anonymous(memory: int) -> Machine:

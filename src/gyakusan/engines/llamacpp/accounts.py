@@ -9,7 +9,7 @@ from gyakusan.core.broadcast import is_array
 from gyakusan.core.ledger import Account, Line
 from gyakusan.core.machine import Device, Machine
 from gyakusan.core.model import Model, Tensor
-from gyakusan.engines.llamacpp import lines, overhead, scratch_roles, split
+from gyakusan.engines.llamacpp import checkpoints, lines, overhead, scratch_roles, split
 from gyakusan.engines.llamacpp.cache import CacheGroup
 from gyakusan.engines.llamacpp.fit import NO_PIPELINE
 from gyakusan.engines.llamacpp.placement import HOST, Placement, place
@@ -112,6 +112,7 @@ def _host_lines(model: Model, settings: Settings, placement: Placement, made: Ma
         lines.logits(model, settings),
         overhead.process(),
         overhead.prompt_cache(),
+        *checkpoints.lines(model, settings),
     )
 
 

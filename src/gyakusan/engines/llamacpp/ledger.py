@@ -9,7 +9,7 @@ from gyakusan.core.load import Load
 from gyakusan.core.machine import Device, Machine, Simd
 from gyakusan.core.model import Model
 from gyakusan.engines.llamacpp import accounts as split_accounts
-from gyakusan.engines.llamacpp import cache, lines, overhead, repack
+from gyakusan.engines.llamacpp import cache, checkpoints, lines, overhead, repack
 from gyakusan.engines.llamacpp.scratch import scratch
 from gyakusan.engines.llamacpp.settings import VERSION, Settings, check
 from gyakusan.engines.llamacpp.weights import weights
@@ -65,6 +65,7 @@ def _host_lines(model: Model, settings: Settings) -> tuple[Line, ...]:
         lines.logits(model, settings),
         overhead.process(),
         overhead.prompt_cache(),
+        *checkpoints.lines(model, settings),
     )
 
 
@@ -77,6 +78,7 @@ def _cpu_lines(model: Model, settings: Settings) -> tuple[Line, ...]:
         lines.logits(model, settings),
         overhead.process(),
         overhead.prompt_cache(),
+        *checkpoints.lines(model, settings),
     )
 
 

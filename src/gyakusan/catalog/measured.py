@@ -1,0 +1,68 @@
+"""Published measurements of speed whose licence lets us pass them on. Facts: data/measurements.json.gz.
+
+Written by tools/measurements.py. Each row: kind, device, model, quantisation, engine, api, users, context, prompt,
+answer, devices that share each layer, figure, repetitions, source. Names are ours; NOTICE names the sources.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal
+
+from gyakusan.catalog.records import DATA
+
+Kind = Literal["decode", "prefill", "ttft", "throughput"]
+COLUMNS = (
+    *("kind", "device", "model", "quant", "engine", "api", "users", "context", "prompt", "answer"),
+    *("parallel", "figure", "repetitions", "source"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One measured figure, the median of `repetitions`. kind: decode (tokens/s of each user), prefill (prompt tokens/s),
+
+    ttft [s], throughput (answer tokens/s of all users); context, prompt, answer [tokens]; parallel: devices that share
+    each layer; source: key of `sources()`.
+    """
+
+    kind: Kind
+    device: str
+    model: str
+    quant: str
+    engine: str
+    api: str
+    users: float
+    context: float
+    prompt: float
+    answer: float
+    parallel: float
+    figure: float
+    repetitions: int
+    source: str
+
+
+def points(device: str, model: str, quant: str) -> tuple[Point, ...]:
+    """Every measurement of one device, model and quantisation, under our names."""
+    rows = _file()["rows"].get("|".join((device, model, quant)), ())
+    return tuple(Point(row[0], device, model, quant, *row[1:]) for row in rows)
+
+
+def every() -> tuple[Point, ...]:
+    """All of them."""
+    return tuple(p for key in _file()["rows"] for p in points(*key.split("|")))
+
+
+def sources() -> dict[str, dict[str, str]]:
+    """Address and licence of each source."""
+    found: dict[str, dict[str, str]] = _file()["sources"]
+    return found
+
+
+@cache
+def _file() -> Any:
+    with gzip.open(DATA / "measurements.json.gz", "rt", encoding="utf-8") as file:
+        return json.load(file)
