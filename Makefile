@@ -17,6 +17,7 @@ check: $(VENV)/.ready
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python tools/accuracy.py --check
 	$(BIN)/python tools/docs.py --check
 
 format: $(VENV)/.ready

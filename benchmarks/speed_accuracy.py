@@ -39,7 +39,18 @@ def report(path: Path, leave_out: str | None = None) -> dict[str, Any]:
     seen = judge.used(table.observations)
     predicted, inside = committed(seen) if leave_out is None else refitted(seen, leave_out)
     found = slices(seen, predicted, inside)
-    return {"rows": table.rows, "resolved_share": round(table.share, 4), "slices": found, **_about(table)}
+    usual = [{k: v for k, v in s.items() if k != "coverage80"} for s in slices(*usual_rule(seen))]
+    about = {"slices": found, "usual_rule": usual, **_about(table)}
+    return {"rows": table.rows, "resolved_share": round(table.share, 4), **about}
+
+
+def usual_rule(seen: Sequence[Observation]) -> tuple[list[Observation], Array, Array]:
+    """Single-user decode by the usual rule, bandwidth x 0.55 / active bytes, to compare."""
+    single = [o for o in seen if judge.group(o) == "decode single"]
+    reads = [o.subject.traffic for o in single]
+    active = np.array([r.dense + r.experts * r.used / r.count for r in reads])
+    speed = np.array([o.subject.chip.bandwidth * o.parallel for o in single])
+    return single, active / (0.55 * speed), np.zeros(len(single))
 
 
 def committed(seen: Sequence[Observation], fitted: Fitted | None = None) -> tuple[Array, Array]:
@@ -118,6 +129,10 @@ def _print(found: Mapping[str, Any]) -> None:
             f"{s['slice']:46} {s['n']:5} {s['median']:7.1%} {s['p90']:7.1%} {s['within20']:6.0%} {s['within30']:6.0%}"
             f" {s['coverage80']:10.0%}"
         )
+    usual = next((s for s in found["usual_rule"]), None)
+    if usual:
+        print(f"usual rule (0.55), {usual['slice']}: median {usual['median']:.1%}, P90 {usual['p90']:.1%}", end=", ")
+        print(f"{usual['within30']:.0%} within 30 %")
     print("rejected:", ", ".join(f"{n} {reason}" for reason, n in found["rejected"].items()))
     print("not used:", found["unused"])
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 import gyakusan
-from gyakusan.errors import BadQuantity, UnknownName
+from gyakusan.errors import BadQuantity, BadSetting, UnknownName
 
 
 def test_every_name_is_there() -> None:
@@ -42,8 +42,10 @@ def test_settings_are_checked_by_name() -> None:
         gyakusan.inspect("qwen2.5-7b", device="RTX 4090", users=0)
 
 
-def test_plan_gives_choices_and_reasons() -> None:
-    plans = gyakusan.plan(device="RTX 4090", users=2)
-    assert all(c.ledger.fits for c in plans.choices)
-    assert {c.name for c in plans.choices}.isdisjoint(e.name for e in plans.excluded)
-    assert "short by" in str(next(e.reason for e in plans.excluded if e.name == "llama3.1-405b"))
+def test_plan_gives_plans_and_reasons() -> None:
+    found = gyakusan.plan(device="RTX 4090", users=2)
+    assert all(p.ledger.fits for p in found.plans)
+    assert {p.name for p in found.plans}.isdisjoint(e.name for e in found.excluded)
+    assert "short by" in str(next(e.reason for e in found.excluded if e.name == "llama3.1-405b"))
+    with pytest.raises(BadSetting, match="userz"):
+        gyakusan.plan(userz=2)

@@ -119,7 +119,18 @@ def logs() -> Iterator[Section]:
         labels = {"backend": lambda f: bench.backend_of(f[0]), "architecture": lambda f: f[0]["arch"]}
         worst = bench.distinct(c for _, compared in found for c in compared)
         named = _worst((c.error, f"{c.name}, {c.device}", words[c.part], c.why) for c in worst)
-        yield _section(name, "llama.cpp", file, len(found), refused, _groups(found, errors, labels), named)
+        groups = _groups(found, errors, labels)
+        if not fork:
+            groups += _reasons([c for _, compared in found for c in compared], words)
+        yield _section(name, "llama.cpp", file, len(found), refused, groups, named)
+
+
+def _reasons(compared: Sequence[Any], words: Mapping[str, str]) -> Iterator[Section]:
+    """Buffers by the known reason for a difference; rows are the logs."""
+    for why in sorted({c.why for c in compared}):
+        some = [c for c in compared if c.why == why]
+        errors = {word: [c.error for c in some if c.part == part] for part, word in words.items()}
+        yield _group("reason", why or "no known reason", len({c.log for c in some}), errors)
 
 
 def vllm() -> Iterator[Section]:

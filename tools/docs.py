@@ -9,7 +9,7 @@ A generated part stands between two lines of its own; what is between them is re
     <!-- end -->
 
 Kinds: output COMMAND, help COMMAND, json COMMAND (lists shortened), printed (runs the Python block above it), tree,
-tree packages, layers, errors, commands, decisions, accuracy, accuracy line, devices, computers, models.
+tree packages, layers, errors, commands, decisions, accuracy [SECTION ...], accuracy line, devices, computers, models.
 Pages under docs/ja/ and *.ja.md are written in Japanese; headings and sentences of this tool are in docs/ja/texts.json.
 Only commands that say the same on every computer may be embedded: always with --device, never detect or serve.
 """
@@ -38,7 +38,6 @@ PART = re.compile(r"^<!-- generated: (?P<what>.+?) -->\n(?P<old>.*?)^<!-- end --
 BLOCK = re.compile(r"^```python\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
 KEPT = 2
 """Entries that are kept of each list in a shortened JSON."""
-TRUTHS = ("llamacpp_b11434.jsonl.gz", "llamacpp_archs.jsonl.gz")
 
 
 def pages(root: Path = ROOT) -> list[Path]:
@@ -256,73 +255,18 @@ def models(_rest: str, language: str, _before: str) -> str:
     return table([translated(h, language) for h in head], rows)
 
 
-@cache
-def measured() -> tuple[Mapping[str, Any], ...]:
-    """The report of benchmarks/memory_accuracy.py for each file of recorded rows."""
-    from benchmarks.memory_accuracy import TRUTH, accuracy
+def accuracy(rest: str, language: str, _before: str) -> str:
+    """Tables of exact rows and relative errors; "line": one sentence; else the sections that are named."""
+    from tools import docs_accuracy
 
-    return tuple(accuracy(TRUTH / name, TRUTH / "gguf_meta.json.gz") for name in TRUTHS)
-
-
-def accuracy_of(rest: str, language: str, _before: str) -> str:
-    """Tables of exact rows and relative errors; "line": one sentence."""
-    return _accuracy_line(language) if rest == "line" else "\n\n".join(_accuracy(language))
-
-
-def _accuracy(language: str) -> Iterator[str]:
-    names = {"kind": "by kind of row", "backend": "by device", "architecture": "by architecture"}
-    for name, report in zip(TRUTHS, measured(), strict=True):
-        rows, off = report["rows"], report["unsupported"]
-        yield f"### `tests/truth/{name}`"
-        yield translated("{rows} rows, {off} unsupported.", language).format(rows=f"{rows:,}", off=f"{off:,}")
-        yield _slices("all", {"": report}, language)
-        yield from (_slices(title, report["by"][label], language) for label, title in names.items())
-
-
-def _slices(title: str, found: Mapping[str, Mapping[str, Any]], language: str) -> str:
-    head = [title, "rows", "weights", "context", "compute: exact", "median", "p95", "max"]
-    head += ["total: exact", "median", "p95", "max"]
-    rows = []
-    for name, entry in found.items():
-        row = [translated(name, language), f"{entry['rows']:,}", _exact(entry, "weights"), _exact(entry, "context")]
-        for part in ("compute", "total"):
-            e = entry[part]
-            row += [f"{e['exact']:,}", *(percent(e[k]) for k in ("median", "p95", "max"))]
-        rows.append(row)
-    return table([translated(h, language) for h in head], rows)
-
-
-def _exact(entry: Mapping[str, Any], part: str) -> str:
-    e = entry[part]
-    return "0 B" if e["exact"] == entry["rows"] else f"{e['exact']:,}, max {percent(e['max'])}"
+    return docs_accuracy.parts(rest, language, translated, table)  # type: ignore[arg-type]
 
 
 def percent(share: float | None) -> str:
-    """0.0025 -> "0.25 %", 0 -> "0". Rounded up, so that no error is shown smaller than it is."""
-    if not share:
-        return "?" if share is None else "0"
-    digits = 1 if share >= 0.1 else 2 if share >= 0.0001 else 4
-    return f"{-(-share * 100 * 10**digits // 1) / 10**digits:.{digits}f} %"
+    """0.0025 -> "0.25 %", as every table of errors writes it."""
+    from gyakusan.show.accuracy import percent as written_as
 
-
-def _accuracy_line(language: str) -> str:
-    reports = measured()
-    worst = max((e["total"]["max"], name) for r in reports for name, e in r["by"]["architecture"].items())
-    rows = sum(r["rows"] for r in reports)
-    kept = sum(min(r[part]["exact"] for part in ("weights", "context")) for r in reports)
-    template = (
-        "{rows} runs of llama.cpp's own allocator were recorded: weights and cache are right to the byte in {kept} of them, the"
-        " total in {exact}. 95 % of the totals are within {p95}; the worst is {max} off ({name})."
-    )
-    facts = {
-        "rows": f"{rows:,}",
-        "kept": translated("all", language) if kept == rows else f"{kept:,}",
-        "exact": f"{sum(r['total']['exact'] for r in reports):,}",
-        "p95": percent(max(r["total"]["p95"] for r in reports)),
-        "max": percent(worst[0]),
-        "name": worst[1],
-    }
-    return translated(template, language).format(**facts)
+    return written_as(share)
 
 
 @cache
@@ -359,7 +303,7 @@ KINDS: dict[str, Callable[[str, str, str], str]] = {
     "devices": devices,
     "computers": computers,
     "models": models,
-    "accuracy": accuracy_of,
+    "accuracy": accuracy,
 }
 """Kind -> what writes it, from the rest of the marker, the language, and the page's text above it."""
 

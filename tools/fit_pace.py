@@ -86,8 +86,7 @@ def _list(table: rows.Table) -> None:
     for reason, number in _reasons(table).most_common():
         examples = [label for (r, label), _ in table.rejected.most_common() if r == reason][:3]
         print(f"  {number:5} {reason}: {'; '.join(examples)}")
-    names = Counter({k: n for k, n in table.unknown.items()})
-    print("not known:", ", ".join(f"{what} {name} ({n})" for (what, name), n in names.most_common(25)))
+    print("not known:", ", ".join(f"{what} {name} ({n})" for (what, name), n in table.unknown.most_common(25)))
 
 
 if __name__ == "__main__":

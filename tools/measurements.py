@@ -62,7 +62,18 @@ def grouped(seen: list[Observation]) -> dict[str, list[list[Any]]]:
 
 
 def _configuration(o: Observation) -> Any:
-    return (o.kind, o.cell, o.users, round(o.context), o.prompt, o.depth, o.answer, o.piece, o.parallel, build(o.backend))
+    return (
+        o.kind,
+        o.cell,
+        o.users,
+        round(o.context),
+        o.prompt,
+        o.depth,
+        o.answer,
+        o.piece,
+        o.parallel,
+        build(o.backend),
+    )
 
 
 def _figure(o: Observation, seconds: float) -> float:

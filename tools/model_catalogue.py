@@ -17,6 +17,9 @@ from typing import Any
 CHECKED = "2026-11-23"
 DROPPED = ("general.name", "general.file_type", "tokenizer.ggml.model")
 
+FACTS = ("role", "modalities", "languages", "released", "active", "gguf")
+"""What model_names.toml may say of a model, besides its names and licence."""
+
 SOURCES = {
     "config": ("read", "Hugging Face config.json"),
     "transformers default": ("derived", "defaults of the model's class in transformers 5.23"),
@@ -116,6 +119,8 @@ def record(name: str, facts: dict[str, Any], meta: dict[str, Any], hparams: dict
         "aliases": facts.get("names", []),
         "license": facts.get("license", ""),
         **extra,
+        **{k: facts[k] for k in FACTS if k in facts},
+        "recalled": [k for k in ("languages", "released") if k in facts],
         "checked": CHECKED,
     }
     top = "".join(f"{k} = {text(v)}\n" for k, v in lines.items() if v != "")

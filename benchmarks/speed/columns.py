@@ -16,6 +16,11 @@ from gyakusan.catalog.pace import Situation, labels, peaks
 from gyakusan.core.pace import Device, Work
 
 Array = Any
+WORK = (
+    *("dense", "experts", "count", "used", "layers", "mixed", "recurrent", "width", "matrices", "output", "routed"),
+    "state",
+)
+"""Fields of Work that are the same for every situation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,26 +88,7 @@ def columns(observations: Sequence[Observation]) -> Columns:
     codes = np.array([numbers[c] for c in cells])
     reads = [o.subject.traffic for o in seen]
     absorbed = np.array([o.subject.engine not in SERVERS for o in seen])
-    work = Work(
-        **{
-            name: np.array([float(getattr(r, name)) for r in reads])
-            for name in ("dense", "experts", "count", "used", "layers", "mixed", "recurrent", "width", "matrices")
-            + ("output", "routed", "state")
-        },
-        cache=np.array([r.cache(o.context, o.cache) for r, o in zip(reads, seen, strict=True)], float),
-        attend=np.array([r.attention(1, o.context) for r, o in zip(reads, seen, strict=True)], float),
-    )
-    rates = [peaks(o.subject.chip, o.subject.engine, o.subject.api, o.subject.quant.group) for o in seen]
-    device = Device(
-        bandwidth=np.array([o.subject.chip.bandwidth for o in seen]),
-        decode=np.array([r[0] for r in rates]),
-        prefill=np.array([r[1] for r in rates]),
-        half=np.array([o.subject.chip.half for o in seen]),
-        parallel=np.array([o.parallel for o in seen]),
-        fast=np.array([1.0 if o.subject.chip.link == "nvlink" else 0.0 for o in seen]),
-        stages=np.array([1.0 if o.subject.engine in SERVERS else o.devices for o in seen]),
-        small=np.array([0.0 if o.subject.engine in SERVERS or o.subject.engine == "mlx" else 1.0 for o in seen]),
-    )
+    work, device = _work(seen), _device(seen)
     named = [labels(situation(o)) for o in seen]
     attention = [
         r.attention(o.prompt, o.depth, absorbed=bool(a)) for r, o, a in zip(reads, seen, absorbed, strict=True)
@@ -122,6 +108,29 @@ def columns(observations: Sequence[Observation]) -> Columns:
         server=np.array([o.subject.engine in SERVERS and o.users > 1 and o.prompt > 0 for o in seen]),
         absorbed=absorbed,
         cells=codes,
+    )
+
+
+def _work(seen: Sequence[Observation]) -> Work:
+    reads = [o.subject.traffic for o in seen]
+    return Work(
+        **{name: np.array([float(getattr(r, name)) for r in reads]) for name in WORK},
+        cache=np.array([r.cache(o.context, o.cache) for r, o in zip(reads, seen, strict=True)], float),
+        attend=np.array([r.attention(1, o.context) for r, o in zip(reads, seen, strict=True)], float),
+    )
+
+
+def _device(seen: Sequence[Observation]) -> Device:
+    rates = [peaks(o.subject.chip, o.subject.engine, o.subject.api, o.subject.quant.group) for o in seen]
+    return Device(
+        bandwidth=np.array([o.subject.chip.bandwidth for o in seen]),
+        decode=np.array([r[0] for r in rates]),
+        prefill=np.array([r[1] for r in rates]),
+        half=np.array([o.subject.chip.half for o in seen]),
+        parallel=np.array([o.parallel for o in seen]),
+        fast=np.array([1.0 if o.subject.chip.link == "nvlink" else 0.0 for o in seen]),
+        stages=np.array([1.0 if o.subject.engine in SERVERS else o.devices for o in seen]),
+        small=np.array([0.0 if o.subject.engine in SERVERS or o.subject.engine == "mlx" else 1.0 for o in seen]),
     )
 
 

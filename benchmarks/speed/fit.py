@@ -27,14 +27,14 @@ DECODE: Spec = {
         0.76,
         0.3,
         {
-            "backend": 0.12,
-            "quant": 0.12,
-            "api quant": 0.12,
+            "backend": 0.04,
+            "quant": 0.2,
+            "api quant": 0.03,
             "engine quant": 0.08,
             "family": 0.12,
             "family quant": 0.06,
-            "device": 0.10,
-            "model": 0.07,
+            "device": 0.15,
+            "model": 0.05,
             "model api": 0.05,
         },
     ),
@@ -42,16 +42,16 @@ DECODE: Spec = {
     "state": (0.25, 0.5, {"backend": 0.5}),
     "compute": (0.37, 0.5, {"engine quant": 0.4, "api": 0.2}),
     "attend": (0.08, 0.7, {"backend": 0.6}),
-    "layer": (50e-6, 0.7, {"api": 0.5, "engine": 0.3, "family": 0.35, "device": 0.25}),
-    "expert": (40e-6, 0.7, {"engine": 0.3, "api": 0.3}),
-    "hybrid": (8e-6, 0.7, {"engine": 0.3, "api": 0.3}),
-    "fixed": (2e-4, 0.7, {"engine": 0.5}),
-    "sequence": (16e-6, 0.8, {"engine": 0.5}),
+    "layer": (5e-05, 0.7, {"api": 0.1, "engine": 0.1, "family": 0.35, "device": 0.6}),
+    "expert": (4e-05, 0.7, {"engine": 0.1, "api": 0.1}),
+    "hybrid": (8e-06, 0.7, {"engine": 0.3, "api": 0.3}),
+    "fixed": (0.0002, 0.7, {"engine": 0.5}),
+    "sequence": (1.6e-05, 0.8, {"engine": 0.5}),
     "overlap": (0.86, 0.1, {"engine": 0.1}),
     "few": (0.1, 0.7, {"api": 0.7}),
     "many": (0.4, 0.7, {"api": 0.5}),
-    "hop": (8e-6, 0.6, {"link": 0.5, "engine": 0.3}),
-    "wire": (20e9, 1.0, {"link": 1.0, "family": 0.3}),
+    "hop": (8e-06, 0.6, {"link": 0.5, "engine": 0.3}),
+    "wire": (2e10, 1, {"link": 1, "family": 0.3}),
     "blend": (0.3, 0.6, {"style": 0.5, "engine": 0.3, "engine style": 0.3}),
 }
 PREFILL: Spec = {
@@ -59,27 +59,27 @@ PREFILL: Spec = {
         0.4,
         0.4,
         {
-            "engine": 0.3,
-            "api": 0.4,
-            "api quant": 0.3,
-            "engine quant": 0.3,
-            "family": 0.35,
-            "device": 0.15,
-            "model": 0.10,
+            "engine": 0.12,
+            "api": 1,
+            "api quant": 0.12,
+            "engine quant": 0.12,
+            "family": 0.14,
+            "device": 0.06,
+            "model": 0.04,
             "build": 0.15,
-            "build model": 0.15,
+            "build model": 0.375,
         },
     ),
-    "routed": (0.6, 0.4, {"api": 0.3, "engine": 0.3, "api quant": 0.2}),
-    "rows": (60.0, 0.8, {}),
-    "rows_routed": (15.0, 0.8, {}),
+    "routed": (0.6, 0.4, {"api": 0.3, "engine": 0.3, "api quant": 0.032}),
+    "rows": (60, 0.8, {}),
+    "rows_routed": (15, 0.8, {}),
     "stream": (0.57, 0.3, {}),
-    "attention": (0.2, 0.6, {"backend": 0.5, "family": 0.3, "build": 0.4, "build model": 0.2}),
-    "chunk": (1e-4, 0.8, {"backend": 0.6, "family": 0.3}),
-    "bus": (60e9, 1.0, {"link": 1.0, "family": 0.4}),
-    "start": (4e-3, 1.0, {"engine": 0.7, "style": 0.5}),
-    "queue": (0.2, 0.8, {"style": 0.8, "engine": 0.4, "engine style": 0.4}),
-    "busy": (0.5, 0.8, {"style": 0.5, "engine": 0.4}),
+    "attention": (0.2, 0.6, {"backend": 0.2, "family": 0.048, "build": 0.4, "build model": 0.08}),
+    "chunk": (0.0001, 0.8, {"backend": 1, "family": 0.3}),
+    "bus": (6e10, 1, {"link": 1, "family": 0.4}),
+    "start": (0.004, 1, {"engine": 0.28, "style": 0.2}),
+    "queue": (0.2, 0.8, {"style": 0.8, "engine": 0.4, "engine style": 1}),
+    "busy": (0.5, 0.8, {"style": 0.5, "engine": 0.16}),
 }
 
 
@@ -241,7 +241,9 @@ def write(fits: tuple[Fit, ...], least: float = 0.004) -> dict[str, Any]:
             for level, labels in levels.items():
                 if level == "base":
                     continue
-                found = {k: round(float(np.exp(fit.theta[i])), 4) for k, i in labels.items() if abs(fit.theta[i]) > least}
+                found = {
+                    k: round(float(np.exp(fit.theta[i])), 4) for k, i in labels.items() if abs(fit.theta[i]) > least
+                }
                 if found:
                     kept[level] = found
             base = float(np.exp(fit.theta[levels["base"][""]]))

@@ -137,8 +137,8 @@ GROUPS: dict[str, tuple[Known, Callable[[Observation], Any]]] = {
     "device": ("nothing", lambda o: o.subject.chip.name),
 }
 """What is left out -> what a prediction then still knows, and the group of an observation."""
-LEAST = 12
-"""Cells that a slice needs for an interval of its own."""
+LEAST, GROUPED = 12, 6
+"""Cells, and groups that were left out together, that a slice needs for an interval of its own."""
 NOMINAL = 0.8
 
 
@@ -159,7 +159,7 @@ def intervals(observations: Sequence[Observation], left: str, predicted: Array, 
 
     Coverage is measured crosswise: each fold with the factor that the other folds give.
     """
-    known = GROUPS[left][0]
+    known, key = GROUPS[left]
     error = np.abs(np.log([o.seconds for o in observations]) - np.log(predicted))
     numbers = {c: i for i, c in enumerate(dict.fromkeys((o.kind, o.cell) for o in observations))}
     cell = np.array([numbers[o.kind, o.cell] for o in observations])
@@ -171,7 +171,7 @@ def intervals(observations: Sequence[Observation], left: str, predicted: Array, 
     for name, found in sorted(places.items()):
         at = np.array(found)
         value, cells_ = factor(error[at], cell[at])
-        if cells_ >= LEAST:
+        if cells_ >= LEAST and len({key(observations[i]) for i in found}) >= GROUPED:
             coverage = _crossed(error[at], cell[at], fold[at])
             out[name] = {"factor": round(value, 3), "coverage": round(coverage, 3), "n": cells_}
     return out
@@ -184,5 +184,5 @@ def _crossed(error: Array, cell: Array, fold: Array) -> float:
         rest = fold != number
         if rest.any():
             inside[~rest] = error[~rest] <= np.log(factor(error[rest], cell[rest])[0])
-    names, index = np.unique(cell, return_inverse=True)
+    index = np.unique(cell, return_inverse=True)[1]
     return float(np.mean(np.bincount(index, inside) / np.bincount(index)))

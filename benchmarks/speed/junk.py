@@ -39,6 +39,8 @@ def by_flags(row: Row, what: Subject) -> str | None:
             return "more users offered than served (unknown limit)"
         if tpot < 1:
             return "impossible time per token (unlabelled speculation)"
+    if not 0.6 < _little(row) < 1.6:
+        return "its own figures contradict each other (Little's law): another number of users"
     if source == "aiconfigurator-silicon" and what.engine == "sglang" and not row["quant"]:
         return "precision not told (SGLang)"
     if "prefix_cache" in said or re.search(r"prefix_hit_rate\": (0\.[1-9]|1)", said):
@@ -52,6 +54,16 @@ def by_flags(row: Row, what: Subject) -> str | None:
     if what.engine == "hipfire":
         return "an engine with formats of its own"
     return None
+
+
+def _little(row: Row) -> float:
+    """Users that throughput and times imply, over the users that are told; 1 where a figure is missing."""
+    names = ("concurrency", "total_out_tps", "n_gen", "ttft_ms")
+    users, whole, answer, first = (number(row, name) for name in names)
+    each = (number(row, "tpot_ms") or 0) / 1000 or 1 / (number(row, "tg_tps") or float("inf"))
+    if not (users and whole and answer and first and each):
+        return 1.0
+    return whole / answer * (first / 1000 + (answer - 1) * each) / users
 
 
 def by_physics(seen: Observation) -> str | None:

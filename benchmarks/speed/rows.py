@@ -10,15 +10,21 @@ import gzip
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from benchmarks.speed.resolve import SERVERS, Row, Subject, flags, number, subject
 from gyakusan.core.traffic import cache_bytes
+from gyakusan.errors import GyakusanError
 
 LOOSE = ("llmfit-community", "geerling", "localscore")
 """Sources that say nothing of the prompt: about 300 tokens are assumed (localscore: 1200, its own mixture)."""
+LENGTHS = {"localscore": 1000.0}
+"""Prompts of sources that don't write them down. [tokens]"""
+SHORTEST = 128
+"""A shorter prompt times the start, not the prompt. [tokens]"""
 STEADY = ("aiconfigurator-silicon", "gpustack-lab", "4x3090", "hogeheer-strixhalo")
 """Load generators that keep users busy; others start all users together."""
 
@@ -28,8 +34,8 @@ class Observation:
     """kind: decode, prefill, ttft or throughput; seconds: measured (throughput: for each answer token of all users) [s];
 
     users: at one replica; context: mean length while decoding [tokens]; prompt, depth, answer [tokens]; piece: tokens
-    computed at once in prefill; parallel: tensor parallel degree; style: wave, steady or single; cache: bytes of one
-    cached value; row: its number in the file; backend: as written there.
+    computed at once in prefill; parallel: tensor parallel degree; replicas: of the whole model, users are those of one;
+    style: wave or steady; cache: bytes of one cached value; row: its number in the file; backend: as written there.
     """
 
     kind: str
@@ -44,6 +50,7 @@ class Observation:
     piece: float
     parallel: float
     devices: float
+    replicas: float
     style: str
     cache: float
     row: int
@@ -111,64 +118,90 @@ def table(rows: Iterable[Row]) -> Table:
 
 def observations(row: Row, what: Subject, index: int) -> Iterator[Observation]:
     """What one row timed."""
-    said = flags(row)
+    about = _about(row, what, index)
+    source, bench = row["source_id"], _bench(row, what)
     server = what.engine in SERVERS
+    each = _each(row, source, about.users)
+    if each and not (bench and about.answer < 32) and not (source == "localmaxxing" and about.users > 1):
+        apart = bench or row["tg_tps_scope"] == "aggregate"
+        yield replace(about, kind="decode", seconds=each, prompt=0.0 if apart else about.prompt)
+    speed, length = number(row, "pp_tps"), LENGTHS.get(source, number(row, "n_prompt") or 0.0)
+    if speed and length >= SHORTEST and about.users == 1 and source != "4x3090":
+        yield replace(about, kind="prefill", seconds=length / speed, prompt=length)
+    told = server and (number(row, "n_prompt") or 0) >= 64 and source not in ("localmaxxing", "llmfit-community")
+    first, whole = number(row, "ttft_ms"), number(row, "total_out_tps")
+    if told and first:
+        yield replace(about, kind="ttft", seconds=first / 1000)
+    if told and whole and row["n_gen"] and row["concurrency"]:
+        yield replace(about, kind="throughput", seconds=about.replicas / whole)
+
+
+def _about(row: Row, what: Subject, index: int) -> Observation:
+    """An observation without its figure."""
+    said, source = flags(row), row["source_id"]
     devices = max(1.0, number(row, "n_gpu") or 1)
-    parallel = _parallel(row, what, devices) if server else 1.0
-    replicas = max(1.0, devices // parallel) if server and row["source_id"] != "aiconfigurator-silicon" else 1.0
-    users = max(1.0, float(said.get("batch_size") or (number(row, "concurrency") or 1) / replicas))
-    prompt, answer, depth = number(row, "n_prompt"), number(row, "n_gen") or 200.0, number(row, "depth") or 0.0
-    source = row["source_id"]
-    if source == "djangodevreng-spark":
-        depth = 0.0
-    usual = {"localscore": 1200.0}.get(source, 300.0 if source in LOOSE else 512.0)
-    about = dict(
+    parallel = _parallel(said, devices) if what.engine in SERVERS else 1.0
+    alone = what.engine not in SERVERS or source == "aiconfigurator-silicon"
+    replicas = 1.0 if alone else max(1.0, devices // parallel)
+    answer = number(row, "n_gen") or 200.0
+    return Observation(
+        kind="",
+        seconds=0.0,
         source=source,
         subject=what,
-        users=users,
-        depth=depth,
+        users=max(1.0, float(said.get("batch_size") or (number(row, "concurrency") or 1) / replicas)),
+        context=_held(row, what) + answer / 2,
+        prompt=number(row, "n_prompt") or _usual(source),
+        depth=_depth(row),
         answer=answer,
-        piece=_piece(row, what),
+        piece=_piece(said, what),
         parallel=parallel,
         devices=devices,
+        replicas=replicas,
         style="steady" if source in STEADY else "wave",
         cache=_cache(said),
         row=index,
         backend=row["backend"],
     )
-    batched = row["tg_tps_scope"] == "aggregate"
-    bench = "llama" in what.engine and not row["ttft_ms"] and not batched
-    held = depth if bench and source != "xiongjiedai" else depth + (prompt if prompt is not None else usual)
+
+
+def _bench(row: Row, what: Subject) -> bool:
+    """True for llama-bench and the like, which time decode and prompts apart."""
+    return "llama" in what.engine and not row["ttft_ms"] and row["tg_tps_scope"] != "aggregate"
+
+
+def _usual(source: str) -> float:
+    """The prompt where nobody wrote it down. [tokens]"""
+    return 300.0 if source in LOOSE else 512.0
+
+
+def _depth(row: Row) -> float:
+    """Tokens that were there before the prompt. [tokens] One source writes the prompt into this field."""
+    return 0.0 if row["source_id"] == "djangodevreng-spark" else number(row, "depth") or 0.0
+
+
+def _held(row: Row, what: Subject) -> float:
+    """Tokens of the conversation when its answer begins. [tokens]"""
+    prompt, source = number(row, "n_prompt"), row["source_id"]
     if "depth=n_prompt" in row["notes"]:
-        held = prompt or 0.0
-    context = held + answer / 2
-    each = _each(row, source, users, batched)
-    if each and not (bench and answer < 32) and not (source == "localmaxxing" and users > 1):
-        yield Observation("decode", each, context=context, prompt=0 if bench or batched else prompt or usual, **about)
-    speed = number(row, "pp_tps")
-    length = {"localscore": 1000.0}.get(source, prompt or 0.0)
-    if speed and length >= 128 and users == 1 and source not in ("4x3090",):
-        yield Observation("prefill", length / speed, context=0, prompt=length, **about)
-    first = number(row, "ttft_ms")
-    if first and prompt and prompt >= 64 and server and source not in ("localmaxxing", "llmfit-community"):
-        yield Observation("ttft", first / 1000, context=context, prompt=prompt, **about)
-    whole = number(row, "total_out_tps")
-    if whole and prompt and row["n_gen"] and row["concurrency"] and server:
-        yield Observation("throughput", 1 / whole * replicas, context=context, prompt=prompt, **about)
+        return prompt or 0.0
+    if _bench(row, what) and source != "xiongjiedai":
+        return _depth(row)
+    return _depth(row) + (prompt if prompt is not None else {"localscore": 1200.0}.get(source, _usual(source)))
 
 
-def _each(row: Row, source: str, users: float, batched: bool) -> float | None:
+def _each(row: Row, source: str, users: float) -> float | None:
     """Time for each token of one user. [s]"""
     tpot, speed = number(row, "tpot_ms"), number(row, "tg_tps")
-    if tpot and source not in ("localscore",):
+    if tpot and source != "localscore":
         return tpot / 1000
     if not speed:
         return None
-    return users / speed if batched else 1 / speed
+    return users / speed if row["tg_tps_scope"] == "aggregate" else 1 / speed
 
 
-def _parallel(row: Row, what: Subject, devices: float) -> float:
-    said = flags(row)
+def _parallel(said: Mapping[str, Any], devices: float) -> float:
+    """Devices that share each layer: as written, else all."""
     for key in ("tp", "tp_size"):
         if said.get(key):
             return max(1.0, float(said[key]))
@@ -176,13 +209,12 @@ def _parallel(row: Row, what: Subject, devices: float) -> float:
     return float(found[1]) if found else devices
 
 
-def _piece(row: Row, what: Subject) -> float:
+def _piece(said: Mapping[str, Any], what: Subject) -> float:
     """Tokens that prefill computes at once. [tokens]"""
     if what.engine in SERVERS:
         return 8192.0
     if what.engine in ("mlx", "exllama"):
         return 2048.0
-    said = flags(row)
     for key in ("ub", "n_ubatch"):
         try:
             return float(said[key])
@@ -191,11 +223,11 @@ def _piece(row: Row, what: Subject) -> float:
     return 512.0
 
 
-def _cache(said: dict[str, object] | object) -> float:
-    kind = str(said.get("kv") or "") if isinstance(said, dict) else ""
+def _cache(said: Mapping[str, Any]) -> float:
+    """Bytes of one cached value. [B] A spelling that nobody else uses counts as the usual 16 bits."""
     try:
-        return cache_bytes(kind)
-    except Exception:  # a spelling that nobody else uses: the usual 16 bits
+        return cache_bytes(str(said.get("kv") or ""))
+    except GyakusanError:
         return 2.0
 
 

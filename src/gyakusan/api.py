@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gyakusan import machines, models
@@ -17,13 +17,13 @@ from gyakusan.engines.base import NAMES, Rules, engine
 from gyakusan.errors import BadSetting, Unsupported
 from gyakusan.machines.detect import detect as ask
 from gyakusan.message import Message
-from gyakusan.planning import choose
 from gyakusan.planning import limits as growth
 from gyakusan.units import parse_count
 
 if TYPE_CHECKING:
-    from gyakusan.catalog.models import ModelRecord
     from gyakusan.engines.llamacpp.log import Reported
+    from gyakusan.planning.answer import Answer as Plans
+    from gyakusan.planning.judged import Judged
     from gyakusan.serving.compare import Row
     from gyakusan.serving.server import Server
 
@@ -62,16 +62,16 @@ def inspect(
     ).ledger
 
 
-def plan(
-    *,
-    context: int = USUAL_CONTEXT,
-    users: int = 1,
-    device: str | None = None,
-    memory: str | None = None,
-    **settings: Any,
-) -> choose.Plans:
-    """Which models of the catalogue fit, each at its best quantisation, and why the others don't. Raises GyakusanError."""
-    return plans(machine_for(device, memory), checked_load(users, context), settings)
+def plan(question: Mapping[str, Any] | None = None, **values: Any) -> Plans:
+    """The best endpoints for people on a machine or within a budget, and why not others. Raises GyakusanError.
+
+    values: fields of planning.question.Question, as in a TOML file: device="RTX 5090", users=2, context="64k",
+    budget="1000000JPY", prefer="quality"; question: the same as one mapping.
+    """
+    from gyakusan.planning.answer import answer
+    from gyakusan.planning.question import from_values
+
+    return answer(from_values({**(question or {}), **values}))
 
 
 def detect() -> Machine:
@@ -128,6 +128,13 @@ class Question:
     def engine_settings(self) -> Any:
         """What the server is started with."""
         return self.rules.settings(self.model, self.load, self.machine, **self.settings)
+
+    @property
+    def judged(self) -> Judged:
+        """How fast and how good."""
+        from gyakusan.planning.judged import judged
+
+        return judged(self.ledger, self.machine, self.engine_settings)
 
     def under(self, server: str, settings: Mapping[str, Any], pairs: Iterable[str] = ()) -> Question:
         """The same question to another engine."""
@@ -220,26 +227,3 @@ def _answer(name: str, asked: Question) -> Answer:
     except (BadSetting, Unsupported) as error:
         reasons = (error.message,) if error.mend is None else (error.message, error.mend)
         return Answer(name, None, reasons)
-
-
-def plans(machine: Machine, load: Load, settings: Mapping[str, Any]) -> choose.Plans:
-    """Every model of the catalogue on a machine: what fits at which quantisation, and why the rest does not."""
-    from gyakusan.catalog.models import model_records
-
-    rules = engine(USUAL_ENGINE)
-
-    def price(model: Model, asked: Load) -> Ledger:
-        return rules.ledger(model, asked, machine, rules.settings(model, asked, machine, **settings))
-
-    return choose.plan((_candidate(r) for r in model_records()), load, price)
-
-
-def _candidate(record: ModelRecord) -> choose.Candidate:
-    """A record with the ladder of quantisations; a natively 4-bit model is offered as it is published."""
-    from gyakusan.core import recipe
-    from gyakusan.models.assemble import plain
-
-    native = record.quantization not in choose.LADDER
-    ladder = (record.quantization,) if native else choose.LADDER
-    at = cache(partial(recipe.apply, model=plain(record)))
-    return choose.Candidate(record.name, record.trained_context, ladder, at)

@@ -54,7 +54,7 @@ def test_qwen_weighs_what_the_registry_lists(tag: str, size: float) -> None:
 
 def test_the_contract(run: Any) -> None:
     got = answer(run, *GPT_OSS)
-    assert set(got) == {"model", "engine", "settings", "load", "devices", "fits", "notes"}
+    assert set(got) == {"model", "engine", "settings", "load", "devices", "fits", "notes", "pace", "quality"}
     assert set(got["model"]) == {
         *("name", "architecture", "parameters", "active_parameters", "quantization", "trained_context", "source")
     }
@@ -98,12 +98,50 @@ def test_the_largest_context_fits_and_one_page_more_does_not(run: Any) -> None:
 
 
 def test_plan_offers_only_what_fits(run: Any) -> None:
-    got = answer(run, "plan", "--device", "RTX 4090", "--users", "2", "--context", "8k")
-    names = [p["model"] for p in got["plans"]]
-    assert "qwen2.5-32b" in names
-    assert "llama3.1-405b" not in names
+    got = answer(run, "plan", "--device", "RTX 4090", "--users", "2", "--context", "8k", "--all")
+    fitting = {p["model"] for p in got["frontier"]} | {p["model"] for p in got["plans"]}
+    assert "llama3.1-405b" not in fitting
     assert "llama3.1-405b" in [e["model"] for e in got["excluded"]]
     assert all(p["memory"]["fits"] and p["left"] >= 0 for p in got["plans"])
+    keys = {
+        "role",
+        "model",
+        "quantization",
+        "engine",
+        "machine",
+        "settings",
+        "command",
+        "memory",
+        "pace",
+        "quality",
+        "price",
+        "binds",
+    }
+    assert all(keys <= p.keys() for p in got["plans"])
+    assert (got["question"]["users"], got["question"]["usual"]["prompt"]) == (2, 1000)
+
+
+def test_plan_reads_a_file_and_options_win(run: Any, tmp_path: Path) -> None:
+    file = tmp_path / "office.toml"
+    file.write_text('device = "RTX 3060 12GB"\nusers = 3\n')
+    assert answer(run, "plan", str(file), "--users", "1")["question"]["users"] == 1
+    code, out, _ = run("plan", str(file), "--csv")
+    assert code == 0
+    assert out.startswith("model,quantization,engine,machine")
+    file.write_text("userz = 3\n")
+    code, _, err = run("plan", str(file))
+    assert code == 2
+    assert "userz" in err
+    assert run("plan", str(tmp_path / "missing.toml"))[0] == 3
+
+
+def test_plan_says_why_not(run: Any) -> None:
+    got = answer(run, "plan", "--device", "RTX 3060 12GB", "--why-not", "Qwen3-32B")
+    assert got["why_not"]["name"] == "qwen3-32b"
+    assert "short by" in " ".join(got["why_not"]["reasons"])
+    code, out, _ = run("plan", "--memory", "8GiB", "--context", "10000000")
+    assert code == 1
+    assert "there is an answer" in " ".join(out.split())
 
 
 def test_detect_sees_this_computer(run: Any) -> None:

@@ -9,13 +9,12 @@ import dataclasses
 import re
 import tomllib
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from gyakusan.catalog import devices, models, tags
-from gyakusan.catalog.names import spoken
-from gyakusan.catalog.records import DATA, Entry, bad_record, entries, scan
+from gyakusan.catalog import devices, models, origins, rates, rules, tags
+from gyakusan.catalog.records import DATA, Entry, bad_record, broken, entries, scan
 from gyakusan.core.machine import Price
 from gyakusan.errors import BadRecord
 
@@ -25,22 +24,23 @@ RECORDS: dict[str, type] = {
     "model": models.ModelRecord,
     "tags": tags.TagsRecord,
     "base": tags.BaseRecord,
+    "rate": rates.RateRecord,
+    "source": origins.SourceRecord,
 }
-
-_DATE = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?")
 
 
 def check(data: Path = DATA) -> int:
     """The number of records. Raises BadRecord for the first that breaks a rule."""
-    files = sorted(data.rglob("*.toml"))
+    return check_files(sorted(data.rglob("*.toml")))
+
+
+def check_files(files: Iterable[Path], beside: Iterable[Entry] = ()) -> int:
+    """The number of records in `files`. beside: what else there is, whose names must not be used again. Raises BadRecord."""
+    files = tuple(files)
     count = sum(check_file(file) for file in files)
     every = [e for file in files for e in scan(file)]
-    _unique(_spoken_devices(every))
-    _unique((models.key(n), e) for e in every if e.kind == "model" for n in e.names)
-    known = {e.name for e in every if e.kind == "device"}
-    for entry in every:
-        if entry.kind == "machine" and entry.table()["device"] not in known:
-            raise bad_record(entry.file, entry.name, f"no device is called {entry.table()['device']!r}")
+    _unique([*beside, *every])
+    _referred(every, [*beside, *every])
     return count
 
 
@@ -48,23 +48,40 @@ def check_file(file: Path) -> int:
     """The number of records in one file. Raises BadRecord."""
     import msgspec
 
+    found = scan(file)
+    tables = _tables(file)
+    rows = [(kind, row) for kind, read in tables.items() if kind != "schema" for row in read]
+    if sorted((k, r.get("name")) for k, r in rows) != sorted((e.kind, e.name) for e in found):
+        raise bad_record(file, "", 'every record begins with [[kind]] and has a line of the form name = "..."')
+    for entry in found:
+        row = entry.table()
+        try:
+            msgspec.convert(row, strict(RECORDS[entry.kind]))
+        except msgspec.ValidationError as error:
+            raise broken(entry, rules.explained(row, str(error)), rules.field_of(str(error))) from error
+        _seen(entry, row)
+        for problem, field in rules.problems(entry.kind, row):
+            raise broken(entry, problem, field)
+    return len(rows)
+
+
+def _tables(file: Path) -> dict[str, Any]:
     try:
         tables = tomllib.loads(file.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise bad_record(file, "", str(error)) from error
-    if set(tables) - set(RECORDS):
-        raise bad_record(file, "", f"unknown tables {sorted(set(tables) - set(RECORDS))}")
-    rows = [(kind, row) for kind, found in tables.items() for row in found]
-    for kind, row in rows:
-        try:
-            msgspec.convert(row, strict(RECORDS[kind]))
-        except msgspec.ValidationError as error:
-            raise bad_record(file, str(row.get("name", "?")), str(error)) from error
-        _facts(file, row)
-    read = [(row["name"], row.get("aliases", []), row.get("sizes_gib", [])) for _, row in rows]
-    if read != [(e.name, list(e.aliases), list(e.sizes)) for e in scan(file)]:
-        raise bad_record(file, "", "a record's name, aliases and sizes_gib must each stand on a line of their own")
-    return len(rows)
+        line = re.search(r"at line (\d+)", str(error))
+        raise bad_record(file, "", str(error), int(line[1]) if line else 1) from error
+    unknown = sorted(set(tables) - set(RECORDS) - {"schema"})
+    if unknown:
+        raise bad_record(file, "", f"unknown tables {unknown}; known are {sorted(RECORDS)}")
+    return tables
+
+
+def _seen(entry: Entry, row: typing.Mapping[str, Any]) -> None:
+    """Raises BadRecord if a lookup, which reads only lines, would see something else."""
+    read = (row["name"], list(row.get("aliases", [])), list(row.get("sizes_gib", [])))
+    if read != (entry.name, list(entry.aliases), list(entry.sizes)):
+        raise broken(entry, "a record's name, aliases and sizes_gib must each stand on a line of their own")
 
 
 def strict(cls: type) -> Any:
@@ -84,37 +101,33 @@ def strict(cls: type) -> Any:
     return msgspec.defstruct(cls.__name__, fields, forbid_unknown_fields=True, kw_only=True)
 
 
-def _facts(file: Path, row: dict[str, Any]) -> None:
-    """Figures that no device has, dates that are none, a source that is missing. Raises BadRecord."""
-    name = row["name"]
-    wrong = [k for k in ("bandwidth_gb_s", "power_w", "memory_mib", "parameters", "tensors") if row.get(k, 1) <= 0]
-    wrong += [k for k in ("checked", "released") if not _DATE.fullmatch(row.get(k, "2026-01-01"))]
-    wrong += [k for k in ("source",) if not row[k].strip()]
-    wrong += ["sizes_gib"] * (min(row.get("sizes_gib", [1]), default=0) < 1)
-    wrong += ["memory_source"] * (bool(row.get("memory_mib")) != bool(row.get("memory_source")))
-    wrong += ["memory_mib"] * ("memory_mib" in row and len(row["sizes_gib"]) != 1)
-    wrong += ["rule"] * (row.get("kind") == "unified" and not row.get("rule"))
-    for price in row.get("prices", ()):
-        good = price["amount"] > 0 and re.fullmatch("[A-Z]{3}", price["currency"]) and price["source"].strip()
-        wrong += ["prices"] * (not good or not _DATE.fullmatch(price["date"]))
-    if wrong:
-        raise bad_record(file, name, f"{', '.join(dict.fromkeys(wrong))} cannot be right")
+def _referred(mine: Iterable[Entry], every: Iterable[Entry]) -> None:
+    """Raises BadRecord for a name of another record that nothing has."""
+    known = {(e.kind, key) for e in every for key in (*e.names, *e.keys)}
+    for entry in mine:
+        row = entry.table()
+        for kind, field in (("device", "device"), ("device", "cpu"), ("model", "like"), ("model", "derived_from")):
+            name = row.get(field)
+            if isinstance(name, str) and name and (kind, name) not in known:
+                raise broken(entry, f"no {kind} is called {name!r}", field)
 
 
-def _spoken_devices(every: list[Entry]) -> Iterator[tuple[str, Entry]]:
-    """Devices and computers are told apart by key and size."""
+def _named(every: Iterable[Entry]) -> Iterator[tuple[str, Entry]]:
+    """Devices and computers are told apart by key and size, everything else by key and kind."""
     for entry in every:
-        for size in entry.sizes:
-            for key in {spoken(n).key for n in entry.names}:
-                yield f"{key} {size} GiB", entry
+        for key in entry.keys:
+            if entry.kind in ("device", "machine"):
+                yield from ((f"{key} {size} GiB", entry) for size in entry.sizes)
+            else:
+                yield f"{key}" if entry.kind == "model" else f"{entry.kind} {key}", entry
 
 
-def _unique(names: typing.Iterable[tuple[str, Entry]]) -> None:
+def _unique(every: Iterable[Entry]) -> None:
     seen: dict[str, Entry] = {}
-    for key, entry in names:
+    for key, entry in _named(every):
         other = seen.setdefault(key, entry)
         if other is not entry:
-            raise bad_record(entry.file, entry.name, f"{key!r} also means {other.name!r} in {other.file.name}")
+            raise broken(entry, f"{key!r} also means {other.name!r} in {other.file.name}, line {other.line}", "name")
 
 
 if __name__ == "__main__":

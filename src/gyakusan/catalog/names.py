@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 _WORD = re.compile(r"[a-z]+|\d+(?:\.\d+)?|\+|[^\x00-\x7f]+")
@@ -35,3 +36,21 @@ def spoken(text: str) -> Spoken:
 def squeezed(text: str) -> str:
     """A model's name without case, spaces and punctuation but the dot: "gpt-oss 20b", "GPT-OSS:20B" -> "gptoss20b"."""
     return re.sub(r"[^a-z0-9.]+", "", text[:200].casefold())
+
+
+_TAIL = re.compile(r"(?:instruct|chat|it|gguf|latest)+$")
+
+
+def model_key(text: str) -> str:
+    """What names one model. Repository ids keep their owner; other names lose what does not tell models apart."""
+    if "/" in text:
+        return text.strip().casefold()[:200]
+    plain = squeezed(text)
+    return _TAIL.sub("", plain) or plain
+
+
+def keys(kind: str, names: Iterable[str]) -> tuple[str, ...]:
+    """What finds a record of `kind` that goes by `names`."""
+    if kind in ("device", "machine"):
+        return tuple(dict.fromkeys(spoken(n).key for n in names))
+    return tuple(dict.fromkeys(model_key(n) if kind == "model" else n for n in names))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, Literal
 
-from gyakusan.catalog.records import Entry, bad_record, entries
+from gyakusan.catalog.records import Entry, broken, entries
 from gyakusan.core.machine import Basis
 from gyakusan.errors import UnknownName
 
@@ -84,6 +84,12 @@ def names() -> tuple[str, ...]:
     return tuple(f"{e.name}:{tag}" for e in _index("tags").values() for tag in _record(e).tags)
 
 
+def of_model(model: str) -> tuple[str, ...]:
+    """Every NAME:TAG that is the model of that name."""
+    every = ((e.name, tag, made) for e in _index("tags").values() for tag, made in _record(e).tags.items())
+    return tuple(f"{name}:{tag}" for name, tag, made in every if made.model == model)
+
+
 def base(name: str) -> BaseRecord | None:
     """The base of that name, None if there is none."""
     entry = _index("base").get(name)
@@ -130,4 +136,4 @@ def _record(entry: Entry) -> TagsRecord:
         tags = {name: _made(tag) for name, tag in fields.pop("tags", {}).items()}
         return TagsRecord(**fields, tags=tags)
     except (TypeError, AttributeError) as error:
-        raise bad_record(entry.file, entry.name, str(error)) from error
+        raise broken(entry, str(error)) from error

@@ -15,13 +15,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     asked, rest = _language(arguments)
     language = choose(asked)
-    os.environ["GYAKUSAN_LANG"] = language
     if rest == ["--version"]:  # scripts ask often: answered without the command-line library
         print(__version__)
         return 0
     from gyakusan.cli.app import run
 
-    return run(rest, language)
+    before = os.environ.get("GYAKUSAN_LANG")
+    os.environ["GYAKUSAN_LANG"] = language
+    try:
+        return run(rest, language)
+    finally:
+        if before is None:
+            del os.environ["GYAKUSAN_LANG"]
+        else:
+            os.environ["GYAKUSAN_LANG"] = before
 
 
 def _language(arguments: list[str]) -> tuple[str | None, list[str]]:

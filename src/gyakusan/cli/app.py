@@ -17,10 +17,13 @@ from gyakusan.text import Language, tell
 
 COMMANDS = {
     "inspect": "What a model needs, and why.",
+    "compare": "Devices and models side by side, with charts.",
     "plan": "From hardware and people back to the models that fit.",
     "detect": "What this computer offers.",
     "serve": "Start the planned endpoint and check the prediction.",
+    "catalog": "Facts and their sources; your own records.",
     "demo": "All of it in a minute, with a small model.",
+    "accuracy": "How right we are, from recorded truth.",
 }
 ABOUT = "From the memory of a GPU backwards to the model, quantisation and settings that fit."
 

@@ -44,10 +44,9 @@ def _head(screen: Console, language: Language, number: int, text: str) -> None:
 
 def _plan(screen: Console, language: Language) -> None:
     from gyakusan import api
-    from gyakusan.show.plan import table
+    from gyakusan.show.plan import screen as plans
 
-    load, machine = Load(USERS, 8192), api.machine_for(None, None)
-    screen.print(table(api.plans(machine, load, {}), machine, load, language, 6))
+    screen.print(plans(api.plan(users=USERS, context=8192), language))
 
 
 def _serve(screen: Console, language: Language) -> int:

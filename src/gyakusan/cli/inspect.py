@@ -68,11 +68,18 @@ def _one(asked: Question, dry: tuple[tuple[Compared, ...], Dry] | None, why: boo
         from gyakusan.show.document import document, refused
 
         found = {} if dry is None else {"exact": _exact_document(*dry)}
-        write_json({**document(asked.ledger, language), **refused(refusals, language), **found})
+        from gyakusan.show.judged import document as judged
+
+        answer = {**document(asked.ledger, language), **judged(asked.judged)}
+        write_json({**answer, **refused(refusals, language), **found})
     else:
         from gyakusan.show.ledger import ledger
 
         parts = [ledger(asked.ledger, asked.limits(), language, why=why, refusals=refusals)]
+        if not refusals:
+            from gyakusan.show.judged import lines
+
+            parts.append(lines(asked.judged, language))
         if dry is not None:
             from gyakusan.show.exact import comparison
 

@@ -1,41 +1,153 @@
-"""gyakusan plan: from hardware and people back to the models that fit."""
+"""gyakusan plan: from a machine or a budget and from people back to model, quantisation, engine and settings."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
-from gyakusan.cli.options import Output, People, Server, Where, _
+from gyakusan.cli.options import Output, Where, _
 from gyakusan.cli.writing import draw, write_json
+from gyakusan.errors import SourceError
 
-app = App(name="plan", help="From hardware and people back to the models that fit.", help_format="plaintext")
+if TYPE_CHECKING:
+    from gyakusan.planning.question import Question
+
+app = App(name="plan", help="From a machine or a budget and people back to the best endpoint.", help_format="plaintext")
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """Who asks what. None: the default of the question."""
+
+    users: Annotated[str | None, Parameter(help=_("People served at the same time; 1 if not said."))] = None
+    context: Annotated[str | None, Parameter(help=_("Tokens for each user, prompt and answer together, e.g. 32k."))] = (
+        None
+    )
+    prompt: Annotated[str | None, Parameter(help=_("Tokens of a prompt; the task's if not said."))] = None
+    answer: Annotated[str | None, Parameter(help=_("Tokens of an answer; the task's if not said."))] = None
+    task: Annotated[
+        Literal["chat", "coding", "rag", "agents", "translation"] | None,
+        Parameter(help=_("What people do; sets lengths and which quality counts.")),
+    ] = None
+    language: Annotated[Literal["en", "ja"] | None, Parameter(help=_("The language that people write."))] = None
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What must hold."""
+
+    budget: Annotated[str | None, Parameter(help=_("Money for a machine, e.g. 1000000JPY or 3000USD."))] = None
+    computer: Annotated[str | None, Parameter(help=_("Price of the computer around graphics cards."))] = None
+    rates: Annotated[str | None, Parameter(help=_("Yen for one unit of a currency, e.g. USD=155,EUR=180."))] = None
+    power: Annotated[str | None, Parameter(help=_("Watts that the devices may draw."))] = None
+    count: Annotated[str | None, Parameter(help=_("Cards in one machine, at most."))] = None
+    os: Annotated[Literal["any", "linux", "windows", "macos"] | None, Parameter(help=_("Operating system."))] = None
+    brand: Annotated[str | None, Parameter(help=_("Maker of the device, e.g. NVIDIA."))] = None
+    used: Annotated[bool | None, Parameter(help=_("Second-hand prices count, too."), negative="")] = None
+    enterprise: Annotated[bool | None, Parameter(help=_("Cards for data centres count."))] = None
+    speed: Annotated[str | None, Parameter(help=_("Answer tokens a second for each user, at least."))] = None
+    first: Annotated[str | None, Parameter(help=_("Seconds until the first token, at most."))] = None
+    quality: Annotated[str | None, Parameter(help=_("Quality in points, at least (Llama 3.1 8B: 35)."))] = None
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What is liked better."""
+
+    prefer: Annotated[
+        Literal["balanced", "quality", "speed", "price"] | None, Parameter(help=_("What counts most."))
+    ] = None
+    engine: Annotated[str | None, Parameter(help=_("llama.cpp, ollama, vllm or mlx; several by commas."))] = None
+    kv_type: Annotated[str | None, Parameter(help=_("Types of the KV cache to try: f16, q8_0."))] = None
+    licenses: Annotated[str | None, Parameter(help=_("Licences, e.g. apache-2.0 or permissive."))] = None
+    families: Annotated[str | None, Parameter(help=_("Only models whose name begins so."))] = None
+    without: Annotated[str | None, Parameter(help=_("No models whose name begins so."))] = None
+    model: Annotated[str | None, Parameter(help=_("The machines for this model."))] = None
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class Views:
+    """What is shown besides."""
+
+    show_all: Annotated[
+        bool,
+        Parameter(name="--all", help=_("Also everything that nothing dominates, and what was left out."), negative=""),
+    ] = False
+    csv: Annotated[bool, Parameter(help=_("CSV of everything that nothing dominates."), negative="")] = False
+    why_not: Annotated[str | None, Parameter(help=_("Why this model, engine or device is not in the answer."))] = None
 
 
 @app.default
 def plan(
+    file: Annotated[Path | None, Parameter(help=_("A question in TOML or JSON; options win over it."))] = None,
     *,
-    show_all: Annotated[
-        bool, Parameter(name="--all", help=_("List everything, also what does not fit."), negative="")
-    ] = False,
-    people: People = People(),
+    needs: Needs = Needs(),
     where: Where = Where(),
-    server: Server = Server(),
+    limits: Limits = Limits(),
+    wishes: Wishes = Wishes(),
+    views: Views = Views(),
     output: Output = Output(),
 ) -> int:
-    from gyakusan import api
+    with _uncollected():
+        return _answered(_asked(file, needs, where, limits, wishes), views, output)
 
-    machine, load = api.machine_for(where.device, where.memory, where.reserve), people.load(0)
-    plans = api.plans(machine, load, server.changes())
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without garbage collection: thousands of records are read and all of them stay, looking for waste costs a tenth."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def _answered(asked: Question, views: Views, output: Output) -> int:
+    from gyakusan.planning.answer import answer
+    from gyakusan.planning.whynot import why_not
+
+    found = answer(asked)
+    why = None if views.why_not is None else why_not(found, views.why_not)
+    from gyakusan.show import plan as show
+
     if output.json:
-        from gyakusan.show.plan import document
-
-        write_json(document(plans, output.language))
+        write_json(show.document(found, output.language, why, everything=views.show_all))
+    elif views.csv:
+        print(show.comma_separated(found), end="")
     else:
-        from gyakusan.show.plan import excluded, table
+        parts = [show.screen(found, output.language)]
+        parts += [show.listing(found, output.language)] if views.show_all else []
+        parts += [] if why is None else [show.reasons(why, output.language)]
+        draw(*parts, output=output)
+    return 0 if found.plans else 1
 
-        most = len(plans.choices) if show_all else 15
-        draw(table(plans, machine, load, output.language, most), output=output)
-        if show_all:
-            draw(excluded(plans, output.language), output=output)
-    return 0 if plans.choices else 1
+
+def _asked(file: Path | None, needs: Needs, where: Where, limits: Limits, wishes: Wishes) -> Question:
+    """The question of the file, with what the options say."""
+    from gyakusan.planning.question import from_values, values_of
+
+    given: dict[str, Any] = {**asdict(needs), **asdict(where), **asdict(limits), **asdict(wishes)}
+    given["engines"], given["kv"] = given.pop("engine"), given.pop("kv_type")
+    said = {} if file is None else values_of(_text(file), file.name)
+    return from_values({**said, **{k: v for k, v in given.items() if v is not None}})
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        problem = getattr(error, "strerror", None) or str(error)
+        raise SourceError(
+            "{file} cannot be read: {problem}", file=str(file), problem=problem, mend="Name a file of TOML or JSON."
+        ) from error

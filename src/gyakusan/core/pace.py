@@ -15,9 +15,10 @@ from gyakusan.core.traffic import share
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What one model asks of a device. dense, experts: weights [B]; count, used: experts; layers; mixed, recurrent:
-    shares of the layers; width [values]; matrices, output, routed [values] (see core.traffic.Traffic);
-    cache: keys and values of one conversation [B]; attend: attention of one new token [FLOP]; state: of one conversation [B].
+    """What one model asks of a device. dense, experts: weights [B]; count, used: experts; layers; mixed, recurrent: shares
+
+    of the layers; width [values]; matrices, output, routed [values] (see core.traffic.Traffic); cache: keys and values of
+    one conversation [B]; attend: attention of one new token [FLOP]; state: of one conversation [B].
     """
 
     dense: Number
@@ -39,9 +40,11 @@ class Work:
 @dataclass(frozen=True, slots=True)
 class Device:
     """bandwidth [B/s]; decode, prefill: peak rates of the arithmetic that is used there [FLOP/s]; half: of 16-bit
-    attention [FLOP/s]; parallel: devices that share every layer; fast: 1 if NVLink joins them;
-    small: 1 if kernels for few rows differ from those for many (llama.cpp); stages: devices that hold one part of the
-    layers each, and work at several pieces of a prompt at once (llama.cpp's layer split)."""
+
+    attention [FLOP/s]; parallel: devices that share every layer; fast: 1 if NVLink joins them; small: 1 if kernels for
+    few rows differ from those for many (llama.cpp); stages: devices that hold one part of the layers each, and work at
+    several pieces of a prompt at once (llama.cpp's layer split).
+    """
 
     bandwidth: Number
     decode: Number
@@ -56,10 +59,11 @@ class Device:
 @dataclass(frozen=True, slots=True)
 class Constants:
     """Fitted. Shares of the peak: weights, cache, state, compute, attend (decode); mfu, routed, stream, attention (prefill).
+
     Times [s]: layer, expert, hybrid (for each layer), fixed, sequence, chunk, start, hop. overlap: see traffic.share;
-    few, many: what 2 to 8, and more, rows cost more in llama.cpp; wire, bus: bandwidth between devices in decode and in prefill [B/s];
-    rows, rows_routed: rows at which half of the prefill rate is reached [tokens];
-    queue, busy: how much of the others' prompts a first token waits for, at the start and later; blend: how much of them a later token does.
+    few, many: what 2 to 8, and more, rows cost more in llama.cpp; wire, bus: bandwidth between devices in decode and in
+    prefill [B/s]; rows, rows_routed: rows at which half of the prefill rate is reached [tokens]; queue, busy: how much of
+    the others' prompts a first token waits for, at the start and later; blend: how much of them a later token does.
     """
 
     weights: Number = 0.76
@@ -172,7 +176,8 @@ def speculative(step: Number, draft: Number, tokens: Number, accepted: Number) -
     step: checking `tokens` drafted ones in one batch [s]; draft: making one of them [s]; accepted: chance of each.
     Expected tokens of a round: (1 - a^(n+1)) / (1 - a); Leviathan et al. 2023, equation 1.
     """
-    expected = (1 - accepted ** (tokens + 1)) / most(1 - accepted, 1e-9)
+    chance = least(accepted, 1 - 1e-6)
+    expected = (1 - chance ** (tokens + 1)) / (1 - chance)
     return (step + tokens * draft) / expected
 
 
@@ -183,7 +188,7 @@ def first_token(prefill: Number, users: Number, step: Number, answer: Number, k:
     share of the server's time, as in an M/D/1 queue (`busy`). step: of all users [s]; answer: tokens between two prompts.
     """
     others = (users - 1) / 2
-    meanwhile = least(others, (users - 1) * prefill / (most(1, answer) * step))
+    meanwhile = least(others, (users - 1) * prefill / (most(1, answer) * most(step, 1e-9)))
     return prefill * (1 + k.queue * others + k.busy * meanwhile) + where(users > 1, step, 0.0)
 
 

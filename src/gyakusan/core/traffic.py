@@ -94,13 +94,12 @@ def of(model: Model, stored: Stored | None = None) -> Traffic:
     experts = [t for t in tensors if "_exps" in t.name]
     dense = [t for t in tensors if "_exps" not in t.name and t.name not in model.tables]
     last = [t for t in tensors if t.name == ("token_embd.weight" if model.tied else "output.weight")]
-    size = (lambda t: t.bytes) if stored is None else (lambda t: t.values * _bits(t, stored) / 8)
     groups = [f for f in model.feed_forward if isinstance(f, Experts)]
     mixers = sum(len(m.layers) + len(getattr(m, "shared", ())) for m in model.memory if not isinstance(m, Indexer))
     layers = (mixers + sum(len(f.layers) for f in model.feed_forward)) / 2 or model.blocks
     return Traffic(
-        dense=sum(size(t) for t in dense) + (sum(size(t) for t in last) if model.tied else 0),
-        experts=sum(size(t) for t in experts),
+        dense=_sum(dense, stored) + (_sum(last, stored) if model.tied else 0),
+        experts=_sum(experts, stored),
         count=groups[0].count if groups else 1,
         used=groups[0].used if groups else 1,
         layers=layers,
@@ -112,6 +111,13 @@ def of(model: Model, stored: Stored | None = None) -> Traffic:
         routed=sum(t.values for t in experts),
         memory=model.memory,
     )
+
+
+def _sum(tensors: Iterable[Tensor], stored: Stored | None) -> float:
+    """Bytes as stored, or by role. [B]"""
+    if stored is None:
+        return sum(t.bytes for t in tensors)
+    return sum(t.values * _bits(t, stored) / 8 for t in tensors)
 
 
 def _loaded(model: Model) -> Iterator[Tensor]:
@@ -150,20 +156,16 @@ def scaled(traffic: Traffic, factor: float) -> Traffic:
     return dataclasses.replace(traffic, dense=traffic.dense * factor, experts=traffic.experts * factor)
 
 
+_CACHES = (("fp8", 1.0), ("int8", 1.0), ("8bit", 1.0), ("4bit", 0.53), ("int4", 0.53), ("k3v4", 0.47), ("3bit", 0.41))
+"""Bytes of a value for vLLM's and its plug-ins' cache types, scales included. [B]"""
+
+
 def cache_bytes(name: str) -> float:
     """Bytes of one value of a cache type: ggml names, vLLM's (auto, fp8, fp8_e4m3, int8...). [B]"""
     plain = name.casefold().split("/")[0]
     if plain in ("", "auto", "none", "bfloat16", "float16", "fp16"):
         return 2
-    for word, size in (
-        ("fp8", 1.0),
-        ("int8", 1.0),
-        ("8bit", 1.0),
-        ("4bit", 0.53),
-        ("3bit", 0.41),
-        ("k3v4", 0.47),
-        ("int4", 0.53),
-    ):
+    for word, size in _CACHES:
         if word in plain:
             return size
     return dtype(plain).bits / 8
@@ -211,8 +213,3 @@ def _heads(group: Memory, absorbed: bool) -> int:
             return group.key
         case Recurrent():
             return 0
-
-
-def total(memory: Iterable[Memory]) -> int:
-    """Values that one token adds to the caches of all layers, windows aside. [values]"""
-    return sum(_width(m) * len(m.layers) for m in memory)

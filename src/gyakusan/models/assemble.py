@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gyakusan.core import recipe
 from gyakusan.core.model import Model, Stored, Tensor
+from gyakusan.errors import Unsupported
 from gyakusan.models import families
 from gyakusan.models.families.metadata import Metadata
 
@@ -28,6 +29,11 @@ def from_gguf(target: str, *, remote: bool, opener: Callable[[str], Source] | No
     from gyakusan.models.sources import open as usual
 
     header = gguf.read_parts(target, opener or usual)
+    if header.metadata.get("general.architecture") == "clip":
+        raise Unsupported(
+            "{name} is a projector, the part of a model that sees or hears.", name=header.name,
+            mend="Give the model's own file, and this one as --set projector=PATH.",
+        )  # fmt: skip
     tensors = tuple(Tensor(t.name, t.shape, t.type) for t in header.tensors)
     metadata = Metadata(header.metadata, frozenset(t.name for t in tensors))
     source = header.name if remote else target  # an address as typed may hold a password

@@ -28,7 +28,14 @@ GUESSED = 60.0
 """16-bit operations for each byte of bandwidth, of a device whose arithmetic nobody wrote down. [FLOP/B]"""
 UNKNOWN = 1.5
 """Further factor of the interval where even the chip is not in our table."""
-ENGINES = {"Ollama": "ollama", "MLX-LM": "mlx", "mlx-lm": "mlx", "llamacpp": "llama.cpp", "vLLM": "vllm", "SGLang": "sglang"}
+ENGINES = {
+    "Ollama": "ollama",
+    "MLX-LM": "mlx",
+    "mlx-lm": "mlx",
+    "llamacpp": "llama.cpp",
+    "vLLM": "vllm",
+    "SGLang": "sglang",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,7 +234,19 @@ def _device(chip: Chip, said: Situation, asked: Asked) -> core.Device:
 
 
 def _work(read: Traffic, asked: Asked) -> core.Work:
-    names = ("dense", "experts", "count", "used", "layers", "mixed", "recurrent", "width", "matrices", "output", "routed")
+    names = (
+        "dense",
+        "experts",
+        "count",
+        "used",
+        "layers",
+        "mixed",
+        "recurrent",
+        "width",
+        "matrices",
+        "output",
+        "routed",
+    )
     plain: dict[str, Any] = {name: getattr(read, name) for name in names}
     return core.Work(
         **plain,
@@ -277,5 +296,10 @@ def _same(point: Point, read: Traffic, chip: Chip, said: Situation, asked: Asked
         host_bytes=0,
     )
     found = _priced(read, chip, said, there, (), corrected=False)
-    figures = {"decode": found.decode_each, "prefill": found.prefill, "ttft": found.ttft, "throughput": found.throughput}
+    figures = {
+        "decode": found.decode_each,
+        "prefill": found.prefill,
+        "ttft": found.ttft,
+        "throughput": found.throughput,
+    }
     return figures[point.kind].value

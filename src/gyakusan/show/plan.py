@@ -1,90 +1,260 @@
-"""Plans on the terminal and as JSON."""
+"""Plans on the terminal, as JSON and as CSV."""
 
 from __future__ import annotations
 
+import csv
+import io
+import shlex
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 
-from gyakusan.core.load import Load
-from gyakusan.core.machine import Machine
-from gyakusan.message import people, say
-from gyakusan.planning.choose import Choice, Plans
+from gyakusan.message import Message, say
+from gyakusan.planning.answer import Answer, every, row
+from gyakusan.planning.excluded import Excluded
+from gyakusan.planning.pace import Figure, Pace
+from gyakusan.planning.verify import Plan
+from gyakusan.planning.whynot import WhyNot
 from gyakusan.show import document as documents
+from gyakusan.show.question import question as question_line
+from gyakusan.show.question import values
 from gyakusan.show.wrapping import Text
 from gyakusan.text import Language, tell
-from gyakusan.units import GIB, format_count
+from gyakusan.units import GIB
 
-HEAD_TEXTS = ("model", "size", "quant", "weights", "KV+state", "total", "left")
-"""Sizes are parameters; everything else is GiB."""
+ROLE_TEXTS = {
+    "balanced": "balanced",
+    "best": "best answers",
+    "fastest": "fastest",
+    "cheapest": "cheapest",
+    "room": "room to grow",
+    "other": "of another family",
+}
+BINDS_TEXTS = {
+    "memory": "memory binds",
+    "bandwidth": "memory bandwidth binds",
+    "compute": "arithmetic binds",
+    "software": "the software's own steps bind",
+    "unknown": "speed is not known",
+}
+BASIS_TEXTS = {"measured": "measured", "few": "few scores", "vendor": "maker's scores", "assumed": "assumed"}
+HEAD_TEXTS = ("model", "quant", "engine", "tokens/s", "first s", "quality", "GiB")
+BOUGHT_TEXTS = ("model", "quant", "machine", "tokens/s", "quality", "JPY")
 
 
-def table(plans: Plans, machine: Machine, load: Load, language: Language, most: int) -> RenderableType:
-    """The first `most` plans, and what was left out."""
-    title = say(
-        "{machine}: {users} x {context} tokens, memory in GiB",
-        machine=machine.name,
-        users=people(load.users),
-        context=f"{load.context:,}",
-    )
-    out = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    for i, name in enumerate(HEAD_TEXTS):
-        out.add_column(tell(name, language), justify="left" if i in (0, 2) else "right", no_wrap=True)
-    for choice in plans.choices[:most]:
-        out.add_row(*_row(choice))
-    parts: list[RenderableType] = [Text(tell(title, language), style="bold"), out]
-    if not plans.choices:
-        parts[1] = Text(tell(say("Nothing of the catalogue fits."), language), style="bold red")
-    parts.append(Text(tell(_rest(plans, most), language), style="dim"))
-    parts.append(Text(tell(say("Ranked by size: speed and quality are not judged yet."), language), style="dim"))
+def screen(answer: Answer, language: Language) -> RenderableType:
+    """The question with its defaults, the plans, how each is started, and what was left out."""
+    parts: list[RenderableType] = [question_line(answer, language)]
+    if not answer.plans:
+        parts.append(Text(tell(say("No plan fits this question."), language), style="bold red"))
+        parts += [Text("  " + tell(n, language)) for n in answer.nearest]
+        return Group(*parts)
+    parts.append(_table(answer, language))
+    for plan in answer.plans:
+        parts += _details(answer, plan, language)
+    parts.append(Text(tell(_rest(answer), language), style="dim"))
     return Group(*parts)
 
 
-def _row(choice: Choice) -> tuple[str | Text, ...]:
-    ledger = choice.ledger
-    kept = ledger.of("kv_cache") + ledger.of("recurrent_state")
-    account = ledger.accounts[0]
-    return (
-        choice.name,
-        format_count(ledger.model.parameters),
-        Text(choice.quantization, style="yellow" if choice.coarse else ""),
-        *(_gib(size) for size in (account.of("weights"), kept, account.total, choice.left)),
-    )
+def _table(answer: Answer, language: Language) -> Table:
+    """The plans. Where a machine is bought, it and its price stand in place of engine and memory."""
+    bought = not answer.question.owned
+    out = _columns(BOUGHT_TEXTS if bought else HEAD_TEXTS, language)
+    for plan in answer.plans:
+        speed, first = _range(plan.pace, "decode_each"), _range(plan.pace, "ttft")
+        quality = f"{plan.score.value:.0f}±{plan.score.error:.0f}"
+        if bought:
+            price = "?" if plan.offer.price is None else f"{plan.offer.price:,.0f}"
+            out.add_row(plan.name, plan.quantization, _brief(plan.offer.machine.name), speed, quality, price)
+        else:
+            size = f"{plan.ledger.accounts[0].total / GIB:.1f}"
+            out.add_row(plan.name, plan.quantization, plan.engine, speed, first, quality, size)
+    return out
 
 
-def _gib(size: int | None) -> str:
-    return "?" if size is None else f"{size / GIB:,.1f}"
+def _columns(names: Sequence[str], language: Language) -> Table:
+    out = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for i, name in enumerate(names):
+        out.add_column(tell(name, language), justify="left" if i < 3 else "right", no_wrap=True)
+    return out
 
 
-def _rest(plans: Plans, most: int) -> Any:
+def _brief(machine: str) -> str:
+    """A name without its maker, as people say it."""
+    words = ("NVIDIA GeForce ", "NVIDIA ", "AMD Radeon ", "AMD ", "Intel ", "Apple ")
+    return next((machine.replace(w, "") for w in words if w in machine), machine)
+
+
+def _range(pace: Pace | None, name: str) -> str:
+    """A figure, and the interval that holds four of five."""
+    if pace is None:
+        return "?"
+    figure: Figure = getattr(pace, name)
+    return f"{_short(figure.value)} ({_short(figure.low)}-{_short(figure.high)})"
+
+
+def _short(value: float) -> str:
+    return f"{value:.0f}" if value >= 10 else f"{value:.1f}"
+
+
+def _details(answer: Answer, plan: Plan, language: Language) -> list[RenderableType]:
+    """What a plan is best at, what binds it, where it stands, and its command."""
+    roles = ", ".join(tell(ROLE_TEXTS[r], language) for r in plan.roles)
+    head = Text(f"{plan.name} {plan.quantization}: ", style="bold")
+    head.append(Text(roles))
+    parts: list[RenderableType] = [head]
+    parts.append(Text("  " + tell(_where(answer, plan), language), style="dim"))
+    parts.append(Text("  " + _command(plan), style="cyan"))
+    return parts
+
+
+def _where(answer: Answer, plan: Plan) -> Message:
+    """Machine, price, what binds, what quality rests on."""
+    facts = {
+        "machine": plan.offer.machine.name,
+        "binds": Message(BINDS_TEXTS[plan.binds]),
+        "basis": Message(BASIS_TEXTS[plan.mode.basis]),
+        "reasoning": say("with reasoning") if plan.mode.mode == "on" else say("without reasoning"),
+    }
+    if plan.offer.price is None:
+        return say("{machine}; {binds}; quality: {basis}, {reasoning}", **facts)
+    seen = plan.offer.seen
+    price = f"{plan.offer.price:,.0f} JPY"
     return say(
-        "{shown} of {fits} that fit; {excluded} do not (--all lists them).",
-        shown=min(most, len(plans.choices)),
-        fits=len(plans.choices),
-        excluded=len(plans.excluded),
+        "{machine}, {price} ({date}); {binds}; quality: {basis}, {reasoning}",
+        **facts,
+        price=price,
+        date=seen.date if seen else "?",
     )
 
 
-def excluded(plans: Plans, language: Language) -> RenderableType:
+def _command(plan: Plan) -> str:
+    environment = [f"{k}={shlex.quote(v)}" for k, v in plan.command.environment.items()]
+    return " ".join([*environment, shlex.join(plan.command.argv)])
+
+
+def _rest(answer: Answer) -> Message:
+    return say(
+        "{cells} combinations were priced; {models} models are left out, {machines} machines too (--all, --why-not NAME).",
+        cells=f"{answer.count:,}",
+        models=len(answer.excluded),
+        machines=len(answer.rejected),
+    )
+
+
+def listing(answer: Answer, language: Language) -> RenderableType:
+    """Everything that nothing else dominates, then what was left out, with reasons."""
+    out = _columns(HEAD_TEXTS, language)
+    for place in every(answer):
+        r = row(answer.grid, place)
+        speed, first = r["tokens_per_second"], r["first_token"]
+        out.add_row(
+            *(r["model"], r["quantization"], r["engine"]),
+            *("?" if speed is None else _short(speed), "?" if first is None else _short(first)),
+            *(f"{r['quality']:.0f}±{r['quality_error']:.0f}", f"{r['total'] / GIB:.1f}"),
+        )
+    return Group(
+        Text(tell(say("Nothing is better in everything than these:"), language), style="bold"),
+        out,
+        excluded(answer.excluded, language),
+    )
+
+
+def excluded(entries: Sequence[Excluded], language: Language) -> RenderableType:
     """Every model that is not offered, with its reason."""
     out = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=False)
-    for entry in plans.excluded:
+    for entry in entries:
         out.add_row(entry.name, Text(tell(entry.reason, language), style="dim"))
     return out
 
 
-def document(plans: Plans, language: Language) -> dict[str, Any]:
-    """The plans as plain values; each carries its whole ledger."""
-    return {
-        "plans": [
-            {
-                "model": c.name,
-                "quantization": c.quantization,
-                "left": c.left,
-                "memory": documents.document(c.ledger, language),
-            }
-            for c in plans.choices
+def reasons(found: WhyNot, language: Language) -> RenderableType:
+    """Why something is not in the answer."""
+    lines = [Text("  " + tell(r, language)) for r in found.reasons]
+    return Group(Text(tell(say("Why not {name}?", name=found.name), language), style="bold"), *lines)
+
+
+def document(
+    answer: Answer, language: Language, why: WhyNot | None = None, *, everything: bool = False
+) -> dict[str, Any]:
+    """The answer as plain values; each plan carries its whole ledger."""
+    out: dict[str, Any] = {
+        "question": values(answer.question),
+        "plans": [_plan(answer, p, language) for p in answer.plans],
+        "excluded": [{"model": e.name, "reason": tell(e.reason, language)} for e in answer.excluded],
+        "machines_excluded": [
+            {"machine": r.name, "price_jpy": r.price, "reason": tell(r.reason, language)} for r in answer.rejected
         ],
-        "excluded": [{"model": e.name, "reason": tell(e.reason, language)} for e in plans.excluded],
+        "nearest": [tell(n, language) for n in answer.nearest],
+        "rates": {"jpy": dict(answer.rates.yen), "date": answer.rates.date, "source": answer.rates.source},
+        "cells": answer.count,
     }
+    if everything:
+        out["frontier"] = [row(answer.grid, i) for i in every(answer)]
+    if why is not None:
+        out["why_not"] = {"name": why.name, "kind": why.kind, "reasons": [tell(r, language) for r in why.reasons]}
+    return out
+
+
+def _plan(answer: Answer, plan: Plan, language: Language) -> dict[str, Any]:
+    offer, mode = plan.offer, plan.mode
+    return {
+        "role": plan.roles[0],
+        "roles": list(plan.roles),
+        "model": plan.name,
+        "quantization": plan.quantization,
+        "inspect_as": plan.base,
+        "engine": plan.engine,
+        "machine": {"name": offer.machine.name, "count": offer.count, "power_w": offer.power, "owned": offer.owned},
+        "settings": documents.document(plan.ledger, language)["settings"],
+        "command": {"argv": list(plan.command.argv), "environment": dict(plan.command.environment)},
+        "memory": documents.document(plan.ledger, language),
+        "left": None if plan.left is None else int(plan.left),
+        "pace": None if plan.pace is None else _pace(plan.pace),
+        "quality": {
+            "value": round(plan.score.value, 2),
+            "error": round(plan.score.error, 2),
+            "basis": mode.basis,
+            "reasoning": mode.mode,
+            "scores": mode.count,
+        },
+        "price": _price(plan),
+        "binds": plan.binds,
+    }
+
+
+def _pace(pace: Pace) -> dict[str, Any]:
+    names = ("prefill", "decode_each", "decode_all", "throughput", "ttft", "tpot")
+    figures = {n: getattr(pace, n) for n in names}
+    shown = {n: {"value": f.value, "low": f.low, "high": f.high, "basis": f.basis} for n, f in figures.items()}
+    return {**shown, "binds": pace.binds, "measurements": len(pace.points), "chip": pace.chip}
+
+
+def _price(plan: Plan) -> dict[str, Any] | None:
+    if plan.offer.price is None:
+        return None
+    seen = plan.offer.seen
+    found = (
+        None
+        if seen is None
+        else {
+            "amount": seen.amount,
+            "currency": seen.currency,
+            "date": seen.date,
+            "source": seen.source,
+            "used": seen.used,
+        }
+    )
+    return {"jpy": round(plan.offer.price), "device": found}
+
+
+def comma_separated(answer: Answer) -> str:
+    """Everything that nothing dominates, as CSV."""
+    rows = [row(answer.grid, i) for i in every(answer)]
+    out = io.StringIO()
+    writer = csv.DictWriter(out, list(rows[0]) if rows else ["model"], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return out.getvalue()

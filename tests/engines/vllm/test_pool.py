@@ -41,7 +41,7 @@ def test_logs() -> None:
     found = vllm_accuracy.judge_logs(recorded.logs(), recorded.configs())
     assert found["n"] == 35
     assert found["refused"] == []
-    assert found["by"]["full"] == 28
+    assert found["by"]["full"] >= 28
     assert found["tokens_median_error"] < 0.05
     assert found["full_median_error"] < 0.05
     assert found["range_holds_share"] >= 0.9

@@ -19,13 +19,14 @@ DEFAULTED = {"gemma3n-e4b", "glm-4.7-flash", "glm-4.7-flash-mtp", "kimi-linear-4
     "ling-3.0-flash",
     "ling-3.0-flash-mtp",
 }
-"""Recorded configs that leave all widths to transformers' defaults: no published config.json does."""
+"""Recorded configs that leave their widths to transformers' defaults."""
 RECORDING = {
     "glm-4.5-air": {"blk.46.attn_q_norm.weight", "blk.46.attn_k_norm.weight"},
     "phi3-mini-4k": {".attn_qkv.bias"},
     "phi3-medium-4k": {".attn_qkv.bias"},
     "phi4-14b": {".attn_qkv.bias"},
     "mimo-v2-flash": {".attn_sinks.weight"},
+    "mistral-small-4-119b": {".exp_probs_b.bias"},
 }
 """Optional tensors that the recorded file has and the converter would not write: they came from asking the loader."""
 
@@ -66,7 +67,7 @@ def test_types_of_the_unquantised_file(name: str) -> None:
     assert expected == {t.name: t.type for t in families.tensors(recorded.metadata(name))}
 
 
-@pytest.mark.parametrize("name", sorted(set(CONFIGS) - DEFAULTED))
+@pytest.mark.parametrize("name", sorted(CONFIGS))
 def test_config_gives_the_model_of_the_gguf(name: str) -> None:
     actual = families.unquantized(families.convert(CONFIGS[name]["hf_config"]))
     expected = families.build(recorded.metadata(name), [Tensor(n, s, "F16") for n, s in wanted(name)])
@@ -76,10 +77,71 @@ def test_config_gives_the_model_of_the_gguf(name: str) -> None:
     assert without(name, wanted(name)) == without(name, shapes(actual.tensors))
 
 
+def test_there_are_84_configs() -> None:
+    assert len(CONFIGS) == 84
+    assert {n for n, c in CONFIGS.items() if "num_hidden_layers" not in c["hf_config"]} == DEFAULTED
+
+
+def test_defaults_are_of_a_claimed_model_type() -> None:
+    modules = set(families.model_types().values())
+    tables = [(m, getattr(m, "DEFAULTS", {})) for m in modules]
+    assert all(set(table) <= set(m.MODEL_TYPES) for m, table in tables)
+    claimed = {kind for _, table in tables for kind in table}
+    assert claimed >= {CONFIGS[n]["hf_config"]["model_type"] for n in DEFAULTED}
+
+
 @pytest.mark.parametrize("name", sorted(DEFAULTED))
-def test_config_without_widths_is_refused(name: str) -> None:
+def test_what_a_config_says_wins(name: str) -> None:
+    """Layers, width and vocabulary, also under the names that GPT-2 gave them; null is said too."""
+    config = CONFIGS[name]["hf_config"]
+    usual = families.convert({**config, "num_hidden_layers": 12, "hidden_size": 1024, "vocab_size": 999})
+    other = families.convert({**config, "n_layer": 12, "n_embd": 1024, "vocab_size": 999})
+    assert usual == other
+    extra = config.get("num_nextn_predict_layers", 0)
+    read = (usual.blocks, usual.number("embedding_length"), usual.number("vocab_size"))
+    assert read == (12 + extra, 1024, 999)
+    with pytest.raises(Malformed, match="hidden_size is missing"):
+        families.convert({**config, "hidden_size": None})
+
+
+@pytest.mark.parametrize("name", ["glm-4.7-flash", "kimi-linear-48b", "laguna-xs-2.1", "ling-3.0-flash"])
+@pytest.mark.parametrize("key", ["num_local_experts", "num_experts", "n_routed_experts"])
+def test_experts_are_counted_under_any_name(name: str, key: str) -> None:
+    metadata = families.convert({**CONFIGS[name]["hf_config"], key: 48})
+    assert metadata.number("expert_count") == 48
+
+
+@pytest.mark.parametrize("bound", [None, True, "-5", float("nan"), 10**400])
+def test_the_bound_of_a_gate_is_a_number(bound: Any) -> None:
+    with pytest.raises(Malformed, match="kda_lower_bound"):
+        families.convert({**CONFIGS["ling-3.0-flash"]["hf_config"], "kda_lower_bound": bound})
+
+
+def test_null_is_said() -> None:
+    config = {**CONFIGS["glm-4.7-flash"]["hf_config"], "q_lora_rank": None}
+    assert families.convert(config).number("attention.q_lora_rank") == 0
+
+
+def test_laguna_without_windows() -> None:
+    """A class default of 512 must not give windows to a model whose layers are all full."""
+    config = CONFIGS["laguna-xs-2.1"]["hf_config"]
+    windowed = families.unquantized(families.convert(config)).memory
+    assert [(len(g.layers), g.window) for g in windowed if isinstance(g, Attention)] == [(10, None), (30, 512)]
+    for types in (None, ["full_attention"] * 40):
+        full = families.unquantized(families.convert({**config, "layer_types": types})).memory
+        assert all(isinstance(g, Attention) and g.window is None for g in full)
+
+
+def test_text_of_a_larger_model_has_defaults() -> None:
+    text = families.convert(CONFIGS["mistral-small-4-119b"]["hf_config"])
+    assert families.convert({"model_type": "mistral3", "text_config": {"model_type": "mistral4"}}) == text
+    assert families.convert({"model_type": "gemma3n", "text_config": {}}).blocks == 35
+
+
+def test_config_without_widths_is_refused() -> None:
+    """Where no class defaults are known, what is absent is missing."""
     with pytest.raises(Malformed, match="num_hidden_layers is missing"):
-        families.convert(CONFIGS[name]["hf_config"])
+        families.convert({"model_type": "deepseek_v3"})
 
 
 def test_language_part_of_a_config() -> None:

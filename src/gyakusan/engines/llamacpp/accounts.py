@@ -15,7 +15,7 @@ from gyakusan.engines.llamacpp.fit import NO_PIPELINE
 from gyakusan.engines.llamacpp.placement import HOST, Placement, place
 from gyakusan.engines.llamacpp.scratch_roles import Made
 from gyakusan.engines.llamacpp.settings import Settings
-from gyakusan.engines.llamacpp.weights import block, stored
+from gyakusan.engines.llamacpp.weights import block, lazily, stored
 from gyakusan.message import Message, say
 
 
@@ -91,7 +91,7 @@ def _gpu_lines(model: Model, settings: Settings, placement: Placement, gpu: int,
         *((lines.weights(held, model, here),) if here else ()),
         *lines.context(_groups(model, settings, placement, gpu), settings),
         scratch_line(made),
-        overhead.cuda(),
+        overhead.driver(settings.driver),
     )
 
 
@@ -105,7 +105,7 @@ def _host_lines(model: Model, settings: Settings, placement: Placement, made: Ma
     here = [t for t, d in split.homes(model, settings, placement) if d == HOST]
     tables = [t for t in here if block(t.name) < 0]
     return (
-        lines.table(sum(stored(t, "cpu") for t in tables)),
+        *lines.tables(sum(stored(t, "cpu") for t in tables), lazily(model, settings)),
         *_kept([t for t in here if block(t.name) >= 0], model),
         *lines.context(_groups(model, settings, placement, HOST), settings),
         scratch_line(made),

@@ -12,11 +12,9 @@ from gyakusan.core.broadcast import Number, ceil_div, least, most, round_up
 from gyakusan.core.cache import Padding, padded
 from gyakusan.core.dtypes import DType, dtype
 from gyakusan.core.model import Attention, Compressed, Indexer, Latent, Memory, Model, Recurrent
+from gyakusan.engines.llamacpp.drivers import PADDING
 from gyakusan.engines.llamacpp.settings import Settings
 from gyakusan.errors import BadSetting
-
-PADDING = {"cpu": Padding(32, 1), "cuda": Padding(128, 512)}
-"""ggml-cpu: TENSOR_ALIGNMENT; ggml-cuda.cu: buffer type's get_alignment, and MATRIX_ROW_PADDING in get_alloc_size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +32,7 @@ def groups(model: Model, settings: Settings) -> tuple[CacheGroup, ...]:
     key, value = dtype(settings.key_type), dtype(settings.value_type)
     _divisible(model, key, value)
     widest = None if settings.flash else _widest(model)
-    padding = PADDING[settings.backend]
+    padding = PADDING[settings.stores]
     return tuple(_group(m, settings, key, value, padding, widest) for m in model.memory)
 
 

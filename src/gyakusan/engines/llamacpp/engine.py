@@ -12,7 +12,7 @@ from gyakusan.core.load import Load
 from gyakusan.core.machine import Machine
 from gyakusan.core.model import Model
 from gyakusan.engines.base import Command
-from gyakusan.engines.llamacpp import launch, log
+from gyakusan.engines.llamacpp import beside, drivers, launch, log
 from gyakusan.engines.llamacpp.accounts import free
 from gyakusan.engines.llamacpp.fit import balanced, fit
 from gyakusan.engines.llamacpp.ledger import ledger as _ledger
@@ -41,13 +41,15 @@ def settings(model: Model, load: Load, machine: Machine, **changes: Any) -> Sett
             raise unknown(say("setting"), name, known)
     backend = "cuda" if machine.gpus else "cpu"
     layers: dict[str, Any] = {"split_mode": "layer"} if len(machine.gpus) > 1 else {}
-    chosen = replace(for_load(load), **{"backend": backend, "simd": machine.simd, **layers, **changes})
+    here: dict[str, Any] = {"backend": backend, "simd": machine.simd, "driver": drivers.of(machine)}
+    chosen = replace(for_load(load), **{**here, **layers, **changes})
+    chosen = beside.came(model, chosen)
     return chosen if chosen.backend == "cpu" or not machine.gpus else _placed(model, machine, chosen, changes)
 
 
 def _placed(model: Model, machine: Machine, chosen: Settings, changes: dict[str, Any]) -> Settings:
     """`chosen` with the best placement if that was asked for, and with the split said in units."""
-    sizes = free(machine.gpus)
+    sizes = _left(model, machine, chosen)
     countable = not is_array(chosen.context, chosen.slots, chosen.batch, chosen.ubatch)
     if chosen.fit and countable and machine.gpus[0].usable is not None:
         chosen = fit(model, chosen, sizes)
@@ -57,6 +59,17 @@ def _placed(model: Model, machine: Machine, chosen: Settings, changes: dict[str,
         return chosen
     counts = place(model.blocks, chosen, sizes).counts()
     return replace(chosen, tensor_split=tuple(float(c) for c in counts)) if any(counts) else chosen
+
+
+def _left(model: Model, machine: Machine, chosen: Settings) -> tuple[int, ...]:
+    """What the model itself may take of each GPU: what is loaded beside it takes its share first. [B]"""
+    sizes = free(machine.gpus)
+    bare = replace(chosen, projector=None, lora=(), draft="", mtp=False)
+    if bare == chosen or is_array(chosen.context, chosen.slots, chosen.ubatch) or machine.gpus[0].usable is None:
+        return sizes
+    load = Load(int(chosen.slots), int(chosen.context))
+    both = (_ledger(model, load, machine, replace(s, fit=False)).accounts for s in (chosen, bare))
+    return tuple(max(1, f - int(a.high - b.high)) for f, a, b in zip(sizes, *both, strict=False))
 
 
 def refusals(model: Model, machine: Machine, settings: Settings) -> tuple[Message, ...]:

@@ -92,9 +92,8 @@ class _Question:
         sizes = [0] * (self.model.blocks + 1)
         for tensor, device in split.homes(self.model, everything, alone):
             if device != HOST:
-                sizes[min(block(tensor.name), self.model.blocks) if block(tensor.name) >= 0 else -1] += stored(
-                    tensor, "cuda"
-                )
+                unit = min(block(tensor.name), self.model.blocks) if block(tensor.name) >= 0 else -1
+                sizes[unit] += stored(tensor, settings.driver)
         for held in split.groups(self.model, everything, alone):
             for layer in held.memory.layers if settings.offload_kv else ():
                 sizes[layer] += int(held.group.bytes) // len(held.memory.layers)
@@ -173,7 +172,7 @@ class _Question:
         spare = self.spare(base)
         if min(spare) < 0:
             return None
-        placement, pieces = self.placed(base), _pieces(self.model)
+        placement, pieces = self.placed(base), _pieces(self.model, base.driver)
         lean = tuple(r - s for r, s in zip(self.room(base), spare, strict=True))
         best = base
         tried: set[tuple[int, ...]] = set()
@@ -231,13 +230,13 @@ def _divisions(full: Sequence[int], lean: Sequence[int], room: Sequence[int]) ->
     yield tuple(int(c) for c in shared(lean, room))
 
 
-def _pieces(model: Model) -> dict[int, dict[str, int]]:
+def _pieces(model: Model, driver: str) -> dict[int, dict[str, int]]:
     """Expert tensors of each block and what a GPU needs for them. [B]"""
     found: dict[int, dict[str, int]] = {}
     last = model.loaded if model.loaded >= 0 else model.blocks
     for tensor in model.tensors:
         if EXPERTS in tensor.name and tensor.name.endswith("weight") and 0 <= block(tensor.name) < last:
-            found.setdefault(block(tensor.name), {})[tensor.name] = stored(tensor, "cuda")
+            found.setdefault(block(tensor.name), {})[tensor.name] = stored(tensor, driver)
     return found
 
 

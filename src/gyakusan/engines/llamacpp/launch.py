@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
+from dataclasses import replace
 from os.path import abspath
 from pathlib import Path
 from typing import TypeAlias
@@ -52,9 +53,31 @@ def arguments(
     flags += ["--log-verbosity", str(VERBOSITY), "--fit", "off"]
     flags += _CPU_FLAGS if settings.backend == "cpu" else _placing(settings)
     flags += _memory(settings)
+    flags += _beside(settings)
     for flag, value in (("--alias", _plain(alias)), ("--threads", threads), ("--cors-origins", cors)):
         flags += [flag, str(value)] if value else []
     return tuple(flags)
+
+
+def _beside(settings: Settings) -> list[str]:
+    """The flags for what is loaded beside the model."""
+    flags = _projector(settings.projector or "")
+    flags += ["--lora", ",".join(abspath(path) for path in settings.lora)] if settings.lora else []
+    flags += ["--lazy-mode", settings.lazy] if settings.lazy != "auto" else []
+    flags += ["--rpc", ",".join(settings.rpc)] if settings.rpc else []
+    if not (settings.draft or settings.mtp):
+        return flags
+    if settings.draft:
+        path = settings.draft if settings.draft.endswith(".gguf") else f"{settings.draft}.gguf"
+        flags += ["--model-draft", abspath(path)]
+    kind = "draft-mtp" if settings.mtp else "draft-simple"
+    return [*flags, "--spec-type", kind, "--spec-draft-n-max", str(settings.draft_tokens)]
+
+
+def _projector(source: str) -> list[str]:
+    if "://" in source:
+        return ["--mmproj-url", source]
+    return ["--mmproj", abspath(source)] if source else []
 
 
 def _memory(settings: Settings) -> list[str]:
@@ -108,6 +131,12 @@ def fields(
     Raises BadSetting for settings that llama.cpp refuses.
     """
     check(settings)
+    if flags := _beside(replace(settings, projector=None)):
+        raise BadSetting(
+            "The server inside the xllamacpp wheel is started without {flags}.",
+            flags=" ".join(f for f in flags if f.startswith("--")),
+            mend="Put llama-server on PATH.",
+        )
     if not settings.plain:
         raise BadSetting(
             "The server inside the xllamacpp wheel is started with one GPU or none.",
@@ -116,6 +145,7 @@ def fields(
     cpu = settings.backend == "cpu"
     values: dict[str, Field] = {
         "model.path": abspath(path),
+        **({"mmproj.path": abspath(settings.projector)} if settings.projector else {}),
         "hostnames": [host],
         "port": port,
         "ui": False,

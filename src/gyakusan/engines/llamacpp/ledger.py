@@ -9,10 +9,10 @@ from gyakusan.core.load import Load
 from gyakusan.core.machine import Device, Machine, Simd
 from gyakusan.core.model import Model
 from gyakusan.engines.llamacpp import accounts as split_accounts
-from gyakusan.engines.llamacpp import cache, checkpoints, lines, overhead, repack
+from gyakusan.engines.llamacpp import beside, cache, checkpoints, lines, overhead, repack, speculation
 from gyakusan.engines.llamacpp.scratch import scratch
 from gyakusan.engines.llamacpp.settings import VERSION, Settings, check
-from gyakusan.engines.llamacpp.weights import weights
+from gyakusan.engines.llamacpp.weights import lazily, weights
 from gyakusan.errors import BadSetting
 from gyakusan.message import Message, say
 
@@ -25,21 +25,38 @@ def ledger(model: Model, load: Load, machine: Machine, settings: Settings) -> Le
     Source: llama.cpp b11434; each line's function names its own.
     """
     chosen = check(settings)
+    accounts = beside.added(model, chosen, machine, _accounts(model, chosen, machine))
+    accounts = beside.onto(
+        accounts, (*speculation.predicting(model, chosen, machine), *speculation.drafted(model, chosen))
+    )
+    if chosen.draft:
+        other, its = speculation.draft(model, chosen)
+        accounts = speculation.merged(accounts, _accounts(other, its, machine), other.name)
+    return Ledger(model, Engine("llama.cpp", VERSION), asdict(chosen), load, accounts, _notes(model, chosen, machine))
+
+
+def _accounts(model: Model, chosen: Settings, machine: Machine) -> tuple[Account, ...]:
+    """One account for each device, for one model."""
     if chosen.backend == "cpu":
         host = machine.host or (machine.gpus[0] if machine.gpus else UNKNOWN_HOST)
-        accounts: tuple[Account, ...] = (Account(host, _cpu_lines(model, chosen)),)
-    else:
-        accounts = _with_gpu(model, chosen, machine)
-    return Ledger(model, Engine("llama.cpp", VERSION), asdict(chosen), load, accounts, _notes(model, chosen, machine))
+        return (Account(host, _cpu_lines(model, chosen)),)
+    return _with_gpu(model, chosen, machine)
 
 
 def _with_gpu(model: Model, settings: Settings, machine: Machine) -> tuple[Account, ...]:
     if not machine.gpus:
         raise BadSetting("{name} has no GPU.", name=machine.name, mend="Name one with --device, or use the CPU.")
+    if len(settings.rpc) > len(machine.gpus):
+        raise BadSetting(
+            "{n} RPC workers, but {name} has {gpus} GPUs.", n=len(settings.rpc), name=machine.name,
+            gpus=len(machine.gpus), mend="Name a machine with a GPU for each worker, the workers' first.",
+        )  # fmt: skip
     if len(machine.gpus) > 1 or not settings.plain:
         return split_accounts.accounts(model, settings, machine, machine.host or UNKNOWN_HOST)
     gpu = machine.gpus[0]
     on_gpu, on_host = _gpu_lines(model, settings), _host_lines(model, settings)
+    if gpu.kind == "unified" and settings.stores == "metal" and settings.mmap:
+        return (Account(gpu, (lines.file(model, lazily(model, settings)), *on_gpu[1:], *on_host[1:])),)
     if gpu.kind == "unified":
         return (Account(gpu, on_gpu + on_host),)
     return (Account(gpu, on_gpu), Account(machine.host or UNKNOWN_HOST, on_host))
@@ -53,14 +70,14 @@ def _gpu_lines(model: Model, settings: Settings) -> tuple[Line, ...]:
         lines.weights(held.gpu, model, on_gpu),
         *lines.context(cache.groups(model, settings), settings),
         lines.scratch(made.gpu, model, settings),
-        overhead.cuda(),
+        overhead.driver(settings.driver),
     )
 
 
 def _host_lines(model: Model, settings: Settings) -> tuple[Line, ...]:
     """What stays in RAM beside a GPU: the embedding table, pinned inputs, logits, the process."""
     return (
-        lines.table(weights(model, settings).host),
+        *lines.tables(weights(model, settings).host, lazily(model, settings)),
         lines.pinned(scratch(model, settings).host),
         lines.logits(model, settings),
         overhead.process(),
@@ -85,11 +102,12 @@ def _cpu_lines(model: Model, settings: Settings) -> tuple[Line, ...]:
 def _cpu_weights(model: Model, settings: Settings) -> tuple[Line, ...]:
     """The file as mapped and the copies repacked for this CPU, or everything read once."""
     if not settings.mmap:
-        return (lines.weights(weights(model, settings).host, model),)
+        held, lazy = weights(model, settings).host, lazily(model, settings)
+        return (lines.weights(held - lazy, model), *lines.tables(lazy, lazy)[1:])
     simd: Simd = settings.simd if settings.repack else "none"
     held, copies = repack.mapped(model, simd), repack.repacked(model, simd)
     # Pages of the file that were only read to be repacked are cache: the system may drop them.
-    first = replace(lines.weights(held, model), low=held - copies)
+    first = replace(lines.weights(held, model), low=held - copies - lazily(model, settings))
     return (first, lines.repacked(copies, simd)) if copies else (first,)
 
 
@@ -99,10 +117,24 @@ def _notes(model: Model, settings: Settings, machine: Machine) -> tuple[Message,
         notes.append(
             say("The architecture {name} is not known: it was inferred from the tensors.", name=model.architecture)
         )
-    if settings.backend == "cuda" and machine.gpus and machine.gpus[0].backend not in ("cuda", "rocm"):
-        notes.append(say("{backend} is priced by CUDA's padding rules.", backend=machine.gpus[0].backend))
+    idle = _idle(settings)
+    if idle:
+        notes.append(say("{names}: given, but without effect here.", names=", ".join(idle)))
+    if settings.rpc:
+        notes.append(say("The first GPUs of the machine stand for {n} RPC workers.", n=len(settings.rpc)))
     if settings.backend != "cpu" and (len(machine.gpus) > 1 or not settings.plain):
         notes += split_accounts.notes(model, settings, machine)
     if any(d.kind == "host" and d.memory is None for d in machine.devices):
         notes.append(say("The computer's RAM is not known: it is listed, not checked."))
     return tuple(notes)
+
+
+_PLACING = ("gpu_layers", "tensor_split", "main_gpu", "n_cpu_moe", "n_cpu_ffn", "overrides", "offload_kv", "rpc", "fit")
+
+
+def _idle(settings: Settings) -> list[str]:
+    """Settings that were changed and change nothing: where a CPU holds everything, or nothing drafts."""
+    names = _PLACING if settings.backend == "cpu" else ()
+    found = [n for n in names if getattr(settings, n) != getattr(Settings, n)]
+    drafts = settings.draft or settings.mtp or settings.draft_tokens == Settings.draft_tokens
+    return found if drafts else [*found, "draft_tokens"]

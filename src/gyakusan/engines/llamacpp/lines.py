@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from gyakusan.core.broadcast import Number, is_array
@@ -11,7 +12,9 @@ from gyakusan.core.ledger import Line, LineKind
 from gyakusan.core.model import Attention, Compressed, Indexer, Latent, Memory, Model, Recurrent, Tensor
 from gyakusan.engines.llamacpp.cache import CacheGroup
 from gyakusan.engines.llamacpp.predicted import F32, output
+from gyakusan.engines.llamacpp.repack import mapped
 from gyakusan.engines.llamacpp.scratch import base, binding, spread
+from gyakusan.engines.llamacpp.scratch import scratch as _scratch
 from gyakusan.engines.llamacpp.settings import Settings
 from gyakusan.message import Message, say
 from gyakusan.units import format_bytes
@@ -36,9 +39,27 @@ def weights(size: Number, model: Model, tensors: Sequence[Tensor] | None = None)
     return Line("weights", size, "derived", reason, _mix(held))
 
 
-def table(size: Number) -> Line:
-    """The embedding table in RAM. size [B]"""
-    return Line("weights", size, "derived", say("the embedding table stays in RAM"))
+def file(model: Model, lazy: int) -> Line:
+    """A file that Metal maps, embedding table included: a tied output is the same pages. [B]
+
+    lazy: of it that need not be in memory [B].
+
+    Source: llama.cpp b11434, src/llama-model.cpp (load_tensors, buffer_from_host_ptr), llama_model_loader::get_mapping_range.
+    """
+    line = weights(mapped(model, "none"), model)
+    line = replace(line, low=line.bytes - lazy)
+    return replace(line, reason=say("{n} tensors, {quantization}, mapped from the file", **line.reason.facts))
+
+
+def tables(size: Number, lazy: int) -> tuple[Line, ...]:
+    """Embedding tables in RAM, and those of which only the rows in use are read. size: of all; lazy: of those [B]"""
+    held = Line("weights", size - lazy, "derived", say("the embedding table stays in RAM"))
+    if not lazy:
+        return (held,)
+    reason = say(
+        "per-layer embeddings stay on disk ({size}); rows in use are cached (--lazy-mode)", size=format_bytes(lazy)
+    )
+    return held, Line("weights", 0, "derived", reason, low=0, high=lazy)
 
 
 def repacked(size: Number, simd: str) -> Line:
@@ -104,7 +125,10 @@ def scratch(size: Number, model: Model, settings: Settings) -> Line:
         peak, ground = binding(model, settings), base(model, settings)
         reason = say("compute buffer; largest at {peak}", peak=say(PEAK_TEXTS[peak]))
         formula = f"{format_bytes(ground)} (inputs, masks, vectors) + {format_bytes(size - ground)} ({peak})"
-    return Line("scratch", size, "derived", reason, formula, low=size * low, high=size * high)
+    least = size * low
+    if settings.stores == "metal":  # read in the source and never measured: the low end is without it
+        least = _scratch(model, replace(settings, driver="vulkan")).gpu * low
+    return Line("scratch", size, "derived", reason, formula, low=least, high=size * high)
 
 
 def pinned(size: Number) -> Line:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from gyakusan.core.ledger import Line
+from gyakusan.engines.llamacpp.drivers import Driver
 from gyakusan.message import say
 from gyakusan.units import GIB, MIB
 
@@ -19,6 +22,14 @@ def cuda() -> Line:
     low, best, high = SEEN_CUDA[0], sum(SEEN_CUDA[2:4]) // 2, SEEN_CUDA[-1]
     reason = say("CUDA context, cuBLAS and kernels, as seen on {n} boxes", n=len(SEEN_CUDA))
     return Line("overhead", best, "measured", reason, low=low, high=high)
+
+
+def driver(name: Driver) -> Line:
+    """The same for any driver. [B] Nobody measured others than CUDA: its figure stands in, from nothing."""
+    if name == "cuda":
+        return cuda()
+    reason = say("the driver's own memory; measured for CUDA only, whose figure stands in")
+    return replace(cuda(), basis="assumed", reason=reason, low=0)
 
 
 def process() -> Line:

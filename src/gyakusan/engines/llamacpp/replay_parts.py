@@ -99,7 +99,7 @@ class Builder:
             self.weights.setdefault(tensor.name, []).append(self._weight(tensor, self.device(home)))
 
     def _weight(self, tensor: Tensor, home: int) -> Node:
-        size, padded = stored(tensor, "cpu"), stored(tensor, "cuda")
+        size, padded = stored(tensor, "cpu"), stored(tensor, self.settings.driver)
         shape = (*tensor.shape, 1) if len(tensor.shape) == 1 else tensor.shape
         return leaf(size, home=home, weight=True, shape=shape, on_gpu=padded)
 
@@ -237,7 +237,7 @@ def flash(
     width: int,
     sinks: Node | None = None,
 ) -> Node:
-    """Flash attention; on a GPU with room for f16 copies of a cache of another type. [B]"""
+    """Flash attention; on a GPU with room for what its kernel keeps besides. [B]"""
     asked = view("PERMUTE", view("VIEW", query, query.shape), query.shape)
     asked.size = asked.on_gpu = asked.root.size if asked.root is not None else asked.size
     out = Node("FLASH_ATTN_EXT", (width, b.tokens), (asked, *cache, mask, *((sinks,) if sinks else ())))

@@ -10,7 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gyakusan.core.broadcast import Number, most, where
+from gyakusan.core.dtypes import dtype
 from gyakusan.core.model import Attention, Compressed, Dense, Experts, Latent, Model, Recurrent
+from gyakusan.engines.llamacpp.drivers import COPYING, metal_lists, metal_room
 from gyakusan.engines.llamacpp.scratch_inputs import ALIGN, F32, cells, inputs, off_device, outputs, rotation, tokens
 from gyakusan.engines.llamacpp.settings import Settings
 
@@ -70,7 +72,7 @@ def _copied(w: Work) -> bool:
     """Copies of a bf16 cache lie on top of queries as wide as one vector: their place is the smallest that is free then."""
     s, e = w.settings, w.model.embedding
     groups = [m for m in w.model.memory if isinstance(m, Attention)]
-    plain = s.flash and not w.model.graph.parallel
+    plain = s.flash and not w.model.graph.parallel and s.stores in COPYING
     return plain and "BF16" in (s.key_type.upper(), s.value_type.upper()) and any(_queries(w, m) == e for m in groups)
 
 
@@ -134,7 +136,10 @@ def _network(w: Work, f: Dense) -> int:
 def experts(w: Work) -> Number:
     """Gate, up and product of all used experts; then their outputs, if these don't fit where gate and up were. [B]"""
     mixed = [f for f in w.model.feed_forward if isinstance(f, Experts)]
-    return w.wide(max(_experts(f, w.model) for f in mixed)) + lift(w) if mixed else 0
+    if not mixed:
+        return 0
+    lists = max(metal_lists(f.count, w.tokens) for f in mixed) if w.settings.stores == "metal" else 0
+    return w.wide(max(_experts(f, w.model) for f in mixed)) + lift(w) + lists
 
 
 def _experts(f: Experts, model: Model) -> int:
@@ -191,13 +196,23 @@ def copies(w: Work, m: Attention | Latent) -> Number:
     """f16 copies of a cache of another type: CUDA's kernels keep them in the result's own buffer. [B]
 
     Not for one or two tokens of each stream, which the vector kernel reads as they are. ggml-cuda/fattn.cu.
+    Metal reserves a copy of any cache, and more; Vulkan's kernels read the cache as it is: drivers.py.
     """
     s, held = w.settings, cells(m, w.settings) * w.settings.streams
     size: Number = 0
     for width, kind in ((m.key, s.key_type.upper()), (m.value, s.value_type.upper())):
-        if kind == "F32" or (w.cuda and kind != "F16"):
+        if kind == "F32" or (s.stores in COPYING and kind != "F16"):
             size = size + 2 * held * width
-    return where(w.tokens // s.streams <= 2, 0, size)
+    size = where(w.tokens // s.streams <= 2, 0, size)
+    return size + metal_room(m, w.tokens, cells(m, s), s.streams, _strides(m, s)) if s.stores == "metal" else size
+
+
+def _strides(m: Attention | Latent, s: Settings) -> tuple[Number, Number]:
+    """From one token's keys, and values, to the next in what attention reads. [B] A copy in f16 has its heads apart."""
+    heads = ((m.key_head, m.key), (m.value_head, m.value)) if isinstance(m, Attention) else ((m.key, m.key),) * 2
+    kinds = (s.key_type.upper(), s.value_type.upper())
+    key, value = (2 * (head if dtype(k).quantized else row) for k, (head, row) in zip(kinds, heads, strict=True))
+    return key, value
 
 
 def _queries(w: Work, m: Attention) -> int:

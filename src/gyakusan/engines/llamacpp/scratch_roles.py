@@ -24,6 +24,8 @@ from gyakusan.message import Message, say
 
 UNSEEN = 0.1
 """Spread where the graph was checked on one device, but no split of it was recorded."""
+SEEN = ("cuda", "rocm")
+"""Drivers whose compute buffers were recorded."""
 ROLE_TEXTS = {
     "idle": "nothing is computed here",
     "whole": "compute buffer of the whole model",
@@ -71,7 +73,8 @@ def scratch(model: Model, settings: Settings, placement: Placement) -> Roles:
     def on(device: int) -> Made:
         role = _role(settings, placement, device)
         if made is not None:
-            size, spread = made.on(device), 0 if checked(model) or role == "whole" else UNSEEN
+            seen = settings.driver in SEEN and (checked(model) or role == "whole")
+            size, spread = made.on(device), 0 if seen else UNSEEN
             return Made(role, size, size * (1 - spread), size * (1 + spread))
         return _estimate(model, settings, placement, device, role)
 
@@ -182,4 +185,4 @@ def _helper(model: Model, settings: Settings, placement: Placement, one: Number,
 def _largest_in_ram(model: Model, settings: Settings, placement: Placement) -> int:
     """The largest weight of any block that stays in RAM, as a GPU stores it. [B]"""
     placed = split.homes(model, settings, placement)
-    return max((stored(t, "cuda") for t, d in placed if d == HOST and t.name.startswith("blk.")), default=0)
+    return max((stored(t, settings.driver) for t, d in placed if d == HOST and t.name.startswith("blk.")), default=0)

@@ -13,6 +13,7 @@ from gyakusan.core.broadcast import Number, ceil_div, is_array, least, round_up
 from gyakusan.core.dtypes import CACHE_TYPES
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Simd
+from gyakusan.engines.llamacpp.drivers import Driver
 from gyakusan.errors import BadSetting, unknown
 from gyakusan.message import say
 
@@ -29,7 +30,11 @@ class Settings:
     key_type, value_type: element types of the cache; swa_full: keep whole context in sliding-window layers;
     outputs: whose logits are kept, "server" (one row for each slot) or "bench" (every token of a batch);
     backend: "cpu", or "cuda" with everything offloaded unless the next ones say otherwise; mmap, repack: how the CPU
-    holds weights.
+    holds weights; driver: what drives the GPUs, "cuda" or another: it decides how buffers are rounded up.
+    projector: --mmproj, "" = the one that came with the model, None = none; lora: --lora, files of adapters;
+    draft: --model-draft, a second model that drafts; mtp: the file's own prediction blocks draft; draft_tokens: at a time
+    [tokens]; lazy: --lazy-mode, whether tables of per-layer embeddings stay on disk, "auto" = above 4 GiB;
+    rpc: --rpc, workers as host:port; the first GPUs of the machine stand for them.
     gpu_layers: -ngl, units (blocks, and the output as one more) on GPUs, counted from the end; -1 = all;
     split_mode: "none" = one GPU, main_gpu; "layer" = blocks are shared out over all GPUs of the machine;
     tensor_split: shares of the GPUs, empty = by their free memory; main_gpu: number of the one GPU;
@@ -64,6 +69,19 @@ class Settings:
     op_offload: bool = True
     fit: bool = False
     simd: Simd = "avx2"
+    driver: Driver = "cuda"
+    projector: str | None = ""
+    lora: tuple[str, ...] = ()
+    draft: str = ""
+    mtp: bool = False
+    draft_tokens: int = 3
+    lazy: Literal["auto", "on", "off"] = "auto"
+    rpc: tuple[str, ...] = ()
+
+    @property
+    def stores(self) -> str:
+        """Whose rules of padding apply where the model is: a key of drivers.PADDING."""
+        return "cpu" if self.backend == "cpu" else self.driver
 
     @property
     def overridden(self) -> bool:
@@ -147,6 +165,7 @@ def check(settings: Settings) -> Settings:
     for name in ("n_cpu_moe", "n_cpu_ffn"):
         if getattr(settings, name) < 0:
             raise BadSetting("{name} is {value}.", name=name, value=getattr(settings, name), mend="Give 0 or more.")
+    _drafting(settings)
     for kind in (settings.key_type, settings.value_type):
         if kind.upper() not in CACHE_TYPES:
             raise unknown(say("cache type"), kind, CACHE_TYPES)
@@ -157,3 +176,14 @@ def check(settings: Settings) -> Settings:
             mend="Leave flash attention on, or use f16 values.",
         )
     return settings
+
+
+def _drafting(settings: Settings) -> None:
+    if settings.draft and settings.mtp:
+        raise BadSetting("mtp and draft were both given.", mend="Let one of them draft.")
+    if settings.draft_tokens < 1:
+        raise BadSetting("{name} is {value}.", name="draft_tokens", value=settings.draft_tokens, mend="Give 1 or more.")
+    for worker in settings.rpc:
+        host, colon, port = worker.rpartition(":")
+        if not (host and colon and port.isdecimal()):
+            raise BadSetting("The RPC worker {worker} has no port.", worker=worker, mend="Write host:port.")

@@ -31,7 +31,7 @@ class Split:
 
 def weights(model: Model, settings: Settings, placement: Placement) -> Split:
     """Bytes of the model's weights on each device. [B] Each placement of a model is reckoned once."""
-    rules = (settings.overrides, settings.n_cpu_moe, settings.n_cpu_ffn)
+    rules = (settings.overrides, settings.n_cpu_moe, settings.n_cpu_ffn, settings.driver)
 
     def compute(m: Model) -> Split:
         return _weights(m, settings, placement)
@@ -42,7 +42,7 @@ def weights(model: Model, settings: Settings, placement: Placement) -> Split:
 def _weights(model: Model, settings: Settings, placement: Placement) -> Split:
     totals = dict.fromkeys(range(HOST, placement.cards), 0)
     for tensor, device in homes(model, settings, placement):
-        totals[device] += stored(tensor, "cpu" if device == HOST else "cuda")
+        totals[device] += stored(tensor, "cpu" if device == HOST else settings.driver)
     return Split(tuple(totals[gpu] for gpu in range(placement.cards)), totals[HOST])
 
 

@@ -1,7 +1,7 @@
 """Where llama.cpp puts a model's tensors, and what they take there.
 
 Source: llama.cpp b11434, src/llama-model-loader.cpp (create_tensor), src/llama-model.cpp (buffer type lists),
-ggml/src/ggml-cuda/ggml-cuda.cu (get_alloc_size).
+drivers.py (padding).
 """
 
 from __future__ import annotations
@@ -15,10 +15,13 @@ from math import prod
 from gyakusan.core.cache import padded
 from gyakusan.core.dtypes import dtype
 from gyakusan.core.model import Model, Recurrent, Tensor
-from gyakusan.engines.llamacpp.cache import PADDING
+from gyakusan.engines.llamacpp.drivers import PADDING
 from gyakusan.engines.llamacpp.settings import Settings
 
 TABLE = "token_embd.weight"
+PER_LAYER = "per_layer_token_embd.weight"
+LARGE = 4 * 2**30
+"""Tables above this stay on disk: --lazy-mode auto. [B]"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +34,14 @@ class Weights:
 
 def weights(model: Model, settings: Settings) -> Weights:
     """Bytes of the model's weights, one GPU holding every layer or none. [B] Exact."""
-    sizes = model.once("llamacpp.weights", _both)
-    return sizes[settings.backend]
+    sizes: dict[str, Weights] = model.once("llamacpp.weights", lambda _: {})
+    if settings.stores not in sizes:
+        cpu = settings.backend == "cpu"
+        sizes[settings.stores] = Weights(0, _cpu(model)) if cpu else _beside(model, settings.driver)
+    return sizes[settings.stores]
 
 
-def _both(model: Model) -> dict[str, Weights]:
-    return {"cuda": _cuda(model), "cpu": Weights(0, _cpu(model))}
-
-
-def _cuda(model: Model) -> Weights:
+def _beside(model: Model, driver: str) -> Weights:
     """Tables of rows stay on the host; a tied model has its output on the GPU besides."""
     gpu = host = 0
     stays = on_host(model)
@@ -47,9 +49,9 @@ def _cuda(model: Model) -> Weights:
         if stays(tensor):
             host += stored(tensor, "cpu")
             if tensor.name == TABLE and model.tied:
-                gpu += stored(tensor, "cuda")
+                gpu += stored(tensor, driver)
         else:
-            gpu += stored(tensor, "cuda")
+            gpu += stored(tensor, driver)
     return Weights(gpu, host)
 
 
@@ -92,7 +94,7 @@ def resident(model: Model) -> Iterator[Tensor]:
 
 
 def stored(tensor: Tensor, backend: str) -> int:
-    """Bytes of one tensor in a buffer, padding included. [B]"""
+    """Bytes of one tensor in a buffer, padding included. [B] backend: a key of drivers.PADDING."""
     return _stored(tensor.type, tensor.shape, backend)
 
 
@@ -101,6 +103,15 @@ def _stored(kind: str, shape: tuple[int, ...], backend: str) -> int:
     """Blocks repeat their shapes: each is reckoned once."""
     padding, width = PADDING[backend], shape[0] if shape else 1
     return int(padded(dtype(kind), width, prod(shape[1:]), padding.align, padding.columns))
+
+
+def lazily(model: Model, settings: Settings) -> int:
+    """Tables of per-layer embeddings that are read from disk, row by row, instead of being loaded. [B]
+
+    Source: src/llama-model-loader.cpp, lazy_read::add: by itself above 4 GiB.
+    """
+    tables = (t for t in model.tensors if t.name == PER_LAYER and settings.lazy != "off")
+    return sum(stored(t, "cpu") for t in tables if settings.lazy == "on" or t.bytes > LARGE)
 
 
 @lru_cache(maxsize=32768)

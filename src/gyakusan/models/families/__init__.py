@@ -8,6 +8,7 @@ and may define
   vocabulary(m), tables(m), output_first(m), graph(m)
   block(b), edges(m)  the tensors of one block, and of none
   from_config(c)    a Hugging Face config.json -> GGUF keys
+  DEFAULTS          model_type -> what transformers takes for keys that a config.json leaves out
 What it leaves out is taken from `dense`. Shared words: layers, parts, configs. An unknown architecture goes to `infer`.
 """
 
@@ -107,12 +108,16 @@ def tensors(metadata: Metadata) -> tuple[Tensor, ...]:
 
 
 def convert(config: Mapping[str, Any]) -> Metadata:
-    """GGUF-like metadata for a Hugging Face config.json. Raises Malformed, Unsupported."""
+    """GGUF-like metadata for a Hugging Face config.json, absent keys as its class in transformers takes them.
+
+    Raises Malformed, Unsupported.
+    """
     c = configs.language(config)
     module = _find(c.model_type, "MODEL_TYPES") or model_types().get(c.model_type)
     if module is None:
         raise _unknown(c.model_type, model_types())
     arch = module.MODEL_TYPES[c.model_type]
+    c = c.with_defaults(getattr(module, "DEFAULTS", {}).get(c.model_type, {}))
     found = (getattr(module, "from_config", None) or dense.from_config)(c)
     arch = found.pop("general.architecture", arch)
     keys = {k if k.startswith(("gyakusan.", "general.")) else f"{arch}.{k}": v for k, v in found.items()}

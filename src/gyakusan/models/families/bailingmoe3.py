@@ -2,17 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gyakusan.core.model import Memory, Tensor
 from gyakusan.models.families import configs, layers
 from gyakusan.models.families.configs import Config
-from gyakusan.models.families.metadata import Metadata
+from gyakusan.models.families.metadata import LIMIT, Metadata
 from gyakusan.models.families.parts import Block
 
 ARCHITECTURES = ("bailingmoe3",)
 MODEL_TYPES = {"bailing_hybrid": "bailingmoe3"}
+DEFAULTS: Mapping[str, Mapping[str, Any]] = {
+    "bailing_hybrid": {
+        "num_hidden_layers": 42,
+        "hidden_size": 2560,
+        "intermediate_size": 6144,
+        "num_attention_heads": 32,
+        "head_dim": 128,
+        "vocab_size": 157184,
+        "max_position_embeddings": 262144,
+        "kv_lora_rank": 512,
+        "qk_nope_head_dim": 128,
+        "qk_rope_head_dim": 64,
+        "v_head_dim": 128,
+        "num_local_experts": 512,
+        "num_experts_per_tok": 8,
+        "n_shared_experts": 1,
+        "moe_intermediate_size": 768,
+        "first_k_dense_replace": 2,
+        "layer_group_size": 6,
+        "short_conv_kernel_size": 4,
+        "kda_lower_bound": -5.0,
+    }
+}
+"""What a config.json may leave out. Source: transformers 5.23, BailingHybridConfig. Not its prediction block: the
+converter writes one only where the config names it."""
 
 
 def memory(m: Metadata) -> tuple[Memory, ...]:
@@ -45,6 +70,9 @@ def from_config(c: Config) -> dict[str, Any]:
     if not group:
         raise c.bad("layer_group_size", group)
     rank, rope, nope = c.number("kv_lora_rank"), c.number("qk_rope_head_dim"), c.number("qk_nope_head_dim")
+    bound = c.get("kda_lower_bound")
+    if isinstance(bound, bool) or not isinstance(bound, int | float) or not abs(bound) < LIMIT:
+        raise c.bad("kda_lower_bound", bound)
     full = [(i + 1) % group == 0 or i >= count // group * group for i in range(count + extra)]
     return found | {
         "block_count": count + extra,
@@ -58,4 +86,5 @@ def from_config(c: Config) -> dict[str, Any]:
         "rope.dimension_count": rope,
         "ssm.conv_kernel": c.number("short_conv_kernel_size"),
         "kda.head_dim": c.number("head_dim"),
+        "kda.gate_lower_bound": float(bound),
     }

@@ -16,7 +16,14 @@ TEXT = ("text_config", "llm_config", "thinker_config", "language_config")
 """Where a model with eyes or ears keeps the config of its language part."""
 COMMON = {
     "block_count": ("num_hidden_layers", "n_layers", "n_layer", "num_layers"),
-    "context_length": ("max_position_embeddings", "n_ctx", "n_positions", "max_length", "max_sequence_length"),
+    "context_length": (
+        "max_position_embeddings",
+        "n_ctx",
+        "n_positions",
+        "max_length",
+        "max_sequence_length",
+        "model_max_length",
+    ),
     "embedding_length": ("hidden_size", "n_embd", "dim", "d_model"),
     "feed_forward_length": ("intermediate_size", "ffn_dim", "n_inner", "hidden_dim"),
     "attention.head_count": ("num_attention_heads", "n_head", "n_heads"),
@@ -28,6 +35,13 @@ COMMON = {
     "expert_used_count": ("num_experts_per_tok", "num_experts_per_token", "moe_k", "moe_topk", "top_k_experts"),
 }
 """GGUF key -> names in config.json, first found wins."""
+MIXTURE = {
+    "expert_feed_forward_length": ("moe_intermediate_size", "expert_ffn_hidden_size", "moe_ffn_hidden_size"),
+    "expert_shared_count": ("n_shared_experts", "num_shared_experts", "moe_num_shared_experts"),
+    "expert_shared_feed_forward_length": ("shared_expert_intermediate_size", "moe_shared_expert_intermediate_size"),
+    "leading_dense_block_count": ("first_k_dense_replace", "num_dense_layers", "moe_layer_start_index"),
+}
+"""The same for models with experts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +60,10 @@ class Config:
         return found
 
     def with_defaults(self, defaults: Mapping[str, Any]) -> Config:
-        """The same with `defaults` for what is absent."""
-        return Config({**defaults, **self.values}, self.outer)
+        """The same with `defaults` for what is absent. A key that is there wins: under another name, and null, too."""
+        groups = (names for names in (*COMMON.values(), *MIXTURE.values()) if any(n in self.values for n in names))
+        stated = {name for names in groups for name in names}
+        return Config({**{k: v for k, v in defaults.items() if k not in stated}, **self.values}, self.outer)
 
     def get(self, *names: str) -> Any:
         """The first of `names` that is there and not null."""
@@ -143,12 +159,6 @@ def common(c: Config) -> dict[str, Any]:
 
 def mixture(c: Config) -> dict[str, Any]:
     """Widths of experts and shared experts, leading dense layers."""
-    names = {
-        "expert_feed_forward_length": ("moe_intermediate_size", "expert_ffn_hidden_size", "moe_ffn_hidden_size"),
-        "expert_shared_count": ("n_shared_experts", "num_shared_experts", "moe_num_shared_experts"),
-        "expert_shared_feed_forward_length": ("shared_expert_intermediate_size", "moe_shared_expert_intermediate_size"),
-        "leading_dense_block_count": ("first_k_dense_replace", "num_dense_layers", "moe_layer_start_index"),
-    }
-    found = {key: c.number(*keys) for key, keys in names.items() if c.get(*keys) is not None}
+    found = {key: c.number(*keys) for key, keys in MIXTURE.items() if c.get(*keys) is not None}
     sigmoid = c.get("scoring_func", "score_function", "moe_router_activation_func") == "sigmoid"
     return found | ({"expert_gating_func": 2} if sigmoid else {})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gyakusan.core.model import Graph, Memory, Tensor
@@ -22,6 +22,46 @@ MODEL_TYPES = {
     "glm_moe_dsa": "glm-dsa",
     "mistral4": "mistral4",
 }
+DEFAULTS: Mapping[str, Mapping[str, Any]] = {
+    "glm4_moe_lite": {
+        "num_hidden_layers": 47,
+        "hidden_size": 2048,
+        "intermediate_size": 10240,
+        "num_attention_heads": 20,
+        "vocab_size": 154880,
+        "max_position_embeddings": 202752,
+        "kv_lora_rank": 512,
+        "q_lora_rank": 768,
+        "qk_nope_head_dim": 192,
+        "qk_rope_head_dim": 64,
+        "v_head_dim": 256,
+        "n_routed_experts": 64,
+        "num_experts_per_tok": 4,
+        "n_shared_experts": 1,
+        "moe_intermediate_size": 1536,
+        "first_k_dense_replace": 1,
+    },
+    "mistral4": {
+        "num_hidden_layers": 36,
+        "hidden_size": 4096,
+        "intermediate_size": 12288,
+        "num_attention_heads": 32,
+        "vocab_size": 131072,
+        "max_position_embeddings": 1048576,
+        "kv_lora_rank": 256,
+        "q_lora_rank": 1024,
+        "qk_nope_head_dim": 64,
+        "qk_rope_head_dim": 64,
+        "v_head_dim": 128,
+        "n_routed_experts": 128,
+        "num_experts_per_tok": 4,
+        "n_shared_experts": 1,
+        "moe_intermediate_size": 2048,
+        "first_k_dense_replace": 0,
+    },
+}
+"""What a config.json may leave out. Source: transformers 5.23, Glm4MoeLiteConfig (whose mlp_layer_types is one dense
+layer, then experts), Mistral4Config."""
 
 
 def memory(m: Metadata) -> tuple[Memory, ...]:

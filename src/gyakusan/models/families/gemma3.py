@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gyakusan.core.model import Graph, Memory, Tensor
@@ -13,8 +13,16 @@ from gyakusan.models.families.parts import Block
 
 ARCHITECTURES = ("gemma3",)
 MODEL_TYPES = {"gemma3": "gemma3", "gemma3_text": "gemma3"}
-DEFAULTS = {"vocab_size": 262208, "num_attention_heads": 8, "num_key_value_heads": 4, "head_dim": 256}
-"""What transformers takes where a config.json of the family says nothing (Gemma3TextConfig)."""
+_TEXT = {
+    "vocab_size": 262208,
+    "num_attention_heads": 8,
+    "num_key_value_heads": 4,
+    "head_dim": 256,
+    "sliding_window": 4096,
+    "max_position_embeddings": 131072,
+}
+DEFAULTS: Mapping[str, Mapping[str, Any]] = {"gemma3": _TEXT, "gemma3_text": _TEXT}
+"""What small published configs leave out. Source: transformers 5.23, Gemma3TextConfig."""
 
 
 def memory(m: Metadata) -> tuple[Memory, ...]:
@@ -40,7 +48,7 @@ def block(b: Block) -> Iterator[Tensor]:
 
 
 def from_config(c: Config) -> dict[str, Any]:
-    """Small published configs leave much to transformers' defaults. The converter drops the 64 padding tokens."""
-    found = configs.common(c.with_defaults(DEFAULTS | {"sliding_window": 4096, "max_position_embeddings": 131072}))
+    """The converter drops the 64 padding tokens."""
+    found = configs.common(c)
     found |= {"attention.sliding_window": c.number("sliding_window", default=4096), "gyakusan.tied": True}
     return found | ({"vocab_size": 262144} if found["vocab_size"] == 262208 else {})

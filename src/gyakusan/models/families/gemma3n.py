@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gyakusan.core.model import Graph, Memory, Tensor
@@ -13,6 +13,20 @@ from gyakusan.models.families.parts import Block
 
 ARCHITECTURES = ("gemma3n",)
 MODEL_TYPES = {"gemma3n": "gemma3n", "gemma3n_text": "gemma3n"}
+_E4B = {
+    "num_hidden_layers": 35,
+    "hidden_size": 2048,
+    "intermediate_size": 16384,
+    "num_attention_heads": 8,
+    "num_key_value_heads": 2,
+    "head_dim": 256,
+    "vocab_size": 262400,
+    "max_position_embeddings": 32768,
+    "sliding_window": 512,
+    "num_kv_shared_layers": 15,
+}
+DEFAULTS: Mapping[str, Mapping[str, Any]] = {"gemma3n": _E4B, "gemma3n_text": _E4B}
+"""What a config.json may leave out. Source: transformers 5.23, Gemma3nTextConfig."""
 OWNERS = 20
 """Layers with a cache, hard-coded in src/models/gemma3n.cpp (n_layer_kv_from_start)."""
 LOW = 64

@@ -15,6 +15,26 @@ from gyakusan.models.families.parts import Block
 ARCHITECTURES = ("kimi-linear", "kimi-k3")
 MODEL_TYPES = {"kimi_linear": "kimi-linear", "kimi_k3": "kimi-k3"}
 """Kimi K3 is no name of llama.cpp's: it does not know the model. Its experts' latent projections are not listed."""
+DEFAULTS: Mapping[str, Mapping[str, Any]] = {
+    "kimi_linear": {
+        "num_hidden_layers": 27,
+        "hidden_size": 2304,
+        "intermediate_size": 9216,
+        "num_attention_heads": 32,
+        "vocab_size": 163840,
+        "max_position_embeddings": 1048576,
+        "kv_lora_rank": 512,
+        "qk_nope_head_dim": 128,
+        "qk_rope_head_dim": 64,
+        "v_head_dim": 128,
+        "num_local_experts": 256,
+        "num_experts_per_tok": 8,
+        "n_shared_experts": 1,
+        "moe_intermediate_size": 1024,
+        "first_k_dense_replace": 1,
+    }
+}
+"""What a config.json may leave out. Source: transformers 5.23, KimiLinearConfig."""
 
 
 def memory(m: Metadata) -> tuple[Memory, ...]:

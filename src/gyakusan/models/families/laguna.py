@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +14,27 @@ from gyakusan.models.families.parts import Block
 
 ARCHITECTURES = ("laguna",)
 MODEL_TYPES = {"laguna": "laguna"}
+DEFAULTS: Mapping[str, Mapping[str, Any]] = {
+    "laguna": {
+        "num_hidden_layers": 40,
+        "hidden_size": 2048,
+        "intermediate_size": 8192,
+        "num_attention_heads": 48,
+        "num_key_value_heads": 8,
+        "head_dim": 128,
+        "vocab_size": 100352,
+        "max_position_embeddings": 131072,
+        "num_experts": 256,
+        "num_experts_per_tok": 8,
+        "moe_intermediate_size": 512,
+        "shared_expert_intermediate_size": 512,
+        "first_k_dense_replace": 1,
+    }
+}
+"""What a config.json may leave out. Source: transformers 5.23, LagunaConfig (whose mlp_layer_types is one dense layer,
+then experts)."""
+WINDOW = 512
+"""LagunaConfig's sliding_window [tokens]. It holds only where layer_types names windows: a model may have none."""
 
 
 def memory(m: Metadata) -> tuple[Memory, ...]:
@@ -44,7 +65,8 @@ def from_config(c: Config) -> dict[str, Any]:
     dense = c.kinds("mlp_layer_types")
     if dense:
         found["leading_dense_block_count"] = next((i for i, kind in enumerate(dense) if kind != "dense"), len(dense))
-    if c.get("sliding_window") is not None:
-        found["attention.sliding_window"] = c.number("sliding_window")
+    window = c.number("sliding_window", default=WINDOW if windows and any(windows) else 0)
+    if window:
+        found["attention.sliding_window"] = window
         found |= {"attention.sliding_window_pattern": windows} if windows else {}
     return found

@@ -1,0 +1,67 @@
+"""The user's own records: checked before they are kept, found before ours. See `places.own`."""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from pathlib import Path
+
+from gyakusan.catalog import check, places
+from gyakusan.catalog.records import KINDS, Entry, entries, scan
+from gyakusan.errors import BadReference, BadSetting
+
+MOST = 4 * 1024 * 1024
+"""Longest file of records that is read. [B]"""
+
+
+def ours() -> tuple[Entry, ...]:
+    """Every record that is not the user's."""
+    return tuple(e for folder in KINDS for e in entries(folder) if not e.own)
+
+
+def check_own(file: Path) -> int:
+    """The number of records in a file, which may not use our names again. Raises BadRecord, BadReference."""
+    _readable(file)
+    return check.check_files([file], ours())
+
+
+def add(text: bytes, name: str, *, replace: bool = False) -> tuple[Path, tuple[Entry, ...]]:
+    """Keep a file of records under `name`. Raises BadRecord if it breaks a rule, BadSetting if the name is taken.
+
+    replace: the file may be there already, and its records may hide ours.
+    """
+    if len(text) > MOST:
+        raise BadReference(
+            "{name} is too long for a file of records.", name=name[:80], mend="Take the records you need."
+        )
+    plain = re.sub(r"[^\w.-]+", "-", name.rsplit("/", 1)[-1]).strip(".-") or "own"
+    target = places.own() / (plain.removesuffix(".toml") + ".toml")
+    if target.exists() and not replace:
+        raise BadSetting("{file} is there already.", file=str(target), mend="Take another name, or add --replace.")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        draft = Path(folder) / target.name
+        draft.write_bytes(text)
+        others = [e for file in places.own_files() if file.name != target.name for e in scan(file)]
+        check.check_files([draft], [*([] if replace else ours()), *others] if not replace else others)
+        found = scan(draft)
+        if not found:
+            raise BadReference(
+                "{name} holds no records.", name=name[:80], mend="A record begins with [[device]] or so."
+            )
+        os.replace(draft, target)
+    return target, found
+
+
+def _readable(file: Path) -> None:
+    try:
+        size = file.stat().st_size
+    except OSError as error:
+        raise BadReference(
+            "{file} cannot be read ({why}).", file=str(file)[:200], why=error.strerror or "?", mend="Give a TOML file."
+        ) from None
+    if size > MOST:
+        raise BadReference(
+            "{name} is too long for a file of records.", name=file.name, mend="Take the records you need."
+        )

@@ -1,0 +1,122 @@
+"""A newer release of the catalogue: one JSON document with the TOML files, and a manifest with its SHA-256.
+
+`python -m gyakusan.catalog.release FOLDER` writes both for the project's repository; `gyakusan catalog update` reads them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gyakusan.catalog import RELEASE, check, places
+from gyakusan.catalog.compile import compile_index
+from gyakusan.catalog.records import DATA, KINDS, SCHEMA, files
+from gyakusan.errors import BadRecord, SourceError
+
+MANIFEST = "catalog.json"
+_FILE = re.compile(r"(?:(?:devices|models|registry)/[\w-]{1,80}|machines|rates|sources)\.toml")
+_DATE = re.compile(r"\d{4}\.\d{2}\.\d{2}")
+_SUM = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """release: its date, YYYY.MM.DD; schema: the form of its files; file: beside the manifest; sha256: of that file."""
+
+    release: str
+    schema: int
+    file: str
+    sha256: str
+
+
+def parse(text: bytes) -> Manifest:
+    """What a manifest says. Raises SourceError, BadRecord for one from the future."""
+    try:
+        found = Manifest(**json.loads(text))
+        plain = _DATE.fullmatch(found.release) and _SUM.fullmatch(found.sha256) and re.fullmatch(r"[\w.-]+", found.file)
+    except (ValueError, TypeError) as error:
+        raise _damaged(str(error)[:80]) from None
+    if not plain or not isinstance(found.schema, int):
+        raise _damaged("a field has another form")
+    if found.schema > SCHEMA:
+        raise BadRecord(
+            "Release {release} is written in form {said}, and this version reads forms up to {known}.",
+            release=found.release, said=found.schema, known=SCHEMA, mend="Upgrade gyakusan: pip install -U gyakusan",
+        )  # fmt: skip
+    return found
+
+
+def update(fetch: Callable[[str], bytes]) -> tuple[Manifest, bool]:
+    """Fetch, verify and keep the newest release. fetch: a name beside the manifest -> its bytes.
+
+    Returns the manifest, and False if what we have is not older. Raises SourceError, BadRecord; then nothing changes.
+    """
+    manifest = parse(fetch(MANIFEST))
+    current = places.released()
+    if manifest.release <= max(RELEASE, current.name if current else ""):
+        return manifest, False
+    text = fetch(manifest.file)
+    if hashlib.sha256(text).hexdigest() != manifest.sha256:
+        raise SourceError(
+            "{file} is not what its manifest promises: the SHA-256 differs.",
+            file=manifest.file,
+            mend="Try again later.",
+        )
+    _keep(text, manifest)
+    return manifest, True
+
+
+def _keep(text: bytes, manifest: Manifest) -> None:
+    """Write the files beside the place, check them, and move them there at once."""
+    places.fetched().mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=".new-", dir=places.fetched()))
+    try:
+        for name, content in _contents(text).items():
+            path = folder / name
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(content, "utf-8")
+        check.check(folder)
+        compile_index(folder)
+        os.rename(folder, places.fetched() / manifest.release)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _contents(text: bytes) -> dict[str, str]:
+    try:
+        found: Any = json.loads(text)["files"]
+        bad = [n for n, t in found.items() if not _FILE.fullmatch(n) or not isinstance(t, str)]
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise _damaged(str(error)[:80]) from None
+    if bad:
+        raise _damaged(f"{bad[0][:80]!r} is no file of a catalogue")
+    return dict(found)
+
+
+def _damaged(why: str) -> SourceError:
+    return SourceError("The release is damaged ({why}).", why=why, mend="Try again later.")
+
+
+def bundle(folder: Path, data: Path = DATA, release: str = RELEASE) -> Manifest:
+    """Write a release of `data` into `folder`: what the project's repository offers."""
+    names = {f.relative_to(data).as_posix(): f.read_text("utf-8") for k in KINDS for f in files(data, k)}
+    text = json.dumps({"files": names}, ensure_ascii=False, sort_keys=True).encode()
+    manifest = Manifest(release, SCHEMA, f"catalog-{release}.json", hashlib.sha256(text).hexdigest())
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / manifest.file).write_bytes(text)
+    said = {"release": manifest.release, "schema": SCHEMA, "file": manifest.file, "sha256": manifest.sha256}
+    (folder / MANIFEST).write_text(json.dumps(said, indent=1), "utf-8")
+    return manifest
+
+
+if __name__ == "__main__":
+    print(bundle(Path(sys.argv[1])))

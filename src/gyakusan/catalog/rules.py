@@ -1,0 +1,115 @@
+"""What a record may not say although its types are right: figures that nothing has, or that contradict each other."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+Row = Mapping[str, Any]
+Problem = tuple[str, str]
+"""A sentence, and the field whose line it is about."""
+
+DATE = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?")
+_POSITIVE = ("bandwidth_gb_s", "power_w", "memory_mib", "parameters", "tensors", "amount")
+_BINARY = re.compile(r"(bandwidth|nvlink)_?(gib|mib|tib)_?s|gib_?s|gibps", re.IGNORECASE)
+MOST_BANDWIDTH = 50_000
+"""No memory of 2026 moves more [GB/s]: a larger figure is in MB/s."""
+WITHIN = 0.01
+"""How far our count may be from the published one."""
+
+
+def problems(kind: str, row: Row) -> Iterator[Problem]:
+    """Everything that cannot be right in a record."""
+    yield from _plain(row)
+    yield from {"device": _device, "model": _model}.get(kind, _none)(row)
+    for price in row.get("prices", ()):
+        yield from _price(price)
+
+
+def _plain(row: Row) -> Iterator[Problem]:
+    """Signs, dates, sources."""
+    for field in _POSITIVE:
+        if row.get(field, 1) <= 0:
+            yield f"{field} cannot be right", field
+    for field in ("checked", "released", "date"):
+        if not DATE.fullmatch(row.get(field) or "2026"):
+            yield f"{field} cannot be right: a date is written 2026-11-23, 2026-11 or 2026", field
+    for field in ("source", "checked"):
+        if field in row and not str(row[field]).strip():
+            yield f"{field} cannot be right: every figure has a source and a date", field
+    if row.get("released", "") > row.get("checked", "9999"):
+        yield "it was released after it was checked", "released"
+
+
+def _price(price: Row) -> Iterator[Problem]:
+    if price["amount"] <= 0 or not price["source"].strip() or not DATE.fullmatch(price["date"]):
+        yield "prices cannot be right: each has an amount, a date and a source", "prices"
+    if not re.fullmatch("[A-Z]{3}", price["currency"]):
+        yield f"prices cannot be right: {price['currency']!r} is no currency of ISO 4217, such as JPY", "prices"
+
+
+def _device(row: Row) -> Iterator[Problem]:
+    if min(row["sizes_gib"], default=0) < 1:
+        yield "sizes_gib cannot be right", "sizes_gib"
+    if bool(row.get("memory_mib")) != bool(row.get("memory_source")):
+        yield "memory_source cannot be right: a reported memory and its source belong together", "memory_mib"
+    if row.get("memory_mib"):
+        yield from _reported(row)
+    if row["kind"] == "unified" and not row.get("rule"):
+        yield "rule cannot be right: where memory is shared, a rule says how much of it is usable", "rule"
+    if row["kind"] == "gpu" and row.get("rule"):
+        yield "kind and rule contradict each other: a card's own memory needs no rule", "rule"
+    if row["bandwidth_gb_s"] > MOST_BANDWIDTH:
+        yield f"bandwidth_gb_s cannot be right: {row['bandwidth_gb_s']:,} GB/s", "bandwidth_gb_s"
+    yield from _channels(row)
+
+
+def _reported(row: Row) -> Iterator[Problem]:
+    sizes = row["sizes_gib"]
+    if len(sizes) != 1:
+        yield "memory_mib cannot be right: a reported memory is that of one size", "memory_mib"
+    elif not 0.9 * sizes[0] <= row["memory_mib"] / 1024 <= sizes[0]:
+        yield f"memory_mib and sizes_gib contradict each other: {row['memory_mib']} MiB of {sizes[0]} GiB", "memory_mib"
+
+
+def _channels(row: Row) -> Iterator[Problem]:
+    """A processor's bandwidth is channels x 8 B x transfers a second."""
+    rate = re.fullmatch(r"DDR\d-(\d{4,5})", row.get("memory_type", ""))
+    if rate and row.get("channels"):
+        expected = row["channels"] * 8 * int(rate[1]) / 1000
+        if abs(expected - row["bandwidth_gb_s"]) > 0.02 * expected:
+            yield f"bandwidth_gb_s contradicts its channels, which make {expected:,.1f} GB/s", "bandwidth_gb_s"
+
+
+def _model(row: Row) -> Iterator[Problem]:
+    mine, said = row["parameters"], row.get("published", 0)
+    if said and not row.get("beside") and abs(mine - said) > WITHIN * said:
+        yield f"parameters and published contradict each other: {mine:,} and {said:,}; say what is beside", "published"
+    if row.get("active", 0) > 1.05 * max(mine, said):
+        yield "active and parameters contradict each other", "active"
+    if row.get("listed", True) and row["basis"] == "assumed" and "listed" in row:
+        yield "listed and basis contradict each other: an assumed record is not listed", "listed"
+    if "general.architecture" not in row.get("metadata", {}) and not row.get("like"):
+        yield "metadata cannot be right: general.architecture is missing", "metadata"
+
+
+def _none(_: Row) -> Iterator[Problem]:
+    return iter(())
+
+
+def explained(row: Row, error: str) -> str:
+    """A schema error with a hint where people often go wrong."""
+    odd = next((k for k in row if _BINARY.search(k)), None)
+    texts = [str(v) for v in row.values() if isinstance(v, str)]
+    if odd or ("bandwidth_gb_s" in error and any(re.search(r"\d ?GiB/s", v) for v in texts)):
+        return f"{error}; a bandwidth is a number in GB/s (10^9 B/s): multiply GiB/s by 1.073741824 for bandwidth_gb_s"
+    if "currency" in error:
+        return f"{error}; a price needs a currency (ISO 4217), such as JPY"
+    return error
+
+
+def field_of(error: str) -> str:
+    """The field that a schema error is about, "" if it names none."""
+    found = re.search(r"\$\.([a-z_]+)", error) or re.search(r"field `([a-z_]+)`", error)
+    return found[1] if found else ""

@@ -1,0 +1,53 @@
+"""gyakusan accuracy: how right we are, from recorded truth."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from gyakusan.cli.options import Output, _
+from gyakusan.cli.writing import draw, write_json
+from gyakusan.errors import unknown
+from gyakusan.message import say
+
+app = App(name="accuracy", help="How right we are, from recorded truth.", help_format="plaintext")
+
+
+@app.command(name="memory", help="Errors of bytes: by engine, backend and architecture, with the worst cases.")
+def memory(
+    *,
+    engine: Annotated[str | None, Parameter(help=_("Only this server: llama.cpp, ollama, vllm or mlx."))] = None,
+    output: Output = Output(),
+) -> int:
+    from gyakusan.catalog import accuracy
+    from gyakusan.show import accuracy as shown
+
+    sections = accuracy.memory()
+    if engine is not None:
+        chosen = tuple(s for s in sections if _plain(s.engine) == _plain(engine))
+        if not chosen:
+            raise unknown(say("engine"), engine, sorted({s.engine for s in sections}))
+        sections = chosen
+    if output.json:
+        write_json(shown.document(sections))
+    else:
+        draw(shown.memory(sections, output.language), output=output)
+    return 0
+
+
+def _plain(name: str) -> str:
+    return name.casefold().removesuffix("-lm")
+
+
+@app.command(name="speed", help="Errors of tokens per second, against published measurements.")
+def speed(*, output: Output = Output()) -> int:
+    from gyakusan.catalog import accuracy
+    from gyakusan.show import accuracy as shown
+
+    found = accuracy.speed()
+    if output.json:
+        write_json({"speed": found})
+    else:
+        draw(shown.speed(found, output.language), output=output)
+    return 0 if found is not None else 1

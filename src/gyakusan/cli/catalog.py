@@ -1,0 +1,222 @@
+"""gyakusan catalog: facts and their sources; records of one's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import App, Parameter
+
+from gyakusan.cli.options import Output, _
+from gyakusan.cli.writing import draw, write_json
+from gyakusan.errors import BadReference, BadSetting, SourceError, UnknownName
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gyakusan.catalog.records import Entry
+    from gyakusan.show.catalog import Record
+
+app = App(name="catalog", help="Facts and their sources; your own records.", help_format="plaintext")
+
+Kind = Literal["devices", "machines", "models"]
+ADDRESS = "https://github.com/gyakusan/gyakusan/releases/latest/download/"
+"""Where the project publishes releases of the catalogue."""
+
+
+@app.command(name="list", help="Devices, computers or models.")
+def every(
+    kind: Annotated[Kind, Parameter(help=_("What to list."))] = "devices",
+    *,
+    search: Annotated[str, Parameter(help=_("Only names that contain this."))] = "",
+    memory: Annotated[str | None, Parameter(help=_("Only what has at least so much memory, e.g. 24GiB."))] = None,
+    language: Annotated[str, Parameter(help=_("Only models that speak this language, e.g. ja."))] = "",
+    all_: Annotated[
+        bool, Parameter(name="--all", help=_("Fine-tunes, bases and older models, too."), negative="")
+    ] = False,
+    output: Output = Output(),
+) -> int:
+    from gyakusan.show import catalog as shown
+
+    found = [(e, r) for e, r in _records(kind) if search.casefold() in " ".join(e.names).casefold()]
+    if memory is not None:
+        least = _gib(memory)
+        found = [(e, r) for e, r in found if max(e.sizes, default=0) >= least]
+    if kind == "models":
+        found = [(e, r) for e, r in found if (all_ or r.listed) and (not language or language in r.languages)]
+    if output.json:
+        write_json([shown.document(r, e) for e, r in found])
+    else:
+        draw(getattr(shown, kind)([r for _, r in found], output.language), output=output)
+    return 0 if found else 1
+
+
+@app.command(name="show", help="One record: every figure with its source and date.")
+def show(
+    name: Annotated[str, Parameter(help=_("A device, a computer or a model, e.g. 'RTX 5090' or qwen2.5:14b."))],
+    *,
+    output: Output = Output(),
+) -> int:
+    from gyakusan.show import catalog as shown
+
+    entry, record = _one(name)
+    tags = _tags(record.name) if entry.kind == "model" else ()
+    if output.json:
+        write_json(shown.document(record, entry, tags))
+    else:
+        draw(shown.record(record, entry, tags, output.language), output=output)
+    return 0
+
+
+@app.command(name="sources", help="Where the figures come from, and under which terms.")
+def sources(*, output: Output = Output()) -> int:
+    import dataclasses
+
+    from gyakusan.catalog.origins import counted
+    from gyakusan.show import catalog as shown
+
+    found = counted()
+    if output.json:
+        write_json([dataclasses.asdict(s) for s in found])
+    else:
+        draw(shown.sources(found, output.language), output=output)
+    return 0
+
+
+@app.command(name="check", help="Check every record, or a file of your own.")
+def check(
+    file: Annotated[
+        Path | None, Parameter(help=_("A file of records; without one: the catalogue and your own."))
+    ] = None,
+    *,
+    output: Output = Output(),
+) -> int:
+    from gyakusan.catalog import check as checking
+    from gyakusan.catalog import own, places
+    from gyakusan.catalog.records import root
+    from gyakusan.message import say
+
+    def everything() -> int:
+        return checking.check(root()) + checking.check_files(places.own_files())
+
+    count = everything() if file is None else own.check_own(file)
+    return _say(say("Records checked and in order: {count}.", count=f"{count:,}"), {"records": count}, output)
+
+
+@app.command(name="add", help="Keep records of your own: from a file, or from an address.")
+def add(
+    source: Annotated[str, Parameter(help=_("A TOML file of records, or an https:// address of one."))],
+    *,
+    replace: Annotated[
+        bool, Parameter(help=_("The file may be there already, and may hide our records."), negative="")
+    ] = False,
+    output: Output = Output(),
+) -> int:
+    from gyakusan.catalog import own
+    from gyakusan.message import say
+
+    path, found = own.add(_text(source), source, replace=replace)
+    names = ", ".join(e.name for e in found)
+    line = say("Kept in {file}: {names}.", file=str(path), names=names)
+    return _say(line, {"file": str(path), "names": [e.name for e in found]}, output)
+
+
+@app.command(name="update", help="Fetch a newer release of the catalogue, and verify its checksum.")
+def update(
+    *,
+    online: Annotated[bool, Parameter(help=_("Use the network: without it nothing is fetched."), negative="")] = False,
+    address: Annotated[str, Parameter(help=_("Where releases are published."))] = ADDRESS,
+    output: Output = Output(),
+) -> int:
+    from gyakusan.catalog import release
+    from gyakusan.message import say
+
+    if not online:
+        raise BadSetting("An update is fetched from the network.", mend="Add --online.")
+    manifest, newer = release.update(_fetch(address))
+    facts = {"release": manifest.release, "newer": newer}
+    if newer:
+        return _say(say("The catalogue is now that of {release}.", release=manifest.release), facts, output)
+    return _say(say("The catalogue is up to date ({release}).", release=manifest.release), facts, output)
+
+
+def _records(kind: Kind) -> list[tuple[Entry, Any]]:
+    """Every record of a kind with its place, the user's own first."""
+    from gyakusan.catalog import devices, models
+    from gyakusan.catalog.records import entries
+
+    if kind == "models":
+        return list(zip(entries("models"), models.model_records(), strict=True))
+    found = devices.device_records() if kind == "devices" else devices.machine_records()
+    return list(zip(entries("devices" if kind == "devices" else "machines.toml"), found, strict=True))
+
+
+def _one(name: str) -> tuple[Entry, Record]:
+    """The record that `name` means. Raises UnknownName with candidates, of devices where a device is nearer."""
+    from gyakusan.catalog import devices, models
+
+    try:
+        entry = devices.entry_of(name)
+    except UnknownName as error:
+        try:
+            return models.entry_of(name), models.find(name)
+        except UnknownName as other:
+            raise (other if "candidates" in other.message.facts else error) from None
+    if entry.kind == "device":
+        return entry, devices.record_of(entry, devices.DeviceRecord)
+    return entry, devices.record_of(entry, devices.MachineRecord)
+
+
+def _tags(model: str) -> tuple[str, ...]:
+    """Tags of Ollama's library that are this model."""
+    from gyakusan.catalog import tags
+
+    return tags.of_model(model)
+
+
+def _gib(text: str) -> float:
+    from gyakusan.units import GIB, parse_bytes
+
+    return parse_bytes(text) / GIB
+
+
+def _text(source: str) -> bytes:
+    """The bytes behind a path or an address. Raises BadReference, SourceError."""
+    from gyakusan.catalog.own import MOST
+
+    if source.startswith(("https://", "http://")):
+        from gyakusan.models.sources import http
+
+        return http.document(source, most=MOST)
+    try:
+        return Path(source).expanduser().read_bytes()[: MOST + 1]
+    except OSError as error:
+        why = error.strerror or "?"
+        raise BadReference(
+            "{file} cannot be read ({why}).", file=source[:200], why=why, mend="Give a TOML file."
+        ) from None
+
+
+def _fetch(address: str) -> Callable[[str], bytes]:
+    from gyakusan.models.sources import http
+
+    base = address if address.endswith("/") else address + "/"
+
+    def fetch(name: str) -> bytes:
+        try:
+            return http.document(base + name)
+        except BadReference as error:
+            raise SourceError("{what}", what=error.message, mend="Give another --address.") from None
+
+    return fetch
+
+
+def _say(line: Any, facts: dict[str, Any], output: Output) -> int:
+    """One sentence, or its facts."""
+    from gyakusan.text import tell
+
+    if output.json:
+        write_json(facts)
+    else:
+        print(tell(line, output.language))
+    return 0

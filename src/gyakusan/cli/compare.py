@@ -1,0 +1,41 @@
+"""gyakusan compare: devices and models side by side."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from gyakusan.cli.options import Output, People, Server, _
+from gyakusan.cli.writing import draw, write_json
+from gyakusan.errors import BadSetting
+
+app = App(name="compare", help="Devices and models side by side, with charts.", help_format="plaintext")
+
+
+@app.default
+def compare(
+    *devices: Annotated[str, Parameter(help=_("Devices of the catalogue, e.g. 'RTX 5090' 'M4 Max 128GB'."))],
+    model: Annotated[tuple[str, ...], Parameter(help=_("A model; give it several times for several."))] = (),
+    quant: Annotated[str | None, Parameter(help=_("As if quantised so, e.g. Q4_K_M."))] = None,
+    people: People = People(),
+    server: Server = Server(),
+    output: Output = Output(),
+) -> int:
+    from gyakusan import api
+    from gyakusan.show.compare import Compared, charts, document
+
+    if not devices:
+        raise BadSetting("No device is named.", mend="Name at least one, e.g. 'RTX 5090'.")
+    if not model:
+        raise BadSetting("No model is named.", mend="Name one with --model, e.g. --model llama3.1-8b.")
+    rows = []
+    for name in model:
+        for device in devices:
+            asked = api.question(name, quantization=quant, load=people.load, device=device, settings=server.changes())
+            rows.append(Compared(asked.model.name, asked.machine.name, asked.ledger, asked.judged))
+    if output.json:
+        write_json(document(rows))
+    else:
+        draw(charts(rows, output.language), output=output)
+    return 0 if any(r.ledger.fits for r in rows) else 1

@@ -1,0 +1,57 @@
+"""Dominance: what is worse or equal in everything, and worse in something, is dropped. Exact; equals stay in their order."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from typing import Any
+
+import numpy as np
+
+Array = Any
+
+
+def frontier(quality: Array, speed: Array, price: Array) -> Array:
+    """Places of what nothing dominates, in order. quality, speed: more is better; price: less is.
+
+    Unknown speeds (nan) count as none. Of exact equals the first stays.
+    """
+    q, s, p = (np.nan_to_num(np.asarray(x, float), nan=0.0) for x in (quality, speed, price))
+    order = np.lexsort((np.arange(len(q)), -s, -q, p))
+    steps: list[tuple[float, float]] = []
+    kept = [i for i in order.tolist() if _enters(steps, q[i], s[i])]
+    return np.array(sorted(kept), np.int64)
+
+
+def _enters(steps: list[tuple[float, float]], quality: float, speed: float) -> bool:
+    """True if nothing cheaper is as good and as fast; then it joins. steps: (-quality, speed), speeds rising."""
+    at = bisect_left(steps, (-quality, float("inf")))
+    if at and steps[at - 1][1] >= speed:
+        return False
+    while at < len(steps) and steps[at][1] <= speed:
+        del steps[at]
+    insort(steps, (-quality, speed))
+    return True
+
+
+def by_case(offer: Array, context: Array, quality: Array, speed: Array) -> Array:
+    """Places of what nothing of the same machine and context dominates; the price of one machine is one price."""
+    if not len(offer):
+        return np.zeros(0, np.int64)
+    speed = np.nan_to_num(speed, nan=0.0)
+    order = np.lexsort((np.arange(len(offer)), -speed, -quality, context, offer))
+    first = np.flatnonzero(np.diff(offer[order], prepend=-1) | np.diff(context[order], prepend=-1))
+    kept = [_descending(order[a:b], speed) for a, b in zip(first, [*first[1:], len(order)], strict=True)]
+    return np.sort(np.concatenate(kept))
+
+
+def _descending(places: Array, speed: Array) -> Array:
+    """Of places with falling quality those that are faster than all before."""
+    mine = speed[places]
+    before = np.concatenate(([-1.0], np.maximum.accumulate(mine)[:-1]))
+    return places[mine > before]
+
+
+def dominates(a: tuple[float, float, float], b: tuple[float, float, float]) -> bool:
+    """True if a (quality, speed, price) is at least as good as b in everything and better in something."""
+    as_good = a[0] >= b[0] and a[1] >= b[1] and a[2] <= b[2]
+    return as_good and a != b

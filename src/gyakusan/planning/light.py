@@ -1,0 +1,62 @@
+"""A Model without its tensors, as plain values: enough for everything that depends on the load, and quick to read back."""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, Field, fields
+from typing import Any
+
+from gyakusan.core import model as core
+from gyakusan.core.model import Model
+
+_KINDS: dict[str, type[Any]] = {
+    kind.__name__: kind
+    for kind in (
+        *(core.Attention, core.Latent, core.Indexer, core.Recurrent, core.Compressed),
+        *(core.Dense, core.Experts, core.Graph),
+    )
+}
+_LEFT_OUT = frozenset(("tensors", "metadata", "stored", "checkpoint", "quantization", "inferred"))
+
+
+def encode(model: Model) -> dict[str, Any]:
+    """The model as values for JSON. Tensors, metadata and what the publisher stored are left out."""
+    return {f.name: _plain(getattr(model, f.name)) for f in fields(Model) if _told(model, f)}
+
+
+def decode(values: dict[str, Any]) -> Model:
+    """What `encode` wrote. Its weights are no bytes."""
+    return Model(**{k: _value(v) for k, v in values.items()})
+
+
+def _told(value: Any, field: Field[Any]) -> bool:
+    return field.name not in _LEFT_OUT and (field.default is MISSING or getattr(value, field.name) != field.default)
+
+
+def _plain(value: Any) -> Any:
+    if type(value).__name__ in _KINDS:
+        told = {f.name: _plain(getattr(value, f.name)) for f in fields(value) if _told(value, f)}
+        return {"is": type(value).__name__, **told}
+    if isinstance(value, tuple):
+        return _range(value) or [_plain(v) for v in value]
+    return value
+
+
+def _range(numbers: tuple[Any, ...]) -> dict[str, list[int]] | None:
+    """Layers in equal steps as first, last and step: most models have nothing else."""
+    if len(numbers) < 3 or not all(type(n) is int for n in numbers):
+        return None
+    step = numbers[1] - numbers[0]
+    even = step > 0 and numbers == tuple(range(numbers[0], numbers[-1] + 1, step))
+    return {"range": [numbers[0], numbers[-1] + 1, step]} if even else None
+
+
+def _value(value: Any) -> Any:
+    match value:
+        case {"range": [first, end, step]}:
+            return tuple(range(first, end, step))
+        case {"is": str(name), **told}:
+            return _KINDS[name](**{str(k): _value(v) for k, v in told.items()})
+        case list():
+            return tuple(_value(v) for v in value)
+        case _:
+            return value

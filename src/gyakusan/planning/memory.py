@@ -1,0 +1,167 @@
+"""What a model takes on one device, as arrays over contexts: by the engines' own functions, weights left out.
+
+Weights are a column (see `measure`), everything else depends on the load. A test compares the sum with the engine's ledger.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from gyakusan.core.broadcast import ceil_div, where
+from gyakusan.core.ledger import Account
+from gyakusan.core.load import Load
+from gyakusan.core.machine import Machine
+from gyakusan.core.model import Model
+from gyakusan.engines.base import Rules, engine
+from gyakusan.errors import BadSetting
+from gyakusan.planning.columns import Known, Table
+from gyakusan.planning.measure import PLACES
+
+Array = Any
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """kept: what conversations keep; fixed: scratch and overhead, on each device. [B] Arrays over contexts.
+
+    ranks: devices that share each layer; split: devices that hold some layers each.
+    """
+
+    kept: Array
+    fixed: Array
+    ranks: int = 1
+    split: int = 1
+
+
+def rest(name: str, known: Known, machine: Machine, load: Load, kv: str) -> Rest | None:
+    """Everything but the weights, on the first device of a machine; None if the engine refuses. load: arrays.
+
+    kv: type of the cache in llama.cpp's words (F16, Q8_0).
+    """
+    rules = engine(name)
+    changes = cache_setting(name, kv)
+    if changes is None:
+        return None
+    try:
+        return _ask(name, rules, known, machine, load, changes)
+    except BadSetting:
+        return None
+
+
+def cache_setting(name: str, kv: str) -> dict[str, Any] | None:
+    """How an engine is told the type of its cache; None if it has nothing of the kind."""
+    small = kv.upper() != "F16"
+    match name:
+        case "llama.cpp":
+            return {"key_type": kv.upper(), "value_type": kv.upper()} if small else {}
+        case "Ollama":
+            return {"kv_cache_type": kv.lower()} if small else {}
+        case "vLLM":
+            return {"kv_cache_dtype": "fp8"} if small else {}
+        case _:
+            return None if small else {}
+
+
+def _ask(name: str, rules: Rules, known: Known, machine: Machine, load: Load, changes: dict[str, Any]) -> Rest:
+    model, count = known.model, max(1, len(machine.gpus))
+    if name == "vLLM":
+        changes = {"quantization": "none", **changes}
+    alone = _alone(name, machine)
+    if name == "llama.cpp" and _plain(alone):
+        return _quick(model, load, rules.settings(model, load, alone, **changes), count)
+    if name == "vLLM":
+        return _served(model, load, rules.settings(model, load, machine, **changes), alone)
+    settings = rules.settings(model, load, alone, **changes)
+    account = rules.ledger(model, load, alone, settings).accounts[0]
+    ranks = getattr(settings, "tensor_parallel", 1)
+    kept = account.of("kv_cache") + account.of("recurrent_state")
+    return Rest(kept, _fixed(account), ranks, count if name in ("llama.cpp", "Ollama") else 1)
+
+
+def _alone(name: str, machine: Machine) -> Machine:
+    """One device of the machine; for llama.cpp without its capacity, on which nothing depends here."""
+    if name == "vLLM" or not machine.gpus:
+        return machine
+    gpu = machine.gpus[0]
+    return replace(machine, gpus=(replace(gpu, memory=None) if name == "llama.cpp" else gpu,))
+
+
+def _fixed(account: Account) -> Array:
+    return account.of("scratch") + account.of("overhead")
+
+
+def _plain(machine: Machine) -> bool:
+    return bool(machine.gpus) and machine.gpus[0].kind == "gpu"
+
+
+def _quick(model: Model, load: Load, settings: Any, count: int) -> Rest:
+    """llama.cpp on a card of its own: the same functions as its ledger calls, without the sentences."""
+    from gyakusan.engines.llamacpp.cache import groups
+    from gyakusan.engines.llamacpp.overhead import driver
+    from gyakusan.engines.llamacpp.scratch import scratch
+
+    kept = sum(g.bytes for g in groups(model, settings))
+    return Rest(kept, scratch(model, settings).gpu + driver(settings.driver).bytes, 1, count)
+
+
+def _served(model: Model, load: Load, settings: Any, machine: Machine) -> Rest:
+    """vLLM on one rank: the same functions as its ledger calls, without the pool and the sentences."""
+    from gyakusan.engines.vllm import profile
+    from gyakusan.engines.vllm.blocks import reservation
+    from gyakusan.engines.vllm.ledger import _process
+    from gyakusan.engines.vllm.settings import check
+
+    found = reservation(model, check(settings), stage=0)
+    blocks = sum(g.blocks(settings) for g in found.groups)
+    fixed = (
+        profile.activation(model, settings).best + profile.graphs(settings).best + profile.base(machine.gpus[0]).best
+    )
+    if machine.gpus[0].kind == "unified":
+        fixed = fixed + _process(settings).bytes
+    return Rest(load.users * blocks * found.block, fixed, settings.tensor_parallel)
+
+
+def weights(table: Table, rows: Array, ranks: Array, machine: Machine) -> Array:
+    """Weights of some rows on one device. [B] ranks: devices that share each layer, 1 or (rows, cases)."""
+    if table.family == "vllm":
+        return table.shares[rows if np.ndim(ranks) == 0 else rows[:, None], ranks - 1]
+    return table.shares[rows, _place(machine) if table.family == "gguf" else 0]
+
+
+def _place(machine: Machine) -> int:
+    if not machine.gpus:
+        return PLACES.index(("cpu", machine.simd))
+    key = (machine.gpus[0].kind, machine.gpus[0].backend)
+    return PLACES.index(key) if key in PLACES else 0
+
+
+def total(held: Array, kept: Array, fixed: Array, blocks: Array, split: Array) -> Array:
+    """What the fullest device takes. [B] held: weights; kept, fixed: see Rest; split: devices that hold some layers each.
+
+    Exact for one device and for vLLM's ranks. Where llama.cpp deals out blocks the fullest card has the rounded-up share
+    of them; the answer is checked with the ledger.
+    """
+    share = ceil_div(blocks + 1, split) / (blocks + 1)
+    return where(split == 1, held + kept, (held + kept) * share) + fixed
+
+
+def usable(name: str, machine: Machine) -> float:
+    """What an engine may take of the smallest device. [B] Infinite if the capacity is not known."""
+    device = min(machine.gpus, key=lambda g: g.usable or 0) if machine.gpus else machine.host
+    if device is None or device.usable is None:
+        return float("inf")
+    if name != "vLLM":
+        return float(device.usable)
+    from gyakusan.engines.vllm.pool import requested
+    from gyakusan.engines.vllm.profile import visible
+    from gyakusan.engines.vllm.settings import Settings
+
+    total_memory = visible(device)
+    taken = requested(total_memory, Settings(1))
+    if taken > device.usable:
+        share = max(1, device.usable * 100 // total_memory) / 100
+        taken = min(taken, requested(total_memory, replace(Settings(1), gpu_memory_utilization=share)))
+    return float(min(taken, device.usable))

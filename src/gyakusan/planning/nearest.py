@@ -1,0 +1,114 @@
+"""A question without an answer: what is the least that would have to change?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from gyakusan.message import Message, people, say
+from gyakusan.planning import answer as answers
+from gyakusan.planning import offers as market
+from gyakusan.planning.columns import Columns
+from gyakusan.planning.question import Question
+
+Try = Callable[[Question], bool]
+
+
+def nearest(found: answers.Answer, columns: Columns) -> tuple[Message, ...]:
+    """One sentence for each limit that would have to be loosened alone. Never empty: the last one loosens several."""
+    asked = found.question
+
+    def works(question: Question) -> bool:
+        return _works(found, question, columns)
+
+    tries = [
+        t for t in (_budget(found, columns), _context(asked, works), _users(asked, works), *_floors(asked, works)) if t
+    ]
+    if not tries:
+        tries = [t for t in (_both(asked, works),) if t]
+    return tuple(tries) or (say("Nothing of the catalogue runs on such a machine."),)
+
+
+def _works(found: answers.Answer, question: Question, columns: Columns) -> bool:
+    """True if a question has any feasible cell on the same machines."""
+    import numpy as np
+
+    from gyakusan.planning.excluded import wanted
+    from gyakusan.planning.grid import evaluate
+
+    places, _ = wanted(question, columns)
+    grid = evaluate(question, columns, found.grid.offers, np.array(places, np.int64), reduce=not question.owned)
+    return len(grid.cells) > 0
+
+
+def _budget(found: answers.Answer, columns: Columns) -> Message | None:
+    """The cheapest machine on which the question has an answer."""
+    asked = found.question
+    if asked.budget is None:
+        return None
+    unlimited = replace(asked, budget=replace(asked.budget, amount=1e12))
+    offers, _ = market.bought(unlimited)
+    for start in range(0, len(offers), 24):
+        part = replace(found, grid=replace(found.grid, offers=offers[start : start + 24]))
+        if not _works(part, asked, columns):
+            continue
+        for offer in offers[start : start + 24]:
+            one = replace(found, grid=replace(found.grid, offers=(offer,)))
+            if _works(one, asked, columns):
+                price = found.rates.convert(offer.price or 0.0, "JPY", asked.budget.currency) or 0.0
+                shown = f"{price:,.0f} {asked.budget.currency}"
+                return say("From {price} on there is an answer: {machine}.", price=shown, machine=offer.machine.name)
+    return None
+
+
+def _context(asked: Question, works: Try) -> Message | None:
+    """The longest context that works, by halves."""
+    context = asked.usual.context // 2
+    while context >= 512:
+        if works(_shorter(asked, context)):
+            return say("With {n} tokens of context for each user there is an answer.", n=f"{context:,}")
+        context //= 2
+    return None
+
+
+def _shorter(asked: Question, context: int) -> Question:
+    """The same question for a shorter context; prompt and answer shrink with it."""
+    usual = asked.usual
+    factor = min(1.0, context / (usual.prompt + usual.answer))
+    prompt, reply = max(1, int(usual.prompt * factor)), max(1, int(usual.answer * factor))
+    return replace(asked, context=context, prompt=min(prompt, context - 1), answer=min(reply, context - prompt) or 1)
+
+
+def _users(asked: Question, works: Try) -> Message | None:
+    users = asked.users // 2
+    while users >= 1:
+        if works(replace(asked, users=users)):
+            return say("For {users} there is an answer.", users=people(users))
+        users //= 2
+    return None
+
+
+def _floors(asked: Question, works: Try) -> Iterator[Message]:
+    """Floors and wishes, one at a time."""
+    loosened = (
+        (bool(asked.speed), {"speed": 0.0}, say("Without a floor for tokens a second there is an answer.")),
+        (asked.first is not None, {"first": None}, say("Without a limit for the first token there is an answer.")),
+        (asked.quality is not None, {"quality": None}, say("Without a floor for quality there is an answer.")),
+        (bool(asked.engines), {"engines": ()}, say("With other engines there is an answer.")),
+        (bool(asked.licenses), {"licenses": ()}, say("With other licences there is an answer.")),
+        (bool(asked.families), {"families": ()}, say("With other families there is an answer.")),
+    )
+    for given, change, message in loosened:
+        if given and works(replace(asked, **change)):
+            yield message
+
+
+def _both(asked: Question, works: Try) -> Message | None:
+    """One user, and the longest context that then works, without floors."""
+    free = replace(asked, users=1, speed=0.0, first=None, quality=None, engines=(), licenses=(), families=())
+    context = asked.usual.context
+    while context >= 512:
+        if works(_shorter(free, context)):
+            return say("For 1 user, {n} tokens and without floors there is an answer.", n=f"{context:,}")
+        context //= 2
+    return None

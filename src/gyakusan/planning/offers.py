@@ -1,0 +1,180 @@
+"""Machines that a question allows: the one that is owned, or those of the catalogue that can be bought."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+
+from gyakusan import machines
+from gyakusan.catalog.devices import DeviceRecord, device_records, machine_records
+from gyakusan.core.machine import Device, Machine, Price
+from gyakusan.machines.detect import detect
+from gyakusan.message import Message, say
+from gyakusan.planning.money import Rates, rates
+from gyakusan.planning.question import Question
+
+OLD = "2024"
+"""Prices of new goods from before this year say nothing about today."""
+COUNTS = (1, 2, 3, 4, 5, 6, 7, 8)
+_ENTERPRISE = re.compile(
+    r"\b(tesla|[ahblvp]\d{2,3}[a-z]?|gh?b?[23]00|gb[23]00|instinct|mi\d{2,3}\w?|l4|l40s?|t4|a2|gaudi|flex|max 1\d{3}|h20)\b",
+    re.IGNORECASE,
+)
+_SYSTEMS = {"metal": ("macos",), "rocm": ("linux", "windows")}
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A machine. count: of its GPUs; price: of everything that is bought, in yen, None where it is owned [JPY];
+
+    seen: the price as it was seen; power: of the devices, None = not known [W]; owned.
+    """
+
+    machine: Machine
+    count: int
+    price: float | None
+    seen: Price | None
+    power: float | None
+    owned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A machine of the catalogue that is not offered, and why. price: in yen where it is known [JPY]."""
+
+    name: str
+    reason: Message
+    price: float | None = None
+
+
+def owned(question: Question) -> Offer:
+    """The machine that was named, else this computer."""
+    if question.device is None and question.memory is None:
+        machine = detect()[0]
+    else:
+        machine = machines.parse(question.device, question.memory)
+    if question.reserve is not None:
+        machine = machines.reserving(machine, question.reserve)
+    return Offer(machine, max(1, len(machine.gpus)), None, None, _power(machine), True)
+
+
+def bought(question: Question) -> tuple[tuple[Offer, ...], tuple[Rejected, ...]]:
+    """Machines of the catalogue within the limits, cheapest first, and the others."""
+    exchange = rates(dict(question.rates))
+    budget = None
+    if question.budget is not None:
+        budget = exchange.convert(question.budget.amount, question.budget.currency, "JPY")
+    found: list[Offer] = []
+    left: list[Rejected] = []
+    for offer in _all(question, exchange):
+        reason = _refused(question, offer, budget)
+        if reason is None:
+            found.append(offer)
+        else:
+            left.append(Rejected(offer.machine.name, reason, offer.price))
+    found.sort(key=lambda o: (o.price if o.price is not None else float("inf"), o.machine.name))
+    return tuple(found), tuple(left)
+
+
+def enterprise(name: str) -> bool:
+    """True for cards made for data centres: no fan, no shop."""
+    return _ENTERPRISE.search(name) is not None and "RTX" not in name
+
+
+def _all(question: Question, exchange: Rates) -> Iterator[Offer]:
+    around = exchange.convert(question.computer.amount, question.computer.currency, "JPY") or 0.0
+    for device, prices, alone in catalogue():
+        seen = _price(prices, question.used, exchange)
+        one = exchange.convert(seen.amount, seen.currency, "JPY") if seen else None
+        for count in COUNTS[: 1 if device.kind == "unified" else question.count]:
+            whole = None if one is None else one * count + (0.0 if alone else around * _slots(count))
+            power = None if device.power is None else device.power * count
+            yield Offer(several(device, count), count, whole, seen, power)
+
+
+def _slots(count: int) -> float:
+    """What a computer for so many cards costs over one for two: boards, cases and power supplies. Assumed."""
+    return 1.0 if count <= 2 else 2.5 if count <= 4 else 5.0
+
+
+def several(device: Device, count: int) -> Machine:
+    """A machine with so many of one device."""
+    name = device.name if count == 1 else f"{count}x {device.name}"
+    host = None if device.kind == "unified" else Device("CPU", "host", None, "cpu")
+    return Machine(name, (device,) * count, host)
+
+
+@cache
+def catalogue() -> tuple[tuple[Device, tuple[Price, ...], bool], ...]:
+    """Every GPU and every computer with its own: the device, its prices, True if nothing need be bought besides."""
+    found: list[tuple[Device, tuple[Price, ...], bool]] = []
+    records = {r.name: r for r in device_records()}
+    for record in records.values():
+        if record.kind == "host" or "Laptop" in record.name:
+            continue
+        for size in record.sizes_gib:
+            first = size == min(record.sizes_gib) or record.kind == "gpu"
+            found.append((_device(record, size), record.prices if first else (), record.kind == "unified"))
+    for machine in machine_records():
+        for size in machine.sizes_gib:
+            inside = records.get(machine.device)
+            if inside is None or inside.kind == "host":
+                continue
+            device = replace(inside.device(size), name=f"{machine.name} {size}GB")
+            found.append((device, machine.prices, True))
+    return tuple(found)
+
+
+def _device(record: DeviceRecord, size: int) -> Device:
+    title = record.name if len(record.sizes_gib) == 1 else f"{record.name} {size}GB"
+    return record.device(size, title=title)
+
+
+def _price(prices: tuple[Price, ...], used: bool, exchange: Rates) -> Price | None:
+    """The newest price; among second-hand and new ones of the same year the cheaper one."""
+    usable = [p for p in prices if (used or not p.used) and p.date >= OLD and exchange.convert(1, p.currency, "JPY")]
+    if not usable:
+        return None
+    year = max(p.date[:4] for p in usable)
+    recent = [p for p in usable if p.date[:4] == year]
+    return min(recent, key=lambda p: exchange.convert(p.amount, p.currency, "JPY") or 0.0)
+
+
+def _power(machine: Machine) -> float | None:
+    known = [g.power for g in machine.gpus]
+    return None if None in known else float(sum(p or 0.0 for p in known))
+
+
+def _refused(question: Question, offer: Offer, budget: float | None) -> Message | None:
+    """Why a machine is not offered, None if it is."""
+    device = offer.machine.gpus[0]
+    if question.brand and question.brand.casefold() not in f"{device.vendor} {device.name}".casefold():
+        return say(
+            "{name} is made by {vendor}, not by {brand}.", name=device.name, vendor=device.vendor, brand=question.brand
+        )
+    systems = _SYSTEMS.get(device.backend, ("linux", "windows"))
+    if question.os != "any" and question.os not in systems:
+        return say("{name} does not run under {os}.", name=device.name, os=question.os)
+    if not question.enterprise and enterprise(device.name):
+        return say("{name} is a card for data centres.", name=device.name)
+    if question.power is not None and (offer.power is None or offer.power > question.power):
+        return say(
+            "{name} draws {power}, {most} W are allowed.",
+            name=offer.machine.name,
+            power=_watts(offer),
+            most=f"{question.power:,.0f}",
+        )
+    if question.budget is None:
+        return None
+    if offer.price is None:
+        return say("No price of {name} is known.", name=offer.machine.name)
+    if budget is not None and offer.price > budget:
+        over = f"{offer.price - budget:,.0f} JPY"
+        return say("{name} costs {over} more than the budget.", name=offer.machine.name, over=over)
+    return None
+
+
+def _watts(offer: Offer) -> Message:
+    return say("an unknown power") if offer.power is None else Message(f"{offer.power:,.0f} W")

@@ -1,0 +1,107 @@
+"""A short list that differs in kind: best, fastest, cheapest, balanced, and the one with room to grow.
+
+Quality counts with its error: what is sorted is one error below the figure, and an assumed figure only where nothing was tested.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from gyakusan.catalog.quality import law
+from gyakusan.planning.cells import Cells, Grid
+from gyakusan.planning.question import Prefer, Question
+
+Array = Any
+Role = Literal["best", "fastest", "cheapest", "balanced", "room", "other"]
+ROLES: tuple[Role, ...] = ("balanced", "best", "fastest", "cheapest", "room", "other")
+NEAR = 12.0
+"""Models within so many points of the best are still good: about 10 percentage points of MMLU-Pro near 75 %. [points]"""
+EQUAL = 0.5
+"""Below so many points two are equally good, and the faster one is better. [points]"""
+FAR = 25.0
+"""The cheapest may be so much worse. [points]"""
+WEIGHTS: Mapping[Prefer, tuple[float, float, float]] = {
+    "balanced": (1.0, 1.0, 1.0),
+    "quality": (2.5, 0.5, 0.5),
+    "speed": (0.7, 2.0, 0.5),
+    "price": (0.7, 0.7, 2.5),
+}
+"""Worth of 10 points, of twice the speed, of half the price."""
+ENOUGH = 4.0
+"""Speed beyond so many times what one reads is worth nothing more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ranked:
+    """What the roles choose from. keep: places of cells that may be proposed; worth: of each cell, by the preference;
+
+    easy: reaches the pace of the task; model: place of each cell's model.
+    """
+
+    cells: Cells
+    keep: Array
+    worth: Array
+    easy: Array
+    model: Array
+
+
+def ranked(question: Question, grid: Grid) -> Ranked:
+    """The cells with their worth."""
+    cells, columns = grid.cells, grid.columns
+    model = grid.models
+    usual = question.usual
+    guesses = [[m.basis == "assumed" or bool(m.kind) for m in k.modes] for k in columns.models]
+    unknown = np.array([guesses[i][j] for i, j in zip(model.tolist(), cells.mode.tolist(), strict=True)], bool)
+    good = ~unknown & (grid.of_rows("bits") >= law().trusted)
+    fine = good & (grid.of_rows("coarse") == 0)
+    keep = np.flatnonzero(fine if fine.any() else good) if good.any() else np.arange(len(cells))
+    speed = np.nan_to_num(cells.useful, nan=0.0)
+    with np.errstate(divide="ignore"):
+        pace = np.log2(np.clip(speed / usual.pace, 2.0**-6, ENOUGH))
+        price = np.where(np.isfinite(cells.price) & (cells.price > 0), np.log2(np.maximum(cells.price, 1.0)), 0.0)
+    late = np.log2(np.clip(np.nan_to_num(cells.first_high, nan=usual.first) / usual.first, 1.0, 64.0))
+    a, b, c = WEIGHTS[question.prefer]
+    worth = a * cells.sure / 10 + b * (pace - late) - c * price
+    easy = (speed >= usual.pace) & (late <= 0) | np.isnan(cells.useful)
+    return Ranked(cells, keep, worth, easy, model)
+
+
+def order(role: Role, r: Ranked, question: Question) -> Iterator[int]:
+    """Places of cells, the best for a role first. Ties: cheaper, then less memory, then the catalogue's order."""
+    cells, keep = r.cells, r.keep
+    if not len(keep):
+        return iter(())
+    pool = _pool(role, r, keep)
+    key: Array = {
+        "best": -np.nan_to_num(cells.useful, nan=0.0),
+        "other": -r.worth,
+        "fastest": -np.nan_to_num(cells.useful, nan=0.0),
+        "cheapest": cells.price,
+        "balanced": -r.worth,
+        "room": -r.worth,
+    }[role]
+    places = np.lexsort((pool, cells.total[pool], cells.price[pool], -cells.sure[pool], key[pool]))
+    return iter(pool[places].tolist())
+
+
+def _pool(role: Role, r: Ranked, keep: Array) -> Array:
+    """Cells that a role may choose: comfortable ones if there are any, good ones, and with room."""
+    cells = r.cells
+    easy = keep[r.easy[keep]]
+    pool = easy if len(easy) else keep
+    top = float(np.max(cells.sure[pool]))
+    if role == "best":
+        pool = keep[cells.sure[keep] >= float(np.max(cells.sure[pool])) - EQUAL]
+        pool = pool[r.easy[pool]] if r.easy[pool].any() else pool
+    if role in ("fastest", "room", "balanced"):
+        pool = pool[cells.sure[pool] >= top - NEAR]
+    if role in ("cheapest", "other"):
+        pool = pool[cells.sure[pool] >= top - FAR]
+    if role == "room":
+        wide = pool[cells.grow[pool] >= np.maximum(1, np.median(cells.grow[pool]))]
+        pool = wide if len(wide) else pool
+    return pool

@@ -1,0 +1,232 @@
+"""Speeds of many rows on one kind of device: the arithmetic of core.pace with columns. planning.pace answers for one.
+
+A constant is its base times multipliers of what is known (catalog.pace). Those of the machine are scalars here, those of the
+model and of the quantisation are columns. Measurements of the very same thing move the final answer, not the columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from gyakusan.catalog import pace as fitted
+from gyakusan.catalog.chips import Chip
+from gyakusan.catalog.pace import SERVERS, Situation
+from gyakusan.core import pace as core
+from gyakusan.core.machine import Machine
+from gyakusan.core.pace import Constants
+from gyakusan.planning.columns import Columns, Known, Table
+from gyakusan.planning.pace import ENGINES, UNKNOWN, api, chip_of
+
+Array = Any
+QUANT_LEVELS = ("quant", "api quant", "engine quant", "family quant")
+MODEL_LEVELS = ("model", "model api", "device model")
+PIECE = {"llama.cpp": 512, "Ollama": 512, "vLLM": 2048, "MLX-LM": 2048}
+"""Tokens of a prompt that are computed at once. [tokens]"""
+SHAPES = ("count", "used", "layers", "mixed", "recurrent", "width", "matrices", "output", "routed")
+
+
+@dataclass(frozen=True, slots=True)
+class Cases:
+    """What a block is evaluated for, one entry each. count: of devices; context: which of the contexts."""
+
+    count: Array
+    context: Array
+
+    def __len__(self) -> int:
+        return len(self.count)
+
+
+@dataclass(frozen=True, slots=True)
+class Speeds:
+    """each: answer tokens a second of one user, all active [tokens/s]; first: until the first token [s]; both as
+    (rows, cases), and at the careful end of the 80 % interval."""
+
+    each: Array
+    each_low: Array
+    first: Array
+    first_high: Array
+
+
+@dataclass(slots=True)
+class Figures:
+    """What every model moves and computes for these people, worked out once. users; prompt, answer [tokens];
+
+    contexts: that conversations may reach, an array [tokens].
+    """
+
+    columns: Columns
+    models: Array
+    users: int
+    prompt: float
+    answer: float
+    contexts: Array
+    _found: dict[Any, Any] = field(default_factory=dict)
+
+    @property
+    def depth(self) -> Array:
+        """Mean length of what was said before the prompt. [tokens]"""
+        return np.maximum(0, self.contexts - self.prompt - self.answer) / 2
+
+    def cache(self, value_bytes: float) -> Array:
+        """Keys and values of one conversation while it is answered, (models, contexts). [B]"""
+        middle = self.depth + self.prompt + self.answer / 2
+        return self._once(("cache", value_bytes), lambda m: m.traffic.cache(middle, value_bytes))
+
+    def attend(self) -> Array:
+        """Attention of one new token, (models, contexts). [FLOP]"""
+        middle = self.depth + self.prompt + self.answer / 2
+        return self._once("attend", lambda m: m.traffic.attention(1, middle))
+
+    def attention(self, absorbed: bool) -> Array:
+        """Attention of a prompt, (models, contexts). [FLOP]"""
+        depth = self.depth
+        return self._once(("attention", absorbed), lambda m: m.traffic.attention(self.prompt, depth, absorbed))
+
+    def state(self) -> Array:
+        """Recurrent state of one conversation, (models, contexts). [B]"""
+        return self._once("state", lambda m: m.traffic.state)
+
+    def shapes(self) -> Array:
+        """SHAPES of every model."""
+        if "shapes" not in self._found:
+            self._found["shapes"] = np.array([m.facts["traffic"] for m in self.columns.models], float)
+        return self._found["shapes"]
+
+    def factors(self, factors: Mapping[str, float], before: str, after: str = "") -> Array:
+        """A multiplier for each model by its name in measurements."""
+        key = ("factors", id(factors), before, after)
+        if key not in self._found:
+            names = (m.facts["speed_name"] for m in self.columns.models)
+            self._found[key] = np.array([factors.get(f"{before}{n}{after}", 1.0) for n in names])
+        return self._found[key]
+
+    def seen(self) -> Array:
+        """True for models that were measured anywhere."""
+        if "seen" not in self._found:
+            known = fitted.load().seen["models"]
+            self._found["seen"] = np.array([m.facts["speed_name"] in known for m in self.columns.models])
+        return self._found["seen"]
+
+    def _once(self, key: Any, figure: Callable[[Known], Any]) -> Array:
+        if key not in self._found:
+            out = np.zeros((len(self.columns.models), len(self.contexts)))
+            for place in self.models:
+                out[place] = figure(self.columns.models[place])
+            self._found[key] = out
+        return self._found[key]
+
+
+def speeds(
+    figures: Figures,
+    table: Table,
+    rows: Array,
+    machine: Machine,
+    engine: str,
+    cases: Cases,
+    ranks: Array,
+    kv_bytes: float,
+) -> Speeds | None:
+    """Speeds of some rows of a table. ranks: devices that share a layer, (rows, cases). None without a bandwidth."""
+    found = chip_of(machine)
+    if found is None:
+        return None
+    said = situation(found, machine, engine)
+    k = constants(figures, table, rows, said)
+    split = cases.count if engine in ("llama.cpp", "Ollama") else 1
+    device = _device(found, said, table, rows, ranks, split)
+    load = _load(figures, table, rows, cases, kv_bytes)
+    absorbed = said.engine not in SERVERS
+    attention = figures.attention(absorbed)[table.model[rows]][:, cases.context]
+    prompt = core.prefill_time(load, figures.prompt, PIECE[engine], attention, device, k)
+    time = core.decode_step(load, figures.users, device, k).time
+    server = said.engine in SERVERS and figures.users > 1
+    each = 1 / (core.later_token(time, prompt, figures.users, figures.answer, k) if server else time)
+    first = core.first_token(prompt, figures.users, time, figures.answer, k)
+    slow, late = (_intervals(figures, table, rows, said, found, kind) for kind in ("decode", "ttft"))
+    shape = (len(rows), len(cases))
+    each, first = np.broadcast_to(each, shape), np.broadcast_to(first, shape)
+    return Speeds(each, each / slow, first, first * late)
+
+
+def situation(found: Chip, machine: Machine, engine: str) -> Situation:
+    """What the constants depend on, but for the model and its quantisation."""
+    name = ENGINES.get(engine, engine)
+    return Situation(name, api(machine.gpus[0], found), found.family, found.name, "", link=found.link)
+
+
+def constants(figures: Figures, table: Table, rows: Array, said: Situation) -> Constants:
+    """The constants of every row, as columns; scalars where rows don't differ."""
+    known, plain = fitted.load(), fitted.labels(said)
+    place = table.model[rows]
+    values: dict[str, Any] = {}
+    for name, base in known.base.items():
+        value: Any = base
+        groups: Any = 1.0
+        models: Any = 1.0
+        for level, factors in known.levels.get(name, {}).items():
+            if level in QUANT_LEVELS:
+                groups = groups * _quants(factors, level, said, table.groups)
+            elif level in MODEL_LEVELS:
+                models = models * figures.factors(factors, *_around(level, said))
+            else:
+                value *= factors.get(plain[level], 1.0)
+        if not isinstance(groups, float):
+            value = value * groups[table.group_of[rows]][:, None]
+        values[name] = value if isinstance(models, float) else value * models[place][:, None]
+    return Constants(**values)
+
+
+def _quants(factors: Mapping[str, float], level: str, s: Situation, groups: Sequence[str]) -> Array:
+    before = {"quant": "", "api quant": f"{s.api} ", "engine quant": f"{s.engine} ", "family quant": f"{s.family} "}
+    return np.array([factors.get(before[level] + g, 1.0) for g in groups])
+
+
+def _around(level: str, s: Situation) -> tuple[str, str]:
+    """What stands before and after a model's name in the labels of a level."""
+    return {"model": ("", ""), "model api": ("", f" {s.api}"), "device model": (f"{s.device} {s.engine} ", "")}[level]
+
+
+def _device(found: Chip, s: Situation, table: Table, rows: Array, ranks: Array, split: Array) -> core.Device:
+    rates = np.array([fitted.peaks(found, s.engine, s.api, g) for g in table.groups]).reshape(-1, 2)
+    decode, prefill = rates[table.group_of[rows]].T
+    return core.Device(
+        bandwidth=found.bandwidth,
+        decode=decode[:, None],
+        prefill=prefill[:, None],
+        half=found.half,
+        parallel=ranks,
+        fast=1 if found.link == "nvlink" else 0,
+        small=0 if s.engine in SERVERS or s.engine == "mlx" else 1,
+        stages=split,
+    )
+
+
+def _load(figures: Figures, table: Table, rows: Array, cases: Cases, kv_bytes: float) -> core.Work:
+    place = table.model[rows]
+    shapes = figures.shapes()[place]
+    plain: dict[str, Any] = {name: shapes[:, i : i + 1] for i, name in enumerate(SHAPES)}
+    return core.Work(
+        dense=table.dense[rows][:, None],
+        experts=table.experts[rows][:, None],
+        **plain,
+        cache=figures.cache(kv_bytes)[place][:, cases.context],
+        attend=figures.attend()[place][:, cases.context],
+        state=figures.state()[place][:, :1],
+    )
+
+
+def _intervals(figures: Figures, table: Table, rows: Array, s: Situation, found: Chip, kind: str) -> Array:
+    """Factor of the 80 % interval of each row."""
+    known = fitted.load()
+    wider = 1.0 if found.family else UNKNOWN
+    some = next(iter(known.seen["models"]), "")
+    both = [
+        fitted.interval(kind, Situation(s.engine, s.api, s.family, s.device, s.quant, model=n), figures.users)[0]
+        * wider
+        for n in ("", some)
+    ]
+    return np.where(figures.seen()[table.model[rows]], both[1], both[0])[:, None]

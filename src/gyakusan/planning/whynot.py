@@ -1,0 +1,210 @@
+"""Why something is not in the answer: a model, an engine or a machine; which limit, by how much, the smallest change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from gyakusan.catalog.devices import knows
+from gyakusan.catalog.models import find
+from gyakusan.core.load import Load
+from gyakusan.engines.base import NAMES, engine
+from gyakusan.errors import GyakusanError, UnknownName, unknown
+from gyakusan.message import Message, people, say
+from gyakusan.planning.answer import Answer, row
+from gyakusan.planning.columns import FAMILY
+from gyakusan.planning.excluded import refused
+from gyakusan.planning.grid import refusal
+from gyakusan.planning.limits import limits
+from gyakusan.planning.offers import Offer
+from gyakusan.planning.verify import price
+from gyakusan.units import format_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class WhyNot:
+    """name: what was asked about; kind: model, engine or device; reasons: sentences, the decisive one first."""
+
+    name: str
+    kind: str
+    reasons: tuple[Message, ...]
+
+
+def why_not(found: Answer, text: str) -> WhyNot:
+    """The reasons. Raises UnknownName for what is no model, engine or device."""
+    try:
+        name = engine(text).NAME
+        return WhyNot(name, "engine", tuple(_engine(found, name)))
+    except UnknownName:
+        pass
+    if knows(text):
+        return WhyNot(text, "device", tuple(_device(found, text)))
+    try:
+        name = find(text).name
+    except UnknownName as error:
+        if "candidates" in error.message.facts:
+            raise
+        raise unknown(say("model, engine or device"), text, (*found.grid.columns.places, *NAMES)) from error
+    return WhyNot(name, "model", tuple(_model(found, name)))
+
+
+def _engine(found: Answer, name: str) -> Iterator[Message]:
+    """An engine: not run here, not asked for, or no better."""
+    if any(p.engine == name for p in found.plans):
+        yield say("{name} is in the answer.", name=name)
+        return
+    grid = found.grid
+    for offer in grid.offers[:1]:
+        reason = refusal(name, offer.machine, found.question, grid.columns)
+        if reason is not None:
+            yield reason
+            return
+    if name not in grid.engines:
+        yield say("{name} was not asked for: add --engine {name}.", name=name)
+        return
+    cells = grid.cells.take(np.flatnonzero(grid.cells.engine == grid.engines.index(name)))
+    if not len(cells):
+        yield say("Under {name} nothing that was asked for fits or is fast enough.", name=name)
+        return
+    best = row(grid, int(np.flatnonzero(grid.cells.engine == grid.engines.index(name))[np.argmax(cells.sure)]))
+    yield say(
+        "Its best is {model} {quantization}: quality {quality}, {speed} tokens/s for each user; a plan of the answer is better.",
+        model=best["model"],
+        quantization=best["quantization"],
+        quality=best["quality"],
+        speed=best["tokens_per_second"] or "?",
+    )
+
+
+def _device(found: Answer, text: str) -> Iterator[Message]:
+    """A machine: over the limits, no price, or no better."""
+    from gyakusan import machines
+
+    if found.question.owned:
+        yield say(
+            "The question is about {machine}: name another with --device.", machine=found.grid.offers[0].machine.name
+        )
+        return
+    name = machines.parse(text).name
+    rejected = [r for r in found.rejected if name in r.name]
+    if rejected and not any(name in o.machine.name for o in found.grid.offers):
+        first = min(rejected, key=lambda r: r.price if r.price is not None else float("inf"))
+        yield first.reason
+        return
+    places = [i for i, o in enumerate(found.grid.offers) if name in o.machine.name]
+    at = np.flatnonzero(np.isin(found.grid.cells.offer, places))
+    if not len(at):
+        yield say("Nothing that was asked for fits on {name}, or it is too slow.", name=name)
+        return
+    best = row(found.grid, int(at[np.argmax(found.grid.cells.sure[at])]))
+    yield say(
+        "On {machine} the best is {model} {quantization}: quality {quality}, {speed} tokens/s for each user; a plan of the"
+        " answer is better or cheaper.",
+        machine=best["machine"],
+        model=best["model"],
+        quantization=best["quantization"],
+        quality=best["quality"],
+        speed=best["tokens_per_second"] or "?",
+    )
+
+
+def _model(found: Answer, name: str) -> Iterator[Message]:
+    """A model: a wish excludes it, it does not fit, it is too slow, or it is no better."""
+    if any(p.name == name for p in found.plans):
+        yield say("{name} is in the answer.", name=name)
+        return
+    grid, question = found.grid, found.question
+    place = grid.columns.places[name]
+    reason = refused(question, grid.columns.models[place])
+    if reason is not None:
+        yield say("{name}: {reason}.", name=name, reason=reason)
+    at = np.flatnonzero(grid.models == place)
+    if len(at):
+        yield from _beaten(found, name, int(at[np.argmax(grid.cells.sure[at])]))
+        return
+    excluded = next((e.reason for e in found.excluded if e.name == name), None)
+    if excluded is not None and reason is None:
+        yield say("{name}: {reason}.", name=name, reason=excluded)
+    if grid.offers:
+        yield from _smallest(found, name, grid.offers[-1])
+
+
+def _beaten(found: Answer, name: str, place: int) -> Iterator[Message]:
+    """It fits: what is better in what."""
+    cells, own = found.grid.cells, row(found.grid, place)
+    better = (cells.sure >= cells.sure[place]) & (np.nan_to_num(cells.useful) >= np.nan_to_num(cells.useful[place]))
+    better &= cells.price <= cells.price[place]
+    better[place] = False
+    at = np.flatnonzero(better & (found.grid.models != found.grid.models[place]))
+    yield say(
+        "{name} {quantization} fits: quality {quality} ({basis}), {speed} tokens/s for each user.",
+        name=name,
+        quantization=own["quantization"],
+        quality=own["quality"],
+        basis=say(str(own["quality_basis"])),
+        speed=own["tokens_per_second"] or "?",
+    )
+    if len(at):
+        other = row(found.grid, int(at[np.argmax(cells.sure[at])]))
+        yield say(
+            "{model} {quantization} is as good, as fast and as cheap, and better in one of them: quality {quality},"
+            " {speed} tokens/s.",
+            model=other["model"],
+            quantization=other["quantization"],
+            quality=other["quality"],
+            speed=other["tokens_per_second"] or "?",
+        )
+    else:
+        yield say("Nothing beats it in everything: --all lists it.")
+
+
+def _smallest(found: Answer, name: str, offer: Offer) -> Iterator[Message]:
+    """What it lacks on the largest machine, and the smallest change."""
+    question = found.question
+    engine_name = found.grid.engines[0]
+    table = found.grid.columns.tables[FAMILY[engine_name]]
+    rows = np.flatnonzero(table.model == found.grid.columns.places[name])
+    if not len(rows):
+        return
+    base = table.base[int(rows[np.argmin(table.stored[rows])])]
+    load = Load(question.users, question.usual.context)
+    priced = price(name, base, engine_name, offer.machine, load, "F16")
+    if priced is None or priced[0].fits:
+        return
+    short = max(a.short_by for a in priced[0].accounts)
+    yield say(
+        "Even {quantization} is short by {short} on {machine}.",
+        quantization=base,
+        short=format_bytes(short),
+        machine=offer.machine.name,
+    )
+    yield from _changes(name, base, engine_name, offer, load)
+
+
+def _changes(name: str, base: str, engine_name: str, offer: Offer, load: Load) -> Iterator[Message]:
+    """A shorter context, fewer users, a smaller cache: the first that is enough of each."""
+
+    def ledger(asked: Load) -> object:
+        priced = price(name, base, engine_name, offer.machine, asked, "F16")
+        if priced is None:
+            raise ValueError
+        return priced[0]
+
+    try:
+        most = limits(ledger, load, int(load.context))  # type: ignore[arg-type]
+    except (GyakusanError, ValueError):
+        return
+    if most.context:
+        yield say("With {n} tokens of context for each user it fits.", n=f"{most.context:,}")
+    if most.users:
+        yield say("For {users} it fits.", users=people(most.users))
+    small = price(name, base, engine_name, offer.machine, load, "Q8_0")
+    if small is not None and small[0].fits:
+        yield say("With a q8_0 cache it fits.")
+    double = replace(offer.machine, gpus=offer.machine.gpus * 2)
+    if offer.machine.gpus and offer.machine.gpus[0].kind == "gpu":
+        more = price(name, base, engine_name, double, load, "F16")
+        if more is not None and more[0].fits:
+            yield say("With {n} cards it fits.", n=len(double.gpus))

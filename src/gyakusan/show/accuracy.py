@@ -1,0 +1,169 @@
+"""How right we are, on the terminal and as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import Group as Lines
+from rich.console import RenderableType
+from rich.table import Table
+
+from gyakusan.catalog.accuracy import Case, Group, Section
+from gyakusan.message import Message, say
+from gyakusan.show.wrapping import Text
+from gyakusan.text import Language, tell
+
+SECTION_TEXTS = {
+    "one_device": "its own allocator, one device",
+    "architectures": "its own allocator, many architectures",
+    "split": "its own allocator, several GPUs and offload",
+    "logs": "logs of real GPUs",
+    "forks": "logs of a fork, KV cache only",
+    "ollama": "sizes that its library lists",
+    "vllm": "its own cache functions",
+    "vllm_logs": "start-up logs of real GPUs",
+    "mlx": "the library's own count of its caches",
+}
+"""What each section is compared with."""
+
+PART_TEXTS = {
+    "weights": "weights",
+    "kv_cache": "kv_cache",
+    "recurrent_state": "recurrent_state",
+    "scratch": "scratch",
+    "output": "output",
+    "context": "KV cache and state",
+    "total": "total",
+    "layers": "device of each layer",
+    "request": "bytes of a request",
+    "block": "bytes of a block",
+    "tokens": "KV tokens",
+    "prompt": "after the prompt",
+    "answer": "after the answer",
+    "peak": "at the peak",
+}
+"""Parts of the memory."""
+
+WHY_TEXTS = (
+    "no known reason",
+    "the publisher's own mix of types",
+    "Vulkan puts the graph's nodes in another order before buffers are planned",
+)
+"""Known reasons for a difference; benchmarks/log_accuracy.py gives them."""
+
+LEADS = ("total", "scratch", "request", "tokens", "answer", "weights", "kv_cache")
+"""Which part speaks for a section where there is room for one: the first that it has."""
+
+LABEL_TEXTS = {
+    "architecture": "by architecture",
+    "backend": "by backend",
+    "kind": "by kind of row",
+    "model": "by model",
+    "reason": "by reason",
+}
+"""What rows are grouped by."""
+
+
+def percent(share: float | None) -> str:
+    """0.0025 -> "0.25 %", 0 -> "0". Rounded up, so that no error is shown smaller than it is."""
+    if not share:
+        return "?" if share is None else "0"
+    digits = 1 if share >= 0.1 else 2 if share >= 0.0001 else 4
+    return f"{-(-share * 100 * 10**digits // 1) / 10**digits:.{digits}f} %"
+
+
+def memory(sections: Sequence[Section], language: Language) -> RenderableType:
+    """By engine and truth, by backend, by architecture, then the worst cases by name."""
+    parts: list[RenderableType] = [_title(say("Errors of our bytes, relative to what servers said"), language)]
+    parts.append(_every(sections, language))
+    for label in ("reason", "backend", "architecture"):
+        if not any(s.by(label) for s in sections):
+            continue
+        parts += [_title(LABEL_TEXTS[label], language), _by(sections, label, language)]
+    parts.append(_title(say("The worst cases"), language))
+    parts += [_case(s, c, language) for s in sections for c in s.worst[:3]]
+    return Lines(*parts)
+
+
+def _title(text: Message | str, language: Language) -> Text:
+    return Text("\n" + tell(text, language), style="bold")
+
+
+def _table(heads: Iterable[str], language: Language, left: int) -> Table:
+    out = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for i, name in enumerate(heads):
+        out.add_column(tell(name, language), justify="left" if i < left else "right", no_wrap=i >= left)
+    return out
+
+
+HEAD_TEXTS = ("engine", "compared with", "part", "compared", "exact", "median", "95 %", "worst")
+BY_TEXTS = ("name", "engine", "compared with", "part", "compared", "exact", "95 %", "worst")
+SPEED_TEXTS = ("slice", "cells", "median", "90 %", "<= 20 %", "<= 30 %", "80 % range")
+
+
+def _every(sections: Sequence[Section], language: Language) -> Table:
+    """One row for each part of each section."""
+    out = _table(HEAD_TEXTS, language, 3)
+    for section in sections:
+        for i, (part, f) in enumerate(section.groups[0].parts.items()):
+            about = tell(SECTION_TEXTS[section.id], language) if i == 0 else ""
+            name = tell(PART_TEXTS[part], language)
+            engine = section.engine if i == 0 else ""
+            figures = (f"{f.n:,}", f"{f.exact:,}", percent(f.median), percent(f.p95), percent(f.worst))
+            out.add_row(engine, Text(about), Text(name), *figures)
+    return out
+
+
+def _by(sections: Sequence[Section], label: str, language: Language) -> Table:
+    """One row for each value of a label and each section: what speaks for the section."""
+    out = _table(BY_TEXTS, language, 4)
+    rows = [(g.name, s, g) for s in sections for g in s.by(label)]
+    last = None
+    for name, section, group in sorted(rows, key=lambda r: r[0]):
+        part = lead(group)
+        f = group.parts[part]
+        about = (Text(tell(SECTION_TEXTS[section.id], language)), Text(tell(PART_TEXTS[part], language)))
+        figures = (f"{f.n:,}", f"{f.exact:,}", percent(f.p95), percent(f.worst))
+        out.add_row(Text("" if name == last else tell(name, language)), section.engine, *about, *figures)
+        last = name
+    return out
+
+
+def lead(group: Group) -> str:
+    """The part that speaks for a group."""
+    return next(p for p in LEADS if p in group.parts)
+
+
+def _case(section: Section, case: Case, language: Language) -> Text:
+    why = say(" ({why})", why=say(case.why)) if case.why else say("")
+    template = say(
+        "{error}  {part}: {name}{why}",
+        error=percent(case.error),
+        part=say(PART_TEXTS[case.part]),
+        name=case.name,
+        why=why,
+    )
+    return Text(f"{section.engine:10} {tell(template, language)}")
+
+
+def speed(found: Mapping[str, Any] | None, language: Language) -> RenderableType:
+    """One row for each slice: error of the median cell, of nine in ten, and how often the 80 % range held."""
+    if found is None:
+        return Lines(Text(tell(say("No speed has been judged yet."), language)))
+    out = _table(SPEED_TEXTS, language, 1)
+    for s in found["slices"]:
+        held = (f"{s[k]:.0%}" for k in ("within20", "within30", "coverage80"))
+        out.add_row(s["slice"], f"{s['n']:,}", percent(s["median"]), percent(s["p90"]), *held)
+    title = say(
+        "{rows} published measurements; every {group} was judged without its own rows",
+        rows=f"{found['rows']:,}",
+        group=found["left_out_by"],
+    )
+    return Lines(_title(title, language), out)
+
+
+def document(sections: Sequence[Section]) -> dict[str, Any]:
+    """The figures as plain values, errors relative."""
+    return {"memory": [asdict(s) for s in sections]}

@@ -1,0 +1,120 @@
+"""Speed and quality, in lines below a ledger and as JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Group, RenderableType
+
+from gyakusan.core.quality import Score
+from gyakusan.message import Message, say
+from gyakusan.planning.judged import Judged
+from gyakusan.planning.pace import Figure, Pace
+from gyakusan.show.wrapping import Text
+from gyakusan.text import Language, tell
+
+BIND_TEXTS = {
+    "weights": "reading the weights",
+    "compute": "computing",
+    "cache": "reading the KV cache",
+    "state": "reading recurrent states",
+    "overhead": "fixed costs of each layer",
+    "links": "the links between devices",
+    "host": "reading weights in RAM",
+}
+FIGURES = ("prefill", "decode_each", "decode_all", "throughput", "ttft", "tpot")
+
+
+def lines(value: Judged, language: Language) -> RenderableType:
+    """Two lines: how fast, how good."""
+    parts = [speed(value), quality(value)]
+    return Group(*(Text(tell(m, language)) for m in parts if m is not None))
+
+
+def speed(value: Judged) -> Message | None:
+    """Decode, prefill and first token with 80 % intervals."""
+    found, asked = value.pace, value.asked
+    if found is None:
+        return value.unknown
+    facts = {
+        "decode": between(found.decode_each, 1),
+        "prefill": between(found.prefill, 0),
+        "ttft": between(found.ttft, 2),
+        "prompt": f"{asked.prompt:,.0f}",
+        "binds": say(BIND_TEXTS[found.binds]),
+        "basis": say(found.decode_each.basis),
+    }
+    return say(
+        "Speed (80 % interval): {decode} tokens/s for each user, prompts {prefill} tokens/s, first token after {ttft} s"
+        " ({prompt}-token prompt); bound by {binds} [{basis}].",
+        **facts,
+    )
+
+
+def quality(value: Judged) -> Message | None:
+    """The score, its error, and what it rests on."""
+    if value.quality is None or value.overall is None:
+        return None
+    return say(
+        "Quality {score} (llama3.1-8b is 35, gpt-oss-120b 70), Japanese {japanese}, coding {coding} [{basis}].",
+        score=points(value.overall),
+        japanese=points(value.quality.japanese),
+        coding=points(value.quality.coding),
+        basis=say(QUALITY_TEXTS[value.quality.basis]),
+    )
+
+
+QUALITY_TEXTS = {
+    "measured": "measured",
+    "few": "few scores",
+    "vendor": "its maker's scores",
+    "assumed": "assumed from size and date",
+}
+
+
+def points(score: Score) -> str:
+    """ "79 ± 4": one standard error."""
+    return f"{float(score.value):.0f} ± {float(score.error):.0f}"
+
+
+def between(figure: Figure, digits: int) -> str:
+    """ "145 (122-172)"."""
+    value, low, high = (f"{x:,.{digits}f}" for x in (figure.value, figure.low, figure.high))
+    return f"{value} ({low}-{high})"
+
+
+def document(value: Judged) -> dict[str, Any]:
+    """Pace and quality as plain values. Speeds [tokens/s], ttft and tpot [s], scores [points]."""
+    return {"pace": pace_document(value.pace, value), "quality": _quality(value)}
+
+
+def pace_document(found: Pace | None, value: Judged) -> dict[str, Any] | None:
+    """Every figure with its interval; null where the device's bandwidth is not known."""
+    if found is None:
+        return None
+    figures = {name: _figure(getattr(found, name)) for name in FIGURES}
+    asked = {"users": value.asked.users, "prompt": value.asked.prompt, "answer": value.asked.answer}
+    return {**figures, "binds": found.binds, "chip": found.chip, "asked": asked, "measured_points": len(found.points)}
+
+
+def _figure(figure: Figure) -> dict[str, Any]:
+    return {
+        "value": figure.value,
+        "low": figure.low,
+        "high": figure.high,
+        "basis": figure.basis,
+        "coverage": figure.coverage,
+    }
+
+
+def _quality(value: Judged) -> dict[str, Any] | None:
+    if value.quality is None or value.overall is None:
+        return None
+    found = value.quality
+    scores = {n: getattr(found, n) for n in ("japanese", "coding", "reasoning")} | {"overall": value.overall}
+    return {
+        **{name: {"value": float(s.value), "error": float(s.error)} for name, s in scores.items()},
+        "basis": found.basis,
+        "mode": found.mode,
+        "sources": list(found.sources),
+    }

@@ -1,0 +1,65 @@
+"""A question, with every default that was taken for it."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+from rich.console import Group, RenderableType
+
+from gyakusan.message import Message, people, say
+from gyakusan.planning.answer import Answer
+from gyakusan.planning.money import Money
+from gyakusan.planning.question import Question
+from gyakusan.show.wrapping import Text
+from gyakusan.text import Language, tell
+
+TASK_TEXTS = {
+    "chat": "chat",
+    "coding": "coding",
+    "rag": "questions about documents",
+    "agents": "agents",
+    "translation": "translation",
+}
+
+
+def question(answer: Answer, language: Language) -> RenderableType:
+    """Where, for whom, and what was assumed."""
+    title, load = _where(answer), _load(answer.question)
+    return Group(Text(tell(title, language), style="bold"), Text(tell(load, language), style="dim"))
+
+
+def _where(answer: Answer) -> Message:
+    asked = answer.question
+    facts = {"users": people(asked.users), "context": f"{asked.usual.context:,}"}
+    if asked.owned:
+        return say("{machine}: {users} x {context} tokens", machine=answer.grid.offers[0].machine.name, **facts)
+    if asked.budget is not None:
+        return say("{budget}: {users} x {context} tokens", budget=str(asked.budget), **facts)
+    return say("{model}: {users} x {context} tokens", model=asked.model, **facts)
+
+
+def _load(asked: Question) -> Message:
+    usual = asked.usual
+    return say(
+        "{task}: prompts of {prompt}, answers of {answer} tokens, quality {score}, {pace} tokens/s are enough; cache {kv}",
+        task=Message(TASK_TEXTS[asked.task]),
+        prompt=f"{usual.prompt:,}",
+        answer=f"{usual.answer:,}",
+        score=usual.score,
+        pace=f"{usual.pace:g}",
+        kv=", ".join(asked.kv).lower(),
+    )
+
+
+def values(asked: Question) -> dict[str, Any]:
+    """Every field as JSON has it, defaults included; what the task stands for under `usual`."""
+    out = {f.name: _plain(getattr(asked, f.name)) for f in fields(asked)}
+    usual = asked.usual
+    return {**out, "usual": {f.name: getattr(usual, f.name) for f in fields(usual)}}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Money):
+        return {"amount": value.amount, "currency": value.currency}
+    return list(value) if isinstance(value, tuple) else value

@@ -1,0 +1,139 @@
+"""Models: how many, how right, and that fine-tunes and bases never crowd a list."""
+
+from __future__ import annotations
+
+import pytest
+
+from gyakusan.catalog.models import ModelRecord, find, listed_records, model_records
+from gyakusan.core.model import Attention, Recurrent
+from gyakusan.models.assemble import plain
+
+RECORDS = {r.name: r for r in model_records()}
+WITHIN = 0.01
+
+
+def test_there_are_enough() -> None:
+    assert len(RECORDS) >= 500
+    japanese = [r for r in RECORDS.values() if r.languages[:1] == ("ja",)]
+    assert len(japanese) >= 40
+    assert sum(bool(r.gguf) for r in RECORDS.values()) >= 200
+
+
+def test_only_what_is_meant_for_people_is_listed() -> None:
+    listed = listed_records()
+    assert {r.name for r in listed} == {r.name for r in RECORDS.values() if r.listed}
+    assert all(r.role in ("chat", "code") and not r.derived_from for r in listed)
+    assert 120 <= len(listed) <= 220
+
+
+def test_fine_tunes_say_of_what() -> None:
+    tuned = [r for r in RECORDS.values() if r.role == "finetune"]
+    assert len(tuned) >= 80
+    assert all(r.derived_from in RECORDS for r in tuned if r.derived_from)
+    assert sum(not r.derived_from for r in tuned) <= 8
+
+
+@pytest.mark.parametrize("record", [r for r in RECORDS.values() if r.published], ids=lambda r: r.name)
+def test_our_count_is_the_published_one(record: ModelRecord) -> None:
+    mine, said = record.parameters, record.published
+    embedding = record.metadata[f"{record.architecture}.embedding_length"]
+    match record.beside:
+        case "":
+            assert abs(mine - said) <= WITHIN * said
+        case "output":
+            vocabulary = record.metadata[f"{record.architecture}.vocab_size"]
+            assert abs(mine + vocabulary * embedding - said) <= WITHIN * said
+        case "vision":
+            assert 0 < said - mine <= max(0.5 * mine, 0.7e9)
+        case "prediction":
+            assert 0 < said - mine <= 0.03 * mine
+        case "count":
+            assert record.basis == "assumed"
+            assert not record.listed
+
+
+def test_what_is_assumed_is_not_listed_among_the_new() -> None:
+    assert all(not r.listed for r in RECORDS.values() if r.basis == "assumed" and r.recalled and r.published)
+
+
+def test_every_record_has_what_a_reader_wants() -> None:
+    for r in RECORDS.values():
+        assert all((r.source, r.checked, r.quantization, r.modalities, r.architecture)), r.name
+        assert r.trained_context > 0 or r.basis == "assumed", r.name
+    assert sum(bool(r.license) for r in RECORDS.values()) >= 0.85 * len(RECORDS)
+    assert sum(bool(r.released) for r in RECORDS.values()) >= 0.6 * len(RECORDS)
+
+
+PATTERNS = {
+    "qwen3.8-27b": {Attention: 16, Recurrent: 48},
+    "qwen3-coder-next": {Attention: 12, Recurrent: 36},
+    "lfm2-350m": {Attention: 6, Recurrent: 10},
+    "granite-4.0-h-tiny": {Attention: 4, Recurrent: 36},
+    "gemma-4-31b": {Attention: 60},
+    "olmo-3.1-32b": {Attention: 64},
+    "qwen3-vl-30b-a3b": {Attention: 48},
+}
+
+
+@pytest.mark.parametrize("name", PATTERNS)
+def test_layer_patterns(name: str) -> None:
+    memory = plain(RECORDS[name]).memory
+    found = {kind: sum(len(m.layers) for m in memory if isinstance(m, kind)) for kind in PATTERNS[name]}
+    assert found == PATTERNS[name]
+
+
+def test_windows_of_olmo_and_gemma() -> None:
+    for name, full in (("olmo-3.1-32b", 16), ("gemma-4-31b", 10)):
+        groups = [m for m in plain(RECORDS[name]).memory if isinstance(m, Attention)]
+        assert sum(len(m.layers) for m in groups if m.window is None) == full, name
+
+
+CARDS = {
+    "qwen2.5-3b": (36, 16, 2, 3.09e9),
+    "qwen2.5-7b": (28, 28, 4, 7.6e9),
+    "qwen2.5-14b": (48, 40, 8, 14.7e9),
+    "qwen3-8b": (36, 32, 8, 8.2e9),
+    "qwen3-14b": (40, 40, 8, 14.8e9),
+    "qwen3-30b-a3b": (48, 32, 4, 30.5e9),
+    "llama3.1-8b": (32, 32, 8, 8.0e9),
+    "gemma2-9b": (42, 16, 8, 9.2e9),
+    "mistral-7b-v0.3": (32, 32, 8, 7.3e9),
+    "mixtral-8x7b": (32, 32, 8, 46.7e9),
+}
+"""Ten models as published: layers, heads, key-value heads, parameters.
+
+Read by hand on 2026-11-23 in stored copies of cards and of pages that quote them: Qwen3-8B's card; apxml.com,
+emergentmind.com, fitmygpu.com for the others; Mixtral's figures from its paper as quoted in a LangChain notebook.
+"""
+
+
+@pytest.mark.parametrize("name", CARDS)
+def test_ten_models_as_published(name: str) -> None:
+    layers, heads, kv, count = CARDS[name]
+    record = RECORDS[name]
+    get = {k.split(".", 1)[1]: v for k, v in record.metadata.items()}
+    assert (get["block_count"], get["attention.head_count"], get["attention.head_count_kv"]) == (layers, heads, kv)
+    assert record.parameters == pytest.approx(count, rel=0.01)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("qwen2.5:14b", "qwen2.5-14b"),
+        ("Qwen/Qwen2.5-14B-Instruct", "qwen2.5-14b"),
+        ("gpt-oss 20b", "gpt-oss-20b"),
+        ("llama 3.1 8b", "llama3.1-8b"),
+        ("Qwen/Qwen2.5-Coder-14B-Instruct", "qwen2.5-coder-14b"),
+        ("deepseek-ai/DeepSeek-R1-Distill-Qwen-32B", "deepseek-r1-distill-qwen-32b"),
+    ],
+)
+def test_names(text: str, name: str) -> None:
+    assert find(text).name == name
+
+
+def test_metadata_of_another_record() -> None:
+    tune, base = RECORDS["deepseek-r1-distill-qwen-32b"], RECORDS["qwen2.5-32b"]
+    assert tune.like == "qwen2.5-32b"
+    assert {k: v for k, v in tune.metadata.items() if "context" not in k} == {
+        k: v for k, v in base.metadata.items() if "context" not in k
+    }

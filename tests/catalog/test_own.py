@@ -1,0 +1,65 @@
+"""Records of one's own: checked, then kept, then found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from gyakusan.catalog import own, places
+from gyakusan.catalog.devices import entry_of
+from gyakusan.errors import BadRecord, BadReference, BadSetting
+
+DEVICE = """[[device]]
+name = "Some GPU"
+vendor = "Some"
+kind = "gpu"
+backend = "cuda"
+sizes_gib = [8]
+bandwidth_gb_s = 100
+released = "2026-01-01"
+source = "somewhere"
+checked = "2026-01-02"
+"""
+
+
+def test_what_is_added_is_found(home: Path) -> None:
+    path, (entry,) = own.add(DEVICE.encode(), "https://example.org/gpus/mine.toml?x=1")
+    assert path.parent == places.own() == home / "config" / "gyakusan" / "catalog"
+    assert entry.name == "Some GPU"
+    assert entry_of("some gpu").file == path
+
+
+def test_a_bad_file_is_not_kept(home: Path) -> None:
+    with pytest.raises(BadRecord, match="unknown field `colour`"):
+        own.add((DEVICE + "colour = 1\n").encode(), "mine.toml")
+    assert places.own_files() == ()
+
+
+def test_our_names_are_not_taken_unless_asked(home: Path) -> None:
+    text = DEVICE.replace("Some GPU", "RTX 5090").replace("[8]", "[32]").encode()
+    with pytest.raises(BadRecord, match="also means 'NVIDIA GeForce RTX 5090'"):
+        own.add(text, "mine")
+    path, _ = own.add(text, "mine", replace=True)
+    assert entry_of("RTX 5090").file == path
+
+
+def test_a_file_is_not_overwritten_unless_asked(home: Path) -> None:
+    own.add(DEVICE.encode(), "mine.toml")
+    with pytest.raises(BadSetting, match="is there already"):
+        own.add(DEVICE.encode(), "mine.toml")
+    own.add(DEVICE.replace("100", "200").encode(), "mine.toml", replace=True)
+
+
+@pytest.mark.parametrize("text", [b"", b"# nothing\n", b"x" * (own.MOST + 1)])
+def test_no_records(home: Path, text: bytes) -> None:
+    with pytest.raises(BadReference):
+        own.add(text, "mine.toml")
+
+
+def test_a_file_is_checked_where_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "a.toml"
+    path.write_text(DEVICE)
+    assert own.check_own(path) == 1
+    with pytest.raises(BadReference, match="cannot be read"):
+        own.check_own(tmp_path / "nothing.toml")

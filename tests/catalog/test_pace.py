@@ -1,0 +1,170 @@
+"""The fitted constants, the chips and the names behind them."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+import pytest
+
+from gyakusan.catalog import chips, measured, speed_names
+from gyakusan.catalog.pace import Situation, constants, interval, known, load, parse, peaks
+from gyakusan.core.pace import Constants
+
+SPARK = Situation("llama.cpp", "cuda", "blackwell-gb10", "NVIDIA DGX Spark (GB10)", "q4k", "llama3.1-8b", "unified")
+STRANGE = dataclasses.replace(SPARK, family="martian", device="Olympus 1", model="nobody's", api="cuda")
+
+
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [
+        ("RTX 5090", "GeForce RTX 5090"),
+        ("NVIDIA GeForce RTX 5090", "GeForce RTX 5090"),
+        ("rtx5090", "GeForce RTX 5090"),
+        ("5090 laptop", "GeForce RTX 5090 Mobile"),
+        ("h100_sxm", "H100 SXM5 80 GB"),
+        ("NVIDIA A100-SXM4-80GB", "A100 SXM4 80 GB"),
+        ("A100 PCIe 80GB", "A100 PCIe 80 GB"),
+        ("DGX Spark (GB10)", "NVIDIA DGX Spark (GB10)"),
+        ("Ryzen AI Max+ 395 (Radeon 8060S)", "AMD Ryzen AI Max+ 395 (Radeon 8060S)"),
+        ("strix halo", "AMD Ryzen AI Max+ 395 (Radeon 8060S)"),
+        ("Apple M4 Max 12P+4E+40GPU", "Apple M4 Max"),
+        ("Apple M4 Max 10P+4E+32GPU", "Apple M4 Max 32c"),
+        ("M3 Max 40‑Core GPU 64GB", "Apple M3 Max"),
+        ("M4 Max 128GB", "Apple M4 Max"),
+        ("RX 7900 XTX", "Radeon RX 7900 XTX"),
+        ("3090 24GB", "GeForce RTX 3090"),
+        ("RTX 3060 Laptop GPU", "GeForce RTX 3060 Mobile"),
+    ],
+)
+def test_chips_by_many_names(said: str, name: str) -> None:
+    found = chips.find(said)
+    assert found is not None
+    assert found.name == name
+
+
+def test_memory_chooses_among_sizes() -> None:
+    found = chips.find("RTX 4060 Ti", 16 * 2**30)
+    assert found is not None
+    assert found.name == "GeForce RTX 4060 Ti 16 GB"
+
+
+def test_nobody_knows_it() -> None:
+    assert chips.find("Intel Core i7-4790 CPU @ 3.60GHz (haswell)") is None
+    assert chips.find("") is None
+
+
+def test_every_chip_has_a_source_a_date_and_figures_that_can_be() -> None:
+    for chip in chips.chips():
+        assert chip.source, chip.name
+        assert re.fullmatch(r"\d{4}-\d{2}-\d{2}", chip.checked)
+        assert 8e9 < chip.bandwidth < 1e13, chip.name
+        assert 0 < chip.single <= 2 * chip.half, chip.name
+        assert chip.family, chip.name
+
+
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [
+        ("Mistral-Small-3.1-24B-Instruct-2503-UD-Q4_K_XL.gguf", "mistral-small-3.2-24b"),
+        ("meta-llama/Llama-3.1-8B-Instruct", "llama3.1-8b"),
+        ("LLaMA 3 70B", "llama3.1-70b"),
+        ("qwen2.5:14b", "qwen2.5-14b"),
+        ("Qwen/Qwen2.5-14B-Instruct", "qwen2.5-14b"),
+        ("gpt-oss 20b", "gpt-oss-20b"),
+        ("nvidia/Qwen3-32B-NVFP4", "qwen3-32b"),
+        ("DeepSeek-R1-Distill-Llama-8B-Q4_K_M.gguf", "llama3.1-8b"),
+        ("Qwen/Qwen3.5-397B-A17B", "qwen3.5-397b-a17b"),
+        ("gemma-4-26B-A4B-it-UD-Q8_K_XL", "gemma4-26b-a4b"),
+        ("a model of my own", None),
+    ],
+)
+def test_models_by_many_names(said: str, name: str | None) -> None:
+    assert speed_names.model_name(said) == name
+
+
+@pytest.mark.parametrize(
+    ("said", "label", "group"),
+    [
+        ("Q4_K - Medium", "Q4_K_M", "q4k"),
+        ("llama 13B Q4_K - Medium", "Q4_K_M", "q4k"),
+        ("UD-Q4_K_XL", "Q4_K_XL", "q4k"),
+        ("gguf-q8_0", "Q8_0", "q8"),
+        ("IQ2_XXS", "IQ2_XXS", "q2"),
+        ("BF16", "bf16", "bf16"),
+        ("awq-int4", "int4", "w4"),
+        ("fp8-dynamic", "fp8", "fp8"),
+        ("compressed-tensors-w4a16-g32-asym-rtn", "int4-g32", "w4"),
+        ("nvfp4-v23", "nvfp4", "fp4"),
+    ],
+)
+def test_quantisations_by_many_names(said: str, label: str, group: str) -> None:
+    found = speed_names.quant(said)
+    assert found is not None
+    assert (found.label, found.group) == (label, group)
+
+
+def test_gpt_oss_is_always_mxfp4() -> None:
+    found = speed_names.quant("gpt-oss ?B F16", model="gpt-oss-20b")
+    assert found is not None
+    assert (found.label, found.recipe) == ("mxfp4", "MXFP4_MOE")
+
+
+def test_the_file_names_every_constant_and_where_it_came_from() -> None:
+    fitted = load()
+    assert set(fitted.base) == {f.name for f in dataclasses.fields(Constants)}
+    assert fitted.provenance["rows"] > 1000
+    assert fitted.provenance["rejected"]
+    assert re.fullmatch(r"[0-9a-f]{64}", fitted.provenance["sha256"])
+
+
+def test_shares_of_a_peak_stay_near_it() -> None:
+    k = constants(SPARK)
+    assert 0.5 < k.weights < 1.2
+    assert 0.05 < k.mfu < 1.2
+    assert 5e-6 < k.layer < 1e-3
+
+
+def test_an_unknown_device_has_no_multiplier_of_its_own() -> None:
+    fitted = load()
+    plain = parse({"constants": {"weights": {"base": 0.7, "levels": {"device": {"a": 2.0}}}}, "seen": {}})
+    assert constants(dataclasses.replace(STRANGE, device="a"), plain).weights == pytest.approx(1.4)
+    assert constants(STRANGE, plain).weights == pytest.approx(0.7)
+    assert constants(STRANGE, fitted) == constants(dataclasses.replace(STRANGE, device="Olympus 2"), fitted)
+
+
+def test_what_is_known() -> None:
+    assert known(SPARK) == "model"
+    assert known(dataclasses.replace(SPARK, model="nobody's")) == "device"
+    assert known(STRANGE) == "nothing"
+
+
+@pytest.mark.parametrize("kind", ["decode", "prefill", "ttft"])
+def test_less_knowledge_means_a_wider_interval(kind: str) -> None:
+    sure, about = interval(kind, SPARK, 1)
+    unsure, _ = interval(kind, STRANGE, 1)
+    assert 1 < sure < unsure
+    assert 0.6 < about["coverage"] < 1
+
+
+def test_peaks_follow_the_engine() -> None:
+    card = chips.find("RTX 4090")
+    assert card is not None
+    assert peaks(card, "llama.cpp", "cuda", "q4k") == (card.single, card.int8)
+    assert peaks(card, "llama.cpp", "cuda", "f16") == (card.single, card.int8 / 2)
+    assert peaks(card, "vllm", "cuda", "fp8") == (card.fp8, card.fp8)
+    assert peaks(card, "vllm", "cuda", "w4") == (card.half, card.half)
+
+
+def test_only_measurements_that_may_be_passed_on() -> None:
+    assert {s["licence"] for s in measured.sources().values()} <= {"CC BY 4.0", "Apache-2.0", "MIT"}
+    every = measured.every()
+    assert len(every) > 1000
+    assert {p.source for p in every} <= set(measured.sources())
+    assert all(p.figure > 0 for p in every)
+
+
+def test_points_of_one_thing() -> None:
+    found = measured.points("NVIDIA DGX Spark (GB10)", "gpt-oss-120b", "mxfp4")
+    assert any(p.kind == "decode" and p.users == 1 and 30 < p.figure < 80 for p in found)
+    assert measured.points("Olympus 1", "gpt-oss-120b", "mxfp4") == ()

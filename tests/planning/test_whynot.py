@@ -1,0 +1,58 @@
+"""Why not: the limit, by how much, and the smallest change; and it is true."""
+
+from __future__ import annotations
+
+import pytest
+
+from gyakusan.core.load import Load
+from gyakusan.errors import UnknownName
+from gyakusan.machines import parse
+from gyakusan.planning.answer import Answer, answer
+from gyakusan.planning.question import from_values
+from gyakusan.planning.verify import price
+from gyakusan.planning.whynot import why_not
+
+
+@pytest.fixture(scope="module")
+def found() -> Answer:
+    return answer(from_values({"device": "RTX 3060 12GB", "users": 2, "context": "16k"}))
+
+
+def said(found: Answer, name: str) -> str:
+    return " ".join(str(r) for r in why_not(found, name).reasons)
+
+
+def test_a_model_that_is_too_large_says_by_how_much(found: Answer) -> None:
+    text = said(found, "Qwen3-32B")
+    assert "is short by" in text
+    assert "GiB" in text
+
+
+def test_the_smallest_change_is_enough() -> None:
+    small = answer(from_values({"device": "RTX 3060 12GB", "users": 4, "context": "32k"}))
+    text = said(small, "qwen3-14b")
+    most = int(text.split("With ")[1].split(" tokens")[0].replace(",", ""))
+    for context, fits in ((most, True), (most + 256, False)):
+        whole = price("qwen3-14b", "Q2_K", "llama.cpp", parse("RTX 3060 12GB"), Load(4, context), "F16")
+        assert whole is not None
+        assert whole[0].fits is fits
+
+
+def test_an_engine_and_a_machine_are_explained(found: Answer) -> None:
+    assert "Apple" in said(found, "MLX")
+    assert "asked for" in said(found, "Ollama")
+    assert "--device" in said(found, "RTX 4090")
+
+
+def test_a_card_beyond_the_budget_says_by_how_much() -> None:
+    bought = answer(from_values({"budget": "300000JPY", "users": 2}))
+    assert "more than the budget" in said(bought, "RTX 5090")
+
+
+def test_what_is_beaten_says_by_what(found: Answer) -> None:
+    assert "fits: quality" in said(found, "llama3.1-8b")
+
+
+def test_a_name_that_nobody_knows(found: Answer) -> None:
+    with pytest.raises(UnknownName):
+        why_not(found, "warp drive 9")

@@ -1,0 +1,96 @@
+"""Tables of errors: every section is drawn, reasons are told, no error is shown smaller than it is."""
+
+from __future__ import annotations
+
+import pytest
+from rich.console import Console, RenderableType
+
+from gyakusan.catalog import accuracy
+from gyakusan.catalog.accuracy import Case, Figures, Group, Section
+from gyakusan.show import accuracy as shown
+from gyakusan.text import LANGUAGES, Language, knows
+
+GOOD, BAD = Figures(4, 4, 0.0, 0.0, 0.0), Figures(4, 1, 0.01, 0.1234, 0.5)
+SECTION = Section(
+    "logs",
+    "llama.cpp",
+    "logs.json",
+    4,
+    {},
+    (Group("all", "", 4, {"weights": GOOD, "scratch": BAD}), Group("backend", "CUDA", 4, {"scratch": BAD})),
+    (Case("qwen, gpu0", "scratch", 0.5, shown.WHY_TEXTS[1]),),
+)
+SPEED = {
+    "rows": 1200,
+    "left_out_by": "device",
+    "slices": [
+        {
+            "slice": "decode single",
+            "n": 30,
+            "median": 0.08,
+            "p90": 0.25,
+            "within20": 0.8,
+            "within30": 0.93,
+            "coverage80": 0.82,
+        }
+    ],
+}
+
+
+def drawn(what: RenderableType, width: int = 140) -> str:
+    console = Console(width=width, highlight=False)
+    with console.capture() as captured:
+        console.print(what)
+    return captured.get()
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [(None, "?"), (0.0, "0"), (0.5, "50.0 %"), (0.01234, "1.24 %"), (0.00001, "0.0010 %"), (0.099999, "10.00 %")],
+)
+def test_percent_is_rounded_up(share: float | None, text: str) -> None:
+    assert shown.percent(share) == text
+
+
+def test_a_section_is_drawn() -> None:
+    lines = drawn(shown.memory([SECTION], "en")).splitlines()
+    row = next(line for line in lines if line.startswith("llama.cpp  logs of real GPUs"))
+    assert row.split()[-6:] == ["weights", "4", "4", "0", "0", "0"]
+    assert any(line.split()[:2] == ["CUDA", "llama.cpp"] and line.endswith("50.0 %") for line in map(str.rstrip, lines))
+    assert any(f"50.0 %  scratch: qwen, gpu0 ({shown.WHY_TEXTS[1]})" in line for line in lines)
+    assert "by architecture" not in "".join(lines)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_everything_published_can_be_drawn(language: Language) -> None:
+    sections = accuracy.memory()
+    text = drawn(shown.memory(sections, language))
+    assert all(s.engine in text for s in sections)
+    assert all(g.name in text for s in sections for g in s.by("architecture"))
+    for section in sections:
+        assert set(section.groups[0].parts) <= set(shown.PART_TEXTS)
+        assert {g.by for g in section.groups[1:]} <= set(shown.LABEL_TEXTS)
+        assert all(not c.why or knows(c.why, "ja") for c in section.worst)
+
+
+def test_the_part_that_speaks() -> None:
+    assert shown.lead(SECTION.groups[0]) == "scratch"
+    assert shown.lead(Group("all", "", 1, {"weights": GOOD, "total": GOOD})) == "total"
+
+
+def test_speed() -> None:
+    text = drawn(shown.speed(SPEED, "en"))
+    assert "1,200 published measurements; every device was judged without its own rows" in text
+    assert "8.00 %  25.0 %" in text
+    assert "80%" in text
+
+
+def test_no_speed_yet() -> None:
+    assert drawn(shown.speed(None, "en")).strip() == "No speed has been judged yet."
+    assert drawn(shown.speed(None, "ja")).strip() == "速度はまだ評価していません。"
+
+
+def test_the_document() -> None:
+    (found,) = shown.document([SECTION])["memory"]
+    assert found["groups"][0]["parts"]["scratch"] == {"n": 4, "exact": 1, "median": 0.01, "p95": 0.1234, "worst": 0.5}
+    assert found["worst"][0]["why"] == shown.WHY_TEXTS[1]

@@ -1,0 +1,113 @@
+"""The parts of the pages that say how right we are, from the catalogue's accuracy.json (tools/accuracy.py writes it)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from gyakusan.catalog import accuracy
+from gyakusan.catalog.accuracy import Figures, Group, Section
+from gyakusan.show.accuracy import LABEL_TEXTS, PART_TEXTS, SECTION_TEXTS, SPEED_TEXTS, percent
+from gyakusan.text import Language, tell
+
+ALLOCATOR = ("one_device", "architectures")
+"""Sections that the sentence at the top of a page sums up."""
+Translate = Callable[[str, str], str]
+Table = Callable[[Sequence[str], Iterator[Sequence[str]]], str]
+
+HEADS = ("part", "compared", "exact", "median", "p95", "max")
+
+
+def parts(rest: str, language: Language, translated: Translate, table: Table) -> str:
+    """rest: "line" for one sentence, "speed", identifiers of sections, or "" for all of them."""
+    if rest == "speed":
+        return _speed(language, translated, table)
+    sections = {s.id: s for s in accuracy.memory()}
+    if rest == "line":
+        return _line([sections[name] for name in ALLOCATOR], language, translated)
+    chosen = rest.split() or list(sections)
+    return "\n\n".join(p for name in chosen for p in _section(sections[name], language, translated, table))
+
+
+def _section(section: Section, language: Language, translated: Translate, table: Table) -> Iterator[str]:
+    yield f"### {section.engine}: {tell(SECTION_TEXTS[section.id], language)}"
+    off = sum(section.left_out.values())
+    facts = {"rows": f"{section.rows:,}", "off": f"{off:,}", "file": section.file}
+    yield translated("{rows} rows of `tests/truth/{file}`, {off} left out.", language).format(**facts)
+    heads = [translated(h, language) for h in HEADS]
+    yield table(heads, (_all(tell(PART_TEXTS[p], language), f) for p, f in section.groups[0].parts.items()))
+    if section.groups[0].range_holds is not None:
+        held = f"{section.groups[0].range_holds:.0%}"
+        yield translated("Our range holds the truth in {share} of the rows.", language).format(share=held)
+    for label in dict.fromkeys(g.by for g in section.groups[1:]):
+        title = tell(LABEL_TEXTS[label], language)
+        named = list(section.groups[0].parts)
+        heads = [title, translated("rows", language), *(tell(PART_TEXTS[p], language) for p in named)]
+        yield table(heads, (_row(g, named, translated, language) for g in section.by(label)))
+    if section.worst:
+        yield "\n".join([translated("The worst:", language), "", *_worst(section, language)])
+
+
+def _all(name: str, f: Figures) -> Sequence[str]:
+    return (name, f"{f.n:,}", f"{f.exact:,}", percent(f.median), percent(f.p95), percent(f.worst))
+
+
+def _row(group: Group, named: Sequence[str], translated: Translate, language: Language) -> Sequence[str]:
+    return (
+        tell(group.name, language),
+        f"{group.rows:,}",
+        *(_cell(group.parts.get(p), translated, language) for p in named),
+    )
+
+
+def _cell(f: Figures | None, translated: Translate, language: Language) -> str:
+    if f is None:
+        return "-"
+    if f.exact == f.n:
+        return translated("exact", language)
+    return f"{percent(f.p95)} / {percent(f.worst)}"
+
+
+def _worst(section: Section, language: Language) -> Iterator[str]:
+    for case in section.worst:
+        why = f" ({tell(case.why, language)})" if case.why else ""
+        yield f"- {percent(case.error)} {tell(PART_TEXTS[case.part], language)}: {case.name}{why}"
+
+
+def _speed(language: Language, translated: Translate, table: Table) -> str:
+    found = accuracy.speed()
+    if found is None:
+        return tell("No speed has been judged yet.", language)
+    about = translated("{rows} published measurements, {share} of them of devices and models that we know.", language)
+    heads = [tell(h, language) for h in SPEED_TEXTS]
+    return (
+        about.format(rows=f"{found['rows']:,}", share=f"{found['resolved_share']:.0%}")
+        + "\n\n"
+        + table(heads, _slices(found))
+    )
+
+
+def _slices(found: Mapping[str, Any]) -> Iterator[Sequence[str]]:
+    for s in found["slices"]:
+        shares = (f"{s[k]:.0%}" for k in ("within20", "within30", "coverage80"))
+        yield (s["slice"], f"{s['n']:,}", percent(s["median"]), percent(s["p90"]), *shares)
+
+
+def _line(sections: Sequence[Section], language: Language, translated: Translate) -> str:
+    every = [s.groups[0].parts for s in sections]
+    worst = max((g.parts["total"].worst, g.name) for s in sections for g in s.by("architecture"))
+    rows = sum(s.rows for s in sections)
+    kept = sum(min(p["weights"].exact, p["context"].exact) for p in every)
+    template = (
+        "{rows} runs of llama.cpp's own allocator were recorded: weights and cache are right to the byte in {kept} of them, the"
+        " total in {exact}. 95 % of the totals are within {p95}; the worst is {max} off ({name})."
+    )
+    facts = {
+        "rows": f"{rows:,}",
+        "kept": translated("all", language) if kept == rows else f"{kept:,}",
+        "exact": f"{sum(p['total'].exact for p in every):,}",
+        "p95": percent(max(p["total"].p95 for p in every)),
+        "max": percent(worst[0]),
+        "name": worst[1],
+    }
+    return translated(template, language).format(**facts)
