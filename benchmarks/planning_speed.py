@@ -1,22 +1,29 @@
 """How fast is the memory arithmetic, and how long does one question take?
 
-    python benchmarks/planning_speed.py [--json] [--runs N]
+    python benchmarks/planning_speed.py [--json] [--runs N] [--whole]
 
 grid: memory evaluations a second on one core, contexts x users in one call; one evaluation is everything that the
 engine allocates on the GPU and the host for one context and one number of users.
 command: `gyakusan inspect FILE` of a local GGUF, as a ratio to `python -c "import cyclopts"`, run in turn.
+plan: one box from a cold start, beside llmfit's `fit` and `plan` where it is installed (PyPI, llmfit), run in turn.
+cells: complete cells (memory, pace, quality and price) a second on one core, warm, in a grid of every listed model on one
+device, 1 to 8 of it, 5 contexts.
+whole (--whole): every model x quantisation x engine x device of the catalogue, 1 to 8 of each, 5 contexts; in a process of
+its own, for its peak memory.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import resource
+import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +38,7 @@ from gyakusan.models import load
 
 MODELS = ("llama3.1-8b", "gpt-oss-20b", "qwen3-30b-a3b", "gemma3-27b")
 CONTEXTS, USERS = 512, 16
+CONTEXTS_ASKED = (4096, 8192, 16384, 32768, 65536)
 
 
 def evaluate(model: Model, settings: Settings) -> Number:
@@ -102,6 +110,55 @@ def command_ratio(runs: int) -> dict[str, float]:
     }
 
 
+def plan_times(runs: int) -> dict[str, float]:
+    """Wall seconds of a plan for one box from a cold start, and of llmfit's answers where it is installed, in turn."""
+    commands = {
+        "gyakusan plan": [sys.executable, "-m", "gyakusan", "plan", "--device", "RTX 4090"],
+        "gyakusan plan --budget": [sys.executable, "-m", "gyakusan", "plan", "--budget", "1000000JPY", "--users", "5"],
+    }
+    llmfit = shutil.which("llmfit")
+    if llmfit is not None:
+        commands["llmfit fit"] = [llmfit, "--memory", "24G", "fit", "-n", "5"]
+        commands["llmfit plan"] = [llmfit, "--memory", "24G", "plan", "Qwen/Qwen3-8B", "--context", "8192"]
+    seen: dict[str, list[float]] = {name: [] for name in commands}
+    for _ in range(runs + 1):
+        for name, command in commands.items():
+            seen[name].append(wall(command))
+    return {name: statistics.median(times[1:]) for name, times in seen.items()}
+
+
+def cells(devices: Sequence[str] | None, models: str) -> dict[str, float]:
+    """A grid over devices of the catalogue (None: all), 1 to 8 of each, CONTEXTS_ASKED. models: listed or all."""
+    from gyakusan.planning import columns, offers
+    from gyakusan.planning.grid import evaluate
+    from gyakusan.planning.money import Money
+    from gyakusan.planning.question import Question
+
+    begun = time.perf_counter()
+    known = columns.load()
+    places = np.array([i for i, m in enumerate(known.models) if models == "all" or m.listed], np.int64)
+    question = Question(users=4, budget=Money(1e12, "JPY"))
+    every = [o for o in offers.everything(question) if devices is None or o.machine.gpus[0].name in devices]
+
+    def run() -> int:
+        return evaluate(question, known, every, places, reduce=True, contexts=CONTEXTS_ASKED).count
+
+    count = run()
+    first = time.perf_counter() - begun
+    warm = best(run, 3) if devices is not None else first
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return {"cells": count, "first_s": first, "warm_s": warm, "peak_bytes": peak, "offers": len(every)}
+
+
+def whole() -> dict[str, float]:
+    """The whole catalogue in a process of its own."""
+    found = subprocess.run(
+        [sys.executable, __file__, "--only-whole"], check=True, capture_output=True, text=True, encoding="utf-8"
+    )
+    answer: dict[str, float] = json.loads(found.stdout)
+    return answer
+
+
 def wall(command: list[str]) -> float:
     """Wall time of a command. [s]"""
     begun = time.perf_counter()
@@ -114,9 +171,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--runs", type=int, default=7)
+    parser.add_argument("--whole", action="store_true")
+    parser.add_argument("--only-whole", action="store_true", help=argparse.SUPPRESS)
     asked = parser.parse_args()
+    if asked.only_whole:
+        print(json.dumps(cells(None, "all")))
+        return
     rates = {name: grid_rate(load(name)) for name in MODELS}
-    report = {"evaluations_per_second": rates, "command": command_ratio(asked.runs)}
+    report = {
+        "evaluations_per_second": rates,
+        "command": command_ratio(asked.runs),
+        "plan_s": plan_times(asked.runs),
+        "cells": cells(("NVIDIA GeForce RTX 5090",), "listed"),
+    }
+    if asked.whole:
+        report["whole"] = whole()
     if asked.json:
         print(json.dumps(report, indent=1))
         return
@@ -125,6 +194,18 @@ def main() -> None:
     c = report["command"]
     print(
         f"inspect of a GGUF: {c['inspect_s']:.3f} s, {c['ratio']:.2f} x `python -c 'import cyclopts'` ({c['bare_s']:.3f} s)"
+    )
+    for name, seconds in report["plan_s"].items():
+        print(f"{name:24} {seconds:6.3f} s from a cold start")
+    for name in ("cells", "whole"):
+        if name in report:
+            print(f"{name}: {_cells_line(report[name])}")
+
+
+def _cells_line(c: dict[str, float]) -> str:
+    return (
+        f"{c['cells'] / 1e6:.2f} million cells, first {c['first_s']:.2f} s, warm {c['warm_s']:.3f} s"
+        f" ({c['cells'] / c['warm_s'] / 1e6:.1f} million a second), peak {c['peak_bytes'] / 2**20:.0f} MiB"
     )
 
 

@@ -12,7 +12,6 @@ from gyakusan.core.ledger import Ledger
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Machine
 from gyakusan.core.model import Model
-from gyakusan.engines.asked import changes
 from gyakusan.engines.base import NAMES, Rules, engine
 from gyakusan.errors import BadSetting, Unsupported
 from gyakusan.machines.detect import detect as ask
@@ -139,7 +138,7 @@ class Question:
     def under(self, server: str, settings: Mapping[str, Any], pairs: Iterable[str] = ()) -> Question:
         """The same question to another engine."""
         rules = engine(server)
-        return replace(self, rules=rules, settings={**settings, **changes(rules, pairs)})
+        return replace(self, rules=rules, settings={**settings, **_changes(rules, pairs)})
 
     @property
     def refusals(self) -> tuple[Message, ...]:
@@ -161,6 +160,16 @@ class Question:
     def limits(self) -> growth.Limits:
         """How far the load can grow."""
         return growth.limits(self.price, self.load, self.model.trained_context)
+
+
+def _changes(rules: Rules, pairs: Iterable[str]) -> dict[str, Any]:
+    """--set name=value pairs, checked against the engine's settings."""
+    found = list(pairs)
+    if not found:
+        return {}
+    from gyakusan.engines.asked import changes
+
+    return dict(changes(rules, found))
 
 
 def question(
@@ -185,7 +194,7 @@ def question(
     machine = machine_for(device, memory, reserve)
     asked = load if isinstance(load, Load) else load(found.trained_context)
     rules = engine(server)
-    return Question(found, machine, asked, {**(settings or {}), **changes(rules, pairs)}, rules)
+    return Question(found, machine, asked, {**(settings or {}), **_changes(rules, pairs)}, rules)
 
 
 def machine_for(device: str | None, memory: str | None, reserve: str | None = None) -> Machine:

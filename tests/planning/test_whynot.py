@@ -8,7 +8,9 @@ from gyakusan.core.load import Load
 from gyakusan.errors import UnknownName
 from gyakusan.machines import parse
 from gyakusan.planning.answer import Answer, answer
+from gyakusan.planning.most import most
 from gyakusan.planning.question import from_values
+from gyakusan.planning.sensitivity import sensitivity
 from gyakusan.planning.verify import price
 from gyakusan.planning.whynot import why_not
 
@@ -56,3 +58,31 @@ def test_what_is_beaten_says_by_what(found: Answer) -> None:
 def test_a_name_that_nobody_knows(found: Answer) -> None:
     with pytest.raises(UnknownName):
         why_not(found, "warp drive 9")
+
+
+def test_more_of_something_is_answered_on_the_same_machine() -> None:
+    asked = answer(from_values({"device": "RTX 4090", "users": 2, "context": "16k"}))
+    more = {str(c.change): c.plan for c in sensitivity(asked)}
+    assert list(more) == ["with 3 users", "with 32,768 tokens of context", "with a q8_0 cache", "with one more card"]
+    for plan in more.values():
+        assert plan is not None
+        assert plan.ledger.fits
+    second = more["with one more card"]
+    assert second is not None
+    assert len(second.offer.machine.gpus) == 2
+    assert second.score.value - second.score.error >= asked.plans[0].score.value - asked.plans[0].score.error - 12
+
+
+def test_the_reach_of_a_plan_fits_and_one_page_more_does_not() -> None:
+    asked = answer(from_values({"device": "RTX 4090", "users": 2, "context": "16k"}))
+    for found in most(asked):
+        plan, limits = found.plan, found.limits
+        for load, fits in (
+            (Load(2, limits.context), True),
+            (Load(limits.users, 16384), True),
+            (Load(limits.users + 1, 16384), False),
+            *(() if limits.trained else ((Load(2, limits.context + 256), False),)),
+        ):
+            whole = price(plan.name, plan.base, plan.engine, plan.offer.machine, load, "F16")
+            assert whole is not None
+            assert whole[0].fits is fits

@@ -18,7 +18,7 @@ from gyakusan.text import Language, tell
 COMMANDS = {
     "inspect": "What a model needs, and why.",
     "compare": "Devices and models side by side, with charts.",
-    "plan": "From hardware and people back to the models that fit.",
+    "plan": "From a machine or a budget and people back to the best endpoint.",
     "detect": "What this computer offers.",
     "serve": "Start the planned endpoint and check the prediction.",
     "catalog": "Facts and their sources; your own records.",

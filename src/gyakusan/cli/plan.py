@@ -16,7 +16,9 @@ from gyakusan.cli.writing import draw, write_json
 from gyakusan.errors import SourceError
 
 if TYPE_CHECKING:
+    from gyakusan.planning.most import Most
     from gyakusan.planning.question import Question
+    from gyakusan.planning.sensitivity import Change
 
 app = App(name="plan", help="From a machine or a budget and people back to the best endpoint.", help_format="plaintext")
 
@@ -83,6 +85,12 @@ class Views:
         bool,
         Parameter(name="--all", help=_("Also everything that nothing dominates, and what was left out."), negative=""),
     ] = False
+    what_if: Annotated[
+        bool, Parameter(help=_("What one more user, twice the context, one more card would bring."), negative="")
+    ] = False
+    show_max: Annotated[
+        bool, Parameter(name="--max", help=_("The longest context and the most users of each plan."), negative="")
+    ] = False
     csv: Annotated[bool, Parameter(help=_("CSV of everything that nothing dominates."), negative="")] = False
     why_not: Annotated[str | None, Parameter(help=_("Why this model, engine or device is not in the answer."))] = None
 
@@ -119,15 +127,27 @@ def _answered(asked: Question, views: Views, output: Output) -> int:
 
     found = answer(asked)
     why = None if views.why_not is None else why_not(found, views.why_not)
+    more: tuple[Change, ...] = ()
+    if views.what_if:
+        from gyakusan.planning.sensitivity import sensitivity
+
+        more = sensitivity(found)
+    reach: tuple[Most, ...] = ()
+    if views.show_max:
+        from gyakusan.planning.most import most
+
+        reach = most(found)
     from gyakusan.show import plan as show
 
     if output.json:
-        write_json(show.document(found, output.language, why, everything=views.show_all))
+        write_json(show.document(found, output.language, why, more, reach, everything=views.show_all))
     elif views.csv:
         print(show.comma_separated(found), end="")
     else:
         parts = [show.screen(found, output.language)]
         parts += [show.listing(found, output.language)] if views.show_all else []
+        parts += [show.changes(found, more, output.language)] if more else []
+        parts += [show.reaches(reach, output.language)] if reach else []
         parts += [] if why is None else [show.reasons(why, output.language)]
         draw(*parts, output=output)
     return 0 if found.plans else 1

@@ -81,25 +81,22 @@ def _contradictions(question: Question, grid: Grid) -> None:
         )
 
 
-def choose(question: Question, grid: Grid) -> tuple[Plan, ...]:
+def choose(question: Question, grid: Grid, roles: Sequence[Role] = ROLES) -> tuple[Plan, ...]:
     """One plan for each role; what is best in several has several roles. Each was checked with the engine's ledger."""
     if not len(grid.cells):
         return ()
     r = ranked(question, grid)
     checked: dict[int, Plan | None] = {}
     chosen: dict[int, list[str]] = {}
-    for role in _roles(question):
+    for role in roles:
+        if role == "cheapest" and question.owned:  # nothing is cheaper than what one has
+            continue
         taken = chosen if role == "other" else {}
         place = _first(role, r, question, grid, checked, [int(r.model[i]) for i in taken])
         if place is not None:
             chosen.setdefault(_twin(place, chosen, r), []).append(role)
     plans = [replace(p, roles=tuple(names)) for place, names in chosen.items() if (p := checked[place]) is not None]
     return tuple(plans)
-
-
-def _roles(question: Question) -> tuple[Role, ...]:
-    """On a machine that is owned nothing is cheaper than anything else."""
-    return tuple(r for r in ROLES if r != "cheapest" or not question.owned)
 
 
 def _twin(place: int, chosen: dict[int, list[str]], r: Ranked) -> int:

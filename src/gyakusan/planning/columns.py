@@ -134,6 +134,11 @@ class Columns:
     tables: Mapping[str, Table]
 
     @cached_property
+    def blocks(self) -> Array:
+        """Blocks of every model."""
+        return np.array([m.facts["model"]["blocks"] for m in self.models], np.int64)
+
+    @cached_property
     def places(self) -> Mapping[str, int]:
         """Name -> place in `models`."""
         return {m.name: i for i, m in enumerate(self.models)}

@@ -38,7 +38,8 @@ SAMPLE = "llama3.1-8b"
 class Scene:
     """What all blocks share. modes: every mode of every model: its model, its place there, quality and error [points],
 
-    thinking; first: where the modes of each model begin.
+    thinking; first: where the modes of each model begin; reduce: see `evaluate`; sorted_: by table, rows and modes with
+    falling quality; rows: by table, those of the models.
     """
 
     question: Question
@@ -49,6 +50,9 @@ class Scene:
     models: Array
     modes: Array
     first: Array
+    reduce: bool
+    sorted_: dict[str, tuple[Array, Array]]
+    rows: dict[str, Array]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,7 @@ def evaluate(
 
     contexts: instead of the question's [tokens].
     """
-    scene = _scene(question, columns, models, contexts or (question.usual.context,))
+    scene = _scene(question, columns, models, contexts or (question.usual.context,), reduce)
     engines = question.engines or USUAL_ENGINES
     parts, count, refused, runs = [], 0, dict[str, Message](), set[str]()
     for places in _groups(offers):
@@ -133,7 +137,7 @@ def _groups(offers: Sequence[Offer]) -> list[list[int]]:
     return [sorted(p, key=lambda i: offers[i].count) for p in found.values()]
 
 
-def _scene(question: Question, columns: Columns, models: Array, contexts: Sequence[int]) -> Scene:
+def _scene(question: Question, columns: Columns, models: Array, contexts: Sequence[int], reduce: bool) -> Scene:
     usual, score = question.usual, SCORES.index(question.usual.score)
     lengths = np.array(contexts, np.int64)
     modes = [
@@ -151,6 +155,9 @@ def _scene(question: Question, columns: Columns, models: Array, contexts: Sequen
         models,
         rows,
         np.searchsorted(rows[:, 0], np.arange(len(columns.models) + 1)),
+        reduce,
+        {},
+        {},
     )
 
 
@@ -163,7 +170,7 @@ def _block(scene: Scene, name: str, number: int, group: Sequence[Offer], places:
 
 def _evaluated(scene: Scene, b: Block) -> tuple[list[Cells], int]:
     """Feasible cells of a block, for each type of cache; and how many cells were evaluated."""
-    rows = np.flatnonzero(np.isin(b.table.model, scene.models))
+    rows = _rows(scene, b.table)
     least = _least(b, rows)
     hopeful = rows[least <= b.usable] if b.machine.gpus else rows
     _note(scene.missed.short, np.minimum, b.table.model[rows], np.where(least <= b.usable, np.inf, least - b.usable))
@@ -173,6 +180,13 @@ def _evaluated(scene: Scene, b: Block) -> tuple[list[Cells], int]:
         held = scene.rests.of(b.name, kind, b.offers, b.cases, wanted)
         parts.append(_cells(scene, b, hopeful, held, kv))
     return parts, len(rows) * len(b.cases) * len(scene.question.kv)
+
+
+def _rows(scene: Scene, table: Table) -> Array:
+    """Rows of the models that are asked about."""
+    if table.family not in scene.rows:
+        scene.rows[table.family] = np.flatnonzero(np.isin(table.model, scene.models))
+    return scene.rows[table.family]
 
 
 def _least(b: Block, rows: Array) -> Array:
@@ -201,10 +215,13 @@ def _cells(scene: Scene, b: Block, rows: Array, held: Held, kv: int) -> Cells:
     fits = short <= 0
     some = np.flatnonzero(fits.any(axis=1))
     at, case = np.nonzero(fits[some])
-    at_rows = some[at]
-    grow = -short[at_rows, case] / np.maximum(1.0, kept[at_rows, case] / scene.question.users / _split(b)[case])
     ranks = held.ranks[place[some]] if len(held.ranks) > 1 else held.ranks
     figures = _speeds(scene, b, rows[some], ranks, scene.question.kv[kv])
+    if scene.reduce:
+        grow = -short[some] / np.maximum(1.0, kept[some] / scene.question.users / _split(b))
+        return _undominated(scene, b, kv, rows[some], fits[some], total[some], grow, figures)
+    at_rows = some[at]
+    grow = -short[at_rows, case] / np.maximum(1.0, kept[at_rows, case] / scene.question.users / _split(b)[case])
     plain = [x[at, case] for x in figures]
     return _with_modes(scene, b, kv, rows[at_rows], case, total[at_rows, case], grow, plain)
 
@@ -215,7 +232,7 @@ def _split(b: Block) -> Array:
 
 
 def _blocks(scene: Scene, place: Array) -> Array:
-    return np.array([m.facts["model"]["blocks"] for m in scene.columns.models])[place][:, None]
+    return scene.columns.blocks[place][:, None]
 
 
 def _speeds(scene: Scene, b: Block, rows: Array, ranks: Array, kind: str) -> tuple[Array, Array, Array, Array]:
@@ -228,6 +245,76 @@ def _speeds(scene: Scene, b: Block, rows: Array, ranks: Array, kind: str) -> tup
         unknown = np.full((len(rows), len(b.cases)), np.nan)
         return unknown, unknown, unknown, unknown
     return found.each, found.each_low, found.first, found.first_high
+
+
+def _undominated(
+    scene: Scene, b: Block, kv: int, rows: Array, fits: Array, total: Array, grow: Array, figures: Sequence[Array]
+) -> Cells:
+    """Of each machine and context what nothing dominates in quality and speed: one sweep with falling quality."""
+    question, table = scene.question, b.table
+    row, mode = _falling(scene, table)
+    where = np.full(len(table), -1)
+    where[rows] = np.arange(len(rows))
+    here = where[row] >= 0
+    row, mode = row[here], mode[here]
+    at = where[row]
+    _, number, value, error, thinking = scene.modes[mode].T
+    value, error = value - table.cost[row], np.hypot(error, table.cost_error[row])
+    each, low, first, late = figures
+    good = fits & _reaches(question, low, late)
+    speed = np.where(good, np.nan_to_num(low), -1.0)[at] / np.where(thinking > 0, thinking, 1.0)[:, None]
+    if question.quality is not None:
+        speed[value < question.quality] = -1.0
+    _note_floors(scene, table.model[rows], fits, figures, table.model[row], value)
+    before = np.maximum.accumulate(speed, axis=0)
+    keep = speed > np.concatenate((np.full((1, speed.shape[1]), -0.5), before[:-1])) if len(row) else speed > 0
+    i, case = np.nonzero(keep)
+    place = (at[i], case)
+    length = len(scene.figures.contexts)
+    price = np.array([np.inf if o.price is None else o.price for o in b.offers])[case // length]
+    size = total[place]
+    return Cells(
+        *(np.array(b.places)[case // length], np.full(len(i), b.number), row[i], np.full(len(i), kv)),
+        *(number[i].astype(np.int64), b.cases.context[case], size, np.full(len(i), b.usable)),
+        *(each[place], low[place], first[place], late[place], low[place] / thinking[i]),
+        *(value[i], error[i], value[i] - error[i], price, grow[place]),
+    )
+
+
+def _falling(scene: Scene, table: Table) -> tuple[Array, Array]:
+    """Every row with each of its modes, surest quality first: places of rows and of modes."""
+    if table.family not in scene.sorted_:
+        many = scene.first[table.model + 1] - scene.first[table.model]
+        row = np.repeat(np.arange(len(table)), many)
+        mode = scene.first[table.model[row]] + _counted(many)
+        error = np.hypot(scene.modes[mode, 3], table.cost_error[row])
+        order = np.argsort(-(scene.modes[mode, 2] - table.cost[row] - error), kind="stable")
+        scene.sorted_[table.family] = row[order], mode[order]
+    return scene.sorted_[table.family]
+
+
+def _reaches(question: Question, low: Array, late: Array) -> Array:
+    """True where the floors for speed hold at the careful end."""
+    good = np.ones(low.shape, bool)
+    if question.speed:
+        good &= np.nan_to_num(low) >= question.speed
+    if question.first is not None:
+        good &= np.nan_to_num(late, nan=np.inf) <= question.first
+    return good
+
+
+def _note_floors(
+    scene: Scene, place: Array, fits: Array, figures: Sequence[Array], candidates: Array, value: Array
+) -> None:
+    """What each model reaches where it fits: wanted only where a floor may exclude it."""
+    question, missed = scene.question, scene.missed
+    if question.speed:
+        _note(missed.fast, np.maximum, place, np.where(fits, np.nan_to_num(figures[1]), 0).max(axis=1))
+    if question.first is not None:
+        late = np.where(fits, np.nan_to_num(figures[3], nan=np.inf), np.inf)
+        _note(missed.early, np.minimum, place, late.min(axis=1))
+    if question.quality is not None:
+        np.maximum.at(missed.good, candidates, value)
 
 
 def _with_modes(

@@ -13,7 +13,7 @@ import numpy as np
 from gyakusan.core.broadcast import ceil_div, where
 from gyakusan.core.ledger import Account
 from gyakusan.core.load import Load
-from gyakusan.core.machine import Machine
+from gyakusan.core.machine import Device, Machine
 from gyakusan.core.model import Model
 from gyakusan.engines.base import Rules, engine
 from gyakusan.errors import BadSetting
@@ -36,17 +36,17 @@ class Rest:
     split: int = 1
 
 
-def rest(name: str, known: Known, machine: Machine, load: Load, kv: str) -> Rest | None:
+def rest(name: str, known: Known, machine: Machine, load: Load, kv: str, ranks: int = 0) -> Rest | None:
     """Everything but the weights, on the first device of a machine; None if the engine refuses. load: arrays.
 
-    kv: type of the cache in llama.cpp's words (F16, Q8_0).
+    kv: type of the cache in llama.cpp's words (F16, Q8_0); ranks: devices that share each layer, 0 = as many as can.
     """
     rules = engine(name)
     changes = cache_setting(name, kv)
     if changes is None:
         return None
     try:
-        return _ask(name, rules, known, machine, load, changes)
+        return _ask(name, rules, known, machine, load, {**changes, "tensor_parallel": ranks} if ranks else changes)
     except BadSetting:
         return None
 
@@ -70,8 +70,8 @@ def _ask(name: str, rules: Rules, known: Known, machine: Machine, load: Load, ch
     if name == "vLLM":
         changes = {"quantization": "none", **changes}
     alone = _alone(name, machine)
-    if name == "llama.cpp" and _plain(alone):
-        return _quick(model, load, rules.settings(model, load, alone, **changes), count)
+    if name == "llama.cpp" and alone.gpus:
+        return _quick(model, rules.settings(model, load, alone, **changes), alone.gpus[0], count)
     if name == "vLLM":
         return _served(model, load, rules.settings(model, load, machine, **changes), alone)
     settings = rules.settings(model, load, alone, **changes)
@@ -93,18 +93,38 @@ def _fixed(account: Account) -> Array:
     return account.of("scratch") + account.of("overhead")
 
 
-def _plain(machine: Machine) -> bool:
-    return bool(machine.gpus) and machine.gpus[0].kind == "gpu"
-
-
-def _quick(model: Model, load: Load, settings: Any, count: int) -> Rest:
-    """llama.cpp on a card of its own: the same functions as its ledger calls, without the sentences."""
+def _quick(model: Model, settings: Any, gpu: Device, count: int) -> Rest:
+    """llama.cpp on one device: the same functions as its ledger calls, without the sentences."""
+    from gyakusan.engines.llamacpp import checkpoints, lines
     from gyakusan.engines.llamacpp.cache import groups
-    from gyakusan.engines.llamacpp.overhead import driver
+    from gyakusan.engines.llamacpp.overhead import driver, process
     from gyakusan.engines.llamacpp.scratch import scratch
 
-    kept = sum(g.bytes for g in groups(model, settings))
-    return Rest(kept, scratch(model, settings).gpu + driver(settings.driver).bytes, 1, count)
+    kept, made = sum(g.bytes for g in groups(model, settings)), scratch(model, settings)
+    fixed = made.gpu + driver(settings.driver).bytes
+    if gpu.kind == "unified":
+        beside = (
+            lines.pinned(made.host),
+            lines.logits(model, settings),
+            process(),
+            *checkpoints.lines(model, settings),
+        )
+        fixed = fixed + sum(line.bytes for line in beside)
+    return Rest(kept, fixed, 1, count)
+
+
+def ranks(model: Model, count: int) -> int:
+    """The most of `count` devices that can share each layer under vLLM: as its engine chooses."""
+    from gyakusan.engines.vllm.pages import pages
+    from gyakusan.engines.vllm.settings import Settings
+
+    for number in range(count, 1, -1):
+        try:
+            pages(model, Settings(1, tensor_parallel=number))
+        except BadSetting:
+            continue
+        return number
+    return 1
 
 
 def _served(model: Model, load: Load, settings: Any, machine: Machine) -> Rest:

@@ -78,6 +78,11 @@ def bought(question: Question) -> tuple[tuple[Offer, ...], tuple[Rejected, ...]]
     return tuple(found), tuple(left)
 
 
+def everything(question: Question) -> tuple[Offer, ...]:
+    """Every machine of the catalogue, whatever the limits."""
+    return tuple(_all(question, rates(dict(question.rates))))
+
+
 def enterprise(name: str) -> bool:
     """True for cards made for data centres: no fan, no shop."""
     return _ENTERPRISE.search(name) is not None and "RTX" not in name

@@ -116,7 +116,7 @@ def pace(model: Model, machine: machines.Machine, engine: str = "llama.cpp", ask
         family=chip.family,
         device=chip.name,
         quant=quant.group,
-        model=speed_names.model_name(model.source.removeprefix("catalog:")) or speed_names.model_name(model.name) or "",
+        model=_name(model),
         link=chip.link,
         style=asked.style,
     )
@@ -170,12 +170,19 @@ def stored(checkpoint: Checkpoint) -> Stored:
     )
 
 
+def _name(model: Model) -> str:
+    """The name under which measurements know it: of the catalogue, else what its own name means."""
+    if model.source.startswith("catalog:"):
+        return model.source.removeprefix("catalog:")
+    return speed_names.model_name(model.name) or ""
+
+
 def _quant(model: Model, server: bool) -> speed_names.Quant:
     checkpoint = model.checkpoint
     text = model.quantization if checkpoint is None else f"{checkpoint.method} {checkpoint.bits:g}bit {model.name}"
     if checkpoint is not None and not checkpoint.method:
         return speed_names.half(server)
-    name = speed_names.model_name(model.name) or ""
+    name = _name(model)
     return speed_names.quant(text, model=name, server=server) or speed_names.half(server)
 
 

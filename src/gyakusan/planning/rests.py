@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from gyakusan.core.load import Load
+from gyakusan.core.machine import Machine
 from gyakusan.planning import memory
 from gyakusan.planning.columns import Columns
 from gyakusan.planning.offers import Offer
@@ -38,33 +39,54 @@ class Rests:
     columns: Columns
     users: int
     contexts: Array
-    _found: dict[tuple[Any, ...], tuple[Array, Array, Array]] = field(default_factory=dict)
+    _found: dict[tuple[Any, ...], tuple[Array, Array]] = field(default_factory=dict)
+    _shared: dict[int, Array] = field(default_factory=dict)
 
     def of(self, name: str, kv: str, offers: Sequence[Offer], cases: Cases, wanted: Array) -> Held:
         """For machines with different numbers of one device. wanted: places of models that matter."""
         if name != SHARING:
-            kept, fixed, _ = self._one(name, kv, offers[0], wanted)
+            kept, fixed = self._one(name, kv, offers[0], wanted)
             ones = np.ones((1, 1), np.int64)
             return Held(kept[:, cases.context], fixed[:, cases.context], ones)
-        each = {o.count: self._one(name, kv, o, wanted) for o in offers}
-        columns = list(zip(cases.count.tolist(), cases.context.tolist(), strict=True))
-        kept, fixed = (np.stack([each[n][i][:, c] for n, c in columns], axis=1) for i in (0, 1))
-        return Held(kept, fixed, np.stack([each[n][2] for n, _ in columns], axis=1))
+        counts = sorted({o.count for o in offers})
+        shared = {n: self._ranks(n, wanted) for n in counts}
+        kept, fixed = np.full((2, len(self.columns.models), len(counts), len(self.contexts)), np.nan)
+        for at, count in enumerate(counts):
+            for number in sorted(set(shared[count][wanted].tolist())):
+                mine = wanted[shared[count][wanted] == number]
+                found = self._one(name, kv, offers[0], mine, number)
+                kept[mine, at], fixed[mine, at] = found[0][mine], found[1][mine]
+        column = np.searchsorted(counts, cases.count)
+        ranks = np.stack([shared[n] for n in counts], axis=1)[:, column]
+        return Held(kept[:, column, cases.context], fixed[:, column, cases.context], ranks)
 
-    def _one(self, name: str, kv: str, offer: Offer, wanted: Array) -> tuple[Array, Array, Array]:
-        key, size = (name, kv, *_class(name, offer)), len(self.columns.models)
+    def _ranks(self, count: int, wanted: Array) -> Array:
+        """Devices that share each layer of each model, of `count`."""
+        if count not in self._shared:
+            self._shared[count] = np.zeros(len(self.columns.models), np.int64)
+        found = self._shared[count]
+        for i in wanted[found[wanted] == 0]:
+            found[i] = memory.ranks(self.columns.models[i].model, count)
+        return np.maximum(found, 1)
+
+    def _one(self, name: str, kv: str, offer: Offer, wanted: Array, ranks: int = 0) -> tuple[Array, Array]:
+        key, size = (name, kv, ranks, *_class(name, offer)), len(self.columns.models)
         if key not in self._found:
-            shape = (size, len(self.contexts))
-            self._found[key] = (np.full(shape, np.nan), np.zeros(shape), np.ones(size, np.int64))
-        kept, fixed, ranks = self._found[key]
+            self._found[key] = (np.full((size, len(self.contexts)), np.nan), np.zeros((size, len(self.contexts))))
+        kept, fixed = self._found[key]
         one = len(self.contexts) == 1
         load = Load(self.users, int(self.contexts[0]) if one else self.contexts)
         for i in wanted[np.isnan(kept[wanted, 0])]:
-            rest = memory.rest(name, self.columns.models[i], offer.machine, load, kv)
+            rest = memory.rest(name, self.columns.models[i], _with(offer.machine, ranks), load, kv, ranks)
             kept[i] = np.inf if rest is None else rest.kept
             if rest is not None:
-                fixed[i], ranks[i] = rest.fixed, rest.ranks
-        return kept, fixed, ranks
+                fixed[i] = rest.fixed
+        return kept, fixed
+
+
+def _with(machine: Machine, count: int) -> Machine:
+    """The machine with so many of its device, 0 = as it is."""
+    return replace(machine, gpus=machine.gpus[:1] * count) if count else machine
 
 
 def _class(name: str, offer: Offer) -> tuple[Any, ...]:
@@ -75,5 +97,6 @@ def _class(name: str, offer: Offer) -> tuple[Any, ...]:
     gpu = machine.gpus[0]
     if name == SHARING:
         tier = sum((gpu.memory or 0) >= n << 30 for n in (70, 160))
-        return (gpu.kind, gpu.backend, tier, "a100" in gpu.name.casefold(), len(machine.gpus))
+        slow = tier == 1 and "a100" in gpu.name.casefold()
+        return ("rocm" if gpu.backend == "rocm" else "", gpu.kind, 0 if slow else tier)
     return (gpu.kind, gpu.backend, gpu.usable if name == "Ollama" else 0)

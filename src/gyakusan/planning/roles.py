@@ -62,12 +62,18 @@ def ranked(question: Question, grid: Grid) -> Ranked:
     speed = np.nan_to_num(cells.useful, nan=0.0)
     with np.errstate(divide="ignore"):
         pace = np.log2(np.clip(speed / usual.pace, 2.0**-6, ENOUGH))
-        price = np.where(np.isfinite(cells.price) & (cells.price > 0), np.log2(np.maximum(cells.price, 1.0)), 0.0)
+        price = np.log2(np.maximum(_prices(cells.price), 1.0))
     late = np.log2(np.clip(np.nan_to_num(cells.first_high, nan=usual.first) / usual.first, 1.0, 64.0))
     a, b, c = WEIGHTS[question.prefer]
     worth = a * cells.sure / 10 + b * (pace - late) - c * price
     easy = (speed >= usual.pace) & (late <= 0) | np.isnan(cells.useful)
     return Ranked(cells, keep, worth, easy, model)
+
+
+def _prices(price: Array) -> Array:
+    """Prices, where one that is not known counts as twice the highest."""
+    known = price[np.isfinite(price)]
+    return np.where(np.isfinite(price), price, 2 * known.max() if len(known) else 1.0)
 
 
 def order(role: Role, r: Ranked, question: Question) -> Iterator[int]:

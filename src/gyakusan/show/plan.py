@@ -11,10 +11,12 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.table import Table
 
-from gyakusan.message import Message, say
+from gyakusan.message import Message, people, say
 from gyakusan.planning.answer import Answer, every, row
 from gyakusan.planning.excluded import Excluded
+from gyakusan.planning.most import Most
 from gyakusan.planning.pace import Figure, Pace
+from gyakusan.planning.sensitivity import Change
 from gyakusan.planning.verify import Plan
 from gyakusan.planning.whynot import WhyNot
 from gyakusan.show import document as documents
@@ -41,6 +43,7 @@ BINDS_TEXTS = {
 }
 BASIS_TEXTS = {"measured": "measured", "few": "few scores", "vendor": "maker's scores", "assumed": "assumed"}
 HEAD_TEXTS = ("model", "quant", "engine", "tokens/s", "first s", "quality", "GiB")
+CHANGED_TEXTS = ("change", "model", "quant", "tokens/s", "quality")
 BOUGHT_TEXTS = ("model", "quant", "machine", "tokens/s", "quality", "JPY")
 
 
@@ -176,8 +179,45 @@ def reasons(found: WhyNot, language: Language) -> RenderableType:
     return Group(Text(tell(say("Why not {name}?", name=found.name), language), style="bold"), *lines)
 
 
+def changes(answer: Answer, found: Sequence[Change], language: Language) -> RenderableType:
+    """What a little more would bring."""
+    out = _columns(CHANGED_TEXTS, language)
+    for change in found:
+        plan, name = change.plan, tell(change.change, language)
+        if plan is None:
+            out.add_row(name, "-")
+            continue
+        quality = f"{plan.score.value:.0f}±{plan.score.error:.0f}"
+        out.add_row(name, plan.name, plan.quantization, _range(plan.pace, "decode_each"), quality)
+    return Group(Text(tell(say("What a little more would bring (the balanced plan):"), language), style="bold"), out)
+
+
+def reaches(found: Sequence[Most], language: Language) -> RenderableType:
+    """The longest context and the most users of each plan."""
+    lines = []
+    for most in found:
+        facts = {
+            "model": f"{most.plan.name} {most.plan.quantization}",
+            "context": f"{most.limits.context:,}",
+            "asked_users": people(int(most.plan.ledger.load.users)),
+            "users": people(most.limits.users),
+            "asked_context": f"{most.plan.ledger.load.context:,}",
+        }
+        message = say(
+            "{model}: at most {context} tokens each for {asked_users}, or {users} at {asked_context} tokens.", **facts
+        )
+        lines.append(Text(tell(message, language)))
+    return Group(*lines)
+
+
 def document(
-    answer: Answer, language: Language, why: WhyNot | None = None, *, everything: bool = False
+    answer: Answer,
+    language: Language,
+    why: WhyNot | None = None,
+    more: Sequence[Change] = (),
+    reach: Sequence[Most] = (),
+    *,
+    everything: bool = False,
 ) -> dict[str, Any]:
     """The answer as plain values; each plan carries its whole ledger."""
     out: dict[str, Any] = {
@@ -193,6 +233,16 @@ def document(
     }
     if everything:
         out["frontier"] = [row(answer.grid, i) for i in every(answer)]
+    if more:
+        out["sensitivity"] = [
+            {"change": tell(c.change, language), "plan": None if c.plan is None else _plan(answer, c.plan, language)}
+            for c in more
+        ]
+    if reach:
+        out["most"] = [
+            {"model": m.plan.name, "context": m.limits.context, "users": m.limits.users, "trained": m.limits.trained}
+            for m in reach
+        ]
     if why is not None:
         out["why_not"] = {"name": why.name, "kind": why.kind, "reasons": [tell(r, language) for r in why.reasons]}
     return out
@@ -201,7 +251,7 @@ def document(
 def _plan(answer: Answer, plan: Plan, language: Language) -> dict[str, Any]:
     offer, mode = plan.offer, plan.mode
     return {
-        "role": plan.roles[0],
+        "role": plan.roles[0] if plan.roles else "",
         "roles": list(plan.roles),
         "model": plan.name,
         "quantization": plan.quantization,

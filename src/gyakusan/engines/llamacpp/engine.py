@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gyakusan.core.broadcast import is_array
 from gyakusan.core.ledger import Ledger
@@ -12,14 +12,15 @@ from gyakusan.core.load import Load
 from gyakusan.core.machine import Machine
 from gyakusan.core.model import Model
 from gyakusan.engines.base import Command
-from gyakusan.engines.llamacpp import beside, drivers, launch, log
-from gyakusan.engines.llamacpp.accounts import free
-from gyakusan.engines.llamacpp.fit import balanced, fit
+from gyakusan.engines.llamacpp import drivers
+from gyakusan.engines.llamacpp.ledger import alone
 from gyakusan.engines.llamacpp.ledger import ledger as _ledger
-from gyakusan.engines.llamacpp.placement import place
 from gyakusan.engines.llamacpp.settings import VERSION, Settings, for_load
 from gyakusan.errors import unknown
 from gyakusan.message import Message, say
+
+if TYPE_CHECKING:
+    from gyakusan.engines.llamacpp.log import Reported
 
 NAME = "llama.cpp"
 
@@ -43,12 +44,20 @@ def settings(model: Model, load: Load, machine: Machine, **changes: Any) -> Sett
     layers: dict[str, Any] = {"split_mode": "layer"} if len(machine.gpus) > 1 else {}
     here: dict[str, Any] = {"backend": backend, "simd": machine.simd, "driver": drivers.of(machine)}
     chosen = replace(for_load(load), **{**here, **layers, **changes})
-    chosen = beside.came(model, chosen)
+    if model.stored and model.stored.extras:
+        from gyakusan.engines.llamacpp import beside
+
+        chosen = beside.came(model, chosen)
     return chosen if chosen.backend == "cpu" or not machine.gpus else _placed(model, machine, chosen, changes)
 
 
 def _placed(model: Model, machine: Machine, chosen: Settings, changes: dict[str, Any]) -> Settings:
     """`chosen` with the best placement if that was asked for, and with the split said in units."""
+    if chosen.split_mode == "none" and not chosen.fit:
+        return chosen
+    from gyakusan.engines.llamacpp.fit import balanced, fit
+    from gyakusan.engines.llamacpp.placement import place
+
     sizes = _left(model, machine, chosen)
     countable = not is_array(chosen.context, chosen.slots, chosen.batch, chosen.ubatch)
     if chosen.fit and countable and machine.gpus[0].usable is not None:
@@ -63,9 +72,11 @@ def _placed(model: Model, machine: Machine, chosen: Settings, changes: dict[str,
 
 def _left(model: Model, machine: Machine, chosen: Settings) -> tuple[int, ...]:
     """What the model itself may take of each GPU: what is loaded beside it takes its share first. [B]"""
+    from gyakusan.engines.llamacpp.accounts import free
+
     sizes = free(machine.gpus)
     bare = replace(chosen, projector=None, lora=(), draft="", mtp=False)
-    if bare == chosen or is_array(chosen.context, chosen.slots, chosen.ubatch) or machine.gpus[0].usable is None:
+    if alone(model, chosen) or is_array(chosen.context, chosen.slots, chosen.ubatch) or machine.gpus[0].usable is None:
         return sizes
     load = Load(int(chosen.slots), int(chosen.context))
     both = (_ledger(model, load, machine, replace(s, fit=False)).accounts for s in (chosen, bare))
@@ -84,10 +95,14 @@ def ledger(model: Model, load: Load, machine: Machine, settings: Settings) -> Le
 
 def command(model: Model, machine: Machine, settings: Settings) -> Command:
     """llama-server with exactly these settings."""
+    from gyakusan.engines.llamacpp import launch
+
     argv = (launch.PROGRAM, *launch.arguments(model.source or f"{model.name}.gguf", settings, port=8080))
     return Command(argv)
 
 
-def read(lines: Iterable[str]) -> log.Reported:
+def read(lines: Iterable[str]) -> Reported:
     """The buffers that the server printed."""
+    from gyakusan.engines.llamacpp import log
+
     return log.read(lines)

@@ -24,7 +24,7 @@ from typing import Any, NoReturn
 
 from gyakusan.core.dtypes import dtype
 from gyakusan.core.model import Model, Recurrent
-from gyakusan.engines.llamacpp import cache, exact_file, log, predicted
+from gyakusan.engines.llamacpp import cache, exact_file, log, logits
 from gyakusan.engines.llamacpp.scratch import scratch
 from gyakusan.engines.llamacpp.settings import Settings, check
 from gyakusan.engines.llamacpp.weights import weights
@@ -129,7 +129,7 @@ def compare(model: Model, settings: Settings, dry: Dry) -> tuple[Compared, ...]:
         Compared("weights", weights(model, s).host, dry.weights),
         Compared("+".join(k for k in kinds if k) or "kv_cache", sum(kept), dry.context),
         Compared("scratch", int(scratch(model, s).host), dry.scratch),
-        Compared("output", int(predicted.output(model, s)), dry.output, _PRINTED),
+        Compared("output", int(logits.output(model, s)), dry.output, _PRINTED),
     )
 
 

@@ -8,8 +8,7 @@ from gyakusan.core.ledger import Account, Engine, Ledger, Line
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Device, Machine, Simd
 from gyakusan.core.model import Model
-from gyakusan.engines.llamacpp import accounts as split_accounts
-from gyakusan.engines.llamacpp import beside, cache, checkpoints, lines, overhead, repack, speculation
+from gyakusan.engines.llamacpp import cache, checkpoints, lines, overhead, repack
 from gyakusan.engines.llamacpp.scratch import scratch
 from gyakusan.engines.llamacpp.settings import VERSION, Settings, check
 from gyakusan.engines.llamacpp.weights import lazily, weights
@@ -25,14 +24,30 @@ def ledger(model: Model, load: Load, machine: Machine, settings: Settings) -> Le
     Source: llama.cpp b11434; each line's function names its own.
     """
     chosen = check(settings)
-    accounts = beside.added(model, chosen, machine, _accounts(model, chosen, machine))
+    accounts = _accounts(model, chosen, machine)
+    if not alone(model, chosen):
+        accounts = _beside(model, chosen, machine, accounts)
+    return Ledger(model, Engine("llama.cpp", VERSION), asdict(chosen), load, accounts, _notes(model, chosen, machine))
+
+
+def alone(model: Model, settings: Settings) -> bool:
+    """True if nothing is loaded beside the model. The modules that price the rest are read only where it is not."""
+    asked = settings.projector or settings.lora or settings.draft or settings.mtp
+    return not asked and not (model.stored and model.stored.extras)
+
+
+def _beside(model: Model, chosen: Settings, machine: Machine, accounts: tuple[Account, ...]) -> tuple[Account, ...]:
+    """Accounts with projector, adapters, prediction blocks and draft model."""
+    from gyakusan.engines.llamacpp import beside, speculation
+
+    accounts = beside.added(model, chosen, machine, accounts)
     accounts = beside.onto(
         accounts, (*speculation.predicting(model, chosen, machine), *speculation.drafted(model, chosen))
     )
     if chosen.draft:
         other, its = speculation.draft(model, chosen)
         accounts = speculation.merged(accounts, _accounts(other, its, machine), other.name)
-    return Ledger(model, Engine("llama.cpp", VERSION), asdict(chosen), load, accounts, _notes(model, chosen, machine))
+    return accounts
 
 
 def _accounts(model: Model, chosen: Settings, machine: Machine) -> tuple[Account, ...]:
@@ -52,6 +67,8 @@ def _with_gpu(model: Model, settings: Settings, machine: Machine) -> tuple[Accou
             gpus=len(machine.gpus), mend="Name a machine with a GPU for each worker, the workers' first.",
         )  # fmt: skip
     if len(machine.gpus) > 1 or not settings.plain:
+        from gyakusan.engines.llamacpp import accounts as split_accounts
+
         return split_accounts.accounts(model, settings, machine, machine.host or UNKNOWN_HOST)
     gpu = machine.gpus[0]
     on_gpu, on_host = _gpu_lines(model, settings), _host_lines(model, settings)
@@ -65,9 +82,8 @@ def _with_gpu(model: Model, settings: Settings, machine: Machine) -> tuple[Accou
 def _gpu_lines(model: Model, settings: Settings) -> tuple[Line, ...]:
     """What one GPU that holds every layer takes."""
     held, made = weights(model, settings), scratch(model, settings)
-    on_gpu = [t for t in model.tensors if t.name not in model.tables]
     return (
-        lines.weights(held.gpu, model, on_gpu),
+        lines.off_tables(held.gpu, model),
         *lines.context(cache.groups(model, settings), settings),
         lines.scratch(made.gpu, model, settings),
         overhead.driver(settings.driver),
@@ -123,6 +139,8 @@ def _notes(model: Model, settings: Settings, machine: Machine) -> tuple[Message,
     if settings.rpc:
         notes.append(say("The first GPUs of the machine stand for {n} RPC workers.", n=len(settings.rpc)))
     if settings.backend != "cpu" and (len(machine.gpus) > 1 or not settings.plain):
+        from gyakusan.engines.llamacpp import accounts as split_accounts
+
         notes += split_accounts.notes(model, settings, machine)
     if any(d.kind == "host" and d.memory is None for d in machine.devices):
         notes.append(say("The computer's RAM is not known: it is listed, not checked."))

@@ -11,7 +11,7 @@ from gyakusan.core.dtypes import dtype
 from gyakusan.core.ledger import Line, LineKind
 from gyakusan.core.model import Attention, Compressed, Indexer, Latent, Memory, Model, Recurrent, Tensor
 from gyakusan.engines.llamacpp.cache import CacheGroup
-from gyakusan.engines.llamacpp.predicted import F32, output
+from gyakusan.engines.llamacpp.logits import F32, output
 from gyakusan.engines.llamacpp.repack import mapped
 from gyakusan.engines.llamacpp.scratch import base, binding, spread
 from gyakusan.engines.llamacpp.scratch import scratch as _scratch
@@ -34,9 +34,17 @@ PEAK_TEXTS = {
 
 def weights(size: Number, model: Model, tensors: Sequence[Tensor] | None = None) -> Line:
     """All weights on one device. tensors: those there, None = all of the model. size [B]"""
-    held = model.tensors if tensors is None else tensors
-    reason = say("{n} tensors, {quantization}", n=len(held), quantization=model.quantization)
-    return Line("weights", size, "derived", reason, _mix(held))
+    count, mix = model.once("llamacpp.mix", lambda m: _counted(m.tensors)) if tensors is None else _counted(tensors)
+    reason = say("{n} tensors, {quantization}", n=count, quantization=model.quantization)
+    return Line("weights", size, "derived", reason, mix)
+
+
+def off_tables(size: Number, model: Model) -> Line:
+    """All weights but the tables of rows, on one GPU. size [B] Counted once for a model: limits ask many times."""
+    count, mix = model.once("llamacpp.mix.gpu", lambda m: _counted([t for t in m.tensors if t.name not in m.tables]))
+    return Line(
+        "weights", size, "derived", say("{n} tensors, {quantization}", n=count, quantization=model.quantization), mix
+    )
 
 
 def file(model: Model, lazy: int) -> Line:
@@ -65,6 +73,10 @@ def tables(size: Number, lazy: int) -> tuple[Line, ...]:
 def repacked(size: Number, simd: str) -> Line:
     """Copies of matrices in the layout that the CPU multiplies fastest. size [B]"""
     return Line("weights", size, "derived", say("a copy repacked for {simd}; --no-repack saves it", simd=simd.upper()))
+
+
+def _counted(tensors: Sequence[Tensor]) -> tuple[int, str]:
+    return len(tensors), _mix(tensors)
 
 
 def _mix(tensors: Sequence[Tensor]) -> str:

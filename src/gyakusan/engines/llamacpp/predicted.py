@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from gyakusan.core.broadcast import Number
 from gyakusan.core.model import Model, Recurrent
 from gyakusan.engines.llamacpp import scratch_roles, split
 from gyakusan.engines.llamacpp.cache import kv_cache, recurrent_state
+from gyakusan.engines.llamacpp.logits import output
 from gyakusan.engines.llamacpp.placement import HOST, place
 from gyakusan.engines.llamacpp.repack import in_ram
 from gyakusan.engines.llamacpp.scratch import scratch
@@ -16,12 +16,6 @@ from gyakusan.engines.llamacpp.settings import Settings
 from gyakusan.engines.llamacpp.weights import weights
 
 Printed = Literal["weights", "kv_cache", "recurrent_state", "scratch", "output"]
-F32 = 4
-
-
-def output(model: Model, settings: Settings) -> Number:
-    """Logits of one token for each slot, in RAM. [B] llama_context::output_reserve."""
-    return settings.slots * model.vocabulary * F32
 
 
 def buffers(model: Model, settings: Settings) -> tuple[tuple[Printed, str, int], ...]:
