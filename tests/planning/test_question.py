@@ -63,6 +63,8 @@ def test_contradictions_are_named() -> None:
         from_values({"os": "macos", "engines": "vllm"})
     with pytest.raises(BadSetting, match="MLX-LM"):
         from_values({"os": "linux", "engines": "mlx"})
+    with pytest.raises(BadSetting, match="two questions"):
+        from_values({"device": "RTX 4090", "budget": "1000000JPY"})
     with pytest.raises(BadQuantity, match="do not fit"):
         from_values({"context": 1000, "prompt": 900, "answer": 200})
 

@@ -91,6 +91,8 @@ def choose(question: Question, grid: Grid, roles: Sequence[Role] = ROLES) -> tup
     for role in roles:
         if role == "cheapest" and question.owned:  # nothing is cheaper than what one has
             continue
+        if role == "fastest" and bool(np.isnan(grid.cells.useful).all()):
+            continue
         taken = chosen if role == "other" else {}
         place = _first(role, r, question, grid, checked, [int(r.model[i]) for i in taken])
         if place is not None:

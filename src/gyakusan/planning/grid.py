@@ -214,12 +214,12 @@ def _cells(scene: Scene, b: Block, rows: Array, held: Held, kv: int) -> Cells:
     )
     fits = short <= 0
     some = np.flatnonzero(fits.any(axis=1))
-    at, case = np.nonzero(fits[some])
     ranks = held.ranks[place[some]] if len(held.ranks) > 1 else held.ranks
     figures = _speeds(scene, b, rows[some], ranks, scene.question.kv[kv])
     if scene.reduce:
         grow = -short[some] / np.maximum(1.0, kept[some] / scene.question.users / _split(b))
         return _undominated(scene, b, kv, rows[some], fits[some], total[some], grow, figures)
+    at, case = np.nonzero(fits[some])
     at_rows = some[at]
     grow = -short[at_rows, case] / np.maximum(1.0, kept[at_rows, case] / scene.question.users / _split(b)[case])
     plain = [x[at, case] for x in figures]

@@ -131,17 +131,22 @@ def _served(model: Model, load: Load, settings: Any, machine: Machine) -> Rest:
     """vLLM on one rank: the same functions as its ledger calls, without the pool and the sentences."""
     from gyakusan.engines.vllm import profile
     from gyakusan.engines.vllm.blocks import reservation
-    from gyakusan.engines.vllm.ledger import _process
     from gyakusan.engines.vllm.settings import check
 
     found = reservation(model, check(settings), stage=0)
     blocks = sum(g.blocks(settings) for g in found.groups)
-    fixed = (
-        profile.activation(model, settings).best + profile.graphs(settings).best + profile.base(machine.gpus[0]).best
-    )
-    if machine.gpus[0].kind == "unified":
-        fixed = fixed + _process(settings).bytes
+    fixed = profile.activation(model, settings).best + profile.graphs(settings).best + aside(machine)
     return Rest(load.users * blocks * found.block, fixed, settings.tensor_parallel)
+
+
+def aside(machine: Machine) -> int:
+    """What vLLM takes on this kind of device whatever it serves: libraries, and its processes where RAM is the same. [B]"""
+    from gyakusan.engines.vllm.ledger import _process
+    from gyakusan.engines.vllm.profile import base
+    from gyakusan.engines.vllm.settings import Settings
+
+    gpu = machine.gpus[0]
+    return int(base(gpu).best + (_process(Settings(1)).bytes if gpu.kind == "unified" else 0))
 
 
 def weights(table: Table, rows: Array, ranks: Array, machine: Machine) -> Array:

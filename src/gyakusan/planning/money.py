@@ -6,15 +6,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gyakusan.catalog.records import entries
-from gyakusan.errors import BadQuantity
+from gyakusan.catalog.rates import rate
+from gyakusan.errors import BadQuantity, UnknownName
 
 CURRENCIES = ("JPY", "USD", "EUR")
 _SIGNS = {"¥": "JPY", "円": "JPY", "$": "USD", "€": "EUR", "YEN": "JPY"}
 _AMOUNT = re.compile(r"\s*([^\d\s.,+-]*)\s*([+-]?\d[\d,_]*(?:\.\d+)?)\s*(k|m|万)?\s*([^\d\s.,]*)\s*", re.IGNORECASE)
 _TIMES = {"": 1, "k": 1e3, "m": 1e6, "万": 1e4}
-ASSUMED = {"USD": 155.0, "EUR": 180.0, "JPY": 1.0}
-"""Yen for one unit where the catalogue has no rate: assumed, November 2026."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +72,19 @@ def parse(text: str) -> Money:
 
 
 def rates(given: Mapping[str, float] | None = None) -> Rates:
-    """Rates of the catalogue, else our own; `given` wins: yen for one unit of a currency."""
-    yen, date, source = dict(ASSUMED), "2026-11", "assumed"
-    for currency, (value, day, where) in _recorded().items():
-        yen[currency], date, source = value, day, where
+    """The newest rates of the catalogue; `given` wins: yen for one unit of a currency. A missing one goes through dollars."""
+    yen, dates, sources = {"JPY": 1.0}, [], []
+    for currency, through in (("USD", "JPY"), ("EUR", "USD")):
+        try:
+            found = rate(currency, through)
+        except UnknownName:
+            continue
+        yen[currency] = found.rate * yen[through]
+        dates.append(found.date)
+        sources.append(found.source)
     if given:
-        yen, source = {**yen, **given}, "given"
-    return Rates(yen, date, source)
+        return Rates({**yen, **given}, min(dates, default=""), "given")
+    return Rates(yen, min(dates, default=""), ", ".join(dict.fromkeys(sources)))
 
 
 def parse_rate(text: str) -> tuple[str, float]:
@@ -89,18 +93,3 @@ def parse_rate(text: str) -> tuple[str, float]:
     if found is None or float(found[2]) <= 0 or found[1].upper() not in CURRENCIES:
         raise BadQuantity("{text} is no rate.", text=repr(text[:40]), mend="Write yen for one unit, e.g. USD=155.")
     return found[1].upper(), float(found[2])
-
-
-def _recorded() -> Mapping[str, tuple[float, str, str]]:
-    """Rates in the catalogue: currency -> yen for one unit, date, source. Empty while it has none."""
-    try:
-        every = [e.table() for e in entries("rates.toml")]
-    except OSError:
-        return {}
-    found = {}
-    for table in every:
-        currency = str(table.get("currency", table.get("name", "")))[:3].upper()
-        value = table.get("jpy", table.get("yen", table.get("rate")))
-        if isinstance(value, int | float):
-            found[currency] = (float(value), str(table.get("date", "")), str(table.get("source", "")))
-    return found

@@ -134,6 +134,11 @@ def checked(question: Question) -> Question:
             context=f"{usual.context:,}",
             mend="Raise the context, or shorten prompt or answer.",
         )
+    if question.budget is not None and (question.device is not None or question.memory is not None):
+        raise BadSetting(
+            "A machine that is owned and a budget for another one are two questions.",
+            mend="Leave out device and memory, or the budget.",
+        )
     if question.os == "macos" and "vLLM" in question.engines:
         raise BadSetting(
             "vLLM does not run on macOS: it has no kernels for Apple's GPUs.", mend="Use MLX-LM or llama.cpp there."

@@ -50,12 +50,13 @@ class Rests:
             return Held(kept[:, cases.context], fixed[:, cases.context], ones)
         counts = sorted({o.count for o in offers})
         shared = {n: self._ranks(n, wanted) for n in counts}
+        aside = memory.aside(offers[0].machine)
         kept, fixed = np.full((2, len(self.columns.models), len(counts), len(self.contexts)), np.nan)
         for at, count in enumerate(counts):
             for number in sorted(set(shared[count][wanted].tolist())):
                 mine = wanted[shared[count][wanted] == number]
                 found = self._one(name, kv, offers[0], mine, number)
-                kept[mine, at], fixed[mine, at] = found[0][mine], found[1][mine]
+                kept[mine, at], fixed[mine, at] = found[0][mine], found[1][mine] + aside
         column = np.searchsorted(counts, cases.count)
         ranks = np.stack([shared[n] for n in counts], axis=1)[:, column]
         return Held(kept[:, column, cases.context], fixed[:, column, cases.context], ranks)
@@ -80,7 +81,7 @@ class Rests:
             rest = memory.rest(name, self.columns.models[i], _with(offer.machine, ranks), load, kv, ranks)
             kept[i] = np.inf if rest is None else rest.kept
             if rest is not None:
-                fixed[i] = rest.fixed
+                fixed[i] = rest.fixed - (memory.aside(offer.machine) if name == SHARING else 0)
         return kept, fixed
 
 
@@ -98,5 +99,5 @@ def _class(name: str, offer: Offer) -> tuple[Any, ...]:
     if name == SHARING:
         tier = sum((gpu.memory or 0) >= n << 30 for n in (70, 160))
         slow = tier == 1 and "a100" in gpu.name.casefold()
-        return ("rocm" if gpu.backend == "rocm" else "", gpu.kind, 0 if slow else tier)
+        return (0 if slow else tier,)
     return (gpu.kind, gpu.backend, gpu.usable if name == "Ollama" else 0)
