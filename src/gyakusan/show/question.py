@@ -23,6 +23,9 @@ TASK_TEXTS = {
 }
 
 
+SCORE_TEXTS = {"overall": "overall", "japanese": "Japanese", "coding": "coding", "reasoning": "reasoning"}
+
+
 def question(answer: Answer, language: Language) -> RenderableType:
     """Where, for whom, and what was assumed."""
     title, load = _where(answer), _load(answer.question)
@@ -46,7 +49,7 @@ def _load(asked: Question) -> Message:
         task=Message(TASK_TEXTS[asked.task]),
         prompt=f"{usual.prompt:,}",
         answer=f"{usual.answer:,}",
-        score=usual.score,
+        score=Message(SCORE_TEXTS[usual.score]),
         pace=f"{usual.pace:g}",
         kv=", ".join(asked.kv).lower(),
     )
