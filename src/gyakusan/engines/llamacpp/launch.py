@@ -130,18 +130,7 @@ def fields(
 
     Raises BadSetting for settings that llama.cpp refuses.
     """
-    check(settings)
-    if flags := _beside(replace(settings, projector=None)):
-        raise BadSetting(
-            "The server inside the xllamacpp wheel is started without {flags}.",
-            flags=" ".join(f for f in flags if f.startswith("--")),
-            mend="Put llama-server on PATH.",
-        )
-    if not settings.plain:
-        raise BadSetting(
-            "The server inside the xllamacpp wheel is started with one GPU or none.",
-            mend="Put llama-server on PATH for a split or for partial offload.",
-        )
+    _embeddable(check(settings))
     cpu = settings.backend == "cpu"
     values: dict[str, Field] = {
         "model.path": abspath(path),
@@ -166,6 +155,21 @@ def fields(
     if cors:
         values |= {"cors_origins": cors, "cors_origins_explicit": True}
     return values
+
+
+def _embeddable(settings: Settings) -> None:
+    """Raises BadSetting for what the server inside the wheel is not started with."""
+    if flags := _beside(replace(settings, projector=None)):
+        raise BadSetting(
+            "The server inside the xllamacpp wheel is started without {flags}.",
+            flags=" ".join(f for f in flags if f.startswith("--")),
+            mend="Put llama-server on PATH.",
+        )
+    if not settings.plain:
+        raise BadSetting(
+            "The server inside the xllamacpp wheel is started with one GPU or none.",
+            mend="Put llama-server on PATH for a split or for partial offload.",
+        )
 
 
 def _memory_fields(settings: Settings) -> dict[str, Field]:
