@@ -112,11 +112,6 @@ class Settings:
         return total if self.unified else round_up(total // self.slots, 256)
 
     @cached_property
-    def effective_context(self) -> Number:
-        """n_ctx as the server reports it. [tokens]"""
-        return self.cells * self.streams
-
-    @cached_property
     def effective_ubatch(self) -> Number:
         """Tokens in one graph: never more than the batch, or the context asked for (before padding). [tokens]"""
         return least(self.context, self.batch, self.ubatch)

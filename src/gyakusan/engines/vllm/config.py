@@ -14,25 +14,8 @@ from gyakusan.models.formats.quantization import checkpoint
 DEFAULTS: Mapping[str, Mapping[str, Any]] = {
     "exaone4": {"sliding_window": 4096, "sliding_window_pattern": 4},
     "mistral": {"sliding_window": 4096},
-    "glm4_moe_lite": {
-        "num_hidden_layers": 47,
-        "hidden_size": 2048,
-        "intermediate_size": 10240,
-        "moe_intermediate_size": 1536,
-        "num_attention_heads": 20,
-        "vocab_size": 154880,
-        "max_position_embeddings": 202752,
-        "n_routed_experts": 64,
-        "n_shared_experts": 1,
-        "num_experts_per_tok": 4,
-        "q_lora_rank": 768,
-        "kv_lora_rank": 512,
-        "qk_rope_head_dim": 64,
-        "qk_nope_head_dim": 192,
-        "v_head_dim": 256,
-    },
 }
-"""model_type -> what transformers 5 takes for absent keys, where it changes memory."""
+"""model_type -> what transformers 5 takes for absent keys, where only vLLM's memory heeds it; the rest is the family's."""
 EVERYWHERE = ("mistral", "mixtral", "phi3", "qwen2", "qwen2_moe", "qwen3", "qwen3_moe", "starcoder2")
 """model_types whose one sliding_window holds for every layer; our families, after llama.cpp, give them none."""
 
