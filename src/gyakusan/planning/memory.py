@@ -8,12 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
-from gyakusan.core.broadcast import ceil_div, where
+from gyakusan.core.broadcast import ceil_div, is_array
 from gyakusan.core.ledger import Account
 from gyakusan.core.load import Load
-from gyakusan.core.machine import Device, Machine
+from gyakusan.core.machine import Machine
 from gyakusan.core.model import Model
 from gyakusan.engines.base import Rules, engine
 from gyakusan.errors import BadSetting
@@ -36,19 +34,41 @@ class Rest:
     split: int = 1
 
 
-def rest(name: str, known: Known, machine: Machine, load: Load, kv: str, ranks: int = 0) -> Rest | None:
+def rest(
+    name: str, known: Known, machine: Machine, load: Load, kv: str, ranks: int = 0, settings: Any = None
+) -> Rest | None:
     """Everything but the weights, on the first device of a machine; None if the engine refuses. load: arrays.
 
-    kv: type of the cache in llama.cpp's words (F16, Q8_0); ranks: devices that share each layer, 0 = as many as can.
+    kv: type of the cache in llama.cpp's words (F16, Q8_0); ranks: devices that share each layer, 0 = as many as can;
+    settings: of `shared`, where they are known already.
     """
-    rules = engine(name)
-    changes = cache_setting(name, kv)
+    rules, changes = engine(name), _changes(name, kv, ranks)
     if changes is None:
         return None
+    alone = _alone(name, machine)
     try:
-        return _ask(name, rules, known, machine, load, {**changes, "tensor_parallel": ranks} if ranks else changes)
+        if name in QUICK and alone.gpus:
+            asked = machine if name == "vLLM" else alone
+            mine = settings or rules.settings(known.model, load, asked, **changes)
+            return QUICK[name](known.model, load, mine, alone, max(1, len(machine.gpus)))
+        return _asked(name, rules, known.model, alone, load, changes, len(machine.gpus))
     except BadSetting:
         return None
+
+
+def shared(name: str, known: Known, machine: Machine, load: Load, kv: str, ranks: int) -> Any:
+    """Settings that are the same for every model on such machines, None where each has its own."""
+    changes = _changes(name, kv, ranks)
+    if changes is None or name not in QUICK or not machine.gpus or (name == "vLLM" and not ranks):
+        return None
+    return engine(name).settings(known.model, load, machine if name == "vLLM" else _alone(name, machine), **changes)
+
+
+def _changes(name: str, kv: str, ranks: int) -> dict[str, Any] | None:
+    found = cache_setting(name, kv)
+    if found is None or name != "vLLM":
+        return found
+    return {"quantization": "none", **found, **({"tensor_parallel": ranks} if ranks else {})}
 
 
 def cache_setting(name: str, kv: str) -> dict[str, Any] | None:
@@ -65,20 +85,14 @@ def cache_setting(name: str, kv: str) -> dict[str, Any] | None:
             return None if small else {}
 
 
-def _ask(name: str, rules: Rules, known: Known, machine: Machine, load: Load, changes: dict[str, Any]) -> Rest:
-    model, count = known.model, max(1, len(machine.gpus))
-    if name == "vLLM":
-        changes = {"quantization": "none", **changes}
-    alone = _alone(name, machine)
-    if name == "llama.cpp" and alone.gpus:
-        return _quick(model, rules.settings(model, load, alone, **changes), alone.gpus[0], count)
-    if name == "vLLM":
-        return _served(model, load, rules.settings(model, load, machine, **changes), alone)
+def _asked(
+    name: str, rules: Rules, model: Model, alone: Machine, load: Load, changes: dict[str, Any], count: int
+) -> Rest:
+    """By the engine's own ledger."""
     settings = rules.settings(model, load, alone, **changes)
     account = rules.ledger(model, load, alone, settings).accounts[0]
-    ranks = getattr(settings, "tensor_parallel", 1)
     kept = account.of("kv_cache") + account.of("recurrent_state")
-    return Rest(kept, _fixed(account), ranks, count if name in ("llama.cpp", "Ollama") else 1)
+    return Rest(kept, _fixed(account), 1, max(1, count) if name == "Ollama" else 1)
 
 
 def _alone(name: str, machine: Machine) -> Machine:
@@ -93,14 +107,15 @@ def _fixed(account: Account) -> Array:
     return account.of("scratch") + account.of("overhead")
 
 
-def _quick(model: Model, settings: Any, gpu: Device, count: int) -> Rest:
+def _quick(model: Model, _: Load, settings: Any, machine: Machine, count: int) -> Rest:
     """llama.cpp on one device: the same functions as its ledger calls, without the sentences."""
     from gyakusan.engines.llamacpp import checkpoints, lines
     from gyakusan.engines.llamacpp.cache import groups
     from gyakusan.engines.llamacpp.overhead import driver, process
     from gyakusan.engines.llamacpp.scratch import scratch
 
-    kept, made = sum(g.bytes for g in groups(model, settings)), scratch(model, settings)
+    gpu, made = machine.gpus[0], scratch(model, settings)
+    kept = sum(g.bytes for g in groups(model, settings))
     fixed = made.gpu + driver(settings.driver).bytes
     if gpu.kind == "unified":
         beside = (
@@ -127,7 +142,7 @@ def ranks(model: Model, count: int) -> int:
     return 1
 
 
-def _served(model: Model, load: Load, settings: Any, machine: Machine) -> Rest:
+def _served(model: Model, load: Load, settings: Any, machine: Machine, _: int) -> Rest:
     """vLLM on one rank: the same functions as its ledger calls, without the pool and the sentences."""
     from gyakusan.engines.vllm import profile
     from gyakusan.engines.vllm.blocks import reservation
@@ -137,6 +152,10 @@ def _served(model: Model, load: Load, settings: Any, machine: Machine) -> Rest:
     blocks = sum(g.blocks(settings) for g in found.groups)
     fixed = profile.activation(model, settings).best + profile.graphs(settings).best + aside(machine)
     return Rest(load.users * blocks * found.block, fixed, settings.tensor_parallel)
+
+
+QUICK = {"llama.cpp": _quick, "vLLM": _served}
+"""Engines of which only the functions that matter are called."""
 
 
 def aside(machine: Machine) -> int:
@@ -150,9 +169,9 @@ def aside(machine: Machine) -> int:
 
 
 def weights(table: Table, rows: Array, ranks: Array, machine: Machine) -> Array:
-    """Weights of some rows on one device. [B] ranks: devices that share each layer, 1 or (rows, cases)."""
+    """Weights of some rows on one device. [B] ranks: devices that share each layer, 1 or (..., rows)."""
     if table.family == "vllm":
-        return table.shares[rows if np.ndim(ranks) == 0 else rows[:, None], ranks - 1]
+        return table.shares[rows, ranks - 1]
     return table.shares[rows, _place(machine) if table.family == "gguf" else 0]
 
 
@@ -169,8 +188,10 @@ def total(held: Array, kept: Array, fixed: Array, blocks: Array, split: Array) -
     Exact for one device and for vLLM's ranks. Where llama.cpp deals out blocks the fullest card has the rounded-up share
     of them; the answer is checked with the ledger.
     """
+    if not is_array(split) and split == 1:
+        return held + kept + fixed
     share = ceil_div(blocks + 1, split) / (blocks + 1)
-    return where(split == 1, held + kept, (held + kept) * share) + fixed
+    return (held + kept) * share + fixed
 
 
 def usable(name: str, machine: Machine) -> float:

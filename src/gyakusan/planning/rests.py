@@ -10,10 +10,10 @@ import numpy as np
 
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Machine
+from gyakusan.engines.llamacpp.drivers import alike, of
 from gyakusan.planning import memory
 from gyakusan.planning.columns import Columns
 from gyakusan.planning.offers import Offer
-from gyakusan.planning.speed import Cases
 
 Array = Any
 SHARING = "vLLM"
@@ -22,9 +22,9 @@ SHARING = "vLLM"
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """kept: by conversations, fixed: scratch and overhead, on one device [B]; ranks: devices that share each layer.
+    """kept: by conversations, fixed: scratch and overhead, on one device [B], (counts or 1, contexts, models);
 
-    (models, cases); kept is infinite where the engine refuses.
+    ranks: devices that share each layer, (counts, 1, models), 1 where none do. kept is infinite where the engine refuses.
     """
 
     kept: Array
@@ -41,47 +41,57 @@ class Rests:
     contexts: Array
     _found: dict[tuple[Any, ...], tuple[Array, Array]] = field(default_factory=dict)
     _shared: dict[int, Array] = field(default_factory=dict)
+    _held: dict[tuple[Any, ...], Held] = field(default_factory=dict)
 
-    def of(self, name: str, kv: str, offers: Sequence[Offer], cases: Cases, wanted: Array) -> Held:
+    def of(self, name: str, kv: str, offers: Sequence[Offer], wanted: Array) -> Held:
         """For machines with different numbers of one device. wanted: places of models that matter."""
         if name != SHARING:
             kept, fixed = self._one(name, kv, offers[0], wanted)
-            ones = np.ones((1, 1), np.int64)
-            return Held(kept[:, cases.context], fixed[:, cases.context], ones)
-        counts = sorted({o.count for o in offers})
-        shared = {n: self._ranks(n, wanted) for n in counts}
-        aside = memory.aside(offers[0].machine)
-        kept, fixed = np.full((2, len(self.columns.models), len(counts), len(self.contexts)), np.nan)
+            return Held(kept[None], fixed[None], 1)
+        counts = tuple(o.count for o in offers)
+        key = (kv, *_class(name, offers[0]), counts)
+        if key not in self._held:
+            shape = (len(counts), len(self.contexts), len(self.columns.models))
+            self._held[key] = Held(
+                np.full(shape, np.nan), np.zeros(shape), np.ones((len(counts), 1, shape[2]), np.int64)
+            )
+        held = self._held[key]
+        new = wanted[np.isnan(held.kept[0, 0, wanted])]
         for at, count in enumerate(counts):
-            for number in sorted(set(shared[count][wanted].tolist())):
-                mine = wanted[shared[count][wanted] == number]
-                found = self._one(name, kv, offers[0], mine, number)
-                kept[mine, at], fixed[mine, at] = found[0][mine], found[1][mine] + aside
-        column = np.searchsorted(counts, cases.count)
-        ranks = np.stack([shared[n] for n in counts], axis=1)[:, column]
-        return Held(kept[:, column, cases.context], fixed[:, column, cases.context], ranks)
+            ranks = held.ranks[at, 0, new] = self._ranks(count, new)
+            for number in sorted(set(ranks.tolist())):
+                mine = new[ranks == number]
+                kept, fixed = self._one(name, kv, offers[0], mine, number)
+                held.kept[at][:, mine], held.fixed[at][:, mine] = kept[:, mine], fixed[:, mine]
+        return replace(held, fixed=held.fixed + memory.aside(offers[0].machine))
 
     def _ranks(self, count: int, wanted: Array) -> Array:
-        """Devices that share each layer of each model, of `count`."""
+        """Devices that share each layer of the models that are wanted, of `count`."""
         if count not in self._shared:
             self._shared[count] = np.zeros(len(self.columns.models), np.int64)
         found = self._shared[count]
         for i in wanted[found[wanted] == 0]:
             found[i] = memory.ranks(self.columns.models[i].model, count)
-        return np.maximum(found, 1)
+        return found[wanted]
 
     def _one(self, name: str, kv: str, offer: Offer, wanted: Array, ranks: int = 0) -> tuple[Array, Array]:
         key, size = (name, kv, ranks, *_class(name, offer)), len(self.columns.models)
         if key not in self._found:
-            self._found[key] = (np.full((size, len(self.contexts)), np.nan), np.zeros((size, len(self.contexts))))
+            shape = (len(self.contexts), size)
+            self._found[key] = (np.full(shape, np.nan), np.zeros(shape))
         kept, fixed = self._found[key]
         one = len(self.contexts) == 1
         load = Load(self.users, int(self.contexts[0]) if one else self.contexts)
-        for i in wanted[np.isnan(kept[wanted, 0])]:
-            rest = memory.rest(name, self.columns.models[i], _with(offer.machine, ranks), load, kv, ranks)
-            kept[i] = np.inf if rest is None else rest.kept
+        new, machine = wanted[np.isnan(kept[0, wanted])], _with(offer.machine, ranks)
+        if not len(new):
+            return kept, fixed
+        settings = memory.shared(name, self.columns.models[new[0]], machine, load, kv, ranks)
+        aside = memory.aside(machine) if name == SHARING else 0
+        for i in new:
+            rest = memory.rest(name, self.columns.models[i], machine, load, kv, ranks, settings)
+            kept[:, i] = np.inf if rest is None else rest.kept
             if rest is not None:
-                fixed[i] = rest.fixed - (memory.aside(offer.machine) if name == SHARING else 0)
+                fixed[:, i] = rest.fixed - aside
         return kept, fixed
 
 
@@ -100,4 +110,6 @@ def _class(name: str, offer: Offer) -> tuple[Any, ...]:
         tier = sum((gpu.memory or 0) >= n << 30 for n in (70, 160))
         slow = tier == 1 and "a100" in gpu.name.casefold()
         return (0 if slow else tier,)
+    if name == "llama.cpp":
+        return (gpu.kind, *alike(of(machine)))
     return (gpu.kind, gpu.backend, gpu.usable if name == "Ollama" else 0)

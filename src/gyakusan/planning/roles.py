@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from gyakusan.catalog.quality import law
 from gyakusan.planning.cells import Cells, Grid
+from gyakusan.planning.modes import TIERS
 from gyakusan.planning.question import Prefer, Question
 
 Array = Any
@@ -53,14 +53,9 @@ class Ranked:
 
 def ranked(question: Question, grid: Grid) -> Ranked:
     """The cells with their worth."""
-    cells, columns = grid.cells, grid.columns
-    model = grid.models
+    cells, model = grid.cells, grid.models
     usual = question.usual
-    guesses = [[m.basis == "assumed" or bool(m.kind) for m in k.modes] for k in columns.models]
-    unknown = np.array([guesses[i][j] for i, j in zip(model.tolist(), cells.mode.tolist(), strict=True)], bool)
-    good = ~unknown & (grid.of_rows("bits") >= law().trusted)
-    fine = good & (grid.of_rows("coarse") == 0)
-    keep = np.flatnonzero(fine if fine.any() else good) if good.any() else np.arange(len(cells))
+    keep = np.flatnonzero(cells.tier == np.min(cells.tier, initial=TIERS))
     speed: Array = np.where(np.isnan(cells.useful), _guessed(grid), cells.useful)
     with np.errstate(divide="ignore"):
         pace = np.log2(np.clip(speed / usual.pace, 2.0**-6, ENOUGH))
