@@ -92,13 +92,13 @@ class Fitting:
         """Further users for whom there is memory."""
         return (self.block.usable - self.total[at]) / np.maximum(1.0, self.each[at])
 
-    def clock(self, scene: Scene, some: Any = slice(None)) -> Clock | None:
+    def clock(self, scene: Scene, some: Array) -> Clock | None:
         """What times some of the rows; None where nobody knows the bandwidth."""
         b, rows = self.block, self.rows[some]
         if not b.machine.gpus or not len(rows):
             return None
         width = 2 if scene.question.kv[self.kv] == "F16" else 1.0625
-        ranks = self.ranks if isinstance(self.ranks, int) else self.ranks[..., some]
+        ranks = self.ranks if isinstance(self.ranks, int) else taken(self.ranks, some)
         return clock(scene.figures, b.table, rows, b.machine, b.name, ranks, b.split, width)
 
 
@@ -110,3 +110,8 @@ def note(column: Array, keep: Any, place: Array, figure: Array) -> None:
     best = keep.reduceat(figure, starts)
     where = place[starts]
     column[where] = keep(column[where], best)
+
+
+def taken(figures: Array, places: Array) -> Array:
+    """Some rows, the last axis: `figures[..., places]`, several times as fast."""
+    return np.take(figures, places, axis=-1, mode="clip")

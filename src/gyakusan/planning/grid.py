@@ -18,7 +18,7 @@ from gyakusan.engines.base import engine as find_engine
 from gyakusan.errors import BadSetting
 from gyakusan.message import Message, say
 from gyakusan.planning import memory
-from gyakusan.planning.block import Block, Fitting, Scene, note
+from gyakusan.planning.block import Block, Fitting, Scene, note, taken
 from gyakusan.planning.cells import Cells, Grid, joined, nothing_yet
 from gyakusan.planning.columns import FAMILY, SCORES, Columns, Table
 from gyakusan.planning.frontier import by_case
@@ -161,24 +161,26 @@ def _least(b: Block, rows: Array) -> Array:
 
 def _cells(scene: Scene, b: Block, rows: Array, held: Held, kv: int) -> Cells:
     """Columns of what fits."""
-    place = b.table.model[rows]
-    ranks = held.ranks if isinstance(held.ranks, int) else held.ranks[..., place]
-    kept, fixed, weights = (
-        held.kept[..., place],
-        held.fixed[..., place],
-        memory.weights(b.table, rows, ranks, b.machine),
-    )
-    total = memory.total(weights, kept, fixed, scene.columns.blocks[place], b.split)
     shortest = int(np.argmin(scene.figures.contexts))
-    least = total[:, shortest].min(axis=0, initial=np.inf)
+    nearest = replace(held, kept=held.kept[:, [shortest]], fixed=held.fixed[:, [shortest]])
+    least = _total(scene, b, rows, nearest).min(axis=(0, 1), initial=np.inf)
     known = np.isfinite(least)
     short = np.where(known, np.maximum(0, least - b.usable), np.inf) if np.isfinite(b.usable) else least * 0
-    note(scene.missed.short, np.minimum, place, short)
-    some = np.flatnonzero(known & (least <= b.usable))
-    shape = (len(b.counts), len(scene.figures.contexts), len(some))
-    total, kept = (np.broadcast_to(x[..., some], shape) for x in (total, kept))
-    each = kept / scene.question.users / b.split
+    note(scene.missed.short, np.minimum, b.table.model[rows], short)
+    rows = rows[known & (least <= b.usable)]
+    place, shape = b.table.model[rows], (len(b.counts), len(scene.figures.contexts), len(rows))
+    total = np.broadcast_to(_total(scene, b, rows, held), shape)
+    each = np.broadcast_to(taken(held.kept, place) / scene.question.users / b.split, shape)
     fits = (total <= b.usable) & np.isfinite(total)
-    ranks = ranks if isinstance(ranks, int) else ranks[..., some]
-    fitting = Fitting(b, kv, rows[some], fits, total, each, ranks)
+    ranks = held.ranks if isinstance(held.ranks, int) else taken(held.ranks, place)
+    fitting = Fitting(b, kv, rows, fits, total, each, ranks)
     return undominated(scene, fitting) if scene.reduce else every(scene, fitting)
+
+
+def _total(scene: Scene, b: Block, rows: Array, held: Held) -> Array:
+    """What the fullest device takes. [B]"""
+    place = b.table.model[rows]
+    ranks = held.ranks if isinstance(held.ranks, int) else taken(held.ranks, place)
+    weights = memory.weights(b.table, rows, ranks, b.machine)
+    kept, fixed = taken(held.kept, place), taken(held.fixed, place)
+    return memory.total(weights, kept, fixed, scene.columns.blocks[place], b.split)

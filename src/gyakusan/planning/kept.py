@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from gyakusan.planning.block import Fitting, Scene, note
+from gyakusan.planning.block import Fitting, Scene, note, taken
 from gyakusan.planning.cells import Cells
 from gyakusan.planning.modes import groups
 from gyakusan.planning.question import Question
 from gyakusan.planning.speed import Speeds
 
 Array = Any
+NOT_THERE = -1.0
+"""A speed below all others."""
 Places = tuple[Array, ...]
 """Places of cells: of counts, contexts and rows."""
 
@@ -29,9 +31,10 @@ def undominated(scene: Scene, f: Fitting) -> Cells:
     quality, error, mode = ordered.quality[here], ordered.error[here], ordered.mode[here]
     low, late = _careful(scene, f)
     good = f.fits & _reaches(question, low, late)
-    speed = np.where(good[..., at], np.nan_to_num(low)[..., at] / scene.modes.thinking[mode], -1.0)
+    useful = taken(np.nan_to_num(low), at) / scene.modes.thinking[mode]
+    speed = np.where(taken(good, at), useful, NOT_THERE)
     if question.quality is not None:
-        speed[..., quality < question.quality] = -1.0
+        speed[..., quality < question.quality] = NOT_THERE
     _note_floors(scene, f, low, late, at, quality)
     count, context, pair = np.nonzero(_fastest(speed, quality - error, groups(ordered, here)))
     places = (count, context, at[pair])
@@ -44,7 +47,7 @@ def every(scene: Scene, f: Fitting) -> Cells:
     table = f.block.table
     row, mode = scene.modes.of(table, f.rows)
     quality, error, tier = scene.modes.judged(table, f.rows[row], mode)
-    count, context, pair = np.nonzero(f.fits[..., row])
+    count, context, pair = np.nonzero(taken(f.fits, row))
     places = (count, context, row[pair])
     cells = _columns(scene, f, places, mode[pair], quality[pair], error[pair], tier[pair], _some(scene, f, places))
     return _floored(scene, cells, table.model[cells.row])
@@ -52,7 +55,7 @@ def every(scene: Scene, f: Fitting) -> Cells:
 
 def _careful(scene: Scene, f: Fitting) -> tuple[Array, Array]:
     """Speeds at the careful end [tokens/s], and first tokens if somebody minds [s]; nan where nobody knows."""
-    clock, nothing = f.clock(scene), np.full((1, 1, len(f.rows)), np.nan)
+    clock, nothing = f.clock(scene, np.arange(len(f.rows))), np.full((1, 1, len(f.rows)), np.nan)
     if clock is None:
         return nothing, nothing
     if scene.question.first is None:
@@ -64,7 +67,7 @@ def _careful(scene: Scene, f: Fitting) -> tuple[Array, Array]:
 def _fastest(speed: Array, sure: Array, tiers: Sequence[slice]) -> Array:
     """True where a cell is faster than everything as good in its own tier and in those before.
 
-    speed: -1 = not there, unknown speeds count as none; sure: falls within each tier [points].
+    speed: unknown ones count as none [tokens/s]; sure: falls within each tier [points].
     """
     keep = np.zeros(speed.shape, bool)
     before: list[tuple[Array, Array]] = []
@@ -72,12 +75,12 @@ def _fastest(speed: Array, sure: Array, tiers: Sequence[slice]) -> Array:
         mine = sure[part]
         if not len(mine):
             continue
-        top = np.full((*speed.shape[:-1], len(mine) + 1), -0.5)
+        top = np.empty((*speed.shape[:-1], len(mine) + 1))
+        top[..., 0] = NOT_THERE
         np.maximum.accumulate(speed[..., part], axis=-1, out=top[..., 1:])
-        np.maximum(top, -0.5, out=top)
         rival = top[..., :-1]
         for other, fastest in before:
-            rival = np.maximum(rival, fastest[..., np.searchsorted(-other, -mine, side="right")])
+            rival = np.maximum(rival, taken(fastest, np.searchsorted(-other, -mine, side="right")))
         np.greater(speed[..., part], rival, out=keep[..., part])
         before.append((mine, top))
     return keep

@@ -11,9 +11,9 @@ from typing import Any
 from gyakusan.core.broadcast import ceil_div, is_array
 from gyakusan.core.ledger import Account
 from gyakusan.core.load import Load
-from gyakusan.core.machine import Machine
+from gyakusan.core.machine import Device, Machine
 from gyakusan.core.model import Model
-from gyakusan.engines.base import Rules, engine
+from gyakusan.engines.base import engine
 from gyakusan.errors import BadSetting
 from gyakusan.planning.columns import Known, Table
 from gyakusan.planning.measure import PLACES
@@ -34,41 +34,42 @@ class Rest:
     split: int = 1
 
 
-def rest(
-    name: str, known: Known, machine: Machine, load: Load, kv: str, ranks: int = 0, settings: Any = None
-) -> Rest | None:
+def rest(name: str, known: Known, machine: Machine, load: Load, kv: str, ranks: int = 0) -> Rest | None:
     """Everything but the weights, on the first device of a machine; None if the engine refuses. load: arrays.
 
-    kv: type of the cache in llama.cpp's words (F16, Q8_0); ranks: devices that share each layer, 0 = as many as can;
-    settings: of `shared`, where they are known already.
+    kv: type of the cache in llama.cpp's words (F16, Q8_0); ranks: devices that share each layer, 0 = as many as can.
     """
-    rules, changes = engine(name), _changes(name, kv, ranks)
-    if changes is None:
+    count, model = max(1, len(machine.gpus)), known.model
+    settings = asked(name, known, machine, load, kv, ranks)
+    if settings is None:
         return None
-    alone = _alone(name, machine)
     try:
-        if name in QUICK and alone.gpus:
-            asked = machine if name == "vLLM" else alone
-            mine = settings or rules.settings(known.model, load, asked, **changes)
-            return QUICK[name](known.model, load, mine, alone, max(1, len(machine.gpus)))
-        return _asked(name, rules, known.model, alone, load, changes, len(machine.gpus))
+        if name == "llama.cpp" and machine.gpus:
+            held = buffers(model, settings)
+            return Rest(held.kept, fixed(model, settings, held, machine.gpus[0]), 1, count)
+        if name == "vLLM":
+            return served(model, load, settings, aside(machine))
+        account = engine(name).ledger(model, load, _alone(name, machine), settings).accounts[0]
     except BadSetting:
         return None
+    kept = account.of("kv_cache") + account.of("recurrent_state")
+    return Rest(kept, _fixed(account), 1, count if name in ("llama.cpp", "Ollama") else 1)
 
 
-def shared(name: str, known: Known, machine: Machine, load: Load, kv: str, ranks: int) -> Any:
-    """Settings that are the same for every model on such machines, None where each has its own."""
-    changes = _changes(name, kv, ranks)
-    if changes is None or name not in QUICK or not machine.gpus or (name == "vLLM" and not ranks):
+def asked(name: str, known: Known, machine: Machine, load: Load, kv: str, ranks: int = 0) -> Any:
+    """The engine's settings for one device of a machine, None if it refuses. The same for every model under llama.cpp,
+
+    and under vLLM where `ranks` is given.
+    """
+    changes = cache_setting(name, kv)
+    if changes is None:
         return None
-    return engine(name).settings(known.model, load, machine if name == "vLLM" else _alone(name, machine), **changes)
-
-
-def _changes(name: str, kv: str, ranks: int) -> dict[str, Any] | None:
-    found = cache_setting(name, kv)
-    if found is None or name != "vLLM":
-        return found
-    return {"quantization": "none", **found, **({"tensor_parallel": ranks} if ranks else {})}
+    if name == "vLLM":
+        changes = {"quantization": "none", **changes, **({"tensor_parallel": ranks} if ranks else {})}
+    try:
+        return engine(name).settings(known.model, load, machine if name == "vLLM" else _alone(name, machine), **changes)
+    except BadSetting:
+        return None
 
 
 def cache_setting(name: str, kv: str) -> dict[str, Any] | None:
@@ -85,16 +86,6 @@ def cache_setting(name: str, kv: str) -> dict[str, Any] | None:
             return None if small else {}
 
 
-def _asked(
-    name: str, rules: Rules, model: Model, alone: Machine, load: Load, changes: dict[str, Any], count: int
-) -> Rest:
-    """By the engine's own ledger."""
-    settings = rules.settings(model, load, alone, **changes)
-    account = rules.ledger(model, load, alone, settings).accounts[0]
-    kept = account.of("kv_cache") + account.of("recurrent_state")
-    return Rest(kept, _fixed(account), 1, max(1, count) if name == "Ollama" else 1)
-
-
 def _alone(name: str, machine: Machine) -> Machine:
     """One device of the machine; for llama.cpp without its capacity, on which nothing depends here."""
     if name == "vLLM" or not machine.gpus:
@@ -107,25 +98,39 @@ def _fixed(account: Account) -> Array:
     return account.of("scratch") + account.of("overhead")
 
 
-def _quick(model: Model, _: Load, settings: Any, machine: Machine, count: int) -> Rest:
-    """llama.cpp on one device: the same functions as its ledger calls, without the sentences."""
-    from gyakusan.engines.llamacpp import checkpoints, lines
+@dataclass(frozen=True, slots=True)
+class Buffers:
+    """What llama.cpp allocates on one device whatever its kind: kept by conversations; gpu, host: compute buffers. [B]"""
+
+    kept: Array
+    gpu: Array
+    host: Array
+
+
+def buffers(model: Model, settings: Any) -> Buffers:
+    """By the same functions as llama.cpp's ledger calls, without the sentences."""
     from gyakusan.engines.llamacpp.cache import groups
-    from gyakusan.engines.llamacpp.overhead import driver, process
     from gyakusan.engines.llamacpp.scratch import scratch
 
-    gpu, made = machine.gpus[0], scratch(model, settings)
-    kept = sum(g.bytes for g in groups(model, settings))
-    fixed = made.gpu + driver(settings.driver).bytes
-    if gpu.kind == "unified":
-        beside = (
-            lines.pinned(made.host),
-            lines.logits(model, settings),
-            process(),
-            *checkpoints.lines(model, settings),
-        )
-        fixed = fixed + sum(line.bytes for line in beside)
-    return Rest(kept, fixed, 1, count)
+    made = scratch(model, settings)
+    return Buffers(sum(g.bytes for g in groups(model, settings)), made.gpu, made.host)
+
+
+def fixed(model: Model, settings: Any, held: Buffers, gpu: Device) -> Array:
+    """Scratch and overhead of llama.cpp on a device: with everything of the host where RAM is the same. [B]"""
+    from gyakusan.engines.llamacpp import checkpoints, lines
+    from gyakusan.engines.llamacpp.overhead import driver, process
+
+    here = held.gpu + driver(settings.driver).bytes
+    if gpu.kind != "unified":
+        return here
+    beside = (
+        lines.pinned(held.host),
+        lines.logits(model, settings),
+        process(),
+        *checkpoints.lines(model, settings),
+    )
+    return here + sum(line.bytes for line in beside)
 
 
 def ranks(model: Model, count: int) -> int:
@@ -142,20 +147,15 @@ def ranks(model: Model, count: int) -> int:
     return 1
 
 
-def _served(model: Model, load: Load, settings: Any, machine: Machine, _: int) -> Rest:
-    """vLLM on one rank: the same functions as its ledger calls, without the pool and the sentences."""
+def served(model: Model, load: Load, settings: Any, aside: int) -> Rest:
+    """vLLM on one rank: the same functions as its ledger calls, without the pool and the sentences. aside: see there [B]."""
     from gyakusan.engines.vllm import profile
     from gyakusan.engines.vllm.blocks import reservation
     from gyakusan.engines.vllm.settings import check
 
     found = reservation(model, check(settings), stage=0)
-    blocks = sum(g.blocks(settings) for g in found.groups)
-    fixed = profile.activation(model, settings).best + profile.graphs(settings).best + aside(machine)
-    return Rest(load.users * blocks * found.block, fixed, settings.tensor_parallel)
-
-
-QUICK = {"llama.cpp": _quick, "vLLM": _served}
-"""Engines of which only the functions that matter are called."""
+    fixed = profile.activation(model, settings).best + profile.graphs(settings).best + aside
+    return Rest(load.users * found.blocks * found.block, fixed, settings.tensor_parallel)
 
 
 def aside(machine: Machine) -> int:

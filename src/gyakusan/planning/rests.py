@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,8 +11,10 @@ import numpy as np
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Machine
 from gyakusan.engines.llamacpp.drivers import alike, of
+from gyakusan.errors import BadSetting
 from gyakusan.planning import memory
 from gyakusan.planning.columns import Columns
+from gyakusan.planning.memory import Buffers, Rest
 from gyakusan.planning.offers import Offer
 
 Array = Any
@@ -41,6 +43,7 @@ class Rests:
     contexts: Array
     _found: dict[tuple[Any, ...], tuple[Array, Array]] = field(default_factory=dict)
     _shared: dict[int, Array] = field(default_factory=dict)
+    _buffers: dict[tuple[Any, ...], Buffers] = field(default_factory=dict)
     _held: dict[tuple[Any, ...], Held] = field(default_factory=dict)
 
     def of(self, name: str, kv: str, offers: Sequence[Offer], wanted: Array) -> Held:
@@ -75,29 +78,45 @@ class Rests:
         return found[wanted]
 
     def _one(self, name: str, kv: str, offer: Offer, wanted: Array, ranks: int = 0) -> tuple[Array, Array]:
+        """kept and fixed, for one device or one rank; under vLLM without what its libraries take."""
         key, size = (name, kv, ranks, *_class(name, offer)), len(self.columns.models)
         if key not in self._found:
             shape = (len(self.contexts), size)
             self._found[key] = (np.full(shape, np.nan), np.zeros(shape))
         kept, fixed = self._found[key]
-        one = len(self.contexts) == 1
-        load = Load(self.users, int(self.contexts[0]) if one else self.contexts)
-        new, machine = wanted[np.isnan(kept[0, wanted])], _with(offer.machine, ranks)
-        if not len(new):
-            return kept, fixed
-        settings = memory.shared(name, self.columns.models[new[0]], machine, load, kv, ranks)
-        aside = memory.aside(machine) if name == SHARING else 0
-        for i in new:
-            rest = memory.rest(name, self.columns.models[i], machine, load, kv, ranks, settings)
-            kept[:, i] = np.inf if rest is None else rest.kept
-            if rest is not None:
-                fixed[:, i] = rest.fixed - aside
+        new = wanted[np.isnan(kept[0, wanted])]
+        if len(new):
+            machine = replace(offer.machine, gpus=offer.machine.gpus[:1] * ranks) if ranks else offer.machine
+            for i, rest in zip(new, self._rests(name, kv, machine, new, ranks), strict=True):
+                kept[:, i] = np.inf if rest is None else rest.kept
+                fixed[:, i] = 0 if rest is None else rest.fixed
         return kept, fixed
 
+    def _rests(self, name: str, kv: str, machine: Machine, wanted: Array, ranks: int) -> Iterator[Rest | None]:
+        """What is kept and fixed, for some models."""
+        every = self.columns.models
+        load = Load(self.users, int(self.contexts[0]) if len(self.contexts) == 1 else self.contexts)
+        if name == SHARING or (name == "llama.cpp" and machine.gpus):
+            settings = memory.asked(name, every[wanted[0]], machine, load, kv, ranks)
+            for i in wanted:
+                yield self._quick(name, kv, machine, load, settings, int(i))
+            return
+        for i in wanted:
+            yield memory.rest(name, every[i], machine, load, kv)
 
-def _with(machine: Machine, count: int) -> Machine:
-    """The machine with so many of its device, 0 = as it is."""
-    return replace(machine, gpus=machine.gpus[:1] * count) if count else machine
+    def _quick(self, name: str, kv: str, machine: Machine, load: Load, settings: Any, place: int) -> Rest | None:
+        """Under settings that are the same for every model."""
+        model = self.columns.models[place].model
+        try:
+            if name == SHARING:
+                return memory.served(model, load, settings, 0)
+            key = (place, kv, *alike(settings.driver))
+            if key not in self._buffers:
+                self._buffers[key] = memory.buffers(model, settings)
+            held = self._buffers[key]
+            return Rest(held.kept, memory.fixed(model, settings, held, machine.gpus[0]))
+        except BadSetting:
+            return None
 
 
 def _class(name: str, offer: Offer) -> tuple[Any, ...]:
