@@ -33,6 +33,8 @@ WEIGHTS: Mapping[Prefer, tuple[float, float, float]] = {
 """Worth of 10 points, of twice the speed, of half the price."""
 RAM = 40e9
 """Bandwidth of a plain computer's memory as a model gets it: assumed, two channels of DDR5. [B/s]"""
+SLOW = 0.25
+"""Of the pace of a task that one bears, and so much longer a wait, for the best answers."""
 ENOUGH = 4.0
 """Speed beyond so many times what one reads is worth nothing more."""
 
@@ -41,13 +43,14 @@ ENOUGH = 4.0
 class Ranked:
     """What the roles choose from. keep: places of cells that may be proposed; worth: of each cell, by the preference;
 
-    easy: reaches the pace of the task; model: place of each cell's model.
+    easy: reaches the pace of the task; bearable: reaches SLOW of it; model: place of each cell's model.
     """
 
     cells: Cells
     keep: Array
     worth: Array
     easy: Array
+    bearable: Array
     model: Array
 
 
@@ -64,7 +67,8 @@ def ranked(question: Question, grid: Grid) -> Ranked:
     a, b, c = WEIGHTS[question.prefer]
     worth = a * cells.sure / 10 + b * (pace - late) - c * price
     easy = (speed >= usual.pace) & (late <= 0)
-    return Ranked(cells, keep, worth, easy, model)
+    bearable = (speed >= usual.pace * SLOW) & (late <= -np.log2(SLOW))
+    return Ranked(cells, keep, worth, easy, bearable, model)
 
 
 def _guessed(grid: Grid) -> Array:
@@ -107,8 +111,9 @@ def _pool(role: Role, r: Ranked, keep: Array) -> Array:
     pool = easy if len(easy) else keep
     top = float(np.max(cells.sure[pool]))
     if role == "best":
-        pool = keep[cells.sure[keep] >= float(np.max(cells.sure[pool])) - EQUAL]
-        pool = pool[r.easy[pool]] if r.easy[pool].any() else pool
+        slow = keep[r.bearable[keep]]
+        pool = slow if len(slow) else pool
+        pool = pool[cells.sure[pool] >= float(np.max(cells.sure[pool])) - EQUAL]
     if role in ("fastest", "room", "balanced"):
         pool = pool[cells.sure[pool] >= top - NEAR]
     if role in ("cheapest", "other"):

@@ -19,6 +19,7 @@ from gyakusan.planning.excluded import refused
 from gyakusan.planning.grid import refusal
 from gyakusan.planning.limits import limits
 from gyakusan.planning.offers import Offer
+from gyakusan.planning.roles import ranked
 from gyakusan.planning.verify import price
 from gyakusan.units import format_bytes
 
@@ -122,7 +123,8 @@ def _model(found: Answer, name: str) -> Iterator[Message]:
         yield say("{name}: {reason}.", name=name, reason=reason)
     at = np.flatnonzero(grid.models == place)
     if len(at):
-        yield from _beaten(found, name, int(at[np.argmax(grid.cells.sure[at])]))
+        sound = at[grid.cells.tier[at] == np.min(grid.cells.tier[at])]
+        yield from _beaten(found, name, int(sound[np.argmax(ranked(question, grid).worth[sound])]))
         return
     excluded = next((e.reason for e in found.excluded if e.name == name), None)
     if excluded is not None and reason is None:
@@ -135,7 +137,7 @@ def _beaten(found: Answer, name: str, place: int) -> Iterator[Message]:
     """It fits: what is better in what."""
     cells, own = found.grid.cells, row(found.grid, place)
     better = (cells.sure >= cells.sure[place]) & (np.nan_to_num(cells.useful) >= np.nan_to_num(cells.useful[place]))
-    better &= cells.price <= cells.price[place]
+    better &= (cells.price <= cells.price[place]) & (cells.tier <= cells.tier[place])
     better[place] = False
     at = np.flatnonzero(better & (found.grid.models != found.grid.models[place]))
     yield say(
@@ -157,7 +159,25 @@ def _beaten(found: Answer, name: str, place: int) -> Iterator[Message]:
             speed=other["tokens_per_second"] or "?",
         )
     else:
-        yield say("Nothing beats it in everything: --all lists it.")
+        yield _undominated(found, place)
+
+
+def _undominated(found: Answer, place: int) -> Message:
+    """Why something that nothing beats in everything is not proposed all the same."""
+    cells, usual = found.grid.cells, found.question.usual
+    if cells.tier[place] == 1:
+        return say("It fits below four bits only, where few benchmarks look: --all lists it, no plan proposes it.")
+    if cells.tier[place] > 1:
+        return say("Nobody tested it, or it fits in too few bits for its quality to be known: --all lists it.")
+    useful = float(np.nan_to_num(cells.useful[place]))
+    if useful < usual.pace:
+        return say(
+            "Nothing beats it in everything, but without what it spends on reasoning {useful} tokens/s are left at the"
+            " careful end, and {pace} are comfortable: --all lists it.",
+            useful=f"{useful:.1f}",
+            pace=f"{usual.pace:g}",
+        )
+    return say("Nothing beats it in everything, but other plans weigh more in sum: --all lists it.")
 
 
 def _smallest(found: Answer, name: str, offer: Offer) -> Iterator[Message]:
