@@ -142,8 +142,8 @@ def _rest(answer: Answer) -> Message:
     return say(
         "{cells} combinations were priced; {models} models are left out, {machines} machines too (--all, --why-not NAME).",
         cells=f"{answer.count:,}",
-        models=len(answer.excluded),
-        machines=len(answer.rejected),
+        models=f"{len(answer.excluded):,}",
+        machines=f"{len(answer.rejected):,}",
     )
 
 
