@@ -104,7 +104,7 @@ def _short(value: float) -> str:
 
 def _details(answer: Answer, plan: Plan, language: Language) -> list[RenderableType]:
     """What a plan is best at, what binds it, where it stands, and its command."""
-    roles = ", ".join(tell(ROLE_TEXTS[r], language) for r in plan.roles)
+    roles = ("、" if language == "ja" else ", ").join(tell(ROLE_TEXTS[r], language) for r in plan.roles)
     head = Text(f"{plan.name} {plan.quantization}: ", style="bold")
     head.append(Text(roles))
     parts: list[RenderableType] = [head]
@@ -142,22 +142,24 @@ def _rest(answer: Answer) -> Message:
     return say(
         "{cells} combinations were priced; {models} models are left out, {machines} machines too (--all, --why-not NAME).",
         cells=f"{answer.count:,}",
-        models=len(answer.excluded),
-        machines=len(answer.rejected),
+        models=f"{len(answer.excluded):,}",
+        machines=f"{len(answer.rejected):,}",
     )
 
 
 def listing(answer: Answer, language: Language) -> RenderableType:
     """Everything that nothing else dominates, then what was left out, with reasons."""
-    out = _columns(HEAD_TEXTS, language)
+    bought = not answer.question.owned
+    out = _columns(BOUGHT_TEXTS if bought else HEAD_TEXTS, language)
     for place in every(answer):
         r = row(answer.grid, place)
-        speed, first = r["tokens_per_second"], r["first_token"]
-        out.add_row(
-            *(r["model"], r["quantization"], r["engine"]),
-            *("?" if speed is None else _short(speed), "?" if first is None else _short(first)),
-            *(f"{r['quality']:.0f}±{r['quality_error']:.0f}", f"{r['total'] / GIB:.1f}"),
-        )
+        speed, first = ("?" if r[k] is None else _short(r[k]) for k in ("tokens_per_second", "first_token"))
+        quality = f"{r['quality']:.0f}±{r['quality_error']:.0f}"
+        if bought:
+            price = "?" if r["price_jpy"] is None else f"{r['price_jpy']:,}"
+            out.add_row(r["model"], r["quantization"], _brief(r["machine"]), speed, quality, price)
+        else:
+            out.add_row(r["model"], r["quantization"], r["engine"], speed, first, quality, f"{r['total'] / GIB:.1f}")
     return Group(
         Text(tell(say("Nothing is better in everything than these:"), language), style="bold"),
         out,
