@@ -107,3 +107,18 @@ def test_a_slow_thinker_says_what_is_left_of_its_speed() -> None:
     """gemma-4-31b thinks, and a dense model of its size is slower than one reads then."""
     large = answer(from_values({"device": "RTX 5090", "users": 2, "context": "64k"}))
     assert "without what it spends on reasoning" in said(large, "gemma-4-31b")
+
+
+def test_with_a_budget_reasons_are_about_that_very_machine_and_model() -> None:
+    bought = answer(from_values({"budget": "1000000JPY", "users": 5, "context": "32k", "language": "ja"}))
+    assert "On NVIDIA DGX Spark 128GB the best is" in said(bought, "DGX Spark")
+    assert "RTX 5090 D" not in said(bought, "RTX 5090")
+    for name in ("gpt-oss-120b", "llama3.3-70b"):
+        assert " fits on " in said(bought, name)
+        assert "is as good, as fast and as cheap" in said(bought, name)
+
+
+def test_what_is_sold_in_one_country_only_is_not_proposed() -> None:
+    bought = answer(from_values({"budget": "5000000JPY"}))
+    assert "one country only (CN)" in said(bought, "RTX 5090 D")
+    assert not any("5090 D" in o.machine.name for o in bought.grid.offers)

@@ -105,19 +105,15 @@ def order(role: Role, r: Ranked, question: Question) -> Iterator[int]:
 
 
 def _pool(role: Role, r: Ranked, keep: Array) -> Array:
-    """Cells that a role may choose: comfortable ones if there are any, good ones, and with room."""
+    """Cells that a role may choose: good ones among what one bears; the fastest and the cheapest are comfortable."""
     cells = r.cells
-    easy = keep[r.easy[keep]]
-    pool = easy if len(easy) else keep
-    top = float(np.max(cells.sure[pool]))
+    easy, slow = keep[r.easy[keep]], keep[r.bearable[keep]]
+    borne = slow if len(slow) else keep
+    pool = easy if len(easy) and role in ("fastest", "cheapest") else borne
+    top = float(np.max(cells.sure[easy if len(easy) else borne]))
     if role == "best":
-        slow = keep[r.bearable[keep]]
-        pool = slow if len(slow) else pool
-        pool = pool[cells.sure[pool] >= float(np.max(cells.sure[pool])) - EQUAL]
-    if role in ("fastest", "room", "balanced"):
-        pool = pool[cells.sure[pool] >= top - NEAR]
-    if role in ("cheapest", "other"):
-        pool = pool[cells.sure[pool] >= top - FAR]
+        return pool[cells.sure[pool] >= float(np.max(cells.sure[pool])) - EQUAL]
+    pool = pool[cells.sure[pool] >= top - (FAR if role in ("cheapest", "other") else NEAR)]
     if role == "room":
         wide = pool[cells.grow[pool] >= np.maximum(1, np.median(cells.grow[pool]))]
         pool = wide if len(wide) else pool

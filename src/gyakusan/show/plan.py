@@ -119,7 +119,7 @@ def _where(answer: Answer, plan: Plan) -> Message:
         "machine": plan.offer.machine.name,
         "binds": Message(BINDS_TEXTS[plan.binds]),
         "basis": Message(BASIS_TEXTS[plan.mode.basis]),
-        "reasoning": say("with reasoning") if plan.mode.mode == "on" else say("without reasoning"),
+        "reasoning": _reasoning(plan),
     }
     if plan.offer.price is None:
         return say("{machine}; {binds}; quality: {basis}, {reasoning}", **facts)
@@ -129,7 +129,20 @@ def _where(answer: Answer, plan: Plan) -> Message:
         "{machine}, {price} ({date}); {binds}; quality: {basis}, {reasoning}",
         **facts,
         price=price,
-        date=seen.date if seen else "?",
+        date=say("{date}, used", date=seen.date) if seen and seen.used else seen.date if seen else "?",
+    )
+
+
+def _reasoning(plan: Plan) -> Message:
+    """Whether the model thinks before it answers, and what that costs."""
+    if plan.mode.mode != "on":
+        return say("without reasoning")
+    if plan.pace is None:
+        return say("with reasoning: {times} times the tokens", times=f"{plan.mode.thinking:g}")
+    left = _short(plan.pace.decode_each.value / plan.mode.thinking)
+    times = f"{plan.mode.thinking:g}"
+    return say(
+        "with reasoning: {times} times the tokens, so the answer as if at {left} tokens/s", times=times, left=left
     )
 
 
@@ -270,10 +283,23 @@ def _plan(answer: Answer, plan: Plan, language: Language) -> dict[str, Any]:
             "error": round(plan.score.error, 2),
             "basis": mode.basis,
             "reasoning": mode.mode,
+            "thinking": mode.thinking,
             "scores": mode.count,
         },
+        "confidence": _confidence(plan),
         "price": _price(plan),
         "binds": plan.binds,
+    }
+
+
+def _confidence(plan: Plan) -> dict[str, Any]:
+    """What each figure rests on, and the share of measurements that such intervals held."""
+    lines = [line for account in plan.ledger.accounts for line in account.lines]
+    decode = None if plan.pace is None else plan.pace.decode_each
+    return {
+        "memory": sorted({line.basis for line in lines}),
+        "pace": None if decode is None else {"basis": decode.basis, "nominal": 0.8, "coverage": decode.coverage},
+        "quality": plan.mode.basis,
     }
 
 

@@ -45,7 +45,8 @@ def _where(answer: Answer) -> Message:
 def _load(asked: Question) -> Message:
     usual = asked.usual
     return say(
-        "{task}: prompts of {prompt}, answers of {answer} tokens, quality {score}, {pace} tokens/s are enough; cache {kv}",
+        "{task}: prompts of {prompt}, answers of {answer} tokens, quality {score}, {pace} tokens/s beside reasoning are"
+        " enough; cache {kv}",
         task=Message(TASK_TEXTS[asked.task]),
         prompt=f"{usual.prompt:,}",
         answer=f"{usual.answer:,}",
