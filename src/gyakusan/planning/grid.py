@@ -22,12 +22,14 @@ from gyakusan.planning.block import Block, Fitting, Scene, note, taken
 from gyakusan.planning.cells import Cells, Grid, joined, nothing_yet
 from gyakusan.planning.columns import FAMILY, SCORES, Columns, Table
 from gyakusan.planning.frontier import by_case
+from gyakusan.planning.held import Held
 from gyakusan.planning.kept import every, undominated
 from gyakusan.planning.measure import RANKS
 from gyakusan.planning.modes import modes
 from gyakusan.planning.offers import Offer
 from gyakusan.planning.question import Question
-from gyakusan.planning.rests import SHARING, Held, Rests
+from gyakusan.planning.rests import Rests
+from gyakusan.planning.sharing import ENGINE as SHARING
 from gyakusan.planning.speed import Figures
 
 Array = Any
