@@ -92,14 +92,13 @@ class Fitting:
         """Further users for whom there is memory."""
         return (self.block.usable - self.total[at]) / np.maximum(1.0, self.each[at])
 
-    def clock(self, scene: Scene, some: Array) -> Clock | None:
-        """What times some of the rows; None where nobody knows the bandwidth."""
-        b, rows = self.block, self.rows[some]
-        if not b.machine.gpus or not len(rows):
+    def clock(self, scene: Scene) -> Clock | None:
+        """What times the rows; None where nobody knows the bandwidth."""
+        b = self.block
+        if not b.machine.gpus or not len(self.rows):
             return None
         width = 2 if scene.question.kv[self.kv] == "F16" else 1.0625
-        ranks = self.ranks if isinstance(self.ranks, int) else taken(self.ranks, some)
-        return clock(scene.figures, b.table, rows, b.machine, b.name, ranks, b.split, width)
+        return clock(scene.figures, b.table, self.rows, b.machine, b.name, self.ranks, b.split, width)
 
 
 def note(column: Array, keep: Any, place: Array, figure: Array) -> None:

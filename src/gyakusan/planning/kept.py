@@ -11,7 +11,7 @@ from gyakusan.planning.block import Fitting, Scene, note, taken
 from gyakusan.planning.cells import Cells
 from gyakusan.planning.modes import groups
 from gyakusan.planning.question import Question
-from gyakusan.planning.speed import Speeds
+from gyakusan.planning.speed import Clock, Speeds
 
 Array = Any
 NOT_THERE = -1.0
@@ -29,7 +29,8 @@ def undominated(scene: Scene, f: Fitting) -> Cells:
     here = np.flatnonzero(at >= 0)
     at = at[here]
     quality, error, mode = ordered.quality[here], ordered.error[here], ordered.mode[here]
-    low, late = _careful(scene, f)
+    clock = f.clock(scene)
+    low, late = _careful(scene, f, clock)
     good = f.fits & _reaches(question, low, late)
     useful = taken(np.nan_to_num(low), at) / scene.modes.thinking[mode]
     speed = np.where(taken(good, at), useful, NOT_THERE)
@@ -38,7 +39,7 @@ def undominated(scene: Scene, f: Fitting) -> Cells:
     _note_floors(scene, f, low, late, at, quality)
     count, context, pair = np.nonzero(_fastest(speed, quality - error, groups(ordered, here)))
     places = (count, context, at[pair])
-    figures = _some(scene, f, places)
+    figures = _some(f, clock, low, places)
     return _columns(scene, f, places, mode[pair], quality[pair], error[pair], ordered.tier[here][pair], figures)
 
 
@@ -49,19 +50,18 @@ def every(scene: Scene, f: Fitting) -> Cells:
     quality, error, tier = scene.modes.judged(table, f.rows[row], mode)
     count, context, pair = np.nonzero(taken(f.fits, row))
     places = (count, context, row[pair])
-    cells = _columns(scene, f, places, mode[pair], quality[pair], error[pair], tier[pair], _some(scene, f, places))
+    clock = f.clock(scene)
+    figures = _some(f, clock, _careful(scene, f, clock)[0], places)
+    cells = _columns(scene, f, places, mode[pair], quality[pair], error[pair], tier[pair], figures)
     return _floored(scene, cells, table.model[cells.row])
 
 
-def _careful(scene: Scene, f: Fitting) -> tuple[Array, Array]:
+def _careful(scene: Scene, f: Fitting, clock: Clock | None) -> tuple[Array, Array]:
     """Speeds at the careful end [tokens/s], and first tokens if somebody minds [s]; nan where nobody knows."""
-    clock, nothing = f.clock(scene, np.arange(len(f.rows))), np.full((1, 1, len(f.rows)), np.nan)
+    nothing = np.full((1, 1, len(f.rows)), np.nan)
     if clock is None:
         return nothing, nothing
-    if scene.question.first is None:
-        return clock.careful(), nothing
-    found = clock.speeds()
-    return found.each_low, found.first_high
+    return clock.careful(), nothing if scene.question.first is None else clock.late_first()
 
 
 def _fastest(speed: Array, sure: Array, tiers: Sequence[slice]) -> Array:
@@ -86,16 +86,12 @@ def _fastest(speed: Array, sure: Array, tiers: Sequence[slice]) -> Array:
     return keep
 
 
-def _some(scene: Scene, f: Fitting, places: Places) -> Speeds:
+def _some(f: Fitting, clock: Clock | None, low: Array, places: Places) -> Speeds:
     """Speeds of some cells."""
-    rows, at = np.unique(places[2], return_inverse=True)
-    clock = f.clock(scene, rows)
     if clock is None:
         unknown = np.full(len(places[0]), np.nan)
         return Speeds(unknown, unknown, unknown, unknown)
-    found, shape = clock.speeds(), (*f.fits.shape[:2], len(rows))
-    plain = (found.each, found.each_low, found.first, found.first_high)
-    return Speeds(*(np.broadcast_to(x, shape)[places[0], places[1], at] for x in plain))
+    return clock.speeds(low, places, f.fits.shape)
 
 
 def _columns(
