@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gyakusan.planning.block import Fitting, Scene, note, taken
+from gyakusan.planning.block import Fitting, Scene, taken
 from gyakusan.planning.cells import Cells
 from gyakusan.planning.modes import groups
 from gyakusan.planning.question import Question
@@ -121,26 +121,24 @@ def _reaches(question: Question, low: Array, late: Array) -> Any:
 
 def _note_floors(scene: Scene, f: Fitting, low: Array, late: Array, at: Array, quality: Array) -> None:
     """What each model reaches where it fits: wanted only where a floor may exclude it."""
-    question, missed, place = scene.question, scene.missed, f.block.table.model[f.rows]
+    question, place = scene.question, f.block.table.model[f.rows]
     if question.speed:
-        note(missed.fast, np.maximum, place, np.where(f.fits, np.nan_to_num(low), 0).max(axis=(0, 1), initial=0))
+        scene.note("fast", place, np.where(f.fits, np.nan_to_num(low), 0).max(axis=(0, 1), initial=0))
     if question.first is not None:
         early = np.where(f.fits, np.nan_to_num(late, nan=np.inf), np.inf)
-        note(missed.early, np.minimum, place, early.min(axis=(0, 1), initial=np.inf))
+        scene.note("early", place, early.min(axis=(0, 1), initial=np.inf))
     if question.quality is not None:
-        np.maximum.at(missed.good, place[at], quality)
+        order = np.argsort(place[at], kind="stable")
+        scene.note("good", place[at][order], quality[order])
 
 
 def _floored(scene: Scene, cells: Cells, place: Array) -> Cells:
     """Cells that reach the floors. What falls short is noted for its model."""
-    question, missed = scene.question, scene.missed
+    question, order = scene.question, np.argsort(place, kind="stable")
     fast, late = np.nan_to_num(cells.each_low), np.nan_to_num(cells.first_high, nan=np.inf)
-    for column, keep, figure in (
-        (missed.fast, np.maximum, fast),
-        (missed.early, np.minimum, late),
-        (missed.good, np.maximum, cells.quality),
-    ):
-        keep.at(column, place, figure)
+    scene.note("fast", place[order], fast[order])
+    scene.note("early", place[order], late[order])
+    scene.note("good", place[order], cells.quality[order])
     good = fast >= question.speed if question.speed else np.ones(len(cells), bool)
     if question.first is not None:
         good &= late <= question.first

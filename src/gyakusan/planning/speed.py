@@ -88,9 +88,9 @@ class Figures:
             self._found["shapes"] = np.ascontiguousarray(every.T)
         return self._found["shapes"]
 
-    def factors(self, factors: Mapping[str, float], before: str, after: str = "") -> Array:
-        """A multiplier for each model by its name in measurements."""
-        key = ("factors", id(factors), before, after)
+    def factors(self, constant: str, level: str, factors: Mapping[str, float], before: str, after: str) -> Array:
+        """A multiplier of a constant for each model, by what stands around its name in measurements."""
+        key = (constant, level, before, after)
         if key not in self._found:
             names = (m.facts["speed_name"] for m in self.columns.models)
             self._found[key] = np.array([factors.get(f"{before}{n}{after}", 1.0) for n in names])
@@ -229,7 +229,7 @@ def constants(figures: Figures, table: Table, rows: Array, said: Situation) -> C
             if level in QUANT_LEVELS:
                 groups = groups * _quants(factors, level, said, table.groups)
             elif level in MODEL_LEVELS:
-                models = models * figures.factors(factors, *_around(level, said))
+                models = models * figures.factors(name, level, factors, *_around(level, said))
             else:
                 value *= factors.get(plain[level], 1.0)
         if not isinstance(groups, float):
