@@ -2,6 +2,7 @@
 
 inspect(model, ...) -> Ledger    what a model needs on a device
 plan(device, ...) -> Plans       what fits a device
+upgrade(device, ...) -> Upgrade  what to buy next
 detect() -> Machine              this computer
 serve(model, ...) -> Server      a running endpoint
 
@@ -15,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 from gyakusan._version import __version__
 
 if TYPE_CHECKING:
-    from gyakusan.api import detect, inspect, plan, serve
+    from gyakusan.api import detect, inspect, plan, serve, upgrade
     from gyakusan.errors import GyakusanError
 
-__all__ = ["GyakusanError", "__version__", "detect", "inspect", "plan", "serve"]
+__all__ = ["GyakusanError", "__version__", "detect", "inspect", "plan", "serve", "upgrade"]
 
 _HOMES = {
     "GyakusanError": "gyakusan.errors",
@@ -26,6 +27,7 @@ _HOMES = {
     "inspect": "gyakusan.api",
     "plan": "gyakusan.api",
     "serve": "gyakusan.api",
+    "upgrade": "gyakusan.api",
 }
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gyakusan.engines.llamacpp.log import Reported
     from gyakusan.planning.answer import Answer as Plans
     from gyakusan.planning.judged import Judged
+    from gyakusan.planning.upgrade import Upgrade
     from gyakusan.serving.compare import Row
     from gyakusan.serving.server import Server
 
@@ -71,6 +72,18 @@ def plan(question: Mapping[str, Any] | None = None, **values: Any) -> Plans:
     from gyakusan.planning.question import from_values
 
     return answer(from_values({**(question or {}), **values}))
+
+
+def upgrade(question: Mapping[str, Any] | None = None, **values: Any) -> Upgrade:
+    """What to buy next, from a machine that is owned, and whether to buy at all. Raises GyakusanError.
+
+    values: as for `plan`, with device="RTX 3060 12GB" for what is owned (else this computer), budget="200000JPY" for what
+    may be spent, resale="40000JPY" for what the old one brings where it goes.
+    """
+    from gyakusan.planning.upgrade import from_mapping
+    from gyakusan.planning.upgrade import upgrade as answer
+
+    return answer(from_mapping({**(question or {}), **values}))
 
 
 def detect() -> Machine:

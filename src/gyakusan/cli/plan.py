@@ -106,12 +106,12 @@ def plan(
     views: Views = Views(),
     output: Output = Output(),
 ) -> int:
-    with _uncollected():
+    with uncollected():
         return _answered(_asked(file, needs, where, limits, wishes), views, output)
 
 
 @contextmanager
-def _uncollected() -> Iterator[None]:
+def uncollected() -> Iterator[None]:
     """Without garbage collection: thousands of records are read and all of them stay, looking for waste costs a tenth."""
     gc.disable()
     try:
@@ -154,13 +154,19 @@ def _answered(asked: Question, views: Views, output: Output) -> int:
 
 
 def _asked(file: Path | None, needs: Needs, where: Where, limits: Limits, wishes: Wishes) -> Question:
-    """The question of the file, with what the options say."""
-    from gyakusan.planning.question import from_values, values_of
+    from gyakusan.planning.question import from_values
+
+    return from_values(said(file, needs, where, limits, wishes))
+
+
+def said(file: Path | None, needs: Needs, where: Where, limits: Limits, wishes: Wishes) -> dict[str, Any]:
+    """What the file says, and what the options say over it."""
+    from gyakusan.planning.question import values_of
 
     given: dict[str, Any] = {**asdict(needs), **asdict(where), **asdict(limits), **asdict(wishes)}
     given["engines"], given["kv"] = given.pop("engine"), given.pop("kv_type")
-    said = {} if file is None else values_of(_text(file), file.name)
-    return from_values({**said, **{k: v for k, v in given.items() if v is not None}})
+    found = {} if file is None else values_of(_text(file), file.name)
+    return {**found, **{k: v for k, v in given.items() if v is not None}}
 
 
 def _text(file: Path) -> str:

@@ -21,7 +21,7 @@ from gyakusan.planning.grid import evaluate
 from gyakusan.planning.money import Rates, rates
 from gyakusan.planning.offers import Offer, Rejected
 from gyakusan.planning.question import Question
-from gyakusan.planning.roles import ROLES, Ranked, Role, order, ranked
+from gyakusan.planning.roles import MACHINES, ROLES, Ranked, Role, order, ranked
 from gyakusan.planning.verify import Plan, plan
 
 TRIES = 40
@@ -58,7 +58,7 @@ def answer(question: Question, *, columns: Columns | None = None, offers: Sequen
     places, left = wanted(question, known)
     grid = evaluate(question, known, found, np.array(places, np.int64), reduce=not question.owned)
     _contradictions(question, grid)
-    plans = choose(question, grid)
+    plans = choose(question, grid, MACHINES if question.model and not question.owned else ROLES)
     excluded = (*missed(question, grid, places), *left)
     made = Answer(question, plans, excluded, rejected, (), rates(dict(question.rates)), grid)
     if plans:

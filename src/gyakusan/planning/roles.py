@@ -16,8 +16,10 @@ from gyakusan.planning.cells import Cells, Grid
 from gyakusan.planning.question import Prefer, Question
 
 Array = Any
-Role = Literal["best", "fastest", "cheapest", "balanced", "room", "other"]
+Role = Literal["best", "fastest", "cheapest", "balanced", "room", "other", "smallest"]
 ROLES: tuple[Role, ...] = ("balanced", "best", "fastest", "cheapest", "room", "other")
+MACHINES: tuple[Role, ...] = ("balanced", "smallest", "cheapest", "fastest")
+"""What is asked of machines for a model that is given: the model is the same, so that "best" says little."""
 NEAR = 12.0
 """Models within so many points of the best are still good: about 10 percentage points of MMLU-Pro near 75 %. [points]"""
 EQUAL = 0.5
@@ -41,7 +43,7 @@ ENOUGH = 4.0
 class Ranked:
     """What the roles choose from. keep: places of cells that may be proposed; worth: of each cell, by the preference;
 
-    easy: reaches the pace of the task; model: place of each cell's model.
+    easy: reaches the pace of the task; model: place of each cell's model; memory: of each cell's machine [B].
     """
 
     cells: Cells
@@ -49,6 +51,7 @@ class Ranked:
     worth: Array
     easy: Array
     model: Array
+    memory: Array
 
 
 def ranked(question: Question, grid: Grid) -> Ranked:
@@ -69,7 +72,8 @@ def ranked(question: Question, grid: Grid) -> Ranked:
     a, b, c = WEIGHTS[question.prefer]
     worth = a * cells.sure / 10 + b * (pace - late) - c * price
     easy = (speed >= usual.pace) & (late <= 0)
-    return Ranked(cells, keep, worth, easy, model)
+    memory = np.array([sum(g.memory or 0 for g in o.machine.gpus) for o in grid.offers], float)
+    return Ranked(cells, keep, worth, easy, model, memory[cells.offer] if len(memory) else np.zeros(len(cells)))
 
 
 def _guessed(grid: Grid) -> Array:
@@ -100,6 +104,7 @@ def order(role: Role, r: Ranked, question: Question) -> Iterator[int]:
         "cheapest": cells.price,
         "balanced": -r.worth,
         "room": -r.worth,
+        "smallest": r.memory,
     }[role]
     places = np.lexsort((pool, cells.total[pool], cells.price[pool], -cells.sure[pool], key[pool]))
     return iter(pool[places].tolist())
@@ -116,7 +121,7 @@ def _pool(role: Role, r: Ranked, keep: Array) -> Array:
         pool = pool[r.easy[pool]] if r.easy[pool].any() else pool
     if role in ("fastest", "room", "balanced"):
         pool = pool[cells.sure[pool] >= top - NEAR]
-    if role in ("cheapest", "other"):
+    if role in ("cheapest", "other", "smallest"):
         pool = pool[cells.sure[pool] >= top - FAR]
     if role == "room":
         wide = pool[cells.grow[pool] >= np.maximum(1, np.median(cells.grow[pool]))]

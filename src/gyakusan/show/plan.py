@@ -32,6 +32,7 @@ ROLE_TEXTS = {
     "fastest": "fastest",
     "cheapest": "cheapest",
     "room": "room to grow",
+    "smallest": "smallest",
     "other": "of another family",
 }
 BINDS_TEXTS = {
@@ -66,11 +67,11 @@ def _table(answer: Answer, language: Language) -> Table:
     bought = not answer.question.owned
     out = _columns(BOUGHT_TEXTS if bought else HEAD_TEXTS, language)
     for plan in answer.plans:
-        speed, first = _range(plan.pace, "decode_each"), _range(plan.pace, "ttft")
+        speed, first = shown_range(plan.pace, "decode_each"), shown_range(plan.pace, "ttft")
         quality = f"{plan.score.value:.0f}±{plan.score.error:.0f}"
         if bought:
             price = "?" if plan.offer.price is None else f"{plan.offer.price:,.0f}"
-            out.add_row(plan.name, plan.quantization, _brief(plan.offer.machine.name), speed, quality, price)
+            out.add_row(plan.name, plan.quantization, brief(plan.offer.machine.name), speed, quality, price)
         else:
             size = f"{plan.ledger.accounts[0].total / GIB:.1f}"
             out.add_row(plan.name, plan.quantization, plan.engine, speed, first, quality, size)
@@ -84,13 +85,13 @@ def _columns(names: Sequence[str], language: Language) -> Table:
     return out
 
 
-def _brief(machine: str) -> str:
+def brief(machine: str) -> str:
     """A name without its maker, as people say it."""
     words = ("NVIDIA GeForce ", "NVIDIA ", "AMD Radeon ", "AMD ", "Intel ", "Apple ")
     return next((machine.replace(w, "") for w in words if w in machine), machine)
 
 
-def _range(pace: Pace | None, name: str) -> str:
+def shown_range(pace: Pace | None, name: str) -> str:
     """A figure, and the interval that holds four of five."""
     if pace is None:
         return "?"
@@ -188,7 +189,7 @@ def changes(answer: Answer, found: Sequence[Change], language: Language) -> Rend
             out.add_row(name, "-")
             continue
         quality = f"{plan.score.value:.0f}±{plan.score.error:.0f}"
-        out.add_row(name, plan.name, plan.quantization, _range(plan.pace, "decode_each"), quality)
+        out.add_row(name, plan.name, plan.quantization, shown_range(plan.pace, "decode_each"), quality)
     return Group(Text(tell(say("What a little more would bring (the balanced plan):"), language), style="bold"), out)
 
 
@@ -222,7 +223,7 @@ def document(
     """The answer as plain values; each plan carries its whole ledger."""
     out: dict[str, Any] = {
         "question": values(answer.question),
-        "plans": [_plan(answer, p, language) for p in answer.plans],
+        "plans": [plan_document(p, language) for p in answer.plans],
         "excluded": [{"model": e.name, "reason": tell(e.reason, language)} for e in answer.excluded],
         "machines_excluded": [
             {"machine": r.name, "price_jpy": r.price, "reason": tell(r.reason, language)} for r in answer.rejected
@@ -235,7 +236,7 @@ def document(
         out["frontier"] = [row(answer.grid, i) for i in every(answer)]
     if more:
         out["sensitivity"] = [
-            {"change": tell(c.change, language), "plan": None if c.plan is None else _plan(answer, c.plan, language)}
+            {"change": tell(c.change, language), "plan": None if c.plan is None else plan_document(c.plan, language)}
             for c in more
         ]
     if reach:
@@ -248,7 +249,8 @@ def document(
     return out
 
 
-def _plan(answer: Answer, plan: Plan, language: Language) -> dict[str, Any]:
+def plan_document(plan: Plan, language: Language) -> dict[str, Any]:
+    """A plan as plain values, with its whole ledger."""
     offer, mode = plan.offer, plan.mode
     return {
         "role": plan.roles[0] if plan.roles else "",
