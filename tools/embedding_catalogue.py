@@ -36,7 +36,7 @@ def bert(width: int, layers: int, heads: int, ffn: int, vocab: int, context: int
         "bert.attention.head_count": heads,
         "bert.attention.causal": False,
         "bert.attention.layer_norm_epsilon": 1e-05,
-        "bert.token_type_count": 1,
+        "tokenizer.ggml.token_type_count": 1,
         "bert.vocab_size": vocab,
     }
 
@@ -52,11 +52,10 @@ def nomic(arch: str, vocab: int, types: int, context: int, **more: int) -> dict[
         "attention.causal": False,
         "attention.layer_norm_epsilon": 1e-05,
         "rope.freq_base": 10000.0 if more else 1000.0,
-        "token_type_count": types,
         "vocab_size": vocab,
         **{k.replace("__", "."): v for k, v in more.items()},
     }
-    return {"general.architecture": arch, **{f"{arch}.{k}": v for k, v in values.items()}}
+    return {**prefixed(arch, values), "tokenizer.ggml.token_type_count": types}
 
 
 def qwen3(width: int, layers: int, heads: int, ffn: int, vocab: int) -> dict[str, Any]:

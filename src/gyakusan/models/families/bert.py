@@ -37,7 +37,7 @@ def tables(m: Metadata) -> tuple[str, ...]:
 
 def graph(m: Metadata) -> Graph:
     """How the blocks are wired."""
-    return Graph(encoder=max(layers.heads(m)), positions=0 if m.architecture == "bert" else 1)
+    return Graph(encoder=max(layers.heads(m)), query="separate" if m.architecture == "bert" else "fused")
 
 
 def edges(m: Metadata) -> Iterator[Tensor]:
@@ -46,8 +46,9 @@ def edges(m: Metadata) -> Iterator[Tensor]:
     yield parts.tensor("token_embd.weight", width, m.positive("vocab_size"))
     if m.architecture == "bert":
         yield Tensor("position_embd.weight", (width, m.positive("context_length")), "F32")
-    if m.number("token_type_count", 0):
-        yield Tensor("token_types.weight", (width, m.number("token_type_count")), "F32")
+    kinds = m.values.get("tokenizer.ggml.token_type_count")
+    if isinstance(kinds, int) and 0 < kinds < 1 << 16:
+        yield Tensor("token_types.weight", (width, kinds), "F32")
     yield parts.tensor("token_embd_norm.weight", width)
     yield parts.tensor("token_embd_norm.bias", width)
 

@@ -27,7 +27,7 @@ def edges(m: Metadata) -> Iterator[Tensor]:
 
 def graph(m: Metadata) -> Graph:
     """How the blocks are wired."""
-    return Graph(scaled=True, encoder=max(layers.heads(m)))
+    return Graph(scaled=True, encoder=max(layers.heads(m)), masks=2)
 
 
 def block(b: Block) -> Iterator[Tensor]:

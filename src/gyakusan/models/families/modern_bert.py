@@ -32,7 +32,7 @@ def tables(m: Metadata) -> tuple[str, ...]:
 
 def graph(m: Metadata) -> Graph:
     """How the blocks are wired."""
-    return Graph(encoder=max(layers.heads(m)))
+    return Graph(encoder=max(layers.heads(m)), query="fused", masks=2)
 
 
 def edges(m: Metadata) -> Iterator[Tensor]:
