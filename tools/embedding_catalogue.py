@@ -179,9 +179,7 @@ MODELS: dict[str, dict[str, Any]] = {
         "pooling": "mean",
         "released": "2025-02",
         "gguf": ["nomic-ai/nomic-embed-text-v2-moe-GGUF"],
-        "metadata": nomic(
-            "nomic-bert-moe", 250048, 1, 512, expert_count=8, expert_used_count=2, moe_every_n_layers=2
-        ),
+        "metadata": nomic("nomic-bert-moe", 250048, 1, 512, expert_count=8, expert_used_count=2, moe_every_n_layers=2),
     },
     "embeddinggemma-300m": {
         "aliases": ["google/embeddinggemma-300m"],

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gyakusan.engines.llamacpp.log import Reported
     from gyakusan.planning.answer import Answer as Plans
     from gyakusan.planning.judged import Judged
+    from gyakusan.planning.several import Several
     from gyakusan.planning.upgrade import Upgrade
     from gyakusan.serving.compare import Row
     from gyakusan.serving.server import Server
@@ -70,6 +71,17 @@ def plan(question: Mapping[str, Any] | None = None, **values: Any) -> Plans:
     """
     from gyakusan.planning.answer import answer
     from gyakusan.planning.question import from_values
+
+    return answer(from_values({**(question or {}), **values}))
+
+
+def several(question: Mapping[str, Any] | None = None, **values: Any) -> Several:
+    """Several models on one machine at the same time. Raises GyakusanError.
+
+    values: as for `plan`, for the first of them; also=["coding:users=2,context=16k", "embedding"] for the others.
+    """
+    from gyakusan.planning.question import from_values
+    from gyakusan.planning.several import several as answer
 
     return answer(from_values({**(question or {}), **values}))
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gyakusan.catalog.models import find
-from gyakusan.errors import BadQuantity
+from gyakusan.errors import BadQuantity, BadSetting
 from gyakusan.planning import columns as catalogue
 from gyakusan.planning import money
 from gyakusan.planning import offers as market
@@ -90,7 +90,10 @@ class Upgrade:
 def from_mapping(values: Mapping[str, Any]) -> Wanted:
     """What a person or a program wrote: a question's keys, and budget and resale. Raises GyakusanError."""
     rest = {k: v for k, v in values.items() if k not in ("budget", "resale")}
-    return Wanted(from_values(rest), _money(values.get("budget")), _money(values.get("resale")))
+    question = from_values(rest)
+    if question.also:
+        raise BadSetting("An upgrade is for one model at a time.", mend="Leave out also.")
+    return Wanted(question, _money(values.get("budget")), _money(values.get("resale")))
 
 
 def _money(value: Any) -> Money | None:

@@ -11,6 +11,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.table import Table
 
+from gyakusan.engines.base import Command
 from gyakusan.message import Message, people, say
 from gyakusan.planning.answer import Answer, every, row
 from gyakusan.planning.excluded import Excluded
@@ -110,7 +111,7 @@ def _details(answer: Answer, plan: Plan, language: Language) -> list[RenderableT
     head.append(Text(roles))
     parts: list[RenderableType] = [head]
     parts.append(Text("  " + tell(_where(answer, plan), language), style="dim"))
-    parts.append(Text("  " + _command(plan), style="cyan"))
+    parts.append(Text("  " + shown_command(plan.command), style="cyan"))
     return parts
 
 
@@ -134,9 +135,10 @@ def _where(answer: Answer, plan: Plan) -> Message:
     )
 
 
-def _command(plan: Plan) -> str:
-    environment = [f"{k}={shlex.quote(v)}" for k, v in plan.command.environment.items()]
-    return " ".join([*environment, shlex.join(plan.command.argv)])
+def shown_command(command: Command) -> str:
+    """Environment, program and arguments as one types them."""
+    environment = [f"{k}={shlex.quote(v)}" for k, v in command.environment.items()]
+    return " ".join([*environment, shlex.join(command.argv)])
 
 
 def _rest(answer: Answer) -> Message:

@@ -20,6 +20,7 @@ TASK_TEXTS = {
     "rag": "questions about documents",
     "agents": "agents",
     "translation": "translation",
+    "embedding": "embedding",
 }
 
 
@@ -74,4 +75,6 @@ def values(asked: Question) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     if isinstance(value, Money):
         return {"amount": value.amount, "currency": value.currency}
-    return list(value) if isinstance(value, tuple) else value
+    if isinstance(value, Question):
+        return values(value)
+    return [_plain(v) for v in value] if isinstance(value, tuple) else value
