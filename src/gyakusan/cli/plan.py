@@ -192,11 +192,12 @@ def said(file: Path | None, needs: Needs, where: Where, limits: Limits, wishes: 
     given: dict[str, Any] = {**asdict(needs), **asdict(where), **asdict(limits), **asdict(wishes)}
     given["also"] = given["also"] or None
     given["engines"], given["kv"] = given.pop("engine"), given.pop("kv_type")
-    found = {} if file is None else values_of(_text(file), file.name)
+    found = {} if file is None else values_of(text(file), file.name)
     return {**found, **{k: v for k, v in given.items() if v is not None}}
 
 
-def _text(file: Path) -> str:
+def text(file: Path) -> str:
+    """What a file says. Raises SourceError."""
     try:
         return file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -13,6 +13,7 @@ from gyakusan.core.load import Load
 from gyakusan.core.machine import Machine
 from gyakusan.engines.vllm.profile import visible
 from gyakusan.errors import BadSetting
+from gyakusan.planning.answer import answering
 from gyakusan.planning.cells import Grid
 from gyakusan.planning.columns import Columns
 from gyakusan.planning.excluded import wanted
@@ -65,7 +66,7 @@ def parts(question: Question, columns: Columns, offers: Sequence[Offer]) -> tupl
 
 def inherited(question: Question, part: Question) -> Question:
     """A part with what it leaves open taken from the whole: language, preference, engines, licences, system."""
-    taken = {"prefer": question.prefer, "os": question.os, "rates": question.rates}
+    taken: dict[str, Any] = {"prefer": question.prefer, "os": question.os, "rates": question.rates}
     if part.language == "en":
         taken["language"] = question.language
     for name in ("engines", "licenses"):
@@ -74,7 +75,7 @@ def inherited(question: Question, part: Question) -> Question:
     if part.kv == ("F16",):
         taken["kv"] = question.kv
     if part.model is not None:
-        taken["model"] = find(part.model).name
+        taken["model"] = find(part.model).name if part.task == "embedding" else answering(part.model)
     return replace(part, **taken)
 
 

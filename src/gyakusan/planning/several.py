@@ -139,9 +139,9 @@ def _chosen(question: Question, offers: Sequence[Offer], made: Sequence[Part]) -
     every = []
     for number, offer in enumerate(offers):
         easy = fitting(offer, made, number, easy=True)
-        found = easy or fitting(offer, made, number, easy=False)
+        sums_ = easy or fitting(offer, made, number, easy=False)
         cost = WEIGHTS[question.prefer][2] * float(np.log2(max(1.0, offer.price or 1.0)))
-        every += [_Sum(number, w, w - cost, bool(easy), p) for _, w, p in found]
+        every += [_Sum(number, w, w - cost, bool(easy), p) for _, w, p in sums_]
     every = [e for e in every if e.easy] or every
     orders = {"balanced": sorted(every, key=lambda e: (-e.rank, e.offer))}
     if not question.owned:

@@ -19,7 +19,7 @@ from gyakusan.show.wrapping import Text
 from gyakusan.text import Language, tell
 from gyakusan.units import GIB, format_bytes
 
-HEAD_TEXTS = ("for", "model", "quant", "engine", "people", "tokens/s alone", "all at work", "GiB")
+HEAD_TEXTS = ("for", "model", "people", "tokens/s alone", "all at work", "GiB")
 
 
 def screen(found: Several, language: Language) -> RenderableType:
@@ -67,14 +67,14 @@ def _plan(plan: Together, language: Language) -> list[RenderableType]:
 def _table(plan: Together, language: Language) -> Table:
     out = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     for i, name in enumerate(HEAD_TEXTS):
-        out.add_column(tell(name, language), justify="left" if i < 4 else "right", no_wrap=i != 5)
+        out.add_column(tell(name, language), justify="left" if i < 2 else "right", no_wrap=i in (0, 5))
     for number, member in enumerate(plan.members):
         figure = speed(member)
         alone = "?" if figure is None else f"{figure.value:,.0f} ({figure.low:,.0f}-{figure.high:,.0f})"
         shared = "?" if figure is None else f"{figure.value * plan.share(number):,.0f}"
         task = tell(TASK_TEXTS[member.question.task], language)
         size = f"{member.ledger.accounts[0].total / GIB:.1f}"
-        out.add_row(task, member.name, member.quantization, member.engine, _load(member), alone, shared, size)
+        out.add_row(task, f"{member.name} {member.quantization}", _load(member), alone, shared, size)
     return out
 
 
