@@ -47,7 +47,10 @@ def every(
     if output.json:
         write_json([shown.document(r, e) for e, r in found])
     else:
-        draw(getattr(shown, "models" if kind == "embeddings" else kind)([r for _, r in found], output.language), output=output)
+        draw(
+            getattr(shown, "models" if kind == "embeddings" else kind)([r for _, r in found], output.language),
+            output=output,
+        )
     return 0 if found else 1
 
 

@@ -18,7 +18,18 @@ from gyakusan.show.wrapping import Text
 from gyakusan.text import Language, tell
 from gyakusan.units import GIB
 
-ROW_TEXTS = ("model", "engine", "machine", "GiB", "tokens/s", "first s", "quality", "better than the first", "JPY", "W")
+ROW_TEXTS = (
+    "model",
+    "engine",
+    "machine",
+    "GiB",
+    "tokens/s",
+    "first s",
+    "quality",
+    "better than the first",
+    "JPY",
+    "watts",
+)
 
 
 def screen(sides: Sequence[Side], language: Language) -> RenderableType:
