@@ -49,7 +49,9 @@ def test_every_plan_fits_by_the_ledger_on_the_real_machine(device: str) -> None:
         chosen = rules.settings(model, load, machine, **(cache_setting(step.plan.engine, "F16") or {}))
         assert not rules.refusals(model, machine, chosen)
         assert rules.ledger(model, load, machine, chosen).fits
-        assert step.limits is not None
+        assert (step.limits is None) == (not step.roles)
+        if step.limits is None:
+            continue
         assert step.limits.users >= 2
         assert step.limits.context >= 16384 or step.limits.context == step.plan.ledger.model.trained_context
 

@@ -47,7 +47,8 @@ class Wanted:
 class Step:
     """One option, tried. gain: in quality, and what the speed is worth by the preference [points]; between: against today,
 
-    None where nothing fits today; real: more than noise; limits: context and users that it reaches; roles: what it is best at.
+    None where nothing fits today; real: more than noise; roles: what it is best at; limits: context and users that it
+    reaches, of those with a role.
     """
 
     option: Option
@@ -136,7 +137,7 @@ def upgrade(asked: Wanted, *, columns: Columns | None = None) -> Upgrade:
 
     steps = _ranked(within, check)
     limits = None if today is None else reach(question, today).limits
-    told = tuple(replace(s, limits=reach(question, s.plan).limits) for s in steps)
+    told = tuple(replace(s, limits=reach(question, s.plan).limits) if s.roles else s for s in steps)
     beyond = [t for t in trials if t.option.net > (budget or 0.0)]
     near = None if any(s.roles for s in steps) or budget is None else _first(_by_price(beyond), check)
     fits = sum(budget is None or o.net <= budget for o in every)
