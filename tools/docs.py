@@ -10,7 +10,7 @@ A generated part stands between two lines of its own; what is between them is re
 
 Kinds: output COMMAND, help COMMAND, json COMMAND (lists shortened), printed (runs the Python block above it), tree,
 tree packages, layers, errors, commands, decisions, accuracy [SECTION ...], accuracy line, devices, computers, models,
-guide TABLE. A COMMAND may end in "| head -N" or "| tail -N".
+embeddings, guide TABLE. A COMMAND may end in "| head -N" or "| tail -N".
 Pages under docs/ja/ and *.ja.md are written in Japanese; headings and sentences of this tool are in docs/ja/texts.json.
 Only commands that say the same on every computer may be embedded: always with --device, never detect or serve.
 """
@@ -242,8 +242,20 @@ def computers(_rest: str, language: str, _before: str) -> str:
 
 
 def models(_rest: str, language: str, _before: str) -> str:
-    """Every model of the catalogue."""
+    """Every model of the catalogue that answers."""
     from gyakusan.catalog.models import model_records
+
+    return _models(model_records(), language)
+
+
+def embeddings(_rest: str, language: str, _before: str) -> str:
+    """Every embedding model of the catalogue."""
+    from gyakusan.catalog.models import embedding_records
+
+    return _models(embedding_records(), language)
+
+
+def _models(records: Iterable[Any], language: str) -> str:
     from gyakusan.units import format_count
 
     rows = [
@@ -256,7 +268,7 @@ def models(_rest: str, language: str, _before: str) -> str:
             r.license or "?",
             r.basis,
         )
-        for r in model_records()
+        for r in records
     ]
     head = ("model", "architecture", "parameters", "trained context", "usual quantisation", "licence", "basis")
     return table([translated(h, language) for h in head], rows)
@@ -317,6 +329,7 @@ KINDS: dict[str, Callable[[str, str, str], str]] = {
     "devices": devices,
     "computers": computers,
     "models": models,
+    "embeddings": embeddings,
     "accuracy": accuracy,
     "guide": guide,
 }

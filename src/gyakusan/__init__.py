@@ -2,6 +2,8 @@
 
 inspect(model, ...) -> Ledger    what a model needs on a device
 plan(device, ...) -> Plans       what fits a device
+several(device, also) -> Several several models on one machine
+upgrade(device, ...) -> Upgrade  what to buy next
 detect() -> Machine              this computer
 serve(model, ...) -> Server      a running endpoint
 
@@ -15,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 from gyakusan._version import __version__
 
 if TYPE_CHECKING:
-    from gyakusan.api import detect, inspect, plan, serve
+    from gyakusan.api import detect, inspect, plan, serve, several, upgrade
     from gyakusan.errors import GyakusanError
 
-__all__ = ["GyakusanError", "__version__", "detect", "inspect", "plan", "serve"]
+__all__ = ["GyakusanError", "__version__", "detect", "inspect", "plan", "serve", "several", "upgrade"]
 
 _HOMES = {
     "GyakusanError": "gyakusan.errors",
@@ -26,6 +28,8 @@ _HOMES = {
     "inspect": "gyakusan.api",
     "plan": "gyakusan.api",
     "serve": "gyakusan.api",
+    "several": "gyakusan.api",
+    "upgrade": "gyakusan.api",
 }
 
 

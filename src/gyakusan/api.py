@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from gyakusan.engines.llamacpp.log import Reported
     from gyakusan.planning.answer import Answer as Plans
     from gyakusan.planning.judged import Judged
+    from gyakusan.planning.several import Several
+    from gyakusan.planning.upgrade import Upgrade
     from gyakusan.serving.compare import Row
     from gyakusan.serving.server import Server
 
@@ -71,6 +73,29 @@ def plan(question: Mapping[str, Any] | None = None, **values: Any) -> Plans:
     from gyakusan.planning.question import from_values
 
     return answer(from_values({**(question or {}), **values}))
+
+
+def several(question: Mapping[str, Any] | None = None, **values: Any) -> Several:
+    """Several models on one machine at the same time. Raises GyakusanError.
+
+    values: as for `plan`, for the first of them; also=["coding:users=2,context=16k", "embedding"] for the others.
+    """
+    from gyakusan.planning.question import from_values
+    from gyakusan.planning.several import several as answer
+
+    return answer(from_values({**(question or {}), **values}))
+
+
+def upgrade(question: Mapping[str, Any] | None = None, **values: Any) -> Upgrade:
+    """What to buy next, from a machine that is owned, and whether to buy at all. Raises GyakusanError.
+
+    values: as for `plan`, with device="RTX 3060 12GB" for what is owned (else this computer), budget="200000JPY" for what
+    may be spent, resale="40000JPY" for what the old one brings where it goes.
+    """
+    from gyakusan.planning.upgrade import from_mapping
+    from gyakusan.planning.upgrade import upgrade as answer
+
+    return answer(from_mapping({**(question or {}), **values}))
 
 
 def detect() -> Machine:

@@ -22,6 +22,7 @@ RECORDS: dict[str, type] = {
     "device": devices.DeviceRecord,
     "machine": devices.MachineRecord,
     "model": models.ModelRecord,
+    "embedding": models.ModelRecord,
     "tags": tags.TagsRecord,
     "base": tags.BaseRecord,
     "rate": rates.RateRecord,
@@ -119,7 +120,7 @@ def _named(every: Iterable[Entry]) -> Iterator[tuple[str, Entry]]:
             if entry.kind in ("device", "machine"):
                 yield from ((f"{key} {size} GiB", entry) for size in entry.sizes)
             else:
-                yield f"{key}" if entry.kind == "model" else f"{entry.kind} {key}", entry
+                yield f"{key}" if entry.kind in ("model", "embedding") else f"{entry.kind} {key}", entry
 
 
 def _unique(every: Iterable[Entry]) -> None:

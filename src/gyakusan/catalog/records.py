@@ -23,7 +23,7 @@ DATA = Path(__file__).parent / "data"
 SCHEMA = 1
 """Version of the form of these files. A file may say `schema = N`; one from the future is refused."""
 
-_START = re.compile(r"^\[\[(device|machine|model|tags|base|rate|source)\]\]\n", re.MULTILINE)
+_START = re.compile(r"^\[\[(device|machine|model|embedding|tags|base|rate|source)\]\]\n", re.MULTILINE)
 _SCHEMA = re.compile(r"^schema = (\d+)", re.MULTILINE)
 _NAME = re.compile(r'^name = "([^"]+)"$', re.MULTILINE)
 _SIZES = re.compile(r"^sizes_gib = \[(.*)\]$", re.MULTILINE)
@@ -127,6 +127,7 @@ KINDS = {
     "devices": ("device",),
     "machines.toml": ("machine",),
     "models": ("model",),
+    "embeddings": ("embedding",),
     "registry": ("tags", "base"),
     "rates.toml": ("rate",),
     "sources.toml": ("source",),

@@ -22,7 +22,7 @@ WITHIN = 0.01
 def problems(kind: str, row: Row) -> Iterator[Problem]:
     """Everything that cannot be right in a record."""
     yield from _plain(row)
-    yield from {"device": _device, "model": _model}.get(kind, _none)(row)
+    yield from {"device": _device, "model": _model, "embedding": _embedding}.get(kind, _none)(row)
     for price in row.get("prices", ()):
         yield from _price(price)
 
@@ -92,6 +92,12 @@ def _model(row: Row) -> Iterator[Problem]:
         yield "listed and basis contradict each other: an assumed record is not listed", "listed"
     if "general.architecture" not in row.get("metadata", {}) and not row.get("like"):
         yield "metadata cannot be right: general.architecture is missing", "metadata"
+
+
+def _embedding(row: Row) -> Iterator[Problem]:
+    yield from _model(row)
+    if row.get("role") != "embedding" or not row.get("pooling"):
+        yield "role cannot be right: an embedding model has the role embedding, and a pooling", "role"
 
 
 def _none(_: Row) -> Iterator[Problem]:

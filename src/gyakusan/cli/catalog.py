@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 app = App(name="catalog", help="Facts and their sources; your own records.", help_format="plaintext")
 
-Kind = Literal["devices", "machines", "models"]
+Kind = Literal["devices", "machines", "models", "embeddings"]
 ADDRESS = "https://github.com/gyakusan/gyakusan/releases/latest/download/"
 """Where the project publishes releases of the catalogue."""
 
 
-@app.command(name="list", help="Devices, computers or models.")
+@app.command(name="list", help="Devices, computers, models or embedding models.")
 def every(
     kind: Annotated[Kind, Parameter(help=_("What to list."))] = "devices",
     *,
@@ -47,7 +47,10 @@ def every(
     if output.json:
         write_json([shown.document(r, e) for e, r in found])
     else:
-        draw(getattr(shown, kind)([r for _, r in found], output.language), output=output)
+        draw(
+            getattr(shown, "models" if kind == "embeddings" else kind)([r for _, r in found], output.language),
+            output=output,
+        )
     return 0 if found else 1
 
 
@@ -147,6 +150,8 @@ def _records(kind: Kind) -> list[tuple[Entry, Any]]:
 
     if kind == "models":
         return list(zip(entries("models"), models.model_records(), strict=True))
+    if kind == "embeddings":
+        return list(zip(entries("embeddings"), models.embedding_records(), strict=True))
     found = devices.device_records() if kind == "devices" else devices.machine_records()
     return list(zip(entries("devices" if kind == "devices" else "machines.toml"), found, strict=True))
 

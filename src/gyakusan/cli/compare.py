@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
@@ -17,6 +19,9 @@ app = App(name="compare", help="Devices and models side by side, with charts.", 
 def compare(
     *devices: Annotated[str, Parameter(help=_("Devices of the catalogue, e.g. 'RTX 5090' 'M4 Max 128GB'."))],
     model: Annotated[tuple[str, ...], Parameter(help=_("A model; give it several times for several."))] = (),
+    plan: Annotated[
+        tuple[Path, ...], Parameter(help=_("A question in TOML or JSON: its first plan; give it several times."))
+    ] = (),
     quant: Annotated[str | None, Parameter(help=_("As if quantised so, e.g. Q4_K_M."))] = None,
     people: People = People(),
     server: Server = Server(),
@@ -25,6 +30,8 @@ def compare(
     from gyakusan import api
     from gyakusan.show.compare import Compared, charts, document
 
+    if plan and bool(devices) == bool(model):
+        return _plans(plan, devices, model, quant, people, server, output)
     if not devices:
         raise BadSetting("No device is named.", mend="Name at least one, e.g. 'RTX 5090'.")
     if not model:
@@ -39,3 +46,34 @@ def compare(
     else:
         draw(charts(rows, output.language), output=output)
     return 0 if any(r.ledger.fits for r in rows) else 1
+
+
+def _plans(
+    files: Sequence[Path],
+    devices: Sequence[str],
+    models: Sequence[str],
+    quant: str | None,
+    people: People,
+    server: Server,
+    output: Output,
+) -> int:
+    """Whole plans, and models on devices beside them. 0 if one of them fits."""
+    from gyakusan import api
+    from gyakusan.cli.plan import text
+    from gyakusan.planning.question import from_values, values_of
+    from gyakusan.planning.sides import pair, planned
+    from gyakusan.show import sides as show
+
+    found = [planned(f.stem, from_values(values_of(text(f), f.name))) for f in files]
+    for name in models:
+        for device in devices:
+            asked = api.question(name, quantization=quant, load=people.load, device=device, settings=server.changes())
+            judged, known = asked.judged, [g.power for g in asked.machine.gpus]
+            power = None if None in known else sum(p or 0.0 for p in known)
+            title = f"{asked.model.name} @ {device}"
+            found.append(pair(title, asked.machine.name, asked.ledger, judged.pace, judged.overall, power))
+    if output.json:
+        write_json(show.document(found, output.language))
+    else:
+        draw(show.screen(found, output.language), output=output)
+    return 0 if any(s.fits for s in found) else 1

@@ -13,7 +13,7 @@ from cyclopts import App, Parameter
 
 from gyakusan.cli.options import Output, Where, _
 from gyakusan.cli.writing import draw, write_json
-from gyakusan.errors import SourceError
+from gyakusan.errors import BadSetting, SourceError
 
 if TYPE_CHECKING:
     from gyakusan.planning.most import Most
@@ -74,6 +74,13 @@ class Wishes:
     families: Annotated[str | None, Parameter(help=_("Only models whose name begins so."))] = None
     without: Annotated[str | None, Parameter(help=_("No models whose name begins so."))] = None
     model: Annotated[str | None, Parameter(help=_("The machines for this model."))] = None
+    also: Annotated[
+        tuple[str, ...],
+        Parameter(
+            help=_("Another model on the same machine, e.g. coding:users=2,context=16k or embedding; repeatable."),
+            negative="",
+        ),
+    ] = ()
 
 
 @Parameter(name="*")
@@ -106,12 +113,12 @@ def plan(
     views: Views = Views(),
     output: Output = Output(),
 ) -> int:
-    with _uncollected():
+    with uncollected():
         return _answered(_asked(file, needs, where, limits, wishes), views, output)
 
 
 @contextmanager
-def _uncollected() -> Iterator[None]:
+def uncollected() -> Iterator[None]:
     """Without garbage collection: thousands of records are read and all of them stay, looking for waste costs a tenth."""
     gc.disable()
     try:
@@ -122,6 +129,8 @@ def _uncollected() -> Iterator[None]:
 
 
 def _answered(asked: Question, views: Views, output: Output) -> int:
+    if asked.also:
+        return _several(asked, views, output)
     from gyakusan.planning.answer import answer
     from gyakusan.planning.whynot import why_not
 
@@ -153,17 +162,42 @@ def _answered(asked: Question, views: Views, output: Output) -> int:
     return 0 if found.plans else 1
 
 
+def _several(asked: Question, views: Views, output: Output) -> int:
+    """Several models at the same time. The views are about one model."""
+    if views != Views():
+        raise BadSetting(
+            "--all, --max, --what-if, --why-not and --csv are about one model.", mend="Leave them out, or --also."
+        )
+    from gyakusan.planning.several import several
+    from gyakusan.show import several as show
+
+    found = several(asked)
+    if output.json:
+        write_json(show.document(found, output.language))
+    else:
+        draw(show.screen(found, output.language), output=output)
+    return 0 if found.plans else 1
+
+
 def _asked(file: Path | None, needs: Needs, where: Where, limits: Limits, wishes: Wishes) -> Question:
-    """The question of the file, with what the options say."""
-    from gyakusan.planning.question import from_values, values_of
+    from gyakusan.planning.question import from_values
+
+    return from_values(said(file, needs, where, limits, wishes))
+
+
+def said(file: Path | None, needs: Needs, where: Where, limits: Limits, wishes: Wishes) -> dict[str, Any]:
+    """What the file says, and what the options say over it."""
+    from gyakusan.planning.question import values_of
 
     given: dict[str, Any] = {**asdict(needs), **asdict(where), **asdict(limits), **asdict(wishes)}
+    given["also"] = given["also"] or None
     given["engines"], given["kv"] = given.pop("engine"), given.pop("kv_type")
-    said = {} if file is None else values_of(_text(file), file.name)
-    return from_values({**said, **{k: v for k, v in given.items() if v is not None}})
+    found = {} if file is None else values_of(text(file), file.name)
+    return {**found, **{k: v for k, v in given.items() if v is not None}}
 
 
-def _text(file: Path) -> str:
+def text(file: Path) -> str:
+    """What a file says. Raises SourceError."""
     try:
         return file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:

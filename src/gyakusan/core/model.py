@@ -147,7 +147,9 @@ class Graph:
     scaled: the embedding is scaled; temperature: queries are scaled by position;
     weigh_first: experts' input is weighed, not their output; per_layer: width of the per-layer embeddings of all layers
     [values]; streams: parallel residual streams; mixed: a batch may mix tokens and embeddings; wide_down: experts' down
-    projection sums in f32; selected: tokens that sparse attention looks at, 0 = all [tokens].
+    projection sums in f32; selected: tokens that sparse attention looks at, 0 = all [tokens]; encoder: query heads of a
+    model that reads a whole input at once, keeps nothing and has no output matrix, 0 = it answers token by token;
+    masks: of attention with different reach in an encoder.
     """
 
     positions: int = 1
@@ -163,6 +165,8 @@ class Graph:
     mixed: bool = True
     wide_down: bool = False
     selected: int = 0
+    encoder: int = 0
+    masks: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from gyakusan.planning.grid import evaluate
 from gyakusan.planning.money import Rates, rates
 from gyakusan.planning.offers import Offer, Rejected
 from gyakusan.planning.question import Question
-from gyakusan.planning.roles import ROLES, Ranked, Role, order, ranked
+from gyakusan.planning.roles import MACHINES, ROLES, Ranked, Role, order, ranked
 from gyakusan.planning.verify import Plan, plan
 
 TRIES = 40
@@ -52,13 +52,17 @@ class Answer:
 def answer(question: Question, *, columns: Columns | None = None, offers: Sequence[Offer] | None = None) -> Answer:
     """The answer to a question. columns, offers: instead of the catalogue's. Raises GyakusanError."""
     known = columns or catalogue.load()
+    if question.also or question.task == "embedding":
+        raise BadSetting(
+            "This is a question about one model that answers.", mend="Several together: gyakusan.several(), or --also."
+        )
     if question.model is not None and question.model not in known.places:
-        question = replace(question, model=find(question.model).name)
+        question = replace(question, model=answering(question.model))
     found, rejected = (tuple(offers), ()) if offers is not None else _offers(question)
     places, left = wanted(question, known)
     grid = evaluate(question, known, found, np.array(places, np.int64), reduce=not question.owned)
     _contradictions(question, grid)
-    plans = choose(question, grid)
+    plans = choose(question, grid, MACHINES if question.model and not question.owned else ROLES)
     excluded = (*missed(question, grid, places), *left)
     made = Answer(question, plans, excluded, rejected, (), rates(dict(question.rates)), grid)
     if plans:
@@ -66,6 +70,18 @@ def answer(question: Question, *, columns: Columns | None = None, offers: Sequen
     from gyakusan.planning.nearest import nearest
 
     return replace(made, nearest=nearest(made, known))
+
+
+def answering(text: str) -> str:
+    """The name of a model that answers. Raises UnknownName, BadSetting for one that makes embeddings."""
+    record = find(text)
+    if record.role == "embedding":
+        raise BadSetting(
+            "{name} makes embeddings and answers nobody.",
+            name=record.name,
+            mend="Plan it beside a model that answers: --also embedding:model={name}.",
+        )
+    return record.name
 
 
 def _offers(question: Question) -> tuple[tuple[Offer, ...], tuple[Rejected, ...]]:

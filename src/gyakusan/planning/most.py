@@ -8,6 +8,7 @@ from gyakusan.core.ledger import Ledger
 from gyakusan.core.load import Load
 from gyakusan.planning.answer import Answer
 from gyakusan.planning.limits import Limits, limits
+from gyakusan.planning.question import Question
 from gyakusan.planning.verify import Plan, price
 
 
@@ -22,11 +23,12 @@ class Most:
 
 def most(found: Answer) -> tuple[Most, ...]:
     """For every plan of an answer."""
-    return tuple(_most(found, plan) for plan in found.plans)
+    return tuple(reach(found.question, plan) for plan in found.plans)
 
 
-def _most(found: Answer, plan: Plan) -> Most:
-    asked, trained = found.question, plan.ledger.model.trained_context
+def reach(asked: Question, plan: Plan) -> Most:
+    """For one plan of a question."""
+    trained = plan.ledger.model.trained_context
     kv = next(k for k in asked.kv if _same(plan, k, Load(asked.users, asked.usual.context)))
 
     def ledger(load: Load) -> Ledger:

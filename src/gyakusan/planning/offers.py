@@ -94,12 +94,12 @@ def _all(question: Question, exchange: Rates) -> Iterator[Offer]:
         seen = _price(prices, question, exchange)
         one = exchange.convert(seen.amount, seen.currency, "JPY") if seen else None
         for count in COUNTS[: 1 if device.kind == "unified" else question.count]:
-            whole = None if one is None else one * count + (0.0 if alone else around * _slots(count))
+            whole = None if one is None else one * count + (0.0 if alone else around * slots(count))
             power = None if device.power is None else device.power * count
             yield Offer(several(device, count), count, whole, seen, power)
 
 
-def _slots(count: int) -> float:
+def slots(count: int) -> float:
     """What a computer for so many cards costs over one for two: boards, cases and power supplies. Assumed."""
     return 1.0 if count <= 2 else 2.5 if count <= 4 else 5.0
 

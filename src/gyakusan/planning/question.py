@@ -13,12 +13,18 @@ from gyakusan.planning import money
 from gyakusan.planning.money import Money
 from gyakusan.units import parse_count
 
-Task = Literal["chat", "coding", "rag", "agents", "translation"]
+Task = Literal["chat", "coding", "rag", "agents", "translation", "embedding"]
+"""embedding: texts become vectors for search; only beside a model that answers (`also`)."""
 Prefer = Literal["balanced", "quality", "speed", "price"]
 System = Literal["any", "linux", "windows", "macos"]
 COMPUTER = Money(150_000, "JPY")
 """What is around one or two graphics cards: assumed, a plain new PC without one in Japan, 2026."""
-MOST_CONTEXT, MOST_USERS, MOST_COUNT = 2**30, 65536, 8
+MOST_CONTEXT, MOST_USERS, MOST_COUNT, MOST_PARTS = 2**30, 65536, 8, 7
+OF_A_PART = (
+    *("task", "users", "context", "prompt", "answer", "language", "model"),
+    *("speed", "first", "quality", "engines", "kv", "licenses", "families", "without"),
+)
+"""What may be said of a model beside others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +46,7 @@ TASKS: Mapping[str, Usual] = {
     "rag": Usual(16384, 5000, 400, "overall", 10, 10),
     "agents": Usual(65536, 12000, 600, "reasoning", 25, 20),
     "translation": Usual(4096, 800, 800, "overall", 10, 5),
+    "embedding": Usual(2048, 512, 1, "overall", 1, 5),
 }
 """Assumed, from how such tools are used: a page is about 600 tokens, people read about 5 to 10 tokens a second."""
 
@@ -54,7 +61,8 @@ class Question:
     os; brand: vendor; used: second-hand prices count; enterprise: cards for data centres count;
     speed: answer tokens a second for each user, at least [tokens/s]; first: seconds to the first token, at most [s];
     quality: at least [points]; prefer; engines; kv: cache types; licenses, families: wanted, empty = all; without:
-    families that are not wanted; model: only this one; rates: yen for one unit of a currency.
+    families that are not wanted; model: only this one; rates: yen for one unit of a currency;
+    also: other models on the same machine at the same time, each with its own people and task.
     """
 
     users: int = 1
@@ -85,6 +93,7 @@ class Question:
     without: tuple[str, ...] = ()
     model: str | None = None
     rates: tuple[tuple[str, float], ...] = ()
+    also: tuple[Question, ...] = ()
 
     @property
     def usual(self) -> Usual:
@@ -138,6 +147,10 @@ def checked(question: Question) -> Question:
         raise BadSetting(
             "A machine that is owned and a budget for another one are two questions.",
             mend="Leave out device and memory, or the budget.",
+        )
+    if question.task == "embedding" and (question.device or question.memory or question.budget):
+        raise BadSetting(
+            "A model for embeddings answers nobody: it is planned beside one that does.", mend="Write --also embedding."
         )
     if question.os == "macos" and "vLLM" in question.engines:
         raise BadSetting(
@@ -241,6 +254,39 @@ def _rates(key: str, value: Any) -> tuple[tuple[str, float], ...]:
     return tuple(money.parse_rate(w) for w in _words(key, value))
 
 
+def _also(key: str, value: Any) -> tuple[Question, ...]:
+    """Other models: each a table, or "coding:users=2,context=16k" with the task before the colon."""
+    if isinstance(value, str | Mapping):
+        value = [value]
+    if not isinstance(value, list | tuple) or len(value) > MOST_PARTS:
+        raise _bad(key, value)
+    return tuple(v if isinstance(v, Question) else _part(v) for v in value)
+
+
+def _part(value: Any) -> Question:
+    said = part_values(value) if isinstance(value, str) else value
+    if not isinstance(said, Mapping):
+        raise _bad("also", value)
+    for name in said:
+        if name not in OF_A_PART:
+            raise BadSetting(
+                "A model beside others has no key {key}.",
+                key=repr(str(name)[:40]),
+                known=", ".join(OF_A_PART),
+                mend="Known: {known}.",
+            )
+    return from_values(said)
+
+
+def part_values(text: str) -> dict[str, str]:
+    """ "coding:users=2,context=16k" -> {"task": "coding", "users": "2", "context": "16k"}. Raises BadSetting."""
+    task, _, rest = text.partition(":")
+    pairs = [p.partition("=") for p in rest.split(",") if p.strip()]
+    if not task.strip() or not all(sep and name.strip() for name, sep, _ in pairs):
+        raise _bad("also", text)
+    return {"task": task.strip(), **{name.strip(): found.strip() for name, _, found in pairs}}
+
+
 def _bad(key: str, value: Any) -> BadSetting:
     return BadSetting(
         "{key} cannot be {value}.",
@@ -258,6 +304,7 @@ _READERS: Mapping[str, Any] = {
     **dict.fromkeys(("budget", "computer"), _money),
     **dict.fromkeys(("task", "prefer", "os", "language"), _choice),
     **dict.fromkeys(("licenses", "families", "without"), _words),
+    "also": _also,
     "engines": _engines,
     "kv": _types,
     "rates": _rates,

@@ -16,8 +16,10 @@ from gyakusan.planning.modes import TIERS
 from gyakusan.planning.question import Prefer, Question
 
 Array = Any
-Role = Literal["best", "fastest", "cheapest", "balanced", "room", "other"]
+Role = Literal["best", "fastest", "cheapest", "balanced", "room", "other", "smallest"]
 ROLES: tuple[Role, ...] = ("balanced", "best", "fastest", "cheapest", "room", "other")
+MACHINES: tuple[Role, ...] = ("balanced", "smallest", "cheapest", "fastest")
+"""What is asked of machines for a model that is given: the model is the same, so that "best" says little."""
 NEAR = 12.0
 """Models within so many points of the best are still good: about 10 percentage points of MMLU-Pro near 75 %. [points]"""
 EQUAL = 0.5
@@ -43,7 +45,8 @@ ENOUGH = 4.0
 class Ranked:
     """What the roles choose from. keep: places of cells that may be proposed; worth: of each cell, by the preference;
 
-    easy: reaches the pace of the task; bearable: reaches SLOW of it; model: place of each cell's model.
+    easy: reaches the pace of the task; bearable: reaches SLOW of it; model: place of each cell's model; memory: of each
+    cell's machine [B].
     """
 
     cells: Cells
@@ -52,6 +55,7 @@ class Ranked:
     easy: Array
     bearable: Array
     model: Array
+    memory: Array
 
 
 def ranked(question: Question, grid: Grid) -> Ranked:
@@ -68,7 +72,9 @@ def ranked(question: Question, grid: Grid) -> Ranked:
     worth = a * cells.sure / 10 + b * (pace - late) - c * price
     easy = (speed >= usual.pace) & (late <= 0)
     bearable = (speed >= usual.pace * SLOW) & (late <= -np.log2(SLOW))
-    return Ranked(cells, keep, worth, easy, bearable, model)
+    memory = np.array([sum(g.memory or 0 for g in o.machine.gpus) for o in grid.offers], float)
+    held = memory[cells.offer] if len(memory) else np.zeros(len(cells))
+    return Ranked(cells, keep, worth, easy, bearable, model, held)
 
 
 def _guessed(grid: Grid) -> Array:
@@ -99,6 +105,7 @@ def order(role: Role, r: Ranked, question: Question) -> Iterator[int]:
         "cheapest": cells.price,
         "balanced": -r.worth,
         "room": -r.worth,
+        "smallest": r.memory,
     }[role]
     places = np.lexsort((pool, cells.total[pool], cells.price[pool], -cells.sure[pool], key[pool]))
     return iter(pool[places].tolist())
@@ -109,11 +116,11 @@ def _pool(role: Role, r: Ranked, keep: Array) -> Array:
     cells = r.cells
     easy, slow = keep[r.easy[keep]], keep[r.bearable[keep]]
     borne = slow if len(slow) else keep
-    pool = easy if len(easy) and role in ("fastest", "cheapest") else borne
+    pool = easy if len(easy) and role in ("fastest", "cheapest", "smallest") else borne
     top = float(np.max(cells.sure[easy if len(easy) else borne]))
     if role == "best":
         return pool[cells.sure[pool] >= float(np.max(cells.sure[pool])) - EQUAL]
-    pool = pool[cells.sure[pool] >= top - (FAR if role in ("cheapest", "other") else NEAR)]
+    pool = pool[cells.sure[pool] >= top - (FAR if role in ("cheapest", "other", "smallest") else NEAR)]
     if role == "room":
         wide = pool[cells.grow[pool] >= np.maximum(1, np.median(cells.grow[pool]))]
         pool = wide if len(wide) else pool

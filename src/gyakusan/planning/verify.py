@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
+from types import MappingProxyType
 from typing import Any, cast
 
 from gyakusan.catalog.models import find
@@ -23,6 +25,8 @@ from gyakusan.planning.offers import Offer
 from gyakusan.planning.pace import Asked, Pace, pace
 from gyakusan.planning.question import Question
 from gyakusan.planning.speed import PIECE
+
+_NONE: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +56,19 @@ class Plan:
         return min(known) if known else None
 
 
-def plan(question: Question, grid: Grid, place: int) -> Plan | None:
-    """The plan of a cell, None if the engine's ledger or the measured pace says otherwise than the columns."""
+def plan(question: Question, grid: Grid, place: int, changes: Mapping[str, Any] = _NONE) -> Plan | None:
+    """The plan of a cell, None if the engine's ledger or the measured pace says otherwise than the columns.
+
+    changes: of the engine's settings, besides the type of the cache.
+    """
     cells = grid.cells
     name = grid.engines[int(cells.engine[place])]
     table, row = grid.columns.tables[FAMILY[name]], int(cells.row[place])
     known = grid.columns.models[int(table.model[row])]
     offer = grid.offers[int(cells.offer[place])]
     kv = question.kv[int(cells.kv[place])]
-    priced = price(known.name, table.base[row], name, offer.machine, Load(question.users, question.usual.context), kv)
+    load = Load(question.users, question.usual.context)
+    priced = price(known.name, table.base[row], name, offer.machine, load, kv, changes)
     if priced is None or not priced[0].fits:
         return None
     ledger, command, settings = priced
@@ -76,15 +84,15 @@ def plan(question: Question, grid: Grid, place: int) -> Plan | None:
 
 
 def price(
-    name: str, base: str, engine_name: str, machine: Machine, load: Load, kv: str
+    name: str, base: str, engine_name: str, machine: Machine, load: Load, kv: str, more: Mapping[str, Any] = _NONE
 ) -> tuple[Ledger, Command, Any] | None:
-    """Ledger, command and settings, exactly as `inspect` has them; None if the engine refuses."""
+    """Ledger, command and settings, exactly as `inspect` has them; None if the engine refuses. more: changes of settings."""
     rules, changes = engine(engine_name), cache_setting(engine_name, kv)
     if changes is None:
         return None
     model = _model(name, base)
     try:
-        settings = rules.settings(model, load, machine, **changes)
+        settings = rules.settings(model, load, machine, **{**changes, **more})
         if rules.refusals(model, machine, settings):
             return None
         return rules.ledger(model, load, machine, settings), _command(rules, name, base, machine, settings), settings

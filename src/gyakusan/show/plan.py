@@ -11,6 +11,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.table import Table
 
+from gyakusan.engines.base import Command
 from gyakusan.message import Message, people, say
 from gyakusan.planning.answer import Answer, every, row
 from gyakusan.planning.excluded import Excluded
@@ -32,6 +33,7 @@ ROLE_TEXTS = {
     "fastest": "fastest",
     "cheapest": "cheapest",
     "room": "room to grow",
+    "smallest": "smallest",
     "other": "of another family",
 }
 BINDS_TEXTS = {
@@ -66,11 +68,11 @@ def _table(answer: Answer, language: Language) -> Table:
     bought = not answer.question.owned
     out = _columns(BOUGHT_TEXTS if bought else HEAD_TEXTS, language)
     for plan in answer.plans:
-        speed, first = _range(plan.pace, "decode_each"), _range(plan.pace, "ttft")
+        speed, first = shown_range(plan.pace, "decode_each"), shown_range(plan.pace, "ttft")
         quality = f"{plan.score.value:.0f}±{plan.score.error:.0f}"
         if bought:
             price = "?" if plan.offer.price is None else f"{plan.offer.price:,.0f}"
-            out.add_row(plan.name, plan.quantization, _brief(plan.offer.machine.name), speed, quality, price)
+            out.add_row(plan.name, plan.quantization, brief(plan.offer.machine.name), speed, quality, price)
         else:
             size = f"{plan.ledger.accounts[0].total / GIB:.1f}"
             out.add_row(plan.name, plan.quantization, plan.engine, speed, first, quality, size)
@@ -84,13 +86,13 @@ def _columns(names: Sequence[str], language: Language) -> Table:
     return out
 
 
-def _brief(machine: str) -> str:
+def brief(machine: str) -> str:
     """A name without its maker, as people say it."""
     words = ("NVIDIA GeForce ", "NVIDIA ", "AMD Radeon ", "AMD ", "Intel ", "Apple ")
     return next((machine.replace(w, "") for w in words if w in machine), machine)
 
 
-def _range(pace: Pace | None, name: str) -> str:
+def shown_range(pace: Pace | None, name: str) -> str:
     """A figure, and the interval that holds four of five."""
     if pace is None:
         return "?"
@@ -109,7 +111,7 @@ def _details(answer: Answer, plan: Plan, language: Language) -> list[RenderableT
     head.append(Text(roles))
     parts: list[RenderableType] = [head]
     parts.append(Text("  " + tell(_where(answer, plan), language), style="dim"))
-    parts.append(Text("  " + _command(plan), style="cyan"))
+    parts.append(Text("  " + shown_command(plan.command), style="cyan"))
     return parts
 
 
@@ -146,9 +148,10 @@ def _reasoning(plan: Plan) -> Message:
     )
 
 
-def _command(plan: Plan) -> str:
-    environment = [f"{k}={shlex.quote(v)}" for k, v in plan.command.environment.items()]
-    return " ".join([*environment, shlex.join(plan.command.argv)])
+def shown_command(command: Command) -> str:
+    """Environment, program and arguments as one types them."""
+    environment = [f"{k}={shlex.quote(v)}" for k, v in command.environment.items()]
+    return " ".join([*environment, shlex.join(command.argv)])
 
 
 def _rest(answer: Answer) -> Message:
@@ -170,7 +173,7 @@ def listing(answer: Answer, language: Language) -> RenderableType:
         quality = f"{r['quality']:.0f}±{r['quality_error']:.0f}"
         if bought:
             price = "?" if r["price_jpy"] is None else f"{r['price_jpy']:,}"
-            out.add_row(r["model"], r["quantization"], _brief(r["machine"]), speed, quality, price)
+            out.add_row(r["model"], r["quantization"], brief(r["machine"]), speed, quality, price)
         else:
             out.add_row(r["model"], r["quantization"], r["engine"], speed, first, quality, f"{r['total'] / GIB:.1f}")
     return Group(
@@ -203,7 +206,7 @@ def changes(answer: Answer, found: Sequence[Change], language: Language) -> Rend
             out.add_row(name, "-")
             continue
         quality = f"{plan.score.value:.0f}±{plan.score.error:.0f}"
-        out.add_row(name, plan.name, plan.quantization, _range(plan.pace, "decode_each"), quality)
+        out.add_row(name, plan.name, plan.quantization, shown_range(plan.pace, "decode_each"), quality)
     return Group(Text(tell(say("What a little more would bring (the balanced plan):"), language), style="bold"), out)
 
 
@@ -237,7 +240,7 @@ def document(
     """The answer as plain values; each plan carries its whole ledger."""
     out: dict[str, Any] = {
         "question": values(answer.question),
-        "plans": [_plan(answer, p, language) for p in answer.plans],
+        "plans": [plan_document(p, language) for p in answer.plans],
         "excluded": [{"model": e.name, "reason": tell(e.reason, language)} for e in answer.excluded],
         "machines_excluded": [
             {"machine": r.name, "price_jpy": r.price, "reason": tell(r.reason, language)} for r in answer.rejected
@@ -250,7 +253,7 @@ def document(
         out["frontier"] = [row(answer.grid, i) for i in every(answer)]
     if more:
         out["sensitivity"] = [
-            {"change": tell(c.change, language), "plan": None if c.plan is None else _plan(answer, c.plan, language)}
+            {"change": tell(c.change, language), "plan": None if c.plan is None else plan_document(c.plan, language)}
             for c in more
         ]
     if reach:
@@ -263,7 +266,8 @@ def document(
     return out
 
 
-def _plan(answer: Answer, plan: Plan, language: Language) -> dict[str, Any]:
+def plan_document(plan: Plan, language: Language) -> dict[str, Any]:
+    """A plan as plain values, with its whole ledger."""
     offer, mode = plan.offer, plan.mode
     return {
         "role": plan.roles[0] if plan.roles else "",

@@ -20,6 +20,7 @@ TASK_TEXTS = {
     "rag": "questions about documents",
     "agents": "agents",
     "translation": "translation",
+    "embedding": "embedding",
 }
 
 
@@ -28,8 +29,17 @@ SCORE_TEXTS = {"overall": "overall", "japanese": "Japanese", "coding": "coding",
 
 def question(answer: Answer, language: Language) -> RenderableType:
     """Where, for whom, and what was assumed."""
-    title, load = _where(answer), _load(answer.question)
-    return Group(Text(tell(title, language), style="bold"), Text(tell(load, language), style="dim"))
+    return _two(_where(answer), answer.question, language)
+
+
+def question_line(asked: Question, machine: str, language: Language) -> RenderableType:
+    """The same for a machine that is named."""
+    facts = {"users": people(asked.users), "context": f"{asked.usual.context:,}"}
+    return _two(say("{machine}: {users} x {context} tokens", machine=machine, **facts), asked, language)
+
+
+def _two(title: Message, asked: Question, language: Language) -> RenderableType:
+    return Group(Text(tell(title, language), style="bold"), Text(tell(_load(asked), language), style="dim"))
 
 
 def _where(answer: Answer) -> Message:
@@ -66,4 +76,6 @@ def values(asked: Question) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     if isinstance(value, Money):
         return {"amount": value.amount, "currency": value.currency}
-    return list(value) if isinstance(value, tuple) else value
+    if isinstance(value, Question):
+        return values(value)
+    return [_plain(v) for v in value] if isinstance(value, tuple) else value

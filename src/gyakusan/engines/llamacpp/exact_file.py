@@ -18,7 +18,9 @@ from gyakusan.errors import BadModel, ServerError
 from gyakusan.models.formats import gguf, gguf_writer
 from gyakusan.models.sources import disk
 
-_NEVER = re.compile(r"gyakusan\.|tokenizer\.|split\.|quantize\.|general\.(?!architecture$|name$|file_type$)")
+_NEVER = re.compile(
+    r"gyakusan\.|tokenizer\.(?!ggml\.token_type_count$)|split\.|quantize\.|general\.(?!architecture$|name$|file_type$)"
+)
 """Keys that are ours, or that a file without tokenizer and without other parts must not have."""
 _EPSILON = 1e-6
 _SIGMOID, _SQRT_SOFTPLUS = 2, 4

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from gyakusan.core.broadcast import Number, most, where
 from gyakusan.core.model import Compressed, Experts, Indexer, Model, Recurrent
+from gyakusan.engines.llamacpp.scratch_encoder import masks, with_scores
 from gyakusan.engines.llamacpp.scratch_inputs import ALIGN, inputs, off_device
 from gyakusan.engines.llamacpp.scratch_peaks import Work, attention, compressed, experts, feed_forward, logits, work
 from gyakusan.engines.llamacpp.scratch_recurrent import recurrent, scan_on_host
@@ -43,6 +44,9 @@ def scratch(model: Model, settings: Settings) -> Scratch:
         return Scratch(0, replayed(model, settings))
     w = _work(model, settings)
     size = w.base + most(*(peak(w) for peak in PEAKS))
+    if model.graph.encoder:
+        size = with_scores(model, settings, size)
+        return Scratch(size, _host(w) + masks(model, settings)) if w.cuda else Scratch(0, size)
     return Scratch(size, _host(w)) if w.cuda else Scratch(0, size)
 
 

@@ -67,7 +67,7 @@ class Roles:
 
 def scratch(model: Model, settings: Settings, placement: Placement) -> Roles:
     """Compute buffers of each device. [B] Arrays broadcast; they are replayed one by one."""
-    exact = follows(model, settings)
+    exact = follows(model, settings) and not model.graph.encoder
     made = _replay(model, settings, placement) if exact else None
 
     def on(device: int) -> Made:

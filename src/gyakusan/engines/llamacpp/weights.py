@@ -48,7 +48,7 @@ def _beside(model: Model, driver: str) -> Weights:
     for tensor in resident(model):
         if stays(tensor):
             host += stored(tensor, "cpu")
-            if tensor.name == TABLE and model.tied:
+            if tensor.name == TABLE and model.tied and not model.graph.encoder:
                 gpu += stored(tensor, driver)
         else:
             gpu += stored(tensor, driver)

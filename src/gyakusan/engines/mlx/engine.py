@@ -38,6 +38,8 @@ def refusals(model: Model, machine: Machine, settings: Settings) -> tuple[Messag
         found.append(say("MLX-LM needs Apple silicon; {name} has none.", name=machine.name))
     if model.source.endswith(".gguf"):
         found.append(say("MLX-LM reads no GGUF file; take the model from Hugging Face, or an MLX conversion."))
+    if model.graph.encoder:
+        found.append(say("An encoder is priced under llama.cpp only."))
     if model.architecture in families.LACKING or model.inferred:
         found.append(
             say(

@@ -78,6 +78,8 @@ def _model(model: Model, machine: Machine) -> Iterator[Message]:
         yield say("vLLM reads no MLX conversion; take the model that it was made from.")
     if model.inferred:
         yield say("vLLM {version} does not know the architecture {name}.", version=VERSION, name=model.architecture)
+    if model.graph.encoder:
+        yield say("An encoder is priced under llama.cpp only.")
     sparse = any(isinstance(g, (Indexer, Compressed)) for g in model.memory)
     gpu = machine.gpus[0] if machine.gpus else None
     if sparse and gpu is not None and gpu.backend == "cuda" and (capability(gpu) or 9.0) < 9.0:

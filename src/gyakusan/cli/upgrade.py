@@ -1,0 +1,42 @@
+"""gyakusan upgrade: from what is owned to what next, for the money."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from gyakusan.cli.options import Output, Where, _
+from gyakusan.cli.plan import Limits, Needs, Wishes, said, uncollected
+from gyakusan.cli.writing import draw, write_json
+
+app = App(name="upgrade", help="From what you own to what next, for the money.", help_format="plaintext")
+
+
+@app.default
+def upgrade(
+    file: Annotated[Path | None, Parameter(help=_("A question in TOML or JSON; options win over it."))] = None,
+    *,
+    resale: Annotated[
+        str | None, Parameter(help=_("What the old one brings where it goes, e.g. 40000JPY; nothing if not said."))
+    ] = None,
+    needs: Needs = Needs(),
+    where: Where = Where(),
+    limits: Limits = Limits(),
+    wishes: Wishes = Wishes(),
+    output: Output = Output(),
+) -> int:
+    from gyakusan.planning.upgrade import from_mapping
+    from gyakusan.planning.upgrade import upgrade as answer
+
+    with uncollected():
+        given = said(file, needs, where, limits, wishes)
+        found = answer(from_mapping(given if resale is None else {**given, "resale": resale}))
+    from gyakusan.show import upgrade as show
+
+    if output.json:
+        write_json(show.document(found, output.language))
+    else:
+        draw(show.screen(found, output.language), output=output)
+    return 1 if found.keep else 0

@@ -1,0 +1,31 @@
+"""What an encoder's graph needs besides a decoder's: masks of a whole input, and without flash attention all its scores.
+
+There is no cache, so that keys are the tokens of the batch itself. Source: llama.cpp b11434, src/llama-graph.cpp
+(build_attn_inp_no_cache, build_attn_mha); checked with dry runs of b11549 for nine models (tests/truth/encoders.jsonl.gz).
+"""
+
+from __future__ import annotations
+
+from gyakusan.core.broadcast import Number, most
+from gyakusan.core.model import Model
+from gyakusan.engines.llamacpp.settings import Settings
+
+F32, F16 = 4, 2
+SEPARATE, FUSED = 7, 9
+"""Vectors of the embedding's width that live while scores are computed: read off dry runs, one less for EmbeddingGemma."""
+
+
+def masks(model: Model, settings: Settings) -> Number:
+    """Masks of one batch, one for each reach. [B] Flash attention takes them in half precision."""
+    tokens = settings.effective_ubatch
+    return model.graph.masks * tokens * tokens * (F16 if settings.flash else F32)
+
+
+def with_scores(model: Model, settings: Settings, size: Number) -> Number:
+    """The largest buffer, masks included. [B] size: of the other peaks, with what lives through the whole graph."""
+    if settings.flash:
+        return size + masks(model, settings)
+    tokens = settings.effective_ubatch
+    vectors = FUSED if model.graph.query == "fused" else SEPARATE
+    scores = model.graph.encoder * tokens * tokens * F32 + vectors * tokens * model.embedding * F32
+    return most(size, scores) + masks(model, settings)

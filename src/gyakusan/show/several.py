@@ -1,0 +1,156 @@
+"""Several models on one machine: the table, what each gets, and their commands."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+
+from gyakusan.message import Message, say
+from gyakusan.planning.pace import Figure
+from gyakusan.planning.pieces import POINT
+from gyakusan.planning.question import Question
+from gyakusan.planning.several import Member, Several, Together
+from gyakusan.show import document as documents
+from gyakusan.show import plan as plans
+from gyakusan.show.question import TASK_TEXTS, values
+from gyakusan.show.wrapping import Text
+from gyakusan.text import Language, tell
+from gyakusan.units import GIB, format_bytes
+
+HEAD_TEXTS = ("for", "model", "people", "tokens/s alone", "all at work", "GiB")
+
+
+def screen(found: Several, language: Language) -> RenderableType:
+    """Every plan, or why there is none."""
+    parts: list[RenderableType] = [Text(tell(_title(found.question), language), style="bold")]
+    if not found.plans:
+        parts.append(Text(tell(say("These models do not go together."), language), style="bold red"))
+        return Group(*parts, *(Text("  " + tell(n, language)) for n in found.nearest))
+    for plan in found.plans:
+        parts += _plan(plan, language)
+    parts += [Text(tell(n, language), style="dim") for n in notes(found)]
+    return Group(*parts)
+
+
+def _title(asked: Question) -> Message:
+    where = asked.device or asked.memory or (str(asked.budget) if asked.budget else None)
+    facts = {"n": 1 + len(asked.also)}
+    if where is None:
+        return say("{n} models on this computer", **facts)
+    return say("{n} models: {where}", where=where, **facts)
+
+
+def _plan(plan: Together, language: Language) -> list[RenderableType]:
+    """The machine, a row for each model, what is left, the commands."""
+    roles = ", ".join(tell(plans.ROLE_TEXTS[r], language) for r in plan.roles)
+    price = "" if plan.offer.price is None else f", {plan.offer.price:,.0f} JPY"
+    parts: list[RenderableType] = [Text(f"{plan.offer.machine.name}{price}: {roles}", style="bold")]
+    parts.append(_table(plan, language))
+    if plan.left is not None:
+        parts.append(
+            Text("  " + tell(say("{left} are left on the fullest device.", left=format_bytes(plan.left)), language))
+        )
+    if not plan.easy:
+        parts.append(
+            Text("  " + tell(say("Not all reach the pace that their task asks for."), language), style="yellow")
+        )
+    names = [m.name for m in plan.members]
+    for name in sorted({n for n in names if names.count(n) > 1}):
+        same = say("{model} runs more than once: one server for all its people would take less.", model=name)
+        parts.append(Text("  " + tell(same, language), style="yellow"))
+    parts += [Text("  " + plans.shown_command(m.command), style="cyan") for m in plan.members]
+    return parts
+
+
+def _table(plan: Together, language: Language) -> Table:
+    out = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for i, name in enumerate(HEAD_TEXTS):
+        out.add_column(tell(name, language), justify="left" if i < 2 else "right", no_wrap=i in (0, 5))
+    for number, member in enumerate(plan.members):
+        figure = speed(member)
+        alone = "?" if figure is None else f"{figure.value:,.0f} ({figure.low:,.0f}-{figure.high:,.0f})"
+        shared = "?" if figure is None else f"{figure.value * plan.share(number):,.0f}"
+        task = tell(TASK_TEXTS[member.question.task], language)
+        size = f"{member.ledger.accounts[0].total / GIB:.1f}"
+        out.add_row(task, f"{member.name} {member.quantization}", _load(member), alone, shared, size)
+    return out
+
+
+def speed(member: Member) -> Figure | None:
+    """What counts: tokens of an answer for each user, or of texts that are read. [tokens/s]"""
+    if member.pace is None:
+        return None
+    return member.pace.prefill if member.plan is None else member.pace.decode_each
+
+
+def _load(member: Member) -> str:
+    return f"{member.ledger.load.users} x {member.ledger.load.context:,}"
+
+
+def notes(found: Several) -> tuple[Message, ...]:
+    """What the figures rest on."""
+    out = [
+        say(
+            "All at work: an estimate. Each gets the same share of the device's time, one part of as many as there are; who"
+            " waits gives its turns back."
+        ),
+        say("Each is a process of its own, with its own driver context; memory is checked with the others' reserved."),
+        say("What is best together: the sum of what each is worth by --prefer, every model counting the same."),
+    ]
+    if any(m.plan is None for p in found.plans for m in p.members):
+        out.append(
+            say(
+                "Embeddings: tokens/s of texts read; a point of MTEB counts as {points} points of quality (assumed).",
+                points=f"{POINT:g}",
+            )
+        )
+    return tuple(out)
+
+
+def document(found: Several, language: Language) -> dict[str, Any]:
+    """The answer as plain values."""
+    return {
+        "question": values(found.question),
+        "plans": [_together(p, language) for p in found.plans],
+        "nearest": [tell(n, language) for n in found.nearest],
+        "machines": found.tried,
+        "notes": [tell(n, language) for n in notes(found)] if found.plans else [],
+    }
+
+
+def _together(plan: Together, language: Language) -> dict[str, Any]:
+    offer = plan.offer
+    return {
+        "roles": list(plan.roles),
+        "machine": {"name": offer.machine.name, "count": offer.count, "power_w": offer.power, "owned": offer.owned},
+        "price_jpy": None if offer.price is None else round(offer.price),
+        "left": plan.left,
+        "reaches_pace": plan.easy,
+        "models": [_member(plan, i, m, language) for i, m in enumerate(plan.members)],
+    }
+
+
+def _member(plan: Together, number: int, member: Member, language: Language) -> dict[str, Any]:
+    figure = speed(member)
+    alone = None if figure is None else {"value": figure.value, "low": figure.low, "high": figure.high}
+    shown = {
+        "task": member.question.task,
+        "reserve": member.reserve,
+        "changes": dict(member.changes),
+        "command": {"argv": list(member.command.argv), "environment": dict(member.command.environment)},
+        "tokens_per_second": alone,
+        "tokens_per_second_all_at_work": None if figure is None else figure.value * plan.share(number),
+    }
+    if member.plan is not None:
+        return {**plans.plan_document(member.plan, language), **shown}
+    return {
+        "model": member.name,
+        "quantization": member.quantization,
+        "inspect_as": member.base,
+        "engine": member.engine,
+        "memory": documents.document(member.ledger, language),
+        "score": member.score or None,
+        **shown,
+    }

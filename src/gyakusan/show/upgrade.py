@@ -1,0 +1,224 @@
+"""What to buy next, on the terminal and as JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+
+from gyakusan.core.machine import Machine
+from gyakusan.message import Message, people, say
+from gyakusan.planning.limits import Limits
+from gyakusan.planning.roles import ENOUGH, WEIGHTS
+from gyakusan.planning.upgrade import Step, Upgrade
+from gyakusan.show import plan as plans
+from gyakusan.show.question import question_line, values
+from gyakusan.show.wrapping import Text
+from gyakusan.text import Language, tell
+
+ROLE_TEXTS = {
+    "yen": "most for the money",
+    "best": "best of all",
+    "cheapest": "cheapest that is felt",
+}
+KIND_TEXTS = {
+    "again": "{what} beside the same",
+    "beside": "{what} beside the old",
+    "instead": "{what} instead",
+    "first": "{what}",
+    "computer": "{what}, a computer",
+}
+HEAD_TEXTS = ("buy", "JPY", "model", "quality", "times as fast", "gain", "for 100,000 JPY")
+
+
+def screen(found: Upgrade, language: Language) -> RenderableType:
+    """Today, the advice, the options, and what was assumed."""
+    asked = found.wanted.question
+    parts: list[RenderableType] = [question_line(asked, found.owned.machine.name, language)]
+    parts.append(Text(tell(_now(found), language)))
+    parts += [_advice(s, language) for s in found.steps if s.roles]
+    if found.keep:
+        parts.append(Text(tell(say("Keep what you have: nothing within reach is a gain that is felt."), language)))
+        if found.nearest is not None:
+            parts.append(Text(tell(_nearest(found.nearest), language)))
+    else:
+        parts.append(_table(found, language))
+    parts += [Text(tell(n, language), style="dim") for n in notes(found)]
+    return Group(*parts)
+
+
+def _now(found: Upgrade) -> Message:
+    if found.now is None:
+        return say("Today nothing fits this question.")
+    return say(
+        "Today: {model} {quantization}, quality {quality}, {speed} tokens/s for each user; {reach}.",
+        **_facts(found.now),
+        reach=_reach(found.limits),
+    )
+
+
+def _facts(made: Any) -> dict[str, object]:
+    quality = f"{made.score.value:.0f}±{made.score.error:.0f}"
+    return {
+        "model": made.name,
+        "quantization": made.quantization,
+        "quality": quality,
+        "speed": plans.shown_range(made.pace, "decode_each"),
+    }
+
+
+def _reach(limits: Limits | None) -> Message:
+    if limits is None:
+        return Message("-")
+    return say("{context} tokens or {users}", context=f"{limits.context:,}", users=people(limits.users))
+
+
+def _advice(step: Step, language: Language) -> Text:
+    """What a step is best at, what it costs, and what it brings."""
+    roles = ", ".join(tell(ROLE_TEXTS[r], language) for r in step.roles)
+    out = Text(roles + ": ", style="bold")
+    message = say("{what}, {price} JPY.", what=_what(step), price=f"{step.option.net:,.0f}")
+    out.append(Text(tell(message, language) + "\n  ", style="bold"))
+    facts = {**_facts(step.plan), "reach": _reach(step.limits)}
+    line = say("{model} {quantization}, quality {quality}, {speed} tokens/s for each user; {reach}", **facts)
+    out.append(Text(tell(line, language), style="not bold"))
+    out.append(Text("\n  " + tell(_gained(step), language), style="not bold"))
+    return out
+
+
+def _what(step: Step) -> Message:
+    return Message(KIND_TEXTS[step.option.kind], {"what": plans.brief(step.option.what)})
+
+
+def _gained(step: Step) -> Message:
+    """The gain of a step in words."""
+    facts = {"gain": f"{step.gain:+.1f}", "rate": _rate(step)}
+    between = step.between
+    if between is None:
+        return say("gain {gain} points, {rate} for 100,000 JPY; today there is nothing", **facts)
+    quality = f"{between.quality.value:+.1f}±{between.quality.error:.1f}"
+    facts |= {"quality": quality, "sure": f"{100 * between.better:.0f}", "times": _times(step)}
+    return say(
+        "quality {quality} points (better: {sure} %), {times} times as fast; gain {gain} points, {rate} for 100,000 JPY",
+        **facts,
+    )
+
+
+def _times(step: Step) -> str:
+    found = None if step.between is None else step.between.times
+    return "?" if found is None else f"{found[0]:.1f} ({found[1]:.1f}-{found[2]:.1f})"
+
+
+def _rate(step: Step) -> str:
+    return "∞" if step.rate == float("inf") else f"{step.rate:.1f}"
+
+
+def _nearest(step: Step) -> Message:
+    return say(
+        "The nearest that would be felt: {what}, {price} JPY ({model} {quantization}).",
+        what=_what(step),
+        price=f"{step.option.net:,.0f}",
+        model=step.plan.name,
+        quantization=step.plan.quantization,
+    )
+
+
+def _table(found: Upgrade, language: Language) -> Table:
+    """Every option that is told of, most for the money first."""
+    out = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for i, name in enumerate(HEAD_TEXTS):
+        out.add_column(tell(name, language), justify="left" if i in (0, 2) else "right", no_wrap=i in (1, 3, 4))
+    for step in sorted(found.steps, key=lambda s: (-s.rate, s.option.net)):
+        gap = "" if step.between is None else f"{step.between.quality.value:+.1f}"
+        out.add_row(
+            *(tell(_what(step), language), f"{step.option.net:,.0f}", f"{step.plan.name} {step.plan.quantization}"),
+            *(gap, _times(step), f"{step.gain:.1f}", _rate(step)),
+        )
+    return out
+
+
+def notes(found: Upgrade) -> tuple[Message, ...]:
+    """What the figures rest on."""
+    a, b, _ = WEIGHTS[found.wanted.question.prefer]
+    out = [
+        say(
+            "Gain: quality less its error, and speed: twice as fast counts as {points} points, up to {most} tokens/s of what"
+            ' is read: tokens that reasoning spends are left out, in "times as fast" too.',
+            points=f"{10 * b / a:.0f}",
+            most=f"{ENOUGH * found.wanted.question.usual.pace:g}",
+        )
+    ]
+    if any(s.option.kind != "computer" for s in (*found.steps, *((found.nearest,) if found.nearest else ()))):
+        out.append(
+            say("Cards: power supply, slots and room in the case are not checked; of cards for data centres none.")
+        )
+    if any(s.option.kind == "beside" for s in found.steps):
+        out.append(say("Cards that differ: llama.cpp deals out layers by memory; counted at the slower one's pace."))
+    if any(s.option.kind in ("instead", "computer") for s in found.steps):
+        resale = found.wanted.resale
+        out.append(
+            say("Nothing is counted for what the old one brings (--resale).")
+            if resale is None
+            else say("What the old one brings is taken off where it goes: {money}.", money=str(resale))
+        )
+    out.append(
+        say(
+            "{tried} of {every} options with a known price are within the budget.", tried=found.tried, every=found.every
+        )
+    )
+    return tuple(out)
+
+
+def document(found: Upgrade, language: Language) -> dict[str, Any]:
+    """The answer as plain values."""
+    budget, resale = found.wanted.budget, found.wanted.resale
+    return {
+        "question": values(found.wanted.question),
+        "budget": None if budget is None else {"amount": budget.amount, "currency": budget.currency},
+        "resale": None if resale is None else {"amount": resale.amount, "currency": resale.currency},
+        "owned": _machine(found.owned.machine),
+        "now": None if found.now is None else plans.plan_document(found.now, language),
+        "reach": _limits(found.limits),
+        "keep": found.keep,
+        "options": [_step(s, language) for s in found.steps],
+        "nearest": None if found.nearest is None else _step(found.nearest, language),
+        "within_budget": found.tried,
+        "considered": found.every,
+        "notes": [tell(n, language) for n in notes(found)],
+    }
+
+
+def _machine(machine: Machine) -> dict[str, Any]:
+    return {"name": machine.name, "devices": [g.name for g in machine.gpus]}
+
+
+def _limits(limits: Limits | None) -> dict[str, int] | None:
+    return None if limits is None else {"context": limits.context, "users": limits.users}
+
+
+def _step(step: Step, language: Language) -> dict[str, Any]:
+    option, found = step.option, step.between
+    return {
+        "roles": list(step.roles),
+        "kind": option.kind,
+        "buy": option.what,
+        "price_jpy": round(option.price),
+        "resale_jpy": round(option.resale),
+        "net_jpy": round(option.net),
+        "gain": round(step.gain, 2),
+        "gain_per_100000_jpy": None if step.rate == float("inf") else round(step.rate, 3),
+        "felt": step.real,
+        "quality": None
+        if found is None
+        else {
+            "difference": round(float(found.quality.value), 2),
+            "error": round(float(found.quality.error), 2),
+            "better": round(found.better, 3),
+        },
+        "times": None
+        if found is None or found.times is None
+        else dict(zip(("value", "low", "high"), (round(x, 3) for x in found.times), strict=True)),
+        "reach": _limits(step.limits),
+        "plan": plans.plan_document(step.plan, language),
+    }

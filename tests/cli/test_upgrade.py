@@ -1,0 +1,44 @@
+"""gyakusan upgrade on the command line and from Python."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+import gyakusan
+from gyakusan.cli import main
+
+ASKED = ("upgrade", "--device", "RTX 3060 12GB", "--families", "llama3.1,qwen3,gemma3")
+
+
+def test_it_names_today_and_what_next(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*ASKED, "--budget", "200000JPY", "--resale", "30000JPY", "--lang", "en"]) == 0
+    out = capsys.readouterr().out
+    for text in ("Today:", "most for the money", "cheapest that is felt", "30,000 JPY", "not checked"):
+        assert text in " ".join(out.split())
+
+
+def test_without_money_the_answer_is_to_keep_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*ASKED[:3], "--budget", "1JPY", "--lang", "ja"]) == 1
+    out = capsys.readouterr().out
+    assert "円" in out
+    assert "Keep" not in out
+
+
+def test_the_document_has_its_keys(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*ASKED, "--budget", "200000JPY", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["keep"] is False
+    assert found["now"]["memory"]["fits"]
+    for option in found["options"]:
+        assert option["net_jpy"] <= 200000
+        assert option["plan"]["memory"]["fits"]
+        assert 0 <= option["quality"]["better"] <= 1
+        assert (option["reach"] or {"users": 1})["users"] >= 1
+        assert bool(option["reach"]) == bool(option["roles"])
+
+
+def test_python_says_the_same() -> None:
+    found = gyakusan.upgrade(device="RTX 3060 12GB", budget="1JPY")
+    assert found.keep

@@ -1,0 +1,142 @@
+"""Upgrades: within the budget, real, confirmed by the ledger, and more money never makes the best worse."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.planning.small import small
+
+from gyakusan import api
+from gyakusan.core.load import Load
+from gyakusan.engines.base import engine
+from gyakusan.errors import BadQuantity
+from gyakusan.planning.between import FELT, SURE, between, gains
+from gyakusan.planning.memory import cache_setting
+from gyakusan.planning.upgrade import Step, Upgrade, from_mapping, upgrade
+from gyakusan.planning.verify import _model
+
+DEVICES = ("RTX 2060 6GB", "RTX 3050 8GB", "RTX 3060 12GB", "M4 16GB")
+
+
+@cache
+def ask(**values: str) -> Upgrade:
+    return upgrade(from_mapping(values), columns=small())
+
+
+@cache
+def whole(**values: str) -> Upgrade:
+    return upgrade(from_mapping(values))
+
+
+def best(found: Upgrade) -> float:
+    return max((s.gain for s in found.steps if "best" in s.roles), default=0.0)
+
+
+def role(found: Upgrade, name: str) -> Step:
+    return next(s for s in found.steps if name in s.roles)
+
+
+@pytest.mark.parametrize("device", ["RTX 3060 12GB", "2x RTX 3060 12GB", "RTX 3060 12GB + RTX 3070", "M4 Max 36GB"])
+def test_every_plan_fits_by_the_ledger_on_the_real_machine(device: str) -> None:
+    found = whole(device=device, users="2", context="16k")
+    assert found.steps
+    for step in found.steps:
+        rules, machine = engine(step.plan.engine), step.option.offer.machine
+        model, load = _model(step.plan.name, step.plan.base), Load(2, 16384)
+        chosen = rules.settings(model, load, machine, **(cache_setting(step.plan.engine, "F16") or {}))
+        assert not rules.refusals(model, machine, chosen)
+        assert rules.ledger(model, load, machine, chosen).fits
+        assert (step.limits is None) == (not step.roles)
+        if step.limits is None:
+            continue
+        assert step.limits.users >= 2
+        assert step.limits.context >= 16384 or step.limits.context == step.plan.ledger.model.trained_context
+
+
+def test_today_is_what_plan_says() -> None:
+    found = whole(device="RTX 3060 12GB")
+    plans = api.plan(device="RTX 3060 12GB").plans
+    assert found.now is not None
+    assert (found.now.name, found.now.base, found.now.engine) == (plans[0].name, plans[0].base, plans[0].engine)
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.sampled_from(DEVICES), st.integers(1, 4_000_000), st.sampled_from(("0", "60000JPY")), st.booleans())
+def test_nothing_costs_more_than_the_budget(device: str, budget: int, resale: str, used: bool) -> None:
+    asked: dict[str, object] = {"device": device, "budget": f"{budget}JPY", "used": used}
+    found = upgrade(from_mapping(asked if resale == "0" else {**asked, "resale": resale}), columns=small())
+    for step in found.steps:
+        assert step.option.net <= budget
+        assert step.gain > 0
+        assert step.real
+        assert step.option.resale in (0, 60000)
+        assert step.option.resale == 0 or step.option.kind in ("instead", "computer")
+    assert found.keep == (not found.steps)
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.sampled_from(DEVICES), st.integers(1, 1_500_000), st.integers(0, 1_500_000))
+def test_more_money_never_makes_the_best_worse(device: str, budget: int, more: int) -> None:
+    assert best(ask(device=device, budget=f"{budget + more}JPY")) >= best(ask(device=device, budget=f"{budget}JPY"))
+
+
+def test_with_one_yen_one_keeps_what_one_has_and_hears_of_the_nearest() -> None:
+    found = whole(device="RTX 3060 12GB", budget="1JPY")
+    assert found.keep
+    assert not found.steps
+    assert found.nearest is not None
+    assert found.nearest.real
+    assert found.nearest.option.net == role(whole(device="RTX 3060 12GB"), "cheapest").option.net
+
+
+def test_what_is_told_of_as_the_most_is_the_most() -> None:
+    found = whole(device="RTX 3060 12GB")
+    assert role(found, "yen").rate == max(s.rate for s in found.steps)
+    assert role(found, "best").gain == max(s.gain for s in found.steps)
+    assert role(found, "cheapest").option.net == min(s.option.net for s in found.steps)
+
+
+def test_the_same_card_again_and_another_beside_it_are_considered() -> None:
+    found = whole(device="RTX 5090", users="2", model="llama3.3-70b")
+    assert {"again", "beside", "instead"} <= {s.option.kind for s in found.steps}
+    for step in (s for s in found.steps if s.option.kind == "beside"):
+        assert step.plan.engine == "llama.cpp"
+        slow = step.option.offer.machine.gpus
+        assert [g.bandwidth or 0 for g in slow] == sorted(g.bandwidth or 0 for g in slow)
+
+
+def test_where_nothing_fits_today_everything_that_does_is_a_gain() -> None:
+    found = ask(device="RTX 2060 6GB", model="gpt-oss-20b")
+    assert found.now is None
+    assert found.steps
+    assert all(s.between is None and s.real for s in found.steps)
+
+
+def test_a_small_gain_is_none_and_a_clear_one_is() -> None:
+    found = whole(device="RTX 3060 12GB")
+    assert found.now is not None
+    for step in found.steps:
+        seen = between(found.now, step.plan, "overall")
+        assert gains(found.wanted.question, found.now, step.plan)
+        assert seen.times is not None
+        assert (seen.better >= SURE and seen.quality.value >= FELT) or seen.times[1] > 1
+    assert not gains(found.wanted.question, found.now, found.now)
+
+
+def test_one_model_twice_has_its_own_error_once() -> None:
+    found = upgrade(from_mapping({"device": "RTX 3060 12GB", "model": "qwen3-8b"}))
+    step = next(s for s in found.steps if s.plan.base != found.now.base) if found.now else None
+    if step is not None and found.now is not None:
+        assert between(found.now, step.plan, "overall").quality.error < step.plan.score.error
+    same = between(found.now, found.now, "overall") if found.now else None
+    assert same is not None
+    assert same.quality.value == 0
+    assert same.better == pytest.approx(0.5, abs=1e-6)
+
+
+def test_money_must_have_a_currency() -> None:
+    with pytest.raises(BadQuantity):
+        from_mapping({"device": "RTX 3060 12GB", "resale": 40000})
