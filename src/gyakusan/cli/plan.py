@@ -29,6 +29,9 @@ class Needs:
     """Who asks what. None: the default of the question."""
 
     users: Annotated[str | None, Parameter(help=_("People served at the same time; 1 if not said."))] = None
+    arrivals: Annotated[
+        str | None, Parameter(help=_("Requests of everyone together, e.g. 2000/h: users are then derived."))
+    ] = None
     context: Annotated[str | None, Parameter(help=_("Tokens for each user, prompt and answer together, e.g. 32k."))] = (
         None
     )

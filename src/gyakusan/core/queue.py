@@ -92,12 +92,13 @@ def bearable(prefill: Number, work: Number, slots: int, spread: Number = 1.0, sh
     """Rate at which `slots` are enough for `share` of the time. [1/s] work: see `highest`, so it is on the careful side.
 
     The offered load m = rate x (work / (1 - rate x prefill) + what stands before the second token) is the mean of a
-    Poisson number (Erlang, Palm: M/G/infinity), spread out by others' prompts (`_clumped`). By bisection: more requests never need fewer slots.
+    Poisson number (Erlang, Palm: M/G/infinity), spread out by others' prompts (`_clumped`). By bisection: more requests
+    never need fewer slots.
     """
     z, mean = NormalDist().inv_cdf(share), offered(slots, share)
     room = mean + z * mean**0.5
     low, high = prefill * 0.0, 0.999 * highest(prefill, work, slots)
-    for _ in range(44):
+    for _ in range(36):
         middle = (low + high) / 2
         wide = _clumped(middle * prefill, spread)
         held = (((z * z * wide + 4 * room) ** 0.5 - z * wide**0.5) / 2) ** 2
@@ -154,7 +155,7 @@ def alone(
     between the steps, so that later_token was used. By bisection: the first token grows with the prompt's time.
     """
     low, high = first * 0.0, first * 1.0
-    for _ in range(48):
+    for _ in range(30):
         middle = (low + high) / 2
         late = first_token(middle, users, _step(token, middle, users, answer, k, serves), answer, k) > first
         low, high = where(late, low, middle), where(late, middle, high)

@@ -28,8 +28,20 @@ SCORE_TEXTS = {"overall": "overall", "japanese": "Japanese", "coding": "coding",
 
 def question(answer: Answer, language: Language) -> RenderableType:
     """Where, for whom, and what was assumed."""
-    title, load = _where(answer), _load(answer.question)
-    return Group(Text(tell(title, language), style="bold"), Text(tell(load, language), style="dim"))
+    lines = [Text(tell(load(answer.question), language), style="dim")]
+    if answer.question.arrivals is not None:
+        lines.append(Text(tell(coming(answer.question), language), style="dim"))
+    return Group(Text(tell(_where(answer), language), style="bold"), *lines)
+
+
+def coming(asked: Question) -> Message:
+    """How often requests come, and how many conversations that is at once."""
+    rate = (asked.arrivals or 0.0) * 3600
+    return say(
+        "{rate} requests an hour, at random: {users} at once are enough for 99 % of the time at the pace that is needed",
+        rate=f"{rate:,.4g}" if rate < 1000 else f"{rate:,.0f}",
+        users=f"{asked.users:,}",
+    )
 
 
 def _where(answer: Answer) -> Message:
@@ -42,7 +54,8 @@ def _where(answer: Answer) -> Message:
     return say("{model}: {users} x {context} tokens", model=asked.model, **facts)
 
 
-def _load(asked: Question) -> Message:
+def load(asked: Question) -> Message:
+    """What people do, and what was assumed of it."""
     usual = asked.usual
     return say(
         "{task}: prompts of {prompt}, answers of {answer} tokens, quality {score}, {pace} tokens/s are enough; cache {kv}",
