@@ -157,13 +157,14 @@ def alone(
     low, high = first * 0.0, first * 1.0
     for _ in range(30):
         middle = (low + high) / 2
-        late = first_token(middle, users, _step(token, middle, users, answer, k, serves), answer, k) > first
+        late = first_token(middle, users, bare(token, middle, users, answer, k, serves), answer, k) > first
         low, high = where(late, low, middle), where(late, middle, high)
     prefill = (low + high) / 2
-    return prefill, _step(token, prefill, users, answer, k, serves)
+    return prefill, bare(token, prefill, users, answer, k, serves)
 
 
-def _step(token: Number, prefill: Number, users: int, answer: Number, k: Constants, serves: bool) -> Number:
+def bare(token: Number, prefill: Number, users: int, answer: Number, k: Constants, serves: bool) -> Number:
+    """Time of one step, of what later_token makes of it with others' prompts. [s] See `alone`."""
     return most(token - later_token(0.0, prefill, users, answer, k), token * 1e-3) if serves and users > 1 else token
 
 

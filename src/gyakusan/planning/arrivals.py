@@ -27,7 +27,9 @@ def parse(text: str) -> float:
     """ "2000/h" -> 0.5556 requests a second. A unit is required: s, min, h or day. Raises BadQuantity."""
     found = _RATE.fullmatch(text) if len(text) <= 64 else None
     if found is None:
-        raise BadQuantity("{text} is no rate of requests.", text=repr(text[:40]), mend="Write e.g. 0.5/s, 30/min or 2000/h.")
+        raise BadQuantity(
+            "{text} is no rate of requests.", text=repr(text[:40]), mend="Write e.g. 0.5/s, 30/min or 2000/h."
+        )
     number, thousands, unit = found.groups()
     if not unit:
         raise BadQuantity("{text} has no unit.", text=repr(text[:40]), mend="Write e.g. 0.5/s, 30/min or 2000/h.")
@@ -94,8 +96,17 @@ def constants_of(machine: Machine, engine: str) -> Constants | None:
     from gyakusan.catalog.pace import Situation, constants
     from gyakusan.planning.pace import ENGINES, api, chip_of
 
-    chip = chip_of(machine)
-    if chip is None:
+    if not machine.gpus:
         return None
-    name = ENGINES.get(engine, engine)
-    return constants(Situation(name, api(machine.gpus[0], chip), chip.family, chip.name, "", link=chip.link))
+    gpu = machine.gpus[0]
+    key = (engine, gpu.name, gpu.memory, gpu.backend)
+    if key not in _CONSTANTS:
+        chip, name = chip_of(machine), ENGINES.get(engine, engine)
+        _CONSTANTS[key] = chip and constants(
+            Situation(name, api(gpu, chip), chip.family, chip.name, "", link=chip.link)
+        )
+    return _CONSTANTS[key]
+
+
+_CONSTANTS: dict[tuple[Any, ...], Constants | None] = {}
+"""By engine and device: a fleet asks for the same ones for every share."""

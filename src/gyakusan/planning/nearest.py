@@ -122,7 +122,9 @@ def _floors(asked: Question, works: Try) -> Iterator[Message]:
 
 def _both(asked: Question, works: Try) -> Message | None:
     """One user, and the longest context that then works, without floors."""
-    free = replace(asked, users=1, arrivals=None, speed=0.0, first=None, quality=None, engines=(), licenses=(), families=())
+    free = replace(
+        asked, users=1, arrivals=None, speed=0.0, first=None, quality=None, engines=(), licenses=(), families=()
+    )
     context = asked.usual.context
     while context >= 512:
         if works(_shorter(free, context)):

@@ -76,15 +76,15 @@ def plan(question: Question, grid: Grid, place: int) -> Plan | None:
 
 
 def price(
-    name: str, base: str, engine_name: str, machine: Machine, load: Load, kv: str
+    name: str, base: str, engine_name: str, machine: Machine, load: Load, kv: str, **more: Any
 ) -> tuple[Ledger, Command, Any] | None:
-    """Ledger, command and settings, exactly as `inspect` has them; None if the engine refuses."""
+    """Ledger, command and settings, exactly as `inspect` has them; None if the engine refuses. more: further settings."""
     rules, changes = engine(engine_name), cache_setting(engine_name, kv)
     if changes is None:
         return None
     model = _model(name, base)
     try:
-        settings = rules.settings(model, load, machine, **changes)
+        settings = rules.settings(model, load, machine, **changes, **more)
         if rules.refusals(model, machine, settings):
             return None
         return rules.ledger(model, load, machine, settings), _command(rules, name, base, machine, settings), settings

@@ -1,0 +1,198 @@
+"""Every fleet: the grid for each share of the people, how many replicas that needs, and what a month of it costs.
+
+A share is what one replica serves at once. Steady users are dealt out evenly over 1, 2, 3, 4, 6, 8 ... replicas; with arrivals a
+share is a number of slots, and each cell needs as many replicas as the rate takes that it bears with so many (core.queue).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from gyakusan.core import queue
+from gyakusan.planning import arrivals, costs
+from gyakusan.planning import offers as market
+from gyakusan.planning.cells import Cells, Grid, joined
+from gyakusan.planning.columns import SCORES, Columns
+from gyakusan.planning.excluded import wanted
+from gyakusan.planning.fleet_question import FleetQuestion
+from gyakusan.planning.grid import evaluate
+from gyakusan.planning.money import Money, Rates, rates
+from gyakusan.planning.offers import Offer
+from gyakusan.planning.question import Question
+from gyakusan.planning.roles import FAR, ranked
+
+Array = Any
+LADDER = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
+"""Replicas that are tried."""
+SLOTS = (1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 512)
+"""Slots of a replica that are tried with arrivals."""
+CARDS = (1, 2, 4, 8)
+"""Cards in one machine of a fleet: numbers that share out the heads of nearly every model."""
+ANY = Money(9e12, "JPY")
+"""A budget that everything with a price is within."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fleets:
+    """grid: cells of all shares, their price a month of the whole fleet [JPY]; share: people that a replica of each cell
+
+    serves at once; replicas: that it needs.
+    """
+
+    grid: Grid
+    share: Array
+    replicas: Array
+
+
+def fleets(asked: FleetQuestion, columns: Columns) -> Fleets:
+    """Every fleet that serves them within the budget."""
+    question, exchange = free(asked), rates(dict(asked.question.rates))
+    offers = offered(asked, exchange)
+    places = np.array(tested(question, columns), np.int64)
+    parts: list[Cells] = []
+    shares: list[Array] = []
+    counts: list[Array] = []
+    grid: Grid | None = None
+    for share, least in ladder(asked):
+        some = [i for i, o in enumerate(offers) if _within(asked, o, least, exchange)]
+        if not some or _beyond(asked, share, sum(len(p) for p in parts)):
+            continue
+        one = replace(question, users=share, arrivals=None)
+        grid = evaluate(one, columns, [offers[i] for i in some], places, reduce=True)
+        cells = replace(grid.cells, offer=np.array(some, np.int64)[grid.cells.offer])
+        cells, replicas = _needed(asked, one, replace(grid, cells=cells, offers=offers), least)
+        places = _hopeful(question, replace(grid, cells=cells, offers=offers), places)
+        parts.append(cells)
+        shares.append(np.full(len(cells), share))
+        counts.append(replicas)
+    if grid is None:
+        grid = evaluate(question, columns, (), places, reduce=True)
+    whole = replace(grid, cells=joined(parts), offers=offers)
+    empty = np.zeros(0, np.int64)
+    return Fleets(whole, np.concatenate([empty, *shares]), np.concatenate([empty, *counts]))
+
+
+def _beyond(asked: FleetQuestion, share: int, found: int) -> bool:
+    """True for more slots than one replica needs for everyone at the pace that the task needs, if something was found."""
+    rate = asked.question.arrivals
+    if rate is None or not found:
+        return False
+    wanted = arrivals.at_once(rate, asked.question.usual)
+    return share > next((n for n in SLOTS if n >= wanted), SLOTS[-1])
+
+
+def _hopeful(question: Question, grid: Grid, places: Array) -> Array:
+    """Models that are not so much worse than one which was found that no role would take them."""
+    if not len(grid.cells):
+        return places
+    r = ranked(question, grid)
+    easy = r.keep[r.easy[r.keep]]
+    if not len(easy):
+        return places
+    floor = float(np.max(grid.cells.sure[easy])) - FAR
+    score = 2 * SCORES.index(question.usual.score)
+    top = [max(m.scores[score] - m.scores[score + 1] for m in grid.columns.models[i].modes) for i in places.tolist()]
+    return places[np.array(top) >= floor]
+
+
+def free(asked: FleetQuestion) -> Question:
+    """The question; without machine and budget it is about everything that can be bought, not about this computer."""
+    question = asked.question
+    named = question.device or question.memory
+    return question if named or question.budget is not None else replace(question, budget=ANY)
+
+
+def offered(asked: FleetQuestion, exchange: Rates) -> tuple[Offer, ...]:
+    """Machines that may be bought, or the one that was named, with its price."""
+    question = free(asked)
+    if question.device is None and question.memory is None:
+        return tuple(o for o in market.bought(question)[0] if o.count in CARDS)
+    one = market.owned(question)
+    if asked.price is not None:
+        price: float | None = costs.yen(asked.price, exchange)
+        return (replace(one, price=price, owned=False),)
+    name = one.machine.gpus[0].name if one.machine.gpus else ""
+    same = (o for o in market.everything(question) if o.count == one.count and o.machine.gpus[0].name == name)
+    known = next(same, None)
+    return (replace(one, price=known.price if known else None, seen=known.seen if known else None, owned=False),)
+
+
+def tested(question: Question, columns: Columns) -> list[int]:
+    """Models that may be asked for, without those that nobody tested if there are others: they would not be proposed."""
+    places = wanted(question, columns)[0]
+    known = [i for i in places if any(m.basis != "assumed" and not m.kind for m in columns.models[i].modes)]
+    return known or places
+
+
+def ladder(asked: FleetQuestion) -> list[tuple[int, int]]:
+    """Shares that are tried, each with the fewest replicas that it may need; the smallest, which the best models hold, first."""
+    question = asked.question
+    if question.arrivals is None:
+        counts = [n for n in LADDER if n <= min(asked.replicas, question.users)]
+        shares: dict[int, int] = {}
+        for count in counts:
+            shares.setdefault(-(-question.users // count), count)
+        return sorted(shares.items())
+    least = question.users if "users" in asked.said else 1
+    return [(n, -(-least // n)) for n in SLOTS]
+
+
+def _within(asked: FleetQuestion, offer: Offer, replicas: int, exchange: Rates) -> bool:
+    """True if so many of an offer are within the budget and the replicas allowed."""
+    budget = asked.budget
+    if replicas > asked.replicas:
+        return False
+    if budget is None:
+        return True
+    return offer.price is not None and offer.price * (replicas + asked.spare) <= costs.yen(budget, exchange)
+
+
+def _needed(asked: FleetQuestion, one: Question, grid: Grid, least: int) -> tuple[Cells, Array]:
+    """Cells that serve them, with what a month of their fleet costs; and the replicas of each."""
+    cells, rate = grid.cells, asked.question.arrivals
+    busy: Array = np.ones(len(cells))
+    replicas = np.full(len(cells), least)
+    if rate is not None:
+        prefill, work = arrivals.alone(one, grid)
+        bears = np.nan_to_num(queue.bearable(prefill, work, one.users))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found = np.ceil(rate / bears - 1e-9)
+            replicas = np.maximum(least, np.where(found <= asked.replicas, found, asked.replicas + 1)).astype(np.int64)
+            each = rate / replicas
+            busy = 1 - (1 - each * prefill) * np.exp(-each * work / (1 - each * prefill))
+    price = _monthly(asked, grid, replicas, np.clip(np.nan_to_num(busy, nan=1.0), 0, 1))
+    keep = np.flatnonzero((replicas <= asked.replicas) & _affordable(asked, grid, replicas))
+    return replace(cells, price=price).take(keep), replicas[keep]
+
+
+def _column(grid: Grid, figures: Sequence[float | None]) -> Array:
+    """A figure of the offers, for each cell; infinite where it is not known."""
+    every = np.array([np.inf if f is None else f for f in figures], float)
+    return every[grid.cells.offer] if len(every) else np.zeros(len(grid.cells))
+
+
+def _affordable(asked: FleetQuestion, grid: Grid, replicas: Array) -> Array:
+    budget = asked.budget
+    if budget is None:
+        return np.ones(len(replicas), bool)
+    price = _column(grid, [o.price for o in grid.offers])
+    return price * (replicas + asked.spare) <= costs.yen(budget, rates(dict(asked.question.rates)))
+
+
+def _monthly(asked: FleetQuestion, grid: Grid, replicas: Array, busy: Array) -> Array:
+    """What a month of each cell's fleet costs, for the order. [JPY] An unknown power counts as none; a price that is not
+
+    known as infinite, or as any one where none is known: there is one kind of machine then, and fewer cost less.
+    """
+    known = any(o.price is not None for o in grid.offers)
+    price = _column(grid, [o.price if known else 1e6 for o in grid.offers])
+    devices = _column(grid, [o.power or 0.0 for o in grid.offers])
+    beside = _column(grid, [costs.around(o) for o in grid.offers])
+    tariff = costs.yen(asked.terms.tariff, rates(dict(asked.question.rates)))
+    _, power, _ = costs.monthly(0.0, devices, beside, replicas, asked.spare, busy, asked.terms, tariff)
+    factor = 1 / asked.terms.months + asked.terms.upkeep / 100 / 12
+    return price * (replicas + asked.spare) * factor + power
