@@ -19,6 +19,7 @@ COMMANDS = {
     "inspect": "What a model needs, and why.",
     "compare": "Devices and models side by side, with charts.",
     "plan": "From a machine or a budget and people back to the best endpoint.",
+    "fleet": "Past one machine: how many of which serve many people, and what that costs.",
     "detect": "What this computer offers.",
     "serve": "Start the planned endpoint and check the prediction.",
     "catalog": "Facts and their sources; your own records.",

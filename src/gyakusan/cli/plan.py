@@ -109,12 +109,12 @@ def plan(
     views: Views = Views(),
     output: Output = Output(),
 ) -> int:
-    with _uncollected():
+    with uncollected():
         return _answered(_asked(file, needs, where, limits, wishes), views, output)
 
 
 @contextmanager
-def _uncollected() -> Iterator[None]:
+def uncollected() -> Iterator[None]:
     """Without garbage collection: thousands of records are read and all of them stay, looking for waste costs a tenth."""
     gc.disable()
     try:
@@ -162,11 +162,12 @@ def _asked(file: Path | None, needs: Needs, where: Where, limits: Limits, wishes
 
     given: dict[str, Any] = {**asdict(needs), **asdict(where), **asdict(limits), **asdict(wishes)}
     given["engines"], given["kv"] = given.pop("engine"), given.pop("kv_type")
-    said = {} if file is None else values_of(_text(file), file.name)
+    said = {} if file is None else values_of(text_of(file), file.name)
     return from_values({**said, **{k: v for k, v in given.items() if v is not None}})
 
 
-def _text(file: Path) -> str:
+def text_of(file: Path) -> str:
+    """What a file says. Raises SourceError."""
     try:
         return file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:

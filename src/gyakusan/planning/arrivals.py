@@ -102,9 +102,10 @@ def constants_of(machine: Machine, engine: str) -> Constants | None:
     key = (engine, gpu.name, gpu.memory, gpu.backend)
     if key not in _CONSTANTS:
         chip, name = chip_of(machine), ENGINES.get(engine, engine)
-        _CONSTANTS[key] = chip and constants(
-            Situation(name, api(gpu, chip), chip.family, chip.name, "", link=chip.link)
-        )
+        _CONSTANTS[key] = None
+        if chip is not None:
+            said = Situation(name, api(gpu, chip), chip.family, chip.name, "", link=chip.link)
+            _CONSTANTS[key] = constants(said)
     return _CONSTANTS[key]
 
 

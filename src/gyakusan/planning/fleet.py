@@ -70,7 +70,10 @@ def _chosen(asked: FleetQuestion, found: Fleets, exchange: Rates) -> tuple[Fleet
     from gyakusan.planning.fleet_nodes import spanning
 
     wide = spanning(asked, found, exchange, max((p.sure for p in winners.values()), default=None))
-    return _named(asked.question, winners, wide)
+    plans = _named(asked.question, winners, wide)
+    if "nodes" in asked.said and wide and all(p.nodes == 1 for p in plans):
+        plans = (*plans, replace(wide[0], roles=("across",)))
+    return plans
 
 
 def _named(question: Question, winners: dict[Role, FleetPlan], wide: Sequence[FleetPlan]) -> tuple[FleetPlan, ...]:
