@@ -195,7 +195,8 @@ def _cost(plan: FleetPlan) -> Iterator[Message]:
     facts = {"full": _yen(full.answer_price), "most": f"{full.requests:,.0f}", "least": _yen(full.token_price)}
     if asked.requests > 0.995 * full.requests:
         yield say(
-            "a million answer tokens: {full} JPY, of all tokens {least} JPY, if everyone asks again at once ({most} requests a day)",
+            "a million answer tokens: {full} JPY, of all tokens {least} JPY, "
+            "if everyone asks again at once ({most} requests a day)",
             **facts,
         )
     else:
