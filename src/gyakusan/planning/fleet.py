@@ -54,7 +54,7 @@ def fleet(asked: FleetQuestion, *, columns: Columns | None = None) -> FleetAnswe
         return made
     from gyakusan.planning.fleet_nearest import nearest
 
-    return replace(made, nearest=nearest(asked, known))
+    return replace(made, nearest=nearest(asked, known, found.most))
 
 
 def _chosen(asked: FleetQuestion, found: Fleets, exchange: Rates) -> tuple[FleetPlan, ...]:

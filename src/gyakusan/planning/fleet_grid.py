@@ -40,16 +40,17 @@ ANY = Money(9e12, "JPY")
 class Fleets:
     """grid: cells of all shares, their price a month of the whole fleet [JPY]; share: people that a replica of each cell
 
-    serves at once; replicas: that it needs.
+    serves at once; replicas: that it needs; most: requests that as many replicas as there may be bear [1/s].
     """
 
     grid: Grid
     share: Array
     replicas: Array
+    most: float = 0.0
 
 
-def fleets(asked: FleetQuestion, columns: Columns) -> Fleets:
-    """Every fleet that serves them within the budget."""
+def fleets(asked: FleetQuestion, columns: Columns, *, any_: bool = False) -> Fleets:
+    """Every fleet that serves them within the budget. any_: the first share that has one is enough."""
     question, exchange = free(asked), rates(dict(asked.question.rates))
     offers = offered(asked, exchange)
     places = np.array(tested(question, columns), np.int64)
@@ -57,6 +58,7 @@ def fleets(asked: FleetQuestion, columns: Columns) -> Fleets:
     shares: list[Array] = []
     counts: list[Array] = []
     grid: Grid | None = None
+    most = 0.0
     for share, least in ladder(asked):
         some = [i for i, o in enumerate(offers) if _within(asked, o, least, exchange)]
         if not some or _beyond(asked, share, sum(len(p) for p in parts)):
@@ -64,16 +66,19 @@ def fleets(asked: FleetQuestion, columns: Columns) -> Fleets:
         one = replace(question, users=share, arrivals=None)
         grid = evaluate(one, columns, [offers[i] for i in some], places, reduce=True)
         cells = replace(grid.cells, offer=np.array(some, np.int64)[grid.cells.offer])
-        cells, replicas = _needed(asked, one, replace(grid, cells=cells, offers=offers), least)
+        cells, replicas, bears = _needed(asked, one, replace(grid, cells=cells, offers=offers), least)
+        most = max(most, bears)
         places = _hopeful(question, replace(grid, cells=cells, offers=offers), places)
         parts.append(cells)
         shares.append(np.full(len(cells), share))
         counts.append(replicas)
+        if any_ and len(cells):
+            break
     if grid is None:
         grid = evaluate(question, columns, (), places, reduce=True)
     whole = replace(grid, cells=joined(parts), offers=offers)
     empty = np.zeros(0, np.int64)
-    return Fleets(whole, np.concatenate([empty, *shares]), np.concatenate([empty, *counts]))
+    return Fleets(whole, np.concatenate([empty, *shares]), np.concatenate([empty, *counts]), most)
 
 
 def _beyond(asked: FleetQuestion, share: int, found: int) -> bool:
@@ -115,10 +120,17 @@ def offered(asked: FleetQuestion, exchange: Rates) -> tuple[Offer, ...]:
     if asked.price is not None:
         price: float | None = costs.yen(asked.price, exchange)
         return (replace(one, price=price, owned=False),)
-    name = one.machine.gpus[0].name if one.machine.gpus else ""
-    same = (o for o in market.everything(question) if o.count == one.count and o.machine.gpus[0].name == name)
-    known = next(same, None)
+    known = next((o for o in market.everything(question) if _alike(one, o)), None)
     return (replace(one, price=known.price if known else None, seen=known.seen if known else None, owned=False),)
+
+
+def _alike(one: Offer, other: Offer) -> bool:
+    """True if a machine of the catalogue is the one that was named: as many of the same device, or the same computer."""
+    if one.count != other.count or not one.machine.gpus:
+        return False
+    ours, theirs = one.machine.gpus[0], other.machine.gpus[0]
+    same = ours.name == theirs.name or (ours.kind == "unified" and theirs.name.startswith(one.machine.name))
+    return same and other.price is not None and abs((ours.memory or 0) - (theirs.memory or 0)) < 2**30
 
 
 def tested(question: Question, columns: Columns) -> list[int]:
@@ -151,22 +163,23 @@ def _within(asked: FleetQuestion, offer: Offer, replicas: int, exchange: Rates) 
     return offer.price is not None and offer.price * (replicas + asked.spare) <= costs.yen(budget, exchange)
 
 
-def _needed(asked: FleetQuestion, one: Question, grid: Grid, least: int) -> tuple[Cells, Array]:
-    """Cells that serve them, with what a month of their fleet costs; and the replicas of each."""
+def _needed(asked: FleetQuestion, one: Question, grid: Grid, least: int) -> tuple[Cells, Array, float]:
+    """Cells that serve them, with what a month of their fleet costs; the replicas of each; the most that any bear [1/s]."""
     cells, rate = grid.cells, asked.question.arrivals
     busy: Array = np.ones(len(cells))
-    replicas = np.full(len(cells), least)
+    replicas = np.where(np.isfinite(cells.each), least, asked.replicas + 1)
+    most = 0.0
     if rate is not None:
         prefill, work = arrivals.alone(one, grid)
         bears = np.nan_to_num(queue.bearable(prefill, work, one.users))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            found = np.ceil(rate / bears - 1e-9)
-            replicas = np.maximum(least, np.where(found <= asked.replicas, found, asked.replicas + 1)).astype(np.int64)
-            each = rate / replicas
-            busy = 1 - (1 - each * prefill) * np.exp(-each * work / (1 - each * prefill))
+        found = np.ceil(rate / np.maximum(bears, 1e-12) - 1e-9)
+        replicas = np.maximum(least, np.minimum(found, asked.replicas + 1)).astype(np.int64)
+        prompts = np.clip(rate / replicas * prefill, 0, 0.99)
+        busy = 1 - (1 - prompts) * np.exp(-np.clip(rate / replicas * work / (1 - prompts), 0, 100))
+        most = float(np.max(bears * _most(asked, grid), initial=0.0))
     price = _monthly(asked, grid, replicas, np.clip(np.nan_to_num(busy, nan=1.0), 0, 1))
-    keep = np.flatnonzero((replicas <= asked.replicas) & _affordable(asked, grid, replicas))
-    return replace(cells, price=price).take(keep), replicas[keep]
+    keep = np.flatnonzero(replicas <= _most(asked, grid))
+    return replace(cells, price=price).take(keep), replicas[keep], most
 
 
 def _column(grid: Grid, figures: Sequence[float | None]) -> Array:
@@ -175,12 +188,13 @@ def _column(grid: Grid, figures: Sequence[float | None]) -> Array:
     return every[grid.cells.offer] if len(every) else np.zeros(len(grid.cells))
 
 
-def _affordable(asked: FleetQuestion, grid: Grid, replicas: Array) -> Array:
-    budget = asked.budget
-    if budget is None:
-        return np.ones(len(replicas), bool)
-    price = _column(grid, [o.price for o in grid.offers])
-    return price * (replicas + asked.spare) <= costs.yen(budget, rates(dict(asked.question.rates)))
+def _most(asked: FleetQuestion, grid: Grid) -> Array:
+    """Replicas of each cell that the budget buys beside the spares, at most those that there may be."""
+    if asked.budget is None:
+        return np.full(len(grid.cells), asked.replicas)
+    price = np.maximum(1e-9, _column(grid, [o.price for o in grid.offers]))
+    money = costs.yen(asked.budget, rates(dict(asked.question.rates)))
+    return np.clip(np.floor(money / price * (1 + 1e-12)) - asked.spare, 0, asked.replicas)
 
 
 def _monthly(asked: FleetQuestion, grid: Grid, replicas: Array, busy: Array) -> Array:

@@ -7,26 +7,36 @@ from dataclasses import replace
 
 from gyakusan.message import Message, people, say
 from gyakusan.planning.columns import Columns
+from gyakusan.planning.fleet_grid import fleets, offered
 from gyakusan.planning.fleet_question import MOST, FleetQuestion
+from gyakusan.planning.money import rates
+from gyakusan.planning.offers import Offer
+from gyakusan.planning.pace import chip_of
 from gyakusan.planning.question import Question
 
 
-def nearest(asked: FleetQuestion, columns: Columns) -> tuple[Message, ...]:
-    """One sentence for each limit that would have to be loosened alone. Never empty."""
-
-    def works(changed: FleetQuestion) -> bool:
-        return bool(_quick(changed, columns))
-
-    tries = [m for change, m in _loosened(asked) if works(change)]
-    tries += [m for m in (_fewer(asked, columns),) if m is not None]
+def nearest(asked: FleetQuestion, columns: Columns, most: float) -> tuple[Message, ...]:
+    """One sentence for each limit that would have to be loosened alone. Never empty. most: requests that are borne [1/s]."""
+    offers = offered(asked, rates(dict(asked.question.rates)))
+    if offers and all(chip_of(o.machine) is None for o in offers):
+        return (
+            say(
+                "The speed of {machine} is not known, so that nobody can say how many serve them.",
+                machine=_name(offers),
+            ),
+        )
+    tries = [m for change, m in _loosened(asked) if _works(change, columns)]
+    tries += [m for m in (_fewer(asked, columns, most),) if m is not None]
     return tuple(tries) or (say("No fleet of machines of the catalogue serves this."),)
 
 
-def _quick(asked: FleetQuestion, columns: Columns) -> bool:
-    """True if any fleet serves it, machines that join for one replica not counted."""
-    from gyakusan.planning.fleet_grid import fleets
+def _name(offers: tuple[Offer, ...]) -> str:
+    return offers[0].machine.name
 
-    return len(fleets(asked, columns).grid.cells) > 0
+
+def _works(asked: FleetQuestion, columns: Columns) -> bool:
+    """True if any fleet serves it, machines that join for one replica not counted."""
+    return len(fleets(asked, columns, any_=True).grid.cells) > 0
 
 
 def _loosened(asked: FleetQuestion) -> Iterator[tuple[FleetQuestion, Message]]:
@@ -49,33 +59,22 @@ def _loosened(asked: FleetQuestion) -> Iterator[tuple[FleetQuestion, Message]]:
             yield replace(asked, question=replace(question, **change)), message
 
 
-def _fewer(asked: FleetQuestion, columns: Columns) -> Message | None:
-    """The most requests, or people, that are served, by halves; else the longest context for one."""
+def _fewer(asked: FleetQuestion, columns: Columns, most: float) -> Message | None:
+    """The most requests that are served; people, by quarters; else the longest context for one."""
     question = asked.question
-    for step in range(1, 24):
-        less, message = _less(question, 2**step)
-        if less is None:
-            break
-        if _quick(replace(asked, question=less), columns):
-            return message
-    one = _less(question, 1 << 30)[0] or question
+    if question.arrivals is not None and most > 0:
+        return say("With {n} requests an hour there is an answer.", n=f"{0.99 * most * 3600:,.4g}")
+    users = 0 if question.arrivals is not None else question.users // 4
+    while users:
+        if _works(replace(asked, question=replace(question, users=users)), columns):
+            return say("For {users} there is an answer.", users=people(users))
+        users //= 4
     context = question.usual.context // 2
     while context >= 512:
-        if _quick(replace(asked, question=_shorter(one, context)), columns):
+        if _works(replace(asked, question=_shorter(question, context)), columns):
             return say("For 1 user and {n} tokens there is an answer.", n=f"{context:,}")
         context //= 4
     return None
-
-
-def _less(question: Question, by: int) -> tuple[Question | None, Message]:
-    if question.arrivals is not None:
-        rate = question.arrivals / by
-        message = say("With {n} requests an hour there is an answer.", n=f"{rate * 3600:,.4g}")
-        return (replace(question, arrivals=rate) if rate > 1e-6 else None), message
-    users = question.users // by
-    return (replace(question, users=users) if users else None), say(
-        "For {users} there is an answer.", users=people(max(1, users))
-    )
 
 
 def _shorter(question: Question, context: int) -> Question:

@@ -169,9 +169,9 @@ def _queue(plan: FleetPlan) -> Iterator[Message]:
     if met is None:
         return
     yield say(
-        "a replica answers {running} at once on average, and {slots} slots are enough for 99 % of the time; "
+        "a replica answers {running} at once on average, room for {slots} is enough for 99 % of the time; "
         "first token {first} s, each further {token} ms; all replicas bear {most} requests an hour",
-        running=f"{float(met.running):.1f}",
+        running=f"{float(met.running):.1f}" if met.running >= 1 else f"{float(met.running):.1g}",
         slots=int(met.slots),
         first=f"{float(met.first):.2g}",
         token=f"{1000 * float(met.token):.3g}",
