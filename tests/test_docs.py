@@ -74,8 +74,18 @@ def test_help_is_in_the_language_of_the_page() -> None:
 def test_words_of_a_command() -> None:
     assert docs.words('gyakusan plan --device "RTX 4090" | head -5') == (["plan", "--device", "RTX 4090"], 5)
     assert docs.words("gyakusan detect") == (["detect"], None)
+    assert docs.words("gyakusan detect | tail -2") == (["detect"], -2)
+    with pytest.raises(ValueError, match="neither head nor tail"):
+        docs.words("gyakusan detect | wc -l")
     with pytest.raises(ValueError, match="no gyakusan command"):
         docs.words("rm -rf /")
+
+
+def test_the_first_or_the_last_lines_are_kept() -> None:
+    command = 'gyakusan inspect gpt-oss-20b --device "RTX 4090"'
+    whole = docs.output(command, "en", "").splitlines()[2:-1]
+    assert docs.output(f"{command} | head -4", "en", "").splitlines()[2:-1] == whole[:4]
+    assert docs.output(f"{command} | tail -3", "en", "").splitlines()[2:-1] == whole[-3:]
 
 
 def test_shortened_lists() -> None:
@@ -197,6 +207,33 @@ def test_the_index_leads_to_every_page(language: str) -> None:
     folder = ROOT / "docs" / language
     linked = set(LINK.findall((folder / "index.md").read_text()))
     assert {p.name for p in folder.glob("*.md")} - {"index.md"} <= linked
+    assert "guide/index.md" in linked
+    guide = {target.partition("#")[0] for target in LINK.findall((folder / "guide" / "index.md").read_text())}
+    assert {p.name for p in (folder / "guide").glob("*.md")} - {"index.md"} <= guide
+
+
+QUESTIONS = (
+    "--budget 1000000JPY --users 5 --context 32k --language ja",
+    '--device "RTX 5090" --users 2 --context 64k',
+    '--device "DGX Spark" --prefer quality',
+    '--device "Mac Studio M4 Max 128GB" --os macos --users 10',
+)
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_the_plan_page_works_through_four_questions(language: str) -> None:
+    page = (ROOT / "docs" / language / "plan.md").read_text()
+    assert [q for q in QUESTIONS if f"<!-- generated: output gyakusan plan {q} -->" not in page] == []
+
+
+def test_both_guides_have_the_same_pages_and_generated_parts() -> None:
+    def parts(path: Path) -> list[str]:
+        return [re.sub(r" \| head -\d+", "", m["what"]) for m in docs.PART.finditer(path.read_text())]
+
+    english, japanese = ((ROOT / "docs" / language / "guide") for language in ("en", "ja"))
+    names = [p.name for p in sorted(english.glob("*.md"))]
+    assert names == [p.name for p in sorted(japanese.glob("*.md"))]
+    assert [n for n in names if parts(english / n) != parts(japanese / n)] == []
 
 
 @pytest.mark.parametrize("name", ["README.md", "README.ja.md"])

@@ -9,7 +9,8 @@ A generated part stands between two lines of its own; what is between them is re
     <!-- end -->
 
 Kinds: output COMMAND, help COMMAND, json COMMAND (lists shortened), printed (runs the Python block above it), tree,
-tree packages, layers, errors, commands, decisions, accuracy [SECTION ...], accuracy line, devices, computers, models.
+tree packages, layers, errors, commands, decisions, accuracy [SECTION ...], accuracy line, devices, computers, models,
+guide TABLE. A COMMAND may end in "| head -N" or "| tail -N".
 Pages under docs/ja/ and *.ja.md are written in Japanese; headings and sentences of this tool are in docs/ja/texts.json.
 Only commands that say the same on every computer may be embedded: always with --device, never detect or serve.
 """
@@ -89,19 +90,25 @@ def _environment(**values: str) -> Iterator[None]:
 
 
 def words(command: str) -> tuple[list[str], int | None]:
-    """'gyakusan plan --device "RTX 4090" | head -5' -> (['plan', '--device', 'RTX 4090'], 5)."""
-    line, _, tail = command.partition(" | head -")
+    """'gyakusan plan --device "RTX 4090" | head -5' -> (['plan', '--device', 'RTX 4090'], 5); "| tail -5" -> -5."""
+    line, _, end = command.partition(" | ")
     name, *arguments = shlex.split(line)
     if name != "gyakusan":
         raise ValueError(f"{command!r} is no gyakusan command")
-    return arguments, int(tail) if tail else None
+    if not end:
+        return arguments, None
+    which, _, count = end.partition(" -")
+    if which not in ("head", "tail") or not count.isdigit():
+        raise ValueError(f"{command!r} ends in neither head nor tail with a number")
+    return arguments, int(count) if which == "head" else -int(count)
 
 
 def output(command: str, language: str, _before: str) -> str:
     """A command and what it prints."""
     arguments, most = words(command)
-    lines = run(arguments, language).splitlines()[:most]
-    return fenced("console", "\n".join([f"$ {command}", *lines]).rstrip())
+    lines = run(arguments, language).splitlines()
+    kept = lines[most:] if most is not None and most < 0 else lines[:most]
+    return fenced("console", "\n".join([f"$ {command}", *kept]).rstrip())
 
 
 def help_of(command: str, language: str, _before: str) -> str:
@@ -262,6 +269,13 @@ def accuracy(rest: str, language: str, _before: str) -> str:
     return docs_accuracy.parts(rest, language, translated, table)  # type: ignore[arg-type]
 
 
+def guide(rest: str, language: str, _before: str) -> str:
+    """A table of the guide: hardware, models, or fits with the names of devices."""
+    from tools import docs_guide
+
+    return docs_guide.part(rest, language, docs_guide.Tools(translated, table))
+
+
 def percent(share: float | None) -> str:
     """0.0025 -> "0.25 %", as every table of errors writes it."""
     from gyakusan.show.accuracy import percent as written_as
@@ -304,6 +318,7 @@ KINDS: dict[str, Callable[[str, str, str], str]] = {
     "computers": computers,
     "models": models,
     "accuracy": accuracy,
+    "guide": guide,
 }
 """Kind -> what writes it, from the rest of the marker, the language, and the page's text above it."""
 

@@ -97,6 +97,14 @@ def test_the_largest_context_fits_and_one_page_more_does_not(run: Any) -> None:
     assert run("inspect", "qwen2.5-14b", "--memory", "16GiB", "--context", str(most + 256))[0] == 1
 
 
+def test_everything_within_a_budget_names_its_machine_and_price(run: Any) -> None:
+    code, out, _ = run("plan", "--budget", "500000JPY", "--users", "2", "--families", "gemma3", "--all")
+    listed = out.split("Nothing is better in everything than these:")[1].splitlines()
+    assert code == 0
+    assert listed[1].split() == ["model", "quant", "machine", "tokens/s", "quality", "JPY"]
+    assert 0 < int(listed[2].split()[-1].replace(",", "")) <= 500_000
+
+
 def test_plan_offers_only_what_fits(run: Any) -> None:
     got = answer(run, "plan", "--device", "RTX 4090", "--users", "2", "--context", "8k", "--all")
     fitting = {p["model"] for p in got["frontier"]} | {p["model"] for p in got["plans"]}

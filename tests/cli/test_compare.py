@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -45,3 +46,17 @@ def test_what_does_not_fit_is_said(capsys: pytest.CaptureFixture[str]) -> None:
 def test_nothing_to_compare(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments) == 2
     assert capsys.readouterr().err.startswith("gyakusan: No ")
+
+
+def test_a_narrow_window_cuts_no_figure(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["compare", "RTX 5090", "RTX 5090 Laptop", "--model", "llama3.1-8b"]) == 0
+    out = capsys.readouterr().out
+    assert "…" not in out
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_slow_answers_have_two_digits(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", "DGX Spark", "--model", "llama3.3-70b"]) == 0
+    line = next(x for x in capsys.readouterr().out.splitlines() if x.startswith("NVIDIA DGX Spark"))
+    assert re.search(r" \d\.\d █", line)

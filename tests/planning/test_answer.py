@@ -182,3 +182,23 @@ def test_every_model_is_a_plan_or_has_a_reason_or_is_beaten() -> None:
     assert "llama3.1-405b" in left
     assert "short by" in str(next(e.reason for e in found.excluded if e.name == "llama3.1-405b"))
     assert "trained for 8,192 tokens, 16,384 asked" in {str(e.reason) for e in found.excluded}
+
+
+def test_the_best_answers_may_take_a_while_but_not_for_ever() -> None:
+    """The best is at least as good as everything comfortable, and reaches a quarter of the pace of the task."""
+    for device in DEVICES:
+        found = ask(device=device, users="2", context="16k")
+        best_plan = next(p for p in found.plans if "best" in p.roles)
+        assert all(
+            best_plan.score.value - best_plan.score.error >= p.score.value - p.score.error - 0.5 for p in found.plans
+        )
+        mine = found.grid.models == found.grid.columns.places[best_plan.name]
+        assert np.nan_to_num(found.grid.cells.useful[mine]).max() >= found.question.usual.pace / 4
+
+
+def test_the_nearest_question_is_near() -> None:
+    found = answer(from_values({"memory": "8GiB", "context": "10000000"}))
+    text = " ".join(str(m) for m in found.nearest)
+    longest = int(text.split("With ")[1].split(" tokens")[0].replace(",", ""))
+    assert answer(from_values({"memory": "8GiB", "context": str(longest)})).plans
+    assert not answer(from_values({"memory": "8GiB", "context": str(longest * 21 // 20)})).plans

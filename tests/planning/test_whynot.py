@@ -52,7 +52,7 @@ def test_a_card_beyond_the_budget_says_by_how_much() -> None:
 
 
 def test_what_is_beaten_says_by_what(found: Answer) -> None:
-    assert "fits: quality" in said(found, "llama3.1-8b")
+    assert "fits: quality" in said(found, "gemma3-4b")
 
 
 def test_a_name_that_nobody_knows(found: Answer) -> None:
@@ -86,3 +86,39 @@ def test_the_reach_of_a_plan_fits_and_one_page_more_does_not() -> None:
             whole = price(plan.name, plan.base, plan.engine, plan.offer.machine, load, "F16")
             assert whole is not None
             assert whole[0].fits is fits
+
+
+def test_what_fits_only_coarsely_is_not_beaten_by_what_is_coarser_still(found: Answer) -> None:
+    """Models of a good file are compared with good files: a Q2_K of a larger one says nothing against them."""
+    grid = found.grid
+    for name in ("qwen3-8b", "qwen3.5-9b", "gemma3-12b"):
+        text = said(found, name)
+        assert "Q2_K is as good" not in text
+        assert "Q3_K_M is as good" not in text
+    coarse = next(
+        grid.columns.models[i].name
+        for i in dict.fromkeys(grid.models.tolist())
+        if grid.cells.tier[grid.models == i].min() == 1
+    )
+    assert "four bits" in said(found, coarse) or "is as good" in said(found, coarse)
+
+
+def test_a_slow_thinker_says_what_is_left_of_its_speed() -> None:
+    """gemma-4-31b thinks, and a dense model of its size is slower than one reads then."""
+    large = answer(from_values({"device": "RTX 5090", "users": 2, "context": "64k"}))
+    assert "without what it spends on reasoning" in said(large, "gemma-4-31b")
+
+
+def test_with_a_budget_reasons_are_about_that_very_machine_and_model() -> None:
+    bought = answer(from_values({"budget": "1000000JPY", "users": 5, "context": "32k", "language": "ja"}))
+    assert "On NVIDIA DGX Spark 128GB the best is" in said(bought, "DGX Spark")
+    assert "RTX 5090 D" not in said(bought, "RTX 5090")
+    for name in ("gpt-oss-120b", "llama3.3-70b"):
+        assert " fits on " in said(bought, name)
+        assert "is as good, as fast and as cheap" in said(bought, name)
+
+
+def test_what_is_sold_in_one_country_only_is_not_proposed() -> None:
+    bought = answer(from_values({"budget": "5000000JPY"}))
+    assert "one country only (CN)" in said(bought, "RTX 5090 D")
+    assert not any("5090 D" in o.machine.name for o in bought.grid.offers)

@@ -50,6 +50,7 @@ class Chip:
         return next((vendor for start, vendor in starts if self.family.startswith(start)), "nvidia")
 
 
+@cache
 def find(text: str, memory: float | None = None) -> Chip | None:
     """The chip that `text` means, None if nobody knows it. memory: chooses among sizes [B].
 

@@ -29,7 +29,8 @@ class DeviceRecord:
     memory_type: e.g. "GDDR7"; rule: how much of a memory that is not only the GPU's is usable; bandwidth_gb_s [10^9 B/s];
     chip: its row in chips.csv, where the rates stand ("" = not known); power_w [W]; pcie: generation and lanes;
     nvlink_gb_s: both directions together [10^9 B/s]; channels, cores: of a processor (cores of the GPU for Apple);
-    assumed: fields whose figures were recalled, not looked up; released, checked: ISO 8601.
+    assumed: fields whose figures were recalled, not looked up; released, checked: ISO 8601; sold_in: the only country
+    where it is sold (ISO 3166), "" = everywhere.
     """
 
     name: str
@@ -53,6 +54,7 @@ class DeviceRecord:
     channels: int = 0
     cores: int = 0
     assumed: tuple[str, ...] = ()
+    sold_in: str = ""
     prices: tuple[Price, ...] = ()
 
     @property

@@ -13,17 +13,17 @@ from gyakusan.planning.columns import FAMILY, Columns
 from gyakusan.planning.offers import Offer
 
 Array = Any
-PLACES = 6
+PLACES = 7
 """So many columns of Cells are places, not figures."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """Feasible cells as columns. offer, engine, row, kv, mode, context: places; total, usable [B]; each, first: speed for
+    """Feasible cells as columns. offer, engine, row, kv, mode, context: places; tier: see modes.TIERS; total, usable [B];
 
-    each user [tokens/s] and first token [s], each with its careful end; useful: careful speed without what is spent on
-    reasoning [tokens/s]; quality, error: after the quantisation [points]; sure: quality less one error [points];
-    price [JPY], inf = not known, 0 = owned; grow: further users for whom there is memory.
+    each, first: speed for each user [tokens/s] and first token [s], each with its careful end; useful: careful speed
+    without what is spent on reasoning [tokens/s]; quality, error: after the quantisation [points]; sure: quality less one
+    error [points]; price [JPY], inf = not known, 0 = owned; grow: further users for whom there is memory.
     """
 
     offer: Array
@@ -32,6 +32,7 @@ class Cells:
     kv: Array
     mode: Array
     context: Array
+    tier: Array
     total: Array
     usable: Array
     each: Array

@@ -33,13 +33,14 @@ def _enters(steps: list[tuple[float, float]], quality: float, speed: float) -> b
     return True
 
 
-def by_case(offer: Array, context: Array, quality: Array, speed: Array) -> Array:
-    """Places of what nothing of the same machine and context dominates; the price of one machine is one price."""
+def by_case(offer: Array, context: Array, tier: Array, quality: Array, speed: Array) -> Array:
+    """Places of what nothing of the same machine, context and tier dominates; the price of one machine is one price."""
     if not len(offer):
         return np.zeros(0, np.int64)
     speed = np.nan_to_num(speed, nan=0.0)
-    order = np.lexsort((np.arange(len(offer)), -speed, -quality, context, offer))
-    first = np.flatnonzero(np.diff(offer[order], prepend=-1) | np.diff(context[order], prepend=-1))
+    order = np.lexsort((np.arange(len(offer)), -speed, -quality, tier, context, offer))
+    changes = [np.diff(x[order], prepend=-1) != 0 for x in (offer, context, tier)]
+    first = np.flatnonzero(np.logical_or.reduce(changes))
     kept = [_descending(order[a:b], speed) for a, b in zip(first, [*first[1:], len(order)], strict=True)]
     return np.sort(np.concatenate(kept))
 

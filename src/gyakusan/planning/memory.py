@@ -8,14 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-
-from gyakusan.core.broadcast import ceil_div, where
+from gyakusan.core.broadcast import ceil_div, is_array
 from gyakusan.core.ledger import Account
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Device, Machine
 from gyakusan.core.model import Model
-from gyakusan.engines.base import Rules, engine
+from gyakusan.engines.base import engine
 from gyakusan.errors import BadSetting
 from gyakusan.planning.columns import Known, Table
 from gyakusan.planning.measure import PLACES
@@ -41,12 +39,35 @@ def rest(name: str, known: Known, machine: Machine, load: Load, kv: str, ranks: 
 
     kv: type of the cache in llama.cpp's words (F16, Q8_0); ranks: devices that share each layer, 0 = as many as can.
     """
-    rules = engine(name)
+    count, model = max(1, len(machine.gpus)), known.model
+    settings = asked(name, known, machine, load, kv, ranks)
+    if settings is None:
+        return None
+    try:
+        if name == "llama.cpp" and machine.gpus:
+            held = buffers(model, settings)
+            return Rest(held.kept, fixed(model, settings, held, machine.gpus[0]), 1, count)
+        if name == "vLLM":
+            return served(model, load, settings, aside(machine))
+        account = engine(name).ledger(model, load, _alone(name, machine), settings).accounts[0]
+    except BadSetting:
+        return None
+    kept = account.of("kv_cache") + account.of("recurrent_state")
+    return Rest(kept, _fixed(account), 1, count if name in ("llama.cpp", "Ollama") else 1)
+
+
+def asked(name: str, known: Known, machine: Machine, load: Load, kv: str, ranks: int = 0) -> Any:
+    """The engine's settings for one device of a machine, None if it refuses. The same for every model under llama.cpp,
+
+    and under vLLM where `ranks` is given.
+    """
     changes = cache_setting(name, kv)
     if changes is None:
         return None
+    if name == "vLLM":
+        changes = {"quantization": "none", **changes, **({"tensor_parallel": ranks} if ranks else {})}
     try:
-        return _ask(name, rules, known, machine, load, {**changes, "tensor_parallel": ranks} if ranks else changes)
+        return engine(name).settings(known.model, load, machine if name == "vLLM" else _alone(name, machine), **changes)
     except BadSetting:
         return None
 
@@ -65,22 +86,6 @@ def cache_setting(name: str, kv: str) -> dict[str, Any] | None:
             return None if small else {}
 
 
-def _ask(name: str, rules: Rules, known: Known, machine: Machine, load: Load, changes: dict[str, Any]) -> Rest:
-    model, count = known.model, max(1, len(machine.gpus))
-    if name == "vLLM":
-        changes = {"quantization": "none", **changes}
-    alone = _alone(name, machine)
-    if name == "llama.cpp" and alone.gpus:
-        return _quick(model, rules.settings(model, load, alone, **changes), alone.gpus[0], count)
-    if name == "vLLM":
-        return _served(model, load, rules.settings(model, load, machine, **changes), alone)
-    settings = rules.settings(model, load, alone, **changes)
-    account = rules.ledger(model, load, alone, settings).accounts[0]
-    ranks = getattr(settings, "tensor_parallel", 1)
-    kept = account.of("kv_cache") + account.of("recurrent_state")
-    return Rest(kept, _fixed(account), ranks, count if name in ("llama.cpp", "Ollama") else 1)
-
-
 def _alone(name: str, machine: Machine) -> Machine:
     """One device of the machine; for llama.cpp without its capacity, on which nothing depends here."""
     if name == "vLLM" or not machine.gpus:
@@ -93,24 +98,39 @@ def _fixed(account: Account) -> Array:
     return account.of("scratch") + account.of("overhead")
 
 
-def _quick(model: Model, settings: Any, gpu: Device, count: int) -> Rest:
-    """llama.cpp on one device: the same functions as its ledger calls, without the sentences."""
-    from gyakusan.engines.llamacpp import checkpoints, lines
+@dataclass(frozen=True, slots=True)
+class Buffers:
+    """What llama.cpp allocates on one device whatever its kind: kept by conversations; gpu, host: compute buffers. [B]"""
+
+    kept: Array
+    gpu: Array
+    host: Array
+
+
+def buffers(model: Model, settings: Any) -> Buffers:
+    """By the same functions as llama.cpp's ledger calls, without the sentences."""
     from gyakusan.engines.llamacpp.cache import groups
-    from gyakusan.engines.llamacpp.overhead import driver, process
     from gyakusan.engines.llamacpp.scratch import scratch
 
-    kept, made = sum(g.bytes for g in groups(model, settings)), scratch(model, settings)
-    fixed = made.gpu + driver(settings.driver).bytes
-    if gpu.kind == "unified":
-        beside = (
-            lines.pinned(made.host),
-            lines.logits(model, settings),
-            process(),
-            *checkpoints.lines(model, settings),
-        )
-        fixed = fixed + sum(line.bytes for line in beside)
-    return Rest(kept, fixed, 1, count)
+    made = scratch(model, settings)
+    return Buffers(sum(g.bytes for g in groups(model, settings)), made.gpu, made.host)
+
+
+def fixed(model: Model, settings: Any, held: Buffers, gpu: Device) -> Array:
+    """Scratch and overhead of llama.cpp on a device: with everything of the host where RAM is the same. [B]"""
+    from gyakusan.engines.llamacpp import checkpoints, lines
+    from gyakusan.engines.llamacpp.overhead import driver, process
+
+    here = held.gpu + driver(settings.driver).bytes
+    if gpu.kind != "unified":
+        return here
+    beside = (
+        lines.pinned(held.host),
+        lines.logits(model, settings),
+        process(),
+        *checkpoints.lines(model, settings),
+    )
+    return here + sum(line.bytes for line in beside)
 
 
 def ranks(model: Model, count: int) -> int:
@@ -127,16 +147,15 @@ def ranks(model: Model, count: int) -> int:
     return 1
 
 
-def _served(model: Model, load: Load, settings: Any, machine: Machine) -> Rest:
-    """vLLM on one rank: the same functions as its ledger calls, without the pool and the sentences."""
+def served(model: Model, load: Load, settings: Any, aside: int) -> Rest:
+    """vLLM on one rank: the same functions as its ledger calls, without the pool and the sentences. aside: see there [B]."""
     from gyakusan.engines.vllm import profile
     from gyakusan.engines.vllm.blocks import reservation
     from gyakusan.engines.vllm.settings import check
 
     found = reservation(model, check(settings), stage=0)
-    blocks = sum(g.blocks(settings) for g in found.groups)
-    fixed = profile.activation(model, settings).best + profile.graphs(settings).best + aside(machine)
-    return Rest(load.users * blocks * found.block, fixed, settings.tensor_parallel)
+    fixed = profile.activation(model, settings).best + profile.graphs(settings).best + aside
+    return Rest(load.users * found.blocks * found.block, fixed, settings.tensor_parallel)
 
 
 def aside(machine: Machine) -> int:
@@ -150,9 +169,9 @@ def aside(machine: Machine) -> int:
 
 
 def weights(table: Table, rows: Array, ranks: Array, machine: Machine) -> Array:
-    """Weights of some rows on one device. [B] ranks: devices that share each layer, 1 or (rows, cases)."""
+    """Weights of some rows on one device. [B] ranks: devices that share each layer, 1 or (..., rows)."""
     if table.family == "vllm":
-        return table.shares[rows if np.ndim(ranks) == 0 else rows[:, None], ranks - 1]
+        return table.shares[rows, ranks - 1]
     return table.shares[rows, _place(machine) if table.family == "gguf" else 0]
 
 
@@ -169,8 +188,10 @@ def total(held: Array, kept: Array, fixed: Array, blocks: Array, split: Array) -
     Exact for one device and for vLLM's ranks. Where llama.cpp deals out blocks the fullest card has the rounded-up share
     of them; the answer is checked with the ledger.
     """
+    if not is_array(split) and split == 1:
+        return held + kept + fixed
     share = ceil_div(blocks + 1, split) / (blocks + 1)
-    return where(split == 1, held + kept, (held + kept) * share) + fixed
+    return (held + kept) * share + fixed
 
 
 def usable(name: str, machine: Machine) -> float:

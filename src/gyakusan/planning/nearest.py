@@ -12,6 +12,8 @@ from gyakusan.planning.arrivals import at_once
 from gyakusan.planning.columns import Columns
 from gyakusan.planning.question import Question
 
+STEP = 256
+"""Contexts are tried in steps of this. [tokens]"""
 Try = Callable[[Question], bool]
 
 
@@ -70,13 +72,23 @@ def _budget(found: answers.Answer, columns: Columns) -> Message | None:
 
 
 def _context(asked: Question, works: Try) -> Message | None:
-    """The longest context that works, by halves."""
-    context = asked.usual.context // 2
-    while context >= 512:
-        if works(_shorter(asked, context)):
-            return say("With {n} tokens of context for each user there is an answer.", n=f"{context:,}")
-        context //= 2
-    return None
+    """The longest context that works, to about 3 %."""
+    found = _most(asked.usual.context, 512, STEP, lambda n: works(_shorter(asked, n)))
+    return say("With {n} tokens of context for each user there is an answer.", n=f"{found:,}") if found else None
+
+
+def _most(asked: int, least: int, step: int, works: Callable[[int], bool]) -> int:
+    """The largest number below `asked` that works, a multiple of `step`; 0 if none does: by halves, then between two."""
+    low = asked // 2 // step * step
+    while low >= least and not works(low):
+        low = low // 2 // step * step
+    if low < least:
+        return 0
+    high = min(asked, 2 * low + step)
+    while high - low > max(step, low // 32):
+        middle = (low + high) // 2 // step * step
+        low, high = (middle, high) if works(middle) else (low, middle)
+    return low
 
 
 def _shorter(asked: Question, context: int) -> Question:
@@ -88,21 +100,18 @@ def _shorter(asked: Question, context: int) -> Question:
 
 
 def _users(asked: Question, works: Try) -> Message | None:
-    users = asked.users // 2
-    while users >= 1:
-        if works(replace(asked, users=users)):
-            return say("For {users} there is an answer.", users=people(users))
-        users //= 2
-    return None
+    found = _most(asked.users, 1, 1, lambda n: works(replace(asked, users=n)))
+    return say("For {users} there is an answer.", users=people(found)) if found else None
 
 
 def _arrivals(asked: Question, works: Try) -> Message | None:
-    rate = (asked.arrivals or 0.0) / 2
-    for _ in range(12):
-        if works(replace(asked, arrivals=rate, users=at_once(rate, asked.usual))):
-            return say("With {n} requests an hour there is an answer.", n=f"{rate * 3600:,.4g}")
-        rate /= 2
-    return None
+    """The most requests an hour."""
+
+    def at(hourly: int) -> bool:
+        return works(replace(asked, arrivals=hourly / 3600, users=at_once(hourly / 3600, asked.usual)))
+
+    found = _most(round((asked.arrivals or 0.0) * 3600), 1, 1, at)
+    return say("With {n} requests an hour there is an answer.", n=f"{found:,}") if found else None
 
 
 def _floors(asked: Question, works: Try) -> Iterator[Message]:
@@ -125,9 +134,5 @@ def _both(asked: Question, works: Try) -> Message | None:
     free = replace(
         asked, users=1, arrivals=None, speed=0.0, first=None, quality=None, engines=(), licenses=(), families=()
     )
-    context = asked.usual.context
-    while context >= 512:
-        if works(_shorter(free, context)):
-            return say("For 1 user, {n} tokens and without floors there is an answer.", n=f"{context:,}")
-        context //= 2
-    return None
+    found = _most(asked.usual.context + STEP, 512, STEP, lambda n: works(_shorter(free, n)))
+    return say("For 1 user, {n} tokens and without floors there is an answer.", n=f"{found:,}") if found else None

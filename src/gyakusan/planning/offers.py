@@ -91,7 +91,7 @@ def enterprise(name: str) -> bool:
 def _all(question: Question, exchange: Rates) -> Iterator[Offer]:
     around = exchange.convert(question.computer.amount, question.computer.currency, "JPY") or 0.0
     for device, prices, alone in catalogue():
-        seen = _price(prices, question.used, exchange)
+        seen = _price(prices, question, exchange)
         one = exchange.convert(seen.amount, seen.currency, "JPY") if seen else None
         for count in COUNTS[: 1 if device.kind == "unified" else question.count]:
             whole = None if one is None else one * count + (0.0 if alone else around * _slots(count))
@@ -137,14 +137,29 @@ def _device(record: DeviceRecord, size: int) -> Device:
     return record.device(size, title=title)
 
 
-def _price(prices: tuple[Price, ...], used: bool, exchange: Rates) -> Price | None:
-    """The newest price; among second-hand and new ones of the same year the cheaper one."""
-    usable = [p for p in prices if (used or not p.used) and p.date >= OLD and exchange.convert(1, p.currency, "JPY")]
+def _price(prices: tuple[Price, ...], question: Question, exchange: Rates) -> Price | None:
+    """The cheapest of the newest year: in the budget's currency if there is one, for goods cross borders at a cost."""
+    usable = [
+        p for p in prices if (question.used or not p.used) and p.date >= OLD and exchange.convert(1, p.currency, "JPY")
+    ]
     if not usable:
         return None
     year = max(p.date[:4] for p in usable)
     recent = [p for p in usable if p.date[:4] == year]
-    return min(recent, key=lambda p: exchange.convert(p.amount, p.currency, "JPY") or 0.0)
+    own = question.budget.currency if question.budget else ""
+    near = [p for p in recent if p.currency == own] or recent
+    return min(near, key=lambda p: exchange.convert(p.amount, p.currency, "JPY") or 0.0)
+
+
+def _region(name: str) -> str:
+    """The only country where a device is sold, "" = everywhere."""
+    return _regions().get(name, "")
+
+
+@cache
+def _regions() -> dict[str, str]:
+    """Devices that are sold in one country only. Read once: every record is looked at."""
+    return {r.name: r.sold_in for r in device_records() if r.sold_in}
 
 
 def _power(machine: Machine) -> float | None:
@@ -171,6 +186,8 @@ def _refused(question: Question, offer: Offer, budget: float | None) -> Message 
             power=_watts(offer),
             most=f"{question.power:,.0f}",
         )
+    if region := _region(device.name):
+        return say("{name} is sold in one country only ({region}).", name=device.name, region=region)
     if question.budget is None:
         return None
     if offer.price is None:

@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from gyakusan.catalog.quality import law
 from gyakusan.planning.cells import Cells, Grid
+from gyakusan.planning.modes import TIERS
 from gyakusan.planning.question import Prefer, Question
 
 Array = Any
@@ -33,6 +33,8 @@ WEIGHTS: Mapping[Prefer, tuple[float, float, float]] = {
 """Worth of 10 points, of twice the speed, of half the price."""
 RAM = 40e9
 """Bandwidth of a plain computer's memory as a model gets it: assumed, two channels of DDR5. [B/s]"""
+SLOW = 0.25
+"""Of the pace of a task that one bears, and so much longer a wait, for the best answers."""
 ENOUGH = 4.0
 """Speed beyond so many times what one reads is worth nothing more."""
 
@@ -41,26 +43,22 @@ ENOUGH = 4.0
 class Ranked:
     """What the roles choose from. keep: places of cells that may be proposed; worth: of each cell, by the preference;
 
-    easy: reaches the pace of the task; model: place of each cell's model.
+    easy: reaches the pace of the task; bearable: reaches SLOW of it; model: place of each cell's model.
     """
 
     cells: Cells
     keep: Array
     worth: Array
     easy: Array
+    bearable: Array
     model: Array
 
 
 def ranked(question: Question, grid: Grid) -> Ranked:
     """The cells with their worth."""
-    cells, columns = grid.cells, grid.columns
-    model = grid.models
+    cells, model = grid.cells, grid.models
     usual = question.usual
-    guesses = [[m.basis == "assumed" or bool(m.kind) for m in k.modes] for k in columns.models]
-    unknown = np.array([guesses[i][j] for i, j in zip(model.tolist(), cells.mode.tolist(), strict=True)], bool)
-    good = ~unknown & (grid.of_rows("bits") >= law().trusted)
-    fine = good & (grid.of_rows("coarse") == 0)
-    keep = np.flatnonzero(fine if fine.any() else good) if good.any() else np.arange(len(cells))
+    keep = np.flatnonzero(cells.tier == np.min(cells.tier, initial=TIERS))
     speed: Array = np.where(np.isnan(cells.useful), _guessed(grid), cells.useful)
     with np.errstate(divide="ignore"):
         pace = np.log2(np.clip(speed / usual.pace, 2.0**-6, ENOUGH))
@@ -69,7 +67,8 @@ def ranked(question: Question, grid: Grid) -> Ranked:
     a, b, c = WEIGHTS[question.prefer]
     worth = a * cells.sure / 10 + b * (pace - late) - c * price
     easy = (speed >= usual.pace) & (late <= 0)
-    return Ranked(cells, keep, worth, easy, model)
+    bearable = (speed >= usual.pace * SLOW) & (late <= -np.log2(SLOW))
+    return Ranked(cells, keep, worth, easy, bearable, model)
 
 
 def _guessed(grid: Grid) -> Array:
@@ -106,18 +105,15 @@ def order(role: Role, r: Ranked, question: Question) -> Iterator[int]:
 
 
 def _pool(role: Role, r: Ranked, keep: Array) -> Array:
-    """Cells that a role may choose: comfortable ones if there are any, good ones, and with room."""
+    """Cells that a role may choose: good ones among what one bears; the fastest and the cheapest are comfortable."""
     cells = r.cells
-    easy = keep[r.easy[keep]]
-    pool = easy if len(easy) else keep
-    top = float(np.max(cells.sure[pool]))
+    easy, slow = keep[r.easy[keep]], keep[r.bearable[keep]]
+    borne = slow if len(slow) else keep
+    pool = easy if len(easy) and role in ("fastest", "cheapest") else borne
+    top = float(np.max(cells.sure[easy if len(easy) else borne]))
     if role == "best":
-        pool = keep[cells.sure[keep] >= float(np.max(cells.sure[pool])) - EQUAL]
-        pool = pool[r.easy[pool]] if r.easy[pool].any() else pool
-    if role in ("fastest", "room", "balanced"):
-        pool = pool[cells.sure[pool] >= top - NEAR]
-    if role in ("cheapest", "other"):
-        pool = pool[cells.sure[pool] >= top - FAR]
+        return pool[cells.sure[pool] >= float(np.max(cells.sure[pool])) - EQUAL]
+    pool = pool[cells.sure[pool] >= top - (FAR if role in ("cheapest", "other") else NEAR)]
     if role == "room":
         wide = pool[cells.grow[pool] >= np.maximum(1, np.median(cells.grow[pool]))]
         pool = wide if len(wide) else pool

@@ -30,20 +30,11 @@ SHAPES = ("count", "used", "layers", "mixed", "recurrent", "width", "matrices", 
 
 
 @dataclass(frozen=True, slots=True)
-class Cases:
-    """What a block is evaluated for, one entry each. count: of devices; context: which of the contexts."""
-
-    count: Array
-    context: Array
-
-    def __len__(self) -> int:
-        return len(self.count)
-
-
-@dataclass(frozen=True, slots=True)
 class Speeds:
-    """each: answer tokens a second of one user, all active [tokens/s]; first: until the first token [s]; both as
-    (rows, cases), and at the careful end of the 80 % interval."""
+    """each: answer tokens a second of one user, all active [tokens/s]; first: until the first token [s]; both also at the
+
+    careful end of the 80 % interval. Shapes broadcast to (counts, contexts, rows).
+    """
 
     each: Array
     each_low: Array
@@ -72,28 +63,29 @@ class Figures:
         return np.maximum(0, self.contexts - self.prompt - self.answer) / 2
 
     def cache(self, value_bytes: float) -> Array:
-        """Keys and values of one conversation while it is answered, (models, contexts). [B]"""
+        """Keys and values of one conversation while it is answered, (contexts, models). [B]"""
         middle = self.depth + self.prompt + self.answer / 2
         return self._once(("cache", value_bytes), lambda m: m.traffic.cache(middle, value_bytes))
 
     def attend(self) -> Array:
-        """Attention of one new token, (models, contexts). [FLOP]"""
+        """Attention of one new token, (contexts, models). [FLOP]"""
         middle = self.depth + self.prompt + self.answer / 2
         return self._once("attend", lambda m: m.traffic.attention(1, middle))
 
     def attention(self, absorbed: bool) -> Array:
-        """Attention of a prompt, (models, contexts). [FLOP]"""
+        """Attention of a prompt, (contexts, models). [FLOP]"""
         depth = self.depth
         return self._once(("attention", absorbed), lambda m: m.traffic.attention(self.prompt, depth, absorbed))
 
     def state(self) -> Array:
-        """Recurrent state of one conversation, (models, contexts). [B]"""
+        """Recurrent state of one conversation, (contexts, models). [B]"""
         return self._once("state", lambda m: m.traffic.state)
 
     def shapes(self) -> Array:
-        """SHAPES of every model."""
+        """SHAPES of every model, (shapes, models)."""
         if "shapes" not in self._found:
-            self._found["shapes"] = np.array([m.facts["traffic"] for m in self.columns.models], float)
+            every = np.array([m.facts["traffic"] for m in self.columns.models], float)
+            self._found["shapes"] = np.ascontiguousarray(every.T)
         return self._found["shapes"]
 
     def factors(self, factors: Mapping[str, float], before: str, after: str = "") -> Array:
@@ -113,43 +105,88 @@ class Figures:
 
     def _once(self, key: Any, figure: Callable[[Known], Any]) -> Array:
         if key not in self._found:
-            out = np.zeros((len(self.columns.models), len(self.contexts)))
+            out = np.zeros((len(self.contexts), len(self.columns.models)))
             for place in self.models:
-                out[place] = figure(self.columns.models[place])
+                out[:, place] = figure(self.columns.models[place])
             self._found[key] = out
         return self._found[key]
 
 
-def speeds(
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """Everything that time follows from, for some rows of a table on some numbers of one device."""
+
+    figures: Figures
+    load: core.Work
+    attention: Array
+    device: core.Device
+    constants: Constants
+    piece: float
+    serves: bool
+    slow: Array
+    late: Array
+
+    def prompt(self) -> Array:
+        """Time of one prompt. [s]"""
+        return core.prefill_time(
+            self.load, self.figures.prompt, self.piece, self.attention, self.device, self.constants
+        )
+
+    def step(self) -> Array:
+        """Time of one step of all users. [s]"""
+        return core.decode_step(self.load, self.figures.users, self.device, self.constants).time
+
+    def token(self, step: Array, prompt: Array | None) -> Array:
+        """Time for each further token. [s] prompt: where it is known already."""
+        if not self.serves:
+            return step
+        asked = self.figures
+        held = self.prompt() if prompt is None else prompt
+        return core.later_token(step, held, asked.users, asked.answer, self.constants)
+
+    def careful(self) -> Array:
+        """each_low of `speeds` alone. [tokens/s]"""
+        return 1 / (self.token(self.step(), None) * self.slow)
+
+    def speeds(self) -> Speeds:
+        """Every figure."""
+        asked, step, prompt = self.figures, self.step(), self.prompt()
+        each = 1 / self.token(step, prompt)
+        first = core.first_token(prompt, asked.users, step, asked.answer, self.constants)
+        return Speeds(each, each / self.slow, first, first * self.late)
+
+
+def clock(
     figures: Figures,
     table: Table,
     rows: Array,
     machine: Machine,
     engine: str,
-    cases: Cases,
     ranks: Array,
+    split: Array,
     kv_bytes: float,
-) -> Speeds | None:
-    """Speeds of some rows of a table. ranks: devices that share a layer, (rows, cases). None without a bandwidth."""
+) -> Clock | None:
+    """What times some rows of a table. None without a bandwidth.
+
+    ranks: devices that share a layer, (counts, 1, rows) or 1; split: devices that hold some layers each, (counts, 1, 1).
+    """
     found = chip_of(machine)
     if found is None:
         return None
     said = situation(found, machine, engine)
-    k = constants(figures, table, rows, said)
-    split = cases.count if engine in ("llama.cpp", "Ollama") else 1
-    device = _device(found, said, table, rows, ranks, split)
-    load = _load(figures, table, rows, cases, kv_bytes)
     absorbed = said.engine not in SERVERS
-    attention = figures.attention(absorbed)[table.model[rows]][:, cases.context]
-    prompt = core.prefill_time(load, figures.prompt, PIECE[engine], attention, device, k)
-    time = core.decode_step(load, figures.users, device, k).time
-    server = said.engine in SERVERS and figures.users > 1
-    each = 1 / (core.later_token(time, prompt, figures.users, figures.answer, k) if server else time)
-    first = core.first_token(prompt, figures.users, time, figures.answer, k)
     slow, late = (_intervals(figures, table, rows, said, found, kind) for kind in ("decode", "ttft"))
-    shape = (len(rows), len(cases))
-    each, first = np.broadcast_to(each, shape), np.broadcast_to(first, shape)
-    return Speeds(each, each / slow, first, first * late)
+    return Clock(
+        figures,
+        _load(figures, table, rows, kv_bytes),
+        figures.attention(absorbed)[:, table.model[rows]],
+        _device(found, said, table, rows, ranks, split),
+        constants(figures, table, rows, said),
+        PIECE[engine],
+        said.engine in SERVERS and figures.users > 1,
+        slow,
+        late,
+    )
 
 
 def situation(found: Chip, machine: Machine, engine: str) -> Situation:
@@ -175,8 +212,8 @@ def constants(figures: Figures, table: Table, rows: Array, said: Situation) -> C
             else:
                 value *= factors.get(plain[level], 1.0)
         if not isinstance(groups, float):
-            value = value * groups[table.group_of[rows]][:, None]
-        values[name] = value if isinstance(models, float) else value * models[place][:, None]
+            value = value * groups[table.group_of[rows]]
+        values[name] = value if isinstance(models, float) else value * models[place]
     return Constants(**values)
 
 
@@ -195,8 +232,8 @@ def _device(found: Chip, s: Situation, table: Table, rows: Array, ranks: Array, 
     decode, prefill = rates[table.group_of[rows]].T
     return core.Device(
         bandwidth=found.bandwidth,
-        decode=decode[:, None],
-        prefill=prefill[:, None],
+        decode=decode,
+        prefill=prefill,
         half=found.half,
         parallel=ranks,
         fast=1 if found.link == "nvlink" else 0,
@@ -205,17 +242,17 @@ def _device(found: Chip, s: Situation, table: Table, rows: Array, ranks: Array, 
     )
 
 
-def _load(figures: Figures, table: Table, rows: Array, cases: Cases, kv_bytes: float) -> core.Work:
+def _load(figures: Figures, table: Table, rows: Array, kv_bytes: float) -> core.Work:
     place = table.model[rows]
-    shapes = figures.shapes()[place]
-    plain: dict[str, Any] = {name: shapes[:, i : i + 1] for i, name in enumerate(SHAPES)}
+    shapes = figures.shapes()[:, place]
+    plain: dict[str, Any] = {name: shapes[i] for i, name in enumerate(SHAPES)}
     return core.Work(
-        dense=table.dense[rows][:, None],
-        experts=table.experts[rows][:, None],
+        dense=table.dense[rows],
+        experts=table.experts[rows],
         **plain,
-        cache=figures.cache(kv_bytes)[place][:, cases.context],
-        attend=figures.attend()[place][:, cases.context],
-        state=figures.state()[place][:, :1],
+        cache=figures.cache(kv_bytes)[:, place],
+        attend=figures.attend()[:, place],
+        state=figures.state()[0, place],
     )
 
 
@@ -229,4 +266,4 @@ def _intervals(figures: Figures, table: Table, rows: Array, s: Situation, found:
         * wider
         for n in ("", some)
     ]
-    return np.where(figures.seen()[table.model[rows]], both[1], both[0])[:, None]
+    return np.where(figures.seen()[table.model[rows]], both[1], both[0])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -14,13 +16,18 @@ from gyakusan.engines.base import NAMES, engine
 from gyakusan.errors import GyakusanError, UnknownName, unknown
 from gyakusan.message import Message, people, say
 from gyakusan.planning.answer import Answer, row
+from gyakusan.planning.cells import Grid
 from gyakusan.planning.columns import FAMILY
 from gyakusan.planning.excluded import refused
-from gyakusan.planning.grid import refusal
+from gyakusan.planning.grid import evaluate, refusal
 from gyakusan.planning.limits import limits
 from gyakusan.planning.offers import Offer
+from gyakusan.planning.question import MOST_COUNT
+from gyakusan.planning.roles import ranked
 from gyakusan.planning.verify import price
 from gyakusan.units import format_bytes
+
+Array = Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +71,11 @@ def _engine(found: Answer, name: str) -> Iterator[Message]:
     if name not in grid.engines:
         yield say("{name} was not asked for: add --engine {name}.", name=name)
         return
-    cells = grid.cells.take(np.flatnonzero(grid.cells.engine == grid.engines.index(name)))
-    if not len(cells):
+    at = np.flatnonzero(grid.cells.engine == grid.engines.index(name))
+    if not len(at):
         yield say("Under {name} nothing that was asked for fits or is fast enough.", name=name)
         return
-    best = row(grid, int(np.flatnonzero(grid.cells.engine == grid.engines.index(name))[np.argmax(cells.sure)]))
+    best = row(grid, _soundest(found, at))
     yield say(
         "Its best is {model} {quantization}: quality {quality}, {speed} tokens/s for each user; a plan of the answer is better.",
         model=best["model"],
@@ -88,17 +95,17 @@ def _device(found: Answer, text: str) -> Iterator[Message]:
         )
         return
     name = machines.parse(text).name
-    rejected = [r for r in found.rejected if name in r.name]
-    if rejected and not any(name in o.machine.name for o in found.grid.offers):
+    rejected = [r for r in found.rejected if _called(r.name, name)]
+    if rejected and not any(_called(o.machine.name, name) for o in found.grid.offers):
         first = min(rejected, key=lambda r: r.price if r.price is not None else float("inf"))
         yield first.reason
         return
-    places = [i for i, o in enumerate(found.grid.offers) if name in o.machine.name]
+    places = [i for i, o in enumerate(found.grid.offers) if _called(o.machine.name, name)]
     at = np.flatnonzero(np.isin(found.grid.cells.offer, places))
     if not len(at):
         yield say("Nothing that was asked for fits on {name}, or it is too slow.", name=name)
         return
-    best = row(found.grid, int(at[np.argmax(found.grid.cells.sure[at])]))
+    best = row(found.grid, _soundest(found, at))
     yield say(
         "On {machine} the best is {model} {quantization}: quality {quality}, {speed} tokens/s for each user; a plan of the"
         " answer is better or cheaper.",
@@ -108,6 +115,18 @@ def _device(found: Answer, text: str) -> Iterator[Message]:
         quality=best["quality"],
         speed=best["tokens_per_second"] or "?",
     )
+
+
+def _called(machine: str, device: str) -> bool:
+    """True if a machine has this device, whatever their number and size: "RTX 5090" is no "RTX 5090 D"."""
+    return re.fullmatch(rf"(\d+x )?{re.escape(device)}( \d+GB)?", machine) is not None
+
+
+def _soundest(found: Answer, at: Array) -> int:
+    """Of some cells the one that weighs most among those that might be proposed."""
+    tier = found.grid.cells.tier[at]
+    sound = at[tier == np.min(tier)]
+    return int(sound[np.argmax(ranked(found.question, found.grid).worth[sound])])
 
 
 def _model(found: Answer, name: str) -> Iterator[Message]:
@@ -122,20 +141,67 @@ def _model(found: Answer, name: str) -> Iterator[Message]:
         yield say("{name}: {reason}.", name=name, reason=reason)
     at = np.flatnonzero(grid.models == place)
     if len(at):
-        yield from _beaten(found, name, int(at[np.argmax(grid.cells.sure[at])]))
+        yield from _beaten(found, name, _soundest(found, at))
         return
+    if reason is None and grid.missed.short[place] <= 0 and not question.owned and grid.offers:
+        alone = _alone(found, place)
+        if alone is not None:
+            yield from _passed(found, name, *alone)
+            return
     excluded = next((e.reason for e in found.excluded if e.name == name), None)
     if excluded is not None and reason is None:
         yield say("{name}: {reason}.", name=name, reason=excluded)
-    if grid.offers:
-        yield from _smallest(found, name, grid.offers[-1])
+    if grid.offers and grid.missed.short[place] > 0:
+        yield from _smallest(found, name, max(grid.offers, key=_memory))
+
+
+def _memory(offer: Offer) -> int:
+    """Of all devices. [B]"""
+    return sum(g.usable or 0 for g in offer.machine.gpus)
+
+
+def _alone(found: Answer, place: int) -> tuple[Grid, int] | None:
+    """The best cell of a model of which every cell was dominated; None if a floor excludes it."""
+    grid = found.grid
+    own = evaluate(found.question, grid.columns, grid.offers, np.array([place], np.int64), reduce=True)
+    if not len(own.cells):
+        return None
+    tier = own.cells.tier == np.min(own.cells.tier)
+    return own, int(np.argmax(np.where(tier, ranked(found.question, own).worth, -np.inf)))
+
+
+def _passed(found: Answer, name: str, own: Grid, place: int) -> Iterator[Message]:
+    """It fits somewhere: what is better on the same machine."""
+    mine, cells, c = row(own, place), found.grid.cells, own.cells
+    yield say(
+        "{name} {quantization} fits on {machine}: quality {quality} ({basis}), {speed} tokens/s for each user.",
+        name=name,
+        quantization=mine["quantization"],
+        machine=mine["machine"],
+        quality=mine["quality"],
+        basis=say(str(mine["quality_basis"])),
+        speed=mine["tokens_per_second"] or "?",
+    )
+    useful = np.nan_to_num(cells.useful) >= np.nan_to_num(c.useful[place])
+    better = useful & (cells.sure >= c.sure[place]) & (cells.price <= c.price[place]) & (cells.tier <= c.tier[place])
+    if better.any():
+        rival = row(found.grid, int(np.flatnonzero(better)[np.argmax(cells.sure[better])]))
+        yield say(
+            "{model} {quantization} on {machine} is as good, as fast and as cheap, and better in one of them: quality"
+            " {quality}, {speed} tokens/s.",
+            model=rival["model"],
+            quantization=rival["quantization"],
+            machine=rival["machine"],
+            quality=rival["quality"],
+            speed=rival["tokens_per_second"] or "?",
+        )
 
 
 def _beaten(found: Answer, name: str, place: int) -> Iterator[Message]:
     """It fits: what is better in what."""
     cells, own = found.grid.cells, row(found.grid, place)
     better = (cells.sure >= cells.sure[place]) & (np.nan_to_num(cells.useful) >= np.nan_to_num(cells.useful[place]))
-    better &= cells.price <= cells.price[place]
+    better &= (cells.price <= cells.price[place]) & (cells.tier <= cells.tier[place])
     better[place] = False
     at = np.flatnonzero(better & (found.grid.models != found.grid.models[place]))
     yield say(
@@ -157,7 +223,25 @@ def _beaten(found: Answer, name: str, place: int) -> Iterator[Message]:
             speed=other["tokens_per_second"] or "?",
         )
     else:
-        yield say("Nothing beats it in everything: --all lists it.")
+        yield _undominated(found, place)
+
+
+def _undominated(found: Answer, place: int) -> Message:
+    """Why something that nothing beats in everything is not proposed all the same."""
+    cells, usual = found.grid.cells, found.question.usual
+    if cells.tier[place] == 1:
+        return say("It fits below four bits only, where few benchmarks look: --all lists it, no plan proposes it.")
+    if cells.tier[place] > 1:
+        return say("Nobody tested it, or it fits in too few bits for its quality to be known: --all lists it.")
+    useful = float(np.nan_to_num(cells.useful[place]))
+    if useful < usual.pace:
+        return say(
+            "Nothing beats it in everything, but without what it spends on reasoning {useful} tokens/s are left at the"
+            " careful end, and {pace} are comfortable: --all lists it.",
+            useful=f"{useful:.1f}",
+            pace=f"{usual.pace:g}",
+        )
+    return say("Nothing beats it in everything, but other plans weigh more in sum: --all lists it.")
 
 
 def _smallest(found: Answer, name: str, offer: Offer) -> Iterator[Message]:
@@ -204,7 +288,7 @@ def _changes(name: str, base: str, engine_name: str, offer: Offer, load: Load) -
     if small is not None and small[0].fits:
         yield say("With a q8_0 cache it fits.")
     double = replace(offer.machine, gpus=offer.machine.gpus * 2)
-    if offer.machine.gpus and offer.machine.gpus[0].kind == "gpu":
+    if offer.machine.gpus and offer.machine.gpus[0].kind == "gpu" and len(double.gpus) <= MOST_COUNT:
         more = price(name, base, engine_name, double, load, "F16")
         if more is not None and more[0].fits:
             yield say("With {n} cards it fits.", n=len(double.gpus))

@@ -17,7 +17,7 @@ from gyakusan.show.judged import document as judged_document
 from gyakusan.show.judged import points
 from gyakusan.show.wrapping import Text
 from gyakusan.text import Language, tell
-from gyakusan.units import GIB
+from gyakusan.units import format_bytes
 
 BAR = 28
 Shown = Literal["decode", "prefill"]
@@ -58,7 +58,7 @@ def chart(rows: Sequence[Compared], kind: Shown, language: Language) -> Table:
     """One line for each device, best first; what does not fit is said, not drawn."""
     out = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, show_header=False)
     for justify in ("left", "right", "left", "left"):
-        out.add_column(justify=justify, no_wrap=True)
+        out.add_column(justify=justify, no_wrap=bool(out.columns))  # long names break, figures do not
     figures = {r.device: _figure(r, kind) for r in rows}
     most = max((f.high for f in figures.values() if f), default=1.0)
     for row in sorted(rows, key=lambda r: -(f.value if (f := figures[r.device]) else 0)):
@@ -68,16 +68,21 @@ def chart(rows: Sequence[Compared], kind: Shown, language: Language) -> Table:
 
 def _cells(row: Compared, figure: Figure | None, kind: Shown, most: float, language: Language) -> tuple[Text, ...]:
     if not row.ledger.fits:
-        short = max(a.short_by for a in row.ledger.accounts) / GIB
-        return Text("-"), Text(tell(say("short by {n} GiB", n=f"{short:.1f}"), language), style="red"), Text()
+        short = format_bytes(max(a.short_by for a in row.ledger.accounts), 1)
+        return Text("-"), Text(tell(say("short by {n}", n=short), language), style="red"), Text()
     if figure is None:
         return Text("?"), Text(tell("bandwidth not known", language), style="yellow"), Text()
     seen = [p.figure for p in row.judged.pace.points if p.kind == kind and p.users == 1] if row.judged.pace else []
     return (
-        Text(f"{figure.value:,.0f}"),
+        Text(_digits(figure.value)),
         bar(figure, seen, most),
-        Text(f"{figure.low:,.0f}-{figure.high:,.0f}", style="dim"),
+        Text(f"{_digits(figure.low)}-{_digits(figure.high)}", style="dim"),
     )
+
+
+def _digits(value: float) -> str:
+    """Two digits at least: 4 and 4.4 tokens/s are not the same."""
+    return f"{value:,.0f}" if value >= 9.95 else f"{value:.1f}"
 
 
 def _figure(row: Compared, kind: Shown) -> Figure | None:

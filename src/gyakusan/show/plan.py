@@ -104,7 +104,7 @@ def _short(value: float) -> str:
 
 def _details(answer: Answer, plan: Plan, language: Language) -> list[RenderableType]:
     """What a plan is best at, what binds it, where it stands, and its command."""
-    roles = ", ".join(tell(ROLE_TEXTS[r], language) for r in plan.roles)
+    roles = ("、" if language == "ja" else ", ").join(tell(ROLE_TEXTS[r], language) for r in plan.roles)
     head = Text(f"{plan.name} {plan.quantization}: ", style="bold")
     head.append(Text(roles))
     parts: list[RenderableType] = [head]
@@ -119,7 +119,7 @@ def _where(answer: Answer, plan: Plan) -> Message:
         "machine": plan.offer.machine.name,
         "binds": Message(BINDS_TEXTS[plan.binds]),
         "basis": Message(BASIS_TEXTS[plan.mode.basis]),
-        "reasoning": say("with reasoning") if plan.mode.mode == "on" else say("without reasoning"),
+        "reasoning": _reasoning(plan),
     }
     if plan.offer.price is None:
         return say("{machine}; {binds}; quality: {basis}, {reasoning}", **facts)
@@ -129,7 +129,20 @@ def _where(answer: Answer, plan: Plan) -> Message:
         "{machine}, {price} ({date}); {binds}; quality: {basis}, {reasoning}",
         **facts,
         price=price,
-        date=seen.date if seen else "?",
+        date=say("{date}, used", date=seen.date) if seen and seen.used else seen.date if seen else "?",
+    )
+
+
+def _reasoning(plan: Plan) -> Message:
+    """Whether the model thinks before it answers, and what that costs."""
+    if plan.mode.mode != "on":
+        return say("without reasoning")
+    if plan.pace is None:
+        return say("with reasoning: {times} times the tokens", times=f"{plan.mode.thinking:g}")
+    left = _short(plan.pace.decode_each.value / plan.mode.thinking)
+    times = f"{plan.mode.thinking:g}"
+    return say(
+        "with reasoning: {times} times the tokens, so the answer as if at {left} tokens/s", times=times, left=left
     )
 
 
@@ -142,22 +155,24 @@ def _rest(answer: Answer) -> Message:
     return say(
         "{cells} combinations were priced; {models} models are left out, {machines} machines too (--all, --why-not NAME).",
         cells=f"{answer.count:,}",
-        models=len(answer.excluded),
-        machines=len(answer.rejected),
+        models=f"{len(answer.excluded):,}",
+        machines=f"{len(answer.rejected):,}",
     )
 
 
 def listing(answer: Answer, language: Language) -> RenderableType:
     """Everything that nothing else dominates, then what was left out, with reasons."""
-    out = _columns(HEAD_TEXTS, language)
+    bought = not answer.question.owned
+    out = _columns(BOUGHT_TEXTS if bought else HEAD_TEXTS, language)
     for place in every(answer):
         r = row(answer.grid, place)
-        speed, first = r["tokens_per_second"], r["first_token"]
-        out.add_row(
-            *(r["model"], r["quantization"], r["engine"]),
-            *("?" if speed is None else _short(speed), "?" if first is None else _short(first)),
-            *(f"{r['quality']:.0f}±{r['quality_error']:.0f}", f"{r['total'] / GIB:.1f}"),
-        )
+        speed, first = ("?" if r[k] is None else _short(r[k]) for k in ("tokens_per_second", "first_token"))
+        quality = f"{r['quality']:.0f}±{r['quality_error']:.0f}"
+        if bought:
+            price = "?" if r["price_jpy"] is None else f"{r['price_jpy']:,}"
+            out.add_row(r["model"], r["quantization"], _brief(r["machine"]), speed, quality, price)
+        else:
+            out.add_row(r["model"], r["quantization"], r["engine"], speed, first, quality, f"{r['total'] / GIB:.1f}")
     return Group(
         Text(tell(say("Nothing is better in everything than these:"), language), style="bold"),
         out,
@@ -268,10 +283,23 @@ def _plan(answer: Answer, plan: Plan, language: Language) -> dict[str, Any]:
             "error": round(plan.score.error, 2),
             "basis": mode.basis,
             "reasoning": mode.mode,
+            "thinking": mode.thinking,
             "scores": mode.count,
         },
+        "confidence": _confidence(plan),
         "price": _price(plan),
         "binds": plan.binds,
+    }
+
+
+def _confidence(plan: Plan) -> dict[str, Any]:
+    """What each figure rests on, and the share of measurements that such intervals held."""
+    lines = [line for account in plan.ledger.accounts for line in account.lines]
+    decode = None if plan.pace is None else plan.pace.decode_each
+    return {
+        "memory": sorted({line.basis for line in lines}),
+        "pace": None if decode is None else {"basis": decode.basis, "nominal": 0.8, "coverage": decode.coverage},
+        "quality": plan.mode.basis,
     }
 
 

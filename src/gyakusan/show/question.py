@@ -58,7 +58,8 @@ def load(asked: Question) -> Message:
     """What people do, and what was assumed of it."""
     usual = asked.usual
     return say(
-        "{task}: prompts of {prompt}, answers of {answer} tokens, quality {score}, {pace} tokens/s are enough; cache {kv}",
+        "{task}: prompts of {prompt}, answers of {answer} tokens, quality {score}, {pace} tokens/s beside reasoning are"
+        " enough; cache {kv}",
         task=Message(TASK_TEXTS[asked.task]),
         prompt=f"{usual.prompt:,}",
         answer=f"{usual.answer:,}",

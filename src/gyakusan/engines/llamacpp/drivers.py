@@ -44,6 +44,11 @@ def of(machine: Machine) -> Driver:
     return next((d for d in DRIVERS if d == name), "cuda")
 
 
+def alike(name: Driver) -> tuple[object, ...]:
+    """Equal for drivers under which a model takes the same cache and compute buffers."""
+    return (PADDING[name], name in COPYING, name == "metal")
+
+
 def metal_room(
     m: Attention | Latent, tokens: Number, cells: Number, streams: Number, strides: tuple[Number, Number]
 ) -> Number:

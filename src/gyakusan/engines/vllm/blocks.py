@@ -61,11 +61,17 @@ class Reservation:
 
 def reservation(model: Model, settings: Settings, *, stage: int = 0, readers: bool = False) -> Reservation:
     """What one request reserves on the ranks of pipeline stage `stage`. Raises BadSetting. readers: see `pages`."""
-    found = groups(pages(model, settings, readers=readers))
+    found = model.once(_key(settings, readers), lambda m: groups(pages(m, settings, readers=readers)))
     blocks = sum(g.blocks(settings) for g in found)
     held = stages(model.blocks if model.loaded < 0 else model.loaded, settings.pipeline_parallel)[stage]
     here = found if settings.pipeline_parallel == 1 else tuple(g.within(held) for g in found)
     return Reservation(here, max((g.bytes for g in here), default=0), blocks)
+
+
+def _key(s: Settings, readers: bool) -> str:
+    """Everything in the settings that `pages` asks for."""
+    asked = (s.block_size, s.speculative_tokens, s.tensor_parallel, s.enable_prefix_caching, s.state_dtype)
+    return f"vllm groups {asked} {s.kv_cache_dtype} {readers}"
 
 
 def stages(layers: int, count: int) -> tuple[range, ...]:

@@ -156,9 +156,9 @@ def _capacity(found: Pool) -> Message:
     a, length = found.available, found.settings.max_model_len
     return say(
         "The pool holds {tokens} tokens ({low} to {high}): {requests} requests of {length} at once.",
-        tokens=int(found.tokens(a.best)),
-        low=int(found.tokens(a.low)),
-        high=int(found.tokens(a.high)),
+        tokens=f"{int(found.tokens(a.best)):,}",
+        low=f"{int(found.tokens(a.low)):,}",
+        high=f"{int(found.tokens(a.high)):,}",
         requests=f"{found.requests(a.best):.2f}",
-        length=length,
+        length=f"{length:,}",
     )

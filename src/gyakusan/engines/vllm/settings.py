@@ -91,13 +91,17 @@ class Batch:
     seqs: int
 
 
+BATCHES = (Batch(2048, 256), Batch(8192, 1024), Batch(16384, 1024))
+"""For small, large and very large GPUs. Source: engine/arg_utils.py, EngineArgs.get_batch_defaults."""
+
+
 def batch_defaults(machine: Machine) -> Batch:
-    """What `vllm serve` takes for this GPU. Source: engine/arg_utils.py, EngineArgs.get_batch_defaults."""
+    """What `vllm serve` takes for this GPU. An A100 counts as small."""
     memory = min((g.memory or 0 for g in machine.gpus), default=0)
     if memory >= 160 * GIB:
-        return Batch(16384, 1024)
+        return BATCHES[2]
     slow = any("a100" in g.name.casefold() for g in machine.gpus)
-    return Batch(8192, 1024) if memory >= 70 * GIB and not slow else Batch(2048, 256)
+    return BATCHES[1] if memory >= 70 * GIB and not slow else BATCHES[0]
 
 
 def check(settings: Settings) -> Settings:

@@ -1,0 +1,117 @@
+"""One device, 1 to 8 of it, under one engine: what is evaluated at a time. Arrays are (counts, contexts, rows)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gyakusan.core.machine import Machine
+from gyakusan.planning.cells import Missed
+from gyakusan.planning.columns import Columns, Table
+from gyakusan.planning.modes import Modes, Ordered
+from gyakusan.planning.offers import Offer
+from gyakusan.planning.question import Question
+from gyakusan.planning.rests import Rests
+from gyakusan.planning.speed import Clock, Figures, clock
+
+Array = Any
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What all blocks share. models: places of those that are asked about; reduce: see `grid.evaluate`;
+
+    ordered, rows: by table, what was worked out once.
+    """
+
+    question: Question
+    columns: Columns
+    rests: Rests
+    figures: Figures
+    missed: Missed
+    models: Array
+    modes: Modes
+    reduce: bool
+    ordered: dict[str, Ordered]
+    rows: dict[str, Array]
+
+    def order(self, table: Table) -> Ordered:
+        """Rows and modes of a table, what is worth most first."""
+        if table.family not in self.ordered:
+            self.ordered[table.family] = self.modes.ordered(table)
+        return self.ordered[table.family]
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """offers: different numbers of one device; places: theirs; number: of the engine; counts: of devices; usable: of one [B]."""
+
+    name: str
+    number: int
+    offers: Sequence[Offer]
+    places: Sequence[int]
+    table: Table
+    counts: Array
+    usable: float
+
+    @property
+    def machine(self) -> Machine:
+        """With the fewest devices."""
+        return self.offers[0].machine
+
+    @property
+    def split(self) -> Any:
+        """Devices that hold some layers each: (counts, 1, 1), or 1."""
+        return self.counts[:, None, None] if self.table.family == "gguf" and self.counts.max() > 1 else 1
+
+    @property
+    def prices(self) -> Array:
+        """Of every offer: inf = not known, 0 = owned. [JPY]"""
+        return np.array([0.0 if o.owned else np.inf if o.price is None else o.price for o in self.offers])
+
+
+@dataclass(frozen=True, slots=True)
+class Fitting:
+    """Rows of which at least one cell fits. kv: place of the type of cache; fits, total [B]: of every cell;
+
+    each: what one more user takes on the fullest device [B]; ranks: devices that share each layer.
+    """
+
+    block: Block
+    kv: int
+    rows: Array
+    fits: Array
+    total: Array
+    each: Array
+    ranks: Any
+
+    def grow(self, at: tuple[Array, ...]) -> Array:
+        """Further users for whom there is memory."""
+        return (self.block.usable - self.total[at]) / np.maximum(1.0, self.each[at])
+
+    def clock(self, scene: Scene, some: Array) -> Clock | None:
+        """What times some of the rows; None where nobody knows the bandwidth."""
+        b, rows = self.block, self.rows[some]
+        if not b.machine.gpus or not len(rows):
+            return None
+        width = 2 if scene.question.kv[self.kv] == "F16" else 1.0625
+        ranks = self.ranks if isinstance(self.ranks, int) else taken(self.ranks, some)
+        return clock(scene.figures, b.table, rows, b.machine, b.name, ranks, b.split, width)
+
+
+def note(column: Array, keep: Any, place: Array, figure: Array) -> None:
+    """The least or greatest figure of each model. place: rows of one model stand together."""
+    if not len(place):
+        return
+    starts = np.flatnonzero(np.diff(place, prepend=-1))
+    best = keep.reduceat(figure, starts)
+    where = place[starts]
+    column[where] = keep(column[where], best)
+
+
+def taken(figures: Array, places: Array) -> Array:
+    """Some rows, the last axis: `figures[..., places]`, several times as fast."""
+    return np.take(figures, places, axis=-1, mode="clip")

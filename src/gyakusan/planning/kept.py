@@ -1,0 +1,153 @@
+"""What becomes of the cells that fit: all of them on a machine that is owned, else what nothing on the machine dominates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from gyakusan.planning.block import Fitting, Scene, note, taken
+from gyakusan.planning.cells import Cells
+from gyakusan.planning.modes import groups
+from gyakusan.planning.question import Question
+from gyakusan.planning.speed import Speeds
+
+Array = Any
+NOT_THERE = -1.0
+"""A speed below all others."""
+Places = tuple[Array, ...]
+"""Places of cells: of counts, contexts and rows."""
+
+
+def undominated(scene: Scene, f: Fitting) -> Cells:
+    """Of each machine and context what nothing of the same tier dominates in quality and speed: a sweep with falling quality."""
+    question, table, ordered = scene.question, f.block.table, scene.order(f.block.table)
+    where = np.full(len(table), -1)
+    where[f.rows] = np.arange(len(f.rows))
+    at = where[ordered.row]
+    here = np.flatnonzero(at >= 0)
+    at = at[here]
+    quality, error, mode = ordered.quality[here], ordered.error[here], ordered.mode[here]
+    low, late = _careful(scene, f)
+    good = f.fits & _reaches(question, low, late)
+    useful = taken(np.nan_to_num(low), at) / scene.modes.thinking[mode]
+    speed = np.where(taken(good, at), useful, NOT_THERE)
+    if question.quality is not None:
+        speed[..., quality < question.quality] = NOT_THERE
+    _note_floors(scene, f, low, late, at, quality)
+    count, context, pair = np.nonzero(_fastest(speed, quality - error, groups(ordered, here)))
+    places = (count, context, at[pair])
+    figures = _some(scene, f, places)
+    return _columns(scene, f, places, mode[pair], quality[pair], error[pair], ordered.tier[here][pair], figures)
+
+
+def every(scene: Scene, f: Fitting) -> Cells:
+    """Each feasible cell once for each mode of its model, if it reaches the floors."""
+    table = f.block.table
+    row, mode = scene.modes.of(table, f.rows)
+    quality, error, tier = scene.modes.judged(table, f.rows[row], mode)
+    count, context, pair = np.nonzero(taken(f.fits, row))
+    places = (count, context, row[pair])
+    cells = _columns(scene, f, places, mode[pair], quality[pair], error[pair], tier[pair], _some(scene, f, places))
+    return _floored(scene, cells, table.model[cells.row])
+
+
+def _careful(scene: Scene, f: Fitting) -> tuple[Array, Array]:
+    """Speeds at the careful end [tokens/s], and first tokens if somebody minds [s]; nan where nobody knows."""
+    clock, nothing = f.clock(scene, np.arange(len(f.rows))), np.full((1, 1, len(f.rows)), np.nan)
+    if clock is None:
+        return nothing, nothing
+    if scene.question.first is None:
+        return clock.careful(), nothing
+    found = clock.speeds()
+    return found.each_low, found.first_high
+
+
+def _fastest(speed: Array, sure: Array, tiers: Sequence[slice]) -> Array:
+    """True where a cell is faster than everything as good in its own tier and in those before.
+
+    speed: unknown ones count as none [tokens/s]; sure: falls within each tier [points].
+    """
+    keep = np.zeros(speed.shape, bool)
+    before: list[tuple[Array, Array]] = []
+    for part in tiers:
+        mine = sure[part]
+        if not len(mine):
+            continue
+        top = np.empty((*speed.shape[:-1], len(mine) + 1))
+        top[..., 0] = NOT_THERE
+        np.maximum.accumulate(speed[..., part], axis=-1, out=top[..., 1:])
+        rival = top[..., :-1]
+        for other, fastest in before:
+            rival = np.maximum(rival, taken(fastest, np.searchsorted(-other, -mine, side="right")))
+        np.greater(speed[..., part], rival, out=keep[..., part])
+        before.append((mine, top))
+    return keep
+
+
+def _some(scene: Scene, f: Fitting, places: Places) -> Speeds:
+    """Speeds of some cells."""
+    rows, at = np.unique(places[2], return_inverse=True)
+    clock = f.clock(scene, rows)
+    if clock is None:
+        unknown = np.full(len(places[0]), np.nan)
+        return Speeds(unknown, unknown, unknown, unknown)
+    found, shape = clock.speeds(), (*f.fits.shape[:2], len(rows))
+    plain = (found.each, found.each_low, found.first, found.first_high)
+    return Speeds(*(np.broadcast_to(x, shape)[places[0], places[1], at] for x in plain))
+
+
+def _columns(
+    scene: Scene, f: Fitting, places: Places, mode: Array, quality: Array, error: Array, tier: Array, found: Speeds
+) -> Cells:
+    """Columns of some cells, each with a mode."""
+    b, n = f.block, len(mode)
+    count, context, row = places
+    known = scene.modes
+    return Cells(
+        *(np.array(b.places)[count], np.full(n, b.number), f.rows[row], np.full(n, f.kv)),
+        *(known.number[mode], context, tier, f.total[places], np.full(n, b.usable)),
+        *(found.each, found.each_low, found.first, found.first_high, found.each_low / known.thinking[mode]),
+        *(quality, error, quality - error, b.prices[count], f.grow(places)),
+    )
+
+
+def _reaches(question: Question, low: Array, late: Array) -> Any:
+    """True where the floors for speed hold at the careful end."""
+    good: Any = True
+    if question.speed:
+        good = np.nan_to_num(low) >= question.speed
+    if question.first is not None:
+        good = good & (np.nan_to_num(late, nan=np.inf) <= question.first)
+    return good
+
+
+def _note_floors(scene: Scene, f: Fitting, low: Array, late: Array, at: Array, quality: Array) -> None:
+    """What each model reaches where it fits: wanted only where a floor may exclude it."""
+    question, missed, place = scene.question, scene.missed, f.block.table.model[f.rows]
+    if question.speed:
+        note(missed.fast, np.maximum, place, np.where(f.fits, np.nan_to_num(low), 0).max(axis=(0, 1), initial=0))
+    if question.first is not None:
+        early = np.where(f.fits, np.nan_to_num(late, nan=np.inf), np.inf)
+        note(missed.early, np.minimum, place, early.min(axis=(0, 1), initial=np.inf))
+    if question.quality is not None:
+        np.maximum.at(missed.good, place[at], quality)
+
+
+def _floored(scene: Scene, cells: Cells, place: Array) -> Cells:
+    """Cells that reach the floors. What falls short is noted for its model."""
+    question, missed = scene.question, scene.missed
+    fast, late = np.nan_to_num(cells.each_low), np.nan_to_num(cells.first_high, nan=np.inf)
+    for column, keep, figure in (
+        (missed.fast, np.maximum, fast),
+        (missed.early, np.minimum, late),
+        (missed.good, np.maximum, cells.quality),
+    ):
+        keep.at(column, place, figure)
+    good = fast >= question.speed if question.speed else np.ones(len(cells), bool)
+    if question.first is not None:
+        good &= late <= question.first
+    if question.quality is not None:
+        good &= cells.quality >= question.quality
+    return cells if good.all() else cells.take(np.flatnonzero(good))

@@ -1,0 +1,153 @@
+"""The tables of docs/*/guide/: the seed guide's hardware and sizes of model, with the figures of today's catalogue."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from gyakusan import api
+from gyakusan.catalog.devices import find
+from gyakusan.core.load import Load
+from gyakusan.core.machine import Machine, Price
+from gyakusan.planning.answer import Answer
+from gyakusan.planning.pace import Figure
+
+GUIDE = "Qiita guide to local LLMs"
+"""How the source of a price begins that was taken from the guide itself."""
+WRITTEN = "2025-12"
+"""The guide's prices are of this month; only later ones tell what changed."""
+LADDER = ("llama3.1-8b", "qwen2.5-14b", "gemma3-27b", "qwen2.5-32b", "llama3.3-70b")
+"""A well-known dense model of each size that the guide speaks of: 8b, 14b, 27b, 32b, 70b."""
+NEWER = ("gpt-oss-20b", "gemma4-26b-a4b", "qwen3.6-35b-a3b")
+"""Mixtures of experts that appeared around or after the guide, of about the same size in memory."""
+HARDWARE = (
+    ("RTX 5050", "RTX 5060 Ti 16GB", "RTX 5080", "RTX 5090"),
+    ("RTX 5060 Laptop", "RTX 5080 Laptop", "RTX 5090 gaming laptop PC"),
+    ("Jetson Orin Nano 4GB", "Jetson Orin NX 16GB", "Jetson AGX Orin 32GB", "Jetson AGX Orin 64GB"),
+    ("DGX Spark",),
+    ("GMKtec EVO-X2 64GB", "GMKtec EVO-X2 128GB"),
+    ("Mac Studio M4 Max 64GB", "Mac Studio M4 Max 128GB"),
+)
+"""The rows of the guide's table, each as devices of the catalogue: the smallest, the largest, and what stands between."""
+USERS, CONTEXT = 2, 32768
+"""The load that the guide draws its charts for. [people], [tokens for each]"""
+
+Texts = Callable[[str, str], str]
+Table = Callable[[Sequence[str], Iterable[Sequence[str]]], str]
+
+
+class Tools(NamedTuple):
+    """What tools/docs.py lends: translated(text, language), table(head, rows)."""
+
+    translated: Texts
+    table: Table
+
+
+def part(rest: str, language: str, tools: Tools) -> str:
+    """One table. rest: hardware, models, or fits with the names of devices. Raises ValueError for another one."""
+    name, *devices = shlex.split(rest)
+    made = {"hardware": _hardware, "models": _models, "fits": _fits}.get(name)
+    if made is None:
+        raise ValueError(f"the guide has no table {name!r}; there are hardware, models, fits")
+    head, rows = made(language, tools.translated, devices)
+    return tools.table([tools.translated(h, language) for h in head], rows)
+
+
+Made = tuple[Sequence[str], list[Sequence[str]]]
+
+
+def _hardware(_language: str, _texts: Texts, _devices: Sequence[str]) -> Made:
+    """What each machine has, what of it is usable, and what it cost then and was last seen for."""
+    head = ("device", "memory (GiB)", "usable (GiB)", "bandwidth (GB/s)", "price in the guide", "seen since")
+    rows = [
+        (
+            machine.name,
+            _gib(machine.gpus[0].memory),
+            _gib(machine.gpus[0].usable),
+            f"{(machine.gpus[0].bandwidth or 0) / 1e9:,.0f}",
+            _price([p for p in prices if p.source.startswith(GUIDE)]),
+            _price([p for p in prices if p.date > WRITTEN and not p.source.startswith(GUIDE)]),
+        )
+        for machine, prices in map(_machine, sum(HARDWARE, ()))
+    ]
+    return head, list(rows)
+
+
+def _machine(name: str) -> tuple[Machine, tuple[Price, ...]]:
+    """A machine of the catalogue, and the prices of its own record: a chip's do not count for a computer."""
+    machine = api.machine_for(name, None)
+    return machine, machine.prices if find(name).is_machine else machine.gpus[0].prices
+
+
+def _gib(size: int | None) -> str:
+    return "?" if size is None else f"{size / 2**30:.1f}"
+
+
+def _price(prices: Sequence[Price]) -> str:
+    """The cheapest and the dearest of one currency, yen if there are any, with the newest date."""
+    yen = [p for p in prices if p.currency == "JPY"] or list(prices)
+    if not yen:
+        return "-"
+    amounts = sorted({p.amount for p in yen if p.currency == yen[0].currency})
+    shown = " - ".join(f"{a:,.0f}" for a in dict.fromkeys((amounts[0], amounts[-1])))
+    return f"{shown} {yen[0].currency} ({max(p.date for p in yen)})"
+
+
+def _models(language: str, texts: Texts, _devices: Sequence[str]) -> Made:
+    """For the guide's load: the largest of its sizes that fits, and what the planner would take today."""
+    head = ("device", "largest of the guide's", "tokens/s", "best answers today", "tokens/s", "quality")
+    rows: list[Sequence[str]] = []
+    for name in sum(HARDWARE, ()):
+        fitting = [(m, asked) for m in LADDER if (asked := _asked(m, name)).ledger.fits]
+        found = api.plan(device=name, users=USERS, context=CONTEXT)
+        old = _old(fitting[-1]) if fitting else (texts("none of them", language), "-")
+        rows.append((api.machine_for(name, None).name, *old, *_best(found)))
+    return head, rows
+
+
+def _asked(model: str, device: str) -> api.Question:
+    return api.question(model, load=Load(USERS, CONTEXT), device=device)
+
+
+def _old(row: tuple[str, api.Question]) -> tuple[str, str]:
+    pace = row[1].judged.pace
+    return f"{row[0]} {row[1].model.quantization}", _figure(pace.decode_each if pace else None)
+
+
+def _best(found: Answer) -> tuple[str, str, str]:
+    best = next((p for p in found.plans if "best" in p.roles), None)
+    if best is None:
+        return "-", "-", "-"
+    name = f"{best.name} {best.quantization}, {best.engine}"
+    pace = _figure(best.pace.decode_each if best.pace else None)
+    return name, pace, f"{best.score.value:.0f} ± {best.score.error:.0f}"
+
+
+def _figure(found: Figure | None) -> str:
+    """12.3 (9.1-16), with two or three digits."""
+    if found is None:
+        return "?"
+
+    def digits(x: float) -> str:
+        return f"{x:.1f}" if x < 20 else f"{x:,.0f}"
+
+    return f"{digits(found.value)} ({digits(found.low)}-{digits(found.high)})"
+
+
+def _fits(language: str, texts: Texts, devices: Sequence[str]) -> Made:
+    """How long a context each of 1, 2 and 4 people can have, with f16 caches under llama.cpp."""
+    people = (1, 2, 4)
+    head = ["model", "weights (GB)"] + [f"{d}: {n}" for d in devices for n in people]
+    rows: list[Sequence[str]] = []
+    for model in (*LADDER, *NEWER):
+        cells = [cell for d in devices for cell in _contexts(model, d, people, texts("no", language))]
+        rows.append((model, f"{_asked(model, devices[0]).model.bytes / 1e9:.1f}", *cells))
+    return head, rows
+
+
+def _contexts(model: str, device: str, people: Sequence[int], no: str) -> Iterator[str]:
+    for users in people:
+        asked = api.question(model, load=Load(users, 1024), device=device)
+        found = asked.limits()
+        yield f"{found.context // 1024:,}k" + ("*" if found.trained else "") if found.context >= 1024 else no
