@@ -19,7 +19,7 @@ from gyakusan.planning.fleet_roles import ROLES, Role, best_of, order
 from gyakusan.planning.fleet_service import Service, service
 from gyakusan.planning.money import Rates, rates
 from gyakusan.planning.question import Question
-from gyakusan.planning.roles import Ranked, ranked
+from gyakusan.planning.roles import SLOW, Ranked, ranked
 from gyakusan.planning.verify import Plan, plan, timed
 
 TRIES = 40
@@ -70,7 +70,9 @@ def _chosen(asked: FleetQuestion, found: Fleets, exchange: Rates) -> tuple[Fleet
     from gyakusan.planning.fleet_nodes import spanning
 
     wide = spanning(asked, found, exchange, max((p.sure for p in winners.values()), default=None))
-    plans = _named(asked.question, winners, wide)
+    plans = _named(
+        asked.question, winners, [p for p in wide if p.useful >= SLOW * asked.question.usual.pace or not winners]
+    )
     if "nodes" in asked.said and wide and all(p.nodes == 1 for p in plans):
         plans = (*plans, replace(wide[0], roles=("across",)))
     return plans

@@ -23,12 +23,12 @@ from gyakusan.planning.grid import evaluate
 from gyakusan.planning.money import Money, Rates, rates
 from gyakusan.planning.offers import Offer
 from gyakusan.planning.question import Question
-from gyakusan.planning.roles import FAR, ranked
+from gyakusan.planning.roles import FAR, SLOW, ranked
 
 Array = Any
 LADDER = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
 """Replicas that are tried."""
-SLOTS = (1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 512)
+SLOTS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 """Slots of a replica that are tried with arrivals."""
 CARDS = (1, 2, 4, 8)
 """Cards in one machine of a fleet: numbers that share out the heads of nearly every model."""
@@ -82,11 +82,12 @@ def fleets(asked: FleetQuestion, columns: Columns, *, any_: bool = False) -> Fle
 
 
 def _beyond(asked: FleetQuestion, share: int, found: int) -> bool:
-    """True for more slots than one replica needs for everyone at the pace that the task needs, if something was found."""
+    """True for more slots than one replica needs for everyone at the slowest pace that one bears, if something was found."""
     rate = asked.question.arrivals
     if rate is None or not found:
         return False
-    wanted = arrivals.at_once(rate, asked.question.usual)
+    usual = asked.question.usual
+    wanted = arrivals.at_once(rate, replace(usual, pace=SLOW * usual.pace))
     return share > next((n for n in SLOTS if n >= wanted), SLOTS[-1])
 
 

@@ -17,6 +17,7 @@ from gyakusan.planning.fleet import FleetAnswer
 from gyakusan.planning.fleet_plan import FleetPlan
 from gyakusan.planning.pace import Pace
 from gyakusan.show import document as documents
+from gyakusan.show.plan import BASIS_TEXTS, reasoning
 from gyakusan.show.question import load, values
 from gyakusan.show.wrapping import Text
 from gyakusan.text import Language, tell
@@ -106,7 +107,7 @@ def _machines(plan: FleetPlan) -> str:
 
 
 def _brief(machine: str) -> str:
-    """A name without its maker, as people say it."""
+    """A name without its maker and what every such card is called, as people say it."""
     for word in (
         "NVIDIA GeForce ",
         "NVIDIA ",
@@ -115,7 +116,7 @@ def _brief(machine: str) -> str:
         "Intel ",
         "Apple ",
         " Workstation Edition",
-        " Generation",
+        " Blackwell",
     ):
         machine = machine.replace(word, "")
     return machine
@@ -126,10 +127,10 @@ def _short(value: float) -> str:
 
 
 def _details(answer: FleetAnswer, plan: FleetPlan, language: Language) -> list[RenderableType]:
-    roles = ", ".join(tell(ROLE_TEXTS[r], language) for r in plan.roles)
+    roles = ("、" if language == "ja" else ", ").join(tell(ROLE_TEXTS[r], language) for r in plan.roles)
     head = Text(f"{_machines(plan)}, {plan.plan.name} {plan.plan.quantization}: ", style="bold")
     head.append(Text(roles))
-    lines = [_where(plan), *_queue(plan), *_cost(plan), _failure(answer, plan)]
+    lines = [_where(plan), _quality(plan), *_queue(plan), *_cost(plan), _failure(answer, plan)]
     parts: list[RenderableType] = [head]
     parts += [Text("  " + tell(m, language), style="dim") for m in lines]
     several = len(plan.commands) > 1
@@ -146,7 +147,7 @@ def _where(plan: FleetPlan) -> Message:
         "users": people(plan.share),
         "machine": offer.machine.name,
         "engine": plan.plan.engine,
-        "price": "?" if offer.price is None else f"{offer.price:,.0f} JPY",
+        "price": "?" if offer.price is None else _price(plan),
         "speed": f"{each.value:.0f} ({each.low:.0f}-{each.high:.0f})",
     }
     if plan.nodes == 1:
@@ -160,6 +161,24 @@ def _where(plan: FleetPlan) -> Message:
         **facts,
         nodes=plan.nodes,
         tensor=plan.tensor,
+    )
+
+
+def _price(plan: FleetPlan) -> Message:
+    """Of one machine, and when it was seen."""
+    seen, amount = plan.plan.offer.seen, f"{plan.plan.offer.price:,.0f} JPY"
+    if seen is None:
+        return Message(amount)
+    if seen.used:
+        return say("{amount}, {date}, used", amount=amount, date=seen.date)
+    return Message(f"{amount}, {seen.date}")
+
+
+def _quality(plan: FleetPlan) -> Message:
+    return say(
+        "quality: {basis}, {reasoning}",
+        basis=Message(BASIS_TEXTS[plan.plan.mode.basis]),
+        reasoning=reasoning(plan.plan),
     )
 
 
@@ -334,6 +353,7 @@ def _plan(plan: FleetPlan, language: Language) -> dict[str, Any]:
             "error": round(one.score.error, 2),
             "basis": one.mode.basis,
             "reasoning": one.mode.mode,
+            "thinking": one.mode.thinking,
         },
         "cost": {
             "asked": asdict(plan.cost.asked),
