@@ -16,7 +16,7 @@ from gyakusan.catalog.quality import law
 from gyakusan.core.load import Load
 from gyakusan.core.quality import Score
 from gyakusan.planning import costs, memory
-from gyakusan.planning.columns import FAMILY, SCORES, Known, Mode
+from gyakusan.planning.columns import FAMILY, SCORES, Known, Mode, Table
 from gyakusan.planning.fleet import Ranks, fleet_plan
 from gyakusan.planning.fleet_grid import LADDER, Fleets, free, tested
 from gyakusan.planning.fleet_plan import FleetPlan
@@ -142,36 +142,19 @@ def _plan(asked: FleetQuestion, found: Fleets, offer: Offer, row: int, nodes: in
     """One replica over so many machines, None if the ledger refuses or the floors are missed."""
     question, columns = asked.question, found.grid.columns
     table = columns.tables[FAMILY[ENGINE]]
-    known, count = columns.models[int(table.model[row])], len(offer.machine.gpus)
+    known, base = columns.models[int(table.model[row])], table.base[row]
     wide = replace(offer.machine, name=f"{nodes} x ({offer.machine.name})", gpus=offer.machine.gpus * nodes)
-    load = Load(share, question.usual.context)
     priced = price(
-        *(known.name, table.base[row], ENGINE, wide, load, question.kv[0]),
-        tensor_parallel=count,
+        *(known.name, base, ENGINE, wide, Load(share, question.usual.context), question.kv[0]),
+        tensor_parallel=len(offer.machine.gpus),
         pipeline_parallel=nodes,
     )
-    if priced is None or not priced[0].fits:
-        return None
     mode = _mode(question, known)
-    at = 2 * SCORES.index(question.usual.score)
-    value, error = mode.scores[at] - float(table.cost[row]), float(np.hypot(mode.scores[at + 1], table.cost_error[row]))
-    if question.quality is not None and value < question.quality:
+    score = _score(question, mode, table, row)
+    if priced is None or not priced[0].fits or (question.quality is not None and score.value < question.quality):
         return None
     ledger, command, _ = priced
-    made = Plan(
-        (),
-        known.name,
-        table.name[row],
-        table.base[row],
-        ENGINE,
-        offer,
-        ledger,
-        command,
-        None,
-        Score(value, error),
-        mode,
-        "",
-    )
+    made = Plan((), known.name, table.name[row], base, ENGINE, offer, ledger, command, None, score, mode, "")
     pace = _pace(asked, found, made, nodes, -(-share // nodes), share)
     if pace is None or pace.decode_each.low < question.speed:
         return None
@@ -179,6 +162,13 @@ def _plan(asked: FleetQuestion, found: Fleets, offer: Offer, row: int, nodes: in
         return None
     made = replace(made, pace=pace)
     return replace(made, binds=binds(question, made))
+
+
+def _score(question: Question, mode: Mode, table: Table, row: int) -> Score:
+    """Quality after the quantisation. [points]"""
+    at = 2 * SCORES.index(question.usual.score)
+    value, error = mode.scores[at], mode.scores[at + 1]
+    return Score(value - float(table.cost[row]), float(np.hypot(error, table.cost_error[row])))
 
 
 def _mode(question: Question, known: Known) -> Mode:
