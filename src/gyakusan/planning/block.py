@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from threading import RLock
+from typing import Any, Literal
 
 import numpy as np
 
@@ -24,7 +25,7 @@ Array = Any
 class Scene:
     """What all blocks share. models: places of those that are asked about; reduce: see `grid.evaluate`;
 
-    ordered, rows: by table, what was worked out once.
+    ordered, rows: by table, what was worked out once; lock: for what is noted and kept.
     """
 
     question: Question
@@ -37,6 +38,17 @@ class Scene:
     reduce: bool
     ordered: dict[str, Ordered]
     rows: dict[str, Array]
+    lock: RLock = field(default_factory=RLock)
+
+    def note(self, name: Literal["short", "fast", "early", "good"], place: Array, figure: Array) -> None:
+        """The least or greatest figure of each model. place: of models, those of one stand together."""
+        if not len(place):
+            return
+        column, keep = getattr(self.missed, name), np.minimum if name in ("short", "early") else np.maximum
+        starts = np.flatnonzero(np.diff(place, prepend=-1))
+        best, where = keep.reduceat(figure, starts), place[starts]
+        with self.lock:
+            keep.at(column, where, best)
 
     def order(self, table: Table) -> Ordered:
         """Rows and modes of a table, what is worth most first."""
@@ -92,24 +104,13 @@ class Fitting:
         """Further users for whom there is memory."""
         return (self.block.usable - self.total[at]) / np.maximum(1.0, self.each[at])
 
-    def clock(self, scene: Scene, some: Array) -> Clock | None:
-        """What times some of the rows; None where nobody knows the bandwidth."""
-        b, rows = self.block, self.rows[some]
-        if not b.machine.gpus or not len(rows):
+    def clock(self, scene: Scene) -> Clock | None:
+        """What times the rows; None where nobody knows the bandwidth."""
+        b = self.block
+        if not b.machine.gpus or not len(self.rows):
             return None
         width = 2 if scene.question.kv[self.kv] == "F16" else 1.0625
-        ranks = self.ranks if isinstance(self.ranks, int) else taken(self.ranks, some)
-        return clock(scene.figures, b.table, rows, b.machine, b.name, ranks, b.split, width)
-
-
-def note(column: Array, keep: Any, place: Array, figure: Array) -> None:
-    """The least or greatest figure of each model. place: rows of one model stand together."""
-    if not len(place):
-        return
-    starts = np.flatnonzero(np.diff(place, prepend=-1))
-    best = keep.reduceat(figure, starts)
-    where = place[starts]
-    column[where] = keep(column[where], best)
+        return clock(scene.figures, b.table, self.rows, b.machine, b.name, self.ranks, b.split, width)
 
 
 def taken(figures: Array, places: Array) -> Array:

@@ -6,8 +6,10 @@ bought only what nothing on the same machine dominates is kept.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +20,7 @@ from gyakusan.engines.base import engine as find_engine
 from gyakusan.errors import BadSetting
 from gyakusan.message import Message, say
 from gyakusan.planning import memory
-from gyakusan.planning.block import Block, Fitting, Scene, note, taken
+from gyakusan.planning.block import Block, Fitting, Scene, taken
 from gyakusan.planning.cells import Cells, Grid, joined, nothing_yet
 from gyakusan.planning.columns import FAMILY, SCORES, Columns, Table
 from gyakusan.planning.frontier import by_case
@@ -38,6 +40,9 @@ USUAL_ENGINES = ("llama.cpp", "vLLM", "MLX-LM")
 SAMPLE = "llama3.1-8b"
 """A model that every engine runs: what refuses it, the machine does."""
 
+FEW, MOST_THREADS = 32, 4
+"""Below so many devices threads cost more than they save; more than so many wait for Python's lock."""
+
 
 def evaluate(
     question: Question,
@@ -54,26 +59,48 @@ def evaluate(
     """
     scene = _scene(question, columns, models, contexts or (question.usual.context,), reduce)
     engines = question.engines or USUAL_ENGINES
-    parts, count, refused, runs = [], 0, dict[str, Message](), set[str]()
-    for places in _groups(offers):
-        group = [offers[i] for i in places]
-        mine = []
-        for number, name in enumerate(engines):
-            reason = refusal(name, group[0].machine, question, columns)
-            if reason is not None:
-                refused.setdefault(name, reason)
-                continue
-            runs.add(name)
-            block = _block(name, number, group, places, columns)
-            cells, tried = _evaluated(scene, block)
-            count += tried
-            mine += cells
-        whole = joined(mine)
-        parts.append(
-            whole.take(by_case(whole.offer, whole.context, whole.tier, whole.sure, whole.useful)) if reduce else whole
-        )
-    left = tuple((n, r) for n, r in refused.items() if n not in runs)
-    return Grid(columns, tuple(offers), engines, joined(parts), scene.missed, count, left)
+    found = _spread(lambda places: _device(scene, engines, offers, places), _groups(offers))
+    refused: dict[str, Message] = {}
+    for part in found:
+        refused = {**part.refused, **refused}
+    left = tuple((n, r) for n, r in refused.items() if not any(n in part.runs for part in found))
+    cells, count = joined([part.cells for part in found]), sum(part.count for part in found)
+    return Grid(columns, tuple(offers), engines, cells, scene.missed, count, left)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What became of one device. runs: engines that it runs; refused: the others, with the reason."""
+
+    cells: Cells
+    count: int
+    runs: frozenset[str]
+    refused: Mapping[str, Message]
+
+
+def _spread(work: Callable[[list[int]], _Part], groups: list[list[int]]) -> list[_Part]:
+    """Every group, several at the same time where there are many: numpy computes outside Python's lock."""
+    if len(groups) < FEW:
+        return [work(g) for g in groups]
+    with ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1)) as pool:
+        return list(pool.map(work, groups))
+
+
+def _device(scene: Scene, engines: Sequence[str], offers: Sequence[Offer], places: list[int]) -> _Part:
+    """One device under every engine."""
+    group, mine, count = [offers[i] for i in places], list[Cells](), 0
+    refused, runs = dict[str, Message](), set[str]()
+    for number, name in enumerate(engines):
+        reason = refusal(name, group[0].machine, scene.question, scene.columns)
+        if reason is not None:
+            refused[name] = reason
+            continue
+        runs.add(name)
+        cells, tried = _evaluated(scene, _block(name, number, group, places, scene.columns))
+        count += tried
+        mine += cells
+    whole = joined(mine)
+    return _Part(_best(whole) if scene.reduce and len(mine) > 1 else whole, count, frozenset(runs), refused)
 
 
 def _best(cells: Cells) -> Cells:
@@ -137,11 +164,12 @@ def _evaluated(scene: Scene, b: Block) -> tuple[list[Cells], int]:
     rows = _rows(scene, b.table)
     least = _least(b, rows)
     hopeful = rows[least <= b.usable] if b.machine.gpus else rows
-    note(scene.missed.short, np.minimum, b.table.model[rows], np.where(least <= b.usable, np.inf, least - b.usable))
+    scene.note("short", b.table.model[rows], np.where(least <= b.usable, np.inf, least - b.usable))
     wanted = np.flatnonzero(np.bincount(b.table.model[hopeful], minlength=len(scene.columns.models)))
     parts = []
     for kv, kind in enumerate(scene.question.kv):
-        held = scene.rests.of(b.name, kind, b.offers, wanted)
+        with scene.lock:
+            held = scene.rests.of(b.name, kind, b.offers, wanted)
         parts.append(_cells(scene, b, hopeful, held, kv))
     return parts, len(rows) * len(b.counts) * len(scene.figures.contexts) * len(scene.question.kv)
 
@@ -168,7 +196,7 @@ def _cells(scene: Scene, b: Block, rows: Array, held: Held, kv: int) -> Cells:
     least = _total(scene, b, rows, nearest).min(axis=(0, 1), initial=np.inf)
     known = np.isfinite(least)
     short = np.where(known, np.maximum(0, least - b.usable), np.inf) if np.isfinite(b.usable) else least * 0
-    note(scene.missed.short, np.minimum, b.table.model[rows], short)
+    scene.note("short", b.table.model[rows], short)
     rows = rows[known & (least <= b.usable)]
     place, shape = b.table.model[rows], (len(b.counts), len(scene.figures.contexts), len(rows))
     total = np.broadcast_to(_total(scene, b, rows, held), shape)

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from gyakusan.planning.block import Fitting, Scene, note, taken
+from gyakusan.planning.block import Fitting, Scene, taken
 from gyakusan.planning.cells import Cells
 from gyakusan.planning.modes import groups
 from gyakusan.planning.question import Question
-from gyakusan.planning.speed import Speeds
+from gyakusan.planning.speed import Clock, Speeds
 
 Array = Any
 NOT_THERE = -1.0
@@ -29,7 +29,8 @@ def undominated(scene: Scene, f: Fitting) -> Cells:
     here = np.flatnonzero(at >= 0)
     at = at[here]
     quality, error, mode = ordered.quality[here], ordered.error[here], ordered.mode[here]
-    low, late = _careful(scene, f)
+    clock = f.clock(scene)
+    low, late = _careful(scene, f, clock)
     good = f.fits & _reaches(question, low, late)
     useful = taken(np.nan_to_num(low), at) / scene.modes.thinking[mode]
     speed = np.where(taken(good, at), useful, NOT_THERE)
@@ -38,7 +39,7 @@ def undominated(scene: Scene, f: Fitting) -> Cells:
     _note_floors(scene, f, low, late, at, quality)
     count, context, pair = np.nonzero(_fastest(speed, quality - error, groups(ordered, here)))
     places = (count, context, at[pair])
-    figures = _some(scene, f, places)
+    figures = _some(f, clock, low, places)
     return _columns(scene, f, places, mode[pair], quality[pair], error[pair], ordered.tier[here][pair], figures)
 
 
@@ -49,19 +50,18 @@ def every(scene: Scene, f: Fitting) -> Cells:
     quality, error, tier = scene.modes.judged(table, f.rows[row], mode)
     count, context, pair = np.nonzero(taken(f.fits, row))
     places = (count, context, row[pair])
-    cells = _columns(scene, f, places, mode[pair], quality[pair], error[pair], tier[pair], _some(scene, f, places))
+    clock = f.clock(scene)
+    figures = _some(f, clock, _careful(scene, f, clock)[0], places)
+    cells = _columns(scene, f, places, mode[pair], quality[pair], error[pair], tier[pair], figures)
     return _floored(scene, cells, table.model[cells.row])
 
 
-def _careful(scene: Scene, f: Fitting) -> tuple[Array, Array]:
+def _careful(scene: Scene, f: Fitting, clock: Clock | None) -> tuple[Array, Array]:
     """Speeds at the careful end [tokens/s], and first tokens if somebody minds [s]; nan where nobody knows."""
-    clock, nothing = f.clock(scene, np.arange(len(f.rows))), np.full((1, 1, len(f.rows)), np.nan)
+    nothing = np.full((1, 1, len(f.rows)), np.nan)
     if clock is None:
         return nothing, nothing
-    if scene.question.first is None:
-        return clock.careful(), nothing
-    found = clock.speeds()
-    return found.each_low, found.first_high
+    return clock.careful(), nothing if scene.question.first is None else clock.late_first()
 
 
 def _fastest(speed: Array, sure: Array, tiers: Sequence[slice]) -> Array:
@@ -86,16 +86,12 @@ def _fastest(speed: Array, sure: Array, tiers: Sequence[slice]) -> Array:
     return keep
 
 
-def _some(scene: Scene, f: Fitting, places: Places) -> Speeds:
+def _some(f: Fitting, clock: Clock | None, low: Array, places: Places) -> Speeds:
     """Speeds of some cells."""
-    rows, at = np.unique(places[2], return_inverse=True)
-    clock = f.clock(scene, rows)
     if clock is None:
         unknown = np.full(len(places[0]), np.nan)
         return Speeds(unknown, unknown, unknown, unknown)
-    found, shape = clock.speeds(), (*f.fits.shape[:2], len(rows))
-    plain = (found.each, found.each_low, found.first, found.first_high)
-    return Speeds(*(np.broadcast_to(x, shape)[places[0], places[1], at] for x in plain))
+    return clock.speeds(low, places, f.fits.shape)
 
 
 def _columns(
@@ -125,26 +121,24 @@ def _reaches(question: Question, low: Array, late: Array) -> Any:
 
 def _note_floors(scene: Scene, f: Fitting, low: Array, late: Array, at: Array, quality: Array) -> None:
     """What each model reaches where it fits: wanted only where a floor may exclude it."""
-    question, missed, place = scene.question, scene.missed, f.block.table.model[f.rows]
+    question, place = scene.question, f.block.table.model[f.rows]
     if question.speed:
-        note(missed.fast, np.maximum, place, np.where(f.fits, np.nan_to_num(low), 0).max(axis=(0, 1), initial=0))
+        scene.note("fast", place, np.where(f.fits, np.nan_to_num(low), 0).max(axis=(0, 1), initial=0))
     if question.first is not None:
         early = np.where(f.fits, np.nan_to_num(late, nan=np.inf), np.inf)
-        note(missed.early, np.minimum, place, early.min(axis=(0, 1), initial=np.inf))
+        scene.note("early", place, early.min(axis=(0, 1), initial=np.inf))
     if question.quality is not None:
-        np.maximum.at(missed.good, place[at], quality)
+        order = np.argsort(place[at], kind="stable")
+        scene.note("good", place[at][order], quality[order])
 
 
 def _floored(scene: Scene, cells: Cells, place: Array) -> Cells:
     """Cells that reach the floors. What falls short is noted for its model."""
-    question, missed = scene.question, scene.missed
+    question, order = scene.question, np.argsort(place, kind="stable")
     fast, late = np.nan_to_num(cells.each_low), np.nan_to_num(cells.first_high, nan=np.inf)
-    for column, keep, figure in (
-        (missed.fast, np.maximum, fast),
-        (missed.early, np.minimum, late),
-        (missed.good, np.maximum, cells.quality),
-    ):
-        keep.at(column, place, figure)
+    scene.note("fast", place[order], fast[order])
+    scene.note("early", place[order], late[order])
+    scene.note("good", place[order], cells.quality[order])
     good = fast >= question.speed if question.speed else np.ones(len(cells), bool)
     if question.first is not None:
         good &= late <= question.first

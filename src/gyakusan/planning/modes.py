@@ -18,7 +18,7 @@ TIERS = 3
 
 @dataclass(frozen=True, slots=True)
 class Ordered:
-    """Rows of a table with each of their modes: by tier, then with falling sure quality.
+    """Rows of a table with each of their modes: by tier, then with falling sure quality; of equals the smallest file first.
 
     row, mode: places; quality, error: after the quantisation [points]; tier: see TIERS.
     """
@@ -63,7 +63,7 @@ class Modes:
         """All rows of a table."""
         row, mode = self.of(table, np.arange(len(table)))
         quality, error, tier = self.judged(table, row, mode)
-        order = np.lexsort((-(quality - error), tier))
+        order = np.lexsort((table.stored[row], -(quality - error), tier))
         return Ordered(*(x[order] for x in (row, mode, quality, error, tier)))
 
 

@@ -7,7 +7,7 @@ model and of the quantisation are columns. Measurements of the very same thing m
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,7 @@ SHAPES = ("count", "used", "layers", "mixed", "recurrent", "width", "matrices", 
 class Speeds:
     """each: answer tokens a second of one user, all active [tokens/s]; first: until the first token [s]; both also at the
 
-    careful end of the 80 % interval. Shapes broadcast to (counts, contexts, rows).
+    careful end of the 80 % interval.
     """
 
     each: Array
@@ -88,9 +88,9 @@ class Figures:
             self._found["shapes"] = np.ascontiguousarray(every.T)
         return self._found["shapes"]
 
-    def factors(self, factors: Mapping[str, float], before: str, after: str = "") -> Array:
-        """A multiplier for each model by its name in measurements."""
-        key = ("factors", id(factors), before, after)
+    def factors(self, constant: str, level: str, factors: Mapping[str, float], before: str, after: str) -> Array:
+        """A multiplier of a constant for each model, by what stands around its name in measurements."""
+        key = (constant, level, before, after)
         if key not in self._found:
             names = (m.facts["speed_name"] for m in self.columns.models)
             self._found[key] = np.array([factors.get(f"{before}{n}{after}", 1.0) for n in names])
@@ -112,9 +112,12 @@ class Figures:
         return self._found[key]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Clock:
-    """Everything that time follows from, for some rows of a table on some numbers of one device."""
+    """Everything that time follows from, for some rows of a table on some numbers of one device.
+
+    serves: prompts of the others are computed between the steps; slow, late: factors of the 80 % interval.
+    """
 
     figures: Figures
     load: core.Work
@@ -125,35 +128,53 @@ class Clock:
     serves: bool
     slow: Array
     late: Array
+    _prompt: Array = None
+    _step: Array = None
 
+    @property
     def prompt(self) -> Array:
         """Time of one prompt. [s]"""
-        return core.prefill_time(
-            self.load, self.figures.prompt, self.piece, self.attention, self.device, self.constants
-        )
+        if self._prompt is None:
+            self._prompt = core.prefill_time(
+                self.load, self.figures.prompt, self.piece, self.attention, self.device, self.constants
+            )
+        return self._prompt
 
+    @property
     def step(self) -> Array:
         """Time of one step of all users. [s]"""
-        return core.decode_step(self.load, self.figures.users, self.device, self.constants).time
+        if self._step is None:
+            self._step = core.decode_step(self.load, self.figures.users, self.device, self.constants).time
+        return self._step
 
-    def token(self, step: Array, prompt: Array | None) -> Array:
-        """Time for each further token. [s] prompt: where it is known already."""
+    @property
+    def token(self) -> Array:
+        """Time for each further token. [s]"""
         if not self.serves:
-            return step
-        asked = self.figures
-        held = self.prompt() if prompt is None else prompt
-        return core.later_token(step, held, asked.users, asked.answer, self.constants)
+            return self.step
+        return core.later_token(self.step, self.prompt, self.figures.users, self.figures.answer, self.constants)
 
     def careful(self) -> Array:
         """each_low of `speeds` alone. [tokens/s]"""
-        return 1 / (self.token(self.step(), None) * self.slow)
+        return 1 / (self.token * self.slow)
 
-    def speeds(self) -> Speeds:
-        """Every figure."""
-        asked, step, prompt = self.figures, self.step(), self.prompt()
-        each = 1 / self.token(step, prompt)
-        first = core.first_token(prompt, asked.users, step, asked.answer, self.constants)
-        return Speeds(each, each / self.slow, first, first * self.late)
+    def late_first(self) -> Array:
+        """first_high of `speeds` alone. [s]"""
+        asked = self.figures
+        return core.first_token(self.prompt, asked.users, self.step, asked.answer, self.constants) * self.late
+
+    def speeds(self, low: Array, places: tuple[Array, ...], shape: tuple[int, ...]) -> Speeds:
+        """Every figure of some cells. low: what `careful` said; places, shape: in the grid of counts, contexts, rows."""
+        rows, asked = places[-1], self.figures
+        low, prompt, step = (np.broadcast_to(x, shape)[places] for x in (low, self.prompt, self.step))
+        k = self.constants
+        mine = replace(k, queue=_of_rows(k.queue, rows), busy=_of_rows(k.busy, rows))
+        first = core.first_token(prompt, asked.users, step, asked.answer, mine)
+        return Speeds(low * self.slow[rows], low, first, first * self.late[rows])
+
+
+def _of_rows(constant: Any, rows: Array) -> Any:
+    return constant[rows] if np.ndim(constant) else constant
 
 
 def clock(
@@ -208,7 +229,7 @@ def constants(figures: Figures, table: Table, rows: Array, said: Situation) -> C
             if level in QUANT_LEVELS:
                 groups = groups * _quants(factors, level, said, table.groups)
             elif level in MODEL_LEVELS:
-                models = models * figures.factors(factors, *_around(level, said))
+                models = models * figures.factors(name, level, factors, *_around(level, said))
             else:
                 value *= factors.get(plain[level], 1.0)
         if not isinstance(groups, float):
