@@ -4,6 +4,7 @@ inspect(model, ...) -> Ledger    what a model needs on a device
 plan(device, ...) -> Plans       what fits a device
 several(device, also) -> Several several models on one machine
 upgrade(device, ...) -> Upgrade  what to buy next
+fleet(users=200, ...) -> Fleets  how many machines serve many people
 detect() -> Machine              this computer
 serve(model, ...) -> Server      a running endpoint
 
@@ -17,14 +18,15 @@ from typing import TYPE_CHECKING, Any
 from gyakusan._version import __version__
 
 if TYPE_CHECKING:
-    from gyakusan.api import detect, inspect, plan, serve, several, upgrade
+    from gyakusan.api import detect, fleet, inspect, plan, serve, several, upgrade
     from gyakusan.errors import GyakusanError
 
-__all__ = ["GyakusanError", "__version__", "detect", "inspect", "plan", "serve", "several", "upgrade"]
+__all__ = ["GyakusanError", "__version__", "detect", "fleet", "inspect", "plan", "serve", "several", "upgrade"]
 
 _HOMES = {
     "GyakusanError": "gyakusan.errors",
     "detect": "gyakusan.api",
+    "fleet": "gyakusan.api",
     "inspect": "gyakusan.api",
     "plan": "gyakusan.api",
     "serve": "gyakusan.api",

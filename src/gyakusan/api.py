@@ -22,6 +22,7 @@ from gyakusan.units import parse_count
 if TYPE_CHECKING:
     from gyakusan.engines.llamacpp.log import Reported
     from gyakusan.planning.answer import Answer as Plans
+    from gyakusan.planning.fleet import FleetAnswer as Fleets
     from gyakusan.planning.judged import Judged
     from gyakusan.planning.several import Several
     from gyakusan.planning.upgrade import Upgrade
@@ -82,6 +83,18 @@ def several(question: Mapping[str, Any] | None = None, **values: Any) -> Several
     """
     from gyakusan.planning.question import from_values
     from gyakusan.planning.several import several as answer
+
+    return answer(from_values({**(question or {}), **values}))
+
+
+def fleet(question: Mapping[str, Any] | None = None, **values: Any) -> Fleets:
+    """How many of which machines serve many people, and what that costs. Raises GyakusanError.
+
+    values: as for `plan`, and fields of planning.fleet_question.FleetQuestion and planning.costs.Terms:
+    arrivals="2000/h", replicas=16, spare=1, tariff="31JPY/kWh", api_output="0.6USD"; question: the same as one mapping.
+    """
+    from gyakusan.planning.fleet import fleet as answer
+    from gyakusan.planning.fleet_question import from_values
 
     return answer(from_values({**(question or {}), **values}))
 

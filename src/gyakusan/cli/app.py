@@ -20,6 +20,7 @@ COMMANDS = {
     "compare": "Devices and models side by side, with charts.",
     "plan": "From a machine or a budget and people back to the best endpoint.",
     "upgrade": "From what you own to what next, for the money.",
+    "fleet": "Past one machine: how many of which serve many people, and what that costs.",
     "detect": "What this computer offers.",
     "serve": "Start the planned endpoint and check the prediction.",
     "catalog": "Facts and their sources; your own records.",

@@ -59,12 +59,12 @@ def _plans(
 ) -> int:
     """Whole plans, and models on devices beside them. 0 if one of them fits."""
     from gyakusan import api
-    from gyakusan.cli.plan import text
+    from gyakusan.cli.plan import text_of
     from gyakusan.planning.question import from_values, values_of
     from gyakusan.planning.sides import pair, planned
     from gyakusan.show import sides as show
 
-    found = [planned(f.stem, from_values(values_of(text(f), f.name))) for f in files]
+    found = [planned(f.stem, from_values(values_of(text_of(f), f.name))) for f in files]
     for name in models:
         for device in devices:
             asked = api.question(name, quantization=quant, load=people.load, device=device, settings=server.changes())

@@ -29,6 +29,9 @@ class Needs:
     """Who asks what. None: the default of the question."""
 
     users: Annotated[str | None, Parameter(help=_("People served at the same time; 1 if not said."))] = None
+    arrivals: Annotated[
+        str | None, Parameter(help=_("Requests of everyone together, e.g. 2000/h: users are then derived."))
+    ] = None
     context: Annotated[str | None, Parameter(help=_("Tokens for each user, prompt and answer together, e.g. 32k."))] = (
         None
     )
@@ -192,11 +195,11 @@ def said(file: Path | None, needs: Needs, where: Where, limits: Limits, wishes: 
     given: dict[str, Any] = {**asdict(needs), **asdict(where), **asdict(limits), **asdict(wishes)}
     given["also"] = given["also"] or None
     given["engines"], given["kv"] = given.pop("engine"), given.pop("kv_type")
-    found = {} if file is None else values_of(text(file), file.name)
+    found = {} if file is None else values_of(text_of(file), file.name)
     return {**found, **{k: v for k, v in given.items() if v is not None}}
 
 
-def text(file: Path) -> str:
+def text_of(file: Path) -> str:
     """What a file says. Raises SourceError."""
     try:
         return file.read_text("utf-8")

@@ -62,6 +62,7 @@ def answer(question: Question, *, columns: Columns | None = None, offers: Sequen
     places, left = wanted(question, known)
     grid = evaluate(question, known, found, np.array(places, np.int64), reduce=not question.owned)
     _contradictions(question, grid)
+    grid = unsaturated(question, grid)
     plans = choose(question, grid, MACHINES if question.model and not question.owned else ROLES)
     excluded = (*missed(question, grid, places), *left)
     made = Answer(question, plans, excluded, rejected, (), rates(dict(question.rates)), grid)
@@ -82,6 +83,15 @@ def answering(text: str) -> str:
             mend="Plan it beside a model that answers: --also embedding:model={name}.",
         )
     return record.name
+
+
+def unsaturated(question: Question, grid: Grid) -> Grid:
+    """Without the cells that fall behind the requests that arrive."""
+    if question.arrivals is None or not len(grid.cells):
+        return grid
+    from gyakusan.planning.arrivals import bearable
+
+    return replace(grid, cells=grid.cells.take(np.flatnonzero(bearable(question, grid) >= question.arrivals)))
 
 
 def _offers(question: Question) -> tuple[tuple[Offer, ...], tuple[Rejected, ...]]:

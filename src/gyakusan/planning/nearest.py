@@ -8,6 +8,7 @@ from dataclasses import replace
 from gyakusan.message import Message, people, say
 from gyakusan.planning import answer as answers
 from gyakusan.planning import offers as market
+from gyakusan.planning.arrivals import at_once
 from gyakusan.planning.columns import Columns
 from gyakusan.planning.question import Question
 
@@ -24,7 +25,14 @@ def nearest(found: answers.Answer, columns: Columns) -> tuple[Message, ...]:
         return _works(found, question, columns)
 
     tries = [
-        t for t in (_budget(found, columns), _context(asked, works), _users(asked, works), *_floors(asked, works)) if t
+        t
+        for t in (
+            _budget(found, columns),
+            _context(asked, works),
+            _users(asked, works) if asked.arrivals is None else _arrivals(asked, works),
+            *_floors(asked, works),
+        )
+        if t
     ]
     if not tries:
         tries = [t for t in (_both(asked, works),) if t]
@@ -40,7 +48,7 @@ def _works(found: answers.Answer, question: Question, columns: Columns) -> bool:
 
     places, _ = wanted(question, columns)
     grid = evaluate(question, columns, found.grid.offers, np.array(places, np.int64), reduce=not question.owned)
-    return len(grid.cells) > 0
+    return len(answers.unsaturated(question, grid).cells) > 0
 
 
 def _budget(found: answers.Answer, columns: Columns) -> Message | None:
@@ -96,6 +104,16 @@ def _users(asked: Question, works: Try) -> Message | None:
     return say("For {users} there is an answer.", users=people(found)) if found else None
 
 
+def _arrivals(asked: Question, works: Try) -> Message | None:
+    """The most requests an hour."""
+
+    def at(hourly: int) -> bool:
+        return works(replace(asked, arrivals=hourly / 3600, users=at_once(hourly / 3600, asked.usual)))
+
+    found = _most(round((asked.arrivals or 0.0) * 3600), 1, 1, at)
+    return say("With {n} requests an hour there is an answer.", n=f"{found:,}") if found else None
+
+
 def _floors(asked: Question, works: Try) -> Iterator[Message]:
     """Floors and wishes, one at a time."""
     loosened = (
@@ -113,6 +131,8 @@ def _floors(asked: Question, works: Try) -> Iterator[Message]:
 
 def _both(asked: Question, works: Try) -> Message | None:
     """One user, and the longest context that then works, without floors."""
-    free = replace(asked, users=1, speed=0.0, first=None, quality=None, engines=(), licenses=(), families=())
+    free = replace(
+        asked, users=1, arrivals=None, speed=0.0, first=None, quality=None, engines=(), licenses=(), families=()
+    )
     found = _most(asked.usual.context + STEP, 512, STEP, lambda n: works(_shorter(free, n)))
     return say("For 1 user, {n} tokens and without floors there is an answer.", n=f"{found:,}") if found else None

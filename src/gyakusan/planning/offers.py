@@ -151,10 +151,15 @@ def _price(prices: tuple[Price, ...], question: Question, exchange: Rates) -> Pr
     return min(near, key=lambda p: exchange.convert(p.amount, p.currency, "JPY") or 0.0)
 
 
-@cache
 def _region(name: str) -> str:
     """The only country where a device is sold, "" = everywhere."""
-    return next((r.sold_in for r in device_records() if r.sold_in and r.name == name), "")
+    return _regions().get(name, "")
+
+
+@cache
+def _regions() -> dict[str, str]:
+    """Devices that are sold in one country only. Read once: every record is looked at."""
+    return {r.name: r.sold_in for r in device_records() if r.sold_in}
 
 
 def _power(machine: Machine) -> float | None:

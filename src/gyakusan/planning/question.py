@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 from gyakusan.engines.base import engine
 from gyakusan.errors import BadQuantity, BadSetting, nearest, unknown
 from gyakusan.message import say
-from gyakusan.planning import money
+from gyakusan.planning import arrivals, money
 from gyakusan.planning.money import Money
 from gyakusan.units import parse_count
 
@@ -55,7 +55,8 @@ TASKS: Mapping[str, Usual] = {
 class Question:
     """Everything asked; a default is what nobody said.
 
-    users; context, prompt, answer: None = the task's [tokens]; task; language: of the people;
+    users: conversations at once; arrivals: requests of everyone together, None = not said [1/s]; context, prompt, answer:
+    None = the task's [tokens]; task; language: of the people;
     device, memory, reserve: the machine that is owned, as for `inspect`; budget: for a machine that is bought, with
     `computer`: the price of what is around graphics cards; power: at most [W]; count: cards in one machine at most;
     os; brand: vendor; used: second-hand prices count; enterprise: cards for data centres count;
@@ -94,6 +95,7 @@ class Question:
     model: str | None = None
     rates: tuple[tuple[str, float], ...] = ()
     also: tuple[Question, ...] = ()
+    arrivals: float | None = None
 
     @property
     def usual(self) -> Usual:
@@ -129,7 +131,22 @@ def from_values(values: Mapping[str, Any]) -> Question:
                 mend="Nearest: {near}.",
             )
     read = {key: _READERS[key](key, value) for key, value in values.items() if value is not None}
-    return checked(Question(**read))
+    return checked(_counted(Question(**read), said="users" in read))
+
+
+def _counted(question: Question, said: bool) -> Question:
+    """With arrivals and no users: as many as then are served at once."""
+    if question.arrivals is None or said:
+        return question
+    users = arrivals.at_once(question.arrivals, question.usual)
+    if users > MOST_USERS:
+        raise BadQuantity(
+            "So many requests are {users} conversations at once.",
+            users=f"{users:,}",
+            most=f"{MOST_USERS:,}",
+            mend="At most {most} are planned; lower the arrivals or shorten the answers.",
+        )
+    return replace(question, users=users)
 
 
 def checked(question: Question) -> Question:
@@ -202,6 +219,10 @@ def _number(key: str, value: Any) -> float:
     if isinstance(value, bool) or not 0 <= found < 1e9 or (found == 0 and key == "power"):
         raise _bad(key, value)
     return found
+
+
+def _arrivals(key: str, value: Any) -> float:
+    return arrivals.parse(str(value) if isinstance(value, int | float) else _text(key, value))
 
 
 def _text(key: str, value: Any) -> str:
@@ -305,6 +326,7 @@ _READERS: Mapping[str, Any] = {
     **dict.fromkeys(("task", "prefer", "os", "language"), _choice),
     **dict.fromkeys(("licenses", "families", "without"), _words),
     "also": _also,
+    "arrivals": _arrivals,
     "engines": _engines,
     "kv": _types,
     "rates": _rates,

@@ -121,7 +121,7 @@ def _where(answer: Answer, plan: Plan) -> Message:
         "machine": plan.offer.machine.name,
         "binds": Message(BINDS_TEXTS[plan.binds]),
         "basis": Message(BASIS_TEXTS[plan.mode.basis]),
-        "reasoning": _reasoning(plan),
+        "reasoning": reasoning(plan),
     }
     if plan.offer.price is None:
         return say("{machine}; {binds}; quality: {basis}, {reasoning}", **facts)
@@ -135,7 +135,7 @@ def _where(answer: Answer, plan: Plan) -> Message:
     )
 
 
-def _reasoning(plan: Plan) -> Message:
+def reasoning(plan: Plan) -> Message:
     """Whether the model thinks before it answers, and what that costs."""
     if plan.mode.mode != "on":
         return say("without reasoning")

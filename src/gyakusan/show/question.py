@@ -39,7 +39,20 @@ def question_line(asked: Question, machine: str, language: Language) -> Renderab
 
 
 def _two(title: Message, asked: Question, language: Language) -> RenderableType:
-    return Group(Text(tell(title, language), style="bold"), Text(tell(_load(asked), language), style="dim"))
+    lines = [Text(tell(load(asked), language), style="dim")]
+    if asked.arrivals is not None:
+        lines.append(Text(tell(coming(asked), language), style="dim"))
+    return Group(Text(tell(title, language), style="bold"), *lines)
+
+
+def coming(asked: Question) -> Message:
+    """How often requests come, and how many conversations that is at once."""
+    rate = (asked.arrivals or 0.0) * 3600
+    return say(
+        "{rate} requests an hour, at random: {users} at once are enough for 99 % of the time at the pace that is needed",
+        rate=f"{rate:,.4g}" if rate < 1000 else f"{rate:,.0f}",
+        users=f"{asked.users:,}",
+    )
 
 
 def _where(answer: Answer) -> Message:
@@ -52,7 +65,8 @@ def _where(answer: Answer) -> Message:
     return say("{model}: {users} x {context} tokens", model=asked.model, **facts)
 
 
-def _load(asked: Question) -> Message:
+def load(asked: Question) -> Message:
+    """What people do, and what was assumed of it."""
     usual = asked.usual
     return say(
         "{task}: prompts of {prompt}, answers of {answer} tokens, quality {score}, {pace} tokens/s beside reasoning are"

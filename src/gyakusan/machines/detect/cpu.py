@@ -205,7 +205,7 @@ def _answer(system: System, *argv: str) -> str:
 
 def _sysctl_number(system: System, key: str) -> int | None:
     text = _answer(system, "sysctl", "-n", key)
-    return int(text) if text.isdigit() and len(text) < 20 else None
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 20 else None
 
 
 def _darwin(system: System) -> Ram:

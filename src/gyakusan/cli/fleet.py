@@ -1,0 +1,88 @@
+"""gyakusan fleet: past one machine - replicas, machines that one server spans, arrivals, costs beside an API's."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import App, Parameter
+
+from gyakusan.cli.options import Output, Where, _
+from gyakusan.cli.plan import Limits, Needs, Wishes, text_of, uncollected
+from gyakusan.cli.writing import draw, write_json
+
+app = App(
+    name="fleet",
+    help="Past one machine: how many of which serve many people, and what that costs.",
+    help_format="plaintext",
+)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How large."""
+
+    replicas: Annotated[str | None, Parameter(help=_("Replicas of the server, at most; 64 if not said."))] = None
+    spare: Annotated[str | None, Parameter(help=_("Machines that stand by for one that fails; none if not said."))] = (
+        None
+    )
+    nodes: Annotated[
+        str | None, Parameter(help=_("Machines that one replica may span under vLLM, at most; 4 if not said."))
+    ] = None
+    network: Annotated[str | None, Parameter(help=_("Network between machines; 100Gbit/s if not said."))] = None
+    price: Annotated[str | None, Parameter(help=_("Price of one machine named with --device, e.g. 5000000JPY."))] = None
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """What it costs."""
+
+    months: Annotated[str | None, Parameter(help=_("Months over which the purchase is spread; 36 if not said."))] = None
+    tariff: Annotated[str | None, Parameter(help=_("Price of power; 31JPY/kWh if not said."))] = None
+    pue: Annotated[str | None, Parameter(help=_("Power of the building over that of the machines; 1 if not said."))] = (
+        None
+    )
+    hours: Annotated[str | None, Parameter(help=_("Hours a day in which it runs; 24 if not said."))] = None
+    upkeep: Annotated[str | None, Parameter(help=_("Upkeep in percent of the purchase a year; none if not said."))] = (
+        None
+    )
+    api_input: Annotated[
+        str | None, Parameter(help=_("What an API takes for a million prompt tokens, e.g. 0.15USD."))
+    ] = None
+    api_output: Annotated[
+        str | None, Parameter(help=_("What an API takes for a million answer tokens, e.g. 0.6USD."))
+    ] = None
+
+
+@app.default
+def fleet(
+    file: Annotated[Path | None, Parameter(help=_("A question in TOML or JSON; options win over it."))] = None,
+    *,
+    needs: Needs = Needs(),
+    where: Where = Where(),
+    size: Size = Size(),
+    costs: Costs = Costs(),
+    limits: Limits = Limits(),
+    wishes: Wishes = Wishes(),
+    output: Output = Output(),
+) -> int:
+    from gyakusan.planning.fleet import fleet as answer
+    from gyakusan.planning.fleet_question import from_values
+    from gyakusan.planning.question import values_of
+    from gyakusan.show import fleet as show
+
+    given: dict[str, Any] = {}
+    for part in (needs, where, size, costs, limits, wishes):
+        given.update(asdict(part))
+    given["engines"], given["kv"] = given.pop("engine"), given.pop("kv_type")
+    said = {} if file is None else values_of(text_of(file), file.name)
+    with uncollected():
+        found = answer(from_values({**said, **{k: v for k, v in given.items() if v is not None}}))
+        if output.json:
+            write_json(show.document(found, output.language))
+        else:
+            draw(show.screen(found, output.language), output=output)
+    return 0 if found.plans else 1

@@ -1,0 +1,164 @@
+"""One fleet: a plan for one replica, how many of them, what people meet, what it costs, and what a failure does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Literal
+
+from gyakusan.core.load import Load
+from gyakusan.core.queue import Queue
+from gyakusan.engines.base import Command
+from gyakusan.planning import costs
+from gyakusan.planning.costs import Cost, Work
+from gyakusan.planning.fleet_question import FleetQuestion
+from gyakusan.planning.fleet_service import Service
+from gyakusan.planning.money import Rates
+from gyakusan.planning.pace import Pace
+from gyakusan.planning.verify import Plan, price, timed
+
+Verdict = Literal["spare", "holds", "slower", "full", "stops"]
+HERE, FIRST = "<this machine>", "<first machine>"
+"""Stand for addresses in commands."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What one failed machine does. verdict: spare (one stands by), holds (within what was asked), slower (people wait),
+
+    full (some are turned away), stops; served: share of the people or requests that are still served; each: answer
+    tokens a second for each user then, None = not known [tokens/s].
+    """
+
+    verdict: Verdict
+    served: float
+    each: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class FleetPlan:
+    """plan: of one replica, its offer is one machine; replicas; spares: machines; nodes: machines of a replica; tensor:
+
+    devices that share each layer; share: people that a replica serves at once; service: a replica as a queue; met: what
+    people meet, None without arrivals; commands: one for each machine of a replica.
+    """
+
+    roles: tuple[str, ...]
+    plan: Plan
+    replicas: int
+    spares: int
+    nodes: int
+    tensor: int
+    share: int
+    service: Service
+    met: Queue | None
+    cost: Cost
+    loss: Loss
+    commands: tuple[Command, ...]
+
+    @property
+    def machines(self) -> int:
+        """All machines, spares too."""
+        return self.replicas * self.nodes + self.spares
+
+    @property
+    def pace(self) -> Pace:
+        """Speeds with every slot taken."""
+        assert self.plan.pace is not None
+        return self.plan.pace
+
+    @property
+    def sure(self) -> float:
+        """Quality less one error. [points]"""
+        return float(self.plan.score.value - self.plan.score.error)
+
+    @property
+    def useful(self) -> float:
+        """Careful speed of each user without what is spent on reasoning. [tokens/s]"""
+        return self.pace.decode_each.low / self.plan.mode.thinking
+
+    @property
+    def monthly(self) -> float:
+        """What a month costs at the load that was asked for, infinite if that is not known. [JPY]"""
+        total = self.cost.asked.total
+        return float("inf") if total is None else total
+
+
+def costed(asked: FleetQuestion, plan: Plan, count: int, replicas: int, found: Service, rates: Rates) -> Cost:
+    """What so many machines cost. replicas: of the service; they share the load."""
+    question, usual = asked.question, asked.question.usual
+    full = replicas * found.highest
+    users = min(1.0, question.users / (replicas * found.slots * found.lanes))
+    rate = full * users if question.arrivals is None else min(question.arrivals, full)
+
+    def load(requests: float) -> Work:
+        busy = 1.0 if requests >= full * (1 - 1e-9) else found.busy(requests / replicas)
+        if question.arrivals is None and requests >= rate * (1 - 1e-9):
+            busy = 1.0
+        return Work(requests, usual.prompt, usual.answer, busy)
+
+    bought = costs.machines(plan.offer, count, asked.spare, plan.offer.price)
+    return costs.cost(bought, load, rate, full, asked.terms, rates)
+
+
+def lost(asked: FleetQuestion, plan: Plan, replicas: int, share: int, found: Service, kv: str) -> Loss:
+    """What happens when one machine fails."""
+    left = replicas - 1
+    if asked.spare:
+        return Loss("spare", 1.0, None if plan.pace is None else plan.pace.decode_each.value)
+    if not left:
+        return Loss("stops", 0.0, None)
+    rate = asked.question.arrivals
+    if rate is not None:
+        served = min(1.0, left * found.highest / rate)
+        met = found.at(min(rate / left, 0.999 * found.highest))
+        within = _within(asked, 1 / met.token, met.first)
+        calm: Verdict = "holds" if rate / left <= found.bearable and within else "slower"
+        return Loss(calm if served >= 1 else "full", served, 1 / met.token)
+    return _steady(asked, plan, left, share, found, kv)
+
+
+def _steady(asked: FleetQuestion, plan: Plan, left: int, share: int, found: Service, kv: str) -> Loss:
+    users = asked.question.users
+    more = -(-users // left)
+    kept = Loss("full", min(1.0, left * share / users), None if plan.pace is None else plan.pace.decode_each.value)
+    if found.lanes > 1:
+        return kept
+    load = Load(more, asked.question.usual.context)
+    priced = price(plan.name, plan.base, plan.engine, plan.offer.machine, load, kv)
+    if priced is None or not priced[0].fits:
+        return kept
+    then = replace(asked.question, users=more)
+    pace = timed(then, plan.name, plan.base, plan.engine, plan.offer.machine, priced[2], kv)
+    if pace is None:
+        return Loss("holds", 1.0, None)
+    good = _within(asked, pace.decode_each.low, pace.ttft.high)
+    return Loss("holds" if good else "slower", 1.0, pace.decode_each.value)
+
+
+def _within(asked: FleetQuestion, each: float, first: float) -> bool:
+    """True if the floors hold."""
+    question = asked.question
+    return each >= question.speed and (question.first is None or first <= question.first)
+
+
+def commands(command: Command, machines: int, nodes: int) -> tuple[Command, ...]:
+    """The command of each machine of a replica. Several machines listen on their own address, for the load balancer.
+
+    Source: vLLM, docs/serving/parallelism_scaling.md, "Running vLLM with MultiProcessing": the same command everywhere with
+    --nnodes, --node-rank and --master-addr, and --headless on all but the first (vllm-project/vllm#23691).
+    """
+    if machines == 1:
+        return (command,)
+    argv = tuple(HERE if a == "127.0.0.1" else a for a in command.argv)
+    environment: Mapping[str, str] = MappingProxyType(
+        {k: HERE if v == "127.0.0.1" else v for k, v in command.environment.items()}
+    )
+    if nodes == 1:
+        return (replace(command, argv=argv, environment=environment),)
+    ranks = (("--nnodes", str(nodes), "--node-rank", str(n), "--master-addr", FIRST) for n in range(nodes))
+    return tuple(
+        replace(command, argv=(*argv, *rank, *(("--headless",) if n else ())), environment=environment)
+        for n, rank in enumerate(ranks)
+    )

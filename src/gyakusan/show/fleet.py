@@ -1,0 +1,387 @@
+"""Fleets on the terminal and as JSON."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+
+from gyakusan.engines.base import Command
+from gyakusan.message import Message, people, say
+from gyakusan.planning import costs
+from gyakusan.planning.fleet import FleetAnswer
+from gyakusan.planning.fleet_plan import FleetPlan
+from gyakusan.planning.pace import Pace
+from gyakusan.show import document as documents
+from gyakusan.show.plan import BASIS_TEXTS, reasoning
+from gyakusan.show.question import load, values
+from gyakusan.show.wrapping import Text
+from gyakusan.text import Language, tell
+
+ROLE_TEXTS = {
+    "balanced": "balanced",
+    "best": "best answers",
+    "fastest": "fastest",
+    "cheapest": "cheapest to own",
+    "fewest": "fewest machines",
+    "across": "across machines",
+}
+HEAD_TEXTS = ("machines", "model", "quant", "tokens/s", "first s", "quality", "JPY a month")
+LEFT = 3
+"""Columns of text; the others are figures."""
+
+
+def screen(answer: FleetAnswer, language: Language) -> RenderableType:
+    """The question, what was assumed, the fleets, and each with its cost, its limits and its commands."""
+    dim = [load(answer.asked.question), assumed(answer)]
+    parts: list[RenderableType] = [Text(tell(_title(answer), language), style="bold")]
+    parts += [Text(tell(m, language), style="dim") for m in dim]
+    if not answer.plans:
+        parts.append(Text(tell(say("No fleet fits this question."), language), style="bold red"))
+        parts += [Text("  " + tell(n, language)) for n in answer.nearest]
+        return Group(*parts)
+    parts.append(_table(answer, language))
+    for plan in answer.plans:
+        parts += _details(answer, plan, language)
+    parts += [Text(tell(m, language), style="dim") for m in _closing(answer)]
+    return Group(*parts)
+
+
+def _title(answer: FleetAnswer) -> Message:
+    question = answer.asked.question
+    facts = {"context": f"{question.usual.context:,}", "replicas": f"{answer.asked.replicas:,}"}
+    if question.arrivals is None:
+        return say("{users} x {context} tokens, on at most {replicas} replicas", users=people(question.users), **facts)
+    rate = _hourly(question.arrivals)
+    return say("{rate} requests an hour x {context} tokens, on at most {replicas} replicas", rate=rate, **facts)
+
+
+def _hourly(rate: float) -> str:
+    """Requests a second as requests an hour."""
+    return f"{rate * 3600:,.0f}" if rate * 3600 >= 100 else f"{rate * 3600:.3g}"
+
+
+def assumed(answer: FleetAnswer) -> Message:
+    """The terms of costs: what was given, and what was taken for it."""
+    terms = answer.asked.terms
+    return say(
+        "costs: {months} months, {tariff} a kWh, {hours} h a day, PUE {pue}, upkeep {upkeep} % a year; "
+        "idle devices draw {idle} %, what is around them {least} to {most} W",
+        months=f"{terms.months:g}",
+        tariff=f"{terms.tariff.amount:g} {terms.tariff.currency}",
+        hours=f"{terms.hours:g}",
+        pue=f"{terms.pue:g}",
+        upkeep=f"{terms.upkeep:g}",
+        idle=round(100 * costs.IDLE),
+        least=round(costs.UNIFIED),
+        most=round(costs.AROUND[-1][1]),
+    )
+
+
+def _table(answer: FleetAnswer, language: Language) -> Table:
+    out = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for i, name in enumerate(HEAD_TEXTS):
+        out.add_column(tell(name, language), justify="left" if i < LEFT else "right", no_wrap=True)
+    for plan in answer.plans:
+        total = plan.cost.asked.total
+        each, met = plan.pace.decode_each, plan.met
+        first = plan.pace.ttft.value if met is None else float(met.first)
+        speed = each.value if met is None else 1 / float(met.token)
+        out.add_row(
+            *(_machines(plan), plan.plan.name, plan.plan.quantization, _short(speed), _short(first)),
+            f"{plan.plan.score.value:.0f}±{plan.plan.score.error:.0f}",
+            "?" if total is None else f"{total:,.0f}",
+        )
+    return out
+
+
+def _machines(plan: FleetPlan) -> str:
+    name = _brief(plan.plan.offer.machine.name)
+    inner = f"{plan.nodes} x {name}" if plan.nodes > 1 else name
+    inner = f"({inner})" if plan.plan.offer.count > 1 or plan.nodes > 1 else inner
+    return f"{plan.replicas} x {inner}" + (f" +{plan.spares}" if plan.spares else "")
+
+
+def _brief(machine: str) -> str:
+    """A name without its maker and what every such card is called, as people say it."""
+    for word in (
+        "NVIDIA GeForce ",
+        "NVIDIA ",
+        "AMD Radeon ",
+        "AMD ",
+        "Intel ",
+        "Apple ",
+        " Workstation Edition",
+        " Blackwell",
+    ):
+        machine = machine.replace(word, "")
+    return machine
+
+
+def _short(value: float) -> str:
+    return f"{value:.0f}" if value >= 10 else f"{value:.1f}"
+
+
+def _details(answer: FleetAnswer, plan: FleetPlan, language: Language) -> list[RenderableType]:
+    roles = ("、" if language == "ja" else ", ").join(tell(ROLE_TEXTS[r], language) for r in plan.roles)
+    head = Text(f"{_machines(plan)}, {plan.plan.name} {plan.plan.quantization}: ", style="bold")
+    head.append(Text(roles))
+    lines = [_where(plan), _quality(plan), *_queue(plan), *_cost(plan), _failure(answer, plan)]
+    parts: list[RenderableType] = [head]
+    parts += [Text("  " + tell(m, language), style="dim") for m in lines]
+    several = len(plan.commands) > 1
+    for number, command in enumerate(plan.commands, 1):
+        label = tell(say("machine {n}: ", n=number), language) if several else ""
+        parts.append(Text("  " + label + _command(command), style="cyan"))
+    return parts
+
+
+def _where(plan: FleetPlan) -> Message:
+    offer, each = plan.plan.offer, plan.pace.decode_each
+    facts = {
+        "replicas": f"{plan.replicas:,}",
+        "users": people(plan.share),
+        "machine": offer.machine.name,
+        "engine": plan.plan.engine,
+        "price": "?" if offer.price is None else _price(plan),
+        "speed": f"{each.value:.0f} ({each.low:.0f}-{each.high:.0f})",
+    }
+    if plan.nodes == 1:
+        return say(
+            "replicas: {replicas}, each for {users} at once with {speed} tokens/s, on {machine} ({price}) under {engine}",
+            **facts,
+        )
+    return say(
+        "replicas: {replicas}, each for {users} at once with {speed} tokens/s, on {nodes} machines {machine} "
+        "({price} each) under {engine}, tensor x pipeline parallel {tensor} x {nodes}",
+        **facts,
+        nodes=plan.nodes,
+        tensor=plan.tensor,
+    )
+
+
+def _price(plan: FleetPlan) -> Message:
+    """Of one machine, and when it was seen."""
+    seen, amount = plan.plan.offer.seen, f"{plan.plan.offer.price:,.0f} JPY"
+    if seen is None:
+        return Message(amount)
+    if seen.used:
+        return say("{amount}, {date}, used", amount=amount, date=seen.date)
+    return Message(f"{amount}, {seen.date}")
+
+
+def _quality(plan: FleetPlan) -> Message:
+    return say(
+        "quality: {basis}, {reasoning}",
+        basis=Message(BASIS_TEXTS[plan.plan.mode.basis]),
+        reasoning=reasoning(plan.plan),
+    )
+
+
+def _queue(plan: FleetPlan) -> Iterator[Message]:
+    """What people meet under arrivals."""
+    met = plan.met
+    if met is None:
+        return
+    yield say(
+        "a replica answers {running} at once on average, room for {slots} is enough for 99 % of the time; "
+        "first token {first} s, each further {token} ms; all replicas bear {most} requests an hour",
+        running=f"{float(met.running):.1f}" if met.running >= 1 else f"{float(met.running):.1g}",
+        slots=int(met.slots),
+        first=f"{float(met.first):.2g}",
+        token=f"{1000 * float(met.token):.3g}",
+        most=_hourly(plan.replicas * float(met.highest)),
+    )
+
+
+def _cost(plan: FleetPlan) -> Iterator[Message]:
+    asked, full = plan.cost.asked, plan.cost.full
+    if asked.total is None or full.total is None:
+        yield say("its cost is not known: the price of the machine (--price), or its power, is missing")
+        return
+    yield say(
+        "{total} JPY a month: purchase {purchase}, power {power} ({watts} kW), upkeep {upkeep}",
+        total=_yen(asked.total),
+        purchase=_yen(asked.purchase),
+        power=_yen(asked.power),
+        watts=f"{(asked.watts or 0) / 1000:.2g}",
+        upkeep=_yen(asked.upkeep),
+    )
+    facts = {"full": _yen(full.answer_price), "most": f"{full.requests:,.0f}", "least": _yen(full.token_price)}
+    if asked.requests > 0.995 * full.requests:
+        yield say(
+            "a million answer tokens: {full} JPY, of all tokens {least} JPY, "
+            "if everyone asks again at once ({most} requests a day)",
+            **facts,
+        )
+    else:
+        yield say(
+            "a million answer tokens: {asked} JPY at {load} requests a day, {full} JPY at full load ({most}); "
+            "of all tokens {both} and {least} JPY",
+            **facts,
+            asked=_yen(asked.answer_price),
+            load=f"{asked.requests:,.0f}",
+            both=_yen(asked.token_price),
+        )
+    if asked.api is not None:
+        yield _api(plan, asked.api)
+
+
+def _api(plan: FleetPlan, price: float) -> Message:
+    facts = {"api": _yen(price)}
+    if plan.cost.break_even is None:
+        return say(
+            "the API: {api} JPY a month for the same tokens; this fleet is dearer at any load that it bears", **facts
+        )
+    return say(
+        "the API: {api} JPY a month for the same tokens; owning is cheaper from {load} requests a day on",
+        **facts,
+        load=f"{plan.cost.break_even:,.0f}",
+    )
+
+
+def _yen(value: float | None) -> str:
+    if value is None:
+        return "?"
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
+
+
+def _failure(answer: FleetAnswer, plan: FleetPlan) -> Message:
+    """What one failed machine does."""
+    loss = plan.loss
+    facts = {"each": "?" if loss.each is None else _short(loss.each), "served": f"{100 * loss.served:.0f}"}
+    match loss.verdict:
+        case "spare":
+            return say("one failed machine: a spare one takes its place")
+        case "holds":
+            return say("one failed machine: the others serve everyone, {each} tokens/s each", **facts)
+        case "slower":
+            return say(
+                "one failed machine: the others serve everyone, but slower than asked: {each} tokens/s each", **facts
+            )
+        case "full":
+            return say("one failed machine: there is room for {served} % of them until it is back (--spare 1)", **facts)
+        case _:
+            return say("one failed machine: nothing answers until it is back (--spare 1)")
+
+
+def _command(command: Command) -> str:
+    environment = [f"{k}={shlex.quote(v)}" for k, v in command.environment.items()]
+    return " ".join([*environment, shlex.join(command.argv)])
+
+
+def _closing(answer: FleetAnswer) -> Iterator[Message]:
+    """What stands before the replicas, and what the answer rests on."""
+    if any(p.replicas > 1 for p in answer.plans):
+        yield say(
+            "Before several replicas: a load balancer that takes the one with the fewest open requests; "
+            "keep a conversation on its replica (sticky sessions), where its prefix is cached."
+        )
+    if any(p.nodes > 1 for p in answer.plans):
+        yield say(
+            "Across machines the speed is that of one and the network's time on top ({network} Gbit/s): "
+            "nobody measured it for us.",
+            network=f"{answer.asked.network * 8 / 1e9:g}",
+        )
+    yield say("{cells} combinations were priced.", cells=f"{answer.count:,}")
+
+
+def document(answer: FleetAnswer, language: Language) -> dict[str, Any]:
+    """The answer as plain values; each plan carries its whole ledger."""
+    asked = answer.asked
+    rates = answer.rates
+    return {
+        "question": {
+            **values(asked.question),
+            "budget": _money(asked.budget),
+            "replicas": asked.replicas,
+            "spare": asked.spare,
+            "nodes": asked.nodes,
+            "network": asked.network,
+            "price": _money(asked.price),
+        },
+        "terms": _terms(answer),
+        "plans": [_plan(p, language) for p in answer.plans],
+        "nearest": [tell(n, language) for n in answer.nearest],
+        "rates": {"jpy": dict(rates.yen), "date": rates.date, "source": rates.source},
+        "cells": answer.count,
+    }
+
+
+def _money(value: Any) -> dict[str, Any] | None:
+    return None if value is None else {"amount": value.amount, "currency": value.currency}
+
+
+def _terms(answer: FleetAnswer) -> dict[str, Any]:
+    """Every figure that costs rest on; `assumed`: those that nobody gave."""
+    terms = answer.asked.terms
+    out = {
+        **{n: getattr(terms, n) for n in ("months", "pue", "hours", "upkeep")},
+        **{n: _money(getattr(terms, n)) for n in ("tariff", "api_input", "api_output")},
+        "idle": costs.IDLE,
+        "around_w": {str(cards): watts for cards, watts in costs.AROUND},
+        "unified_w": costs.UNIFIED,
+    }
+    return {**out, "assumed": sorted(n for n in out if n not in answer.asked.said and out[n] is not None)}
+
+
+def _plan(plan: FleetPlan, language: Language) -> dict[str, Any]:
+    one, offer = plan.plan, plan.plan.offer
+    return {
+        "roles": list(plan.roles),
+        "model": one.name,
+        "quantization": one.quantization,
+        "inspect_as": one.base,
+        "engine": one.engine,
+        "machine": {"name": offer.machine.name, "count": offer.count, "power_w": offer.power, "price_jpy": offer.price},
+        "machines": plan.machines,
+        "replicas": plan.replicas,
+        "spares": plan.spares,
+        "nodes": plan.nodes,
+        "tensor_parallel": plan.tensor,
+        "users_each": plan.share,
+        "commands": [{"argv": list(c.argv), "environment": dict(c.environment)} for c in plan.commands],
+        "memory": documents.document(one.ledger, language),
+        "pace": _pace(plan.pace),
+        "queue": None if plan.met is None else _met(plan),
+        "quality": {
+            "value": round(one.score.value, 2),
+            "error": round(one.score.error, 2),
+            "basis": one.mode.basis,
+            "reasoning": one.mode.mode,
+            "thinking": one.mode.thinking,
+        },
+        "cost": {
+            "asked": asdict(plan.cost.asked),
+            "full": asdict(plan.cost.full),
+            "break_even_requests_a_day": plan.cost.break_even,
+        },
+        "failure": asdict(plan.loss),
+        "balancer": None if plan.replicas == 1 else {"policy": "least connections", "sticky": True},
+    }
+
+
+def _pace(pace: Pace) -> dict[str, Any]:
+    names = ("prefill", "decode_each", "decode_all", "throughput", "ttft", "tpot")
+    figures = {n: getattr(pace, n) for n in names}
+    shown = {n: {"value": f.value, "low": f.low, "high": f.high, "basis": f.basis} for n, f in figures.items()}
+    return {**shown, "binds": pace.binds, "measurements": len(pace.points), "chip": pace.chip}
+
+
+def _met(plan: FleetPlan) -> dict[str, Any]:
+    met = plan.met
+    assert met is not None
+    return {
+        "running": float(met.running),
+        "busy": float(met.busy),
+        "waits": float(met.waits),
+        "wait": float(met.wait),
+        "first": float(met.first),
+        "token": float(met.token),
+        "slots": int(met.slots),
+        "highest": float(met.highest),
+    }

@@ -1,0 +1,80 @@
+"""Costs of a fleet: by hand, and as they must move."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gyakusan.planning.costs import DAYS, IDLE, Machines, Terms, Work, cost, month, watts
+from gyakusan.planning.money import Money, rates
+
+RATES = rates({"USD": 150.0})
+TWO = Machines(2, 0, 360_000.0, 400.0, 100.0)
+API = Terms(api_input=Money(0.15, "USD"), api_output=Money(0.6, "USD"))
+
+
+def test_a_month_by_hand() -> None:
+    """Two machines of 360,000 JPY over 36 months, 1 kW at 31 JPY, 3 % upkeep; 0.1 requests a second."""
+    found = month(TWO, Work(0.1, 1000, 400, 1.0), Terms(upkeep=3.0), RATES)
+    assert found.purchase == pytest.approx(20_000)
+    assert found.watts == pytest.approx(1000)
+    assert found.power == pytest.approx(1.0 * 24 * DAYS * 31)
+    assert found.upkeep == pytest.approx(720_000 * 0.03 / 12)
+    assert found.requests == pytest.approx(8640)
+    assert found.total == pytest.approx(20_000 + 22_630 + 1_800)
+    assert found.answer_price == pytest.approx(found.total / (8640 * DAYS * 400) * 1e6)
+    assert found.token_price == pytest.approx(found.total / (8640 * DAYS * 1400) * 1e6)
+
+
+def test_idle_spares_draw_their_share() -> None:
+    assert watts(400.0, 100.0, 2, 1, 0.0) == pytest.approx(3 * (400 * IDLE + 100))
+
+
+def test_an_api_by_hand() -> None:
+    found = month(TWO, Work(1 / 86400, 1_000_000, 1_000_000, 1.0), API, RATES)
+    assert found.api == pytest.approx(DAYS * (0.15 + 0.6) * 150)
+    assert month(TWO, Work(0.1, 1, 1, 1.0), Terms(), RATES).api is None
+    assert month(TWO, Work(0.1, 1, 1, 1.0), Terms(api_output=Money(1, "JPY")), RATES).api is not None
+
+
+def test_what_is_not_known_is_not_counted() -> None:
+    found = month(replace(TWO, price=None), Work(0.1, 1000, 400, 1.0), Terms(), RATES)
+    assert (found.purchase, found.total, found.answer_price) == (None, None, None)
+    assert found.power is not None
+    assert month(replace(TWO, devices=None), Work(0.1, 1000, 400, 1.0), Terms(), RATES).total is None
+
+
+def load(rate: float) -> Work:
+    return Work(rate, 1000, 400, min(1.0, rate))
+
+
+def test_break_even_is_where_both_cost_the_same() -> None:
+    found = cost(TWO, load, 0.1, 1.0, API, RATES)
+    assert found.break_even is not None
+    there = month(TWO, load(found.break_even / 86400), API, RATES)
+    assert there.total == pytest.approx(there.api, rel=1e-6)
+    dear = cost(replace(TWO, price=1e9), load, 0.1, 1.0, API, RATES)
+    assert dear.break_even is None
+    assert cost(TWO, load, 0.1, 1.0, Terms(), RATES).break_even is None
+
+
+@given(st.floats(0.01, 1.0), st.floats(1.0, 10.0), st.floats(1, 100), st.integers(0, 3), st.floats(1, 3))
+def test_more_of_anything_never_costs_less(rate: float, more: float, tariff: float, spares: int, pue: float) -> None:
+    terms = Terms(tariff=Money(tariff, "JPY"), pue=pue)
+    machines = replace(TWO, spares=spares)
+    found = month(machines, load(rate), terms, RATES)
+    assert found.total is not None
+    dearer = (
+        month(machines, load(rate), replace(terms, tariff=Money(2 * tariff, "JPY")), RATES),
+        month(replace(machines, spares=spares + 1), load(rate), terms, RATES),
+        month(machines, load(rate), replace(terms, pue=pue * more), RATES),
+        month(replace(machines, price=360_000 * more), load(rate), terms, RATES),
+    )
+    assert all(d.total is not None and d.total >= found.total for d in dearer)
+    full = month(machines, load(1.0), terms, RATES)
+    assert full.token_price is not None
+    assert found.token_price is not None
+    assert full.token_price <= found.token_price * (1 + 1e-9)

@@ -1,0 +1,258 @@
+"""Fleets: everything fits, nobody falls behind, more is never worse, and bad questions are named at once."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.planning.small import small
+
+from gyakusan.core.load import Load
+from gyakusan.errors import GyakusanError
+from gyakusan.planning.fleet import FleetAnswer, fleet
+from gyakusan.planning.fleet_grid import fleets
+from gyakusan.planning.fleet_plan import FleetPlan
+from gyakusan.planning.fleet_question import from_values, network
+from gyakusan.planning.fleet_service import Point, Service, hop, joined
+from gyakusan.planning.roles import EQUAL
+from gyakusan.planning.verify import price
+
+API = {"api_input": "0.15USD", "api_output": "0.6USD"}
+
+
+@cache
+def ask(**values: Any) -> FleetAnswer:
+    """The answer over the whole catalogue."""
+    return fleet(from_values(values))
+
+
+def little(**values: Any) -> FleetAnswer:
+    """The answer over a few models."""
+    return fleet(from_values(values), columns=small())
+
+
+def role(found: FleetAnswer, name: str) -> FleetPlan:
+    """The plan with this role."""
+    return next(p for p in found.plans if name in p.roles)
+
+
+QUESTIONS: list[dict[str, Any]] = [
+    {"users": 200, "context": "16k"},
+    {"arrivals": "2000/h", "budget": "5000000JPY", **API},
+    {"users": 40, "budget": "3000000JPY", "spare": 1},
+    {"arrivals": "300/h", "device": "RTX 4090", "language": "ja"},
+]
+
+
+@pytest.mark.parametrize("values", QUESTIONS)
+def test_every_plan_fits_and_serves_everyone(values: dict[str, Any]) -> None:
+    found = ask(**values)
+    question = found.asked.question
+    assert {"balanced", "best", "fastest", "cheapest", "fewest"} == {r for p in found.plans for r in p.roles}
+    for plan in found.plans:
+        one, kv = plan.plan, question.kv[0]
+        again = price(one.name, one.base, one.engine, one.offer.machine, Load(plan.share, question.usual.context), kv)
+        assert one.ledger.fits
+        assert again is not None
+        assert again[0].accounts[0].total == one.ledger.accounts[0].total
+        assert plan.replicas <= found.asked.replicas
+        if question.arrivals is None:
+            assert plan.replicas * plan.share >= question.users
+        else:
+            assert plan.met is not None
+            assert not plan.met.saturated
+            assert question.arrivals / plan.replicas <= plan.service.bearable < plan.service.highest
+            assert plan.met.slots <= plan.share
+        if found.asked.budget is not None:
+            assert one.offer.price is not None
+            bought = one.offer.price * plan.machines
+            assert bought <= (found.rates.convert(found.asked.budget.amount, found.asked.budget.currency, "JPY") or 0)
+
+
+@pytest.mark.parametrize("values", QUESTIONS)
+def test_a_token_is_cheapest_at_full_load(values: dict[str, Any]) -> None:
+    for plan in ask(**values).plans:
+        asked, full = plan.cost.asked, plan.cost.full
+        assert asked.requests <= full.requests * (1 + 1e-9)
+        if asked.answer_price is not None and full.answer_price is not None:
+            assert full.answer_price <= asked.answer_price * (1 + 1e-9)
+
+
+def test_roles_are_what_they_say() -> None:
+    found = ask(**QUESTIONS[0])
+    for plan in found.plans:
+        assert role(found, "cheapest").monthly <= plan.monthly
+        assert role(found, "fewest").machines <= plan.machines
+        assert role(found, "best").sure >= plan.sure - EQUAL
+
+
+def test_the_same_question_has_the_same_answer() -> None:
+    one, two = little(users=30, budget="2000000JPY"), little(users=30, budget="2000000JPY")
+    assert [(p.roles, p.plan.name, p.replicas, p.monthly) for p in one.plans] == [
+        (p.roles, p.plan.name, p.replicas, p.monthly) for p in two.plans
+    ]
+
+
+@settings(max_examples=6, deadline=None)
+@given(st.integers(1, 120), st.integers(500_000, 3_000_000), st.integers(1, 4))
+def test_a_larger_budget_never_makes_the_best_worse(users: int, budget: int, more: int) -> None:
+    small_, large = (little(users=users, budget=f"{b}JPY") for b in (budget, budget * more))
+    if small_.plans:
+        assert role(large, "best").sure >= role(small_, "best").sure - EQUAL - 1e-9
+        assert role(large, "cheapest").sure >= role(small_, "best").sure - 26
+
+
+@settings(max_examples=6, deadline=None)
+@given(st.floats(0.01, 2.0), st.floats(1.0, 5.0))
+def test_more_requests_never_need_fewer_machines(rate: float, more: float) -> None:
+    """Of the same model on the same machine with as many slots, cell by cell."""
+
+    def needed(rate: float) -> dict[tuple[int, ...], int]:
+        asked = from_values({"arrivals": f"{rate:.6f}/s", "device": "RTX 4090", "model": "qwen3-8b", "replicas": 1024})
+        found = fleets(asked, small())
+        cells = found.grid.cells
+        keys = zip(cells.engine, cells.row, cells.mode, found.share, strict=True)
+        return dict(zip((tuple(int(x) for x in k) for k in keys), found.replicas.tolist(), strict=True))
+
+    few, many = needed(rate), needed(rate * more)
+    assert few
+    assert all(many[k] >= n for k, n in few.items() if k in many)
+
+
+@settings(max_examples=6, deadline=None)
+@given(st.integers(1, 300), st.integers(1, 60))
+def test_a_dearer_tariff_never_lowers_the_cost(users: int, tariff: int) -> None:
+    values = {"users": users, "device": "RTX 4090", "model": "qwen3-8b", "price": "450000JPY"}
+    one, two = (little(**values, tariff=f"{t}JPY/kWh") for t in (tariff, 2 * tariff))
+    if one.plans:
+        assert role(two, "cheapest").monthly >= role(one, "cheapest").monthly
+
+
+def test_a_failure_is_told() -> None:
+    alone = little(users=2, device="RTX 4090", replicas=1)
+    assert {p.loss.verdict for p in alone.plans} == {"stops"}
+    assert {p.loss.verdict for p in little(users=2, device="RTX 4090", replicas=1, spare=1).plans} == {"spare"}
+    many = little(arrivals="6000/h", device="RTX 4090", model="llama3.1-8b")
+    for plan in many.plans:
+        left = plan.replicas - 1
+        expected = min(1.0, left * plan.service.highest * 3600 / 6000)
+        assert plan.loss.served == pytest.approx(expected)
+        assert (plan.loss.verdict in ("full", "stops")) == (expected < 1)
+
+
+def test_users_and_arrivals_both_hold() -> None:
+    found = little(arrivals="10/h", users=100, device="RTX 4090", model="llama3.1-8b", context="4k")
+    assert all(p.replicas * p.share >= 100 for p in found.plans)
+
+
+def test_a_machine_without_a_price_is_planned_and_its_cost_is_not_invented() -> None:
+    found = little(users=20, device="8x H100")
+    assert found.plans
+    for plan in found.plans:
+        assert plan.cost.asked.total is None
+        assert plan.cost.asked.power is not None
+    assert all(p.cost.asked.total for p in little(users=20, device="8x H100", price="40000000JPY").plans)
+
+
+def test_a_model_that_no_machine_holds_spans_machines() -> None:
+    found = ask(users=16, device="4x RTX 4090", model="qwen3-235b-a22b", engines="vllm", price="3000000JPY")
+    assert found.plans
+    for plan in found.plans:
+        ledger = plan.plan.ledger
+        assert plan.nodes > 1
+        assert ledger.fits
+        assert ledger.settings["tensor_parallel"] == plan.tensor == 4
+        assert ledger.settings["pipeline_parallel"] == plan.nodes == len(plan.commands)
+        assert len([a for a in ledger.accounts if a.device.kind == "gpu"]) == 4 * plan.nodes
+        for rank, command in enumerate(plan.commands):
+            argv = command.argv
+            assert argv[argv.index("--nnodes") + 1] == str(plan.nodes)
+            assert argv[argv.index("--node-rank") + 1] == str(rank)
+            assert ("--headless" in argv) == (rank > 0)
+            assert "127.0.0.1" not in (*argv, *command.environment.values())
+    assert not ask(users=16, device="4x RTX 4090", model="qwen3-235b-a22b", engines="vllm", nodes=1).plans
+
+
+def test_a_slower_network_is_slower() -> None:
+    common: dict[str, Any] = {"users": 16, "device": "4x RTX 4090", "model": "qwen3-235b-a22b", "engines": "vllm"}
+    fast, slow = (ask(**common, network=n).plans[0] for n in ("100Gbit/s", "1Gbit/s"))
+    assert slow.pace.tpot.value > fast.pace.tpot.value
+    assert slow.pace.ttft.value > fast.pace.ttft.value
+    assert hop(8, 4096, 1e9) > hop(8, 4096, 1e10) > hop(1, 4096, 1e10)
+
+
+def test_lanes_work_at_once() -> None:
+    pace = ask(users=16, device="4x RTX 4090", price="3000000JPY").plans[0].pace
+    both = joined(pace, 2, 32, 0.0, 0.0)
+    assert both.decode_each.value == pytest.approx(pace.decode_each.value)
+    assert both.throughput.value == pytest.approx(2 * pace.throughput.value)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.floats(1e-3, 1), min_size=2, max_size=5), st.integers(1, 300))
+def test_a_step_is_between_its_points(times: list[float], users: int) -> None:
+    points = tuple(Point(1 + 10 * i, t, t) for i, t in enumerate(sorted(times)))
+    found = Service(points[-1].users, 1, 0.1, 0.1, points, 100)
+    assert min(times) <= found.step(users) <= max(times)
+    assert [found.step(p.users) for p in points] == pytest.approx(sorted(times))
+
+
+def test_without_an_answer_the_nearest_is_named() -> None:
+    found = little(arrivals="90000/h", device="RTX 3060 12GB", replicas=2)
+    assert not found.plans
+    said = [str(n) for n in found.nearest]
+    assert "With more replicas there is an answer." in said
+    assert any("requests an hour" in s for s in said)
+    poor = little(users=50, budget="1000JPY")
+    assert "With a larger budget there is an answer." in [str(n) for n in poor.nearest]
+
+
+BAD: list[dict[str, Any]] = [
+    {"replicas": 0},
+    {"replicas": "many"},
+    {"replicas": 10**9},
+    {"spare": -1},
+    {"nodes": 0},
+    {"users": -5},
+    {"users": 0},
+    {"arrivals": "-1/s"},
+    {"arrivals": "1000000000000/s"},
+    {"arrivals": 5},
+    {"tariff": "31"},
+    {"tariff": "31XYZ/kWh"},
+    {"tariff": "-31JPY"},
+    {"api_input": "free"},
+    {"months": 0},
+    {"months": "nan"},
+    {"pue": 0.5},
+    {"hours": 25},
+    {"upkeep": 1000},
+    {"network": "fast"},
+    {"network": "0Gbit/s"},
+    {"price": "100JPY"},
+    {"replica": 3},
+    {"nodes": 2, "engines": "llama.cpp"},
+]
+
+
+@pytest.mark.parametrize("values", BAD, ids=lambda v: next(iter(v.items())).__repr__())
+def test_bad_input_is_named(values: dict[str, Any]) -> None:
+    with pytest.raises(GyakusanError) as error:
+        from_values(values)
+    assert error.value.mend is not None
+
+
+def test_speeds_of_networks() -> None:
+    assert network("100Gbit/s") == network("100GbE") == network("100Gbps") == network("12.5GB/s") == 12.5e9
+
+
+def test_arrivals_cost_no_more_cells_than_there_are() -> None:
+    found = fleets(from_values({"arrivals": "100/h", "device": "RTX 4090"}), small())
+    cells = found.grid.cells
+    assert len(cells) == len(found.share) == len(found.replicas) > 0
+    assert np.all(found.replicas >= 1)
+    assert np.all(np.isfinite(cells.price))
