@@ -58,7 +58,7 @@ def pages(model: Model, settings: Settings, *, readers: bool = False) -> tuple[P
     get_kv_cache_spec); asking each layer for its own specification, as a recording may, counts them.
     """
     if any(isinstance(g, Compressed) for g in model.memory):
-        return _compressed(model)
+        return _compressed(model, settings)
     attention = _attention(model, settings, readers)
     states = [_state(model, g, settings) for g in model.memory if isinstance(g, Recurrent)]
     return (*_aligned(attention, states, settings),) if states else attention
@@ -82,6 +82,7 @@ def _attention(model: Model, settings: Settings, readers: bool) -> tuple[Page, .
                 kind: Kind = "full" if not group.window else "chunk" if group.chunked else "window"
                 found.append(Page(kind, layers, block, width * block * size, group.window or 0))
             case Latent():
+                _shared_out(group.heads, settings.tensor_parallel)
                 token = _latent_bytes(model, group, size)
                 kind = "window" if group.window else "latent"
                 found.append(Page(kind, group.layers, block, token * block, group.window or 0))
@@ -104,6 +105,17 @@ def _kv_heads(group: Attention, settings: Settings) -> int:
             mend="Choose a tensor_parallel that divides both numbers.",
         )
     return max(1, heads // ranks)
+
+
+def _shared_out(heads: int, ranks: int) -> None:
+    """Raises BadSetting if query heads cannot be shared out evenly. ModelConfig.verify_with_parallel_config."""
+    if heads % ranks:
+        raise BadSetting(
+            "{heads} heads cannot be shared out over {ranks} GPUs.",
+            heads=heads,
+            ranks=ranks,
+            mend="Choose a tensor_parallel that divides their number.",
+        )
 
 
 def _sparse(model: Model) -> bool:
@@ -221,12 +233,13 @@ SCALED = 132
 """An indexer's key: 128 values in 8 bits and a scale. [B]"""
 
 
-def _compressed(model: Model) -> tuple[Page, ...]:
+def _compressed(model: Model, settings: Settings) -> tuple[Page, ...]:
     """DeepSeek-V4: always 8 bits. Windows in blocks of 64 tokens, compressed keys in blocks of 256.
 
     Source: models/deepseek_v4/attention.py, compressor.py; v1/attention/backends/mla/sparse_swa.py.
     """
     groups = [g for g in model.memory if isinstance(g, Compressed)]
+    _shared_out(groups[0].heads, settings.tensor_parallel)
     every = tuple(sorted(i for g in groups for i in g.layers))
     found = [Page("window", every, 64, _padded(64 * PACKED), groups[0].window)]
     for group in groups:
