@@ -101,9 +101,9 @@ def peaks(chip: Chip, engine: str, api: str, quant: str) -> tuple[float, float]:
     """Peak rates of decode and prefill arithmetic. [FLOP/s]
 
     One row at a time llama.cpp works on the ordinary cores, where unpacking weights takes integers as well as floats:
-    chips in APART issue both at once, which their FP32 rate does not tell. For prompts it multiplies quantised weights in INT8 on CUDA,
-    16-bit ones with FP16 sums; FP8 and FP4 checkpoints run in their own type where the chip
-    has it; everything else in 16 bits.
+    chips in APART issue both at once, which their FP32 rate does not tell. For prompts it multiplies quantised weights
+    in INT8 on CUDA, 16-bit ones with FP16 sums; FP8 and FP4 checkpoints run in their own type where the chip has it;
+    everything else in 16 bits.
     """
     if engine in SERVERS:
         native = {"fp8": chip.fp8, "fp4": chip.fp8 or chip.fp4}.get(quant, 0.0) or chip.half
