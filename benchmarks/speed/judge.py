@@ -142,16 +142,19 @@ LEAST, GROUPED = 12, 6
 NOMINAL = 0.8
 
 
-def factor(errors: Array, cells: Array) -> tuple[float, int]:
-    """The factor that covers NOMINAL of the cells' errors, each cell counting once; and their number. Split conformal."""
-    number = len(np.unique(cells))
-    size = np.bincount(np.unique(cells, return_inverse=True)[1])
-    weight = 1 / size[np.unique(cells, return_inverse=True)[1]]
+def factor(errors: Array, cells: Array, groups: Array) -> tuple[float, int]:
+    """The factor that covers NOMINAL of the cells' errors, each cell counting once; and their number.
+
+    Split conformal. What comes next is another group (device, architecture), so that groups are counted, not cells.
+    """
+    _, place = np.unique(cells, return_inverse=True)
+    number = len(np.unique(groups))
+    weight = 1 / np.bincount(place)[place]
     order = np.argsort(errors)
     reached = np.cumsum(weight[order]) / weight.sum()
     level = min(1.0, NOMINAL * (number + 1) / number)
-    place = min(int(np.searchsorted(reached, level)), len(errors) - 1)
-    return float(np.exp(errors[order][place])), number
+    last = min(int(np.searchsorted(reached, level)), len(errors) - 1)
+    return float(np.exp(errors[order][last])), int(place.max()) + 1
 
 
 def intervals(observations: Sequence[Observation], left: str, predicted: Array, fold: Array) -> dict[str, Any]:
@@ -163,6 +166,8 @@ def intervals(observations: Sequence[Observation], left: str, predicted: Array, 
     error = np.abs(np.log([o.seconds for o in observations]) - np.log(predicted))
     numbers = {c: i for i, c in enumerate(dict.fromkeys((o.kind, o.cell) for o in observations))}
     cell = np.array([numbers[o.kind, o.cell] for o in observations])
+    names = {g: i for i, g in enumerate(dict.fromkeys(key(o) for o in observations))}
+    group_of = np.array([names[key(o)] for o in observations])
     places: dict[str, list[int]] = defaultdict(list)
     for i, o in enumerate(observations):
         for name in slices(o.kind, o.subject.engine, o.users, known):
@@ -170,19 +175,19 @@ def intervals(observations: Sequence[Observation], left: str, predicted: Array, 
     out = {}
     for name, found in sorted(places.items()):
         at = np.array(found)
-        value, cells_ = factor(error[at], cell[at])
-        if cells_ >= LEAST and len({key(observations[i]) for i in found}) >= GROUPED:
-            coverage = _crossed(error[at], cell[at], fold[at])
+        value, cells_ = factor(error[at], cell[at], group_of[at])
+        if cells_ >= LEAST and len(np.unique(group_of[at])) >= GROUPED:
+            coverage = _crossed(error[at], cell[at], group_of[at], fold[at])
             out[name] = {"factor": round(value, 3), "coverage": round(coverage, 3), "n": cells_}
     return out
 
 
-def _crossed(error: Array, cell: Array, fold: Array) -> float:
+def _crossed(error: Array, cell: Array, groups: Array, fold: Array) -> float:
     """Share of the cells that are covered when their own fold gave nothing to the factor."""
     inside = np.zeros(len(error))
     for number in np.unique(fold):
         rest = fold != number
         if rest.any():
-            inside[~rest] = error[~rest] <= np.log(factor(error[rest], cell[rest])[0])
+            inside[~rest] = error[~rest] <= np.log(factor(error[rest], cell[rest], groups[rest])[0])
     index = np.unique(cell, return_inverse=True)[1]
     return float(np.mean(np.bincount(index, inside) / np.bincount(index)))

@@ -16,6 +16,8 @@ _SPECULATIVE = re.compile(
 )
 _HARMLESS = re.compile(r"spec-none|no-spec|spec_none|without speculat|no draft|no mtp", re.IGNORECASE)
 
+_BOARD = re.compile(r"^(raspberry )?pi (cm)?\d|^hifive|^radxa", re.IGNORECASE)
+
 
 def by_flags(row: Row, what: Subject) -> str | None:
     """Why a row says itself that it cannot be used, else None."""
@@ -27,6 +29,8 @@ def by_flags(row: Row, what: Subject) -> str | None:
         return "speculative decoding (Ollama's -mlx tags draft)"
     if what.api == "cpu" or (number(row, "n_gpu") == 0):
         return "ran on the CPU"
+    if _BOARD.search(row["hardware"]):
+        return "a card in a single-board computer: its one PCIe lane and its CPU were measured"
     if re.search(r"n[-_]?cpu[-_]?moe|--cpu-moe|-ot |offload", said, re.IGNORECASE):
         return "partly on the CPU"
     if re.search(r"\"ngl\": \"?([0-9]|1[0-9]|2[0-9])\"?[,}]", row["flags"]) and what.traffic.layers > 30:

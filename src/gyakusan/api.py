@@ -218,6 +218,7 @@ def question(
     device: str | None = None,
     memory: str | None = None,
     reserve: str | None = None,
+    bandwidth: str | None = None,
     settings: Mapping[str, Any] | None = None,
     pairs: Iterable[str] = (),
     server: str = USUAL_ENGINE,
@@ -225,19 +226,25 @@ def question(
 ) -> Question:
     """Read everything that is named. load: a Load, or a function of the trained context. Raises GyakusanError.
 
-    reserve: what the OS keeps, e.g. "8GiB"; pairs: "name=value", fields of the engine's Settings; offline: stay off the
-    network, whatever the model's reference says.
+    reserve: what the OS keeps, e.g. "8GiB"; bandwidth: of the RAM, e.g. "80GB/s", for speeds on a CPU; pairs: "name=value",
+    fields of the engine's Settings; offline: stay off the network, whatever the model's reference says.
     """
     found = models.load(model, quantization, offline=offline)
-    machine = machine_for(device, memory, reserve)
+    machine = machine_for(device, memory, reserve, bandwidth)
     asked = load if isinstance(load, Load) else load(found.trained_context)
     rules = engine(server)
     return Question(found, machine, asked, {**(settings or {}), **_changes(rules, pairs)}, rules)
 
 
-def machine_for(device: str | None, memory: str | None, reserve: str | None = None) -> Machine:
-    """The machine that was named, else this computer. reserve: what the OS and others keep, instead of our figure."""
+def machine_for(
+    device: str | None, memory: str | None, reserve: str | None = None, bandwidth: str | None = None
+) -> Machine:
+    """The machine that was named, else this computer. reserve: what the OS and others keep, instead of our figure;
+
+    bandwidth: of its RAM.
+    """
     found = ask()[0] if device is None and memory is None else machines.parse(device, memory)
+    found = found if bandwidth is None else machines.reading(found, bandwidth)
     return found if reserve is None else machines.reserving(found, reserve)
 
 

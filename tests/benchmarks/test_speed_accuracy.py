@@ -93,7 +93,7 @@ def test_an_error_is_of_speeds_and_a_cell_is_its_median() -> None:
 
 def test_the_factor_covers_four_of_five() -> None:
     errors = np.linspace(0.01, 1.0, 100)
-    value, cells = judge.factor(errors, np.arange(100))
+    value, cells = judge.factor(errors, np.arange(100), np.arange(100))
     assert cells == 100
     assert np.log(value) == pytest.approx(0.81)
 
@@ -101,7 +101,7 @@ def test_the_factor_covers_four_of_five() -> None:
 def test_a_crowded_cell_counts_once() -> None:
     errors = np.concatenate([np.full(90, 0.9), np.linspace(0.01, 0.1, 10)])
     cells = np.concatenate([np.zeros(90, int), np.arange(1, 11)])
-    assert np.log(judge.factor(errors, cells)[0]) < 0.2
+    assert np.log(judge.factor(errors, cells, cells)[0]) < 0.2
 
 
 def test_groups_stay_whole_in_folds() -> None:

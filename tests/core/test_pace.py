@@ -114,7 +114,7 @@ def test_speculation() -> None:
 
 def test_weights_in_ram_cost_their_own_time() -> None:
     assert offloaded(0.01, 13e9, 50e9, efficiency=0.65) == pytest.approx(0.41)
-    assert uploaded(0.5, 10e9, 20e9, pieces=4) == 2.0
+    assert uploaded(0.5, 10e9, 20e9, pieces=4) == 2.5
 
 
 class TestTraffic:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from gyakusan import api
+from gyakusan import api, machines
 from gyakusan.core.load import Load
+from gyakusan.core.machine import Device, Machine
 from gyakusan.planning.judged import Judged
 
 
@@ -66,7 +69,28 @@ def test_experts_in_ram_are_slower_and_it_says_so() -> None:
     assert part.pace.decode_each.value < whole.pace.decode_each.value
 
 
-def test_a_cpu_is_not_guessed() -> None:
-    found = judged("cpu")
+def test_a_cpu_without_a_bandwidth_is_not_guessed() -> None:
+    machine = Machine("x", (), Device("Some CPU", "host", 64 << 30, "cpu"), "Some CPU", 8)
+    found = replace(
+        api.question("qwen2.5-14b", load=Load(1, 8192), device="Ryzen 9 7950X 64GB"), machine=machine
+    ).judged
     assert found.pace is None
-    assert "CPU" in str(found.unknown)
+    assert "--bandwidth" in str(found.unknown)
+
+
+def test_a_cpu_s_speed_is_assumed() -> None:
+    found = judged("Ryzen 9 7950X 64GB", "llama3.1-8b").pace
+    assert found is not None
+    assert found.decode_each.basis == "assumed"
+    slow = judged("Ryzen 9 5950X 64GB", "llama3.1-8b").pace
+    assert slow is not None
+    assert slow.decode_each.value < found.decode_each.value
+
+
+def test_the_cpu_of_a_computer_with_a_card_computes_where_it_is_told_to() -> None:
+    box = machines.reading(machines.parse("RTX 4090", None), "80GB/s")
+    found = replace(
+        api.question("llama3.1-8b", load=Load(1, 8192), device="RTX 4090"), machine=box, settings={"backend": "cpu"}
+    )
+    assert found.judged.pace is not None
+    assert found.judged.pace.decode_each.value < 20

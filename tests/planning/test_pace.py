@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gyakusan import machines
+from gyakusan.catalog.cpu import bandwidth
 from gyakusan.catalog.models import find
-from gyakusan.core.machine import Device, Machine
+from gyakusan.core.machine import Device, Machine, Simd
 from gyakusan.core.model import Checkpoint
 from gyakusan.models.assemble import from_record
 from gyakusan.planning.pace import Asked, pace, stored
@@ -74,3 +77,39 @@ def test_bits_of_a_checkpoint() -> None:
     awq = stored(Checkpoint(method="awq", bits=4, group=128, symmetric=False))
     assert (awq.linear, awq.output) == (pytest.approx(4.1875), 16)
     assert stored(Checkpoint(method="mlx", bits=4, group=64)).output < 5
+
+
+def test_weights_in_ram_cross_the_bus_for_every_piece_of_a_prompt() -> None:
+    card = machines.parse("RTX 4090", None)
+    asked = Asked(prompt=2048, piece=512, host_bytes=1e9, host_held=3e9, link=12e9)
+    plain, beside = pace(LLAMA, card, asked=replace(asked, host_bytes=0, host_held=0)), pace(LLAMA, card, asked=asked)
+    assert plain is not None
+    assert beside is not None
+    assert beside.ttft.value == pytest.approx(plain.ttft.value + 4 * 3e9 / 12e9, rel=0.1)
+    assert beside.ttft.basis == "assumed"
+
+
+@pytest.mark.parametrize(
+    ("cores", "simd", "speed", "model", "measured"),
+    [
+        (8, "avx512", 89.6e9, "llama3.2-1b", 68.2),  # Ryzen 7 7840HS, localmaxxing
+        (4, "neon", 17.1e9, "llama3.2-3b", 4.88),  # Raspberry Pi 5, geerlingguy/ai-benchmarks
+        (4, "avx2", 38.4e9, "llama3.2-3b", 9.06),  # Intel N150, the same
+        (192, "neon", 332.8e9, "llama3.3-70b", 3.86),  # AmpereOne, the same (Llama 3.1 70B has the same shape)
+    ],
+)
+def test_published_speeds_of_cpus_are_in_the_interval(
+    cores: int, simd: Simd, speed: float, model: str, measured: float
+) -> None:
+    host = Device("x", "host", 64 << 30, "cpu", bandwidth=speed)
+    machine = Machine("x", (), host, "x", cores, simd=simd)
+    found = pace(from_record(find(model), "Q4_K_M"), machine, asked=Asked(prompt=128, answer=128))
+    assert found is not None
+    assert found.decode_each.low < measured < found.decode_each.high
+
+
+def test_a_processor_is_known_by_the_name_that_the_os_reports() -> None:
+    assert bandwidth("AMD Ryzen 9 7950X 16-Core Processor") == 83.2e9
+    assert bandwidth("Intel(R) Core(TM) i9-14900K") == 89.6e9
+    assert bandwidth("AMD EPYC") is None
+    assert bandwidth("RTX 4090") is None

@@ -19,6 +19,11 @@ from gyakusan.catalog.records import DATA
 from gyakusan.core.pace import Constants
 
 SERVERS = ("vllm", "sglang", "trtllm")
+APART = ("volta", "turing", "ampere-dc")
+"""Families with integer units beside 64 floating-point ones in each multiprocessor (NVIDIA's Turing and A100 white papers);
+
+before and after them 128 units did either.
+"""
 Known = Literal["model", "device", "nothing"]
 """model: device and model were measured; device: only the device was; nothing: the device is new."""
 
@@ -95,16 +100,18 @@ def _value(name: str, named: Mapping[str, str], fitted: Fitted) -> float:
 def peaks(chip: Chip, engine: str, api: str, quant: str) -> tuple[float, float]:
     """Peak rates of decode and prefill arithmetic. [FLOP/s]
 
-    One row at a time llama.cpp works on the ordinary cores. For prompts it multiplies quantised weights in INT8 on CUDA,
-    16-bit ones with FP16 sums; FP8 and FP4 checkpoints run in their own type where the chip
-    has it; everything else in 16 bits.
+    One row at a time llama.cpp works on the ordinary cores, where unpacking weights takes integers as well as floats:
+    chips in APART issue both at once, which their FP32 rate does not tell. For prompts it multiplies quantised weights
+    in INT8 on CUDA, 16-bit ones with FP16 sums; FP8 and FP4 checkpoints run in their own type where the chip has it;
+    everything else in 16 bits.
     """
     if engine in SERVERS:
         native = {"fp8": chip.fp8, "fp4": chip.fp8 or chip.fp4}.get(quant, 0.0) or chip.half
         return native, native
+    ordinary = chip.single * (2 if chip.family in APART else 1)
     if api == "cuda":
-        return chip.single, chip.int8 / 2 if quant in ("f16", "bf16") else chip.int8
-    return chip.single, chip.half
+        return ordinary, chip.int8 / 2 if quant in ("f16", "bf16") else chip.int8
+    return ordinary, chip.half
 
 
 def known(s: Situation, fitted: Fitted | None = None) -> Known:

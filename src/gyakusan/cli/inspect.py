@@ -48,6 +48,7 @@ def inspect(
         device=where.device,
         memory=where.memory,
         reserve=where.reserve,
+        bandwidth=where.bandwidth,
         settings=which.settings(names[0], server, alone),
         pairs=which.pairs,
         server=names[0],

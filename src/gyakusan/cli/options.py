@@ -59,6 +59,9 @@ class Where:
     reserve: Annotated[
         str | None, Parameter(help=_("What the OS and other programs keep of it, e.g. 8GiB, instead of our figure."))
     ] = None
+    bandwidth: Annotated[
+        str | None, Parameter(help=_("How fast the computer's RAM is, e.g. 80GB/s: for speeds on a CPU."))
+    ] = None
 
 
 @Parameter(name="*")

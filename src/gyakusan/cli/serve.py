@@ -42,6 +42,7 @@ def serve(
         device=where.device,
         memory=where.memory,
         reserve=where.reserve,
+        bandwidth=where.bandwidth,
         settings=server.changes(),
     )
     path = _file(asked)

@@ -295,9 +295,14 @@ class Model:
 
     @cached_property
     def active_parameters(self) -> int:
-        """Weights that one token touches: experts count by the share used, the embedding table as one row. [values]"""
+        """Weights that one token touches: experts count by the share used, the embedding table as one row. [values]
+
+        Blocks that only predict ahead (multi-token prediction) don't count.
+        """
         share = {i: (f.used, f.count) for f in self.feed_forward if isinstance(f, Experts) for i in f.layers}
-        return sum(_active(t, share) for t in self.tensors if t.name != "token_embd.weight" or self.tied)
+        whole = self.loaded if self.loaded >= 0 else self.blocks
+        used = (t for t in self.tensors if t.name != "token_embd.weight" or self.tied)
+        return sum(_active(t, share) for t in used if _block(t.name) < whole)
 
     @cached_property
     def tied(self) -> bool:
@@ -308,6 +313,11 @@ class Model:
     def bytes(self) -> int:
         """Sum of the tensors as stored. [B]"""
         return sum(t.bytes for t in self.tensors)
+
+
+def _block(name: str) -> int:
+    """The block that a tensor is in, -1 for none."""
+    return int(name.split(".", 2)[1]) if name.startswith("blk.") else -1
 
 
 def _active(tensor: Tensor, share: dict[int, tuple[int, int]]) -> int:

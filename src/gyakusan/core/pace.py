@@ -166,8 +166,11 @@ def offloaded(time: Number, host_bytes: Number, host_bandwidth: Number, efficien
 
 
 def uploaded(time: Number, host_bytes: Number, link: Number, pieces: Number = 1) -> Number:
-    """A prompt for which weights in RAM cross the bus once for each piece. [s] link: of PCIe, as it is reached [B/s]."""
-    return most(time, pieces * host_bytes / link)
+    """A prompt for which weights in RAM cross the bus once for each piece. [s] link: of PCIe, as it is reached [B/s].
+
+    llama.cpp copies a layer's weights, then computes with them: times add up.
+    """
+    return time + pieces * host_bytes / link
 
 
 def speculative(step: Number, draft: Number, tokens: Number, accepted: Number) -> Number:

@@ -10,7 +10,7 @@ from gyakusan.errors import BadQuantity, BadSetting, UnknownName
 from gyakusan.message import say
 from gyakusan.units import format_bytes, parse_bytes
 
-__all__ = ["parse", "reserving"]
+__all__ = ["parse", "reading", "reserving"]
 
 MOST = 64
 """Devices in one machine: more is a typing error, or a question for a cluster."""
@@ -45,6 +45,19 @@ def reserving(machine: Machine, text: str) -> Machine:
     if machine.gpus:
         return replace(machine, gpus=tuple(_kept(g, kept) for g in machine.gpus))
     return machine if machine.host is None else replace(machine, host=_kept(machine.host, kept))
+
+
+def reading(machine: Machine, text: str) -> Machine:
+    """The same machine whose RAM is read at `text` ("80GB/s", "80": 10^9 B/s). Raises BadQuantity for anything else."""
+    found = _BANDWIDTH.fullmatch(text)
+    figure = float(found[1]) * 1e9 if found else 0.0
+    if not 1e9 <= figure <= 1e13:
+        raise BadQuantity("{text} is no memory bandwidth.", text=repr(text[:80]), mend='Write GB/s, e.g. "80GB/s".')
+    host = machine.host
+    return machine if host is None else replace(machine, host=replace(host, bandwidth=figure, source="--bandwidth"))
+
+
+_BANDWIDTH = re.compile(r"\s*(\d{1,5}(?:\.\d+)?)\s*(?:GB/s)?\s*", re.IGNORECASE)
 
 
 def _kept(device: Device, kept: int) -> Device:

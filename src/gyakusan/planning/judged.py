@@ -37,25 +37,31 @@ class Judged:
 def judged(ledger: Ledger, machine: Machine, settings: Any = None) -> Judged:
     """Pace and quality of what a ledger describes. settings: the engine's own, for what of them changes time. Scalars only."""
     model, engine = ledger.model, ledger.engine.name
-    asked = replace(turn(machine, ledger.load, engine, settings), host_bytes=_from_ram(ledger, settings))
+    read, held = _from_ram(ledger, settings)
+    asked = replace(turn(machine, ledger.load, engine, settings), host_bytes=read, host_held=held)
     if getattr(settings, "backend", "") == "cpu" or not machine.gpus:
-        return Judged(None, asked, *_quality(model), say("The speed of a CPU is not predicted yet."))
+        machine, asked = replace(machine, gpus=()), replace(asked, stages=1)
     found = pace(model, machine, engine, asked)
-    why = None if found else say("Speed is not known: nobody wrote down the memory bandwidth of this device.")
-    return Judged(found, asked, *_quality(model), why)
+    return Judged(found, asked, *_quality(model), None if found else _unknown(machine))
 
 
-def _from_ram(ledger: Ledger, settings: Any) -> float:
-    """Weights that every step reads from RAM beside a GPU: not tables of rows, and of experts the share used. [B]"""
+def _unknown(machine: Machine) -> Message:
+    if machine.gpus:
+        return say("Speed is not known: nobody wrote down the memory bandwidth of this device.")
+    return say("Speed is not known: nothing says how fast this computer's memory is. Name it with --bandwidth 80GB/s.")
+
+
+def _from_ram(ledger: Ledger, settings: Any) -> tuple[float, float]:
+    """Weights in RAM beside a GPU: those that every step reads (of experts the share used), and all. Not tables. [B]"""
     model = ledger.model
     tables = sum(t.bytes for t in model.tensors if t.name in model.tables)
     held = sum(a.of("weights") for a in ledger.accounts if a.device.kind == "host")
     if len(ledger.accounts) < 2 or held <= tables * 1.01 + 1e6:
-        return 0.0
+        return 0.0, 0.0
     mixed = next((f for f in model.feed_forward if isinstance(f, Experts)), None)
     experts_only = bool(getattr(settings, "n_cpu_moe", 0))
     share = mixed.used / mixed.count if mixed is not None and experts_only else 1.0
-    return float((held - tables) * share)
+    return float((held - tables) * share), float(held - tables)
 
 
 def turn(machine: Machine, load: Load, engine: str, settings: Any = None) -> Asked:

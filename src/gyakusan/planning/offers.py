@@ -55,6 +55,8 @@ def owned(question: Question) -> Offer:
         machine = detect()[0]
     else:
         machine = machines.parse(question.device, question.memory)
+    if question.bandwidth is not None:
+        machine = machines.reading(machine, question.bandwidth)
     if question.reserve is not None:
         machine = machines.reserving(machine, question.reserve)
     return Offer(machine, max(1, len(machine.gpus)), None, None, _power(machine), True)

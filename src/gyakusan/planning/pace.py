@@ -7,11 +7,11 @@ quantisation in the same engine, the centre of a figure moves towards them (rati
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import exp, log
+from math import ceil, exp, log
 from statistics import median
 from typing import Any, Literal
 
-from gyakusan.catalog import chips, measured, speed_names
+from gyakusan.catalog import chips, cpu, measured, speed_names
 from gyakusan.catalog.chips import Chip
 from gyakusan.catalog.measured import Kind, Point
 from gyakusan.catalog.pace import SERVERS, Situation, constants, interval, known, peaks
@@ -81,7 +81,9 @@ class Asked:
 
     piece: tokens computed at once in prefill [tokens]; parallel: devices that share each layer; stages: devices that
     hold some layers each; value_bytes: of one cached value [B]; style: wave (users start together) or steady;
-    host_bytes: weights that every step reads from the computer's RAM [B], at host_bandwidth [B/s].
+    host_bytes: weights that every step reads from the computer's RAM [B], at host_bandwidth [B/s]; host_held: all that
+    lie there and a prompt sends to the card for each piece [B], at `link` [B/s] (assumed: PCIe 4.0 from ordinary, not
+    pinned memory); threads: of a CPU that computes, 0 = as many as the machine has cores.
     """
 
     users: int = 1
@@ -95,6 +97,9 @@ class Asked:
     style: str = "steady"
     host_bytes: float = 0
     host_bandwidth: float = 60e9
+    host_held: float = 0
+    link: float = 12e9
+    threads: int = 0
 
     @property
     def context(self) -> float:
@@ -103,16 +108,21 @@ class Asked:
 
 
 def pace(model: Model, machine: machines.Machine, engine: str = "llama.cpp", asked: Asked | None = None) -> Pace | None:
-    """Speeds of `model` on `machine`. None where nobody knows the memory bandwidth: no figure is better than a guess."""
+    """Speeds of `model` on `machine`, on its CPU if it has no GPU. None where nobody knows the memory bandwidth: no figure
+
+    is better than a guess.
+    """
     asked = asked or Asked()
     chip = chip_of(machine)
     if chip is None:
         return None
     name = ENGINES.get(engine, engine)
+    if chip.family == cpu.CPU:
+        asked = replace(asked, threads=asked.threads or machine.cores)
     quant = _quant(model, name in SERVERS)
     said = Situation(
         engine=name,
-        api=api(machine.gpus[0], chip),
+        api=api(machine.gpus[0], chip) if machine.gpus else cpu.CPU,
         family=chip.family,
         device=chip.name,
         quant=quant.group,
@@ -125,9 +135,9 @@ def pace(model: Model, machine: machines.Machine, engine: str = "llama.cpp", ask
 
 
 def chip_of(machine: machines.Machine) -> Chip | None:
-    """The chip that computes, None without a GPU or where its bandwidth is unknown."""
+    """The chip that computes: the first GPU, else the CPU. None where its bandwidth is unknown."""
     if not machine.gpus:
-        return None
+        return cpu.chip(machine)
     device = machine.gpus[0]
     found = chips.find(device.name, device.memory)
     if found is not None or not device.bandwidth:
@@ -189,13 +199,15 @@ def _quant(model: Model, server: bool) -> speed_names.Quant:
 def _priced(
     read: Traffic, chip: Chip, said: Situation, asked: Asked, seen: tuple[Point, ...], corrected: bool = True
 ) -> Pace:
-    k = constants(said)
+    k = cpu.constants(asked.threads) if said.api == cpu.CPU else constants(said)
     device = _device(chip, said, asked)
     absorbed = said.engine not in SERVERS
     work = _work(read, asked)
     prompt = core.prefill_time(
         work, asked.prompt, asked.piece, read.attention(asked.prompt, asked.depth, absorbed), device, k
     )
+    if asked.host_held:
+        prompt = core.uploaded(prompt, asked.host_held, asked.link, max(1.0, ceil(asked.prompt / asked.piece)))
     step = core.decode_step(work, asked.users, device, k)
     time = core.offloaded(step.time, asked.host_bytes, asked.host_bandwidth) if asked.host_bytes else step.time
     server = said.engine in SERVERS and asked.users > 1
@@ -205,7 +217,8 @@ def _priced(
     moved = {kind: _moved(kind, read, chip, said, asked, seen) if corrected else 1.0 for kind in KINDS}
 
     def figure(kind: Kind, value: float, users: int) -> Figure:
-        return _figure(kind, value, users, chip, said, moved[kind])
+        found = _figure(kind, value, users, chip, said, moved[kind])
+        return _guessed(found) if asked.host_bytes else found
 
     decode = figure("decode", 1 / each, asked.users)
     tpot = replace(decode, value=1 / decode.value, low=1 / decode.high, high=1 / decode.low)
@@ -264,12 +277,20 @@ def _work(read: Traffic, asked: Asked) -> core.Work:
 
 
 def _figure(kind: Kind, value: float, users: int, chip: Chip, said: Situation, moved: float) -> Figure:
+    if chip.family == cpu.CPU:
+        factor = cpu.SPREAD[kind]
+        return Figure(value, value / factor, value * factor, "assumed", "cpu", None)
     factor, found = interval(kind, said, users)
     if not chip.family:
         factor *= UNKNOWN
     sure: Basis = "assumed" if known(said) == "nothing" else ("measured" if moved != 1 else "derived")
     centre = value / moved if kind == "ttft" else value * moved
     return Figure(centre, centre / factor, centre * factor, sure, str(found["slice"]), found["coverage"])
+
+
+def _guessed(figure: Figure) -> Figure:
+    """The same with a wider interval: nobody measured weights in two memories for us."""
+    return replace(figure, low=figure.low / UNKNOWN, high=figure.high * UNKNOWN, basis="assumed")
 
 
 def _times(figure: Figure, users: int) -> Figure:
@@ -301,6 +322,7 @@ def _same(point: Point, read: Traffic, chip: Chip, said: Situation, asked: Asked
         answer=point.answer,
         depth=depth,
         host_bytes=0,
+        host_held=0,
     )
     found = _priced(read, chip, said, there, (), corrected=False)
     figures = {

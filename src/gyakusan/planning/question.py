@@ -57,7 +57,7 @@ class Question:
 
     users: conversations at once; arrivals: requests of everyone together, None = not said [1/s]; context, prompt, answer:
     None = the task's [tokens]; task; language: of the people;
-    device, memory, reserve: the machine that is owned, as for `inspect`; budget: for a machine that is bought, with
+    device, memory, reserve, bandwidth: the machine that is owned, as for `inspect`; budget: for a machine that is bought, with
     `computer`: the price of what is around graphics cards; power: at most [W]; count: cards in one machine at most;
     os; brand: vendor; used: second-hand prices count; enterprise: cards for data centres count;
     speed: answer tokens a second for each user, at least [tokens/s]; first: seconds to the first token, at most [s];
@@ -75,6 +75,7 @@ class Question:
     device: str | None = None
     memory: str | None = None
     reserve: str | None = None
+    bandwidth: str | None = None
     budget: Money | None = None
     computer: Money = COMPUTER
     power: float | None = None
@@ -320,7 +321,7 @@ def _bad(key: str, value: Any) -> BadSetting:
 _READERS: Mapping[str, Any] = {
     **dict.fromkeys(("users", "context", "prompt", "answer", "count"), _count),
     **dict.fromkeys(("power", "speed", "first", "quality"), _number),
-    **dict.fromkeys(("device", "memory", "reserve", "brand", "model"), _text),
+    **dict.fromkeys(("device", "memory", "reserve", "bandwidth", "brand", "model"), _text),
     **dict.fromkeys(("used", "enterprise"), _yes),
     **dict.fromkeys(("budget", "computer"), _money),
     **dict.fromkeys(("task", "prefer", "os", "language"), _choice),

@@ -180,7 +180,7 @@ def _quota(system: System, folder: str) -> float | None:
 def _number(system: System, path: str) -> int | None:
     """The whole number that a file holds; None if there is none ("max", -1, absent)."""
     text = _text(system, path).strip()
-    return int(text) if text.isdigit() and len(text) < 20 else None
+    return int(text) if text.isdecimal() and len(text) < 20 else None
 
 
 def _stat(system: System, path: str, key: str) -> int:

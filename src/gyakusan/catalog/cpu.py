@@ -1,0 +1,92 @@
+"""A CPU as a chip that computes: rates of a core, constants of llama.cpp on it, and how far they may be off. Assumed.
+
+Too few CPUs were measured with their memory named to fit anything. The figures are round numbers that agree with what
+people published of a Raspberry Pi 5, an N150, a Ryzen 7 7840HS, a Core Ultra 7 155H and an AmpereOne with 192 cores
+(README of geerlingguy/ai-benchmarks; localmaxxing): decode between 0.6 and 1.2 of what is said here, prompts within 2.
+"""
+
+from __future__ import annotations
+
+import re
+
+from gyakusan.catalog.chips import Chip
+from gyakusan.core.machine import Machine, Simd
+from gyakusan.core.pace import Constants
+
+CPU = "cpu"
+"""Family and API of a CPU."""
+RATES: dict[Simd, float] = {"none": 3e9, "neon": 25e9, "avx2": 40e9, "avx512": 90e9}
+"""What one core reaches in prompts with quantised weights: half of a desktop's best, to suit laptops too. [FLOP/s]"""
+ONE_ROW = 0.6
+"""Share of that while decoding: weights are unpacked for one row only."""
+BARRIER = 4e-6
+"""What one more thread costs in each layer: after every operation all wait for the last. [s]"""
+SPREAD = {"decode": 1.6, "prefill": 2.2, "ttft": 2.2, "throughput": 2.0}
+"""Kind of figure -> factor of the interval that is meant to hold 80 %."""
+
+
+def chip(machine: Machine) -> Chip | None:
+    """The CPU of a machine, None where nobody knows its memory bandwidth."""
+    host = machine.host
+    name = machine.processor or (host.name if host else "")
+    found = (host.bandwidth if host else None) or bandwidth(name)
+    if not found:
+        return None
+    rate = RATES[machine.simd] * max(1, machine.cores)
+    return Chip(
+        name=name or "CPU",
+        family=CPU,
+        memory=float((host.memory if host else 0) or 0),
+        bandwidth=found,
+        single=rate * ONE_ROW,
+        half=rate,
+        int8=rate,
+        fp8=0.0,
+        fp4=0.0,
+        link="unified",
+        source=host.source if host else "",
+        checked=host.checked if host else "",
+    )
+
+
+def constants(threads: float) -> Constants:
+    """llama.cpp on `threads` threads. Shares are of what the channels and the cores above could do."""
+    return Constants(
+        weights=0.6,
+        cache=0.4,
+        state=0.3,
+        compute=1.0,
+        attend=0.3,
+        layer=BARRIER * max(1.0, threads),
+        expert=BARRIER * max(1.0, threads),
+        hybrid=0.0,
+        fixed=0.3e-3,
+        sequence=50e-6,
+        few=0.0,
+        many=0.0,
+        mfu=1.0,
+        routed=0.6,
+        stream=0.6,
+        attention=0.3,
+        rows=5.0,
+        rows_routed=5.0,
+        chunk=BARRIER * max(1.0, threads),
+        start=2e-3,
+        queue=1.0,
+        busy=0.5,
+        blend=1.0,
+    )
+
+
+_SAID = re.compile(r"\s*(\d+th gen|\d+-core|processor|cpu\b|@.*|with .*|w/ .*)", re.IGNORECASE)
+
+
+def bandwidth(processor: str) -> float | None:
+    """Bandwidth of the memory that a processor is sold for, by the name that the OS reports. [B/s] None if unknown."""
+    from gyakusan.catalog.devices import entry_of, knows
+
+    plain = _SAID.sub("", re.sub(r"\((r|tm)\)", "", processor, flags=re.IGNORECASE)).strip()
+    if not plain or not knows(plain):
+        return None
+    found = entry_of(plain).table()
+    return float(found["bandwidth_gb_s"]) * 1e9 if found.get("kind") == "host" else None
