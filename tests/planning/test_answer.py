@@ -202,3 +202,21 @@ def test_the_nearest_question_is_near() -> None:
     longest = int(text.split("With ")[1].split(" tokens")[0].replace(",", ""))
     assert answer(from_values({"memory": "8GiB", "context": str(longest)})).plans
     assert not answer(from_values({"memory": "8GiB", "context": str(longest * 21 // 20)})).plans
+
+
+def test_a_cpu_is_timed_in_the_grid_as_for_one_model() -> None:
+    asked = Question(device="Ryzen 9 9950X", memory="64GiB", users=2, context=8192)
+    found = answer(asked, columns=small())
+    machine, grid = found.grid.offers[0].machine, found.grid
+    assert len(grid.cells)
+    for place in range(0, len(grid.cells), 7):
+        mine = row(grid, place)
+        table = grid.columns.tables[FAMILY[mine["engine"]]]
+        base = table.base[int(grid.cells.row[place])]
+        whole = price(mine["model"], base, mine["engine"], machine, Load(2, 8192), "F16")
+        assert whole is not None
+        pace = timed(asked, mine["model"], base, mine["engine"], machine, whole[2], "F16")
+        assert pace is not None
+        assert mine["tokens_per_second"] == pytest.approx(pace.decode_each.value, rel=2e-3, abs=0.01)
+        assert mine["tokens_per_second_low"] == pytest.approx(pace.decode_each.low, rel=2e-3, abs=0.01)
+        assert mine["first_token"] == pytest.approx(pace.ttft.value, rel=2e-2, abs=0.01)

@@ -127,7 +127,7 @@ def test_a_small_gain_is_none_and_a_clear_one_is() -> None:
 
 
 def test_one_model_twice_has_its_own_error_once() -> None:
-    found = upgrade(from_mapping({"device": "RTX 3060 12GB", "model": "qwen3-8b"}))
+    found = upgrade(from_mapping({"device": "RTX 3060 12GB", "model": "gemma4-26b-a4b"}))
     step = next(s for s in found.steps if s.plan.base != found.now.base) if found.now else None
     if step is not None and found.now is not None:
         assert between(found.now, step.plan, "overall").quality.error < step.plan.score.error

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from gyakusan.catalog import cpu
 from gyakusan.catalog import pace as fitted
 from gyakusan.catalog.chips import Chip
 from gyakusan.catalog.pace import SERVERS, Situation
@@ -195,14 +196,17 @@ def clock(
     if found is None:
         return None
     said = situation(found, machine, engine)
-    absorbed = said.engine not in SERVERS
-    slow, late = (_intervals(figures, table, rows, said, found, kind) for kind in ("decode", "ttft"))
+    absorbed, plain = said.engine not in SERVERS, found.family == cpu.CPU
+    slow, late = (
+        np.full(len(rows), cpu.SPREAD[kind]) if plain else _intervals(figures, table, rows, said, found, kind)
+        for kind in ("decode", "ttft")
+    )
     return Clock(
         figures,
         _load(figures, table, rows, kv_bytes),
         figures.attention(absorbed)[:, table.model[rows]],
         _device(found, said, table, rows, ranks, split),
-        constants(figures, table, rows, said),
+        cpu.constants(machine.cores) if plain else constants(figures, table, rows, said),
         PIECE[engine],
         said.engine in SERVERS and figures.users > 1,
         slow,
@@ -213,7 +217,8 @@ def clock(
 def situation(found: Chip, machine: Machine, engine: str) -> Situation:
     """What the constants depend on, but for the model and its quantisation."""
     name = ENGINES.get(engine, engine)
-    return Situation(name, api(machine.gpus[0], found), found.family, found.name, "", link=found.link)
+    driven = api(machine.gpus[0], found) if machine.gpus else cpu.CPU
+    return Situation(name, driven, found.family, found.name, "", link=found.link)
 
 
 def constants(figures: Figures, table: Table, rows: Array, said: Situation) -> Constants:

@@ -105,10 +105,10 @@ def timed(
 ) -> Pace | None:
     """Speeds with what others measured, None where the bandwidth is not known."""
     made = variant(engine_name, base, _plain(name))
-    if made is None or not machine.gpus:
+    if made is None:
         return None
     usual = question.usual
-    count = len(machine.gpus)
+    count = max(1, len(machine.gpus))
     return pace(
         made.model,
         machine,
