@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from threading import RLock
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -25,7 +24,7 @@ Array = Any
 class Scene:
     """What all blocks share. models: places of those that are asked about; reduce: see `grid.evaluate`;
 
-    ordered, rows: by table, what was worked out once; lock: for what is noted and kept.
+    ordered, rows: by table, what was worked out once.
     """
 
     question: Question
@@ -38,7 +37,6 @@ class Scene:
     reduce: bool
     ordered: dict[str, Ordered]
     rows: dict[str, Array]
-    lock: RLock = field(default_factory=RLock)
 
     def note(self, name: Literal["short", "fast", "early", "good"], place: Array, figure: Array) -> None:
         """The least or greatest figure of each model. place: of models, those of one stand together."""
@@ -47,8 +45,7 @@ class Scene:
         column, keep = getattr(self.missed, name), np.minimum if name in ("short", "early") else np.maximum
         starts = np.flatnonzero(np.diff(place, prepend=-1))
         best, where = keep.reduceat(figure, starts), place[starts]
-        with self.lock:
-            keep.at(column, where, best)
+        column[where] = keep(column[where], best)
 
     def order(self, table: Table) -> Ordered:
         """Rows and modes of a table, what is worth most first."""
@@ -59,12 +56,11 @@ class Scene:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """offers: different numbers of one device; places: theirs; number: of the engine; counts: of devices; usable: of one [B]."""
+    """offers: different numbers of one device; number: of the engine; counts: of devices; usable: of one [B]."""
 
     name: str
     number: int
     offers: Sequence[Offer]
-    places: Sequence[int]
     table: Table
     counts: Array
     usable: float
@@ -78,11 +74,6 @@ class Block:
     def split(self) -> Any:
         """Devices that hold some layers each: (counts, 1, 1), or 1."""
         return self.counts[:, None, None] if self.table.family == "gguf" and self.counts.max() > 1 else 1
-
-    @property
-    def prices(self) -> Array:
-        """Of every offer: inf = not known, 0 = owned. [JPY]"""
-        return np.array([0.0 if o.owned else np.inf if o.price is None else o.price for o in self.offers])
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,7 @@ bought only what nothing on the same machine dominates is kept.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,6 +27,7 @@ from gyakusan.planning.kept import every, undominated
 from gyakusan.planning.measure import RANKS
 from gyakusan.planning.modes import modes
 from gyakusan.planning.offers import Offer
+from gyakusan.planning.pace import chip_of
 from gyakusan.planning.question import Question
 from gyakusan.planning.rests import Rests
 from gyakusan.planning.sharing import ENGINE as SHARING
@@ -40,8 +39,8 @@ USUAL_ENGINES = ("llama.cpp", "vLLM", "MLX-LM")
 SAMPLE = "llama3.1-8b"
 """A model that every engine runs: what refuses it, the machine does."""
 
-FEW, MOST_THREADS = 32, 4
-"""Below so many devices threads cost more than they save; more than so many wait for Python's lock."""
+FEW, HELD = 32, 31 * 2**20
+"""Devices from which on it pays to hold memory, and how much. [B]"""
 
 
 def evaluate(
@@ -58,19 +57,35 @@ def evaluate(
     contexts: instead of the question's [tokens].
     """
     scene = _scene(question, columns, models, contexts or (question.usual.context,), reduce)
-    engines = question.engines or USUAL_ENGINES
-    found = _spread(lambda places: _device(scene, engines, offers, places), _groups(offers))
-    refused: dict[str, Message] = {}
-    for part in found:
-        refused = {**part.refused, **refused}
-    left = tuple((n, r) for n, r in refused.items() if not any(n in part.runs for part in found))
-    cells, count = joined([part.cells for part in found]), sum(part.count for part in found)
-    return Grid(columns, tuple(offers), engines, cells, scene.missed, count, left)
+    engines, groups = question.engines or USUAL_ENGINES, _groups(offers)
+    if len(groups) > FEW:
+        _hold_memory()
+    twins: dict[Any, _Part] = {}
+    parts, count, refused, runs = [], 0, dict[str, Message](), set[str]()
+    for places in groups:
+        group = [offers[i] for i in places]
+        key = _twin(group)
+        part = twins[key] = twins.get(key) or _device(scene, engines, group)
+        parts.append(_placed(part.cells, group, places))
+        count, refused, runs = count + part.count, {**part.refused, **refused}, runs | part.runs
+    left = tuple((n, r) for n, r in refused.items() if n not in runs)
+    return Grid(columns, tuple(offers), engines, joined(parts), scene.missed, count, left)
+
+
+def _hold_memory() -> None:
+    """Has the C library keep what arrays give back: else every megabyte is fetched from the system again.
+
+    glibc's limit follows the largest piece that was freed; elsewhere this does nothing.
+    """
+    np.empty(HELD, np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """What became of one device. runs: engines that it runs; refused: the others, with the reason."""
+    """What became of one device. cells: `offer` counts within the group; runs: engines that it runs; refused: the others,
+
+    with the reason.
+    """
 
     cells: Cells
     count: int
@@ -78,17 +93,27 @@ class _Part:
     refused: Mapping[str, Message]
 
 
-def _spread(work: Callable[[list[int]], _Part], groups: list[list[int]]) -> list[_Part]:
-    """Every group, several at the same time where there are many: numpy computes outside Python's lock."""
-    if len(groups) < FEW:
-        return [work(g) for g in groups]
-    with ThreadPoolExecutor(min(MOST_THREADS, os.cpu_count() or 1)) as pool:
-        return list(pool.map(work, groups))
+def _twin(group: Sequence[Offer]) -> Any:
+    """Equal for machines that differ in name and price only."""
+    first = group[0]
+    if first.owned or not first.machine.gpus or any(g != first.machine.gpus[0] for g in first.machine.gpus):
+        return id(first)
+    gpu, found = first.machine.gpus[0], chip_of(first.machine)
+    plain = replace(
+        gpu, name="", vendor="", source="", checked="", prices=(), power=None, released="", reserved_reason=None
+    )
+    return tuple(o.count for o in group), plain, found.name if found else gpu.name, first.machine.host is None
 
 
-def _device(scene: Scene, engines: Sequence[str], offers: Sequence[Offer], places: list[int]) -> _Part:
+def _placed(cells: Cells, group: Sequence[Offer], places: Sequence[int]) -> Cells:
+    """With the places and the prices of offers: inf = not known, 0 = owned. [JPY]"""
+    prices = np.array([0.0 if o.owned else np.inf if o.price is None else o.price for o in group])
+    return replace(cells, offer=np.array(places, np.int64)[cells.offer], price=prices[cells.offer])
+
+
+def _device(scene: Scene, engines: Sequence[str], group: Sequence[Offer]) -> _Part:
     """One device under every engine."""
-    group, mine, count = [offers[i] for i in places], list[Cells](), 0
+    mine, count = list[Cells](), 0
     refused, runs = dict[str, Message](), set[str]()
     for number, name in enumerate(engines):
         reason = refusal(name, group[0].machine, scene.question, scene.columns)
@@ -96,7 +121,7 @@ def _device(scene: Scene, engines: Sequence[str], offers: Sequence[Offer], place
             refused[name] = reason
             continue
         runs.add(name)
-        cells, tried = _evaluated(scene, _block(name, number, group, places, scene.columns))
+        cells, tried = _evaluated(scene, _block(name, number, group, scene.columns))
         count += tried
         mine += cells
     whole = joined(mine)
@@ -118,13 +143,17 @@ def refusal(name: str, machine: Machine, question: Question, columns: Columns) -
         apple = bool(machine.gpus) and machine.gpus[0].backend == "metal"
         return None if apple else say("MLX-LM needs Apple silicon; {name} has none.", name=machine.name)
     sample = columns.models[columns.places.get(SAMPLE, 0)].model
-    rules, machine = find_engine(name), replace(machine, gpus=machine.gpus[:1])
+    rules, one = find_engine(name), replace(machine, gpus=machine.gpus[:1])
     try:
-        asked = {"quantization": "none"} if name == "vLLM" else {}
-        found = rules.refusals(sample, machine, rules.settings(sample, Load(1, 1024), machine, **asked))
+        found = rules.refusals(sample, one, rules.settings(sample, Load(1, 1024), one, **_plainly(name)))
     except BadSetting as error:
         return error.message
     return found[0] if found else None
+
+
+def _plainly(name: str) -> dict[str, Any]:
+    """Settings under which the sample needs nothing of a machine."""
+    return {"quantization": "none", "tensor_parallel": 1, "gpu_memory_utilization": 0.5} if name == "vLLM" else {}
 
 
 def _groups(offers: Sequence[Offer]) -> list[list[int]]:
@@ -153,10 +182,10 @@ def _scene(question: Question, columns: Columns, models: Array, contexts: Sequen
     )
 
 
-def _block(name: str, number: int, group: Sequence[Offer], places: Sequence[int], columns: Columns) -> Block:
+def _block(name: str, number: int, group: Sequence[Offer], columns: Columns) -> Block:
     counts = np.array([o.count for o in group], np.int64)
     usable = memory.usable(name, group[0].machine)
-    return Block(name, number, group, places, columns.tables[FAMILY[name]], counts, usable)
+    return Block(name, number, group, columns.tables[FAMILY[name]], counts, usable)
 
 
 def _evaluated(scene: Scene, b: Block) -> tuple[list[Cells], int]:
@@ -168,8 +197,7 @@ def _evaluated(scene: Scene, b: Block) -> tuple[list[Cells], int]:
     wanted = np.flatnonzero(np.bincount(b.table.model[hopeful], minlength=len(scene.columns.models)))
     parts = []
     for kv, kind in enumerate(scene.question.kv):
-        with scene.lock:
-            held = scene.rests.of(b.name, kind, b.offers, wanted)
+        held = scene.rests.of(b.name, kind, b.offers, wanted)
         parts.append(_cells(scene, b, hopeful, held, kv))
     return parts, len(rows) * len(b.counts) * len(scene.figures.contexts) * len(scene.question.kv)
 

@@ -102,10 +102,10 @@ def _columns(
     count, context, row = places
     known = scene.modes
     return Cells(
-        *(np.array(b.places)[count], np.full(n, b.number), f.rows[row], np.full(n, f.kv)),
+        *(count, np.full(n, b.number), f.rows[row], np.full(n, f.kv)),
         *(known.number[mode], context, tier, f.total[places], np.full(n, b.usable)),
         *(found.each, found.each_low, found.first, found.first_high, found.each_low / known.thinking[mode]),
-        *(quality, error, quality - error, b.prices[count], f.grow(places)),
+        *(quality, error, quality - error, np.full(n, np.inf), f.grow(places)),
     )
 
 
