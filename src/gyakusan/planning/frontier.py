@@ -38,18 +38,13 @@ def by_case(offer: Array, context: Array, tier: Array, quality: Array, speed: Ar
     if not len(offer):
         return np.zeros(0, np.int64)
     speed = np.nan_to_num(speed, nan=0.0)
-    order = np.lexsort((np.arange(len(offer)), -speed, -quality, tier, context, offer))
+    order = np.lexsort((-speed, -quality, tier, context, offer))
     changes = [np.diff(x[order], prepend=-1) != 0 for x in (offer, context, tier)]
-    first = np.flatnonzero(np.logical_or.reduce(changes))
-    kept = [_descending(order[a:b], speed) for a, b in zip(first, [*first[1:], len(order)], strict=True)]
-    return np.sort(np.concatenate(kept))
-
-
-def _descending(places: Array, speed: Array) -> Array:
-    """Of places with falling quality those that are faster than all before."""
-    mine = speed[places]
-    before = np.concatenate(([-1.0], np.maximum.accumulate(mine)[:-1]))
-    return places[mine > before]
+    case = np.cumsum(np.logical_or.reduce(changes))
+    levels, level = np.unique(speed[order], return_inverse=True)
+    height = case * len(levels) + level  # grows from case to case, so that one running maximum serves all
+    before = np.concatenate(([-1], np.maximum.accumulate(height)[:-1]))
+    return np.sort(order[height > before])
 
 
 def dominates(a: tuple[float, float, float], b: tuple[float, float, float]) -> bool:

@@ -17,6 +17,7 @@ from gyakusan.engines.base import engine
 from gyakusan.errors import BadSetting
 from gyakusan.planning.columns import Known, Table
 from gyakusan.planning.measure import PLACES
+from gyakusan.planning.question import MOST_COUNT
 
 Array = Any
 
@@ -135,16 +136,24 @@ def fixed(model: Model, settings: Any, held: Buffers, gpu: Device) -> Array:
 
 def ranks(model: Model, count: int) -> int:
     """The most of `count` devices that can share each layer under vLLM: as its engine chooses."""
+    known = model.once("plan ranks", _shareable)
+    more = (n for n in range(MOST_COUNT + 1, count + 1) if _shares(model, n))
+    return max((*(n for n in known if n <= count), *more))
+
+
+def _shareable(model: Model) -> tuple[int, ...]:
+    return tuple(n for n in range(1, MOST_COUNT + 1) if n == 1 or _shares(model, n))
+
+
+def _shares(model: Model, number: int) -> bool:
     from gyakusan.engines.vllm.pages import pages
     from gyakusan.engines.vllm.settings import Settings
 
-    for number in range(count, 1, -1):
-        try:
-            pages(model, Settings(1, tensor_parallel=number))
-        except BadSetting:
-            continue
-        return number
-    return 1
+    try:
+        pages(model, Settings(1, tensor_parallel=number))
+    except BadSetting:
+        return False
+    return True
 
 
 def served(model: Model, load: Load, settings: Any, aside: int) -> Rest:
