@@ -220,3 +220,10 @@ def test_a_cpu_is_timed_in_the_grid_as_for_one_model() -> None:
         assert mine["tokens_per_second"] == pytest.approx(pace.decode_each.value, rel=2e-3, abs=0.01)
         assert mine["tokens_per_second_low"] == pytest.approx(pace.decode_each.low, rel=2e-3, abs=0.01)
         assert mine["first_token"] == pytest.approx(pace.ttft.value, rel=2e-2, abs=0.01)
+
+
+def test_a_chip_that_is_sold_inside_computers_only_is_no_offer_for_a_budget() -> None:
+    found = answer(from_values({"budget": "2000000JPY", "users": 2}))
+    names = {o.machine.name for o in found.grid.offers}
+    assert "Mac Studio M4 Max 128GB" in names
+    assert not any(n.startswith(("Apple M", "AMD Ryzen AI 7 350", "AMD Ryzen AI 9")) for n in names)

@@ -123,7 +123,8 @@ def catalogue() -> tuple[tuple[Device, tuple[Price, ...], bool], ...]:
             continue
         for size in record.sizes_gib:
             first = size == min(record.sizes_gib) or record.kind == "gpu"
-            found.append((_device(record, size), record.prices if first else (), record.kind == "unified"))
+            prices = record.prices if first and not _inside(record) else ()
+            found.append((_device(record, size), prices, record.kind == "unified"))
     for machine in machine_records():
         for size in machine.sizes_gib:
             inside = records.get(machine.device)
@@ -132,6 +133,11 @@ def catalogue() -> tuple[tuple[Device, tuple[Price, ...], bool], ...]:
             device = replace(inside.device(size), name=f"{machine.name} {size}GB")
             found.append((device, machine.prices, True))
     return tuple(found)
+
+
+def _inside(record: DeviceRecord) -> bool:
+    """True for chips that are only sold inside a computer: what was seen as their price is that of one with who knows what."""
+    return record.kind == "unified" and record.vendor in ("AMD", "Apple")
 
 
 def _device(record: DeviceRecord, size: int) -> Device:
