@@ -6,8 +6,8 @@ grid: memory evaluations a second on one core, contexts x users in one call; one
 engine allocates on the GPU and the host for one context and one number of users.
 command: `gyakusan inspect FILE` of a local GGUF, as a ratio to `python -c "import cyclopts"`, run in turn.
 plan: one box from a cold start, beside llmfit's `fit` and `plan` where it is installed (PyPI, llmfit), run in turn.
-cells: complete cells (memory, pace, quality and price) a second on one core, warm, in a grid of every listed model on one
-device, 1 to 8 of it, 5 contexts.
+cells: complete cells (memory, pace, quality and price) a second on one core, warm, in a grid of every model on the GeForce
+cards of two generations, 1 to 8 of each, 5 contexts.
 whole (--whole): every model x quantisation x engine x device of the catalogue, 1 to 8 of each, 5 contexts; in a process of
 its own, for its peak memory.
 """
@@ -39,6 +39,9 @@ from gyakusan.models import load
 MODELS = ("llama3.1-8b", "gpt-oss-20b", "qwen3-30b-a3b", "gemma3-27b")
 CONTEXTS, USERS = 512, 16
 CONTEXTS_ASKED = (4096, 8192, 16384, 32768, 65536)
+CARDS = ("NVIDIA GeForce RTX 50", "NVIDIA GeForce RTX 40")
+EVERY = ("",)
+"""Every name begins so."""
 
 
 def evaluate(model: Model, settings: Settings) -> Number:
@@ -127,8 +130,8 @@ def plan_times(runs: int) -> dict[str, float]:
     return {name: statistics.median(times[1:]) for name, times in seen.items()}
 
 
-def cells(devices: Sequence[str] | None, models: str) -> dict[str, float]:
-    """A grid over devices of the catalogue (None: all), 1 to 8 of each, CONTEXTS_ASKED. models: listed or all."""
+def cells(devices: Sequence[str]) -> dict[str, float]:
+    """A grid of every model over devices of the catalogue whose names begin so, 1 to 8 of each, CONTEXTS_ASKED."""
     from gyakusan.planning import columns, offers
     from gyakusan.planning.grid import evaluate
     from gyakusan.planning.money import Money
@@ -136,16 +139,16 @@ def cells(devices: Sequence[str] | None, models: str) -> dict[str, float]:
 
     begun = time.perf_counter()
     known = columns.load()
-    places = np.array([i for i, m in enumerate(known.models) if models == "all" or m.listed], np.int64)
+    places = np.arange(len(known.models))
     question = Question(users=4, budget=Money(1e12, "JPY"))
-    every = [o for o in offers.everything(question) if devices is None or o.machine.gpus[0].name in devices]
+    every = [o for o in offers.everything(question) if o.machine.gpus[0].name.startswith(tuple(devices))]
 
     def run() -> int:
         return evaluate(question, known, every, places, reduce=True, contexts=CONTEXTS_ASKED).count
 
     count = run()
     first = time.perf_counter() - begun
-    warm = best(run, 3) if devices is not None else first
+    warm = best(run, 3) if devices != EVERY else first
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     return {"cells": count, "first_s": first, "warm_s": warm, "peak_bytes": peak, "offers": len(every)}
 
@@ -162,7 +165,7 @@ def whole() -> dict[str, float]:
 def wall(command: list[str]) -> float:
     """Wall time of a command. [s]"""
     begun = time.perf_counter()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return time.perf_counter() - begun
 
 
@@ -175,14 +178,14 @@ def main() -> None:
     parser.add_argument("--only-whole", action="store_true", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.only_whole:
-        print(json.dumps(cells(None, "all")))
+        print(json.dumps(cells(EVERY)))
         return
     rates = {name: grid_rate(load(name)) for name in MODELS}
     report = {
         "evaluations_per_second": rates,
         "command": command_ratio(asked.runs),
         "plan_s": plan_times(asked.runs),
-        "cells": cells(("NVIDIA GeForce RTX 5090",), "listed"),
+        "cells": cells(CARDS),
     }
     if asked.whole:
         report["whole"] = whole()

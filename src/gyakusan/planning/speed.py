@@ -7,7 +7,7 @@ model and of the quantisation are columns. Measurements of the very same thing m
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -167,15 +167,28 @@ class Clock:
     def speeds(self, low: Array, places: tuple[Array, ...], shape: tuple[int, ...]) -> Speeds:
         """Every figure of some cells. low: what `careful` said; places, shape: in the grid of counts, contexts, rows."""
         rows, asked = places[-1], self.figures
-        low, prompt, step = (np.broadcast_to(x, shape)[places] for x in (low, self.prompt, self.step))
-        k = self.constants
-        mine = replace(k, queue=_of_rows(k.queue, rows), busy=_of_rows(k.busy, rows))
-        first = core.first_token(prompt, asked.users, step, asked.answer, mine)
+        low, step = (np.broadcast_to(x, shape)[places] for x in (low, self.step))
+        k, mine = (_picked(x, places) for x in (self.constants, self.device))
+        if self._prompt is None:  # of a few cells it is cheaper than of all
+            work, attention = _picked(self.load, places), _at(self.attention, places)
+            prompt = core.prefill_time(work, asked.prompt, self.piece, attention, mine, k)
+        else:
+            prompt = np.broadcast_to(self._prompt, shape)[places]
+        first = core.first_token(prompt, asked.users, step, asked.answer, k)
         return Speeds(low * self.slow[rows], low, first, first * self.late[rows])
 
 
-def _of_rows(constant: Any, rows: Array) -> Any:
-    return constant[rows] if np.ndim(constant) else constant
+def _picked(value: Any, places: tuple[Array, ...]) -> Any:
+    """Some cells of every figure of a dataclass."""
+    return replace(value, **{f.name: _at(getattr(value, f.name), places) for f in fields(value)})
+
+
+def _at(figure: Any, places: tuple[Array, ...]) -> Any:
+    """Some cells of a figure, whose missing or single axes are the same for all."""
+    if not np.ndim(figure):
+        return figure
+    axes = zip(figure.shape, places[-figure.ndim :], strict=True)
+    return figure[tuple(p if n > 1 else 0 for n, p in axes)]
 
 
 def clock(
