@@ -256,3 +256,13 @@ def test_arrivals_cost_no_more_cells_than_there_are() -> None:
     assert len(cells) == len(found.share) == len(found.replicas) > 0
     assert np.all(found.replicas >= 1)
     assert np.all(np.isfinite(cells.price))
+
+
+def test_servers_that_others_reach_ask_for_a_key_which_no_command_line_shows() -> None:
+    found = fleet(from_values({"users": 64, "context": "8k", "device": "RTX 5090", "model": "gpt-oss-20b"}))
+    for plan in found.plans:
+        for command in plan.commands:
+            open_ = "<this machine>" in command.argv
+            assert open_ == (plan.machines > 1)
+            assert open_ == any(k.endswith("_API_KEY") for k in command.environment)
+            assert "<your key>" not in command.argv

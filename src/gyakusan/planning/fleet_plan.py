@@ -19,8 +19,10 @@ from gyakusan.planning.pace import Pace
 from gyakusan.planning.verify import Plan, price, timed
 
 Verdict = Literal["spare", "holds", "slower", "full", "stops"]
-HERE, FIRST = "<this machine>", "<first machine>"
-"""Stand for addresses in commands."""
+HERE, FIRST, KEY = "<this machine>", "<first machine>", "<your key>"
+"""Stand for addresses and a key in commands."""
+KEYS = {"llama-server": "LLAMA_API_KEY", "vllm": "VLLM_API_KEY"}
+"""Where servers read the key without which strangers would be answered. Ollama and MLX-LM have none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +146,9 @@ def _within(asked: FleetQuestion, each: float, first: float) -> bool:
 
 
 def commands(command: Command, machines: int, nodes: int) -> tuple[Command, ...]:
-    """The command of each machine of a replica. Several machines listen on their own address, for the load balancer.
+    """The command of each machine of a replica. Several machines listen on their own address, for the load balancer, and ask
+
+    for a key.
 
     Source: vLLM, docs/serving/parallelism_scaling.md, "Running vLLM with MultiProcessing": the same command everywhere with
     --nnodes, --node-rank and --master-addr, and --headless on all but the first (vllm-project/vllm#23691).
@@ -152,9 +156,9 @@ def commands(command: Command, machines: int, nodes: int) -> tuple[Command, ...]
     if machines == 1:
         return (command,)
     argv = tuple(HERE if a == "127.0.0.1" else a for a in command.argv)
-    environment: Mapping[str, str] = MappingProxyType(
-        {k: HERE if v == "127.0.0.1" else v for k, v in command.environment.items()}
-    )
+    plain = {k: HERE if v == "127.0.0.1" else v for k, v in command.environment.items()}
+    keyed = {name: KEY for name in (KEYS.get(argv[0].rpartition("/")[2]),) if name}
+    environment: Mapping[str, str] = MappingProxyType({**plain, **keyed})
     if nodes == 1:
         return (replace(command, argv=argv, environment=environment),)
     ranks = (("--nnodes", str(nodes), "--node-rank", str(n), "--master-addr", FIRST) for n in range(nodes))
