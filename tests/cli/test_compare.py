@@ -60,3 +60,9 @@ def test_slow_answers_have_two_digits(capsys: pytest.CaptureFixture[str]) -> Non
     assert main(["compare", "DGX Spark", "--model", "llama3.3-70b"]) == 0
     line = next(x for x in capsys.readouterr().out.splitlines() if x.startswith("NVIDIA DGX Spark"))
     assert re.search(r" \d\.\d █", line)
+
+
+def test_the_guide_s_devices_need_no_size_to_be_compared(capsys: pytest.CaptureFixture[str]) -> None:
+    devices = ("RTX 5090", "M4 Max 128GB", "DGX Spark", "Ryzen AI Max+ 395")
+    assert main(["compare", *devices, "--model", "llama3.1-8b", "--no-color"]) == 0
+    assert "AMD Ryzen AI Max+ 395 128GB" in capsys.readouterr().out

@@ -227,3 +227,12 @@ def test_a_chip_that_is_sold_inside_computers_only_is_no_offer_for_a_budget() ->
     names = {o.machine.name for o in found.grid.offers}
     assert "Mac Studio M4 Max 128GB" in names
     assert not any(n.startswith(("Apple M", "AMD Ryzen AI 7 350", "AMD Ryzen AI 9")) for n in names)
+
+
+def test_for_one_model_the_smallest_and_the_cheapest_are_what_they_say() -> None:
+    found = answer(from_values({"model": "gemma-4-31b", "users": 3}))
+    roles = {role: p for p in found.plans for role in p.roles}
+    memory = {role: sum(g.memory or 0 for g in p.offer.machine.gpus) for role, p in roles.items()}
+    assert memory["smallest"] == min(memory.values())
+    prices = [p.offer.price for p in found.plans if p.offer.price is not None]
+    assert roles["cheapest"].offer.price == min(prices)

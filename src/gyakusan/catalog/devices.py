@@ -180,6 +180,19 @@ def find(text: str, memory: int | None = None) -> Found:
     return chosen[0]
 
 
+def largest(text: str) -> str:
+    """The name with the largest size where `text` names one device that is sold with several, as a computer of its own.
+
+    For comparing speeds, which do not depend on it. Everything else comes back as it is.
+    """
+    asked = spoken(text)
+    every = _of(asked.key)
+    sizes = {f.size for f in every}
+    if asked.size or len(sizes) < 2 or len({f.entry for f in every}) > 1 or every[0].device().kind != "unified":
+        return text
+    return max(every, key=lambda f: f.size).title
+
+
 def entry_of(text: str) -> Entry:
     """The one record, device or computer, that `text` names, of whatever size. Raises UnknownName with the candidates."""
     asked = spoken(text)

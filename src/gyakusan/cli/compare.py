@@ -28,8 +28,10 @@ def compare(
     output: Output = Output(),
 ) -> int:
     from gyakusan import api
+    from gyakusan.catalog.devices import largest
     from gyakusan.show.compare import Compared, charts, document
 
+    devices = tuple(largest(d) for d in devices)
     if plan and bool(devices) == bool(model):
         return _plans(plan, devices, model, quant, people, server, output)
     if not devices:

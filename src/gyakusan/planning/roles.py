@@ -97,7 +97,7 @@ def order(role: Role, r: Ranked, question: Question) -> Iterator[int]:
     cells, keep = r.cells, r.keep
     if not len(keep):
         return iter(())
-    pool = _pool(role, r, keep)
+    pool = _pool(role, r, keep, chosen=question.model is not None)
     key: Array = {
         "best": -np.nan_to_num(cells.useful, nan=0.0),
         "other": -r.worth,
@@ -111,12 +111,15 @@ def order(role: Role, r: Ranked, question: Question) -> Iterator[int]:
     return iter(pool[places].tolist())
 
 
-def _pool(role: Role, r: Ranked, keep: Array) -> Array:
-    """Cells that a role may choose: good ones among what one bears; the fastest and the cheapest are comfortable."""
+def _pool(role: Role, r: Ranked, keep: Array, *, chosen: bool) -> Array:
+    """Cells that a role may choose: good ones among what one bears; the fastest and the cheapest are comfortable.
+
+    chosen: the model is given, so that its cheapest machine is one on which it is borne.
+    """
     cells = r.cells
     easy, slow = keep[r.easy[keep]], keep[r.bearable[keep]]
     borne = slow if len(slow) else keep
-    pool = easy if len(easy) and role in ("fastest", "cheapest", "smallest") else borne
+    pool = easy if len(easy) and role in ("fastest", "cheapest", "smallest") and not chosen else borne
     top = float(np.max(cells.sure[easy if len(easy) else borne]))
     if role == "best":
         return pool[cells.sure[pool] >= float(np.max(cells.sure[pool])) - EQUAL]

@@ -44,7 +44,7 @@ def _title(asked: Question) -> Message:
 
 def _plan(plan: Together, language: Language) -> list[RenderableType]:
     """The machine, a row for each model, what is left, the commands."""
-    roles = ", ".join(tell(plans.ROLE_TEXTS[r], language) for r in plan.roles)
+    roles = ("、" if language == "ja" else ", ").join(tell(plans.ROLE_TEXTS[r], language) for r in plan.roles)
     price = "" if plan.offer.price is None else f", {plan.offer.price:,.0f} JPY"
     parts: list[RenderableType] = [Text(f"{plan.offer.machine.name}{price}: {roles}", style="bold")]
     parts.append(_table(plan, language))

@@ -76,7 +76,7 @@ def _reach(limits: Limits | None) -> Message:
 
 def _advice(step: Step, language: Language) -> Text:
     """What a step is best at, what it costs, and what it brings."""
-    roles = ", ".join(tell(ROLE_TEXTS[r], language) for r in step.roles)
+    roles = ("、" if language == "ja" else ", ").join(tell(ROLE_TEXTS[r], language) for r in step.roles)
     out = Text(roles + ": ", style="bold")
     message = say("{what}, {price} JPY.", what=_what(step), price=f"{step.option.net:,.0f}")
     out.append(Text(tell(message, language) + "\n  ", style="bold"))
