@@ -1,1 +1,1 @@
-"""A machine and a load -> the models that fit, and how far each can grow."""
+"""A machine or a budget, and people -> the best models, quantisations, servers and settings, and why not others."""
