@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
 
 from gyakusan.catalog import accuracy
 from gyakusan.catalog.accuracy import Figures, Group, Section
-from gyakusan.show.accuracy import LABEL_TEXTS, PART_TEXTS, SECTION_TEXTS, SPEED_TEXTS, percent
+from gyakusan.show.accuracy import LABEL_TEXTS, PART_TEXTS, SECTION_TEXTS, SPEED_NOTES, SPEED_TEXTS, percent, speed_rows
 from gyakusan.text import Language, tell
 
 ALLOCATOR = ("one_device", "architectures")
@@ -80,17 +79,9 @@ def _speed(language: Language, translated: Translate, table: Table) -> str:
         return tell("No speed has been judged yet.", language)
     about = translated("{rows} published measurements, {share} of them of devices and models that we know.", language)
     heads = [tell(h, language) for h in SPEED_TEXTS]
-    return (
-        about.format(rows=f"{found['rows']:,}", share=f"{found['resolved_share']:.0%}")
-        + "\n\n"
-        + table(heads, _slices(found))
-    )
-
-
-def _slices(found: Mapping[str, Any]) -> Iterator[Sequence[str]]:
-    for s in found["slices"]:
-        shares = (f"{s[k]:.0%}" for k in ("within20", "within30", "coverage80"))
-        yield (s["slice"], f"{s['n']:,}", percent(s["median"]), percent(s["p90"]), *shares)
+    notes = "\n".join(f"- {tell(n, language)}" for n in SPEED_NOTES)
+    said = about.format(rows=f"{found['rows']:,}", share=f"{found['resolved_share']:.0%}")
+    return "\n\n".join((said, notes, table(heads, speed_rows(found))))
 
 
 def _line(sections: Sequence[Section], language: Language, translated: Translate) -> str:

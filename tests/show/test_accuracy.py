@@ -20,20 +20,23 @@ SECTION = Section(
     (Group("all", "", 4, {"weights": GOOD, "scratch": BAD}), Group("backend", "CUDA", 4, {"scratch": BAD})),
     (Case("qwen, gpu0", "scratch", 0.5, shown.WHY_TEXTS[1]),),
 )
+ONE = {
+    "slice": "decode single",
+    "n": 30,
+    "median": 0.08,
+    "p90": 0.25,
+    "within20": 0.8,
+    "within30": 0.93,
+    "coverage80": 0.82,
+}
 SPEED = {
     "rows": 1200,
-    "left_out_by": "device",
-    "slices": [
-        {
-            "slice": "decode single",
-            "n": 30,
-            "median": 0.08,
-            "p90": 0.25,
-            "within20": 0.8,
-            "within30": 0.93,
-            "coverage80": 0.82,
-        }
-    ],
+    "resolved_share": 0.94,
+    "left_out": {
+        "device": [ONE, {**ONE, "slice": "ttft"}],
+        "architecture": [{**ONE, "median": 0.05, "coverage80": 0.79}],
+    },
+    "usual_rule": [{**ONE, "median": 0.24, "within30": 0.63}],
 }
 
 
@@ -80,9 +83,17 @@ def test_the_part_that_speaks() -> None:
 
 def test_speed() -> None:
     text = drawn(shown.speed(SPEED, "en"))
-    assert "1,200 published measurements; every device was judged without its own rows" in text
-    assert "8.00 %  25.0 %" in text
-    assert "80%" in text
+    assert "1,200 published measurements, each judged by a fit that never saw it" in text
+    single, first = (next(line for line in text.splitlines() if line.startswith(n)) for n in ("decode single", "ttft"))
+    assert single.split() == [
+        "decode",
+        "single",
+        "30",
+        *"8.00 % (93%, 82%)".split(),
+        *"5.00 % (93%, 79%)".split(),
+        *"24.0 % (63%)".split(),
+    ]
+    assert first.split()[-2:] == ["-", "-"]
 
 
 def test_no_speed_yet() -> None:

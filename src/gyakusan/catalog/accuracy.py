@@ -71,7 +71,10 @@ def memory(path: Path = FILE) -> tuple[Section, ...]:
 
 
 def speed(path: Path = FILE) -> Mapping[str, Any] | None:
-    """Accuracy of speeds: {rows, left_out_by, slices: [{slice, n, median, p90, ...}]}; None before it was measured."""
+    """Accuracy of speeds: {rows, resolved_share, left_out: {device, architecture: [{slice, n, median, p90, within20, within30,
+
+    coverage80}]}, usual_rule: the same without coverage}; None before it was measured.
+    """
     found: Mapping[str, Any] | None = _read(path).get("speed")
     return found
 
