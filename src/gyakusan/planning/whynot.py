@@ -141,12 +141,12 @@ def _model(found: Answer, name: str) -> Iterator[Message]:
         yield say("{name}: {reason}.", name=name, reason=reason)
     at = np.flatnonzero(grid.models == place)
     if len(at):
-        yield from _beaten(found, name, _soundest(found, at))
+        yield from _beaten(found, name, grid, _soundest(found, at))
         return
     if reason is None and grid.missed.short[place] <= 0 and not question.owned and grid.offers:
         alone = _alone(found, place)
         if alone is not None:
-            yield from _passed(found, name, *alone)
+            yield from _beaten(found, name, *alone)
             return
     excluded = next((e.reason for e in found.excluded if e.name == name), None)
     if excluded is not None and reason is None:
@@ -170,9 +170,9 @@ def _alone(found: Answer, place: int) -> tuple[Grid, int] | None:
     return own, int(np.argmax(np.where(tier, ranked(found.question, own).worth, -np.inf)))
 
 
-def _passed(found: Answer, name: str, own: Grid, place: int) -> Iterator[Message]:
-    """It fits somewhere: what is better on the same machine."""
-    mine, cells, c = row(own, place), found.grid.cells, own.cells
+def _beaten(found: Answer, name: str, own: Grid, place: int) -> Iterator[Message]:
+    """It fits somewhere: what is better in what. own: the grid of the cell."""
+    mine, c, cells = row(own, place), own.cells, found.grid.cells
     yield say(
         "{name} {quantization} fits on {machine}: quality {quality} ({basis}), {speed} tokens/s for each user.",
         name=name,
@@ -182,53 +182,27 @@ def _passed(found: Answer, name: str, own: Grid, place: int) -> Iterator[Message
         basis=say(str(mine["quality_basis"])),
         speed=mine["tokens_per_second"] or "?",
     )
-    useful = np.nan_to_num(cells.useful) >= np.nan_to_num(c.useful[place])
-    better = useful & (cells.sure >= c.sure[place]) & (cells.price <= c.price[place]) & (cells.tier <= c.tier[place])
-    if better.any():
-        rival = row(found.grid, int(np.flatnonzero(better)[np.argmax(cells.sure[better])]))
-        yield say(
-            "{model} {quantization} on {machine} is as good, as fast and as cheap, and better in one of them: quality"
-            " {quality}, {speed} tokens/s.",
-            model=rival["model"],
-            quantization=rival["quantization"],
-            machine=rival["machine"],
-            quality=rival["quality"],
-            speed=rival["tokens_per_second"] or "?",
-        )
-
-
-def _beaten(found: Answer, name: str, place: int) -> Iterator[Message]:
-    """It fits: what is better in what."""
-    cells, own = found.grid.cells, row(found.grid, place)
-    better = (cells.sure >= cells.sure[place]) & (np.nan_to_num(cells.useful) >= np.nan_to_num(cells.useful[place]))
-    better &= (cells.price <= cells.price[place]) & (cells.tier <= cells.tier[place])
-    better[place] = False
-    at = np.flatnonzero(better & (found.grid.models != found.grid.models[place]))
+    fast = np.nan_to_num(cells.useful) >= np.nan_to_num(c.useful[place])
+    better = fast & (cells.sure >= c.sure[place]) & (cells.price <= c.price[place]) & (cells.tier <= c.tier[place])
+    at = np.flatnonzero(better & (found.grid.models != own.models[place]))
+    if not len(at):
+        yield _undominated(found, own, place)
+        return
+    rival = row(found.grid, int(at[np.argmax(cells.sure[at])]))
     yield say(
-        "{name} {quantization} fits: quality {quality} ({basis}), {speed} tokens/s for each user.",
-        name=name,
-        quantization=own["quantization"],
-        quality=own["quality"],
-        basis=say(str(own["quality_basis"])),
-        speed=own["tokens_per_second"] or "?",
+        "{model} {quantization} on {machine} is as good, as fast and as cheap, and better in one of them: quality"
+        " {quality}, {speed} tokens/s.",
+        model=rival["model"],
+        quantization=rival["quantization"],
+        machine=rival["machine"],
+        quality=rival["quality"],
+        speed=rival["tokens_per_second"] or "?",
     )
-    if len(at):
-        other = row(found.grid, int(at[np.argmax(cells.sure[at])]))
-        yield say(
-            "{model} {quantization} is as good, as fast and as cheap, and better in one of them: quality {quality},"
-            " {speed} tokens/s.",
-            model=other["model"],
-            quantization=other["quantization"],
-            quality=other["quality"],
-            speed=other["tokens_per_second"] or "?",
-        )
-    else:
-        yield _undominated(found, place)
 
 
-def _undominated(found: Answer, place: int) -> Message:
+def _undominated(found: Answer, own: Grid, place: int) -> Message:
     """Why something that nothing beats in everything is not proposed all the same."""
-    cells, usual = found.grid.cells, found.question.usual
+    cells, usual = own.cells, found.question.usual
     if cells.tier[place] == 1:
         return say("It fits below four bits only, where few benchmarks look: --all lists it, no plan proposes it.")
     if cells.tier[place] > 1:
