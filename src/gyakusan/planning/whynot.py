@@ -174,13 +174,13 @@ def _beaten(found: Answer, name: str, own: Grid, place: int) -> Iterator[Message
     """It fits somewhere: what is better in what. own: the grid of the cell."""
     mine, c, cells = row(own, place), own.cells, found.grid.cells
     yield say(
-        "{name} {quantization} fits on {machine}: quality {quality} ({basis}), {speed} tokens/s for each user.",
+        "{name} {quantization} fits on {machine}: quality {quality} ({basis}), {speed} for each user.",
         name=name,
         quantization=mine["quantization"],
         machine=mine["machine"],
         quality=mine["quality"],
         basis=say(str(mine["quality_basis"])),
-        speed=mine["tokens_per_second"] or "?",
+        speed=_speed(own, place),
     )
     fast = np.nan_to_num(cells.useful) >= np.nan_to_num(c.useful[place])
     better = fast & (cells.sure >= c.sure[place]) & (cells.price <= c.price[place]) & (cells.tier <= c.tier[place])
@@ -188,15 +188,26 @@ def _beaten(found: Answer, name: str, own: Grid, place: int) -> Iterator[Message
     if not len(at):
         yield _undominated(found, own, place)
         return
-    rival = row(found.grid, int(at[np.argmax(cells.sure[at])]))
+    best = int(at[np.argmax(cells.sure[at])])
+    rival = row(found.grid, best)
     yield say(
         "{model} {quantization} on {machine} is as good, as fast and as cheap, and better in one of them: quality"
-        " {quality}, {speed} tokens/s.",
+        " {quality}, {speed}.",
         model=rival["model"],
         quantization=rival["quantization"],
         machine=rival["machine"],
         quality=rival["quality"],
-        speed=rival["tokens_per_second"] or "?",
+        speed=_speed(found.grid, best),
+    )
+
+
+def _speed(grid: Grid, place: int) -> Message:
+    """Tokens a second, and what reasoning leaves of them at the careful end."""
+    each, useful = float(grid.cells.each[place]), float(grid.cells.useful[place])
+    if np.isnan(each):
+        return say("an unknown speed")
+    return say(
+        "{speed} tokens/s ({useful} beside reasoning, at the careful end)", speed=f"{each:.1f}", useful=f"{useful:.1f}"
     )
 
 
