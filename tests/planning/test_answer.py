@@ -236,3 +236,10 @@ def test_for_one_model_the_smallest_and_the_cheapest_are_what_they_say() -> None
     assert memory["smallest"] == min(memory.values())
     prices = [p.offer.price for p in found.plans if p.offer.price is not None]
     assert roles["cheapest"].offer.price == min(prices)
+
+
+def test_an_mlx_plan_never_names_the_unquantised_repository_for_a_quantised_plan() -> None:
+    found = answer(from_values({"device": "M4 Max 128GB", "engines": "mlx"}))
+    for plan in found.plans:
+        model = plan.command.argv[plan.command.argv.index("--model") + 1]
+        assert model.endswith(plan.quantization) or model.startswith(f"<{plan.quantization} MLX conversion of ")

@@ -39,6 +39,8 @@ class Rules(Protocol):
 
     NAME: str
     VERSION: str
+    CAVEAT: Message | None
+    """What people should know before they choose it, None = nothing."""
     Settings: type[Any]
 
     def settings(self, model: Model, load: Load, machine: Machine, **changes: Any) -> Any:

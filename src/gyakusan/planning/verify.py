@@ -148,7 +148,8 @@ def _command(rules: Any, name: str, base: str, machine: Machine, settings: Any) 
     record, model = find(name), _model(name, base)
     if rules.NAME == "MLX-LM":
         fitting = [r for r in record.mlx if r.casefold().endswith(settings.weights.casefold())]
-        repository = next(iter((*fitting, *record.mlx, *(a for a in record.aliases if "/" in a))), name)
+        original = next((a for a in record.aliases if "/" in a), name)
+        repository = fitting[0] if fitting else f"<{settings.weights} MLX conversion of {original}>"
         return cast(Command, rules.command(replace(model, source=repository), machine, settings))
     made: Command = rules.command(model, machine, settings)
     if rules.NAME != "llama.cpp":

@@ -11,7 +11,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.table import Table
 
-from gyakusan.engines.base import Command
+from gyakusan.engines.base import Command, engine
 from gyakusan.message import Message, people, say
 from gyakusan.planning.answer import Answer, every, row
 from gyakusan.planning.excluded import Excluded
@@ -111,6 +111,9 @@ def _details(answer: Answer, plan: Plan, language: Language) -> list[RenderableT
     head.append(Text(roles))
     parts: list[RenderableType] = [head]
     parts.append(Text("  " + tell(_where(answer, plan), language), style="dim"))
+    caveat = engine(plan.engine).CAVEAT
+    if caveat is not None:
+        parts.append(Text("  " + tell(caveat, language), style="yellow"))
     parts.append(Text("  " + shown_command(plan.command), style="cyan"))
     return parts
 

@@ -12,13 +12,13 @@ from gyakusan.core.model import Attention, Model
 from gyakusan.engines.base import Command
 from gyakusan.engines.mlx import cache, families, log
 from gyakusan.engines.mlx.ledger import ledger
-from gyakusan.engines.mlx.settings import VERSION, Settings, format_of
+from gyakusan.engines.mlx.settings import CAVEAT, VERSION, Settings, format_of
 from gyakusan.errors import unknown
 from gyakusan.message import Message, say
 
 NAME = "MLX-LM"
 
-__all__ = ["NAME", "VERSION", "Settings", "command", "ledger", "read", "refusals", "settings"]
+__all__ = ["CAVEAT", "NAME", "VERSION", "Settings", "command", "ledger", "read", "refusals", "settings"]
 
 
 def settings(model: Model, load: Load, machine: Machine, **changes: Any) -> Settings:

@@ -11,7 +11,7 @@ from gyakusan.core.machine import Device, Machine
 from gyakusan.core.model import Compressed, Indexer, Latent, Memory, Model, Recurrent
 from gyakusan.engines.mlx import cache, families, scratch
 from gyakusan.engines.mlx.cache import Held
-from gyakusan.engines.mlx.settings import FORMATS, VERSION, Settings, check
+from gyakusan.engines.mlx.settings import CAVEAT, FORMATS, VERSION, Settings, check
 from gyakusan.engines.mlx.weights import parts
 from gyakusan.message import Message, say
 
@@ -100,7 +100,7 @@ def _prompt_cache(held: tuple[Held, ...], s: Settings, running: Number) -> Line:
 
 def _notes(model: Model, load: Load, s: Settings, running: Number) -> tuple[Message, ...]:
     """What MLX-LM does otherwise than asked. Arrays: only what holds for all."""
-    notes = [say("The authors of MLX-LM do not recommend its server for production.")]
+    notes = [CAVEAT]
     if model.quantization.lower() != s.weights:
         notes.append(
             say(

@@ -11,6 +11,8 @@ from gyakusan.core.broadcast import Number, is_array
 from gyakusan.errors import BadSetting, unknown
 from gyakusan.message import say
 
+CAVEAT = say("The authors of MLX-LM do not recommend its server for production.")
+"""Source: mlx_lm/SERVER.md: it has only basic checks."""
 VERSION = "0.32.2"
 """The mlx-lm whose source and own counts these rules come from (with mlx 0.32.4)."""
 

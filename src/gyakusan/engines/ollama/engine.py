@@ -31,8 +31,9 @@ from gyakusan.message import Message, say
 from gyakusan.units import MIB, format_bytes
 
 NAME = "Ollama"
+CAVEAT: Message | None = None
 
-__all__ = ["NAME", "VERSION", "Settings", "command", "ledger", "read", "refusals", "settings"]
+__all__ = ["CAVEAT", "NAME", "VERSION", "Settings", "command", "ledger", "read", "refusals", "settings"]
 
 
 def settings(model: Model, load: Load, machine: Machine, **changes: Any) -> Settings:

@@ -22,8 +22,9 @@ from gyakusan.errors import BadSetting
 from gyakusan.message import Message
 
 NAME = "vLLM"
+CAVEAT: Message | None = None
 
-__all__ = ["NAME", "VERSION", "Settings", "command", "ledger", "read", "refusals", "settings"]
+__all__ = ["CAVEAT", "NAME", "VERSION", "Settings", "command", "ledger", "read", "refusals", "settings"]
 
 HALF = 8
 """GGUF quantisations of at least so many bits are compared with FP8, smaller ones with AWQ."""
