@@ -144,7 +144,10 @@ def main() -> None:
     asked.add_argument("--leave-out", choices=tuple(judge.GROUPS))
     asked.add_argument("--json", action="store_true")
     said = asked.parse_args()
-    found = report(said.measured, said.leave_out)
+    try:
+        found = report(said.measured, said.leave_out)
+    except (OSError, ValueError) as error:
+        asked.error(str(error))
     print(json.dumps(found, indent=1)) if said.json else _print(found)
 
 

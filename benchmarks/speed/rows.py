@@ -79,11 +79,26 @@ class Table:
         return self.resolved / max(1, self.rows)
 
 
+COLUMNS = frozenset(
+    ("source_id", "hardware", "n_gpu", "vram_gb", "model", "hf_id", "quant", "weights_gib", "engine", "backend")
+    + ("n_prompt", "n_gen", "depth", "concurrency", "pp_tps", "tg_tps", "tg_tps_scope", "ttft_ms", "tpot_ms")
+    + ("total_out_tps", "flags", "spec_decode", "notes")
+)
+"""Columns that are read; others may stand beside them."""
+
+
 def read(path: Path) -> list[Row]:
-    """The rows of a .csv or .csv.gz file."""
+    """The rows of a .csv or .csv.gz file. Raises ValueError for a file that is no such table."""
     opener = gzip.open if path.suffix == ".gz" else open
-    with opener(path, "rt", encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file))
+    try:
+        with opener(path, "rt", encoding="utf-8", newline="") as file:
+            found = csv.DictReader(file)
+            missing = COLUMNS - set(found.fieldnames or ())
+            if missing:
+                raise ValueError(f"{path} has no column {', '.join(sorted(missing))}")
+            return list(found)
+    except (gzip.BadGzipFile, EOFError, UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{path} is no table of measurements: {error}") from error
 
 
 def table(rows: Iterable[Row]) -> Table:

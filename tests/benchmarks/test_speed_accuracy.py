@@ -112,3 +112,13 @@ def test_groups_stay_whole_in_folds() -> None:
 
 def rows_of(found: list[dict[str, str]]) -> list[dict[str, str]]:
     return [{**dict.fromkeys(FIELDS, ""), **row} for row in found]
+
+
+def test_what_is_no_table_is_named(tmp_path: Path) -> None:
+    short, broken = tmp_path / "short.csv", tmp_path / "broken.csv.gz"
+    short.write_text("source_id,hardware\na,b\n")
+    broken.write_bytes(b"not gzip")
+    with pytest.raises(ValueError, match="has no column backend, concurrency"):
+        rows.read(short)
+    with pytest.raises(ValueError, match="no table of measurements"):
+        rows.read(broken)
