@@ -80,9 +80,31 @@ class Table:
 
 
 COLUMNS = frozenset(
-    ("source_id", "hardware", "n_gpu", "vram_gb", "model", "hf_id", "quant", "weights_gib", "engine", "backend")
-    + ("n_prompt", "n_gen", "depth", "concurrency", "pp_tps", "tg_tps", "tg_tps_scope", "ttft_ms", "tpot_ms")
-    + ("total_out_tps", "flags", "spec_decode", "notes")
+    (
+        "source_id",
+        "hardware",
+        "n_gpu",
+        "vram_gb",
+        "model",
+        "hf_id",
+        "quant",
+        "weights_gib",
+        "engine",
+        "backend",
+        "n_prompt",
+        "n_gen",
+        "depth",
+        "concurrency",
+        "pp_tps",
+        "tg_tps",
+        "tg_tps_scope",
+        "ttft_ms",
+        "tpot_ms",
+        "total_out_tps",
+        "flags",
+        "spec_decode",
+        "notes",
+    )
 )
 """Columns that are read; others may stand beside them."""
 
