@@ -1,7 +1,8 @@
 """Write the catalogue's model records: python tools/model_catalogue.py GGUF_META_JSON_GZ HF_HPARAMS_JSON FOLDER
 
 Hyper-parameters come from recorded GGUF metadata (tests/truth/gguf_meta.json.gz) and, for SIBLINGS, from a recorded
-model of the same family with the figures that differ. Names and licences stand in tools/model_names.toml.
+model of the same family with the figures that differ. Names and licences stand in tools/model_names.toml, repositories
+of MLX conversions in tools/mlx_repositories.toml: these are written into every record in FOLDER, whoever wrote the rest.
 """
 
 from __future__ import annotations
@@ -108,6 +109,23 @@ def main(meta_path: str, hparams_path: str, folder: str) -> None:
     for family, models in named.items():
         records = [record(name, facts, meta, hparams) for name, facts in models.items() if "twin" not in facts]
         Path(folder, f"{family}.toml").write_text(HEAD + "".join(f"\n{r}" for r in records))
+    converted = tomllib.loads(Path(__file__).with_name("mlx_repositories.toml").read_text())
+    for path in Path(folder).glob("*.toml"):
+        path.write_text(with_conversions(path.read_text(), converted))
+
+
+def with_conversions(records: str, converted: dict[str, dict[str, str]]) -> str:
+    """A file's records, each with the repositories of its MLX conversions before `recalled`, in place of those it had."""
+    written, name = [], ""
+    for line in records.splitlines(keepends=True):
+        if line.startswith("mlx = "):
+            continue
+        if line.startswith("name = "):
+            name = json.loads(line.removeprefix("name = "))
+        if line.startswith("recalled = ") and name in converted:
+            written.append(f"mlx = {text(list(converted[name]))}\n")
+        written.append(line)
+    return "".join(written)
 
 
 def record(name: str, facts: dict[str, Any], meta: dict[str, Any], hparams: dict[str, Any]) -> str:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
+from pathlib import Path
+
 import pytest
 
 from gyakusan.catalog.models import ModelRecord, find, listed_records, model_records
@@ -10,6 +14,7 @@ from gyakusan.models.assemble import plain
 
 RECORDS = {r.name: r for r in model_records()}
 WITHIN = 0.01
+CONVERTED = tomllib.loads((Path(__file__).parents[2] / "tools" / "mlx_repositories.toml").read_text("utf-8"))
 
 
 def test_there_are_enough() -> None:
@@ -17,6 +22,30 @@ def test_there_are_enough() -> None:
     japanese = [r for r in RECORDS.values() if r.languages[:1] == ("ja",)]
     assert len(japanese) >= 40
     assert sum(bool(r.gguf) for r in RECORDS.values()) >= 200
+
+
+def test_mlx_repositories_are_those_that_were_seen() -> None:
+    assert {r.name: r.mlx for r in RECORDS.values() if r.mlx} == {name: tuple(seen) for name, seen in CONVERTED.items()}
+    assert all(" " in where for seen in CONVERTED.values() for where in seen.values())
+    everywhere = [repository for seen in CONVERTED.values() for repository in seen]
+    assert len({r.casefold() for r in everywhere}) == len(everywhere) >= 250
+    assert sum(bool(r.mlx) for r in listed_records()) >= 120
+
+
+@pytest.mark.parametrize("record", [r for r in RECORDS.values() if r.mlx], ids=lambda r: r.name)
+def test_an_mlx_repository_is_a_conversion_of_its_model(record: ModelRecord) -> None:
+    known = {_bare(a) for a in record.aliases if "/" in a}
+    for repository in record.mlx:
+        found = re.fullmatch(r"([\w-]+/[\w.-]+?)(?:-MLX)?-(?:[468]bit|MXFP4-Q8)", repository, re.IGNORECASE)
+        assert found, repository
+        assert _bare(found[1]) in known, repository
+    sizes = [s for s in re.findall(r"(?<![\w.])[\d.]+[bm](?![a-z])", record.name) if any(s in k for k in known)]
+    assert all(s in r.casefold() for s in sizes for r in record.mlx)
+
+
+def _bare(repository: str) -> str:
+    """A repository's name without its owner, nor the type of its values."""
+    return repository.casefold().split("/")[1].removesuffix("-bf16")
 
 
 def test_only_what_is_meant_for_people_is_listed() -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tests.planning.small import small
 
 from gyakusan import api
+from gyakusan.catalog.models import find
 from gyakusan.core.load import Load
 from gyakusan.errors import BadSetting
 from gyakusan.planning.answer import Answer, answer, every, row
@@ -242,4 +243,6 @@ def test_an_mlx_plan_never_names_the_unquantised_repository_for_a_quantised_plan
     found = answer(from_values({"device": "M4 Max 128GB", "engines": "mlx"}))
     for plan in found.plans:
         model = plan.command.argv[plan.command.argv.index("--model") + 1]
-        assert model.endswith(plan.quantization) or model.startswith(f"<{plan.quantization} MLX conversion of ")
+        named = model.casefold().endswith(plan.quantization.casefold())
+        assert named or model.startswith(f"<{plan.quantization} MLX conversion of ")
+        assert named == any(r.casefold().endswith(plan.quantization.casefold()) for r in find(plan.name).mlx)
