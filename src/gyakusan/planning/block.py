@@ -80,7 +80,7 @@ class Block:
 class Fitting:
     """Rows of which at least one cell fits. kv: place of the type of cache; fits, total [B]: of every cell;
 
-    each: what one more user takes on the fullest device [B]; ranks: devices that share each layer.
+    each: what one more user takes, of all devices that share the layers out [B]; ranks: devices that share each layer.
     """
 
     block: Block
@@ -93,7 +93,11 @@ class Fitting:
 
     def grow(self, at: tuple[Array, ...]) -> Array:
         """Further users for whom there is memory."""
-        return (self.block.usable - self.total[at]) / np.maximum(1.0, self.each[at])
+        each, split = (
+            np.broadcast_to(self.each, self.fits.shape)[at],
+            np.broadcast_to(self.block.split, self.fits.shape)[at],
+        )
+        return (self.block.usable - self.total[at]) / np.maximum(1.0, each / split)
 
     def clock(self, scene: Scene) -> Clock | None:
         """What times the rows; None where nobody knows the bandwidth."""

@@ -38,9 +38,9 @@ def by_case(offer: Array, context: Array, tier: Array, quality: Array, speed: Ar
     if not len(offer):
         return np.zeros(0, np.int64)
     speed = np.nan_to_num(speed, nan=0.0)
-    order = np.lexsort((-speed, -quality, tier, context, offer))
-    changes = [np.diff(x[order], prepend=-1) != 0 for x in (offer, context, tier)]
-    case = np.cumsum(np.logical_or.reduce(changes))
+    case = (offer * (int(context.max()) + 1) + context) * (int(tier.max()) + 1) + tier
+    order = np.lexsort((-speed, -quality, case))
+    case = np.cumsum(np.diff(case[order], prepend=-1) != 0)
     levels, level = np.unique(speed[order], return_inverse=True)
     height = case * len(levels) + level  # grows from case to case, so that one running maximum serves all
     before = np.concatenate(([-1], np.maximum.accumulate(height)[:-1]))

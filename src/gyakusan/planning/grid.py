@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from gyakusan.core.load import Load
 from gyakusan.core.machine import Machine
 from gyakusan.engines.base import engine as find_engine
 from gyakusan.errors import BadSetting
@@ -38,6 +37,8 @@ USUAL_ENGINES = ("llama.cpp", "vLLM", "MLX-LM")
 """Tried where nobody names an engine. Ollama runs llama.cpp, and keeps 1 GiB more free: it is priced when asked for."""
 SAMPLE = "llama3.1-8b"
 """A model that every engine runs: what refuses it, the machine does."""
+SHORT = 1024
+"""A context that every machine holds. [tokens]"""
 
 FEW, HELD = 32, 31 * 2**20
 """Devices from which on it pays to hold memory, and how much. [B]"""
@@ -145,15 +146,10 @@ def refusal(name: str, machine: Machine, question: Question, columns: Columns) -
     sample = columns.models[columns.places.get(SAMPLE, 0)].model
     rules, one = find_engine(name), replace(machine, gpus=machine.gpus[:1])
     try:
-        found = rules.refusals(sample, one, rules.settings(sample, Load(1, 1024), one, **_plainly(name)))
+        found = rules.refusals(sample, one, rules.Settings(SHORT, quantization="none"))
     except BadSetting as error:
         return error.message
     return found[0] if found else None
-
-
-def _plainly(name: str) -> dict[str, Any]:
-    """Settings under which the sample needs nothing of a machine."""
-    return {"quantization": "none", "tensor_parallel": 1, "gpu_memory_utilization": 0.5} if name == "vLLM" else {}
 
 
 def _groups(offers: Sequence[Offer]) -> list[list[int]]:
@@ -228,10 +224,9 @@ def _cells(scene: Scene, b: Block, rows: Array, held: Held, kv: int) -> Cells:
     rows = rows[known & (least <= b.usable)]
     place, shape = b.table.model[rows], (len(b.counts), len(scene.figures.contexts), len(rows))
     total = np.broadcast_to(_total(scene, b, rows, held), shape)
-    each = np.broadcast_to(taken(held.kept, place) / scene.question.users / b.split, shape)
-    fits = (total <= b.usable) & np.isfinite(total)
+    fits = total <= min(b.usable, np.finfo(float).max)  # what is refused takes infinitely much
     ranks = held.ranks if isinstance(held.ranks, int) else taken(held.ranks, place)
-    fitting = Fitting(b, kv, rows, fits, total, each, ranks)
+    fitting = Fitting(b, kv, rows, fits, total, taken(held.kept, place) / scene.question.users, ranks)
     return undominated(scene, fitting) if scene.reduce else every(scene, fitting)
 
 

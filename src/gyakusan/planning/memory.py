@@ -160,9 +160,8 @@ def served(model: Model, load: Load, settings: Any, aside: int) -> Rest:
     """vLLM on one rank: the same functions as its ledger calls, without the pool and the sentences. aside: see there [B]."""
     from gyakusan.engines.vllm import profile
     from gyakusan.engines.vllm.blocks import reservation
-    from gyakusan.engines.vllm.settings import check
 
-    found = reservation(model, check(settings), stage=0)
+    found = reservation(model, settings, stage=0)
     fixed = profile.activation(model, settings).best + profile.graphs(settings).best + aside
     return Rest(load.users * found.blocks * found.block, fixed, settings.tensor_parallel)
 

@@ -46,7 +46,7 @@ class Rests:
 
     def _one(self, name: str, kv: str, offer: Offer, wanted: Array) -> tuple[Array, Array]:
         """kept and fixed on one device, (contexts, models). [B]"""
-        key, shape = (name, kv, *_class(name, offer)), (len(self.contexts), len(self.columns.models))
+        key, shape = (name, kv, *_class(name, offer, kv)), (len(self.contexts), len(self.columns.models))
         if key not in self._found:
             self._found[key] = np.full(shape, np.nan), np.zeros(shape)
         kept, fixed = self._found[key]
@@ -71,7 +71,7 @@ class Rests:
 
     def _quick(self, kv: str, machine: Machine, settings: Any, place: int) -> Rest | None:
         """llama.cpp, under settings that are the same for every model."""
-        model, key = self.columns.models[place].model, (place, kv, *alike(settings.driver))
+        model, key = self.columns.models[place].model, (place, kv, *alike(settings.driver, kv))
         try:
             if key not in self._buffers:
                 self._buffers[key] = memory.buffers(model, settings)
@@ -81,12 +81,12 @@ class Rests:
             return None
 
 
-def _class(name: str, offer: Offer) -> tuple[Any, ...]:
+def _class(name: str, offer: Offer, kv: str) -> tuple[Any, ...]:
     """Machines for which the rest is the same."""
     machine = offer.machine
     if not machine.gpus:
         return ("cpu", machine.simd)
     gpu = machine.gpus[0]
     if name == "llama.cpp":
-        return (gpu.kind, *alike(of(machine)))
+        return (gpu.kind, *alike(of(machine), kv))
     return (gpu.kind, gpu.backend, gpu.usable if name == "Ollama" else 0)

@@ -217,7 +217,7 @@ def clock(
     return Clock(
         figures,
         _load(figures, table, rows, kv_bytes),
-        figures.attention(absorbed)[:, table.model[rows]],
+        np.take(figures.attention(absorbed), table.model[rows], axis=1),
         _device(found, said, table, rows, ranks, split),
         cpu.constants(machine.cores) if plain else constants(figures, table, rows, said),
         PIECE[engine],
@@ -283,14 +283,14 @@ def _device(found: Chip, s: Situation, table: Table, rows: Array, ranks: Array, 
 
 def _load(figures: Figures, table: Table, rows: Array, kv_bytes: float) -> core.Work:
     place = table.model[rows]
-    shapes = figures.shapes()[:, place]
+    shapes = np.take(figures.shapes(), place, axis=1)
     plain: dict[str, Any] = {name: shapes[i] for i, name in enumerate(SHAPES)}
     return core.Work(
         dense=table.dense[rows],
         experts=table.experts[rows],
         **plain,
-        cache=figures.cache(kv_bytes)[:, place],
-        attend=figures.attend()[:, place],
+        cache=np.take(figures.cache(kv_bytes), place, axis=1),
+        attend=np.take(figures.attend(), place, axis=1),
         state=figures.state()[0, place],
     )
 

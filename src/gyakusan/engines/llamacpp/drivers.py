@@ -44,9 +44,12 @@ def of(machine: Machine) -> Driver:
     return next((d for d in DRIVERS if d == name), "cuda")
 
 
-def alike(name: Driver) -> tuple[object, ...]:
-    """Equal for drivers under which a model takes the same cache and compute buffers."""
-    return (PADDING[name], name in COPYING, name == "metal")
+def alike(name: Driver, kind: str) -> tuple[object, ...]:
+    """Equal for drivers under which a model takes the same cache and compute buffers. kind: of the cache.
+
+    Rows of F16 need no padding, and no copy: only Metal keeps something of its own then (tests/planning/test_columns.py).
+    """
+    return (name == "metal",) if kind == "F16" else (PADDING[name], name in COPYING, name == "metal")
 
 
 def metal_room(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 
 from gyakusan.core.broadcast import is_array
 from gyakusan.core.machine import Device, Machine
@@ -47,7 +48,12 @@ NEEDS = {
 
 def capability(device: Device) -> float | None:
     """CUDA compute capability by the name of a card, None if the name does not tell."""
-    return next((c for pattern, c in _CAPABILITY if re.search(pattern, device.name, re.IGNORECASE)), None)
+    return _capability(device.name)
+
+
+@cache
+def _capability(name: str) -> float | None:
+    return next((c for pattern, c in _CAPABILITY if re.search(pattern, name, re.IGNORECASE)), None)
 
 
 def refusals(model: Model, machine: Machine, settings: Settings) -> tuple[Message, ...]:
