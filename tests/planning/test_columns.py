@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -90,3 +91,15 @@ def test_over_several_cards_the_column_is_near_the_fullest_one(name: str, count:
     assert memory.total(
         memory.weights(table, row, 1, box), rest.kept, rest.fixed, known.model.blocks, rest.split
     ) == pytest.approx(fullest, rel=0.12)
+
+
+def test_an_f16_cache_takes_the_same_under_every_driver_but_metal() -> None:
+    """Machines share what was worked out for one of them (drivers.alike)."""
+    found, load = columns.load(), Load(3, np.array((1000, 32768, 100_001)))
+    for known in found.models[::7]:
+        taken = []
+        for device in ("RTX 4090", "RX 7900 XTX", "Arc B580", "Radeon RX 6400"):
+            settings = memory.asked("llama.cpp", known, machine(device), load, "F16")
+            held = memory.buffers(known.model, settings)
+            taken.append([np.broadcast_to(x, (3,)).tolist() for x in (held.kept, held.gpu, held.host)])
+        assert taken[1:] == taken[:-1], known.name
