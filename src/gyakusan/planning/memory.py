@@ -50,6 +50,8 @@ def rest(name: str, known: Known, machine: Machine, load: Load, kv: str, ranks: 
             return Rest(held.kept, fixed(model, settings, held, machine.gpus[0]), 1, count)
         if name == "vLLM":
             return served(model, load, settings, aside(machine))
+        if name == "MLX-LM":
+            return _mlx(model, settings)
         account = engine(name).ledger(model, load, _alone(name, machine), settings).accounts[0]
     except BadSetting:
         return None
@@ -132,6 +134,16 @@ def fixed(model: Model, settings: Any, held: Buffers, gpu: Device) -> Array:
         *checkpoints.lines(model, settings),
     )
     return here + sum(line.bytes for line in beside)
+
+
+def _mlx(model: Model, settings: Any) -> Rest:
+    """MLX-LM: its ledger's lines without the weights."""
+    from gyakusan.engines.mlx.ledger import rest as lines
+    from gyakusan.engines.mlx.settings import check
+
+    found = lines(model, check(settings))
+    kept = sum(line.bytes for line in found if line.kind in ("kv_cache", "recurrent_state"))
+    return Rest(kept, sum(line.bytes for line in found) - kept)
 
 
 def ranks(model: Model, count: int) -> int:

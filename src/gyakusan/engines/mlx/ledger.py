@@ -22,17 +22,16 @@ def ledger(model: Model, load: Load, machine: Machine, settings: Settings) -> Le
     """Bytes by kind, all on the first device. Raises BadSetting, UnknownName for settings that MLX-LM refuses."""
     chosen = check(settings)
     device = machine.gpus[0] if machine.gpus else machine.host or UNKNOWN_HOST
-    running, held = together(model, chosen), cache.groups(model, chosen)
-    lines = (
-        _weights(model, chosen),
-        *(_kept(h, chosen, running) for h in held),
-        _prompt_cache(held, chosen, running),
-        *scratch.lines(model, chosen, running, held),
-    )
-    account = Account(device, tuple(lines))
-    return Ledger(
-        model, Engine("MLX-LM", VERSION), asdict(chosen), load, (account,), _notes(model, load, chosen, running)
-    )
+    account = Account(device, (_weights(model, chosen), *rest(model, chosen)))
+    notes = _notes(model, load, chosen, together(model, chosen))
+    return Ledger(model, Engine("MLX-LM", VERSION), asdict(chosen), load, (account,), notes)
+
+
+def rest(model: Model, s: Settings) -> tuple[Line, ...]:
+    """Everything but the weights."""
+    running, held = together(model, s), cache.groups(model, s)
+    kept = (_kept(h, s, running) for h in held)
+    return (*kept, _prompt_cache(held, s, running), *scratch.lines(model, s, running, held))
 
 
 def together(model: Model, s: Settings) -> Number:
