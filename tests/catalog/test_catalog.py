@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.catalog.some import DEVICE as GOOD
 
 from gyakusan import catalog
 from gyakusan.catalog import check as checking
@@ -50,17 +51,6 @@ BAD = {
     ),
     "a price with a typing error": ('prices = [{ amout = 1, currency = "JPY" }]\n', "amout"),
 }
-GOOD = """[[device]]
-name = "Some GPU"
-vendor = "Some"
-kind = "gpu"
-backend = "cuda"
-sizes_gib = [8]
-bandwidth_gb_s = 100
-released = "2026-01-01"
-source = "somewhere"
-checked = "2026-01-01"
-"""
 
 
 def test_a_good_record_passes(tmp_path: Path) -> None:

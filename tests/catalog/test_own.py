@@ -5,22 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.catalog.some import DEVICE
 
 from gyakusan.catalog import own, places
 from gyakusan.catalog.devices import entry_of
 from gyakusan.errors import BadRecord, BadReference, BadSetting
-
-DEVICE = """[[device]]
-name = "Some GPU"
-vendor = "Some"
-kind = "gpu"
-backend = "cuda"
-sizes_gib = [8]
-bandwidth_gb_s = 100
-released = "2026-01-01"
-source = "somewhere"
-checked = "2026-01-02"
-"""
 
 
 def test_what_is_added_is_found(home: Path) -> None:

@@ -6,21 +6,11 @@ import re
 from pathlib import Path
 
 import pytest
+from tests.catalog.some import DEVICE
 
 from gyakusan.catalog import check
 from gyakusan.errors import BadRecord
 
-DEVICE = """[[device]]
-name = "Some GPU"
-vendor = "Some"
-kind = "gpu"
-backend = "cuda"
-sizes_gib = [8]
-bandwidth_gb_s = 100
-released = "2026-01-01"
-source = "somewhere"
-checked = "2026-01-02"
-"""
 MODEL = """[[model]]
 name = "some-model"
 parameters = 1000

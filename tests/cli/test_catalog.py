@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.catalog.some import DEVICE
 
 from gyakusan.cli import main
 
@@ -89,19 +90,6 @@ def test_sources_with_their_terms(run: Any) -> None:
 
 def test_the_catalogue_is_in_order(run: Any) -> None:
     assert run("check")[1].startswith("Records checked and in order: 1,")
-
-
-DEVICE = """[[device]]
-name = "Some GPU"
-vendor = "Some"
-kind = "gpu"
-backend = "cuda"
-sizes_gib = [8]
-bandwidth_gb_s = 100
-released = "2026-01-01"
-source = "somewhere"
-checked = "2026-01-02"
-"""
 
 
 def test_add_and_check_a_file(run: Any, tmp_path: Path) -> None:

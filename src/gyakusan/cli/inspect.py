@@ -57,9 +57,7 @@ def inspect(
     if quants:
         return _quantizations(first, model, offline, output)
     asked = _exact(first, alone) if exact else None
-    if not alone:
-        return _several(first, names, which, server, output)
-    return _one(first, asked, why, output)
+    return _one(first, asked, why, output) if alone else _several(first, names, which, server, output)
 
 
 def _one(asked: Question, dry: tuple[tuple[Compared, ...], Dry] | None, why: bool, output: Output) -> int:

@@ -41,6 +41,8 @@ class Rules(Protocol):
     VERSION: str
     CAVEAT: Message | None
     """What people should know before they choose it, None = nothing."""
+    KEY: str
+    """The variable in which its server reads the key that it asks for, "" = it asks for none."""
     Settings: type[Any]
 
     def settings(self, model: Model, load: Load, machine: Machine, **changes: Any) -> Any:

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 Array = Any
 SECONDS = {"s": 1, "sec": 1, "second": 1, "min": 60, "minute": 60, "h": 3600, "hour": 3600, "d": 86400, "day": 86400}
-DAY = 86400
-"""[s]"""
 MOST = 10_000.0
 """Requests that anybody may ask for. [1/s]"""
 _RATE = re.compile(r"\s*(\d{1,15}(?:[_,]\d{3})*(?:\.\d{1,9})?)\s*(k)?\s*(?:/|\bper\b)?\s*([A-Za-z]*)\s*", re.IGNORECASE)

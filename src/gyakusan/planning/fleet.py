@@ -164,7 +164,7 @@ def fleet_plan(
             return None
     if replicas > asked.replicas or not within(asked, made, replicas * nodes, exchange):
         return None
-    plan_command = commands(made.command, replicas * nodes + asked.spare, nodes)
+    plan_command = commands(made.command, made.engine, replicas * nodes + asked.spare, nodes)
     return FleetPlan(
         roles=(),
         plan=made,

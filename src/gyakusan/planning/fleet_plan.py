@@ -9,7 +9,8 @@ from typing import Literal
 
 from gyakusan.core.load import Load
 from gyakusan.core.queue import Queue
-from gyakusan.engines.base import Command
+from gyakusan.engines.base import Command, engine
+from gyakusan.engines.vllm.launch import over_nodes
 from gyakusan.planning import costs
 from gyakusan.planning.costs import Cost, Work
 from gyakusan.planning.fleet_question import FleetQuestion
@@ -21,8 +22,6 @@ from gyakusan.planning.verify import Plan, price, timed
 Verdict = Literal["spare", "holds", "slower", "full", "stops"]
 HERE, FIRST, KEY = "<this machine>", "<first machine>", "<your key>"
 """Stand for addresses and a key in commands."""
-KEYS = {"llama-server": "LLAMA_API_KEY", "vllm": "VLLM_API_KEY"}
-"""Where servers read the key without which strangers would be answered. Ollama and MLX-LM have none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,24 +144,17 @@ def _within(asked: FleetQuestion, each: float, first: float) -> bool:
     return each >= question.speed and (question.first is None or first <= question.first)
 
 
-def commands(command: Command, machines: int, nodes: int) -> tuple[Command, ...]:
+def commands(command: Command, name: str, machines: int, nodes: int) -> tuple[Command, ...]:
     """The command of each machine of a replica. Several machines listen on their own address, for the load balancer, and ask
 
-    for a key.
-
-    Source: vLLM, docs/serving/parallelism_scaling.md, "Running vLLM with MultiProcessing": the same command everywhere with
-    --nnodes, --node-rank and --master-addr, and --headless on all but the first (vllm-project/vllm#23691).
+    for a key if their engine knows one. name: of the engine; nodes: machines that one replica spans.
     """
     if machines == 1:
         return (command,)
     argv = tuple(HERE if a == "127.0.0.1" else a for a in command.argv)
     plain = {k: HERE if v == "127.0.0.1" else v for k, v in command.environment.items()}
-    keyed = {name: KEY for name in (KEYS.get(argv[0].rpartition("/")[2]),) if name}
-    environment: Mapping[str, str] = MappingProxyType({**plain, **keyed})
+    variable = engine(name).KEY
+    environment: Mapping[str, str] = MappingProxyType({**plain, **({variable: KEY} if variable else {})})
     if nodes == 1:
         return (replace(command, argv=argv, environment=environment),)
-    ranks = (("--nnodes", str(nodes), "--node-rank", str(n), "--master-addr", FIRST) for n in range(nodes))
-    return tuple(
-        replace(command, argv=(*argv, *rank, *(("--headless",) if n else ())), environment=environment)
-        for n, rank in enumerate(ranks)
-    )
+    return tuple(replace(command, argv=(*argv, *flags), environment=environment) for flags in over_nodes(nodes, FIRST))

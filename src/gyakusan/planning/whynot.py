@@ -22,7 +22,7 @@ from gyakusan.planning.excluded import refused
 from gyakusan.planning.grid import evaluate, refusal
 from gyakusan.planning.limits import limits
 from gyakusan.planning.offers import Offer
-from gyakusan.planning.question import MOST_COUNT
+from gyakusan.planning.question import MOST_COUNT, Question
 from gyakusan.planning.roles import ranked
 from gyakusan.planning.verify import price
 from gyakusan.units import format_bytes
@@ -75,7 +75,7 @@ def _engine(found: Answer, name: str) -> Iterator[Message]:
     if not len(at):
         yield say("Under {name} nothing that was asked for fits or is fast enough.", name=name)
         return
-    best = row(grid, _soundest(found, at))
+    best = row(grid, _soundest(found.question, grid, at))
     yield say(
         "Its best is {model} {quantization}: quality {quality}, {speed} tokens/s for each user; a plan of the answer is better.",
         model=best["model"],
@@ -105,7 +105,7 @@ def _device(found: Answer, text: str) -> Iterator[Message]:
     if not len(at):
         yield say("Nothing that was asked for fits on {name}, or it is too slow.", name=name)
         return
-    best = row(found.grid, _soundest(found, at))
+    best = row(found.grid, _soundest(found.question, found.grid, at))
     yield say(
         "On {machine} the best is {model} {quantization}: quality {quality}, {speed} tokens/s for each user; a plan of the"
         " answer is better or cheaper.",
@@ -122,11 +122,11 @@ def _called(machine: str, device: str) -> bool:
     return re.fullmatch(rf"(\d+x )?{re.escape(device)}( \d+GB)?", machine) is not None
 
 
-def _soundest(found: Answer, at: Array) -> int:
+def _soundest(question: Question, grid: Grid, at: Array) -> int:
     """Of some cells the one that weighs most among those that might be proposed."""
-    tier = found.grid.cells.tier[at]
+    tier = grid.cells.tier[at]
     sound = at[tier == np.min(tier)]
-    return int(sound[np.argmax(ranked(found.question, found.grid).worth[sound])])
+    return int(sound[np.argmax(ranked(question, grid).worth[sound])])
 
 
 def _model(found: Answer, name: str) -> Iterator[Message]:
@@ -141,7 +141,7 @@ def _model(found: Answer, name: str) -> Iterator[Message]:
         yield say("{name}: {reason}.", name=name, reason=reason)
     at = np.flatnonzero(grid.models == place)
     if len(at):
-        yield from _beaten(found, name, grid, _soundest(found, at))
+        yield from _beaten(found, name, grid, _soundest(question, grid, at))
         return
     if reason is None and grid.missed.short[place] <= 0 and not question.owned and grid.offers:
         alone = _alone(found, place)
@@ -166,8 +166,7 @@ def _alone(found: Answer, place: int) -> tuple[Grid, int] | None:
     own = evaluate(found.question, grid.columns, grid.offers, np.array([place], np.int64), reduce=True)
     if not len(own.cells):
         return None
-    tier = own.cells.tier == np.min(own.cells.tier)
-    return own, int(np.argmax(np.where(tier, ranked(found.question, own).worth, -np.inf)))
+    return own, _soundest(found.question, own, np.arange(len(own.cells)))
 
 
 def _beaten(found: Answer, name: str, own: Grid, place: int) -> Iterator[Message]:
@@ -182,8 +181,10 @@ def _beaten(found: Answer, name: str, own: Grid, place: int) -> Iterator[Message
         basis=say(str(mine["quality_basis"])),
         speed=_speed(own, place),
     )
-    fast = np.nan_to_num(cells.useful) >= np.nan_to_num(c.useful[place])
-    better = fast & (cells.sure >= c.sure[place]) & (cells.price <= c.price[place]) & (cells.tier <= c.tier[place])
+    useful, fast = np.nan_to_num(cells.useful), np.nan_to_num(c.useful[place])
+    better = (useful >= fast) & (cells.sure >= c.sure[place]) & (cells.price <= c.price[place])
+    better &= (useful > fast) | (cells.sure > c.sure[place]) | (cells.price < c.price[place])
+    better &= cells.tier <= c.tier[place]
     at = np.flatnonzero(better & (found.grid.models != own.models[place]))
     if not len(at):
         yield _undominated(found, own, place)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
@@ -10,13 +9,13 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.table import Table
 
-from gyakusan.engines.base import Command
 from gyakusan.message import Message, people, say
 from gyakusan.planning import costs
 from gyakusan.planning.fleet import FleetAnswer
 from gyakusan.planning.fleet_plan import FleetPlan
 from gyakusan.planning.pace import Pace
 from gyakusan.show import document as documents
+from gyakusan.show.plain import brief, caveat, command, listed, short
 from gyakusan.show.plan import BASIS_TEXTS, reasoning
 from gyakusan.show.question import load, values
 from gyakusan.show.wrapping import Text
@@ -92,7 +91,7 @@ def _table(answer: FleetAnswer, language: Language) -> Table:
         first = plan.pace.ttft.value if met is None else float(met.first)
         speed = each.value if met is None else 1 / float(met.token)
         out.add_row(
-            *(_machines(plan), plan.plan.name, plan.plan.quantization, _short(speed), _short(first)),
+            *(_machines(plan), plan.plan.name, plan.plan.quantization, short(speed), short(first)),
             f"{plan.plan.score.value:.0f}±{plan.plan.score.error:.0f}",
             "?" if total is None else f"{total:,.0f}",
         )
@@ -100,43 +99,24 @@ def _table(answer: FleetAnswer, language: Language) -> Table:
 
 
 def _machines(plan: FleetPlan) -> str:
-    name = _brief(plan.plan.offer.machine.name)
+    name = brief(plan.plan.offer.machine.name, series=False)
     inner = f"{plan.nodes} x {name}" if plan.nodes > 1 else name
     inner = f"({inner})" if plan.plan.offer.count > 1 or plan.nodes > 1 else inner
     return f"{plan.replicas} x {inner}" + (f" +{plan.spares}" if plan.spares else "")
 
 
-def _brief(machine: str) -> str:
-    """A name without its maker and what every such card is called, as people say it."""
-    for word in (
-        "NVIDIA GeForce ",
-        "NVIDIA ",
-        "AMD Radeon ",
-        "AMD ",
-        "Intel ",
-        "Apple ",
-        " Workstation Edition",
-        " Blackwell",
-    ):
-        machine = machine.replace(word, "")
-    return machine
-
-
-def _short(value: float) -> str:
-    return f"{value:.0f}" if value >= 10 else f"{value:.1f}"
-
-
 def _details(answer: FleetAnswer, plan: FleetPlan, language: Language) -> list[RenderableType]:
-    roles = ("、" if language == "ja" else ", ").join(tell(ROLE_TEXTS[r], language) for r in plan.roles)
+    roles = listed(plan.roles, ROLE_TEXTS, language)
     head = Text(f"{_machines(plan)}, {plan.plan.name} {plan.plan.quantization}: ", style="bold")
     head.append(Text(roles))
     lines = [_where(plan), _quality(plan), *_queue(plan), *_cost(plan), _failure(answer, plan)]
     parts: list[RenderableType] = [head]
     parts += [Text("  " + tell(m, language), style="dim") for m in lines]
     several = len(plan.commands) > 1
-    for number, command in enumerate(plan.commands, 1):
+    parts += caveat(plan.plan.engine, language)
+    for number, one in enumerate(plan.commands, 1):
         label = tell(say("machine {n}: ", n=number), language) if several else ""
-        parts.append(Text("  " + label + _command(command), style="cyan"))
+        parts.append(Text("  " + label + command(one), style="cyan"))
     return parts
 
 
@@ -253,7 +233,7 @@ def _yen(value: float | None) -> str:
 def _failure(answer: FleetAnswer, plan: FleetPlan) -> Message:
     """What one failed machine does."""
     loss = plan.loss
-    facts = {"each": "?" if loss.each is None else _short(loss.each), "served": f"{100 * loss.served:.0f}"}
+    facts = {"each": "?" if loss.each is None else short(loss.each), "served": f"{100 * loss.served:.0f}"}
     match loss.verdict:
         case "spare":
             return say("one failed machine: a spare one takes its place")
@@ -267,11 +247,6 @@ def _failure(answer: FleetAnswer, plan: FleetPlan) -> Message:
             return say("one failed machine: there is room for {served} % of them until it is back (--spare 1)", **facts)
         case _:
             return say("one failed machine: nothing answers until it is back (--spare 1)")
-
-
-def _command(command: Command) -> str:
-    environment = [f"{k}={shlex.quote(v)}" for k, v in command.environment.items()]
-    return " ".join([*environment, shlex.join(command.argv)])
 
 
 def _closing(answer: FleetAnswer) -> Iterator[Message]:

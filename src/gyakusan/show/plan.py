@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-import shlex
 from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 
-from gyakusan.engines.base import Command, engine
 from gyakusan.message import Message, people, say
 from gyakusan.planning.answer import Answer, every, row
 from gyakusan.planning.excluded import Excluded
@@ -21,6 +19,7 @@ from gyakusan.planning.sensitivity import Change
 from gyakusan.planning.verify import Plan
 from gyakusan.planning.whynot import WhyNot
 from gyakusan.show import document as documents
+from gyakusan.show.plain import brief, caveat, command, listed, short
 from gyakusan.show.question import question as question_line
 from gyakusan.show.question import values
 from gyakusan.show.wrapping import Text
@@ -86,35 +85,23 @@ def _columns(names: Sequence[str], language: Language) -> Table:
     return out
 
 
-def brief(machine: str) -> str:
-    """A name without its maker, as people say it."""
-    words = ("NVIDIA GeForce ", "NVIDIA ", "AMD Radeon ", "AMD ", "Intel ", "Apple ")
-    return next((machine.replace(w, "") for w in words if w in machine), machine)
-
-
 def shown_range(pace: Pace | None, name: str) -> str:
     """A figure, and the interval that holds four of five."""
     if pace is None:
         return "?"
     figure: Figure = getattr(pace, name)
-    return f"{_short(figure.value)} ({_short(figure.low)}-{_short(figure.high)})"
-
-
-def _short(value: float) -> str:
-    return f"{value:.0f}" if value >= 10 else f"{value:.1f}"
+    return f"{short(figure.value)} ({short(figure.low)}-{short(figure.high)})"
 
 
 def _details(answer: Answer, plan: Plan, language: Language) -> list[RenderableType]:
     """What a plan is best at, what binds it, where it stands, and its command."""
-    roles = ("、" if language == "ja" else ", ").join(tell(ROLE_TEXTS[r], language) for r in plan.roles)
+    roles = listed(plan.roles, ROLE_TEXTS, language)
     head = Text(f"{plan.name} {plan.quantization}: ", style="bold")
     head.append(Text(roles))
     parts: list[RenderableType] = [head]
     parts.append(Text("  " + tell(_where(answer, plan), language), style="dim"))
-    caveat = engine(plan.engine).CAVEAT
-    if caveat is not None:
-        parts.append(Text("  " + tell(caveat, language), style="yellow"))
-    parts.append(Text("  " + shown_command(plan.command), style="cyan"))
+    parts += caveat(plan.engine, language)
+    parts.append(Text("  " + command(plan.command), style="cyan"))
     return parts
 
 
@@ -144,17 +131,11 @@ def reasoning(plan: Plan) -> Message:
         return say("without reasoning")
     if plan.pace is None:
         return say("with reasoning: {times} times the tokens", times=f"{plan.mode.thinking:g}")
-    left = _short(plan.pace.decode_each.value / plan.mode.thinking)
+    left = short(plan.pace.decode_each.value / plan.mode.thinking)
     times = f"{plan.mode.thinking:g}"
     return say(
         "with reasoning: {times} times the tokens, so the answer as if at {left} tokens/s", times=times, left=left
     )
-
-
-def shown_command(command: Command) -> str:
-    """Environment, program and arguments as one types them."""
-    environment = [f"{k}={shlex.quote(v)}" for k, v in command.environment.items()]
-    return " ".join([*environment, shlex.join(command.argv)])
 
 
 def _rest(answer: Answer) -> Message:
@@ -172,7 +153,7 @@ def listing(answer: Answer, language: Language) -> RenderableType:
     out = _columns(BOUGHT_TEXTS if bought else HEAD_TEXTS, language)
     for place in every(answer):
         r = row(answer.grid, place)
-        speed, first = ("?" if r[k] is None else _short(r[k]) for k in ("tokens_per_second", "first_token"))
+        speed, first = ("?" if r[k] is None else short(r[k]) for k in ("tokens_per_second", "first_token"))
         quality = f"{r['quality']:.0f}±{r['quality_error']:.0f}"
         if bought:
             price = "?" if r["price_jpy"] is None else f"{r['price_jpy']:,}"

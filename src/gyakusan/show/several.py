@@ -14,6 +14,7 @@ from gyakusan.planning.question import Question
 from gyakusan.planning.several import Member, Several, Together
 from gyakusan.show import document as documents
 from gyakusan.show import plan as plans
+from gyakusan.show.plain import caveat, command, listed
 from gyakusan.show.question import TASK_TEXTS, values
 from gyakusan.show.wrapping import Text
 from gyakusan.text import Language, tell
@@ -44,7 +45,7 @@ def _title(asked: Question) -> Message:
 
 def _plan(plan: Together, language: Language) -> list[RenderableType]:
     """The machine, a row for each model, what is left, the commands."""
-    roles = ("、" if language == "ja" else ", ").join(tell(plans.ROLE_TEXTS[r], language) for r in plan.roles)
+    roles = listed(plan.roles, plans.ROLE_TEXTS, language)
     price = "" if plan.offer.price is None else f", {plan.offer.price:,.0f} JPY"
     parts: list[RenderableType] = [Text(f"{plan.offer.machine.name}{price}: {roles}", style="bold")]
     parts.append(_table(plan, language))
@@ -60,7 +61,8 @@ def _plan(plan: Together, language: Language) -> list[RenderableType]:
     for name in sorted({n for n in names if names.count(n) > 1}):
         same = say("{model} runs more than once: one server for all its people would take less.", model=name)
         parts.append(Text("  " + tell(same, language), style="yellow"))
-    parts += [Text("  " + plans.shown_command(m.command), style="cyan") for m in plan.members]
+    parts += [line for name in dict.fromkeys(m.engine for m in plan.members) for line in caveat(name, language)]
+    parts += [Text("  " + command(m.command), style="cyan") for m in plan.members]
     return parts
 
 

@@ -13,6 +13,7 @@ from gyakusan.planning.pace import Figure
 from gyakusan.planning.sides import Side, chances
 from gyakusan.show import plan as plans
 from gyakusan.show.compare import HEAD_TEXTS, Shown, bar
+from gyakusan.show.plain import brief, command
 from gyakusan.show.question import SCORE_TEXTS
 from gyakusan.show.wrapping import Text
 from gyakusan.text import Language, tell
@@ -39,7 +40,7 @@ def screen(sides: Sequence[Side], language: Language) -> RenderableType:
         parts += [Text(), _chart(sides, "decode", language), Text(), _chart(sides, "prefill", language)]
     for side in (s for s in sides if s.command is not None):
         parts.append(Text(f"{side.title}:", style="bold"))
-        parts.append(Text("  " + plans.shown_command(side.command), style="cyan") if side.command else Text())
+        parts.append(Text("  " + command(side.command), style="cyan") if side.command else Text())
     return Group(*parts)
 
 
@@ -69,7 +70,7 @@ def _cells(side: Side, chance: float | None, language: Language) -> tuple[str, .
     return (
         f"{side.model} {side.quantization}",
         side.ledger.engine.name,
-        plans.brief(side.machine),
+        brief(side.machine),
         size,
         plans.shown_range(side.pace if side.fits else None, "decode_each"),
         plans.shown_range(side.pace if side.fits else None, "ttft"),

@@ -13,6 +13,7 @@ from gyakusan.planning.limits import Limits
 from gyakusan.planning.roles import ENOUGH, WEIGHTS
 from gyakusan.planning.upgrade import Step, Upgrade
 from gyakusan.show import plan as plans
+from gyakusan.show.plain import brief, listed
 from gyakusan.show.question import question_line, values
 from gyakusan.show.wrapping import Text
 from gyakusan.text import Language, tell
@@ -76,7 +77,7 @@ def _reach(limits: Limits | None) -> Message:
 
 def _advice(step: Step, language: Language) -> Text:
     """What a step is best at, what it costs, and what it brings."""
-    roles = ("、" if language == "ja" else ", ").join(tell(ROLE_TEXTS[r], language) for r in step.roles)
+    roles = listed(step.roles, ROLE_TEXTS, language)
     out = Text(roles + ": ", style="bold")
     message = say("{what}, {price} JPY.", what=_what(step), price=f"{step.option.net:,.0f}")
     out.append(Text(tell(message, language) + "\n  ", style="bold"))
@@ -88,7 +89,7 @@ def _advice(step: Step, language: Language) -> Text:
 
 
 def _what(step: Step) -> Message:
-    return Message(KIND_TEXTS[step.option.kind], {"what": plans.brief(step.option.what)})
+    return Message(KIND_TEXTS[step.option.kind], {"what": brief(step.option.what)})
 
 
 def _gained(step: Step) -> Message:

@@ -23,12 +23,13 @@ if TYPE_CHECKING:
     from gyakusan.engines.llamacpp.log import Reported
 
 NAME = "llama.cpp"
+KEY = "LLAMA_API_KEY"
 CAVEAT: Message | None = None
 
 PLACING = frozenset(("gpu_layers", "tensor_split", "n_cpu_moe", "n_cpu_ffn", "overrides", "main_gpu"))
 """Settings by which a person places a model: where one is given, nothing is balanced."""
 
-__all__ = ["CAVEAT", "NAME", "VERSION", "Settings", "command", "ledger", "read", "refusals", "settings"]
+__all__ = ["CAVEAT", "KEY", "NAME", "VERSION", "Settings", "command", "ledger", "read", "refusals", "settings"]
 
 
 def settings(model: Model, load: Load, machine: Machine, **changes: Any) -> Settings:

@@ -17,8 +17,9 @@ from gyakusan.errors import unknown
 from gyakusan.message import Message, say
 
 NAME = "MLX-LM"
+KEY = ""
 
-__all__ = ["CAVEAT", "NAME", "VERSION", "Settings", "command", "ledger", "read", "refusals", "settings"]
+__all__ = ["CAVEAT", "KEY", "NAME", "VERSION", "Settings", "command", "ledger", "read", "refusals", "settings"]
 
 
 def settings(model: Model, load: Load, machine: Machine, **changes: Any) -> Settings:

@@ -31,9 +31,10 @@ from gyakusan.message import Message, say
 from gyakusan.units import MIB, format_bytes
 
 NAME = "Ollama"
+KEY = ""
 CAVEAT: Message | None = None
 
-__all__ = ["CAVEAT", "NAME", "VERSION", "Settings", "command", "ledger", "read", "refusals", "settings"]
+__all__ = ["CAVEAT", "KEY", "NAME", "VERSION", "Settings", "command", "ledger", "read", "refusals", "settings"]
 
 
 def settings(model: Model, load: Load, machine: Machine, **changes: Any) -> Settings:

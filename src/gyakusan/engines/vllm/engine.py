@@ -22,9 +22,10 @@ from gyakusan.errors import BadSetting
 from gyakusan.message import Message
 
 NAME = "vLLM"
+KEY = "VLLM_API_KEY"
 CAVEAT: Message | None = None
 
-__all__ = ["CAVEAT", "NAME", "VERSION", "Settings", "command", "ledger", "read", "refusals", "settings"]
+__all__ = ["CAVEAT", "KEY", "NAME", "VERSION", "Settings", "command", "ledger", "read", "refusals", "settings"]
 
 HALF = 8
 """GGUF quantisations of at least so many bits are compared with FP8, smaller ones with AWQ."""
