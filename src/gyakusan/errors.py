@@ -19,7 +19,6 @@ GyakusanError                 one line for the user, and how to mend it
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from typing import Any
 
@@ -103,6 +102,8 @@ class ServerError(Failure):
 
 def nearest(name: str, known: Iterable[str], n: int = 5) -> list[str]:
     """The known names most like `name`, best first, whatever the case."""
+    import difflib  # only where something was misspelt
+
     table = {k.casefold(): k for k in known}
     asked = name.casefold()[:200]
     inside = sorted((k for k in table if asked and asked in k), key=len)
