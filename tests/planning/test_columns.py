@@ -103,3 +103,16 @@ def test_an_f16_cache_takes_the_same_under_every_driver_but_metal() -> None:
             held = memory.buffers(known.model, settings)
             taken.append([np.broadcast_to(x, (3,)).tolist() for x in (held.kept, held.gpu, held.host)])
         assert taken[1:] == taken[:-1], known.name
+
+
+def test_latent_attention_takes_the_same_under_mlx_as_in_its_ledger() -> None:
+    """Which file of MLX-LM runs a model is told by a tensor, and the grid's models have none."""
+    found, box, load = columns.load(), machine("M4 Max 128GB"), Load(1, 2048)
+    table = found.tables["mlx"]
+    for name in ("glm-4.7-flash", "deepseek-v2-lite"):
+        row = next(i for i, m in enumerate(table.model) if found.models[m].name == name)
+        whole = price(name, table.base[row], "MLX-LM", box, load, "F16")
+        rest = memory.rest("MLX-LM", found.models[int(table.model[row])], box, load, "F16")
+        assert whole is not None
+        assert rest is not None
+        assert whole[0].accounts[0].total == memory.weights(table, row, 1, box) + rest.kept + rest.fixed

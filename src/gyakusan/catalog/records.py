@@ -23,11 +23,12 @@ DATA = Path(__file__).parent / "data"
 SCHEMA = 1
 """Version of the form of these files. A file may say `schema = N`; one from the future is refused."""
 
-_START = re.compile(r"^\[\[(device|machine|model|embedding|tags|base|rate|source)\]\]\n", re.MULTILINE)
-_SCHEMA = re.compile(r"^schema = (\d+)", re.MULTILINE)
-_NAME = re.compile(r'^name = "([^"]+)"$', re.MULTILINE)
-_SIZES = re.compile(r"^sizes_gib = \[(.*)\]$", re.MULTILINE)
-_ALIASES = re.compile(r"^aliases = \[(.*)\]$", re.MULTILINE)
+_START = r"^\[\[(device|machine|model|embedding|tags|base|rate|source)\]\]\n"
+_SCHEMA = r"^schema = (\d+)"
+_NAME = r'^name = "([^"]+)"$'
+_SIZES = r"^sizes_gib = \[(.*)\]$"
+_ALIASES = r"^aliases = \[(.*)\]$"
+"""Not compiled at import: a lookup by the index needs none of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,7 @@ def lookup(folder: str, key: str) -> tuple[Entry, ...]:
 
 def _stands(entry: Entry) -> bool:
     """True if the record is where the index says."""
-    name = _NAME.search(entry.text)
+    name = re.search(_NAME, entry.text, re.MULTILINE)
     return entry.text.startswith(f"[[{entry.kind}]]") and name is not None and name[1] == entry.name
 
 
@@ -159,14 +160,14 @@ def scan(path: Path, own: bool = False) -> tuple[Entry, ...]:
         text = _bytes(path).decode("utf-8")
     except UnicodeDecodeError as error:
         raise bad_record(path, "", str(error)) from error
-    starts = list(_START.finditer(text))
+    starts = list(re.finditer(_START, text, re.MULTILINE))
     _not_from_the_future(path, text[: starts[0].start()] if starts else text)
     ends = [*(m.start() for m in starts[1:]), len(text)][: len(starts)]
     return tuple(_entry(m[1], text, m.start(), end, path, own) for m, end in zip(starts, ends, strict=True))
 
 
 def _not_from_the_future(path: Path, head: str) -> None:
-    said = _SCHEMA.search(head)
+    said = re.search(_SCHEMA, head, re.MULTILINE)
     if said and int(said[1]) > SCHEMA:
         raise BadRecord(
             "{file}, line {line}: it is written in form {said}, and this version reads forms up to {known}.",
@@ -180,10 +181,10 @@ def _not_from_the_future(path: Path, head: str) -> None:
 
 def _entry(kind: str, text: str, start: int, end: int, path: Path, own: bool) -> Entry:
     record, line = text[start:end], text.count("\n", 0, start) + 1
-    name = _NAME.search(record)
+    name = re.search(_NAME, record, re.MULTILINE)
     if name is None:
         raise bad_record(path, record[:80].split("\n")[1], 'no line of the form name = "..."', line)
-    said, sizes = _ALIASES.search(record), _SIZES.search(record)
+    said, sizes = re.search(_ALIASES, record, re.MULTILINE), re.search(_SIZES, record, re.MULTILINE)
     aliases = tuple(re.findall(r'"([^"]*)"', said[1])) if said else ()
     first = len(text[:start].encode())
     return Entry(

@@ -12,7 +12,7 @@ from gyakusan.core.broadcast import ceil_div, is_array
 from gyakusan.core.ledger import Account
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Device, Machine
-from gyakusan.core.model import Model
+from gyakusan.core.model import Latent, Model
 from gyakusan.engines.base import engine
 from gyakusan.errors import BadSetting
 from gyakusan.planning.columns import Known, Table
@@ -51,7 +51,7 @@ def rest(name: str, known: Known, machine: Machine, load: Load, kv: str, ranks: 
         if name == "vLLM":
             return served(model, load, settings, aside(machine))
         if name == "MLX-LM":
-            return _mlx(model, settings)
+            return _mlx(_whole(known) if any(isinstance(m, Latent) for m in model.memory) else model, settings)
         account = engine(name).ledger(model, load, _alone(name, machine), settings).accounts[0]
     except BadSetting:
         return None
@@ -134,6 +134,14 @@ def fixed(model: Model, settings: Any, held: Buffers, gpu: Device) -> Array:
         *checkpoints.lines(model, settings),
     )
     return here + sum(line.bytes for line in beside)
+
+
+def _whole(known: Known) -> Model:
+    """The model with its tensors: MLX-LM's file for latent attention is told by one of them."""
+    from gyakusan.catalog.models import find
+    from gyakusan.models.assemble import plain
+
+    return plain(find(known.name))
 
 
 def _mlx(model: Model, settings: Any) -> Rest:
