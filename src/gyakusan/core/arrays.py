@@ -1,0 +1,24 @@
+"""Types of numbers and numpy arrays.
+
+numpy is imported by type checkers only, so that a question about one model never loads it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Array: TypeAlias = NDArray[Any]
+    IntArray: TypeAlias = NDArray[np.int64]
+    FloatArray: TypeAlias = NDArray[np.float64]
+    BoolArray: TypeAlias = NDArray[np.bool_]
+    Ints: TypeAlias = int | IntArray
+    Floats: TypeAlias = float | IntArray | FloatArray
+    Number: TypeAlias = int | float | NDArray[Any]
+else:
+    Array = IntArray = FloatArray = BoolArray = object
+    Ints = int
+    Floats = Number = float
