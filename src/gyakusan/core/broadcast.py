@@ -28,7 +28,7 @@ def ceil_div(value: Number, by: Number) -> Number:
     return -(-value // by)
 
 
-def least(*values: Number) -> Number:
+def minimum(*values: Number) -> Number:
     """The smallest, elementwise."""
     if not is_array(*values):
         return min(values)
@@ -40,7 +40,7 @@ def least(*values: Number) -> Number:
     return out
 
 
-def most(*values: Number) -> Number:
+def maximum(*values: Number) -> Number:
     """The largest, elementwise."""
     if not is_array(*values):
         return max(values)

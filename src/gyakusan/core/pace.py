@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gyakusan.core.broadcast import Number, least, most, where
+from gyakusan.core.broadcast import Number, maximum, minimum, where
 from gyakusan.core.traffic import share
 
 
@@ -142,8 +142,8 @@ def prefill_time(
     work: Work, prompt: Number, batch_tokens: Number, attention: Number, device: Device, k: Constants
 ) -> Number:
     """A prompt of `prompt` tokens, in pieces of `batch_tokens`. [s] attention: its operations (Traffic.attention) [FLOP]."""
-    piece = most(1, least(prompt, batch_tokens))
-    pieces = most(1, prompt / piece)
+    piece = maximum(1, minimum(prompt, batch_tokens))
+    pieces = maximum(1, prompt / piece)
     rate = device.prefill * device.parallel**0.9 * _below_one(k.mfu)
     rows = piece * work.used / work.count
     dense = 2 * work.matrices * piece * (1 + k.rows / piece) / rate
@@ -179,7 +179,7 @@ def speculative(step: Number, draft: Number, tokens: Number, accepted: Number) -
     step: checking `tokens` drafted ones in one batch [s]; draft: making one of them [s]; accepted: chance of each.
     Expected tokens of a round: (1 - a^(n+1)) / (1 - a); Leviathan et al. 2023, equation 1.
     """
-    chance = least(accepted, 1 - 1e-6)
+    chance = minimum(accepted, 1 - 1e-6)
     expected = (1 - chance ** (tokens + 1)) / (1 - chance)
     return (step + tokens * draft) / expected
 
@@ -191,13 +191,13 @@ def first_token(prefill: Number, users: Number, step: Number, answer: Number, k:
     share of the server's time, as in an M/D/1 queue (`busy`). step: of all users [s]; answer: tokens between two prompts.
     """
     others = (users - 1) / 2
-    meanwhile = least(others, (users - 1) * prefill / (most(1, answer) * most(step, 1e-9)))
+    meanwhile = minimum(others, (users - 1) * prefill / (maximum(1, answer) * maximum(step, 1e-9)))
     return prefill * (1 + k.queue * others + k.busy * meanwhile) + where(users > 1, step, 0.0)
 
 
 def later_token(step: Number, prefill: Number, users: Number, answer: Number, k: Constants) -> Number:
     """Time for each further token while others' prompts are computed between the steps. [s] answer [tokens]."""
-    return step + k.blend * prefill * (users - 1) / most(1, answer)
+    return step + k.blend * prefill * (users - 1) / maximum(1, answer)
 
 
 def closed_loop(step: Number, prefill: Number, users: Number, answer: Number) -> Number:
@@ -210,7 +210,7 @@ def open_loop(prefill: Number, tpot: Number, rate: Number) -> tuple[Number, Numb
 
     tpot: at the number of users that then are in the server. At a share of 0.9 or more the server is saturated.
     """
-    busy = least(rate * prefill, 0.99)
+    busy = minimum(rate * prefill, 0.99)
     return prefill / (1 - busy), tpot / (1 - busy), busy
 
 
@@ -221,7 +221,7 @@ def _below_one(share_of_peak: Number) -> Number:
 
 def _slower(rows: Number, device: Device, k: Constants) -> Number:
     """What llama.cpp's kernels for few rows, and the step to those for many, cost more. 1 for one row."""
-    few = 1 + k.few * (least(rows, 8) - 1)
+    few = 1 + k.few * (minimum(rows, 8) - 1)
     return where(device.small > 0, where(rows <= 1, 1.0, where(rows <= 8, few, 1 + k.many)), 1.0)
 
 

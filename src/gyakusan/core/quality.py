@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from gyakusan.core.broadcast import Number, is_array, least, most, where
+from gyakusan.core.broadcast import Number, is_array, maximum, minimum, where
 
 Basis = Literal["measured", "few", "vendor", "assumed"]
 """measured: 8 independent scores or more; few: 1 to 7; vendor: only the maker's own; assumed: size, date, family."""
@@ -59,7 +59,7 @@ def kept(law: Law, bits: Number, parameters: Number, kind: Kind) -> Number:
     Above the width where the quadratic has its minimum (11.9 bits) nothing more is gained; from 15.5 bits nothing is lost.
     """
     second, first, zero = law.divergence
-    width = least(bits, -first / (2 * second))
+    width = minimum(bits, -first / (2 * second))
     divergence = exp(second * width * width + first * width + zero)
     factor = 0.0 if kind == "none" else law.kinds[kind]
     lost = law.scale * factor * divergence**law.power * (parameters / 8e9) ** -law.size
@@ -73,7 +73,7 @@ def penalty(law: Law, bits: Number, parameters: Number, kind: Kind, native: Numb
     """
     left = law.chance + (law.accuracy - law.chance) * kept(law, bits, parameters, kind)
     lost = law.points * (logit(law.accuracy) - logit(left))
-    lost = where(bits >= 0.95 * native, 0.0 * lost, most(lost, 0.0 * lost))
+    lost = where(bits >= 0.95 * native, 0.0 * lost, maximum(lost, 0.0 * lost))
     return Score(lost, law.spread * lost)
 
 
@@ -84,7 +84,7 @@ def less(score: Score, cost: Score) -> Score:
 
 def better(a: Score, b: Score) -> Number:
     """P(a is better than b), 0 to 1. Errors are taken as independent and normal; 0.5 where nothing is known."""
-    spread = most(_hypot(a.error, b.error), 1e-12)
+    spread = maximum(_hypot(a.error, b.error), 1e-12)
     return normal((a.value - b.value) / spread)
 
 
@@ -194,7 +194,7 @@ def normal(z: Number) -> Number:
     Source: Abramowitz and Stegun, Handbook of Mathematical Functions (1964), 26.2.17.
     """
     size = where(z < 0, -z, z)
-    size = least(size, 38.0)
+    size = minimum(size, 38.0)
     t = 1 / (1 + 0.2316419 * size)
     tail = t * (0.319381530 + t * (-0.356563782 + t * (1.781477937 + t * (-1.821255978 + t * 1.330274429))))
     above = 1 - tail * exp(-size * size / 2) / math.sqrt(2 * math.pi)

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from math import ceil, exp, log
 from statistics import NormalDist
 
-from gyakusan.core.broadcast import Number, is_array, least, most, where
+from gyakusan.core.broadcast import Number, is_array, maximum, minimum, where
 from gyakusan.core.pace import Constants, first_token, later_token, open_loop
 
 ENOUGH = 0.99
@@ -70,13 +70,13 @@ def queue(
     full = calm * answer * step(slots) / (slots * (1 - busy))
     tail = taken / (1 - full)
     waits = tail / (1 - taken + tail)
-    wait = waits * full / (1 - full) / most(calm, 1e-300)
+    wait = waits * full / (1 - full) / maximum(calm, 1e-300)
     held = running * (1 - waits * full) + slots * waits * full
-    token = held / most(calm, 1e-300) / answer
+    token = held / maximum(calm, 1e-300) / answer
     alone = step(1) / (1 - busy)
     token = where(calm * answer * alone < 1e-9, alone, token)
     first = prefill + (others - prefill) * (1 + spread) / 2 + wait + where(held > 0.5, token * (1 - busy), 0.0)
-    needed = held + most(0.0, _enough(below, waits, full, slots) - held) * _clumped(busy, spread) ** 0.5
+    needed = held + maximum(0.0, _enough(below, waits, full, slots) - held) * _clumped(busy, spread) ** 0.5
     return Queue(held, busy, waits, wait, first, token, -(-needed // 1), top, over)
 
 
@@ -85,7 +85,7 @@ def highest(prefill: Number, work: Number, slots: Number) -> Number:
 
     work: of one answer while all slots are taken [s]. The rate of core.pace.closed_loop with as many users.
     """
-    return least(slots / (work + slots * prefill), BUSY / most(prefill, 1e-12))
+    return minimum(slots / (work + slots * prefill), BUSY / maximum(prefill, 1e-12))
 
 
 def bearable(prefill: Number, work: Number, slots: int, spread: Number = 1.0, share: float = ENOUGH) -> Number:
@@ -165,7 +165,7 @@ def alone(
 
 def bare(token: Number, prefill: Number, users: int, answer: Number, k: Constants, serves: bool) -> Number:
     """Time of one step, of what later_token makes of it with others' prompts. [s] See `alone`."""
-    return most(token - later_token(0.0, prefill, users, answer, k), token * 1e-3) if serves and users > 1 else token
+    return maximum(token - later_token(0.0, prefill, users, answer, k), token * 1e-3) if serves and users > 1 else token
 
 
 def _chain(
@@ -197,8 +197,8 @@ def _enough(below: list[Number], waits: Number, full: Number, slots: int) -> Num
     for weight in below:
         number = number + where(weight - whole < log(ENOUGH), 1, 0)
     late = number > slots
-    further = _log(most(waits, 1e-300) * full / (1 - ENOUGH)) / -_log(least(most(full, 1e-9), 1 - 1e-12))
-    return where(late, slots - (-most(0.0, further) // 1), number)
+    further = _log(maximum(waits, 1e-300) * full / (1 - ENOUGH)) / -_log(minimum(maximum(full, 1e-9), 1 - 1e-12))
+    return where(late, slots - (-maximum(0.0, further) // 1), number)
 
 
 def _log(value: Number) -> Number:

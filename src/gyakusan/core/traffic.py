@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from gyakusan.core.broadcast import Number, least, where
+from gyakusan.core.broadcast import Number, minimum, where
 from gyakusan.core.dtypes import dtype
 from gyakusan.core.model import Attention, Compressed, Experts, Indexer, Latent, Memory, Model, Recurrent, Tensor
 
@@ -192,11 +192,11 @@ def _readers(group: Memory) -> int:
 def _visible(group: Memory, context: Number) -> Number:
     """Tokens that one query sees. [tokens] A chunk is half full on average."""
     if isinstance(group, Compressed):
-        return least(context, group.window) + (context / group.ratio if group.ratio else 0)
+        return minimum(context, group.window) + (context / group.ratio if group.ratio else 0)
     window = getattr(group, "window", None)
     if not window:
         return context
-    return least(context, window / 2 if getattr(group, "chunked", False) else window)
+    return minimum(context, window / 2 if getattr(group, "chunked", False) else window)
 
 
 def _heads(group: Memory, absorbed: bool) -> int:

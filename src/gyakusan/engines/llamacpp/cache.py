@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gyakusan.core import cache
-from gyakusan.core.broadcast import Number, ceil_div, least, most, round_up
+from gyakusan.core.broadcast import Number, ceil_div, maximum, minimum, round_up
 from gyakusan.core.cache import Padding, padded
 from gyakusan.core.dtypes import DType, dtype
 from gyakusan.core.model import Attention, Compressed, Indexer, Latent, Memory, Model, Recurrent
@@ -64,10 +64,10 @@ def _group(memory: Memory, s: Settings, key: DType, value: DType, padding: Paddi
 
 def _compressed(m: Compressed, s: Settings, key: DType, padding: Padding) -> CacheGroup:
     """DeepSeek-V4. Every sequence has its own stream, even in a unified cache. llama-kv-cache-dsv4.cpp."""
-    window = s.cells if s.swa_full else round_up(least(s.cells, m.window + s.effective_ubatch), 256)
+    window = s.cells if s.swa_full else round_up(minimum(s.cells, m.window + s.effective_ubatch), 256)
     size = padded(key, m.key, window * s.slots, padding.align, padding.columns)
     if m.ratio:
-        cells = round_up(most(1, ceil_div(s.cells, m.ratio)), 256)
+        cells = round_up(maximum(1, ceil_div(s.cells, m.ratio)), 256)
         for width in (m.key, m.indexer) if m.indexer else (m.key,):
             size = size + padded(key, width, cells * s.slots, padding.align, padding.columns)
     return CacheGroup(m, window, s.slots, size * len(m.layers))

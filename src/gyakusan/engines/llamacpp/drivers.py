@@ -9,7 +9,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Literal, get_args
 
-from gyakusan.core.broadcast import Number, ceil_div, least, round_up
+from gyakusan.core.broadcast import Number, ceil_div, minimum, round_up
 from gyakusan.core.cache import Padding
 from gyakusan.core.machine import Machine
 from gyakusan.core.model import Attention, Latent
@@ -63,7 +63,7 @@ def metal_room(
     """
     each = ceil_div(tokens, streams)
     copy = F16 * cells * streams * (m.key + m.value)
-    results = F32 * least(each, WORKGROUPS) * m.heads * streams * WORKGROUPS * (m.value_head + 2)
+    results = F32 * minimum(each, WORKGROUPS) * m.heads * streams * WORKGROUPS * (m.value_head + 2)
     heads = m.key // m.key_head if isinstance(m, Attention) else 1
     tile = WIDE_TILE * streams * (heads * sum(strides) + F16 * each)
     return copy + results + tile + round_up(ceil_div(cells, WIDE_TILE) * ceil_div(each, LONG_TILE) * streams, 32)

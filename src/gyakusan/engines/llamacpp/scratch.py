@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from gyakusan.core.broadcast import Number, most, where
+from gyakusan.core.broadcast import Number, maximum, where
 from gyakusan.core.model import Compressed, Experts, Indexer, Model, Recurrent
 from gyakusan.engines.llamacpp.scratch_encoder import masks, with_scores
 from gyakusan.engines.llamacpp.scratch_inputs import ALIGN, inputs, off_device
@@ -43,7 +43,7 @@ def scratch(model: Model, settings: Settings) -> Scratch:
     if replays(model, settings):
         return Scratch(0, replayed(model, settings))
     w = _work(model, settings)
-    size = w.base + most(*(peak(w) for peak in PEAKS))
+    size = w.base + maximum(*(peak(w) for peak in PEAKS))
     if model.graph.encoder:
         size = with_scores(model, settings, size)
         return Scratch(size, _host(w) + masks(model, settings)) if w.cuda else Scratch(0, size)
@@ -99,8 +99,8 @@ def _host(w: Work) -> Number:
     vectors = 5 if graph.per_layer else 4 if graph.mixed else 2
     size = held + w.wide(vectors * model.embedding + graph.per_layer)
     if graph.wide_down:
-        return most(size, _down_on_host(w, held))
-    return most(size, *(held + scan_on_host(w, m) for m in off_device(model)))
+        return maximum(size, _down_on_host(w, held))
+    return maximum(size, *(held + scan_on_host(w, m) for m in off_device(model)))
 
 
 def _down_on_host(w: Work, held: Number) -> Number:

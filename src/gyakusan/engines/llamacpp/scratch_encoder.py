@@ -6,7 +6,7 @@ There is no cache, so that keys are the tokens of the batch itself. Source: llam
 
 from __future__ import annotations
 
-from gyakusan.core.broadcast import Number, most
+from gyakusan.core.broadcast import Number, maximum
 from gyakusan.core.model import Model
 from gyakusan.engines.llamacpp.settings import Settings
 
@@ -28,4 +28,4 @@ def with_scores(model: Model, settings: Settings, size: Number) -> Number:
     tokens = settings.effective_ubatch
     vectors = FUSED if model.graph.query == "fused" else SEPARATE
     scores = model.graph.encoder * tokens * tokens * F32 + vectors * tokens * model.embedding * F32
-    return most(size, scores) + masks(model, settings)
+    return maximum(size, scores) + masks(model, settings)

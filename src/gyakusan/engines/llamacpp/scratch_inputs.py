@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gyakusan.core.broadcast import Number, ceil_div, least, most, round_up, where
+from gyakusan.core.broadcast import Number, ceil_div, maximum, minimum, round_up, where
 from gyakusan.core.dtypes import dtype
 from gyakusan.core.model import Attention, Compressed, Indexer, Latent, Memory, Model, Recurrent
 from gyakusan.engines.llamacpp.settings import Settings
@@ -30,7 +30,7 @@ def tokens(s: Settings) -> Number:
 
 def outputs(s: Settings, t: Number) -> Number:
     """Tokens of `t` whose logits are computed. llama_context::sched_reserve: min(n_tokens, n_outputs_max). [tokens]"""
-    return least(t, s.slots) if s.outputs == "server" else least(t, s.batch)
+    return minimum(t, s.slots) if s.outputs == "server" else minimum(t, s.batch)
 
 
 def cells(memory: Memory, s: Settings) -> Number:
@@ -101,7 +101,7 @@ def positions(s: Settings, t: Number) -> Number:
 
 def compressed_cells(s: Settings, ratio: int) -> Number:
     """Cells of one stream of compressed keys. llama-kv-cache-dsv4.cpp. [tokens]"""
-    return round_up(most(1, ceil_div(s.cells, ratio)), 256)
+    return round_up(maximum(1, ceil_div(s.cells, ratio)), 256)
 
 
 def _compressed_inputs(model: Model, s: Settings, t: Number) -> Number:
@@ -119,7 +119,7 @@ def _compressed_inputs(model: Model, s: Settings, t: Number) -> Number:
 
 def sequence_window(s: Settings, window: int) -> Number:
     """Cells of the windowed keys, one stream for each slot even in a unified cache. [tokens]"""
-    return s.cells if s.swa_full else round_up(least(s.cells, window + s.effective_ubatch), 256)
+    return s.cells if s.swa_full else round_up(minimum(s.cells, window + s.effective_ubatch), 256)
 
 
 def rotations(group: Sequence[Memory], s: Settings) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gyakusan.core.broadcast import Number, most, where
+from gyakusan.core.broadcast import Number, maximum, where
 from gyakusan.core.dtypes import dtype
 from gyakusan.core.model import Attention, Compressed, Dense, Experts, Latent, Model, Recurrent
 from gyakusan.engines.llamacpp.drivers import COPYING, metal_lists, metal_room
@@ -167,7 +167,7 @@ def attention(w: Work) -> Number:
     groups = [m for m in w.model.memory if isinstance(m, Attention)]
     if not groups:
         return 0
-    return most(*(_flash(w, m) if w.settings.flash else _scores(w, m) for m in groups)) + w.wide(_beside(w))
+    return maximum(*(_flash(w, m) if w.settings.flash else _scores(w, m) for m in groups)) + w.wide(_beside(w))
 
 
 def _beside(w: Work) -> int:
@@ -244,12 +244,12 @@ def waiting(w: Work) -> Number:
     if not w.cuda and not w.model.graph.lifted:
         return w.wide(w.model.embedding) if rotation(w.model.memory, w.settings)[0] else 0
     waits = [where(copies(w, m) > 0, w.wide(m.heads * m.value_head) + copies(w, m), 0) for m in groups]
-    return most(0, *waits)
+    return maximum(0, *waits)
 
 
 def compressed(w: Work) -> Number:
     """DeepSeek-V4: queries before and after their norm; then the joined cache, its mask and the result. [B]"""
-    return most(0, *(_compressed(w, m) for m in w.model.memory if isinstance(m, Compressed)))
+    return maximum(0, *(_compressed(w, m) for m in w.model.memory if isinstance(m, Compressed)))
 
 
 def _compressed(w: Work, m: Compressed) -> Number:

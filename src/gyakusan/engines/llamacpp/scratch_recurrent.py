@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gyakusan.core.broadcast import Number, least, most, where
+from gyakusan.core.broadcast import Number, maximum, minimum, where
 from gyakusan.core.model import Dense, Recurrent
 from gyakusan.engines.llamacpp.scratch_inputs import F32, off_device
 from gyakusan.engines.llamacpp.scratch_peaks import Work, shared_layers, waiting
@@ -12,7 +12,7 @@ def recurrent(w: Work) -> Number:
     """Projections, convolution and states of a recurrent layer. [B]"""
     found = [m for m in w.model.memory if isinstance(m, Recurrent) and m.kind in KINDS]
     away = off_device(w.model) if w.cuda else ()
-    size = most(0, *(_beside_host(w, m) if m in away else KINDS[m.kind](w, m) for m in found))
+    size = maximum(0, *(_beside_host(w, m) if m in away else KINDS[m.kind](w, m) for m in found))
     return size + waiting(w) if w.cuda and shared_layers(w.model) else size
 
 
@@ -43,7 +43,7 @@ def _beside_host(w: Work, m: Recurrent) -> Number:
     masks = 2 * w.tokens * w.settings.cells
     network = max((f.width for f in w.model.feed_forward if isinstance(f, Dense)), default=0)
     vectors = where(masks + state >= 2 * one, 4 * one, 2 * one + state)
-    return most(8 * one + state + rest, w.wide(3 * network) + vectors)
+    return maximum(8 * one + state + rest, w.wide(3 * network) + vectors)
 
 
 def mamba2(w: Work, m: Recurrent) -> Number:
@@ -63,7 +63,7 @@ def mamba(w: Work, m: Recurrent) -> Number:
     small = w.wide(2 * m.rank + 2 * m.state_size) if w.cuda else 0
     gated = where(window > small, inner, 0) if w.cuda else 0
     few = 3 * inner + small + conv + scan + gated
-    return most(few, where(rest > 0, _lifted(w, window) + 3 * inner + scan + rest, 0))
+    return maximum(few, where(rest > 0, _lifted(w, window) + 3 * inner + scan + rest, 0))
 
 
 def gated_delta(w: Work, m: Recurrent) -> Number:
@@ -74,11 +74,11 @@ def gated_delta(w: Work, m: Recurrent) -> Number:
     state, window, _ = _states(w, m)
     one, key = w.wide(w.model.embedding), w.wide(m.groups * m.state_size)
     channels, scan = w.wide(m.inner + 2 * m.groups * m.state_size), w.wide(m.inner) + state
-    beside = 2 * key - least(2, where(state <= one, one - state, one) // key) * key
+    beside = 2 * key - minimum(2, where(state <= one, one - state, one) // key) * key
     joined = channels + window
     lifted = where(window > one, window, 0)
-    few = most(channels + joined, channels + beside + scan)
-    apart = beside - least(beside, most(0, channels - state) // key * key)
+    few = maximum(channels + joined, channels + beside + scan)
+    apart = beside - minimum(beside, maximum(0, channels - state) // key * key)
     some = channels + joined + channels + where(scan > joined - apart, scan, 0)
     many = channels + joined + lifted + state + where(scan > joined + lifted - beside, scan, 0)
     return lifted + where(state <= one, few, where(state <= channels, some, many))
@@ -88,7 +88,7 @@ def kda(w: Work, m: Recurrent) -> Number:
     """Kimi's delta attention: three convolutions, gates, the states before and after. [B]"""
     state, window, _ = _states(w, m)
     inner = w.wide(m.inner)
-    return 6 * inner + 2 * state + most(least(2 * window, 9 * inner // 16), 2 * window - inner)
+    return 6 * inner + 2 * state + maximum(minimum(2 * window, 9 * inner // 16), 2 * window - inner)
 
 
 def shortconv(w: Work, m: Recurrent) -> Number:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from gyakusan.core.broadcast import Number, is_array, most
+from gyakusan.core.broadcast import Number, is_array, maximum
 from gyakusan.core.model import Attention, Latent, Model, Recurrent
 from gyakusan.engines.llamacpp import cache, split
 from gyakusan.engines.llamacpp import scratch as alone
@@ -134,7 +134,7 @@ def _estimate(model: Model, settings: Settings, placement: Placement, device: in
         case "pipelined":
             return _pipelined(model, settings, placement, device, one.gpu, vector)
         case "later":
-            size = most(0, one.gpu - 2 * vector)
+            size = maximum(0, one.gpu - 2 * vector)
             return Made(role, size, 0, (one.gpu + 4 * vector) * high)
         case _:
             return _helper(model, settings, placement, one.gpu, vector)
@@ -169,7 +169,7 @@ def _pipelined(
     first = placement.units[0] == device
     size = one + (COPIES - 1) * held + (11 if first else 6) * vector + wide
     low = one + (COPIES - 1) * held // 2 - (0 if first else 5) * vector
-    return Made("pipelined", size, most(low, 0), size + 6 * vector + one // 4)
+    return Made("pipelined", size, maximum(low, 0), size + 6 * vector + one // 4)
 
 
 def _helper(model: Model, settings: Settings, placement: Placement, one: Number, vector: Number) -> Made:
@@ -177,8 +177,8 @@ def _helper(model: Model, settings: Settings, placement: Placement, one: Number,
     least, tensor = _least(model, settings, vector), _largest_in_ram(model, settings, placement)
     caches = cache.groups(model, replace(settings, backend="cuda"))
     in_ram = HOST in placement.units[:-1] or not settings.offload_kv
-    layer = most(0, *(g.bytes // max(1, len(g.memory.layers)) for g in caches)) if in_ram else 0
-    size = most(one, least + tensor + 4 * vector, one // 2 + layer + tensor)
+    layer = maximum(0, *(g.bytes // max(1, len(g.memory.layers)) for g in caches)) if in_ram else 0
+    size = maximum(one, least + tensor + 4 * vector, one // 2 + layer + tensor)
     return Made("helper", size, least, one + layer * 2 + 2 * tensor + 5 * vector)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gyakusan.core.broadcast import Number, least, most, where
+from gyakusan.core.broadcast import Number, maximum, minimum, where
 from gyakusan.core.dtypes import dtype
 from gyakusan.core.model import Attention, Compressed, Experts, Indexer, Latent
 from gyakusan.engines.llamacpp.scratch_inputs import (
@@ -22,7 +22,7 @@ def latent(w: Work) -> Number:
     if not found:
         return 0
     sparse = any(isinstance(m, Indexer) for m in w.model.memory)
-    return most(*(_chosen(w, m) if sparse else _latent(w, m) for m in found))
+    return maximum(*(_chosen(w, m) if sparse else _latent(w, m) for m in found))
 
 
 def _latent(w: Work, m: Latent) -> Number:
@@ -67,7 +67,7 @@ def _chosen(w: Work, m: Latent) -> Number:
     result = w.wide(m.heads * m.rank) + copies(w, m)
     absorbed = w.wide(m.heads * m.rank)
     masked = freed + joined + mask + where(mask > freed, mask, 0) + where(result > freed, result, 0)
-    return most(
+    return maximum(
         freed + joined,
         where(result > freed - 2 * mask, freed + joined + result, 0),
         where(result > later - 2 * mask, later + joined + result, 0),
@@ -86,10 +86,10 @@ def selected(w: Work) -> Number:
         maps = sum(len(m.layers) for m in index) * positions(s, w.tokens) if w.cuda else 0
         return where(block_sparse(model, s), maps, 0)
     if any(isinstance(m, Latent) for m in model.memory) and index:
-        return sum(len(m.layers) for m in index) * w.wide(least(s.cells, limit))
+        return sum(len(m.layers) for m in index) * w.wide(minimum(s.cells, limit))
     for m in model.memory:
         if isinstance(m, Compressed) and m.indexer:
-            kept = least(compressed_cells(s, m.ratio), limit)
+            kept = minimum(compressed_cells(s, m.ratio), limit)
             return len(m.layers) * (2 if s.flash else 4) * w.tokens * kept
     return 0
 
@@ -98,9 +98,9 @@ def blocks(w: Work) -> Number:
     """MiniMax-M3: the mask, and keys of the chosen blocks of all KV heads, gathered and turned. [B]"""
     if not any(isinstance(m, Indexer) and m.value for m in w.model.memory):
         return 0
-    attends = most(*(_blocks(w, m) for m in w.model.memory if isinstance(m, Attention)))
+    attends = maximum(*(_blocks(w, m) for m in w.model.memory if isinstance(m, Attention)))
     mixed = (_masked_experts(w, f) for f in w.model.feed_forward if isinstance(f, Experts))
-    return where(block_sparse(w.model, w.settings), most(attends, *mixed), 0)
+    return where(block_sparse(w.model, w.settings), maximum(attends, *mixed), 0)
 
 
 def _masked_experts(w: Work, f: Experts) -> Number:
@@ -134,7 +134,7 @@ def joined_cache(w: Work, m: Compressed) -> Number:
     some = chosen + mask + q
     few = where(mask + keys <= room - room // 16, 0, where(mask <= q - chosen, q - w.wide(w.model.embedding), mask))
     top = where(keys > q, many, where(keys > room, some, few))
-    return 2 * q + (top if w.cuda else most(where(keys > room, top, 0), _on_cpu(w, q, keys)))
+    return 2 * q + (top if w.cuda else maximum(where(keys > room, top, 0), _on_cpu(w, q, keys)))
 
 
 def _unflashed(w: Work, q: Number, room: Number, values: Number, mask: Number, chosen: Number) -> Number:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from gyakusan.core.broadcast import Number, ceil_div, is_array, least, round_up
+from gyakusan.core.broadcast import Number, ceil_div, is_array, minimum, round_up
 from gyakusan.core.dtypes import CACHE_TYPES
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Simd
@@ -114,13 +114,13 @@ class Settings:
     @cached_property
     def effective_ubatch(self) -> Number:
         """Tokens in one graph: never more than the batch, or the context asked for (before padding). [tokens]"""
-        return least(self.context, self.batch, self.ubatch)
+        return minimum(self.context, self.batch, self.ubatch)
 
     def window_cells(self, window: int) -> Number:
         """Tokens that one stream of a sliding-window layer holds. [tokens] llama_kv_cache_iswa."""
         if window not in self._windows:
             kept = window * (self.slots if self.unified else 1) + self.effective_ubatch
-            self._windows[window] = self.cells if self.swa_full else round_up(least(self.cells, kept), 256)
+            self._windows[window] = self.cells if self.swa_full else round_up(minimum(self.cells, kept), 256)
         return self._windows[window]
 
     @cached_property

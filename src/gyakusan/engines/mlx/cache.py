@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from gyakusan.core.broadcast import Number, least, most, round_up, where
+from gyakusan.core.broadcast import Number, maximum, minimum, round_up, where
 from gyakusan.core.model import Attention, Compressed, Indexer, Latent, Memory, Model, Recurrent
 from gyakusan.engines.mlx import families
 from gyakusan.engines.mlx.settings import STEP, Settings
@@ -54,10 +54,10 @@ def _held(memory: Memory, s: Settings, chunked: bool) -> Held:
         return Held(memory, after, before * row, after * row, after * row)
     if chunked:
         limit = window + round_up(s.prefill_step_size, STEP)
-        before, after = least(round_up(s.context - 1, STEP), limit), least(round_up(s.context, STEP), limit)
+        before, after = minimum(round_up(s.context - 1, STEP), limit), minimum(round_up(s.context, STEP), limit)
         return Held(memory, after, before * row, after * row, after * row)
     last, peak, answer = window_cells(s.context, window, s.prefill_step_size)
-    return Held(memory, answer, last * row, answer * row, most(peak, answer) * row)
+    return Held(memory, answer, last * row, answer * row, maximum(peak, answer) * row)
 
 
 def window_cells(tokens: Number, window: int, step: int) -> tuple[Number, Number, Number]:
@@ -68,11 +68,11 @@ def window_cells(tokens: Number, window: int, step: int) -> tuple[Number, Number
     """
     prompt = tokens - 1
     whole, rest = prompt // step, prompt % step
-    single = least(window, whole * step + STEP)
-    full = where(whole > 0, least((whole - 1) * step, window - 1) + step, 0)
-    part = where(rest == 1, single, where(rest > 0, least(whole * step, window - 1) + rest, 0))
+    single = minimum(window, whole * step + STEP)
+    full = where(whole > 0, minimum((whole - 1) * step, window - 1) + step, 0)
+    part = where(rest == 1, single, where(rest > 0, minimum(whole * step, window - 1) + rest, 0))
     last = where(rest > 0, part, full)
-    return last, most(full, part), least(window, prompt + STEP)
+    return last, maximum(full, part), minimum(window, prompt + STEP)
 
 
 def state(memory: Recurrent) -> int:

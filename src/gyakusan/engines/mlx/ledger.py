@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from gyakusan.core.broadcast import Number, is_array, least, most
+from gyakusan.core.broadcast import Number, is_array, maximum, minimum
 from gyakusan.core.ledger import Account, Engine, Ledger, Line, LineKind
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Device, Machine
@@ -38,7 +38,7 @@ def together(model: Model, s: Settings) -> Number:
     """Requests that are answered at the same time: one, if something forbids a batch. server.py, _is_batchable"""
     if s.kv_bits is not None or s.draft_model or not families.batches(model):
         return 1
-    return least(s.users, s.decode_concurrency)
+    return minimum(s.users, s.decode_concurrency)
 
 
 def _weights(model: Model, s: Settings) -> Line:
@@ -58,7 +58,7 @@ def _stored(name: str, values: int) -> str:
 def _kept(h: Held, s: Settings, running: Number) -> Line:
     """The cache of one group: at its peak for the requests whose prompt is being read, settled for the others."""
     kind: LineKind = "recurrent_state" if isinstance(h.memory, Recurrent) else "kv_cache"
-    reading = least(running, s.prompt_concurrency)
+    reading = minimum(running, s.prompt_concurrency)
     size = reading * h.peak + (running - reading) * h.answer
     formula = f"{len(h.memory.layers)} layers x {running} users x {h.cells:,} cells" if not is_array(size) else ""
     return Line(kind, size, "derived", _keeps(h.memory), formula, low=running * h.answer, high=size)
@@ -90,7 +90,7 @@ def _prompt_cache(held: tuple[Held, ...], s: Settings, running: Number) -> Line:
     one = sum(h.answer for h in held)
     size = s.prompt_cache_size * one
     if s.prompt_cache_bytes is not None:
-        size = least(size, most(0, s.prompt_cache_bytes - running * one))
+        size = minimum(size, maximum(0, s.prompt_cache_bytes - running * one))
     reason = say(
         "prompt cache: up to {n} finished conversations; --prompt-cache-bytes bounds it", n=s.prompt_cache_size
     )

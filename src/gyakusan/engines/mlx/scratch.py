@@ -5,7 +5,7 @@ Source: mlx-lm 0.32.2, mlx_lm/generate.py (PromptProcessingBatch.prompt, Generat
 
 from __future__ import annotations
 
-from gyakusan.core.broadcast import Number, least, most
+from gyakusan.core.broadcast import Number, maximum, minimum
 from gyakusan.core.ledger import Line
 from gyakusan.core.model import Attention, Experts, Latent, Model
 from gyakusan.engines.mlx import families
@@ -33,8 +33,8 @@ def lines(model: Model, settings: Settings, running: Number, held: tuple[Held, .
 
 def _activations(model: Model, s: Settings, running: Number) -> Line:
     """One block's vectors for every token of a chunk. [B]"""
-    tokens = least(s.context, s.prefill_step_size) * least(running, s.prompt_concurrency)
-    wide = most(*(f.used * f.width + f.shared if isinstance(f, Experts) else f.width for f in model.feed_forward), 0)
+    tokens = minimum(s.context, s.prefill_step_size) * minimum(running, s.prompt_concurrency)
+    wide = maximum(*(f.used * f.width + f.shared if isinstance(f, Experts) else f.width for f in model.feed_forward), 0)
     size = tokens * (4 * model.embedding + 3 * wide) * BF16
     reason = say("vectors of one block while prompts are read: a rule of thumb")
     formula = f"tokens x (4 x {model.embedding:,} + 3 x {wide:,}) x {BF16} B"
@@ -51,7 +51,7 @@ def _scores(model: Model, s: Settings, running: Number) -> tuple[Line, ...]:
     if spared and not quantised:
         return ()
     heads = max(m.heads for m in wide)
-    tokens = least(s.context, s.prefill_step_size) * least(running, s.prompt_concurrency)
+    tokens = minimum(s.context, s.prefill_step_size) * minimum(running, s.prompt_concurrency)
     size = heads * tokens * s.context * BF16
     formula = f"{heads} heads x chunk x context x {BF16} B"
     if quantised:
@@ -74,10 +74,10 @@ def _growth(running: Number, held: tuple[Held, ...]) -> Line:
     Measured on mlx 0.32.4 (CPU): the peak is one layer's cache above the total, and the freed buffers of all layers stay in
     MLX's own cache until it is cleared.
     """
-    one = most(*(h.one for h in held), 0) * running
+    one = maximum(*(h.one for h in held), 0) * running
     every = sum(h.answer for h in held) * running
     reason = say("a growing cache is copied layer by layer; MLX may keep the old copies for reuse")
-    return Line("kv_cache", one, "derived", reason, low=one, high=most(one, every))
+    return Line("kv_cache", one, "derived", reason, low=one, high=maximum(one, every))
 
 
 def _process() -> Line:

@@ -7,7 +7,7 @@ from dataclasses import asdict, fields, replace
 from types import MappingProxyType
 from typing import Any
 
-from gyakusan.core.broadcast import is_array, least
+from gyakusan.core.broadcast import is_array, minimum
 from gyakusan.core.ledger import Account, Engine, Ledger, Line
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Machine
@@ -44,7 +44,7 @@ def settings(model: Model, load: Load, machine: Machine, **changes: Any) -> Sett
         if name not in known:
             raise unknown(say("setting"), name, known)
     trained = model.trained_context
-    context = least(load.context, trained) if trained else load.context
+    context = minimum(load.context, trained) if trained else load.context
     backend = "cuda" if machine.gpus else "cpu"
     usual = {"context_length": context, "num_parallel": load.users, "backend": backend}
     chosen = Settings(**{**usual, **changes})

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from gyakusan.core.broadcast import Number, is_array, least, where
+from gyakusan.core.broadcast import Number, is_array, minimum, where
 from gyakusan.core.machine import Device, Machine
 from gyakusan.core.model import Attention, Model
 from gyakusan.errors import BadSetting, unknown
@@ -101,7 +101,7 @@ def batch(model: Model, machine: Machine, tokens: Number, flash: bool) -> Number
     free = sum(g.usable or 0 for g in machine.gpus)
     wanted, size = where(tokens > 32768, LARGE, where(tokens > 4096, MEDIUM, SMALL)), predicted(model, tokens)
     medium = where(_room(size, free, MEDIUM), MEDIUM, SMALL)
-    return least(wanted, where(_room(size, free, LARGE), LARGE, medium))
+    return minimum(wanted, where(_room(size, free, LARGE), LARGE, medium))
 
 
 def _room(size: Number, free: int, wanted: int) -> Number:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from gyakusan.core.broadcast import Number, most
+from gyakusan.core.broadcast import Number, maximum
 from gyakusan.core.model import Layers, Model
 from gyakusan.engines.vllm.pages import Page, pages
 from gyakusan.engines.vllm.settings import Settings
@@ -31,7 +31,9 @@ class Group:
     def blocks(self, settings: Settings) -> Number:
         """Blocks that one request of full length reserves. UniformTypeKVCacheSpecs.max_memory_usage_pages."""
         return (
-            most(*(p.blocks(settings) for p in self.parts)) if len(self.parts) > 1 else self.parts[0].blocks(settings)
+            maximum(*(p.blocks(settings) for p in self.parts))
+            if len(self.parts) > 1
+            else self.parts[0].blocks(settings)
         )
 
     def within(self, layers: range) -> Group:

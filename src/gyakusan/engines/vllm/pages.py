@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from gyakusan.core.broadcast import Number, ceil_div, least, round_up
+from gyakusan.core.broadcast import Number, ceil_div, minimum, round_up
 from gyakusan.core.model import Attention, Compressed, Indexer, Latent, Layers, Model, Recurrent
 from gyakusan.engines.vllm.config import memory
 from gyakusan.engines.vllm.settings import CACHE_BYTES, STATE_BYTES, Settings
@@ -44,9 +44,9 @@ class Page:
             case "state":
                 return self.states
             case "window":
-                return ceil_div(least(self.window - 1 + flying, length), self.block) + 1
+                return ceil_div(minimum(self.window - 1 + flying, length), self.block) + 1
             case "chunk":
-                return ceil_div(least(self.window + flying, length), self.block)
+                return ceil_div(minimum(self.window + flying, length), self.block)
             case _:
                 return ceil_div(length, self.block)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gyakusan.core.broadcast import Number, least, most
+from gyakusan.core.broadcast import Number, maximum, minimum
 from gyakusan.core.machine import Device
 from gyakusan.core.model import Model
 from gyakusan.engines.vllm import profile
@@ -30,7 +30,7 @@ class Pool:
 
     def blocks(self, available: Number) -> Number:
         """Blocks in so many bytes. get_kv_cache_config_from_groups."""
-        return most(available, 0) // self.reservation.block
+        return maximum(available, 0) // self.reservation.block
 
     def requests(self, available: Number) -> Number:
         """Requests of full length that fit at once ("Maximum concurrency")."""
@@ -62,7 +62,7 @@ def pool(model: Model, settings: Settings, device: Device, *, stage: int = 0, to
     if settings.memory_kept:
         free = Range(settings.memory_kept, settings.memory_kept, settings.memory_kept)
     else:
-        free = Range(*(most(taken - w - u, 0) for w, u in zip(held.all_high_first, _descending(used), strict=True)))
+        free = Range(*(maximum(taken - w - u, 0) for w, u in zip(held.all_high_first, _descending(used), strict=True)))
     return Pool(taken, held, free, reservation(model, settings, stage=stage), settings)
 
 
@@ -72,4 +72,4 @@ def _descending(used: Range) -> tuple[Number, Number, Number]:
 
 def fewest(pools: tuple[Pool, ...]) -> Number:
     """Blocks that every rank has: the smallest pool decides (get_kv_cache_configs)."""
-    return least(*(p.blocks(p.available.best) for p in pools))
+    return minimum(*(p.blocks(p.available.best) for p in pools))

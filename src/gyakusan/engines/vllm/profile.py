@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from gyakusan.core.broadcast import Number, least, most
+from gyakusan.core.broadcast import Number, maximum, minimum
 from gyakusan.core.machine import Device
 from gyakusan.core.model import Experts, Model
 from gyakusan.engines.vllm.settings import Settings, release
@@ -75,9 +75,9 @@ def token_bytes(model: Model, ranks: int = 1) -> int:
 def activation(model: Model, settings: Settings) -> Range:
     """Peak of the largest batch, or of sampling for all requests at once. [B]"""
     tokens = settings.max_num_batched_tokens * token_bytes(model, settings.tensor_parallel)
-    logits = least(settings.max_num_seqs, settings.max_num_batched_tokens) * model.vocabulary * 4
+    logits = minimum(settings.max_num_seqs, settings.max_num_batched_tokens) * model.vocabulary * 4
     batch, sampler = data()["activation"], data()["sampler"]
-    return Range(*(most(tokens * batch[k], logits * sampler[k]) for k in ("low", "best", "high")))
+    return Range(*(maximum(tokens * batch[k], logits * sampler[k]) for k in ("low", "best", "high")))
 
 
 def base(device: Device) -> Range:
