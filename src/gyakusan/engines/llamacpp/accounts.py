@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from gyakusan.core.broadcast import is_array
-from gyakusan.core.ledger import Account, Line
+from gyakusan.core.ledger import Account, Line, Part
 from gyakusan.core.machine import Device, Machine
 from gyakusan.core.model import Model, Tensor
 from gyakusan.engines.llamacpp import checkpoints, lines, overhead, scratch_roles, split
@@ -95,9 +95,9 @@ def _gpu_lines(model: Model, settings: Settings, placement: Placement, gpu: int,
     )
 
 
-def scratch_line(made: Made) -> Line:
+def scratch_line(made: Made, part: Part = "compute") -> Line:
     """Scratch of one device by its role."""
-    return Line("scratch", made.bytes, "derived", made.reason, low=made.least, high=made.greatest)
+    return Line(part, made.bytes, "derived", made.reason, low=made.least, high=made.greatest)
 
 
 def _host_lines(model: Model, settings: Settings, placement: Placement, made: Made) -> tuple[Line, ...]:
@@ -108,7 +108,7 @@ def _host_lines(model: Model, settings: Settings, placement: Placement, made: Ma
         *lines.tables(sum(stored(t, "cpu") for t in tables), lazily(model, settings)),
         *_kept([t for t in here if block(t.name) >= 0], model),
         *lines.context(_groups(model, settings, placement, HOST), settings),
-        scratch_line(made),
+        scratch_line(made, "compute.host"),
         lines.logits(model, settings),
         overhead.process(),
         overhead.prompt_cache(),
@@ -121,7 +121,13 @@ def _kept(tensors: Sequence[Tensor], model: Model) -> tuple[Line, ...]:
         return ()
     line = lines.weights(sum(stored(t, "cpu") for t in tensors), model, tensors)
     blocks = len({block(t.name) for t in tensors})
-    return (replace(line, reason=say("{n} tensors of {blocks} blocks stay in RAM", n=len(tensors), blocks=blocks)),)
+    return (
+        replace(
+            line,
+            part="weights.blocks",
+            reason=say("{n} tensors of {blocks} blocks stay in RAM", n=len(tensors), blocks=blocks),
+        ),
+    )
 
 
 def _groups(model: Model, settings: Settings, placement: Placement, device: int) -> list[CacheGroup]:

@@ -136,10 +136,10 @@ def _projector(model: Model, settings: Settings) -> Iterator[Placed]:
     size = sum(stored(t, settings.stores) for t in found.tensors) or found.bytes
     name = os.path.basename(found.source) or model.name
     basis: Basis = "derived" if found.tensors else "read"
-    yield where, Line("weights", size, basis, say("the projector {file}, for images or sound", file=name))
+    yield where, Line("weights.projector", size, basis, say("the projector {file}, for images or sound", file=name))
     low, best, high = working(found)
     reason = say("the projector's compute buffer; it grows with the image")
-    yield where, Line("scratch", best, "assumed", reason, low=low, high=high)
+    yield where, Line("compute.projector", best, "assumed", reason, low=low, high=high)
 
 
 def working(found: Beside) -> tuple[Number, Number, Number]:
@@ -164,13 +164,13 @@ def _adapters(model: Model, settings: Settings, machine: Machine) -> Iterator[Pl
         name = os.path.basename(found.source) or ADAPTER
         reason = say("the LoRA adapter {file}", file=name)
         if not found.tensors:
-            yield 0 if settings.backend != "cpu" else HOST, Line("weights", found.bytes, "read", reason)
+            yield 0 if settings.backend != "cpu" else HOST, Line("weights.adapter", found.bytes, "read", reason)
             continue
         sums: dict[int, int] = {}
         for tensor, device in _pairs(model, settings, machine, found):
             size = stored(tensor, "cpu" if device == HOST else settings.stores)
             sums[device] = sums.get(device, 0) + size
-        yield from ((device, Line("weights", size, "derived", reason)) for device, size in sums.items())
+        yield from ((device, Line("weights.adapter", size, "derived", reason)) for device, size in sums.items())
 
 
 def _pairs(model: Model, settings: Settings, machine: Machine, found: Beside) -> Iterator[tuple[Tensor, int]]:

@@ -44,4 +44,5 @@ def lines(model: Model, settings: Settings) -> tuple[Line, ...]:
     reason = say(
         "snapshots of windows and states: grow with use up to --ctx-checkpoints {most} for each user", most=MOST
     )
-    return (Line("overhead", 0, "derived", reason, low=0, high=MOST * settings.slots * one(model, settings)),)
+    limit = MOST * settings.slots * one(model, settings)
+    return (Line("overhead.checkpoints", 0, "derived", reason, low=0, high=limit, grows=True),)

@@ -8,7 +8,7 @@ from typing import Any
 
 from gyakusan.core.broadcast import Number, is_array
 from gyakusan.core.dtypes import dtype
-from gyakusan.core.ledger import Line, LineKind
+from gyakusan.core.ledger import Line, memory_part
 from gyakusan.core.model import Attention, Compressed, Indexer, Latent, Memory, Model, Recurrent, Tensor
 from gyakusan.engines.llamacpp.cache import CacheGroup
 from gyakusan.engines.llamacpp.logits import F32, output
@@ -61,18 +61,20 @@ def file(model: Model, lazy: int) -> Line:
 
 def tables(size: Number, lazy: int) -> tuple[Line, ...]:
     """Embedding tables in RAM, and those of which only the rows in use are read. size: of all; lazy: of those [B]"""
-    held = Line("weights", size - lazy, "derived", say("the embedding table stays in RAM"))
+    held = Line("weights.embedding", size - lazy, "derived", say("the embedding table stays in RAM"))
     if not lazy:
         return (held,)
     reason = say(
         "per-layer embeddings stay on disk ({size}); rows in use are cached (--lazy-mode)", size=format_bytes(lazy)
     )
-    return held, Line("weights", 0, "derived", reason, low=0, high=lazy)
+    return held, Line("weights.per_layer", 0, "derived", reason, low=0, high=lazy, grows=True)
 
 
 def repacked(size: Number, simd: str) -> Line:
     """Copies of matrices in the layout that the CPU multiplies fastest. size [B]"""
-    return Line("weights", size, "derived", say("a copy repacked for {simd}; --no-repack saves it", simd=simd.upper()))
+    return Line(
+        "weights.repacked", size, "derived", say("a copy repacked for {simd}; --no-repack saves it", simd=simd.upper())
+    )
 
 
 def _counted(tensors: Sequence[Tensor]) -> tuple[int, str]:
@@ -90,11 +92,7 @@ def _mix(tensors: Sequence[Tensor]) -> str:
 
 def context(groups: Sequence[CacheGroup], settings: Settings) -> tuple[Line, ...]:
     """One line for each group of layers that keeps something."""
-    lines = []
-    for group in groups:
-        kind: LineKind = "recurrent_state" if isinstance(group.memory, Recurrent) else "kv_cache"
-        lines.append(Line(kind, group.bytes, "derived", _keeps(group.memory), _cells(group, settings)))
-    return tuple(lines)
+    return tuple(Line(memory_part(g.memory), g.bytes, "derived", _keeps(g.memory), _cells(g, settings)) for g in groups)
 
 
 def _keeps(memory: Memory) -> Message:
@@ -140,15 +138,15 @@ def scratch(size: Number, model: Model, settings: Settings) -> Line:
     least = size * low
     if settings.stores == "metal":  # read in the source and never measured: the low end is without it
         least = _scratch(model, replace(settings, driver="vulkan")).gpu * low
-    return Line("scratch", size, "derived", reason, formula, low=least, high=size * high)
+    return Line("compute", size, "derived", reason, formula, low=least, high=size * high)
 
 
 def pinned(size: Number) -> Line:
     """The host's side of a graph that a GPU computes. size [B]"""
-    return Line("scratch", size, "derived", say("pinned buffer: token vectors, masks and other inputs of a batch"))
+    return Line("compute.host", size, "derived", say("pinned buffer: token vectors, masks and other inputs of a batch"))
 
 
 def logits(model: Model, settings: Settings) -> Line:
     """Logits of one token for each slot. llama_context::output_reserve."""
     formula = f"{settings.slots} x {model.vocabulary:,} x {F32} B"
-    return Line("scratch", output(model, settings), "derived", say("logits of one token for each user"), formula)
+    return Line("output", output(model, settings), "derived", say("logits of one token for each user"), formula)

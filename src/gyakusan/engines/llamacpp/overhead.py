@@ -21,7 +21,7 @@ def cuda() -> Line:
     """The driver's and the libraries' share of a card. [B]"""
     low, best, high = SEEN_CUDA[0], sum(SEEN_CUDA[2:4]) // 2, SEEN_CUDA[-1]
     reason = say("CUDA context, cuBLAS and kernels, as seen on {n} boxes", n=len(SEEN_CUDA))
-    return Line("overhead", best, "measured", reason, low=low, high=high)
+    return Line("overhead.driver", best, "measured", reason, low=low, high=high)
 
 
 def driver(name: Driver) -> Line:
@@ -35,10 +35,10 @@ def driver(name: Driver) -> Line:
 def process() -> Line:
     """The server process itself, in RAM. [B]"""
     low, best, high = SEEN_PROCESS
-    return Line("overhead", best, "measured", say("the server process and its vocabulary"), low=low, high=high)
+    return Line("overhead.process", best, "measured", say("the server process and its vocabulary"), low=low, high=high)
 
 
 def prompt_cache() -> Line:
     """Idle conversations kept in RAM: nothing at the start, grows to its limit. [B]"""
     reason = say("prompt cache: grows with use up to --cache-ram {limit} MiB", limit=PROMPT_CACHE // MIB)
-    return Line("overhead", 0, "derived", reason, low=0, high=PROMPT_CACHE)
+    return Line("overhead.prompt_cache", 0, "derived", reason, low=0, high=PROMPT_CACHE, grows=True)

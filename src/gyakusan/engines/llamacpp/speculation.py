@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from gyakusan.core.broadcast import Number
-from gyakusan.core.ledger import Account, Line
+from gyakusan.core.ledger import Account, Line, draft_part
 from gyakusan.core.machine import Machine
 from gyakusan.core.model import Attention, Latent, Model, Recurrent
 from gyakusan.engines.llamacpp import accounts as split_accounts
@@ -70,7 +70,10 @@ def merged(accounts: tuple[Account, ...], drafting: tuple[Account, ...], name: s
     out = []
     for mine, theirs in zip(accounts, drafting, strict=True):
         extra = [line for line in theirs.lines if line.kind != "overhead"]
-        named = (replace(x, reason=say("draft model {name}: {what}", name=name, what=x.reason)) for x in extra)
+        named = (
+            replace(x, part=draft_part(x.part), reason=say("draft model {name}: {what}", name=name, what=x.reason))
+            for x in extra
+        )
         out.append(replace(mine, lines=(*mine.lines, *named)))
     return tuple(out)
 
@@ -80,7 +83,7 @@ def drafted(model: Model, settings: Settings) -> Iterator[Placed]:
     if settings.draft or settings.mtp:
         size = settings.slots * settings.draft_tokens * model.vocabulary * F32
         formula = f"{settings.slots} x {settings.draft_tokens} x {model.vocabulary:,} x {F32} B"
-        yield HOST, Line("scratch", size, "derived", say("logits of drafted tokens"), formula)
+        yield HOST, Line("output.draft", size, "derived", say("logits of drafted tokens"), formula)
 
 
 def predicting(model: Model, settings: Settings, machine: Machine) -> Iterator[Placed]:
@@ -99,7 +102,7 @@ def predicting(model: Model, settings: Settings, machine: Machine) -> Iterator[P
     placement = _placement(model, settings, machine)
     count = model.blocks - last
     reason = say("{n} prediction blocks, loaded for drafting", n=count)
-    yield from ((d, Line("weights", size, "derived", reason)) for d, size in _weights(model, settings, placement))
+    yield from ((d, Line("draft.weights", size, "derived", reason)) for d, size in _weights(model, settings, placement))
     yield from _context(model, settings, placement, range(last, model.blocks))
     yield from _states(model, settings, placement)
 
@@ -136,13 +139,18 @@ def _context(model: Model, s: Settings, placement: Placement | None, layers: ran
     device = placement.units[layers[-1]] if placement else HOST if s.backend == "cpu" else 0
     here = replace(s, key_type="F16", value_type="F16", backend="cpu" if device == HOST else s.backend)
     for line in lines.context(cache.groups(other, here), here):
-        yield device, replace(line, reason=say("second context, of the prediction blocks: {what}", what=line.reason))
+        yield (
+            device,
+            replace(
+                line, part="draft.kv", reason=say("second context, of the prediction blocks: {what}", what=line.reason)
+            ),
+        )
     alone = replace(here, gpu_layers=-1, split_mode="none", overrides=(), n_cpu_moe=0, n_cpu_ffn=0, offload_kv=True)
     made = scratch(other, alone)
     size = made.host if device == HOST else made.gpu
     low, best, high = (size * share for share in SEEN)
     reason = say("compute buffer of the second context, as dry runs of four models show")
-    yield device, Line("scratch", best, "measured", reason, low=low, high=high)
+    yield device, Line("draft.compute", best, "measured", reason, low=low, high=high)
 
 
 def _states(model: Model, s: Settings, placement: Placement | None) -> Iterator[Placed]:
@@ -163,10 +171,17 @@ def _states(model: Model, s: Settings, placement: Placement | None) -> Iterator[
     room = s.slots * s.draft_tokens * (one + F32 * model.vocabulary)
     for device, size in sums.items():
         if is_some(size):
-            yield device, Line("recurrent_state", size * s.draft_tokens, "derived", reason)
+            yield device, Line("state.rollback", size * s.draft_tokens, "derived", reason)
             yield (
                 device,
-                Line("scratch", room // 2, "assumed", say("the same of one layer in the graph"), low=0, high=room),
+                Line(
+                    "compute.rollback",
+                    room // 2,
+                    "assumed",
+                    say("the same of one layer in the graph"),
+                    low=0,
+                    high=room,
+                ),
             )
 
 

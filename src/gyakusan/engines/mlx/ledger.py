@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from gyakusan.core.broadcast import Number, is_array, maximum, minimum
-from gyakusan.core.ledger import Account, Engine, Ledger, Line, LineKind
+from gyakusan.core.ledger import Account, Engine, Ledger, Line, memory_part
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Device, Machine
 from gyakusan.core.model import Compressed, Indexer, Latent, Memory, Model, Recurrent
@@ -57,11 +57,10 @@ def _stored(name: str, values: int) -> str:
 
 def _kept(h: Held, s: Settings, running: Number) -> Line:
     """The cache of one group: at its peak for the requests whose prompt is being read, settled for the others."""
-    kind: LineKind = "recurrent_state" if isinstance(h.memory, Recurrent) else "kv_cache"
     reading = minimum(running, s.prompt_concurrency)
     size = reading * h.peak + (running - reading) * h.answer
     formula = f"{len(h.memory.layers)} layers x {running} users x {h.cells:,} cells" if not is_array(size) else ""
-    return Line(kind, size, "derived", _keeps(h.memory), formula, low=running * h.answer, high=size)
+    return Line(memory_part(h.memory), size, "derived", _keeps(h.memory), formula, low=running * h.answer, high=size)
 
 
 def _keeps(memory: Memory) -> Message:
@@ -94,7 +93,7 @@ def _prompt_cache(held: tuple[Held, ...], s: Settings, running: Number) -> Line:
     reason = say(
         "prompt cache: up to {n} finished conversations; --prompt-cache-bytes bounds it", n=s.prompt_cache_size
     )
-    return Line("kv_cache", size, "derived", reason, "sequences x cache of one", low=0, high=size)
+    return Line("kv.finished", size, "derived", reason, "sequences x cache of one", low=0, high=size, grows=True)
 
 
 def _notes(model: Model, load: Load, s: Settings, running: Number) -> tuple[Message, ...]:

@@ -38,7 +38,7 @@ def _activations(model: Model, s: Settings, running: Number) -> Line:
     size = tokens * (4 * model.embedding + 3 * wide) * BF16
     reason = say("vectors of one block while prompts are read: a rule of thumb")
     formula = f"tokens x (4 x {model.embedding:,} + 3 x {wide:,}) x {BF16} B"
-    return Line("scratch", size, "assumed", reason, formula, low=size // 2, high=size * 3)
+    return Line("compute", size, "assumed", reason, formula, low=size // 2, high=size * 3)
 
 
 def _scores(model: Model, s: Settings, running: Number) -> tuple[Line, ...]:
@@ -56,16 +56,22 @@ def _scores(model: Model, s: Settings, running: Number) -> tuple[Line, ...]:
     formula = f"{heads} heads x chunk x context x {BF16} B"
     if quantised:
         return (
-            Line("scratch", size, "derived", say("scores of a chunk: a quantised cache has no fused kernel"), formula),
+            Line(
+                "compute.scores",
+                size,
+                "derived",
+                say("scores of a chunk: a quantised cache has no fused kernel"),
+                formula,
+            ),
         )
     reason = say("scores of a chunk, if this version of MLX has no fused kernel for heads of this width")
-    return (Line("scratch", 0, "assumed", reason, formula, low=0, high=size),)
+    return (Line("compute.scores", 0, "assumed", reason, formula, low=0, high=size),)
 
 
 def _logits(model: Model, running: Number) -> Line:
     """Logits of one token for each request, in bf16 and as probabilities in f32. [B]"""
     size = running * model.vocabulary * (BF16 + 2 * F32)
-    return Line("scratch", size, "derived", say("logits of one token for each user"), f"{model.vocabulary:,} x 10 B")
+    return Line("output", size, "derived", say("logits of one token for each user"), f"{model.vocabulary:,} x 10 B")
 
 
 def _growth(running: Number, held: tuple[Held, ...]) -> Line:
@@ -77,9 +83,11 @@ def _growth(running: Number, held: tuple[Held, ...]) -> Line:
     one = maximum(*(h.one for h in held), 0) * running
     every = sum(h.answer for h in held) * running
     reason = say("a growing cache is copied layer by layer; MLX may keep the old copies for reuse")
-    return Line("kv_cache", one, "derived", reason, low=one, high=maximum(one, every))
+    return Line("kv.copy", one, "derived", reason, low=one, high=maximum(one, every))
 
 
 def _process() -> Line:
     low, best, high = PROCESS
-    return Line("overhead", best, "assumed", say("Python, its libraries and Metal's kernels"), low=low, high=high)
+    return Line(
+        "overhead.process", best, "assumed", say("Python, its libraries and Metal's kernels"), low=low, high=high
+    )

@@ -110,7 +110,9 @@ def _with_margin(account: Account, s: Settings) -> Account:
         return account
     reason = say("kept free by llama.cpp's --fit: Ollama would rather leave layers on the CPU")
     formula = f"LLAMA_ARG_FIT_TARGET = {s.fit_target // MIB} MiB"
-    return replace(account, lines=(*account.lines, Line("overhead", s.fit_target, "derived", reason, formula, low=0)))
+    return replace(
+        account, lines=(*account.lines, Line("overhead.margin", s.fit_target, "derived", reason, formula, low=0))
+    )
 
 
 def _notes(model: Model, load: Load, machine: Machine, used: Machine, s: Settings) -> tuple[Message, ...]:

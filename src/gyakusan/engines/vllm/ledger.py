@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 
 from gyakusan.core.broadcast import Number, is_array
-from gyakusan.core.ledger import Account, Engine, Ledger, Line, LineKind
+from gyakusan.core.ledger import Account, Engine, Ledger, Line, Part
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Device, Machine
 from gyakusan.core.model import Model
@@ -52,12 +52,16 @@ def _account(model: Model, load: Load, gpu: Device, found: Pool) -> Account:
     peak = profile.activation(model, settings)
     batch = say("activations of the largest batch, or sampling: measured when the server starts")
     formula = f"{settings.max_num_batched_tokens} tokens x {profile.token_bytes(model, settings.tensor_parallel):,} B"
-    lines.append(Line("scratch", peak.best, "measured", batch, formula, peak.low, peak.high))
+    lines.append(Line("compute", peak.best, "measured", batch, formula, peak.low, peak.high))
     captured = profile.graphs(settings)
     if captured is not profile.NOTHING:
-        lines.append(Line("scratch", captured.best, "measured", say("CUDA graphs"), "", captured.low, captured.high))
+        lines.append(
+            Line("compute.graphs", captured.best, "measured", say("CUDA graphs"), "", captured.low, captured.high)
+        )
     rest = profile.base(gpu)
-    lines.append(Line("overhead", rest.best, "measured", say("libraries and communication"), "", rest.low, rest.high))
+    lines.append(
+        Line("overhead.driver", rest.best, "measured", say("libraries and communication"), "", rest.low, rest.high)
+    )
     return Account(_limited(gpu, settings), tuple(lines))
 
 
@@ -90,8 +94,8 @@ def _kept(groups: tuple[Group, ...], found: Reservation, load: Load, settings: S
         else say("{n} layers reserve blocks of the pool for {users} users", n=layers, users=load.users)
     )
     formula = "" if is_array(blocks, load.users) else f"{load.users} x {blocks} blocks x {found.block:,} B"
-    kind: LineKind = "recurrent_state" if recurrent else "kv_cache"
-    return Line(kind, load.users * blocks * found.block, "derived", reason, formula)
+    part: Part = "state" if recurrent else "kv"
+    return Line(part, load.users * blocks * found.block, "derived", reason, formula)
 
 
 def _limited(gpu: Device, settings: Settings) -> Device:
@@ -111,7 +115,7 @@ def _process(settings: Settings) -> Line:
     """The API server, the engine and one worker for each GPU, in RAM. [B]"""
     count = 1 + (settings.world if settings.world > 1 else 1)
     low, best, high = (round(x * GIB * count / 2) for x in PROCESS)
-    return Line("overhead", best, "measured", say("{n} server processes", n=count), low=low, high=high)
+    return Line("overhead.process", best, "measured", say("{n} server processes", n=count), low=low, high=high)
 
 
 def _notes(model: Model, load: Load, machine: Machine, settings: Settings, pools: tuple[Pool, ...]) -> list[Message]:
