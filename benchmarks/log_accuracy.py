@@ -31,10 +31,10 @@ from benchmarks.memory_accuracy import TRUTH, Unsupported
 from gyakusan.core import recipe
 from gyakusan.core.dtypes import CACHE_TYPES
 from gyakusan.core.model import Latent, Model, Recurrent
-from gyakusan.engines.llamacpp import split
-from gyakusan.engines.llamacpp.placement import HOST, Placement, place
+from gyakusan.engines.llamacpp.buffers.weights import resident
+from gyakusan.engines.llamacpp.placement import bytes_per_device
+from gyakusan.engines.llamacpp.placement.layer_assignment import HOST, Placement, place
 from gyakusan.engines.llamacpp.settings import Settings
-from gyakusan.engines.llamacpp.weights import resident
 from gyakusan.errors import GyakusanError
 from gyakusan.models import families
 from gyakusan.models.assemble import plain
@@ -203,9 +203,9 @@ def compare(number: int, row: Row) -> Iterator[Compared]:
 
 def _ours(model: Model, settings: Settings, placement: Placement) -> dict[str, dict[int, int]]:
     """Our bytes of each part and device, compute aside. [B]"""
-    held, every = split.weights(model, settings, placement), (*placement.used, HOST)
+    held, every = bytes_per_device.weights(model, settings, placement), (*placement.used, HOST)
     kept: dict[str, dict[int, int]] = {"kv": dict.fromkeys(every, 0), "state": dict.fromkeys(every, 0)}
-    for group in split.groups(model, settings, placement):
+    for group in bytes_per_device.groups(model, settings, placement):
         part = "state" if isinstance(group.memory, Recurrent) else "kv"
         for device in every:
             kept[part][device] += int(group.on(device))
@@ -234,7 +234,7 @@ def compare_fork(number: int, row: Row) -> Iterator[Compared]:
     if any(isinstance(m, Latent) for m in model.memory) and str(row["mla_attn"]) not in ("2", "3"):
         raise Unsupported("a fork that keeps expanded keys and values")
     settings = replace(settings_of(row), split_mode="none")
-    ours = sum(int(g.on(0)) for g in split.groups(model, settings, place(model.blocks, settings, (GIB,))))
+    ours = sum(int(g.on(0)) for g in bytes_per_device.groups(model, settings, place(model.blocks, settings, (GIB,))))
     yield Compared(number, row["model"], "kv", "all", sum(printed(row, "kv").values()), ours)
 
 

@@ -17,13 +17,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from gyakusan.core.model import Attention, Latent, Model
-from gyakusan.engines.llamacpp import replay, scratch_roles
-from gyakusan.engines.llamacpp.cache import CacheGroup, groups
-from gyakusan.engines.llamacpp.graph import Node, leaf, matmul
-from gyakusan.engines.llamacpp.placement import HOST, Placement
-from gyakusan.engines.llamacpp.replay_parts import Builder, Cache
-from gyakusan.engines.llamacpp.scheduler import COPIES, Scheduler
-from gyakusan.engines.llamacpp.scratch_inputs import ALIGN, F32, I32, I64, rotation, tokens
+from gyakusan.engines.llamacpp.buffers.kv_cache import CacheGroup, groups
+from gyakusan.engines.llamacpp.compute_buffer.inputs import ALIGN, F32, I32, I64, rotation, tokens
+from gyakusan.engines.llamacpp.ggml_simulation import model_graph
+from gyakusan.engines.llamacpp.ggml_simulation.graph import Node, leaf, matmul
+from gyakusan.engines.llamacpp.ggml_simulation.scheduler import COPIES, Scheduler
+from gyakusan.engines.llamacpp.ggml_simulation.transformer_layers import Builder, Cache
+from gyakusan.engines.llamacpp.multi_gpu import compute_buffers
+from gyakusan.engines.llamacpp.placement.layer_assignment import HOST, Placement
 from gyakusan.engines.llamacpp.settings import Settings
 
 MASK = 4
@@ -61,12 +62,12 @@ def compute(
     backend: what the log calls its GPU (CUDA, ROCm, Vulkan, MTL); rotated: quantised caches are rotated by matrices.
     """
     if not when.until:
-        made = scratch_roles.scratch(model, settings, placement)
+        made = compute_buffers.scratch(model, settings, placement)
         return {d: int(made.on(d).bytes) for d in (*placement.used, HOST)}
     if not when.indices:
         return _early(model, settings, placement)
     chosen = replace(settings, outputs="bench")
-    if not replay.follows(model, replace(chosen, outputs="server")):
+    if not model_graph.follows(model, replace(chosen, outputs="server")):
         return _closed(model, chosen, placement)
     tape = _graph(model, chosen, placement, rotated)
     if backend != "CUDA":  # only CUDA keeps an f16 copy of a quantised cache beside the result
@@ -92,14 +93,14 @@ def _closed(model: Model, s: Settings, placement: Placement) -> dict[int, int]:
     """2026, where the graph cannot be replayed: today's figure less two vectors; the host as in every other case. [B]"""
     t = int(tokens(s))
     vector = F32 * t * model.embedding
-    made = scratch_roles.scratch(model, s, placement)
+    made = compute_buffers.scratch(model, s, placement)
     gpus = {d: int(made.on(d).bytes) - 2 * vector for d in placement.used}
     return {**gpus, HOST: MASK * t * int(s.cells) + 2 * vector + 2 * I64 * t + 4 * I32 * t}
 
 
 def _graph(model: Model, s: Settings, placement: Placement, rotated: bool) -> Builder:
     """The graph of the whole model as the builds of early 2026 made it."""
-    b = Builder(model, s, placement, replace(replay.WIRING[model.architecture], late=""))
+    b = Builder(model, s, placement, replace(model_graph.WIRING[model.architecture], late=""))
     b.load()
     for memory in model.memory:
         if isinstance(memory, Attention | Latent) and memory.window not in b.caches:
@@ -112,7 +113,7 @@ def _graph(model: Model, s: Settings, placement: Placement, rotated: bool) -> Bu
     found: dict[int, CacheGroup] = {i: g for g in groups(model, replace(s, backend="cuda")) for i in g.memory.layers}
     blocks = model.loaded if model.loaded >= 0 else model.blocks
     for block in range(blocks):
-        stream = replay._block(b, stream, block, found, rows if block == blocks - 1 else None)
+        stream = model_graph._block(b, stream, block, found, rows if block == blocks - 1 else None)
     out = b.norm(stream, "output_norm", None)
     b.tape.expand(matmul(b.weight("output") or b.weights["token_embd.weight"][-1], out))
     return b

@@ -19,10 +19,10 @@ from typing import Any
 
 from gyakusan.core.dtypes import BY_CODE
 from gyakusan.core.model import Model, Recurrent, Tensor
-from gyakusan.engines.llamacpp.cache import groups
-from gyakusan.engines.llamacpp.scratch import scratch
+from gyakusan.engines.llamacpp.buffers.kv_cache import groups
+from gyakusan.engines.llamacpp.buffers.weights import weights
+from gyakusan.engines.llamacpp.compute_buffer.one_device import compute_buffer
 from gyakusan.engines.llamacpp.settings import Settings
-from gyakusan.engines.llamacpp.weights import weights
 from gyakusan.errors import GyakusanError
 from gyakusan.models.families import build
 from gyakusan.models.families.metadata import Metadata
@@ -106,7 +106,7 @@ def kind_of(model: Model, settings: Settings) -> str:
 def judge(row: Mapping[str, Any], model: Model) -> Judged:
     """Price one row and compare."""
     settings = settings_of(row)
-    held, made = weights(model, settings), scratch(model, settings)
+    held, made = weights(model, settings), compute_buffer(model, settings)
     ours = {
         "weights": held.gpu + held.host,
         "context": sum(g.bytes for g in groups(model, settings)),

@@ -28,10 +28,10 @@ sys.path.insert(0, str(Path(__file__).parent.parent))  # as a script: its folder
 from benchmarks.memory_accuracy import TRUTH, rows
 from gyakusan.core import recipe
 from gyakusan.core.model import Model
-from gyakusan.engines.llamacpp import exact
-from gyakusan.engines.llamacpp.cache import groups
+from gyakusan.engines.llamacpp.buffers.kv_cache import groups
+from gyakusan.engines.llamacpp.buffers.weights import weights
+from gyakusan.engines.llamacpp.dry_run import run
 from gyakusan.engines.llamacpp.settings import Settings
-from gyakusan.engines.llamacpp.weights import weights
 from gyakusan.models import families
 from gyakusan.units import GIB
 
@@ -89,7 +89,7 @@ def truth(case: Case, model: Model) -> Answer:
             if asked == (case.name, case.quantization, "gpu-mock", case.context) and usual and "error" not in row:
                 return Answer(float(row["context"]), float(row["context"] + row["weights"]))
     settings = Settings(case.context, backend="cpu", mmap=False, repack=False)
-    (dry,) = exact.ask(model, [settings])
+    (dry,) = run.ask(model, [settings])
     return Answer(float(dry.context))
 
 

@@ -22,8 +22,9 @@ sys.path.insert(0, str(Path(__file__).parent.parent))  # as a script: its folder
 
 from benchmarks.memory_accuracy import FLASH, TRUTH, Unsupported, model_of, read_meta, rows
 from gyakusan.core.model import Model
-from gyakusan.engines.llamacpp import scratch_roles, split
-from gyakusan.engines.llamacpp.placement import HOST, place
+from gyakusan.engines.llamacpp.multi_gpu import compute_buffers
+from gyakusan.engines.llamacpp.placement import bytes_per_device
+from gyakusan.engines.llamacpp.placement.layer_assignment import HOST, place
 from gyakusan.engines.llamacpp.settings import Settings
 from gyakusan.errors import GyakusanError
 from gyakusan.units import GIB
@@ -97,8 +98,11 @@ def judge(row: Mapping[str, Any], model: Model) -> Judged:
     """Price one row and compare."""
     settings, free = settings_of(row), free_of(row)
     placement = place(model.blocks, settings, free)
-    held, kept = split.weights(model, settings, placement), split.context(model, settings, placement)
-    made = scratch_roles.scratch(model, settings, placement)
+    held, kept = (
+        bytes_per_device.weights(model, settings, placement),
+        bytes_per_device.context(model, settings, placement),
+    )
+    made = compute_buffers.scratch(model, settings, placement)
     every = range(HOST, placement.cards)
     said = [(d, device(row, d)) for d in every]
     return Judged(

@@ -18,9 +18,10 @@ sys.path.insert(0, str(Path(__file__).parent.parent))  # as a script: its folder
 
 from benchmarks.memory_accuracy import TRUTH, model_of, read_meta, rows
 from gyakusan.core.model import Model
-from gyakusan.engines.llamacpp import scratch_roles, split
-from gyakusan.engines.llamacpp.fit import MARGIN, fit
-from gyakusan.engines.llamacpp.placement import HOST, place
+from gyakusan.engines.llamacpp.multi_gpu import compute_buffers
+from gyakusan.engines.llamacpp.multi_gpu.fit import MARGIN, fit
+from gyakusan.engines.llamacpp.placement import bytes_per_device
+from gyakusan.engines.llamacpp.placement.layer_assignment import HOST, place
 from gyakusan.engines.llamacpp.settings import Settings
 from gyakusan.units import GIB
 
@@ -42,8 +43,8 @@ def judge(row: Mapping[str, Any], model: Model) -> dict[str, Any]:
     free = [int(g * GIB) for g in row["mem"]]
     chosen = fit(model, settings_of(row), free)
     placement = place(model.blocks, chosen, free)
-    held, kept = split.weights(model, chosen, placement), split.context(model, chosen, placement)
-    made = scratch_roles.scratch(model, chosen, placement)
+    held, kept = bytes_per_device.weights(model, chosen, placement), bytes_per_device.context(model, chosen, placement)
+    made = compute_buffers.scratch(model, chosen, placement)
     left = (f - h - k - m.greatest for f, h, k, m in zip(free, held.gpus, kept.gpus, made.gpus, strict=True))
     theirs = sum(d["model"] + d["context"] for name, d in row["dev"].items() if name != "host")
     in_ram = sum(_count(units) for name, units in row["layers"].items() if name == "cpu")

@@ -30,10 +30,10 @@ import numpy as np
 
 from gyakusan.core.broadcast import Number
 from gyakusan.core.model import Model
-from gyakusan.engines.llamacpp.cache import groups
-from gyakusan.engines.llamacpp.scratch import scratch
+from gyakusan.engines.llamacpp.buffers.kv_cache import groups
+from gyakusan.engines.llamacpp.buffers.weights import weights
+from gyakusan.engines.llamacpp.compute_buffer.one_device import compute_buffer
 from gyakusan.engines.llamacpp.settings import Settings
-from gyakusan.engines.llamacpp.weights import weights
 from gyakusan.models import load
 
 MODELS = ("llama3.1-8b", "gpt-oss-20b", "qwen3-30b-a3b", "gemma3-27b")
@@ -46,7 +46,7 @@ EVERY = ("",)
 
 def evaluate(model: Model, settings: Settings) -> Number:
     """Bytes on the GPU and the host. [B]"""
-    held, made = weights(model, settings), scratch(model, settings)
+    held, made = weights(model, settings), compute_buffer(model, settings)
     return held.gpu + held.host + sum(g.bytes for g in groups(model, settings)) + made.gpu + made.host
 
 
@@ -132,19 +132,19 @@ def plan_times(runs: int) -> dict[str, float]:
 
 def cells(devices: Sequence[str]) -> dict[str, float]:
     """A grid of every model over devices of the catalogue whose names begin so, 1 to 8 of each, CONTEXTS_ASKED."""
-    from gyakusan.planning import columns, offers
-    from gyakusan.planning.grid import evaluate
-    from gyakusan.planning.money import Money
-    from gyakusan.planning.question import Question
+    from gyakusan.planning.candidates import hardware, model_table
+    from gyakusan.planning.evaluate.sweep import sweep
+    from gyakusan.planning.request.money import Money
+    from gyakusan.planning.request.request import PlanRequest
 
     begun = time.perf_counter()
-    known = columns.load()
+    known = model_table.load()
     places = np.arange(len(known.models))
-    question = Question(users=4, budget=Money(1e12, "JPY"))
-    every = [o for o in offers.everything(question) if o.machine.gpus[0].name.startswith(tuple(devices))]
+    question = PlanRequest(users=4, budget=Money(1e12, "JPY"))
+    every = [o for o in hardware.all_machines(question) if o.machine.gpus[0].name.startswith(tuple(devices))]
 
     def run() -> int:
-        return evaluate(question, known, every, places, reduce=True, contexts=CONTEXTS_ASKED).count
+        return sweep(question, known, every, places, reduce=True, contexts=CONTEXTS_ASKED).count
 
     count = run()
     first = time.perf_counter() - begun

@@ -10,8 +10,8 @@ from gyakusan import api
 from gyakusan.catalog.devices import find
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Machine, Price
-from gyakusan.planning.answer import Answer
-from gyakusan.planning.pace import Figure
+from gyakusan.planning.predict.speed import Estimate
+from gyakusan.planning.select.recommend import Recommendation
 
 GUIDE = "Qiita guide to local LLMs"
 """How the source of a price begins that was taken from the guide itself."""
@@ -115,7 +115,7 @@ def _old(row: tuple[str, api.Question]) -> tuple[str, str]:
     return f"{row[0]} {row[1].model.quantization}", _figure(pace.decode_each if pace else None)
 
 
-def _best(found: Answer) -> tuple[str, str, str]:
+def _best(found: Recommendation) -> tuple[str, str, str]:
     best = next((p for p in found.plans if "best" in p.roles), None)
     if best is None:
         return "-", "-", "-"
@@ -124,7 +124,7 @@ def _best(found: Answer) -> tuple[str, str, str]:
     return name, pace, f"{best.score.value:.0f} ± {best.score.error:.0f}"
 
 
-def _figure(found: Figure | None) -> str:
+def _figure(found: Estimate | None) -> str:
     """12.3 (9.1-16), with two or three digits."""
     if found is None:
         return "?"

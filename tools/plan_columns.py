@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import sys
 
-from gyakusan.planning import columns
+from gyakusan.planning.candidates import model_table
 
 
 def main() -> int:
     """Write, or say what is stale."""
-    stale = columns.stale()
+    stale = model_table.stale()
     if "--check" in sys.argv:
         print("".join(f"stale: {name}\n" for name in stale), end="")
         return 1 if stale else 0
-    columns.write(everything="--new" in sys.argv)
-    print(f"{len(stale)} of {len(columns.load().models)} models were worked out anew")
+    model_table.write(everything="--new" in sys.argv)
+    print(f"{len(stale)} of {len(model_table.load().models)} models were worked out anew")
     return 0
 
 

@@ -16,16 +16,16 @@ from gyakusan.engines.base import NAMES, Rules, engine
 from gyakusan.errors import BadSetting, Unsupported
 from gyakusan.machines.detect import detect as ask
 from gyakusan.message import Message
-from gyakusan.planning import limits as growth
+from gyakusan.planning.predict import capacity as growth
 from gyakusan.units import parse_count
 
 if TYPE_CHECKING:
     from gyakusan.engines.llamacpp.log import Reported
-    from gyakusan.planning.answer import Answer as Plans
-    from gyakusan.planning.fleet import FleetAnswer as Fleets
-    from gyakusan.planning.judged import Judged
-    from gyakusan.planning.several import Several
-    from gyakusan.planning.upgrade import Upgrade
+    from gyakusan.planning.colocate.recommend import ColocationAnswer
+    from gyakusan.planning.fleet.recommend import FleetAnswer as Fleets
+    from gyakusan.planning.predict.assessment import Assessment
+    from gyakusan.planning.select.recommend import Recommendation as Plans
+    from gyakusan.planning.upgrade.recommend import UpgradeAnswer
     from gyakusan.serving.compare import Row
     from gyakusan.serving.server import Server
 
@@ -67,48 +67,48 @@ def inspect(
 def plan(question: Mapping[str, Any] | None = None, **values: Any) -> Plans:
     """The best endpoints for people on a machine or within a budget, and why not others. Raises GyakusanError.
 
-    values: fields of planning.question.Question, as in a TOML file: device="RTX 5090", users=2, context="64k",
+    values: fields of planning.request.request.PlanRequest, as in a TOML file: device="RTX 5090", users=2, context="64k",
     budget="1000000JPY", prefer="quality"; question: the same as one mapping.
     """
-    from gyakusan.planning.answer import answer
-    from gyakusan.planning.question import from_values
+    from gyakusan.planning.request.request import parse_request
+    from gyakusan.planning.select.recommend import recommend
 
-    return answer(from_values({**(question or {}), **values}))
+    return recommend(parse_request({**(question or {}), **values}))
 
 
-def several(question: Mapping[str, Any] | None = None, **values: Any) -> Several:
+def several(question: Mapping[str, Any] | None = None, **values: Any) -> ColocationAnswer:
     """Several models on one machine at the same time. Raises GyakusanError.
 
     values: as for `plan`, for the first of them; also=["coding:users=2,context=16k", "embedding"] for the others.
     """
-    from gyakusan.planning.question import from_values
-    from gyakusan.planning.several import several as answer
+    from gyakusan.planning.colocate.recommend import colocate as answer
+    from gyakusan.planning.request.request import parse_request
 
-    return answer(from_values({**(question or {}), **values}))
+    return answer(parse_request({**(question or {}), **values}))
 
 
 def fleet(question: Mapping[str, Any] | None = None, **values: Any) -> Fleets:
     """How many of which machines serve many people, and what that costs. Raises GyakusanError.
 
-    values: as for `plan`, and fields of planning.fleet_question.FleetQuestion and planning.costs.Terms:
+    values: as for `plan`, and fields of planning.fleet.request.FleetRequest and planning.fleet.costs.CostTerms:
     arrivals="2000/h", replicas=16, spare=1, tariff="31JPY/kWh", api_output="0.6USD"; question: the same as one mapping.
     """
-    from gyakusan.planning.fleet import fleet as answer
-    from gyakusan.planning.fleet_question import from_values
+    from gyakusan.planning.fleet.recommend import fleet as answer
+    from gyakusan.planning.fleet.request import parse_fleet_request
 
-    return answer(from_values({**(question or {}), **values}))
+    return answer(parse_fleet_request({**(question or {}), **values}))
 
 
-def upgrade(question: Mapping[str, Any] | None = None, **values: Any) -> Upgrade:
+def upgrade(question: Mapping[str, Any] | None = None, **values: Any) -> UpgradeAnswer:
     """What to buy next, from a machine that is owned, and whether to buy at all. Raises GyakusanError.
 
     values: as for `plan`, with device="RTX 3060 12GB" for what is owned (else this computer), budget="200000JPY" for what
     may be spent, resale="40000JPY" for what the old one brings where it goes.
     """
-    from gyakusan.planning.upgrade import from_mapping
-    from gyakusan.planning.upgrade import upgrade as answer
+    from gyakusan.planning.upgrade.recommend import parse_upgrade_request
+    from gyakusan.planning.upgrade.recommend import upgrade as answer
 
-    return answer(from_mapping({**(question or {}), **values}))
+    return answer(parse_upgrade_request({**(question or {}), **values}))
 
 
 def detect() -> Machine:
@@ -167,11 +167,11 @@ class Question:
         return self.rules.settings(self.model, self.load, self.machine, **self.settings)
 
     @property
-    def judged(self) -> Judged:
+    def judged(self) -> Assessment:
         """How fast and how good."""
-        from gyakusan.planning.judged import judged
+        from gyakusan.planning.predict.assessment import assess
 
-        return judged(self.ledger, self.machine, self.engine_settings)
+        return assess(self.ledger, self.machine, self.engine_settings)
 
     def under(self, server: str, settings: Mapping[str, Any], pairs: Iterable[str] = ()) -> Question:
         """The same question to another engine."""
@@ -190,14 +190,14 @@ class Question:
 
     def compared(self, reported: Reported) -> tuple[Row, ...]:
         """Our figures beside those of a running server."""
-        from gyakusan.engines.llamacpp.predicted import buffers
+        from gyakusan.engines.llamacpp.expected_log import buffers
         from gyakusan.serving.compare import Predicted, compare
 
         return compare([Predicted(*b) for b in buffers(self.model, self.engine_settings)], reported)
 
-    def limits(self) -> growth.Limits:
+    def limits(self) -> growth.Capacity:
         """How far the load can grow."""
-        return growth.limits(self.price, self.load, self.model.trained_context)
+        return growth.find_capacity(self.price, self.load, self.model.trained_context)
 
 
 def _changes(rules: Rules, pairs: Iterable[str]) -> dict[str, Any]:
@@ -205,9 +205,9 @@ def _changes(rules: Rules, pairs: Iterable[str]) -> dict[str, Any]:
     found = list(pairs)
     if not found:
         return {}
-    from gyakusan.engines.asked import changes
+    from gyakusan.engines.settings_parser import parse_overrides
 
-    return dict(changes(rules, found))
+    return dict(parse_overrides(rules, found))
 
 
 def question(

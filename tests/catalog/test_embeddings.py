@@ -14,7 +14,7 @@ import pytest
 from gyakusan import api
 from gyakusan.catalog.models import embedding_records, find, listed_records, model_names
 from gyakusan.core.load import Load
-from gyakusan.engines.llamacpp.predicted import buffers
+from gyakusan.engines.llamacpp.expected_log import buffers
 from gyakusan.engines.llamacpp.settings import Settings
 from gyakusan.models.assemble import from_record, plain
 

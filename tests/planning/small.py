@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from functools import cache
 
-from gyakusan.planning import columns
-from gyakusan.planning.columns import Columns
+from gyakusan.planning.candidates import model_table
+from gyakusan.planning.candidates.model_table import ModelTable
 
 NAMES = ("llama3.1-8b", "gpt-oss-20b", "qwen3-8b", "qwen3-30b-a3b", "gemma3-12b", "qwen2.5-1.5b")
 
 
 @cache
-def small(names: tuple[str, ...] = NAMES) -> Columns:
+def small(names: tuple[str, ...] = NAMES) -> ModelTable:
     """The columns of a few models."""
-    whole = columns.load()
+    whole = model_table.load()
     facts = [whole.models[whole.places[n]].facts for n in names]
-    return columns.build(facts, {n: columns.modes(n) for n in names})
+    return model_table.build(facts, {n: model_table.modes(n) for n in names})

@@ -14,23 +14,23 @@ from gyakusan import api
 from gyakusan.catalog.models import find
 from gyakusan.core.load import Load
 from gyakusan.errors import BadSetting
-from gyakusan.planning.answer import Answer, answer, every, row
-from gyakusan.planning.columns import FAMILY
-from gyakusan.planning.frontier import dominates
-from gyakusan.planning.memory import cache_setting
-from gyakusan.planning.question import Question, from_values
-from gyakusan.planning.verify import price, timed
+from gyakusan.planning.candidates.model_table import FAMILY
+from gyakusan.planning.evaluate.engine_memory import cache_setting
+from gyakusan.planning.evaluate.pareto import dominates
+from gyakusan.planning.request.request import PlanRequest, parse_request
+from gyakusan.planning.select.plan import exact_ledger, exact_speed
+from gyakusan.planning.select.recommend import Recommendation, all_candidates, candidate_row, recommend
 
 DEVICES = ("RTX 3060 12GB", "RTX 4090", "RTX 5090", "DGX Spark", "M4 Max 128GB", "2x RTX 3090")
 
 
 @cache
-def ask(**values: str) -> Answer:
+def ask(**values: str) -> Recommendation:
     """The answer over the whole catalogue."""
-    return answer(from_values(values))
+    return recommend(parse_request(values))
 
 
-def best(found: Answer) -> float:
+def best(found: Recommendation) -> float:
     """The best quality of any feasible cell."""
     return float(np.max(found.grid.cells.sure, initial=-np.inf))
 
@@ -65,12 +65,12 @@ def test_every_plan_of_a_budget_fits_and_is_within_it() -> None:
 @settings(max_examples=15, deadline=None)
 @given(st.sampled_from(DEVICES), st.integers(1, 8), st.sampled_from((4096, 16384, 65536)))
 def test_nothing_on_the_frontier_is_dominated(device: str, users: int, context: int) -> None:
-    found = answer(Question(device=device, users=users, context=context), columns=small())
+    found = recommend(PlanRequest(device=device, users=users, context=context), columns=small())
     cells = found.grid.cells
     points = [
         (float(cells.sure[i]), float(np.nan_to_num(cells.useful[i])), float(cells.price[i])) for i in range(len(cells))
     ]
-    kept = every(found)
+    kept = all_candidates(found)
     assert all(not dominates(p, points[i]) for i in kept for p in points)
     assert all(any(dominates(points[k], p) or points[k] == p for k in kept) for p in points)
 
@@ -78,16 +78,16 @@ def test_nothing_on_the_frontier_is_dominated(device: str, users: int, context: 
 @settings(max_examples=12, deadline=None)
 @given(st.sampled_from(("8GiB", "12GiB", "24GiB", "48GiB")), st.integers(1, 6), st.sampled_from((4096, 32768)))
 def test_more_memory_and_fewer_people_never_make_the_best_worse(memory: str, users: int, context: int) -> None:
-    asked = Question(memory=memory, users=users, context=context)
-    here = best(answer(asked, columns=small()))
-    assert best(answer(Question(memory="96GiB", users=users, context=context), columns=small())) >= here
-    assert best(answer(Question(memory=memory, users=1, context=context), columns=small())) >= here
-    assert best(answer(Question(memory=memory, users=users, context=2048), columns=small())) >= here
+    asked = PlanRequest(memory=memory, users=users, context=context)
+    here = best(recommend(asked, columns=small()))
+    assert best(recommend(PlanRequest(memory="96GiB", users=users, context=context), columns=small())) >= here
+    assert best(recommend(PlanRequest(memory=memory, users=1, context=context), columns=small())) >= here
+    assert best(recommend(PlanRequest(memory=memory, users=users, context=2048), columns=small())) >= here
 
 
 def test_more_money_never_makes_the_best_worse() -> None:
     small_budget, large = (
-        answer(from_values({"budget": b, "users": 2}), columns=small()) for b in ("300000JPY", "900000JPY")
+        recommend(parse_request({"budget": b, "users": 2}), columns=small()) for b in ("300000JPY", "900000JPY")
     )
     assert best(large) >= best(small_budget) > -np.inf
 
@@ -95,19 +95,22 @@ def test_more_money_never_makes_the_best_worse() -> None:
 @pytest.mark.parametrize("device", ["RTX 3060 12GB", "DGX Spark", "M4 Max 128GB"])
 def test_brute_force_agrees(device: str) -> None:
     """One model, quantisation and engine at a time, by the scalar functions that `inspect` uses."""
-    asked = Question(device=device, users=3, context=16384)
-    found = answer(asked, columns=small())
+    asked = PlanRequest(device=device, users=3, context=16384)
+    found = recommend(asked, columns=small())
     machine, grid = found.grid.offers[0].machine, found.grid
-    mine = {(r["model"], r["quantization"], r["engine"]): r for r in (row(grid, i) for i in range(len(grid.cells)))}
+    mine = {
+        (r["model"], r["quantization"], r["engine"]): r
+        for r in (candidate_row(grid, i) for i in range(len(grid.cells)))
+    }
     theirs = {}
     for name in grid.engines:
         table = grid.columns.tables[FAMILY[name]]
         for i in range(len(table)):
             known = grid.columns.models[int(table.model[i])]
-            whole = price(known.name, table.base[i], name, machine, Load(3, 16384), "F16")
+            whole = exact_ledger(known.name, table.base[i], name, machine, Load(3, 16384), "F16")
             if whole is not None and whole[0].fits:
                 key = (known.name, table.name[i], name)
-                theirs[key] = timed(asked, known.name, table.base[i], name, machine, whole[2], "F16")
+                theirs[key] = exact_speed(asked, known.name, table.base[i], name, machine, whole[2], "F16")
     assert set(mine) == set(theirs)
     for key, pace in theirs.items():
         assert pace is not None
@@ -117,7 +120,7 @@ def test_brute_force_agrees(device: str) -> None:
 
 
 def test_the_same_question_has_the_same_answer() -> None:
-    first, second = (answer(from_values({"device": "RTX 4090", "users": 2})) for _ in range(2))
+    first, second = (recommend(parse_request({"device": "RTX 4090", "users": 2})) for _ in range(2))
     assert [(p.roles, p.name, p.quantization, p.ledger, p.pace) for p in first.plans] == [
         (p.roles, p.name, p.quantization, p.ledger, p.pace) for p in second.plans
     ]
@@ -129,7 +132,7 @@ def test_no_model_stands_in_a_plan_that_nobody_tested() -> None:
 
 
 def test_floors_hold_at_the_careful_end() -> None:
-    found = answer(from_values({"device": "RTX 5090", "users": 2, "speed": 40, "first": 3, "quality": 50}))
+    found = recommend(parse_request({"device": "RTX 5090", "users": 2, "speed": 40, "first": 3, "quality": 50}))
     assert found.plans
     for plan in found.plans:
         assert plan.pace is not None
@@ -139,7 +142,7 @@ def test_floors_hold_at_the_careful_end() -> None:
 
 
 def test_wishes_hold() -> None:
-    found = answer(from_values({"device": "RTX 5090", "licenses": "apache-2.0", "without": "qwen"}))
+    found = recommend(parse_request({"device": "RTX 5090", "licenses": "apache-2.0", "without": "qwen"}))
     known = found.grid.columns
     for plan in found.plans:
         assert known.models[known.places[plan.name]].license == "apache-2.0"
@@ -147,7 +150,7 @@ def test_wishes_hold() -> None:
 
 
 def test_machines_for_a_model() -> None:
-    found = answer(from_values({"model": "gpt-oss-20b", "brand": "NVIDIA", "enterprise": False, "count": 2}))
+    found = recommend(parse_request({"model": "gpt-oss-20b", "brand": "NVIDIA", "enterprise": False, "count": 2}))
     assert {p.name for p in found.plans} == {"gpt-oss-20b"}
     assert all("NVIDIA" in p.offer.machine.name or "RTX" in p.offer.machine.name for p in found.plans)
 
@@ -163,7 +166,7 @@ def test_machines_for_a_model() -> None:
     ],
 )
 def test_without_an_answer_the_nearest_question_is_named(values: dict[str, object]) -> None:
-    found = answer(from_values(values))
+    found = recommend(parse_request(values))
     assert found.plans == ()
     assert found.nearest
     assert "answer" in str(found.nearest[0])
@@ -171,9 +174,9 @@ def test_without_an_answer_the_nearest_question_is_named(values: dict[str, objec
 
 def test_an_engine_that_the_machine_does_not_run_is_named() -> None:
     with pytest.raises(BadSetting, match="vLLM"):
-        answer(from_values({"device": "M4 Max 128GB", "engines": "vllm"}))
+        recommend(parse_request({"device": "M4 Max 128GB", "engines": "vllm"}))
     with pytest.raises(BadSetting, match="MLX-LM"):
-        answer(from_values({"device": "RTX 4090", "engines": "mlx"}))
+        recommend(parse_request({"device": "RTX 4090", "engines": "mlx"}))
 
 
 def test_every_model_is_a_plan_or_has_a_reason_or_is_beaten() -> None:
@@ -198,25 +201,25 @@ def test_the_best_answers_may_take_a_while_but_not_for_ever() -> None:
 
 
 def test_the_nearest_question_is_near() -> None:
-    found = answer(from_values({"memory": "8GiB", "context": "10000000"}))
+    found = recommend(parse_request({"memory": "8GiB", "context": "10000000"}))
     text = " ".join(str(m) for m in found.nearest)
     longest = int(text.split("With ")[1].split(" tokens")[0].replace(",", ""))
-    assert answer(from_values({"memory": "8GiB", "context": str(longest)})).plans
-    assert not answer(from_values({"memory": "8GiB", "context": str(longest * 21 // 20)})).plans
+    assert recommend(parse_request({"memory": "8GiB", "context": str(longest)})).plans
+    assert not recommend(parse_request({"memory": "8GiB", "context": str(longest * 21 // 20)})).plans
 
 
 def test_a_cpu_is_timed_in_the_grid_as_for_one_model() -> None:
-    asked = Question(device="Ryzen 9 9950X", memory="64GiB", users=2, context=8192)
-    found = answer(asked, columns=small())
+    asked = PlanRequest(device="Ryzen 9 9950X", memory="64GiB", users=2, context=8192)
+    found = recommend(asked, columns=small())
     machine, grid = found.grid.offers[0].machine, found.grid
     assert len(grid.cells)
     for place in range(0, len(grid.cells), 7):
-        mine = row(grid, place)
+        mine = candidate_row(grid, place)
         table = grid.columns.tables[FAMILY[mine["engine"]]]
         base = table.base[int(grid.cells.row[place])]
-        whole = price(mine["model"], base, mine["engine"], machine, Load(2, 8192), "F16")
+        whole = exact_ledger(mine["model"], base, mine["engine"], machine, Load(2, 8192), "F16")
         assert whole is not None
-        pace = timed(asked, mine["model"], base, mine["engine"], machine, whole[2], "F16")
+        pace = exact_speed(asked, mine["model"], base, mine["engine"], machine, whole[2], "F16")
         assert pace is not None
         assert mine["tokens_per_second"] == pytest.approx(pace.decode_each.value, rel=2e-3, abs=0.01)
         assert mine["tokens_per_second_low"] == pytest.approx(pace.decode_each.low, rel=2e-3, abs=0.01)
@@ -224,14 +227,14 @@ def test_a_cpu_is_timed_in_the_grid_as_for_one_model() -> None:
 
 
 def test_a_chip_that_is_sold_inside_computers_only_is_no_offer_for_a_budget() -> None:
-    found = answer(from_values({"budget": "2000000JPY", "users": 2}))
+    found = recommend(parse_request({"budget": "2000000JPY", "users": 2}))
     names = {o.machine.name for o in found.grid.offers}
     assert "Mac Studio M4 Max 128GB" in names
     assert not any(n.startswith(("Apple M", "AMD Ryzen AI 7 350", "AMD Ryzen AI 9")) for n in names)
 
 
 def test_for_one_model_the_smallest_and_the_cheapest_are_what_they_say() -> None:
-    found = answer(from_values({"model": "gemma-4-31b", "users": 3}))
+    found = recommend(parse_request({"model": "gemma-4-31b", "users": 3}))
     roles = {role: p for p in found.plans for role in p.roles}
     memory = {role: sum(g.memory or 0 for g in p.offer.machine.gpus) for role, p in roles.items()}
     assert memory["smallest"] == min(memory.values())
@@ -240,7 +243,7 @@ def test_for_one_model_the_smallest_and_the_cheapest_are_what_they_say() -> None
 
 
 def test_an_mlx_plan_never_names_the_unquantised_repository_for_a_quantised_plan() -> None:
-    found = answer(from_values({"device": "M4 Max 128GB", "engines": "mlx"}))
+    found = recommend(parse_request({"device": "M4 Max 128GB", "engines": "mlx"}))
     for plan in found.plans:
         model = plan.command.argv[plan.command.argv.index("--model") + 1]
         named = model.casefold().endswith(plan.quantization.casefold())

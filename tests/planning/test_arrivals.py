@@ -10,9 +10,15 @@ from tests.planning.small import small
 
 from gyakusan.core.pace import first_token, later_token
 from gyakusan.errors import BadQuantity, BadSetting
-from gyakusan.planning.answer import answer
-from gyakusan.planning.arrivals import alone, at_once, bearable, constants_of, parse
-from gyakusan.planning.question import from_values
+from gyakusan.planning.evaluate.sustainable_rate import (
+    constants_of,
+    parse_request_rate,
+    slots_for_rate,
+    solo_times,
+    sustainable_rates,
+)
+from gyakusan.planning.request.request import parse_request
+from gyakusan.planning.select.recommend import recommend
 
 
 @pytest.mark.parametrize(
@@ -27,7 +33,7 @@ from gyakusan.planning.question import from_values
     ],
 )
 def test_rates_are_read(text: str, rate: float) -> None:
-    assert parse(text) == pytest.approx(rate)
+    assert parse_request_rate(text) == pytest.approx(rate)
 
 
 @pytest.mark.parametrize(
@@ -35,35 +41,35 @@ def test_rates_are_read(text: str, rate: float) -> None:
 )
 def test_nonsense_is_named(text: str) -> None:
     with pytest.raises(BadQuantity):
-        parse(text)
+        parse_request_rate(text)
 
 
 def test_a_number_without_a_unit_is_asked_back() -> None:
     for value in (5, 0.5, "5"):
         with pytest.raises(BadQuantity, match="no unit"):
-            from_values({"arrivals": value, "device": "RTX 4090"})
+            parse_request({"arrivals": value, "device": "RTX 4090"})
     with pytest.raises(BadSetting):
-        from_values({"arrivals": ["5/s"]})
+        parse_request({"arrivals": ["5/s"]})
 
 
 def test_users_are_derived_unless_they_are_said() -> None:
-    found = from_values({"arrivals": "2000/h", "device": "RTX 4090"})
-    assert found.users == at_once(2000 / 3600, found.usual) > 2000 / 3600 * 45
-    assert from_values({"arrivals": "2000/h", "users": 3, "device": "RTX 4090"}).users == 3
+    found = parse_request({"arrivals": "2000/h", "device": "RTX 4090"})
+    assert found.users == slots_for_rate(2000 / 3600, found.usual) > 2000 / 3600 * 45
+    assert parse_request({"arrivals": "2000/h", "users": 3, "device": "RTX 4090"}).users == 3
     with pytest.raises(BadQuantity, match="conversations at once"):
-        from_values({"arrivals": "9000/s", "device": "RTX 4090"})
+        parse_request({"arrivals": "9000/s", "device": "RTX 4090"})
 
 
 @given(st.floats(1e-6, 100), st.floats(1, 3))
 def test_more_requests_never_need_fewer_at_once(rate: float, more: float) -> None:
-    usual = from_values({"device": "RTX 4090"}).usual
-    assert at_once(rate, usual) <= at_once(rate * more, usual)
+    usual = parse_request({"device": "RTX 4090"}).usual
+    assert slots_for_rate(rate, usual) <= slots_for_rate(rate * more, usual)
 
 
 def test_times_alone_are_those_that_the_cells_came_from() -> None:
     """Putting them forward again gives the figures of the cells."""
-    found = answer(from_values({"device": "2x RTX 4090", "users": 6}), columns=small())
-    prefill, work = alone(found.question, found.grid)
+    found = recommend(parse_request({"device": "2x RTX 4090", "users": 6}), columns=small())
+    prefill, work = solo_times(found.question, found.grid)
     cells, usual = found.grid.cells, found.question.usual
     for number, name in enumerate(found.grid.engines):
         at = np.flatnonzero(cells.engine == number)[:5]
@@ -77,10 +83,10 @@ def test_times_alone_are_those_that_the_cells_came_from() -> None:
 
 
 def test_machines_that_fall_behind_are_not_proposed() -> None:
-    asked = from_values({"device": "RTX 4090", "arrivals": "1000/h", "context": "8k"})
-    found = answer(asked, columns=small())
+    asked = parse_request({"device": "RTX 4090", "arrivals": "1000/h", "context": "8k"})
+    found = recommend(asked, columns=small())
     assert found.plans
-    assert np.all(bearable(found.question, found.grid) >= 1000 / 3600)
-    much = answer(from_values({"device": "RTX 4090", "arrivals": "90000/h"}), columns=small())
+    assert np.all(sustainable_rates(found.question, found.grid) >= 1000 / 3600)
+    much = recommend(parse_request({"device": "RTX 4090", "arrivals": "90000/h"}), columns=small())
     assert not much.plans
     assert any("requests an hour" in str(n) for n in much.nearest)

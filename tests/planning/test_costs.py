@@ -8,17 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gyakusan.planning.costs import DAYS, IDLE, Machines, Terms, Work, cost, month, watts
-from gyakusan.planning.money import Money, rates
+from gyakusan.planning.fleet.costs import DAYS, IDLE, CostTerms, FleetMachines, FleetWork, cost, month, watts
+from gyakusan.planning.request.money import Money, exchange_rates
 
-RATES = rates({"USD": 150.0})
-TWO = Machines(2, 0, 360_000.0, 400.0, 100.0)
-API = Terms(api_input=Money(0.15, "USD"), api_output=Money(0.6, "USD"))
+RATES = exchange_rates({"USD": 150.0})
+TWO = FleetMachines(2, 0, 360_000.0, 400.0, 100.0)
+API = CostTerms(api_input=Money(0.15, "USD"), api_output=Money(0.6, "USD"))
 
 
 def test_a_month_by_hand() -> None:
     """Two machines of 360,000 JPY over 36 months, 1 kW at 31 JPY, 3 % upkeep; 0.1 requests a second."""
-    found = month(TWO, Work(0.1, 1000, 400, 1.0), Terms(upkeep=3.0), RATES)
+    found = month(TWO, FleetWork(0.1, 1000, 400, 1.0), CostTerms(upkeep=3.0), RATES)
     assert found.purchase == pytest.approx(20_000)
     assert found.watts == pytest.approx(1000)
     assert found.power == pytest.approx(1.0 * 24 * DAYS * 31)
@@ -34,21 +34,21 @@ def test_idle_spares_draw_their_share() -> None:
 
 
 def test_an_api_by_hand() -> None:
-    found = month(TWO, Work(1 / 86400, 1_000_000, 1_000_000, 1.0), API, RATES)
+    found = month(TWO, FleetWork(1 / 86400, 1_000_000, 1_000_000, 1.0), API, RATES)
     assert found.api == pytest.approx(DAYS * (0.15 + 0.6) * 150)
-    assert month(TWO, Work(0.1, 1, 1, 1.0), Terms(), RATES).api is None
-    assert month(TWO, Work(0.1, 1, 1, 1.0), Terms(api_output=Money(1, "JPY")), RATES).api is not None
+    assert month(TWO, FleetWork(0.1, 1, 1, 1.0), CostTerms(), RATES).api is None
+    assert month(TWO, FleetWork(0.1, 1, 1, 1.0), CostTerms(api_output=Money(1, "JPY")), RATES).api is not None
 
 
 def test_what_is_not_known_is_not_counted() -> None:
-    found = month(replace(TWO, price=None), Work(0.1, 1000, 400, 1.0), Terms(), RATES)
+    found = month(replace(TWO, price=None), FleetWork(0.1, 1000, 400, 1.0), CostTerms(), RATES)
     assert (found.purchase, found.total, found.answer_price) == (None, None, None)
     assert found.power is not None
-    assert month(replace(TWO, devices=None), Work(0.1, 1000, 400, 1.0), Terms(), RATES).total is None
+    assert month(replace(TWO, devices=None), FleetWork(0.1, 1000, 400, 1.0), CostTerms(), RATES).total is None
 
 
-def load(rate: float) -> Work:
-    return Work(rate, 1000, 400, min(1.0, rate))
+def load(rate: float) -> FleetWork:
+    return FleetWork(rate, 1000, 400, min(1.0, rate))
 
 
 def test_break_even_is_where_both_cost_the_same() -> None:
@@ -58,12 +58,12 @@ def test_break_even_is_where_both_cost_the_same() -> None:
     assert there.total == pytest.approx(there.api, rel=1e-6)
     dear = cost(replace(TWO, price=1e9), load, 0.1, 1.0, API, RATES)
     assert dear.break_even is None
-    assert cost(TWO, load, 0.1, 1.0, Terms(), RATES).break_even is None
+    assert cost(TWO, load, 0.1, 1.0, CostTerms(), RATES).break_even is None
 
 
 @given(st.floats(0.01, 1.0), st.floats(1.0, 10.0), st.floats(1, 100), st.integers(0, 3), st.floats(1, 3))
 def test_more_of_anything_never_costs_less(rate: float, more: float, tariff: float, spares: int, pue: float) -> None:
-    terms = Terms(tariff=Money(tariff, "JPY"), pue=pue)
+    terms = CostTerms(tariff=Money(tariff, "JPY"), pue=pue)
     machines = replace(TWO, spares=spares)
     found = month(machines, load(rate), terms, RATES)
     assert found.total is not None

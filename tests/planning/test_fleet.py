@@ -13,13 +13,13 @@ from tests.planning.small import small
 
 from gyakusan.core.load import Load
 from gyakusan.errors import GyakusanError
-from gyakusan.planning.fleet import FleetAnswer, fleet
-from gyakusan.planning.fleet_grid import fleets
-from gyakusan.planning.fleet_plan import FleetPlan
-from gyakusan.planning.fleet_question import from_values, network
-from gyakusan.planning.fleet_service import Point, Service, hop, joined
-from gyakusan.planning.roles import EQUAL
-from gyakusan.planning.verify import price
+from gyakusan.planning.fleet.plan import FleetPlan
+from gyakusan.planning.fleet.recommend import FleetAnswer, fleet
+from gyakusan.planning.fleet.replica_queue import Point, ReplicaQueue, pipeline_hop, pipeline_speed
+from gyakusan.planning.fleet.request import network, parse_fleet_request
+from gyakusan.planning.fleet.sweep import sweep_fleets
+from gyakusan.planning.select.plan import exact_ledger
+from gyakusan.planning.select.ranking import TIE_POINTS
 
 API = {"api_input": "0.15USD", "api_output": "0.6USD"}
 
@@ -27,12 +27,12 @@ API = {"api_input": "0.15USD", "api_output": "0.6USD"}
 @cache
 def ask(**values: Any) -> FleetAnswer:
     """The answer over the whole catalogue."""
-    return fleet(from_values(values))
+    return fleet(parse_fleet_request(values))
 
 
 def little(**values: Any) -> FleetAnswer:
     """The answer over a few models."""
-    return fleet(from_values(values), columns=small())
+    return fleet(parse_fleet_request(values), columns=small())
 
 
 def role(found: FleetAnswer, name: str) -> FleetPlan:
@@ -55,7 +55,9 @@ def test_every_plan_fits_and_serves_everyone(values: dict[str, Any]) -> None:
     assert {"balanced", "best", "fastest", "cheapest", "fewest"} == {r for p in found.plans for r in p.roles}
     for plan in found.plans:
         one, kv = plan.plan, question.kv[0]
-        again = price(one.name, one.base, one.engine, one.offer.machine, Load(plan.share, question.usual.context), kv)
+        again = exact_ledger(
+            one.name, one.base, one.engine, one.offer.machine, Load(plan.share, question.usual.context), kv
+        )
         assert one.ledger.fits
         assert again is not None
         assert again[0].accounts[0].total == one.ledger.accounts[0].total
@@ -87,7 +89,7 @@ def test_roles_are_what_they_say() -> None:
     for plan in found.plans:
         assert role(found, "cheapest").monthly <= plan.monthly
         assert role(found, "fewest").machines <= plan.machines
-        assert role(found, "best").sure >= plan.sure - EQUAL
+        assert role(found, "best").sure >= plan.sure - TIE_POINTS
 
 
 def test_the_same_question_has_the_same_answer() -> None:
@@ -102,7 +104,7 @@ def test_the_same_question_has_the_same_answer() -> None:
 def test_a_larger_budget_never_makes_the_best_worse(users: int, budget: int, more: int) -> None:
     small_, large = (little(users=users, budget=f"{b}JPY") for b in (budget, budget * more))
     if small_.plans:
-        assert role(large, "best").sure >= role(small_, "best").sure - EQUAL - 1e-9
+        assert role(large, "best").sure >= role(small_, "best").sure - TIE_POINTS - 1e-9
         assert role(large, "cheapest").sure >= role(small_, "best").sure - 26
 
 
@@ -112,8 +114,10 @@ def test_more_requests_never_need_fewer_machines(rate: float, more: float) -> No
     """Of the same model on the same machine with as many slots, cell by cell."""
 
     def needed(rate: float) -> dict[tuple[int, ...], int]:
-        asked = from_values({"arrivals": f"{rate:.6f}/s", "device": "RTX 4090", "model": "qwen3-8b", "replicas": 1024})
-        found = fleets(asked, small())
+        asked = parse_fleet_request(
+            {"arrivals": f"{rate:.6f}/s", "device": "RTX 4090", "model": "qwen3-8b", "replicas": 1024}
+        )
+        found = sweep_fleets(asked, small())
         cells = found.grid.cells
         keys = zip(cells.engine, cells.row, cells.mode, found.share, strict=True)
         return dict(zip((tuple(int(x) for x in k) for k in keys), found.replicas.tolist(), strict=True))
@@ -182,12 +186,12 @@ def test_a_slower_network_is_slower() -> None:
     fast, slow = (ask(**common, network=n).plans[0] for n in ("100Gbit/s", "1Gbit/s"))
     assert slow.pace.tpot.value > fast.pace.tpot.value
     assert slow.pace.ttft.value > fast.pace.ttft.value
-    assert hop(8, 4096, 1e9) > hop(8, 4096, 1e10) > hop(1, 4096, 1e10)
+    assert pipeline_hop(8, 4096, 1e9) > pipeline_hop(8, 4096, 1e10) > pipeline_hop(1, 4096, 1e10)
 
 
 def test_lanes_work_at_once() -> None:
     pace = ask(users=16, device="4x RTX 4090", price="3000000JPY").plans[0].pace
-    both = joined(pace, 2, 32, 0.0, 0.0)
+    both = pipeline_speed(pace, 2, 32, 0.0, 0.0)
     assert both.decode_each.value == pytest.approx(pace.decode_each.value)
     assert both.throughput.value == pytest.approx(2 * pace.throughput.value)
 
@@ -196,7 +200,7 @@ def test_lanes_work_at_once() -> None:
 @given(st.lists(st.floats(1e-3, 1), min_size=2, max_size=5), st.integers(1, 300))
 def test_a_step_is_between_its_points(times: list[float], users: int) -> None:
     points = tuple(Point(1 + 10 * i, t, t) for i, t in enumerate(sorted(times)))
-    found = Service(points[-1].users, 1, 0.1, 0.1, points, 100)
+    found = ReplicaQueue(points[-1].users, 1, 0.1, 0.1, points, 100)
     assert min(times) <= found.step(users) <= max(times)
     assert [found.step(p.users) for p in points] == pytest.approx(sorted(times))
 
@@ -242,7 +246,7 @@ BAD: list[dict[str, Any]] = [
 @pytest.mark.parametrize("values", BAD, ids=lambda v: next(iter(v.items())).__repr__())
 def test_bad_input_is_named(values: dict[str, Any]) -> None:
     with pytest.raises(GyakusanError) as error:
-        from_values(values)
+        parse_fleet_request(values)
     assert error.value.mend is not None
 
 
@@ -251,7 +255,7 @@ def test_speeds_of_networks() -> None:
 
 
 def test_arrivals_cost_no_more_cells_than_there_are() -> None:
-    found = fleets(from_values({"arrivals": "100/h", "device": "RTX 4090"}), small())
+    found = sweep_fleets(parse_fleet_request({"arrivals": "100/h", "device": "RTX 4090"}), small())
     cells = found.grid.cells
     assert len(cells) == len(found.share) == len(found.replicas) > 0
     assert np.all(found.replicas >= 1)
@@ -259,7 +263,7 @@ def test_arrivals_cost_no_more_cells_than_there_are() -> None:
 
 
 def test_servers_that_others_reach_ask_for_a_key_which_no_command_line_shows() -> None:
-    found = fleet(from_values({"users": 64, "context": "8k", "device": "RTX 5090", "model": "gpt-oss-20b"}))
+    found = fleet(parse_fleet_request({"users": 64, "context": "8k", "device": "RTX 5090", "model": "gpt-oss-20b"}))
     for plan in found.plans:
         for command in plan.commands:
             open_ = "<this machine>" in command.argv

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gyakusan.planning.frontier import dominates, frontier
+from gyakusan.planning.evaluate.pareto import dominates, frontier
 
 POINT = st.tuples(st.integers(0, 5), st.integers(0, 5), st.integers(0, 5))
 

@@ -9,12 +9,12 @@ import pytest
 from gyakusan import api, machines
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Device, Machine
-from gyakusan.planning.judged import Judged
+from gyakusan.planning.predict.assessment import Assessment
 
 
 def judged(
     device: str, model: str = "qwen2.5-14b", users: int = 1, server: str = "llama.cpp", **settings: object
-) -> Judged:
+) -> Assessment:
     return api.question(model, load=Load(users, 8192), device=device, settings=settings, server=server).judged
 
 

@@ -10,29 +10,29 @@ from tests.planning.small import small
 
 from gyakusan.core.machine import Machine
 from gyakusan.machines import parse
-from gyakusan.planning import modes
-from gyakusan.planning.cells import Cells
-from gyakusan.planning.columns import FAMILY
-from gyakusan.planning.grid import evaluate
-from gyakusan.planning.offers import Offer
-from gyakusan.planning.question import Question, from_values
+from gyakusan.planning.candidates import reasoning_modes
+from gyakusan.planning.candidates.hardware import HardwareOption
+from gyakusan.planning.candidates.model_table import FAMILY
+from gyakusan.planning.evaluate.results import CandidateColumns
+from gyakusan.planning.evaluate.sweep import sweep
+from gyakusan.planning.request.request import PlanRequest, parse_request
 
 CONTEXTS = (4096, 32768)
 
 
-def offers(device: str) -> tuple[Offer, ...]:
+def offers(device: str) -> tuple[HardwareOption, ...]:
     """One, two and four of a device, with a price."""
     one = parse(device)
     made = (replace(one, name=f"{n}x {one.name}", gpus=one.gpus * n) for n in (1, 2, 4))
-    return tuple(Offer(m, len(m.gpus), 100_000.0 * len(m.gpus), None, None) for m in made)
+    return tuple(HardwareOption(m, len(m.gpus), 100_000.0 * len(m.gpus), None, None) for m in made)
 
 
-def cells(question: Question, found: tuple[Offer, ...], *, reduce: bool) -> Cells:
+def cells(question: PlanRequest, found: tuple[HardwareOption, ...], *, reduce: bool) -> CandidateColumns:
     every = np.arange(len(small().models))
-    return evaluate(question, small(), found, every, reduce=reduce, contexts=CONTEXTS).cells
+    return sweep(question, small(), found, every, reduce=reduce, contexts=CONTEXTS).cells
 
 
-def points(found: Cells) -> list[tuple[int, int, int, float, float]]:
+def points(found: CandidateColumns) -> list[tuple[int, int, int, float, float]]:
     speed = np.nan_to_num(found.useful)
     columns = (found.offer, found.context, found.tier, found.sure, speed)
     return sorted(zip(*(c.tolist() for c in columns), strict=True))
@@ -41,7 +41,7 @@ def points(found: Cells) -> list[tuple[int, int, int, float, float]]:
 @pytest.mark.parametrize("device", ["RTX 3060 12GB", "RTX 4090", "RX 7900 XTX", "M4 Max 128GB"])
 @pytest.mark.parametrize("floors", [{}, {"speed": "15", "first": "4", "quality": "35"}])
 def test_brute_force_agrees(device: str, floors: dict[str, str]) -> None:
-    asked, found = from_values({"budget": "9000000JPY", "users": "3", **floors}), offers(device)
+    asked, found = parse_request({"budget": "9000000JPY", "users": "3", **floors}), offers(device)
     whole = points(cells(asked, found, reduce=False))
     kept = points(cells(asked, found, reduce=True))
     assert whole
@@ -58,7 +58,7 @@ def _beats(a: tuple[int, int, int, float, float], b: tuple[int, int, int, float,
 
 
 def test_floors_hold_for_everything_that_is_kept() -> None:
-    asked = from_values({"budget": "9000000JPY", "users": "3", "speed": "20", "first": "3", "quality": "40"})
+    asked = parse_request({"budget": "9000000JPY", "users": "3", "speed": "20", "first": "3", "quality": "40"})
     found = cells(asked, offers("RTX 3060 12GB"), reduce=True)
     assert len(found)
     assert (found.each_low >= 20).all()
@@ -70,17 +70,17 @@ def test_floors_hold_for_everything_that_is_kept() -> None:
 def test_a_machine_of_unknown_size_holds_everything_but_what_is_refused() -> None:
     machine = parse("RTX 4090")
     unknown = Machine("?", (replace(machine.gpus[0], memory=None),), machine.host)
-    found = cells(Question(budget=None, model="x"), (Offer(unknown, 1, None, None, None),), reduce=False)
+    found = cells(PlanRequest(budget=None, model="x"), (HardwareOption(unknown, 1, None, None, None),), reduce=False)
     assert len(found)
     assert np.isfinite(found.total).all()
 
 
 def test_a_tier_says_what_a_row_rests_on() -> None:
     known = small()
-    table, found = known.tables[FAMILY["llama.cpp"]], modes.modes(known, 0)
+    table, found = known.tables[FAMILY["llama.cpp"]], reasoning_modes.modes(known, 0)
     ordered = found.ordered(table)
     assert (np.diff(ordered.tier) >= 0).all()
-    for tier in range(modes.TIERS):
+    for tier in range(reasoning_modes.EVIDENCE_TIERS):
         sure = (ordered.quality - ordered.error)[ordered.tier == tier]
         assert (np.diff(sure) <= 0).all()
     coarse = [table.name[r].startswith(("Q2", "Q3")) for r in ordered.row[ordered.tier == 0]]

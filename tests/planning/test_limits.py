@@ -8,14 +8,14 @@ import pytest
 
 from gyakusan import api
 from gyakusan.core.load import Load
-from gyakusan.planning.limits import STEP, limits
+from gyakusan.planning.predict.capacity import STEP, find_capacity
 
 
 @pytest.mark.parametrize("memory", ["12GiB", "16GiB", "24GiB"])
 @pytest.mark.parametrize("name", ["qwen2.5-14b", "gpt-oss-20b", "llama3.1-8b"])
 def test_the_limit_fits_and_one_step_more_does_not(name: str, memory: str) -> None:
     asked = api.question(name, load=Load(2, 4096), memory=memory)
-    found = limits(asked.price, asked.load, asked.model.trained_context)
+    found = find_capacity(asked.price, asked.load, asked.model.trained_context)
     if found.context:
         assert asked.price(Load(2, found.context)).fits
     if not found.trained:

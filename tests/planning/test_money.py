@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gyakusan.errors import BadQuantity
-from gyakusan.planning.money import Money, parse, parse_rate, rates
+from gyakusan.planning.request.money import Money, exchange_rates, parse_money, parse_rate
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ from gyakusan.planning.money import Money, parse, parse_rate, rates
     ],
 )
 def test_amounts(text: str, expected: Money) -> None:
-    assert parse(text) == expected
+    assert parse_money(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -28,11 +28,11 @@ def test_amounts(text: str, expected: Money) -> None:
 )
 def test_what_is_no_amount_is_refused(text: str) -> None:
     with pytest.raises(BadQuantity):
-        parse(text)
+        parse_money(text)
 
 
 def test_rates_go_both_ways_and_may_be_given() -> None:
-    given = rates({"USD": 100.0})
+    given = exchange_rates({"USD": 100.0})
     assert given.convert(5, "USD", "JPY") == 500
     assert given.convert(500, "JPY", "USD") == 5
     assert given.convert(1, "GBP", "JPY") is None

@@ -12,7 +12,7 @@ from gyakusan.catalog.models import find
 from gyakusan.core.machine import Device, Machine, Simd
 from gyakusan.core.model import Checkpoint
 from gyakusan.models.assemble import from_record
-from gyakusan.planning.pace import Asked, pace, stored
+from gyakusan.planning.predict.speed import TurnShape, estimate_speed, stored_bits
 
 LLAMA = from_record(find("llama3.1-8b"), "Q4_K_M")
 
@@ -23,7 +23,7 @@ LLAMA = from_record(find("llama3.1-8b"), "Q4_K_M")
 )
 def test_the_guide_s_devices(device: str, least: float, most: float) -> None:
     """Ranges of what llama.cpp's users report for Llama 3.1 8B Q4_K_M and one user."""
-    found = pace(LLAMA, machines.parse(device, None), asked=Asked(prompt=128, answer=128))
+    found = estimate_speed(LLAMA, machines.parse(device, None), asked=TurnShape(prompt=128, answer=128))
     assert found is not None
     assert least < found.decode_each.value < most
     assert found.decode_each.low < found.decode_each.value < found.decode_each.high
@@ -32,8 +32,8 @@ def test_the_guide_s_devices(device: str, least: float, most: float) -> None:
 
 
 def test_measurements_of_the_same_thing_are_shown_and_used() -> None:
-    found = pace(
-        from_record(find("gpt-oss-120b")), machines.parse("DGX Spark", None), asked=Asked(prompt=128, answer=32)
+    found = estimate_speed(
+        from_record(find("gpt-oss-120b")), machines.parse("DGX Spark", None), asked=TurnShape(prompt=128, answer=32)
     )
     assert found is not None
     assert found.points
@@ -42,7 +42,7 @@ def test_measurements_of_the_same_thing_are_shown_and_used() -> None:
 
 def test_many_users_share() -> None:
     card = machines.parse("RTX 4090", None)
-    one, many = (pace(LLAMA, card, "vllm", Asked(users=n)) for n in (1, 16))
+    one, many = (estimate_speed(LLAMA, card, "vllm", TurnShape(users=n)) for n in (1, 16))
     assert one is not None
     assert many is not None
     assert many.decode_each.value < one.decode_each.value < many.decode_all.value
@@ -52,7 +52,7 @@ def test_many_users_share() -> None:
 
 def test_a_device_that_nobody_measured_has_a_wide_interval() -> None:
     strange = Machine("x", (Device("Olympus 1", "gpu", 24 << 30, "cuda", bandwidth=800e9),), None)
-    found, usual = pace(LLAMA, strange), pace(LLAMA, machines.parse("RTX 4090", None))
+    found, usual = estimate_speed(LLAMA, strange), estimate_speed(LLAMA, machines.parse("RTX 4090", None))
     assert found is not None
     assert usual is not None
     assert found.decode_each.basis == "assumed"
@@ -61,28 +61,33 @@ def test_a_device_that_nobody_measured_has_a_wide_interval() -> None:
 
 
 def test_no_figure_without_a_bandwidth() -> None:
-    assert pace(LLAMA, Machine("x", (Device("Olympus 1", "gpu", 24 << 30, "cuda"),), None)) is None
-    assert pace(LLAMA, Machine("x", (), Device("CPU", "host", None, "cpu"))) is None
+    assert estimate_speed(LLAMA, Machine("x", (Device("Olympus 1", "gpu", 24 << 30, "cuda"),), None)) is None
+    assert estimate_speed(LLAMA, Machine("x", (), Device("CPU", "host", None, "cpu"))) is None
 
 
 def test_weights_in_ram_bind() -> None:
-    found = pace(LLAMA, machines.parse("RTX 4090", None), asked=Asked(host_bytes=4e9, host_bandwidth=50e9))
+    found = estimate_speed(
+        LLAMA, machines.parse("RTX 4090", None), asked=TurnShape(host_bytes=4e9, host_bandwidth=50e9)
+    )
     assert found is not None
     assert found.binds == "host"
     assert found.decode_each.value < 10
 
 
 def test_bits_of_a_checkpoint() -> None:
-    assert stored(Checkpoint()).linear == 16
-    awq = stored(Checkpoint(method="awq", bits=4, group=128, symmetric=False))
+    assert stored_bits(Checkpoint()).linear == 16
+    awq = stored_bits(Checkpoint(method="awq", bits=4, group=128, symmetric=False))
     assert (awq.linear, awq.output) == (pytest.approx(4.1875), 16)
-    assert stored(Checkpoint(method="mlx", bits=4, group=64)).output < 5
+    assert stored_bits(Checkpoint(method="mlx", bits=4, group=64)).output < 5
 
 
 def test_weights_in_ram_cross_the_bus_for_every_piece_of_a_prompt() -> None:
     card = machines.parse("RTX 4090", None)
-    asked = Asked(prompt=2048, piece=512, host_bytes=1e9, host_held=3e9, link=12e9)
-    plain, beside = pace(LLAMA, card, asked=replace(asked, host_bytes=0, host_held=0)), pace(LLAMA, card, asked=asked)
+    asked = TurnShape(prompt=2048, piece=512, host_bytes=1e9, host_held=3e9, link=12e9)
+    plain, beside = (
+        estimate_speed(LLAMA, card, asked=replace(asked, host_bytes=0, host_held=0)),
+        estimate_speed(LLAMA, card, asked=asked),
+    )
     assert plain is not None
     assert beside is not None
     assert beside.ttft.value == pytest.approx(plain.ttft.value + 4 * 3e9 / 12e9, rel=0.1)
@@ -103,7 +108,7 @@ def test_published_speeds_of_cpus_are_in_the_interval(
 ) -> None:
     host = Device("x", "host", 64 << 30, "cpu", bandwidth=speed)
     machine = Machine("x", (), host, "x", cores, simd=simd)
-    found = pace(from_record(find(model), "Q4_K_M"), machine, asked=Asked(prompt=128, answer=128))
+    found = estimate_speed(from_record(find(model), "Q4_K_M"), machine, asked=TurnShape(prompt=128, answer=128))
     assert found is not None
     assert found.decode_each.low < measured < found.decode_each.high
 

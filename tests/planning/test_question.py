@@ -7,24 +7,24 @@ from typing import Any
 import pytest
 
 from gyakusan.errors import BadQuantity, BadSetting, UnknownName, UsageError
-from gyakusan.planning.money import Money
-from gyakusan.planning.question import NAMES, TASKS, Question, from_values, values_of
+from gyakusan.planning.request.money import Money
+from gyakusan.planning.request.request import NAMES, WORKLOADS, PlanRequest, parse_request, values_of
 
 
 def test_every_default_is_a_value() -> None:
-    usual = Question().usual
+    usual = PlanRequest().usual
     assert (usual.context, usual.prompt, usual.answer) == (8192, 1000, 400)
-    assert Question(task="coding").usual.score == "coding"
-    assert Question(language="ja").usual.score == "japanese"
-    assert Question(context=256).usual.prompt + Question(context=256).usual.answer <= 256
+    assert PlanRequest(task="coding").usual.score == "coding"
+    assert PlanRequest(language="ja").usual.score == "japanese"
+    assert PlanRequest(context=256).usual.prompt + PlanRequest(context=256).usual.answer <= 256
 
 
 def test_a_file_says_what_flags_say() -> None:
     toml = 'users = 5\ncontext = "32k"\nbudget = "1000000JPY"\nlanguage = "ja"\n'
     json = '{"users": "5", "context": 32768, "budget": "1000000JPY", "language": "ja"}'
-    expected = Question(users=5, context=32768, budget=Money(1_000_000, "JPY"), language="ja")
-    assert from_values(values_of(toml, "office.toml")) == expected
-    assert from_values(values_of(json, "office.json")) == expected
+    expected = PlanRequest(users=5, context=32768, budget=Money(1_000_000, "JPY"), language="ja")
+    assert parse_request(values_of(toml, "office.toml")) == expected
+    assert parse_request(values_of(json, "office.json")) == expected
 
 
 @pytest.mark.parametrize(
@@ -55,18 +55,18 @@ def test_a_file_says_what_flags_say() -> None:
 )
 def test_a_wrong_value_is_named(values: dict[str, Any], named: str) -> None:
     with pytest.raises(UsageError, match=named):
-        from_values(values)
+        parse_request(values)
 
 
 def test_contradictions_are_named() -> None:
     with pytest.raises(BadSetting, match="macOS"):
-        from_values({"os": "macos", "engines": "vllm"})
+        parse_request({"os": "macos", "engines": "vllm"})
     with pytest.raises(BadSetting, match="MLX-LM"):
-        from_values({"os": "linux", "engines": "mlx"})
+        parse_request({"os": "linux", "engines": "mlx"})
     with pytest.raises(BadSetting, match="two questions"):
-        from_values({"device": "RTX 4090", "budget": "1000000JPY"})
+        parse_request({"device": "RTX 4090", "budget": "1000000JPY"})
     with pytest.raises(BadQuantity, match="do not fit"):
-        from_values({"context": 1000, "prompt": 900, "answer": 200})
+        parse_request({"context": 1000, "prompt": 900, "answer": 200})
 
 
 @pytest.mark.parametrize(("text", "name"), [("users = ", "a.toml"), ("[", "a.json"), ("[1]", "a.json")])
@@ -77,9 +77,9 @@ def test_a_file_that_says_nothing_is_refused(text: str, name: str) -> None:
 
 def test_an_unknown_engine_is_an_unknown_name() -> None:
     with pytest.raises(UnknownName):
-        from_values({"engines": "exllama"})
+        parse_request({"engines": "exllama"})
 
 
 def test_tasks_fit_into_their_context() -> None:
-    assert all(t.prompt + t.answer <= t.context for t in TASKS.values())
+    assert all(t.prompt + t.answer <= t.context for t in WORKLOADS.values())
     assert len(NAMES) == len(set(NAMES))

@@ -16,11 +16,11 @@ from gyakusan.engines.vllm.pool import requested
 from gyakusan.engines.vllm.profile import visible
 from gyakusan.engines.vllm.settings import Settings
 from gyakusan.errors import BadSetting, GyakusanError
-from gyakusan.planning.columns import load
-from gyakusan.planning.memory import cache_setting
-from gyakusan.planning.pieces import Piece, sums
-from gyakusan.planning.question import from_values
-from gyakusan.planning.several import Several, several
+from gyakusan.planning.candidates.model_table import load
+from gyakusan.planning.colocate.model_options import ModelOption, combinations
+from gyakusan.planning.colocate.recommend import ColocationAnswer, colocate
+from gyakusan.planning.evaluate.engine_memory import cache_setting
+from gyakusan.planning.request.request import parse_request
 from gyakusan.text import tell
 
 ALSO = (
@@ -30,11 +30,11 @@ ALSO = (
 )
 
 
-def ask(**values: object) -> Several:
-    return several(from_values(values), columns=small())
+def ask(**values: object) -> ColocationAnswer:
+    return colocate(parse_request(values), columns=small())
 
 
-def agrees(found: Several, device: str) -> None:
+def agrees(found: ColocationAnswer, device: str) -> None:
     """Each model fits by inspect where what the others take is reserved, and takes what the plan says."""
     for plan in found.plans:
         for member in plan.members:
@@ -108,9 +108,9 @@ PIECES = st.lists(st.tuples(st.integers(1, 30), st.integers(0, 40)), min_size=1,
 @settings(max_examples=150, deadline=None)
 @given(st.lists(PIECES, min_size=1, max_size=3), st.integers(1, 70))
 def test_the_best_sum_is_found(parts: list[list[tuple[int, int]]], room: int) -> None:
-    choices = [[Piece(m, float(w), i) for i, (m, w) in enumerate(part)] for part in parts]
+    choices = [[ModelOption(m, float(w), i) for i, (m, w) in enumerate(part)] for part in parts]
     every = [c for c in itertools.product(*choices) if sum(p.memory for p in c) <= room]
-    found = sums(choices, room)
+    found = combinations(choices, room)
     assert bool(found) == bool(every)
     if every:
         assert found[-1][1] == max(sum(p.worth for p in c) for c in every)
@@ -137,7 +137,7 @@ def test_two_that_fit_alone_and_not_together() -> None:
 
 
 def test_a_machine_is_bought_for_all_of_them() -> None:
-    found = several(from_values({"budget": "400000JPY", "also": ["coding", "embedding"]}))
+    found = colocate(parse_request({"budget": "400000JPY", "also": ["coding", "embedding"]}))
     assert {r for p in found.plans for r in p.roles} == {"balanced", "cheapest", "best"}
     for plan in found.plans:
         assert plan.offer.price is not None

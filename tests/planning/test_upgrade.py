@@ -14,29 +14,29 @@ from gyakusan import api
 from gyakusan.core.load import Load
 from gyakusan.engines.base import engine
 from gyakusan.errors import BadQuantity
-from gyakusan.planning.between import FELT, SURE, between, gains
-from gyakusan.planning.memory import cache_setting
-from gyakusan.planning.upgrade import Step, Upgrade, from_mapping, upgrade
-from gyakusan.planning.verify import _model
+from gyakusan.planning.evaluate.engine_memory import cache_setting
+from gyakusan.planning.select.plan import _model
+from gyakusan.planning.select.plan_difference import FELT_POINTS, P_BETTER_MIN, is_real_gain, plan_difference
+from gyakusan.planning.upgrade.recommend import UpgradeAnswer, UpgradeOption, parse_upgrade_request, upgrade
 
 DEVICES = ("RTX 2060 6GB", "RTX 3050 8GB", "RTX 3060 12GB", "M4 16GB")
 
 
 @cache
-def ask(**values: str) -> Upgrade:
-    return upgrade(from_mapping(values), columns=small())
+def ask(**values: str) -> UpgradeAnswer:
+    return upgrade(parse_upgrade_request(values), columns=small())
 
 
 @cache
-def whole(**values: str) -> Upgrade:
-    return upgrade(from_mapping(values))
+def whole(**values: str) -> UpgradeAnswer:
+    return upgrade(parse_upgrade_request(values))
 
 
-def best(found: Upgrade) -> float:
+def best(found: UpgradeAnswer) -> float:
     return max((s.gain for s in found.steps if "best" in s.roles), default=0.0)
 
 
-def role(found: Upgrade, name: str) -> Step:
+def role(found: UpgradeAnswer, name: str) -> UpgradeOption:
     return next(s for s in found.steps if name in s.roles)
 
 
@@ -68,7 +68,7 @@ def test_today_is_what_plan_says() -> None:
 @given(st.sampled_from(DEVICES), st.integers(1, 4_000_000), st.sampled_from(("0", "60000JPY")), st.booleans())
 def test_nothing_costs_more_than_the_budget(device: str, budget: int, resale: str, used: bool) -> None:
     asked: dict[str, object] = {"device": device, "budget": f"{budget}JPY", "used": used}
-    found = upgrade(from_mapping(asked if resale == "0" else {**asked, "resale": resale}), columns=small())
+    found = upgrade(parse_upgrade_request(asked if resale == "0" else {**asked, "resale": resale}), columns=small())
     for step in found.steps:
         assert step.option.net <= budget
         assert step.gain > 0
@@ -120,20 +120,20 @@ def test_a_small_gain_is_none_and_a_clear_one_is() -> None:
     found = whole(device="RTX 3060 12GB")
     assert found.now is not None
     for step in found.steps:
-        seen = between(found.now, step.plan, "overall")
-        assert gains(found.wanted.question, found.now, step.plan)
+        seen = plan_difference(found.now, step.plan, "overall")
+        assert is_real_gain(found.wanted.question, found.now, step.plan)
         assert seen.times is not None
-        assert (seen.better >= SURE and seen.quality.value >= FELT) or seen.times[1] > 1
-    assert not gains(found.wanted.question, found.now, found.now)
+        assert (seen.better >= P_BETTER_MIN and seen.quality.value >= FELT_POINTS) or seen.times[1] > 1
+    assert not is_real_gain(found.wanted.question, found.now, found.now)
 
 
 def test_one_model_twice_has_its_own_error_once() -> None:
-    found = upgrade(from_mapping({"device": "RTX 3060 12GB", "model": "gemma4-26b-a4b"}))
+    found = upgrade(parse_upgrade_request({"device": "RTX 3060 12GB", "model": "gemma4-26b-a4b"}))
     step = next(s for s in found.steps if s.plan.base != found.now.base) if found.now else None
     if step is not None and found.now is not None:
         apart = math.hypot(found.now.score.error, step.plan.score.error)
-        assert between(found.now, step.plan, "overall").quality.error < 0.9 * apart
-    same = between(found.now, found.now, "overall") if found.now else None
+        assert plan_difference(found.now, step.plan, "overall").quality.error < 0.9 * apart
+    same = plan_difference(found.now, found.now, "overall") if found.now else None
     assert same is not None
     assert same.quality.value == 0
     assert same.better == pytest.approx(0.5, abs=1e-6)
@@ -141,4 +141,4 @@ def test_one_model_twice_has_its_own_error_once() -> None:
 
 def test_money_must_have_a_currency() -> None:
     with pytest.raises(BadQuantity):
-        from_mapping({"device": "RTX 3060 12GB", "resale": 40000})
+        parse_upgrade_request({"device": "RTX 3060 12GB", "resale": 40000})

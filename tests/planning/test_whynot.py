@@ -7,62 +7,62 @@ import pytest
 from gyakusan.core.load import Load
 from gyakusan.errors import UnknownName
 from gyakusan.machines import parse
-from gyakusan.planning.answer import Answer, answer
-from gyakusan.planning.most import most
-from gyakusan.planning.question import from_values
-from gyakusan.planning.sensitivity import sensitivity
-from gyakusan.planning.verify import price
-from gyakusan.planning.whynot import why_not
+from gyakusan.planning.request.request import parse_request
+from gyakusan.planning.select.plan import exact_ledger
+from gyakusan.planning.select.plan_capacity import plan_capacities
+from gyakusan.planning.select.recommend import Recommendation, recommend
+from gyakusan.planning.select.what_if import what_if
+from gyakusan.planning.select.why_not import why_not
 
 
 @pytest.fixture(scope="module")
-def found() -> Answer:
-    return answer(from_values({"device": "RTX 3060 12GB", "users": 2, "context": "16k"}))
+def found() -> Recommendation:
+    return recommend(parse_request({"device": "RTX 3060 12GB", "users": 2, "context": "16k"}))
 
 
-def said(found: Answer, name: str) -> str:
+def said(found: Recommendation, name: str) -> str:
     return " ".join(str(r) for r in why_not(found, name).reasons)
 
 
-def test_a_model_that_is_too_large_says_by_how_much(found: Answer) -> None:
+def test_a_model_that_is_too_large_says_by_how_much(found: Recommendation) -> None:
     text = said(found, "Qwen3-32B")
     assert "is short by" in text
     assert "GiB" in text
 
 
 def test_the_smallest_change_is_enough() -> None:
-    small = answer(from_values({"device": "RTX 3060 12GB", "users": 4, "context": "32k"}))
+    small = recommend(parse_request({"device": "RTX 3060 12GB", "users": 4, "context": "32k"}))
     text = said(small, "qwen3-14b")
     most = int(text.split("With ")[1].split(" tokens")[0].replace(",", ""))
     for context, fits in ((most, True), (most + 256, False)):
-        whole = price("qwen3-14b", "Q2_K", "llama.cpp", parse("RTX 3060 12GB"), Load(4, context), "F16")
+        whole = exact_ledger("qwen3-14b", "Q2_K", "llama.cpp", parse("RTX 3060 12GB"), Load(4, context), "F16")
         assert whole is not None
         assert whole[0].fits is fits
 
 
-def test_an_engine_and_a_machine_are_explained(found: Answer) -> None:
+def test_an_engine_and_a_machine_are_explained(found: Recommendation) -> None:
     assert "Apple" in said(found, "MLX")
     assert "asked for" in said(found, "Ollama")
     assert "--device" in said(found, "RTX 4090")
 
 
 def test_a_card_beyond_the_budget_says_by_how_much() -> None:
-    bought = answer(from_values({"budget": "300000JPY", "users": 2}))
+    bought = recommend(parse_request({"budget": "300000JPY", "users": 2}))
     assert "more than the budget" in said(bought, "RTX 5090")
 
 
-def test_what_is_beaten_says_by_what(found: Answer) -> None:
+def test_what_is_beaten_says_by_what(found: Recommendation) -> None:
     assert " fits on " in said(found, "gemma3-4b")
 
 
-def test_a_name_that_nobody_knows(found: Answer) -> None:
+def test_a_name_that_nobody_knows(found: Recommendation) -> None:
     with pytest.raises(UnknownName):
         why_not(found, "warp drive 9")
 
 
 def test_more_of_something_is_answered_on_the_same_machine() -> None:
-    asked = answer(from_values({"device": "RTX 4090", "users": 2, "context": "16k"}))
-    more = {str(c.change): c.plan for c in sensitivity(asked)}
+    asked = recommend(parse_request({"device": "RTX 4090", "users": 2, "context": "16k"}))
+    more = {str(c.change): c.plan for c in what_if(asked)}
     assert list(more) == ["with 3 users", "with 32,768 tokens of context", "with a q8_0 cache", "with one more card"]
     for plan in more.values():
         assert plan is not None
@@ -74,8 +74,8 @@ def test_more_of_something_is_answered_on_the_same_machine() -> None:
 
 
 def test_the_reach_of_a_plan_fits_and_one_page_more_does_not() -> None:
-    asked = answer(from_values({"device": "RTX 4090", "users": 2, "context": "16k"}))
-    for found in most(asked):
+    asked = recommend(parse_request({"device": "RTX 4090", "users": 2, "context": "16k"}))
+    for found in plan_capacities(asked):
         plan, limits = found.plan, found.limits
         for load, fits in (
             (Load(2, limits.context), True),
@@ -83,12 +83,12 @@ def test_the_reach_of_a_plan_fits_and_one_page_more_does_not() -> None:
             (Load(limits.users + 1, 16384), False),
             *(() if limits.trained else ((Load(2, limits.context + 256), False),)),
         ):
-            whole = price(plan.name, plan.base, plan.engine, plan.offer.machine, load, "F16")
+            whole = exact_ledger(plan.name, plan.base, plan.engine, plan.offer.machine, load, "F16")
             assert whole is not None
             assert whole[0].fits is fits
 
 
-def test_what_fits_only_coarsely_is_not_beaten_by_what_is_coarser_still(found: Answer) -> None:
+def test_what_fits_only_coarsely_is_not_beaten_by_what_is_coarser_still(found: Recommendation) -> None:
     """Models of a good file are compared with good files: a Q2_K of a larger one says nothing against them."""
     grid = found.grid
     for name in ("qwen3-8b", "qwen3.5-9b", "gemma3-12b"):
@@ -105,12 +105,12 @@ def test_what_fits_only_coarsely_is_not_beaten_by_what_is_coarser_still(found: A
 
 def test_a_slow_thinker_says_what_is_left_of_its_speed() -> None:
     """gemma-4-31b thinks, and a dense model of its size is slower than one reads then."""
-    large = answer(from_values({"device": "RTX 5090", "users": 2, "context": "64k"}))
+    large = recommend(parse_request({"device": "RTX 5090", "users": 2, "context": "64k"}))
     assert "without what it spends on reasoning" in said(large, "gemma-4-31b")
 
 
 def test_with_a_budget_reasons_are_about_that_very_machine_and_model() -> None:
-    bought = answer(from_values({"budget": "1000000JPY", "users": 5, "context": "32k", "language": "ja"}))
+    bought = recommend(parse_request({"budget": "1000000JPY", "users": 5, "context": "32k", "language": "ja"}))
     assert "On NVIDIA DGX Spark 128GB the best is" in said(bought, "DGX Spark")
     assert "RTX 5090 D" not in said(bought, "RTX 5090")
     for name in ("gpt-oss-120b", "llama3.3-70b"):
@@ -119,6 +119,6 @@ def test_with_a_budget_reasons_are_about_that_very_machine_and_model() -> None:
 
 
 def test_what_is_sold_in_one_country_only_is_not_proposed() -> None:
-    bought = answer(from_values({"budget": "5000000JPY"}))
+    bought = recommend(parse_request({"budget": "5000000JPY"}))
     assert "one country only (CN)" in said(bought, "RTX 5090 D")
     assert not any("5090 D" in o.machine.name for o in bought.grid.offers)

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from gyakusan.cli import main
-from gyakusan.engines.llamacpp.exact import Compared, Dry
+from gyakusan.engines.llamacpp.dry_run.run import Compared, Dry
 from gyakusan.show import exact
 from gyakusan.units import MIB
 

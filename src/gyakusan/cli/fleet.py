@@ -69,9 +69,9 @@ def fleet(
     wishes: Wishes = Wishes(),
     output: Output = Output(),
 ) -> int:
-    from gyakusan.planning.fleet import fleet as answer
-    from gyakusan.planning.fleet_question import from_values
-    from gyakusan.planning.question import values_of
+    from gyakusan.planning.fleet.recommend import fleet as answer
+    from gyakusan.planning.fleet.request import parse_fleet_request
+    from gyakusan.planning.request.request import values_of
     from gyakusan.show import fleet as show
 
     given: dict[str, Any] = {}
@@ -80,7 +80,7 @@ def fleet(
     given["engines"], given["kv"] = given.pop("engine"), given.pop("kv_type")
     said = {} if file is None else values_of(text_of(file), file.name)
     with uncollected():
-        found = answer(from_values({**said, **{k: v for k, v in given.items() if v is not None}}))
+        found = answer(parse_fleet_request({**said, **{k: v for k, v in given.items() if v is not None}}))
         if output.json:
             write_json(show.document(found, output.language))
         else:

@@ -13,7 +13,7 @@ from gyakusan.errors import BadSetting
 
 if TYPE_CHECKING:
     from gyakusan.api import Question
-    from gyakusan.engines.llamacpp.exact import Compared, Dry
+    from gyakusan.engines.llamacpp.dry_run.run import Compared, Dry
 
 app = App(name="inspect", help="What a model needs, and why.", help_format="plaintext")
 
@@ -103,13 +103,13 @@ def _quantizations(first: Question, model: str, offline: bool, output: Output) -
 
 def _exact(asked: Question, alone: bool) -> tuple[tuple[Compared, ...], Dry]:
     """llama.cpp's own figures beside ours. Raises BadSetting for another engine."""
-    from gyakusan.engines.llamacpp import exact
+    from gyakusan.engines.llamacpp.dry_run import run
 
     if not alone or asked.rules.NAME != "llama.cpp":
         raise BadSetting("--exact asks llama.cpp, and no other engine.", mend="Add --engine llama.cpp.")
     settings = asked.engine_settings
-    (dry,) = exact.ask(asked.model, [settings])
-    return exact.compare(asked.model, settings, dry), dry
+    (dry,) = run.ask(asked.model, [settings])
+    return run.compare(asked.model, settings, dry), dry
 
 
 def _exact_document(rows: tuple[Compared, ...], dry: Dry) -> dict[str, object]:

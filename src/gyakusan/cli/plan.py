@@ -16,9 +16,9 @@ from gyakusan.cli.writing import draw, write_json
 from gyakusan.errors import BadSetting, SourceError
 
 if TYPE_CHECKING:
-    from gyakusan.planning.most import Most
-    from gyakusan.planning.question import Question
-    from gyakusan.planning.sensitivity import Change
+    from gyakusan.planning.request.request import PlanRequest
+    from gyakusan.planning.select.plan_capacity import PlanCapacity
+    from gyakusan.planning.select.what_if import Change
 
 app = App(name="plan", help="From a machine or a budget and people back to the best endpoint.", help_format="plaintext")
 
@@ -131,24 +131,24 @@ def uncollected() -> Iterator[None]:
         gc.enable()
 
 
-def _answered(asked: Question, views: Views, output: Output) -> int:
+def _answered(asked: PlanRequest, views: Views, output: Output) -> int:
     if asked.also:
         return _several(asked, views, output)
-    from gyakusan.planning.answer import answer
-    from gyakusan.planning.whynot import why_not
+    from gyakusan.planning.select.recommend import recommend
+    from gyakusan.planning.select.why_not import why_not
 
-    found = answer(asked)
+    found = recommend(asked)
     why = None if views.why_not is None else why_not(found, views.why_not)
     more: tuple[Change, ...] = ()
     if views.what_if:
-        from gyakusan.planning.sensitivity import sensitivity
+        from gyakusan.planning.select.what_if import what_if
 
-        more = sensitivity(found)
-    reach: tuple[Most, ...] = ()
+        more = what_if(found)
+    reach: tuple[PlanCapacity, ...] = ()
     if views.show_max:
-        from gyakusan.planning.most import most
+        from gyakusan.planning.select.plan_capacity import plan_capacities
 
-        reach = most(found)
+        reach = plan_capacities(found)
     from gyakusan.show import plan as show
 
     if output.json:
@@ -165,16 +165,16 @@ def _answered(asked: Question, views: Views, output: Output) -> int:
     return 0 if found.plans else 1
 
 
-def _several(asked: Question, views: Views, output: Output) -> int:
+def _several(asked: PlanRequest, views: Views, output: Output) -> int:
     """Several models at the same time. The views are about one model."""
     if views != Views():
         raise BadSetting(
             "--all, --max, --what-if, --why-not and --csv are about one model.", mend="Leave them out, or --also."
         )
-    from gyakusan.planning.several import several
+    from gyakusan.planning.colocate.recommend import colocate
     from gyakusan.show import several as show
 
-    found = several(asked)
+    found = colocate(asked)
     if output.json:
         write_json(show.document(found, output.language))
     else:
@@ -182,15 +182,15 @@ def _several(asked: Question, views: Views, output: Output) -> int:
     return 0 if found.plans else 1
 
 
-def _asked(file: Path | None, needs: Needs, where: Where, limits: Limits, wishes: Wishes) -> Question:
-    from gyakusan.planning.question import from_values
+def _asked(file: Path | None, needs: Needs, where: Where, limits: Limits, wishes: Wishes) -> PlanRequest:
+    from gyakusan.planning.request.request import parse_request
 
-    return from_values(said(file, needs, where, limits, wishes))
+    return parse_request(said(file, needs, where, limits, wishes))
 
 
 def said(file: Path | None, needs: Needs, where: Where, limits: Limits, wishes: Wishes) -> dict[str, Any]:
     """What the file says, and what the options say over it."""
-    from gyakusan.planning.question import values_of
+    from gyakusan.planning.request.request import values_of
 
     given: dict[str, Any] = {**asdict(needs), **asdict(where), **asdict(limits), **asdict(wishes)}
     given["also"] = given["also"] or None

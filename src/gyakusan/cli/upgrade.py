@@ -27,12 +27,12 @@ def upgrade(
     wishes: Wishes = Wishes(),
     output: Output = Output(),
 ) -> int:
-    from gyakusan.planning.upgrade import from_mapping
-    from gyakusan.planning.upgrade import upgrade as answer
+    from gyakusan.planning.upgrade.recommend import parse_upgrade_request
+    from gyakusan.planning.upgrade.recommend import upgrade as answer
 
     with uncollected():
         given = said(file, needs, where, limits, wishes)
-        found = answer(from_mapping(given if resale is None else {**given, "resale": resale}))
+        found = answer(parse_upgrade_request(given if resale is None else {**given, "resale": resale}))
     from gyakusan.show import upgrade as show
 
     if output.json:

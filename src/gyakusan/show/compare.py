@@ -11,8 +11,8 @@ from rich.table import Table
 
 from gyakusan.core.ledger import Ledger
 from gyakusan.message import say
-from gyakusan.planning.judged import Judged
-from gyakusan.planning.pace import Figure
+from gyakusan.planning.predict.assessment import Assessment
+from gyakusan.planning.predict.speed import Estimate
 from gyakusan.show.judged import document as judged_document
 from gyakusan.show.judged import points
 from gyakusan.show.wrapping import Text
@@ -31,7 +31,7 @@ class Compared:
     model: str
     device: str
     ledger: Ledger
-    judged: Judged
+    judged: Assessment
 
 
 def charts(rows: Sequence[Compared], language: Language) -> RenderableType:
@@ -66,7 +66,7 @@ def chart(rows: Sequence[Compared], kind: Shown, language: Language) -> Table:
     return out
 
 
-def _cells(row: Compared, figure: Figure | None, kind: Shown, most: float, language: Language) -> tuple[Text, ...]:
+def _cells(row: Compared, figure: Estimate | None, kind: Shown, most: float, language: Language) -> tuple[Text, ...]:
     if not row.ledger.fits:
         short = format_bytes(max(a.short_by for a in row.ledger.accounts), 1)
         return Text("-"), Text(tell(say("short by {n}", n=short), language), style="red"), Text()
@@ -85,14 +85,14 @@ def _digits(value: float) -> str:
     return f"{value:,.0f}" if value >= 9.95 else f"{value:.1f}"
 
 
-def _figure(row: Compared, kind: Shown) -> Figure | None:
+def _figure(row: Compared, kind: Shown) -> Estimate | None:
     found = row.judged.pace
     if found is None or not row.ledger.fits:
         return None
     return found.decode_each if kind == "decode" else found.prefill
 
 
-def bar(figure: Figure, seen: Sequence[float], most: float) -> Text:
+def bar(figure: Estimate, seen: Sequence[float], most: float) -> Text:
     """The figure as a bar of BAR cells at most, its interval as a lighter end, measured points on it."""
     most = max(most, *seen) if seen else most
     low, value, high = (round(BAR * x / most) for x in (figure.low, figure.value, figure.high))

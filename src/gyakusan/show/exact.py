@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.console import Group, RenderableType
 from rich.table import Table
 
-from gyakusan.engines.llamacpp.exact import Compared, Dry
+from gyakusan.engines.llamacpp.dry_run.run import Compared, Dry
 from gyakusan.message import say
 from gyakusan.show.wrapping import Text
 from gyakusan.text import Language, tell

@@ -10,10 +10,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 
 from gyakusan.message import Message, people, say
-from gyakusan.planning import costs
-from gyakusan.planning.fleet import FleetAnswer
-from gyakusan.planning.fleet_plan import FleetPlan
-from gyakusan.planning.pace import Pace
+from gyakusan.planning.fleet import costs
+from gyakusan.planning.fleet.plan import FleetPlan
+from gyakusan.planning.fleet.recommend import FleetAnswer
+from gyakusan.planning.predict.speed import SpeedEstimate
 from gyakusan.show import document as documents
 from gyakusan.show.plain import brief, caveat, command, listed, short
 from gyakusan.show.plan import BASIS_TEXTS, reasoning
@@ -77,7 +77,7 @@ def assumed(answer: FleetAnswer) -> Message:
         upkeep=f"{terms.upkeep:g}",
         idle=round(100 * costs.IDLE),
         least=round(costs.UNIFIED),
-        most=round(costs.AROUND[-1][1]),
+        most=round(costs.CHASSIS_WATTS[-1][1]),
     )
 
 
@@ -298,7 +298,7 @@ def _terms(answer: FleetAnswer) -> dict[str, Any]:
         **{n: getattr(terms, n) for n in ("months", "pue", "hours", "upkeep")},
         **{n: _money(getattr(terms, n)) for n in ("tariff", "api_input", "api_output")},
         "idle": costs.IDLE,
-        "around_w": {str(cards): watts for cards, watts in costs.AROUND},
+        "around_w": {str(cards): watts for cards, watts in costs.CHASSIS_WATTS},
         "unified_w": costs.UNIFIED,
     }
     return {**out, "assumed": sorted(n for n in out if n not in answer.asked.said and out[n] is not None)}
@@ -340,7 +340,7 @@ def _plan(plan: FleetPlan, language: Language) -> dict[str, Any]:
     }
 
 
-def _pace(pace: Pace) -> dict[str, Any]:
+def _pace(pace: SpeedEstimate) -> dict[str, Any]:
     names = ("prefill", "decode_each", "decode_all", "throughput", "ttft", "tpot")
     figures = {n: getattr(pace, n) for n in names}
     shown = {n: {"value": f.value, "low": f.low, "high": f.high, "basis": f.basis} for n, f in figures.items()}

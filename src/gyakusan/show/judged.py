@@ -8,8 +8,8 @@ from rich.console import Group, RenderableType
 
 from gyakusan.core.quality import Score
 from gyakusan.message import Message, say
-from gyakusan.planning.judged import Judged
-from gyakusan.planning.pace import Figure, Pace
+from gyakusan.planning.predict.assessment import Assessment
+from gyakusan.planning.predict.speed import Estimate, SpeedEstimate
 from gyakusan.show.wrapping import Text
 from gyakusan.text import Language, tell
 
@@ -25,13 +25,13 @@ BIND_TEXTS = {
 FIGURES = ("prefill", "decode_each", "decode_all", "throughput", "ttft", "tpot")
 
 
-def lines(value: Judged, language: Language) -> RenderableType:
+def lines(value: Assessment, language: Language) -> RenderableType:
     """Two lines: how fast, how good."""
     parts = [speed(value), quality(value)]
     return Group(*(Text(tell(m, language)) for m in parts if m is not None))
 
 
-def speed(value: Judged) -> Message | None:
+def speed(value: Assessment) -> Message | None:
     """Decode, prefill and first token with 80 % intervals."""
     found, asked = value.pace, value.asked
     if found is None:
@@ -51,7 +51,7 @@ def speed(value: Judged) -> Message | None:
     )
 
 
-def quality(value: Judged) -> Message | None:
+def quality(value: Assessment) -> Message | None:
     """The score, its error, and what it rests on."""
     if value.quality is None or value.overall is None:
         return None
@@ -77,18 +77,18 @@ def points(score: Score) -> str:
     return f"{float(score.value):.0f} ± {float(score.error):.0f}"
 
 
-def between(figure: Figure, digits: int) -> str:
+def between(figure: Estimate, digits: int) -> str:
     """ "145 (122-172)"."""
     value, low, high = (f"{x:,.{digits}f}" for x in (figure.value, figure.low, figure.high))
     return f"{value} ({low}-{high})"
 
 
-def document(value: Judged) -> dict[str, Any]:
+def document(value: Assessment) -> dict[str, Any]:
     """Pace and quality as plain values. Speeds [tokens/s], ttft and tpot [s], scores [points]."""
     return {"pace": pace_document(value.pace, value), "quality": _quality(value)}
 
 
-def pace_document(found: Pace | None, value: Judged) -> dict[str, Any] | None:
+def pace_document(found: SpeedEstimate | None, value: Assessment) -> dict[str, Any] | None:
     """Every figure with its interval; null where the device's bandwidth is not known."""
     if found is None:
         return None
@@ -97,7 +97,7 @@ def pace_document(found: Pace | None, value: Judged) -> dict[str, Any] | None:
     return {**figures, "binds": found.binds, "chip": found.chip, "asked": asked, "measured_points": len(found.points)}
 
 
-def _figure(figure: Figure) -> dict[str, Any]:
+def _figure(figure: Estimate) -> dict[str, Any]:
     return {
         "value": figure.value,
         "low": figure.low,
@@ -107,7 +107,7 @@ def _figure(figure: Figure) -> dict[str, Any]:
     }
 
 
-def _quality(value: Judged) -> dict[str, Any] | None:
+def _quality(value: Assessment) -> dict[str, Any] | None:
     if value.quality is None or value.overall is None:
         return None
     found = value.quality

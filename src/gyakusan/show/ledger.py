@@ -10,7 +10,7 @@ from rich.table import Table
 
 from gyakusan.core.ledger import KINDS, Account, Ledger, Line
 from gyakusan.message import Message, people, say
-from gyakusan.planning.limits import Limits
+from gyakusan.planning.predict.capacity import Capacity
 from gyakusan.show.wrapping import Text
 from gyakusan.text import Language, tell
 from gyakusan.units import format_bytes, format_count, format_decimal
@@ -27,7 +27,7 @@ BAR = 24
 
 def ledger(
     value: Ledger,
-    limits: Limits | None,
+    limits: Capacity | None,
     language: Language,
     *,
     why: bool = False,
@@ -139,7 +139,7 @@ def verdict(account: Account, language: Language) -> Text:
     return Text("  " + tell(message, language), style=style)
 
 
-def _limits(limits: Limits, value: Ledger) -> Message:
+def _limits(limits: Capacity, value: Ledger) -> Message:
     facts = {
         "context": f"{limits.context:,}",
         "users": people(limits.users),

@@ -11,13 +11,13 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 
 from gyakusan.message import Message, people, say
-from gyakusan.planning.answer import Answer, every, row
-from gyakusan.planning.excluded import Excluded
-from gyakusan.planning.most import Most
-from gyakusan.planning.pace import Figure, Pace
-from gyakusan.planning.sensitivity import Change
-from gyakusan.planning.verify import Plan
-from gyakusan.planning.whynot import WhyNot
+from gyakusan.planning.predict.speed import Estimate, SpeedEstimate
+from gyakusan.planning.select.exclusions import Excluded
+from gyakusan.planning.select.plan import Plan
+from gyakusan.planning.select.plan_capacity import PlanCapacity
+from gyakusan.planning.select.recommend import Recommendation, all_candidates, candidate_row
+from gyakusan.planning.select.what_if import Change
+from gyakusan.planning.select.why_not import WhyNot
 from gyakusan.show import document as documents
 from gyakusan.show.plain import brief, caveat, command, listed, short
 from gyakusan.show.question import question as question_line
@@ -48,7 +48,7 @@ CHANGED_TEXTS = ("change", "model", "quant", "tokens/s", "quality")
 BOUGHT_TEXTS = ("model", "quant", "machine", "tokens/s", "quality", "JPY")
 
 
-def screen(answer: Answer, language: Language) -> RenderableType:
+def screen(answer: Recommendation, language: Language) -> RenderableType:
     """The question with its defaults, the plans, how each is started, and what was left out."""
     parts: list[RenderableType] = [question_line(answer, language)]
     if not answer.plans:
@@ -62,7 +62,7 @@ def screen(answer: Answer, language: Language) -> RenderableType:
     return Group(*parts)
 
 
-def _table(answer: Answer, language: Language) -> Table:
+def _table(answer: Recommendation, language: Language) -> Table:
     """The plans. Where a machine is bought, it and its price stand in place of engine and memory."""
     bought = not answer.question.owned
     out = _columns(BOUGHT_TEXTS if bought else HEAD_TEXTS, language)
@@ -85,15 +85,15 @@ def _columns(names: Sequence[str], language: Language) -> Table:
     return out
 
 
-def shown_range(pace: Pace | None, name: str) -> str:
+def shown_range(pace: SpeedEstimate | None, name: str) -> str:
     """A figure, and the interval that holds four of five."""
     if pace is None:
         return "?"
-    figure: Figure = getattr(pace, name)
+    figure: Estimate = getattr(pace, name)
     return f"{short(figure.value)} ({short(figure.low)}-{short(figure.high)})"
 
 
-def _details(answer: Answer, plan: Plan, language: Language) -> list[RenderableType]:
+def _details(answer: Recommendation, plan: Plan, language: Language) -> list[RenderableType]:
     """What a plan is best at, what binds it, where it stands, and its command."""
     roles = listed(plan.roles, ROLE_TEXTS, language)
     head = Text(f"{plan.name} {plan.quantization}: ", style="bold")
@@ -105,7 +105,7 @@ def _details(answer: Answer, plan: Plan, language: Language) -> list[RenderableT
     return parts
 
 
-def _where(answer: Answer, plan: Plan) -> Message:
+def _where(answer: Recommendation, plan: Plan) -> Message:
     """Machine, price, what binds, what quality rests on."""
     facts = {
         "machine": plan.offer.machine.name,
@@ -138,7 +138,7 @@ def reasoning(plan: Plan) -> Message:
     )
 
 
-def _rest(answer: Answer) -> Message:
+def _rest(answer: Recommendation) -> Message:
     return say(
         "{cells} combinations were priced; {models} models are left out, {machines} machines too (--all, --why-not NAME).",
         cells=f"{answer.count:,}",
@@ -147,12 +147,12 @@ def _rest(answer: Answer) -> Message:
     )
 
 
-def listing(answer: Answer, language: Language) -> RenderableType:
+def listing(answer: Recommendation, language: Language) -> RenderableType:
     """Everything that nothing else dominates, then what was left out, with reasons."""
     bought = not answer.question.owned
     out = _columns(BOUGHT_TEXTS if bought else HEAD_TEXTS, language)
-    for place in every(answer):
-        r = row(answer.grid, place)
+    for place in all_candidates(answer):
+        r = candidate_row(answer.grid, place)
         speed, first = ("?" if r[k] is None else short(r[k]) for k in ("tokens_per_second", "first_token"))
         quality = f"{r['quality']:.0f}±{r['quality_error']:.0f}"
         if bought:
@@ -181,7 +181,7 @@ def reasons(found: WhyNot, language: Language) -> RenderableType:
     return Group(Text(tell(say("Why not {name}?", name=found.name), language), style="bold"), *lines)
 
 
-def changes(answer: Answer, found: Sequence[Change], language: Language) -> RenderableType:
+def changes(answer: Recommendation, found: Sequence[Change], language: Language) -> RenderableType:
     """What a little more would bring."""
     out = _columns(CHANGED_TEXTS, language)
     for change in found:
@@ -194,7 +194,7 @@ def changes(answer: Answer, found: Sequence[Change], language: Language) -> Rend
     return Group(Text(tell(say("What a little more would bring (the balanced plan):"), language), style="bold"), out)
 
 
-def reaches(found: Sequence[Most], language: Language) -> RenderableType:
+def reaches(found: Sequence[PlanCapacity], language: Language) -> RenderableType:
     """The longest context and the most users of each plan."""
     lines = []
     for most in found:
@@ -213,11 +213,11 @@ def reaches(found: Sequence[Most], language: Language) -> RenderableType:
 
 
 def document(
-    answer: Answer,
+    answer: Recommendation,
     language: Language,
     why: WhyNot | None = None,
     more: Sequence[Change] = (),
-    reach: Sequence[Most] = (),
+    reach: Sequence[PlanCapacity] = (),
     *,
     everything: bool = False,
 ) -> dict[str, Any]:
@@ -234,7 +234,7 @@ def document(
         "cells": answer.count,
     }
     if everything:
-        out["frontier"] = [row(answer.grid, i) for i in every(answer)]
+        out["frontier"] = [candidate_row(answer.grid, i) for i in all_candidates(answer)]
     if more:
         out["sensitivity"] = [
             {"change": tell(c.change, language), "plan": None if c.plan is None else plan_document(c.plan, language)}
@@ -291,7 +291,7 @@ def _confidence(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _pace(pace: Pace) -> dict[str, Any]:
+def _pace(pace: SpeedEstimate) -> dict[str, Any]:
     names = ("prefill", "decode_each", "decode_all", "throughput", "ttft", "tpot")
     figures = {n: getattr(pace, n) for n in names}
     shown = {n: {"value": f.value, "low": f.low, "high": f.high, "basis": f.basis} for n, f in figures.items()}
@@ -316,9 +316,9 @@ def _price(plan: Plan) -> dict[str, Any] | None:
     return {"jpy": round(plan.offer.price), "device": found}
 
 
-def comma_separated(answer: Answer) -> str:
+def comma_separated(answer: Recommendation) -> str:
     """Everything that nothing dominates, as CSV."""
-    rows = [row(answer.grid, i) for i in every(answer)]
+    rows = [candidate_row(answer.grid, i) for i in all_candidates(answer)]
     out = io.StringIO()
     writer = csv.DictWriter(out, list(rows[0]) if rows else ["model"], lineterminator="\n")
     writer.writeheader()

@@ -8,9 +8,9 @@ from typing import Any
 from rich.console import Group, RenderableType
 
 from gyakusan.message import Message, people, say
-from gyakusan.planning.answer import Answer
-from gyakusan.planning.money import Money
-from gyakusan.planning.question import Question
+from gyakusan.planning.request.money import Money
+from gyakusan.planning.request.request import PlanRequest
+from gyakusan.planning.select.recommend import Recommendation
 from gyakusan.show.wrapping import Text
 from gyakusan.text import Language, tell
 
@@ -27,25 +27,25 @@ TASK_TEXTS = {
 SCORE_TEXTS = {"overall": "overall", "japanese": "Japanese", "coding": "coding", "reasoning": "reasoning"}
 
 
-def question(answer: Answer, language: Language) -> RenderableType:
+def question(answer: Recommendation, language: Language) -> RenderableType:
     """Where, for whom, and what was assumed."""
     return _two(_where(answer), answer.question, language)
 
 
-def question_line(asked: Question, machine: str, language: Language) -> RenderableType:
+def question_line(asked: PlanRequest, machine: str, language: Language) -> RenderableType:
     """The same for a machine that is named."""
     facts = {"users": people(asked.users), "context": f"{asked.usual.context:,}"}
     return _two(say("{machine}: {users} x {context} tokens", machine=machine, **facts), asked, language)
 
 
-def _two(title: Message, asked: Question, language: Language) -> RenderableType:
+def _two(title: Message, asked: PlanRequest, language: Language) -> RenderableType:
     lines = [Text(tell(load(asked), language), style="dim")]
     if asked.arrivals is not None:
         lines.append(Text(tell(coming(asked), language), style="dim"))
     return Group(Text(tell(title, language), style="bold"), *lines)
 
 
-def coming(asked: Question) -> Message:
+def coming(asked: PlanRequest) -> Message:
     """How often requests come, and how many conversations that is at once."""
     rate = (asked.arrivals or 0.0) * 3600
     return say(
@@ -55,7 +55,7 @@ def coming(asked: Question) -> Message:
     )
 
 
-def _where(answer: Answer) -> Message:
+def _where(answer: Recommendation) -> Message:
     asked = answer.question
     facts = {"users": people(asked.users), "context": f"{asked.usual.context:,}"}
     if asked.owned:
@@ -65,7 +65,7 @@ def _where(answer: Answer) -> Message:
     return say("{model}: {users} x {context} tokens", model=asked.model, **facts)
 
 
-def load(asked: Question) -> Message:
+def load(asked: PlanRequest) -> Message:
     """What people do, and what was assumed of it."""
     usual = asked.usual
     return say(
@@ -80,7 +80,7 @@ def load(asked: Question) -> Message:
     )
 
 
-def values(asked: Question) -> dict[str, Any]:
+def values(asked: PlanRequest) -> dict[str, Any]:
     """Every field as JSON has it, defaults included; what the task stands for under `usual`."""
     out = {f.name: _plain(getattr(asked, f.name)) for f in fields(asked)}
     usual = asked.usual
@@ -90,6 +90,6 @@ def values(asked: Question) -> dict[str, Any]:
 def _plain(value: Any) -> Any:
     if isinstance(value, Money):
         return {"amount": value.amount, "currency": value.currency}
-    if isinstance(value, Question):
+    if isinstance(value, PlanRequest):
         return values(value)
     return [_plain(v) for v in value] if isinstance(value, tuple) else value

@@ -8,10 +8,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 
 from gyakusan.message import Message, say
-from gyakusan.planning.pace import Figure
-from gyakusan.planning.pieces import POINT
-from gyakusan.planning.question import Question
-from gyakusan.planning.several import Member, Several, Together
+from gyakusan.planning.colocate.model_options import POINT
+from gyakusan.planning.colocate.recommend import ColocatedModel, Colocation, ColocationAnswer
+from gyakusan.planning.predict.speed import Estimate
+from gyakusan.planning.request.request import PlanRequest
 from gyakusan.show import document as documents
 from gyakusan.show import plan as plans
 from gyakusan.show.plain import caveat, command, listed
@@ -23,7 +23,7 @@ from gyakusan.units import GIB, format_bytes
 HEAD_TEXTS = ("for", "model", "people", "tokens/s alone", "all at work", "GiB")
 
 
-def screen(found: Several, language: Language) -> RenderableType:
+def screen(found: ColocationAnswer, language: Language) -> RenderableType:
     """Every plan, or why there is none."""
     parts: list[RenderableType] = [Text(tell(_title(found.question), language), style="bold")]
     if not found.plans:
@@ -35,7 +35,7 @@ def screen(found: Several, language: Language) -> RenderableType:
     return Group(*parts)
 
 
-def _title(asked: Question) -> Message:
+def _title(asked: PlanRequest) -> Message:
     where = asked.device or asked.memory or (str(asked.budget) if asked.budget else None)
     facts = {"n": 1 + len(asked.also)}
     if where is None:
@@ -43,7 +43,7 @@ def _title(asked: Question) -> Message:
     return say("{n} models: {where}", where=where, **facts)
 
 
-def _plan(plan: Together, language: Language) -> list[RenderableType]:
+def _plan(plan: Colocation, language: Language) -> list[RenderableType]:
     """The machine, a row for each model, what is left, the commands."""
     roles = listed(plan.roles, plans.ROLE_TEXTS, language)
     price = "" if plan.offer.price is None else f", {plan.offer.price:,.0f} JPY"
@@ -66,7 +66,7 @@ def _plan(plan: Together, language: Language) -> list[RenderableType]:
     return parts
 
 
-def _table(plan: Together, language: Language) -> Table:
+def _table(plan: Colocation, language: Language) -> Table:
     out = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     for i, name in enumerate(HEAD_TEXTS):
         out.add_column(tell(name, language), justify="left" if i < 2 else "right", no_wrap=i in (0, 5))
@@ -80,18 +80,18 @@ def _table(plan: Together, language: Language) -> Table:
     return out
 
 
-def speed(member: Member) -> Figure | None:
+def speed(member: ColocatedModel) -> Estimate | None:
     """What counts: tokens of an answer for each user, or of texts that are read. [tokens/s]"""
     if member.pace is None:
         return None
     return member.pace.prefill if member.plan is None else member.pace.decode_each
 
 
-def _load(member: Member) -> str:
+def _load(member: ColocatedModel) -> str:
     return f"{member.ledger.load.users} x {member.ledger.load.context:,}"
 
 
-def notes(found: Several) -> tuple[Message, ...]:
+def notes(found: ColocationAnswer) -> tuple[Message, ...]:
     """What the figures rest on."""
     out = [
         say(
@@ -111,7 +111,7 @@ def notes(found: Several) -> tuple[Message, ...]:
     return tuple(out)
 
 
-def document(found: Several, language: Language) -> dict[str, Any]:
+def document(found: ColocationAnswer, language: Language) -> dict[str, Any]:
     """The answer as plain values."""
     return {
         "question": values(found.question),
@@ -122,7 +122,7 @@ def document(found: Several, language: Language) -> dict[str, Any]:
     }
 
 
-def _together(plan: Together, language: Language) -> dict[str, Any]:
+def _together(plan: Colocation, language: Language) -> dict[str, Any]:
     offer = plan.offer
     return {
         "roles": list(plan.roles),
@@ -134,7 +134,7 @@ def _together(plan: Together, language: Language) -> dict[str, Any]:
     }
 
 
-def _member(plan: Together, number: int, member: Member, language: Language) -> dict[str, Any]:
+def _member(plan: Colocation, number: int, member: ColocatedModel, language: Language) -> dict[str, Any]:
     figure = speed(member)
     alone = None if figure is None else {"value": figure.value, "low": figure.low, "high": figure.high}
     shown = {

@@ -9,8 +9,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 
 from gyakusan.message import Message, say
-from gyakusan.planning.pace import Figure
-from gyakusan.planning.sides import Side, chances
+from gyakusan.planning.predict.speed import Estimate
+from gyakusan.planning.select.side_by_side import ComparedPlan, p_better_than_first
 from gyakusan.show import plan as plans
 from gyakusan.show.compare import HEAD_TEXTS, Shown, bar
 from gyakusan.show.plain import brief, command
@@ -33,7 +33,7 @@ ROW_TEXTS = (
 )
 
 
-def screen(sides: Sequence[Side], language: Language) -> RenderableType:
+def screen(sides: Sequence[ComparedPlan], language: Language) -> RenderableType:
     """The table, two charts, the commands."""
     parts: list[RenderableType] = [_table(sides, language)]
     if any(s.pace for s in sides):
@@ -44,19 +44,19 @@ def screen(sides: Sequence[Side], language: Language) -> RenderableType:
     return Group(*parts)
 
 
-def _table(sides: Sequence[Side], language: Language) -> Table:
+def _table(sides: Sequence[ComparedPlan], language: Language) -> Table:
     out = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     out.add_column("")
     for side in sides:
         out.add_column(side.title, justify="left")
-    found = chances(sides)
+    found = p_better_than_first(sides)
     cells = [_cells(s, p, language) for s, p in zip(sides, found, strict=True)]
     for i, name in enumerate(ROW_TEXTS):
         out.add_row(tell(name, language), *(column[i] for column in cells))
     return out
 
 
-def _cells(side: Side, chance: float | None, language: Language) -> tuple[str, ...]:
+def _cells(side: ComparedPlan, chance: float | None, language: Language) -> tuple[str, ...]:
     """One column."""
     if side.ledger is None:
         return (tell(say("no plan"), language), *("-" for _ in ROW_TEXTS[1:]))
@@ -81,12 +81,12 @@ def _cells(side: Side, chance: float | None, language: Language) -> tuple[str, .
     )
 
 
-def _short(side: Side) -> Message:
+def _short(side: ComparedPlan) -> Message:
     accounts = side.ledger.accounts if side.ledger else ()
     return say("short by {n}", n=format_bytes(max((a.short_by for a in accounts), default=0), 1))
 
 
-def _chart(sides: Sequence[Side], kind: Shown, language: Language) -> RenderableType:
+def _chart(sides: Sequence[ComparedPlan], kind: Shown, language: Language) -> RenderableType:
     """A bar for each plan with its interval."""
     figures = [_figure(s, kind) for s in sides]
     most = max((f.high for f in figures if f), default=1.0)
@@ -103,18 +103,18 @@ def _chart(sides: Sequence[Side], kind: Shown, language: Language) -> Renderable
     return out
 
 
-def _figure(side: Side, kind: Shown) -> Figure | None:
+def _figure(side: ComparedPlan, kind: Shown) -> Estimate | None:
     if side.pace is None or not side.fits:
         return None
     return side.pace.decode_each if kind == "decode" else side.pace.prefill
 
 
-def document(sides: Sequence[Side], language: Language) -> list[dict[str, Any]]:
+def document(sides: Sequence[ComparedPlan], language: Language) -> list[dict[str, Any]]:
     """Columns as plain values; a plan carries its whole ledger."""
-    return [_document(s, p, language) for s, p in zip(sides, chances(sides), strict=True)]
+    return [_document(s, p, language) for s, p in zip(sides, p_better_than_first(sides), strict=True)]
 
 
-def _document(side: Side, chance: float | None, language: Language) -> dict[str, Any]:
+def _document(side: ComparedPlan, chance: float | None, language: Language) -> dict[str, Any]:
     score, account = side.score, side.ledger.accounts[0] if side.ledger else None
     return {
         "title": side.title,
@@ -137,5 +137,5 @@ def _document(side: Side, chance: float | None, language: Language) -> dict[str,
     }
 
 
-def _plain(figure: Figure | None) -> dict[str, float] | None:
+def _plain(figure: Estimate | None) -> dict[str, float] | None:
     return None if figure is None else {"value": figure.value, "low": figure.low, "high": figure.high}

@@ -9,9 +9,9 @@ from rich.table import Table
 
 from gyakusan.core.machine import Machine
 from gyakusan.message import Message, people, say
-from gyakusan.planning.limits import Limits
-from gyakusan.planning.roles import ENOUGH, WEIGHTS
-from gyakusan.planning.upgrade import Step, Upgrade
+from gyakusan.planning.predict.capacity import Capacity
+from gyakusan.planning.select.ranking import USEFUL_SPEED_FACTOR, WEIGHTS
+from gyakusan.planning.upgrade.recommend import UpgradeAnswer, UpgradeOption
 from gyakusan.show import plan as plans
 from gyakusan.show.plain import brief, listed
 from gyakusan.show.question import question_line, values
@@ -33,7 +33,7 @@ KIND_TEXTS = {
 HEAD_TEXTS = ("buy", "JPY", "model", "quality", "times as fast", "gain", "for 100,000 JPY")
 
 
-def screen(found: Upgrade, language: Language) -> RenderableType:
+def screen(found: UpgradeAnswer, language: Language) -> RenderableType:
     """Today, the advice, the options, and what was assumed."""
     asked = found.wanted.question
     parts: list[RenderableType] = [question_line(asked, found.owned.machine.name, language)]
@@ -49,7 +49,7 @@ def screen(found: Upgrade, language: Language) -> RenderableType:
     return Group(*parts)
 
 
-def _now(found: Upgrade) -> Message:
+def _now(found: UpgradeAnswer) -> Message:
     if found.now is None:
         return say("Today nothing fits this question.")
     return say(
@@ -69,13 +69,13 @@ def _facts(made: Any) -> dict[str, object]:
     }
 
 
-def _reach(limits: Limits | None) -> Message:
+def _reach(limits: Capacity | None) -> Message:
     if limits is None:
         return Message("-")
     return say("{context} tokens or {users}", context=f"{limits.context:,}", users=people(limits.users))
 
 
-def _advice(step: Step, language: Language) -> Text:
+def _advice(step: UpgradeOption, language: Language) -> Text:
     """What a step is best at, what it costs, and what it brings."""
     roles = listed(step.roles, ROLE_TEXTS, language)
     out = Text(roles + ": ", style="bold")
@@ -88,11 +88,11 @@ def _advice(step: Step, language: Language) -> Text:
     return out
 
 
-def _what(step: Step) -> Message:
+def _what(step: UpgradeOption) -> Message:
     return Message(KIND_TEXTS[step.option.kind], {"what": brief(step.option.what)})
 
 
-def _gained(step: Step) -> Message:
+def _gained(step: UpgradeOption) -> Message:
     """The gain of a step in words."""
     facts = {"gain": f"{step.gain:+.1f}", "rate": _rate(step)}
     between = step.between
@@ -106,16 +106,16 @@ def _gained(step: Step) -> Message:
     )
 
 
-def _times(step: Step) -> str:
+def _times(step: UpgradeOption) -> str:
     found = None if step.between is None else step.between.times
     return "?" if found is None else f"{found[0]:.1f} ({found[1]:.1f}-{found[2]:.1f})"
 
 
-def _rate(step: Step) -> str:
+def _rate(step: UpgradeOption) -> str:
     return "∞" if step.rate == float("inf") else f"{step.rate:.1f}"
 
 
-def _nearest(step: Step) -> Message:
+def _nearest(step: UpgradeOption) -> Message:
     return say(
         "The nearest that would be felt: {what}, {price} JPY ({model} {quantization}).",
         what=_what(step),
@@ -125,7 +125,7 @@ def _nearest(step: Step) -> Message:
     )
 
 
-def _table(found: Upgrade, language: Language) -> Table:
+def _table(found: UpgradeAnswer, language: Language) -> Table:
     """Every option that is told of, most for the money first."""
     out = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     for i, name in enumerate(HEAD_TEXTS):
@@ -139,7 +139,7 @@ def _table(found: Upgrade, language: Language) -> Table:
     return out
 
 
-def notes(found: Upgrade) -> tuple[Message, ...]:
+def notes(found: UpgradeAnswer) -> tuple[Message, ...]:
     """What the figures rest on."""
     a, b, _ = WEIGHTS[found.wanted.question.prefer]
     out = [
@@ -147,7 +147,7 @@ def notes(found: Upgrade) -> tuple[Message, ...]:
             "Gain: quality less its error, and speed: twice as fast counts as {points} points, up to {most} tokens/s of what"
             ' is read: tokens that reasoning spends are left out, in "times as fast" too.',
             points=f"{10 * b / a:.0f}",
-            most=f"{ENOUGH * found.wanted.question.usual.pace:g}",
+            most=f"{USEFUL_SPEED_FACTOR * found.wanted.question.usual.pace:g}",
         )
     ]
     if any(s.option.kind != "computer" for s in (*found.steps, *((found.nearest,) if found.nearest else ()))):
@@ -171,7 +171,7 @@ def notes(found: Upgrade) -> tuple[Message, ...]:
     return tuple(out)
 
 
-def document(found: Upgrade, language: Language) -> dict[str, Any]:
+def document(found: UpgradeAnswer, language: Language) -> dict[str, Any]:
     """The answer as plain values."""
     budget, resale = found.wanted.budget, found.wanted.resale
     return {
@@ -194,11 +194,11 @@ def _machine(machine: Machine) -> dict[str, Any]:
     return {"name": machine.name, "devices": [g.name for g in machine.gpus]}
 
 
-def _limits(limits: Limits | None) -> dict[str, int] | None:
+def _limits(limits: Capacity | None) -> dict[str, int] | None:
     return None if limits is None else {"context": limits.context, "users": limits.users}
 
 
-def _step(step: Step, language: Language) -> dict[str, Any]:
+def _step(step: UpgradeOption, language: Language) -> dict[str, Any]:
     option, found = step.option, step.between
     return {
         "roles": list(step.roles),

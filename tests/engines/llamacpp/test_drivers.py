@@ -13,16 +13,17 @@ from benchmarks.log_accuracy import backend_of, model_of, settings_of
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Device, Machine
 from gyakusan.core.model import Model
-from gyakusan.engines.llamacpp import cache, drivers, engine
-from gyakusan.engines.llamacpp.repack import mapped
-from gyakusan.engines.llamacpp.scratch import scratch
+from gyakusan.engines.llamacpp import backends, engine
+from gyakusan.engines.llamacpp.buffers import kv_cache
+from gyakusan.engines.llamacpp.buffers.cpu_repack import mapped
+from gyakusan.engines.llamacpp.buffers.weights import stored, weights
+from gyakusan.engines.llamacpp.compute_buffer.one_device import compute_buffer
 from gyakusan.engines.llamacpp.settings import Settings
-from gyakusan.engines.llamacpp.weights import stored, weights
 from gyakusan.models import load
 from gyakusan.units import GIB, MIB
 
 LOGS = json.loads((Path(__file__).parents[2] / "truth" / "llamacpp_logs.json").read_text("utf-8"))
-NAMES: dict[str, drivers.Driver] = {"MTL": "metal", "Vulkan": "vulkan", "ROCm": "rocm"}
+NAMES: dict[str, backends.GpuBackend] = {"MTL": "metal", "Vulkan": "vulkan", "ROCm": "rocm"}
 KNOWN = ("F16", "Q8_0", "Q4_0")
 ROWS = [
     row
@@ -49,8 +50,8 @@ def test_there_are_logs_of_three_other_drivers() -> None:
 @pytest.mark.parametrize("row", ROWS, ids=label)
 def test_caches_and_states_are_what_the_log_prints(row: dict[str, Any]) -> None:
     model, chosen = model_of(row), settings(row)
-    assert int(cache.kv_cache(model, chosen)) / MIB == pytest.approx(sum(row["kv_buf_mib"].values()), abs=PRINTED)
-    assert int(cache.recurrent_state(model, chosen)) / MIB == pytest.approx(
+    assert int(kv_cache.kv_cache(model, chosen)) / MIB == pytest.approx(sum(row["kv_buf_mib"].values()), abs=PRINTED)
+    assert int(kv_cache.recurrent_state(model, chosen)) / MIB == pytest.approx(
         sum(row["rs_buf_mib"].values()), abs=PRINTED
     )
 
@@ -67,8 +68,8 @@ def test_drivers_made_from_cudas_source_pad_like_it(driver: Any) -> None:
     model, at = load("qwen2.5-7b"), Settings(context=32768, slots=2, key_type="Q8_0", value_type="Q8_0")
     other = replace(at, driver=driver)
     assert weights(model, other) == weights(model, at)
-    assert cache.kv_cache(model, other) == cache.kv_cache(model, at)
-    assert scratch(model, other) == scratch(model, at)
+    assert kv_cache.kv_cache(model, other) == kv_cache.kv_cache(model, at)
+    assert compute_buffer(model, other) == compute_buffer(model, at)
 
 
 def test_cuda_alone_pads_quantised_rows() -> None:
@@ -80,7 +81,7 @@ def test_cuda_alone_pads_quantised_rows() -> None:
 
 def test_vulkan_reads_a_quantised_cache_as_it_is() -> None:
     model, at = load("llama3.1-8b"), Settings(context=131072, key_type="Q8_0", value_type="Q8_0")
-    cuda, vulkan = (scratch(model, replace(at, driver=d)).gpu for d in ("cuda", "vulkan"))
+    cuda, vulkan = (compute_buffer(model, replace(at, driver=d)).gpu for d in ("cuda", "vulkan"))
     assert cuda - vulkan > 256 * MIB  # 2 x 131072 x 2048 B of copies
 
 
@@ -89,11 +90,11 @@ def test_metal_reserves_a_copy_of_any_cache(kind: str) -> None:
     model, at = load("llama3.1-8b"), Settings(context=131072, key_type=kind, value_type=kind, driver="metal")
     (layer,) = model.memory
     copy = 2 * 131072 * (1024 + 1024)
-    room = int(drivers.metal_room(layer, 512, 131072, 1, (2048, 2048)))  # type: ignore[arg-type]
+    room = int(backends.metal_room(layer, 512, 131072, 1, (2048, 2048)))  # type: ignore[arg-type]
     results = 4 * 32 * 32 * 32 * (128 + 2)
     tile = 64 * (8 * 4096 + 2 * 512)
     assert room == copy + results + tile + 2048 * 64
-    assert scratch(model, at).gpu > copy
+    assert compute_buffer(model, at).gpu > copy
 
 
 def apple(model: Model, **changes: Any) -> Any:

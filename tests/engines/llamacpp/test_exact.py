@@ -19,8 +19,8 @@ from tests.engines.llamacpp.test_cache import settings_of
 from tests.models import recorded
 
 from gyakusan.core.model import Model
-from gyakusan.engines.llamacpp import exact, exact_file
-from gyakusan.engines.llamacpp.scratch import scratch, spread
+from gyakusan.engines.llamacpp.compute_buffer.one_device import compute_buffer, spread
+from gyakusan.engines.llamacpp.dry_run import run, stub_gguf
 from gyakusan.engines.llamacpp.settings import Settings
 from gyakusan.errors import BadSetting, ServerError
 from gyakusan.models import families, load
@@ -63,9 +63,9 @@ def asked(row: dict[str, Any]) -> Settings:
 
 
 @cache
-def answers(architecture: str) -> tuple[exact.Dry, ...]:
+def answers(architecture: str) -> tuple[run.Dry, ...]:
     rows, model = subjects()[architecture]
-    return exact.ask(model, [asked(row) for row in rows])
+    return run.ask(model, [asked(row) for row in rows])
 
 
 def test_there_are_enough() -> None:
@@ -77,11 +77,11 @@ def test_there_are_enough() -> None:
 def test_ours_are_llama_cpps(architecture: str) -> None:
     rows, model = subjects()[architecture]
     for row, dry in zip(rows, answers(architecture), strict=True):
-        off = {c.kind: c.difference for c in exact.compare(model, asked(row), dry)}
+        off = {c.kind: c.difference for c in run.compare(model, asked(row), dry)}
         if architecture in OPEN:
             del off["scratch"]
             low, high = spread(model, asked(row))
-            ours = scratch(model, asked(row)).host
+            ours = compute_buffer(model, asked(row)).host
             assert dry.scratch != row["compute"] or low * ours <= dry.scratch <= high * ours
         assert set(off.values()) == {0}, (row, off)
 
@@ -126,29 +126,29 @@ CPU = Settings(context=512, backend="cpu")
 
 def test_many_settings_in_one_call(folder: Path) -> None:
     settings = [replace(CPU, context=256 * n, ubatch=128 * n, repack=n % 2 == 0) for n in (1, 2, 3)]
-    found = exact.ask(small(), settings)
+    found = run.ask(small(), settings)
     assert [d.context for d in found] == [256 * n * 2 * 2 * 128 * 2 for n in (1, 2, 3)]
-    assert all(c.difference == 0 for s, d in zip(settings, found, strict=True) for c in exact.compare(small(), s, d))
-    assert {d.build for d in found} == {exact.library().build}
+    assert all(c.difference == 0 for s, d in zip(settings, found, strict=True) for c in run.compare(small(), s, d))
+    assert {d.build for d in found} == {run.library().build}
 
 
 def test_a_gpu_counts_as_the_cpu(folder: Path) -> None:
     gpu = Settings(
         context=512, gpu_layers=1, n_cpu_moe=1, offload_kv=False, tensor_split=(1.0, 2.0), split_mode="layer"
     )
-    assert exact.on_cpu(gpu) == CPU
-    assert exact.ask(small(), [gpu]) == exact.ask(small(), [CPU])
+    assert run.on_cpu(gpu) == CPU
+    assert run.ask(small(), [gpu]) == run.ask(small(), [CPU])
 
 
 def test_a_file_on_disk_is_asked_itself(folder: Path) -> None:
     model = load("smollm2")
     if not model.source.endswith(".gguf"):
         pytest.skip("the small model is not installed")
-    assert exact_file.whole(model)
-    assert not exact_file.whole(load("smollm2", "Q8_0"))
+    assert stub_gguf.whole(model)
+    assert not stub_gguf.whole(load("smollm2", "Q8_0"))
     for one in (model, load("smollm2", "Q8_0")):
-        (dry,) = exact.ask(one, [CPU])
-        assert [c.difference for c in exact.compare(one, CPU, dry)] == [0] * 4
+        (dry,) = run.ask(one, [CPU])
+        assert [c.difference for c in run.compare(one, CPU, dry)] == [0] * 4
 
 
 CONFIGS: dict[str, Any] = json.loads((recorded.TRUTH / "hf_hparams.json").read_text())
@@ -161,11 +161,11 @@ SEVERAL = {"minimax-m3"}
 def test_a_config_alone_is_enough(name: str, folder: Path) -> None:
     """The keys that llama.cpp insists on and no config tells are filled in; so are the defaults of its class."""
     model = families.unquantized(families.convert(CONFIGS[name]["hf_config"]), name=name)
-    for settings, dry in zip(ASKED, exact.ask(model, ASKED), strict=True):
-        off = {c.kind: c.difference for c in exact.compare(model, settings, dry)}
+    for settings, dry in zip(ASKED, run.ask(model, ASKED), strict=True):
+        off = {c.kind: c.difference for c in run.compare(model, settings, dry)}
         if model.architecture in (OPEN | SEVERAL if settings.slots > 1 else OPEN):
             low, high = spread(model, settings)
-            ours = scratch(model, settings).host
+            ours = compute_buffer(model, settings).host
             del off["scratch"]
             assert model.architecture in CHANGED or low * ours <= dry.scratch <= high * ours
         assert set(off.values()) == {0}, (settings, off)
@@ -173,9 +173,9 @@ def test_a_config_alone_is_enough(name: str, folder: Path) -> None:
 
 def test_a_refusal_names_the_reason(folder: Path) -> None:
     with pytest.raises(ServerError, match=r"llama\.cpp b\d+ refuses this: .*wrong shape.*--exact"):
-        exact.ask(small(**{"llama.attention.head_count": 7}), [CPU])
+        run.ask(small(**{"llama.attention.head_count": 7}), [CPU])
     with pytest.raises(ServerError, match="n_seq_max"):
-        exact.ask(small(), [replace(CPU, slots=300, context=300 * 256)])
+        run.ask(small(), [replace(CPU, slots=300, context=300 * 256)])
 
 
 def test_a_crash_is_an_error(folder: Path) -> None:
@@ -183,53 +183,53 @@ def test_a_crash_is_an_error(folder: Path) -> None:
     model = families.unquantized(families.convert(CONFIGS["minimax-m2.5"]["hf_config"]))
     wrong = replace(model, metadata={**model.metadata, "minimax-m2.expert_gating_func": 99})
     with pytest.raises(ServerError, match=r"dry run of llama\.cpp b\d+ crashed"):
-        exact.ask(wrong, [CPU])
+        run.ask(wrong, [CPU])
 
 
 def test_a_hang_ends(folder: Path) -> None:
     with pytest.raises(ServerError, match="longer than"):
-        exact.ask(small(), [CPU] * 50, patience=0.01)
+        run.ask(small(), [CPU] * 50, patience=0.01)
 
 
 def test_another_build_is_not_believed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import _ctypes
 
-    monkeypatch.setattr(exact, "library", lambda: exact.Library(_ctypes.__file__, 12345))
+    monkeypatch.setattr(run, "library", lambda: run.Library(_ctypes.__file__, 12345))
     with pytest.raises(ServerError, match=r"build of llama\.cpp is not known: b12345 \(no llama_model_default_params"):
-        exact.ask(small(), [CPU])
+        run.ask(small(), [CPU])
 
 
 def test_what_it_prints_must_be_what_it_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    run = exact._run
+    run = run._run
 
     def lying(*arguments: Any) -> list[dict[str, Any]]:
-        found = run(*arguments)
+        found = original(*arguments)
         return [{**a, "sizes": [a["sizes"][0], a["sizes"][1], a["sizes"][2] + 2**20]} for a in found]
 
-    monkeypatch.setattr(exact, "_run", lying)
+    monkeypatch.setattr(run, "_run", lying)
     with pytest.raises(ServerError, match="is not known"):
-        exact.ask(small(), [CPU])
+        run.ask(small(), [CPU])
 
 
 def test_without_the_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exact.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(run.util, "find_spec", lambda name: None)
     with pytest.raises(ServerError, match=r"gyakusan\[serve\]"):
-        exact.ask(small(), [CPU])
+        run.ask(small(), [CPU])
 
 
 def test_states_that_would_really_be_taken() -> None:
     model = recorded.model("codestral-mamba-7b", "Q4_K_M")
     with pytest.raises(BadSetting, match="fewer users"):
-        exact.ask(model, [Settings(context=256 * 200, slots=200, backend="cpu")])
+        run.ask(model, [Settings(context=256 * 200, slots=200, backend="cpu")])
 
 
 def test_a_model_without_metadata() -> None:
     with pytest.raises(ServerError, match="no metadata"):
-        exact.ask(replace(small(), metadata={}), [CPU])
+        run.ask(replace(small(), metadata={}), [CPU])
 
 
 def test_the_sparse_file_has_no_keys_of_ours() -> None:
-    keys = exact_file.written(small(**{"gyakusan.tied": True, "tokenizer.ggml.tokens": ("a", "b"), "split.count": 3}))
+    keys = stub_gguf.written(small(**{"gyakusan.tied": True, "tokenizer.ggml.tokens": ("a", "b"), "split.count": 3}))
     assert not [k for k in keys if k.startswith(("gyakusan.", "split.", "tokenizer.ggml.tokens"))]
     assert (keys["tokenizer.ggml.model"], keys["llama.vocab_size"]) == ("none", 96)
 

@@ -9,9 +9,10 @@ from benchmarks.memory_accuracy import rows
 from benchmarks.placement_accuracy import TRUTH
 from tests.models import recorded
 
-from gyakusan.engines.llamacpp import scratch_roles, split
-from gyakusan.engines.llamacpp.fit import MARGIN, filled, fit, shared
-from gyakusan.engines.llamacpp.placement import HOST, Placement, place
+from gyakusan.engines.llamacpp.multi_gpu import compute_buffers
+from gyakusan.engines.llamacpp.multi_gpu.fit import MARGIN, filled, fit, shared
+from gyakusan.engines.llamacpp.placement import bytes_per_device
+from gyakusan.engines.llamacpp.placement.layer_assignment import HOST, Placement, place
 from gyakusan.engines.llamacpp.settings import Settings
 from gyakusan.units import GIB, MIB
 
@@ -35,8 +36,11 @@ def taken(row: dict[str, Any], settings: Settings) -> tuple[Placement, list[int]
     """The placement, weights and context of each GPU, and everything on each GPU. [B]"""
     model, free = recorded.model(row["model"], row["quant"]), [int(g * GIB) for g in row["mem"]]
     placement = place(model.blocks, settings, free)
-    held, kept = split.weights(model, settings, placement), split.context(model, settings, placement)
-    made = scratch_roles.scratch(model, settings, placement)
+    held, kept = (
+        bytes_per_device.weights(model, settings, placement),
+        bytes_per_device.context(model, settings, placement),
+    )
+    made = compute_buffers.scratch(model, settings, placement)
     stored = [held.gpus[g] + kept.gpus[g] for g in range(len(free))]
     return placement, stored, [s + m.greatest for s, m in zip(stored, made.gpus, strict=True)]
 
@@ -84,8 +88,8 @@ def test_our_price_of_their_choice_is_theirs() -> None:
             overrides=tuple((pattern, to) for pattern, to in row["overrides"]),
         )
         placement = place(model.blocks, chosen, [int(g * GIB) for g in row["mem"]])
-        made = scratch_roles.scratch(model, chosen, placement)
-        held = split.weights(model, chosen, placement)
+        made = compute_buffers.scratch(model, chosen, placement)
+        held = bytes_per_device.weights(model, chosen, placement)
         for d in range(HOST, placement.cards):
             said = row["dev"]["host" if d == HOST else f"gpu{d}"]
             assert (held.on(d), made.on(d).bytes) == (said["model"], said["compute"]), row["flags"]

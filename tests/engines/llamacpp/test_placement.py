@@ -8,7 +8,7 @@ import pytest
 from benchmarks.placement_accuracy import free_of, layers_of, settings_of
 from tests.models import recorded
 
-from gyakusan.engines.llamacpp.placement import HOST, kept, place, shared_out
+from gyakusan.engines.llamacpp.placement.layer_assignment import HOST, kept, place, shared_out
 from gyakusan.engines.llamacpp.settings import Settings, check
 from gyakusan.errors import BadSetting
 

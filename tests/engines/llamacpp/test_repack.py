@@ -10,7 +10,7 @@ import pytest
 from gyakusan import api
 from gyakusan.core.load import Load
 from gyakusan.core.model import Model
-from gyakusan.engines.llamacpp import repack
+from gyakusan.engines.llamacpp.buffers import cpu_repack
 from gyakusan.engines.llamacpp.settings import Settings
 from gyakusan.models import load
 from gyakusan.serving.compare import Row
@@ -55,13 +55,15 @@ def test_the_settings_change_it(small: dict[str, Path], changes: dict[str, objec
 def test_a_copy_is_counted_beside_the_file() -> None:
     model = load("llama3.1-8b", "Q4_0")
     settings = Settings(4096, backend="cpu", simd="avx2")
-    assert repack.in_ram(model, settings) > 1.8 * repack.in_ram(model, Settings(4096, backend="cpu", repack=False))
-    assert repack.repacked(model, "none") == 0
+    assert cpu_repack.in_ram(model, settings) > 1.8 * cpu_repack.in_ram(
+        model, Settings(4096, backend="cpu", repack=False)
+    )
+    assert cpu_repack.repacked(model, "none") == 0
 
 
 def test_tables_and_latent_matrices_are_not_repacked() -> None:
     def names(model: Model) -> set[str]:
-        return {t.name.split(".")[-2] for t in model.tensors if repack.repacks(t, "avx2", model)}
+        return {t.name.split(".")[-2] for t in model.tensors if cpu_repack.repacks(t, "avx2", model)}
 
     assert "token_embd" not in names(load("llama3.2-1b", "Q4_0"))
     deep = names(load("deepseek-v2-lite", "Q4_0"))
@@ -72,4 +74,4 @@ def test_tables_and_latent_matrices_are_not_repacked() -> None:
 def test_arrays_of_loads_share_one_figure() -> None:
     model = load("llama3.2-1b", "Q4_0")
     settings = Settings(np.array([4096, 8192]), backend="cpu")
-    assert isinstance(repack.in_ram(model, settings), int)
+    assert isinstance(cpu_repack.in_ram(model, settings), int)

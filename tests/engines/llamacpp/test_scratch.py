@@ -10,7 +10,7 @@ import pytest
 from tests.models import recorded
 
 from gyakusan.core.model import Model, Recurrent
-from gyakusan.engines.llamacpp.scratch import PEAKS, Scratch, binding, scratch, spread
+from gyakusan.engines.llamacpp.compute_buffer.one_device import PEAKS, Scratch, binding, compute_buffer, spread
 from gyakusan.engines.llamacpp.settings import Settings
 
 MAIN, ARCHS = "llamacpp_b11434.jsonl.gz", "llamacpp_archs.jsonl.gz"
@@ -47,7 +47,7 @@ def errors(file: str) -> dict[str, list[float]]:
     found: dict[str, list[float]] = defaultdict(list)
     for row in recorded.rows(file):
         model = recorded.model(row["model"], row["quant"])
-        size = scratch(model, settings_of(row))
+        size = compute_buffer(model, settings_of(row))
         off = abs(size.gpu + size.host - row["compute"])
         found[kind(row, model)].append(off / row["compute"])
         found["share"].append(off / row["total"])
@@ -85,7 +85,7 @@ def test_devices_of_a_gpu_are_told_apart() -> None:
     for row in recorded.rows(MAIN):
         if row["backend"] == "cpu":
             continue
-        size = scratch(recorded.model(row["model"], row["quant"]), settings_of(row))
+        size = compute_buffer(recorded.model(row["model"], row["quant"]), settings_of(row))
         if abs(size.host - row["dev"]["host"]["compute"]) > 32:
             wrong.append((row["model"], size.host, row["dev"]["host"]["compute"]))
     assert not wrong
@@ -98,7 +98,7 @@ def test_spread_holds_what_was_recorded() -> None:
         for row in recorded.rows(file):
             model, settings = recorded.model(row["model"], row["quant"]), settings_of(row)
             low, high = spread(model, settings)
-            size = scratch(model, settings)
+            size = compute_buffer(model, settings)
             total = size.gpu + size.host
             outside[file].append(not low * total - 0.002 * total <= row["compute"] <= high * total + 0.002 * total)
     assert all(sum(v) / len(v) <= 0.02 for v in outside.values())
@@ -120,11 +120,11 @@ FRESH = (
 def test_arrays_give_what_scalars_give(name: str, changes: dict[str, Any], backend: Any) -> None:
     model = recorded.model(name, next(iter(recorded.files()[name]["types"])))
     contexts, slots = np.array([[512], [4096], [65536]]), np.array([[1, 2, 7]])
-    grid = scratch(model, Settings(**{**changes, "context": contexts, "slots": slots, "backend": backend}))
+    grid = compute_buffer(model, Settings(**{**changes, "context": contexts, "slots": slots, "backend": backend}))
     for i, context in enumerate(contexts[:, 0]):
         for j, count in enumerate(slots[0]):
             one = Settings(**{**changes, "context": int(context), "slots": int(count), "backend": backend})
-            alone = scratch(model, one)
+            alone = compute_buffer(model, one)
             for got, expected in ((grid.gpu, alone.gpu), (grid.host, alone.host)):
                 assert np.broadcast_to(got, (3, 3))[i, j] == expected
 
@@ -153,14 +153,14 @@ def test_a_batch_is_never_more_than_the_context_that_was_asked_for() -> None:
     """Fresh from the real allocator: 1000 tokens for 8 slots reserve graphs of 1000 tokens, not of the padded 2048."""
     model = recorded.model("llm-jp-4-8b", "Q4_K_M")
     asked = Settings(context=1000, slots=8, ubatch=2048, backend="cpu")
-    assert scratch(model, asked) == Scratch(gpu=0, host=254500032)
+    assert compute_buffer(model, asked) == Scratch(gpu=0, host=254500032)
 
 
 def test_a_quantised_cache_costs_a_copy_on_a_gpu_only() -> None:
     model = recorded.model("llama3.1-8b", "Q4_K_M")
     plain, small = ({"key_type": t, "value_type": t} for t in ("F16", "Q8_0"))
     sizes = {
-        (b, n): scratch(model, Settings(context=131072, backend=b, **s))  # type: ignore[arg-type]
+        (b, n): compute_buffer(model, Settings(context=131072, backend=b, **s))  # type: ignore[arg-type]
         for b in ("cpu", "cuda")
         for n, s in (("plain", plain), ("small", small))
     }

@@ -9,8 +9,8 @@ import pytest
 from tests.models import recorded
 
 from gyakusan.core.model import Tensor
+from gyakusan.engines.llamacpp.buffers.weights import Weights, resident, stored, weights
 from gyakusan.engines.llamacpp.settings import Settings
-from gyakusan.engines.llamacpp.weights import Weights, resident, stored, weights
 
 FILES = ("llamacpp_b11434.jsonl.gz", "llamacpp_archs.jsonl.gz")
 

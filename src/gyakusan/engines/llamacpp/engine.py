@@ -12,7 +12,7 @@ from gyakusan.core.load import Load
 from gyakusan.core.machine import Machine
 from gyakusan.core.model import Model
 from gyakusan.engines.base import Command
-from gyakusan.engines.llamacpp import drivers
+from gyakusan.engines.llamacpp import backends
 from gyakusan.engines.llamacpp.ledger import alone
 from gyakusan.engines.llamacpp.ledger import ledger as _ledger
 from gyakusan.engines.llamacpp.settings import VERSION, Settings, for_load
@@ -44,12 +44,12 @@ def settings(model: Model, load: Load, machine: Machine, **changes: Any) -> Sett
             raise unknown(say("setting"), name, known)
     backend = "cuda" if machine.gpus else "cpu"
     layers: dict[str, Any] = {"split_mode": "layer"} if len(machine.gpus) > 1 else {}
-    here: dict[str, Any] = {"backend": backend, "simd": machine.simd, "driver": drivers.of(machine)}
+    here: dict[str, Any] = {"backend": backend, "simd": machine.simd, "driver": backends.backend_of(machine)}
     chosen = replace(for_load(load), **{**here, **layers, **changes})
     if model.stored and model.stored.extras:
-        from gyakusan.engines.llamacpp import beside
+        from gyakusan.engines.llamacpp.extras import projector_lora
 
-        chosen = beside.came(model, chosen)
+        chosen = projector_lora.came(model, chosen)
     return chosen if chosen.backend == "cpu" or not machine.gpus else _placed(model, machine, chosen, changes)
 
 
@@ -57,8 +57,8 @@ def _placed(model: Model, machine: Machine, chosen: Settings, changes: dict[str,
     """`chosen` with the best placement if that was asked for, and with the split said in units."""
     if chosen.split_mode == "none" and not chosen.fit:
         return chosen
-    from gyakusan.engines.llamacpp.fit import balanced, fit
-    from gyakusan.engines.llamacpp.placement import place
+    from gyakusan.engines.llamacpp.multi_gpu.fit import balanced, fit
+    from gyakusan.engines.llamacpp.placement.layer_assignment import place
 
     sizes = _left(model, machine, chosen)
     countable = not is_array(chosen.context, chosen.slots, chosen.batch, chosen.ubatch)
@@ -74,7 +74,7 @@ def _placed(model: Model, machine: Machine, chosen: Settings, changes: dict[str,
 
 def _left(model: Model, machine: Machine, chosen: Settings) -> tuple[int, ...]:
     """What the model itself may take of each GPU: what is loaded beside it takes its share first. [B]"""
-    from gyakusan.engines.llamacpp.accounts import free
+    from gyakusan.engines.llamacpp.multi_gpu.ledger import free
 
     sizes = free(machine.gpus)
     bare = replace(chosen, projector=None, lora=(), draft="", mtp=False)

@@ -8,10 +8,11 @@ from gyakusan.core.ledger import Account, Engine, Ledger, Line
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Device, Machine, Simd
 from gyakusan.core.model import Model
-from gyakusan.engines.llamacpp import cache, checkpoints, lines, overhead, repack
-from gyakusan.engines.llamacpp.scratch import scratch
+from gyakusan.engines.llamacpp import ledger_lines
+from gyakusan.engines.llamacpp.buffers import context_checkpoints, cpu_repack, kv_cache, overhead
+from gyakusan.engines.llamacpp.buffers.weights import lazily, weights
+from gyakusan.engines.llamacpp.compute_buffer.one_device import compute_buffer
 from gyakusan.engines.llamacpp.settings import VERSION, Settings, check
-from gyakusan.engines.llamacpp.weights import lazily, weights
 from gyakusan.errors import BadSetting
 from gyakusan.message import Message, say
 
@@ -38,15 +39,16 @@ def alone(model: Model, settings: Settings) -> bool:
 
 def _beside(model: Model, chosen: Settings, machine: Machine, accounts: tuple[Account, ...]) -> tuple[Account, ...]:
     """Accounts with projector, adapters, prediction blocks and draft model."""
-    from gyakusan.engines.llamacpp import beside, speculation
+    from gyakusan.engines.llamacpp.extras import projector_lora, speculative_decoding
 
-    accounts = beside.added(model, chosen, machine, accounts)
-    accounts = beside.onto(
-        accounts, (*speculation.predicting(model, chosen, machine), *speculation.drafted(model, chosen))
+    accounts = projector_lora.added(model, chosen, machine, accounts)
+    accounts = projector_lora.onto(
+        accounts,
+        (*speculative_decoding.predicting(model, chosen, machine), *speculative_decoding.drafted(model, chosen)),
     )
     if chosen.draft:
-        other, its = speculation.draft(model, chosen)
-        accounts = speculation.merged(accounts, _accounts(other, its, machine), other.name)
+        other, its = speculative_decoding.draft(model, chosen)
+        accounts = speculative_decoding.merged(accounts, _accounts(other, its, machine), other.name)
     return accounts
 
 
@@ -67,13 +69,13 @@ def _with_gpu(model: Model, settings: Settings, machine: Machine) -> tuple[Accou
             gpus=len(machine.gpus), mend="Name a machine with a GPU for each worker, the workers' first.",
         )  # fmt: skip
     if len(machine.gpus) > 1 or not settings.plain:
-        from gyakusan.engines.llamacpp import accounts as split_accounts
+        from gyakusan.engines.llamacpp.multi_gpu import ledger as split_accounts
 
         return split_accounts.accounts(model, settings, machine, machine.host or UNKNOWN_HOST)
     gpu = machine.gpus[0]
     on_gpu, on_host = _gpu_lines(model, settings), _host_lines(model, settings)
     if gpu.kind == "unified" and settings.stores == "metal" and settings.mmap:
-        return (Account(gpu, (lines.file(model, lazily(model, settings)), *on_gpu[1:], *on_host[1:])),)
+        return (Account(gpu, (ledger_lines.file(model, lazily(model, settings)), *on_gpu[1:], *on_host[1:])),)
     if gpu.kind == "unified":
         return (Account(gpu, on_gpu + on_host),)
     return (Account(gpu, on_gpu), Account(machine.host or UNKNOWN_HOST, on_host))
@@ -81,11 +83,11 @@ def _with_gpu(model: Model, settings: Settings, machine: Machine) -> tuple[Accou
 
 def _gpu_lines(model: Model, settings: Settings) -> tuple[Line, ...]:
     """What one GPU that holds every layer takes."""
-    held, made = weights(model, settings), scratch(model, settings)
+    held, made = weights(model, settings), compute_buffer(model, settings)
     return (
-        lines.off_tables(held.gpu, model),
-        *lines.context(cache.groups(model, settings), settings),
-        lines.scratch(made.gpu, model, settings),
+        ledger_lines.off_tables(held.gpu, model),
+        *ledger_lines.context(kv_cache.groups(model, settings), settings),
+        ledger_lines.scratch(made.gpu, model, settings),
         overhead.driver(settings.driver),
     )
 
@@ -93,12 +95,12 @@ def _gpu_lines(model: Model, settings: Settings) -> tuple[Line, ...]:
 def _host_lines(model: Model, settings: Settings) -> tuple[Line, ...]:
     """What stays in RAM beside a GPU: the embedding table, pinned inputs, logits, the process."""
     return (
-        *lines.tables(weights(model, settings).host, lazily(model, settings)),
-        lines.pinned(scratch(model, settings).host),
-        lines.logits(model, settings),
+        *ledger_lines.tables(weights(model, settings).host, lazily(model, settings)),
+        ledger_lines.pinned(compute_buffer(model, settings).host),
+        ledger_lines.logits(model, settings),
         overhead.process(),
         overhead.prompt_cache(),
-        *checkpoints.lines(model, settings),
+        *context_checkpoints.lines(model, settings),
     )
 
 
@@ -106,12 +108,12 @@ def _cpu_lines(model: Model, settings: Settings) -> tuple[Line, ...]:
     """Everything in RAM."""
     return (
         *_cpu_weights(model, settings),
-        *lines.context(cache.groups(model, settings), settings),
-        lines.scratch(scratch(model, settings).host, model, settings),
-        lines.logits(model, settings),
+        *ledger_lines.context(kv_cache.groups(model, settings), settings),
+        ledger_lines.scratch(compute_buffer(model, settings).host, model, settings),
+        ledger_lines.logits(model, settings),
         overhead.process(),
         overhead.prompt_cache(),
-        *checkpoints.lines(model, settings),
+        *context_checkpoints.lines(model, settings),
     )
 
 
@@ -119,12 +121,12 @@ def _cpu_weights(model: Model, settings: Settings) -> tuple[Line, ...]:
     """The file as mapped and the copies repacked for this CPU, or everything read once."""
     if not settings.mmap:
         held, lazy = weights(model, settings).host, lazily(model, settings)
-        return (lines.weights(held - lazy, model), *lines.tables(lazy, lazy)[1:])
+        return (ledger_lines.weights(held - lazy, model), *ledger_lines.tables(lazy, lazy)[1:])
     simd: Simd = settings.simd if settings.repack else "none"
-    held, copies = repack.mapped(model, simd), repack.repacked(model, simd)
+    held, copies = cpu_repack.mapped(model, simd), cpu_repack.repacked(model, simd)
     # Pages of the file that were only read to be repacked are cache: the system may drop them.
-    first = replace(lines.weights(held, model), low=held - copies - lazily(model, settings))
-    return (first, lines.repacked(copies, simd)) if copies else (first,)
+    first = replace(ledger_lines.weights(held, model), low=held - copies - lazily(model, settings))
+    return (first, ledger_lines.repacked(copies, simd)) if copies else (first,)
 
 
 def _notes(model: Model, settings: Settings, machine: Machine) -> tuple[Message, ...]:
@@ -139,7 +141,7 @@ def _notes(model: Model, settings: Settings, machine: Machine) -> tuple[Message,
     if settings.rpc:
         notes.append(say("The first GPUs of the machine stand for {n} RPC workers.", n=len(settings.rpc)))
     if settings.backend != "cpu" and (len(machine.gpus) > 1 or not settings.plain):
-        from gyakusan.engines.llamacpp import accounts as split_accounts
+        from gyakusan.engines.llamacpp.multi_gpu import ledger as split_accounts
 
         notes += split_accounts.notes(model, settings, machine)
     if any(d.kind == "host" and d.memory is None for d in machine.devices):

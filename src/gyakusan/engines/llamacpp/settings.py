@@ -13,7 +13,7 @@ from gyakusan.core.broadcast import Number, ceil_div, is_array, minimum, round_u
 from gyakusan.core.dtypes import CACHE_TYPES
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Simd
-from gyakusan.engines.llamacpp.drivers import Driver
+from gyakusan.engines.llamacpp.backends import GpuBackend
 from gyakusan.errors import BadSetting, unknown
 from gyakusan.message import say
 
@@ -69,7 +69,7 @@ class Settings:
     op_offload: bool = True
     fit: bool = False
     simd: Simd = "avx2"
-    driver: Driver = "cuda"
+    driver: GpuBackend = "cuda"
     projector: str | None = ""
     lora: tuple[str, ...] = ()
     draft: str = ""

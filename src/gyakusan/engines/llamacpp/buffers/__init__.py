@@ -1,0 +1,1 @@
+"""Buffers whose size a formula gives: weights, KV cache, checkpoints, output, driver, repacked weights."""

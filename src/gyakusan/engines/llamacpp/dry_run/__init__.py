@@ -1,0 +1,1 @@
+"""Exact mode: a child process asks llama.cpp itself."""

@@ -1,0 +1,1 @@
+"""ggml's graph, scheduler and allocator, simulated: where a formula does not suffice."""

@@ -1,0 +1,1 @@
+"""Which layers and tensors lie on which device."""

@@ -1,0 +1,82 @@
+""" "name=value" or "engine.name=value" as a person writes it -> fields of an engine's Settings, checked against their types."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from typing import Any, get_type_hints
+
+import msgspec
+
+from gyakusan.engines.base import Rules, engine
+from gyakusan.errors import BadQuantity, BadSetting, unknown
+from gyakusan.message import say
+from gyakusan.units import parse_bytes, parse_count
+
+PREFIXES = ("ollama_", "vllm_", "mlx_")
+"""What variables begin with: OLLAMA_NUM_PARALLEL is num_parallel."""
+
+
+def parse_overrides(rules: Rules, pairs: Iterable[str]) -> Mapping[str, Any]:
+    """Values by field, without those for another engine.
+
+    Raises BadSetting for a pair without "=" or a value of another type, UnknownName for a field.
+    """
+    kinds = get_type_hints(rules.Settings)
+    known = [f.name for f in fields(rules.Settings)]
+    found: dict[str, Any] = {}
+    for pair in pairs:
+        name, sep, text = pair.partition("=")
+        if not sep:
+            raise BadSetting("{pair} sets nothing.", pair=repr(pair[:60]), mend="Write name=value.")
+        whose, dot, rest = name.rpartition(".")
+        if dot and engine(whose) is not rules:
+            continue
+        field = _field(rest, known)
+        found[field] = value(field, text.strip(), kinds[field])
+    return found
+
+
+def _field(name: str, known: list[str]) -> str:
+    """The field that `name` means: in any case, with - or _, with the variable's prefix. Raises UnknownName."""
+    plain = name.strip().lstrip("-").casefold().replace("-", "_")
+    for prefix in PREFIXES:
+        if plain not in known:
+            plain = plain.removeprefix(prefix)
+    if plain not in known:
+        raise unknown(say("setting"), name, known)
+    return plain
+
+
+def value(name: str, text: str, kind: Any) -> Any:
+    """`text` as a value of type `kind`; numbers may carry a unit (32k, 8GiB). Raises BadSetting."""
+    kind = int if kind is Any else kind  # a Number: an array is never typed
+    for read in (_number, parse_count, parse_bytes, _word, _several, _pairs):
+        try:
+            return msgspec.convert(read(text), kind, strict=False)
+        except (msgspec.ValidationError, BadQuantity, ValueError):
+            continue
+    raise BadSetting("{name} cannot be {text}.", name=name, text=repr(text[:60]), mend="Give a value of its kind.")
+
+
+def _several(text: str) -> list[str]:
+    """ "40,41" -> its parts."""
+    return text.split(",")
+
+
+def _pairs(text: str) -> list[tuple[str, str]]:
+    """ "ffn_.*_exps=CPU,..." -> pairs."""
+    return [(left, right) for left, _, right in (part.rpartition("=") for part in text.split(","))]
+
+
+def _number(text: str) -> int | float:
+    """A plain number. Raises ValueError."""
+    try:
+        return int(text)
+    except ValueError:
+        return float(text)
+
+
+def _word(text: str) -> str | None:
+    """Words, "none", and on or off where a field is true or false (msgspec reads "true" and "1")."""
+    return None if text.casefold() in ("none", "") else text

@@ -1,0 +1,302 @@
+"""The catalogue as columns: one row for each model at each quantisation in each family of engines. Facts: data/columns.json.
+
+Read once for each process. Records that are not ours (the user's own, a newer release) and not the same are worked out when
+they are wanted, which takes longer. tools/plan_columns.py writes the file, and a test refuses a stale one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+
+from gyakusan.catalog import quality
+from gyakusan.catalog.quality_names import QUALITY
+from gyakusan.catalog.records import DATA, Entry, entries, root
+from gyakusan.core.model import Model
+from gyakusan.core.quality import kind_of
+from gyakusan.core.quality import penalty as law_penalty
+from gyakusan.core.traffic import Traffic
+from gyakusan.planning.candidates import compact_model
+
+FILE = DATA / "columns.json"
+Array = Any
+FAMILIES = ("gguf", "vllm", "mlx")
+FAMILY = {"llama.cpp": "gguf", "Ollama": "gguf", "vLLM": "vllm", "MLX-LM": "mlx"}
+"""Engine -> table of formats that it reads."""
+SCORES = ("overall", "japanese", "coding", "reasoning")
+_EMPTY: Mapping[str, Any] = {"models": {}, "scores": {}, "scores_crc": 0}
+
+
+@dataclass(frozen=True, slots=True)
+class ReasoningMode:
+    """Quality of a model with reasoning on or off. scores: value, error for each of SCORES [points];
+
+    thinking: answer tokens over those without reasoning; basis, japanese_basis, kind, count: see catalog.quality.
+    """
+
+    mode: str
+    basis: str
+    japanese_basis: str
+    kind: str
+    thinking: float
+    count: int
+    scores: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class CatalogModel:
+    """One model. parameters, active [values]; native: width it was trained at [bits]; role, listed, released: see
+
+    catalog.models.ModelRecord; facts: of `measure.measure`.
+    """
+
+    name: str
+    license: str
+    parameters: int
+    active: float
+    native: float
+    tied: bool
+    role: str
+    listed: bool
+    released: str
+    modes: tuple[ReasoningMode, ...]
+    facts: Mapping[str, Any] = field(repr=False)
+
+    @cached_property
+    def model(self) -> Model:
+        """The model without tensors."""
+        return compact_model.decode(self.facts["model"])
+
+    @cached_property
+    def traffic(self) -> Traffic:
+        """What it moves and computes; dense and experts stand in the table [B]."""
+        count, used, layers, mixed, recurrent, width, matrices, output, routed = self.facts["traffic"]
+        return Traffic(
+            *(0.0, 0.0, count, used, layers, mixed, recurrent, width, matrices, output, routed, self.model.memory)
+        )
+
+
+@dataclass(frozen=True)
+class VariantTable:
+    """Rows of one family of engines. model: place in `Columns.models`; base, name: see measure.Variant; group: of speed;
+
+    dense, experts: what is read for tokens [B]; method: vLLM's name of the checkpoint; stored: all weights [B];
+    shares: weights in each of measure.PLACES, or on each of 1 to 8 GPUs [B]; bits: for each weight;
+    cost, cost_error: of the quantisation [points].
+    """
+
+    family: str
+    model: Array
+    base: Sequence[str]
+    name: Sequence[str]
+    group: Sequence[str]
+    dense: Array
+    experts: Array
+    method: Sequence[str]
+    stored: Array
+    shares: Array
+    bits: Array
+    cost: Array
+    cost_error: Array
+
+    def __len__(self) -> int:
+        return len(self.base)
+
+    @cached_property
+    def groups(self) -> tuple[str, ...]:
+        """Every group of speed."""
+        return tuple(dict.fromkeys(self.group))
+
+    @cached_property
+    def group_of(self) -> Array:
+        """Place in `groups` of each row."""
+        places = {g: i for i, g in enumerate(self.groups)}
+        return np.array([places[g] for g in self.group], np.int64)
+
+    @cached_property
+    def coarse(self) -> Array:
+        """True below four bits, by name: such files answer worse in ways that few benchmarks see."""
+        return np.array([n.startswith(("Q3", "Q2")) for n in self.name], bool)
+
+
+@dataclass(frozen=True)
+class ModelTable:
+    """models: in the catalogue's order; tables: by family."""
+
+    models: tuple[CatalogModel, ...]
+    tables: Mapping[str, VariantTable]
+
+    @cached_property
+    def blocks(self) -> Array:
+        """Blocks of every model."""
+        return np.array([m.facts["model"]["blocks"] for m in self.models], np.int64)
+
+    @cached_property
+    def places(self) -> Mapping[str, int]:
+        """Name -> place in `models`."""
+        return {m.name: i for i, m in enumerate(self.models)}
+
+
+@cache
+def load(path: Path = FILE) -> ModelTable:
+    """Every model of the catalogue."""
+    stored = _stored(path)
+    found = {e.name: _of(e, stored) for e in entries("models")}
+    return build(list(found.values()), _scores(found, stored))
+
+
+def build(facts: Sequence[Mapping[str, Any]], scores: Mapping[str, Any]) -> ModelTable:
+    """Columns of some models: what `measure` says of each, and what `modes` says, by name."""
+    models = tuple(_known(f, scores[f["name"]]) for f in facts)
+    return ModelTable(models, {family: _table(family, models) for family in FAMILIES})
+
+
+def stale(path: Path = FILE) -> tuple[str, ...]:
+    """Models of which the file says something else than their record, and models whose scores changed.
+
+    Only records whose text changed since are worked out again: the rules may have changed without that (see `write`).
+    """
+    stored = _stored(path)
+    ours = {e.name: e for e in entries("models") if not e.own}
+    wrong = [n for n, e in ours.items() if not _alike(e, stored)]
+    gone = [n for n in stored["models"] if n not in ours]
+    moved = [] if stored["scores_crc"] == scores_crc() else [n for n in ours if stored["scores"].get(n) != modes(n)]
+    return (*wrong, *gone, *moved)
+
+
+def _alike(entry: Entry, stored: Mapping[str, Any]) -> bool:
+    known = stored["models"].get(entry.name)
+    if known is None or known["crc"] == _crc(entry):
+        return known is not None
+    fresh = json.loads(json.dumps(_measured(entry)))
+    return bool(fresh == {k: v for k, v in known.items() if k != "crc"})
+
+
+def write(path: Path = FILE, *, everything: bool = False) -> None:
+    """Bring the file up to date. everything: also what did not change, for the rules may have."""
+    stored = _EMPTY if everything else _stored(path)
+    ours = [e for e in entries("models") if not e.own]
+    crcs = {e.name: _crc(e) for e in ours}
+    same = {n for n, known in stored["models"].items() if known["crc"] == crcs.get(n)}
+    models = {e.name: stored["models"][e.name] if e.name in same else {**_measured(e), "crc": _crc(e)} for e in ours}
+    said = {"scores_crc": scores_crc(), "scores": {n: modes(n) for n in models}, "models": models}
+    lines = [f'"{k}": {json.dumps(v)}' for k, v in said.items() if k != "models"]
+    each = ",\n".join(f"{json.dumps(k)}: {json.dumps(v, separators=(',', ':'))}" for k, v in models.items())
+    path.write_text("{" + ",\n".join(lines) + ',\n"models": {\n' + each + "\n}}\n", "utf-8")
+    load.cache_clear()
+
+
+def modes(name: str) -> list[list[Any]]:
+    """The best known figure of each mode of a model, as values for JSON."""
+    best: dict[str, quality.Quality] = {}
+    for found in quality.find(name):
+        other = best.get(found.mode)
+        if other is None or (found.independent, found.scores) > (other.independent, other.scores):
+            best[found.mode] = found
+    return [_mode(q) for q in best.values()]
+
+
+def scores_crc() -> int:
+    """What the scores are told by."""
+    return crc32(b"".join((QUALITY / name).read_bytes() for name in ("index.json", "names.json")))
+
+
+def _mode(q: quality.Quality) -> list[Any]:
+    points = [round(x, 3) for s in SCORES for x in (getattr(q, s).value, getattr(q, s).error)]
+    factor = q.thinking.factor if q.mode == "on" else 1.0
+    return [q.mode, q.basis, q.japanese_basis, q.kind, factor, q.scores, points]
+
+
+def _stored(path: Path) -> Mapping[str, Any]:
+    if not path.exists():
+        return _EMPTY
+    found: Mapping[str, Any] = json.loads(path.read_text("utf-8"))
+    return found
+
+
+def _crc(entry: Entry) -> int:
+    return crc32(entry.text.strip().encode())
+
+
+def _of(entry: Entry, stored: Mapping[str, Any]) -> Mapping[str, Any]:
+    known: Mapping[str, Any] | None = stored["models"].get(entry.name)
+    ours = root() == DATA and not entry.own
+    if known is not None and (ours or known["crc"] == _crc(entry)):
+        return known
+    return _measured(entry)
+
+
+def _measured(entry: Entry) -> Mapping[str, Any]:
+    from gyakusan.catalog.models import find
+    from gyakusan.planning.candidates.model_variants import measure
+
+    return measure(find(entry.name))
+
+
+def _scores(found: Mapping[str, Any], stored: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {n: stored["scores"][n] if n in stored["scores"] else modes(n) for n in found}
+
+
+def _known(facts: Mapping[str, Any], scores: Sequence[Any]) -> CatalogModel:
+    return CatalogModel(
+        name=facts["name"],
+        license=facts["license"],
+        parameters=facts["parameters"],
+        active=facts["active"],
+        native=facts["native"],
+        tied=facts["tied"],
+        role=facts["role"],
+        listed=facts["listed"],
+        released=facts["released"],
+        modes=tuple(_stored_mode(s) for s in scores),
+        facts=facts,
+    )
+
+
+def _stored_mode(values: Sequence[Any]) -> ReasoningMode:
+    mode, basis, japanese, kind, thinking, count, scores = values
+    return ReasoningMode(mode, basis, japanese, kind, thinking, count, tuple(scores))
+
+
+def _table(family: str, models: Sequence[CatalogModel]) -> VariantTable:
+    rows = [(i, row) for i, m in enumerate(models) for row in m.facts[family]]
+    columns = list(zip(*(row for _, row in rows), strict=True)) if rows else [()] * 8
+    base, name, group, dense, experts, method, stored, shares = columns
+    place = np.array([i for i, _ in rows], np.int64)
+    size = np.array([m.parameters for m in models], float)[place] if rows else np.zeros(0)
+    native = np.array([m.native for m in models], float)[place] if rows else np.zeros(0)
+    bits = np.array(stored, float) * 8 / np.maximum(1, size)
+    cost, error = _penalties(name, bits, size, native)
+    return VariantTable(
+        family=family,
+        model=place,
+        base=base,
+        name=name,
+        group=group,
+        dense=np.array(dense, float),
+        experts=np.array(experts, float),
+        method=method,
+        stored=np.array(stored, np.int64),
+        shares=np.array([list(s) for s in shares], np.int64).reshape(len(rows), -1 if rows else 0),
+        bits=bits,
+        cost=cost,
+        cost_error=error,
+    )
+
+
+def _penalties(names: Sequence[str], bits: Array, size: Array, native: Array) -> tuple[Array, Array]:
+    """What each row's quantisation costs. [points]"""
+    cost, error, law = np.zeros(len(names)), np.zeros(len(names)), quality.law()
+    known = {n: kind_of(n) for n in set(names)}
+    for kind in set(known.values()):
+        at = np.array([known[n] == kind for n in names])
+        lost = law_penalty(law, bits[at], size[at], kind, native[at])
+        cost[at], error[at] = lost.value, lost.error
+    return cost, error

@@ -1,0 +1,266 @@
+"""Several models in the memory of one machine at the same time: which of each, checked with every engine's own ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from gyakusan import machines
+from gyakusan.catalog.models import find
+from gyakusan.core.ledger import Ledger
+from gyakusan.core.machine import Machine
+from gyakusan.engines.base import Command
+from gyakusan.engines.vllm.pool import requested
+from gyakusan.engines.vllm.profile import visible
+from gyakusan.engines.vllm.settings import Settings as Served
+from gyakusan.message import Message
+from gyakusan.models.assemble import from_record
+from gyakusan.planning.candidates import hardware as market
+from gyakusan.planning.candidates import model_table as catalogue
+from gyakusan.planning.candidates.hardware import HardwareOption
+from gyakusan.planning.candidates.model_table import ModelTable
+from gyakusan.planning.colocate.model_options import (
+    BASE,
+    STEP,
+    ModelOption,
+    ModelSlot,
+    combinations,
+    embedding_changes,
+    embedding_load,
+    model_slots,
+)
+from gyakusan.planning.predict.speed import SpeedEstimate, TurnShape, estimate_speed
+from gyakusan.planning.request.request import PlanRequest
+from gyakusan.planning.select.plan import Plan, confirm_candidate, exact_ledger
+from gyakusan.planning.select.ranking import WEIGHTS
+from gyakusan.planning.select.recommend import answering
+from gyakusan.units import MIB
+
+TRIES, ROUNDS, PORT = 24, 4, 8080
+
+
+@dataclass(frozen=True, slots=True)
+class ColocatedModel:
+    """One of the models that run together. plan: of one that answers, None for embeddings; pace: alone, None = not known;
+
+    changes: of the engine's settings; reserve: what --reserve must say so that `inspect` counts the others [B];
+    command: with a port of its own; score: of an embedding model, MTEB, 0 = not known.
+    """
+
+    question: PlanRequest
+    name: str
+    quantization: str
+    base: str
+    engine: str
+    ledger: Ledger
+    command: Command
+    pace: SpeedEstimate | None
+    plan: Plan | None
+    changes: Mapping[str, Any]
+    reserve: int
+    score: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Colocation:
+    """Models on one machine. worth: their sum by the preference; easy: all reach the pace of their task; roles: what it is
+
+    best at; left: usable bytes on the fullest device beside all of them, None = not known [B].
+    """
+
+    offer: HardwareOption
+    members: tuple[ColocatedModel, ...]
+    worth: float
+    easy: bool
+    left: int | None
+    roles: tuple[str, ...] = ()
+
+    def share(self, number: int) -> float:
+        """Of its speed alone, what a part has while all others work: equal turns, and nothing is gained from idle time.
+
+        An estimate: a card runs one step of one process after the other. A part that waits for people gives its turns back.
+        """
+        return 1 / len(self.members)
+
+
+@dataclass(frozen=True, slots=True)
+class ColocationAnswer:
+    """plans: together, the balanced one first; nearest: why there is none, and what would change that."""
+
+    question: PlanRequest
+    plans: tuple[Colocation, ...]
+    nearest: tuple[Message, ...]
+    tried: int
+
+
+def colocate(
+    question: PlanRequest, *, columns: ModelTable | None = None, offers: Sequence[HardwareOption] | None = None
+) -> ColocationAnswer:
+    """What to run together. Raises GyakusanError."""
+    known = columns or catalogue.load()
+    if question.model is not None:
+        question = replace(question, model=answering(question.model))
+    found = tuple(offers) if offers is not None else _offers(question)
+    made = model_slots(question, known, found)
+    plans = _chosen(question, found, made)
+    if plans:
+        return ColocationAnswer(question, plans, (), len(found))
+    from gyakusan.planning.colocate.relaxations import find_relaxations
+
+    return ColocationAnswer(question, (), find_relaxations(question, known, found, made), len(found))
+
+
+def _offers(question: PlanRequest) -> tuple[HardwareOption, ...]:
+    if question.owned:
+        return (market.owned_machine(question),)
+    return tuple(o for o in market.buyable_machines(question)[0] if o.price is not None)
+
+
+def shared_memory(machine: Machine) -> float:
+    """What all parts may take of the smallest device. [B] Infinite if the capacity is not known."""
+    devices = machine.gpus or ((machine.host,) if machine.host else ())
+    known = [d.usable for d in devices if d.usable is not None]
+    return float(min(known)) if known and len(known) == len(devices) else float("inf")
+
+
+def fitting(
+    offer: HardwareOption, made: Sequence[ModelSlot], number: int, *, easy: bool
+) -> tuple[tuple[int, float, tuple[ModelOption, ...]], ...]:
+    """Sums of a machine that fit by the columns, least memory first. easy: only what reaches the pace of its task."""
+    choices = [[p for p in part.pieces[number] if p.easy or not easy] for part in made]
+    return combinations(choices, shared_memory(offer.machine) // STEP)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sum:
+    """A sum on a machine. worth: without the price; rank: with it."""
+
+    offer: int
+    worth: float
+    rank: float
+    easy: bool
+    pieces: tuple[ModelOption, ...]
+
+
+def _chosen(
+    question: PlanRequest, offers: Sequence[HardwareOption], made: Sequence[ModelSlot]
+) -> tuple[Colocation, ...]:
+    """Balanced; where something is bought also the cheapest and the best."""
+    every = []
+    for number, offer in enumerate(offers):
+        easy = fitting(offer, made, number, easy=True)
+        sums_ = easy or fitting(offer, made, number, easy=False)
+        cost = WEIGHTS[question.prefer][2] * float(np.log2(max(1.0, offer.price or 1.0)))
+        every += [_Sum(number, w, w - cost, bool(easy), p) for _, w, p in sums_]
+    every = [e for e in every if e.easy] or every
+    orders = {"balanced": sorted(every, key=lambda e: (-e.rank, e.offer))}
+    if not question.owned:
+        prices = [o.price or 0.0 for o in offers]
+        orders["cheapest"] = sorted(every, key=lambda e: (prices[e.offer], -e.worth))
+        orders["best"] = sorted(every, key=lambda e: (-e.worth, prices[e.offer]))
+    found: dict[_Sum, Colocation] = {}
+    for role, order in orders.items():
+        for entry in order[:TRIES]:
+            together = found.get(entry) or confirmed(offers[entry.offer], made, entry.pieces)
+            if together is not None:
+                found[entry] = replace(together, worth=entry.worth, easy=entry.easy, roles=(*together.roles, role))
+                break
+    return tuple(found.values())
+
+
+def confirmed(offer: HardwareOption, made: Sequence[ModelSlot], pieces: Sequence[ModelOption]) -> Colocation | None:
+    """The parts, each priced by its engine with the others' memory reserved, until nothing changes; None if one has no room."""
+    gpus = offer.machine.gpus
+    takes = [[p.memory * STEP] * max(1, len(gpus)) for p in pieces]
+    members: list[ColocatedModel] = []
+    for _ in range(ROUNDS):
+        before = [list(t) for t in takes]
+        members = []
+        for number, (part, piece) in enumerate(zip(made, pieces, strict=True)):
+            others = [sum(t[g] for i, t in enumerate(takes) if i != number) for g in range(len(takes[number]))]
+            member = _member(offer, part, piece, others, number)
+            if member is None:
+                return None
+            members.append(member)
+            takes[number] = _taken(member, len(gpus))
+        if takes == before:
+            break
+    usable = [d.usable for d in (gpus or ((offer.machine.host,) if offer.machine.host else ()))]
+    gaps = [u - sum(t[i] for t in takes) for i, u in enumerate(usable) if u is not None]
+    if gaps and min(gaps) < 0:
+        return None
+    return Colocation(offer, tuple(members), 0.0, True, min(gaps, default=None))
+
+
+def _taken(member: ColocatedModel, count: int) -> list[int]:
+    """What a part takes of each GPU, or of RAM. [B] vLLM takes its share whole."""
+    accounts = member.ledger.accounts[: max(1, count)]
+    found = [int(a.total) for a in accounts if a.device.kind != "host" or not count]
+    if member.engine == "vLLM":
+        served = Served(1, gpu_memory_utilization=member.ledger.settings["gpu_memory_utilization"])
+        found = [max(n, requested(visible(a.device), served)) for n, a in zip(found, accounts, strict=False)]
+    return found + [0] * (max(1, count) - len(found))
+
+
+def _member(
+    offer: HardwareOption, part: ModelSlot, piece: ModelOption, others: Sequence[int], number: int
+) -> ColocatedModel | None:
+    devices = offer.machine.gpus or ((offer.machine.host,) if offer.machine.host else ())
+    kept = max(d.reserved + other for d, other in zip(devices, others, strict=False))
+    reserve = -(-kept // MIB) * MIB
+    if any(d.memory is not None and reserve >= d.memory for d in devices):
+        return None
+    machine = machines.reserving(offer.machine, f"{reserve // MIB}MiB")
+    if part.grid is None:
+        return _embedder(part, piece, machine, reserve, number)
+    grid = replace(part.grid, offers=tuple(replace(o, machine=machine) if o is offer else o for o in part.grid.offers))
+    changes: dict[str, Any] = {}
+    made = confirm_candidate(part.question, grid, piece.place)
+    if made is not None and made.engine == "vLLM":
+        changes = {"gpu_memory_utilization": _share(made.ledger)}
+        made = confirm_candidate(part.question, grid, piece.place, changes)
+    if made is None:
+        return None
+    facts = (made.name, made.quantization, made.base, made.engine, made.ledger, with_port(made.command, PORT + number))
+    return ColocatedModel(part.question, *facts, made.pace, made, changes, reserve)
+
+
+def _share(found: Ledger) -> float:
+    """The share of a GPU that vLLM needs, in whole percents, one more for what changes between starts."""
+    needs = [float(a.total) / (visible(a.device) or 1) for a in found.accounts if a.device.kind != "host"]
+    return min(0.98, (int(max(needs) * 100) + 2) / 100)
+
+
+def _embedder(
+    part: ModelSlot, piece: ModelOption, machine: Machine, reserve: int, number: int
+) -> ColocatedModel | None:
+    record = find(piece.name)
+    load = embedding_load(part.question, record)
+    changes = embedding_changes(load)
+    priced = exact_ledger(record.name, BASE, "llama.cpp", machine, load, "F16", changes)
+    if priced is None or not priced[0].fits:
+        return None
+    ledger, command, _ = priced
+    flags = (*with_port(command, PORT + number).argv, "--embedding", "--pooling", record.pooling)
+    asked = TurnShape(
+        users=part.question.users, prompt=part.question.usual.prompt, answer=1, piece=float(changes["ubatch"])
+    )
+    found = estimate_speed(from_record(record, BASE), machine, "llama.cpp", asked)
+    return ColocatedModel(
+        part.question, record.name, BASE, BASE, "llama.cpp", ledger, replace(command, argv=flags), found, None, changes,
+        reserve, record.score,
+    )  # fmt: skip
+
+
+def with_port(command: Command, port: int) -> Command:
+    """The command with a port of its own; Ollama is told by its environment."""
+    argv = list(command.argv)
+    if "--port" in argv:
+        argv[argv.index("--port") + 1] = str(port)
+        return replace(command, argv=tuple(argv))
+    if argv[:1] == ["ollama"]:
+        return replace(command, environment={**command.environment, "OLLAMA_HOST": f"127.0.0.1:{port}"})
+    return replace(command, argv=(*argv, "--port", str(port)))

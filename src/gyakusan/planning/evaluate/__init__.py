@@ -1,0 +1,1 @@
+"""Memory, speed, quality and price of every combination, as columns; what fits is kept."""

@@ -1,0 +1,1 @@
+"""Many people: replicas, machines, queueing, costs."""

@@ -1,0 +1,166 @@
+"""One fleet: a plan for one replica, how many of them, what people meet, what it costs, and what a failure does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Literal
+
+from gyakusan.core.load import Load
+from gyakusan.core.queue import Queue
+from gyakusan.engines.base import Command, engine
+from gyakusan.engines.vllm.launch import over_nodes
+from gyakusan.planning.fleet import costs
+from gyakusan.planning.fleet.costs import Cost, FleetWork
+from gyakusan.planning.fleet.replica_queue import ReplicaQueue
+from gyakusan.planning.fleet.request import FleetRequest
+from gyakusan.planning.predict.speed import SpeedEstimate
+from gyakusan.planning.request.money import ExchangeRates
+from gyakusan.planning.select.plan import Plan, exact_ledger, exact_speed
+
+Verdict = Literal["spare", "holds", "slower", "full", "stops"]
+HERE, FIRST, KEY = "<this machine>", "<first machine>", "<your key>"
+"""Stand for addresses and a key in commands."""
+
+
+@dataclass(frozen=True, slots=True)
+class FailureImpact:
+    """What one failed machine does. verdict: spare (one stands by), holds (within what was asked), slower (people wait),
+
+    full (some are turned away), stops; served: share of the people or requests that are still served; each: answer
+    tokens a second for each user then, None = not known [tokens/s].
+    """
+
+    verdict: Verdict
+    served: float
+    each: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class FleetPlan:
+    """plan: of one replica, its offer is one machine; replicas; spares: machines; nodes: machines of a replica; tensor:
+
+    devices that share each layer; share: people that a replica serves at once; service: a replica as a queue; met: what
+    people meet, None without arrivals; commands: one for each machine of a replica.
+    """
+
+    roles: tuple[str, ...]
+    plan: Plan
+    replicas: int
+    spares: int
+    nodes: int
+    tensor: int
+    share: int
+    service: ReplicaQueue
+    met: Queue | None
+    cost: Cost
+    loss: FailureImpact
+    commands: tuple[Command, ...]
+
+    @property
+    def machines(self) -> int:
+        """All machines, spares too."""
+        return self.replicas * self.nodes + self.spares
+
+    @property
+    def pace(self) -> SpeedEstimate:
+        """Speeds with every slot taken."""
+        assert self.plan.pace is not None
+        return self.plan.pace
+
+    @property
+    def sure(self) -> float:
+        """Quality less one error. [points]"""
+        return float(self.plan.score.value - self.plan.score.error)
+
+    @property
+    def useful(self) -> float:
+        """Careful speed of each user without what is spent on reasoning. [tokens/s]"""
+        return self.pace.decode_each.low / self.plan.mode.thinking
+
+    @property
+    def monthly(self) -> float:
+        """What a month costs at the load that was asked for, infinite if that is not known. [JPY]"""
+        total = self.cost.asked.total
+        return float("inf") if total is None else total
+
+
+def costed(
+    asked: FleetRequest, plan: Plan, count: int, replicas: int, found: ReplicaQueue, rates: ExchangeRates
+) -> Cost:
+    """What so many machines cost. replicas: of the service; they share the load."""
+    question, usual = asked.question, asked.question.usual
+    full = replicas * found.highest
+    users = min(1.0, question.users / (replicas * found.slots * found.lanes))
+    rate = full * users if question.arrivals is None else min(question.arrivals, full)
+
+    def load(requests: float) -> FleetWork:
+        busy = 1.0 if requests >= full * (1 - 1e-9) else found.busy(requests / replicas)
+        if question.arrivals is None and requests >= rate * (1 - 1e-9):
+            busy = 1.0
+        return FleetWork(requests, usual.prompt, usual.answer, busy)
+
+    bought = costs.machines(plan.offer, count, asked.spare, plan.offer.price)
+    return costs.cost(bought, load, rate, full, asked.terms, rates)
+
+
+def failure_impact(
+    asked: FleetRequest, plan: Plan, replicas: int, share: int, found: ReplicaQueue, kv: str
+) -> FailureImpact:
+    """What happens when one machine fails."""
+    left = replicas - 1
+    if asked.spare:
+        return FailureImpact("spare", 1.0, None if plan.pace is None else plan.pace.decode_each.value)
+    if not left:
+        return FailureImpact("stops", 0.0, None)
+    rate = asked.question.arrivals
+    if rate is not None:
+        served = min(1.0, left * found.highest / rate)
+        met = found.at(min(rate / left, 0.999 * found.highest))
+        within = _within(asked, 1 / met.token, met.first)
+        calm: Verdict = "holds" if rate / left <= found.bearable and within else "slower"
+        return FailureImpact(calm if served >= 1 else "full", served, 1 / met.token)
+    return _steady(asked, plan, left, share, found, kv)
+
+
+def _steady(asked: FleetRequest, plan: Plan, left: int, share: int, found: ReplicaQueue, kv: str) -> FailureImpact:
+    users = asked.question.users
+    more = -(-users // left)
+    kept = FailureImpact(
+        "full", min(1.0, left * share / users), None if plan.pace is None else plan.pace.decode_each.value
+    )
+    if found.lanes > 1:
+        return kept
+    load = Load(more, asked.question.usual.context)
+    priced = exact_ledger(plan.name, plan.base, plan.engine, plan.offer.machine, load, kv)
+    if priced is None or not priced[0].fits:
+        return kept
+    then = replace(asked.question, users=more)
+    pace = exact_speed(then, plan.name, plan.base, plan.engine, plan.offer.machine, priced[2], kv)
+    if pace is None:
+        return FailureImpact("holds", 1.0, None)
+    good = _within(asked, pace.decode_each.low, pace.ttft.high)
+    return FailureImpact("holds" if good else "slower", 1.0, pace.decode_each.value)
+
+
+def _within(asked: FleetRequest, each: float, first: float) -> bool:
+    """True if the floors hold."""
+    question = asked.question
+    return each >= question.speed and (question.first is None or first <= question.first)
+
+
+def commands(command: Command, name: str, machines: int, nodes: int) -> tuple[Command, ...]:
+    """The command of each machine of a replica. Several machines listen on their own address, for the load balancer, and ask
+
+    for a key if their engine knows one. name: of the engine; nodes: machines that one replica spans.
+    """
+    if machines == 1:
+        return (command,)
+    argv = tuple(HERE if a == "127.0.0.1" else a for a in command.argv)
+    plain = {k: HERE if v == "127.0.0.1" else v for k, v in command.environment.items()}
+    variable = engine(name).KEY
+    environment: Mapping[str, str] = MappingProxyType({**plain, **({variable: KEY} if variable else {})})
+    if nodes == 1:
+        return (replace(command, argv=argv, environment=environment),)
+    return tuple(replace(command, argv=(*argv, *flags), environment=environment) for flags in over_nodes(nodes, FIRST))

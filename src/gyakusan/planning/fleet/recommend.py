@@ -1,0 +1,204 @@
+"""People or arrivals -> fleets of identical machines: replicas, machines that one replica spans, costs, failures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from gyakusan.catalog.models import find
+from gyakusan.message import Message
+from gyakusan.planning.candidates import model_table as catalogue
+from gyakusan.planning.candidates.model_table import ModelTable
+from gyakusan.planning.fleet import costs
+from gyakusan.planning.fleet.plan import FleetPlan, commands, costed, failure_impact
+from gyakusan.planning.fleet.ranking import ROLES, Role, best_of, order
+from gyakusan.planning.fleet.replica_queue import ReplicaQueue, replica_queue
+from gyakusan.planning.fleet.request import FleetRequest
+from gyakusan.planning.fleet.sweep import FleetCandidates, sweep_fleets
+from gyakusan.planning.request.money import ExchangeRates, exchange_rates
+from gyakusan.planning.request.request import PlanRequest
+from gyakusan.planning.select.plan import Plan, confirm_candidate, exact_speed
+from gyakusan.planning.select.ranking import MIN_SPEED_SHARE, RankingScores, rank_candidates
+
+TRIES = 40
+"""Cells of a role that are checked with the ledger before it is given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class FleetAnswer:
+    """plans: one for each kind; nearest: questions that have an answer, where this one has none; rates: of currencies;
+
+    count: fleets that were compared.
+    """
+
+    asked: FleetRequest
+    plans: tuple[FleetPlan, ...]
+    nearest: tuple[Message, ...]
+    rates: ExchangeRates
+    count: int
+
+
+def fleet(asked: FleetRequest, *, columns: ModelTable | None = None) -> FleetAnswer:
+    """The best fleets. columns: instead of the catalogue's. Raises GyakusanError."""
+    known = columns or catalogue.load()
+    name = asked.question.model
+    if name is not None and name not in known.places:
+        asked = replace(asked, question=replace(asked.question, model=find(name).name))
+    found = sweep_fleets(asked, known)
+    exchange = exchange_rates(dict(asked.question.rates))
+    plans = _chosen(asked, found, exchange)
+    made = FleetAnswer(asked, plans, (), exchange, found.grid.count)
+    if plans:
+        return made
+    from gyakusan.planning.fleet.relaxations import find_relaxations
+
+    return replace(made, nearest=find_relaxations(asked, known, found.most))
+
+
+def _chosen(asked: FleetRequest, found: FleetCandidates, exchange: ExchangeRates) -> tuple[FleetPlan, ...]:
+    """A fleet for each role; what is best in several has several roles."""
+    winners: dict[Role, FleetPlan] = {}
+    if len(found.grid.cells):
+        r = rank_candidates(asked.question, found.grid)
+        checked: dict[int, FleetPlan | None] = {}
+        for role in ROLES:
+            one = _first(role, r, asked, found, checked, exchange)
+            if one is not None:
+                winners[role] = one
+    from gyakusan.planning.fleet.multi_node import spanning
+
+    wide = spanning(asked, found, exchange, max((p.sure for p in winners.values()), default=None))
+    plans = _named(
+        asked.question,
+        winners,
+        [p for p in wide if p.useful >= MIN_SPEED_SHARE * asked.question.usual.pace or not winners],
+    )
+    if "nodes" in asked.said and wide and all(p.nodes == 1 for p in plans):
+        plans = (*plans, replace(wide[0], roles=("across",)))
+    return plans
+
+
+def _named(question: PlanRequest, winners: dict[Role, FleetPlan], wide: Sequence[FleetPlan]) -> tuple[FleetPlan, ...]:
+    """Roles -> plans with their roles. wide: plans that span machines, which may be better."""
+    chosen: list[tuple[FleetPlan, list[str]]] = []
+    for role in ROLES:
+        pool = [p for p in (winners.get(role), *wide) if p is not None]
+        if not pool:
+            continue
+        one = (
+            winners[role] if role in winners and not wide else best_of(role, pool, [*winners.values(), *wide], question)
+        )
+        if one is None:
+            continue
+        twin = next((names for p, names in chosen if _same(p, one)), None)
+        if twin is None:
+            chosen.append((one, [role]))
+        else:
+            twin.append(role)
+    return tuple(replace(p, roles=tuple(names)) for p, names in chosen)
+
+
+def _same(a: FleetPlan, b: FleetPlan) -> bool:
+    key = [(p.plan.name, p.plan.engine, p.plan.offer.machine.name, p.machines) for p in (a, b)]
+    return key[0] == key[1]
+
+
+def _first(
+    role: Role,
+    r: RankingScores,
+    asked: FleetRequest,
+    found: FleetCandidates,
+    checked: dict[int, FleetPlan | None],
+    exchange: ExchangeRates,
+) -> FleetPlan | None:
+    """The first fleet of a role that the ledger and the queue confirm."""
+    for tried, place in enumerate(order(role, r, found.replicas, asked.question)):
+        if place not in checked:
+            checked[place] = verified(asked, found, place, exchange)
+        if checked[place] is not None:
+            return checked[place]
+        if tried >= TRIES:
+            break
+    return None
+
+
+def verified(asked: FleetRequest, found: FleetCandidates, place: int, exchange: ExchangeRates) -> FleetPlan | None:
+    """The fleet of a cell, None if the ledger or the measured pace says otherwise than the columns."""
+    share, replicas = int(found.share[place]), int(found.replicas[place])
+    made = confirm_candidate(replace(asked.question, users=share), found.grid, place)
+    if made is None or made.pace is None:
+        return None
+    kv = asked.question.kv[int(found.grid.cells.kv[place])]
+    return fleet_plan(asked, made, served(asked.question, made, share, kv), replicas, kv, exchange)
+
+
+def served(question: PlanRequest, made: Plan, share: int, kv: str) -> ReplicaQueue:
+    """A replica on one machine as a queue."""
+    assert made.pace is not None
+    paces = {share: made.pace}
+    machine, settings = made.offer.machine, made.ledger.settings
+    for users in {1, max(1, share // 4), max(1, share // 2)} - {share}:
+        one = exact_speed(
+            replace(question, users=users), made.name, made.base, made.engine, machine, Ranks(settings), kv
+        )
+        if one is not None:
+            paces[users] = one
+    return replica_queue(question, paces, made.mode.thinking, machine, made.engine, 1)
+
+
+class Ranks:
+    """A ledger's settings, as far as time depends on them. tensor_parallel: devices that share each layer."""
+
+    def __init__(self, settings: Mapping[str, object]) -> None:
+        found = settings.get("tensor_parallel", 1)
+        self.tensor_parallel = found if isinstance(found, int) else 1
+
+
+def fleet_plan(
+    asked: FleetRequest,
+    made: Plan,
+    found: ReplicaQueue,
+    replicas: int,
+    kv: str,
+    exchange: ExchangeRates,
+    nodes: int = 1,
+) -> FleetPlan | None:
+    """So many replicas of a plan, more if the rate needs more; None beyond the budget, the replicas or the floors."""
+    question, share = asked.question, found.slots * found.lanes
+    met = None
+    if question.arrivals is not None:
+        bears = found.bearable
+        fewest = -(-question.users // share) if "users" in asked.said else 1
+        replicas = max(fewest, int(np.ceil(min(question.arrivals / bears, 1e9) - 1e-9)))
+        met = found.at(question.arrivals / replicas)
+        careful = found.at(question.arrivals / replicas, careful=True)
+        late = question.first is not None and careful.first > question.first
+        if met.saturated or careful.saturated or late or 1 / careful.token < question.speed:
+            return None
+    if replicas > asked.replicas or not within(asked, made, replicas * nodes, exchange):
+        return None
+    plan_command = commands(made.command, made.engine, replicas * nodes + asked.spare, nodes)
+    return FleetPlan(
+        roles=(),
+        plan=made,
+        replicas=replicas,
+        spares=asked.spare,
+        nodes=nodes,
+        tensor=Ranks(made.ledger.settings).tensor_parallel,
+        share=share,
+        service=found,
+        met=met,
+        cost=costed(asked, made, replicas * nodes, replicas, found, exchange),
+        loss=failure_impact(asked, made, replicas, share, found, kv),
+        commands=plan_command,
+    )
+
+
+def within(asked: FleetRequest, made: Plan, machines: int, exchange: ExchangeRates) -> bool:
+    """True if so many machines and the spares are within the budget."""
+    if asked.budget is None:
+        return True
+    price = made.offer.price
+    return price is not None and price * (machines + asked.spare) <= costs.yen(asked.budget, exchange)

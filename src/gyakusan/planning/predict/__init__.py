@@ -1,0 +1,1 @@
+"""What one model on one machine does: speed with its interval, quality, largest load."""

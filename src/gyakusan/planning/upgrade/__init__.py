@@ -1,0 +1,1 @@
+"""What to buy next for a machine that the user owns."""
