@@ -200,7 +200,7 @@ def test_another_build_is_not_believed(folder: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_what_it_prints_must_be_what_it_counts(monkeypatch: pytest.MonkeyPatch) -> None:
-    run = run._run
+    original = run._run
 
     def lying(*arguments: Any) -> list[dict[str, Any]]:
         found = original(*arguments)
