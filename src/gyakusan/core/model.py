@@ -5,15 +5,14 @@ A family (models/families) builds a Model from metadata; an engine prices it. No
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from gyakusan.core.dtypes import dtype
 
-T = TypeVar("T")
 Layers = tuple[int, ...]
 """Block numbers, in order."""
 
@@ -276,17 +275,6 @@ class Model:
     checkpoint: Checkpoint | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     stored: Stored | None = field(default=None, repr=False)
-
-    @cached_property
-    def _found(self) -> dict[str, Any]:
-        return {}
-
-    def once(self, key: str, compute: Callable[[Model], T]) -> T:
-        """`compute(self)`, kept under `key` for the next time. What is computed may depend on the model only."""
-        if key not in self._found:
-            self._found[key] = compute(self)
-        found: T = self._found[key]
-        return found
 
     @cached_property
     def parameters(self) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 from gyakusan.core.broadcast import Number, is_array
 from gyakusan.core.dtypes import dtype
 from gyakusan.core.ledger import Line, memory_part
+from gyakusan.core.memo import Memo
 from gyakusan.core.model import Attention, Compressed, Indexer, Latent, Memory, Model, Recurrent, Tensor
 from gyakusan.engines.llamacpp.buffers.cpu_repack import mapped
 from gyakusan.engines.llamacpp.buffers.kv_cache import CacheGroup
@@ -32,16 +33,20 @@ PEAK_TEXTS = {
 """Names of the scratch peaks as people read them."""
 
 
+_MIXES = Memo[tuple[int, str]](maxsize=2)
+
+
 def weights(size: Number, model: Model, tensors: Sequence[Tensor] | None = None) -> Line:
     """All weights on one device. tensors: those there, None = all of the model. size [B]"""
-    count, mix = model.once("llamacpp.mix", lambda m: _counted(m.tensors)) if tensors is None else _counted(tensors)
+    here = model.tensors if tensors is None else tensors
+    count, mix = _MIXES.get(model, "all", lambda: _counted(here)) if tensors is None else _counted(here)
     reason = say("{n} tensors, {quantization}", n=count, quantization=model.quantization)
     return Line("weights", size, "derived", reason, mix)
 
 
 def off_tables(size: Number, model: Model) -> Line:
     """All weights but the tables of rows, on one GPU. size [B] Counted once for a model: limits ask many times."""
-    count, mix = model.once("llamacpp.mix.gpu", lambda m: _counted([t for t in m.tensors if t.name not in m.tables]))
+    count, mix = _MIXES.get(model, "gpu", lambda: _counted([t for t in model.tensors if t.name not in model.tables]))
     return Line(
         "weights", size, "derived", say("{n} tensors, {quantization}", n=count, quantization=model.quantization), mix
     )

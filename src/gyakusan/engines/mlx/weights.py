@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from gyakusan.core.memo import Memo
 from gyakusan.core.model import Model, Tensor
 from gyakusan.engines.mlx.settings import FORMATS, Format, Settings
 
@@ -75,9 +76,12 @@ def weights(model: Model, settings: Settings) -> int:
     return sum(p.bytes for p in parts(model, settings))
 
 
+_PARTS = Memo[tuple[Part, ...]](maxsize=16)
+
+
 def parts(model: Model, settings: Settings) -> tuple[Part, ...]:
     """The weights by format, largest first."""
-    return model.once(f"mlx.weights.{settings.weights}", lambda m: _parts(m, settings.weights))
+    return _PARTS.get(model, settings.weights, lambda: _parts(model, settings.weights))
 
 
 def _parts(model: Model, asked: str) -> tuple[Part, ...]:

@@ -5,10 +5,11 @@ Source: vLLM 0.32.0, v1/core/kv_cache_utils.py; each function names its own ther
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 
 from gyakusan.core.broadcast import Number, maximum
+from gyakusan.core.memo import Memo
 from gyakusan.core.model import Layers, Model
 from gyakusan.engines.vllm.pages import Page, pages
 from gyakusan.engines.vllm.settings import Settings
@@ -61,19 +62,22 @@ class Reservation:
         return min((p.block for g in self.groups for p in g.parts if p.kind != "state"), default=1)
 
 
+_GROUPS = Memo[tuple[Group, ...]](maxsize=64)
+
+
 def reservation(model: Model, settings: Settings, *, stage: int = 0, readers: bool = False) -> Reservation:
     """What one request reserves on the ranks of pipeline stage `stage`. Raises BadSetting. readers: see `pages`."""
-    found = model.once(_key(settings, readers), lambda m: groups(pages(m, settings, readers=readers)))
+    found = _GROUPS.get(model, _key(settings, readers), lambda: groups(pages(model, settings, readers=readers)))
     blocks = sum(g.blocks(settings) for g in found)
     held = stages(model.blocks if model.loaded < 0 else model.loaded, settings.pipeline_parallel)[stage]
     here = found if settings.pipeline_parallel == 1 else tuple(g.within(held) for g in found)
     return Reservation(here, max((g.bytes for g in here), default=0), blocks)
 
 
-def _key(s: Settings, readers: bool) -> str:
+def _key(s: Settings, readers: bool) -> tuple[Hashable, ...]:
     """Everything in the settings that `pages` asks for."""
-    asked = (s.block_size, s.speculative_tokens, s.tensor_parallel, s.enable_prefix_caching, s.state_dtype)
-    return f"vllm groups {asked} {s.kv_cache_dtype} {readers}"
+    cache = s.kv_cache_dtype, s.state_dtype
+    return s.block_size, s.speculative_tokens, s.tensor_parallel, s.enable_prefix_caching, *cache, readers
 
 
 def stages(layers: int, count: int) -> tuple[range, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from gyakusan.core.memo import Memo
 from gyakusan.core.model import Attention, Memory, Model
 from gyakusan.models import families
 from gyakusan.models.families.configs import TEXT
@@ -49,6 +50,9 @@ def _filled(config: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**config, key: {**missing, **inner}}
 
 
+_MEMORY = Memo[tuple[Memory, ...]](maxsize=1)
+
+
 def memory(found: Model) -> tuple[Memory, ...]:
     """What vLLM keeps of a model: windows where its config has them and the family, after llama.cpp, has not.
 
@@ -56,7 +60,7 @@ def memory(found: Model) -> tuple[Memory, ...]:
     (Exaone4Config: every `sliding_window_pattern`-th layer is full; Qwen: only with use_sliding_window).
     """
     written = found.stored.config if found.stored is not None else {}
-    return found.once("vllm memory", lambda m: _windows(m, _text(_filled(written)))) if written else found.memory
+    return _MEMORY.get(found, None, lambda: _windows(found, _text(_filled(written)))) if written else found.memory
 
 
 def _windows(found: Model, config: Mapping[str, Any]) -> tuple[Memory, ...]:

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from gyakusan.core.broadcast import round_up
 from gyakusan.core.dtypes import dtype
+from gyakusan.core.memo import Memo
 from gyakusan.core.model import Attention, Checkpoint, Model, Tensor
 from gyakusan.engines.vllm.blocks import stages
 from gyakusan.engines.vllm.settings import Settings
@@ -102,16 +103,18 @@ def stored(model: Model, settings: Settings) -> Checkpoint:
     return METHODS[named]
 
 
+_RANK = Memo[int](maxsize=64)
+
+
 def weights(model: Model, settings: Settings, stage: int = 0, *, backend: str = "cuda") -> Weights:
     """What one rank of pipeline stage `stage` loads. Raises BadSetting for quantisations that vLLM does not load."""
     form = stored(model, settings)
-    key = f"vllm {settings.tensor_parallel} {settings.pipeline_parallel} {stage} {settings.quantization}"
-    best = model.once(f"{key} best", lambda m: _rank(m, form, settings, stage))
-    most = best
+    key = settings.tensor_parallel, settings.pipeline_parallel, stage, settings.quantization
+    best = high = _RANK.get(model, (*key, "best"), lambda: _rank(model, form, settings, stage))
     if settings.quantization in UNSURE:
         other = replace(form, **UNSURE[settings.quantization])
-        most = max(best, model.once(f"{key} high", lambda m: _rank(m, other, settings, stage)))
-    return Weights(best, best, round(most * (1 + PADDED.get(backend, PADDED["rocm"]))))
+        high = max(best, _RANK.get(model, (*key, "high"), lambda: _rank(model, other, settings, stage)))
+    return Weights(best, best, round(high * (1 + PADDED.get(backend, PADDED["rocm"]))))
 
 
 def _rank(model: Model, form: Checkpoint, settings: Settings, stage: int) -> int:

@@ -12,6 +12,7 @@ from gyakusan.core.broadcast import ceil_div, is_array
 from gyakusan.core.ledger import Account
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Device, Machine
+from gyakusan.core.memo import Memo
 from gyakusan.core.model import Latent, Model
 from gyakusan.engines.base import engine
 from gyakusan.errors import BadSetting
@@ -155,9 +156,12 @@ def _mlx(model: Model, settings: Any) -> Rest:
     return Rest(kept, sum(line.bytes for line in found) - kept)
 
 
+_RANKS = Memo[tuple[int, ...]](maxsize=1)
+
+
 def ranks(model: Model, count: int) -> int:
     """The most of `count` devices that can share each layer under vLLM: as its engine chooses."""
-    known = model.once("plan ranks", _shareable)
+    known = _RANKS.get(model, None, lambda: _shareable(model))
     more = (n for n in range(MOST_COUNT + 1, count + 1) if _shares(model, n))
     return max((*(n for n in known if n <= count), *more))
 

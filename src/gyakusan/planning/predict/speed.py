@@ -18,6 +18,7 @@ from gyakusan.catalog.pace import SERVERS, Situation, constants, interval, known
 from gyakusan.core import machine as machines
 from gyakusan.core import pace as core
 from gyakusan.core import traffic
+from gyakusan.core.memo import Memo
 from gyakusan.core.model import Checkpoint, Model
 from gyakusan.core.traffic import Stored, Traffic
 
@@ -160,10 +161,13 @@ def api(device: machines.Device, chip: Chip) -> str:
     return "vulkan" if chip.vendor == "intel" else "cuda"
 
 
+_TRAFFIC = Memo[Traffic](maxsize=1)
+
+
 def traffic_of(model: Model) -> Traffic:
     """The bytes of a model: of its tensors as they are stored, or by what its checkpoint says of its quantisation."""
     checkpoint = model.checkpoint
-    return model.once("pace.traffic", lambda m: traffic.of(m, stored_bits(checkpoint) if checkpoint else None))
+    return _TRAFFIC.get(model, None, lambda: traffic.of(model, stored_bits(checkpoint) if checkpoint else None))
 
 
 def stored_bits(checkpoint: Checkpoint) -> Stored:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from gyakusan.core.broadcast import round_up
 from gyakusan.core.machine import Simd
+from gyakusan.core.memo import Memo
 from gyakusan.core.model import Model, Tensor
 from gyakusan.engines.llamacpp.buffers.weights import resident, stored, weights
 from gyakusan.engines.llamacpp.settings import Settings
@@ -36,20 +37,18 @@ def repacks(tensor: Tensor, simd: Simd, model: Model) -> bool:
     return tensor.shape[1] % rows == 0 and dimensions == (3 if "_exps" in tensor.name else 2)
 
 
+_REPACKED = Memo[int](maxsize=4)
+_MAPPED = Memo[int](maxsize=4)
+
+
 def repacked(model: Model, simd: Simd) -> int:
     """Bytes of the repacked copies. [B]"""
-    sizes: dict[Simd, int] = model.once("llamacpp.repacked", lambda _: {})
-    if simd not in sizes:
-        sizes[simd] = sum(stored(t, "cpu") for t in resident(model) if repacks(t, simd, model))
-    return sizes[simd]
+    return _REPACKED.get(model, simd, lambda: sum(stored(t, "cpu") for t in resident(model) if repacks(t, simd, model)))
 
 
 def mapped(model: Model, simd: Simd) -> int:
     """Bytes of the file that stay mapped: from the first tensor that is used in place to the last. [B]"""
-    sizes: dict[Simd, int] = model.once("llamacpp.mapped", lambda _: {})
-    if simd not in sizes:
-        sizes[simd] = _mapped(model, simd)
-    return sizes[simd]
+    return _MAPPED.get(model, simd, lambda: _mapped(model, simd))
 
 
 def _mapped(model: Model, simd: Simd) -> int:

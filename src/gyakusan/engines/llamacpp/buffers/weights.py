@@ -14,6 +14,7 @@ from math import prod
 
 from gyakusan.core.cache import padded
 from gyakusan.core.dtypes import dtype
+from gyakusan.core.memo import Memo
 from gyakusan.core.model import Model, Recurrent, Tensor
 from gyakusan.engines.llamacpp.backends import PADDING
 from gyakusan.engines.llamacpp.settings import Settings
@@ -32,13 +33,15 @@ class Weights:
     host: int
 
 
+_WEIGHTS = Memo[Weights](maxsize=8)
+
+
 def weights(model: Model, settings: Settings) -> Weights:
     """Bytes of the model's weights, one GPU holding every layer or none. [B] Exact."""
-    sizes: dict[str, Weights] = model.once("llamacpp.weights", lambda _: {})
-    if settings.stores not in sizes:
-        cpu = settings.backend == "cpu"
-        sizes[settings.stores] = Weights(0, _cpu(model)) if cpu else _beside(model, settings.driver)
-    return sizes[settings.stores]
+    cpu = settings.backend == "cpu"
+    return _WEIGHTS.get(
+        model, settings.stores, lambda: Weights(0, _cpu(model)) if cpu else _beside(model, settings.driver)
+    )
 
 
 def _beside(model: Model, driver: str) -> Weights:

@@ -14,6 +14,7 @@ from functools import lru_cache
 from gyakusan.core.broadcast import Number
 from gyakusan.core.ledger import Account, Line, draft_part
 from gyakusan.core.machine import Machine
+from gyakusan.core.memo import Memo
 from gyakusan.core.model import Attention, Latent, Model, Recurrent
 from gyakusan.engines.llamacpp import ledger_lines
 from gyakusan.engines.llamacpp.buffers import kv_cache
@@ -116,9 +117,13 @@ def _placement(model: Model, settings: Settings, machine: Machine) -> Placement 
     return split_accounts.placed(model, settings, machine)
 
 
+_WHOLE = Memo[Model](maxsize=1)
+_SECOND = Memo[Model | None](maxsize=1)
+
+
 def _weights(model: Model, settings: Settings, placement: Placement | None) -> Iterator[tuple[int, int]]:
     """What loading the blocks adds to each device. [B]"""
-    whole = model.once("llamacpp.with_mtp", lambda m: replace(m, loaded=-1))
+    whole = _WHOLE.get(model, None, lambda: replace(model, loaded=-1))
     if placement is None:
         now, before = weights(whole, settings), weights(model, settings)
         found = {0: now.gpu - before.gpu, HOST: now.host - before.host}
@@ -138,7 +143,7 @@ def second(model: Model, layers: range) -> Model | None:
 
 
 def _context(model: Model, s: Settings, placement: Placement | None, layers: range) -> Iterator[Placed]:
-    other = model.once("llamacpp.second", lambda m: second(m, layers))
+    other = _SECOND.get(model, layers, lambda: second(model, layers))
     if other is None:
         return
     device = placement.units[layers[-1]] if placement else HOST if s.backend == "cpu" else 0

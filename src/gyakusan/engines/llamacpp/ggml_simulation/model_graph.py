@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from gyakusan.core.memo import Memo
 from gyakusan.core.model import Attention, Experts, Latent, Model, Recurrent
 from gyakusan.engines.llamacpp.buffers import kv_cache
 from gyakusan.engines.llamacpp.buffers.kv_cache import CacheGroup
@@ -80,15 +81,12 @@ def checked(model: Model) -> bool:
     return WIRING[model.architecture].split
 
 
+_REPLAYS = Memo[Split](maxsize=KEPT)
+
+
 def replayed(model: Model, settings: Settings, placement: Placement) -> Split:
     """Compute buffers of each GPU of the machine and of the host. [B] Scalars only. The last answers are kept."""
-    known: dict[tuple[Settings, Placement], Split] = model.once("llamacpp.replays", lambda m: {})
-    key = settings, placement
-    if key not in known:
-        if len(known) >= KEPT:
-            known.clear()
-        known[key] = _replayed(model, settings, placement)
-    return known[key]
+    return _REPLAYS.get(model, (settings, placement), lambda: _replayed(model, settings, placement))
 
 
 def _replayed(model: Model, settings: Settings, placement: Placement) -> Split:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from gyakusan.core.broadcast import Number
+from gyakusan.core.memo import Memo
 from gyakusan.core.model import Attention, Memory, Model, Tensor
 from gyakusan.engines.llamacpp.buffers import kv_cache
 from gyakusan.engines.llamacpp.buffers.weights import TABLE, block, on_host, resident, stored
@@ -29,14 +30,14 @@ class Split:
         return self.host if device == HOST else self.gpus[device]
 
 
+_WEIGHTS = Memo[Split](maxsize=64)
+
+
 def weights(model: Model, settings: Settings, placement: Placement) -> Split:
     """Bytes of the model's weights on each device. [B] Each placement of a model is reckoned once."""
     rules = (settings.overrides, settings.n_cpu_moe, settings.n_cpu_ffn, settings.driver)
-
-    def compute(m: Model) -> Split:
-        return _weights(m, settings, placement)
-
-    return model.once(f"llamacpp.split {placement.units} {placement.cards} {rules}", compute)
+    key = placement.units, placement.cards, rules
+    return _WEIGHTS.get(model, key, lambda: _weights(model, settings, placement))
 
 
 def _weights(model: Model, settings: Settings, placement: Placement) -> Split:
