@@ -1,0 +1,21 @@
+"""One environment for every test: English, 80 columns, no colours, whatever the shell of the person who runs them says."""
+
+from __future__ import annotations
+
+import os
+
+SPOKEN = ("LANG", "LANGUAGE", "LC_ALL", "LC_MESSAGES", "LC_CTYPE", "GYAKUSAN_LANG")
+DRAWN = (
+    "COLUMNS",
+    "LINES",
+    "NO_COLOR",
+    "FORCE_COLOR",
+    "CLICOLOR",
+    "CLICOLOR_FORCE",
+    "TTY_COMPATIBLE",
+    "TTY_INTERACTIVE",
+)
+# Before any test module is imported, and inherited by every process that a test starts.
+for name in (*SPOKEN, *DRAWN):
+    os.environ.pop(name, None)
+os.environ["LC_ALL"] = "C.UTF-8"
