@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+import pytest
+
 SPOKEN = ("LANG", "LANGUAGE", "LC_ALL", "LC_MESSAGES", "LC_CTYPE", "GYAKUSAN_LANG")
 DRAWN = (
     "COLUMNS",
@@ -19,3 +21,9 @@ DRAWN = (
 for name in (*SPOKEN, *DRAWN):
     os.environ.pop(name, None)
 os.environ["LC_ALL"] = "C.UTF-8"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Nothing is compared while tests are only listed, so that no snapshot is unused."""
+    if config.option.collectonly:
+        config.option.warn_unused_snapshots = True
