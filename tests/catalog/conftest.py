@@ -10,7 +10,7 @@ import pytest
 from gyakusan.catalog import devices, models, origins, records
 
 CACHES = (
-    records.entries, records.scan, records._bytes, records._index, records._scanned,
+    records._compiled, records._database,
     devices._all, devices.device_names, models._record, origins._records,
 )  # fmt: skip
 

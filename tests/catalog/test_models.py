@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gyakusan.catalog.models import ModelRecord, find, listed_records, model_records
+from gyakusan.catalog.models import ModelRecord, find, model_records
 from gyakusan.core.model import Attention, Recurrent
 from gyakusan.models.assemble import plain
 
@@ -29,7 +29,7 @@ def test_mlx_repositories_are_those_that_were_seen() -> None:
     assert all(" " in where for seen in CONVERTED.values() for where in seen.values())
     everywhere = [repository for seen in CONVERTED.values() for repository in seen]
     assert len({r.casefold() for r in everywhere}) == len(everywhere) >= 250
-    assert sum(bool(r.mlx) for r in listed_records()) >= 120
+    assert sum(bool(r.mlx) for r in model_records() if r.listed) >= 120
 
 
 @pytest.mark.parametrize("record", [r for r in RECORDS.values() if r.mlx], ids=lambda r: r.name)
@@ -49,7 +49,7 @@ def _bare(repository: str) -> str:
 
 
 def test_only_what_is_meant_for_people_is_listed() -> None:
-    listed = listed_records()
+    listed = [r for r in model_records() if r.listed]
     assert {r.name for r in listed} == {r.name for r in RECORDS.values() if r.listed}
     assert all(r.role in ("chat", "code") and not r.derived_from for r in listed)
     assert 120 <= len(listed) <= 220

@@ -1,17 +1,22 @@
-"""Where records stand: the index, files that changed since, the user's own, files from the future."""
+"""Where records stand: the compiled file, files that changed since, the user's own, files from the future."""
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
 import pytest
 
 from gyakusan import catalog
+from gyakusan.catalog import compile as compile_
 from gyakusan.catalog import records
-from gyakusan.catalog.compile import compile_index
+from gyakusan.catalog.compile import COMPILED, compile_catalogue, is_fresh, toml_files
 from gyakusan.catalog.devices import entry_of
-from gyakusan.catalog.records import DATA, INDEX, KINDS, index_of, lookup, scan
+from gyakusan.catalog.entry import PLACES
+from gyakusan.catalog.places import DATA
+from gyakusan.catalog.records import entries, lookup
+from gyakusan.catalog.toml_files import read
 from gyakusan.errors import BadRecord
 
 OWN = """[[device]]
@@ -28,42 +33,39 @@ checked = "2026-01-01"
 """
 
 
-@pytest.mark.parametrize("folder", KINDS)
-def test_the_index_is_fresh(folder: str) -> None:
-    """If not: python -m gyakusan.catalog.compile"""
-    written = (DATA / INDEX / f"{folder.removesuffix('.toml')}.tsv").read_text("utf-8")
-    assert written == index_of(DATA, folder)
-
-
-@pytest.mark.parametrize("folder", KINDS)
-def test_the_index_finds_what_a_scan_finds(folder: str) -> None:
-    index = records._index(DATA, folder)
-    assert index is not None
-    assert index.fresh()
-    assert tuple(index.every()) == records._scanned(DATA, folder)
+def test_the_compiled_catalogue_holds_what_the_files_say() -> None:
+    read_now = [e for file in toml_files(DATA) for e in read(file)]
+    for kind in PLACES:
+        assert [(e, e.json) for e in entries(kind)] == [(e, e.json) for e in read_now if e.kind == kind]
 
 
 def test_a_lookup_makes_one_entry() -> None:
-    (found,) = lookup("models", "qwen2.514b")
-    assert found.name == "qwen2.5-14b"
-    assert found.text.startswith("[[model]]\n")
-    assert found.file.read_text("utf-8").splitlines()[found.line - 1] == "[[model]]"
-    assert lookup("models", "") == lookup("devices", "nothing") == ()
+    (entry,) = lookup("model", "qwen2.514b")
+    assert entry.name == entry.table()["name"] == "qwen2.5-14b"
+    assert entry.file.read_text("utf-8").splitlines()[entry.line - 1] == "[[model]]"
+    assert lookup("model", "") == lookup("device", "nothing") == ()
 
 
 @pytest.fixture
 def copied(home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A catalogue of Apple's devices in a folder of its own."""
     data = home / "copy"
     (data / "devices").mkdir(parents=True)
     shutil.copy(DATA / "devices" / "apple.toml", data / "devices")
-    compile_index(data)
     monkeypatch.setattr(records, "DATA", data)
     return data
 
 
 def forget() -> None:
-    for cached in (records._bytes, records._index, records._scanned, records.scan, records.entries):
-        cached.cache_clear()
+    records._compiled.cache_clear()
+    records._database.cache_clear()
+
+
+def test_nothing_compiled_is_compiled(copied: Path) -> None:
+    assert not is_fresh(copied)
+    assert entry_of("Apple M5 Pro").line > 1
+    assert is_fresh(copied)
+    assert [path.name for path in copied.iterdir() if path.is_file()] == [COMPILED]
 
 
 def test_an_edited_file_is_read_anew(copied: Path) -> None:
@@ -78,9 +80,46 @@ def test_an_edited_file_is_read_anew(copied: Path) -> None:
 
 def test_an_edit_of_the_same_length_is_seen(copied: Path) -> None:
     path = copied / "devices" / "apple.toml"
+    compile_catalogue(copied)
     path.write_text(path.read_text("utf-8").replace("Apple M5 Pro", "Apple M9 Pro"), "utf-8")
-    forget()
     assert entry_of("Apple M9 Pro").table()["name"] == "Apple M9 Pro"
+
+
+def test_an_added_file_is_seen(copied: Path) -> None:
+    compile_catalogue(copied)
+    (copied / "devices" / "mine.toml").write_text(OWN, "utf-8")
+    assert entry_of("Some GPU").table()["vendor"] == "Some"
+
+
+@pytest.mark.parametrize("text", ["", "no database", "SQLite format 3\0"])
+def test_a_damaged_compiled_file_is_made_anew(copied: Path, text: str) -> None:
+    (copied / COMPILED).write_text(text)
+    assert entry_of("Apple M5 Pro").name == "Apple M5 Pro"
+
+
+def test_where_nothing_may_be_written_it_is_compiled_in_memory(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(compile_, "compile_catalogue", refuse)
+    assert entry_of("Apple M5 Pro").name == "Apple M5 Pro"
+    assert not (copied / COMPILED).exists()
+
+
+def test_a_wheel_is_fresh_whenever_its_files_were_installed(copied: Path) -> None:
+    compile_catalogue(copied, packaged=True)
+    os.utime(copied / "devices" / "apple.toml", (1, 1))
+    assert is_fresh(copied)
+    compile_catalogue(copied)
+    os.utime(copied / "devices" / "apple.toml", (2, 2))
+    assert not is_fresh(copied)
+
+
+def test_a_broken_file_is_named(copied: Path) -> None:
+    (copied / "devices" / "apple.toml").write_text("[[device]]\nname = \n", "utf-8")
+    with pytest.raises(BadRecord, match=r"apple\.toml, line 2: "):
+        entry_of("Apple M5 Pro")
+    assert list(copied.glob("*.sqlite")) == list(copied.glob(".*")) == []
 
 
 def own(home: Path, text: str, name: str = "mine.toml") -> Path:
@@ -106,7 +145,7 @@ def test_a_file_from_the_future_is_refused_with_its_line(home: Path) -> None:
     path = own(home, "# mine\nschema = 2\n\n" + OWN)
     with pytest.raises(BadRecord, match=r"mine\.toml, line 2: it is written in form 2, .* up to 1\. Upgrade gyakusan"):
         catalog.device("Some GPU")
-    assert scan(own(home, "schema = 1\n" + OWN, "b.toml"))[0].line == 2
+    assert read(own(home, "schema = 1\n" + OWN, "b.toml"))[0].line == 2
     path.unlink()
 
 

@@ -33,7 +33,7 @@ def fetch_from(folder: Path) -> Callable[[str], bytes]:
 def test_a_newer_release_is_used(offered: Path) -> None:
     manifest, newer = release.update(fetch_from(offered))
     assert (manifest.release, newer) == (NEXT, True)
-    for cached in (records.entries, records._index, records._scanned):
+    for cached in (records._compiled, records._database):
         cached.cache_clear()
     assert records.root() == places.fetched() / NEXT
     assert entry_of("RTX 5090").file.is_relative_to(places.fetched())

@@ -71,7 +71,7 @@ def test_every_tag_leads_somewhere() -> None:
 def test_every_base_is_used() -> None:
     from gyakusan.catalog.records import entries
 
-    bases = {e.name for e in entries("registry") if e.kind == "base"}
+    bases = {e.name for e in entries("base")}
     used = {found.model for name in tags.names() if (found := tags.find(name))}
     assert bases <= used
 

@@ -9,7 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from gyakusan.catalog.records import DATA, bad_record
+from gyakusan.catalog.entry import bad_record
+from gyakusan.catalog.places import DATA
 
 FILE = DATA / "accuracy.json"
 

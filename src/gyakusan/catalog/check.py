@@ -6,15 +6,17 @@ python -m gyakusan.catalog.check
 from __future__ import annotations
 
 import dataclasses
-import re
-import tomllib
 import typing
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from gyakusan.catalog import devices, models, origins, rates, rules, tags
-from gyakusan.catalog.records import DATA, Entry, bad_record, broken, entries, scan
+from gyakusan.catalog.compile import toml_files
+from gyakusan.catalog.entry import Entry, bad_record, broken
+from gyakusan.catalog.places import DATA
+from gyakusan.catalog.records import entries
+from gyakusan.catalog.toml_files import read, tables
 from gyakusan.core.machine import Price
 from gyakusan.errors import BadRecord
 
@@ -32,57 +34,43 @@ RECORDS: dict[str, type] = {
 
 def check(data: Path = DATA) -> int:
     """The number of records. Raises BadRecord for the first that breaks a rule."""
-    return check_files(sorted(data.rglob("*.toml")))
+    return check_files(toml_files(data))
 
 
 def check_files(files: Iterable[Path], beside: Iterable[Entry] = ()) -> int:
     """The number of records in `files`. beside: what else there is, whose names must not be used again. Raises BadRecord."""
     files = tuple(files)
     count = sum(check_file(file) for file in files)
-    every = [e for file in files for e in scan(file)]
+    every = [e for file in files for e in read(file)]
     _unique([*beside, *every])
     _referred(every, [*beside, *every])
     return count
 
 
 def check_file(file: Path) -> int:
-    """The number of records in one file. Raises BadRecord."""
+    """Return the number of records in one file. Raises BadRecord."""
     import msgspec
 
-    found = scan(file)
-    tables = _tables(file)
-    rows = [(kind, row) for kind, read in tables.items() if kind != "schema" for row in read]
-    if sorted((k, r.get("name")) for k, r in rows) != sorted((e.kind, e.name) for e in found):
-        raise bad_record(file, "", 'every record begins with [[kind]] and has a line of the form name = "..."')
+    rows = _rows(file)
+    found = read(file)
     for entry in found:
-        row = entry.table()
+        row = next(rows[entry.kind])
         try:
             msgspec.convert(row, strict(RECORDS[entry.kind]))
         except msgspec.ValidationError as error:
             raise broken(entry, rules.explained(row, str(error)), rules.field_of(str(error))) from error
-        _seen(entry, row)
         for problem, field in rules.problems(entry.kind, row):
             raise broken(entry, problem, field)
-    return len(rows)
+    return len(found)
 
 
-def _tables(file: Path) -> dict[str, Any]:
-    try:
-        tables = tomllib.loads(file.read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        line = re.search(r"at line (\d+)", str(error))
-        raise bad_record(file, "", str(error), int(line[1]) if line else 1) from error
-    unknown = sorted(set(tables) - set(RECORDS) - {"schema"})
+def _rows(file: Path) -> dict[str, Iterator[dict[str, Any]]]:
+    """Return what TOML says of the records of each kind. Raises BadRecord for a table that is no kind of record."""
+    found, _ = tables(file)
+    unknown = sorted(set(found) - set(RECORDS) - {"schema"})
     if unknown:
         raise bad_record(file, "", f"unknown tables {unknown}; known are {sorted(RECORDS)}")
-    return tables
-
-
-def _seen(entry: Entry, row: typing.Mapping[str, Any]) -> None:
-    """Raises BadRecord if a lookup, which reads only lines, would see something else."""
-    read = (row["name"], list(row.get("aliases", [])), list(row.get("sizes_gib", [])))
-    if read != (entry.name, list(entry.aliases), list(entry.sizes)):
-        raise broken(entry, "a record's name, aliases and sizes_gib must each stand on a line of their own")
+    return {kind: iter(rows) for kind, rows in found.items() if kind != "schema"}
 
 
 def strict(cls: type) -> Any:
@@ -133,6 +121,6 @@ def _unique(every: Iterable[Entry]) -> None:
 
 if __name__ == "__main__":
     try:
-        print(f"{check()} records, {len(entries('models'))} of them models")
+        print(f"{check()} records, {len(entries('model'))} of them models")
     except BadRecord as error:
         raise SystemExit(str(error)) from None

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from gyakusan.catalog.entry import Entry, broken
 from gyakusan.catalog.names import spoken
-from gyakusan.catalog.records import Entry, broken, entries, lookup
+from gyakusan.catalog.records import entries, lookup
 from gyakusan.catalog.unified import Reserve, Rule, by_rule, driver
 from gyakusan.core.machine import Backend, Device, Machine, Price
 from gyakusan.errors import UnknownName, nearest
@@ -237,12 +238,12 @@ def device_names() -> tuple[str, ...]:
 
 def device_records() -> tuple[DeviceRecord, ...]:
     """Every device of the catalogue."""
-    return tuple(record_of(e, DeviceRecord) for e in entries("devices"))
+    return tuple(record_of(e, DeviceRecord) for e in entries("device"))
 
 
 def machine_records() -> tuple[MachineRecord, ...]:
     """Every whole computer of the catalogue."""
-    return tuple(record_of(e, MachineRecord) for e in entries("machines.toml"))
+    return tuple(record_of(e, MachineRecord) for e in entries("machine"))
 
 
 def record_of(entry: Entry, make: Callable[..., T]) -> T:
@@ -263,12 +264,12 @@ def _all() -> tuple[Found, ...]:
 
 
 def _every() -> tuple[Entry, ...]:
-    return (*entries("devices"), *entries("machines.toml"))
+    return (*entries("device"), *entries("machine"))
 
 
 def _of(key: str) -> list[Found]:
     """Every size of what has this key. The user's own records hide ours."""
-    every = (*lookup("devices", key), *lookup("machines.toml", key)) if key else ()
+    every = (*lookup("device", key), *lookup("machine", key)) if key else ()
     every = tuple(e for e in every if e.own) or every
     return [Found(key, size, e) for e in every for size in e.sizes]
 

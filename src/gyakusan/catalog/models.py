@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Literal
 
+from gyakusan.catalog.entry import Entry, broken
 from gyakusan.catalog.names import model_key as key
-from gyakusan.catalog.records import Entry, broken, entries, lookup
+from gyakusan.catalog.records import entries, lookup
 from gyakusan.core.machine import Basis
 from gyakusan.errors import UnknownName, unknown
 from gyakusan.message import say
@@ -89,12 +90,12 @@ def find(text: str) -> ModelRecord:
 
 def model_names() -> tuple[str, ...]:
     """Every model, in the catalogue's order."""
-    return tuple(e.name for e in entries("models"))
+    return tuple(e.name for e in entries("model"))
 
 
 def entry_of(text: str) -> Entry:
     """Where the record of a model stands. Raises UnknownName."""
-    found = lookup("models", key(text)) or lookup("embeddings", key(text))
+    found = lookup("model", key(text)) or lookup("embedding", key(text))
     if not found:
         raise _unknown(text)
     return found[0]
@@ -102,18 +103,12 @@ def entry_of(text: str) -> Entry:
 
 def model_records() -> tuple[ModelRecord, ...]:
     """Every model's record: parses all files (tens of milliseconds)."""
-    return tuple(_record(e) for e in entries("models"))
+    return tuple(_record(e) for e in entries("model"))
 
 
 def embedding_records() -> tuple[ModelRecord, ...]:
     """Every embedding model's record. They are in none of the other lists."""
-    return tuple(_record(e) for e in entries("embeddings"))
-
-
-def listed_records() -> tuple[ModelRecord, ...]:
-    """Records that are proposed to people: no fine-tunes, bases, older versions, or records that were assumed."""
-    found = (e for e in entries("models") if "\nlisted = false\n" not in e.text)
-    return tuple(_record(e) for e in found)
+    return tuple(_record(e) for e in entries("embedding"))
 
 
 @cache
@@ -130,7 +125,7 @@ def _other(entry: Entry, name: str) -> Mapping[str, Any]:
     """Metadata of the record that `entry` is like; {} without one."""
     if not name:
         return {}
-    found = lookup("models", key(name))
+    found = lookup("model", key(name))
     if not found or found[0] == entry:
         raise broken(entry, f"it is like {name!r}, which is no other record", "like")
     return _record(found[0]).metadata
@@ -139,7 +134,7 @@ def _other(entry: Entry, name: str) -> Mapping[str, Any]:
 def _unknown(text: str) -> UnknownName:
     """Candidates where the text begins several names, else the nearest names."""
     asked = key(text)
-    begun = sorted({e.name for e in entries("models") for k in e.keys if asked and k.startswith(asked)})
+    begun = sorted({e.name for e in entries("model") for k in e.keys if asked and k.startswith(asked)})
     if not begun:
         return unknown(say("model"), text, model_names())
     return UnknownName(

@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-from gyakusan.catalog.records import KINDS, entries
+from gyakusan.catalog.entry import PLACES
+from gyakusan.catalog.records import entries
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ def source_records() -> tuple[SourceRecord, ...]:
 
 @cache
 def _records() -> tuple[SourceRecord, ...]:
-    tables: list[dict[str, Any]] = [dict(e.table()) for e in entries("sources.toml")]
+    tables: list[dict[str, Any]] = [dict(e.table()) for e in entries("source")]
     return tuple(SourceRecord(**{**t, "matches": tuple(t["matches"])}) for t in tables)
 
 
@@ -56,8 +57,8 @@ def said() -> Iterator[str]:
     """The source of every record, reported memory, price and chip."""
     from gyakusan.catalog.chips import chips
 
-    for folder in KINDS:
-        for entry in entries(folder) if folder != "sources.toml" else ():
+    for kind in PLACES:
+        for entry in entries(kind) if kind != "source" else ():
             table = entry.table()
             yield str(table["source"])
             if table.get("memory_source"):

@@ -8,7 +8,9 @@ import tempfile
 from pathlib import Path
 
 from gyakusan.catalog import check, places
-from gyakusan.catalog.records import KINDS, Entry, entries, scan
+from gyakusan.catalog.entry import PLACES, Entry
+from gyakusan.catalog.records import entries
+from gyakusan.catalog.toml_files import read
 from gyakusan.errors import BadReference, BadSetting
 
 MOST = 4 * 1024 * 1024
@@ -17,7 +19,7 @@ MOST = 4 * 1024 * 1024
 
 def ours() -> tuple[Entry, ...]:
     """Every record that is not the user's."""
-    return tuple(e for folder in KINDS for e in entries(folder) if not e.own)
+    return tuple(e for kind in PLACES for e in entries(kind) if not e.own)
 
 
 def check_own(file: Path) -> int:
@@ -43,9 +45,9 @@ def add(text: bytes, name: str, *, replace: bool = False) -> tuple[Path, tuple[E
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         draft = Path(folder) / target.name
         draft.write_bytes(text)
-        others = [e for file in places.own_files() if file.name != target.name for e in scan(file)]
+        others = [e for file in places.own_files() if file.name != target.name for e in read(file)]
         check.check_files([draft], [*([] if replace else ours()), *others] if not replace else others)
-        found = scan(draft)
+        found = read(draft)
         if not found:
             raise BadReference(
                 "{name} holds no records.", name=name[:80], mend="A record begins with [[device]] or so."

@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+DATA = Path(__file__).parent / "data"
+"""The records that came with this version."""
+
 
 def own() -> Path:
     """The folder of the user's own records: $XDG_CONFIG_HOME/gyakusan/catalog, usually ~/.config/gyakusan/catalog."""

@@ -25,7 +25,7 @@ class RateRecord:
 
 def rate_records() -> tuple[RateRecord, ...]:
     """Every exchange rate, oldest first."""
-    found = [_record(dict(e.table())) for e in entries("rates.toml")]
+    found = [_record(dict(e.table())) for e in entries("rate")]
     return tuple(sorted(found, key=lambda r: r.date))
 
 

@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from gyakusan.catalog import RELEASE, check, places
-from gyakusan.catalog.compile import compile_index
-from gyakusan.catalog.records import DATA, KINDS, SCHEMA, files
+from gyakusan.catalog.compile import compile_catalogue, toml_files
+from gyakusan.catalog.entry import SCHEMA
+from gyakusan.catalog.places import DATA
 from gyakusan.errors import BadRecord, SourceError
 
 MANIFEST = "catalog.json"
@@ -85,7 +86,7 @@ def _keep(text: bytes, manifest: Manifest) -> None:
             path.parent.mkdir(exist_ok=True)
             path.write_text(content, "utf-8")
         check.check(folder)
-        compile_index(folder)
+        compile_catalogue(folder)
         os.rename(folder, places.fetched() / manifest.release)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -108,7 +109,7 @@ def _damaged(why: str) -> SourceError:
 
 def bundle(folder: Path, data: Path = DATA, release: str = RELEASE) -> Manifest:
     """Write a release of `data` into `folder`: what the project's repository offers."""
-    names = {f.relative_to(data).as_posix(): f.read_text("utf-8") for k in KINDS for f in files(data, k)}
+    names = {f.relative_to(data).as_posix(): f.read_text("utf-8") for f in toml_files(data)}
     text = json.dumps({"files": names}, ensure_ascii=False, sort_keys=True).encode()
     manifest = Manifest(release, SCHEMA, f"catalog-{release}.json", hashlib.sha256(text).hexdigest())
     folder.mkdir(parents=True, exist_ok=True)

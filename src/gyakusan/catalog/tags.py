@@ -11,11 +11,11 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, Literal
 
-from gyakusan.catalog.records import Entry, broken, entries
+from gyakusan.catalog.entry import Entry, broken
+from gyakusan.catalog.records import entries
 from gyakusan.core.machine import Basis
 from gyakusan.errors import UnknownName
 
-FOLDER = "registry"
 _QUANTIZATION = re.compile(r"(?:^|-)(i?q\d\w*|fp16|f16|bf16|fp32|f32|mxfp4)$")
 _WORDS = re.compile(r"(?:-|^)(instruct|chat|text|it|base|code|v\d+(\.\d+)?|\d{4})(?=-|$)")
 
@@ -126,7 +126,7 @@ def _made(row: Mapping[str, Any]) -> Tag:
 
 @cache
 def _index(kind: str) -> Mapping[str, Entry]:
-    return {e.name: e for e in entries(FOLDER) if e.kind == kind}
+    return {e.name: e for e in entries(kind)}
 
 
 @cache

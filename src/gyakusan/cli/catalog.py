@@ -14,7 +14,7 @@ from gyakusan.errors import BadReference, BadSetting, SourceError, UnknownName
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gyakusan.catalog.records import Entry
+    from gyakusan.catalog.entry import Entry
     from gyakusan.show.catalog import Record
 
 app = App(name="catalog", help="Facts and their sources; your own records.", help_format="plaintext")
@@ -149,11 +149,11 @@ def _records(kind: Kind) -> list[tuple[Entry, Any]]:
     from gyakusan.catalog.records import entries
 
     if kind == "models":
-        return list(zip(entries("models"), models.model_records(), strict=True))
+        return list(zip(entries("model"), models.model_records(), strict=True))
     if kind == "embeddings":
-        return list(zip(entries("embeddings"), models.embedding_records(), strict=True))
+        return list(zip(entries("embedding"), models.embedding_records(), strict=True))
     found = devices.device_records() if kind == "devices" else devices.machine_records()
-    return list(zip(entries("devices" if kind == "devices" else "machines.toml"), found, strict=True))
+    return list(zip(entries("device" if kind == "devices" else "machine"), found, strict=True))
 
 
 def _one(name: str) -> tuple[Entry, Record]:

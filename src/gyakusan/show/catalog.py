@@ -11,9 +11,9 @@ from rich.table import Table
 
 from gyakusan.catalog.chips import Chip
 from gyakusan.catalog.devices import DeviceRecord, MachineRecord
+from gyakusan.catalog.entry import Entry
 from gyakusan.catalog.models import ModelRecord
 from gyakusan.catalog.origins import SourceRecord
-from gyakusan.catalog.records import Entry
 from gyakusan.message import Message, say
 from gyakusan.show.wrapping import Text
 from gyakusan.text import Language, tell

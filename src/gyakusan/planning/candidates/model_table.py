@@ -17,8 +17,10 @@ from zlib import crc32
 import numpy as np
 
 from gyakusan.catalog import quality
+from gyakusan.catalog.entry import Entry
+from gyakusan.catalog.places import DATA
 from gyakusan.catalog.quality_names import QUALITY
-from gyakusan.catalog.records import DATA, Entry, entries, root
+from gyakusan.catalog.records import entries, root
 from gyakusan.core.model import Model
 from gyakusan.core.quality import kind_of
 from gyakusan.core.quality import penalty as law_penalty
@@ -148,7 +150,7 @@ class ModelTable:
 def load(path: Path = FILE) -> ModelTable:
     """Every model of the catalogue."""
     stored = _stored(path)
-    found = {e.name: _of(e, stored) for e in entries("models")}
+    found = {e.name: _of(e, stored) for e in entries("model")}
     return build(list(found.values()), _scores(found, stored))
 
 
@@ -164,7 +166,7 @@ def stale(path: Path = FILE) -> tuple[str, ...]:
     Only records whose text changed since are worked out again: the rules may have changed without that (see `write`).
     """
     stored = _stored(path)
-    ours = {e.name: e for e in entries("models") if not e.own}
+    ours = {e.name: e for e in entries("model") if not e.own}
     wrong = [n for n, e in ours.items() if not _alike(e, stored)]
     gone = [n for n in stored["models"] if n not in ours]
     moved = [] if stored["scores_crc"] == scores_crc() else [n for n in ours if stored["scores"].get(n) != modes(n)]
@@ -173,7 +175,7 @@ def stale(path: Path = FILE) -> tuple[str, ...]:
 
 def _alike(entry: Entry, stored: Mapping[str, Any]) -> bool:
     known = stored["models"].get(entry.name)
-    if known is None or known["crc"] == _crc(entry):
+    if known is None or known["crc"] == entry.crc:
         return known is not None
     fresh = json.loads(json.dumps(_measured(entry)))
     return bool(fresh == {k: v for k, v in known.items() if k != "crc"})
@@ -182,10 +184,10 @@ def _alike(entry: Entry, stored: Mapping[str, Any]) -> bool:
 def write(path: Path = FILE, *, everything: bool = False) -> None:
     """Bring the file up to date. everything: also what did not change, for the rules may have."""
     stored = _EMPTY if everything else _stored(path)
-    ours = [e for e in entries("models") if not e.own]
-    crcs = {e.name: _crc(e) for e in ours}
+    ours = [e for e in entries("model") if not e.own]
+    crcs = {e.name: e.crc for e in ours}
     same = {n for n, known in stored["models"].items() if known["crc"] == crcs.get(n)}
-    models = {e.name: stored["models"][e.name] if e.name in same else {**_measured(e), "crc": _crc(e)} for e in ours}
+    models = {e.name: stored["models"][e.name] if e.name in same else {**_measured(e), "crc": e.crc} for e in ours}
     said = {"scores_crc": scores_crc(), "scores": {n: modes(n) for n in models}, "models": models}
     lines = [f'"{k}": {json.dumps(v)}' for k, v in said.items() if k != "models"]
     each = ",\n".join(f"{json.dumps(k)}: {json.dumps(v, separators=(',', ':'))}" for k, v in models.items())
@@ -221,14 +223,10 @@ def _stored(path: Path) -> Mapping[str, Any]:
     return found
 
 
-def _crc(entry: Entry) -> int:
-    return crc32(entry.text.strip().encode())
-
-
 def _of(entry: Entry, stored: Mapping[str, Any]) -> Mapping[str, Any]:
     known: Mapping[str, Any] | None = stored["models"].get(entry.name)
     ours = root() == DATA and not entry.own
-    if known is not None and (ours or known["crc"] == _crc(entry)):
+    if known is not None and (ours or known["crc"] == entry.crc):
         return known
     return _measured(entry)
 

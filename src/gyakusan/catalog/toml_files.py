@@ -1,0 +1,80 @@
+"""Records of one TOML file, with the lines on which they begin."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+from gyakusan.catalog.entry import PLACES, SCHEMA, Entry, bad_record
+from gyakusan.catalog.names import keys
+from gyakusan.errors import BadRecord
+
+_HEADER = re.compile(rf"\[\[ *({'|'.join(PLACES)}) *\]\]")
+
+
+def read(file: Path, *, own: bool = False) -> tuple[Entry, ...]:
+    """Return the records of a file in order. own: they are the user's. Raises BadRecord, OSError."""
+    return _read(file, own, file.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=64)
+def _read(file: Path, own: bool, _modified: int) -> tuple[Entry, ...]:
+    found, text = tables(file)
+    lines = text.split("\n")
+    starts = [(m[1], n) for n, line in enumerate(lines) if (m := _HEADER.match(line))]
+    rows = {kind: found.get(kind, []) for kind in PLACES}
+    if any(not isinstance(r, list) or len(r) != sum(k == kind for k, _ in starts) for kind, r in rows.items()):
+        raise bad_record(file, "", 'every record begins with [[kind]] and has a line of the form name = "..."')
+    ends = [n for _, n in starts[1:]] + [len(lines)]
+    left = {kind: iter(r) for kind, r in rows.items()}
+    return tuple(
+        _entry(kind, next(left[kind]), lines[n:end], file, n + 1, own)
+        for (kind, n), end in zip(starts, ends, strict=False)  # no start, no record
+    )
+
+
+def tables(file: Path) -> tuple[dict[str, Any], str]:
+    """Return what a file says, and its text. Raises BadRecord if it is not TOML, or from the future."""
+    try:
+        text = file.read_text("utf-8")
+        found = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        line = re.search(r"at line (\d+)", str(error))
+        raise bad_record(file, "", str(error), int(line[1]) if line else 1) from error
+    form = found.get("schema", SCHEMA)
+    if isinstance(form, int) and form > SCHEMA:
+        raise BadRecord(
+            "{file}, line {line}: it is written in form {said}, and this version reads forms up to {known}.",
+            file=file.name,
+            line=next(n for n, line in enumerate(text.split("\n"), 1) if line.startswith("schema")),
+            said=str(form),
+            known=SCHEMA,
+            mend="Upgrade gyakusan: pip install -U gyakusan",
+        )
+    return found, text
+
+
+def _entry(kind: str, row: dict[str, Any], lines: list[str], file: Path, line: int, own: bool) -> Entry:
+    name, aliases, sizes = row.get("name"), row.get("aliases", []), row.get("sizes_gib", [])
+    if not isinstance(name, str) or not name:
+        raise bad_record(file, "".join(lines[1:2])[:80], 'no line of the form name = "..."', line)
+    if not isinstance(aliases, list) or not isinstance(sizes, list):
+        raise bad_record(file, name, "aliases and sizes_gib are lists", line)
+    aliases = [a for a in aliases if isinstance(a, str)]
+    return Entry(
+        kind=kind,
+        name=name,
+        aliases=tuple(aliases),
+        sizes=tuple(n for n in sizes if isinstance(n, int)),
+        keys=keys(kind, (name, *aliases)),
+        file=file,
+        line=line,
+        crc=crc32("\n".join(lines).strip().encode()),
+        own=own,
+        json=json.dumps(row, ensure_ascii=False, separators=(",", ":"), default=str),
+    )
