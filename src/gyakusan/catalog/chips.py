@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 from gyakusan.catalog.names import spoken
 from gyakusan.catalog.records import DATA
@@ -50,7 +50,7 @@ class Chip:
         return next((vendor for start, vendor in starts if self.family.startswith(start)), "nvidia")
 
 
-@cache
+@lru_cache(maxsize=4096)
 def find(text: str, memory: float | None = None) -> Chip | None:
     """The chip that `text` means, None if nobody knows it. memory: chooses among sizes [B].
 

@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from gyakusan.catalog.records import DATA
@@ -60,7 +60,7 @@ def _patterns() -> tuple[tuple[re.Pattern[str], str], ...]:
     return tuple((re.compile(pattern), target) for pattern, target in _file()["names"])
 
 
-@cache
+@lru_cache(maxsize=4096)
 def _catalogued(text: str) -> str | None:
     from gyakusan.catalog.models import find
     from gyakusan.errors import GyakusanError

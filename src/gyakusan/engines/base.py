@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Protocol, cast
 
@@ -66,7 +66,7 @@ class Rules(Protocol):
         ...
 
 
-@cache
+@lru_cache(maxsize=64)
 def engine(name: str) -> Rules:
     """The engine called `name`. Raises UnknownName."""
     wanted = "".join(c for c in name.casefold() if c.isalnum())

@@ -118,19 +118,13 @@ class Settings:
 
     def window_cells(self, window: int) -> Number:
         """Tokens that one stream of a sliding-window layer holds. [tokens] llama_kv_cache_iswa."""
-        if window not in self._windows:
-            kept = window * (self.slots if self.unified else 1) + self.effective_ubatch
-            self._windows[window] = self.cells if self.swa_full else round_up(minimum(self.cells, kept), 256)
-        return self._windows[window]
+        tokens = window * (self.slots if self.unified else 1) + self.effective_ubatch
+        return self.cells if self.swa_full else round_up(minimum(self.cells, tokens), 256)
 
     @cached_property
     def graph_tokens(self) -> Number:
         """Tokens of the worst-case graph: one ubatch, the same number for each slot. [tokens] llama_context::graph_reserve."""
         return ceil_div(self.effective_ubatch, self.slots) * self.slots
-
-    @cached_property
-    def _windows(self) -> dict[int, Number]:
-        return {}
 
 
 def for_load(load: Load, **changes: object) -> Settings:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from functools import cache
+from functools import lru_cache
 
 from gyakusan.core.broadcast import is_array
 from gyakusan.core.machine import Device, Machine
@@ -51,7 +51,7 @@ def capability(device: Device) -> float | None:
     return _capability(device.name)
 
 
-@cache
+@lru_cache(maxsize=1024)
 def _capability(name: str) -> float | None:
     return next((c for pattern, c in _CAPABILITY if re.search(pattern, name, re.IGNORECASE)), None)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from gyakusan.core import queue
 from gyakusan.errors import BadQuantity
 
 if TYPE_CHECKING:
-    from gyakusan.core.machine import Machine
+    from gyakusan.core.machine import Device, Machine
     from gyakusan.core.pace import Constants
     from gyakusan.planning.evaluate.results import SweepResult
     from gyakusan.planning.request.request import PlanRequest, Workload
@@ -91,21 +92,23 @@ def _alike(grid: SweepResult, servers: tuple[str, ...], engines: Any) -> list[tu
 
 def constants_of(machine: Machine, engine: str) -> Constants | None:
     """The constants of a machine under an engine; what depends on model and quantisation is left out."""
-    from gyakusan.catalog.pace import Situation, constants
-    from gyakusan.planning.predict.speed import ENGINES, api, chip_of
+    from gyakusan.core.machine import Device
 
     if not machine.gpus:
         return None
     gpu = machine.gpus[0]
-    key = (engine, gpu.name, gpu.memory, gpu.backend)
-    if key not in _CONSTANTS:
-        chip, name = chip_of(machine), ENGINES.get(engine, engine)
-        _CONSTANTS[key] = None
-        if chip is not None:
-            said = Situation(name, api(gpu, chip), chip.family, chip.name, "", link=chip.link)
-            _CONSTANTS[key] = constants(said)
-    return _CONSTANTS[key]
+    return _constants(Device(gpu.name, gpu.kind, gpu.memory, gpu.backend, bandwidth=gpu.bandwidth), engine)
 
 
-_CONSTANTS: dict[tuple[Any, ...], Constants | None] = {}
-"""By engine and device: a fleet asks for the same ones for every share."""
+@lru_cache(maxsize=4096)
+def _constants(gpu: Device, engine: str) -> Constants | None:
+    """Constants of one engine on one device: a fleet asks for the same ones for every share."""
+    from gyakusan.catalog.pace import Situation, constants
+    from gyakusan.core.machine import Machine
+    from gyakusan.planning.predict.speed import ENGINES, api, chip_of
+
+    chip = chip_of(Machine(gpu.name, (gpu,), None))
+    if chip is None:
+        return None
+    situation = Situation(ENGINES.get(engine, engine), api(gpu, chip), chip.family, chip.name, "", link=chip.link)
+    return constants(situation)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, cast
 
@@ -162,12 +162,12 @@ def _command(rules: Any, name: str, base: str, machine: Machine, settings: Any) 
     return replace(made, argv=(*argv[:at], *where, *argv[at + 2 :]))
 
 
-@cache
+@lru_cache(maxsize=64)
 def _plain(name: str) -> Model:
     return plain(find(name))
 
 
-@cache
+@lru_cache(maxsize=64)
 def _model(name: str, base: str) -> Model:
     from gyakusan.core import recipe
 
