@@ -20,7 +20,7 @@ from gyakusan.catalog import quality
 from gyakusan.catalog.entry import Entry
 from gyakusan.catalog.places import DATA
 from gyakusan.catalog.quality_names import QUALITY
-from gyakusan.catalog.records import entries, root
+from gyakusan.catalog.records import entries
 from gyakusan.core.model import Model
 from gyakusan.core.quality import kind_of
 from gyakusan.core.quality import penalty as law_penalty
@@ -225,10 +225,7 @@ def _stored(path: Path) -> Mapping[str, Any]:
 
 def _of(entry: Entry, stored: Mapping[str, Any]) -> Mapping[str, Any]:
     known: Mapping[str, Any] | None = stored["models"].get(entry.name)
-    ours = root() == DATA and not entry.own
-    if known is not None and (ours or known["crc"] == entry.crc):
-        return known
-    return _measured(entry)
+    return known if known is not None and known["crc"] == entry.crc else _measured(entry)
 
 
 def _measured(entry: Entry) -> Mapping[str, Any]:
