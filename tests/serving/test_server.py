@@ -167,6 +167,7 @@ def test_a_killed_server_is_noticed(smollm2: Path) -> None:
         (b"", "did not start"),
         (b"GGUF\x03\x00\x00\x00" + b"\xff" * 64, "did not start"),
     ],
+    ids=["another file", "empty", "impossible counts"],
 )
 def test_a_broken_file(tmp_path: Path, content: bytes, says: str) -> None:
     path = tmp_path / "broken.gguf"
@@ -175,6 +176,32 @@ def test_a_broken_file(tmp_path: Path, content: bytes, says: str) -> None:
         Server(path, SMALL, engine="embedded").start()
     assert "\n" not in str(caught.value)
     assert "Download the file again" in str(caught.value)
+
+
+@pytest.mark.parametrize("program", ["exit 1", "sleep 300 & exit 1"], ids=["silent", "with a child that holds the log"])
+def test_a_server_that_says_nothing_of_a_broken_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str
+) -> None:
+    (tmp_path / "llama-server").write_text(f"#!/bin/sh\n{program}\n")
+    (tmp_path / "llama-server").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    path = tmp_path / "broken.gguf"
+    path.write_bytes(b"GGUF\x03\x00\x00\x00" + b"\xff" * 64)
+    with pytest.raises(ServerError, match=r"did not start.*broken\.gguf claims 18446744073709551615 tensors"):
+        Server(path, SMALL).start()
+    path.write_bytes(b"")
+    with pytest.raises(ServerError, match=r"did not start.*broken\.gguf is empty"):
+        Server(path, SMALL).start()
+
+
+def test_a_server_that_says_nothing_of_a_good_file(
+    smollm2: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "llama-server").write_text("#!/bin/sh\nexit 7\n")
+    (tmp_path / "llama-server").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    with pytest.raises(ServerError, match="ended with status 7"):
+        Server(smollm2, SMALL).start()
 
 
 def test_no_file(tmp_path: Path) -> None:

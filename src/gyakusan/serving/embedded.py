@@ -7,6 +7,8 @@ list. It logs to standard error and ends by SIGTERM.
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import json
 import signal
 import sys
@@ -42,6 +44,18 @@ def fill(library: Any, params: Any, fields: dict[str, Any]) -> None:
             raise ValueError(f"xllamacpp {library.__version__} refuses {name}: {error}") from None
 
 
+def flush(library: Any) -> None:
+    """Print the lines that llama.cpp's log thread still holds: the reason of a failure is among the last.
+
+    Source: llama.cpp b11434, common/log.cpp, common_log_flush. Does nothing if this build hides it.
+    """
+    with contextlib.suppress(AttributeError, OSError):
+        native = ctypes.CDLL(library.xllamacpp.__file__)
+        common_log_main, common_log_flush = native["_Z15common_log_mainv"], native["_Z16common_log_flushP10common_log"]
+        common_log_main.restype, common_log_flush.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+        common_log_flush(common_log_main())
+
+
 def main() -> int:
     """Runs until a signal ends it. Exit status 1 if the server does not start."""
     order = json.load(sys.stdin)
@@ -55,6 +69,7 @@ def main() -> int:
             params.api_keys = [order["key"]]
         server = xllamacpp.Server(params)
     except (ValueError, RuntimeError) as error:
+        flush(xllamacpp)
         print(f"embedded: {error}", file=sys.stderr, flush=True)
         return 1
     while server is not None:

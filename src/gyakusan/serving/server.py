@@ -27,7 +27,7 @@ from gyakusan.engines.llamacpp import launch
 from gyakusan.engines.llamacpp import log as engine_log
 from gyakusan.engines.llamacpp.log import Reported
 from gyakusan.engines.llamacpp.settings import Settings
-from gyakusan.errors import BadReference, ServerError
+from gyakusan.errors import BadReference, GyakusanError, ServerError
 from gyakusan.message import Message, say
 from gyakusan.serving.access import VARIABLE, Access, admit, free_port, is_loopback
 from gyakusan.serving.process import Child, Order
@@ -37,6 +37,9 @@ Progress = Callable[[Message, float], None]
 
 DEADLINE = 900.0
 """How long a start may take: a large model from a slow disk. [s]"""
+
+DRAIN = 30.0
+"""How long the last lines of a server that has ended may take to arrive on a busy computer. [s]"""
 
 _TRIES = 3
 """Attempts with a free port: between finding it and using it, somebody else may take it."""
@@ -191,7 +194,7 @@ class Server:
     def check(self) -> None:
         """Raises ServerError with the log's reason if the server has ended."""
         if self._child is not None and not self._child.alive:
-            raise _died(self._child, started=self.ready_after is not None)
+            raise _died(self._child, self.path, started=self.ready_after is not None)
 
     def watch(self) -> None:
         """Blocks until the server ends, then raises as `check` does. Ctrl-C ends the wait."""
@@ -239,7 +242,7 @@ class Server:
                 self._tell(say("The server is ready."), self.ready_after)
                 return
             if not child.alive:
-                raise _died(child, started=False)
+                raise _died(child, self.path, started=False)
             if elapsed > self.options.deadline:
                 raise _slow(told, elapsed)
             child.log.wait(0.1)
@@ -273,9 +276,10 @@ def find(engine: Engine = "auto") -> str:
     )
 
 
-def _died(child: Child, *, started: bool) -> ServerError:
-    """Why the server ended, from its log or its exit code."""
-    child.log.join(2.0)
+def _died(child: Child, path: Path, *, started: bool) -> ServerError:
+    """Why the server ended: from its whole log, else from the model file, else from its exit code."""
+    child.end()  # whatever is left of its process group would keep the log open
+    child.log.join(DRAIN)
     found = engine_log.trouble(child.log.lines)
     code = child.exit_code or 0
     if found and not started:
@@ -289,7 +293,21 @@ def _died(child: Child, *, started: bool) -> ServerError:
         )
     if code < 0:
         return ServerError("The server crashed by signal {number}.", number=-code, mend="Look into its log.")
+    if not started and (broken := _unreadable(path)):
+        return ServerError("The server did not start. {reason}", reason=broken.message, mend=broken.mend)
     return ServerError("The server ended with status {code}.", code=code, mend="Look into its log.")
+
+
+def _unreadable(path: Path) -> GyakusanError | None:
+    """What our own reader finds wrong with the model file, for a server that ends without a word about it."""
+    from gyakusan.models.formats import gguf
+    from gyakusan.models.sources import disk
+
+    try:
+        gguf.read_parts(str(path), disk.open)
+    except GyakusanError as error:
+        return error
+    return None
 
 
 def _slow(stage: Message, elapsed: float) -> ServerError:
