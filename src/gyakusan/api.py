@@ -70,7 +70,7 @@ def plan(question: Mapping[str, Any] | None = None, **values: Any) -> Plans:
     values: fields of planning.request.request.PlanRequest, as in a TOML file: device="RTX 5090", users=2, context="64k",
     budget="1000000JPY", prefer="quality"; question: the same as one mapping.
     """
-    from gyakusan.planning.request.request import parse_request
+    from gyakusan.planning.request.parse_request import parse_request
     from gyakusan.planning.select.recommend import recommend
 
     return recommend(parse_request({**(question or {}), **values}))
@@ -82,7 +82,7 @@ def several(question: Mapping[str, Any] | None = None, **values: Any) -> Colocat
     values: as for `plan`, for the first of them; also=["coding:users=2,context=16k", "embedding"] for the others.
     """
     from gyakusan.planning.colocate.recommend import colocate as answer
-    from gyakusan.planning.request.request import parse_request
+    from gyakusan.planning.request.parse_request import parse_request
 
     return answer(parse_request({**(question or {}), **values}))
 

@@ -17,7 +17,8 @@ from gyakusan.errors import BadSetting
 from gyakusan.planning.candidates.model_table import FAMILY
 from gyakusan.planning.evaluate.engine_memory import cache_setting
 from gyakusan.planning.evaluate.pareto import dominates
-from gyakusan.planning.request.request import PlanRequest, parse_request
+from gyakusan.planning.request.parse_request import parse_request
+from gyakusan.planning.request.request import PlanRequest
 from gyakusan.planning.select.plan import exact_ledger, exact_speed
 from gyakusan.planning.select.recommend import Recommendation, all_candidates, candidate_row, recommend
 
@@ -197,7 +198,7 @@ def test_the_best_answers_may_take_a_while_but_not_for_ever() -> None:
             best_plan.score.value - best_plan.score.error >= p.score.value - p.score.error - 0.5 for p in found.plans
         )
         mine = found.grid.models == found.grid.columns.places[best_plan.name]
-        assert np.nan_to_num(found.grid.cells.useful[mine]).max() >= found.question.usual.pace / 4
+        assert np.nan_to_num(found.grid.cells.useful[mine]).max() >= found.question.workload.target_tps / 4
 
 
 def test_the_nearest_question_is_near() -> None:

@@ -54,9 +54,9 @@ def test_every_plan_fits_and_serves_everyone(values: dict[str, Any]) -> None:
     question = found.asked.question
     assert {"balanced", "best", "fastest", "cheapest", "fewest"} == {r for p in found.plans for r in p.roles}
     for plan in found.plans:
-        one, kv = plan.plan, question.kv[0]
+        one, kv = plan.plan, question.kv_types[0]
         again = exact_ledger(
-            one.name, one.base, one.engine, one.offer.machine, Load(plan.share, question.usual.context), kv
+            one.name, one.base, one.engine, one.offer.machine, Load(plan.share, question.workload.context), kv
         )
         assert one.ledger.fits
         assert again is not None

@@ -15,7 +15,8 @@ from gyakusan.planning.candidates.hardware import HardwareOption
 from gyakusan.planning.candidates.model_table import FAMILY
 from gyakusan.planning.evaluate.results import CandidateColumns
 from gyakusan.planning.evaluate.sweep import sweep
-from gyakusan.planning.request.request import PlanRequest, parse_request
+from gyakusan.planning.request.parse_request import parse_request
+from gyakusan.planning.request.request import PlanRequest
 
 CONTEXTS = (4096, 32768)
 

@@ -20,7 +20,7 @@ from gyakusan.planning.candidates.model_table import load
 from gyakusan.planning.colocate.model_options import ModelOption, combinations
 from gyakusan.planning.colocate.recommend import ColocationAnswer, colocate
 from gyakusan.planning.evaluate.engine_memory import cache_setting
-from gyakusan.planning.request.request import parse_request
+from gyakusan.planning.request.parse_request import parse_request
 from gyakusan.text import tell
 
 ALSO = (

@@ -7,7 +7,7 @@ import pytest
 from gyakusan.core.load import Load
 from gyakusan.errors import UnknownName
 from gyakusan.machines import parse
-from gyakusan.planning.request.request import parse_request
+from gyakusan.planning.request.parse_request import parse_request
 from gyakusan.planning.select.plan import exact_ledger
 from gyakusan.planning.select.plan_capacity import plan_capacities
 from gyakusan.planning.select.recommend import Recommendation, recommend

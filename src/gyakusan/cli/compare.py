@@ -62,11 +62,11 @@ def _plans(
     """Whole plans, and models on devices beside them. 0 if one of them fits."""
     from gyakusan import api
     from gyakusan.cli.plan import text_of
-    from gyakusan.planning.request.request import parse_request, values_of
+    from gyakusan.planning.request.parse_request import file_values, parse_request
     from gyakusan.planning.select.side_by_side import pair, plan_of_file
     from gyakusan.show import sides as show
 
-    found = [plan_of_file(f.stem, parse_request(values_of(text_of(f), f.name))) for f in files]
+    found = [plan_of_file(f.stem, parse_request(file_values(text_of(f), f.name))) for f in files]
     for name in models:
         for device in devices:
             asked = api.question(name, quantization=quant, load=people.load, device=device, settings=server.changes())

@@ -71,14 +71,14 @@ def fleet(
 ) -> int:
     from gyakusan.planning.fleet.recommend import fleet as answer
     from gyakusan.planning.fleet.request import parse_fleet_request
-    from gyakusan.planning.request.request import values_of
+    from gyakusan.planning.request.parse_request import file_values
     from gyakusan.show import fleet as show
 
     given: dict[str, Any] = {}
     for part in (needs, where, size, costs, limits, wishes):
         given.update(asdict(part))
     given["engines"], given["kv"] = given.pop("engine"), given.pop("kv_type")
-    said = {} if file is None else values_of(text_of(file), file.name)
+    said = {} if file is None else file_values(text_of(file), file.name)
     with uncollected():
         found = answer(parse_fleet_request({**said, **{k: v for k, v in given.items() if v is not None}}))
         if output.json:

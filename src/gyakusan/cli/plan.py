@@ -132,7 +132,7 @@ def uncollected() -> Iterator[None]:
 
 
 def _answered(asked: PlanRequest, views: Views, output: Output) -> int:
-    if asked.also:
+    if asked.colocated:
         return _several(asked, views, output)
     from gyakusan.planning.select.recommend import recommend
     from gyakusan.planning.select.why_not import why_not
@@ -183,19 +183,19 @@ def _several(asked: PlanRequest, views: Views, output: Output) -> int:
 
 
 def _asked(file: Path | None, needs: Needs, where: Where, limits: Limits, wishes: Wishes) -> PlanRequest:
-    from gyakusan.planning.request.request import parse_request
+    from gyakusan.planning.request.parse_request import parse_request
 
     return parse_request(said(file, needs, where, limits, wishes))
 
 
 def said(file: Path | None, needs: Needs, where: Where, limits: Limits, wishes: Wishes) -> dict[str, Any]:
     """What the file says, and what the options say over it."""
-    from gyakusan.planning.request.request import values_of
+    from gyakusan.planning.request.parse_request import file_values
 
     given: dict[str, Any] = {**asdict(needs), **asdict(where), **asdict(limits), **asdict(wishes)}
     given["also"] = given["also"] or None
     given["engines"], given["kv"] = given.pop("engine"), given.pop("kv_type")
-    found = {} if file is None else values_of(text_of(file), file.name)
+    found = {} if file is None else file_values(text_of(file), file.name)
     return {**found, **{k: v for k, v in given.items() if v is not None}}
 
 

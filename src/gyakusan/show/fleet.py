@@ -52,7 +52,7 @@ def screen(answer: FleetAnswer, language: Language) -> RenderableType:
 
 def _title(answer: FleetAnswer) -> Message:
     question = answer.asked.question
-    facts = {"context": f"{question.usual.context:,}", "replicas": f"{answer.asked.replicas:,}"}
+    facts = {"context": f"{question.workload.context:,}", "replicas": f"{answer.asked.replicas:,}"}
     if question.arrivals is None:
         return say("{users} x {context} tokens, on at most {replicas} replicas", users=people(question.users), **facts)
     rate = _hourly(question.arrivals)

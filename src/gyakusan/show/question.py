@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import Any
 
 from rich.console import Group, RenderableType
 
 from gyakusan.message import Message, people, say
 from gyakusan.planning.request.money import Money
-from gyakusan.planning.request.request import PlanRequest
+from gyakusan.planning.request.request import KEYS, WORKLOAD_KEYS, PlanRequest
 from gyakusan.planning.select.recommend import Recommendation
 from gyakusan.show.wrapping import Text
 from gyakusan.text import Language, tell
@@ -34,7 +33,7 @@ def question(answer: Recommendation, language: Language) -> RenderableType:
 
 def question_line(asked: PlanRequest, machine: str, language: Language) -> RenderableType:
     """The same for a machine that is named."""
-    facts = {"users": people(asked.users), "context": f"{asked.usual.context:,}"}
+    facts = {"users": people(asked.users), "context": f"{asked.workload.context:,}"}
     return _two(say("{machine}: {users} x {context} tokens", machine=machine, **facts), asked, language)
 
 
@@ -57,7 +56,7 @@ def coming(asked: PlanRequest) -> Message:
 
 def _where(answer: Recommendation) -> Message:
     asked = answer.question
-    facts = {"users": people(asked.users), "context": f"{asked.usual.context:,}"}
+    facts = {"users": people(asked.users), "context": f"{asked.workload.context:,}"}
     if asked.owned:
         return say("{machine}: {users} x {context} tokens", machine=answer.grid.offers[0].machine.name, **facts)
     if asked.budget is not None:
@@ -67,24 +66,23 @@ def _where(answer: Recommendation) -> Message:
 
 def load(asked: PlanRequest) -> Message:
     """What people do, and what was assumed of it."""
-    usual = asked.usual
+    workload = asked.workload
     return say(
         "{task}: prompts of {prompt}, answers of {answer} tokens, quality {score}, {pace} tokens/s beside reasoning are"
         " enough; cache {kv}",
         task=Message(TASK_TEXTS[asked.task]),
-        prompt=f"{usual.prompt:,}",
-        answer=f"{usual.answer:,}",
-        score=Message(SCORE_TEXTS[usual.score]),
-        pace=f"{usual.pace:g}",
-        kv=", ".join(asked.kv).lower(),
+        prompt=f"{workload.prompt_tokens:,}",
+        answer=f"{workload.output_tokens:,}",
+        score=Message(SCORE_TEXTS[workload.quality_metric]),
+        pace=f"{workload.target_tps:g}",
+        kv=", ".join(asked.kv_types).lower(),
     )
 
 
 def values(asked: PlanRequest) -> dict[str, Any]:
     """Every field as JSON has it, defaults included; what the task stands for under `usual`."""
-    out = {f.name: _plain(getattr(asked, f.name)) for f in fields(asked)}
-    usual = asked.usual
-    return {**out, "usual": {f.name: getattr(usual, f.name) for f in fields(usual)}}
+    out = {key: _plain(getattr(asked, name)) for key, name in KEYS.items()}
+    return {**out, "usual": {key: getattr(asked.workload, name) for key, name in WORKLOAD_KEYS.items()}}
 
 
 def _plain(value: Any) -> Any:

@@ -37,7 +37,7 @@ def screen(found: ColocationAnswer, language: Language) -> RenderableType:
 
 def _title(asked: PlanRequest) -> Message:
     where = asked.device or asked.memory or (str(asked.budget) if asked.budget else None)
-    facts = {"n": 1 + len(asked.also)}
+    facts = {"n": 1 + len(asked.colocated)}
     if where is None:
         return say("{n} models on this computer", **facts)
     return say("{n} models: {where}", where=where, **facts)

@@ -147,7 +147,7 @@ def notes(found: UpgradeAnswer) -> tuple[Message, ...]:
             "Gain: quality less its error, and speed: twice as fast counts as {points} points, up to {most} tokens/s of what"
             ' is read: tokens that reasoning spends are left out, in "times as fast" too.',
             points=f"{10 * b / a:.0f}",
-            most=f"{USEFUL_SPEED_FACTOR * found.wanted.question.usual.pace:g}",
+            most=f"{USEFUL_SPEED_FACTOR * found.wanted.question.workload.target_tps:g}",
         )
     ]
     if any(s.option.kind != "computer" for s in (*found.steps, *((found.nearest,) if found.nearest else ()))):

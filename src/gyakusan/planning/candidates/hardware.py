@@ -91,7 +91,7 @@ def is_enterprise(name: str) -> bool:
 
 
 def _all(question: PlanRequest, exchange: ExchangeRates) -> Iterator[HardwareOption]:
-    around = exchange.convert(question.computer.amount, question.computer.currency, "JPY") or 0.0
+    around = exchange.convert(question.base_computer_price.amount, question.base_computer_price.currency, "JPY") or 0.0
     for device, prices, alone in catalogue_devices():
         seen = _price(prices, question, exchange)
         one = exchange.convert(seen.amount, seen.currency, "JPY") if seen else None

@@ -56,7 +56,7 @@ class ModelSlot:
 
 def model_slots(question: PlanRequest, columns: ModelTable, offers: Sequence[HardwareOption]) -> tuple[ModelSlot, ...]:
     """The question itself and every model beside it, on each of the machines."""
-    asked = [replace(question, also=()), *(inherited(question, part) for part in question.also)]
+    asked = [replace(question, colocated=()), *(inherited(question, part) for part in question.colocated)]
     useful = np.zeros(0, np.int64) if question.owned else _useful(asked, columns, offers)
     return tuple(
         _embedding(part, offers) if part.task == "embedding" else _answering(part, question, columns, offers, useful)
@@ -72,8 +72,8 @@ def inherited(question: PlanRequest, part: PlanRequest) -> PlanRequest:
     for name in ("engines", "licenses"):
         if not getattr(part, name):
             taken[name] = getattr(question, name)
-    if part.kv == ("F16",):
-        taken["kv"] = question.kv
+    if part.kv_types == ("F16",):
+        taken["kv_types"] = question.kv_types
     if part.model is not None:
         taken["model"] = find(part.model).name if part.task == "embedding" else answering(part.model)
     return replace(part, **taken)
@@ -149,7 +149,7 @@ def candidates(part: PlanRequest) -> tuple[ModelRecord, ...]:
 
 def embedding_load(part: PlanRequest, record: ModelRecord) -> Load:
     """Inputs at the same time, each of the length that was asked for, or as long as the model reads."""
-    return Load(part.users, min(part.usual.context, record.trained_context or part.usual.context))
+    return Load(part.users, min(part.workload.context, record.trained_context or part.workload.context))
 
 
 def embedding_changes(load: Load) -> dict[str, Any]:

@@ -246,7 +246,7 @@ def _embedder(
     ledger, command, _ = priced
     flags = (*with_port(command, PORT + number).argv, "--embedding", "--pooling", record.pooling)
     asked = TurnShape(
-        users=part.question.users, prompt=part.question.usual.prompt, answer=1, piece=float(changes["ubatch"])
+        users=part.question.users, prompt=part.question.workload.prompt_tokens, answer=1, piece=float(changes["ubatch"])
     )
     found = estimate_speed(from_record(record, BASE), machine, "llama.cpp", asked)
     return ColocatedModel(

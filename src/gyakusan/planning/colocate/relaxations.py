@@ -69,15 +69,15 @@ def _short(made: Sequence[ModelSlot], at: int, offer: HardwareOption) -> Message
 
 def _changes(question: PlanRequest, known: ModelTable, offer: HardwareOption) -> Iterator[Message]:
     """One change at a time that makes it fit."""
-    for number, part in enumerate(question.also):
-        rest = tuple(p for i, p in enumerate(question.also) if i != number)
-        if _works(replace(question, also=rest), known, offer):
+    for number, part in enumerate(question.colocated):
+        rest = tuple(p for i, p in enumerate(question.colocated) if i != number)
+        if _works(replace(question, colocated=rest), known, offer):
             yield say("Without {part} it fits.", part=called(part))
-    every = (question, *(inherited(question, p) for p in question.also))
+    every = (question, *(inherited(question, p) for p in question.colocated))
     for number, part in enumerate(every):
         if part.task != "embedding":
             yield from _smaller(question, part, number, known, offer)
-    if "Q8_0" not in question.kv and _works(replace(question, kv=("Q8_0",)), known, offer):
+    if "Q8_0" not in question.kv_types and _works(replace(question, kv_types=("Q8_0",)), known, offer):
         yield say("With a q8_0 cache it fits.")
 
 
@@ -85,7 +85,7 @@ def _smaller(
     question: PlanRequest, part: PlanRequest, number: int, known: ModelTable, offer: HardwareOption
 ) -> Iterator[Message]:
     """A shorter context for one part, or fewer people."""
-    context = part.usual.context // 2
+    context = part.workload.context // 2
     while context >= 2048:
         if _works(_with(question, number, _shorter(part, context)), known, offer):
             yield say("With {n} tokens of context for {part} it fits.", n=f"{context:,}", part=called(part))
@@ -98,9 +98,9 @@ def _smaller(
 def _with(question: PlanRequest, number: int, part: PlanRequest) -> PlanRequest:
     """The question with one part changed; 0 is the question itself."""
     if not number:
-        return replace(part, also=question.also)
-    also = tuple(part if i == number - 1 else p for i, p in enumerate(question.also))
-    return replace(question, also=also)
+        return replace(part, colocated=question.colocated)
+    also = tuple(part if i == number - 1 else p for i, p in enumerate(question.colocated))
+    return replace(question, colocated=also)
 
 
 def _works(question: PlanRequest, known: ModelTable, offer: HardwareOption) -> bool:

@@ -104,7 +104,7 @@ class FeasibleBatch:
         b = self.block
         if not len(self.rows):
             return None
-        width = 2 if scene.question.kv[self.kv] == "F16" else 1.0625
+        width = 2 if scene.question.kv_types[self.kv] == "F16" else 1.0625
         return batch_timing(scene.figures, b.table, self.rows, b.machine, b.name, self.ranks, b.split, width)
 
 

@@ -18,7 +18,7 @@ from gyakusan.engines.base import engine
 from gyakusan.errors import BadSetting
 from gyakusan.planning.candidates.model_table import CatalogModel, VariantTable
 from gyakusan.planning.candidates.model_variants import WEIGHT_LAYOUTS
-from gyakusan.planning.request.request import MOST_COUNT
+from gyakusan.planning.request.request import MAX_DEVICES
 
 Array = Any
 
@@ -162,12 +162,12 @@ _RANKS = Memo[tuple[int, ...]](maxsize=1)
 def ranks(model: Model, count: int) -> int:
     """The most of `count` devices that can share each layer under vLLM: as its engine chooses."""
     known = _RANKS.get(model, None, lambda: _shareable(model))
-    more = (n for n in range(MOST_COUNT + 1, count + 1) if _shares(model, n))
+    more = (n for n in range(MAX_DEVICES + 1, count + 1) if _shares(model, n))
     return max((*(n for n in known if n <= count), *more))
 
 
 def _shareable(model: Model) -> tuple[int, ...]:
-    return tuple(n for n in range(1, MOST_COUNT + 1) if n == 1 or _shares(model, n))
+    return tuple(n for n in range(1, MAX_DEVICES + 1) if n == 1 or _shares(model, n))
 
 
 def _shares(model: Model, number: int) -> bool:

@@ -66,7 +66,7 @@ def _careful(scene: SweepContext, f: FeasibleBatch, clock: BatchTiming | None) -
     nothing = np.full((1, 1, len(f.rows)), np.nan)
     if clock is None:
         return nothing, nothing
-    return clock.careful(), nothing if scene.question.first is None else clock.late_first()
+    return clock.careful(), nothing if scene.question.max_ttft is None else clock.late_first()
 
 
 def _fastest(speed: Callable[[slice], Array], sure: Array, tiers: Sequence[slice]) -> Places:
@@ -128,8 +128,8 @@ def _reaches(question: PlanRequest, low: Array, late: Array) -> Any:
     good: Any = True
     if question.speed:
         good = np.nan_to_num(low) >= question.speed
-    if question.first is not None:
-        good = good & (np.nan_to_num(late, nan=np.inf) <= question.first)
+    if question.max_ttft is not None:
+        good = good & (np.nan_to_num(late, nan=np.inf) <= question.max_ttft)
     return good
 
 
@@ -138,7 +138,7 @@ def _note_floors(scene: SweepContext, f: FeasibleBatch, low: Array, late: Array,
     question, place = scene.question, f.block.table.model[f.rows]
     if question.speed:
         scene.note("fast", place, np.where(f.fits, np.nan_to_num(low), 0).max(axis=(0, 1), initial=0))
-    if question.first is not None:
+    if question.max_ttft is not None:
         early = np.where(f.fits, np.nan_to_num(late, nan=np.inf), np.inf)
         scene.note("early", place, early.min(axis=(0, 1), initial=np.inf))
     if question.quality is not None:
@@ -154,8 +154,8 @@ def _floored(scene: SweepContext, cells: CandidateColumns, place: Array) -> Cand
     scene.note("early", place[order], late[order])
     scene.note("good", place[order], cells.quality[order])
     good = fast >= question.speed if question.speed else np.ones(len(cells), bool)
-    if question.first is not None:
-        good &= late <= question.first
+    if question.max_ttft is not None:
+        good &= late <= question.max_ttft
     if question.quality is not None:
         good &= cells.quality >= question.quality
     return cells if good.all() else cells.take(np.flatnonzero(good))

@@ -1,55 +1,19 @@
-"""Requests that come when they like, in a plan: what people write for a rate, and the rate that each cell bears."""
+"""The rate of randomly arriving requests that each candidate can sustain."""
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from gyakusan.core import queue
-from gyakusan.errors import BadQuantity
 
 if TYPE_CHECKING:
     from gyakusan.core.machine import Device, Machine
     from gyakusan.core.pace import Constants
     from gyakusan.planning.evaluate.results import SweepResult
-    from gyakusan.planning.request.request import PlanRequest, Workload
+    from gyakusan.planning.request.request import PlanRequest
 
 Array = Any
-SECONDS = {"s": 1, "sec": 1, "second": 1, "min": 60, "minute": 60, "h": 3600, "hour": 3600, "d": 86400, "day": 86400}
-MOST = 10_000.0
-"""Requests that anybody may ask for. [1/s]"""
-_RATE = re.compile(r"\s*(\d{1,15}(?:[_,]\d{3})*(?:\.\d{1,9})?)\s*(k)?\s*(?:/|\bper\b)?\s*([A-Za-z]*)\s*", re.IGNORECASE)
-
-
-def parse_request_rate(text: str) -> float:
-    """ "2000/h" -> 0.5556 requests a second. A unit is required: s, min, h or day. Raises BadQuantity."""
-    found = _RATE.fullmatch(text) if len(text) <= 64 else None
-    if found is None:
-        raise BadQuantity(
-            "{text} is no rate of requests.", text=repr(text[:40]), mend="Write e.g. 0.5/s, 30/min or 2000/h."
-        )
-    number, thousands, unit = found.groups()
-    if not unit:
-        raise BadQuantity("{text} has no unit.", text=repr(text[:40]), mend="Write e.g. 0.5/s, 30/min or 2000/h.")
-    if unit.casefold() not in SECONDS:
-        raise BadQuantity(
-            "{unit} is no unit of time that is known here.", unit=repr(unit[:20]), mend="Use s, min, h or day."
-        )
-    rate = float(number.replace(",", "").replace("_", "")) * (1000 if thousands else 1) / SECONDS[unit.casefold()]
-    if not 1e-7 <= rate <= MOST:
-        raise BadQuantity(
-            "{text} is no possible rate of requests.",
-            text=repr(text[:40]),
-            most=f"{MOST:,.0f}",
-            mend="Give more than one in some months, and at most {most}/s.",
-        )
-    return rate
-
-
-def slots_for_rate(rate: float, usual: Workload) -> int:
-    """Conversations that are enough for 99 % of the time if everyone is answered at the pace that the task needs."""
-    return max(1, queue.enough(rate * (usual.first + usual.answer / usual.pace)))
 
 
 def sustainable_rates(question: PlanRequest, grid: SweepResult) -> Array:
@@ -65,12 +29,12 @@ def solo_times(question: PlanRequest, grid: SweepResult) -> tuple[Array, Array]:
     from gyakusan.catalog.pace import SERVERS
     from gyakusan.planning.predict.speed import ENGINES
 
-    cells, usual = grid.cells, question.usual
+    cells, workload = grid.cells, question.workload
     prefill, step = np.full((2, len(cells)), np.nan)
     for k, serves, at in _alike(grid, SERVERS, ENGINES):
         first, token = cells.first_high[at], 1 / cells.each_low[at]
-        prefill[at], step[at] = queue.alone(first, token, question.users, usual.answer, k, serves)
-    return prefill, step * usual.answer * cells.each_low / cells.useful
+        prefill[at], step[at] = queue.alone(first, token, question.users, workload.output_tokens, k, serves)
+    return prefill, step * workload.output_tokens * cells.each_low / cells.useful
 
 
 def _alike(grid: SweepResult, servers: tuple[str, ...], engines: Any) -> list[tuple[Constants, bool, Array]]:

@@ -57,7 +57,7 @@ def sweep(
 
     contexts: instead of the question's [tokens].
     """
-    scene = _scene(question, columns, models, contexts or (question.usual.context,), reduce)
+    scene = _scene(question, columns, models, contexts or (question.workload.context,), reduce)
     engines, groups = question.engines or USUAL_ENGINES, _groups(offers)
     if len(groups) > FEW:
         _hold_memory()
@@ -165,15 +165,15 @@ def _groups(offers: Sequence[HardwareOption]) -> list[list[int]]:
 def _scene(
     question: PlanRequest, columns: ModelTable, models: Array, contexts: Sequence[int], reduce: bool
 ) -> SweepContext:
-    usual, lengths = question.usual, np.array(contexts, np.int64)
+    workload, lengths = question.workload, np.array(contexts, np.int64)
     return SweepContext(
         question,
         columns,
         LoadMemoryCache(columns, question.users, lengths),
-        WorkloadCosts(columns, models, question.users, usual.prompt, usual.answer, lengths),
+        WorkloadCosts(columns, models, question.users, workload.prompt_tokens, workload.output_tokens, lengths),
         no_misses(len(columns.models)),
         models,
-        modes(columns, SCORES.index(usual.score)),
+        modes(columns, SCORES.index(workload.quality_metric)),
         reduce,
         {},
         {},
@@ -194,10 +194,10 @@ def _evaluated(scene: SweepContext, b: DeviceBatch) -> tuple[list[CandidateColum
     scene.note("short", b.table.model[rows], np.where(least <= b.usable, np.inf, least - b.usable))
     wanted = np.flatnonzero(np.bincount(b.table.model[hopeful], minlength=len(scene.columns.models)))
     parts = []
-    for kv, kind in enumerate(scene.question.kv):
+    for kv, kind in enumerate(scene.question.kv_types):
         held = scene.rests.of(b.name, kind, b.offers, wanted)
         parts.append(_cells(scene, b, hopeful, held, kv))
-    return parts, len(rows) * len(b.counts) * len(scene.figures.contexts) * len(scene.question.kv)
+    return parts, len(rows) * len(b.counts) * len(scene.figures.contexts) * len(scene.question.kv_types)
 
 
 def _rows(scene: SweepContext, table: VariantTable) -> Array:

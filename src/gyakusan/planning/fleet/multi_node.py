@@ -73,7 +73,7 @@ def _models(question: PlanRequest, found: FleetCandidates, sure: float | None, *
     """
     columns = found.grid.columns
     held = set() if question.model and asked_for else set(found.grid.models.tolist())
-    score = 2 * SCORES.index(question.usual.score)
+    score = 2 * SCORES.index(question.workload.quality_metric)
     best: dict[int, float] = {}
     for place in tested(question, columns):
         top = max(m.scores[score] - m.scores[score + 1] for m in columns.models[place].modes)
@@ -128,7 +128,7 @@ def _spanned(
         made = _plan(asked, found, offer, row, nodes, share)
         if made is None:
             continue
-        kv = question.kv[0]
+        kv = question.kv_types[0]
         paces = {
             n: p for n in _few(-(-share // nodes)) if (p := _pace(asked, found, made, nodes, n, n * nodes)) is not None
         }
@@ -155,7 +155,7 @@ def _plan(
     known, base = columns.models[int(table.model[row])], table.base[row]
     wide = replace(offer.machine, name=f"{nodes} x ({offer.machine.name})", gpus=offer.machine.gpus * nodes)
     priced = exact_ledger(
-        *(known.name, base, ENGINE, wide, Load(share, question.usual.context), question.kv[0]),
+        *(known.name, base, ENGINE, wide, Load(share, question.workload.context), question.kv_types[0]),
         {"tensor_parallel": len(offer.machine.gpus), "pipeline_parallel": nodes},
     )
     mode = _mode(question, known)
@@ -167,7 +167,7 @@ def _plan(
     pace = _pace(asked, found, made, nodes, -(-share // nodes), share)
     if pace is None or pace.decode_each.low < question.speed:
         return None
-    if question.first is not None and pace.ttft.high > question.first:
+    if question.max_ttft is not None and pace.ttft.high > question.max_ttft:
         return None
     made = replace(made, pace=pace)
     return replace(made, binds=bottleneck(question, made))
@@ -175,14 +175,14 @@ def _plan(
 
 def _score(question: PlanRequest, mode: ReasoningMode, table: VariantTable, row: int) -> Score:
     """Quality after the quantisation. [points]"""
-    at = 2 * SCORES.index(question.usual.score)
+    at = 2 * SCORES.index(question.workload.quality_metric)
     value, error = mode.scores[at], mode.scores[at + 1]
     return Score(value - float(table.cost[row]), float(np.hypot(error, table.cost_error[row])))
 
 
 def _mode(question: PlanRequest, known: CatalogModel) -> ReasoningMode:
     """Reasoning or not, whichever is surely better."""
-    at = 2 * SCORES.index(question.usual.score)
+    at = 2 * SCORES.index(question.workload.quality_metric)
     usual = [m for m in known.modes if m.basis != "assumed" and not m.kind] or list(known.modes)
     return max(usual, key=lambda m: m.scores[at] - m.scores[at + 1])
 
@@ -193,9 +193,13 @@ def _pace(
     """The pace of `lane` conversations on one machine that held all layers, and the network's on top."""
     question, columns = asked.question, found.grid.columns
     settings, machine = Ranks(made.ledger.settings), made.offer.machine
-    one = exact_speed(replace(question, users=lane), made.name, made.base, ENGINE, machine, settings, question.kv[0])
+    one = exact_speed(
+        replace(question, users=lane), made.name, made.base, ENGINE, machine, settings, question.kv_types[0]
+    )
     if one is None:
         return None
     width = float(columns.models[columns.places[made.name]].facts["traffic"][SHAPES.index("width")])
     between = pipeline_hop(lane, width, asked.network)
-    return pipeline_speed(one, nodes, users, between, pipeline_hop(question.usual.prompt, width, asked.network))
+    return pipeline_speed(
+        one, nodes, users, between, pipeline_hop(question.workload.prompt_tokens, width, asked.network)
+    )

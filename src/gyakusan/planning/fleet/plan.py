@@ -90,7 +90,7 @@ def costed(
     asked: FleetRequest, plan: Plan, count: int, replicas: int, found: ReplicaQueue, rates: ExchangeRates
 ) -> Cost:
     """What so many machines cost. replicas: of the service; they share the load."""
-    question, usual = asked.question, asked.question.usual
+    question, workload = asked.question, asked.question.workload
     full = replicas * found.highest
     users = min(1.0, question.users / (replicas * found.slots * found.lanes))
     rate = full * users if question.arrivals is None else min(question.arrivals, full)
@@ -99,7 +99,7 @@ def costed(
         busy = 1.0 if requests >= full * (1 - 1e-9) else found.busy(requests / replicas)
         if question.arrivals is None and requests >= rate * (1 - 1e-9):
             busy = 1.0
-        return FleetWork(requests, usual.prompt, usual.answer, busy)
+        return FleetWork(requests, workload.prompt_tokens, workload.output_tokens, busy)
 
     bought = costs.machines(plan.offer, count, asked.spare, plan.offer.price)
     return costs.cost(bought, load, rate, full, asked.terms, rates)
@@ -132,7 +132,7 @@ def _steady(asked: FleetRequest, plan: Plan, left: int, share: int, found: Repli
     )
     if found.lanes > 1:
         return kept
-    load = Load(more, asked.question.usual.context)
+    load = Load(more, asked.question.workload.context)
     priced = exact_ledger(plan.name, plan.base, plan.engine, plan.offer.machine, load, kv)
     if priced is None or not priced[0].fits:
         return kept
@@ -147,7 +147,7 @@ def _steady(asked: FleetRequest, plan: Plan, left: int, share: int, found: Repli
 def _within(asked: FleetRequest, each: float, first: float) -> bool:
     """True if the floors hold."""
     question = asked.question
-    return each >= question.speed and (question.first is None or first <= question.first)
+    return each >= question.speed and (question.max_ttft is None or first <= question.max_ttft)
 
 
 def commands(command: Command, name: str, machines: int, nodes: int) -> tuple[Command, ...]:

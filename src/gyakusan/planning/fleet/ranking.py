@@ -49,7 +49,7 @@ def order(role: Role, r: RankingScores, machines: Array, question: PlanRequest) 
     pool = easy if len(easy) and role in COMFORTABLE else borne
     top = float(np.max(cells.sure[pool if role == "best" else easy if len(easy) else borne]))
     pool = pool[cells.sure[pool] >= top - WITHIN[role]]
-    speed = np.minimum(np.nan_to_num(cells.useful, nan=0.0), USEFUL_SPEED_FACTOR * question.usual.pace)
+    speed = np.minimum(np.nan_to_num(cells.useful, nan=0.0), USEFUL_SPEED_FACTOR * question.workload.target_tps)
     key = {"balanced": -r.worth, "best": cells.price, "fastest": -speed, "cheapest": cells.price, "fewest": machines}[
         role
     ]
@@ -62,23 +62,23 @@ def best_of(
     role: Role, pool: Sequence[FleetPlan], every: Sequence[FleetPlan], question: PlanRequest
 ) -> FleetPlan | None:
     """The same among few plans. every: what the best answers are measured by; None if nothing is good enough."""
-    usual = question.usual
-    borne = [p for p in every if p.useful >= MIN_SPEED_SHARE * usual.pace] or list(every)
-    easy = [p for p in borne if p.useful >= usual.pace] or borne
+    workload = question.workload
+    borne = [p for p in every if p.useful >= MIN_SPEED_SHARE * workload.target_tps] or list(every)
+    easy = [p for p in borne if p.useful >= workload.target_tps] or borne
     allowed = easy if role in COMFORTABLE else borne
     top = max(p.sure for p in (borne if role == "best" else easy))
     good = [p for p in pool if p in allowed and p.sure >= top - WITHIN[role]]
 
     def worth(plan: FleetPlan) -> float:
         a, b, c = WEIGHTS[question.prefer]
-        pace = log2(min(USEFUL_SPEED_FACTOR, max(2.0**-6, plan.useful / usual.pace)))
+        pace = log2(min(USEFUL_SPEED_FACTOR, max(2.0**-6, plan.useful / workload.target_tps)))
         price = log2(max(1.0, plan.monthly)) if plan.monthly < float("inf") else 0.0
         return a * plan.sure / 10 + b * pace - c * price
 
     keys = {
         "balanced": lambda p: (-worth(p),),
         "best": lambda p: (p.monthly,),
-        "fastest": lambda p: (-min(p.useful, USEFUL_SPEED_FACTOR * usual.pace), p.monthly),
+        "fastest": lambda p: (-min(p.useful, USEFUL_SPEED_FACTOR * workload.target_tps), p.monthly),
         "cheapest": lambda p: (p.monthly,),
         "fewest": lambda p: (p.machines, -worth(p)),
     }

@@ -73,7 +73,7 @@ def _chosen(asked: FleetRequest, found: FleetCandidates, exchange: ExchangeRates
     plans = _named(
         asked.question,
         winners,
-        [p for p in wide if p.useful >= MIN_SPEED_SHARE * asked.question.usual.pace or not winners],
+        [p for p in wide if p.useful >= MIN_SPEED_SHARE * asked.question.workload.target_tps or not winners],
     )
     if "nodes" in asked.said and wide and all(p.nodes == 1 for p in plans):
         plans = (*plans, replace(wide[0], roles=("across",)))
@@ -130,7 +130,7 @@ def verified(asked: FleetRequest, found: FleetCandidates, place: int, exchange: 
     made = confirm_candidate(replace(asked.question, users=share), found.grid, place)
     if made is None or made.pace is None:
         return None
-    kv = asked.question.kv[int(found.grid.cells.kv[place])]
+    kv = asked.question.kv_types[int(found.grid.cells.kv[place])]
     return fleet_plan(asked, made, served(asked.question, made, share, kv), replicas, kv, exchange)
 
 
@@ -174,7 +174,7 @@ def fleet_plan(
         replicas = max(fewest, int(np.ceil(min(question.arrivals / bears, 1e9) - 1e-9)))
         met = found.at(question.arrivals / replicas)
         careful = found.at(question.arrivals / replicas, careful=True)
-        late = question.first is not None and careful.first > question.first
+        late = question.max_ttft is not None and careful.first > question.max_ttft
         if met.saturated or careful.saturated or late or 1 / careful.token < question.speed:
             return None
     if replicas > asked.replicas or not within(asked, made, replicas * nodes, exchange):

@@ -49,7 +49,11 @@ def _loosened(asked: FleetRequest) -> Iterator[tuple[FleetRequest, Message]]:
         yield replace(asked, replicas=MOST["replicas"]), say("With more replicas there is an answer.")
     for given, change, message in (
         (bool(question.speed), {"speed": 0.0}, say("Without a floor for tokens a second there is an answer.")),
-        (question.first is not None, {"first": None}, say("Without a limit for the first token there is an answer.")),
+        (
+            question.max_ttft is not None,
+            {"max_ttft": None},
+            say("Without a limit for the first token there is an answer."),
+        ),
         (question.quality is not None, {"quality": None}, say("Without a floor for quality there is an answer.")),
         (bool(question.engines), {"engines": ()}, say("With other engines there is an answer.")),
         (bool(question.licenses), {"licenses": ()}, say("With other licences there is an answer.")),
@@ -69,7 +73,7 @@ def _fewer(asked: FleetRequest, columns: ModelTable, most: float) -> Message | N
         if _works(replace(asked, question=replace(question, users=users)), columns):
             return say("For {users} there is an answer.", users=people(users))
         users //= 4
-    context = question.usual.context // 2
+    context = question.workload.context // 2
     while context >= 512:
         if _works(replace(asked, question=_shorter(question, context)), columns):
             return say("For 1 user and {n} tokens there is an answer.", n=f"{context:,}")
@@ -78,7 +82,11 @@ def _fewer(asked: FleetRequest, columns: ModelTable, most: float) -> Message | N
 
 
 def _shorter(question: PlanRequest, context: int) -> PlanRequest:
-    prompt = min(question.usual.prompt, context * 3 // 4)
+    prompt = min(question.workload.prompt_tokens, context * 3 // 4)
     return replace(
-        question, users=1, context=context, prompt=prompt, answer=min(question.usual.answer, context - prompt)
+        question,
+        users=1,
+        context=context,
+        prompt_tokens=prompt,
+        output_tokens=min(question.workload.output_tokens, context - prompt),
     )

@@ -92,11 +92,11 @@ def replica_queue(
 ) -> ReplicaQueue:
     """A replica whose lanes have these paces, by conversations in a lane; the most of them are its slots."""
     k = constants_of(machine, engine) or Constants()
-    prompt = question.usual.prompt
+    prompt = question.workload.prompt_tokens
     one = paces[max(paces)].prefill
     points = tuple(Point(n, *_steps(question, p, n, k, engine)) for n, p in sorted(paces.items()))
     return ReplicaQueue(
-        max(paces), lanes, prompt / one.value, prompt / one.low, points, question.usual.answer * thinking
+        max(paces), lanes, prompt / one.value, prompt / one.low, points, question.workload.output_tokens * thinking
     )
 
 
@@ -104,8 +104,9 @@ def _steps(question: PlanRequest, found: SpeedEstimate, users: int, k: Constants
     """Time of a step and at the careful end, without others' prompts. [s]"""
     figure, prompt = found.decode_each, found.prefill
     serves = engine == "vLLM"
-    plain = queue.bare(1 / figure.value, question.usual.prompt / prompt.value, users, question.usual.answer, k, serves)
-    careful = queue.bare(1 / figure.low, question.usual.prompt / prompt.low, users, question.usual.answer, k, serves)
+    work = question.workload
+    plain = queue.bare(1 / figure.value, work.prompt_tokens / prompt.value, users, work.output_tokens, k, serves)
+    careful = queue.bare(1 / figure.low, work.prompt_tokens / prompt.low, users, work.output_tokens, k, serves)
     return float(plain), float(max(plain, careful))
 
 

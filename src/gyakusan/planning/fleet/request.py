@@ -10,9 +10,9 @@ from typing import Any
 from gyakusan.errors import BadQuantity, BadSetting, nearest
 from gyakusan.planning.fleet.costs import CostTerms
 from gyakusan.planning.request import money
-from gyakusan.planning.request import request as questions
 from gyakusan.planning.request.money import Money
-from gyakusan.planning.request.request import PlanRequest
+from gyakusan.planning.request.parse_request import parse_request
+from gyakusan.planning.request.request import KEYS, PlanRequest
 from gyakusan.units import parse_count
 
 USUAL = CostTerms()
@@ -46,8 +46,8 @@ def parse_fleet_request(values: Mapping[str, Any]) -> FleetRequest:
     """A question from what a person or a program wrote. Raises BadSetting, BadQuantity, UnknownName, naming the key."""
     given = {k: v for k, v in values.items() if v is not None}
     for key in given:
-        if key not in questions.NAMES and key not in NAMES:
-            near = nearest(str(key), (*questions.NAMES, *NAMES))
+        if key not in KEYS and key not in NAMES:
+            near = nearest(str(key), (*KEYS, *NAMES))
             raise BadSetting(
                 "A question has no key {key}.",
                 key=repr(str(key)[:40]),
@@ -56,9 +56,7 @@ def parse_fleet_request(values: Mapping[str, Any]) -> FleetRequest:
             )
     own = {k: _read(k, v) for k, v in given.items() if k in NAMES}
     named = {"device", "memory"} & given.keys()
-    question = questions.parse_request(
-        {k: v for k, v in given.items() if k in questions.NAMES and not (k == "budget" and named)}
-    )
+    question = parse_request({k: v for k, v in given.items() if k in KEYS and not (k == "budget" and named)})
     terms = CostTerms(**{f.name: own.pop(f.name) for f in fields(CostTerms) if f.name in own})
     return checked_fleet_request(FleetRequest(question, terms=terms, said=frozenset(given), **own))
 

@@ -23,6 +23,7 @@ from gyakusan.planning.fleet import costs
 from gyakusan.planning.fleet.request import FleetRequest
 from gyakusan.planning.request.money import ExchangeRates, Money, exchange_rates
 from gyakusan.planning.request.request import PlanRequest
+from gyakusan.planning.request.request_rate import slots_for_rate
 from gyakusan.planning.select.exclusions import select_models
 from gyakusan.planning.select.ranking import CHEAPEST_WITHIN_POINTS, MIN_SPEED_SHARE, rank_candidates
 
@@ -87,8 +88,8 @@ def _beyond(asked: FleetRequest, share: int, found: int) -> bool:
     rate = asked.question.arrivals
     if rate is None or not found:
         return False
-    usual = asked.question.usual
-    wanted = sustainable_rate.slots_for_rate(rate, replace(usual, pace=MIN_SPEED_SHARE * usual.pace))
+    workload = asked.question.workload
+    wanted = slots_for_rate(rate, replace(workload, target_tps=MIN_SPEED_SHARE * workload.target_tps))
     return share > next((n for n in SLOTS if n >= wanted), SLOTS[-1])
 
 
@@ -101,7 +102,7 @@ def _hopeful(question: PlanRequest, grid: SweepResult, places: Array) -> Array:
     if not len(easy):
         return places
     floor = float(np.max(grid.cells.sure[easy])) - CHEAPEST_WITHIN_POINTS
-    score = 2 * SCORES.index(question.usual.score)
+    score = 2 * SCORES.index(question.workload.quality_metric)
     top = [max(m.scores[score] - m.scores[score + 1] for m in grid.columns.models[i].modes) for i in places.tolist()]
     return places[np.array(top) >= floor]
 

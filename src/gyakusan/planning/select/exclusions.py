@@ -44,15 +44,15 @@ def model_filter_reason(question: PlanRequest, known: CatalogModel) -> Message |
         return say("its licence is {license}", license=known.license or say("not known"))
     if question.families and not any(_called(known, f) for f in question.families):
         return say("another family was asked for")
-    if any(_called(known, f) for f in question.without):
+    if any(_called(known, f) for f in question.exclude_families):
         return say("its family is not wanted")
     if not known.listed:
         return say("not proposed: a base model, an old one or a fine-tune that few use; name it with --model")
     if all(m.kind for m in known.modes) and not question.families:
         return say("made for a special purpose, not for conversation; name it with --model")
     trained = int(known.facts["model"]["trained_context"])
-    if 0 < trained < question.usual.context:
-        facts = {"trained": f"{trained:,}", "asked": f"{question.usual.context:,}"}
+    if 0 < trained < question.workload.context:
+        facts = {"trained": f"{trained:,}", "asked": f"{question.workload.context:,}"}
         return say("trained for {trained} tokens, {asked} asked", **facts)
     return None
 
@@ -88,8 +88,10 @@ def _why(question: PlanRequest, grid: SweepResult, place: int) -> Message:
         return say(
             "{has} tokens/s for each user, {asked} asked", has=f"{missed.fast[place]:.1f}", asked=f"{question.speed:g}"
         )
-    if question.first is not None and missed.early[place] > question.first:
+    if question.max_ttft is not None and missed.early[place] > question.max_ttft:
         return say(
-            "first token after {has} s, {asked} s asked", has=f"{missed.early[place]:.1f}", asked=f"{question.first:g}"
+            "first token after {has} s, {asked} s asked",
+            has=f"{missed.early[place]:.1f}",
+            asked=f"{question.max_ttft:g}",
         )
     return say("others are better, faster or cheaper")

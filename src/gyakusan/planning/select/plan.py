@@ -68,8 +68,8 @@ def confirm_candidate(
     table, row = grid.columns.tables[FAMILY[name]], int(cells.row[place])
     known = grid.columns.models[int(table.model[row])]
     offer = grid.offers[int(cells.offer[place])]
-    kv = question.kv[int(cells.kv[place])]
-    load = Load(question.users, question.usual.context)
+    kv = question.kv_types[int(cells.kv[place])]
+    load = Load(question.users, question.workload.context)
     priced = exact_ledger(known.name, table.base[row], name, offer.machine, load, kv, changes)
     if priced is None or not priced[0].fits:
         return None
@@ -77,7 +77,7 @@ def confirm_candidate(
     found = exact_speed(question, known.name, table.base[row], name, offer.machine, settings, kv)
     if found is not None and question.speed and found.decode_each.low < question.speed:
         return None
-    if found is not None and question.first is not None and found.ttft.high > question.first:
+    if found is not None and question.max_ttft is not None and found.ttft.high > question.max_ttft:
         return None
     score = Score(float(cells.quality[place]), float(cells.error[place]))
     mode = known.modes[int(cells.mode[place])]
@@ -109,7 +109,7 @@ def exact_speed(
     made = variant(engine_name, base, _plain(name))
     if made is None:
         return None
-    usual = question.usual
+    workload = question.workload
     count = max(1, len(machine.gpus))
     return estimate_speed(
         made.model,
@@ -117,9 +117,9 @@ def exact_speed(
         engine_name,
         TurnShape(
             users=question.users,
-            prompt=usual.prompt,
-            answer=usual.answer,
-            depth=max(0, usual.context - usual.prompt - usual.answer) / 2,
+            prompt=workload.prompt_tokens,
+            answer=workload.output_tokens,
+            depth=max(0, workload.context - workload.prompt_tokens - workload.output_tokens) / 2,
             piece=PREFILL_CHUNK[engine_name],
             parallel=getattr(settings, "tensor_parallel", 1),
             stages=count if FAMILY[engine_name] == "gguf" else 1,

@@ -29,13 +29,13 @@ def plan_capacities(found: Recommendation) -> tuple[PlanCapacity, ...]:
 def capacity_of(asked: PlanRequest, plan: Plan) -> PlanCapacity:
     """For one plan of a question."""
     trained = plan.ledger.model.trained_context
-    kv = next(k for k in asked.kv if _same(plan, k, Load(asked.users, asked.usual.context)))
+    kv = next(k for k in asked.kv_types if _same(plan, k, Load(asked.users, asked.workload.context)))
 
     def ledger(load: Load) -> Ledger:
         priced = exact_ledger(plan.name, plan.base, plan.engine, plan.offer.machine, load, kv)
         return plan.ledger if priced is None else priced[0]
 
-    return PlanCapacity(plan, find_capacity(ledger, Load(asked.users, asked.usual.context), trained), trained)
+    return PlanCapacity(plan, find_capacity(ledger, Load(asked.users, asked.workload.context), trained), trained)
 
 
 def _same(plan: Plan, kv: str, load: Load) -> bool:

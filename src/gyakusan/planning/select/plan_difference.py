@@ -64,11 +64,11 @@ def is_real_gain(asked: PlanRequest, a: Plan | None, b: Plan) -> bool:
     """
     if a is None:
         return True
-    found, usual = plan_difference(a, b, asked.usual.score), asked.usual
-    most = USEFUL_SPEED_FACTOR * usual.pace
+    found, workload = plan_difference(a, b, asked.workload.quality_metric), asked.workload
+    most = USEFUL_SPEED_FACTOR * workload.target_tps
     slow, fast = _useful(a, most), _useful(b, most)
     faster = slow is not None and fast is not None and fast[0] > slow[1]
-    slower = slow is not None and fast is not None and fast[1] < min(slow[0], usual.pace)
+    slower = slow is not None and fast is not None and fast[1] < min(slow[0], workload.target_tps)
     worse = found.better <= 1 - P_BETTER_MIN
     felt = found.better >= P_BETTER_MIN and float(found.quality.value) >= FELT_POINTS
     return (felt and not slower) or (faster and not worse)

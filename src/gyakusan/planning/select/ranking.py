@@ -61,17 +61,17 @@ class RankingScores:
 def rank_candidates(question: PlanRequest, grid: SweepResult) -> RankingScores:
     """The cells with their worth."""
     cells, model = grid.cells, grid.models
-    usual = question.usual
+    workload = question.workload
     keep = np.flatnonzero(cells.tier == np.min(cells.tier, initial=EVIDENCE_TIERS))
     speed: Array = np.where(np.isnan(cells.useful), _guessed(grid), cells.useful)
     with np.errstate(divide="ignore"):
-        pace = np.log2(np.clip(speed / usual.pace, 2.0**-6, USEFUL_SPEED_FACTOR))
+        pace = np.log2(np.clip(speed / workload.target_tps, 2.0**-6, USEFUL_SPEED_FACTOR))
         price = np.log2(np.maximum(_prices(cells.price), 1.0))
-    late = np.log2(np.clip(np.nan_to_num(cells.first_high, nan=usual.first) / usual.first, 1.0, 64.0))
+    late = np.log2(np.clip(np.nan_to_num(cells.first_high, nan=workload.target_ttft) / workload.target_ttft, 1.0, 64.0))
     a, b, c = WEIGHTS[question.prefer]
     worth = a * cells.sure / 10 + b * (pace - late) - c * price
-    easy = (speed >= usual.pace) & (late <= 0)
-    bearable = (speed >= usual.pace * MIN_SPEED_SHARE) & (late <= -np.log2(MIN_SPEED_SHARE))
+    easy = (speed >= workload.target_tps) & (late <= 0)
+    bearable = (speed >= workload.target_tps * MIN_SPEED_SHARE) & (late <= -np.log2(MIN_SPEED_SHARE))
     memory = np.array([sum(g.memory or 0 for g in o.machine.gpus) for o in grid.offers], float)
     held = memory[cells.offer] if len(memory) else np.zeros(len(cells))
     return RankingScores(cells, keep, worth, easy, bearable, model, held)

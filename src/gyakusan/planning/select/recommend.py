@@ -54,7 +54,7 @@ def recommend(
 ) -> Recommendation:
     """The answer to a question. columns, offers: instead of the catalogue's. Raises GyakusanError."""
     known = columns or catalogue.load()
-    if question.also or question.task == "embedding":
+    if question.colocated or question.task == "embedding":
         raise BadSetting(
             "This is a question about one model that answers.", mend="Several together: gyakusan.several(), or --also."
         )

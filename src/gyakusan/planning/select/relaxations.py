@@ -8,8 +8,8 @@ from dataclasses import replace
 from gyakusan.message import Message, people, say
 from gyakusan.planning.candidates import hardware as market
 from gyakusan.planning.candidates.model_table import ModelTable
-from gyakusan.planning.evaluate.sustainable_rate import slots_for_rate
 from gyakusan.planning.request.request import PlanRequest
+from gyakusan.planning.request.request_rate import slots_for_rate
 from gyakusan.planning.select import recommend as answers
 
 STEP = 256
@@ -73,7 +73,7 @@ def _budget(found: answers.Recommendation, columns: ModelTable) -> Message | Non
 
 def _context(asked: PlanRequest, works: Try) -> Message | None:
     """The longest context that works, to about 3 %."""
-    found = _most(asked.usual.context, 512, STEP, lambda n: works(_shorter(asked, n)))
+    found = _most(asked.workload.context, 512, STEP, lambda n: works(_shorter(asked, n)))
     return say("With {n} tokens of context for each user there is an answer.", n=f"{found:,}") if found else None
 
 
@@ -93,10 +93,11 @@ def _most(asked: int, least: int, step: int, works: Callable[[int], bool]) -> in
 
 def _shorter(asked: PlanRequest, context: int) -> PlanRequest:
     """The same question for a shorter context; prompt and answer shrink with it."""
-    usual = asked.usual
-    factor = min(1.0, context / (usual.prompt + usual.answer))
-    prompt, reply = max(1, int(usual.prompt * factor)), max(1, int(usual.answer * factor))
-    return replace(asked, context=context, prompt=min(prompt, context - 1), answer=min(reply, context - prompt) or 1)
+    workload = asked.workload
+    factor = min(1.0, context / (workload.prompt_tokens + workload.output_tokens))
+    prompt, reply = max(1, int(workload.prompt_tokens * factor)), max(1, int(workload.output_tokens * factor))
+    reply = min(reply, context - prompt) or 1
+    return replace(asked, context=context, prompt_tokens=min(prompt, context - 1), output_tokens=reply)
 
 
 def _users(asked: PlanRequest, works: Try) -> Message | None:
@@ -108,7 +109,7 @@ def _arrivals(asked: PlanRequest, works: Try) -> Message | None:
     """The most requests an hour."""
 
     def at(hourly: int) -> bool:
-        return works(replace(asked, arrivals=hourly / 3600, users=slots_for_rate(hourly / 3600, asked.usual)))
+        return works(replace(asked, arrivals=hourly / 3600, users=slots_for_rate(hourly / 3600, asked.workload)))
 
     found = _most(round((asked.arrivals or 0.0) * 3600), 1, 1, at)
     return say("With {n} requests an hour there is an answer.", n=f"{found:,}") if found else None
@@ -118,7 +119,11 @@ def _floors(asked: PlanRequest, works: Try) -> Iterator[Message]:
     """Floors and wishes, one at a time."""
     loosened = (
         (bool(asked.speed), {"speed": 0.0}, say("Without a floor for tokens a second there is an answer.")),
-        (asked.first is not None, {"first": None}, say("Without a limit for the first token there is an answer.")),
+        (
+            asked.max_ttft is not None,
+            {"max_ttft": None},
+            say("Without a limit for the first token there is an answer."),
+        ),
         (asked.quality is not None, {"quality": None}, say("Without a floor for quality there is an answer.")),
         (bool(asked.engines), {"engines": ()}, say("With other engines there is an answer.")),
         (bool(asked.licenses), {"licenses": ()}, say("With other licences there is an answer.")),
@@ -132,7 +137,7 @@ def _floors(asked: PlanRequest, works: Try) -> Iterator[Message]:
 def _both(asked: PlanRequest, works: Try) -> Message | None:
     """One user, and the longest context that then works, without floors."""
     free = replace(
-        asked, users=1, arrivals=None, speed=0.0, first=None, quality=None, engines=(), licenses=(), families=()
+        asked, users=1, arrivals=None, speed=0.0, max_ttft=None, quality=None, engines=(), licenses=(), families=()
     )
-    found = _most(asked.usual.context + STEP, 512, STEP, lambda n: works(_shorter(free, n)))
+    found = _most(asked.workload.context + STEP, 512, STEP, lambda n: works(_shorter(free, n)))
     return say("For 1 user, {n} tokens and without floors there is an answer.", n=f"{found:,}") if found else None

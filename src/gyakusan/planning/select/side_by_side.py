@@ -44,16 +44,24 @@ class ComparedPlan:
 
 def plan_of_file(title: str, question: PlanRequest) -> ComparedPlan:
     """The first plan of a question, an empty side where there is none. Raises GyakusanError."""
-    if question.also:
+    if question.colocated:
         raise BadSetting(
             "{title} asks for several models.", title=title, mend="Compare questions about one model each."
         )
     plans = recommend(question).plans
     if not plans:
-        return ComparedPlan(title, column=question.usual.score)
+        return ComparedPlan(title, column=question.workload.quality_metric)
     made, offer = plans[0], plans[0].offer
     return ComparedPlan(
-        *(title, made.name, made.quantization, offer.machine.name, question.usual.score, made.ledger, made.pace),
+        *(
+            title,
+            made.name,
+            made.quantization,
+            offer.machine.name,
+            question.workload.quality_metric,
+            made.ledger,
+            made.pace,
+        ),
         *(made.score, offer.price, offer.power, made.command, made),
     )
 

@@ -11,7 +11,7 @@ from gyakusan.message import Message, people, say
 from gyakusan.planning.candidates.hardware import HardwareOption, buyable_machines
 from gyakusan.planning.evaluate.results import SweepResult
 from gyakusan.planning.evaluate.sweep import sweep
-from gyakusan.planning.request.request import MOST_COUNT, PlanRequest
+from gyakusan.planning.request.request import MAX_DEVICES, PlanRequest
 from gyakusan.planning.select.exclusions import select_models
 from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.recommend import Recommendation, choose
@@ -37,12 +37,12 @@ def _changed(found: Recommendation) -> Iterator[tuple[Message, PlanRequest, tupl
     asked, offers = found.question, found.grid.offers
     more = replace(asked, users=asked.users + 1)
     yield say("with {users}", users=people(more.users)), more, offers
-    twice = replace(asked, context=asked.usual.context * 2)
-    yield say("with {n} tokens of context", n=f"{asked.usual.context * 2:,}"), twice, offers
-    if "Q8_0" not in asked.kv:
-        yield say("with a q8_0 cache"), replace(asked, kv=("Q8_0",)), offers
+    twice = replace(asked, context=asked.workload.context * 2)
+    yield say("with {n} tokens of context", n=f"{asked.workload.context * 2:,}"), twice, offers
+    if "Q8_0" not in asked.kv_types:
+        yield say("with a q8_0 cache"), replace(asked, kv_types=("Q8_0",)), offers
     gpus = offers[0].machine.gpus if offers else ()
-    if asked.owned and gpus and gpus[0].kind == "gpu" and len(gpus) < MOST_COUNT:
+    if asked.owned and gpus and gpus[0].kind == "gpu" and len(gpus) < MAX_DEVICES:
         machine = replace(offers[0].machine, gpus=(*gpus, gpus[-1]), name=f"{len(gpus) + 1}x {gpus[-1].name}")
         yield say("with one more card"), asked, (replace(offers[0], machine=machine, count=len(gpus) + 1),)
     if asked.budget is not None:

@@ -20,7 +20,7 @@ from gyakusan.planning.candidates.model_table import FAMILY
 from gyakusan.planning.evaluate.results import SweepResult
 from gyakusan.planning.evaluate.sweep import machine_refusal, sweep
 from gyakusan.planning.predict.capacity import find_capacity
-from gyakusan.planning.request.request import MOST_COUNT, PlanRequest
+from gyakusan.planning.request.request import MAX_DEVICES, PlanRequest
 from gyakusan.planning.select.exclusions import model_filter_reason
 from gyakusan.planning.select.plan import exact_ledger
 from gyakusan.planning.select.ranking import rank_candidates
@@ -214,18 +214,18 @@ def _speed(grid: SweepResult, place: int) -> Message:
 
 def _undominated(found: Recommendation, own: SweepResult, place: int) -> Message:
     """Why something that nothing beats in everything is not proposed all the same."""
-    cells, usual = own.cells, found.question.usual
+    cells, workload = own.cells, found.question.workload
     if cells.tier[place] == 1:
         return say("It fits below four bits only, where few benchmarks look: --all lists it, no plan proposes it.")
     if cells.tier[place] > 1:
         return say("Nobody tested it, or it fits in too few bits for its quality to be known: --all lists it.")
     useful = float(np.nan_to_num(cells.useful[place]))
-    if useful < usual.pace:
+    if useful < workload.target_tps:
         return say(
             "Nothing beats it in everything, but without what it spends on reasoning {useful} tokens/s are left at the"
             " careful end, and {pace} are comfortable: --all lists it.",
             useful=f"{useful:.1f}",
-            pace=f"{usual.pace:g}",
+            pace=f"{workload.target_tps:g}",
         )
     return say("Nothing beats it in everything, but other plans weigh more in sum: --all lists it.")
 
@@ -239,7 +239,7 @@ def _smallest(found: Recommendation, name: str, offer: HardwareOption) -> Iterat
     if not len(rows):
         return
     base = table.base[int(rows[np.argmin(table.stored[rows])])]
-    load = Load(question.users, question.usual.context)
+    load = Load(question.users, question.workload.context)
     priced = exact_ledger(name, base, engine_name, offer.machine, load, "F16")
     if priced is None or priced[0].fits:
         return
@@ -274,7 +274,7 @@ def _changes(name: str, base: str, engine_name: str, offer: HardwareOption, load
     if small is not None and small[0].fits:
         yield say("With a q8_0 cache it fits.")
     double = replace(offer.machine, gpus=offer.machine.gpus * 2)
-    if offer.machine.gpus and offer.machine.gpus[0].kind == "gpu" and len(double.gpus) <= MOST_COUNT:
+    if offer.machine.gpus and offer.machine.gpus[0].kind == "gpu" and len(double.gpus) <= MAX_DEVICES:
         more = exact_ledger(name, base, engine_name, double, load, "F16")
         if more is not None and more[0].fits:
             yield say("With {n} cards it fits.", n=len(double.gpus))

@@ -11,7 +11,7 @@ from gyakusan.core.machine import Device, Machine
 from gyakusan.planning.candidates import hardware as market
 from gyakusan.planning.candidates.hardware import HardwareOption
 from gyakusan.planning.request.money import ExchangeRates, Money
-from gyakusan.planning.request.request import MOST_COUNT, PlanRequest
+from gyakusan.planning.request.request import MAX_DEVICES, PlanRequest
 
 Kind = Literal["again", "beside", "instead", "first", "computer"]
 """again: the same card once more; beside: another card beside the old ones; instead: another card in their place;
@@ -47,9 +47,9 @@ def purchase_options(
 ) -> tuple[PurchaseOption, ...]:
     """Everything with a price, cheapest first. resale: of what is owned [JPY]."""
     cards = not now.machine.gpus or now.machine.gpus[0].kind == "gpu"
-    whole = exchange.convert(asked.computer.amount, asked.computer.currency, "JPY") or 0.0
-    around = replace(asked.computer, amount=0.0) if cards else asked.computer
-    free = replace(asked, device=None, memory=None, reserve=None, budget=ANY, computer=around, count=2)
+    whole = exchange.convert(asked.base_computer_price.amount, asked.base_computer_price.currency, "JPY") or 0.0
+    around = replace(asked.base_computer_price, amount=0.0) if cards else asked.base_computer_price
+    free = replace(asked, device=None, memory=None, reserve=None, budget=ANY, base_computer_price=around, count=2)
     found = [o for o in market.buyable_machines(free)[0] if _sensible(o)]
     made = [*_replaced(found, now, resale, cards)]
     if cards and now.machine.gpus:
@@ -84,7 +84,7 @@ def _added(found: list[HardwareOption], now: HardwareOption, around: float) -> I
     for one in (o for o in found if o.count == 1 and o.machine.gpus[0].kind == "gpu"):
         card, price = one.machine.gpus[0], one.price or 0.0
         same = alike and card.name == have[0].name
-        most = min(MOST_CARDS, MOST_COUNT) - len(have) if same else min(1, MOST_CARDS - len(have))
+        most = min(MOST_CARDS, MAX_DEVICES) - len(have) if same else min(1, MOST_CARDS - len(have))
         for more in range(1, most + 1):
             total = len(have) + more
             if not same and card.backend != have[0].backend:

@@ -19,7 +19,8 @@ from gyakusan.planning.evaluate.sweep import USUAL_ENGINES, sweep
 from gyakusan.planning.predict.capacity import Capacity
 from gyakusan.planning.request import money
 from gyakusan.planning.request.money import ExchangeRates, Money, exchange_rates
-from gyakusan.planning.request.request import PlanRequest, parse_request
+from gyakusan.planning.request.parse_request import parse_request
+from gyakusan.planning.request.request import PlanRequest
 from gyakusan.planning.select.exclusions import select_models
 from gyakusan.planning.select.plan import Plan, confirm_candidate
 from gyakusan.planning.select.plan_capacity import capacity_of
@@ -92,7 +93,7 @@ def parse_upgrade_request(values: Mapping[str, Any]) -> UpgradeRequest:
     """What a person or a program wrote: a question's keys, and budget and resale. Raises GyakusanError."""
     rest = {k: v for k, v in values.items() if k not in ("budget", "resale")}
     question = parse_request(rest)
-    if question.also:
+    if question.colocated:
         raise BadSetting("An upgrade is for one model at a time.", mend="Leave out also.")
     return UpgradeRequest(question, _money(values.get("budget")), _money(values.get("resale")))
 
@@ -205,7 +206,7 @@ def _checked(question: PlanRequest, today: Plan | None, trial: _Trial) -> Upgrad
         made = confirm_candidate(question, trial.grid, place)
         if made is not None:
             made = replace(made, roles=("balanced",))
-            found = None if today is None else plan_difference(today, made, question.usual.score)
+            found = None if today is None else plan_difference(today, made, question.workload.quality_metric)
             real = gain > 0 and is_real_gain(question, today, made)
             trial.step = UpgradeOption(trial.option, made, gain, found, real)
             break

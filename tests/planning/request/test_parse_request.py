@@ -1,4 +1,4 @@
-"""A question from flags, JSON or TOML; what makes no sense is refused by name."""
+"""A request from options, JSON or TOML; a value that makes no sense is refused by name."""
 
 from __future__ import annotations
 
@@ -8,23 +8,16 @@ import pytest
 
 from gyakusan.errors import BadQuantity, BadSetting, UnknownName, UsageError
 from gyakusan.planning.request.money import Money
-from gyakusan.planning.request.request import NAMES, WORKLOADS, PlanRequest, parse_request, values_of
-
-
-def test_every_default_is_a_value() -> None:
-    usual = PlanRequest().usual
-    assert (usual.context, usual.prompt, usual.answer) == (8192, 1000, 400)
-    assert PlanRequest(task="coding").usual.score == "coding"
-    assert PlanRequest(language="ja").usual.score == "japanese"
-    assert PlanRequest(context=256).usual.prompt + PlanRequest(context=256).usual.answer <= 256
+from gyakusan.planning.request.parse_request import COLOCATED_KEYS, file_values, parse_request
+from gyakusan.planning.request.request import KEYS, WORKLOAD_KEYS, PlanRequest
 
 
 def test_a_file_says_what_flags_say() -> None:
     toml = 'users = 5\ncontext = "32k"\nbudget = "1000000JPY"\nlanguage = "ja"\n'
     json = '{"users": "5", "context": 32768, "budget": "1000000JPY", "language": "ja"}'
     expected = PlanRequest(users=5, context=32768, budget=Money(1_000_000, "JPY"), language="ja")
-    assert parse_request(values_of(toml, "office.toml")) == expected
-    assert parse_request(values_of(json, "office.json")) == expected
+    assert parse_request(file_values(toml, "office.toml")) == expected
+    assert parse_request(file_values(json, "office.json")) == expected
 
 
 @pytest.mark.parametrize(
@@ -72,7 +65,7 @@ def test_contradictions_are_named() -> None:
 @pytest.mark.parametrize(("text", "name"), [("users = ", "a.toml"), ("[", "a.json"), ("[1]", "a.json")])
 def test_a_file_that_says_nothing_is_refused(text: str, name: str) -> None:
     with pytest.raises(BadSetting, match=r"a\."):
-        values_of(text, name)
+        file_values(text, name)
 
 
 def test_an_unknown_engine_is_an_unknown_name() -> None:
@@ -80,6 +73,57 @@ def test_an_unknown_engine_is_an_unknown_name() -> None:
         parse_request({"engines": "exllama"})
 
 
-def test_tasks_fit_into_their_context() -> None:
-    assert all(t.prompt + t.answer <= t.context for t in WORKLOADS.values())
-    assert len(NAMES) == len(set(NAMES))
+EVERY_KEY = {
+    "users": 3,
+    "context": 4096,
+    "prompt": 1000,
+    "answer": 500,
+    "task": "coding",
+    "language": "ja",
+    "budget": "500000JPY",
+    "computer": "9JPY",
+    "power": 300,
+    "count": 2,
+    "os": "linux",
+    "brand": "NVIDIA",
+    "used": True,
+    "enterprise": False,
+    "speed": 9,
+    "first": 2.5,
+    "quality": 40,
+    "prefer": "speed",
+    "engines": "vllm",
+    "kv": "q8_0",
+    "licenses": "mit",
+    "families": "qwen",
+    "without": "gemma",
+    "model": "gpt-oss-20b",
+    "rates": "USD=155",
+    "also": "embedding",
+    "arrivals": "30/min",
+}
+"""A value for every key but those of a machine that is owned, which a budget excludes."""
+OWNED = {"device": "RTX 4090", "memory": "20GiB", "reserve": "1GiB", "bandwidth": "80GB/s"}
+
+
+def test_every_key_sets_its_field_and_no_other() -> None:
+    assert EVERY_KEY.keys() | OWNED.keys() == KEYS.keys()
+    for key, value in {**EVERY_KEY, **OWNED}.items():
+        request = parse_request({key: value})
+        changed = {name for name in KEYS.values() if getattr(request, name) != getattr(PlanRequest(), name)}
+        assert changed == {KEYS[key]} | ({"users"} if key == "arrivals" else set())
+
+
+def test_the_keys_that_users_write_stay() -> None:
+    renamed = {key: name for key, name in KEYS.items() if key != name}
+    assert renamed == {
+        "prompt": "prompt_tokens",
+        "answer": "output_tokens",
+        "computer": "base_computer_price",
+        "first": "max_ttft",
+        "kv": "kv_types",
+        "without": "exclude_families",
+        "also": "colocated",
+    }
+    assert tuple(WORKLOAD_KEYS) == ("context", "prompt", "answer", "score", "pace", "first")
+    assert KEYS.keys() >= set(COLOCATED_KEYS)

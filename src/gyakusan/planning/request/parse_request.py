@@ -1,0 +1,271 @@
+"""Read a plan request from what a person or a program wrote: options, a TOML or JSON file, Python keywords.
+
+Every key has one reader in `_READERS`. A value that makes no sense raises an error that names the key; limits that
+contradict each other raise one from `check_request`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, get_args
+
+from gyakusan.engines.base import engine
+from gyakusan.errors import BadQuantity, BadSetting, nearest, unknown
+from gyakusan.message import say
+from gyakusan.planning.request import money
+from gyakusan.planning.request.money import Money
+from gyakusan.planning.request.request import (
+    KEYS,
+    MAX_CONTEXT,
+    MAX_DEVICES,
+    MAX_USERS,
+    PlanRequest,
+    Prefer,
+    SpokenLanguage,
+    System,
+    Task,
+)
+from gyakusan.planning.request.request_rate import parse_request_rate, slots_for_rate
+from gyakusan.units import parse_count
+
+MAX_COLOCATED = 7
+"""Most models beside the first one."""
+COLOCATED_KEYS = (
+    *("task", "users", "context", "prompt", "answer", "language", "model"),
+    *("speed", "first", "quality", "engines", "kv", "licenses", "families", "without"),
+)
+"""Keys of a model beside others: what is about the machine is specified once, for all of them."""
+
+
+def parse_request(values: Mapping[str, object]) -> PlanRequest:
+    """Return the request that these values describe, one value for each key of `KEYS`; None counts as not specified.
+
+    Raises UnknownName for an unknown key, BadQuantity or BadSetting for a value that makes no sense, naming the key.
+    """
+    for key in values:
+        if key not in KEYS:
+            similar = nearest(str(key), KEYS)
+            raise BadSetting(
+                "A question has no key {key}.",
+                key=repr(str(key)[:40]),
+                near=", ".join(similar) or ", ".join(KEYS),
+                mend="Nearest: {near}.",
+            )
+    read: dict[str, Any] = {KEYS[k]: _READERS[k](k, value) for k, value in values.items() if value is not None}
+    request = PlanRequest(**read)
+    if request.arrivals is not None and "users" not in read:
+        request = replace(request, users=_users_of_rate(request.arrivals, request))
+    return check_request(request)
+
+
+def _users_of_rate(rate: float, request: PlanRequest) -> int:
+    users = slots_for_rate(rate, request.workload)
+    if users > MAX_USERS:
+        raise BadQuantity(
+            "So many requests are {users} conversations at once.",
+            users=f"{users:,}",
+            most=f"{MAX_USERS:,}",
+            mend="At most {most} are planned; lower the arrivals or shorten the answers.",
+        )
+    return users
+
+
+def check_request(request: PlanRequest) -> PlanRequest:
+    """Return the request. Raises BadQuantity or BadSetting if its values contradict each other."""
+    workload = request.workload
+    if workload.prompt_tokens + workload.output_tokens > workload.context:
+        raise BadQuantity(
+            "A prompt of {prompt} and an answer of {answer} tokens do not fit into a context of {context}.",
+            prompt=f"{workload.prompt_tokens:,}",
+            answer=f"{workload.output_tokens:,}",
+            context=f"{workload.context:,}",
+            mend="Raise the context, or shorten prompt or answer.",
+        )
+    named = request.device is not None or request.memory is not None
+    if request.budget is not None and named:
+        raise BadSetting(
+            "A machine that is owned and a budget for another one are two questions.",
+            mend="Leave out device and memory, or the budget.",
+        )
+    if request.task == "embedding" and (request.device or request.memory or request.budget):
+        raise BadSetting(
+            "A model for embeddings answers nobody: it is planned beside one that does.", mend="Write --also embedding."
+        )
+    _check_system(request)
+    return request
+
+
+def _check_system(request: PlanRequest) -> None:
+    if request.os == "macos" and "vLLM" in request.engines:
+        raise BadSetting(
+            "vLLM does not run on macOS: it has no kernels for Apple's GPUs.", mend="Use MLX-LM or llama.cpp there."
+        )
+    if request.os in ("linux", "windows") and request.engines == ("MLX-LM",):
+        raise BadSetting(
+            "MLX-LM runs on macOS only, and the system asked for is {os}.",
+            os=request.os,
+            mend="Leave one of them out.",
+        )
+
+
+def file_values(text: str, name: str) -> Mapping[str, Any]:
+    """Return the keys and values of a TOML or JSON file called `name`. Raises BadSetting if it is neither."""
+    import json
+    import tomllib
+
+    try:
+        values = json.loads(text) if name.endswith(".json") else tomllib.loads(text)
+    except ValueError as error:
+        raise BadSetting(
+            "{file} cannot be read: {problem}",
+            file=name,
+            problem=str(error),
+            mend="Write TOML, or JSON in a .json file.",
+        ) from error
+    if not isinstance(values, dict):
+        raise BadSetting("{file} holds no table of keys.", file=name, mend="Write lines such as users = 5.")
+    return values
+
+
+def _count(key: str, value: object) -> int:
+    most = {"users": MAX_USERS, "count": MAX_DEVICES}.get(key, MAX_CONTEXT)
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise _bad(key, value)
+    try:
+        return parse_count(value, at_most=most)
+    except BadQuantity as error:
+        raise BadQuantity("{key}: {problem}", key=key, problem=error.message, mend=error.mend) from error
+
+
+def _number(key: str, value: object) -> float:
+    try:
+        number = float(str(value).strip().removesuffix("W").removesuffix("w"))
+    except ValueError:
+        raise _bad(key, value) from None
+    if isinstance(value, bool) or not 0 <= number < 1e9 or (number == 0 and key == "power"):
+        raise _bad(key, value)
+    return number
+
+
+def _rate(key: str, value: object) -> float:
+    return parse_request_rate(str(value) if isinstance(value, int | float) else _text(key, value))
+
+
+def _text(key: str, value: object) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise _bad(key, value)
+    return value.strip()
+
+
+def _yes_or_no(key: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise _bad(key, value)
+    return value
+
+
+def _money(key: str, value: object) -> Money:
+    return value if isinstance(value, Money) else money.parse_money(_text(key, value))
+
+
+_CHOICES = {
+    "task": get_args(Task),
+    "prefer": get_args(Prefer),
+    "os": get_args(System),
+    "language": get_args(SpokenLanguage),
+}
+
+
+def _choice(key: str, value: object) -> str:
+    if value not in _CHOICES[key]:
+        raise BadSetting(
+            "{key} cannot be {value}.",
+            key=key,
+            value=repr(value),
+            known=", ".join(_CHOICES[key]),
+            mend="Known: {known}.",
+        )
+    return str(value)
+
+
+def _words(key: str, value: object) -> tuple[str, ...]:
+    parts = value.split(",") if isinstance(value, str) else value
+    if not isinstance(parts, list | tuple) or not all(isinstance(p, str) for p in parts):
+        raise _bad(key, value)
+    return tuple(dict.fromkeys(p.strip() for p in parts if p.strip()))
+
+
+def _engines(key: str, value: object) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(engine(name).NAME for name in _words(key, value) if name != "all"))
+
+
+def _kv_types(key: str, value: object) -> tuple[str, ...]:
+    names = tuple(w.upper() for w in _words(key, value))
+    for name in names:
+        if name not in ("F16", "Q8_0"):
+            raise unknown(say("cache type"), name, ("F16", "Q8_0"))
+    return names or ("F16",)
+
+
+def _exchange_rates(key: str, value: object) -> tuple[tuple[str, float], ...]:
+    if isinstance(value, Mapping):
+        value = [f"{k}={v}" for k, v in value.items()]
+    return tuple(money.parse_rate(w) for w in _words(key, value))
+
+
+def _colocated(key: str, value: object) -> tuple[PlanRequest, ...]:
+    """Read other models: each a table, or "coding:users=2,context=16k" with the task before the colon."""
+    if isinstance(value, str | Mapping):
+        value = [value]
+    if not isinstance(value, list | tuple) or len(value) > MAX_COLOCATED:
+        raise _bad(key, value)
+    return tuple(v if isinstance(v, PlanRequest) else _colocated_model(v) for v in value)
+
+
+def _colocated_model(value: object) -> PlanRequest:
+    values = _short_form(value) if isinstance(value, str) else value
+    if not isinstance(values, Mapping):
+        raise _bad("also", value)
+    for key in values:
+        if key not in COLOCATED_KEYS:
+            raise BadSetting(
+                "A model beside others has no key {key}.",
+                key=repr(str(key)[:40]),
+                known=", ".join(COLOCATED_KEYS),
+                mend="Known: {known}.",
+            )
+    return parse_request(values)
+
+
+def _short_form(text: str) -> dict[str, str]:
+    """Return "coding:users=2,context=16k" as {"task": "coding", "users": "2", "context": "16k"}. Raises BadSetting."""
+    task, _, rest = text.partition(":")
+    pairs = [p.partition("=") for p in rest.split(",") if p.strip()]
+    if not task.strip() or not all(sep and name.strip() for name, sep, _ in pairs):
+        raise _bad("also", text)
+    return {"task": task.strip(), **{name.strip(): value.strip() for name, _, value in pairs}}
+
+
+def _bad(key: str, value: object) -> BadSetting:
+    return BadSetting(
+        "{key} cannot be {value}.",
+        key=key,
+        value=repr(value)[:40],
+        mend="See `gyakusan plan --help` for what it takes.",
+    )
+
+
+_READERS: Mapping[str, Callable[[str, object], object]] = {
+    **dict.fromkeys(("users", "context", "prompt", "answer", "count"), _count),
+    **dict.fromkeys(("power", "speed", "first", "quality"), _number),
+    **dict.fromkeys(("device", "memory", "reserve", "bandwidth", "brand", "model"), _text),
+    **dict.fromkeys(("used", "enterprise"), _yes_or_no),
+    **dict.fromkeys(("budget", "computer"), _money),
+    **dict.fromkeys(("task", "prefer", "os", "language"), _choice),
+    **dict.fromkeys(("licenses", "families", "without"), _words),
+    "also": _colocated,
+    "arrivals": _rate,
+    "engines": _engines,
+    "kv": _kv_types,
+    "rates": _exchange_rates,
+}
