@@ -12,7 +12,8 @@ from gyakusan.core.ledger import Ledger
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Machine
 from gyakusan.core.model import Model
-from gyakusan.engines.base import NAMES, Rules, engine
+from gyakusan.engines.base import EngineModule, EngineSettings
+from gyakusan.engines.registry import NAMES, engine
 from gyakusan.errors import BadSetting, Unsupported
 from gyakusan.machines.detect import detect as ask
 from gyakusan.message import Message
@@ -154,7 +155,7 @@ class Question:
     machine: Machine
     load: Load
     settings: Mapping[str, Any]
-    rules: Rules
+    rules: EngineModule[EngineSettings]
 
     @property
     def ledger(self) -> Ledger:
@@ -200,7 +201,7 @@ class Question:
         return growth.find_capacity(self.price, self.load, self.model.trained_context)
 
 
-def _changes(rules: Rules, pairs: Iterable[str]) -> dict[str, Any]:
+def _changes(rules: EngineModule[EngineSettings], pairs: Iterable[str]) -> dict[str, Any]:
     """--set name=value pairs, checked against the engine's settings."""
     found = list(pairs)
     if not found:

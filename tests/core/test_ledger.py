@@ -15,7 +15,7 @@ from gyakusan.core import ledger as core
 from gyakusan.core.ledger import KINDS, PARTS, Ledger, Line, draft_part, memory_part
 from gyakusan.core.load import Load
 from gyakusan.core.model import Attention
-from gyakusan.engines.base import NAMES, engine
+from gyakusan.engines.registry import NAMES, engine
 
 MODELS = ("gpt-oss-20b", "llama3.1-8b", "qwen3.6-35b-a3b", "deepseek-v3.2", "gemma-3-27b")
 MACHINES = {"llama.cpp": "2x RTX 4090", "Ollama": "RTX 4090", "vLLM": "H200", "MLX-LM": "M4 Max 128GB"}

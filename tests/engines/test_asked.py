@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gyakusan.engines.base import engine
+from gyakusan.engines.registry import engine
 from gyakusan.engines.settings_parser import parse_overrides
 from gyakusan.errors import BadSetting, UnknownName
 

@@ -12,7 +12,7 @@ from tests.planning.small import small
 
 from gyakusan import api
 from gyakusan.core.load import Load
-from gyakusan.engines.base import engine
+from gyakusan.engines.registry import engine
 from gyakusan.errors import BadQuantity
 from gyakusan.planning.evaluate.engine_memory import cache_setting
 from gyakusan.planning.select.plan import _model

@@ -1,40 +1,98 @@
-"""What every engine offers. One package for each server; siblings don't know each other.
+"""What every engine offers, and the values that engines and the rest of the house exchange.
 
-A package `engines/NAME` has a module `engine` with these functions; `engine(name)` finds it. Nothing else is registered.
+An engine is one module, usually `engines/NAME/engine.py`, with the constants and functions of `EngineModule`;
+`registry.NAMES` lists it. `defaults.py` holds functions that several engines share. Engines do not know each other.
 """
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from types import MappingProxyType
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
 
+from gyakusan.core.arrays import Ints, Number
 from gyakusan.core.ledger import Ledger
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Machine
 from gyakusan.core.model import Model
-from gyakusan.errors import unknown
-from gyakusan.message import Message, say
+from gyakusan.errors import BadSetting
+from gyakusan.message import Message
 
-NAMES = {"llama.cpp": "llamacpp", "Ollama": "ollama", "vLLM": "vllm", "MLX-LM": "mlx"}
-"""Name as people write it -> package. Adding an engine is one line here and one package."""
+if TYPE_CHECKING:
+    from gyakusan.catalog.models import ModelRecord
+
+CacheType = str
+"""Type of the KV cache in llama.cpp's words: "F16", "Q8_0"."""
+System = Literal["any", "linux", "windows", "macos"]
+"""Operating system of a machine; "any" where nobody said."""
+MultiGpu = Literal["layers", "tensor", "none"]
+"""How several GPUs serve one model: each holds some layers, all share each layer, or only the first works."""
+
+
+class EngineSettings(Protocol):
+    """Settings of one engine: a frozen dataclass that only its own engine reads."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+
+S = TypeVar("S", bound=EngineSettings)
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """How a server is started. argv: program and arguments, never a key; environment: variables set besides."""
+    """How a server is started.
+
+    argv: program and arguments, never a key
+    environment: variables that are set in addition
+    """
 
     argv: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
-class Rules(Protocol):
-    """The face of an engine: module attributes and functions of `engines/NAME/engine.py`.
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """A model in one format.
 
-    Settings are a frozen dataclass of the engine's own; numbers in it and in the load may be arrays for `ledger`.
+    base: the name that `inspect --quant` takes, e.g. "Q4_K_M"
+    name: the engine's name of the format, e.g. "AWQ"
+    model: the model as the engine reads it
+    """
+
+    base: str
+    name: str
+    model: Model
+
+
+@dataclass(frozen=True, slots=True)
+class LoadMemory:
+    """Memory of one device without the weights; the figures are arrays where the load is.
+
+    conversations: KV cache and recurrent state of all users [B]
+    fixed: compute buffers and overhead [B]
+    """
+
+    conversations: Number
+    fixed: Number
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryClass:
+    """What the memory of a load depends on, but for model and load: machines of one class take the same.
+
+    key: equal for machines of one class
+    overhead: bytes that this machine takes on each device in addition [B]
+    """
+
+    key: Hashable
+    overhead: int = 0
+
+
+class EngineModule(Protocol[S]):
+    """The constants and functions of an engine's module.
+
+    Numbers in a load and in settings may be arrays for `settings`, `ledger` and `load_memory`.
     """
 
     NAME: str
@@ -42,35 +100,119 @@ class Rules(Protocol):
     CAVEAT: Message | None
     """What people should know before they choose it, None = nothing."""
     KEY: str
-    """The variable in which its server reads the key that it asks for, "" = it asks for none."""
-    Settings: type[Any]
+    """The environment variable from which its server reads the API key, "" = it has none."""
+    PREFIXES: tuple[str, ...]
+    """What the names of its environment variables begin with, in lower case: OLLAMA_NUM_PARALLEL sets num_parallel."""
+    USUAL: bool
+    """True if it is planned with where nobody names an engine."""
+    STORAGE: str
+    """Kind of model files that it reads: gguf, checkpoint, mlx. Engines of one kind share one table of variants."""
+    MULTI_GPU: MultiGpu
+    MIXED_GPUS: bool
+    """True if it shares one model between different GPUs."""
+    SPEED_NAME: str
+    """The engine whose measurements and fitted constants tell its speed: see catalog.pace."""
+    PREFILL_CHUNK: int
+    """Prompt tokens that are computed at once by default. [tokens]"""
+    Settings: type[S]
 
-    def settings(self, model: Model, load: Load, machine: Machine, **changes: Any) -> Any:
-        """The server's own defaults for this load on this machine, with `changes`. Raises BadSetting for unknown fields."""
+    def settings(self, model: Model, load: Load, machine: Machine, **changes: object) -> S:
+        """Return the server's defaults for this load on this machine, with `changes`. Raises UnknownName, BadSetting."""
         ...
 
-    def refusals(self, model: Model, machine: Machine, settings: Any) -> tuple[Message, ...]:
-        """Why the server would not run this: platform, architecture, quantisation, device. Empty: it would."""
+    def refusals(self, model: Model, machine: Machine, settings: S) -> tuple[Message, ...]:
+        """Return why the server would not run this: platform, architecture, quantisation, device. Empty: it would."""
         ...
 
-    def ledger(self, model: Model, load: Load, machine: Machine, settings: Any) -> Ledger:
-        """Bytes by device and kind. Raises BadSetting for settings that the server refuses."""
+    def ledger(self, model: Model, load: Load, machine: Machine, settings: S) -> Ledger:
+        """Return the bytes by device and kind. Raises BadSetting for settings that the server refuses."""
         ...
 
-    def command(self, model: Model, machine: Machine, settings: Any) -> Command:
-        """The exact command line and environment."""
+    def variants(self, model: Model, native: bool) -> Iterable[Variant]:
+        """Return every format that is planned with, best first. native: the model is published quantised, in one format."""
         ...
 
-    def read(self, lines: Iterable[str]) -> Any:
-        """What the server's own log reported."""
+    def variant(self, base: str, model: Model) -> Variant | None:
+        """Return the unquantised `model` in the format that stands for `base`, None if the engine does not run it."""
         ...
 
+    def weight_bytes(self, model: Model) -> Sequence[int]:
+        """Return the bytes of a variant's weights on one device, for each layout. [B] See `weight_layout`."""
+        ...
 
-@lru_cache(maxsize=64)
-def engine(name: str) -> Rules:
-    """The engine called `name`. Raises UnknownName."""
-    wanted = "".join(c for c in name.casefold() if c.isalnum())
-    for known, package in NAMES.items():
-        if wanted in ("".join(c for c in known.casefold() if c.isalnum()), package):
-            return cast(Rules, importlib.import_module(f"gyakusan.engines.{package}.engine"))
-    raise unknown(say("engine"), name, NAMES)
+    def weight_layout(self, machine: Machine, ranks: Ints) -> Ints:
+        """Return the place in `weight_bytes` for a machine. ranks: devices that share each layer."""
+        ...
+
+    def cache_setting(self, kind: CacheType) -> Mapping[str, object] | None:
+        """Return the changes of settings that give the cache this type, None if the engine has none like it."""
+        ...
+
+    def cache_bytes(self, kind: CacheType) -> float:
+        """Return the bytes of one cached value. [B]"""
+        ...
+
+    def system_refusal(self, system: System, alone: bool) -> BadSetting | None:
+        """Return why it cannot be asked for on this operating system. alone: no other engine is asked for."""
+        ...
+
+    def machine_refusal(self, machine: Machine, system: System) -> Message | None:
+        """Return why it runs no model at all on this machine, None if it does."""
+        ...
+
+    def usable(self, machine: Machine) -> float:
+        """Return the bytes that it may take of the smallest device; infinite if the capacity is unknown. [B]"""
+        ...
+
+    def max_ranks(self, model: Model, count: int) -> int:
+        """Return how many of `count` devices can share each layer, 1 unless MULTI_GPU is "tensor"."""
+        ...
+
+    def memory_class(self, machine: Machine, kind: CacheType) -> MemoryClass:
+        """Return the class of machines on which a load takes the same memory."""
+        ...
+
+    def load_memory(
+        self, models: Iterable[Model], load: Load, machine: Machine, kind: CacheType, ranks: int
+    ) -> Iterator[LoadMemory | None]:
+        """Yield the memory of one device for each model, without weights and the class's overhead; None if refused.
+
+        load: its context may be an array; ranks: devices that share each layer.
+        """
+        ...
+
+    def occupied_bytes(self, ledger: Ledger) -> tuple[int, ...]:
+        """Return what the running server holds of each account's device. [B]"""
+        ...
+
+    def coexisting_settings(self, ledger: Ledger) -> Mapping[str, object]:
+        """Return the changes of settings with which it takes no more than `ledger` says, beside other servers."""
+        ...
+
+    def coexisting_margin(self, machine: Machine) -> float:
+        """Return what it may take of a device beyond its ledger, beside other servers. [B]"""
+        ...
+
+    def spanning_settings(self, gpus: int, machines: int) -> Mapping[str, object] | None:
+        """Return the settings for several machines of `gpus` each as one server, None if it cannot span machines."""
+        ...
+
+    def spanning_options(self, machines: int, first: str) -> tuple[tuple[str, ...], ...]:
+        """Return the options that the command has in addition on each of several machines. first: address of the first."""
+        ...
+
+    def command(self, model: Model, machine: Machine, settings: S) -> Command:
+        """Return the exact command line and environment."""
+        ...
+
+    def published_command(self, record: ModelRecord, model: Model, machine: Machine, settings: S) -> Command:
+        """Return the command for a model of the catalogue, with the repository from which the server fetches it."""
+        ...
+
+    def with_port(self, command: Command, port: int) -> Command:
+        """Return the command with another port."""
+        ...
+
+    def read(self, lines: Iterable[str]) -> object:
+        """Return what the server's own log reported."""
+        ...

@@ -8,16 +8,14 @@ from typing import Any, get_type_hints
 
 import msgspec
 
-from gyakusan.engines.base import Rules, engine
+from gyakusan.engines.base import EngineModule, EngineSettings
+from gyakusan.engines.registry import NAMES, engine
 from gyakusan.errors import BadQuantity, BadSetting, unknown
 from gyakusan.message import say
 from gyakusan.units import parse_bytes, parse_count
 
-PREFIXES = ("ollama_", "vllm_", "mlx_")
-"""What variables begin with: OLLAMA_NUM_PARALLEL is num_parallel."""
 
-
-def parse_overrides(rules: Rules, pairs: Iterable[str]) -> Mapping[str, Any]:
+def parse_overrides(rules: EngineModule[EngineSettings], pairs: Iterable[str]) -> Mapping[str, Any]:
     """Values by field, without those for another engine.
 
     Raises BadSetting for a pair without "=" or a value of another type, UnknownName for a field.
@@ -40,7 +38,7 @@ def parse_overrides(rules: Rules, pairs: Iterable[str]) -> Mapping[str, Any]:
 def _field(name: str, known: list[str]) -> str:
     """The field that `name` means: in any case, with - or _, with the variable's prefix. Raises UnknownName."""
     plain = name.strip().lstrip("-").casefold().replace("-", "_")
-    for prefix in PREFIXES:
+    for prefix in (p for name in NAMES for p in engine(name).PREFIXES):
         if plain not in known:
             plain = plain.removeprefix(prefix)
     if plain not in known:

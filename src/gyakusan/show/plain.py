@@ -5,7 +5,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Mapping
 
-from gyakusan.engines.base import Command, engine
+from gyakusan.engines.base import Command
+from gyakusan.engines.registry import engine
 from gyakusan.show.wrapping import Text
 from gyakusan.text import Language, tell
 

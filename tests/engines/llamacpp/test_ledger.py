@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gyakusan.core.ledger import Ledger
 from gyakusan.core.load import Load
-from gyakusan.engines.base import engine
+from gyakusan.engines.registry import engine
 from gyakusan.errors import BadSetting, UnknownName
 from gyakusan.machines import parse
 from gyakusan.models import load

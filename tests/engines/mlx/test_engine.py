@@ -10,8 +10,8 @@ from tests.engines.mlx.test_cache import model
 from gyakusan import machines, models
 from gyakusan.core.ledger import Ledger
 from gyakusan.core.load import Load
-from gyakusan.engines.base import engine
 from gyakusan.engines.mlx import engine as mlx
+from gyakusan.engines.registry import engine
 from gyakusan.errors import BadSetting, UnknownName
 
 MAC = machines.parse("M4 Max 128GB")

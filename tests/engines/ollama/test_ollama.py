@@ -10,10 +10,10 @@ import pytest
 from gyakusan import machines, models
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Device, Machine
-from gyakusan.engines.base import engine
 from gyakusan.engines.llamacpp import engine as llamacpp
 from gyakusan.engines.ollama import engine as ollama
 from gyakusan.engines.ollama.settings import Settings, allowed, batch, default_context, placed, predicted
+from gyakusan.engines.registry import engine
 from gyakusan.errors import UnknownName
 from gyakusan.units import GIB, MIB
 

@@ -9,7 +9,7 @@ from gyakusan import machines
 from gyakusan.core.ledger import Ledger
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Device, Machine
-from gyakusan.engines.base import engine as named
+from gyakusan.engines.registry import engine as named
 from gyakusan.engines.vllm import engine
 from gyakusan.engines.vllm.blocks import reservation
 from gyakusan.errors import BadSetting, UnknownName

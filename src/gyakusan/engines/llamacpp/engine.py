@@ -3,33 +3,66 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import fields, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
 
 from gyakusan.core.broadcast import is_array
-from gyakusan.core.ledger import Ledger
+from gyakusan.core.dtypes import dtype
 from gyakusan.core.load import Load
-from gyakusan.core.machine import Machine
+from gyakusan.core.machine import Device, Machine
 from gyakusan.core.model import Model
-from gyakusan.engines.base import Command
+from gyakusan.engines.base import CacheType, Command, MultiGpu
+from gyakusan.engines.defaults import (
+    WEIGHT_LAYOUTS,
+    account_bytes,
+    check_fields,
+    device_usable,
+    gguf_layout,
+    gguf_variant,
+    gguf_variants,
+    no_changes,
+    no_machine_refusal,
+    no_margin,
+    no_options,
+    no_spanning,
+    no_system_refusal,
+    one_rank,
+    port_option,
+)
 from gyakusan.engines.llamacpp import backends
 from gyakusan.engines.llamacpp.ledger import alone
-from gyakusan.engines.llamacpp.ledger import ledger as _ledger
+from gyakusan.engines.llamacpp.ledger import ledger as ledger
+from gyakusan.engines.llamacpp.load_memory import cache_setting, load_memory, memory_class
 from gyakusan.engines.llamacpp.settings import VERSION, Settings, for_load
-from gyakusan.errors import unknown
-from gyakusan.message import Message, say
+from gyakusan.message import Message
+from gyakusan.units import GIB
 
 if TYPE_CHECKING:
+    from gyakusan.catalog.models import ModelRecord
     from gyakusan.engines.llamacpp.log import Reported
 
 NAME = "llama.cpp"
 KEY = "LLAMA_API_KEY"
 CAVEAT: Message | None = None
+PREFIXES: tuple[str, ...] = ()
+USUAL = True
+STORAGE = "gguf"
+MULTI_GPU: MultiGpu = "layers"
+MIXED_GPUS = True
+SPEED_NAME = "llama.cpp"
+PREFILL_CHUNK = 512
 
 PLACING = frozenset(("gpu_layers", "tensor_split", "n_cpu_moe", "n_cpu_ffn", "overrides", "main_gpu"))
 """Settings by which a person places a model: where one is given, nothing is balanced."""
 
-__all__ = ["CAVEAT", "KEY", "NAME", "VERSION", "Settings", "command", "ledger", "read", "refusals", "settings"]
+variants, variant, weight_layout = gguf_variants, gguf_variant, gguf_layout
+system_refusal, machine_refusal = no_system_refusal, no_machine_refusal
+usable, max_ranks = device_usable, one_rank
+occupied_bytes, coexisting_settings, coexisting_margin = account_bytes, no_changes, no_margin
+spanning_settings, spanning_options = no_spanning, no_options
+with_port = port_option
+
+__all__ = ["VERSION", "Settings", "cache_setting", "ledger", "load_memory", "memory_class"]
 
 
 def settings(model: Model, load: Load, machine: Machine, **changes: Any) -> Settings:
@@ -38,10 +71,7 @@ def settings(model: Model, load: Load, machine: Machine, **changes: Any) -> Sett
     fit=True puts as much on the GPUs as they hold, the rest stays in RAM. Over several GPUs the blocks are shared out by
     free memory, or, where that is too much for one of them, balanced by bytes; tensor_split says what was chosen.
     """
-    known = [f.name for f in fields(Settings)]
-    for name in changes:
-        if name not in known:
-            raise unknown(say("setting"), name, known)
+    check_fields(Settings, changes)
     backend = "cuda" if machine.gpus else "cpu"
     layers: dict[str, Any] = {"split_mode": "layer"} if len(machine.gpus) > 1 else {}
     here: dict[str, Any] = {"backend": backend, "simd": machine.simd, "driver": backends.backend_of(machine)}
@@ -81,7 +111,7 @@ def _left(model: Model, machine: Machine, chosen: Settings) -> tuple[int, ...]:
     if alone(model, chosen) or is_array(chosen.context, chosen.slots, chosen.ubatch) or machine.gpus[0].usable is None:
         return sizes
     load = Load(int(chosen.slots), int(chosen.context))
-    both = (_ledger(model, load, machine, replace(s, fit=False)).accounts for s in (chosen, bare))
+    both = (ledger(model, load, machine, replace(s, fit=False)).accounts for s in (chosen, bare))
     return tuple(max(1, f - int(a.high - b.high)) for f, a, b in zip(sizes, *both, strict=False))
 
 
@@ -90,9 +120,26 @@ def refusals(model: Model, machine: Machine, settings: Settings) -> tuple[Messag
     return ()
 
 
-def ledger(model: Model, load: Load, machine: Machine, settings: Settings) -> Ledger:
-    """Bytes by device and kind. Raises BadSetting."""
-    return _ledger(model, load, machine, settings)
+def weight_bytes(model: Model) -> list[int]:
+    """Return the weights on one device in each of WEIGHT_LAYOUTS, as the ledger has them. [B]"""
+    return [_stored_in(model, kind, backend) for kind, backend in WEIGHT_LAYOUTS]
+
+
+def _stored_in(model: Model, kind: str, backend: str) -> int:
+    """Return the weights on a device without limits. [B] backend: of a GPU, or the vector units of a CPU."""
+    size = 4096 * GIB
+    if kind == "cpu":
+        machine = Machine("CPU", (), Device("CPU", "host", size, "cpu"), simd=cast(Any, backend))
+    else:
+        gpu = Device("GPU", cast(Any, kind), size, cast(Any, backend))
+        machine = Machine("GPU", (gpu,), Device("CPU", "host", None, "cpu") if kind == "gpu" else None)
+    load = Load(1, 256)
+    return int(ledger(model, load, machine, settings(model, load, machine)).accounts[0].of("weights"))
+
+
+def cache_bytes(kind: CacheType) -> float:
+    """Return the bytes of one cached value, the scales of its block included. [B]"""
+    return dtype(kind.upper()).bits / 8
 
 
 def command(model: Model, machine: Machine, settings: Settings) -> Command:
@@ -101,6 +148,15 @@ def command(model: Model, machine: Machine, settings: Settings) -> Command:
 
     argv = (launch.PROGRAM, *launch.arguments(model.source or f"{model.name}.gguf", settings, port=8080))
     return Command(argv)
+
+
+def published_command(record: ModelRecord, model: Model, machine: Machine, settings: Settings) -> Command:
+    """llama-server with `-hf REPOSITORY:QUANTISATION`, or a file's name where no repository is known."""
+    argv = [a for a in command(model, machine, settings).argv if a != "--offline"]
+    at, quantization = argv.index("--model"), model.quantization
+    file = ["--model", f"{record.name}-{quantization}.gguf"]
+    source = ["-hf", f"{record.gguf[0]}:{quantization}"] if record.gguf else file
+    return Command((*argv[:at], *source, *argv[at + 2 :]))
 
 
 def read(lines: Iterable[str]) -> Reported:

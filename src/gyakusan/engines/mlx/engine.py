@@ -2,32 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import fields
-from typing import Any
+from collections.abc import Iterable, Iterator
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any
 
 from gyakusan.core.load import Load
-from gyakusan.core.machine import Machine
-from gyakusan.core.model import Attention, Model
-from gyakusan.engines.base import Command
+from gyakusan.core.machine import Device, Machine
+from gyakusan.core.model import Attention, Checkpoint, Memory, Model
+from gyakusan.engines.base import Command, MultiGpu, System, Variant
+from gyakusan.engines.defaults import (
+    account_bytes,
+    check_fields,
+    device_usable,
+    half_cache_bytes,
+    half_cache_setting,
+    no_changes,
+    no_margin,
+    no_options,
+    no_spanning,
+    one_layout,
+    one_rank,
+    port_option,
+)
 from gyakusan.engines.mlx import cache, families, log
 from gyakusan.engines.mlx.ledger import ledger
+from gyakusan.engines.mlx.load_memory import load_memory, memory_class
 from gyakusan.engines.mlx.settings import CAVEAT, VERSION, Settings, format_of
-from gyakusan.errors import unknown
+from gyakusan.engines.mlx.weights import parts
+from gyakusan.errors import BadSetting, GyakusanError
 from gyakusan.message import Message, say
+from gyakusan.units import GIB
+
+if TYPE_CHECKING:
+    from gyakusan.catalog.models import ModelRecord
 
 NAME = "MLX-LM"
 KEY = ""
+PREFIXES = ("mlx_",)
+USUAL = True
+STORAGE = "mlx"
+MULTI_GPU: MultiGpu = "none"
+MIXED_GPUS = False
+SPEED_NAME = "mlx"
+PREFILL_CHUNK = 2048
+cache_setting, cache_bytes = half_cache_setting, half_cache_bytes
+weight_layout, usable, max_ranks = one_layout, device_usable, one_rank
+occupied_bytes, coexisting_settings, coexisting_margin = account_bytes, no_changes, no_margin
+spanning_settings, spanning_options = no_spanning, no_options
+with_port = port_option
 
-__all__ = ["CAVEAT", "KEY", "NAME", "VERSION", "Settings", "command", "ledger", "read", "refusals", "settings"]
+__all__ = ["CAVEAT", "VERSION", "Settings", "ledger", "load_memory", "memory_class"]
+
+QUANTS = ("F16", "Q8_0", "Q6_K", "Q4_K_M")
+"""What is planned with: each stands for the nearest format of MLX."""
+UNLIMITED = Machine("Mac", (Device("Mac", "unified", 4096 * GIB, "metal"),), None)
+"""A Mac without limits."""
 
 
 def settings(model: Model, load: Load, machine: Machine, **changes: Any) -> Settings:
     """The server's defaults for this load, weights as MLX's nearest format. Raises UnknownName for unknown fields."""
-    known = [f.name for f in fields(Settings)]
-    for name in changes:
-        if name not in known:
-            raise unknown(say("setting"), name, known)
+    check_fields(Settings, changes)
     chosen = {"context": load.context, "users": load.users, "weights": format_of(model.quantization), **changes}
     return Settings(**chosen)
 
@@ -55,7 +89,7 @@ def refusals(model: Model, machine: Machine, settings: Settings) -> tuple[Messag
     return tuple(found)
 
 
-def _no_bits(memory: Any, s: Settings) -> Message:
+def _no_bits(memory: Memory, s: Settings) -> Message:
     if isinstance(memory, Attention) and memory.window is None:
         return say(
             "MLX-LM cannot quantise this cache: heads of {width} values are no multiple of {group}.",
@@ -64,6 +98,53 @@ def _no_bits(memory: Any, s: Settings) -> Message:
         )
     what = say("window layers") if getattr(memory, "window", None) is not None else say("latent attention")
     return say("MLX-LM cannot quantise the cache of {what}: leave kv_bits out.", what=what)
+
+
+def machine_refusal(machine: Machine, system: System) -> Message | None:
+    """Return why MLX-LM runs no model at all on a machine: it is no Mac with Apple silicon."""
+    if machine.gpus and machine.gpus[0].backend == "metal":
+        return None
+    return say("MLX-LM needs Apple silicon; {name} has none.", name=machine.name)
+
+
+def system_refusal(system: System, alone: bool) -> BadSetting | None:
+    """Return why MLX-LM alone cannot be asked for under another system than macOS."""
+    if not alone or system not in ("linux", "windows"):
+        return None
+    return BadSetting(
+        "MLX-LM runs on macOS only, and the system asked for is {os}.", os=system, mend="Leave one of them out."
+    )
+
+
+def variants(model: Model, native: bool) -> Iterator[Variant]:
+    """Return the formats of MLX that are planned with; of a model that is published quantised the nearest only."""
+    for base in (model.quantization,) if native else QUANTS:
+        made = variant(base, model)
+        if made is not None:
+            yield made
+
+
+def variant(base: str, model: Model) -> Variant | None:
+    """Return the model in the MLX format that stands for a GGUF quantisation, None if MLX-LM refuses it."""
+    from gyakusan.core import recipe
+
+    made = recipe.apply(base, model)
+    try:
+        chosen = settings(made, Load(1, 1024), UNLIMITED)
+        if refusals(made, UNLIMITED, chosen):
+            return None
+        form = chosen.format
+    except GyakusanError:
+        return None
+    kept = Checkpoint()
+    if form.bits < 16:
+        kept = Checkpoint(method="mlx", bits=form.bits, group=form.group, scale=form.scale)
+    return Variant(base, chosen.weights, replace(made, checkpoint=kept))
+
+
+def weight_bytes(model: Model) -> list[int]:
+    """Return the weights of a variant; there is one layout. [B]"""
+    return [sum(p.bytes for p in parts(model, Settings(1024, weights=format_of(model.quantization))))]
 
 
 def command(model: Model, machine: Machine, settings: Settings) -> Command:
@@ -76,6 +157,14 @@ def command(model: Model, machine: Machine, settings: Settings) -> Command:
         if value != usual:
             argv += [f"--{name.replace('_', '-')}", str(value)]
     return Command(tuple(argv))
+
+
+def published_command(record: ModelRecord, model: Model, machine: Machine, settings: Settings) -> Command:
+    """`mlx_lm.server` with a repository that holds this format, or a word in angle brackets that says what to convert."""
+    fitting = [r for r in record.mlx if r.casefold().endswith(settings.weights.casefold())]
+    original = next((a for a in record.aliases if "/" in a), record.name)
+    repository = fitting[0] if fitting else f"<{settings.weights} MLX conversion of {original}>"
+    return command(replace(model, source=repository), machine, settings)
 
 
 def convert(model: Model, settings: Settings) -> tuple[str, ...]:

@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import asdict, fields, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, replace
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gyakusan.core.broadcast import is_array, minimum
 from gyakusan.core.ledger import Account, Engine, Ledger, Line
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Machine
 from gyakusan.core.model import Model
-from gyakusan.engines.base import Command
+from gyakusan.engines.base import CacheType, Command, LoadMemory, MultiGpu
+from gyakusan.engines.defaults import (
+    account_bytes,
+    check_fields,
+    device_class,
+    device_usable,
+    first_device,
+    gguf_layout,
+    gguf_variant,
+    gguf_variants,
+    ledger_memory,
+    no_changes,
+    no_machine_refusal,
+    no_margin,
+    no_options,
+    no_spanning,
+    no_system_refusal,
+    one_rank,
+)
 from gyakusan.engines.llamacpp import engine as llamacpp
 from gyakusan.engines.llamacpp import log
 from gyakusan.engines.ollama.settings import (
@@ -26,23 +44,36 @@ from gyakusan.engines.ollama.settings import (
     default_context,
     placed,
 )
-from gyakusan.errors import unknown
+from gyakusan.errors import BadSetting
 from gyakusan.message import Message, say
 from gyakusan.units import MIB, format_bytes
+
+if TYPE_CHECKING:
+    from gyakusan.catalog.models import ModelRecord
 
 NAME = "Ollama"
 KEY = ""
 CAVEAT: Message | None = None
+PREFIXES = ("ollama_",)
+USUAL = False
+"""It runs llama.cpp and keeps 1 GiB more free, so that it is planned with only where it is asked for."""
+STORAGE = "gguf"
+MULTI_GPU: MultiGpu = "layers"
+MIXED_GPUS = False
+SPEED_NAME = "ollama"
+PREFILL_CHUNK = 512
+variants, variant, weight_layout, weight_bytes = gguf_variants, gguf_variant, gguf_layout, llamacpp.weight_bytes
+system_refusal, machine_refusal = no_system_refusal, no_machine_refusal
+usable, max_ranks, memory_class, cache_bytes = device_usable, one_rank, device_class, llamacpp.cache_bytes
+occupied_bytes, coexisting_settings, coexisting_margin = account_bytes, no_changes, no_margin
+spanning_settings, spanning_options = no_spanning, no_options
 
-__all__ = ["CAVEAT", "KEY", "NAME", "VERSION", "Settings", "command", "ledger", "read", "refusals", "settings"]
+__all__ = ["VERSION", "Settings"]
 
 
 def settings(model: Model, load: Load, machine: Machine, **changes: Any) -> Settings:
     """Ollama's defaults, its context and its parallel requests set to the load. Raises UnknownName for unknown fields."""
-    known = [f.name for f in fields(Settings)]
-    for name in changes:
-        if name not in known:
-            raise unknown(say("setting"), name, known)
+    check_fields(Settings, changes)
     trained = model.trained_context
     context = minimum(load.context, trained) if trained else load.context
     backend = "cuda" if machine.gpus else "cpu"
@@ -86,7 +117,24 @@ def ledger(model: Model, load: Load, machine: Machine, settings: Settings) -> Le
     return Ledger(model, Engine(NAME, VERSION), asdict(chosen), load, accounts, notes)
 
 
-def base(model: Model, load: Load, machine: Machine, s: Settings) -> Any:
+def cache_setting(kind: CacheType) -> dict[str, object]:
+    """Return the change that gives the cache this type."""
+    return {} if kind.upper() == "F16" else {"kv_cache_type": kind.lower()}
+
+
+def load_memory(
+    models: Iterable[Model], load: Load, machine: Machine, kind: CacheType, ranks: int
+) -> Iterator[LoadMemory | None]:
+    """Yield what the ledger has on one GPU or the CPU without the weights; None if refused."""
+    one, changes = first_device(machine), cache_setting(kind)
+    for model in models:
+        try:
+            yield ledger_memory(ledger(model, load, one, settings(model, load, one, **changes)))
+        except BadSetting:
+            yield None
+
+
+def base(model: Model, load: Load, machine: Machine, s: Settings) -> llamacpp.Settings:
     """The settings of the llama-server that Ollama starts: separate caches, one batch size. appendBatchArgs.
 
     A quantised cache without flash attention is refused there too.
@@ -167,6 +215,16 @@ def command(model: Model, machine: Machine, settings: Settings) -> Command:
     if settings.backend == "cpu":
         env |= {"CUDA_VISIBLE_DEVICES": "-1", "ROCR_VISIBLE_DEVICES": "-1", "GGML_VK_VISIBLE_DEVICES": "-1"}
     return Command(("ollama", "serve"), MappingProxyType(env))
+
+
+def published_command(record: ModelRecord, model: Model, machine: Machine, settings: Settings) -> Command:
+    """`ollama serve`: the model is pulled by the client."""
+    return command(model, machine, settings)
+
+
+def with_port(command: Command, port: int) -> Command:
+    """Return the command with another port, which Ollama reads from OLLAMA_HOST."""
+    return replace(command, environment={**command.environment, "OLLAMA_HOST": f"127.0.0.1:{port}"})
 
 
 def client(model: Model) -> tuple[tuple[str, ...], ...]:

@@ -2,30 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from gyakusan.core.arrays import Ints
 from gyakusan.core.broadcast import is_array
-from gyakusan.core.ledger import Ledger
 from gyakusan.core.load import Load
-from gyakusan.core.machine import Machine
+from gyakusan.core.machine import Device, Machine
 from gyakusan.core.model import Model
-from gyakusan.engines.base import Command
-from gyakusan.engines.vllm import launch, log, profile, support
-from gyakusan.engines.vllm.ledger import ledger as _ledger
+from gyakusan.engines.base import CacheType, Command, MultiGpu, Variant
+from gyakusan.engines.defaults import check_fields, port_option
+from gyakusan.engines.vllm import launch, log, profile
+from gyakusan.engines.vllm.coexisting import coexisting_margin, coexisting_settings, occupied_bytes
+from gyakusan.engines.vllm.ledger import ledger
+from gyakusan.engines.vllm.load_memory import cache_setting, load_memory, max_ranks, memory_class
 from gyakusan.engines.vllm.pages import pages
 from gyakusan.engines.vllm.pool import requested
-from gyakusan.engines.vllm.settings import VERSION, Settings, batch_defaults, known_fields
-from gyakusan.engines.vllm.weights import stored
-from gyakusan.errors import BadSetting
+from gyakusan.engines.vllm.settings import CACHE_BYTES, VERSION, Settings, batch_defaults
+from gyakusan.engines.vllm.support import machine_refusal, refusals, system_refusal
+from gyakusan.engines.vllm.weights import METHODS, stored, weights
+from gyakusan.errors import BadSetting, GyakusanError
 from gyakusan.message import Message
+from gyakusan.units import GIB
+
+if TYPE_CHECKING:
+    from gyakusan.catalog.models import ModelRecord
 
 NAME = "vLLM"
 KEY = "VLLM_API_KEY"
 CAVEAT: Message | None = None
+PREFIXES = ("vllm_",)
+USUAL = True
+STORAGE = "checkpoint"
+MULTI_GPU: MultiGpu = "tensor"
+MIXED_GPUS = False
+SPEED_NAME = "vllm"
+PREFILL_CHUNK = 2048
+with_port = port_option
+spanning_options = launch.over_nodes
 
-__all__ = ["CAVEAT", "KEY", "NAME", "VERSION", "Settings", "command", "ledger", "read", "refusals", "settings"]
+__all__ = [
+    "VERSION",
+    "Settings",
+    "cache_setting",
+    "coexisting_margin",
+    "coexisting_settings",
+    "ledger",
+    "load_memory",
+    "machine_refusal",
+    "max_ranks",
+    "memory_class",
+    "occupied_bytes",
+    "refusals",
+    "system_refusal",
+]
+
+QUANTS = ("F16", "Q8_0", "Q4_K_M")
+"""What is planned with: as published, 8 bits, 4 bits. Each stands for the nearest kind of checkpoint that it loads."""
+RANKS = (1, 2, 3, 4, 5, 6, 7, 8)
+"""Layouts of weights: GPUs that share each layer."""
+UNLIMITED = Machine("H200", (Device("H200", "gpu", 4096 * GIB, "cuda"),), Device("CPU", "host", None, "cpu"))
+"""A machine without limits on which every method runs."""
 
 HALF = 8
 """GGUF quantisations of at least so many bits are compared with FP8, smaller ones with AWQ."""
@@ -37,7 +75,7 @@ def settings(model: Model, load: Load, machine: Machine, **changes: Any) -> Sett
     A catalogue model at a GGUF quantisation is taken at the nearest that vLLM loads. Where less is free than vLLM would
     take, gpu_memory_utilization is lowered to it. Raises UnknownName for an unknown field.
     """
-    known_fields(changes)
+    check_fields(Settings, changes)
     usual = batch_defaults(machine)
     seqs = usual.seqs if is_array(load.users) else max(usual.seqs, load.users)
     found = Settings(max_model_len=load.context, max_num_seqs=seqs, max_num_batched_tokens=usual.tokens)
@@ -83,18 +121,72 @@ def _nearest(model: Model) -> str:
     return "auto"
 
 
-def refusals(model: Model, machine: Machine, settings: Settings) -> tuple[Message, ...]:
-    """Why vLLM would not run this: platform, device, architecture, quantisation, heads."""
-    return support.refusals(model, machine, settings)
+def variants(model: Model, native: bool) -> Iterator[Variant]:
+    """Return the kinds of checkpoint that it loads: as published, 8 bits, 4 bits; of a native one only its own."""
+    for base in (model.quantization,) if native else QUANTS:
+        made = variant(base, model)
+        if made is not None:
+            yield made
 
 
-def ledger(model: Model, load: Load, machine: Machine, settings: Settings) -> Ledger:
-    """Bytes by device and kind. Raises BadSetting."""
-    return _ledger(model, load, machine, settings)
+def variant(base: str, model: Model) -> Variant | None:
+    """Return the model as the kind of checkpoint that stands for a GGUF quantisation, None if vLLM refuses it."""
+    from gyakusan.core import recipe
+
+    made = recipe.apply(base, model)
+    try:
+        chosen = settings(made, Load(1, 1024), UNLIMITED)
+        if refusals(made, UNLIMITED, chosen):
+            return None
+        form = stored(made, chosen)
+    except GyakusanError:
+        return None
+    name = next((n for n, m in METHODS.items() if m == form), form.method)
+    return Variant(base, "BF16" if name == "none" else name.upper(), replace(made, checkpoint=form))
+
+
+def weight_bytes(model: Model) -> list[int]:
+    """Return the weights on one GPU where 1 to 8 of them share each layer. [B]"""
+    bare = replace(model, checkpoint=None)
+    method = next((n for n, m in METHODS.items() if m == model.checkpoint), "auto")
+    return [weights(bare, Settings(1024, tensor_parallel=n, quantization=method)).best for n in RANKS]
+
+
+def weight_layout(machine: Machine, ranks: Ints) -> Ints:
+    """Return the place in RANKS."""
+    return ranks - 1
+
+
+def cache_bytes(kind: CacheType) -> float:
+    """Return the bytes of one cached value: 2, of fp8 one, which has no scales of blocks. [B]"""
+    return float(CACHE_BYTES[str(cache_setting(kind).get("kv_cache_dtype", "auto"))])
+
+
+def usable(machine: Machine) -> float:
+    """Return what the server takes of its smallest GPU: its share, or as much of it as is free. [B]"""
+    device = min(machine.gpus, key=lambda g: g.usable or 0) if machine.gpus else machine.host
+    if device is None or device.usable is None:
+        return float("inf")
+    total = profile.visible(device)
+    taken = requested(total, Settings(1))
+    if taken > device.usable:
+        share = max(1, device.usable * 100 // total) / 100
+        taken = min(taken, requested(total, Settings(1, gpu_memory_utilization=share)))
+    return float(min(taken, device.usable))
+
+
+def spanning_settings(gpus: int, machines: int) -> dict[str, object]:
+    """Return tensor parallel inside each machine, pipeline parallel between them."""
+    return {"tensor_parallel": gpus, "pipeline_parallel": machines}
 
 
 def command(model: Model, machine: Machine, settings: Settings) -> Command:
     """`vllm serve` with exactly these settings, and its environment."""
+    return launch.command(model, settings)
+
+
+def published_command(record: ModelRecord, model: Model, machine: Machine, settings: Settings) -> Command:
+    """`vllm serve` with the repository that the catalogue knows the model by."""
     return launch.command(model, settings)
 
 

@@ -38,9 +38,9 @@ def ledger(model: Model, load: Load, machine: Machine, settings: Settings) -> Le
     pools = tuple(pool(model, chosen, g, stage=i // chosen.tensor_parallel) for i, g in enumerate(gpus))
     accounts = tuple(_account(model, load, g, p) for g, p in zip(gpus, pools, strict=True))
     if gpus[0].kind == "unified":
-        accounts = (replace(accounts[0], lines=(*accounts[0].lines, _process(chosen))), *accounts[1:])
+        accounts = (replace(accounts[0], lines=(*accounts[0].lines, process(chosen))), *accounts[1:])
     else:
-        accounts = (*accounts, Account(machine.host or UNKNOWN_HOST, (_process(chosen),)))
+        accounts = (*accounts, Account(machine.host or UNKNOWN_HOST, (process(chosen),)))
     notes = tuple(_notes(model, load, machine, chosen, pools))
     return Ledger(model, Engine("vLLM", VERSION), asdict(chosen), load, accounts, notes)
 
@@ -111,7 +111,7 @@ def _limited(gpu: Device, settings: Settings) -> Device:
     return replace(gpu, reserved=gpu.memory - limit, reserved_basis="derived", reserved_reason=reason)
 
 
-def _process(settings: Settings) -> Line:
+def process(settings: Settings) -> Line:
     """The API server, the engine and one worker for each GPU, in RAM. [B]"""
     count = 1 + (settings.world if settings.world > 1 else 1)
     low, best, high = (round(x * GIB * count / 2) for x in PROCESS)

@@ -6,8 +6,7 @@ Source: vLLM 0.32.0, engine/arg_utils.py (EngineArgs.get_batch_defaults), config
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
 
 from gyakusan.core.broadcast import Number, is_array
 from gyakusan.core.machine import Machine
@@ -126,12 +125,3 @@ def check(settings: Settings) -> Settings:
         if value not in known:
             raise unknown(kind, value, known)
     return settings
-
-
-def known_fields(changes: dict[str, Any]) -> dict[str, Any]:
-    """`changes`. Raises UnknownName for what is no field of Settings."""
-    names = [f.name for f in fields(Settings)]
-    for name in changes:
-        if name not in names:
-            raise unknown(say("setting"), name, names)
-    return changes

@@ -13,10 +13,11 @@ from functools import lru_cache
 from gyakusan.core.broadcast import is_array
 from gyakusan.core.machine import Device, Machine
 from gyakusan.core.model import Compressed, Indexer, Model
+from gyakusan.engines.base import System
 from gyakusan.engines.vllm.pages import pages
 from gyakusan.engines.vllm.settings import VERSION, Settings, check
 from gyakusan.engines.vllm.weights import stored
-from gyakusan.errors import GyakusanError
+from gyakusan.errors import BadSetting, GyakusanError
 from gyakusan.message import Message, say
 
 LEAST = 7.5
@@ -59,6 +60,22 @@ def _capability(name: str) -> float | None:
 def refusals(model: Model, machine: Machine, settings: Settings) -> tuple[Message, ...]:
     """Every reason why the server would not start. Empty: it would."""
     return (*_platform(machine), *_model(model, machine), *_settings(model, machine, settings))
+
+
+def machine_refusal(machine: Machine, system: System) -> Message | None:
+    """Return why vLLM runs no model at all on a machine, None if it does."""
+    if system == "windows":
+        return say("vLLM does not run under Windows itself.")
+    return next(_platform(machine), None)
+
+
+def system_refusal(system: System, alone: bool) -> BadSetting | None:
+    """Return why vLLM cannot be asked for under an operating system. Windows: see `machine_refusal`."""
+    if system != "macos":
+        return None
+    return BadSetting(
+        "vLLM does not run on macOS: it has no kernels for Apple's GPUs.", mend="Use MLX-LM or llama.cpp there."
+    )
 
 
 def _platform(machine: Machine) -> Iterator[Message]:

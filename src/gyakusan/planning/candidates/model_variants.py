@@ -174,7 +174,7 @@ def _mlx(v: Variant, name: str) -> list[Any]:
 
 
 def _rules(engine: str) -> Any:
-    from gyakusan.engines.base import engine as find
+    from gyakusan.engines.registry import engine as find
 
     return find(engine)
 

@@ -14,7 +14,7 @@ from gyakusan.core.load import Load
 from gyakusan.core.machine import Device, Machine
 from gyakusan.core.memo import Memo
 from gyakusan.core.model import Latent, Model
-from gyakusan.engines.base import engine
+from gyakusan.engines.registry import engine
 from gyakusan.errors import BadSetting
 from gyakusan.planning.candidates.model_table import CatalogModel, VariantTable
 from gyakusan.planning.candidates.model_variants import WEIGHT_LAYOUTS
@@ -193,12 +193,12 @@ def served(model: Model, load: Load, settings: Any, aside: int) -> Rest:
 
 def aside(machine: Machine) -> int:
     """What vLLM takes on this kind of device whatever it serves: libraries, and its processes where RAM is the same. [B]"""
-    from gyakusan.engines.vllm.ledger import _process
+    from gyakusan.engines.vllm.ledger import process
     from gyakusan.engines.vllm.profile import base
     from gyakusan.engines.vllm.settings import Settings
 
     gpu = machine.gpus[0]
-    return int(base(gpu).best + (_process(Settings(1)).bytes if gpu.kind == "unified" else 0))
+    return int(base(gpu).best + (process(Settings(1)).bytes if gpu.kind == "unified" else 0))
 
 
 def weights(table: VariantTable, rows: Array, ranks: Array, machine: Machine) -> Array:

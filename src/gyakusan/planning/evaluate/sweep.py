@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from gyakusan.core.machine import Machine
-from gyakusan.engines.base import engine as find_engine
+from gyakusan.engines.registry import engine as find_engine
 from gyakusan.errors import BadSetting
 from gyakusan.message import Message, say
 from gyakusan.planning.candidates.hardware import HardwareOption

@@ -9,7 +9,8 @@ from typing import Literal
 
 from gyakusan.core.load import Load
 from gyakusan.core.queue import Queue
-from gyakusan.engines.base import Command, engine
+from gyakusan.engines.base import Command
+from gyakusan.engines.registry import engine
 from gyakusan.engines.vllm.launch import over_nodes
 from gyakusan.planning.fleet import costs
 from gyakusan.planning.fleet.costs import Cost, FleetWork

@@ -14,7 +14,8 @@ from gyakusan.core.load import Load
 from gyakusan.core.machine import Machine
 from gyakusan.core.model import Model
 from gyakusan.core.quality import Score
-from gyakusan.engines.base import Command, engine
+from gyakusan.engines.base import Command
+from gyakusan.engines.registry import engine
 from gyakusan.errors import BadSetting
 from gyakusan.models.assemble import plain
 from gyakusan.planning.candidates.hardware import HardwareOption

@@ -12,7 +12,7 @@ import numpy as np
 from gyakusan.catalog.devices import knows
 from gyakusan.catalog.models import find
 from gyakusan.core.load import Load
-from gyakusan.engines.base import NAMES, engine
+from gyakusan.engines.registry import NAMES, engine
 from gyakusan.errors import GyakusanError, UnknownName, unknown
 from gyakusan.message import Message, people, say
 from gyakusan.planning.candidates.hardware import HardwareOption

@@ -1,0 +1,165 @@
+"""What most engines have in common: an engine's module takes from here what it does not do in its own way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields, replace
+from typing import TypeVar
+
+from gyakusan.core.arrays import Ints
+from gyakusan.core.ledger import Ledger
+from gyakusan.core.machine import Machine
+from gyakusan.core.model import Model
+from gyakusan.engines.base import CacheType, Command, EngineSettings, LoadMemory, MemoryClass, System, Variant
+from gyakusan.errors import BadSetting, unknown
+from gyakusan.message import Message, say
+
+S = TypeVar("S", bound=EngineSettings)
+GGUF_QUANTS = ("Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q3_K_M", "Q2_K")
+"""GGUF quantisations that are planned with, best first."""
+WEIGHT_LAYOUTS = (
+    *(("gpu", backend) for backend in ("cuda", "rocm", "vulkan", "sycl")),
+    *(("unified", backend) for backend in ("metal", "cuda", "vulkan", "sycl")),
+    *(("cpu", simd) for simd in ("none", "avx2", "avx512", "neon")),
+)
+"""Where llama.cpp stores the weights of a GGUF file differently: kind of device and backend, or the CPU's vector units."""
+
+
+def check_fields(settings: type[EngineSettings], changes: Mapping[str, object]) -> None:
+    """Raise UnknownName if a name in `changes` is no field of `settings`."""
+    known = [f.name for f in fields(settings)]
+    for name in changes:
+        if name not in known:
+            raise unknown(say("setting"), name, known)
+
+
+# Model files
+
+
+def gguf_variants(model: Model, native: bool) -> Iterator[Variant]:
+    """Return the GGUF quantisations of a model. native: it is published in one, its own."""
+    for base in (model.quantization,) if native else GGUF_QUANTS:
+        yield gguf_variant(base, model)
+
+
+def gguf_variant(base: str, model: Model) -> Variant:
+    """Return the model as a GGUF file of the quantisation `base`."""
+    from gyakusan.core import recipe
+
+    return Variant(base, base, recipe.apply(base, model))
+
+
+def gguf_layout(machine: Machine, ranks: Ints) -> Ints:
+    """Return the place in WEIGHT_LAYOUTS of a machine."""
+    if not machine.gpus:
+        return WEIGHT_LAYOUTS.index(("cpu", machine.simd))
+    key = (machine.gpus[0].kind, machine.gpus[0].backend)
+    return WEIGHT_LAYOUTS.index(key) if key in WEIGHT_LAYOUTS else 0
+
+
+def one_layout(machine: Machine, ranks: Ints) -> Ints:
+    """Return 0: weights take the same bytes on every machine."""
+    return 0
+
+
+# Cache
+
+
+def half_cache_setting(kind: CacheType) -> Mapping[str, object] | None:
+    """Return no changes for an f16 cache, None for every other type."""
+    return {} if kind.upper() == "F16" else None
+
+
+def half_cache_bytes(kind: CacheType) -> float:
+    """Return 2: a cached value has 16 bits. [B]"""
+    return 2.0
+
+
+# Limits
+
+
+def no_system_refusal(system: System, alone: bool) -> BadSetting | None:
+    """Return None: it runs on every operating system."""
+    return None
+
+
+def no_machine_refusal(machine: Machine, system: System) -> Message | None:
+    """Return None: it runs on every machine."""
+    return None
+
+
+def device_usable(machine: Machine) -> float:
+    """Return the usable bytes of the smallest device, infinite if its capacity is unknown. [B]"""
+    device = min(machine.gpus, key=lambda g: g.usable or 0) if machine.gpus else machine.host
+    return float("inf") if device is None or device.usable is None else float(device.usable)
+
+
+def one_rank(model: Model, count: int) -> int:
+    """Return 1: devices do not share layers."""
+    return 1
+
+
+# Memory of a load
+
+
+def first_device(machine: Machine) -> Machine:
+    """Return the machine with its first GPU only."""
+    return replace(machine, gpus=machine.gpus[:1])
+
+
+def device_class(machine: Machine, kind: CacheType) -> MemoryClass:
+    """Return a class for each kind, backend and usable memory of a GPU, or the vector units of a CPU."""
+    if not machine.gpus:
+        return MemoryClass(("cpu", machine.simd))
+    gpu = machine.gpus[0]
+    return MemoryClass((gpu.kind, gpu.backend, gpu.usable))
+
+
+def ledger_memory(ledger: Ledger) -> LoadMemory:
+    """Return what the first device of a ledger holds, without the weights."""
+    account = ledger.accounts[0]
+    conversations = account.of("kv_cache") + account.of("recurrent_state")
+    return LoadMemory(conversations, account.of("scratch") + account.of("overhead"))
+
+
+# Several servers, several machines
+
+
+def account_bytes(ledger: Ledger) -> tuple[int, ...]:
+    """Return the total of each account. [B]"""
+    return tuple(int(a.total) for a in ledger.accounts)
+
+
+def no_changes(ledger: Ledger) -> Mapping[str, object]:
+    """Return nothing: it takes what it needs."""
+    return {}
+
+
+def no_margin(machine: Machine) -> float:
+    """Return 0: it takes no more than its ledger says. [B]"""
+    return 0.0
+
+
+def no_spanning(gpus: int, machines: int) -> None:
+    """Return None: one server is on one machine."""
+
+
+def no_options(machines: int, first: str) -> tuple[tuple[str, ...], ...]:
+    """Return no options for any machine."""
+    return ((),) * machines
+
+
+# Commands
+
+
+def port_option(command: Command, port: int) -> Command:
+    """Return the command with `--port`."""
+    argv = list(command.argv)
+    if "--port" in argv:
+        argv[argv.index("--port") + 1] = str(port)
+        return replace(command, argv=tuple(argv))
+    return replace(command, argv=(*argv, "--port", str(port)))
+
+
+def no_report(lines: Iterable[str]) -> None:
+    """Read nothing: no log of this engine is known."""
