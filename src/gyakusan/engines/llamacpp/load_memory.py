@@ -38,9 +38,14 @@ def load_memory(
 ) -> Iterator[LoadMemory | None]:
     """Yield conversations, compute buffers and overhead of each model on the machine's first device; None if refused."""
     one = replace(machine, gpus=tuple(replace(g, memory=None) for g in machine.gpus[:1]))
-    backend = "cuda" if machine.gpus else "cpu"
-    here = replace(for_load(load), backend=backend, simd=machine.simd, driver=backend_of(machine))
-    settings = replace(here, **cache_setting(kind))
+    settings = replace(
+        for_load(load),
+        backend="cuda" if machine.gpus else "cpu",
+        simd=machine.simd,
+        driver=backend_of(machine),
+        key_type=kind.upper(),
+        value_type=kind.upper(),
+    )
     for model in models:
         try:
             if machine.gpus:

@@ -12,10 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from gyakusan.core.machine import Machine
 from gyakusan.engines.registry import engine as find_engine
-from gyakusan.errors import BadSetting
-from gyakusan.message import Message, say
+from gyakusan.engines.registry import usual_engines
+from gyakusan.message import Message
 from gyakusan.planning.candidates.hardware import HardwareOption
 from gyakusan.planning.candidates.model_table import FAMILY, SCORES, ModelTable, VariantTable
 from gyakusan.planning.candidates.model_variants import RANKS
@@ -33,12 +32,6 @@ from gyakusan.planning.predict.speed import chip_of
 from gyakusan.planning.request.request import PlanRequest
 
 Array = Any
-USUAL_ENGINES = ("llama.cpp", "vLLM", "MLX-LM")
-"""Tried where nobody names an engine. Ollama runs llama.cpp, and keeps 1 GiB more free: it is priced when asked for."""
-SAMPLE = "llama3.1-8b"
-"""A model that every engine runs: what refuses it, the machine does."""
-SHORT = 1024
-"""A context that every machine holds. [tokens]"""
 
 FEW, HELD = 32, 31 * 2**20
 """Devices from which on it pays to hold memory, and how much. [B]"""
@@ -58,7 +51,7 @@ def sweep(
     contexts: instead of the question's [tokens].
     """
     scene = _scene(question, columns, models, contexts or (question.workload.context,), reduce)
-    engines, groups = question.engines or USUAL_ENGINES, _groups(offers)
+    engines, groups = question.engines or usual_engines(), _groups(offers)
     if len(groups) > FEW:
         _hold_memory()
     twins: dict[Any, _Part] = {}
@@ -117,7 +110,7 @@ def _device(scene: SweepContext, engines: Sequence[str], group: Sequence[Hardwar
     mine, count = list[CandidateColumns](), 0
     refused, runs = dict[str, Message](), set[str]()
     for number, name in enumerate(engines):
-        reason = machine_refusal(name, group[0].machine, scene.question, scene.columns)
+        reason = find_engine(name).machine_refusal(group[0].machine, scene.question.os)
         if reason is not None:
             refused[name] = reason
             continue
@@ -132,24 +125,6 @@ def _device(scene: SweepContext, engines: Sequence[str], group: Sequence[Hardwar
 def _best(cells: CandidateColumns) -> CandidateColumns:
     """What nothing in another engine dominates."""
     return cells.take(by_case(cells.offer, cells.context, cells.tier, cells.sure, cells.useful))
-
-
-def machine_refusal(name: str, machine: Machine, question: PlanRequest, columns: ModelTable) -> Message | None:
-    """Why an engine does not run on a machine at all, None if it does."""
-    if question.os == "windows" and name == "vLLM":
-        return say("vLLM does not run under Windows itself.")
-    if name in ("llama.cpp", "Ollama"):
-        return None
-    if name == "MLX-LM":
-        apple = bool(machine.gpus) and machine.gpus[0].backend == "metal"
-        return None if apple else say("MLX-LM needs Apple silicon; {name} has none.", name=machine.name)
-    sample = columns.models[columns.places.get(SAMPLE, 0)].model
-    rules, one = find_engine(name), replace(machine, gpus=machine.gpus[:1])
-    try:
-        found = rules.refusals(sample, one, rules.Settings(SHORT, quantization="none"))
-    except BadSetting as error:
-        return error.message
-    return found[0] if found else None
 
 
 def _groups(offers: Sequence[HardwareOption]) -> list[list[int]]:

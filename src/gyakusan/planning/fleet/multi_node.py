@@ -15,11 +15,11 @@ import numpy as np
 from gyakusan.catalog.quality import law
 from gyakusan.core.load import Load
 from gyakusan.core.quality import Score
+from gyakusan.engines.registry import engine
 from gyakusan.planning.candidates.hardware import HardwareOption
 from gyakusan.planning.candidates.model_table import FAMILY, SCORES, CatalogModel, ReasoningMode, VariantTable
 from gyakusan.planning.evaluate import engine_memory
 from gyakusan.planning.evaluate.batch_speed import SHAPES
-from gyakusan.planning.evaluate.sweep import machine_refusal
 from gyakusan.planning.fleet import costs
 from gyakusan.planning.fleet.plan import FleetPlan
 from gyakusan.planning.fleet.recommend import Ranks, fleet_plan
@@ -63,7 +63,7 @@ def _pairs(offer: HardwareOption, question: PlanRequest, found: FleetCandidates)
     """True for machines of 1, 2, 4 or 8 alike cards that vLLM runs on."""
     gpus = offer.machine.gpus
     alike = len(gpus) in (1, 2, 4, 8) and all(g is gpus[0] or g == gpus[0] for g in gpus)
-    return alike and machine_refusal(ENGINE, offer.machine, question, found.grid.columns) is None
+    return alike and engine(ENGINE).machine_refusal(offer.machine, question.os) is None
 
 
 def _models(question: PlanRequest, found: FleetCandidates, sure: float | None, *, asked_for: bool) -> list[int]:

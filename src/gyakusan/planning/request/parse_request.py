@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, get_args
 
-from gyakusan.engines.base import engine
+from gyakusan.engines.registry import engine
 from gyakusan.errors import BadQuantity, BadSetting, nearest, unknown
 from gyakusan.message import say
 from gyakusan.planning.request import money
@@ -97,16 +97,11 @@ def check_request(request: PlanRequest) -> PlanRequest:
 
 
 def _check_system(request: PlanRequest) -> None:
-    if request.os == "macos" and "vLLM" in request.engines:
-        raise BadSetting(
-            "vLLM does not run on macOS: it has no kernels for Apple's GPUs.", mend="Use MLX-LM or llama.cpp there."
-        )
-    if request.os in ("linux", "windows") and request.engines == ("MLX-LM",):
-        raise BadSetting(
-            "MLX-LM runs on macOS only, and the system asked for is {os}.",
-            os=request.os,
-            mend="Leave one of them out.",
-        )
+    """Raise BadSetting if an engine that is named does not run on the operating system."""
+    for name in request.engines:
+        refusal = engine(name).system_refusal(request.os, alone=len(request.engines) == 1)
+        if refusal is not None:
+            raise refusal
 
 
 def file_values(text: str, name: str) -> Mapping[str, Any]:

@@ -18,7 +18,7 @@ from gyakusan.message import Message, people, say
 from gyakusan.planning.candidates.hardware import HardwareOption
 from gyakusan.planning.candidates.model_table import FAMILY
 from gyakusan.planning.evaluate.results import SweepResult
-from gyakusan.planning.evaluate.sweep import machine_refusal, sweep
+from gyakusan.planning.evaluate.sweep import sweep
 from gyakusan.planning.predict.capacity import find_capacity
 from gyakusan.planning.request.request import MAX_DEVICES, PlanRequest
 from gyakusan.planning.select.exclusions import model_filter_reason
@@ -64,7 +64,7 @@ def _engine(found: Recommendation, name: str) -> Iterator[Message]:
         return
     grid = found.grid
     for offer in grid.offers[:1]:
-        reason = machine_refusal(name, offer.machine, found.question, grid.columns)
+        reason = engine(name).machine_refusal(offer.machine, found.question.os)
         if reason is not None:
             yield reason
             return

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 
 from gyakusan.catalog.models import find
+from gyakusan.engines.registry import engine, usual_engines
 from gyakusan.errors import BadQuantity, BadSetting
 from gyakusan.planning.candidates import hardware as market
 from gyakusan.planning.candidates import model_table as catalogue
 from gyakusan.planning.candidates.hardware import HardwareOption
 from gyakusan.planning.candidates.model_table import ModelTable
 from gyakusan.planning.evaluate.results import SweepResult
-from gyakusan.planning.evaluate.sweep import USUAL_ENGINES, sweep
+from gyakusan.planning.evaluate.sweep import sweep
 from gyakusan.planning.predict.capacity import Capacity
 from gyakusan.planning.request import money
 from gyakusan.planning.request.money import ExchangeRates, Money, exchange_rates
@@ -167,12 +168,13 @@ def _today(question: PlanRequest, known: ModelTable, owned: HardwareOption, mode
 def _trials(
     question: PlanRequest, known: ModelTable, every: Sequence[PurchaseOption], models: Any, worth: float
 ) -> tuple[_Trial, ...]:
-    """Every option on which something fits. Cards that differ are told to llama.cpp alone: it deals out layers by memory."""
+    """Every option on which something fits. Cards that differ are planned only with engines that share a model between them."""
     plain = [o for o in every if o.guess is o.offer.machine]
     mixed = [o for o in every if o.guess is not o.offer.machine]
     found = _on_grid(question, known, plain, models, worth)
-    if mixed and "llama.cpp" in (question.engines or USUAL_ENGINES):
-        found += _on_grid(replace(question, engines=("llama.cpp",)), known, mixed, models, worth)
+    able = tuple(name for name in question.engines or usual_engines() if engine(name).MIXED_GPUS)
+    if mixed and able:
+        found += _on_grid(replace(question, engines=able), known, mixed, models, worth)
     return tuple(found)
 
 
