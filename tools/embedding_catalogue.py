@@ -19,8 +19,8 @@ CHECKED = "2026-11-23"
 SOURCE = "config.json of the published model, recalled; its tensors add up to the hub's count of parameters"
 MANY = ["en", "ja", "zh", "ko", "de", "fr", "es"]
 HEAD = """\
-# Embedding models: what turns texts into vectors for search. They never answer, so they are no chat models of data/models.
-# Written by tools/embedding_catalogue.py: edit its table, not this file. parameters: weights in the GGUF file.
+#:schema ../../schemas/embeddings.json
+# Embedding models, which never answer. Written by tools/embedding_catalogue.py: edit its table, not this file.
 # score: mean over the tasks of MTEB (Multilingual, v2), as the model's own card has it; recalled where it says so.
 """
 

@@ -91,10 +91,10 @@ SMOLLM2: dict[str, Any] = {
 }
 
 HEAD = """\
+#:schema ../../schemas/models.json
 # Models: hyper-parameters under their GGUF names. Written by tools/model_catalogue.py: edit its tables, not this file.
 # parameters: weights in the GGUF file, without a vision part; tied: the output matrix is the embedding table.
 # basis: read (from a published file), derived (defaults of its class), assumed (partly recalled).
-# Schema: src/gyakusan/catalog/models.py
 """
 
 

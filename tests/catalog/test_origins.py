@@ -10,7 +10,7 @@ from gyakusan.errors import UnknownName
 
 
 def test_every_source_is_written_down() -> None:
-    assert [text for text in origins.said() if origins.of(text) is None] == []
+    assert [text for text in origins.source_texts() if origins.of(text) is None] == []
 
 
 def test_every_written_source_is_used_and_has_terms() -> None:
@@ -22,10 +22,10 @@ def test_every_written_source_is_used_and_has_terms() -> None:
 
 
 def test_rates_have_dates_and_say_what_is_recalled() -> None:
-    every = rates.rate_records()
-    assert [r.date for r in every] == sorted(r.date for r in every)
-    assert all(r.source and r.checked and r.rate > 0 for r in every)
-    assert all(r.assumed == ("recalled" in r.source) for r in every)
+    records = rates.rate_records()
+    assert [r.date for r in records] == sorted(r.date for r in records)
+    assert all(r.source and r.checked and r.rate > 0 for r in records)
+    assert all(r.assumed == ("recalled" in r.source) for r in records)
 
 
 def test_the_rate_of_a_day() -> None:

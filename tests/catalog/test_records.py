@@ -41,7 +41,7 @@ def test_the_compiled_catalogue_holds_what_the_files_say() -> None:
 
 def test_a_lookup_makes_one_entry() -> None:
     (entry,) = lookup("model", "qwen2.514b")
-    assert entry.name == entry.table()["name"] == "qwen2.5-14b"
+    assert entry.name == entry.fields()["name"] == "qwen2.5-14b"
     assert entry.file.read_text("utf-8").splitlines()[entry.line - 1] == "[[model]]"
     assert lookup("model", "") == lookup("device", "nothing") == ()
 
@@ -74,7 +74,7 @@ def test_an_edited_file_is_read_anew(copied: Path) -> None:
     path.write_text("# one line more\n" + path.read_text("utf-8"), "utf-8")
     forget()
     found = entry_of("Apple M5 Pro")
-    assert found.table()["name"] == "Apple M5 Pro"
+    assert found.fields()["name"] == "Apple M5 Pro"
     assert path.read_text("utf-8").splitlines()[found.line - 1] == "[[device]]"
 
 
@@ -82,13 +82,13 @@ def test_an_edit_of_the_same_length_is_seen(copied: Path) -> None:
     path = copied / "devices" / "apple.toml"
     compile_catalogue(copied)
     path.write_text(path.read_text("utf-8").replace("Apple M5 Pro", "Apple M9 Pro"), "utf-8")
-    assert entry_of("Apple M9 Pro").table()["name"] == "Apple M9 Pro"
+    assert entry_of("Apple M9 Pro").fields()["name"] == "Apple M9 Pro"
 
 
 def test_an_added_file_is_seen(copied: Path) -> None:
     compile_catalogue(copied)
     (copied / "devices" / "mine.toml").write_text(OWN, "utf-8")
-    assert entry_of("Some GPU").table()["vendor"] == "Some"
+    assert entry_of("Some GPU").fields()["vendor"] == "Some"
 
 
 @pytest.mark.parametrize("text", ["", "no database", "SQLite format 3\0"])

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gyakusan.catalog.devices import Found
+    from gyakusan.catalog.devices import DeviceMatch
     from gyakusan.catalog.models import ModelRecord
     from gyakusan.core.machine import Device
 
@@ -18,7 +18,7 @@ RELEASE = "2026.11.23"
 __all__ = ["device", "device_names", "knows_device", "match_device", "model", "model_names"]
 
 
-def device(name: str, memory: int | None = None) -> Found:
+def device(name: str, memory: int | None = None) -> DeviceMatch:
     """The device or computer that `name` means; memory [B] chooses among sizes. Raises UnknownName."""
     from gyakusan.catalog.devices import find
 

@@ -5,31 +5,20 @@ python -m gyakusan.catalog.check
 
 from __future__ import annotations
 
-import dataclasses
-import typing
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from gyakusan.catalog import devices, models, origins, rates, rules, tags
+import msgspec
+
+from gyakusan.catalog import rules
 from gyakusan.catalog.compile import toml_files
 from gyakusan.catalog.entry import Entry, bad_record, broken
 from gyakusan.catalog.places import DATA
 from gyakusan.catalog.records import entries
+from gyakusan.catalog.schema import RECORDS, strict
 from gyakusan.catalog.toml_files import read, tables
-from gyakusan.core.machine import Price
 from gyakusan.errors import BadRecord
-
-RECORDS: dict[str, type] = {
-    "device": devices.DeviceRecord,
-    "machine": devices.MachineRecord,
-    "model": models.ModelRecord,
-    "embedding": models.ModelRecord,
-    "tags": tags.TagsRecord,
-    "base": tags.BaseRecord,
-    "rate": rates.RateRecord,
-    "source": origins.SourceRecord,
-}
 
 
 def check(data: Path = DATA) -> int:
@@ -49,8 +38,6 @@ def check_files(files: Iterable[Path], beside: Iterable[Entry] = ()) -> int:
 
 def check_file(file: Path) -> int:
     """Return the number of records in one file. Raises BadRecord."""
-    import msgspec
-
     rows = _rows(file)
     found = read(file)
     for entry in found:
@@ -73,28 +60,11 @@ def _rows(file: Path) -> dict[str, Iterator[dict[str, Any]]]:
     return {kind: iter(rows) for kind, rows in found.items() if kind != "schema"}
 
 
-def strict(cls: type) -> Any:
-    """A msgspec type like the dataclass `cls`, but refusing keys that it does not have."""
-    import msgspec
-
-    hints = typing.get_type_hints(cls)
-    fields: list[Any] = []
-    for f in dataclasses.fields(cls):
-        kind: Any = list[strict(Price)] if f.name == "prices" else hints[f.name]  # type: ignore[misc]
-        if f.default is not dataclasses.MISSING:
-            fields.append((f.name, kind, f.default))
-        elif f.default_factory is not dataclasses.MISSING:
-            fields.append((f.name, kind, msgspec.field(default_factory=f.default_factory)))
-        else:
-            fields.append((f.name, kind))
-    return msgspec.defstruct(cls.__name__, fields, forbid_unknown_fields=True, kw_only=True)
-
-
 def _referred(mine: Iterable[Entry], every: Iterable[Entry]) -> None:
     """Raises BadRecord for a name of another record that nothing has."""
     known = {(e.kind, key) for e in every for key in (*e.names, *e.keys)}
     for entry in mine:
-        row = entry.table()
+        row = entry.fields()
         for kind, field in (("device", "device"), ("device", "cpu"), ("model", "like"), ("model", "derived_from")):
             name = row.get(field)
             if isinstance(name, str) and name and (kind, name) not in known:

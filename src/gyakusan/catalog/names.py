@@ -1,4 +1,4 @@
-"""Names as people type: "rtx5090", "NVIDIA GeForce RTX 5090", "M4 Max 128GB" -> a key, and a size if one is said."""
+"""Fold names as people type them, so that "rtx5090" finds "NVIDIA GeForce RTX 5090"."""
 
 from __future__ import annotations
 
@@ -17,24 +17,28 @@ _SAME = {"mobile": "laptop", "notebook": "laptop"}
 
 
 @dataclass(frozen=True, slots=True)
-class Spoken:
-    """What was typed. key: without vendor words, spaces, punctuation; size: memory named in it, None if none [GiB]."""
+class DeviceName:
+    """A typed name of a device.
+
+    key: folded: no vendor words, spaces and punctuation
+    size: memory that the name tells, None if it tells none [GiB]
+    """
 
     key: str
     size: int | None = None
 
 
-def spoken(text: str) -> Spoken:
-    """ "Mac Studio M4 Max 128 GB" -> Spoken("macstudiom4max", 128). Two sizes in one name: the last one counts."""
+def parse_device_name(text: str) -> DeviceName:
+    """Fold a name: "Mac Studio M4 Max 128 GB" -> DeviceName("macstudiom4max", 128). Of two sizes the last counts."""
     plain = _MARKS.sub(" ", text[:200].casefold())
     sizes = _SIZE.findall(plain)
     words = _WORD.findall(_SIZE.sub(" ", plain))
     key = "".join(_SAME.get(w, w) for w in words if w not in _SILENT)
-    return Spoken(key, int(sizes[-1]) if sizes else None)
+    return DeviceName(key, int(sizes[-1]) if sizes else None)
 
 
 def squeezed(text: str) -> str:
-    """A model's name without case, spaces and punctuation but the dot: "gpt-oss 20b", "GPT-OSS:20B" -> "gptoss20b"."""
+    """Drop case, spaces and punctuation but the dot from a model's name: "GPT-OSS:20B" -> "gptoss20b"."""
     return re.sub(r"[^a-z0-9.]+", "", text[:200].casefold())
 
 
@@ -42,7 +46,7 @@ _TAIL = re.compile(r"(?:instruct|chat|it|gguf|latest)+$")
 
 
 def model_key(text: str) -> str:
-    """What names one model. Repository ids keep their owner; other names lose what does not tell models apart."""
+    """Fold a model's name. Repository ids keep their owner; other names lose endings such as -instruct."""
     if "/" in text:
         return text.strip().casefold()[:200]
     plain = squeezed(text)
@@ -50,7 +54,7 @@ def model_key(text: str) -> str:
 
 
 def keys(kind: str, names: Iterable[str]) -> tuple[str, ...]:
-    """What finds a record of `kind` that goes by `names`."""
+    """Return the folded names that find a record. kind: one of entry.PLACES; names: its name and aliases."""
     if kind in ("device", "machine"):
-        return tuple(dict.fromkeys(spoken(n).key for n in names))
+        return tuple(dict.fromkeys(parse_device_name(n).key for n in names))
     return tuple(dict.fromkeys(model_key(n) if kind in ("model", "embedding") else n for n in names))

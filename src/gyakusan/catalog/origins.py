@@ -1,11 +1,11 @@
-"""Where the figures come from, and under which terms. Facts: data/sources.toml."""
+"""Sources of the figures, and their terms. Facts: data/sources.toml."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
 
 from gyakusan.catalog.entry import PLACES
 from gyakusan.catalog.records import entries
@@ -13,9 +13,15 @@ from gyakusan.catalog.records import entries
 
 @dataclass(frozen=True, slots=True)
 class SourceRecord:
-    """matches: parts of a record's `source`; license: SPDX, or "facts" where only facts were taken; gives: what;
+    """Somebody whose figures we have.
 
-    checked: ISO 8601; records: how many figures or records name it.
+    name: shown in lists
+    matches: parts of the `source` of a record, a price or a chip that mean this source
+    license: SPDX identifier, or "facts" where only facts were taken
+    url: its address
+    gives: which figures
+    checked: when somebody looked there, ISO 8601
+    records: number of figures that name it; counted, never written
     """
 
     name: str
@@ -27,41 +33,32 @@ class SourceRecord:
     records: int = 0
 
 
-def source_records() -> tuple[SourceRecord, ...]:
-    """Every source, not counted."""
-    return _records()
-
-
 @cache
-def _records() -> tuple[SourceRecord, ...]:
-    tables: list[dict[str, Any]] = [dict(e.table()) for e in entries("source")]
-    return tuple(SourceRecord(**{**t, "matches": tuple(t["matches"])}) for t in tables)
+def source_records() -> tuple[SourceRecord, ...]:
+    """Return every source, not counted."""
+    return tuple(SourceRecord(**e.fields()) for e in entries("source"))
 
 
 def counted() -> tuple[SourceRecord, ...]:
-    """Every source with the number of records, prices and rows that name it."""
-    found = {s.name: 0 for s in source_records()}
-    for text in said():
-        source = of(text)
-        if source is not None:
-            found[source.name] += 1
-    return tuple(replace(s, records=found[s.name]) for s in source_records())
+    """Return every source with the number of records, prices and chips that name it."""
+    named = Counter(source.name for text in source_texts() if (source := of(text)))
+    return tuple(replace(s, records=named[s.name]) for s in source_records())
 
 
 def of(text: str) -> SourceRecord | None:
-    """The source that a record's `source` means, None if nobody wrote it down."""
+    """Return the source that a record's `source` means, None if it has no record."""
     return next((s for s in source_records() if any(m in text for m in s.matches)), None)
 
 
-def said() -> Iterator[str]:
-    """The source of every record, reported memory, price and chip."""
+def source_texts() -> Iterator[str]:
+    """Yield the `source` of every record, reported memory, price and chip."""
     from gyakusan.catalog.chips import chips
 
     for kind in PLACES:
         for entry in entries(kind) if kind != "source" else ():
-            table = entry.table()
-            yield str(table["source"])
-            if table.get("memory_source"):
-                yield str(table["memory_source"])
-            yield from (str(price["source"]) for price in table.get("prices", ()))
+            fields = entry.fields()
+            yield str(fields["source"])
+            if fields.get("memory_source"):
+                yield str(fields["memory_source"])
+            yield from (str(price["source"]) for price in fields.get("prices", ()))
     yield from (chip.source for chip in chips())

@@ -1,4 +1,4 @@
-"""Where records may stand besides ours: the user's own, and a newer release that was fetched."""
+"""Folders of records: ours, the user's own, and a newer release that was fetched."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ DATA = Path(__file__).parent / "data"
 
 
 def own() -> Path:
-    """The folder of the user's own records: $XDG_CONFIG_HOME/gyakusan/catalog, usually ~/.config/gyakusan/catalog."""
+    """Return the folder of the user's own records: $XDG_CONFIG_HOME/gyakusan/catalog, usually ~/.config/gyakusan/catalog."""
     return _home("XDG_CONFIG_HOME", ".config") / "gyakusan" / "catalog"
 
 
 def own_files() -> tuple[Path, ...]:
-    """The user's own files, by name."""
+    """Return the user's own files in order of their names."""
     try:
         return tuple(sorted(Path(own(), n) for n in os.listdir(own()) if n.endswith(".toml")))
     except OSError:
@@ -23,12 +23,12 @@ def own_files() -> tuple[Path, ...]:
 
 
 def fetched() -> Path:
-    """The folder of a fetched release: $XDG_DATA_HOME/gyakusan/catalog, usually ~/.local/share/gyakusan/catalog."""
+    """Return the folder of fetched releases: $XDG_DATA_HOME/gyakusan/catalog, usually ~/.local/share/gyakusan/catalog."""
     return _home("XDG_DATA_HOME", ".local/share") / "gyakusan" / "catalog"
 
 
 def released() -> Path | None:
-    """A fetched release that is newer than ours, None without one. Each has its date as its name."""
+    """Return the folder of the newest fetched release, None unless it is newer than ours. Each is named by its date."""
     from gyakusan.catalog import RELEASE
 
     try:
@@ -39,5 +39,5 @@ def released() -> Path | None:
 
 
 def _home(variable: str, usual: str) -> Path:
-    said = os.environ.get(variable, "")
-    return Path(said) if os.path.isabs(said) else Path(os.path.expanduser("~"), usual)
+    value = os.environ.get(variable, "")
+    return Path(value) if os.path.isabs(value) else Path(os.path.expanduser("~"), usual)

@@ -1,4 +1,4 @@
-"""Ollama's library: what each tag is made of. Facts: data/registry/*.toml; sizes are not written there, they follow.
+"""Tags of Ollama's library. Facts: data/registry/*.toml; sizes are not written there, they follow.
 
 A tag names a model of the catalogue, or a base: the Hugging Face config of a model that is no longer offered by itself.
 """
@@ -6,7 +6,7 @@ A tag names a model of the catalogue, or a base: the Hugging Face config of a mo
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, Literal
@@ -22,11 +22,15 @@ _WORDS = re.compile(r"(?:-|^)(instruct|chat|text|it|base|code|v\d+(\.\d+)?|\d{4}
 
 @dataclass(frozen=True, slots=True)
 class Tag:
-    """What lies behind NAME:TAG. model: in the catalogue, or a base.
+    """The file that NAME:TAG means.
 
-    by: whose quantiser made it; whole: kinds of tensors that were left at F16 (the converter of spring 2025);
-    untied: the file holds an output matrix though the model has none; vision: weights of the part for images and sound,
-    in the same file or beside it [values].
+    model: name of a model of the catalogue, or of a base
+    quantization: as llama.cpp names it
+    by: whose quantiser made it
+    whole: kinds of tensors that were left at F16, by the converter of spring 2025
+    untied: the file has an output matrix though the model has none
+    vision: weights of the part for images and sound, in the same file or another [values]
+    name: the tag itself, NAME:TAG; derived, never written
     """
 
     model: str
@@ -40,7 +44,14 @@ class Tag:
 
 @dataclass(frozen=True, slots=True)
 class TagsRecord:
-    """All tags of one name. latest: the tag that the bare name means; checked: ISO 8601."""
+    """All tags of one name of the library.
+
+    name: as in NAME:TAG
+    latest: the tag that the bare name means
+    source: where the tags were seen
+    checked: when somebody looked there, ISO 8601
+    tags: by the part after the colon
+    """
 
     name: str
     latest: str
@@ -51,7 +62,14 @@ class TagsRecord:
 
 @dataclass(frozen=True, slots=True)
 class BaseRecord:
-    """A model that only tags refer to. config: as its config.json says, only what counts."""
+    """A model that only tags refer to.
+
+    name: as tags have it
+    basis: read (a published file), derived (from its class or a sibling) or assumed
+    source: where the figures come from
+    checked: when somebody looked there, ISO 8601
+    config: what its config.json says, as far as it decides sizes
+    """
 
     name: str
     basis: Basis
@@ -61,79 +79,81 @@ class BaseRecord:
 
 
 def find(text: str) -> Tag | None:
-    """What NAME or NAME:TAG is made of, None if Ollama's library has no such name as far as we know.
+    """Return the file that NAME or NAME:TAG means, None if no record has that name.
 
     A tag such as 8b-instruct-q8_0 is 8b at Q8_0. Raises UnknownName for a tag that a known name has not.
     """
     name, _, tag = text.strip().casefold()[:200].partition(":")
-    entry = _index("tags").get(name)
+    entry = _entries("tags").get(name)
     if entry is None:
         return None
     record = _record(entry)
     tag = tag or "latest"
-    found = _tag(record, tag)
-    if found is None:
+    matched = _tag(record, tag)
+    if matched is None:
         raise UnknownName(
             "{name} has no tag {tag}.", name=name, tag=repr(tag), known=", ".join(record.tags), mend="It has: {known}."
         )
-    return replace(found, name=f"{name}:{tag}")
+    return replace(matched, name=f"{name}:{tag}")
 
 
 def names() -> tuple[str, ...]:
-    """Every NAME:TAG that is written down."""
-    return tuple(f"{e.name}:{tag}" for e in _index("tags").values() for tag in _record(e).tags)
+    """Return every NAME:TAG that is written down."""
+    return tuple(f"{record.name}:{tag}" for record in _records() for tag in record.tags)
 
 
 def of_model(model: str) -> tuple[str, ...]:
-    """Every NAME:TAG that is the model of that name."""
-    every = ((e.name, tag, made) for e in _index("tags").values() for tag, made in _record(e).tags.items())
-    return tuple(f"{name}:{tag}" for name, tag, made in every if made.model == model)
+    """Return every NAME:TAG that is a file of the model of that name."""
+    return tuple(
+        f"{record.name}:{tag}" for record in _records() for tag, file in record.tags.items() if file.model == model
+    )
 
 
 def base(name: str) -> BaseRecord | None:
-    """The base of that name, None if there is none."""
-    entry = _index("base").get(name)
-    if entry is None:
-        return None
-    fields: dict[str, Any] = dict(entry.table())
-    return BaseRecord(**fields)
+    """Return the base of that name, None if there is none."""
+    entry = _entries("base").get(name)
+    return BaseRecord(**entry.fields()) if entry else None
 
 
 def _tag(record: TagsRecord, tag: str) -> Tag | None:
-    """The tag itself, or the one that it is another quantisation of."""
+    """Return the tag itself, or the one that it is another quantisation of."""
     tag = record.latest if tag == "latest" else tag
     if tag in record.tags:
         return record.tags[tag]
     plain = _WORDS.sub("", tag).strip("-")
     if plain in record.tags:
         return record.tags[plain]
-    said = _QUANTIZATION.search(tag)
-    if said is None:
+    quantization = _QUANTIZATION.search(tag)
+    if quantization is None:
         return None
-    rest = tag[: said.start()]
-    found = record.tags.get(rest) or record.tags.get(_WORDS.sub("", rest).strip("-") or record.latest)
-    return found and replace(found, quantization=_named(said[1]), whole=())
+    rest = tag[: quantization.start()]
+    other = record.tags.get(rest) or record.tags.get(_WORDS.sub("", rest).strip("-") or record.latest)
+    return other and replace(other, quantization=_canonical(quantization[1]), whole=())
 
 
-def _named(quantization: str) -> str:
+def _canonical(quantization: str) -> str:
     return {"FP16": "F16", "FP32": "F32", "MXFP4": "MXFP4_MOE"}.get(quantization.upper(), quantization.upper())
 
 
-def _made(row: Mapping[str, Any]) -> Tag:
+def _tag_of(row: Mapping[str, Any]) -> Tag:
     fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in row.items()}
     return Tag(**fields)
 
 
 @cache
-def _index(kind: str) -> Mapping[str, Entry]:
+def _entries(kind: str) -> Mapping[str, Entry]:
     return {e.name: e for e in entries(kind)}
+
+
+def _records() -> Iterator[TagsRecord]:
+    return (_record(e) for e in _entries("tags").values())
 
 
 @cache
 def _record(entry: Entry) -> TagsRecord:
-    fields: dict[str, Any] = dict(entry.table())
+    fields = entry.fields()
     try:
-        tags = {name: _made(tag) for name, tag in fields.pop("tags", {}).items()}
+        tags = {name: _tag_of(tag) for name, tag in fields.pop("tags", {}).items()}
         return TagsRecord(**fields, tags=tags)
     except (TypeError, AttributeError) as error:
         raise broken(entry, str(error)) from error

@@ -16,7 +16,14 @@ Basis = Literal["read", "derived", "measured", "assumed"]
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """amount in `currency` (ISO 4217); date ISO 8601; source: where it was seen; used: second-hand."""
+    """What something cost somewhere on a day.
+
+    amount: without conversion [currency]
+    currency: ISO 4217, e.g. "JPY"
+    date: day, month or year, ISO 8601
+    source: where it was seen
+    used: second-hand
+    """
 
     amount: float
     currency: str
