@@ -185,6 +185,13 @@ def test_large_tables_stay_on_disk_by_themselves() -> None:
     assert said(priced(big, lazy="off"), "per-layer") == []
 
 
+def test_a_projector_that_was_downloaded_again_is_read_again(model: Model, mmproj: str) -> None:
+    first = said(priced(model, projector=mmproj), "projector")[0][1].bytes
+    keys = {"general.architecture": "clip", "general.type": "mmproj", "clip.vision.attention.head_count": 16}
+    gguf_writer.write(Path(mmproj), keys, (EYES[0], Tensor("v.more.weight", (1152, 1152), "F32")))
+    assert said(priced(model, projector=mmproj), "projector")[0][1].bytes > first
+
+
 def test_rpc_workers_are_the_first_gpus(model: Model) -> None:
     asked = engine.settings(model, Load(1, 8192), TWO, rpc=("box:50052",))
     argv = launch.arguments("m.gguf", asked)

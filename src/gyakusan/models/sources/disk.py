@@ -85,6 +85,15 @@ def open(path: str | os.PathLike[str]) -> Disk:  # noqa: A001
         raise _unreadable(shown(path), error) from None
 
 
+def stamp(path: str | os.PathLike[str]) -> tuple[int, int] | None:
+    """Return when a file was last written [ns] and its size [B], None if there is none. A cache keyed by it notices a new file."""
+    try:
+        status = os.stat(os.path.expanduser(path))
+    except (OSError, ValueError):
+        return None
+    return status.st_mtime_ns, status.st_size
+
+
 def shown(path: str | os.PathLike[str]) -> str:
     """`path` on one line, shortened in the middle."""
     text = "".join(c if c.isprintable() else "?" for c in os.fspath(path))

@@ -97,14 +97,14 @@ def _of(extra: Extra) -> Beside:
     """Its header where it lies on this computer, else its size."""
     if os.path.isfile(extra.source):
         try:
-            return _read(extra.source)
+            return _header(extra.source)
         except GyakusanError:
             pass
     return Beside(extra.source, extra.bytes)
 
 
 def _checked(path: str, wanted: str) -> Beside:
-    found = _read(path)
+    found = _header(path)
     said = dict(found.metadata)
     kind = said.get("general.type") if wanted == ADAPTER else said.get("general.architecture")
     if kind != wanted:
@@ -116,8 +116,15 @@ def _checked(path: str, wanted: str) -> Beside:
     return found
 
 
+def _header(path: str) -> Beside:
+    from gyakusan.models.sources import disk
+
+    return _read(path, disk.stamp(path))
+
+
 @lru_cache(maxsize=32)
-def _read(path: str) -> Beside:
+def _read(path: str, stamp: tuple[int, int] | None) -> Beside:
+    """The header of one file. stamp: see disk.stamp; a file that was downloaded again is read again."""
     from gyakusan.models.formats import gguf
     from gyakusan.models.sources import disk
 

@@ -40,8 +40,15 @@ ROLLS_BACK = (
 """Whose states are kept once more for each drafted token. llm_arch_supports_rs_rollback."""
 
 
-@lru_cache(maxsize=8)
 def _load(reference: str) -> Model:
+    from gyakusan.models.sources import disk
+
+    return _loaded(reference, disk.stamp(reference))
+
+
+@lru_cache(maxsize=8)
+def _loaded(reference: str, stamp: tuple[int, int] | None) -> Model:
+    """The draft model. stamp: see disk.stamp; a file that was written again is read again."""
     from gyakusan.models import load
 
     try:
