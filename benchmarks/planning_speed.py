@@ -28,7 +28,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gyakusan.core.broadcast import Number
+from gyakusan.core.arrays import Number
 from gyakusan.core.model import Model
 from gyakusan.engines.llamacpp.buffers.kv_cache import groups
 from gyakusan.engines.llamacpp.buffers.weights import weights

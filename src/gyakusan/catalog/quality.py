@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from gyakusan.catalog import quality_prior
 from gyakusan.catalog.quality_names import QUALITY, Mode, default_mode, native_bits, says, short, thinking, traits
-from gyakusan.core.broadcast import Number
+from gyakusan.core.arrays import Number
 from gyakusan.core.quality import Basis, Kind, Law, Matrix, Score, Vector, kind_of
 from gyakusan.core.quality import penalty as law_penalty
 from gyakusan.errors import UnknownName, unknown

@@ -104,7 +104,9 @@ def _refuse(asked: api.Question, output: Output) -> int:
     short = next(a for a in asked.ledger.accounts if not a.fits)
     limits = asked.limits()
     first = say(
-        "It does not fit: {device} is short by {bytes}.", device=short.device.name, bytes=format_bytes(short.short_by)
+        "It does not fit: {device} is short by {bytes}.",
+        device=short.device.name,
+        bytes=format_bytes(float(short.short_by)),
     )
     ways = [f"--context {limits.context}"] * (limits.context > 0) + [f"--users {limits.users}"] * (limits.users > 0)
     mend = say("{ways} would fit; --anyway starts it all the same.", ways=" / ".join(ways))

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     Ints: TypeAlias = int | IntArray
     Floats: TypeAlias = float | IntArray | FloatArray
     Number: TypeAlias = int | float | NDArray[Any]
+    Truth: TypeAlias = bool | BoolArray
 else:
     Array = IntArray = FloatArray = BoolArray = object
     Ints = int
-    Floats = Number = float
+    Floats = float
+    Number = Any  # get_type_hints of a Settings finds this: engines read it as "a whole number, or an array of them"
+    Truth = bool

@@ -1,35 +1,51 @@
-"""One formula for one number and for a million: helpers that take ints or numpy arrays.
+"""Elementwise arithmetic on Python numbers and numpy arrays alike: one formula for one number and for a million.
 
-numpy is imported only when an argument is an array, so that a question about one model stays quick.
+numpy is imported only where an argument is an array, so that a question about one model never loads it.
 """
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, cast, overload
 
-Number: TypeAlias = Any
-"""A Python int (or float), or a numpy array of them; shapes broadcast."""
+from gyakusan.core.arrays import Number
+
+if TYPE_CHECKING:
+    from gyakusan.core.arrays import Ints
 
 
-def is_array(*values: Number) -> bool:
-    """True if any value is a numpy array."""
+def is_array(*values: object) -> bool:
+    """Return True if any value is a numpy array."""
     return any(hasattr(v, "shape") for v in values)
 
 
+@overload
+def round_up(value: int, step: int) -> int: ...
+@overload
+def round_up(value: Number, step: int) -> Number: ...
 def round_up(value: Number, step: int) -> Number:
-    """`value` rounded up to a multiple of `step`, elementwise."""
+    """Return `value` rounded up to a multiple of `step`, elementwise. Whole numbers only if `step` is a power of two."""
     if step & (step - 1) == 0:
-        return (value + (step - 1)) & -step
+        return (cast("Ints", value) + (step - 1)) & -step
     return -(-value // step) * step
 
 
+@overload
+def ceil_div(value: int, by: int) -> int: ...
+@overload
+def ceil_div(value: Number, by: Number) -> Number: ...
 def ceil_div(value: Number, by: Number) -> Number:
-    """`value / by`, rounded up to a whole number, elementwise."""
+    """Return `value / by` rounded up to a whole number, elementwise."""
     return -(-value // by)
 
 
+@overload
+def minimum(*values: int) -> int: ...
+@overload
+def minimum(*values: float) -> float: ...
+@overload
+def minimum(*values: Number) -> Number: ...
 def minimum(*values: Number) -> Number:
-    """The smallest, elementwise."""
+    """Return the smallest of the values, elementwise."""
     if not is_array(*values):
         return min(values)
     import numpy as np
@@ -40,8 +56,14 @@ def minimum(*values: Number) -> Number:
     return out
 
 
+@overload
+def maximum(*values: int) -> int: ...
+@overload
+def maximum(*values: float) -> float: ...
+@overload
+def maximum(*values: Number) -> Number: ...
 def maximum(*values: Number) -> Number:
-    """The largest, elementwise."""
+    """Return the largest of the values, elementwise."""
     if not is_array(*values):
         return max(values)
     import numpy as np
@@ -52,10 +74,14 @@ def maximum(*values: Number) -> Number:
     return out
 
 
-def where(condition: Number, then: Number, otherwise: Number) -> Number:
-    """`then` where the condition holds, else `otherwise`, elementwise."""
+@overload
+def where(condition: bool, then: int, otherwise: int) -> int: ...
+@overload
+def where(condition: object, then: Number, otherwise: Number) -> Number: ...
+def where(condition: object, then: Number, otherwise: Number) -> Number:
+    """Return `then` where the condition holds, else `otherwise`, elementwise."""
     if not is_array(condition, then, otherwise):
         return then if condition else otherwise
     import numpy as np
 
-    return np.where(condition, then, otherwise)
+    return cast("Number", np.where(cast("bool", condition), then, otherwise))

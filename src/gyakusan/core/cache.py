@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gyakusan.core.broadcast import Number, round_up
+from gyakusan.core.arrays import Number
+from gyakusan.core.broadcast import round_up
 from gyakusan.core.dtypes import DType, dtype
 from gyakusan.core.model import Attention, Indexer, Latent, Recurrent
 

@@ -6,8 +6,9 @@ Source: llama.cpp b11434, ggml/include/ggml.h (numbers) and ggml/src/ggml-common
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import overload
 
-from gyakusan.core.broadcast import Number
+from gyakusan.core.arrays import Number
 from gyakusan.errors import unknown
 from gyakusan.message import say
 
@@ -31,6 +32,10 @@ class DType:
         """Bits per value, scales included."""
         return 8 * self.size / self.block
 
+    @overload
+    def row(self, values: int) -> int: ...
+    @overload
+    def row(self, values: Number) -> Number: ...
     def row(self, values: Number) -> Number:
         """Bytes of a row of `values` values. [B] Whole blocks only: callers check divisibility."""
         return values // self.block * self.size

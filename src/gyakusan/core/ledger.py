@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from gyakusan.core.broadcast import Number
+from gyakusan.core.arrays import Number, Truth
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Device
 from gyakusan.core.model import Attention, Compressed, Indexer, Latent, Memory, Model, Recurrent
@@ -198,7 +198,7 @@ class Account:
         return sum(line.greatest for line in self.lines)
 
     @property
-    def fits(self) -> Any:
+    def fits(self) -> Truth:
         """Return True if the best figure is within what is usable. An unknown capacity is taken as enough: `notes` say so."""
         usable = self.device.usable
         return True if usable is None else self.total <= usable

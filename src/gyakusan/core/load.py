@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gyakusan.core.broadcast import Number
+from gyakusan.core.arrays import Number
 
 
 @dataclass(frozen=True, slots=True)

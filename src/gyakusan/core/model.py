@@ -184,7 +184,7 @@ class Tensor:
     @property
     def bytes(self) -> int:
         """Bytes as stored, without padding. [B]"""
-        return int(dtype(self.type).row(self.values))
+        return dtype(self.type).row(self.values)
 
 
 @dataclass(frozen=True, slots=True)

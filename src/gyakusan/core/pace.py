@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gyakusan.core.broadcast import Number, maximum, minimum, where
+from gyakusan.core.arrays import Number
+from gyakusan.core.broadcast import maximum, minimum, where
 from gyakusan.core.traffic import share
 
 

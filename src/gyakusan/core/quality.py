@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from gyakusan.core.broadcast import Number, is_array, maximum, minimum, where
+from gyakusan.core.arrays import Number
+from gyakusan.core.broadcast import is_array, maximum, minimum, where
 
 Basis = Literal["measured", "few", "vendor", "assumed"]
 """measured: 8 independent scores or more; few: 1 to 7; vendor: only the maker's own; assumed: size, date, family."""
@@ -162,7 +163,11 @@ def observed(mean: Vector, covariance: Matrix, seen: Sequence[tuple[Line, float]
     v = [[*row, 0.0] for row in covariance] + [[0.0] * 4 + [1.0]]
     for line, score in seen:
         loading = (*line.loading, line.house)
-        away = logit(min(max(score, 0.015), 0.99)) - line.level - sum(a * b for a, b in zip(loading, m, strict=True))
+        away = (
+            float(logit(min(max(score, 0.015), 0.99)))
+            - line.level
+            - sum(a * b for a, b in zip(loading, m, strict=True))
+        )
         toward = [sum(a * b for a, b in zip(row, loading, strict=True)) for row in v]
         spread = sum(a * b for a, b in zip(loading, toward, strict=True)) + line.variance
         m = [a + g * away / spread for a, g in zip(m, toward, strict=True)]

@@ -22,7 +22,8 @@ from dataclasses import dataclass
 from math import ceil, exp, log
 from statistics import NormalDist
 
-from gyakusan.core.broadcast import Number, is_array, maximum, minimum, where
+from gyakusan.core.arrays import Number
+from gyakusan.core.broadcast import is_array, maximum, minimum, where
 from gyakusan.core.pace import Constants, first_token, later_token, open_loop
 
 ENOUGH = 0.99

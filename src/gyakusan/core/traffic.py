@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from gyakusan.core.broadcast import Number, minimum, where
+from gyakusan.core.arrays import Number
+from gyakusan.core.broadcast import minimum, where
 from gyakusan.core.dtypes import dtype
 from gyakusan.core.model import Attention, Compressed, Experts, Indexer, Latent, Memory, Model, Recurrent, Tensor
 
@@ -80,7 +81,7 @@ class Traffic:
         return sum(2 * _heads(m, absorbed) * _readers(m) * prompt * _visible(m, seen) for m in self.memory)
 
 
-def share(rows: Number, count: Number, used: Number, overlap: float = 0.86) -> Number:
+def share(rows: Number, count: Number, used: Number, overlap: Number = 0.86) -> Number:
     """Expected share of distinct experts that `rows` tokens touch. 1 - (1 - used/count)^(rows^overlap)
 
     overlap < 1: tokens of one batch choose alike (fitted on measurements of vLLM, TensorRT-LLM and llama.cpp).

@@ -68,7 +68,7 @@ def chart(rows: Sequence[Compared], kind: Shown, language: Language) -> Table:
 
 def _cells(row: Compared, figure: Estimate | None, kind: Shown, most: float, language: Language) -> tuple[Text, ...]:
     if not row.ledger.fits:
-        short = format_bytes(max(a.short_by for a in row.ledger.accounts), 1)
+        short = format_bytes(max(float(a.short_by) for a in row.ledger.accounts), 1)
         return Text("-"), Text(tell(say("short by {n}", n=short), language), style="red"), Text()
     if figure is None:
         return Text("?"), Text(tell("bandwidth not known", language), style="yellow"), Text()

@@ -78,15 +78,15 @@ def _row(answer: Answer, language: Language) -> tuple[Text, ...]:
     value = answer.ledger
     counted = [a for a in value.accounts if a.device.kind != "host"] or list(value.accounts)
     low, high = (sum(getattr(a, end) for a in counted) for end in ("low", "high"))
-    held = sum(a.of("kv_cache") + a.of("recurrent_state") for a in counted)
+    held = sum(float(a.of("kv_cache") + a.of("recurrent_state")) for a in counted)
     return (
         Text(answer.engine),
         _verdict(answer, language),
-        _gib(sum(a.total for a in counted)),
+        _gib(sum(float(a.total) for a in counted)),
         Text(f"{low / GIB:,.1f}-{high / GIB:,.1f}"),
-        _gib(sum(a.of("weights") for a in counted)),
+        _gib(sum(float(a.of("weights")) for a in counted)),
         _gib(held),
-        _gib(sum(a.of("scratch") for a in counted)),
+        _gib(sum(float(a.of("scratch")) for a in counted)),
     )
 
 
@@ -109,7 +109,7 @@ def _why(answer: Answer) -> Sequence[Message]:
 
 def _short(value: Ledger) -> list[Message]:
     return [
-        say("{name} is short by {short}.", name=a.device.name, short=format_bytes(a.short_by))
+        say("{name} is short by {short}.", name=a.device.name, short=format_bytes(float(a.short_by)))
         for a in value.accounts
         if not a.fits
     ]

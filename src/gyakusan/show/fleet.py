@@ -324,8 +324,8 @@ def _plan(plan: FleetPlan, language: Language) -> dict[str, Any]:
         "pace": _pace(plan.pace),
         "queue": None if plan.met is None else _met(plan),
         "quality": {
-            "value": round(one.score.value, 2),
-            "error": round(one.score.error, 2),
+            "value": round(float(one.score.value), 2),
+            "error": round(float(one.score.error), 2),
             "basis": one.mode.basis,
             "reasoning": one.mode.mode,
             "thinking": one.mode.thinking,

@@ -59,7 +59,7 @@ def heading(value: Ledger, language: Language) -> RenderableType:
         "{engine} {version}, {users} x {context} tokens",
         engine=value.engine.name,
         version=value.engine.version,
-        users=people(value.load.users),
+        users=people(int(value.load.users)),
         context=f"{value.load.context:,}",
     )
     return Text.assemble((tell(first, language), "bold"), "\n", tell(second, language))
@@ -72,7 +72,7 @@ def table(account: Account, language: Language, *, why: bool) -> RenderableType:
     out.add_column(justify="right", no_wrap=True)
     out.add_column(no_wrap=True)
     out.add_column(overflow="fold", style="dim")
-    scale = max(account.total, account.device.usable or 0, 1)
+    scale = float(max(account.total, account.device.usable or 0, 1))
     for entry in sorted(account.lines, key=lambda x: KINDS.index(x.kind)):
         out.add_row(*_row(entry, scale, language, why))
     title = Text(f"{account.device.name}  ", style="bold")
@@ -87,11 +87,11 @@ def _row(entry: Line, scale: float, language: Language, why: bool) -> tuple[Text
     if why:
         reason += f"\n[{tell(entry.basis, language)}]"
         if entry.least != entry.greatest:
-            reason += f" {format_bytes(entry.least)} .. {format_bytes(entry.greatest)}"
+            reason += f" {format_bytes(float(entry.least))} .. {format_bytes(float(entry.greatest))}"
     return (
         Text(tell(entry.kind, language)),
-        Text(format_bytes(entry.bytes)),
-        bar(entry.bytes / scale, COLOURS[entry.kind]),
+        Text(format_bytes(float(entry.bytes))),
+        bar(float(entry.bytes) / scale, COLOURS[entry.kind]),
         Text(reason),
     )
 
@@ -119,12 +119,12 @@ def bar(share: float, colour: str) -> Text:
 def verdict(account: Account, language: Language) -> Text:
     """Total against what is usable, in one line."""
     facts = {
-        "total": format_bytes(account.total),
-        "low": format_bytes(account.low),
-        "high": format_bytes(account.high),
+        "total": format_bytes(float(account.total)),
+        "low": format_bytes(float(account.low)),
+        "high": format_bytes(float(account.high)),
         "usable": format_bytes(account.device.usable),
-        "left": format_bytes((account.device.usable or 0) - account.total),
-        "short": format_bytes(account.short_by),
+        "left": format_bytes((account.device.usable or 0) - float(account.total)),
+        "short": format_bytes(float(account.short_by)),
     }
     if account.device.usable is None:
         message, style = say("total {total} ({low} to {high}), capacity unknown", **facts), "bold"
@@ -143,7 +143,7 @@ def _limits(limits: Capacity, value: Ledger) -> Message:
     facts = {
         "context": f"{limits.context:,}",
         "users": people(limits.users),
-        "asked_users": people(value.load.users),
+        "asked_users": people(int(value.load.users)),
         "asked_context": f"{value.load.context:,}",
     }
     if limits.context == 0 and limits.users == 0:

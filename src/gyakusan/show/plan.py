@@ -267,8 +267,8 @@ def plan_document(plan: Plan, language: Language) -> dict[str, Any]:
         "left": None if plan.left is None else int(plan.left),
         "pace": None if plan.pace is None else _pace(plan.pace),
         "quality": {
-            "value": round(plan.score.value, 2),
-            "error": round(plan.score.error, 2),
+            "value": round(float(plan.score.value), 2),
+            "error": round(float(plan.score.error), 2),
             "basis": mode.basis,
             "reasoning": mode.mode,
             "thinking": mode.thinking,

@@ -83,7 +83,7 @@ def _cells(side: ComparedPlan, chance: float | None, language: Language) -> tupl
 
 def _short(side: ComparedPlan) -> Message:
     accounts = side.ledger.accounts if side.ledger else ()
-    return say("short by {n}", n=format_bytes(max((a.short_by for a in accounts), default=0), 1))
+    return say("short by {n}", n=format_bytes(max((float(a.short_by) for a in accounts), default=0), 1))
 
 
 def _chart(sides: Sequence[ComparedPlan], kind: Shown, language: Language) -> RenderableType:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Literal, get_args
 
-from gyakusan.core.broadcast import Number, ceil_div, minimum, round_up
+from gyakusan.core.arrays import Number
+from gyakusan.core.broadcast import ceil_div, minimum, round_up
 from gyakusan.core.cache import Padding
 from gyakusan.core.machine import Machine
 from gyakusan.core.model import Attention, Latent

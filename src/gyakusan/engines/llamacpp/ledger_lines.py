@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from gyakusan.core.broadcast import Number, is_array
+from gyakusan.core.arrays import Number
+from gyakusan.core.broadcast import is_array
 from gyakusan.core.dtypes import dtype
 from gyakusan.core.ledger import Line, memory_part
 from gyakusan.core.memo import Memo
@@ -139,7 +140,9 @@ def scratch(size: Number, model: Model, settings: Settings) -> Line:
     if not is_array(size):
         peak, ground = binding(model, settings), base(model, settings)
         reason = say("compute buffer; largest at {peak}", peak=say(PEAK_TEXTS[peak]))
-        formula = f"{format_bytes(ground)} (inputs, masks, vectors) + {format_bytes(size - ground)} ({peak})"
+        formula = (
+            f"{format_bytes(float(ground))} (inputs, masks, vectors) + {format_bytes(float(size - ground))} ({peak})"
+        )
     least = size * low
     if settings.stores == "metal":  # read in the source and never measured: the low end is without it
         least = _scratch(model, replace(settings, driver="vulkan")).gpu * low

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
-from gyakusan.core.broadcast import Number, ceil_div, is_array, minimum, round_up
+from gyakusan.core.arrays import Number
+from gyakusan.core.broadcast import ceil_div, is_array, minimum, round_up
 from gyakusan.core.dtypes import CACHE_TYPES
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Simd

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from gyakusan.core.broadcast import Number, maximum, minimum, round_up, where
+from gyakusan.core.arrays import Number
+from gyakusan.core.broadcast import maximum, minimum, round_up, where
 from gyakusan.core.model import Attention, Compressed, Indexer, Latent, Memory, Model, Recurrent
 from gyakusan.engines.mlx import families
 from gyakusan.engines.mlx.settings import STEP, Settings

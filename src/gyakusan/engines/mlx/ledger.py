@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from gyakusan.core.broadcast import Number, is_array, maximum, minimum
+from gyakusan.core.arrays import Number
+from gyakusan.core.broadcast import is_array, maximum, minimum
 from gyakusan.core.ledger import Account, Engine, Ledger, Line, memory_part
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Device, Machine

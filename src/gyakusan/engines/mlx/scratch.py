@@ -5,7 +5,8 @@ Source: mlx-lm 0.32.2, mlx_lm/generate.py (PromptProcessingBatch.prompt, Generat
 
 from __future__ import annotations
 
-from gyakusan.core.broadcast import Number, maximum, minimum
+from gyakusan.core.arrays import Number
+from gyakusan.core.broadcast import maximum, minimum
 from gyakusan.core.ledger import Line
 from gyakusan.core.model import Attention, Experts, Latent, Model
 from gyakusan.engines.mlx import families

@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from gyakusan.core.broadcast import Number, is_array, minimum, where
+from gyakusan.core.arrays import Number
+from gyakusan.core.broadcast import is_array, minimum, where
 from gyakusan.core.machine import Device, Machine
 from gyakusan.core.model import Attention, Model
 from gyakusan.errors import BadSetting, unknown

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 
-from gyakusan.core.broadcast import Number, maximum
+from gyakusan.core.arrays import Number
+from gyakusan.core.broadcast import maximum
 from gyakusan.core.memo import Memo
 from gyakusan.core.model import Layers, Model
 from gyakusan.engines.vllm.pages import Page, pages

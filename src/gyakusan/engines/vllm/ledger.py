@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 
-from gyakusan.core.broadcast import Number, is_array
+from gyakusan.core.arrays import Number
+from gyakusan.core.broadcast import is_array
 from gyakusan.core.ledger import Account, Engine, Ledger, Line, Part
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Device, Machine

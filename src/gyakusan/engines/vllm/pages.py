@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from gyakusan.core.broadcast import Number, ceil_div, minimum, round_up
+from gyakusan.core.arrays import Number
+from gyakusan.core.broadcast import ceil_div, minimum, round_up
 from gyakusan.core.model import Attention, Compressed, Indexer, Latent, Layers, Model, Recurrent
 from gyakusan.engines.vllm.config import memory
 from gyakusan.engines.vllm.settings import CACHE_BYTES, STATE_BYTES, Settings

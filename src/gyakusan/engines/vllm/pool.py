@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gyakusan.core.broadcast import Number, maximum, minimum
+from gyakusan.core.arrays import Number
+from gyakusan.core.broadcast import maximum, minimum
 from gyakusan.core.machine import Device
 from gyakusan.core.model import Model
 from gyakusan.engines.vllm import profile

@@ -9,7 +9,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from gyakusan.core.broadcast import Number, maximum, minimum
+from gyakusan.core.arrays import Number
+from gyakusan.core.broadcast import maximum, minimum
 from gyakusan.core.machine import Device
 from gyakusan.core.model import Experts, Model
 from gyakusan.engines.vllm.settings import Settings, release

@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from gyakusan.core.broadcast import Number, is_array
+from gyakusan.core.arrays import Number
+from gyakusan.core.broadcast import is_array
 from gyakusan.core.machine import Machine
 from gyakusan.errors import BadSetting, unknown
 from gyakusan.message import say

@@ -86,7 +86,7 @@ def open(path: str | os.PathLike[str]) -> Disk:  # noqa: A001
 
 
 def stamp(path: str | os.PathLike[str]) -> tuple[int, int] | None:
-    """Return when a file was last written [ns] and its size [B], None if there is none. A cache keyed by it notices a new file."""
+    """Return when a file was last written [ns] and its size [B], None if there is none: a cache key that notices a new file."""
     try:
         status = os.stat(os.path.expanduser(path))
     except (OSError, ValueError):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gyakusan.core.broadcast import Number
+from gyakusan.core.arrays import Number
 from gyakusan.planning.candidates.hardware import HardwareOption
 from gyakusan.planning.request.money import ExchangeRates, Money
 
@@ -143,11 +143,13 @@ def month(found: FleetMachines, work: FleetWork, terms: CostTerms, rates: Exchan
     """A month at a load."""
     requests = work.rate * terms.hours * HOUR
     prompts, answers = (requests * DAYS * n for n in (work.prompt, work.answer))
-    purchase, power, upkeep = monthly(
+    parts = monthly(
         *(found.price or 0.0, found.devices or 0.0, found.around, found.count, found.spares, work.busy),
         *(terms, yen(terms.tariff, rates)),
     )
-    drawn = None if found.devices is None else watts(found.devices, found.around, found.count, found.spares, work.busy)
+    purchase, power, upkeep = map(float, parts)
+    about = found.around, found.count, found.spares, work.busy
+    drawn = None if found.devices is None else float(watts(found.devices, *about))
     known = found.price is not None and found.devices is not None
     total = purchase + power + upkeep if known else None
     return Month(

@@ -119,9 +119,9 @@ def failure_impact(
     if rate is not None:
         served = min(1.0, left * found.highest / rate)
         met = found.at(min(rate / left, 0.999 * found.highest))
-        within = _within(asked, 1 / met.token, met.first)
+        within = _within(asked, float(1 / met.token), float(met.first))
         calm: Verdict = "holds" if rate / left <= found.bearable and within else "slower"
-        return FailureImpact(calm if served >= 1 else "full", served, 1 / met.token)
+        return FailureImpact(calm if served >= 1 else "full", served, float(1 / met.token))
     return _steady(asked, plan, left, share, found, kv)
 
 

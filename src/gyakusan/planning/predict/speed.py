@@ -18,6 +18,7 @@ from gyakusan.catalog.pace import SERVERS, Situation, constants, interval, known
 from gyakusan.core import machine as machines
 from gyakusan.core import pace as core
 from gyakusan.core import traffic
+from gyakusan.core.arrays import Number
 from gyakusan.core.memo import Memo
 from gyakusan.core.model import Checkpoint, Model
 from gyakusan.core.traffic import Stored, Traffic
@@ -222,8 +223,8 @@ def _priced(
     first = core.first_token(prompt, asked.users, time, asked.answer, k)
     moved = {kind: _moved(kind, read, chip, said, asked, seen) if corrected else 1.0 for kind in KINDS}
 
-    def figure(kind: Kind, value: float, users: int) -> Estimate:
-        found = _figure(kind, value, users, chip, said, moved[kind])
+    def figure(kind: Kind, value: Number, users: int) -> Estimate:
+        found = _figure(kind, float(value), users, chip, said, moved[kind])
         return _guessed(found) if asked.host_bytes else found
 
     decode = figure("decode", 1 / each, asked.users)

@@ -53,7 +53,7 @@ class Plan:
     @property
     def left(self) -> int | None:
         """Usable bytes that are left on the device that binds. [B]"""
-        known = [a.device.usable - a.total for a in self.ledger.accounts if a.device.usable is not None]
+        known = [a.device.usable - int(a.total) for a in self.ledger.accounts if a.device.usable is not None]
         return min(known) if known else None
 
 

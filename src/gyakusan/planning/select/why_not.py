@@ -243,7 +243,7 @@ def _smallest(found: Recommendation, name: str, offer: HardwareOption) -> Iterat
     priced = exact_ledger(name, base, engine_name, offer.machine, load, "F16")
     if priced is None or priced[0].fits:
         return
-    short = max(a.short_by for a in priced[0].accounts)
+    short = max(float(a.short_by) for a in priced[0].accounts)
     yield say(
         "Even {quantization} is short by {short} on {machine}.",
         quantization=base,

@@ -6,7 +6,8 @@ src/llama-kv-cache.cpp (state_write: cells inside the window only), src/llama-kv
 
 from __future__ import annotations
 
-from gyakusan.core.broadcast import Number, minimum
+from gyakusan.core.arrays import Number
+from gyakusan.core.broadcast import minimum
 from gyakusan.core.dtypes import dtype
 from gyakusan.core.ledger import Line
 from gyakusan.core.model import Attention, Latent, Model, Recurrent
@@ -34,7 +35,7 @@ def _kept(m: Attention | Latent | Recurrent, s: Settings) -> Number:
     if isinstance(m, Recurrent):
         return F32 * (m.convolution + m.state)
     row = dtype(s.key_type).row(m.key) + dtype(s.value_type).row(m.value)
-    return minimum(m.window, s.cells) * row
+    return minimum(m.window or 0, s.cells) * row
 
 
 def lines(model: Model, settings: Settings) -> tuple[Line, ...]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gyakusan.core import cache
-from gyakusan.core.broadcast import Number, ceil_div, maximum, minimum, round_up
+from gyakusan.core.arrays import Number
+from gyakusan.core.broadcast import ceil_div, maximum, minimum, round_up
 from gyakusan.core.cache import Padding, padded
 from gyakusan.core.dtypes import DType, dtype
 from gyakusan.core.model import Attention, Compressed, Indexer, Latent, Memory, Model, Recurrent

@@ -5,7 +5,7 @@ Source: llama.cpp b11434, src/llama-context.cpp, llama_context::output_reserve.
 
 from __future__ import annotations
 
-from gyakusan.core.broadcast import Number
+from gyakusan.core.arrays import Number
 from gyakusan.core.model import Model
 from gyakusan.engines.llamacpp.settings import Settings
 

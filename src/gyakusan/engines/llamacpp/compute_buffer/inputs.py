@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gyakusan.core.broadcast import Number, ceil_div, maximum, minimum, round_up, where
+from gyakusan.core.arrays import Number
+from gyakusan.core.broadcast import ceil_div, maximum, minimum, round_up, where
 from gyakusan.core.dtypes import dtype
 from gyakusan.core.model import Attention, Compressed, Indexer, Latent, Memory, Model, Recurrent
 from gyakusan.engines.llamacpp.settings import Settings

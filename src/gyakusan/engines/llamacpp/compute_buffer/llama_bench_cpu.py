@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gyakusan.core.broadcast import Number, is_array
+from gyakusan.core.arrays import Array, Number
+from gyakusan.core.broadcast import is_array
 from gyakusan.core.model import Attention, Dense, Model
 from gyakusan.engines.llamacpp.compute_buffer.inputs import ALIGN, F32, I32, I64, cells, outputs, rotations, tokens
 from gyakusan.engines.llamacpp.settings import Settings
@@ -93,10 +94,11 @@ def replayed(model: Model, s: Settings) -> Number:
 
     arguments = (t, outputs(s, t), *masks)
     if not is_array(*arguments):
-        return run(*arguments)
+        return run(*(int(a) for a in arguments))
     import numpy as np
 
-    return np.vectorize(run, otypes=[np.int64])(*arguments)
+    sizes: Array = np.vectorize(run, otypes=[np.int64])(*arguments)
+    return sizes
 
 
 def _replay(plan: Plan) -> int:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from gyakusan.core.broadcast import Number, maximum, where
+from gyakusan.core.arrays import Number
+from gyakusan.core.broadcast import maximum, where
 from gyakusan.core.model import Compressed, Experts, Indexer, Model, Recurrent
 from gyakusan.engines.llamacpp.compute_buffer.inputs import ALIGN, inputs, off_device
 from gyakusan.engines.llamacpp.compute_buffer.llama_bench_cpu import replayed, replays

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gyakusan.core.broadcast import Number, maximum, where
+from gyakusan.core.arrays import Number
+from gyakusan.core.broadcast import maximum, where
 from gyakusan.core.dtypes import dtype
 from gyakusan.core.model import Attention, Compressed, Dense, Experts, Latent, Model, Recurrent
 from gyakusan.engines.llamacpp.backends import COPYING, metal_lists, metal_room

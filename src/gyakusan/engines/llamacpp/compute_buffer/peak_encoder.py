@@ -6,7 +6,8 @@ There is no cache, so that keys are the tokens of the batch itself. Source: llam
 
 from __future__ import annotations
 
-from gyakusan.core.broadcast import Number, maximum
+from gyakusan.core.arrays import Number
+from gyakusan.core.broadcast import maximum
 from gyakusan.core.model import Model
 from gyakusan.engines.llamacpp.settings import Settings
 

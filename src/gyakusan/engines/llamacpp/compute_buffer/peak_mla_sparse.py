@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from gyakusan.core.broadcast import Number, maximum, minimum, where
+from gyakusan.core.arrays import Number
+from gyakusan.core.broadcast import maximum, minimum, where
 from gyakusan.core.dtypes import dtype
 from gyakusan.core.model import Attention, Compressed, Experts, Indexer, Latent
 from gyakusan.engines.llamacpp.compute_buffer.inputs import (

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from gyakusan.core.broadcast import Number, maximum, minimum, where
+from gyakusan.core.arrays import Number
+from gyakusan.core.broadcast import maximum, minimum, where
 from gyakusan.core.model import Dense, Recurrent
 from gyakusan.engines.llamacpp.compute_buffer.inputs import F32, off_device
 from gyakusan.engines.llamacpp.compute_buffer.peak_dense import Work, shared_layers, waiting

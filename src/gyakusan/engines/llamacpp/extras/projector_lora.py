@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
-from gyakusan.core.broadcast import Number
+from gyakusan.core.arrays import Number
 from gyakusan.core.ledger import Account, Basis, Line
 from gyakusan.core.machine import Machine
 from gyakusan.core.model import Extra, Model, Tensor

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
 
-from gyakusan.core.broadcast import Number
+from gyakusan.core.arrays import Number
 from gyakusan.core.ledger import Account, Line, draft_part
 from gyakusan.core.machine import Machine
 from gyakusan.core.memo import Memo

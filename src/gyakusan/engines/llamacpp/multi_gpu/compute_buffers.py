@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from gyakusan.core.broadcast import Number, is_array, maximum
+from gyakusan.core.arrays import Number
+from gyakusan.core.broadcast import is_array, maximum
 from gyakusan.core.model import Attention, Latent, Model, Recurrent
 from gyakusan.engines.llamacpp.buffers import kv_cache
 from gyakusan.engines.llamacpp.buffers.weights import stored

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from gyakusan.core.broadcast import Number
+from gyakusan.core.arrays import Number
 from gyakusan.core.memo import Memo
 from gyakusan.core.model import Attention, Memory, Model, Tensor
 from gyakusan.engines.llamacpp.buffers import kv_cache
