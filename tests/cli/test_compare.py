@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
+import gyakusan
 from gyakusan.cli import main
 
 GUIDE = ("RTX 5090", "M4 Max 128GB", "DGX Spark", "Ryzen AI Max+ 395 128GB")
@@ -66,3 +68,41 @@ def test_the_guide_s_devices_need_no_size_to_be_compared(capsys: pytest.CaptureF
     devices = ("RTX 5090", "M4 Max 128GB", "DGX Spark", "Ryzen AI Max+ 395")
     assert main(["compare", *devices, "--model", "llama3.1-8b", "--no-color"]) == 0
     assert "AMD Ryzen AI Max+ 395 128GB" in capsys.readouterr().out
+
+
+@pytest.fixture
+def questions(tmp_path: Path) -> tuple[str, str]:
+    (tmp_path / "office.toml").write_text('budget = "600000JPY"\nusers = 5\ncontext = "16k"\n')
+    (tmp_path / "lab.toml").write_text('device = "DGX Spark"\nusers = 5\ncontext = "16k"\n')
+    return str(tmp_path / "office.toml"), str(tmp_path / "lab.toml")
+
+
+def test_whole_plans_side_by_side(questions: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    office, lab = questions
+    asked = ["compare", "--plan", office, "--plan", lab, "M4 Max 128GB", "--model", "gpt-oss-120b"]
+    assert main([*asked, "--lang", "en"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    for text in ("office", "lab", "gpt-oss-120b", "better than the", "answer tokens/s for each user", "--port"):
+        assert text in out
+    assert main([*asked, "--json"]) == 0
+    first, second, third = json.loads(capsys.readouterr().out)
+    assert first["better_than_first"] is None
+    assert 0 <= second["better_than_first"] <= 1
+    assert first["price_jpy"] <= 600_000
+    assert third["plan"] is None
+    alone = gyakusan.plan(device="DGX Spark", users=5, context="16k").plans[0]
+    assert (second["model"], second["quantization"]) == (alone.name, alone.quantization)
+
+
+def test_a_plan_that_is_none_is_an_empty_column(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "none.toml").write_text('device = "RTX 3060 12GB"\nmodel = "llama3.1-405b"\n')
+    assert main(["compare", "--plan", str(tmp_path / "none.toml"), "--lang", "en"]) == 1
+    assert "no plan" in capsys.readouterr().out
+
+
+def test_another_task_has_other_points(
+    questions: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "code.toml").write_text('device = "DGX Spark"\ntask = "coding"\n')
+    assert main(["compare", "--plan", questions[1], "--plan", str(tmp_path / "code.toml"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[1]["better_than_first"] is None

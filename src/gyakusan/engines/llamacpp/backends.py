@@ -48,7 +48,8 @@ def backend_of(machine: Machine) -> GpuBackend:
 def same_allocation_key(name: GpuBackend, kind: str) -> tuple[object, ...]:
     """Equal for drivers under which a model takes the same cache and compute buffers. kind: of the cache.
 
-    Rows of F16 need no padding, and no copy: only Metal keeps something of its own then (tests/planning/test_columns.py).
+    Rows of F16 need no padding, and no copy: only Metal keeps something of its own then
+    (tests/planning/candidates/test_model_table.py).
     """
     return (name == "metal",) if kind == "F16" else (PADDING[name], name in COPYING, name == "metal")
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.engines.llamacpp.test_cache import settings_of
+from tests.engines.llamacpp.buffers.test_kv_cache import settings_of
 from tests.models import recorded
 
 from gyakusan.core.model import Model

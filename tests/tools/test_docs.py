@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 from cyclopts import CycloptsError
-from tools import docs
 
 from gyakusan.cli.app import COMMANDS, build
+from tools import docs
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 PAGES = docs.pages(ROOT)
 NAMES = [str(p.relative_to(ROOT)) for p in PAGES]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

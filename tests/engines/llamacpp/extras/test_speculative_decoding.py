@@ -20,7 +20,7 @@ from gyakusan.errors import BadSetting
 from gyakusan.models import load
 from gyakusan.units import GIB, MIB
 
-META = Path(__file__).parents[2] / "truth" / "gguf_meta.json.gz"
+META = Path(__file__).parents[3] / "truth" / "gguf_meta.json.gz"
 DENSE, MIXED, AIR, FLASH = "qwen3.5-27b-mtp", "qwen3.5-35b-a3b-mtp", "glm-4.5-air", "glm-4.7-flash-mtp"
 LOADED = {
     DENSE: (16536406016, 16799719424),

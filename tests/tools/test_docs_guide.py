@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 import pytest
-from tools import docs, docs_guide
 
 import gyakusan
 from gyakusan.core.machine import Price
+from tools import docs, docs_guide
 
 
 def cells(rest: str, language: str = "en") -> list[list[str]]:

@@ -1,0 +1,46 @@
+"""tests/ mirrors src: whoever reads a module finds its tests at the same place, and the other way round."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+TESTS = ROOT / "tests"
+APART = {
+    "screens": "what people see of all commands, by command",
+    "test_layout.py": "of the tests themselves",
+    "benchmarks/test_small_benchmarks.py": "two short benchmarks, mlx_accuracy and ollama_accuracy",
+    "catalog/test_embeddings.py": "embedding models from the record to the byte",
+    "engines/mlx/test_real_mlx.py": "beside the real library, where it is installed",
+}
+"""Test files and folders without a module of their own -> what they test."""
+
+
+def modules() -> list[str]:
+    """Test files that should have a counterpart, e.g. planning/request/test_money.py."""
+    found = (str(p.relative_to(TESTS)) for p in TESTS.rglob("test_*.py"))
+    return sorted(p for p in found if p not in APART and p.split("/")[0] not in APART)
+
+
+def counterparts(test: str) -> list[Path]:
+    """Where the tested thing may be: a module, a private module, a folder, or the __init__ of the folder's own name."""
+    *folders, file = test.split("/")
+    name = file.removeprefix("test_").removesuffix(".py")
+    roots = [ROOT / "src" / "gyakusan", *([ROOT] if folders[:1] in (["benchmarks"], ["tools"]) else [])]
+    places = [root.joinpath(*folders) for root in roots]
+    if folders and name == folders[-1]:
+        return [place / "__init__.py" for place in places]
+    return [p for place in places for p in (place / f"{name}.py", place / f"_{name}.py", place / name / "__init__.py")]
+
+
+@pytest.mark.parametrize("test", modules())
+def test_every_test_file_has_a_module(test: str) -> None:
+    assert any(place.is_file() for place in counterparts(test))
+
+
+@pytest.mark.parametrize("test", APART)
+def test_what_is_apart_is_still_there(test: str) -> None:
+    assert (TESTS / test).exists()
+    assert not test.endswith(".py") or not any(place.is_file() for place in counterparts(test))
