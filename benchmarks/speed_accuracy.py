@@ -26,8 +26,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.speed import judge, rows
 from benchmarks.speed.columns import columns, situation
 from benchmarks.speed.rows import Observation, Table
-from gyakusan.catalog.pace import Fitted, constants, interval, load
-from gyakusan.core.pace import Constants
+from gyakusan.catalog.speed_constants import FittedConstants, constants_for, interval_factor, load
+from gyakusan.core.roofline import SpeedConstants
 
 KINDS = ("decode single", "decode many", "prefill", "ttft", "throughput")
 Array = Any
@@ -53,13 +53,13 @@ def usual_rule(seen: Sequence[Observation]) -> tuple[list[Observation], Array, A
     return single, active / (0.55 * speed), np.zeros(len(single))
 
 
-def committed(seen: Sequence[Observation], fitted: Fitted | None = None) -> tuple[Array, Array]:
+def committed(seen: Sequence[Observation], fitted: FittedConstants | None = None) -> tuple[Array, Array]:
     """Predicted seconds with the constants of the project, and whether each interval holds the measurement."""
     fitted = fitted or load()
-    every = [constants(situation(o), fitted) for o in seen]
-    k = Constants(**{name: np.array([getattr(c, name) for c in every]) for name in fitted.base})
+    every = [constants_for(situation(o), fitted) for o in seen]
+    k = SpeedConstants(**{name: np.array([getattr(c, name) for c in every]) for name in fitted.base})
     predicted = judge.seconds(columns(seen), k)
-    factors = np.array([interval(o.kind, situation(o), o.users, fitted)[0] for o in seen])
+    factors = np.array([interval_factor(o.kind, situation(o), o.users, fitted)[0] for o in seen])
     error = np.abs(np.log([o.seconds for o in seen]) - np.log(predicted))
     return predicted, error <= np.log(factors)
 
@@ -81,7 +81,7 @@ def refitted(seen: Sequence[Observation], leave_out: str) -> tuple[Array, Array]
 
 
 def _factor(o: Observation, known: Any, factors: Mapping[str, Any]) -> float:
-    from gyakusan.catalog.pace import slices as names
+    from gyakusan.catalog.speed_constants import interval_slices as names
 
     return next((factors[n]["factor"] for n in names(o.kind, o.subject.engine, o.users, known) if n in factors), 3.0)
 

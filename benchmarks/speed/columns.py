@@ -1,4 +1,4 @@
-"""Observations as columns of numbers and labels, ready for the arithmetic of core.pace."""
+"""Observations as columns of numbers and labels, ready for the arithmetic of core.roofline."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import numpy as np
 
 from benchmarks.speed.resolve import SERVERS
 from benchmarks.speed.rows import Observation
-from gyakusan.catalog.pace import Situation, labels, peaks
-from gyakusan.core.pace import Device, Work
+from gyakusan.catalog.speed_constants import Situation, labels, peak_rates
+from gyakusan.core.roofline import DeviceRates, ModelDemand
 
 Array = Any
 WORK = (
@@ -31,8 +31,8 @@ class Columns:
     """
 
     observations: Sequence[Observation]
-    work: Work
-    device: Device
+    work: ModelDemand
+    device: DeviceRates
     users: Array
     prompt: Array
     answer: Array
@@ -111,18 +111,18 @@ def columns(observations: Sequence[Observation]) -> Columns:
     )
 
 
-def _work(seen: Sequence[Observation]) -> Work:
+def _work(seen: Sequence[Observation]) -> ModelDemand:
     reads = [o.subject.traffic for o in seen]
-    return Work(
+    return ModelDemand(
         **{name: np.array([float(getattr(r, name)) for r in reads]) for name in WORK},
         cache=np.array([r.cache(o.context, o.cache) for r, o in zip(reads, seen, strict=True)], float),
         attend=np.array([r.attention(1, o.context) for r, o in zip(reads, seen, strict=True)], float),
     )
 
 
-def _device(seen: Sequence[Observation]) -> Device:
-    rates = [peaks(o.subject.chip, o.subject.engine, o.subject.api, o.subject.quant.group) for o in seen]
-    return Device(
+def _device(seen: Sequence[Observation]) -> DeviceRates:
+    rates = [peak_rates(o.subject.chip, o.subject.engine, o.subject.api, o.subject.quant.group) for o in seen]
+    return DeviceRates(
         bandwidth=np.array([o.subject.chip.bandwidth for o in seen]),
         decode=np.array([r[0] for r in rates]),
         prefill=np.array([r[1] for r in rates]),

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.speed.columns import Array, Columns
-from gyakusan.core.pace import Constants, decode_step, first_token, later_token, prefill_time
+from gyakusan.core.roofline import SpeedConstants, decode_step, first_token, later_token, prefill_time
 
 NOISE = 0.12
 """Scale of an error that is no surprise, as a logarithm."""
@@ -134,7 +134,7 @@ class Fit:
         return {name: np.exp(log) for name, log in self.values(self.places(data)).items()}
 
 
-Predict = Callable[[Columns, Constants], Array]
+Predict = Callable[[Columns, SpeedConstants], Array]
 """Seconds for every entry."""
 
 
@@ -181,7 +181,7 @@ def _state(
 ) -> tuple[float, Array, Array, dict[str, Array]]:
     """Cost, robust errors, plain predictions (logarithms), constants (logarithms)."""
     logs = fit.values(places, theta)
-    said = np.log(predict(data, Constants(**{k: np.exp(v) for k, v in logs.items()})))
+    said = np.log(predict(data, SpeedConstants(**{k: np.exp(v) for k, v in logs.items()})))
     error = (said - data.log) / NOISE
     robust = root * np.sign(error) * np.sqrt(2 * DELTA**2 * (np.sqrt(1 + (error / DELTA) ** 2) - 1))
     prior = (theta - fit.mean) / fit.sd
@@ -205,13 +205,13 @@ def _jacobian(
     rows = np.arange(len(data))
     for name, matrix in places.items():
         moved = {k: np.exp(v + (1e-4 if k == name else 0.0)) for k, v in logs.items()}
-        change = (np.log(predict(data, Constants(**moved))) - said) / 1e-4 * slope
+        change = (np.log(predict(data, SpeedConstants(**moved))) - said) / 1e-4 * slope
         for place in matrix:
             out[rows, place] = change
     return out[:, :-1]
 
 
-def prefill_of(data: Columns, k: Constants) -> Array:
+def prefill_of(data: Columns, k: SpeedConstants) -> Array:
     """Time of one prompt. [s]"""
     return prefill_time(data.work, data.prompt, data.piece, data.attention, data.device, k)
 
@@ -219,7 +219,7 @@ def prefill_of(data: Columns, k: Constants) -> Array:
 def prompter(step: Array) -> Predict:
     """Prefill and first-token observations (with one user both are the same), steps taken from another fit."""
 
-    def predict(data: Columns, k: Constants) -> Array:
+    def predict(data: Columns, k: SpeedConstants) -> Array:
         return first_token(prefill_of(data, k), data.users, step, data.answer, k)
 
     return predict
@@ -228,7 +228,7 @@ def prompter(step: Array) -> Predict:
 def decoder(prompt_time: Array) -> Predict:
     """Decode observations, prompts of the others taken from another fit."""
 
-    def predict(data: Columns, k: Constants) -> Array:
+    def predict(data: Columns, k: SpeedConstants) -> Array:
         step = decode_step(data.work, data.users, data.device, k).time
         mixed = later_token(step, prompt_time, data.users, data.answer, k)
         return np.where(data.server, mixed, step)
@@ -237,7 +237,7 @@ def decoder(prompt_time: Array) -> Predict:
 
 
 def write(fits: tuple[Fit, ...], least: float = 0.004) -> dict[str, Any]:
-    """The constants as pace.json holds them. Multipliers within `least` of 1 are left out."""
+    """The constants as speed_constants.json holds them. Multipliers within `least` of 1 are left out."""
     out: dict[str, Any] = {}
     for fit in fits:
         for name, levels in fit.index.items():

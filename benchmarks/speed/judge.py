@@ -13,8 +13,8 @@ from benchmarks.speed import fit as fitting
 from benchmarks.speed.columns import Array, Columns, columns, merged
 from benchmarks.speed.fit import DECODE, PREFILL, Fit
 from benchmarks.speed.rows import Observation
-from gyakusan.catalog.pace import Known, slices
-from gyakusan.core.pace import Constants, closed_loop, decode_step, first_token, later_token
+from gyakusan.catalog.speed_constants import Evidence, interval_slices
+from gyakusan.core.roofline import SpeedConstants, closed_loop, decode_step, first_token, later_token
 
 ROUNDS = 2
 UNUSED = ("localscore",)
@@ -42,9 +42,9 @@ def fit_all(observations: Sequence[Observation], *, steps: int = 150) -> Fits:
     wait, decode = first.work.dense / first.device.bandwidth / first.device.parallel, None
     for _ in range(ROUNDS):
         prefill = fitting.run(Fit(PREFILL), first, fitting.prompter(wait), steps=steps)
-        times = fitting.prefill_of(later, Constants(**prefill.constants(later)))
+        times = fitting.prefill_of(later, SpeedConstants(**prefill.constants(later)))
         decode = fitting.run(Fit(DECODE), later, fitting.decoder(times), steps=steps)
-        wait = decode_step(first.work, first.users, first.device, Constants(**decode.constants(first))).time
+        wait = decode_step(first.work, first.users, first.device, SpeedConstants(**decode.constants(first))).time
     return Fits(prefill, decode)
 
 
@@ -53,11 +53,11 @@ def predict(fits: Fits, observations: Sequence[Observation]) -> Array:
     if not observations:
         return np.array([])
     data = columns(observations)
-    k = Constants(**fits.prefill.constants(data), **fits.decode.constants(data))
+    k = SpeedConstants(**fits.prefill.constants(data), **fits.decode.constants(data))
     return seconds(data, k)
 
 
-def seconds(data: Columns, k: Constants) -> Array:
+def seconds(data: Columns, k: SpeedConstants) -> Array:
     """Seconds for every entry, whatever its kind."""
     kind = np.array([o.kind for o in data.observations])
     prompt = fitting.prefill_of(data, k)
@@ -131,7 +131,7 @@ def group(o: Observation) -> str:
     return "decode single" if o.users <= 1 else "decode many"
 
 
-GROUPS: dict[str, tuple[Known, Callable[[Observation], Any]]] = {
+GROUPS: dict[str, tuple[Evidence, Callable[[Observation], Any]]] = {
     "cell": ("model", lambda o: o.cell),
     "architecture": ("device", lambda o: o.subject.model),
     "device": ("nothing", lambda o: o.subject.chip.name),
@@ -170,7 +170,7 @@ def intervals(observations: Sequence[Observation], left: str, predicted: Array, 
     group_of = np.array([names[key(o)] for o in observations])
     places: dict[str, list[int]] = defaultdict(list)
     for i, o in enumerate(observations):
-        for name in slices(o.kind, o.subject.engine, o.users, known):
+        for name in interval_slices(o.kind, o.subject.engine, o.users, known):
             places[name].append(i)
     out = {}
     for name, found in sorted(places.items()):

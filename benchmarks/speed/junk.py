@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks.speed.resolve import SERVERS, Row, Subject, flags, number
 from benchmarks.speed.rows import Observation
-from gyakusan.core.traffic import share
+from gyakusan.core.traffic import expected_distinct_expert_share
 
 _SPECULATIVE = re.compile(
     r"\bmtp\b|[-_ ]mtp|mtp[-_ ]|draft|speculat|eagle|dflash|medusa|ngram|lookahead", re.IGNORECASE
@@ -102,7 +102,7 @@ def _native(seen: Observation) -> float:
 
 def _decode(seen: Observation) -> str | None:
     read, chip = seen.subject.traffic, seen.subject.chip
-    touched = read.dense + read.experts * share(seen.users, read.count, read.used)
+    touched = read.dense + read.experts * expected_distinct_expert_share(seen.users, read.count, read.used)
     efficiency = touched / (chip.bandwidth * seen.parallel * seen.seconds)
     if efficiency > 1 and seen.users == 1:
         return "weights read faster than the bandwidth allows: speculation or another quantisation"

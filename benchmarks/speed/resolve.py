@@ -114,19 +114,19 @@ def quant(row: Row, name: str, where: str) -> Quant | None:
     server = where in SERVERS
     command = str(flags(row).get("cmd", ""))
     if server and re.fullmatch(r"ministral-3-\d+b-instruct-2512", row["hf_id"].casefold().rsplit("/", 1)[-1]):
-        return speed_names.quant("fp8", server=True)  # published so; a name without -BF16 is no 16-bit file
+        return speed_names.parse_quant("fp8", server=True)  # published so; a name without -BF16 is no 16-bit file
     for text in (row["quant"].rstrip("?"), row["model"], row["hf_id"], command if server else ""):
-        found = speed_names.quant(text, model=name, server=server) if text else None
+        found = speed_names.parse_quant(text, model=name, server=server) if text else None
         if found:
             return found
     if name.startswith("gpt-oss"):
-        return speed_names.quant("", model=name, server=server)
+        return speed_names.parse_quant("", model=name, server=server)
     if server:
         fp8 = name.startswith(("deepseek-r1", "deepseek-v3"))
-        return speed_names.quant("fp8", server=True) if fp8 else speed_names.half(True)
+        return speed_names.parse_quant("fp8", server=True) if fp8 else speed_names.sixteen_bit(True)
     if where == "ollama" or ":" in row["model"] or where == "llama.cpp":
-        return speed_names.quant("Q4_K_M")
-    return speed_names.quant("mlx-4bit") if where == "mlx" else None
+        return speed_names.parse_quant("Q4_K_M")
+    return speed_names.parse_quant("mlx-4bit") if where == "mlx" else None
 
 
 def subject(row: Row) -> Subject | str:
@@ -167,10 +167,10 @@ def moved(name: str, how: Quant, size: float | None) -> tuple[Traffic, float]:
     model = plain(name)
     assert model is not None, name
     if how.stored is not None:
-        read = traffic.of(model, how.stored)
+        read = traffic.from_model(model, how.stored)
         return read, read.dense + read.experts
     stored = recipe.apply(how.recipe, model)
-    read = traffic.of(stored)
+    read = traffic.from_model(stored)
     usual = how.routed if read.experts else how.size
     factor = size * GIB / stored.bytes if size else usual
     if not 0.5 < factor < 2:  # a figure that cannot be this file's

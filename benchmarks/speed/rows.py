@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.speed.resolve import SERVERS, Row, Subject, flags, number, subject
-from gyakusan.core.traffic import cache_bytes
+from gyakusan.core.traffic import cache_value_bytes
 from gyakusan.errors import GyakusanError
 
 LOOSE = ("llmfit-community", "geerling", "localscore")
@@ -263,7 +263,7 @@ def _piece(said: Mapping[str, Any], what: Subject) -> float:
 def _cache(said: Mapping[str, Any]) -> float:
     """Bytes of one cached value. [B] A spelling that nobody else uses counts as the usual 16 bits."""
     try:
-        return cache_bytes(str(said.get("kv") or ""))
+        return cache_value_bytes(str(said.get("kv") or ""))
     except GyakusanError:
         return 2.0
 

@@ -11,7 +11,7 @@ import re
 
 from gyakusan.catalog.chips import Chip
 from gyakusan.core.machine import Machine, Simd
-from gyakusan.core.pace import Constants
+from gyakusan.core.roofline import SpeedConstants
 
 CPU = "cpu"
 """Family and API of a CPU."""
@@ -49,9 +49,9 @@ def chip(machine: Machine) -> Chip | None:
     )
 
 
-def constants(threads: float) -> Constants:
+def constants(threads: float) -> SpeedConstants:
     """llama.cpp on `threads` threads. Shares are of what the channels and the cores above could do."""
-    return Constants(
+    return SpeedConstants(
         weights=0.6,
         cache=0.4,
         state=0.3,

@@ -22,7 +22,7 @@ COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class Measurement:
     """One measured figure, the median of `repetitions`. kind: decode (tokens/s of each user), prefill (prompt tokens/s),
 
     ttft [s], throughput (answer tokens/s of all users); context, prompt, answer [tokens]; parallel: devices that share
@@ -45,15 +45,15 @@ class Point:
     source: str
 
 
-def points(device: str, model: str, quant: str) -> tuple[Point, ...]:
+def measurements(device: str, model: str, quant: str) -> tuple[Measurement, ...]:
     """Every measurement of one device, model and quantisation, under our names."""
     rows = _file()["rows"].get("|".join((device, model, quant)), ())
-    return tuple(Point(row[0], device, model, quant, *row[1:]) for row in rows)
+    return tuple(Measurement(row[0], device, model, quant, *row[1:]) for row in rows)
 
 
-def every() -> tuple[Point, ...]:
+def all_measurements() -> tuple[Measurement, ...]:
     """All of them."""
-    return tuple(p for key in _file()["rows"] for p in points(*key.split("|")))
+    return tuple(p for key in _file()["rows"] for p in measurements(*key.split("|")))
 
 
 def sources() -> dict[str, dict[str, str]]:

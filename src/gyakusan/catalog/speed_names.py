@@ -13,7 +13,7 @@ from functools import cache, lru_cache
 from typing import Any
 
 from gyakusan.catalog.records import DATA
-from gyakusan.core.traffic import Stored
+from gyakusan.core.traffic import RoleBits
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Quant:
     label: str
     group: str
     recipe: str = ""
-    stored: Stored | None = None
+    stored: RoleBits | None = None
     size: float = 1.0
     routed: float = 1.0
 
@@ -91,15 +91,15 @@ _GGUF = re.compile(
     r"(?<![a-z0-9])(i?q[1-8]_k_(?:xl|p|[sml])|i?q[1-8]_(?:xxs|xs|nl|k|0|1|s|m)|tq[12]_0)(?![a-z0-9])", re.IGNORECASE
 )
 _SPOKEN = ((" - small", "_s"), (" - medium", "_m"), (" - large", "_l"))
-_OTHER: tuple[tuple[str, str, Stored], ...] = (
-    (r"nvfp4|(?<!mx)fp4", "nvfp4", Stored(attention=8, linear=4.5, experts=4.5)),
-    (r"g32|w4a16", "int4-g32", Stored(4.5, 4.5, 4.5)),
-    (r"awq|gptq|autoround|int4|bnb-4bit|mixed4", "int4", Stored(4.25, 4.25, 4.25)),
-    (r"w8a16|int8", "int8", Stored(8.1, 8.1, 8.1)),
-    (r"mxfp8", "mxfp8", Stored(8.25, 8.25, 8.25, 8.25)),
-    (r"fp8|float8", "fp8", Stored(8, 8, 8)),
-    (r"(mlx[ -]?)?8-?bit", "mlx-8bit", Stored(8.5, 8.5, 8.5, 8.5)),
-    (r"(mlx[ -]?)?4-?bit|(?<![a-z])mlx(?![a-z])", "mlx-4bit", Stored(4.5, 4.5, 4.5, 4.5)),
+_OTHER: tuple[tuple[str, str, RoleBits], ...] = (
+    (r"nvfp4|(?<!mx)fp4", "nvfp4", RoleBits(attention=8, linear=4.5, experts=4.5)),
+    (r"g32|w4a16", "int4-g32", RoleBits(4.5, 4.5, 4.5)),
+    (r"awq|gptq|autoround|int4|bnb-4bit|mixed4", "int4", RoleBits(4.25, 4.25, 4.25)),
+    (r"w8a16|int8", "int8", RoleBits(8.1, 8.1, 8.1)),
+    (r"mxfp8", "mxfp8", RoleBits(8.25, 8.25, 8.25, 8.25)),
+    (r"fp8|float8", "fp8", RoleBits(8, 8, 8)),
+    (r"(mlx[ -]?)?8-?bit", "mlx-8bit", RoleBits(8.5, 8.5, 8.5, 8.5)),
+    (r"(mlx[ -]?)?4-?bit|(?<![a-z])mlx(?![a-z])", "mlx-4bit", RoleBits(4.5, 4.5, 4.5, 4.5)),
 )
 _GROUPS = {
     "nvfp4": "fp4",
@@ -115,7 +115,7 @@ _GROUPS = {
 }
 
 
-def quant(text: str, *, model: str = "", server: bool = False) -> Quant | None:
+def parse_quant(text: str, *, model: str = "", server: bool = False) -> Quant | None:
     """The quantisation that `text` names; None if it names none.
 
     model: our name of the model (gpt-oss stays MXFP4 whatever the file is called); server: vLLM, SGLang, TensorRT-LLM.
@@ -124,7 +124,7 @@ def quant(text: str, *, model: str = "", server: bool = False) -> Quant | None:
     for spoken, short in _SPOKEN:
         plain = plain.replace(f"_k{spoken}", f"_k{short}")
     if model.startswith("gpt-oss") and re.search(r"mxfp4|fp4|f16|bf16|fp16|q\d|^$", plain):
-        return Quant("mxfp4", "fp4", "" if server else "MXFP4_MOE", Stored(experts=4.25) if server else None)
+        return Quant("mxfp4", "fp4", "" if server else "MXFP4_MOE", RoleBits(experts=4.25) if server else None)
     found = _GGUF.search(plain)
     if found:
         return _gguf(found[1].upper())
@@ -132,15 +132,15 @@ def quant(text: str, *, model: str = "", server: bool = False) -> Quant | None:
         if re.search(pattern, plain):
             return Quant(label, _GROUPS[label], stored=stored)
     if "mxfp4" in plain:
-        return Quant("mxfp4", "fp4", "" if server else "MXFP4_MOE", Stored(4.25, 4.25, 4.25) if server else None)
+        return Quant("mxfp4", "fp4", "" if server else "MXFP4_MOE", RoleBits(4.25, 4.25, 4.25) if server else None)
     if re.search(r"bf16|fp16|(?<!f)f16|f32", plain):
-        return half(True) if server else Quant("bf16", "bf16" if "bf16" in plain else "f16", "F16")
+        return sixteen_bit(True) if server else Quant("bf16", "bf16" if "bf16" in plain else "f16", "F16")
     return None
 
 
-def half(server: bool) -> Quant:
+def sixteen_bit(server: bool) -> Quant:
     """What a server loads when nobody says: 16 bits."""
-    return Quant("bf16", "f16", "" if server else "F16", Stored() if server else None)
+    return Quant("bf16", "f16", "" if server else "F16", RoleBits() if server else None)
 
 
 def _gguf(name: str) -> Quant | None:
@@ -152,10 +152,10 @@ def _gguf(name: str) -> Quant | None:
         recipe = canonical(recipe)
     except GyakusanError:
         return None
-    return Quant(name, group(recipe), recipe, size=size, routed=routed)
+    return Quant(name, speed_group(recipe), recipe, size=size, routed=routed)
 
 
-def group(recipe: str) -> str:
+def speed_group(recipe: str) -> str:
     """Quantisations whose kernels run alike: f16, bf16, q8, q6, q5, q4k, q4, q3, q2, fp4."""
     for start, found in (("F", "f16"), ("BF", "bf16"), ("MXFP4", "fp4"), ("NVFP4", "fp4"), ("Q8", "q8"), ("Q6", "q6")):
         if recipe.startswith(start):

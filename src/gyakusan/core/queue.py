@@ -24,18 +24,18 @@ from statistics import NormalDist
 
 from gyakusan.core.arrays import Number
 from gyakusan.core.broadcast import is_array, maximum, minimum, where
-from gyakusan.core.pace import Constants, first_token, later_token, open_loop
+from gyakusan.core.roofline import SpeedConstants, first_token, later_token, open_loop
 
-ENOUGH = 0.99
+SLOT_CONFIDENCE = 0.99
 """Slots are enough if they are so for this share of the time."""
-BUSY = 0.9
+MAX_PREFILL_SHARE = 0.9
 """With more of its time on prompts a server is saturated: measured servers fall behind from there on (see open_loop)."""
-EXACT = 200.0
+EXACT_POISSON_MEAN = 200.0
 """Mean up to which a Poisson quantile is summed; above it the Cornish-Fisher expansion is right to less than one."""
 
 
 @dataclass(frozen=True, slots=True)
-class Queue:
+class QueueEstimate:
     """A server under arrivals. running: conversations that are answered at once, their mean; busy: share of the time on
 
     prompts; waits: chance to find all slots taken; wait: for a slot, the mean [s]; first: to the first token, the mean,
@@ -55,15 +55,15 @@ class Queue:
     saturated: Number
 
 
-def queue(
+def estimate_queue(
     rate: Number, prefill: Number, step: Callable[[int], Number], answer: Number, slots: int, spread: Number = 1.0
-) -> Queue:
+) -> QueueEstimate:
     """What people meet. rate [1/s]; prefill [s]; step: of so many conversations [s]; answer [tokens]; slots: at most at once;
 
-    spread: squared coefficient of variation of the prompts' time, 0 = all alike; 1 is core.pace.open_loop. The wait for
+    spread: squared coefficient of variation of the prompts' time, 0 = all alike; 1 is core.roofline.open_loop. The wait for
     others' prompts is Pollaczek's and Khinchine's for one server, (1 + spread) / 2 of the exponential one.
     """
-    top = highest(prefill, answer * step(slots), slots)
+    top = saturation_rate(prefill, answer * step(slots), slots)
     over = rate >= top
     calm = where(over, top * (1 - 1e-6), rate)
     others, _, busy = open_loop(prefill, 1.0, calm)
@@ -78,27 +78,29 @@ def queue(
     token = where(calm * answer * alone < 1e-9, alone, token)
     first = prefill + (others - prefill) * (1 + spread) / 2 + wait + where(held > 0.5, token * (1 - busy), 0.0)
     needed = held + maximum(0.0, _enough(below, waits, full, slots) - held) * _clumped(busy, spread) ** 0.5
-    return Queue(held, busy, waits, wait, first, token, -(-needed // 1), top, over)
+    return QueueEstimate(held, busy, waits, wait, first, token, -(-needed // 1), top, over)
 
 
-def highest(prefill: Number, work: Number, slots: Number) -> Number:
+def saturation_rate(prefill: Number, work: Number, slots: Number) -> Number:
     """Rate at which a server is just saturated: all slots taken, or too much time on prompts. [1/s]
 
-    work: of one answer while all slots are taken [s]. The rate of core.pace.closed_loop with as many users.
+    work: of one answer while all slots are taken [s]. The rate of core.roofline.closed_loop with as many users.
     """
-    return minimum(slots / (work + slots * prefill), BUSY / maximum(prefill, 1e-12))
+    return minimum(slots / (work + slots * prefill), MAX_PREFILL_SHARE / maximum(prefill, 1e-12))
 
 
-def bearable(prefill: Number, work: Number, slots: int, spread: Number = 1.0, share: float = ENOUGH) -> Number:
+def sustainable_rate(
+    prefill: Number, work: Number, slots: int, spread: Number = 1.0, share: float = SLOT_CONFIDENCE
+) -> Number:
     """Rate at which `slots` are enough for `share` of the time. [1/s] work: see `highest`, so it is on the careful side.
 
     The offered load m = rate x (work / (1 - rate x prefill) + what stands before the second token) is the mean of a
     Poisson number (Erlang, Palm: M/G/infinity), spread out by others' prompts (`_clumped`). By bisection: more requests
     never need fewer slots.
     """
-    z, mean = NormalDist().inv_cdf(share), offered(slots, share)
+    z, mean = NormalDist().inv_cdf(share), poisson_mean_for_slots(slots, share)
     room = mean + z * mean**0.5
-    low, high = prefill * 0.0, 0.999 * highest(prefill, work, slots)
+    low, high = prefill * 0.0, 0.999 * saturation_rate(prefill, work, slots)
     for _ in range(36):
         middle = (low + high) / 2
         wide = _clumped(middle * prefill, spread)
@@ -123,48 +125,53 @@ def _behind(busy: Number, prefill: Number, spread: Number) -> Number:
     return (busy + busy**2 * (1 + spread) / (2 * (1 - busy))) * prefill / (1 - busy)
 
 
-def enough(mean: float, share: float = ENOUGH) -> int:
+def poisson_quantile(mean: float, share: float = SLOT_CONFIDENCE) -> int:
     """The least number that a Poisson number of this mean exceeds with a chance of at most 1 - share."""
-    if mean > EXACT:
+    if mean > EXACT_POISSON_MEAN:
         z = NormalDist().inv_cdf(share)
         most_of_it: float = mean + z * mean**0.5 + (z * z - 1) / 6
         return ceil(most_of_it - 0.5)
     chance = total = exp(-mean)
     number = 0
-    while total < share and number < 4 * EXACT:
+    while total < share and number < 4 * EXACT_POISSON_MEAN:
         number += 1
         chance *= mean / number
         total += chance
     return number
 
 
-def offered(slots: int, share: float = ENOUGH) -> float:
+def poisson_mean_for_slots(slots: int, share: float = SLOT_CONFIDENCE) -> float:
     """The greatest mean for which so many slots are `enough`."""
     low, high = 0.0, float(slots) + 1
     for _ in range(60):
         middle = (low + high) / 2
-        low, high = (middle, high) if enough(middle, share) <= slots else (low, middle)
+        low, high = (middle, high) if poisson_quantile(middle, share) <= slots else (low, middle)
     return low
 
 
-def alone(
-    first: Number, token: Number, users: int, answer: Number, k: Constants, serves: bool
+def solo_prefill_and_step(
+    first: Number, token: Number, users: int, answer: Number, k: SpeedConstants, serves: bool
 ) -> tuple[Number, Number]:
     """Back from what `users` meet to the server: time of one prompt alone, and of one step. [s]
 
-    first, token: as core.pace.first_token and later_token have them for these users; serves: others' prompts are computed
+    first, token: as core.roofline.first_token and later_token have them for these users; serves: others' prompts are computed
     between the steps, so that later_token was used. By bisection: the first token grows with the prompt's time.
     """
     low, high = first * 0.0, first * 1.0
     for _ in range(30):
         middle = (low + high) / 2
-        late = first_token(middle, users, bare(token, middle, users, answer, k, serves), answer, k) > first
+        late = (
+            first_token(middle, users, step_without_prefills(token, middle, users, answer, k, serves), answer, k)
+            > first
+        )
         low, high = where(late, low, middle), where(late, middle, high)
     prefill = (low + high) / 2
-    return prefill, bare(token, prefill, users, answer, k, serves)
+    return prefill, step_without_prefills(token, prefill, users, answer, k, serves)
 
 
-def bare(token: Number, prefill: Number, users: int, answer: Number, k: Constants, serves: bool) -> Number:
+def step_without_prefills(
+    token: Number, prefill: Number, users: int, answer: Number, k: SpeedConstants, serves: bool
+) -> Number:
     """Time of one step, of what later_token makes of it with others' prompts. [s] See `alone`."""
     return maximum(token - later_token(0.0, prefill, users, answer, k), token * 1e-3) if serves and users > 1 else token
 
@@ -196,9 +203,11 @@ def _enough(below: list[Number], waits: Number, full: Number, slots: int) -> Num
     whole = below[-1] - _log(1 - waits * full)
     number: Number = whole * 0
     for weight in below:
-        number = number + where(weight - whole < log(ENOUGH), 1, 0)
+        number = number + where(weight - whole < log(SLOT_CONFIDENCE), 1, 0)
     late = number > slots
-    further = _log(maximum(waits, 1e-300) * full / (1 - ENOUGH)) / -_log(minimum(maximum(full, 1e-9), 1 - 1e-12))
+    further = _log(maximum(waits, 1e-300) * full / (1 - SLOT_CONFIDENCE)) / -_log(
+        minimum(maximum(full, 1e-9), 1 - 1e-12)
+    )
     return where(late, slots - (-maximum(0.0, further) // 1), number)
 
 

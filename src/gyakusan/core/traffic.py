@@ -20,7 +20,7 @@ F32 = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class RoleBits:
     """Bits for each weight of a checkpoint that an engine quantises by role, where no tensor list says so.
 
     attention, linear: matrices of the mixers and of dense feed-forward networks; experts: routed ones; output: the last
@@ -81,7 +81,7 @@ class Traffic:
         return sum(2 * _heads(m, absorbed) * _readers(m) * prompt * _visible(m, seen) for m in self.memory)
 
 
-def share(rows: Number, count: Number, used: Number, overlap: Number = 0.86) -> Number:
+def expected_distinct_expert_share(rows: Number, count: Number, used: Number, overlap: Number = 0.86) -> Number:
     """Expected share of distinct experts that `rows` tokens touch. 1 - (1 - used/count)^(rows^overlap)
 
     overlap < 1: tokens of one batch choose alike (fitted on measurements of vLLM, TensorRT-LLM and llama.cpp).
@@ -89,7 +89,7 @@ def share(rows: Number, count: Number, used: Number, overlap: Number = 0.86) -> 
     return where(count <= used, 1.0, 1 - (1 - used / count) ** (rows**overlap))
 
 
-def of(model: Model, stored: Stored | None = None) -> Traffic:
+def from_model(model: Model, stored: RoleBits | None = None) -> Traffic:
     """The traffic of a model. stored: bits by role, None = as the tensors themselves are stored."""
     tensors = tuple(_loaded(model))
     experts = [t for t in tensors if "_exps" in t.name]
@@ -114,7 +114,7 @@ def of(model: Model, stored: Stored | None = None) -> Traffic:
     )
 
 
-def _sum(tensors: Iterable[Tensor], stored: Stored | None) -> float:
+def _sum(tensors: Iterable[Tensor], stored: RoleBits | None) -> float:
     """Bytes as stored, or by role. [B]"""
     if stored is None:
         return sum(t.bytes for t in tensors)
@@ -139,7 +139,7 @@ def _multiplied(tensor: Tensor) -> bool:
     return len(tensor.shape) > 1 and "conv" not in tensor.name and not tensor.name.endswith("token_embd.weight")
 
 
-def _bits(tensor: Tensor, stored: Stored) -> float:
+def _bits(tensor: Tensor, stored: RoleBits) -> float:
     """Bits of one weight, by the role that its name tells. [bits]"""
     if "_exps" in tensor.name:
         return stored.experts if tensor.name.endswith("weight") else 16
@@ -161,7 +161,7 @@ _CACHES = (("fp8", 1.0), ("int8", 1.0), ("8bit", 1.0), ("4bit", 0.53), ("int4", 
 """Bytes of a value for vLLM's and its plug-ins' cache types, scales included. [B]"""
 
 
-def cache_bytes(name: str) -> float:
+def cache_value_bytes(name: str) -> float:
     """Bytes of one value of a cache type: ggml names, vLLM's (auto, fp8, fp8_e4m3, int8...). [B]"""
     plain = name.casefold().split("/")[0]
     if plain in ("", "auto", "none", "bfloat16", "float16", "fp16"):

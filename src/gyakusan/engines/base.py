@@ -111,7 +111,7 @@ class EngineModule(Protocol[S]):
     MIXED_GPUS: bool
     """True if it shares one model between different GPUs."""
     SPEED_NAME: str
-    """The engine whose measurements and fitted constants tell its speed: see catalog.pace."""
+    """The engine whose measurements and fitted constants tell its speed: see catalog.speed_constants."""
     PREFILL_CHUNK: int
     """Prompt tokens that are computed at once by default. [tokens]"""
     Settings: type[S]

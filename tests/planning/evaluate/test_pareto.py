@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gyakusan.planning.evaluate.pareto import dominates, frontier
+from gyakusan.planning.evaluate.pareto import dominates, pareto_frontier
 
 POINT = st.tuples(st.integers(0, 5), st.integers(0, 5), st.integers(0, 5))
 
@@ -14,7 +14,7 @@ POINT = st.tuples(st.integers(0, 5), st.integers(0, 5), st.integers(0, 5))
 @given(st.lists(POINT, max_size=40))
 def test_it_agrees_with_brute_force(points: list[tuple[int, int, int]]) -> None:
     floats = [tuple(map(float, p)) for p in points]
-    kept = frontier(*np.array(floats).reshape(-1, 3).T).tolist()
+    kept = pareto_frontier(*np.array(floats).reshape(-1, 3).T).tolist()
     alive = [i for i, p in enumerate(floats) if not any(dominates(o, p) for o in floats)]  # type: ignore[arg-type]
     first = [i for i in alive if floats[i] not in floats[:i]]
     assert kept == first
@@ -23,9 +23,9 @@ def test_it_agrees_with_brute_force(points: list[tuple[int, int, int]]) -> None:
 @given(st.lists(POINT, min_size=1, max_size=40))
 def test_the_first_of_equals_stays(points: list[tuple[int, int, int]]) -> None:
     twice = np.array([*points, *points], float).T
-    assert max(frontier(*twice).tolist()) < len(points)
+    assert max(pareto_frontier(*twice).tolist()) < len(points)
 
 
 def test_an_unknown_speed_counts_as_none() -> None:
-    assert frontier([1, 1], [np.nan, 1], [0, 0]).tolist() == [1]
-    assert frontier([2, 1], [np.nan, 1], [0, 0]).tolist() == [0, 1]
+    assert pareto_frontier([1, 1], [np.nan, 1], [0, 0]).tolist() == [1]
+    assert pareto_frontier([2, 1], [np.nan, 1], [0, 0]).tolist() == [0, 1]

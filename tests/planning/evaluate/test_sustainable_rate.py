@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from tests.planning.small import small
 
-from gyakusan.core.pace import first_token, later_token
-from gyakusan.planning.evaluate.sustainable_rate import constants_of, solo_times, sustainable_rates
+from gyakusan.core.roofline import first_token, later_token
+from gyakusan.planning.evaluate.sustainable_rate import machine_constants, solo_times, sustainable_rates
 from gyakusan.planning.request.parse_request import parse_request
 from gyakusan.planning.select.recommend import recommend
 
@@ -19,7 +19,7 @@ def test_times_alone_are_those_that_the_cells_came_from() -> None:
     cells, workload = found.grid.cells, found.question.workload
     for number, name in enumerate(found.grid.engines):
         at = np.flatnonzero(cells.engine == number)[:5]
-        k = constants_of(found.grid.offers[0].machine, name)
+        k = machine_constants(found.grid.offers[0].machine, name)
         if k is None or not len(at):
             continue
         step = work[at] / workload.output_tokens * cells.useful[at] / cells.each_low[at]

@@ -128,11 +128,11 @@ def _common(v: Variant, name: str, server: bool) -> list[Any]:
     traffic = traffic_of(v.model)
     check = v.model.checkpoint
     if check is not None and not check.method:
-        quant = speed_names.half(server)
+        quant = speed_names.sixteen_bit(server)
     else:
         text = v.model.quantization if check is None else f"{check.method} {check.bits:g}bit {v.model.name}"
         known = speed_names.model_name(v.model.name) or ""
-        quant = speed_names.quant(text, model=known, server=server) or speed_names.half(server)
+        quant = speed_names.parse_quant(text, model=known, server=server) or speed_names.sixteen_bit(server)
     return [v.base, v.name, quant.group, round(traffic.dense), round(traffic.experts)]
 
 

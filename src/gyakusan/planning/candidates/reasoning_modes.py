@@ -67,7 +67,7 @@ class ModeTable:
         return OrderedRows(*(x[order] for x in (row, mode, quality, error, tier)))
 
 
-def modes(columns: ModelTable, score: int) -> ModeTable:
+def mode_table(columns: ModelTable, score: int) -> ModeTable:
     """Modes of every model. score: place of the score that counts in columns.SCORES."""
     every = [(n, m) for known in columns.models for n, m in enumerate(known.modes)]
     plain = [(n, m.scores[2 * score], m.scores[2 * score + 1], m.thinking) for n, m in every]
@@ -77,7 +77,7 @@ def modes(columns: ModelTable, score: int) -> ModeTable:
     return ModeTable(number.astype(np.int64), value, error, np.where(thinking > 0, thinking, 1.0), guess, first)
 
 
-def groups(ordered: OrderedRows, some: Array) -> tuple[slice, ...]:
+def tier_slices(ordered: OrderedRows, some: Array) -> tuple[slice, ...]:
     """Where each tier stands among some places of what is ordered."""
     ends = np.searchsorted(ordered.tier[some], np.arange(EVIDENCE_TIERS + 1)).tolist()
     return tuple(slice(a, b) for a, b in pairwise(ends))

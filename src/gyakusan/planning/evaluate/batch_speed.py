@@ -1,6 +1,6 @@
-"""Speeds of many rows on one kind of device: the arithmetic of core.pace with columns. planning.predict.speed answers for one.
+"""Speeds of many rows on one kind of device: the arithmetic of core.roofline with columns. planning.predict.speed answers for one.
 
-A constant is its base times multipliers of what is known (catalog.pace). Those of the machine are scalars here, those of the
+A constant is its base times multipliers of what is known (catalog.speed_constants). Those of the machine are scalars here, those of the
 model and of the quantisation are columns. Measurements of the very same thing move the final answer, not the columns.
 """
 
@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from gyakusan.catalog import cpu
-from gyakusan.catalog import pace as fitted
+from gyakusan.catalog import speed_constants as fitted
 from gyakusan.catalog.chips import Chip
-from gyakusan.catalog.pace import SERVERS, Situation
-from gyakusan.core import pace as core
+from gyakusan.catalog.speed_constants import SERVERS, Situation
+from gyakusan.core import roofline as core
 from gyakusan.core.machine import Machine
-from gyakusan.core.pace import Constants
+from gyakusan.core.roofline import SpeedConstants
 from gyakusan.planning.candidates.model_table import CatalogModel, ModelTable, VariantTable
 from gyakusan.planning.predict.speed import ENGINES, UNKNOWN_CHIP_FACTOR, api, chip_of
 
@@ -121,10 +121,10 @@ class BatchTiming:
     """
 
     figures: WorkloadCosts
-    load: core.Work
+    load: core.ModelDemand
     attention: Array
-    device: core.Device
-    constants: Constants
+    device: core.DeviceRates
+    constants: SpeedConstants
     piece: float
     serves: bool
     slow: Array
@@ -234,7 +234,7 @@ def situation(found: Chip, machine: Machine, engine: str) -> Situation:
     return Situation(name, driven, found.family, found.name, "", link=found.link)
 
 
-def constants(figures: WorkloadCosts, table: VariantTable, rows: Array, said: Situation) -> Constants:
+def constants(figures: WorkloadCosts, table: VariantTable, rows: Array, said: Situation) -> SpeedConstants:
     """The constants of every row, as columns; scalars where rows don't differ."""
     known, plain = fitted.load(), fitted.labels(said)
     place = table.model[rows]
@@ -253,7 +253,7 @@ def constants(figures: WorkloadCosts, table: VariantTable, rows: Array, said: Si
         if not isinstance(groups, float):
             value = value * groups[table.group_of[rows]]
         values[name] = value if isinstance(models, float) else value * models[place]
-    return Constants(**values)
+    return SpeedConstants(**values)
 
 
 def _quants(factors: Mapping[str, float], level: str, s: Situation, groups: Sequence[str]) -> Array:
@@ -266,10 +266,12 @@ def _around(level: str, s: Situation) -> tuple[str, str]:
     return {"model": ("", ""), "model api": ("", f" {s.api}"), "device model": (f"{s.device} {s.engine} ", "")}[level]
 
 
-def _device(found: Chip, s: Situation, table: VariantTable, rows: Array, ranks: Array, split: Array) -> core.Device:
-    rates = np.array([fitted.peaks(found, s.engine, s.api, g) for g in table.groups]).reshape(-1, 2)
+def _device(
+    found: Chip, s: Situation, table: VariantTable, rows: Array, ranks: Array, split: Array
+) -> core.DeviceRates:
+    rates = np.array([fitted.peak_rates(found, s.engine, s.api, g) for g in table.groups]).reshape(-1, 2)
     decode, prefill = rates[table.group_of[rows]].T
-    return core.Device(
+    return core.DeviceRates(
         bandwidth=found.bandwidth,
         decode=decode,
         prefill=prefill,
@@ -281,11 +283,11 @@ def _device(found: Chip, s: Situation, table: VariantTable, rows: Array, ranks: 
     )
 
 
-def _load(figures: WorkloadCosts, table: VariantTable, rows: Array, kv_bytes: float) -> core.Work:
+def _load(figures: WorkloadCosts, table: VariantTable, rows: Array, kv_bytes: float) -> core.ModelDemand:
     place = table.model[rows]
     shapes = np.take(figures.shapes(), place, axis=1)
     plain: dict[str, Any] = {name: shapes[i] for i, name in enumerate(SHAPES)}
-    return core.Work(
+    return core.ModelDemand(
         dense=table.dense[rows],
         experts=table.experts[rows],
         **plain,
@@ -301,7 +303,7 @@ def _intervals(figures: WorkloadCosts, table: VariantTable, rows: Array, s: Situ
     wider = 1.0 if found.family else UNKNOWN_CHIP_FACTOR
     some = next(iter(known.seen["models"]), "")
     both = [
-        fitted.interval(kind, Situation(s.engine, s.api, s.family, s.device, s.quant, model=n), figures.users)[0]
+        fitted.interval_factor(kind, Situation(s.engine, s.api, s.family, s.device, s.quant, model=n), figures.users)[0]
         * wider
         for n in ("", some)
     ]

@@ -10,7 +10,7 @@ import numpy as np
 Array = Any
 
 
-def frontier(quality: Array, speed: Array, price: Array) -> Array:
+def pareto_frontier(quality: Array, speed: Array, price: Array) -> Array:
     """Places of what nothing dominates, in order. quality, speed: more is better; price: less is.
 
     Unknown speeds (nan) count as none. Of exact equals the first stays.
@@ -33,7 +33,7 @@ def _enters(steps: list[tuple[float, float]], quality: float, speed: float) -> b
     return True
 
 
-def by_case(offer: Array, context: Array, tier: Array, quality: Array, speed: Array) -> Array:
+def pareto_by_case(offer: Array, context: Array, tier: Array, quality: Array, speed: Array) -> Array:
     """Places of what nothing of the same machine, context and tier dominates; the price of one machine is one price."""
     if not len(offer):
         return np.zeros(0, np.int64)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gyakusan.planning.candidates.reasoning_modes import groups
+from gyakusan.planning.candidates.reasoning_modes import tier_slices
 from gyakusan.planning.evaluate.batch_speed import BatchSpeeds, BatchTiming
 from gyakusan.planning.evaluate.device_batch import FeasibleBatch, SweepContext, take_last_axis
 from gyakusan.planning.evaluate.results import CandidateColumns
@@ -42,7 +42,7 @@ def pareto_optimal(scene: SweepContext, f: FeasibleBatch) -> CandidateColumns:
         return np.where(there if enough is None else there & enough[part], useful, NOT_THERE)
 
     _note_floors(scene, f, low, late, at, quality)
-    count, context, pair = _fastest(speed, sure, groups(ordered, here))
+    count, context, pair = _fastest(speed, sure, tier_slices(ordered, here))
     places = (count, context, at[pair])
     figures = _some(f, clock, low, places)
     return _columns(scene, f, places, mode[pair], quality[pair], error[pair], ordered.tier[here][pair], figures)

@@ -18,13 +18,13 @@ from gyakusan.message import Message
 from gyakusan.planning.candidates.hardware import HardwareOption
 from gyakusan.planning.candidates.model_table import FAMILY, SCORES, ModelTable, VariantTable
 from gyakusan.planning.candidates.model_variants import RANKS
-from gyakusan.planning.candidates.reasoning_modes import modes
+from gyakusan.planning.candidates.reasoning_modes import mode_table
 from gyakusan.planning.evaluate import engine_memory
 from gyakusan.planning.evaluate.batch_speed import WorkloadCosts
 from gyakusan.planning.evaluate.device_batch import DeviceBatch, FeasibleBatch, SweepContext, take_last_axis
 from gyakusan.planning.evaluate.load_memory import LoadMemory
 from gyakusan.planning.evaluate.load_memory_cache import LoadMemoryCache
-from gyakusan.planning.evaluate.pareto import by_case
+from gyakusan.planning.evaluate.pareto import pareto_by_case
 from gyakusan.planning.evaluate.pareto_filter import all_feasible, pareto_optimal
 from gyakusan.planning.evaluate.results import CandidateColumns, SweepResult, concatenate, no_misses
 from gyakusan.planning.evaluate.tensor_parallel import ENGINE as SHARING
@@ -124,7 +124,7 @@ def _device(scene: SweepContext, engines: Sequence[str], group: Sequence[Hardwar
 
 def _best(cells: CandidateColumns) -> CandidateColumns:
     """What nothing in another engine dominates."""
-    return cells.take(by_case(cells.offer, cells.context, cells.tier, cells.sure, cells.useful))
+    return cells.take(pareto_by_case(cells.offer, cells.context, cells.tier, cells.sure, cells.useful))
 
 
 def _groups(offers: Sequence[HardwareOption]) -> list[list[int]]:
@@ -148,7 +148,7 @@ def _scene(
         WorkloadCosts(columns, models, question.users, workload.prompt_tokens, workload.output_tokens, lengths),
         no_misses(len(columns.models)),
         models,
-        modes(columns, SCORES.index(workload.quality_metric)),
+        mode_table(columns, SCORES.index(workload.quality_metric)),
         reduce,
         {},
         {},

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from gyakusan.core.load import Load
-from gyakusan.core.queue import Queue
+from gyakusan.core.queue import QueueEstimate
 from gyakusan.engines.base import Command
 from gyakusan.engines.registry import engine
 from gyakusan.engines.vllm.launch import over_nodes
@@ -54,7 +54,7 @@ class FleetPlan:
     tensor: int
     share: int
     service: ReplicaQueue
-    met: Queue | None
+    met: QueueEstimate | None
     cost: Cost
     loss: FailureImpact
     commands: tuple[Command, ...]

@@ -7,9 +7,9 @@ from math import exp
 
 from gyakusan.core import queue
 from gyakusan.core.machine import Machine
-from gyakusan.core.pace import Constants
-from gyakusan.core.queue import Queue
-from gyakusan.planning.evaluate.sustainable_rate import constants_of
+from gyakusan.core.queue import QueueEstimate
+from gyakusan.core.roofline import SpeedConstants
+from gyakusan.planning.evaluate.sustainable_rate import machine_constants
 from gyakusan.planning.predict.speed import Estimate, SpeedEstimate
 from gyakusan.planning.request.request import PlanRequest
 
@@ -59,17 +59,17 @@ class ReplicaQueue:
     def bearable(self) -> float:
         """Requests a second for which the slots are enough 99 % of the time, at the careful end. [1/s]"""
         work = self.answer * self.step(self.slots, careful=True)
-        return float(self.lanes * queue.bearable(self.careful, work, self.slots))
+        return float(self.lanes * queue.sustainable_rate(self.careful, work, self.slots))
 
     @property
     def highest(self) -> float:
         """Requests a second at which every slot is taken. [1/s]"""
-        return float(self.lanes * queue.highest(self.prefill, self.answer * self.step(self.slots), self.slots))
+        return float(self.lanes * queue.saturation_rate(self.prefill, self.answer * self.step(self.slots), self.slots))
 
-    def at(self, rate: float, *, careful: bool = False) -> Queue:
+    def at(self, rate: float, *, careful: bool = False) -> QueueEstimate:
         """What people meet at so many requests a second. [1/s] The numbers are those of all lanes."""
         prefill = self.careful if careful else self.prefill
-        found = queue.queue(
+        found = queue.estimate_queue(
             rate / self.lanes, prefill, lambda n: self.step(n, careful=careful), self.answer, self.slots
         )
         return replace(
@@ -91,7 +91,7 @@ def replica_queue(
     question: PlanRequest, paces: dict[int, SpeedEstimate], thinking: float, machine: Machine, engine: str, lanes: int
 ) -> ReplicaQueue:
     """A replica whose lanes have these paces, by conversations in a lane; the most of them are its slots."""
-    k = constants_of(machine, engine) or Constants()
+    k = machine_constants(machine, engine) or SpeedConstants()
     prompt = question.workload.prompt_tokens
     one = paces[max(paces)].prefill
     points = tuple(Point(n, *_steps(question, p, n, k, engine)) for n, p in sorted(paces.items()))
@@ -100,13 +100,19 @@ def replica_queue(
     )
 
 
-def _steps(question: PlanRequest, found: SpeedEstimate, users: int, k: Constants, engine: str) -> tuple[float, float]:
+def _steps(
+    question: PlanRequest, found: SpeedEstimate, users: int, k: SpeedConstants, engine: str
+) -> tuple[float, float]:
     """Time of a step and at the careful end, without others' prompts. [s]"""
     figure, prompt = found.decode_each, found.prefill
     serves = engine == "vLLM"
     work = question.workload
-    plain = queue.bare(1 / figure.value, work.prompt_tokens / prompt.value, users, work.output_tokens, k, serves)
-    careful = queue.bare(1 / figure.low, work.prompt_tokens / prompt.low, users, work.output_tokens, k, serves)
+    plain = queue.step_without_prefills(
+        1 / figure.value, work.prompt_tokens / prompt.value, users, work.output_tokens, k, serves
+    )
+    careful = queue.step_without_prefills(
+        1 / figure.low, work.prompt_tokens / prompt.low, users, work.output_tokens, k, serves
+    )
     return float(plain), float(max(plain, careful))
 
 

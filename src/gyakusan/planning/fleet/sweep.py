@@ -176,7 +176,7 @@ def _needed(
     most = 0.0
     if rate is not None:
         prefill, work = sustainable_rate.solo_times(one, grid)
-        bears = np.nan_to_num(queue.bearable(prefill, work, one.users))
+        bears = np.nan_to_num(queue.sustainable_rate(prefill, work, one.users))
         found = np.ceil(rate / np.maximum(bears, 1e-12) - 1e-9)
         replicas = np.maximum(least, np.minimum(found, asked.replicas + 1)).astype(np.int64)
         prompts = np.clip(rate / replicas * prefill, 0, 0.99)

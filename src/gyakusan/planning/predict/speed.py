@@ -1,6 +1,6 @@
 """How fast a model will be on a machine: every figure with its 80 % interval, what binds it, and what others measured.
 
-The arithmetic is core.pace, the constants catalog.pace. Where the shipped measurements have the same device, model and
+The arithmetic is core.roofline, the constants catalog.speed_constants. Where the shipped measurements have the same device, model and
 quantisation in the same engine, the centre of a figure moves towards them (ratio to the power of 0.75: half-way and a bit).
 """
 
@@ -13,15 +13,22 @@ from typing import Any, Literal
 
 from gyakusan.catalog import chips, cpu, measured, speed_names
 from gyakusan.catalog.chips import Chip
-from gyakusan.catalog.measured import Kind, Point
-from gyakusan.catalog.pace import SERVERS, Situation, constants, interval, known, peaks
+from gyakusan.catalog.measured import Kind, Measurement
+from gyakusan.catalog.speed_constants import (
+    SERVERS,
+    Situation,
+    constants_for,
+    evidence_for,
+    interval_factor,
+    peak_rates,
+)
 from gyakusan.core import machine as machines
-from gyakusan.core import pace as core
+from gyakusan.core import roofline as core
 from gyakusan.core import traffic
 from gyakusan.core.arrays import Number
 from gyakusan.core.memo import Memo
 from gyakusan.core.model import Checkpoint, Model
-from gyakusan.core.traffic import Stored, Traffic
+from gyakusan.core.traffic import RoleBits, Traffic
 
 Basis = Literal["derived", "assumed", "measured"]
 MEASUREMENT_WEIGHT = 0.75
@@ -72,7 +79,7 @@ class SpeedEstimate:
     ttft: Estimate
     tpot: Estimate
     binds: str
-    points: tuple[Point, ...]
+    points: tuple[Measurement, ...]
     chip: str
     usual: float
 
@@ -134,7 +141,7 @@ def estimate_speed(
         link=chip.link,
         style=asked.style,
     )
-    seen = measured.points(chip.name, said.model, quant.label)
+    seen = measured.measurements(chip.name, said.model, quant.label)
     return _priced(traffic_of(model), chip, said, asked, seen)
 
 
@@ -168,18 +175,18 @@ _TRAFFIC = Memo[Traffic](maxsize=1)
 def traffic_of(model: Model) -> Traffic:
     """The bytes of a model: of its tensors as they are stored, or by what its checkpoint says of its quantisation."""
     checkpoint = model.checkpoint
-    return _TRAFFIC.get(model, None, lambda: traffic.of(model, stored_bits(checkpoint) if checkpoint else None))
+    return _TRAFFIC.get(model, None, lambda: traffic.from_model(model, stored_bits(checkpoint) if checkpoint else None))
 
 
-def stored_bits(checkpoint: Checkpoint) -> Stored:
+def stored_bits(checkpoint: Checkpoint) -> RoleBits:
     """Bits by role of a Hugging Face checkpoint."""
     plain = 32.0 if checkpoint.dtype == "F32" else 16.0
     if not checkpoint.method:
-        return Stored(plain, plain, plain, plain)
+        return RoleBits(plain, plain, plain, plain)
     scales = 8 * checkpoint.scale / checkpoint.group if checkpoint.group > 0 else 0.0
     bits = checkpoint.bits + scales * (1 if checkpoint.symmetric else 1.5)
     kept = " ".join(checkpoint.kept)
-    return Stored(
+    return RoleBits(
         attention=plain if "attn" in kept else bits,
         linear=bits,
         experts=bits,
@@ -198,15 +205,15 @@ def _quant(model: Model, server: bool) -> speed_names.Quant:
     checkpoint = model.checkpoint
     text = model.quantization if checkpoint is None else f"{checkpoint.method} {checkpoint.bits:g}bit {model.name}"
     if checkpoint is not None and not checkpoint.method:
-        return speed_names.half(server)
+        return speed_names.sixteen_bit(server)
     name = _name(model)
-    return speed_names.quant(text, model=name, server=server) or speed_names.half(server)
+    return speed_names.parse_quant(text, model=name, server=server) or speed_names.sixteen_bit(server)
 
 
 def _priced(
-    read: Traffic, chip: Chip, said: Situation, asked: TurnShape, seen: tuple[Point, ...], corrected: bool = True
+    read: Traffic, chip: Chip, said: Situation, asked: TurnShape, seen: tuple[Measurement, ...], corrected: bool = True
 ) -> SpeedEstimate:
-    k = cpu.constants(asked.threads) if said.api == cpu.CPU else constants(said)
+    k = cpu.constants(asked.threads) if said.api == cpu.CPU else constants_for(said)
     device = _device(chip, said, asked)
     absorbed = said.engine not in SERVERS
     work = _work(read, asked)
@@ -246,9 +253,9 @@ def _priced(
 KINDS: tuple[Kind, ...] = ("decode", "prefill", "ttft", "throughput")
 
 
-def _device(chip: Chip, said: Situation, asked: TurnShape) -> core.Device:
-    decode, prefill = peaks(chip, said.engine, said.api, said.quant)
-    return core.Device(
+def _device(chip: Chip, said: Situation, asked: TurnShape) -> core.DeviceRates:
+    decode, prefill = peak_rates(chip, said.engine, said.api, said.quant)
+    return core.DeviceRates(
         bandwidth=chip.bandwidth,
         decode=decode,
         prefill=prefill,
@@ -260,7 +267,7 @@ def _device(chip: Chip, said: Situation, asked: TurnShape) -> core.Device:
     )
 
 
-def _work(read: Traffic, asked: TurnShape) -> core.Work:
+def _work(read: Traffic, asked: TurnShape) -> core.ModelDemand:
     names = (
         "dense",
         "experts",
@@ -275,7 +282,7 @@ def _work(read: Traffic, asked: TurnShape) -> core.Work:
         "routed",
     )
     plain: dict[str, Any] = {name: getattr(read, name) for name in names}
-    return core.Work(
+    return core.ModelDemand(
         **plain,
         cache=read.cache(asked.context, asked.value_bytes),
         attend=read.attention(1, asked.context),
@@ -287,10 +294,10 @@ def _figure(kind: Kind, value: float, users: int, chip: Chip, said: Situation, m
     if chip.family == cpu.CPU:
         factor = cpu.SPREAD[kind]
         return Estimate(value, value / factor, value * factor, "assumed", "cpu", None)
-    factor, found = interval(kind, said, users)
+    factor, found = interval_factor(kind, said, users)
     if not chip.family:
         factor *= UNKNOWN_CHIP_FACTOR
-    sure: Basis = "assumed" if known(said) == "nothing" else ("measured" if moved != 1 else "derived")
+    sure: Basis = "assumed" if evidence_for(said) == "nothing" else ("measured" if moved != 1 else "derived")
     centre = value / moved if kind == "ttft" else value * moved
     return Estimate(centre, centre / factor, centre * factor, sure, str(found["slice"]), found["coverage"])
 
@@ -306,7 +313,9 @@ def _times(figure: Estimate, users: int) -> Estimate:
     return replace(figure, value=figure.value * users, low=figure.low * users, high=figure.high * users)
 
 
-def _moved(kind: Kind, read: Traffic, chip: Chip, said: Situation, asked: TurnShape, seen: tuple[Point, ...]) -> float:
+def _moved(
+    kind: Kind, read: Traffic, chip: Chip, said: Situation, asked: TurnShape, seen: tuple[Measurement, ...]
+) -> float:
     """How much faster measurements of the same thing were than predicted, to the power of TRUST; 1 without any."""
     alike = [p for p in seen if p.kind == kind and (p.engine, p.api) == (said.engine, said.api) and _near(p, asked)]
     if not alike:
@@ -316,12 +325,12 @@ def _moved(kind: Kind, read: Traffic, chip: Chip, said: Situation, asked: TurnSh
     return 1 / ratio if kind == "ttft" else ratio
 
 
-def _near(point: Point, asked: TurnShape) -> bool:
+def _near(point: Measurement, asked: TurnShape) -> bool:
     """One user or many, as asked; as many devices to each layer."""
     return (point.users > 1) == (asked.users > 1) and point.parallel == asked.parallel
 
 
-def _same(point: Point, read: Traffic, chip: Chip, said: Situation, asked: TurnShape) -> float:
+def _same(point: Measurement, read: Traffic, chip: Chip, said: Situation, asked: TurnShape) -> float:
     """The prediction for the situation of a measurement."""
     depth = 0.0 if point.kind == "prefill" else max(0.0, point.context - point.prompt - point.answer / 2)
     there = replace(

@@ -48,4 +48,4 @@ def slots_for_rate(rate: float, workload: Workload) -> int:
 
     rate: of requests of everyone together [1/s]
     """
-    return max(1, queue.enough(rate * (workload.target_ttft + workload.output_tokens / workload.target_tps)))
+    return max(1, queue.poisson_quantile(rate * (workload.target_ttft + workload.output_tokens / workload.target_tps)))

@@ -15,7 +15,7 @@ from gyakusan.planning.candidates import hardware as market
 from gyakusan.planning.candidates import model_table as catalogue
 from gyakusan.planning.candidates.hardware import HardwareOption, Rejected
 from gyakusan.planning.candidates.model_table import ModelTable
-from gyakusan.planning.evaluate.pareto import frontier
+from gyakusan.planning.evaluate.pareto import pareto_frontier
 from gyakusan.planning.evaluate.results import SweepResult
 from gyakusan.planning.evaluate.sweep import sweep
 from gyakusan.planning.request.money import ExchangeRates, exchange_rates
@@ -166,7 +166,7 @@ def _family(grid: SweepResult, model: int) -> str:
 def all_candidates(found: Recommendation) -> tuple[int, ...]:
     """Places of all cells that nothing dominates in quality, speed and price, best first."""
     cells = found.grid.cells
-    places = frontier(cells.sure, cells.useful, cells.price)
+    places = pareto_frontier(cells.sure, cells.useful, cells.price)
     return tuple(sorted(places.tolist(), key=lambda i: (-cells.sure[i], -np.nan_to_num(cells.useful[i]), i)))
 
 

@@ -2,7 +2,7 @@
 
 A roofline with a few fitted constants. Bytes over bandwidth, operations over peak, a cost for each layer and step; what
 overlaps is joined by the root of the squares. Every number may be an array; shapes broadcast. Method and constants:
-a fit to thousands of published measurements (tools/fit_pace.py); catalog/data/pace.json holds the constants.
+a fit to thousands of published measurements (tools/fit_speed.py); catalog/data/speed_constants.json holds the constants.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 from gyakusan.core.arrays import Number
 from gyakusan.core.broadcast import maximum, minimum, where
-from gyakusan.core.traffic import share
+from gyakusan.core.traffic import expected_distinct_expert_share
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class ModelDemand:
     """What one model asks of a device. dense, experts: weights [B]; count, used: experts; layers; mixed, recurrent: shares
 
     of the layers; width [values]; matrices, output, routed [values] (see core.traffic.Traffic); cache: keys and values of
@@ -39,7 +39,7 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
-class Device:
+class DeviceRates:
     """bandwidth [B/s]; decode, prefill: peak rates of the arithmetic that is used there [FLOP/s]; half: of 16-bit
 
     attention [FLOP/s]; parallel: devices that share every layer; fast: 1 if NVLink joins them; small: 1 if kernels for
@@ -58,7 +58,7 @@ class Device:
 
 
 @dataclass(frozen=True, slots=True)
-class Constants:
+class SpeedConstants:
     """Fitted. Shares of the peak: weights, cache, state, compute, attend (decode); mfu, routed, stream, attention (prefill).
 
     Times [s]: layer, expert, hybrid (for each layer), fixed, sequence, chunk, start, hop. overlap: see traffic.share;
@@ -97,7 +97,7 @@ class Constants:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class StepTime:
     """One decode step, by what it waits for. [s]"""
 
     weights: Number
@@ -120,16 +120,16 @@ class Step:
         return max(names, key=lambda n: getattr(self, n))
 
 
-def decode_step(work: Work, batch: Number, device: Device, k: Constants) -> Step:
+def decode_step(work: ModelDemand, batch: Number, device: DeviceRates, k: SpeedConstants) -> StepTime:
     """One token for each of `batch` conversations. [s]"""
-    touched = share(batch, work.count, work.used, k.overlap)
+    touched = expected_distinct_expert_share(batch, work.count, work.used, k.overlap)
     rows = batch * work.used / work.count / touched
     read = work.dense * _slower(batch, device, k) + work.experts * touched * _slower(rows, device, k)
     active = work.matrices + work.output + work.routed * work.used / work.count
     gather = batch * work.cache / (device.parallel * device.bandwidth * _below_one(k.cache))
     attend = batch * work.attend / (device.parallel * device.half * k.attend)
     per_layer = k.layer + k.expert * work.mixed + k.hybrid * work.recurrent
-    return Step(
+    return StepTime(
         weights=read / (device.parallel * device.bandwidth * _below_one(k.weights)),
         compute=2 * active * batch / (device.parallel * device.decode * _below_one(k.compute)),
         cache=(gather**2 + attend**2) ** 0.5,
@@ -140,7 +140,7 @@ def decode_step(work: Work, batch: Number, device: Device, k: Constants) -> Step
 
 
 def prefill_time(
-    work: Work, prompt: Number, batch_tokens: Number, attention: Number, device: Device, k: Constants
+    work: ModelDemand, prompt: Number, batch_tokens: Number, attention: Number, device: DeviceRates, k: SpeedConstants
 ) -> Number:
     """A prompt of `prompt` tokens, in pieces of `batch_tokens`. [s] attention: its operations (Traffic.attention) [FLOP]."""
     piece = maximum(1, minimum(prompt, batch_tokens))
@@ -149,7 +149,7 @@ def prefill_time(
     rows = piece * work.used / work.count
     dense = 2 * work.matrices * piece * (1 + k.rows / piece) / rate
     routed = 2 * work.routed * rows * (1 + k.rows_routed / rows) / (rate * k.routed)
-    touched = share(piece, work.count, work.used, 1.0)
+    touched = expected_distinct_expert_share(piece, work.count, work.used, 1.0)
     stream = (work.dense + work.experts * touched) / (device.parallel * device.bandwidth * _below_one(k.stream))
     one = ((dense + routed) ** 2 + stream**2) ** 0.5 + work.layers * k.chunk
     attend = attention / (device.half * device.parallel * k.attention)
@@ -185,7 +185,7 @@ def speculative(step: Number, draft: Number, tokens: Number, accepted: Number) -
     return (step + tokens * draft) / expected
 
 
-def first_token(prefill: Number, users: Number, step: Number, answer: Number, k: Constants) -> Number:
+def first_token(prefill: Number, users: Number, step: Number, answer: Number, k: SpeedConstants) -> Number:
     """Time to the first token. [s] One's own prompt, a decode step that is under way, and others' prompts:
 
     half of them where users start together (`queue`), and those that arrive meanwhile where users keep asking: their
@@ -196,7 +196,7 @@ def first_token(prefill: Number, users: Number, step: Number, answer: Number, k:
     return prefill * (1 + k.queue * others + k.busy * meanwhile) + where(users > 1, step, 0.0)
 
 
-def later_token(step: Number, prefill: Number, users: Number, answer: Number, k: Constants) -> Number:
+def later_token(step: Number, prefill: Number, users: Number, answer: Number, k: SpeedConstants) -> Number:
     """Time for each further token while others' prompts are computed between the steps. [s] answer [tokens]."""
     return step + k.blend * prefill * (users - 1) / maximum(1, answer)
 
@@ -220,13 +220,13 @@ def _below_one(share_of_peak: Number) -> Number:
     return share_of_peak / (1 + share_of_peak**8) ** (1 / 8)
 
 
-def _slower(rows: Number, device: Device, k: Constants) -> Number:
+def _slower(rows: Number, device: DeviceRates, k: SpeedConstants) -> Number:
     """What llama.cpp's kernels for few rows, and the step to those for many, cost more. 1 for one row."""
     few = 1 + k.few * (minimum(rows, 8) - 1)
     return where(device.small > 0, where(rows <= 1, 1.0, where(rows <= 8, few, 1 + k.many)), 1.0)
 
 
-def _links(work: Work, batch: Number, device: Device, k: Constants) -> Number:
+def _links(work: ModelDemand, batch: Number, device: DeviceRates, k: SpeedConstants) -> Number:
     """Two sums over all devices for each layer. [s] Latency grows with their number over PCIe, not over NVLink."""
     wait = k.hop * where(device.fast > 0, 1.0, device.parallel**1.1)
     each = wait + batch * work.width * 2 / k.wire

@@ -1,7 +1,7 @@
-"""The fitted constants of speed, for one situation: base x multipliers of what is known about it. Facts: data/pace.json.
+"""The fitted constants of speed, for one situation: base x multipliers of what is known about it. Facts: data/speed_constants.json.
 
 Each multiplier was shrunk towards 1 when it was fitted, so that an unknown device, quantisation or engine simply has
-none: what remains are the constants, and a wide interval. tools/fit_pace.py writes the file.
+none: what remains are the constants, and a wide interval. tools/fit_speed.py writes the file.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from typing import Any, Literal
 
 from gyakusan.catalog.chips import Chip
 from gyakusan.catalog.records import DATA
-from gyakusan.core.pace import Constants
+from gyakusan.core.roofline import SpeedConstants
 
 SERVERS = ("vllm", "sglang", "trtllm")
-APART = ("volta", "turing", "ampere-dc")
+SEPARATE_INTEGER_UNITS = ("volta", "turing", "ampere-dc")
 """Families with integer units beside 64 floating-point ones in each multiprocessor (NVIDIA's Turing and A100 white papers);
 
 before and after them 128 units did either.
 """
-Known = Literal["model", "device", "nothing"]
+Evidence = Literal["model", "device", "nothing"]
 """model: device and model were measured; device: only the device was; nothing: the device is new."""
 
 
@@ -47,8 +47,8 @@ class Situation:
 
 
 @dataclass(frozen=True, slots=True)
-class Fitted:
-    """data/pace.json. base: of each constant; levels: constant -> level -> label -> multiplier; intervals: slice ->
+class FittedConstants:
+    """data/speed_constants.json. base: of each constant; levels: constant -> level -> label -> multiplier; intervals: slice ->
     factor and measured coverage; seen: devices, families and models that measurements had; provenance: of the fit.
     """
 
@@ -83,21 +83,21 @@ def labels(s: Situation) -> dict[str, str]:
     }
 
 
-def constants(s: Situation, fitted: Fitted | None = None) -> Constants:
+def constants_for(s: Situation, fitted: FittedConstants | None = None) -> SpeedConstants:
     """The constants for a situation."""
     found = fitted or load()
     named = labels(s)
-    return Constants(**{name: _value(name, named, found) for name in found.base})
+    return SpeedConstants(**{name: _value(name, named, found) for name in found.base})
 
 
-def _value(name: str, named: Mapping[str, str], fitted: Fitted) -> float:
+def _value(name: str, named: Mapping[str, str], fitted: FittedConstants) -> float:
     value = fitted.base[name]
     for level, multipliers in fitted.levels.get(name, {}).items():
         value *= multipliers.get(named[level], 1.0)
     return value
 
 
-def peaks(chip: Chip, engine: str, api: str, quant: str) -> tuple[float, float]:
+def peak_rates(chip: Chip, engine: str, api: str, quant: str) -> tuple[float, float]:
     """Peak rates of decode and prefill arithmetic. [FLOP/s]
 
     One row at a time llama.cpp works on the ordinary cores, where unpacking weights takes integers as well as floats:
@@ -108,13 +108,13 @@ def peaks(chip: Chip, engine: str, api: str, quant: str) -> tuple[float, float]:
     if engine in SERVERS:
         native = {"fp8": chip.fp8, "fp4": chip.fp8 or chip.fp4}.get(quant, 0.0) or chip.half
         return native, native
-    ordinary = chip.single * (2 if chip.family in APART else 1)
+    ordinary = chip.single * (2 if chip.family in SEPARATE_INTEGER_UNITS else 1)
     if api == "cuda":
         return ordinary, chip.int8 / 2 if quant in ("f16", "bf16") else chip.int8
     return ordinary, chip.half
 
 
-def known(s: Situation, fitted: Fitted | None = None) -> Known:
+def evidence_for(s: Situation, fitted: FittedConstants | None = None) -> Evidence:
     """How much of a situation measurements have seen."""
     seen = (fitted or load()).seen
     if s.device not in seen["devices"]:
@@ -122,33 +122,35 @@ def known(s: Situation, fitted: Fitted | None = None) -> Known:
     return "model" if s.model in seen["models"] else "device"
 
 
-def interval(kind: str, s: Situation, users: float, fitted: Fitted | None = None) -> tuple[float, Mapping[str, Any]]:
+def interval_factor(
+    kind: str, s: Situation, users: float, fitted: FittedConstants | None = None
+) -> tuple[float, Mapping[str, Any]]:
     """The factor f of the 80 % interval [figure / f, figure * f], and the slice that it comes from.
 
     kind: decode, prefill, ttft or throughput. The narrowest slice with enough measurements counts.
     """
     found = fitted or load()
-    for name in slices(kind, s.engine, users, known(s, found)):
+    for name in interval_slices(kind, s.engine, users, evidence_for(s, found)):
         if name in found.intervals:
             return float(found.intervals[name]["factor"]), {"slice": name, **found.intervals[name]}
     return 3.0, {"slice": "none", "factor": 3.0, "coverage": None, "n": 0}
 
 
-def slices(kind: str, engine: str, users: float, seen: Known) -> tuple[str, ...]:
+def interval_slices(kind: str, engine: str, users: float, seen: Evidence) -> tuple[str, ...]:
     """Names of slices from the narrowest to the widest."""
     what = kind if kind != "decode" else ("decode single" if users <= 1 else "decode many")
     return (f"{what}, {seen}, {engine}", f"{what}, {seen}")
 
 
 @cache
-def load(path: Path = DATA / "pace.json") -> Fitted:
+def load(path: Path = DATA / "speed_constants.json") -> FittedConstants:
     """The fitted constants."""
     return parse(json.loads(path.read_text("utf-8")))
 
 
-def parse(found: Mapping[str, Any]) -> Fitted:
-    """What a pace.json says."""
-    return Fitted(
+def parse(found: Mapping[str, Any]) -> FittedConstants:
+    """What a speed_constants.json says."""
+    return FittedConstants(
         base={name: term["base"] for name, term in found["constants"].items()},
         levels={name: term.get("levels", {}) for name, term in found["constants"].items()},
         intervals=found.get("intervals", {}),

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from gyakusan.catalog.models import find
 from gyakusan.core import traffic
-from gyakusan.core.pace import (
-    Constants,
-    Device,
-    Work,
+from gyakusan.core.roofline import (
+    DeviceRates,
+    ModelDemand,
+    SpeedConstants,
     closed_loop,
     decode_step,
     first_token,
@@ -25,13 +25,13 @@ from gyakusan.core.pace import (
     speculative,
     uploaded,
 )
-from gyakusan.core.traffic import Stored, share
+from gyakusan.core.traffic import RoleBits, expected_distinct_expert_share
 from gyakusan.models.assemble import from_record, plain
 
-DENSE = Work(4.6e9, 0, 1, 1, 32, 0, 0, 4096, 7_000_000_000, 525_000_000, 0, cache=134e6, attend=2.7e8, state=0)
-ROUTED = Work(1.7e9, 61e9, 128, 4, 36, 1, 0, 2880, 1_500_000_000, 579_000_000, 114_000_000_000, 42e6, 1.8e8, 0)
-CARD = Device(1008e9, 82e12, 660e12, 165e12, small=1)
-K = Constants()
+DENSE = ModelDemand(4.6e9, 0, 1, 1, 32, 0, 0, 4096, 7_000_000_000, 525_000_000, 0, cache=134e6, attend=2.7e8, state=0)
+ROUTED = ModelDemand(1.7e9, 61e9, 128, 4, 36, 1, 0, 2880, 1_500_000_000, 579_000_000, 114_000_000_000, 42e6, 1.8e8, 0)
+CARD = DeviceRates(1008e9, 82e12, 660e12, 165e12, small=1)
+K = SpeedConstants()
 
 
 @given(
@@ -41,7 +41,9 @@ K = Constants()
     st.sampled_from([0, 1]),
 )
 @settings(max_examples=60)
-def test_one_formula_for_one_number_and_for_many(users: list[int], work: Work, parallel: int, small: int) -> None:
+def test_one_formula_for_one_number_and_for_many(
+    users: list[int], work: ModelDemand, parallel: int, small: int
+) -> None:
     device = dataclasses.replace(CARD, parallel=parallel, small=small)
     many = decode_step(work, np.array(users), device, K).time
     assert many == pytest.approx([decode_step(work, n, device, K).time for n in users])
@@ -50,7 +52,7 @@ def test_one_formula_for_one_number_and_for_many(users: list[int], work: Work, p
 
 
 def test_nothing_is_faster_than_the_bandwidth() -> None:
-    perfect = Constants(weights=50.0, cache=50.0, layer=0, expert=0, hybrid=0, fixed=0, sequence=0)
+    perfect = SpeedConstants(weights=50.0, cache=50.0, layer=0, expert=0, hybrid=0, fixed=0, sequence=0)
     assert decode_step(DENSE, 1, CARD, perfect).time >= (DENSE.dense + DENSE.cache) / CARD.bandwidth
 
 
@@ -68,10 +70,10 @@ def test_what_a_step_waits_for() -> None:
 
 
 def test_experts_touched() -> None:
-    assert share(1, 128, 4) == pytest.approx(4 / 128)
-    assert share(2, 128, 4, overlap=1.0) == pytest.approx(1 - (124 / 128) ** 2)
-    assert share(100, 1, 1) == 1.0
-    assert share(10_000, 128, 4) == pytest.approx(1.0)
+    assert expected_distinct_expert_share(1, 128, 4) == pytest.approx(4 / 128)
+    assert expected_distinct_expert_share(2, 128, 4, overlap=1.0) == pytest.approx(1 - (124 / 128) ** 2)
+    assert expected_distinct_expert_share(100, 1, 1) == 1.0
+    assert expected_distinct_expert_share(10_000, 128, 4) == pytest.approx(1.0)
 
 
 def test_longer_pieces_of_a_prompt_read_the_weights_less_often() -> None:
@@ -86,14 +88,14 @@ def test_layers_shared_out_over_devices_work_at_several_pieces_at_once() -> None
 
 def test_first_tokens_of_users_who_start_together() -> None:
     """A DGX Spark took 1242, 3942 and 6829 ms for 1, 5 and 10 users (djangodevreng/dgx-spark-benchmarks, CC BY 4.0)."""
-    wave = Constants(queue=1.0, busy=0.0)
+    wave = SpeedConstants(queue=1.0, busy=0.0)
     for users, measured in ((1, 1.242), (5, 3.942), (10, 6.829)):
         assert first_token(1.242, users, 0.0, 256, wave) == pytest.approx(measured, rel=0.07)
 
 
 def test_a_prompt_is_felt_in_the_tokens_of_others() -> None:
     assert later_token(0.01, 0.5, 1, 100, K) == 0.01
-    assert later_token(0.01, 0.5, 5, 100, Constants(blend=0.5)) == pytest.approx(0.02)
+    assert later_token(0.01, 0.5, 5, 100, SpeedConstants(blend=0.5)) == pytest.approx(0.02)
 
 
 def test_closed_loop() -> None:
@@ -121,51 +123,51 @@ class TestTraffic:
     def test_the_embedding_table_is_not_read(self) -> None:
         model = from_record(find("llama3.1-8b"), "Q4_K_M")
         table = next(t.bytes for t in model.tensors if t.name == "token_embd.weight")
-        read = traffic.of(model)
+        read = traffic.from_model(model)
         assert read.dense == model.bytes - table
         assert (read.experts, read.count, read.layers) == (0, 1, 32)
 
     def test_a_tied_table_is_read_once_as_the_output(self) -> None:
         model = from_record(find("llama3.2-1b"), "Q8_0")
-        assert traffic.of(model).dense == model.bytes
+        assert traffic.from_model(model).dense == model.bytes
 
     def test_per_layer_embeddings_are_looked_up(self) -> None:
         model = from_record(find("gemma4-e4b"), "Q4_K_M")
         table = next(t.bytes for t in model.tensors if t.name == "per_layer_token_embd.weight")
-        assert traffic.of(model).dense == model.bytes - table
+        assert traffic.from_model(model).dense == model.bytes - table
 
     def test_experts_are_counted_apart(self) -> None:
         model = from_record(find("gpt-oss-20b"))
-        read = traffic.of(model)
+        read = traffic.from_model(model)
         assert read.experts == sum(t.bytes for t in model.tensors if "_exps" in t.name)
         assert (read.count, read.used, read.mixed) == (32, 4, 1.0)
 
     def test_windows_cap_the_cache(self) -> None:
-        read = traffic.of(from_record(find("gpt-oss-20b")))
+        read = traffic.from_model(from_record(find("gpt-oss-20b")))
         one_layer = 8 * 64 * 2 * 2
         assert read.cache(100_000) == one_layer * (12 * 100_000 + 12 * 128)
         assert read.cache(100) == one_layer * 24 * 100
 
     def test_a_latent_vector_replaces_keys_and_values(self) -> None:
-        assert traffic.of(from_record(find("deepseek-v3.2"))).cache(1000, 1) >= 61 * 576 * 1000
+        assert traffic.from_model(from_record(find("deepseek-v3.2"))).cache(1000, 1) >= 61 * 576 * 1000
 
     def test_attention_of_a_prompt(self) -> None:
-        read = traffic.of(from_record(find("llama3.1-8b")))
+        read = traffic.from_model(from_record(find("llama3.1-8b")))
         assert read.attention(1000) == 4 * 32 * 128 * 32 * 1000 * 500
         assert read.attention(np.array([1000, 2000])).tolist() == [read.attention(1000), read.attention(2000)]
 
     def test_states_of_a_hybrid(self) -> None:
-        assert traffic.of(from_record(find("qwen3.5-35b-a3b"))).state == 30 * 32 * 128 * 128 * 4
+        assert traffic.from_model(from_record(find("qwen3.5-35b-a3b"))).state == 30 * 32 * 128 * 128 * 4
 
     def test_bits_by_role(self) -> None:
         model = plain(find("llama3.1-8b"))
-        half = traffic.of(model, Stored())
+        half = traffic.from_model(model, RoleBits())
         assert half.dense == pytest.approx(2 * (half.matrices + half.output), rel=1e-3)
-        eight = traffic.of(model, Stored(attention=8, linear=8, experts=8))
+        eight = traffic.from_model(model, RoleBits(attention=8, linear=8, experts=8))
         assert eight.dense == pytest.approx(half.matrices + 2 * half.output, rel=1e-3)
 
     @pytest.mark.parametrize(
         ("name", "size"), [("auto", 2), ("fp8_e4m3", 1), ("Q8_0", 34 / 32), ("q4_0", 18 / 32), ("", 2)]
     )
     def test_cache_types(self, name: str, size: float) -> None:
-        assert traffic.cache_bytes(name) == size
+        assert traffic.cache_value_bytes(name) == size

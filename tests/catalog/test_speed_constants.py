@@ -8,8 +8,16 @@ import re
 import pytest
 
 from gyakusan.catalog import chips, measured, speed_names
-from gyakusan.catalog.pace import Situation, constants, interval, known, load, parse, peaks
-from gyakusan.core.pace import Constants
+from gyakusan.catalog.speed_constants import (
+    Situation,
+    constants_for,
+    evidence_for,
+    interval_factor,
+    load,
+    parse,
+    peak_rates,
+)
+from gyakusan.core.roofline import SpeedConstants
 
 SPARK = Situation("llama.cpp", "cuda", "blackwell-gb10", "NVIDIA DGX Spark (GB10)", "q4k", "llama3.1-8b", "unified")
 STRANGE = dataclasses.replace(SPARK, family="martian", device="Olympus 1", model="nobody's", api="cuda")
@@ -99,27 +107,27 @@ def test_models_by_many_names(said: str, name: str | None) -> None:
     ],
 )
 def test_quantisations_by_many_names(said: str, label: str, group: str) -> None:
-    found = speed_names.quant(said)
+    found = speed_names.parse_quant(said)
     assert found is not None
     assert (found.label, found.group) == (label, group)
 
 
 def test_gpt_oss_is_always_mxfp4() -> None:
-    found = speed_names.quant("gpt-oss ?B F16", model="gpt-oss-20b")
+    found = speed_names.parse_quant("gpt-oss ?B F16", model="gpt-oss-20b")
     assert found is not None
     assert (found.label, found.recipe) == ("mxfp4", "MXFP4_MOE")
 
 
 def test_the_file_names_every_constant_and_where_it_came_from() -> None:
     fitted = load()
-    assert set(fitted.base) == {f.name for f in dataclasses.fields(Constants)}
+    assert set(fitted.base) == {f.name for f in dataclasses.fields(SpeedConstants)}
     assert fitted.provenance["rows"] > 1000
     assert fitted.provenance["rejected"]
     assert re.fullmatch(r"[0-9a-f]{64}", fitted.provenance["sha256"])
 
 
 def test_shares_of_a_peak_stay_near_it() -> None:
-    k = constants(SPARK)
+    k = constants_for(SPARK)
     assert 0.5 < k.weights < 1.2
     assert 0.05 < k.mfu < 1.2
     assert 5e-6 < k.layer < 1e-3
@@ -128,21 +136,21 @@ def test_shares_of_a_peak_stay_near_it() -> None:
 def test_an_unknown_device_has_no_multiplier_of_its_own() -> None:
     fitted = load()
     plain = parse({"constants": {"weights": {"base": 0.7, "levels": {"device": {"a": 2.0}}}}, "seen": {}})
-    assert constants(dataclasses.replace(STRANGE, device="a"), plain).weights == pytest.approx(1.4)
-    assert constants(STRANGE, plain).weights == pytest.approx(0.7)
-    assert constants(STRANGE, fitted) == constants(dataclasses.replace(STRANGE, device="Olympus 2"), fitted)
+    assert constants_for(dataclasses.replace(STRANGE, device="a"), plain).weights == pytest.approx(1.4)
+    assert constants_for(STRANGE, plain).weights == pytest.approx(0.7)
+    assert constants_for(STRANGE, fitted) == constants_for(dataclasses.replace(STRANGE, device="Olympus 2"), fitted)
 
 
 def test_what_is_known() -> None:
-    assert known(SPARK) == "model"
-    assert known(dataclasses.replace(SPARK, model="nobody's")) == "device"
-    assert known(STRANGE) == "nothing"
+    assert evidence_for(SPARK) == "model"
+    assert evidence_for(dataclasses.replace(SPARK, model="nobody's")) == "device"
+    assert evidence_for(STRANGE) == "nothing"
 
 
 @pytest.mark.parametrize("kind", ["decode", "prefill", "ttft"])
 def test_less_knowledge_means_a_wider_interval(kind: str) -> None:
-    sure, about = interval(kind, SPARK, 1)
-    unsure, _ = interval(kind, STRANGE, 1)
+    sure, about = interval_factor(kind, SPARK, 1)
+    unsure, _ = interval_factor(kind, STRANGE, 1)
     assert 1 < sure < unsure
     assert 0.6 < about["coverage"] < 1
 
@@ -150,21 +158,21 @@ def test_less_knowledge_means_a_wider_interval(kind: str) -> None:
 def test_peaks_follow_the_engine() -> None:
     card = chips.find("RTX 4090")
     assert card is not None
-    assert peaks(card, "llama.cpp", "cuda", "q4k") == (card.single, card.int8)
-    assert peaks(card, "llama.cpp", "cuda", "f16") == (card.single, card.int8 / 2)
-    assert peaks(card, "vllm", "cuda", "fp8") == (card.fp8, card.fp8)
-    assert peaks(card, "vllm", "cuda", "w4") == (card.half, card.half)
+    assert peak_rates(card, "llama.cpp", "cuda", "q4k") == (card.single, card.int8)
+    assert peak_rates(card, "llama.cpp", "cuda", "f16") == (card.single, card.int8 / 2)
+    assert peak_rates(card, "vllm", "cuda", "fp8") == (card.fp8, card.fp8)
+    assert peak_rates(card, "vllm", "cuda", "w4") == (card.half, card.half)
 
 
 def test_only_measurements_that_may_be_passed_on() -> None:
     assert {s["licence"] for s in measured.sources().values()} <= {"CC BY 4.0", "Apache-2.0", "MIT"}
-    every = measured.every()
+    every = measured.all_measurements()
     assert len(every) > 1000
     assert {p.source for p in every} <= set(measured.sources())
     assert all(p.figure > 0 for p in every)
 
 
 def test_points_of_one_thing() -> None:
-    found = measured.points("NVIDIA DGX Spark (GB10)", "gpt-oss-120b", "mxfp4")
+    found = measured.measurements("NVIDIA DGX Spark (GB10)", "gpt-oss-120b", "mxfp4")
     assert any(p.kind == "decode" and p.users == 1 and 30 < p.figure < 80 for p in found)
-    assert measured.points("Olympus 1", "gpt-oss-120b", "mxfp4") == ()
+    assert measured.measurements("Olympus 1", "gpt-oss-120b", "mxfp4") == ()

@@ -1,6 +1,6 @@
-"""Fit the constants of speed to published measurements and write catalog/data/pace.json.
+"""Fit the constants of speed to published measurements and write catalog/data/speed_constants.json.
 
-    python tools/fit_pace.py MEASURED.csv.gz [--out FILE] [--rejected FILE] [--no-intervals]
+    python tools/fit_speed.py MEASURED.csv.gz [--out FILE] [--rejected FILE] [--no-intervals]
 
 Names are resolved to the catalogue; rows that physics or their own flags forbid are rejected and listed; intervals come
 from predictions that left out cells, architectures or devices. The measurements themselves are not part of the project:
@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.speed import fit, judge, rows
 
-OUT = Path(__file__).parents[1] / "src" / "gyakusan" / "catalog" / "data" / "pace.json"
+OUT = Path(__file__).parents[1] / "src" / "gyakusan" / "catalog" / "data" / "speed_constants.json"
 
 
 def main() -> None:
@@ -70,7 +70,7 @@ def _provenance(path: Path, table: rows.Table, seen: list[rows.Observation]) -> 
         "observations": len(seen),
         "sources": dict(Counter(o.source for o in seen).most_common()),
         "rejected": dict(_reasons(table).most_common()),
-        "tool": "tools/fit_pace.py",
+        "tool": "tools/fit_speed.py",
         "checked": "2026-11-23",
     }
 
