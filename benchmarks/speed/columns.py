@@ -128,9 +128,11 @@ def _device(seen: Sequence[Observation]) -> DeviceRates:
         prefill=np.array([r[1] for r in rates]),
         half=np.array([o.subject.chip.half for o in seen]),
         parallel=np.array([o.parallel for o in seen]),
-        fast=np.array([1.0 if o.subject.chip.link == "nvlink" else 0.0 for o in seen]),
+        nvlink=np.array([1.0 if o.subject.chip.link == "nvlink" else 0.0 for o in seen]),
         stages=np.array([1.0 if o.subject.engine in SERVERS else o.devices for o in seen]),
-        small=np.array([0.0 if o.subject.engine in SERVERS or o.subject.engine == "mlx" else 1.0 for o in seen]),
+        small_batch_kernels=np.array(
+            [0.0 if o.subject.engine in SERVERS or o.subject.engine == "mlx" else 1.0 for o in seen]
+        ),
     )
 
 

@@ -22,7 +22,6 @@ from gyakusan.core.roofline import (
     offloaded,
     open_loop,
     prefill_time,
-    speculative,
     uploaded,
 )
 from gyakusan.core.traffic import RoleBits, expected_distinct_expert_share
@@ -30,7 +29,7 @@ from gyakusan.models.assemble import from_record, plain
 
 DENSE = ModelDemand(4.6e9, 0, 1, 1, 32, 0, 0, 4096, 7_000_000_000, 525_000_000, 0, cache=134e6, attend=2.7e8, state=0)
 ROUTED = ModelDemand(1.7e9, 61e9, 128, 4, 36, 1, 0, 2880, 1_500_000_000, 579_000_000, 114_000_000_000, 42e6, 1.8e8, 0)
-CARD = DeviceRates(1008e9, 82e12, 660e12, 165e12, small=1)
+CARD = DeviceRates(1008e9, 82e12, 660e12, 165e12, small_batch_kernels=1)
 K = SpeedConstants()
 
 
@@ -44,7 +43,7 @@ K = SpeedConstants()
 def test_one_formula_for_one_number_and_for_many(
     users: list[int], work: ModelDemand, parallel: int, small: int
 ) -> None:
-    device = dataclasses.replace(CARD, parallel=parallel, small=small)
+    device = dataclasses.replace(CARD, parallel=parallel, small_batch_kernels=small)
     many = decode_step(work, np.array(users), device, K).time
     assert many == pytest.approx([decode_step(work, n, device, K).time for n in users])
     prompts = prefill_time(work, np.array(users) * 16, 512, 1e12, device, K)
@@ -64,9 +63,9 @@ def test_a_step_of_more_users_is_longer_but_each_token_is_cheaper() -> None:
 
 
 def test_what_a_step_waits_for() -> None:
-    assert decode_step(DENSE, 1, CARD, K).binds == "weights"
-    assert decode_step(dataclasses.replace(DENSE, cache=60e9), 1, CARD, K).binds == "cache"
-    assert decode_step(dataclasses.replace(DENSE, dense=1e6), 1, CARD, K).binds == "overhead"
+    assert decode_step(DENSE, 1, CARD, K).bottleneck == "weights"
+    assert decode_step(dataclasses.replace(DENSE, cache=60e9), 1, CARD, K).bottleneck == "cache"
+    assert decode_step(dataclasses.replace(DENSE, dense=1e6), 1, CARD, K).bottleneck == "overhead"
 
 
 def test_experts_touched() -> None:
@@ -107,11 +106,6 @@ def test_open_loop_fills_up() -> None:
     first, tpot, busy = open_loop(0.5, 0.02, 1.0)
     assert (first, tpot, busy) == (1.0, 0.04, 0.5)
     assert open_loop(0.5, 0.02, 5.0)[2] == 0.99
-
-
-def test_speculation() -> None:
-    assert speculative(0.02, 0.001, 4, 0.0) == pytest.approx(0.024)
-    assert speculative(0.02, 0.001, 4, 1.0) == pytest.approx(0.024 / 5, rel=1e-3)
 
 
 def test_weights_in_ram_cost_their_own_time() -> None:

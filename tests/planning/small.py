@@ -16,3 +16,9 @@ def small(names: tuple[str, ...] = NAMES) -> ModelTable:
     whole = model_table.load()
     facts = [whole.models[whole.places[n]].facts for n in names]
     return model_table.build(facts, {n: model_table.modes(n) for n in names})
+
+
+def dominates(a: tuple[float, float, float], b: tuple[float, float, float]) -> bool:
+    """True if a (quality, speed, price) is at least as good as b in everything and better in something."""
+    as_good = a[0] >= b[0] and a[1] >= b[1] and a[2] <= b[2]
+    return as_good and a != b

@@ -1,7 +1,8 @@
-"""The fitted constants of speed, for one situation: base x multipliers of what is known about it. Facts: data/speed_constants.json.
+"""The fitted constants of speed, for one situation: base x multipliers of what is known about it.
 
 Each multiplier was shrunk towards 1 when it was fitted, so that an unknown device, quantisation or engine simply has
-none: what remains are the constants, and a wide interval. tools/fit_speed.py writes the file.
+none: what remains are the constants, and a wide interval. tools/fit_speed.py writes
+data/speed_constants.json.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from math import exp
 from pathlib import Path
 from typing import Any, Literal
 
@@ -157,8 +157,3 @@ def parse(found: Mapping[str, Any]) -> FittedConstants:
         seen={k: frozenset(v) for k, v in found["seen"].items()},
         provenance=found.get("provenance", {}),
     )
-
-
-def spread(sd: float) -> float:
-    """The factor that a spread of logarithms means."""
-    return exp(sd)

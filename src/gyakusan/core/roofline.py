@@ -42,9 +42,9 @@ class ModelDemand:
 class DeviceRates:
     """bandwidth [B/s]; decode, prefill: peak rates of the arithmetic that is used there [FLOP/s]; half: of 16-bit
 
-    attention [FLOP/s]; parallel: devices that share every layer; fast: 1 if NVLink joins them; small: 1 if kernels for
-    few rows differ from those for many (llama.cpp); stages: devices that hold one part of the layers each, and work at
-    several pieces of a prompt at once (llama.cpp's layer split).
+    attention [FLOP/s]; parallel: devices that share every layer; nvlink: 1 if NVLink joins them; small_batch_kernels: 1 if
+    kernels for few rows differ from those for many (llama.cpp); stages: devices that hold one part of the layers each, and
+    work at several pieces of a prompt at once (llama.cpp's layer split).
     """
 
     bandwidth: Number
@@ -52,8 +52,8 @@ class DeviceRates:
     prefill: Number
     half: Number
     parallel: Number = 1
-    fast: Number = 0
-    small: Number = 0
+    nvlink: Number = 0
+    small_batch_kernels: Number = 0
     stages: Number = 1
 
 
@@ -114,7 +114,7 @@ class StepTime:
         return both + self.cache + self.state + self.overhead + self.links
 
     @property
-    def binds(self) -> str:
+    def bottleneck(self) -> str:
         """What takes longest: weights, compute, cache, state, overhead or links. Scalars only."""
         names = ("weights", "compute", "cache", "state", "overhead", "links")
         return max(names, key=lambda n: getattr(self, n))
@@ -174,17 +174,6 @@ def uploaded(time: Number, host_bytes: Number, link: Number, pieces: Number = 1)
     return time + pieces * host_bytes / link
 
 
-def speculative(step: Number, draft: Number, tokens: Number, accepted: Number) -> Number:
-    """Time for each token with speculative decoding. [s]
-
-    step: checking `tokens` drafted ones in one batch [s]; draft: making one of them [s]; accepted: chance of each.
-    Expected tokens of a round: (1 - a^(n+1)) / (1 - a); Leviathan et al. 2023, equation 1.
-    """
-    chance = minimum(accepted, 1 - 1e-6)
-    expected = (1 - chance ** (tokens + 1)) / (1 - chance)
-    return (step + tokens * draft) / expected
-
-
 def first_token(prefill: Number, users: Number, step: Number, answer: Number, k: SpeedConstants) -> Number:
     """Time to the first token. [s] One's own prompt, a decode step that is under way, and others' prompts:
 
@@ -223,11 +212,11 @@ def _below_one(share_of_peak: Number) -> Number:
 def _slower(rows: Number, device: DeviceRates, k: SpeedConstants) -> Number:
     """What llama.cpp's kernels for few rows, and the step to those for many, cost more. 1 for one row."""
     few = 1 + k.few * (minimum(rows, 8) - 1)
-    return where(device.small > 0, where(rows <= 1, 1.0, where(rows <= 8, few, 1 + k.many)), 1.0)
+    return where(device.small_batch_kernels > 0, where(rows <= 1, 1.0, where(rows <= 8, few, 1 + k.many)), 1.0)
 
 
 def _links(work: ModelDemand, batch: Number, device: DeviceRates, k: SpeedConstants) -> Number:
     """Two sums over all devices for each layer. [s] Latency grows with their number over PCIe, not over NVLink."""
-    wait = k.hop * where(device.fast > 0, 1.0, device.parallel**1.1)
+    wait = k.hop * where(device.nvlink > 0, 1.0, device.parallel**1.1)
     each = wait + batch * work.width * 2 / k.wire
     return where(device.parallel > 1, 2 * work.layers * each, 0.0)

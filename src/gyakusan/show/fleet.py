@@ -344,7 +344,7 @@ def _pace(pace: SpeedEstimate) -> dict[str, Any]:
     names = ("prefill", "decode_each", "decode_all", "throughput", "ttft", "tpot")
     figures = {n: getattr(pace, n) for n in names}
     shown = {n: {"value": f.value, "low": f.low, "high": f.high, "basis": f.basis} for n, f in figures.items()}
-    return {**shown, "binds": pace.binds, "measurements": len(pace.points), "chip": pace.chip}
+    return {**shown, "binds": pace.bottleneck, "measurements": len(pace.points), "chip": pace.chip}
 
 
 def _met(plan: FleetPlan) -> dict[str, Any]:

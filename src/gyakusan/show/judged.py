@@ -41,7 +41,7 @@ def speed(value: Assessment) -> Message | None:
         "prefill": between(found.prefill, 0),
         "ttft": between(found.ttft, 2),
         "prompt": f"{asked.prompt:,.0f}",
-        "binds": say(BIND_TEXTS[found.binds]),
+        "binds": say(BIND_TEXTS[found.bottleneck]),
         "basis": say(found.decode_each.basis),
     }
     return say(
@@ -94,7 +94,13 @@ def pace_document(found: SpeedEstimate | None, value: Assessment) -> dict[str, A
         return None
     figures = {name: _figure(getattr(found, name)) for name in FIGURES}
     asked = {"users": value.asked.users, "prompt": value.asked.prompt, "answer": value.asked.answer}
-    return {**figures, "binds": found.binds, "chip": found.chip, "asked": asked, "measured_points": len(found.points)}
+    return {
+        **figures,
+        "binds": found.bottleneck,
+        "chip": found.chip,
+        "asked": asked,
+        "measured_points": len(found.points),
+    }
 
 
 def _figure(figure: Estimate) -> dict[str, Any]:

@@ -109,7 +109,7 @@ def _where(answer: Recommendation, plan: Plan) -> Message:
     """Machine, price, what binds, what quality rests on."""
     facts = {
         "machine": plan.offer.machine.name,
-        "binds": Message(BINDS_TEXTS[plan.binds]),
+        "binds": Message(BINDS_TEXTS[plan.bottleneck]),
         "basis": Message(BASIS_TEXTS[plan.mode.basis]),
         "reasoning": reasoning(plan),
     }
@@ -276,7 +276,7 @@ def plan_document(plan: Plan, language: Language) -> dict[str, Any]:
         },
         "confidence": _confidence(plan),
         "price": _price(plan),
-        "binds": plan.binds,
+        "binds": plan.bottleneck,
     }
 
 
@@ -295,7 +295,7 @@ def _pace(pace: SpeedEstimate) -> dict[str, Any]:
     names = ("prefill", "decode_each", "decode_all", "throughput", "ttft", "tpot")
     figures = {n: getattr(pace, n) for n in names}
     shown = {n: {"value": f.value, "low": f.low, "high": f.high, "basis": f.basis} for n, f in figures.items()}
-    return {**shown, "binds": pace.binds, "measurements": len(pace.points), "chip": pace.chip}
+    return {**shown, "binds": pace.bottleneck, "measurements": len(pace.points), "chip": pace.chip}
 
 
 def _price(plan: Plan) -> dict[str, Any] | None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.planning.small import dominates
 
-from gyakusan.planning.evaluate.pareto import dominates, pareto_frontier
+from gyakusan.planning.evaluate.pareto import pareto_frontier
 
 POINT = st.tuples(st.integers(0, 5), st.integers(0, 5), st.integers(0, 5))
 

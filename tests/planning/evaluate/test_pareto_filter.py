@@ -34,8 +34,8 @@ def cells(question: PlanRequest, found: tuple[HardwareOption, ...], *, reduce: b
 
 
 def points(found: CandidateColumns) -> list[tuple[int, int, int, float, float]]:
-    speed = np.nan_to_num(found.useful)
-    columns = (found.offer, found.context, found.tier, found.sure, speed)
+    speed = np.nan_to_num(found.visible_tokens_per_s)
+    columns = (found.offer, found.context, found.tier, found.quality_lower, speed)
     return sorted(zip(*(c.tolist() for c in columns), strict=True))
 
 
@@ -62,8 +62,8 @@ def test_floors_hold_for_everything_that_is_kept() -> None:
     asked = parse_request({"budget": "9000000JPY", "users": "3", "speed": "20", "first": "3", "quality": "40"})
     found = cells(asked, offers("RTX 3060 12GB"), reduce=True)
     assert len(found)
-    assert (found.each_low >= 20).all()
-    assert (found.first_high <= 3).all()
+    assert (found.tokens_per_s_low >= 20).all()
+    assert (found.ttft_high <= 3).all()
     assert (found.quality >= 40).all()
     assert (found.total <= found.usable).all()
 

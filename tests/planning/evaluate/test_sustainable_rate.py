@@ -22,11 +22,11 @@ def test_times_alone_are_those_that_the_cells_came_from() -> None:
         k = machine_constants(found.grid.offers[0].machine, name)
         if k is None or not len(at):
             continue
-        step = work[at] / workload.output_tokens * cells.useful[at] / cells.each_low[at]
+        step = work[at] / workload.output_tokens * cells.visible_tokens_per_s[at] / cells.tokens_per_s_low[at]
         token = later_token(step, prefill[at], 6, workload.output_tokens, k) if name == "vLLM" else step
-        assert 1 / token == pytest.approx(cells.each_low[at], rel=1e-3)
+        assert 1 / token == pytest.approx(cells.tokens_per_s_low[at], rel=1e-3)
         assert first_token(prefill[at], 6, step, workload.output_tokens, k) == pytest.approx(
-            cells.first_high[at], rel=1e-3
+            cells.ttft_high[at], rel=1e-3
         )
 
 

@@ -27,7 +27,7 @@ def test_the_guide_s_devices(device: str, least: float, most: float) -> None:
     assert found is not None
     assert least < found.decode_each.value < most
     assert found.decode_each.low < found.decode_each.value < found.decode_each.high
-    assert found.binds == "weights"
+    assert found.bottleneck == "weights"
     assert found.tpot.value == pytest.approx(1 / found.decode_each.value)
 
 
@@ -70,7 +70,7 @@ def test_weights_in_ram_bind() -> None:
         LLAMA, machines.parse("RTX 4090", None), asked=TurnShape(host_bytes=4e9, host_bandwidth=50e9)
     )
     assert found is not None
-    assert found.binds == "host"
+    assert found.bottleneck == "host"
     assert found.decode_each.value < 10
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.planning.small import small
+from tests.planning.small import dominates, small
 
 from gyakusan import api
 from gyakusan.catalog.models import find
@@ -16,7 +16,6 @@ from gyakusan.core.load import Load
 from gyakusan.errors import BadSetting
 from gyakusan.planning.candidates.model_table import FAMILY
 from gyakusan.planning.evaluate.engine_memory import cache_setting
-from gyakusan.planning.evaluate.pareto import dominates
 from gyakusan.planning.request.parse_request import parse_request
 from gyakusan.planning.request.request import PlanRequest
 from gyakusan.planning.select.plan import exact_ledger, exact_speed
@@ -33,7 +32,7 @@ def ask(**values: str) -> Recommendation:
 
 def best(found: Recommendation) -> float:
     """The best quality of any feasible cell."""
-    return float(np.max(found.grid.cells.sure, initial=-np.inf))
+    return float(np.max(found.grid.cells.quality_lower, initial=-np.inf))
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -69,7 +68,8 @@ def test_nothing_on_the_frontier_is_dominated(device: str, users: int, context: 
     found = recommend(PlanRequest(device=device, users=users, context=context), columns=small())
     cells = found.grid.cells
     points = [
-        (float(cells.sure[i]), float(np.nan_to_num(cells.useful[i])), float(cells.price[i])) for i in range(len(cells))
+        (float(cells.quality_lower[i]), float(np.nan_to_num(cells.visible_tokens_per_s[i])), float(cells.price[i]))
+        for i in range(len(cells))
     ]
     kept = all_candidates(found)
     assert all(not dominates(p, points[i]) for i in kept for p in points)
@@ -198,7 +198,9 @@ def test_the_best_answers_may_take_a_while_but_not_for_ever() -> None:
             best_plan.score.value - best_plan.score.error >= p.score.value - p.score.error - 0.5 for p in found.plans
         )
         mine = found.grid.models == found.grid.columns.places[best_plan.name]
-        assert np.nan_to_num(found.grid.cells.useful[mine]).max() >= found.question.workload.target_tps / 4
+        assert (
+            np.nan_to_num(found.grid.cells.visible_tokens_per_s[mine]).max() >= found.question.workload.target_tps / 4
+        )
 
 
 def test_the_nearest_question_is_near() -> None:

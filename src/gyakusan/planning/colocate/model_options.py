@@ -107,7 +107,9 @@ def _answering(
     memory = cells.total + _share(grid, offers)
     keep = r.keep
     if not whole.owned and r.easy[keep].any():  # the cheapest machine is not bought for the worst model
-        keep = keep[cells.sure[keep] >= float(np.max(cells.sure[keep[r.easy[keep]]])) - CHEAPEST_WITHIN_POINTS]
+        keep = keep[
+            cells.quality_lower[keep] >= float(np.max(cells.quality_lower[keep[r.easy[keep]]])) - CHEAPEST_WITHIN_POINTS
+        ]
     order = keep[np.lexsort((keep, -r.worth[keep], memory[keep]))]
     found: list[list[ModelOption]] = [[] for _ in offers]
     best = [{True: -np.inf, False: -np.inf} for _ in offers]

@@ -49,7 +49,7 @@ def _missing(part: ModelSlot) -> float | None:
     """What the nearest model lacks. [B]"""
     if part.grid is None:
         return None
-    short = [float(x) for x in part.grid.missed.short if 0 < x < float("inf")]
+    short = [float(x) for x in part.grid.missed.short_by if 0 < x < float("inf")]
     return min(short, default=None)
 
 

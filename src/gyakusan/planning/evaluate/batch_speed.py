@@ -1,7 +1,8 @@
-"""Speeds of many rows on one kind of device: the arithmetic of core.roofline with columns. planning.predict.speed answers for one.
+"""Speeds of many rows on one kind of device: the arithmetic of core.roofline with columns.
 
-A constant is its base times multipliers of what is known (catalog.speed_constants). Those of the machine are scalars here, those of the
-model and of the quantisation are columns. Measurements of the very same thing move the final answer, not the columns.
+A constant is its base times multipliers of what is known (catalog.speed_constants). Those of the machine are scalars
+here, those of the model and of the quantisation are columns. Measurements of the very same thing
+move the final answer, not the columns.
 """
 
 from __future__ import annotations
@@ -37,10 +38,10 @@ class BatchSpeeds:
     careful end of the 80 % interval.
     """
 
-    each: Array
-    each_low: Array
-    first: Array
-    first_high: Array
+    tokens_per_s: Array
+    tokens_per_s_low: Array
+    ttft: Array
+    ttft_high: Array
 
 
 @dataclass(slots=True)
@@ -277,8 +278,8 @@ def _device(
         prefill=prefill,
         half=found.half,
         parallel=ranks,
-        fast=1 if found.link == "nvlink" else 0,
-        small=0 if s.engine in SERVERS or s.engine == "mlx" else 1,
+        nvlink=1 if found.link == "nvlink" else 0,
+        small_batch_kernels=0 if s.engine in SERVERS or s.engine == "mlx" else 1,
         stages=split,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from gyakusan.planning.candidates.model_table import ModelTable, VariantTable
 from gyakusan.planning.candidates.reasoning_modes import ModeTable, OrderedRows
 from gyakusan.planning.evaluate.batch_speed import BatchTiming, WorkloadCosts, batch_timing
 from gyakusan.planning.evaluate.load_memory_cache import LoadMemoryCache
-from gyakusan.planning.evaluate.results import ClosestMiss
+from gyakusan.planning.evaluate.results import ClosestMiss, MissColumn
 from gyakusan.planning.request.request import PlanRequest
 
 Array = Any
@@ -38,11 +38,11 @@ class SweepContext:
     ordered: dict[str, OrderedRows]
     rows: dict[str, Array]
 
-    def note(self, name: Literal["short", "fast", "early", "good"], place: Array, figure: Array) -> None:
+    def note(self, name: MissColumn, place: Array, figure: Array) -> None:
         """The least or greatest figure of each model. place: of models, those of one stand together."""
         if not len(place):
             return
-        column, keep = getattr(self.missed, name), np.minimum if name in ("short", "early") else np.maximum
+        column, keep = getattr(self.missed, name), np.minimum if name in ("short_by", "least_ttft") else np.maximum
         starts = np.flatnonzero(np.diff(place, prepend=-1))
         best, where = keep.reduceat(figure, starts), place[starts]
         column[where] = keep(column[where], best)
@@ -91,7 +91,7 @@ class FeasibleBatch:
     each: Array
     ranks: Any
 
-    def grow(self, at: tuple[Array, ...]) -> Array:
+    def spare_users(self, at: tuple[Array, ...]) -> Array:
         """Further users for whom there is memory."""
         each, split = (
             np.broadcast_to(self.each, self.fits.shape)[at],

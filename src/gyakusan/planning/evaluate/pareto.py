@@ -45,9 +45,3 @@ def pareto_by_case(offer: Array, context: Array, tier: Array, quality: Array, sp
     height = case * len(levels) + level  # grows from case to case, so that one running maximum serves all
     before = np.concatenate(([-1], np.maximum.accumulate(height)[:-1]))
     return np.sort(order[height > before])
-
-
-def dominates(a: tuple[float, float, float], b: tuple[float, float, float]) -> bool:
-    """True if a (quality, speed, price) is at least as good as b in everything and better in something."""
-    as_good = a[0] >= b[0] and a[1] >= b[1] and a[2] <= b[2]
-    return as_good and a != b

@@ -118,8 +118,14 @@ def _columns(
     return CandidateColumns(
         *(count, np.full(n, b.number), f.rows[row], np.full(n, f.kv)),
         *(known.number[mode], context, tier, f.total[places], np.full(n, b.usable)),
-        *(found.each, found.each_low, found.first, found.first_high, found.each_low / known.thinking[mode]),
-        *(quality, error, quality - error, np.full(n, np.inf), f.grow(places)),
+        *(
+            found.tokens_per_s,
+            found.tokens_per_s_low,
+            found.ttft,
+            found.ttft_high,
+            found.tokens_per_s_low / known.thinking[mode],
+        ),
+        *(quality, error, quality - error, np.full(n, np.inf), f.spare_users(places)),
     )
 
 
@@ -137,22 +143,22 @@ def _note_floors(scene: SweepContext, f: FeasibleBatch, low: Array, late: Array,
     """What each model reaches where it fits: wanted only where a floor may exclude it."""
     question, place = scene.question, f.block.table.model[f.rows]
     if question.speed:
-        scene.note("fast", place, np.where(f.fits, np.nan_to_num(low), 0).max(axis=(0, 1), initial=0))
+        scene.note("best_tokens_per_s", place, np.where(f.fits, np.nan_to_num(low), 0).max(axis=(0, 1), initial=0))
     if question.max_ttft is not None:
         early = np.where(f.fits, np.nan_to_num(late, nan=np.inf), np.inf)
-        scene.note("early", place, early.min(axis=(0, 1), initial=np.inf))
+        scene.note("least_ttft", place, early.min(axis=(0, 1), initial=np.inf))
     if question.quality is not None:
         order = np.argsort(place[at], kind="stable")
-        scene.note("good", place[at][order], quality[order])
+        scene.note("best_quality", place[at][order], quality[order])
 
 
 def _floored(scene: SweepContext, cells: CandidateColumns, place: Array) -> CandidateColumns:
     """Cells that reach the floors. What falls short is noted for its model."""
     question, order = scene.question, np.argsort(place, kind="stable")
-    fast, late = np.nan_to_num(cells.each_low), np.nan_to_num(cells.first_high, nan=np.inf)
-    scene.note("fast", place[order], fast[order])
-    scene.note("early", place[order], late[order])
-    scene.note("good", place[order], cells.quality[order])
+    fast, late = np.nan_to_num(cells.tokens_per_s_low), np.nan_to_num(cells.ttft_high, nan=np.inf)
+    scene.note("best_tokens_per_s", place[order], fast[order])
+    scene.note("least_ttft", place[order], late[order])
+    scene.note("best_quality", place[order], cells.quality[order])
     good = fast >= question.speed if question.speed else np.ones(len(cells), bool)
     if question.max_ttft is not None:
         good &= late <= question.max_ttft

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from gyakusan.planning.candidates.hardware import HardwareOption
 from gyakusan.planning.candidates.model_table import FAMILY, ModelTable
 
 Array = Any
+MissColumn = Literal["short_by", "best_tokens_per_s", "least_ttft", "best_quality"]
 PLACES = 7
 """So many columns of Cells are places, not figures."""
 
@@ -35,16 +36,16 @@ class CandidateColumns:
     tier: Array
     total: Array
     usable: Array
-    each: Array
-    each_low: Array
-    first: Array
-    first_high: Array
-    useful: Array
+    tokens_per_s: Array
+    tokens_per_s_low: Array
+    ttft: Array
+    ttft_high: Array
+    visible_tokens_per_s: Array
     quality: Array
     error: Array
-    sure: Array
+    quality_lower: Array
     price: Array
-    grow: Array
+    spare_users: Array
 
     def __len__(self) -> int:
         return len(self.row)
@@ -70,10 +71,10 @@ class ClosestMiss:
     [tokens/s]; early: careful time to the first token where it fits [s]; good: quality where it fits [points].
     """
 
-    short: Array
-    fast: Array
-    early: Array
-    good: Array
+    short_by: Array
+    best_tokens_per_s: Array
+    least_ttft: Array
+    best_quality: Array
 
 
 def no_misses(size: int) -> ClosestMiss:

@@ -32,11 +32,11 @@ def solo_times(question: PlanRequest, grid: SweepResult) -> tuple[Array, Array]:
     cells, workload = grid.cells, question.workload
     prefill, step = np.full((2, len(cells)), np.nan)
     for k, serves, at in _alike(grid, SERVERS, ENGINES):
-        first, token = cells.first_high[at], 1 / cells.each_low[at]
+        first, token = cells.ttft_high[at], 1 / cells.tokens_per_s_low[at]
         prefill[at], step[at] = queue.solo_prefill_and_step(
             first, token, question.users, workload.output_tokens, k, serves
         )
-    return prefill, step * workload.output_tokens * cells.each_low / cells.useful
+    return prefill, step * workload.output_tokens * cells.tokens_per_s_low / cells.visible_tokens_per_s
 
 
 def _alike(grid: SweepResult, servers: tuple[str, ...], engines: Any) -> list[tuple[SpeedConstants, bool, Array]]:

@@ -124,7 +124,9 @@ def _device(scene: SweepContext, engines: Sequence[str], group: Sequence[Hardwar
 
 def _best(cells: CandidateColumns) -> CandidateColumns:
     """What nothing in another engine dominates."""
-    return cells.take(pareto_by_case(cells.offer, cells.context, cells.tier, cells.sure, cells.useful))
+    return cells.take(
+        pareto_by_case(cells.offer, cells.context, cells.tier, cells.quality_lower, cells.visible_tokens_per_s)
+    )
 
 
 def _groups(offers: Sequence[HardwareOption]) -> list[list[int]]:
@@ -166,7 +168,7 @@ def _evaluated(scene: SweepContext, b: DeviceBatch) -> tuple[list[CandidateColum
     rows = _rows(scene, b.table)
     least = _least(b, rows)
     hopeful = rows[least <= b.usable] if b.machine.gpus else rows
-    scene.note("short", b.table.model[rows], np.where(least <= b.usable, np.inf, least - b.usable))
+    scene.note("short_by", b.table.model[rows], np.where(least <= b.usable, np.inf, least - b.usable))
     wanted = np.flatnonzero(np.bincount(b.table.model[hopeful], minlength=len(scene.columns.models)))
     parts = []
     for kv, kind in enumerate(scene.question.kv_types):
@@ -197,7 +199,7 @@ def _cells(scene: SweepContext, b: DeviceBatch, rows: Array, held: LoadMemory, k
     least = _total(scene, b, rows, nearest).min(axis=(0, 1), initial=np.inf)
     known = np.isfinite(least)
     short = np.where(known, np.maximum(0, least - b.usable), np.inf) if np.isfinite(b.usable) else least * 0
-    scene.note("short", b.table.model[rows], short)
+    scene.note("short_by", b.table.model[rows], short)
     rows = rows[known & (least <= b.usable)]
     place, shape = b.table.model[rows], (len(b.counts), len(scene.figures.contexts), len(rows))
     total = np.broadcast_to(_total(scene, b, rows, held), shape)

@@ -170,7 +170,7 @@ def _plan(
     if question.max_ttft is not None and pace.ttft.high > question.max_ttft:
         return None
     made = replace(made, pace=pace)
-    return replace(made, binds=bottleneck(question, made))
+    return replace(made, bottleneck=bottleneck(question, made))
 
 
 def _score(question: PlanRequest, mode: ReasoningMode, table: VariantTable, row: int) -> Score:

@@ -47,14 +47,18 @@ def order(role: Role, r: RankingScores, machines: Array, question: PlanRequest) 
     easy, slow = keep[r.easy[keep]], keep[r.bearable[keep]]
     borne = slow if len(slow) else keep
     pool = easy if len(easy) and role in COMFORTABLE else borne
-    top = float(np.max(cells.sure[pool if role == "best" else easy if len(easy) else borne]))
-    pool = pool[cells.sure[pool] >= top - WITHIN[role]]
-    speed = np.minimum(np.nan_to_num(cells.useful, nan=0.0), USEFUL_SPEED_FACTOR * question.workload.target_tps)
+    top = float(np.max(cells.quality_lower[pool if role == "best" else easy if len(easy) else borne]))
+    pool = pool[cells.quality_lower[pool] >= top - WITHIN[role]]
+    speed = np.minimum(
+        np.nan_to_num(cells.visible_tokens_per_s, nan=0.0), USEFUL_SPEED_FACTOR * question.workload.target_tps
+    )
     key = {"balanced": -r.worth, "best": cells.price, "fastest": -speed, "cheapest": cells.price, "fewest": machines}[
         role
     ]
     second = -r.worth if role == "fewest" else cells.price
-    places = np.lexsort((pool, cells.total[pool], -cells.sure[pool], cells.price[pool], second[pool], key[pool]))
+    places = np.lexsort(
+        (pool, cells.total[pool], -cells.quality_lower[pool], cells.price[pool], second[pool], key[pool])
+    )
     return iter(pool[places].tolist())
 
 

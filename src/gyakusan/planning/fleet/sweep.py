@@ -101,7 +101,7 @@ def _hopeful(question: PlanRequest, grid: SweepResult, places: Array) -> Array:
     easy = r.keep[r.easy[r.keep]]
     if not len(easy):
         return places
-    floor = float(np.max(grid.cells.sure[easy])) - CHEAPEST_WITHIN_POINTS
+    floor = float(np.max(grid.cells.quality_lower[easy])) - CHEAPEST_WITHIN_POINTS
     score = 2 * SCORES.index(question.workload.quality_metric)
     top = [max(m.scores[score] - m.scores[score + 1] for m in grid.columns.models[i].modes) for i in places.tolist()]
     return places[np.array(top) >= floor]
@@ -172,7 +172,7 @@ def _needed(
     """Cells that serve them, with what a month of their fleet costs; the replicas of each; the most that any bear [1/s]."""
     cells, rate = grid.cells, asked.question.arrivals
     busy: Array = np.ones(len(cells))
-    replicas = np.where(np.isfinite(cells.each), least, asked.replicas + 1)
+    replicas = np.where(np.isfinite(cells.tokens_per_s), least, asked.replicas + 1)
     most = 0.0
     if rate is not None:
         prefill, work = sustainable_rate.solo_times(one, grid)

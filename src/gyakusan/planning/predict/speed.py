@@ -1,7 +1,7 @@
 """How fast a model will be on a machine: every figure with its 80 % interval, what binds it, and what others measured.
 
-The arithmetic is core.roofline, the constants catalog.speed_constants. Where the shipped measurements have the same device, model and
-quantisation in the same engine, the centre of a figure moves towards them (ratio to the power of 0.75: half-way and a bit).
+The arithmetic is core.roofline, the constants catalog.speed_constants. Where the shipped measurements have the same device,
+model and quantisation in the same engine, the centre of a figure moves towards them (ratio to the power of 0.75).
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class SpeedEstimate:
     """prefill: prompt tokens/s of one user alone; decode_each, decode_all: answer tokens/s while all answer;
 
     throughput: answer tokens/s of all when everyone asks again at once (prompts included); ttft, tpot [s]: to the first
-    and to each further token with all users active; binds: what a decode step waits for; points: measurements of the
+    and to each further token with all users active; bottleneck: what a decode step waits for; points: measurements of the
     same device, model and quantisation; chip: what the figures were computed for; usual: bandwidth x 0.55 / bytes, the
     usual rule, to compare [tokens/s].
     """
@@ -78,7 +78,7 @@ class SpeedEstimate:
     throughput: Estimate
     ttft: Estimate
     tpot: Estimate
-    binds: str
+    bottleneck: str
     points: tuple[Measurement, ...]
     chip: str
     usual: float
@@ -243,7 +243,7 @@ def _priced(
         throughput=figure("throughput", 1 / whole, asked.users),
         ttft=figure("ttft", first, asked.users),
         tpot=tpot,
-        binds="host" if asked.host_bytes and time > 2 * step.time else step.binds,
+        bottleneck="host" if asked.host_bytes and time > 2 * step.time else step.bottleneck,
         points=seen,
         chip=chip.name,
         usual=chip.bandwidth * asked.parallel * 0.55 / (read.dense + read.experts * read.used / read.count),
@@ -261,8 +261,8 @@ def _device(chip: Chip, said: Situation, asked: TurnShape) -> core.DeviceRates:
         prefill=prefill,
         half=chip.half,
         parallel=asked.parallel,
-        fast=1 if chip.link == "nvlink" else 0,
-        small=0 if said.engine in SERVERS or said.engine == "mlx" else 1,
+        nvlink=1 if chip.link == "nvlink" else 0,
+        small_batch_kernels=0 if said.engine in SERVERS or said.engine == "mlx" else 1,
         stages=asked.stages,
     )
 

@@ -78,20 +78,24 @@ def missed_models(question: PlanRequest, grid: SweepResult, places: list[int]) -
 def _why(question: PlanRequest, grid: SweepResult, place: int) -> Message:
     """The limit that excludes a model, in the order in which limits are judged."""
     missed = grid.missed
-    if not np.isfinite(missed.short[place]):
+    if not np.isfinite(missed.short_by[place]):
         return say("no engine that was asked for runs it here")
-    if missed.short[place] > 0:
-        return say("short by {short} at its smallest quantisation", short=format_bytes(float(missed.short[place])))
-    if question.quality is not None and missed.good[place] < question.quality:
-        return say("quality {has}, {asked} asked", has=f"{missed.good[place]:.0f}", asked=f"{question.quality:.0f}")
-    if question.speed and missed.fast[place] < question.speed:
+    if missed.short_by[place] > 0:
+        return say("short by {short} at its smallest quantisation", short=format_bytes(float(missed.short_by[place])))
+    if question.quality is not None and missed.best_quality[place] < question.quality:
         return say(
-            "{has} tokens/s for each user, {asked} asked", has=f"{missed.fast[place]:.1f}", asked=f"{question.speed:g}"
+            "quality {has}, {asked} asked", has=f"{missed.best_quality[place]:.0f}", asked=f"{question.quality:.0f}"
         )
-    if question.max_ttft is not None and missed.early[place] > question.max_ttft:
+    if question.speed and missed.best_tokens_per_s[place] < question.speed:
+        return say(
+            "{has} tokens/s for each user, {asked} asked",
+            has=f"{missed.best_tokens_per_s[place]:.1f}",
+            asked=f"{question.speed:g}",
+        )
+    if question.max_ttft is not None and missed.least_ttft[place] > question.max_ttft:
         return say(
             "first token after {has} s, {asked} s asked",
-            has=f"{missed.early[place]:.1f}",
+            has=f"{missed.least_ttft[place]:.1f}",
             asked=f"{question.max_ttft:g}",
         )
     return say("others are better, faster or cheaper")

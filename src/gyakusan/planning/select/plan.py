@@ -34,7 +34,7 @@ _NONE: Mapping[str, Any] = MappingProxyType({})
 class Plan:
     """One answer. roles: what it is best at; quantization: as the engine calls it; base: what `inspect --quant` is given;
 
-    score: quality after the quantisation [points]; mode: of the model, and what its quality rests on; binds: what limits it.
+    score: quality after the quantisation [points]; mode: of the model, and what its quality rests on; bottleneck: what limits it.
     """
 
     roles: tuple[str, ...]
@@ -48,7 +48,7 @@ class Plan:
     pace: SpeedEstimate | None
     score: Score
     mode: ReasoningMode
-    binds: str
+    bottleneck: str
 
     @property
     def left(self) -> int | None:
@@ -83,7 +83,7 @@ def confirm_candidate(
     score = Score(float(cells.quality[place]), float(cells.error[place]))
     mode = known.modes[int(cells.mode[place])]
     made = Plan((), known.name, table.name[row], table.base[row], name, offer, ledger, command, found, score, mode, "")
-    return replace(made, binds=bottleneck(question, made))
+    return replace(made, bottleneck=bottleneck(question, made))
 
 
 def exact_ledger(
@@ -143,7 +143,7 @@ def bottleneck(question: PlanRequest, made: Plan) -> str:
         "host": "bandwidth",
         "compute": "compute",
     }
-    return kinds.get(made.pace.binds, "software")
+    return kinds.get(made.pace.bottleneck, "software")
 
 
 def _command(rules: Any, name: str, base: str, machine: Machine, settings: Any) -> Command:

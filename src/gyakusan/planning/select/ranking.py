@@ -63,13 +63,13 @@ def rank_candidates(question: PlanRequest, grid: SweepResult) -> RankingScores:
     cells, model = grid.cells, grid.models
     workload = question.workload
     keep = np.flatnonzero(cells.tier == np.min(cells.tier, initial=EVIDENCE_TIERS))
-    speed: Array = np.where(np.isnan(cells.useful), _guessed(grid), cells.useful)
+    speed: Array = np.where(np.isnan(cells.visible_tokens_per_s), _guessed(grid), cells.visible_tokens_per_s)
     with np.errstate(divide="ignore"):
         pace = np.log2(np.clip(speed / workload.target_tps, 2.0**-6, USEFUL_SPEED_FACTOR))
         price = np.log2(np.maximum(_prices(cells.price), 1.0))
-    late = np.log2(np.clip(np.nan_to_num(cells.first_high, nan=workload.target_ttft) / workload.target_ttft, 1.0, 64.0))
+    late = np.log2(np.clip(np.nan_to_num(cells.ttft_high, nan=workload.target_ttft) / workload.target_ttft, 1.0, 64.0))
     a, b, c = WEIGHTS[question.prefer]
-    worth = a * cells.sure / 10 + b * (pace - late) - c * price
+    worth = a * cells.quality_lower / 10 + b * (pace - late) - c * price
     easy = (speed >= workload.target_tps) & (late <= 0)
     bearable = (speed >= workload.target_tps * MIN_SPEED_SHARE) & (late <= -np.log2(MIN_SPEED_SHARE))
     memory = np.array([sum(g.memory or 0 for g in o.machine.gpus) for o in grid.offers], float)
@@ -99,15 +99,15 @@ def order(role: Role, r: RankingScores, question: PlanRequest) -> Iterator[int]:
         return iter(())
     pool = _pool(role, r, keep, chosen=question.model is not None)
     key: Array = {
-        "best": -np.nan_to_num(cells.useful, nan=0.0),
+        "best": -np.nan_to_num(cells.visible_tokens_per_s, nan=0.0),
         "other": -r.worth,
-        "fastest": -np.nan_to_num(cells.useful, nan=0.0),
+        "fastest": -np.nan_to_num(cells.visible_tokens_per_s, nan=0.0),
         "cheapest": cells.price,
         "balanced": -r.worth,
         "room": -r.worth,
         "smallest": r.memory,
     }[role]
-    places = np.lexsort((pool, cells.total[pool], cells.price[pool], -cells.sure[pool], key[pool]))
+    places = np.lexsort((pool, cells.total[pool], cells.price[pool], -cells.quality_lower[pool], key[pool]))
     return iter(pool[places].tolist())
 
 
@@ -120,14 +120,14 @@ def _pool(role: Role, r: RankingScores, keep: Array, *, chosen: bool) -> Array:
     easy, slow = keep[r.easy[keep]], keep[r.bearable[keep]]
     borne = slow if len(slow) else keep
     pool = easy if len(easy) and role in ("fastest", "cheapest", "smallest") and not chosen else borne
-    top = float(np.max(cells.sure[easy if len(easy) else borne]))
+    top = float(np.max(cells.quality_lower[easy if len(easy) else borne]))
     if role == "best":
-        return pool[cells.sure[pool] >= float(np.max(cells.sure[pool])) - TIE_POINTS]
+        return pool[cells.quality_lower[pool] >= float(np.max(cells.quality_lower[pool])) - TIE_POINTS]
     pool = pool[
-        cells.sure[pool]
+        cells.quality_lower[pool]
         >= top - (CHEAPEST_WITHIN_POINTS if role in ("cheapest", "other", "smallest") else GOOD_WITHIN_POINTS)
     ]
     if role == "room":
-        wide = pool[cells.grow[pool] >= np.maximum(1, np.median(cells.grow[pool]))]
+        wide = pool[cells.spare_users[pool] >= np.maximum(1, np.median(cells.spare_users[pool]))]
         pool = wide if len(wide) else pool
     return pool

@@ -119,7 +119,7 @@ def choose(question: PlanRequest, grid: SweepResult, roles: Sequence[Role] = ROL
     for role in roles:
         if role == "cheapest" and question.owned:  # nothing is cheaper than what one has
             continue
-        if role == "fastest" and bool(np.isnan(grid.cells.useful).all()):
+        if role == "fastest" and bool(np.isnan(grid.cells.visible_tokens_per_s).all()):
             continue
         taken = chosen if role == "other" else {}
         place = _first(role, r, question, grid, checked, [int(r.model[i]) for i in taken])
@@ -166,8 +166,12 @@ def _family(grid: SweepResult, model: int) -> str:
 def all_candidates(found: Recommendation) -> tuple[int, ...]:
     """Places of all cells that nothing dominates in quality, speed and price, best first."""
     cells = found.grid.cells
-    places = pareto_frontier(cells.sure, cells.useful, cells.price)
-    return tuple(sorted(places.tolist(), key=lambda i: (-cells.sure[i], -np.nan_to_num(cells.useful[i]), i)))
+    places = pareto_frontier(cells.quality_lower, cells.visible_tokens_per_s, cells.price)
+    return tuple(
+        sorted(
+            places.tolist(), key=lambda i: (-cells.quality_lower[i], -np.nan_to_num(cells.visible_tokens_per_s[i]), i)
+        )
+    )
 
 
 def candidate_row(grid: SweepResult, place: int) -> dict[str, Any]:
@@ -187,9 +191,9 @@ def candidate_row(grid: SweepResult, place: int) -> dict[str, Any]:
         "reasoning": mode.mode,
         "total": int(cells.total[place]),
         "usable": None if np.isinf(cells.usable[place]) else int(cells.usable[place]),
-        "tokens_per_second": _known(cells.each[place]),
-        "tokens_per_second_low": _known(cells.each_low[place]),
-        "first_token": _known(cells.first[place]),
+        "tokens_per_second": _known(cells.tokens_per_s[place]),
+        "tokens_per_second_low": _known(cells.tokens_per_s_low[place]),
+        "first_token": _known(cells.ttft[place]),
         "quality": round(float(cells.quality[place]), 1),
         "quality_error": round(float(cells.error[place]), 1),
         "quality_basis": mode.basis,

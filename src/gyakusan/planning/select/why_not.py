@@ -143,7 +143,7 @@ def _model(found: Recommendation, name: str) -> Iterator[Message]:
     if len(at):
         yield from _beaten(found, name, grid, _soundest(question, grid, at))
         return
-    if reason is None and grid.missed.short[place] <= 0 and not question.owned and grid.offers:
+    if reason is None and grid.missed.short_by[place] <= 0 and not question.owned and grid.offers:
         alone = _alone(found, place)
         if alone is not None:
             yield from _beaten(found, name, *alone)
@@ -151,7 +151,7 @@ def _model(found: Recommendation, name: str) -> Iterator[Message]:
     excluded = next((e.reason for e in found.excluded if e.name == name), None)
     if excluded is not None and reason is None:
         yield say("{name}: {reason}.", name=name, reason=excluded)
-    if grid.offers and grid.missed.short[place] > 0:
+    if grid.offers and grid.missed.short_by[place] > 0:
         yield from _smallest(found, name, max(grid.offers, key=_memory))
 
 
@@ -181,15 +181,15 @@ def _beaten(found: Recommendation, name: str, own: SweepResult, place: int) -> I
         basis=say(str(mine["quality_basis"])),
         speed=_speed(own, place),
     )
-    useful, fast = np.nan_to_num(cells.useful), np.nan_to_num(c.useful[place])
-    better = (useful >= fast) & (cells.sure >= c.sure[place]) & (cells.price <= c.price[place])
-    better &= (useful > fast) | (cells.sure > c.sure[place]) | (cells.price < c.price[place])
+    useful, fast = np.nan_to_num(cells.visible_tokens_per_s), np.nan_to_num(c.visible_tokens_per_s[place])
+    better = (useful >= fast) & (cells.quality_lower >= c.quality_lower[place]) & (cells.price <= c.price[place])
+    better &= (useful > fast) | (cells.quality_lower > c.quality_lower[place]) | (cells.price < c.price[place])
     better &= cells.tier <= c.tier[place]
     at = np.flatnonzero(better & (found.grid.models != own.models[place]))
     if not len(at):
         yield _undominated(found, own, place)
         return
-    best = int(at[np.argmax(cells.sure[at])])
+    best = int(at[np.argmax(cells.quality_lower[at])])
     rival = candidate_row(found.grid, best)
     yield say(
         "{model} {quantization} on {machine} is as good, as fast and as cheap, and better in one of them: quality"
@@ -204,7 +204,7 @@ def _beaten(found: Recommendation, name: str, own: SweepResult, place: int) -> I
 
 def _speed(grid: SweepResult, place: int) -> Message:
     """Tokens a second, and what reasoning leaves of them at the careful end."""
-    each, useful = float(grid.cells.each[place]), float(grid.cells.useful[place])
+    each, useful = float(grid.cells.tokens_per_s[place]), float(grid.cells.visible_tokens_per_s[place])
     if np.isnan(each):
         return say("an unknown speed")
     return say(
@@ -219,7 +219,7 @@ def _undominated(found: Recommendation, own: SweepResult, place: int) -> Message
         return say("It fits below four bits only, where few benchmarks look: --all lists it, no plan proposes it.")
     if cells.tier[place] > 1:
         return say("Nobody tested it, or it fits in too few bits for its quality to be known: --all lists it.")
-    useful = float(np.nan_to_num(cells.useful[place]))
+    useful = float(np.nan_to_num(cells.visible_tokens_per_s[place]))
     if useful < workload.target_tps:
         return say(
             "Nothing beats it in everything, but without what it spends on reasoning {useful} tokens/s are left at the"
