@@ -113,7 +113,7 @@ def _graph(model: Model, s: Settings, placement: Placement, rotated: bool) -> Bu
     found: dict[int, CacheGroup] = {i: g for g in groups(model, replace(s, backend="cuda")) for i in g.memory.layers}
     blocks = model.loaded if model.loaded >= 0 else model.blocks
     for block in range(blocks):
-        stream = model_graph._block(b, stream, block, found, rows if block == blocks - 1 else None)
+        stream = model_graph.add_block(b, stream, block, found, rows if block == blocks - 1 else None)
     out = b.norm(stream, "output_norm", None)
     b.tape.expand(matmul(b.weight("output") or b.weights["token_embd.weight"][-1], out))
     return b

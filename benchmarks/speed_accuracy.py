@@ -25,7 +25,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.speed import judge, rows
 from benchmarks.speed.columns import columns, situation
-from benchmarks.speed.rows import Observation, Table
+from benchmarks.speed.observation import Observation
+from benchmarks.speed.rows import Table
 from gyakusan.catalog.speed_constants import FittedConstants, constants_for, interval_factor, load
 from gyakusan.core.roofline import SpeedConstants
 

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.speed import judge, rows
 from benchmarks.speed.columns import build
-from benchmarks.speed.rows import Observation
+from benchmarks.speed.observation import Observation
 
 OUT = Path(__file__).parents[1] / "src" / "gyakusan" / "catalog" / "data" / "measurements.json.gz"
 FREE = ("CC BY 4.0", "Apache-2.0", "MIT")

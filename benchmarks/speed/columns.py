@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.speed.observation import Observation
 from benchmarks.speed.resolve import SERVERS
-from benchmarks.speed.rows import Observation
 from gyakusan.catalog.speed_constants import Situation, labels, peak_rates
 from gyakusan.core.roofline import DeviceRates, ModelDemand
 

@@ -12,7 +12,7 @@ import numpy as np
 from benchmarks.speed import fit as fitting
 from benchmarks.speed.columns import Array, Columns, columns, merged
 from benchmarks.speed.fit import DECODE, PREFILL, Fit
-from benchmarks.speed.rows import Observation
+from benchmarks.speed.observation import Observation
 from gyakusan.catalog.speed_constants import Evidence, interval_slices
 from gyakusan.core.roofline import SpeedConstants, closed_loop, decode_step, first_token, later_token
 

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from benchmarks.speed.observation import Observation
 from benchmarks.speed.resolve import SERVERS, Row, Subject, flags, number
-from benchmarks.speed.rows import Observation
 from gyakusan.core.traffic import expected_distinct_expert_share
 
 _SPECULATIVE = re.compile(

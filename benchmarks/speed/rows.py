@@ -15,6 +15,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from benchmarks.speed.junk import by_flags, by_physics, suspect
+from benchmarks.speed.observation import Observation
 from benchmarks.speed.resolve import SERVERS, Row, Subject, flags, number, subject
 from gyakusan.core.traffic import cache_value_bytes
 from gyakusan.errors import GyakusanError
@@ -27,40 +29,6 @@ SHORTEST = 128
 """A shorter prompt times the start, not the prompt. [tokens]"""
 STEADY = ("aiconfigurator-silicon", "gpustack-lab", "4x3090", "hogeheer-strixhalo")
 """Load generators that keep users busy; others start all users together."""
-
-
-@dataclass(frozen=True, slots=True)
-class Observation:
-    """kind: decode, prefill, ttft or throughput; seconds: measured (throughput: for each answer token of all users) [s];
-
-    users: at one replica; context: mean length while decoding [tokens]; prompt, depth, answer [tokens]; piece: tokens
-    computed at once in prefill; parallel: tensor parallel degree; replicas: of the whole model, users are those of one;
-    style: wave or steady; cache: bytes of one cached value; row: its number in the file; backend: as written there.
-    """
-
-    kind: str
-    seconds: float
-    source: str
-    subject: Subject
-    users: float
-    context: float
-    prompt: float
-    depth: float
-    answer: float
-    piece: float
-    parallel: float
-    devices: float
-    replicas: float
-    style: str
-    cache: float
-    row: int
-    backend: str
-
-    @property
-    def cell(self) -> tuple[str, ...]:
-        """source x device x model x backend x quantisation."""
-        s = self.subject
-        return (self.source, s.chip.name, s.model, f"{s.engine}-{s.api}", s.quant.label)
 
 
 @dataclass(slots=True)
@@ -125,8 +93,6 @@ def read(path: Path) -> list[Row]:
 
 def table(rows: Iterable[Row]) -> Table:
     """Every observation of the rows, junk rejected and counted."""
-    from benchmarks.speed.junk import by_flags, by_physics, suspect
-
     out, impossible = Table(), []
     for index, row in enumerate(rows):
         out.rows += 1

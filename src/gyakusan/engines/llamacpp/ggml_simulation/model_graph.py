@@ -110,7 +110,7 @@ def _graph(model: Model, settings: Settings, placement: Placement) -> Builder:
     blocks = model.loaded if model.loaded >= 0 else model.blocks
     for block in range(blocks):
         last = block == blocks - 1 and not b.wiring.late
-        stream = _block(b, stream, block, groups, rows if last else None)
+        stream = add_block(b, stream, block, groups, rows if last else None)
     if b.wiring.late == "rows":
         stream = _rows(stream, rows)
     out = b.norm(stream, "output_norm", None)
@@ -142,7 +142,7 @@ def _entry(b: Builder) -> Node:
     return like("MUL", looked, leaf(F32 * t)) if b.model.graph.scaled else looked
 
 
-def _block(b: Builder, stream: Node, block: int, groups: dict[int, CacheGroup], rows: Node | None) -> Node:
+def add_block(b: Builder, stream: Node, block: int, groups: dict[int, CacheGroup], rows: Node | None) -> Node:
     """One block: attention or its replacement, then the feed-forward network, each added to the stream."""
     w, memory = b.wiring, memory_of(b.model)[block]
     if b.model.architecture == "gemma4" and isinstance(memory, Attention):

@@ -1,0 +1,55 @@
+"""One timed thing of a measured row, with everything that a prediction of it needs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from benchmarks.speed.resolve import Subject
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One measured time, or one rate.
+
+    kind: decode, prefill, ttft or throughput
+    seconds: measured; of throughput the time for each output token of all users together [s]
+    source: campaign that published it
+    subject: model, quantisation, device and engine
+    users: at one replica
+    context: mean length while decoding [tokens]
+    prompt: length of the prompt [tokens]
+    depth: tokens in the cache before the prompt [tokens]
+    answer: length of the answer [tokens]
+    piece: tokens computed at once in prefill [tokens]
+    parallel: tensor parallel degree
+    devices: number of devices
+    replicas: copies of the whole model; users are those of one
+    style: wave or steady
+    cache: bytes of one cached value [B]
+    row: its number in the file
+    backend: as written there
+    """
+
+    kind: str
+    seconds: float
+    source: str
+    subject: Subject
+    users: float
+    context: float
+    prompt: float
+    depth: float
+    answer: float
+    piece: float
+    parallel: float
+    devices: float
+    replicas: float
+    style: str
+    cache: float
+    row: int
+    backend: str
+
+    @property
+    def cell(self) -> tuple[str, ...]:
+        """source x device x model x backend x quantisation."""
+        s = self.subject
+        return (self.source, s.chip.name, s.model, f"{s.engine}-{s.api}", s.quant.label)
