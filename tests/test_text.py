@@ -15,13 +15,13 @@ from typing import Any
 
 import pytest
 from rich.cells import cell_len
-from rich.console import Console, RenderableType
+from tests.show.drawing import text_of
 from tools.messages import templates
 
 import gyakusan
 from gyakusan.cli import main
 from gyakusan.core.machine import Device, Machine
-from gyakusan.message import Message, say
+from gyakusan.message import Listed, Message, say
 from gyakusan.serving.compare import Row
 from gyakusan.show import machine as show_machine
 from gyakusan.show import served
@@ -107,6 +107,8 @@ def test_facts_that_are_sentences_are_translated_too() -> None:
     message = say("No {kind} is called {name}.", kind=say("device"), name="'RTX 1'")
     assert tell(message, "en") == "No device is called 'RTX 1'."
     assert tell(message, "ja") == "'RTX 1'というデバイスは見つかりません。"
+    roles = say("{plan}: {roles}", plan="a", roles=Listed((say("balanced"), say("fastest"))))
+    assert (str(roles), tell(roles, "ja")) == ("a: balanced, fastest", "a: バランス、最速")
 
 
 def test_what_has_no_translation_stays_english() -> None:
@@ -126,13 +128,6 @@ def screen(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) 
         return [*out.splitlines(), *err.splitlines()]
 
     return call
-
-
-def drawn(table: RenderableType, width: int) -> list[str]:
-    console = Console(width=width, highlight=False)
-    with console.capture() as captured:
-        console.print(table)
-    return captured.get().splitlines()
 
 
 def right_edges(lines: Sequence[str], pattern: re.Pattern[str] = SIZE) -> list[list[int]]:
@@ -168,12 +163,12 @@ def test_machines_and_comparisons_line_up(width: int) -> None:
     host = Device("AMD EPYC", "host", 256 * GIB, "cpu")
     gpu = Device("NVIDIA GeForce RTX 4090", "gpu", 24 * GIB, "cuda", bandwidth=1008e9)
     machine = Machine("box", (gpu,), host, "AMD EPYC", 16)
-    rows = drawn(show_machine.table(machine, (), "ja"), width)[1:]
+    rows = text_of(*show_machine.screen(machine, ()), language="ja", width=width).splitlines()[1:]
     assert {cell_len(r) for r in rows} == {cell_len(rows[0])}
     assert len({tuple(e[:2]) for e in right_edges(rows[1:])}) == 1
 
     seen = [Row("weights", "host", 1 * MIB, 1 * MIB, 0.0, 0.0), Row("kv_cache", "gpu0", 1e9, 1e9, 0.0, 0.0)]
-    rows = drawn(served.comparison(seen, "ja"), width)
+    rows = text_of(served.comparison(seen), language="ja", width=width).splitlines()
     assert {cell_len(r) for r in rows} == {cell_len(rows[0])}
     assert len({tuple(e) for e in right_edges(rows[1:])}) == 1
 

@@ -26,3 +26,16 @@ def say(template: str, /, **facts: Any) -> Message:
 def people(users: int) -> Message:
     """How many people are served, in words."""
     return say("1 user") if users == 1 else say("{n} users", n=f"{users:,}")
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """Several messages that stand in one sentence; each language has its own comma.
+
+    messages: in reading order
+    """
+
+    messages: tuple[Message, ...]
+
+    def __str__(self) -> str:
+        return ", ".join(map(str, self.messages))

@@ -10,9 +10,9 @@ import os
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
-from typing import Literal
+from typing import Any, Literal
 
-from gyakusan.message import Message
+from gyakusan.message import Listed, Message
 
 Language = Literal["en", "ja"]
 LANGUAGES: tuple[Language, ...] = ("en", "ja")
@@ -32,8 +32,14 @@ def tell(message: Message | str, language: Language) -> str:
     if isinstance(message, str):
         message = Message(message)
     template = message.template if language == "en" else _table(language).get(message.template, message.template)
-    facts = {k: tell(v, language) if isinstance(v, Message) else v for k, v in message.facts.items()}
+    facts = {k: _fact(v, language) for k, v in message.facts.items()}
     return template.format(**facts) if facts else template.replace("{{", "{").replace("}}", "}")
+
+
+def _fact(value: Any, language: Language) -> Any:
+    if isinstance(value, Listed):
+        return ("、" if language == "ja" else ", ").join(tell(m, language) for m in value.messages)
+    return tell(value, language) if isinstance(value, Message) else value
 
 
 def knows(template: str, language: Language) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from rich.console import Console, RenderableType
+from tests.show.drawing import text_of
 
 from gyakusan.catalog import accuracy
 from gyakusan.catalog.accuracy import Case, Figures, Group, Section
@@ -40,13 +40,6 @@ SPEED = {
 }
 
 
-def drawn(what: RenderableType, width: int = 140) -> str:
-    console = Console(width=width, highlight=False)
-    with console.capture() as captured:
-        console.print(what)
-    return captured.get()
-
-
 @pytest.mark.parametrize(
     ("share", "text"),
     [(None, "?"), (0.0, "0"), (0.5, "50.0 %"), (0.01234, "1.24 %"), (0.00001, "0.0010 %"), (0.099999, "10.00 %")],
@@ -56,7 +49,7 @@ def test_percent_is_rounded_up(share: float | None, text: str) -> None:
 
 
 def test_a_section_is_drawn() -> None:
-    lines = drawn(shown.memory([SECTION], "en")).splitlines()
+    lines = text_of(*shown.memory([SECTION])).splitlines()
     row = next(line for line in lines if line.startswith("llama.cpp  logs of real GPUs"))
     assert row.split()[-6:] == ["weights", "4", "4", "0", "0", "0"]
     assert any(line.split()[:2] == ["CUDA", "llama.cpp"] and line.endswith("50.0 %") for line in map(str.rstrip, lines))
@@ -67,7 +60,7 @@ def test_a_section_is_drawn() -> None:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_everything_published_can_be_drawn(language: Language) -> None:
     sections = accuracy.memory()
-    text = drawn(shown.memory(sections, language))
+    text = text_of(*shown.memory(sections), language=language)
     assert all(s.engine in text for s in sections)
     assert all(g.name in text for s in sections for g in s.by("architecture"))
     for section in sections:
@@ -82,7 +75,7 @@ def test_the_part_that_speaks() -> None:
 
 
 def test_speed() -> None:
-    text = drawn(shown.speed(SPEED, "en"))
+    text = text_of(*shown.speed(SPEED))
     assert "1,200 published measurements, each judged by a fit that never saw it" in text
     single, first = (next(line for line in text.splitlines() if line.startswith(n)) for n in ("decode single", "ttft"))
     assert " ".join(single.split()) == "decode single 30 8.00 % (93%, 82%) 5.00 % (93%, 79%) 24.0 % (63%)"
@@ -90,8 +83,8 @@ def test_speed() -> None:
 
 
 def test_no_speed_yet() -> None:
-    assert drawn(shown.speed(None, "en")).strip() == "No speed has been judged yet."
-    assert drawn(shown.speed(None, "ja")).strip() == "速度はまだ評価していません。"
+    assert text_of(*shown.speed(None)).strip() == "No speed has been judged yet."
+    assert text_of(*shown.speed(None), language="ja").strip() == "速度はまだ評価していません。"
 
 
 def test_the_document() -> None:

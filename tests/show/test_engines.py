@@ -5,11 +5,10 @@ from __future__ import annotations
 from functools import partial
 
 import pytest
-from rich.console import Console
+from tests.show.drawing import text_of
 
 from gyakusan import api
 from gyakusan.show import engines
-from gyakusan.text import Language
 
 
 def asked(device: str, names: str = "llama.cpp,ollama,mlx") -> tuple[api.Question, tuple[api.Answer, ...]]:
@@ -18,12 +17,9 @@ def asked(device: str, names: str = "llama.cpp,ollama,mlx") -> tuple[api.Questio
     return first, api.answers(api.engine_names(names), lambda name: first.under(name, {}))
 
 
-def drawn(device: str, language: Language = "en") -> str:
+def drawn(device: str) -> str:
     first, found = asked(device)
-    screen = Console(width=150, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
-    screen.print(engines.table(found, first.model, first.machine, first.load, language))
-    screen.file.close()
-    return screen.export_text()
+    return text_of(*engines.screen(found, first.model, first.machine, first.load), width=150)
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def memory(
     if output.json:
         write_json(shown.document(sections))
     else:
-        draw(shown.memory(sections, output.language), output=output)
+        draw(*shown.memory(sections), output=output)
     return 0
 
 
@@ -49,5 +49,5 @@ def speed(*, output: Output = Output()) -> int:
     if output.json:
         write_json({"speed": found})
     else:
-        draw(shown.speed(found, output.language), output=output)
+        draw(*shown.speed(found), output=output)
     return 0 if found is not None else 1

@@ -47,10 +47,7 @@ def every(
     if output.json:
         write_json([shown.document(r, e) for e, r in found])
     else:
-        draw(
-            getattr(shown, "models" if kind == "embeddings" else kind)([r for _, r in found], output.language),
-            output=output,
-        )
+        draw(*getattr(shown, "models" if kind == "embeddings" else kind)([r for _, r in found]), output=output)
     return 0 if found else 1
 
 
@@ -67,7 +64,7 @@ def show(
     if output.json:
         write_json(shown.document(record, entry, tags))
     else:
-        draw(shown.record(record, entry, tags, output.language), output=output)
+        draw(*shown.record(record, entry, tags), output=output)
     return 0
 
 
@@ -82,7 +79,7 @@ def sources(*, output: Output = Output()) -> int:
     if output.json:
         write_json([dataclasses.asdict(s) for s in found])
     else:
-        draw(shown.sources(found, output.language), output=output)
+        draw(*shown.sources(found), output=output)
     return 0
 
 

@@ -29,7 +29,7 @@ def compare(
 ) -> int:
     from gyakusan import api
     from gyakusan.catalog.devices import largest
-    from gyakusan.show.compare import Compared, charts, document
+    from gyakusan.show.compare import Compared, document, screen
 
     devices = tuple(largest(d) for d in devices)
     if plan and bool(devices) == bool(model):
@@ -46,7 +46,7 @@ def compare(
     if output.json:
         write_json(document(rows))
     else:
-        draw(charts(rows, output.language), output=output)
+        draw(*screen(rows), output=output)
     return 0 if any(r.ledger.fits for r in rows) else 1
 
 
@@ -64,7 +64,7 @@ def _plans(
     from gyakusan.cli.plan import text_of
     from gyakusan.planning.request.parse_request import file_values, parse_request
     from gyakusan.planning.select.side_by_side import pair, plan_of_file
-    from gyakusan.show import sides as show
+    from gyakusan.show import side_by_side as show
 
     found = [plan_of_file(f.stem, parse_request(file_values(text_of(f), f.name))) for f in files]
     for name in models:
@@ -77,5 +77,5 @@ def _plans(
     if output.json:
         write_json(show.document(found, output.language))
     else:
-        draw(show.screen(found, output.language), output=output)
+        draw(*show.screen(found), output=output)
     return 0 if any(s.fits for s in found) else 1

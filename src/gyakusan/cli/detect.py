@@ -20,7 +20,7 @@ def detect(*, output: Output = Output()) -> int:
 
         write_json(document(machine, notes, output.language))
     else:
-        from gyakusan.show.machine import table
+        from gyakusan.show.machine import screen
 
-        draw(table(machine, notes, output.language), output=output)
+        draw(*screen(machine, notes), output=output)
     return 0

@@ -84,5 +84,5 @@ def fleet(
         if output.json:
             write_json(show.document(found, output.language))
         else:
-            draw(show.screen(found, output.language), output=output)
+            draw(*show.screen(found), output=output)
     return 0 if found.plans else 1

@@ -64,26 +64,22 @@ def _one(asked: Question, dry: tuple[tuple[Compared, ...], Dry] | None, why: boo
     """The ledger of one engine. dry: llama.cpp's own figures beside ours. 0 if it runs and has room."""
     refusals, language = asked.refusals, output.language
     if output.json:
+        from gyakusan.show.assessment import document as judged
         from gyakusan.show.document import document, refused
 
         found = {} if dry is None else {"exact": _exact_document(*dry)}
-        from gyakusan.show.judged import document as judged
-
         answer = {**document(asked.ledger, language), **judged(asked.judged)}
         write_json({**answer, **refused(refusals, language), **found})
     else:
-        from gyakusan.show.ledger import ledger
+        from gyakusan.show import assessment, ledger
 
-        parts = [ledger(asked.ledger, asked.limits(), language, why=why, refusals=refusals)]
+        parts = ledger.screen(asked.ledger, asked.limits(), why=why, refusals=refusals)
         if not refusals:
-            from gyakusan.show.judged import lines
-
-            parts.append(lines(asked.judged, language))
+            parts += assessment.screen(asked.judged)
         if dry is not None:
-            from gyakusan.show.exact import comparison
+            from gyakusan.show import dry_run
 
-            gpu = asked.machine.name if asked.engine_settings.backend != "cpu" else None
-            parts.append(comparison(*dry, gpu, language))
+            parts += dry_run.screen(*dry, asked.machine.name if asked.engine_settings.backend != "cpu" else None)
         draw(*parts, output=output)
     return 0 if asked.ledger.fits and not refusals else 1
 
@@ -97,7 +93,7 @@ def _quantizations(first: Question, model: str, offline: bool, output: Output) -
     if output.json:
         write_json(quantizations.document(offers))
     else:
-        draw(quantizations.table(offers, first.ledger, output.language), output=output)
+        draw(*quantizations.screen(offers, first.ledger), output=output)
     return 0 if any(o.fits for o in offers) else 1
 
 
@@ -113,7 +109,7 @@ def _exact(asked: Question, alone: bool) -> tuple[tuple[Compared, ...], Dry]:
 
 
 def _exact_document(rows: tuple[Compared, ...], dry: Dry) -> dict[str, object]:
-    from gyakusan.show.exact import document
+    from gyakusan.show.dry_run import document
 
     return document(rows, dry)
 
@@ -130,5 +126,5 @@ def _several(first: Question, names: Sequence[str], which: Which, server: Server
     if output.json:
         write_json(engines.document(found, output.language))
     else:
-        draw(engines.table(found, first.model, first.machine, first.load, output.language), output=output)
+        draw(*engines.screen(found, first.model, first.machine, first.load), output=output)
     return 0 if any(a.fits for a in found) else 1

@@ -156,11 +156,11 @@ def _answered(asked: PlanRequest, views: Views, output: Output) -> int:
     elif views.csv:
         print(show.comma_separated(found), end="")
     else:
-        parts = [show.screen(found, output.language)]
-        parts += [show.listing(found, output.language)] if views.show_all else []
-        parts += [show.changes(found, more, output.language)] if more else []
-        parts += [show.reaches(reach, output.language)] if reach else []
-        parts += [] if why is None else [show.reasons(why, output.language)]
+        parts = show.screen(found)
+        parts += show.listing(found) if views.show_all else ()
+        parts += show.changes(more) if more else ()
+        parts += show.capacities(reach)
+        parts += () if why is None else (show.reasons(why),)
         draw(*parts, output=output)
     return 0 if found.plans else 1
 
@@ -172,13 +172,13 @@ def _several(asked: PlanRequest, views: Views, output: Output) -> int:
             "--all, --max, --what-if, --why-not and --csv are about one model.", mend="Leave them out, or --also."
         )
     from gyakusan.planning.colocate.recommend import colocate
-    from gyakusan.show import several as show
+    from gyakusan.show import colocation as show
 
     found = colocate(asked)
     if output.json:
         write_json(show.document(found, output.language))
     else:
-        draw(show.screen(found, output.language), output=output)
+        draw(*show.screen(found), output=output)
     return 0 if found.plans else 1
 
 

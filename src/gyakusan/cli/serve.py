@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 
 from gyakusan.cli.options import Output, People, Server, Where, _
+from gyakusan.cli.writing import terminal
 from gyakusan.errors import BadReference
 from gyakusan.message import say
 from gyakusan.text import tell
@@ -56,25 +57,24 @@ def _run(asked: api.Question, path: str, options: dict[str, object], output: Out
     import json
 
     from gyakusan.serving.server import Server as Running
-    from gyakusan.show.console import console
-    from gyakusan.show.served import Progress, comparison, document
+    from gyakusan.show.served import comparison, document
+    from gyakusan.show.tree import Address, Text
 
-    screen, language = console(colour=output.color, stderr=output.json), output.language
-    progress = Progress(screen, language)
+    screen = terminal(output, stderr=output.json)
+    progress = screen.progress()
     with Running(path, asked.engine_settings, on_progress=progress, **options) as running:
         progress.close()
         rows = asked.compared(running.reported)
         if output.json:
             print(json.dumps({"url": running.url, "buffers": document(rows)}, ensure_ascii=False), flush=True)
         else:
-            screen.print(comparison(rows, language))
-            screen.print(tell(say("OpenAI base URL: {url}", url=running.url), language), soft_wrap=True)
+            screen.show(comparison(rows), Address(say("OpenAI base URL: {url}", url=running.url)))
             if running.key_path:
-                screen.print(tell(say("API key in {path}", path=running.key_path), language), soft_wrap=True)
-            screen.print(running.curl(), soft_wrap=True, markup=False)
+                screen.show(Address(say("API key in {path}", path=running.key_path)))
+            screen.show(Address(running.curl()))
         if not once:
             if not output.json:
-                screen.print(tell("Ctrl-C stops it.", language))
+                screen.show(Text(say("Ctrl-C stops it.")))
             running.watch()
     return 0
 

@@ -38,5 +38,5 @@ def upgrade(
     if output.json:
         write_json(show.document(found, output.language))
     else:
-        draw(show.screen(found, output.language), output=output)
+        draw(*show.screen(found), output=output)
     return 1 if found.keep else 0

@@ -54,13 +54,13 @@ class Help:
         if description:
             from rich.console import Group
 
-            from gyakusan.show.wrapping import Text
+            from gyakusan.show.terminal import WrappingText
 
-            console.print(Group(Text(self._tell(_plain(description)) + "\n")))
+            console.print(Group(WrappingText(self._tell(_plain(description)) + "\n")))
 
     def _entry(self, entry: HelpEntry) -> HelpEntry:
         """The description with what is known of the values; False and nothing go without saying."""
-        from gyakusan.show.wrapping import Text
+        from gyakusan.show.terminal import WrappingText
 
         parts = [self._tell(_plain(entry.description))]
         if entry.choices:
@@ -71,7 +71,7 @@ class Help:
             parts.append(self._tell(say("[default: {value}]", value=entry.default)))
         if entry.required:
             parts.append(self._tell("[required]"))
-        return entry.copy(description=Text(" ".join(parts)), choices=None, default=None, required=False)
+        return entry.copy(description=WrappingText(" ".join(parts)), choices=None, default=None, required=False)
 
     def _tell(self, text: Any) -> str:
         return tell(text if isinstance(text, Message) else str(text), self._language)

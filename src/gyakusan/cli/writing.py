@@ -1,26 +1,29 @@
-"""Answers on stdout: JSON for programs, drawings for people."""
+"""Answers on stdout: JSON for programs, screens for people."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
-    from gyakusan.cli.options import Output
+    from gyakusan.cli.options import Output, Screen
+    from gyakusan.show.terminal import Terminal
+    from gyakusan.show.tree import Part
 
 
 def write_json(value: object) -> None:
-    """One JSON value, readable."""
+    """Print one JSON value, readable."""
     import json
 
     print(json.dumps(value, ensure_ascii=False, indent=2))
 
 
-def draw(*parts: RenderableType, output: Output) -> None:
-    """Drawings, one below the other."""
-    from gyakusan.show.console import console
+def terminal(output: Output | Screen, *, stderr: bool = False) -> Terminal:
+    """Return the terminal in the language and the colours that were asked for."""
+    from gyakusan.show.terminal import Terminal
 
-    screen = console(colour=output.color)
-    for part in parts:
-        screen.print(part)
+    return Terminal(output.language, colour=output.color, stderr=stderr)
+
+
+def draw(*parts: Part, output: Output) -> None:
+    """Print parts of a screen, one below the other."""
+    terminal(output).show(*parts)

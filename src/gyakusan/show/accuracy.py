@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from rich.console import Group as Lines
-from rich.console import RenderableType
-from rich.table import Table
-
 from gyakusan.catalog.accuracy import Case, Group, Section
 from gyakusan.message import Message, say
-from gyakusan.show.wrapping import Text
-from gyakusan.text import Language, tell
+from gyakusan.show.tree import Column, Part, Pause, Table, Text, Title, Tree, Words
 
 SECTION_TEXTS = {
     "one_device": "its own allocator, one device",
@@ -74,28 +69,18 @@ def percent(share: float | None) -> str:
     return f"{-(-share * 100 * 10**digits // 1) / 10**digits:.{digits}f} %"
 
 
-def memory(sections: Sequence[Section], language: Language) -> RenderableType:
-    """By engine and truth, by backend, by architecture, then the worst cases by name."""
-    parts: list[RenderableType] = [_title(say("Errors of our bytes, relative to what servers said"), language)]
-    parts.append(_every(sections, language))
+def memory(sections: Sequence[Section]) -> Tree:
+    """Return errors by engine and truth, by backend, by architecture, then the worst cases by name."""
+    parts: list[Part] = [Pause(), Title(say("Errors of our bytes, relative to what servers said")), _every(sections)]
     for label in ("reason", "backend", "architecture"):
-        if not any(s.by(label) for s in sections):
-            continue
-        parts += [_title(LABEL_TEXTS[label], language), _by(sections, label, language)]
-    parts.append(_title(say("The worst cases"), language))
-    parts += [_case(s, c, language) for s in sections for c in s.worst[:3]]
-    return Lines(*parts)
+        if any(s.by(label) for s in sections):
+            parts += [Pause(), Title(Message(LABEL_TEXTS[label])), _by(sections, label)]
+    worst = (Text(_case(s, c)) for s in sections for c in s.worst[:3])
+    return *parts, Pause(), Title(say("The worst cases")), *worst
 
 
-def _title(text: Message | str, language: Language) -> Text:
-    return Text("\n" + tell(text, language), style="bold")
-
-
-def _table(heads: Iterable[str], language: Language, left: int) -> Table:
-    out = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    for i, name in enumerate(heads):
-        out.add_column(tell(name, language), justify="left" if i < left else "right", no_wrap=i >= left)
-    return out
+def _columns(heads: Sequence[str], left: int) -> tuple[Column, ...]:
+    return tuple(Column(Message(h), "name" if i < left else "number", i >= left) for i, h in enumerate(heads))
 
 
 HEAD_TEXTS = ("engine", "compared with", "part", "compared", "exact", "median", "95 %", "worst")
@@ -108,32 +93,31 @@ SPEED_NOTES = (
 )
 
 
-def _every(sections: Sequence[Section], language: Language) -> Table:
+def _every(sections: Sequence[Section]) -> Table:
     """One row for each part of each section."""
-    out = _table(HEAD_TEXTS, language, 3)
+    rows: list[tuple[Words, ...]] = []
     for section in sections:
-        for i, (part, f) in enumerate(section.groups[0].parts.items()):
-            about = tell(SECTION_TEXTS[section.id], language) if i == 0 else ""
-            name = tell(PART_TEXTS[part], language)
-            engine = section.engine if i == 0 else ""
+        head: tuple[Words, Words] = section.engine, Message(SECTION_TEXTS[section.id])
+        for part, f in section.groups[0].parts.items():
             figures = (f"{f.n:,}", f"{f.exact:,}", percent(f.median), percent(f.p95), percent(f.worst))
-            out.add_row(engine, Text(about), Text(name), *figures)
-    return out
+            rows.append((*head, Message(PART_TEXTS[part]), *figures))
+            head = "", ""
+    return Table(_columns(HEAD_TEXTS, 3), tuple(rows))
 
 
-def _by(sections: Sequence[Section], label: str, language: Language) -> Table:
+def _by(sections: Sequence[Section], label: str) -> Table:
     """One row for each value of a label and each section: what speaks for the section."""
-    out = _table(BY_TEXTS, language, 4)
-    rows = [(g.name, s, g) for s in sections for g in s.by(label)]
+    groups = sorted(((g, s) for s in sections for g in s.by(label)), key=lambda row: row[0].name)
+    rows: list[tuple[Words, ...]] = []
     last = None
-    for name, section, group in sorted(rows, key=lambda r: r[0]):
+    for group, section in groups:
         part = lead(group)
         f = group.parts[part]
-        about = (Text(tell(SECTION_TEXTS[section.id], language)), Text(tell(PART_TEXTS[part], language)))
+        about = (section.engine, Message(SECTION_TEXTS[section.id]), Message(PART_TEXTS[part]))
         figures = (f"{f.n:,}", f"{f.exact:,}", percent(f.p95), percent(f.worst))
-        out.add_row(Text("" if name == last else tell(name, language)), section.engine, *about, *figures)
-        last = name
-    return out
+        rows.append(("" if group.name == last else Message(group.name), *about, *figures))
+        last = group.name
+    return Table(_columns(BY_TEXTS, 4), tuple(rows))
 
 
 def lead(group: Group) -> str:
@@ -141,27 +125,25 @@ def lead(group: Group) -> str:
     return next(p for p in LEADS if p in group.parts)
 
 
-def _case(section: Section, case: Case, language: Language) -> Text:
+def _case(section: Section, case: Case) -> Message:
     why = say(" ({why})", why=say(case.why)) if case.why else say("")
-    template = say(
+    text = say(
         "{error}  {part}: {name}{why}",
         error=percent(case.error),
         part=say(PART_TEXTS[case.part]),
         name=case.name,
         why=why,
     )
-    return Text(f"{section.engine:10} {tell(template, language)}")
+    return say("{engine} {case}", engine=f"{section.engine:10}", case=text)
 
 
-def speed(found: Mapping[str, Any] | None, language: Language) -> RenderableType:
-    """One row for each slice: errors on a device, and on a model, that no fit had seen, beside those of the usual rule."""
+def speed(found: Mapping[str, Any] | None) -> Tree:
+    """Return one row for each slice: errors on a device, and on a model, that no fit had seen, beside the usual rule's."""
     if found is None:
-        return Lines(Text(tell(say("No speed has been judged yet."), language)))
-    out = _table(SPEED_TEXTS, language, 1)
-    for row in speed_rows(found):
-        out.add_row(*row)
+        return (Text(say("No speed has been judged yet.")),)
+    table = Table(_columns(SPEED_TEXTS, 1), tuple(speed_rows(found)))
     title = say("{rows} published measurements, each judged by a fit that never saw it", rows=f"{found['rows']:,}")
-    return Lines(_title(title, language), out, *(Text(tell(m, language), style="dim") for m in SPEED_NOTES))
+    return Pause(), Title(title), table, *(Text(m, "note") for m in SPEED_NOTES)
 
 
 def speed_rows(found: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:

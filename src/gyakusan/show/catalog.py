@@ -6,17 +6,13 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from rich.console import Group, RenderableType
-from rich.table import Table
-
 from gyakusan.catalog.chips import Chip
 from gyakusan.catalog.devices import DeviceRecord, MachineRecord
 from gyakusan.catalog.entry import Entry
 from gyakusan.catalog.models import ModelRecord
 from gyakusan.catalog.origins import SourceRecord
 from gyakusan.message import Message, say
-from gyakusan.show.wrapping import Text
-from gyakusan.text import Language, tell
+from gyakusan.show.tree import Column, Table, Text, Title, Tree
 from gyakusan.units import format_count
 
 Record = DeviceRecord | MachineRecord | ModelRecord
@@ -32,65 +28,59 @@ _LONG = ("metadata", "prices", "aliases", "source", "checked", "memory_source", 
 """Fields that are not figures, or are shown in another way."""
 
 
-def devices(records: Iterable[DeviceRecord], language: Language) -> RenderableType:
-    """One row for each device."""
-    out = _table(DEVICE_TEXTS, language)
-    for r in records:
-        chip = r.rates
-        out.add_row(
-            r.name,
-            ", ".join(map(str, r.sizes_gib)),
-            f"{r.bandwidth_gb_s:,.0f}",
-            f"{chip.half / 1e12:,.0f}" if chip else "?",
-            f"{r.power_w:,.0f}" if r.power_w else "?",
-            r.released,
-            _last_price(r),
-        )
-    return out
+def devices(records: Iterable[DeviceRecord]) -> Tree:
+    """Return one row for each device."""
+    return (Table(_columns(DEVICE_TEXTS), tuple(_device(r) for r in records)),)
 
 
-def machines(records: Iterable[MachineRecord], language: Language) -> RenderableType:
-    """One row for each whole computer."""
-    out = _table(MACHINE_TEXTS, language)
-    for r in records:
-        device = r.device if r.count == 1 else f"{r.count}x {r.device}"
-        out.add_row(r.name, device, ", ".join(map(str, r.sizes_gib)), _last_price(r))
-    return out
+def _device(r: DeviceRecord) -> tuple[str, ...]:
+    rate = f"{r.rates.half / 1e12:,.0f}" if r.rates else "?"
+    power = f"{r.power_w:,.0f}" if r.power_w else "?"
+    return r.name, _sizes(r), f"{r.bandwidth_gb_s:,.0f}", rate, power, r.released, _last_price(r)
 
 
-def models(records: Iterable[ModelRecord], language: Language) -> RenderableType:
-    """One row for each model."""
-    out = _table(MODEL_TEXTS, language)
-    for r in records:
-        role = r.role if not r.derived_from else f"{r.role} ({r.derived_from})"
-        context = f"{r.trained_context:,}" if r.trained_context else "?"
-        out.add_row(r.name, format_count(r.parameters), context, role, r.license or "?", r.released or "?")
-    return out
+def machines(records: Iterable[MachineRecord]) -> Tree:
+    """Return one row for each whole computer."""
+    rows = (
+        (r.name, r.device if r.count == 1 else f"{r.count}x {r.device}", _sizes(r), _last_price(r)) for r in records
+    )
+    return (Table(_columns(MACHINE_TEXTS), tuple(rows)),)
 
 
-def sources(records: Sequence[SourceRecord], language: Language) -> RenderableType:
-    """One row for each source."""
-    out = _table(SOURCE_TEXTS, language)
-    for r in records:
-        out.add_row(r.name, f"{r.records:,}", r.license, r.checked, r.gives)
-    return out
+def _sizes(r: DeviceRecord | MachineRecord) -> str:
+    return ", ".join(map(str, r.sizes_gib))
 
 
-def record(found: Record, entry: Entry, tags: Sequence[str], language: Language) -> RenderableType:
-    """One record: every figure with its source and date."""
-    out, notes = _table(FIGURE_TEXTS, language), dict[str, int]()
-    for name, value, source, date in figures(found):
-        out.add_row(name, value, f"({notes.setdefault(source, len(notes) + 1)})", date)
+def models(records: Iterable[ModelRecord]) -> Tree:
+    """Return one row for each model."""
+    return (Table(_columns(MODEL_TEXTS), tuple(_model(r) for r in records)),)
+
+
+def _model(r: ModelRecord) -> tuple[str, ...]:
+    role = r.role if not r.derived_from else f"{r.role} ({r.derived_from})"
+    context = f"{r.trained_context:,}" if r.trained_context else "?"
+    return r.name, format_count(r.parameters), context, role, r.license or "?", r.released or "?"
+
+
+def sources(records: Iterable[SourceRecord]) -> Tree:
+    """Return one row for each source."""
+    rows = ((r.name, f"{r.records:,}", r.license, r.checked, r.gives) for r in records)
+    return (Table(_columns(SOURCE_TEXTS), tuple(rows)),)
+
+
+def record(found: Record, entry: Entry, tags: Sequence[str]) -> Tree:
+    """Return one record: every figure with its source and date."""
+    notes = dict[str, int]()
+    rows = tuple((n, v, f"({notes.setdefault(s, len(notes) + 1)})", date) for n, v, s, date in figures(found))
     place = say("Your own record: {file}, line {line}.", file=str(entry.file), line=entry.line)
     ours = say("Record of the catalogue: {file}, line {line}.", file=entry.file.name, line=entry.line)
-    parts: list[RenderableType] = [Text(found.name, style="bold"), out]
-    parts += [Text(f"({n}) {tell(_said(source), language)}", style="dim") for source, n in notes.items()]
-    parts.append(Text(tell(place if entry.own else ours, language), style="dim"))
+    below = [say("({n}) {source}", n=n, source=_said(source)) for source, n in notes.items()]
+    below.append(place if entry.own else ours)
     if found.aliases:
-        parts.append(Text(tell(say("Also: {names}", names=", ".join(found.aliases)), language), style="dim"))
+        below.append(say("Also: {names}", names=", ".join(found.aliases)))
     if tags:
-        parts.append(Text(tell(say("Ollama: {names}", names=", ".join(tags)), language), style="dim"))
-    return Group(*parts)
+        below.append(say("Ollama: {names}", names=", ".join(tags)))
+    return Title(found.name), Table(_columns(FIGURE_TEXTS), rows), *(Text(m, "note") for m in below)
 
 
 def figures(found: Record) -> Iterator[tuple[str, str, str, str]]:
@@ -173,8 +163,5 @@ def _last_price(r: DeviceRecord | MachineRecord) -> str:
     return "?" if price is None else f"{price.amount:,.0f} {price.currency} ({price.date})"
 
 
-def _table(heads: Sequence[str], language: Language) -> Table:
-    out = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    for name in heads:
-        out.add_column(tell(name, language), justify="right" if name in _NUMBERS else "left")
-    return out
+def _columns(heads: Sequence[str]) -> tuple[Column, ...]:
+    return tuple(Column(Message(h), "number" if h in _NUMBERS else "name") for h in heads)

@@ -6,22 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from rich.console import Group, RenderableType
-from rich.table import Table
-
 from gyakusan.core.ledger import Ledger
-from gyakusan.message import say
+from gyakusan.message import Message, say
 from gyakusan.planning.predict.assessment import Assessment
 from gyakusan.planning.predict.speed import Estimate
-from gyakusan.show.judged import document as judged_document
-from gyakusan.show.judged import points
-from gyakusan.show.wrapping import Text
-from gyakusan.text import Language, tell
+from gyakusan.show.assessment import document as judged_document
+from gyakusan.show.assessment import spaced
+from gyakusan.show.tree import Cell, Column, IntervalBar, Part, Pause, Table, Text, Title, Tree, Words
 from gyakusan.units import format_bytes
 
-BAR = 28
 Shown = Literal["decode", "prefill"]
 HEAD_TEXTS: dict[Shown, str] = {"decode": "answer tokens/s for each user", "prefill": "prompt tokens/s"}
+CHART = (Column(), Column(kind="number", whole=True), Column(kind="bar", whole=True), Column(whole=True))
+"""Long names break, figures do not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,50 +31,44 @@ class Compared:
     judged: Assessment
 
 
-def charts(rows: Sequence[Compared], language: Language) -> RenderableType:
-    """For each model two charts, as the guide drew them: answering and reading."""
-    parts: list[RenderableType] = []
+def screen(rows: Sequence[Compared]) -> Tree:
+    """Return for each model two charts, as the guide drew them: answering and reading."""
+    parts: list[Part] = []
     for model in dict.fromkeys(r.model for r in rows):
         mine = [r for r in rows if r.model == model]
-        parts += [_title(mine[0], language)]
-        for kind in HEAD_TEXTS:
-            parts += [Text(tell(HEAD_TEXTS[kind], language), style="bold"), chart(mine, kind, language), Text()]
-    parts.append(Text(tell("█ likely, ▒ up to the 80 % interval, ◆ measured by others", language), style="dim"))
-    return Group(*parts)
+        parts.append(Title(_title(mine[0]), chapter=True))
+        for kind, head in HEAD_TEXTS.items():
+            parts += [Title(Message(head)), chart(mine, kind), Pause()]
+    return *parts, Text(say("█ likely, ▒ up to the 80 % interval, ◆ measured by others"), "note")
 
 
-def _title(row: Compared, language: Language) -> RenderableType:
+def _title(row: Compared) -> Words:
     m = row.ledger.model
     text = f"{m.name} {m.quantization}, {m.bytes / 1e9:.1f} GB"
-    if row.judged.overall is not None:
-        text += "  " + tell(say("quality {score}", score=points(row.judged.overall)), language)
-    return Text(text, style="bold underline")
+    if row.judged.overall is None:
+        return text
+    quality = say("quality {score}", score=spaced(row.judged.overall))
+    return say("{model}  {quality}", model=text, quality=quality)
 
 
-def chart(rows: Sequence[Compared], kind: Shown, language: Language) -> Table:
-    """One line for each device, best first; what does not fit is said, not drawn."""
-    out = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, show_header=False)
-    for justify in ("left", "right", "left", "left"):
-        out.add_column(justify=justify, no_wrap=bool(out.columns))  # long names break, figures do not
+def chart(rows: Sequence[Compared], kind: Shown) -> Table:
+    """Return one line for each device, best first; what does not fit is said, not drawn."""
     figures = {r.device: _figure(r, kind) for r in rows}
-    most = max((f.high for f in figures.values() if f), default=1.0)
-    for row in sorted(rows, key=lambda r: -(f.value if (f := figures[r.device]) else 0)):
-        out.add_row(row.device, *_cells(row, figures[row.device], kind, most, language))
-    return out
+    scale = max((f.high for f in figures.values() if f), default=1.0)
+    best_first = sorted(rows, key=lambda r: -(f.value if (f := figures[r.device]) else 0))
+    return Table(CHART, tuple((r.device, *_cells(r, figures[r.device], kind, scale)) for r in best_first), chart=True)
 
 
-def _cells(row: Compared, figure: Estimate | None, kind: Shown, most: float, language: Language) -> tuple[Text, ...]:
+def _cells(row: Compared, figure: Estimate | None, kind: Shown, scale: float) -> tuple[Cell, ...]:
     if not row.ledger.fits:
-        short = format_bytes(max(float(a.short_by) for a in row.ledger.accounts), 1)
-        return Text("-"), Text(tell(say("short by {n}", n=short), language), style="red"), Text()
+        missing = format_bytes(max(float(a.short_by) for a in row.ledger.accounts), 1)
+        return "-", Text(say("short by {n}", n=missing), "bad"), ""
     if figure is None:
-        return Text("?"), Text(tell("bandwidth not known", language), style="yellow"), Text()
-    seen = [p.figure for p in row.judged.pace.points if p.kind == kind and p.users == 1] if row.judged.pace else []
-    return (
-        Text(_digits(figure.value)),
-        bar(figure, seen, most),
-        Text(f"{_digits(figure.low)}-{_digits(figure.high)}", style="dim"),
-    )
+        return "?", Text(say("bandwidth not known"), "caution"), ""
+    pace = row.judged.pace
+    measured = tuple(p.figure for p in pace.points if p.kind == kind and p.users == 1) if pace else ()
+    bar = IntervalBar(figure.low, figure.value, figure.high, scale, measured)
+    return _digits(figure.value), bar, Text(f"{_digits(figure.low)}-{_digits(figure.high)}", "note")
 
 
 def _digits(value: float) -> str:
@@ -90,20 +81,6 @@ def _figure(row: Compared, kind: Shown) -> Estimate | None:
     if found is None or not row.ledger.fits:
         return None
     return found.decode_each if kind == "decode" else found.prefill
-
-
-def bar(figure: Estimate, seen: Sequence[float], most: float) -> Text:
-    """The figure as a bar of BAR cells at most, its interval as a lighter end, measured points on it."""
-    most = max(most, *seen) if seen else most
-    low, value, high = (round(BAR * x / most) for x in (figure.low, figure.value, figure.high))
-    cells = ["█"] * max(value, 1) + ["▒"] * max(0, high - value)
-    for x in seen:
-        at = min(BAR - 1, round(BAR * x / most))
-        cells += [" "] * (at + 1 - len(cells))
-        cells[at] = "◆"
-    out = Text("".join(cells))
-    out.stylize("cyan", 0, low)
-    return out
 
 
 def document(rows: Sequence[Compared]) -> list[dict[str, Any]]:

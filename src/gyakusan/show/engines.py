@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from rich.console import Group, RenderableType
-from rich.table import Table
-
 from gyakusan.api import Answer
 from gyakusan.core.ledger import Ledger
 from gyakusan.core.load import Load
@@ -15,8 +12,8 @@ from gyakusan.core.machine import Machine
 from gyakusan.core.model import Model
 from gyakusan.message import Message, say
 from gyakusan.show import document as documents
-from gyakusan.show.ledger import kept
-from gyakusan.show.wrapping import Text
+from gyakusan.show.ledger import reserved
+from gyakusan.show.tree import Cell, Pause, Section, Table, Text, Title, Tree, columns
 from gyakusan.text import Language, tell
 from gyakusan.units import GIB, format_bytes
 
@@ -24,8 +21,8 @@ HEAD_TEXTS = ("engine", "verdict", "total", "range", "weights", "KV+state", "scr
 """Sizes are GiB, over all devices that compute (RAM beside a GPU is not counted)."""
 
 
-def table(answers: Sequence[Answer], model: Model, machine: Machine, load: Load, language: Language) -> RenderableType:
-    """One row for each engine."""
+def screen(answers: Sequence[Answer], model: Model, machine: Machine, load: Load) -> Tree:
+    """Return one row for each engine, then why not and what to know."""
     title = say(
         "{model} on {machine}: {users} users x {context} tokens, memory in GiB",
         model=model.name,
@@ -33,31 +30,24 @@ def table(answers: Sequence[Answer], model: Model, machine: Machine, load: Load,
         users=load.users,
         context=f"{load.context:,}",
     )
-    out = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    for i, name in enumerate(HEAD_TEXTS):
-        out.add_column(tell(name, language), justify="left" if i < 2 else "right", no_wrap=True)
-    for answer in answers:
-        out.add_row(*_row(answer, language))
-    return Group(
-        Text(tell(title, language), style="bold"),
-        out,
-        Text(),
-        *_reasons(answers, language),
-        *_reserved(answers, language),
-    )
+    table = Table(columns(HEAD_TEXTS, 2), tuple(_row(a) for a in answers))
+    return Title(title), table, Pause(), *_reasons(answers), Section(None, _reserved(answers))
 
 
-def _reasons(answers: Sequence[Answer], language: Language) -> list[Text]:
+def _reasons(answers: Sequence[Answer]) -> tuple[Text, ...]:
     """Below the table: why not, and what to know. A reason of several engines stands once."""
-    whose: dict[str, list[str]] = {}
+    whose: dict[str, tuple[Message, list[str]]] = {}
     for answer in answers:
         for message in _why(answer):
-            whose.setdefault(tell(message, language), []).append(answer.engine)
+            whose.setdefault(str(message), (message, []))[1].append(answer.engine)
     refused = {a.engine for a in answers if a.refusals}
-    return [
-        Text(f"{', '.join(names)}: {reason}", style="red" if refused.issuperset(names) else "dim")
-        for reason, names in whose.items()
-    ]
+    return tuple(
+        Text(
+            say("{engines}: {reason}", engines=", ".join(names), reason=reason),
+            "bad" if refused.issuperset(names) else "note",
+        )
+        for reason, names in whose.values()
+    )
 
 
 def document(answers: Sequence[Answer], language: Language) -> dict[str, Any]:
@@ -72,32 +62,28 @@ def _one(answer: Answer, language: Language) -> dict[str, Any]:
     return {**documents.document(answer.ledger, language), **told}
 
 
-def _row(answer: Answer, language: Language) -> tuple[Text, ...]:
+def _row(answer: Answer) -> tuple[Cell, ...]:
     if answer.ledger is None:
-        return (Text(answer.engine), _verdict(answer, language), *(Text("-") for _ in range(5)))
+        return answer.engine, _verdict(answer), "-", "-", "-", "-", "-"
     value = answer.ledger
     counted = [a for a in value.accounts if a.device.kind != "host"] or list(value.accounts)
-    low, high = (sum(getattr(a, end) for a in counted) for end in ("low", "high"))
-    held = sum(float(a.of("kv_cache") + a.of("recurrent_state")) for a in counted)
+    low, high = sum(float(a.low) for a in counted), sum(float(a.high) for a in counted)
+    state = sum(float(a.of("kv_cache") + a.of("recurrent_state")) for a in counted)
     return (
-        Text(answer.engine),
-        _verdict(answer, language),
+        answer.engine,
+        _verdict(answer),
         _gib(sum(float(a.total) for a in counted)),
-        Text(f"{low / GIB:,.1f}-{high / GIB:,.1f}"),
+        f"{low / GIB:,.1f}-{high / GIB:,.1f}",
         _gib(sum(float(a.of("weights")) for a in counted)),
-        _gib(held),
+        _gib(state),
         _gib(sum(float(a.of("scratch")) for a in counted)),
     )
 
 
-def _verdict(answer: Answer, language: Language) -> Text:
+def _verdict(answer: Answer) -> Text:
     if answer.refusals:
-        return Text(tell("refused", language), style="bold red")
-    return (
-        Text(tell("fits", language), style="green")
-        if answer.fits
-        else Text(tell("too big", language), style="bold red")
-    )
+        return Text(say("refused"), "fails")
+    return Text(say("fits"), "good") if answer.fits else Text(say("too big"), "fails")
 
 
 def _why(answer: Answer) -> Sequence[Message]:
@@ -115,11 +101,11 @@ def _short(value: Ledger) -> list[Message]:
     ]
 
 
-def _reserved(answers: Sequence[Answer], language: Language) -> list[Text]:
+def _reserved(answers: Sequence[Answer]) -> tuple[Text, ...]:
     """What each device keeps for itself, once."""
     accounts = [a for answer in answers if answer.ledger for a in answer.ledger.accounts]
-    return list({t.plain: t for a in accounts for t in kept(a, language)}.values())
+    return tuple({str(t.words): t for a in accounts for t in reserved(a)}.values())
 
 
-def _gib(size: float) -> Text:
-    return Text(f"{size / GIB:,.1f}")
+def _gib(size: float) -> str:
+    return f"{size / GIB:,.1f}"

@@ -6,19 +6,16 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from rich.console import Group, RenderableType
-from rich.table import Table
-
 from gyakusan.message import Message, people, say
 from gyakusan.planning.fleet import costs
 from gyakusan.planning.fleet.plan import FleetPlan
 from gyakusan.planning.fleet.recommend import FleetAnswer
 from gyakusan.planning.predict.speed import SpeedEstimate
 from gyakusan.show import document as documents
-from gyakusan.show.plain import brief, caveat, command, listed, short
 from gyakusan.show.plan import BASIS_TEXTS, reasoning
-from gyakusan.show.question import load, values
-from gyakusan.show.wrapping import Text
+from gyakusan.show.request_line import load, values
+from gyakusan.show.tree import Section, Table, Text, Title, Tree, columns
+from gyakusan.show.wording import brief, caveat, command, listed, points, short
 from gyakusan.text import Language, tell
 
 ROLE_TEXTS = {
@@ -30,24 +27,17 @@ ROLE_TEXTS = {
     "across": "across machines",
 }
 HEAD_TEXTS = ("machines", "model", "quant", "tokens/s", "first s", "quality", "JPY a month")
-LEFT = 3
-"""Columns of text; the others are figures."""
 
 
-def screen(answer: FleetAnswer, language: Language) -> RenderableType:
-    """The question, what was assumed, the fleets, and each with its cost, its limits and its commands."""
-    dim = [load(answer.asked.question), assumed(answer)]
-    parts: list[RenderableType] = [Text(tell(_title(answer), language), style="bold")]
-    parts += [Text(tell(m, language), style="dim") for m in dim]
+def screen(answer: FleetAnswer) -> Tree:
+    """Return the question, what was assumed, the fleets, and each with its cost, its limits and its commands."""
+    terms = (load(answer.asked.question), assumed(answer))
+    head: Tree = (Title(_title(answer)), *(Text(m, "note") for m in terms))
     if not answer.plans:
-        parts.append(Text(tell(say("No fleet fits this question."), language), style="bold red"))
-        parts += [Text("  " + tell(n, language)) for n in answer.nearest]
-        return Group(*parts)
-    parts.append(_table(answer, language))
-    for plan in answer.plans:
-        parts += _details(answer, plan, language)
-    parts += [Text(tell(m, language), style="dim") for m in _closing(answer)]
-    return Group(*parts)
+        return *head, Section(Text(say("No fleet fits this question."), "fails"), tuple(map(Text, answer.nearest)))
+    details = tuple(_details(answer, p) for p in answer.plans)
+    table = Table(columns(HEAD_TEXTS, 3), tuple(_row(p) for p in answer.plans))
+    return *head, table, *details, *(Text(m, "note") for m in _closing(answer))
 
 
 def _title(answer: FleetAnswer) -> Message:
@@ -81,21 +71,13 @@ def assumed(answer: FleetAnswer) -> Message:
     )
 
 
-def _table(answer: FleetAnswer, language: Language) -> Table:
-    out = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    for i, name in enumerate(HEAD_TEXTS):
-        out.add_column(tell(name, language), justify="left" if i < LEFT else "right", no_wrap=True)
-    for plan in answer.plans:
-        total = plan.cost.asked.total
-        each, met = plan.pace.decode_each, plan.met
-        first = plan.pace.ttft.value if met is None else float(met.first)
-        speed = each.value if met is None else 1 / float(met.token)
-        out.add_row(
-            *(_machines(plan), plan.plan.name, plan.plan.quantization, short(speed), short(first)),
-            f"{plan.plan.score.value:.0f}±{plan.plan.score.error:.0f}",
-            "?" if total is None else f"{total:,.0f}",
-        )
-    return out
+def _row(plan: FleetPlan) -> tuple[str, ...]:
+    total, met = plan.cost.asked.total, plan.met
+    first = plan.pace.ttft.value if met is None else float(met.first)
+    speed = plan.pace.decode_each.value if met is None else 1 / float(met.token)
+    cost = "?" if total is None else f"{total:,.0f}"
+    one = plan.plan
+    return _machines(plan), one.name, one.quantization, short(speed), short(first), points(one.score), cost
 
 
 def _machines(plan: FleetPlan) -> str:
@@ -105,19 +87,19 @@ def _machines(plan: FleetPlan) -> str:
     return f"{plan.replicas} x {inner}" + (f" +{plan.spares}" if plan.spares else "")
 
 
-def _details(answer: FleetAnswer, plan: FleetPlan, language: Language) -> list[RenderableType]:
-    roles = listed(plan.roles, ROLE_TEXTS, language)
-    head = Text(f"{_machines(plan)}, {plan.plan.name} {plan.plan.quantization}: ", style="bold")
-    head.append(Text(roles))
+def _details(answer: FleetAnswer, plan: FleetPlan) -> Section:
+    one = plan.plan
     lines = [_where(plan), _quality(plan), *_queue(plan), *_cost(plan), _failure(answer, plan)]
-    parts: list[RenderableType] = [head]
-    parts += [Text("  " + tell(m, language), style="dim") for m in lines]
     several = len(plan.commands) > 1
-    parts += caveat(plan.plan.engine, language)
-    for number, one in enumerate(plan.commands, 1):
-        label = tell(say("machine {n}: ", n=number), language) if several else ""
-        parts.append(Text("  " + label + command(one), style="cyan"))
-    return parts
+    commands = [command(c, say("machine {n}: ", n=n) if several else "") for n, c in enumerate(plan.commands, 1)]
+    head = say(
+        "{machines}, {name} {quantization}: {roles}",
+        machines=_machines(plan),
+        name=one.name,
+        quantization=one.quantization,
+        roles=listed(plan.roles, ROLE_TEXTS),
+    )
+    return Section(Title(head), (*(Text(m, "note") for m in lines), *caveat(one.engine), *commands))
 
 
 def _where(plan: FleetPlan) -> Message:

@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from rich.console import Group, RenderableType
-from rich.table import Table
-
 from gyakusan.core.machine import Device, Machine
 from gyakusan.message import Message, say
-from gyakusan.show.wrapping import Text
+from gyakusan.show.tree import Column, Table, Text, Title, Tree
 from gyakusan.text import Language, tell
 from gyakusan.units import format_bytes
 
@@ -40,25 +37,20 @@ def _device(d: Device) -> dict[str, Any]:
     }
 
 
-def table(machine: Machine, notes: Sequence[Message], language: Language) -> RenderableType:
-    """One row for each device."""
-    out = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    for name in ("device", "kind", "memory", "usable", "bandwidth", "driven by"):
-        out.add_column(tell(_HEAD_TEXTS[name], language), justify="right" if name in _NUMBERS else "left")
-    for d in machine.devices:
-        speed = "?" if d.bandwidth is None else f"{d.bandwidth / 1e9:,.0f} GB/s"
-        out.add_row(d.name, tell(d.kind, language), format_bytes(d.memory), format_bytes(d.usable), speed, d.backend)
+def screen(machine: Machine, notes: Sequence[Message]) -> Tree:
+    """Return one row for each device."""
+    rows = tuple(
+        (d.name, Message(d.kind), format_bytes(d.memory), format_bytes(d.usable), _bandwidth(d), d.backend)
+        for d in machine.devices
+    )
     title = say("{processor}, {cores} cores", processor=machine.processor, cores=machine.cores)
-    return Group(Text(tell(title, language), style="bold"), out, *(Text(tell(n, language), style="dim") for n in notes))
+    return Title(title), Table(COLUMNS, rows), *(Text(n, "note") for n in notes)
 
 
-_NUMBERS = ("memory", "usable", "bandwidth")
-_HEAD_TEXTS = {
-    "device": "device",
-    "kind": "kind",
-    "memory": "memory",
-    "usable": "usable",
-    "bandwidth": "bandwidth",
-    "driven by": "driven by",
-}
+def _bandwidth(d: Device) -> str:
+    return "?" if d.bandwidth is None else f"{d.bandwidth / 1e9:,.0f} GB/s"
+
+
+HEAD_TEXTS = ("device", "kind", "memory", "usable", "bandwidth", "driven by")
+COLUMNS = tuple(Column(Message(h), "number" if h in ("memory", "usable", "bandwidth") else "name") for h in HEAD_TEXTS)
 KIND_TEXTS = ("gpu", "host", "unified")

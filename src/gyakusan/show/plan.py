@@ -4,25 +4,20 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.console import Group, RenderableType
-from rich.table import Table
-
 from gyakusan.message import Message, people, say
-from gyakusan.planning.predict.speed import Estimate, SpeedEstimate
-from gyakusan.planning.select.exclusions import Excluded
+from gyakusan.planning.predict.speed import SpeedEstimate
 from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.plan_capacity import PlanCapacity
 from gyakusan.planning.select.recommend import Recommendation, all_candidates, candidate_row
 from gyakusan.planning.select.what_if import Change
 from gyakusan.planning.select.why_not import WhyNot
 from gyakusan.show import document as documents
-from gyakusan.show.plain import brief, caveat, command, listed, short
-from gyakusan.show.question import question as question_line
-from gyakusan.show.question import values
-from gyakusan.show.wrapping import Text
+from gyakusan.show.request_line import request_lines, values
+from gyakusan.show.tree import Column, Section, Table, Text, Title, Tree, Words, columns
+from gyakusan.show.wording import brief, caveat, command, interval, listed, points, short
 from gyakusan.text import Language, tell
 from gyakusan.units import GIB
 
@@ -48,64 +43,38 @@ CHANGED_TEXTS = ("change", "model", "quant", "tokens/s", "quality")
 BOUGHT_TEXTS = ("model", "quant", "machine", "tokens/s", "quality", "JPY")
 
 
-def screen(answer: Recommendation, language: Language) -> RenderableType:
-    """The question with its defaults, the plans, how each is started, and what was left out."""
-    parts: list[RenderableType] = [question_line(answer, language)]
+def screen(answer: Recommendation) -> Tree:
+    """Return the question with its defaults, the plans, how each is started, and what was left out."""
     if not answer.plans:
-        parts.append(Text(tell(say("No plan fits this question."), language), style="bold red"))
-        parts += [Text("  " + tell(n, language)) for n in answer.nearest]
-        return Group(*parts)
-    parts.append(_table(answer, language))
-    for plan in answer.plans:
-        parts += _details(answer, plan, language)
-    parts.append(Text(tell(_rest(answer), language), style="dim"))
-    return Group(*parts)
+        none = Text(say("No plan fits this question."), "fails")
+        return (*request_lines(answer), Section(none, tuple(map(Text, answer.nearest))))
+    details = tuple(_details(p) for p in answer.plans)
+    return (*request_lines(answer), _table(answer), *details, Text(_rest(answer), "note"))
 
 
-def _table(answer: Recommendation, language: Language) -> Table:
+def _table(answer: Recommendation) -> Table:
     """The plans. Where a machine is bought, it and its price stand in place of engine and memory."""
-    bought = not answer.question.owned
-    out = _columns(BOUGHT_TEXTS if bought else HEAD_TEXTS, language)
-    for plan in answer.plans:
-        speed, first = shown_range(plan.pace, "decode_each"), shown_range(plan.pace, "ttft")
-        quality = f"{plan.score.value:.0f}±{plan.score.error:.0f}"
-        if bought:
-            price = "?" if plan.offer.price is None else f"{plan.offer.price:,.0f}"
-            out.add_row(plan.name, plan.quantization, brief(plan.offer.machine.name), speed, quality, price)
-        else:
-            size = f"{plan.ledger.accounts[0].total / GIB:.1f}"
-            out.add_row(plan.name, plan.quantization, plan.engine, speed, first, quality, size)
-    return out
+    owned = answer.question.owned
+    return Table(columns(HEAD_TEXTS if owned else BOUGHT_TEXTS, 3), tuple(_row(p, owned) for p in answer.plans))
 
 
-def _columns(names: Sequence[str], language: Language) -> Table:
-    out = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    for i, name in enumerate(names):
-        out.add_column(tell(name, language), justify="left" if i < 3 else "right", no_wrap=True)
-    return out
+def _row(plan: Plan, owned: bool) -> tuple[str, ...]:
+    speed, quality = interval(plan.pace, "decode_each"), points(plan.score)
+    if owned:
+        size = f"{plan.ledger.accounts[0].total / GIB:.1f}"
+        return plan.name, plan.quantization, plan.engine, speed, interval(plan.pace, "ttft"), quality, size
+    price = "?" if plan.offer.price is None else f"{plan.offer.price:,.0f}"
+    return plan.name, plan.quantization, brief(plan.offer.machine.name), speed, quality, price
 
 
-def shown_range(pace: SpeedEstimate | None, name: str) -> str:
-    """A figure, and the interval that holds four of five."""
-    if pace is None:
-        return "?"
-    figure: Estimate = getattr(pace, name)
-    return f"{short(figure.value)} ({short(figure.low)}-{short(figure.high)})"
-
-
-def _details(answer: Recommendation, plan: Plan, language: Language) -> list[RenderableType]:
+def _details(plan: Plan) -> Section:
     """What a plan is best at, what binds it, where it stands, and its command."""
-    roles = listed(plan.roles, ROLE_TEXTS, language)
-    head = Text(f"{plan.name} {plan.quantization}: ", style="bold")
-    head.append(Text(roles))
-    parts: list[RenderableType] = [head]
-    parts.append(Text("  " + tell(_where(answer, plan), language), style="dim"))
-    parts += caveat(plan.engine, language)
-    parts.append(Text("  " + command(plan.command), style="cyan"))
-    return parts
+    roles = listed(plan.roles, ROLE_TEXTS)
+    head = Title(say("{name} {quantization}: {roles}", name=plan.name, quantization=plan.quantization, roles=roles))
+    return Section(head, (Text(_where(plan), "note"), *caveat(plan.engine), command(plan.command)))
 
 
-def _where(answer: Recommendation, plan: Plan) -> Message:
+def _where(plan: Plan) -> Message:
     """Machine, price, what binds, what quality rests on."""
     facts = {
         "machine": plan.offer.machine.name,
@@ -126,7 +95,7 @@ def _where(answer: Recommendation, plan: Plan) -> Message:
 
 
 def reasoning(plan: Plan) -> Message:
-    """Whether the model thinks before it answers, and what that costs."""
+    """Return whether the model thinks before it answers, and what that costs."""
     if plan.mode.mode != "on":
         return say("without reasoning")
     if plan.pace is None:
@@ -147,69 +116,58 @@ def _rest(answer: Recommendation) -> Message:
     )
 
 
-def listing(answer: Recommendation, language: Language) -> RenderableType:
-    """Everything that nothing else dominates, then what was left out, with reasons."""
-    bought = not answer.question.owned
-    out = _columns(BOUGHT_TEXTS if bought else HEAD_TEXTS, language)
-    for place in all_candidates(answer):
-        r = candidate_row(answer.grid, place)
-        speed, first = ("?" if r[k] is None else short(r[k]) for k in ("tokens_per_second", "first_token"))
-        quality = f"{r['quality']:.0f}±{r['quality_error']:.0f}"
-        if bought:
-            price = "?" if r["price_jpy"] is None else f"{r['price_jpy']:,}"
-            out.add_row(r["model"], r["quantization"], brief(r["machine"]), speed, quality, price)
-        else:
-            out.add_row(r["model"], r["quantization"], r["engine"], speed, first, quality, f"{r['total'] / GIB:.1f}")
-    return Group(
-        Text(tell(say("Nothing is better in everything than these:"), language), style="bold"),
-        out,
-        excluded(answer.excluded, language),
+def listing(answer: Recommendation) -> Tree:
+    """Return everything that nothing else dominates, then what was left out, with reasons."""
+    owned = answer.question.owned
+    rows = tuple(_candidate(candidate_row(answer.grid, i), owned) for i in all_candidates(answer))
+    return (
+        Title(say("Nothing is better in everything than these:")),
+        Table(columns(HEAD_TEXTS if owned else BOUGHT_TEXTS, 3), rows),
+        Table((Column(), Column()), tuple((e.name, Text(e.reason, "note")) for e in answer.excluded)),
     )
 
 
-def excluded(entries: Sequence[Excluded], language: Language) -> RenderableType:
-    """Every model that is not offered, with its reason."""
-    out = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, show_header=False)
-    for entry in entries:
-        out.add_row(entry.name, Text(tell(entry.reason, language), style="dim"))
-    return out
+def _candidate(row: Mapping[str, Any], owned: bool) -> tuple[str, ...]:
+    speed, first = ("?" if row[k] is None else short(row[k]) for k in ("tokens_per_second", "first_token"))
+    quality = f"{row['quality']:.0f}±{row['quality_error']:.0f}"
+    if owned:
+        return row["model"], row["quantization"], row["engine"], speed, first, quality, f"{row['total'] / GIB:.1f}"
+    price = "?" if row["price_jpy"] is None else f"{row['price_jpy']:,}"
+    return row["model"], row["quantization"], brief(row["machine"]), speed, quality, price
 
 
-def reasons(found: WhyNot, language: Language) -> RenderableType:
-    """Why something is not in the answer."""
-    lines = [Text("  " + tell(r, language)) for r in found.reasons]
-    return Group(Text(tell(say("Why not {name}?", name=found.name), language), style="bold"), *lines)
+def reasons(why: WhyNot) -> Section:
+    """Return why something is not in the answer."""
+    return Section(Title(say("Why not {name}?", name=why.name)), tuple(map(Text, why.reasons)))
 
 
-def changes(answer: Recommendation, found: Sequence[Change], language: Language) -> RenderableType:
-    """What a little more would bring."""
-    out = _columns(CHANGED_TEXTS, language)
-    for change in found:
-        plan, name = change.plan, tell(change.change, language)
-        if plan is None:
-            out.add_row(name, "-")
-            continue
-        quality = f"{plan.score.value:.0f}±{plan.score.error:.0f}"
-        out.add_row(name, plan.name, plan.quantization, shown_range(plan.pace, "decode_each"), quality)
-    return Group(Text(tell(say("What a little more would bring (the balanced plan):"), language), style="bold"), out)
+def changes(answers: Sequence[Change]) -> Tree:
+    """Return what a little more would bring."""
+    rows = tuple(_change(c.change, c.plan) for c in answers)
+    title = say("What a little more would bring (the balanced plan):")
+    return Title(title), Table(columns(CHANGED_TEXTS, 3), rows)
 
 
-def reaches(found: Sequence[PlanCapacity], language: Language) -> RenderableType:
-    """The longest context and the most users of each plan."""
-    lines = []
-    for most in found:
-        facts = {
-            "model": f"{most.plan.name} {most.plan.quantization}",
-            "context": f"{most.limits.context:,}",
-            "asked_users": people(int(most.plan.ledger.load.users)),
-            "users": people(most.limits.users),
-            "asked_context": f"{most.plan.ledger.load.context:,}",
-        }
-        message = say(
-            "{model}: at most {context} tokens each for {asked_users}, or {users} at {asked_context} tokens.", **facts
-        )
-        lines.append(Text(tell(message, language)))
-    return Group(*lines)
+def _change(change: Message, plan: Plan | None) -> tuple[Words, ...]:
+    if plan is None:
+        return change, "-"
+    return change, plan.name, plan.quantization, interval(plan.pace, "decode_each"), points(plan.score)
+
+
+def capacities(plans: Sequence[PlanCapacity]) -> Tree:
+    """Return the longest context and the most users of each plan."""
+    return tuple(Text(_capacity(p)) for p in plans)
+
+
+def _capacity(most: PlanCapacity) -> Message:
+    return say(
+        "{model}: at most {context} tokens each for {asked_users}, or {users} at {asked_context} tokens.",
+        model=f"{most.plan.name} {most.plan.quantization}",
+        context=f"{most.limits.context:,}",
+        asked_users=people(int(most.plan.ledger.load.users)),
+        users=people(most.limits.users),
+        asked_context=f"{most.plan.ledger.load.context:,}",
+    )
 
 
 def document(

@@ -6,19 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rich.console import Group, RenderableType
-from rich.table import Table
-
 from gyakusan.core.ledger import Account, Ledger
 from gyakusan.errors import BadReference
-from gyakusan.message import say
+from gyakusan.message import Message, say
 from gyakusan.models.repository import Choice
-from gyakusan.show.wrapping import Text
-from gyakusan.text import Language, tell
+from gyakusan.show.tree import Cell, Column, Table, Text, Title, Tree
 from gyakusan.units import GIB
 
 HEAD_TEXTS = ("quant", "file", "total", "verdict")
 """Sizes are GiB."""
+COLUMNS = tuple(Column(Message(h), "number" if h in ("file", "total") else "name", whole=True) for h in HEAD_TEXTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +43,19 @@ def offers(ledger: Ledger, choices: Sequence[Choice]) -> tuple[Offer, ...]:
     return tuple(_offer(ledger, c, c.bytes - stored.bytes) for c in sized)
 
 
-def table(found: Sequence[Offer], ledger: Ledger, language: Language) -> RenderableType:
-    """Smallest first."""
+def screen(found: Sequence[Offer], ledger: Ledger) -> Tree:
+    """Return the smallest first."""
     title = say(
         "{model} on {machine}: {users} users x {context} tokens, memory in GiB",
         model=ledger.model.name, machine=ledger.accounts[0].device.name, users=ledger.load.users,
         context=f"{ledger.load.context:,}",
     )  # fmt: skip
-    out = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    for i, name in enumerate(HEAD_TEXTS):
-        out.add_column(tell(name, language), justify="right" if i in (1, 2) else "left", no_wrap=True)
-    for o in found:
-        verdict = Text(tell("fits" if o.fits else "does not fit", language), style="green" if o.fits else "red")
-        out.add_row(o.choice.name, f"{o.choice.bytes / GIB:,.1f}", f"{o.total / GIB:,.1f}", verdict)
-    return Group(Text(tell(title, language), style="bold"), out)
+    return Title(title), Table(COLUMNS, tuple(_row(o) for o in found))
+
+
+def _row(offer: Offer) -> tuple[Cell, ...]:
+    verdict = Text(say("fits"), "good") if offer.fits else Text(say("does not fit"), "bad")
+    return offer.choice.name, f"{offer.choice.bytes / GIB:,.1f}", f"{offer.total / GIB:,.1f}", verdict
 
 
 def document(found: Sequence[Offer]) -> dict[str, Any]:

@@ -1,37 +1,26 @@
-"""A running endpoint: progress, predicted beside reported, answers."""
+"""A running endpoint: predicted beside reported, answers."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.console import Console, Group, RenderableType
-from rich.status import Status
-from rich.table import Table
-
 from gyakusan.message import Message, say
 from gyakusan.serving.chat import Answer
 from gyakusan.serving.compare import Row
-from gyakusan.show.wrapping import Text
-from gyakusan.text import Language, tell
+from gyakusan.show.tree import Cell, Section, Table, Text, Title, Tree, columns
 from gyakusan.units import MIB
 
-HEAD_TEXTS = {
-    "buffer": "buffer",
-    "device": "device",
-    "predicted": "predicted",
-    "reported": "reported",
-    "error": "error",
-}
+HEAD_TEXTS = ("buffer", "device", "predicted", "reported", "error")
+COLUMNS = columns(HEAD_TEXTS, 2, whole=False)
 
 
-def comparison(rows: Sequence[Row], language: Language) -> RenderableType:
-    """Predicted, reported and error of each buffer."""
-    out = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    for name, text in HEAD_TEXTS.items():
-        out.add_column(tell(text, language), justify="left" if name in ("buffer", "device") else "right")
-    for row in rows:
-        out.add_row(tell(row.kind, language), row.device, _mib(row.predicted), _mib(row.reported), _error(row))
-    return out
+def comparison(rows: Sequence[Row]) -> Table:
+    """Return predicted, reported and error of each buffer."""
+    return Table(COLUMNS, tuple(_row(r) for r in rows))
+
+
+def _row(row: Row) -> tuple[Cell, ...]:
+    return Message(row.kind), row.device, _mib(row.predicted), _mib(row.reported), _error(row)
 
 
 def document(rows: Sequence[Row]) -> list[dict[str, object]]:
@@ -46,45 +35,17 @@ def _mib(size: float | None) -> str:
 
 def _error(row: Row) -> Text:
     if row.error_bytes is None or row.error_share is None:
-        return Text("?", style="yellow")
+        return Text("?", "caution")
     if row.exact:
-        return Text("0.00 MiB", style="green")
-    return Text(f"{row.error_bytes / MIB:+,.2f} MiB ({row.error_share:+.2%})", style="yellow")
+        return Text("0.00 MiB", "good")
+    return Text(f"{row.error_bytes / MIB:+,.2f} MiB ({row.error_share:+.2%})", "caution")
 
 
-def answers(prompts: Sequence[str], found: Sequence[Answer], language: Language) -> RenderableType:
-    """Each question with its answer."""
-    parts: list[RenderableType] = []
-    for prompt, answer in zip(prompts, found, strict=True):
-        told = say("{tokens} tokens in {seconds} s", tokens=answer.completion_tokens, seconds=f"{answer.seconds:.1f}")
-        text = " ".join(answer.text.split())
-        parts.append(Text.assemble((f"> {prompt}", "bold"), f"\n  {text} ", (f"({tell(told, language)})", "dim")))
-    return Group(*parts)
+def answers(prompts: Sequence[str], found: Sequence[Answer]) -> Tree:
+    """Return each question with its answer."""
+    return tuple(_answer(prompt, answer) for prompt, answer in zip(prompts, found, strict=True))
 
 
-class Progress:
-    """A line that says what the server is doing, and for how long; plain lines where the output is no terminal."""
-
-    def __init__(self, console: Console, language: Language) -> None:
-        self._language = language
-        self._console = console
-        self._status: Status | None = None
-        self._last = ""
-
-    def __call__(self, message: Message, seconds: float) -> None:
-        text = tell(message, self._language)
-        if not self._console.is_terminal:
-            if text != self._last:
-                self._console.print(Text(text, style="dim"))
-            self._last = text
-            return
-        if self._status is None:
-            self._status = self._console.status(text)
-            self._status.start()
-        self._status.update(f"{text} {seconds:.0f} s")
-
-    def close(self) -> None:
-        """Takes the line away."""
-        if self._status is not None:
-            self._status.stop()
-            self._status = None
+def _answer(prompt: str, answer: Answer) -> Section:
+    told = say("{tokens} tokens in {seconds} s", tokens=answer.completion_tokens, seconds=f"{answer.seconds:.1f}")
+    return Section(Title(f"> {prompt}"), (Text(" ".join(answer.text.split()), aside=told),))

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from rich.console import Group, RenderableType
-from rich.table import Table
-
 from gyakusan.core.machine import Machine
 from gyakusan.message import Message, people, say
 from gyakusan.planning.predict.capacity import Capacity
+from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.ranking import USEFUL_SPEED_FACTOR, WEIGHTS
 from gyakusan.planning.upgrade.recommend import UpgradeAnswer, UpgradeOption
 from gyakusan.show import plan as plans
-from gyakusan.show.plain import brief, listed
-from gyakusan.show.question import question_line, values
-from gyakusan.show.wrapping import Text
+from gyakusan.show.request_line import machine_lines, values
+from gyakusan.show.tree import Column, Section, Table, Text, Title, Tree, Words
+from gyakusan.show.wording import brief, interval, listed, points
 from gyakusan.text import Language, tell
 
 ROLE_TEXTS = {
@@ -31,22 +29,22 @@ KIND_TEXTS = {
     "computer": "{what}, a computer",
 }
 HEAD_TEXTS = ("buy", "JPY", "model", "quality", "times as fast", "gain", "for 100,000 JPY")
+COLUMNS = tuple(
+    Column(Message(h), "name" if h in ("buy", "model") else "number", whole=h in ("JPY", "quality", "times as fast"))
+    for h in HEAD_TEXTS
+)
 
 
-def screen(found: UpgradeAnswer, language: Language) -> RenderableType:
-    """Today, the advice, the options, and what was assumed."""
-    asked = found.wanted.question
-    parts: list[RenderableType] = [question_line(asked, found.owned.machine.name, language)]
-    parts.append(Text(tell(_now(found), language)))
-    parts += [_advice(s, language) for s in found.steps if s.roles]
-    if found.keep:
-        parts.append(Text(tell(say("Keep what you have: nothing within reach is a gain that is felt."), language)))
-        if found.nearest is not None:
-            parts.append(Text(tell(_nearest(found.nearest), language)))
-    else:
-        parts.append(_table(found, language))
-    parts += [Text(tell(n, language), style="dim") for n in notes(found)]
-    return Group(*parts)
+def screen(found: UpgradeAnswer) -> Tree:
+    """Return today, the advice, the options, and what was assumed."""
+    head = (*machine_lines(found.wanted.question, found.owned.machine.name), Text(_now(found)))
+    advice = tuple(_advice(s) for s in found.steps if s.roles)
+    closing = tuple(Text(n, "note") for n in notes(found))
+    if not found.keep:
+        return *head, *advice, _table(found), *closing
+    nearest = () if found.nearest is None else (Text(_nearest(found.nearest)),)
+    keep = Text(say("Keep what you have: nothing within reach is a gain that is felt."))
+    return *head, *advice, keep, *nearest, *closing
 
 
 def _now(found: UpgradeAnswer) -> Message:
@@ -59,13 +57,12 @@ def _now(found: UpgradeAnswer) -> Message:
     )
 
 
-def _facts(made: Any) -> dict[str, object]:
-    quality = f"{made.score.value:.0f}±{made.score.error:.0f}"
+def _facts(plan: Plan) -> dict[str, object]:
     return {
-        "model": made.name,
-        "quantization": made.quantization,
-        "quality": quality,
-        "speed": plans.shown_range(made.pace, "decode_each"),
+        "model": plan.name,
+        "quantization": plan.quantization,
+        "quality": points(plan.score),
+        "speed": interval(plan.pace, "decode_each"),
     }
 
 
@@ -75,17 +72,13 @@ def _reach(limits: Capacity | None) -> Message:
     return say("{context} tokens or {users}", context=f"{limits.context:,}", users=people(limits.users))
 
 
-def _advice(step: UpgradeOption, language: Language) -> Text:
+def _advice(step: UpgradeOption) -> Section:
     """What a step is best at, what it costs, and what it brings."""
-    roles = listed(step.roles, ROLE_TEXTS, language)
-    out = Text(roles + ": ", style="bold")
-    message = say("{what}, {price} JPY.", what=_what(step), price=f"{step.option.net:,.0f}")
-    out.append(Text(tell(message, language) + "\n  ", style="bold"))
+    price = say("{what}, {price} JPY.", what=_what(step), price=f"{step.option.net:,.0f}")
+    head = Title(say("{roles}: {price}", roles=listed(step.roles, ROLE_TEXTS), price=price))
     facts = {**_facts(step.plan), "reach": _reach(step.limits)}
     line = say("{model} {quantization}, quality {quality}, {speed} tokens/s for each user; {reach}", **facts)
-    out.append(Text(tell(line, language), style="not bold"))
-    out.append(Text("\n  " + tell(_gained(step), language), style="not bold"))
-    return out
+    return Section(head, (Text(line), Text(_gained(step))))
 
 
 def _what(step: UpgradeOption) -> Message:
@@ -125,18 +118,15 @@ def _nearest(step: UpgradeOption) -> Message:
     )
 
 
-def _table(found: UpgradeAnswer, language: Language) -> Table:
+def _table(found: UpgradeAnswer) -> Table:
     """Every option that is told of, most for the money first."""
-    out = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    for i, name in enumerate(HEAD_TEXTS):
-        out.add_column(tell(name, language), justify="left" if i in (0, 2) else "right", no_wrap=i in (1, 3, 4))
-    for step in sorted(found.steps, key=lambda s: (-s.rate, s.option.net)):
-        gap = "" if step.between is None else f"{step.between.quality.value:+.1f}"
-        out.add_row(
-            *(tell(_what(step), language), f"{step.option.net:,.0f}", f"{step.plan.name} {step.plan.quantization}"),
-            *(gap, _times(step), f"{step.gain:.1f}", _rate(step)),
-        )
-    return out
+    return Table(COLUMNS, tuple(_row(s) for s in sorted(found.steps, key=lambda s: (-s.rate, s.option.net))))
+
+
+def _row(step: UpgradeOption) -> tuple[Words, ...]:
+    gap = "" if step.between is None else f"{step.between.quality.value:+.1f}"
+    model = f"{step.plan.name} {step.plan.quantization}"
+    return _what(step), f"{step.option.net:,.0f}", model, gap, _times(step), f"{step.gain:.1f}", _rate(step)
 
 
 def notes(found: UpgradeAnswer) -> tuple[Message, ...]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console, Group
 
-from gyakusan.show.wrapping import Text, breaks
+from gyakusan.show.terminal import WrappingText, breaks
 
 LIMITS = "収まる上限は、1人なら131,072トークンずつ(学習時の最大長)、8,192トークンずつなら41人です。"
 OWN = "このマシンでのOllamaの既定コンテキスト長は32,768トークンです。OLLAMA_CONTEXT_LENGTHで変更できます。"
@@ -49,7 +49,7 @@ def test_nothing_is_lost(text: str, width: int) -> None:
 def test_the_screen_shows_the_lines() -> None:
     console = Console(width=60, highlight=False)
     with console.capture() as captured:
-        console.print(Group(Text(OWN, style="dim")))
+        console.print(Group(WrappingText(OWN, style="dim")))
     first, second = captured.get().splitlines()
     assert first == "このマシンでのOllamaの既定コンテキスト長は32,768トークンで"
     assert second == "す。OLLAMA_CONTEXT_LENGTHで変更できます。"
@@ -58,12 +58,12 @@ def test_the_screen_shows_the_lines() -> None:
 def test_english_is_as_before() -> None:
     console = Console(width=20, highlight=False)
     with console.capture() as captured:
-        console.print(Group(Text("The quick brown fox jumps over the lazy dog.")))
+        console.print(Group(WrappingText("The quick brown fox jumps over the lazy dog.")))
     assert captured.get().splitlines() == ["The quick brown fox ", "jumps over the lazy ", "dog."]
 
 
 def test_what_must_not_wrap_does_not() -> None:
     console = Console(width=20, highlight=False)
     with console.capture() as captured:
-        console.print(Group(Text(LIMITS, no_wrap=True, overflow="ellipsis")))
+        console.print(Group(WrappingText(LIMITS, no_wrap=True, overflow="ellipsis")))
     assert len(captured.get().splitlines()) == 1

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
-
-from rich.console import Group, RenderableType
-from rich.table import Table
 
 from gyakusan.message import Message, say
 from gyakusan.planning.colocate.model_options import POINT
@@ -14,25 +12,25 @@ from gyakusan.planning.predict.speed import Estimate
 from gyakusan.planning.request.request import PlanRequest
 from gyakusan.show import document as documents
 from gyakusan.show import plan as plans
-from gyakusan.show.plain import caveat, command, listed
-from gyakusan.show.question import TASK_TEXTS, values
-from gyakusan.show.wrapping import Text
+from gyakusan.show.request_line import TASK_TEXTS, values
+from gyakusan.show.tree import Column, Section, Table, Text, Title, Tree, Words
+from gyakusan.show.wording import caveat, command, listed
 from gyakusan.text import Language, tell
 from gyakusan.units import GIB, format_bytes
 
 HEAD_TEXTS = ("for", "model", "people", "tokens/s alone", "all at work", "GiB")
+COLUMNS = tuple(
+    Column(Message(h), "name" if i < 2 else "number", whole=h in ("for", "GiB")) for i, h in enumerate(HEAD_TEXTS)
+)
 
 
-def screen(found: ColocationAnswer, language: Language) -> RenderableType:
-    """Every plan, or why there is none."""
-    parts: list[RenderableType] = [Text(tell(_title(found.question), language), style="bold")]
+def screen(found: ColocationAnswer) -> Tree:
+    """Return every plan, or why there is none."""
+    title = Title(_title(found.question))
     if not found.plans:
-        parts.append(Text(tell(say("These models do not go together."), language), style="bold red"))
-        return Group(*parts, *(Text("  " + tell(n, language)) for n in found.nearest))
-    for plan in found.plans:
-        parts += _plan(plan, language)
-    parts += [Text(tell(n, language), style="dim") for n in notes(found)]
-    return Group(*parts)
+        return title, Section(Text(say("These models do not go together."), "fails"), tuple(map(Text, found.nearest)))
+    plans = (part for plan in found.plans for part in _plan(plan))
+    return title, *plans, *(Text(n, "note") for n in notes(found))
 
 
 def _title(asked: PlanRequest) -> Message:
@@ -43,41 +41,34 @@ def _title(asked: PlanRequest) -> Message:
     return say("{n} models: {where}", where=where, **facts)
 
 
-def _plan(plan: Colocation, language: Language) -> list[RenderableType]:
+def _plan(plan: Colocation) -> Tree:
     """The machine, a row for each model, what is left, the commands."""
-    roles = listed(plan.roles, plans.ROLE_TEXTS, language)
     price = "" if plan.offer.price is None else f", {plan.offer.price:,.0f} JPY"
-    parts: list[RenderableType] = [Text(f"{plan.offer.machine.name}{price}: {roles}", style="bold")]
-    parts.append(_table(plan, language))
+    machine, roles = plan.offer.machine.name + price, listed(plan.roles, plans.ROLE_TEXTS)
+    table = Table(COLUMNS, tuple(_row(plan, number, member) for number, member in enumerate(plan.members)))
+    caveats = (line for name in dict.fromkeys(m.engine for m in plan.members) for line in caveat(name))
+    below: Tree = (*_remarks(plan), *caveats, *(command(m.command) for m in plan.members))
+    return Title(say("{machine}: {roles}", machine=machine, roles=roles)), table, Section(None, below)
+
+
+def _remarks(plan: Colocation) -> Iterator[Text]:
     if plan.left is not None:
-        parts.append(
-            Text("  " + tell(say("{left} are left on the fullest device.", left=format_bytes(plan.left)), language))
-        )
+        yield Text(say("{left} are left on the fullest device.", left=format_bytes(plan.left)))
     if not plan.easy:
-        parts.append(
-            Text("  " + tell(say("Not all reach the pace that their task asks for."), language), style="yellow")
-        )
+        yield Text(say("Not all reach the pace that their task asks for."), "caution")
     names = [m.name for m in plan.members]
     for name in sorted({n for n in names if names.count(n) > 1}):
         same = say("{model} runs more than once: one server for all its people would take less.", model=name)
-        parts.append(Text("  " + tell(same, language), style="yellow"))
-    parts += [line for name in dict.fromkeys(m.engine for m in plan.members) for line in caveat(name, language)]
-    parts += [Text("  " + command(m.command), style="cyan") for m in plan.members]
-    return parts
+        yield Text(same, "caution")
 
 
-def _table(plan: Colocation, language: Language) -> Table:
-    out = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    for i, name in enumerate(HEAD_TEXTS):
-        out.add_column(tell(name, language), justify="left" if i < 2 else "right", no_wrap=i in (0, 5))
-    for number, member in enumerate(plan.members):
-        figure = speed(member)
-        alone = "?" if figure is None else f"{figure.value:,.0f} ({figure.low:,.0f}-{figure.high:,.0f})"
-        shared = "?" if figure is None else f"{figure.value * plan.share(number):,.0f}"
-        task = tell(TASK_TEXTS[member.question.task], language)
-        size = f"{member.ledger.accounts[0].total / GIB:.1f}"
-        out.add_row(task, f"{member.name} {member.quantization}", _load(member), alone, shared, size)
-    return out
+def _row(plan: Colocation, number: int, member: ColocatedModel) -> tuple[Words, ...]:
+    figure = speed(member)
+    alone = "?" if figure is None else f"{figure.value:,.0f} ({figure.low:,.0f}-{figure.high:,.0f})"
+    shared = "?" if figure is None else f"{figure.value * plan.share(number):,.0f}"
+    load, size = member.ledger.load, f"{member.ledger.accounts[0].total / GIB:.1f}"
+    task, model = Message(TASK_TEXTS[member.question.task]), f"{member.name} {member.quantization}"
+    return task, model, f"{load.users} x {load.context:,}", alone, shared, size
 
 
 def speed(member: ColocatedModel) -> Estimate | None:
@@ -85,10 +76,6 @@ def speed(member: ColocatedModel) -> Estimate | None:
     if member.pace is None:
         return None
     return member.pace.prefill if member.plan is None else member.pace.decode_each
-
-
-def _load(member: ColocatedModel) -> str:
-    return f"{member.ledger.load.users} x {member.ledger.load.context:,}"
 
 
 def notes(found: ColocationAnswer) -> tuple[Message, ...]:

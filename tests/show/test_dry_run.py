@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from io import StringIO
 
 import pytest
-from rich.console import Console
+from tests.show.drawing import text_of
 
 from gyakusan.cli import main
 from gyakusan.engines.llamacpp.dry_run.run import Compared, Dry
-from gyakusan.show import exact
+from gyakusan.show import dry_run
 from gyakusan.units import MIB
 
 ROWS = (
@@ -22,10 +21,7 @@ DRY = Dry(100 * MIB, 10 * MIB, 0, MIB, 11549)
 
 
 def text(gpu: str | None) -> str:
-    screen = Console(width=100, file=StringIO())
-    with screen.capture() as got:
-        screen.print(exact.comparison(ROWS, DRY, gpu, "en"))
-    return got.get()
+    return text_of(*dry_run.screen(ROWS, DRY, gpu), width=100)
 
 
 def test_the_table() -> None:
@@ -42,7 +38,7 @@ def test_a_gpu_is_not_what_was_asked() -> None:
 
 
 def test_the_document() -> None:
-    found = exact.document(ROWS, DRY)
+    found = dry_run.document(ROWS, DRY)
     assert (found["engine"], found["build"], found["backend"]) == ("llama.cpp", "b11549", "cpu")
     assert found["lines"][1] == {  # type: ignore[index]
         "kind": "kv_cache+recurrent_state",

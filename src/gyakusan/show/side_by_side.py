@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from rich.console import Group, RenderableType
-from rich.table import Table
-
 from gyakusan.message import Message, say
 from gyakusan.planning.predict.speed import Estimate
 from gyakusan.planning.select.side_by_side import ComparedPlan, p_better_than_first
 from gyakusan.show import plan as plans
-from gyakusan.show.compare import HEAD_TEXTS, Shown, bar
-from gyakusan.show.plain import brief, command
-from gyakusan.show.question import SCORE_TEXTS
-from gyakusan.show.wrapping import Text
-from gyakusan.text import Language, tell
+from gyakusan.show.compare import CHART, HEAD_TEXTS, Shown
+from gyakusan.show.request_line import SCORE_TEXTS
+from gyakusan.show.tree import Cell, Column, IntervalBar, Part, Pause, Section, Table, Text, Title, Tree, Words
+from gyakusan.show.wording import brief, command, interval, points
+from gyakusan.text import Language
 from gyakusan.units import GIB, format_bytes
 
 ROW_TEXTS = (
@@ -33,47 +30,41 @@ ROW_TEXTS = (
 )
 
 
-def screen(sides: Sequence[ComparedPlan], language: Language) -> RenderableType:
-    """The table, two charts, the commands."""
-    parts: list[RenderableType] = [_table(sides, language)]
+def screen(sides: Sequence[ComparedPlan]) -> Tree:
+    """Return the table, two charts, the commands."""
+    parts: list[Part] = [_table(sides)]
     if any(s.pace for s in sides):
-        parts += [Text(), _chart(sides, "decode", language), Text(), _chart(sides, "prefill", language)]
-    for side in (s for s in sides if s.command is not None):
-        parts.append(Text(f"{side.title}:", style="bold"))
-        parts.append(Text("  " + command(side.command), style="cyan") if side.command else Text())
-    return Group(*parts)
-
-
-def _table(sides: Sequence[ComparedPlan], language: Language) -> Table:
-    out = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    out.add_column("")
+        parts += [Pause(), *_chart(sides, "decode"), Pause(), *_chart(sides, "prefill")]
     for side in sides:
-        out.add_column(side.title, justify="left")
-    found = p_better_than_first(sides)
-    cells = [_cells(s, p, language) for s, p in zip(sides, found, strict=True)]
-    for i, name in enumerate(ROW_TEXTS):
-        out.add_row(tell(name, language), *(column[i] for column in cells))
-    return out
+        if side.command is not None:
+            parts.append(Section(Title(f"{side.title}:"), (command(side.command),)))
+    return tuple(parts)
 
 
-def _cells(side: ComparedPlan, chance: float | None, language: Language) -> tuple[str, ...]:
+def _table(sides: Sequence[ComparedPlan]) -> Table:
+    chances = p_better_than_first(sides)
+    cells = zip(*(_cells(s, p) for s, p in zip(sides, chances, strict=True)), strict=True)
+    rows = tuple((Message(name), *row) for name, row in zip(ROW_TEXTS, cells, strict=True))
+    return Table((Column(), *(Column(s.title) for s in sides)), rows)
+
+
+def _cells(side: ComparedPlan, chance: float | None) -> tuple[Words, ...]:
     """One column."""
     if side.ledger is None:
-        return (tell(say("no plan"), language), *("-" for _ in ROW_TEXTS[1:]))
-    account = side.ledger.accounts[0]
-    size = f"{account.total / GIB:.1f}"
+        return say("no plan"), *("-" for _ in ROW_TEXTS[1:])
+    size: Words = f"{side.ledger.accounts[0].total / GIB:.1f}"
     if not side.fits:
-        size += " (" + tell(_short(side), language) + ")"
-    quality = "?"
+        size = say("{size} ({short})", size=size, short=_short(side))
+    quality: Words = "?"
     if side.score is not None:
-        quality = f"{side.score.value:.0f}±{side.score.error:.0f} ({tell(SCORE_TEXTS[side.column], language)})"
+        quality = say("{points} ({of})", points=points(side.score), of=Message(SCORE_TEXTS[side.column]))
     return (
         f"{side.model} {side.quantization}",
         side.ledger.engine.name,
         brief(side.machine),
         size,
-        plans.shown_range(side.pace if side.fits else None, "decode_each"),
-        plans.shown_range(side.pace if side.fits else None, "ttft"),
+        interval(side.pace if side.fits else None, "decode_each"),
+        interval(side.pace if side.fits else None, "ttft"),
         quality,
         "-" if chance is None else f"{100 * chance:.0f} %",
         "-" if side.price is None else f"{side.price:,.0f}",
@@ -86,21 +77,19 @@ def _short(side: ComparedPlan) -> Message:
     return say("short by {n}", n=format_bytes(max((float(a.short_by) for a in accounts), default=0), 1))
 
 
-def _chart(sides: Sequence[ComparedPlan], kind: Shown, language: Language) -> RenderableType:
+def _chart(sides: Sequence[ComparedPlan], kind: Shown) -> Tree:
     """A bar for each plan with its interval."""
     figures = [_figure(s, kind) for s in sides]
-    most = max((f.high for f in figures if f), default=1.0)
-    out = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, title=tell(HEAD_TEXTS[kind], language))
-    out.title_justify, out.show_header = "left", False
-    for justify in ("left", "right", "left", "left"):
-        out.add_column(justify=justify, no_wrap=justify == "right")
-    for side, figure in zip(sides, figures, strict=True):
-        if figure is None:
-            out.add_row(side.title, "-", "", "")
-        else:
-            span = Text(f"{figure.low:,.0f}-{figure.high:,.0f}", style="dim")
-            out.add_row(side.title, f"{figure.value:,.0f}", bar(figure, (), most), span)
-    return out
+    scale = max((f.high for f in figures if f), default=1.0)
+    rows = tuple(_bar(s.title, f, scale) for s, f in zip(sides, figures, strict=True))
+    return Title(Message(HEAD_TEXTS[kind])), Table(CHART, rows, chart=True)
+
+
+def _bar(title: str, figure: Estimate | None, scale: float) -> tuple[Cell, ...]:
+    if figure is None:
+        return title, "-", "", ""
+    bar = IntervalBar(figure.low, figure.value, figure.high, scale)
+    return title, f"{figure.value:,.0f}", bar, Text(f"{figure.low:,.0f}-{figure.high:,.0f}", "note")
 
 
 def _figure(side: ComparedPlan, kind: Shown) -> Estimate | None:

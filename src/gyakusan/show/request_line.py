@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from rich.console import Group, RenderableType
-
 from gyakusan.message import Message, people, say
 from gyakusan.planning.request.money import Money
 from gyakusan.planning.request.request import KEYS, WORKLOAD_KEYS, PlanRequest
 from gyakusan.planning.select.recommend import Recommendation
-from gyakusan.show.wrapping import Text
-from gyakusan.text import Language, tell
+from gyakusan.show.tree import Text, Title, Tree
 
 TASK_TEXTS = {
     "chat": "chat",
@@ -26,25 +23,23 @@ TASK_TEXTS = {
 SCORE_TEXTS = {"overall": "overall", "japanese": "Japanese", "coding": "coding", "reasoning": "reasoning"}
 
 
-def question(answer: Recommendation, language: Language) -> RenderableType:
-    """Where, for whom, and what was assumed."""
-    return _two(_where(answer), answer.question, language)
+def request_lines(answer: Recommendation) -> Tree:
+    """Return where, for whom, and what was assumed."""
+    return _lines(_where(answer), answer.question)
 
 
-def question_line(asked: PlanRequest, machine: str, language: Language) -> RenderableType:
-    """The same for a machine that is named."""
-    facts = {"users": people(asked.users), "context": f"{asked.workload.context:,}"}
-    return _two(say("{machine}: {users} x {context} tokens", machine=machine, **facts), asked, language)
+def machine_lines(request: PlanRequest, machine: str) -> Tree:
+    """Return the same for a machine that is named."""
+    facts = {"users": people(request.users), "context": f"{request.workload.context:,}"}
+    return _lines(say("{machine}: {users} x {context} tokens", machine=machine, **facts), request)
 
 
-def _two(title: Message, asked: PlanRequest, language: Language) -> RenderableType:
-    lines = [Text(tell(load(asked), language), style="dim")]
-    if asked.arrivals is not None:
-        lines.append(Text(tell(coming(asked), language), style="dim"))
-    return Group(Text(tell(title, language), style="bold"), *lines)
+def _lines(title: Message, request: PlanRequest) -> Tree:
+    lines = (load(request),) if request.arrivals is None else (load(request), arrivals(request))
+    return Title(title), *(Text(m, "note") for m in lines)
 
 
-def coming(asked: PlanRequest) -> Message:
+def arrivals(asked: PlanRequest) -> Message:
     """How often requests come, and how many conversations that is at once."""
     rate = (asked.arrivals or 0.0) * 3600
     return say(

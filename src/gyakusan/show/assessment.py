@@ -1,17 +1,14 @@
-"""Speed and quality, in lines below a ledger and as JSON."""
+"""Speed and quality, in lines below a ledger."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from rich.console import Group, RenderableType
-
 from gyakusan.core.quality import Score
 from gyakusan.message import Message, say
 from gyakusan.planning.predict.assessment import Assessment
 from gyakusan.planning.predict.speed import Estimate, SpeedEstimate
-from gyakusan.show.wrapping import Text
-from gyakusan.text import Language, tell
+from gyakusan.show.tree import Text, Tree
 
 BIND_TEXTS = {
     "weights": "reading the weights",
@@ -25,10 +22,9 @@ BIND_TEXTS = {
 FIGURES = ("prefill", "decode_each", "decode_all", "throughput", "ttft", "tpot")
 
 
-def lines(value: Assessment, language: Language) -> RenderableType:
-    """Two lines: how fast, how good."""
-    parts = [speed(value), quality(value)]
-    return Group(*(Text(tell(m, language)) for m in parts if m is not None))
+def screen(value: Assessment) -> Tree:
+    """Return two lines: how fast, how good."""
+    return tuple(Text(m) for m in (speed(value), quality(value)) if m is not None)
 
 
 def speed(value: Assessment) -> Message | None:
@@ -57,9 +53,9 @@ def quality(value: Assessment) -> Message | None:
         return None
     return say(
         "Quality {score} (llama3.1-8b is 35, gpt-oss-120b 70), Japanese {japanese}, coding {coding} [{basis}].",
-        score=points(value.overall),
-        japanese=points(value.quality.japanese),
-        coding=points(value.quality.coding),
+        score=spaced(value.overall),
+        japanese=spaced(value.quality.japanese),
+        coding=spaced(value.quality.coding),
         basis=say(QUALITY_TEXTS[value.quality.basis]),
     )
 
@@ -72,7 +68,7 @@ QUALITY_TEXTS = {
 }
 
 
-def points(score: Score) -> str:
+def spaced(score: Score) -> str:
     """ "79 ± 4": one standard error."""
     return f"{float(score.value):.0f} ± {float(score.error):.0f}"
 
