@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tools.quality_scores import DATA, read
+
 from tools import quality_checks, quality_index
 from tools import quality_model as qm
-from tools.quality_scores import DATA, read
 
 CHECKED = "2026-11-23"
 SOURCES = {

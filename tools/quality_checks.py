@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
-from tools import quality_index as qi
-from tools import quality_model as qm
 
 from gyakusan.core.quality import Score, better, tied
+from tools import quality_index as qi
+from tools import quality_model as qm
 
 Array = Any
 Figures = dict[str, Any]

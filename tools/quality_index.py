@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from tools import quality_model as qm
 
 from gyakusan.catalog.quality_names import short
+from tools import quality_model as qm
 
 Array = Any
 

@@ -103,7 +103,7 @@ def _limits(limits: Capacity, value: Ledger) -> Message:
     facts = {
         "context": f"{limits.context:,}",
         "users": people(limits.users),
-        "asked_users": people(value.load.users),
+        "asked_users": people(int(value.load.users)),
         "asked_context": f"{value.load.context:,}",
     }
     if limits.context == 0 and limits.users == 0:
