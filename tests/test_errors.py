@@ -7,7 +7,7 @@ import inspect
 import pytest
 
 from gyakusan import errors
-from gyakusan.errors import GyakusanError, Malformed, SourceError, UnknownName, nearest, unknown
+from gyakusan.errors import GyakusanError, Malformed, SourceError, UnknownName, did_you_mean, unknown
 from gyakusan.message import say
 
 CLASSES = [c for _, c in inspect.getmembers(errors, inspect.isclass) if issubclass(c, GyakusanError)]
@@ -39,4 +39,4 @@ def test_the_nearest_names_are_named() -> None:
 
 def test_a_name_of_any_length_is_quick_and_short() -> None:
     assert len(str(unknown(say("model"), "x" * 10**6, ["a" * 50] * 200))) < 300
-    assert nearest("", ["a"]) == []
+    assert did_you_mean("", ["a"]) == []

@@ -245,8 +245,8 @@ def machine_for(
     bandwidth: of its RAM.
     """
     found = ask()[0] if device is None and memory is None else machines.parse(device, memory)
-    found = found if bandwidth is None else machines.reading(found, bandwidth)
-    return found if reserve is None else machines.reserving(found, reserve)
+    found = found if bandwidth is None else machines.with_ram_bandwidth(found, bandwidth)
+    return found if reserve is None else machines.with_reserved_memory(found, reserve)
 
 
 @dataclass(frozen=True, slots=True)

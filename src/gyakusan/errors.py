@@ -100,7 +100,7 @@ class ServerError(Failure):
     """A server did not start, died, or answered nonsense."""
 
 
-def nearest(name: str, known: Iterable[str], n: int = 5) -> list[str]:
+def did_you_mean(name: str, known: Iterable[str], n: int = 5) -> list[str]:
     """The known names most like `name`, best first, whatever the case."""
     import difflib  # only where something was misspelt
 
@@ -114,7 +114,7 @@ def nearest(name: str, known: Iterable[str], n: int = 5) -> list[str]:
 def unknown(kind: Message, name: str, known: Iterable[str]) -> UnknownName:
     """UnknownName for `name`, with the nearest of `known`. kind: what was looked for, e.g. say("device")."""
     shown = name if len(name) <= 80 else name[:77] + "..."
-    near = nearest(name, known)
+    near = did_you_mean(name, known)
     if near:
         return UnknownName(
             "No {kind} is called {name}.", kind=kind, name=repr(shown), near=", ".join(near), mend="Nearest: {near}."

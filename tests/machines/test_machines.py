@@ -163,7 +163,7 @@ def test_prices_of_a_computer() -> None:
 
 @pytest.mark.parametrize("name", ["M4 Max 128GB", "DGX Spark", "Ryzen AI Max+ 395 128GB", "RTX 5090", "2x RTX 3090"])
 def test_it_replaces_our_figure(name: str) -> None:
-    before, after = machines.parse(name), machines.reserving(machines.parse(name), "8GiB")
+    before, after = machines.parse(name), machines.with_reserved_memory(machines.parse(name), "8GiB")
     for was, gpu in zip(before.gpus, after.gpus, strict=True):
         assert was.reserved not in (0, 8 * GIB)
         assert (gpu.reserved, gpu.memory) == (8 * GIB, was.memory)
@@ -171,12 +171,12 @@ def test_it_replaces_our_figure(name: str) -> None:
 
 
 def test_nothing_may_be_kept() -> None:
-    gpu = machines.reserving(machines.parse("DGX Spark"), "0 GiB").gpus[0]
+    gpu = machines.with_reserved_memory(machines.parse("DGX Spark"), "0 GiB").gpus[0]
     assert gpu.usable == gpu.memory
 
 
 def test_ram_where_there_is_no_gpu() -> None:
-    found = machines.reserving(machines.parse("cpu", "64GiB"), "4GiB")
+    found = machines.with_reserved_memory(machines.parse("cpu", "64GiB"), "4GiB")
     assert found.host is not None
     assert found.host.usable == 60 * GIB
 
@@ -184,4 +184,4 @@ def test_ram_where_there_is_no_gpu() -> None:
 @pytest.mark.parametrize("text", ["8", "-1GiB", "400GiB", "much"])
 def test_what_makes_no_sense(text: str) -> None:
     with pytest.raises(BadQuantity):
-        machines.reserving(machines.parse("DGX Spark"), text)
+        machines.with_reserved_memory(machines.parse("DGX Spark"), text)

@@ -12,7 +12,7 @@ from gyakusan.catalog.names import parse_device_name
 from gyakusan.catalog.records import entries, lookup
 from gyakusan.catalog.unified import Reserve, Rule, by_rule, driver
 from gyakusan.core.machine import Backend, Device, Machine, Price
-from gyakusan.errors import UnknownName, nearest
+from gyakusan.errors import UnknownName, did_you_mean
 from gyakusan.message import say
 from gyakusan.units import GIB, MIB
 
@@ -331,7 +331,7 @@ def _unknown(text: str) -> UnknownName:
     if begun:
         return _candidates(name, list(begun))
     titles = {m.key: m.title for m in reversed(_all())}
-    close = nearest(parse_device_name(text).key, titles)
+    close = did_you_mean(parse_device_name(text).key, titles)
     if not close:
         return UnknownName(
             "No {kind} is called {name}.",

@@ -21,7 +21,7 @@ from gyakusan.catalog import quality
 from gyakusan.catalog.quality import Quality
 from gyakusan.catalog.quality_names import Mode, default_mode
 from gyakusan.core.quality import Line, observed
-from gyakusan.errors import BadRecord, SourceError, nearest
+from gyakusan.errors import BadRecord, SourceError, did_you_mean
 from gyakusan.message import Message, say
 
 NEEDED = ("hf_id", "item", "score")
@@ -162,7 +162,7 @@ def _row(path: Path, line: int, columns: Sequence[str], row: Sequence[str]) -> O
     name = item(cells["item"])
     if name is None:
         ends = {n.rsplit("/", 1)[-1]: n for n in reversed(list(items()))}
-        near = [ends.get(n, n) for n in nearest(cells["item"], (*items(), *ends))]
+        near = [ends.get(n, n) for n in did_you_mean(cells["item"], (*items(), *ends))]
         raise _bad(
             path,
             line,

@@ -1,4 +1,4 @@
-"""Bytes that layers keep between tokens: keys and values, latent vectors, indexers, recurrent states."""
+"""Bytes of KV caches and recurrent states, by the rules of llama.cpp's buffers."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ F32 = dtype("F32")
 
 
 def padded(kind: DType, width: Number, rows: Number, align: int, columns: int) -> Number:
-    """One tensor of `rows` rows of `width` values in a device buffer. [B]
+    """Return the bytes of one tensor in a device buffer. [B]
 
-    columns: quantised rows are padded to this many values once for each tensor (CUDA 512, CPU 1); align [B].
+    kind: element type; width: of one row [values]; rows: number of rows
+    align: what the size is rounded up to [B]
+    columns: values to which the last row of a quantised tensor is padded: 512 for CUDA, 1 for a CPU [values]
     Source: llama.cpp b11434, ggml/src/ggml-cuda/ggml-cuda.cu, ggml_backend_cuda_buffer_type_get_alloc_size.
     """
     size = kind.row(width) * rows
@@ -27,7 +29,11 @@ def padded(kind: DType, width: Number, rows: Number, align: int, columns: int) -
 
 @dataclass(frozen=True, slots=True)
 class Padding:
-    """How a device rounds a buffer up. align: of each tensor [B]; columns: of quantised rows [values]."""
+    """How a device rounds the size of a tensor up.
+
+    align: multiple of the size [B]
+    columns: multiple of a quantised row's width [values]
+    """
 
     align: int
     columns: int
@@ -41,9 +47,11 @@ def kv_cache(
     padding: Padding,
     value_width: int | None = None,
 ) -> Number:
-    """Keys and values of one group of layers. [B] One tensor of each for every layer.
+    """Return the bytes of keys and values of one group of layers: one tensor of each for every layer. [B]
 
-    rows: tokens held in all streams together [tokens]; value_width: width that values are padded to [values].
+    rows: tokens that all streams hold together [tokens]
+    key_type, value_type: element types; padding: of the device
+    value_width: width that values are padded to, None = their own [values]
     Source: llama.cpp b11434, src/llama-kv-cache.cpp, llama_kv_cache::llama_kv_cache.
     """
     size = padded(key_type, group.key, rows, padding.align, padding.columns)
@@ -54,8 +62,9 @@ def kv_cache(
 
 
 def recurrent_state(group: Recurrent, sequences: Number, padding: Padding) -> Number:
-    """States of one group of layers, in f32. [B] sequences: conversations that have one each.
+    """Return the bytes of the states of one group of layers, in f32. [B]
 
+    sequences: conversations, each with a state of its own; padding: of the device
     Source: llama.cpp b11434, src/llama-memory-recurrent.cpp, llama_memory_recurrent::llama_memory_recurrent.
     """
     sizes = (

@@ -1,4 +1,4 @@
-"""Element types: how many values make a block, and how many bytes a block takes.
+"""Element types: values in a block, and bytes that a block takes.
 
 Source: llama.cpp b11434, ggml/include/ggml.h (numbers) and ggml/src/ggml-common.h (block structs); safetensors 0.6 dtypes.
 """
@@ -15,7 +15,13 @@ from gyakusan.message import say
 
 @dataclass(frozen=True, slots=True)
 class DType:
-    """name; block [values]; size of a block [B]; code: the number in GGUF files, -1 if it has none."""
+    """One element type of tensors.
+
+    name: as ggml or safetensors writes it
+    block: values that share a block [values]
+    size: size of a block [B]
+    code: its number in GGUF files, -1 if it has none
+    """
 
     name: str
     block: int
@@ -24,12 +30,12 @@ class DType:
 
     @property
     def quantized(self) -> bool:
-        """True if several values share a block."""
+        """Return True if several values share a block."""
         return self.block > 1
 
     @property
     def bits(self) -> float:
-        """Bits per value, scales included."""
+        """Return the bits of one value, scales included. [bits]"""
         return 8 * self.size / self.block
 
     @overload
@@ -37,7 +43,7 @@ class DType:
     @overload
     def row(self, values: Number) -> Number: ...
     def row(self, values: Number) -> Number:
-        """Bytes of a row of `values` values. [B] Whole blocks only: callers check divisibility."""
+        """Return the bytes of a row of `values` values, which must be whole blocks. [B]"""
         return values // self.block * self.size
 
 
@@ -93,12 +99,11 @@ DTYPES = {d.name: d for d in _GGML + _OTHER}
 BY_CODE = {d.code: d for d in _GGML}
 """The ggml types by their number in a GGUF file."""
 CACHE_TYPES = ("F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "IQ4_NL", "Q5_0", "Q5_1")
-"""What llama.cpp accepts for --cache-type-k and --cache-type-v (common/arg.cpp, b11434)."""
+"""Types that llama.cpp accepts for --cache-type-k and --cache-type-v. b11434, common/arg.cpp"""
 
 
 def dtype(name: str) -> DType:
-    """The element type called `name`, whatever the case. Raises UnknownName."""
-    found = DTYPES.get(name.upper())
-    if found is None:
+    """Return the element type called `name`, whatever the case. Raises UnknownName."""
+    if name.upper() not in DTYPES:
         raise unknown(say("element type"), name, DTYPES)
-    return found
+    return DTYPES[name.upper()]

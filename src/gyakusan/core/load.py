@@ -1,4 +1,4 @@
-"""Load: what people do to the server."""
+"""The load of a server: how many people use it, and how long their conversations are."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from gyakusan.core.arrays import Number
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """users: conversations served at the same time; context: tokens one of them may reach, prompt and answer. [tokens]
+    """The load that a server has to bear. Both figures may be arrays; their shapes broadcast.
 
-    Both may be arrays; shapes broadcast.
+    users: conversations served at the same time
+    context: tokens that one conversation may reach, prompt and output together [tokens]
     """
 
     users: Number

@@ -1,4 +1,4 @@
-"""What a computer offers: devices with memory, and what may be allocated on them."""
+"""Machines and their devices: memory, bandwidth, prices, and how much memory an engine may allocate."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from typing import Literal
 from gyakusan.message import Message
 
 Simd = Literal["none", "avx2", "avx512", "neon"]
-"""Vector units of a CPU, as far as they decide how weights are laid out. neon: with dot products."""
+"""Vector units of a CPU, as far as the layout of weights depends on them. "neon" is meant with dot products."""
 Kind = Literal["gpu", "host", "unified"]
+"""A GPU with memory of its own, the computer's RAM, or one memory for CPU and GPU."""
 Backend = Literal["cuda", "rocm", "metal", "vulkan", "sycl", "cpu"]
+"""The API through which llama.cpp computes on a device."""
 Basis = Literal["read", "derived", "measured", "assumed"]
+"""Where a figure comes from: a file or device, a formula that cites its source, a measurement, or an assumption."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +37,23 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A place where bytes can live.
+    """One memory and the processor that computes on it.
 
-    kind: gpu (its own memory), host (the computer's RAM) or unified (one memory for CPU and GPU);
-    memory: capacity, None = unknown [B]; memory_basis: read (a driver or the user said so) or assumed (as sold);
-    reserved: what the OS, the display and others keep [B]; reserved_basis: where that figure comes from;
-    reserved_reason: why, as a sentence; bandwidth [B/s]; backend: what llama.cpp would drive it with;
-    power: board or package power [W]; released: ISO 8601.
+    name: as its maker writes it
+    kind: a GPU with its own memory, the RAM, or unified memory
+    memory: capacity, None if unknown [B]
+    backend: the API through which llama.cpp computes on it
+    vendor: its maker, "" if unknown
+    reserved: memory that the OS, the display and others take [B]
+    reserved_basis: where `reserved` comes from
+    bandwidth: memory bandwidth, None if unknown [B/s]
+    source: where the figures were read
+    checked: when the source was last checked, ISO 8601
+    prices: prices of the device alone
+    reserved_reason: why memory is reserved, as a sentence
+    memory_basis: "read" if a driver or the user gave the capacity, "assumed" if it is the capacity as sold
+    power: power of the board or package, None if unknown [W]
+    released: date of its release, ISO 8601
     """
 
     name: str
@@ -61,15 +74,21 @@ class Device:
 
     @property
     def usable(self) -> int | None:
-        """What an engine may allocate. [B] None if the capacity is unknown."""
+        """Return the memory that an engine may allocate, None if the capacity is unknown. [B]"""
         return None if self.memory is None else max(0, self.memory - self.reserved)
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """name; gpus: devices that compute (discrete or unified); host: the computer's RAM (None where unified).
+    """One computer.
 
-    processor: the CPU's name; cores: that this process may use; prices: of the whole computer; simd: the CPU's vector units.
+    name: as people write it
+    gpus: devices that compute, discrete or unified
+    host: the computer's RAM, None if it is unified with the GPU's
+    processor: name of the CPU, "" if unknown
+    cores: CPU cores that this process may use, 0 if unknown
+    prices: prices of the whole computer
+    simd: vector units of the CPU
     """
 
     name: str
@@ -82,5 +101,9 @@ class Machine:
 
     @property
     def devices(self) -> tuple[Device, ...]:
-        """All devices, GPUs first."""
+        """Return all devices, GPUs first."""
         return self.gpus if self.host is None else (*self.gpus, self.host)
+
+
+UNKNOWN_HOST = Device("host RAM", "host", None, "cpu")
+"""The RAM of a computer about which nothing is known."""

@@ -1,4 +1,4 @@
-"""What a model is, as far as memory and time are concerned: layers that keep something, widths, tensors.
+"""The model as memory and speed see it: groups of layers with a cache or a state, widths, tensors.
 
 A family (models/families) builds a Model from metadata; an engine prices it. Nothing here knows a file format.
 """
@@ -19,12 +19,17 @@ Layers = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Attention:
-    """Layers that keep a key and a value for each token.
+    """Attention layers that store a key and a value for each token.
 
-    heads: query heads; key, value: width of one token's keys and values over all KV heads [values];
-    key_head, value_head: width of one head [values]; window: tokens kept, None = all [tokens];
-    chunked: a token sees the chunk of `window` tokens that it is in, not the last ones;
-    shared: further layers, that read the caches of these and keep none.
+    layers: block numbers of the layers that have a cache
+    heads: query heads
+    key: width of one token's keys over all KV heads [values]
+    value: width of one token's values over all KV heads [values]
+    key_head: width of one head's key [values]
+    value_head: width of one head's value [values]
+    window: tokens stored, None = all [tokens]
+    chunked: True if a token sees the chunk of `window` tokens that it is in, not the last `window` tokens
+    shared: further layers, which read the caches of `layers` and have none
     """
 
     layers: Layers
@@ -40,9 +45,15 @@ class Attention:
 
 @dataclass(frozen=True, slots=True)
 class Latent:
-    """Layers with multi-head latent attention: one vector of rank + rope values per token.
+    """Layers with multi-head latent attention: one vector of rank + rope values for each token.
 
-    heads: query heads; rank: kv_lora_rank; rope, nope: rotated and other part of a head's key; value_head [values].
+    layers: block numbers
+    heads: query heads
+    rank: width of the latent vector, kv_lora_rank [values]
+    rope: rotated part of a head's key [values]
+    nope: part of a head's key that is not rotated [values]
+    value_head: width of one head's value [values]
+    window: tokens stored, None = all [tokens]
     """
 
     layers: Layers
@@ -55,18 +66,23 @@ class Latent:
 
     @property
     def key(self) -> int:
-        """Width of one token's entry. [values]"""
+        """Return the width of one token's entry. [values]"""
         return self.rank + self.rope
 
     @property
     def value(self) -> int:
-        """No values are kept. [values]"""
+        """Return 0: the latent vector holds the values, too. [values]"""
         return 0
 
 
 @dataclass(frozen=True, slots=True)
 class Indexer:
-    """Layers with a second small cache of `key` (and unused `value`) values per token, to choose what to attend to."""
+    """Layers with a second, small cache, by which sparse attention selects tokens.
+
+    layers: block numbers
+    key: width of one token's key [values]
+    value: width of one token's value, allocated and never used [values]
+    """
 
     layers: Layers
     key: int
@@ -75,10 +91,17 @@ class Indexer:
 
 @dataclass(frozen=True, slots=True)
 class Recurrent:
-    """Layers that keep a state per conversation, whatever its length, in f32.
+    """Layers with a state in f32 for each conversation, whatever its length.
 
-    convolution, state: values of the two states per layer and conversation [values]; kind: what computes it;
-    inner, groups, state_size, rank, kernel: widths of the layer (0 where the kind has none).
+    layers: block numbers
+    kind: the operation that computes the state
+    convolution: values of the convolution's state, for each layer and conversation [values]
+    state: values of the recurrent state, for each layer and conversation [values]
+    inner: inner width of the layer, 0 if the kind has none [values]
+    groups: groups of the state space, 0 if the kind has none
+    state_size: width of one state, 0 if the kind has none [values]
+    rank: rank of the time step's projection, 0 if the kind has none [values]
+    kernel: length of the convolution's kernel, 0 if the kind has none [tokens]
     """
 
     layers: Layers
@@ -94,9 +117,14 @@ class Recurrent:
 
 @dataclass(frozen=True, slots=True)
 class Compressed:
-    """DeepSeek-V4 layers: a windowed key-only cache, and keys of `ratio` tokens compressed into one (0: none).
+    """DeepSeek-V4 layers: a sliding window of keys without values, and one compressed key for `ratio` tokens.
 
-    key: width of a key [values]; indexer: width of the indexer's key, kept at the compressed cells, 0 = none [values].
+    layers: block numbers
+    heads: query heads
+    key: width of a key [values]
+    window: tokens of the sliding window [tokens]
+    ratio: tokens that are compressed into one key, 0 = no compressed keys [tokens]
+    indexer: width of the indexer's key at each compressed key, 0 = no indexer [values]
     """
 
     layers: Layers
@@ -108,11 +136,17 @@ class Compressed:
 
 
 Memory = Attention | Latent | Indexer | Recurrent | Compressed
+"""A group of equal layers with a cache or a state."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dense:
-    """Layers with one feed-forward network. width [values]; gated: two matrices up (SwiGLU) instead of one."""
+    """Layers with one feed-forward network.
+
+    layers: block numbers
+    width: inner width [values]
+    gated: True if there are two matrices up (SwiGLU) instead of one
+    """
 
     layers: Layers
     width: int
@@ -121,7 +155,15 @@ class Dense:
 
 @dataclass(frozen=True, slots=True)
 class Experts:
-    """Layers with a mixture of experts: `used` of `count` for each token. width: of one; shared: of the shared ones."""
+    """Layers with a mixture of experts.
+
+    layers: block numbers
+    count: experts of one layer
+    used: experts that each token uses
+    width: inner width of one expert [values]
+    shared: inner width of the shared experts together [values]
+    gated: True if there are two matrices up (SwiGLU) instead of one
+    """
 
     layers: Layers
     count: int
@@ -132,23 +174,29 @@ class Experts:
 
 
 FeedForward = Dense | Experts
+"""A group of equal layers with a feed-forward network."""
 
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """How the blocks are wired, as far as an engine's working memory depends on it. The default is the plain transformer.
+    """The wiring of the blocks, as far as an engine's compute buffer depends on it. The default is the plain transformer.
 
-    positions: position numbers for each token, 0 without rotary embedding, 4 for M-RoPE;
-    query: how queries are made: by their "separate" matrix; "fused" with keys and values; "normed" over all heads at once;
-    "gated": twice as wide, one half gates the output;
-    parallel: attention and feed-forward network read the same input; lifted: a gate or a norm after attention keeps the
-    block's input so long that its output needs a place of its own; unrotated: some layers have no rotary embedding;
-    scaled: the embedding is scaled; temperature: queries are scaled by position;
-    weigh_first: experts' input is weighed, not their output; per_layer: width of the per-layer embeddings of all layers
-    [values]; streams: parallel residual streams; mixed: a batch may mix tokens and embeddings; wide_down: experts' down
-    projection sums in f32; selected: tokens that sparse attention looks at, 0 = all [tokens]; encoder: query heads of a
-    model that reads a whole input at once, keeps nothing and has no output matrix, 0 = it answers token by token;
-    masks: of attention with different reach in an encoder.
+    positions: position numbers for each token: 1, 4 for M-RoPE, 0 without rotary embedding
+    query: how queries are computed: by a "separate" matrix; "fused" with keys and values in one; "normed" over all heads at
+        once; "gated": twice as wide, one half gates attention's output
+    parallel: True if attention and feed-forward network read the same input
+    lifted: True if a gate or a norm after attention needs the block's input, so that attention's output gets a block of its own
+    unrotated: True if some layers have no rotary embedding
+    scaled: True if the embedding is scaled
+    temperature: True if queries are scaled by their position
+    weigh_first: True if the experts' input is weighted, not their output
+    per_layer: width of the per-layer embeddings of all layers [values]
+    streams: parallel residual streams
+    mixed: True if a batch may mix tokens and embeddings
+    wide_down: True if the experts' down projection sums in f32
+    selected: tokens that sparse attention reads, 0 = all [tokens]
+    encoder: query heads of an encoder, which reads its whole input at once and stores nothing; 0 = a decoder
+    masks: attention masks of an encoder, one for each reach of its attention
     """
 
     positions: int = 1
@@ -170,7 +218,12 @@ class Graph:
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """name as in GGUF; shape with ne0, the contiguous dimension, first; type: a name in core.dtypes."""
+    """One tensor of a model file.
+
+    name: as in GGUF
+    shape: dimensions, with ne0, the contiguous one, first
+    type: name of the element type in core.dtypes
+    """
 
     name: str
     shape: tuple[int, ...]
@@ -178,26 +231,31 @@ class Tensor:
 
     @property
     def values(self) -> int:
-        """Number of values."""
+        """Return the number of values. [values]"""
         return prod(self.shape)
 
     @property
     def bytes(self) -> int:
-        """Bytes as stored, without padding. [B]"""
+        """Return the bytes as stored, without padding. [B]"""
         return dtype(self.type).row(self.values)
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What a Hugging Face checkpoint says about how its numbers are stored.
+    """How a Hugging Face checkpoint stores its numbers.
 
-    dtype: element type of what is not quantised; method: quant_method, "" = not quantised; bits, group: of a quantised
-    weight, group = values that share a scale, 0 = a whole row, -1 = a whole matrix; scale: bytes of one scale [B];
-    symmetric: no zero points; kept: names (or regular expressions after "re:") of modules that are not quantised;
-    cache: type that the checkpoint wants its keys and values kept in, "" = none; state: the same for the states of
-    recurrent layers; expert_group: values that share a scale where experts alone are stored in 4 bits, 0 = like the rest;
-    beside: parameters of the parts that see or hear, estimated from their config [values];
-    tensors: as stored, name in the checkpoint and type of safetensors, if the headers were read.
+    dtype: element type of the weights that are not quantised
+    method: quant_method of the config, "" = not quantised
+    bits: bits of a quantised weight, without scales
+    group: values that share a scale, 0 = a whole row, -1 = a whole matrix [values]
+    scale: size of one scale [B]
+    symmetric: True if there are no zero points
+    unquantized: names of modules that are not quantised, or regular expressions after "re:"
+    cache: element type that the checkpoint names for its keys and values, "" = none
+    state: element type that the checkpoint names for recurrent states, "" = none
+    expert_group: values that share a scale where only the experts have 4 bits, 0 = as in `group` [values]
+    encoders: parameters of the image and sound encoders, estimated from their config [values]
+    tensors: as stored, with the checkpoint's names and the types of safetensors; () if no header was read
     """
 
     dtype: str = "BF16"
@@ -206,19 +264,21 @@ class Checkpoint:
     group: int = 0
     scale: int = 2
     symmetric: bool = True
-    kept: tuple[str, ...] = ()
+    unquantized: tuple[str, ...] = ()
     cache: str = ""
     state: str = ""
     expert_group: int = 0
-    beside: int = 0
+    encoders: int = 0
     tensors: tuple[Tensor, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Extra:
-    """A part of a model that its text layers don't need. projector: what turns images or sound into embeddings;
+    """A part of a model that its text layers do not need.
 
-    adapter: a LoRA. bytes: as stored [B]; source: path or address, "" where it lies in the same file as the weights.
+    kind: "projector" turns images or sound into embeddings; "adapter" is a LoRA
+    bytes: size as stored [B]
+    source: path or address, "" if it is in the same file as the weights
     """
 
     kind: Literal["projector", "adapter"]
@@ -228,10 +288,12 @@ class Extra:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """The files as published. Tensors of a Hugging Face checkpoint are in `Model.checkpoint`.
+    """The published files of a model. The tensors of a Hugging Face checkpoint are in `Model.checkpoint`.
 
-    bytes: of all files with weights, extras in files of their own excepted [B]; config: the config.json, as written;
-    extras: parts beside the text layers.
+    format: the format of the files with weights
+    bytes: size of all files with weights, without extras in files of their own [B]
+    config: the config.json, as written
+    extras: projectors and adapters
     """
 
     format: Literal["gguf", "safetensors", "mlx"]
@@ -242,17 +304,28 @@ class Stored:
 
 @dataclass(frozen=True)
 class Model:
-    """One model as one file or directory describes it.
+    """One model, as one file or directory describes it.
 
-    blocks: transformer blocks in the file, with those an engine does not load; loaded: those it does (the first);
-    embedding: width of the residual stream; vocabulary [tokens]; trained_context [tokens];
-    memory, feed_forward: groups of equal layers; tensors: as stored; source: where it was read.
-    kept: regular expression of the tensors that are loaded although their block is not, "" for none;
-    tables: tensors of which single rows are looked up; output_first: a CPU holds a tied embedding table twice;
-    inferred: no family knows the architecture, its tensors alone were read; graph: how the blocks are wired;
-    checkpoint: how the Hugging Face files store it, None for a GGUF file or a catalogue record;
-    metadata: the key-values that all this was read from, under GGUF names;
-    stored: the publisher's files, None if nobody looked at them.
+    name: as the file or the catalogue calls it
+    architecture: the family's name, as in GGUF's general.architecture
+    blocks: transformer blocks in the file, with those that an engine does not load
+    embedding: width of the residual stream [values]
+    vocabulary: size of the vocabulary [tokens]
+    trained_context: longest context it was trained for, 0 if unknown [tokens]
+    memory: groups of equal layers with a cache or a state
+    feed_forward: groups of equal layers with a feed-forward network
+    tensors: as stored
+    quantization: name of the quantisation, "unknown" if none is given
+    source: path, address or record it was read from
+    loaded: blocks that an engine loads (the first ones), -1 = all
+    extra_loaded: regular expression of tensors that are loaded although their block is not, "" = none
+    tables: names of tensors of which only single rows are read
+    output_first: True if a CPU holds a tied embedding table twice
+    inferred: True if no family knows the architecture and the model was inferred from its tensors
+    graph: wiring of the blocks
+    checkpoint: how Hugging Face files store it, None for a GGUF file or a catalogue record
+    metadata: key-values that all this was read from, under GGUF names
+    stored: the published files, None if nobody looked at them
     """
 
     name: str
@@ -267,7 +340,7 @@ class Model:
     quantization: str = "unknown"
     source: str = ""
     loaded: int = -1
-    kept: str = ""
+    extra_loaded: str = ""
     tables: tuple[str, ...] = ("token_embd.weight",)
     output_first: bool = False
     inferred: bool = False
@@ -278,14 +351,14 @@ class Model:
 
     @cached_property
     def parameters(self) -> int:
-        """All weights. [values]"""
+        """Return the number of weights. [values]"""
         return sum(t.values for t in self.tensors)
 
     @cached_property
     def active_parameters(self) -> int:
-        """Weights that one token touches: experts count by the share used, the embedding table as one row. [values]
+        """Return the number of weights that one token uses. [values]
 
-        Blocks that only predict ahead (multi-token prediction) don't count.
+        Experts count by the share used, the embedding table as one row. Blocks for multi-token prediction do not count.
         """
         share = {i: (f.used, f.count) for f in self.feed_forward if isinstance(f, Experts) for i in f.layers}
         whole = self.loaded if self.loaded >= 0 else self.blocks
@@ -294,17 +367,17 @@ class Model:
 
     @cached_property
     def tied(self) -> bool:
-        """True if the output matrix is the embedding table."""
+        """Return True if the output matrix is the embedding table."""
         return all(t.name != "output.weight" for t in self.tensors)
 
     @cached_property
     def bytes(self) -> int:
-        """Sum of the tensors as stored. [B]"""
+        """Return the bytes of all tensors as stored. [B]"""
         return sum(t.bytes for t in self.tensors)
 
 
 def _block(name: str) -> int:
-    """The block that a tensor is in, -1 for none."""
+    """Return the number of the block that a tensor is in, -1 for none."""
     return int(name.split(".", 2)[1]) if name.startswith("blk.") else -1
 
 

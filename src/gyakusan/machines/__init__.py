@@ -35,7 +35,7 @@ def parse(device: str | None = None, memory: str | None = None) -> Machine:
     return parts[0] if len(parts) == 1 else _joined(parts)
 
 
-def reserving(machine: Machine, text: str) -> Machine:
+def with_reserved_memory(machine: Machine, text: str) -> Machine:
     """The same machine where the OS and others keep `text` ("8GiB", "0GiB") of every GPU, or of its RAM if it has none.
 
     Raises BadQuantity for no size, or more than there is.
@@ -47,7 +47,7 @@ def reserving(machine: Machine, text: str) -> Machine:
     return machine if machine.host is None else replace(machine, host=_kept(machine.host, kept))
 
 
-def reading(machine: Machine, text: str) -> Machine:
+def with_ram_bandwidth(machine: Machine, text: str) -> Machine:
     """The same machine whose RAM is read at `text` ("80GB/s", "80": 10^9 B/s). Raises BadQuantity for anything else."""
     found = _BANDWIDTH.fullmatch(text)
     figure = float(found[1]) * 1e9 if found else 0.0

@@ -19,7 +19,7 @@ CASES: list[tuple[dict[str, Any], Checkpoint]] = [
     ({"quant_method": "fp8"}, Checkpoint("BF16", "fp8", 8, -1, 4)),
     (
         {"quant_method": "mxfp4", "modules_to_not_convert": ["lm_head"]},
-        Checkpoint("BF16", "mxfp4", 4, 32, 1, kept=("lm_head",)),
+        Checkpoint("BF16", "mxfp4", 4, 32, 1, unquantized=("lm_head",)),
     ),
     ({"quant_method": "bitsandbytes", "load_in_4bit": True}, Checkpoint("BF16", "bitsandbytes", 4, 64, 4)),
     ({"quant_method": "bitsandbytes", "load_in_8bit": True}, Checkpoint("BF16", "bitsandbytes", 8, 0, 4)),
@@ -33,7 +33,7 @@ CASES: list[tuple[dict[str, Any], Checkpoint]] = [
     ),
     (
         {"quant_method": "compressed-tensors", "config_groups": {"group_0": {"weights": INT4}}, "ignore": ["lm_head"]},
-        Checkpoint("BF16", "compressed-tensors", 4, 32, 2, symmetric=False, kept=("lm_head",)),
+        Checkpoint("BF16", "compressed-tensors", 4, 32, 2, symmetric=False, unquantized=("lm_head",)),
     ),
     (
         {

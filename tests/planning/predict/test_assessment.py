@@ -88,7 +88,7 @@ def test_a_cpu_s_speed_is_assumed() -> None:
 
 
 def test_the_cpu_of_a_computer_with_a_card_computes_where_it_is_told_to() -> None:
-    box = machines.reading(machines.parse("RTX 4090", None), "80GB/s")
+    box = machines.with_ram_bandwidth(machines.parse("RTX 4090", None), "80GB/s")
     found = replace(
         api.question("llama3.1-8b", load=Load(1, 8192), device="RTX 4090"), machine=box, settings={"backend": "cpu"}
     )

@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 
 from gyakusan.core.ledger import Account, Engine, Ledger, Line
 from gyakusan.core.load import Load
-from gyakusan.core.machine import Device, Machine, Simd
+from gyakusan.core.machine import UNKNOWN_HOST, Machine, Simd
 from gyakusan.core.model import Model
 from gyakusan.engines.llamacpp import ledger_lines
 from gyakusan.engines.llamacpp.buffers import context_checkpoints, cpu_repack, kv_cache, overhead
@@ -15,8 +15,6 @@ from gyakusan.engines.llamacpp.compute_buffer.one_device import compute_buffer
 from gyakusan.engines.llamacpp.settings import VERSION, Settings, check
 from gyakusan.errors import BadSetting
 from gyakusan.message import Message, say
-
-UNKNOWN_HOST = Device("host RAM", "host", None, "cpu")
 
 
 def ledger(model: Model, load: Load, machine: Machine, settings: Settings) -> Ledger:

@@ -8,15 +8,13 @@ from gyakusan.core.arrays import Number
 from gyakusan.core.broadcast import is_array, maximum, minimum
 from gyakusan.core.ledger import Account, Engine, Ledger, Line, memory_part
 from gyakusan.core.load import Load
-from gyakusan.core.machine import Device, Machine
+from gyakusan.core.machine import UNKNOWN_HOST, Machine
 from gyakusan.core.model import Compressed, Indexer, Latent, Memory, Model, Recurrent
 from gyakusan.engines.mlx import cache, families, scratch
 from gyakusan.engines.mlx.cache import Held
 from gyakusan.engines.mlx.settings import CAVEAT, FORMATS, VERSION, Settings, check
 from gyakusan.engines.mlx.weights import parts
 from gyakusan.message import Message, say
-
-UNKNOWN_HOST = Device("host RAM", "host", None, "cpu")
 
 
 def ledger(model: Model, load: Load, machine: Machine, settings: Settings) -> Ledger:

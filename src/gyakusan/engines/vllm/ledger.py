@@ -8,7 +8,7 @@ from gyakusan.core.arrays import Number
 from gyakusan.core.broadcast import is_array
 from gyakusan.core.ledger import Account, Engine, Ledger, Line, Part
 from gyakusan.core.load import Load
-from gyakusan.core.machine import Device, Machine
+from gyakusan.core.machine import UNKNOWN_HOST, Device, Machine
 from gyakusan.core.model import Model
 from gyakusan.engines.vllm import launch, profile
 from gyakusan.engines.vllm.blocks import Group, Reservation
@@ -19,7 +19,6 @@ from gyakusan.errors import BadSetting
 from gyakusan.message import Message, say
 from gyakusan.units import GIB
 
-UNKNOWN_HOST = Device("host RAM", "host", None, "cpu")
 PROCESS = (1.0, 1.5, 2.0)
 """Resident memory of one of the server's processes: seen 1 to 2 GiB. [GiB]"""
 
@@ -145,7 +144,7 @@ def _notes(model: Model, load: Load, machine: Machine, settings: Settings, pools
                 quantization=model.quantization,
             )
         )
-    if model.checkpoint is not None and model.checkpoint.beside and not model.checkpoint.tensors:
+    if model.checkpoint is not None and model.checkpoint.encoders and not model.checkpoint.tensors:
         notes.append(say("The parts that see or hear are estimated from the config."))
     if machine.gpus and machine.gpus[0].kind != "unified" and (machine.host is None or machine.host.memory is None):
         notes.append(say("The computer's RAM is not known: it is listed, not checked."))

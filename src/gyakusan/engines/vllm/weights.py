@@ -50,7 +50,7 @@ METHODS: dict[str, Checkpoint] = {
     "awq": Checkpoint(method="awq", bits=4, group=128, symmetric=False),
     "gptq": Checkpoint(method="gptq", bits=4, group=128),
     "nvfp4": Checkpoint(method="nvfp4", bits=4, group=16, scale=1),
-    "mxfp4": Checkpoint(method="mxfp4", bits=4, group=32, scale=1, kept=("attn", "router", "lm_head")),
+    "mxfp4": Checkpoint(method="mxfp4", bits=4, group=32, scale=1, unquantized=("attn", "router", "lm_head")),
     "bitsandbytes": Checkpoint(method="bitsandbytes", bits=4, group=64, scale=4),
 }
 """Names for a checkpoint of each kind, as usually published."""
@@ -71,10 +71,10 @@ class Weights:
 
 
 UNSURE: dict[str, dict[str, Any]] = {
-    "awq": {"group": 32, "kept": ("attn", "router", "shared_expert")},
-    "gptq": {"group": 32, "kept": ("attn", "router", "shared_expert"), "symmetric": False},
-    "nvfp4": {"kept": ("attn", "router", "shared_expert")},
-    "fp8": {"group": 128, "kept": ("router",)},
+    "awq": {"group": 32, "unquantized": ("attn", "router", "shared_expert")},
+    "gptq": {"group": 32, "unquantized": ("attn", "router", "shared_expert"), "symmetric": False},
+    "nvfp4": {"unquantized": ("attn", "router", "shared_expert")},
+    "fp8": {"group": 128, "unquantized": ("router",)},
 }
 """What a checkpoint may do besides that its name does not tell: smaller groups, attention in 16 bits."""
 PADDED = {"cuda": 0.012, "rocm": 0.06}
@@ -133,7 +133,7 @@ def _rank(model: Model, form: Checkpoint, settings: Settings, stage: int) -> int
     for tensor in model.tensors:
         if _placed(tensor.name, here, stage == 0, last, model.tied) and tensor.name not in readers:
             total += _one(tensor, form, ranks, keys)
-    seeing = form.beside * dtype(form.dtype).size * (stage == 0)
+    seeing = form.encoders * dtype(form.dtype).size * (stage == 0)
     shared = 1 if model.architecture == "gemma4" else ranks
     return total + seeing // shared + _tables(model, form)
 
@@ -204,7 +204,7 @@ _WORDS = (
 def _is_kept(tail: str, form: Checkpoint) -> bool:
     """True if the checkpoint keeps this class of matrix. A pattern for one layer alone does not count."""
     word = next((w for w, found in _WORDS if found.search(tail)), "")
-    return any(_keeps(pattern, word) for pattern in form.kept)
+    return any(_keeps(pattern, word) for pattern in form.unquantized)
 
 
 @lru_cache(maxsize=65536)

@@ -4,7 +4,8 @@ A family module names its `ARCHITECTURES` (as GGUF writes them) and `MODEL_TYPES
 and may define
   memory(m)         what each layer keeps: groups of Attention, Latent, Recurrent ...
   feed_forward(m)   Dense or Experts groups
-  loaded(m)         blocks that an engine loads (without unused prediction blocks); kept(m): what it loads of the others
+  loaded(m)         number of blocks that an engine loads, without unused prediction blocks
+  extra_loaded(m)   tensors that it loads of the other blocks
   vocabulary(m), tables(m), output_first(m), graph(m)
   block(b), edges(m)  the tensors of one block, and of none
   from_config(c)    a Hugging Face config.json -> GGUF keys
@@ -22,7 +23,7 @@ from types import ModuleType
 from typing import Any
 
 from gyakusan.core.model import Model, Tensor
-from gyakusan.errors import Unsupported, nearest
+from gyakusan.errors import Unsupported, did_you_mean
 from gyakusan.models.families import configs, dense, infer, parts
 from gyakusan.models.families.metadata import Metadata
 
@@ -90,7 +91,7 @@ def build(
     )
 
 
-MODEL_PARTS = ("memory", "feed_forward", "loaded", "vocabulary", "kept", "tables", "output_first", "graph")
+MODEL_PARTS = ("memory", "feed_forward", "loaded", "vocabulary", "extra_loaded", "tables", "output_first", "graph")
 """Fields of Model that a family decides."""
 
 
@@ -170,7 +171,7 @@ def _refuse(architecture: str) -> Metadata:
 
 
 def _unknown(name: str, table: Mapping[str, ModuleType]) -> Unsupported:
-    near = nearest(name, table, n=3)
+    near = did_you_mean(name, table, n=3)
     return Unsupported(
         "The architecture {name} is not known yet.",
         name=repr(name[:40]),

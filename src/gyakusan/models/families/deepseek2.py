@@ -86,7 +86,7 @@ def indexed(m: Metadata) -> tuple[bool, ...]:
     return (*(found or (True,) * count)[:count], *(True,) * (m.blocks - count))
 
 
-def kept(m: Metadata) -> str:
+def extra_loaded(m: Metadata) -> str:
     """The indexer's key norm of a prediction block is loaded with the rest (measured, b11434)."""
     return r"indexer\.k_norm" if m.architecture in ("deepseek32", "glm-dsa") else ""
 

@@ -51,7 +51,7 @@ def feed_forward(m: Metadata) -> tuple[FeedForward, ...]:
     return layers.mixture(m, [i >= lead for i in range(m.blocks)])
 
 
-def kept(m: Metadata) -> str:
+def extra_loaded(m: Metadata) -> str:
     """Regular expression of the tensors that are loaded although their block is not; "" for none."""
     return ""
 

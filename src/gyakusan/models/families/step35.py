@@ -20,7 +20,7 @@ def memory(m: Metadata) -> tuple[Memory, ...]:
     return layers.windowed(m, layers.pattern(m, None), m.positive("attention.sliding_window"))
 
 
-def kept(m: Metadata) -> str:
+def extra_loaded(m: Metadata) -> str:
     """create_tensor of these lacks the flag that skips prediction blocks."""
     prediction = r"nextn\.(shared_head_head|shared_head_norm|embed_tokens)"
     return rf"\.(ffn_(?!norm)\w+|exp_probs_b|attn_(q_norm|k_norm|gate)|{prediction})\."

@@ -30,7 +30,7 @@ def checkpoint(config: Mapping[str, Any], tensors: Sequence[Tensor] = ()) -> Che
         dtype=DTYPES.get(str(dtype).removeprefix("torch."), "BF16"),
         state=state if isinstance(state, str) else "",
         expert_group=about.pop("expert_group", 32 if about and inner.get("expert_dtype") == "fp4" else 0),
-        beside=vision.parameters(config),
+        encoders=vision.parameters(config),
         tensors=tuple(tensors),
         **about,
     )
@@ -40,7 +40,7 @@ def _method(q: Mapping[str, Any]) -> dict[str, Any]:
     """Fields of Checkpoint for one quantization_config."""
     method = str(q.get("quant_method") or q.get("quant_algo") or "").lower().replace("_", "-")
     kept = tuple(str(k) for key in KEPT for k in _list(q.get(key)))
-    about: dict[str, Any] = {"method": method, "kept": kept, "cache": _cache(q)}
+    about: dict[str, Any] = {"method": method, "unquantized": kept, "cache": _cache(q)}
     if method in ("gptq", "awq", "auto-round", "gptq-marlin", "awq-marlin"):
         bits = _number(q.get("bits") or q.get("w_bit"), 4)
         group = _number(q.get("group_size") or q.get("q_group_size"), 128)

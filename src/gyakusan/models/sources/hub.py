@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from gyakusan.errors import BadReference, Malformed, SourceError, nearest
+from gyakusan.errors import BadReference, Malformed, SourceError, did_you_mean
 from gyakusan.models.sources import Source, disk
 
 LONGEST = 32 * 1024 * 1024
@@ -159,7 +159,7 @@ def listed(repository: Repository) -> Listing:
 
 def missing(listing: Listing, file: str) -> BadReference:
     """The error for a file that the repository has not."""
-    near = nearest(file, listing.files, n=3)
+    near = did_you_mean(file, listing.files, n=3)
     return BadReference(
         "{name} has no {file}.", name=str(listing.repository), file=repr(file[:120]), near=", ".join(near) or "-",
         mend="Nearest: {near}.",

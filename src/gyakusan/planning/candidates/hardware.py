@@ -56,9 +56,9 @@ def owned_machine(question: PlanRequest) -> HardwareOption:
     else:
         machine = machines.parse(question.device, question.memory)
     if question.bandwidth is not None:
-        machine = machines.reading(machine, question.bandwidth)
+        machine = machines.with_ram_bandwidth(machine, question.bandwidth)
     if question.reserve is not None:
-        machine = machines.reserving(machine, question.reserve)
+        machine = machines.with_reserved_memory(machine, question.reserve)
     return HardwareOption(machine, max(1, len(machine.gpus)), None, None, _power(machine), True)
 
 

@@ -213,7 +213,7 @@ def _member(
     reserve = -(-kept // MIB) * MIB
     if any(d.memory is not None and reserve >= d.memory for d in devices):
         return None
-    machine = machines.reserving(offer.machine, f"{reserve // MIB}MiB")
+    machine = machines.with_reserved_memory(offer.machine, f"{reserve // MIB}MiB")
     if part.grid is None:
         return _embedder(part, piece, machine, reserve, number)
     grid = replace(part.grid, offers=tuple(replace(o, machine=machine) if o is offer else o for o in part.grid.offers))

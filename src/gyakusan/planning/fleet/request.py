@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from gyakusan.errors import BadQuantity, BadSetting, nearest
+from gyakusan.errors import BadQuantity, BadSetting, did_you_mean
 from gyakusan.planning.fleet.costs import CostTerms
 from gyakusan.planning.request import money
 from gyakusan.planning.request.money import Money
@@ -47,7 +47,7 @@ def parse_fleet_request(values: Mapping[str, Any]) -> FleetRequest:
     given = {k: v for k, v in values.items() if v is not None}
     for key in given:
         if key not in KEYS and key not in NAMES:
-            near = nearest(str(key), (*KEYS, *NAMES))
+            near = did_you_mean(str(key), (*KEYS, *NAMES))
             raise BadSetting(
                 "A question has no key {key}.",
                 key=repr(str(key)[:40]),

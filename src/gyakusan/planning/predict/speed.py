@@ -185,7 +185,7 @@ def stored_bits(checkpoint: Checkpoint) -> RoleBits:
         return RoleBits(plain, plain, plain, plain)
     scales = 8 * checkpoint.scale / checkpoint.group if checkpoint.group > 0 else 0.0
     bits = checkpoint.bits + scales * (1 if checkpoint.symmetric else 1.5)
-    kept = " ".join(checkpoint.kept)
+    kept = " ".join(checkpoint.unquantized)
     return RoleBits(
         attention=plain if "attn" in kept else bits,
         linear=bits,

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any, get_args
 
 from gyakusan.engines.registry import engine
-from gyakusan.errors import BadQuantity, BadSetting, nearest, unknown
+from gyakusan.errors import BadQuantity, BadSetting, did_you_mean, unknown
 from gyakusan.message import say
 from gyakusan.planning.request import money
 from gyakusan.planning.request.money import Money
@@ -45,7 +45,7 @@ def parse_request(values: Mapping[str, object]) -> PlanRequest:
     """
     for key in values:
         if key not in KEYS:
-            similar = nearest(str(key), KEYS)
+            similar = did_you_mean(str(key), KEYS)
             raise BadSetting(
                 "A question has no key {key}.",
                 key=repr(str(key)[:40]),

@@ -90,7 +90,7 @@ def _cpu(model: Model) -> int:
 def resident(model: Model) -> Iterator[Tensor]:
     """The tensors that are loaded: those of prediction blocks stay in the file, but for a few."""
     last = model.loaded if model.loaded >= 0 else model.blocks
-    keep = re.compile(model.kept) if model.kept else None
+    keep = re.compile(model.extra_loaded) if model.extra_loaded else None
     for tensor in model.tensors:
         if block(tensor.name) < last or (keep is not None and keep.search(tensor.name)):
             yield tensor
