@@ -10,6 +10,9 @@ from gyakusan import api
 from gyakusan.catalog.devices import find
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Machine, Price
+from gyakusan.engines.deployment import Deployment
+from gyakusan.planning.predict.assessment import assess
+from gyakusan.planning.predict.capacity import find_capacity
 from gyakusan.planning.predict.speed import Estimate
 from gyakusan.planning.select.recommend import Recommendation
 
@@ -106,12 +109,12 @@ def _models(language: str, texts: Texts, _devices: Sequence[str]) -> Made:
     return head, rows
 
 
-def _asked(model: str, device: str) -> api.Question:
-    return api.question(model, load=Load(USERS, CONTEXT), device=device)
+def _asked(model: str, device: str) -> Deployment:
+    return api.deployment(model, load=Load(USERS, CONTEXT), device=device)
 
 
-def _old(row: tuple[str, api.Question]) -> tuple[str, str]:
-    pace = row[1].judged.pace
+def _old(row: tuple[str, Deployment]) -> tuple[str, str]:
+    pace = assess(row[1], row[1].ledger).pace
     return f"{row[0]} {row[1].model.quantization}", _figure(pace.decode_each if pace else None)
 
 
@@ -148,6 +151,6 @@ def _fits(language: str, texts: Texts, devices: Sequence[str]) -> Made:
 
 def _contexts(model: str, device: str, people: Sequence[int], no: str) -> Iterator[str]:
     for users in people:
-        asked = api.question(model, load=Load(users, 1024), device=device)
-        found = asked.limits()
+        asked = api.deployment(model, load=Load(users, 1024), device=device)
+        found = find_capacity(asked)
         yield f"{found.context // 1024:,}k" + ("*" if found.trained else "") if found.context >= 1024 else no

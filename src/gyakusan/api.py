@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,28 +11,22 @@ from gyakusan import machines, models
 from gyakusan.core.ledger import Ledger
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Machine
-from gyakusan.core.model import Model
-from gyakusan.engines.base import EngineModule, EngineSettings
-from gyakusan.engines.registry import NAMES, engine
+from gyakusan.engines.deployment import Deployment, deploy
+from gyakusan.engines.registry import DEFAULT, NAMES, engine
 from gyakusan.errors import BadSetting, Unsupported
 from gyakusan.machines.detect import detect as ask
 from gyakusan.message import Message
-from gyakusan.planning.predict import capacity as growth
 from gyakusan.units import parse_count
 
 if TYPE_CHECKING:
-    from gyakusan.engines.llamacpp.log import Reported
     from gyakusan.planning.colocate.recommend import ColocationAnswer
     from gyakusan.planning.fleet.recommend import FleetAnswer as Fleets
-    from gyakusan.planning.predict.assessment import Assessment
     from gyakusan.planning.select.recommend import Recommendation as Plans
     from gyakusan.planning.upgrade.recommend import UpgradeAnswer
-    from gyakusan.serving.compare import Row
     from gyakusan.serving.server import Server
 
 USUAL_CONTEXT = 8192
 """Where nobody says: enough for a conversation. [tokens]"""
-USUAL_ENGINE = "llama.cpp"
 MOST_CONTEXT = 2**30
 MOST_USERS = 65536
 
@@ -45,7 +39,7 @@ def inspect(
     device: str | None = None,
     memory: str | None = None,
     quantization: str | None = None,
-    engine: str = USUAL_ENGINE,
+    engine: str = DEFAULT,
     **settings: Any,
 ) -> Ledger:
     """What a model needs under an engine. Raises GyakusanError.
@@ -54,7 +48,7 @@ def inspect(
     trained for [tokens]; device: a name of the catalogue, None = this computer; settings: fields of the engine's Settings.
     """
     asked = partial(usual_load, users=users, context=context)
-    return question(
+    return deployment(
         model,
         quantization=quantization,
         load=asked,
@@ -131,8 +125,8 @@ def serve(
     """
     from gyakusan.serving.server import Server
 
-    asked = question(model, load=partial(usual_load, users=users, context=context), settings=settings)
-    return Server(asked.model.source, asked.engine_settings, **dict(options or {}))
+    asked = deployment(model, load=partial(usual_load, users=users, context=context), settings=settings)
+    return Server(asked.model.source, asked.settings, **dict(options or {}))
 
 
 def usual_load(trained_context: int, *, users: int, context: int | None) -> Load:
@@ -147,71 +141,17 @@ def checked_load(users: int, context: int) -> Load:
     return Load(parse_count(users, at_most=MOST_USERS), parse_count(context, at_most=MOST_CONTEXT))
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """A model, a machine, a load and the settings: everything that a ledger follows from."""
-
-    model: Model
-    machine: Machine
-    load: Load
-    settings: Mapping[str, Any]
-    rules: EngineModule[EngineSettings]
-
-    @property
-    def ledger(self) -> Ledger:
-        """The answer."""
-        return self.price(self.load)
-
-    @property
-    def engine_settings(self) -> Any:
-        """What the server is started with."""
-        return self.rules.settings(self.model, self.load, self.machine, **self.settings)
-
-    @property
-    def judged(self) -> Assessment:
-        """How fast and how good."""
-        from gyakusan.planning.predict.assessment import assess
-
-        return assess(self.ledger, self.machine, self.engine_settings)
-
-    def under(self, server: str, settings: Mapping[str, Any], pairs: Iterable[str] = ()) -> Question:
-        """The same question to another engine."""
-        rules = engine(server)
-        return replace(self, rules=rules, settings={**settings, **_changes(rules, pairs)})
-
-    @property
-    def refusals(self) -> tuple[Message, ...]:
-        """Why the engine would not run this; empty: it would."""
-        return self.rules.refusals(self.model, self.machine, self.engine_settings)
-
-    def price(self, load: Load) -> Ledger:
-        """The same question for another load."""
-        settings = self.rules.settings(self.model, load, self.machine, **self.settings)
-        return self.rules.ledger(self.model, load, self.machine, settings)
-
-    def compared(self, reported: Reported) -> tuple[Row, ...]:
-        """Our figures beside those of a running server."""
-        from gyakusan.engines.llamacpp.expected_log import buffers
-        from gyakusan.serving.compare import Predicted, compare
-
-        return compare([Predicted(*b) for b in buffers(self.model, self.engine_settings)], reported)
-
-    def limits(self) -> growth.Capacity:
-        """How far the load can grow."""
-        return growth.find_capacity(self.price, self.load, self.model.trained_context)
-
-
-def _changes(rules: EngineModule[EngineSettings], pairs: Iterable[str]) -> dict[str, Any]:
-    """--set name=value pairs, checked against the engine's settings."""
-    found = list(pairs)
-    if not found:
+def overrides(server: str, pairs: Iterable[str]) -> Mapping[str, object]:
+    """Return the settings that --set name=value pairs give to an engine. Raises BadSetting, UnknownName."""
+    given = list(pairs)
+    if not given:
         return {}
     from gyakusan.engines.settings_parser import parse_overrides
 
-    return dict(parse_overrides(rules, found))
+    return parse_overrides(engine(server), given)
 
 
-def question(
+def deployment(
     model: str,
     *,
     quantization: str | None = None,
@@ -222,9 +162,9 @@ def question(
     bandwidth: str | None = None,
     settings: Mapping[str, Any] | None = None,
     pairs: Iterable[str] = (),
-    server: str = USUAL_ENGINE,
+    server: str = DEFAULT,
     offline: bool = False,
-) -> Question:
+) -> Deployment:
     """Read everything that is named. load: a Load, or a function of the trained context. Raises GyakusanError.
 
     reserve: what the OS keeps, e.g. "8GiB"; bandwidth: of the RAM, e.g. "80GB/s", for speeds on a CPU; pairs: "name=value",
@@ -233,8 +173,7 @@ def question(
     found = models.load(model, quantization, offline=offline)
     machine = machine_for(device, memory, reserve, bandwidth)
     asked = load if isinstance(load, Load) else load(found.trained_context)
-    rules = engine(server)
-    return Question(found, machine, asked, {**(settings or {}), **_changes(rules, pairs)}, rules)
+    return deploy(found, server, machine, asked, {**(settings or {}), **overrides(server, pairs)})
 
 
 def machine_for(
@@ -270,13 +209,14 @@ def engine_names(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(engine(name).NAME for name in text.split(",")))
 
 
-def answers(names: Sequence[str], ask: Callable[[str], Question]) -> tuple[Answer, ...]:
+def answers(names: Sequence[str], ask: Callable[[str], Deployment]) -> tuple[Answer, ...]:
     """Every engine's answer to the same question. A setting that an engine refuses is a refusal, not an exception."""
-    return tuple(_answer(name, ask(name)) for name in names)
+    return tuple(_answer(name, ask) for name in names)
 
 
-def _answer(name: str, asked: Question) -> Answer:
+def _answer(name: str, ask: Callable[[str], Deployment]) -> Answer:
     try:
+        asked = ask(name)
         refusals = asked.refusals
         return Answer(name, None if refusals else asked.ledger, refusals)
     except (BadSetting, Unsupported) as error:

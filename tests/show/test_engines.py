@@ -8,12 +8,13 @@ import pytest
 from tests.show.drawing import text_of
 
 from gyakusan import api
+from gyakusan.engines.deployment import Deployment
 from gyakusan.show import engines
 
 
-def asked(device: str, names: str = "llama.cpp,ollama,mlx") -> tuple[api.Question, tuple[api.Answer, ...]]:
+def asked(device: str, names: str = "llama.cpp,ollama,mlx") -> tuple[Deployment, tuple[api.Answer, ...]]:
     load = partial(api.usual_load, users=2, context=131072)
-    first = api.question("openai/gpt-oss-20b", load=load, device=device)
+    first = api.deployment("openai/gpt-oss-20b", load=load, device=device)
     return first, api.answers(api.engine_names(names), lambda name: first.under(name, {}))
 
 

@@ -29,6 +29,7 @@ def compare(
 ) -> int:
     from gyakusan import api
     from gyakusan.catalog.devices import largest
+    from gyakusan.planning.predict.assessment import assess
     from gyakusan.show.compare import Compared, document, screen
 
     devices = tuple(largest(d) for d in devices)
@@ -41,8 +42,9 @@ def compare(
     rows = []
     for name in model:
         for device in devices:
-            asked = api.question(name, quantization=quant, load=people.load, device=device, settings=server.changes())
-            rows.append(Compared(asked.model.name, asked.machine.name, asked.ledger, asked.judged))
+            asked = api.deployment(name, quantization=quant, load=people.load, device=device, settings=server.changes())
+            value = asked.ledger
+            rows.append(Compared(asked.model.name, asked.machine.name, value, assess(asked, value)))
     if output.json:
         write_json(document(rows))
     else:
@@ -62,6 +64,7 @@ def _plans(
     """Whole plans, and models on devices beside them. 0 if one of them fits."""
     from gyakusan import api
     from gyakusan.cli.plan import text_of
+    from gyakusan.planning.predict.assessment import assess
     from gyakusan.planning.request.parse_request import file_values, parse_request
     from gyakusan.planning.select.side_by_side import pair, plan_of_file
     from gyakusan.show import side_by_side as show
@@ -69,11 +72,12 @@ def _plans(
     found = [plan_of_file(f.stem, parse_request(file_values(text_of(f), f.name))) for f in files]
     for name in models:
         for device in devices:
-            asked = api.question(name, quantization=quant, load=people.load, device=device, settings=server.changes())
-            judged, known = asked.judged, [g.power for g in asked.machine.gpus]
+            asked = api.deployment(name, quantization=quant, load=people.load, device=device, settings=server.changes())
+            value, known = asked.ledger, [g.power for g in asked.machine.gpus]
+            judged = assess(asked, value)
             power = None if None in known else sum(p or 0.0 for p in known)
             title = f"{asked.model.name} @ {device}"
-            found.append(pair(title, asked.machine.name, asked.ledger, judged.pace, judged.overall, power))
+            found.append(pair(title, asked.machine.name, value, judged.pace, judged.overall, power))
     if output.json:
         write_json(show.document(found, output.language))
     else:

@@ -12,7 +12,7 @@ from gyakusan.cli.writing import draw, write_json
 from gyakusan.errors import BadSetting
 
 if TYPE_CHECKING:
-    from gyakusan.api import Question
+    from gyakusan.engines.deployment import Deployment
     from gyakusan.engines.llamacpp.dry_run.run import Compared, Dry
 
 app = App(name="inspect", help="What a model needs, and why.", help_format="plaintext")
@@ -41,7 +41,7 @@ def inspect(
 
     names = api.engine_names(which.engine)
     alone = len(names) == 1
-    first = api.question(
+    first = api.deployment(
         model,
         quantization=quant,
         load=people.load,
@@ -60,50 +60,58 @@ def inspect(
     return _one(first, asked, why, output) if alone else _several(first, names, which, server, output)
 
 
-def _one(asked: Question, dry: tuple[tuple[Compared, ...], Dry] | None, why: bool, output: Output) -> int:
+def _one(asked: Deployment, dry: tuple[tuple[Compared, ...], Dry] | None, why: bool, output: Output) -> int:
     """The ledger of one engine. dry: llama.cpp's own figures beside ours. 0 if it runs and has room."""
-    refusals, language = asked.refusals, output.language
+    from gyakusan.planning.predict.assessment import assess
+
+    refusals, language, value = asked.refusals, output.language, asked.ledger
     if output.json:
         from gyakusan.show.assessment import document as judged
         from gyakusan.show.document import document, refused
 
         found = {} if dry is None else {"exact": _exact_document(*dry)}
-        answer = {**document(asked.ledger, language), **judged(asked.judged)}
+        answer = {**document(value, language), **judged(assess(asked, value))}
         write_json({**answer, **refused(refusals, language), **found})
     else:
+        from gyakusan.planning.predict.capacity import find_capacity
         from gyakusan.show import assessment, ledger
 
-        parts = ledger.screen(asked.ledger, asked.limits(), why=why, refusals=refusals)
+        parts = ledger.screen(value, find_capacity(asked), why=why, refusals=refusals)
         if not refusals:
-            parts += assessment.screen(asked.judged)
+            parts += assessment.screen(assess(asked, value))
         if dry is not None:
             from gyakusan.show import dry_run
 
-            parts += dry_run.screen(*dry, asked.machine.name if asked.engine_settings.backend != "cpu" else None)
+            on_cpu = asked.rules.compute_settings(asked.machine, asked.settings).on_cpu
+            parts += dry_run.screen(*dry, None if on_cpu else asked.machine.name)
         draw(*parts, output=output)
-    return 0 if asked.ledger.fits and not refusals else 1
+    return 0 if value.fits and not refusals else 1
 
 
-def _quantizations(first: Question, model: str, offline: bool, output: Output) -> int:
+def _quantizations(first: Deployment, model: str, offline: bool, output: Output) -> int:
     """Every quantisation of a repository, with what it needs. 0 if one of them fits."""
     from gyakusan import models
     from gyakusan.show import quantizations
 
-    offers = quantizations.offers(first.ledger, models.quantizations(model, offline=offline))
+    value = first.ledger
+    offers = quantizations.offers(value, models.quantizations(model, offline=offline))
     if output.json:
         write_json(quantizations.document(offers))
     else:
-        draw(*quantizations.screen(offers, first.ledger), output=output)
+        draw(*quantizations.screen(offers, value), output=output)
     return 0 if any(o.fits for o in offers) else 1
 
 
-def _exact(asked: Question, alone: bool) -> tuple[tuple[Compared, ...], Dry]:
+def _exact(asked: Deployment, alone: bool) -> tuple[tuple[Compared, ...], Dry]:
     """llama.cpp's own figures beside ours. Raises BadSetting for another engine."""
-    from gyakusan.engines.llamacpp.dry_run import run
+    from typing import cast
 
-    if not alone or asked.rules.NAME != "llama.cpp":
+    from gyakusan.engines.llamacpp.dry_run import run
+    from gyakusan.engines.llamacpp.settings import Settings
+
+    if not alone or asked.engine != "llama.cpp":
         raise BadSetting("--exact asks llama.cpp, and no other engine.", mend="Add --engine llama.cpp.")
-    settings = asked.engine_settings
+    settings = cast(Settings, asked.settings)
     (dry,) = run.ask(asked.model, [settings])
     return run.compare(asked.model, settings, dry), dry
 
@@ -114,13 +122,13 @@ def _exact_document(rows: tuple[Compared, ...], dry: Dry) -> dict[str, object]:
     return document(rows, dry)
 
 
-def _several(first: Question, names: Sequence[str], which: Which, server: Server, output: Output) -> int:
+def _several(first: Deployment, names: Sequence[str], which: Which, server: Server, output: Output) -> int:
     """One table for several engines. 0 if one of them runs it and has room."""
     from gyakusan import api
     from gyakusan.show import engines
 
-    def ask(name: str) -> Question:
-        return first.under(name, which.settings(name, server, alone=False), which.pairs)
+    def ask(name: str) -> Deployment:
+        return first.under(name, {**which.settings(name, server, alone=False), **api.overrides(name, which.pairs)})
 
     found = api.answers(names, ask)
     if output.json:

@@ -14,7 +14,7 @@ from gyakusan.text import tell
 from gyakusan.units import format_bytes
 
 if TYPE_CHECKING:
-    from gyakusan import api
+    from gyakusan.engines.deployment import Deployment
 
 app = App(name="serve", help="Start the planned endpoint and check the prediction.", help_format="plaintext")
 
@@ -37,7 +37,7 @@ def serve(
 ) -> int:
     from gyakusan import api
 
-    asked = api.question(
+    asked = api.deployment(
         model,
         load=people.load,
         device=where.device,
@@ -53,18 +53,19 @@ def serve(
     return _run(asked, path, options, output, once=once)
 
 
-def _run(asked: api.Question, path: str, options: dict[str, object], output: Output, *, once: bool) -> int:
+def _run(asked: Deployment, path: str, options: dict[str, object], output: Output, *, once: bool) -> int:
     import json
 
+    from gyakusan.serving.compare import compared
     from gyakusan.serving.server import Server as Running
     from gyakusan.show.served import comparison, document
     from gyakusan.show.tree import Address, Text
 
     screen = terminal(output, stderr=output.json)
     progress = screen.progress()
-    with Running(path, asked.engine_settings, on_progress=progress, **options) as running:
+    with Running(path, asked.settings, on_progress=progress, **options) as running:
         progress.close()
-        rows = asked.compared(running.reported)
+        rows = compared(asked, running.reported)
         if output.json:
             print(json.dumps({"url": running.url, "buffers": document(rows)}, ensure_ascii=False), flush=True)
         else:
@@ -79,7 +80,7 @@ def _run(asked: api.Question, path: str, options: dict[str, object], output: Out
     return 0
 
 
-def _file(asked: api.Question) -> str:
+def _file(asked: Deployment) -> str:
     """The path of the model. Raises BadReference if it is only a description."""
     from pathlib import Path
 
@@ -97,12 +98,14 @@ def _file(asked: api.Question) -> str:
     return source
 
 
-def _refuse(asked: api.Question, output: Output) -> int:
+def _refuse(asked: Deployment, output: Output) -> int:
     """Say what does not fit, by how much, and what would."""
     import sys
 
+    from gyakusan.planning.predict.capacity import find_capacity
+
     short = next(a for a in asked.ledger.accounts if not a.fits)
-    limits = asked.limits()
+    limits = find_capacity(asked)
     first = say(
         "It does not fit: {device} is short by {bytes}.",
         device=short.device.name,

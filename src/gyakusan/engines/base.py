@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
 
 from gyakusan.core.arrays import Ints, Number
-from gyakusan.core.ledger import Ledger
+from gyakusan.core.ledger import Account, Ledger
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Machine
 from gyakusan.core.model import Model
@@ -89,6 +89,26 @@ class MemoryClass:
     overhead: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class ComputeSettings:
+    """What of an engine's settings its speed depends on.
+
+    prefill_chunk: prompt tokens that are computed at once [tokens]
+    cache_bytes: bytes of one cached value [B]
+    ranks: devices that share each layer
+    stages: devices that hold some layers each
+    on_cpu: True if the CPU computes even where there is a GPU
+    experts_in_ram: True if of the layers only experts are in RAM beside a GPU
+    """
+
+    prefill_chunk: float
+    cache_bytes: float = 2.0
+    ranks: int = 1
+    stages: int = 1
+    on_cpu: bool = False
+    experts_in_ram: bool = False
+
+
 class EngineModule(Protocol[S]):
     """The constants and functions of an engine's module.
 
@@ -126,6 +146,14 @@ class EngineModule(Protocol[S]):
 
     def ledger(self, model: Model, load: Load, machine: Machine, settings: S) -> Ledger:
         """Return the bytes by device and kind. Raises BadSetting for settings that the server refuses."""
+        ...
+
+    def accounts(self, model: Model, load: Load, machine: Machine, settings: S) -> tuple[Account, ...]:
+        """Return the ledger's accounts alone, which costs less than a ledger. Raises BadSetting."""
+        ...
+
+    def compute_settings(self, machine: Machine, settings: S) -> ComputeSettings:
+        """Return what of the settings its speed depends on."""
         ...
 
     def variants(self, model: Model, native: bool) -> Iterable[Variant]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gyakusan.engines.deployment import Deployment
 from gyakusan.engines.llamacpp.log import Buffer, BufferKind, Reported
 from gyakusan.units import MIB
 
@@ -80,3 +81,12 @@ def _row(key: tuple[BufferKind, str], said: float | None, parts: tuple[Buffer, .
         return Row(*key, said, seen, None, None, parts)
     error = said - seen
     return Row(*key, said, seen, error, error / seen if seen else None, parts)
+
+
+def compared(deployment: Deployment, reported: Reported) -> tuple[Row, ...]:
+    """Return our figures beside those that the server of a deployment reported."""
+    from gyakusan.engines.llamacpp.expected_log import buffers
+    from gyakusan.engines.llamacpp.settings import Settings
+
+    assert isinstance(deployment.settings, Settings)
+    return compare([Predicted(*b) for b in buffers(deployment.model, deployment.settings)], reported)

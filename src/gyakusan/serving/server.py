@@ -21,8 +21,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, cast
 
+from gyakusan.engines.base import EngineSettings
 from gyakusan.engines.llamacpp import launch
 from gyakusan.engines.llamacpp import log as engine_log
 from gyakusan.engines.llamacpp.log import Reported
@@ -72,10 +73,10 @@ class Options:
 class Server:
     """One llama.cpp server in a child process. Ends with the `with` block, or when this process does."""
 
-    def __init__(self, path: str | Path, settings: Settings, **options: Any) -> None:
+    def __init__(self, path: str | Path, settings: EngineSettings, **options: Any) -> None:
         """options: fields of `Options`. Nothing is started yet."""
         self.path = Path(path)
-        self.settings = settings
+        self.settings = cast(Settings, settings)
         self.options = Options(**options)
         self.reported = Reported()
         self.ready_after: float | None = None

@@ -18,7 +18,7 @@ from gyakusan.planning.candidates import compact_model, model_table
 from gyakusan.planning.candidates.model_table import FAMILY
 from gyakusan.planning.candidates.model_variants import measure
 from gyakusan.planning.evaluate import engine_memory
-from gyakusan.planning.select.plan import exact_ledger
+from gyakusan.planning.select.plan import catalogue_deployment, exact_ledger
 
 BOXES = ("RTX 4090", "H100 SXM5", "M4 Max 128GB", "DGX Spark", "2x RTX 3090", "cpu")
 ENGINES = ("llama.cpp", "Ollama", "vLLM", "MLX-LM")
@@ -63,21 +63,19 @@ def test_a_cell_is_the_ledger_to_the_byte(data: st.DataObject) -> None:
     known = found.models[int(table.model[row])]
     kv = data.draw(st.sampled_from(("F16", "Q8_0")))
     load = Load(data.draw(st.integers(1, 16)), data.draw(st.sampled_from((2048, 8192, 32768, 100_000))))
-    whole = exact_ledger(known.name, table.base[row], engine, box, load, kv)
+    whole = exact_ledger(catalogue_deployment(known.name, table.base[row], engine, box, load, kv))
     if whole is None:
         return
     rest = engine_memory.rest(engine, known, box, load, kv)
     assert rest is not None
     held = engine_memory.weights(table, row, rest.ranks, box)
     if engine == "Ollama":  # its batch shrinks when weights fill the card: never more than this
-        assert whole[0].accounts[0].total <= engine_memory.total(
+        assert whole.accounts[0].total <= engine_memory.total(
             held, rest.kept, rest.fixed, known.model.blocks, rest.split
         )
         return
-    assert whole[0].accounts[0].total == engine_memory.total(
-        held, rest.kept, rest.fixed, known.model.blocks, rest.split
-    )
-    usable = whole[0].accounts[0].device.usable
+    assert whole.accounts[0].total == engine_memory.total(held, rest.kept, rest.fixed, known.model.blocks, rest.split)
+    usable = whole.accounts[0].device.usable
     assert engine_memory.usable(engine, box) == (float("inf") if usable is None else usable)
 
 
@@ -89,10 +87,10 @@ def test_over_several_cards_the_column_is_near_the_fullest_one(name: str, count:
     row = next(i for i, m in enumerate(table.model) if found.models[m].name == name)
     known = found.models[int(table.model[row])]
     rest = engine_memory.rest("llama.cpp", known, box, load, "F16")
-    whole = exact_ledger(known.name, table.base[row], "llama.cpp", box, load, "F16")
+    whole = exact_ledger(catalogue_deployment(known.name, table.base[row], "llama.cpp", box, load, "F16"))
     assert rest is not None
     assert whole is not None
-    fullest = max(a.total for a in whole[0].accounts if a.device.kind == "gpu")
+    fullest = max(a.total for a in whole.accounts if a.device.kind == "gpu")
     assert engine_memory.total(
         engine_memory.weights(table, row, 1, box), rest.kept, rest.fixed, known.model.blocks, rest.split
     ) == pytest.approx(fullest, rel=0.12)
@@ -116,8 +114,8 @@ def test_latent_attention_takes_the_same_under_mlx_as_in_its_ledger() -> None:
     table = found.tables["mlx"]
     for name in ("glm-4.7-flash", "deepseek-v2-lite"):
         row = next(i for i, m in enumerate(table.model) if found.models[m].name == name)
-        whole = exact_ledger(name, table.base[row], "MLX-LM", box, load, "F16")
+        whole = exact_ledger(catalogue_deployment(name, table.base[row], "MLX-LM", box, load, "F16"))
         rest = engine_memory.rest("MLX-LM", found.models[int(table.model[row])], box, load, "F16")
         assert whole is not None
         assert rest is not None
-        assert whole[0].accounts[0].total == engine_memory.weights(table, row, 1, box) + rest.kept + rest.fixed
+        assert whole.accounts[0].total == engine_memory.weights(table, row, 1, box) + rest.kept + rest.fixed

@@ -12,6 +12,7 @@ from tests.planning.small import small
 import gyakusan
 from gyakusan import api
 from gyakusan.core.load import Load
+from gyakusan.engines.registry import engine
 from gyakusan.engines.vllm.pool import requested
 from gyakusan.engines.vllm.profile import visible
 from gyakusan.engines.vllm.settings import Settings
@@ -19,7 +20,6 @@ from gyakusan.errors import BadSetting, GyakusanError
 from gyakusan.planning.candidates.model_table import load
 from gyakusan.planning.colocate.model_options import ModelOption, combinations
 from gyakusan.planning.colocate.recommend import ColocationAnswer, colocate
-from gyakusan.planning.evaluate.engine_memory import cache_setting
 from gyakusan.planning.request.parse_request import parse_request
 from gyakusan.text import tell
 
@@ -38,14 +38,14 @@ def agrees(found: ColocationAnswer, device: str) -> None:
     """Each model fits by inspect where what the others take is reserved, and takes what the plan says."""
     for plan in found.plans:
         for member in plan.members:
-            asked = api.question(
+            asked = api.deployment(
                 member.name,
                 quantization=member.base,
                 load=Load(int(member.ledger.load.users), int(member.ledger.load.context)),
                 device=device,
                 reserve=f"{member.reserve // 2**20}MiB",
                 server=member.engine,
-                settings={**(cache_setting(member.engine, "F16") or {}), **member.changes},
+                settings={**(engine(member.engine).cache_setting("F16") or {}), **member.changes},
             )
             assert asked.refusals == ()
             assert asked.ledger.fits

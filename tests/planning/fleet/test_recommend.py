@@ -18,7 +18,7 @@ from gyakusan.planning.fleet.recommend import FleetAnswer, fleet
 from gyakusan.planning.fleet.replica_queue import Point, ReplicaQueue, pipeline_hop, pipeline_speed
 from gyakusan.planning.fleet.request import network, parse_fleet_request
 from gyakusan.planning.fleet.sweep import sweep_fleets
-from gyakusan.planning.select.plan import exact_ledger
+from gyakusan.planning.select.plan import catalogue_deployment, exact_ledger
 from gyakusan.planning.select.ranking import TIE_POINTS
 
 API = {"api_input": "0.15USD", "api_output": "0.6USD"}
@@ -55,12 +55,11 @@ def test_every_plan_fits_and_serves_everyone(values: dict[str, Any]) -> None:
     assert {"balanced", "best", "fastest", "cheapest", "fewest"} == {r for p in found.plans for r in p.roles}
     for plan in found.plans:
         one, kv = plan.plan, question.kv_types[0]
-        again = exact_ledger(
-            one.name, one.base, one.engine, one.offer.machine, Load(plan.share, question.workload.context), kv
-        )
+        load = Load(plan.share, question.workload.context)
+        again = exact_ledger(catalogue_deployment(one.name, one.base, one.engine, one.offer.machine, load, kv))
         assert one.ledger.fits
         assert again is not None
-        assert again[0].accounts[0].total == one.ledger.accounts[0].total
+        assert again.accounts[0].total == one.ledger.accounts[0].total
         assert plan.replicas <= found.asked.replicas
         if question.arrivals is None:
             assert plan.replicas * plan.share >= question.users

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from gyakusan import api, machines
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Device, Machine
-from gyakusan.planning.predict.assessment import Assessment
+from gyakusan.engines.deployment import Deployment
+from gyakusan.planning.predict.assessment import Assessment, assess
 
 
 def judged(
     device: str, model: str = "qwen2.5-14b", users: int = 1, server: str = "llama.cpp", **settings: object
 ) -> Assessment:
-    return api.question(model, load=Load(users, 8192), device=device, settings=settings, server=server).judged
+    return assessed(api.deployment(model, load=Load(users, 8192), device=device, settings=settings, server=server))
+
+
+def assessed(deployment: Deployment) -> Assessment:
+    return assess(deployment, deployment.ledger)
 
 
 def test_a_faster_memory_answers_faster() -> None:
@@ -43,7 +46,7 @@ def test_settings_that_change_time_are_heard(settings: dict[str, object], name: 
 
 def test_a_quantisation_costs_quality_and_a_native_one_does_not() -> None:
     coarse, fine = (
-        api.question("qwen2.5-14b", quantization=q, load=Load(1, 8192), device="H100").judged.overall
+        assessed(api.deployment("qwen2.5-14b", quantization=q, load=Load(1, 8192), device="H100")).overall
         for q in ("Q2_K", "Q8_0")
     )
     assert coarse is not None
@@ -56,7 +59,7 @@ def test_a_quantisation_costs_quality_and_a_native_one_does_not() -> None:
 
 
 def test_what_nobody_knows_is_not_invented() -> None:
-    anonymous = api.question("qwen2.5-14b", load=Load(1, 8192), memory="24GiB").judged
+    anonymous = assessed(api.deployment("qwen2.5-14b", load=Load(1, 8192), memory="24GiB"))
     assert anonymous.pace is None
 
 
@@ -71,9 +74,7 @@ def test_experts_in_ram_are_slower_and_it_says_so() -> None:
 
 def test_a_cpu_without_a_bandwidth_is_not_guessed() -> None:
     machine = Machine("x", (), Device("Some CPU", "host", 64 << 30, "cpu"), "Some CPU", 8)
-    found = replace(
-        api.question("qwen2.5-14b", load=Load(1, 8192), device="Ryzen 9 7950X 64GB"), machine=machine
-    ).judged
+    found = assessed(api.deployment("qwen2.5-14b", load=Load(1, 8192), device="Ryzen 9 7950X 64GB").on(machine))
     assert found.pace is None
     assert "--bandwidth" in str(found.unknown)
 
@@ -89,8 +90,7 @@ def test_a_cpu_s_speed_is_assumed() -> None:
 
 def test_the_cpu_of_a_computer_with_a_card_computes_where_it_is_told_to() -> None:
     box = machines.with_ram_bandwidth(machines.parse("RTX 4090", None), "80GB/s")
-    found = replace(
-        api.question("llama3.1-8b", load=Load(1, 8192), device="RTX 4090"), machine=box, settings={"backend": "cpu"}
-    )
-    assert found.judged.pace is not None
-    assert found.judged.pace.decode_each.value < 20
+    asked = api.deployment("llama3.1-8b", load=Load(1, 8192), device="RTX 4090", settings={"backend": "cpu"})
+    found = assessed(asked.on(box))
+    assert found.pace is not None
+    assert found.pace.decode_each.value < 20

@@ -13,12 +13,12 @@ from tests.planning.small import dominates, small
 from gyakusan import api
 from gyakusan.catalog.models import find
 from gyakusan.core.load import Load
+from gyakusan.engines.registry import engine
 from gyakusan.errors import BadSetting
 from gyakusan.planning.candidates.model_table import FAMILY
-from gyakusan.planning.evaluate.engine_memory import cache_setting
 from gyakusan.planning.request.parse_request import parse_request
 from gyakusan.planning.request.request import PlanRequest
-from gyakusan.planning.select.plan import exact_ledger, exact_speed
+from gyakusan.planning.select.plan import catalogue_deployment, exact_ledger, exact_speed
 from gyakusan.planning.select.recommend import Recommendation, all_candidates, candidate_row, recommend
 
 DEVICES = ("RTX 3060 12GB", "RTX 4090", "RTX 5090", "DGX Spark", "M4 Max 128GB", "2x RTX 3090")
@@ -40,13 +40,13 @@ def test_every_plan_fits_by_inspect(device: str) -> None:
     found = ask(device=device, users="2", context="16k")
     assert found.plans
     for plan in found.plans:
-        asked = api.question(
+        asked = api.deployment(
             plan.name,
             quantization=plan.base,
             load=Load(2, 16384),
             device=device,
             server=plan.engine,
-            settings=cache_setting(plan.engine, "F16"),
+            settings=engine(plan.engine).cache_setting("F16"),
         )
         assert asked.refusals == ()
         assert asked.ledger.fits
@@ -108,10 +108,11 @@ def test_brute_force_agrees(device: str) -> None:
         table = grid.columns.tables[FAMILY[name]]
         for i in range(len(table)):
             known = grid.columns.models[int(table.model[i])]
-            whole = exact_ledger(known.name, table.base[i], name, machine, Load(3, 16384), "F16")
-            if whole is not None and whole[0].fits:
+            one = catalogue_deployment(known.name, table.base[i], name, machine, Load(3, 16384), "F16")
+            whole = exact_ledger(one)
+            if one is not None and whole is not None and whole.fits:
                 key = (known.name, table.name[i], name)
-                theirs[key] = exact_speed(asked, known.name, table.base[i], name, machine, whole[2], "F16")
+                theirs[key] = exact_speed(asked, one)
     assert set(mine) == set(theirs)
     for key, pace in theirs.items():
         assert pace is not None
@@ -220,9 +221,9 @@ def test_a_cpu_is_timed_in_the_grid_as_for_one_model() -> None:
         mine = candidate_row(grid, place)
         table = grid.columns.tables[FAMILY[mine["engine"]]]
         base = table.base[int(grid.cells.row[place])]
-        whole = exact_ledger(mine["model"], base, mine["engine"], machine, Load(2, 8192), "F16")
+        whole = catalogue_deployment(mine["model"], base, mine["engine"], machine, Load(2, 8192), "F16")
         assert whole is not None
-        pace = exact_speed(asked, mine["model"], base, mine["engine"], machine, whole[2], "F16")
+        pace = exact_speed(asked, whole)
         assert pace is not None
         assert mine["tokens_per_second"] == pytest.approx(pace.decode_each.value, rel=2e-3, abs=0.01)
         assert mine["tokens_per_second_low"] == pytest.approx(pace.decode_each.low, rel=2e-3, abs=0.01)

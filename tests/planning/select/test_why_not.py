@@ -8,7 +8,7 @@ from gyakusan.core.load import Load
 from gyakusan.errors import UnknownName
 from gyakusan.machines import parse
 from gyakusan.planning.request.parse_request import parse_request
-from gyakusan.planning.select.plan import exact_ledger
+from gyakusan.planning.select.plan import catalogue_deployment, exact_ledger
 from gyakusan.planning.select.plan_capacity import plan_capacities
 from gyakusan.planning.select.recommend import Recommendation, recommend
 from gyakusan.planning.select.what_if import what_if
@@ -35,9 +35,11 @@ def test_the_smallest_change_is_enough() -> None:
     text = said(small, "qwen3-14b")
     most = int(text.split("With ")[1].split(" tokens")[0].replace(",", ""))
     for context, fits in ((most, True), (most + 256, False)):
-        whole = exact_ledger("qwen3-14b", "Q2_K", "llama.cpp", parse("RTX 3060 12GB"), Load(4, context), "F16")
+        whole = exact_ledger(
+            catalogue_deployment("qwen3-14b", "Q2_K", "llama.cpp", parse("RTX 3060 12GB"), Load(4, context), "F16")
+        )
         assert whole is not None
-        assert whole[0].fits is fits
+        assert whole.fits is fits
 
 
 def test_an_engine_and_a_machine_are_explained(found: Recommendation) -> None:
@@ -83,9 +85,11 @@ def test_the_reach_of_a_plan_fits_and_one_page_more_does_not() -> None:
             (Load(limits.users + 1, 16384), False),
             *(() if limits.trained else ((Load(2, limits.context + 256), False),)),
         ):
-            whole = exact_ledger(plan.name, plan.base, plan.engine, plan.offer.machine, load, "F16")
+            whole = exact_ledger(
+                catalogue_deployment(plan.name, plan.base, plan.engine, plan.offer.machine, load, "F16")
+            )
             assert whole is not None
-            assert whole[0].fits is fits
+            assert whole.fits is fits
 
 
 def test_what_fits_only_coarsely_is_not_beaten_by_what_is_coarser_still(found: Recommendation) -> None:

@@ -14,7 +14,6 @@ from gyakusan import api
 from gyakusan.core.load import Load
 from gyakusan.engines.registry import engine
 from gyakusan.errors import BadQuantity
-from gyakusan.planning.evaluate.engine_memory import cache_setting
 from gyakusan.planning.select.plan import _model
 from gyakusan.planning.select.plan_difference import FELT_POINTS, P_BETTER_MIN, is_real_gain, plan_difference
 from gyakusan.planning.upgrade.recommend import UpgradeAnswer, UpgradeOption, parse_upgrade_request, upgrade
@@ -47,7 +46,7 @@ def test_every_plan_fits_by_the_ledger_on_the_real_machine(device: str) -> None:
     for step in found.steps:
         rules, machine = engine(step.plan.engine), step.option.offer.machine
         model, load = _model(step.plan.name, step.plan.base), Load(2, 16384)
-        chosen = rules.settings(model, load, machine, **(cache_setting(step.plan.engine, "F16") or {}))
+        chosen = rules.settings(model, load, machine, **(rules.cache_setting("F16") or {}))
         assert not rules.refusals(model, machine, chosen)
         assert rules.ledger(model, load, machine, chosen).fits
         assert (step.limits is None) == (not step.roles)

@@ -11,7 +11,7 @@ from gyakusan.core.dtypes import dtype
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Device, Machine
 from gyakusan.core.model import Model
-from gyakusan.engines.base import CacheType, Command, MultiGpu
+from gyakusan.engines.base import CacheType, Command, ComputeSettings, MultiGpu
 from gyakusan.engines.defaults import (
     WEIGHT_LAYOUTS,
     account_bytes,
@@ -30,8 +30,7 @@ from gyakusan.engines.defaults import (
     port_option,
 )
 from gyakusan.engines.llamacpp import backends
-from gyakusan.engines.llamacpp.ledger import alone
-from gyakusan.engines.llamacpp.ledger import ledger as ledger
+from gyakusan.engines.llamacpp.ledger import accounts, alone, ledger
 from gyakusan.engines.llamacpp.load_memory import cache_setting, load_memory, memory_class
 from gyakusan.engines.llamacpp.settings import VERSION, Settings, for_load
 from gyakusan.message import Message
@@ -62,7 +61,7 @@ occupied_bytes, coexisting_settings, coexisting_margin = account_bytes, no_chang
 spanning_settings, spanning_options = no_spanning, no_options
 with_port = port_option
 
-__all__ = ["VERSION", "Settings", "cache_setting", "ledger", "load_memory", "memory_class"]
+__all__ = ["VERSION", "Settings", "accounts", "cache_setting", "ledger", "load_memory", "memory_class"]
 
 
 def settings(model: Model, load: Load, machine: Machine, **changes: Any) -> Settings:
@@ -111,7 +110,7 @@ def _left(model: Model, machine: Machine, chosen: Settings) -> tuple[int, ...]:
     if alone(model, chosen) or is_array(chosen.context, chosen.slots, chosen.ubatch) or machine.gpus[0].usable is None:
         return sizes
     load = Load(int(chosen.slots), int(chosen.context))
-    both = (ledger(model, load, machine, replace(s, fit=False)).accounts for s in (chosen, bare))
+    both = (accounts(model, load, machine, replace(s, fit=False)) for s in (chosen, bare))
     return tuple(max(1, f - int(a.high - b.high)) for f, a, b in zip(sizes, *both, strict=False))
 
 
@@ -134,12 +133,23 @@ def _stored_in(model: Model, kind: str, backend: str) -> int:
         gpu = Device("GPU", cast(Any, kind), size, cast(Any, backend))
         machine = Machine("GPU", (gpu,), Device("CPU", "host", None, "cpu") if kind == "gpu" else None)
     load = Load(1, 256)
-    return int(ledger(model, load, machine, settings(model, load, machine)).accounts[0].of("weights"))
+    return int(accounts(model, load, machine, settings(model, load, machine))[0].of("weights"))
 
 
 def cache_bytes(kind: CacheType) -> float:
     """Return the bytes of one cached value, the scales of its block included. [B]"""
     return dtype(kind.upper()).bits / 8
+
+
+def compute_settings(machine: Machine, settings: Settings) -> ComputeSettings:
+    """Return the physical batch, the keys' bytes, the GPUs that hold some layers each, and what is left in RAM."""
+    return ComputeSettings(
+        prefill_chunk=float(settings.ubatch),
+        cache_bytes=cache_bytes(settings.key_type),
+        stages=len(machine.gpus) if settings.split_mode == "layer" else 1,
+        on_cpu=settings.backend == "cpu",
+        experts_in_ram=bool(settings.n_cpu_moe),
+    )
 
 
 def command(model: Model, machine: Machine, settings: Settings) -> Command:

@@ -22,11 +22,15 @@ def ledger(model: Model, load: Load, machine: Machine, settings: Settings) -> Le
 
     Source: llama.cpp b11434; each line's function names its own.
     """
-    chosen = check(settings)
-    accounts = _accounts(model, chosen, machine)
-    if not alone(model, chosen):
-        accounts = _beside(model, chosen, machine, accounts)
-    return Ledger(model, Engine("llama.cpp", VERSION), asdict(chosen), load, accounts, _notes(model, chosen, machine))
+    found = accounts(model, load, machine, settings)
+    notes = _notes(model, settings, machine)
+    return Ledger(model, Engine("llama.cpp", VERSION), asdict(settings), load, found, notes)
+
+
+def accounts(model: Model, load: Load, machine: Machine, settings: Settings) -> tuple[Account, ...]:
+    """Return the accounts of the ledger alone. Raises BadSetting for what llama.cpp refuses."""
+    found = _accounts(model, check(settings), machine)
+    return found if alone(model, settings) else _beside(model, settings, machine, found)
 
 
 def alone(model: Model, settings: Settings) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Device, Machine
 from gyakusan.core.model import Attention, Checkpoint, Memory, Model
-from gyakusan.engines.base import Command, MultiGpu, System, Variant
+from gyakusan.engines.base import Command, ComputeSettings, MultiGpu, System, Variant
 from gyakusan.engines.defaults import (
     account_bytes,
     check_fields,
@@ -25,7 +25,7 @@ from gyakusan.engines.defaults import (
     port_option,
 )
 from gyakusan.engines.mlx import cache, families, log
-from gyakusan.engines.mlx.ledger import ledger
+from gyakusan.engines.mlx.ledger import accounts, ledger
 from gyakusan.engines.mlx.load_memory import load_memory, memory_class
 from gyakusan.engines.mlx.settings import CAVEAT, VERSION, Settings, format_of
 from gyakusan.engines.mlx.weights import parts
@@ -51,7 +51,7 @@ occupied_bytes, coexisting_settings, coexisting_margin = account_bytes, no_chang
 spanning_settings, spanning_options = no_spanning, no_options
 with_port = port_option
 
-__all__ = ["CAVEAT", "VERSION", "Settings", "ledger", "load_memory", "memory_class"]
+__all__ = ["CAVEAT", "VERSION", "Settings", "accounts", "ledger", "load_memory", "memory_class"]
 
 QUANTS = ("F16", "Q8_0", "Q6_K", "Q4_K_M")
 """What is planned with: each stands for the nearest format of MLX."""
@@ -98,6 +98,12 @@ def _no_bits(memory: Memory, s: Settings) -> Message:
         )
     what = say("window layers") if getattr(memory, "window", None) is not None else say("latent attention")
     return say("MLX-LM cannot quantise the cache of {what}: leave kv_bits out.", what=what)
+
+
+def compute_settings(machine: Machine, settings: Settings) -> ComputeSettings:
+    """Return the step of the prefill; the cache is bf16 unless kv_bits says otherwise."""
+    bits = 16 if settings.kv_bits is None else settings.kv_bits + 32 / settings.kv_group_size
+    return ComputeSettings(prefill_chunk=float(settings.prefill_step_size), cache_bytes=bits / 8)
 
 
 def machine_refusal(machine: Machine, system: System) -> Message | None:

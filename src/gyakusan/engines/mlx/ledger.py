@@ -18,12 +18,17 @@ from gyakusan.message import Message, say
 
 
 def ledger(model: Model, load: Load, machine: Machine, settings: Settings) -> Ledger:
-    """Bytes by kind, all on the first device. Raises BadSetting, UnknownName for settings that MLX-LM refuses."""
+    """Return the bytes by kind, all on the first device. Raises BadSetting, UnknownName for what MLX-LM refuses."""
+    found = accounts(model, load, machine, settings)
+    notes = _notes(model, load, settings, together(model, settings))
+    return Ledger(model, Engine("MLX-LM", VERSION), asdict(settings), load, found, notes)
+
+
+def accounts(model: Model, load: Load, machine: Machine, settings: Settings) -> tuple[Account, ...]:
+    """Return the account of the ledger alone. Raises BadSetting, UnknownName."""
     chosen = check(settings)
     device = machine.gpus[0] if machine.gpus else machine.host or UNKNOWN_HOST
-    account = Account(device, (_weights(model, chosen), *rest(model, chosen)))
-    notes = _notes(model, load, chosen, together(model, chosen))
-    return Ledger(model, Engine("MLX-LM", VERSION), asdict(chosen), load, (account,), notes)
+    return (Account(device, (_weights(model, chosen), *rest(model, chosen))),)
 
 
 def rest(model: Model, s: Settings) -> tuple[Line, ...]:

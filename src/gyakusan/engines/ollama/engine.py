@@ -12,7 +12,7 @@ from gyakusan.core.ledger import Account, Engine, Ledger, Line
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Machine
 from gyakusan.core.model import Model
-from gyakusan.engines.base import CacheType, Command, LoadMemory, MultiGpu
+from gyakusan.engines.base import CacheType, Command, ComputeSettings, LoadMemory, MultiGpu
 from gyakusan.engines.defaults import (
     account_bytes,
     check_fields,
@@ -107,19 +107,40 @@ def _dropped(name: str) -> Message:
 
 
 def ledger(model: Model, load: Load, machine: Machine, settings: Settings) -> Ledger:
-    """llama.cpp's bytes under Ollama's settings, and what --fit keeps free. Raises BadSetting."""
+    """Return llama.cpp's bytes under Ollama's settings, and what --fit keeps free. Raises BadSetting."""
     chosen = check(settings)
-    where = placed(model, machine, chosen)
-    inner = Load(chosen.num_parallel, chosen.context_length)
-    priced = llamacpp.ledger(model, inner, where, base(model, inner, where, chosen))
-    accounts = tuple(_with_margin(a, chosen) for a in priced.accounts)
+    where, inner, its = _server(model, machine, chosen)
+    priced = llamacpp.ledger(model, inner, where, its)
     notes = (*_notes(model, load, machine, where, chosen), *priced.notes)
-    return Ledger(model, Engine(NAME, VERSION), asdict(chosen), load, accounts, notes)
+    kept = tuple(_with_margin(a, chosen) for a in priced.accounts)
+    return Ledger(model, Engine(NAME, VERSION), asdict(chosen), load, kept, notes)
+
+
+def accounts(model: Model, load: Load, machine: Machine, settings: Settings) -> tuple[Account, ...]:
+    """Return the accounts of the ledger alone. Raises BadSetting."""
+    where, inner, its = _server(model, machine, check(settings))
+    return tuple(_with_margin(a, settings) for a in llamacpp.accounts(model, inner, where, its))
+
+
+def _server(model: Model, machine: Machine, s: Settings) -> tuple[Machine, Load, llamacpp.Settings]:
+    """Return the GPUs, the load and the settings of the llama-server that Ollama starts."""
+    where, load = placed(model, machine, s), Load(s.num_parallel, s.context_length)
+    return where, load, base(model, load, where, s)
 
 
 def cache_setting(kind: CacheType) -> dict[str, object]:
     """Return the change that gives the cache this type."""
     return {} if kind.upper() == "F16" else {"kv_cache_type": kind.lower()}
+
+
+def compute_settings(machine: Machine, settings: Settings) -> ComputeSettings:
+    """Return the settings of the llama-server that Ollama starts, as far as time depends on them."""
+    return ComputeSettings(
+        prefill_chunk=PREFILL_CHUNK,
+        cache_bytes=llamacpp.cache_bytes(settings.kv_cache_type),
+        stages=max(1, len(machine.gpus)),
+        on_cpu=settings.backend == "cpu",
+    )
 
 
 def load_memory(

@@ -11,11 +11,11 @@ from gyakusan.core.broadcast import is_array
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Device, Machine
 from gyakusan.core.model import Model
-from gyakusan.engines.base import CacheType, Command, MultiGpu, Variant
+from gyakusan.engines.base import CacheType, Command, ComputeSettings, MultiGpu, Variant
 from gyakusan.engines.defaults import check_fields, port_option
 from gyakusan.engines.vllm import launch, log, profile
 from gyakusan.engines.vllm.coexisting import coexisting_margin, coexisting_settings, occupied_bytes
-from gyakusan.engines.vllm.ledger import ledger
+from gyakusan.engines.vllm.ledger import accounts, ledger
 from gyakusan.engines.vllm.load_memory import cache_setting, load_memory, max_ranks, memory_class
 from gyakusan.engines.vllm.pages import pages
 from gyakusan.engines.vllm.pool import requested
@@ -45,6 +45,7 @@ spanning_options = launch.over_nodes
 __all__ = [
     "VERSION",
     "Settings",
+    "accounts",
     "cache_setting",
     "coexisting_margin",
     "coexisting_settings",
@@ -160,6 +161,15 @@ def weight_layout(machine: Machine, ranks: Ints) -> Ints:
 def cache_bytes(kind: CacheType) -> float:
     """Return the bytes of one cached value: 2, of fp8 one, which has no scales of blocks. [B]"""
     return float(CACHE_BYTES[str(cache_setting(kind).get("kv_cache_dtype", "auto"))])
+
+
+def compute_settings(machine: Machine, settings: Settings) -> ComputeSettings:
+    """Return the batch of tokens, the bytes of a cached value, and the GPUs that share each layer."""
+    return ComputeSettings(
+        prefill_chunk=float(settings.max_num_batched_tokens),
+        cache_bytes=float(CACHE_BYTES[settings.kv_cache_dtype]),
+        ranks=settings.tensor_parallel,
+    )
 
 
 def usable(machine: Machine) -> float:

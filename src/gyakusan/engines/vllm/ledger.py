@@ -24,7 +24,20 @@ PROCESS = (1.0, 1.5, 2.0)
 
 
 def ledger(model: Model, load: Load, machine: Machine, settings: Settings) -> Ledger:
-    """Bytes by device and kind; each GPU's account holds what one rank takes. Raises BadSetting, UnknownName."""
+    """Return the bytes by device and kind. Raises BadSetting, UnknownName."""
+    pools = _pools(model, machine, settings)
+    notes = tuple(_notes(model, load, machine, settings, pools))
+    found = _accounts(model, load, machine, settings, pools)
+    return Ledger(model, Engine("vLLM", VERSION), asdict(settings), load, found, notes)
+
+
+def accounts(model: Model, load: Load, machine: Machine, settings: Settings) -> tuple[Account, ...]:
+    """Return the accounts of the ledger alone. Raises BadSetting, UnknownName."""
+    return _accounts(model, load, machine, settings, _pools(model, machine, settings))
+
+
+def _pools(model: Model, machine: Machine, settings: Settings) -> tuple[Pool, ...]:
+    """Return the pool of each GPU that is used."""
     chosen = check(settings)
     gpus = machine.gpus[: chosen.world]
     if len(gpus) < chosen.world:
@@ -35,14 +48,18 @@ def ledger(model: Model, load: Load, machine: Machine, settings: Settings) -> Le
             asked=chosen.world,
             mend="Lower tensor_parallel or pipeline_parallel.",
         )
-    pools = tuple(pool(model, chosen, g, stage=i // chosen.tensor_parallel) for i, g in enumerate(gpus))
-    accounts = tuple(_account(model, load, g, p) for g, p in zip(gpus, pools, strict=True))
+    return tuple(pool(model, chosen, g, stage=i // chosen.tensor_parallel) for i, g in enumerate(gpus))
+
+
+def _accounts(
+    model: Model, load: Load, machine: Machine, settings: Settings, pools: tuple[Pool, ...]
+) -> tuple[Account, ...]:
+    """Return what one rank takes of each GPU, and the processes in RAM."""
+    gpus = machine.gpus[: settings.world]
+    found = tuple(_account(model, load, g, p) for g, p in zip(gpus, pools, strict=True))
     if gpus[0].kind == "unified":
-        accounts = (replace(accounts[0], lines=(*accounts[0].lines, process(chosen))), *accounts[1:])
-    else:
-        accounts = (*accounts, Account(machine.host or UNKNOWN_HOST, (process(chosen),)))
-    notes = tuple(_notes(model, load, machine, chosen, pools))
-    return Ledger(model, Engine("vLLM", VERSION), asdict(chosen), load, accounts, notes)
+        return (replace(found[0], lines=(*found[0].lines, process(settings))), *found[1:])
+    return (*found, Account(machine.host or UNKNOWN_HOST, (process(settings),)))
 
 
 def _account(model: Model, load: Load, gpu: Device, found: Pool) -> Account:

@@ -11,7 +11,9 @@ import numpy as np
 from gyakusan.catalog.models import ModelRecord, embedding_records, find
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Machine
-from gyakusan.engines.vllm.profile import visible
+from gyakusan.engines.deployment import Deployment
+from gyakusan.engines.registry import DEFAULT
+from gyakusan.engines.registry import engine as find_engine
 from gyakusan.errors import BadSetting
 from gyakusan.planning.candidates.hardware import HardwareOption
 from gyakusan.planning.candidates.model_table import ModelTable
@@ -19,7 +21,7 @@ from gyakusan.planning.evaluate.results import SweepResult
 from gyakusan.planning.evaluate.sweep import sweep
 from gyakusan.planning.request.request import PlanRequest
 from gyakusan.planning.select.exclusions import select_models
-from gyakusan.planning.select.plan import exact_ledger
+from gyakusan.planning.select.plan import catalogue_deployment, exact_ledger
 from gyakusan.planning.select.ranking import CHEAPEST_WITHIN_POINTS, WEIGHTS, rank_candidates
 from gyakusan.planning.select.recommend import answering
 
@@ -122,11 +124,9 @@ def _answering(
 
 
 def _share(grid: SweepResult, offers: Sequence[HardwareOption]) -> Any:
-    """What vLLM's whole percents may take beyond its need. [B]"""
-    if "vLLM" not in grid.engines:
-        return 0.0
-    sizes = np.array([max((visible(g) for g in o.machine.gpus), default=0) for o in offers], float)
-    return np.where(grid.cells.engine == grid.engines.index("vLLM"), 0.02 * sizes[grid.cells.offer], 0.0)
+    """What an engine may take of a device beyond its need, as vLLM's whole percents do. [B]"""
+    margins = np.array([[find_engine(e).coexisting_margin(o.machine) for o in offers] for e in grid.engines])
+    return margins[grid.cells.engine, grid.cells.offer]
 
 
 def _steps(memory: float) -> int:
@@ -159,6 +159,11 @@ def embedding_changes(load: Load) -> dict[str, Any]:
     return {"batch": max(2048, int(load.context)), "ubatch": max(512, int(load.context))}
 
 
+def embedding_deployment(record: ModelRecord, machine: Machine, load: Load) -> Deployment | None:
+    """Return an embedding model under the usual engine, None if it refuses."""
+    return catalogue_deployment(record.name, BASE, DEFAULT, machine, load, "F16", embedding_changes(load))
+
+
 def _embedding(part: PlanRequest, offers: Sequence[HardwareOption]) -> ModelSlot:
     known = candidates(part)
     sizes: dict[tuple[Any, ...], tuple[ModelOption, ...]] = {}
@@ -179,11 +184,11 @@ def _one(machine: Machine) -> Machine:
 
 def _piece(part: PlanRequest, record: ModelRecord, machine: Machine) -> ModelOption | None:
     load = embedding_load(part, record)
-    priced = exact_ledger(record.name, BASE, "llama.cpp", machine, load, "F16", embedding_changes(load))
-    if priced is None:
+    ledger = exact_ledger(embedding_deployment(record, machine, load))
+    if ledger is None:
         return None
     worth = WEIGHTS[part.prefer][0] * POINT * record.score / 10
-    return ModelOption(_steps(float(priced[0].accounts[0].total)), worth, -1, name=record.name)
+    return ModelOption(_steps(float(ledger.accounts[0].total)), worth, -1, name=record.name)
 
 
 def _undominated(pieces: Sequence[ModelOption]) -> tuple[ModelOption, ...]:

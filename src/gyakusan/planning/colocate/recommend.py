@@ -13,9 +13,7 @@ from gyakusan.catalog.models import find
 from gyakusan.core.ledger import Ledger
 from gyakusan.core.machine import Machine
 from gyakusan.engines.base import Command
-from gyakusan.engines.vllm.pool import requested
-from gyakusan.engines.vllm.profile import visible
-from gyakusan.engines.vllm.settings import Settings as Served
+from gyakusan.engines.registry import engine
 from gyakusan.message import Message
 from gyakusan.models.assemble import from_record
 from gyakusan.planning.candidates import hardware as market
@@ -29,6 +27,7 @@ from gyakusan.planning.colocate.model_options import (
     ModelSlot,
     combinations,
     embedding_changes,
+    embedding_deployment,
     embedding_load,
     model_slots,
 )
@@ -196,12 +195,10 @@ def confirmed(offer: HardwareOption, made: Sequence[ModelSlot], pieces: Sequence
 
 
 def _taken(member: ColocatedModel, count: int) -> list[int]:
-    """What a part takes of each GPU, or of RAM. [B] vLLM takes its share whole."""
+    """What a part takes of each GPU, or of RAM. [B]"""
     accounts = member.ledger.accounts[: max(1, count)]
-    found = [int(a.total) for a in accounts if a.device.kind != "host" or not count]
-    if member.engine == "vLLM":
-        served = Served(1, gpu_memory_utilization=member.ledger.settings["gpu_memory_utilization"])
-        found = [max(n, requested(visible(a.device), served)) for n, a in zip(found, accounts, strict=False)]
+    taken = engine(member.engine).occupied_bytes(member.ledger)
+    found = [n for n, a in zip(taken, accounts, strict=False) if a.device.kind != "host" or not count]
     return found + [0] * (max(1, count) - len(found))
 
 
@@ -217,21 +214,21 @@ def _member(
     if part.grid is None:
         return _embedder(part, piece, machine, reserve, number)
     grid = replace(part.grid, offers=tuple(replace(o, machine=machine) if o is offer else o for o in part.grid.offers))
-    changes: dict[str, Any] = {}
+    changes: Mapping[str, object] = {}
     made = confirm_candidate(part.question, grid, piece.place)
-    if made is not None and made.engine == "vLLM":
-        changes = {"gpu_memory_utilization": _share(made.ledger)}
+    if made is not None and (changes := made.deployment.rules.coexisting_settings(made.ledger)):
         made = confirm_candidate(part.question, grid, piece.place, changes)
     if made is None:
         return None
-    facts = (made.name, made.quantization, made.base, made.engine, made.ledger, with_port(made.command, PORT + number))
+    facts = (
+        made.name,
+        made.quantization,
+        made.base,
+        made.engine,
+        made.ledger,
+        made.deployment.rules.with_port(made.command, PORT + number),
+    )
     return ColocatedModel(part.question, *facts, made.pace, made, changes, reserve)
-
-
-def _share(found: Ledger) -> float:
-    """The share of a GPU that vLLM needs, in whole percents, one more for what changes between starts."""
-    needs = [float(a.total) / (visible(a.device) or 1) for a in found.accounts if a.device.kind != "host"]
-    return min(0.98, (int(max(needs) * 100) + 2) / 100)
 
 
 def _embedder(
@@ -239,28 +236,17 @@ def _embedder(
 ) -> ColocatedModel | None:
     record = find(piece.name)
     load = embedding_load(part.question, record)
-    changes = embedding_changes(load)
-    priced = exact_ledger(record.name, BASE, "llama.cpp", machine, load, "F16", changes)
-    if priced is None or not priced[0].fits:
+    deployment = embedding_deployment(record, machine, load)
+    ledger = exact_ledger(deployment)
+    if deployment is None or ledger is None or not ledger.fits:
         return None
-    ledger, command, _ = priced
-    flags = (*with_port(command, PORT + number).argv, "--embedding", "--pooling", record.pooling)
+    changes, command = embedding_changes(load), deployment.rules.with_port(deployment.command, PORT + number)
+    flags = (*command.argv, "--embedding", "--pooling", record.pooling)
     asked = TurnShape(
         users=part.question.users, prompt=part.question.workload.prompt_tokens, answer=1, piece=float(changes["ubatch"])
     )
-    found = estimate_speed(from_record(record, BASE), machine, "llama.cpp", asked)
+    found = estimate_speed(from_record(record, BASE), machine, deployment.engine, asked)
     return ColocatedModel(
-        part.question, record.name, BASE, BASE, "llama.cpp", ledger, replace(command, argv=flags), found, None, changes,
+        part.question, record.name, BASE, BASE, deployment.engine, ledger, replace(command, argv=flags), found, None, changes,
         reserve, record.score,
     )  # fmt: skip
-
-
-def with_port(command: Command, port: int) -> Command:
-    """The command with a port of its own; Ollama is told by its environment."""
-    argv = list(command.argv)
-    if "--port" in argv:
-        argv[argv.index("--port") + 1] = str(port)
-        return replace(command, argv=tuple(argv))
-    if argv[:1] == ["ollama"]:
-        return replace(command, environment={**command.environment, "OLLAMA_HOST": f"127.0.0.1:{port}"})
-    return replace(command, argv=(*argv, "--port", str(port)))

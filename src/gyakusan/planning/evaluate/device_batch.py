@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from gyakusan.core.machine import Machine
+from gyakusan.engines.registry import engine
 from gyakusan.planning.candidates.hardware import HardwareOption
 from gyakusan.planning.candidates.model_table import ModelTable, VariantTable
 from gyakusan.planning.candidates.reasoning_modes import ModeTable, OrderedRows
@@ -104,7 +105,7 @@ class FeasibleBatch:
         b = self.block
         if not len(self.rows):
             return None
-        width = 2 if scene.question.kv_types[self.kv] == "F16" else 1.0625
+        width = engine(b.name).cache_bytes(scene.question.kv_types[self.kv])
         return batch_timing(scene.figures, b.table, self.rows, b.machine, b.name, self.ranks, b.split, width)
 
 

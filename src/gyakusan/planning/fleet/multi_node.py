@@ -22,14 +22,14 @@ from gyakusan.planning.evaluate import engine_memory
 from gyakusan.planning.evaluate.batch_speed import SHAPES
 from gyakusan.planning.fleet import costs
 from gyakusan.planning.fleet.plan import FleetPlan
-from gyakusan.planning.fleet.recommend import Ranks, fleet_plan
+from gyakusan.planning.fleet.recommend import fleet_plan
 from gyakusan.planning.fleet.replica_queue import pipeline_hop, pipeline_speed, replica_queue
 from gyakusan.planning.fleet.request import FleetRequest
 from gyakusan.planning.fleet.sweep import LADDER, FleetCandidates, free, tested
 from gyakusan.planning.predict.speed import SpeedEstimate
 from gyakusan.planning.request.money import ExchangeRates
 from gyakusan.planning.request.request import PlanRequest
-from gyakusan.planning.select.plan import Plan, bottleneck, exact_ledger, exact_speed
+from gyakusan.planning.select.plan import Plan, bottleneck, catalogue_deployment, exact_ledger, exact_speed
 
 ENGINE = "vLLM"
 MODELS, TRIES = 4, 6
@@ -128,14 +128,13 @@ def _spanned(
         made = _plan(asked, found, offer, row, nodes, share)
         if made is None:
             continue
-        kv = question.kv_types[0]
         paces = {
             n: p for n in _few(-(-share // nodes)) if (p := _pace(asked, found, made, nodes, n, n * nodes)) is not None
         }
         if not paces:
             return None
         queue = replica_queue(question, paces, made.mode.thinking, offer.machine, ENGINE, nodes)
-        one = fleet_plan(asked, made, queue, shares[share], kv, exchange, nodes)
+        one = fleet_plan(asked, made, queue, shares[share], exchange, nodes)
         if one is not None:
             return one
     return None
@@ -154,16 +153,18 @@ def _plan(
     table = columns.tables[FAMILY[ENGINE]]
     known, base = columns.models[int(table.model[row])], table.base[row]
     wide = replace(offer.machine, name=f"{nodes} x ({offer.machine.name})", gpus=offer.machine.gpus * nodes)
-    priced = exact_ledger(
-        *(known.name, base, ENGINE, wide, Load(share, question.workload.context), question.kv_types[0]),
-        {"tensor_parallel": len(offer.machine.gpus), "pipeline_parallel": nodes},
-    )
+    changes = engine(ENGINE).spanning_settings(len(offer.machine.gpus), nodes) or {}
+    load = Load(share, question.workload.context)
+    deployment = catalogue_deployment(known.name, base, ENGINE, wide, load, question.kv_types[0], changes)
+    ledger = exact_ledger(deployment)
     mode = _mode(question, known)
     score = _score(question, mode, table, row)
-    if priced is None or not priced[0].fits or (question.quality is not None and score.value < question.quality):
+    if deployment is None or ledger is None or not ledger.fits:
         return None
-    ledger, command, _ = priced
-    made = Plan((), known.name, table.name[row], base, ENGINE, offer, ledger, command, None, score, mode, "")
+    if question.quality is not None and score.value < question.quality:
+        return None
+    deployment = replace(deployment, quantization=table.name[row])
+    made = Plan((), deployment, offer, ledger, deployment.command, None, score, mode, "")
     pace = _pace(asked, found, made, nodes, -(-share // nodes), share)
     if pace is None or pace.decode_each.low < question.speed:
         return None
@@ -192,10 +193,7 @@ def _pace(
 ) -> SpeedEstimate | None:
     """The pace of `lane` conversations on one machine that held all layers, and the network's on top."""
     question, columns = asked.question, found.grid.columns
-    settings, machine = Ranks(made.ledger.settings), made.offer.machine
-    one = exact_speed(
-        replace(question, users=lane), made.name, made.base, ENGINE, machine, settings, question.kv_types[0]
-    )
+    one = exact_speed(replace(question, users=lane), replace(made.deployment, machine=made.offer.machine))
     if one is None:
         return None
     width = float(columns.models[columns.places[made.name]].facts["traffic"][SHAPES.index("width")])

@@ -11,7 +11,6 @@ from gyakusan.core.load import Load
 from gyakusan.core.queue import QueueEstimate
 from gyakusan.engines.base import Command
 from gyakusan.engines.registry import engine
-from gyakusan.engines.vllm.launch import over_nodes
 from gyakusan.planning.fleet import costs
 from gyakusan.planning.fleet.costs import Cost, FleetWork
 from gyakusan.planning.fleet.replica_queue import ReplicaQueue
@@ -106,9 +105,7 @@ def costed(
     return costs.cost(bought, load, rate, full, asked.terms, rates)
 
 
-def failure_impact(
-    asked: FleetRequest, plan: Plan, replicas: int, share: int, found: ReplicaQueue, kv: str
-) -> FailureImpact:
+def failure_impact(asked: FleetRequest, plan: Plan, replicas: int, share: int, found: ReplicaQueue) -> FailureImpact:
     """What happens when one machine fails."""
     left = replicas - 1
     if asked.spare:
@@ -122,10 +119,10 @@ def failure_impact(
         within = _within(asked, float(1 / met.token), float(met.first))
         calm: Verdict = "holds" if rate / left <= found.bearable and within else "slower"
         return FailureImpact(calm if served >= 1 else "full", served, float(1 / met.token))
-    return _steady(asked, plan, left, share, found, kv)
+    return _steady(asked, plan, left, share, found)
 
 
-def _steady(asked: FleetRequest, plan: Plan, left: int, share: int, found: ReplicaQueue, kv: str) -> FailureImpact:
+def _steady(asked: FleetRequest, plan: Plan, left: int, share: int, found: ReplicaQueue) -> FailureImpact:
     users = asked.question.users
     more = -(-users // left)
     kept = FailureImpact(
@@ -133,12 +130,11 @@ def _steady(asked: FleetRequest, plan: Plan, left: int, share: int, found: Repli
     )
     if found.lanes > 1:
         return kept
-    load = Load(more, asked.question.workload.context)
-    priced = exact_ledger(plan.name, plan.base, plan.engine, plan.offer.machine, load, kv)
-    if priced is None or not priced[0].fits:
+    deployment = plan.deployment.at(Load(more, asked.question.workload.context))
+    ledger = exact_ledger(deployment)
+    if deployment.refusals or ledger is None or not ledger.fits:
         return kept
-    then = replace(asked.question, users=more)
-    pace = exact_speed(then, plan.name, plan.base, plan.engine, plan.offer.machine, priced[2], kv)
+    pace = exact_speed(replace(asked.question, users=more), deployment)
     if pace is None:
         return FailureImpact("holds", 1.0, None)
     good = _within(asked, pace.decode_each.low, pace.ttft.high)
@@ -164,4 +160,5 @@ def commands(command: Command, name: str, machines: int, nodes: int) -> tuple[Co
     environment: Mapping[str, str] = MappingProxyType({**plain, **({variable: KEY} if variable else {})})
     if nodes == 1:
         return (replace(command, argv=argv, environment=environment),)
-    return tuple(replace(command, argv=(*argv, *flags), environment=environment) for flags in over_nodes(nodes, FIRST))
+    options = engine(name).spanning_options(nodes, FIRST)
+    return tuple(replace(command, argv=(*argv, *flags), environment=environment) for flags in options)

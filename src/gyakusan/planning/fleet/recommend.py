@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -130,30 +130,18 @@ def verified(asked: FleetRequest, found: FleetCandidates, place: int, exchange: 
     made = confirm_candidate(replace(asked.question, users=share), found.grid, place)
     if made is None or made.pace is None:
         return None
-    kv = asked.question.kv_types[int(found.grid.cells.kv[place])]
-    return fleet_plan(asked, made, served(asked.question, made, share, kv), replicas, kv, exchange)
+    return fleet_plan(asked, made, served(asked.question, made, share), replicas, exchange)
 
 
-def served(question: PlanRequest, made: Plan, share: int, kv: str) -> ReplicaQueue:
+def served(question: PlanRequest, made: Plan, share: int) -> ReplicaQueue:
     """A replica on one machine as a queue."""
     assert made.pace is not None
     paces = {share: made.pace}
-    machine, settings = made.offer.machine, made.ledger.settings
     for users in {1, max(1, share // 4), max(1, share // 2)} - {share}:
-        one = exact_speed(
-            replace(question, users=users), made.name, made.base, made.engine, machine, Ranks(settings), kv
-        )
+        one = exact_speed(replace(question, users=users), made.deployment)
         if one is not None:
             paces[users] = one
-    return replica_queue(question, paces, made.mode.thinking, machine, made.engine, 1)
-
-
-class Ranks:
-    """A ledger's settings, as far as time depends on them. tensor_parallel: devices that share each layer."""
-
-    def __init__(self, settings: Mapping[str, object]) -> None:
-        found = settings.get("tensor_parallel", 1)
-        self.tensor_parallel = found if isinstance(found, int) else 1
+    return replica_queue(question, paces, made.mode.thinking, made.offer.machine, made.engine, 1)
 
 
 def fleet_plan(
@@ -161,7 +149,6 @@ def fleet_plan(
     made: Plan,
     found: ReplicaQueue,
     replicas: int,
-    kv: str,
     exchange: ExchangeRates,
     nodes: int = 1,
 ) -> FleetPlan | None:
@@ -186,12 +173,12 @@ def fleet_plan(
         replicas=replicas,
         spares=asked.spare,
         nodes=nodes,
-        tensor=Ranks(made.ledger.settings).tensor_parallel,
+        tensor=made.deployment.rules.compute_settings(made.deployment.machine, made.deployment.settings).ranks,
         share=share,
         service=found,
         met=met,
         cost=costed(asked, made, replicas * nodes, replicas, found, exchange),
-        loss=failure_impact(asked, made, replicas, share, found, kv),
+        loss=failure_impact(asked, made, replicas, share, found),
         commands=plan_command,
     )
 

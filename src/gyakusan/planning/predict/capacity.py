@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from gyakusan.core.ledger import Ledger
-from gyakusan.core.load import Load
+from gyakusan.engines.deployment import Deployment
 
 STEP = 256
 """Contexts are padded to this. [tokens]"""
 MOST_USERS = 1024
-
-Price = Callable[[Load], Ledger]
-"""A load -> its ledger, with everything else fixed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,20 +25,36 @@ class Capacity:
     trained: bool = False
 
 
-def find_capacity(price: Price, load: Load, trained_context: int) -> Capacity:
-    """Both limits, by bisection: memory never shrinks when context or users grow."""
-    most = max(trained_context // STEP, 1)
-    steps = _largest(lambda n: price(replace(load, context=n * STEP)).fits, most)
-    users = _largest(lambda n: price(replace(load, users=n)).fits, MOST_USERS)
+def find_capacity(deployment: Deployment, longest: int | None = None) -> Capacity:
+    """Return both limits of a deployment. Raises BadSetting.
+
+    longest: context beyond which none is tried, None = the one that the model was trained for [tokens].
+    Memory never shrinks when context or users grow.
+    """
+    load = deployment.load
+    most = max((deployment.model.trained_context if longest is None else longest) // STEP, 1)
+    steps = _largest(lambda n: deployment.at(replace(load, context=n * STEP)).headroom, most)
+    users = _largest(lambda n: deployment.at(replace(load, users=n)).headroom, MOST_USERS)
     return Capacity(steps * STEP, users, steps == most)
 
 
-def _largest(fits: Callable[[int], bool], most: int) -> int:
-    """The largest n <= most that fits, 0 if none does."""
-    if fits(most):
+def _largest(headroom: Callable[[int], float], most: int) -> int:
+    """Return the largest n <= most with headroom, 0 if none has it.
+
+    Memory is nearly linear in n: the straight line between the bounds says where to look, and bisection where it is bent.
+    """
+    low, high, spare, short = 1, most, headroom(1), headroom(most)
+    if short >= 0:
         return most
-    low, high = 0, most
+    if spare < 0:
+        return 0
+    straight = True
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if fits(middle) else (low, middle)
+        if straight and math.isfinite(spare):
+            middle = min(max(low + int((high - low) * spare / (spare - short)), low + 1), high - 1)
+        width, found = high - low, headroom(middle)
+        low, high = (middle, high) if found >= 0 else (low, middle)
+        spare, short = (found, short) if found >= 0 else (spare, found)
+        straight = not straight or high - low <= width // 2
     return low

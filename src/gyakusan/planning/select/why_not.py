@@ -12,6 +12,7 @@ import numpy as np
 from gyakusan.catalog.devices import knows
 from gyakusan.catalog.models import find
 from gyakusan.core.load import Load
+from gyakusan.engines.deployment import Deployment
 from gyakusan.engines.registry import NAMES, engine
 from gyakusan.errors import GyakusanError, UnknownName, unknown
 from gyakusan.message import Message, people, say
@@ -22,7 +23,7 @@ from gyakusan.planning.evaluate.sweep import sweep
 from gyakusan.planning.predict.capacity import find_capacity
 from gyakusan.planning.request.request import MAX_DEVICES, PlanRequest
 from gyakusan.planning.select.exclusions import model_filter_reason
-from gyakusan.planning.select.plan import exact_ledger
+from gyakusan.planning.select.plan import catalogue_deployment, exact_ledger
 from gyakusan.planning.select.ranking import rank_candidates
 from gyakusan.planning.select.recommend import Recommendation, candidate_row
 from gyakusan.units import format_bytes
@@ -240,41 +241,36 @@ def _smallest(found: Recommendation, name: str, offer: HardwareOption) -> Iterat
         return
     base = table.base[int(rows[np.argmin(table.stored[rows])])]
     load = Load(question.users, question.workload.context)
-    priced = exact_ledger(name, base, engine_name, offer.machine, load, "F16")
-    if priced is None or priced[0].fits:
+    deployment = catalogue_deployment(name, base, engine_name, offer.machine, load, "F16")
+    ledger = exact_ledger(deployment)
+    if deployment is None or ledger is None or ledger.fits:
         return
-    short = max(float(a.short_by) for a in priced[0].accounts)
+    short = max(float(a.short_by) for a in ledger.accounts)
     yield say(
         "Even {quantization} is short by {short} on {machine}.",
         quantization=base,
         short=format_bytes(short),
         machine=offer.machine.name,
     )
-    yield from _changes(name, base, engine_name, offer, load)
+    yield from _changes(deployment)
 
 
-def _changes(name: str, base: str, engine_name: str, offer: HardwareOption, load: Load) -> Iterator[Message]:
-    """A shorter context, fewer users, a smaller cache: the first that is enough of each."""
-
-    def ledger(asked: Load) -> object:
-        priced = exact_ledger(name, base, engine_name, offer.machine, asked, "F16")
-        if priced is None:
-            raise ValueError
-        return priced[0]
-
+def _changes(deployment: Deployment) -> Iterator[Message]:
+    """Yield what would fit: a shorter context, fewer users, a smaller cache, twice the cards."""
+    base, machine, load = deployment.model.quantization, deployment.machine, deployment.load
     try:
-        most = find_capacity(ledger, load, int(load.context))  # type: ignore[arg-type]
-    except (GyakusanError, ValueError):
+        most = find_capacity(deployment, int(load.context))
+    except GyakusanError:
         return
     if most.context:
         yield say("With {n} tokens of context for each user it fits.", n=f"{most.context:,}")
     if most.users:
         yield say("For {users} it fits.", users=people(most.users))
-    small = exact_ledger(name, base, engine_name, offer.machine, load, "Q8_0")
-    if small is not None and small[0].fits:
+    small = exact_ledger(catalogue_deployment(deployment.name, base, deployment.engine, machine, load, "Q8_0"))
+    if small is not None and small.fits:
         yield say("With a q8_0 cache it fits.")
-    double = replace(offer.machine, gpus=offer.machine.gpus * 2)
-    if offer.machine.gpus and offer.machine.gpus[0].kind == "gpu" and len(double.gpus) <= MAX_DEVICES:
-        more = exact_ledger(name, base, engine_name, double, load, "F16")
-        if more is not None and more[0].fits:
+    double = replace(machine, gpus=machine.gpus * 2)
+    if machine.gpus and machine.gpus[0].kind == "gpu" and len(double.gpus) <= MAX_DEVICES:
+        more = exact_ledger(catalogue_deployment(deployment.name, base, deployment.engine, double, load, "F16"))
+        if more is not None and more.fits:
             yield say("With {n} cards it fits.", n=len(double.gpus))

@@ -138,8 +138,8 @@ def upgrade(asked: UpgradeRequest, *, columns: ModelTable | None = None) -> Upgr
         return _checked(question, today, trial)
 
     steps = _ranked(within, check)
-    limits = None if today is None else capacity_of(question, today).limits
-    told = tuple(replace(s, limits=capacity_of(question, s.plan).limits) if s.roles else s for s in steps)
+    limits = None if today is None else capacity_of(today).limits
+    told = tuple(replace(s, limits=capacity_of(s.plan).limits) if s.roles else s for s in steps)
     beyond = [t for t in trials if t.option.net > (budget or 0.0)]
     near = None if any(s.roles for s in steps) or budget is None else _first(_by_price(beyond), check)
     fits = sum(budget is None or o.net <= budget for o in every)

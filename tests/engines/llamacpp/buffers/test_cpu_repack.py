@@ -13,7 +13,7 @@ from gyakusan.core.model import Model
 from gyakusan.engines.llamacpp.buffers import cpu_repack
 from gyakusan.engines.llamacpp.settings import Settings
 from gyakusan.models import load
-from gyakusan.serving.compare import Row
+from gyakusan.serving.compare import Row, compared
 from gyakusan.serving.server import Server
 
 MIB = 2**20
@@ -34,9 +34,9 @@ def written(path: Path, quantization: str) -> Path:
 
 
 def rows(path: Path, **changes: object) -> tuple[Row, ...]:
-    asked = api.question(str(path), load=Load(2, 512), device="cpu", settings=changes)
-    with Server(path, asked.engine_settings, threads=1) as server:
-        return asked.compared(server.reported)
+    asked = api.deployment(str(path), load=Load(2, 512), device="cpu", settings=changes)
+    with Server(path, asked.settings, threads=1) as server:
+        return compared(asked, server.reported)
 
 
 @pytest.mark.parametrize("quantization", ["Q4_0", "Q4_K_M", "Q8_0", "IQ4_NL", "Q2_K"])

@@ -1,0 +1,108 @@
+"""One model under one engine on one machine: what inspect, plan, compare, fleet and serve speak about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from gyakusan.core.ledger import Ledger
+from gyakusan.core.load import Load
+from gyakusan.core.machine import Machine
+from gyakusan.core.model import Model
+from gyakusan.engines.base import Command, EngineModule, EngineSettings
+from gyakusan.engines.registry import engine as find_engine
+from gyakusan.message import Message
+
+NO_CHANGES: Mapping[str, object] = MappingProxyType({})
+CATALOGUE = "catalog:"
+"""What the source of a catalogue's model begins with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """Everything that memory, speed and the command of one server follow from. `deploy` makes it.
+
+    model: the model in its format; its source says where it comes from
+    quantization: the engine's name of the format, e.g. "AWQ"
+    engine: name of the engine
+    machine: the machine that serves it
+    load: users and context
+    changes: settings that were given, by field; the engine chooses the others by model, load and machine
+    settings: all settings, as the engine's own record
+    """
+
+    model: Model
+    quantization: str
+    engine: str
+    machine: Machine
+    load: Load
+    changes: Mapping[str, object]
+    settings: EngineSettings
+
+    @property
+    def name(self) -> str:
+        """The model's name, in the catalogue if it comes from there."""
+        source = self.model.source
+        return source.removeprefix(CATALOGUE) if source.startswith(CATALOGUE) else self.model.name
+
+    @property
+    def rules(self) -> EngineModule[EngineSettings]:
+        """The engine's module."""
+        return find_engine(self.engine)
+
+    @property
+    def refusals(self) -> tuple[Message, ...]:
+        """Why the server would not run this, empty if it would."""
+        return self.rules.refusals(self.model, self.machine, self.settings)
+
+    @property
+    def ledger(self) -> Ledger:
+        """The memory, worked out anew at each access. Raises BadSetting."""
+        return self.rules.ledger(self.model, self.load, self.machine, self.settings)
+
+    @property
+    def headroom(self) -> float:
+        """Bytes to spare on the fullest device, negative if it does not fit. [B] Raises BadSetting."""
+        accounts = self.rules.accounts(self.model, self.load, self.machine, self.settings)
+        spare = (a.device.usable - a.total for a in accounts if a.device.usable is not None)
+        return float(min(spare, default=float("inf")))
+
+    @property
+    def command(self) -> Command:
+        """The exact command line and environment; of a catalogue's model with the repository that the server fetches."""
+        if not self.model.source.startswith(CATALOGUE):
+            return self.rules.command(self.model, self.machine, self.settings)
+        from gyakusan.catalog.models import find
+
+        return self.rules.published_command(find(self.name), self.model, self.machine, self.settings)
+
+    def at(self, load: Load) -> Deployment:
+        """Return the same for another load. Raises BadSetting."""
+        return deploy(self.model, self.engine, self.machine, load, self.changes, self.quantization)
+
+    def on(self, machine: Machine) -> Deployment:
+        """Return the same on another machine. Raises BadSetting."""
+        return deploy(self.model, self.engine, machine, self.load, self.changes, self.quantization)
+
+    def under(self, engine: str, changes: Mapping[str, object] = NO_CHANGES) -> Deployment:
+        """Return the same model, machine and load under another engine or other settings. Raises UnknownName, BadSetting."""
+        return deploy(self.model, engine, self.machine, self.load, changes, self.quantization)
+
+
+def deploy(
+    model: Model,
+    engine: str,
+    machine: Machine,
+    load: Load,
+    changes: Mapping[str, object] = NO_CHANGES,
+    quantization: str = "",
+) -> Deployment:
+    """Return a deployment with the engine's own settings for it. Raises UnknownName, BadSetting.
+
+    changes: settings that differ from the engine's choice, by field; quantization: the engine's name of the format,
+    "" = the model's own.
+    """
+    rules = find_engine(engine)
+    settings = rules.settings(model, load, machine, **changes)
+    return Deployment(model, quantization or model.quantization, rules.NAME, machine, load, changes, settings)
