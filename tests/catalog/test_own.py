@@ -33,6 +33,14 @@ def test_our_names_are_not_taken_unless_asked(home: Path) -> None:
     assert entry_of("RTX 5090").file == path
 
 
+def test_what_hides_ours_may_refer_to_ours(home: Path) -> None:
+    text = (
+        '[[machine]]\nname = "DGX Spark"\ndevice = "NVIDIA GB10"\nsizes_gib = [128]\nsource = "x"\nchecked = "2026"\n'
+    )
+    own.add(text.encode(), "mine", replace=True)
+    assert entry_of("DGX Spark").own
+
+
 def test_a_file_is_not_overwritten_unless_asked(home: Path) -> None:
     own.add(DEVICE.encode(), "mine.toml")
     with pytest.raises(BadSetting, match="is there already"):

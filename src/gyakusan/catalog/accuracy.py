@@ -1,4 +1,4 @@
-"""How right we are, as measured on recorded truth. Written by tools/accuracy.py into data/accuracy.json, checked in CI."""
+"""Accuracy as measured on recorded truth. Facts: data/accuracy.json, written by tools/accuracy.py, checked in CI."""
 
 from __future__ import annotations
 
@@ -17,8 +17,14 @@ FILE = DATA / "accuracy.json"
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Errors of one part of the memory. n: values compared; exact: those without any error (beyond the digits of the
-    truth); median, p95, worst: relative errors."""
+    """Relative errors of one part of the memory.
+
+    n: values compared
+    exact: values without any error, beyond the digits of the truth
+    median: error that half of the values keep [fraction]
+    p95: error that 95 % of the values keep [fraction]
+    worst: largest error [fraction]
+    """
 
     n: int
     exact: int
@@ -29,8 +35,14 @@ class Figures:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Rows that have something in common. by: all, architecture, backend, kind or model; name: its value, "" for all;
-    range_holds: share of rows whose truth lies in our range, None where no range is given."""
+    """Errors of the rows that have one property in common.
+
+    by: the property: all, architecture, backend, kind or model
+    name: its value, "" for all
+    rows: number of rows
+    parts: errors by part of the memory
+    range_holds: share of rows whose truth lies in our range, None where no range is given [fraction]
+    """
 
     by: str
     name: str
@@ -41,7 +53,13 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One row that is far off. error: relative; why: the known reason, "" = none."""
+    """One row that is far off.
+
+    name: of the row
+    part: of the memory
+    error: relative [fraction]
+    why: the known reason, "" = none
+    """
 
     name: str
     part: str
@@ -51,7 +69,16 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One truth. file: in tests/truth; rows: compared; left_out: rows that are not, by reason; groups[0] is all of them."""
+    """Accuracy on one file of recorded truth.
+
+    id: name of the section
+    engine: whose memory it is
+    file: in tests/truth
+    rows: number of rows compared
+    left_out: number of rows that are not compared, by reason
+    groups: errors by property; the first group has all rows
+    worst: the rows that are most off
+    """
 
     id: str
     engine: str
@@ -62,31 +89,32 @@ class Section:
     worst: tuple[Case, ...]
 
     def by(self, label: str) -> tuple[Group, ...]:
-        """The groups of one label."""
+        """Return the groups of one property."""
         return tuple(g for g in self.groups if g.by == label)
 
 
 def memory(path: Path = FILE) -> tuple[Section, ...]:
-    """Accuracy of bytes. Raises BadRecord for a file of another form."""
+    """Return the accuracy of memory by section. Raises BadRecord for a file of another form."""
     return tuple(_section(path, entry) for entry in _read(path)["memory"])
 
 
 def speed(path: Path = FILE) -> Mapping[str, Any] | None:
-    """Accuracy of speeds: {rows, resolved_share, left_out: {device, architecture: [{slice, n, median, p90, within20, within30,
+    """Return the accuracy of speeds as the file has it, None before it was measured.
 
-    coverage80}]}, usual_rule: the same without coverage}; None before it was measured.
+    Keys: rows, resolved_share; left_out by device and by architecture: lists of slices with n, median, p90, within20,
+    within30, coverage80; usual_rule: the same without coverage. Errors are relative.
     """
-    found: Mapping[str, Any] | None = _read(path).get("speed")
-    return found
+    errors: Mapping[str, Any] | None = _read(path).get("speed")
+    return errors
 
 
 @cache
 def _read(path: Path) -> Mapping[str, Any]:
     try:
-        found: Mapping[str, Any] = json.loads(path.read_text("utf-8"))
+        document: Mapping[str, Any] = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise bad_record(path, "", str(error)) from error
-    return found
+    return document
 
 
 def _section(path: Path, entry: Mapping[str, Any]) -> Section:

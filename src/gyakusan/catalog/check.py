@@ -1,4 +1,4 @@
-"""Every catalogue file against its schema: unknown or missing keys, wrong types, names used twice. The tests run it.
+"""Check every catalogue file: unknown or missing fields, wrong types, impossible figures, names used twice.
 
 python -m gyakusan.catalog.check
 """
@@ -15,32 +15,35 @@ from gyakusan.catalog import rules
 from gyakusan.catalog.compile import toml_files
 from gyakusan.catalog.entry import Entry, bad_record, broken
 from gyakusan.catalog.places import DATA
-from gyakusan.catalog.records import entries
 from gyakusan.catalog.schema import RECORDS, strict
 from gyakusan.catalog.toml_files import read, tables
 from gyakusan.errors import BadRecord
 
 
 def check(data: Path = DATA) -> int:
-    """The number of records. Raises BadRecord for the first that breaks a rule."""
+    """Return the number of records under `data`. Raises BadRecord for the first that breaks a rule."""
     return check_files(toml_files(data))
 
 
-def check_files(files: Iterable[Path], beside: Iterable[Entry] = ()) -> int:
-    """The number of records in `files`. beside: what else there is, whose names must not be used again. Raises BadRecord."""
+def check_files(files: Iterable[Path], others: Iterable[Entry] = (), hidden: Iterable[Entry] = ()) -> int:
+    """Return the number of records in `files`. Raises BadRecord.
+
+    others: records that exist already, whose names may not be used again
+    hidden: records that exist already, whose names may be used again
+    """
     files = tuple(files)
     count = sum(check_file(file) for file in files)
-    every = [e for file in files for e in read(file)]
-    _unique([*beside, *every])
-    _referred(every, [*beside, *every])
+    checked = [e for file in files for e in read(file)]
+    _check_names([*others, *checked])
+    _check_references(checked, [*others, *hidden, *checked])
     return count
 
 
 def check_file(file: Path) -> int:
     """Return the number of records in one file. Raises BadRecord."""
     rows = _rows(file)
-    found = read(file)
-    for entry in found:
+    entries = read(file)
+    for entry in entries:
         row = next(rows[entry.kind])
         try:
             msgspec.convert(row, strict(RECORDS[entry.kind]))
@@ -48,22 +51,22 @@ def check_file(file: Path) -> int:
             raise broken(entry, rules.explained(row, str(error)), rules.field_of(str(error))) from error
         for problem, field in rules.problems(entry.kind, row):
             raise broken(entry, problem, field)
-    return len(found)
+    return len(entries)
 
 
 def _rows(file: Path) -> dict[str, Iterator[dict[str, Any]]]:
     """Return what TOML says of the records of each kind. Raises BadRecord for a table that is no kind of record."""
-    found, _ = tables(file)
-    unknown = sorted(set(found) - set(RECORDS) - {"schema"})
+    document, _ = tables(file)
+    unknown = sorted(set(document) - set(RECORDS) - {"schema"})
     if unknown:
         raise bad_record(file, "", f"unknown tables {unknown}; known are {sorted(RECORDS)}")
-    return {kind: iter(rows) for kind, rows in found.items() if kind != "schema"}
+    return {kind: iter(rows) for kind, rows in document.items() if kind != "schema"}
 
 
-def _referred(mine: Iterable[Entry], every: Iterable[Entry]) -> None:
-    """Raises BadRecord for a name of another record that nothing has."""
+def _check_references(checked: Iterable[Entry], every: Iterable[Entry]) -> None:
+    """Raise BadRecord for a reference to a record that does not exist."""
     known = {(e.kind, key) for e in every for key in (*e.names, *e.keys)}
-    for entry in mine:
+    for entry in checked:
         row = entry.fields()
         for kind, field in (("device", "device"), ("device", "cpu"), ("model", "like"), ("model", "derived_from")):
             name = row.get(field)
@@ -71,9 +74,9 @@ def _referred(mine: Iterable[Entry], every: Iterable[Entry]) -> None:
                 raise broken(entry, f"no {kind} is called {name!r}", field)
 
 
-def _named(every: Iterable[Entry]) -> Iterator[tuple[str, Entry]]:
-    """Devices and computers are told apart by key and size, everything else by key and kind."""
-    for entry in every:
+def _names(entries: Iterable[Entry]) -> Iterator[tuple[str, Entry]]:
+    """Yield what must be unique: key and size of devices and computers, key and kind of everything else."""
+    for entry in entries:
         for key in entry.keys:
             if entry.kind in ("device", "machine"):
                 yield from ((f"{key} {size} GiB", entry) for size in entry.sizes)
@@ -81,9 +84,9 @@ def _named(every: Iterable[Entry]) -> Iterator[tuple[str, Entry]]:
                 yield f"{key}" if entry.kind in ("model", "embedding") else f"{entry.kind} {key}", entry
 
 
-def _unique(every: Iterable[Entry]) -> None:
+def _check_names(entries: Iterable[Entry]) -> None:
     seen: dict[str, Entry] = {}
-    for key, entry in _named(every):
+    for key, entry in _names(entries):
         other = seen.setdefault(key, entry)
         if other is not entry:
             raise broken(entry, f"{key!r} also means {other.name!r} in {other.file.name}, line {other.line}", "name")
@@ -91,6 +94,6 @@ def _unique(every: Iterable[Entry]) -> None:
 
 if __name__ == "__main__":
     try:
-        print(f"{check()} records, {len(entries('model'))} of them models")
+        print(f"{check()} records, {sum(e.kind == 'model' for f in toml_files(DATA) for e in read(f))} of them models")
     except BadRecord as error:
         raise SystemExit(str(error)) from None

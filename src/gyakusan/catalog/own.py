@@ -1,4 +1,4 @@
-"""The user's own records: checked before they are kept, found before ours. See `places.own`."""
+"""Add records of the user, which are checked first, and win over ours. They stand in `places.own`."""
 
 from __future__ import annotations
 
@@ -14,24 +14,25 @@ from gyakusan.catalog.toml_files import read
 from gyakusan.errors import BadReference, BadSetting
 
 MOST = 4 * 1024 * 1024
-"""Longest file of records that is read. [B]"""
+"""Size of the longest file of records that is read. [B]"""
 
 
 def ours() -> tuple[Entry, ...]:
-    """Every record that is not the user's."""
+    """Return every record that is not the user's."""
     return tuple(e for kind in PLACES for e in entries(kind) if not e.own)
 
 
 def check_own(file: Path) -> int:
-    """The number of records in a file, which may not use our names again. Raises BadRecord, BadReference."""
+    """Return the number of records in a file, which may not use our names again. Raises BadRecord, BadReference."""
     _readable(file)
     return check.check_files([file], ours())
 
 
 def add(text: bytes, name: str, *, replace: bool = False) -> tuple[Path, tuple[Entry, ...]]:
-    """Keep a file of records under `name`. Raises BadRecord if it breaks a rule, BadSetting if the name is taken.
+    """Keep a file of records under `name`, and return its path and its records.
 
-    replace: the file may be there already, and its records may hide ours.
+    replace: the file may be there already, and its records may hide ours
+    Raises BadRecord if it breaks a rule, BadReference if it has no records, BadSetting if the name is taken.
     """
     if len(text) > MOST:
         raise BadReference(
@@ -46,14 +47,17 @@ def add(text: bytes, name: str, *, replace: bool = False) -> tuple[Path, tuple[E
         draft = Path(folder) / target.name
         draft.write_bytes(text)
         others = [e for file in places.own_files() if file.name != target.name for e in read(file)]
-        check.check_files([draft], [*([] if replace else ours()), *others] if not replace else others)
-        found = read(draft)
-        if not found:
+        if replace:
+            check.check_files([draft], others, hidden=ours())
+        else:
+            check.check_files([draft], [*ours(), *others])
+        records = read(draft)
+        if not records:
             raise BadReference(
                 "{name} holds no records.", name=name[:80], mend="A record begins with [[device]] or so."
             )
         os.replace(draft, target)
-    return target, found
+    return target, records
 
 
 def _readable(file: Path) -> None:

@@ -13,9 +13,8 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from gyakusan.catalog import RELEASE, check, places
 from gyakusan.catalog.compile import compile_catalogue, toml_files
@@ -31,7 +30,13 @@ _SUM = re.compile(r"[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """release: its date, YYYY.MM.DD; schema: the form of its files; file: beside the manifest; sha256: of that file."""
+    """What a release has.
+
+    release: its date, YYYY.MM.DD
+    schema: form of its TOML files (see entry.SCHEMA)
+    file: name of its document, next to the manifest
+    sha256: of that document
+    """
 
     release: str
     schema: int
@@ -40,26 +45,28 @@ class Manifest:
 
 
 def parse(text: bytes) -> Manifest:
-    """What a manifest says. Raises SourceError, BadRecord for one from the future."""
+    """Return what a manifest says. Raises SourceError, BadRecord for one from the future."""
     try:
-        found = Manifest(**json.loads(text))
-        plain = _DATE.fullmatch(found.release) and _SUM.fullmatch(found.sha256) and re.fullmatch(r"[\w.-]+", found.file)
+        manifest = Manifest(**json.loads(text))
+        dated = _DATE.fullmatch(manifest.release)
+        plain = dated and _SUM.fullmatch(manifest.sha256) and re.fullmatch(r"[\w.-]+", manifest.file)
     except (ValueError, TypeError) as error:
         raise _damaged(str(error)[:80]) from None
-    if not plain or not isinstance(found.schema, int):
+    if not plain or not isinstance(manifest.schema, int):
         raise _damaged("a field has another form")
-    if found.schema > SCHEMA:
+    if manifest.schema > SCHEMA:
         raise BadRecord(
             "Release {release} is written in form {said}, and this version reads forms up to {known}.",
-            release=found.release, said=found.schema, known=SCHEMA, mend="Upgrade gyakusan: pip install -U gyakusan",
+            release=manifest.release, said=manifest.schema, known=SCHEMA, mend="Upgrade gyakusan: pip install -U gyakusan",
         )  # fmt: skip
-    return found
+    return manifest
 
 
 def update(fetch: Callable[[str], bytes]) -> tuple[Manifest, bool]:
-    """Fetch, verify and keep the newest release. fetch: a name beside the manifest -> its bytes.
+    """Fetch, verify and keep the newest release; return its manifest, and False if ours is as new.
 
-    Returns the manifest, and False if what we have is not older. Raises SourceError, BadRecord; then nothing changes.
+    fetch: returns the bytes of a file next to the manifest by its name
+    Raises SourceError, BadRecord; then nothing changes.
     """
     manifest = parse(fetch(MANIFEST))
     current = places.released()
@@ -77,7 +84,7 @@ def update(fetch: Callable[[str], bytes]) -> tuple[Manifest, bool]:
 
 
 def _keep(text: bytes, manifest: Manifest) -> None:
-    """Write the files beside the place, check them, and move them there at once."""
+    """Write the files into a new folder, check them, and move the folder to its place at once."""
     places.fetched().mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=".new-", dir=places.fetched()))
     try:
@@ -94,13 +101,13 @@ def _keep(text: bytes, manifest: Manifest) -> None:
 
 def _contents(text: bytes) -> dict[str, str]:
     try:
-        found: Any = json.loads(text)["files"]
-        bad = [n for n, t in found.items() if not _FILE.fullmatch(n) or not isinstance(t, str)]
+        texts: dict[str, str] = dict(json.loads(text)["files"])
+        bad = [n for n, t in texts.items() if not _FILE.fullmatch(n) or not isinstance(t, str)]
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise _damaged(str(error)[:80]) from None
     if bad:
         raise _damaged(f"{bad[0][:80]!r} is no file of a catalogue")
-    return dict(found)
+    return texts
 
 
 def _damaged(why: str) -> SourceError:
@@ -108,14 +115,13 @@ def _damaged(why: str) -> SourceError:
 
 
 def bundle(folder: Path, data: Path = DATA, release: str = RELEASE) -> Manifest:
-    """Write a release of `data` into `folder`: what the project's repository offers."""
+    """Write a release of `data` into `folder` and return its manifest."""
     names = {f.relative_to(data).as_posix(): f.read_text("utf-8") for f in toml_files(data)}
     text = json.dumps({"files": names}, ensure_ascii=False, sort_keys=True).encode()
     manifest = Manifest(release, SCHEMA, f"catalog-{release}.json", hashlib.sha256(text).hexdigest())
     folder.mkdir(parents=True, exist_ok=True)
     (folder / manifest.file).write_bytes(text)
-    said = {"release": manifest.release, "schema": SCHEMA, "file": manifest.file, "sha256": manifest.sha256}
-    (folder / MANIFEST).write_text(json.dumps(said, indent=1), "utf-8")
+    (folder / MANIFEST).write_text(json.dumps(asdict(manifest), indent=1), "utf-8")
     return manifest
 
 

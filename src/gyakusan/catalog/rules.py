@@ -1,4 +1,4 @@
-"""What a record may not say although its types are right: figures that nothing has, or that contradict each other."""
+"""Find figures of a record that nothing can have, or that contradict each other, although their types are right."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Any
 
 Row = Mapping[str, Any]
 Problem = tuple[str, str]
-"""A sentence, and the field whose line it is about."""
+"""A sentence, and the field that it is about."""
 
 DATE = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?")
 _POSITIVE = ("bandwidth_gb_s", "power_w", "memory_mib", "parameters", "tensors", "amount")
 _BINARY = re.compile(r"(bandwidth|nvlink)_?(gib|mib|tib)_?s|gib_?s|gibps", re.IGNORECASE)
-MOST_BANDWIDTH = 50_000
-"""No memory of 2026 moves more [GB/s]: a larger figure is in MB/s."""
-WITHIN = 0.01
-"""How far our count may be from the published one."""
+MAX_BANDWIDTH = 50_000
+"""No memory of 2026 moves more, so a larger figure is in MB/s. [GB/s]"""
+COUNT_TOLERANCE = 0.01
+"""How far our count of parameters may be from the published one. [fraction]"""
 
 
 def problems(kind: str, row: Row) -> Iterator[Problem]:
-    """Everything that cannot be right in a record."""
+    """Yield everything that cannot be right in a record. kind: one of entry.PLACES."""
     yield from _plain(row)
     yield from {"device": _device, "model": _model, "embedding": _embedding}.get(kind, _none)(row)
     for price in row.get("prices", ()):
@@ -60,7 +60,7 @@ def _device(row: Row) -> Iterator[Problem]:
         yield "rule cannot be right: where memory is shared, a rule says how much of it is usable", "rule"
     if row["kind"] == "gpu" and row.get("rule"):
         yield "kind and rule contradict each other: a card's own memory needs no rule", "rule"
-    if row["bandwidth_gb_s"] > MOST_BANDWIDTH:
+    if row["bandwidth_gb_s"] > MAX_BANDWIDTH:
         yield f"bandwidth_gb_s cannot be right: {row['bandwidth_gb_s']:,} GB/s", "bandwidth_gb_s"
     yield from _channels(row)
 
@@ -74,7 +74,7 @@ def _reported(row: Row) -> Iterator[Problem]:
 
 
 def _channels(row: Row) -> Iterator[Problem]:
-    """A processor's bandwidth is channels x 8 B x transfers a second."""
+    """Compare a processor's bandwidth with channels x 8 B x transfers per second."""
     rate = re.fullmatch(r"DDR\d-(\d{4,5})", row.get("memory_type", ""))
     if rate and row.get("channels"):
         expected = row["channels"] * 8 * int(rate[1]) / 1000
@@ -83,10 +83,13 @@ def _channels(row: Row) -> Iterator[Problem]:
 
 
 def _model(row: Row) -> Iterator[Problem]:
-    mine, said = row["parameters"], row.get("published", 0)
-    if said and not row.get("beside") and abs(mine - said) > WITHIN * said:
-        yield f"parameters and published contradict each other: {mine:,} and {said:,}; say what is beside", "published"
-    if row.get("active", 0) > 1.05 * max(mine, said):
+    parameters, published = row["parameters"], row.get("published", 0)
+    if published and not row.get("beside") and abs(parameters - published) > COUNT_TOLERANCE * published:
+        yield (
+            f"parameters and published contradict each other: {parameters:,} and {published:,}; say what is beside",
+            "published",
+        )
+    if row.get("active", 0) > 1.05 * max(parameters, published):
         yield "active and parameters contradict each other", "active"
     if row.get("listed", True) and row["basis"] == "assumed" and "listed" in row:
         yield "listed and basis contradict each other: an assumed record is not listed", "listed"
@@ -105,7 +108,7 @@ def _none(_: Row) -> Iterator[Problem]:
 
 
 def explained(row: Row, error: str) -> str:
-    """A schema error with a hint where people often go wrong."""
+    """Return a schema error with a hint where people often go wrong."""
     odd = next((k for k in row if _BINARY.search(k)), None)
     texts = [str(v) for v in row.values() if isinstance(v, str)]
     if odd or ("bandwidth_gb_s" in error and any(re.search(r"\d ?GiB/s", v) for v in texts)):
@@ -116,6 +119,6 @@ def explained(row: Row, error: str) -> str:
 
 
 def field_of(error: str) -> str:
-    """The field that a schema error is about, "" if it names none."""
-    found = re.search(r"\$\.([a-z_]+)", error) or re.search(r"field `([a-z_]+)`", error)
-    return found[1] if found else ""
+    """Return the field that a schema error is about, "" if it names none."""
+    named = re.search(r"\$\.([a-z_]+)", error) or re.search(r"field `([a-z_]+)`", error)
+    return named[1] if named else ""
