@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gyakusan.catalog.quality_names import short
+from gyakusan.catalog.quality_names import short_name
 from tools import quality_model as qm
 
 Array = Any
@@ -99,8 +99,8 @@ def bootstrap(t: qm.Table, f: qm.Fit, seed: int, draws: int) -> Array:
 
 def generation(name: str) -> str:
     """Models that share most of their making: "qwen3", "llama-3.1"."""
-    found = GENERATION.match(short(name).removeprefix("meta-").removeprefix("nvidia-"))
-    return found[0].rstrip(".") if found else short(name)[:6]
+    found = GENERATION.match(short_name(name).removeprefix("meta-").removeprefix("nvidia-"))
+    return found[0].rstrip(".") if found else short_name(name)[:6]
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from gyakusan.catalog.quality_names import short, sizes_in
+from gyakusan.catalog.quality_names import short_name, sizes_in
 
 DATA = Path(__file__).resolve().parent.parent / "src" / "gyakusan" / "catalog" / "data" / "quality"
 FIELDS = ("hf_id", "mode", "item", "value", "weight", "vendor", "domain", "source", "url", "date", "licence")
@@ -153,7 +153,7 @@ def _hub(name: str, models: Mapping[str, Mapping[str, object]]) -> tuple[float, 
     count, active = model.get("params"), model.get("active_params")
     if not isinstance(count, (int, float)) or not count:
         return None
-    said, used = sizes_in(short(name))
+    said, used = sizes_in(short_name(name))
     if said and not 0.6 * said <= count <= 2.2 * said:
         return None
     return float(count), used or (float(active) if isinstance(active, (int, float)) else None)

@@ -18,7 +18,7 @@ from tools import quality_model as qm
 
 from gyakusan.catalog import quality, quality_own
 from gyakusan.catalog.models import model_names
-from gyakusan.catalog.quality_names import QUALITY, default_mode, native_bits, sizes_in, thinking, traits, year
+from gyakusan.catalog.quality_names import QUALITY, as_year, default_mode, native_bits, sizes_in, thinking, traits
 from gyakusan.core.quality import logit
 from gyakusan.errors import BadRecord, SourceError, UnknownName
 
@@ -50,7 +50,7 @@ def test_every_score_has_licence_source_and_date(scores: list[dict[str, str]]) -
     for r in scores:
         assert r["licence"] in LICENCES, r
         assert r["url"].startswith("https://"), r
-        year(r["date"])
+        as_year(r["date"])
         assert 0 <= float(r["value"]) <= 1, r
         assert r["source"] in INDEX["sources"], r
 
@@ -141,7 +141,7 @@ def test_what_the_rows_say_is_what_the_ability_says() -> None:
     for name, modes in INDEX["models"].items():
         for mode in modes:
             (q,) = [q for q in quality.find(name) if q.mode == mode and q.model == name]
-            again = quality.moved(q, q.ability, q.covariance)
+            again = quality.with_ability(q, q.ability, q.covariance)
             for a, b in zip((again.overall, again.japanese, again.coding, again.reasoning),
                             (q.overall, q.japanese, q.coding, q.reasoning), strict=True):  # fmt: skip
                 assert a.value == pytest.approx(b.value, abs=0.15), name
@@ -194,15 +194,8 @@ def test_reasoning_is_apart_and_costs_tokens() -> None:
     assert on.thinking.factor == pytest.approx(1645129 / 573477, abs=0.05)  # Aider, same 225 tasks with and without
     assert on.thinking.basis == "measured"
     assert quality.find("Qwen/Qwen3-8B")[0].thinking.basis == "assumed"
-    assert thinking("nobody/model-8b")[:3] == (5.0, 2.0, 15.0)
-
-
-def test_a_mode_that_nobody_tested_is_assumed() -> None:
-    assert quality.in_mode("qwen3-8b", "on") == quality.find("Qwen/Qwen3-8B")[0]
-    off = quality.in_mode("qwen3-8b", "off")
-    assert (off.mode, off.basis) == ("off", "assumed")
-    assert off.overall.value < quality.in_mode("qwen3-8b", "on").overall.value
-    assert quality.in_mode("qwen3-30b-a3b", "off").model == "Qwen/Qwen3-30B-A3B-Instruct-2507"
+    unknown = thinking("nobody/model-8b")
+    assert (unknown.factor, unknown.low, unknown.high) == (5.0, 2.0, 15.0)
 
 
 # The prior

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import random
 from pathlib import Path
 from typing import Any, get_args
 
@@ -13,9 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gyakusan.catalog.quality import law
+from gyakusan.catalog.quality import penalty_law
 from gyakusan.core import quality as q
-from gyakusan.core.quality import Kind, Line, Score
+from gyakusan.core.quality import Benchmark, Kind, Score
 
 TRUTH = json.loads((Path(__file__).parents[1] / "truth" / "quality.json").read_text("utf-8"))
 LOSSES = [tuple(r) for r in TRUTH["quantised"]["rows"]]
@@ -29,19 +28,23 @@ ERRORS = st.floats(0.1, 20)
 )
 def test_what_is_kept_is_what_was_measured(low: float, high: float, rms: float) -> None:
     rows = [r for r in LOSSES if low < r[1] <= high]
-    misses = [q.kept(law(), bits, n * 1e9, kind) - share for n, bits, kind, share, _ in rows]
+    misses = [q.accuracy_retained(penalty_law(), bits, n * 1e9, kind) - share for n, bits, kind, share, _ in rows]
     assert len(rows) >= 5
     assert math.sqrt(sum(m * m for m in misses) / len(misses)) < rms
 
 
 def test_below_the_trusted_width_the_law_is_poor_and_says_so() -> None:
-    misses = [abs(q.kept(law(), b, n * 1e9, k) - s) for n, b, k, s, _ in LOSSES if b <= law().trusted]
+    misses = [
+        abs(q.accuracy_retained(penalty_law(), b, n * 1e9, k) - s)
+        for n, b, k, s, _ in LOSSES
+        if b <= penalty_law().trusted
+    ]
     assert max(misses) > 0.1
 
 
 def test_fewer_bits_and_smaller_models_lose_more() -> None:
-    by_bits = [q.penalty(law(), b, 8e9, "k").value for b in (8.5, 6.56, 5.67, 4.85, 3.91, 3.0)]
-    by_size = [q.penalty(law(), 4.85, n, "k").value for n in (70e9, 32e9, 8e9, 4e9)]
+    by_bits = [q.penalty(penalty_law(), b, 8e9, "k").value for b in (8.5, 6.56, 5.67, 4.85, 3.91, 3.0)]
+    by_size = [q.penalty(penalty_law(), 4.85, n, "k").value for n in (70e9, 32e9, 8e9, 4e9)]
     assert by_bits == sorted(by_bits)
     assert by_size == sorted(by_size)
     assert 0 < by_bits[0] < 0.2
@@ -50,16 +53,16 @@ def test_fewer_bits_and_smaller_models_lose_more() -> None:
 
 
 def test_sixteen_bits_and_the_native_width_lose_nothing() -> None:
-    assert q.penalty(law(), 16.0, 8e9, "k") == Score(0.0, 0.0)
-    assert q.penalty(law(), 4.25, 20e9, "exl2", native=4.25) == Score(0.0, 0.0)
-    assert q.penalty(law(), 3.0, 20e9, "k", native=4.25).value > 5
-    assert q.penalty(law(), 4.25, 20e9, "exl2").value > 0
+    assert q.penalty(penalty_law(), 16.0, 8e9, "k") == Score(0.0, 0.0)
+    assert q.penalty(penalty_law(), 4.25, 20e9, "exl2", native=4.25) == Score(0.0, 0.0)
+    assert q.penalty(penalty_law(), 3.0, 20e9, "k", native=4.25).value > 5
+    assert q.penalty(penalty_law(), 4.25, 20e9, "exl2").value > 0
 
 
 def test_a_penalty_is_half_sure() -> None:
-    cost = q.penalty(law(), 3.91, 8e9, "k")
+    cost = q.penalty(penalty_law(), 3.91, 8e9, "k")
     assert cost.error == pytest.approx(cost.value / 2)
-    left = q.less(Score(60.0, 3.0), cost)
+    left = q.after_penalty(Score(60.0, 3.0), cost)
     assert left.value == pytest.approx(60 - cost.value)
     assert left.error == pytest.approx(math.hypot(3.0, cost.error))
 
@@ -67,11 +70,11 @@ def test_a_penalty_is_half_sure() -> None:
 @pytest.mark.parametrize("kind", get_args(Kind))
 def test_arrays_say_what_numbers_say(kind: Kind) -> None:
     bits, sizes = np.array([2.1, 3.0, 4.5, 8.5, 16.0]), np.array([[1e9], [8e9], [70e9]])
-    cost = q.penalty(law(), bits, sizes, kind)
+    cost = q.penalty(penalty_law(), bits, sizes, kind)
     assert cost.value.shape == (3, 5)
     for i, n in enumerate(sizes[:, 0]):
         for j, b in enumerate(bits):
-            one = q.penalty(law(), float(b), float(n), kind)
+            one = q.penalty(penalty_law(), float(b), float(n), kind)
             assert cost.value[i, j] == pytest.approx(one.value, abs=1e-9)
             assert cost.error[i, j] == pytest.approx(one.error, abs=1e-9)
 
@@ -113,35 +116,10 @@ def test_better_and_tied_broadcast() -> None:
     assert list(q.tied(Score(value, error), Score(50.0, 2.0))) == [False, True, False]
 
 
-def test_a_band_covers_what_it_says() -> None:
-    draw = random.Random(1)
-    low, high = q.band(Score(50.0, 4.0))
-    inside = sum(low <= draw.gauss(50, 4) <= high for _ in range(20000))
-    assert inside / 20000 == pytest.approx(0.8, abs=0.01)
-    assert q.band(Score(50.0, 4.0), 1.0) == (46.0, 54.0)
-    assert q.floor(Score(50.0, 4.0)) == 46.0
-
-
-def test_ties_make_groups_and_no_ranks() -> None:
-    scores = [Score(70.0, 2.0), Score(40.0, 2.0), Score(72.0, 3.0), Score(69.0, 8.0), Score(41.0, 1.0)]
-    assert q.ties(scores) == ((2, 0, 3), (4, 1))
-    assert q.ties([]) == ()
-
-
-@given(st.lists(st.tuples(POINTS, ERRORS), max_size=12))
-def test_everything_is_in_one_group_and_tied_with_its_leader(pairs: list[tuple[float, float]]) -> None:
-    scores = [Score(v, e) for v, e in pairs]
-    groups = q.ties(scores)
-    assert sorted(n for g in groups for n in g) == list(range(len(scores)))
-    assert all(q.tied(scores[g[0]], scores[n]) for g in groups for n in g)
-    leaders = [scores[g[0]].value for g in groups]
-    assert leaders == sorted(leaders, reverse=True)
-
-
-LINES = [
-    Line(0.5, (0.9, 0.2, 0.0, 0.1), 0.2, 0.08),
-    Line(-1.0, (0.7, 0.0, 0.3, 0.0), 0.1, 0.2),
-    Line(2.0, (1.1, 0.0, 0.0, 0.4), 0.0, 0.05),
+BENCHMARKS = [
+    Benchmark(0.5, (0.9, 0.2, 0.0, 0.1), 0.2, 0.08),
+    Benchmark(-1.0, (0.7, 0.0, 0.3, 0.0), 0.1, 0.2),
+    Benchmark(2.0, (1.1, 0.0, 0.0, 0.4), 0.0, 0.05),
 ]
 SCORES = [0.7, 0.35, 0.9]
 PRIOR: tuple[Any, Any] = (
@@ -151,10 +129,10 @@ PRIOR: tuple[Any, Any] = (
 
 
 def test_own_scores_move_ability_as_the_normal_equations_say() -> None:
-    mean, covariance = q.observed(*PRIOR, list(zip(LINES, SCORES, strict=True)))
-    x = np.array([[*line.loading, line.house] for line in LINES])
-    y = np.array([q.logit(s) - line.level for s, line in zip(SCORES, LINES, strict=True)])
-    noise = np.diag([1 / line.variance for line in LINES])
+    mean, covariance = q.posterior(*PRIOR, list(zip(BENCHMARKS, SCORES, strict=True)))
+    x = np.array([[*b.loading, b.house] for b in BENCHMARKS])
+    y = np.array([q.logit(s) - b.level for s, b in zip(SCORES, BENCHMARKS, strict=True)])
+    noise = np.diag([1 / b.variance for b in BENCHMARKS])
     prior = np.diag([1 / 0.16, 1, 1, 1, 1])
     wide = np.linalg.inv(prior + x.T @ noise @ x)
     middle = wide @ (prior @ np.array([*PRIOR[0], 0.0]) + x.T @ noise @ y)
@@ -163,18 +141,18 @@ def test_own_scores_move_ability_as_the_normal_equations_say() -> None:
 
 
 def test_the_order_of_own_scores_does_not_matter() -> None:
-    seen = list(zip(LINES, SCORES, strict=True))
-    assert q.observed(*PRIOR, seen)[0] == pytest.approx(q.observed(*PRIOR, seen[::-1])[0])
+    seen = list(zip(BENCHMARKS, SCORES, strict=True))
+    assert q.posterior(*PRIOR, seen)[0] == pytest.approx(q.posterior(*PRIOR, seen[::-1])[0])
 
 
 def test_scores_of_one_tester_do_not_count_as_many_opinions() -> None:
-    same = Line(0.0, (0.9, 0.0, 0.0, 0.0), 0.5, 0.05)
-    many = q.observed(*PRIOR, [(same, 0.8)] * 50)[1][0][0]
-    alone = q.observed(*PRIOR, [(Line(0.0, same.loading, 0.0, 0.05), 0.8)] * 50)[1][0][0]
+    same = Benchmark(0.0, (0.9, 0.0, 0.0, 0.0), 0.5, 0.05)
+    many = q.posterior(*PRIOR, [(same, 0.8)] * 50)[1][0][0]
+    alone = q.posterior(*PRIOR, [(Benchmark(0.0, same.loading, 0.0, 0.05), 0.8)] * 50)[1][0][0]
     assert many > 10 * alone
 
 
 def test_a_score_of_all_or_nothing_is_finite() -> None:
     for score in (0.0, 1.0):
-        mean, _ = q.observed(*PRIOR, [(LINES[0], score)])
+        mean, _ = q.posterior(*PRIOR, [(BENCHMARKS[0], score)])
         assert all(math.isfinite(m) for m in mean)

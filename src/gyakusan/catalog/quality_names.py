@@ -1,4 +1,4 @@
-"""What a model's name tells: family, release month, size, and whether it reasons. Facts: data/quality/names.json.
+"""Traits that a model's name tells: family, release month, size, reasoning. Facts: data/quality/names.json.
 
 The same rules serve the fit (tools/fit_quality.py) and the prior of models without scores, so that they cannot differ.
 Names tell less than sources do: whatever the caller knows (size, date) goes before what the name says.
@@ -28,11 +28,37 @@ _SHARED = 0.87
 
 
 @dataclass(frozen=True, slots=True)
-class Traits:
-    """What the prior looks at.
+class Thinking:
+    """Answer tokens with reasoning on over those with it off, which cost time.
 
-    parameters, active: weights, all and used for a token, None = unknown; released: as a year with a fraction, None = unknown;
-    family: "other" = none of ours; base: not tuned to follow instructions; special: made for one task, not for conversation.
+    factor: usual [ratio]
+    low: lowest seen [ratio]
+    high: highest seen [ratio]
+    basis: measured or assumed
+    source: where the figures come from
+    """
+
+    factor: float
+    low: float
+    high: float
+    basis: Literal["measured", "assumed"]
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """Traits of a model in one mode, from which its quality is assumed.
+
+    parameters: all weights, None = unknown [values]
+    active: weights that work on one token, None = unknown [values]
+    released: year with a fraction, None = unknown [years]
+    family: one of quality_prior.FAMILIES, "ja", or "other"
+    mode: reasoning on or off
+    coder: tuned for programming
+    math: tuned for mathematics
+    vision: reads images
+    base: not tuned to follow instructions
+    special: made for one task, not for conversation
     """
 
     parameters: float | None
@@ -55,32 +81,32 @@ def traits(
     active: float | None = None,
     released: str | None = None,
 ) -> Traits:
-    """Traits of a model. repository: "org/name" or any name; released: ISO 8601 date or month; None = let the name say."""
-    name = short(repository)
-    said, said_active = sizes_in(name)
-    total = parameters or said
-    used = active or said_active or total
+    """Return the traits of a model. repository: "org/name" or any name; released: ISO 8601; None = as the name tells."""
+    name = short_name(repository)
+    size, active_size = sizes_in(name)
+    total = parameters or size
+    used = active or active_size or total
     return Traits(
         parameters=total,
         active=None if total is None or used is None else min(used, total),
-        released=year(released) if released else _released(name),
-        family=first("families", repository.casefold(), "other"),
+        released=as_year(released) if released else _released(name),
+        family=first_match("families", repository.casefold(), "other"),
         mode=mode,
-        coder=says("coder", name),
-        math=says("math", name),
-        vision=says("vision", name),
-        base=says("base", name),
-        special=says("special", name),
+        coder=matches_rule("coder", name),
+        math=matches_rule("math", name),
+        vision=matches_rule("vision", name),
+        base=matches_rule("base", name),
+        special=matches_rule("special", name),
     )
 
 
-def short(repository: str) -> str:
-    """ "Qwen/Qwen3_8B" -> "qwen3-8b"."""
+def short_name(repository: str) -> str:
+    """Fold the name of a repository without its owner: "Qwen/Qwen3_8B" -> "qwen3-8b"."""
     return repository[:200].rsplit("/", 1)[-1].casefold().replace("_", "-").replace(" ", "-")
 
 
 def sizes_in(name: str) -> tuple[float | None, float | None]:
-    """Weights that a short name speaks of: all, and used for a token. "qwen3-30b-a3b" -> (3e10, 3e9)."""
+    """Return the weights that a short name tells, all and active: "qwen3-30b-a3b" -> (3e10, 3e9). [values]"""
     used = _ACTIVE.search(name)
     active = float(used[1]) * _UNIT[used[2]] if used else None
     if mixture := _MIXTURE.search(name):
@@ -90,8 +116,8 @@ def sizes_in(name: str) -> tuple[float | None, float | None]:
     return (float(size[1]) * _UNIT[size[2]] if size else None), active
 
 
-def year(date: str) -> float:
-    """ "2025-04-28" -> 2025.32. A month counts from its middle, a year too."""
+def as_year(date: str) -> float:
+    """Return a date as a year with a fraction: "2025-04-28" -> 2025.32. A month counts as its middle, a year too."""
     parts = [int(p) for p in date.split("-")[:3]]
     month = parts[1] - 1 if len(parts) > 1 else 5.5
     day = (parts[2] - 1) / 30.4 if len(parts) > 2 else 0.5
@@ -99,44 +125,44 @@ def year(date: str) -> float:
 
 
 def default_mode(repository: str) -> Mode:
-    """Whether a model reasons when nobody says anything."""
-    name = short(repository)
-    return "on" if says("reasons_by_default", name) and not says("never_reasons", name) else "off"
+    """Return whether a model reasons unless told otherwise."""
+    name = short_name(repository)
+    return "on" if matches_rule("reasons_by_default", name) and not matches_rule("never_reasons", name) else "off"
 
 
 def native_bits(repository: str) -> float | None:
-    """Bits per weight that a model was trained or released at, None = 16. Nothing is lost at this width or above."""
-    found = _row("native_bits", short(repository))
-    return None if found is None else float(found[1])
+    """Return the width a model was trained at, None = 16; nothing is lost from there on. [bits per weight]"""
+    row = _row("native_bits", short_name(repository))
+    return None if row is None else float(row[1])
 
 
-def thinking(repository: str) -> tuple[float, float, float, str, str]:
-    """Answer tokens with reasoning on over those with it off: usual, low, high, basis (measured or assumed), source."""
-    _, usual, low, high, basis, source = _row("thinking", short(repository)) or rules()["thinking"][-1]
-    return float(usual), float(low), float(high), str(basis), str(source)
+def thinking(repository: str) -> Thinking:
+    """Return the answer tokens that reasoning takes of a model."""
+    _, usual, low, high, basis, source = _row("thinking", short_name(repository)) or rules()["thinking"][-1]
+    return Thinking(float(usual), float(low), float(high), basis, str(source))
 
 
-def says(rule: str, name: str) -> bool:
-    """Whether a pattern of names.json is found in a short name."""
+def matches_rule(rule: str, name: str) -> bool:
+    """Return whether a pattern of names.json is in a short name."""
     return re.search(str(rules()[rule]), name) is not None
 
 
-def first(table: str, name: str, otherwise: str) -> str:
-    """Second column of the first row whose pattern is found in `name`."""
-    found = _row(table, name)
-    return otherwise if found is None else str(found[1])
+def first_match(table: str, name: str, otherwise: str) -> str:
+    """Return the second column of the first row whose pattern is in `name`."""
+    row = _row(table, name)
+    return otherwise if row is None else str(row[1])
 
 
 @cache
 def rules() -> Mapping[str, Any]:
-    """names.json."""
-    found: Mapping[str, Any] = json.loads((QUALITY / "names.json").read_text("utf-8"))
-    return found
+    """Return what names.json says: patterns, and tables whose rows begin with a pattern."""
+    document: Mapping[str, Any] = json.loads((QUALITY / "names.json").read_text("utf-8"))
+    return document
 
 
 def _released(name: str) -> float | None:
-    found = _row("released", name)
-    return None if found is None else year(str(found[1]))
+    row = _row("released", name)
+    return None if row is None else as_year(str(row[1]))
 
 
 def _row(table: str, name: str) -> list[Any] | None:

@@ -1,4 +1,4 @@
-"""The user's own scores: a CSV file of hf_id, item, score (and mode) moves the figures of those models, in closed form.
+"""Scores that the user measured: a CSV file of hf_id, item, score (and mode) moves the quality of those models.
 
     hf_id,item,score,mode
     Qwen/Qwen3-8B,swallow2/ja_post/JamC-QA,0.52,on
@@ -17,22 +17,29 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from gyakusan.catalog import quality
+from gyakusan.catalog import quality, quality_index
 from gyakusan.catalog.quality import Quality
 from gyakusan.catalog.quality_names import Mode, default_mode
-from gyakusan.core.quality import Line, observed
+from gyakusan.core.quality import Benchmark, posterior
 from gyakusan.errors import BadRecord, SourceError, did_you_mean
 from gyakusan.message import Message, say
 
 NEEDED = ("hf_id", "item", "score")
 ALLOWED = (*NEEDED, "mode")
-_ENOUGH = 8
+_MEASURED = 8
 """Independent scores of a measured model. Source: tools/quality_index.py, MEASURED."""
 
 
 @dataclass(frozen=True, slots=True)
 class OwnScore:
-    """One score that the user measured. model: as written; item: a name of `items()`; score: 0 to 1; line: in the file."""
+    """One score that the user measured.
+
+    model: as written in the file
+    item: a benchmark, one of `items()`
+    score: 0 to 1 [fraction]
+    mode: reasoning on or off
+    line: of the file
+    """
 
     model: str
     item: str
@@ -42,7 +49,7 @@ class OwnScore:
 
 
 def read(path: Path) -> tuple[OwnScore, ...]:
-    """Scores of a CSV file. Raises BadRecord with file and line, SourceError if it cannot be read."""
+    """Return the scores of a CSV file. Raises BadRecord with file and line, SourceError if it cannot be read."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             return tuple(_rows(path, csv.reader(file, strict=True)))
@@ -50,30 +57,30 @@ def read(path: Path) -> tuple[OwnScore, ...]:
         raise SourceError("{path} cannot be read: {why}.", path=str(path), why=str(error)) from error
 
 
-def updated(found: Iterable[Quality], own: Sequence[OwnScore]) -> tuple[Quality, ...]:
-    """`found`, each moved by the scores of its model and mode; the others as they were."""
-    return tuple(_updated(q, [o for o in own if o.mode == q.mode and _same(o.model, q.model)]) for q in found)
+def updated(qualities: Iterable[Quality], own: Sequence[OwnScore]) -> tuple[Quality, ...]:
+    """Return qualities moved by the scores of their model and mode; those without any as they were."""
+    return tuple(_updated(q, [o for o in own if o.mode == q.mode and _same(o.model, q.model)]) for q in qualities)
 
 
 def find(name: str, own: Sequence[OwnScore], **known: Any) -> tuple[Quality, ...]:
-    """`quality.find`, with own scores. A mode that only the user tested is added, starting from the assumed figure."""
-    found = quality.find(name, **known)
-    tested = {o.mode for o in own if any(_same(o.model, q.model) for q in found)}
-    more = [quality.assumed(found[0].model, m, **known) for m in sorted(tested - {q.mode for q in found})]
-    return updated((*found, *more), own)
+    """Return what `quality.find` returns, moved by own scores. A mode that only the user tested is added.
+
+    known: parameters, active, released, as for `quality.find`
+    """
+    qualities = quality.find(name, **known)
+    tested = {o.mode for o in own if any(_same(o.model, q.model) for q in qualities)}
+    more = [quality.assumed(qualities[0].model, m, **known) for m in sorted(tested - {q.mode for q in qualities})]
+    return updated((*qualities, *more), own)
 
 
 @cache
-def items() -> Mapping[str, Line]:
-    """Benchmarks that own scores may come from, and what each says of ability."""
-    return {
-        name: Line(d["level"], tuple(d["loading"]), d["house"], d["variance"])
-        for name, d in quality._index()["items"].items()
-    }
+def items() -> Mapping[str, Benchmark]:
+    """Return the benchmarks that own scores may come from, by name."""
+    return {name: _benchmark(item) for name, item in quality_index.index()["items"].items()}
 
 
 def item(text: str) -> str | None:
-    """The benchmark that `text` means: its whole name, or its last part in any case where only one has it."""
+    """Return the benchmark that `text` means: its whole name, or its last part in any case where only one has it."""
     names = items()
     if text in names:
         return text
@@ -82,27 +89,32 @@ def item(text: str) -> str | None:
     return independent[0] if len(independent) == 1 else None
 
 
-def _updated(q: Quality, mine: Sequence[OwnScore]) -> Quality:
-    if not mine:
+def _benchmark(item: quality_index.Item) -> Benchmark:
+    ability, japanese, coding, reasoning = item["loading"]
+    return Benchmark(item["level"], (ability, japanese, coding, reasoning), item["house"], item["variance"])
+
+
+def _updated(q: Quality, scores: Sequence[OwnScore]) -> Quality:
+    if not scores:
         return q
-    ability, covariance = observed(q.ability, q.covariance, [(items()[o.item], o.score) for o in mine])
-    independent = q.independent + len(mine)
-    japanese = sum(items()[o.item].loading[1] > 0 for o in mine)
+    ability, covariance = posterior(q.ability, q.covariance, [(items()[o.item], o.score) for o in scores])
+    independent = q.independent + len(scores)
+    japanese = sum(items()[o.item].loading[1] > 0 for o in scores)
     tested = "measured" if q.japanese_basis == "measured" or japanese >= 3 else "inferred"
-    return quality.moved(
+    return quality.with_ability(
         q,
         ability,
         covariance,
-        basis="measured" if independent >= _ENOUGH else "few",
+        basis="measured" if independent >= _MEASURED else "few",
         japanese_basis=tested,
-        scores=q.scores + len(mine),
+        scores=q.scores + len(scores),
         independent=independent,
-        sources=(*q.sources, f"own ({len(mine)})"),
+        sources=(*q.sources, f"own ({len(scores)})"),
     )
 
 
 def _same(written: str, model: str) -> bool:
-    if written.casefold() == model.casefold() or quality.key(written) == quality.key(model):
+    if written.casefold() == model.casefold() or quality_index.key(written) == quality_index.key(model):
         return True
     return model in quality.repositories(written)
 

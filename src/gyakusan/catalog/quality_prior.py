@@ -1,4 +1,4 @@
-"""What size, date and family say of a model that nobody has tested: a mean, and an error measured on families left out.
+"""Ability of a model that nobody tested, from size, date and family; its error was measured on families left out.
 
 The coefficients are in data/quality/index.json ("prior"), fitted by tools/fit_quality.py. Every such figure is `assumed`.
 """
@@ -6,8 +6,7 @@ The coefficients are in data/quality/index.json ("prior"), fitted by tools/fit_q
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from gyakusan.catalog.quality_names import Traits
 
@@ -53,7 +52,7 @@ Source: feasibility study of this project, November 2026: judged, not fitted."""
 
 
 def columns(traits: Traits) -> list[float]:
-    """The row of the regression: BASE, then one column for each of FAMILIES. Raises ValueError if no size is known."""
+    """Return the row of the regression: BASE, then one column for each of FAMILIES. Raises ValueError without a size."""
     if not traits.parameters:
         raise ValueError("no size")
     size = math.log10(traits.parameters) - _CENTRE_SIZE
@@ -65,21 +64,19 @@ def columns(traits: Traits) -> list[float]:
     return row + [float(traits.family == f) for f in FAMILIES]
 
 
-def further(traits: Traits) -> float:
-    """Variance added for what is unknown. [squared standard deviations of ability]"""
+def added_variance(traits: Traits) -> float:
+    """Return the variance added for unknown traits. [squared standard deviations of ability]"""
     unknown = (traits.released is None, traits.family == "other", (traits.parameters or 0) < 1e9)
     return sum(e * e for missing, e in zip(unknown, (_NO_DATE, _NO_FAMILY, _TINY), strict=True) if missing)
 
 
 def mean(traits: Traits, coefficients: Sequence[Sequence[float]]) -> list[float]:
-    """Expected ability and its departures in Japanese, coding, reasoning. coefficients: (columns, 4)."""
+    """Return expected ability and its departures in Japanese, coding, reasoning (4,). coefficients: (columns, 4)."""
     row = columns(traits)
     return [sum(x * b[k] for x, b in zip(row, coefficients, strict=True)) for k in range(4)]
 
 
-def covariance(traits: Traits, stored: Mapping[str, Any]) -> list[list[float]]:
-    """Covariance (4, 4) of what `mean` says. stored: "prior" of index.json."""
-    wide = further(traits)
-    variances = [float(v) for v in stored["variance"]]
-    variances[0] += wide
+def covariance(traits: Traits, variance: Sequence[float]) -> list[list[float]]:
+    """Return the covariance (4, 4) of what `mean` returns. variance: (4,) of the prior, all traits known."""
+    variances = [variance[0] + added_variance(traits), *variance[1:]]
     return [[variances[i] if i == j else 0.0 for j in range(4)] for i in range(4)]

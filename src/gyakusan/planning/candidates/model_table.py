@@ -288,7 +288,7 @@ def _table(family: str, models: Sequence[CatalogModel]) -> VariantTable:
 
 def _penalties(names: Sequence[str], bits: Array, size: Array, native: Array) -> tuple[Array, Array]:
     """What each row's quantisation costs. [points]"""
-    cost, error, law = np.zeros(len(names)), np.zeros(len(names)), quality.law()
+    cost, error, law = np.zeros(len(names)), np.zeros(len(names)), quality.penalty_law()
     known = {n: kind_of(n) for n in set(names)}
     for kind in set(known.values()):
         at = np.array([known[n] == kind for n in names])

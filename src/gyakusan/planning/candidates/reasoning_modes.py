@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gyakusan.catalog.quality import law
+from gyakusan.catalog.quality import penalty_law
 from gyakusan.planning.candidates.model_table import ModelTable, VariantTable
 
 Array = Any
@@ -56,7 +56,7 @@ class ModeTable:
         """Quality and its error after the quantisation [points], and the tier, of rows with a mode."""
         quality = self.value[mode] - table.cost[row]
         error = np.hypot(self.error[mode], table.cost_error[row])
-        unknown = self.guess[mode] | (table.bits[row] < law().trusted)
+        unknown = self.guess[mode] | (table.bits[row] < penalty_law().trusted)
         return quality, error, np.where(unknown, 2, np.where(table.coarse[row], 1, 0))
 
     def ordered(self, table: VariantTable) -> OrderedRows:

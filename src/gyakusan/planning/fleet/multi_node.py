@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from gyakusan.catalog.quality import law
+from gyakusan.catalog.quality import penalty_law
 from gyakusan.core.load import Load
 from gyakusan.core.quality import Score
 from gyakusan.engines.registry import engine
@@ -93,7 +93,7 @@ def _tries(
     """Price of a replica [JPY], quality lost, offer, row and machines: the fewest whose memory might hold the weights."""
     columns = found.grid.columns
     table, known = columns.tables[FAMILY[ENGINE]], columns.models[place]
-    rows = [i for i in np.flatnonzero(table.model == place).tolist() if table.bits[i] >= law().trusted]
+    rows = [i for i in np.flatnonzero(table.model == place).tolist() if table.bits[i] >= penalty_law().trusted]
     for offer in pairs:
         one = found.grid.offers[offer]
         count, usable = len(one.machine.gpus), engine_memory.usable(ENGINE, one.machine)

@@ -10,7 +10,7 @@ from gyakusan.core.ledger import Ledger
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Machine
 from gyakusan.core.model import Experts, Model
-from gyakusan.core.quality import Score, less
+from gyakusan.core.quality import Score, after_penalty
 from gyakusan.engines.base import ComputeSettings
 from gyakusan.engines.deployment import Deployment
 from gyakusan.errors import UnknownName
@@ -87,4 +87,4 @@ def _quality(model: Model) -> tuple[Quality | None, Score | None]:
     best = found[0]
     bits = 8 * model.bytes / model.parameters if model.parameters else 16.0
     cost = scores.penalty(model.quantization, bits, model.parameters, model=name)
-    return best, less(best.overall, cost)
+    return best, after_penalty(best.overall, cost)

@@ -1,0 +1,163 @@
+"""Scored repositories: what data/quality/index.json says of each, and which of them a name means.
+
+tools/fit_quality.py writes the file from licence-clear scores.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Literal, TypedDict
+
+from gyakusan.catalog.quality_names import QUALITY, Mode, matches_rule, short_name
+from gyakusan.core.quality import Basis
+from gyakusan.errors import UnknownName
+
+if TYPE_CHECKING:
+    from gyakusan.catalog.models import ModelRecord
+
+JapaneseBasis = Literal["measured", "inferred", "assumed"]
+"""measured: 3 Japanese scores or more; inferred: from the other scores; assumed: from size, date and family."""
+
+_TAILS = re.compile(
+    r"[-.](?:bf16|fp8|fp4|f16|hf|gguf|awq|gptq|int[48]|w[48]a\d+|[3-8]bit|mlx|qat|q\d[-_]\w+|nvfp4|mxfp4|bnb|unsloth|dynamic|ud)$"
+)
+TUNED = re.compile(r"-(?:instruct|it|chat)(?=-|$)")
+"""Words of a name that mean: tuned to answer."""
+_MAKERS = ("meta-", "nvidia-")
+
+
+class Row(TypedDict):
+    """Figures of one model in one mode. Columns are overall, Japanese, coding, reasoning; see quality.Quality."""
+
+    value: list[float]
+    error: list[float]
+    basis: Basis
+    japanese_basis: JapaneseBasis
+    scores: int
+    independent: int
+    sources: list[str]
+    kind: str
+    ability: list[float]
+    covariance: list[float]
+
+
+class Scale(TypedDict):
+    """How ability becomes points: anchors (model, mode, points), then unit, base and kappa of each column."""
+
+    anchors: list[tuple[str, Mode, float]]
+    unit: list[float]
+    base: list[float]
+    kappa: list[float]
+
+
+class Prior(TypedDict):
+    """What size, date and family tell: coefficients (columns, 4), variance (4,) and the error of each column [points]."""
+
+    coefficients: list[list[float]]
+    variance: list[float]
+    error: list[float]
+
+
+class Item(TypedDict):
+    """Constants of one benchmark; see core.quality.Benchmark."""
+
+    level: float
+    loading: list[float]
+    house: float
+    variance: float
+
+
+class Index(TypedDict):
+    """The whole file. sources: name, address and licence by key; models: by repository and mode."""
+
+    sources: dict[str, list[str]]
+    scale: Scale
+    prior: Prior
+    items: dict[str, Item]
+    models: dict[str, dict[Mode, Row]]
+
+
+@cache
+def index() -> Index:
+    """Return what index.json says."""
+    document: Index = json.loads((QUALITY / "index.json").read_text("utf-8"))
+    return document
+
+
+def sources() -> Mapping[str, Sequence[str]]:
+    """Return name, address and licence of every source of scores."""
+    return index()["sources"]
+
+
+def repositories(name: str) -> tuple[str, ...]:
+    """Return the scored repositories that `name` means.
+
+    These are the repository itself, those of the catalogue's record, or one whose name differs in packaging only.
+    """
+    exact = _exact(name.strip())
+    if exact:
+        return exact
+    similar = _similar(name)
+    if similar and "/" in name:
+        return similar
+    record = record_of(name)
+    if record is not None:
+        listed = dict.fromkeys(repository for a in record.aliases if "/" in a for repository in _exact(a))
+        if listed or "/" in name:
+            return tuple(listed) if "/" not in name else ()
+    return similar
+
+
+def record_of(name: str) -> ModelRecord | None:
+    """Return the catalogue's record of a model, None if there is none."""
+    from gyakusan.catalog.models import find
+
+    try:
+        return find(name)
+    except UnknownName:
+        return None
+
+
+def key(name: str) -> str:
+    """Fold the name of a repository whatever its packaging: "unsloth/Qwen3-8B-GGUF" -> "qwen3-8b"."""
+    plain = short_name(name).replace(":", "-")
+    for maker in _MAKERS:
+        plain = plain.removeprefix(maker)
+    while tail := _TAILS.search(plain):
+        plain = plain[: tail.start()]
+    return plain
+
+
+def _exact(repository: str) -> tuple[str, ...]:
+    scored = _by_case().get(repository.casefold())
+    return (scored,) if scored else ()
+
+
+def _similar(name: str) -> tuple[str, ...]:
+    """Return repositories of the same key, else of the same key without "-instruct" and the like where that is one model.
+
+    A base model is not its fine-tune.
+    """
+    table, folded = _by_key(), key(name)
+    if same := table.get(folded):
+        return same
+    return () if matches_rule("base", short_name(name)) else table.get("~" + TUNED.sub("", folded), ())
+
+
+@cache
+def _by_case() -> Mapping[str, str]:
+    return {repository.casefold(): repository for repository in index()["models"]}
+
+
+@cache
+def _by_key() -> Mapping[str, tuple[str, ...]]:
+    """Return key -> repository, and "~" + key without the tuning word -> repository where that is one tuned model."""
+    table: dict[str, list[str]] = {}
+    for repository, modes in index()["models"].items():
+        table.setdefault(key(repository), []).append(repository)
+        if not any(row["kind"] for row in modes.values()):
+            table.setdefault("~" + TUNED.sub("", key(repository)), []).append(repository)
+    return {k: tuple(v) for k, v in table.items() if len(v) == 1}
