@@ -94,7 +94,7 @@ class ModelRecord:
 
     @property
     def trained_context(self) -> int:
-        """Longest context that the model was trained for, 0 = not known. [tokens]"""
+        """Longest context that the model was trained for, 0 = not known [tokens]."""
         return int(self.metadata.get(f"{self.architecture}.context_length", 0))
 
 

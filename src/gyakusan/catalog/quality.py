@@ -167,7 +167,7 @@ def penalty_of(kind: Kind, bits: Number, parameters: Number, model: str = "") ->
 
 
 def native_width(model: str) -> float | None:
-    """Return the width that a model was trained or released at, None = 16. [bits per weight]"""
+    """Return the width that a model was trained or released at, None = 16 [bits per weight]."""
     if not model:
         return None
     names = (model, *repositories(model))
@@ -184,7 +184,7 @@ def penalty_law() -> PenaltyLaw:
 
 
 def active_parameters(record: ModelRecord) -> float | None:
-    """Return the weights that work on one token: all but those of idle experts. None for a model without experts. [values]
+    """Return the weights that work on one token: all but those of idle experts. None for a model without experts [values].
 
     Each expert has three matrices (embedding x feed-forward), as every family of the catalogue has.
     """
@@ -225,7 +225,7 @@ def _stored(name: str, mode: Mode, row: Row) -> Quality:
 
 
 def _columns(ability: Vector, covariance: Matrix) -> tuple[Score, Score, Score, Score]:
-    """Return overall, Japanese, coding, reasoning: anchor + (ability + kappa * departure - base) * unit. [points]"""
+    """Return overall, Japanese, coding, reasoning: anchor + (ability + kappa * departure - base) * unit [points]."""
     scale = index()["scale"]
     weights, low = (0.0, *scale["kappa"]), scale["anchors"][0][2]
     scores = []

@@ -106,7 +106,7 @@ def short_name(repository: str) -> str:
 
 
 def sizes_in(name: str) -> tuple[float | None, float | None]:
-    """Return the weights that a short name tells, all and active: "qwen3-30b-a3b" -> (3e10, 3e9). [values]"""
+    """Return the weights that a short name tells, all and active: "qwen3-30b-a3b" -> (3e10, 3e9) [values]."""
     used = _ACTIVE.search(name)
     active = float(used[1]) * _UNIT[used[2]] if used else None
     if mixture := _MIXTURE.search(name):
@@ -131,7 +131,7 @@ def default_mode(repository: str) -> Mode:
 
 
 def native_bits(repository: str) -> float | None:
-    """Return the width a model was trained at, None = 16; nothing is lost from there on. [bits per weight]"""
+    """Return the width a model was trained at, None = 16; nothing is lost from there on [bits per weight]."""
     row = _row("native_bits", short_name(repository))
     return None if row is None else float(row[1])
 

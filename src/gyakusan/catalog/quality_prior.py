@@ -47,7 +47,7 @@ FAMILIES = (
 _CENTRE_SIZE = math.log10(8e9)
 _CENTRE_YEAR = 2025.0
 _NO_DATE, _NO_FAMILY, _TINY = 0.35, 0.25, 0.30
-"""Further error where the date or the family is unknown, and below 1e9 weights. [standard deviations of ability]
+"""Further error where the date or the family is unknown, and below 1e9 weights [standard deviations of ability].
 Source: feasibility study of this project, November 2026: judged, not fitted."""
 
 
@@ -65,7 +65,7 @@ def columns(traits: Traits) -> list[float]:
 
 
 def added_variance(traits: Traits) -> float:
-    """Return the variance added for unknown traits. [squared standard deviations of ability]"""
+    """Return the variance added for unknown traits [squared standard deviations of ability]."""
     unknown = (traits.released is None, traits.family == "other", (traits.parameters or 0) < 1e9)
     return sum(e * e for missing, e in zip(unknown, (_NO_DATE, _NO_FAMILY, _TINY), strict=True) if missing)
 
