@@ -13,14 +13,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tools import fit_quality, quality_index, quality_scores
-from tools import quality_model as qm
 
 from gyakusan.catalog import quality, quality_own
 from gyakusan.catalog.models import model_names
 from gyakusan.catalog.quality_names import QUALITY, as_year, default_mode, native_bits, sizes_in, thinking, traits
 from gyakusan.core.quality import logit
 from gyakusan.errors import BadRecord, SourceError, UnknownName
+from tools import fit_quality, quality_index, quality_scores
+from tools import quality_model as qm
 
 TRUTH = json.loads((Path(__file__).parents[1] / "truth" / "quality.json").read_text("utf-8"))
 INDEX: dict[str, Any] = json.loads((QUALITY / "index.json").read_text("utf-8"))
