@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cyclopts import App
+from rich.console import Console
 from tests.fakes import tiny
 from tests.machines.boxes import box
 
@@ -57,6 +59,9 @@ def somewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, computer: Compute
 @pytest.fixture
 def printed(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], somewhere: Path) -> Screen:
     """What `gyakusan` followed by these words prints, with its exit code on top."""
+
+    # A command is a process of its own: the console for its help is not the one of an earlier command.
+    monkeypatch.setattr(App, "console", property(lambda self: Console()))
 
     def call(words: str, width: int = 80, language: str = "en") -> str:
         monkeypatch.setenv("COLUMNS", str(width))
