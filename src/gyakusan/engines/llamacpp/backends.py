@@ -1,4 +1,4 @@
-"""What drives the GPUs: how each backend rounds buffers up, and what its attention keeps beside the result.
+"""ggml's backends: how each rounds tensors up, and how wide the values are that it computes with.
 
 Source: llama.cpp b11434, get_alignment and get_alloc_size of the buffer types in ggml/src: ggml-cpu, ggml-cuda (ROCm is
 compiled from it), ggml-sycl, ggml-metal/ggml-metal.cpp, ggml-vulkan/ggml-vulkan.cpp.
@@ -9,71 +9,44 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import Literal, get_args
 
-from gyakusan.core.arrays import Number
-from gyakusan.core.broadcast import ceil_div, minimum, round_up
 from gyakusan.core.cache import Padding
 from gyakusan.core.machine import Machine
-from gyakusan.core.model import Attention, Latent
 
 GpuBackend = Literal["cuda", "rocm", "metal", "vulkan", "sycl"]
-DRIVERS: tuple[GpuBackend, ...] = get_args(GpuBackend)
-ROWS = Padding(128, 512)
-"""CUDA and its likes: MATRIX_ROW_PADDING."""
+GPU_BACKENDS: tuple[GpuBackend, ...] = get_args(GpuBackend)
+F16, F32, I32, I64 = 2, 4, 4, 8
+"""Bytes of one value. [B]"""
+_MATRIX_ROWS = Padding(128, 512)
+"""Quantised rows are padded to MATRIX_ROW_PADDING = 512 values. ggml-cuda/common.cuh."""
 PADDING = MappingProxyType(
     {
         "cpu": Padding(32, 1),
-        "cuda": ROWS,
-        "rocm": ROWS,
-        "sycl": ROWS,
+        "cuda": _MATRIX_ROWS,
+        "rocm": _MATRIX_ROWS,
+        "sycl": _MATRIX_ROWS,
         "metal": Padding(32, 1),
         "vulkan": Padding(16, 1),
     }
 )
-"""How each rounds a tensor up. Vulkan: minStorageBufferOffsetAlignment, which the driver chooses: 4 (RADV), 16 (NVIDIA); 64 or
-more are allowed. Rows of weights are multiples of 16 B nearly always, so that the choice shows in a few bytes."""
-COPYING = ("cuda", "rocm", "sycl")
-"""Flash attention reads f16: a cache of another type is copied into the result's buffer first."""
-WORKGROUPS = 32
-WIDE_TILE, LONG_TILE = 64, 8
-"""Cells and tokens of one step of Metal's attention. ggml-metal-impl.h, OP_FLASH_ATTN_EXT_NCPSG and _NQPSG."""
-F16, F32 = 2, 4
+"""How each backend rounds a tensor up. Vulkan's alignment is minStorageBufferOffsetAlignment, which the driver chooses: 4
+(RADV), 16 (NVIDIA); 64 or more are allowed. Rows of weights are nearly always multiples of 16 B, so that the choice shows
+in a few bytes."""
+ALIGNMENT = MappingProxyType({"cpu": 32, "cuda": 128})
+"""In a compute buffer, tensors start at multiples of this, by `Settings.backend`. [B]"""
+READS_F16_CACHE = ("cuda", "rocm", "sycl")
+"""Backends whose flash attention reads f16: a cache of another type is first copied into the result's buffer."""
 
 
 def backend_of(machine: Machine) -> GpuBackend:
-    """What drives a machine's GPUs, the first for all."""
+    """Return the backend that drives a machine's first GPU, "cuda" if there is none."""
     name = machine.gpus[0].backend if machine.gpus else "cuda"
-    return next((d for d in DRIVERS if d == name), "cuda")
+    return next((backend for backend in GPU_BACKENDS if backend == name), "cuda")
 
 
-def same_allocation_key(name: GpuBackend, kind: str) -> tuple[object, ...]:
-    """Equal for drivers under which a model takes the same cache and compute buffers. kind: of the cache.
+def same_allocation_key(name: GpuBackend, cache_type: str) -> tuple[object, ...]:
+    """Return a key that is equal for backends under which a model takes the same cache and compute buffers.
 
-    Rows of F16 need no padding, and no copy: only Metal keeps something of its own then
+    Rows of an F16 cache need no padding and no copy: then only Metal differs
     (tests/planning/candidates/test_model_table.py).
     """
-    return (name == "metal",) if kind == "F16" else (PADDING[name], name in COPYING, name == "metal")
-
-
-def metal_room(
-    m: Attention | Latent, tokens: Number, cells: Number, streams: Number, strides: tuple[Number, Number]
-) -> Number:
-    """What Metal reserves behind the result of attention, whatever the type of the cache. [B]
-
-    An f16 copy of one layer's keys and values, results of the workgroups, the last tile once more, a map of the mask.
-    tokens: of the graph; cells: of one stream [tokens]; strides: from one token's keys, values to the next [B].
-    Source: ggml-metal-ops.cpp, ggml_metal_op_flash_attn_ext_extra_{kv_f16,tmp,pad,blk}.
-    """
-    each = ceil_div(tokens, streams)
-    copy = F16 * cells * streams * (m.key + m.value)
-    results = F32 * minimum(each, WORKGROUPS) * m.heads * streams * WORKGROUPS * (m.value_head + 2)
-    heads = m.key // m.key_head if isinstance(m, Attention) else 1
-    tile = WIDE_TILE * streams * (heads * sum(strides) + F16 * each)
-    return copy + results + tile + round_up(ceil_div(cells, WIDE_TILE) * ceil_div(each, LONG_TILE) * streams, 32)
-
-
-def metal_lists(experts: int, tokens: Number) -> Number:
-    """Lists of tokens by expert that two products keep at once, gate's and up's. [B]
-
-    Source: ggml-metal-ops.cpp, ggml_metal_op_mul_mat_id_extra_{tpe,ids}.
-    """
-    return 2 * F32 * experts * (tokens + 1)
+    return (name == "metal",) if cache_type == "F16" else (PADDING[name], name in READS_F16_CACHE, name == "metal")

@@ -30,7 +30,7 @@ from gyakusan.engines.defaults import (
     port_option,
 )
 from gyakusan.engines.llamacpp import backends
-from gyakusan.engines.llamacpp.ledger import accounts, alone, ledger
+from gyakusan.engines.llamacpp.ledger import accounts, has_extras, ledger
 from gyakusan.engines.llamacpp.load_memory import cache_setting, load_memory, memory_class
 from gyakusan.engines.llamacpp.settings import VERSION, Settings, for_load
 from gyakusan.message import Message
@@ -78,7 +78,7 @@ def settings(model: Model, load: Load, machine: Machine, **changes: Any) -> Sett
     if model.stored and model.stored.extras:
         from gyakusan.engines.llamacpp.extras import projector_lora
 
-        chosen = projector_lora.came(model, chosen)
+        chosen = projector_lora.default_projector(model, chosen)
     return chosen if chosen.backend == "cpu" or not machine.gpus else _placed(model, machine, chosen, changes)
 
 
@@ -103,11 +103,12 @@ def _placed(model: Model, machine: Machine, chosen: Settings, changes: dict[str,
 
 def _left(model: Model, machine: Machine, chosen: Settings) -> tuple[int, ...]:
     """What the model itself may take of each GPU: what is loaded beside it takes its share first. [B]"""
-    from gyakusan.engines.llamacpp.multi_gpu.ledger import free
+    from gyakusan.engines.llamacpp.multi_gpu.ledger import free_memory
 
-    sizes = free(machine.gpus)
+    sizes = free_memory(machine.gpus)
     bare = replace(chosen, projector=None, lora=(), draft="", mtp=False)
-    if alone(model, chosen) or is_array(chosen.context, chosen.slots, chosen.ubatch) or machine.gpus[0].usable is None:
+    countable = not is_array(chosen.context, chosen.slots, chosen.ubatch)
+    if not has_extras(model, chosen) or not countable or machine.gpus[0].usable is None:
         return sizes
     load = Load(int(chosen.slots), int(chosen.context))
     both = (accounts(model, load, machine, replace(s, fit=False)) for s in (chosen, bare))

@@ -6,11 +6,11 @@ from dataclasses import asdict, replace
 
 from gyakusan.core.ledger import Account, Engine, Ledger, Line
 from gyakusan.core.load import Load
-from gyakusan.core.machine import UNKNOWN_HOST, Machine, Simd
+from gyakusan.core.machine import UNKNOWN_HOST, Machine
 from gyakusan.core.model import Model
 from gyakusan.engines.llamacpp import ledger_lines
-from gyakusan.engines.llamacpp.buffers import context_checkpoints, cpu_repack, kv_cache, overhead
-from gyakusan.engines.llamacpp.buffers.weights import lazily, weights
+from gyakusan.engines.llamacpp.buffers import cpu_repack, kv_cache, server_memory
+from gyakusan.engines.llamacpp.buffers.weights import read_lazily, weights
 from gyakusan.engines.llamacpp.compute_buffer.one_device import compute_buffer
 from gyakusan.engines.llamacpp.settings import VERSION, Settings, check
 from gyakusan.errors import BadSetting
@@ -18,51 +18,51 @@ from gyakusan.message import Message, say
 
 
 def ledger(model: Model, load: Load, machine: Machine, settings: Settings) -> Ledger:
-    """Bytes by device and kind. Raises BadSetting for what llama.cpp refuses.
+    """Return the bytes by device and part. Raises BadSetting for what llama.cpp refuses.
 
     Source: llama.cpp b11434; each line's function names its own.
     """
-    found = accounts(model, load, machine, settings)
-    notes = _notes(model, settings, machine)
-    return Ledger(model, Engine("llama.cpp", VERSION), asdict(settings), load, found, notes)
+    charged, notes = accounts(model, load, machine, settings), _notes(model, settings, machine)
+    return Ledger(model, Engine("llama.cpp", VERSION), asdict(settings), load, charged, notes)
 
 
 def accounts(model: Model, load: Load, machine: Machine, settings: Settings) -> tuple[Account, ...]:
     """Return the accounts of the ledger alone. Raises BadSetting for what llama.cpp refuses."""
-    found = _accounts(model, check(settings), machine)
-    return found if alone(model, settings) else _beside(model, settings, machine, found)
+    of_model = _accounts(model, check(settings), machine)
+    return _with_extras(model, settings, machine, of_model) if has_extras(model, settings) else of_model
 
 
-def alone(model: Model, settings: Settings) -> bool:
-    """True if nothing is loaded beside the model. The modules that price the rest are read only where it is not."""
-    asked = settings.projector or settings.lora or settings.draft or settings.mtp
-    return not asked and not (model.stored and model.stored.extras)
+def has_extras(model: Model, settings: Settings) -> bool:
+    """Return True if something is loaded besides the model. The modules that price it are imported only then."""
+    given = settings.projector or settings.lora or settings.draft or settings.mtp
+    return bool(given or (model.stored and model.stored.extras))
 
 
-def _beside(model: Model, chosen: Settings, machine: Machine, accounts: tuple[Account, ...]) -> tuple[Account, ...]:
-    """Accounts with projector, adapters, prediction blocks and draft model."""
+def _with_extras(
+    model: Model, settings: Settings, machine: Machine, accounts: tuple[Account, ...]
+) -> tuple[Account, ...]:
+    """Return the accounts with projector, adapters, prediction blocks and draft model."""
     from gyakusan.engines.llamacpp.extras import projector_lora, speculative_decoding
 
-    accounts = projector_lora.added(model, chosen, machine, accounts)
-    accounts = projector_lora.onto(
+    accounts = projector_lora.with_extras(model, settings, machine, accounts)
+    accounts = projector_lora.append_lines(
         accounts,
-        (*speculative_decoding.predicting(model, chosen, machine), *speculative_decoding.drafted(model, chosen)),
+        (
+            *speculative_decoding.prediction_block_lines(model, settings, machine),
+            *speculative_decoding.drafted_logits(model, settings),
+        ),
     )
-    if chosen.draft:
-        other, its = speculative_decoding.draft(model, chosen)
-        accounts = speculative_decoding.merged(accounts, _accounts(other, its, machine), other.name)
+    if settings.draft:
+        draft, its_settings = speculative_decoding.draft_model(model, settings)
+        accounts = speculative_decoding.with_draft(accounts, _accounts(draft, its_settings, machine), draft.name)
     return accounts
 
 
-def _accounts(model: Model, chosen: Settings, machine: Machine) -> tuple[Account, ...]:
-    """One account for each device, for one model."""
-    if chosen.backend == "cpu":
+def _accounts(model: Model, settings: Settings, machine: Machine) -> tuple[Account, ...]:
+    """Return one account for each device, for one model."""
+    if settings.backend == "cpu":
         host = machine.host or (machine.gpus[0] if machine.gpus else UNKNOWN_HOST)
-        return (Account(host, _cpu_lines(model, chosen)),)
-    return _with_gpu(model, chosen, machine)
-
-
-def _with_gpu(model: Model, settings: Settings, machine: Machine) -> tuple[Account, ...]:
+        return (Account(host, _cpu_lines(model, settings)),)
     if not machine.gpus:
         raise BadSetting("{name} has no GPU.", name=machine.name, mend="Name one with --device, or use the CPU.")
     if len(settings.rpc) > len(machine.gpus):
@@ -70,82 +70,88 @@ def _with_gpu(model: Model, settings: Settings, machine: Machine) -> tuple[Accou
             "{n} RPC workers, but {name} has {gpus} GPUs.", n=len(settings.rpc), name=machine.name,
             gpus=len(machine.gpus), mend="Name a machine with a GPU for each worker, the workers' first.",
         )  # fmt: skip
-    if len(machine.gpus) > 1 or not settings.plain:
-        from gyakusan.engines.llamacpp.multi_gpu import ledger as split_accounts
+    if len(machine.gpus) > 1 or not settings.on_one_device:
+        from gyakusan.engines.llamacpp.multi_gpu import ledger as multi_gpu_ledger
 
-        return split_accounts.accounts(model, settings, machine, machine.host or UNKNOWN_HOST)
+        return multi_gpu_ledger.accounts(model, settings, machine, machine.host or UNKNOWN_HOST)
+    return _one_gpu_accounts(model, settings, machine)
+
+
+def _one_gpu_accounts(model: Model, settings: Settings, machine: Machine) -> tuple[Account, ...]:
+    """Return the accounts of one GPU that holds every layer, and of the host."""
     gpu = machine.gpus[0]
     on_gpu, on_host = _gpu_lines(model, settings), _host_lines(model, settings)
-    if gpu.kind == "unified" and settings.stores == "metal" and settings.mmap:
-        return (Account(gpu, (ledger_lines.file(model, lazily(model, settings)), *on_gpu[1:], *on_host[1:])),)
+    if gpu.kind == "unified" and settings.allocation_rules == "metal" and settings.mmap:
+        file = ledger_lines.mapped_file(model, read_lazily(model, settings))
+        return (Account(gpu, (file, *on_gpu[1:], *on_host[1:])),)
     if gpu.kind == "unified":
         return (Account(gpu, on_gpu + on_host),)
     return (Account(gpu, on_gpu), Account(machine.host or UNKNOWN_HOST, on_host))
 
 
 def _gpu_lines(model: Model, settings: Settings) -> tuple[Line, ...]:
-    """What one GPU that holds every layer takes."""
-    held, made = weights(model, settings), compute_buffer(model, settings)
+    """Return what one GPU that holds every layer takes."""
     return (
-        ledger_lines.off_tables(held.gpu, model),
+        ledger_lines.gpu_weights(weights(model, settings).gpu, model),
         *ledger_lines.context(kv_cache.groups(model, settings), settings),
-        ledger_lines.scratch(made.gpu, model, settings),
-        overhead.driver(settings.driver),
+        ledger_lines.compute(compute_buffer(model, settings).gpu, model, settings),
+        server_memory.driver(settings.driver),
     )
 
 
 def _host_lines(model: Model, settings: Settings) -> tuple[Line, ...]:
-    """What stays in RAM beside a GPU: the embedding table, pinned inputs, logits, the process."""
+    """Return what stays in RAM although a GPU computes: the embedding table, inputs, logits, the process."""
     return (
-        *ledger_lines.tables(weights(model, settings).host, lazily(model, settings)),
-        ledger_lines.pinned(compute_buffer(model, settings).host),
-        ledger_lines.logits(model, settings),
-        overhead.process(),
-        overhead.prompt_cache(),
-        *context_checkpoints.lines(model, settings),
+        *ledger_lines.embedding_tables(weights(model, settings).host, read_lazily(model, settings)),
+        ledger_lines.host_inputs(compute_buffer(model, settings).host),
+        *server_memory.lines(model, settings),
     )
 
 
 def _cpu_lines(model: Model, settings: Settings) -> tuple[Line, ...]:
-    """Everything in RAM."""
+    """Return everything in RAM."""
     return (
         *_cpu_weights(model, settings),
         *ledger_lines.context(kv_cache.groups(model, settings), settings),
-        ledger_lines.scratch(compute_buffer(model, settings).host, model, settings),
-        ledger_lines.logits(model, settings),
-        overhead.process(),
-        overhead.prompt_cache(),
-        *context_checkpoints.lines(model, settings),
+        ledger_lines.compute(compute_buffer(model, settings).host, model, settings),
+        *server_memory.lines(model, settings),
     )
 
 
 def _cpu_weights(model: Model, settings: Settings) -> tuple[Line, ...]:
-    """The file as mapped and the copies repacked for this CPU, or everything read once."""
+    """Return the file as mapped and the copies repacked for this CPU, or everything read once."""
+    lazy = read_lazily(model, settings)
     if not settings.mmap:
-        held, lazy = weights(model, settings).host, lazily(model, settings)
-        return (ledger_lines.weights(held - lazy, model), *ledger_lines.tables(lazy, lazy)[1:])
-    simd: Simd = settings.simd if settings.repack else "none"
-    held, copies = cpu_repack.mapped(model, simd), cpu_repack.repacked(model, simd)
+        return (
+            ledger_lines.weights(weights(model, settings).host - lazy, model),
+            *ledger_lines.per_layer_embeddings(lazy),
+        )
+    simd = cpu_repack.repacks_for(settings)
+    in_file, copies = cpu_repack.mapped(model, simd), cpu_repack.repacked(model, simd)
     # Pages of the file that were only read to be repacked are cache: the system may drop them.
-    first = replace(ledger_lines.weights(held, model), low=held - copies - lazily(model, settings))
+    first = replace(ledger_lines.weights(in_file, model), low=in_file - copies - lazy)
     return (first, ledger_lines.repacked(copies, simd)) if copies else (first,)
 
 
 def _notes(model: Model, settings: Settings, machine: Machine) -> tuple[Message, ...]:
-    notes = []
+    notes: list[Message] = []
     if model.inferred:
         notes.append(
             say("The architecture {name} is not known: it was inferred from the tensors.", name=model.architecture)
         )
-    idle = _idle(settings)
-    if idle:
-        notes.append(say("{names}: given, but without effect here.", names=", ".join(idle)))
+    without_effect = _settings_without_effect(settings)
+    if without_effect:
+        notes.append(say("{names}: given, but without effect here.", names=", ".join(without_effect)))
     if settings.rpc:
         notes.append(say("The first GPUs of the machine stand for {n} RPC workers.", n=len(settings.rpc)))
-    if settings.backend != "cpu" and (len(machine.gpus) > 1 or not settings.plain):
-        from gyakusan.engines.llamacpp.multi_gpu import ledger as split_accounts
+    if settings.backend != "cpu" and (len(machine.gpus) > 1 or not settings.on_one_device):
+        from gyakusan.engines.llamacpp.multi_gpu import ledger as multi_gpu_ledger
 
-        notes += split_accounts.notes(model, settings, machine)
+        notes += multi_gpu_ledger.notes(model, settings, machine)
+    if has_extras(model, settings):
+        from gyakusan.engines.llamacpp.extras import projector_lora
+
+        notes += projector_lora.notes(model, settings)
     if any(d.kind == "host" and d.memory is None for d in machine.devices):
         notes.append(say("The computer's RAM is not known: it is listed, not checked."))
     return tuple(notes)
@@ -154,9 +160,9 @@ def _notes(model: Model, settings: Settings, machine: Machine) -> tuple[Message,
 _PLACING = ("gpu_layers", "tensor_split", "main_gpu", "n_cpu_moe", "n_cpu_ffn", "overrides", "offload_kv", "rpc", "fit")
 
 
-def _idle(settings: Settings) -> list[str]:
-    """Settings that were changed and change nothing: where a CPU holds everything, or nothing drafts."""
+def _settings_without_effect(settings: Settings) -> list[str]:
+    """Return the settings that were changed and change nothing: where a CPU holds everything, or nothing drafts."""
     names = _PLACING if settings.backend == "cpu" else ()
-    found = [n for n in names if getattr(settings, n) != getattr(Settings, n)]
+    changed = [n for n in names if getattr(settings, n) != getattr(Settings, n)]
     drafts = settings.draft or settings.mtp or settings.draft_tokens == Settings.draft_tokens
-    return found if drafts else [*found, "draft_tokens"]
+    return changed if drafts else [*changed, "draft_tokens"]

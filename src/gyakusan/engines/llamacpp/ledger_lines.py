@@ -12,11 +12,10 @@ from gyakusan.core.dtypes import dtype
 from gyakusan.core.ledger import Line, memory_part
 from gyakusan.core.memo import Memo
 from gyakusan.core.model import Attention, Compressed, Indexer, Latent, Memory, Model, Recurrent, Tensor
+from gyakusan.engines.llamacpp.backends import F32
 from gyakusan.engines.llamacpp.buffers.cpu_repack import mapped
 from gyakusan.engines.llamacpp.buffers.kv_cache import CacheGroup
-from gyakusan.engines.llamacpp.buffers.output import F32, output
-from gyakusan.engines.llamacpp.compute_buffer.one_device import base, binding, spread
-from gyakusan.engines.llamacpp.compute_buffer.one_device import compute_buffer as _scratch
+from gyakusan.engines.llamacpp.compute_buffer import one_device
 from gyakusan.engines.llamacpp.settings import Settings
 from gyakusan.message import Message, say
 from gyakusan.units import format_bytes
@@ -31,33 +30,31 @@ PEAK_TEXTS = {
     "recurrent": "the recurrent layers",
     "logits": "the logits",
 }
-"""Names of the scratch peaks as people read them."""
-
-
-_MIXES = Memo[tuple[int, str]](maxsize=2)
+"""Names of the peaks of a compute buffer as people read them."""
+_COUNTS = Memo[tuple[int, str]](maxsize=2)
 
 
 def weights(size: Number, model: Model, tensors: Sequence[Tensor] | None = None) -> Line:
-    """All weights on one device. tensors: those there, None = all of the model. size [B]"""
-    here = model.tensors if tensors is None else tensors
-    count, mix = _MIXES.get(model, "all", lambda: _counted(here)) if tensors is None else _counted(here)
+    """Return the line of all weights on one device. size [B]; tensors: those there, None = all of the model."""
+    count, mix = _COUNTS.get(model, "all", lambda: _count(model.tensors)) if tensors is None else _count(tensors)
+    return _weights(size, model, count, mix)
+
+
+def gpu_weights(size: Number, model: Model) -> Line:
+    """Return the line of all weights except the tables of rows, on one GPU. size [B] Counted once for a model."""
+    count, mix = _COUNTS.get(model, "gpu", lambda: _count([t for t in model.tensors if t.name not in model.tables]))
+    return _weights(size, model, count, mix)
+
+
+def _weights(size: Number, model: Model, count: int, mix: str) -> Line:
     reason = say("{n} tensors, {quantization}", n=count, quantization=model.quantization)
     return Line("weights", size, "derived", reason, mix)
 
 
-def off_tables(size: Number, model: Model) -> Line:
-    """All weights but the tables of rows, on one GPU. size [B] Counted once for a model: limits ask many times."""
-    count, mix = _MIXES.get(model, "gpu", lambda: _counted([t for t in model.tensors if t.name not in model.tables]))
-    return Line(
-        "weights", size, "derived", say("{n} tensors, {quantization}", n=count, quantization=model.quantization), mix
-    )
+def mapped_file(model: Model, lazy: int) -> Line:
+    """Return the line of a file that Metal maps, embedding table included: a tied output is the same pages.
 
-
-def file(model: Model, lazy: int) -> Line:
-    """A file that Metal maps, embedding table included: a tied output is the same pages. [B]
-
-    lazy: of it that need not be in memory [B].
-
+    lazy: bytes of it that need not be in memory [B].
     Source: llama.cpp b11434, src/llama-model.cpp (load_tensors, buffer_from_host_ptr), llama_model_loader::get_mapping_range.
     """
     line = weights(mapped(model, "none"), model)
@@ -65,43 +62,47 @@ def file(model: Model, lazy: int) -> Line:
     return replace(line, reason=say("{n} tensors, {quantization}, mapped from the file", **line.reason.facts))
 
 
-def tables(size: Number, lazy: int) -> tuple[Line, ...]:
-    """Embedding tables in RAM, and those of which only the rows in use are read. size: of all; lazy: of those [B]"""
-    held = Line("weights.embedding", size - lazy, "derived", say("the embedding table stays in RAM"))
+def embedding_tables(size: Number, lazy: int) -> tuple[Line, ...]:
+    """Return the lines of embedding tables in RAM. size: of all [B]; lazy: of those whose rows in use alone are read [B]."""
+    table = Line("weights.embedding", size - lazy, "derived", say("the embedding table stays in RAM"))
+    return (table, *per_layer_embeddings(lazy))
+
+
+def per_layer_embeddings(lazy: int) -> tuple[Line, ...]:
+    """Return the line of per-layer embeddings that are read from disk: it grows with the rows in use. lazy: all rows [B]."""
     if not lazy:
-        return (held,)
+        return ()
     reason = say(
         "per-layer embeddings stay on disk ({size}); rows in use are cached (--lazy-mode)", size=format_bytes(lazy)
     )
-    return held, Line("weights.per_layer", 0, "derived", reason, low=0, high=lazy, grows=True)
+    return (Line("weights.per_layer", 0, "derived", reason, low=0, high=lazy, grows=True),)
 
 
 def repacked(size: Number, simd: str) -> Line:
-    """Copies of matrices in the layout that the CPU multiplies fastest. size [B]"""
+    """Return the line of copies of matrices in the layout that the CPU multiplies fastest. size [B]"""
     return Line(
         "weights.repacked", size, "derived", say("a copy repacked for {simd}; --no-repack saves it", simd=simd.upper())
     )
 
 
-def _counted(tensors: Sequence[Tensor]) -> tuple[int, str]:
-    return len(tensors), _mix(tensors)
-
-
-def _mix(tensors: Sequence[Tensor]) -> str:
-    """Values by element type, most first."""
-    kinds: dict[str, int] = {}
+def _count(tensors: Sequence[Tensor]) -> tuple[int, str]:
+    """Return the number of tensors, and their values by element type as text, most first."""
+    values: dict[str, int] = {}
     for t in tensors:
-        kinds[t.type] = kinds.get(t.type, 0) + t.values
-    parts = sorted(kinds.items(), key=lambda kv: -kv[1])
-    return " + ".join(f"{n / 1e9:.3f}e9 x {dtype(k).bits:g}/8 B ({k})" for k, n in parts)
+        values[t.type] = values.get(t.type, 0) + t.values
+    parts = sorted(values.items(), key=lambda item: -item[1])
+    return len(tensors), " + ".join(f"{n / 1e9:.3f}e9 x {dtype(k).bits:g}/8 B ({k})" for k, n in parts)
 
 
 def context(groups: Sequence[CacheGroup], settings: Settings) -> tuple[Line, ...]:
-    """One line for each group of layers that keeps something."""
-    return tuple(Line(memory_part(g.memory), g.bytes, "derived", _keeps(g.memory), _cells(g, settings)) for g in groups)
+    """Return one line for each group of layers that keeps something."""
+    return tuple(
+        Line(memory_part(g.memory), g.bytes, "derived", _cache_reason(g.memory), _cache_formula(g, settings))
+        for g in groups
+    )
 
 
-def _keeps(memory: Memory) -> Message:
+def _cache_reason(memory: Memory) -> Message:
     facts: Mapping[str, Any] = {"n": len(memory.layers)}
     match memory:
         case Recurrent():
@@ -118,13 +119,13 @@ def _keeps(memory: Memory) -> Message:
             return say("{n} layers keep the last {window} tokens and one batch", window=memory.window, **facts)
 
 
-def _cells(group: CacheGroup, settings: Settings) -> str:
+def _cache_formula(group: CacheGroup, settings: Settings) -> str:
     memory = group.memory
     if is_array(group.cells, group.streams, settings.slots):
         return ""
     if isinstance(memory, Recurrent):
-        kept = memory.convolution + memory.state
-        return f"{len(memory.layers)} layers x {settings.slots} users x {kept:,} values x {F32} B"
+        values = memory.convolution + memory.state
+        return f"{len(memory.layers)} layers x {settings.slots} users x {values:,} values x {F32} B"
     cells = f"{len(memory.layers)} layers x {group.streams} x {group.cells:,} cells"
     row = f"{memory.key:,} {settings.key_type}"
     value = getattr(memory, "value", 0)
@@ -133,28 +134,20 @@ def _cells(group: CacheGroup, settings: Settings) -> str:
     return f"{cells} x ({row})"
 
 
-def scratch(size: Number, model: Model, settings: Settings) -> Line:
-    """The compute buffer of the device that computes. size [B]"""
-    low, high = spread(model, settings)
+def compute(size: Number, model: Model, settings: Settings) -> Line:
+    """Return the line of the compute buffer of the device that computes. size [B]"""
+    low, high = one_device.range_factors(model, settings)
     reason, formula = say("compute buffer"), ""
     if not is_array(size):
-        peak, ground = binding(model, settings), base(model, settings)
+        peak, base = one_device.largest_peak(model, settings), one_device.base_bytes(model, settings)
         reason = say("compute buffer; largest at {peak}", peak=say(PEAK_TEXTS[peak]))
-        formula = (
-            f"{format_bytes(float(ground))} (inputs, masks, vectors) + {format_bytes(float(size - ground))} ({peak})"
-        )
+        formula = f"{format_bytes(float(base))} (inputs, masks, vectors) + {format_bytes(float(size - base))} ({peak})"
     least = size * low
-    if settings.stores == "metal":  # read in the source and never measured: the low end is without it
-        least = _scratch(model, replace(settings, driver="vulkan")).gpu * low
+    if settings.allocation_rules == "metal":  # read in the source and never measured: the low end is without it
+        least = one_device.compute_buffer(model, replace(settings, driver="vulkan")).gpu * low
     return Line("compute", size, "derived", reason, formula, low=least, high=size * high)
 
 
-def pinned(size: Number) -> Line:
-    """The host's side of a graph that a GPU computes. size [B]"""
+def host_inputs(size: Number) -> Line:
+    """Return the line of the host's side of a graph that a GPU computes. size [B]"""
     return Line("compute.host", size, "derived", say("pinned buffer: token vectors, masks and other inputs of a batch"))
-
-
-def logits(model: Model, settings: Settings) -> Line:
-    """Logits of one token for each slot. llama_context::output_reserve."""
-    formula = f"{settings.slots} x {model.vocabulary:,} x {F32} B"
-    return Line("output", output(model, settings), "derived", say("logits of one token for each user"), formula)

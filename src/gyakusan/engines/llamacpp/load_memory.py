@@ -11,9 +11,8 @@ from gyakusan.core.machine import Machine
 from gyakusan.core.model import Model
 from gyakusan.engines.base import CacheType, LoadMemory, MemoryClass
 from gyakusan.engines.defaults import ledger_memory
-from gyakusan.engines.llamacpp import ledger_lines
 from gyakusan.engines.llamacpp.backends import backend_of, same_allocation_key
-from gyakusan.engines.llamacpp.buffers import context_checkpoints, overhead
+from gyakusan.engines.llamacpp.buffers import server_memory
 from gyakusan.engines.llamacpp.buffers.kv_cache import groups
 from gyakusan.engines.llamacpp.compute_buffer.one_device import compute_buffer
 from gyakusan.engines.llamacpp.ledger import ledger
@@ -60,13 +59,7 @@ def _on_gpu(model: Model, settings: Settings, unified: bool) -> LoadMemory:
     """Return the memory of one GPU. unified: the host's buffers are in the same memory."""
     buffers = compute_buffer(model, settings)
     conversations: Number = sum(g.bytes for g in groups(model, settings))
-    fixed: Number = buffers.gpu + overhead.driver(settings.driver).bytes
+    fixed: Number = buffers.gpu + server_memory.driver(settings.driver).bytes
     if unified:
-        on_host = (
-            ledger_lines.pinned(buffers.host),
-            ledger_lines.logits(model, settings),
-            overhead.process(),
-            *context_checkpoints.lines(model, settings),
-        )
-        fixed = fixed + sum(line.bytes for line in on_host)
+        fixed = fixed + buffers.host + sum(line.bytes for line in server_memory.lines(model, settings))
     return LoadMemory(conversations, fixed)

@@ -20,30 +20,46 @@ from gyakusan.message import say
 
 VERSION = "b11434"
 """The build whose source and measurements these rules come from."""
+STEP = 256
+"""Caches hold multiples of this. llama-context.cpp, GGML_PAD(n_ctx, 256). [tokens]"""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How the server is started.
+    """How the server is started. It has no slots, so that the sizes which all rules share are computed once.
 
-    context: n_ctx, all slots together [tokens]; slots: --parallel; unified: one KV pool for all slots;
-    batch, ubatch: logical and physical batch [tokens]; flash_attention: "auto" counts as on;
-    key_type, value_type: element types of the cache; swa_full: keep whole context in sliding-window layers;
-    outputs: whose logits are kept, "server" (one row for each slot) or "bench" (every token of a batch);
-    backend: "cpu", or "cuda" with everything offloaded unless the next ones say otherwise; mmap, repack: how the CPU
-    holds weights; driver: what drives the GPUs, "cuda" or another: it decides how buffers are rounded up.
-    projector: --mmproj, "" = the one that came with the model, None = none; lora: --lora, files of adapters;
-    draft: --model-draft, a second model that drafts; mtp: the file's own prediction blocks draft; draft_tokens: at a time
-    [tokens]; lazy: --lazy-mode, whether tables of per-layer embeddings stay on disk, "auto" = above 4 GiB;
-    rpc: --rpc, workers as host:port; the first GPUs of the machine stand for them.
-    gpu_layers: -ngl, units (blocks, and the output as one more) on GPUs, counted from the end; -1 = all;
-    split_mode: "none" = one GPU, main_gpu; "layer" = blocks are shared out over all GPUs of the machine;
-    tensor_split: shares of the GPUs, empty = by their free memory; main_gpu: number of the one GPU;
-    n_cpu_moe, n_cpu_ffn: the experts (or the dense feed-forward networks) of the first blocks stay in RAM [blocks];
-    overrides: -ot, pairs of a regular expression and "CPU": such tensors stay in RAM;
-    offload_kv: the cache lives where its block lives, else in RAM; op_offload: large batches are computed on the first
-    GPU with weights copied from RAM; fit: the placement was computed for the machine, with a margin on each GPU;
-    simd: vector units of the CPU, for which weights are repacked.
+    context: -c, all slots together [tokens]
+    slots: --parallel, conversations at the same time
+    unified: --kv-unified, one cache for all slots
+    batch: -b, the logical batch [tokens]
+    ubatch: -ub, the physical batch [tokens]
+    flash_attention: -fa; "auto" counts as on
+    key_type: -ctk, element type of cached keys
+    value_type: -ctv, element type of cached values
+    swa_full: --swa-full, sliding-window layers keep the whole context
+    outputs: whose logits are computed: "server" one row for each slot, "bench" every token of a batch
+    backend: "cpu", or "cuda" for any GPU, with all layers on it unless the fields below say otherwise
+    mmap: the CPU maps weights from the file
+    repack: the CPU copies weights into the layout that it multiplies fastest
+    gpu_layers: -ngl, units on GPUs (blocks, and the output as one more), counted from the end; -1 = all
+    split_mode: -sm; "none" = one GPU, "layer" = blocks are shared out over all GPUs of the machine
+    tensor_split: -ts, shares of the GPUs; empty = by their free memory
+    main_gpu: -mg, the number of the one GPU
+    n_cpu_moe: the experts of this many first blocks stay in RAM [blocks]
+    n_cpu_ffn: the dense feed-forward networks of this many first blocks stay in RAM [blocks]
+    overrides: -ot, pairs of a regular expression and a device; the tensors that match go there
+    offload_kv: a layer's cache is on the device of its block, else in RAM
+    op_offload: large batches are computed on the first GPU, with weights copied from RAM
+    fit: the placement was computed for the machine, with a margin left free on each GPU
+    simd: vector units of the CPU, for which weights are repacked
+    driver: the backend of the GPUs, which decides how buffers are rounded up
+    projector: --mmproj; "" = the one that came with the model, None = none
+    lora: --lora, files of adapters
+    draft: --model-draft, a second model that drafts
+    mtp: the file's own prediction blocks draft
+    draft_tokens: tokens drafted at a time [tokens]
+    lazy: --lazy-mode, whether tables of per-layer embeddings stay on disk; "auto" = those above 4 GiB
+    rpc: --rpc, workers as host:port; the first GPUs of the machine stand for them
     """
 
     context: Number
@@ -80,100 +96,119 @@ class Settings:
     rpc: tuple[str, ...] = ()
 
     @property
-    def stores(self) -> str:
-        """Whose rules of padding apply where the model is: a key of drivers.PADDING."""
+    def allocation_rules(self) -> str:
+        """Return the backend whose padding applies where the model is: a key of backends.PADDING."""
         return "cpu" if self.backend == "cpu" else self.driver
 
     @property
     def overridden(self) -> bool:
-        """True if any rule keeps tensors in RAM. A rule that matches nothing counts as well."""
+        """Return True if any rule moves tensors to another device. A rule that matches nothing counts as well."""
         return bool(self.overrides or self.n_cpu_moe or self.n_cpu_ffn)
 
     @property
-    def plain(self) -> bool:
-        """True if one GPU holds everything, or the CPU does."""
-        alone = self.split_mode == "none" and self.main_gpu >= 0
+    def on_one_device(self) -> bool:
+        """Return True if one GPU holds everything, or the CPU does."""
+        one = self.split_mode == "none" and self.main_gpu >= 0
         whole = self.gpu_layers < 0 and not self.overridden and self.offload_kv
-        return self.backend == "cpu" or (alone and whole)
+        return self.backend == "cpu" or (one and whole)
 
     @property
     def flash(self) -> bool:
-        """True if flash attention is used."""
+        """Return True if flash attention is used."""
         return self.flash_attention != "off"
 
     @property
+    def cache_types(self) -> tuple[str, str]:
+        """Return the element types of keys and of values, in upper case."""
+        return self.key_type.upper(), self.value_type.upper()
+
+    @property
     def streams(self) -> Number:
-        """Separate caches. One if unified, else one for each slot."""
+        """Return the number of separate caches: one if unified, else one for each slot."""
         return 1 if self.unified else self.slots
 
     @cached_property
     def cells(self) -> Number:
-        """Tokens that one stream holds. [tokens] llama_context: n_ctx padded to 256, divided, padded again."""
-        total = round_up(self.context, 256)
-        return total if self.unified else round_up(total // self.slots, 256)
+        """Return the tokens that one stream holds: n_ctx padded, divided by the slots, padded again. [tokens]"""
+        total = round_up(self.context, STEP)
+        return total if self.unified else round_up(total // self.slots, STEP)
 
     @cached_property
     def effective_ubatch(self) -> Number:
-        """Tokens in one graph: never more than the batch, or the context asked for (before padding). [tokens]"""
+        """Return the tokens in one graph: never more than the batch, or the context before padding. [tokens]"""
         return minimum(self.context, self.batch, self.ubatch)
 
     def window_cells(self, window: int) -> Number:
-        """Tokens that one stream of a sliding-window layer holds. [tokens] llama_kv_cache_iswa."""
+        """Return the tokens that one stream of a sliding-window layer holds. [tokens] llama_kv_cache_iswa."""
         tokens = window * (self.slots if self.unified else 1) + self.effective_ubatch
-        return self.cells if self.swa_full else round_up(minimum(self.cells, tokens), 256)
+        return self.cells if self.swa_full else round_up(minimum(self.cells, tokens), STEP)
 
     @cached_property
     def graph_tokens(self) -> Number:
-        """Tokens of the worst-case graph: one ubatch, the same number for each slot. [tokens] llama_context::graph_reserve."""
+        """Return the tokens of the largest graph: one ubatch, equally many for each slot. [tokens]
+
+        Source: llama_context::graph_reserve.
+        """
         return ceil_div(self.effective_ubatch, self.slots) * self.slots
+
+    @cached_property
+    def graph_outputs(self) -> Number:
+        """Return the tokens of the largest graph whose logits are computed. [tokens]
+
+        Source: llama_context::sched_reserve, min(n_tokens, n_outputs_max).
+        """
+        return minimum(self.graph_tokens, self.slots if self.outputs == "server" else self.batch)
 
 
 def for_load(load: Load, **changes: object) -> Settings:
-    """Settings that give each user the whole context: one stream for each, none can starve another."""
+    """Return settings that give each user the whole context: one stream for each, none can starve another."""
     return Settings(context=load.context * load.users, slots=load.users, **changes)  # type: ignore[arg-type]
 
 
 def check(settings: Settings) -> Settings:
-    """`settings`, or BadSetting for what llama.cpp refuses. Only scalars are checked."""
-    for name in ("context", "slots", "batch", "ubatch"):
+    """Return `settings`. Raises BadSetting for what llama.cpp refuses; arrays are not checked."""
+    for name, least in (("context", 1), ("slots", 1), ("batch", 1), ("ubatch", 1), ("n_cpu_moe", 0), ("n_cpu_ffn", 0)):
         value = getattr(settings, name)
-        if not is_array(value) and value < 1:
-            raise BadSetting("{name} is {value}.", name=name, value=value, mend="Give 1 or more.")
+        if not is_array(value) and value < least:
+            mend = "Give 1 or more." if least else "Give 0 or more."
+            raise BadSetting("{name} is {value}.", name=name, value=value, mend=mend)
+    _check_placement(settings)
+    _check_drafting(settings)
+    _check_cache_types(settings)
+    return settings
+
+
+def _check_placement(settings: Settings) -> None:
     if settings.split_mode not in ("layer", "none"):
         raise BadSetting(
             "split_mode {mode} is not priced: llama.cpp dropped rows on CUDA, and tensors are an experiment.",
-            mode=settings.split_mode,
-            mend="Use layer, or none for one GPU.",
-        )
+            mode=settings.split_mode, mend="Use layer, or none for one GPU.",
+        )  # fmt: skip
     for pattern, device in settings.overrides:
         if "," in pattern + device:
             raise BadSetting(
-                "The override {rule} has a comma, which separates overrides.",
-                rule=pattern,
+                "The override {rule} has a comma, which separates overrides.", rule=pattern,
                 mend="Write it as several rules.",
-            )
-    for name in ("n_cpu_moe", "n_cpu_ffn"):
-        if getattr(settings, name) < 0:
-            raise BadSetting("{name} is {value}.", name=name, value=getattr(settings, name), mend="Give 0 or more.")
-    _drafting(settings)
+            )  # fmt: skip
+    for worker in settings.rpc:
+        host, colon, port = worker.rpartition(":")
+        if not (host and colon and port.isdecimal()):
+            raise BadSetting("The RPC worker {worker} has no port.", worker=worker, mend="Write host:port.")
+
+
+def _check_drafting(settings: Settings) -> None:
+    if settings.draft and settings.mtp:
+        raise BadSetting("mtp and draft were both given.", mend="Let one of them draft.")
+    if settings.draft_tokens < 1:
+        raise BadSetting("{name} is {value}.", name="draft_tokens", value=settings.draft_tokens, mend="Give 1 or more.")
+
+
+def _check_cache_types(settings: Settings) -> None:
     for kind in (settings.key_type, settings.value_type):
         if kind.upper() not in CACHE_TYPES:
             raise unknown(say("cache type"), kind, CACHE_TYPES)
     if not settings.flash and settings.value_type.upper() not in ("F32", "F16", "BF16"):
         raise BadSetting(
-            "A quantised value cache ({type}) needs flash attention.",
-            type=settings.value_type,
+            "A quantised value cache ({type}) needs flash attention.", type=settings.value_type,
             mend="Leave flash attention on, or use f16 values.",
-        )
-    return settings
-
-
-def _drafting(settings: Settings) -> None:
-    if settings.draft and settings.mtp:
-        raise BadSetting("mtp and draft were both given.", mend="Let one of them draft.")
-    if settings.draft_tokens < 1:
-        raise BadSetting("{name} is {value}.", name="draft_tokens", value=settings.draft_tokens, mend="Give 1 or more.")
-    for worker in settings.rpc:
-        host, colon, port = worker.rpartition(":")
-        if not (host and colon and port.isdecimal()):
-            raise BadSetting("The RPC worker {worker} has no port.", worker=worker, mend="Write host:port.")
+        )  # fmt: skip

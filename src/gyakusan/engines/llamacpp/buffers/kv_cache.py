@@ -5,6 +5,7 @@ Source: llama.cpp b11434, src/llama-kv-cache*.cpp, src/llama-memory-recurrent.cp
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gyakusan.core import cache
@@ -14,13 +15,22 @@ from gyakusan.core.cache import Padding, padded
 from gyakusan.core.dtypes import DType, dtype
 from gyakusan.core.model import Attention, Compressed, Indexer, Latent, Memory, Model, Recurrent
 from gyakusan.engines.llamacpp.backends import PADDING
-from gyakusan.engines.llamacpp.settings import Settings
+from gyakusan.engines.llamacpp.settings import STEP, Settings
 from gyakusan.errors import BadSetting
+
+HADAMARD = 64
+"""Quantised caches are rotated by a Hadamard matrix of at least this width. llama-kv-cache.cpp, attn_rot_k. [values]"""
 
 
 @dataclass(frozen=True, slots=True)
 class CacheGroup:
-    """Bytes of one group of layers. cells: tokens of one stream, 1 for a state; streams: separate caches or states."""
+    """The cache or the states of one group of equal layers. Every number may be an array.
+
+    memory: the layers, and what they keep
+    cells: tokens of one stream, 1 for a state [tokens]
+    streams: separate caches or states
+    bytes: of all layers together [B]
+    """
 
     memory: Memory
     cells: Number
@@ -29,58 +39,90 @@ class CacheGroup:
 
 
 def groups(model: Model, settings: Settings) -> tuple[CacheGroup, ...]:
-    """One entry for each group of the model's memory. Numbers broadcast over the settings. Raises BadSetting."""
+    """Return the cache of each group of the model's memory. Raises BadSetting for a type that does not fit the heads."""
     key, value = dtype(settings.key_type), dtype(settings.value_type)
-    _divisible(model, key, value)
-    widest = None if settings.flash else _widest(model)
-    padding = PADDING[settings.stores]
+    _check_divisible(model, key, value)
+    widest = None if settings.flash else _widest_values(model)
+    padding = PADDING[settings.allocation_rules]
     return tuple(_group(m, settings, key, value, padding, widest) for m in model.memory)
 
 
 def kv_cache(model: Model, settings: Settings) -> Number:
-    """Keys, values and indexers of all layers. [B]"""
+    """Return the bytes of keys, values and indexers of all layers. [B]"""
     return sum(g.bytes for g in groups(model, settings) if not isinstance(g.memory, Recurrent))
 
 
 def recurrent_state(model: Model, settings: Settings) -> Number:
-    """States of all recurrent layers and all sequences. [B]"""
+    """Return the bytes of the states of all recurrent layers and all sequences. [B]"""
     return sum(g.bytes for g in groups(model, settings) if isinstance(g.memory, Recurrent))
 
 
+def stream_cells(memory: Memory, settings: Settings) -> Number:
+    """Return the cells of one stream that these layers look at. [tokens]"""
+    window = getattr(memory, "window", None)
+    return settings.cells if window is None else settings.window_cells(window)
+
+
+def compressed_cells(settings: Settings, ratio: int) -> Number:
+    """Return the cells of one stream of DeepSeek-V4's compressed keys. [tokens] llama-kv-cache-dsv4.cpp."""
+    return round_up(maximum(1, ceil_div(settings.cells, ratio)), STEP)
+
+
+def sequence_window_cells(settings: Settings, window: int) -> Number:
+    """Return the cells of DeepSeek-V4's windowed keys: one stream for each slot even in a unified cache. [tokens]"""
+    tokens = window + settings.effective_ubatch
+    return settings.cells if settings.swa_full else round_up(minimum(settings.cells, tokens), STEP)
+
+
+def hadamard_widths(group: Sequence[Memory], settings: Settings) -> tuple[int, int]:
+    """Return the widths of the Hadamard matrices that rotate keys and values of one cache, 0 for none. [values]
+
+    Source: llama_kv_cache::llama_kv_cache, attn_rot_k, attn_rot_v.
+    """
+    heads = next((m for m in group if isinstance(m, Attention)), None)
+    if heads is None:
+        return 0, 0
+    width = heads.key_head
+    key = HADAMARD if dtype(settings.key_type).quantized and width % HADAMARD == 0 else 0
+    while key and width % (2 * key) == 0:
+        key *= 2
+    rotates_values = dtype(settings.value_type).quantized and heads.value_head % HADAMARD == 0
+    return key, HADAMARD if rotates_values else 0
+
+
 def _group(memory: Memory, s: Settings, key: DType, value: DType, padding: Padding, widest: int | None) -> CacheGroup:
-    """`widest`: width that values are padded to when they are stored transposed (no flash attention)."""
+    """Return one group. widest: width that values are padded to if stored transposed (no flash attention) [values]."""
     match memory:
         case Recurrent():
             return CacheGroup(memory, 1, s.slots, cache.recurrent_state(memory, s.slots, padding))
         case Compressed():
             return _compressed(memory, s, key, padding)
-        case Attention(window=int(window)) | Latent(window=int(window)):
-            cells = s.window_cells(window)
         case _:
-            cells = s.cells
+            cells = stream_cells(memory, s)
     width = widest if isinstance(memory, Attention) else None
-    size = cache.kv_cache(memory, cells * s.streams, key, value, padding, width)
-    return CacheGroup(memory, cells, s.streams, size)
+    return CacheGroup(
+        memory, cells, s.streams, cache.kv_cache(memory, cells * s.streams, key, value, padding, width)
+    )
 
 
 def _compressed(m: Compressed, s: Settings, key: DType, padding: Padding) -> CacheGroup:
-    """DeepSeek-V4. Every sequence has its own stream, even in a unified cache. llama-kv-cache-dsv4.cpp."""
-    window = s.cells if s.swa_full else round_up(minimum(s.cells, m.window + s.effective_ubatch), 256)
+    """Return DeepSeek-V4's group: each sequence has its own stream, even in a unified cache. llama-kv-cache-dsv4.cpp."""
+    window = sequence_window_cells(s, m.window)
     size = padded(key, m.key, window * s.slots, padding.align, padding.columns)
     if m.ratio:
-        cells = round_up(maximum(1, ceil_div(s.cells, m.ratio)), 256)
+        rows = compressed_cells(s, m.ratio) * s.slots
         for width in (m.key, m.indexer) if m.indexer else (m.key,):
-            size = size + padded(key, width, cells * s.slots, padding.align, padding.columns)
+            size = size + padded(key, width, rows, padding.align, padding.columns)
     return CacheGroup(m, window, s.slots, size * len(m.layers))
 
 
-def _widest(model: Model) -> int | None:
-    """Widest values of any attention layer. llama-hparams.cpp, n_embd_v_gqa_max."""
+def _widest_values(model: Model) -> int | None:
+    """Return the widest values of any attention layer. [values] llama-hparams.cpp, n_embd_v_gqa_max."""
     return max((m.value for m in model.memory if isinstance(m, Attention)), default=None)
 
 
-def _divisible(model: Model, key: DType, value: DType) -> None:
-    """Raises BadSetting where llama.cpp refuses: a head must hold whole blocks. llama_init_from_model."""
+def _check_divisible(model: Model, key: DType, value: DType) -> None:
+    """Raise BadSetting where llama.cpp refuses: a head must be whole blocks of the type. llama_init_from_model."""
     for m in model.memory:
         pairs: tuple[tuple[DType, int], ...] = ()
         match m:
@@ -92,9 +134,6 @@ def _divisible(model: Model, key: DType, value: DType) -> None:
             if width % kind.block:
                 raise BadSetting(
                     "A {type} cache needs heads of a multiple of {block} values; {name} has {width}.",
-                    type=kind.name.lower(),
-                    block=kind.block,
-                    name=model.name,
-                    width=width,
+                    type=kind.name.lower(), block=kind.block, name=model.name, width=width,
                     mend="Use f16 for the cache.",
-                )
+                )  # fmt: skip

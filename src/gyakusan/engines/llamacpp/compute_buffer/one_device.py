@@ -1,90 +1,108 @@
-"""Scratch: the compute buffers that llama.cpp reserves for its largest graph, on the CPU, or on one GPU and the host.
+"""The compute buffers that llama.cpp reserves for its largest graph: on the CPU, or on one GPU and the host.
 
 Source: llama.cpp b11434, src/llama-context.cpp (sched_reserve), ggml/src/ggml-alloc.c, ggml-backend.cpp, src/models/*.cpp.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from gyakusan.core.arrays import Number
 from gyakusan.core.broadcast import maximum, where
 from gyakusan.core.model import Compressed, Experts, Indexer, Model, Recurrent
-from gyakusan.engines.llamacpp.compute_buffer.inputs import ALIGN, inputs, off_device
-from gyakusan.engines.llamacpp.compute_buffer.llama_bench_cpu import replayed, replays
-from gyakusan.engines.llamacpp.compute_buffer.peak_dense import (
-    Work,
-    attention,
-    compressed,
-    experts,
-    feed_forward,
-    logits,
-    work,
+from gyakusan.engines.llamacpp.backends import ALIGNMENT
+from gyakusan.engines.llamacpp.compute_buffer.base import Base, base_of
+from gyakusan.engines.llamacpp.compute_buffer.inputs import inputs, scans_on_host
+from gyakusan.engines.llamacpp.compute_buffer.peak_dense import attention, experts, feed_forward, logits
+from gyakusan.engines.llamacpp.compute_buffer.peak_encoder import masks, with_masks_and_scores
+from gyakusan.engines.llamacpp.compute_buffer.peak_mla_sparse import (
+    block_attention,
+    compressed_attention,
+    latent_attention,
+    sparse_selection,
 )
-from gyakusan.engines.llamacpp.compute_buffer.peak_encoder import masks, with_scores
-from gyakusan.engines.llamacpp.compute_buffer.peak_mla_sparse import blocks, latent, selected
 from gyakusan.engines.llamacpp.compute_buffer.peak_recurrent import recurrent, scan_on_host
 from gyakusan.engines.llamacpp.settings import Settings
 
-PEAKS: tuple[Callable[[Work], Number], ...] = (
-    feed_forward,
-    experts,
-    attention,
-    latent,
-    compressed,
-    blocks,
-    recurrent,
-    logits,
-)
+PEAKS: Mapping[str, Callable[[Base], Number]] = {
+    "feed_forward": feed_forward,
+    "experts": experts,
+    "attention": attention,
+    "latent": latent_attention,
+    "compressed": compressed_attention,
+    "blocks": block_attention,
+    "recurrent": recurrent,
+    "logits": logits,
+}
+"""Steps of the graph and the bytes that each needs above the base."""
 
 
 @dataclass(frozen=True, slots=True)
-class Scratch:
-    """Compute buffers. gpu: on the GPU, 0 on the CPU backend; host: in RAM, pinned if there is a GPU. [B]"""
+class ComputeBuffers:
+    """The compute buffers of one graph. Every number may be an array.
+
+    gpu: on the GPU, 0 on the CPU backend [B]
+    host: in RAM, pinned if there is a GPU [B]
+    """
 
     gpu: Number
     host: Number
 
 
-def compute_buffer(model: Model, settings: Settings) -> Scratch:
-    """Compute buffers. [B] Every number in `settings` may be an array; shapes broadcast."""
-    if replays(model, settings):
-        return Scratch(0, replayed(model, settings))
-    w = _work(model, settings)
-    size = w.base + maximum(*(peak(w) for peak in PEAKS))
+def compute_buffer(model: Model, settings: Settings) -> ComputeBuffers:
+    """Return the compute buffers. [B] Every number in `settings` may be an array; shapes broadcast."""
+    if simulates(model, settings):
+        from gyakusan.engines.llamacpp.ggml_simulation.model_graph import simulate
+        from gyakusan.engines.llamacpp.placement.layer_assignment import place
+
+        return ComputeBuffers(0, simulate(model, settings, place(model.blocks, settings, ())).host)
+    base = _full_base(model, settings)
+    size = base.bytes + maximum(*(peak(base) for peak in PEAKS.values()))
     if model.graph.encoder:
-        size = with_scores(model, settings, size)
-        return Scratch(size, _host(w) + masks(model, settings)) if w.cuda else Scratch(0, size)
-    return Scratch(size, _host(w)) if w.cuda else Scratch(0, size)
+        size = with_masks_and_scores(model, settings, size)
+        return ComputeBuffers(size, _host(base) + masks(model, settings)) if base.on_gpu else ComputeBuffers(0, size)
+    return ComputeBuffers(size, _host(base)) if base.on_gpu else ComputeBuffers(0, size)
 
 
-def binding(model: Model, settings: Settings) -> str:
-    """Name of the peak that decides, for scalar settings."""
-    w = _work(model, settings)
-    return max(PEAKS, key=lambda peak: int(peak(w))).__name__
+def simulates(model: Model, settings: Settings) -> bool:
+    """Return True if one device's graph is simulated: llama-bench on a CPU, where no closed form holds.
+
+    The logits of every token lie above the last residual vector or not, and its place changes from layer to layer.
+    """
+    if settings.outputs != "bench" or settings.backend != "cpu":
+        return False
+    from gyakusan.engines.llamacpp.ggml_simulation.model_graph import can_simulate
+
+    return can_simulate(model, settings)
 
 
-def base(model: Model, settings: Settings) -> Number:
-    """What lives through the whole graph: its inputs and the residual vectors. The binding peak stands on it. [B]"""
-    return _work(model, settings).base
+def largest_peak(model: Model, settings: Settings) -> str:
+    """Return the name of the largest peak: a key of PEAKS. Scalars only."""
+    base = _full_base(model, settings)
+    return max(PEAKS, key=lambda name: int(PEAKS[name](base)))
 
 
-def spread(model: Model, settings: Settings) -> tuple[float, float]:
-    """Relative factors between which the real size lies, (1, 1) where the formula is exact.
+def base_bytes(model: Model, settings: Settings) -> Number:
+    """Return the bytes that live through the whole graph: inputs and residual vectors. [B]"""
+    return _full_base(model, settings).bytes
+
+
+def range_factors(model: Model, settings: Settings) -> tuple[float, float]:
+    """Return the relative factors between which the real size is, (1, 1) where the formula is exact.
 
     As seen on 7,460 recorded and 8,300 fresh rows of the real allocator: the classes that are not always exact, widest first.
     Vulkan puts the graph's nodes in another order: as seen in 14 public logs.
     """
     kinds = {type(m) for m in model.memory}
     states = {m.kind for m in model.memory if isinstance(m, Recurrent)}
-    bench = settings.outputs == "bench" and not replays(model, settings)
+    bench = settings.outputs == "bench" and not simulates(model, settings)
     classes = (
-        (settings.stores == "vulkan", (0.82, 1.6)),
+        (settings.allocation_rules == "vulkan", (0.82, 1.6)),
         (any(isinstance(m, Indexer) and m.value for m in model.memory) and settings.flash, (0.87, 1.23)),
-        (Compressed in kinds or bool(off_device(model)), (0.82, 1.19)),
+        (Compressed in kinds or bool(scans_on_host(model)), (0.82, 1.19)),
         (bench and "mamba" in states, (0.97, 1.17)),
-        ("BF16" in (settings.key_type.upper(), settings.value_type.upper()), (0.88, 1.13)),
+        ("BF16" in settings.cache_types, (0.88, 1.13)),
         (Indexer in kinds and settings.flash, (0.93, 1.02)),
         (model.graph.per_layer > 0, (0.97, 1.07)),
         (bool(states & {"mamba2", "gated_delta", "lightning"}), (0.95, 1.06)),
@@ -94,33 +112,36 @@ def spread(model: Model, settings: Settings) -> tuple[float, float]:
     return next((factors for applies, factors in classes if applies), (1.0, 1.0))
 
 
-def _work(model: Model, settings: Settings) -> Work:
-    """The base, with what sparse attention keeps for all layers."""
-    w = work(model, settings)
-    kept = selected(w)
-    return replace(w, base=w.base + kept, device=w.device + kept)
+def _full_base(model: Model, settings: Settings) -> Base:
+    """Return the base, with what sparse attention keeps for all layers."""
+    base = base_of(model, settings)
+    kept = sparse_selection(base)
+    return replace(base, bytes=base.bytes + kept, inputs=base.inputs + kept)
 
 
-def _host(w: Work) -> Number:
-    """Inputs, and the token vectors: looked up, given, and both again for mixed batches; per-layer embeddings. [B]"""
-    model, s, graph = w.model, w.settings, w.model.graph
-    held = inputs(model, s, w.tokens, ALIGN["cpu"], host=True)
+def _host(base: Base) -> Number:
+    """Return the host's side of a graph on a GPU: inputs and token vectors. [B]
+
+    Token vectors are looked up, given, and both again for mixed batches; per-layer embeddings come once more.
+    """
+    model, graph = base.model, base.model.graph
+    filled = inputs(model, base.settings, ALIGNMENT["cpu"], host=True)
     vectors = 5 if graph.per_layer else 4 if graph.mixed else 2
-    size = held + w.wide(vectors * model.embedding + graph.per_layer)
+    size = filled + base.per_token(vectors * model.embedding + graph.per_layer)
     if graph.wide_down:
-        return maximum(size, _down_on_host(w, held))
-    return maximum(size, *(held + scan_on_host(w, m) for m in off_device(model)))
+        return maximum(size, filled + _down_projection_on_host(base, filled))
+    return maximum(size, *(filled + scan_on_host(base, m) for m in scans_on_host(model)))
 
 
-def _down_on_host(w: Work, held: Number) -> Number:
-    """CUDA has no experts' product that sums in f32: one layer's matrix comes to the host, with its input and output. [B]
+def _down_projection_on_host(base: Base, filled: Number) -> Number:
+    """Return one layer's down projection of experts, with its input and output, for models that sum it in f32. [B]
 
+    CUDA has no product of experts that sums in f32, so that its matrix comes to the host. filled: inputs of the graph [B].
     Source: ggml-cuda.cu, ggml_backend_cuda_device_supports_op, GGML_OP_MUL_MAT_ID with GGML_PREC_F32.
     """
-    mixed = next(f for f in w.model.feed_forward if isinstance(f, Experts))
-    matrix = max((t.bytes for t in w.model.tensors if "ffn_down_exps" in t.name), default=0)
-    up, down = w.wide(mixed.used * mixed.width), w.wide(mixed.used * w.model.embedding)
-    one = w.wide(w.model.embedding)
-    room = held + one
-    rest = where(up <= room, room - up, room)
-    return held + 2 * one + matrix + where(up <= room, 0, up) + where(down <= rest, 0, down)
+    mixed = next(f for f in base.model.feed_forward if isinstance(f, Experts))
+    matrix = max((t.bytes for t in base.model.tensors if "ffn_down_exps" in t.name), default=0)
+    up, down, one = base.per_token(mixed.used * mixed.width), mixed.used * base.residual, base.residual
+    free_block = filled + one
+    left = where(up <= free_block, free_block - up, free_block)
+    return 2 * one + matrix + where(up <= free_block, 0, up) + where(down <= left, 0, down)

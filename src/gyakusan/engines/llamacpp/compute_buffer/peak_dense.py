@@ -1,268 +1,216 @@
-"""The moments at which llama.cpp's compute buffer is largest. Each function is named after what is live then.
+"""Peaks of plain transformers: the feed-forward network, experts, attention, and the logits.
 
-The allocator (ggml-alloc.c: best fit, reuse in place) keeps a base for the whole graph: the inputs and a few vectors of
-the residual width for each token. The base has holes of one such vector; what is wider stacks up on it. So a peak is the
-base and the sum of the wide tensors that are live together. Widths are values for each token, sizes are bytes.
+Each public function that takes a Base alone returns the bytes above the base at one step of the graph, 0 for models that do
+not have it. Words: see the picture in this package's docstring. Widths are values for each token.
+Source: llama.cpp b11434, src/llama-graph.cpp (build_ffn, build_moe_ffn, build_attn_mha), ggml/src/ggml-alloc.c.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from gyakusan.core.arrays import Number
 from gyakusan.core.broadcast import maximum, where
-from gyakusan.core.dtypes import dtype
-from gyakusan.core.model import Attention, Compressed, Dense, Experts, Latent, Model, Recurrent
-from gyakusan.engines.llamacpp.backends import COPYING, metal_lists, metal_room
-from gyakusan.engines.llamacpp.compute_buffer.inputs import (
-    ALIGN,
-    F32,
-    cells,
-    inputs,
-    off_device,
-    outputs,
-    rotation,
-    tokens,
-)
-from gyakusan.engines.llamacpp.settings import Settings
+from gyakusan.core.model import Attention, Dense, Experts, Model, Recurrent
+from gyakusan.engines.llamacpp.backends import F32, READS_F16_CACHE
+from gyakusan.engines.llamacpp.buffers.kernel_memory import attention_copies, metal_expert_lists
+from gyakusan.engines.llamacpp.buffers.kv_cache import hadamard_widths, stream_cells
+from gyakusan.engines.llamacpp.compute_buffer.base import Base
+from gyakusan.engines.llamacpp.compute_buffer.inputs import scans_on_host
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
-    """What all peaks share. tokens: in the graph; base: inputs and residual vectors; device: the inputs alone [B]."""
+def residual_kept_past_attention(base: Base) -> Number:
+    """Return the extra residual vector at the peak, 0 if there is none. [B]
 
-    model: Model
-    settings: Settings
-    tokens: Number
-    device: Number
-    base: Number
-
-    @property
-    def cuda(self) -> bool:
-        """True if the GPU computes."""
-        return self.settings.backend == "cuda"
-
-    def wide(self, width: Number) -> Number:
-        """Bytes of `width` values for each token. [B]"""
-        return F32 * self.tokens * width
-
-
-def work(model: Model, s: Settings) -> Work:
-    """The base that every peak stands on."""
-    t = tokens(s)
-    device = inputs(model, s, t, ALIGN[s.backend], host=s.backend == "cpu")
-    held = vectors(model, s.backend) * model.embedding + model.graph.per_layer
-    return Work(model, s, t, device, device + F32 * t * held)
-
-
-def vectors(model: Model, backend: str) -> int:
-    """Residual vectors in the base: the input, what it was copied from for mixed batches, a block's input and output.
-
-    A CPU owns the input's places as well. Several residual streams are kept twice. llm_graph_context::build_inp_embd.
+    One more residual vector stays allocated if the block's input is needed after attention, or if the output of attention
+    takes the free blocks, so that the residual sum lies above the base.
     """
-    if not model.graph.mixed:
-        return 2 * model.graph.streams + 2
-    own = 1 if backend == "cpu" else 0
-    return (4 if model.graph.streams == 1 else model.graph.streams + 2) + own
+    return base.residual if base.model.graph.lifted or _residual_above_base(base) else 0
 
 
-def lift(w: Work) -> Number:
-    """One more vector where the block's input is kept past attention, or where attention's result takes two holes. [B]
+def _residual_above_base(base: Base) -> bool:
+    """Return True if no free block is left for the residual sum after attention."""
+    if base.on_gpu:
+        return _attention_output_spans_two_free_blocks(base) or _bf16_copies_take_free_block(base)
+    return _next_window_takes_free_block(base)
 
-    A GPU's holes lie side by side: a result between one and two vectors goes there if no smaller place is free.
+
+def _attention_layers(model: Model) -> list[Attention]:
+    return [m for m in model.memory if isinstance(m, Attention)]
+
+
+def _bf16_copies_take_free_block(base: Base) -> bool:
+    """Return True if queries are as wide as a residual vector: f16 copies of a bf16 cache then take the free block."""
+    s = base.settings
+    if not s.flash or base.model.graph.parallel or s.allocation_rules not in READS_F16_CACHE or "BF16" not in s.cache_types:
+        return False
+    return any(_query_width(base, m) == base.model.embedding for m in _attention_layers(base.model))
+
+
+def _next_window_takes_free_block(base: Base) -> bool:
+    """Return True for PLaMo 2 on a CPU: the next layer's convolution window takes a free block before the network does."""
+    fused = base.model.graph.query == "fused" and any(isinstance(m, Recurrent) for m in base.model.memory)
+    return fused and not hadamard_widths(base.model.memory, base.settings)[0]
+
+
+def _attention_output_spans_two_free_blocks(base: Base) -> bool:
+    """Return True if attention's output is placed across two adjacent free blocks of a GPU.
+
+    A GPU's free blocks are adjacent. An output between one and two residual vectors wide goes there if no smaller free
+    block holds it.
     """
-    return w.wide(w.model.embedding) if w.model.graph.lifted or _stacked(w) else 0
-
-
-def _stacked(w: Work) -> bool:
-    return _takes_two(w) or _copied(w) if w.cuda else _fetches_early(w)
-
-
-def _copied(w: Work) -> bool:
-    """Copies of a bf16 cache lie on top of queries as wide as one vector: their place is the smallest that is free then."""
-    s, e = w.settings, w.model.embedding
-    groups = [m for m in w.model.memory if isinstance(m, Attention)]
-    plain = s.flash and not w.model.graph.parallel and s.stores in COPYING
-    return plain and "BF16" in (s.key_type.upper(), s.value_type.upper()) and any(_queries(w, m) == e for m in groups)
-
-
-def _fetches_early(w: Work) -> bool:
-    """PLaMo 2: the next layer's window takes a hole before the network does."""
-    mixed = w.model.graph.query == "fused" and any(isinstance(m, Recurrent) for m in w.model.memory)
-    return mixed and not rotation(w.model.memory, w.settings)[0]
-
-
-def _takes_two(w: Work) -> bool:
-    model, e = w.model, w.model.embedding
-    groups = [m for m in model.memory if isinstance(m, Attention)]
-    plain = model.graph.query == "separate" and w.settings.flash
-    return plain and any(
-        e < m.heads * m.value_head <= 2 * e and (not model.graph.positions or m.heads * m.key_head > 2 * e)
-        for m in groups
+    graph, e = base.model.graph, base.model.embedding
+    return (graph.query == "separate" and base.settings.flash) and any(
+        e < m.heads * m.value_head <= 2 * e and (not graph.positions or m.heads * m.key_head > 2 * e)
+        for m in _attention_layers(base.model)
     )
 
 
-def feed_forward(w: Work) -> Number:
-    """Gate, up and their product are live together; without a gate the activation works in place. [B]"""
-    dense = [f for f in w.model.feed_forward if isinstance(f, Dense)]
+def feed_forward(base: Base) -> Number:
+    """Return the bytes of gate, up and their product, alive together; without a gate the activation works in place. [B]"""
+    dense = [f for f in base.model.feed_forward if isinstance(f, Dense)]
     if not dense:
         return 0
-    graph, e = w.model.graph, w.model.embedding
-    widest = max(_network(w, f) for f in dense)
+    graph, e = base.model.graph, base.model.embedding
+    widest = max(_dense_width(base, f) for f in dense)
     if graph.per_layer and graph.streams > 1:
-        widest += 3 * e + (0 if w.cuda else max(0, graph.per_layer - graph.streams * e))
-    elif graph.per_layer and w.cuda:
+        widest += 3 * e + (0 if base.on_gpu else max(0, graph.per_layer - graph.streams * e))
+    elif graph.per_layer and base.on_gpu:
         widest += max(f.width for f in dense) - min(f.width for f in dense)
-    return w.wide(widest) + lift(w) + (waiting(w) if graph.parallel else 0) + _after_scan(w)
+    above = residual_kept_past_attention(base) + _residual_above_scan(base)
+    return base.per_token(widest) + above + (parallel_block_output(base) if graph.parallel else 0)
 
 
-def shared_layers(model: Model) -> Recurrent | None:
-    """A Mamba-2 that works beside attention in the same layers (Falcon-H1), if there is one."""
-    attends = {i for m in model.memory if isinstance(m, Attention) for i in m.layers}
-    found = (m for m in model.memory if isinstance(m, Recurrent) and m.kind == "mamba2" and attends & set(m.layers))
-    return next(found, None)
+def mamba_in_attention_layers(model: Model) -> Recurrent | None:
+    """Return the Mamba-2 that works beside attention in the same layers (Falcon-H1), None if there is none."""
+    attends = {i for m in _attention_layers(model) for i in m.layers}
+    scans = (m for m in model.memory if isinstance(m, Recurrent) and m.kind == "mamba2" and attends & set(m.layers))
+    return next(scans, None)
 
 
-def _after_scan(w: Work) -> Number:
-    """Where its output fits two holes beside attention's, the stream ends up above projection and convolution. [B]"""
-    m = shared_layers(w.model)
-    if m is None or not w.cuda or rotation(w.model.memory, w.settings)[0]:
+def _residual_above_scan(base: Base) -> Number:
+    """Return the bytes of projection and convolution below the residual sum. [B]
+
+    Falcon-H1 on a GPU: where the outputs of scan and attention fit two free blocks, the residual sum lies above both.
+    """
+    m = mamba_in_attention_layers(base.model)
+    if m is None or not base.on_gpu or hadamard_widths(base.model.memory, base.settings)[0]:
         return 0
-    attends = max(a.heads * a.value_head for a in w.model.memory if isinstance(a, Attention))
-    scan = w.wide(m.inner + attends) + F32 * w.settings.slots * m.state
+    attention_width = max(a.heads * a.value_head for a in _attention_layers(base.model))
+    outputs = base.per_token(m.inner + attention_width) + F32 * base.settings.slots * m.state
     channels = m.inner + 2 * m.groups * m.state_size
-    lifted = w.wide(m.inner + m.rank + 2 * channels + w.model.embedding)
-    return where(scan < w.wide(2 * w.model.embedding), lifted, 0)
+    below = base.per_token(m.inner + m.rank + 2 * channels + base.model.embedding)
+    return where(outputs < 2 * base.residual, below, 0)
 
 
-def _network(w: Work, f: Dense) -> int:
-    """Where the stream lies above the base, a GPU's three holes side by side may hold the product."""
+def _dense_width(base: Base, f: Dense) -> int:
+    """Return the width of one network. If the residual sum lies above the base, free blocks may hold the product."""
     if not f.gated:
         return f.width
-    empty = w.cuda and not w.model.graph.lifted and _stacked(w) and f.width <= 3 * w.model.embedding
-    return (2 if empty else 3) * f.width
+    free_blocks = base.on_gpu and not base.model.graph.lifted and _residual_above_base(base)
+    return (2 if free_blocks and f.width <= 3 * base.model.embedding else 3) * f.width
 
 
-def experts(w: Work) -> Number:
-    """Gate, up and product of all used experts; then their outputs, if these don't fit where gate and up were. [B]"""
-    mixed = [f for f in w.model.feed_forward if isinstance(f, Experts)]
+def experts(base: Base) -> Number:
+    """Return the bytes of gate, up and product of all used experts; then of their outputs, if they lie above these. [B]"""
+    mixed = [f for f in base.model.feed_forward if isinstance(f, Experts)]
     if not mixed:
         return 0
-    lists = max(metal_lists(f.count, w.tokens) for f in mixed) if w.settings.stores == "metal" else 0
-    return w.wide(max(_experts(f, w.model) for f in mixed)) + lift(w) + lists
+    width = max(_experts_width(f, base.model) for f in mixed)
+    lists: Number = 0
+    if base.settings.allocation_rules == "metal":
+        lists = max(metal_expert_lists(f.count, base.settings.graph_tokens) for f in mixed)
+    return base.per_token(width) + residual_kept_past_attention(base) + lists
 
 
-def _experts(f: Experts, model: Model) -> int:
+def _experts_width(f: Experts, model: Model) -> int:
+    """Return the width of one layer's experts. Outputs go where gate and up were, if they fit there."""
     up, down = f.used * f.width, f.used * model.embedding
     freed = (2 if f.gated else 0) * up
-    first = down if model.graph.weigh_first else 0
-    return first + freed + up + (down if down > freed else 0)
+    weighed_inputs = down if model.graph.weigh_first else 0
+    return weighed_inputs + freed + up + (down if down > freed else 0)
 
 
-def logits(w: Work) -> Number:
-    """Logits of the tokens whose output is wanted, unless they fit where the inputs were. [B]"""
-    size = F32 * outputs(w.settings, w.tokens) * w.model.vocabulary
-    graph, e = w.model.graph, w.model.embedding
+def logits(base: Base) -> Number:
+    """Return the bytes of the computed logits above the base, 0 if they fit where the inputs were. [B]"""
+    graph = base.model.graph
+    size = F32 * base.settings.graph_outputs * base.model.vocabulary
     if not graph.mixed:
-        return size - w.base + w.wide((graph.streams + (1 if w.cuda else 2)) * e)
-    if graph.per_layer and w.cuda and graph.streams > 1:
-        return size - w.base + w.wide(2 * e)
-    if graph.per_layer and not w.cuda:
-        size = size - w.wide(graph.per_layer)
-    return where(size <= w.device, 0, size)
+        return size - base.bytes + (graph.streams + (1 if base.on_gpu else 2)) * base.residual
+    if graph.per_layer and base.on_gpu and graph.streams > 1:
+        return size - base.bytes + 2 * base.residual
+    if graph.per_layer and not base.on_gpu:
+        size = size - base.per_token(graph.per_layer)
+    return where(size <= base.inputs, 0, size)
 
 
-def attention(w: Work) -> Number:
-    """Queries and the result of attention, with CUDA's f16 copies of a quantised cache; or the scores of all heads. [B]"""
-    groups = [m for m in w.model.memory if isinstance(m, Attention)]
-    if not groups:
+def attention(base: Base) -> Number:
+    """Return the bytes of queries and of attention's output with its kernel's copies; or of the scores of all heads. [B]"""
+    layers = _attention_layers(base.model)
+    if not layers:
         return 0
-    return maximum(*(_flash(w, m) if w.settings.flash else _scores(w, m) for m in groups)) + w.wide(_beside(w))
+    step = _flash if base.settings.flash else _scores
+    return maximum(*(step(base, m) for m in layers)) + base.per_token(_kept_besides_attention(base))
 
 
-def _beside(w: Work) -> int:
-    """Vectors that wait beside attention: where a layer has both a dense network and experts (Gemma 4), or where a scan runs
-    on the host (PLaMo 2)."""
-    if w.cuda and off_device(w.model):
-        return 8 * w.model.embedding
-    kinds = [{i for f in w.model.feed_forward if isinstance(f, kind) for i in f.layers} for kind in (Dense, Experts)]
-    if not kinds[0] & kinds[1]:
-        return 0
-    narrow = max(f.width for f in w.model.feed_forward if isinstance(f, Dense))
-    return w.model.embedding + (narrow if w.cuda else 0)
+def _kept_besides_attention(base: Base) -> int:
+    """Return the width of what stays allocated during attention.
 
-
-def _scores(w: Work, m: Attention) -> Number:
-    return w.wide(_queries(w, m) + m.heads * cells(m, w.settings))
-
-
-def _flash(w: Work, m: Attention) -> Number:
-    """A cache in f32 is cast to f16 first, on any backend; then the result fits where the queries were made."""
-    cast = w.settings.key_type.upper() == w.settings.value_type.upper() == "F32" and w.model.graph.query != "gated"
-    return w.wide(_queries(w, m) + (0 if cast else m.heads * m.value_head)) + copies(w, m)
-
-
-def copies(w: Work, m: Attention | Latent) -> Number:
-    """f16 copies of a cache of another type: CUDA's kernels keep them in the result's own buffer. [B]
-
-    Not for one or two tokens of each stream, which the vector kernel reads as they are. ggml-cuda/fattn.cu.
-    Metal reserves a copy of any cache, and more; Vulkan's kernels read the cache as it is: drivers.py.
+    A scan on the host keeps eight residual vectors (PLaMo 2); a layer with a dense network and experts keeps the first's
+    output (Gemma 4).
     """
-    s, held = w.settings, cells(m, w.settings) * w.settings.streams
-    size: Number = 0
-    for width, kind in ((m.key, s.key_type.upper()), (m.value, s.value_type.upper())):
-        if kind == "F32" or (s.stores in COPYING and kind != "F16"):
-            size = size + 2 * held * width
-    size = where(w.tokens // s.streams <= 2, 0, size)
-    return size + metal_room(m, w.tokens, cells(m, s), s.streams, _strides(m, s)) if s.stores == "metal" else size
+    if base.on_gpu and scans_on_host(base.model):
+        return 8 * base.model.embedding
+    dense, mixed = (
+        {i for f in base.model.feed_forward if isinstance(f, kind) for i in f.layers} for kind in (Dense, Experts)
+    )
+    if not dense & mixed:
+        return 0
+    narrow = max(f.width for f in base.model.feed_forward if isinstance(f, Dense))
+    return base.model.embedding + (narrow if base.on_gpu else 0)
 
 
-def _strides(m: Attention | Latent, s: Settings) -> tuple[Number, Number]:
-    """From one token's keys, and values, to the next in what attention reads. [B] A copy in f16 has its heads apart."""
-    heads = ((m.key_head, m.key), (m.value_head, m.value)) if isinstance(m, Attention) else ((m.key, m.key),) * 2
-    kinds = (s.key_type.upper(), s.value_type.upper())
-    key, value = (2 * (head if dtype(k).quantized else row) for k, (head, row) in zip(kinds, heads, strict=True))
-    return key, value
+def _scores(base: Base, m: Attention) -> Number:
+    return base.per_token(_query_width(base, m) + m.heads * stream_cells(m, base.settings))
 
 
-def _queries(w: Work, m: Attention) -> int:
-    """Width of the queries below the scores: each step out of place puts them beside the last, then the first is free."""
-    graph, q = w.model.graph, m.heads * m.key_head
-    turned = w.settings.flash and rotation((m,), w.settings)[0] > 0
-    fits = q <= w.model.embedding
+def _flash(base: Base, m: Attention) -> Number:
+    """Return queries, output and copies of one layer. [B] With an f32 cache the output goes where the queries were made."""
+    cast = base.settings.cache_types == ("F32", "F32") and base.model.graph.query != "gated"
+    width = _query_width(base, m) + (0 if cast else m.heads * m.value_head)
+    return base.per_token(width) + attention_copies(m, base.settings)
+
+
+def _query_width(base: Base, m: Attention) -> int:
+    """Return the width of the query tensors that are alive under the scores.
+
+    Every operation that is not in place (rotary embedding, Hadamard rotation) allocates a second copy before the first is
+    freed.
+    """
+    graph, q = base.model.graph, m.heads * m.key_head
+    hadamard = base.settings.flash and hadamard_widths((m,), base.settings)[0] > 0
+    fits = q <= base.model.embedding
     if graph.query == "gated":
-        return q * (3 + turned - fits)
+        return q * (3 + hadamard - fits)
     if graph.query in ("fused", "normed") and fits:
         return 0
-    return q * max((rotated + turned) % 2 + (not fits) for rotated in _rotations(w.model, m))
+    return q * max((rope + hadamard) % 2 + (not fits) for rope in _rotary_embeddings(base.model, m))
 
 
-def _rotations(model: Model, m: Attention) -> tuple[bool, ...]:
-    """Whether these layers have rotary embedding: with `unrotated` none without a window has it, or some where all are alike."""
-    rotated = model.graph.positions > 0
+def _rotary_embeddings(model: Model, m: Attention) -> tuple[bool, ...]:
+    """Return whether these layers have a rotary embedding: both answers if only some of them have one.
+
+    With `unrotated`, layers without a window have none if others have a window; else some of all layers have none.
+    """
+    rotary = model.graph.positions > 0
     if not model.graph.unrotated or m.window:
-        return (rotated,)
-    windows = any(isinstance(other, Attention) and other.window for other in model.memory)
-    return (False,) if windows else (rotated, False)
+        return (rotary,)
+    return (False,) if any(other.window for other in _attention_layers(model)) else (rotary, False)
 
 
-def waiting(w: Work) -> Number:
-    """A result of attention that is too wide for a hole waits for the feed-forward network beside it. [B]"""
-    if not w.settings.flash:
+def parallel_block_output(base: Base) -> Number:
+    """Return the bytes of attention's output that wait for a network beside it, if no free block holds them. [B]"""
+    if not base.settings.flash:
         return 0
-    groups = [m for m in w.model.memory if isinstance(m, Attention)]
-    if not w.cuda and not w.model.graph.lifted:
-        return w.wide(w.model.embedding) if rotation(w.model.memory, w.settings)[0] else 0
-    waits = [where(copies(w, m) > 0, w.wide(m.heads * m.value_head) + copies(w, m), 0) for m in groups]
-    return maximum(0, *waits)
-
-
-def compressed(w: Work) -> Number:
-    """DeepSeek-V4: queries before and after their norm; then the joined cache, its mask and the result. [B]"""
-    return maximum(0, *(_compressed(w, m) for m in w.model.memory if isinstance(m, Compressed)))
-
-
-def _compressed(w: Work, m: Compressed) -> Number:
-    from gyakusan.engines.llamacpp.compute_buffer.peak_mla_sparse import joined_cache
-
-    return joined_cache(w, m)
+    if not base.on_gpu and not base.model.graph.lifted:
+        return base.residual if hadamard_widths(base.model.memory, base.settings)[0] else 0
+    copies = ((m, attention_copies(m, base.settings)) for m in _attention_layers(base.model))
+    return maximum(0, *(where(size > 0, base.per_token(m.heads * m.value_head) + size, 0) for m, size in copies))

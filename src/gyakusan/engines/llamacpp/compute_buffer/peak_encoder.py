@@ -9,21 +9,21 @@ from __future__ import annotations
 from gyakusan.core.arrays import Number
 from gyakusan.core.broadcast import maximum
 from gyakusan.core.model import Model
+from gyakusan.engines.llamacpp.backends import F16, F32
 from gyakusan.engines.llamacpp.settings import Settings
 
-F32, F16 = 4, 2
 SEPARATE, FUSED = 7, 9
 """Vectors of the embedding's width that live while scores are computed: read off dry runs, one less for EmbeddingGemma."""
 
 
 def masks(model: Model, settings: Settings) -> Number:
-    """Masks of one batch, one for each reach. [B] Flash attention takes them in half precision."""
+    """Return the bytes of the masks of one batch, one for each reach; flash attention takes them in f16. [B]"""
     tokens = settings.effective_ubatch
     return model.graph.masks * tokens * tokens * (F16 if settings.flash else F32)
 
 
-def with_scores(model: Model, settings: Settings, size: Number) -> Number:
-    """The largest buffer, masks included. [B] size: of the other peaks, with what lives through the whole graph."""
+def with_masks_and_scores(model: Model, settings: Settings, size: Number) -> Number:
+    """Return the whole buffer. [B] size: base and largest of the other peaks [B]."""
     if settings.flash:
         return size + masks(model, settings)
     tokens = settings.effective_ubatch

@@ -1,1 +1,1 @@
-"""Files and models that run next to the main one: projectors, LoRA adapters, drafts."""
+"""What is loaded besides the model: a projector, LoRA adapters, a draft model or prediction blocks."""

@@ -1,4 +1,4 @@
-"""Drafting: a second, smaller model, or the prediction blocks (MTP, nextn) of the model's own file, and what they need.
+"""Speculative decoding: what a draft model needs, or the prediction blocks (MTP, nextn) of the model's own file.
 
 Source: llama.cpp b11434, common/speculative.cpp (common_base_params_to_speculative, common_speculative_init_result,
 common_speculative_get_output_limits), common/common.h (need_n_rs_seq), src/llama-model.cpp (create_memory, filters of
@@ -17,27 +17,30 @@ from gyakusan.core.machine import Machine
 from gyakusan.core.memo import Memo
 from gyakusan.core.model import Attention, Latent, Model, Recurrent
 from gyakusan.engines.llamacpp import ledger_lines
+from gyakusan.engines.llamacpp.backends import F32
 from gyakusan.engines.llamacpp.buffers import kv_cache
-from gyakusan.engines.llamacpp.buffers.weights import weights
+from gyakusan.engines.llamacpp.buffers.weights import loaded_blocks, weights
 from gyakusan.engines.llamacpp.compute_buffer.one_device import compute_buffer
-from gyakusan.engines.llamacpp.extras.projector_lora import Placed
-from gyakusan.engines.llamacpp.multi_gpu import ledger as split_accounts
+from gyakusan.engines.llamacpp.extras.projector_lora import DeviceLine
+from gyakusan.engines.llamacpp.multi_gpu.ledger import placed
 from gyakusan.engines.llamacpp.placement import bytes_per_device
 from gyakusan.engines.llamacpp.placement.layer_assignment import HOST, Placement
 from gyakusan.engines.llamacpp.settings import Settings
 from gyakusan.errors import BadSetting, SourceError
 from gyakusan.message import say
 
-F32 = 4
-NEAR = 128
-"""Vocabularies may differ by so many tokens. SPEC_VOCAB_MAX_SIZE_DIFFERENCE."""
-SEEN = (0.6, 0.8, 1.0)
-"""Compute buffer of the second context beside that of the same layers by our rules: 0.67 to 0.93 in 24 dry runs of four models
-(qwen35, qwen35moe, glm4moe, deepseek2) on a CPU, llama.cpp b11549."""
+MAX_VOCABULARY_GAP = 128
+"""Tokens by which the vocabularies of both models may differ. SPEC_VOCAB_MAX_SIZE_DIFFERENCE. [tokens]"""
+SECOND_CONTEXT_SHARES = (0.6, 0.8, 1.0)
+"""Compute buffer of the second context over that of the same layers by our rules: low end, usual, high end.
+
+It was 0.67 to 0.93 in 24 dry runs of four models (qwen35, qwen35moe, glm4moe, deepseek2) on a CPU, llama.cpp b11549."""
 ROLLS_BACK = (
     "qwen35", "qwen35moe", "deepseek4", "nemotron_h", "nemotron_h_moe", "lfm2", "lfm2moe", "bailingmoe3",
 )  # fmt: skip
-"""Whose states are kept once more for each drafted token. llm_arch_supports_rs_rollback."""
+"""Architectures whose states are kept once more for each drafted token. llm_arch_supports_rs_rollback."""
+_WITH_PREDICTION_BLOCKS = Memo[Model](maxsize=1)
+_SECOND_CONTEXT = Memo[Model | None](maxsize=1)
 
 
 def _load(reference: str) -> Model:
@@ -48,7 +51,7 @@ def _load(reference: str) -> Model:
 
 @lru_cache(maxsize=8)
 def _loaded(reference: str, stamp: tuple[int, int] | None) -> Model:
-    """The draft model. stamp: see disk.stamp; a file that was written again is read again."""
+    """Return the draft model. stamp: see disk.stamp; a file that was written again is read again."""
     from gyakusan.models import load
 
     try:
@@ -59,149 +62,126 @@ def _loaded(reference: str, stamp: tuple[int, int] | None) -> Model:
         ) from None
 
 
-def draft(model: Model, settings: Settings) -> tuple[Model, Settings]:
-    """The draft model and what it is started with: the same context and batches, an f16 cache, everything on the GPUs.
+def draft_model(model: Model, settings: Settings) -> tuple[Model, Settings]:
+    """Return the draft model and its settings: the same context and batches, an f16 cache, everything on the GPUs.
 
     Raises BadSetting for a vocabulary that does not match, and what reading a model raises.
     """
-    found = _load(settings.draft)
-    if abs(found.vocabulary - model.vocabulary) > NEAR:
+    draft = _load(settings.draft)
+    if abs(draft.vocabulary - model.vocabulary) > MAX_VOCABULARY_GAP:
         raise BadSetting(
             "{draft} has {theirs} tokens in its vocabulary, {name} {ours}: it cannot draft for it.",
-            draft=found.name, theirs=f"{found.vocabulary:,}", name=model.name, ours=f"{model.vocabulary:,}",
+            draft=draft.name, theirs=f"{draft.vocabulary:,}", name=model.name, ours=f"{model.vocabulary:,}",
             mend="Take a small model of the same family.",
         )  # fmt: skip
     alone = replace(settings, draft="", mtp=False, projector=None, lora=(), key_type="F16", value_type="F16", fit=False)
-    return found, replace(alone, gpu_layers=-1, overrides=(), n_cpu_moe=0, n_cpu_ffn=0)
+    return draft, replace(alone, gpu_layers=-1, overrides=(), n_cpu_moe=0, n_cpu_ffn=0)
 
 
-def merged(accounts: tuple[Account, ...], drafting: tuple[Account, ...], name: str) -> tuple[Account, ...]:
-    """`accounts` with the lines of a draft model, but for what the process has once."""
+def with_draft(accounts: tuple[Account, ...], draft: tuple[Account, ...], name: str) -> tuple[Account, ...]:
+    """Return `accounts` with the lines of a draft model, except for what the process has once."""
     out = []
-    for mine, theirs in zip(accounts, drafting, strict=True):
-        extra = [line for line in theirs.lines if line.kind != "overhead"]
-        named = (
+    for account, other in zip(accounts, draft, strict=True):
+        lines = (
             replace(x, part=draft_part(x.part), reason=say("draft model {name}: {what}", name=name, what=x.reason))
-            for x in extra
+            for x in other.lines
+            if x.kind != "overhead"
         )
-        out.append(replace(mine, lines=(*mine.lines, *named)))
+        out.append(replace(account, lines=(*account.lines, *lines)))
     return tuple(out)
 
 
-def drafted(model: Model, settings: Settings) -> Iterator[Placed]:
-    """Logits of drafted tokens, which the model checks at once."""
+def drafted_logits(model: Model, settings: Settings) -> Iterator[DeviceLine]:
+    """Return the line of the logits of drafted tokens, which the model checks at once."""
     if settings.draft or settings.mtp:
         size = settings.slots * settings.draft_tokens * model.vocabulary * F32
         formula = f"{settings.slots} x {settings.draft_tokens} x {model.vocabulary:,} x {F32} B"
         yield HOST, Line("output.draft", size, "derived", say("logits of drafted tokens"), formula)
 
 
-def predicting(model: Model, settings: Settings, machine: Machine) -> Iterator[Placed]:
-    """The prediction blocks: their weights, a second context with cache and compute buffer, states to roll back to.
+def prediction_block_lines(model: Model, settings: Settings, machine: Machine) -> Iterator[DeviceLine]:
+    """Return the lines of prediction blocks: weights, a second context with its compute buffer, states to roll back to.
 
     Raises BadSetting if the file has none.
     """
     if not settings.mtp:
         return
-    last = model.loaded if model.loaded >= 0 else model.blocks
-    if last >= model.blocks:
+    first = loaded_blocks(model)
+    if first >= model.blocks:
         raise BadSetting(
             "{name} has no prediction blocks (MTP).", name=model.name,
             mend="Take a file that was converted with them, or draft with a small model: draft=NAME.",
         )  # fmt: skip
     placement = _placement(model, settings, machine)
-    count = model.blocks - last
-    reason = say("{n} prediction blocks, loaded for drafting", n=count)
-    yield from ((d, Line("draft.weights", size, "derived", reason)) for d, size in _weights(model, settings, placement))
-    yield from _context(model, settings, placement, range(last, model.blocks))
-    yield from _states(model, settings, placement)
+    reason = say("{n} prediction blocks, loaded for drafting", n=model.blocks - first)
+    for device, size in _weights(model, settings, placement).items():
+        if size:
+            yield device, Line("draft.weights", size, "derived", reason)
+    yield from _second_context(model, settings, placement, range(first, model.blocks))
+    yield from _rollback_states(model, settings, placement)
 
 
 def _placement(model: Model, settings: Settings, machine: Machine) -> Placement | None:
-    """None where one device holds everything."""
-    if settings.backend == "cpu" or (len(machine.gpus) == 1 and settings.plain):
+    """Return the placement, None if one device holds everything."""
+    if settings.backend == "cpu" or (len(machine.gpus) == 1 and settings.on_one_device):
         return None
-    return split_accounts.placed(model, settings, machine)
+    return placed(model, settings, machine)
 
 
-_WHOLE = Memo[Model](maxsize=1)
-_SECOND = Memo[Model | None](maxsize=1)
-
-
-def _weights(model: Model, settings: Settings, placement: Placement | None) -> Iterator[tuple[int, int]]:
-    """What loading the blocks adds to each device. [B]"""
-    whole = _WHOLE.get(model, None, lambda: replace(model, loaded=-1))
+def _weights(model: Model, settings: Settings, placement: Placement | None) -> dict[int, int]:
+    """Return what loading the prediction blocks adds to each device. [B]"""
+    whole = _WITH_PREDICTION_BLOCKS.get(model, None, lambda: replace(model, loaded=-1))
     if placement is None:
-        now, before = weights(whole, settings), weights(model, settings)
-        found = {0: now.gpu - before.gpu, HOST: now.host - before.host}
-    else:
-        both = (
-            bytes_per_device.weights(whole, settings, placement),
-            bytes_per_device.weights(model, settings, placement),
-        )
-        found = {d: int(both[0].on(d) - both[1].on(d)) for d in (*range(placement.cards), HOST)}
-    yield from ((device, size) for device, size in found.items() if size)
+        with_blocks, without = weights(whole, settings), weights(model, settings)
+        return {0: with_blocks.gpu - without.gpu, HOST: with_blocks.host - without.host}
+    more = bytes_per_device.weights(whole, settings, placement)
+    fewer = bytes_per_device.weights(model, settings, placement)
+    return {d: int(more.on(d) - fewer.on(d)) for d in placement.devices}
 
 
-def second(model: Model, layers: range) -> Model | None:
-    """The model of the second context: these layers alone keep something, each token, like the model's full layers."""
-    kept = [m for m in model.memory if isinstance(m, Attention | Latent) and m.window is None]
-    return replace(model, memory=(replace(kept[-1], layers=tuple(layers)),)) if kept else None
+def second_context_model(model: Model, layers: range) -> Model | None:
+    """Return the model of the second context: these layers alone keep every token, like the model's full layers.
+
+    None if the model has no such layers.
+    """
+    full = [m for m in model.memory if isinstance(m, Attention | Latent) and m.window is None]
+    return replace(model, memory=(replace(full[-1], layers=tuple(layers)),)) if full else None
 
 
-def _context(model: Model, s: Settings, placement: Placement | None, layers: range) -> Iterator[Placed]:
-    other = _SECOND.get(model, layers, lambda: second(model, layers))
+def _second_context(model: Model, s: Settings, placement: Placement | None, layers: range) -> Iterator[DeviceLine]:
+    """Return the lines of its cache and its compute buffer."""
+    other = _SECOND_CONTEXT.get(model, layers, lambda: second_context_model(model, layers))
     if other is None:
         return
     device = placement.units[layers[-1]] if placement else HOST if s.backend == "cpu" else 0
     here = replace(s, key_type="F16", value_type="F16", backend="cpu" if device == HOST else s.backend)
     for line in ledger_lines.context(kv_cache.groups(other, here), here):
-        yield (
-            device,
-            replace(
-                line, part="draft.kv", reason=say("second context, of the prediction blocks: {what}", what=line.reason)
-            ),
-        )
+        reason = say("second context, of the prediction blocks: {what}", what=line.reason)
+        yield device, replace(line, part="draft.kv", reason=reason)
     alone = replace(here, gpu_layers=-1, split_mode="none", overrides=(), n_cpu_moe=0, n_cpu_ffn=0, offload_kv=True)
-    made = compute_buffer(other, alone)
-    size = made.host if device == HOST else made.gpu
-    low, best, high = (size * share for share in SEEN)
+    buffers = compute_buffer(other, alone)
+    size = buffers.host if device == HOST else buffers.gpu
+    low, best, high = (size * share for share in SECOND_CONTEXT_SHARES)
     reason = say("compute buffer of the second context, as dry runs of four models show")
     yield device, Line("draft.compute", best, "measured", reason, low=low, high=high)
 
 
-def _states(model: Model, s: Settings, placement: Placement | None) -> Iterator[Placed]:
-    """Recurrent states once more for each drafted token, and room for one layer's in the graph."""
-    if model.architecture not in ROLLS_BACK or not any(isinstance(m, Recurrent) for m in model.memory):
-        return
-    sums: dict[int, Number] = {}
-    if placement is None:
-        sums[HOST if s.backend == "cpu" else 0] = kv_cache.recurrent_state(model, s)
-    else:
-        for held in bytes_per_device.groups(model, s, placement):
-            if isinstance(held.memory, Recurrent):
-                for d in (*range(placement.cards), HOST):
-                    sums[d] = sums.get(d, 0) + held.on(d)
-    reason = say("states to go back to, one for each of {n} drafted tokens", n=s.draft_tokens)
+def _rollback_states(model: Model, s: Settings, placement: Placement | None) -> Iterator[DeviceLine]:
+    """Return the lines of recurrent states once more for each drafted token, and of one layer's in the graph."""
     layers = [m for m in model.memory if isinstance(m, Recurrent)]
-    one = max(F32 * (m.convolution + m.state) for m in layers)
-    room = s.slots * s.draft_tokens * (one + F32 * model.vocabulary)
-    for device, size in sums.items():
-        if is_some(size):
+    if model.architecture not in ROLLS_BACK or not layers:
+        return
+    sizes: dict[int, Number] = {}
+    if placement is None:
+        sizes[HOST if s.backend == "cpu" else 0] = kv_cache.recurrent_state(model, s)
+    else:
+        groups = [g for g in bytes_per_device.groups(model, s, placement) if isinstance(g.memory, Recurrent)]
+        sizes = {d: sum(g.on(d) for g in groups) for d in placement.devices}
+    reason = say("states to go back to, one for each of {n} drafted tokens", n=s.draft_tokens)
+    one_layer = max(F32 * (m.convolution + m.state) for m in layers)
+    most = s.slots * s.draft_tokens * (one_layer + F32 * model.vocabulary)
+    for device, size in sizes.items():
+        if not isinstance(size, int) or size > 0:
             yield device, Line("state.rollback", size * s.draft_tokens, "derived", reason)
-            yield (
-                device,
-                Line(
-                    "compute.rollback",
-                    room // 2,
-                    "assumed",
-                    say("the same of one layer in the graph"),
-                    low=0,
-                    high=room,
-                ),
-            )
-
-
-def is_some(size: Number) -> bool:
-    """True unless it is a plain 0."""
-    return not isinstance(size, int) or size > 0
+            in_graph = say("the same of one layer in the graph")
+            yield device, Line("compute.rollback", most // 2, "assumed", in_graph, low=0, high=most)

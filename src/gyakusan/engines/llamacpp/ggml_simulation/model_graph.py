@@ -1,6 +1,7 @@
-"""Scratch of llama.cpp by replaying its own scheduler and allocator on the graph of the whole model: bytes of each device.
+"""Compute buffers by simulating ggml's scheduler and allocator on the graph of the whole model.
 
-For the architectures in WIRING. Others, and settings without flash attention, have closed forms and ranges (scratch_roles).
+For the architectures in WIRING. Others, and settings without flash attention, have closed forms (compute_buffer) and
+ranges (multi_gpu.compute_buffers).
 Source: llama.cpp b11434, src/models/*.cpp, src/llama-context.cpp (sched_reserve, graph_reserve).
 """
 
@@ -8,175 +9,219 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from gyakusan.core.arrays import Number
+from gyakusan.core.broadcast import is_array
 from gyakusan.core.memo import Memo
-from gyakusan.core.model import Attention, Experts, Latent, Model, Recurrent
+from gyakusan.core.model import Attention, Latent, Model, Recurrent
+from gyakusan.engines.llamacpp.backends import ALIGNMENT, F32, I32, I64
 from gyakusan.engines.llamacpp.buffers import kv_cache
 from gyakusan.engines.llamacpp.buffers.kv_cache import CacheGroup
-from gyakusan.engines.llamacpp.compute_buffer.inputs import ALIGN, I32, I64
-from gyakusan.engines.llamacpp.ggml_simulation.gated_delta_net import delta, gated
-from gyakusan.engines.llamacpp.ggml_simulation.gemma4 import block4
-from gyakusan.engines.llamacpp.ggml_simulation.graph import F32, Node, leaf, like, matmul, set_rows
-from gyakusan.engines.llamacpp.ggml_simulation.mla import latent
-from gyakusan.engines.llamacpp.ggml_simulation.scheduler import COPIES, Scheduler
+from gyakusan.engines.llamacpp.buffers.weights import EMBEDDING_TABLE, loaded_blocks
+from gyakusan.engines.llamacpp.ggml_simulation.gated_delta_net import gated_attention, gated_delta_net
+from gyakusan.engines.llamacpp.ggml_simulation.gemma4 import gemma4_block
+from gyakusan.engines.llamacpp.ggml_simulation.graph import Node, leaf, like, matmul, set_rows
+from gyakusan.engines.llamacpp.ggml_simulation.mla import mla
+from gyakusan.engines.llamacpp.ggml_simulation.scheduler import MAX_COPIES, Scheduler
 from gyakusan.engines.llamacpp.ggml_simulation.transformer_layers import (
     Builder,
     Wiring,
     attention,
     experts,
-    memory_of,
+    experts_of,
     network,
 )
-from gyakusan.engines.llamacpp.placement.bytes_per_device import Split
+from gyakusan.engines.llamacpp.placement.bytes_per_device import BytesPerDevice
 from gyakusan.engines.llamacpp.placement.layer_assignment import Placement
 from gyakusan.engines.llamacpp.settings import Settings
 
-KEPT = 256
-"""Answers that a model keeps: a search asks the same again."""
-GEMMA = Wiring(swapped=True, scaled=True, after_attention="post_attention_norm", after_network="post_ffw_norm")
-LATER = Wiring(late="norm", before_network="post_attention_norm", split=True)
-PLAIN = Wiring(split=True)
+MAX_RESULTS = 256
+"""Results that are kept for each model: a search asks for the same again."""
+_GEMMA = Wiring(
+    keys_before_values=True, scaled_queries=True, after_attention="post_attention_norm", after_network="post_ffw_norm"
+)
+_QWEN35 = Wiring(late="norm", before_network="post_attention_norm", split=True)
+_PLAIN = Wiring(split=True)
 WIRING = {
-    "llama": PLAIN,
-    "qwen2": PLAIN,
-    "qwen3": PLAIN,
-    "qwen3moe": PLAIN,
-    "gemma3": replace(GEMMA, split=True),
-    "gpt-oss": Wiring(swapped=True, soft=True, late="rows", before_network="post_attention_norm", split=True),
+    "llama": _PLAIN,
+    "qwen2": _PLAIN,
+    "qwen3": _PLAIN,
+    "qwen3moe": _PLAIN,
+    "gemma3": replace(_GEMMA, split=True),
+    "gpt-oss": Wiring(
+        keys_before_values=True, softmax_weights=True, late="rows", before_network="post_attention_norm", split=True
+    ),
     "glm4moe": Wiring(before_network="post_attention_norm", split=True),
-    "deepseek2": Wiring(normed=False, split=True),
-    "qwen3next": replace(LATER, split=False),
-    "qwen35": LATER,
-    "qwen35moe": LATER,
+    "deepseek2": Wiring(normed_weights=False, split=True),
+    "qwen3next": replace(_QWEN35, split=False),
+    "qwen35": _QWEN35,
+    "qwen35moe": _QWEN35,
     "dots1": Wiring(),
     "ernie4_5-moe": Wiring(),
-    "gemma2": GEMMA,
-    "gemma4": Wiring(swapped=True, late="norm"),
+    "gemma2": _GEMMA,
+    "gemma4": Wiring(keys_before_values=True, late="norm"),
     "glm4": Wiring(after_attention="post_attention_norm", after_network="post_ffw_norm"),
     "granite": Wiring(),
     "hunyuan-moe": Wiring(),
-    "laguna": Wiring(swapped=True),
-    "mimo2": Wiring(swapped=True),
+    "laguna": Wiring(keys_before_values=True),
+    "mimo2": Wiring(keys_before_values=True),
     "minimax-m2": Wiring(),
     "mistral3": Wiring(),
-    "phi3": Wiring(scaled=True),
+    "phi3": Wiring(scaled_queries=True),
     "seed_oss": Wiring(before_network="post_attention_norm"),
     "smollm3": Wiring(unrotated=4),
 }
-"""Architectures that the replay can follow: each was checked to the byte against recorded rows, on a GPU and on a CPU."""
+"""Architectures whose graph is known: each was checked to the byte against recorded rows, on a GPU and on a CPU."""
 
 
-def follows(model: Model, settings: Settings) -> bool:
-    """True if the replay knows this model's graph."""
-    plain = settings.flash and settings.outputs == "server" and "F32" not in (settings.key_type, settings.value_type)
+def can_simulate(model: Model, settings: Settings) -> bool:
+    """Return True if this model's graph is known. Logits of all tokens are known on the CPU only."""
+    outputs = settings.outputs == "server" or settings.backend == "cpu"
+    plain = outputs and settings.flash and "F32" not in settings.cache_types and not model.graph.encoder
     shared = any(getattr(m, "shared", ()) for m in model.memory) or model.graph.per_layer
-    return plain and model.architecture in WIRING and not shared and all(_known(m) for m in model.memory)
+    return plain and model.architecture in WIRING and not shared and all(_is_known(m) for m in model.memory)
 
 
-def _known(memory: object) -> bool:
+def _is_known(memory: object) -> bool:
     return isinstance(memory, Attention | Latent) or (isinstance(memory, Recurrent) and memory.kind == "gated_delta")
 
 
-def checked(model: Model) -> bool:
-    """True if splits of this architecture were replayed to the byte, not only whole models on one device."""
+def splits_are_recorded(model: Model) -> bool:
+    """Return True if splits of this architecture were simulated to the byte, not only whole models on one device."""
     return WIRING[model.architecture].split
 
 
-_REPLAYS = Memo[Split](maxsize=KEPT)
+_RESULTS = Memo[BytesPerDevice](maxsize=MAX_RESULTS)
 
 
-def replayed(model: Model, settings: Settings, placement: Placement) -> Split:
-    """Compute buffers of each GPU of the machine and of the host. [B] Scalars only. The last answers are kept."""
-    return _REPLAYS.get(model, (settings, placement), lambda: _replayed(model, settings, placement))
+def simulate(model: Model, settings: Settings, placement: Placement) -> BytesPerDevice:
+    """Return the compute buffer of each GPU of the machine and of the host. [B] Arrays are simulated one by one.
+
+    Raises Malformed for a model that lacks a tensor of its architecture.
+    """
+    names = ("context", "slots", "batch", "ubatch")
+    values = [getattr(settings, name) for name in names]
+    if not is_array(*values):
+        return _RESULTS.get(model, (settings, placement), lambda: _simulate(model, settings, placement))
+    import numpy as np
+
+    arrays = np.broadcast_arrays(*values)
+    combinations = np.stack([a.ravel() for a in arrays], axis=1)
+    distinct, which = np.unique(combinations, axis=0, return_inverse=True)
+    scalars = (
+        replace(settings, context=int(c), slots=int(n), batch=int(b), ubatch=int(u)) for c, n, b, u in distinct
+    )
+    results = [simulate(model, scalar, placement) for scalar in scalars]
+
+    def spread(sizes: list[Number]) -> Number:
+        return np.asarray(sizes, dtype=np.int64)[which.ravel()].reshape(arrays[0].shape)
+
+    gpus = tuple(spread([r.gpus[g] for r in results]) for g in range(placement.cards))
+    return BytesPerDevice(gpus, spread([r.host for r in results]))
 
 
-def _replayed(model: Model, settings: Settings, placement: Placement) -> Split:
-    tape = _graph(model, settings, placement)
+def _simulate(model: Model, settings: Settings, placement: Placement) -> BytesPerDevice:
+    builder = _graph(model, settings, placement)
     gpus = len(placement.used)
-    scheduler = Scheduler(gpus, copies=COPIES if placement.pipeline else 1, offload=settings.op_offload)
-    sizes = scheduler.buffers(tape.tape, (ALIGN["cuda"],) * gpus + (ALIGN["cpu"],))
+    scheduler = Scheduler(gpus, copies=MAX_COPIES if placement.pipeline else 1, offload=settings.op_offload)
+    sizes = scheduler.buffers(builder.tape, (ALIGNMENT["cuda"],) * gpus + (ALIGNMENT["cpu"],))
     on = dict(zip(placement.used, sizes, strict=False))
-    return Split(tuple(on.get(g, 0) for g in range(placement.cards)), sizes[-1])
+    return BytesPerDevice(tuple(on.get(g, 0) for g in range(placement.cards)), sizes[-1])
 
 
 def _graph(model: Model, settings: Settings, placement: Placement) -> Builder:
     b = Builder(model, settings, placement, WIRING[model.architecture])
-    b.load()
-    stream = _entry(b)
-    b.positions = leaf(I32 * b.tokens * model.graph.positions)
-    b.states = leaf(I32 * int(settings.slots))
-    b.temperature = leaf(F32 * b.tokens)
-    rows = leaf(I32 * b.wanted)
-    groups = _groups(model, settings)
-    blocks = model.loaded if model.loaded >= 0 else model.blocks
+    b.load_weights()
+    residual = _embedding(b)
+    rows = add_inputs(b)
+    groups = cache_groups(model, settings)
+    blocks = loaded_blocks(model)
     for block in range(blocks):
         last = block == blocks - 1 and not b.wiring.late
-        stream = add_block(b, stream, block, groups, rows if last else None)
+        residual = add_block(b, residual, block, groups, rows if last else None)
     if b.wiring.late == "rows":
-        stream = _rows(stream, rows)
-    out = b.norm(stream, "output_norm", None)
+        residual = _get_rows(residual, rows)
+    out = b.norm(residual, "output_norm", None)
     if b.wiring.late == "norm":
-        out = _rows(out, rows)
-    table = b.weight("output") or b.weights["token_embd.weight"][-1]
-    b.tape.expand(matmul(table, out))
+        out = _get_rows(out, rows)
+    add_logits(b, out)
     return b
 
 
-def _groups(model: Model, settings: Settings) -> dict[int, CacheGroup]:
-    found = kv_cache.groups(model, replace(settings, backend="cuda"))
-    return {i: g for g in found for i in g.memory.layers}
+def add_inputs(b: Builder) -> Node:
+    """Make the leaves of positions, states and temperature; return the rows whose logits are computed."""
+    b.positions = leaf(I32 * b.tokens * b.model.graph.positions)
+    b.states = leaf(I32 * b.slots)
+    b.temperature = leaf(F32 * b.tokens)
+    return leaf(I32 * b.outputs)
 
 
-def _rows(x: Node, ids: Node) -> Node:
+def add_logits(b: Builder, out: Node) -> None:
+    """Append the product with the output matrix, or with the embedding table where it is tied."""
+    b.tape.expand(matmul(b.weight("output") or b.weights[EMBEDDING_TABLE][-1], out))
+
+
+def cache_groups(model: Model, settings: Settings) -> dict[int, CacheGroup]:
+    """Return the cache group of each block as a GPU stores it."""
+    return {i: g for g in kv_cache.groups(model, replace(settings, backend="cuda")) for i in g.memory.layers}
+
+
+def _get_rows(x: Node, ids: Node) -> Node:
     return Node("GET_ROWS", (x.shape[0], ids.size // I32), (x, ids))
 
 
-def _entry(b: Builder) -> Node:
-    """Token vectors, given vectors, and both mixed: all three are built, the first is used. build_inp_embd."""
-    e, t, table = b.model.embedding, b.tokens, b.weights["token_embd.weight"][0]
-    looked = Node("GET_ROWS", (e, t), (table, leaf(I32 * t)))
-    b.tape.expand(looked)
+def _embedding(b: Builder) -> Node:
+    """Return the first residual vectors. Looked up, given and mixed ones are built, the first are used. build_inp_embd."""
+    e, t, table = b.model.embedding, b.tokens, b.weights[EMBEDDING_TABLE][0]
+    looked_up = Node("GET_ROWS", (e, t), (table, leaf(I32 * t)))
+    b.tape.expand(looked_up)
     b.tape.expand(leaf(F32 * e * t, shape=(e, t)))
     given = leaf(F32 * e * t, shape=(e, t))
-    again = Node("GET_ROWS", (e, t), (table, leaf(I32 * t)))
-    b.tape.expand(set_rows(like("DUP", given), again, leaf(I64 * t)))
-    return like("MUL", looked, leaf(F32 * t)) if b.model.graph.scaled else looked
+    rows = Node("GET_ROWS", (e, t), (table, leaf(I32 * t)))
+    b.tape.expand(set_rows(like("DUP", given), rows, leaf(I64 * t)))
+    return like("MUL", looked_up, leaf(F32 * t)) if b.model.graph.scaled else looked_up
 
 
-def add_block(b: Builder, stream: Node, block: int, groups: dict[int, CacheGroup], rows: Node | None) -> Node:
-    """One block: attention or its replacement, then the feed-forward network, each added to the stream."""
-    w, memory = b.wiring, memory_of(b.model)[block]
+def add_block(b: Builder, residual: Node, block: int, groups: dict[int, CacheGroup], rows: Node | None) -> Node:
+    """Return the residual vectors after one block: attention or its replacement, then the network, each added.
+
+    rows: tokens whose logits are computed if this block is to choose them, else None.
+    """
+    w, memory = b.wiring, groups[block].memory
     if b.model.architecture == "gemma4" and isinstance(memory, Attention):
-        return block4(b, stream, block, memory, groups[block])
-    normed = b.norm(stream, "attn_norm", block)
-    match memory:
-        case Recurrent():
-            b.tape.expand(normed)
-            out = delta(b, normed, block, memory)
-        case Latent():
-            out = latent(b, normed, block, memory, groups[block])
-        case Attention() if b.model.graph.query == "gated":
-            b.tape.expand(normed)
-            out = gated(b, normed, block, memory, groups[block])
-        case Attention():
-            out = attention(b, normed, block, memory, groups[block])
-        case _:
-            raise LookupError(block)
+        return gemma4_block(b, residual, block, memory, groups[block])
+    out = _mixer(b, b.norm(residual, "attn_norm", block), block, groups)
     if rows is not None:
-        out, stream = _rows(out, rows), _rows(stream, rows)
+        out, residual = _get_rows(out, rows), _get_rows(residual, rows)
     if w.after_attention:
         out = b.norm(out, w.after_attention, block)
-    middle = like("ADD", out, stream)
-    made = _network(b, b.norm(middle, w.before_network, block), block)
+    middle = like("ADD", out, residual)
+    fed = _network(b, b.norm(middle, w.before_network, block), block)
     if w.after_network:
-        made = b.norm(made, w.after_network, block)
-    return like("ADD", made, middle)
+        fed = b.norm(fed, w.after_network, block)
+    return like("ADD", fed, middle)
+
+
+def _mixer(b: Builder, normed: Node, block: int, groups: dict[int, CacheGroup]) -> Node:
+    """Return attention of one block, or what it has instead."""
+    memory = groups[block].memory
+    if isinstance(memory, Latent):
+        return mla(b, normed, block, memory, groups[block])
+    if isinstance(memory, Recurrent):
+        b.tape.expand(normed)
+        return gated_delta_net(b, normed, block, memory)
+    assert isinstance(memory, Attention), "can_simulate() admits no other memory"
+    if b.model.graph.query == "gated":
+        b.tape.expand(normed)
+        return gated_attention(b, normed, block, memory, groups[block])
+    return attention(b, normed, block, memory, groups[block])
 
 
 def _network(b: Builder, x: Node, block: int) -> Node:
-    mixed = next((f for f in b.model.feed_forward if isinstance(f, Experts) and block in f.layers), None)
-    if mixed is None:
+    """Return the feed-forward network of one block: dense, or experts with their shared ones."""
+    mixture = experts_of(b.model, block)
+    if mixture is None:
         return network(b, x, block)
-    out = experts(b, x, block, mixed.count, mixed.used)
+    out = experts(b, x, block, mixture)
     if not b.weight("ffn_up_shexp", block):
         return out
     shared = network(b, x, block, "_shexp")

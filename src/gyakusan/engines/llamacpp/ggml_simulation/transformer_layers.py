@@ -5,17 +5,15 @@ Source: llama.cpp b11434, src/llama-graph.cpp (build_norm, build_qkv, build_attn
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from gyakusan.core.dtypes import dtype
-from gyakusan.core.model import Attention, Latent, Memory, Model, Tensor
-from gyakusan.engines.llamacpp.buffers.kv_cache import CacheGroup
+from gyakusan.core.model import Attention, Experts, Latent, Model, Tensor
+from gyakusan.engines.llamacpp.backends import F16, F32, I64
+from gyakusan.engines.llamacpp.buffers.kernel_memory import attention_copies
+from gyakusan.engines.llamacpp.buffers.kv_cache import CacheGroup, hadamard_widths, stream_cells
 from gyakusan.engines.llamacpp.buffers.weights import stored
-from gyakusan.engines.llamacpp.compute_buffer.inputs import I64, cells, outputs, rotation, tokens
-from gyakusan.engines.llamacpp.compute_buffer.peak_dense import Work, copies
 from gyakusan.engines.llamacpp.ggml_simulation.graph import (
-    F32,
     Node,
     Tape,
     leaf,
@@ -30,20 +28,29 @@ from gyakusan.engines.llamacpp.ggml_simulation.graph import (
 from gyakusan.engines.llamacpp.placement import bytes_per_device
 from gyakusan.engines.llamacpp.placement.layer_assignment import HOST, Placement
 from gyakusan.engines.llamacpp.settings import Settings
+from gyakusan.errors import Malformed
 
 
 @dataclass(frozen=True, slots=True)
 class Wiring:
-    """What the tensors of an architecture do not show. swapped: keys are computed before values (iSWA); scaled: queries are
-    scaled; normed: expert weights are normed to one; soft: chosen weights go through a softmax; late: rows that are wanted
-    are chosen after the last block ("norm": after the output norm); unrotated: every so many blocks have no rotary
-    embedding; then the names of the norms; split: True if recorded splits were replayed to the byte, else the graph was
-    checked on one device only."""
+    """What the tensors of an architecture do not show about its graph.
 
-    swapped: bool = False
-    scaled: bool = False
-    normed: bool = True
-    soft: bool = False
+    keys_before_values: keys are computed before values (iSWA)
+    scaled_queries: queries are scaled
+    normed_weights: weights of the chosen experts are normed to a sum of one
+    softmax_weights: weights of the chosen experts go through a softmax
+    late: rows that are wanted are chosen after the last block ("rows") or after the output norm ("norm"), "" = inside it
+    before_network: name of the norm before the feed-forward network
+    after_attention: name of the norm after attention, "" = none
+    after_network: name of the norm after the feed-forward network, "" = none
+    unrotated: every so many blocks have no rotary embedding, 0 = all have one [blocks]
+    split: True if recorded splits were simulated to the byte; else the graph was checked on one device only
+    """
+
+    keys_before_values: bool = False
+    scaled_queries: bool = False
+    normed_weights: bool = True
+    softmax_weights: bool = False
     late: str = ""
     before_network: str = "ffn_norm"
     after_attention: str = ""
@@ -53,19 +60,38 @@ class Wiring:
 
 
 @dataclass(slots=True)
-class Cache:
-    """Inputs of one cache: where tokens go, who sees whom, rotations."""
+class CacheInputs:
+    """Inputs of one cache.
+
+    keys: cells that new keys are written to
+    values: cells that new values are written to
+    mask: which token sees which cell
+    key_hadamard: matrix that rotates keys and queries of a quantised cache, None = no rotation
+    value_hadamard: matrix that rotates values, None = no rotation
+    """
 
     keys: Node
     values: Node
     mask: Node
-    key_turn: Node | None
-    value_turn: Node | None
+    key_hadamard: Node | None
+    value_hadamard: Node | None
 
 
 @dataclass(slots=True)
 class Builder:
-    """What all parts share while one graph is built. devices: our number of a device -> the scheduler's."""
+    """What all parts share while one graph is built.
+
+    model: whose graph it is
+    settings: how the server is started; scalars only
+    placement: the device of each block
+    wiring: what the tensors do not show
+    tape: the graph so far
+    weights: name of a tensor -> a leaf for each copy
+    caches: window -> inputs of the cache [tokens]
+    positions: position numbers of the tokens
+    states: numbers of the recurrent states
+    temperature: scale of the queries by position
+    """
 
     model: Model
     settings: Settings
@@ -73,135 +99,145 @@ class Builder:
     wiring: Wiring
     tape: Tape = field(default_factory=Tape)
     weights: dict[str, list[Node]] = field(default_factory=dict)
-    caches: dict[int | None, Cache] = field(default_factory=dict)
+    caches: dict[int | None, CacheInputs] = field(default_factory=dict)
     positions: Node = field(default_factory=lambda: leaf(0))
     states: Node = field(default_factory=lambda: leaf(0))
     temperature: Node = field(default_factory=lambda: leaf(0))
 
     @property
     def tokens(self) -> int:
-        """Tokens of the graph."""
-        return int(tokens(self.settings))
+        """Return the tokens of the graph. [tokens]"""
+        return int(self.settings.graph_tokens)
 
     @property
-    def wanted(self) -> int:
-        """Tokens whose logits are wanted."""
-        return int(outputs(self.settings, self.tokens))
+    def outputs(self) -> int:
+        """Return the tokens whose logits are computed. [tokens]"""
+        return int(self.settings.graph_outputs)
 
-    def device(self, ours: int) -> int:
-        """The scheduler's number of one of our devices: the host is last."""
+    @property
+    def slots(self) -> int:
+        """Return the number of slots."""
+        return int(self.settings.slots)
+
+    def device(self, number: int) -> int:
+        """Return the scheduler's number of one of our devices: the host is last."""
         used = self.placement.used
-        return len(used) if ours == HOST else used.index(ours)
+        return len(used) if number == HOST else used.index(number)
 
-    def load(self) -> None:
-        """A leaf for every copy of every weight."""
+    def cache_device(self, block: int) -> int:
+        """Return the scheduler's number of the device that holds a block's cache."""
+        return self.device(self.placement.units[block] if self.settings.offload_kv else HOST)
+
+    def load_weights(self) -> None:
+        """Make a leaf for every copy of every weight."""
         for tensor, home in bytes_per_device.homes(self.model, self.settings, self.placement):
-            self.weights.setdefault(tensor.name, []).append(self._weight(tensor, self.device(home)))
+            self.weights.setdefault(tensor.name, []).append(self._weight_leaf(tensor, self.device(home)))
 
-    def _weight(self, tensor: Tensor, home: int) -> Node:
+    def _weight_leaf(self, tensor: Tensor, home: int) -> Node:
         size, padded = stored(tensor, "cpu"), stored(tensor, self.settings.driver)
         shape = (*tensor.shape, 1) if len(tensor.shape) == 1 else tensor.shape
-        return leaf(size, home=home, weight=True, shape=shape, on_gpu=padded)
+        return leaf(size, home=home, weight=True, shape=shape, gpu_size=padded)
 
     def weight(self, name: str, block: int | None = None, kind: str = "weight") -> Node | None:
-        """A weight, or None if the model has none of that name."""
-        found = self.weights.get(f"blk.{block}.{name}.{kind}" if block is not None else f"{name}.{kind}")
-        return found[-1] if found else None
+        """Return a weight, None if the model has none of that name."""
+        copies = self.weights.get(f"blk.{block}.{name}.{kind}" if block is not None else f"{name}.{kind}")
+        return copies[-1] if copies else None
 
-    def factors(self, block: int) -> Node | None:
-        """Frequency factors: the copy on the block's device."""
+    def rope_factors(self, block: int) -> Node | None:
+        """Return the frequency factors on the block's device, None if there are none."""
         home = self.device(self.placement.units[block])
-        found = self.weights.get("rope_freqs.weight", ())
-        return next((f for f in found if f.home == home), None)
+        return next((f for f in self.weights.get("rope_freqs.weight", ()) if f.home == home), None)
 
-    def need(self, name: str, block: int | None = None) -> Node:
-        """A weight that must be there."""
-        found = self.weight(name, block)
-        if found is None:
-            raise LookupError(name)
-        return found
+    def need(self, name: str, block: int | None = None, kind: str = "weight") -> Node:
+        """Return a weight. Raises Malformed if the model lacks it; llama.cpp would not load it either."""
+        weight = self.weight(name, block, kind)
+        if weight is None:
+            raise Malformed(
+                "{name} has no tensor {tensor}.", name=self.model.name, tensor=name, mend="Download the model again."
+            )
+        return weight
 
     def norm(self, x: Node, name: str, block: int | None) -> Node:
-        """RMS norm and its weight. The wish to run it where its block is gets lost when graphs are reserved (sched_reset)."""
+        """Return the RMS norm of `x` and its weight.
+
+        llama.cpp asks the scheduler to run it on its block's device, but sched_reset drops that before graphs are reserved.
+        """
         weight = self.need(name, block)
-        out = like("RMS_NORM", x)
-        return like("MUL", out, weight)
+        return like("MUL", like("RMS_NORM", x), weight)
 
     def biased(self, x: Node, name: str, block: int) -> Node:
-        """`x` with a bias, if there is one."""
+        """Return `x` with a bias, if there is one."""
         bias = self.weight(name, block, "bias")
         return x if bias is None else like("ADD", x, bias)
 
     def project(self, x: Node, name: str, block: int) -> Node:
-        """A matrix and its bias."""
+        """Return `x` times a matrix, with its bias."""
         return self.biased(matmul(self.need(name, block), x), name, block)
 
 
-def cache_of(b: Builder, memory: Attention | Latent) -> Cache:
-    """Inputs of the cache that a layer looks at: one for all layers without a window, one for those with it."""
+def cache_inputs(b: Builder, memory: Attention | Latent) -> CacheInputs:
+    """Return the inputs of the cache that a layer looks at: one for all layers without a window, one for those with it."""
     if memory.window not in b.caches:
         s, t = b.settings, b.tokens
-        mask = leaf(int((2 if s.flash else 4) * t * cells(memory, s)))
-        key, value = rotation((memory,), s)
-        turns = [leaf(F32 * w * w, shape=(w, w)) if w else None for w in (key, value)]
-        b.caches[memory.window] = Cache(leaf(I64 * t), leaf(I64 * t), mask, *turns)
+        mask = leaf(int((F16 if s.flash else F32) * t * stream_cells(memory, s)))
+        matrices = [leaf(F32 * w * w, shape=(w, w)) if w else None for w in hadamard_widths((memory,), s)]
+        b.caches[memory.window] = CacheInputs(leaf(I64 * t), leaf(I64 * t), mask, *matrices)
     return b.caches[memory.window]
 
 
-def turned(x: Node, turn: Node | None) -> Node:
-    """Rotated by a Hadamard matrix, for quantised caches. llama_mul_mat_hadamard."""
-    if turn is None:
+def hadamard_rotated(x: Node, matrix: Node | None) -> Node:
+    """Return `x` rotated by a Hadamard matrix, for quantised caches. llama_mul_mat_hadamard."""
+    if matrix is None:
         return x
-    width = turn.shape[0]
-    count = x.size // F32 // width
-    flat = reshape(x, width, count)
-    return reshape(matmul(turn, flat), *x.shape)
+    width = matrix.shape[0]
+    flat = reshape(x, width, x.size // F32 // width)
+    return reshape(matmul(matrix, flat), *x.shape)
 
 
-def kept(b: Builder, group: CacheGroup, block: int, width: int, kind: str) -> Node:
-    """The keys or the values of one block, where the cache lives."""
-    home = b.device(b.placement.units[block] if b.settings.offload_kv else HOST)
-    element = dtype(kind)
+def cache_tensor(b: Builder, group: CacheGroup, block: int, width: int, kind: str) -> Node:
+    """Return the leaf of one block's keys or values. width: of a row [values]; kind: element type."""
     rows = int(group.cells * group.streams)
-    return leaf(int(element.row(width)) * rows, home=home, shape=(width, rows))
+    return leaf(int(dtype(kind).row(width)) * rows, home=b.cache_device(block), shape=(width, rows))
 
 
-def read(b: Builder, cache: Node, head: int, kind: str, size: int | None = None) -> Node:
-    """The view of a cache that attention reads, permuted. A copy of it on another device takes as much. [B]"""
+def cache_view(cache: Node, head: int, kind: str) -> Node:
+    """Return the permuted view of a cache that attention reads. A copy on another device takes its size. [B]
+
+    head: width of a head [values]; kind: element type.
+    """
     element = dtype(kind)
-    looked = view("VIEW", cache, cache.shape)
-    out = view("PERMUTE", looked, cache.shape)
-    for node in (looked, out):
-        node.size = node.on_gpu = cache.size if size is None else size
+    whole = view("VIEW", cache, cache.shape)
+    permuted = view("PERMUTE", whole, cache.shape)
+    for node in (whole, permuted):
+        node.size = node.gpu_size = cache.size
         if element.quantized and head % 512:
-            node.on_gpu += int(element.row(512 - head % 512))
-    return out
+            node.gpu_size += int(element.row(512 - head % 512))
+    return permuted
 
 
 def attention(b: Builder, x: Node, block: int, m: Attention, group: CacheGroup) -> Node:
-    """Attention with separate queries, keys and values: its output before the residual sum."""
-    inputs = cache_of(b, m)
-    query, key, value = _projected(b, x, block, m)
+    """Return attention with separate queries, keys and values: its output before the residual sum."""
+    inputs = cache_inputs(b, m)
+    query, key, value = _queries_keys_values(b, x, block, m)
     if b.weight("attn_q_norm", block):
         query, key = b.norm(query, "attn_q_norm", block), b.norm(key, "attn_k_norm", block)
     if not b.wiring.unrotated or (block + 1) % b.wiring.unrotated:
-        factor = b.factors(block)
-        query, key = rope(query, b.positions, factor), rope(key, b.positions, factor)
+        factors = b.rope_factors(block)
+        query, key = rope(query, b.positions, factors), rope(key, b.positions, factors)
     if b.model.graph.temperature:
         query = like("MUL", query, b.temperature)
-    if b.wiring.scaled:
+    if b.wiring.scaled_queries:
         query = like("SCALE", query)
-    out = attend(b, query, key, value, block, m, group, inputs)
-    return b.project(out, "attn_output", block)
+    return b.project(attend(b, query, key, value, block, m, group, inputs), "attn_output", block)
 
 
-def _projected(b: Builder, x: Node, block: int, m: Attention) -> tuple[Node, Node, Node]:
-    """Queries, keys and values, [head, heads, tokens]: each by its matrix, or all three by one. build_qkv."""
+def _queries_keys_values(b: Builder, x: Node, block: int, m: Attention) -> tuple[Node, Node, Node]:
+    """Return queries, keys and values, [head, heads, tokens]: each by its matrix, or all three by one. build_qkv."""
     t, keys, values = b.tokens, m.key // m.key_head, m.value // m.value_head
     shapes = ((m.key_head, m.heads, t), (m.key_head, keys, t), (m.value_head, values, t))
     if b.weight("attn_qkv", block):
-        whole = b.project(x, "attn_qkv", block)
-        query, key, value = (view("VIEW", whole, shape, shape[0]) for shape in shapes)
+        fused = b.project(x, "attn_qkv", block)
+        query, key, value = (view("VIEW", fused, shape, shape[0]) for shape in shapes)
         return query, key, value
     names = ("attn_q", "attn_k", "attn_v")
     query, key, value = (reshape(b.project(x, n, block), *s) for n, s in zip(names, shapes, strict=True))
@@ -209,47 +245,45 @@ def _projected(b: Builder, x: Node, block: int, m: Attention) -> tuple[Node, Nod
 
 
 def attend(
-    b: Builder, query: Node, key: Node, value: Node, block: int, m: Attention, group: CacheGroup, inputs: Cache
+    b: Builder, query: Node, key: Node, value: Node, block: int, m: Attention, group: CacheGroup, inputs: CacheInputs
 ) -> Node:
-    """Store keys and values, look at the cache: [heads x value_head, tokens]. build_attn, build_attn_mha."""
+    """Store keys and values and return attention's output, [heads x value_head, tokens]. build_attn, build_attn_mha."""
     s, tape = b.settings, b.tape
-    query, key = turned(query, inputs.key_turn), turned(key, inputs.key_turn)
-    value = turned(value, inputs.value_turn)
-    for node in (query, key, value) if b.wiring.swapped else (query, value, key):
+    query, key = hadamard_rotated(query, inputs.key_hadamard), hadamard_rotated(key, inputs.key_hadamard)
+    value = hadamard_rotated(value, inputs.value_hadamard)
+    for node in (query, key, value) if b.wiring.keys_before_values else (query, value, key):
         tape.expand(node)
-    keys, values = kept(b, group, block, m.key, s.key_type), kept(b, group, block, m.value, s.value_type)
-    for cache, made, ids in ((keys, key, inputs.keys), (values, value, inputs.values)):
-        flat = view("VIEW", made, (cache.shape[0], b.tokens))
-        tape.expand(set_rows(cache, flat, ids))
+    keys = cache_tensor(b, group, block, m.key, s.key_type)
+    values = cache_tensor(b, group, block, m.value, s.value_type)
+    for cache, new, cells in ((keys, key, inputs.keys), (values, value, inputs.values)):
+        tape.expand(set_rows(cache, view("VIEW", new, (cache.shape[0], b.tokens)), cells))
     sinks = b.weight("attn_sinks", block)
-    looked = (read(b, keys, m.key_head, s.key_type), read(b, values, m.value_head, s.value_type))
-    out = flash(b, query, looked, inputs.mask, m, m.heads * m.value_head, sinks)
-    flat = reshape(out, m.heads * m.value_head, b.tokens)
-    return turned(flat, inputs.value_turn)
+    cached = (cache_view(keys, m.key_head, s.key_type), cache_view(values, m.value_head, s.value_type))
+    out = flash(b, query, cached, inputs.mask, m, m.heads * m.value_head, sinks)
+    return hadamard_rotated(reshape(out, m.heads * m.value_head, b.tokens), inputs.value_hadamard)
 
 
 def flash(
     b: Builder,
     query: Node,
-    cache: tuple[Node, Node],
+    cached: tuple[Node, Node],
     mask: Node,
     m: Attention | Latent,
     width: int,
     sinks: Node | None = None,
 ) -> Node:
-    """Flash attention; on a GPU with room for what its kernel keeps besides. [B]"""
-    asked = view("PERMUTE", view("VIEW", query, query.shape), query.shape)
-    asked.size = asked.on_gpu = asked.root.size if asked.root is not None else asked.size
-    out = Node("FLASH_ATTN_EXT", (width, b.tokens), (asked, *cache, mask, *((sinks,) if sinks else ())))
-    work = Work(b.model, b.settings, b.tokens, 0, 0)
-    out.on_gpu = out.size + int(copies(work, m))
-    if isinstance(m, Latent) and out.on_gpu > out.size:
-        out.apart = 2 * int(cells(m, b.settings) * b.settings.streams) * m.rank
+    """Return flash attention, on a GPU with what its kernel keeps besides. width: of the output [values]."""
+    permuted = view("PERMUTE", view("VIEW", query, query.shape), query.shape)
+    permuted.size = permuted.gpu_size = permuted.root.size if permuted.root is not None else permuted.size
+    out = Node("FLASH_ATTN_EXT", (width, b.tokens), (permuted, *cached, mask, *((sinks,) if sinks else ())))
+    out.gpu_size = out.size + int(attention_copies(m, b.settings))
+    if isinstance(m, Latent) and out.gpu_size > out.size:
+        out.unmerged_extra = F16 * int(stream_cells(m, b.settings) * b.settings.streams) * m.rank
     return out
 
 
 def network(b: Builder, x: Node, block: int, suffix: str = "") -> Node:
-    """A dense network with a gate, of its own or in the upper half of one matrix. build_ffn."""
+    """Return a dense network with a gate, of its own or in the upper half of one matrix. build_ffn."""
     up, down = matmul(b.need(f"ffn_up{suffix}", block), x), b.need(f"ffn_down{suffix}", block)
     if not b.weight(f"ffn_gate{suffix}", block):
         return matmul(down, Node("GLU", (up.shape[0] // 2, up.shape[1]), (up,)))
@@ -257,18 +291,21 @@ def network(b: Builder, x: Node, block: int, suffix: str = "") -> Node:
     return matmul(down, Node("GLU", gate.shape, (gate, up)))
 
 
-def experts(b: Builder, x: Node, block: int, count: int, used: int, scores: Node | None = None) -> Node:
-    """The chosen experts, weighed and summed. scores: of the experts, None = from `x`. build_moe_ffn."""
-    t, tape = x.shape[1], b.tape
+def experts_of(model: Model, block: int) -> Experts | None:
+    """Return the experts of a block, None if it has none."""
+    return next((f for f in model.feed_forward if isinstance(f, Experts) and block in f.layers), None)
+
+
+def experts(b: Builder, x: Node, block: int, mixture: Experts, scores: Node | None = None) -> Node:
+    """Return the chosen experts, weighed and summed. scores: of all experts, None = from `x`. build_moe_ffn."""
+    t, used, tape = x.shape[1], mixture.used, b.tape
     if scores is None:
         scores = b.biased(matmul(b.need("ffn_gate_inp", block), x), "ffn_gate_inp", block)
-    weights, chosen = _chosen(b, scores, block, count, used)
+    weights, chosen = _chosen_experts(b, scores, block, mixture)
     tape.expand(weights)
-    entry = reshape(x, x.shape[0], 1, t)
-    made = _expert_network(b, entry, block, chosen, used, t)
-    made = like("MUL", made, weights)
-    tape.expand(made)
-    parts = [view("VIEW", made, (x.shape[0], t), used * x.shape[0]) for _ in range(used)]
+    weighed = like("MUL", _expert_network(b, reshape(x, x.shape[0], 1, t), block, chosen, used, t), weights)
+    tape.expand(weighed)
+    parts = [view("VIEW", weighed, (x.shape[0], t), used * x.shape[0]) for _ in range(used)]
     for part in parts:
         tape.expand(part)
     out = parts[0]
@@ -278,18 +315,18 @@ def experts(b: Builder, x: Node, block: int, count: int, used: int, scores: Node
     return like("CONT", out) if used == 1 else out
 
 
-def _chosen(b: Builder, scores: Node, block: int, count: int, used: int) -> tuple[Node, Node]:
-    """Weights of the chosen experts [1, used, tokens] and their numbers."""
-    t = scores.shape[1]
-    shares = scores if b.wiring.soft else like("SOFT_MAX", scores)
+def _chosen_experts(b: Builder, scores: Node, block: int, mixture: Experts) -> tuple[Node, Node]:
+    """Return the weights of the chosen experts [1, used, tokens] and their numbers [used, tokens]."""
+    t, count, used = scores.shape[1], mixture.count, mixture.used
+    shares = scores if b.wiring.softmax_weights else like("SOFT_MAX", scores)
     bias = b.weight("exp_probs_b", block, "bias")
     ranked = shares if bias is None else like("ADD", shares, bias)
     order = Node("ARGSORT", (count, t), (ranked,))
     chosen = view("VIEW", order, (used, t), count)
     weights = Node("GET_ROWS", (1, used, t), (reshape(shares, 1, count, t), chosen))
-    if b.wiring.soft:
+    if b.wiring.softmax_weights:
         weights = reshape(like("SOFT_MAX", reshape(weights, used, t)), 1, used, t)
-    elif b.wiring.normed:
+    elif b.wiring.normed_weights:
         flat = reshape(weights, used, t)
         total = like("CLAMP", Node("SUM_ROWS", (1, t), (flat,)))
         weights = reshape(like("DIV", flat, total), 1, used, t)
@@ -297,31 +334,26 @@ def _chosen(b: Builder, scores: Node, block: int, count: int, used: int) -> tupl
 
 
 def _expert_network(b: Builder, x: Node, block: int, chosen: Node, used: int, t: int) -> Node:
-    def through(name: str, y: Node) -> Node:
-        made = _scaled(b, matmul_id(b.need(name, block), y, chosen, used, t), name, block, chosen)
+    def product(name: str, y: Node) -> Node:
+        out = _scaled_by_expert(b, matmul_id(b.need(name, block), y, chosen, used, t), name, block, chosen)
         bias = b.weight(name, block, "bias")
-        return made if bias is None else like("ADD_ID", made, bias, chosen)
+        return out if bias is None else like("ADD_ID", out, bias, chosen)
 
     if b.weight("ffn_gate_up_exps", block):
-        both = through("ffn_gate_up_exps", x)
+        both = product("ffn_gate_up_exps", x)
         half = (both.shape[0] // 2, used, t)
         gate, up = (view("VIEW", both, half, both.shape[0]) for _ in range(2))
     else:
-        up = through("ffn_up_exps", x)
-        gate = through("ffn_gate_exps", x)
-    return through("ffn_down_exps", Node("GLU", (up.shape[0], used, t), (gate, up)))
+        up = product("ffn_up_exps", x)
+        gate = product("ffn_gate_exps", x)
+    return product("ffn_down_exps", Node("GLU", (up.shape[0], used, t), (gate, up)))
 
 
-def _scaled(b: Builder, x: Node, name: str, block: int, chosen: Node) -> Node:
-    """Each expert's result by its own scale, if it has one. build_lora_mm_id."""
+def _scaled_by_expert(b: Builder, x: Node, name: str, block: int, chosen: Node) -> Node:
+    """Return each expert's result times its own scale, if it has one. build_lora_mm_id."""
     scale = b.weight(name, block, "scale")
     if scale is None:
         return x
     count, (_, used, t) = scale.shape[0], x.shape
     repeated = Node("REPEAT", (1, count, t), (reshape(scale, 1, count, 1),))
     return like("MUL", x, Node("GET_ROWS", (1, used, t), (repeated, chosen)))
-
-
-def memory_of(model: Model) -> Mapping[int, Memory]:
-    """The memory of each block."""
-    return {i: m for m in model.memory for i in m.layers}

@@ -1,1 +1,1 @@
-"""Several devices: the fit of layers, a compute buffer each, the ledger of all."""
+"""Several devices: where layers go (fit), a compute buffer for each device, and the ledger of all."""

@@ -1,34 +1,36 @@
-"""Scratch of each device when a model is split over several GPUs, or partly stays in RAM: exact where the graph can be
-replayed, else from the one-GPU figure by the role of the device, as a range.
+"""Compute buffers of each device when a model is split over several GPUs, or partly stays in RAM.
 
+Exact where the graph can be simulated; else a range, from the figure of one GPU and the role of the device.
 Source: llama.cpp b11434, src/llama-context.cpp (sched_reserve), ggml/src/ggml-backend.cpp, ggml-alloc.c.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Literal
 
 from gyakusan.core.arrays import Number
-from gyakusan.core.broadcast import is_array, maximum
+from gyakusan.core.broadcast import maximum
+from gyakusan.core.ledger import Line, Part
 from gyakusan.core.model import Attention, Latent, Model, Recurrent
+from gyakusan.engines.llamacpp.backends import ALIGNMENT, F32
 from gyakusan.engines.llamacpp.buffers import kv_cache
 from gyakusan.engines.llamacpp.buffers.weights import stored
-from gyakusan.engines.llamacpp.compute_buffer import one_device as alone
-from gyakusan.engines.llamacpp.compute_buffer.inputs import ALIGN, F32, inputs, tokens
-from gyakusan.engines.llamacpp.ggml_simulation.model_graph import checked, follows, replayed
-from gyakusan.engines.llamacpp.ggml_simulation.scheduler import COPIES
+from gyakusan.engines.llamacpp.compute_buffer import one_device
+from gyakusan.engines.llamacpp.compute_buffer.inputs import inputs
+from gyakusan.engines.llamacpp.ggml_simulation.model_graph import can_simulate, simulate, splits_are_recorded
+from gyakusan.engines.llamacpp.ggml_simulation.scheduler import MAX_COPIES
 from gyakusan.engines.llamacpp.placement import bytes_per_device
 from gyakusan.engines.llamacpp.placement.layer_assignment import HOST, Placement
 from gyakusan.engines.llamacpp.settings import Settings
-from gyakusan.message import Message, say
+from gyakusan.message import say
 
-UNSEEN = 0.1
-"""Spread where the graph was checked on one device, but no split of it was recorded."""
-SEEN = ("cuda", "rocm")
-"""Drivers whose compute buffers were recorded."""
-ROLE_TEXTS = {
+UNRECORDED_SPREAD = 0.1
+"""Half the relative range where the graph was checked on one device, but no split of it was recorded."""
+RECORDED_BACKENDS = ("cuda", "rocm")
+"""Backends whose compute buffers were recorded."""
+Role = Literal["idle", "whole", "pipelined", "later", "helper", "inputs", "computing"]
+ROLE_TEXTS: dict[Role, str] = {
     "idle": "nothing is computed here",
     "whole": "compute buffer of the whole model",
     "pipelined": "compute buffer, with four copies of the inputs so that the GPUs work at the same time",
@@ -41,70 +43,58 @@ ROLE_TEXTS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
-    """Scratch of one device. role: a key of ROLE_TEXTS; bytes: best figure; least, greatest: the range that holds it [B]."""
+class DeviceBuffer:
+    """The compute buffer of one device. Every number may be an array.
 
-    role: str
+    role: what the device computes
+    bytes: best figure [B]
+    least: low end of the range that holds the real size [B]
+    greatest: high end of that range [B]
+    """
+
+    role: Role
     bytes: Number
     least: Number
     greatest: Number
 
-    @property
-    def reason(self) -> Message:
-        """The role as a sentence."""
-        return say(ROLE_TEXTS[self.role])
+    def line(self, part: Part) -> Line:
+        """Return the line of this buffer."""
+        reason = say(ROLE_TEXTS[self.role])
+        return Line(part, self.bytes, "derived", reason, low=self.least, high=self.greatest)
 
 
 @dataclass(frozen=True, slots=True)
-class Roles:
-    """Scratch of each GPU of the machine, and of the host."""
+class DeviceBuffers:
+    """The compute buffers of all devices.
 
-    gpus: tuple[Made, ...]
-    host: Made
+    gpus: of each GPU of the machine
+    host: of the host
+    """
 
-    def on(self, device: int) -> Made:
-        """Scratch of one GPU, or of HOST."""
+    gpus: tuple[DeviceBuffer, ...]
+    host: DeviceBuffer
+
+    def on(self, device: int) -> DeviceBuffer:
+        """Return the buffer of one GPU, or of HOST."""
         return self.host if device == HOST else self.gpus[device]
 
 
-def scratch(model: Model, settings: Settings, placement: Placement) -> Roles:
-    """Compute buffers of each device. [B] Arrays broadcast; they are replayed one by one."""
-    exact = follows(model, settings) and not model.graph.encoder
-    made = _replay(model, settings, placement) if exact else None
+def compute_buffers(model: Model, settings: Settings, placement: Placement) -> DeviceBuffers:
+    """Return the compute buffer of each device. [B] Arrays broadcast; where a graph is simulated, one by one."""
+    simulated = simulate(model, settings, placement) if can_simulate(model, settings) else None
 
-    def on(device: int) -> Made:
+    def on(device: int) -> DeviceBuffer:
         role = _role(settings, placement, device)
-        if made is not None:
-            seen = settings.driver in SEEN and (checked(model) or role == "whole")
-            size, spread = made.on(device), 0 if seen else UNSEEN
-            return Made(role, size, size * (1 - spread), size * (1 + spread))
-        return _estimate(model, settings, placement, device, role)
+        if simulated is None:
+            return _estimate(model, settings, placement, device, role)
+        recorded = settings.driver in RECORDED_BACKENDS and (splits_are_recorded(model) or role == "whole")
+        size, spread = simulated.on(device), 0 if recorded else UNRECORDED_SPREAD
+        return DeviceBuffer(role, size, size * (1 - spread), size * (1 + spread))
 
-    return Roles(tuple(on(gpu) for gpu in range(placement.cards)), on(HOST))
-
-
-def _replay(model: Model, settings: Settings, placement: Placement) -> bytes_per_device.Split:
-    """One replay, or one for each setting of an array. Equal questions are answered once."""
-    names = ("context", "slots", "batch", "ubatch")
-    given = [getattr(settings, name) for name in names]
-    if not is_array(*given):
-        return replayed(model, settings, placement)
-    import numpy as np
-
-    arrays = np.broadcast_arrays(*given)
-    sizes = np.empty((placement.cards + 1, arrays[0].size), dtype=np.int64)
-    known: dict[tuple[int, ...], bytes_per_device.Split] = {}
-    for i, values in enumerate(zip(*(a.flat for a in arrays), strict=True)):
-        key = tuple(int(v) for v in values)
-        if key not in known:
-            changes: Mapping[str, Any] = dict(zip(names, key, strict=True))
-            known[key] = replayed(model, replace(settings, **changes), placement)
-        sizes[:, i] = (*known[key].gpus, known[key].host)
-    shaped = [row.reshape(arrays[0].shape) for row in sizes]
-    return bytes_per_device.Split(tuple(shaped[:-1]), shaped[-1])
+    return DeviceBuffers(tuple(on(gpu) for gpu in range(placement.cards)), on(HOST))
 
 
-def _role(settings: Settings, placement: Placement, device: int) -> str:
+def _role(settings: Settings, placement: Placement, device: int) -> Role:
     in_ram = HOST in placement.units[:-1] or settings.overridden
     if device == HOST:
         return "computing" if in_ram and not settings.op_offload else "inputs"
@@ -118,73 +108,89 @@ def _role(settings: Settings, placement: Placement, device: int) -> str:
     return "whole" if all(d == device for d in placement.units) and not settings.overridden else "later"
 
 
-def _estimate(model: Model, settings: Settings, placement: Placement, device: int, role: str) -> Made:
-    """From the figure of one GPU that holds everything. The ranges were seen to hold on recorded rows of seven models."""
+@dataclass(frozen=True, slots=True)
+class _Split:
+    """A split whose graph is not simulated. one: buffers of one GPU that holds everything; vector: a residual vector [B]."""
+
+    model: Model
+    settings: Settings
+    placement: Placement
+    one: one_device.ComputeBuffers
+    vector: Number
+
+    @property
+    def blocks_in_ram(self) -> bool:
+        return HOST in self.placement.units[:-1] or not self.settings.offload_kv
+
+    def inputs(self, backend: str, *, host: bool) -> Number:
+        return inputs(self.model, self.settings, ALIGNMENT[backend], host=host)
+
+
+def _estimate(model: Model, settings: Settings, placement: Placement, device: int, role: Role) -> DeviceBuffer:
+    """Return a range from the figure of one GPU that holds everything. It held on recorded rows of seven models."""
     lone = replace(settings, gpu_layers=-1, split_mode="none", overrides=(), n_cpu_moe=0, n_cpu_ffn=0, main_gpu=0)
-    one, low, high = alone.compute_buffer(model, lone), *alone.spread(model, lone)
-    vector = F32 * tokens(settings) * model.embedding
+    one, (low, high) = one_device.compute_buffer(model, lone), one_device.range_factors(model, lone)
+    split = _Split(model, settings, placement, one, F32 * settings.graph_tokens * model.embedding)
     match role:
         case "idle":
-            return Made(role, 0, 0, 0)
+            return DeviceBuffer(role, 0, 0, 0)
         case "whole":
-            return Made(role, one.gpu, one.gpu * low, one.gpu * high)
+            return DeviceBuffer(role, one.gpu, one.gpu * low, one.gpu * high)
         case "inputs":
-            return _host(model, settings, placement, one, vector)
+            return _inputs(split)
         case "computing":
-            most_of = alone.compute_buffer(model, replace(lone, backend="cpu")).host
-            return Made(role, most_of, one.host, most_of * high)
+            cpu = one_device.compute_buffer(model, replace(lone, backend="cpu")).host
+            return DeviceBuffer(role, cpu, one.host, cpu * high)
         case "pipelined":
-            return _pipelined(model, settings, placement, device, one.gpu, vector)
+            return _pipelined(split, device)
         case "later":
-            size = maximum(0, one.gpu - 2 * vector)
-            return Made(role, size, 0, (one.gpu + 4 * vector) * high)
-        case _:
-            return _helper(model, settings, placement, one.gpu, vector)
+            return DeviceBuffer(role, maximum(0, one.gpu - 2 * split.vector), 0, (one.gpu + 4 * split.vector) * high)
+        case "helper":
+            return _helper(split)
 
 
-def _least(model: Model, settings: Settings, vector: Number) -> Number:
-    """Inputs and one vector: less is never needed to compute anything. [B]"""
-    return inputs(model, settings, tokens(settings), ALIGN["cuda"], False) // 2 + vector
+def _inputs(split: _Split) -> DeviceBuffer:
+    """Return the graph's inputs: four times with pipelining; with recurrent layers in RAM also windows and states."""
+    settings, host = split.settings, split.one.host
+    if split.placement.pipeline:
+        size = host + (MAX_COPIES - 1) * (split.inputs("cpu", host=True) + 2 * split.vector)
+        return DeviceBuffer("inputs", size, size, size)
+    states = [m for m in split.model.memory if isinstance(m, Recurrent)] if split.blocks_in_ram else []
+    state = F32 * settings.slots * max((m.convolution + m.state for m in states), default=0)
+    windows = max((m.inner + 2 * m.groups * m.state_size for m in states), default=0)
+    return DeviceBuffer("inputs", host + state, host, host + state + 2 * F32 * settings.graph_tokens * windows)
 
 
-def _host(model: Model, settings: Settings, placement: Placement, one: alone.Scratch, vector: Number) -> Made:
-    """The graph's inputs; four times with pipelining; recurrent layers in RAM bring their windows over."""
-    if placement.pipeline:
-        held = inputs(model, settings, tokens(settings), ALIGN["cpu"], True)
-        size = one.host + (COPIES - 1) * (held + 2 * vector)
-        return Made("inputs", size, size, size)
-    states = [m for m in model.memory if isinstance(m, Recurrent)]
-    in_ram = HOST in placement.units[:-1] or not settings.offload_kv
-    crossing = max((F32 * settings.slots * (m.convolution + m.state) for m in states), default=0) if in_ram else 0
-    windows = max((2 * F32 * tokens(settings) * (m.inner + 2 * m.groups * m.state_size) for m in states), default=0)
-    return Made("inputs", one.host + crossing, one.host, one.host + crossing + (windows if in_ram else 0))
+def _pipelined(split: _Split, device: int) -> DeviceBuffer:
+    """Return a buffer with four copies of inputs and of what crosses devices, and no free blocks between for queries."""
+    model, one, vector = split.model, split.one.gpu, split.vector
+    copies = (MAX_COPIES - 1) * split.inputs("cuda", host=False)
+    queries = max(
+        (m.heads * (m.key if isinstance(m, Latent) else m.key_head) for m in model.memory if isinstance(m, Attention | Latent)),
+        default=0,
+    )
+    wide = F32 * split.settings.graph_tokens * min(queries, 2 * model.embedding)
+    first = split.placement.units[0] == device
+    size = one + copies + (11 if first else 6) * vector + wide
+    low = one + copies // 2 - (0 if first else 5) * vector
+    return DeviceBuffer("pipelined", size, maximum(low, 0), size + 6 * vector + one // 4)
 
 
-def _pipelined(
-    model: Model, settings: Settings, placement: Placement, device: int, one: Number, vector: Number
-) -> Made:
-    """Four copies of inputs and of what crosses devices, and no holes between them for queries."""
-    held = inputs(model, settings, tokens(settings), ALIGN["cuda"], False)
-    attends = [m for m in model.memory if isinstance(m, Attention | Latent)]
-    queries = max((m.heads * getattr(m, "key_head", m.key if isinstance(m, Latent) else 0) for m in attends), default=0)
-    wide = F32 * tokens(settings) * min(queries, 2 * model.embedding)
-    first = placement.units[0] == device
-    size = one + (COPIES - 1) * held + (11 if first else 6) * vector + wide
-    low = one + (COPIES - 1) * held // 2 - (0 if first else 5) * vector
-    return Made("pipelined", size, maximum(low, 0), size + 6 * vector + one // 4)
+def _helper(split: _Split) -> DeviceBuffer:
+    """Return the buffer of the GPU that computes for the host.
 
-
-def _helper(model: Model, settings: Settings, placement: Placement, one: Number, vector: Number) -> Made:
-    """Batches are computed on the first GPU: one weight at a time is copied there, with the cache of one block in RAM."""
-    least, tensor = _least(model, settings, vector), _largest_in_ram(model, settings, placement)
-    caches = kv_cache.groups(model, replace(settings, backend="cuda"))
-    in_ram = HOST in placement.units[:-1] or not settings.offload_kv
-    layer = maximum(0, *(g.bytes // max(1, len(g.memory.layers)) for g in caches)) if in_ram else 0
+    One weight at a time is copied there, with the cache of one block in RAM. It needs inputs and one vector at least.
+    """
+    model, settings, one, vector = split.model, split.settings, split.one.gpu, split.vector
+    least = split.inputs("cuda", host=False) // 2 + vector
+    tensor = _largest_in_ram(model, settings, split.placement)
+    caches = kv_cache.groups(model, replace(settings, backend="cuda")) if split.blocks_in_ram else ()
+    layer = maximum(0, *(g.bytes // max(1, len(g.memory.layers)) for g in caches))
     size = maximum(one, least + tensor + 4 * vector, one // 2 + layer + tensor)
-    return Made("helper", size, least, one + layer * 2 + 2 * tensor + 5 * vector)
+    return DeviceBuffer("helper", size, least, one + layer * 2 + 2 * tensor + 5 * vector)
 
 
 def _largest_in_ram(model: Model, settings: Settings, placement: Placement) -> int:
-    """The largest weight of any block that stays in RAM, as a GPU stores it. [B]"""
+    """Return the bytes of the largest weight of any block that stays in RAM, as a GPU stores it. [B]"""
     placed = bytes_per_device.homes(model, settings, placement)
     return max((stored(t, settings.driver) for t, d in placed if d == HOST and t.name.startswith("blk.")), default=0)

@@ -13,107 +13,128 @@ from gyakusan.core.arrays import Number
 from gyakusan.core.memo import Memo
 from gyakusan.core.model import Attention, Memory, Model, Tensor
 from gyakusan.engines.llamacpp.buffers import kv_cache
-from gyakusan.engines.llamacpp.buffers.weights import TABLE, block, on_host, resident, stored
-from gyakusan.engines.llamacpp.placement.layer_assignment import HOST, Placement, kept
+from gyakusan.engines.llamacpp.buffers.kv_cache import CacheGroup
+from gyakusan.engines.llamacpp.buffers.weights import (
+    EMBEDDING_TABLE,
+    block_number,
+    loaded,
+    loaded_blocks,
+    stays_in_ram,
+    stored,
+)
+from gyakusan.engines.llamacpp.placement.layer_assignment import HOST, Placement, override_device
 from gyakusan.engines.llamacpp.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
-class Split:
-    """Bytes of each GPU of the machine, and of the host. [B]"""
+class BytesPerDevice:
+    """Bytes of each device.
+
+    gpus: of each GPU of the machine [B]
+    host: in RAM [B]
+    """
 
     gpus: tuple[Number, ...]
     host: Number
 
     def on(self, device: int) -> Number:
-        """Bytes of one GPU, or of HOST. [B]"""
+        """Return the bytes of one GPU, or of HOST. [B]"""
         return self.host if device == HOST else self.gpus[device]
 
 
-_WEIGHTS = Memo[Split](maxsize=64)
+_WEIGHTS = Memo[BytesPerDevice](maxsize=64)
 
 
-def weights(model: Model, settings: Settings, placement: Placement) -> Split:
-    """Bytes of the model's weights on each device. [B] Each placement of a model is reckoned once."""
+def weights(model: Model, settings: Settings, placement: Placement) -> BytesPerDevice:
+    """Return the bytes of the model's weights on each device. [B] Each placement of a model is computed once."""
     rules = (settings.overrides, settings.n_cpu_moe, settings.n_cpu_ffn, settings.driver)
     key = placement.units, placement.cards, rules
     return _WEIGHTS.get(model, key, lambda: _weights(model, settings, placement))
 
 
-def _weights(model: Model, settings: Settings, placement: Placement) -> Split:
-    totals = dict.fromkeys(range(HOST, placement.cards), 0)
+def _weights(model: Model, settings: Settings, placement: Placement) -> BytesPerDevice:
+    totals = dict.fromkeys(placement.devices, 0)
     for tensor, device in homes(model, settings, placement):
         totals[device] += stored(tensor, "cpu" if device == HOST else settings.driver)
-    return Split(tuple(totals[gpu] for gpu in range(placement.cards)), totals[HOST])
+    return BytesPerDevice(tuple(totals[gpu] for gpu in range(placement.cards)), totals[HOST])
 
 
 def homes(model: Model, settings: Settings, placement: Placement) -> Iterator[tuple[Tensor, int]]:
-    """Every copy of every tensor that is loaded, with its device."""
-    stays = on_host(model)
-    for tensor in resident(model):
-        for device in _homes(model, tensor, placement):
-            ruled = kept(tensor.name, settings)
-            yield (
-                tensor,
-                (HOST if stays(tensor) and tensor.name not in model.tables else device) if ruled is None else ruled,
-            )
+    """Return every copy of every tensor that is loaded, with its device."""
+    stays = stays_in_ram(model)
+    for tensor in loaded(model):
+        for device in _copies(model, tensor, placement):
+            override = override_device(tensor.name, settings)
+            if override is None:
+                override = HOST if stays(tensor) and tensor.name not in model.tables else device
+            yield tensor, override
 
 
-def _homes(model: Model, tensor: Tensor, placement: Placement) -> tuple[int, ...]:
-    """Devices of one tensor, the rules aside. Tables are looked up in RAM; a tied output is a copy of its own on a GPU."""
-    number = block(tensor.name)
+def _copies(model: Model, tensor: Tensor, placement: Placement) -> tuple[int, ...]:
+    """Return the device of each copy of a tensor, before the rules.
+
+    Rows of tables are looked up in RAM; a tied output on a GPU is a copy of its own.
+    """
+    number = block_number(tensor.name)
     if number >= 0:
         return (placement.units[number],)
     if tensor.name in model.tables:
-        copied = tensor.name == TABLE and model.tied and (placement.output != HOST or model.output_first)
+        copied = tensor.name == EMBEDDING_TABLE and model.tied and (placement.output != HOST or model.output_first)
         return (HOST, placement.output) if copied else (HOST,)
     if tensor.name.startswith("rope_"):
-        return tuple(dict.fromkeys(placement.units[i] for i in _rotated(model)))
+        return tuple(dict.fromkeys(placement.units[i] for i in _blocks_with_rope_factors(model)))
     return (placement.output,)
 
 
-def _rotated(model: Model) -> tuple[int, ...]:
-    """Loaded blocks that own frequency factors: each device gets one copy. Gemma 4: only those without a window."""
-    loaded = range(model.loaded if model.loaded >= 0 else model.blocks)
+def _blocks_with_rope_factors(model: Model) -> tuple[int, ...]:
+    """Return the loaded blocks that own frequency factors: each device gets one copy. Gemma 4: those without a window."""
+    blocks = range(loaded_blocks(model))
     if model.architecture != "gemma4":
-        return tuple(loaded)
+        return tuple(blocks)
     full = {i for m in model.memory if isinstance(m, Attention) and m.window is None for i in (*m.layers, *m.shared)}
-    return tuple(i for i in loaded if i in full)
+    return tuple(i for i in blocks if i in full)
 
 
-def context(model: Model, settings: Settings, placement: Placement) -> Split:
-    """Caches and states of each device. [B]"""
+def context(model: Model, settings: Settings, placement: Placement) -> BytesPerDevice:
+    """Return the bytes of caches and states on each device. [B]"""
     parts = tuple(groups(model, settings, placement))
-    return Split(tuple(sum(p.on(g) for p in parts) for g in range(placement.cards)), sum(p.on(HOST) for p in parts))
+    gpus = tuple(sum(p.on(g) for p in parts) for g in range(placement.cards))
+    return BytesPerDevice(gpus, sum(p.on(HOST) for p in parts))
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """One group of the model's memory. group, on_host: as a GPU and as the host store it; homes: device of each layer."""
+class CacheGroupOnDevices:
+    """One group of the model's memory, shared out over devices.
 
-    group: kv_cache.CacheGroup
-    on_host: kv_cache.CacheGroup
+    group: the whole group as a GPU stores it
+    in_ram: the whole group as the host stores it
+    homes: device of each layer
+    """
+
+    group: CacheGroup
+    in_ram: CacheGroup
     homes: tuple[int, ...]
 
     @property
     def memory(self) -> Memory:
-        """The layers and what they keep."""
+        """Return the layers, and what they keep."""
         return self.group.memory
 
     def on(self, device: int) -> Number:
-        """Bytes on one device. [B]"""
-        whole = (self.on_host if device == HOST else self.group).bytes
+        """Return the bytes on one device. [B]"""
+        whole = (self.in_ram if device == HOST else self.group).bytes
         return whole * self.homes.count(device) // max(1, len(self.homes))
 
-    def on_device(self, device: int) -> tuple[int, ...]:
-        """The layers that one device holds."""
-        return tuple(i for i, home in zip(self.memory.layers, self.homes, strict=True) if home == device)
+    def part(self, device: int) -> CacheGroup | None:
+        """Return the layers that are on one device, with their bytes; None if there are none."""
+        layers = tuple(i for i, home in zip(self.memory.layers, self.homes, strict=True) if home == device)
+        return replace(self.group, memory=replace(self.memory, layers=layers), bytes=self.on(device)) if layers else None
 
 
-def groups(model: Model, settings: Settings, placement: Placement) -> Iterator[Held]:
-    """Each group of the model's memory with the devices of its layers."""
-    gpu = kv_cache.groups(model, replace(settings, backend="cuda"))
-    host = kv_cache.groups(model, replace(settings, backend="cpu"))
-    for here, there in zip(gpu, host, strict=True):
-        homes = (placement.units[i] if settings.offload_kv else HOST for i in here.memory.layers)
-        yield Held(here, there, tuple(homes))
+def groups(model: Model, settings: Settings, placement: Placement) -> Iterator[CacheGroupOnDevices]:
+    """Return each group of the model's memory with the devices of its layers. Raises BadSetting."""
+    on_gpu = kv_cache.groups(model, replace(settings, backend="cuda"))
+    in_ram = kv_cache.groups(model, replace(settings, backend="cpu"))
+    for gpu, host in zip(on_gpu, in_ram, strict=True):
+        devices = (placement.units[i] if settings.offload_kv else HOST for i in gpu.memory.layers)
+        yield CacheGroupOnDevices(gpu, host, tuple(devices))
