@@ -31,7 +31,7 @@ from benchmarks.memory_accuracy import TRUTH, Unsupported
 from gyakusan.core import recipe
 from gyakusan.core.dtypes import CACHE_TYPES
 from gyakusan.core.model import Latent, Model, Recurrent
-from gyakusan.engines.llamacpp.buffers.weights import resident
+from gyakusan.engines.llamacpp.buffers.weights import loaded
 from gyakusan.engines.llamacpp.placement import bytes_per_device
 from gyakusan.engines.llamacpp.placement.layer_assignment import HOST, Placement, place
 from gyakusan.engines.llamacpp.settings import Settings
@@ -219,7 +219,7 @@ def _mixed(row: Row, model: Model) -> bool:
     if not size:
         return False
     said = float(size[1]) * (GIB if size[2] == "GiB" else MIB)
-    return abs(sum(t.bytes for t in resident(model)) / said - 1) > 0.003
+    return abs(sum(t.bytes for t in loaded(model)) / said - 1) > 0.003
 
 
 def _why(part: str, mixed: bool, backend: str, device: int) -> str:

@@ -17,12 +17,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from gyakusan.core.model import Attention, Latent, Model
-from gyakusan.engines.llamacpp.buffers.kv_cache import CacheGroup, groups
-from gyakusan.engines.llamacpp.compute_buffer.inputs import ALIGN, F32, I32, I64, rotation, tokens
+from gyakusan.engines.llamacpp.backends import ALIGNMENT, F32, I32, I64
+from gyakusan.engines.llamacpp.buffers.kv_cache import hadamard_widths, stream_cells
+from gyakusan.engines.llamacpp.buffers.weights import loaded_blocks
 from gyakusan.engines.llamacpp.ggml_simulation import model_graph
-from gyakusan.engines.llamacpp.ggml_simulation.graph import Node, leaf, matmul
-from gyakusan.engines.llamacpp.ggml_simulation.scheduler import COPIES, Scheduler
-from gyakusan.engines.llamacpp.ggml_simulation.transformer_layers import Builder, Cache
+from gyakusan.engines.llamacpp.ggml_simulation.graph import Node, leaf
+from gyakusan.engines.llamacpp.ggml_simulation.scheduler import MAX_COPIES, Scheduler
+from gyakusan.engines.llamacpp.ggml_simulation.transformer_layers import Builder, CacheInputs
 from gyakusan.engines.llamacpp.multi_gpu import compute_buffers
 from gyakusan.engines.llamacpp.placement.layer_assignment import HOST, Placement
 from gyakusan.engines.llamacpp.settings import Settings
@@ -62,38 +63,40 @@ def compute(
     backend: what the log calls its GPU (CUDA, ROCm, Vulkan, MTL); rotated: quantised caches are rotated by matrices.
     """
     if not when.until:
-        made = compute_buffers.scratch(model, settings, placement)
+        made = compute_buffers.compute_buffers(model, settings, placement)
         return {d: int(made.on(d).bytes) for d in (*placement.used, HOST)}
     if not when.indices:
         return _early(model, settings, placement)
     chosen = replace(settings, outputs="bench")
-    if not model_graph.follows(model, replace(chosen, outputs="server")):
+    if not model_graph.can_simulate(model, replace(chosen, outputs="server")):
         return _closed(model, chosen, placement)
     tape = _graph(model, chosen, placement, rotated)
     if backend != "CUDA":  # only CUDA keeps an f16 copy of a quantised cache beside the result
         for node in tape.tape.nodes:
-            node.on_gpu = node.size if node.op == "FLASH_ATTN_EXT" else node.on_gpu
-    sizes = Scheduler(len(placement.used)).buffers(tape.tape, (ALIGN["cuda"],) * len(placement.used) + (ALIGN["cpu"],))
+            node.gpu_size = node.size if node.op == "FLASH_ATTN_EXT" else node.gpu_size
+    sizes = Scheduler(len(placement.used)).buffers(
+        tape.tape, (ALIGNMENT["cuda"],) * len(placement.used) + (ALIGNMENT["cpu"],)
+    )
     return dict(zip((*placement.used, HOST), sizes, strict=True))
 
 
 def _early(model: Model, s: Settings, placement: Placement) -> dict[int, int]:
     """2024, without flash attention: scores of all heads, the mask, four vectors. Pipelining copied mask and vectors. [B]"""
-    t = int(tokens(s))
+    t = int(s.graph_tokens)
     vector, mask = F32 * t * model.embedding, MASK * t * int(s.cells)
     heads = max(m.heads for m in model.memory if isinstance(m, Attention))
-    small, copies = 3 * I32 * t, COPIES - 1 if placement.pipeline else 0
+    small, copies = 3 * I32 * t, MAX_COPIES - 1 if placement.pipeline else 0
     gpu = F32 * t * heads * int(s.cells) + mask + 4 * vector + small + copies * (mask + small)
-    crossing = (COPIES * vector) if placement.pipeline else 0
+    crossing = (MAX_COPIES * vector) if placement.pipeline else 0
     host = mask + vector + small + copies * (mask + small)
     return {**dict.fromkeys(placement.used, gpu + crossing), HOST: host}
 
 
 def _closed(model: Model, s: Settings, placement: Placement) -> dict[int, int]:
     """2026, where the graph cannot be replayed: today's figure less two vectors; the host as in every other case. [B]"""
-    t = int(tokens(s))
+    t = int(s.graph_tokens)
     vector = F32 * t * model.embedding
-    made = compute_buffers.scratch(model, s, placement)
+    made = compute_buffers.compute_buffers(model, s, placement)
     gpus = {d: int(made.on(d).bytes) - 2 * vector for d in placement.used}
     return {**gpus, HOST: MASK * t * int(s.cells) + 2 * vector + 2 * I64 * t + 4 * I32 * t}
 
@@ -101,34 +104,28 @@ def _closed(model: Model, s: Settings, placement: Placement) -> dict[int, int]:
 def _graph(model: Model, s: Settings, placement: Placement, rotated: bool) -> Builder:
     """The graph of the whole model as the builds of early 2026 made it."""
     b = Builder(model, s, placement, replace(model_graph.WIRING[model.architecture], late=""))
-    b.load()
+    b.load_weights()
     for memory in model.memory:
         if isinstance(memory, Attention | Latent) and memory.window not in b.caches:
             b.caches[memory.window] = _inputs(b, memory, rotated)
     stream = _entry(b)
-    b.positions = leaf(I32 * b.tokens * model.graph.positions)
-    b.states = leaf(I32 * int(s.slots))
-    b.temperature = leaf(F32 * b.tokens)
-    rows = leaf(I32 * b.wanted)
-    found: dict[int, CacheGroup] = {i: g for g in groups(model, replace(s, backend="cuda")) for i in g.memory.layers}
-    blocks = model.loaded if model.loaded >= 0 else model.blocks
+    rows = model_graph.add_inputs(b)
+    groups = model_graph.cache_groups(model, s)
+    blocks = loaded_blocks(model)
     for block in range(blocks):
-        stream = model_graph.add_block(b, stream, block, found, rows if block == blocks - 1 else None)
-    out = b.norm(stream, "output_norm", None)
-    b.tape.expand(matmul(b.weight("output") or b.weights["token_embd.weight"][-1], out))
+        stream = model_graph.add_block(b, stream, block, groups, rows if block == blocks - 1 else None)
+    model_graph.add_logits(b, b.norm(stream, "output_norm", None))
     return b
 
 
-def _inputs(b: Builder, memory: Attention | Latent, rotated: bool) -> Cache:
+def _inputs(b: Builder, memory: Attention | Latent, rotated: bool) -> CacheInputs:
     """The mask is filled as f32 and cast to f16 on the device."""
-    window = memory.window
-    held = int(b.settings.cells if window is None else b.settings.window_cells(window))
-    filled = leaf(MASK * b.tokens * held)
+    filled = leaf(MASK * b.tokens * int(stream_cells(memory, b.settings)))
     mask = Node("CAST", filled.shape, (filled,))
-    mask.size = mask.on_gpu = filled.size // 2
-    widths = rotation((memory,), b.settings) if rotated else (0, 0)
+    mask.size = mask.gpu_size = filled.size // 2
+    widths = hadamard_widths((memory,), b.settings) if rotated else (0, 0)
     turns = [leaf(F32 * w * w, shape=(w, w)) if w else None for w in widths]
-    return Cache(leaf(I64 * b.tokens), leaf(I64 * b.tokens), mask, *turns)
+    return CacheInputs(leaf(I64 * b.tokens), leaf(I64 * b.tokens), mask, *turns)
 
 
 def _entry(b: Builder) -> Node:

@@ -102,7 +102,7 @@ def judge(row: Mapping[str, Any], model: Model) -> Judged:
         bytes_per_device.weights(model, settings, placement),
         bytes_per_device.context(model, settings, placement),
     )
-    made = compute_buffers.scratch(model, settings, placement)
+    made = compute_buffers.compute_buffers(model, settings, placement)
     every = range(HOST, placement.cards)
     said = [(d, device(row, d)) for d in every]
     return Judged(

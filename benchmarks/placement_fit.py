@@ -44,7 +44,7 @@ def judge(row: Mapping[str, Any], model: Model) -> dict[str, Any]:
     chosen = fit(model, settings_of(row), free)
     placement = place(model.blocks, chosen, free)
     held, kept = bytes_per_device.weights(model, chosen, placement), bytes_per_device.context(model, chosen, placement)
-    made = compute_buffers.scratch(model, chosen, placement)
+    made = compute_buffers.compute_buffers(model, chosen, placement)
     left = (f - h - k - m.greatest for f, h, k, m in zip(free, held.gpus, kept.gpus, made.gpus, strict=True))
     theirs = sum(d["model"] + d["context"] for name, d in row["dev"].items() if name != "host")
     in_ram = sum(_count(units) for name, units in row["layers"].items() if name == "cpu")

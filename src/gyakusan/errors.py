@@ -15,6 +15,7 @@ GyakusanError                 one line for the user, and how to mend it
     ├── SourceError           a file or an address could not be read
     ├── DetectError           the computer could not be asked
     └── ServerError           a server did not start, died, or answered nonsense
+        └── UnknownBuild      a build of the server whose library is laid out in another way
 """
 
 from __future__ import annotations
@@ -98,6 +99,10 @@ class DetectError(Failure):
 
 class ServerError(Failure):
     """A server did not start, died, or answered nonsense."""
+
+
+class UnknownBuild(ServerError):
+    """A build of the server whose library is laid out in another way."""
 
 
 def did_you_mean(name: str, known: Iterable[str], n: int = 5) -> list[str]:

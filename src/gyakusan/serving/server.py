@@ -27,6 +27,7 @@ from gyakusan.engines.base import EngineSettings
 from gyakusan.engines.llamacpp import launch
 from gyakusan.engines.llamacpp import log as engine_log
 from gyakusan.engines.llamacpp.log import Reported
+from gyakusan.engines.llamacpp.log_errors import start_failure
 from gyakusan.engines.llamacpp.settings import Settings
 from gyakusan.errors import BadReference, GyakusanError, ServerError
 from gyakusan.message import Message, say
@@ -131,7 +132,7 @@ class Server:
         try:
             self._wait(self._child)
         except ServerError:
-            found = engine_log.trouble(self._child.log.lines)
+            found = start_failure(self._child.log.lines)
             if last or found is None or found.kind != "port":
                 raise
             self._child.end()
@@ -281,7 +282,7 @@ def _died(child: Child, path: Path, *, started: bool) -> ServerError:
     """Why the server ended: from its whole log, else from the model file, else from its exit code."""
     child.end()  # whatever is left of its process group would keep the log open
     child.log.join(DRAIN)
-    found = engine_log.trouble(child.log.lines)
+    found = start_failure(child.log.lines)
     code = child.exit_code or 0
     if found and not started:
         return ServerError("The server did not start. {reason}", reason=found.message, mend=found.mend)

@@ -12,10 +12,11 @@ from benchmarks.log_accuracy import backend_of, model_of, settings_of
 
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Device, Machine
-from gyakusan.core.model import Model
+from gyakusan.core.model import Attention, Model
 from gyakusan.engines.llamacpp import backends, engine
 from gyakusan.engines.llamacpp.buffers import kv_cache
 from gyakusan.engines.llamacpp.buffers.cpu_repack import mapped
+from gyakusan.engines.llamacpp.buffers.kernel_memory import attention_copies
 from gyakusan.engines.llamacpp.buffers.weights import stored, weights
 from gyakusan.engines.llamacpp.compute_buffer.one_device import compute_buffer
 from gyakusan.engines.llamacpp.settings import Settings
@@ -90,9 +91,11 @@ def test_metal_reserves_a_copy_of_any_cache(kind: str) -> None:
     model, at = load("llama3.1-8b"), Settings(context=131072, key_type=kind, value_type=kind, driver="metal")
     (layer,) = model.memory
     copy = 2 * 131072 * (1024 + 1024)
-    room = int(backends.metal_room(layer, 512, 131072, 1, (2048, 2048)))  # type: ignore[arg-type]
+    assert isinstance(layer, Attention)
+    room = int(attention_copies(layer, at))
     results = 4 * 32 * 32 * 32 * (128 + 2)
-    tile = 64 * (8 * 4096 + 2 * 512)
+    stride = 2 * (1024 if kind == "F16" else 128)  # f16 copies of a quantised cache have their heads apart
+    tile = 64 * (8 * 2 * stride + 2 * 512)
     assert room == copy + results + tile + 2048 * 64
     assert compute_buffer(model, at).gpu > copy
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gyakusan.engines.llamacpp import log
+from gyakusan.engines.llamacpp.log_errors import start_failure
 from gyakusan.units import MIB
 
 LOGS = Path(__file__).parents[2] / "logs" / "llamacpp" / "b11549"
@@ -93,7 +94,7 @@ def test_build(line: str, build: int | None) -> None:
     ],
 )
 def test_recorded_failures(name: str, kind: str, says: str, mend: str) -> None:
-    found = log.trouble(lines(name))
+    found = start_failure(lines(name))
     assert found is not None
     assert found.kind == kind
     assert says in str(found.message)
@@ -113,13 +114,13 @@ def test_recorded_failures(name: str, kind: str, says: str, mend: str) -> None:
     ],
 )  # fmt: skip
 def test_telling_lines(line: str, kind: str) -> None:
-    found = log.trouble(["noise", line, "noise"])
+    found = start_failure(["noise", line, "noise"])
     assert found is not None
     assert found.kind == kind
 
 
 def test_a_good_log_has_no_trouble() -> None:
-    assert log.trouble(lines("smollm2_cpu")) is None
+    assert start_failure(lines("smollm2_cpu")) is None
 
 
 def test_listens_only_on_the_port_asked_for() -> None:
@@ -141,7 +142,7 @@ def test_stages_come_in_order() -> None:
 
 
 def test_a_model_cannot_steer_the_terminal() -> None:
-    found = log.trouble(["unknown model architecture: '\x1b]0;evil\x07'"])
+    found = start_failure(["unknown model architecture: '\x1b]0;evil\x07'"])
     assert found is not None
     assert str(found.message).isprintable()
 
@@ -162,11 +163,11 @@ RUBBISH = st.lists(
 def test_rubbish_never_raises(rubbish: list[str]) -> None:
     reported = log.read(rubbish)
     assert all(0 <= b.bytes < 1e19 for b in reported.buffers)
-    log.trouble(rubbish)
+    start_failure(rubbish)
     assert not any(log.listens(line, 70000) for line in rubbish)
 
 
 def test_long_lines_cost_little() -> None:
     assert log.read([" " * 10**7 + "CPU KV buffer size = 1.00 MiB"]) == log.Reported()
     assert log.read(["A" * 10**7]) == log.Reported()
-    assert log.trouble(["gguf_init_from_" + "x" * 10**6]) is None
+    assert start_failure(["gguf_init_from_" + "x" * 10**6]) is None

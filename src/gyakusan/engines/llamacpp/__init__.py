@@ -1,6 +1,6 @@
-"""llama.cpp: llama-server's memory on the CPU and on one GPU that holds every layer.
+"""llama.cpp: llama-server's memory on CPUs and GPUs, its command line, and its log.
 
-Rules read in the source of build b11434 and checked against its own allocator; each function names file and function.
-settings: what changes memory; weights, cache, scratch, overhead: bytes; ledger: all of them on a machine;
-launch: the server's flags; log: what it prints.
+Rules were read in the source of build b11434 and checked against its own allocator; each function names file and function.
+settings: what changes memory; buffers, placement, ggml_simulation, compute_buffer, multi_gpu, extras: bytes, from simple to
+complex; ledger: all of them on a machine; dry_run: llama.cpp's own figures; launch: the server's flags; log: its log.
 """

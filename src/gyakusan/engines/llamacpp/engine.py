@@ -102,7 +102,7 @@ def _placed(model: Model, machine: Machine, chosen: Settings, changes: dict[str,
 
 
 def _left(model: Model, machine: Machine, chosen: Settings) -> tuple[int, ...]:
-    """What the model itself may take of each GPU: what is loaded beside it takes its share first. [B]"""
+    """What the model itself may take of each GPU: what is loaded beside it takes its share first [B]."""
     from gyakusan.engines.llamacpp.multi_gpu.ledger import free_memory
 
     sizes = free_memory(machine.gpus)
@@ -121,7 +121,7 @@ def refusals(model: Model, machine: Machine, settings: Settings) -> tuple[Messag
 
 
 def weight_bytes(model: Model) -> list[int]:
-    """Return the weights on one device in each of WEIGHT_LAYOUTS, as the ledger has them. [B]"""
+    """Return the weights on one device in each of WEIGHT_LAYOUTS, as the ledger has them [B]."""
     return [_stored_in(model, kind, backend) for kind, backend in WEIGHT_LAYOUTS]
 
 
@@ -138,7 +138,7 @@ def _stored_in(model: Model, kind: str, backend: str) -> int:
 
 
 def cache_bytes(kind: CacheType) -> float:
-    """Return the bytes of one cached value, the scales of its block included. [B]"""
+    """Return the bytes of one cached value, the scales of its block included [B]."""
     return dtype(kind.upper()).bits / 8
 
 

@@ -165,7 +165,7 @@ def _embeddable(settings: Settings) -> None:
             flags=" ".join(f for f in flags if f.startswith("--")),
             mend="Put llama-server on PATH.",
         )
-    if not settings.plain:
+    if not settings.on_one_device:
         raise BadSetting(
             "The server inside the xllamacpp wheel is started with one GPU or none.",
             mend="Put llama-server on PATH for a split or for partial offload.",

@@ -79,7 +79,7 @@ def per_layer_embeddings(lazy: int) -> tuple[Line, ...]:
 
 
 def repacked(size: Number, simd: str) -> Line:
-    """Return the line of copies of matrices in the layout that the CPU multiplies fastest. size [B]"""
+    """Return the line of copies of matrices in the layout that the CPU multiplies fastest; size [B]."""
     return Line(
         "weights.repacked", size, "derived", say("a copy repacked for {simd}; --no-repack saves it", simd=simd.upper())
     )
@@ -135,7 +135,7 @@ def _cache_formula(group: CacheGroup, settings: Settings) -> str:
 
 
 def compute(size: Number, model: Model, settings: Settings) -> Line:
-    """Return the line of the compute buffer of the device that computes. size [B]"""
+    """Return the line of the compute buffer of the device that computes; size [B]."""
     low, high = one_device.range_factors(model, settings)
     reason, formula = say("compute buffer"), ""
     if not is_array(size):
@@ -149,5 +149,5 @@ def compute(size: Number, model: Model, settings: Settings) -> Line:
 
 
 def host_inputs(size: Number) -> Line:
-    """Return the line of the host's side of a graph that a GPU computes. size [B]"""
+    """Return the line of the host's side of a graph that a GPU computes; size [B]."""
     return Line("compute.host", size, "derived", say("pinned buffer: token vectors, masks and other inputs of a batch"))

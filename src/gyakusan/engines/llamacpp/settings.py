@@ -129,13 +129,13 @@ class Settings:
 
     @cached_property
     def cells(self) -> Number:
-        """Return the tokens that one stream holds: n_ctx padded, divided by the slots, padded again. [tokens]"""
+        """Return the tokens that one stream holds: n_ctx padded, divided by the slots, padded again [tokens]."""
         total = round_up(self.context, STEP)
         return total if self.unified else round_up(total // self.slots, STEP)
 
     @cached_property
     def effective_ubatch(self) -> Number:
-        """Return the tokens in one graph: never more than the batch, or the context before padding. [tokens]"""
+        """Return the tokens in one graph: never more than the batch, or the context before padding [tokens]."""
         return minimum(self.context, self.batch, self.ubatch)
 
     def window_cells(self, window: int) -> Number:
@@ -145,7 +145,7 @@ class Settings:
 
     @cached_property
     def graph_tokens(self) -> Number:
-        """Return the tokens of the largest graph: one ubatch, equally many for each slot. [tokens]
+        """Return the tokens of the largest graph: one ubatch, equally many for each slot [tokens].
 
         Source: llama_context::graph_reserve.
         """
@@ -153,7 +153,7 @@ class Settings:
 
     @cached_property
     def graph_outputs(self) -> Number:
-        """Return the tokens of the largest graph whose logits are computed. [tokens]
+        """Return the tokens of the largest graph whose logits are computed [tokens].
 
         Source: llama_context::sched_reserve, min(n_tokens, n_outputs_max).
         """

@@ -122,20 +122,12 @@ def buffers(model: Model, settings: Any) -> Buffers:
 
 def fixed(model: Model, settings: Any, held: Buffers, gpu: Device) -> Array:
     """Scratch and overhead of llama.cpp on a device: with everything of the host where RAM is the same. [B]"""
-    from gyakusan.engines.llamacpp import ledger_lines
-    from gyakusan.engines.llamacpp.buffers import context_checkpoints
-    from gyakusan.engines.llamacpp.buffers.overhead import driver, process
+    from gyakusan.engines.llamacpp.buffers import server_memory
 
-    here = held.gpu + driver(settings.driver).bytes
+    here = held.gpu + server_memory.driver(settings.driver).bytes
     if gpu.kind != "unified":
         return here
-    beside = (
-        ledger_lines.pinned(held.host),
-        ledger_lines.logits(model, settings),
-        process(),
-        *context_checkpoints.lines(model, settings),
-    )
-    return here + sum(line.bytes for line in beside)
+    return here + held.host + sum(line.bytes for line in server_memory.lines(model, settings))
 
 
 def _whole(known: CatalogModel) -> Model:

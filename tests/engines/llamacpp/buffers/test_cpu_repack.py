@@ -63,7 +63,7 @@ def test_a_copy_is_counted_beside_the_file() -> None:
 
 def test_tables_and_latent_matrices_are_not_repacked() -> None:
     def names(model: Model) -> set[str]:
-        return {t.name.split(".")[-2] for t in model.tensors if cpu_repack.repacks(t, "avx2", model)}
+        return {t.name.split(".")[-2] for t in model.tensors if cpu_repack.is_repacked(t, "avx2", model)}
 
     assert "token_embd" not in names(load("llama3.2-1b", "Q4_0"))
     deep = names(load("deepseek-v2-lite", "Q4_0"))

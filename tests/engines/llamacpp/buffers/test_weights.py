@@ -9,7 +9,7 @@ import pytest
 from tests.models import recorded
 
 from gyakusan.core.model import Tensor
-from gyakusan.engines.llamacpp.buffers.weights import Weights, resident, stored, weights
+from gyakusan.engines.llamacpp.buffers.weights import Weights, loaded, stored, weights
 from gyakusan.engines.llamacpp.settings import Settings
 
 FILES = ("llamacpp_b11434.jsonl.gz", "llamacpp_archs.jsonl.gz")
@@ -58,18 +58,18 @@ def test_rows_are_padded_to_512_columns() -> None:
 
 def test_prediction_blocks_stay_in_the_file() -> None:
     model = recorded.model("glm-4.5-air", "Q4_K_M")
-    assert not any(t.name.startswith("blk.46.") for t in resident(model))
+    assert not any(t.name.startswith("blk.46.") for t in loaded(model))
 
 
 def test_some_prediction_tensors_are_loaded() -> None:
     model = recorded.model("glm-5", "Q4_K_M")
-    kept = [t.name for t in resident(model) if t.name.startswith("blk.78.")]
+    kept = [t.name for t in loaded(model) if t.name.startswith("blk.78.")]
     assert sorted(kept) == ["blk.78.indexer.k_norm.bias", "blk.78.indexer.k_norm.weight"]
 
 
 def test_step_loads_part_of_its_prediction_block() -> None:
     model = recorded.model("step-3.5-flash", "Q4_K_M")
-    names = {t.name for t in resident(replace(model, loaded=44)) if t.name.startswith("blk.44.")}
+    names = {t.name for t in loaded(replace(model, loaded=44)) if t.name.startswith("blk.44.")}
     assert "blk.44.attn_gate.weight" in names
     assert "blk.44.attn_q.weight" not in names
     assert "blk.44.ffn_norm.weight" not in names

@@ -10,7 +10,13 @@ import pytest
 from tests.models import recorded
 
 from gyakusan.core.model import Model, Recurrent
-from gyakusan.engines.llamacpp.compute_buffer.one_device import PEAKS, Scratch, binding, compute_buffer, spread
+from gyakusan.engines.llamacpp.compute_buffer.one_device import (
+    PEAKS,
+    ComputeBuffers,
+    compute_buffer,
+    largest_peak,
+    range_factors,
+)
 from gyakusan.engines.llamacpp.settings import Settings
 
 MAIN, ARCHS = "llamacpp_b11434.jsonl.gz", "llamacpp_archs.jsonl.gz"
@@ -97,7 +103,7 @@ def test_spread_holds_what_was_recorded() -> None:
     for file in (MAIN, ARCHS):
         for row in recorded.rows(file):
             model, settings = recorded.model(row["model"], row["quant"]), settings_of(row)
-            low, high = spread(model, settings)
+            low, high = range_factors(model, settings)
             size = compute_buffer(model, settings)
             total = size.gpu + size.host
             outside[file].append(not low * total - 0.002 * total <= row["compute"] <= high * total + 0.002 * total)
@@ -145,15 +151,15 @@ def test_arrays_give_what_scalars_give(name: str, changes: dict[str, Any], backe
 )
 def test_the_peak_that_binds_is_named(name: str, changes: dict[str, Any], peak: str) -> None:
     model = recorded.model(name, next(iter(recorded.files()[name]["types"])))
-    assert binding(model, Settings(**{"context": 8192, **changes})) == peak
-    assert peak in {p.__name__ for p in PEAKS}
+    assert largest_peak(model, Settings(**{"context": 8192, **changes})) == peak
+    assert peak in PEAKS
 
 
 def test_a_batch_is_never_more_than_the_context_that_was_asked_for() -> None:
     """Fresh from the real allocator: 1000 tokens for 8 slots reserve graphs of 1000 tokens, not of the padded 2048."""
     model = recorded.model("llm-jp-4-8b", "Q4_K_M")
     asked = Settings(context=1000, slots=8, ubatch=2048, backend="cpu")
-    assert compute_buffer(model, asked) == Scratch(gpu=0, host=254500032)
+    assert compute_buffer(model, asked) == ComputeBuffers(gpu=0, host=254500032)
 
 
 def test_a_quantised_cache_costs_a_copy_on_a_gpu_only() -> None:

@@ -19,7 +19,7 @@ from tests.engines.llamacpp.buffers.test_kv_cache import settings_of
 from tests.models import recorded
 
 from gyakusan.core.model import Model
-from gyakusan.engines.llamacpp.compute_buffer.one_device import compute_buffer, spread
+from gyakusan.engines.llamacpp.compute_buffer.one_device import compute_buffer, range_factors
 from gyakusan.engines.llamacpp.dry_run import run, stub_gguf
 from gyakusan.engines.llamacpp.settings import Settings
 from gyakusan.errors import BadSetting, ServerError
@@ -80,7 +80,7 @@ def test_ours_are_llama_cpps(architecture: str) -> None:
         off = {c.kind: c.difference for c in run.compare(model, asked(row), dry)}
         if architecture in OPEN:
             del off["scratch"]
-            low, high = spread(model, asked(row))
+            low, high = range_factors(model, asked(row))
             ours = compute_buffer(model, asked(row)).host
             assert dry.scratch != row["compute"] or low * ours <= dry.scratch <= high * ours
         assert set(off.values()) == {0}, (row, off)
@@ -144,8 +144,8 @@ def test_a_file_on_disk_is_asked_itself(folder: Path) -> None:
     model = load("smollm2")
     if not model.source.endswith(".gguf"):
         pytest.skip("the small model is not installed")
-    assert stub_gguf.whole(model)
-    assert not stub_gguf.whole(load("smollm2", "Q8_0"))
+    assert stub_gguf.is_whole_file(model)
+    assert not stub_gguf.is_whole_file(load("smollm2", "Q8_0"))
     for one in (model, load("smollm2", "Q8_0")):
         (dry,) = run.ask(one, [CPU])
         assert [c.difference for c in run.compare(one, CPU, dry)] == [0] * 4
@@ -164,7 +164,7 @@ def test_a_config_alone_is_enough(name: str, folder: Path) -> None:
     for settings, dry in zip(ASKED, run.ask(model, ASKED), strict=True):
         off = {c.kind: c.difference for c in run.compare(model, settings, dry)}
         if model.architecture in (OPEN | SEVERAL if settings.slots > 1 else OPEN):
-            low, high = spread(model, settings)
+            low, high = range_factors(model, settings)
             ours = compute_buffer(model, settings).host
             del off["scratch"]
             assert model.architecture in CHANGED or low * ours <= dry.scratch <= high * ours
@@ -229,7 +229,9 @@ def test_a_model_without_metadata() -> None:
 
 
 def test_the_sparse_file_has_no_keys_of_ours() -> None:
-    keys = stub_gguf.written(small(**{"gyakusan.tied": True, "tokenizer.ggml.tokens": ("a", "b"), "split.count": 3}))
+    keys = stub_gguf.stub_metadata(
+        small(**{"gyakusan.tied": True, "tokenizer.ggml.tokens": ("a", "b"), "split.count": 3})
+    )
     assert not [k for k in keys if k.startswith(("gyakusan.", "split.", "tokenizer.ggml.tokens"))]
     assert (keys["tokenizer.ggml.model"], keys["llama.vocab_size"]) == ("none", 96)
 

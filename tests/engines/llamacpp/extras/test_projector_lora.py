@@ -88,7 +88,7 @@ def test_a_projector_has_weights_and_a_buffer_of_its_own(
 
 
 def test_an_image_of_4096_patches_by_hand(mmproj: str) -> None:
-    low, best, high = projector_lora.working(projector_lora._checked(mmproj, "clip"))
+    low, best, high = projector_lora.compute_buffer_range(projector_lora._checked(mmproj, "clip"))
     assert best == 4 * 4096 * (6 * 1152 + 4304)
     assert high == best + 4 * 16 * 4096**2
     assert low == 4 * 256 * 3 * 1152
@@ -116,7 +116,7 @@ def test_of_a_projector_elsewhere_the_size_is_known(model: Model) -> None:
     eyed = replace(model, stored=Stored("gguf", 1, extras=(Extra("projector", 800 * MIB, away),)))
     ((_, weights), (_, made)) = said(priced(eyed), "projector")
     assert (weights.bytes, weights.basis) == (800 * MIB, "read")
-    assert (made.least, made.bytes, made.greatest) == projector_lora.UNREAD
+    assert (made.least, made.bytes, made.greatest) == projector_lora.UNREAD_BUFFER
     argv = launch.arguments("m.gguf", engine.settings(eyed, Load(1, 8192), ONE))
     assert argv[argv.index("--mmproj-url") + 1] == away
 

@@ -175,10 +175,10 @@ def test_the_range_is_that_of_the_dry_runs() -> None:
         asked = priced(model(name), BARE, slots, context, mtp=True, ubatch=ubatch)
         made = [line for _, line in said(asked, "second context")][1]
         shares.append(compute / float(made.greatest))
-    assert speculative_decoding.SEEN[0] < min(shares)
-    assert max(shares) < speculative_decoding.SEEN[2]
+    assert speculative_decoding.SECOND_CONTEXT_SHARES[0] < min(shares)
+    assert max(shares) < speculative_decoding.SECOND_CONTEXT_SHARES[2]
     assert (round(min(shares), 2), round(max(shares), 2)) == (0.67, 0.93)
-    assert sum(shares) / len(shares) == pytest.approx(speculative_decoding.SEEN[1], abs=0.05)
+    assert sum(shares) / len(shares) == pytest.approx(speculative_decoding.SECOND_CONTEXT_SHARES[1], abs=0.05)
 
 
 def test_a_second_context_of_the_27b_at_32k_on_a_card() -> None:

@@ -10,7 +10,7 @@ from benchmarks.memory_accuracy import settings_of as one_device
 from benchmarks.placement_accuracy import device, free_of, settings_of
 from tests.models import recorded
 
-from gyakusan.engines.llamacpp.ggml_simulation.model_graph import WIRING, follows
+from gyakusan.engines.llamacpp.ggml_simulation.model_graph import WIRING, can_simulate
 from gyakusan.engines.llamacpp.multi_gpu import compute_buffers
 from gyakusan.engines.llamacpp.placement.layer_assignment import HOST, place
 from gyakusan.engines.llamacpp.settings import Settings
@@ -20,9 +20,9 @@ EVERY = 11
 """Every so many rows are replayed here: seconds. benchmarks/placement_accuracy.py replays all of them."""
 
 
-def made(row: dict[str, Any]) -> compute_buffers.Roles:
+def made(row: dict[str, Any]) -> compute_buffers.DeviceBuffers:
     model, settings = recorded.model(row["model"], row["quant"]), settings_of(row)
-    return compute_buffers.scratch(model, settings, place(model.blocks, settings, free_of(row)))
+    return compute_buffers.compute_buffers(model, settings, place(model.blocks, settings, free_of(row)))
 
 
 @pytest.mark.parametrize("name", sorted({r["model"] for r in ROWS}))
@@ -36,7 +36,7 @@ def test_replayed_to_the_byte(name: str) -> None:
 
 
 def test_without_the_replay_the_range_holds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compute_buffers, "follows", lambda model, settings: False)
+    monkeypatch.setattr(compute_buffers, "can_simulate", lambda model, settings: False)
     outside = devices = 0
     for row in ROWS[::7]:
         found = made(row)
@@ -55,7 +55,7 @@ def alone_rows() -> dict[str, list[tuple[dict[str, Any], Settings]]]:
             if "error" in row or row.get("offload_kqv") is False or "n_cpu_moe" in row:
                 continue
             settings = one_device(row)
-            if follows(recorded.model(row["model"], row["quant"]), settings):
+            if can_simulate(recorded.model(row["model"], row["quant"]), settings):
                 found.setdefault(recorded.architecture(row["model"]), []).append((row, settings))
     return found
 
@@ -69,14 +69,14 @@ def test_on_one_device_the_replay_is_the_record(architecture: str) -> None:
     assert len(rows) >= 20
     for row, settings in rows[:: max(1, len(rows) // 8)]:
         model, free = recorded.model(row["model"], row["quant"]), (1,) if settings.backend == "cuda" else ()
-        found = compute_buffers.scratch(model, settings, place(model.blocks, settings, free))
+        found = compute_buffers.compute_buffers(model, settings, place(model.blocks, settings, free))
         assert sum(m.bytes for m in found.gpus) + found.host.bytes == row["compute"], row
 
 
 def test_splits_that_were_not_recorded_have_a_range() -> None:
     model = recorded.model("gemma4-12b", "Q4_K_M")
     settings = Settings(context=8192, split_mode="layer")
-    found = compute_buffers.scratch(model, settings, place(model.blocks, settings, (1, 1)))
+    found = compute_buffers.compute_buffers(model, settings, place(model.blocks, settings, (1, 1)))
     assert all(m.least < m.bytes < m.greatest for m in found.gpus)
 
 
@@ -84,9 +84,9 @@ def test_arrays_are_answered_one_by_one() -> None:
     model = recorded.model("llama3.1-8b", "Q4_K_M")
     contexts = np.array([4096, 8192, 4096])
 
-    def at(context: Any) -> compute_buffers.Roles:
+    def at(context: Any) -> compute_buffers.DeviceBuffers:
         settings = Settings(context=context, split_mode="layer")
-        return compute_buffers.scratch(model, settings, place(model.blocks, settings, (1, 1)))
+        return compute_buffers.compute_buffers(model, settings, place(model.blocks, settings, (1, 1)))
 
     together = at(contexts)
     for i, context in enumerate(contexts):
@@ -98,6 +98,6 @@ def test_arrays_are_answered_one_by_one() -> None:
 def test_roles_are_told() -> None:
     model = recorded.model("llama3.1-8b", "Q4_K_M")
     settings = Settings(context=4096, split_mode="layer", tensor_split=(0.0, 1.0), gpu_layers=16)
-    found = compute_buffers.scratch(model, settings, place(model.blocks, settings, (1, 1)))
+    found = compute_buffers.compute_buffers(model, settings, place(model.blocks, settings, (1, 1)))
     assert [m.role for m in (*found.gpus, found.host)] == ["helper", "later", "inputs"]
-    assert "kept in RAM" in str(found.gpus[0].reason)
+    assert "kept in RAM" in str(found.gpus[0].line("compute").reason)

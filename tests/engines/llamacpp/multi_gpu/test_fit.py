@@ -10,7 +10,7 @@ from benchmarks.placement_accuracy import TRUTH
 from tests.models import recorded
 
 from gyakusan.engines.llamacpp.multi_gpu import compute_buffers
-from gyakusan.engines.llamacpp.multi_gpu.fit import MARGIN, filled, fit, shared
+from gyakusan.engines.llamacpp.multi_gpu.fit import MARGIN, evenly_filled, filled_from_last, fit
 from gyakusan.engines.llamacpp.placement import bytes_per_device
 from gyakusan.engines.llamacpp.placement.layer_assignment import HOST, Placement, place
 from gyakusan.engines.llamacpp.settings import Settings
@@ -40,7 +40,7 @@ def taken(row: dict[str, Any], settings: Settings) -> tuple[Placement, list[int]
         bytes_per_device.weights(model, settings, placement),
         bytes_per_device.context(model, settings, placement),
     )
-    made = compute_buffers.scratch(model, settings, placement)
+    made = compute_buffers.compute_buffers(model, settings, placement)
     stored = [held.gpus[g] + kept.gpus[g] for g in range(len(free))]
     return placement, stored, [s + m.greatest for s, m in zip(stored, made.gpus, strict=True)]
 
@@ -88,7 +88,7 @@ def test_our_price_of_their_choice_is_theirs() -> None:
             overrides=tuple((pattern, to) for pattern, to in row["overrides"]),
         )
         placement = place(model.blocks, chosen, [int(g * GIB) for g in row["mem"]])
-        made = compute_buffers.scratch(model, chosen, placement)
+        made = compute_buffers.compute_buffers(model, chosen, placement)
         held = bytes_per_device.weights(model, chosen, placement)
         for d in range(HOST, placement.cards):
             said = row["dev"]["host" if d == HOST else f"gpu{d}"]
@@ -96,12 +96,12 @@ def test_our_price_of_their_choice_is_theirs() -> None:
 
 
 def test_units_are_balanced_by_bytes() -> None:
-    assert shared([10, 10, 10, 90], [100, 100]) == (3.0, 1.0)
-    assert shared([10] * 9, [200, 100]) == (6.0, 3.0)
+    assert evenly_filled([10, 10, 10, 90], [100, 100]) == (3.0, 1.0)
+    assert evenly_filled([10] * 9, [200, 100]) == (6.0, 3.0)
 
 
 def test_the_last_gpu_is_filled_first() -> None:
-    assert filled([10] * 9, [30, 40]) == (3.0, 4.0)
+    assert filled_from_last([10] * 9, [30, 40]) == (3.0, 4.0)
 
 
 def test_nothing_fits() -> None:

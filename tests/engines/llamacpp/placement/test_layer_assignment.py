@@ -8,7 +8,7 @@ import pytest
 from benchmarks.placement_accuracy import free_of, layers_of, settings_of
 from tests.models import recorded
 
-from gyakusan.engines.llamacpp.placement.layer_assignment import HOST, kept, place, shared_out
+from gyakusan.engines.llamacpp.placement.layer_assignment import HOST, override_device, place, share_out
 from gyakusan.engines.llamacpp.settings import Settings, check
 from gyakusan.errors import BadSetting
 
@@ -58,7 +58,7 @@ def test_units_are_counted_by_share() -> None:
 
 @pytest.mark.parametrize("counts", [(1, 1), (40, 41), (3, 0, 5), (17, 20, 1, 3)])
 def test_a_split_said_in_units_gives_these_units(counts: tuple[int, ...]) -> None:
-    units = shared_out(sum(counts) - 1, sum(counts), [float(c) for c in counts])
+    units = share_out(sum(counts) - 1, sum(counts), [float(c) for c in counts])
     assert tuple(units.count(i) for i in range(len(counts))) == counts
 
 
@@ -82,11 +82,11 @@ def test_any_rule_stops_the_pipeline() -> None:
 
 def test_rules_in_their_order() -> None:
     chosen = replace(SPLIT, overrides=((r"blk\.1\.ffn_up_exps", "CUDA1"),), n_cpu_moe=2)
-    assert kept("blk.1.ffn_up_exps.weight", chosen) == 1
-    assert kept("blk.1.ffn_down_exps.weight", chosen) == HOST
-    assert kept("blk.2.ffn_down_exps.weight", chosen) is None
-    assert kept("blk.0.attn_q.weight", chosen) is None
-    assert kept("blk.0.ffn_down.weight", replace(SPLIT, n_cpu_ffn=1)) == HOST
+    assert override_device("blk.1.ffn_up_exps.weight", chosen) == 1
+    assert override_device("blk.1.ffn_down_exps.weight", chosen) == HOST
+    assert override_device("blk.2.ffn_down_exps.weight", chosen) is None
+    assert override_device("blk.0.attn_q.weight", chosen) is None
+    assert override_device("blk.0.ffn_down.weight", replace(SPLIT, n_cpu_ffn=1)) == HOST
 
 
 @pytest.mark.parametrize(
@@ -113,4 +113,4 @@ def test_settings_that_make_no_sense(changes: dict[str, object]) -> None:
 
 def test_a_broken_pattern_is_named() -> None:
     with pytest.raises(BadSetting, match="regular expression"):
-        kept("blk.0.x", replace(SPLIT, overrides=(("(", "CPU"),)))
+        override_device("blk.0.x", replace(SPLIT, overrides=(("(", "CPU"),)))

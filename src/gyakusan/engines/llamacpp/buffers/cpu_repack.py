@@ -39,13 +39,13 @@ def is_repacked(tensor: Tensor, simd: Simd, model: Model) -> bool:
 
 
 def repacked(model: Model, simd: Simd) -> int:
-    """Return the bytes of the repacked copies. [B]"""
+    """Return the bytes of the repacked copies [B]."""
     copies = (stored(t, "cpu") for t in loaded(model) if is_repacked(t, simd, model))
     return _REPACKED.get(model, simd, lambda: sum(copies))
 
 
 def mapped(model: Model, simd: Simd) -> int:
-    """Return the bytes of the file that stay mapped: from the first tensor that is used in place to the last. [B]"""
+    """Return the bytes of the file that stay mapped: from the first tensor that is used in place to the last [B]."""
     return _MAPPED.get(model, simd, lambda: _mapped(model, simd))
 
 
@@ -66,7 +66,7 @@ def repacks_for(settings: Settings) -> Simd:
 
 
 def in_ram(model: Model, settings: Settings) -> int:
-    """Return the weights in RAM on the CPU backend: the mapped part and copies, or each tensor once if not mapped. [B]"""
+    """Return the weights in RAM on the CPU backend: the mapped part and copies, or each tensor once if not mapped [B]."""
     if not settings.mmap:
         return weights(model, settings).host
     simd = repacks_for(settings)

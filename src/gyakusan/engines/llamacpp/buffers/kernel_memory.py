@@ -36,7 +36,7 @@ def attention_copies(layer: Attention | Latent, settings: Settings) -> Number:
 
 
 def _metal_attention(m: Attention | Latent, s: Settings, cells: Number) -> Number:
-    """Return what Metal reserves behind the result of attention, whatever the type of the cache. [B]
+    """Return what Metal reserves behind the result of attention, whatever the type of the cache [B].
 
     It is an f16 copy of one layer's keys and values, results of the workgroups, the last tile once more, and a map of the
     mask. cells: of one stream [tokens].
@@ -51,7 +51,7 @@ def _metal_attention(m: Attention | Latent, s: Settings, cells: Number) -> Numbe
 
 
 def _strides(m: Attention | Latent, s: Settings) -> tuple[int, int]:
-    """Return the bytes from one token's keys, and values, to the next. A copy in f16 has its heads apart. [B]"""
+    """Return the bytes from one token's keys, and values, to the next. A copy in f16 has its heads apart [B]."""
     widths = ((m.key_head, m.key), (m.value_head, m.value)) if isinstance(m, Attention) else ((m.key, m.key),) * 2
     key, value = (
         F16 * (head if dtype(kind).quantized else row) for kind, (head, row) in zip(s.cache_types, widths, strict=True)
@@ -60,7 +60,7 @@ def _strides(m: Attention | Latent, s: Settings) -> tuple[int, int]:
 
 
 def metal_expert_lists(experts: int, tokens: Number) -> Number:
-    """Return the bytes of the lists of tokens by expert that gate's and up's products keep at once under Metal. [B]
+    """Return the bytes of the lists of tokens by expert that gate's and up's products keep at once under Metal [B].
 
     experts: number of experts; tokens: of the graph [tokens].
     Source: ggml-metal-ops.cpp, ggml_metal_op_mul_mat_id_extra_{tpe,ids}.

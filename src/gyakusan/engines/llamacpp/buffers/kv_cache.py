@@ -48,17 +48,17 @@ def groups(model: Model, settings: Settings) -> tuple[CacheGroup, ...]:
 
 
 def kv_cache(model: Model, settings: Settings) -> Number:
-    """Return the bytes of keys, values and indexers of all layers. [B]"""
+    """Return the bytes of keys, values and indexers of all layers [B]."""
     return sum(g.bytes for g in groups(model, settings) if not isinstance(g.memory, Recurrent))
 
 
 def recurrent_state(model: Model, settings: Settings) -> Number:
-    """Return the bytes of the states of all recurrent layers and all sequences. [B]"""
+    """Return the bytes of the states of all recurrent layers and all sequences [B]."""
     return sum(g.bytes for g in groups(model, settings) if isinstance(g.memory, Recurrent))
 
 
 def stream_cells(memory: Memory, settings: Settings) -> Number:
-    """Return the cells of one stream that these layers look at. [tokens]"""
+    """Return the cells of one stream that these layers look at [tokens]."""
     window = getattr(memory, "window", None)
     return settings.cells if window is None else settings.window_cells(window)
 
@@ -69,13 +69,13 @@ def compressed_cells(settings: Settings, ratio: int) -> Number:
 
 
 def sequence_window_cells(settings: Settings, window: int) -> Number:
-    """Return the cells of DeepSeek-V4's windowed keys: one stream for each slot even in a unified cache. [tokens]"""
+    """Return the cells of DeepSeek-V4's windowed keys: one stream for each slot even in a unified cache [tokens]."""
     tokens = window + settings.effective_ubatch
     return settings.cells if settings.swa_full else round_up(minimum(settings.cells, tokens), STEP)
 
 
 def hadamard_widths(group: Sequence[Memory], settings: Settings) -> tuple[int, int]:
-    """Return the widths of the Hadamard matrices that rotate keys and values of one cache, 0 for none. [values]
+    """Return the widths of the Hadamard matrices that rotate keys and values of one cache, 0 for none [values].
 
     Source: llama_kv_cache::llama_kv_cache, attn_rot_k, attn_rot_v.
     """
@@ -100,9 +100,7 @@ def _group(memory: Memory, s: Settings, key: DType, value: DType, padding: Paddi
         case _:
             cells = stream_cells(memory, s)
     width = widest if isinstance(memory, Attention) else None
-    return CacheGroup(
-        memory, cells, s.streams, cache.kv_cache(memory, cells * s.streams, key, value, padding, width)
-    )
+    return CacheGroup(memory, cells, s.streams, cache.kv_cache(memory, cells * s.streams, key, value, padding, width))
 
 
 def _compressed(m: Compressed, s: Settings, key: DType, padding: Padding) -> CacheGroup:

@@ -35,7 +35,7 @@ def lines(model: Model, settings: Settings) -> tuple[Line, ...]:
 
 
 def output(model: Model, settings: Settings) -> Number:
-    """Return the bytes of the output buffer: logits of one token for each slot, in RAM. [B]"""
+    """Return the bytes of the output buffer: logits of one token for each slot, in RAM [B]."""
     return settings.slots * model.vocabulary * F32
 
 
@@ -69,7 +69,7 @@ def driver(backend: GpuBackend) -> Line:
 
 
 def checkpoint(model: Model, settings: Settings) -> Number:
-    """Return the bytes of one context checkpoint of one slot whose windows are full. [B]
+    """Return the bytes of one context checkpoint of one slot whose windows are full [B].
 
     llama-server takes it of what cannot be rolled back: sliding windows and recurrent states. 0 for other models.
     """
@@ -95,7 +95,7 @@ def _forgetful(model: Model, s: Settings) -> tuple[Attention | Latent | Recurren
 
 
 def _layer_checkpoint(m: Attention | Latent | Recurrent, s: Settings) -> Number:
-    """Return the bytes of one layer in a checkpoint. [B]"""
+    """Return the bytes of one layer in a checkpoint [B]."""
     if isinstance(m, Recurrent):
         return F32 * (m.convolution + m.state)
     row = dtype(s.key_type).row(m.key) + dtype(s.value_type).row(m.value)

@@ -104,7 +104,7 @@ def loaded(model: Model) -> Iterator[Tensor]:
 
 
 def loaded_blocks(model: Model) -> int:
-    """Return the number of blocks that llama.cpp loads. [blocks]"""
+    """Return the number of blocks that llama.cpp loads [blocks]."""
     return model.loaded if model.loaded >= 0 else model.blocks
 
 
@@ -115,13 +115,13 @@ def stored(tensor: Tensor, backend: str) -> int:
 
 @lru_cache(maxsize=4096)
 def _stored(kind: str, shape: tuple[int, ...], backend: str) -> int:
-    """Return the bytes of a tensor of this shape; blocks repeat their shapes, so each is computed once. [B]"""
+    """Return the bytes of a tensor of this shape; blocks repeat their shapes, so each is computed once [B]."""
     padding, width = PADDING[backend], shape[0] if shape else 1
     return int(padded(dtype(kind), width, prod(shape[1:]), padding.align, padding.columns))
 
 
 def read_lazily(model: Model, settings: Settings) -> int:
-    """Return the bytes of per-layer embedding tables that are read from disk, row by row, instead of being loaded. [B]
+    """Return the bytes of per-layer embedding tables that are read from disk, row by row, instead of being loaded [B].
 
     Source: src/llama-model-loader.cpp, lazy_read::add: by itself above 4 GiB.
     """

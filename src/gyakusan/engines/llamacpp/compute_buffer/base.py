@@ -32,12 +32,12 @@ class Base:
         return self.settings.backend == "cuda"
 
     def per_token(self, width: Number) -> Number:
-        """Return the bytes of `width` values for each token of the graph. [B]"""
+        """Return the bytes of `width` values for each token of the graph [B]."""
         return F32 * self.settings.graph_tokens * width
 
     @property
     def residual(self) -> Number:
-        """Return the bytes of one residual vector for each token. [B]"""
+        """Return the bytes of one residual vector for each token [B]."""
         return self.per_token(self.model.embedding)
 
 

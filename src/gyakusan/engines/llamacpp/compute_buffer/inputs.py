@@ -54,7 +54,7 @@ def _caches(model: Model) -> tuple[tuple[Attention | Latent, ...], ...]:
 
 
 def _cache_inputs(model: Model, s: Settings, cache: Sequence[Attention | Latent], align: int) -> Number:
-    """Return one cache's mask, its cells for new values (those for keys are counted above) and Hadamard matrices. [B]"""
+    """Return one cache's mask, its cells for new values (those for keys are counted above) and Hadamard matrices [B]."""
     total = round_up((F16 if s.flash else F32) * s.graph_tokens * stream_cells(cache[0], s), align)
     values = max(m.value for m in model.memory if isinstance(m, Attention | Latent))
     if values:
@@ -64,7 +64,7 @@ def _cache_inputs(model: Model, s: Settings, cache: Sequence[Attention | Latent]
 
 
 def _indexer_inputs(model: Model, s: Settings, align: int, host: bool) -> Number:
-    """Return the inputs of an indexer's cache: cells to write; for latent attention its mask and Hadamard matrix too. [B]"""
+    """Return the inputs of an indexer's cache: cells to write; for latent attention its mask and Hadamard matrix too [B]."""
     indexer = next((m for m in model.memory if isinstance(m, Indexer)), None)
     if indexer is None:
         return 0
@@ -89,8 +89,12 @@ def block_maps(s: Settings) -> Number:
 
 
 def _compressed_inputs(model: Model, s: Settings) -> Number:
-    """Return DeepSeek-V4's masks, what each compressor reads and writes, and Hadamard matrices. [B]"""
-    t, groups, mask_value = s.graph_tokens, [m for m in model.memory if isinstance(m, Compressed)], F16 if s.flash else F32
+    """Return DeepSeek-V4's masks, what each compressor reads and writes, and Hadamard matrices [B]."""
+    t, groups, mask_value = (
+        s.graph_tokens,
+        [m for m in model.memory if isinstance(m, Compressed)],
+        F16 if s.flash else F32,
+    )
     total = mask_value * t * sequence_window_cells(s, groups[0].window) + I64 * t
     for m in groups:
         if m.ratio:

@@ -84,7 +84,7 @@ def largest_peak(model: Model, settings: Settings) -> str:
 
 
 def base_bytes(model: Model, settings: Settings) -> Number:
-    """Return the bytes that live through the whole graph: inputs and residual vectors. [B]"""
+    """Return the bytes that live through the whole graph: inputs and residual vectors [B]."""
     return _full_base(model, settings).bytes
 
 
@@ -120,7 +120,7 @@ def _full_base(model: Model, settings: Settings) -> Base:
 
 
 def _host(base: Base) -> Number:
-    """Return the host's side of a graph on a GPU: inputs and token vectors. [B]
+    """Return the host's side of a graph on a GPU: inputs and token vectors [B].
 
     Token vectors are looked up, given, and both again for mixed batches; per-layer embeddings come once more.
     """
@@ -134,7 +134,7 @@ def _host(base: Base) -> Number:
 
 
 def _down_projection_on_host(base: Base, filled: Number) -> Number:
-    """Return one layer's down projection of experts, with its input and output, for models that sum it in f32. [B]
+    """Return one layer's down projection of experts, with its input and output, for models that sum it in f32 [B].
 
     CUDA has no product of experts that sums in f32, so that its matrix comes to the host. filled: inputs of the graph [B].
     Source: ggml-cuda.cu, ggml_backend_cuda_device_supports_op, GGML_OP_MUL_MAT_ID with GGML_PREC_F32.

@@ -18,7 +18,7 @@ from gyakusan.engines.llamacpp.compute_buffer.inputs import scans_on_host
 
 
 def residual_kept_past_attention(base: Base) -> Number:
-    """Return the extra residual vector at the peak, 0 if there is none. [B]
+    """Return the extra residual vector at the peak, 0 if there is none [B].
 
     One more residual vector stays allocated if the block's input is needed after attention, or if the output of attention
     takes the free blocks, so that the residual sum lies above the base.
@@ -40,7 +40,12 @@ def _attention_layers(model: Model) -> list[Attention]:
 def _bf16_copies_take_free_block(base: Base) -> bool:
     """Return True if queries are as wide as a residual vector: f16 copies of a bf16 cache then take the free block."""
     s = base.settings
-    if not s.flash or base.model.graph.parallel or s.allocation_rules not in READS_F16_CACHE or "BF16" not in s.cache_types:
+    if (
+        not s.flash
+        or base.model.graph.parallel
+        or s.allocation_rules not in READS_F16_CACHE
+        or "BF16" not in s.cache_types
+    ):
         return False
     return any(_query_width(base, m) == base.model.embedding for m in _attention_layers(base.model))
 
@@ -65,7 +70,7 @@ def _attention_output_spans_two_free_blocks(base: Base) -> bool:
 
 
 def feed_forward(base: Base) -> Number:
-    """Return the bytes of gate, up and their product, alive together; without a gate the activation works in place. [B]"""
+    """Return the bytes of gate, up and their product, alive together; without a gate the activation works in place [B]."""
     dense = [f for f in base.model.feed_forward if isinstance(f, Dense)]
     if not dense:
         return 0
@@ -87,7 +92,7 @@ def mamba_in_attention_layers(model: Model) -> Recurrent | None:
 
 
 def _residual_above_scan(base: Base) -> Number:
-    """Return the bytes of projection and convolution below the residual sum. [B]
+    """Return the bytes of projection and convolution below the residual sum [B].
 
     Falcon-H1 on a GPU: where the outputs of scan and attention fit two free blocks, the residual sum lies above both.
     """
@@ -110,7 +115,7 @@ def _dense_width(base: Base, f: Dense) -> int:
 
 
 def experts(base: Base) -> Number:
-    """Return the bytes of gate, up and product of all used experts; then of their outputs, if they lie above these. [B]"""
+    """Return the bytes of gate, up and product of all used experts; then of their outputs, if they lie above these [B]."""
     mixed = [f for f in base.model.feed_forward if isinstance(f, Experts)]
     if not mixed:
         return 0
@@ -130,7 +135,7 @@ def _experts_width(f: Experts, model: Model) -> int:
 
 
 def logits(base: Base) -> Number:
-    """Return the bytes of the computed logits above the base, 0 if they fit where the inputs were. [B]"""
+    """Return the bytes of the computed logits above the base, 0 if they fit where the inputs were [B]."""
     graph = base.model.graph
     size = F32 * base.settings.graph_outputs * base.model.vocabulary
     if not graph.mixed:
@@ -143,7 +148,7 @@ def logits(base: Base) -> Number:
 
 
 def attention(base: Base) -> Number:
-    """Return the bytes of queries and of attention's output with its kernel's copies; or of the scores of all heads. [B]"""
+    """Return the bytes of queries and of attention's output with its kernel's copies; or of the scores of all heads [B]."""
     layers = _attention_layers(base.model)
     if not layers:
         return 0
@@ -207,7 +212,7 @@ def _rotary_embeddings(model: Model, m: Attention) -> tuple[bool, ...]:
 
 
 def parallel_block_output(base: Base) -> Number:
-    """Return the bytes of attention's output that wait for a network beside it, if no free block holds them. [B]"""
+    """Return the bytes of attention's output that wait for a network beside it, if no free block holds them [B]."""
     if not base.settings.flash:
         return 0
     if not base.on_gpu and not base.model.graph.lifted:

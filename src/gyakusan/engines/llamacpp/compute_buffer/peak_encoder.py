@@ -17,7 +17,7 @@ SEPARATE, FUSED = 7, 9
 
 
 def masks(model: Model, settings: Settings) -> Number:
-    """Return the bytes of the masks of one batch, one for each reach; flash attention takes them in f16. [B]"""
+    """Return the bytes of the masks of one batch, one for each reach; flash attention takes them in f16 [B]."""
     tokens = settings.effective_ubatch
     return model.graph.masks * tokens * tokens * (F16 if settings.flash else F32)
 

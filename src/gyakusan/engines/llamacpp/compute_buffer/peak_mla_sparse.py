@@ -24,7 +24,7 @@ from gyakusan.engines.llamacpp.compute_buffer.inputs import attends_to_blocks, b
 
 
 def latent_attention(base: Base) -> Number:
-    """Return queries, their part absorbed into the latent space, and both joined; then output or scores of all heads. [B]"""
+    """Return queries, their part absorbed into the latent space, and both joined; then output or scores of all heads [B]."""
     layers = [m for m in base.model.memory if isinstance(m, Latent)]
     if not layers:
         return 0
@@ -38,7 +38,7 @@ def _rope_above(base: Base, m: Latent) -> bool:
 
 
 def _all_tokens(base: Base, m: Latent) -> Number:
-    """Return the bytes of one layer of DeepSeek-V2 or V3. [B]"""
+    """Return the bytes of one layer of DeepSeek-V2 or V3 [B]."""
     freed, joined = _absorbed_and_joined(base, m, rope_above=_rope_above(base, m))
     if not base.settings.flash:
         scores, values = base.per_token(m.heads * stream_cells(m, base.settings)), _contiguous_values(base, m)
@@ -51,19 +51,19 @@ def _all_tokens(base: Base, m: Latent) -> Number:
 
 
 def _absorbed_and_joined(base: Base, m: Latent, *, rope_above: bool) -> tuple[Number, Number]:
-    """Return the bytes that are free once queries are joined, and those of the joined queries. [B]"""
+    """Return the bytes that are free once queries are joined, and those of the joined queries [B]."""
     width = m.heads * (m.nope + m.rope + m.rank) + (m.heads * m.rope if rope_above else 0)
     return base.per_token(width), base.per_token(m.heads * m.key)
 
 
 def _contiguous_values(base: Base, m: Latent) -> Number:
-    """Return the latent vectors once more, contiguous, for attention without flash. [B]"""
+    """Return the latent vectors once more, contiguous, for attention without flash [B]."""
     value = F32 if base.settings.cache_types[0] == "F32" else F16
     return value * stream_cells(m, base.settings) * base.settings.streams * m.rank
 
 
 def _chosen_tokens(base: Base, m: Latent) -> Number:
-    """Return one layer of DeepSeek-V3.2 or GLM-5: indexer's scores and mask of the chosen tokens are alive as well. [B]"""
+    """Return one layer of DeepSeek-V3.2 or GLM-5: indexer's scores and mask of the chosen tokens are alive as well [B]."""
     s, rope_above = base.settings, _rope_above(base, m)
     freed, joined = _absorbed_and_joined(base, m, rope_above=rope_above)
     freed_later, _ = _absorbed_and_joined(base, m, rope_above=False)
@@ -87,7 +87,7 @@ def _chosen_tokens(base: Base, m: Latent) -> Number:
 
 
 def _chosen_tokens_without_flash(base: Base, m: Latent, freed: Number, joined: Number, scores: Number) -> Number:
-    """Return one layer's scores of all heads, above contiguous values and indexer's scores that fit no free block. [B]"""
+    """Return one layer's scores of all heads, above contiguous values and indexer's scores that fit no free block [B]."""
     values = _contiguous_values(base, m)
     values_above = where(values > freed, values, 0)
     free_for_scores = freed + joined - where(values > freed, 0, values)
@@ -97,7 +97,7 @@ def _chosen_tokens_without_flash(base: Base, m: Latent, freed: Number, joined: N
 
 
 def sparse_selection(base: Base) -> Number:
-    """Return what the choice of tokens, cells or blocks keeps for the whole graph: it belongs to the base. [B]"""
+    """Return what the choice of tokens, cells or blocks keeps for the whole graph: it belongs to the base [B]."""
     model, s, limit = base.model, base.settings, base.model.graph.selected
     indexers = [m for m in model.memory if isinstance(m, Indexer)]
     layers = sum(len(m.layers) for m in indexers)
@@ -113,7 +113,7 @@ def sparse_selection(base: Base) -> Number:
 
 
 def block_attention(base: Base) -> Number:
-    """Return MiniMax-M3's mask and keys of the chosen blocks of all KV heads, gathered and transposed. [B]"""
+    """Return MiniMax-M3's mask and keys of the chosen blocks of all KV heads, gathered and transposed [B]."""
     if not any(isinstance(m, Indexer) and m.value for m in base.model.memory):
         return 0
     attends = maximum(*(_gathered_blocks(base, m) for m in base.model.memory if isinstance(m, Attention)))
@@ -122,7 +122,7 @@ def block_attention(base: Base) -> Number:
 
 
 def _experts_above_mask(base: Base, f: Experts) -> Number:
-    """Return one layer's experts: the mask lives through all layers, and experts find no free block. [B]"""
+    """Return one layer's experts: the mask lives through all layers, and experts find no free block [B]."""
     s, e = base.settings, base.model.embedding
     mask = where(s.cells > e, s.cells, 0)
     residual = e if hadamard_widths(base.model.memory, s)[0] else 0
@@ -137,12 +137,12 @@ def _gathered_blocks(base: Base, m: Attention) -> Number:
 
 
 def compressed_attention(base: Base) -> Number:
-    """Return DeepSeek-V4's queries before and after their norm; then the joined cache, its mask and the output. [B]"""
+    """Return DeepSeek-V4's queries before and after their norm; then the joined cache, its mask and the output [B]."""
     return maximum(0, *(_joined_cache(base, m) for m in base.model.memory if isinstance(m, Compressed)))
 
 
 def _joined_cache(base: Base, m: Compressed) -> Number:
-    """Return one layer's queries, and window and compressed keys joined into one tensor with its mask. [B]"""
+    """Return one layer's queries, and window and compressed keys joined into one tensor with its mask [B]."""
     s, q = base.settings, base.per_token(m.heads * m.key)
     compressed = compressed_cells(s, m.ratio) if m.ratio else 0
     cells = sequence_window_cells(s, m.window) + compressed
@@ -160,17 +160,19 @@ def _joined_cache(base: Base, m: Compressed) -> Number:
     fits = mask + keys <= free_block - free_block // 16
     keys_fit_block = where(fits, 0, where(mask <= q - chosen, q - base.residual, mask))
     top = where(keys > q, keys + mask_or_query, where(keys > free_block, keys_fit_query, keys_fit_block))
-    return 2 * q + (top if base.on_gpu else maximum(where(keys > free_block, top, 0), _above_queries_on_cpu(base, q, keys)))
+    return 2 * q + (
+        top if base.on_gpu else maximum(where(keys > free_block, top, 0), _above_queries_on_cpu(base, q, keys))
+    )
 
 
 def _below_scores(base: Base, q: Number, free_block: Number, values: Number, wide_values: Number) -> Number:
-    """Return what is alive below the scores of all heads, without flash attention. [B]"""
+    """Return what is alive below the scores of all heads, without flash attention [B]."""
     residuals = 3 * base.residual
     values_above = where(values > q, residuals + 2 * q + 2 * values, wide_values)
     return where(values > free_block, values_above, residuals + 2 * q)
 
 
 def _above_queries_on_cpu(base: Base, q: Number, keys: Number) -> Number:
-    """Return what lies above the queries on a CPU, whose free blocks are not adjacent: output or five residual vectors. [B]"""
+    """Return what lies above the queries on a CPU, whose free blocks are not adjacent: output or five residual vectors [B]."""
     five = 5 * base.residual
     return where(keys > base.residual, q, five) if base.settings.cache_types[0] == "F16" else five

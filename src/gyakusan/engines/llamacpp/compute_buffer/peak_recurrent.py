@@ -16,7 +16,7 @@ from gyakusan.engines.llamacpp.compute_buffer.peak_dense import mamba_in_attenti
 
 
 def recurrent(base: Base) -> Number:
-    """Return the bytes of projections, convolution and states of a recurrent layer, 0 if there is none. [B]"""
+    """Return the bytes of projections, convolution and states of a recurrent layer, 0 if there is none [B]."""
     layers = [m for m in base.model.memory if isinstance(m, Recurrent) and m.kind in PEAK_OF_KIND]
     on_host = scans_on_host(base.model) if base.on_gpu else ()
     peaks = (_gpu_during_scan_on_host(base, m) if m in on_host else PEAK_OF_KIND[m.kind](base, m) for m in layers)
@@ -31,12 +31,12 @@ def _states(base: Base, m: Recurrent) -> tuple[Number, Number, Number]:
 
 
 def _input_above_base(base: Base, window: Number) -> Number:
-    """Return the layer's normed input, which lies above the base if the window took its free block. [B]"""
+    """Return the layer's normed input, which lies above the base if the window took its free block [B]."""
     return where(window > base.residual, base.residual, 0)
 
 
 def scan_on_host(base: Base, m: Recurrent) -> Number:
-    """Return the host's part of a scan that CUDA cannot do: input, states, steps, convolution and output. [B]"""
+    """Return the host's part of a scan that CUDA cannot do: input, states, steps, convolution and output [B]."""
     state, _, _ = _states(base, m)
     one, steps = base.residual, base.per_token(m.rank + 2 * m.state_size)
     before = where(state + steps <= one, one, where(state <= one, steps + state, one + state))
@@ -44,7 +44,7 @@ def scan_on_host(base: Base, m: Recurrent) -> Number:
 
 
 def _gpu_during_scan_on_host(base: Base, m: Recurrent) -> Number:
-    """Return what a GPU holds while such a scan runs on the host: the scan's inputs and outputs besides all else. [B]"""
+    """Return what a GPU holds while such a scan runs on the host: the scan's inputs and outputs besides all else [B]."""
     state, _, other_states = _states(base, m)
     one = base.residual
     masks = F16 * base.settings.graph_tokens * base.settings.cells
@@ -54,7 +54,7 @@ def _gpu_during_scan_on_host(base: Base, m: Recurrent) -> Number:
 
 
 def mamba2(base: Base, m: Recurrent) -> Number:
-    """Return input projection, the window joined with its input, the convolution; then the scan's or the gated output. [B]"""
+    """Return input projection, the window joined with its input, the convolution; then the scan's or the gated output [B]."""
     state, window, other_states = _states(base, m)
     channels = base.per_token(m.inner + 2 * m.groups * m.state_size)
     free_block, scan = channels + window, base.per_token(m.inner) + state
@@ -64,7 +64,7 @@ def mamba2(base: Base, m: Recurrent) -> Number:
 
 
 def mamba(base: Base, m: Recurrent) -> Number:
-    """Return input projection (twice the inner width), steps, convolution and the scan's output. [B]"""
+    """Return input projection (twice the inner width), steps, convolution and the scan's output [B]."""
     state, window, other_states = _states(base, m)
     inner, scan = base.per_token(m.inner), base.per_token(m.inner) + state
     convolution = inner + window
@@ -78,7 +78,7 @@ def mamba(base: Base, m: Recurrent) -> Number:
 
 
 def gated_delta(base: Base, m: Recurrent) -> Number:
-    """Return queries, keys and values joined with their window, the convolution, the states and the rule's output. [B]
+    """Return queries, keys and values joined with their window, the convolution, the states and the rule's output [B].
 
     Where ggml's best-fit allocator puts the states: in a free block if they are at most one residual vector; else in the
     block that the convolution's input freed; else at the end of the buffer.
@@ -97,14 +97,14 @@ def gated_delta(base: Base, m: Recurrent) -> Number:
 
 
 def kda(base: Base, m: Recurrent) -> Number:
-    """Return Kimi's delta attention: three convolutions, gates, the states before and after. [B]"""
+    """Return Kimi's delta attention: three convolutions, gates, the states before and after [B]."""
     state, window, _ = _states(base, m)
     inner = base.per_token(m.inner)
     return 6 * inner + 2 * state + maximum(minimum(2 * window, 9 * inner // 16), 2 * window - inner)
 
 
 def shortconv(base: Base, m: Recurrent) -> Number:
-    """Return the three residual vectors of a short convolution. [B]"""
+    """Return the three residual vectors of a short convolution [B]."""
     return 3 * base.residual
 
 

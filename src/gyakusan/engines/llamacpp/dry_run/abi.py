@@ -1,4 +1,4 @@
-"""The face of llama.cpp's shared library, as far as a dry run needs it. Layouts change between builds.
+"""The C interface of llama.cpp's shared library, as far as a dry run needs it. Layouts change between builds.
 
 Source: llama.cpp b11434, include/llama.h and src/llama-ext.h; for `moe_cache_size` the declarations in the PyPI wheel
 llama-cpp-py-sync 0.11548. Which layout a library has is found by its own defaults: see `context_params`.
@@ -10,19 +10,19 @@ import ctypes
 from ctypes import c_bool, c_float, c_int, c_int32, c_size_t, c_ubyte, c_uint32, c_void_p
 from typing import Any, TypeAlias
 
+from gyakusan.errors import UnknownBuild
+
 _Fields: TypeAlias = list[tuple[str, Any]]
-_ROOM = 1024
+_MAX_STRUCTURE = 1024
 """More than any of these structures takes: a library that returns a larger one than we know must not write beyond. [B]"""
-_MOST_BUFFERS = 64
+_MAX_BUFFER_TYPES = 64
 """No library has as many kinds of buffers."""
 
 
-class UnknownBuild(Exception):
-    """The library is not laid out as any build that we know; the text says where it differs."""
+class _Returned(ctypes.Structure):
+    """Any structure that a library returns by value."""
 
-
-class _Room(ctypes.Structure):
-    _fields_ = (("bytes", c_ubyte * _ROOM),)
+    _fields_ = (("bytes", c_ubyte * _MAX_STRUCTURE),)
 
 
 class ModelParams(ctypes.Structure):
@@ -123,62 +123,68 @@ _CONTEXT_DEFAULTS: dict[str, object] = {
 
 
 class Library:
-    """One loaded library, its layout found and checked."""
+    """One loaded library whose layout is known.
+
+    model_params: llama_model_default_params()
+    context_params: llama_context_default_params(), in the layout of this build
+    load: llama_model_load_from_file
+    init: llama_init_from_model
+    free: llama_free
+    log_set: llama_log_set
+    """
 
     def __init__(self, path: str) -> None:
-        """Raises UnknownBuild, OSError."""
+        """Load the library at `path`. Raises UnknownBuild, OSError."""
         self._library = ctypes.CDLL(path)
         self.model_params = self._defaults("llama_model_default_params", (ModelParams,), _MODEL_DEFAULTS)
         layouts = (ContextParams, EarlierContextParams)
         self.context_params = self._defaults("llama_context_default_params", layouts, _CONTEXT_DEFAULTS)
-        room = type(self.context_params)
         self.load = self._function("llama_model_load_from_file", c_void_p, ctypes.c_char_p, ModelParams)
-        self.init = self._function("llama_init_from_model", c_void_p, c_void_p, room)
+        self.init = self._function("llama_init_from_model", c_void_p, c_void_p, type(self.context_params))
         self.free = self._function("llama_free", None, c_void_p)
-        self.free_model = self._function("llama_model_free", None, c_void_p)
         self.log_set = self._function("llama_log_set", None, c_void_p, c_void_p)
         self._breakdown = self._function("_Z26llama_get_memory_breakdownPK13llama_context", _Map, c_void_p)
         self._function("llama_backend_init", None)()
 
     def breakdown(self, context: int) -> tuple[int, int, int]:
-        """(weights, context, compute) over all buffer types. [B] Raises UnknownBuild.
+        """Return weights, context and compute of one context, over all buffer types. [B] Raises UnknownBuild.
 
         Source: src/llama-ext.h, std::map<buffer type, {model, context, compute}>, as libstdc++ lays it out.
         """
-        found = self._breakdown(context)
-        if not 1 <= found.count <= _MOST_BUFFERS:
-            raise UnknownBuild(f"{found.count} kinds of buffers")
-        sums, seen, open_ = [0, 0, 0], 0, [found.root]
-        while open_ and seen <= _MOST_BUFFERS:
+        entries = self._breakdown(context)
+        if not 1 <= entries.count <= _MAX_BUFFER_TYPES:
+            raise UnknownBuild("{what}", what=f"{entries.count} kinds of buffers")
+        sums, seen, open_ = [0, 0, 0], 0, [entries.root]
+        while open_ and seen <= _MAX_BUFFER_TYPES:
             if not (at := open_.pop()):
                 continue
             node = _Node.from_address(at)
             sums = [a + b for a, b in zip(sums, node.sizes, strict=True)]
             seen += 1
             open_ += [node.left, node.right]
-        if seen != found.count:
-            raise UnknownBuild(f"{seen} kinds of buffers instead of {found.count}")
+        if seen != entries.count:
+            raise UnknownBuild("{what}", what=f"{seen} kinds of buffers instead of {entries.count}")
         return sums[0], sums[1], sums[2]
 
     def _function(self, name: str, result: Any, *arguments: Any) -> Any:
         try:
-            found = self._library[name]
+            function = self._library[name]
         except AttributeError:
-            raise UnknownBuild(f"no {name}") from None
-        found.restype, found.argtypes = result, arguments
-        return found
+            raise UnknownBuild("{what}", what=f"no {name}") from None
+        function.restype, function.argtypes = result, arguments
+        return function
 
     def _defaults(self, name: str, layouts: tuple[type[Any], ...], expected: dict[str, object]) -> Any:
-        """The library's defaults in the first of `layouts` in which they are what they should be."""
-        raw = bytes(self._function(name, _Room)())
+        """Return the library's defaults, read in the first of `layouts` that gives the `expected` ones. Raises UnknownBuild."""
+        raw = bytes(self._function(name, _Returned)())
         wrong = []
         for layout in layouts:
-            found = layout.from_buffer_copy(raw)
-            off = [f"{k} = {getattr(found, k)}" for k, v in expected.items() if getattr(found, k) != v]
-            if not off:
-                return found
-            wrong.append(", ".join(off[:3]))
-        raise UnknownBuild(f"{name}: {' | '.join(wrong)}")
+            values = layout.from_buffer_copy(raw)
+            different = [f"{k} = {getattr(values, k)}" for k, v in expected.items() if getattr(values, k) != v]
+            if not different:
+                return values
+            wrong.append(", ".join(different[:3]))
+        raise UnknownBuild("{what}", what=f"{name}: {' | '.join(wrong)}")
 
 
 class _Map(ctypes.Structure):

@@ -1,6 +1,6 @@
 """llama.cpp's own answer: a dry run of the installed library, without weights and without their memory.
 
-    with a model and several settings:  rows = ask(model, [settings, ...])
+    rows = ask(model, [settings, ...])
 
 A file that has everything but the numbers is written to a temporary folder, and the shared library inside the xllamacpp
 wheel loads it with no_alloc: it builds the real graphs and runs its real allocator. This happens in a process of its
@@ -25,7 +25,8 @@ from typing import Any, NoReturn
 from gyakusan.core.dtypes import dtype
 from gyakusan.core.model import Model, Recurrent
 from gyakusan.engines.llamacpp import log
-from gyakusan.engines.llamacpp.buffers import kv_cache, output
+from gyakusan.engines.llamacpp.buffers import kv_cache
+from gyakusan.engines.llamacpp.buffers.server_memory import output
 from gyakusan.engines.llamacpp.buffers.weights import weights
 from gyakusan.engines.llamacpp.compute_buffer.one_device import compute_buffer
 from gyakusan.engines.llamacpp.dry_run import stub_gguf
@@ -34,11 +35,14 @@ from gyakusan.errors import BadSetting, ServerError
 from gyakusan.units import GIB, MIB, format_bytes
 
 PATIENCE = 120.0
-"""How long the child may take for all its rows; one takes 10 to 500 ms. [s]"""
-MOST_STATE = 4 * GIB
+"""How long the worker may take for all its rows; one takes 10 to 500 ms. [s]"""
+MAX_STATES = 4 * GIB
 """States of recurrent layers are really allocated, even in a dry run. [B]"""
 _PRINTED = 0.005 * MIB + 1
 """llama.cpp prints two digits of MiB. [B]"""
+_PLACEMENT = (
+    "gpu_layers", "split_mode", "tensor_split", "main_gpu", "n_cpu_moe", "n_cpu_ffn", "overrides", "offload_kv",
+)  # fmt: skip
 _FLASH = {"auto": -1, "off": 0, "on": 1}
 _MEND = "Inspect without --exact."
 _MISSED = re.compile(r"key not found in model: ([\w.-]{1,100})")
@@ -46,7 +50,11 @@ _MISSED = re.compile(r"key not found in model: ([\w.-]{1,100})")
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """path: of the shared object; build: llama.cpp's number, 0 if the wheel does not tell."""
+    """The library in the installed wheel.
+
+    path: of the shared object
+    build: llama.cpp's number, 0 if the wheel does not tell
+    """
 
     path: str
     build: int
@@ -54,7 +62,14 @@ class Library:
 
 @dataclass(frozen=True, slots=True)
 class Dry:
-    """One row. weights, context (keys, values and states), scratch: to the byte; output: as printed [B]; build: whose."""
+    """One dry run.
+
+    weights: to the byte [B]
+    context: keys, values and states, to the byte [B]
+    scratch: compute buffers, to the byte [B]
+    output: logits, as printed to 0.01 MiB [B]
+    build: llama.cpp's number
+    """
 
     weights: int
     context: int
@@ -65,7 +80,13 @@ class Dry:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """Ours beside llama.cpp's own. kind: of the ledger, or several joined by "+"; rounding: of `theirs` [B]."""
+    """Our figure and llama.cpp's own.
+
+    kind: of the ledger, or several joined by "+"
+    ours: by our rules [B]
+    theirs: of the dry run [B]
+    rounding: of `theirs` [B]
+    """
 
     kind: str
     ours: int
@@ -74,17 +95,17 @@ class Compared:
 
     @property
     def difference(self) -> float:
-        """Ours less theirs, 0 within the rounding. [B]"""
+        """Return ours less theirs, 0 within the rounding [B]."""
         off = self.ours - self.theirs
         return 0.0 if abs(off) <= self.rounding else off
 
 
 def library() -> Library:
-    """The library in the installed wheel. It is not imported. Raises ServerError."""
+    """Return the library in the installed wheel, without importing it. Raises ServerError if there is none."""
     if not sys.platform.startswith("linux"):
         raise ServerError("The dry run of llama.cpp is known on Linux only.", mend=_MEND)
-    found = util.find_spec("xllamacpp")
-    folders = list(found.submodule_search_locations or ()) if found else []
+    spec = util.find_spec("xllamacpp")
+    folders = list(spec.submodule_search_locations or ()) if spec else []
     paths = sorted(path for folder in folders for path in Path(folder).glob("xllamacpp*.so"))
     if not paths:
         raise ServerError("The embedded server is not installed.", mend="Run: pip install 'gyakusan[serve]'.")
@@ -95,24 +116,24 @@ def library() -> Library:
 
 
 def ask(model: Model, settings: Sequence[Settings], *, patience: float = PATIENCE) -> tuple[Dry, ...]:
-    """llama.cpp's own bytes for each of `settings` on the CPU backend, in order. Scalars only.
+    """Return llama.cpp's own bytes for each of `settings` on the CPU backend, in order. Scalars only.
 
     Settings of a GPU count as those of the CPU: see `on_cpu`. patience: for all of them [s].
     Raises ServerError if the library is missing, unknown, refuses the model, crashes or hangs; BadSetting.
     """
-    asked = [on_cpu(check(s)) for s in settings]
-    for s in asked:
-        _affordable(model, s)
+    on_cpus = [on_cpu(check(s)) for s in settings]
+    for s in on_cpus:
+        _check_affordable(model, s)
     where = library()
-    answers = _answers(model, [_job(s) for s in asked], where, patience)
-    return tuple(_row(a, s, where) for a, s in zip(answers, asked, strict=True))
+    answers = _answers(model, [_job(s) for s in on_cpus], where, patience)
+    return tuple(_row(a, s, where) for a, s in zip(answers, on_cpus, strict=True))
 
 
 def _answers(model: Model, jobs: list[dict[str, Any]], where: Library, patience: float) -> list[dict[str, Any]]:
-    """The child's answers. A key that llama.cpp misses and that may hold any number is given, and it is asked again."""
+    """Return the worker's answers. A key that llama.cpp misses is filled in if any number does, and it is asked again."""
     filled: tuple[str, ...] = ()
     while True:
-        with stub_gguf.file(model, filled) as path:
+        with stub_gguf.loadable_file(model, filled) as path:
             order = {"library": where.path, "path": path, "seconds": patience, "jobs": jobs}
             answers = _run(order, where, patience)
         missed = _MISSED.search("\n".join(answers[0]["log"])) if answers and "error" in answers[0] else None
@@ -122,40 +143,29 @@ def _answers(model: Model, jobs: list[dict[str, Any]], where: Library, patience:
 
 
 def compare(model: Model, settings: Settings, dry: Dry) -> tuple[Compared, ...]:
-    """Our figures beside a dry run's, by kind."""
+    """Return our figures and a dry run's, by kind."""
     s = on_cpu(settings)
-    kept = int(kv_cache.kv_cache(model, s)), int(kv_cache.recurrent_state(model, s))
+    context = int(kv_cache.kv_cache(model, s)), int(kv_cache.recurrent_state(model, s))
     recurrent = [isinstance(m, Recurrent) for m in model.memory]
     kinds = ("kv_cache" if not all(recurrent) else "", "recurrent_state" if any(recurrent) else "")
     return (
         Compared("weights", weights(model, s).host, dry.weights),
-        Compared("+".join(k for k in kinds if k) or "kv_cache", sum(kept), dry.context),
+        Compared("+".join(k for k in kinds if k) or "kv_cache", sum(context), dry.context),
         Compared("scratch", int(compute_buffer(model, s).host), dry.scratch),
-        Compared("output", int(output.output(model, s)), dry.output, _PRINTED),
+        Compared("output", int(output(model, s)), dry.output, _PRINTED),
     )
 
 
 def on_cpu(settings: Settings) -> Settings:
-    """The same server without a GPU."""
+    """Return the settings of the same server without a GPU."""
     if settings.backend == "cpu":
         return settings
-    plain = Settings(context=settings.context)
-    places = (
-        "gpu_layers",
-        "split_mode",
-        "tensor_split",
-        "main_gpu",
-        "n_cpu_moe",
-        "n_cpu_ffn",
-        "overrides",
-        "offload_kv",
-    )
-    return replace(settings, backend="cpu", **{name: getattr(plain, name) for name in places})
+    return replace(settings, backend="cpu", **{name: getattr(Settings, name) for name in _PLACEMENT})
 
 
-def _affordable(model: Model, settings: Settings) -> None:
+def _check_affordable(model: Model, settings: Settings) -> None:
     state = int(kv_cache.recurrent_state(model, settings))
-    if state > MOST_STATE:
+    if state > MAX_STATES:
         raise BadSetting(
             "The dry run would really take {bytes} for the states of {users} users.",
             bytes=format_bytes(state),
@@ -165,7 +175,7 @@ def _affordable(model: Model, settings: Settings) -> None:
 
 
 def _job(s: Settings) -> dict[str, Any]:
-    """Fields of llama_context_params. llama-server keeps the logits of one token for each slot, llama-bench of all."""
+    """Return fields of llama_context_params. llama-server keeps the logits of one token for each slot, llama-bench of all."""
     return {
         "n_ctx": int(s.context),
         "n_seq_max": int(s.slots),
@@ -184,11 +194,11 @@ def _job(s: Settings) -> dict[str, Any]:
 
 
 def _run(order: Mapping[str, Any], where: Library, patience: float) -> list[dict[str, Any]]:
-    """What the child answers; its end, if it was not as it should be, is the last answer. Raises ServerError."""
+    """Return what the worker answers; if it did not end well, the last answer tells how. Raises ServerError if it hangs."""
     root = str(Path(__file__).parents[4])
     paths = os.pathsep.join(p for p in (root, os.environ.get("PYTHONPATH", "")) if p)
     argv = [sys.executable, "-P", "-m", "gyakusan.engines.llamacpp.dry_run.worker"]
-    # Without a backtrace: llama.cpp would start a debugger on itself (ggml.c, ggml_print_backtrace).
+    # No backtrace: llama.cpp would start a debugger on itself (ggml.c, ggml_print_backtrace).
     env = os.environ | {"PYTHONPATH": paths, "GGML_NO_BACKTRACE": "1"}
     try:
         done = subprocess.run(
@@ -210,7 +220,7 @@ def _run(order: Mapping[str, Any], where: Library, patience: float) -> list[dict
 
 
 def _checked(answers: list[dict[str, Any]], rows: int, where: Library) -> list[dict[str, Any]]:
-    """`answers`, if there is one for each row. Raises ServerError."""
+    """Return `answers` if there is one for each row. Raises ServerError."""
     for answer in answers:
         if "error" in answer:
             _refused(answer, where)
@@ -220,26 +230,29 @@ def _checked(answers: list[dict[str, Any]], rows: int, where: Library) -> list[d
 
 
 def _row(answer: Mapping[str, Any], s: Settings, where: Library) -> Dry:
-    """The row, if the library understood what was asked, and its bytes are those that it printed."""
-    said = log.read(answer["log"])
-    held, context, made = answer["sizes"]
-    echoed = (said.slots, said.batch is not None, said.unified, abs(said.of("scratch") - made) <= 2 * _PRINTED)
+    """Return the row. Raises ServerError unless the library echoes the settings and prints the same bytes."""
+    reported = log.read(answer["log"])
+    weights_, context, compute = answer["sizes"]
+    as_printed = abs(reported.of("scratch") - compute) <= 2 * _PRINTED
+    echoed = (reported.slots, reported.batch is not None, reported.unified, as_printed)
     if echoed != (s.slots, True, s.unified, True):
-        _unknown(f"{said.slots} slots, {said.of('scratch') / MIB:.2f} MiB scratch", where)
-    return Dry(held, context, made, said.of("output"), where.build)
+        _unknown(f"{reported.slots} slots, {reported.of('scratch') / MIB:.2f} MiB scratch", where)
+    return Dry(weights_, context, compute, reported.of("output"), where.build)
 
 
 def _refused(answer: Mapping[str, Any], where: Library) -> NoReturn:
-    """Raises for an answer that is an error."""
+    """Raise ServerError for an answer that is an error."""
     lines = [_shown(line) for line in answer["log"]] or ["-"]
     match answer["error"]:
         case "build":
             _unknown(lines[0], where)
         case "crash":
             _crashed(lines, where)
-    told = next((x for x in lines if "error" in x.casefold()), None)
-    told = told or next((x for x in lines if "fail" in x or "must" in x or "require" in x), "-")
-    raise ServerError("llama.cpp b{build} refuses this: {what}.", build=where.build, what=told.rstrip("."), mend=_MEND)
+    reason = next((x for x in lines if "error" in x.casefold()), None)
+    reason = reason or next((x for x in lines if "fail" in x or "must" in x or "require" in x), "-")
+    raise ServerError(
+        "llama.cpp b{build} refuses this: {what}.", build=where.build, what=reason.rstrip("."), mend=_MEND
+    )
 
 
 def _unknown(what: str, where: Library) -> NoReturn:
@@ -249,14 +262,14 @@ def _unknown(what: str, where: Library) -> NoReturn:
 
 
 def _crashed(lines: Sequence[str], where: Library) -> NoReturn:
-    """lines: what the child wrote to standard error, and its exit status."""
-    told = next((x for x in lines if any(word in x for word in ("GGML_", "terminate called", "Error"))), None)
-    told = told or next((x for x in lines if ": fatal error" in x), f"exit status {lines[-1]}")
+    """Raise ServerError. lines: what the worker wrote to standard error, and its exit status."""
+    reason = next((x for x in lines if any(word in x for word in ("GGML_", "terminate called", "Error"))), None)
+    reason = reason or next((x for x in lines if ": fatal error" in x), f"exit status {lines[-1]}")
     raise ServerError(
-        "The dry run of llama.cpp b{build} crashed: {what}.", build=where.build, what=told.rstrip("."), mend=_MEND
+        "The dry run of llama.cpp b{build} crashed: {what}.", build=where.build, what=reason.rstrip("."), mend=_MEND
     )
 
 
 def _shown(line: str) -> str:
-    """A line without control characters: a model's metadata must not steer the reader's terminal."""
+    """Return a line without control characters: a model's metadata must not steer the reader's terminal."""
     return "".join(c if c.isprintable() else " " for c in line).strip()[:160]

@@ -18,19 +18,19 @@ from gyakusan.errors import BadModel, ServerError
 from gyakusan.models.formats import gguf, gguf_writer
 from gyakusan.models.sources import disk
 
-_NEVER = re.compile(
+_NOT_COPIED = re.compile(
     r"gyakusan\.|tokenizer\.(?!ggml\.token_type_count$)|split\.|quantize\.|general\.(?!architecture$|name$|file_type$)"
 )
 """Keys that are ours, or that a file without tokenizer and without other parts must not have."""
 _EPSILON = 1e-6
 _SIGMOID, _SQRT_SOFTPLUS = 2, 4
-_ALWAYS = {"attention.layer_norm_rms_epsilon": _EPSILON, "attention.layer_norm_epsilon": _EPSILON}
+_NORMS = {"attention.layer_norm_rms_epsilon": _EPSILON, "attention.layer_norm_epsilon": _EPSILON}
 
 Value = Callable[[Model], Any]
 
 
 def _shared(model: Model) -> int:
-    """Width of the shared experts. [values]"""
+    """Return the width of the shared experts [values]."""
     return next((f.shared for f in model.feed_forward if isinstance(f, Experts)), 0)
 
 
@@ -38,14 +38,14 @@ def _each(value: float) -> Value:
     return lambda model: [value] * model.blocks
 
 
-_NEEDED: Mapping[str, Mapping[str, Value]] = {
+_FOLLOWED: Mapping[str, Mapping[str, Value]] = {
     "minimax-m2": {"expert_gating_func": lambda m: _SIGMOID},
     "deepseek4": {"expert_gating_func": lambda m: _SQRT_SOFTPLUS, "rope.dimension_count": lambda m: 64},
     "mistral3": {"attention.temperature_scale": lambda m: 0.1},
     "ernie4_5-moe": {"expert_shared_feed_forward_length": _shared},
 }
 """Architecture -> keys that llama.cpp does not ask for by name, but that its graph follows."""
-_ASKED: Mapping[str, Value] = {
+_FILLED: Mapping[str, Value] = {
     "attention.compress_rope_freq_base": lambda m: 160000.0,
     "attention.indexer.block_size": lambda m: 128,
     "attention.indexer.local_blocks": lambda m: 1,
@@ -70,24 +70,24 @@ _ASKED: Mapping[str, Value] = {
 """Keys that llama.cpp asks for by name: "key not found in model". They change no size, but for the ones that we know."""
 
 
-def written(model: Model, asked: tuple[str, ...] = ()) -> Mapping[str, Any]:
-    """The key-values of the sparse file. asked: keys that llama.cpp missed, see `fillable`. Raises ServerError."""
+def stub_metadata(model: Model, missed: tuple[str, ...] = ()) -> Mapping[str, Any]:
+    """Return the key-values of the sparse file. missed: keys that llama.cpp missed, see `fillable`. Raises ServerError."""
     if not model.metadata:
         raise ServerError(
             "{name} carries no metadata to write a file from.", name=model.name, mend="Inspect without --exact."
         )
     arch = model.architecture
-    kept = {k: v for k, v in model.metadata.items() if not _NEVER.match(k) and _plain(v)}
-    free = {f"{arch}.{k}": v for k, v in _ALWAYS.items()}
-    free |= {f"{arch}.{k}": value(model) for k, value in _NEEDED.get(arch, {}).items()}
-    free |= {key: _ASKED[_suffix(model, key)](model) for key in asked}
+    own = {k: v for k, v in model.metadata.items() if not _NOT_COPIED.match(k) and _plain(v)}
+    filled = {f"{arch}.{k}": v for k, v in _NORMS.items()}
+    filled |= {f"{arch}.{k}": value(model) for k, value in _FOLLOWED.get(arch, {}).items()}
+    filled |= {key: _FILLED[_suffix(model, key)](model) for key in missed}
     vocabulary = {"tokenizer.ggml.model": "none", f"{arch}.vocab_size": model.vocabulary}
-    return {"general.architecture": arch, **free, **kept, **vocabulary}
+    return {"general.architecture": arch, **filled, **own, **vocabulary}
 
 
 def fillable(model: Model, key: str) -> bool:
-    """True if `key`, which llama.cpp missed, may hold any number."""
-    return _suffix(model, key) in _ASKED
+    """Return True if `key`, which llama.cpp missed, may hold any number."""
+    return _suffix(model, key) in _FILLED
 
 
 def _suffix(model: Model, key: str) -> str:
@@ -95,24 +95,24 @@ def _suffix(model: Model, key: str) -> str:
 
 
 def _plain(value: Any) -> bool:
-    """False for what the reader stepped over."""
+    """Return False for what the reader stepped over."""
     return isinstance(value, bool | int | float | str) or (isinstance(value, tuple | list) and bool(value))
 
 
 @contextlib.contextmanager
-def file(model: Model, asked: tuple[str, ...] = ()) -> Iterator[str]:
-    """The path of the file to load. A sparse one lies in a folder that goes away."""
-    if whole(model):
+def loadable_file(model: Model, missed: tuple[str, ...] = ()) -> Iterator[str]:
+    """Yield the path of the file to load: the model's own, or a sparse one in a folder that is deleted afterwards."""
+    if is_whole_file(model):
         yield os.path.abspath(model.source)
         return
     with tempfile.TemporaryDirectory(prefix="gyakusan-") as folder:
         path = os.path.join(folder, "model.gguf")
-        gguf_writer.write(path, written(model, asked), model.tensors)
+        gguf_writer.write(path, stub_metadata(model, missed), model.tensors)
         yield path
 
 
-def whole(model: Model) -> bool:
-    """True if the model is one file on disk, and not what that file would be if quantised otherwise."""
+def is_whole_file(model: Model) -> bool:
+    """Return True if the model is one file on disk, and not what that file would be if quantised otherwise."""
     if not model.source.endswith(".gguf") or not os.path.isfile(model.source):
         return False
     try:

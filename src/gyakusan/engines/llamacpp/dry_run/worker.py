@@ -1,4 +1,4 @@
-"""Asks llama.cpp's shared library for a dry run, in a process of its own: `python -m` this module.
+"""Ask llama.cpp's shared library for a dry run, in a process of its own: `python -m` this module.
 
 It reads JSON from standard input, {"library", "path", "seconds", "jobs": [{field: value}]}, and writes a line of JSON
 to standard output for each job: {"sizes": [weights, context, compute], "log": [...]} or {"error", "log"}. A job is
@@ -14,11 +14,13 @@ import resource
 import sys
 from typing import IO, Any
 
-from gyakusan.engines.llamacpp.dry_run.abi import Library, UnknownBuild
+from gyakusan.engines.llamacpp.dry_run.abi import Library
+from gyakusan.errors import UnknownBuild
 
-ROOM = 16 * 2**30
+ADDRESS_SPACE = 16 * 2**30
 """Address space of this process: a damaged file must not take the computer's memory. [B]"""
-_LINES = 400
+_MAX_LINES = 400
+"""Lines of the log in one answer."""
 _NONE = 0
 """LLAMA_LOAD_MODE_NONE."""
 _DEBUG, _CONTINUED = 1, 5
@@ -26,7 +28,7 @@ _DEBUG, _CONTINUED = 1, 5
 
 
 class Log:
-    """What the library says, as lines."""
+    """What the library logs, as lines."""
 
     def __init__(self, library: Library) -> None:
         self._texts: list[bytes] = []
@@ -40,14 +42,14 @@ class Log:
             self._texts.append(text or b"")
 
     def take(self) -> list[str]:
-        """The last lines since the last call."""
+        """Return the last lines since the last call."""
         text = b"".join(self._texts).decode("utf-8", "replace")
         self._texts.clear()
-        return text.splitlines()[-_LINES:]
+        return text.splitlines()[-_MAX_LINES:]
 
 
-class Dry:
-    """A model without weights. One job after the other; the file is read again where `repack` changes."""
+class ModelWithoutWeights:
+    """One file, loaded without its weights. It is loaded again where a job changes `repack`."""
 
     def __init__(self, library: Library, path: str) -> None:
         self._library, self._path = library, path
@@ -56,7 +58,7 @@ class Dry:
         self._models: dict[bool, int | None] = {}
 
     def answer(self, job: dict[str, Any]) -> dict[str, Any]:
-        """What goes to standard output for one job."""
+        """Return what goes to standard output for one job."""
         repack = job.pop("repack")
         if repack not in self._models:
             self._models[repack] = self._load(repack)
@@ -70,8 +72,8 @@ class Dry:
         params.devices = ctypes.cast(self._no_devices, ctypes.c_void_p)
         params.n_gpu_layers, params.load_mode = 0, _NONE
         params.no_alloc, params.use_extra_bufts = True, repack
-        found: int | None = self._library.load(os.fsencode(self._path), params)
-        return found
+        handle: int | None = self._library.load(os.fsencode(self._path), params)
+        return handle
 
     def _context(self, model: int | None, job: dict[str, Any]) -> dict[str, Any]:
         params = type(self._library.context_params).from_buffer_copy(self._library.context_params)
@@ -88,14 +90,14 @@ class Dry:
 
 
 def main() -> int:
-    """Exit status 0 if every job was answered, be it by an error."""
+    """Answer every job of standard input, be it by an error; return the exit status."""
     order = json.load(sys.stdin)
     out = _own_output()
     _limit(int(order["seconds"]))
     try:
-        dry = Dry(Library(order["library"]), order["path"])
+        model = ModelWithoutWeights(Library(order["library"]), order["path"])
         for job in order["jobs"]:
-            print(json.dumps(dry.answer(job)), file=out, flush=True)
+            print(json.dumps(model.answer(job)), file=out, flush=True)
     except (UnknownBuild, OSError) as error:
         print(json.dumps({"error": "build", "log": [str(error)]}), file=out, flush=True)
     out.flush()
@@ -103,16 +105,16 @@ def main() -> int:
 
 
 def _own_output() -> IO[str]:
-    """Standard output for us alone: what the library prints there goes to standard error."""
+    """Return standard output for us alone: what the library prints there goes to standard error."""
     ours = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     return ours
 
 
 def _limit(seconds: int) -> None:
-    """No core file, no more memory than ROOM, and an end even if nobody waits any more. [s]"""
+    """Allow no core file, no more memory than ADDRESS_SPACE, and an end even if nobody waits any more [s]."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    for kind, wanted in ((resource.RLIMIT_AS, ROOM), (resource.RLIMIT_CPU, seconds + 1)):
+    for kind, wanted in ((resource.RLIMIT_AS, ADDRESS_SPACE), (resource.RLIMIT_CPU, seconds + 1)):
         hard = resource.getrlimit(kind)[1]
         resource.setrlimit(kind, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
 

@@ -129,7 +129,7 @@ def _placement(model: Model, settings: Settings, machine: Machine) -> Placement 
 
 
 def _weights(model: Model, settings: Settings, placement: Placement | None) -> dict[int, int]:
-    """Return what loading the prediction blocks adds to each device. [B]"""
+    """Return what loading the prediction blocks adds to each device [B]."""
     whole = _WITH_PREDICTION_BLOCKS.get(model, None, lambda: replace(model, loaded=-1))
     if placement is None:
         with_blocks, without = weights(whole, settings), weights(model, settings)

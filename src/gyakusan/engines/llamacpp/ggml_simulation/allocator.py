@@ -28,7 +28,7 @@ class Buffer:
         self.largest = 0
 
     def take(self, size: int) -> int:
-        """Allocate `size` bytes and return where they start. [B]"""
+        """Allocate `size` bytes and return where they start [B]."""
         size = -(-size // self.align) * self.align
         best, smallest = len(self.sizes) - 1, _ENDLESS + 1
         for i in range(len(self.sizes) - 1):
@@ -43,7 +43,7 @@ class Buffer:
         return start
 
     def free(self, start: int, size: int) -> None:
-        """Give `size` bytes at `start` back; neighbours join. [B]"""
+        """Give `size` bytes at `start` back; neighbours join [B]."""
         size = -(-size // self.align) * self.align
         if not size:
             return
@@ -72,7 +72,7 @@ class Allocator:
         self.host = len(aligns) - 1
 
     def run(self, leaves: Sequence[Node], nodes: Sequence[Node]) -> tuple[int, ...]:
-        """Allocate `leaves`, then `nodes` in order, and return the size of each device's buffer. [B]"""
+        """Allocate `leaves`, then `nodes` in order, and return the size of each device's buffer [B]."""
         for node in leaves:
             self._place(node, node.device)
         for node in nodes:

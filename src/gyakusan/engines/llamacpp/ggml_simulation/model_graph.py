@@ -107,9 +107,7 @@ def simulate(model: Model, settings: Settings, placement: Placement) -> BytesPer
     arrays = np.broadcast_arrays(*values)
     combinations = np.stack([a.ravel() for a in arrays], axis=1)
     distinct, which = np.unique(combinations, axis=0, return_inverse=True)
-    scalars = (
-        replace(settings, context=int(c), slots=int(n), batch=int(b), ubatch=int(u)) for c, n, b, u in distinct
-    )
+    scalars = (replace(settings, context=int(c), slots=int(n), batch=int(b), ubatch=int(u)) for c, n, b, u in distinct)
     results = [simulate(model, scalar, placement) for scalar in scalars]
 
     def spread(sizes: list[Number]) -> Number:

@@ -106,12 +106,12 @@ class Builder:
 
     @property
     def tokens(self) -> int:
-        """Return the tokens of the graph. [tokens]"""
+        """Return the tokens of the graph [tokens]."""
         return int(self.settings.graph_tokens)
 
     @property
     def outputs(self) -> int:
-        """Return the tokens whose logits are computed. [tokens]"""
+        """Return the tokens whose logits are computed [tokens]."""
         return int(self.settings.graph_outputs)
 
     @property
@@ -201,7 +201,7 @@ def cache_tensor(b: Builder, group: CacheGroup, block: int, width: int, kind: st
 
 
 def cache_view(cache: Node, head: int, kind: str) -> Node:
-    """Return the permuted view of a cache that attention reads. A copy on another device takes its size. [B]
+    """Return the permuted view of a cache that attention reads. A copy on another device takes its size [B].
 
     head: width of a head [values]; kind: element type.
     """

@@ -166,7 +166,11 @@ def _pipelined(split: _Split, device: int) -> DeviceBuffer:
     model, one, vector = split.model, split.one.gpu, split.vector
     copies = (MAX_COPIES - 1) * split.inputs("cuda", host=False)
     queries = max(
-        (m.heads * (m.key if isinstance(m, Latent) else m.key_head) for m in model.memory if isinstance(m, Attention | Latent)),
+        (
+            m.heads * (m.key if isinstance(m, Latent) else m.key_head)
+            for m in model.memory
+            if isinstance(m, Attention | Latent)
+        ),
         default=0,
     )
     wide = F32 * split.settings.graph_tokens * min(queries, 2 * model.embedding)
@@ -191,6 +195,6 @@ def _helper(split: _Split) -> DeviceBuffer:
 
 
 def _largest_in_ram(model: Model, settings: Settings, placement: Placement) -> int:
-    """Return the bytes of the largest weight of any block that stays in RAM, as a GPU stores it. [B]"""
+    """Return the bytes of the largest weight of any block that stays in RAM, as a GPU stores it [B]."""
     placed = bytes_per_device.homes(model, settings, placement)
     return max((stored(t, settings.driver) for t, d in placed if d == HOST and t.name.startswith("blk.")), default=0)

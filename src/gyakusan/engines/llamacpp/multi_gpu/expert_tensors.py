@@ -22,7 +22,7 @@ def is_expert(name: str) -> bool:
 
 
 def expert_tensors(model: Model, driver: str) -> dict[int, BlockExperts]:
-    """Return the expert tensors of each loaded block and what a GPU needs for them. [B]"""
+    """Return the expert tensors of each loaded block and what a GPU needs for them [B]."""
     tensors: dict[int, dict[str, int]] = {}
     for tensor in model.tensors:
         number = block_number(tensor.name)
@@ -59,7 +59,7 @@ def _experts_back(blocks: Sequence[BlockExperts], left: int) -> tuple[int, list[
 
 
 def _fullest_subset(items: Sequence[tuple[str, int]], left: int) -> list[str]:
-    """Return the names whose sizes sum to most without passing `left`, the first of equal sizes first. [B]"""
+    """Return the names whose sizes sum to most without passing `left`, the first of equal sizes first [B]."""
     by_size: dict[int, list[str]] = {}
     for name, size in items:
         by_size.setdefault(size, []).append(name)

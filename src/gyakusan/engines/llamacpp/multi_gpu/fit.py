@@ -73,7 +73,7 @@ class _Problem:
         return place(self.model.blocks, settings, self.free)
 
     def spare(self, settings: Settings) -> tuple[int, ...]:
-        """Return the bytes left on each GPU beyond the margin, less than zero where it does not fit. [B]"""
+        """Return the bytes left on each GPU beyond the margin, less than zero where it does not fit [B]."""
         placement = self.placed(settings)
         weights = bytes_per_device.weights(self.model, settings, placement).gpus
         caches = bytes_per_device.context(self.model, settings, placement).gpus
@@ -82,12 +82,12 @@ class _Problem:
         return tuple(f - self.margin - u for f, u in zip(self.free, used, strict=True))
 
     def room(self, settings: Settings) -> tuple[int, ...]:
-        """Return what units may take on each GPU: free memory without margin and compute buffer. [B]"""
+        """Return what units may take on each GPU: free memory without margin and compute buffer [B]."""
         buffers = compute_buffers(self.model, settings, self.placed(settings)).gpus
         return tuple(int(f - self.margin - b.greatest) for f, b in zip(self.free, buffers, strict=True))
 
     def unit_sizes(self, settings: Settings) -> tuple[int, ...]:
-        """Return the bytes of each unit on a GPU: its weights that no rule keeps in RAM, and its cache. [B]"""
+        """Return the bytes of each unit on a GPU: its weights that no rule keeps in RAM, and its cache [B]."""
         everything = replace(settings, gpu_layers=-1, split_mode="none", tensor_split=())
         one_gpu = place(self.model.blocks, everything, (1,))
         sizes = [0] * (self.model.blocks + 1)
@@ -189,7 +189,7 @@ class _Problem:
         return best
 
     def on_gpus(self, settings: Settings) -> int:
-        """Return the bytes of weights and caches on all GPUs. [B]"""
+        """Return the bytes of weights and caches on all GPUs [B]."""
         placement = self.placed(settings)
         weights = bytes_per_device.weights(self.model, settings, placement).gpus
         return int(sum(weights) + sum(bytes_per_device.context(self.model, settings, placement).gpus))
@@ -211,7 +211,7 @@ def filled_from_last(sizes: Sequence[int], room: Sequence[int]) -> tuple[float, 
 
 
 def _filled_in_order(sizes: Sequence[int], room: Sequence[float]) -> list[int]:
-    """Return the units that each GPU takes, in order, until it is full. [units]"""
+    """Return the units that each GPU takes, in order, until it is full [units]."""
     counts, unit = [0] * len(room), 0
     for gpu, left in enumerate(room):
         while unit < len(sizes) and sizes[unit] <= left:

@@ -23,7 +23,7 @@ from gyakusan.units import format_bytes
 
 
 def free_memory(gpus: Sequence[Device]) -> tuple[int, ...]:
-    """Return what each GPU offers, equal parts if a capacity is unknown. [B]"""
+    """Return what each GPU offers, equal parts if a capacity is unknown [B]."""
     usable = [gpu.usable for gpu in gpus]
     return tuple(1 if None in usable else int(u or 0) for u in usable)
 

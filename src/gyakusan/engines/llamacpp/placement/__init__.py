@@ -1,1 +1,1 @@
-"""Which layers and tensors lie on which device."""
+"""Which device holds which layers, and the bytes of weights and caches on each device."""

@@ -38,7 +38,7 @@ class BytesPerDevice:
     host: Number
 
     def on(self, device: int) -> Number:
-        """Return the bytes of one GPU, or of HOST. [B]"""
+        """Return the bytes of one GPU, or of HOST [B]."""
         return self.host if device == HOST else self.gpus[device]
 
 
@@ -96,7 +96,7 @@ def _blocks_with_rope_factors(model: Model) -> tuple[int, ...]:
 
 
 def context(model: Model, settings: Settings, placement: Placement) -> BytesPerDevice:
-    """Return the bytes of caches and states on each device. [B]"""
+    """Return the bytes of caches and states on each device [B]."""
     parts = tuple(groups(model, settings, placement))
     gpus = tuple(sum(p.on(g) for p in parts) for g in range(placement.cards))
     return BytesPerDevice(gpus, sum(p.on(HOST) for p in parts))
@@ -121,14 +121,16 @@ class CacheGroupOnDevices:
         return self.group.memory
 
     def on(self, device: int) -> Number:
-        """Return the bytes on one device. [B]"""
+        """Return the bytes on one device [B]."""
         whole = (self.in_ram if device == HOST else self.group).bytes
         return whole * self.homes.count(device) // max(1, len(self.homes))
 
     def part(self, device: int) -> CacheGroup | None:
         """Return the layers that are on one device, with their bytes; None if there are none."""
         layers = tuple(i for i, home in zip(self.memory.layers, self.homes, strict=True) if home == device)
-        return replace(self.group, memory=replace(self.memory, layers=layers), bytes=self.on(device)) if layers else None
+        return (
+            replace(self.group, memory=replace(self.memory, layers=layers), bytes=self.on(device)) if layers else None
+        )
 
 
 def groups(model: Model, settings: Settings, placement: Placement) -> Iterator[CacheGroupOnDevices]:
