@@ -1,4 +1,4 @@
-"""A reference -> Model: a file, a directory, an address, or a name of the catalogue."""
+"""A reference (file, directory, address, repository, tag or catalogue name) -> Model."""
 
 from gyakusan.models.reference import Reference, load, quantizations, resolve
 

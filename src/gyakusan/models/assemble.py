@@ -1,4 +1,4 @@
-"""Metadata and tensors, from wherever they were read, put together into a Model."""
+"""Put metadata and tensors together into a Model, wherever they were read."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 
 def from_gguf(target: str, *, remote: bool, opener: Callable[[str], Source] | None = None) -> Model:
-    """The model in a GGUF file (or its parts) on disk, or at an http(s) address of which only the header is fetched.
+    """Return the model of a GGUF file (or its parts) on disk, or at an http(s) address of which only the header is fetched.
 
-    opener: what opens `target` and the parts beside it, None = by `remote`.
+    opener: opens `target` and its further parts, None = the usual one. Raises BadModel, BadReference, SourceError.
     """
     from gyakusan.models.formats import gguf
     from gyakusan.models.sources import open as usual
@@ -45,10 +45,10 @@ def from_gguf(target: str, *, remote: bool, opener: Callable[[str], Source] | No
 
 
 def from_directory(path: str) -> Model:
-    """The model of a Hugging Face directory, as llama.cpp's converter would write it, unquantised.
+    """Return the model of a Hugging Face directory as llama.cpp's converter would write it, unquantised.
 
-    config.json is enough. Where safetensors files are there too, their headers show whether the output matrix is the
-    embedding table.
+    config.json is enough. If there are safetensors files, their headers show whether the output matrix is the embedding
+    table. Raises BadModel, BadReference, SourceError.
     """
     from gyakusan.models.formats import config, safetensors
 
@@ -59,7 +59,7 @@ def from_directory(path: str) -> Model:
 
 
 def from_config(config: Mapping[str, Any], head: Header | None, *, name: str, source: str) -> Model:
-    """The model of a config.json, unquantised, and beside it what its safetensors files hold. head: None = not read."""
+    """Return the model of a config.json, unquantised, with its safetensors tensors. head: None = no header was read."""
     from gyakusan.models.formats import quantization
 
     metadata = families.convert(config)
@@ -75,17 +75,17 @@ def from_config(config: Mapping[str, Any], head: Header | None, *, name: str, so
 
 
 def _is_mlx(config: Mapping[str, Any], head: Header) -> bool:
-    """MLX says so in the files' metadata, and keeps its group size and bits under `quantization`."""
+    """Return True for an MLX conversion: its metadata says so, or `quantization` has its group size."""
     said = config.get("quantization")
     return head.metadata.get("format") == "mlx" or (isinstance(said, dict) and "group_size" in said)
 
 
 def from_record(record: ModelRecord, quantization: str | None = None) -> Model:
-    """The model of a catalogue record, at `quantization` or at what people download by default."""
+    """Return the model of a catalogue record, at `quantization` or the quantisation that people usually download."""
     return recipe.apply(quantization or record.quantization, plain(record))
 
 
 def plain(record: ModelRecord) -> Model:
-    """The model of a catalogue record, unquantised."""
+    """Return the model of a catalogue record, unquantised."""
     metadata = Metadata({**record.metadata, "gyakusan.tied": record.tied})
     return families.unquantized(metadata, name=record.name, source=f"catalog:{record.name}")

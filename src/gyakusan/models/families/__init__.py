@@ -33,18 +33,18 @@ PARTS = ("configs", "infer", "layers", "metadata", "parts")
 
 @cache
 def registry() -> Mapping[str, ModuleType]:
-    """Architecture -> family module. Two families that claim one architecture are a mistake."""
+    """Return the family module of each architecture. Raises TypeError if two families claim one."""
     return _claimed("ARCHITECTURES")
 
 
 @cache
 def model_types() -> Mapping[str, ModuleType]:
-    """model_type of a config.json -> family module."""
+    """Return the family module of each model_type of a config.json. Raises TypeError if two families claim one."""
     return _claimed("MODEL_TYPES")
 
 
 def rule(architecture: str, part: str) -> Callable[..., Any]:
-    """The function `part` of the family of `architecture`. Raises Unsupported, naming the nearest architectures."""
+    """Return the function `part` of the family of `architecture`. Raises Unsupported, naming the nearest architectures."""
     module = _find(architecture, "ARCHITECTURES") or registry().get(architecture)
     if module is None:
         raise _unknown(architecture, registry())
@@ -53,7 +53,7 @@ def rule(architecture: str, part: str) -> Callable[..., Any]:
 
 
 def known(architecture: str) -> bool:
-    """True if a family claims `architecture`."""
+    """Return True if a family claims `architecture`."""
     return bool(_find(architecture, "ARCHITECTURES")) or architecture in registry()
 
 
@@ -65,7 +65,7 @@ def build(
     source: str = "",
     quantization: str = "unknown",
 ) -> Model:
-    """The Model that the metadata and tensors describe. Raises Malformed, Unsupported.
+    """Return the Model that metadata and tensors describe. Raises Malformed, Unsupported.
 
     An unknown architecture is inferred from its tensors where that is sound (`Model.inferred`).
     """
@@ -96,7 +96,7 @@ MODEL_PARTS = ("memory", "feed_forward", "loaded", "vocabulary", "extra_loaded",
 
 
 def tensors(metadata: Metadata) -> tuple[Tensor, ...]:
-    """The tensors of the unquantised (F16) file that llama.cpp's converter would write, from metadata alone.
+    """Return the tensors of the unquantised (F16) file that llama.cpp's converter would write, from metadata alone.
 
     Raises Malformed, Unsupported. Keys under `gyakusan.` say what GGUF shows only by its tensors (see `convert`).
     """
@@ -109,9 +109,9 @@ def tensors(metadata: Metadata) -> tuple[Tensor, ...]:
 
 
 def convert(config: Mapping[str, Any]) -> Metadata:
-    """GGUF-like metadata for a Hugging Face config.json, absent keys as its class in transformers takes them.
+    """Return GGUF-like metadata for a Hugging Face config.json. Raises Malformed, Unsupported.
 
-    Raises Malformed, Unsupported.
+    Absent keys get the defaults of the model's class in transformers.
     """
     c = configs.language(config)
     module = _find(c.model_type, "MODEL_TYPES") or model_types().get(c.model_type)
@@ -126,12 +126,12 @@ def convert(config: Mapping[str, Any]) -> Metadata:
 
 
 def unquantized(metadata: Metadata, **about: str) -> Model:
-    """The Model of the unquantised file that `metadata` stands for, tensors included."""
+    """Return the Model of the unquantised file that `metadata` stands for, with its tensors."""
     return build(metadata, tensors(metadata), quantization="F16", **about)
 
 
 def _rows(tensors: Sequence[Tensor]) -> int:
-    """Rows of the embedding table: the vocabulary where the metadata does not say."""
+    """Return the number of rows of the embedding table: the vocabulary where the metadata does not say."""
     return next((t.shape[-1] for t in tensors if t.name == "token_embd.weight" and t.shape), 0)
 
 
@@ -140,7 +140,7 @@ def _part(metadata: Metadata, part: str) -> Callable[[Metadata], Any]:
 
 
 def _find(name: str, attribute: str) -> ModuleType | None:
-    """The module called like `name`, if it claims it: spares importing all families."""
+    """Return the module called like `name` if it claims it, so that not all families are imported."""
     if name in getattr(dense, attribute):
         return dense
     path = "".join(ch if ch.isalnum() else "_" for ch in name)

@@ -16,17 +16,17 @@ MODEL_TYPES = {"afmoe": "afmoe"}
 
 
 def memory(m: Metadata) -> tuple[Memory, ...]:
-    """Source: src/models/afmoe.cpp."""
+    """Return the groups of layers that have a cache or a state. Source: src/models/afmoe.cpp."""
     return layers.periodic(m, 4)
 
 
 def graph(m: Metadata) -> Graph:
-    """How the blocks are wired."""
+    """Return the wiring of the blocks."""
     return Graph(lifted=True)
 
 
 def block(b: Block) -> Iterator[Tensor]:
-    """One block of the unquantised file."""
+    """Return the tensors of one block of the unquantised file."""
     yield from b.norms("attn_norm", "post_attention_norm", "ffn_norm", "post_ffw_norm")
     yield from b.attention(qk_norm=True)
     yield b.w("attn_gate", b.embedding, b.heads * b.value)
@@ -34,5 +34,5 @@ def block(b: Block) -> Iterator[Tensor]:
 
 
 def from_config(c: Config) -> dict[str, Any]:
-    """Source: conversion/afmoe.py."""
+    """Return the GGUF keys that a config.json stands for. Source: conversion/afmoe.py."""
     return configs.common(c) | configs.mixture(c) | {"attention.sliding_window": c.number("sliding_window", default=0)}

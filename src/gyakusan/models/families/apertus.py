@@ -14,12 +14,12 @@ MODEL_TYPES = {"apertus": "apertus"}
 
 
 def feed_forward(m: Metadata) -> tuple[FeedForward, ...]:
-    """Two matrices, xIELU between them. Source: src/models/apertus.cpp."""
+    """Return the groups of feed-forward networks. Two matrices, xIELU between them. Source: src/models/apertus.cpp."""
     return layers.by_width(layers.widths(m), range(layers.loaded(m)), gated=False)
 
 
 def block(b: Block) -> Iterator[Tensor]:
-    """One block of the unquantised file."""
+    """Return the tensors of one block of the unquantised file."""
     yield from b.norms("attn_norm", "ffn_norm")
     yield from b.attention(qk_norm=True)
     yield from b.feed_forward()

@@ -16,12 +16,12 @@ MODEL_TYPES = {"bailing_moe": "bailingmoe2", "bailing_moe_v2": "bailingmoe2"}
 
 
 def graph(m: Metadata) -> Graph:
-    """How the blocks are wired."""
+    """Return the wiring of the blocks."""
     return Graph(query="fused")
 
 
 def block(b: Block) -> Iterator[Tensor]:
-    """One block of the unquantised file."""
+    """Return the tensors of one block of the unquantised file."""
     yield from b.norms("attn_norm", "ffn_norm")
     yield from b.attention(fused=True, qk_norm=True)
     yield from b.feed_forward(chosen=True)
@@ -31,7 +31,7 @@ def block(b: Block) -> Iterator[Tensor]:
 
 
 def from_config(c: Config) -> dict[str, Any]:
-    """Source: conversion/bailingmoe.py."""
+    """Return the GGUF keys that a config.json stands for. Source: conversion/bailingmoe.py."""
     extra = c.number("num_nextn_predict_layers", default=0)
     found = configs.common(c) | configs.mixture(c) | {"block_count": c.layers + extra, "nextn_predict_layers": extra}
     shared, width = found.get("expert_shared_count", 0), found.get("expert_feed_forward_length", 0)

@@ -41,14 +41,17 @@ converter writes one only where the config names it."""
 
 
 def memory(m: Metadata) -> tuple[Memory, ...]:
-    """A prediction block has a cache although it is not loaded: its layer filter is null. Source: llama-model.cpp."""
+    """Return the groups of layers that have a cache or a state.
+
+    A prediction block has a cache although it is not loaded: its layer filter is null. Source: llama-model.cpp.
+    """
     kvs, count = layers.kv_heads(m), layers.loaded(m)
     full = [i for i in range(m.blocks) if kvs[i]]
     return (*layers.latent_or_full(m, full), layers.kda(m, (i for i in range(count) if not kvs[i])))
 
 
 def block(b: Block) -> Iterator[Tensor]:
-    """One block of the unquantised file."""
+    """Return the tensors of one block of the unquantised file."""
     yield from b.norms("attn_norm", "ffn_norm")
     if b.kv:
         yield from b.latent()
@@ -64,7 +67,7 @@ def block(b: Block) -> Iterator[Tensor]:
 
 
 def from_config(c: Config) -> dict[str, Any]:
-    """Source: conversion/bailingmoe3.py."""
+    """Return the GGUF keys that a config.json stands for. Source: conversion/bailingmoe3.py."""
     found, extra = configs.common(c) | configs.mixture(c), c.number("num_nextn_predict_layers", default=0)
     group, count = c.number("layer_group_size"), c.layers
     if not group:

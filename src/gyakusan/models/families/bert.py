@@ -16,12 +16,15 @@ ARCHITECTURES = ("bert", "nomic-bert", "nomic-bert-moe")
 
 
 def memory(m: Metadata) -> tuple[Memory, ...]:
-    """Nothing is kept from one input to the next."""
+    """Return no group: an encoder stores nothing between two inputs."""
     return ()
 
 
 def feed_forward(m: Metadata) -> tuple[FeedForward, ...]:
-    """Nomic gates its network; Nomic's mixture has experts in every `moe_every_n_layers`-th block, and gates none."""
+    """Return the groups of feed-forward networks.
+
+    Nomic gates its network; Nomic's mixture has experts in every `moe_every_n_layers`-th block, and gates none.
+    """
     every = m.number("moe_every_n_layers", 0)
     gated = m.architecture == "nomic-bert"
     if not every:
@@ -30,18 +33,21 @@ def feed_forward(m: Metadata) -> tuple[FeedForward, ...]:
 
 
 def tables(m: Metadata) -> tuple[str, ...]:
-    """Everything that makes the input: tables of tokens, positions and sentences, and their norm."""
+    """Return the names of the tensors of which only single rows are read.
+
+    Everything that makes the input: tables of tokens, positions and sentences, and their norm.
+    """
     names = ("token_embd", "position_embd", "token_types", "token_embd_norm")
     return (*(f"{n}.weight" for n in names), "token_embd_norm.bias")
 
 
 def graph(m: Metadata) -> Graph:
-    """How the blocks are wired."""
+    """Return the wiring of the blocks."""
     return Graph(encoder=max(layers.heads(m)), query="separate" if m.architecture == "bert" else "fused")
 
 
 def edges(m: Metadata) -> Iterator[Tensor]:
-    """What is in no block. The converter leaves tables of positions and sentences in F32."""
+    """Return the tensors outside of the blocks. The converter leaves tables of positions and sentences in F32."""
     width = m.positive("embedding_length")
     yield parts.tensor("token_embd.weight", width, m.positive("vocab_size"))
     if m.architecture == "bert":
@@ -54,7 +60,10 @@ def edges(m: Metadata) -> Iterator[Tensor]:
 
 
 def block(b: Block) -> Iterator[Tensor]:
-    """One block of the unquantised file. Nomic's first version has no biases, its experts have none."""
+    """Return the tensors of one block of the unquantised file.
+
+    Nomic's first version has no biases, its experts have none.
+    """
     nomic = b.m.architecture != "bert"
     bias = b.m.architecture != "nomic-bert"
     yield from b.attention(bias=bias, output_bias=bias, fused=nomic)

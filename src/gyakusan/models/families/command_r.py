@@ -16,25 +16,28 @@ MODEL_TYPES = {"cohere": "command-r", "cohere2": "cohere2"}
 
 
 def memory(m: Metadata) -> tuple[Memory, ...]:
-    """cohere2: every fourth layer is full. Source: src/models/cohere2.cpp."""
+    """Return the groups of layers that have a cache or a state.
+
+    cohere2: every fourth layer is full. Source: src/models/cohere2.cpp.
+    """
     if m.architecture == "command-r":
         return layers.attention(m, range(layers.loaded(m)))
     return layers.periodic(m, 4)
 
 
 def edges(m: Metadata) -> Iterator[Tensor]:
-    """What is in no block: always tied."""
+    """Return the tensors outside of the blocks. Always tied."""
     return parts.edges(m, m.positive("vocab_size"), tied=True)
 
 
 def graph(m: Metadata) -> Graph:
-    """How the blocks are wired."""
+    """Return the wiring of the blocks."""
     windowed = m.architecture == "cohere2"
     return Graph(parallel=True, lifted=windowed, unrotated=windowed)
 
 
 def block(b: Block) -> Iterator[Tensor]:
-    """One block of the unquantised file. Norms of q and k have a row for each head."""
+    """Return the tensors of one block of the unquantised file. Norms of q and k have a row for each head."""
     yield from b.norms("attn_norm")
     yield from b.attention()
     if b.m.stated("qk_norm"):
@@ -43,7 +46,7 @@ def block(b: Block) -> Iterator[Tensor]:
 
 
 def from_config(c: Config) -> dict[str, Any]:
-    """Source: conversion/command_r.py."""
+    """Return the GGUF keys that a config.json stands for. Source: conversion/command_r.py."""
     found = configs.common(c) | {"gyakusan.tied": True, "gyakusan.qk_norm": c.flag("use_qk_norm")}
     if c.model_type == "cohere2":
         found["attention.sliding_window"] = c.number("sliding_window")

@@ -1,7 +1,4 @@
-"""Reading a Hugging Face config.json: the same hyper-parameters under other names.
-
-Source: llama.cpp b11434, conversion/base.py (TextModel.set_gguf_parameters, find_hparam).
-"""
+"""Read a Hugging Face config.json: the hyper-parameters of GGUF under other names."""
 
 from __future__ import annotations
 
@@ -46,31 +43,35 @@ MIXTURE = {
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """The language part of a config.json. outer: what stood around it."""
+    """The language part of a config.json.
+
+    values: its keys
+    outer: the keys around it, where it is one part of several
+    """
 
     values: Mapping[str, Any]
     outer: Mapping[str, Any]
 
     @property
     def model_type(self) -> str:
-        """model_type, that of the language part if it has one."""
+        """Return the model_type of the language part, else of the whole."""
         found = self.values.get("model_type", self.outer.get("model_type"))
         if not isinstance(found, str) or not found:
             raise Malformed("The config names no model_type.", mend="Give the directory of a Hugging Face model.")
         return found
 
     def with_defaults(self, defaults: Mapping[str, Any]) -> Config:
-        """The same with `defaults` for what is absent. A key that is there wins: under another name, and null, too."""
+        """Return the config with `defaults` for absent keys. A key that is there wins, under another name and as null, too."""
         groups = (names for names in (*COMMON.values(), *MIXTURE.values()) if any(n in self.values for n in names))
         stated = {name for names in groups for name in names}
         return Config({**{k: v for k, v in defaults.items() if k not in stated}, **self.values}, self.outer)
 
     def get(self, *names: str) -> Any:
-        """The first of `names` that is there and not null."""
+        """Return the first of `names` that is there and not null, else None."""
         return next((v for n in names if (v := self.values.get(n)) is not None), None)
 
     def number(self, *names: str, default: int | None = None) -> int:
-        """A whole number >= 0. Raises Malformed if it is absent without a default, or no such number."""
+        """Return a whole number >= 0. Raises Malformed if it is absent without a default, or no such number."""
         value = self.get(*names)
         if value is None:
             value = default
@@ -79,7 +80,7 @@ class Config:
         return value
 
     def numbers(self, *names: str) -> list[int] | None:
-        """A list of whole numbers, None if it is absent. Raises Malformed for other lists."""
+        """Return a list of whole numbers, None if it is absent. Raises Malformed for other lists."""
         value = self.get(*names)
         if value is None:
             return None
@@ -88,11 +89,11 @@ class Config:
         return [int(v) for v in value]
 
     def flag(self, name: str, default: bool = False) -> bool:
-        """A truth value, also of the config around."""
+        """Return a truth value, also from the config around."""
         return bool(self.values.get(name, self.outer.get(name, default)))
 
     def kinds(self, name: str = "layer_types") -> list[str] | None:
-        """One word for each layer, None if the config has none."""
+        """Return one word for each layer, None if the config has none."""
         value = self.get(name)
         if value is None:
             return None
@@ -102,7 +103,7 @@ class Config:
 
     @property
     def layers(self) -> int:
-        """Number of layers, at most BLOCKS."""
+        """Return the number of layers. Raises Malformed above BLOCKS."""
         count = self.number(*COMMON["block_count"])
         if not 0 < count <= BLOCKS:
             raise self.bad("num_hidden_layers", count)
@@ -110,22 +111,22 @@ class Config:
 
     @property
     def width(self) -> int:
-        """Width of the feed-forward network. [values]"""
+        """Return the width of the feed-forward network. [values]"""
         return self.number(*COMMON["feed_forward_length"])
 
     @property
     def rope(self) -> Mapping[str, Any]:
-        """rope_scaling, or rope_parameters as newer configs call it."""
+        """Return rope_scaling, or rope_parameters as newer configs call it."""
         found = self.get("rope_scaling", "rope_parameters")
         return found if isinstance(found, Mapping) else {}
 
     def windows(self) -> list[bool] | None:
-        """Which layers slide, from layer_types; None if the config has none."""
+        """Return for each layer if it has a sliding window, from layer_types; None if the config has none."""
         kinds = self.kinds()
         return None if kinds is None else [k in ("sliding_attention", "chunked_attention") for k in kinds]
 
     def bad(self, key: str, value: Any) -> Malformed:
-        """Malformed that names the key and its value."""
+        """Return the Malformed error that names a key and its value."""
         shown = "missing" if value is None else str(value)[:40]
         return Malformed(
             "{key} is {value}.",
@@ -136,7 +137,7 @@ class Config:
 
 
 def language(config: Mapping[str, Any]) -> Config:
-    """The language part of `config`."""
+    """Return the language part of `config`."""
     for name in TEXT:
         inner = config.get(name)
         if isinstance(inner, Mapping):
@@ -145,7 +146,7 @@ def language(config: Mapping[str, Any]) -> Config:
 
 
 def common(c: Config) -> dict[str, Any]:
-    """What nearly all architectures share. Own keys: tied, rope_factors, attention_bias."""
+    """Return the keys that nearly all architectures share. Keys of our own: tied, rope_factors, attention_bias."""
     found: dict[str, Any] = {"block_count": c.layers}
     found |= {key: c.number(*names) for key, names in COMMON.items() if c.get(*names) is not None}
     for key in ("embedding_length", "vocab_size", "attention.head_count"):
@@ -158,7 +159,7 @@ def common(c: Config) -> dict[str, Any]:
 
 
 def mixture(c: Config) -> dict[str, Any]:
-    """Widths of experts and shared experts, leading dense layers."""
+    """Return the keys of a mixture: widths of experts and shared experts, leading dense layers."""
     found = {key: c.number(*keys) for key, keys in MIXTURE.items() if c.get(*keys) is not None}
     sigmoid = c.get("scoring_func", "score_function", "moe_router_activation_func") == "sigmoid"
     return found | ({"expert_gating_func": 2} if sigmoid else {})

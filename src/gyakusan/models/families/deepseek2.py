@@ -65,7 +65,9 @@ layer, then experts), Mistral4Config."""
 
 
 def memory(m: Metadata) -> tuple[Memory, ...]:
-    """Latent attention; sparse ones (V3.2, GLM-5) keep an indexer's key besides.
+    """Return the groups of layers that have a cache or a state.
+
+    Latent attention; sparse ones (V3.2, GLM-5) keep an indexer's key as well.
 
     Source: src/models/deepseek2.cpp, deepseek32.cpp, glm-dsa.cpp, llama-model.cpp (create_memory).
     """
@@ -78,7 +80,7 @@ def memory(m: Metadata) -> tuple[Memory, ...]:
 
 
 def indexed(m: Metadata) -> tuple[bool, ...]:
-    """Which blocks own an indexer: all, but GLM-5.2 on has one in four. Prediction blocks do. Source: glm-dsa.cpp."""
+    """Return the blocks that own an indexer: all, but one in four since GLM-5.2; prediction blocks do. Source: glm-dsa.cpp."""
     count = layers.loaded(m)
     found = m.flags("attention.indexer.types") if m.architecture == "glm-dsa" else None
     if found is None and m.architecture == "glm-dsa" and m.number("context_length", 0) >= 2**20:
@@ -87,17 +89,20 @@ def indexed(m: Metadata) -> tuple[bool, ...]:
 
 
 def extra_loaded(m: Metadata) -> str:
-    """The indexer's key norm of a prediction block is loaded with the rest (measured, b11434)."""
+    """Return the regular expression of tensors that are loaded although their block is not.
+
+    The indexer's key norm of a prediction block is loaded with the rest (measured, b11434).
+    """
     return r"indexer\.k_norm" if m.architecture in ("deepseek32", "glm-dsa") else ""
 
 
 def graph(m: Metadata) -> Graph:
-    """How the blocks are wired."""
+    """Return the wiring of the blocks."""
     return Graph(selected=m.number("attention.indexer.top_k", 0), wide_down=m.architecture == "mistral4")
 
 
 def block(b: Block) -> Iterator[Tensor]:
-    """One block of the unquantised file."""
+    """Return the tensors of one block of the unquantised file."""
     yield from b.norms("attn_norm", "ffn_norm")
     yield from b.latent() if layers.has_latent(b.m) else b.attention()
     if b.m.architecture in ("deepseek32", "glm-dsa") and indexed(b.m)[b.i]:
@@ -108,7 +113,7 @@ def block(b: Block) -> Iterator[Tensor]:
 
 
 def _indexer(b: Block) -> Iterator[Tensor]:
-    """The small attention that chooses what to attend to."""
+    """Return the small attention that selects tokens."""
     heads, key = b.m.positive("attention.indexer.head_count"), b.m.positive("attention.indexer.key_length")
     yield b.w("indexer.attn_k", b.embedding, key)
     yield b.w("indexer.attn_q_b", b.m.positive("attention.q_lora_rank"), heads * key)
@@ -118,7 +123,10 @@ def _indexer(b: Block) -> Iterator[Tensor]:
 
 
 def from_config(c: Config) -> dict[str, Any]:
-    """Absorbed form: one key-value head of rank + rope values. Source: conversion/deepseek.py."""
+    """Return the GGUF keys that a config.json stands for.
+
+    Absorbed form: one key-value head of rank + rope values. Source: conversion/deepseek.py.
+    """
     found = configs.common(c) | configs.mixture(c)
     rank, rope, nope = c.number("kv_lora_rank"), c.number("qk_rope_head_dim"), c.number("qk_nope_head_dim")
     found |= {

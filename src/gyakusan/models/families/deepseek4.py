@@ -18,13 +18,19 @@ OVERLAP = 4
 
 
 def loaded(m: Metadata) -> int:
-    """A prediction block is only counted if the file has it. Source: src/models/deepseek4.cpp."""
+    """Return the number of blocks that an engine loads.
+
+    A prediction block is only counted if the file has it. Source: src/models/deepseek4.cpp.
+    """
     last = m.blocks - m.number("nextn_predict_layers", 0)
     return m.blocks if m.names and f"blk.{last}.nextn.eh_proj.weight" not in m.names else layers.loaded(m)
 
 
 def memory(m: Metadata) -> tuple[Memory, ...]:
-    """Keys by ratio, and the states in which the next compressed key is gathered. Source: llama-kv-cache-dsv4.cpp."""
+    """Return the groups of layers that have a cache or a state.
+
+    Keys by ratio, and the states in which the next compressed key is gathered. Source: llama-kv-cache-dsv4.cpp.
+    """
     ratios, count = _ratios(m), loaded(m)
     key, indexer = layers.head_width(m, "key"), m.number("attention.indexer.key_length", 0)
     window, heads = m.positive("attention.sliding_window"), max(layers.heads(m))
@@ -49,13 +55,13 @@ def _ratios(m: Metadata) -> tuple[int, ...]:
 
 
 def graph(m: Metadata) -> Graph:
-    """How the blocks are wired."""
+    """Return the wiring of the blocks."""
     streams, chosen = m.number("hyper_connection.count", 1), m.number("attention.indexer.top_k", 0)
     return Graph(mixed=False, streams=streams, selected=chosen)
 
 
 def block(b: Block) -> Iterator[Tensor]:
-    """One block of the unquantised file."""
+    """Return the tensors of one block of the unquantised file."""
     low, groups = b.m.positive("attention.q_lora_rank"), b.m.positive("attention.output_group_count")
     out = b.m.positive("attention.output_lora_rank")
     yield from b.norms("attn_norm", "ffn_norm")
@@ -102,7 +108,7 @@ def _experts(b: Block) -> Iterator[Tensor]:
 
 
 def edges(m: Metadata) -> Iterator[Tensor]:
-    """What is in no block: the streams are joined at the end."""
+    """Return the tensors outside of the blocks. The streams are joined at the end."""
     count = m.positive("hyper_connection.count")
     yield from parts.edges(m, m.positive("vocab_size"))
     yield parts.tensor("output_hc_fn.weight", count * m.positive("embedding_length"), count)
@@ -110,7 +116,7 @@ def edges(m: Metadata) -> Iterator[Tensor]:
 
 
 def from_config(c: Config) -> dict[str, Any]:
-    """Source: conversion/deepseek.py (DeepseekV4Model)."""
+    """Return the GGUF keys that a config.json stands for. Source: conversion/deepseek.py (DeepseekV4Model)."""
     return (
         configs.common(c)
         | configs.mixture(c)

@@ -30,19 +30,19 @@ loaded = layers.loaded
 
 
 def vocabulary(m: Metadata) -> int:
-    """Tokens in the vocabulary: stated, or counted in the tokenizer."""
+    """Return the size of the vocabulary: stated, or counted in the tokenizer. [tokens]"""
     stated = m.number("vocab_size", 0)
     tokens = m.values.get("tokenizer.ggml.tokens")
     return stated or int(getattr(tokens, "count", 0) or len(tokens or ()))
 
 
 def memory(m: Metadata) -> tuple[Memory, ...]:
-    """Full attention in every loaded block."""
+    """Return the groups of layers with a cache: full attention in every loaded block."""
     return layers.attention(m, range(loaded(m)))
 
 
 def feed_forward(m: Metadata) -> tuple[FeedForward, ...]:
-    """Experts in every block after the leading dense ones if the file has experts, else dense."""
+    """Return the feed-forward networks: experts after the leading dense blocks if the file has any, else dense."""
     if not m.number("expert_count", 0):
         if not any(layers.widths(m)):
             raise m.bad("feed_forward_length", m.get("feed_forward_length"))
@@ -52,33 +52,33 @@ def feed_forward(m: Metadata) -> tuple[FeedForward, ...]:
 
 
 def extra_loaded(m: Metadata) -> str:
-    """Regular expression of the tensors that are loaded although their block is not; "" for none."""
+    """Return the regular expression of tensors that are loaded although their block is not, "" for none."""
     return ""
 
 
 def tables(m: Metadata) -> tuple[str, ...]:
-    """Tensors of which single rows are looked up: they stay on the host."""
+    """Return the names of the tensors of which only single rows are read: they stay on the host."""
     return ("token_embd.weight",)
 
 
 def output_first(m: Metadata) -> bool:
-    """True if the loader makes a tied output before the embedding: a CPU then holds the table twice."""
+    """Return True if the loader makes a tied output before the embedding: a CPU then holds the table twice."""
     return False
 
 
 def edges(m: Metadata) -> Iterator[Tensor]:
-    """What is in no block."""
+    """Return the tensors outside of the blocks."""
     rotary = layers.head_width(m, "key") // 2 if m.stated("rope_factors") else 0
     return parts.edges(m, vocabulary(m), rotary=rotary)
 
 
 def graph(m: Metadata) -> Graph:
-    """How the blocks are wired."""
+    """Return the wiring of the blocks."""
     return Graph(unrotated=m.architecture == "smollm3", temperature=m.architecture == "mistral3")
 
 
 def block(b: Block) -> Iterator[Tensor]:
-    """One block of the unquantised file."""
+    """Return the tensors of one block of the unquantised file."""
     bias = b.m.stated("attention_bias")
     yield from b.norms("attn_norm", "ffn_norm")
     yield from b.attention(bias=bias, output_bias=bias)
@@ -86,5 +86,5 @@ def block(b: Block) -> Iterator[Tensor]:
 
 
 def from_config(c: Config) -> dict[str, Any]:
-    """GGUF keys (without the architecture's prefix) that the config.json stands for."""
+    """Return the GGUF keys, without the architecture's prefix, that a config.json stands for."""
     return configs.common(c) | configs.mixture(c)

@@ -16,7 +16,7 @@ MODEL_TYPES = {"ernie4_5": "ernie4_5", "ernie4_5_moe": "ernie4_5-moe"}
 
 
 def feed_forward(m: Metadata) -> tuple[FeedForward, ...]:
-    """Source: src/models/ernie4-5-moe.cpp."""
+    """Return the groups of feed-forward networks. Source: src/models/ernie4-5-moe.cpp."""
     step, lead = m.positive("interleave_moe_layer_step", 1), m.number("leading_dense_block_count", 0)
     if not m.number("expert_count", 0):
         return layers.by_width(layers.widths(m), range(layers.loaded(m)))
@@ -24,14 +24,14 @@ def feed_forward(m: Metadata) -> tuple[FeedForward, ...]:
 
 
 def block(b: Block) -> Iterator[Tensor]:
-    """One block of the unquantised file."""
+    """Return the tensors of one block of the unquantised file."""
     yield from b.norms("attn_norm", "ffn_norm")
     yield from b.attention(bias=b.m.stated("attention_bias"))
     yield from b.feed_forward(chosen=True)
 
 
 def from_config(c: Config) -> dict[str, Any]:
-    """Source: conversion/ernie.py."""
+    """Return the GGUF keys that a config.json stands for. Source: conversion/ernie.py."""
     found = configs.common(c) | configs.mixture(c)
     if found.get("expert_count"):
         found["interleave_moe_layer_step"] = c.number("moe_layer_interval", default=1)

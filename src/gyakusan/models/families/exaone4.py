@@ -18,24 +18,24 @@ LARGE = 64
 
 
 def memory(m: Metadata) -> tuple[Memory, ...]:
-    """Smaller models attend to everything in every layer."""
+    """Return the groups of layers that have a cache or a state. Smaller models attend to everything in every layer."""
     count = layers.loaded(m)
     return layers.periodic(m, 4, default=4096) if count == LARGE else layers.attention(m, range(count))
 
 
 def graph(m: Metadata) -> Graph:
-    """How the blocks are wired."""
+    """Return the wiring of the blocks."""
     return Graph(query="normed")
 
 
 def block(b: Block) -> Iterator[Tensor]:
-    """One block of the unquantised file."""
+    """Return the tensors of one block of the unquantised file."""
     yield from b.norms("post_attention_norm", "post_ffw_norm")
     yield from b.attention(qk_norm=True)
     yield from b.feed_forward()
 
 
 def from_config(c: Config) -> dict[str, Any]:
-    """Source: conversion/exaone.py."""
+    """Return the GGUF keys that a config.json stands for. Source: conversion/exaone.py."""
     window = {"attention.sliding_window": c.number("sliding_window")} if c.get("sliding_window") is not None else {}
     return configs.common(c) | window

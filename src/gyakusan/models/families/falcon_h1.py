@@ -16,13 +16,16 @@ MODEL_TYPES = {"falcon_h1": "falcon-h1"}
 
 
 def memory(m: Metadata) -> tuple[Memory, ...]:
-    """Both in every block. Source: src/models/falcon-h1.cpp, llama-model.cpp (create_memory)."""
+    """Return the groups of layers that have a cache or a state.
+
+    Both in every block. Source: src/models/falcon-h1.cpp, llama-model.cpp (create_memory).
+    """
     every = range(layers.loaded(m))
     return (*layers.attention(m, every), layers.recurrent(m, every, "mamba2"))
 
 
 def block(b: Block) -> Iterator[Tensor]:
-    """One block of the unquantised file."""
+    """Return the tensors of one block of the unquantised file."""
     yield from b.norms("attn_norm")
     yield b.w("ffn_norm", b.embedding)
     yield from b.mamba2(norm=b.m.stated("state_norm"))
@@ -31,7 +34,10 @@ def block(b: Block) -> Iterator[Tensor]:
 
 
 def from_config(c: Config) -> dict[str, Any]:
-    """Widths of the state space part. Source: conversion/falcon_h1.py."""
+    """Return the GGUF keys that a config.json stands for.
+
+    Widths of the state space part. Source: conversion/falcon_h1.py.
+    """
     found, heads = configs.common(c), c.number("mamba_n_heads")
     return found | {
         "ssm.conv_kernel": c.number("mamba_d_conv", default=4),

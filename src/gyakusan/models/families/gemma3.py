@@ -26,29 +26,29 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {"gemma3": _TEXT, "gemma3_text": _TE
 
 
 def memory(m: Metadata) -> tuple[Memory, ...]:
-    """Every 6th layer is full. Source: src/models/gemma3.cpp."""
+    """Return the groups of layers that have a cache or a state. Every 6th layer is full. Source: src/models/gemma3.cpp."""
     return layers.periodic(m, 6)
 
 
 def edges(m: Metadata) -> Iterator[Tensor]:
-    """What is in no block: the output is always the embedding table."""
+    """Return the tensors outside of the blocks. The output is always the embedding table."""
     return parts.edges(m, m.positive("vocab_size"), tied=True)
 
 
 def graph(m: Metadata) -> Graph:
-    """How the blocks are wired."""
+    """Return the wiring of the blocks."""
     return Graph(scaled=True)
 
 
 def block(b: Block) -> Iterator[Tensor]:
-    """One block of the unquantised file."""
+    """Return the tensors of one block of the unquantised file."""
     yield from b.norms("attn_norm", "post_attention_norm", "ffn_norm", "post_ffw_norm")
     yield from b.attention(qk_norm=True)
     yield from b.feed_forward()
 
 
 def from_config(c: Config) -> dict[str, Any]:
-    """The converter drops the 64 padding tokens."""
+    """Return the GGUF keys that a config.json stands for. The converter drops the 64 padding tokens."""
     found = configs.common(c)
     found |= {"attention.sliding_window": c.number("sliding_window", default=4096), "gyakusan.tied": True}
     return found | ({"vocab_size": 262144} if found["vocab_size"] == 262208 else {})

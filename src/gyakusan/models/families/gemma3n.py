@@ -34,7 +34,10 @@ LOW = 64
 
 
 def memory(m: Metadata) -> tuple[Memory, ...]:
-    """The layers after the first 20 read the last cache of their kind."""
+    """Return the groups of layers that have a cache or a state.
+
+    The layers after the first 20 read the last cache of their kind.
+    """
     count, slides = layers.loaded(m), layers.pattern(m, 5)
     owners = min(OWNERS, count)
     own = layers.windowed(m, slides, m.positive("attention.sliding_window"), range(owners))
@@ -42,17 +45,17 @@ def memory(m: Metadata) -> tuple[Memory, ...]:
 
 
 def tables(m: Metadata) -> tuple[str, ...]:
-    """Both embeddings are looked up on the host."""
+    """Return the tables of which only single rows are read: both embeddings stay on the host."""
     return ("token_embd.weight", "per_layer_token_embd.weight")
 
 
 def output_first(m: Metadata) -> bool:
-    """The tied output is made before the embedding."""
+    """Return True if the loader makes a tied output before the embedding."""
     return True
 
 
 def edges(m: Metadata) -> Iterator[Tensor]:
-    """What is in no block, with the matrices of the parallel streams (altup)."""
+    """Return the tensors outside of the blocks. With the matrices of the parallel streams (altup)."""
     vocabulary, width, low = m.positive("vocab_size"), m.positive("embedding_length"), _low(m)
     streams = m.positive("altup.num_inputs") - 1
     yield from parts.edges(m, vocabulary, tied=True)
@@ -64,13 +67,13 @@ def edges(m: Metadata) -> Iterator[Tensor]:
 
 
 def graph(m: Metadata) -> Graph:
-    """How the blocks are wired."""
+    """Return the wiring of the blocks."""
     width = m.number("embedding_length_per_layer_input", 0) * m.blocks
     return Graph(scaled=True, streams=m.positive("altup.num_inputs"), per_layer=width)
 
 
 def block(b: Block) -> Iterator[Tensor]:
-    """One block of the unquantised file."""
+    """Return the tensors of one block of the unquantised file."""
     yield from b.norms("attn_norm", "post_attention_norm", "ffn_norm", "post_ffw_norm", "post_norm", "laurel_post_norm")
     yield from b.norms("altup_router_norm", "altup_correct_scale")
     yield from b.attention(qk_norm=True)
@@ -90,7 +93,10 @@ def _low(m: Metadata) -> int:
 
 
 def from_config(c: Config) -> dict[str, Any]:
-    """intermediate_size may be a list. Source: conversion/gemma.py (Gemma3NModel)."""
+    """Return the GGUF keys that a config.json stands for.
+
+    intermediate_size may be a list. Source: conversion/gemma.py (Gemma3NModel).
+    """
     each = c.values.get("intermediate_size")
     single = Config({**c.values, "intermediate_size": None}, c.outer) if isinstance(each, list) else c
     found = configs.common(single) | ({"feed_forward_length": each} if isinstance(each, list) else {})

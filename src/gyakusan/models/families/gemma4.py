@@ -17,7 +17,10 @@ MODEL_TYPES = {"gemma4": "gemma4", "gemma4_text": "gemma4", "gemma4_unified_text
 
 
 def memory(m: Metadata) -> tuple[Memory, ...]:
-    """Values are cached even where keys serve as values. Source: src/models/gemma4.cpp."""
+    """Return the groups of layers that have a cache or a state.
+
+    Values are cached even where keys serve as values. Source: src/models/gemma4.cpp.
+    """
     shared = m.number("attention.shared_kv_layers", 0)
     if shared >= m.blocks:
         raise m.bad("attention.shared_kv_layers", shared)
@@ -27,24 +30,24 @@ def memory(m: Metadata) -> tuple[Memory, ...]:
 
 
 def feed_forward(m: Metadata) -> tuple[FeedForward, ...]:
-    """A dense network in every block, and experts beside it in the mixture."""
+    """Return the groups of feed-forward networks. A dense network in every block, and experts as well in the mixture."""
     every = range(layers.loaded(m))
     dense = layers.by_width(layers.widths(m), every)
     return (*dense, layers.experts(m, every)) if m.number("expert_count", 0) else dense
 
 
 def tables(m: Metadata) -> tuple[str, ...]:
-    """Both embeddings are looked up on the host."""
+    """Return the tables of which only single rows are read: both embeddings stay on the host."""
     return ("token_embd.weight", "per_layer_token_embd.weight")
 
 
 def output_first(m: Metadata) -> bool:
-    """The tied output is made before the embedding."""
+    """Return True if the loader makes a tied output before the embedding."""
     return True
 
 
 def edges(m: Metadata) -> Iterator[Tensor]:
-    """What is in no block."""
+    """Return the tensors outside of the blocks."""
     vocabulary, low = m.positive("vocab_size"), m.number("embedding_length_per_layer_input", 0)
     yield from parts.edges(m, vocabulary, tied=True, rotary=layers.head_width(m, "key") // 2)
     if low:
@@ -54,12 +57,12 @@ def edges(m: Metadata) -> Iterator[Tensor]:
 
 
 def graph(m: Metadata) -> Graph:
-    """How the blocks are wired."""
+    """Return the wiring of the blocks."""
     return Graph(scaled=True, per_layer=m.number("embedding_length_per_layer_input", 0) * m.blocks)
 
 
 def block(b: Block) -> Iterator[Tensor]:
-    """One block of the unquantised file."""
+    """Return the tensors of one block of the unquantised file."""
     window = layers.pattern(b.m, None)[b.i]
     key = b.m.positive("attention.key_length_swa") if window else b.key
     yield from b.norms("attn_norm", "post_attention_norm", "ffn_norm", "post_ffw_norm")
@@ -89,7 +92,10 @@ def _experts(b: Block, ffn: Experts) -> Iterator[Tensor]:
 
 
 def from_config(c: Config) -> dict[str, Any]:
-    """global_* are of the full layers. Source: conversion/gemma.py (Gemma4Model)."""
+    """Return the GGUF keys that a config.json stands for.
+
+    global_* are of the full layers. Source: conversion/gemma.py (Gemma4Model).
+    """
     found, windows = configs.common(c) | configs.mixture(c), c.windows()
     if windows is None or len(windows) != c.layers:
         raise c.bad("layer_types", c.get("layer_types"))

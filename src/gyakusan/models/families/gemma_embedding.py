@@ -16,22 +16,22 @@ ARCHITECTURES = ("gemma-embedding",)
 
 
 def memory(m: Metadata) -> tuple[Memory, ...]:
-    """Nothing is kept from one input to the next."""
+    """Return no group: an encoder stores nothing between two inputs."""
     return ()
 
 
 def edges(m: Metadata) -> Iterator[Tensor]:
-    """What is in no block; the dense layers after the last norm are not in the usual files."""
+    """Return the tensors outside of the blocks. The dense layers after the last norm are not in the usual files."""
     return parts.edges(m, m.positive("vocab_size"), tied=True)
 
 
 def graph(m: Metadata) -> Graph:
-    """How the blocks are wired."""
+    """Return the wiring of the blocks."""
     return Graph(scaled=True, encoder=max(layers.heads(m)), masks=2)
 
 
 def block(b: Block) -> Iterator[Tensor]:
-    """One block of the unquantised file."""
+    """Return the tensors of one block of the unquantised file."""
     yield from b.norms("attn_norm", "post_attention_norm", "ffn_norm", "post_ffw_norm")
     yield from b.attention(qk_norm=True)
     yield from b.feed_forward()

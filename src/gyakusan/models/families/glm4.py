@@ -12,7 +12,7 @@ MODEL_TYPES = {"glm4": "glm4"}
 
 
 def block(b: Block) -> Iterator[Tensor]:
-    """One block of the unquantised file."""
+    """Return the tensors of one block of the unquantised file."""
     yield from b.norms("attn_norm", "post_attention_norm", "ffn_norm", "post_ffw_norm")
     yield from b.attention(bias=b.m.stated("attention_bias"))
     yield from b.feed_forward(fused=True)

@@ -15,7 +15,7 @@ MODEL_TYPES = {"glm4_moe": "glm4moe", "glm4v_moe_text": "glm4moe"}
 
 
 def block(b: Block) -> Iterator[Tensor]:
-    """One block of the unquantised file."""
+    """Return the tensors of one block of the unquantised file."""
     yield from b.norms("attn_norm", "post_attention_norm")
     yield from b.attention(bias=b.m.stated("attention_bias"), qk_norm=b.m.stated("qk_norm"))
     yield from b.feed_forward(chosen=True)
@@ -24,7 +24,10 @@ def block(b: Block) -> Iterator[Tensor]:
 
 
 def from_config(c: Config) -> dict[str, Any]:
-    """Prediction layers count as blocks. Source: conversion/glm.py (Glm4MoeModel)."""
+    """Return the GGUF keys that a config.json stands for.
+
+    Prediction layers count as blocks. Source: conversion/glm.py (Glm4MoeModel).
+    """
     found, extra = configs.common(c) | configs.mixture(c), c.number("num_nextn_predict_layers", default=0)
     return found | {
         "block_count": c.layers + extra,

@@ -16,13 +16,16 @@ MODEL_TYPES = {"gpt_oss": "gpt-oss"}
 
 
 def memory(m: Metadata) -> tuple[Memory, ...]:
-    """A window in layers 0, 2, 4 ... Source: src/models/openai-moe.cpp."""
+    """Return the groups of layers that have a cache or a state.
+
+    A window in layers 0, 2, 4 ... Source: src/models/openai-moe.cpp.
+    """
     m.positive("attention.sliding_window")
     return layers.periodic(m, 2)
 
 
 def block(b: Block) -> Iterator[Tensor]:
-    """One block of the unquantised file."""
+    """Return the tensors of one block of the unquantised file."""
     yield from b.norms("attn_norm", "post_attention_norm")
     yield from b.attention(bias=True, output_bias=True)
     yield b.w("attn_sinks", b.heads)
@@ -31,6 +34,6 @@ def block(b: Block) -> Iterator[Tensor]:
 
 
 def from_config(c: Config) -> dict[str, Any]:
-    """intermediate_size is the width of one expert."""
+    """Return the GGUF keys that a config.json stands for. intermediate_size is the width of one expert."""
     found = configs.common(c) | {"attention.sliding_window": c.number("sliding_window")}
     return found | {"expert_feed_forward_length": c.number("intermediate_size")}

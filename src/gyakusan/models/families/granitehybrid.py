@@ -16,19 +16,24 @@ MODEL_TYPES = {"granitemoehybrid": "granitehybrid", "bamba": "granitehybrid"}
 
 
 def memory(m: Metadata) -> tuple[Memory, ...]:
-    """Mamba-2 where a block has no key-value heads. Source: src/models/granite-hybrid.cpp."""
+    """Return the groups of layers that have a cache or a state.
+
+    Mamba-2 where a block has no key-value heads. Source: src/models/granite-hybrid.cpp.
+    """
     return layers.hybrid(m, "mamba2")
 
 
 def block(b: Block) -> Iterator[Tensor]:
-    """One block of the unquantised file."""
+    """Return the tensors of one block of the unquantised file."""
     yield from b.norms("attn_norm", "ffn_norm")
     yield from b.attention() if b.kv else b.mamba2()
     yield from b.feed_forward()
 
 
 def from_config(c: Config) -> dict[str, Any]:
-    """A model without Mamba layers is converted as plain granite; one without rotary embedding has no limit.
+    """Return the GGUF keys that a config.json stands for.
+
+    A model without Mamba layers is converted as plain granite; one without rotary embedding has no limit.
 
     Source: conversion/granite.py.
     """

@@ -15,14 +15,17 @@ MODEL_TYPES = {"hunyuan_v1_dense": "hunyuan-dense", "hunyuan_v1_moe": "hunyuan-m
 
 
 def block(b: Block) -> Iterator[Tensor]:
-    """One block of the unquantised file."""
+    """Return the tensors of one block of the unquantised file."""
     yield from b.norms("attn_norm", "ffn_norm")
     yield from b.attention(qk_norm=True)
     yield from b.feed_forward()
 
 
 def from_config(c: Config) -> dict[str, Any]:
-    """Counts and widths are lists with one value for each layer, all equal. Source: conversion/hunyuan.py."""
+    """Return the GGUF keys that a config.json stands for.
+
+    Counts and widths are lists with one value for each layer, all equal. Source: conversion/hunyuan.py.
+    """
     flat = Config({k: _single(v) for k, v in c.values.items()}, c.outer)
     found = configs.common(flat) | configs.mixture(flat)
     if c.rope.get("alpha"):

@@ -40,7 +40,7 @@ SUSPECT = (
 
 
 def metadata(m: Metadata, tensors: Sequence[Tensor]) -> Metadata | None:
-    """`m` with the widths that the tensors show, for the dense rule; None if the blocks are not all plain."""
+    """Return `m` with the widths that the tensors show, for the dense rule; None if the blocks are not all plain."""
     arch = m.architecture
     if arch in CACHELESS or any(s in k for k in m.values if k.startswith(f"{arch}.") for s in SUSPECT):
         return None
@@ -56,7 +56,7 @@ def metadata(m: Metadata, tensors: Sequence[Tensor]) -> Metadata | None:
 
 
 def _blocks(tensors: Sequence[Tensor]) -> Mapping[int, Mapping[str, tuple[int, ...]]]:
-    """Block -> name -> shape of its weights."""
+    """Return the shapes of the weights of each block by name."""
     found: dict[int, dict[str, tuple[int, ...]]] = defaultdict(dict)
     for tensor in tensors:
         match = BLOCK.match(tensor.name)
@@ -68,7 +68,7 @@ def _blocks(tensors: Sequence[Tensor]) -> Mapping[int, Mapping[str, tuple[int, .
 
 
 def _attention(m: Metadata, blocks: Sequence[Mapping[str, tuple[int, ...]]]) -> dict[str, object] | None:
-    """Heads and widths of each block from the shapes of q, k and v."""
+    """Return heads and widths of each block, from the shapes of q, k and v."""
     queries = m.series("attention.head_count", 0)
     keys, values, kvs = set(), set(), []
     for i, block in enumerate(blocks):
@@ -93,7 +93,7 @@ def _attention(m: Metadata, blocks: Sequence[Mapping[str, tuple[int, ...]]]) -> 
 
 
 def _networks(blocks: Sequence[Mapping[str, tuple[int, ...]]]) -> dict[str, object]:
-    """Widths of dense networks and of experts, from the matrices up."""
+    """Return widths of dense networks and of experts, from the up matrices."""
     found: dict[str, object] = {"feed_forward_length": [b.get("ffn_up", (0, 0))[-1] for b in blocks]}
     sparse = next((b for b in blocks if len(b.get("ffn_up_exps", ())) == 3), None)
     if sparse is not None:
@@ -104,7 +104,7 @@ def _networks(blocks: Sequence[Mapping[str, tuple[int, ...]]]) -> dict[str, obje
 
 
 def _queries(m: Metadata, block: Mapping[str, tuple[int, ...]], heads: int, i: int) -> tuple[int, int, int] | None:
-    """Widths of q, k and v: of three matrices, or of one whose parts the metadata gives."""
+    """Return the widths of q, k and v: of three matrices, or of one whose parts the metadata gives."""
     if {"attn_q", "attn_k", "attn_v", "attn_output"} <= set(block):
         q, k, v = (block[f"attn_{part}"][-1] for part in "qkv")
         return q, k, v

@@ -16,12 +16,18 @@ MODEL_TYPES = {"jamba": "jamba"}
 
 
 def memory(m: Metadata) -> tuple[Memory, ...]:
-    """Mamba where a block has no key-value heads. Source: src/models/jamba.cpp."""
+    """Return the groups of layers that have a cache or a state.
+
+    Mamba where a block has no key-value heads. Source: src/models/jamba.cpp.
+    """
     return layers.hybrid(m, "mamba")
 
 
 def feed_forward(m: Metadata) -> tuple[FeedForward, ...]:
-    """Which blocks have experts shows only in the tensors; without them, every other one as published."""
+    """Return the groups of feed-forward networks.
+
+    Which blocks have experts shows only in the tensors; without them, every other one as published.
+    """
     names = m.names
     sparse = [f"blk.{i}.ffn_gate_inp.weight" in names if names else i % 2 == 1 for i in range(m.blocks)]
     return (
@@ -30,19 +36,22 @@ def feed_forward(m: Metadata) -> tuple[FeedForward, ...]:
 
 
 def graph(m: Metadata) -> Graph:
-    """How the blocks are wired."""
+    """Return the wiring of the blocks."""
     return Graph(positions=0)
 
 
 def block(b: Block) -> Iterator[Tensor]:
-    """One block of the unquantised file."""
+    """Return the tensors of one block of the unquantised file."""
     yield from b.norms("attn_norm", "ffn_norm")
     yield from b.attention() if b.kv else b.mamba(norms=True)
     yield from b.feed_forward()
 
 
 def from_config(c: Config) -> dict[str, Any]:
-    """Attention where (i - offset) is a multiple of the period. Source: conversion/jamba.py."""
+    """Return the GGUF keys that a config.json stands for.
+
+    Attention where (i - offset) is a multiple of the period. Source: conversion/jamba.py.
+    """
     found = configs.common(c)
     period, offset = c.number("attn_layer_period", default=8), c.number("attn_layer_offset", default=4)
     if not period:

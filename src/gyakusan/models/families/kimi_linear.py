@@ -38,18 +38,21 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {
 
 
 def memory(m: Metadata) -> tuple[Memory, ...]:
-    """Latent attention where a block has a key-value head. Source: src/models/kimi-linear.cpp."""
+    """Return the groups of layers that have a cache or a state.
+
+    Latent attention where a block has a key-value head. Source: src/models/kimi-linear.cpp.
+    """
     full, states = layers.split(layers.kv_heads(m), layers.loaded(m))
     return (*layers.latent_or_full(m, full), layers.kda(m, states))
 
 
 def graph(m: Metadata) -> Graph:
-    """How the blocks are wired."""
+    """Return the wiring of the blocks."""
     return Graph(positions=0)
 
 
 def block(b: Block) -> Iterator[Tensor]:
-    """One block of the unquantised file."""
+    """Return the tensors of one block of the unquantised file."""
     yield from b.norms("attn_norm", "ffn_norm")
     if b.kv:
         yield from b.latent()
@@ -71,7 +74,10 @@ def _latent_experts(b: Block, low: int) -> Iterator[Tensor]:
 
 
 def from_config(c: Config) -> dict[str, Any]:
-    """Layers are counted from 1 in linear_attn_config. Source: conversion/kimi_linear.py."""
+    """Return the GGUF keys that a config.json stands for.
+
+    Layers are counted from 1 in linear_attn_config. Source: conversion/kimi_linear.py.
+    """
     found, linear = configs.common(c) | configs.mixture(c), c.get("linear_attn_config")
     if not isinstance(linear, Mapping):
         raise c.bad("linear_attn_config", linear)

@@ -38,19 +38,19 @@ WINDOW = 512
 
 
 def memory(m: Metadata) -> tuple[Memory, ...]:
-    """Source: src/models/laguna.cpp."""
+    """Return the groups of layers that have a cache or a state. Source: src/models/laguna.cpp."""
     return layers.periodic(m, 4, dense_first=True)
 
 
 def feed_forward(m: Metadata) -> tuple[FeedForward, ...]:
-    """One shared expert, as wide as the others where the file does not say."""
+    """Return the groups of feed-forward networks. One shared expert, as wide as the others where the file does not say."""
     lead = m.number("leading_dense_block_count", 0)
     found = layers.mixture(m, [i >= lead for i in range(m.blocks)])
     return tuple(replace(g, shared=g.shared or g.width) if isinstance(g, Experts) else g for g in found)
 
 
 def block(b: Block) -> Iterator[Tensor]:
-    """One block of the unquantised file."""
+    """Return the tensors of one block of the unquantised file."""
     yield from b.norms("attn_norm", "ffn_norm")
     yield from b.attention(qk_norm=True)
     yield b.w("attn_gate", b.embedding, b.heads)
@@ -58,7 +58,10 @@ def block(b: Block) -> Iterator[Tensor]:
 
 
 def from_config(c: Config) -> dict[str, Any]:
-    """Query heads may differ between layers. Source: conversion/laguna.py."""
+    """Return the GGUF keys that a config.json stands for.
+
+    Query heads may differ between layers. Source: conversion/laguna.py.
+    """
     found, windows = configs.common(c) | configs.mixture(c), c.windows()
     each = c.numbers("num_attention_heads_per_layer")
     found |= {"attention.head_count": each} if each else {}

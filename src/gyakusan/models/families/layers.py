@@ -1,7 +1,4 @@
-"""The vocabulary in which a family says what its layers keep and compute. Families import this, never each other.
-
-Source: llama.cpp b11434, src/llama-model.cpp (llama_model_base::load_hparams, create_memory), src/llama-hparams.cpp.
-"""
+"""Groups of layers by what they store and compute, for families to build on. Families import this, never each other."""
 
 from __future__ import annotations
 
@@ -17,7 +14,7 @@ Kind = Literal["mamba", "mamba2", "gated_delta"]
 
 
 def loaded(m: Metadata) -> int:
-    """Blocks that the engine loads: multi-token-prediction blocks at the end are left out."""
+    """Return the number of blocks that the engine loads: without multi-token-prediction blocks at the end."""
     extra = m.number("nextn_predict_layers", 0)
     if extra >= m.blocks:
         raise m.bad("nextn_predict_layers", extra)
@@ -25,17 +22,17 @@ def loaded(m: Metadata) -> int:
 
 
 def heads(m: Metadata) -> tuple[int, ...]:
-    """Query heads of each block."""
+    """Return the query heads of each block."""
     return m.series("attention.head_count", 0)
 
 
 def kv_heads(m: Metadata) -> tuple[int, ...]:
-    """Key-value heads of each block; 0 where a block has no attention."""
+    """Return the key-value heads of each block, 0 where a block has no attention."""
     return heads(m) if m.get("attention.head_count_kv") is None else m.series("attention.head_count_kv")
 
 
 def head_width(m: Metadata, kind: str) -> int:
-    """Width of one head's key or value; embedding / heads if the file does not say. kind: key or value. [values]"""
+    """Return the width of one head's key or value: stated, else embedding / heads. kind: key or value. [values]"""
     if m.get(f"attention.{kind}_length") is not None:
         return m.positive(f"attention.{kind}_length")
     count = next((h for h in heads(m) if h), 0)
@@ -48,7 +45,7 @@ def head_width(m: Metadata, kind: str) -> int:
 def attention(
     m: Metadata, layers: Iterable[int], window: int | None = None, *, swa: bool = False
 ) -> tuple[Attention, ...]:
-    """Attention groups over `layers`: blocks of equal widths together. swa: use the widths of windowed layers."""
+    """Return attention groups over `layers`, blocks of equal widths together. swa: use the widths of windowed layers."""
     key, value = head_width(m, "key"), head_width(m, "value")
     if swa:
         key = m.positive("attention.key_length_swa", key)
@@ -64,7 +61,7 @@ def attention(
 
 
 def _sound(m: Metadata, groups: Collection[tuple[int, int]], width: int) -> None:
-    """Raises Malformed for heads that cannot be. groups: query and key-value heads of some blocks."""
+    """Raise Malformed for impossible heads. groups: query and key-value heads of some blocks."""
     for q, kv in groups:
         if (kv and q % kv) or bool(q) < bool(kv):
             raise m.bad("attention.head_count_kv", kv)
@@ -75,7 +72,7 @@ def _sound(m: Metadata, groups: Collection[tuple[int, int]], width: int) -> None
 
 
 def pattern(m: Metadata, period: int | None, *, dense_first: bool = False) -> tuple[bool, ...]:
-    """Which blocks have a sliding window: from the file, else every one but each `period`-th (or first of a period).
+    """Return for each block if it has a sliding window: from the file, else all but each `period`-th (or first of a period).
 
     period: None if the file must say. Source: llama-model.cpp, load_swa_pattern; llama-hparams.cpp, set_swa_pattern.
     """
@@ -92,21 +89,21 @@ def pattern(m: Metadata, period: int | None, *, dense_first: bool = False) -> tu
 def windowed(
     m: Metadata, swa: Sequence[bool], window: int, layers: Iterable[int] | None = None
 ) -> tuple[Attention, ...]:
-    """Attention groups of all loaded blocks (or of `layers`), those marked in `swa` with a sliding window."""
+    """Return attention groups of the loaded blocks (or of `layers`); those marked in `swa` have a sliding window."""
     chosen = range(loaded(m)) if layers is None else tuple(layers)
     full = attention(m, (i for i in chosen if not swa[i]))
     return (*full, *attention(m, (i for i in chosen if swa[i]), window, swa=True))
 
 
 def sharing(groups: tuple[Attention, ...], swa: Sequence[bool], readers: Sequence[int]) -> tuple[Attention, ...]:
-    """The same groups, whose caches `readers` read: a windowed layer those of the last windowed group."""
+    """Return the groups with `readers` added: a windowed layer reads the caches of the last windowed group."""
     last = {g.window is not None: g for g in groups}
     reads = {kind: tuple(i for i in readers if swa[i] == kind) for kind in last}
     return tuple(replace(g, shared=reads[k]) if g is last[k := g.window is not None] else g for g in groups)
 
 
 def periodic(m: Metadata, period: int | None, *, default: int = 0, dense_first: bool = False) -> tuple[Memory, ...]:
-    """Attention with a sliding window where the pattern says so; without a window in the file (or `default`), full."""
+    """Return attention with sliding windows by the pattern; full attention without a window in the file (or `default`)."""
     window = m.number("attention.sliding_window", default)
     if not window:
         return attention(m, range(loaded(m)))
@@ -114,7 +111,7 @@ def periodic(m: Metadata, period: int | None, *, default: int = 0, dense_first: 
 
 
 def latent(m: Metadata, layers: Iterable[int]) -> Latent:
-    """Multi-head latent attention over `layers`. Source: llama-kv-cache.cpp (no V when hparams.is_mla())."""
+    """Return multi-head latent attention over `layers`. Source: llama-kv-cache.cpp (no V when hparams.is_mla())."""
     rank = m.positive("attention.kv_lora_rank")
     rope = m.positive("rope.dimension_count")
     if m.number("attention.key_length", rank + rope) != rank + rope:
@@ -129,24 +126,25 @@ def latent(m: Metadata, layers: Iterable[int]) -> Latent:
 
 
 def has_latent(m: Metadata) -> bool:
-    """True if the file is of the form with absorbed latent attention."""
+    """Return True if the file has absorbed latent attention."""
     return bool(m.number("attention.key_length_mla", 0) and m.number("attention.value_length_mla", 0))
 
 
 def latent_or_full(m: Metadata, layers: Iterable[int]) -> tuple[Memory, ...]:
-    """Latent attention, or full attention where an old conversion expanded it (no *_length_mla keys)."""
+    """Return latent attention, or full attention where an old conversion expanded it (no *_length_mla keys)."""
     return (latent(m, layers),) if has_latent(m) else attention(m, layers)
 
 
 def indexer(m: Metadata, layers: Iterable[int], value: int = 0) -> tuple[Indexer, ...]:
-    """Indexer cache over `layers`, if the file has an indexer."""
+    """Return the indexer cache over `layers`, if the file has an indexer."""
     key = m.number("attention.indexer.key_length", 0)
     return (Indexer(tuple(layers), key, value),) if key else ()
 
 
 def recurrent(m: Metadata, layers: Iterable[int], kind: Kind) -> Recurrent:
-    """State space or delta-rule layers: convolution over inner + 2 * groups * state_size, an inner x state_size state.
+    """Return state space or delta-rule layers.
 
+    The convolution runs over inner + 2 * groups * state_size values; the state is inner x state_size.
     Source: llama-hparams.cpp, n_embd_r and n_embd_s.
     """
     kernel, inner, state = m.positive("ssm.conv_kernel"), m.positive("ssm.inner_size"), m.positive("ssm.state_size")
@@ -167,7 +165,7 @@ def recurrent(m: Metadata, layers: Iterable[int], kind: Kind) -> Recurrent:
 
 
 def kda(m: Metadata, layers: Iterable[int]) -> Recurrent:
-    """Kimi delta attention: three convolutions and a head x head state for each head. Source: as `recurrent`."""
+    """Return Kimi delta attention: three convolutions, and a head x head state for each head. Source: as `recurrent`."""
     kernel, head, count = m.positive("ssm.conv_kernel"), m.positive("kda.head_dim"), max(heads(m))
     if not 0 < head * head * count * kernel < WIDE:
         raise m.bad("kda.head_dim", head)
@@ -184,26 +182,26 @@ def kda(m: Metadata, layers: Iterable[int]) -> Recurrent:
 
 
 def shortconv(m: Metadata, layers: Iterable[int]) -> Recurrent:
-    """Short convolutions over the embedding. Source: as `recurrent`."""
+    """Return short convolutions over the embedding. Source: as `recurrent`."""
     kernel, width = m.positive("shortconv.l_cache"), m.positive("embedding_length")
     return Recurrent(tuple(layers), "shortconv", width * (kernel - 1), 0, inner=width, kernel=kernel)
 
 
 def split(marks: Sequence[object], count: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The first `count` blocks in two: those marked, those not."""
+    """Return the first `count` blocks in two parts: those marked, and the others."""
     yes = tuple(i for i in range(count) if marks[i])
     return yes, tuple(i for i in range(count) if not marks[i])
 
 
 def hybrid(m: Metadata, kind: Kind) -> tuple[Memory, ...]:
-    """Attention where a block has key-value heads, `kind` of recurrent layer where it has none."""
+    """Return attention where a block has key-value heads, and `kind` of recurrent layer where it has none."""
     with_kv, without = split(kv_heads(m), loaded(m))
     states = (recurrent(m, without, kind),) if without else ()
     return (*attention(m, with_kv), *states)
 
 
 def by_width(widths: Sequence[int], layers: Iterable[int], gated: bool = True) -> tuple[Dense, ...]:
-    """Dense groups over `layers`: blocks of equal width together."""
+    """Return dense groups over `layers`, blocks of equal width together."""
     groups: dict[int, list[int]] = defaultdict(list)
     for i in layers:
         groups[widths[i]].append(i)
@@ -211,12 +209,12 @@ def by_width(widths: Sequence[int], layers: Iterable[int], gated: bool = True) -
 
 
 def widths(m: Metadata) -> tuple[int, ...]:
-    """Width of the dense feed-forward network of each block; 0 where it has none. [values]"""
+    """Return the width of the dense feed-forward network of each block, 0 where it has none. [values]"""
     return m.series("feed_forward_length", 0)
 
 
 def experts(m: Metadata, layers: Iterable[int], gated: bool = True) -> Experts:
-    """One group of experts over `layers`."""
+    """Return one group of experts over `layers`."""
     width = m.number("expert_feed_forward_length", 0) or m.positive("feed_forward_length")
     shared = m.number("expert_shared_feed_forward_length", 0) or width * m.number("expert_shared_count", 0)
     count, used = m.positive("expert_count"), m.positive("expert_used_count")
@@ -226,7 +224,7 @@ def experts(m: Metadata, layers: Iterable[int], gated: bool = True) -> Experts:
 
 
 def mixture(m: Metadata, sparse: Sequence[bool], gated: bool = True) -> tuple[FeedForward, ...]:
-    """Experts in the loaded blocks marked `sparse`, a dense network in the others."""
+    """Return experts in the loaded blocks marked `sparse`, and a dense network in the others."""
     with_experts, without = split(sparse, loaded(m))
     dense = by_width(widths(m), without, gated) if without else ()
     return (*dense, experts(m, with_experts, gated)) if with_experts else dense

@@ -16,26 +16,32 @@ MODEL_TYPES = {"lfm2": "lfm2", "lfm2_moe": "lfm2moe"}
 
 
 def memory(m: Metadata) -> tuple[Memory, ...]:
-    """A convolution where a block has no key-value heads; a window, if any, on all attention. lfm2.cpp."""
+    """Return the groups of layers that have a cache or a state.
+
+    A convolution where a block has no key-value heads; a window, if any, on all attention. lfm2.cpp.
+    """
     with_kv, without = layers.split(layers.kv_heads(m), layers.loaded(m))
     window = m.number("attention.sliding_window", 0) or None
     return (*layers.attention(m, with_kv, window), layers.shortconv(m, without))
 
 
 def edges(m: Metadata) -> Iterator[Tensor]:
-    """What is in no block: tied, the last norm goes by another name."""
+    """Return the tensors outside of the blocks. Tied, the last norm goes by another name."""
     return parts.edges(m, m.positive("vocab_size"), norm="token_embd_norm", tied=True)
 
 
 def block(b: Block) -> Iterator[Tensor]:
-    """One block of the unquantised file."""
+    """Return the tensors of one block of the unquantised file."""
     yield from b.norms("attn_norm", "ffn_norm")
     yield from b.attention(qk_norm=True) if b.kv else b.shortconv()
     yield from b.feed_forward(chosen=True)
 
 
 def from_config(c: Config) -> dict[str, Any]:
-    """The dense width may be given before it is cut to two thirds. Source: conversion/lfm2.py."""
+    """Return the GGUF keys that a config.json stands for.
+
+    The dense width may be given before it is cut to two thirds. Source: conversion/lfm2.py.
+    """
     kinds, found = c.kinds() or [], configs.common(c) | configs.mixture(c)
     full = c.numbers("full_attn_idxs") or [i for i, kind in enumerate(kinds) if kind == "full_attention"]
     kvs = found["attention.head_count_kv"]

@@ -17,7 +17,10 @@ CHUNK = 8192
 
 
 def memory(m: Metadata) -> tuple[Memory, ...]:
-    """A chunk is cached like a window. A window of 0 in the file turns it off."""
+    """Return the groups of layers that have a cache or a state.
+
+    A chunk is cached like a window. A window of 0 in the file turns it off.
+    """
     if m.get("attention.sliding_window") == 0:
         return layers.attention(m, range(layers.loaded(m)))
     groups = layers.windowed(m, layers.pattern(m, 4), CHUNK)
@@ -25,7 +28,10 @@ def memory(m: Metadata) -> tuple[Memory, ...]:
 
 
 def feed_forward(m: Metadata) -> tuple[FeedForward, ...]:
-    """Experts in every `interleave_moe_layer_step`-th block, the shared one as wide as the others."""
+    """Return the groups of feed-forward networks.
+
+    Experts in every `interleave_moe_layer_step`-th block, the shared one as wide as the others.
+    """
     step = m.number("interleave_moe_layer_step", 1)
     if not m.number("expert_count", 0) or not step:
         return layers.by_width(layers.widths(m), range(layers.loaded(m)))
@@ -34,12 +40,15 @@ def feed_forward(m: Metadata) -> tuple[FeedForward, ...]:
 
 
 def graph(m: Metadata) -> Graph:
-    """How the blocks are wired."""
+    """Return the wiring of the blocks."""
     return Graph(temperature=True, weigh_first=True)
 
 
 def from_config(c: Config) -> dict[str, Any]:
-    """intermediate_size is the width of an expert, intermediate_size_mlp of a dense block."""
+    """Return the GGUF keys that a config.json stands for.
+
+    intermediate_size is the width of an expert, intermediate_size_mlp of a dense block.
+    """
     return configs.common(c) | {
         "feed_forward_length": c.number("intermediate_size_mlp", "intermediate_size"),
         "expert_feed_forward_length": c.number("intermediate_size"),

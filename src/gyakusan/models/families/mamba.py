@@ -16,29 +16,35 @@ MODEL_TYPES = {"mamba": "mamba", "falcon_mamba": "mamba", "mamba2": "mamba2"}
 
 
 def memory(m: Metadata) -> tuple[Memory, ...]:
-    """A state in every block. Source: llama-model.cpp (llm_arch_is_recurrent)."""
+    """Return the groups of layers that have a cache or a state.
+
+    A state in every block. Source: llama-model.cpp (llm_arch_is_recurrent).
+    """
     kind: layers.Kind = "mamba2" if m.architecture == "mamba2" else "mamba"
     return (layers.recurrent(m, range(layers.loaded(m)), kind),)
 
 
 def feed_forward(m: Metadata) -> tuple[FeedForward, ...]:
-    """None."""
+    """Return no group: there is no feed-forward network."""
     return ()
 
 
 def graph(m: Metadata) -> Graph:
-    """How the blocks are wired."""
+    """Return the wiring of the blocks."""
     return Graph(positions=0)
 
 
 def block(b: Block) -> Iterator[Tensor]:
-    """One block of the unquantised file."""
+    """Return the tensors of one block of the unquantised file."""
     yield from b.norms("attn_norm")
     yield from b.mamba2() if b.m.architecture == "mamba2" else b.mamba()
 
 
 def from_config(c: Config) -> dict[str, Any]:
-    """Names and defaults differ between the two. Source: conversion/mamba.py."""
+    """Return the GGUF keys that a config.json stands for.
+
+    Names and defaults differ between the two. Source: conversion/mamba.py.
+    """
     return (_mamba2 if c.model_type == "mamba2" else _mamba)(c)
 
 

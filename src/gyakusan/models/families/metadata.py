@@ -1,4 +1,4 @@
-"""Reading hyper-parameters by their GGUF names, with errors that name the key."""
+"""Read hyper-parameters by their GGUF names, with errors that name the key."""
 
 from __future__ import annotations
 
@@ -20,14 +20,18 @@ OWN = "gyakusan."
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """GGUF key-value pairs of one model; `architecture` prefixes most keys. names: of the file's tensors, if known."""
+    """The GGUF key-values of one model; `architecture` prefixes most keys.
+
+    values: the key-values
+    names: names of the file's tensors, empty if unknown
+    """
 
     values: Mapping[str, Any]
     names: frozenset[str] = frozenset()
 
     @property
     def architecture(self) -> str:
-        """general.architecture."""
+        """Return general.architecture. Raises Malformed."""
         found = self.values.get("general.architecture")
         if not isinstance(found, str) or not found:
             raise Malformed("The file names no architecture.", mend="It needs the key general.architecture.")
@@ -35,26 +39,26 @@ class Metadata:
 
     @property
     def blocks(self) -> int:
-        """block_count: 1 to BLOCKS."""
+        """Return block_count. Raises Malformed outside of 1 to BLOCKS."""
         count = self.positive("block_count")
         if count > BLOCKS:
             raise self.bad("block_count", count)
         return count
 
     def get(self, key: str) -> Any:
-        """The raw value of `<architecture>.<key>`, or None."""
+        """Return the raw value of `<architecture>.<key>`, or None."""
         return self.values.get(f"{self.architecture}.{key}")
 
     def stated(self, key: str, default: bool = False) -> bool:
-        """A truth value of our own: `gyakusan.<key>`."""
+        """Return a truth value of our own, `gyakusan.<key>`."""
         return bool(self.values.get(OWN + key, default))
 
     def holds(self, suffix: str) -> bool:
-        """True if the file has the tensor `suffix` in its first block, or the tensor of that name. Needs `names`."""
+        """Return True if the file has the tensor `suffix` in its first block, or the tensor of that name. Needs `names`."""
         return suffix in self.names or f"blk.0.{suffix}" in self.names
 
     def number(self, key: str, default: int | None = None) -> int:
-        """A whole number >= 0. Raises Malformed if it is absent without a default, or no such number."""
+        """Return a whole number >= 0. Raises Malformed if it is absent without a default, or no such number."""
         value = self.get(key)
         if value is None:
             value = default
@@ -63,14 +67,14 @@ class Metadata:
         return self._checked(key, value)
 
     def positive(self, key: str, default: int | None = None) -> int:
-        """A whole number > 0."""
+        """Return a whole number > 0. Raises Malformed."""
         value = self.number(key, default)
         if value == 0:
             raise self.bad(key, value)
         return value
 
     def series(self, key: str, default: int | None = None) -> tuple[int, ...]:
-        """One whole number >= 0 for each block: an array in the file, or one number for all."""
+        """Return one whole number >= 0 for each block: an array in the file, or one number for all. Raises Malformed."""
         value = self.get(key)
         if value is None:
             value = default
@@ -82,7 +86,7 @@ class Metadata:
         return tuple(self._checked(key, v) for v in value[:count])
 
     def flags(self, key: str) -> tuple[bool, ...] | None:
-        """One truth value for each block, None if the key is no array; absent blocks are False."""
+        """Return one truth value for each block, None if the key is no array; absent blocks are False."""
         value = self.get(key)
         if not isinstance(value, (list, tuple)):
             return None
@@ -91,7 +95,7 @@ class Metadata:
         return (*(bool(v) for v in value[: self.blocks]), *(False,) * (self.blocks - len(value)))
 
     def bad(self, key: str, value: Any) -> Malformed:
-        """Malformed that names the key and its value."""
+        """Return the Malformed error that names a key and its value."""
         shown = "missing" if value is None else str(value)[:40]
         return Malformed(
             "{key} is {value}.",

@@ -16,18 +16,21 @@ MODEL_TYPES = {"mimo_v2_flash": "mimo2"}
 
 
 def memory(m: Metadata) -> tuple[Memory, ...]:
-    """Source: src/models/mimo2.cpp."""
+    """Return the groups of layers that have a cache or a state. Source: src/models/mimo2.cpp."""
     return layers.windowed(m, layers.pattern(m, None), m.positive("attention.sliding_window"))
 
 
 def feed_forward(m: Metadata) -> tuple[FeedForward, ...]:
-    """Which blocks are dense shows only in the tensors; without them, the first."""
+    """Return the groups of feed-forward networks.
+
+    Which blocks are dense shows only in the tensors; without them, the first.
+    """
     sparse = [f"blk.{i}.ffn_gate_inp.weight" in m.names if m.names else i > 0 for i in range(m.blocks)]
     return layers.mixture(m, sparse)
 
 
 def block(b: Block) -> Iterator[Tensor]:
-    """One block of the unquantised file."""
+    """Return the tensors of one block of the unquantised file."""
     yield from b.norms("attn_norm", "ffn_norm")
     yield from b.attention()
     if b.m.stated("full_sinks", True) or layers.pattern(b.m, None)[b.i]:
@@ -36,7 +39,10 @@ def block(b: Block) -> Iterator[Tensor]:
 
 
 def from_config(c: Config) -> dict[str, Any]:
-    """Source: conversion/mimo.py; prediction layers are left out as in older files."""
+    """Return the GGUF keys that a config.json stands for.
+
+    Source: conversion/mimo.py; prediction layers are left out as in older files.
+    """
     found, slides = configs.common(c) | configs.mixture(c), c.numbers("hybrid_layer_pattern")
     if slides is None or len(slides) < c.layers:
         raise c.bad("hybrid_layer_pattern", slides)

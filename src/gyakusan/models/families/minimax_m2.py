@@ -15,7 +15,7 @@ MODEL_TYPES = {"minimax_m2": "minimax-m2", "minimax": "minimax-m2"}
 
 
 def block(b: Block) -> Iterator[Tensor]:
-    """One block of the unquantised file."""
+    """Return the tensors of one block of the unquantised file."""
     yield from b.norms("attn_norm", "ffn_norm")
     yield from b.attention()
     yield b.w("attn_q_norm", b.heads * b.key)
@@ -24,6 +24,6 @@ def block(b: Block) -> Iterator[Tensor]:
 
 
 def from_config(c: Config) -> dict[str, Any]:
-    """intermediate_size is the width of an expert."""
+    """Return the GGUF keys that a config.json stands for. intermediate_size is the width of an expert."""
     found = configs.common(c)
     return found | {"expert_feed_forward_length": c.width}

@@ -16,14 +16,17 @@ MODEL_TYPES = {"minimax_m3": "minimax-m3", "minimax_m3_text": "minimax-m3", "min
 
 
 def memory(m: Metadata) -> tuple[Memory, ...]:
-    """Source: llama-model.cpp (create_memory), llama-kv-cache-msa.cpp."""
+    """Return the groups of layers that have a cache or a state.
+
+    Source: llama-model.cpp (create_memory), llama-kv-cache-msa.cpp.
+    """
     lead = m.number("leading_dense_block_count", 0)
     value = layers.head_width(m, "value")
     return (*layers.attention(m, range(layers.loaded(m))), *layers.indexer(m, range(lead, m.blocks), value))
 
 
 def block(b: Block) -> Iterator[Tensor]:
-    """One block of the unquantised file."""
+    """Return the tensors of one block of the unquantised file."""
     yield from b.norms("attn_norm", "ffn_norm")
     yield from b.attention(qk_norm=True)
     if b.i >= b.m.number("leading_dense_block_count", 0):
@@ -35,7 +38,10 @@ def block(b: Block) -> Iterator[Tensor]:
 
 
 def from_config(c: Config) -> dict[str, Any]:
-    """dense_intermediate_size is of the leading blocks. Source: conversion/minimax.py."""
+    """Return the GGUF keys that a config.json stands for.
+
+    dense_intermediate_size is of the leading blocks. Source: conversion/minimax.py.
+    """
     found, inner = configs.common(c) | configs.mixture(c), c.get("sparse_attention_config")
     sparse = Config(inner, c.outer) if isinstance(inner, Mapping) else c
     kinds = c.numbers("moe_layer_freq") or []

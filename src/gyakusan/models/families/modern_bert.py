@@ -16,27 +16,27 @@ ARCHITECTURES = ("modern-bert",)
 
 
 def memory(m: Metadata) -> tuple[Memory, ...]:
-    """Nothing is kept from one input to the next."""
+    """Return no group: an encoder stores nothing between two inputs."""
     return ()
 
 
 def feed_forward(m: Metadata) -> tuple[FeedForward, ...]:
-    """Gated, gate and up in one matrix."""
+    """Return the groups of feed-forward networks. Gated, gate and up in one matrix."""
     return layers.by_width(layers.widths(m), range(m.blocks))
 
 
 def tables(m: Metadata) -> tuple[str, ...]:
-    """Everything that makes the input."""
+    """Return the names of the tensors of which only single rows are read. Everything that makes the input."""
     return ("token_embd.weight", "token_embd_norm.weight")
 
 
 def graph(m: Metadata) -> Graph:
-    """How the blocks are wired."""
+    """Return the wiring of the blocks."""
     return Graph(encoder=max(layers.heads(m)), query="fused", masks=2)
 
 
 def edges(m: Metadata) -> Iterator[Tensor]:
-    """What is in no block."""
+    """Return the tensors outside of the blocks."""
     width = m.positive("embedding_length")
     yield parts.tensor("token_embd.weight", width, m.positive("vocab_size"))
     yield parts.tensor("token_embd_norm.weight", width)
@@ -44,7 +44,10 @@ def edges(m: Metadata) -> Iterator[Tensor]:
 
 
 def block(b: Block) -> Iterator[Tensor]:
-    """One block of the unquantised file. The first has no norm before attention: the embedding was normed."""
+    """Return the tensors of one block of the unquantised file.
+
+    The first has no norm before attention: the embedding was normed.
+    """
     yield from b.norms("attn_norm") if b.i else ()
     yield from b.attention(fused=True)
     yield from b.norms("ffn_norm")

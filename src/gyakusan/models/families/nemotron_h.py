@@ -16,7 +16,10 @@ MODEL_TYPES = {"nemotron_h": "nemotron_h", "nemotron_h_moe": "nemotron_h_moe"}
 
 
 def memory(m: Metadata) -> tuple[Memory, ...]:
-    """Nothing where a block has a feed-forward width. Source: nemotron-h.cpp, llama-model.cpp (create_memory)."""
+    """Return the groups of layers that have a cache or a state.
+
+    Nothing where a block has a feed-forward width. Source: nemotron-h.cpp, llama-model.cpp (create_memory).
+    """
     kvs, widths, count = layers.kv_heads(m), layers.widths(m), layers.loaded(m)
     with_kv = [i for i in range(count) if kvs[i] and not widths[i]]
     states = [i for i in range(count) if not kvs[i] and not widths[i]]
@@ -24,7 +27,7 @@ def memory(m: Metadata) -> tuple[Memory, ...]:
 
 
 def feed_forward(m: Metadata) -> tuple[FeedForward, ...]:
-    """Blocks that have a width: dense, or experts."""
+    """Return the groups of feed-forward networks. Blocks that have a width: dense, or experts."""
     widths = layers.widths(m)
     chosen = [i for i in range(layers.loaded(m)) if widths[i]]
     if m.number("expert_count", 0):
@@ -33,12 +36,12 @@ def feed_forward(m: Metadata) -> tuple[FeedForward, ...]:
 
 
 def graph(m: Metadata) -> Graph:
-    """How the blocks are wired."""
+    """Return the wiring of the blocks."""
     return Graph(positions=0)
 
 
 def block(b: Block) -> Iterator[Tensor]:
-    """One block of the unquantised file."""
+    """Return the tensors of one block of the unquantised file."""
     yield from b.norms("attn_norm")
     if b.ffn is not None:
         yield from _experts(b)
@@ -60,7 +63,10 @@ def _experts(b: Block) -> Iterator[Tensor]:
 
 
 def from_config(c: Config) -> dict[str, Any]:
-    """The kind of each block is a letter of hybrid_override_pattern: M, *, - or E. Source: conversion/nemotron.py."""
+    """Return the GGUF keys that a config.json stands for.
+
+    The kind of each block is a letter of hybrid_override_pattern: M, *, - or E. Source: conversion/nemotron.py.
+    """
     found = configs.common(c) | configs.mixture(c)
     kinds = c.get("hybrid_override_pattern", "layers_block_type")
     if not isinstance(kinds, (str, list)) or len(kinds) != c.layers:

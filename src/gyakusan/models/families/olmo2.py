@@ -16,17 +16,17 @@ MODEL_TYPES = {"olmo2": "olmo2", "olmo3": "olmo2"}
 
 
 def memory(m: Metadata) -> tuple[Memory, ...]:
-    """Source: src/models/olmo2.cpp."""
+    """Return the groups of layers that have a cache or a state. Source: src/models/olmo2.cpp."""
     return layers.periodic(m, 4)
 
 
 def graph(m: Metadata) -> Graph:
-    """How the blocks are wired."""
+    """Return the wiring of the blocks."""
     return Graph(query="normed")
 
 
 def block(b: Block) -> Iterator[Tensor]:
-    """One block of the unquantised file."""
+    """Return the tensors of one block of the unquantised file."""
     yield from b.norms("post_attention_norm", "post_ffw_norm")
     yield from b.attention()
     yield b.w("attn_q_norm", b.heads * b.key)
@@ -35,7 +35,7 @@ def block(b: Block) -> Iterator[Tensor]:
 
 
 def from_config(c: Config) -> dict[str, Any]:
-    """Source: conversion/olmo.py."""
+    """Return the GGUF keys that a config.json stands for. Source: conversion/olmo.py."""
     found, windows = configs.common(c), c.windows()
     if c.get("sliding_window") is not None:
         found["attention.sliding_window"] = c.number("sliding_window")

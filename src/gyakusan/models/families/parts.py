@@ -1,8 +1,4 @@
-"""The tensors of a block, in the words of GGUF: a family's `block(b)` strings them together.
-
-Shapes have ne0, the contiguous dimension, first. Types are those of an unquantised (F16) file.
-Source: llama.cpp b11434, conversion/base.py (prepare_tensors: what stays F32), src/models/*.cpp (load_arch_tensors).
-"""
+"""The tensors of a block under their GGUF names; the `block(b)` of a family puts them together."""
 
 from __future__ import annotations
 
@@ -22,16 +18,24 @@ FULL = re.compile(
 
 
 def tensor(name: str, *shape: int) -> Tensor:
-    """A tensor with the type the converter gives it: F32 for vectors, norms, routers, convolutions; else F16."""
+    """Return a tensor with the type the converter gives it: F32 for vectors, norms, routers, convolutions; else F16."""
     plain = name.endswith(".weight") and len(shape) > 1 and not FULL.search(name)
     return Tensor(name, shape, "F16" if plain else "F32")
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One block. i: its number; heads, kv: query and key-value heads; key, value: width of one head [values];
+    """One block of a model, and the tensors it may have.
 
-    ffn: its feed-forward network, None if it has none; extra: a prediction block that is not loaded.
+    m: metadata of the model
+    i: number of the block
+    embedding: width of the residual stream [values]
+    heads: query heads
+    kv: key-value heads
+    key: width of one head's key [values]
+    value: width of one head's value [values]
+    ffn: its feed-forward network, None if it has none
+    extra: True for a prediction block that is not loaded
     """
 
     m: Metadata
@@ -45,26 +49,26 @@ class Block:
     extra: bool
 
     def w(self, name: str, *shape: int) -> Tensor:
-        """A weight of this block."""
+        """Return a weight of this block."""
         return tensor(f"blk.{self.i}.{name}.weight", *shape)
 
     def bias(self, name: str, *shape: int) -> Tensor:
-        """A bias of this block."""
+        """Return a bias of this block."""
         return tensor(f"blk.{self.i}.{name}.bias", *shape)
 
     def bare(self, name: str, *shape: int) -> Tensor:
-        """A tensor without a suffix, always F32."""
+        """Return a tensor without a suffix, always F32."""
         return Tensor(f"blk.{self.i}.{name}", shape, "F32")
 
     def norms(self, *names: str, bias: bool = False) -> Iterator[Tensor]:
-        """Norms over the embedding."""
+        """Return norms over the embedding."""
         for name in names:
             yield self.w(name, self.embedding)
             if bias:
                 yield self.bias(name, self.embedding)
 
     def linear(self, name: str, width: int, out: int, bias: bool = False) -> Iterator[Tensor]:
-        """A matrix from `width` to `out` values."""
+        """Return a matrix from `width` to `out` values."""
         yield self.w(name, width, out)
         if bias:
             yield self.bias(name, out)
@@ -78,7 +82,7 @@ class Block:
         fused: bool = False,
         queries: int = 1,
     ) -> Iterator[Tensor]:
-        """Grouped-query attention. fused: one matrix for q, k and v; queries: matrices in q (2 with an output gate)."""
+        """Return grouped-query attention. fused: one matrix for q, k, v; queries: matrices in q (2 with an output gate)."""
         q, k, v = self.heads * self.key * queries, self.kv * self.key, self.kv * self.value
         for name, out in (("attn_qkv", q + k + v),) if fused else (("attn_q", q), ("attn_k", k), ("attn_v", v)):
             yield from self.linear(name, self.embedding, out, bias)
@@ -88,7 +92,7 @@ class Block:
             yield self.w("attn_k_norm", self.key)
 
     def latent(self) -> Iterator[Tensor]:
-        """Multi-head latent attention."""
+        """Return multi-head latent attention."""
         rank, rope = self.m.positive("attention.kv_lora_rank"), self.m.positive("rope.dimension_count")
         key, value = self.m.positive("attention.key_length_mla"), self.m.positive("attention.value_length_mla")
         low = self.m.number("attention.q_lora_rank", 0)
@@ -105,7 +109,7 @@ class Block:
         yield self.w("attn_output", self.heads * value, self.embedding)
 
     def feed_forward(self, *, fused: bool = False, bias: bool = False, chosen: bool = False) -> Iterator[Tensor]:
-        """Dense network or experts, whatever the block has.
+        """Return the dense network or the experts of the block.
 
         fused: gate and up in one matrix; chosen: experts have a bias for being chosen (exp_probs_b).
         """
@@ -118,14 +122,14 @@ class Block:
                 pass
 
     def dense(self, ffn: Dense, *, fused: bool = False, bias: bool = False) -> Iterator[Tensor]:
-        """Gate, up and down."""
+        """Return gate, up and down."""
         if ffn.gated and not fused:
             yield from self.linear("ffn_gate", self.embedding, ffn.width, bias)
         yield from self.linear("ffn_up", self.embedding, ffn.width * (2 if fused else 1), bias)
         yield from self.linear("ffn_down", ffn.width, self.embedding, bias)
 
     def experts(self, ffn: Experts, *, chosen: bool = False, bias: bool = False) -> Iterator[Tensor]:
-        """Router, experts, shared experts. bias: of the router and each matrix."""
+        """Return router, experts and shared experts. bias: of the router and each matrix."""
         yield from self.linear("ffn_gate_inp", self.embedding, ffn.count, bias)
         if chosen:
             yield self.bias("exp_probs_b", ffn.count)
@@ -137,7 +141,7 @@ class Block:
             yield self.w(f"ffn_{name}_shexp", width, out)
 
     def prediction(self, *, table: bool = False) -> Iterator[Tensor]:
-        """What a multi-token-prediction block has besides. table: its own embedding and output."""
+        """Return the further tensors of a multi-token-prediction block. table: it has its own embedding and output."""
         yield self.w("nextn.eh_proj", 2 * self.embedding, self.embedding)
         yield from self.norms("nextn.enorm", "nextn.hnorm", "nextn.shared_head_norm")
         if table:
@@ -145,7 +149,7 @@ class Block:
                 yield self.w(name, self.embedding, self.m.positive("vocab_size"))
 
     def mamba(self, *, norms: bool = False) -> Iterator[Tensor]:
-        """Mamba. norms: of dt, B and C (Jamba)."""
+        """Return a Mamba layer. norms: of dt, B and C (Jamba)."""
         inner, state, rank, kernel = state_space(self.m)
         yield self.w("ssm_in", self.embedding, 2 * inner)
         yield from self.linear("ssm_conv1d", kernel, inner, True)
@@ -158,7 +162,7 @@ class Block:
         yield self.w("ssm_out", inner, self.embedding)
 
     def mamba2(self, *, norm: bool = True) -> Iterator[Tensor]:
-        """Mamba-2. norm: grouped norm before the output."""
+        """Return a Mamba-2 layer. norm: it has a grouped norm before the output."""
         inner, state, rank, kernel = state_space(self.m)
         groups = self.m.positive("ssm.group_count")
         mixed = inner + 2 * groups * state
@@ -172,7 +176,7 @@ class Block:
         yield self.w("ssm_out", inner, self.embedding)
 
     def delta(self) -> Iterator[Tensor]:
-        """What all gated delta layers have: q, k, v in one matrix, gate, convolution, decay, norm."""
+        """Return the tensors of all gated delta layers: q, k, v in one matrix, gate, convolution, decay, norm."""
         inner, state, rank, kernel = state_space(self.m)
         mixed = inner + 2 * state * self.m.positive("ssm.group_count")
         yield self.w("attn_qkv", self.embedding, mixed)
@@ -184,7 +188,7 @@ class Block:
         yield self.w("ssm_out", inner, self.embedding)
 
     def kda(self, decay: tuple[int, ...]) -> Iterator[Tensor]:
-        """Kimi delta attention, but for the low-rank f and g. decay: shape of ssm_a."""
+        """Return Kimi delta attention without the low-rank f and g. decay: shape of ssm_a."""
         head, kernel = self.m.positive("kda.head_dim"), self.m.positive("ssm.conv_kernel")
         inner = head * self.heads
         for part in "qkv":
@@ -197,14 +201,14 @@ class Block:
         yield self.w("ssm_norm", head)
 
     def shortconv(self) -> Iterator[Tensor]:
-        """A gated short convolution (LFM2)."""
+        """Return a gated short convolution (LFM2)."""
         yield self.w("shortconv.conv", self.m.positive("shortconv.l_cache"), self.embedding)
         yield self.w("shortconv.in_proj", self.embedding, 3 * self.embedding)
         yield self.w("shortconv.out_proj", self.embedding, self.embedding)
 
 
 def state_space(m: Metadata) -> tuple[int, int, int, int]:
-    """inner size, state size, time step rank, convolution kernel."""
+    """Return inner size, state size, rank of the time step and length of the convolution kernel."""
     keys = ("inner_size", "state_size", "time_step_rank", "conv_kernel")
     inner, state, rank, kernel = (m.positive(f"ssm.{key}") for key in keys)
     return inner, state, rank, kernel
@@ -218,7 +222,10 @@ def _matrices(embedding: int, width: int, gated: bool) -> tuple[tuple[str, int, 
 def edges(
     m: Metadata, vocabulary: int, *, norm: str = "output_norm", rotary: int = 0, tied: bool | None = None
 ) -> Iterator[Tensor]:
-    """What is in no block: embedding, last norm, output unless tied (None: ask), rotary factors if `rotary` > 0."""
+    """Return the tensors outside of the blocks: embedding, last norm, output unless tied, rotary factors.
+
+    tied: None = ask the metadata; rotary: number of rotary factors, 0 = none.
+    """
     width = m.positive("embedding_length")
     yield tensor("token_embd.weight", width, vocabulary)
     yield tensor(f"{norm}.weight", width)
@@ -229,7 +236,7 @@ def edges(
 
 
 def blocks(m: Metadata, groups: Sequence[FeedForward]) -> Iterator[Block]:
-    """Every block of the file. groups: what the family's `feed_forward` gave; prediction blocks take after the last."""
+    """Return every block of the file. groups: the family's `feed_forward`; prediction blocks take after the last."""
     ffn = {i: g for g in groups for i in g.layers}
     last = next((g for g in groups if isinstance(g, Experts)), groups[-1] if groups else None)
     queries, kvs, count = layers.heads(m), layers.kv_heads(m), layers.loaded(m)

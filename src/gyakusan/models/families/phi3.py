@@ -16,7 +16,7 @@ MODEL_TYPES = {"phi3": "phi3"}
 
 
 def edges(m: Metadata) -> Iterator[Tensor]:
-    """What is in no block: long contexts have two sets of rotary factors."""
+    """Return the tensors outside of the blocks. Long contexts have two sets of rotary factors."""
     yield from parts.edges(m, m.positive("vocab_size"))
     rotary = m.number("rope.dimension_count", 0) // 2
     for name in ("long", "short") if m.stated("long_rope") else ():
@@ -24,19 +24,22 @@ def edges(m: Metadata) -> Iterator[Tensor]:
 
 
 def graph(m: Metadata) -> Graph:
-    """How the blocks are wired."""
+    """Return the wiring of the blocks."""
     return Graph(query="fused")
 
 
 def block(b: Block) -> Iterator[Tensor]:
-    """One block of the unquantised file."""
+    """Return the tensors of one block of the unquantised file."""
     yield from b.norms("attn_norm", "ffn_norm")
     yield from b.attention(fused=True, bias=b.m.stated("attention_bias"))
     yield from b.feed_forward(fused=True)
 
 
 def from_config(c: Config) -> dict[str, Any]:
-    """rope_scaling with long_factor marks a long context. Source: conversion/phi.py."""
+    """Return the GGUF keys that a config.json stands for.
+
+    rope_scaling with long_factor marks a long context. Source: conversion/phi.py.
+    """
     found = configs.common(c)
     share = c.get("partial_rotary_factor")
     rotary = found["embedding_length"] // (found["attention.head_count"] or 1)

@@ -16,17 +16,20 @@ MODEL_TYPES = {"plamo2": "plamo2"}
 
 
 def memory(m: Metadata) -> tuple[Memory, ...]:
-    """Mamba where a block has no key-value heads. Source: src/models/plamo2.cpp."""
+    """Return the groups of layers that have a cache or a state.
+
+    Mamba where a block has no key-value heads. Source: src/models/plamo2.cpp.
+    """
     return layers.hybrid(m, "mamba")
 
 
 def graph(m: Metadata) -> Graph:
-    """How the blocks are wired."""
+    """Return the wiring of the blocks."""
     return Graph(query="fused")
 
 
 def block(b: Block) -> Iterator[Tensor]:
-    """One block of the unquantised file. Some norms have no suffix."""
+    """Return the tensors of one block of the unquantised file. Some norms have no suffix."""
     yield from b.norms("attn_norm", "ffn_norm")
     yield from (b.bare("post_attention_norm", b.embedding), b.bare("post_ffw_norm", b.embedding))
     if b.kv:
@@ -52,7 +55,10 @@ def _mamba(b: Block) -> Iterator[Tensor]:
 
 
 def from_config(c: Config) -> dict[str, Any]:
-    """Attention where i % step == step // 2 (or the config lists the full layers). Source: conversion/plamo.py."""
+    """Return the GGUF keys that a config.json stands for.
+
+    Attention where i % step == step // 2 (or the config lists the full layers). Source: conversion/plamo.py.
+    """
     found, step, count = configs.common(c), c.number("mamba_step", default=2), c.layers
     if not step:
         raise c.bad("mamba_step", step)

@@ -16,17 +16,17 @@ MODEL_TYPES = {"plamo3": "plamo3"}
 
 
 def memory(m: Metadata) -> tuple[Memory, ...]:
-    """Source: src/models/plamo3.cpp."""
+    """Return the groups of layers that have a cache or a state. Source: src/models/plamo3.cpp."""
     return layers.periodic(m, 8)
 
 
 def graph(m: Metadata) -> Graph:
-    """How the blocks are wired."""
+    """Return the wiring of the blocks."""
     return Graph(query="fused")
 
 
 def block(b: Block) -> Iterator[Tensor]:
-    """One block of the unquantised file. Some norms have no suffix."""
+    """Return the tensors of one block of the unquantised file. Some norms have no suffix."""
     yield from b.norms("attn_norm", "ffn_norm")
     yield from (b.bare("post_attention_norm", b.embedding), b.bare("post_ffw_norm", b.embedding))
     yield from b.attention(fused=True, qk_norm=True)
@@ -34,7 +34,7 @@ def block(b: Block) -> Iterator[Tensor]:
 
 
 def from_config(c: Config) -> dict[str, Any]:
-    """Source: conversion/plamo.py."""
+    """Return the GGUF keys that a config.json stands for. Source: conversion/plamo.py."""
     found = configs.common(c) | {"gyakusan.tied": True}
     if c.get("window_size", "sliding_window") is not None:
         found["attention.sliding_window"] = c.number("window_size", "sliding_window")

@@ -15,12 +15,15 @@ MODEL_TYPES = {"qwen2": "qwen2"}
 
 
 def block(b: Block) -> Iterator[Tensor]:
-    """One block of the unquantised file."""
+    """Return the tensors of one block of the unquantised file."""
     yield from b.norms("attn_norm", "ffn_norm")
     yield from b.attention(bias=True)
     yield from b.feed_forward()
 
 
 def from_config(c: Config) -> dict[str, Any]:
-    """Its use_sliding_window is false in every published model, and llama.cpp has no window for it."""
+    """Return the GGUF keys that a config.json stands for.
+
+    Its use_sliding_window is false in every published model, and llama.cpp has no window for it.
+    """
     return configs.common(c)

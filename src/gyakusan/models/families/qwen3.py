@@ -20,7 +20,7 @@ MODEL_TYPES = {
 
 
 def block(b: Block) -> Iterator[Tensor]:
-    """One block of the unquantised file."""
+    """Return the tensors of one block of the unquantised file."""
     yield from b.norms("attn_norm", "ffn_norm")
     yield from b.attention(qk_norm=True)
     yield from b.feed_forward()

@@ -22,25 +22,25 @@ MODEL_TYPES = {
 
 
 def recurrent(m: Metadata) -> tuple[bool, ...]:
-    """Which blocks are recurrent. Source: src/models/qwen35.cpp."""
+    """Return for each block if it is recurrent. Source: src/models/qwen35.cpp."""
     found = m.flags("attention.recurrent_layers")
     interval, count = m.positive("full_attention_interval", 4), layers.loaded(m)
     return found or tuple(i < count and (i + 1) % interval != 0 for i in range(m.blocks))
 
 
 def memory(m: Metadata) -> tuple[Memory, ...]:
-    """A delta-rule state, or keys and values."""
+    """Return the groups of layers that have a cache or a state. A delta-rule state, or keys and values."""
     states, full = layers.split(recurrent(m), layers.loaded(m))
     return (*layers.attention(m, full), layers.recurrent(m, states, "gated_delta"))
 
 
 def graph(m: Metadata) -> Graph:
-    """How the blocks are wired."""
+    """Return the wiring of the blocks."""
     return Graph(positions=1 if m.architecture == "qwen3next" else 4, query="gated")
 
 
 def block(b: Block) -> Iterator[Tensor]:
-    """One block of the unquantised file."""
+    """Return the tensors of one block of the unquantised file."""
     yield from b.norms("attn_norm", "post_attention_norm")
     if recurrent(b.m)[b.i]:
         yield from b.delta()
@@ -55,7 +55,7 @@ def block(b: Block) -> Iterator[Tensor]:
 
 
 def _decay(b: Block) -> Iterator[Tensor]:
-    """beta and alpha: in one matrix in Qwen3-Next, in two since."""
+    """Return the tensors of beta and alpha: in one matrix in Qwen3-Next, in two since."""
     rank = b.m.positive("ssm.time_step_rank")
     if b.m.architecture == "qwen3next":
         yield b.w("ssm_ba", b.embedding, 2 * rank)
@@ -64,7 +64,7 @@ def _decay(b: Block) -> Iterator[Tensor]:
 
 
 def from_config(c: Config) -> dict[str, Any]:
-    """Prediction layers count as blocks. Source: conversion/qwen.py."""
+    """Return the GGUF keys that a config.json stands for. Prediction layers count as blocks. Source: conversion/qwen.py."""
     found = configs.common(c) | configs.mixture(c)
     head, values = c.number("linear_key_head_dim"), c.number("linear_num_value_heads")
     extra = c.number("mtp_num_hidden_layers", default=0)

@@ -12,7 +12,7 @@ MODEL_TYPES = {"seed_oss": "seed_oss"}
 
 
 def block(b: Block) -> Iterator[Tensor]:
-    """One block of the unquantised file."""
+    """Return the tensors of one block of the unquantised file."""
     yield from b.norms("attn_norm", "post_attention_norm")
     yield from b.attention(bias=b.m.stated("attention_bias", True))
     yield from b.feed_forward()

@@ -16,23 +16,26 @@ MODEL_TYPES = {"step3p5": "step35"}
 
 
 def memory(m: Metadata) -> tuple[Memory, ...]:
-    """Source: src/models/step35.cpp."""
+    """Return the groups of layers that have a cache or a state. Source: src/models/step35.cpp."""
     return layers.windowed(m, layers.pattern(m, None), m.positive("attention.sliding_window"))
 
 
 def extra_loaded(m: Metadata) -> str:
-    """create_tensor of these lacks the flag that skips prediction blocks."""
+    """Return the regular expression of tensors that are loaded although their block is not.
+
+    create_tensor of these lacks the flag that skips prediction blocks.
+    """
     prediction = r"nextn\.(shared_head_head|shared_head_norm|embed_tokens)"
     return rf"\.(ffn_(?!norm)\w+|exp_probs_b|attn_(q_norm|k_norm|gate)|{prediction})\."
 
 
 def graph(m: Metadata) -> Graph:
-    """How the blocks are wired."""
+    """Return the wiring of the blocks."""
     return Graph(lifted=True)
 
 
 def block(b: Block) -> Iterator[Tensor]:
-    """One block of the unquantised file. Prediction blocks are dense."""
+    """Return the tensors of one block of the unquantised file. Prediction blocks are dense."""
     yield from b.norms("attn_norm", "ffn_norm")
     yield from b.attention(qk_norm=True)
     yield b.w("attn_gate", b.embedding, b.heads)
@@ -44,7 +47,10 @@ def block(b: Block) -> Iterator[Tensor]:
 
 
 def from_config(c: Config) -> dict[str, Any]:
-    """Windowed layers have their own head counts. Source: conversion/step3.py."""
+    """Return the GGUF keys that a config.json stands for.
+
+    Windowed layers have their own head counts. Source: conversion/step3.py.
+    """
     found, other = configs.common(c), c.get("attention_other_setting")
     windowed = Config(other if isinstance(other, Mapping) else c.values, c.outer)
     extra = c.number("num_nextn_predict_layers", default=0)

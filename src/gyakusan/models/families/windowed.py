@@ -16,8 +16,12 @@ from gyakusan.models.families.parts import Block
 
 
 class Window(NamedTuple):
-    """period: layers from one full layer to the next, None if the file says; default: window if it doesn't [tokens];
-    fixed: window whatever the file says, 0 = as it says; dense_first: the first of each period is full.
+    """Rule of a family's sliding windows.
+
+    period: layers from one full layer to the next, None if the file says
+    default: window if the file does not say, 0 = full attention [tokens]
+    fixed: window whatever the file says, 0 = as it says [tokens]
+    dense_first: True if the first layer of each period is full
     """
 
     period: int | None
@@ -41,7 +45,7 @@ MODEL_TYPES: dict[str, str] = {}
 
 
 def memory(m: Metadata) -> tuple[Memory, ...]:
-    """Attention, with a window where the pattern says so."""
+    """Return the groups of layers that have a cache or a state. Attention, with a window where the pattern says so."""
     w = WINDOWS[m.architecture]
     window = m.number("attention.sliding_window", w.default)
     if not window:
@@ -50,7 +54,7 @@ def memory(m: Metadata) -> tuple[Memory, ...]:
 
 
 def block(b: Block) -> Iterator[Tensor]:
-    """Raises Unsupported."""
+    """Raise Unsupported: the tensors of these families are unknown."""
     raise Unsupported(
         "The tensors of {name} are not known.", name=b.m.architecture, mend="Give a GGUF file of the model instead."
     )

@@ -1,4 +1,4 @@
-"""Where bytes come from: the disk or the web. A format reads a Source and never knows which."""
+"""Sources of bytes: a file on disk or on the web. A format reads a Source and does not know which."""
 
 from __future__ import annotations
 
@@ -7,36 +7,38 @@ from typing import Protocol, Self
 
 
 class Source(Protocol):
-    """Bytes that can be read from anywhere. Use it with `with`, or close it.
+    """Bytes that can be read at any position. Use it with `with`, or close it.
 
-    name: how messages call it, never with a password in it; file: the last part of its path; size [B], None if unknown.
+    name: how messages call it, never with a password in it
+    file: the last part of its path
+    size: its length, None if unknown [B]
     """
 
     @property
     def name(self) -> str:
-        """A path or an address without secrets."""
+        """Return the path or the address without secrets."""
         ...
 
     @property
     def file(self) -> str:
-        """The file's own name, e.g. model-00001-of-00003.gguf."""
+        """Return the file's own name, e.g. model-00001-of-00003.gguf."""
         ...
 
     @property
     def size(self) -> int | None:
-        """Length. [B]"""
+        """Return the length. [B]"""
         ...
 
     def read(self, at: int, n: int) -> bytes:
-        """Exactly `n` bytes from `at`. [B] Raises Truncated if not all are there, SourceError if unreadable."""
+        """Return exactly `n` bytes from `at`. [B] Raises Truncated if they are not all there, SourceError if unreadable."""
         ...
 
     def beside(self, name: str) -> Source:
-        """The file called `name` in the same folder, opened. Raises BadReference if there is none."""
+        """Open the file called `name` in the same folder. Raises BadReference if there is none."""
         ...
 
     def close(self) -> None:
-        """Let go of the file or the connection; twice is once."""
+        """Close the file or the connection; calling it twice does no harm."""
         ...
 
     def __enter__(self) -> Self: ...
@@ -47,7 +49,7 @@ class Source(Protocol):
 
 
 def open(where: str) -> Source:  # noqa: A001
-    """The Source that `where` names: an http(s) address, or else a path."""
+    """Open the Source that `where` names: an http(s) address, or else a path."""
     if where.partition("://")[0].lower() in ("http", "https") and "://" in where:
         from gyakusan.models.sources import http
 

@@ -1,4 +1,4 @@
-"""Where a web request may go. A redirect must not lead to a place that the user did not name."""
+"""Decide where a web request may go: a redirect must not lead to a place that the user did not name."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _NAT64 = IPv6Network("64:ff9b::/96")
 
 
 def shown(url: URL) -> str:
-    """`url` for messages: without user, password, and query, which may hold a signature."""
+    """Return `url` for messages: without user, password and query, which may hold a signature."""
     port = f":{url.port}" if url.port is not None else ""
     host = f"[{url.host}]" if ":" in url.host else url.host
     text = f"{url.scheme}://{host}{port}{url.path}" + ("?..." if url.query else "")
@@ -31,19 +31,19 @@ def shown(url: URL) -> str:
 
 
 def origin(url: URL) -> tuple[str, str, int | None]:
-    """(scheme, host, port) with the default port filled in."""
+    """Return (scheme, host, port), with the default port filled in."""
     return url.scheme, url.host, url.port or _PORTS.get(url.scheme)
 
 
 def trusted(named: URL, url: URL) -> bool:
-    """True if `url` is on the very server that the user named, or on its https door: it may see the user's token."""
+    """Return True if `url` is on the server that the user named, or its https door: it may see the user's token."""
     if origin(url) == origin(named):
         return True
     return url.host == named.host and url.scheme == "https" and {named.port, url.port} == {None}
 
 
 def follow(named: URL, here: URL, location: str) -> URL:
-    """The address that a redirect from `here` leads to, checked. named: what the user typed. Raises SourceError."""
+    """Return the address that a redirect from `here` leads to. named: what the user typed. Raises SourceError."""
     from httpx2 import InvalidURL
 
     try:
@@ -60,7 +60,7 @@ def follow(named: URL, here: URL, location: str) -> URL:
 
 
 def check_public(named: URL, target: URL) -> None:
-    """Another server must be an https one on the public internet. Raises SourceError."""
+    """Raise SourceError unless another server is an https one on the public internet."""
     if target.scheme != "https":
         raise _refused(named, say("{to}, another server without encryption", to=shown(target)))
     for address in resolve(target.host, target.port or 443, proxied=proxied()):
@@ -68,14 +68,14 @@ def check_public(named: URL, target: URL) -> None:
 
 
 def check_address(named: URL, target: URL, address: str) -> None:
-    """`address` must not lie inside this computer or its network. Raises SourceError."""
+    """Raise SourceError if `address` is inside this computer or its network."""
     if not is_public(address):
         template = "{to}, a private address ({address}) that was not named"
         raise _refused(named, say(template, to=shown(target), address=address))
 
 
 def is_public(address: str) -> bool:
-    """True for an address on the open internet, whatever its spelling."""
+    """Return True for an address on the open internet, whatever its spelling."""
     try:
         ip = ip_address(address.partition("%")[0])
     except ValueError:
@@ -87,7 +87,7 @@ def is_public(address: str) -> bool:
 
 
 def _inner(ip: IPv4Address | IPv6Address) -> IPv4Address | None:
-    """The IPv4 address that an IPv6 address stands for, if any."""
+    """Return the IPv4 address that an IPv6 address stands for, if any."""
     if isinstance(ip, IPv4Address):
         return None
     if ip in _NAT64:
@@ -97,7 +97,7 @@ def _inner(ip: IPv4Address | IPv6Address) -> IPv4Address | None:
 
 
 def resolve(host: str, port: int, *, proxied: bool) -> list[str]:
-    """All addresses of `host`; none if only the proxy can tell. Raises SourceError."""
+    """Return all addresses of `host`; none if only the proxy can tell. Raises SourceError."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
@@ -110,7 +110,7 @@ def resolve(host: str, port: int, *, proxied: bool) -> list[str]:
 
 
 def proxied() -> bool:
-    """True if the environment names a proxy, which then resolves names itself."""
+    """Return True if the environment names a proxy, which then resolves names itself."""
     return any(getproxies().get(kind) for kind in ("http", "https", "all"))
 
 

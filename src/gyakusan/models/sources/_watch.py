@@ -14,7 +14,7 @@ Check = Callable[[str], None]
 
 
 class Watch:
-    """Seconds that a source may take in all. Inside `with` the clock runs; when it ends, open connections are cut."""
+    """The time limit of a whole source. Inside `with` the clock runs; when it ends, open connections are cut. [s]"""
 
     __slots__ = ("_began", "_sockets", "_timer", "check", "expired", "left", "patience")
 
@@ -39,7 +39,7 @@ class Watch:
         self.left -= monotonic() - self._began
 
     def trace(self, event: str, info: Mapping[str, Any]) -> None:
-        """An httpcore2 trace hook: remember each new connection and check where it leads."""
+        """Remember each new connection and check where it leads: a trace hook of httpcore2."""
         if not event.endswith(("connect_tcp.complete", "start_tls.complete")):
             return
         stream = info["return_value"]

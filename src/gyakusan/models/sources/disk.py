@@ -15,7 +15,12 @@ LONGEST = 300
 
 
 class Disk:
-    """An open regular file. Reads are unbuffered: what reads a format keeps its own window."""
+    """An open regular file. Reads are unbuffered: what reads a format buffers itself.
+
+    name: its path for messages
+    file: the last part of its path
+    size: its length [B]
+    """
 
     __slots__ = ("_file", "_path", "file", "name", "size")
 
@@ -27,7 +32,7 @@ class Disk:
         self.size: int | None = size
 
     def read(self, at: int, n: int) -> bytes:
-        """Exactly `n` bytes from `at`. [B] Raises Truncated, SourceError."""
+        """Return exactly `n` bytes from `at`. [B] Raises Truncated, SourceError."""
         size = self.size or 0
         if at < 0 or n < 0 or at + n > size:
             raise self._short(at + n, size)
@@ -44,7 +49,7 @@ class Disk:
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def beside(self, name: str) -> Disk:
-        """The file called `name` in the same folder. Links are not followed first, so that a cache of links works."""
+        """Open the file called `name` in the same folder. Links are not followed first, so that a cache of links works."""
         return open(self._path.with_name(name))
 
     def close(self) -> None:
@@ -68,7 +73,7 @@ class Disk:
 
 
 def open(path: str | os.PathLike[str]) -> Disk:  # noqa: A001
-    """The regular file at `path`. Raises BadReference if there is none, SourceError if it may not be read."""
+    """Open the regular file at `path`. Raises BadReference if there is none, SourceError if it may not be read."""
     try:
         found = Path(path).expanduser()
         kind = found.stat()
@@ -95,7 +100,7 @@ def stamp(path: str | os.PathLike[str]) -> tuple[int, int] | None:
 
 
 def shown(path: str | os.PathLike[str]) -> str:
-    """`path` on one line, shortened in the middle."""
+    """Return `path` on one line, shortened in the middle."""
     text = "".join(c if c.isprintable() else "?" for c in os.fspath(path))
     return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]}...{text[-LONGEST // 2 :]}"
 

@@ -37,7 +37,11 @@ _DOWNLOAD = "Download the file and give its path."
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A range: first byte, and the byte after the last. [B]"""
+    """One range of bytes that is asked for.
+
+    start: the first byte [B]
+    stop: the byte after the last [B]
+    """
 
     start: int
     stop: int
@@ -47,7 +51,12 @@ class _Asked:
 
 
 class Web:
-    """A file behind an address. Bytes are fetched ahead in growing chunks; one chunk is held."""
+    """A file at an address. Bytes are fetched ahead in growing chunks; one chunk is buffered.
+
+    name: its address without secrets
+    file: the last part of its path
+    size: its length, None if unknown [B]
+    """
 
     __slots__ = (
         "_ahead", "_base", "_budget", "_client", "_data", "_final", "_headers", "_named", "_requests", "_tag",
@@ -83,12 +92,12 @@ class Web:
         self.size: int | None = None
 
     def begin(self) -> Self:
-        """Ask for the first bytes, and so for the size."""
+        """Fetch the first bytes, and with them the size."""
         self._data = self._fetch(_Asked(0, self._ahead))
         return self
 
     def read(self, at: int, n: int) -> bytes:
-        """Exactly `n` bytes from `at`. [B] Raises Truncated, SourceError."""
+        """Return exactly `n` bytes from `at`. [B] Raises Truncated, SourceError."""
         size = self.size or 0
         if at < 0 or n < 0 or at + n > size:
             raise Truncated(
@@ -103,7 +112,7 @@ class Web:
         return self._data[at - self._base : at - self._base + n]
 
     def beside(self, name: str) -> Web:
-        """The file called `name` at the same place on the same server, with the same query and token."""
+        """Open the file called `name` at the same place on the same server, with the same query and token."""
         url = self._named.join(quote(name, safe=""))
         if self._named.query:
             url = url.copy_with(query=self._named.query)
@@ -120,14 +129,14 @@ class Web:
         self.close()
 
     def _more(self, at: int, missing: int, size: int) -> None:
-        """Hold the bytes from `at` on and at least `missing` more than now."""
+        """Buffer the bytes from `at` on, at least `missing` more than now."""
         self._ahead = min(2 * self._ahead, MOST)
         end = self._base + len(self._data)
         fresh = self._fetch(_Asked(end, min(size, end + max(missing, self._ahead))))
         self._base, self._data = at, self._data[at - self._base :] + fresh
 
     def _fetch(self, asked: _Asked) -> bytes:
-        """One range of bytes, through redirects and checks."""
+        """Fetch one range of bytes, through redirects and checks."""
         from httpx2 import HTTPError, InvalidURL, StreamError
 
         self._requests -= 1
@@ -166,7 +175,7 @@ class Web:
         return self._client.send(request, stream=True, follow_redirects=False)
 
     def _body(self, response: Response, asked: _Asked) -> bytes:
-        """The body of a good answer. Leaving early closes the connection, so nothing more is downloaded."""
+        """Return the body of a good answer. Leaving early closes the connection, so nothing more is downloaded."""
         if response.status_code == 416 and asked.start == 0 and self._said(response, _EMPTY):
             self.size = 0
             return b""
@@ -190,7 +199,7 @@ class Web:
         return b"".join(parts)
 
     def _all(self, response: Response, most: int) -> bytes:
-        """The whole body of a small document. most: [B]"""
+        """Return the whole body of a small document. most: longest [B]"""
         body = b""
         for part in response.iter_raw():
             body += part
@@ -203,7 +212,7 @@ class Web:
         return body
 
     def _span(self, response: Response, asked: _Asked) -> int:
-        """The number of bytes that will follow; learns the size of the file. [B]"""
+        """Return the number of bytes that will follow, and learn the size of the file. [B]"""
         said = response.headers.get("content-range", "")
         match = _RANGE.fullmatch(said.strip())
         if match is None or match[3] == "*":
@@ -226,7 +235,7 @@ class Web:
         return SourceError(template, url=self.name, what=text, mend=_DOWNLOAD)
 
     def _status(self, response: Response, asked: _Asked) -> GyakusanError:
-        """The error for an answer that is not the bytes asked for."""
+        """Return the error for an answer that is not the bytes asked for."""
         status = response.status_code
         if status == 200:
             return self._whole(response)
@@ -255,7 +264,7 @@ class Web:
         return SourceError("{url} was asked too often (429).", url=self.name, mend=mend)
 
     def _failed(self, error: Exception) -> SourceError:
-        """The error for a request that got no answer."""
+        """Return the error for a request that got no answer."""
         from httpx2 import LocalProtocolError, TimeoutException
 
         if self._watch.expired:
@@ -301,11 +310,11 @@ def open(  # noqa: A001
     transport: BaseTransport | None = None,
     first: int = FIRST,
 ) -> Web:
-    """The file at `url`, with its first bytes already asked for. Raises BadReference, SourceError, BadSetting.
+    """Open the file at `url`, with its first bytes already fetched. Raises BadReference, SourceError, BadSetting.
 
-    headers: sent to the host of `url` only, for tokens; HF_TOKEN is sent to huggingface.co by itself.
-    timeout: longest silence [s]; patience: longest time in all [s]; transport: what carries the requests, for tests;
-    first: bytes of the first request [B].
+    headers: sent to the host of `url` only, for tokens; HF_TOKEN is sent to huggingface.co by itself
+    timeout: longest silence [s]; patience: longest time in all [s]; first: bytes of the first request [B]
+    transport: carries the requests, for tests
     """
     named, own = _prepared(url, headers)
     return _begin(Web(named, own, timeout, patience, transport, first))
@@ -314,14 +323,14 @@ def open(  # noqa: A001
 def document(
     url: str, *, headers: Mapping[str, str] | None = None, most: int = MOST, timeout: float = TIMEOUT
 ) -> bytes:
-    """A small document, whole. most: longest that is read [B]. Raises as `open`."""
+    """Return a whole small document. most: longest that is read [B]. Raises as `open`."""
     named, own = _prepared(url, headers)
     with _begin(Web(named, own, timeout, PATIENCE, None, most, True)) as web:
         return web.read(0, web.size or 0)
 
 
 def _prepared(url: str, headers: Mapping[str, str] | None) -> tuple[URL, dict[str, str]]:
-    """The address without secrets, and the headers that go to its host."""
+    """Return the address without secrets, and the headers that go to its host."""
     named = _parsed(url)
     own = {**_token(named), **(headers or {})}
     if named.userinfo:
@@ -357,7 +366,7 @@ def _parsed(url: str) -> URL:
 
 
 def _token(url: URL) -> dict[str, str]:
-    """The user's Hugging Face token, for Hugging Face only."""
+    """Return the user's Hugging Face token, for Hugging Face only."""
     token = os.environ.get("HF_TOKEN", "").strip()
     return (
         {"Authorization": f"Bearer {token}"} if token and _route.origin(url) == ("https", "huggingface.co", 443) else {}
@@ -365,7 +374,7 @@ def _token(url: URL) -> dict[str, str]:
 
 
 def _client(timeout: float, transport: BaseTransport | None) -> Client:
-    """A client that takes proxies from the environment and nothing else from anywhere."""
+    """Return a client that takes proxies from the environment and nothing else."""
     from httpx2 import Client
 
     try:

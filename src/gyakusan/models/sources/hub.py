@@ -1,9 +1,4 @@
-"""Hugging Face: the hub, a mirror of it, and the cache on this computer.
-
-Only documented endpoints are used: /api/models/ORG/NAME (files and sizes) and /ORG/NAME/resolve/REVISION/FILE.
-Environment: HF_ENDPOINT, HF_TOKEN or the token file, HF_HUB_OFFLINE, HF_HOME, HF_HUB_CACHE, as huggingface_hub 2 reads them
-(constants.py, utils/_auth.py); cache: its guide "Understand caching". Proxies: as sources/http.py takes them.
-"""
+"""Hugging Face: the hub, a mirror of it, and the cache on this computer."""
 
 from __future__ import annotations
 
@@ -31,7 +26,12 @@ _ON = ("1", "on", "yes", "true")
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """`org/name`, and what follows the colon: a file or a quantisation. at: branch, tag or commit."""
+    """A repository of Hugging Face, as a person names it.
+
+    id: org/name
+    at: branch, tag or commit
+    wanted: what follows the colon: a file or a quantisation
+    """
 
     id: str
     wanted: str = ""
@@ -43,22 +43,27 @@ class Repository:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """The files of a repository: path -> size [B], None if the hub does not say. folder: in the cache, None = on the hub."""
+    """The files of a repository.
+
+    repository: whose files they are
+    files: sizes by path, None where the hub does not say [B]
+    folder: the snapshot in the cache, None if it is on the hub
+    """
 
     repository: Repository
     files: Mapping[str, int | None]
     folder: Path | None = None
 
     def where(self, file: str) -> str:
-        """Path or address of a file."""
+        """Return the path or the address of a file."""
         return str(self.folder / file) if self.folder else address(self.repository, file)
 
     def open(self, file: str, first: int = 512 * 1024) -> Source:
-        """A file. Raises Malformed if it has another size than was listed, BadReference, SourceError."""
+        """Open a file. Raises Malformed if it has another size than was listed, BadReference, SourceError."""
         return self._checked(file, self.opener(first)(self.where(file)))
 
     def opener(self, first: int = 512 * 1024) -> Any:
-        """What opens the address or path of a file."""
+        """Return the function that opens the address or the path of a file."""
         if self.folder is not None:
             return disk.open
         from gyakusan.models.sources import http
@@ -66,7 +71,7 @@ class Listing:
         return partial(_opened, self.repository, partial(http.open, headers=authorization(), first=first))
 
     def document(self, file: str) -> bytes:
-        """A small file, whole."""
+        """Return a whole small file."""
         if self.folder is None:
             return _document(self.repository, address(self.repository, file))
         with disk.open(self.folder / file) as source:
@@ -86,7 +91,7 @@ class Listing:
 
 
 def parse(text: str) -> Repository:
-    """org/name[@revision][:file or quantisation]. Raises BadReference."""
+    """Parse org/name[@revision][:file or quantisation]. Raises BadReference."""
     before, _, wanted = text.strip().partition(":")
     name, _, at = before.partition("@")
     sound = not any(part in ("", ".", "..") for part in wanted.split("/")) or not wanted
@@ -99,27 +104,27 @@ def parse(text: str) -> Repository:
 
 
 def is_id(text: str) -> bool:
-    """True for what looks like org/name."""
+    """Return True for what looks like org/name."""
     return bool(_ID.fullmatch(text)) and ".." not in text and "--" not in text
 
 
 def endpoint() -> str:
-    """The hub or the mirror that HF_ENDPOINT names, without a slash at the end."""
+    """Return the hub or the mirror that HF_ENDPOINT names, without a slash at the end."""
     return os.environ.get("HF_ENDPOINT", "").strip().rstrip("/") or "https://huggingface.co"
 
 
 def address(repository: Repository, file: str) -> str:
-    """Where a file of a repository lies."""
+    """Return the address of a file of a repository."""
     return f"{endpoint()}/{repository.id}/resolve/{quote(repository.at, safe='')}/{quote(file)}"
 
 
 def offline() -> bool:
-    """True if the user told Hugging Face's programs to stay off the network."""
+    """Return True if the user told Hugging Face's programs to stay off the network."""
     return any(os.environ.get(n, "").strip().lower() in _ON for n in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"))
 
 
 def authorization() -> dict[str, str]:
-    """The user's token as a header, for the endpoint's host: HF_TOKEN, else the file that `hf auth login` wrote."""
+    """Return the user's token as a header, for the endpoint's host: HF_TOKEN, else the file of `hf auth login`."""
     token = os.environ.get("HF_TOKEN") or os.environ.get("HUGGING_FACE_HUB_TOKEN") or ""
     if not token.strip():
         path = Path(os.environ.get("HF_TOKEN_PATH") or _home() / "token")
@@ -131,7 +136,7 @@ def authorization() -> dict[str, str]:
 
 
 def cached(repository: Repository) -> Listing | None:
-    """What the cache on this computer holds of the revision, None if nothing."""
+    """Return the files of the revision in the cache on this computer, None if there are none."""
     folder = _cache() / f"models--{repository.id.replace('/', '--')}"
     try:
         commit = (folder / "refs" / repository.at).read_text("ascii").strip()
@@ -145,7 +150,7 @@ def cached(repository: Repository) -> Listing | None:
 
 
 def listed(repository: Repository) -> Listing:
-    """What the hub holds. Raises BadReference for a repository that is not there, Malformed, SourceError."""
+    """Return the files on the hub. Raises BadReference for an unknown repository, Malformed, SourceError."""
     from gyakusan.models.formats import _json
 
     at = "" if repository.at == "main" else f"/revision/{quote(repository.at, safe='')}"
@@ -158,7 +163,7 @@ def listed(repository: Repository) -> Listing:
 
 
 def missing(listing: Listing, file: str) -> BadReference:
-    """The error for a file that the repository has not."""
+    """Return the error for a file that the repository does not have."""
     near = did_you_mean(file, listing.files, n=3)
     return BadReference(
         "{name} has no {file}.", name=str(listing.repository), file=repr(file[:120]), near=", ".join(near) or "-",
@@ -183,7 +188,7 @@ def _document(repository: Repository, url: str) -> bytes:
 
 
 def _opened(repository: Repository, opener: Any, url: str) -> Any:
-    """`opener(url)`, its errors in the words of the hub."""
+    """Return `opener(url)`, its errors in the words of the hub."""
     try:
         return opener(url)
     except BadReference as error:
@@ -208,7 +213,7 @@ def _absent(repository: Repository, url: str) -> BadReference:
 
 
 def _closed(repository: Repository, status: int) -> SourceError:
-    """The hub answers 401 for what is private, gated, or not there at all; 403 if a token lacks the right."""
+    """Return the error for 401 (private, gated, or not there at all) and 403 (a token without the right)."""
     facts = {"name": repository.id, "url": f"{endpoint()}/{repository.id}", "status": status}
     if status == 403:
         mend = "Ask for access at {url}, and set HF_TOKEN to a token that may read it."

@@ -1,8 +1,4 @@
-"""Ollama: the store on this computer and the registry. Both hold a manifest for each tag and blobs named by digest.
-
-Source: ollama 1e95ab3, types/model/name.go (names), manifest/manifest.go and envconfig/config.go (store),
-server/images.go (media types, registry); the OCI distribution specification 1.1.
-"""
+"""Ollama: the store on this computer and the registry. Both have a manifest for each tag, and blobs named by digest."""
 
 from __future__ import annotations
 
@@ -29,7 +25,14 @@ _ACCEPT = {"Accept": "application/vnd.docker.distribution.manifest.v2+json, appl
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """What stands behind `ollama:`. scheme: http only if it was typed."""
+    """The parts of a name after `ollama:`.
+
+    scheme: "https", or "http" if it was typed
+    host: the registry
+    space: the namespace of its publisher, "library" for Ollama's own
+    model: the model
+    tag: the tag, "latest" if none was typed
+    """
 
     model: str
     tag: str = "latest"
@@ -38,19 +41,25 @@ class Name:
     scheme: str = "https"
 
     def __str__(self) -> str:
-        """As Ollama prints it: the usual host and space are left out."""
+        """Return it as Ollama prints it: without the usual host and namespace."""
         before = f"{self.host}/{self.space}/" if self.host != HOST else f"{self.space}/" * (self.space != SPACE)
         return f"{before}{self.model}:{self.tag}"
 
     @property
     def address(self) -> str:
-        """Where the registry keeps it."""
+        """Return the address in the registry."""
         return f"{self.scheme}://{self.host}/v2/{self.space}/{self.model}"
 
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One blob. kind: model, projector, adapter, tensor, json, template ...; name: of a tensor or a file; size [B]."""
+    """One blob of a tag.
+
+    kind: model, projector, adapter, tensor, json, template ...
+    digest: its name in the store and the registry
+    size: its length [B]
+    name: name of a tensor or a file, "" for others
+    """
 
     kind: str
     digest: str
@@ -60,24 +69,29 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """A tag: its layers, and where they lie. store: None if they are in the registry."""
+    """The layers of a tag.
+
+    name: whose layers they are
+    layers: its blobs
+    store: the store on this computer, None if they are in the registry
+    """
 
     name: Name
     layers: tuple[Layer, ...]
     store: Path | None = None
 
     def of(self, kind: str) -> tuple[Layer, ...]:
-        """The layers of one kind."""
+        """Return the layers of one kind."""
         return tuple(layer for layer in self.layers if layer.kind == kind)
 
     def where(self, layer: Layer) -> str:
-        """Path or address of a blob."""
+        """Return the path or the address of a blob."""
         if self.store is None:
             return f"{self.name.address}/blobs/{layer.digest}"
         return str(self.store / "blobs" / layer.digest.replace(":", "-"))
 
     def open(self, layer: Layer) -> Source:
-        """The blob. Raises Truncated, Malformed if its size is not what the manifest says, SourceError."""
+        """Open a blob. Raises Truncated, Malformed if its size is not what the manifest says, SourceError."""
         found = self._open(layer)
         if found.size == layer.size:
             return found
@@ -108,7 +122,7 @@ class Manifest:
 
 
 def parse(text: str) -> Name:
-    """[http[s]://][host/][namespace/]model[:tag]. Raises BadReference."""
+    """Parse [http[s]://][host/][namespace/]model[:tag]. Raises BadReference."""
     scheme, sep, rest = text.strip().partition("://")
     if not sep:
         scheme, rest = "https", text.strip()
@@ -125,7 +139,7 @@ def parse(text: str) -> Name:
 
 
 def _before(path: str) -> tuple[str, str]:
-    """Host and namespace; a namespace may have a slash only after a host."""
+    """Return host and namespace; a namespace may have a slash only after a host."""
     if not path:
         return HOST, SPACE
     host, sep, space = path.partition("/")
@@ -133,7 +147,7 @@ def _before(path: str) -> tuple[str, str]:
 
 
 def stores() -> tuple[Path, ...]:
-    """Where Ollama keeps models on this computer: $OLLAMA_MODELS, else the user's and the Linux service's."""
+    """Return the folders of Ollama's models on this computer: $OLLAMA_MODELS, else the user's and the Linux service's."""
     named = os.environ.get("OLLAMA_MODELS", "").strip().strip("\"'")
     if named:
         return (Path(named),)
@@ -141,7 +155,7 @@ def stores() -> tuple[Path, ...]:
 
 
 def local(name: Name) -> Manifest | None:
-    """The tag in a store of this computer, None if it is in none. Raises Malformed, SourceError."""
+    """Return the tag from a store of this computer, None if it is in none. Raises Malformed, SourceError."""
     for store in stores():
         path = store / "manifests" / name.host / name.space / name.model / name.tag
         try:
@@ -157,7 +171,7 @@ def local(name: Name) -> Manifest | None:
 
 
 def remote(name: Name) -> Manifest:
-    """The tag in its registry. Raises BadReference if it is not there, Malformed, SourceError."""
+    """Return the tag from its registry. Raises BadReference if it is not there, Malformed, SourceError."""
     from gyakusan.models.sources import http
 
     try:
@@ -173,7 +187,7 @@ def remote(name: Name) -> Manifest:
 
 
 def _advised(name: Name, error: SourceError) -> SourceError:
-    """Messages of the web speak of Hugging Face's tokens, which are of no use here."""
+    """Replace the advice about Hugging Face's tokens, which are of no use here."""
     if error.message.facts.get("status") in (401, 403):
         return SourceError(
             "{host} does not let everybody read {name}.", host=name.host, name=str(name),
@@ -193,7 +207,7 @@ def _manifest(name: Name, raw: bytes, store: Path | None) -> Manifest:
 
 
 def _layer(name: Name, layer: Any) -> Layer:
-    """One entry of a manifest, checked: digests become paths."""
+    """Return one checked entry of a manifest: digests become paths."""
     if not isinstance(layer, Mapping):
         raise _bad(name, repr(layer)[:60])
     digest, size, kind = layer.get("digest"), layer.get("size"), layer.get("mediaType")
