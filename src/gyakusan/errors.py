@@ -29,7 +29,8 @@ from gyakusan.message import Message
 class GyakusanError(Exception):
     """Base of all. `message` and `mend` are data, so that they can be shown in the reader's language.
 
-    template: one English sentence with {fields}; facts fill them; mend: a second sentence that says what to do.
+    template: one English sentence with {fields}, which the facts fill
+    mend: a second sentence that says what to do
     """
 
     exit_code = 3
@@ -44,7 +45,7 @@ class GyakusanError(Exception):
 
 
 class UsageError(GyakusanError):
-    """What was asked for is wrong."""
+    """A wrong request."""
 
     exit_code = 2
 
@@ -74,31 +75,31 @@ class BadModel(UsageError):
 
 
 class Truncated(BadModel):
-    """The file ends before what it promises."""
+    """A file that ends before what it promises."""
 
 
 class Malformed(BadModel):
-    """The file contradicts itself or the format."""
+    """A file that contradicts itself or the format."""
 
 
 class Unsupported(BadModel):
-    """Well-formed, but of a kind that we do not know."""
+    """A well-formed file of an unknown kind."""
 
 
 class Failure(GyakusanError):
-    """The world did not co-operate."""
+    """A failure of the world around us: network, disk, driver, server."""
 
 
 class SourceError(Failure):
-    """A file or an address could not be read."""
+    """A file or an address that could not be read."""
 
 
 class DetectError(Failure):
-    """The computer could not be asked."""
+    """A computer that could not be asked."""
 
 
 class ServerError(Failure):
-    """A server did not start, died, or answered nonsense."""
+    """A server that did not start, died, or answered nonsense."""
 
 
 class UnknownBuild(ServerError):
@@ -106,7 +107,7 @@ class UnknownBuild(ServerError):
 
 
 def did_you_mean(name: str, known: Iterable[str], n: int = 5) -> list[str]:
-    """The known names most like `name`, best first, whatever the case."""
+    """Return the known names most like `name`, best first, whatever the case."""
     import difflib  # only where something was misspelt
 
     table = {k.casefold(): k for k in known}
@@ -117,7 +118,7 @@ def did_you_mean(name: str, known: Iterable[str], n: int = 5) -> list[str]:
 
 
 def unknown(kind: Message, name: str, known: Iterable[str]) -> UnknownName:
-    """UnknownName for `name`, with the nearest of `known`. kind: what was looked for, e.g. say("device")."""
+    """Return UnknownName for `name`, with the nearest of `known`. kind: what was looked for, e.g. say("device")."""
     shown = name if len(name) <= 80 else name[:77] + "..."
     near = did_you_mean(name, known)
     if near:

@@ -1,4 +1,4 @@
-"""Sentences as data: an English template and its facts. `text` turns them into the reader's language."""
+"""Sentences as data: an English template and its facts. `text` translates them into the reader's language."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A sentence with named facts. `str()` is the English sentence."""
+    """A sentence with named facts. `str()` is the English sentence.
+
+    template: English sentence with {fields}, the key of its translations
+    facts: values of the fields; a Message among them is translated too
+    """
 
     template: str
     facts: Mapping[str, Any] = field(default_factory=dict)
@@ -19,12 +23,12 @@ class Message:
 
 
 def say(template: str, /, **facts: Any) -> Message:
-    """A Message; the template is the key under which a translation is found."""
+    """Return a Message; the template is the key under which a translation is found."""
     return Message(template, facts)
 
 
 def people(users: int) -> Message:
-    """How many people are served, in words."""
+    """Return the number of people served, in words."""
     return say("1 user") if users == 1 else say("{n} users", n=f"{users:,}")
 
 

@@ -1,4 +1,4 @@
-"""Sentences in the reader's language. Only show/, web/ and cli/ use this.
+"""Translate sentences into the reader's language. Only show/, web/ and cli/ use this.
 
 A translation is found by its English template in locale/<language>.json; facts that are sentences are translated too.
 """
@@ -19,7 +19,7 @@ LANGUAGES: tuple[Language, ...] = ("en", "ja")
 
 
 def choose(asked: str | None = None, environment: Mapping[str, str] | None = None) -> Language:
-    """The language asked for, else that of GYAKUSAN_LANG, LC_ALL, LC_MESSAGES or LANG, else English."""
+    """Return the language asked for, else that of GYAKUSAN_LANG, LC_ALL, LC_MESSAGES or LANG, else English."""
     env = os.environ if environment is None else environment
     for value in (asked, *(env.get(k) for k in ("GYAKUSAN_LANG", "LC_ALL", "LC_MESSAGES", "LANG"))):
         if value:
@@ -28,7 +28,7 @@ def choose(asked: str | None = None, environment: Mapping[str, str] | None = Non
 
 
 def tell(message: Message | str, language: Language) -> str:
-    """The sentence in `language`; English where there is no translation."""
+    """Return the sentence in `language`; English where there is no translation."""
     if isinstance(message, str):
         message = Message(message)
     template = message.template if language == "en" else _table(language).get(message.template, message.template)
@@ -43,7 +43,7 @@ def _fact(value: Any, language: Language) -> Any:
 
 
 def knows(template: str, language: Language) -> bool:
-    """True if there is a translation."""
+    """Return True if there is a translation."""
     return language == "en" or template in _table(language)
 
 

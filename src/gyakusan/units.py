@@ -1,4 +1,4 @@
-"""Quantities: the one place where a number with a unit is parsed or printed. Inside, bytes are bytes [B]."""
+"""Parse and print quantities with units, in one place. Inside, bytes are bytes [B]."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _QUANTITY = re.compile(r"\s*([+-]?\d{1,15}(?:[_,]\d{3})*(?:\.\d{1,9})?)\s*([A-Za
 
 
 def parse_bytes(text: str) -> int:
-    """ "24 GiB" -> 25769803776 [B]. A unit is required: GiB (1024^3) and GB (1000^3) differ by 7 %.
+    """Return the bytes of "24 GiB" [B]. A unit is required: GiB (1024^3) and GB (1000^3) differ by 7 %.
 
     Raises BadQuantity for no number, no unit, an unknown unit, or a size that is not positive.
     """
@@ -45,7 +45,7 @@ def parse_bytes(text: str) -> int:
 
 
 def parse_count(text: str | int, *, at_least: int = 1, at_most: int = 2**31 - 1) -> int:
-    """ "128k" or "131072" -> 131072 [tokens, users]. k is 1024, as context sizes are named.
+    """Return the whole number of "128k" or "131072" [tokens, users]. k is 1024, as context sizes are named.
 
     Raises BadQuantity outside at_least .. at_most or if the text is no whole number.
     """
@@ -66,7 +66,7 @@ def parse_count(text: str | int, *, at_least: int = 1, at_most: int = 2**31 - 1)
 
 
 def format_bytes(value: float | None, digits: int = 2) -> str:
-    """25769803776 -> "24.00 GiB". Binary units only, so that GiB and GB never mix. None -> "?"."""
+    """Return "24.00 GiB" for 25769803776 [B]: binary units only, so that GiB and GB never mix. None gives "?"."""
     if value is None:
         return "?"
     size = abs(value)
@@ -77,12 +77,12 @@ def format_bytes(value: float | None, digits: int = 2) -> str:
 
 
 def format_decimal(value: float) -> str:
-    """9.0e9 -> "9.0 GB": decimal gigabytes, as file sizes are listed by registries."""
+    """Return "9.0 GB" for 9.0e9 [B]: decimal gigabytes, as registries list file sizes."""
     return f"{value / 1e9:.1f} GB" if value >= 1e9 else f"{value / 1e6:.0f} MB"
 
 
 def format_count(value: float) -> str:
-    """14770033664 -> "14.8 B", 131072 -> "131,072": parameters are rounded, tokens are not."""
+    """Return "14.8 B" for 14770033664, "131,072" for 131072: parameters are rounded, tokens are not."""
     for name, factor in (("T", 1e12), ("B", 1e9), ("M", 1e6)):
         if value >= factor:
             return f"{value / factor:.3g} {name}"

@@ -13,7 +13,7 @@ F32 = dtype("F32")
 
 
 def padded(kind: DType, width: Number, rows: Number, align: int, columns: int) -> Number:
-    """Return the bytes of one tensor in a device buffer. [B]
+    """Return the bytes of one tensor in a device buffer [B].
 
     kind: element type; width: of one row [values]; rows: number of rows
     align: what the size is rounded up to [B]
@@ -47,7 +47,7 @@ def kv_cache(
     padding: Padding,
     value_width: int | None = None,
 ) -> Number:
-    """Return the bytes of keys and values of one group of layers: one tensor of each for every layer. [B]
+    """Return the bytes of keys and values of one group of layers: one tensor of each for every layer [B].
 
     rows: tokens that all streams hold together [tokens]
     key_type, value_type: element types; padding: of the device
@@ -62,7 +62,7 @@ def kv_cache(
 
 
 def recurrent_state(group: Recurrent, sequences: Number, padding: Padding) -> Number:
-    """Return the bytes of the states of one group of layers, in f32. [B]
+    """Return the bytes of the states of one group of layers, in f32 [B].
 
     sequences: conversations, each with a state of its own; padding: of the device
     Source: llama.cpp b11434, src/llama-memory-recurrent.cpp, llama_memory_recurrent::llama_memory_recurrent.

@@ -35,7 +35,7 @@ class DType:
 
     @property
     def bits(self) -> float:
-        """Return the bits of one value, scales included. [bits]"""
+        """Return the bits of one value, scales included [bits]."""
         return 8 * self.size / self.block
 
     @overload
@@ -43,7 +43,7 @@ class DType:
     @overload
     def row(self, values: Number) -> Number: ...
     def row(self, values: Number) -> Number:
-        """Return the bytes of a row of `values` values, which must be whole blocks. [B]"""
+        """Return the bytes of a row of `values` values, which must be whole blocks [B]."""
         return values // self.block * self.size
 
 

@@ -137,17 +137,17 @@ class Line:
 
     @property
     def least(self) -> Number:
-        """Return the low end. [B]"""
+        """Return the low end [B]."""
         return self.bytes if self.low is None else self.low
 
     @property
     def greatest(self) -> Number:
-        """Return the high end. [B]"""
+        """Return the high end [B]."""
         return self.bytes if self.high is None else self.high
 
     @property
     def cap(self) -> Number | None:
-        """Return the limit of what grows with use, None for a line that does not grow. [B]"""
+        """Return the limit of what grows with use, None for a line that does not grow [B]."""
         return self.greatest if self.grows else None
 
 
@@ -184,17 +184,17 @@ class Account:
 
     @property
     def total(self) -> Number:
-        """Return the sum of the best figures. [B]"""
+        """Return the sum of the best figures [B]."""
         return sum(line.bytes for line in self.lines)
 
     @property
     def low(self) -> Number:
-        """Return the sum of the low ends. [B]"""
+        """Return the sum of the low ends [B]."""
         return sum(line.least for line in self.lines)
 
     @property
     def high(self) -> Number:
-        """Return the sum of the high ends. [B]"""
+        """Return the sum of the high ends [B]."""
         return sum(line.greatest for line in self.lines)
 
     @property
@@ -205,12 +205,12 @@ class Account:
 
     @property
     def short_by(self) -> Number:
-        """Return the bytes missing, 0 if it fits. [B] Scalars only."""
+        """Return the bytes missing, 0 if it fits [B]. Scalars only."""
         usable = self.device.usable
         return 0 if usable is None else max(0, self.total - usable)
 
     def of(self, kind: LineKind) -> Number:
-        """Return the bytes of one kind. [B]"""
+        """Return the bytes of one kind [B]."""
         return sum(line.bytes for line in self.lines if line.kind == kind)
 
 
@@ -251,5 +251,5 @@ class Ledger:
         return all(bool(a.fits) for a in self.accounts)
 
     def of(self, kind: LineKind) -> Number:
-        """Return the bytes of one kind over all devices. [B]"""
+        """Return the bytes of one kind over all devices [B]."""
         return sum(a.of(kind) for a in self.accounts)

@@ -74,7 +74,7 @@ class Device:
 
     @property
     def usable(self) -> int | None:
-        """Return the memory that an engine may allocate, None if the capacity is unknown. [B]"""
+        """Return the memory that an engine may allocate, None if the capacity is unknown [B]."""
         return None if self.memory is None else max(0, self.memory - self.reserved)
 
 

@@ -66,12 +66,12 @@ class Latent:
 
     @property
     def key(self) -> int:
-        """Return the width of one token's entry. [values]"""
+        """Return the width of one token's entry [values]."""
         return self.rank + self.rope
 
     @property
     def value(self) -> int:
-        """Return 0: the latent vector holds the values, too. [values]"""
+        """Return 0: the latent vector holds the values, too [values]."""
         return 0
 
 
@@ -231,12 +231,12 @@ class Tensor:
 
     @property
     def values(self) -> int:
-        """Return the number of values. [values]"""
+        """Return the number of values [values]."""
         return prod(self.shape)
 
     @property
     def bytes(self) -> int:
-        """Return the bytes as stored, without padding. [B]"""
+        """Return the bytes as stored, without padding [B]."""
         return dtype(self.type).row(self.values)
 
 
@@ -351,12 +351,12 @@ class Model:
 
     @cached_property
     def parameters(self) -> int:
-        """Return the number of weights. [values]"""
+        """Return the number of weights [values]."""
         return sum(t.values for t in self.tensors)
 
     @cached_property
     def active_parameters(self) -> int:
-        """Return the number of weights that one token uses. [values]
+        """Return the number of weights that one token uses [values].
 
         Experts count by the share used, the embedding table as one row. Blocks for multi-token prediction do not count.
         """
@@ -372,7 +372,7 @@ class Model:
 
     @cached_property
     def bytes(self) -> int:
-        """Return the bytes of all tensors as stored. [B]"""
+        """Return the bytes of all tensors as stored [B]."""
         return sum(t.bytes for t in self.tensors)
 
 

@@ -1,4 +1,4 @@
-"""What people write for a computer -> a Machine. `machines.detect.detect` asks the computer itself."""
+"""Parse what people write for a computer. `machines.detect.detect` asks the computer itself."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ _TIMES = re.compile(r"\s*([+-]?\d{1,9})\s*(?:[xX×*]\s*(?![xX\d])|[xX×*]\s+)(.*
 
 
 def parse(device: str | None = None, memory: str | None = None) -> Machine:
-    """ "RTX 5090", "2x RTX 3090", "RTX 5090 + RTX 3090", "M4 Max 128GB", "cpu", or only a memory "24GiB" -> Machine.
+    """Return the Machine that "RTX 5090", "2x RTX 3090", "RTX 5090 + RTX 3090", "M4 Max 128GB" or "cpu" names.
 
-    memory alone is a CUDA GPU of that capacity. With a device it is the capacity of each device named, instead of the
-    catalogue's: among several sizes as sold it chooses the nearest. Neither: this computer.
-    Where several sizes are sold and none is given, the candidates are named in the error: memory is not guessed.
+    device: None and no memory = this computer
+    memory: capacity such as "24GiB"; alone it is a CUDA GPU of that capacity, with a device the capacity of each device
+        named, instead of the catalogue's: among several sizes as sold it chooses the nearest
+    Where several sizes are sold and none is given, the error names them: memory is not guessed.
     Raises BadQuantity (no unit, a count outside 1 to 64), UnknownName (with the nearest names), BadSetting.
     """
     capacity = None if memory is None else parse_bytes(memory)
@@ -36,7 +37,7 @@ def parse(device: str | None = None, memory: str | None = None) -> Machine:
 
 
 def with_reserved_memory(machine: Machine, text: str) -> Machine:
-    """The same machine where the OS and others keep `text` ("8GiB", "0GiB") of every GPU, or of its RAM if it has none.
+    """Return the machine with `text` ("8GiB", "0GiB") of every GPU reserved, or of its RAM if it has none.
 
     Raises BadQuantity for no size, or more than there is.
     """
@@ -48,7 +49,7 @@ def with_reserved_memory(machine: Machine, text: str) -> Machine:
 
 
 def with_ram_bandwidth(machine: Machine, text: str) -> Machine:
-    """The same machine whose RAM is read at `text` ("80GB/s", "80": 10^9 B/s). Raises BadQuantity for anything else."""
+    """Return the machine with RAM of the bandwidth `text` ("80GB/s", "80": 10^9 B/s). Raises BadQuantity."""
     found = _BANDWIDTH.fullmatch(text)
     figure = float(found[1]) * 1e9 if found else 0.0
     if not 1e9 <= figure <= 1e13:
@@ -74,7 +75,7 @@ def _kept(device: Device, kept: int) -> Device:
 
 
 def _split(text: str) -> list[str]:
-    """ "RTX 5090 + RTX 3090" -> two names. The plus of "Max+ 395" has no space before it."""
+    """Return the names in "RTX 5090 + RTX 3090". The plus of "Max+ 395" has no space before it."""
     parts = re.split(r"\s+\+\s*|,", text)
     if len(parts) > MOST or not all(p.strip() for p in parts):
         raise UnknownName("{name} names no device.", name=repr(text[:80]), mend='Write a name such as "RTX 5090".')
@@ -82,7 +83,7 @@ def _split(text: str) -> list[str]:
 
 
 def _several(part: str, memory: int | None) -> list[Machine]:
-    """ "2x RTX 3090" -> two equal machines of one device each."""
+    """Return two equal machines of one device each for "2x RTX 3090"."""
     from gyakusan import catalog
 
     times = _TIMES.fullmatch(part)
@@ -94,7 +95,7 @@ def _several(part: str, memory: int | None) -> list[Machine]:
 
 
 def _counted(count: int) -> None:
-    """Raises BadQuantity unless 1 <= count <= MOST."""
+    """Raise BadQuantity unless 1 <= count <= MOST."""
     if not 1 <= count <= MOST:
         raise BadQuantity(
             "{count} devices are not possible.", count=count, most=MOST, mend="Give a number from 1 to {most}."
@@ -102,7 +103,7 @@ def _counted(count: int) -> None:
 
 
 def _joined(parts: list[Machine]) -> Machine:
-    """One machine with all devices. Raises BadSetting if one of them shares its memory with a CPU."""
+    """Return one machine with all devices. Raises BadSetting if one of them shares its memory with a CPU."""
     gpus = tuple(g for p in parts for g in p.gpus)
     _counted(len(gpus))
     hosts = [p.host for p in parts if not p.gpus and p.host is not None]
@@ -122,20 +123,20 @@ def _joined(parts: list[Machine]) -> Machine:
 
 
 def _anonymous(memory: int) -> Machine:
-    """A CUDA GPU of which only the capacity is known. memory [B]"""
+    """Return a CUDA GPU of which only the capacity is known. memory [B]."""
     gpu = Device(f"GPU {format_bytes(memory)}", "gpu", memory, "cuda", source="--memory", memory_basis="read")
     return Machine(gpu.name, (gpu,), Device("CPU", "host", None, "cpu"))
 
 
 def _this() -> Machine:
-    """This computer."""
+    """Return the computer that we run on."""
     from gyakusan.machines.detect import detect
 
     return detect()[0]
 
 
 def _this_cpu(memory: int | None) -> Machine:
-    """This computer without its GPUs, or one with so much RAM [B]."""
+    """Return the computer that we run on without its GPUs, or with `memory` of RAM [B]."""
     from gyakusan.machines.detect import cpu
     from gyakusan.machines.detect.system import System
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.models.formats.test_safetensors import file
 
 from gyakusan import errors
 from gyakusan.models.formats import _json, config
@@ -25,17 +24,6 @@ def test_a_folder_and_a_file(tmp_path: Path) -> None:
 def test_a_byte_order_mark(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_bytes(b"\xef\xbb\xbf{}")
     assert config.read(tmp_path) == {}
-
-
-def test_a_directory(tmp_path: Path) -> None:
-    (tmp_path / "config.json").write_text(json.dumps(GOOD))
-    (tmp_path / "model.safetensors").write_bytes(file({"a": [2, 3]}))
-    found = config.read_directory(tmp_path)
-    assert found.config == GOOD
-    assert [(t.name, t.shape) for t in found.tensors] == [("a", (3, 2))]
-    assert found.files == ("model.safetensors",)
-    assert found.name == str(tmp_path)
-    assert found.size == (tmp_path / "model.safetensors").stat().st_size
 
 
 BAD: dict[str, tuple[bytes, str]] = {

@@ -1,4 +1,4 @@
-"""Quantisation recipes: which tensor of a model gets which element type, as llama.cpp's quantiser chooses."""
+"""Quantisation recipes: the element type of each tensor, as llama.cpp's and Ollama's quantisers choose it."""
 
 from gyakusan.core.recipe.choose import apply, types
 from gyakusan.core.recipe.guess import guess

@@ -1,4 +1,4 @@
-"""Types of all tensors of a model: puts the tensors in the quantiser's order, counts, and asks the rules.
+"""Choose the types of all tensors of a model: order them as the quantiser does, count them, and apply the rules.
 
 Source: llama.cpp b11434, src/llama-quant.cpp (llama_model_quantize_impl, init_quantize_state_counters),
 src/llama-model-loader.h (weight_name_comparer), src/llama-hparams.cpp (n_gqa), src/models/*.cpp (LLM_TYPE_70B).
@@ -33,11 +33,12 @@ def types(
     kv_heads: int,
     matrix: bool = False,
 ) -> tuple[str, ...]:
-    """Element type of each tensor in a file of this quantisation, in the order of `tensors`.
+    """Return the element type of each tensor in a file of this quantisation, in the order of `tensors`.
 
-    layers: blocks, with those for multi-token prediction; experts: per layer, 0 if dense; heads, kv_heads: of the first
-    block, 0 without attention; matrix: an importance matrix is used (changes IQ3_XXS, IQ4_XS, IQ4_NL, Q4_0, Q5_0).
-    What the quantiser leaves alone keeps its type, or the converter's if quantised. Raises UnknownName, BadSetting.
+    layers: blocks, with those for multi-token prediction; experts: of one layer, 0 if dense
+    heads, kv_heads: of the first block, 0 without attention
+    matrix: an importance matrix is used (changes IQ3_XXS, IQ4_XS, IQ4_NL, Q4_0, Q5_0)
+    Tensors that the quantiser leaves alone have their type, or the converter's if quantised. Raises UnknownName, BadSetting.
     """
     name = canonical(quantization)
     split = [kinds.split(t.name) for t in tensors]
@@ -65,7 +66,7 @@ def types(
 
 
 def _one(facts: Facts, tensor: Tensor, kind: kinds.Kind, block: int, seat: int) -> str:
-    """Type of one tensor. With experts, a block has several feed-forward tensors of a kind: it counts, not `seat`."""
+    """Return the type of one tensor. With experts the feed-forward rules count blocks, else tensors of the kind (`seat`)."""
     layer = block if facts.experts > 1 and kind in _FEED_FORWARD and block >= 0 else seat
     return fitted(wanted(facts, kind, tensor.name, tensor.shape, seat, layer), tensor.shape[0])
 
@@ -84,7 +85,7 @@ def _seventy(architecture: str, layers: int, experts: int, heads: int, kv_heads:
 
 
 def apply(quantization: str, model: Model, *, matrix: bool = False) -> Model:
-    """The model as if quantised so. matrix: with an importance matrix, see `types`. Raises UnknownName, BadSetting."""
+    """Return the model at another quantisation. matrix: with an importance matrix. Raises UnknownName, BadSetting."""
     heads, kv_heads = _heads(model)
     chosen = types(
         quantization,
@@ -101,7 +102,7 @@ def apply(quantization: str, model: Model, *, matrix: bool = False) -> Model:
 
 
 def _heads(model: Model) -> tuple[int, int]:
-    """Query and KV heads of the first block, as the key-values of a GGUF file count them.
+    """Return query and KV heads of the first block, as the key-values of a GGUF file count them.
 
     One KV head under a latent cache. Where the first block is recurrent, files that list the heads of each block say 0;
     the Qwen hybrids (gated delta rule) say one number for all blocks, so that their attention layers decide.

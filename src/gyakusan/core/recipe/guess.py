@@ -1,4 +1,4 @@
-"""The quantisation of a file that does not name it: the recipe whose choice is most like the tensors' types."""
+"""Guess the quantisation of a file that does not name it: the recipe nearest to the types of its tensors."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from gyakusan.core.recipe.names import DEFAULT, QUANTIZATIONS
 
 
 def guess(tensors: Sequence[Tensor]) -> str:
-    """Name of the quantisation whose recipe differs from the tensors' types in the fewest values.
+    """Return the name of the quantisation whose recipe differs from the tensors' types in the fewest values.
 
-    A file that no recipe makes (chosen by hand, or of another engine) gets the nearest recipe if one makes most of its
+    A file that no recipe makes (chosen by hand, or of another engine) gets the nearest recipe if that makes most of its
     values, else the name of its most frequent type; "unknown" without tensors.
     """
     weights = [t for t in tensors if kinds.dimensions(t.shape) > 1] or list(tensors)
@@ -37,13 +37,13 @@ def _candidates(count: Counter[str]) -> list[str]:
 
 
 def _wrong(quantization: str, tensors: Sequence[Tensor], matrix: bool) -> int:
-    """How many values the recipe would store in another type. [values]"""
+    """Return the number of values that the recipe would store in another type [values]."""
     chosen = types(quantization, "", tensors, matrix=matrix, **_shape_facts(tensors))
     return sum(t.values for t, c in zip(tensors, chosen, strict=True) if t.type != c)
 
 
 def _shape_facts(tensors: Sequence[Tensor]) -> dict[str, int]:
-    """Layers, experts and heads as far as shapes tell; heads in units of one KV head."""
+    """Return layers, experts and heads as far as shapes tell; heads in units of one KV head."""
     shape = {t.name: t.shape for t in tensors}
     query, key = shape.get("blk.0.attn_q.weight"), shape.get("blk.0.attn_k.weight")
     return {

@@ -1,8 +1,4 @@
-"""What a tensor is for, as its name tells, and whether it is ever quantised.
-
-Source: llama.cpp b11434, src/llama-quant.cpp (tensor_get_category, tensor_allows_quantization) and conversion/base.py
-(ModelBase.prepare_tensors, tensor_force_quant), conversion/{minimax,glm,hy_v4}.py.
-"""
+"""What a tensor is for, by its name, and whether it is ever quantised."""
 
 from __future__ import annotations
 
@@ -90,7 +86,7 @@ _FULL_HERE = {
 
 @lru_cache(maxsize=32768)
 def split(name: str) -> tuple[int, str]:
-    """Block number and the same name in block 0, so that all blocks share one answer. -1 outside of the blocks."""
+    """Return the block number and the name in block 0, so that all blocks share one answer; -1 outside of the blocks."""
     if name.startswith("blk."):
         _, number, rest = name.split(".", 2) if name.count(".") > 1 else ("", "", "")
         if number.isdecimal():
@@ -100,7 +96,7 @@ def split(name: str) -> tuple[int, str]:
 
 @lru_cache(maxsize=4096)
 def kind(name: str) -> Kind:
-    """What the tensor is for."""
+    """Return what the tensor is for."""
     if name == "output.weight":
         return "output"
     if name in _EMBEDDINGS:
@@ -110,7 +106,7 @@ def kind(name: str) -> Kind:
 
 @lru_cache(maxsize=4096)
 def dimensions(shape: tuple[int, ...]) -> int:
-    """Number of dimensions, without the ones at the end (ggml_n_dims)."""
+    """Return the number of dimensions, without the ones at the end (ggml_n_dims)."""
     return next((i + 1 for i in range(len(shape) - 1, 0, -1) if shape[i] > 1), 1)
 
 
@@ -126,7 +122,7 @@ def _named_for_quantizing(name: str, architecture: str) -> bool:
 
 
 def quantizable(name: str, shape: tuple[int, ...], architecture: str) -> bool:
-    """True if the quantiser may change the tensor's type at all."""
+    """Return True if the quantiser may change the tensor's type at all."""
     return dimensions(shape) > 1 and _named_for_quantizing(name, architecture)
 
 
@@ -142,7 +138,7 @@ def _kept_full(name: str, architecture: str) -> bool:
 
 
 def converted(name: str, shape: tuple[int, ...], architecture: str, base: str = "F16") -> str:
-    """Type that llama.cpp's converter gives to a tensor of an unquantised file: F32 or `base`.
+    """Return the type that llama.cpp's converter gives to a tensor of an unquantised file: F32 or `base`.
 
     shape: as the converter wrote it, ones included. I32 for the routing table of DeepSeek-V4. A file may hold more in
     F32 than this (hy-v4's output with enable_lm_head_fp32, tensors that DeepSeek-V4 stores so).

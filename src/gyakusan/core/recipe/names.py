@@ -1,8 +1,4 @@
-"""The names of quantisations: what llama.cpp calls them, their number in a GGUF file, and the type most tensors get.
-
-Source: llama.cpp b11434, include/llama.h (enum llama_ftype), src/llama-quant.cpp (llama_ftype_get_default_type),
-tools/quantize/quantize.cpp (the names that the tool takes).
-"""
+"""Names of quantisations: how llama.cpp calls them, their number in a GGUF file, and the type that most tensors get."""
 
 from __future__ import annotations
 
@@ -110,7 +106,7 @@ _ALIASES = {"Q3_K": "Q3_K_M", "Q4_K": "Q4_K_M", "Q5_K": "Q5_K_M", "MXFP4": "MXFP
 
 
 def canonical(name: str) -> str:
-    """The name in QUANTIZATIONS for `name`, whatever the case; Q4_K means Q4_K_M. Raises UnknownName."""
+    """Return the name in QUANTIZATIONS for `name`, whatever the case; Q4_K means Q4_K_M. Raises UnknownName."""
     asked = name.upper().replace("-", "_")
     found = _ALIASES.get(asked, asked)
     if found not in _DEFAULT:

@@ -41,9 +41,14 @@ _FALLBACK = {"Q4_K": "Q5_0", "Q5_K": "Q5_1", "Q6_K": "Q8_0"}
 
 @dataclass(frozen=True, slots=True)
 class _Facts:
-    """linear: the rules for Qwen's hybrids hold; values: tensors that count as attn_v;
+    """What the rules need to know of a model.
 
-    blocks: with those for multi-token prediction; tied: no output.weight.
+    quantization: a key of DEFAULT
+    linear: True if the rules for Qwen's hybrids hold
+    experts: of one layer, 0 if dense
+    values: number of tensors that count as attn_v
+    blocks: blocks, with those for multi-token prediction
+    tied: True if there is no output.weight
     """
 
     quantization: str
@@ -55,7 +60,7 @@ class _Facts:
 
 
 def apply_ollama(quantization: str, model: Model, *, hybrids: bool = True) -> Model:
-    """The model as if Ollama had quantised it. Raises UnknownName, BadSetting for what Ollama does not make.
+    """Return the model as quantised by Ollama. Raises UnknownName, BadSetting for quantisations that Ollama does not make.
 
     hybrids: with its rules for Qwen's hybrids; its tags of Qwen3-Next are older than they.
     """
@@ -72,7 +77,7 @@ def apply_ollama(quantization: str, model: Model, *, hybrids: bool = True) -> Mo
 
 
 def types(quantization: str, model: Model, *, hybrids: bool = True) -> tuple[str, ...]:
-    """Element type of each tensor, in the model's order. quantization: a key of DEFAULT."""
+    """Return the element type of each tensor, in the model's order. quantization: a key of DEFAULT."""
     tensors = model.tensors
     out = [t.type for t in tensors]
     facts = _Facts(
@@ -93,7 +98,7 @@ def types(quantization: str, model: Model, *, hybrids: bool = True) -> tuple[str
 
 
 def _order(tensors: Sequence[Tensor]) -> list[int]:
-    """Files are written block by block; within a block the order of the converter is kept."""
+    """Return the order in the file: block by block, and within a block as the converter wrote it."""
     return sorted(range(len(tensors)), key=lambda i: kinds.split(tensors[i].name)[0])
 
 
@@ -111,7 +116,7 @@ def _one(f: _Facts, tensor: Tensor, seats: dict[str, int]) -> str:
 
 
 def _wanted(f: _Facts, tensor: Tensor, seats: dict[str, int]) -> str:
-    """Type before the row is looked at. seats: how many attn_v and ffn_down came before; counted on here."""
+    """Return the type before the row is looked at. seats: number of earlier attn_v and ffn_down, counted on here."""
     name, default = tensor.name, DEFAULT[f.quantization]
     if name == "output.weight" or (f.tied and name == "token_embd.weight"):
         if tensor.shape[0] % DTYPES[default].block or default == "Q8_0":
@@ -134,14 +139,17 @@ def _wanted(f: _Facts, tensor: Tensor, seats: dict[str, int]) -> str:
 
 
 def _more(f: _Facts, seat: int, count: int, first: int) -> str:
-    """More bits where they matter. count: tensors by which eighths are counted; first: so many get Q5_K in Q4_K_S."""
+    """Return the type of a tensor that may get more bits.
+
+    count: tensors by which eighths are counted; first: number of tensors that get Q5_K in Q4_K_S.
+    """
     if f.quantization == "Q4_K_M" and _spread(seat, count):
         return "Q6_K"
     return "Q5_K" if f.quantization == "Q4_K_S" and seat < first else DEFAULT[f.quantization]
 
 
 def _spread(seat: int, count: int) -> bool:
-    """The first and the last eighth, and every third between (useMoreBits)."""
+    """Return True for the first and the last eighth, and every third between (useMoreBits)."""
     return seat < count // 8 or seat >= 7 * count // 8 or (seat - count // 8) % 3 == 2
 
 
@@ -153,7 +161,7 @@ def _fitted(type: str, row: int) -> str:  # noqa: A002
 
 
 def _gpt_oss(tensor: Tensor) -> Tensor:
-    """gpt-oss comes as OpenAI published it: experts MXFP4, other matrices bf16, vectors and routers as they were."""
+    """Return a tensor of gpt-oss as OpenAI published it: experts MXFP4, other matrices BF16, the rest unchanged."""
     if "_exps.weight" in tensor.name:
         return Tensor(tensor.name, tensor.shape, "MXFP4")
     plain = tensor.type != "F32" and not DTYPES[tensor.type].quantized

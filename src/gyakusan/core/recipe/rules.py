@@ -1,4 +1,4 @@
-"""Which type one tensor gets: the rules of llama.cpp's quantiser, one function for each kind of tensor.
+"""The rules by which llama.cpp's quantiser chooses the type of one tensor, one function for each kind of tensor.
 
 Source: llama.cpp b11434, src/llama-quant.cpp (llama_tensor_get_type_impl, tensor_type_fallback).
 """
@@ -31,6 +31,7 @@ _EMBEDDING = {
     "TQ2_0": "Q4_K",
     "Q2_0": "Q4_K",
 }
+_DOWN = {"Q2_K": "Q3_K", "Q3_K_L": "Q5_K"}
 # Blocks of 256 values (Q2_0: 64) -> a type with blocks of 32 for rows that they do not divide.
 _FALLBACK = {
     **dict.fromkeys(("IQ1_S", "IQ1_M", "IQ2_XXS", "IQ2_XS", "IQ2_S", "IQ3_XXS", "IQ3_S", "IQ4_XS"), "IQ4_NL"),
@@ -43,10 +44,17 @@ _FALLBACK = {
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the rules ask about a model. gqa: query heads per KV head in the first block, 0 if it has no attention.
+    """What the rules need to know of a model.
 
-    layers: blocks in the file; values: tensors of kind value; seventy: llama.cpp classes it as a 70B model;
-    tied: no output.weight; matrix: an importance matrix is given.
+    quantization: a key of DEFAULT
+    architecture: as in GGUF
+    layers: blocks in the file
+    experts: of one layer, 0 if dense
+    gqa: query heads for each KV head in the first block, 0 if it has no attention
+    values: number of tensors of kind value
+    seventy: True if llama.cpp classes it as a 70B model
+    tied: True if there is no output.weight
+    matrix: True if an importance matrix is given
     """
 
     quantization: str
@@ -61,7 +69,7 @@ class Facts:
 
 
 def _more_bits(layer: int, layers: int) -> bool:
-    """The first and the last eighth of the layers, and every third between."""
+    """Return True for the first and the last eighth of the layers, and every third between."""
     return layer < layers // 8 or layer >= 7 * layers // 8 or (layer - layers // 8) % 3 == 2
 
 
@@ -86,7 +94,7 @@ def _mxfp4(f: Facts, kind: Kind, shape: tuple[int, ...]) -> str:
 
 
 def _smallest(f: Facts, kind: Kind, seat: int) -> str:
-    """The IQ1 and IQ2 family. seat: how many tensors of this kind came before."""
+    """Return the type in the IQ1 and IQ2 families. seat: number of earlier tensors of this kind."""
     default = DEFAULT[f.quantization]
     large = "IQ3_S" if f.quantization in _IQ2_LARGE else "Q2_K"
     match kind:
@@ -107,7 +115,7 @@ def _smallest(f: Facts, kind: Kind, seat: int) -> str:
 
 
 def _value_mix(f: Facts, seat: int) -> str:
-    """attn_v before the rules for large models. It is small with grouped queries, so that more bits cost little."""
+    """Return the type of attn_v before the rules for large models. With grouped queries it is small: more bits cost little."""
     default = DEFAULT[f.quantization]
     grouped = f.gqa >= 4
     match f.quantization:
@@ -168,8 +176,8 @@ def _down(f: Facts, layer: int) -> str:
     default = DEFAULT[f.quantization]
     eighth, more = _first(layer, f.layers, 8), _more_bits(layer, f.layers)
     match f.quantization:
-        case "Q2_K":
-            return "Q3_K"
+        case name if name in _DOWN:
+            return _DOWN[name]
         case "Q2_K_S":
             return "Q4_K" if eighth else default
         case "IQ3_XXS" if not f.matrix:
@@ -178,8 +186,6 @@ def _down(f: Facts, layer: int) -> str:
             return "Q5_K" if _first(layer, f.layers, 16) else "Q4_K"
         case "IQ3_M" if eighth or (f.experts == 8 and more):
             return "Q4_K"
-        case "Q3_K_L":
-            return "Q5_K"
         case "Q4_K_M" | "Q5_K_M":
             return "Q6_K" if more else default
         case "IQ4_NL" | "IQ4_XS" if eighth and not f.matrix:
@@ -207,14 +213,14 @@ def _up_gate(f: Facts, layer: int) -> str:
 
 
 def _exact(f: Facts, name: str) -> bool:
-    """True for what GLM-5-next keeps at Q8_0."""
+    """Return True for the tensors of GLM-5-next that stay at Q8_0."""
     return f.architecture == "glm5-next" and any(x in name for x in ("attn_q_a", "attn_q_b", "nextn.eh_proj"))
 
 
 def wanted(f: Facts, kind: Kind, name: str, shape: tuple[int, ...], seat: int, layer: int) -> str:
-    """Type for a quantised tensor, before its row is looked at.
+    """Return the type for a quantised tensor, before its row is looked at.
 
-    seat: how many tensors of its kind came before; layer: the block that the feed-forward rules go by.
+    seat: number of earlier tensors of its kind; layer: the block that the feed-forward rules go by.
     """
     if _exact(f, name):
         return "Q8_0"
@@ -246,7 +252,7 @@ def _by_kind(f: Facts, kind: Kind, seat: int, layer: int) -> str:
 
 
 def fitted(type: str, row: int) -> str:  # noqa: A002
-    """`type`, or the one that takes its place if its block does not divide a row of `row` values; F16 at last.
+    """Return `type`, or its replacement if its block does not divide a row of `row` values; F16 at last.
 
     Raises BadSetting where llama.cpp knows no replacement (Q1_0).
     """

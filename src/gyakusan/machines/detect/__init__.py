@@ -1,4 +1,4 @@
-"""This computer -> Machine. Each probe asks one maker's interface; what it cannot have is a note, never a crash."""
+"""Detect the machine that we run on. Each probe asks one maker's interface; what it cannot read is a note, never a crash."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ PROBES: tuple[tuple[str, Callable[[System, Ram], Seen]], ...] = (
 
 
 def detect(system: System | None = None) -> tuple[Machine, tuple[Message, ...]]:
-    """The computer, and notes on what could not be asked. system: a recorded computer instead of this one.
+    """Return the computer, and notes on what could not be read. system: a recorded computer instead of this one.
 
-    Where a GPU shares the computer's memory there is no host beside it: the same bytes would count twice.
+    Where a GPU shares the computer's memory the machine has no host: the same bytes would count twice.
     """
     system = system or System()
     host = cpu.probe(system)
@@ -33,16 +33,16 @@ def detect(system: System | None = None) -> tuple[Machine, tuple[Message, ...]]:
 
 
 def _guarded(maker: str, ask: Callable[[System, Ram], Seen], system: System, ram: Ram) -> Seen:
-    """A probe's answer; whatever it trips over becomes a note."""
+    """Return the devices of one probe; any error becomes a note."""
     try:
         return ask(system, ram)
-    except Exception as error:  # a probe reads what drivers print: no fault of theirs may stop the answer
+    except Exception as error:
         why = f"{type(error).__name__}: {error}"[:160]
         return Seen((), (say("{maker} GPUs could not be asked ({why}).", maker=maker, why=why),))
 
 
 def _title(gpus: tuple[Device, ...], host: Device) -> str:
-    """ "2x NVIDIA GeForce RTX 3090", or the CPU's name."""
+    """Return "2x NVIDIA GeForce RTX 3090", or the name of the CPU."""
     names = [g.name for g in gpus]
     counted = [n if names.count(n) == 1 else f"{names.count(n)}x {n}" for n in dict.fromkeys(names)]
     return " + ".join(counted) or host.name

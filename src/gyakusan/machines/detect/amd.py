@@ -1,8 +1,4 @@
-"""AMD GPUs by sysfs: amdgpu says how much memory of its own a GPU has (VRAM) and how much of the RAM it may use (GTT).
-
-Source: Linux, Documentation/gpu/amdgpu/driver-misc.rst (mem_info_*). On Strix Halo the memory is one: a carve-out is
-VRAM, the rest is reached through GTT up to ttm.pages_limit. ROCm reports the larger of the two (nix-amd-ai issue 42).
-"""
+"""AMD GPUs by sysfs: amdgpu shows the memory of a GPU (VRAM) and the RAM that it may use (GTT)."""
 
 from __future__ import annotations
 
@@ -34,7 +30,16 @@ INTEGRATED = 4 * GIB
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One GPU as sysfs shows it. vram, gtt: total [B]; vram_used, gtt_used [B]."""
+    """One GPU as sysfs shows it.
+
+    device: PCI number of the device
+    revision: PCI revision
+    product: its name, "" if sysfs has none
+    vram: own memory [B]
+    vram_used: own memory in use [B]
+    gtt: RAM that it may use [B]
+    gtt_used: RAM that it uses [B]
+    """
 
     device: int
     revision: int
@@ -46,13 +51,13 @@ class Card:
 
     @property
     def name(self) -> str:
-        """Its name as sold, or its numbers."""
+        """Return its name as sold, or its numbers."""
         known = NAMES.get((self.device, self.revision)) or self.product
         return known or f"AMD GPU {self.device:#06x} rev {self.revision:#04x}"
 
 
 def probe(system: System, ram: Ram) -> Seen:
-    """Every AMD GPU with memory worth using. Integrated graphics other than Strix Halo are named in a note."""
+    """Return every AMD GPU with memory worth using. Integrated graphics other than Strix Halo are named in a note."""
     devices, notes = [], []
     for folder in system.list("/sys/class/drm/card[0-9]*/device"):
         if not re.fullmatch(r"/sys/class/drm/card\d+/device", folder) or _text(system, f"{folder}/vendor") != VENDOR:
@@ -70,7 +75,7 @@ def probe(system: System, ram: Ram) -> Seen:
 
 
 def _card(system: System, folder: str) -> Card | None:
-    """None if the driver shows no memory."""
+    """Return one GPU, None if the driver shows no memory."""
     vram = _number(system, f"{folder}/mem_info_vram_total")
     if not vram:
         return None
@@ -99,7 +104,7 @@ def _discrete(card: Card) -> Device:
 
 
 def _strix(card: Card, ram: Ram) -> Device:
-    """Strix Halo: capacity is RAM and carve-out together; usable is the larger pool, and never more than is free."""
+    """Return Strix Halo: capacity is RAM and carve-out together; usable is the larger pool, and never more than is free."""
     capacity = ram.total + card.vram
     carved = card.vram - card.vram_used
     borrowed = min(max(0, card.gtt - card.gtt_used), ram.available)
@@ -130,7 +135,7 @@ def _text(system: System, path: str) -> str:
 
 
 def _number(system: System, path: str, base: int = 10) -> int:
-    """A number in a file, 0 if there is none or it is impossible."""
+    """Return the number in a file, 0 if there is none or it is impossible."""
     try:
         value = int(_text(system, path)[:40], base)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Apple silicon: sysctl says memory, chip and the GPU's limit; system_profiler names the GPU where sysctl does not."""
+"""Apple silicon: sysctl gives memory, chip and the GPU's limit; system_profiler names the GPU where sysctl does not."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gyakusan.units import MIB
 
 
 def probe(system: System, ram: Ram) -> Seen:
-    """The one GPU of an Apple silicon Mac. Intel Macs yield a note: their GPUs are not driven here."""
+    """Return the one GPU of an Apple silicon Mac. Intel Macs get a note: no engine here uses their GPUs."""
     if system.platform != "darwin":
         return Seen()
     notes: list[Message] = []
@@ -43,13 +43,13 @@ def _device(chip: str, memory: int, wired: int) -> Device:
 
 
 def _wired(system: System) -> int:
-    """iogpu.wired_limit_mb, 0 where it is not set or the system does not know it. [B]"""
+    """Return iogpu.wired_limit_mb, 0 where it is not set or the system does not know it [B]."""
     text = _answer(system, "sysctl", "-n", "iogpu.wired_limit_mb")
     return int(text) * MIB if text.isdigit() and len(text) < 12 else 0
 
 
 def _profiled(system: System, notes: list[Message]) -> str:
-    """The GPU's name by system_profiler, "" if it does not answer."""
+    """Return the name of the GPU by system_profiler, "" if it does not answer."""
     try:
         found = json.loads(system.run("system_profiler", "SPDisplaysDataType", "-json"))
         return str(found["SPDisplaysDataType"][0]["sppci_model"])

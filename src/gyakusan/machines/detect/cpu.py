@@ -1,4 +1,4 @@
-"""The host: RAM and cores that this process may use, the CPU's name. Linux by /proc and cgroups, macOS by sysctl."""
+"""RAM, usable cores and name of the CPU: Linux by /proc and cgroups, macOS by sysctl, Windows by its API."""
 
 from __future__ import annotations
 
@@ -18,7 +18,13 @@ UNLIMITED = 2**60
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """device: the RAM as a Device; ram; cores that may be used; notes."""
+    """The CPU and the RAM of a computer.
+
+    device: the RAM as a Device
+    ram: what the OS and the cgroup say
+    cores: cores that this process may use
+    notes: what could not be read
+    """
 
     device: Device
     ram: Ram
@@ -27,7 +33,7 @@ class Host:
 
 
 def probe(system: System) -> Host:
-    """This computer's CPU and RAM. A figure that cannot be had is unknown, with a note."""
+    """Return the CPU and the RAM of the computer. A figure that cannot be read is unknown, with a note."""
     notes: list[Message] = []
     try:
         ram = memory(system)
@@ -59,7 +65,7 @@ def probe(system: System) -> Host:
 
 
 def memory(system: System) -> Ram:
-    """RAM. Raises DetectError if the OS does not say."""
+    """Return the RAM. Raises DetectError if the OS does not say."""
     if system.platform == "darwin":
         return _darwin(system)
     if system.platform == "win32" and system.is_this:
@@ -71,7 +77,7 @@ def memory(system: System) -> Ram:
 
 
 def meminfo(system: System) -> dict[str, int]:
-    """/proc/meminfo. [B] Raises DetectError if it has no MemTotal."""
+    """Return the RAM by /proc/meminfo [B]. Raises DetectError if it has no MemTotal."""
     text = system.read("/proc/meminfo")
     fields = {k: int(v) * 1024 for k, v in re.findall(r"^(\w+):\s+(\d{1,15}) kB", text, re.MULTILINE)}
     if fields.get("MemTotal", 0) <= 0:
@@ -80,10 +86,10 @@ def meminfo(system: System) -> dict[str, int]:
 
 
 def cgroup_limit(system: System) -> tuple[int, int] | None:
-    """The tightest memory limit from this process's cgroup upwards, and what is used in it without page cache. [B]
+    """Return the tightest memory limit from this process's cgroup upwards, and the use in it without page cache [B].
 
-    v2: memory.max; v1: memory.limit_in_bytes. In a container the path of /proc/self/cgroup may lie outside of what is
-    mounted: then the mounted root is the container's own group. None: no limit.
+    v2: memory.max; v1: memory.limit_in_bytes. In a container the path of /proc/self/cgroup may be outside of the mount: then
+    the mounted root is the container's own group. None: no limit.
     """
     found = []
     for folder, limit, usage, cache in _groups(system):
@@ -95,7 +101,7 @@ def cgroup_limit(system: System) -> tuple[int, int] | None:
 
 
 def cores(system: System) -> int:
-    """Cores that may be used: affinity, and the cgroup's CPU quota (v2 cpu.max, v1 cfs_quota) rounded up."""
+    """Return the usable cores: affinity, and the cgroup's CPU quota (v2 cpu.max, v1 cfs_quota) rounded up."""
     if system.platform == "darwin":
         return _sysctl_number(system, "hw.physicalcpu") or system.cores
     quotas = [q for q in (_quota(system, folder) for folder in _cpu_groups(system)) if q]
@@ -103,7 +109,7 @@ def cores(system: System) -> int:
 
 
 def name(system: System) -> str:
-    """The CPU's name, "CPU" if it is not told. Arm says only part numbers: the board's model stands in."""
+    """Return the name of the CPU, "CPU" if unknown. Arm gives only part numbers: the board's model stands in."""
     if system.platform == "darwin":
         return _plain(_answer(system, "sysctl", "-n", "machdep.cpu.brand_string"))
     text = _text(system, "/proc/cpuinfo")
@@ -113,7 +119,7 @@ def name(system: System) -> str:
 
 
 def simd(system: System) -> Simd:
-    """The vector units that llama.cpp repacks weights for, as wheels and plain builds are made: AVX2 at most on x86.
+    """Return the vector units that llama.cpp repacks weights for, as wheels and plain builds are made: AVX2 at most on x86.
 
     A build for AVX-512 repacks Q2_K too; it says so in its log, and `simd` is a setting.
     """
@@ -125,12 +131,12 @@ def simd(system: System) -> Simd:
 
 
 def _plain(said: str) -> str:
-    """Without marks and runs of spaces; "CPU" for nothing."""
+    """Return a name without marks and runs of spaces; "CPU" for nothing."""
     return re.sub(r"\s+", " ", re.sub(r"\((?:R|TM)\)", "", said)).strip()[:120] or "CPU"
 
 
 def _groups(system: System) -> list[tuple[str, str, str, str]]:
-    """Folders from this process's cgroup up to the root: folder, limit file, usage file, page cache in memory.stat."""
+    """Return the folders from this process's cgroup up to the root: folder, limit file, usage file, page cache key."""
     v2 = ("memory.max", "memory.current", "inactive_file")
     v1 = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
     out = []
@@ -151,7 +157,7 @@ def _cpu_groups(system: System) -> list[str]:
 
 
 def _upwards(mount: str, path: str) -> list[str]:
-    """ "/a/b" under a mount -> mount/a/b, mount/a, mount. A path that climbs out of the mount is the mount."""
+    """Return mount/a/b, mount/a and mount for "/a/b" under a mount. A path that climbs out of it is the mount."""
     parts = [p for p in path.split("/") if p]
     if ".." in parts or len(parts) > 64:
         parts = []
@@ -159,7 +165,7 @@ def _upwards(mount: str, path: str) -> list[str]:
 
 
 def _path(system: System, controller: str) -> str:
-    """This process's path for a v1 controller, or for v2 (controller "")."""
+    """Return this process's path for a v1 controller, or for v2 (controller "")."""
     for line in _text(system, "/proc/self/cgroup").splitlines():
         number, _, rest = line.partition(":")
         names, _, path = rest.partition(":")
@@ -169,7 +175,7 @@ def _path(system: System, controller: str) -> str:
 
 
 def _quota(system: System, folder: str) -> float | None:
-    """CPUs that a group may use, None if it is not limited."""
+    """Return the CPUs that a group may use, None if it is not limited."""
     words = _text(system, f"{folder}/cpu.max").split()
     if len(words) == 2 and words[0].isdigit() and words[1].isdigit() and int(words[1]):
         return int(words[0]) / int(words[1])
@@ -178,7 +184,7 @@ def _quota(system: System, folder: str) -> float | None:
 
 
 def _number(system: System, path: str) -> int | None:
-    """The whole number that a file holds; None if there is none ("max", -1, absent)."""
+    """Return the whole number in a file; None if there is none ("max", -1, absent)."""
     text = _text(system, path).strip()
     return int(text) if text.isdecimal() and len(text) < 20 else None
 
@@ -189,7 +195,7 @@ def _stat(system: System, path: str, key: str) -> int:
 
 
 def _text(system: System, path: str) -> str:
-    """A file's text, "" if it cannot be read."""
+    """Return the text of a file, "" if it cannot be read."""
     try:
         return system.read(path)
     except DetectError:
@@ -209,7 +215,7 @@ def _sysctl_number(system: System, key: str) -> int | None:
 
 
 def _darwin(system: System) -> Ram:
-    """macOS: hw.memsize, and vm_stat for what is free, inactive or purgeable."""
+    """Return the RAM of macOS: hw.memsize, and vm_stat for what is free, inactive or purgeable."""
     total = _sysctl_number(system, "hw.memsize")
     if not total:
         raise silent("sysctl hw.memsize", say("no number"))
@@ -222,7 +228,7 @@ def _darwin(system: System) -> Ram:
 
 
 def _windows() -> Ram:
-    """GlobalMemoryStatusEx."""
+    """Return the RAM of Windows by GlobalMemoryStatusEx."""
     import ctypes
 
     class Status(ctypes.Structure):

@@ -21,7 +21,7 @@ NAMES = {
 
 
 def probe(system: System, _ram: Ram) -> Seen:
-    """Intel GPUs with memory of their own. Integrated graphics are not counted: their memory is the host's."""
+    """Return the Intel GPUs with memory of their own. Integrated graphics are not counted: their memory is the host's."""
     devices = []
     for folder in system.list("/sys/class/drm/card[0-9]*/device"):
         if not re.fullmatch(r"/sys/class/drm/card\d+/device", folder) or _text(system, f"{folder}/vendor") != VENDOR:
@@ -45,7 +45,7 @@ def probe(system: System, _ram: Ram) -> Seen:
 
 
 def _memory(system: System, folder: str) -> int:
-    """Sum over tiles, 0 if the driver shows none. [B]"""
+    """Return the sum over tiles, 0 if the driver shows none [B]."""
     files = [
         *system.list(f"{folder}/tile*/physical_vram_size_bytes"),
         folder.removesuffix("/device") + "/lmem_total_bytes",

@@ -1,8 +1,4 @@
-"""NVIDIA GPUs: NVML through pynvml where it can be imported, else nvidia-smi. GB10 and Jetson share the computer's RAM.
-
-GB10 reports no memory (NVML_ERROR_NOT_SUPPORTED, "[N/A]"), Jetson's name ends in "(nvgpu)": there total is MemTotal and
-free is MemAvailable, for page cache is not used memory.
-"""
+"""NVIDIA GPUs: NVML through pynvml where it can be imported, else nvidia-smi. GB10 and Jetson share the computer's RAM."""
 
 from __future__ import annotations
 
@@ -26,7 +22,12 @@ _JETSON = re.compile(r"Jetson (?:AGX Orin|Orin NX|Orin Nano|AGX Xavier|Xavier NX
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One GPU as the driver reports it. total, free: None where it reports none [B]."""
+    """One GPU as the driver reports it.
+
+    name: its name
+    total: memory, None if none is reported [B]
+    free: free memory, None if none is reported [B]
+    """
 
     name: str
     total: int | None
@@ -34,7 +35,7 @@ class Card:
 
 
 def probe(system: System, ram: Ram) -> Seen:
-    """Every NVIDIA GPU that the driver shows, else the Jetson that the device tree names."""
+    """Return every NVIDIA GPU that the driver shows, else the Jetson that the device tree names."""
     notes: list[Message] = []
     cards = _cards(system, notes)
     board = _board(system)
@@ -44,13 +45,13 @@ def probe(system: System, ram: Ram) -> Seen:
 
 
 def _cards(system: System, notes: list[Message]) -> list[Card]:
-    """NVML first, then nvidia-smi. What goes wrong becomes a note."""
+    """Return the GPUs by NVML, else by nvidia-smi. Errors become notes."""
     if system.is_this:
         try:
             return list(_nvml())
         except ImportError:
             pass
-        except Exception as error:  # pynvml raises one class for each status, and OSError for a missing library
+        except Exception as error:
             if system.has("nvidia-smi"):
                 notes.append(say("NVML gave no answer ({why}); nvidia-smi is asked.", why=str(error)[:120]))
     if not system.has("nvidia-smi"):
@@ -77,16 +78,16 @@ def _nvml() -> Iterator[Card]:
 
 
 def _nvml_memory(pynvml: object, handle: object) -> tuple[int | None, int | None]:
-    """Total and free [B]; None, None on a GPU without memory of its own."""
+    """Return total and free memory; None, None on a GPU without memory of its own [B]."""
     try:
         info = pynvml.nvmlDeviceGetMemoryInfo(handle)  # type: ignore[attr-defined]
-    except Exception:  # NVMLError_NotSupported on GB10
+    except Exception:
         return None, None
     return (int(info.total), int(info.free)) if info.total else (None, None)
 
 
 def _smi(text: str, notes: list[Message]) -> list[Card]:
-    """Rows of nvidia-smi's CSV. [MiB] A row that is none becomes a note."""
+    """Return the GPUs in nvidia-smi's CSV. A line that is no row becomes a note."""
     cards = []
     for line in text.strip().splitlines()[:256]:
         row = _ROW.fullmatch(line.strip())
@@ -98,13 +99,13 @@ def _smi(text: str, notes: list[Message]) -> list[Card]:
 
 
 def _mib(text: str) -> int | None:
-    """ "24564" -> bytes; None for "[N/A]", "[Not Supported]", 0 or nonsense."""
+    """Return the bytes of "24564" [MiB]; None for "[N/A]", "[Not Supported]", 0 or nonsense [B]."""
     plain = text.strip()
     return int(plain) * MIB if plain.isdigit() and len(plain) < 10 and int(plain) else None
 
 
 def _board(system: System) -> str:
-    """The Jetson that the device tree names, e.g. "Jetson AGX Orin"; "" for any other computer."""
+    """Return the Jetson that the device tree names, e.g. "Jetson AGX Orin"; "" for any other computer."""
     try:
         model = system.read("/proc/device-tree/model")
     except DetectError:
@@ -130,7 +131,7 @@ def _device(card: Card, board: str, ram: Ram) -> Device:
 
 
 def _shared(card: Card, board: str, ram: Ram) -> Device:
-    """A GPU in the computer's RAM."""
+    """Return a GPU that uses the computer's RAM."""
     name = board or card.name
     known = catalog.match_device(name, ram.total or None) or Device(name, "unified", None, "cuda", "NVIDIA")
     if not ram.total:

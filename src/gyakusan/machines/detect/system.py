@@ -1,4 +1,4 @@
-"""What a probe may ask a computer: files under a root, commands in limited time. Recorded computers answer alike."""
+"""What a probe may ask a computer: files under a root, and commands in limited time. Recorded computers answer alike."""
 
 from __future__ import annotations
 
@@ -20,13 +20,19 @@ MOST = 4 * 2**20
 
 
 def silent(what: str, why: str | Message) -> DetectError:
-    """What was asked gave no answer: missing, denied, slow or failed. The facts are `what` and `why`."""
+    """Return the error for a question without an answer: missing, denied, slow or failed. Its facts are `what` and `why`."""
     return DetectError("{what}: {why}", what=what, why=why)
 
 
 @dataclass(frozen=True, slots=True)
 class Ram:
-    """total, available: what the OS says [B]; limit: of the cgroup, with used in it, None = none [B]."""
+    """The RAM of a computer.
+
+    total: capacity by the OS [B]
+    available: free memory by the OS [B]
+    limit: of the cgroup, None = none [B]
+    used: in use within the cgroup [B]
+    """
 
     total: int
     available: int
@@ -35,19 +41,23 @@ class Ram:
 
     @property
     def capacity(self) -> int:
-        """What this process could have at most. [B]"""
+        """Return the memory that this process could have at most [B]."""
         return self.total if self.limit is None else min(self.total, self.limit)
 
     @property
     def free(self) -> int:
-        """What this process may have now: the OS's and the cgroup's remainder, whichever is smaller. [B]"""
+        """Return the memory that this process may have now: the OS's or the cgroup's remainder, whichever is smaller [B]."""
         rest = self.capacity - self.used if self.limit is not None else self.total
         return max(0, min(self.available, rest))
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What one probe found: devices, and notes on what could not be asked."""
+    """The result of one probe.
+
+    devices: what was detected
+    notes: what could not be read
+    """
 
     devices: tuple[Device, ...] = ()
     notes: tuple[Message, ...] = ()
@@ -55,7 +65,13 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """This computer (root "/"), or a recorded one. platform: linux, darwin, win32; cpus: usable cores, None = ask."""
+    """The computer that we run on, or a recorded one.
+
+    root: folder that stands for "/"
+    platform: linux, darwin or win32
+    cpus: usable cores, None = ask the OS
+    answers: recorded output by command, None = run commands
+    """
 
     root: Path = Path("/")
     platform: str = sys.platform
@@ -64,7 +80,7 @@ class System:
     """Recorded commands ("sysctl -n hw.memsize") and their output; None = run them."""
 
     def read(self, path: str) -> str:
-        """Text of a file. Raises DetectError if it cannot be read. Undecodable bytes are replaced."""
+        """Return the text of a file. Raises DetectError if it cannot be read. Undecodable bytes are replaced."""
         try:
             with open(self.root / path.lstrip("/"), "rb") as file:
                 return file.read(MOST).decode("utf-8", "replace")
@@ -72,7 +88,7 @@ class System:
             raise silent(path, error.strerror or str(error)) from error
 
     def list(self, pattern: str) -> tuple[str, ...]:
-        """Paths that match a glob under the root, sorted. Unreadable folders match nothing."""
+        """Return the paths that match a glob under the root, sorted. Unreadable folders match nothing."""
         try:
             found = sorted(self.root.glob(pattern.lstrip("/")))
         except OSError:
@@ -80,20 +96,20 @@ class System:
         return tuple("/" + str(p.relative_to(self.root)) for p in found)
 
     def target(self, path: str) -> str:
-        """Where a symbolic link points, "" if it is none."""
+        """Return the target of a symbolic link, "" if it is none."""
         try:
             return os.readlink(self.root / path.lstrip("/"))
         except OSError:
             return ""
 
     def run(self, *argv: str) -> str:
-        """Standard output of a command. Raises DetectError if it is absent, fails, or takes longer than LONGEST."""
+        """Return the standard output of a command. Raises DetectError if it is absent, fails, or exceeds LONGEST."""
         if self.answers is not None:
             return _recorded(self.answers, " ".join(argv))
         return _run(argv)
 
     def has(self, command: str) -> bool:
-        """True if the command can be run."""
+        """Return True if the command can be run."""
         if self.answers is not None:
             return any(a.split(" ")[0] == command for a in self.answers)
         import shutil
@@ -102,7 +118,7 @@ class System:
 
     @property
     def cores(self) -> int:
-        """Cores that this process may use, before any cgroup limit."""
+        """Return the cores that this process may use, before any cgroup limit."""
         if self.cpus is not None:
             return self.cpus
         try:
@@ -112,7 +128,7 @@ class System:
 
     @property
     def is_this(self) -> bool:
-        """True for the computer that we run on."""
+        """Return True for the computer that we run on."""
         return self.answers is None and self.root == Path("/")
 
 

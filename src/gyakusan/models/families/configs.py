@@ -111,7 +111,7 @@ class Config:
 
     @property
     def width(self) -> int:
-        """Return the width of the feed-forward network. [values]"""
+        """Return the width of the feed-forward network [values]."""
         return self.number(*COMMON["feed_forward_length"])
 
     @property

@@ -30,7 +30,7 @@ loaded = layers.loaded
 
 
 def vocabulary(m: Metadata) -> int:
-    """Return the size of the vocabulary: stated, or counted in the tokenizer. [tokens]"""
+    """Return the size of the vocabulary: stated, or counted in the tokenizer [tokens]."""
     stated = m.number("vocab_size", 0)
     tokens = m.values.get("tokenizer.ggml.tokens")
     return stated or int(getattr(tokens, "count", 0) or len(tokens or ()))

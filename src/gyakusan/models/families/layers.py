@@ -32,7 +32,7 @@ def kv_heads(m: Metadata) -> tuple[int, ...]:
 
 
 def head_width(m: Metadata, kind: str) -> int:
-    """Return the width of one head's key or value: stated, else embedding / heads. kind: key or value. [values]"""
+    """Return the width of one head's key or value: stated, else embedding / heads. kind: key or value [values]."""
     if m.get(f"attention.{kind}_length") is not None:
         return m.positive(f"attention.{kind}_length")
     count = next((h for h in heads(m) if h), 0)
@@ -209,7 +209,7 @@ def by_width(widths: Sequence[int], layers: Iterable[int], gated: bool = True) -
 
 
 def widths(m: Metadata) -> tuple[int, ...]:
-    """Return the width of the dense feed-forward network of each block, 0 where it has none. [values]"""
+    """Return the width of the dense feed-forward network of each block, 0 where it has none [values]."""
     return m.series("feed_forward_length", 0)
 
 

@@ -54,7 +54,7 @@ def from_config(c: Config) -> dict[str, Any]:
 
 
 def _width(c: Config) -> int:
-    """Width of the dense network. [values]"""
+    """Width of the dense network [values]."""
     width = c.number("block_ff_dim", "intermediate_size")
     if not c.flag("block_auto_adjust_ff_dim"):
         return width

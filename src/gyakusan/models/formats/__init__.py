@@ -1,1 +1,1 @@
-"""Bytes to metadata. Whatever is read here may be damaged or hostile."""
+"""File formats: bytes -> metadata and tensors. Whatever is read here may be damaged or hostile."""

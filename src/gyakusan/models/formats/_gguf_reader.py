@@ -1,9 +1,4 @@
-"""One GGUF header, item by item: what `gguf` offers to others is made here.
-
-Nothing in a file is trusted: every count, length, offset and name is checked before it costs time or memory.
-Source: ggml b11434, docs/gguf.md and src/gguf.cpp, gguf_init_from_reader. What llama.cpp refuses is refused here, save
-tensor names of 64 bytes and more, and holes between tensors: they change no sum.
-"""
+"""Read the header of one GGUF file, item by item. `gguf` offers it to others."""
 
 from __future__ import annotations
 
@@ -56,7 +51,11 @@ _MEND = say("The file is damaged or not what it claims to be: download it again.
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A value that was stepped over. count: entries of an array, or bytes of a string; kind: of the entries."""
+    """A value that was skipped, not stored.
+
+    count: entries of an array, or bytes of a string
+    kind: element type of an array
+    """
 
     count: int
     kind: str
@@ -67,11 +66,18 @@ Value = bool | int | float | str | tuple[bool | int | float | str, ...] | Skippe
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a GGUF file says about itself.
+    """The header of a GGUF file.
 
-    name: of the source; alignment [B]; tensors: in the order of the file; offsets: of each tensor, from data_at of its
-    part [B]; data_at: where tensor data begins in the (first) file [B]; size: of all parts [B], None if unknown;
-    parts: files.
+    name: of the source
+    version: of the format
+    endian: byte order
+    alignment: of tensor data [B]
+    metadata: key-values; long ones are `Skipped`
+    tensors: in the order of the file
+    offsets: of each tensor, from data_at of its part [B]
+    data_at: where tensor data begins in the (first) file [B]
+    size: of all parts, None if unknown [B]
+    parts: number of files
     """
 
     name: str
@@ -86,9 +92,7 @@ class Header:
     parts: int = 1
 
     def count(self, key: str) -> int | None:
-        """Entries of the array `key`, kept or skipped; None if there is no such array. The vocabulary is that of
-        tokenizer.ggml.tokens.
-        """
+        """Return the entries of the array `key`, stored or skipped; None if there is no such array."""
         value = self.metadata.get(key)
         if isinstance(value, Skipped):
             return value.count
@@ -114,7 +118,7 @@ class Reader:
         self._u32, self._u64 = self._forms[4], self._forms[10]
 
     def header(self) -> Header:
-        """Magic, version, counts, pairs, tensors."""
+        """Read magic, version, counts, key-values and tensors. Raises Truncated, Malformed, Unsupported, SourceError."""
         version = self._version()
         tensors = self._count(say("tensors"), TENSORS, least=24)
         keys = self._count(say("keys"), KEYS, least=13)
@@ -136,7 +140,7 @@ class Reader:
         )
 
     def _version(self) -> int:
-        """The version; sets the byte order, which no file names: a version seen with its low half zero is swapped."""
+        """Read the version and set the byte order, which no file names: a version with a zero low half is swapped."""
         head = self._window.take(min(4, self._window.rest))
         if head != b"GGUF":
             raise not_gguf(self._name, head + self._window.take(min(ENOUGH - len(head), self._window.rest)))
@@ -153,7 +157,7 @@ class Reader:
         )
 
     def _count(self, what: Message, limit: int, least: int) -> int:
-        """A number of `what`, each at least `least` bytes long in the file."""
+        """Read a number of `what`, each at least `least` bytes long in the file."""
         n = self._take(self._u64)
         if n > limit:
             self._bad("{file} claims {n} {what}; at most {limit} are read.", n=n, what=what, limit=limit)
@@ -181,7 +185,7 @@ class Reader:
         return self._window.number(form)
 
     def _text(self, key: str) -> str | Skipped:
-        """A string value; one too long to matter is skipped."""
+        """Read a string value; a very long one is skipped."""
         n = self._length(key)
         if n > TEXT:
             self._window.skip(n)
@@ -190,7 +194,7 @@ class Reader:
         return self._decode(self._window.take(n), key)
 
     def _array(self, key: str, kind: int, count: int) -> Value:
-        """An array: kept if it is short and no part of a tokenizer, else only counted."""
+        """Read an array: stored if it is short and no part of a tokenizer, else only counted."""
         if kind == ARRAY or kind not in _KINDS:
             self._bad(
                 "{file}: {key} is an array of {kind}, which GGUF files do not hold.",
@@ -273,7 +277,7 @@ class Reader:
         return kind.name
 
     def _check_data(self, entries: tuple[Tensor, ...], offsets: tuple[int, ...], data_at: int, alignment: int) -> None:
-        """Tensors lie at aligned offsets, one after the other, inside the file."""
+        """Check that tensors are at aligned offsets, one after the other, inside the file."""
         end = 0
         before = ""
         for offset, size, name in sorted((o, t.bytes, t.name) for o, t in zip(offsets, entries, strict=True)):
@@ -294,7 +298,7 @@ class Reader:
             )  # fmt: skip
 
     def _label(self, what: Message) -> str:
-        """The name of a key or a tensor."""
+        """Read the name of a key or a tensor."""
         n = self._length("")
         if not 0 < n <= NAME:
             self._bad("{file} has a {what} with a name of {n} bytes.", what=what, n=n)
@@ -302,7 +306,7 @@ class Reader:
         return self._decode(self._window.take(n), "")
 
     def _length(self, key: str) -> int:
-        """The length of a string that must still fit into the file. [B]"""
+        """Read the length of a string that must still fit into the file [B]."""
         n = self._take(self._u64)
         if n > self._window.rest:
             self._cut(
@@ -319,7 +323,7 @@ class Reader:
             self._bad("{file}: {what} at byte {at} is not UTF-8.", what=what, at=self._window.position - len(raw))
 
     def _charge(self, n: int) -> None:
-        """Count what is kept against ROOM."""
+        """Count what is stored against ROOM."""
         self._room -= n
         if self._room < 0:
             self._bad("{file} holds more than {limit} MiB of metadata.", limit=ROOM >> 20)
@@ -335,6 +339,6 @@ class Reader:
 
 
 def _short(value: object) -> str:
-    """A name or value from the file on one line, quoted."""
+    """Return a name or value from the file on one line, quoted."""
     text = repr(value)
     return text if len(text) <= 80 else text[:77] + "..."

@@ -1,4 +1,4 @@
-"""JSON that nobody vouches for: bounded in size, breadth and depth; a key may not occur twice."""
+"""Parse JSON from an unknown source: bounded in size, breadth and depth; a key may not occur twice."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MEND = "The file is damaged or not what its name says: download it again."
 
 
 def loads(raw: bytes, name: str, brackets: int = BRACKETS) -> Any:
-    """The value in `raw`, which comes from the file `name`. brackets: most objects and arrays. Raises Malformed."""
+    """Return the value in `raw`, which comes from the file `name`. brackets: most objects and arrays. Raises Malformed."""
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         found = dict(pairs)
@@ -51,17 +51,17 @@ def loads(raw: bytes, name: str, brackets: int = BRACKETS) -> Any:
 
 
 def bad(name: str, why: Message) -> Malformed:
-    """The error for the file `name`. why: half a sentence."""
+    """Return the error for the file `name`. why: half a sentence."""
     return Malformed("{file} cannot be read as JSON: {why}.", file=name, why=why, mend=_MEND)
 
 
 def line(text: str) -> str:
-    """What a parser said, on one line and no longer than a line."""
+    """Return a parser's message on one short line."""
     return "".join(c if c.isprintable() else "?" for c in text)[:200].rstrip(". ")
 
 
 def _depth(value: Any) -> int:
-    """Levels of nesting, counted up to one more than DEPTH."""
+    """Return the levels of nesting, counted up to one more than DEPTH."""
     level = [value]
     for depth in range(DEPTH + 1):
         level = [v for each in level if isinstance(each, (dict, list)) for v in _inside(each)]

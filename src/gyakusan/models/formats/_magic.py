@@ -1,4 +1,4 @@
-"""What a file looks like from its first bytes, so that a message can say what was given instead."""
+"""Tell from its first bytes what a file looks like, so that a message can say what was given instead."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _UNKNOWN = say("something else"), say("Give a GGUF file, or a folder with config
 
 
 def likeness(head: bytes) -> tuple[Message, Message]:
-    """(what the file looks like, what to do about it). head: its first bytes, ENOUGH if there are so many."""
+    """Return (what the file looks like, what to do about it). head: its first ENOUGH bytes, or all of them."""
     for prefix, what, mend in _PREFIXES:
         if head.startswith(prefix):
             return what, mend
@@ -56,7 +56,7 @@ def likeness(head: bytes) -> tuple[Message, Message]:
 
 
 def not_gguf(name: str, head: bytes) -> Malformed | Truncated | Unsupported:
-    """The error for a file that does not begin with GGUF."""
+    """Return the error for a file that does not begin with GGUF."""
     if not head:
         return Truncated("{file} is empty.", file=name, mend="Download it again.")
     if b"GGUF".startswith(head[:4]):

@@ -17,7 +17,10 @@ BUDGET = 256 * 1024 * 1024
 
 
 class Window:
-    """A position in a Source and the bytes around it. Every read is checked against the end of the file."""
+    """A position in a Source and the bytes around it. Every read is checked against the end of the file.
+
+    size: length of the source, None if unknown [B]
+    """
 
     __slots__ = ("_at", "_base", "_chunk", "_data", "_left", "_source", "size")
 
@@ -32,23 +35,23 @@ class Window:
 
     @property
     def position(self) -> int:
-        """Where the next byte is taken. [B]"""
+        """Return the position of the next byte [B]."""
         return self._base + self._at
 
     @property
     def rest(self) -> int:
-        """Bytes up to the end of the file; 2^63 if the end is unknown. [B]"""
+        """Return the bytes up to the end of the file; 2^63 if the end is unknown [B]."""
         return 2**63 if self.size is None else max(self.size - self.position, 0)
 
     def take(self, n: int) -> bytes:
-        """The next `n` bytes. Raises Truncated."""
+        """Return the next `n` bytes. Raises Truncated."""
         self._need(n)
         start = self._at
         self._at = start + n
         return self._data[start : self._at]
 
     def number(self, form: Struct) -> int | float:
-        """The next value of `form`."""
+        """Return the next value of `form`. Raises Truncated."""
         self._need(form.size)
         start = self._at
         self._at = start + form.size
@@ -73,7 +76,7 @@ class Window:
             self.skip(at - here)
 
     def _need(self, n: int) -> None:
-        """Hold `n` bytes from the position on."""
+        """Buffer `n` bytes from the position on."""
         have = len(self._data) - self._at
         if have >= n:
             return
@@ -107,7 +110,7 @@ class Window:
 
 
 def _stride(data: bytes, at: int, count: int, length: Struct) -> tuple[int, int]:
-    """Step over strings while their lengths lie inside `data`: (position after them, strings left).
+    """Step over strings while their lengths are inside `data`: (position after them, strings left).
 
     The end is found by failing, not by comparing: this loop is most of the time that a header takes.
     """

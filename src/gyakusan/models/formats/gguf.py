@@ -25,12 +25,12 @@ _MEND = "Put all parts of the same model into one place, under their own names."
 
 
 def read(source: Source) -> Header:
-    """The header of one file. Raises Truncated, Malformed, Unsupported, SourceError."""
+    """Return the header of one file. Raises Truncated, Malformed, Unsupported, SourceError."""
     return Reader(source).header()
 
 
 def read_parts(where: str, opener: Callable[[str], Source]) -> Header:
-    """The header of the model at `where`; of a model in parts, `where` may be any of them.
+    """Return the header of the model at `where`; of a model in parts, `where` may be any of them.
 
     opener: disk.open or http.open. Metadata is that of the first part; tensors and size are of all.
     Raises what `read` and `opener` raise, and BadReference for a part that is missing.
@@ -44,7 +44,7 @@ def read_parts(where: str, opener: Callable[[str], Source]) -> Header:
 
 
 def _part(source: Source, header: Header, number: int, count: int) -> Header:
-    """Part `number` (from 1) of the model to which `source`, with `header`, belongs."""
+    """Return part `number` (from 1) of the model to which `source`, with `header`, belongs."""
     match = _PART.fullmatch(source.file)
     if match is None or int(match[3]) != count or count > PARTS:
         mend = "Its name must end in -00001-of-{n:05d}.gguf, and the other parts lie beside it."
@@ -94,7 +94,7 @@ def _merge(parts: list[Header]) -> Header:
 
 
 def _number(header: Header, key: str) -> int | None:
-    """A whole number >= 0, None if the key is absent. Raises Malformed."""
+    """Return a whole number >= 0, None if the key is absent. Raises Malformed."""
     value = header.metadata.get(key)
     if value is not None and (type(value) is not int or value < 0):
         _bad("{file}: {key} is {value}.", file=header.name, key=key, value=repr(value)[:80])

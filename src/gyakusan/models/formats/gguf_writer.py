@@ -1,8 +1,4 @@
-"""A GGUF file with everything but the numbers: header, tensor directory, and a hole where the tensors would be.
-
-Programs that only look at shapes and types take it for the whole file; on the disk it takes what the header takes.
-Source: ggml b11434, docs/gguf.md (version 3, little endian).
-"""
+"""Write a GGUF file with everything but the numbers: header, tensor directory, and a hole for the tensors."""
 
 from __future__ import annotations
 
@@ -24,7 +20,7 @@ _FORMS = {_U32: "<I", _I32: "<i", _F32: "<f", _BOOL: "<?", _U64: "<Q", _I64: "<q
 
 
 def write(path: str | Path, metadata: Mapping[str, Any], tensors: Sequence[Tensor]) -> int:
-    """Writes the sparse file and returns its apparent size. [B] Raises Unsupported, Malformed, SourceError.
+    """Write the sparse file and return its apparent size [B]. Raises Unsupported, Malformed, SourceError.
 
     metadata: texts, truth values, numbers, or sequences of one of them; `general.alignment` is not written.
     """
@@ -44,7 +40,7 @@ def write(path: str | Path, metadata: Mapping[str, Any], tensors: Sequence[Tenso
 
 
 def header(metadata: Mapping[str, Any], tensors: Sequence[Tensor]) -> tuple[bytes, int]:
-    """(bytes up to the tensor data, bytes of tensor data). [B]"""
+    """Return (bytes up to the tensor data, size of the tensor data [B])."""
     pairs = [_text(key) + _value(key, value) for key, value in metadata.items() if key != "general.alignment"]
     parts = [b"GGUF", struct.pack("<IQQ", 3, len(tensors), len(pairs)), *pairs]
     offset = 0
@@ -60,7 +56,7 @@ def header(metadata: Mapping[str, Any], tensors: Sequence[Tensor]) -> tuple[byte
 
 
 def _value(key: str, value: Any) -> bytes:
-    """Kind and body of one value."""
+    """Return kind and body of one value."""
     if isinstance(value, list | tuple):
         kind = _kind(key, value)
         return struct.pack("<IIQ", _ARRAY, kind, len(value)) + b"".join(_body(key, kind, v) for v in value)
@@ -69,7 +65,7 @@ def _value(key: str, value: Any) -> bytes:
 
 
 def _kind(key: str, values: Sequence[Any]) -> int:
-    """The one kind that holds all `values`; whole numbers beside others become floating-point numbers."""
+    """Return the one kind that holds all `values`; whole numbers among others become floating-point numbers."""
     kinds = {type(v) for v in values} or {int}
     if kinds == {bool}:
         return _BOOL

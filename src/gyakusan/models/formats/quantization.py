@@ -20,7 +20,7 @@ DTYPES = {"bfloat16": "BF16", "float16": "F16", "float32": "BF16", "half": "F16"
 
 
 def checkpoint(config: Mapping[str, Any], tensors: Sequence[Tensor] = ()) -> Checkpoint:
-    """How the checkpoint is stored, from its config.json and the tensors of its safetensors headers, if they were read."""
+    """Return how a checkpoint is stored, from its config.json and, if they were read, the tensors of its safetensors."""
     inner = next((config[n] for n in TEXT if isinstance(config.get(n), Mapping)), config)
     dtype = inner.get("dtype") or inner.get("torch_dtype") or config.get("dtype") or config.get("torch_dtype")
     state = inner.get("mamba_ssm_cache_dtype") or inner.get("mamba_ssm_dtype")
@@ -37,7 +37,7 @@ def checkpoint(config: Mapping[str, Any], tensors: Sequence[Tensor] = ()) -> Che
 
 
 def _method(q: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields of Checkpoint for one quantization_config."""
+    """Return the fields of Checkpoint for one quantization_config."""
     method = str(q.get("quant_method") or q.get("quant_algo") or "").lower().replace("_", "-")
     kept = tuple(str(k) for key in KEPT for k in _list(q.get(key)))
     about: dict[str, Any] = {"method": method, "unquantized": kept, "cache": _cache(q)}
@@ -66,7 +66,7 @@ def _method(q: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _modelopt(q: Mapping[str, Any]) -> dict[str, Any]:
-    """NVIDIA's: FP8 with one scale for a matrix, NVFP4 with an 8-bit scale for 16 values."""
+    """Return the fields of NVIDIA's ModelOpt: FP8 with one scale for a matrix, NVFP4 with an 8-bit scale for 16 values."""
     inner = q.get("quantization")
     inner = inner if isinstance(inner, Mapping) else q
     name = str(inner.get("quant_algo") or q.get("quant_algo") or q.get("quant_method")).upper()
@@ -79,7 +79,7 @@ def _modelopt(q: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _compressed(q: Mapping[str, Any]) -> dict[str, Any]:
-    """compressed-tensors: the first group of its config says how weights are stored."""
+    """Return the fields of compressed-tensors: the first group of its config says how weights are stored."""
     groups = q.get("config_groups")
     found = next(iter(groups.values()), None) if isinstance(groups, Mapping) else None
     first: Mapping[str, Any] = found if isinstance(found, Mapping) else {}
@@ -99,7 +99,7 @@ def _compressed(q: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _cache(q: Mapping[str, Any]) -> str:
-    """The cache type that the checkpoint declares: 8-bit floats, or none."""
+    """Return the cache type that the checkpoint declares: 8-bit floats, or none."""
     inner = q.get("quantization")
     both = (q, inner) if isinstance(inner, Mapping) else (q,)
     for part in both:

@@ -1,8 +1,4 @@
-"""safetensors: names, shapes and types of tensors, from the header of one file or of all shards in a folder.
-
-Source: safetensors 0.6, README "Format" and safetensors/src/tensor.rs, Metadata::validate (what it refuses, we refuse);
-the index is written by transformers, save_pretrained.
-"""
+"""Read safetensors: names, shapes and types of tensors, from the header of one file or of all shards in a folder."""
 
 from __future__ import annotations
 
@@ -35,10 +31,13 @@ _MEND = "The file is damaged: download it again."
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a file, or a folder of shards, holds.
+    """The tensors of a file, or of a folder of shards.
 
-    tensors: in order of their bytes, shapes with the contiguous dimension first (the reverse of the file);
-    metadata: of the first file; data_at: where data begins in it [B]; size: of all files [B]; files: their names.
+    tensors: in order of their bytes; shapes with the contiguous dimension first, the reverse of the file
+    metadata: of the first file
+    data_at: where data begins in the first file [B]
+    size: of all files [B]
+    files: their names
     """
 
     name: str
@@ -60,7 +59,7 @@ class _Index(msgspec.Struct):
 
 
 def read(source: Source) -> Header:
-    """The header of one file. Raises Truncated, Malformed, Unsupported, SourceError."""
+    """Return the header of one file. Raises Truncated, Malformed, Unsupported, SourceError."""
     raw, size = _raw(source)
     entries, metadata = _parsed(source.name, raw)
     data_at = 8 + len(raw)
@@ -69,7 +68,7 @@ def read(source: Source) -> Header:
 
 
 def read_folder(folder: str | Path) -> Header:
-    """All tensors of the model in `folder`, in shards with or without an index. Raises as `read`, and BadReference."""
+    """Return all tensors of the model in `folder`, in shards with or without an index. Raises as `read`, and BadReference."""
     folder = Path(folder)
     where = _shards(folder)
     tensors: dict[str, Tensor] = {}
@@ -102,7 +101,7 @@ def _shard(path: Path) -> Header:
 
 
 def _shards(folder: Path) -> dict[str, list[str]]:
-    """The files of a model, and which tensors an index promises in each."""
+    """Return the files of a model, and the tensors that an index promises in each."""
     if (folder / INDEX).is_file():
         return _indexed(folder / INDEX)
     names = sorted(path.name for path in folder.glob("*.safetensors"))
@@ -136,7 +135,7 @@ def _indexed(path: Path) -> dict[str, list[str]]:
 
 
 def _raw(source: Source) -> tuple[bytes, int]:
-    """(the JSON text, size of the file [B])."""
+    """Return (the JSON text, size of the file [B])."""
     size = source.size
     if size is None:
         _bad("{file} has no known size.", source.name)
@@ -173,7 +172,7 @@ def _typed(name: str, value: Any, kind: Any) -> Any:
 
 
 def _checked(name: str, entries: Mapping[str, _Entry], room: int) -> tuple[Tensor, ...]:
-    """The tensors in order of their bytes, which must follow one another without a hole and fill the file. room [B]"""
+    """Return the tensors in order of their bytes, which must fill the file without a hole. room: of the file [B]."""
     tensors = []
     end = 0
     for key, entry in sorted(entries.items(), key=lambda item: item[1].data_offsets):

@@ -1,7 +1,4 @@
-"""Parameters of the eyes of a model, from its config.json: an estimate where no tensors were read.
-
-Source: vLLM 0.32.0's counts of the same models; transformers 5, the vision towers of Gemma 3, Gemma 4 and Qwen3-VL.
-"""
+"""Estimate the parameters of a model's image encoder from its config.json, where no tensors were read."""
 
 from __future__ import annotations
 
@@ -10,10 +7,10 @@ from typing import Any
 
 
 def parameters(config: Mapping[str, Any]) -> int:
-    """Weights of the vision tower and its projector. [values] 0 without a vision_config that says its widths.
+    """Return the weights of the image encoder and its projector, 0 without a vision_config that says its widths [values].
 
     Layers of four square matrices and a feed-forward network, patches, positions, a projector to the language part:
-    within 1 % of SigLIP in Gemma 3 and of Qwen3-VL's tower.
+    within 1 % of SigLIP in Gemma 3 and of Qwen3-VL's encoder.
     """
     vision = config.get("vision_config")
     if not isinstance(vision, Mapping):
@@ -31,14 +28,14 @@ def parameters(config: Mapping[str, Any]) -> int:
 
 
 def _positions(vision: Mapping[str, Any]) -> int:
-    """Places that have an embedding of their own."""
+    """Return the number of positions that have an embedding of their own."""
     stated = _number(vision, "num_position_embeddings", "position_embedding_size")
     size, patch = _number(vision, "image_size"), _number(vision, "patch_size", default=14)
     return stated or (size // patch) ** 2
 
 
 def _projector(config: Mapping[str, Any], vision: Mapping[str, Any], width: int) -> int:
-    """From the tower's width to that of the language part; with merged patches, through one hidden layer of their width."""
+    """Return the weights from the encoder's width to the language part's; merged patches have one hidden layer of their width."""
     text = config.get("text_config")
     out = _number(vision, "out_hidden_size") or (_number(text, "hidden_size") if isinstance(text, Mapping) else 0)
     merged = width * _number(vision, "spatial_merge_size", default=1) ** 2

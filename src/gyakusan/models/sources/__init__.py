@@ -26,11 +26,11 @@ class Source(Protocol):
 
     @property
     def size(self) -> int | None:
-        """Return the length. [B]"""
+        """Return the length [B]."""
         ...
 
     def read(self, at: int, n: int) -> bytes:
-        """Return exactly `n` bytes from `at`. [B] Raises Truncated if they are not all there, SourceError if unreadable."""
+        """Return exactly `n` bytes from `at` [B]. Raises Truncated if they are not all there, SourceError if unreadable."""
         ...
 
     def beside(self, name: str) -> Source:

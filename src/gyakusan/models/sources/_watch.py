@@ -14,7 +14,7 @@ Check = Callable[[str], None]
 
 
 class Watch:
-    """The time limit of a whole source. Inside `with` the clock runs; when it ends, open connections are cut. [s]"""
+    """The time limit of a whole source. Inside `with` the clock runs; when it ends, open connections are cut [s]."""
 
     __slots__ = ("_began", "_sockets", "_timer", "check", "expired", "left", "patience")
 

@@ -32,7 +32,7 @@ class Disk:
         self.size: int | None = size
 
     def read(self, at: int, n: int) -> bytes:
-        """Return exactly `n` bytes from `at`. [B] Raises Truncated, SourceError."""
+        """Return exactly `n` bytes from `at` [B]. Raises Truncated, SourceError."""
         size = self.size or 0
         if at < 0 or n < 0 or at + n > size:
             raise self._short(at + n, size)

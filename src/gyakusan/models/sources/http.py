@@ -97,7 +97,7 @@ class Web:
         return self
 
     def read(self, at: int, n: int) -> bytes:
-        """Return exactly `n` bytes from `at`. [B] Raises Truncated, SourceError."""
+        """Return exactly `n` bytes from `at` [B]. Raises Truncated, SourceError."""
         size = self.size or 0
         if at < 0 or n < 0 or at + n > size:
             raise Truncated(
@@ -199,7 +199,7 @@ class Web:
         return b"".join(parts)
 
     def _all(self, response: Response, most: int) -> bytes:
-        """Return the whole body of a small document. most: longest [B]"""
+        """Return the whole body of a small document. most: longest [B]."""
         body = b""
         for part in response.iter_raw():
             body += part
@@ -212,7 +212,7 @@ class Web:
         return body
 
     def _span(self, response: Response, asked: _Asked) -> int:
-        """Return the number of bytes that will follow, and learn the size of the file. [B]"""
+        """Return the number of bytes that will follow, and learn the size of the file [B]."""
         said = response.headers.get("content-range", "")
         match = _RANGE.fullmatch(said.strip())
         if match is None or match[3] == "*":
@@ -379,7 +379,7 @@ def _client(timeout: float, transport: BaseTransport | None) -> Client:
 
     try:
         return Client(timeout=timeout, transport=transport, follow_redirects=False, headers={"User-Agent": "gyakusan"})
-    except Exception as error:  # a malformed proxy address: its text may hold a password
+    except Exception as error:  # noqa: BLE001 - a malformed proxy address: its text may hold a password
         raise SourceError(
             "The web client does not start ({kind}).", kind=type(error).__name__,
             mend="Check HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY and SSL_CERT_FILE.",
