@@ -27,7 +27,7 @@ def main() -> None:
             about = {"family": name, "tokens": tokens, "step": STEP, "users": users, "bits": bits}
             try:
                 rows.append({**about, **fill(model, tokens, STEP, users, bits)})
-            except Exception as error:  # noqa: BLE001 - whatever MLX raises is recorded  # what the library refuses is the answer
+            except Exception as error:  # noqa: BLE001 - what the library refuses is the answer
                 rows.append({**about, "refused": f"{type(error).__name__}: {error}"[:160]})
         sizes = {str(bits): weights(config, bits) for bits in (None, 4, 8)}
         rows.append({"family": name, "weights": sizes})

@@ -82,7 +82,7 @@ def estimate_queue(
 
 
 def saturation_rate(prefill: Number, work: Number, slots: Number) -> Number:
-    """Rate at which a server is just saturated: all slots taken, or too much time on prompts [1/s].
+    """Rate at which a server is just saturated: all slots taken, or too much time on prompts. [1/s]
 
     work: of one answer while all slots are taken [s]. The rate of core.roofline.closed_loop with as many users.
     """
@@ -92,7 +92,7 @@ def saturation_rate(prefill: Number, work: Number, slots: Number) -> Number:
 def sustainable_rate(
     prefill: Number, work: Number, slots: int, spread: Number = 1.0, share: float = SLOT_CONFIDENCE
 ) -> Number:
-    """Rate at which `slots` are enough for `share` of the time [1/s]. work: see `highest`, so it is on the careful side.
+    """Rate at which `slots` are enough for `share` of the time. [1/s] work: see `highest`, so it is on the careful side.
 
     The offered load m = rate x (work / (1 - rate x prefill) + what stands before the second token) is the mean of a
     Poisson number (Erlang, Palm: M/G/infinity), spread out by others' prompts (`_clumped`). By bisection: more requests
@@ -121,7 +121,7 @@ def _clumped(busy: Number, spread: Number) -> Number:
 
 
 def _behind(busy: Number, prefill: Number, spread: Number) -> Number:
-    """Time that prompts take which came while one's own was computed: the queue left behind in M/G/1 [s]."""
+    """Time that prompts take which came while one's own was computed: the queue left behind in M/G/1. [s]"""
     return (busy + busy**2 * (1 + spread) / (2 * (1 - busy))) * prefill / (1 - busy)
 
 
@@ -152,7 +152,7 @@ def poisson_mean_for_slots(slots: int, share: float = SLOT_CONFIDENCE) -> float:
 def solo_prefill_and_step(
     first: Number, token: Number, users: int, answer: Number, k: SpeedConstants, serves: bool
 ) -> tuple[Number, Number]:
-    """Back from what `users` meet to the server: time of one prompt alone, and of one step [s].
+    """Back from what `users` meet to the server: time of one prompt alone, and of one step. [s]
 
     first, token: as core.roofline.first_token and later_token have them for these users; serves: others' prompts are computed
     between the steps, so that later_token was used. By bisection: the first token grows with the prompt's time.
@@ -172,7 +172,7 @@ def solo_prefill_and_step(
 def step_without_prefills(
     token: Number, prefill: Number, users: int, answer: Number, k: SpeedConstants, serves: bool
 ) -> Number:
-    """Time of one step, of what later_token makes of it with others' prompts [s]. See `alone`."""
+    """Time of one step, of what later_token makes of it with others' prompts. [s] See `alone`."""
     return maximum(token - later_token(0.0, prefill, users, answer, k), token * 1e-3) if serves and users > 1 else token
 
 

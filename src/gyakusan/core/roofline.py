@@ -98,7 +98,7 @@ class SpeedConstants:
 
 @dataclass(frozen=True, slots=True)
 class StepTime:
-    """One decode step, by what it waits for [s]."""
+    """One decode step, by what it waits for. [s]"""
 
     weights: Number
     compute: Number
@@ -109,7 +109,7 @@ class StepTime:
 
     @property
     def time(self) -> Number:
-        """The whole step [s]. Reading weights and computing overlap."""
+        """The whole step. [s] Reading weights and computing overlap."""
         both = (self.weights**2 + self.compute**2) ** 0.5
         return both + self.cache + self.state + self.overhead + self.links
 
@@ -121,7 +121,7 @@ class StepTime:
 
 
 def decode_step(work: ModelDemand, batch: Number, device: DeviceRates, k: SpeedConstants) -> StepTime:
-    """One token for each of `batch` conversations [s]."""
+    """One token for each of `batch` conversations. [s]"""
     touched = expected_distinct_expert_share(batch, work.count, work.used, k.overlap)
     rows = batch * work.used / work.count / touched
     read = work.dense * _slower(batch, device, k) + work.experts * touched * _slower(rows, device, k)
@@ -142,7 +142,7 @@ def decode_step(work: ModelDemand, batch: Number, device: DeviceRates, k: SpeedC
 def prefill_time(
     work: ModelDemand, prompt: Number, batch_tokens: Number, attention: Number, device: DeviceRates, k: SpeedConstants
 ) -> Number:
-    """A prompt of `prompt` tokens, in pieces of `batch_tokens` [s]. attention: its operations (Traffic.attention) [FLOP]."""
+    """A prompt of `prompt` tokens, in pieces of `batch_tokens`. [s] attention: its operations (Traffic.attention) [FLOP]."""
     piece = maximum(1, minimum(prompt, batch_tokens))
     pieces = maximum(1, prompt / piece)
     rate = device.prefill * device.parallel**0.9 * _below_one(k.mfu)
@@ -159,7 +159,7 @@ def prefill_time(
 
 
 def offloaded(time: Number, host_bytes: Number, host_bandwidth: Number, efficiency: float = 0.65) -> Number:
-    """A decode step whose weights partly lie in the computer's RAM [s]. host_bytes: those that one step reads there [B].
+    """A decode step whose weights partly lie in the computer's RAM. [s] host_bytes: those that one step reads there [B].
 
     The CPU computes them in its turn, so times add up. Efficiency assumed: no measurement of ours has it.
     """
@@ -167,7 +167,7 @@ def offloaded(time: Number, host_bytes: Number, host_bandwidth: Number, efficien
 
 
 def uploaded(time: Number, host_bytes: Number, link: Number, pieces: Number = 1) -> Number:
-    """A prompt for which weights in RAM cross the bus once for each piece [s]. link: of PCIe, as it is reached [B/s].
+    """A prompt for which weights in RAM cross the bus once for each piece. [s] link: of PCIe, as it is reached [B/s].
 
     llama.cpp copies a layer's weights, then computes with them: times add up.
     """
@@ -186,12 +186,12 @@ def first_token(prefill: Number, users: Number, step: Number, answer: Number, k:
 
 
 def later_token(step: Number, prefill: Number, users: Number, answer: Number, k: SpeedConstants) -> Number:
-    """Time for each further token while others' prompts are computed between the steps [s]. answer [tokens]."""
+    """Time for each further token while others' prompts are computed between the steps. [s] answer [tokens]."""
     return step + k.blend * prefill * (users - 1) / maximum(1, answer)
 
 
 def closed_loop(step: Number, prefill: Number, users: Number, answer: Number) -> Number:
-    """Answer tokens per second of all `users`, each asking again as soon as it is answered [tokens/s]."""
+    """Answer tokens per second of all `users`, each asking again as soon as it is answered. [tokens/s]"""
     return users * answer / (answer * step + users * prefill)
 
 
@@ -216,7 +216,7 @@ def _slower(rows: Number, device: DeviceRates, k: SpeedConstants) -> Number:
 
 
 def _links(work: ModelDemand, batch: Number, device: DeviceRates, k: SpeedConstants) -> Number:
-    """Two sums over all devices for each layer [s]. Latency grows with their number over PCIe, not over NVLink."""
+    """Two sums over all devices for each layer. [s] Latency grows with their number over PCIe, not over NVLink."""
     wait = k.hop * where(device.nvlink > 0, 1.0, device.parallel**1.1)
     each = wait + batch * work.width * 2 / k.wire
     return where(device.parallel > 1, 2 * work.layers * each, 0.0)

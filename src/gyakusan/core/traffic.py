@@ -59,21 +59,21 @@ class Traffic:
 
     @property
     def state(self) -> int:
-        """Recurrent state of one conversation, all layers [B]."""
+        """Recurrent state of one conversation, all layers. [B]"""
         return sum(len(m.layers) * m.state * F32 for m in self.memory if isinstance(m, Recurrent))
 
     @property
     def active(self) -> float:
-        """Weights that one token multiplies [values]."""
+        """Weights that one token multiplies. [values]"""
         return self.matrices + self.output + self.routed * self.used / self.count
 
     def cache(self, context: Number, value_bytes: Number = 2) -> Number:
-        """Keys and values that one step reads for a conversation of `context` tokens [B]. value_bytes: of one value."""
+        """Keys and values that one step reads for a conversation of `context` tokens. [B] value_bytes: of one value."""
         read = sum(_width(m) * _readers(m) * _visible(m, context) for m in self.memory if not isinstance(m, Recurrent))
         return read * value_bytes
 
     def attention(self, prompt: Number, depth: Number = 0, absorbed: bool = True) -> Number:
-        """Operations of attention for `prompt` new tokens after `depth` others [FLOP].
+        """Operations of attention for `prompt` new tokens after `depth` others. [FLOP]
 
         absorbed: latent attention works on the latent vector (llama.cpp), not on the heads' keys and values (vLLM).
         """
@@ -115,7 +115,7 @@ def from_model(model: Model, stored: RoleBits | None = None) -> Traffic:
 
 
 def _sum(tensors: Iterable[Tensor], stored: RoleBits | None) -> float:
-    """Bytes as stored, or by role [B]."""
+    """Bytes as stored, or by role. [B]"""
     if stored is None:
         return sum(t.bytes for t in tensors)
     return sum(t.values * _bits(t, stored) / 8 for t in tensors)
@@ -140,7 +140,7 @@ def _multiplied(tensor: Tensor) -> bool:
 
 
 def _bits(tensor: Tensor, stored: RoleBits) -> float:
-    """Bits of one weight, by the role that its name tells [bits]."""
+    """Bits of one weight, by the role that its name tells. [bits]"""
     if "_exps" in tensor.name:
         return stored.experts if tensor.name.endswith("weight") else 16
     if tensor.name in ("output.weight", "token_embd.weight"):
@@ -162,7 +162,7 @@ _CACHES = (("fp8", 1.0), ("int8", 1.0), ("8bit", 1.0), ("4bit", 0.53), ("int4", 
 
 
 def cache_value_bytes(name: str) -> float:
-    """Bytes of one value of a cache type: ggml names, vLLM's (auto, fp8, fp8_e4m3, int8...) [B]."""
+    """Bytes of one value of a cache type: ggml names, vLLM's (auto, fp8, fp8_e4m3, int8...). [B]"""
     plain = name.casefold().split("/")[0]
     if plain in ("", "auto", "none", "bfloat16", "float16", "fp16"):
         return 2
@@ -173,7 +173,7 @@ def cache_value_bytes(name: str) -> float:
 
 
 def _width(group: Memory) -> int:
-    """Values of one token that attention reads in one layer [values]."""
+    """Values of one token that attention reads in one layer. [values]"""
     match group:
         case Attention() | Latent():
             return group.key + group.value
@@ -191,7 +191,7 @@ def _readers(group: Memory) -> int:
 
 
 def _visible(group: Memory, context: Number) -> Number:
-    """Tokens that one query sees [tokens]. A chunk is half full on average."""
+    """Tokens that one query sees. [tokens] A chunk is half full on average."""
     if isinstance(group, Compressed):
         return minimum(context, group.window) + (context / group.ratio if group.ratio else 0)
     window = getattr(group, "window", None)

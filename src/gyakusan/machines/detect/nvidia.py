@@ -51,7 +51,7 @@ def _cards(system: System, notes: list[Message]) -> list[Card]:
             return list(_nvml())
         except ImportError:
             pass
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - pynvml raises a class for each status, and OSError for a missing library
             if system.has("nvidia-smi"):
                 notes.append(say("NVML gave no answer ({why}); nvidia-smi is asked.", why=str(error)[:120]))
     if not system.has("nvidia-smi"):
@@ -81,7 +81,7 @@ def _nvml_memory(pynvml: object, handle: object) -> tuple[int | None, int | None
     """Return total and free memory; None, None on a GPU without memory of its own [B]."""
     try:
         info = pynvml.nvmlDeviceGetMemoryInfo(handle)  # type: ignore[attr-defined]
-    except Exception:
+    except Exception:  # noqa: BLE001 - NVMLError_NotSupported on GB10
         return None, None
     return (int(info.total), int(info.free)) if info.total else (None, None)
 
