@@ -156,8 +156,11 @@ class EngineModule(Protocol[S]):
         """Return what of the settings its speed depends on."""
         ...
 
-    def variants(self, model: Model, native: bool) -> Iterable[Variant]:
-        """Return every format that is planned with, best first. native: the model is published quantised, in one format."""
+    def variants(self, model: Model, published: str) -> Iterable[Variant]:
+        """Return the formats of an unquantised model that are planned with, best first.
+
+        published: the one quantisation in which its makers publish it, "" = none.
+        """
         ...
 
     def variant(self, base: str, model: Model) -> Variant | None:

@@ -36,9 +36,9 @@ def check_fields(settings: type[EngineSettings], changes: Mapping[str, object]) 
 # Model files
 
 
-def gguf_variants(model: Model, native: bool) -> Iterator[Variant]:
-    """Return the GGUF quantisations of a model. native: it is published in one, its own."""
-    for base in (model.quantization,) if native else GGUF_QUANTS:
+def gguf_variants(model: Model, published: str) -> Iterator[Variant]:
+    """Yield the GGUF quantisations of a model, or only the one in which it is published."""
+    for base in (published,) if published else GGUF_QUANTS:
         yield gguf_variant(base, model)
 
 

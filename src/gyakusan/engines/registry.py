@@ -36,5 +36,13 @@ def usual_engines() -> tuple[str, ...]:
     return tuple(name for name in NAMES if engine(name).USUAL)
 
 
+def model_storages() -> dict[str, str]:
+    """Return the kinds of model files, each with the first engine that reads them."""
+    found: dict[str, str] = {}
+    for name in NAMES:
+        found.setdefault(engine(name).STORAGE, name)
+    return found
+
+
 def _letters(name: str) -> str:
     return "".join(c for c in name.casefold() if c.isalnum())

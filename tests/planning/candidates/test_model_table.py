@@ -10,14 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gyakusan.catalog.models import find
+from gyakusan.core.arrays import Number
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Machine
+from gyakusan.engines.registry import engine as find_engine
 from gyakusan.machines import parse
 from gyakusan.models.assemble import plain
 from gyakusan.planning.candidates import compact_model, model_table
-from gyakusan.planning.candidates.model_table import FAMILY
+from gyakusan.planning.candidates.model_table import CatalogModel, VariantTable
 from gyakusan.planning.candidates.model_variants import measure
-from gyakusan.planning.evaluate import engine_memory
+from gyakusan.planning.evaluate.engine_memory import fullest_device, weight_bytes
 from gyakusan.planning.select.plan import catalogue_deployment, exact_ledger
 
 BOXES = ("RTX 4090", "H100 SXM5", "M4 Max 128GB", "DGX Spark", "2x RTX 3090", "cpu")
@@ -39,8 +41,8 @@ def test_the_rules_did_not_change_since_it_was_written(name: str) -> None:
     """Write it anew with tools/plan_columns.py --new."""
     stored = model_table.load().models[model_table.load().places[name]].facts
     fresh = measure(find(name))
-    assert {k: stored[k] for k in ("gguf", "vllm", "mlx", "traffic")} == {
-        k: [list(r) if isinstance(r, tuple) else r for r in fresh[k]] for k in ("gguf", "vllm", "mlx", "traffic")
+    assert {k: stored[k] for k in ("gguf", "checkpoint", "mlx", "traffic")} == {
+        k: [list(r) if isinstance(r, tuple) else r for r in fresh[k]] for k in ("gguf", "checkpoint", "mlx", "traffic")
     }
 
 
@@ -51,6 +53,19 @@ def test_a_light_model_is_the_model_without_its_tensors(name: str) -> None:
     assert back == replace(whole, tensors=(), quantization="unknown", inferred=False, stored=None, checkpoint=None)
 
 
+def total(engine: str, known: CatalogModel, table: VariantTable, row: int, box: Machine, load: Load, kv: str) -> Number:
+    """What the sweep has for one model: weights of a layout, and the engine's memory of the load."""
+    rules = find_engine(engine)
+    ranks, split = rules.max_ranks(known.model, len(box.gpus)), 1
+    if rules.MULTI_GPU == "layers":
+        split = max(1, len(box.gpus))
+    (held,) = rules.load_memory([known.model], load, box, kv, ranks)
+    assert held is not None
+    fixed = held.fixed + rules.memory_class(box, kv).overhead
+    weights = weight_bytes(engine, table, row, ranks, box)
+    return fullest_device(weights, held.conversations, fixed, known.model.blocks, split)
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_a_cell_is_the_ledger_to_the_byte(data: st.DataObject) -> None:
@@ -58,7 +73,7 @@ def test_a_cell_is_the_ledger_to_the_byte(data: st.DataObject) -> None:
     found = model_table.load()
     engine = data.draw(st.sampled_from(ENGINES))
     box = machine(data.draw(st.sampled_from([b for b in BOXES if engine == "vLLM" or not b.startswith("2x")])))
-    table = found.tables[FAMILY[engine]]
+    table = found.of_engine(engine)
     row = data.draw(st.integers(0, len(table) - 1))
     known = found.models[int(table.model[row])]
     kv = data.draw(st.sampled_from(("F16", "Q8_0")))
@@ -66,17 +81,13 @@ def test_a_cell_is_the_ledger_to_the_byte(data: st.DataObject) -> None:
     whole = exact_ledger(catalogue_deployment(known.name, table.base[row], engine, box, load, kv))
     if whole is None:
         return
-    rest = engine_memory.rest(engine, known, box, load, kv)
-    assert rest is not None
-    held = engine_memory.weights(table, row, rest.ranks, box)
+    column = total(engine, known, table, row, box, load, kv)
     if engine == "Ollama":  # its batch shrinks when weights fill the card: never more than this
-        assert whole.accounts[0].total <= engine_memory.total(
-            held, rest.kept, rest.fixed, known.model.blocks, rest.split
-        )
+        assert whole.accounts[0].total <= column
         return
-    assert whole.accounts[0].total == engine_memory.total(held, rest.kept, rest.fixed, known.model.blocks, rest.split)
+    assert whole.accounts[0].total == column
     usable = whole.accounts[0].device.usable
-    assert engine_memory.usable(engine, box) == (float("inf") if usable is None else usable)
+    assert find_engine(engine).usable(box) == (float("inf") if usable is None else usable)
 
 
 @pytest.mark.parametrize("name", ["llama3.3-70b", "qwen3-32b", "gpt-oss-120b"])
@@ -86,14 +97,10 @@ def test_over_several_cards_the_column_is_near_the_fullest_one(name: str, count:
     table = found.tables["gguf"]
     row = next(i for i, m in enumerate(table.model) if found.models[m].name == name)
     known = found.models[int(table.model[row])]
-    rest = engine_memory.rest("llama.cpp", known, box, load, "F16")
     whole = exact_ledger(catalogue_deployment(known.name, table.base[row], "llama.cpp", box, load, "F16"))
-    assert rest is not None
     assert whole is not None
     fullest = max(a.total for a in whole.accounts if a.device.kind == "gpu")
-    assert engine_memory.total(
-        engine_memory.weights(table, row, 1, box), rest.kept, rest.fixed, known.model.blocks, rest.split
-    ) == pytest.approx(fullest, rel=0.12)
+    assert total("llama.cpp", known, table, row, box, load, "F16") == pytest.approx(fullest, rel=0.12)
 
 
 def test_an_f16_cache_takes_the_same_under_every_driver_but_metal() -> None:
@@ -102,9 +109,9 @@ def test_an_f16_cache_takes_the_same_under_every_driver_but_metal() -> None:
     for known in found.models[::7]:
         taken = []
         for device in ("RTX 4090", "RX 7900 XTX", "Arc B580", "Radeon RX 6400"):
-            settings = engine_memory.asked("llama.cpp", known, machine(device), load, "F16")
-            held = engine_memory.buffers(known.model, settings)
-            taken.append([np.broadcast_to(x, (3,)).tolist() for x in (held.kept, held.gpu, held.host)])
+            (held,) = find_engine("llama.cpp").load_memory([known.model], load, machine(device), "F16", 1)
+            assert held is not None
+            taken.append([np.broadcast_to(x, (3,)).tolist() for x in (held.conversations, held.fixed)])
         assert taken[1:] == taken[:-1], known.name
 
 
@@ -115,7 +122,6 @@ def test_latent_attention_takes_the_same_under_mlx_as_in_its_ledger() -> None:
     for name in ("glm-4.7-flash", "deepseek-v2-lite"):
         row = next(i for i, m in enumerate(table.model) if found.models[m].name == name)
         whole = exact_ledger(catalogue_deployment(name, table.base[row], "MLX-LM", box, load, "F16"))
-        rest = engine_memory.rest("MLX-LM", found.models[int(table.model[row])], box, load, "F16")
         assert whole is not None
-        assert rest is not None
-        assert whole.accounts[0].total == engine_memory.weights(table, row, 1, box) + rest.kept + rest.fixed
+        known = found.models[int(table.model[row])]
+        assert whole.accounts[0].total == total("MLX-LM", known, table, row, box, load, "F16")

@@ -12,7 +12,6 @@ from gyakusan.core.machine import Machine
 from gyakusan.machines import parse
 from gyakusan.planning.candidates import reasoning_modes
 from gyakusan.planning.candidates.hardware import HardwareOption
-from gyakusan.planning.candidates.model_table import FAMILY
 from gyakusan.planning.evaluate.results import CandidateColumns
 from gyakusan.planning.evaluate.sweep import sweep
 from gyakusan.planning.request.parse_request import parse_request
@@ -78,7 +77,7 @@ def test_a_machine_of_unknown_size_holds_everything_but_what_is_refused() -> Non
 
 def test_a_tier_says_what_a_row_rests_on() -> None:
     known = small()
-    table, found = known.tables[FAMILY["llama.cpp"]], reasoning_modes.mode_table(known, 0)
+    table, found = known.of_engine("llama.cpp"), reasoning_modes.mode_table(known, 0)
     ordered = found.ordered(table)
     assert (np.diff(ordered.tier) >= 0).all()
     for tier in range(reasoning_modes.EVIDENCE_TIERS):

@@ -15,7 +15,6 @@ from gyakusan.catalog.models import find
 from gyakusan.core.load import Load
 from gyakusan.engines.registry import engine
 from gyakusan.errors import BadSetting
-from gyakusan.planning.candidates.model_table import FAMILY
 from gyakusan.planning.request.parse_request import parse_request
 from gyakusan.planning.request.request import PlanRequest
 from gyakusan.planning.select.plan import catalogue_deployment, exact_ledger, exact_speed
@@ -105,7 +104,7 @@ def test_brute_force_agrees(device: str) -> None:
     }
     theirs = {}
     for name in grid.engines:
-        table = grid.columns.tables[FAMILY[name]]
+        table = grid.columns.of_engine(name)
         for i in range(len(table)):
             known = grid.columns.models[int(table.model[i])]
             one = catalogue_deployment(known.name, table.base[i], name, machine, Load(3, 16384), "F16")
@@ -219,7 +218,7 @@ def test_a_cpu_is_timed_in_the_grid_as_for_one_model() -> None:
     assert len(grid.cells)
     for place in range(0, len(grid.cells), 7):
         mine = candidate_row(grid, place)
-        table = grid.columns.tables[FAMILY[mine["engine"]]]
+        table = grid.columns.of_engine(mine["engine"])
         base = table.base[int(grid.cells.row[place])]
         whole = catalogue_deployment(mine["model"], base, mine["engine"], machine, Load(2, 8192), "F16")
         assert whole is not None

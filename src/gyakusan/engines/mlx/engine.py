@@ -122,9 +122,9 @@ def system_refusal(system: System, alone: bool) -> BadSetting | None:
     )
 
 
-def variants(model: Model, native: bool) -> Iterator[Variant]:
+def variants(model: Model, published: str) -> Iterator[Variant]:
     """Return the formats of MLX that are planned with; of a model that is published quantised the nearest only."""
-    for base in (model.quantization,) if native else QUANTS:
+    for base in (published,) if published else QUANTS:
         made = variant(base, model)
         if made is not None:
             yield made

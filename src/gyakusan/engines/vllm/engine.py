@@ -122,9 +122,9 @@ def _nearest(model: Model) -> str:
     return "auto"
 
 
-def variants(model: Model, native: bool) -> Iterator[Variant]:
+def variants(model: Model, published: str) -> Iterator[Variant]:
     """Return the kinds of checkpoint that it loads: as published, 8 bits, 4 bits; of a native one only its own."""
-    for base in (model.quantization,) if native else QUANTS:
+    for base in (published,) if published else QUANTS:
         made = variant(base, model)
         if made is not None:
             yield made

@@ -25,13 +25,11 @@ from gyakusan.core.model import Model
 from gyakusan.core.quality import kind_of
 from gyakusan.core.quality import penalty as law_penalty
 from gyakusan.core.traffic import Traffic
+from gyakusan.engines.registry import engine, model_storages
 from gyakusan.planning.candidates import compact_model
 
 FILE = DATA / "columns.json"
 Array = Any
-FAMILIES = ("gguf", "vllm", "mlx")
-FAMILY = {"llama.cpp": "gguf", "Ollama": "gguf", "vLLM": "vllm", "MLX-LM": "mlx"}
-"""Engine -> table of formats that it reads."""
 SCORES = ("overall", "japanese", "coding", "reasoning")
 _EMPTY: Mapping[str, Any] = {"models": {}, "scores": {}, "scores_crc": 0}
 
@@ -87,21 +85,26 @@ class CatalogModel:
 
 @dataclass(frozen=True)
 class VariantTable:
-    """Rows of one family of engines. model: place in `Columns.models`; base, name: see measure.Variant; group: of speed;
+    """The variants of all models in files of one kind: one row for each model in each format.
 
-    dense, experts: what is read for tokens [B]; method: vLLM's name of the checkpoint; stored: all weights [B];
-    shares: weights in each of measure.PLACES, or on each of 1 to 8 GPUs [B]; bits: for each weight;
-    cost, cost_error: of the quantisation [points].
+    storage: kind of model files: gguf, checkpoint, mlx
+    model: place in `ModelTable.models` (rows)
+    base, name: see engines.base.Variant
+    group: group of quantisations that speed constants know
+    dense, experts: weights that are read for each token, and of all experts [B] (rows)
+    stored: all weights [B] (rows)
+    shares: weights on one device, in each layout of the storage's engine [B] (rows, layouts)
+    bits: bits of each weight (rows)
+    cost, cost_error: quality that the quantisation costs [points] (rows)
     """
 
-    family: str
+    storage: str
     model: Array
     base: Sequence[str]
     name: Sequence[str]
     group: Sequence[str]
     dense: Array
     experts: Array
-    method: Sequence[str]
     stored: Array
     shares: Array
     bits: Array
@@ -135,6 +138,10 @@ class ModelTable:
     models: tuple[CatalogModel, ...]
     tables: Mapping[str, VariantTable]
 
+    def of_engine(self, name: str) -> VariantTable:
+        """Return the variants that an engine reads."""
+        return self.tables[engine(name).STORAGE]
+
     @cached_property
     def blocks(self) -> Array:
         """Blocks of every model."""
@@ -157,7 +164,7 @@ def load(path: Path = FILE) -> ModelTable:
 def build(facts: Sequence[Mapping[str, Any]], scores: Mapping[str, Any]) -> ModelTable:
     """Columns of some models: what `measure` says of each, and what `modes` says, by name."""
     models = tuple(_known(f, scores[f["name"]]) for f in facts)
-    return ModelTable(models, {family: _table(family, models) for family in FAMILIES})
+    return ModelTable(models, {storage: _table(storage, models) for storage in model_storages()})
 
 
 def stale(path: Path = FILE) -> tuple[str, ...]:
@@ -260,30 +267,40 @@ def _stored_mode(values: Sequence[Any]) -> ReasoningMode:
     return ReasoningMode(mode, basis, japanese, kind, thinking, count, tuple(scores))
 
 
-def _table(family: str, models: Sequence[CatalogModel]) -> VariantTable:
-    rows = [(i, row) for i, m in enumerate(models) for row in m.facts[family]]
-    columns = list(zip(*(row for _, row in rows), strict=True)) if rows else [()] * 8
-    base, name, group, dense, experts, method, stored, shares = columns
+def _table(storage: str, models: Sequence[CatalogModel]) -> VariantTable:
+    rows = [(i, row) for i, m in enumerate(models) for row in _rows(storage, m)]
+    columns = list(zip(*(row for _, row in rows), strict=True)) if rows else [()] * 7
+    base, name, group, dense, experts, stored, shares = columns
     place = np.array([i for i, _ in rows], np.int64)
     size = np.array([m.parameters for m in models], float)[place] if rows else np.zeros(0)
     native = np.array([m.native for m in models], float)[place] if rows else np.zeros(0)
     bits = np.array(stored, float) * 8 / np.maximum(1, size)
     cost, error = _penalties(name, bits, size, native)
     return VariantTable(
-        family=family,
+        storage=storage,
         model=place,
         base=base,
         name=name,
         group=group,
         dense=np.array(dense, float),
         experts=np.array(experts, float),
-        method=method,
         stored=np.array(stored, np.int64),
         shares=np.array([list(s) for s in shares], np.int64).reshape(len(rows), -1 if rows else 0),
         bits=bits,
         cost=cost,
         cost_error=error,
     )
+
+
+def _rows(storage: str, known: CatalogModel) -> Sequence[Any]:
+    """Return the variants of a model in files of one kind: as stored, else worked out."""
+    if storage in known.facts:
+        rows: Sequence[Any] = known.facts[storage]
+        return rows
+    from gyakusan.catalog.models import find
+    from gyakusan.planning.candidates.model_variants import variant_rows
+
+    return variant_rows(storage, find(known.name))
 
 
 def _penalties(names: Sequence[str], bits: Array, size: Array, native: Array) -> tuple[Array, Array]:

@@ -14,7 +14,7 @@ from gyakusan.planning.candidates.hardware import HardwareOption
 from gyakusan.planning.candidates.model_table import ModelTable, VariantTable
 from gyakusan.planning.candidates.reasoning_modes import ModeTable, OrderedRows
 from gyakusan.planning.evaluate.batch_speed import BatchTiming, WorkloadCosts, batch_timing
-from gyakusan.planning.evaluate.load_memory_cache import LoadMemoryCache
+from gyakusan.planning.evaluate.load_memory import LoadMemoryCache
 from gyakusan.planning.evaluate.results import ClosestMiss, MissColumn
 from gyakusan.planning.request.request import PlanRequest
 
@@ -50,9 +50,9 @@ class SweepContext:
 
     def order(self, table: VariantTable) -> OrderedRows:
         """Rows and modes of a table, what is worth most first."""
-        if table.family not in self.ordered:
-            self.ordered[table.family] = self.modes.ordered(table)
-        return self.ordered[table.family]
+        if table.storage not in self.ordered:
+            self.ordered[table.storage] = self.modes.ordered(table)
+        return self.ordered[table.storage]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,9 @@ class DeviceBatch:
     @property
     def split(self) -> Any:
         """Devices that hold some layers each: (counts, 1, 1), or 1."""
-        return self.counts[:, None, None] if self.table.family == "gguf" and self.counts.max() > 1 else 1
+        if engine(self.name).MULTI_GPU != "layers" or self.counts.max() == 1:
+            return 1
+        return self.counts[:, None, None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ import numpy as np
 
 from gyakusan.message import Message
 from gyakusan.planning.candidates.hardware import HardwareOption
-from gyakusan.planning.candidates.model_table import FAMILY, ModelTable
+from gyakusan.planning.candidates.model_table import ModelTable
 
 Array = Any
 MissColumn = Literal["short_by", "best_tokens_per_s", "least_ttft", "best_quality"]
@@ -100,7 +100,7 @@ class SweepResult:
         out = np.zeros(len(self.cells))
         for number, name in enumerate(self.engines):
             at = self.cells.engine == number
-            out[at] = getattr(self.columns.tables[FAMILY[name]], figure)[self.cells.row[at]]
+            out[at] = getattr(self.columns.of_engine(name), figure)[self.cells.row[at]]
         return out
 
     @property

@@ -16,18 +16,15 @@ from gyakusan.engines.registry import engine as find_engine
 from gyakusan.engines.registry import usual_engines
 from gyakusan.message import Message
 from gyakusan.planning.candidates.hardware import HardwareOption
-from gyakusan.planning.candidates.model_table import FAMILY, SCORES, ModelTable, VariantTable
-from gyakusan.planning.candidates.model_variants import RANKS
+from gyakusan.planning.candidates.model_table import SCORES, ModelTable, VariantTable
 from gyakusan.planning.candidates.reasoning_modes import mode_table
-from gyakusan.planning.evaluate import engine_memory
 from gyakusan.planning.evaluate.batch_speed import WorkloadCosts
 from gyakusan.planning.evaluate.device_batch import DeviceBatch, FeasibleBatch, SweepContext, take_last_axis
-from gyakusan.planning.evaluate.load_memory import LoadMemory
-from gyakusan.planning.evaluate.load_memory_cache import LoadMemoryCache
+from gyakusan.planning.evaluate.engine_memory import fullest_device, weight_bytes
+from gyakusan.planning.evaluate.load_memory import LoadMemoryCache, LoadMemoryTable
 from gyakusan.planning.evaluate.pareto import pareto_by_case
 from gyakusan.planning.evaluate.pareto_filter import all_feasible, pareto_optimal
 from gyakusan.planning.evaluate.results import CandidateColumns, SweepResult, concatenate, no_misses
-from gyakusan.planning.evaluate.tensor_parallel import ENGINE as SHARING
 from gyakusan.planning.predict.speed import chip_of
 from gyakusan.planning.request.request import PlanRequest
 
@@ -159,8 +156,8 @@ def _scene(
 
 def _block(name: str, number: int, group: Sequence[HardwareOption], columns: ModelTable) -> DeviceBatch:
     counts = np.array([o.count for o in group], np.int64)
-    usable = engine_memory.usable(name, group[0].machine)
-    return DeviceBatch(name, number, group, columns.tables[FAMILY[name]], counts, usable)
+    usable = find_engine(name).usable(group[0].machine)
+    return DeviceBatch(name, number, group, columns.of_engine(name), counts, usable)
 
 
 def _evaluated(scene: SweepContext, b: DeviceBatch) -> tuple[list[CandidateColumns], int]:
@@ -179,23 +176,23 @@ def _evaluated(scene: SweepContext, b: DeviceBatch) -> tuple[list[CandidateColum
 
 def _rows(scene: SweepContext, table: VariantTable) -> Array:
     """Rows of the models that are asked about."""
-    if table.family not in scene.rows:
-        scene.rows[table.family] = np.flatnonzero(np.isin(table.model, scene.models))
-    return scene.rows[table.family]
+    if table.storage not in scene.rows:
+        scene.rows[table.storage] = np.flatnonzero(np.isin(table.model, scene.models))
+    return scene.rows[table.storage]
 
 
 def _least(b: DeviceBatch, rows: Array) -> Array:
     """What weights alone take on one device of the largest machine, at least. [B]"""
     most = int(b.counts.max())
-    if b.name == SHARING:
-        return b.table.shares[rows, min(most, len(RANKS)) - 1]
-    return engine_memory.weights(b.table, rows, 1, b.machine) // most
+    if find_engine(b.name).MULTI_GPU == "tensor":
+        return weight_bytes(b.name, b.table, rows, min(most, b.table.shares.shape[1]), b.machine)
+    return weight_bytes(b.name, b.table, rows, 1, b.machine) // most
 
 
-def _cells(scene: SweepContext, b: DeviceBatch, rows: Array, held: LoadMemory, kv: int) -> CandidateColumns:
+def _cells(scene: SweepContext, b: DeviceBatch, rows: Array, held: LoadMemoryTable, kv: int) -> CandidateColumns:
     """Columns of what fits."""
     shortest = int(np.argmin(scene.figures.contexts))
-    nearest = replace(held, kept=held.kept[:, [shortest]], fixed=held.fixed[:, [shortest]])
+    nearest = replace(held, conversations=held.conversations[:, [shortest]], fixed=held.fixed[:, [shortest]])
     least = _total(scene, b, rows, nearest).min(axis=(0, 1), initial=np.inf)
     known = np.isfinite(least)
     short = np.where(known, np.maximum(0, least - b.usable), np.inf) if np.isfinite(b.usable) else least * 0
@@ -205,14 +202,16 @@ def _cells(scene: SweepContext, b: DeviceBatch, rows: Array, held: LoadMemory, k
     total = np.broadcast_to(_total(scene, b, rows, held), shape)
     fits = total <= min(b.usable, np.finfo(float).max)  # what is refused takes infinitely much
     ranks = held.ranks if isinstance(held.ranks, int) else take_last_axis(held.ranks, place)
-    fitting = FeasibleBatch(b, kv, rows, fits, total, take_last_axis(held.kept, place) / scene.question.users, ranks)
+    fitting = FeasibleBatch(
+        b, kv, rows, fits, total, take_last_axis(held.conversations, place) / scene.question.users, ranks
+    )
     return pareto_optimal(scene, fitting) if scene.reduce else all_feasible(scene, fitting)
 
 
-def _total(scene: SweepContext, b: DeviceBatch, rows: Array, held: LoadMemory) -> Array:
+def _total(scene: SweepContext, b: DeviceBatch, rows: Array, held: LoadMemoryTable) -> Array:
     """What the fullest device takes. [B]"""
     place = b.table.model[rows]
     ranks = held.ranks if isinstance(held.ranks, int) else take_last_axis(held.ranks, place)
-    weights = engine_memory.weights(b.table, rows, ranks, b.machine)
-    kept, fixed = take_last_axis(held.kept, place), take_last_axis(held.fixed, place)
-    return engine_memory.total(weights, kept, fixed, scene.columns.blocks[place], b.split)
+    weights = weight_bytes(b.name, b.table, rows, ranks, b.machine)
+    conversations, fixed = take_last_axis(held.conversations, place), take_last_axis(held.fixed, place)
+    return fullest_device(weights, conversations, fixed, scene.columns.blocks[place], b.split)

@@ -17,8 +17,7 @@ from gyakusan.core.load import Load
 from gyakusan.core.quality import Score
 from gyakusan.engines.registry import engine
 from gyakusan.planning.candidates.hardware import HardwareOption
-from gyakusan.planning.candidates.model_table import FAMILY, SCORES, CatalogModel, ReasoningMode, VariantTable
-from gyakusan.planning.evaluate import engine_memory
+from gyakusan.planning.candidates.model_table import SCORES, CatalogModel, ReasoningMode, VariantTable
 from gyakusan.planning.evaluate.batch_speed import SHAPES
 from gyakusan.planning.fleet import costs
 from gyakusan.planning.fleet.plan import FleetPlan
@@ -92,12 +91,12 @@ def _tries(
 ) -> Iterator[tuple[float, float, int, int, int]]:
     """Price of a replica [JPY], quality lost, offer, row and machines: the fewest whose memory might hold the weights."""
     columns = found.grid.columns
-    table, known = columns.tables[FAMILY[ENGINE]], columns.models[place]
+    table, known = columns.of_engine(ENGINE), columns.models[place]
     rows = [i for i in np.flatnonzero(table.model == place).tolist() if table.bits[i] >= penalty_law().trusted]
     for offer in pairs:
         one = found.grid.offers[offer]
-        count, usable = len(one.machine.gpus), engine_memory.usable(ENGINE, one.machine)
-        if engine_memory.ranks(known.model, count) != count:
+        count, usable = len(one.machine.gpus), engine(ENGINE).usable(one.machine)
+        if engine(ENGINE).max_ranks(known.model, count) != count:
             continue
         for row in rows:
             nodes = int(-(-float(table.shares[row, count - 1]) // (ROOM * usable)))
@@ -150,7 +149,7 @@ def _plan(
 ) -> Plan | None:
     """One replica over so many machines, None if the ledger refuses or the floors are missed."""
     question, columns = asked.question, found.grid.columns
-    table = columns.tables[FAMILY[ENGINE]]
+    table = columns.of_engine(ENGINE)
     known, base = columns.models[int(table.model[row])], table.base[row]
     wide = replace(offer.machine, name=f"{nodes} x ({offer.machine.name})", gpus=offer.machine.gpus * nodes)
     changes = engine(ENGINE).spanning_settings(len(offer.machine.gpus), nodes) or {}

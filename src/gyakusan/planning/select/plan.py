@@ -18,7 +18,7 @@ from gyakusan.engines.registry import engine
 from gyakusan.errors import BadSetting
 from gyakusan.models.assemble import plain
 from gyakusan.planning.candidates.hardware import HardwareOption
-from gyakusan.planning.candidates.model_table import FAMILY, ReasoningMode
+from gyakusan.planning.candidates.model_table import ReasoningMode
 from gyakusan.planning.evaluate.results import SweepResult
 from gyakusan.planning.predict.speed import SpeedEstimate, TurnShape, estimate_speed
 from gyakusan.planning.request.request import PlanRequest
@@ -85,7 +85,7 @@ def confirm_candidate(
     """
     cells = grid.cells
     name = grid.engines[int(cells.engine[place])]
-    table, row = grid.columns.tables[FAMILY[name]], int(cells.row[place])
+    table, row = grid.columns.of_engine(name), int(cells.row[place])
     known = grid.columns.models[int(table.model[row])]
     offer = grid.offers[int(cells.offer[place])]
     kv = question.kv_types[int(cells.kv[place])]

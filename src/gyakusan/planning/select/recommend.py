@@ -176,11 +176,9 @@ def all_candidates(found: Recommendation) -> tuple[int, ...]:
 
 def candidate_row(grid: SweepResult, place: int) -> dict[str, Any]:
     """One cell as plain values."""
-    from gyakusan.planning.candidates.model_table import FAMILY
-
     cells = grid.cells
     name = grid.engines[int(cells.engine[place])]
-    table, at = grid.columns.tables[FAMILY[name]], int(cells.row[place])
+    table, at = grid.columns.of_engine(name), int(cells.row[place])
     known, offer = grid.columns.models[int(table.model[at])], grid.offers[int(cells.offer[place])]
     mode = known.modes[int(cells.mode[place])]
     return {

@@ -17,7 +17,6 @@ from gyakusan.engines.registry import NAMES, engine
 from gyakusan.errors import GyakusanError, UnknownName, unknown
 from gyakusan.message import Message, people, say
 from gyakusan.planning.candidates.hardware import HardwareOption
-from gyakusan.planning.candidates.model_table import FAMILY
 from gyakusan.planning.evaluate.results import SweepResult
 from gyakusan.planning.evaluate.sweep import sweep
 from gyakusan.planning.predict.capacity import find_capacity
@@ -235,7 +234,7 @@ def _smallest(found: Recommendation, name: str, offer: HardwareOption) -> Iterat
     """What it lacks on the largest machine, and the smallest change."""
     question = found.question
     engine_name = found.grid.engines[0]
-    table = found.grid.columns.tables[FAMILY[engine_name]]
+    table = found.grid.columns.of_engine(engine_name)
     rows = np.flatnonzero(table.model == found.grid.columns.places[name])
     if not len(rows):
         return
