@@ -18,9 +18,11 @@ HEADS = ("part", "compared", "exact", "median", "p95", "max")
 
 
 def parts(rest: str, language: Language, translated: Translate, table: Table) -> str:
-    """rest: "line" for one sentence, "speed", identifiers of sections, or "" for all of them."""
+    """rest: "line" for one sentence, "speed", "methods", identifiers of sections, or "" for all of them."""
     if rest == "speed":
         return _speed(language, translated, table)
+    if rest == "methods":
+        return _methods(language, translated, table)
     sections = {s.id: s for s in accuracy.memory()}
     if rest == "line":
         return _line([sections[name] for name in ALLOCATOR], language, translated)
@@ -82,6 +84,23 @@ def _speed(language: Language, translated: Translate, table: Table) -> str:
     notes = "\n".join(f"- {tell(n, language)}" for n in SPEED_NOTES)
     said = about.format(rows=f"{found['rows']:,}", share=f"{found['resolved_share']:.0%}")
     return "\n\n".join((said, notes, table(heads, speed_rows(found))))
+
+
+def _methods(language: Language, translated: Translate, table: Table) -> str:
+    """How llama.cpp's compute buffer is computed for each architecture whose allocations were recorded."""
+    from benchmarks.memory_accuracy import TRUTH, model_of, read_meta
+
+    from gyakusan.engines.llamacpp.compute_methods import compute_methods
+
+    meta = read_meta(TRUTH / "gguf_meta.json.gz")
+    names = {str(entry["kv"]["general.architecture"]): name for name, entry in meta.items() if entry["types"]}
+    rows = []
+    for architecture, name in sorted(names.items()):
+        methods = compute_methods(model_of(meta, name, next(iter(meta[name]["types"]))))
+        cells = (methods.one_device, methods.split, methods.bench)
+        rows.append((architecture, *(translated(cell, language) for cell in cells)))
+    heads = ("architecture", "one device", "several devices", "llama-bench on a CPU")
+    return table([translated(head, language) for head in heads], iter(rows))
 
 
 def _line(sections: Sequence[Section], language: Language, translated: Translate) -> str:

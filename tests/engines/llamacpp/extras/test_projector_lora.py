@@ -121,6 +121,18 @@ def test_of_a_projector_elsewhere_the_size_is_known(model: Model) -> None:
     assert argv[argv.index("--mmproj-url") + 1] == away
 
 
+def test_a_broken_projector_is_counted_by_its_size_and_said(model: Model, tmp_path: Path) -> None:
+    broken = tmp_path / "mmproj.gguf"
+    broken.write_bytes(b"GGUF" + bytes(20))
+    eyed = replace(model, stored=Stored("gguf", 1, extras=(Extra("projector", 24, str(broken)),)))
+    ledger = priced(eyed)
+    ((_, weights), _) = said(ledger, "projector")
+    assert (weights.bytes, weights.basis) == (24, "read")
+    (note,) = (str(n) for n in ledger.notes if "mmproj.gguf" in str(n))
+    assert note.endswith(" Only the size of mmproj.gguf is counted.")
+    assert not any("mmproj" in str(n) for n in priced(eyed, projector=None).notes)
+
+
 def test_a_projector_without_its_model_names_the_mend(mmproj: str) -> None:
     with pytest.raises(Unsupported, match="is a projector") as caught:
         load(mmproj)
