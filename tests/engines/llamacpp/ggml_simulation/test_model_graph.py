@@ -1,4 +1,4 @@
-"""The simulated graph of a whole model: arrays, and models that lack a tensor. Its bytes: test_compute_methods, test_compute_buffers."""
+"""The simulated graph of a whole model: arrays, and a model that lacks a tensor."""
 
 from __future__ import annotations
 
