@@ -49,7 +49,7 @@ def usual_rule(seen: Sequence[Observation]) -> tuple[list[Observation], Array, A
     """Single-user decode by the usual rule, bandwidth x 0.55 / active bytes, to compare."""
     single = [o for o in seen if judge.group(o) == "decode single"]
     reads = [o.subject.traffic for o in single]
-    active = np.array([r.dense + r.experts * r.used / r.count for r in reads])
+    active = np.array([r.bytes_per_token for r in reads])
     speed = np.array([o.subject.chip.bandwidth * o.parallel for o in single])
     return single, active / (0.55 * speed), np.zeros(len(single))
 

@@ -114,7 +114,7 @@ def _asked(model: str, device: str) -> Deployment:
 
 
 def _old(row: tuple[str, Deployment]) -> tuple[str, str]:
-    pace = assess(row[1], row[1].ledger).pace
+    pace = assess(row[1], row[1].ledger).speed
     return f"{row[0]} {row[1].model.quantization}", _figure(pace.decode_each if pace else None)
 
 

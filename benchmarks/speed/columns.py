@@ -5,22 +5,18 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any, TypeVar
 
 import numpy as np
 
 from benchmarks.speed.observation import Observation
 from benchmarks.speed.resolve import SERVERS
-from gyakusan.catalog.speed_constants import Situation, labels, peak_rates
+from gyakusan.catalog.speed_constants import Situation, device_rates, labels
 from gyakusan.core.roofline import DeviceRates, ModelDemand
 
 Array = Any
-WORK = (
-    *("dense", "experts", "count", "used", "layers", "mixed", "recurrent", "width", "matrices", "output", "routed"),
-    "state",
-)
-"""Fields of Work that are the same for every situation."""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +27,7 @@ class Columns:
     """
 
     observations: Sequence[Observation]
-    work: ModelDemand
+    demand: ModelDemand
     device: DeviceRates
     users: Array
     prompt: Array
@@ -88,14 +84,14 @@ def columns(observations: Sequence[Observation]) -> Columns:
     codes = np.array([numbers[c] for c in cells])
     reads = [o.subject.traffic for o in seen]
     absorbed = np.array([o.subject.engine not in SERVERS for o in seen])
-    work, device = _work(seen), _device(seen)
+    demand, device = _demand(seen), _device(seen)
     named = [labels(situation(o)) for o in seen]
     attention = [
         r.attention(o.prompt, o.depth, absorbed=bool(a)) for r, o, a in zip(reads, seen, absorbed, strict=True)
     ]
     return Columns(
         observations=seen,
-        work=work,
+        demand=demand,
         device=device,
         users=np.array([o.users for o in seen]),
         prompt=np.array([max(1.0, o.prompt) for o in seen]),
@@ -111,29 +107,32 @@ def columns(observations: Sequence[Observation]) -> Columns:
     )
 
 
-def _work(seen: Sequence[Observation]) -> ModelDemand:
-    reads = [o.subject.traffic for o in seen]
-    return ModelDemand(
-        **{name: np.array([float(getattr(r, name)) for r in reads]) for name in WORK},
-        cache=np.array([r.cache(o.context, o.cache) for r, o in zip(reads, seen, strict=True)], float),
-        attend=np.array([r.attention(1, o.context) for r, o in zip(reads, seen, strict=True)], float),
+def _demand(seen: Sequence[Observation]) -> ModelDemand:
+    return _stacked(
+        [
+            ModelDemand(
+                r.shape, r.dense_bytes, r.expert_bytes, r.cache(o.context, o.cache), r.attention(1, o.context), r.state
+            )
+            for o in seen
+            for r in (o.subject.traffic,)
+        ]
     )
 
 
 def _device(seen: Sequence[Observation]) -> DeviceRates:
-    rates = [peak_rates(o.subject.chip, o.subject.engine, o.subject.api, o.subject.quant.group) for o in seen]
-    return DeviceRates(
-        bandwidth=np.array([o.subject.chip.bandwidth for o in seen]),
-        decode=np.array([r[0] for r in rates]),
-        prefill=np.array([r[1] for r in rates]),
-        half=np.array([o.subject.chip.half for o in seen]),
-        parallel=np.array([o.parallel for o in seen]),
-        nvlink=np.array([1.0 if o.subject.chip.link == "nvlink" else 0.0 for o in seen]),
-        stages=np.array([1.0 if o.subject.engine in SERVERS else o.devices for o in seen]),
-        small_batch_kernels=np.array(
-            [0.0 if o.subject.engine in SERVERS or o.subject.engine == "mlx" else 1.0 for o in seen]
-        ),
+    stages = [1 if o.subject.engine in SERVERS else o.devices for o in seen]
+    rates = zip(seen, stages, strict=True)
+    return _stacked([device_rates(o.subject.chip, situation(o), o.parallel, n) for o, n in rates])
+
+
+def _stacked(records: Sequence[T]) -> T:
+    """Turn records of numbers into one record of arrays (records,)."""
+    first: Any = records[0]
+    columns = {f.name: [getattr(r, f.name) for r in records] for f in fields(first)}
+    stacked: T = replace(
+        first, **{n: _stacked(c) if is_dataclass(c[0]) else np.array(c, float) for n, c in columns.items()}
     )
+    return stacked
 
 
 def weights(cells: Array, sources: Sequence[str], power: float = 0.7, cap: float = 120.0) -> Array:

@@ -213,7 +213,7 @@ def _jacobian(
 
 def prefill_of(data: Columns, k: SpeedConstants) -> Array:
     """Time of one prompt. [s]"""
-    return prefill_time(data.work, data.prompt, data.piece, data.attention, data.device, k)
+    return prefill_time(data.demand, data.prompt, data.piece, data.attention, data.device, k)
 
 
 def prompter(step: Array) -> Predict:
@@ -229,7 +229,7 @@ def decoder(prompt_time: Array) -> Predict:
     """Decode observations, prompts of the others taken from another fit."""
 
     def predict(data: Columns, k: SpeedConstants) -> Array:
-        step = decode_step(data.work, data.users, data.device, k).time
+        step = decode_step(data.demand, data.users, data.device, k).time
         mixed = later_token(step, prompt_time, data.users, data.answer, k)
         return np.where(data.server, mixed, step)
 

@@ -39,12 +39,12 @@ def fit_all(observations: Sequence[Observation], *, steps: int = 150) -> Fits:
     every = merged(used(observations))
     first = columns([o for o in every if o.kind in ("prefill", "ttft")])
     later = columns([o for o in every if o.kind == "decode"])
-    wait, decode = first.work.dense / first.device.bandwidth / first.device.parallel, None
+    wait, decode = first.demand.dense_bytes / first.device.bandwidth / first.device.parallel, None
     for _ in range(ROUNDS):
         prefill = fitting.run(Fit(PREFILL), first, fitting.prompter(wait), steps=steps)
         times = fitting.prefill_of(later, SpeedConstants(**prefill.constants(later)))
         decode = fitting.run(Fit(DECODE), later, fitting.decoder(times), steps=steps)
-        wait = decode_step(first.work, first.users, first.device, SpeedConstants(**decode.constants(first))).time
+        wait = decode_step(first.demand, first.users, first.device, SpeedConstants(**decode.constants(first))).time
     return Fits(prefill, decode)
 
 
@@ -61,7 +61,7 @@ def seconds(data: Columns, k: SpeedConstants) -> Array:
     """Seconds for every entry, whatever its kind."""
     kind = np.array([o.kind for o in data.observations])
     prompt = fitting.prefill_of(data, k)
-    step = decode_step(data.work, data.users, data.device, k).time
+    step = decode_step(data.demand, data.users, data.device, k).time
     each = np.where(data.server, later_token(step, prompt, data.users, data.answer, k), step)
     whole = 1 / closed_loop(step, prompt, data.users, data.answer)
     first = first_token(prompt, data.users, step, data.answer, k)

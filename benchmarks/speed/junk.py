@@ -33,7 +33,7 @@ def by_flags(row: Row, what: Subject) -> str | None:
         return "a card in a single-board computer: its one PCIe lane and its CPU were measured"
     if re.search(r"n[-_]?cpu[-_]?moe|--cpu-moe|-ot |offload", said, re.IGNORECASE):
         return "partly on the CPU"
-    if re.search(r"\"ngl\": \"?([0-9]|1[0-9]|2[0-9])\"?[,}]", row["flags"]) and what.traffic.layers > 30:
+    if re.search(r"\"ngl\": \"?([0-9]|1[0-9]|2[0-9])\"?[,}]", row["flags"]) and what.traffic.shape.layers > 30:
         return "partly on the CPU"
     if "open loop" in said or "bench serve ShareGPT rate" in said:
         return "open loop: the number of users is not told"
@@ -81,7 +81,9 @@ def by_physics(seen: Observation) -> str | None:
         return "several devices, split unknown"
     if seen.kind == "decode":
         return _decode(seen)
-    flops = 2 * (read.active - read.output) * seen.prompt + read.attention(seen.prompt, seen.depth, absorbed=False)
+    flops = 2 * (read.shape.active - read.shape.output_matrix) * seen.prompt + read.attention(
+        seen.prompt, seen.depth, absorbed=False
+    )
     peak = max(chip.half, chip.int8, chip.fp8, chip.fp4) * seen.parallel
     if seen.kind in ("prefill", "ttft") and seen.seconds < flops / peak:
         return "prompt faster than the arithmetic allows: cached"
@@ -102,7 +104,8 @@ def _native(seen: Observation) -> float:
 
 def _decode(seen: Observation) -> str | None:
     read, chip = seen.subject.traffic, seen.subject.chip
-    touched = read.dense + read.experts * expected_distinct_expert_share(seen.users, read.count, read.used)
+    share = expected_distinct_expert_share(seen.users, read.shape.experts, read.shape.experts_used)
+    touched = read.dense_bytes + read.expert_bytes * share
     efficiency = touched / (chip.bandwidth * seen.parallel * seen.seconds)
     if efficiency > 1 and seen.users == 1:
         return "weights read faster than the bandwidth allows: speculation or another quantisation"

@@ -11,6 +11,7 @@ from typing import Any
 
 from gyakusan.catalog import chips, speed_names
 from gyakusan.catalog.chips import Chip
+from gyakusan.catalog.speed_constants import SERVERS
 from gyakusan.catalog.speed_names import Quant
 from gyakusan.core import recipe, traffic
 from gyakusan.core.model import Model
@@ -21,7 +22,6 @@ from gyakusan.models.families.metadata import Metadata
 from gyakusan.units import GIB
 
 Row = Mapping[str, str]
-SERVERS = ("vllm", "sglang", "trtllm")
 _ENGINES = (
     ("vllm", "vllm"),
     ("sglang", "sglang"),
@@ -168,14 +168,14 @@ def moved(name: str, how: Quant, size: float | None) -> tuple[Traffic, float]:
     assert model is not None, name
     if how.stored is not None:
         read = traffic.from_model(model, how.stored)
-        return read, read.dense + read.experts
+        return read, read.dense_bytes + read.expert_bytes
     stored = recipe.apply(how.recipe, model)
     read = traffic.from_model(stored)
-    usual = how.routed if read.experts else how.size
+    usual = how.routed if read.expert_bytes else how.size
     factor = size * GIB / stored.bytes if size else usual
     if not 0.5 < factor < 2:  # a figure that cannot be this file's
         factor = usual
-    if how.label == "mxfp4" and read.experts:  # experts are always MXFP4: the rest explains the size
-        more = replace(read, dense=max(0.5 * read.dense, read.dense + stored.bytes * (factor - 1)))
+    if how.label == "mxfp4" and read.expert_bytes:  # experts are always MXFP4: the rest explains the size
+        more = replace(read, dense_bytes=max(0.5 * read.dense_bytes, read.dense_bytes + stored.bytes * (factor - 1)))
         return more, stored.bytes * factor
     return traffic.scaled(read, factor), stored.bytes * factor

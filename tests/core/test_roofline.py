@@ -24,11 +24,15 @@ from gyakusan.core.roofline import (
     prefill_time,
     uploaded,
 )
-from gyakusan.core.traffic import RoleBits, expected_distinct_expert_share
+from gyakusan.core.traffic import ModelShape, RoleBits, expected_distinct_expert_share
 from gyakusan.models.assemble import from_record, plain
 
-DENSE = ModelDemand(4.6e9, 0, 1, 1, 32, 0, 0, 4096, 7_000_000_000, 525_000_000, 0, cache=134e6, attend=2.7e8, state=0)
-ROUTED = ModelDemand(1.7e9, 61e9, 128, 4, 36, 1, 0, 2880, 1_500_000_000, 579_000_000, 114_000_000_000, 42e6, 1.8e8, 0)
+DENSE = ModelDemand(
+    ModelShape(1, 1, 32, 0, 0, 4096, 7_000_000_000, 525_000_000, 0), 4.6e9, 0, cache=134e6, attend=2.7e8, state=0
+)
+ROUTED = ModelDemand(
+    ModelShape(128, 4, 36, 1, 0, 2880, 1_500_000_000, 579_000_000, 114_000_000_000), 1.7e9, 61e9, 42e6, 1.8e8, 0
+)
 CARD = DeviceRates(1008e9, 82e12, 660e12, 165e12, small_batch_kernels=1)
 K = SpeedConstants()
 
@@ -52,7 +56,7 @@ def test_one_formula_for_one_number_and_for_many(
 
 def test_nothing_is_faster_than_the_bandwidth() -> None:
     perfect = SpeedConstants(weights=50.0, cache=50.0, layer=0, expert=0, hybrid=0, fixed=0, sequence=0)
-    assert decode_step(DENSE, 1, CARD, perfect).time >= (DENSE.dense + DENSE.cache) / CARD.bandwidth
+    assert decode_step(DENSE, 1, CARD, perfect).time >= (DENSE.dense_bytes + DENSE.cache) / CARD.bandwidth
 
 
 def test_a_step_of_more_users_is_longer_but_each_token_is_cheaper() -> None:
@@ -65,7 +69,7 @@ def test_a_step_of_more_users_is_longer_but_each_token_is_cheaper() -> None:
 def test_what_a_step_waits_for() -> None:
     assert decode_step(DENSE, 1, CARD, K).bottleneck == "weights"
     assert decode_step(dataclasses.replace(DENSE, cache=60e9), 1, CARD, K).bottleneck == "cache"
-    assert decode_step(dataclasses.replace(DENSE, dense=1e6), 1, CARD, K).bottleneck == "overhead"
+    assert decode_step(dataclasses.replace(DENSE, dense_bytes=1e6), 1, CARD, K).bottleneck == "overhead"
 
 
 def test_experts_touched() -> None:
@@ -110,7 +114,7 @@ def test_open_loop_fills_up() -> None:
 
 def test_weights_in_ram_cost_their_own_time() -> None:
     assert offloaded(0.01, 13e9, 50e9, efficiency=0.65) == pytest.approx(0.41)
-    assert uploaded(0.5, 10e9, 20e9, pieces=4) == 2.5
+    assert uploaded(0.5, 10e9, 20e9, chunks=4) == 2.5
 
 
 class TestTraffic:
@@ -118,23 +122,23 @@ class TestTraffic:
         model = from_record(find("llama3.1-8b"), "Q4_K_M")
         table = next(t.bytes for t in model.tensors if t.name == "token_embd.weight")
         read = traffic.from_model(model)
-        assert read.dense == model.bytes - table
-        assert (read.experts, read.count, read.layers) == (0, 1, 32)
+        assert read.dense_bytes == model.bytes - table
+        assert (read.expert_bytes, read.shape.experts, read.shape.layers) == (0, 1, 32)
 
     def test_a_tied_table_is_read_once_as_the_output(self) -> None:
         model = from_record(find("llama3.2-1b"), "Q8_0")
-        assert traffic.from_model(model).dense == model.bytes
+        assert traffic.from_model(model).dense_bytes == model.bytes
 
     def test_per_layer_embeddings_are_looked_up(self) -> None:
         model = from_record(find("gemma4-e4b"), "Q4_K_M")
         table = next(t.bytes for t in model.tensors if t.name == "per_layer_token_embd.weight")
-        assert traffic.from_model(model).dense == model.bytes - table
+        assert traffic.from_model(model).dense_bytes == model.bytes - table
 
     def test_experts_are_counted_apart(self) -> None:
         model = from_record(find("gpt-oss-20b"))
         read = traffic.from_model(model)
-        assert read.experts == sum(t.bytes for t in model.tensors if "_exps" in t.name)
-        assert (read.count, read.used, read.mixed) == (32, 4, 1.0)
+        assert read.expert_bytes == sum(t.bytes for t in model.tensors if "_exps" in t.name)
+        assert (read.shape.experts, read.shape.experts_used, read.shape.moe_share) == (32, 4, 1.0)
 
     def test_windows_cap_the_cache(self) -> None:
         read = traffic.from_model(from_record(find("gpt-oss-20b")))
@@ -156,9 +160,9 @@ class TestTraffic:
     def test_bits_by_role(self) -> None:
         model = plain(find("llama3.1-8b"))
         half = traffic.from_model(model, RoleBits())
-        assert half.dense == pytest.approx(2 * (half.matrices + half.output), rel=1e-3)
+        assert half.dense_bytes == pytest.approx(2 * (half.shape.matrices + half.shape.output_matrix), rel=1e-3)
         eight = traffic.from_model(model, RoleBits(attention=8, linear=8, experts=8))
-        assert eight.dense == pytest.approx(half.matrices + 2 * half.output, rel=1e-3)
+        assert eight.dense_bytes == pytest.approx(half.shape.matrices + 2 * half.shape.output_matrix, rel=1e-3)
 
     @pytest.mark.parametrize(
         ("name", "size"), [("auto", 2), ("fp8_e4m3", 1), ("Q8_0", 34 / 32), ("q4_0", 18 / 32), ("", 2)]

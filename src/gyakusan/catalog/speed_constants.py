@@ -1,55 +1,86 @@
-"""The fitted constants of speed, for one situation: base x multipliers of what is known about it.
+"""The fitted constants of speed, for one situation or for many: base x multipliers of what is known about it.
 
 Each multiplier was shrunk towards 1 when it was fitted, so that an unknown device, quantisation or engine simply has
-none: what remains are the constants, and a wide interval. tools/fit_speed.py writes
-data/speed_constants.json.
+none: what remains are the constants, and a wide interval. tools/fit_speed.py writes data/speed_constants.json.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
 from gyakusan.catalog.chips import Chip
 from gyakusan.catalog.records import DATA
-from gyakusan.core.roofline import SpeedConstants
+from gyakusan.core.arrays import IntArray, Number
+from gyakusan.core.roofline import DeviceRates, SpeedConstants
 
 SERVERS = ("vllm", "sglang", "trtllm")
+"""Engines that compute prompts between the decode steps of others, and latent attention on the heads' keys and values."""
 SEPARATE_INTEGER_UNITS = ("volta", "turing", "ampere-dc")
-"""Families with integer units beside 64 floating-point ones in each multiprocessor (NVIDIA's Turing and A100 white papers);
+"""Families whose multiprocessors have integer units beside 64 floating-point ones (NVIDIA's Turing and A100 white papers).
 
-before and after them 128 units did either.
+Before and after them 128 units did either.
 """
 Evidence = Literal["model", "device", "nothing"]
 """model: device and model were measured; device: only the device was; nothing: the device is new."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Labels:
+    """A label for each of many rows.
+
+    names: the distinct labels
+    index: place in `names` of each row (rows,)
+    """
+
+    names: tuple[str, ...]
+    index: IntArray
+
+
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """engine, api (cuda, rocm, metal, vulkan): what runs it; family, device: the chip's; quant: group of quantisations;
+    """What the constants depend on. Quantisation and model may differ from row to row.
 
-    model: our name; link: nvlink, pcie or unified; style: how users arrive (wave: together, steady); build: of llama.cpp.
+    engine: what computes, e.g. "llama.cpp"
+    api: cuda, rocm, metal, vulkan or cpu
+    family: generation of the chip
+    device: name of the chip
+    quant: group of quantisations (catalog.speed_names.speed_group)
+    model: our name of the model, "" = unknown
+    link: how several chips are connected: nvlink, pcie or unified
+    style: how users arrive: wave (together) or steady
+    build: of llama.cpp, "" = the usual one
     """
 
     engine: str
     api: str
     family: str
     device: str
-    quant: str
-    model: str = ""
+    quant: str | Labels
+    model: str | Labels = ""
     link: str = "pcie"
     style: str = "steady"
     build: str = ""
 
+    @property
+    def server(self) -> bool:
+        """True if the engine computes prompts between the decode steps of others."""
+        return self.engine in SERVERS
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, eq=False)
 class FittedConstants:
-    """data/speed_constants.json. base: of each constant; levels: constant -> level -> label -> multiplier; intervals: slice ->
-    factor and measured coverage; seen: devices, families and models that measurements had; provenance: of the fit.
+    """What data/speed_constants.json says.
+
+    base: value of each constant
+    levels: constant -> level -> label -> multiplier
+    intervals: slice -> factor of the 80 % interval and measured coverage
+    seen: devices, families and models that measurements had
+    provenance: of the fit
     """
 
     base: Mapping[str, float]
@@ -59,51 +90,109 @@ class FittedConstants:
     provenance: Mapping[str, Any]
 
 
+LEVELS: Mapping[str, tuple[str, ...]] = {
+    "engine": ("engine",),
+    "api": ("api",),
+    "backend": ("engine", "api"),
+    "family": ("family",),
+    "device": ("device",),
+    "family api": ("family", "api"),
+    "quant": ("quant",),
+    "api quant": ("api", "quant"),
+    "engine quant": ("engine", "quant"),
+    "family quant": ("family", "quant"),
+    "model": ("model",),
+    "model api": ("model", "api"),
+    "link": ("link",),
+    "style": ("style",),
+    "engine style": ("engine", "style"),
+    "build": ("api", "build"),
+    "build model": ("api", "build", "model"),
+    "device model": ("device", "engine", "model"),
+}
+"""Level that a constant may depend on -> fields of Situation whose values make its label."""
+
+
 def labels(s: Situation) -> dict[str, str]:
-    """The label of a situation at every level that a constant may depend on."""
-    return {
-        "engine": s.engine,
-        "api": s.api,
-        "backend": f"{s.engine} {s.api}",
-        "family": s.family,
-        "device": s.device,
-        "family api": f"{s.family} {s.api}",
-        "quant": s.quant,
-        "api quant": f"{s.api} {s.quant}",
-        "engine quant": f"{s.engine} {s.quant}",
-        "family quant": f"{s.family} {s.quant}",
-        "model": s.model,
-        "model api": f"{s.model} {s.api}",
-        "link": s.link,
-        "style": s.style,
-        "engine style": f"{s.engine} {s.style}",
-        "build": f"{s.api} {s.build}" if s.build else "",
-        "build model": f"{s.api} {s.build} {s.model}" if s.build else "",
-        "device model": f"{s.device} {s.engine} {s.model}",
-    }
+    """Return the label of one situation at every level, "" where its build is not known."""
+    return {level: "" if "build" in names and not s.build else _label(s, names) for level, names in LEVELS.items()}
 
 
 def constants_for(s: Situation, fitted: FittedConstants | None = None) -> SpeedConstants:
-    """The constants for a situation."""
+    """Return the constants of a situation; arrays (rows,) where its quantisation or its model are labels of rows."""
     found = fitted or load()
-    named = labels(s)
-    return SpeedConstants(**{name: _value(name, named, found) for name in found.base})
+    return SpeedConstants(**{name: _value(found, name, s) for name in found.base})
 
 
-def _value(name: str, named: Mapping[str, str], fitted: FittedConstants) -> float:
-    value = fitted.base[name]
+def _value(fitted: FittedConstants, name: str, s: Situation) -> Number:
+    value: Number = fitted.base[name]
     for level, multipliers in fitted.levels.get(name, {}).items():
-        value *= multipliers.get(named[level], 1.0)
+        fields = LEVELS[level]
+        if "build" in fields and not s.build:
+            continue
+        rows = next((getattr(s, f) for f in fields if isinstance(getattr(s, f), Labels)), None)
+        if rows is None:
+            value = value * multipliers.get(_label(s, fields), 1.0)
+            continue
+        before, after = _around(s, fields)
+        each = _multipliers(fitted, name, level, before, after, rows.names)
+        value = value if each is None else value * each[rows.index]
     return value
 
 
+def _label(s: Situation, fields: tuple[str, ...]) -> str:
+    return " ".join(getattr(s, f) for f in fields)
+
+
+def _around(s: Situation, fields: tuple[str, ...]) -> tuple[str, str]:
+    """Return what stands before and after the field whose value differs from row to row."""
+    at = next(i for i, f in enumerate(fields) if isinstance(getattr(s, f), Labels))
+    before, after = _label(s, fields[:at]), _label(s, fields[at + 1 :])
+    return before and f"{before} ", after and f" {after}"
+
+
+@lru_cache(maxsize=2048)
+def _multipliers(
+    fitted: FittedConstants, constant: str, level: str, before: str, after: str, names: tuple[str, ...]
+) -> Any:
+    """Return the multiplier for each name, None if all are 1. A sweep asks again for every device of a family."""
+    import numpy as np
+
+    multipliers = fitted.levels[constant][level]
+    found = [multipliers.get(f"{before}{n}{after}", 1.0) for n in names]
+    return None if all(x == 1.0 for x in found) else np.array(found)
+
+
+def per_label(label: str | Labels, value: Callable[[str], float]) -> Number:
+    """Return `value` of a label, or an array (rows,) with that of each row."""
+    if isinstance(label, str):
+        return value(label)
+    import numpy as np
+
+    return np.array([value(n) for n in label.names], float)[label.index]
+
+
+def device_rates(chip: Chip, s: Situation, parallel: Number = 1, stages: Number = 1) -> DeviceRates:
+    """Return what a chip can do under an engine. parallel, stages: see DeviceRates."""
+    return DeviceRates(
+        bandwidth=chip.bandwidth,
+        decode=per_label(s.quant, lambda quant: peak_rates(chip, s.engine, s.api, quant)[0]),
+        prefill=per_label(s.quant, lambda quant: peak_rates(chip, s.engine, s.api, quant)[1]),
+        half=chip.half,
+        parallel=parallel,
+        nvlink=1 if chip.link == "nvlink" else 0,
+        small_batch_kernels=0 if s.server or s.engine == "mlx" else 1,
+        stages=stages,
+    )
+
+
 def peak_rates(chip: Chip, engine: str, api: str, quant: str) -> tuple[float, float]:
-    """Peak rates of decode and prefill arithmetic. [FLOP/s]
+    """Return the peak rates of decode and prefill arithmetic. [FLOP/s]
 
     One row at a time llama.cpp works on the ordinary cores, where unpacking weights takes integers as well as floats:
-    chips in APART issue both at once, which their FP32 rate does not tell. For prompts it multiplies quantised weights
-    in INT8 on CUDA, 16-bit ones with FP16 sums; FP8 and FP4 checkpoints run in their own type where the chip has it;
-    everything else in 16 bits.
+    chips in SEPARATE_INTEGER_UNITS issue both at once, which their FP32 rate does not tell. For prompts it multiplies
+    quantised weights in INT8 on CUDA, 16-bit ones with FP16 sums; FP8 and FP4 checkpoints run in their own type where the
+    chip has it; everything else in 16 bits.
     """
     if engine in SERVERS:
         native = {"fp8": chip.fp8, "fp4": chip.fp8 or chip.fp4}.get(quant, 0.0) or chip.half
@@ -115,7 +204,7 @@ def peak_rates(chip: Chip, engine: str, api: str, quant: str) -> tuple[float, fl
 
 
 def evidence_for(s: Situation, fitted: FittedConstants | None = None) -> Evidence:
-    """How much of a situation measurements have seen."""
+    """Return how much of one situation measurements have seen."""
     seen = (fitted or load()).seen
     if s.device not in seen["devices"]:
         return "nothing"
@@ -125,19 +214,34 @@ def evidence_for(s: Situation, fitted: FittedConstants | None = None) -> Evidenc
 def interval_factor(
     kind: str, s: Situation, users: float, fitted: FittedConstants | None = None
 ) -> tuple[float, Mapping[str, Any]]:
-    """The factor f of the 80 % interval [figure / f, figure * f], and the slice that it comes from.
+    """Return the factor f of the 80 % interval [figure / f, figure * f], and the slice that it comes from.
 
     kind: decode, prefill, ttft or throughput. The narrowest slice with enough measurements counts.
     """
     found = fitted or load()
-    for name in interval_slices(kind, s.engine, users, evidence_for(s, found)):
-        if name in found.intervals:
-            return float(found.intervals[name]["factor"]), {"slice": name, **found.intervals[name]}
+    return _interval(kind, s.engine, users, evidence_for(s, found), found)
+
+
+def interval_factors(kind: str, s: Situation, users: float, fitted: FittedConstants | None = None) -> Number:
+    """Return the factor of the 80 % interval alone; an array (rows,) where the model is labels of rows."""
+    found = fitted or load()
+    known = s.device in found.seen["devices"]
+    other = _interval(kind, s.engine, users, "device" if known else "nothing", found)[0]
+    measured = _interval(kind, s.engine, users, "model" if known else "nothing", found)[0]
+    return per_label(s.model, lambda name: measured if name in found.seen["models"] else other)
+
+
+def _interval(
+    kind: str, engine: str, users: float, evidence: Evidence, fitted: FittedConstants
+) -> tuple[float, Mapping[str, Any]]:
+    for name in interval_slices(kind, engine, users, evidence):
+        if name in fitted.intervals:
+            return float(fitted.intervals[name]["factor"]), {"slice": name, **fitted.intervals[name]}
     return 3.0, {"slice": "none", "factor": 3.0, "coverage": None, "n": 0}
 
 
 def interval_slices(kind: str, engine: str, users: float, seen: Evidence) -> tuple[str, ...]:
-    """Names of slices from the narrowest to the widest."""
+    """Return the names of slices from the narrowest to the widest."""
     what = kind if kind != "decode" else ("decode single" if users <= 1 else "decode many")
     return (f"{what}, {seen}, {engine}", f"{what}, {seen}")
 

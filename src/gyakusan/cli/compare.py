@@ -77,7 +77,7 @@ def _plans(
             judged = assess(asked, value)
             power = None if None in known else sum(p or 0.0 for p in known)
             title = f"{asked.model.name} @ {device}"
-            found.append(pair(title, asked.machine.name, value, judged.pace, judged.overall, power))
+            found.append(pair(title, asked.machine.name, value, judged.speed, judged.overall, power))
     if output.json:
         write_json(show.document(found, output.language))
     else:

@@ -1,8 +1,10 @@
-"""Time: what a decode step and a prompt cost on a device, and what many users get of it.
+"""Time of prefill and decode on a device, and what many users get of it: a roofline with fitted constants.
 
-A roofline with a few fitted constants. Bytes over bandwidth, operations over peak, a cost for each layer and step; what
-overlaps is joined by the root of the squares. Every number may be an array; shapes broadcast. Method and constants:
-a fit to thousands of published measurements (tools/fit_speed.py); catalog/data/speed_constants.json holds the constants.
+Reading takes bytes / bandwidth, computing takes operations / peak rate, and each layer and step adds a fixed cost. Two parts
+that overlap are joined as the root of the sum of their squares. Roofline: Williams, Waterman and Patterson 2009, "Roofline:
+an insightful visual performance model for multicore architectures", CACM 52(4). The shares of the peaks and the fixed costs
+are fitted on published measurements by tools/fit_speed.py: docs/en/accuracy.md judges them, SpeedConstants names them.
+Every number may be an array; shapes broadcast.
 """
 
 from __future__ import annotations
@@ -11,28 +13,24 @@ from dataclasses import dataclass
 
 from gyakusan.core.arrays import Number
 from gyakusan.core.broadcast import maximum, minimum, where
-from gyakusan.core.traffic import expected_distinct_expert_share
+from gyakusan.core.traffic import ModelShape, expected_distinct_expert_share
 
 
 @dataclass(frozen=True, slots=True)
 class ModelDemand:
-    """What one model asks of a device. dense, experts: weights [B]; count, used: experts; layers; mixed, recurrent: shares
+    """What one model makes a device read and compute.
 
-    of the layers; width [values]; matrices, output, routed [values] (see core.traffic.Traffic); cache: keys and values of
-    one conversation [B]; attend: attention of one new token [FLOP]; state: of one conversation [B].
+    shape: layers, experts and matrices
+    dense_bytes: weights that every step reads [B]
+    expert_bytes: all routed experts [B]
+    cache: keys and values that a step reads for one conversation [B]
+    attend: attention of one new token [FLOP]
+    state: recurrent state of one conversation [B]
     """
 
-    dense: Number
-    experts: Number
-    count: Number
-    used: Number
-    layers: Number
-    mixed: Number
-    recurrent: Number
-    width: Number
-    matrices: Number
-    output: Number
-    routed: Number
+    shape: ModelShape
+    dense_bytes: Number
+    expert_bytes: Number
     cache: Number = 0.0
     attend: Number = 0.0
     state: Number = 0.0
@@ -40,11 +38,16 @@ class ModelDemand:
 
 @dataclass(frozen=True, slots=True)
 class DeviceRates:
-    """bandwidth [B/s]; decode, prefill: peak rates of the arithmetic that is used there [FLOP/s]; half: of 16-bit
+    """What the devices of one model can do.
 
-    attention [FLOP/s]; parallel: devices that share every layer; nvlink: 1 if NVLink joins them; small_batch_kernels: 1 if
-    kernels for few rows differ from those for many (llama.cpp); stages: devices that hold one part of the layers each, and
-    work at several pieces of a prompt at once (llama.cpp's layer split).
+    bandwidth: of the memory of one device [B/s]
+    decode: peak rate of the arithmetic that decoding uses [FLOP/s]
+    prefill: peak rate of the arithmetic that prefill uses [FLOP/s]
+    half: peak rate of 16-bit attention [FLOP/s]
+    parallel: devices that share every layer (tensor parallel)
+    nvlink: 1 if GPUs are connected by NVLink, else 0
+    small_batch_kernels: 1 if the engine uses separate kernels below 8 rows (llama.cpp), else 0
+    stages: devices that hold some layers each and work at several chunks of a prompt at once (llama.cpp's layer split)
     """
 
     bandwidth: Number
@@ -59,12 +62,35 @@ class DeviceRates:
 
 @dataclass(frozen=True, slots=True)
 class SpeedConstants:
-    """Fitted. Shares of the peak: weights, cache, state, compute, attend (decode); mfu, routed, stream, attention (prefill).
+    """Fitted on measurements (docs/en/accuracy.md); the values of a situation stand in catalog/data/speed_constants.json.
 
-    Times [s]: layer, expert, hybrid (for each layer), fixed, sequence, chunk, start, hop. overlap: see traffic.share;
-    few, many: what 2 to 8, and more, rows cost more in llama.cpp; wire, bus: bandwidth between devices in decode and in
-    prefill [B/s]; rows, rows_routed: rows at which half of the prefill rate is reached [tokens]; queue, busy: how much of
-    the others' prompts a first token waits for, at the start and later; blend: how much of them a later token does.
+    weights: share of the bandwidth reached while weights are read in decode
+    cache: share of the bandwidth reached while keys and values are read
+    state: share of the bandwidth reached while recurrent states are read and written
+    compute: share of the peak rate reached by matrix products in decode
+    attend: share of the 16-bit peak rate reached by attention in decode
+    layer: cost of each layer in a decode step [s]
+    expert: cost of each layer with routed experts, in addition [s]
+    hybrid: cost of each recurrent layer, in addition [s]
+    fixed: cost of each decode step [s]
+    sequence: cost of each conversation after the first in a decode step [s]
+    overlap: exponent of the rows in expected_distinct_expert_share; below 1 as tokens of one batch choose alike
+    few: what each row from 2 to 8 adds to the time of reading weights (llama.cpp)
+    many: what more than 8 rows add to the time of reading weights (llama.cpp)
+    hop: latency of one sum over all devices [s]
+    wire: bandwidth between devices in decode [B/s]
+    bus: bandwidth between devices in prefill [B/s]
+    mfu: share of the peak rate reached by matrix products in prefill
+    routed: the same for routed experts, relative to mfu
+    stream: share of the bandwidth reached while weights are read in prefill
+    attention: share of the 16-bit peak rate reached by attention in prefill
+    rows: rows at which dense matrix products reach half of their rate [tokens]
+    rows_routed: rows of one expert at which its matrix products reach half of their rate [tokens]
+    chunk: cost of each layer and chunk of a prompt [s]
+    start: cost of each prompt [s]
+    queue: share of the others' prompts that a first token waits for when all start together
+    busy: share of the others' later prompts that a first token waits for
+    blend: share of the others' prompts that delays further tokens (vLLM's chunked prefill)
     """
 
     weights: Number = 0.76
@@ -98,7 +124,15 @@ class SpeedConstants:
 
 @dataclass(frozen=True, slots=True)
 class StepTime:
-    """One decode step, by what it waits for. [s]"""
+    """Time of one decode step, by cause.
+
+    weights: reading weights [s]
+    compute: matrix products, which overlap with reading weights [s]
+    cache: reading keys and values, and attention [s]
+    state: reading and writing recurrent states [s]
+    overhead: fixed costs of layers, step and conversations [s]
+    links: sums over devices that share each layer [s]
+    """
 
     weights: Number
     compute: Number
@@ -109,76 +143,98 @@ class StepTime:
 
     @property
     def time(self) -> Number:
-        """The whole step. [s] Reading weights and computing overlap."""
-        both = (self.weights**2 + self.compute**2) ** 0.5
-        return both + self.cache + self.state + self.overhead + self.links
+        """The whole step. [s]"""
+        weights_and_compute: Number = (self.weights**2 + self.compute**2) ** 0.5
+        return weights_and_compute + self.cache + self.state + self.overhead + self.links
 
     @property
     def bottleneck(self) -> str:
-        """What takes longest: weights, compute, cache, state, overhead or links. Scalars only."""
+        """The cause that takes longest: weights, compute, cache, state, overhead or links. Scalars only."""
         names = ("weights", "compute", "cache", "state", "overhead", "links")
-        return max(names, key=lambda n: getattr(self, n))
+        return max(names, key=lambda n: float(getattr(self, n)))
 
 
-def decode_step(work: ModelDemand, batch: Number, device: DeviceRates, k: SpeedConstants) -> StepTime:
-    """One token for each of `batch` conversations. [s]"""
-    touched = expected_distinct_expert_share(batch, work.count, work.used, k.overlap)
-    rows = batch * work.used / work.count / touched
-    read = work.dense * _slower(batch, device, k) + work.experts * touched * _slower(rows, device, k)
-    active = work.matrices + work.output + work.routed * work.used / work.count
-    gather = batch * work.cache / (device.parallel * device.bandwidth * _below_one(k.cache))
-    attend = batch * work.attend / (device.parallel * device.half * k.attend)
-    per_layer = k.layer + k.expert * work.mixed + k.hybrid * work.recurrent
+def decode_step(demand: ModelDemand, batch: Number, device: DeviceRates, k: SpeedConstants) -> StepTime:
+    """Return the time of one token for each of `batch` conversations. [s]
+
+    Weights are read once for the whole batch, of routed experts those that any token chooses; the rest grows with the batch.
+    Roofline with the constants of `k`, fitted on measurements: docs/en/accuracy.md, speed_constants.json.
+    """
+    shape = demand.shape
+    touched = expected_distinct_expert_share(batch, shape.experts, shape.experts_used, k.overlap)
+    rows = batch * shape.experts_used / shape.experts / touched
+    dense = demand.dense_bytes * _small_batch_factor(batch, device, k)
+    read = dense + demand.expert_bytes * touched * _small_batch_factor(rows, device, k)
+    gather = batch * demand.cache / (device.parallel * device.bandwidth * _below_one(k.cache))
+    attend = batch * demand.attend / (device.parallel * device.half * k.attend)
+    per_layer = k.layer + k.expert * shape.moe_share + k.hybrid * shape.recurrent_share
     return StepTime(
         weights=read / (device.parallel * device.bandwidth * _below_one(k.weights)),
-        compute=2 * active * batch / (device.parallel * device.decode * _below_one(k.compute)),
+        compute=2 * shape.active * batch / (device.parallel * device.decode * _below_one(k.compute)),
         cache=(gather**2 + attend**2) ** 0.5,
-        state=batch * 2 * work.state / (device.parallel * device.bandwidth * _below_one(k.state)),
-        overhead=work.layers * per_layer + k.fixed + (batch - 1) * k.sequence,
-        links=_links(work, batch, device, k),
+        state=batch * 2 * demand.state / (device.parallel * device.bandwidth * _below_one(k.state)),
+        overhead=shape.layers * per_layer + k.fixed + (batch - 1) * k.sequence,
+        links=_link_time(shape, batch, device, k),
     )
 
 
 def prefill_time(
-    work: ModelDemand, prompt: Number, batch_tokens: Number, attention: Number, device: DeviceRates, k: SpeedConstants
+    demand: ModelDemand,
+    prompt: Number,
+    chunk_tokens: Number,
+    attention: Number,
+    device: DeviceRates,
+    k: SpeedConstants,
 ) -> Number:
-    """A prompt of `prompt` tokens, in pieces of `batch_tokens`. [s] attention: its operations (Traffic.attention) [FLOP]."""
-    piece = maximum(1, minimum(prompt, batch_tokens))
-    pieces = maximum(1, prompt / piece)
+    """Return the time of a prompt of `prompt` tokens that is computed in chunks of `chunk_tokens`. [s]
+
+    attention: of the whole prompt (Traffic.attention) [FLOP]. A matrix product of n rows reaches n / (n + k.rows) of its
+    rate (fitted: rows, rows_routed in speed_constants.json). Tensor parallel computing gains devices^0.9 (assumed), and sums
+    2 vectors a layer over all devices in a ring: 2 (n - 1) / n of the bytes each way (Patarasuk and Yuan 2009, "Bandwidth
+    optimal all-reduce algorithms", JPDC 69). A pipeline of m stages takes chunks + m - 1 rounds (Huang et al. 2019, GPipe).
+    """
+    shape = demand.shape
+    chunk = maximum(1, minimum(prompt, chunk_tokens))
+    chunks = maximum(1, prompt / chunk)
     rate = device.prefill * device.parallel**0.9 * _below_one(k.mfu)
-    rows = piece * work.used / work.count
-    dense = 2 * work.matrices * piece * (1 + k.rows / piece) / rate
-    routed = 2 * work.routed * rows * (1 + k.rows_routed / rows) / (rate * k.routed)
-    touched = expected_distinct_expert_share(piece, work.count, work.used, 1.0)
-    stream = (work.dense + work.experts * touched) / (device.parallel * device.bandwidth * _below_one(k.stream))
-    one = ((dense + routed) ** 2 + stream**2) ** 0.5 + work.layers * k.chunk
+    rows = chunk * shape.experts_used / shape.experts
+    dense = 2 * shape.matrices * chunk * (1 + k.rows / chunk) / rate
+    routed = 2 * shape.expert_matrices * rows * (1 + k.rows_routed / rows) / (rate * k.routed)
+    touched = expected_distinct_expert_share(chunk, shape.experts, shape.experts_used, 1.0)
+    read = demand.dense_bytes + demand.expert_bytes * touched
+    stream = read / (device.parallel * device.bandwidth * _below_one(k.stream))
+    one_chunk = ((dense + routed) ** 2 + stream**2) ** 0.5 + shape.layers * k.chunk
     attend = attention / (device.half * device.parallel * k.attention)
-    bytes_between = 2 * work.layers * prompt * work.width * 4 * (device.parallel - 1) / device.parallel
-    rounds = (pieces + device.stages - 1) / device.stages
-    return rounds * one + attend * rounds / pieces + k.start + bytes_between / k.bus
+    bytes_between = 2 * shape.layers * prompt * shape.width * 4 * (device.parallel - 1) / device.parallel
+    rounds = (chunks + device.stages - 1) / device.stages
+    return rounds * one_chunk + attend * rounds / chunks + k.start + bytes_between / k.bus
 
 
 def offloaded(time: Number, host_bytes: Number, host_bandwidth: Number, efficiency: float = 0.65) -> Number:
-    """A decode step whose weights partly lie in the computer's RAM. [s] host_bytes: those that one step reads there [B].
+    """Return the time of a decode step that also reads `host_bytes` of weights in the computer's RAM. [s]
 
-    The CPU computes them in its turn, so times add up. Efficiency assumed: no measurement of ours has it.
+    time: of the step on the GPU [s]; host_bytes [B]; host_bandwidth [B/s]. The CPU computes its layers in its turn, so times
+    add up (llama.cpp, ggml-backend.cpp, ggml_backend_sched_compute_splits). efficiency: share of the bandwidth,
+    assumed.
     """
     return time + host_bytes / (host_bandwidth * efficiency)
 
 
-def uploaded(time: Number, host_bytes: Number, link: Number, pieces: Number = 1) -> Number:
-    """A prompt for which weights in RAM cross the bus once for each piece. [s] link: of PCIe, as it is reached [B/s].
+def uploaded(time: Number, host_bytes: Number, link: Number, chunks: Number = 1) -> Number:
+    """Return the time of a prompt for which `host_bytes` of weights in RAM cross the bus once for each chunk. [s]
 
-    llama.cpp copies a layer's weights, then computes with them: times add up.
+    time: of the prompt on the GPU [s]; host_bytes [B]; link: bandwidth of PCIe as it is reached [B/s]. llama.cpp copies a
+    layer's weights, then computes with them (ggml-backend.cpp, ggml_backend_sched_compute_splits): times add up.
     """
-    return time + pieces * host_bytes / link
+    return time + chunks * host_bytes / link
 
 
 def first_token(prefill: Number, users: Number, step: Number, answer: Number, k: SpeedConstants) -> Number:
-    """Time to the first token. [s] One's own prompt, a decode step that is under way, and others' prompts:
+    """Return the time to the first token with `users` active. [s]
 
-    half of them where users start together (`queue`), and those that arrive meanwhile where users keep asking: their
-    share of the server's time, as in an M/D/1 queue (`busy`). step: of all users [s]; answer: tokens between two prompts.
+    One's own prompt, a decode step that is under way, and the others' prompts: half of them where users start together, and
+    those that arrive meanwhile, their share of the server's time as in an M/D/1 queue. Fitted: queue, busy in
+    speed_constants.json. prefill: of one prompt [s]; step: of all users [s]; answer: tokens between two prompts [tokens].
     """
     others = (users - 1) / 2
     meanwhile = minimum(others, (users - 1) * prefill / (maximum(1, answer) * maximum(step, 1e-9)))
@@ -186,37 +242,53 @@ def first_token(prefill: Number, users: Number, step: Number, answer: Number, k:
 
 
 def later_token(step: Number, prefill: Number, users: Number, answer: Number, k: SpeedConstants) -> Number:
-    """Time for each further token while others' prompts are computed between the steps. [s] answer [tokens]."""
+    """Return the time of each further token where others' prompts are computed between the steps. [s]
+
+    step, prefill [s]; answer [tokens]. Each of the others sends one prompt for each answer, and `k.blend` of it delays a
+    token (fitted: blend in speed_constants.json).
+    """
     return step + k.blend * prefill * (users - 1) / maximum(1, answer)
 
 
 def closed_loop(step: Number, prefill: Number, users: Number, answer: Number) -> Number:
-    """Answer tokens per second of all `users`, each asking again as soon as it is answered. [tokens/s]"""
+    """Return the output tokens per second of all `users`, each asking again as soon as it is answered. [tokens/s]
+
+    step, prefill [s]; answer [tokens]. Little's law: users / time of a turn, in which the prompts of all are computed.
+    """
     return users * answer / (answer * step + users * prefill)
 
 
 def open_loop(prefill: Number, tpot: Number, rate: Number) -> tuple[Number, Number, Number]:
-    """Poisson arrivals of `rate` requests per second. First token [s], each further token [s], share of time on prompts.
+    """Return time to first token [s], time of each further token [s] and share of time on prompts, for Poisson arrivals.
 
-    tpot: at the number of users that then are in the server. At a share of 0.9 or more the server is saturated.
+    prefill: of one prompt [s]; rate: requests per second [1/s]; tpot: at the number of users that then are in the server [s].
+    M/M/1: both grow by 1 / (1 - rho), rho = rate x prefill (Kleinrock 1975, Queueing Systems 1, section 3.2). At a share
+    of 0.9 or more the server is saturated.
     """
     busy = minimum(rate * prefill, 0.99)
     return prefill / (1 - busy), tpot / (1 - busy), busy
 
 
 def _below_one(share_of_peak: Number) -> Number:
-    """No part runs faster than its peak: a smooth limit at 1."""
+    """Limit a fitted share of a peak to less than 1, smoothly."""
     return share_of_peak / (1 + share_of_peak**8) ** (1 / 8)
 
 
-def _slower(rows: Number, device: DeviceRates, k: SpeedConstants) -> Number:
-    """What llama.cpp's kernels for few rows, and the step to those for many, cost more. 1 for one row."""
+def _small_batch_factor(rows: Number, device: DeviceRates, k: SpeedConstants) -> Number:
+    """Return how much longer reading weights takes for `rows` rows than for one.
+
+    llama.cpp has kernels for up to 8 rows and others above (ggml-cuda/mmvq.cuh, MMVQ_MAX_BATCH_SIZE). Fitted: few, many in
+    speed_constants.json.
+    """
     few = 1 + k.few * (minimum(rows, 8) - 1)
     return where(device.small_batch_kernels > 0, where(rows <= 1, 1.0, where(rows <= 8, few, 1 + k.many)), 1.0)
 
 
-def _links(work: ModelDemand, batch: Number, device: DeviceRates, k: SpeedConstants) -> Number:
-    """Two sums over all devices for each layer. [s] Latency grows with their number over PCIe, not over NVLink."""
+def _link_time(shape: ModelShape, batch: Number, device: DeviceRates, k: SpeedConstants) -> Number:
+    """Return the time of two sums over all devices in each layer. [s]
+
+    The latency grows with the number of devices over PCIe, not over NVLink. Fitted: hop, wire in speed_constants.json.
+    """
     wait = k.hop * where(device.nvlink > 0, 1.0, device.parallel**1.1)
-    each = wait + batch * work.width * 2 / k.wire
-    return where(device.parallel > 1, 2 * work.layers * each, 0.0)
+    each = wait + batch * shape.width * 2 / k.wire
+    return where(device.parallel > 1, 2 * shape.layers * each, 0.0)

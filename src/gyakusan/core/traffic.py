@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gyakusan.core.arrays import Number
 from gyakusan.core.broadcast import minimum, where
@@ -21,10 +21,14 @@ F32 = 4
 
 @dataclass(frozen=True, slots=True)
 class RoleBits:
-    """Bits for each weight of a checkpoint that an engine quantises by role, where no tensor list says so.
+    """Bits of each weight by its role, for a checkpoint whose tensors are not listed.
 
-    attention, linear: matrices of the mixers and of dense feed-forward networks; experts: routed ones; output: the last
-    matrix; what is left (norms, routers, convolutions) is kept in 16 bits. [bits]
+    What is left (norms, routers, convolutions) has 16 bits.
+
+    attention: matrices of attention and of recurrent layers [bits]
+    linear: matrices of dense feed-forward networks [bits]
+    experts: routed experts [bits]
+    output: the output matrix [bits]
     """
 
     attention: float = 16
@@ -34,46 +38,71 @@ class RoleBits:
 
 
 @dataclass(frozen=True, slots=True)
-class Traffic:
-    """One model, as far as time is concerned.
+class ModelShape:
+    """What decides the time of a model, whatever it is stored as; the fields may be arrays.
 
-    dense: weights that every step reads [B]; experts: all routed experts [B]; count, used: experts of a layer, and how
-    many each token takes (1, 1 without experts); layers: mixer and feed-forward network together count as one;
-    mixed, recurrent: share of the layers with experts, with a recurrent state; width: of the residual stream [values];
-    matrices, output, routed: weights that are multiplied: of every step, of the last matrix, of all experts [values];
-    memory: what each layer keeps.
+    experts: routed experts of one layer, 1 without
+    experts_used: experts that one token takes, 1 without
+    layers: attention or recurrence and feed-forward network together count as one
+    moe_share: share of the layers that have routed experts
+    recurrent_share: share of the layers that have a recurrent state
+    width: of the residual stream [values]
+    matrices: weights that every token multiplies, without output matrix and experts [values]
+    output_matrix: weights of the output matrix [values]
+    expert_matrices: weights of all routed experts [values]
     """
 
-    dense: float
-    experts: float
-    count: int
-    used: int
-    layers: float
-    mixed: float
-    recurrent: float
-    width: int
-    matrices: int
-    output: int
-    routed: int
+    experts: Number
+    experts_used: Number
+    layers: Number
+    moe_share: Number
+    recurrent_share: Number
+    width: Number
+    matrices: Number
+    output_matrix: Number
+    expert_matrices: Number
+
+    @property
+    def active(self) -> Number:
+        """Weights that one token multiplies. [values]"""
+        return self.matrices + self.output_matrix + self.expert_matrices * self.experts_used / self.experts
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """What one model reads and computes, for any load.
+
+    shape: layers, experts and matrices
+    dense_bytes: weights that every step reads [B]
+    expert_bytes: all routed experts [B]
+    memory: what each layer keeps of a conversation
+    """
+
+    shape: ModelShape
+    dense_bytes: float
+    expert_bytes: float
     memory: tuple[Memory, ...]
+
+    @property
+    def bytes_per_token(self) -> Number:
+        """Weights that one token reads. [B]"""
+        return self.dense_bytes + self.expert_bytes * self.shape.experts_used / self.shape.experts
 
     @property
     def state(self) -> int:
         """Recurrent state of one conversation, all layers. [B]"""
         return sum(len(m.layers) * m.state * F32 for m in self.memory if isinstance(m, Recurrent))
 
-    @property
-    def active(self) -> float:
-        """Weights that one token multiplies. [values]"""
-        return self.matrices + self.output + self.routed * self.used / self.count
-
     def cache(self, context: Number, value_bytes: Number = 2) -> Number:
-        """Keys and values that one step reads for a conversation of `context` tokens. [B] value_bytes: of one value."""
+        """Return the keys and values that one step reads for a conversation of `context` tokens. [B]
+
+        value_bytes: of one cached value [B]
+        """
         read = sum(_width(m) * _readers(m) * _visible(m, context) for m in self.memory if not isinstance(m, Recurrent))
         return read * value_bytes
 
     def attention(self, prompt: Number, depth: Number = 0, absorbed: bool = True) -> Number:
-        """Operations of attention for `prompt` new tokens after `depth` others. [FLOP]
+        """Return the operations of attention for `prompt` new tokens after `depth` others. [FLOP]
 
         absorbed: latent attention works on the latent vector (llama.cpp), not on the heads' keys and values (vLLM).
         """
@@ -81,37 +110,37 @@ class Traffic:
         return sum(2 * _heads(m, absorbed) * _readers(m) * prompt * _visible(m, seen) for m in self.memory)
 
 
-def expected_distinct_expert_share(rows: Number, count: Number, used: Number, overlap: Number = 0.86) -> Number:
-    """Expected share of distinct experts that `rows` tokens touch. 1 - (1 - used/count)^(rows^overlap)
+def expected_distinct_expert_share(rows: Number, experts: Number, used: Number, overlap: Number = 0.86) -> Number:
+    """Return the expected share of a layer's experts that `rows` tokens choose: 1 - (1 - used / experts)^(rows^overlap).
 
-    overlap < 1: tokens of one batch choose alike (fitted on measurements of vLLM, TensorRT-LLM and llama.cpp).
+    With overlap 1 every token chooses at random and independently (the occupancy problem: Feller 1968, An Introduction to
+    Probability Theory, chapter IV.2). Below 1 the tokens of one batch choose alike; fitted: overlap in speed_constants.json.
     """
-    return where(count <= used, 1.0, 1 - (1 - used / count) ** (rows**overlap))
+    return where(experts <= used, 1.0, 1 - (1 - used / experts) ** (rows**overlap))
 
 
 def from_model(model: Model, stored: RoleBits | None = None) -> Traffic:
-    """The traffic of a model. stored: bits by role, None = as the tensors themselves are stored."""
+    """Return the traffic of a model. stored: bits by role, None = as the tensors themselves are stored."""
     tensors = tuple(_loaded(model))
-    experts = [t for t in tensors if "_exps" in t.name]
+    routed = [t for t in tensors if "_exps" in t.name]
     dense = [t for t in tensors if "_exps" not in t.name and t.name not in model.tables]
-    last = [t for t in tensors if t.name == ("token_embd.weight" if model.tied else "output.weight")]
+    output = [t for t in tensors if t.name == ("token_embd.weight" if model.tied else "output.weight")]
     groups = [f for f in model.feed_forward if isinstance(f, Experts)]
     mixers = sum(len(m.layers) + len(getattr(m, "shared", ())) for m in model.memory if not isinstance(m, Indexer))
     layers = (mixers + sum(len(f.layers) for f in model.feed_forward)) / 2 or model.blocks
-    return Traffic(
-        dense=_sum(dense, stored) + (_sum(last, stored) if model.tied else 0),
-        experts=_sum(experts, stored),
-        count=groups[0].count if groups else 1,
-        used=groups[0].used if groups else 1,
+    shape = ModelShape(
+        experts=groups[0].count if groups else 1,
+        experts_used=groups[0].used if groups else 1,
         layers=layers,
-        mixed=min(1.0, sum(len(f.layers) for f in groups) / layers),
-        recurrent=min(1.0, sum(len(m.layers) for m in model.memory if isinstance(m, Recurrent)) / layers),
+        moe_share=min(1.0, sum(len(f.layers) for f in groups) / layers),
+        recurrent_share=min(1.0, sum(len(m.layers) for m in model.memory if isinstance(m, Recurrent)) / layers),
         width=model.embedding,
         matrices=sum(t.values for t in dense if _multiplied(t) and t.name != "output.weight"),
-        output=sum(t.values for t in last),
-        routed=sum(t.values for t in experts),
-        memory=model.memory,
+        output_matrix=sum(t.values for t in output),
+        expert_matrices=sum(t.values for t in routed),
     )
+    dense_bytes = _sum(dense, stored) + (_sum(output, stored) if model.tied else 0)
+    return Traffic(shape, dense_bytes, _sum(routed, stored), model.memory)
 
 
 def _sum(tensors: Iterable[Tensor], stored: RoleBits | None) -> float:
@@ -151,10 +180,8 @@ def _bits(tensor: Tensor, stored: RoleBits) -> float:
 
 
 def scaled(traffic: Traffic, factor: float) -> Traffic:
-    """The same model in a file `factor` times as large: recipes that mix types otherwise than ours do."""
-    import dataclasses
-
-    return dataclasses.replace(traffic, dense=traffic.dense * factor, experts=traffic.experts * factor)
+    """Return the traffic of a file `factor` times as large: its recipe mixes types otherwise than ours does."""
+    return replace(traffic, dense_bytes=traffic.dense_bytes * factor, expert_bytes=traffic.expert_bytes * factor)
 
 
 _CACHES = (("fp8", 1.0), ("int8", 1.0), ("8bit", 1.0), ("4bit", 0.53), ("int4", 0.53), ("k3v4", 0.47), ("3bit", 0.41))
@@ -162,7 +189,7 @@ _CACHES = (("fp8", 1.0), ("int8", 1.0), ("8bit", 1.0), ("4bit", 0.53), ("int4", 
 
 
 def cache_value_bytes(name: str) -> float:
-    """Bytes of one value of a cache type: ggml names, vLLM's (auto, fp8, fp8_e4m3, int8...). [B]"""
+    """Return the bytes of one value of a cache type: ggml's names, vLLM's (auto, fp8, fp8_e4m3, int8...). [B]"""
     plain = name.casefold().split("/")[0]
     if plain in ("", "auto", "none", "bfloat16", "float16", "fp16"):
         return 2

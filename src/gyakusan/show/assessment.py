@@ -29,7 +29,7 @@ def screen(value: Assessment) -> Tree:
 
 def speed(value: Assessment) -> Message | None:
     """Decode, prefill and first token with 80 % intervals."""
-    found, asked = value.pace, value.asked
+    found, asked = value.speed, value.turn
     if found is None:
         return value.unknown
     facts = {
@@ -81,7 +81,7 @@ def between(figure: Estimate, digits: int) -> str:
 
 def document(value: Assessment) -> dict[str, Any]:
     """Pace and quality as plain values. Speeds [tokens/s], ttft and tpot [s], scores [points]."""
-    return {"pace": pace_document(value.pace, value), "quality": _quality(value)}
+    return {"pace": pace_document(value.speed, value), "quality": _quality(value)}
 
 
 def pace_document(found: SpeedEstimate | None, value: Assessment) -> dict[str, Any] | None:
@@ -89,7 +89,7 @@ def pace_document(found: SpeedEstimate | None, value: Assessment) -> dict[str, A
     if found is None:
         return None
     figures = {name: _figure(getattr(found, name)) for name in FIGURES}
-    asked = {"users": value.asked.users, "prompt": value.asked.prompt, "answer": value.asked.answer}
+    asked = {"users": value.turn.users, "prompt": value.turn.prompt, "answer": value.turn.answer}
     return {
         **figures,
         "binds": found.bottleneck,

@@ -65,7 +65,7 @@ def _cells(row: Compared, figure: Estimate | None, kind: Shown, scale: float) ->
         return "-", Text(say("short by {n}", n=missing), "bad"), ""
     if figure is None:
         return "?", Text(say("bandwidth not known"), "caution"), ""
-    pace = row.judged.pace
+    pace = row.judged.speed
     measured = tuple(p.figure for p in pace.points if p.kind == kind and p.users == 1) if pace else ()
     bar = IntervalBar(figure.low, figure.value, figure.high, scale, measured)
     return _digits(figure.value), bar, Text(f"{_digits(figure.low)}-{_digits(figure.high)}", "note")
@@ -77,7 +77,7 @@ def _digits(value: float) -> str:
 
 
 def _figure(row: Compared, kind: Shown) -> Estimate | None:
-    found = row.judged.pace
+    found = row.judged.speed
     if found is None or not row.ledger.fits:
         return None
     return found.decode_each if kind == "decode" else found.prefill
@@ -93,7 +93,7 @@ def document(rows: Sequence[Compared]) -> list[dict[str, Any]]:
             **judged_document(r.judged),
             "measured": [
                 {"kind": p.kind, "users": p.users, "engine": p.engine, "value": p.figure, "source": p.source}
-                for p in (r.judged.pace.points if r.judged.pace else ())
+                for p in (r.judged.speed.points if r.judged.speed else ())
             ],
         }
         for r in rows

@@ -7,7 +7,7 @@ import pytest
 from tests.planning.small import small
 
 from gyakusan.core.roofline import first_token, later_token
-from gyakusan.planning.evaluate.sustainable_rate import machine_constants, solo_times, sustainable_rates
+from gyakusan.planning.evaluate.sustainable_rate import machine_timing, solo_times, sustainable_rates
 from gyakusan.planning.request.parse_request import parse_request
 from gyakusan.planning.select.recommend import recommend
 
@@ -19,11 +19,12 @@ def test_times_alone_are_those_that_the_cells_came_from() -> None:
     cells, workload = found.grid.cells, found.question.workload
     for number, name in enumerate(found.grid.engines):
         at = np.flatnonzero(cells.engine == number)[:5]
-        k = machine_constants(found.grid.offers[0].machine, name)
-        if k is None or not len(at):
+        timing = machine_timing(found.grid.offers[0].machine, name)
+        if timing is None or not len(at):
             continue
+        k, interleaved = timing
         step = work[at] / workload.output_tokens * cells.visible_tokens_per_s[at] / cells.tokens_per_s_low[at]
-        token = later_token(step, prefill[at], 6, workload.output_tokens, k) if name == "vLLM" else step
+        token = later_token(step, prefill[at], 6, workload.output_tokens, k) if interleaved else step
         assert 1 / token == pytest.approx(cells.tokens_per_s_low[at], rel=1e-3)
         assert first_token(prefill[at], 6, step, workload.output_tokens, k) == pytest.approx(
             cells.ttft_high[at], rel=1e-3

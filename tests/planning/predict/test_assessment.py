@@ -22,14 +22,14 @@ def assessed(deployment: Deployment) -> Assessment:
 
 
 def test_a_faster_memory_answers_faster() -> None:
-    slow, fast = judged("DGX Spark").pace, judged("RTX 5090").pace
+    slow, fast = judged("DGX Spark").speed, judged("RTX 5090").speed
     assert slow is not None
     assert fast is not None
     assert fast.decode_each.low > slow.decode_each.high
 
 
 def test_more_users_share_what_there_is() -> None:
-    one, eight = judged("RTX 4090").pace, judged("RTX 4090", users=8).pace
+    one, eight = judged("RTX 4090").speed, judged("RTX 4090", users=8).speed
     assert one is not None
     assert eight is not None
     assert eight.decode_each.value < one.decode_each.value
@@ -38,10 +38,10 @@ def test_more_users_share_what_there_is() -> None:
 
 @pytest.mark.parametrize(
     ("settings", "name", "value"),
-    [({"ubatch": 2048}, "piece", 2048), ({"key_type": "Q8_0", "value_type": "Q8_0"}, "value_bytes", 34 / 32)],
+    [({"ubatch": 2048}, "chunk", 2048), ({"key_type": "Q8_0", "value_type": "Q8_0"}, "value_bytes", 34 / 32)],
 )
 def test_settings_that_change_time_are_heard(settings: dict[str, object], name: str, value: float) -> None:
-    assert getattr(judged("RTX 4090", **settings).asked, name) == value
+    assert getattr(judged("RTX 4090", **settings).turn, name) == value
 
 
 def test_a_quantisation_costs_quality_and_a_native_one_does_not() -> None:
@@ -60,30 +60,30 @@ def test_a_quantisation_costs_quality_and_a_native_one_does_not() -> None:
 
 def test_what_nobody_knows_is_not_invented() -> None:
     anonymous = assessed(api.deployment("qwen2.5-14b", load=Load(1, 8192), memory="24GiB"))
-    assert anonymous.pace is None
+    assert anonymous.speed is None
 
 
 def test_experts_in_ram_are_slower_and_it_says_so() -> None:
     whole, part = judged("RTX 5090", "qwen3-30b-a3b"), judged("RTX 5090", "qwen3-30b-a3b", n_cpu_moe=24)
-    assert whole.asked.host_bytes == 0
-    assert part.asked.host_bytes > 0
-    assert whole.pace is not None
-    assert part.pace is not None
-    assert part.pace.decode_each.value < whole.pace.decode_each.value
+    assert whole.turn.host.read == 0
+    assert part.turn.host.read > 0
+    assert whole.speed is not None
+    assert part.speed is not None
+    assert part.speed.decode_each.value < whole.speed.decode_each.value
 
 
 def test_a_cpu_without_a_bandwidth_is_not_guessed() -> None:
     machine = Machine("x", (), Device("Some CPU", "host", 64 << 30, "cpu"), "Some CPU", 8)
     found = assessed(api.deployment("qwen2.5-14b", load=Load(1, 8192), device="Ryzen 9 7950X 64GB").on(machine))
-    assert found.pace is None
+    assert found.speed is None
     assert "--bandwidth" in str(found.unknown)
 
 
 def test_a_cpu_s_speed_is_assumed() -> None:
-    found = judged("Ryzen 9 7950X 64GB", "llama3.1-8b").pace
+    found = judged("Ryzen 9 7950X 64GB", "llama3.1-8b").speed
     assert found is not None
     assert found.decode_each.basis == "assumed"
-    slow = judged("Ryzen 9 5950X 64GB", "llama3.1-8b").pace
+    slow = judged("Ryzen 9 5950X 64GB", "llama3.1-8b").speed
     assert slow is not None
     assert slow.decode_each.value < found.decode_each.value
 
@@ -92,5 +92,5 @@ def test_the_cpu_of_a_computer_with_a_card_computes_where_it_is_told_to() -> Non
     box = machines.with_ram_bandwidth(machines.parse("RTX 4090", None), "80GB/s")
     asked = api.deployment("llama3.1-8b", load=Load(1, 8192), device="RTX 4090", settings={"backend": "cpu"})
     found = assessed(asked.on(box))
-    assert found.pace is not None
-    assert found.pace.decode_each.value < 20
+    assert found.speed is not None
+    assert found.speed.decode_each.value < 20

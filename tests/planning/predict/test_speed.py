@@ -13,6 +13,7 @@ from gyakusan.core.machine import Device, Machine, Simd
 from gyakusan.core.model import Checkpoint
 from gyakusan.models.assemble import from_record
 from gyakusan.planning.predict.speed import TurnShape, estimate_speed, stored_bits
+from gyakusan.planning.predict.speed_inputs import HostWeights
 
 LLAMA = from_record(find("llama3.1-8b"), "Q4_K_M")
 
@@ -23,7 +24,7 @@ LLAMA = from_record(find("llama3.1-8b"), "Q4_K_M")
 )
 def test_the_guide_s_devices(device: str, least: float, most: float) -> None:
     """Ranges of what llama.cpp's users report for Llama 3.1 8B Q4_K_M and one user."""
-    found = estimate_speed(LLAMA, machines.parse(device, None), asked=TurnShape(prompt=128, answer=128))
+    found = estimate_speed(LLAMA, machines.parse(device, None), turn=TurnShape(prompt=128, answer=128))
     assert found is not None
     assert least < found.decode_each.value < most
     assert found.decode_each.low < found.decode_each.value < found.decode_each.high
@@ -33,7 +34,7 @@ def test_the_guide_s_devices(device: str, least: float, most: float) -> None:
 
 def test_measurements_of_the_same_thing_are_shown_and_used() -> None:
     found = estimate_speed(
-        from_record(find("gpt-oss-120b")), machines.parse("DGX Spark", None), asked=TurnShape(prompt=128, answer=32)
+        from_record(find("gpt-oss-120b")), machines.parse("DGX Spark", None), turn=TurnShape(prompt=128, answer=32)
     )
     assert found is not None
     assert found.points
@@ -67,7 +68,7 @@ def test_no_figure_without_a_bandwidth() -> None:
 
 def test_weights_in_ram_bind() -> None:
     found = estimate_speed(
-        LLAMA, machines.parse("RTX 4090", None), asked=TurnShape(host_bytes=4e9, host_bandwidth=50e9)
+        LLAMA, machines.parse("RTX 4090", None), turn=TurnShape(host=HostWeights(read=4e9, bandwidth=50e9))
     )
     assert found is not None
     assert found.bottleneck == "host"
@@ -83,10 +84,10 @@ def test_bits_of_a_checkpoint() -> None:
 
 def test_weights_in_ram_cross_the_bus_for_every_piece_of_a_prompt() -> None:
     card = machines.parse("RTX 4090", None)
-    asked = TurnShape(prompt=2048, piece=512, host_bytes=1e9, host_held=3e9, link=12e9)
+    asked = TurnShape(prompt=2048, chunk=512, host=HostWeights(read=1e9, held=3e9, link=12e9))
     plain, beside = (
-        estimate_speed(LLAMA, card, asked=replace(asked, host_bytes=0, host_held=0)),
-        estimate_speed(LLAMA, card, asked=asked),
+        estimate_speed(LLAMA, card, turn=replace(asked, host=HostWeights())),
+        estimate_speed(LLAMA, card, turn=asked),
     )
     assert plain is not None
     assert beside is not None
@@ -108,7 +109,7 @@ def test_published_speeds_of_cpus_are_in_the_interval(
 ) -> None:
     host = Device("x", "host", 64 << 30, "cpu", bandwidth=speed)
     machine = Machine("x", (), host, "x", cores, simd=simd)
-    found = estimate_speed(from_record(find(model), "Q4_K_M"), machine, asked=TurnShape(prompt=128, answer=128))
+    found = estimate_speed(from_record(find(model), "Q4_K_M"), machine, turn=TurnShape(prompt=128, answer=128))
     assert found is not None
     assert found.decode_each.low < measured < found.decode_each.high
 

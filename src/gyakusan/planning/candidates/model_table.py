@@ -24,7 +24,7 @@ from gyakusan.catalog.records import entries
 from gyakusan.core.model import Model
 from gyakusan.core.quality import kind_of
 from gyakusan.core.quality import penalty as law_penalty
-from gyakusan.core.traffic import Traffic
+from gyakusan.core.traffic import ModelShape, Traffic
 from gyakusan.engines.registry import engine, model_storages
 from gyakusan.planning.candidates import compact_model
 
@@ -76,11 +76,13 @@ class CatalogModel:
 
     @cached_property
     def traffic(self) -> Traffic:
-        """What it moves and computes; dense and experts stand in the table [B]."""
-        count, used, layers, mixed, recurrent, width, matrices, output, routed = self.facts["traffic"]
-        return Traffic(
-            *(0.0, 0.0, count, used, layers, mixed, recurrent, width, matrices, output, routed, self.model.memory)
-        )
+        """What it reads and computes, without the bytes of its weights: those stand in the table."""
+        return Traffic(self.shape, 0.0, 0.0, self.model.memory)
+
+    @property
+    def shape(self) -> ModelShape:
+        """What decides its time, whatever it is stored as."""
+        return ModelShape(*self.facts["traffic"])
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ class VariantTable:
     model: place in `ModelTable.models` (rows)
     base, name: see engines.base.Variant
     group: group of quantisations that speed constants know
-    dense, experts: weights that are read for each token, and of all experts [B] (rows)
+    dense_bytes, expert_bytes: weights that are read for each token, and of all experts [B] (rows)
     stored: all weights [B] (rows)
     shares: weights on one device, in each layout of the storage's engine [B] (rows, layouts)
     bits: bits of each weight (rows)
@@ -103,8 +105,8 @@ class VariantTable:
     base: Sequence[str]
     name: Sequence[str]
     group: Sequence[str]
-    dense: Array
-    experts: Array
+    dense_bytes: Array
+    expert_bytes: Array
     stored: Array
     shares: Array
     bits: Array
@@ -146,6 +148,16 @@ class ModelTable:
     def blocks(self) -> Array:
         """Blocks of every model."""
         return np.array([m.facts["model"]["blocks"] for m in self.models], np.int64)
+
+    @cached_property
+    def shapes(self) -> ModelShape:
+        """What decides the time of every model: arrays (models,)."""
+        return ModelShape(*np.array([m.facts["traffic"] for m in self.models], float).reshape(-1, 9).T.copy())
+
+    @cached_property
+    def speed_names(self) -> tuple[str, ...]:
+        """The name under which measurements know each model, "" = none."""
+        return tuple(m.facts["speed_name"] for m in self.models)
 
     @cached_property
     def places(self) -> Mapping[str, int]:
@@ -282,8 +294,8 @@ def _table(storage: str, models: Sequence[CatalogModel]) -> VariantTable:
         base=base,
         name=name,
         group=group,
-        dense=np.array(dense, float),
-        experts=np.array(experts, float),
+        dense_bytes=np.array(dense, float),
+        expert_bytes=np.array(experts, float),
         stored=np.array(stored, np.int64),
         shares=np.array([list(s) for s in shares], np.int64).reshape(len(rows), -1 if rows else 0),
         bits=bits,

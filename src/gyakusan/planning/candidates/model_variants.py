@@ -5,6 +5,7 @@ tools/plan_columns.py writes the answers into catalog/data/columns.json; a recor
 
 from __future__ import annotations
 
+from dataclasses import astuple
 from typing import TYPE_CHECKING, Any
 
 from gyakusan.catalog import speed_names
@@ -56,10 +57,8 @@ def variant_rows(storage: str, record: ModelRecord) -> list[list[Any]]:
 
 
 def _shape(whole: Model) -> list[float]:
-    """count, used, layers, mixed, recurrent, width, matrices, output, routed: of core.traffic.Traffic."""
-    found = traffic_of(whole)
-    names = ("count", "used", "layers", "mixed", "recurrent", "width", "matrices", "output", "routed")
-    return [getattr(found, n) for n in names]
+    """Return the fields of core.traffic.ModelShape."""
+    return list(astuple(traffic_of(whole).shape))
 
 
 def _common(v: Variant, server: bool) -> list[Any]:
@@ -72,4 +71,4 @@ def _common(v: Variant, server: bool) -> list[Any]:
         text = v.model.quantization if check is None else f"{check.method} {check.bits:g}bit {v.model.name}"
         known = speed_names.model_name(v.model.name) or ""
         quant = speed_names.parse_quant(text, model=known, server=server) or speed_names.sixteen_bit(server)
-    return [v.base, v.name, quant.group, round(traffic.dense), round(traffic.experts)]
+    return [v.base, v.name, quant.group, round(traffic.dense_bytes), round(traffic.expert_bytes)]

@@ -243,7 +243,7 @@ def _embedder(
     changes, command = embedding_changes(load), deployment.rules.with_port(deployment.command, PORT + number)
     flags = (*command.argv, "--embedding", "--pooling", record.pooling)
     asked = TurnShape(
-        users=part.question.users, prompt=part.question.workload.prompt_tokens, answer=1, piece=float(changes["ubatch"])
+        users=part.question.users, prompt=part.question.workload.prompt_tokens, answer=1, chunk=float(changes["ubatch"])
     )
     found = estimate_speed(from_record(record, BASE), machine, deployment.engine, asked)
     return ColocatedModel(

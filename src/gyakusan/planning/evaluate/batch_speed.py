@@ -1,311 +1,198 @@
-"""Speeds of many rows on one kind of device: the arithmetic of core.roofline with columns.
+"""Speeds of many variants on one kind of device: predict.speed_inputs with columns in place of numbers.
 
-A constant is its base times multipliers of what is known (catalog.speed_constants). Those of the machine are scalars
-here, those of the model and of the quantisation are columns. Measurements of the very same thing
-move the final answer, not the columns.
+Arrays have the shape (counts, contexts, rows), or 1 along axes on which they do not depend. Measurements of the very same
+thing move the confirmed plan (predict.speed), not the columns.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
-from typing import Any
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from gyakusan.catalog import cpu
-from gyakusan.catalog import speed_constants as fitted
-from gyakusan.catalog.chips import Chip
-from gyakusan.catalog.speed_constants import SERVERS, Situation
-from gyakusan.core import roofline as core
+from gyakusan.catalog.speed_constants import Labels
+from gyakusan.core.arrays import FloatArray, IntArray, Number
 from gyakusan.core.machine import Machine
-from gyakusan.core.roofline import SpeedConstants
+from gyakusan.core.roofline import ModelDemand
+from gyakusan.engines.registry import engine as find_engine
 from gyakusan.planning.candidates.model_table import CatalogModel, ModelTable, VariantTable
-from gyakusan.planning.predict.speed import ENGINES, UNKNOWN_CHIP_FACTOR, api, chip_of
-
-Array = Any
-QUANT_LEVELS = ("quant", "api quant", "engine quant", "family quant")
-MODEL_LEVELS = ("model", "model api", "device model")
-PREFILL_CHUNK = {"llama.cpp": 512, "Ollama": 512, "vLLM": 2048, "MLX-LM": 2048}
-"""Tokens of a prompt that are computed at once. [tokens]"""
-SHAPES = ("count", "used", "layers", "mixed", "recurrent", "width", "matrices", "output", "routed")
+from gyakusan.planning.predict.speed_inputs import (
+    SpeedInputs,
+    chip_of,
+    situation_of,
+    speed_inputs,
+    take,
+    uncertainty,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class BatchSpeeds:
-    """each: answer tokens a second of one user, all active [tokens/s]; first: until the first token [s]; both also at the
+    """Speeds of some candidates, each with its careful end of the 80 % interval; arrays (candidates,).
 
-    careful end of the 80 % interval.
+    tokens_per_s: output tokens per second of one user, all active [tokens/s]
+    tokens_per_s_low: its lower end [tokens/s]
+    ttft: time to first token [s]
+    ttft_high: its upper end [s]
     """
 
-    tokens_per_s: Array
-    tokens_per_s_low: Array
-    ttft: Array
-    ttft_high: Array
+    tokens_per_s: FloatArray
+    tokens_per_s_low: FloatArray
+    ttft: FloatArray
+    ttft_high: FloatArray
 
 
 @dataclass(slots=True)
 class WorkloadCosts:
-    """What every model moves and computes for these people, worked out once. users; prompt, answer [tokens];
+    """What every model reads and computes for one workload, worked out once for a sweep.
 
-    contexts: that conversations may reach, an array [tokens].
+    columns: the models
+    models: places of the models that are asked about (asked,)
+    users: conversations that are answered at once
+    prompt: length of a prompt [tokens]
+    answer: output tokens [tokens]
+    contexts: lengths that conversations may reach (contexts,) [tokens]
     """
 
     columns: ModelTable
-    models: Array
+    models: IntArray
     users: int
     prompt: float
     answer: float
-    contexts: Array
-    _found: dict[Any, Any] = field(default_factory=dict)
+    contexts: IntArray
+    _costs: dict[Hashable, FloatArray] = field(default_factory=dict)
 
     @property
-    def depth(self) -> Array:
-        """Mean length of what was said before the prompt. [tokens]"""
-        return np.maximum(0, self.contexts - self.prompt - self.answer) / 2
+    def depth(self) -> FloatArray:
+        """Mean length of a conversation before the prompt (contexts,). [tokens]"""
+        return np.asarray(np.maximum(0, self.contexts - self.prompt - self.answer) / 2)
 
-    def cache(self, value_bytes: float) -> Array:
-        """Keys and values of one conversation while it is answered, (contexts, models). [B]"""
-        middle = self.depth + self.prompt + self.answer / 2
-        return self._once(("cache", value_bytes), lambda m: m.traffic.cache(middle, value_bytes))
+    @property
+    def _middle(self) -> FloatArray:
+        """Mean length of a conversation while it is answered (contexts,). [tokens]"""
+        return self.depth + self.prompt + self.answer / 2
 
-    def attend(self) -> Array:
-        """Attention of one new token, (contexts, models). [FLOP]"""
-        middle = self.depth + self.prompt + self.answer / 2
-        return self._once("attend", lambda m: m.traffic.attention(1, middle))
+    def cache(self, value_bytes: float) -> FloatArray:
+        """Return keys and values that a step reads for one conversation (contexts, models). [B]"""
+        return self._once(("cache", value_bytes), lambda m: m.traffic.cache(self._middle, value_bytes))
 
-    def attention(self, absorbed: bool) -> Array:
-        """Attention of a prompt, (contexts, models). [FLOP]"""
-        depth = self.depth
-        return self._once(("attention", absorbed), lambda m: m.traffic.attention(self.prompt, depth, absorbed))
+    def attend(self) -> FloatArray:
+        """Return the attention of one new token (contexts, models). [FLOP]"""
+        return self._once("attend", lambda m: m.traffic.attention(1, self._middle))
 
-    def state(self) -> Array:
-        """Recurrent state of one conversation, (contexts, models). [B]"""
+    def attention(self, absorbed: bool) -> FloatArray:
+        """Return the attention of a prompt (contexts, models). [FLOP] absorbed: see Traffic.attention."""
+        return self._once(("attention", absorbed), lambda m: m.traffic.attention(self.prompt, self.depth, absorbed))
+
+    def state(self) -> FloatArray:
+        """Return the recurrent state of one conversation (contexts, models). [B]"""
         return self._once("state", lambda m: m.traffic.state)
 
-    def shapes(self) -> Array:
-        """SHAPES of every model, (shapes, models)."""
-        if "shapes" not in self._found:
-            every = np.array([m.facts["traffic"] for m in self.columns.models], float)
-            self._found["shapes"] = np.ascontiguousarray(every.T)
-        return self._found["shapes"]
-
-    def factors(self, constant: str, level: str, factors: Mapping[str, float], before: str, after: str) -> Array:
-        """A multiplier of a constant for each model, by what stands around its name in measurements."""
-        key = (constant, level, before, after)
-        if key not in self._found:
-            names = (m.facts["speed_name"] for m in self.columns.models)
-            self._found[key] = np.array([factors.get(f"{before}{n}{after}", 1.0) for n in names])
-        return self._found[key]
-
-    def seen(self) -> Array:
-        """True for models that were measured anywhere."""
-        if "seen" not in self._found:
-            known = fitted.load().seen["models"]
-            self._found["seen"] = np.array([m.facts["speed_name"] in known for m in self.columns.models])
-        return self._found["seen"]
-
-    def _once(self, key: Any, figure: Callable[[CatalogModel], Any]) -> Array:
-        if key not in self._found:
+    def _once(self, key: Hashable, cost: Callable[[CatalogModel], Number]) -> FloatArray:
+        if key not in self._costs:
             out = np.zeros((len(self.contexts), len(self.columns.models)))
             for place in self.models:
-                out[:, place] = figure(self.columns.models[place])
-            self._found[key] = out
-        return self._found[key]
+                out[:, place] = cost(self.columns.models[place])
+            self._costs[key] = out
+        return self._costs[key]
 
 
 @dataclass(slots=True)
 class BatchTiming:
-    """Everything that time follows from, for some rows of a table on some numbers of one device.
+    """Times of some rows of a table on some numbers of one device; what nobody asks for is not computed.
 
-    serves: prompts of the others are computed between the steps; slow, late: factors of the 80 % interval.
+    inputs: what the times follow from
+    slow: factor of the 80 % interval of tokens per second (rows,)
+    late: factor of the 80 % interval of the first token (rows,)
     """
 
-    figures: WorkloadCosts
-    load: core.ModelDemand
-    attention: Array
-    device: core.DeviceRates
-    constants: SpeedConstants
-    piece: float
-    serves: bool
-    slow: Array
-    late: Array
-    _prompt: Array = None
-    _step: Array = None
+    inputs: SpeedInputs
+    slow: FloatArray
+    late: FloatArray
+    _prefill: FloatArray | None = None
+    _step: FloatArray | None = None
 
     @property
-    def prompt(self) -> Array:
+    def prefill(self) -> FloatArray:
         """Time of one prompt. [s]"""
-        if self._prompt is None:
-            self._prompt = core.prefill_time(
-                self.load, self.figures.prompt, self.piece, self.attention, self.device, self.constants
-            )
-        return self._prompt
+        if self._prefill is None:
+            self._prefill = np.asarray(self.inputs.prefill_time())
+        return self._prefill
 
     @property
-    def step(self) -> Array:
+    def step(self) -> FloatArray:
         """Time of one step of all users. [s]"""
         if self._step is None:
-            self._step = core.decode_step(self.load, self.figures.users, self.device, self.constants).time
+            self._step = np.asarray(self.inputs.step_time(self.inputs.gpu_step()))
         return self._step
 
-    @property
-    def token(self) -> Array:
-        """Time for each further token. [s]"""
-        if not self.serves:
-            return self.step
-        return core.later_token(self.step, self.prompt, self.figures.users, self.figures.answer, self.constants)
+    def tokens_per_s_low(self) -> FloatArray:
+        """Return the careful end of the output tokens per second of each user. [tokens/s]"""
+        needs_prefill = self.inputs.interleaved and self.inputs.users > 1
+        token = self.inputs.token_time(self.step, self.prefill if needs_prefill else 0.0)
+        return np.asarray(1 / (token * self.slow))
 
-    def careful(self) -> Array:
-        """each_low of `speeds` alone. [tokens/s]"""
-        return 1 / (self.token * self.slow)
+    def ttft_high(self) -> FloatArray:
+        """Return the careful end of the time to first token. [s]"""
+        return np.asarray(self.inputs.first_token(self.step, self.prefill) * self.late)
 
-    def late_first(self) -> Array:
-        """first_high of `speeds` alone. [s]"""
-        asked = self.figures
-        return core.first_token(self.prompt, asked.users, self.step, asked.answer, self.constants) * self.late
+    def speeds(self, low: FloatArray, places: tuple[IntArray, ...], shape: tuple[int, ...]) -> BatchSpeeds:
+        """Return every speed of some candidates.
 
-    def speeds(self, low: Array, places: tuple[Array, ...], shape: tuple[int, ...]) -> BatchSpeeds:
-        """Every figure of some cells. low: what `careful` said; places, shape: in the grid of counts, contexts, rows."""
-        rows, asked = places[-1], self.figures
+        low: what `tokens_per_s_low` returned; places: of counts, contexts and rows, each (candidates,); shape: of all.
+        """
+        rows = places[-1]
         low, step = (np.broadcast_to(x, shape)[places] for x in (low, self.step))
-        k, mine = (_picked(x, places) for x in (self.constants, self.device))
-        if self._prompt is None:  # of a few cells it is cheaper than of all
-            work, attention = _picked(self.load, places), _at(self.attention, places)
-            prompt = core.prefill_time(work, asked.prompt, self.piece, attention, mine, k)
-        else:
-            prompt = np.broadcast_to(self._prompt, shape)[places]
-        first = core.first_token(prompt, asked.users, step, asked.answer, k)
+        some = take(self.inputs, places)  # a prompt is computed for few candidates only
+        prefill = some.prefill_time() if self._prefill is None else np.broadcast_to(self._prefill, shape)[places]
+        first = np.asarray(some.first_token(step, prefill))
         return BatchSpeeds(low * self.slow[rows], low, first, first * self.late[rows])
 
 
-def _picked(value: Any, places: tuple[Array, ...]) -> Any:
-    """Some cells of every figure of a dataclass."""
-    return replace(value, **{f.name: _at(getattr(value, f.name), places) for f in fields(value)})
-
-
-def _at(figure: Any, places: tuple[Array, ...]) -> Any:
-    """Some cells of a figure, whose missing or single axes are the same for all."""
-    if not np.ndim(figure):
-        return figure
-    axes = zip(figure.shape, places[-figure.ndim :], strict=True)
-    return figure[tuple(p if n > 1 else 0 for n, p in axes)]
-
-
 def batch_timing(
-    figures: WorkloadCosts,
+    costs: WorkloadCosts,
     table: VariantTable,
-    rows: Array,
+    rows: IntArray,
     machine: Machine,
     engine: str,
-    ranks: Array,
-    split: Array,
-    kv_bytes: float,
+    parallel: Number,
+    stages: Number,
+    value_bytes: float,
 ) -> BatchTiming | None:
-    """What times some rows of a table. None without a bandwidth.
+    """Return the timing of some rows of a table, None where the bandwidth is not known.
 
-    ranks: devices that share a layer, (counts, 1, rows) or 1; split: devices that hold some layers each, (counts, 1, 1).
+    parallel: devices that share a layer (counts, 1, rows) or 1; stages: devices that hold some layers each (counts, 1, 1)
+    or 1; value_bytes: of one cached value [B].
     """
-    found = chip_of(machine)
-    if found is None:
+    chip = chip_of(machine)
+    if chip is None:
         return None
-    said = situation(found, machine, engine)
-    absorbed, plain = said.engine not in SERVERS, found.family == cpu.CPU
+    place, columns = table.model[rows], costs.columns
+    quants = Labels(table.groups, table.group_of[rows])
+    situation = situation_of(machine, chip, engine, quants, Labels(columns.speed_names, place))
+    demand = ModelDemand(
+        shape=take(columns.shapes, (place,)),
+        dense_bytes=table.dense_bytes[rows],
+        expert_bytes=table.expert_bytes[rows],
+        cache=np.take(costs.cache(value_bytes), place, axis=1),
+        attend=np.take(costs.attend(), place, axis=1),
+        state=costs.state()[0, place],
+    )
+    inputs = speed_inputs(
+        demand,
+        np.take(costs.attention(not situation.server), place, axis=1),
+        chip,
+        situation,
+        users=costs.users,
+        prompt=costs.prompt,
+        answer=costs.answer,
+        chunk=find_engine(engine).PREFILL_CHUNK,
+        parallel=parallel,
+        stages=stages,
+        threads=machine.cores,
+    )
     slow, late = (
-        np.full(len(rows), cpu.SPREAD[kind]) if plain else _intervals(figures, table, rows, said, found, kind)
-        for kind in ("decode", "ttft")
+        np.broadcast_to(uncertainty(kind, chip, situation, costs.users), len(rows)) for kind in ("decode", "ttft")
     )
-    return BatchTiming(
-        figures,
-        _load(figures, table, rows, kv_bytes),
-        np.take(figures.attention(absorbed), table.model[rows], axis=1),
-        _device(found, said, table, rows, ranks, split),
-        cpu.constants(machine.cores) if plain else constants(figures, table, rows, said),
-        PREFILL_CHUNK[engine],
-        said.engine in SERVERS and figures.users > 1,
-        slow,
-        late,
-    )
-
-
-def situation(found: Chip, machine: Machine, engine: str) -> Situation:
-    """What the constants depend on, but for the model and its quantisation."""
-    name = ENGINES.get(engine, engine)
-    driven = api(machine.gpus[0], found) if machine.gpus else cpu.CPU
-    return Situation(name, driven, found.family, found.name, "", link=found.link)
-
-
-def constants(figures: WorkloadCosts, table: VariantTable, rows: Array, said: Situation) -> SpeedConstants:
-    """The constants of every row, as columns; scalars where rows don't differ."""
-    known, plain = fitted.load(), fitted.labels(said)
-    place = table.model[rows]
-    values: dict[str, Any] = {}
-    for name, base in known.base.items():
-        value: Any = base
-        groups: Any = 1.0
-        models: Any = 1.0
-        for level, factors in known.levels.get(name, {}).items():
-            if level in QUANT_LEVELS:
-                groups = groups * _quants(factors, level, said, table.groups)
-            elif level in MODEL_LEVELS:
-                models = models * figures.factors(name, level, factors, *_around(level, said))
-            else:
-                value *= factors.get(plain[level], 1.0)
-        if not isinstance(groups, float):
-            value = value * groups[table.group_of[rows]]
-        values[name] = value if isinstance(models, float) else value * models[place]
-    return SpeedConstants(**values)
-
-
-def _quants(factors: Mapping[str, float], level: str, s: Situation, groups: Sequence[str]) -> Array:
-    before = {"quant": "", "api quant": f"{s.api} ", "engine quant": f"{s.engine} ", "family quant": f"{s.family} "}
-    return np.array([factors.get(before[level] + g, 1.0) for g in groups])
-
-
-def _around(level: str, s: Situation) -> tuple[str, str]:
-    """What stands before and after a model's name in the labels of a level."""
-    return {"model": ("", ""), "model api": ("", f" {s.api}"), "device model": (f"{s.device} {s.engine} ", "")}[level]
-
-
-def _device(
-    found: Chip, s: Situation, table: VariantTable, rows: Array, ranks: Array, split: Array
-) -> core.DeviceRates:
-    rates = np.array([fitted.peak_rates(found, s.engine, s.api, g) for g in table.groups]).reshape(-1, 2)
-    decode, prefill = rates[table.group_of[rows]].T
-    return core.DeviceRates(
-        bandwidth=found.bandwidth,
-        decode=decode,
-        prefill=prefill,
-        half=found.half,
-        parallel=ranks,
-        nvlink=1 if found.link == "nvlink" else 0,
-        small_batch_kernels=0 if s.engine in SERVERS or s.engine == "mlx" else 1,
-        stages=split,
-    )
-
-
-def _load(figures: WorkloadCosts, table: VariantTable, rows: Array, kv_bytes: float) -> core.ModelDemand:
-    place = table.model[rows]
-    shapes = np.take(figures.shapes(), place, axis=1)
-    plain: dict[str, Any] = {name: shapes[i] for i, name in enumerate(SHAPES)}
-    return core.ModelDemand(
-        dense=table.dense[rows],
-        experts=table.experts[rows],
-        **plain,
-        cache=np.take(figures.cache(kv_bytes), place, axis=1),
-        attend=np.take(figures.attend(), place, axis=1),
-        state=figures.state()[0, place],
-    )
-
-
-def _intervals(figures: WorkloadCosts, table: VariantTable, rows: Array, s: Situation, found: Chip, kind: str) -> Array:
-    """Factor of the 80 % interval of each row."""
-    known = fitted.load()
-    wider = 1.0 if found.family else UNKNOWN_CHIP_FACTOR
-    some = next(iter(known.seen["models"]), "")
-    both = [
-        fitted.interval_factor(kind, Situation(s.engine, s.api, s.family, s.device, s.quant, model=n), figures.users)[0]
-        * wider
-        for n in ("", some)
-    ]
-    return np.where(figures.seen()[table.model[rows]], both[1], both[0])
+    return BatchTiming(inputs, slow, late)

@@ -66,7 +66,7 @@ def _careful(scene: SweepContext, f: FeasibleBatch, clock: BatchTiming | None) -
     nothing = np.full((1, 1, len(f.rows)), np.nan)
     if clock is None:
         return nothing, nothing
-    return clock.careful(), nothing if scene.question.max_ttft is None else clock.late_first()
+    return clock.tokens_per_s_low(), nothing if scene.question.max_ttft is None else clock.ttft_high()
 
 
 def _fastest(speed: Callable[[slice], Array], sure: Array, tiers: Sequence[slice]) -> Places:

@@ -3,78 +3,72 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from gyakusan.catalog.speed_constants import constants_for
 from gyakusan.core import queue
-
-if TYPE_CHECKING:
-    from gyakusan.core.machine import Device, Machine
-    from gyakusan.core.roofline import SpeedConstants
-    from gyakusan.planning.evaluate.results import SweepResult
-    from gyakusan.planning.request.request import PlanRequest
-
-Array = Any
+from gyakusan.core.arrays import FloatArray, IntArray
+from gyakusan.core.machine import Device, Machine
+from gyakusan.core.roofline import SpeedConstants
+from gyakusan.planning.evaluate.results import SweepResult
+from gyakusan.planning.predict.speed_inputs import chip_of, situation_of
+from gyakusan.planning.request.request import PlanRequest
 
 
-def sustainable_rates(question: PlanRequest, grid: SweepResult) -> Array:
-    """Requests a second that each cell bears with its users as slots, at the careful end of its speeds. [1/s] nan: unknown."""
+def sustainable_rates(question: PlanRequest, grid: SweepResult) -> FloatArray:
+    """Return the requests per second that each candidate sustains with its users as slots (candidates,). [1/s]
+
+    At the careful end of its speeds; nan where they are not known.
+    """
     prefill, work = solo_times(question, grid)
-    return queue.sustainable_rate(prefill, work, question.users)
+    return np.asarray(queue.sustainable_rate(prefill, work, question.users))
 
 
-def solo_times(question: PlanRequest, grid: SweepResult) -> tuple[Array, Array]:
-    """Of each cell, careful: time of a prompt alone, and of an answer while all slots are taken, with its reasoning. [s]"""
-    import numpy as np
+def solo_times(question: PlanRequest, grid: SweepResult) -> tuple[FloatArray, FloatArray]:
+    """Return the time of a prompt alone, and of an answer while all slots are taken, each (candidates,). [s]
 
-    from gyakusan.catalog.speed_constants import SERVERS
-    from gyakusan.planning.predict.speed import ENGINES
-
-    cells, workload = grid.cells, question.workload
+    At the careful end of its speeds, tokens of reasoning included; nan where they are not known.
+    """
+    cells, answer = grid.cells, question.workload.output_tokens
     prefill, step = np.full((2, len(cells)), np.nan)
-    for k, serves, at in _alike(grid, SERVERS, ENGINES):
-        first, token = cells.ttft_high[at], 1 / cells.tokens_per_s_low[at]
+    for timing, at in _by_timing(grid):
         prefill[at], step[at] = queue.solo_prefill_and_step(
-            first, token, question.users, workload.output_tokens, k, serves
+            cells.ttft_high[at], 1 / cells.tokens_per_s_low[at], question.users, answer, *timing
         )
-    return prefill, step * workload.output_tokens * cells.tokens_per_s_low / cells.visible_tokens_per_s
+    return prefill, step * answer * cells.tokens_per_s_low / cells.visible_tokens_per_s
 
 
-def _alike(grid: SweepResult, servers: tuple[str, ...], engines: Any) -> list[tuple[SpeedConstants, bool, Array]]:
-    """Cells for which the shares of others' prompts are the same: those constants, if it is a server, places."""
-    import numpy as np
+def machine_timing(machine: Machine, engine: str) -> tuple[SpeedConstants, bool] | None:
+    """Return the constants of a machine's GPU under an engine, and if it computes prompts between others' decode steps.
 
-    cells = grid.cells
-    found: dict[Any, tuple[SpeedConstants, bool, list[int]]] = {}
-    pairs = np.unique(cells.offer * len(grid.engines) + cells.engine)
-    for pair in pairs.tolist():
-        offer, engine = divmod(pair, len(grid.engines))
-        name = grid.engines[engine]
-        k, serves = machine_constants(grid.offers[offer].machine, name), engines.get(name, name) in servers
-        if k is not None:
-            found.setdefault((k.queue, k.busy, k.blend, serves), (k, serves, []))[2].append(pair)
-    whole = cells.offer * len(grid.engines) + cells.engine
-    return [(k, serves, np.flatnonzero(np.isin(whole, some))) for k, serves, some in found.values()]
-
-
-def machine_constants(machine: Machine, engine: str) -> SpeedConstants | None:
-    """The constants of a machine under an engine; what depends on model and quantisation is left out."""
-    from gyakusan.core.machine import Device
-
+    What depends on model and quantisation is left out. None without a GPU, or where its bandwidth is not known.
+    """
     if not machine.gpus:
         return None
     gpu = machine.gpus[0]
-    return _constants(Device(gpu.name, gpu.kind, gpu.memory, gpu.backend, bandwidth=gpu.bandwidth), engine)
+    return _gpu_timing(Device(gpu.name, gpu.kind, gpu.memory, gpu.backend, bandwidth=gpu.bandwidth), engine)
 
 
 @lru_cache(maxsize=4096)
-def _constants(gpu: Device, engine: str) -> SpeedConstants | None:
-    """Constants of one engine on one device: a fleet asks for the same ones for every share."""
-    from gyakusan.catalog.speed_constants import Situation, constants_for
-    from gyakusan.core.machine import Machine
-    from gyakusan.planning.predict.speed import ENGINES, api, chip_of
-
-    chip = chip_of(Machine(gpu.name, (gpu,), None))
+def _gpu_timing(gpu: Device, engine: str) -> tuple[SpeedConstants, bool] | None:
+    """A fleet asks for the same devices for every number of users."""
+    machine = Machine(gpu.name, (gpu,), None)
+    chip = chip_of(machine)
     if chip is None:
         return None
-    situation = Situation(ENGINES.get(engine, engine), api(gpu, chip), chip.family, chip.name, "", link=chip.link)
-    return constants_for(situation)
+    situation = situation_of(machine, chip, engine)
+    return constants_for(situation), situation.server
+
+
+def _by_timing(grid: SweepResult) -> list[tuple[tuple[SpeedConstants, bool], IntArray]]:
+    """Group candidates whose first and further tokens wait alike for others' prompts: timing, places."""
+    pair_of = grid.cells.offer * len(grid.engines) + grid.cells.engine
+    groups: dict[tuple[object, ...], tuple[tuple[SpeedConstants, bool], list[int]]] = {}
+    for pair in np.unique(pair_of).tolist():
+        offer, engine = divmod(pair, len(grid.engines))
+        timing = machine_timing(grid.offers[offer].machine, grid.engines[engine])
+        if timing is not None:
+            k, interleaved = timing
+            groups.setdefault((k.queue, k.busy, k.blend, interleaved), (timing, []))[1].append(pair)
+    return [(timing, np.flatnonzero(np.isin(pair_of, pairs))) for timing, pairs in groups.values()]

@@ -25,7 +25,7 @@ from gyakusan.planning.evaluate.load_memory import LoadMemoryCache, LoadMemoryTa
 from gyakusan.planning.evaluate.pareto import pareto_by_case
 from gyakusan.planning.evaluate.pareto_filter import all_feasible, pareto_optimal
 from gyakusan.planning.evaluate.results import CandidateColumns, SweepResult, concatenate, no_misses
-from gyakusan.planning.predict.speed import chip_of
+from gyakusan.planning.predict.speed_inputs import chip_of
 from gyakusan.planning.request.request import PlanRequest
 
 Array = Any

@@ -18,7 +18,6 @@ from gyakusan.core.quality import Score
 from gyakusan.engines.registry import engine
 from gyakusan.planning.candidates.hardware import HardwareOption
 from gyakusan.planning.candidates.model_table import SCORES, CatalogModel, ReasoningMode, VariantTable
-from gyakusan.planning.evaluate.batch_speed import SHAPES
 from gyakusan.planning.fleet import costs
 from gyakusan.planning.fleet.plan import FleetPlan
 from gyakusan.planning.fleet.recommend import fleet_plan
@@ -195,7 +194,7 @@ def _pace(
     one = exact_speed(replace(question, users=lane), replace(made.deployment, machine=made.offer.machine))
     if one is None:
         return None
-    width = float(columns.models[columns.places[made.name]].facts["traffic"][SHAPES.index("width")])
+    width = float(columns.models[columns.places[made.name]].shape.width)
     between = pipeline_hop(lane, width, asked.network)
     return pipeline_speed(
         one, nodes, users, between, pipeline_hop(question.workload.prompt_tokens, width, asked.network)

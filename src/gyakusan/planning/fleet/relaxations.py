@@ -10,7 +10,7 @@ from gyakusan.planning.candidates.hardware import HardwareOption
 from gyakusan.planning.candidates.model_table import ModelTable
 from gyakusan.planning.fleet.request import MOST, FleetRequest
 from gyakusan.planning.fleet.sweep import offered, sweep_fleets
-from gyakusan.planning.predict.speed import chip_of
+from gyakusan.planning.predict.speed_inputs import chip_of
 from gyakusan.planning.request.money import exchange_rates
 from gyakusan.planning.request.request import PlanRequest
 

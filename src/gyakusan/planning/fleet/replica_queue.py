@@ -9,7 +9,7 @@ from gyakusan.core import queue
 from gyakusan.core.machine import Machine
 from gyakusan.core.queue import QueueEstimate
 from gyakusan.core.roofline import SpeedConstants
-from gyakusan.planning.evaluate.sustainable_rate import machine_constants
+from gyakusan.planning.evaluate.sustainable_rate import machine_timing
 from gyakusan.planning.predict.speed import Estimate, SpeedEstimate
 from gyakusan.planning.request.request import PlanRequest
 
@@ -91,27 +91,26 @@ def replica_queue(
     question: PlanRequest, paces: dict[int, SpeedEstimate], thinking: float, machine: Machine, engine: str, lanes: int
 ) -> ReplicaQueue:
     """A replica whose lanes have these paces, by conversations in a lane; the most of them are its slots."""
-    k = machine_constants(machine, engine) or SpeedConstants()
+    k, interleaved = machine_timing(machine, engine) or (SpeedConstants(), False)
     prompt = question.workload.prompt_tokens
     one = paces[max(paces)].prefill
-    points = tuple(Point(n, *_steps(question, p, n, k, engine)) for n, p in sorted(paces.items()))
+    points = tuple(Point(n, *_steps(question, p, n, k, interleaved)) for n, p in sorted(paces.items()))
     return ReplicaQueue(
         max(paces), lanes, prompt / one.value, prompt / one.low, points, question.workload.output_tokens * thinking
     )
 
 
 def _steps(
-    question: PlanRequest, found: SpeedEstimate, users: int, k: SpeedConstants, engine: str
+    question: PlanRequest, found: SpeedEstimate, users: int, k: SpeedConstants, interleaved: bool
 ) -> tuple[float, float]:
     """Time of a step and at the careful end, without others' prompts. [s]"""
     figure, prompt = found.decode_each, found.prefill
-    serves = engine == "vLLM"
     work = question.workload
     plain = queue.step_without_prefills(
-        1 / figure.value, work.prompt_tokens / prompt.value, users, work.output_tokens, k, serves
+        1 / figure.value, work.prompt_tokens / prompt.value, users, work.output_tokens, k, interleaved
     )
     careful = queue.step_without_prefills(
-        1 / figure.low, work.prompt_tokens / prompt.low, users, work.output_tokens, k, serves
+        1 / figure.low, work.prompt_tokens / prompt.low, users, work.output_tokens, k, interleaved
     )
     return float(plain), float(max(plain, careful))
 

@@ -1,4 +1,4 @@
-"""How fast and how good: what a ledger does not say, for one model on one machine."""
+"""How fast and how good one model is on one machine: what a ledger does not say."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from gyakusan.engines.deployment import Deployment
 from gyakusan.errors import UnknownName
 from gyakusan.message import Message, say
 from gyakusan.planning.predict.speed import SpeedEstimate, TurnShape, estimate_speed
+from gyakusan.planning.predict.speed_inputs import HostWeights
 
 PROMPT, ANSWER = 1024, 256
 """A turn of a conversation where nobody says: prompt and answer. [tokens]"""
@@ -23,12 +24,17 @@ PROMPT, ANSWER = 1024, 256
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """pace: None where it cannot be predicted; asked: the turn it is for; quality: of the usual mode, None if the name
-    says nothing; overall: its score less what the quantisation costs; unknown: why there is no pace.
+    """How fast and how good one model is on one machine.
+
+    speed: None where it cannot be predicted
+    turn: the turn that the speeds are for
+    quality: of the usual reasoning mode, None if the name says nothing
+    overall: overall score less what the quantisation costs [points]
+    unknown: why there is no speed
     """
 
-    pace: SpeedEstimate | None
-    asked: TurnShape
+    speed: SpeedEstimate | None
+    turn: TurnShape
     quality: Quality | None
     overall: Score | None
     unknown: Message | None = None
@@ -38,12 +44,11 @@ def assess(deployment: Deployment, ledger: Ledger) -> Assessment:
     """Return speed and quality of a deployment whose ledger is known. Scalars only."""
     model, machine = deployment.model, deployment.machine
     compute = deployment.rules.compute_settings(machine, deployment.settings)
-    read, held = _from_ram(ledger, compute)
-    asked = replace(turn_shape(deployment.load, compute), host_bytes=read, host_held=held)
+    turn = replace(turn_shape(deployment.load, compute), host=_host_weights(ledger, compute))
     if compute.on_cpu or not machine.gpus:
-        machine, asked = replace(machine, gpus=()), replace(asked, stages=1)
-    found = estimate_speed(model, machine, deployment.engine, asked)
-    return Assessment(found, asked, *_quality(model), None if found else _unknown(machine))
+        machine, turn = replace(machine, gpus=()), replace(turn, stages=1)
+    speed = estimate_speed(model, machine, deployment.engine, turn)
+    return Assessment(speed, turn, *_quality(model), None if speed else _unknown(machine))
 
 
 def _unknown(machine: Machine) -> Message:
@@ -52,16 +57,16 @@ def _unknown(machine: Machine) -> Message:
     return say("Speed is not known: nothing says how fast this computer's memory is. Name it with --bandwidth 80GB/s.")
 
 
-def _from_ram(ledger: Ledger, compute: ComputeSettings) -> tuple[float, float]:
-    """Weights in RAM beside a GPU: those that every step reads (of experts the share used), and all. Not tables. [B]"""
+def _host_weights(ledger: Ledger, compute: ComputeSettings) -> HostWeights:
+    """Return the weights in RAM beside a GPU, without tables that are only looked up."""
     model = ledger.model
     tables = sum(t.bytes for t in model.tensors if t.name in model.tables)
-    held = sum(a.of("weights") for a in ledger.accounts if a.device.kind == "host")
+    held = sum(float(a.of("weights")) for a in ledger.accounts if a.device.kind == "host")
     if len(ledger.accounts) < 2 or held <= tables * 1.01 + 1e6:
-        return 0.0, 0.0
-    mixed = next((f for f in model.feed_forward if isinstance(f, Experts)), None)
-    share = mixed.used / mixed.count if mixed is not None and compute.experts_in_ram else 1.0
-    return float((held - tables) * share), float(held - tables)
+        return HostWeights()
+    routed = next((f for f in model.feed_forward if isinstance(f, Experts)), None)
+    share = routed.used / routed.count if routed is not None and compute.experts_in_ram else 1.0
+    return HostWeights(read=(held - tables) * share, held=held - tables)
 
 
 def turn_shape(load: Load, compute: ComputeSettings) -> TurnShape:
@@ -71,7 +76,7 @@ def turn_shape(load: Load, compute: ComputeSettings) -> TurnShape:
         users=int(load.users),
         prompt=prompt,
         answer=min(ANSWER, max(1, int(load.context) - prompt)),
-        piece=compute.prefill_chunk,
+        chunk=compute.prefill_chunk,
         value_bytes=compute.cache_bytes,
         parallel=compute.ranks,
         stages=compute.stages,
@@ -81,10 +86,9 @@ def turn_shape(load: Load, compute: ComputeSettings) -> TurnShape:
 def _quality(model: Model) -> tuple[Quality | None, Score | None]:
     name = model.source.removeprefix("catalog:") if model.source.startswith("catalog:") else model.name
     try:
-        found = scores.find(name, parameters=model.parameters, active=model.active_parameters)
+        usual = scores.find(name, parameters=model.parameters, active=model.active_parameters)[0]
     except UnknownName:
         return None, None
-    best = found[0]
     bits = 8 * model.bytes / model.parameters if model.parameters else 16.0
     cost = scores.penalty(model.quantization, bits, model.parameters, model=name)
-    return best, after_penalty(best.overall, cost)
+    return usual, after_penalty(usual.overall, cost)

@@ -1,57 +1,55 @@
-"""How fast a model will be on a machine: every figure with its 80 % interval, what binds it, and what others measured.
+"""How fast a model will be on a machine: every figure with its 80 % interval, its bottleneck, and what others measured.
 
-The arithmetic is core.roofline, the constants catalog.speed_constants. Where the shipped measurements have the same device,
-model and quantisation in the same engine, the centre of a figure moves towards them (ratio to the power of 0.75).
+The arithmetic is core.roofline, the constants catalog.speed_constants, put together by predict.speed_inputs. Where the
+shipped measurements have the same device, model and quantisation in the same engine, a figure moves towards them.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import ceil, exp, log
+from math import exp, log
 from statistics import median
-from typing import Any, Literal
+from typing import Literal
 
-from gyakusan.catalog import chips, cpu, measured, speed_names
+from gyakusan.catalog import cpu, measured, speed_names
 from gyakusan.catalog.chips import Chip
 from gyakusan.catalog.measured import Kind, Measurement
-from gyakusan.catalog.speed_constants import (
-    SERVERS,
-    Situation,
-    constants_for,
-    evidence_for,
-    interval_factor,
-    peak_rates,
-)
-from gyakusan.core import machine as machines
-from gyakusan.core import roofline as core
+from gyakusan.catalog.speed_constants import Situation, evidence_for, interval_factor
 from gyakusan.core import traffic
-from gyakusan.core.arrays import Number
+from gyakusan.core.machine import Machine
 from gyakusan.core.memo import Memo
 from gyakusan.core.model import Checkpoint, Model
+from gyakusan.core.roofline import ModelDemand
 from gyakusan.core.traffic import RoleBits, Traffic
+from gyakusan.planning.predict.speed_inputs import (
+    NO_HOST_WEIGHTS,
+    UNKNOWN_CHIP_FACTOR,
+    HostWeights,
+    SpeedInputs,
+    chip_of,
+    situation_of,
+    speed_inputs,
+    uncertainty,
+)
 
 Basis = Literal["derived", "assumed", "measured"]
 MEASUREMENT_WEIGHT = 0.75
 """How far a measurement of the same thing moves a prediction: the power of measured / predicted (study: 0.5 to 1)."""
-ASSUMED_FLOP_PER_BYTE = 60.0
-"""16-bit operations for each byte of bandwidth, of a device whose arithmetic nobody wrote down. [FLOP/B]"""
-UNKNOWN_CHIP_FACTOR = 1.5
-"""Further factor of the interval where even the chip is not in our table."""
-ENGINES = {
-    "Ollama": "ollama",
-    "MLX-LM": "mlx",
-    "mlx-lm": "mlx",
-    "llamacpp": "llama.cpp",
-    "vLLM": "vllm",
-    "SGLang": "sglang",
-}
+RULE_OF_THUMB = 0.55
+"""Share of the bandwidth by which people usually divide the bytes of a token."""
+KINDS: tuple[Kind, ...] = ("decode", "prefill", "ttft", "throughput")
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A predicted figure. low, high: the 80 % interval; basis: derived (the device was measured with other models or
-    with this one), measured (moved by measurements of the same thing), assumed (the device is new to us);
-    slice: whose errors the interval comes from; coverage: share that such intervals held when it was tested.
+    """A predicted figure.
+
+    value: the centre, in the figure's own unit
+    low: lower end of the 80 % interval
+    high: upper end of the 80 % interval
+    basis: derived (the device was measured), measured (moved by measurements of the same thing), assumed (a new device)
+    slice: group of measurements whose errors the interval comes from
+    coverage: share of measurements that such intervals held when they were tested, None = not tested
     """
 
     value: float
@@ -64,12 +62,18 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class SpeedEstimate:
-    """prefill: prompt tokens/s of one user alone; decode_each, decode_all: answer tokens/s while all answer;
+    """Speeds of one model on one machine for one turn.
 
-    throughput: answer tokens/s of all when everyone asks again at once (prompts included); ttft, tpot [s]: to the first
-    and to each further token with all users active; bottleneck: what a decode step waits for; points: measurements of the
-    same device, model and quantisation; chip: what the figures were computed for; usual: bandwidth x 0.55 / bytes, the
-    usual rule, to compare [tokens/s].
+    prefill: prompt tokens per second of one user alone [tokens/s]
+    decode_each: output tokens per second of each user while all are answered [tokens/s]
+    decode_all: output tokens per second of all users while all are answered [tokens/s]
+    throughput: output tokens per second of all users, each asking again at once, prompts included [tokens/s]
+    ttft: time to first token with all users active [s]
+    tpot: time of each further token with all users active [s]
+    bottleneck: what a decode step waits for: weights, compute, cache, state, overhead, links or host
+    points: measurements of the same device, model and quantisation
+    chip: name of the chip that the figures were computed for
+    usual: the rule of thumb to compare, bandwidth x 0.55 / bytes of a token [tokens/s]
     """
 
     prefill: Estimate
@@ -86,28 +90,31 @@ class SpeedEstimate:
 
 @dataclass(frozen=True, slots=True)
 class TurnShape:
-    """What is done with the model. users; prompt, answer, depth [tokens]: depth was there before the prompt;
+    """What users do with the model, and how the engine computes it.
 
-    piece: tokens computed at once in prefill [tokens]; parallel: devices that share each layer; stages: devices that
-    hold some layers each; value_bytes: of one cached value [B]; style: wave (users start together) or steady;
-    host_bytes: weights that every step reads from the computer's RAM [B], at host_bandwidth [B/s]; host_held: all that
-    lie there and a prompt sends to the card for each piece [B], at `link` [B/s] (assumed: PCIe 4.0 from ordinary, not
-    pinned memory); threads: of a CPU that computes, 0 = as many as the machine has cores.
+    users: conversations that are answered at once
+    prompt: length of a prompt [tokens]
+    answer: output tokens [tokens]
+    depth: tokens of the conversation before the prompt [tokens]
+    chunk: prompt tokens that are computed at once [tokens]
+    parallel: devices that share each layer
+    stages: devices that hold some layers each
+    value_bytes: of one cached value [B]
+    style: wave (users start together) or steady
+    host: weights in the computer's RAM beside a GPU
+    threads: of a CPU that computes, 0 = as many as the machine has cores
     """
 
     users: int = 1
     prompt: float = 1024
     answer: float = 256
     depth: float = 0
-    piece: float = 512
+    chunk: float = 512
     parallel: int = 1
     stages: int = 1
     value_bytes: float = 2
     style: str = "steady"
-    host_bytes: float = 0
-    host_bandwidth: float = 60e9
-    host_held: float = 0
-    link: float = 12e9
+    host: HostWeights = NO_HOST_WEIGHTS
     threads: int = 0
 
     @property
@@ -117,56 +124,20 @@ class TurnShape:
 
 
 def estimate_speed(
-    model: Model, machine: machines.Machine, engine: str = "llama.cpp", asked: TurnShape | None = None
+    model: Model, machine: Machine, engine: str = "llama.cpp", turn: TurnShape | None = None
 ) -> SpeedEstimate | None:
-    """Speeds of `model` on `machine`, on its CPU if it has no GPU. None where nobody knows the memory bandwidth: no figure
-
-    is better than a guess.
-    """
-    asked = asked or TurnShape()
+    """Return the speeds of `model` on `machine`, on its CPU if it has no GPU; None where the bandwidth is not known."""
+    turn = turn or TurnShape()
     chip = chip_of(machine)
     if chip is None:
         return None
-    name = ENGINES.get(engine, engine)
     if chip.family == cpu.CPU:
-        asked = replace(asked, threads=asked.threads or machine.cores)
-    quant = _quant(model, name in SERVERS)
-    said = Situation(
-        engine=name,
-        api=api(machine.gpus[0], chip) if machine.gpus else cpu.CPU,
-        family=chip.family,
-        device=chip.name,
-        quant=quant.group,
-        model=_name(model),
-        link=chip.link,
-        style=asked.style,
-    )
-    seen = measured.measurements(chip.name, said.model, quant.label)
-    return _priced(traffic_of(model), chip, said, asked, seen)
-
-
-def chip_of(machine: machines.Machine) -> Chip | None:
-    """The chip that computes: the first GPU, else the CPU. None where its bandwidth is unknown."""
-    if not machine.gpus:
-        return cpu.chip(machine)
-    device = machine.gpus[0]
-    found = chips.find(device.name, device.memory)
-    if found is not None or not device.bandwidth:
-        return found
-    rate = ASSUMED_FLOP_PER_BYTE * device.bandwidth
-    memory, link = float(device.memory or 0), "unified" if device.kind == "unified" else "pcie"
-    return Chip(
-        *(device.name, "", memory, device.bandwidth, rate / 2, rate, rate, 0.0, 0.0, link),
-        source=device.source,
-        checked=device.checked,
-    )
-
-
-def api(device: machines.Device, chip: Chip) -> str:
-    """What drives the device, as the constants call it."""
-    if device.backend in ("cuda", "rocm", "metal", "vulkan"):
-        return device.backend
-    return "vulkan" if chip.vendor == "intel" else "cuda"
+        turn = replace(turn, threads=turn.threads or machine.cores)
+    situation = situation_of(machine, chip, engine, model=_name(model), style=turn.style)
+    quant = _quant(model, situation.server)
+    situation = replace(situation, quant=quant.group)
+    points = measured.measurements(chip.name, _name(model), quant.label)
+    return _estimate(traffic_of(model), chip, situation, turn, points)
 
 
 _TRAFFIC = Memo[Traffic](maxsize=1)
@@ -210,143 +181,129 @@ def _quant(model: Model, server: bool) -> speed_names.Quant:
     return speed_names.parse_quant(text, model=name, server=server) or speed_names.sixteen_bit(server)
 
 
-def _priced(
-    read: Traffic, chip: Chip, said: Situation, asked: TurnShape, seen: tuple[Measurement, ...], corrected: bool = True
-) -> SpeedEstimate:
-    k = cpu.constants(asked.threads) if said.api == cpu.CPU else constants_for(said)
-    device = _device(chip, said, asked)
-    absorbed = said.engine not in SERVERS
-    work = _work(read, asked)
-    prompt = core.prefill_time(
-        work, asked.prompt, asked.piece, read.attention(asked.prompt, asked.depth, absorbed), device, k
-    )
-    if asked.host_held:
-        prompt = core.uploaded(prompt, asked.host_held, asked.link, max(1.0, ceil(asked.prompt / asked.piece)))
-    step = core.decode_step(work, asked.users, device, k)
-    time = core.offloaded(step.time, asked.host_bytes, asked.host_bandwidth) if asked.host_bytes else step.time
-    server = said.engine in SERVERS and asked.users > 1
-    each = core.later_token(time, prompt, asked.users, asked.answer, k) if server else time
-    whole = 1 / core.closed_loop(time, prompt, asked.users, asked.answer)
-    first = core.first_token(prompt, asked.users, time, asked.answer, k)
-    moved = {kind: _moved(kind, read, chip, said, asked, seen) if corrected else 1.0 for kind in KINDS}
-
-    def figure(kind: Kind, value: Number, users: int) -> Estimate:
-        found = _figure(kind, float(value), users, chip, said, moved[kind])
-        return _guessed(found) if asked.host_bytes else found
-
-    decode = figure("decode", 1 / each, asked.users)
-    tpot = replace(decode, value=1 / decode.value, low=1 / decode.high, high=1 / decode.low)
-    return SpeedEstimate(
-        prefill=figure("prefill", asked.prompt / prompt, 1),
-        decode_each=decode,
-        decode_all=_times(decode, asked.users),
-        throughput=figure("throughput", 1 / whole, asked.users),
-        ttft=figure("ttft", first, asked.users),
-        tpot=tpot,
-        bottleneck="host" if asked.host_bytes and time > 2 * step.time else step.bottleneck,
-        points=seen,
-        chip=chip.name,
-        usual=chip.bandwidth * asked.parallel * 0.55 / (read.dense + read.experts * read.used / read.count),
-    )
-
-
-KINDS: tuple[Kind, ...] = ("decode", "prefill", "ttft", "throughput")
-
-
-def _device(chip: Chip, said: Situation, asked: TurnShape) -> core.DeviceRates:
-    decode, prefill = peak_rates(chip, said.engine, said.api, said.quant)
-    return core.DeviceRates(
-        bandwidth=chip.bandwidth,
-        decode=decode,
-        prefill=prefill,
-        half=chip.half,
-        parallel=asked.parallel,
-        nvlink=1 if chip.link == "nvlink" else 0,
-        small_batch_kernels=0 if said.engine in SERVERS or said.engine == "mlx" else 1,
-        stages=asked.stages,
-    )
-
-
-def _work(read: Traffic, asked: TurnShape) -> core.ModelDemand:
-    names = (
-        "dense",
-        "experts",
-        "count",
-        "used",
-        "layers",
-        "mixed",
-        "recurrent",
-        "width",
-        "matrices",
-        "output",
-        "routed",
-    )
-    plain: dict[str, Any] = {name: getattr(read, name) for name in names}
-    return core.ModelDemand(
-        **plain,
-        cache=read.cache(asked.context, asked.value_bytes),
-        attend=read.attention(1, asked.context),
+def _inputs(read: Traffic, chip: Chip, situation: Situation, turn: TurnShape) -> SpeedInputs:
+    demand = ModelDemand(
+        shape=read.shape,
+        dense_bytes=read.dense_bytes,
+        expert_bytes=read.expert_bytes,
+        cache=read.cache(turn.context, turn.value_bytes),
+        attend=read.attention(1, turn.context),
         state=read.state,
     )
-
-
-def _figure(kind: Kind, value: float, users: int, chip: Chip, said: Situation, moved: float) -> Estimate:
-    if chip.family == cpu.CPU:
-        factor = cpu.SPREAD[kind]
-        return Estimate(value, value / factor, value * factor, "assumed", "cpu", None)
-    factor, found = interval_factor(kind, said, users)
-    if not chip.family:
-        factor *= UNKNOWN_CHIP_FACTOR
-    sure: Basis = "assumed" if evidence_for(said) == "nothing" else ("measured" if moved != 1 else "derived")
-    centre = value / moved if kind == "ttft" else value * moved
-    return Estimate(centre, centre / factor, centre * factor, sure, str(found["slice"]), found["coverage"])
-
-
-def _guessed(figure: Estimate) -> Estimate:
-    """The same with a wider interval: nobody measured weights in two memories for us."""
-    return replace(
-        figure, low=figure.low / UNKNOWN_CHIP_FACTOR, high=figure.high * UNKNOWN_CHIP_FACTOR, basis="assumed"
+    return speed_inputs(
+        demand,
+        read.attention(turn.prompt, turn.depth, absorbed=not situation.server),
+        chip,
+        situation,
+        users=turn.users,
+        prompt=turn.prompt,
+        answer=turn.answer,
+        chunk=turn.chunk,
+        parallel=turn.parallel,
+        stages=turn.stages,
+        threads=turn.threads,
+        host=turn.host,
     )
 
 
-def _times(figure: Estimate, users: int) -> Estimate:
-    return replace(figure, value=figure.value * users, low=figure.low * users, high=figure.high * users)
+@dataclass(frozen=True, slots=True)
+class _Figures:
+    """Predictions without measurements of the same thing: decode, prefill and throughput [tokens/s], ttft [s]."""
+
+    decode: float
+    prefill: float
+    ttft: float
+    throughput: float
+    bottleneck: str
 
 
-def _moved(
-    kind: Kind, read: Traffic, chip: Chip, said: Situation, asked: TurnShape, seen: tuple[Measurement, ...]
+def _figures(read: Traffic, chip: Chip, situation: Situation, turn: TurnShape) -> _Figures:
+    inputs = _inputs(read, chip, situation, turn)
+    prefill, gpu_step = inputs.prefill_time(), inputs.gpu_step()
+    step = inputs.step_time(gpu_step)
+    return _Figures(
+        decode=float(1 / inputs.token_time(step, prefill)),
+        prefill=float(turn.prompt / prefill),
+        ttft=float(inputs.first_token(step, prefill)),
+        throughput=float(inputs.throughput(step, prefill)),
+        bottleneck="host" if turn.host.read and step > 2 * gpu_step.time else gpu_step.bottleneck,
+    )
+
+
+def _estimate(
+    read: Traffic, chip: Chip, situation: Situation, turn: TurnShape, points: tuple[Measurement, ...]
+) -> SpeedEstimate:
+    plain = _figures(read, chip, situation, turn)
+    estimates = {}
+    for kind in KINDS:
+        value = float(getattr(plain, kind))
+        moved = value * _correction(kind, read, chip, situation, turn, points)
+        estimates[kind] = _interval(kind, value, moved, 1 if kind == "prefill" else turn.users, chip, situation)
+    if turn.host.read:
+        estimates = {kind: _widened(e) for kind, e in estimates.items()}
+    decode = estimates["decode"]
+    all_users = {n: getattr(decode, n) * turn.users for n in ("value", "low", "high")}
+    return SpeedEstimate(
+        prefill=estimates["prefill"],
+        decode_each=decode,
+        decode_all=replace(decode, **all_users),
+        throughput=estimates["throughput"],
+        ttft=estimates["ttft"],
+        tpot=replace(decode, value=1 / decode.value, low=1 / decode.high, high=1 / decode.low),
+        bottleneck=plain.bottleneck,
+        points=points,
+        chip=chip.name,
+        usual=float(chip.bandwidth * turn.parallel * RULE_OF_THUMB / read.bytes_per_token),
+    )
+
+
+def _interval(kind: Kind, value: float, moved: float, users: int, chip: Chip, situation: Situation) -> Estimate:
+    """Return a figure with its 80 % interval. value: the prediction; moved: towards measurements of the same thing."""
+    factor = float(uncertainty(kind, chip, situation, users))
+    if chip.family == cpu.CPU:
+        return Estimate(value, value / factor, value * factor, "assumed", "cpu", None)
+    about = interval_factor(kind, situation, users)[1]
+    basis: Basis = "measured" if moved != value else "derived"
+    if evidence_for(situation) == "nothing":
+        basis = "assumed"
+    return Estimate(moved, moved / factor, moved * factor, basis, str(about["slice"]), about["coverage"])
+
+
+def _widened(figure: Estimate) -> Estimate:
+    """Widen the interval: no measurement of ours has weights in two memories."""
+    low, high = figure.low / UNKNOWN_CHIP_FACTOR, figure.high * UNKNOWN_CHIP_FACTOR
+    return replace(figure, low=low, high=high, basis="assumed")
+
+
+def _correction(
+    kind: Kind, read: Traffic, chip: Chip, situation: Situation, turn: TurnShape, points: tuple[Measurement, ...]
 ) -> float:
-    """How much faster measurements of the same thing were than predicted, to the power of TRUST; 1 without any."""
-    alike = [p for p in seen if p.kind == kind and (p.engine, p.api) == (said.engine, said.api) and _near(p, asked)]
-    if not alike:
+    """Return measured / predicted of the same thing, to the power of MEASUREMENT_WEIGHT; 1 without measurements."""
+    same = [
+        p
+        for p in points
+        if p.kind == kind and (p.engine, p.api) == (situation.engine, situation.api) and _near(p, turn)
+    ]
+    if not same:
         return 1.0
-    logs = [log(p.figure / _same(p, read, chip, said, asked)) for p in alike[:50]]
-    ratio = exp(MEASUREMENT_WEIGHT * median(logs))
-    return 1 / ratio if kind == "ttft" else ratio
+    logs = [log(p.figure / _predicted(p, read, chip, situation, turn)) for p in same[:50]]
+    return exp(MEASUREMENT_WEIGHT * median(logs))
 
 
-def _near(point: Measurement, asked: TurnShape) -> bool:
-    """One user or many, as asked; as many devices to each layer."""
-    return (point.users > 1) == (asked.users > 1) and point.parallel == asked.parallel
+def _near(point: Measurement, turn: TurnShape) -> bool:
+    """Return True for one user or many as in the turn, and as many devices to each layer."""
+    return (point.users > 1) == (turn.users > 1) and point.parallel == turn.parallel
 
 
-def _same(point: Measurement, read: Traffic, chip: Chip, said: Situation, asked: TurnShape) -> float:
-    """The prediction for the situation of a measurement."""
+def _predicted(point: Measurement, read: Traffic, chip: Chip, situation: Situation, turn: TurnShape) -> float:
+    """Return the prediction for the situation of a measurement."""
     depth = 0.0 if point.kind == "prefill" else max(0.0, point.context - point.prompt - point.answer / 2)
     there = replace(
-        asked,
+        turn,
         users=max(1, round(point.users)),
         prompt=max(1.0, point.prompt),
         answer=point.answer,
         depth=depth,
-        host_bytes=0,
-        host_held=0,
+        host=NO_HOST_WEIGHTS,
     )
-    found = _priced(read, chip, said, there, (), corrected=False)
-    figures = {
-        "decode": found.decode_each,
-        "prefill": found.prefill,
-        "ttft": found.ttft,
-        "throughput": found.throughput,
-    }
-    return figures[point.kind].value
+    return float(getattr(_figures(read, chip, situation, there), point.kind))

@@ -154,7 +154,7 @@ def exact_speed(question: PlanRequest, deployment: Deployment) -> SpeedEstimate 
             prompt=workload.prompt_tokens,
             answer=workload.output_tokens,
             depth=max(0, workload.context - workload.prompt_tokens - workload.output_tokens) / 2,
-            piece=rules.PREFILL_CHUNK,
+            chunk=rules.PREFILL_CHUNK,
             parallel=compute.ranks,
             stages=max(1, len(machine.gpus)) if rules.MULTI_GPU == "layers" else 1,
             value_bytes=compute.cache_bytes,

@@ -79,8 +79,9 @@ def rank_candidates(question: PlanRequest, grid: SweepResult) -> RankingScores:
 
 def _guessed(grid: SweepResult) -> Array:
     """Speeds by the bytes of a token, for the order only, where nobody knows the bandwidth: as if it were RAM's. [tokens/s]"""
-    shapes = np.array([m.facts["traffic"][:2] for m in grid.columns.models], float).reshape(-1, 2)[grid.models]
-    moved = grid.of_rows("dense") + grid.of_rows("experts") * shapes[:, 1] / shapes[:, 0]
+    shapes = grid.columns.shapes
+    used = (np.asarray(shapes.experts_used) / np.asarray(shapes.experts))[grid.models]
+    moved = grid.of_rows("dense_bytes") + grid.of_rows("expert_bytes") * used
     factors = [[m.thinking for m in k.modes] for k in grid.columns.models]
     thinking = [factors[i][j] for i, j in zip(grid.models.tolist(), grid.cells.mode.tolist(), strict=True)]
     return CPU_RAM_BANDWIDTH / np.maximum(1.0, moved) / np.array(thinking)

@@ -1,0 +1,208 @@
+"""Everything that the time of a turn follows from, for one model or for columns of many: one path for both.
+
+`estimate_speed` of predict.speed calls it with numbers, the sweep with arrays (counts, contexts, rows).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any, TypeVar
+
+from gyakusan.catalog import chips, cpu
+from gyakusan.catalog.chips import Chip
+from gyakusan.catalog.speed_constants import (
+    Labels,
+    Situation,
+    constants_for,
+    device_rates,
+    interval_factors,
+)
+from gyakusan.core import roofline
+from gyakusan.core.arrays import IntArray, Number
+from gyakusan.core.broadcast import maximum
+from gyakusan.core.machine import Device, Machine
+from gyakusan.core.roofline import DeviceRates, ModelDemand, SpeedConstants, StepTime
+from gyakusan.engines.registry import engine as find_engine
+
+ASSUMED_FLOP_PER_BYTE = 60.0
+"""16-bit operations for each byte of bandwidth, of a device whose arithmetic nobody wrote down. [FLOP/B]"""
+UNKNOWN_CHIP_FACTOR = 1.5
+"""Further factor of the interval where even the chip is not in our table."""
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class HostWeights:
+    """Weights that lie in the computer's RAM beside a GPU.
+
+    read: those that every step reads [B]
+    held: all of them, which a prompt sends to the GPU for each chunk [B]
+    bandwidth: of the RAM [B/s]
+    link: bandwidth of PCIe 4.0 from ordinary, not pinned memory [B/s] (assumed)
+    """
+
+    read: float = 0
+    held: float = 0
+    bandwidth: float = 60e9
+    link: float = 12e9
+
+
+NO_HOST_WEIGHTS = HostWeights()
+
+
+@dataclass(frozen=True, slots=True)
+class SpeedInputs:
+    """Everything that the time of a turn follows from; every figure may be an array, shapes broadcast.
+
+    demand: what the model reads and computes
+    attention: attention of the whole prompt [FLOP]
+    device: what the devices can do
+    constants: fitted ones for this engine, device, model and quantisation
+    users: conversations that are answered at once
+    prompt: length of a prompt [tokens]
+    answer: output tokens between two prompts of one user [tokens]
+    chunk: prompt tokens that are computed at once [tokens]
+    interleaved: True if prompts of some users are computed between the decode steps of others (vLLM)
+    host: weights in RAM
+    """
+
+    demand: ModelDemand
+    attention: Number
+    device: DeviceRates
+    constants: SpeedConstants
+    users: int
+    prompt: float
+    answer: float
+    chunk: float
+    interleaved: bool
+    host: HostWeights = NO_HOST_WEIGHTS
+
+    def prefill_time(self) -> Number:
+        """Return the time of one user's prompt. [s]"""
+        time = roofline.prefill_time(self.demand, self.prompt, self.chunk, self.attention, self.device, self.constants)
+        if not self.host.held:
+            return time
+        chunks = maximum(1.0, -(-self.prompt // self.chunk))
+        return roofline.uploaded(time, self.host.held, self.host.link, chunks)
+
+    def gpu_step(self) -> StepTime:
+        """Return the time of one decode step of all users, without weights in RAM."""
+        return roofline.decode_step(self.demand, self.users, self.device, self.constants)
+
+    def step_time(self, gpu_step: StepTime) -> Number:
+        """Return the time of one decode step of all users. [s]"""
+        if not self.host.read:
+            return gpu_step.time
+        return roofline.offloaded(gpu_step.time, self.host.read, self.host.bandwidth)
+
+    def token_time(self, step: Number, prefill: Number) -> Number:
+        """Return the time of each further token, others' prompts included. [s]"""
+        if not self.interleaved or self.users <= 1:
+            return step
+        return roofline.later_token(step, prefill, self.users, self.answer, self.constants)
+
+    def first_token(self, step: Number, prefill: Number) -> Number:
+        """Return the time to the first token. [s]"""
+        return roofline.first_token(prefill, self.users, step, self.answer, self.constants)
+
+    def throughput(self, step: Number, prefill: Number) -> Number:
+        """Return the output tokens per second of all users, each asking again at once. [tokens/s]"""
+        return roofline.closed_loop(step, prefill, self.users, self.answer)
+
+
+def take(value: T, places: tuple[IntArray, ...]) -> T:
+    """Return some elements of every array in a record, or of an array; single axes hold for all.
+
+    places: of the last axes that the arrays have, e.g. (counts, contexts, rows), each (elements,)
+    """
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{f.name: take(getattr(value, f.name), places) for f in fields(value)})
+    array: Any = value
+    if not getattr(array, "ndim", 0):
+        return value
+    axes = zip(array.shape, places[-array.ndim :], strict=True)
+    taken: T = array[tuple(place if size > 1 else 0 for size, place in axes)]
+    return taken
+
+
+def chip_of(machine: Machine) -> Chip | None:
+    """Return the chip that computes: the first GPU, else the CPU; None where its bandwidth is unknown."""
+    if not machine.gpus:
+        return cpu.chip(machine)
+    device = machine.gpus[0]
+    known = chips.find(device.name, device.memory)
+    if known is not None or not device.bandwidth:
+        return known
+    rate = ASSUMED_FLOP_PER_BYTE * device.bandwidth
+    return Chip(
+        name=device.name,
+        family="",
+        memory=float(device.memory or 0),
+        bandwidth=device.bandwidth,
+        single=rate / 2,
+        half=rate,
+        int8=rate,
+        fp8=0.0,
+        fp4=0.0,
+        link="unified" if device.kind == "unified" else "pcie",
+        source=device.source,
+        checked=device.checked,
+    )
+
+
+def situation_of(
+    machine: Machine, chip: Chip, engine: str, quant: str | Labels = "", model: str | Labels = "", style: str = "steady"
+) -> Situation:
+    """Return what the constants depend on, for an engine on the machine's chip."""
+    api = _api(machine.gpus[0], chip) if machine.gpus else cpu.CPU
+    speed_name = find_engine(engine).SPEED_NAME
+    return Situation(speed_name, api, chip.family, chip.name, quant, model, chip.link, style)
+
+
+def speed_inputs(
+    demand: ModelDemand,
+    attention: Number,
+    chip: Chip,
+    situation: Situation,
+    *,
+    users: int,
+    prompt: float,
+    answer: float,
+    chunk: float,
+    parallel: Number = 1,
+    stages: Number = 1,
+    threads: int = 0,
+    host: HostWeights = NO_HOST_WEIGHTS,
+) -> SpeedInputs:
+    """Put together what time follows from.
+
+    attention: of the whole prompt [FLOP]; parallel, stages: see DeviceRates; threads: of a CPU that computes.
+    """
+    on_cpu = situation.api == cpu.CPU
+    return SpeedInputs(
+        demand=demand,
+        attention=attention,
+        device=device_rates(chip, situation, parallel, stages),
+        constants=cpu.constants(threads) if on_cpu else constants_for(situation),
+        users=users,
+        prompt=prompt,
+        answer=answer,
+        chunk=chunk,
+        interleaved=situation.server,
+        host=host,
+    )
+
+
+def uncertainty(kind: str, chip: Chip, situation: Situation, users: int) -> Number:
+    """Return the factor f of the 80 % interval [figure / f, figure * f]; an array where the models are labels of rows."""
+    if chip.family == cpu.CPU:
+        return cpu.SPREAD[kind]
+    factor = interval_factors(kind, situation, users)
+    return factor if chip.family else factor * UNKNOWN_CHIP_FACTOR
+
+
+def _api(device: Device, chip: Chip) -> str:
+    """Return what drives the device, as the constants call it."""
+    if device.backend in ("cuda", "rocm", "metal", "vulkan"):
+        return device.backend
+    return "vulkan" if chip.vendor == "intel" else "cuda"

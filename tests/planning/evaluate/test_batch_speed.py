@@ -1,0 +1,39 @@
+"""The columns of a sweep say what a plan says of the same model, where no measurement moves it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from tests.planning.small import small
+
+from gyakusan.core.load import Load
+from gyakusan.planning.candidates.model_table import FAMILY
+from gyakusan.planning.request.request import PlanRequest
+from gyakusan.planning.select.plan import exact_ledger, exact_speed
+from gyakusan.planning.select.recommend import recommend
+
+
+@pytest.mark.parametrize("kv", ["F16", "Q8_0"])
+@pytest.mark.parametrize(("device", "users"), [("2x RTX 4090", 1), ("H100 SXM5", 8), ("M4 Max 128GB", 3)])
+def test_a_cell_is_as_fast_as_its_plan(device: str, users: int, kv: str) -> None:
+    found = recommend(PlanRequest(device=device, users=users, kv_types=(kv,)), columns=small())
+    grid, cells, seen = found.grid, found.grid.cells, set[str]()
+    machine = grid.offers[0].machine
+    for i in np.random.default_rng(3).permutation(len(cells))[:40].tolist():
+        engine = grid.engines[int(cells.engine[i])]
+        table, row = grid.columns.tables[FAMILY[engine]], int(cells.row[i])
+        name = grid.columns.models[int(table.model[row])].name
+        priced = exact_ledger(name, table.base[row], engine, machine, Load(users, found.question.workload.context), kv)
+        if priced is None:
+            continue
+        speed = exact_speed(found.question, name, table.base[row], engine, machine, priced[2], kv)
+        assert speed is not None
+        if speed.decode_each.basis == "measured":
+            continue
+        seen.add(engine)
+        assert cells.tokens_per_s[i] == pytest.approx(speed.decode_each.value, rel=1e-6)
+        assert cells.tokens_per_s_low[i] == pytest.approx(speed.decode_each.low, rel=1e-6)
+        if speed.ttft.basis != "measured":
+            assert cells.ttft[i] == pytest.approx(speed.ttft.value, rel=1e-6)
+            assert cells.ttft_high[i] == pytest.approx(speed.ttft.high, rel=1e-6)
+    assert seen
