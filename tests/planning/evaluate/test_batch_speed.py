@@ -9,7 +9,7 @@ from tests.planning.small import small
 from gyakusan.core.load import Load
 from gyakusan.planning.candidates.model_table import FAMILY
 from gyakusan.planning.request.request import PlanRequest
-from gyakusan.planning.select.plan import exact_ledger, exact_speed
+from gyakusan.planning.select.plan import catalogue_deployment, exact_speed
 from gyakusan.planning.select.recommend import recommend
 
 
@@ -18,15 +18,15 @@ from gyakusan.planning.select.recommend import recommend
 def test_a_cell_is_as_fast_as_its_plan(device: str, users: int, kv: str) -> None:
     found = recommend(PlanRequest(device=device, users=users, kv_types=(kv,)), columns=small())
     grid, cells, seen = found.grid, found.grid.cells, set[str]()
-    machine = grid.offers[0].machine
+    machine, load = grid.offers[0].machine, Load(users, found.question.workload.context)
     for i in np.random.default_rng(3).permutation(len(cells))[:40].tolist():
         engine = grid.engines[int(cells.engine[i])]
         table, row = grid.columns.tables[FAMILY[engine]], int(cells.row[i])
         name = grid.columns.models[int(table.model[row])].name
-        priced = exact_ledger(name, table.base[row], engine, machine, Load(users, found.question.workload.context), kv)
-        if priced is None:
+        deployment = catalogue_deployment(name, table.base[row], engine, machine, load, kv)
+        if deployment is None:
             continue
-        speed = exact_speed(found.question, name, table.base[row], engine, machine, priced[2], kv)
+        speed = exact_speed(found.question, deployment)
         assert speed is not None
         if speed.decode_each.basis == "measured":
             continue
