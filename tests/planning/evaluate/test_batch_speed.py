@@ -7,7 +7,7 @@ import pytest
 from tests.planning.small import small
 
 from gyakusan.core.load import Load
-from gyakusan.planning.candidates.model_table import FAMILY
+from gyakusan.engines.registry import engine as find_engine
 from gyakusan.planning.request.request import PlanRequest
 from gyakusan.planning.select.plan import catalogue_deployment, exact_speed
 from gyakusan.planning.select.recommend import recommend
@@ -21,7 +21,7 @@ def test_a_cell_is_as_fast_as_its_plan(device: str, users: int, kv: str) -> None
     machine, load = grid.offers[0].machine, Load(users, found.question.workload.context)
     for i in np.random.default_rng(3).permutation(len(cells))[:40].tolist():
         engine = grid.engines[int(cells.engine[i])]
-        table, row = grid.columns.tables[FAMILY[engine]], int(cells.row[i])
+        table, row = grid.columns.tables[find_engine(engine).STORAGE], int(cells.row[i])
         name = grid.columns.models[int(table.model[row])].name
         deployment = catalogue_deployment(name, table.base[row], engine, machine, load, kv)
         if deployment is None:
