@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -85,8 +84,10 @@ def compile_catalogue(data: Path = DATA, target: Path | None = None, *, packaged
     target: where, beside the TOML files by default; packaged: for a wheel, whose files have other times once they are
     installed, so that only names and sizes can be compared.
     """
+    from tempfile import mkstemp  # takes longer to import than a look-up takes
+
     target = target or data / COMPILED
-    handle, draft = tempfile.mkstemp(prefix=".", suffix=".sqlite", dir=target.parent)
+    handle, draft = mkstemp(prefix=".", suffix=".sqlite", dir=target.parent)
     os.close(handle)
     try:
         with closing(sqlite3.connect(draft)) as database:
