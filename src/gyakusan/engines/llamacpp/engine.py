@@ -1,4 +1,4 @@
-"""The face of llama.cpp: see engines/base.py."""
+"""llama.cpp as the rest of the program sees it: the functions of engines/base.py."""
 
 from __future__ import annotations
 
@@ -65,10 +65,11 @@ __all__ = ["VERSION", "Settings", "accounts", "cache_setting", "ledger", "load_m
 
 
 def settings(model: Model, load: Load, machine: Machine, **changes: Any) -> Settings:
-    """The whole context for each user, everything on the GPUs if there are any. Raises UnknownName for an unknown field.
+    """Return settings that give each user the whole context, with everything on the GPUs if there are any.
 
     fit=True puts as much on the GPUs as they hold, the rest stays in RAM. Over several GPUs the blocks are shared out by
     free memory, or, where that is too much for one of them, balanced by bytes; tensor_split says what was chosen.
+    Raises UnknownName for an unknown field.
     """
     check_fields(Settings, changes)
     backend = "cuda" if machine.gpus else "cpu"
@@ -83,13 +84,13 @@ def settings(model: Model, load: Load, machine: Machine, **changes: Any) -> Sett
 
 
 def _placed(model: Model, machine: Machine, chosen: Settings, changes: dict[str, Any]) -> Settings:
-    """`chosen` with the best placement if that was asked for, and with the split said in units."""
+    """Return `chosen` with the best placement if `fit` is set, and with the split in units."""
     if chosen.split_mode == "none" and not chosen.fit:
         return chosen
     from gyakusan.engines.llamacpp.multi_gpu.fit import balanced, fit
     from gyakusan.engines.llamacpp.placement.layer_assignment import place
 
-    sizes = _left(model, machine, chosen)
+    sizes = _free_for_model(model, machine, chosen)
     countable = not is_array(chosen.context, chosen.slots, chosen.batch, chosen.ubatch)
     if chosen.fit and countable and machine.gpus[0].usable is not None:
         chosen = fit(model, chosen, sizes)
@@ -101,8 +102,8 @@ def _placed(model: Model, machine: Machine, chosen: Settings, changes: dict[str,
     return replace(chosen, tensor_split=tuple(float(c) for c in counts)) if any(counts) else chosen
 
 
-def _left(model: Model, machine: Machine, chosen: Settings) -> tuple[int, ...]:
-    """What the model itself may take of each GPU: what is loaded beside it takes its share first [B]."""
+def _free_for_model(model: Model, machine: Machine, chosen: Settings) -> tuple[int, ...]:
+    """Return what the model itself may take of each GPU: projector, adapters and draft are deducted first [B]."""
     from gyakusan.engines.llamacpp.multi_gpu.ledger import free_memory
 
     sizes = free_memory(machine.gpus)
@@ -116,7 +117,7 @@ def _left(model: Model, machine: Machine, chosen: Settings) -> tuple[int, ...]:
 
 
 def refusals(model: Model, machine: Machine, settings: Settings) -> tuple[Message, ...]:
-    """llama.cpp runs everywhere; what it cannot load is refused when the model is read."""
+    """Return nothing: llama.cpp runs everywhere, and what it cannot load is refused when the model is read."""
     return ()
 
 
@@ -154,7 +155,7 @@ def compute_settings(machine: Machine, settings: Settings) -> ComputeSettings:
 
 
 def command(model: Model, machine: Machine, settings: Settings) -> Command:
-    """llama-server with exactly these settings."""
+    """Return the command of llama-server with exactly these settings."""
     from gyakusan.engines.llamacpp import launch
 
     argv = (launch.PROGRAM, *launch.arguments(model.source or f"{model.name}.gguf", settings, port=8080))
@@ -162,7 +163,7 @@ def command(model: Model, machine: Machine, settings: Settings) -> Command:
 
 
 def published_command(record: ModelRecord, model: Model, machine: Machine, settings: Settings) -> Command:
-    """llama-server with `-hf REPOSITORY:QUANTISATION`, or a file's name where no repository is known."""
+    """Return the command with `-hf REPOSITORY:QUANTISATION`, or with a file's name where no repository is known."""
     argv = [a for a in command(model, machine, settings).argv if a != "--offline"]
     at, quantization = argv.index("--model"), model.quantization
     file = ["--model", f"{record.name}-{quantization}.gguf"]
@@ -171,7 +172,7 @@ def published_command(record: ModelRecord, model: Model, machine: Machine, setti
 
 
 def read(lines: Iterable[str]) -> Reported:
-    """The buffers that the server printed."""
+    """Return the buffers that the server printed."""
     from gyakusan.engines.llamacpp import log
 
     return log.read(lines)

@@ -1,6 +1,6 @@
 """How llama.cpp's server is started with exactly the planned settings: as a command line, or field by field.
 
-Two doors to the same parameters: `arguments` for the program `llama-server`, `fields` for the server inside the
+There are two ways to the same parameters: `arguments` for the program `llama-server`, `fields` for the server inside the
 xllamacpp wheel. What a plan does not know (sampling, templates, prompt cache) keeps llama-server's default.
 Source: llama.cpp b11434, common/arg.cpp (common_params_parser_init), common/common.h (common_params).
 """
@@ -29,7 +29,7 @@ _FLASH = {"auto": "AUTO", "on": "ENABLED", "off": "DISABLED"}
 _SPIN = "1000"
 """How long a waiting CPU thread spins before it sleeps. OpenMP's own 300000 stalls a server on a computer that does
 other work too: with one of two cores busy, four answers took 10.6 s, with this 2.2 s (idle: 0.74 s and 0.77 s)."""
-_STRAY = ("LLAMA_ARG_", "LLAMA_API_KEY", "AIP_", "MTMD_BACKEND_DEVICE")
+_FOREIGN_VARIABLES = ("LLAMA_ARG_", "LLAMA_API_KEY", "AIP_", "MTMD_BACKEND_DEVICE")
 
 
 def arguments(
@@ -42,7 +42,7 @@ def arguments(
     threads: int | None = None,
     cors: str | None = None,
 ) -> tuple[str, ...]:
-    """What follows `llama-server` on the command line. Never a key: see `environment`.
+    """Return what follows `llama-server` on the command line. It never has the key: see `environment`.
 
     port: 0 lets the server choose one and print it; alias: the model's name in the API;
     threads: CPU threads, None for the server's default; cors: allowed web origins, None for the server's default.
@@ -51,16 +51,16 @@ def arguments(
     check(settings)
     flags = ["--model", abspath(path), "--host", host, "--port", str(port), "--no-ui", "--offline"]
     flags += ["--log-verbosity", str(VERBOSITY), "--fit", "off"]
-    flags += _CPU_FLAGS if settings.backend == "cpu" else _placing(settings)
+    flags += _CPU_FLAGS if settings.backend == "cpu" else _placement(settings)
     flags += _memory(settings)
-    flags += _beside(settings)
-    for flag, value in (("--alias", _plain(alias)), ("--threads", threads), ("--cors-origins", cors)):
+    flags += _extras(settings)
+    for flag, value in (("--alias", _clean_alias(alias)), ("--threads", threads), ("--cors-origins", cors)):
         flags += [flag, str(value)] if value else []
     return tuple(flags)
 
 
-def _beside(settings: Settings) -> list[str]:
-    """The flags for what is loaded beside the model."""
+def _extras(settings: Settings) -> list[str]:
+    """Return the flags of projector, adapters, draft and RPC workers."""
     flags = _projector(settings.projector or "")
     flags += ["--lora", ",".join(abspath(path) for path in settings.lora)] if settings.lora else []
     flags += ["--lazy-mode", settings.lazy] if settings.lazy != "auto" else []
@@ -81,7 +81,7 @@ def _projector(source: str) -> list[str]:
 
 
 def _memory(settings: Settings) -> list[str]:
-    """The flags that change memory on every backend."""
+    """Return the flags that change memory on every backend."""
     flags = ["--ctx-size", str(settings.context), "--parallel", str(settings.slots)]
     flags += ["--kv-unified" if settings.unified else "--no-kv-unified"]
     flags += ["--batch-size", str(settings.batch), "--ubatch-size", str(settings.ubatch)]
@@ -91,8 +91,8 @@ def _memory(settings: Settings) -> list[str]:
     return [*flags, "--load-mode", _load_mode(settings), "--repack" if settings.repack else "--no-repack"]
 
 
-def _placing(settings: Settings) -> list[str]:
-    """The flags that share a model out over GPUs and RAM."""
+def _placement(settings: Settings) -> list[str]:
+    """Return the flags that share a model out over GPUs and RAM."""
     flags = ["--split-mode", settings.split_mode]
     flags += ["--gpu-layers", "all" if settings.gpu_layers < 0 else str(settings.gpu_layers)]
     if settings.tensor_split:
@@ -110,7 +110,7 @@ def _placing(settings: Settings) -> list[str]:
 
 
 def _load_mode(settings: Settings) -> str:
-    """none, mmap, or auto: with a GPU the server must be free not to map where the device can't (integrated GPUs)."""
+    """Return none, mmap, or auto: with a GPU the server may choose not to map, where the device cannot (integrated GPUs)."""
     if not settings.mmap:
         return "none"
     return "mmap" if settings.backend == "cpu" else "auto"
@@ -126,7 +126,7 @@ def fields(
     threads: int | None = None,
     cors: str | None = None,
 ) -> dict[str, Field]:
-    """The same as `arguments`, as fields of `common_params`. A value `enum.NAME` is a member of that enumeration.
+    """Return the same as `arguments`, as fields of `common_params`. A value `enum.NAME` is a member of that enumeration.
 
     Raises BadSetting for settings that llama.cpp refuses.
     """
@@ -148,7 +148,7 @@ def fields(
         **({"main_gpu": settings.main_gpu} if settings.main_gpu > 0 else {}),
         **_memory_fields(settings),
     }
-    if name := _plain(alias):
+    if name := _clean_alias(alias):
         values["model_alias"] = [name]
     if threads:
         values |= {"cpuparams.n_threads": threads, "cpuparams_batch.n_threads": threads}
@@ -158,8 +158,8 @@ def fields(
 
 
 def _embeddable(settings: Settings) -> None:
-    """Raises BadSetting for what the server inside the wheel is not started with."""
-    if flags := _beside(replace(settings, projector=None)):
+    """Raise BadSetting for what the server inside the wheel is not started with."""
+    if flags := _extras(replace(settings, projector=None)):
         raise BadSetting(
             "The server inside the xllamacpp wheel is started without {flags}.",
             flags=" ".join(f for f in flags if f.startswith("--")),
@@ -173,7 +173,7 @@ def _embeddable(settings: Settings) -> None:
 
 
 def _memory_fields(settings: Settings) -> dict[str, Field]:
-    """The fields that change memory on every backend."""
+    """Return the fields that change memory on every backend."""
     return {
         "n_ctx": int(settings.context),
         "n_parallel": int(settings.slots),
@@ -190,13 +190,13 @@ def _memory_fields(settings: Settings) -> dict[str, Field]:
 
 
 def environment(key: str | None, base: Mapping[str, str] | None = None, *, gpu: bool = True) -> dict[str, str]:
-    """The server's environment: `base` without what would change our settings, and the key.
+    """Return the server's environment: `base` without what would change our settings, and the key.
 
     llama-server reads every unset flag from LLAMA_ARG_*, the key from LLAMA_API_KEY (common/arg.cpp), and the port
     from AIP_HTTP_PORT (tools/server/server-http.cpp, gcp_params).
     What the user set for OpenMP stays. gpu: False hides the GPUs from the server.
     """
-    clean = {name: value for name, value in (base or {}).items() if not name.startswith(_STRAY)}
+    clean = {name: value for name, value in (base or {}).items() if not name.startswith(_FOREIGN_VARIABLES)}
     if "OMP_WAIT_POLICY" not in clean:
         clean.setdefault("GOMP_SPINCOUNT", _SPIN)
     if not gpu:
@@ -214,12 +214,12 @@ def command(
     threads: int | None = None,
     keyed: bool = False,
 ) -> str:
-    """The line that a person would type. keyed: the server wants a key, shown as a variable and never its value."""
+    """Return the line that a person would type. keyed: the server wants a key, shown as a variable and never as its value."""
     line = shlex.join((PROGRAM, *arguments(path, settings, host=host, port=port, alias=alias, threads=threads)))
     return f'LLAMA_API_KEY="$GYAKUSAN_API_KEY" {line}' if keyed else line
 
 
-def _plain(alias: str | None) -> str | None:
-    """A name without commas (they separate names in --alias) and without control characters."""
-    kept = "".join(c for c in alias if c.isprintable() and c != ",").strip() if alias else ""
-    return kept[:200] or None
+def _clean_alias(alias: str | None) -> str | None:
+    """Return a name without commas, which separate names in --alias, and without control characters; None if empty."""
+    clean = "".join(c for c in alias if c.isprintable() and c != ",").strip() if alias else ""
+    return clean[:200] or None

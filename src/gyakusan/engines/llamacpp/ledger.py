@@ -11,7 +11,7 @@ from gyakusan.core.model import Model
 from gyakusan.engines.llamacpp import ledger_lines
 from gyakusan.engines.llamacpp.buffers import cpu_repack, kv_cache, server_memory
 from gyakusan.engines.llamacpp.buffers.weights import read_lazily, weights
-from gyakusan.engines.llamacpp.compute_buffer.one_device import compute_buffer
+from gyakusan.engines.llamacpp.compute_buffer.one_device import ComputeBuffers, compute_buffer
 from gyakusan.engines.llamacpp.settings import VERSION, Settings, check
 from gyakusan.errors import BadSetting
 from gyakusan.message import Message, say
@@ -79,8 +79,8 @@ def _accounts(model: Model, settings: Settings, machine: Machine) -> tuple[Accou
 
 def _one_gpu_accounts(model: Model, settings: Settings, machine: Machine) -> tuple[Account, ...]:
     """Return the accounts of one GPU that holds every layer, and of the host."""
-    gpu = machine.gpus[0]
-    on_gpu, on_host = _gpu_lines(model, settings), _host_lines(model, settings)
+    gpu, buffers = machine.gpus[0], compute_buffer(model, settings)
+    on_gpu, on_host = _gpu_lines(model, settings, buffers), _host_lines(model, settings, buffers)
     if gpu.kind == "unified" and settings.allocation_rules == "metal" and settings.mmap:
         file = ledger_lines.mapped_file(model, read_lazily(model, settings))
         return (Account(gpu, (file, *on_gpu[1:], *on_host[1:])),)
@@ -89,21 +89,21 @@ def _one_gpu_accounts(model: Model, settings: Settings, machine: Machine) -> tup
     return (Account(gpu, on_gpu), Account(machine.host or UNKNOWN_HOST, on_host))
 
 
-def _gpu_lines(model: Model, settings: Settings) -> tuple[Line, ...]:
+def _gpu_lines(model: Model, settings: Settings, buffers: ComputeBuffers) -> tuple[Line, ...]:
     """Return what one GPU that holds every layer takes."""
     return (
         ledger_lines.gpu_weights(weights(model, settings).gpu, model),
         *ledger_lines.context(kv_cache.groups(model, settings), settings),
-        ledger_lines.compute(compute_buffer(model, settings).gpu, model, settings),
+        ledger_lines.compute(buffers.gpu, model, settings),
         server_memory.driver(settings.driver),
     )
 
 
-def _host_lines(model: Model, settings: Settings) -> tuple[Line, ...]:
+def _host_lines(model: Model, settings: Settings, buffers: ComputeBuffers) -> tuple[Line, ...]:
     """Return what stays in RAM although a GPU computes: the embedding table, inputs, logits, the process."""
     return (
         *ledger_lines.embedding_tables(weights(model, settings).host, read_lazily(model, settings)),
-        ledger_lines.host_inputs(compute_buffer(model, settings).host),
+        ledger_lines.host_inputs(buffers.host),
         *server_memory.lines(model, settings),
     )
 

@@ -139,9 +139,9 @@ def compute(size: Number, model: Model, settings: Settings) -> Line:
     low, high = one_device.range_factors(model, settings)
     reason, formula = say("compute buffer"), ""
     if not is_array(size):
-        peak, base = one_device.largest_peak(model, settings), one_device.base_bytes(model, settings)
+        peak, base = one_device.largest_peak(model, settings)
         reason = say("compute buffer; largest at {peak}", peak=say(PEAK_TEXTS[peak]))
-        formula = f"{format_bytes(float(base))} (inputs, masks, vectors) + {format_bytes(float(size - base))} ({peak})"
+        formula = f"{format_bytes(base)} (inputs, masks, vectors) + {format_bytes(float(size - base))} ({peak})"
     least = size * low
     if settings.allocation_rules == "metal":  # read in the source and never measured: the low end is without it
         least = one_device.compute_buffer(model, replace(settings, driver="vulkan")).gpu * low

@@ -77,15 +77,10 @@ def simulates(model: Model, settings: Settings) -> bool:
     return can_simulate(model, settings)
 
 
-def largest_peak(model: Model, settings: Settings) -> str:
-    """Return the name of the largest peak: a key of PEAKS. Scalars only."""
+def largest_peak(model: Model, settings: Settings) -> tuple[str, int]:
+    """Return the name of the largest peak, a key of PEAKS, and the bytes of the base below it [B]. Scalars only."""
     base = _full_base(model, settings)
-    return max(PEAKS, key=lambda name: int(PEAKS[name](base)))
-
-
-def base_bytes(model: Model, settings: Settings) -> Number:
-    """Return the bytes that live through the whole graph: inputs and residual vectors [B]."""
-    return _full_base(model, settings).bytes
+    return max(PEAKS, key=lambda name: int(PEAKS[name](base))), int(base.bytes)
 
 
 def range_factors(model: Model, settings: Settings) -> tuple[float, float]:
@@ -115,8 +110,8 @@ def range_factors(model: Model, settings: Settings) -> tuple[float, float]:
 def _full_base(model: Model, settings: Settings) -> Base:
     """Return the base, with what sparse attention keeps for all layers."""
     base = base_of(model, settings)
-    kept = sparse_selection(base)
-    return replace(base, bytes=base.bytes + kept, inputs=base.inputs + kept)
+    selection = sparse_selection(base)
+    return replace(base, bytes=base.bytes + selection, inputs=base.inputs + selection)
 
 
 def _host(base: Base) -> Number:

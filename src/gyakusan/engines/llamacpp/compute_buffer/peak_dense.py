@@ -85,7 +85,7 @@ def feed_forward(base: Base) -> Number:
 
 
 def mamba_in_attention_layers(model: Model) -> Recurrent | None:
-    """Return the Mamba-2 that works beside attention in the same layers (Falcon-H1), None if there is none."""
+    """Return the Mamba-2 of layers that have attention as well (Falcon-H1), None if there is none."""
     attends = {i for m in _attention_layers(model) for i in m.layers}
     scans = (m for m in model.memory if isinstance(m, Recurrent) and m.kind == "mamba2" and attends & set(m.layers))
     return next(scans, None)
@@ -212,7 +212,7 @@ def _rotary_embeddings(model: Model, m: Attention) -> tuple[bool, ...]:
 
 
 def parallel_block_output(base: Base) -> Number:
-    """Return the bytes of attention's output that wait for a network beside it, if no free block holds them [B]."""
+    """Return the bytes of attention's output that wait for the parallel network's, if no free block holds them [B]."""
     if not base.settings.flash:
         return 0
     if not base.on_gpu and not base.model.graph.lifted:

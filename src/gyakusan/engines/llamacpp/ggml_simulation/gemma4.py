@@ -1,4 +1,4 @@
-"""A block of Gemma 4 without per-layer embeddings: a network beside the experts, values that may be the keys.
+"""A block of Gemma 4 without per-layer embeddings: a dense network and experts, values that may be the keys.
 
 Source: llama.cpp b11434, src/models/gemma4.cpp.
 """

@@ -81,7 +81,7 @@ class _Problem:
         used = (int(w + c + b.greatest) for w, c, b in zip(weights, caches, buffers, strict=True))
         return tuple(f - self.margin - u for f, u in zip(self.free, used, strict=True))
 
-    def room(self, settings: Settings) -> tuple[int, ...]:
+    def capacity(self, settings: Settings) -> tuple[int, ...]:
         """Return what units may take on each GPU: free memory without margin and compute buffer [B]."""
         buffers = compute_buffers(self.model, settings, self.placed(settings)).gpus
         return tuple(int(f - self.margin - b.greatest) for f, b in zip(self.free, buffers, strict=True))
@@ -106,10 +106,10 @@ class _Problem:
             return settings
         if len(self.free) == 1:
             return None
-        sizes, room = self.unit_sizes(settings), self.room(settings)
-        if sum(sizes) > sum(room):
+        sizes, capacity = self.unit_sizes(settings), self.capacity(settings)
+        if sum(sizes) > sum(capacity):
             return None
-        by_bytes = replace(settings, tensor_split=evenly_filled(sizes, room))
+        by_bytes = replace(settings, tensor_split=evenly_filled(sizes, capacity))
         return by_bytes if min(self.spare(by_bytes)) >= 0 else self._with_units_moved(by_bytes)
 
     def _with_units_moved(self, settings: Settings) -> Settings | None:
@@ -129,26 +129,28 @@ class _Problem:
         """Put the last units on GPUs, as many as fit, filled from the last GPU to the first."""
         everything = self.model.blocks + 1
         sizes = self.unit_sizes(settings)
-        room = self.room(replace(settings, gpu_layers=everything // 2))
-        count = int(sum(filled_from_last(sizes, room)))
+        capacity = self.capacity(replace(settings, gpu_layers=everything // 2))
+        count = int(sum(filled_from_last(sizes, capacity)))
         best = None
         while 0 < count <= everything and best is None:
-            best = self._with_units(settings, sizes, room, count)
+            best = self._with_units(settings, sizes, capacity, count)
             count -= best is None
         while best is not None and count < everything:
-            more = self._with_units(settings, sizes, self.room(best), count + 1)
+            more = self._with_units(settings, sizes, self.capacity(best), count + 1)
             if more is None:
                 break
             best, count = more, count + 1
         return best or replace(settings, gpu_layers=0, n_cpu_moe=0)
 
-    def _with_units(self, settings: Settings, sizes: Sequence[int], room: Sequence[int], count: int) -> Settings | None:
+    def _with_units(
+        self, settings: Settings, sizes: Sequence[int], capacity: Sequence[int], count: int
+    ) -> Settings | None:
         """Put `count` units on GPUs, if that fits in one of a few ways to share them out; else None."""
         last = sizes[-count:]
         if len(self.free) == 1:
             ways: list[tuple[float, ...]] = [()]
         else:
-            ways = [filled_from_last(last, room), evenly_filled(last, room)]
+            ways = [filled_from_last(last, capacity), evenly_filled(last, capacity)]
         for counts in ways:
             if counts and sum(counts) < count:
                 counts = (counts[0] + count - sum(counts), *counts[1:])
@@ -160,10 +162,10 @@ class _Problem:
     def some_experts(self, settings: Settings) -> Settings | None:
         """Put every unit on a GPU, but experts only as far as they fit. None if not even the rest fits."""
         bare = replace(settings, n_cpu_moe=self.model.blocks)
-        full, lean, room = self.unit_sizes(settings), self.unit_sizes(bare), self.room(bare)
-        if sum(lean) > sum(room):
+        full, lean, capacity = self.unit_sizes(settings), self.unit_sizes(bare), self.capacity(bare)
+        if sum(lean) > sum(capacity):
             return None
-        fitted = (self._with_experts_back(bare, counts) for counts in _divisions(full, lean, room))
+        fitted = (self._with_experts_back(bare, counts) for counts in _divisions(full, lean, capacity))
         return next((f for f in fitted if f is not None), None)
 
     def _with_experts_back(self, bare: Settings, counts: tuple[float, ...]) -> Settings | None:
@@ -173,7 +175,7 @@ class _Problem:
         if min(spare) < 0:
             return None
         placement, experts = self.placed(base), expert_tensors(self.model, base.driver)
-        lean = tuple(r - s for r, s in zip(self.room(base), spare, strict=True))
+        lean = tuple(r - s for r, s in zip(self.capacity(base), spare, strict=True))
         best = base
         tried: set[tuple[int, ...]] = set()
         while spare not in tried and len(tried) < MAX_ROUNDS:
@@ -185,7 +187,7 @@ class _Problem:
             candidate = with_experts_in_ram(replace(base, n_cpu_moe=0), in_ram, experts)
             if min(self.spare(candidate)) >= 0:
                 best = max(best, candidate, key=self.on_gpus)
-            spare = tuple(r - b for r, b in zip(self.room(candidate), lean, strict=True))
+            spare = tuple(r - b for r, b in zip(self.capacity(candidate), lean, strict=True))
         return best
 
     def on_gpus(self, settings: Settings) -> int:
@@ -195,25 +197,25 @@ class _Problem:
         return int(sum(weights) + sum(bytes_per_device.context(self.model, settings, placement).gpus))
 
 
-def evenly_filled(sizes: Sequence[int], room: Sequence[int]) -> tuple[float, ...]:
-    """Return the units of each GPU, in order, so that all are filled to the same degree. [units] sizes, room [B]."""
-    low, high = 0.0, 4.0 * max(1, sum(sizes)) / max(1, min(max(1, r) for r in room))
+def evenly_filled(sizes: Sequence[int], capacity: Sequence[int]) -> tuple[float, ...]:
+    """Return the units of each GPU, in order, so that all are filled to the same degree. [units] sizes, capacity [B]."""
+    low, high = 0.0, 4.0 * max(1, sum(sizes)) / max(1, min(max(1, r) for r in capacity))
     for _ in range(60):
         middle = (low + high) / 2
-        counts = _filled_in_order(sizes, [middle * max(0, r) for r in room])
+        counts = _filled_in_order(sizes, [middle * max(0, r) for r in capacity])
         low, high = (low, middle) if sum(counts) == len(sizes) else (middle, high)
-    return tuple(float(c) for c in _filled_in_order(sizes, [high * max(0, r) for r in room]))
+    return tuple(float(c) for c in _filled_in_order(sizes, [high * max(0, r) for r in capacity]))
 
 
-def filled_from_last(sizes: Sequence[int], room: Sequence[int]) -> tuple[float, ...]:
-    """Return the units of each GPU if the last is filled first, from the last unit on. [units] sizes, room [B]."""
-    return tuple(float(c) for c in reversed(_filled_in_order(sizes[::-1], room[::-1])))
+def filled_from_last(sizes: Sequence[int], capacity: Sequence[int]) -> tuple[float, ...]:
+    """Return the units of each GPU if the last is filled first, from the last unit on. [units] sizes, capacity [B]."""
+    return tuple(float(c) for c in reversed(_filled_in_order(sizes[::-1], capacity[::-1])))
 
 
-def _filled_in_order(sizes: Sequence[int], room: Sequence[float]) -> list[int]:
+def _filled_in_order(sizes: Sequence[int], capacity: Sequence[float]) -> list[int]:
     """Return the units that each GPU takes, in order, until it is full [units]."""
-    counts, unit = [0] * len(room), 0
-    for gpu, left in enumerate(room):
+    counts, unit = [0] * len(capacity), 0
+    for gpu, left in enumerate(capacity):
         while unit < len(sizes) and sizes[unit] <= left:
             left -= sizes[unit]
             counts[gpu] += 1
@@ -221,6 +223,6 @@ def _filled_in_order(sizes: Sequence[int], room: Sequence[float]) -> list[int]:
     return counts
 
 
-def _divisions(full: Sequence[int], lean: Sequence[int], room: Sequence[int]) -> Iterator[tuple[float, ...]]:
+def _divisions(full: Sequence[int], lean: Sequence[int], capacity: Sequence[int]) -> Iterator[tuple[float, ...]]:
     """Return ways to share out all units: by their whole size, so that every GPU can be filled; by what must be there."""
-    yield from ((),) if len(room) == 1 else (evenly_filled(full, room), evenly_filled(lean, room))
+    yield from ((),) if len(capacity) == 1 else (evenly_filled(full, capacity), evenly_filled(lean, capacity))
