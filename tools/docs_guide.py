@@ -14,7 +14,7 @@ from gyakusan.engines.deployment import Deployment
 from gyakusan.planning.predict.assessment import assess
 from gyakusan.planning.predict.capacity import find_capacity
 from gyakusan.planning.predict.speed import Estimate
-from gyakusan.planning.select.recommend import Recommendation
+from gyakusan.planning.select.recommendation import Recommendation
 
 GUIDE = "Qiita guide to local LLMs"
 """How the source of a price begins that was taken from the guide itself."""

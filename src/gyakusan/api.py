@@ -21,7 +21,7 @@ from gyakusan.units import parse_count
 if TYPE_CHECKING:
     from gyakusan.planning.colocate.recommend import ColocationAnswer
     from gyakusan.planning.fleet.recommend import FleetAnswer as Fleets
-    from gyakusan.planning.select.recommend import Recommendation as Plans
+    from gyakusan.planning.select.recommendation import Recommendation as Plans
     from gyakusan.planning.upgrade.recommend import UpgradeAnswer
     from gyakusan.serving.server import Server
 

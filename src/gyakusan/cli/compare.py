@@ -66,10 +66,10 @@ def _plans(
     from gyakusan.cli.plan import text_of
     from gyakusan.planning.predict.assessment import assess
     from gyakusan.planning.request.parse_request import file_values, parse_request
-    from gyakusan.planning.select.side_by_side import pair, plan_of_file
+    from gyakusan.planning.select.side_by_side import compared_device, compared_request
     from gyakusan.show import side_by_side as show
 
-    found = [plan_of_file(f.stem, parse_request(file_values(text_of(f), f.name))) for f in files]
+    found = [compared_request(f.stem, parse_request(file_values(text_of(f), f.name))) for f in files]
     for name in models:
         for device in devices:
             asked = api.deployment(name, quantization=quant, load=people.load, device=device, settings=server.changes())
@@ -77,7 +77,7 @@ def _plans(
             judged = assess(asked, value)
             power = None if None in known else sum(p or 0.0 for p in known)
             title = f"{asked.model.name} @ {device}"
-            found.append(pair(title, asked.machine.name, value, judged.speed, judged.overall, power))
+            found.append(compared_device(title, asked.machine.name, value, judged.speed, judged.overall, power))
     if output.json:
         write_json(show.document(found, output.language))
     else:

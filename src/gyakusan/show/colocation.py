@@ -28,7 +28,9 @@ def screen(found: ColocationAnswer) -> Tree:
     """Return every plan, or why there is none."""
     title = Title(_title(found.question))
     if not found.plans:
-        return title, Section(Text(say("These models do not go together."), "fails"), tuple(map(Text, found.nearest)))
+        return title, Section(
+            Text(say("These models do not go together."), "fails"), tuple(Text(r.sentence) for r in found.relaxations)
+        )
     plans = (part for plan in found.plans for part in _plan(plan))
     return title, *plans, *(Text(n, "note") for n in notes(found))
 
@@ -103,7 +105,7 @@ def document(found: ColocationAnswer, language: Language) -> dict[str, Any]:
     return {
         "question": values(found.question),
         "plans": [_together(p, language) for p in found.plans],
-        "nearest": [tell(n, language) for n in found.nearest],
+        "nearest": [tell(r.sentence, language) for r in found.relaxations],
         "machines": found.tried,
         "notes": [tell(n, language) for n in notes(found)] if found.plans else [],
     }

@@ -34,7 +34,9 @@ def screen(answer: FleetAnswer) -> Tree:
     terms = (load(answer.asked.question), assumed(answer))
     head: Tree = (Title(_title(answer)), *(Text(m, "note") for m in terms))
     if not answer.plans:
-        return *head, Section(Text(say("No fleet fits this question."), "fails"), tuple(map(Text, answer.nearest)))
+        return *head, Section(
+            Text(say("No fleet fits this question."), "fails"), tuple(Text(r.sentence) for r in answer.relaxations)
+        )
     details = tuple(_details(answer, p) for p in answer.plans)
     table = Table(columns(HEAD_TEXTS, 3), tuple(_row(p) for p in answer.plans))
     return *head, table, *details, *(Text(m, "note") for m in _closing(answer))
@@ -263,7 +265,7 @@ def document(answer: FleetAnswer, language: Language) -> dict[str, Any]:
         },
         "terms": _terms(answer),
         "plans": [_plan(p, language) for p in answer.plans],
-        "nearest": [tell(n, language) for n in answer.nearest],
+        "nearest": [tell(r.sentence, language) for r in answer.relaxations],
         "rates": {"jpy": dict(rates.yen), "date": rates.date, "source": rates.source},
         "cells": answer.count,
     }

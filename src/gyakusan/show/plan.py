@@ -11,7 +11,8 @@ from gyakusan.message import Message, people, say
 from gyakusan.planning.predict.speed import SpeedEstimate
 from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.plan_capacity import PlanCapacity
-from gyakusan.planning.select.recommend import Recommendation, all_candidates, candidate_row
+from gyakusan.planning.select.recommendation import Recommendation
+from gyakusan.planning.select.result_rows import candidate_row, pareto_candidates
 from gyakusan.planning.select.what_if import Change
 from gyakusan.planning.select.why_not import WhyNot
 from gyakusan.show import document as documents
@@ -47,14 +48,14 @@ def screen(answer: Recommendation) -> Tree:
     """Return the question with its defaults, the plans, how each is started, and what was left out."""
     if not answer.plans:
         none = Text(say("No plan fits this question."), "fails")
-        return (*request_lines(answer), Section(none, tuple(map(Text, answer.nearest))))
+        return (*request_lines(answer), Section(none, tuple(Text(r.sentence) for r in answer.relaxations)))
     details = tuple(_details(p) for p in answer.plans)
     return (*request_lines(answer), _table(answer), *details, Text(_rest(answer), "note"))
 
 
 def _table(answer: Recommendation) -> Table:
     """The plans. Where a machine is bought, it and its price stand in place of engine and memory."""
-    owned = answer.question.owned
+    owned = answer.request.owned
     return Table(columns(HEAD_TEXTS if owned else BOUGHT_TEXTS, 3), tuple(_row(p, owned) for p in answer.plans))
 
 
@@ -118,8 +119,8 @@ def _rest(answer: Recommendation) -> Message:
 
 def listing(answer: Recommendation) -> Tree:
     """Return everything that nothing else dominates, then what was left out, with reasons."""
-    owned = answer.question.owned
-    rows = tuple(_candidate(candidate_row(answer.grid, i), owned) for i in all_candidates(answer))
+    owned = answer.request.owned
+    rows = tuple(_candidate(candidate_row(answer.grid, i), owned) for i in pareto_candidates(answer))
     return (
         Title(say("Nothing is better in everything than these:")),
         Table(columns(HEAD_TEXTS if owned else BOUGHT_TEXTS, 3), rows),
@@ -181,18 +182,18 @@ def document(
 ) -> dict[str, Any]:
     """The answer as plain values; each plan carries its whole ledger."""
     out: dict[str, Any] = {
-        "question": values(answer.question),
+        "question": values(answer.request),
         "plans": [plan_document(p, language) for p in answer.plans],
         "excluded": [{"model": e.name, "reason": tell(e.reason, language)} for e in answer.excluded],
         "machines_excluded": [
             {"machine": r.name, "price_jpy": r.price, "reason": tell(r.reason, language)} for r in answer.rejected
         ],
-        "nearest": [tell(n, language) for n in answer.nearest],
+        "nearest": [tell(r.sentence, language) for r in answer.relaxations],
         "rates": {"jpy": dict(answer.rates.yen), "date": answer.rates.date, "source": answer.rates.source},
         "cells": answer.count,
     }
     if everything:
-        out["frontier"] = [candidate_row(answer.grid, i) for i in all_candidates(answer)]
+        out["frontier"] = [candidate_row(answer.grid, i) for i in pareto_candidates(answer)]
     if more:
         out["sensitivity"] = [
             {"change": tell(c.change, language), "plan": None if c.plan is None else plan_document(c.plan, language)}
@@ -276,7 +277,7 @@ def _price(plan: Plan) -> dict[str, Any] | None:
 
 def comma_separated(answer: Recommendation) -> str:
     """Everything that nothing dominates, as CSV."""
-    rows = [candidate_row(answer.grid, i) for i in all_candidates(answer)]
+    rows = [candidate_row(answer.grid, i) for i in pareto_candidates(answer)]
     out = io.StringIO()
     writer = csv.DictWriter(out, list(rows[0]) if rows else ["model"], lineterminator="\n")
     writer.writeheader()

@@ -7,7 +7,7 @@ from typing import Any
 from gyakusan.message import Message, people, say
 from gyakusan.planning.request.money import Money
 from gyakusan.planning.request.request import KEYS, WORKLOAD_KEYS, PlanRequest
-from gyakusan.planning.select.recommend import Recommendation
+from gyakusan.planning.select.recommendation import Recommendation
 from gyakusan.show.tree import Text, Title, Tree
 
 TASK_TEXTS = {
@@ -25,7 +25,7 @@ SCORE_TEXTS = {"overall": "overall", "japanese": "Japanese", "coding": "coding",
 
 def request_lines(answer: Recommendation) -> Tree:
     """Return where, for whom, and what was assumed."""
-    return _lines(_where(answer), answer.question)
+    return _lines(_where(answer), answer.request)
 
 
 def machine_lines(request: PlanRequest, machine: str) -> Tree:
@@ -50,7 +50,7 @@ def arrivals(asked: PlanRequest) -> Message:
 
 
 def _where(answer: Recommendation) -> Message:
-    asked = answer.question
+    asked = answer.request
     facts = {"users": people(asked.users), "context": f"{asked.workload.context:,}"}
     if asked.owned:
         return say("{machine}: {users} x {context} tokens", machine=answer.grid.offers[0].machine.name, **facts)

@@ -91,8 +91,8 @@ def _gained(step: UpgradeOption) -> Message:
     between = step.between
     if between is None:
         return say("gain {gain} points, {rate} for 100,000 JPY; today there is nothing", **facts)
-    quality = f"{between.quality.value:+.1f}±{between.quality.error:.1f}"
-    facts |= {"quality": quality, "sure": f"{100 * between.better:.0f}", "times": _times(step)}
+    quality = f"{between.quality_gap.value:+.1f}±{between.quality_gap.error:.1f}"
+    facts |= {"quality": quality, "sure": f"{100 * between.p_better:.0f}", "times": _times(step)}
     return say(
         "quality {quality} points (better: {sure} %), {times} times as fast; gain {gain} points, {rate} for 100,000 JPY",
         **facts,
@@ -100,7 +100,7 @@ def _gained(step: UpgradeOption) -> Message:
 
 
 def _times(step: UpgradeOption) -> str:
-    found = None if step.between is None else step.between.times
+    found = None if step.between is None else step.between.speed_ratio
     return "?" if found is None else f"{found[0]:.1f} ({found[1]:.1f}-{found[2]:.1f})"
 
 
@@ -124,7 +124,7 @@ def _table(found: UpgradeAnswer) -> Table:
 
 
 def _row(step: UpgradeOption) -> tuple[Words, ...]:
-    gap = "" if step.between is None else f"{step.between.quality.value:+.1f}"
+    gap = "" if step.between is None else f"{step.between.quality_gap.value:+.1f}"
     model = f"{step.plan.name} {step.plan.quantization}"
     return _what(step), f"{step.option.net:,.0f}", model, gap, _times(step), f"{step.gain:.1f}", _rate(step)
 
@@ -203,13 +203,13 @@ def _step(step: UpgradeOption, language: Language) -> dict[str, Any]:
         "quality": None
         if found is None
         else {
-            "difference": round(float(found.quality.value), 2),
-            "error": round(float(found.quality.error), 2),
-            "better": round(found.better, 3),
+            "difference": round(float(found.quality_gap.value), 2),
+            "error": round(float(found.quality_gap.error), 2),
+            "better": round(found.p_better, 3),
         },
         "times": None
-        if found is None or found.times is None
-        else dict(zip(("value", "low", "high"), (round(x, 3) for x in found.times), strict=True)),
+        if found is None or found.speed_ratio is None
+        else dict(zip(("value", "low", "high"), (round(x, 3) for x in found.speed_ratio), strict=True)),
         "reach": _limits(step.limits),
         "plan": plans.plan_document(step.plan, language),
     }

@@ -73,7 +73,7 @@ def test_what_is_returned_fits_whoever_asks(device: str, users: int, context: in
         found = ask(device=device, also=also, engines=engine)
     except GyakusanError:
         return
-    assert bool(found.plans) != bool(found.nearest)
+    assert bool(found.plans) != bool(found.relaxations)
     agrees(found, device)
 
 
@@ -122,7 +122,7 @@ def test_the_best_sum_is_found(parts: list[list[tuple[int, int]]], room: int) ->
 def test_what_does_not_fit_is_named_with_the_nearest_change() -> None:
     found = ask(device="RTX 3060 12GB", also=["coding:model=qwen3-30b-a3b", "embedding"])
     assert not found.plans
-    said = [tell(n, "en") for n in found.nearest]
+    said = [tell(r.sentence, "en") for r in found.relaxations]
     assert said[0].startswith("qwen3-30b-a3b: short by ")
     assert "Without qwen3-30b-a3b it fits." in said
 
@@ -130,7 +130,7 @@ def test_what_does_not_fit_is_named_with_the_nearest_change() -> None:
 def test_two_that_fit_alone_and_not_together() -> None:
     found = ask(device="RTX 3060 12GB", model="gpt-oss-20b", also=["coding:model=gemma3-12b,context=8k"])
     assert not found.plans
-    said = " ".join(tell(n, "en") for n in found.nearest)
+    said = " ".join(tell(r.sentence, "en") for r in found.relaxations)
     assert "Together the smallest take" in said
     assert "short by" in said
     assert "it fits" in said

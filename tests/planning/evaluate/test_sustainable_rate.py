@@ -15,8 +15,8 @@ from gyakusan.planning.select.recommend import recommend
 def test_times_alone_are_those_that_the_cells_came_from() -> None:
     """Putting them forward again gives the figures of the cells."""
     found = recommend(parse_request({"device": "2x RTX 4090", "users": 6}), columns=small())
-    prefill, work = solo_times(found.question, found.grid)
-    cells, workload = found.grid.cells, found.question.workload
+    prefill, work = solo_times(found.request, found.grid)
+    cells, workload = found.grid.cells, found.request.workload
     for number, name in enumerate(found.grid.engines):
         at = np.flatnonzero(cells.engine == number)[:5]
         timing = machine_timing(found.grid.offers[0].machine, name)
@@ -35,7 +35,7 @@ def test_machines_that_fall_behind_are_not_proposed() -> None:
     asked = parse_request({"device": "RTX 4090", "arrivals": "1000/h", "context": "8k"})
     found = recommend(asked, columns=small())
     assert found.plans
-    assert np.all(sustainable_rates(found.question, found.grid) >= 1000 / 3600)
+    assert np.all(sustainable_rates(found.request, found.grid) >= 1000 / 3600)
     much = recommend(parse_request({"device": "RTX 4090", "arrivals": "90000/h"}), columns=small())
     assert not much.plans
-    assert any("requests an hour" in str(n) for n in much.nearest)
+    assert any("requests an hour" in str(r.sentence) for r in much.relaxations)

@@ -18,7 +18,9 @@ from gyakusan.errors import BadSetting
 from gyakusan.planning.request.parse_request import parse_request
 from gyakusan.planning.request.request import PlanRequest
 from gyakusan.planning.select.plan import catalogue_deployment, exact_ledger, exact_speed
-from gyakusan.planning.select.recommend import Recommendation, all_candidates, candidate_row, recommend
+from gyakusan.planning.select.recommend import recommend
+from gyakusan.planning.select.recommendation import Recommendation
+from gyakusan.planning.select.result_rows import candidate_row, pareto_candidates
 
 DEVICES = ("RTX 3060 12GB", "RTX 4090", "RTX 5090", "DGX Spark", "M4 Max 128GB", "2x RTX 3090")
 
@@ -70,7 +72,7 @@ def test_nothing_on_the_frontier_is_dominated(device: str, users: int, context: 
         (float(cells.quality_lower[i]), float(np.nan_to_num(cells.visible_tokens_per_s[i])), float(cells.price[i]))
         for i in range(len(cells))
     ]
-    kept = all_candidates(found)
+    kept = pareto_candidates(found)
     assert all(not dominates(p, points[i]) for i in kept for p in points)
     assert all(any(dominates(points[k], p) or points[k] == p for k in kept) for p in points)
 
@@ -169,8 +171,8 @@ def test_machines_for_a_model() -> None:
 def test_without_an_answer_the_nearest_question_is_named(values: dict[str, object]) -> None:
     found = recommend(parse_request(values))
     assert found.plans == ()
-    assert found.nearest
-    assert "answer" in str(found.nearest[0])
+    assert found.relaxations
+    assert "answer" in str(found.relaxations[0].sentence)
 
 
 def test_an_engine_that_the_machine_does_not_run_is_named() -> None:
@@ -198,14 +200,12 @@ def test_the_best_answers_may_take_a_while_but_not_for_ever() -> None:
             best_plan.score.value - best_plan.score.error >= p.score.value - p.score.error - 0.5 for p in found.plans
         )
         mine = found.grid.models == found.grid.columns.places[best_plan.name]
-        assert (
-            np.nan_to_num(found.grid.cells.visible_tokens_per_s[mine]).max() >= found.question.workload.target_tps / 4
-        )
+        assert np.nan_to_num(found.grid.cells.visible_tokens_per_s[mine]).max() >= found.request.workload.target_tps / 4
 
 
 def test_the_nearest_question_is_near() -> None:
     found = recommend(parse_request({"memory": "8GiB", "context": "10000000"}))
-    text = " ".join(str(m) for m in found.nearest)
+    text = " ".join(str(r.sentence) for r in found.relaxations)
     longest = int(text.split("With ")[1].split(" tokens")[0].replace(",", ""))
     assert recommend(parse_request({"memory": "8GiB", "context": str(longest)})).plans
     assert not recommend(parse_request({"memory": "8GiB", "context": str(longest * 21 // 20)})).plans

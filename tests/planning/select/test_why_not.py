@@ -10,7 +10,8 @@ from gyakusan.machines import parse
 from gyakusan.planning.request.parse_request import parse_request
 from gyakusan.planning.select.plan import catalogue_deployment, exact_ledger
 from gyakusan.planning.select.plan_capacity import plan_capacities
-from gyakusan.planning.select.recommend import Recommendation, recommend
+from gyakusan.planning.select.recommend import recommend
+from gyakusan.planning.select.recommendation import Recommendation
 from gyakusan.planning.select.what_if import what_if
 from gyakusan.planning.select.why_not import why_not
 

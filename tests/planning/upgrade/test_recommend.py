@@ -121,8 +121,8 @@ def test_a_small_gain_is_none_and_a_clear_one_is() -> None:
     for step in found.steps:
         seen = plan_difference(found.now, step.plan, "overall")
         assert is_real_gain(found.wanted.question, found.now, step.plan)
-        assert seen.times is not None
-        assert (seen.better >= P_BETTER_MIN and seen.quality.value >= FELT_POINTS) or seen.times[1] > 1
+        assert seen.speed_ratio is not None
+        assert (seen.p_better >= P_BETTER_MIN and seen.quality_gap.value >= FELT_POINTS) or seen.speed_ratio[1] > 1
     assert not is_real_gain(found.wanted.question, found.now, found.now)
 
 
@@ -131,11 +131,11 @@ def test_one_model_twice_has_its_own_error_once() -> None:
     step = next(s for s in found.steps if s.plan.base != found.now.base) if found.now else None
     if step is not None and found.now is not None:
         apart = math.hypot(found.now.score.error, step.plan.score.error)
-        assert plan_difference(found.now, step.plan, "overall").quality.error < 0.9 * apart
+        assert plan_difference(found.now, step.plan, "overall").quality_gap.error < 0.9 * apart
     same = plan_difference(found.now, found.now, "overall") if found.now else None
     assert same is not None
-    assert same.quality.value == 0
-    assert same.better == pytest.approx(0.5, abs=1e-6)
+    assert same.quality_gap.value == 0
+    assert same.p_better == pytest.approx(0.5, abs=1e-6)
 
 
 def test_money_must_have_a_currency() -> None:

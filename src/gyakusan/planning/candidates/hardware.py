@@ -1,4 +1,7 @@
-"""Machines that a question allows: the one that is owned, or those of the catalogue that can be bought."""
+"""Hardware that a plan may run on: the machine that is owned, or those of the catalogue that can be bought.
+
+Prices are in yen, converted with dated rates. Each machine that is left out carries its reason.
+"""
 
 from __future__ import annotations
 
@@ -13,23 +16,27 @@ from gyakusan.core.machine import Device, Machine, Price
 from gyakusan.machines.detect import detect
 from gyakusan.message import Message, say
 from gyakusan.planning.request.money import ExchangeRates, exchange_rates
-from gyakusan.planning.request.request import PlanRequest
+from gyakusan.planning.request.request import MAX_DEVICES, PlanRequest
 
 OLDEST_PRICE_YEAR = "2024"
 """Prices of new goods from before this year say nothing about today."""
-COUNTS = (1, 2, 3, 4, 5, 6, 7, 8)
 _ENTERPRISE = re.compile(
     r"\b(tesla|[ahblvp]\d{2,3}[a-z]?|gh?b?[23]00|gb[23]00|instinct|mi\d{2,3}\w?|l4|l40s?|t4|a2|gaudi|flex|max 1\d{3}|h20)\b",
     re.IGNORECASE,
 )
-_SYSTEMS = {"metal": ("macos",), "rocm": ("linux", "windows")}
+_SYSTEMS_OF_BACKEND = {"metal": ("macos",), "rocm": ("linux", "windows")}
 
 
 @dataclass(frozen=True, slots=True)
 class HardwareOption:
-    """A machine. count: of its GPUs; price: of everything that is bought, in yen, None where it is owned [JPY];
+    """A machine that a plan may run on.
 
-    seen: the price as it was seen; power: of the devices, None = not known [W]; owned.
+    machine: its devices, as the engines see them
+    count: of its GPUs, 1 if it has none
+    price: of everything that is bought, None where it is owned or no price is known [JPY]
+    seen: price of one device or computer, as a shop or its maker had it
+    power: of all devices, None = not known [W]
+    owned: nothing has to be bought
     """
 
     machine: Machine
@@ -42,101 +49,141 @@ class HardwareOption:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A machine of the catalogue that is not offered, and why. price: in yen where it is known [JPY]."""
+    """A machine of the catalogue that is left out.
+
+    name: of the machine
+    reason: the limit that it breaks
+    price: None = not known [JPY]
+    """
 
     name: str
     reason: Message
     price: float | None = None
 
 
-def owned_machine(question: PlanRequest) -> HardwareOption:
-    """The machine that was named, else this computer."""
-    if question.device is None and question.memory is None:
-        machine = detect()[0]
-    else:
-        machine = machines.parse(question.device, question.memory)
-    if question.bandwidth is not None:
-        machine = machines.with_ram_bandwidth(machine, question.bandwidth)
-    if question.reserve is not None:
-        machine = machines.with_reserved_memory(machine, question.reserve)
+@dataclass(frozen=True, slots=True)
+class CatalogueDevice:
+    """A GPU, or a computer with a GPU inside.
+
+    device: as it is built into a machine
+    prices: everything that was seen
+    complete: a whole computer, so that nothing else has to be bought
+    """
+
+    device: Device
+    prices: tuple[Price, ...]
+    complete: bool
+
+
+def owned_machine(request: PlanRequest) -> HardwareOption:
+    """Return the machine that was named, else this computer."""
+    named = request.device is not None or request.memory is not None
+    machine = machines.parse(request.device, request.memory) if named else detect()[0]
+    if request.bandwidth is not None:
+        machine = machines.with_ram_bandwidth(machine, request.bandwidth)
+    if request.reserve is not None:
+        machine = machines.with_reserved_memory(machine, request.reserve)
     return HardwareOption(machine, max(1, len(machine.gpus)), None, None, _power(machine), True)
 
 
-def buyable_machines(question: PlanRequest) -> tuple[tuple[HardwareOption, ...], tuple[Rejected, ...]]:
-    """Machines of the catalogue within the limits, cheapest first, and the others."""
-    exchange = exchange_rates(dict(question.rates))
-    budget = None
-    if question.budget is not None:
-        budget = exchange.convert(question.budget.amount, question.budget.currency, "JPY")
-    found: list[HardwareOption] = []
-    left: list[Rejected] = []
-    for offer in _all(question, exchange):
-        reason = _refused(question, offer, budget)
+def hardware_options(request: PlanRequest) -> tuple[tuple[HardwareOption, ...], tuple[Rejected, ...]]:
+    """Return the machines that a request is about, and those of the catalogue that are left out."""
+    return ((owned_machine(request),), ()) if request.owned else buyable_machines(request)
+
+
+def buyable_machines(request: PlanRequest) -> tuple[tuple[HardwareOption, ...], tuple[Rejected, ...]]:
+    """Return the machines of the catalogue within the limits, cheapest first, and the others."""
+    exchange = exchange_rates(dict(request.rates))
+    budget = request.budget
+    limit = None if budget is None else exchange.convert(budget.amount, budget.currency, "JPY")
+    options: list[HardwareOption] = []
+    rejected: list[Rejected] = []
+    for option in _every_machine(request, exchange, budget.currency if budget else None):
+        reason = _filter_reason(request, option)
+        if reason is None and budget is not None:
+            reason = _price_reason(option, limit)
         if reason is None:
-            found.append(offer)
+            options.append(option)
         else:
-            left.append(Rejected(offer.machine.name, reason, offer.price))
-    found.sort(key=lambda o: (o.price if o.price is not None else float("inf"), o.machine.name))
-    return tuple(found), tuple(left)
+            rejected.append(Rejected(option.machine.name, reason, option.price))
+    options.sort(key=_by_price)
+    return tuple(options), tuple(rejected)
 
 
-def all_machines(question: PlanRequest) -> tuple[HardwareOption, ...]:
-    """Every machine of the catalogue, whatever the limits."""
-    return tuple(_all(question, exchange_rates(dict(question.rates))))
+def priced_machines(request: PlanRequest, currency: str = "JPY") -> tuple[HardwareOption, ...]:
+    """Return the machines with a price within every limit but the budget, cheapest first.
+
+    currency: prices in this one are preferred
+    """
+    every = _every_machine(request, exchange_rates(dict(request.rates)), currency)
+    options = (o for o in every if o.price is not None and _filter_reason(request, o) is None)
+    return tuple(sorted(options, key=_by_price))
+
+
+def all_machines(request: PlanRequest, currency: str | None = None) -> tuple[HardwareOption, ...]:
+    """Return every machine of the catalogue, whatever the limits; prices in `currency` are preferred."""
+    return tuple(_every_machine(request, exchange_rates(dict(request.rates)), currency))
 
 
 def is_enterprise(name: str) -> bool:
-    """True for cards made for data centres: no fan, no shop."""
+    """Return True for cards made for data centres: no fan, no shop."""
     return _ENTERPRISE.search(name) is not None and "RTX" not in name
 
 
-def _all(question: PlanRequest, exchange: ExchangeRates) -> Iterator[HardwareOption]:
-    around = exchange.convert(question.base_computer_price.amount, question.base_computer_price.currency, "JPY") or 0.0
-    for device, prices, alone in catalogue_devices():
-        seen = _price(prices, question, exchange)
+def _by_price(option: HardwareOption) -> tuple[float, str]:
+    return (option.price if option.price is not None else float("inf"), option.machine.name)
+
+
+def _every_machine(request: PlanRequest, exchange: ExchangeRates, currency: str | None) -> Iterator[HardwareOption]:
+    base = request.base_computer_price
+    chassis = exchange.convert(base.amount, base.currency, "JPY") or 0.0
+    for entry in catalogue_devices():
+        device = entry.device
+        seen = _cheapest(entry.prices, exchange, currency, used=request.used)
         one = exchange.convert(seen.amount, seen.currency, "JPY") if seen else None
-        for count in COUNTS[: 1 if device.kind == "unified" else question.count]:
-            whole = None if one is None else one * count + (0.0 if alone else around * slots(count))
+        for count in range(1, 1 + (1 if device.kind == "unified" else min(request.count, MAX_DEVICES))):
+            around = 0.0 if entry.complete else chassis * chassis_factor(count)
+            price = None if one is None else one * count + around
             power = None if device.power is None else device.power * count
-            yield HardwareOption(identical_devices(device, count), count, whole, seen, power)
+            yield HardwareOption(identical_devices(device, count), count, price, seen, power)
 
 
-def slots(count: int) -> float:
-    """What a computer for so many cards costs over one for two: boards, cases and power supplies. Assumed."""
+def chassis_factor(count: int) -> float:
+    """Return the price of a computer for `count` cards over that of one for two: board, case, power supply. Assumed."""
     return 1.0 if count <= 2 else 2.5 if count <= 4 else 5.0
 
 
 def identical_devices(device: Device, count: int) -> Machine:
-    """A machine with so many of one device."""
+    """Return a machine with `count` of one device."""
     name = device.name if count == 1 else f"{count}x {device.name}"
     host = None if device.kind == "unified" else Device("CPU", "host", None, "cpu")
     return Machine(name, (device,) * count, host)
 
 
 @cache
-def catalogue_devices() -> tuple[tuple[Device, tuple[Price, ...], bool], ...]:
-    """Every GPU and every computer with its own: the device, its prices, True if nothing need be bought besides."""
-    found: list[tuple[Device, tuple[Price, ...], bool]] = []
+def catalogue_devices() -> tuple[CatalogueDevice, ...]:
+    """Return every GPU of the catalogue, and every computer with one inside."""
+    entries: list[CatalogueDevice] = []
     records = {r.name: r for r in device_records()}
     for record in records.values():
         if record.kind == "host" or "Laptop" in record.name:
             continue
         for size in record.sizes_gib:
             first = size == min(record.sizes_gib) or record.kind == "gpu"
-            prices = record.prices if first and not _inside(record) else ()
-            found.append((_device(record, size), prices, record.kind == "unified"))
+            prices = record.prices if first and not _sold_inside(record) else ()
+            entries.append(CatalogueDevice(_device(record, size), prices, record.kind == "unified"))
     for machine in machine_records():
         for size in machine.sizes_gib:
             inside = records.get(machine.device)
             if inside is None or inside.kind == "host":
                 continue
             device = replace(inside.device(size), name=f"{machine.name} {size}GB")
-            found.append((device, machine.prices, True))
-    return tuple(found)
+            entries.append(CatalogueDevice(device, machine.prices, True))
+    return tuple(entries)
 
 
-def _inside(record: DeviceRecord) -> bool:
-    """True for chips that are only sold inside a computer: what was seen as their price is that of one with who knows what."""
+def _sold_inside(record: DeviceRecord) -> bool:
+    """Return True for chips sold only inside a computer: a price of theirs is that of a computer of unknown equipment."""
     return record.kind == "unified" and record.vendor in ("AMD", "Apple")
 
 
@@ -145,30 +192,24 @@ def _device(record: DeviceRecord, size: int) -> Device:
     return record.device(size, title=title)
 
 
-def _price(prices: tuple[Price, ...], question: PlanRequest, exchange: ExchangeRates) -> Price | None:
-    """The cheapest of the newest year: in the budget's currency if there is one, for goods cross borders at a cost."""
+def _cheapest(prices: tuple[Price, ...], exchange: ExchangeRates, currency: str | None, *, used: bool) -> Price | None:
+    """Return the cheapest price of the newest year, in `currency` if there is one: shipping across borders costs, too."""
     usable = [
         p
         for p in prices
-        if (question.used or not p.used) and p.date >= OLDEST_PRICE_YEAR and exchange.convert(1, p.currency, "JPY")
+        if (used or not p.used) and p.date >= OLDEST_PRICE_YEAR and exchange.convert(1, p.currency, "JPY")
     ]
     if not usable:
         return None
     year = max(p.date[:4] for p in usable)
     recent = [p for p in usable if p.date[:4] == year]
-    own = question.budget.currency if question.budget else ""
-    near = [p for p in recent if p.currency == own] or recent
-    return min(near, key=lambda p: exchange.convert(p.amount, p.currency, "JPY") or 0.0)
-
-
-def _region(name: str) -> str:
-    """The only country where a device is sold, "" = everywhere."""
-    return _regions().get(name, "")
+    preferred = [p for p in recent if p.currency == currency] or recent
+    return min(preferred, key=lambda p: exchange.convert(p.amount, p.currency, "JPY") or 0.0)
 
 
 @cache
-def _regions() -> dict[str, str]:
-    """Devices that are sold in one country only. Read once: every record is looked at."""
+def _country_of_sale() -> dict[str, str]:
+    """Return the country of each device that is sold in one country only."""
     return {r.name: r.sold_in for r in device_records() if r.sold_in}
 
 
@@ -177,36 +218,36 @@ def _power(machine: Machine) -> float | None:
     return None if None in known else float(sum(p or 0.0 for p in known))
 
 
-def _refused(question: PlanRequest, offer: HardwareOption, budget: float | None) -> Message | None:
-    """Why a machine is not offered, None if it is."""
-    device = offer.machine.gpus[0]
-    if question.brand and question.brand.casefold() not in f"{device.vendor} {device.name}".casefold():
+def _filter_reason(request: PlanRequest, option: HardwareOption) -> Message | None:
+    """Return why a machine is left out whatever its price, None if it is not."""
+    device = option.machine.gpus[0]
+    if request.brand and request.brand.casefold() not in f"{device.vendor} {device.name}".casefold():
         return say(
-            "{name} is made by {vendor}, not by {brand}.", name=device.name, vendor=device.vendor, brand=question.brand
+            "{name} is made by {vendor}, not by {brand}.", name=device.name, vendor=device.vendor, brand=request.brand
         )
-    systems = _SYSTEMS.get(device.backend, ("linux", "windows"))
-    if question.os != "any" and question.os not in systems:
-        return say("{name} does not run under {os}.", name=device.name, os=question.os)
-    if not question.enterprise and is_enterprise(device.name):
+    systems = _SYSTEMS_OF_BACKEND.get(device.backend, ("linux", "windows"))
+    if request.os != "any" and request.os not in systems:
+        return say("{name} does not run under {os}.", name=device.name, os=request.os)
+    if not request.enterprise and is_enterprise(device.name):
         return say("{name} is a card for data centres.", name=device.name)
-    if question.power is not None and (offer.power is None or offer.power > question.power):
+    if request.power is not None and (option.power is None or option.power > request.power):
+        power = say("an unknown power") if option.power is None else Message(f"{option.power:,.0f} W")
         return say(
             "{name} draws {power}, {most} W are allowed.",
-            name=offer.machine.name,
-            power=_watts(offer),
-            most=f"{question.power:,.0f}",
+            name=option.machine.name,
+            power=power,
+            most=f"{request.power:,.0f}",
         )
-    if region := _region(device.name):
-        return say("{name} is sold in one country only ({region}).", name=device.name, region=region)
-    if question.budget is None:
-        return None
-    if offer.price is None:
-        return say("No price of {name} is known.", name=offer.machine.name)
-    if budget is not None and offer.price > budget:
-        over = f"{offer.price - budget:,.0f} JPY"
-        return say("{name} costs {over} more than the budget.", name=offer.machine.name, over=over)
+    if country := _country_of_sale().get(device.name):
+        return say("{name} is sold in one country only ({region}).", name=device.name, region=country)
     return None
 
 
-def _watts(offer: HardwareOption) -> Message:
-    return say("an unknown power") if offer.power is None else Message(f"{offer.power:,.0f} W")
+def _price_reason(option: HardwareOption, limit: float | None) -> Message | None:
+    """Return why a machine is beyond a budget, None if it is not. limit: None = no rate for its currency [JPY]"""
+    if option.price is None:
+        return say("No price of {name} is known.", name=option.machine.name)
+    if limit is not None and option.price > limit:
+        over = f"{option.price - limit:,.0f} JPY"
+        return say("{name} costs {over} more than the budget.", name=option.machine.name, over=over)
+    return None

@@ -23,7 +23,7 @@ from gyakusan.planning.request.request import PlanRequest
 from gyakusan.planning.select.exclusions import select_models
 from gyakusan.planning.select.plan import catalogue_deployment, exact_ledger
 from gyakusan.planning.select.ranking import CHEAPEST_WITHIN_POINTS, WEIGHTS, rank_candidates
-from gyakusan.planning.select.recommend import answering
+from gyakusan.planning.select.recommend import text_model_name
 
 STEP = 16 * 2**20
 """Memory is added up in such steps, each part rounded up: bounds the sums that can differ. [B]"""
@@ -77,8 +77,15 @@ def inherited(question: PlanRequest, part: PlanRequest) -> PlanRequest:
     if part.kv_types == ("F16",):
         taken["kv_types"] = question.kv_types
     if part.model is not None:
-        taken["model"] = find(part.model).name if part.task == "embedding" else answering(part.model)
+        taken["model"] = find(part.model).name if part.task == "embedding" else text_model_name(part.model)
     return replace(part, **taken)
+
+
+def shared_memory(machine: Machine) -> float:
+    """What all parts may take of the smallest device. [B] Infinite if the capacity is not known."""
+    devices = machine.gpus or ((machine.host,) if machine.host else ())
+    known = [d.usable for d in devices if d.usable is not None]
+    return float(min(known)) if known and len(known) == len(devices) else float("inf")
 
 
 def _models(part: PlanRequest, columns: ModelTable) -> Any:
@@ -107,16 +114,17 @@ def _answering(
         return ModelSlot(part, grid, tuple(() for _ in offers))
     r, cells = rank_candidates(part, grid), grid.cells
     memory = cells.total + _share(grid, offers)
-    keep = r.keep
-    if not whole.owned and r.easy[keep].any():  # the cheapest machine is not bought for the worst model
+    keep = r.eligible
+    if not whole.owned and r.meets_target_speed[keep].any():  # the cheapest machine is not bought for the worst model
         keep = keep[
-            cells.quality_lower[keep] >= float(np.max(cells.quality_lower[keep[r.easy[keep]]])) - CHEAPEST_WITHIN_POINTS
+            cells.quality_lower[keep]
+            >= float(np.max(cells.quality_lower[keep[r.meets_target_speed[keep]]])) - CHEAPEST_WITHIN_POINTS
         ]
-    order = keep[np.lexsort((keep, -r.worth[keep], memory[keep]))]
+    order = keep[np.lexsort((keep, -r.utility[keep], memory[keep]))]
     found: list[list[ModelOption]] = [[] for _ in offers]
     best = [{True: -np.inf, False: -np.inf} for _ in offers]
     for place in order.tolist():
-        offer, worth, easy = int(cells.offer[place]), float(r.worth[place]), bool(r.easy[place])
+        offer, worth, easy = int(cells.offer[place]), float(r.utility[place]), bool(r.meets_target_speed[place])
         if worth > best[offer][easy] and worth > (best[offer][True] if not easy else -np.inf):
             best[offer][easy] = worth
             found[offer].append(ModelOption(_steps(float(memory[place])), worth, place, easy))

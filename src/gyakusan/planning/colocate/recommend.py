@@ -14,7 +14,6 @@ from gyakusan.core.ledger import Ledger
 from gyakusan.core.machine import Machine
 from gyakusan.engines.base import Command
 from gyakusan.engines.registry import engine
-from gyakusan.message import Message
 from gyakusan.models.assemble import from_record
 from gyakusan.planning.candidates import hardware as market
 from gyakusan.planning.candidates import model_table as catalogue
@@ -30,12 +29,15 @@ from gyakusan.planning.colocate.model_options import (
     embedding_deployment,
     embedding_load,
     model_slots,
+    shared_memory,
 )
+from gyakusan.planning.colocate.relaxations import find_relaxations
 from gyakusan.planning.predict.speed import SpeedEstimate, TurnShape, estimate_speed
 from gyakusan.planning.request.request import PlanRequest
 from gyakusan.planning.select.plan import Plan, confirm_candidate, exact_ledger
 from gyakusan.planning.select.ranking import WEIGHTS
-from gyakusan.planning.select.recommend import answering
+from gyakusan.planning.select.recommend import text_model_name
+from gyakusan.planning.select.relaxations import Relaxation
 from gyakusan.units import MIB
 
 TRIES, ROUNDS, PORT = 24, 4, 8080
@@ -87,11 +89,11 @@ class Colocation:
 
 @dataclass(frozen=True, slots=True)
 class ColocationAnswer:
-    """plans: together, the balanced one first; nearest: why there is none, and what would change that."""
+    """plans: together, the balanced one first; relaxations: why there is none, and what would change that."""
 
     question: PlanRequest
     plans: tuple[Colocation, ...]
-    nearest: tuple[Message, ...]
+    relaxations: tuple[Relaxation, ...]
     tried: int
 
 
@@ -101,28 +103,18 @@ def colocate(
     """What to run together. Raises GyakusanError."""
     known = columns or catalogue.load()
     if question.model is not None:
-        question = replace(question, model=answering(question.model))
+        question = replace(question, model=text_model_name(question.model))
     found = tuple(offers) if offers is not None else _offers(question)
     made = model_slots(question, known, found)
     plans = _chosen(question, found, made)
-    if plans:
-        return ColocationAnswer(question, plans, (), len(found))
-    from gyakusan.planning.colocate.relaxations import find_relaxations
-
-    return ColocationAnswer(question, (), find_relaxations(question, known, found, made), len(found))
+    relaxations = () if plans else find_relaxations(question, known, found, made)
+    return ColocationAnswer(question, plans, relaxations, len(found))
 
 
 def _offers(question: PlanRequest) -> tuple[HardwareOption, ...]:
     if question.owned:
         return (market.owned_machine(question),)
     return tuple(o for o in market.buyable_machines(question)[0] if o.price is not None)
-
-
-def shared_memory(machine: Machine) -> float:
-    """What all parts may take of the smallest device. [B] Infinite if the capacity is not known."""
-    devices = machine.gpus or ((machine.host,) if machine.host else ())
-    known = [d.usable for d in devices if d.usable is not None]
-    return float(min(known)) if known and len(known) == len(devices) else float("inf")
 
 
 def fitting(

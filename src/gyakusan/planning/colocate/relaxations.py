@@ -1,38 +1,52 @@
-"""Models that do not go together: which of them has no room, by how much, and the least that would change it."""
+"""Relaxations of models that do not fit together: which of them lacks memory, by how much, and the least change."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 from gyakusan.message import Message, people, say
 from gyakusan.planning.candidates.hardware import HardwareOption
 from gyakusan.planning.candidates.model_table import ModelTable
-from gyakusan.planning.colocate.model_options import STEP, ModelSlot, combinations, inherited, model_slots
-from gyakusan.planning.colocate.recommend import shared_memory
+from gyakusan.planning.colocate.model_options import (
+    STEP,
+    ModelSlot,
+    combinations,
+    inherited,
+    model_slots,
+    shared_memory,
+)
 from gyakusan.planning.request.request import PlanRequest
-from gyakusan.planning.select.relaxations import _shorter
+from gyakusan.planning.select.relaxations import Relaxation, Works, largest_working, with_context
 from gyakusan.units import format_bytes
+
+MIN_CONTEXT = 2048
+"""Shorter contexts are not proposed. [tokens]"""
 
 
 def find_relaxations(
-    question: PlanRequest, known: ModelTable, offers: Sequence[HardwareOption], made: Sequence[ModelSlot]
-) -> tuple[Message, ...]:
-    """Sentences, the decisive one first. Looks at the machine with the most room."""
-    if not offers:
-        return (say("No machine is within the limits."),)
-    at = max(range(len(offers)), key=lambda i: shared_memory(offers[i].machine))
-    lone = [part for part in made if not part.pieces[at]]
-    offer = offers[at]
-    found = [_alone(part, offer) for part in lone]
-    if not lone:
-        found.append(_short(made, at, offer))
-    changes = tuple(_changes(question, known, offer))
-    return (*found, *(changes or (say("Nothing smaller of the catalogue goes together there."),)))
+    request: PlanRequest, columns: ModelTable, hardware: Sequence[HardwareOption], slots: Sequence[ModelSlot]
+) -> tuple[Relaxation, ...]:
+    """Return why the models do not fit on the machine with the most memory, then each single change with which they do."""
+    if not hardware:
+        return (Relaxation(say("No machine is within the limits.")),)
+    at = max(range(len(hardware)), key=lambda i: shared_memory(hardware[i].machine))
+    option = hardware[at]
+
+    def works(relaxed: PlanRequest) -> bool:
+        options = [slot.pieces[0] for slot in model_slots(relaxed, columns, (option,))]
+        return bool(combinations(options, shared_memory(option.machine) // STEP))
+
+    alone = [_alone(slot, option) for slot in slots if not slot.pieces[at]]
+    reasons = alone or [_short(slots, at, option)]
+    changes = (*_one_model_less(request, works), *_smaller_models(request, works), *_smaller_cache(request, works))
+    nothing = Relaxation(say("Nothing smaller of the catalogue goes together there."))
+    return (*(Relaxation(reason) for reason in reasons), *(changes or (nothing,)))
 
 
 def called(part: PlanRequest) -> Message:
-    """A part as people call it."""
+    """Return the name of a model as people call it."""
     return Message(part.model) if part.model else Message(part.task)
 
 
@@ -67,43 +81,48 @@ def _short(made: Sequence[ModelSlot], at: int, offer: HardwareOption) -> Message
     )
 
 
-def _changes(question: PlanRequest, known: ModelTable, offer: HardwareOption) -> Iterator[Message]:
-    """One change at a time that makes it fit."""
-    for number, part in enumerate(question.colocated):
-        rest = tuple(p for i, p in enumerate(question.colocated) if i != number)
-        if _works(replace(question, colocated=rest), known, offer):
-            yield say("Without {part} it fits.", part=called(part))
-    every = (question, *(inherited(question, p) for p in question.colocated))
+def _one_model_less(request: PlanRequest, works: Works) -> Iterator[Relaxation]:
+    for number, part in enumerate(request.colocated):
+        changes: dict[str, Any] = {"colocated": tuple(p for i, p in enumerate(request.colocated) if i != number)}
+        if works(replace(request, **changes)):
+            yield Relaxation(say("Without {part} it fits.", part=called(part)), changes)
+
+
+def _smaller_models(request: PlanRequest, works: Works) -> Iterator[Relaxation]:
+    """Yield a shorter context and fewer users of each model."""
+    every = (request, *(inherited(request, p) for p in request.colocated))
     for number, part in enumerate(every):
         if part.task != "embedding":
-            yield from _smaller(question, part, number, known, offer)
-    if "Q8_0" not in question.kv_types and _works(replace(question, kv_types=("Q8_0",)), known, offer):
-        yield say("With a q8_0 cache it fits.")
+            yield from _smaller_model(request, number, part, works)
 
 
-def _smaller(
-    question: PlanRequest, part: PlanRequest, number: int, known: ModelTable, offer: HardwareOption
-) -> Iterator[Message]:
-    """A shorter context for one part, or fewer people."""
-    context = part.workload.context // 2
-    while context >= 2048:
-        if _works(_with(question, number, _shorter(part, context)), known, offer):
-            yield say("With {n} tokens of context for {part} it fits.", n=f"{context:,}", part=called(part))
-            break
-        context //= 4
-    if part.users > 1 and _works(_with(question, number, replace(part, users=1)), known, offer):
-        yield say("With {users} for {part} it fits.", users=people(1), part=called(part))
+def _smaller_model(request: PlanRequest, number: int, part: PlanRequest, works: Works) -> Iterator[Relaxation]:
+    def with_part(changed: PlanRequest) -> PlanRequest:
+        if not number:
+            return replace(changed, colocated=request.colocated)
+        parts = (changed if i == number - 1 else p for i, p in enumerate(request.colocated))
+        return replace(request, colocated=tuple(parts))
+
+    context = largest_working(
+        lambda n: works(with_part(with_context(part, n))),
+        part.workload.context // 2,
+        least=MIN_CONTEXT,
+        divisor=4,
+    )
+    if context:
+        sentence = say("With {n} tokens of context for {part} it fits.", n=f"{context:,}", part=called(part))
+        yield _part_relaxation(sentence, number, with_part(with_context(part, context)))
+    one = with_part(replace(part, users=1))
+    if part.users > 1 and works(one):
+        yield _part_relaxation(say("With {users} for {part} it fits.", users=people(1), part=called(part)), number, one)
 
 
-def _with(question: PlanRequest, number: int, part: PlanRequest) -> PlanRequest:
-    """The question with one part changed; 0 is the question itself."""
-    if not number:
-        return replace(part, colocated=question.colocated)
-    also = tuple(part if i == number - 1 else p for i, p in enumerate(question.colocated))
-    return replace(question, colocated=also)
+def _part_relaxation(sentence: Message, number: int, relaxed: PlanRequest) -> Relaxation:
+    names = ("users", "context", "prompt_tokens", "output_tokens") if not number else ("colocated",)
+    return Relaxation(sentence, {name: getattr(relaxed, name) for name in names})
 
 
-def _works(question: PlanRequest, known: ModelTable, offer: HardwareOption) -> bool:
-    """True if something of each goes together, by the columns."""
-    made = model_slots(question, known, (offer,))
-    return bool(combinations([part.pieces[0] for part in made], shared_memory(offer.machine) // STEP))
+def _smaller_cache(request: PlanRequest, works: Works) -> Iterator[Relaxation]:
+    changes: dict[str, Any] = {"kv_types": ("Q8_0",)}
+    if "Q8_0" not in request.kv_types and works(replace(request, **changes)):
+        yield Relaxation(say("With a q8_0 cache it fits."), changes)

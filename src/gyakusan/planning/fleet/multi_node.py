@@ -23,7 +23,7 @@ from gyakusan.planning.fleet.plan import FleetPlan
 from gyakusan.planning.fleet.recommend import fleet_plan
 from gyakusan.planning.fleet.replica_queue import pipeline_hop, pipeline_speed, replica_queue
 from gyakusan.planning.fleet.request import FleetRequest
-from gyakusan.planning.fleet.sweep import LADDER, FleetCandidates, free, tested
+from gyakusan.planning.fleet.sweep import LADDER, FleetCandidates, tested
 from gyakusan.planning.predict.speed import SpeedEstimate
 from gyakusan.planning.request.money import ExchangeRates
 from gyakusan.planning.request.request import PlanRequest
@@ -42,7 +42,7 @@ def spanning(
     asked: FleetRequest, found: FleetCandidates, exchange: ExchangeRates, sure: float | None
 ) -> tuple[FleetPlan, ...]:
     """Fleets whose replicas span machines, of models that no machine holds. sure: the best without them [points]."""
-    question = free(asked)
+    question = asked.question
     if asked.nodes < 2 or (question.engines and ENGINE not in question.engines) or question.os in ("windows", "macos"):
         return ()
     pairs = [i for i, o in enumerate(found.grid.offers) if _pairs(o, question, found)]

@@ -41,10 +41,10 @@ def order(role: Role, r: RankingScores, machines: Array, question: PlanRequest) 
     The pools are those of roles.order: what one bears, and for speed, price and size what reaches the pace of the task;
     speed beyond ENOUGH times that pace is worth nothing.
     """
-    cells, keep = r.cells, r.keep
+    cells, keep = r.cells, r.eligible
     if not len(keep):
         return iter(())
-    easy, slow = keep[r.easy[keep]], keep[r.bearable[keep]]
+    easy, slow = keep[r.meets_target_speed[keep]], keep[r.acceptable_speed[keep]]
     borne = slow if len(slow) else keep
     pool = easy if len(easy) and role in COMFORTABLE else borne
     top = float(np.max(cells.quality_lower[pool if role == "best" else easy if len(easy) else borne]))
@@ -52,10 +52,10 @@ def order(role: Role, r: RankingScores, machines: Array, question: PlanRequest) 
     speed = np.minimum(
         np.nan_to_num(cells.visible_tokens_per_s, nan=0.0), USEFUL_SPEED_FACTOR * question.workload.target_tps
     )
-    key = {"balanced": -r.worth, "best": cells.price, "fastest": -speed, "cheapest": cells.price, "fewest": machines}[
+    key = {"balanced": -r.utility, "best": cells.price, "fastest": -speed, "cheapest": cells.price, "fewest": machines}[
         role
     ]
-    second = -r.worth if role == "fewest" else cells.price
+    second = -r.utility if role == "fewest" else cells.price
     places = np.lexsort(
         (pool, cells.total[pool], -cells.quality_lower[pool], cells.price[pool], second[pool], key[pool])
     )

@@ -8,34 +8,33 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gyakusan.catalog.models import find
-from gyakusan.message import Message
 from gyakusan.planning.candidates import model_table as catalogue
 from gyakusan.planning.candidates.model_table import ModelTable
 from gyakusan.planning.fleet import costs
 from gyakusan.planning.fleet.plan import FleetPlan, commands, costed, failure_impact
 from gyakusan.planning.fleet.ranking import ROLES, Role, best_of, order
+from gyakusan.planning.fleet.relaxations import find_relaxations
 from gyakusan.planning.fleet.replica_queue import ReplicaQueue, replica_queue
 from gyakusan.planning.fleet.request import FleetRequest
 from gyakusan.planning.fleet.sweep import FleetCandidates, sweep_fleets
 from gyakusan.planning.request.money import ExchangeRates, exchange_rates
 from gyakusan.planning.request.request import PlanRequest
 from gyakusan.planning.select.plan import Plan, confirm_candidate, exact_speed
-from gyakusan.planning.select.ranking import MIN_SPEED_SHARE, RankingScores, rank_candidates
-
-TRIES = 40
-"""Cells of a role that are checked with the ledger before it is given up."""
+from gyakusan.planning.select.ranking import MIN_SPEED_SHARE, rank_candidates
+from gyakusan.planning.select.recommend import first_confirmed
+from gyakusan.planning.select.relaxations import Relaxation
 
 
 @dataclass(frozen=True, slots=True)
 class FleetAnswer:
-    """plans: one for each kind; nearest: questions that have an answer, where this one has none; rates: of currencies;
+    """plans: one for each kind; relaxations: changes with which there is a plan, where there is none; rates: of currencies;
 
     count: fleets that were compared.
     """
 
     asked: FleetRequest
     plans: tuple[FleetPlan, ...]
-    nearest: tuple[Message, ...]
+    relaxations: tuple[Relaxation, ...]
     rates: ExchangeRates
     count: int
 
@@ -49,12 +48,8 @@ def fleet(asked: FleetRequest, *, columns: ModelTable | None = None) -> FleetAns
     found = sweep_fleets(asked, known)
     exchange = exchange_rates(dict(asked.question.rates))
     plans = _chosen(asked, found, exchange)
-    made = FleetAnswer(asked, plans, (), exchange, found.grid.count)
-    if plans:
-        return made
-    from gyakusan.planning.fleet.relaxations import find_relaxations
-
-    return replace(made, nearest=find_relaxations(asked, known, found.most))
+    relaxations = () if plans else find_relaxations(asked, known, found.most)
+    return FleetAnswer(asked, plans, relaxations, exchange, found.grid.count)
 
 
 def _chosen(asked: FleetRequest, found: FleetCandidates, exchange: ExchangeRates) -> tuple[FleetPlan, ...]:
@@ -64,9 +59,11 @@ def _chosen(asked: FleetRequest, found: FleetCandidates, exchange: ExchangeRates
         r = rank_candidates(asked.question, found.grid)
         checked: dict[int, FleetPlan | None] = {}
         for role in ROLES:
-            one = _first(role, r, asked, found, checked, exchange)
-            if one is not None:
-                winners[role] = one
+            ranked = order(role, r, found.replicas, asked.question)
+            index = first_confirmed(ranked, lambda i: verified(asked, found, i, exchange), checked)
+            plan = None if index is None else checked[index]
+            if plan is not None:
+                winners[role] = plan
     from gyakusan.planning.fleet.multi_node import spanning
 
     wide = spanning(asked, found, exchange, max((p.sure for p in winners.values()), default=None))
@@ -103,25 +100,6 @@ def _named(question: PlanRequest, winners: dict[Role, FleetPlan], wide: Sequence
 def _same(a: FleetPlan, b: FleetPlan) -> bool:
     key = [(p.plan.name, p.plan.engine, p.plan.offer.machine.name, p.machines) for p in (a, b)]
     return key[0] == key[1]
-
-
-def _first(
-    role: Role,
-    r: RankingScores,
-    asked: FleetRequest,
-    found: FleetCandidates,
-    checked: dict[int, FleetPlan | None],
-    exchange: ExchangeRates,
-) -> FleetPlan | None:
-    """The first fleet of a role that the ledger and the queue confirm."""
-    for tried, place in enumerate(order(role, r, found.replicas, asked.question)):
-        if place not in checked:
-            checked[place] = verified(asked, found, place, exchange)
-        if checked[place] is not None:
-            return checked[place]
-        if tried >= TRIES:
-            break
-    return None
 
 
 def verified(asked: FleetRequest, found: FleetCandidates, place: int, exchange: ExchangeRates) -> FleetPlan | None:

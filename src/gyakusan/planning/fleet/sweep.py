@@ -21,7 +21,7 @@ from gyakusan.planning.evaluate.results import CandidateColumns, SweepResult, co
 from gyakusan.planning.evaluate.sweep import sweep
 from gyakusan.planning.fleet import costs
 from gyakusan.planning.fleet.request import FleetRequest
-from gyakusan.planning.request.money import ExchangeRates, Money, exchange_rates
+from gyakusan.planning.request.money import ExchangeRates, exchange_rates
 from gyakusan.planning.request.request import PlanRequest
 from gyakusan.planning.request.request_rate import slots_for_rate
 from gyakusan.planning.select.exclusions import select_models
@@ -34,8 +34,6 @@ SLOTS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 """Slots of a replica that are tried with arrivals."""
 CARDS = (1, 2, 4, 8)
 """Cards in one machine of a fleet: numbers that share out the heads of nearly every model."""
-ANY = Money(9e12, "JPY")
-"""A budget that everything with a price is within."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +51,7 @@ class FleetCandidates:
 
 def sweep_fleets(asked: FleetRequest, columns: ModelTable, *, any_: bool = False) -> FleetCandidates:
     """Every fleet that serves them within the budget. any_: the first share that has one is enough."""
-    question, exchange = free(asked), exchange_rates(dict(asked.question.rates))
+    question, exchange = asked.question, exchange_rates(dict(asked.question.rates))
     offers = offered(asked, exchange)
     places = np.array(tested(question, columns), np.int64)
     parts: list[CandidateColumns] = []
@@ -98,7 +96,7 @@ def _hopeful(question: PlanRequest, grid: SweepResult, places: Array) -> Array:
     if not len(grid.cells):
         return places
     r = rank_candidates(question, grid)
-    easy = r.keep[r.easy[r.keep]]
+    easy = r.eligible[r.meets_target_speed[r.eligible]]
     if not len(easy):
         return places
     floor = float(np.max(grid.cells.quality_lower[easy])) - CHEAPEST_WITHIN_POINTS
@@ -107,18 +105,15 @@ def _hopeful(question: PlanRequest, grid: SweepResult, places: Array) -> Array:
     return places[np.array(top) >= floor]
 
 
-def free(asked: FleetRequest) -> PlanRequest:
-    """The question; without machine and budget it is about everything that can be bought, not about this computer."""
-    question = asked.question
-    named = question.device or question.memory
-    return question if named or question.budget is not None else replace(question, budget=ANY)
-
-
 def offered(asked: FleetRequest, exchange: ExchangeRates) -> tuple[HardwareOption, ...]:
-    """Machines that may be bought, or the one that was named, with its price."""
-    question = free(asked)
+    """Machines that may be bought, or the one that was named, with its price.
+
+    Without a machine and a budget everything with a price is offered, never this computer.
+    """
+    question = asked.question
     if question.device is None and question.memory is None:
-        return tuple(o for o in market.buyable_machines(question)[0] if o.count in CARDS)
+        buyable = market.priced_machines(question) if question.budget is None else market.buyable_machines(question)[0]
+        return tuple(o for o in buyable if o.count in CARDS)
     one = market.owned_machine(question)
     if asked.price is not None:
         price: float | None = costs.yen(asked.price, exchange)

@@ -1,7 +1,8 @@
-"""Why not: for each model that is not proposed the limit that it breaks, by how much, and the smallest change."""
+"""Which models a request allows, and why each of the others is not recommended: the limit it breaks, by how much."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,89 +14,102 @@ from gyakusan.planning.request.request import PlanRequest
 from gyakusan.units import format_bytes
 
 PERMISSIVE = ("apache-2.0", "mit", "bsd", "cc-by-4.0")
-"""What "permissive" means as a licence."""
+"""Licences that "permissive" stands for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Excluded:
-    """A model that is not proposed, and why."""
+    """A model that no plan uses.
+
+    name: of the model
+    reason: the limit that it breaks, or what is better
+    """
 
     name: str
     reason: Message
 
 
-def select_models(question: PlanRequest, columns: ModelTable) -> tuple[list[int], list[Excluded]]:
-    """Places of the models that a question allows, and the others."""
-    places, left = [], []
-    for place, known in enumerate(columns.models):
-        reason = model_filter_reason(question, known)
+def select_models(request: PlanRequest, columns: ModelTable) -> tuple[list[int], list[Excluded]]:
+    """Return the indices of the models that a request allows, and the others with their reasons."""
+    allowed: list[int] = []
+    excluded: list[Excluded] = []
+    for index, model in enumerate(columns.models):
+        reason = model_filter_reason(request, model)
         if reason is None:
-            places.append(place)
+            allowed.append(index)
         else:
-            left.append(Excluded(known.name, reason))
-    return places, left
+            excluded.append(Excluded(model.name, reason))
+    return allowed, excluded
 
 
-def model_filter_reason(question: PlanRequest, known: CatalogModel) -> Message | None:
-    """Why a model is not asked for at all, None if it is."""
-    if question.model is not None:
-        return None if known.name == question.model else say("another model was asked for")
-    if question.licenses and not any(_licensed(known.license, w) for w in question.licenses):
-        return say("its licence is {license}", license=known.license or say("not known"))
-    if question.families and not any(_called(known, f) for f in question.families):
+def model_filter_reason(request: PlanRequest, model: CatalogModel) -> Message | None:
+    """Return why a request does not allow a model, None if it does."""
+    if request.model is not None:
+        return None if model.name == request.model else say("another model was asked for")
+    return _unwanted(request, model) or _unsuitable(request, model)
+
+
+def _unwanted(request: PlanRequest, model: CatalogModel) -> Message | None:
+    """Return which wish of the request excludes a model."""
+    if request.licenses and not any(_has_license(model.license, w) for w in request.licenses):
+        return say("its licence is {license}", license=model.license or say("not known"))
+    if request.families and not any(_in_family(model, f) for f in request.families):
         return say("another family was asked for")
-    if any(_called(known, f) for f in question.exclude_families):
+    if any(_in_family(model, f) for f in request.exclude_families):
         return say("its family is not wanted")
-    if not known.listed:
-        return say("not proposed: a base model, an old one or a fine-tune that few use; name it with --model")
-    if all(m.kind for m in known.modes) and not question.families:
-        return say("made for a special purpose, not for conversation; name it with --model")
-    trained = int(known.facts["model"]["trained_context"])
-    if 0 < trained < question.workload.context:
-        facts = {"trained": f"{trained:,}", "asked": f"{question.workload.context:,}"}
-        return say("trained for {trained} tokens, {asked} asked", **facts)
     return None
 
 
-def _licensed(known: str, asked: str) -> bool:
-    plain = known.casefold()
-    return plain in PERMISSIVE if asked.casefold() == "permissive" else plain.startswith(asked.casefold())
+def _unsuitable(request: PlanRequest, model: CatalogModel) -> Message | None:
+    """Return why a model is not for this request, whoever made it."""
+    if not model.listed:
+        return say("not proposed: a base model, an old one or a fine-tune that few use; name it with --model")
+    if all(m.kind for m in model.modes) and not request.families:
+        return say("made for a special purpose, not for conversation; name it with --model")
+    trained, context = int(model.facts["model"]["trained_context"]), request.workload.context
+    if 0 < trained < context:
+        return say("trained for {trained} tokens, {asked} asked", trained=f"{trained:,}", asked=f"{context:,}")
+    return None
 
 
-def _called(known: CatalogModel, family: str) -> bool:
-    asked = family.casefold()
-    return known.name.casefold().startswith(asked) or str(known.facts["model"]["architecture"]).casefold() == asked
+def _has_license(license_: str, wanted: str) -> bool:
+    plain = license_.casefold()
+    return plain in PERMISSIVE if wanted.casefold() == "permissive" else plain.startswith(wanted.casefold())
 
 
-def missed_models(question: PlanRequest, grid: SweepResult, places: list[int]) -> list[Excluded]:
-    """Models that were tried and of which no cell is left."""
+def _in_family(model: CatalogModel, family: str) -> bool:
+    start = family.casefold()
+    return model.name.casefold().startswith(start) or str(model.facts["model"]["architecture"]).casefold() == start
 
-    alive = set(grid.models.tolist())
+
+def missed_models(request: PlanRequest, grid: SweepResult, allowed: Sequence[int]) -> list[Excluded]:
+    """Return the allowed models of which no candidate is left, each with its reason."""
+    left = set(grid.models.tolist())
     models = grid.columns.models
-    return [Excluded(models[place].name, _why(question, grid, place)) for place in places if place not in alive]
+    return [Excluded(models[i].name, _closest_miss(request, grid, i)) for i in allowed if i not in left]
 
 
-def _why(question: PlanRequest, grid: SweepResult, place: int) -> Message:
-    """The limit that excludes a model, in the order in which limits are judged."""
+def _closest_miss(request: PlanRequest, grid: SweepResult, model: int) -> Message:
+    """Return the limit that excludes a model, in the order in which limits are judged."""
     missed = grid.missed
-    if not np.isfinite(missed.short_by[place]):
+    if not np.isfinite(missed.short_by[model]):
         return say("no engine that was asked for runs it here")
-    if missed.short_by[place] > 0:
-        return say("short by {short} at its smallest quantisation", short=format_bytes(float(missed.short_by[place])))
-    if question.quality is not None and missed.best_quality[place] < question.quality:
+    if missed.short_by[model] > 0:
+        return say("short by {short} at its smallest quantisation", short=format_bytes(float(missed.short_by[model])))
+    if request.quality is not None and missed.best_quality[model] < request.quality:
         return say(
-            "quality {has}, {asked} asked", has=f"{missed.best_quality[place]:.0f}", asked=f"{question.quality:.0f}"
+            "quality {has}, {asked} asked", has=f"{missed.best_quality[model]:.0f}", asked=f"{request.quality:.0f}"
         )
-    if question.speed and missed.best_tokens_per_s[place] < question.speed:
+    if request.speed and missed.best_tokens_per_s[model] < request.speed:
         return say(
             "{has} tokens/s for each user, {asked} asked",
-            has=f"{missed.best_tokens_per_s[place]:.1f}",
-            asked=f"{question.speed:g}",
+            has=f"{missed.best_tokens_per_s[model]:.1f}",
+            asked=f"{request.speed:g}",
         )
-    if question.max_ttft is not None and missed.least_ttft[place] > question.max_ttft:
+    if request.max_ttft is not None and missed.least_ttft[model] > request.max_ttft:
         return say(
             "first token after {has} s, {asked} s asked",
-            has=f"{missed.least_ttft[place]:.1f}",
-            asked=f"{question.max_ttft:g}",
+            has=f"{missed.least_ttft[model]:.1f}",
+            asked=f"{request.max_ttft:g}",
         )
     return say("others are better, faster or cheaper")

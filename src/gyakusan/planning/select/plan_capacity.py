@@ -1,4 +1,4 @@
-"""How far a plan reaches: the longest context for its users, and the most users at its context."""
+"""How far a plan can grow: the longest context for its users, and the most users at its context."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 from gyakusan.planning.predict.capacity import Capacity, find_capacity
 from gyakusan.planning.select.plan import Plan
-from gyakusan.planning.select.recommend import Recommendation
+from gyakusan.planning.select.recommendation import Recommendation
 
 
 @dataclass(frozen=True, slots=True)
 class PlanCapacity:
-    """How far one plan reaches.
+    """How far one plan can grow on its machine.
 
-    plan: the plan
+    plan: as it was recommended
     limits: longest context and most users, by the engine's own ledger
     trained: context that the model was trained for [tokens]
     """
@@ -23,9 +23,9 @@ class PlanCapacity:
     trained: int
 
 
-def plan_capacities(found: Recommendation) -> tuple[PlanCapacity, ...]:
-    """Return the capacity of every plan of an answer."""
-    return tuple(capacity_of(plan) for plan in found.plans)
+def plan_capacities(recommendation: Recommendation) -> tuple[PlanCapacity, ...]:
+    """Return the capacity of every recommended plan."""
+    return tuple(capacity_of(plan) for plan in recommendation.plans)
 
 
 def capacity_of(plan: Plan) -> PlanCapacity:

@@ -1,4 +1,4 @@
-"""One plan against another: how much better, how much faster, and whether that is more than noise."""
+"""How one plan differs from another in quality and speed, and whether the difference is more than noise."""
 
 from __future__ import annotations
 
@@ -12,40 +12,45 @@ from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.ranking import USEFUL_SPEED_FACTOR
 
 P_BETTER_MIN = 0.9
-"""From this probability on one is called better than the other: one end of an 80 % interval."""
+"""A plan is called better from this probability on: one end of an 80 % interval."""
 FELT_POINTS = 2.0
-"""Fewer points nobody would feel, however sure they are: assumed, the step from Q8_0 to Q4_K_M is about one. [points]"""
+"""A smaller gain in quality is not felt, however sure it is. Assumed: from Q8_0 to Q4_K_M is about one. [points]"""
 
 
 @dataclass(frozen=True, slots=True)
 class PlanDifference:
-    """b against a. quality: difference with its error [points]; better: P(b is better), 0 to 1; times: speed of what is
+    """How plan b differs from plan a.
 
-    read (without tokens that reasoning spends) for each user, b over a, with its 80 % interval, None where one is not known.
+    quality_gap: quality of b - quality of a, with one standard error [points]
+    p_better: probability that the quality of b is better
+    speed_ratio: visible tokens/s for each user (reasoning left out), b / a, then both ends of the 80 % interval; None = not known
     """
 
-    quality: Score
-    better: float
-    times: tuple[float, float, float] | None
+    quality_gap: Score
+    p_better: float
+    speed_ratio: tuple[float, float, float] | None
 
 
-def plan_difference(a: Plan, b: Plan, score: str) -> PlanDifference:
-    """score: the column of quality that counts. One model twice has its own error once: only the quantisations differ."""
+def plan_difference(a: Plan, b: Plan, metric: str) -> PlanDifference:
+    """Return the difference of two plans. metric: column of quality that counts.
+
+    The error of one model's own score cancels between two of its quantisations.
+    """
     first, second = a.score, b.score
     if a.name == b.name and a.mode.mode == b.mode.mode:
-        at = 2 * SCORES.index(score) + 1
-        first, second = _quantised(a, a.mode.scores[at]), _quantised(b, b.mode.scores[at])
+        error = 2 * SCORES.index(metric) + 1
+        first, second = _quantization_error(a, a.mode.scores[error]), _quantization_error(b, b.mode.scores[error])
     gap = Score(float(b.score.value - a.score.value), math.hypot(float(first.error), float(second.error)))
-    return PlanDifference(gap, float(better(second, first)), _times(a, b))
+    return PlanDifference(gap, float(better(second, first)), _speed_ratio(a, b))
 
 
-def _quantised(plan: Plan, own: float) -> Score:
-    """The score with the error of the quantisation alone. own: error of the model [points]"""
-    return Score(plan.score.value, math.sqrt(max(0.0, float(plan.score.error) ** 2 - own**2)))
+def _quantization_error(plan: Plan, model_error: float) -> Score:
+    """Return the score with the error of the quantisation alone. model_error: of the model's own score [points]"""
+    return Score(plan.score.value, math.sqrt(max(0.0, float(plan.score.error) ** 2 - model_error**2)))
 
 
-def _times(a: Plan, b: Plan) -> tuple[float, float, float] | None:
-    """Errors as of two independent predictions: their logarithms add in squares."""
+def _speed_ratio(a: Plan, b: Plan) -> tuple[float, float, float] | None:
+    """Return b / a, with the errors of two independent predictions: their logarithms add in squares."""
     if a.pace is None or b.pace is None:
         return None
     one, two = a.pace.decode_each, b.pace.decode_each
@@ -57,31 +62,34 @@ def _times(a: Plan, b: Plan) -> tuple[float, float, float] | None:
     return ratio, ratio * math.exp(-down), ratio * math.exp(up)
 
 
-def is_real_gain(asked: PlanRequest, a: Plan | None, b: Plan) -> bool:
-    """True if b is clearly better than a, or clearly faster by what one can use, and not clearly worse in the other.
+def is_real_gain(request: PlanRequest, a: Plan | None, b: Plan) -> bool:
+    """Return True if b is clearly better or clearly faster than a, and not clearly worse in the other.
 
-    What one can use ends at ENOUGH times the pace of the task, without the tokens that reasoning spends.
+    Speed counts up to USEFUL_SPEED_FACTOR times the task's target, without the tokens that reasoning spends.
     """
     if a is None:
         return True
-    found, workload = plan_difference(a, b, asked.workload.quality_metric), asked.workload
-    most = USEFUL_SPEED_FACTOR * workload.target_tps
-    slow, fast = _useful(a, most), _useful(b, most)
-    faster = slow is not None and fast is not None and fast[0] > slow[1]
-    slower = slow is not None and fast is not None and fast[1] < min(slow[0], workload.target_tps)
-    worse = found.better <= 1 - P_BETTER_MIN
-    felt = found.better >= P_BETTER_MIN and float(found.quality.value) >= FELT_POINTS
-    return (felt and not slower) or (faster and not worse)
+    workload = request.workload
+    difference = plan_difference(a, b, workload.quality_metric)
+    limit = USEFUL_SPEED_FACTOR * workload.target_tps
+    speed_a, speed_b = _useful_speed(a, limit), _useful_speed(b, limit)
+    faster = slower = False
+    if speed_a is not None and speed_b is not None:
+        faster = speed_b[0] > speed_a[1]
+        slower = speed_b[1] < min(speed_a[0], workload.target_tps)
+    worse = difference.p_better <= 1 - P_BETTER_MIN
+    better_ = difference.p_better >= P_BETTER_MIN and float(difference.quality_gap.value) >= FELT_POINTS
+    return (better_ and not slower) or (faster and not worse)
 
 
-def _useful(plan: Plan, most: float) -> tuple[float, float] | None:
-    """Both ends of the speed of what is read, not more than `most`. [tokens/s]"""
+def _useful_speed(plan: Plan, limit: float) -> tuple[float, float] | None:
+    """Return both ends of the visible speed, each at most `limit`. [tokens/s]"""
     if plan.pace is None:
         return None
     each = plan.pace.decode_each
-    return min(most, each.low / plan.mode.thinking), min(most, each.high / plan.mode.thinking)
+    return min(limit, each.low / plan.mode.thinking), min(limit, each.high / plan.mode.thinking)
 
 
 def interval(score: Score) -> tuple[float, float]:
-    """Both ends of the 80 % interval. [points]"""
+    """Return both ends of the 80 % interval. [points]"""
     return float(score.value - SHARE80 * score.error), float(score.value + SHARE80 * score.error)

@@ -1,134 +1,151 @@
-"""A short list that differs in kind: best, fastest, cheapest, balanced, and the one with room to grow.
+"""Rank candidates for each role: balanced, best, fastest, cheapest, with spare room, another family, smallest.
 
-Quality counts with its error: what is sorted is one error below the figure, and an assumed figure only where nothing was tested.
+Quality counts one standard error below its score. Models that nobody tested are ranked only if no tested model is left.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
+from gyakusan.core.arrays import BoolArray, FloatArray, IntArray
 from gyakusan.planning.candidates.reasoning_modes import EVIDENCE_TIERS
 from gyakusan.planning.evaluate.results import CandidateColumns, SweepResult
 from gyakusan.planning.request.request import PlanRequest, Prefer
 
-Array = Any
 Role = Literal["best", "fastest", "cheapest", "balanced", "room", "other", "smallest"]
 ROLES: tuple[Role, ...] = ("balanced", "best", "fastest", "cheapest", "room", "other")
-MACHINES: tuple[Role, ...] = ("balanced", "smallest", "cheapest", "fastest")
-"""What is asked of machines for a model that is given: the model is the same, so that "best" says little."""
+MACHINE_ROLES: tuple[Role, ...] = ("balanced", "smallest", "cheapest", "fastest")
+"""Roles of machines for one model: the quality hardly differs, so that "best" says little."""
 GOOD_WITHIN_POINTS = 12.0
-"""Models within so many points of the best are still good: about 10 percentage points of MMLU-Pro near 75 %. [points]"""
+"""Models at most this far below the best are still good: about 10 percentage points of MMLU-Pro near 75 %. [points]"""
 TIE_POINTS = 0.5
-"""Below so many points two are equally good, and the faster one is better. [points]"""
+"""Two qualities closer than this are equal, and the faster plan is better. [points]"""
 CHEAPEST_WITHIN_POINTS = 25.0
-"""The cheapest may be so much worse. [points]"""
+"""The cheapest plan may be this far below the best. [points]"""
 WEIGHTS: Mapping[Prefer, tuple[float, float, float]] = {
     "balanced": (1.0, 1.0, 1.0),
     "quality": (2.5, 0.5, 0.5),
     "speed": (0.7, 2.0, 0.5),
     "price": (0.7, 0.7, 2.5),
 }
-"""Worth of 10 points, of twice the speed, of half the price."""
+"""Preference -> utility of 10 points of quality, of twice the speed, of half the price."""
 CPU_RAM_BANDWIDTH = 40e9
 """Bandwidth of a plain computer's memory as a model gets it: assumed, two channels of DDR5. [B/s]"""
 MIN_SPEED_SHARE = 0.25
-"""Of the pace of a task that one bears, and so much longer a wait, for the best answers."""
+"""Slowest acceptable speed as a share of the task's target; the time to the first token may be longer by its inverse."""
 USEFUL_SPEED_FACTOR = 4.0
-"""Speed beyond so many times what one reads is worth nothing more."""
+"""Speed beyond this multiple of the task's target brings no utility."""
 
 
 @dataclass(frozen=True, slots=True)
 class RankingScores:
-    """What the roles choose from. keep: places of cells that may be proposed; worth: of each cell, by the preference;
+    """What the roles rank by, one entry for each candidate.
 
-    easy: reaches the pace of the task; bearable: reaches SLOW of it; model: place of each cell's model; memory: of each
-    cell's machine [B].
+    cells: the candidates
+    eligible: indices of the candidates with the best evidence of quality, the only ones that roles may choose
+    utility: of quality, speed and price together, by the preference; ten points of quality are one at balanced weights
+    meets_target_speed: the task's speed and time to the first token are reached
+    acceptable_speed: MIN_SPEED_SHARE of them is reached
+    model: index of the model in the table
+    memory: of all GPUs of the machine [B]
     """
 
     cells: CandidateColumns
-    keep: Array
-    worth: Array
-    easy: Array
-    bearable: Array
-    model: Array
-    memory: Array
+    eligible: IntArray
+    utility: FloatArray
+    meets_target_speed: BoolArray
+    acceptable_speed: BoolArray
+    model: IntArray
+    memory: FloatArray
 
 
-def rank_candidates(question: PlanRequest, grid: SweepResult) -> RankingScores:
-    """The cells with their worth."""
-    cells, model = grid.cells, grid.models
-    workload = question.workload
-    keep = np.flatnonzero(cells.tier == np.min(cells.tier, initial=EVIDENCE_TIERS))
-    speed: Array = np.where(np.isnan(cells.visible_tokens_per_s), _guessed(grid), cells.visible_tokens_per_s)
+def rank_candidates(request: PlanRequest, grid: SweepResult) -> RankingScores:
+    """Return the scores of every candidate for a request."""
+    cells, workload = grid.cells, request.workload
+    eligible = np.flatnonzero(cells.tier == np.min(cells.tier, initial=EVIDENCE_TIERS))
+    speed = np.where(np.isnan(cells.visible_tokens_per_s), _guessed_speed(grid), cells.visible_tokens_per_s)
     with np.errstate(divide="ignore"):
-        pace = np.log2(np.clip(speed / workload.target_tps, 2.0**-6, USEFUL_SPEED_FACTOR))
-        price = np.log2(np.maximum(_prices(cells.price), 1.0))
-    late = np.log2(np.clip(np.nan_to_num(cells.ttft_high, nan=workload.target_ttft) / workload.target_ttft, 1.0, 64.0))
-    a, b, c = WEIGHTS[question.prefer]
-    worth = a * cells.quality_lower / 10 + b * (pace - late) - c * price
-    easy = (speed >= workload.target_tps) & (late <= 0)
-    bearable = (speed >= workload.target_tps * MIN_SPEED_SHARE) & (late <= -np.log2(MIN_SPEED_SHARE))
+        speed_doublings = np.log2(np.clip(speed / workload.target_tps, 2.0**-6, USEFUL_SPEED_FACTOR))
+        price_doublings = np.log2(np.maximum(_comparable_prices(cells.price), 1.0))
+    ttft = np.nan_to_num(cells.ttft_high, nan=workload.target_ttft)
+    wait_doublings = np.log2(np.clip(ttft / workload.target_ttft, 1.0, 64.0))
+    by_quality, by_speed, by_price = WEIGHTS[request.prefer]
+    utility = (
+        by_quality * cells.quality_lower / 10
+        + by_speed * (speed_doublings - wait_doublings)
+        - by_price * price_doublings
+    )
+    slowest, longest = workload.target_tps * MIN_SPEED_SHARE, -np.log2(MIN_SPEED_SHARE)
     memory = np.array([sum(g.memory or 0 for g in o.machine.gpus) for o in grid.offers], float)
-    held = memory[cells.offer] if len(memory) else np.zeros(len(cells))
-    return RankingScores(cells, keep, worth, easy, bearable, model, held)
+    return RankingScores(
+        cells=cells,
+        eligible=eligible,
+        utility=utility,
+        meets_target_speed=(speed >= workload.target_tps) & (wait_doublings <= 0),
+        acceptable_speed=(speed >= slowest) & (wait_doublings <= longest),
+        model=grid.models,
+        memory=memory[cells.offer] if len(memory) else np.zeros(len(cells)),
+    )
 
 
-def _guessed(grid: SweepResult) -> Array:
-    """Speeds by the bytes of a token, for the order only, where nobody knows the bandwidth: as if it were RAM's. [tokens/s]"""
+def _guessed_speed(grid: SweepResult) -> FloatArray:
+    """Return speeds as if every machine had the bandwidth of RAM, to order machines whose own is not known. [tokens/s]"""
     shapes = grid.columns.shapes
-    used = (np.asarray(shapes.experts_used) / np.asarray(shapes.experts))[grid.models]
-    moved = grid.of_rows("dense_bytes") + grid.of_rows("expert_bytes") * used
+    used_share = (np.asarray(shapes.experts_used) / np.asarray(shapes.experts))[grid.models]
+    bytes_per_token = grid.of_rows("dense_bytes") + grid.of_rows("expert_bytes") * used_share
     factors = [[m.thinking for m in k.modes] for k in grid.columns.models]
     thinking = [factors[i][j] for i, j in zip(grid.models.tolist(), grid.cells.mode.tolist(), strict=True)]
-    return CPU_RAM_BANDWIDTH / np.maximum(1.0, moved) / np.array(thinking)
+    speed: FloatArray = CPU_RAM_BANDWIDTH / np.maximum(1.0, bytes_per_token) / np.array(thinking)
+    return speed
 
 
-def _prices(price: Array) -> Array:
-    """Prices, where one that is not known counts as twice the highest."""
+def _comparable_prices(price: FloatArray) -> FloatArray:
+    """Return the prices; one that is not known counts as twice the highest. [JPY]"""
     known = price[np.isfinite(price)]
     return np.where(np.isfinite(price), price, 2 * known.max() if len(known) else 1.0)
 
 
-def order(role: Role, r: RankingScores, question: PlanRequest) -> Iterator[int]:
-    """Places of cells, the best for a role first. Ties: cheaper, then less memory, then the catalogue's order."""
-    cells, keep = r.cells, r.keep
-    if not len(keep):
+def ranked_for_role(role: Role, scores: RankingScores, request: PlanRequest) -> Iterator[int]:
+    """Yield candidates, the best for a role first. Ties: quality, then cheaper, then less memory, then the table's order."""
+    if not len(scores.eligible):
         return iter(())
-    pool = _pool(role, r, keep, chosen=question.model is not None)
-    key: Array = {
-        "best": -np.nan_to_num(cells.visible_tokens_per_s, nan=0.0),
-        "other": -r.worth,
-        "fastest": -np.nan_to_num(cells.visible_tokens_per_s, nan=0.0),
+    cells, pool = scores.cells, _role_pool(role, scores, one_model=request.model is not None)
+    visible_speed = np.nan_to_num(cells.visible_tokens_per_s, nan=0.0)
+    sort_by: FloatArray = {
+        "best": -visible_speed,
+        "other": -scores.utility,
+        "fastest": -visible_speed,
         "cheapest": cells.price,
-        "balanced": -r.worth,
-        "room": -r.worth,
-        "smallest": r.memory,
+        "balanced": -scores.utility,
+        "room": -scores.utility,
+        "smallest": scores.memory,
     }[role]
-    places = np.lexsort((pool, cells.total[pool], cells.price[pool], -cells.quality_lower[pool], key[pool]))
-    return iter(pool[places].tolist())
+    ranked = np.lexsort((pool, cells.total[pool], cells.price[pool], -cells.quality_lower[pool], sort_by[pool]))
+    return iter(pool[ranked].tolist())
 
 
-def _pool(role: Role, r: RankingScores, keep: Array, *, chosen: bool) -> Array:
-    """Cells that a role may choose: good ones among what one bears; the fastest and the cheapest are comfortable.
+def _role_pool(role: Role, scores: RankingScores, *, one_model: bool) -> IntArray:
+    """Return the candidates that a role may choose: good ones of acceptable speed.
 
-    chosen: the model is given, so that its cheapest machine is one on which it is borne.
+    The fastest, the cheapest and the smallest must meet the target speed where any candidate does.
+    one_model: the model is given, so that its cheapest machine need only be of acceptable speed
     """
-    cells = r.cells
-    easy, slow = keep[r.easy[keep]], keep[r.bearable[keep]]
-    borne = slow if len(slow) else keep
-    pool = easy if len(easy) and role in ("fastest", "cheapest", "smallest") and not chosen else borne
-    top = float(np.max(cells.quality_lower[easy if len(easy) else borne]))
+    cells, eligible = scores.cells, scores.eligible
+    on_target, acceptable = eligible[scores.meets_target_speed[eligible]], eligible[scores.acceptable_speed[eligible]]
+    pool: IntArray = acceptable if len(acceptable) else eligible
+    top = float(np.max(cells.quality_lower[on_target if len(on_target) else pool]))
+    if len(on_target) and role in ("fastest", "cheapest", "smallest") and not one_model:
+        pool = on_target
     if role == "best":
-        return pool[cells.quality_lower[pool] >= float(np.max(cells.quality_lower[pool])) - TIE_POINTS]
-    pool = pool[
-        cells.quality_lower[pool]
-        >= top - (CHEAPEST_WITHIN_POINTS if role in ("cheapest", "other", "smallest") else GOOD_WITHIN_POINTS)
-    ]
+        top, within = float(np.max(cells.quality_lower[pool])), TIE_POINTS
+    else:
+        within = CHEAPEST_WITHIN_POINTS if role in ("cheapest", "other", "smallest") else GOOD_WITHIN_POINTS
+    pool = pool[cells.quality_lower[pool] >= top - within]
     if role == "room":
-        wide = pool[cells.spare_users[pool] >= np.maximum(1, np.median(cells.spare_users[pool]))]
-        pool = wide if len(wide) else pool
+        roomy = pool[cells.spare_users[pool] >= np.maximum(1, np.median(cells.spare_users[pool]))]
+        pool = roomy if len(roomy) else pool
     return pool

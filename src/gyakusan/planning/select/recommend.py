@@ -1,82 +1,62 @@
-"""A question -> the plans, the reasons for everything else, and the nearest question that has an answer."""
+"""Recommend plans: from a request to a short list of plans that differ in kind. See `Recommendation` for the steps."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from itertools import islice
+from typing import TypeVar
 
 import numpy as np
 
 from gyakusan.catalog.models import find
 from gyakusan.errors import BadSetting
-from gyakusan.message import Message
-from gyakusan.planning.candidates import hardware as market
 from gyakusan.planning.candidates import model_table as catalogue
-from gyakusan.planning.candidates.hardware import HardwareOption, Rejected
+from gyakusan.planning.candidates.hardware import HardwareOption, hardware_options
 from gyakusan.planning.candidates.model_table import ModelTable
-from gyakusan.planning.evaluate.pareto import pareto_frontier
 from gyakusan.planning.evaluate.results import SweepResult
-from gyakusan.planning.evaluate.sweep import sweep
-from gyakusan.planning.request.money import ExchangeRates, exchange_rates
+from gyakusan.planning.request.money import exchange_rates
 from gyakusan.planning.request.request import PlanRequest
-from gyakusan.planning.select.exclusions import Excluded, missed_models, select_models
+from gyakusan.planning.select.exclusions import missed_models, select_models
+from gyakusan.planning.select.feasible import feasible_candidates
 from gyakusan.planning.select.plan import Plan, confirm_candidate
-from gyakusan.planning.select.ranking import MACHINES, ROLES, RankingScores, Role, order, rank_candidates
+from gyakusan.planning.select.ranking import MACHINE_ROLES, ROLES, RankingScores, Role, rank_candidates, ranked_for_role
+from gyakusan.planning.select.recommendation import Recommendation
+from gyakusan.planning.select.relaxations import find_relaxations
 
-TRIES = 40
-"""Cells of a role that are checked with the ledger before it is given up."""
-
-
-@dataclass(frozen=True, slots=True)
-class Recommendation:
-    """plans: one for each kind; excluded: models and why; rejected: machines and why; nearest: questions that have an
-
-    answer, where this one has none; rates: of currencies; count: cells that were evaluated.
-    """
-
-    question: PlanRequest
-    plans: tuple[Plan, ...]
-    excluded: tuple[Excluded, ...]
-    rejected: tuple[Rejected, ...]
-    nearest: tuple[Message, ...]
-    rates: ExchangeRates
-    grid: SweepResult
-
-    @property
-    def count(self) -> int:
-        """Cells that were evaluated."""
-        return self.grid.count
+MAX_TRIES = 40
+"""Candidates of a role that are checked with the engine's ledger before the role is given up."""
+P = TypeVar("P")
 
 
 def recommend(
-    question: PlanRequest, *, columns: ModelTable | None = None, offers: Sequence[HardwareOption] | None = None
+    request: PlanRequest, *, columns: ModelTable | None = None, offers: Sequence[HardwareOption] | None = None
 ) -> Recommendation:
-    """The answer to a question. columns, offers: instead of the catalogue's. Raises GyakusanError."""
-    known = columns or catalogue.load()
-    if question.colocated or question.task == "embedding":
+    """Return plans for a request about one model, and why nothing else was recommended. Raises GyakusanError.
+
+    columns: models instead of the catalogue's
+    offers: machines instead of those that the request is about
+    """
+    table = columns or catalogue.load()
+    if request.colocated or request.task == "embedding":
         raise BadSetting(
             "This is a question about one model that answers.", mend="Several together: gyakusan.several(), or --also."
         )
-    if question.model is not None and question.model not in known.places:
-        question = replace(question, model=answering(question.model))
-    found, rejected = (tuple(offers), ()) if offers is not None else _offers(question)
-    places, left = select_models(question, known)
-    grid = sweep(question, known, found, np.array(places, np.int64), reduce=not question.owned)
-    _contradictions(question, grid)
-    grid = unsaturated(question, grid)
-    plans = choose(question, grid, MACHINES if question.model and not question.owned else ROLES)
-    excluded = (*missed_models(question, grid, places), *left)
-    made = Recommendation(question, plans, excluded, rejected, (), exchange_rates(dict(question.rates)), grid)
-    if plans:
-        return made
-    from gyakusan.planning.select.relaxations import find_relaxations
-
-    return replace(made, nearest=find_relaxations(made, known))
+    if request.model is not None and request.model not in table.places:
+        request = replace(request, model=text_model_name(request.model))
+    hardware, rejected = hardware_options(request) if offers is None else (tuple(offers), ())
+    models, excluded = select_models(request, table)
+    result = feasible_candidates(request, table, hardware, models)
+    _check_engines(request, result)
+    plans = choose_plans(request, result, MACHINE_ROLES if request.model and not request.owned else ROLES)
+    rates = exchange_rates(dict(request.rates))
+    excluded = [*missed_models(request, result, models), *excluded]
+    relaxations = () if plans else find_relaxations(request, hardware, table, rates)
+    return Recommendation(request, plans, tuple(excluded), rejected, relaxations, rates, result)
 
 
-def answering(text: str) -> str:
-    """The name of a model that answers. Raises UnknownName, BadSetting for one that makes embeddings."""
+def text_model_name(text: str) -> str:
+    """Return the name of a model that generates text. Raises UnknownName, or BadSetting for an embedding model."""
     record = find(text)
     if record.role == "embedding":
         raise BadSetting(
@@ -87,117 +67,64 @@ def answering(text: str) -> str:
     return record.name
 
 
-def unsaturated(question: PlanRequest, grid: SweepResult) -> SweepResult:
-    """Without the cells that fall behind the requests that arrive."""
-    if question.arrivals is None or not len(grid.cells):
-        return grid
-    from gyakusan.planning.evaluate.sustainable_rate import sustainable_rates
-
-    return replace(grid, cells=grid.cells.take(np.flatnonzero(sustainable_rates(question, grid) >= question.arrivals)))
-
-
-def _offers(question: PlanRequest) -> tuple[tuple[HardwareOption, ...], tuple[Rejected, ...]]:
-    return ((market.owned_machine(question),), ()) if question.owned else market.buyable_machines(question)
-
-
-def _contradictions(question: PlanRequest, grid: SweepResult) -> None:
-    """Raises BadSetting where none of the engines that were named runs on any of the machines."""
-    if question.engines and grid.offers and {n for n, _ in grid.refused} == set(question.engines):
-        name, reason = grid.refused[0]
+def _check_engines(request: PlanRequest, result: SweepResult) -> None:
+    """Raise BadSetting if no machine runs any of the engines that were named."""
+    if request.engines and result.offers and {name for name, _ in result.refused} == set(request.engines):
+        name, reason = result.refused[0]
         raise BadSetting(
             "{engine} cannot be used here: {reason}", engine=name, reason=reason, mend="Leave --engine out."
         )
 
 
-def choose(question: PlanRequest, grid: SweepResult, roles: Sequence[Role] = ROLES) -> tuple[Plan, ...]:
-    """One plan for each role; what is best in several has several roles. Each was checked with the engine's ledger."""
-    if not len(grid.cells):
+def choose_plans(request: PlanRequest, result: SweepResult, roles: Sequence[Role] = ROLES) -> tuple[Plan, ...]:
+    """Return one confirmed plan for each role; a plan that is first for several carries all of them."""
+    if not len(result.cells):
         return ()
-    r = rank_candidates(question, grid)
-    checked: dict[int, Plan | None] = {}
-    chosen: dict[int, list[str]] = {}
+    scores = rank_candidates(request, result)
+    confirmed: dict[int, Plan | None] = {}
+    roles_of: dict[int, list[str]] = {}
     for role in roles:
-        if role == "cheapest" and question.owned:  # nothing is cheaper than what one has
+        if role == "cheapest" and request.owned:  # nothing is cheaper than a machine that is owned
             continue
-        if role == "fastest" and bool(np.isnan(grid.cells.visible_tokens_per_s).all()):
+        if role == "fastest" and bool(np.isnan(result.cells.visible_tokens_per_s).all()):
             continue
-        taken = chosen if role == "other" else {}
-        place = _first(role, r, question, grid, checked, [int(r.model[i]) for i in taken])
-        if place is not None:
-            chosen.setdefault(_twin(place, chosen, r), []).append(role)
-    plans = [replace(p, roles=tuple(names)) for place, names in chosen.items() if (p := checked[place]) is not None]
-    return tuple(plans)
+        families = {_family(result, int(scores.model[i])) for i in roles_of} if role == "other" else set[str]()
+        ranked = (
+            i
+            for i in ranked_for_role(role, scores, request)
+            if not families or _family(result, int(scores.model[i])) not in families
+        )
+        index = first_confirmed(ranked, lambda i: confirm_candidate(request, result, i), confirmed)
+        if index is not None:
+            roles_of.setdefault(_same_choice(index, roles_of, scores), []).append(role)
+    plans = ((confirmed[i], tuple(names)) for i, names in roles_of.items())
+    return tuple(replace(plan, roles=names) for plan, names in plans if plan is not None)
 
 
-def _twin(place: int, chosen: dict[int, list[str]], r: RankingScores) -> int:
-    """A plan that was chosen with the same model on the same machine in the same engine, else the place itself."""
-    cells = r.cells
-    same = (i for i in chosen if r.model[i] == r.model[place] and cells.offer[i] == cells.offer[place])
-    return next((i for i in same if cells.engine[i] == cells.engine[place]), place)
-
-
-def _first(
-    role: Role,
-    r: RankingScores,
-    question: PlanRequest,
-    grid: SweepResult,
-    checked: dict[int, Plan | None],
-    taken: list[int],
+def first_confirmed(
+    ranked: Iterable[int], confirm: Callable[[int], P | None], confirmed: dict[int, P | None]
 ) -> int | None:
-    """The first cell of a role that the ledger confirms. taken: models that are not wanted once more."""
-    families = {_family(grid, i) for i in taken}
-    wanted = (i for i in order(role, r, question) if _family(grid, int(r.model[i])) not in families)
-    for tried, place in enumerate(wanted):
-        if place not in checked:
-            checked[place] = confirm_candidate(question, grid, place)
-        if checked[place] is not None:
-            return place
-        if tried >= TRIES:
-            break
+    """Return the first of at most MAX_TRIES candidates that is confirmed, None if none is.
+
+    confirm: returns the plan of a candidate, None if it does not hold
+    confirmed: results so far, by candidate; new ones are added
+    """
+    for index in islice(ranked, MAX_TRIES):
+        if index not in confirmed:
+            confirmed[index] = confirm(index)
+        if confirmed[index] is not None:
+            return index
     return None
 
 
-def _family(grid: SweepResult, model: int) -> str:
-    """Letters at the start of a model's name: "qwen3.5-27b" -> "qwen"."""
-    name = grid.columns.models[model].name
+def _same_choice(index: int, chosen: Iterable[int], scores: RankingScores) -> int:
+    """Return the chosen candidate with the same model, machine and engine, else the index itself."""
+    cells, model = scores.cells, scores.model
+    choice = (model[index], cells.offer[index], cells.engine[index])
+    return next((i for i in chosen if (model[i], cells.offer[i], cells.engine[i]) == choice), index)
+
+
+def _family(result: SweepResult, model: int) -> str:
+    """Return the letters at the start of a model's name: "qwen" of "qwen3.5-27b"."""
+    name = result.columns.models[model].name
     return name[: next((i for i, c in enumerate(name) if not c.isalpha()), len(name))]
-
-
-def all_candidates(found: Recommendation) -> tuple[int, ...]:
-    """Places of all cells that nothing dominates in quality, speed and price, best first."""
-    cells = found.grid.cells
-    places = pareto_frontier(cells.quality_lower, cells.visible_tokens_per_s, cells.price)
-    return tuple(
-        sorted(
-            places.tolist(), key=lambda i: (-cells.quality_lower[i], -np.nan_to_num(cells.visible_tokens_per_s[i]), i)
-        )
-    )
-
-
-def candidate_row(grid: SweepResult, place: int) -> dict[str, Any]:
-    """One cell as plain values."""
-    cells = grid.cells
-    name = grid.engines[int(cells.engine[place])]
-    table, at = grid.columns.of_engine(name), int(cells.row[place])
-    known, offer = grid.columns.models[int(table.model[at])], grid.offers[int(cells.offer[place])]
-    mode = known.modes[int(cells.mode[place])]
-    return {
-        "model": known.name,
-        "quantization": table.name[at],
-        "engine": name,
-        "machine": offer.machine.name,
-        "reasoning": mode.mode,
-        "total": int(cells.total[place]),
-        "usable": None if np.isinf(cells.usable[place]) else int(cells.usable[place]),
-        "tokens_per_second": _known(cells.tokens_per_s[place]),
-        "tokens_per_second_low": _known(cells.tokens_per_s_low[place]),
-        "first_token": _known(cells.ttft[place]),
-        "quality": round(float(cells.quality[place]), 1),
-        "quality_error": round(float(cells.error[place]), 1),
-        "quality_basis": mode.basis,
-        "price_jpy": None if offer.price is None else round(offer.price),
-    }
-
-
-def _known(value: Any) -> float | None:
-    return None if np.isnan(value) or np.isinf(value) else round(float(value), 2)

@@ -1,143 +1,198 @@
-"""A question without an answer: what is the least that would have to change?"""
+"""Relaxations: which change of a request gives it a plan, and how far a number must be lowered.
+
+`Relaxation`, `dropped_limits`, `largest_working` and `with_context` are the engine that every planner shares (plan, colocate,
+fleet). `find_relaxations` applies them to a request about one model: the budget, the context, the users, each limit.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from gyakusan.message import Message, people, say
-from gyakusan.planning.candidates import hardware as market
+from gyakusan.planning.candidates.hardware import HardwareOption, priced_machines
 from gyakusan.planning.candidates.model_table import ModelTable
+from gyakusan.planning.request.money import ExchangeRates, Money
 from gyakusan.planning.request.request import PlanRequest
 from gyakusan.planning.request.request_rate import slots_for_rate
-from gyakusan.planning.select import recommend as answers
+from gyakusan.planning.select.feasible import feasible_candidates
 
-STEP = 256
-"""Contexts are tried in steps of this. [tokens]"""
-Try = Callable[[PlanRequest], bool]
-
-
-def find_relaxations(found: answers.Recommendation, columns: ModelTable) -> tuple[Message, ...]:
-    """One sentence for each limit that would have to be loosened alone. Never empty: the last one loosens several."""
-    asked = found.question
-
-    def works(question: PlanRequest) -> bool:
-        return _works(found, question, columns)
-
-    tries = [
-        t
-        for t in (
-            _budget(found, columns),
-            _context(asked, works),
-            _users(asked, works) if asked.arrivals is None else _arrivals(asked, works),
-            *_floors(asked, works),
-        )
-        if t
-    ]
-    if not tries:
-        tries = [t for t in (_both(asked, works),) if t]
-    return tuple(tries) or (say("Nothing of the catalogue runs on such a machine."),)
+CONTEXT_STEP = 256
+"""Contexts are multiples of this. [tokens]"""
+MIN_CONTEXT = 512
+"""Shorter contexts are not proposed. [tokens]"""
+BATCH = 24
+"""Machines that are tried at once, so that the cheap ones are found without a sweep over all."""
+Works = Callable[[PlanRequest], bool]
+"""Whether a changed request has a plan."""
 
 
-def _works(found: answers.Recommendation, question: PlanRequest, columns: ModelTable) -> bool:
-    """True if a question has any feasible cell on the same machines."""
-    import numpy as np
+@dataclass(frozen=True, slots=True)
+class Relaxation:
+    """A change of a request that gives it a plan, or a reason why no single change does.
 
-    from gyakusan.planning.evaluate.sweep import sweep
-    from gyakusan.planning.select.exclusions import select_models
+    sentence: for people
+    changes: field of the request -> value with which there is a plan; empty for a reason
+    """
 
-    places, _ = select_models(question, columns)
-    grid = sweep(question, columns, found.grid.offers, np.array(places, np.int64), reduce=not question.owned)
-    return len(answers.unsaturated(question, grid).cells) > 0
-
-
-def _budget(found: answers.Recommendation, columns: ModelTable) -> Message | None:
-    """The cheapest machine on which the question has an answer."""
-    asked = found.question
-    if asked.budget is None:
-        return None
-    unlimited = replace(asked, budget=replace(asked.budget, amount=1e12))
-    offers, _ = market.buyable_machines(unlimited)
-    for start in range(0, len(offers), 24):
-        part = replace(found, grid=replace(found.grid, offers=offers[start : start + 24]))
-        if not _works(part, asked, columns):
-            continue
-        for offer in offers[start : start + 24]:
-            one = replace(found, grid=replace(found.grid, offers=(offer,)))
-            if _works(one, asked, columns):
-                price = found.rates.convert(offer.price or 0.0, "JPY", asked.budget.currency) or 0.0
-                shown = f"{price:,.0f} {asked.budget.currency}"
-                return say("From {price} on there is an answer: {machine}.", price=shown, machine=offer.machine.name)
-    return None
+    sentence: Message
+    changes: Mapping[str, Any] = field(default_factory=dict)
 
 
-def _context(asked: PlanRequest, works: Try) -> Message | None:
-    """The longest context that works, to about 3 %."""
-    found = _most(asked.workload.context, 512, STEP, lambda n: works(_shorter(asked, n)))
-    return say("With {n} tokens of context for each user there is an answer.", n=f"{found:,}") if found else None
+LIMITS = (
+    Relaxation(say("Without a floor for tokens a second there is an answer."), {"speed": 0.0}),
+    Relaxation(say("Without a limit for the first token there is an answer."), {"max_ttft": None}),
+    Relaxation(say("Without a floor for quality there is an answer."), {"quality": None}),
+    Relaxation(say("With other engines there is an answer."), {"engines": ()}),
+    Relaxation(say("With other licences there is an answer."), {"licenses": ()}),
+    Relaxation(say("With other families there is an answer."), {"families": ()}),
+)
+"""Limits that can be dropped whole."""
 
 
-def _most(asked: int, least: int, step: int, works: Callable[[int], bool]) -> int:
-    """The largest number below `asked` that works, a multiple of `step`; 0 if none does: by halves, then between two."""
-    low = asked // 2 // step * step
-    while low >= least and not works(low):
-        low = low // 2 // step * step
-    if low < least:
+def dropped_limits(request: PlanRequest, works: Works) -> Iterator[Relaxation]:
+    """Yield each limit of the request without which alone there is a plan."""
+    for relaxation in LIMITS:
+        relaxed = replace(request, **relaxation.changes)
+        if relaxed != request and works(relaxed):
+            yield relaxation
+
+
+def largest_working(
+    works: Callable[[int], bool],
+    start: int,
+    *,
+    least: int = 1,
+    step: int = 1,
+    divisor: int = 2,
+    too_large: int | None = None,
+) -> int:
+    """Return the first number that works, dividing from `start` down to `least`; 0 if none does.
+
+    step: numbers are rounded down to a multiple of it
+    too_large: a number known to fail; given, the search goes on between the two to about 3 %
+    """
+    number = start // step * step
+    while number >= least and not works(number):
+        number = number // divisor // step * step
+    if number < least:
         return 0
-    high = min(asked, 2 * low + step)
+    if too_large is None:
+        return number
+    low, high = number, min(too_large, divisor * number + step)
     while high - low > max(step, low // 32):
         middle = (low + high) // 2 // step * step
+        if middle <= low:
+            break
         low, high = (middle, high) if works(middle) else (low, middle)
     return low
 
 
-def _shorter(asked: PlanRequest, context: int) -> PlanRequest:
-    """The same question for a shorter context; prompt and answer shrink with it."""
-    workload = asked.workload
+def with_context(request: PlanRequest, context: int) -> PlanRequest:
+    """Return the request for a shorter context [tokens]; prompt and output shrink with it, in proportion."""
+    workload = request.workload
     factor = min(1.0, context / (workload.prompt_tokens + workload.output_tokens))
-    prompt, reply = max(1, int(workload.prompt_tokens * factor)), max(1, int(workload.output_tokens * factor))
-    reply = min(reply, context - prompt) or 1
-    return replace(asked, context=context, prompt_tokens=min(prompt, context - 1), output_tokens=reply)
+    prompt = min(max(1, int(workload.prompt_tokens * factor)), context - 1)
+    output = min(max(1, int(workload.output_tokens * factor)), context - prompt)
+    return replace(request, context=context, prompt_tokens=prompt, output_tokens=output)
 
 
-def _users(asked: PlanRequest, works: Try) -> Message | None:
-    found = _most(asked.users, 1, 1, lambda n: works(replace(asked, users=n)))
-    return say("For {users} there is an answer.", users=people(found)) if found else None
+def find_relaxations(
+    request: PlanRequest, hardware: Sequence[HardwareOption], columns: ModelTable, rates: ExchangeRates
+) -> tuple[Relaxation, ...]:
+    """Return each single change with which the request has a plan, else one of several changes. Never empty.
+
+    hardware: the machines on which the request has none
+    """
+
+    def works(relaxed: PlanRequest, on: Sequence[HardwareOption] = hardware) -> bool:
+        return len(feasible_candidates(relaxed, columns, on).cells) > 0
+
+    found = [
+        r
+        for r in (
+            _larger_budget(request, rates, lambda on: works(request, on)),
+            _shorter_context(request, works),
+            _fewer_users(request, works) if request.arrivals is None else _fewer_requests(request, works),
+            *dropped_limits(request, works),
+        )
+        if r is not None
+    ]
+    if found:
+        return tuple(found)
+    return (_several_changes(request, works) or Relaxation(say("Nothing of the catalogue runs on such a machine.")),)
 
 
-def _arrivals(asked: PlanRequest, works: Try) -> Message | None:
-    """The most requests an hour."""
+def _larger_budget(
+    request: PlanRequest, rates: ExchangeRates, works_on: Callable[[Sequence[HardwareOption]], bool]
+) -> Relaxation | None:
+    """Return the price of the cheapest machine on which there is a plan."""
+    if request.budget is None:
+        return None
+    currency = request.budget.currency
+    machines = priced_machines(request, currency)
+    for start in range(0, len(machines), BATCH):
+        batch = machines[start : start + BATCH]
+        cheapest = next((m for m in batch if works_on((m,))), None) if works_on(batch) else None
+        if cheapest is not None:
+            price = Money(rates.convert(cheapest.price or 0.0, "JPY", currency) or 0.0, currency)
+            sentence = say(
+                "From {price} on there is an answer: {machine}.", price=str(price), machine=cheapest.machine.name
+            )
+            return Relaxation(sentence, {"budget": price})
+    return None
 
-    def at(hourly: int) -> bool:
-        return works(replace(asked, arrivals=hourly / 3600, users=slots_for_rate(hourly / 3600, asked.workload)))
 
-    found = _most(round((asked.arrivals or 0.0) * 3600), 1, 1, at)
-    return say("With {n} requests an hour there is an answer.", n=f"{found:,}") if found else None
-
-
-def _floors(asked: PlanRequest, works: Try) -> Iterator[Message]:
-    """Floors and wishes, one at a time."""
-    loosened = (
-        (bool(asked.speed), {"speed": 0.0}, say("Without a floor for tokens a second there is an answer.")),
-        (
-            asked.max_ttft is not None,
-            {"max_ttft": None},
-            say("Without a limit for the first token there is an answer."),
-        ),
-        (asked.quality is not None, {"quality": None}, say("Without a floor for quality there is an answer.")),
-        (bool(asked.engines), {"engines": ()}, say("With other engines there is an answer.")),
-        (bool(asked.licenses), {"licenses": ()}, say("With other licences there is an answer.")),
-        (bool(asked.families), {"families": ()}, say("With other families there is an answer.")),
+def _longest_context(request: PlanRequest, works: Works, too_large: int) -> int:
+    return largest_working(
+        lambda n: works(with_context(request, n)),
+        too_large // 2,
+        least=MIN_CONTEXT,
+        step=CONTEXT_STEP,
+        too_large=too_large,
     )
-    for given, change, message in loosened:
-        if given and works(replace(asked, **change)):
-            yield message
 
 
-def _both(asked: PlanRequest, works: Try) -> Message | None:
-    """One user, and the longest context that then works, without floors."""
-    free = replace(
-        asked, users=1, arrivals=None, speed=0.0, max_ttft=None, quality=None, engines=(), licenses=(), families=()
-    )
-    found = _most(asked.workload.context + STEP, 512, STEP, lambda n: works(_shorter(free, n)))
-    return say("For 1 user, {n} tokens and without floors there is an answer.", n=f"{found:,}") if found else None
+def _shorter_context(request: PlanRequest, works: Works) -> Relaxation | None:
+    context = _longest_context(request, works, request.workload.context)
+    if not context:
+        return None
+    sentence = say("With {n} tokens of context for each user there is an answer.", n=f"{context:,}")
+    return Relaxation(sentence, {"context": context})
+
+
+def _fewer_users(request: PlanRequest, works: Works) -> Relaxation | None:
+    users = largest_working(lambda n: works(replace(request, users=n)), request.users // 2, too_large=request.users)
+    return Relaxation(say("For {users} there is an answer.", users=people(users)), {"users": users}) if users else None
+
+
+def _fewer_requests(request: PlanRequest, works: Works) -> Relaxation | None:
+    def rate_changes(hourly: int) -> dict[str, Any]:
+        return {"arrivals": hourly / 3600, "users": slots_for_rate(hourly / 3600, request.workload)}
+
+    hourly = round((request.arrivals or 0.0) * 3600)
+    rate = largest_working(lambda n: works(replace(request, **rate_changes(n))), hourly // 2, too_large=hourly)
+    if not rate:
+        return None
+    return Relaxation(say("With {n} requests an hour there is an answer.", n=f"{rate:,}"), rate_changes(rate))
+
+
+def _several_changes(request: PlanRequest, works: Works) -> Relaxation | None:
+    """Return the longest context of one user without any limit."""
+    changes: dict[str, Any] = {
+        "users": 1,
+        "arrivals": None,
+        "speed": 0.0,
+        "max_ttft": None,
+        "quality": None,
+        "engines": (),
+        "licenses": (),
+        "families": (),
+    }
+    relaxed = replace(request, **changes)
+    context = _longest_context(relaxed, works, request.workload.context + CONTEXT_STEP)
+    if not context:
+        return None
+    sentence = say("For 1 user, {n} tokens and without floors there is an answer.", n=f"{context:,}")
+    return Relaxation(sentence, {**changes, "context": context})

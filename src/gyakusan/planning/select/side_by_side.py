@@ -1,4 +1,4 @@
-"""Whole plans side by side: each from a question of its own, or a model on a device."""
+"""Whole plans side by side: each from a request of its own, or a model on a device, for `compare`."""
 
 from __future__ import annotations
 
@@ -18,9 +18,20 @@ from gyakusan.planning.select.recommend import recommend
 
 @dataclass(frozen=True, slots=True)
 class ComparedPlan:
-    """One column. title: as it is called; score: in `column`, None = not known [points]; price [JPY], power [W]: None = not
+    """One column of a comparison.
 
-    known; plan: where it is one, else None; ledger: None where a question has no answer.
+    title: of the column, e.g. the name of its file
+    model: its name, "" where the request has no plan
+    quantization: as the engine names it
+    machine: its name
+    column: quality metric that the score is of
+    ledger: memory, None where the request has no plan
+    pace: speed, None = not known
+    score: quality, None = not known [points]
+    price: of what is bought, None = owned or not known [JPY]
+    power: of the devices, None = not known [W]
+    command: that starts the server
+    plan: None for a model on a device
     """
 
     title: str
@@ -38,50 +49,63 @@ class ComparedPlan:
 
     @property
     def fits(self) -> bool:
-        """True if there is something, and it fits."""
+        """True if there is a plan, and it fits."""
         return self.ledger is not None and self.ledger.fits
 
 
-def plan_of_file(title: str, question: PlanRequest) -> ComparedPlan:
-    """The first plan of a question, an empty side where there is none. Raises GyakusanError."""
-    if question.colocated:
+def compared_request(title: str, request: PlanRequest) -> ComparedPlan:
+    """Return the first plan of a request, an empty column if it has none. Raises GyakusanError."""
+    if request.colocated:
         raise BadSetting(
             "{title} asks for several models.", title=title, mend="Compare questions about one model each."
         )
-    plans = recommend(question).plans
-    if not plans:
-        return ComparedPlan(title, column=question.workload.quality_metric)
-    made, offer = plans[0], plans[0].offer
+    plan = next(iter(recommend(request).plans), None)
+    if plan is None:
+        return ComparedPlan(title, column=request.workload.quality_metric)
     return ComparedPlan(
-        *(
-            title,
-            made.name,
-            made.quantization,
-            offer.machine.name,
-            question.workload.quality_metric,
-            made.ledger,
-            made.pace,
-        ),
-        *(made.score, offer.price, offer.power, made.command, made),
+        title=title,
+        model=plan.name,
+        quantization=plan.quantization,
+        machine=plan.offer.machine.name,
+        column=request.workload.quality_metric,
+        ledger=plan.ledger,
+        pace=plan.pace,
+        score=plan.score,
+        price=plan.offer.price,
+        power=plan.offer.power,
+        command=plan.command,
+        plan=plan,
     )
 
 
-def pair(
+def compared_device(
     title: str, machine: str, ledger: Ledger, pace: SpeedEstimate | None, score: Score | None, power: float | None
 ) -> ComparedPlan:
-    """A model on a device, as `compare` has it."""
+    """Return the column of a model on a device. machine: its name; power: of its devices [W]."""
     model = ledger.model
-    return ComparedPlan(title, model.name, model.quantization, machine, "overall", ledger, pace, score, None, power)
+    return ComparedPlan(
+        title,
+        model.name,
+        model.quantization,
+        machine,
+        ledger=ledger,
+        pace=pace,
+        score=score,
+        power=power,
+    )
 
 
-def p_better_than_first(sides: Sequence[ComparedPlan]) -> tuple[float | None, ...]:
-    """P(each is better than the first), None for the first, where one is not known, or where another task counts."""
-    return (None, *(_better(sides[0], s) for s in sides[1:])) if sides else ()
+def p_better_than_first(compared: Sequence[ComparedPlan]) -> tuple[float | None, ...]:
+    """Return for each plan the probability that its quality is better than the first one's.
+
+    None for the first, where a quality is not known, and where another metric counts.
+    """
+    return (None, *(_p_better(compared[0], c) for c in compared[1:])) if compared else ()
 
 
-def _better(first: ComparedPlan, side: ComparedPlan) -> float | None:
-    if first.score is None or side.score is None or first.column != side.column:
+def _p_better(first: ComparedPlan, other: ComparedPlan) -> float | None:
+    if first.score is None or other.score is None or first.column != other.column:
         return None
-    if first.plan is not None and side.plan is not None:
-        return plan_difference(first.plan, side.plan, first.column).better
-    return float(better(side.score, first.score))
+    if first.plan is not None and other.plan is not None:
+        return plan_difference(first.plan, other.plan, first.column).p_better
+    return float(better(other.score, first.score))

@@ -1,61 +1,68 @@
-"""What a little more would bring, or cost: one more user, twice the context, a smaller cache, one more card, more money."""
+"""What a small change of a request would bring or cost: one more user, twice the context, one more card, more money."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from gyakusan.message import Message, people, say
 from gyakusan.planning.candidates.hardware import HardwareOption, buyable_machines
-from gyakusan.planning.evaluate.results import SweepResult
-from gyakusan.planning.evaluate.sweep import sweep
+from gyakusan.planning.request.money import Money
 from gyakusan.planning.request.request import MAX_DEVICES, PlanRequest
-from gyakusan.planning.select.exclusions import select_models
+from gyakusan.planning.select.feasible import feasible_candidates
 from gyakusan.planning.select.plan import Plan
-from gyakusan.planning.select.recommend import Recommendation, choose
+from gyakusan.planning.select.recommend import choose_plans
+from gyakusan.planning.select.recommendation import Recommendation
 
-MORE = 100_000
-"""A step of the budget. [JPY]"""
+BUDGET_STEP = 100_000
+"""A change of the budget. [JPY]"""
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """change: what is different; plan: the first plan then, None if there is none."""
+    """One change of a request, tried.
+
+    change: what is different, for people
+    plan: the balanced plan of the changed request, None if it has none
+    """
 
     change: Message
     plan: Plan | None
 
 
-def what_if(found: Recommendation) -> tuple[Change, ...]:
-    """The first plan of each changed question, on the same machines or on what more money buys."""
-    return tuple(Change(name, _first(found, asked, offers)) for name, asked, offers in _changed(found))
+def what_if(recommendation: Recommendation) -> tuple[Change, ...]:
+    """Return the balanced plan of each changed request, on the same machines or on what more money buys."""
+    columns = recommendation.grid.columns
+    changes = []
+    for sentence, request, hardware in _changed_requests(recommendation):
+        plans = choose_plans(request, feasible_candidates(request, columns, hardware), ("balanced",))
+        changes.append(Change(sentence, plans[0] if plans else None))
+    return tuple(changes)
 
 
-def _changed(found: Recommendation) -> Iterator[tuple[Message, PlanRequest, tuple[HardwareOption, ...]]]:
-    asked, offers = found.question, found.grid.offers
-    more = replace(asked, users=asked.users + 1)
-    yield say("with {users}", users=people(more.users)), more, offers
-    twice = replace(asked, context=asked.workload.context * 2)
-    yield say("with {n} tokens of context", n=f"{asked.workload.context * 2:,}"), twice, offers
-    if "Q8_0" not in asked.kv_types:
-        yield say("with a q8_0 cache"), replace(asked, kv_types=("Q8_0",)), offers
-    gpus = offers[0].machine.gpus if offers else ()
-    if asked.owned and gpus and gpus[0].kind == "gpu" and len(gpus) < MAX_DEVICES:
-        machine = replace(offers[0].machine, gpus=(*gpus, gpus[-1]), name=f"{len(gpus) + 1}x {gpus[-1].name}")
-        yield say("with one more card"), asked, (replace(offers[0], machine=machine, count=len(gpus) + 1),)
-    if asked.budget is not None:
-        step = found.rates.convert(MORE, "JPY", asked.budget.currency) or 0.0
-        richer = replace(asked, budget=replace(asked.budget, amount=asked.budget.amount + step))
-        money = f"{step:,.0f} {asked.budget.currency}"
-        yield say("with {money} more", money=money), richer, buyable_machines(richer)[0]
+def _changed_requests(
+    recommendation: Recommendation,
+) -> Iterator[tuple[Message, PlanRequest, tuple[HardwareOption, ...]]]:
+    request, hardware = recommendation.request, recommendation.grid.offers
+    users, context = request.users + 1, request.workload.context * 2
+    yield say("with {users}", users=people(users)), replace(request, users=users), hardware
+    yield say("with {n} tokens of context", n=f"{context:,}"), replace(request, context=context), hardware
+    if "Q8_0" not in request.kv_types:
+        yield say("with a q8_0 cache"), replace(request, kv_types=("Q8_0",)), hardware
+    if request.owned and hardware and (larger := _one_more_card(hardware[0])):
+        yield say("with one more card"), request, (larger,)
+    if request.budget is not None:
+        currency = request.budget.currency
+        step = Money(recommendation.rates.convert(BUDGET_STEP, "JPY", currency) or 0.0, currency)
+        richer = replace(request, budget=Money(request.budget.amount + step.amount, currency))
+        yield say("with {money} more", money=str(step)), richer, buyable_machines(richer)[0]
 
 
-def _first(found: Recommendation, asked: PlanRequest, offers: tuple[HardwareOption, ...]) -> Plan | None:
-    """The plan that would come first."""
-    columns = found.grid.columns
-    places, _ = select_models(asked, columns)
-    grid: SweepResult = sweep(asked, columns, offers, np.array(places, np.int64), reduce=not asked.owned)
-    plans = choose(asked, grid, ("balanced",))
-    return plans[0] if plans else None
+def _one_more_card(option: HardwareOption) -> HardwareOption | None:
+    """Return the machine with one more of its last card, None if it takes no more cards."""
+    gpus = option.machine.gpus
+    if not gpus or gpus[0].kind != "gpu" or len(gpus) >= MAX_DEVICES:
+        return None
+    count = len(gpus) + 1
+    machine = replace(option.machine, gpus=(*gpus, gpus[-1]), name=f"{count}x {gpus[-1].name}")
+    return replace(option, machine=machine, count=count)

@@ -10,13 +10,12 @@ from typing import Literal
 from gyakusan.core.machine import Device, Machine
 from gyakusan.planning.candidates import hardware as market
 from gyakusan.planning.candidates.hardware import HardwareOption
-from gyakusan.planning.request.money import ExchangeRates, Money
+from gyakusan.planning.request.money import ExchangeRates
 from gyakusan.planning.request.request import MAX_DEVICES, PlanRequest
 
 Kind = Literal["again", "beside", "instead", "first", "computer"]
 """again: the same card once more; beside: another card beside the old ones; instead: another card in their place;
 first: a card where there is none; computer: a whole one."""
-ANY = Money(1e12, "JPY")
 MOST_CARDS = 4
 """Cards of one kind that are proposed for a computer that somebody has: more is a server."""
 
@@ -49,8 +48,8 @@ def purchase_options(
     cards = not now.machine.gpus or now.machine.gpus[0].kind == "gpu"
     whole = exchange.convert(asked.base_computer_price.amount, asked.base_computer_price.currency, "JPY") or 0.0
     around = replace(asked.base_computer_price, amount=0.0) if cards else asked.base_computer_price
-    free = replace(asked, device=None, memory=None, reserve=None, budget=ANY, base_computer_price=around, count=2)
-    found = [o for o in market.buyable_machines(free)[0] if _sensible(o)]
+    free = replace(asked, device=None, memory=None, reserve=None, budget=None, base_computer_price=around, count=2)
+    found = [o for o in market.priced_machines(free) if _sensible(o)]
     made = [*_replaced(found, now, resale, cards)]
     if cards and now.machine.gpus:
         made += _added(found, now, whole)
@@ -89,7 +88,7 @@ def _added(found: list[HardwareOption], now: HardwareOption, around: float) -> I
             total = len(have) + more
             if not same and card.backend != have[0].backend:
                 break
-            cost = price * more + around * (market.slots(total) - market.slots(len(have)))
+            cost = price * more + around * (market.chassis_factor(total) - market.chassis_factor(len(have)))
             gpus = (*have, *((have[-1] if same else card,) * more))
             machine = _several(now.machine, gpus)
             offer = HardwareOption(machine, total, cost, one.seen, _power(gpus))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -26,13 +27,12 @@ from gyakusan.planning.select.exclusions import select_models
 from gyakusan.planning.select.plan import Plan, confirm_candidate
 from gyakusan.planning.select.plan_capacity import capacity_of
 from gyakusan.planning.select.plan_difference import PlanDifference, is_real_gain, plan_difference
-from gyakusan.planning.select.ranking import WEIGHTS, RankingScores, order, rank_candidates
+from gyakusan.planning.select.ranking import WEIGHTS, RankingScores, rank_candidates, ranked_for_role
+from gyakusan.planning.select.recommend import MAX_TRIES, first_confirmed
 from gyakusan.planning.upgrade.purchase_options import PurchaseOption, purchase_options
 
 STEP = 100_000
 """Gain is told for so much money. [JPY]"""
-TRIES = 40
-"""Cells of a machine that are checked with the ledger before it is given up."""
 SHOWN = 8
 
 
@@ -158,11 +158,13 @@ def _today(question: PlanRequest, known: ModelTable, owned: HardwareOption, mode
     if not len(grid.cells):
         return None, 0.0
     r = rank_candidates(question, grid)
-    for place in list(order("balanced", r, question))[:TRIES]:
-        made = confirm_candidate(question, grid, place)
-        if made is not None:
-            return replace(made, roles=("balanced",)), float(r.worth[place])
-    return None, 0.0
+    confirmed: dict[int, Plan | None] = {}
+    ranked = ranked_for_role("balanced", r, question)
+    index = first_confirmed(ranked, lambda i: confirm_candidate(question, grid, i), confirmed)
+    plan = None if index is None else confirmed[index]
+    return (
+        (None, 0.0) if index is None or plan is None else (replace(plan, roles=("balanced",)), float(r.utility[index]))
+    )
 
 
 def _trials(
@@ -192,8 +194,8 @@ def _on_grid(
             continue
         mine = replace(grid, cells=cells)
         r: RankingScores = rank_candidates(question, mine)
-        places = list(order("balanced", r, question))[:TRIES]
-        gained = [float((r.worth[i] - worth) * scale) for i in places]
+        places = list(islice(ranked_for_role("balanced", r, question), MAX_TRIES))
+        gained = [float((r.utility[i] - worth) * scale) for i in places]
         if places:
             found.append(_Trial(option, mine, places, gained, gained[0]))
     return found

@@ -1,0 +1,86 @@
+"""Candidates as plain rows for JSON, CSV and sentences."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+import numpy as np
+
+from gyakusan.planning.evaluate.pareto import pareto_frontier
+from gyakusan.planning.evaluate.results import SweepResult
+from gyakusan.planning.select.recommendation import Recommendation
+
+
+class CandidateRow(TypedDict):
+    """One candidate as plain values.
+
+    model: its name
+    quantization: as the engine names it
+    engine: its name
+    machine: its name
+    reasoning: mode that the speed and the quality are for
+    total: memory of the fullest device [B]
+    usable: memory that the engine may use of it, None = not known [B]
+    tokens_per_second: decode speed for each user, None = not known [tokens/s]
+    tokens_per_second_low: lower end of its 80 % interval [tokens/s]
+    first_token: time to the first token, None = not known [s]
+    quality: after the quantisation loss [points]
+    quality_error: one standard error of it [points]
+    quality_basis: what the quality rests on
+    price_jpy: None = not known [JPY]
+    """
+
+    model: str
+    quantization: str
+    engine: str
+    machine: str
+    reasoning: str
+    total: int
+    usable: int | None
+    tokens_per_second: float | None
+    tokens_per_second_low: float | None
+    first_token: float | None
+    quality: float
+    quality_error: float
+    quality_basis: str
+    price_jpy: int | None
+
+
+def pareto_candidates(recommendation: Recommendation) -> tuple[int, ...]:
+    """Return the candidates that nothing dominates in quality, speed and price, best first."""
+    cells = recommendation.grid.cells
+    indices = pareto_frontier(cells.quality_lower, cells.visible_tokens_per_s, cells.price)
+    return tuple(
+        sorted(
+            indices.tolist(), key=lambda i: (-cells.quality_lower[i], -np.nan_to_num(cells.visible_tokens_per_s[i]), i)
+        )
+    )
+
+
+def candidate_row(result: SweepResult, index: int) -> CandidateRow:
+    """Return one candidate as plain values."""
+    cells = result.cells
+    engine = result.engines[int(cells.engine[index])]
+    table, row = result.columns.of_engine(engine), int(cells.row[index])
+    model, option = result.columns.models[int(table.model[row])], result.offers[int(cells.offer[index])]
+    mode = model.modes[int(cells.mode[index])]
+    return {
+        "model": model.name,
+        "quantization": table.name[row],
+        "engine": engine,
+        "machine": option.machine.name,
+        "reasoning": mode.mode,
+        "total": int(cells.total[index]),
+        "usable": None if np.isinf(cells.usable[index]) else int(cells.usable[index]),
+        "tokens_per_second": _known(cells.tokens_per_s[index]),
+        "tokens_per_second_low": _known(cells.tokens_per_s_low[index]),
+        "first_token": _known(cells.ttft[index]),
+        "quality": round(float(cells.quality[index]), 1),
+        "quality_error": round(float(cells.error[index]), 1),
+        "quality_basis": mode.basis,
+        "price_jpy": None if option.price is None else round(option.price),
+    }
+
+
+def _known(value: float) -> float | None:
+    return round(float(value), 2) if np.isfinite(value) else None
