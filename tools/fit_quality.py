@@ -53,22 +53,22 @@ def main() -> None:
     if options.check:
         print(json.dumps(quality_checks.everything(t, options.outside and read(options.outside)), indent=1))
         return
-    made = build(t, options.draws)
-    (options.out / "index.json").write_text(text(made), "utf-8")
-    print(f"{len(made['models'])} models from {len(t.y)} scores on {len(t.items)} benchmarks")
+    document = build(t, options.draws)
+    (options.out / "index.json").write_text(text(document), "utf-8")
+    print(f"{len(document['models'])} models from {len(t.y)} scores on {len(t.items)} benchmarks")
 
 
 def build(t: qm.Table, draws: int) -> dict[str, Any]:
     """Everything that index.json says."""
     blind = quality_index.blind(t)
     f = qm.fit(t, rounds=80, tau=float(blind.corrected[0] ** 2))
-    found = quality_index.index(t, f, draws=draws)
-    floor = blind.rmse * np.abs(found.unit)
+    index = quality_index.index(t, f, draws=draws)
+    floor = blind.rmse * np.abs(index.unit)
     return {
         "about": "Quality of models, from licence-clear scores. Made by tools/fit_quality.py: do not edit.",
         "checked": CHECKED,
         "sources": SOURCES,
-        "scale": {"anchors": quality_index.ANCHORS, **_lists(found, ("unit", "base", "kappa"))},
+        "scale": {"anchors": quality_index.ANCHORS, **_lists(index, ("unit", "base", "kappa"))},
         "prior": {
             "models": blind.n,
             "error": _round(floor, 2),
@@ -76,12 +76,12 @@ def build(t: qm.Table, draws: int) -> dict[str, Any]:
             "coefficients": [_round(row[:4], 4) for row in f.prior],
         },
         "items": {name: _item(t, f, j) for j, name in enumerate(t.items)},
-        "models": _models(t, found, floor),
+        "models": _models(t, index, floor),
     }
 
 
-def _lists(found: quality_index.Index, names: Iterable[str]) -> dict[str, Any]:
-    return {n: _round(getattr(found, n), 5) for n in names}
+def _lists(index: quality_index.Index, names: Iterable[str]) -> dict[str, Any]:
+    return {n: _round(getattr(index, n), 5) for n in names}
 
 
 def _round(values: Iterable[float], digits: int) -> list[float]:
@@ -101,26 +101,26 @@ def _item(t: qm.Table, f: qm.Fit, j: int) -> dict[str, Any]:
     }
 
 
-def _models(t: qm.Table, found: quality_index.Index, floor: Any) -> dict[str, Any]:
+def _models(t: qm.Table, index: quality_index.Index, floor: Any) -> dict[str, Any]:
     out: dict[str, dict[str, Any]] = {}
     for n in sorted(np.flatnonzero(t.open), key=lambda k: t.models[k]):
         name, mode = t.models[n]
-        out.setdefault(name, {})[mode] = _model(t, found, n, floor)
+        out.setdefault(name, {})[mode] = _model(t, index, n, floor)
     return out
 
 
-def _model(t: qm.Table, found: quality_index.Index, n: int, floor: Any) -> dict[str, Any]:
+def _model(t: qm.Table, index: quality_index.Index, n: int, floor: Any) -> dict[str, Any]:
     """One model with reasoning on or off."""
     rows = [r for r, i in zip(t.rows, t.i, strict=True) if i == n]
     independent = sum(r["vendor"] == "0" for r in rows)
     japanese = sum("ja" in r["domain"].split("+") for r in rows)
     thin = not independent and len(rows) < quality_index.FEW_VENDOR
-    error = found.error[n] * (1.0 if independent >= quality_index.MEASURED else quality_index.THIN)
+    error = index.error[n] * (1.0 if independent >= quality_index.MEASURED else quality_index.THIN)
     error = np.maximum(error, floor) if thin else error
-    wide = found.covariance[n] * (error[0] / found.error[n][0]) ** 2
+    wide = index.covariance[n] * (error[0] / index.error[n][0]) ** 2
     kind = "base" if t.traits[n].base else "special" if t.traits[n].special else ""
     return {
-        "value": _round(found.value[n], 1),
+        "value": _round(index.value[n], 1),
         "error": _round(error, 1),
         "basis": quality_index.basis(independent),
         "japanese_basis": "measured" if japanese >= quality_index.JAPANESE else "inferred",
@@ -128,7 +128,7 @@ def _model(t: qm.Table, found: quality_index.Index, n: int, floor: Any) -> dict[
         "independent": independent,
         "sources": _sources(rows),
         "kind": kind,
-        "ability": _round(found.ability[n], 3),
+        "ability": _round(index.ability[n], 3),
         "covariance": _round(wide[np.tril_indices(4)], 4),
     }
 
@@ -141,10 +141,10 @@ def _sources(rows: list[dict[str, str]]) -> list[str]:
     return [f"{s} {max(d)[:7]} ({len(d)})" for s, d in sorted(by.items())]
 
 
-def text(made: Mapping[str, Any]) -> str:
+def text(document: Mapping[str, Any]) -> str:
     """JSON with one line for each item and each model, so that a change can be read."""
     parts = []
-    for key, value in made.items():
+    for key, value in document.items():
         if key in ("items", "models", "sources"):
             rows = ",\n".join(f"  {json.dumps(k)}: {json.dumps(v)}" for k, v in value.items())
             parts.append(f' "{key}": {{\n{rows}\n }}')

@@ -27,22 +27,24 @@ FREE = ("CC BY 4.0", "Apache-2.0", "MIT")
 
 def main() -> None:
     """Read, choose, write."""
-    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    asked.add_argument("measured", type=Path)
-    asked.add_argument("sources", type=Path)
-    asked.add_argument("--out", type=Path, default=OUT)
-    said = asked.parse_args()
-    free = {k: v for k, v in json.loads(said.sources.read_text("utf-8")).items() if v["licence"] in FREE}
-    table = rows.table(rows.read(said.measured))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("measured", type=Path)
+    parser.add_argument("sources", type=Path)
+    parser.add_argument("--out", type=Path, default=OUT)
+    options = parser.parse_args()
+    free = {k: v for k, v in json.loads(options.sources.read_text("utf-8")).items() if v["licence"] in FREE}
+    table = rows.table(rows.read(options.measured))
     seen = [o for o in judge.used(table.observations) if o.source in free]
-    found = {
+    document = {
         "sources": {k: {"url": v["url"], "licence": v["licence"]} for k, v in free.items()},
         "rows": grouped(seen),
     }
-    text = json.dumps(found, separators=(",", ":")).encode()
-    with said.out.open("wb") as raw, gzip.GzipFile(fileobj=raw, mode="wb", mtime=0, filename="") as file:
+    text = json.dumps(document, separators=(",", ":")).encode()
+    with options.out.open("wb") as raw, gzip.GzipFile(fileobj=raw, mode="wb", mtime=0, filename="") as file:
         file.write(text)
-    print(f"{sum(map(len, found['rows'].values()))} points of {len(free)} sources, {said.out.stat().st_size} bytes")
+    print(
+        f"{sum(map(len, document['rows'].values()))} points of {len(free)} sources, {options.out.stat().st_size} bytes"
+    )
 
 
 def grouped(seen: list[Observation]) -> dict[str, list[list[Any]]]:

@@ -165,7 +165,7 @@ def own(recorded: dict[str, Any]) -> dict[str, bool]:
     """Keys of our own, for what a GGUF file shows only by the tensors that it has. See models/families."""
     names = {t[0] for t in recorded["tensors"]}
     blocks = {int(n.split(".")[1]) for n in names if n.startswith("blk.")}
-    found = {
+    marks = {
         "rope_factors": "rope_freqs.weight" in names,
         "attention_bias": bool({"blk.0.attn_q.bias", "blk.0.attn_qkv.bias"} & names),
         "expert_bias": any(".exp_probs_b." in n for n in names),
@@ -173,12 +173,12 @@ def own(recorded: dict[str, Any]) -> dict[str, bool]:
             f"blk.{i}.attn_k.weight" in names and f"blk.{i}.attn_v.weight" not in names for i in blocks
         ),
     }
-    said = {f"gyakusan.{key}": True for key, here in found.items() if here}
-    # Where there are experts, an absent bias is said too: families take it for granted from DeepSeek-V3 on.
+    present = {f"gyakusan.{key}": True for key, here in marks.items() if here}
+    # Where there are experts, an absent bias is written too: families take it for granted from DeepSeek-V3 on.
     return (
-        said
-        if found["expert_bias"] or not any("_exps." in n for n in names)
-        else {**said, "gyakusan.expert_bias": False}
+        present
+        if marks["expert_bias"] or not any("_exps." in n for n in names)
+        else {**present, "gyakusan.expert_bias": False}
     )
 
 

@@ -67,7 +67,7 @@ def percent(y: Array) -> Array:
 
 def cells(t: qm.Table, repeats: int = 3, seed: int = 7) -> Figures:
     """A fifth of all scores hidden, three times."""
-    rng, found = np.random.default_rng(seed), []
+    rng, parts = np.random.default_rng(seed), []
     for _ in range(repeats):
         hide = rng.random(len(t.y)) < 0.2
         f = qm.fit(t, weight=np.where(hide, 0.0, 1.0), tau=TAU)
@@ -76,8 +76,8 @@ def cells(t: qm.Table, repeats: int = 3, seed: int = 7) -> Figures:
         rows = np.flatnonzero(ok)
         middle, spread = qm.predict(t, f, rows)
         usual = np.array([t.y[seen & (t.j == j)].mean() for j in range(len(t.items))])
-        found.append(np.c_[t.y[rows], middle, spread, usual[t.j[rows]], additive(t, seen)[rows], rows])
-    r = np.concatenate(found)
+        parts.append(np.c_[t.y[rows], middle, spread, usual[t.j[rows]], additive(t, seen)[rows], rows])
+    r = np.concatenate(parts)
     at = r[:, 5].astype(int)
     named = np.array([t.items[j].startswith("swallow") for j in t.j])[at]
     return {
@@ -128,12 +128,12 @@ def hidden(t: qm.Table, source: Callable[[str], bool], target: Callable[[str], b
                 middle, spread = qm.predict(t, f, at)
                 covered += list(np.abs(t.y[at] - middle) < 1.2816 * spread)
                 rows.append((n, t.y[at].mean(), middle.mean(), f.expected[n, 0], f.v[n, 0, 0] ** 0.5))
-    n, truth, said, prior, error = (np.array(c) for c in zip(*rows, strict=True))
+    n, truth, predicted, prior, error = (np.array(c) for c in zip(*rows, strict=True))
     slope = np.median([f.loading[j, 0] for j in np.flatnonzero([target(s) for s in t.items])])
-    scores = [Score(m / slope, e) for m, e in zip(said, error, strict=True)]
+    scores = [Score(m / slope, e) for m, e in zip(predicted, error, strict=True)]
     return {
         "n": len(n),
-        "spearman": round(spearman(said, truth), 3),
+        "spearman": round(spearman(predicted, truth), 3),
         "spearman, prior": round(spearman(prior, truth), 3),
         "covers80": round(float(np.mean(covered)), 3),
         "pairs": pairs(t, n.astype(int), truth, scores, prior),
@@ -165,7 +165,7 @@ def thin(t: qm.Table, f: qm.Fit, vendor: bool, keep: int, parts: int = 5, seed: 
     swallow = np.array([r["source"] == "swallow" for r in t.rows])
     kind = t.vendor if vendor else swallow
     models = [n for n in np.flatnonzero(t.open) if (swallow & (t.i == n)).any() and (kind & (t.i == n)).sum() >= keep]
-    part, miss, said = rng.integers(0, parts, len(t.models)), [], []
+    part, miss, claimed = rng.integers(0, parts, len(t.models)), [], []
     for k in range(parts):
         out = [n for n in models if part[n] == k]
         weight = np.where(np.isin(t.i, out), 0.0, 1.0)
@@ -173,9 +173,9 @@ def thin(t: qm.Table, f: qm.Fit, vendor: bool, keep: int, parts: int = 5, seed: 
             weight[rng.choice(np.flatnonzero(kind & (t.i == n)), keep, replace=False)] = 1.0
         again = qm.fit(t, weight=weight, tau=TAU, begin=f, rounds=30)
         miss += [h @ (again.z[n, :4] - f.z[n, :4]) for n in out]
-        said += [np.einsum("dk,kl,dl->d", h, again.v[n, :4, :4], h) for n in out]
+        claimed += [np.einsum("dk,kl,dl->d", h, again.v[n, :4, :4], h) for n in out]
     off = np.array(miss)
-    return {"n": len(off), "rms": _round(np.sqrt((off**2).mean(0))), "claimed": _round(np.sqrt(np.mean(said, 0)))}
+    return {"n": len(off), "rms": _round(np.sqrt((off**2).mean(0))), "claimed": _round(np.sqrt(np.mean(claimed, 0)))}
 
 
 def pairs(t: qm.Table, n: Array, truth: Array, scores: list[Score], prior: Array) -> Figures:
@@ -212,9 +212,9 @@ def same_class(t: qm.Table, a: int, b: int) -> bool:
 def judged(t: qm.Table, f: qm.Fit, outside: Iterable[dict[str, str]], item: str) -> Figures:
     """Beside scores of people or benchmarks that no fit of ours has seen."""
     place = {m: n for n, m in enumerate(t.models)}
-    found = {(r["hf_id"], r["mode"]): float(r["y"]) for r in outside if r["item"] == item}
-    n = np.array([place[m] for m in found if m in place and t.open[place[m]]])
-    truth = np.array([found[t.models[k]] for k in n])
+    judged = {(r["hf_id"], r["mode"]): float(r["y"]) for r in outside if r["item"] == item}
+    n = np.array([place[m] for m in judged if m in place and t.open[place[m]]])
+    truth = np.array([judged[t.models[k]] for k in n])
     scores = [Score(f.z[k, 0], f.v[k, 0, 0] ** 0.5) for k in n]
     return {
         "n": len(n),

@@ -99,8 +99,8 @@ def bootstrap(t: qm.Table, f: qm.Fit, seed: int, draws: int) -> Array:
 
 def generation(name: str) -> str:
     """Models that share most of their making: "qwen3", "llama-3.1"."""
-    found = GENERATION.match(short_name(name).removeprefix("meta-").removeprefix("nvidia-"))
-    return found[0].rstrip(".") if found else short_name(name)[:6]
+    match = GENERATION.match(short_name(name).removeprefix("meta-").removeprefix("nvidia-"))
+    return match[0].rstrip(".") if match else short_name(name)[:6]
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,8 +30,8 @@ def write(source: Path, target: Path) -> dict[str, Any]:
     """Fit, write, and say how good it is."""
     data = json.loads(source.read_text("utf-8"))
     law, spread = divergence(data["kld"])
-    found = points(data["mmlu_by_quant"])
-    made = fitted(found, law)
+    losses = points(data["mmlu_by_quant"])
+    law_of_size = fitted(losses, law)
     index = json.loads((target.parent / "index.json").read_text("utf-8"))
     out = {
         "about": "Cost of quantisation. Made by tools/fit_quality.py --penalty: do not edit. Formula: core/quality.py.",
@@ -48,7 +48,7 @@ def write(source: Path, target: Path) -> dict[str, Any]:
         ],
         "divergence": [round(float(c), 5) for c in law],
         "divergence_spread": round(spread, 3),
-        **made,
+        **law_of_size,
         "accuracy": 0.75,
         "chance": 0.10,
         "points": round(index["scale"]["unit"][0] / index["items"]["swallow2/en_post/MMLU-Pro"]["loading"][0], 3),
@@ -57,13 +57,13 @@ def write(source: Path, target: Path) -> dict[str, Any]:
         "assumed": "legacy as k; AWQ, GPTQ, NVFP4, FP8 as exl2; below 4e9 weights extrapolated; spread by comparison of models",
     }
     target.write_text(json.dumps(out, indent=1) + "\n", "utf-8")
-    return {"points": len(found), **quality(found, law, out)}
+    return {"points": len(losses), **quality(losses, law, out)}
 
 
 def divergence(rows: list[dict[str, Any]]) -> tuple[Array, float]:
     """ln of KL divergence of Llama 3 8B as a quadratic of bits per weight, below 9; spread of the rest."""
-    kept = [(r["size_gib"] * 8 * 2**30 / 8.03e9, r["kld"]) for r in rows if r.get("kld")]
-    bits, value = (np.array(c) for c in zip(*[r for r in kept if r[0] < 9], strict=True))
+    measured = [(r["size_gib"] * 8 * 2**30 / 8.03e9, r["kld"]) for r in rows if r.get("kld")]
+    bits, value = (np.array(c) for c in zip(*[r for r in measured if r[0] < 9], strict=True))
     law = np.polyfit(bits, np.log(value), 2)
     return law, float(np.std(np.log(value) - np.polyval(law, bits)))
 
@@ -93,21 +93,21 @@ def kind(row: dict[str, Any]) -> str:
     return "bnb" if row["kind"] == "transformers" and not re.search(r"_K|Q8_0", name) else "k"
 
 
-def kept(p: Array, law: Array, n: Array, bits: Array, at: Array) -> Array:
+def retained(p: Array, law: Array, n: Array, bits: Array, at: Array) -> Array:
     """Share kept. p: ln scale, power, size, then ln factor of every kind but the first."""
     factor = np.exp(np.r_[0.0, p[3:]])[at]
     return np.exp(-np.exp(p[0]) * factor * np.exp(np.polyval(law, bits)) ** p[1] * (n / 8) ** -p[2])
 
 
-def fitted(found: list[Point], law: Array, draws: int = 200) -> dict[str, Any]:
+def fitted(losses: list[Point], law: Array, draws: int = 200) -> dict[str, Any]:
     """Parameters and their bootstrap errors."""
-    n, bits, seen = (np.array([r[k] for r in found]) for k in (0, 1, 3))
-    at = np.array([KINDS.index(r[2]) for r in found])
+    n, bits, seen = (np.array([r[k] for r in losses]) for k in (0, 1, 3))
+    at = np.array([KINDS.index(r[2]) for r in losses])
     rng = np.random.default_rng(1)
 
     def solve(w: Array) -> Array:
         def miss(p: Array) -> Array:
-            rest = (kept(p, law, n, bits, at) - seen) / (0.004 + 0.12 * (1 - np.clip(seen, 0, 1)))
+            rest = (retained(p, law, n, bits, at) - seen) / (0.004 + 0.12 * (1 - np.clip(seen, 0, 1)))
             return np.r_[w * rest, p[3:] / 0.4]
 
         return least_squares(miss, [-0.3, 1.1, 0.6] + [0.0] * (len(KINDS) - 1), loss="soft_l1").x
@@ -132,11 +132,16 @@ def fitted(found: list[Point], law: Array, draws: int = 200) -> dict[str, Any]:
     }
 
 
-def quality(found: list[Point], law: Array, made: dict[str, Any]) -> dict[str, Any]:
+def quality(losses: list[Point], law: Array, c: dict[str, Any]) -> dict[str, Any]:
     """Root mean square of the share kept, by width."""
-    p = np.r_[np.log(made["scale"]), made["power"], made["size"], [np.log(made["kinds"][k]) for k in KINDS[1:]]]
-    n, bits, seen = (np.array([r[k] for r in found]) for k in (0, 1, 3))
-    miss = kept(p, law, n, bits, np.array([KINDS.index(r[2]) for r in found])) - seen
+    p = np.r_[
+        np.log(constants["scale"]),
+        constants["power"],
+        constants["size"],
+        [np.log(constants["kinds"][k]) for k in KINDS[1:]],
+    ]
+    n, bits, seen = (np.array([r[k] for r in losses]) for k in (0, 1, 3))
+    miss = retained(p, law, n, bits, np.array([KINDS.index(r[2]) for r in losses])) - seen
     out = {}
     for low, high in SLICES:
         inside = (bits > low) & (bits <= high)

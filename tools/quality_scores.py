@@ -81,32 +81,32 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=DATA)
     options = parser.parse_args()
-    kept = list(clear(read(options.observations), read(options.raw), read(options.cards)))
-    write(options.out / "scores.csv.gz", FIELDS, kept)
+    scores = list(clear(read(options.observations), read(options.raw), read(options.cards)))
+    write(options.out / "scores.csv.gz", FIELDS, scores)
     models = {str(m["hf_id"]): m for m in json.loads(options.models.read_text("utf-8"))}
-    known = sizes(kept, read(options.raw), models)
+    known = sizes(scores, read(options.raw), models)
     write(options.out / "sizes.csv", ("hf_id", "parameters", "active", "released", "source"), known)
-    print(f"{len(kept)} scores, {len({r['hf_id'] for r in kept})} models, {len({r['item'] for r in kept})} items")
+    print(f"{len(scores)} scores, {len({r['hf_id'] for r in scores})} models, {len({r['item'] for r in scores})} items")
 
 
 def clear(observations: Iterable[Row], raw: Iterable[Row], cards: Iterable[Row]) -> Iterator[Row]:
     """Rows under a licence, each with address and date."""
-    found = {(s, r["model"]): r for r in raw for s, a in ADDRESS.items() if a in r["source"]}
+    boards = {(s, r["model"]): r for r in raw for s, a in ADDRESS.items() if a in r["source"]}
     shown: dict[tuple[str, str], list[Row]] = {}
     for card in cards:
         shown.setdefault((card["model"], card["benchmark"]), []).append(card)
     for o in observations:
-        origin = _card(o, shown) if o["source"] == "cards" else _board(o, found)
+        origin = _card(o, shown) if o["source"] == "cards" else _board(o, boards)
         if origin is not None:
             same = {k: o[k] for k in ("hf_id", "mode", "item", "weight", "vendor", "domain")}
             yield {**same, "value": o["y"], **origin}
 
 
-def _board(o: Row, found: Mapping[tuple[str, str], Row]) -> Row | None:
+def _board(o: Row, boards: Mapping[tuple[str, str], Row]) -> Row | None:
     """Origin of a leaderboard's row, None if no licence covers it. date: of the run (Aider) or of the published table."""
     if o["source"] not in LICENCES:
         return None
-    origin = found[o["source"], o["src_name"]]
+    origin = boards[o["source"], o["src_name"]]
     address = origin["source"]
     date = re.search(r"commit date (\d{4}-\d\d-\d\d)", address)
     assert date, address
@@ -127,10 +127,10 @@ def _card(o: Row, shown: Mapping[tuple[str, str], list[Row]]) -> Row | None:
     return {"source": "models.dev" if models_dev else "card", "url": url, "date": row["date"], "licence": licence}
 
 
-def sizes(kept: Iterable[Row], raw: Iterable[Row], models: Mapping[str, Mapping[str, object]]) -> Iterator[Row]:
+def sizes(scores: Iterable[Row], raw: Iterable[Row], models: Mapping[str, Mapping[str, object]]) -> Iterator[Row]:
     """Size and release date of the open models among the scores, where a source gives them: Swallow, ours, recalled, the Hub."""
     board = {r["model"]: r for r in raw if ADDRESS["swallow"] in r["source"]}
-    for name in sorted({r["hf_id"] for r in kept if not r["hf_id"].startswith("ext/")}):
+    for name in sorted({r["hf_id"] for r in scores if not r["hf_id"].startswith("ext/")}):
         row = board.get(name)
         released = row["date"] if row else ""
         if name in RECALLED:
@@ -138,8 +138,8 @@ def sizes(kept: Iterable[Row], raw: Iterable[Row], models: Mapping[str, Mapping[
             yield _size(name, whole, used, released, "recalled")
         elif row is not None and row["params_b"]:
             yield _size(name, float(row["params_b"]) * 1e9, float(row["active_b"]) * 1e9, released, "swallow")
-        elif found := _hub(name, models):
-            yield _size(name, *found, released, "hub")
+        elif known := _hub(name, models):
+            yield _size(name, *known, released, "hub")
 
 
 def _size(name: str, whole: float, used: float | None, released: str, source: str) -> Row:
@@ -153,8 +153,8 @@ def _hub(name: str, models: Mapping[str, Mapping[str, object]]) -> tuple[float, 
     count, active = model.get("params"), model.get("active_params")
     if not isinstance(count, (int, float)) or not count:
         return None
-    said, used = sizes_in(short_name(name))
-    if said and not 0.6 * said <= count <= 2.2 * said:
+    named, used = sizes_in(short_name(name))
+    if named and not 0.6 * named <= count <= 2.2 * named:
         return None
     return float(count), used or (float(active) if isinstance(active, (int, float)) else None)
 

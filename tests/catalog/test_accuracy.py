@@ -32,9 +32,11 @@ def written(folder: Path, value: object) -> Path:
 
 
 def test_what_is_published() -> None:
-    found = {s.id: s for s in accuracy.memory()}
-    assert {"one_device", "architectures", "split", "logs", "forks", "ollama", "vllm", "vllm_logs", "mlx"} == set(found)
-    for section in found.values():
+    sections = {s.id: s for s in accuracy.memory()}
+    assert {"one_device", "architectures", "split", "logs", "forks", "ollama", "vllm", "vllm_logs", "mlx"} == set(
+        sections
+    )
+    for section in sections.values():
         assert (section.groups[0].by, section.groups[0].rows) == ("all", section.rows)
         assert all(0 <= f.exact <= f.n for g in section.groups for f in g.parts.values())
         assert all(f.median <= f.p95 <= f.worst for g in section.groups for f in g.parts.values())
@@ -42,8 +44,8 @@ def test_what_is_published() -> None:
 
 @pytest.mark.parametrize("part", ["weights", "context"])
 def test_bytes_that_we_promise_are_published_as_exact(part: str) -> None:
-    found = [s.groups[0].parts[part] for s in accuracy.memory() if s.id in ("one_device", "architectures", "split")]
-    assert all(f.exact == f.n for f in found)
+    weights = [s.groups[0].parts[part] for s in accuracy.memory() if s.id in ("one_device", "architectures", "split")]
+    assert all(f.exact == f.n for f in weights)
 
 
 def test_a_section(tmp_path: Path) -> None:

@@ -33,8 +33,8 @@ NAMES = tomllib.loads((ROOT / "tools" / "model_names.toml").read_text("utf-8"))
 
 @pytest.fixture(scope="module")
 def truth() -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(gzip.decompress((TRUTH / "gguf_meta.json.gz").read_bytes()))
-    return found
+    metadata: dict[str, Any] = json.loads(gzip.decompress((TRUTH / "gguf_meta.json.gz").read_bytes()))
+    return metadata
 
 
 def test_every_record_keeps_the_schema() -> None:
@@ -71,8 +71,8 @@ def test_a_bad_record_is_refused_with_its_file(case: str, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("left_out", ["source", "checked", "sizes_gib", "backend"])
 def test_a_missing_key_is_refused(left_out: str, tmp_path: Path) -> None:
-    kept = [line for line in GOOD.splitlines() if not line.startswith(left_out)]
-    (tmp_path / "some.toml").write_text("\n".join(kept))
+    lines = [line for line in GOOD.splitlines() if not line.startswith(left_out)]
+    (tmp_path / "some.toml").write_text("\n".join(lines))
     with pytest.raises(BadRecord, match=left_out):
         checking.check(tmp_path)
 

@@ -56,25 +56,25 @@ def test_memory_is_llama_cpps(row: dict[str, Any]) -> None:
         mmap=False,
         repack=False,
     )
-    found: dict[str, int] = {}
+    sizes: dict[str, int] = {}
     for kind, _, size in buffers(model(row["model"]), chosen):
-        found[kind] = found.get(kind, 0) + int(size)
-    assert found["weights"] == row["weights"]
-    assert found.get("kv_cache", 0) == row["context"]
+        sizes[kind] = sizes.get(kind, 0) + int(size)
+    assert sizes["weights"] == row["weights"]
+    assert sizes.get("kv_cache", 0) == row["context"]
     exact = row["fa"] or row["model"].startswith("qwen3")
-    assert found["scratch"] == pytest.approx(row["compute"], rel=0 if exact else 0.06)
+    assert sizes["scratch"] == pytest.approx(row["compute"], rel=0 if exact else 0.06)
 
 
 @pytest.mark.parametrize("name", ["bge-m3", "embeddinggemma-300m", "ruri-v3-310m", "nomic-embed-text-v2-moe"])
 def test_encoders_keep_nothing_and_have_no_output_on_the_card(name: str) -> None:
     one, many = (api.deployment(name, load=Load(users, 512), device="RTX 4090").ledger for users in (1, 8))
     assert one.of("kv_cache") == many.of("kv_cache") == 0
-    held = one.accounts[0].of("weights")
-    assert held < sum(t.bytes for t in one.model.tensors if t.name != "token_embd.weight") * 1.01
+    weights = one.accounts[0].of("weights")
+    assert weights < sum(t.bytes for t in one.model.tensors if t.name != "token_embd.weight") * 1.01
 
 
 @pytest.mark.parametrize("server", ["vLLM", "MLX-LM"])
 def test_other_engines_say_that_they_do_not_run_encoders(server: str) -> None:
     device = "RTX 4090" if server == "vLLM" else "M4 Max 64GB"
-    asked = api.deployment("bge-m3", load=Load(1, 512), device=device, server=server)
-    assert asked.refusals
+    deployment = api.deployment("bge-m3", load=Load(1, 512), device=device, server=server)
+    assert deployment.refusals

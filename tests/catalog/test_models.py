@@ -36,9 +36,9 @@ def test_mlx_repositories_are_those_that_were_seen() -> None:
 def test_an_mlx_repository_is_a_conversion_of_its_model(record: ModelRecord) -> None:
     known = {_bare(a) for a in record.aliases if "/" in a}
     for repository in record.mlx:
-        found = re.fullmatch(r"([\w-]+/[\w.-]+?)(?:-MLX)?-(?:[468]bit|MXFP4-Q8)", repository, re.IGNORECASE)
-        assert found, repository
-        assert _bare(found[1]) in known, repository
+        conversion = re.fullmatch(r"([\w-]+/[\w.-]+?)(?:-MLX)?-(?:[468]bit|MXFP4-Q8)", repository, re.IGNORECASE)
+        assert conversion, repository
+        assert _bare(conversion[1]) in known, repository
     sizes = [s for s in re.findall(r"(?<![\w.])[\d.]+[bm](?![a-z])", record.name) if any(s in k for k in known)]
     assert all(s in r.casefold() for s in sizes for r in record.mlx)
 
@@ -64,18 +64,18 @@ def test_fine_tunes_say_of_what() -> None:
 
 @pytest.mark.parametrize("record", [r for r in RECORDS.values() if r.published], ids=lambda r: r.name)
 def test_our_count_is_the_published_one(record: ModelRecord) -> None:
-    mine, said = record.parameters, record.published
+    ours, published = record.parameters, record.published
     embedding = record.metadata[f"{record.architecture}.embedding_length"]
     match record.beside:
         case "":
-            assert abs(mine - said) <= WITHIN * said
+            assert abs(ours - published) <= WITHIN * published
         case "output":
             vocabulary = record.metadata[f"{record.architecture}.vocab_size"]
-            assert abs(mine + vocabulary * embedding - said) <= WITHIN * said
+            assert abs(ours + vocabulary * embedding - published) <= WITHIN * published
         case "vision":
-            assert 0 < said - mine <= max(0.5 * mine, 0.7e9)
+            assert 0 < published - ours <= max(0.5 * ours, 0.7e9)
         case "prediction":
-            assert 0 < said - mine <= 0.03 * mine
+            assert 0 < published - ours <= 0.03 * ours
         case "count":
             assert record.basis == "assumed"
             assert not record.listed
@@ -107,8 +107,8 @@ PATTERNS = {
 @pytest.mark.parametrize("name", PATTERNS)
 def test_layer_patterns(name: str) -> None:
     memory = plain(RECORDS[name]).memory
-    found = {kind: sum(len(m.layers) for m in memory if isinstance(m, kind)) for kind in PATTERNS[name]}
-    assert found == PATTERNS[name]
+    counts = {kind: sum(len(m.layers) for m in memory if isinstance(m, kind)) for kind in PATTERNS[name]}
+    assert counts == PATTERNS[name]
 
 
 def test_windows_of_olmo_and_gemma() -> None:

@@ -79,9 +79,9 @@ def test_the_index_is_what_the_scores_give(table: qm.Table, blind: quality_index
     f = qm.fit(table, rounds=80, tau=float(blind.corrected[0] ** 2))
     value, _, _ = quality_index.scaled(table, f.z[:, :4] @ quality_index.mix(quality_index.kappa(table, f)).T)
     stored = {(h, m): row["value"] for h, modes in INDEX["models"].items() for m, row in modes.items()}
-    made = {table.models[n]: value[n] for n in np.flatnonzero(table.open)}
-    assert made.keys() == stored.keys()
-    assert max(float(np.abs(np.array(stored[k]) - v).max()) for k, v in made.items()) < 0.11
+    fresh = {table.models[n]: value[n] for n in np.flatnonzero(table.open)}
+    assert fresh.keys() == stored.keys()
+    assert max(float(np.abs(np.array(stored[k]) - v).max()) for k, v in fresh.items()) < 0.11
 
 
 def test_hidden_scores_are_predicted(table: qm.Table) -> None:
@@ -335,7 +335,7 @@ def test_a_hidden_leaderboard_is_recovered_from_own_scores() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("", "line 1: no header"),
         ("hf_id,item\nQwen/Qwen3-8B,GPQA\n", "line 1: no column score"),
@@ -360,10 +360,10 @@ def test_a_hidden_leaderboard_is_recovered_from_own_scores() -> None:
         ),
     ],
 )
-def test_a_bad_file_is_named_with_its_line(tmp_path: Path, text: str, said: str) -> None:
+def test_a_bad_file_is_named_with_its_line(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(BadRecord) as error:
         quality_own.read(write(tmp_path / "own.csv", text))
-    assert f"own.csv, {said}" in str(error.value)
+    assert f"own.csv, {message}" in str(error.value)
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
@@ -378,8 +378,8 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 
 
 def test_the_table_of_one_line_per_model_is_json() -> None:
-    made = {"about": "x", "items": {"a": [1]}, "models": {"b": {"on": 1}}, "sources": {}}
-    assert json.loads(fit_quality.text(made)) == made
+    document = {"about": "x", "items": {"a": [1]}, "models": {"b": {"on": 1}}, "sources": {}}
+    assert json.loads(fit_quality.text(document)) == document
 
 
 def test_generations() -> None:

@@ -73,9 +73,9 @@ def test_an_edited_file_is_read_anew(copied: Path) -> None:
     assert entry_of("Apple M5 Pro").line > 1
     path.write_text("# one line more\n" + path.read_text("utf-8"), "utf-8")
     forget()
-    found = entry_of("Apple M5 Pro")
-    assert found.fields()["name"] == "Apple M5 Pro"
-    assert path.read_text("utf-8").splitlines()[found.line - 1] == "[[device]]"
+    entry = entry_of("Apple M5 Pro")
+    assert entry.fields()["name"] == "Apple M5 Pro"
+    assert path.read_text("utf-8").splitlines()[entry.line - 1] == "[[device]]"
 
 
 def test_an_edit_of_the_same_length_is_seen(copied: Path) -> None:
@@ -150,10 +150,10 @@ def test_a_file_from_the_future_is_refused_with_its_line(home: Path) -> None:
 
 
 def test_lines_of_fields() -> None:
-    found = entry_of("RTX 5090")
-    lines = found.file.read_text("utf-8").splitlines()
-    assert lines[found.line_of("bandwidth_gb_s") - 1].startswith("bandwidth_gb_s = ")
-    assert found.line_of("nothing") == found.line_of("") == found.line
+    entry = entry_of("RTX 5090")
+    lines = entry.file.read_text("utf-8").splitlines()
+    assert lines[entry.line_of("bandwidth_gb_s") - 1].startswith("bandwidth_gb_s = ")
+    assert entry.line_of("nothing") == entry.line_of("") == entry.line
 
 
 def test_names_without_a_file_are_no_error(home: Path) -> None:

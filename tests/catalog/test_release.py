@@ -55,9 +55,9 @@ def resigned(offered: Path) -> None:
     import hashlib
 
     path = next(p for p in offered.glob("catalog-*.json"))
-    said = json.loads((offered / release.MANIFEST).read_text())
-    said["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
-    (offered / release.MANIFEST).write_text(json.dumps(said))
+    manifest = json.loads((offered / release.MANIFEST).read_text())
+    manifest["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    (offered / release.MANIFEST).write_text(json.dumps(manifest))
 
 
 def test_another_checksum_is_refused(offered: Path) -> None:

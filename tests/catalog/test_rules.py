@@ -50,10 +50,10 @@ BAD = {
 @pytest.mark.parametrize("line", BAD)
 def test_bandwidths(line: str, tmp_path: Path) -> None:
     number, problem = BAD[line]
-    said = refused(DEVICE.replace("bandwidth_gb_s = 100", line), tmp_path)
-    assert said.startswith(("some.toml, line 7,", "some.toml, line 1,"))
-    assert problem in said
-    assert "Some GPU" in said
+    message = refused(DEVICE.replace("bandwidth_gb_s = 100", line), tmp_path)
+    assert message.startswith(("some.toml, line 7,", "some.toml, line 1,"))
+    assert problem in message
+    assert "Some GPU" in message
     assert number
 
 
@@ -69,14 +69,14 @@ MORE = {
 
 @pytest.mark.parametrize("line", MORE)
 def test_contradictions_and_prices(line: str, tmp_path: Path) -> None:
-    said = refused(DEVICE + line + "\n", tmp_path)
-    assert MORE[line] in said
-    assert re.match(r"some\.toml, line (7|11), record 'Some GPU': ", said)
+    message = refused(DEVICE + line + "\n", tmp_path)
+    assert MORE[line] in message
+    assert re.match(r"some\.toml, line (7|11), record 'Some GPU': ", message)
 
 
 def test_dates_contradict(tmp_path: Path) -> None:
-    said = refused(DEVICE.replace("2026-01-01", "2026-09-01"), tmp_path)
-    assert said == (
+    message = refused(DEVICE.replace("2026-01-01", "2026-09-01"), tmp_path)
+    assert message == (
         "some.toml, line 8, record 'Some GPU': it was released after it was checked. Correct the catalogue file."
     )
 
@@ -92,20 +92,20 @@ MODELS = {
 
 @pytest.mark.parametrize("line", MODELS)
 def test_models(line: str, tmp_path: Path) -> None:
-    said = refused(MODEL.replace("tensors", line + "tensors"), tmp_path)
-    assert MODELS[line] in said
-    assert said.startswith("some.toml, line 4, record 'some-model'")
+    message = refused(MODEL.replace("tensors", line + "tensors"), tmp_path)
+    assert MODELS[line] in message
+    assert message.startswith("some.toml, line 4, record 'some-model'")
 
 
 def test_an_assumed_record_is_not_listed(tmp_path: Path) -> None:
-    said = refused(MODEL.replace('"read"', '"assumed"\nlisted = true'), tmp_path)
-    assert "an assumed record is not listed" in said
+    message = refused(MODEL.replace('"read"', '"assumed"\nlisted = true'), tmp_path)
+    assert "an assumed record is not listed" in message
 
 
 def test_duplicate_names_are_shown_with_both_places(tmp_path: Path) -> None:
     (tmp_path / "first.toml").write_text("\n" + DEVICE)
-    said = refused(DEVICE.replace("Some GPU", "some-gpu"), tmp_path)
-    assert said.startswith(
+    message = refused(DEVICE.replace("Some GPU", "some-gpu"), tmp_path)
+    assert message.startswith(
         "some.toml, line 2, record 'some-gpu': 'some 8 GiB' also means 'Some GPU' in first.toml, line 2"
     )
 

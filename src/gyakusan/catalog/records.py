@@ -36,7 +36,7 @@ def entries(kind: str) -> tuple[Entry, ...]:
 def lookup(kind: str, key: str) -> tuple[Entry, ...]:
     """Return the records that a folded name (see names.keys) finds, the user's own first. Raises BadRecord."""
     own = tuple(e for e in own_entries() if e.kind == kind and key in e.keys)
-    return own + _found(root(), "JOIN key ON key.record = id WHERE key.kind = ? AND key = ?", kind, key)
+    return own + _select(root(), "JOIN key ON key.record = id WHERE key.kind = ? AND key = ?", kind, key)
 
 
 def own_entries() -> tuple[Entry, ...]:
@@ -51,10 +51,10 @@ def own_entries() -> tuple[Entry, ...]:
 
 @cache
 def _compiled(data: Path, kind: str) -> tuple[Entry, ...]:
-    return _found(data, "WHERE kind = ?", kind)
+    return _select(data, "WHERE kind = ?", kind)
 
 
-def _found(data: Path, condition: str, *values: str) -> tuple[Entry, ...]:
+def _select(data: Path, condition: str, *values: str) -> tuple[Entry, ...]:
     rows = _database(data).execute(f"SELECT {_COLUMNS} FROM record {condition} ORDER BY id", values).fetchall()
     files = {row[0]: data / row[0] for row in rows}
     return tuple(

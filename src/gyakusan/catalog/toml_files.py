@@ -24,10 +24,10 @@ def read(file: Path, *, own: bool = False) -> tuple[Entry, ...]:
 
 @lru_cache(maxsize=64)
 def _read(file: Path, own: bool, _modified: int) -> tuple[Entry, ...]:
-    found, text = tables(file)
+    document, text = tables(file)
     lines = text.split("\n")
     starts = [(m[1], n) for n, line in enumerate(lines) if (m := _HEADER.match(line))]
-    rows = {kind: found.get(kind, []) for kind in PLACES}
+    rows = {kind: document.get(kind, []) for kind in PLACES}
     if any(not isinstance(r, list) or len(r) != sum(k == kind for k, _ in starts) for kind, r in rows.items()):
         raise bad_record(file, "", 'every record begins with [[kind]] and has a line of the form name = "..."')
     ends = [n for _, n in starts[1:]] + [len(lines)]
@@ -42,11 +42,11 @@ def tables(file: Path) -> tuple[dict[str, Any], str]:
     """Return what a file says, and its text. Raises BadRecord if it is not TOML, or from the future."""
     try:
         text = file.read_text("utf-8")
-        found = tomllib.loads(text)
+        document = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         line = re.search(r"at line (\d+)", str(error))
         raise bad_record(file, "", str(error), int(line[1]) if line else 1) from error
-    form = found.get("schema", SCHEMA)
+    form = document.get("schema", SCHEMA)
     if isinstance(form, int) and form > SCHEMA:
         raise BadRecord(
             "{file}, line {line}: it is written in form {said}, and this version reads forms up to {known}.",
@@ -56,7 +56,7 @@ def tables(file: Path) -> tuple[dict[str, Any], str]:
             known=SCHEMA,
             mend="Upgrade gyakusan: pip install -U gyakusan",
         )
-    return found, text
+    return document, text
 
 
 def _entry(kind: str, row: dict[str, Any], lines: list[str], file: Path, line: int, own: bool) -> Entry:
