@@ -134,12 +134,8 @@ def fitted(losses: list[Point], law: Array, draws: int = 200) -> dict[str, Any]:
 
 def quality(losses: list[Point], law: Array, c: dict[str, Any]) -> dict[str, Any]:
     """Root mean square of the share kept, by width."""
-    p = np.r_[
-        np.log(constants["scale"]),
-        constants["power"],
-        constants["size"],
-        [np.log(constants["kinds"][k]) for k in KINDS[1:]],
-    ]
+    factors = [np.log(c["kinds"][k]) for k in KINDS[1:]]
+    p = np.r_[np.log(c["scale"]), c["power"], c["size"], factors]
     n, bits, seen = (np.array([r[k] for r in losses]) for k in (0, 1, 3))
     miss = retained(p, law, n, bits, np.array([KINDS.index(r[2]) for r in losses])) - seen
     out = {}
