@@ -32,10 +32,10 @@ class Metadata:
     @property
     def architecture(self) -> str:
         """Return general.architecture. Raises Malformed."""
-        found = self.values.get("general.architecture")
-        if not isinstance(found, str) or not found:
+        name = self.values.get("general.architecture")
+        if not isinstance(name, str) or not name:
             raise Malformed("The file names no architecture.", mend="It needs the key general.architecture.")
-        return found
+        return name
 
     @property
     def blocks(self) -> int:

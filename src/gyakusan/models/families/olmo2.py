@@ -36,8 +36,8 @@ def block(b: Block) -> Iterator[Tensor]:
 
 def from_config(c: Config) -> dict[str, Any]:
     """Return the GGUF keys that a config.json stands for. Source: conversion/olmo.py."""
-    found, windows = configs.common(c), c.windows()
+    keys, windows = configs.common(c), c.windows()
     if c.get("sliding_window") is not None:
-        found["attention.sliding_window"] = c.number("sliding_window")
-        found |= {"attention.sliding_window_pattern": windows} if windows else {}
-    return found
+        keys["attention.sliding_window"] = c.number("sliding_window")
+        keys |= {"attention.sliding_window_pattern": windows} if windows else {}
+    return keys
