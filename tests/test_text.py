@@ -22,7 +22,7 @@ import gyakusan
 from gyakusan.cli import main
 from gyakusan.core.machine import Device, Machine
 from gyakusan.message import Listed, Message, say
-from gyakusan.serving.compare import Row
+from gyakusan.serving.buffer_comparison import BufferComparison
 from gyakusan.show import machine as show_machine
 from gyakusan.show import served
 from gyakusan.text import choose, knows, tell
@@ -167,7 +167,10 @@ def test_machines_and_comparisons_line_up(width: int) -> None:
     assert {cell_len(r) for r in rows} == {cell_len(rows[0])}
     assert len({tuple(e[:2]) for e in right_edges(rows[1:])}) == 1
 
-    seen = [Row("weights", "host", 1 * MIB, 1 * MIB, 0.0, 0.0), Row("kv_cache", "gpu0", 1e9, 1e9, 0.0, 0.0)]
+    seen = [
+        BufferComparison("weights", "host", 1 * MIB, 1 * MIB, 0.0, 0.0),
+        BufferComparison("kv_cache", "gpu0", 1e9, 1e9, 0.0, 0.0),
+    ]
     rows = text_of(served.comparison(seen), language="ja", width=width).splitlines()
     assert {cell_len(r) for r in rows} == {cell_len(rows[0])}
     assert len({tuple(e) for e in right_edges(rows[1:])}) == 1

@@ -19,6 +19,8 @@ from gyakusan.message import Message
 from gyakusan.units import parse_count
 
 if TYPE_CHECKING:
+    from gyakusan.engines.base import EngineSettings
+    from gyakusan.engines.server import ServerReport
     from gyakusan.planning.colocate.recommend import ColocationAnswer
     from gyakusan.planning.fleet.recommend import FleetAnswer as Fleets
     from gyakusan.planning.select.recommendation import Recommendation as Plans
@@ -118,15 +120,15 @@ def serve(
     users: int = 1,
     options: Mapping[str, Any] | None = None,
     **settings: Any,
-) -> Server:
+) -> Server[EngineSettings, ServerReport]:
     """A server for a model on this computer, to be used in a `with` block. Raises GyakusanError.
 
-    options: fields of serve.server.Options (host, port, key ...); settings: fields of the engine's Settings.
+    options: fields of serving.server.ServerOptions (host, port, key ...); settings: fields of the engine's Settings.
     """
-    from gyakusan.serving.server import Server
+    from gyakusan.serving.server import Server, ServerOptions
 
     asked = deployment(model, load=partial(usual_load, users=users, context=context), settings=settings)
-    return Server(asked.model.source, asked.settings, **dict(options or {}))
+    return Server.of(asked, ServerOptions(**dict(options or {})))
 
 
 def usual_load(trained_context: int, *, users: int, context: int | None) -> Load:

@@ -111,9 +111,9 @@ def did_you_mean(name: str, known: Iterable[str], n: int = 5) -> list[str]:
     import difflib  # only where something was misspelt
 
     table = {k.casefold(): k for k in known}
-    word = name.casefold()[:200]
-    inside = sorted((k for k in table if word and word in k), key=len)
-    close = difflib.get_close_matches(word, list(table), n=n, cutoff=0.5)
+    asked = name.casefold()[:200]
+    inside = sorted((k for k in table if asked and asked in k), key=len)
+    close = difflib.get_close_matches(asked, list(table), n=n, cutoff=0.5)
     return [table[k] for k in dict.fromkeys(inside[:n] + close)][:n]
 
 

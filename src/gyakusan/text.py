@@ -18,10 +18,10 @@ Language = Literal["en", "ja"]
 LANGUAGES: tuple[Language, ...] = ("en", "ja")
 
 
-def choose(name: str | None = None, environment: Mapping[str, str] | None = None) -> Language:
-    """Return the language called `name`, else that of GYAKUSAN_LANG, LC_ALL, LC_MESSAGES or LANG, else English."""
+def choose(asked: str | None = None, environment: Mapping[str, str] | None = None) -> Language:
+    """Return the language asked for, else that of GYAKUSAN_LANG, LC_ALL, LC_MESSAGES or LANG, else English."""
     env = os.environ if environment is None else environment
-    for value in (name, *(env.get(k) for k in ("GYAKUSAN_LANG", "LC_ALL", "LC_MESSAGES", "LANG"))):
+    for value in (asked, *(env.get(k) for k in ("GYAKUSAN_LANG", "LC_ALL", "LC_MESSAGES", "LANG"))):
         if value:
             return "ja" if value.casefold().startswith("ja") else "en"
     return "en"
@@ -49,5 +49,5 @@ def knows(template: str, language: Language) -> bool:
 
 @cache
 def _table(language: Language) -> Mapping[str, str]:
-    table: Mapping[str, str] = json.loads((files("gyakusan") / "locale" / f"{language}.json").read_text("utf-8"))
-    return table
+    found: Mapping[str, str] = json.loads((files("gyakusan") / "locale" / f"{language}.json").read_text("utf-8"))
+    return found

@@ -28,7 +28,7 @@ class Memory:
             raise Truncated("{file} ends too early.", file=self.name, mend="Download it again.")
         return self.data[at : at + n]
 
-    def sibling(self, name: str) -> Memory:
+    def beside(self, name: str) -> Memory:
         if name not in self.others:
             raise BadReference("There is no file {file}.", file=name, mend="Check the spelling.")
         return Memory(self.others[name], name, self.others)

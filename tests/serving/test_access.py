@@ -6,7 +6,7 @@ import stat
 import pytest
 
 from gyakusan.errors import BadSetting
-from gyakusan.serving.access import admit, free_port, guard, is_loopback
+from gyakusan.serving.access import check_access, free_port, grant_access, is_loopback
 
 KEY = "0123456789abcdef"
 
@@ -33,38 +33,38 @@ def test_is_loopback(host: str, expected: bool) -> None:
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.2", "example.org"])
 def test_strangers_need_a_key(host: str) -> None:
     with pytest.raises(BadSetting, match="reachable from other computers"):
-        guard(host, 8080, None)
-    guard(host, 8080, KEY)
+        check_access(host, 8080, None)
+    check_access(host, 8080, KEY)
 
 
 @pytest.mark.parametrize("key", ["", "short", "has spaces in its middle", "a,b" * 8, "k" * 257, "ключ" * 8, KEY + "\n"])
 def test_unusable_keys(key: str) -> None:
     with pytest.raises(BadSetting, match="API key") as caught:
-        guard("127.0.0.1", 0, key)
+        check_access("127.0.0.1", 0, key)
     assert key == "" or key not in str(caught.value)
 
 
 @pytest.mark.parametrize("host", ["", "a b", "1.2.3.4,0.0.0.0", "/tmp/x.sock", "--help", "x" * 300, "a\nb"])
 def test_unusable_hosts(host: str) -> None:
     with pytest.raises(BadSetting, match="no host"):
-        guard(host, 0, KEY)
+        check_access(host, 0, KEY)
 
 
 @pytest.mark.parametrize("port", [-1, 65536])
 def test_unusable_ports(port: int) -> None:
     with pytest.raises(BadSetting, match="no port"):
-        guard("127.0.0.1", port, None)
+        check_access("127.0.0.1", port, None)
 
 
 def test_loopback_has_no_key_unless_given() -> None:
-    assert admit("127.0.0.1", 0, None).key is None
-    assert admit("127.0.0.1", 0, KEY).key == KEY
-    assert admit("127.0.0.1", 0, KEY).path is None
+    assert grant_access("127.0.0.1", 0, None).key is None
+    assert grant_access("127.0.0.1", 0, KEY).key == KEY
+    assert grant_access("127.0.0.1", 0, KEY).path is None
 
 
 def test_a_made_key_is_written_for_this_user_alone() -> None:
-    access = admit("192.0.2.1", 8080, None)
-    other = admit("192.0.2.1", 8080, None)
+    access = grant_access("192.0.2.1", 8080, None)
+    other = grant_access("192.0.2.1", 8080, None)
     try:
         assert access.path is not None
         assert access.key is not None
@@ -74,16 +74,16 @@ def test_a_made_key_is_written_for_this_user_alone() -> None:
         assert stat.S_IMODE(access.path.stat().st_mode) == 0o600
         assert access.key not in repr(access)
     finally:
-        access.forget()
-        other.forget()
+        access.remove_key_file()
+        other.remove_key_file()
     assert not access.path.exists()
-    access.forget()
+    access.remove_key_file()
 
 
 def test_nothing_is_written_for_a_refused_host(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gyakusan.serving.access._write", lambda key: pytest.fail("written"))
     with pytest.raises(BadSetting):
-        admit("a b", 0, None)
+        grant_access("a b", 0, None)
 
 
 def test_a_free_port_is_free() -> None:

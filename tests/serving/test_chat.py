@@ -10,7 +10,7 @@ import pytest
 
 from gyakusan.errors import ServerError
 from gyakusan.serving import chat as module
-from gyakusan.serving.chat import Answer, chat, chat_many
+from gyakusan.serving.chat import ChatAnswer, chat, chat_many
 
 GOOD = {
     "choices": [{"message": {"content": "Paris."}, "finish_reason": "stop"}],
@@ -75,7 +75,7 @@ def test_no_key_no_header(server: str) -> None:
 
 def test_an_empty_answer_is_an_answer(server: str) -> None:
     replies(200, {"choices": [{"message": {"content": None}}]})
-    assert chat(server, "Hi") == Answer("", 0, 0, pytest.approx(0, abs=60))
+    assert chat(server, "Hi") == ChatAnswer("", 0, 0, pytest.approx(0, abs=60))
 
 
 def test_many_keep_their_order(server: str) -> None:

@@ -10,17 +10,17 @@ import pytest
 
 from gyakusan.errors import ServerError
 from gyakusan.serving import process
-from gyakusan.serving.process import Child, Order
+from gyakusan.serving.process import GuardedProcess, ProcessSpec
 
 ENVIRONMENT = {"PATH": os.environ["PATH"]}
 
 
-def child(code: str, **options: object) -> Child:
+def child(code: str, **options: object) -> GuardedProcess:
     """A Python program under the guard."""
-    return Child(Order([sys.executable, "-ISu", "-c", code], ENVIRONMENT, grace=0.3, **options))  # type: ignore[arg-type]
+    return GuardedProcess(ProcessSpec([sys.executable, "-ISu", "-c", code], ENVIRONMENT, grace=0.3, **options))  # type: ignore[arg-type]
 
 
-def ended(made: Child) -> tuple[str, ...]:
+def ended(made: GuardedProcess) -> tuple[str, ...]:
     """The lines of the program itself, after its end."""
     made.log.join(20)
     made.end()
@@ -45,7 +45,7 @@ def dies(pid: int) -> bool:
     return False
 
 
-def wait_for(made: Child, text: str) -> str:
+def wait_for(made: GuardedProcess, text: str) -> str:
     """The first line with `text`."""
     for _ in range(200):
         for line in made.log.lines:
@@ -74,7 +74,7 @@ def test_a_signal_is_told() -> None:
 
 
 def test_a_program_that_is_not_there() -> None:
-    made = Child(Order(["/nonexistent/llama-server"], ENVIRONMENT))
+    made = GuardedProcess(ProcessSpec(["/nonexistent/llama-server"], ENVIRONMENT))
     made.log.join(20)
     assert any("cannot start" in line for line in made.log.lines)
     made.end()
@@ -85,14 +85,16 @@ def test_a_program_that_is_not_there() -> None:
 def test_secrets_and_control_characters_never_reach_the_log(tmp_path: Path) -> None:
     file = tmp_path / "log"
     code = "print('key=hunter2-hunter2 \\x1b[31mred\\x07 api_keys: ****ter2')"
-    made = Child(Order([sys.executable, "-ISu", "-c", code], ENVIRONMENT, secrets=("hunter2-hunter2",)), file)
+    made = GuardedProcess(
+        ProcessSpec([sys.executable, "-ISu", "-c", code], ENVIRONMENT, secrets=("hunter2-hunter2",)), file
+    )
     assert ended(made) == ("key=[secret]  [31mred  api_keys: [secret]",)
     assert "hunter2" not in file.read_text()
     assert "\x1b" not in file.read_text()
 
 
 def test_an_order_does_not_show_its_secrets() -> None:
-    assert "s3cret" not in repr(Order(["x"], {"KEY": "s3cret"}, "s3cret", ("s3cret",)))
+    assert "s3cret" not in repr(ProcessSpec(["x"], {"KEY": "s3cret"}, "s3cret", ("s3cret",)))
 
 
 def test_the_log_is_bounded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -101,7 +103,7 @@ def test_the_log_is_bounded(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     monkeypatch.setattr(process, "FILE_LIMIT", 500)
     file = tmp_path / "log"
     code = "print('x' * 1000); [print(i) for i in range(5000)]"
-    made = Child(Order([sys.executable, "-ISu", "-c", code], ENVIRONMENT), file)
+    made = GuardedProcess(ProcessSpec([sys.executable, "-ISu", "-c", code], ENVIRONMENT), file)
     made.log.join(20)
     made.end()
     assert len(made.log.lines) == 10 + process.TAIL
@@ -164,5 +166,5 @@ def test_it_is_in_a_session_of_its_own() -> None:
 def test_a_link_is_no_log_file(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(ServerError, match="cannot be written"):
-        Child(Order(["true"], ENVIRONMENT), tmp_path / "link")
+        GuardedProcess(ProcessSpec(["true"], ENVIRONMENT), tmp_path / "link")
     assert not (tmp_path / "elsewhere").exists()

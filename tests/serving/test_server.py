@@ -13,23 +13,34 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from gyakusan import api
+from gyakusan.core.load import Load
 from gyakusan.engines.llamacpp import log
+from gyakusan.engines.llamacpp import server as llamacpp
+from gyakusan.engines.llamacpp.server import find_program
 from gyakusan.engines.llamacpp.settings import Settings
 from gyakusan.errors import BadReference, BadSetting, ServerError
 from gyakusan.message import Message
 from gyakusan.serving.chat import chat, chat_many
-from gyakusan.serving.server import Server, find
+from gyakusan.serving.server import Server, ServerOptions
 from gyakusan.units import MIB
 
+Running = Server[Settings, log.Reported]
 KEY = "a-key-that-nobody-else-has-0123"
 FOUR = Settings(context=8192, slots=4, backend="cpu")
 SMALL = Settings(context=256, slots=1, backend="cpu")
 SOURCE = Path(__file__).parents[2] / "src"
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith(("linux", "darwin")), reason="POSIX processes")
+
+
+def served(path: Path, settings: Settings, **options: Any) -> Running:
+    """A llama.cpp server with these options, not yet started."""
+    return Server(path, settings, llamacpp, ServerOptions(**options))
 
 
 def gone(pid: int, seconds: float = 10.0) -> bool:
@@ -53,25 +64,25 @@ def processes(pid: int) -> list[int]:
 
 
 @pytest.fixture(scope="module")
-def running(smollm2: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def running(smollm2: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     file = tmp_path_factory.mktemp("log") / "server.log"
-    with Server(smollm2, FOUR, engine="embedded", key=KEY, threads=2, log_file=file) as server:
+    with served(smollm2, FOUR, program="embedded", key=KEY, threads=2, log_file=file) as server:
         yield server
 
 
-def test_it_reports_what_is_known(running: Server) -> None:
-    seen = [(b.device, b.kind, round(b.bytes / MIB, 2)) for b in running.reported.buffers]
+def test_it_reports_what_is_known(running: Running) -> None:
+    seen = [(b.device, b.kind, round(b.bytes / MIB, 2)) for b in running.report.buffers]
     assert sorted(seen) == [
         ("CPU", "kv_cache", 180.0),
         ("CPU", "output", 0.75),
         ("CPU", "scratch", 16.64),
         ("CPU_Mapped", "weights", 92.1),
     ]
-    assert (running.reported.context, running.reported.slots, running.reported.unified) == (8192, 4, False)
-    assert running.reported.build is not None
+    assert (running.report.context, running.report.slots, running.report.unified) == (8192, 4, False)
+    assert running.report.build is not None
 
 
-def test_four_people_get_answers_at_once(running: Server) -> None:
+def test_four_people_get_answers_at_once(running: Running) -> None:
     prompts = ["What is the capital of France?", "Name a colour.", "Say hello.", "What is two plus two?"]
     answers = chat_many(running.url, prompts, users=4, max_tokens=6, key=KEY, temperature=0, seed=1)
     assert all(a.text.strip() and 0 < a.completion_tokens <= 6 and a.prompt_tokens > 10 for a in answers)
@@ -79,12 +90,12 @@ def test_four_people_get_answers_at_once(running: Server) -> None:
     assert len(used) == 4
 
 
-def test_nobody_without_the_key(running: Server) -> None:
+def test_nobody_without_the_key(running: Running) -> None:
     with pytest.raises(ServerError, match="API key"):
         chat(running.url, "Hi", 1)
 
 
-def test_the_key_is_nowhere_to_be_seen(running: Server) -> None:
+def test_the_key_is_nowhere_to_be_seen(running: Running) -> None:
     assert running.pid is not None
     if Path("/proc/self/cmdline").exists():
         for pid in processes(running.pid):
@@ -99,7 +110,7 @@ def test_the_key_is_nowhere_to_be_seen(running: Server) -> None:
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
-def test_the_line_to_try_it_with(running: Server) -> None:
+def test_the_line_to_try_it_with(running: Running) -> None:
     line = running.curl("it's me")
     assert f"{running.url}/chat/completions" in line
     assert '-H "Authorization: Bearer $GYAKUSAN_API_KEY"' in line
@@ -110,10 +121,10 @@ def test_the_line_to_try_it_with(running: Server) -> None:
         assert json.loads(done.stdout)["usage"]["completion_tokens"] == 1
 
 
-def test_a_taken_port(running: Server, smollm2: Path) -> None:
+def test_a_taken_port(running: Running, smollm2: Path) -> None:
     port = int(running.url.split(":")[2].split("/")[0])
     with pytest.raises(ServerError, match=f"Port {port} on 127.0.0.1 is taken.*--port"):
-        Server(smollm2, SMALL, engine="embedded", port=port).start()
+        served(smollm2, SMALL, program="embedded", port=port).start()
     running.check()
 
 
@@ -122,7 +133,7 @@ def test_a_free_port_that_is_taken_meanwhile(smollm2: Path, monkeypatch: pytest.
         ports = [thief.getsockname()[1]]
         real = __import__("gyakusan.serving.access", fromlist=["free_port"]).free_port
         monkeypatch.setattr("gyakusan.serving.server.free_port", lambda host: ports.pop() if ports else real(host))
-        with Server(smollm2, SMALL, engine="embedded", threads=1) as server:
+        with served(smollm2, SMALL, program="embedded", threads=1) as server:
             assert server.alive
             assert str(thief.getsockname()[1]) not in server.url
 
@@ -133,7 +144,7 @@ def test_stop_leaves_no_process(smollm2: Path) -> None:
     def hear(message: Message, seconds: float) -> None:
         told.append((message, seconds))
 
-    server = Server(smollm2, SMALL, engine="embedded", threads=1, on_progress=hear)
+    server = served(smollm2, SMALL, program="embedded", threads=1, on_progress=hear)
     with server:
         assert server.pid is not None
         pids = processes(server.pid) if Path("/proc/self/status").exists() else [server.pid]
@@ -151,7 +162,7 @@ def test_stop_leaves_no_process(smollm2: Path) -> None:
 
 
 def test_a_killed_server_is_noticed(smollm2: Path) -> None:
-    with Server(smollm2, SMALL, engine="embedded", threads=1) as server:
+    with served(smollm2, SMALL, program="embedded", threads=1) as server:
         assert server.pid is not None
         server.check()
         os.kill(server.pid, signal.SIGKILL)
@@ -173,7 +184,7 @@ def test_a_broken_file(tmp_path: Path, content: bytes, says: str) -> None:
     path = tmp_path / "broken.gguf"
     path.write_bytes(content)
     with pytest.raises(ServerError, match=says) as caught:
-        Server(path, SMALL, engine="embedded").start()
+        served(path, SMALL, program="embedded").start()
     assert "\n" not in str(caught.value)
     assert "Download the file again" in str(caught.value)
 
@@ -188,10 +199,10 @@ def test_a_server_that_says_nothing_of_a_broken_file(
     path = tmp_path / "broken.gguf"
     path.write_bytes(b"GGUF\x03\x00\x00\x00" + b"\xff" * 64)
     with pytest.raises(ServerError, match=r"did not start.*broken\.gguf claims 18446744073709551615 tensors"):
-        Server(path, SMALL).start()
+        served(path, SMALL).start()
     path.write_bytes(b"")
     with pytest.raises(ServerError, match=r"did not start.*broken\.gguf is empty"):
-        Server(path, SMALL).start()
+        served(path, SMALL).start()
 
 
 def test_a_server_that_says_nothing_of_a_good_file(
@@ -201,16 +212,16 @@ def test_a_server_that_says_nothing_of_a_good_file(
     (tmp_path / "llama-server").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     with pytest.raises(ServerError, match="ended with status 7"):
-        Server(smollm2, SMALL).start()
+        served(smollm2, SMALL).start()
 
 
 def test_no_file(tmp_path: Path) -> None:
     with pytest.raises(BadReference, match="no file"):
-        Server(tmp_path / "gone.gguf", SMALL).start()
+        served(tmp_path / "gone.gguf", SMALL).start()
 
 
 def test_a_log_file_that_cannot_be_written(smollm2: Path, tmp_path: Path) -> None:
-    server = Server(smollm2, SMALL, engine="embedded", log_file=tmp_path)
+    server = served(smollm2, SMALL, program="embedded", log_file=tmp_path)
     with pytest.raises(ServerError, match="cannot be written"):
         server.start()
     assert not server.alive
@@ -218,10 +229,10 @@ def test_a_log_file_that_cannot_be_written(smollm2: Path, tmp_path: Path) -> Non
 
 def test_bad_settings_and_hosts_start_nothing(smollm2: Path) -> None:
     for server in (
-        Server(smollm2, replace(SMALL, flash_attention="off", value_type="Q8_0"), engine="embedded"),
-        Server(smollm2, SMALL, engine="embedded", host="a b"),
-        Server(smollm2, SMALL, engine="embedded", port=70000),
-        Server(smollm2, SMALL, engine="embedded", key="short"),
+        served(smollm2, replace(SMALL, flash_attention="off", value_type="Q8_0"), program="embedded"),
+        served(smollm2, SMALL, program="embedded", host="a b"),
+        served(smollm2, SMALL, program="embedded", port=70000),
+        served(smollm2, SMALL, program="embedded", key="short"),
     ):
         with pytest.raises(BadSetting):
             server.start()
@@ -229,7 +240,7 @@ def test_bad_settings_and_hosts_start_nothing(smollm2: Path) -> None:
 
 
 def test_too_slow_is_ended(smollm2: Path) -> None:
-    server = Server(smollm2, SMALL, engine="embedded", threads=1, deadline=0.0)
+    server = served(smollm2, SMALL, program="embedded", threads=1, deadline=0.0)
     with pytest.raises(ServerError, match="not ready after"):
         server.start()
     assert not server.alive
@@ -240,7 +251,7 @@ def test_interrupted_while_it_starts(smollm2: Path) -> None:
         if "weights" in str(message):
             raise KeyboardInterrupt
 
-    server = Server(smollm2, SMALL, engine="embedded", threads=1, on_progress=interrupt)
+    server = served(smollm2, SMALL, program="embedded", threads=1, on_progress=interrupt)
     with pytest.raises(KeyboardInterrupt), server:
         pytest.fail("started")
     assert not server.alive
@@ -250,9 +261,11 @@ def test_interrupted_while_it_starts(smollm2: Path) -> None:
 PARENT = """
     import sys, time
     from gyakusan.engines.llamacpp.settings import Settings
-    from gyakusan.serving.server import Server
+    from gyakusan.engines.llamacpp import server as llamacpp
+    from gyakusan.serving.server import Server, ServerOptions
 
-    with Server(sys.argv[1], Settings(context=256, slots=1, backend="cpu"), engine="embedded", threads=1) as server:
+    options = ServerOptions(program="embedded", threads=1)
+    with Server(sys.argv[1], Settings(context=256, slots=1, backend="cpu"), llamacpp, options) as server:
         print(server.pid, flush=True)
         time.sleep(60)
 """
@@ -276,7 +289,7 @@ def test_it_dies_with_its_parent(smollm2: Path, number: signal.Signals, code: in
 
 def test_the_handler_of_sigterm_is_put_back(smollm2: Path) -> None:
     before = signal.getsignal(signal.SIGTERM)
-    with Server(smollm2, SMALL, engine="embedded", threads=1):
+    with served(smollm2, SMALL, program="embedded", threads=1):
         pass
     assert signal.getsignal(signal.SIGTERM) is before
 
@@ -319,12 +332,12 @@ def test_llama_server_on_path_is_preferred(
 ) -> None:
     program = on_path("--nothing")
     monkeypatch.setenv("LLAMA_ARG_N_PARALLEL", "9")
-    with Server(smollm2, FOUR, key=KEY) as server:
-        assert server.engine == str(program)
+    with served(smollm2, FOUR, key=KEY) as server:
+        assert server.program == str(program)
         arguments, key, stray = next(json.loads(line) for line in server.log if line.startswith("[["))
         assert arguments[arguments.index("--parallel") + 1] == "4"
         assert (key, stray) == ("[secret]", None)
-        assert server.reported.of("weights") == 10 * MIB
+        assert server.report.of("weights") == 10 * MIB
         assert not any(KEY[-4:] in line for line in server.log)
         pid = server.pid
     assert pid is not None
@@ -334,20 +347,26 @@ def test_llama_server_on_path_is_preferred(
 def test_a_llama_server_that_is_too_old(smollm2: Path, on_path: Callable[[str], Path]) -> None:
     on_path("--fit")
     with pytest.raises(ServerError, match=r"does not know --fit.*Update llama\.cpp"):
-        Server(smollm2, FOUR).start()
+        served(smollm2, FOUR).start()
 
 
 def test_no_server_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.which", lambda name: None)
-    assert find() == "embedded"
+    assert find_program("auto") == "embedded"
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ServerError, match=r"pip install 'gyakusan\[serve\]'"):
-        find()
+        find_program("auto")
     with pytest.raises(ServerError):
-        find("llama-server")
+        find_program("llama-server")
 
 
-def test_the_recorded_log_is_of_this_build(running: Server) -> None:
+def test_the_recorded_log_is_of_this_build(running: Running) -> None:
     recorded = Path(__file__).parents[1] / "logs" / "llamacpp" / "b11549" / "smollm2_cpu.log"
-    if running.reported.build == 11549:
-        assert replace(log.read(recorded.read_text().splitlines()), buffers=()) == replace(running.reported, buffers=())
+    if running.report.build == 11549:
+        assert replace(log.read(recorded.read_text().splitlines()), buffers=()) == replace(running.report, buffers=())
+
+
+def test_an_engine_that_gyakusan_does_not_start() -> None:
+    deployment = api.deployment("qwen3-8b", load=Load(1, 8192), device="RTX 4090").under("vLLM")
+    with pytest.raises(ServerError, match=r"does not start servers of vLLM.*gyakusan plan"):
+        Server.of(deployment)

@@ -45,18 +45,18 @@ def _head(number: int, text: str) -> Tree:
 
 def _serve(screen: Terminal) -> int:
     from gyakusan import api
+    from gyakusan.serving.buffer_comparison import compare_deployment
     from gyakusan.serving.chat import chat_many
-    from gyakusan.serving.compare import compared
-    from gyakusan.serving.server import Server
+    from gyakusan.serving.server import Server, ServerOptions
     from gyakusan.show import ledger, served
 
     asked = api.deployment("smollm2", load=Load(USERS, CONTEXT), device="cpu", memory=None)
     screen.show(*_head(3, "SmolLM2 for 4 people: what it needs"), *ledger.screen(asked.ledger, None))
     screen.show(*_head(4, "The real server"))
     progress = screen.progress()
-    with Server(asked.model.source, asked.settings, on_progress=progress) as server:
+    with Server.of(asked, ServerOptions(on_progress=progress)) as server:
         progress.close()
-        rows = compared(asked, server.reported)
+        rows = compare_deployment(asked, server.report)
         screen.show(Text(say("OpenAI base URL: {url}", url=server.url)))
         screen.show(*served.answers(PROMPTS, chat_many(server.url, PROMPTS, USERS, 40, server.key)))
     screen.show(*_head(5, "Predicted and reported"), served.comparison(rows))

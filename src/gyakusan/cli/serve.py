@@ -15,6 +15,7 @@ from gyakusan.units import format_bytes
 
 if TYPE_CHECKING:
     from gyakusan.engines.deployment import Deployment
+    from gyakusan.serving.server import ServerOptions
 
 app = App(name="serve", help="Start the planned endpoint and check the prediction.", help_format="plaintext")
 
@@ -35,7 +36,10 @@ def serve(
     server: Server = Server(),
     output: Output = Output(),
 ) -> int:
+    from pathlib import Path
+
     from gyakusan import api
+    from gyakusan.serving.server import ServerOptions
 
     asked = api.deployment(
         model,
@@ -49,23 +53,25 @@ def serve(
     path = _file(asked)
     if not anyway and not asked.ledger.fits:
         return _refuse(asked, output)
-    options = {"host": host, "port": port, "threads": threads, "key": _key(key_file), "log_file": log_file}
+    log = Path(log_file) if log_file else None
+    options = ServerOptions(host=host, port=port, threads=threads, key=_key(key_file), log_file=log)
     return _run(asked, path, options, output, once=once)
 
 
-def _run(asked: Deployment, path: str, options: dict[str, object], output: Output, *, once: bool) -> int:
+def _run(asked: Deployment, path: str, options: ServerOptions, output: Output, *, once: bool) -> int:
     import json
+    from dataclasses import replace
 
-    from gyakusan.serving.compare import compared
+    from gyakusan.serving.buffer_comparison import compare_deployment
     from gyakusan.serving.server import Server as Running
     from gyakusan.show.served import comparison, document
     from gyakusan.show.tree import Address, Text
 
     screen = terminal(output, stderr=output.json)
     progress = screen.progress()
-    with Running(path, asked.settings, on_progress=progress, **options) as running:
+    with Running.of(asked, replace(options, on_progress=progress), path) as running:
         progress.close()
-        rows = compared(asked, running.reported)
+        rows = compare_deployment(asked, running.report)
         if output.json:
             print(json.dumps({"url": running.url, "buffers": document(rows)}, ensure_ascii=False), flush=True)
         else:

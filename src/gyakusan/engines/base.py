@@ -21,6 +21,7 @@ from gyakusan.message import Message
 
 if TYPE_CHECKING:
     from gyakusan.catalog.models import ModelRecord
+    from gyakusan.engines.server import ServerModule, ServerReport
 
 CacheType = str
 """Type of the KV cache in llama.cpp's words: "F16", "Q8_0"."""
@@ -242,6 +243,10 @@ class EngineModule(Protocol[S]):
 
     def with_port(self, command: Command, port: int) -> Command:
         """Return the command with another port."""
+        ...
+
+    def server(self) -> ServerModule[S, ServerReport] | None:
+        """Return the module that starts its server on this computer, None if gyakusan does not start it."""
         ...
 
     def read(self, lines: Iterable[str]) -> object:

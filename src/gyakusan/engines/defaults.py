@@ -149,6 +149,13 @@ def no_options(machines: int, first: str) -> tuple[tuple[str, ...], ...]:
     return ((),) * machines
 
 
+# Servers
+
+
+def no_server() -> None:
+    """Return no module: gyakusan prints the command of this engine and leaves the start to its user."""
+
+
 # Commands
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from gyakusan.core.ledger import Ledger
 from gyakusan.core.load import Load
@@ -12,7 +13,11 @@ from gyakusan.core.machine import Machine
 from gyakusan.core.model import Model
 from gyakusan.engines.base import Command, EngineModule, EngineSettings
 from gyakusan.engines.registry import engine as find_engine
+from gyakusan.errors import ServerError
 from gyakusan.message import Message
+
+if TYPE_CHECKING:
+    from gyakusan.engines.server import ServerModule, ServerReport
 
 NO_CHANGES: Mapping[str, object] = MappingProxyType({})
 CATALOGUE = "catalog:"
@@ -50,6 +55,18 @@ class Deployment:
     def rules(self) -> EngineModule[EngineSettings]:
         """The engine's module."""
         return find_engine(self.engine)
+
+    @property
+    def server(self) -> ServerModule[EngineSettings, ServerReport]:
+        """The module that starts the engine's server. Raises ServerError if gyakusan does not start this engine."""
+        module = self.rules.server()
+        if module is None:
+            raise ServerError(
+                "gyakusan does not start servers of {engine}.",
+                engine=self.engine,
+                mend="Start the server with the command that gyakusan plan prints.",
+            )
+        return module
 
     @property
     def refusals(self) -> tuple[Message, ...]:

@@ -42,16 +42,16 @@ def with_reserved_memory(machine: Machine, text: str) -> Machine:
     Raises BadQuantity for no size, or more than there is.
     """
     plain = "".join(text.split()).casefold()
-    size = 0 if plain in ("0", "0b", "0mib", "0gib", "0mb", "0gb") else parse_bytes(text)
+    kept = 0 if plain in ("0", "0b", "0mib", "0gib", "0mb", "0gb") else parse_bytes(text)
     if machine.gpus:
-        return replace(machine, gpus=tuple(_with_reserved(g, size) for g in machine.gpus))
-    return machine if machine.host is None else replace(machine, host=_with_reserved(machine.host, size))
+        return replace(machine, gpus=tuple(_kept(g, kept) for g in machine.gpus))
+    return machine if machine.host is None else replace(machine, host=_kept(machine.host, kept))
 
 
 def with_ram_bandwidth(machine: Machine, text: str) -> Machine:
     """Return the machine with RAM of the bandwidth `text` ("80GB/s", "80": 10^9 B/s). Raises BadQuantity."""
-    match = _BANDWIDTH.fullmatch(text)
-    figure = float(match[1]) * 1e9 if match else 0.0
+    found = _BANDWIDTH.fullmatch(text)
+    figure = float(found[1]) * 1e9 if found else 0.0
     if not 1e9 <= figure <= 1e13:
         raise BadQuantity("{text} is no memory bandwidth.", text=repr(text[:80]), mend='Write GB/s, e.g. "80GB/s".')
     host = machine.host
@@ -61,17 +61,17 @@ def with_ram_bandwidth(machine: Machine, text: str) -> Machine:
 _BANDWIDTH = re.compile(r"\s*(\d{1,5}(?:\.\d+)?)\s*(?:GB/s)?\s*", re.IGNORECASE)
 
 
-def _with_reserved(device: Device, size: int) -> Device:
-    if device.memory is not None and size >= device.memory:
+def _kept(device: Device, kept: int) -> Device:
+    if device.memory is not None and kept >= device.memory:
         raise BadQuantity(
             "{name} has {memory}; {kept} cannot be reserved of it.",
             name=device.name,
             memory=format_bytes(device.memory),
-            kept=format_bytes(size),
+            kept=format_bytes(kept),
             mend="Reserve less.",
         )
-    reason = say("{kept} are kept because --reserve says so.", kept=format_bytes(size))
-    return replace(device, reserved=size, reserved_basis="read", reserved_reason=reason)
+    reason = say("{kept} are kept because --reserve says so.", kept=format_bytes(kept))
+    return replace(device, reserved=kept, reserved_basis="read", reserved_reason=reason)
 
 
 def _split(text: str) -> list[str]:

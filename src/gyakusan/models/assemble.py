@@ -69,15 +69,15 @@ def from_config(config: Mapping[str, Any], head: Header | None, *, name: str, so
     if head.tensors:
         tied = not any(t.name.endswith("lm_head.weight") for t in head.tensors)
         metadata = Metadata({**metadata.values, "gyakusan.tied": tied})
-    stored = Stored("mlx" if _is_mlx(config, head) else "safetensors", head.size, config)
+    kept = Stored("mlx" if _is_mlx(config, head) else "safetensors", head.size, config)
     model = families.unquantized(metadata, name=name, source=source)
-    return replace(model, stored=stored, checkpoint=quantization.checkpoint(config, head.tensors))
+    return replace(model, stored=kept, checkpoint=quantization.checkpoint(config, head.tensors))
 
 
 def _is_mlx(config: Mapping[str, Any], head: Header) -> bool:
     """Return True for an MLX conversion: its metadata says so, or `quantization` has its group size."""
-    quantization = config.get("quantization")
-    return head.metadata.get("format") == "mlx" or (isinstance(quantization, dict) and "group_size" in quantization)
+    said = config.get("quantization")
+    return head.metadata.get("format") == "mlx" or (isinstance(said, dict) and "group_size" in said)
 
 
 def from_record(record: ModelRecord, quantization: str | None = None) -> Model:

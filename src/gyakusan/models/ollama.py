@@ -15,11 +15,11 @@ EYES = ("v.", "a.", "mm.")
 
 def from_manifest(manifest: Manifest) -> Model:
     """Return the model of a tag. Raises BadModel, BadReference, SourceError."""
-    layers = manifest.of("model")
-    if not layers:
+    found = manifest.of("model")
+    if not found:
         return _tensors(manifest)
-    where = manifest.where(layers[0])
-    model = from_gguf(where, remote=manifest.store is None, opener=lambda _: manifest.open(layers[0]))
+    where = manifest.where(found[0])
+    model = from_gguf(where, remote=manifest.store is None, opener=lambda _: manifest.open(found[0]))
     eyes = tuple(t for t in model.tensors if t.name.startswith(EYES))
     inside = (Extra("projector", sum(t.bytes for t in eyes)),) if eyes else ()
     return replace(
@@ -27,7 +27,7 @@ def from_manifest(manifest: Manifest) -> Model:
         name=str(manifest.name),
         source=where,
         tensors=tuple(t for t in model.tensors if t not in set(eyes)) if eyes else model.tensors,
-        stored=Stored("gguf", sum(layer.size for layer in layers), extras=(*inside, *_extras(manifest))),
+        stored=Stored("gguf", sum(layer.size for layer in found), extras=(*inside, *_extras(manifest))),
     )
 
 
@@ -58,16 +58,16 @@ def _tensors(manifest: Manifest) -> Model:
     heads = _heads(manifest, layers) if manifest.store is not None else ()
     size = sum(layer.size for layer in layers)
     head = Header(str(manifest.name), {}, heads, 0, size, ())
-    model = from_config(read, head, name=str(manifest.name), source=f"ollama:{manifest.name}")
-    return replace(model, stored=replace(model.stored, extras=_extras(manifest))) if model.stored else model
+    found = from_config(read, head, name=str(manifest.name), source=f"ollama:{manifest.name}")
+    return replace(found, stored=replace(found.stored, extras=_extras(manifest))) if found.stored else found
 
 
 def _heads(manifest: Manifest, layers: tuple[Layer, ...]) -> tuple[Tensor, ...]:
     """Return names, shapes and types of tensors; read only in the store of this computer, where it costs nothing."""
     from gyakusan.models.formats import safetensors
 
-    tensors: list[Tensor] = []
+    found: list[Tensor] = []
     for layer in layers:
         with manifest.open(layer) as source:
-            tensors.extend(safetensors.read(source).tensors)
-    return tuple(tensors)
+            found.extend(safetensors.read(source).tensors)
+    return tuple(found)

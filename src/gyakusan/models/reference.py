@@ -91,8 +91,8 @@ def quantizations(text: str, *, offline: bool = False) -> tuple[Choice, ...]:
     reference = resolve(text)
     if reference.kind != "hub":
         return ()
-    listing = _listing(hub.parse(reference.target), offline)
-    return repository.choices(listing)
+    found = _listing(hub.parse(reference.target), offline)
+    return repository.choices(found)
 
 
 def _read(reference: Reference, offline: bool) -> Model:
@@ -119,28 +119,28 @@ def _in_store(name: str) -> Model | None:
     from gyakusan.models.sources import ollama
 
     try:
-        manifest = ollama.local(ollama.parse(name))
+        found = ollama.local(ollama.parse(name))
     except BadReference:
         return None
-    if manifest is None:
+    if found is None:
         return None
     from gyakusan.models.ollama import from_manifest
 
-    return from_manifest(manifest)
+    return from_manifest(found)
 
 
 def _in_cache(name: str) -> Model | None:
     from gyakusan.models.sources import hub
 
     try:
-        listing = hub.cached(hub.parse(name))
+        found = hub.cached(hub.parse(name))
     except BadReference:
         return None
-    if listing is None or not _enough(listing):
+    if found is None or not _enough(found):
         return None
     from gyakusan.models import repository
 
-    return repository.read(listing)
+    return repository.read(found)
 
 
 def _enough(listing: Listing) -> bool:
@@ -156,13 +156,13 @@ def _ollama(target: str, offline: bool) -> Model | None:
     from gyakusan.models.sources import ollama
 
     name = ollama.parse(target)
-    manifest = ollama.local(name)
-    if manifest is None and not offline:
+    found = ollama.local(name)
+    if found is None and not offline:
         try:
-            manifest = ollama.remote(name)
+            found = ollama.remote(name)
         except SourceError as error:
             raise _instead(error, target) from None
-    return from_manifest(manifest) if manifest else None
+    return from_manifest(found) if found else None
 
 
 def _hub(target: str, offline: bool) -> Model:
@@ -176,9 +176,9 @@ def _listing(wanted: Repository, offline: bool) -> Listing:
     """Return the listing from the cache if it is complete, else from the hub. Raises SourceError at once if offline."""
     from gyakusan.models.sources import hub
 
-    listing = hub.cached(wanted)
-    if listing is not None and _enough(listing):
-        return listing
+    found = hub.cached(wanted)
+    if found is not None and _enough(found):
+        return found
     if offline or hub.offline():
         what = say("{name} is not in Hugging Face's cache on this computer", name=str(wanted))
         raise _off(what, _offer(wanted.id))

@@ -40,14 +40,14 @@ class Choice:
 
 def choices(listing: Listing) -> tuple[Choice, ...]:
     """Return every GGUF model in the repository, smallest first. Raises Malformed for missing parts."""
-    files_of: dict[str, list[str]] = {}
+    found: dict[str, list[str]] = {}
     for file in sorted(listing.files):
         if file.lower().endswith(".gguf") and not _NOT_WEIGHTS.search(file):
             part = _PART.match(file)
-            files_of.setdefault(part[1] if part else file, []).append(file)
-    names = _labels(files_of)
-    offered = [Choice(names[stem], _size(listing, files), _whole(stem, files)) for stem, files in files_of.items()]
-    return tuple(sorted(offered, key=lambda c: (c.bytes, c.name)))
+            found.setdefault(part[1] if part else file, []).append(file)
+    names = _labels(found)
+    made = [Choice(names[stem], _size(listing, files), _whole(stem, files)) for stem, files in found.items()]
+    return tuple(sorted(made, key=lambda c: (c.bytes, c.name)))
 
 
 def read(listing: Listing) -> Model:
@@ -71,10 +71,10 @@ def _chosen(listing: Listing, offered: tuple[Choice, ...], wanted: str) -> Choic
     if not wanted:
         table = {c.name.upper(): c for c in reversed(offered)}
         return next((table[u] for u in USUAL if u in table), offered[0])
-    name = wanted.casefold()
-    exact = [c for c in offered if name in (c.name.casefold(), *(f.casefold() for f in c.files))]
+    asked = wanted.casefold()
+    exact = [c for c in offered if asked in (c.name.casefold(), *(f.casefold() for f in c.files))]
     if not exact:
-        exact = [c for c in offered if name in (c.name.casefold().removeprefix("ud-"), _stem(c).casefold())]
+        exact = [c for c in offered if asked in (c.name.casefold().removeprefix("ud-"), _stem(c).casefold())]
     if not exact:
         raise BadReference(
             "{name} has no {wanted}.", name=str(listing.repository), wanted=repr(wanted[:80]),
@@ -101,9 +101,9 @@ def _named(listing: Listing, choice: Choice) -> str:
 
 def _projectors(listing: Listing) -> list[str]:
     """Return the projector that llama.cpp would take: F16 before other types."""
-    projectors = sorted((f for f in listing.files if _PROJECTOR.search(f)), key=lambda f: ("f16" not in f.lower(), f))
-    plain = [f for f in projectors if "bf16" not in f.lower()]
-    return (plain or projectors)[:1]
+    found = sorted((f for f in listing.files if _PROJECTOR.search(f)), key=lambda f: ("f16" not in f.lower(), f))
+    plain = [f for f in found if "bf16" not in f.lower()]
+    return (plain or found)[:1]
 
 
 def _config(listing: Listing) -> Model:
@@ -167,10 +167,8 @@ def _weights(listing: Listing) -> list[str]:
 
 def _labels(stems: Iterable[str]) -> MappingProxyType[str, str]:
     """Return a short name for each: its quantisation if no other has the same, else the file's name."""
-    names = {s: [m.group(1) for m in _QUANTIZATION.finditer(s.removesuffix(".gguf"))] for s in stems}
-    short = {
-        s: parts[-1].upper() if parts else s.rsplit("/", 1)[-1].removesuffix(".gguf") for s, parts in names.items()
-    }
+    said = {s: [m.group(1) for m in _QUANTIZATION.finditer(s.removesuffix(".gguf"))] for s in stems}
+    short = {s: found[-1].upper() if found else s.rsplit("/", 1)[-1].removesuffix(".gguf") for s, found in said.items()}
     seen = list(short.values())
     return MappingProxyType({s: n if seen.count(n) == 1 else s.removesuffix(".gguf") for s, n in short.items()})
 

@@ -22,9 +22,9 @@ _OLD = {"ffn_gate": "Q3_K", "ffn_up": "Q3_K"}
 
 def from_tag(tag: Tag, quantization: str | None = None) -> Model:
     """Return the model of a tag as Ollama publishes it, or at `quantization` by the same quantiser."""
-    name = recipe.canonical(quantization or tag.quantization)
-    model = _mixed(_base(tag), name, tag)
-    usual = name == recipe.canonical(tag.quantization)
+    asked = recipe.canonical(quantization or tag.quantization)
+    model = _mixed(_base(tag), asked, tag)
+    usual = asked == recipe.canonical(tag.quantization)
     if tag.whole and usual:
         model = replace(model, tensors=tuple(_whole(t, tag.whole) for t in model.tensors))
     vision = 2 * tag.vision
@@ -50,10 +50,10 @@ def _mixed(model: Model, quantization: str, tag: Tag) -> Model:
     """Return the model by the quantiser that made it: what Ollama's cannot make was made by llama.cpp's."""
     if tag.by.startswith("ollama") and (quantization in DEFAULT or quantization == "MXFP4_MOE"):
         return apply_ollama(quantization, model, hybrids=tag.by == "ollama")
-    model_at = recipe.apply(quantization, model)
+    made = recipe.apply(quantization, model)
     if tag.by == "llama.cpp 2023" and quantization == "Q2_K":
-        return replace(model_at, tensors=tuple(_older(t) for t in model_at.tensors))
-    return model_at
+        return replace(made, tensors=tuple(_older(t) for t in made.tensors))
+    return made
 
 
 def _older(tensor: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from gyakusan.errors import BadSetting
 
-VARIABLE = "GYAKUSAN_API_KEY"
+KEY_VARIABLE = "GYAKUSAN_API_KEY"
 """The environment variable that examples name instead of the key."""
 
 _KEY = re.compile(r"[A-Za-z0-9._~+/=-]{16,256}")
@@ -23,22 +23,28 @@ _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|[0-9A-Fa-f:.]
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """host, port: to listen on; key: what clients must show, None if nobody asks; path: where we wrote a made key."""
+    """Who may reach a server.
+
+    host: address or name to listen on
+    port: port to listen on, 0 for a free one
+    key: what clients must show, None if nobody asks for it
+    path: file that holds the key if we made it
+    """
 
     host: str
     port: int
     key: str | None = field(repr=False)
     path: Path | None = None
 
-    def forget(self) -> None:
-        """Removes the key file that we made."""
+    def remove_key_file(self) -> None:
+        """Remove the key file that we made."""
         if self.path is not None:
             with contextlib.suppress(OSError):
                 self.path.unlink()
 
 
 def is_loopback(host: str) -> bool:
-    """True if only this computer can reach `host`."""
+    """Return True if only this computer can reach `host`."""
     if host.casefold() == "localhost":
         return True
     try:
@@ -47,10 +53,10 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def guard(host: str, port: int, key: str | None) -> None:
-    """Raises BadSetting for a host, port or key that no server may be started with.
+def check_access(host: str, port: int, key: str | None) -> None:
+    """Raise BadSetting for a host, port or key that no server may be started with.
 
-    Other computers than this one get in by a key only.
+    Other computers get in by a key only.
     """
     if not _HOST.fullmatch(host):
         raise BadSetting("{host} is no host.", host=repr(host[:80]), mend="Give one address or name, e.g. 127.0.0.1.")
@@ -68,22 +74,22 @@ def guard(host: str, port: int, key: str | None) -> None:
         )
 
 
-def admit(host: str, port: int, key: str | None) -> Access:
-    """Access to host and port, with a key made and written to a file of this user alone (0600) where one is needed.
+def grant_access(host: str, port: int, key: str | None) -> Access:
+    """Return the access to host and port; where a key is needed and none given, make one and write it to a file.
 
-    Raises BadSetting as `guard` does.
+    Raises BadSetting as `check_access` does.
     """
     path = None
-    guard(host, port, key or "0" * 16)
+    check_access(host, port, key or "0" * 16)
     if key is None and not is_loopback(host):
         key = secrets.token_urlsafe(32)
         path = _write(key)
-    guard(host, port, key)
+    check_access(host, port, key)
     return Access(host, port, key, path)
 
 
 def free_port(host: str) -> int:
-    """A port on `host` that nobody uses now. Raises BadSetting if this computer can't listen there at all."""
+    """Return a port on `host` that nobody uses now. Raises BadSetting if this computer can't listen there at all."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, 0, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as probe:
@@ -99,7 +105,7 @@ def free_port(host: str) -> int:
 
 
 def _write(key: str) -> Path:
-    """A new file with the key. mkstemp makes it with mode 0600."""
+    """Return a new file that holds the key. mkstemp makes it with mode 0600."""
     handle, name = tempfile.mkstemp(prefix="gyakusan-", suffix=".key")
     with os.fdopen(handle, "w") as file:
         file.write(key + "\n")

@@ -20,8 +20,16 @@ TIMEOUT = 600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """prompt_tokens, completion_tokens: as the server counted, 0 if it did not; seconds: request to last byte. [s]"""
+class ChatAnswer:
+    """One answer of a server.
+
+    text: what it wrote
+    prompt_tokens: tokens of the prompt as the server counted, 0 if it did not
+    completion_tokens: tokens of the answer as the server counted, 0 if it did not
+    seconds: from the request to the last byte [s]
+    finish: why the answer ended, e.g. "stop" or "length"
+    decode: speed by the server's own timings, None if it gives none [tokens/s]
+    """
 
     text: str
     prompt_tokens: int
@@ -29,7 +37,6 @@ class Answer:
     seconds: float
     finish: str | None = None
     decode: float | None = None
-    """Answer tokens per second as llama.cpp's own timings say. [tokens/s]"""
 
 
 def chat(
@@ -41,13 +48,14 @@ def chat(
     temperature: float | None = None,
     seed: int | None = None,
     timeout: float = TIMEOUT,
-) -> Answer:
-    """One answer from the server whose OpenAI base is `url`. messages: text of the user, or a whole conversation.
+) -> ChatAnswer:
+    """Return one answer from the server whose OpenAI base is `url`.
 
+    messages: text of the user, or a whole conversation; key: bearer token; timeout: longest silence of the server [s].
     Raises ServerError if it can't be reached, refuses, or answers nonsense.
     """
-    asked = [{"role": "user", "content": messages}] if isinstance(messages, str) else list(messages)
-    body: dict[str, Any] = {"messages": asked, "max_tokens": max_tokens}
+    conversation = [{"role": "user", "content": messages}] if isinstance(messages, str) else list(messages)
+    body: dict[str, Any] = {"messages": conversation, "max_tokens": max_tokens}
     body |= {name: value for name, value in (("temperature", temperature), ("seed", seed)) if value is not None}
     begun = time.monotonic()
     reply = _post(url.rstrip("/") + "/chat/completions", body, key, timeout)
@@ -64,10 +72,10 @@ def chat_many(
     temperature: float | None = None,
     seed: int | None = None,
     timeout: float = TIMEOUT,
-) -> tuple[Answer, ...]:
-    """The answers to all prompts, in their order; `users` are asked at the same time. Raises the first ServerError."""
+) -> tuple[ChatAnswer, ...]:
+    """Return the answers to all prompts in their order, `users` of them asked at a time. Raises the first ServerError."""
 
-    def ask(prompt: str) -> Answer:
+    def ask(prompt: str) -> ChatAnswer:
         return chat(url, prompt, max_tokens, key, temperature=temperature, seed=seed, timeout=timeout)
 
     with ThreadPoolExecutor(max_workers=max(1, users)) as pool:
@@ -75,7 +83,7 @@ def chat_many(
 
 
 def _post(url: str, body: Mapping[str, Any], key: str | None, timeout: float) -> Any:
-    """The JSON that the server answers with."""
+    """Return the JSON that the server answers with."""
     parts = urllib.parse.urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ServerError("{url} is no address of a server.", url=repr(url[:200]), mend="Give http://HOST:PORT/v1.")
@@ -99,7 +107,7 @@ def _post(url: str, body: Mapping[str, Any], key: str | None, timeout: float) ->
 
 
 def _checked(status: int, raw: bytes, url: str) -> Any:
-    """`raw` as JSON if the server meant it well."""
+    """Return `raw` as JSON. Raises ServerError unless it is the answer to what was asked."""
     if len(raw) > LIMIT:
         raise ServerError("{url} sent more than {limit} bytes.", url=url, limit=LIMIT, mend="Ask for fewer tokens.")
     if status == http.client.UNAUTHORIZED:
@@ -130,8 +138,8 @@ def _mend(status: int) -> str:
     return "Shorten the prompt, or give each user a longer context." if status == 400 else "Look into its log."
 
 
-def _answer(reply: Any, seconds: float) -> Answer:
-    """An Answer from the JSON of /chat/completions."""
+def _answer(reply: Any, seconds: float) -> ChatAnswer:
+    """Return the answer in the JSON of /chat/completions."""
     try:
         choice = reply["choices"][0]
         text = choice["message"].get("content") or ""
@@ -139,7 +147,7 @@ def _answer(reply: Any, seconds: float) -> Answer:
         counts = int(usage.get("prompt_tokens", 0)), int(usage.get("completion_tokens", 0))
         speed = timings.get("predicted_per_second")
         finish = choice.get("finish_reason")
-        return Answer(str(text), *counts, seconds, finish, None if speed is None else float(speed))
+        return ChatAnswer(str(text), *counts, seconds, finish, None if speed is None else float(speed))
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise ServerError(
             "The server answered something else than a chat completion.", mend="Is this an OpenAI-compatible server?"

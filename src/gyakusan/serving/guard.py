@@ -25,7 +25,7 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def preparation() -> Callable[[], None]:
-    """What the child runs before exec: signals reach it, and on Linux it dies with this process, even by SIGKILL."""
+    """Return what the child runs before exec: signals reach it, and on Linux it dies with this process."""
     prctl: Callable[..., object] | None = None
     if sys.platform.startswith("linux"):
         with contextlib.suppress(OSError, AttributeError):
@@ -40,7 +40,7 @@ def preparation() -> Callable[[], None]:
 
 
 def start(order: dict[str, Any]) -> subprocess.Popen[bytes]:
-    """The server that `order` asks for, with its input written."""
+    """Start the server that `order` describes, and write its input."""
     # preexec_fn is safe here: no thread has been started yet.
     child = subprocess.Popen(
         order["argv"],
@@ -56,7 +56,7 @@ def start(order: dict[str, Any]) -> subprocess.Popen[bytes]:
 
 
 def end(child: subprocess.Popen[bytes], grace: float) -> None:
-    """SIGTERM, then SIGKILL after `grace`. [s]"""
+    """Send SIGTERM, then SIGKILL after `grace` [s]."""
     child.terminate()
     try:
         child.wait(grace)
@@ -71,13 +71,13 @@ def _when_parent_goes(child: subprocess.Popen[bytes], grace: float) -> None:
 
 
 def _tell(text: str) -> None:
-    """A line for the parent, who may be gone."""
+    """Print a line for the parent, who may be gone."""
     with contextlib.suppress(OSError):
         print(f"guard: {text}", file=sys.stderr, flush=True)
 
 
 def _order() -> dict[str, Any] | None:
-    """The line from the parent, or None if it went away."""
+    """Return what the parent asks for, None if it went away."""
     line = b""
     while not line.endswith(b"\n"):
         piece = os.read(0, 65536)
@@ -89,7 +89,7 @@ def _order() -> dict[str, Any] | None:
 
 
 def main() -> int:
-    """Exit status of the server; 128 + n if signal n ended it."""
+    """Return the exit status of the server, 128 + n if signal n ended it."""
     order: dict[str, Any] | None = None
     child: subprocess.Popen[bytes] | None = None
 

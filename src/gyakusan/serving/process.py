@@ -35,11 +35,14 @@ _ENDED = re.compile(r"^guard: server ended with (-?\d{1,5})$")
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
-    """What to run.
+class ProcessSpec:
+    """What a guard runs.
 
-    environment, input: go through a pipe, as they may hold secrets; secrets: what must not reach the log;
-    grace: how long the server may take to end when asked, then it is killed [s].
+    argv: program and arguments
+    environment: all of its environment; it goes through a pipe, as it may hold secrets
+    input: its standard input; it goes through a pipe, as it may hold secrets
+    secrets: texts that must not reach the log
+    grace: how long the server may take to end when asked to, before it is killed [s]
     """
 
     argv: Sequence[str]
@@ -49,8 +52,8 @@ class Order:
     grace: float = 4.0
 
 
-class Log:
-    """The first and the last lines of a child, without secrets. Filled by a thread of its own."""
+class OutputLog:
+    """The first and the last lines that a process printed, without secrets. A thread of its own fills it."""
 
     def __init__(self, stream: IO[bytes], secrets: tuple[str, ...], file: IO[str] | None) -> None:
         self._head: list[str] = []
@@ -65,7 +68,7 @@ class Log:
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """What is kept, oldest first."""
+        """The lines that are kept, oldest first."""
         with self._changed:
             return (*self._head, *self._tail)
 
@@ -75,13 +78,13 @@ class Log:
         return self._closed
 
     def wait(self, seconds: float) -> None:
-        """Until a new line comes, the log ends, or the time is over. [s]"""
+        """Wait until a new line comes, the log ends, or `seconds` are over [s]."""
         with self._changed:
             if not self._closed:
                 self._changed.wait(seconds)
 
     def join(self, seconds: float) -> None:
-        """Until the log has ended, at most so long. [s]"""
+        """Wait until the log has ended, at most `seconds` [s]."""
         self._thread.join(seconds)
 
     def _pump(self, stream: IO[bytes]) -> None:
@@ -112,12 +115,12 @@ class Log:
                 self._file.write(line + "\n")
 
 
-class Child:
-    """A running server under its guard. `end` is safe to call at any time, any number of times."""
+class GuardedProcess:
+    """A running server under its guard. `end` may be called at any time, any number of times."""
 
-    def __init__(self, order: Order, log_file: Path | None = None) -> None:
-        """Raises ServerError if the guard can't be started, or the log file not written."""
-        self._grace = order.grace
+    def __init__(self, spec: ProcessSpec, log_file: Path | None = None) -> None:
+        """Start it. Raises ServerError if the guard can't be started, or the log file not written."""
+        self._grace = spec.grace
         file = _private(log_file) if log_file else None
         try:
             self._guard = subprocess.Popen(
@@ -134,19 +137,19 @@ class Child:
         assert self._guard.stdin is not None
         assert self._guard.stdout is not None
         self._stdin = self._guard.stdin
-        self.log = Log(self._guard.stdout, order.secrets, file)
+        self.log = OutputLog(self._guard.stdout, spec.secrets, file)
         try:
-            self._send(order)
+            self._send(spec)
         except BaseException:
             self.end()
             raise
 
-    def _send(self, order: Order) -> None:
+    def _send(self, spec: ProcessSpec) -> None:
         message = {
-            "argv": list(order.argv),
-            "environment": dict(order.environment),
-            "input": order.input,
-            "grace": order.grace,
+            "argv": list(spec.argv),
+            "environment": dict(spec.environment),
+            "input": spec.input,
+            "grace": spec.grace,
         }
         with contextlib.suppress(BrokenPipeError):
             self._stdin.write(json.dumps(message).encode() + b"\n")
@@ -159,7 +162,7 @@ class Child:
 
     @property
     def exit_code(self) -> int | None:
-        """How the server ended: its exit status, -n for signal n; None while it runs."""
+        """The server's exit status, -n if signal n ended it, None while it runs."""
         code = self._guard.poll()
         return None if code is None else _number(_ENDED, self.log.lines[-20:], code)
 
@@ -169,7 +172,7 @@ class Child:
         return self._guard.poll() is None
 
     def end(self) -> None:
-        """Asks the server to end, waits, and then makes sure."""
+        """Ask the server to end, wait, and then make sure."""
         with contextlib.suppress(OSError):
             self._stdin.close()
         try:
@@ -181,7 +184,7 @@ class Child:
         self.log.join(2.0)
 
     def _kill(self) -> None:
-        """SIGKILL to what is left of our own process group."""
+        """Send SIGKILL to what is left of the guard's process group."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._guard.pid, signal.SIGKILL)
         self._guard.wait()
@@ -195,7 +198,7 @@ def _number(pattern: re.Pattern[str], lines: Sequence[str], default: int | None 
 
 
 def _private(path: Path) -> IO[str]:
-    """The log file, for this user alone (0600). Raises ServerError if it can't be written."""
+    """Return the log file, opened for this user alone (0600). Raises ServerError if it can't be written."""
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
         os.fchmod(handle, 0o600)

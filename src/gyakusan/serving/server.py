@@ -1,66 +1,60 @@
-"""A real endpoint from planned settings: start, wait until ready, watch, stop.
+"""A server from planned settings: start it, wait until it is ready, watch it, stop it.
 
-    with Server(path, Settings(context=8192, slots=4, backend="cpu")) as server:
-        print(server.url, server.reported.total)
-
-llama.cpp's `llama-server` on PATH is used if there is one, else the server inside the xllamacpp wheel.
+with Server.of(deployment) as server:
+    print(server.url, server.report)
 """
 
 from __future__ import annotations
 
 import http.client
-import importlib.util
 import json
-import os
-import shutil
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any, Literal, Self, cast
+from typing import Generic, Self, TypeVar
 
 from gyakusan.engines.base import EngineSettings
-from gyakusan.engines.llamacpp import launch
-from gyakusan.engines.llamacpp import log as engine_log
-from gyakusan.engines.llamacpp.log import Reported
-from gyakusan.engines.llamacpp.log_errors import start_failure
-from gyakusan.engines.llamacpp.settings import Settings
-from gyakusan.errors import BadReference, GyakusanError, ServerError
+from gyakusan.engines.deployment import Deployment
+from gyakusan.engines.server import Endpoint, ServerModule, ServerReport
+from gyakusan.errors import BadReference, ServerError
 from gyakusan.message import Message, say
-from gyakusan.serving.access import VARIABLE, Access, admit, free_port, is_loopback
-from gyakusan.serving.process import Child, Order
+from gyakusan.serving.access import KEY_VARIABLE, Access, free_port, grant_access, is_loopback
+from gyakusan.serving.process import GuardedProcess, ProcessSpec
 
-Engine = Literal["auto", "llama-server", "embedded"]
 Progress = Callable[[Message, float], None]
+SigtermHandler = Callable[[int, FrameType | None], object] | int | None
 
 DEADLINE = 900.0
 """How long a start may take: a large model from a slow disk. [s]"""
-
 DRAIN = 30.0
 """How long the last lines of a server that has ended may take to arrive on a busy computer. [s]"""
 
-_TRIES = 3
+_ATTEMPTS = 3
 """Attempts with a free port: between finding it and using it, somebody else may take it."""
-
-_EMBEDDED = Path(__file__).with_name("embedded.py")
-_EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+_LOOPBACK_OF = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+"""Address at which we reach a server that listens on all addresses."""
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class ServerOptions:
     """How a server is reached and watched.
 
-    host: loopback unless another is asked for, which needs a key (made if absent); port: 0 for a free one;
-    alias: the model's name in the API; threads: CPU threads, None for llama.cpp's choice; deadline: for the start [s];
-    log_file: gets the server's whole log, mode 0600; on_progress: called with what happens and the time since the
-    start [s], at least once a second.
+    program: "auto", or a word of the engine's PROGRAMS: what the server is started with
+    host: address to listen on; other than loopback needs a key, which is made if it is absent
+    port: 0 takes a free one
+    key: what clients must show as bearer token
+    alias: the model's name in the API, None for the name of its file
+    threads: CPU threads, None for the server's own choice
+    deadline: how long the start may take [s]
+    log_file: file that gets the server's whole log, with mode 0600
+    on_progress: called with what happens and the time since the start, at least once a second [s]
     """
 
-    engine: Engine = "auto"
+    program: str = "auto"
     host: str = "127.0.0.1"
     port: int = 0
     key: str | None = field(default=None, repr=False)
@@ -71,20 +65,37 @@ class Options:
     on_progress: Progress | None = None
 
 
-class Server:
-    """One llama.cpp server in a child process. Ends with the `with` block, or when this process does."""
+S = TypeVar("S", bound=EngineSettings)
+R = TypeVar("R", bound=ServerReport)
 
-    def __init__(self, path: str | Path, settings: EngineSettings, **options: Any) -> None:
-        """options: fields of `Options`. Nothing is started yet."""
+
+class Server(Generic[S, R]):
+    """One server in a child process. It ends with the `with` block, or when this process does."""
+
+    def __init__(
+        self, path: str | Path, settings: S, module: ServerModule[S, R], options: ServerOptions = ServerOptions()
+    ) -> None:
+        """Prepare a server; nothing is started yet. module: starts the engine's server and reads its log."""
         self.path = Path(path)
-        self.settings = cast(Settings, settings)
-        self.options = Options(**options)
-        self.reported = Reported()
+        self.settings = settings
+        self.module = module
+        self.options = options
+        self.report = module.read(())
         self.ready_after: float | None = None
+        self.program = ""
         self._access: Access | None = None
-        self._child: Child | None = None
+        self._child: GuardedProcess | None = None
         self._address = ("", 0)
-        self._program = ""
+
+    @staticmethod
+    def of(
+        deployment: Deployment, options: ServerOptions = ServerOptions(), path: str | Path | None = None
+    ) -> Server[EngineSettings, ServerReport]:
+        """Return the server of a deployment. path: of the model file, if it is not the model's source.
+
+        Raises ServerError if gyakusan does not start this engine.
+        """
+        return Server(path or deployment.model.source, deployment.settings, deployment.server, options)
 
     def __enter__(self) -> Self:
         self._previous = _leave_on_sigterm()
@@ -103,19 +114,19 @@ class Server:
             _restore_sigterm(self._previous)
 
     def start(self) -> Self:
-        """Starts the server and waits until it answers.
+        """Start the server and wait until it answers.
 
-        Raises BadReference (no such file), BadSetting (host, port, key, settings), ServerError (no llama.cpp here,
+        Raises BadReference (no such file), BadSetting (host, port, key, settings), ServerError (no server program here,
         it died, it was too slow). Whatever is raised, nothing is left running.
         """
         if self._child is not None:
             raise ServerError("This server has been started already.", mend="Make a new one.")
         if not self.path.is_file():
             raise BadReference("There is no file {path}.", path=str(self.path), mend="Check the path.")
-        self._program = find(self.options.engine)
-        self._access = admit(self.options.host, self.options.port, self.options.key)
+        self.program = self.module.find_program(self.options.program)
+        self._access = grant_access(self.options.host, self.options.port, self.options.key)
         try:
-            for left in reversed(range(_TRIES if self.options.port == 0 else 1)):
+            for left in reversed(range(_ATTEMPTS if self.options.port == 0 else 1)):
                 if self._attempt(self._access, last=left == 0):
                     break
         except BaseException:
@@ -123,30 +134,14 @@ class Server:
             raise
         return self
 
-    def _attempt(self, access: Access, *, last: bool) -> bool:
-        """One start. False if a free port was taken by somebody else meanwhile and it is not the last attempt."""
-        port = access.port or free_port(access.host)
-        host = _EVERYWHERE.get(access.host, access.host)
-        self._address = (host, port)
-        self._child = Child(self._order(access, port), self.options.log_file)
-        try:
-            self._wait(self._child)
-        except ServerError:
-            found = start_failure(self._child.log.lines)
-            if last or found is None or found.kind != "port":
-                raise
-            self._child.end()
-            return False
-        return True
-
     def stop(self) -> None:
-        """Ends the server and all that belongs to it. Safe at any time, any number of times."""
+        """End the server and all that belongs to it. Safe at any time, any number of times."""
         try:
             if self._child is not None:
                 self._child.end()
         finally:
             if self._access is not None:
-                self._access.forget()
+                self._access.remove_key_file()
 
     @property
     def url(self) -> str:
@@ -161,26 +156,19 @@ class Server:
 
     @property
     def key_path(self) -> Path | None:
-        """Where the key was written if we made it; removed by `stop`."""
+        """The file that holds the key if we made it; removed by `stop`."""
         return self._access.path if self._access else None
 
     @property
-    def engine(self) -> str:
-        """What runs: the path of llama-server, or "embedded"."""
-        return self._program
-
-    @property
     def command(self) -> str:
-        """The llama-server line that would start the same."""
+        """The line that a person would type to start the same."""
         o = self.options
         port = self._address[1] or o.port or 8080
-        return launch.command(
-            self.path, self.settings, host=o.host, port=port, alias=o.alias, threads=o.threads, keyed=bool(self.key)
-        )
+        return self.module.shell_line(self.path, self.settings, Endpoint(o.host, port, self.key, o.alias, o.threads))
 
     @property
     def log(self) -> tuple[str, ...]:
-        """The server's lines: its first thousands and its last."""
+        """The first thousands and the last of the server's lines."""
         return self._child.log.lines if self._child else ()
 
     @property
@@ -194,122 +182,104 @@ class Server:
         return self._child is not None and self._child.alive
 
     def check(self) -> None:
-        """Raises ServerError with the log's reason if the server has ended."""
+        """Raise ServerError with the log's reason if the server has ended."""
         if self._child is not None and not self._child.alive:
-            raise _died(self._child, self.path, started=self.ready_after is not None)
+            raise self._death(self._child, started=self.ready_after is not None)
 
     def watch(self) -> None:
-        """Blocks until the server ends, then raises as `check` does. Ctrl-C ends the wait."""
+        """Block until the server ends, then raise as `check` does. Ctrl-C ends the wait."""
         while self.alive:
             time.sleep(0.2)
         self.check()
 
     def curl(self, prompt: str = "Hello!") -> str:
-        """A line to try it with. The key is a variable, never its value."""
+        """Return a line to try the server with. The key is a variable, never its value."""
         body = json.dumps({"messages": [{"role": "user", "content": prompt}], "max_tokens": 64})
-        header = f' -H "Authorization: Bearer ${VARIABLE}"' if self.key else ""
+        header = f' -H "Authorization: Bearer ${KEY_VARIABLE}"' if self.key else ""
         quoted = body.replace("'", "'\\''")
         return f"curl {self.url}/chat/completions -H 'Content-Type: application/json'{header} -d '{quoted}'"
 
-    def _order(self, access: Access, port: int) -> Order:
-        options = {"host": access.host, "port": port, "alias": self.options.alias or self.path.stem}
-        options |= {"threads": self.options.threads, "cors": "localhost" if is_loopback(access.host) else None}
-        secrets = (access.key,) if access.key else ()
-        gpu = self.settings.backend != "cpu"
-        if self._program == "embedded":
-            fields = launch.fields(self.path, self.settings, **options)  # type: ignore[arg-type]
-            argv = [sys.executable, "-P", str(_EMBEDDED)]
-            environment = launch.environment(None, os.environ, gpu=gpu)
-            return Order(argv, environment, json.dumps({"fields": fields, "key": access.key}), secrets)
-        argv = [self._program, *launch.arguments(self.path, self.settings, **options)]  # type: ignore[arg-type]
-        return Order(argv, launch.environment(access.key, os.environ, gpu=gpu), "", secrets)
+    def _attempt(self, access: Access, *, last: bool) -> bool:
+        """Start once. Returns False if somebody else took the free port meanwhile and it is not the last attempt."""
+        port = access.port or free_port(access.host)
+        self._address = (_LOOPBACK_OF.get(access.host, access.host), port)
+        self._child = GuardedProcess(self._spec(access, port), self.options.log_file)
+        try:
+            self._wait(self._child)
+        except ServerError:
+            failure = self.module.start_failure(self._child.log.lines)
+            if last or failure is None or failure.kind != "port":
+                raise
+            self._child.end()
+            return False
+        return True
 
-    def _wait(self, child: Child) -> None:
-        """Until the model is loaded and /health answers."""
+    def _spec(self, access: Access, port: int) -> ProcessSpec:
+        o = self.options
+        public = not is_loopback(access.host)
+        endpoint = Endpoint(access.host, port, access.key, o.alias or self.path.stem, o.threads, public)
+        launch = self.module.launch(self.program, self.path, self.settings, endpoint)
+        return ProcessSpec(launch.argv, launch.environment, launch.input, (access.key,) if access.key else ())
+
+    def _wait(self, child: GuardedProcess) -> None:
+        """Return when the model is loaded and the server answers that it is ready."""
         begun = time.monotonic()
-        told = say("Starting {engine}.", engine="llama.cpp" if self._program == "embedded" else self._program)
+        current = say("Starting {engine}.", engine=self.module.title(self.program))
         seen, spoken, loaded = 0, -1.0, False
         while True:
             elapsed = time.monotonic() - begun
             lines = child.log.lines
-            stages = [message for line in lines[seen:] if (message := engine_log.stage(line))]
-            loaded = loaded or any(engine_log.listens(line, self._address[1]) for line in lines[seen:])
+            stages = [message for line in lines[seen:] if (message := self.module.stage(line))]
+            loaded = loaded or any(self.module.listens(line, self._address[1]) for line in lines[seen:])
             seen = len(lines)
-            for message in stages or [told] * (elapsed - spoken >= 1.0):
-                told, spoken = message, elapsed
-                self._tell(told, elapsed)
+            for message in stages or [current] * (elapsed - spoken >= 1.0):
+                current, spoken = message, elapsed
+                self._progress(current, elapsed)
             if loaded and self._healthy():
                 self.ready_after = time.monotonic() - begun
-                self.reported = engine_log.read(child.log.lines)
-                self._tell(say("The server is ready."), self.ready_after)
+                self.report = self.module.read(child.log.lines)
+                self._progress(say("The server is ready."), self.ready_after)
                 return
             if not child.alive:
-                raise _died(child, self.path, started=False)
+                raise self._death(child, started=False)
             if elapsed > self.options.deadline:
-                raise _slow(told, elapsed)
+                raise _slow(current, elapsed)
             child.log.wait(0.1)
 
-    def _tell(self, message: Message, elapsed: float) -> None:
+    def _progress(self, message: Message, elapsed: float) -> None:
         if self.options.on_progress is not None:
             self.options.on_progress(message, elapsed)
 
     def _healthy(self) -> bool:
-        """True if the server answers 200 on /health."""
         connection = http.client.HTTPConnection(*self._address, timeout=2.0)
         try:
-            connection.request("GET", "/health")
+            connection.request("GET", self.module.HEALTH)
             return connection.getresponse().status == http.client.OK
         except (OSError, http.client.HTTPException):
             return False
         finally:
             connection.close()
 
-
-def find(engine: Engine = "auto") -> str:
-    """The path of llama-server, or "embedded". Raises ServerError if neither is here."""
-    program = shutil.which(launch.PROGRAM) if engine in ("auto", "llama-server") else None
-    if program:
-        return program
-    if engine in ("auto", "embedded") and importlib.util.find_spec("xllamacpp") is not None:
-        return "embedded"
-    raise ServerError(
-        "There is no llama.cpp server on this computer.",
-        mend="Run: pip install 'gyakusan[serve]', or put llama-server on PATH.",
-    )
-
-
-def _died(child: Child, path: Path, *, started: bool) -> ServerError:
-    """Why the server ended: from its whole log, else from the model file, else from its exit code."""
-    child.end()  # whatever is left of its process group would keep the log open
-    child.log.join(DRAIN)
-    found = start_failure(child.log.lines)
-    code = child.exit_code or 0
-    if found and not started:
-        return ServerError("The server did not start. {reason}", reason=found.message, mend=found.mend)
-    if found and code != -signal.SIGKILL:
-        return ServerError("The server stopped. {reason}", reason=found.message, mend=found.mend)
-    if code == -signal.SIGKILL:
-        return ServerError(
-            "The server was killed.",
-            mend="If nobody did it, the system was out of memory: choose a shorter context or fewer users.",
-        )
-    if code < 0:
-        return ServerError("The server crashed by signal {number}.", number=-code, mend="Look into its log.")
-    if not started and (broken := _unreadable(path)):
-        return ServerError("The server did not start. {reason}", reason=broken.message, mend=broken.mend)
-    return ServerError("The server ended with status {code}.", code=code, mend="Look into its log.")
-
-
-def _unreadable(path: Path) -> GyakusanError | None:
-    """What our own reader finds wrong with the model file, for a server that ends without a word about it."""
-    from gyakusan.models.formats import gguf
-    from gyakusan.models.sources import disk
-
-    try:
-        gguf.read_parts(str(path), disk.open)
-    except GyakusanError as error:
-        return error
-    return None
+    def _death(self, child: GuardedProcess, *, started: bool) -> ServerError:
+        """Return why the server ended: from its whole log, else from the model file, else from its exit code."""
+        child.end()  # whatever is left of its process group would keep the log open
+        child.log.join(DRAIN)
+        failure = self.module.start_failure(child.log.lines)
+        code = child.exit_code or 0
+        if failure and not started:
+            return ServerError("The server did not start. {reason}", reason=failure.message, mend=failure.mend)
+        if failure and code != -signal.SIGKILL:
+            return ServerError("The server stopped. {reason}", reason=failure.message, mend=failure.mend)
+        if code == -signal.SIGKILL:
+            return ServerError(
+                "The server was killed.",
+                mend="If nobody did it, the system was out of memory: choose a shorter context or fewer users.",
+            )
+        if code < 0:
+            return ServerError("The server crashed by signal {number}.", number=-code, mend="Look into its log.")
+        if not started and (broken := self.module.model_error(self.path)):
+            return ServerError("The server did not start. {reason}", reason=broken.message, mend=broken.mend)
+        return ServerError("The server ended with status {code}.", code=code, mend="Look into its log.")
 
 
 def _slow(stage: Message, elapsed: float) -> ServerError:
@@ -321,8 +291,8 @@ def _slow(stage: Message, elapsed: float) -> ServerError:
     )
 
 
-def _leave_on_sigterm() -> Any:
-    """SIGTERM raises SystemExit from now on, so that `with` blocks end in order. Nothing if the program handles it."""
+def _leave_on_sigterm() -> SigtermHandler:
+    """Let SIGTERM raise SystemExit, so that `with` blocks end in order; do nothing if the program handles it itself."""
     if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
         return None
 
@@ -332,6 +302,6 @@ def _leave_on_sigterm() -> Any:
     return signal.signal(signal.SIGTERM, leave)
 
 
-def _restore_sigterm(previous: Any) -> None:
+def _restore_sigterm(previous: SigtermHandler) -> None:
     if previous is not None:
         signal.signal(signal.SIGTERM, previous)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gyakusan.message import Message, say
-from gyakusan.serving.chat import Answer
-from gyakusan.serving.compare import Row
+from gyakusan.serving.buffer_comparison import BufferComparison
+from gyakusan.serving.chat import ChatAnswer
 from gyakusan.show.tree import Cell, Section, Table, Text, Title, Tree, columns
 from gyakusan.units import MIB
 
@@ -14,16 +14,16 @@ HEAD_TEXTS = ("buffer", "device", "predicted", "reported", "error")
 COLUMNS = columns(HEAD_TEXTS, 2, whole=False)
 
 
-def comparison(rows: Sequence[Row]) -> Table:
+def comparison(rows: Sequence[BufferComparison]) -> Table:
     """Return predicted, reported and error of each buffer."""
     return Table(COLUMNS, tuple(_row(r) for r in rows))
 
 
-def _row(row: Row) -> tuple[Cell, ...]:
+def _row(row: BufferComparison) -> tuple[Cell, ...]:
     return Message(row.kind), row.device, _mib(row.predicted), _mib(row.reported), _error(row)
 
 
-def document(rows: Sequence[Row]) -> list[dict[str, object]]:
+def document(rows: Sequence[BufferComparison]) -> list[dict[str, object]]:
     """The comparison as plain values. [B]"""
     names = ("kind", "device", "predicted", "reported", "error_bytes", "error_share")
     return [{name: getattr(row, name) for name in names} for row in rows]
@@ -33,7 +33,7 @@ def _mib(size: float | None) -> str:
     return "-" if size is None else f"{size / MIB:,.2f} MiB"
 
 
-def _error(row: Row) -> Text:
+def _error(row: BufferComparison) -> Text:
     if row.error_bytes is None or row.error_share is None:
         return Text("?", "caution")
     if row.exact:
@@ -41,11 +41,11 @@ def _error(row: Row) -> Text:
     return Text(f"{row.error_bytes / MIB:+,.2f} MiB ({row.error_share:+.2%})", "caution")
 
 
-def answers(prompts: Sequence[str], found: Sequence[Answer]) -> Tree:
+def answers(prompts: Sequence[str], found: Sequence[ChatAnswer]) -> Tree:
     """Return each question with its answer."""
     return tuple(_answer(prompt, answer) for prompt, answer in zip(prompts, found, strict=True))
 
 
-def _answer(prompt: str, answer: Answer) -> Section:
+def _answer(prompt: str, answer: ChatAnswer) -> Section:
     told = say("{tokens} tokens in {seconds} s", tokens=answer.completion_tokens, seconds=f"{answer.seconds:.1f}")
     return Section(Title(f"> {prompt}"), (Text(" ".join(answer.text.split()), aside=told),))

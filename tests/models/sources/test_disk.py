@@ -55,7 +55,7 @@ def test_beside_does_not_follow_links(path: Path, tmp_path: Path) -> None:
     links.mkdir()
     (links / "one").symlink_to(path)
     (links / "two").write_bytes(b"2")
-    with disk.open(links / "one") as source, source.sibling("two") as other:
+    with disk.open(links / "one") as source, source.beside("two") as other:
         assert other.read(0, 1) == b"2"
 
 

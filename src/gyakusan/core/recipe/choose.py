@@ -43,7 +43,7 @@ def types(
     name = canonical(quantization)
     split = [kinds.split(t.name) for t in tensors]
     free = [kinds.quantizable(n, t.shape, architecture) for (_, n), t in zip(split, tensors, strict=True)]
-    out = [DEFAULT[name] if f else _unchanged(t, architecture) for t, f in zip(tensors, free, strict=True)]
+    out = [DEFAULT[name] if f else _kept(t, architecture) for t, f in zip(tensors, free, strict=True)]
     if not DTYPES[DEFAULT[name]].quantized:
         return tuple(out)
     kind_of = [kinds.kind(n) for _, n in split]
@@ -71,7 +71,7 @@ def _one(facts: Facts, tensor: Tensor, kind: kinds.Kind, block: int, seat: int) 
     return fitted(wanted(facts, kind, tensor.name, tensor.shape, seat, layer), tensor.shape[0])
 
 
-def _unchanged(tensor: Tensor, architecture: str) -> str:
+def _kept(tensor: Tensor, architecture: str) -> str:
     known = DTYPES.get(tensor.type)
     if known is not None and known.code >= 0 and not known.quantized:
         return tensor.type

@@ -107,8 +107,8 @@ _ALIASES = {"Q3_K": "Q3_K_M", "Q4_K": "Q4_K_M", "Q5_K": "Q5_K_M", "MXFP4": "MXFP
 
 def canonical(name: str) -> str:
     """Return the name in QUANTIZATIONS for `name`, whatever the case; Q4_K means Q4_K_M. Raises UnknownName."""
-    upper = name.upper().replace("-", "_")
-    known = _ALIASES.get(upper, upper)
-    if known not in _DEFAULT:
+    asked = name.upper().replace("-", "_")
+    found = _ALIASES.get(asked, asked)
+    if found not in _DEFAULT:
         raise unknown(say("quantisation"), name, QUANTIZATIONS)
-    return known
+    return found

@@ -144,8 +144,8 @@ def _value_mix(f: Facts, seat: int) -> str:
 def _value(f: Facts, seat: int) -> str:
     if f.experts == 8:
         return "Q8_0"
-    mix = _value_mix(f, seat)
-    return "Q5_K" if f.seventy and mix in ("Q3_K", "Q4_K") else mix
+    found = _value_mix(f, seat)
+    return "Q5_K" if f.seventy and found in ("Q3_K", "Q4_K") else found
 
 
 def _query_key(f: Facts, kind: Kind) -> str:

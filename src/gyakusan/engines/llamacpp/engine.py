@@ -39,6 +39,7 @@ from gyakusan.units import GIB
 if TYPE_CHECKING:
     from gyakusan.catalog.models import ModelRecord
     from gyakusan.engines.llamacpp.log import Reported
+    from gyakusan.engines.server import ServerModule
 
 NAME = "llama.cpp"
 KEY = "LLAMA_API_KEY"
@@ -169,6 +170,13 @@ def published_command(record: ModelRecord, model: Model, machine: Machine, setti
     file = ["--model", f"{record.name}-{quantization}.gguf"]
     source = ["-hf", f"{record.gguf[0]}:{quantization}"] if record.gguf else file
     return Command((*argv[:at], *source, *argv[at + 2 :]))
+
+
+def server() -> ServerModule[Settings, Reported]:
+    """The module that starts llama-server, or the server in the xllamacpp wheel."""
+    from gyakusan.engines.llamacpp import server
+
+    return cast("ServerModule[Settings, Reported]", server)
 
 
 def read(lines: Iterable[str]) -> Reported:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gyakusan.engines.llamacpp.log_errors import LONGEST_LINE
+from gyakusan.engines.server import ReportedBuffer
 from gyakusan.message import Message, say
 from gyakusan.units import MIB
 
@@ -35,23 +36,9 @@ _FACT = re.compile(r"llama_context: (n_ctx|n_seq_max|n_batch|n_ubatch|kv_unified
 _FLASH = re.compile(r"Flash Attention (enabled|disabled|not supported)|Flash Attention was auto, set to (\w+)")
 _FITTED = re.compile(r"(?:llama_params_fit|common_fit_params|common_params_fit)\w*: (.{1,300})")
 _ADDRESS = re.compile(r"listening on https?://(?:\[[0-9A-Fa-f:.%\w]+\]|[\w.-]+):(\d{1,5})\b")
+_ROUNDING = 0.005 * MIB
+"""llama.cpp prints two digits of MiB: a figure is right to half a hundredth. [B]"""
 _NUMBERS = {"n_ctx": "context", "n_seq_max": "slots", "n_batch": "batch", "n_ubatch": "ubatch"}
-
-
-@dataclass(frozen=True, slots=True)
-class Buffer:
-    """One buffer that the server allocated.
-
-    device: as printed, e.g. CPU_Mapped, CUDA0, CUDA_Host
-    kind: what it holds
-    bytes: printed to 0.01 MiB [B]
-    raw: the part of the line that tells it
-    """
-
-    device: str
-    kind: BufferKind
-    bytes: float
-    raw: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +56,7 @@ class Reported:
     fitted: lines of `--fit`, empty if it is off
     """
 
-    buffers: tuple[Buffer, ...] = ()
+    buffers: tuple[ReportedBuffer, ...] = ()
     build: int | None = None
     context: int | None = None
     slots: int | None = None
@@ -91,7 +78,7 @@ class Reported:
 
 def read(lines: Iterable[str]) -> Reported:
     """Return the facts in a log. It never raises, whatever the text."""
-    buffers: list[Buffer] = []
+    buffers: list[ReportedBuffer] = []
     fitted: list[str] = []
     facts: dict[str, int | bool] = {}
     for line in lines:
@@ -105,12 +92,12 @@ def read(lines: Iterable[str]) -> Reported:
     return Reported(tuple(buffers), fitted=tuple(fitted), **facts)  # type: ignore[arg-type]
 
 
-def _buffer(line: str) -> Buffer | None:
+def _buffer(line: str) -> ReportedBuffer | None:
     match = _BUFFER.search(line)
     if match is None:
         return None
     kind = _KIND.get(match[2], "recurrent_state")
-    return Buffer(match[1], kind, float(match[3]) * MIB, match[0])
+    return ReportedBuffer(match[1], kind, float(match[3]) * MIB, match[0], _ROUNDING)
 
 
 def _facts(line: str) -> dict[str, int | bool]:

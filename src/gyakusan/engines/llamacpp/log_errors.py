@@ -8,26 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from gyakusan.engines.server import StartFailure
 from gyakusan.message import Message, say
 
 LONGEST_LINE = 2000
 """Longer lines are cut before they are matched. [characters]"""
-
-
-@dataclass(frozen=True, slots=True)
-class StartFailure:
-    """Why a server stopped.
-
-    kind: a word for programs, e.g. "port" or "memory"
-    message: the reason
-    mend: what would mend it
-    """
-
-    kind: str
-    message: Message
-    mend: Message
 
 
 # fmt: off

@@ -19,6 +19,7 @@ from gyakusan.engines.defaults import (
     no_changes,
     no_margin,
     no_options,
+    no_server,
     no_spanning,
     one_layout,
     one_rank,
@@ -49,6 +50,7 @@ cache_setting, cache_bytes = half_cache_setting, half_cache_bytes
 weight_layout, usable, max_ranks = one_layout, device_usable, one_rank
 occupied_bytes, coexisting_settings, coexisting_margin = account_bytes, no_changes, no_margin
 spanning_settings, spanning_options = no_spanning, no_options
+server = no_server
 with_port = port_option
 
 __all__ = ["CAVEAT", "VERSION", "Settings", "accounts", "ledger", "load_memory", "memory_class"]

@@ -27,6 +27,7 @@ from gyakusan.engines.defaults import (
     no_machine_refusal,
     no_margin,
     no_options,
+    no_server,
     no_spanning,
     no_system_refusal,
     one_rank,
@@ -67,6 +68,7 @@ system_refusal, machine_refusal = no_system_refusal, no_machine_refusal
 usable, max_ranks, memory_class, cache_bytes = device_usable, one_rank, device_class, llamacpp.cache_bytes
 occupied_bytes, coexisting_settings, coexisting_margin = account_bytes, no_changes, no_margin
 spanning_settings, spanning_options = no_spanning, no_options
+server = no_server
 
 __all__ = ["VERSION", "Settings"]
 

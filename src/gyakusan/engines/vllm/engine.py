@@ -12,7 +12,7 @@ from gyakusan.core.load import Load
 from gyakusan.core.machine import Device, Machine
 from gyakusan.core.model import Model
 from gyakusan.engines.base import CacheType, Command, ComputeSettings, MultiGpu, Variant
-from gyakusan.engines.defaults import check_fields, port_option
+from gyakusan.engines.defaults import check_fields, no_server, port_option
 from gyakusan.engines.vllm import launch, log, profile
 from gyakusan.engines.vllm.coexisting import coexisting_margin, coexisting_settings, occupied_bytes
 from gyakusan.engines.vllm.ledger import accounts, ledger
@@ -41,6 +41,7 @@ SPEED_NAME = "vllm"
 PREFILL_CHUNK = 2048
 with_port = port_option
 spanning_options = launch.over_nodes
+server = no_server
 
 __all__ = [
     "VERSION",

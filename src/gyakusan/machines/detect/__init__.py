@@ -27,8 +27,8 @@ def detect(system: System | None = None) -> tuple[Machine, tuple[Message, ...]]:
     host = cpu.probe(system)
     seen = [_guarded(maker, ask, system, host.ram) for maker, ask in PROBES]
     gpus = tuple(replace(d, source=d.source or "detected") for s in seen for d in s.devices)
-    ram = None if any(g.kind == "unified" for g in gpus) else host.device
-    machine = Machine(_title(gpus, host.device), gpus, ram, host.device.name, host.cores, simd=cpu.simd(system))
+    beside = None if any(g.kind == "unified" for g in gpus) else host.device
+    machine = Machine(_title(gpus, host.device), gpus, beside, host.device.name, host.cores, simd=cpu.simd(system))
     return machine, (*host.notes, *(n for s in seen for n in s.notes))
 
 

@@ -31,14 +31,14 @@ def probe(system: System, ram: Ram) -> Seen:
 
 def _device(chip: str, memory: int, wired: int) -> Device:
     known = catalog.match_device(chip, memory) or Device(chip, "unified", None, "metal", "Apple")
-    reserve = unified.apple(memory, wired)
+    kept = unified.apple(memory, wired)
     return replace(
         known,
         memory=memory,
         memory_basis="read",
-        reserved=reserve.bytes,
-        reserved_basis=reserve.basis,
-        reserved_reason=reserve.reason,
+        reserved=kept.bytes,
+        reserved_basis=kept.basis,
+        reserved_reason=kept.reason,
     )
 
 
@@ -51,8 +51,8 @@ def _wired(system: System) -> int:
 def _profiled(system: System, notes: list[Message]) -> str:
     """Return the name of the GPU by system_profiler, "" if it does not answer."""
     try:
-        report = json.loads(system.run("system_profiler", "SPDisplaysDataType", "-json"))
-        return str(report["SPDisplaysDataType"][0]["sppci_model"])
+        found = json.loads(system.run("system_profiler", "SPDisplaysDataType", "-json"))
+        return str(found["SPDisplaysDataType"][0]["sppci_model"])
     except (DetectError, ValueError, LookupError, TypeError, RecursionError) as error:
         notes.append(say("The GPU could not be asked (system_profiler: {why}).", why=str(error)[:120]))
         return ""

@@ -49,15 +49,15 @@ def probe(system: System) -> Host:
                 total=format_bytes(ram.total),
             )
         )
-    used = ram.capacity - ram.free
+    kept = ram.capacity - ram.free
     device = Device(
         name(system),
         "host",
         ram.capacity,
         "cpu",
-        reserved=used,
+        reserved=kept,
         reserved_basis="read",
-        reserved_reason=say("{kept} are in use now.", kept=format_bytes(used)),
+        reserved_reason=say("{kept} are in use now.", kept=format_bytes(kept)),
         memory_basis="read",
         source="detected",
     )
@@ -91,13 +91,13 @@ def cgroup_limit(system: System) -> tuple[int, int] | None:
     v2: memory.max; v1: memory.limit_in_bytes. In a container the path of /proc/self/cgroup may be outside of the mount: then
     the mounted root is the container's own group. None: no limit.
     """
-    limits = []
+    found = []
     for folder, limit, usage, cache in _groups(system):
         top = _number(system, f"{folder}/{limit}")
         if top is not None and top < UNLIMITED:
             used = (_number(system, f"{folder}/{usage}") or 0) - _stat(system, f"{folder}/memory.stat", cache)
-            limits.append((top, max(0, used)))
-    return min(limits, key=lambda f: f[0] - f[1], default=None)
+            found.append((top, max(0, used)))
+    return min(found, key=lambda f: f[0] - f[1], default=None)
 
 
 def cores(system: System) -> int:
@@ -113,9 +113,9 @@ def name(system: System) -> str:
     if system.platform == "darwin":
         return _plain(_answer(system, "sysctl", "-n", "machdep.cpu.brand_string"))
     text = _text(system, "/proc/cpuinfo")
-    match = re.search(r"^(?:model name|Model|Hardware|cpu model)\s*:\s*(.+)$", text, re.MULTILINE)
-    text_name = match[1] if match else _text(system, "/proc/device-tree/model").strip("\0 \n")
-    return _plain(text_name)
+    found = re.search(r"^(?:model name|Model|Hardware|cpu model)\s*:\s*(.+)$", text, re.MULTILINE)
+    said = found[1] if found else _text(system, "/proc/device-tree/model").strip("\0 \n")
+    return _plain(said)
 
 
 def simd(system: System) -> Simd:
@@ -130,9 +130,9 @@ def simd(system: System) -> Simd:
     return "avx2" if "avx2" in flags else "neon" if "asimddp" in flags else "none"
 
 
-def _plain(text: str) -> str:
+def _plain(said: str) -> str:
     """Return a name without marks and runs of spaces; "CPU" for nothing."""
-    return re.sub(r"\s+", " ", re.sub(r"\((?:R|TM)\)", "", text)).strip()[:120] or "CPU"
+    return re.sub(r"\s+", " ", re.sub(r"\((?:R|TM)\)", "", said)).strip()[:120] or "CPU"
 
 
 def _groups(system: System) -> list[tuple[str, str, str, str]]:
@@ -190,8 +190,8 @@ def _number(system: System, path: str) -> int | None:
 
 
 def _stat(system: System, path: str, key: str) -> int:
-    match = re.search(rf"^{key} (\d{{1,18}})$", _text(system, path), re.MULTILINE)
-    return int(match[1]) if match else 0
+    found = re.search(rf"^{key} (\d{{1,18}})$", _text(system, path), re.MULTILINE)
+    return int(found[1]) if found else 0
 
 
 def _text(system: System, path: str) -> str:

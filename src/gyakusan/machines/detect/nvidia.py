@@ -110,23 +110,23 @@ def _board(system: System) -> str:
         model = system.read("/proc/device-tree/model")
     except DetectError:
         return ""
-    match = _JETSON.search(model)
-    return "" if match is None else match[0] + (" Super" if "Super" in model and "Nano" in match[0] else "")
+    found = _JETSON.search(model)
+    return "" if found is None else found[0] + (" Super" if "Super" in model and "Nano" in found[0] else "")
 
 
 def _device(card: Card, board: str, ram: Ram) -> Device:
     if card.total is None or card.name.endswith("(nvgpu)"):
         return _shared(card, board, ram)
     known = catalog.match_device(card.name, card.total) or Device(card.name, "gpu", None, "cuda", "NVIDIA")
-    used = max(0, card.total - (card.total if card.free is None else card.free))
+    kept = max(0, card.total - (card.total if card.free is None else card.free))
     return replace(
         known,
         name=card.name,
         memory=card.total,
         memory_basis="read",
-        reserved=used,
+        reserved=kept,
         reserved_basis="read",
-        reserved_reason=say("{kept} are in use now by the driver, the display and others.", kept=format_bytes(used)),
+        reserved_reason=say("{kept} are in use now by the driver, the display and others.", kept=format_bytes(kept)),
     )
 
 
@@ -136,13 +136,13 @@ def _shared(card: Card, board: str, ram: Ram) -> Device:
     known = catalog.match_device(name, ram.total or None) or Device(name, "unified", None, "cuda", "NVIDIA")
     if not ram.total:
         return replace(known, kind="unified")
-    reserve = unified.shared(ram.total, ram.available)
+    kept = unified.shared(ram.total, ram.available)
     return replace(
         known,
         kind="unified",
         memory=ram.total,
         memory_basis="read",
-        reserved=reserve.bytes,
-        reserved_basis=reserve.basis,
-        reserved_reason=reserve.reason,
+        reserved=kept.bytes,
+        reserved_basis=kept.basis,
+        reserved_reason=kept.reason,
     )

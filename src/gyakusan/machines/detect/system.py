@@ -90,10 +90,10 @@ class System:
     def list(self, pattern: str) -> tuple[str, ...]:
         """Return the paths that match a glob under the root, sorted. Unreadable folders match nothing."""
         try:
-            paths = sorted(self.root.glob(pattern.lstrip("/")))
+            found = sorted(self.root.glob(pattern.lstrip("/")))
         except OSError:
             return ()
-        return tuple("/" + str(p.relative_to(self.root)) for p in paths)
+        return tuple("/" + str(p.relative_to(self.root)) for p in found)
 
     def target(self, path: str) -> str:
         """Return the target of a symbolic link, "" if it is none."""

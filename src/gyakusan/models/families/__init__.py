@@ -48,8 +48,8 @@ def rule(architecture: str, part: str) -> Callable[..., Any]:
     module = _find(architecture, "ARCHITECTURES") or registry().get(architecture)
     if module is None:
         raise _unknown(architecture, registry())
-    function: Callable[..., Any] = getattr(module, part, None) or getattr(dense, part)
-    return function
+    found: Callable[..., Any] = getattr(module, part, None) or getattr(dense, part)
+    return found
 
 
 def known(architecture: str) -> bool:
@@ -102,10 +102,10 @@ def tensors(metadata: Metadata) -> tuple[Tensor, ...]:
     """
     arch = metadata.architecture
     write = rule(arch, "block")
-    written = list(rule(arch, "edges")(metadata))
+    found = list(rule(arch, "edges")(metadata))
     for block in parts.blocks(metadata, rule(arch, "feed_forward")(metadata)):
-        written.extend(write(block))
-    return tuple(written)
+        found.extend(write(block))
+    return tuple(found)
 
 
 def convert(config: Mapping[str, Any]) -> Metadata:
@@ -119,9 +119,9 @@ def convert(config: Mapping[str, Any]) -> Metadata:
         raise _unknown(c.model_type, model_types())
     arch = module.MODEL_TYPES[c.model_type]
     c = c.with_defaults(getattr(module, "DEFAULTS", {}).get(c.model_type, {}))
-    values = (getattr(module, "from_config", None) or dense.from_config)(c)
-    arch = values.pop("general.architecture", arch)
-    keys = {k if k.startswith(("gyakusan.", "general.")) else f"{arch}.{k}": v for k, v in values.items()}
+    found = (getattr(module, "from_config", None) or dense.from_config)(c)
+    arch = found.pop("general.architecture", arch)
+    keys = {k if k.startswith(("gyakusan.", "general.")) else f"{arch}.{k}": v for k, v in found.items()}
     return Metadata({"general.architecture": arch, **keys})
 
 
@@ -156,14 +156,14 @@ def _modules() -> tuple[str, ...]:
 
 
 def _claimed(attribute: str) -> Mapping[str, ModuleType]:
-    claims: dict[str, ModuleType] = {}
+    found: dict[str, ModuleType] = {}
     for path in _modules():
         module = importlib.import_module(f"{__name__}.{path}")
         for name in getattr(module, attribute, ()):
-            if name in claims:
-                raise TypeError(f"{name} has two families: {claims[name].__name__} and {module.__name__}")
-            claims[name] = module
-    return claims
+            if name in found:
+                raise TypeError(f"{name} has two families: {found[name].__name__} and {module.__name__}")
+            found[name] = module
+    return found
 
 
 def _refuse(architecture: str) -> Metadata:

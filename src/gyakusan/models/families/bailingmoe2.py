@@ -33,6 +33,6 @@ def block(b: Block) -> Iterator[Tensor]:
 def from_config(c: Config) -> dict[str, Any]:
     """Return the GGUF keys that a config.json stands for. Source: conversion/bailingmoe.py."""
     extra = c.number("num_nextn_predict_layers", default=0)
-    keys = configs.common(c) | configs.mixture(c) | {"block_count": c.layers + extra, "nextn_predict_layers": extra}
-    shared, width = keys.get("expert_shared_count", 0), keys.get("expert_feed_forward_length", 0)
-    return keys | {"expert_shared_feed_forward_length": keys.get("expert_shared_feed_forward_length", shared * width)}
+    found = configs.common(c) | configs.mixture(c) | {"block_count": c.layers + extra, "nextn_predict_layers": extra}
+    shared, width = found.get("expert_shared_count", 0), found.get("expert_feed_forward_length", 0)
+    return found | {"expert_shared_feed_forward_length": found.get("expert_shared_feed_forward_length", shared * width)}

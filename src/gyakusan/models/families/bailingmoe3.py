@@ -68,7 +68,7 @@ def block(b: Block) -> Iterator[Tensor]:
 
 def from_config(c: Config) -> dict[str, Any]:
     """Return the GGUF keys that a config.json stands for. Source: conversion/bailingmoe3.py."""
-    keys, extra = configs.common(c) | configs.mixture(c), c.number("num_nextn_predict_layers", default=0)
+    found, extra = configs.common(c) | configs.mixture(c), c.number("num_nextn_predict_layers", default=0)
     group, count = c.number("layer_group_size"), c.layers
     if not group:
         raise c.bad("layer_group_size", group)
@@ -77,7 +77,7 @@ def from_config(c: Config) -> dict[str, Any]:
     if isinstance(bound, bool) or not isinstance(bound, int | float) or not abs(bound) < LIMIT:
         raise c.bad("kda_lower_bound", bound)
     full = [(i + 1) % group == 0 or i >= count // group * group for i in range(count + extra)]
-    return keys | {
+    return found | {
         "block_count": count + extra,
         "nextn_predict_layers": extra,
         "attention.head_count_kv": [int(f) for f in full],

@@ -47,7 +47,7 @@ def block(b: Block) -> Iterator[Tensor]:
 
 def from_config(c: Config) -> dict[str, Any]:
     """Return the GGUF keys that a config.json stands for. Source: conversion/command_r.py."""
-    keys = configs.common(c) | {"gyakusan.tied": True, "gyakusan.qk_norm": c.flag("use_qk_norm")}
+    found = configs.common(c) | {"gyakusan.tied": True, "gyakusan.qk_norm": c.flag("use_qk_norm")}
     if c.model_type == "cohere2":
-        keys["attention.sliding_window"] = c.number("sliding_window")
-    return keys
+        found["attention.sliding_window"] = c.number("sliding_window")
+    return found

@@ -55,10 +55,10 @@ class Config:
     @property
     def model_type(self) -> str:
         """Return the model_type of the language part, else of the whole."""
-        name = self.values.get("model_type", self.outer.get("model_type"))
-        if not isinstance(name, str) or not name:
+        found = self.values.get("model_type", self.outer.get("model_type"))
+        if not isinstance(found, str) or not found:
             raise Malformed("The config names no model_type.", mend="Give the directory of a Hugging Face model.")
-        return name
+        return found
 
     def with_defaults(self, defaults: Mapping[str, Any]) -> Config:
         """Return the config with `defaults` for absent keys. A key that is there wins, under another name and as null, too."""
@@ -117,8 +117,8 @@ class Config:
     @property
     def rope(self) -> Mapping[str, Any]:
         """Return rope_scaling, or rope_parameters as newer configs call it."""
-        scaling = self.get("rope_scaling", "rope_parameters")
-        return scaling if isinstance(scaling, Mapping) else {}
+        found = self.get("rope_scaling", "rope_parameters")
+        return found if isinstance(found, Mapping) else {}
 
     def windows(self) -> list[bool] | None:
         """Return for each layer if it has a sliding window, from layer_types; None if the config has none."""
@@ -147,19 +147,19 @@ def language(config: Mapping[str, Any]) -> Config:
 
 def common(c: Config) -> dict[str, Any]:
     """Return the keys that nearly all architectures share. Keys of our own: tied, rope_factors, attention_bias."""
-    keys: dict[str, Any] = {"block_count": c.layers}
-    keys |= {key: c.number(*names) for key, names in COMMON.items() if c.get(*names) is not None}
+    found: dict[str, Any] = {"block_count": c.layers}
+    found |= {key: c.number(*names) for key, names in COMMON.items() if c.get(*names) is not None}
     for key in ("embedding_length", "vocab_size", "attention.head_count"):
-        keys[key] = c.number(*COMMON[key])
-    keys.setdefault("attention.head_count_kv", keys["attention.head_count"])
-    keys["gyakusan.tied"] = c.flag("tie_word_embeddings")
-    keys["gyakusan.rope_factors"] = c.rope.get("rope_type", c.rope.get("type")) == "llama3"
-    keys["gyakusan.attention_bias"] = c.flag("attention_bias")
-    return keys
+        found[key] = c.number(*COMMON[key])
+    found.setdefault("attention.head_count_kv", found["attention.head_count"])
+    found["gyakusan.tied"] = c.flag("tie_word_embeddings")
+    found["gyakusan.rope_factors"] = c.rope.get("rope_type", c.rope.get("type")) == "llama3"
+    found["gyakusan.attention_bias"] = c.flag("attention_bias")
+    return found
 
 
 def mixture(c: Config) -> dict[str, Any]:
     """Return the keys of a mixture: widths of experts and shared experts, leading dense layers."""
-    widths = {key: c.number(*keys) for key, keys in MIXTURE.items() if c.get(*keys) is not None}
+    found = {key: c.number(*keys) for key, keys in MIXTURE.items() if c.get(*keys) is not None}
     sigmoid = c.get("scoring_func", "score_function", "moe_router_activation_func") == "sigmoid"
-    return widths | ({"expert_gating_func": 2} if sigmoid else {})
+    return found | ({"expert_gating_func": 2} if sigmoid else {})

@@ -72,20 +72,20 @@ def memory(m: Metadata) -> tuple[Memory, ...]:
     Source: src/models/deepseek2.cpp, deepseek32.cpp, glm-dsa.cpp, llama-model.cpp (create_memory).
     """
     count = layers.loaded(m)
-    groups = layers.latent_or_full(m, range(count))
+    found = layers.latent_or_full(m, range(count))
     if m.architecture not in ("deepseek32", "glm-dsa"):
-        return groups
+        return found
     owners = indexed(m)
-    return (*groups, *layers.indexer(m, (i for i in range(count) if owners[i])))
+    return (*found, *layers.indexer(m, (i for i in range(count) if owners[i])))
 
 
 def indexed(m: Metadata) -> tuple[bool, ...]:
     """Return the blocks that own an indexer: all, but one in four since GLM-5.2; prediction blocks do. Source: glm-dsa.cpp."""
     count = layers.loaded(m)
-    flags = m.flags("attention.indexer.types") if m.architecture == "glm-dsa" else None
-    if flags is None and m.architecture == "glm-dsa" and m.number("context_length", 0) >= 2**20:
-        flags = tuple(i < 2 or (i - 2) % 4 == 0 for i in range(count))
-    return (*(flags or (True,) * count)[:count], *(True,) * (m.blocks - count))
+    found = m.flags("attention.indexer.types") if m.architecture == "glm-dsa" else None
+    if found is None and m.architecture == "glm-dsa" and m.number("context_length", 0) >= 2**20:
+        found = tuple(i < 2 or (i - 2) % 4 == 0 for i in range(count))
+    return (*(found or (True,) * count)[:count], *(True,) * (m.blocks - count))
 
 
 def extra_loaded(m: Metadata) -> str:
@@ -127,9 +127,9 @@ def from_config(c: Config) -> dict[str, Any]:
 
     Absorbed form: one key-value head of rank + rope values. Source: conversion/deepseek.py.
     """
-    keys = configs.common(c) | configs.mixture(c)
+    found = configs.common(c) | configs.mixture(c)
     rank, rope, nope = c.number("kv_lora_rank"), c.number("qk_rope_head_dim"), c.number("qk_nope_head_dim")
-    keys |= {
+    found |= {
         "attention.head_count_kv": 1,
         "attention.key_length": rank + rope,
         "attention.value_length": rank,
@@ -138,21 +138,21 @@ def from_config(c: Config) -> dict[str, Any]:
         "attention.key_length_mla": nope + rope,
         "attention.value_length_mla": c.number("v_head_dim"),
         "rope.dimension_count": rope,
-        "gyakusan.expert_bias": c.get("topk_method") == "noaux_tc" or "expert_gating_func" in keys,
+        "gyakusan.expert_bias": c.get("topk_method") == "noaux_tc" or "expert_gating_func" in found,
     }
-    return keys | _sparse(c) | _prediction(c)
+    return found | _sparse(c) | _prediction(c)
 
 
 def _sparse(c: Config) -> dict[str, Any]:
     if c.get("index_head_dim") is None:
         return {}
-    keys: dict[str, Any] = {
+    found: dict[str, Any] = {
         "attention.indexer.head_count": c.number("index_n_heads"),
         "attention.indexer.key_length": c.number("index_head_dim"),
         "attention.indexer.top_k": c.number("index_topk", default=2048),
     }
     kinds = c.kinds("indexer_types")
-    return keys | ({"attention.indexer.types": [kind == "full" for kind in kinds]} if kinds else {})
+    return found | ({"attention.indexer.types": [kind == "full" for kind in kinds]} if kinds else {})
 
 
 def _prediction(c: Config) -> dict[str, Any]:

@@ -34,13 +34,13 @@ def memory(m: Metadata) -> tuple[Memory, ...]:
     ratios, count = _ratios(m), loaded(m)
     key, indexer = layers.head_width(m, "key"), m.number("attention.indexer.key_length", 0)
     window, heads = m.positive("attention.sliding_window"), max(layers.heads(m))
-    groups: list[Memory] = []
+    found: list[Memory] = []
     for ratio in dict.fromkeys(ratios[:count]):
         chosen = tuple(i for i in range(count) if ratios[i] == ratio)
         extra = indexer if ratio == OVERLAP else 0
-        groups.append(Compressed(chosen, heads, key, window, ratio, extra))
-        groups.extend(_compressor(chosen, width, ratio) for width in (key, extra) if ratio and width)
-    return tuple(groups)
+        found.append(Compressed(chosen, heads, key, window, ratio, extra))
+        found.extend(_compressor(chosen, width, ratio) for width in (key, extra) if ratio and width)
+    return tuple(found)
 
 
 def _compressor(chosen: tuple[int, ...], width: int, ratio: int) -> Recurrent:

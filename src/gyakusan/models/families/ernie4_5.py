@@ -32,7 +32,7 @@ def block(b: Block) -> Iterator[Tensor]:
 
 def from_config(c: Config) -> dict[str, Any]:
     """Return the GGUF keys that a config.json stands for. Source: conversion/ernie.py."""
-    keys = configs.common(c) | configs.mixture(c)
-    if keys.get("expert_count"):
-        keys["interleave_moe_layer_step"] = c.number("moe_layer_interval", default=1)
-    return keys
+    found = configs.common(c) | configs.mixture(c)
+    if found.get("expert_count"):
+        found["interleave_moe_layer_step"] = c.number("moe_layer_interval", default=1)
+    return found

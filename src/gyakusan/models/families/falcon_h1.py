@@ -38,8 +38,8 @@ def from_config(c: Config) -> dict[str, Any]:
 
     Widths of the state space part. Source: conversion/falcon_h1.py.
     """
-    keys, heads = configs.common(c), c.number("mamba_n_heads")
-    return keys | {
+    found, heads = configs.common(c), c.number("mamba_n_heads")
+    return found | {
         "ssm.conv_kernel": c.number("mamba_d_conv", default=4),
         "ssm.inner_size": c.number("mamba_d_ssm"),
         "ssm.state_size": c.number("mamba_d_state", default=256),

@@ -32,5 +32,5 @@ def block(b: Block) -> Iterator[Tensor]:
 
 def from_config(c: Config) -> dict[str, Any]:
     """Return the GGUF keys that a config.json stands for. tie_word_embeddings is true where the config.json says nothing."""
-    keys = configs.common(c) | {"attention.sliding_window": c.number("sliding_window", default=4096)}
-    return keys | {"gyakusan.tied": c.flag("tie_word_embeddings", True)}
+    found = configs.common(c) | {"attention.sliding_window": c.number("sliding_window", default=4096)}
+    return found | {"gyakusan.tied": c.flag("tie_word_embeddings", True)}

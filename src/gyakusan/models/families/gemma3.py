@@ -49,6 +49,6 @@ def block(b: Block) -> Iterator[Tensor]:
 
 def from_config(c: Config) -> dict[str, Any]:
     """Return the GGUF keys that a config.json stands for. The converter drops the 64 padding tokens."""
-    keys = configs.common(c)
-    keys |= {"attention.sliding_window": c.number("sliding_window", default=4096), "gyakusan.tied": True}
-    return keys | ({"vocab_size": 262144} if keys["vocab_size"] == 262208 else {})
+    found = configs.common(c)
+    found |= {"attention.sliding_window": c.number("sliding_window", default=4096), "gyakusan.tied": True}
+    return found | ({"vocab_size": 262144} if found["vocab_size"] == 262208 else {})

@@ -99,10 +99,10 @@ def from_config(c: Config) -> dict[str, Any]:
     """
     each = c.values.get("intermediate_size")
     single = Config({**c.values, "intermediate_size": None}, c.outer) if isinstance(each, list) else c
-    keys = configs.common(single) | ({"feed_forward_length": each} if isinstance(each, list) else {})
+    found = configs.common(single) | ({"feed_forward_length": each} if isinstance(each, list) else {})
     windows = c.windows()
-    keys |= {"attention.sliding_window_pattern": windows} if windows else {}
-    return keys | {
+    found |= {"attention.sliding_window_pattern": windows} if windows else {}
+    return found | {
         "attention.sliding_window": c.number("sliding_window"),
         "attention.shared_kv_layers": c.number("num_kv_shared_layers"),
         "altup.num_inputs": c.number("altup_num_inputs", default=4),

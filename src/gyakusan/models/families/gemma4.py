@@ -96,17 +96,17 @@ def from_config(c: Config) -> dict[str, Any]:
 
     global_* are of the full layers. Source: conversion/gemma.py (Gemma4Model).
     """
-    keys, windows = configs.common(c) | configs.mixture(c), c.windows()
+    found, windows = configs.common(c) | configs.mixture(c), c.windows()
     if windows is None or len(windows) != c.layers:
         raise c.bad("layer_types", c.get("layer_types"))
     narrow, wide = c.number("head_dim"), c.number("global_head_dim")
     few, many = (
-        c.number("num_global_key_value_heads", default=keys["attention.head_count_kv"]),
-        keys["attention.head_count_kv"],
+        c.number("num_global_key_value_heads", default=found["attention.head_count_kv"]),
+        found["attention.head_count_kv"],
     )
     shared, width = c.number("num_kv_shared_layers", default=0), c.width
     double = 2 if c.flag("use_double_wide_mlp") else 1
-    return keys | {
+    return found | {
         "attention.head_count_kv": [many if w else few for w in windows],
         "attention.key_length": wide,
         "attention.value_length": wide,

@@ -28,8 +28,8 @@ def from_config(c: Config) -> dict[str, Any]:
 
     Prediction layers count as blocks. Source: conversion/glm.py (Glm4MoeModel).
     """
-    keys, extra = configs.common(c) | configs.mixture(c), c.number("num_nextn_predict_layers", default=0)
-    return keys | {
+    found, extra = configs.common(c) | configs.mixture(c), c.number("num_nextn_predict_layers", default=0)
+    return found | {
         "block_count": c.layers + extra,
         "nextn_predict_layers": extra,
         "gyakusan.qk_norm": c.flag("use_qk_norm"),

@@ -35,5 +35,5 @@ def block(b: Block) -> Iterator[Tensor]:
 
 def from_config(c: Config) -> dict[str, Any]:
     """Return the GGUF keys that a config.json stands for. intermediate_size is the width of one expert."""
-    keys = configs.common(c) | {"attention.sliding_window": c.number("sliding_window")}
-    return keys | {"expert_feed_forward_length": c.number("intermediate_size")}
+    found = configs.common(c) | {"attention.sliding_window": c.number("sliding_window")}
+    return found | {"expert_feed_forward_length": c.number("intermediate_size")}

@@ -27,17 +27,17 @@ def from_config(c: Config) -> dict[str, Any]:
     Counts and widths are lists with one value for each layer, all equal. Source: conversion/hunyuan.py.
     """
     flat = Config({k: _single(v) for k, v in c.values.items()}, c.outer)
-    keys = configs.common(flat) | configs.mixture(flat)
+    found = configs.common(flat) | configs.mixture(flat)
     if c.rope.get("alpha"):
-        keys["context_length"] = 2**18
-    if keys.get("expert_count"):
+        found["context_length"] = 2**18
+    if found.get("expert_count"):
         shared = flat.number("num_shared_expert", default=0)
-        width = keys.get("expert_feed_forward_length", flat.width)
-        keys |= {
+        width = found.get("expert_feed_forward_length", flat.width)
+        found |= {
             "expert_shared_feed_forward_length": shared * flat.width,
             "expert_feed_forward_length": width,
         }
-    return keys
+    return found
 
 
 def _single(value: Any) -> Any:

@@ -57,14 +57,14 @@ def metadata(m: Metadata, tensors: Sequence[Tensor]) -> Metadata | None:
 
 def _blocks(tensors: Sequence[Tensor]) -> Mapping[int, Mapping[str, tuple[int, ...]]]:
     """Return the shapes of the weights of each block by name."""
-    shapes: dict[int, dict[str, tuple[int, ...]]] = defaultdict(dict)
+    found: dict[int, dict[str, tuple[int, ...]]] = defaultdict(dict)
     for tensor in tensors:
         match = BLOCK.match(tensor.name)
         if match and match[3] == "weight" and tensor.shape:
-            shapes[int(match[1])][match[2]] = tensor.shape
+            found[int(match[1])][match[2]] = tensor.shape
         elif tensor.name.startswith("blk.") and (not match or not tensor.shape):
-            shapes[-1]["odd"] = tensor.shape
-    return shapes
+            found[-1]["odd"] = tensor.shape
+    return found
 
 
 def _attention(m: Metadata, blocks: Sequence[Mapping[str, tuple[int, ...]]]) -> dict[str, object] | None:
@@ -72,10 +72,10 @@ def _attention(m: Metadata, blocks: Sequence[Mapping[str, tuple[int, ...]]]) -> 
     queries = m.series("attention.head_count", 0)
     keys, values, kvs = set(), set(), []
     for i, block in enumerate(blocks):
-        widths = _queries(m, block, queries[i], i)
-        if widths is None or not queries[i] or not _has_network(block):
+        found = _queries(m, block, queries[i], i)
+        if found is None or not queries[i] or not _has_network(block):
             return None
-        q, k, v = widths
+        q, k, v = found
         head, rest = divmod(q, queries[i])
         if rest or not head or k % head or not k or (v * head) % k:
             return None
@@ -94,13 +94,13 @@ def _attention(m: Metadata, blocks: Sequence[Mapping[str, tuple[int, ...]]]) -> 
 
 def _networks(blocks: Sequence[Mapping[str, tuple[int, ...]]]) -> dict[str, object]:
     """Return widths of dense networks and of experts, from the up matrices."""
-    values: dict[str, object] = {"feed_forward_length": [b.get("ffn_up", (0, 0))[-1] for b in blocks]}
+    found: dict[str, object] = {"feed_forward_length": [b.get("ffn_up", (0, 0))[-1] for b in blocks]}
     sparse = next((b for b in blocks if len(b.get("ffn_up_exps", ())) == 3), None)
     if sparse is not None:
-        values["expert_feed_forward_length"] = sparse["ffn_up_exps"][1]
-        values["expert_shared_feed_forward_length"] = sparse.get("ffn_up_shexp", (0,))[-1]
-        values["leading_dense_block_count"] = next(i for i, b in enumerate(blocks) if "ffn_up_exps" in b)
-    return values
+        found["expert_feed_forward_length"] = sparse["ffn_up_exps"][1]
+        found["expert_shared_feed_forward_length"] = sparse.get("ffn_up_shexp", (0,))[-1]
+        found["leading_dense_block_count"] = next(i for i, b in enumerate(blocks) if "ffn_up_exps" in b)
+    return found
 
 
 def _queries(m: Metadata, block: Mapping[str, tuple[int, ...]], heads: int, i: int) -> tuple[int, int, int] | None:

@@ -52,12 +52,12 @@ def from_config(c: Config) -> dict[str, Any]:
 
     Attention where (i - offset) is a multiple of the period. Source: conversion/jamba.py.
     """
-    keys = configs.common(c)
+    found = configs.common(c)
     period, offset = c.number("attn_layer_period", default=8), c.number("attn_layer_offset", default=4)
     if not period:
         raise c.bad("attn_layer_period", period)
-    width, kvs = keys["embedding_length"], keys["attention.head_count_kv"]
-    return keys | {
+    width, kvs = found["embedding_length"], found["attention.head_count_kv"]
+    return found | {
         "attention.head_count_kv": [kvs if i % period == offset % period else 0 for i in range(c.layers)],
         "ssm.conv_kernel": c.number("mamba_d_conv", default=4),
         "ssm.inner_size": width * c.number("mamba_expand", default=2),

@@ -78,7 +78,7 @@ def from_config(c: Config) -> dict[str, Any]:
 
     Layers are counted from 1 in linear_attn_config. Source: conversion/kimi_linear.py.
     """
-    keys, linear = configs.common(c) | configs.mixture(c), c.get("linear_attn_config")
+    found, linear = configs.common(c) | configs.mixture(c), c.get("linear_attn_config")
     if not isinstance(linear, Mapping):
         raise c.bad("linear_attn_config", linear)
     inner = Config(linear, c.outer)
@@ -86,7 +86,7 @@ def from_config(c: Config) -> dict[str, Any]:
     third = {"general.architecture": "kimi-k3"} if c.outer.get("model_type") == "kimi_k3" else {}
     rank, rope, nope = c.number("kv_lora_rank"), c.number("qk_rope_head_dim"), c.number("qk_nope_head_dim")
     return (
-        keys
+        found
         | third
         | {
             "attention.head_count_kv": [1 if i + 1 in full else 0 for i in range(c.layers)],

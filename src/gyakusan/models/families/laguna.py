@@ -45,8 +45,8 @@ def memory(m: Metadata) -> tuple[Memory, ...]:
 def feed_forward(m: Metadata) -> tuple[FeedForward, ...]:
     """Return the groups of feed-forward networks. One shared expert, as wide as the others where the file does not say."""
     lead = m.number("leading_dense_block_count", 0)
-    groups = layers.mixture(m, [i >= lead for i in range(m.blocks)])
-    return tuple(replace(g, shared=g.shared or g.width) if isinstance(g, Experts) else g for g in groups)
+    found = layers.mixture(m, [i >= lead for i in range(m.blocks)])
+    return tuple(replace(g, shared=g.shared or g.width) if isinstance(g, Experts) else g for g in found)
 
 
 def block(b: Block) -> Iterator[Tensor]:
@@ -62,14 +62,14 @@ def from_config(c: Config) -> dict[str, Any]:
 
     Query heads may differ between layers. Source: conversion/laguna.py.
     """
-    keys, windows = configs.common(c) | configs.mixture(c), c.windows()
+    found, windows = configs.common(c) | configs.mixture(c), c.windows()
     each = c.numbers("num_attention_heads_per_layer")
-    keys |= {"attention.head_count": each} if each else {}
+    found |= {"attention.head_count": each} if each else {}
     dense = c.kinds("mlp_layer_types")
     if dense:
-        keys["leading_dense_block_count"] = next((i for i, kind in enumerate(dense) if kind != "dense"), len(dense))
+        found["leading_dense_block_count"] = next((i for i, kind in enumerate(dense) if kind != "dense"), len(dense))
     window = c.number("sliding_window", default=WINDOW if windows and any(windows) else 0)
     if window:
-        keys["attention.sliding_window"] = window
-        keys |= {"attention.sliding_window_pattern": windows} if windows else {}
-    return keys
+        found["attention.sliding_window"] = window
+        found |= {"attention.sliding_window_pattern": windows} if windows else {}
+    return found

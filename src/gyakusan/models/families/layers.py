@@ -77,9 +77,9 @@ def pattern(m: Metadata, period: int | None, *, dense_first: bool = False) -> tu
     period: None if the file must say. Source: llama-model.cpp, load_swa_pattern; llama-hparams.cpp, set_swa_pattern.
     """
     key = "attention.sliding_window_pattern"
-    flags = m.flags(key)
-    if flags is not None:
-        return flags
+    found = m.flags(key)
+    if found is not None:
+        return found
     period = m.number(key, period)
     full = 0 if dense_first else period - 1
     count = loaded(m)

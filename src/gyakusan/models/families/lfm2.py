@@ -42,15 +42,15 @@ def from_config(c: Config) -> dict[str, Any]:
 
     The dense width may be given before it is cut to two thirds. Source: conversion/lfm2.py.
     """
-    kinds, keys = c.kinds() or [], configs.common(c) | configs.mixture(c)
+    kinds, found = c.kinds() or [], configs.common(c) | configs.mixture(c)
     full = c.numbers("full_attn_idxs") or [i for i, kind in enumerate(kinds) if kind == "full_attention"]
-    kvs = keys["attention.head_count_kv"]
-    keys |= {
+    kvs = found["attention.head_count_kv"]
+    found |= {
         "attention.head_count_kv": [kvs if i in set(full) else 0 for i in range(c.layers)],
         "shortconv.l_cache": c.number("conv_L_cache"),
         "gyakusan.tied": True,
     }
-    return keys | ({"feed_forward_length": _width(c)} if c.model_type == "lfm2" else {})
+    return found | ({"feed_forward_length": _width(c)} if c.model_type == "lfm2" else {})
 
 
 def _width(c: Config) -> int:

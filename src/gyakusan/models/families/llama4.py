@@ -35,8 +35,8 @@ def feed_forward(m: Metadata) -> tuple[FeedForward, ...]:
     step = m.number("interleave_moe_layer_step", 1)
     if not m.number("expert_count", 0) or not step:
         return layers.by_width(layers.widths(m), range(layers.loaded(m)))
-    groups = layers.mixture(m, [(i + 1) % step == 0 for i in range(m.blocks)])
-    return tuple(replace(g, shared=g.width) if isinstance(g, Experts) else g for g in groups)
+    found = layers.mixture(m, [(i + 1) % step == 0 for i in range(m.blocks)])
+    return tuple(replace(g, shared=g.width) if isinstance(g, Experts) else g for g in found)
 
 
 def graph(m: Metadata) -> Graph:

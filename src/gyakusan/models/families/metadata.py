@@ -32,10 +32,10 @@ class Metadata:
     @property
     def architecture(self) -> str:
         """Return general.architecture. Raises Malformed."""
-        name = self.values.get("general.architecture")
-        if not isinstance(name, str) or not name:
+        found = self.values.get("general.architecture")
+        if not isinstance(found, str) or not found:
             raise Malformed("The file names no architecture.", mend="It needs the key general.architecture.")
-        return name
+        return found
 
     @property
     def blocks(self) -> int:

@@ -43,11 +43,11 @@ def from_config(c: Config) -> dict[str, Any]:
 
     Source: conversion/mimo.py; prediction layers are left out as in older files.
     """
-    keys, slides = configs.common(c) | configs.mixture(c), c.numbers("hybrid_layer_pattern")
+    found, slides = configs.common(c) | configs.mixture(c), c.numbers("hybrid_layer_pattern")
     if slides is None or len(slides) < c.layers:
         raise c.bad("hybrid_layer_pattern", slides)
-    few, many = keys["attention.head_count_kv"], c.number("swa_num_key_value_heads")
-    return keys | {
+    few, many = found["attention.head_count_kv"], c.number("swa_num_key_value_heads")
+    return found | {
         "attention.head_count_kv": [many if s else few for s in slides[: c.layers]],
         "attention.value_length": c.number("v_head_dim"),
         "attention.sliding_window": c.number("sliding_window"),

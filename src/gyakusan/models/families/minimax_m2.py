@@ -25,5 +25,5 @@ def block(b: Block) -> Iterator[Tensor]:
 
 def from_config(c: Config) -> dict[str, Any]:
     """Return the GGUF keys that a config.json stands for. intermediate_size is the width of an expert."""
-    keys = configs.common(c)
-    return keys | {"expert_feed_forward_length": c.width}
+    found = configs.common(c)
+    return found | {"expert_feed_forward_length": c.width}

@@ -42,11 +42,11 @@ def from_config(c: Config) -> dict[str, Any]:
 
     dense_intermediate_size is of the leading blocks. Source: conversion/minimax.py.
     """
-    keys, inner = configs.common(c) | configs.mixture(c), c.get("sparse_attention_config")
+    found, inner = configs.common(c) | configs.mixture(c), c.get("sparse_attention_config")
     sparse = Config(inner, c.outer) if isinstance(inner, Mapping) else c
     kinds = c.numbers("moe_layer_freq") or []
     lead = next((i for i, kind in enumerate(kinds) if kind), 0)
-    return keys | {
+    return found | {
         "feed_forward_length": c.number("dense_intermediate_size", "intermediate_size"),
         "expert_feed_forward_length": c.number("moe_intermediate_size", "intermediate_size"),
         "leading_dense_block_count": c.number("first_k_dense_replace", default=lead),

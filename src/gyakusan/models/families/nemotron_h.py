@@ -67,15 +67,15 @@ def from_config(c: Config) -> dict[str, Any]:
 
     The kind of each block is a letter of hybrid_override_pattern: M, *, - or E. Source: conversion/nemotron.py.
     """
-    keys = configs.common(c) | configs.mixture(c)
+    found = configs.common(c) | configs.mixture(c)
     kinds = c.get("hybrid_override_pattern", "layers_block_type")
     if not isinstance(kinds, (str, list)) or len(kinds) != c.layers:
         raise c.bad("hybrid_override_pattern", kinds)
-    kvs, dense = keys["attention.head_count_kv"], keys.get("feed_forward_length", 0)
-    width = keys.get("expert_feed_forward_length", dense)
+    kvs, dense = found["attention.head_count_kv"], found.get("feed_forward_length", 0)
+    width = found.get("expert_feed_forward_length", dense)
     each = {"E": width, "moe": width, "-": dense, "mlp": dense}
     groups, heads = c.number("n_groups", default=8), c.number("mamba_num_heads")
-    keys |= {
+    found |= {
         "attention.head_count_kv": [kvs if k in ("*", "attention") else 0 for k in kinds],
         "feed_forward_length": [each.get(k, 0) for k in kinds],
         "ssm.conv_kernel": c.number("conv_kernel", default=4),
@@ -85,12 +85,12 @@ def from_config(c: Config) -> dict[str, Any]:
         "ssm.group_count": groups,
     }
     if c.get("moe_latent_size") is not None:
-        keys["moe_latent_size"] = c.number("moe_latent_size")
-    if keys.get("expert_count"):
-        keys |= {"general.architecture": "nemotron_h_moe", "context_length": 2**20}
-    if keys.get("expert_count"):
-        keys |= {"general.architecture": "nemotron_h_moe", "context_length": 2**20}
-    return keys | _shared(c)
+        found["moe_latent_size"] = c.number("moe_latent_size")
+    if found.get("expert_count"):
+        found |= {"general.architecture": "nemotron_h_moe", "context_length": 2**20}
+    if found.get("expert_count"):
+        found |= {"general.architecture": "nemotron_h_moe", "context_length": 2**20}
+    return found | _shared(c)
 
 
 def _shared(c: Config) -> dict[str, Any]:

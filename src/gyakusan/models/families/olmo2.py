@@ -36,8 +36,8 @@ def block(b: Block) -> Iterator[Tensor]:
 
 def from_config(c: Config) -> dict[str, Any]:
     """Return the GGUF keys that a config.json stands for. Source: conversion/olmo.py."""
-    keys, windows = configs.common(c), c.windows()
+    found, windows = configs.common(c), c.windows()
     if c.get("sliding_window") is not None:
-        keys["attention.sliding_window"] = c.number("sliding_window")
-        keys |= {"attention.sliding_window_pattern": windows} if windows else {}
-    return keys
+        found["attention.sliding_window"] = c.number("sliding_window")
+        found |= {"attention.sliding_window_pattern": windows} if windows else {}
+    return found

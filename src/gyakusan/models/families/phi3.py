@@ -40,8 +40,8 @@ def from_config(c: Config) -> dict[str, Any]:
 
     rope_scaling with long_factor marks a long context. Source: conversion/phi.py.
     """
-    keys = configs.common(c)
+    found = configs.common(c)
     share = c.get("partial_rotary_factor")
-    rotary = keys["embedding_length"] // (keys["attention.head_count"] or 1)
-    keys["rope.dimension_count"] = int(rotary * share) if isinstance(share, (int, float)) else rotary
-    return keys | {"gyakusan.long_rope": "long_factor" in c.rope}
+    rotary = found["embedding_length"] // (found["attention.head_count"] or 1)
+    found["rope.dimension_count"] = int(rotary * share) if isinstance(share, (int, float)) else rotary
+    return found | {"gyakusan.long_rope": "long_factor" in c.rope}

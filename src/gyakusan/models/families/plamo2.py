@@ -59,14 +59,14 @@ def from_config(c: Config) -> dict[str, Any]:
 
     Attention where i % step == step // 2 (or the config lists the full layers). Source: conversion/plamo.py.
     """
-    keys, step, count = configs.common(c), c.number("mamba_step", default=2), c.layers
+    found, step, count = configs.common(c), c.number("mamba_step", default=2), c.layers
     if not step:
         raise c.bad("mamba_step", step)
     attends = [i == count - 1 if count <= step // 2 else i % step == step // 2 for i in range(count)]
     head, heads = c.number("hidden_size_per_head"), c.number("mamba_num_heads")
-    return keys | {
-        "attention.head_count": [keys["attention.head_count"] if a else 0 for a in attends],
-        "attention.head_count_kv": [keys["attention.head_count_kv"] if a else 0 for a in attends],
+    return found | {
+        "attention.head_count": [found["attention.head_count"] if a else 0 for a in attends],
+        "attention.head_count_kv": [found["attention.head_count_kv"] if a else 0 for a in attends],
         "attention.key_length": head,
         "attention.value_length": head,
         "ssm.conv_kernel": c.number("mamba_d_conv"),

@@ -35,8 +35,8 @@ def block(b: Block) -> Iterator[Tensor]:
 
 def from_config(c: Config) -> dict[str, Any]:
     """Return the GGUF keys that a config.json stands for. Source: conversion/plamo.py."""
-    keys = configs.common(c) | {"gyakusan.tied": True}
+    found = configs.common(c) | {"gyakusan.tied": True}
     if c.get("window_size", "sliding_window") is not None:
-        keys["attention.sliding_window"] = c.number("window_size", "sliding_window")
-        keys["attention.sliding_window_pattern"] = c.number("sliding_window_pattern", default=8)
-    return keys
+        found["attention.sliding_window"] = c.number("window_size", "sliding_window")
+        found["attention.sliding_window_pattern"] = c.number("sliding_window_pattern", default=8)
+    return found

@@ -23,9 +23,9 @@ MODEL_TYPES = {
 
 def recurrent(m: Metadata) -> tuple[bool, ...]:
     """Return for each block if it is recurrent. Source: src/models/qwen35.cpp."""
-    flags = m.flags("attention.recurrent_layers")
+    found = m.flags("attention.recurrent_layers")
     interval, count = m.positive("full_attention_interval", 4), layers.loaded(m)
-    return flags or tuple(i < count and (i + 1) % interval != 0 for i in range(m.blocks))
+    return found or tuple(i < count and (i + 1) % interval != 0 for i in range(m.blocks))
 
 
 def memory(m: Metadata) -> tuple[Memory, ...]:
@@ -65,10 +65,10 @@ def _decay(b: Block) -> Iterator[Tensor]:
 
 def from_config(c: Config) -> dict[str, Any]:
     """Return the GGUF keys that a config.json stands for. Prediction layers count as blocks. Source: conversion/qwen.py."""
-    keys = configs.common(c) | configs.mixture(c)
+    found = configs.common(c) | configs.mixture(c)
     head, values = c.number("linear_key_head_dim"), c.number("linear_num_value_heads")
     extra = c.number("mtp_num_hidden_layers", default=0)
-    return keys | {
+    return found | {
         "block_count": c.layers + extra,
         "nextn_predict_layers": extra,
         "full_attention_interval": c.number("full_attention_interval", default=4),

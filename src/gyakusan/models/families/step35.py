@@ -51,14 +51,14 @@ def from_config(c: Config) -> dict[str, Any]:
 
     Windowed layers have their own head counts. Source: conversion/step3.py.
     """
-    keys, other = configs.common(c), c.get("attention_other_setting")
+    found, other = configs.common(c), c.get("attention_other_setting")
     windowed = Config(other if isinstance(other, Mapping) else c.values, c.outer)
     extra = c.number("num_nextn_predict_layers", default=0)
     count = c.layers + extra
     slides = ((c.windows() or []) + [False] * count)[:count]
     heads, kvs = c.number("num_attention_heads"), c.number("num_attention_groups")
     sparse = str(c.get("moe_layers_enum") or "").split(",")
-    return keys | {
+    return found | {
         "block_count": count,
         "nextn_predict_layers": extra,
         "attention.head_count": [windowed.number("num_attention_heads") if s else heads for s in slides],

@@ -166,13 +166,13 @@ class Reader:
         return n
 
     def _metadata(self, keys: int) -> dict[str, Value]:
-        pairs: dict[str, Value] = {}
+        found: dict[str, Value] = {}
         for _ in range(keys):
             key = self._label(say("key"))
-            if key in pairs:
+            if key in found:
                 self._bad("{file} has the key {key} twice.", key=_short(key))
-            pairs[key] = self._value(key, self._take(self._u32))
-        return pairs
+            found[key] = self._value(key, self._take(self._u32))
+        return found
 
     def _value(self, key: str, kind: int) -> Value:
         if kind == STRING:
@@ -207,29 +207,29 @@ class Reader:
                 "{file}: {key} claims {n} values but only {rest} bytes follow.",
                 key=_short(key), n=count, rest=self._window.rest,
             )  # fmt: skip
-        short = count <= KEPT and not key.startswith("tokenizer.")
+        kept = count <= KEPT and not key.startswith("tokenizer.")
         if kind == STRING:
-            return self._strings_of(key, count, short)
-        if not short:
+            return self._strings_of(key, count, kept)
+        if not kept:
             self._window.skip(count * width)
             return Skipped(count, _KINDS[kind])
         self._charge(32 * count)
         raw = self._window.take(count * width)
         return tuple(value for (value,) in self._forms[kind].iter_unpack(raw))
 
-    def _strings_of(self, key: str, count: int, store: bool) -> Value:
+    def _strings_of(self, key: str, count: int, kept: bool) -> Value:
         self._strings -= count
         if self._strings < 0:
             self._bad("{file} holds more than {limit} strings in its header.", limit=STRINGS)
-        if not store:
+        if not kept:
             self._window.skip_strings(count, self._u64)
             return Skipped(count, "string")
-        strings = []
+        found = []
         for _ in range(count):
             n = self._length(key)
             self._charge(n + 64)
-            strings.append(self._decode(self._window.take(n), key))
-        return tuple(strings)
+            found.append(self._decode(self._window.take(n), key))
+        return tuple(found)
 
     def _alignment(self, metadata: Mapping[str, Value]) -> int:
         value = metadata.get("general.alignment", 32)

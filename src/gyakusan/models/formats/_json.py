@@ -21,12 +21,12 @@ def loads(raw: bytes, name: str, brackets: int = BRACKETS) -> Any:
     """Return the value in `raw`, which comes from the file `name`. brackets: most objects and arrays. Raises Malformed."""
 
     def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        members = dict(pairs)
-        if len(members) < len(pairs):
+        found = dict(pairs)
+        if len(found) < len(pairs):
             keys = [key for key, _ in pairs]
             twice = next(key for key in keys if keys.count(key) > 1)
             raise bad(name, say("the key {key} occurs twice", key=repr(twice[:80])))
-        return members
+        return found
 
     def whole(digits: str) -> int:
         if len(digits) > DIGITS:
@@ -36,7 +36,7 @@ def loads(raw: bytes, name: str, brackets: int = BRACKETS) -> Any:
     if raw.count(b"[") + raw.count(b"{") > brackets or raw.count(b",") > ITEMS:
         raise bad(name, say("it holds too many values"))
     try:
-        members = json.loads(raw.decode("utf-8-sig"), object_pairs_hook=once, parse_int=whole)
+        found = json.loads(raw.decode("utf-8-sig"), object_pairs_hook=once, parse_int=whole)
     except RecursionError:
         raise bad(name, say("it is nested too deeply")) from None
     except UnicodeDecodeError as error:
@@ -45,9 +45,9 @@ def loads(raw: bytes, name: str, brackets: int = BRACKETS) -> Any:
         raise bad(
             name, say("line {line}, column {column}: {why}", line=error.lineno, column=error.colno, why=line(error.msg))
         ) from None
-    if _depth(members) > DEPTH:
+    if _depth(found) > DEPTH:
         raise bad(name, say("it is nested too deeply"))
-    return members
+    return found
 
 
 def bad(name: str, why: Message) -> Malformed:

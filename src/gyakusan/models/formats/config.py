@@ -28,16 +28,16 @@ def read(path: str | Path) -> dict[str, Any]:
                 "{file} is larger than {limit} MiB.", file=source.name, limit=LONGEST >> 20,
                 mend="This is no model description: give the folder of a model.",
             )  # fmt: skip
-        config = _json.loads(source.read(0, source.size or 0), source.name)
-        if not isinstance(config, dict):
+        found = _json.loads(source.read(0, source.size or 0), source.name)
+        if not isinstance(found, dict):
             raise _json.bad(source.name, say("it is not an object"))
-        return config
+        return found
 
 
 def _absent(folder: Path) -> BadReference:
-    models = sorted(folder.glob("*.gguf"))[:1]
-    mend = "Give the path of the file {gguf} in it." if models else "Give a folder that a model was downloaded into."
+    found = sorted(folder.glob("*.gguf"))[:1]
+    mend = "Give the path of the file {gguf} in it." if found else "Give a folder that a model was downloaded into."
     return BadReference(
         "There is no {name} in {folder}.", name=NAME, folder=disk.shown(folder),
-        gguf=disk.shown(models[0].name) if models else "", mend=mend,
+        gguf=disk.shown(found[0].name) if found else "", mend=mend,
     )  # fmt: skip

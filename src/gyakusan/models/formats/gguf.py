@@ -55,7 +55,7 @@ def _part(source: Source, header: Header, number: int, count: int) -> Header:
         return _checked(header, number, count)
     name = f"{match[1]}-{number:05d}-of-{count:05d}.gguf"
     try:
-        other = source.sibling(name)
+        other = source.beside(name)
     except BadReference:
         raise BadReference(
             "Part {n} of {count} is missing: {name}.", n=number, count=count, name=name, mend=_MEND
@@ -65,19 +65,19 @@ def _part(source: Source, header: Header, number: int, count: int) -> Header:
 
 
 def _checked(header: Header, number: int, count: int) -> Header:
-    stated = _number(header, "split.no"), _number(header, "split.count")
-    if stated != (number - 1, count):
+    said = _number(header, "split.no"), _number(header, "split.count")
+    if said != (number - 1, count):
         template = "{file} is named part {n} of {count}, but says split.no {no} and split.count {said}."
-        _bad(template, file=header.name, n=number, count=count, no=stated[0], said=stated[1])
+        _bad(template, file=header.name, n=number, count=count, no=said[0], said=said[1])
     return header
 
 
 def _merge(parts: list[Header]) -> Header:
     first = parts[0]
     tensors = tuple(t for part in parts for t in part.tensors)
-    stated = _number(first, "split.tensors.count")
-    if stated is not None and stated != len(tensors):
-        _bad("The parts of {file} hold {n} tensors, not {said}.", file=first.name, n=len(tensors), said=stated)
+    said = _number(first, "split.tensors.count")
+    if said is not None and said != len(tensors):
+        _bad("The parts of {file} hold {n} tensors, not {said}.", file=first.name, n=len(tensors), said=said)
     names: set[str] = set()
     for tensor in tensors:
         if tensor.name in names:

@@ -24,8 +24,8 @@ def checkpoint(config: Mapping[str, Any], tensors: Sequence[Tensor] = ()) -> Che
     inner = next((config[n] for n in TEXT if isinstance(config.get(n), Mapping)), config)
     dtype = inner.get("dtype") or inner.get("torch_dtype") or config.get("dtype") or config.get("torch_dtype")
     state = inner.get("mamba_ssm_cache_dtype") or inner.get("mamba_ssm_dtype")
-    section = config.get("quantization_config") or inner.get("quantization_config") or {}
-    about = _method(section) if isinstance(section, Mapping) and section else {}
+    found = config.get("quantization_config") or inner.get("quantization_config") or {}
+    about = _method(found) if isinstance(found, Mapping) and found else {}
     return Checkpoint(
         dtype=DTYPES.get(str(dtype).removeprefix("torch."), "BF16"),
         state=state if isinstance(state, str) else "",
@@ -39,8 +39,8 @@ def checkpoint(config: Mapping[str, Any], tensors: Sequence[Tensor] = ()) -> Che
 def _method(q: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of Checkpoint for one quantization_config."""
     method = str(q.get("quant_method") or q.get("quant_algo") or "").lower().replace("_", "-")
-    unquantized = tuple(str(k) for key in KEPT for k in _list(q.get(key)))
-    about: dict[str, Any] = {"method": method, "unquantized": unquantized, "cache": _cache(q)}
+    kept = tuple(str(k) for key in KEPT for k in _list(q.get(key)))
+    about: dict[str, Any] = {"method": method, "unquantized": kept, "cache": _cache(q)}
     if method in ("gptq", "awq", "auto-round", "gptq-marlin", "awq-marlin"):
         bits = _number(q.get("bits") or q.get("w_bit"), 4)
         group = _number(q.get("group_size") or q.get("q_group_size"), 128)
@@ -81,8 +81,8 @@ def _modelopt(q: Mapping[str, Any]) -> dict[str, Any]:
 def _compressed(q: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of compressed-tensors: the first group of its config says how weights are stored."""
     groups = q.get("config_groups")
-    group_config = next(iter(groups.values()), None) if isinstance(groups, Mapping) else None
-    first: Mapping[str, Any] = group_config if isinstance(group_config, Mapping) else {}
+    found = next(iter(groups.values()), None) if isinstance(groups, Mapping) else None
+    first: Mapping[str, Any] = found if isinstance(found, Mapping) else {}
     weights = first.get("weights")
     w: Mapping[str, Any] = weights if isinstance(weights, Mapping) else {}
     bits, kind, strategy = _number(w.get("num_bits"), 8), w.get("type", "int"), w.get("strategy", "tensor")

@@ -124,14 +124,14 @@ def _indexed(path: Path) -> dict[str, list[str]]:
             _bad("{file} is larger than {limit} MiB.", source.name, limit=INDEX_BYTES >> 20)
         raw = _json.loads(source.read(0, source.size or 0), source.name, BRACKETS)
         index: _Index = _typed(source.name, raw, _Index)
-    shards: dict[str, list[str]] = {}
+    found: dict[str, list[str]] = {}
     for name, file in index.weight_map.items():
         if "/" in file or "\\" in file or not file.endswith(".safetensors") or not file.isprintable():
             _bad("{file} names {name}, which is no shard beside it.", disk.shown(path), name=_short(file))
-        shards.setdefault(file, []).append(name)
-    if not 0 < len(shards) <= SHARDS:
-        _bad("{file} names {n} shards.", disk.shown(path), n=len(shards))
-    return dict(sorted(shards.items()))
+        found.setdefault(file, []).append(name)
+    if not 0 < len(found) <= SHARDS:
+        _bad("{file} names {n} shards.", disk.shown(path), n=len(found))
+    return dict(sorted(found.items()))
 
 
 def _raw(source: Source) -> tuple[bytes, int]:
@@ -159,9 +159,9 @@ def _raw(source: Source) -> tuple[bytes, int]:
 
 
 def _parsed(name: str, raw: bytes) -> tuple[dict[str, _Entry], dict[str, str]]:
-    header = _json.loads(raw, name, BRACKETS)
-    metadata = header.pop("__metadata__", {})
-    return _typed(name, header, dict[str, _Entry]), _typed(name, metadata, dict[str, str])
+    found = _json.loads(raw, name, BRACKETS)
+    metadata = found.pop("__metadata__", {})
+    return _typed(name, found, dict[str, _Entry]), _typed(name, metadata, dict[str, str])
 
 
 def _typed(name: str, value: Any, kind: Any) -> Any:

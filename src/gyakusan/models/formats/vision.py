@@ -45,5 +45,5 @@ def _projector(config: Mapping[str, Any], vision: Mapping[str, Any], width: int)
 
 
 def _number(table: Mapping[str, Any], *names: str, default: int = 0) -> int:
-    value = next((table[n] for n in names if isinstance(table.get(n), int)), default)
-    return int(value)
+    found = next((table[n] for n in names if isinstance(table.get(n), int)), default)
+    return int(found)

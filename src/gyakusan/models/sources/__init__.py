@@ -33,7 +33,7 @@ class Source(Protocol):
         """Return exactly `n` bytes from `at` [B]. Raises Truncated if they are not all there, SourceError if unreadable."""
         ...
 
-    def sibling(self, name: str) -> Source:
+    def beside(self, name: str) -> Source:
         """Open the file called `name` in the same folder. Raises BadReference if there is none."""
         ...
 

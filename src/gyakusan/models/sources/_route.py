@@ -99,14 +99,14 @@ def _inner(ip: IPv4Address | IPv6Address) -> IPv4Address | None:
 def resolve(host: str, port: int, *, proxied: bool) -> list[str]:
     """Return all addresses of `host`; none if only the proxy can tell. Raises SourceError."""
     try:
-        answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         if proxied:
             return []
         raise SourceError(
             "{host} has no address.", host=host[:LONGEST], mend="Check the network connection and the spelling."
         ) from None
-    return [str(info[4][0]) for info in answers]
+    return [str(info[4][0]) for info in found]
 
 
 def proxied() -> bool:

@@ -43,9 +43,9 @@ class Watch:
         if not event.endswith(("connect_tcp.complete", "start_tls.complete")):
             return
         stream = info["return_value"]
-        connection = stream.get_extra_info("socket")
-        if isinstance(connection, socket.socket):
-            self._sockets = [s for s in self._sockets if s.fileno() >= 0] + [connection]
+        found = stream.get_extra_info("socket")
+        if isinstance(found, socket.socket):
+            self._sockets = [s for s in self._sockets if s.fileno() >= 0] + [found]
         if self.check is not None and event.endswith("connect_tcp.complete"):
             try:
                 self.check(str(stream.get_extra_info("server_addr")[0]))

@@ -48,7 +48,7 @@ class Disk:
             raise _unreadable(self.name, error) from None
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    def sibling(self, name: str) -> Disk:
+    def beside(self, name: str) -> Disk:
         """Open the file called `name` in the same folder. Links are not followed first, so that a cache of links works."""
         return open(self._path.with_name(name))
 
@@ -75,8 +75,8 @@ class Disk:
 def open(path: str | os.PathLike[str]) -> Disk:  # noqa: A001
     """Open the regular file at `path`. Raises BadReference if there is none, SourceError if it may not be read."""
     try:
-        where = Path(path).expanduser()
-        kind = where.stat()
+        found = Path(path).expanduser()
+        kind = found.stat()
     except FileNotFoundError:
         raise _absent(path) from None
     except (OSError, ValueError, RuntimeError) as error:
@@ -84,8 +84,8 @@ def open(path: str | os.PathLike[str]) -> Disk:  # noqa: A001
     if not stat.S_ISREG(kind.st_mode):
         raise _no_file(path, stat.S_ISDIR(kind.st_mode))
     try:
-        file = FileIO(where, "rb")
-        return Disk(where, file, os.fstat(file.fileno()).st_size)
+        file = FileIO(found, "rb")
+        return Disk(found, file, os.fstat(file.fileno()).st_size)
     except OSError as error:
         raise _unreadable(shown(path), error) from None
 

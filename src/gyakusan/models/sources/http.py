@@ -36,7 +36,7 @@ _DOWNLOAD = "Download the file and give its path."
 
 
 @dataclass(frozen=True, slots=True)
-class _Range:
+class _Asked:
     """One range of bytes that is asked for.
 
     start: the first byte [B]
@@ -93,7 +93,7 @@ class Web:
 
     def begin(self) -> Self:
         """Fetch the first bytes, and with them the size."""
-        self._data = self._fetch(_Range(0, self._ahead))
+        self._data = self._fetch(_Asked(0, self._ahead))
         return self
 
     def read(self, at: int, n: int) -> bytes:
@@ -111,7 +111,7 @@ class Web:
             self._more(at, missing, size)
         return self._data[at - self._base : at - self._base + n]
 
-    def sibling(self, name: str) -> Web:
+    def beside(self, name: str) -> Web:
         """Open the file called `name` at the same place on the same server, with the same query and token."""
         url = self._named.join(quote(name, safe=""))
         if self._named.query:
@@ -132,27 +132,27 @@ class Web:
         """Buffer the bytes from `at` on, at least `missing` more than now."""
         self._ahead = min(2 * self._ahead, MOST)
         end = self._base + len(self._data)
-        fresh = self._fetch(_Range(end, min(size, end + max(missing, self._ahead))))
+        fresh = self._fetch(_Asked(end, min(size, end + max(missing, self._ahead))))
         self._base, self._data = at, self._data[at - self._base :] + fresh
 
-    def _fetch(self, span: _Range) -> bytes:
+    def _fetch(self, asked: _Asked) -> bytes:
         """Fetch one range of bytes, through redirects and checks."""
         from httpx2 import HTTPError, InvalidURL, StreamError
 
         self._requests -= 1
-        self._budget -= span.stop - span.start
+        self._budget -= asked.stop - asked.start
         if self._requests < 0 or self._budget < 0:
             raise SourceError("The header of {url} does not end.", url=self.name, mend=_DOWNLOAD)
         with self._watch:
             try:
-                return self._chain(span)
+                return self._chain(asked)
             except (HTTPError, InvalidURL, StreamError, OSError, ValueError) as error:
                 raise self._failed(error) from None
 
-    def _chain(self, span: _Range) -> bytes:
+    def _chain(self, asked: _Asked) -> bytes:
         url = self._final or self._named
         for _ in range(HOPS + 1):
-            with closing(self._send(url, span)) as response:
+            with closing(self._send(url, asked)) as response:
                 location = response.headers.get("location")
                 if response.status_code in (301, 302, 303, 307, 308) and location:
                     url = _route.follow(self._named, url, location)
@@ -160,33 +160,33 @@ class Web:
                 if self._final is not None and url == self._final and response.status_code in (401, 403, 404, 410):
                     url, self._final = self._named, None  # a signed address has run out: ask for a new one
                     continue
-                body = self._body(response, span)
+                body = self._body(response, asked)
                 self._final = url
                 return body
         raise SourceError("{url} redirects more than {n} times.", url=self.name, n=HOPS, mend=_DOWNLOAD)
 
-    def _send(self, url: URL, span: _Range) -> Response:
+    def _send(self, url: URL, asked: _Asked) -> Response:
         own = _route.trusted(self._named, url)
-        part = {} if self._unparted else {"Range": str(span)}
+        part = {} if self._unparted else {"Range": str(asked)}
         headers = {**(self._headers if own else {}), **part, "Accept-Encoding": "identity"}
         request = self._client.build_request("GET", url, headers=headers, extensions={"trace": self._watch.trace})
         checked = not own and not _route.proxied()
         self._watch.check = (lambda address: _route.check_address(self._named, url, address)) if checked else None
         return self._client.send(request, stream=True, follow_redirects=False)
 
-    def _body(self, response: Response, span: _Range) -> bytes:
+    def _body(self, response: Response, asked: _Asked) -> bytes:
         """Return the body of a good answer. Leaving early closes the connection, so nothing more is downloaded."""
-        if response.status_code == 416 and span.start == 0 and self._said(response, _EMPTY):
+        if response.status_code == 416 and asked.start == 0 and self._said(response, _EMPTY):
             self.size = 0
             return b""
         if response.status_code != (200 if self._unparted else 206):
-            raise self._status(response, span)
+            raise self._status(response, asked)
         encoding = response.headers.get("content-encoding", "identity")
         if encoding.strip().lower() not in ("", "identity"):
             raise self._bad("{url} sends compressed bytes ({what}), though plain ones were asked for.", encoding)
         if self._unparted:
-            return self._all(response, span.stop)
-        expected = self._span(response, span)
+            return self._all(response, asked.stop)
+        expected = self._span(response, asked)
         parts = []
         got = 0
         for part in response.iter_raw():
@@ -205,27 +205,25 @@ class Web:
             body += part
             if len(body) > most:
                 raise self._bad("{url} is longer than {what} bytes.", f"{most}")
-        length = response.headers.get("content-length", "")
-        if re.fullmatch(r"\d{1,12}", length) and int(length) != len(body):
-            raise self._bad("{url} stopped in the middle ({what}).", f"{len(body)}/{length}")
+        said = response.headers.get("content-length", "")
+        if re.fullmatch(r"\d{1,12}", said) and int(said) != len(body):
+            raise self._bad("{url} stopped in the middle ({what}).", f"{len(body)}/{said}")
         self.size = len(body)
         return body
 
-    def _span(self, response: Response, span: _Range) -> int:
+    def _span(self, response: Response, asked: _Asked) -> int:
         """Return the number of bytes that will follow, and learn the size of the file [B]."""
-        content_range = response.headers.get("content-range", "")
-        match = _RANGE.fullmatch(content_range.strip())
+        said = response.headers.get("content-range", "")
+        match = _RANGE.fullmatch(said.strip())
         if match is None or match[3] == "*":
-            raise self._bad(
-                "{url} does not say which bytes it sends and of how many ({what}).", repr(content_range[:60])
-            )
+            raise self._bad("{url} does not say which bytes it sends and of how many ({what}).", repr(said[:60]))
         start, last, total = (int(g) for g in match.groups())
-        if start != span.start or last + 1 != min(span.stop, total):
-            raise self._bad("{url} sends other bytes than asked for ({what}).", repr(content_range[:60]))
+        if start != asked.start or last + 1 != min(asked.stop, total):
+            raise self._bad("{url} sends other bytes than asked for ({what}).", repr(said[:60]))
         tag = response.headers.get("etag", "")
         tag = "" if tag.startswith("W/") else tag
         if (self.size is not None and total != self.size) or (tag and self._tag and tag != self._tag):
-            raise self._bad("{url} changed while it was read ({what}).", repr(content_range[:60]))
+            raise self._bad("{url} changed while it was read ({what}).", repr(said[:60]))
         self.size, self._tag = total, tag
         return last + 1 - start
 
@@ -236,7 +234,7 @@ class Web:
         text = "".join(c if c.isprintable() else "?" for c in what[:80])
         return SourceError(template, url=self.name, what=text, mend=_DOWNLOAD)
 
-    def _status(self, response: Response, span: _Range) -> GyakusanError:
+    def _status(self, response: Response, asked: _Asked) -> GyakusanError:
         """Return the error for an answer that is not the bytes asked for."""
         status = response.status_code
         if status == 200:
@@ -247,7 +245,7 @@ class Web:
         if status == 429:
             return self._wait(response)
         template, mend = _STATUS.get(status, _STATUS[500] if status >= 500 else _STATUS[0])
-        return SourceError(template, url=self.name, status=status, byte=span.start, mend=mend)
+        return SourceError(template, url=self.name, status=status, byte=asked.start, mend=mend)
 
     def _whole(self, response: Response) -> SourceError:
         if "text/html" in response.headers.get("content-type", "").lower():
@@ -359,9 +357,9 @@ def _parsed(url: str) -> URL:
     from httpx2 import URL, InvalidURL
 
     try:
-        address = URL(url.strip())
-        if address.scheme in ("http", "https") and address.host:
-            return address.copy_with(fragment=None)
+        found = URL(url.strip())
+        if found.scheme in ("http", "https") and found.host:
+            return found.copy_with(fragment=None)
     except (InvalidURL, UnicodeError, ValueError):
         pass
     raise BadReference("This is no address on the web.", mend="It must look like https://host/path/model.gguf.")

@@ -80,12 +80,12 @@ class Listing:
             return source.read(0, source.size or 0)
 
     def _checked(self, file: str, source: Source) -> Source:
-        size = self.files.get(file)
-        if size is None or source.size == size:
+        said = self.files.get(file)
+        if said is None or source.size == said:
             return source
         source.close()
         raise Malformed(
-            "The hub says that {file} has {said} bytes, and sends {size}.", file=file, said=size, size=source.size,
+            "The hub says that {file} has {said} bytes, and sends {size}.", file=file, said=said, size=source.size,
             mend="Don't trust it: look for another copy, or try again later.",
         )  # fmt: skip
 
@@ -145,8 +145,8 @@ def cached(repository: Repository) -> Listing | None:
     snapshot = folder / "snapshots" / commit
     if not _COMMIT.fullmatch(commit) or ".." in commit or not snapshot.is_dir():
         return None
-    sizes = {p.relative_to(snapshot).as_posix(): p.stat().st_size for p in sorted(snapshot.rglob("*")) if p.is_file()}
-    return Listing(repository, sizes, snapshot) if sizes else None
+    found = {p.relative_to(snapshot).as_posix(): p.stat().st_size for p in sorted(snapshot.rglob("*")) if p.is_file()}
+    return Listing(repository, found, snapshot) if found else None
 
 
 def listed(repository: Repository) -> Listing:
@@ -155,8 +155,8 @@ def listed(repository: Repository) -> Listing:
 
     at = "" if repository.at == "main" else f"/revision/{quote(repository.at, safe='')}"
     url = f"{endpoint()}/api/models/{repository.id}{at}?blobs=true"
-    answer = _json.loads(_document(repository, url), str(repository), FILES + 1000)
-    siblings = answer.get("siblings") if isinstance(answer, dict) else None
+    found = _json.loads(_document(repository, url), str(repository), FILES + 1000)
+    siblings = found.get("siblings") if isinstance(found, dict) else None
     if not isinstance(siblings, list) or len(siblings) > FILES:
         raise _bad(repository, "siblings")
     return Listing(repository, dict(_sibling(repository, s) for s in siblings))

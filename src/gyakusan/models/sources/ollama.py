@@ -92,11 +92,11 @@ class Manifest:
 
     def open(self, layer: Layer) -> Source:
         """Open a blob. Raises Truncated, Malformed if its size is not what the manifest says, SourceError."""
-        blob = self._open(layer)
-        if blob.size == layer.size:
-            return blob
-        blob.close()
-        about = {"name": str(self.name), "said": layer.size, "size": blob.size}
+        found = self._open(layer)
+        if found.size == layer.size:
+            return found
+        found.close()
+        about = {"name": str(self.name), "said": layer.size, "size": found.size}
         if self.store is not None:
             raise Truncated(
                 "A file of {name} has {size} bytes, and its manifest says {said}.", **about,
@@ -199,8 +199,8 @@ def _advised(name: Name, error: SourceError) -> SourceError:
 def _manifest(name: Name, raw: bytes, store: Path | None) -> Manifest:
     from gyakusan.models.formats import _json
 
-    manifest = _json.loads(raw, str(name), 4 * LAYERS)
-    layers = manifest.get("layers") if isinstance(manifest, dict) else None
+    found = _json.loads(raw, str(name), 4 * LAYERS)
+    layers = found.get("layers") if isinstance(found, dict) else None
     if not isinstance(layers, list) or not 0 < len(layers) <= LAYERS:
         raise _bad(name, "layers")
     return Manifest(name, tuple(_layer(name, layer) for layer in layers), store)

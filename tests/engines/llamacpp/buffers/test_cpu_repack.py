@@ -13,8 +13,8 @@ from gyakusan.core.model import Model
 from gyakusan.engines.llamacpp.buffers import cpu_repack
 from gyakusan.engines.llamacpp.settings import Settings
 from gyakusan.models import load
-from gyakusan.serving.compare import Row, compared
-from gyakusan.serving.server import Server
+from gyakusan.serving.buffer_comparison import BufferComparison, compare_deployment
+from gyakusan.serving.server import Server, ServerOptions
 
 MIB = 2**20
 
@@ -33,10 +33,10 @@ def written(path: Path, quantization: str) -> Path:
     return write(path, quantization)
 
 
-def rows(path: Path, **changes: object) -> tuple[Row, ...]:
+def rows(path: Path, **changes: object) -> tuple[BufferComparison, ...]:
     asked = api.deployment(str(path), load=Load(2, 512), device="cpu", settings=changes)
-    with Server(path, asked.settings, threads=1) as server:
-        return compared(asked, server.reported)
+    with Server.of(asked, ServerOptions(threads=1)) as server:
+        return compare_deployment(asked, server.report)
 
 
 @pytest.mark.parametrize("quantization", ["Q4_0", "Q4_K_M", "Q8_0", "IQ4_NL", "Q2_K"])

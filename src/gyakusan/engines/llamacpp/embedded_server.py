@@ -16,13 +16,13 @@ from typing import Any
 
 
 def build_of(version: str) -> str:
-    """ "2026.10.11549" -> "11549": the last number is the build of llama.cpp, which the wheel itself calls 0."""
+    """Return "11549" for "2026.10.11549": the last number is llama.cpp's build, which the wheel itself calls 0."""
     last = version.rsplit(".", 1)[-1]
     return last if last.isdecimal() else "0"
 
 
 def value_of(library: Any, value: Any) -> Any:
-    """A field's value; "enum.NAME" becomes that member."""
+    """Return a field's value; "enum.NAME" becomes that member."""
     if isinstance(value, str) and value.startswith(("ggml_", "llama_")) and value.count(".") == 1:
         kind, name = value.split(".")
         return getattr(library, kind)[name].value
@@ -30,16 +30,16 @@ def value_of(library: Any, value: Any) -> Any:
 
 
 def fill(library: Any, params: Any, fields: dict[str, Any]) -> None:
-    """Sets each field. Raises ValueError for one that this version does not have or refuses."""
+    """Set each field. Raises ValueError for one that this version does not have or refuses."""
     for name, value in fields.items():
         *outer, last = name.split(".")
         target = params
         try:
             for step in outer:
                 target = getattr(target, step)
-            held = getattr(target, last)
+            current = getattr(target, last)
             given = value_of(library, value)
-            setattr(target, last, set(given) if isinstance(held, set) else given)
+            setattr(target, last, set(given) if isinstance(current, set) else given)
         except (AttributeError, KeyError, TypeError, OverflowError) as error:
             raise ValueError(f"xllamacpp {library.__version__} refuses {name}: {error}") from None
 
@@ -57,7 +57,7 @@ def flush(library: Any) -> None:
 
 
 def main() -> int:
-    """Runs until a signal ends it. Exit status 1 if the server does not start."""
+    """Run until a signal ends it. Returns 1 if the server does not start."""
     order = json.load(sys.stdin)
     import xllamacpp
 

@@ -9,9 +9,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from gyakusan.engines.llamacpp import embedded_server as embedded
 from gyakusan.engines.llamacpp import launch
 from gyakusan.engines.llamacpp.settings import Settings
-from gyakusan.serving import embedded
 
 JUDGE = Path(__file__).with_name("parse_with_llama.py")
 CPU = Settings(context=8192, slots=4, backend="cpu")

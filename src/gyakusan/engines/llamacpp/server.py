@@ -1,0 +1,104 @@
+"""llama.cpp's server on this computer: `llama-server` on PATH if there is one, else the server in the xllamacpp wheel."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+from typing import TypedDict
+
+from gyakusan.core.model import Model
+from gyakusan.engines.llamacpp import launch as launching
+from gyakusan.engines.llamacpp.log import listens, read, stage
+from gyakusan.engines.llamacpp.log_errors import start_failure
+from gyakusan.engines.llamacpp.settings import Settings
+from gyakusan.engines.server import Endpoint, Launch, PredictedBuffer
+from gyakusan.errors import GyakusanError, ServerError
+
+__all__ = ["HEALTH", "PROGRAMS", "listens", "read", "stage", "start_failure"]
+
+HEALTH = "/health"
+PROGRAMS: tuple[str, ...] = (launching.PROGRAM, "embedded")
+
+_EMBEDDED = Path(__file__).with_name("embedded_server.py")
+_GPU = re.compile(
+    r"(?:cuda|rocm|hip|musa|vulkan|mtl|metal|sycl|opencl|gpu)[ _]?(\d{0,3})(?:_(?:mapped|split|private))?"
+)
+
+
+class _Options(TypedDict):
+    host: str
+    port: int
+    alias: str | None
+    threads: int | None
+
+
+def find_program(choice: str) -> str:
+    """Return the path of llama-server, or "embedded". Raises ServerError if neither is here."""
+    program = shutil.which(launching.PROGRAM) if choice in ("auto", launching.PROGRAM) else None
+    if program:
+        return program
+    if choice in ("auto", "embedded") and importlib.util.find_spec("xllamacpp") is not None:
+        return "embedded"
+    raise ServerError(
+        "There is no llama.cpp server on this computer.",
+        mend="Run: pip install 'gyakusan[serve]', or put llama-server on PATH.",
+    )
+
+
+def launch(program: str, path: Path, settings: Settings, endpoint: Endpoint) -> Launch:
+    """Return how `program` is started with a model file. Raises BadSetting for settings that llama.cpp refuses."""
+    options, cors = _options(endpoint), None if endpoint.public else "localhost"
+    gpu = settings.backend != "cpu"
+    if program != "embedded":
+        argv = [program, *launching.arguments(path, settings, **options, cors=cors)]
+        return Launch(argv, launching.environment(endpoint.key, os.environ, gpu=gpu))
+    fields = launching.fields(path, settings, **options, cors=cors)
+    order = json.dumps({"fields": fields, "key": endpoint.key})
+    return Launch([sys.executable, "-P", str(_EMBEDDED)], launching.environment(None, os.environ, gpu=gpu), order)
+
+
+def shell_line(path: Path, settings: Settings, endpoint: Endpoint) -> str:
+    """Return the llama-server line that a person would type to start the same."""
+    return launching.command(path, settings, **_options(endpoint), keyed=bool(endpoint.key))
+
+
+def title(program: str) -> str:
+    """Return the name of `program` for people."""
+    return "llama.cpp" if program == "embedded" else program
+
+
+def model_error(path: Path) -> GyakusanError | None:
+    """Return what our own reader finds wrong with a GGUF file, None if it can be read."""
+    from gyakusan.models.formats import gguf
+    from gyakusan.models.sources import disk
+
+    try:
+        gguf.read_parts(str(path), disk.open)
+    except GyakusanError as error:
+        return error
+    return None
+
+
+def predicted_buffers(model: Model, settings: Settings) -> tuple[PredictedBuffer, ...]:
+    """Return the buffers that the server should allocate."""
+    from gyakusan.engines.llamacpp.expected_log import buffers
+
+    return tuple(PredictedBuffer(*buffer) for buffer in buffers(model, settings))
+
+
+def device_family(device: str) -> str:
+    """Return "host" for CPU_Mapped, CPU_REPACK and CUDA_Host, "gpu0" for CUDA0, Vulkan0 and gpu; others as they are."""
+    name = device.casefold()
+    if name.startswith(("cpu", "host")) or name.endswith("_host"):
+        return "host"
+    match = _GPU.fullmatch(name)
+    return f"gpu{match[1] or 0}" if match else name
+
+
+def _options(endpoint: Endpoint) -> _Options:
+    return {"host": endpoint.host, "port": endpoint.port, "alias": endpoint.alias, "threads": endpoint.threads}

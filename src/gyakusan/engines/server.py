@@ -1,0 +1,162 @@
+"""How an engine's server is started on this computer, and what its log says: all that `gyakusan.serving` knows of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from gyakusan.core.model import Model
+from gyakusan.engines.base import EngineSettings
+from gyakusan.errors import GyakusanError
+from gyakusan.message import Message
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a server listens, and for whom.
+
+    host: address or name to listen on
+    port: port to listen on
+    key: what clients must show, None if nobody asks for it
+    alias: the model's name in the API
+    threads: CPU threads, None for the server's own choice
+    public: True if other computers can reach it
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    key: str | None = field(default=None, repr=False)
+    alias: str | None = None
+    threads: int | None = None
+    public: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """One start of a server.
+
+    argv: program and arguments, never a key
+    environment: all of its environment, which may hold the key
+    input: what it reads from standard input, which may hold the key
+    """
+
+    argv: Sequence[str]
+    environment: Mapping[str, str] = field(repr=False)
+    input: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class PredictedBuffer:
+    """One buffer that we expect the server to allocate.
+
+    kind: what it holds, e.g. "weights" or "kv_cache"
+    device: "host", "gpu0", or a name as the server prints it
+    bytes: its size [B]
+    """
+
+    kind: str
+    device: str
+    bytes: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedBuffer:
+    """One buffer that the server says it allocated.
+
+    device: as printed, e.g. CPU_Mapped, CUDA0, CUDA_Host
+    kind: what it holds
+    bytes: as printed [B]
+    raw: the part of the line that tells it
+    rounding: how much the printed figure may differ from the true one [B]
+    """
+
+    device: str
+    kind: str
+    bytes: float
+    raw: str
+    rounding: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class StartFailure:
+    """Why a server stopped.
+
+    kind: a word for programs; "port" means that somebody else took the port
+    message: the reason
+    mend: what would mend it
+    """
+
+    kind: str
+    message: Message
+    mend: Message
+
+
+class ServerReport(Protocol):
+    """What a server logged about itself while it started."""
+
+    @property
+    def buffers(self) -> tuple[ReportedBuffer, ...]:
+        """The buffers that it allocated."""
+        ...
+
+
+S_contra = TypeVar("S_contra", bound=EngineSettings, contravariant=True)
+R_co = TypeVar("R_co", bound=ServerReport, covariant=True)
+
+
+class ServerModule(Protocol[S_contra, R_co]):
+    """The constants and functions of a module that starts an engine's server and reads its log."""
+
+    HEALTH: str
+    """Path that answers 200 once the server is ready, e.g. "/health"."""
+    PROGRAMS: tuple[str, ...]
+    """What it can be started with, e.g. a program on PATH or a Python package; the first that is here is taken."""
+
+    def find_program(self, choice: str) -> str:
+        """Return what will be started: the path of a program, or a word of PROGRAMS. Raises ServerError if nothing is here.
+
+        choice: a word of PROGRAMS, or "auto".
+        """
+        ...
+
+    def launch(self, program: str, path: Path, settings: S_contra, endpoint: Endpoint) -> Launch:
+        """Return how `program` is started with a model file. Raises BadSetting for settings that it refuses."""
+        ...
+
+    def shell_line(self, path: Path, settings: S_contra, endpoint: Endpoint) -> str:
+        """Return the line that a person would type to start the same; the key is a variable, never its value."""
+        ...
+
+    def title(self, program: str) -> str:
+        """Return the name of `program` for people."""
+        ...
+
+    def stage(self, line: str) -> Message | None:
+        """Return what the server begins with this line of its log, None if it says nothing of it."""
+        ...
+
+    def listens(self, line: str, port: int) -> bool:
+        """Return True if the server says here that it listens on `port` and has loaded the model."""
+        ...
+
+    def read(self, lines: Iterable[str]) -> R_co:
+        """Return what a log reports. Never raises on any text."""
+        ...
+
+    def start_failure(self, lines: Iterable[str]) -> StartFailure | None:
+        """Return why the server ended, None if its log does not tell."""
+        ...
+
+    def model_error(self, path: Path) -> GyakusanError | None:
+        """Return what is wrong with the model file, None if it can be read: for a server that ends without a word."""
+        ...
+
+    def predicted_buffers(self, model: Model, settings: S_contra) -> tuple[PredictedBuffer, ...]:
+        """Return the buffers that the server should allocate."""
+        ...
+
+    def device_family(self, device: str) -> str:
+        """Return "host", "gpu0", ... for a device as the server prints it; another name as it is, in lower case."""
+        ...
