@@ -10,7 +10,7 @@ A generated part stands between two lines of its own; what is between them is re
 
 Kinds: output COMMAND, help COMMAND, json COMMAND (lists shortened), printed (runs the Python block above it), tree,
 tree packages, layers, errors, commands, decisions, accuracy [SECTION ...], accuracy line, devices, computers, models,
-embeddings, guide TABLE. A COMMAND may end in "| head -N" or "| tail -N".
+embeddings, guide TABLE, names SECTION. A COMMAND may end in "| head -N" or "| tail -N".
 Pages under docs/ja/ and *.ja.md are written in Japanese; headings and sentences of this tool are in docs/ja/texts.json.
 Only commands that say the same on every computer may be embedded: always with --device, never detect or serve.
 """
@@ -295,6 +295,13 @@ def percent(share: float | None) -> str:
     return written_as(share)
 
 
+def names(section: str, language: str, before: str) -> str:
+    """A section of the nomenclature page."""
+    from tools import docs_names
+
+    return docs_names.names(section, language, before)
+
+
 @cache
 def _texts() -> Mapping[str, str]:
     found: Mapping[str, str] = json.loads((ROOT / "docs" / "ja" / "texts.json").read_text("utf-8"))
@@ -332,6 +339,7 @@ KINDS: dict[str, Callable[[str, str, str], str]] = {
     "embeddings": embeddings,
     "accuracy": accuracy,
     "guide": guide,
+    "names": names,
 }
 """Kind -> what writes it, from the rest of the marker, the language, and the page's text above it."""
 
