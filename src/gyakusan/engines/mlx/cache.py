@@ -20,9 +20,13 @@ HALF_STATES = frozenset({"mamba", "shortconv", "compressor"})
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """One group of layers and one request. prompt: after its prompt; answer: while it is answered; peak: the most. [B]
+    """The cache of one group of layers, for one request.
 
-    cells: tokens held while answering; one: bytes of one layer at `peak`, twice there while it grows.
+    memory: the layers
+    cells: tokens stored while the output is generated, prompt included [tokens]
+    prompt: size after the prompt [B]
+    answer: size while the output is generated [B]
+    peak: largest size [B]
     """
 
     memory: Memory

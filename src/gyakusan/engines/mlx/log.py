@@ -17,7 +17,13 @@ _ADDRESS = re.compile(r"Starting httpd at (\S{1,200}) on port (\d{1,5})")
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """The last state that was printed. bytes: of kept conversations, printed to 0.01 GB [B]; largest: the most seen [B]."""
+    """The last state that mlx_lm.server printed; None for what it did not print.
+
+    sequences: finished conversations in its cache
+    bytes: size of those conversations, printed to 0.01 GB [B]
+    largest: largest size so far [B]
+    port: on which it listens
+    """
 
     sequences: int | None = None
     bytes: float | None = None

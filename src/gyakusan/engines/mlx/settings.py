@@ -23,8 +23,13 @@ STEP = 256
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """How weights are stored. bits, group: of most matrices; scale: bytes of scale and bias for each group [B];
-    rest: the format of what is not an expert, None where all matrices are alike."""
+    """A format of quantised weights.
+
+    bits: bits of one value, for most matrices
+    group: values that share a scale [values]
+    scale: size of scale and bias of one group [B]
+    rest: format of what is not an expert, None where all matrices are alike
+    """
 
     bits: int
     group: int
@@ -47,13 +52,20 @@ FORMATS = {
 
 @dataclass(frozen=True)
 class Settings:
-    """How the server is started.
+    """How mlx_lm.server is started.
 
-    context: tokens of one request [tokens]; users: requests served together; weights: a name of FORMATS;
-    kv_bits: 8 or 4, None = bf16, and then one request at a time; kv_group_size [values]; quantized_kv_start [tokens];
-    prefill_step_size [tokens]; prompt_cache_size: finished conversations kept; prompt_cache_bytes: their bound, together
-    with running ones [B], None = none; decode_concurrency, prompt_concurrency: requests at once; draft_model: a path,
-    and then one request at a time.
+    context: tokens of one request, prompt and output [tokens]
+    users: requests served together
+    weights: format of the weights, a name of FORMATS
+    kv_bits: 8 or 4 bits for keys and values, None = bf16; with bits, one request is served at a time
+    kv_group_size: values of the cache that share a scale [values]
+    quantized_kv_start: tokens before the cache is quantised [tokens]
+    prefill_step_size: tokens of one prefill step [tokens]
+    prompt_cache_size: finished conversations that stay in memory
+    prompt_cache_bytes: limit of finished and running conversations together, None = none [B]
+    decode_concurrency: requests that generate at once
+    prompt_concurrency: requests whose prompts are read at once
+    draft_model: path of a draft model, None = none; with one, one request is served at a time
     """
 
     context: Number

@@ -64,7 +64,12 @@ GONE = re.compile(r"^rope_freqs|rope_factors")
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Matrices of one format, or the rest ("bf16"). bytes [B]; values."""
+    """The matrices of one format.
+
+    name: the format, or "bf16" for all that is not quantised
+    values: number of values [values]
+    bytes: size with scales [B]
+    """
 
     name: str
     values: int

@@ -52,11 +52,18 @@ FULL = 80
 class Settings:
     """Ollama's variables without OLLAMA_, in lower case, and the options of a request that change memory.
 
-    context_length: num_ctx, tokens of one request [tokens]; num_parallel: requests served together;
-    num_batch: logical and physical batch [tokens]; kv_cache_type: of keys and values; flash_attention: "auto" unless the
-    variable is set; gpu_overhead: lowers the default context, nothing else [B]; fit_target: left free by llama.cpp [B];
-    max_loaded_models: 0 means 3 for each GPU; keep_alive: how long an idle model stays; igpu_enable: integrated GPUs
-    ("auto": NVIDIA's and the Radeon 8060S); sched_spread: use all GPUs even if one is enough; backend: as llama.cpp's.
+    context_length: num_ctx, tokens of one request [tokens]
+    num_parallel: requests served together
+    num_batch: logical and physical batch [tokens]
+    kv_cache_type: element type of keys and values
+    flash_attention: "auto" unless the variable is set
+    gpu_overhead: lowers the default context, nothing else [B]
+    fit_target: memory that llama.cpp leaves free on each GPU [B]
+    max_loaded_models: models loaded at once, 0 = 3 for each GPU
+    keep_alive: how long an idle model stays loaded
+    igpu_enable: use of integrated GPUs, "auto" = NVIDIA's and the Radeon 8060S
+    sched_spread: True to use all GPUs even if one is enough
+    backend: as in llama.cpp's settings
     """
 
     context_length: Number

@@ -21,7 +21,10 @@ CROWDED = 1.5
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Layers with one block table. parts: pages of its layers; a block of the group is one page in each of them."""
+    """Layers with one block table.
+
+    parts: pages of its layers; a block of the group is one page in each of them
+    """
 
     parts: tuple[Page, ...]
 
@@ -45,8 +48,12 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """What one request of full length takes on one rank. groups: as they share the pool; block: bytes of one block [B];
-    blocks: that it reserves; tokens: of the smallest block [tokens]."""
+    """The blocks that one request of full length reserves on one rank.
+
+    groups: groups of layers that share the pool
+    block: size of one block [B]
+    blocks: number of blocks
+    """
 
     groups: tuple[Group, ...]
     block: int

@@ -20,11 +20,19 @@ _LONGEST = 8000
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """What one start told of its first rank. None for what it did not tell.
+    """What one start printed about its first rank; None for what it did not print.
 
-    weights, available: as loaded; for blocks [B]; graphs: CUDA graphs [B]; tokens: "KV cache size" [tokens];
-    concurrency: requests of `max_model_len` tokens that fit; blocks, block_size: of the pool [tokens];
-    batched: tokens of one batch [tokens]; utilization: share of the GPU.
+    version: of vLLM
+    weights: memory of the weights [B]
+    available: memory for blocks [B]
+    graphs: memory of CUDA graphs [B]
+    tokens: "KV cache size" [tokens]
+    max_model_len: tokens of one request [tokens]
+    concurrency: requests of `max_model_len` tokens that fit
+    blocks: blocks in the pool
+    block_size: tokens of one block [tokens]
+    batched: tokens of one batch [tokens]
+    utilization: share of the GPU's memory that it takes
     """
 
     version: str | None = None

@@ -25,10 +25,14 @@ HYBRID_LATENT = 128
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What one block takes in each of `layers`.
+    """What one block takes in each of some layers.
 
-    block: tokens in a block [tokens]; bytes: of one layer's page [B]; window: tokens that stay visible, 0 = all [tokens];
-    states: blocks that a request holds whatever its length (kind "state").
+    kind: what the layers store
+    layers: block numbers of the layers
+    block: tokens in one block [tokens]
+    bytes: size of one layer's page [B]
+    window: tokens that stay visible, 0 = all [tokens]
+    states: blocks that a request holds whatever its length, for kind "state"
     """
 
     kind: Kind

@@ -21,7 +21,14 @@ from gyakusan.engines.vllm.weights import Weights, weights
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """One rank's pool. requested: what the server takes [B]; available: of that, for blocks [B], as a range."""
+    """The pool of blocks of one rank.
+
+    requested: memory that the server takes [B]
+    weights: weights of the rank
+    available: memory for blocks, as a range [B]
+    reservation: blocks of one request
+    settings: how the server is started
+    """
 
     requested: int
     weights: Weights

@@ -21,7 +21,12 @@ Place = Literal["cuda", "rocm", "unified"]
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """low, best, high. [B]"""
+    """A measured size as a range.
+
+    low: low end [B]
+    best: best figure [B]
+    high: high end [B]
+    """
 
     low: Number
     best: Number

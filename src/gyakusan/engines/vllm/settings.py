@@ -31,13 +31,21 @@ STATE_BYTES = {"auto": 0, "float32": 4, "bfloat16": 2, "float16": 2}
 class Settings:
     """How the server is started. Lengths, sequences and batched tokens may be arrays.
 
-    max_model_len: tokens of one request, prompt and answer [tokens]; max_num_seqs: requests in one batch;
-    max_num_batched_tokens: tokens of one batch [tokens]; gpu_memory_utilization: share of the whole memory;
-    block_size: tokens of a block, 0 = the attention backend's own [tokens]; kv_cache_dtype: a key of CACHE_BYTES;
-    tensor_parallel, pipeline_parallel: GPUs that share each layer, groups of GPUs that share out the layers;
-    enforce_eager: no CUDA graphs; version: of vLLM, rules differ; speculative_tokens: drafted for each step;
-    state_dtype: a key of STATE_BYTES; memory_kept: --kv-cache-memory-bytes, 0 = what is left after profiling [B];
-    quantization: of the checkpoint, "auto" = as it says itself, else a key of QUANTIZATIONS.
+    max_model_len: tokens of one request, prompt and output [tokens]
+    max_num_seqs: requests in one batch
+    max_num_batched_tokens: tokens of one batch [tokens]
+    gpu_memory_utilization: share of the whole memory that the server takes
+    block_size: tokens of a block, 0 = the attention backend's own [tokens]
+    kv_cache_dtype: element type of keys and values, a key of CACHE_BYTES
+    enable_prefix_caching: True to reuse the blocks of equal prefixes
+    tensor_parallel: GPUs that share each layer
+    pipeline_parallel: groups of GPUs, each with a part of the layers
+    enforce_eager: True to use no CUDA graphs
+    version: of vLLM; rules differ
+    speculative_tokens: tokens drafted for each step
+    state_dtype: element type of recurrent states, a key of STATE_BYTES
+    memory_kept: --kv-cache-memory-bytes, 0 = what is left after profiling [B]
+    quantization: of the checkpoint, "auto" = as it says itself, else a key of QUANTIZATIONS
     """
 
     max_model_len: Number
@@ -85,7 +93,11 @@ def release(version: str) -> tuple[int, int]:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """tokens: of one batch [tokens]; seqs: requests in one batch."""
+    """The limits of one batch.
+
+    tokens: tokens of one batch [tokens]
+    seqs: requests in one batch
+    """
 
     tokens: int
     seqs: int

@@ -58,7 +58,12 @@ METHODS: dict[str, Checkpoint] = {
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """What one rank loads. best; low, high: the range we stand for. [B]"""
+    """The weights that one rank loads.
+
+    best: best figure [B]
+    low: low end of the range we stand for [B]
+    high: high end of the range we stand for [B]
+    """
 
     best: int
     low: int

@@ -33,6 +33,7 @@ _MEND = "The file is damaged: download it again."
 class Header:
     """The tensors of a file, or of a folder of shards.
 
+    name: of the file or the folder
     tensors: in order of their bytes; shapes with the contiguous dimension first, the reverse of the file
     metadata: of the first file
     data_at: where data begins in the first file [B]
