@@ -244,7 +244,7 @@ def _filter_reason(request: PlanRequest, option: HardwareOption) -> Message | No
 
 
 def _price_reason(option: HardwareOption, limit: float | None) -> Message | None:
-    """Return why a machine is beyond a budget, None if it is not. limit: None = no rate for its currency [JPY]"""
+    """Return why a machine is beyond a budget, None if it is not. limit: None = no rate for its currency [JPY]."""
     if option.price is None:
         return say("No price of {name} is known.", name=option.machine.name)
     if limit is not None and option.price > limit:

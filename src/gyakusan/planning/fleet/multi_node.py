@@ -168,8 +168,7 @@ def _plan(
         return None
     if question.max_ttft is not None and pace.ttft.high > question.max_ttft:
         return None
-    made = replace(made, pace=pace)
-    return replace(made, bottleneck=bottleneck(question, made))
+    return replace(made, pace=pace, bottleneck=bottleneck(ledger, pace))
 
 
 def _score(question: PlanRequest, mode: ReasoningMode, table: VariantTable, row: int) -> Score:

@@ -1,1 +1,1 @@
-"""What the user asks for: people, workload, hardware or budget, parsed and checked."""
+"""The request: people, workload, hardware or budget, limits and preferences; read, converted and checked."""

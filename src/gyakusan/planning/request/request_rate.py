@@ -16,7 +16,7 @@ _RATE = re.compile(r"\s*(\d{1,15}(?:[_,]\d{3})*(?:\.\d{1,9})?)\s*(k)?\s*(?:/|\bp
 
 
 def parse_request_rate(text: str) -> float:
-    """Read "2000/h" as 0.5556 requests a second. [1/s]
+    """Read "2000/h" as 0.5556 requests a second [1/s].
 
     A unit of time is required: s, min, h or day. Raises BadQuantity.
     """

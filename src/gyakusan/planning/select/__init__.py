@@ -1,1 +1,1 @@
-"""From candidates to ranked plans, and why the others are not among them."""
+"""From candidates that fit to confirmed plans: ranking by role, relaxations, why-not, what-if, side by side."""

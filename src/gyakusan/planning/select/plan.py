@@ -23,6 +23,9 @@ from gyakusan.planning.evaluate.results import SweepResult
 from gyakusan.planning.predict.speed import SpeedEstimate, TurnShape, estimate_speed
 from gyakusan.planning.request.request import PlanRequest
 
+NEARLY_FULL = 0.92
+"""Memory limits a plan from this share of the usable memory on."""
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -36,7 +39,7 @@ class Plan:
     pace: speeds, None where the machine's bandwidth is unknown
     score: benchmark quality after the quantisation loss [points]
     mode: reasoning on or off, and the evidence of its quality
-    bottleneck: what limits it: memory, budget, bandwidth, compute, software or unknown
+    bottleneck: what limits it: memory, bandwidth, compute, software or unknown
     """
 
     roles: tuple[str, ...]
@@ -71,39 +74,46 @@ class Plan:
 
     @property
     def left(self) -> int | None:
-        """Usable bytes that are left on the fullest device, None if its capacity is unknown. [B]"""
+        """Usable bytes that are left on the fullest device, None if its capacity is unknown [B]."""
         known = [a.device.usable - int(a.total) for a in self.ledger.accounts if a.device.usable is not None]
         return min(known) if known else None
 
 
 def confirm_candidate(
-    question: PlanRequest, grid: SweepResult, place: int, changes: Mapping[str, object] = NO_CHANGES
+    request: PlanRequest, grid: SweepResult, index: int, changes: Mapping[str, object] = NO_CHANGES
 ) -> Plan | None:
     """Return the plan of a candidate, None if the engine's ledger or the measured speed says otherwise than the columns.
 
-    changes: settings of the engine in addition to the type of the cache.
+    changes: settings of the engine in addition to the type of the cache
     """
     cells = grid.cells
-    name = grid.engines[int(cells.engine[place])]
-    table, row = grid.columns.of_engine(name), int(cells.row[place])
-    known = grid.columns.models[int(table.model[row])]
-    offer = grid.offers[int(cells.offer[place])]
-    kv = question.kv_types[int(cells.kv[place])]
-    load = Load(question.users, question.workload.context)
-    deployment = catalogue_deployment(known.name, table.base[row], name, offer.machine, load, kv, changes)
+    name = grid.engines[int(cells.engine[index])]
+    table, row = grid.columns.of_engine(name), int(cells.row[index])
+    model = grid.columns.models[int(table.model[row])]
+    option = grid.offers[int(cells.offer[index])]
+    kv_type = request.kv_types[int(cells.kv[index])]
+    load = Load(request.users, request.workload.context)
+    deployment = catalogue_deployment(model.name, table.base[row], name, option.machine, load, kv_type, changes)
     ledger = exact_ledger(deployment)
     if deployment is None or ledger is None or not ledger.fits:
         return None
     deployment = replace(deployment, quantization=table.name[row])
-    found = exact_speed(question, deployment)
-    if found is not None and question.speed and found.decode_each.low < question.speed:
+    speed = exact_speed(request, deployment)
+    if speed is not None and request.speed and speed.decode_each.low < request.speed:
         return None
-    if found is not None and question.max_ttft is not None and found.ttft.high > question.max_ttft:
+    if speed is not None and request.max_ttft is not None and speed.ttft.high > request.max_ttft:
         return None
-    score = Score(float(cells.quality[place]), float(cells.error[place]))
-    mode = known.modes[int(cells.mode[place])]
-    made = Plan((), deployment, offer, ledger, deployment.command, found, score, mode, "")
-    return replace(made, bottleneck=bottleneck(question, made))
+    return Plan(
+        roles=(),
+        deployment=deployment,
+        offer=option,
+        ledger=ledger,
+        command=deployment.command,
+        pace=speed,
+        score=Score(float(cells.quality[index]), float(cells.error[index])),
+        mode=model.modes[int(cells.mode[index])],
+        bottleneck=bottleneck(ledger, speed),
+    )
 
 
 def catalogue_deployment(
@@ -137,20 +147,20 @@ def exact_ledger(deployment: Deployment | None) -> Ledger | None:
         return None
 
 
-def exact_speed(question: PlanRequest, deployment: Deployment) -> SpeedEstimate | None:
+def exact_speed(request: PlanRequest, deployment: Deployment) -> SpeedEstimate | None:
     """Return speeds with what others measured, None where the bandwidth is unknown."""
     rules = deployment.rules
-    made = rules.variant(deployment.model.quantization, _plain(deployment.name))
-    if made is None:
+    variant = rules.variant(deployment.model.quantization, _plain(deployment.name))
+    if variant is None:
         return None
-    workload, machine = question.workload, deployment.machine
+    workload, machine = request.workload, deployment.machine
     compute = rules.compute_settings(machine, deployment.settings)
     return estimate_speed(
-        made.model,
+        variant.model,
         machine,
         deployment.engine,
         TurnShape(
-            users=question.users,
+            users=request.users,
             prompt=workload.prompt_tokens,
             answer=workload.output_tokens,
             depth=max(0, workload.context - workload.prompt_tokens - workload.output_tokens) / 2,
@@ -162,12 +172,12 @@ def exact_speed(question: PlanRequest, deployment: Deployment) -> SpeedEstimate 
     )
 
 
-def bottleneck(question: PlanRequest, made: Plan) -> str:
-    """What limits a plan: memory, budget, bandwidth, compute, software or unknown."""
-    account = made.ledger.accounts[0]
-    if account.device.usable and account.total > 0.92 * account.device.usable:
+def bottleneck(ledger: Ledger, speed: SpeedEstimate | None) -> str:
+    """Return what limits a plan: memory, bandwidth, compute, software or unknown."""
+    account = ledger.accounts[0]
+    if account.device.usable and account.total > NEARLY_FULL * account.device.usable:
         return "memory"
-    if made.pace is None:
+    if speed is None:
         return "unknown"
     kinds = {
         "weights": "bandwidth",
@@ -176,7 +186,7 @@ def bottleneck(question: PlanRequest, made: Plan) -> str:
         "host": "bandwidth",
         "compute": "compute",
     }
-    return kinds.get(made.pace.bottleneck, "software")
+    return kinds.get(speed.bottleneck, "software")
 
 
 @lru_cache(maxsize=64)

@@ -45,7 +45,7 @@ def plan_difference(a: Plan, b: Plan, metric: str) -> PlanDifference:
 
 
 def _quantization_error(plan: Plan, model_error: float) -> Score:
-    """Return the score with the error of the quantisation alone. model_error: of the model's own score [points]"""
+    """Return the score with the error of the quantisation alone. model_error: of the model's own score [points]."""
     return Score(plan.score.value, math.sqrt(max(0.0, float(plan.score.error) ** 2 - model_error**2)))
 
 
@@ -83,7 +83,7 @@ def is_real_gain(request: PlanRequest, a: Plan | None, b: Plan) -> bool:
 
 
 def _useful_speed(plan: Plan, limit: float) -> tuple[float, float] | None:
-    """Return both ends of the visible speed, each at most `limit`. [tokens/s]"""
+    """Return both ends of the visible speed, each at most `limit` [tokens/s]."""
     if plan.pace is None:
         return None
     each = plan.pace.decode_each
@@ -91,5 +91,5 @@ def _useful_speed(plan: Plan, limit: float) -> tuple[float, float] | None:
 
 
 def interval(score: Score) -> tuple[float, float]:
-    """Return both ends of the 80 % interval. [points]"""
+    """Return both ends of the 80 % interval [points]."""
     return float(score.value - SHARE80 * score.error), float(score.value + SHARE80 * score.error)

@@ -93,7 +93,7 @@ def rank_candidates(request: PlanRequest, grid: SweepResult) -> RankingScores:
 
 
 def _guessed_speed(grid: SweepResult) -> FloatArray:
-    """Return speeds as if every machine had the bandwidth of RAM, to order machines whose own is not known. [tokens/s]"""
+    """Return speeds as if every machine had the bandwidth of RAM, to order machines whose own is not known [tokens/s]."""
     shapes = grid.columns.shapes
     used_share = (np.asarray(shapes.experts_used) / np.asarray(shapes.experts))[grid.models]
     bytes_per_token = grid.of_rows("dense_bytes") + grid.of_rows("expert_bytes") * used_share
@@ -104,7 +104,7 @@ def _guessed_speed(grid: SweepResult) -> FloatArray:
 
 
 def _comparable_prices(price: FloatArray) -> FloatArray:
-    """Return the prices; one that is not known counts as twice the highest. [JPY]"""
+    """Return the prices; one that is not known counts as twice the highest [JPY]."""
     known = price[np.isfinite(price)]
     return np.where(np.isfinite(price), price, 2 * known.max() if len(known) else 1.0)
 

@@ -109,7 +109,7 @@ def find_relaxations(
     def works(relaxed: PlanRequest, on: Sequence[HardwareOption] = hardware) -> bool:
         return len(feasible_candidates(relaxed, columns, on).cells) > 0
 
-    found = [
+    single = [
         r
         for r in (
             _larger_budget(request, rates, lambda on: works(request, on)),
@@ -119,8 +119,8 @@ def find_relaxations(
         )
         if r is not None
     ]
-    if found:
-        return tuple(found)
+    if single:
+        return tuple(single)
     return (_several_changes(request, works) or Relaxation(say("Nothing of the catalogue runs on such a machine.")),)
 
 

@@ -61,7 +61,7 @@ def best_supported(request: PlanRequest, grid: SweepResult, indices: IntArray) -
 
 
 def _usable(option: HardwareOption) -> int:
-    """Return the usable memory of all GPUs together. [B]"""
+    """Return the usable memory of all GPUs together [B]."""
     return sum(g.usable or 0 for g in option.machine.gpus)
 
 
