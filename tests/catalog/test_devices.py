@@ -10,7 +10,7 @@ from gyakusan import catalog
 from gyakusan.catalog import rules
 from gyakusan.catalog.chips import chips
 from gyakusan.catalog.devices import DeviceRecord, device_records, entry_of, machine_records
-from gyakusan.catalog.records import DATA
+from gyakusan.catalog.places import DATA
 from gyakusan.errors import UnknownName
 from gyakusan.machines import parse
 from gyakusan.units import GIB

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 
 from gyakusan.catalog.names import parse_device_name
-from gyakusan.catalog.records import DATA
+from gyakusan.catalog.places import DATA
 from gyakusan.units import GIB
 
 

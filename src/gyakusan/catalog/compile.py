@@ -23,7 +23,7 @@ COMPILED = "catalogue.sqlite"
 _RULES = [Path(__file__), Path(__file__).with_name("names.py"), Path(__file__).with_name("toml_files.py")]
 """Code that decides what stands in the compiled file: an edit of it makes the file stale, too."""
 _TABLES = """
-CREATE TABLE record (id INTEGER PRIMARY KEY, kind TEXT, name TEXT, aliases TEXT, sizes TEXT, keys TEXT,
+CREATE TABLE record (id INTEGER PRIMARY KEY, kind TEXT, name TEXT, aliases TEXT, sizes TEXT,
                      file TEXT, line INTEGER, crc INTEGER, json TEXT);
 CREATE INDEX record_kind ON record (kind);
 CREATE TABLE key (kind TEXT, key TEXT, record INTEGER, PRIMARY KEY (kind, key, record)) WITHOUT ROWID;
@@ -108,7 +108,7 @@ def fill(database: sqlite3.Connection, data: Path, *, packaged: bool = False) ->
     database.executescript(_TABLES)
     database.executemany("INSERT INTO source VALUES (?, ?, ?)", before)
     rows = [_row(n, entry, data) for n, entry in enumerate(entries)]
-    database.executemany("INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+    database.executemany("INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
     database.executemany(
         "INSERT INTO key VALUES (?, ?, ?)", [(e.kind, key, n) for n, e in enumerate(entries) for key in e.keys]
     )
@@ -116,9 +116,8 @@ def fill(database: sqlite3.Connection, data: Path, *, packaged: bool = False) ->
 
 
 def _row(n: int, entry: Entry, data: Path) -> tuple[int | str, ...]:
-    lists = (entry.aliases, map(str, entry.sizes), entry.keys)
-    place = (entry.file.relative_to(data).as_posix(), entry.line, entry.crc)
-    return (n, entry.kind, entry.name, *("\n".join(values) for values in lists), *place, entry.json)
+    names = (entry.kind, entry.name, "\n".join(entry.aliases), "\n".join(map(str, entry.sizes)))
+    return (n, *names, entry.file.relative_to(data).as_posix(), entry.line, entry.crc, entry.json)
 
 
 if __name__ == "__main__":

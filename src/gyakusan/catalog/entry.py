@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gyakusan.catalog.names import keys
 from gyakusan.errors import BadRecord
 
 SCHEMA = 1
@@ -33,7 +34,6 @@ class Entry:
     name: as written
     aliases: other names that mean it
     sizes: memory as sold, empty unless it is a device or a computer [GiB]
-    keys: folded names that find it (see names.keys)
     file: the TOML file that it stands in
     line: of that file, where it begins
     crc: CRC-32 of its TOML text
@@ -45,7 +45,6 @@ class Entry:
     name: str
     aliases: tuple[str, ...]
     sizes: tuple[int, ...]
-    keys: tuple[str, ...]
     file: Path
     line: int
     crc: int
@@ -56,6 +55,11 @@ class Entry:
     def names(self) -> tuple[str, ...]:
         """The name and its aliases."""
         return (self.name, *self.aliases)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Folded names that find it."""
+        return keys(self.kind, self.names)
 
     def line_of(self, key: str) -> int:
         """Return the line on which a field stands, the record's first line if it has none."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
 
-from gyakusan.catalog.records import DATA
+from gyakusan.catalog.places import DATA
 
 Kind = Literal["decode", "prefill", "ttft", "throughput"]
 COLUMNS = (

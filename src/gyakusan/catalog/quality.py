@@ -7,9 +7,10 @@ A model without scores gets what its size, date and family tell, marked `assumed
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from gyakusan.catalog import quality_prior
 from gyakusan.catalog.quality_index import TUNED, JapaneseBasis, Row, index, record_of, repositories, sources
@@ -22,6 +23,9 @@ from gyakusan.message import say
 
 if TYPE_CHECKING:
     from gyakusan.catalog.models import ModelRecord
+
+Columns: TypeAlias = tuple[Score, Score, Score, Score]
+"""Overall, Japanese, coding, reasoning [points]."""
 
 __all__ = [
     "Quality",
@@ -113,15 +117,10 @@ def assumed(
     covariance = tuple(tuple(row) for row in quality_prior.covariance(known, prior["variance"]))
     added, unit = quality_prior.added_variance(known), index()["scale"]["unit"]
     errors = [(e * e + added * u * u) ** 0.5 for e, u in zip(prior["error"], unit, strict=True)]
-    values = [s.value for s in _columns(ability, covariance)]
-    overall, japanese, coding, reasoning = (Score(v, e) for v, e in zip(values, errors, strict=True))
     return Quality(
-        model=name,
-        mode=mode,
-        overall=overall,
-        japanese=japanese,
-        coding=coding,
-        reasoning=reasoning,
+        name,
+        mode,
+        *_columns_of(Score(s.value, e) for s, e in zip(_columns(ability, covariance), errors, strict=True)),
         basis="assumed",
         japanese_basis="assumed",
         scores=0,
@@ -137,16 +136,9 @@ def assumed(
 def with_ability(quality: Quality, ability: Vector, covariance: Matrix, **changes: Any) -> Quality:
     """Return a quality with another ability, and other changed fields."""
     overall, japanese, coding, reasoning = _columns(ability, covariance)
-    return replace(
-        quality,
-        overall=overall,
-        japanese=japanese,
-        coding=coding,
-        reasoning=reasoning,
-        ability=ability,
-        covariance=covariance,
-        **changes,
-    )
+    scores = {"overall": overall, "japanese": japanese, "coding": coding, "reasoning": reasoning}
+    changes |= scores | {"ability": ability, "covariance": covariance}
+    return replace(quality, **changes)
 
 
 def penalty(quantization: str, bits: Number, parameters: Number, model: str = "") -> Score:
@@ -202,16 +194,12 @@ def active_parameters(record: ModelRecord) -> float | None:
 
 
 def _stored(name: str, mode: Mode, row: Row) -> Quality:
-    overall, japanese, coding, reasoning = (Score(v, e) for v, e in zip(row["value"], row["error"], strict=True))
     triangle = iter(row["covariance"])
     half = [[next(triangle) for _ in range(i + 1)] for i in range(4)]
     return Quality(
-        model=name,
-        mode=mode,
-        overall=overall,
-        japanese=japanese,
-        coding=coding,
-        reasoning=reasoning,
+        name,
+        mode,
+        *_columns_of(Score(v, e) for v, e in zip(row["value"], row["error"], strict=True)),
         basis=row["basis"],
         japanese_basis=row["japanese_basis"],
         scores=row["scores"],
@@ -224,7 +212,7 @@ def _stored(name: str, mode: Mode, row: Row) -> Quality:
     )
 
 
-def _columns(ability: Vector, covariance: Matrix) -> tuple[Score, Score, Score, Score]:
+def _columns(ability: Vector, covariance: Matrix) -> Columns:
     """Return overall, Japanese, coding, reasoning: anchor + (ability + kappa * departure - base) * unit [points]."""
     scale = index()["scale"]
     weights, low = (0.0, *scale["kappa"]), scale["anchors"][0][2]
@@ -233,7 +221,12 @@ def _columns(ability: Vector, covariance: Matrix) -> tuple[Score, Score, Score, 
         value = ability[0] + (w * ability[k] if k else 0.0)
         variance = covariance[0][0] + (2 * w * covariance[0][k] + w * w * covariance[k][k] if k else 0.0)
         scores.append(Score(low + (value - base) * unit, variance**0.5 * unit))
-    return scores[0], scores[1], scores[2], scores[3]
+    return _columns_of(scores)
+
+
+def _columns_of(scores: Iterable[Score]) -> Columns:
+    overall, japanese, coding, reasoning = scores
+    return overall, japanese, coding, reasoning
 
 
 def _main_repository(name: str, record: ModelRecord | None) -> str:

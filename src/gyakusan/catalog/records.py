@@ -18,9 +18,7 @@ from gyakusan.catalog.places import DATA
 if TYPE_CHECKING:
     import sqlite3
 
-__all__ = ["DATA", "entries", "lookup", "own_entries", "root"]
-
-_COLUMNS = "file, line, record.kind, name, aliases, sizes, keys, crc, json"
+_COLUMNS = "file, line, record.kind, name, aliases, sizes, crc, json"
 
 
 def root() -> Path:
@@ -63,14 +61,13 @@ def _select(data: Path, condition: str, *values: str) -> tuple[Entry, ...]:
             name=name,
             aliases=tuple(aliases.split("\n")) if aliases else (),
             sizes=tuple(map(int, sizes.split())),
-            keys=tuple(keys.split("\n")),
             file=files[file],
             line=line,
             crc=crc,
             own=False,
             json=json,
         )
-        for file, line, kind, name, aliases, sizes, keys, crc, json in rows
+        for file, line, kind, name, aliases, sizes, crc, json in rows
     )
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from gyakusan.catalog.chips import Chip
-from gyakusan.catalog.records import DATA
+from gyakusan.catalog.places import DATA
 from gyakusan.core.arrays import IntArray, Number
 from gyakusan.core.roofline import DeviceRates, SpeedConstants
 

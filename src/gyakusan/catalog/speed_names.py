@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
 
-from gyakusan.catalog.records import DATA
+from gyakusan.catalog.places import DATA
 from gyakusan.core.traffic import RoleBits
 
 

@@ -11,7 +11,6 @@ from typing import Any
 from zlib import crc32
 
 from gyakusan.catalog.entry import PLACES, SCHEMA, Entry, bad_record
-from gyakusan.catalog.names import keys
 from gyakusan.errors import BadRecord
 
 _HEADER = re.compile(rf"\[\[ *({'|'.join(PLACES)}) *\]\]")
@@ -71,7 +70,6 @@ def _entry(kind: str, row: dict[str, Any], lines: list[str], file: Path, line: i
         name=name,
         aliases=tuple(aliases),
         sizes=tuple(n for n in sizes if isinstance(n, int)),
-        keys=keys(kind, (name, *aliases)),
         file=file,
         line=line,
         crc=crc32("\n".join(lines).strip().encode()),
