@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
-from gyakusan.cli.options import Output, People, Server, Where, _
-from gyakusan.cli.writing import terminal
+from gyakusan.cli.options import Output, People, Server, Where, Which, _
+from gyakusan.cli.writing import draw, terminal, write_json
+from gyakusan.engines.registry import engine
 from gyakusan.errors import BadReference
 from gyakusan.message import say
 from gyakusan.text import tell
@@ -31,8 +32,10 @@ def serve(
     log_file: Annotated[str | None, Parameter(help=_("Write the server's log here."))] = None,
     anyway: Annotated[bool, Parameter(help=_("Start even if the plan does not fit."), negative="")] = False,
     once: Annotated[bool, Parameter(help=_("Stop as soon as the server is ready and compared."), negative="")] = False,
+    dry_run: Annotated[bool, Parameter(help=_("Print what would be started, and start nothing."), negative="")] = False,
     people: People = People(),
     where: Where = Where(),
+    which: Which = Which(),
     server: Server = Server(),
     output: Output = Output(),
 ) -> int:
@@ -41,6 +44,7 @@ def serve(
     from gyakusan import api
     from gyakusan.serving.server import ServerOptions
 
+    name = engine(which.engine).NAME
     asked = api.deployment(
         model,
         load=people.load,
@@ -48,14 +52,31 @@ def serve(
         memory=where.memory,
         reserve=where.reserve,
         bandwidth=where.bandwidth,
-        settings=server.changes(),
+        settings=which.settings(name, server, alone=True),
+        pairs=which.pairs,
+        server=name,
     )
+    if dry_run:
+        return _dry_run(asked, host, port, output)
     path = _file(asked)
     if not anyway and not asked.ledger.fits:
         return _refuse(asked, output)
     log = Path(log_file) if log_file else None
     options = ServerOptions(host=host, port=port, threads=threads, key=_key(key_file), log_file=log)
     return _run(asked, path, options, output, once=once)
+
+
+def _dry_run(asked: Deployment, host: str, port: int, output: Output) -> int:
+    """Show what would be started. 0 if it runs and has room."""
+    from gyakusan.serving.dry_run import dry_run
+    from gyakusan.show import served
+
+    found = dry_run(asked, host, port)
+    if output.json:
+        write_json(served.dry_run_document(found, output.language))
+    else:
+        draw(*served.dry_run(found), output=output)
+    return 0 if found.ready else 1
 
 
 def _run(asked: Deployment, path: str, options: ServerOptions, output: Output, *, once: bool) -> int:

@@ -135,6 +135,10 @@ class EngineModule(Protocol[S]):
     """The engine whose measurements and fitted constants tell its speed: see catalog.speed_constants."""
     PREFILL_CHUNK: int
     """Prompt tokens that are computed at once by default. [tokens]"""
+    HEALTH: str
+    """Path that answers 200 when the server is ready."""
+    SERVER: str
+    """Module that starts the server here, see `server.ServerModule`; "" = it is planned only."""
     Settings: type[S]
 
     def settings(self, model: Model, load: Load, machine: Machine, **changes: object) -> S:

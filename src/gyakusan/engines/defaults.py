@@ -78,6 +78,11 @@ def half_cache_bytes(kind: CacheType) -> float:
 # Limits
 
 
+def no_refusals(model: Model, machine: Machine, settings: object) -> tuple[Message, ...]:
+    """Return nothing: it runs every model on every machine."""
+    return ()
+
+
 def no_system_refusal(system: System, alone: bool) -> BadSetting | None:
     """Return None: it runs on every operating system."""
     return None

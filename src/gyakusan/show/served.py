@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from gyakusan.message import Message, say
 from gyakusan.serving.buffer_comparison import BufferComparison
 from gyakusan.serving.chat import ChatAnswer
-from gyakusan.show.tree import Cell, Section, Table, Text, Title, Tree, columns
+from gyakusan.serving.dry_run import DryRun
+from gyakusan.show import wording
+from gyakusan.show.tree import Address, Cell, Section, Table, Text, Title, Tree, columns
+from gyakusan.text import Language, tell
 from gyakusan.units import MIB
 
 HEAD_TEXTS = ("buffer", "device", "predicted", "reported", "error")
@@ -49,3 +52,21 @@ def answers(prompts: Sequence[str], found: Sequence[ChatAnswer]) -> Tree:
 def _answer(prompt: str, answer: ChatAnswer) -> Section:
     told = say("{tokens} tokens in {seconds} s", tokens=answer.completion_tokens, seconds=f"{answer.seconds:.1f}")
     return Section(Title(f"> {prompt}"), (Text(" ".join(answer.text.split()), aside=told),))
+
+
+def dry_run(found: DryRun) -> Tree:
+    """Return the command, its environment and the health check of what would be started."""
+    refusals = tuple(Text(r, "bad") for r in found.refusals)
+    health = Address(say("Ready when it answers 200: {url}", url=found.health))
+    return *refusals, wording.command(found.command), health
+
+
+def dry_run_document(found: DryRun, language: Language) -> dict[str, object]:
+    """Return what would be started as plain values."""
+    return {
+        "command": list(found.command.argv),
+        "environment": dict(found.command.environment),
+        "health": found.health,
+        "fits": found.fits,
+        "refusals": [tell(r, language) for r in found.refusals],
+    }

@@ -65,10 +65,10 @@ def repository(model: Model) -> str:
     return next((n for n in names if "/" in n), model.name)
 
 
-def over_nodes(nodes: int, first: str) -> tuple[tuple[str, ...], ...]:
+def over_nodes(machines: int, first: str) -> tuple[tuple[str, ...], ...]:
     """What is added to the same command on each of several machines. first: address of the first.
 
     Source: docs/serving/parallelism_scaling.md, "Running vLLM with MultiProcessing" (vllm-project/vllm#23691).
     """
-    ranks = (("--nnodes", str(nodes), "--node-rank", str(n), "--master-addr", first) for n in range(nodes))
+    ranks = (("--nnodes", str(machines), "--node-rank", str(n), "--master-addr", first) for n in range(machines))
     return tuple((*flags, "--headless") if n else flags for n, flags in enumerate(ranks))

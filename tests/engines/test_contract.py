@@ -1,0 +1,151 @@
+"""An engine is one module and one line: a toy goes through every command."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from tests.engines import toy_engine
+
+from gyakusan import api
+from gyakusan.cli import main
+from gyakusan.core.load import Load
+from gyakusan.engines import registry
+from gyakusan.engines.base import EngineModule
+from gyakusan.planning.select.recommend import Recommendation
+
+LINE = {"Toy": "tests.engines.toy_engine"}
+MEMBERS = {name: member for name, member in vars(EngineModule).items() if inspect.isfunction(member)}
+CONSTANTS = [name for name in EngineModule.__annotations__ if name.isupper()]
+LONGEST = 90
+"""Lines of a short engine."""
+
+
+@pytest.fixture
+def toy(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The one line."""
+    for name, module in LINE.items():
+        monkeypatch.setitem(registry.NAMES, name, module)
+    registry.engine.cache_clear()
+    yield
+    registry.engine.cache_clear()
+
+
+@pytest.mark.parametrize("module", [*registry.NAMES.values(), *LINE.values()])
+def test_a_module_has_every_member_of_the_protocol(module: str) -> None:
+    found = import_module(module)
+    assert [name for name in (*CONSTANTS, *MEMBERS, "Settings") if not hasattr(found, name)] == []
+    for name, member in MEMBERS.items():
+        if name.startswith("_"):
+            continue
+        wanted = list(inspect.signature(member).parameters)[1:]
+        assert list(inspect.signature(getattr(found, name)).parameters) == wanted, name
+
+
+def test_an_engine_is_short() -> None:
+    assert len(inspect.getsource(toy_engine).splitlines()) <= LONGEST
+
+
+def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict[str, object]]:
+    """Exit code and JSON of a command."""
+    code = main([*words, "--json"])
+    return code, json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.usefixtures("toy")
+def test_inspect(capsys: pytest.CaptureFixture[str]) -> None:
+    code, found = run(capsys, "inspect", "llama3.1-8b", "--engine", "toy", "--device", "RTX 4090", "--users", "2")
+    assert (code, found["engine"]) == (0, {"name": "Toy", "version": "1.0"})
+    assert found["settings"] == {"context": 8192, "conversations": 2}
+
+
+@pytest.mark.usefixtures("toy")
+def test_a_setting_is_read_from_its_variable(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("inspect", "llama3.1-8b", "--engine", "toy", "--device", "RTX 4090", "--set", "TOY_CONVERSATIONS=3")
+    assert run(capsys, *words)[1]["settings"] == {"context": 8192, "conversations": 3}
+
+
+@pytest.mark.usefixtures("toy")
+def test_every_engine_answers_beside_it(capsys: pytest.CaptureFixture[str]) -> None:
+    _, found = run(capsys, "inspect", "llama3.1-8b", "--engine", "all", "--device", "RTX 4090")
+    engines = found["engines"]
+    assert isinstance(engines, list)
+    assert [e["engine"]["name"] for e in engines] == list(registry.NAMES)
+
+
+def engines_of(found: Recommendation) -> set[str]:
+    return {p.engine for p in found.plans}
+
+
+@pytest.mark.usefixtures("toy")
+def test_plan_on_a_machine() -> None:
+    found = api.plan(device="RTX 4090", users=2, engines=["toy"])
+    assert engines_of(found) == {"Toy"}
+    for plan in found.plans:
+        again = api.deployment(plan.name, quantization=plan.base, load=Load(2, 8192), device="RTX 4090", server="toy")
+        assert again.ledger.fits
+        assert again.ledger.accounts == plan.ledger.accounts
+        assert plan.command.argv[0] == "toy-server"
+
+
+@pytest.mark.usefixtures("toy")
+def test_plan_within_a_budget_and_compare() -> None:
+    from gyakusan.planning.request.parse_request import parse_request
+    from gyakusan.planning.select.side_by_side import plan_of_file
+
+    asked = {"budget": "400000JPY", "users": 2, "engines": ["toy"]}
+    found = api.plan(asked)
+    assert engines_of(found) == {"Toy"}
+    assert plan_of_file("toy", parse_request(asked)).fits
+
+
+@pytest.mark.usefixtures("toy")
+def test_it_is_usual_and_sweeps_beside_the_others() -> None:
+    found = api.plan(device="RTX 4090", users=2)
+    assert "Toy" in found.grid.engines
+    assert (found.grid.cells.engine == found.grid.engines.index("Toy")).any()
+
+
+@pytest.mark.usefixtures("toy")
+def test_fleet() -> None:
+    found = api.fleet(device="RTX 4090", users=60, engines=["toy"])
+    assert {p.plan.engine for p in found.plans} == {"Toy"}
+    assert all(p.machines * p.share >= 60 for p in found.plans)
+
+
+@pytest.mark.usefixtures("toy")
+def test_upgrade() -> None:
+    found = api.upgrade(device="RTX 3060 12GB", budget="150000JPY", users=2, engines=["toy"])
+    assert found.steps
+    assert {s.plan.engine for s in found.steps} == {"Toy"}
+
+
+@pytest.mark.usefixtures("toy")
+def test_a_dry_run(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ("serve", "llama3.1-8b", "--engine", "toy", "--device", "RTX 4090", "--port", "9123", "--dry-run")
+    code, found = run(capsys, *words)
+    assert (code, found["health"]) == (0, "http://127.0.0.1:9123/ready")
+    assert found["command"] == [
+        *("toy-server", "--model", "catalog:llama3.1-8b", "--context", "8192", "--port", "9123")
+    ]
+
+
+@pytest.mark.usefixtures("toy")
+def test_what_is_planned_only_is_not_started(capsys: pytest.CaptureFixture[str], smollm2: Path) -> None:
+    assert main(["serve", str(smollm2), "--engine", "toy"]) == 2
+    assert "--dry-run" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", registry.NAMES)
+def test_one_inspect_builds_at_most_three_ledgers(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    built = []
+    module = registry.engine(name)
+    ledger = module.ledger
+    monkeypatch.setattr(module, "ledger", lambda *args: built.append(args) or ledger(*args))
+    device = "M4 Max 64GB" if name == "MLX-LM" else "RTX 4090"
+    main(["inspect", "llama3.1-8b", "--engine", name, "--device", device])
+    assert 1 <= len(built) <= 3
