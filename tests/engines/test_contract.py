@@ -6,7 +6,6 @@ import inspect
 import json
 from collections.abc import Iterator
 from importlib import import_module
-from pathlib import Path
 
 import pytest
 from tests.engines import toy_engine
@@ -16,6 +15,7 @@ from gyakusan.cli import main
 from gyakusan.core.load import Load
 from gyakusan.engines import registry
 from gyakusan.engines.base import EngineModule
+from gyakusan.models.embedded import embedded
 from gyakusan.planning.select.recommend import Recommendation
 
 LINE = {"Toy": "tests.engines.toy_engine"}
@@ -135,8 +135,8 @@ def test_a_dry_run(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.usefixtures("toy")
-def test_what_is_planned_only_is_not_started(capsys: pytest.CaptureFixture[str], smollm2: Path) -> None:
-    assert main(["serve", str(smollm2), "--engine", "toy"]) == 2
+def test_what_is_planned_only_is_not_started(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", str(embedded()), "--engine", "toy"]) == 2
     assert "--dry-run" in capsys.readouterr().err
 
 
