@@ -136,8 +136,8 @@ def test_a_dry_run(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.usefixtures("toy")
 def test_what_is_planned_only_is_not_started(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["serve", str(embedded()), "--engine", "toy"]) == 2
-    assert "--dry-run" in capsys.readouterr().err
+    assert main(["serve", str(embedded()), "--engine", "toy"]) == 3
+    assert "Toy" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("name", registry.NAMES)

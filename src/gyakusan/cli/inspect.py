@@ -9,11 +9,12 @@ from cyclopts import App, Parameter
 
 from gyakusan.cli.options import Output, People, Server, Where, Which, _
 from gyakusan.cli.writing import draw, write_json
+from gyakusan.engines.registry import DEFAULT
 from gyakusan.errors import BadSetting
 
 if TYPE_CHECKING:
     from gyakusan.engines.deployment import Deployment
-    from gyakusan.engines.llamacpp.dry_run.run import Compared, Dry
+    from gyakusan.engines.server import DryRunBuild, DryRunLine
 
 app = App(name="inspect", help="What a model needs, and why.", help_format="plaintext")
 
@@ -60,7 +61,7 @@ def inspect(
     return _one(first, asked, why, output) if alone else _several(first, names, which, server, output)
 
 
-def _one(asked: Deployment, dry: tuple[tuple[Compared, ...], Dry] | None, why: bool, output: Output) -> int:
+def _one(asked: Deployment, dry: tuple[Sequence[DryRunLine], DryRunBuild] | None, why: bool, output: Output) -> int:
     """The ledger of one engine. dry: llama.cpp's own figures beside ours. 0 if it runs and has room."""
     from gyakusan.planning.predict.assessment import assess
 
@@ -102,21 +103,14 @@ def _quantizations(first: Deployment, model: str, offline: bool, output: Output)
     return 0 if any(o.fits for o in offers) else 1
 
 
-def _exact(asked: Deployment, alone: bool) -> tuple[tuple[Compared, ...], Dry]:
+def _exact(asked: Deployment, alone: bool) -> tuple[Sequence[DryRunLine], DryRunBuild]:
     """llama.cpp's own figures beside ours. Raises BadSetting for another engine."""
-    from typing import cast
-
-    from gyakusan.engines.llamacpp.dry_run import run
-    from gyakusan.engines.llamacpp.settings import Settings
-
-    if not alone or asked.engine != "llama.cpp":
+    if not alone or asked.engine != DEFAULT:
         raise BadSetting("--exact asks llama.cpp, and no other engine.", mend="Add --engine llama.cpp.")
-    settings = cast(Settings, asked.settings)
-    (dry,) = run.ask(asked.model, [settings])
-    return run.compare(asked.model, settings, dry), dry
+    return asked.server.dry_run(asked.model, asked.settings)
 
 
-def _exact_document(rows: tuple[Compared, ...], dry: Dry) -> dict[str, object]:
+def _exact_document(rows: Sequence[DryRunLine], dry: DryRunBuild) -> dict[str, object]:
     from gyakusan.show.dry_run import document
 
     return document(rows, dry)

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from gyakusan.core.load import Load
+from gyakusan.engines.registry import DEFAULT
 from gyakusan.errors import BadSetting
 from gyakusan.text import Language, choose
 from gyakusan.units import parse_count
@@ -124,9 +125,7 @@ class Server:
 class Which:
     """The server program."""
 
-    engine: Annotated[str, Parameter(help=_("llama.cpp, ollama, vllm or mlx; several by commas, or all."))] = (
-        "llama.cpp"
-    )
+    engine: Annotated[str, Parameter(help=_("llama.cpp, ollama, vllm or mlx; several by commas, or all."))] = DEFAULT
     pairs: Annotated[
         tuple[str, ...],
         Parameter(
@@ -136,7 +135,7 @@ class Which:
 
     def settings(self, name: str, server: Server, alone: bool) -> dict[str, Any]:
         """What `server` means for the engine `name`. Raises BadSetting for llama.cpp's own options with another one alone."""
-        if name == "llama.cpp":
+        if name == DEFAULT:
             return server.changes()
         if server != Server() and alone:
             raise BadSetting(

@@ -137,8 +137,6 @@ class EngineModule(Protocol[S]):
     """Prompt tokens that are computed at once by default. [tokens]"""
     HEALTH: str
     """Path that answers 200 when the server is ready."""
-    SERVER: str
-    """Module that starts the server here, see `server.ServerModule`; "" = it is planned only."""
     Settings: type[S]
 
     def settings(self, model: Model, load: Load, machine: Machine, **changes: object) -> S:

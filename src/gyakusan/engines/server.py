@@ -102,6 +102,26 @@ class ServerReport(Protocol):
         ...
 
 
+class DryRunLine(Protocol):
+    """Our figure and the engine's own in a dry run: kind, bytes of both, and their difference. [B]"""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def ours(self) -> int: ...
+    @property
+    def theirs(self) -> float: ...
+    @property
+    def difference(self) -> float: ...
+
+
+class DryRunBuild(Protocol):
+    """A dry run of the engine itself: the build that ran."""
+
+    @property
+    def build(self) -> int: ...
+
+
 S_contra = TypeVar("S_contra", bound=EngineSettings, contravariant=True)
 R_co = TypeVar("R_co", bound=ServerReport, covariant=True)
 
@@ -151,6 +171,10 @@ class ServerModule(Protocol[S_contra, R_co]):
 
     def model_error(self, path: Path) -> GyakusanError | None:
         """Return what is wrong with the model file, None if it can be read: for a server that ends without a word."""
+        ...
+
+    def dry_run(self, model: Model, settings: S_contra) -> tuple[Sequence[DryRunLine], DryRunBuild]:
+        """Return our figures beside those of the engine's own dry run. Raises ServerError where it cannot run."""
         ...
 
     def predicted_buffers(self, model: Model, settings: S_contra) -> tuple[PredictedBuffer, ...]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gyakusan.engines.llamacpp.dry_run.run import Compared, Dry
+from gyakusan.engines.registry import DEFAULT
+from gyakusan.engines.server import DryRunBuild, DryRunLine
 from gyakusan.message import Message, say
 from gyakusan.show.tree import Pause, Table, Text, Title, Tree, columns
 from gyakusan.units import MIB
@@ -13,7 +14,7 @@ HEAD_TEXTS = ("buffer", "predicted", "reported", "error")
 COLUMNS = columns(HEAD_TEXTS, 1, whole=False)
 
 
-def screen(rows: Sequence[Compared], dry: Dry, gpu: str | None) -> Tree:
+def screen(rows: Sequence[DryRunLine], dry: DryRunBuild, gpu: str | None) -> Tree:
     """Return predicted, reported and error of each kind. gpu: the device that was asked about, None for the CPU."""
     head = say("A dry run of llama.cpp b{build} on the CPU says:", build=dry.build)
     table = Table(COLUMNS, tuple((_kinds(r), _mib(r.ours), _mib(r.theirs), _error(r)) for r in rows))
@@ -23,12 +24,12 @@ def screen(rows: Sequence[Compared], dry: Dry, gpu: str | None) -> Tree:
     return Pause(), Title(head), table, Text(note, "note")
 
 
-def _kinds(row: Compared) -> Message:
+def _kinds(row: DryRunLine) -> Message:
     kinds = {f"kind{i}": Message(k) for i, k in enumerate(row.kind.split("+"))}
     return say(" + ".join(f"{{{name}}}" for name in kinds), **kinds)
 
 
-def document(rows: Sequence[Compared], dry: Dry) -> dict[str, object]:
+def document(rows: Sequence[DryRunLine], dry: DryRunBuild) -> dict[str, object]:
     """The comparison as plain values. [B]"""
     lines = [
         {
@@ -40,10 +41,10 @@ def document(rows: Sequence[Compared], dry: Dry) -> dict[str, object]:
         }
         for row in rows
     ]
-    return {"engine": "llama.cpp", "build": f"b{dry.build}", "backend": "cpu", "lines": lines}
+    return {"engine": DEFAULT, "build": f"b{dry.build}", "backend": "cpu", "lines": lines}
 
 
-def _share(row: Compared) -> float:
+def _share(row: DryRunLine) -> float:
     return row.difference / row.theirs if row.theirs else float(bool(row.difference))
 
 
@@ -51,7 +52,7 @@ def _mib(size: float) -> str:
     return f"{size / MIB:,.2f} MiB"
 
 
-def _error(row: Compared) -> Text:
+def _error(row: DryRunLine) -> Text:
     if not row.difference:
         return Text("0 B", "good")
     return Text(f"{row.difference / MIB:+,.2f} MiB ({_share(row):+.2%})", "caution")

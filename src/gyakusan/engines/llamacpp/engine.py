@@ -52,7 +52,6 @@ MIXED_GPUS = True
 SPEED_NAME = "llama.cpp"
 PREFILL_CHUNK = 512
 HEALTH = "/health"
-SERVER = "gyakusan.engines.llamacpp.server"
 
 PLACING = frozenset(("gpu_layers", "tensor_split", "n_cpu_moe", "n_cpu_ffn", "overrides", "main_gpu"))
 """Settings by which a person places a model: where one is given, nothing is balanced."""

@@ -9,7 +9,7 @@ import re
 import shutil
 import sys
 from pathlib import Path
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from gyakusan.core.model import Model
 from gyakusan.engines.llamacpp import launch as launching
@@ -18,6 +18,9 @@ from gyakusan.engines.llamacpp.log_errors import start_failure
 from gyakusan.engines.llamacpp.settings import Settings
 from gyakusan.engines.server import Endpoint, Launch, PredictedBuffer
 from gyakusan.errors import GyakusanError, ServerError
+
+if TYPE_CHECKING:
+    from gyakusan.engines.llamacpp.dry_run import run
 
 __all__ = ["HEALTH", "PROGRAMS", "listens", "read", "stage", "start_failure"]
 
@@ -60,6 +63,14 @@ def launch(program: str, path: Path, settings: Settings, endpoint: Endpoint) -> 
     fields = launching.fields(path, settings, **options, cors=cors)
     order = json.dumps({"fields": fields, "key": endpoint.key})
     return Launch([sys.executable, "-P", str(_EMBEDDED)], launching.environment(None, os.environ, gpu=gpu), order)
+
+
+def dry_run(model: Model, settings: Settings) -> tuple[tuple[run.Compared, ...], run.Dry]:
+    """Return our figures beside those of llama.cpp's own dry run on the CPU. Raises ServerError."""
+    from gyakusan.engines.llamacpp.dry_run import run
+
+    (dry,) = run.ask(model, [settings])
+    return run.compare(model, settings, dry), dry
 
 
 def shell_line(path: Path, settings: Settings, endpoint: Endpoint) -> str:

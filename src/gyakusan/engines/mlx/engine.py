@@ -47,7 +47,6 @@ MIXED_GPUS = False
 SPEED_NAME = "mlx"
 PREFILL_CHUNK = 2048
 HEALTH = "/health"
-SERVER = ""
 cache_setting, cache_bytes = half_cache_setting, half_cache_bytes
 weight_layout, usable, max_ranks = one_layout, device_usable, one_rank
 occupied_bytes, coexisting_settings, coexisting_margin = account_bytes, no_changes, no_margin

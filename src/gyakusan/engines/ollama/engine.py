@@ -64,7 +64,6 @@ MIXED_GPUS = False
 SPEED_NAME = "ollama"
 PREFILL_CHUNK = 512
 HEALTH = "/api/version"
-SERVER = ""
 variants, variant, weight_layout, weight_bytes = gguf_variants, gguf_variant, gguf_layout, llamacpp.weight_bytes
 system_refusal, machine_refusal = no_system_refusal, no_machine_refusal
 usable, max_ranks, memory_class, cache_bytes = device_usable, one_rank, device_class, llamacpp.cache_bytes

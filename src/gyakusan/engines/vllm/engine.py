@@ -40,7 +40,6 @@ MIXED_GPUS = False
 SPEED_NAME = "vllm"
 PREFILL_CHUNK = 2048
 HEALTH = "/health"
-SERVER = ""
 with_port = port_option
 spanning_options = launch.over_nodes
 server = no_server

@@ -15,7 +15,8 @@ import numpy as np
 from gyakusan.catalog.quality import penalty_law
 from gyakusan.core.load import Load
 from gyakusan.core.quality import Score
-from gyakusan.engines.registry import engine
+from gyakusan.engines.base import System
+from gyakusan.engines.registry import NAMES, engine
 from gyakusan.planning.candidates.hardware import HardwareOption
 from gyakusan.planning.candidates.model_table import SCORES, CatalogModel, ReasoningMode, VariantTable
 from gyakusan.planning.fleet import costs
@@ -29,7 +30,6 @@ from gyakusan.planning.request.money import ExchangeRates
 from gyakusan.planning.request.request import PlanRequest
 from gyakusan.planning.select.plan import Plan, bottleneck, catalogue_deployment, exact_ledger, exact_speed
 
-ENGINE = "vLLM"
 MODELS, TRIES = 4, 6
 """Models, and machines for each, that are checked with the ledger."""
 SHARES = (256, 128, 64, 32, 16, 8, 4, 2, 1)
@@ -38,12 +38,22 @@ ROOM = 0.97
 """Weights alone that take more than this share of a device are not tried."""
 
 
+def spanning_engine(question: PlanRequest) -> str:
+    """Return the first engine among those asked for whose server can span machines, "" if there is none."""
+    return next((n for n in question.engines or NAMES if _spans(n, question.os)), "")
+
+
+def _spans(name: str, system: System) -> bool:
+    rules = engine(name)
+    return rules.spanning_settings(1, 2) is not None and not rules.system_refusal(system, alone=False)
+
+
 def spanning(
     asked: FleetRequest, found: FleetCandidates, exchange: ExchangeRates, sure: float | None
 ) -> tuple[FleetPlan, ...]:
     """Fleets whose replicas span machines, of models that no machine holds. sure: the best without them [points]."""
     question = asked.question
-    if asked.nodes < 2 or (question.engines and ENGINE not in question.engines) or question.os in ("windows", "macos"):
+    if asked.nodes < 2 or not spanning_engine(question):
         return ()
     pairs = [i for i, o in enumerate(found.grid.offers) if _pairs(o, question, found)]
     plans: list[FleetPlan] = []
@@ -58,10 +68,10 @@ def spanning(
 
 
 def _pairs(offer: HardwareOption, question: PlanRequest, found: FleetCandidates) -> bool:
-    """True for machines of 1, 2, 4 or 8 alike cards that vLLM runs on."""
+    """True for machines of 1, 2, 4 or 8 alike cards on which the engine runs."""
     gpus = offer.machine.gpus
     alike = len(gpus) in (1, 2, 4, 8) and all(g is gpus[0] or g == gpus[0] for g in gpus)
-    return alike and engine(ENGINE).machine_refusal(offer.machine, question.os) is None
+    return alike and engine(spanning_engine(question)).machine_refusal(offer.machine, question.os) is None
 
 
 def _models(question: PlanRequest, found: FleetCandidates, sure: float | None, *, asked_for: bool) -> list[int]:
@@ -90,12 +100,13 @@ def _tries(
 ) -> Iterator[tuple[float, float, int, int, int]]:
     """Price of a replica [JPY], quality lost, offer, row and machines: the fewest whose memory might hold the weights."""
     columns = found.grid.columns
-    table, known = columns.of_engine(ENGINE), columns.models[place]
+    name = spanning_engine(question)
+    rules, table, known = engine(name), columns.of_engine(name), columns.models[place]
     rows = [i for i in np.flatnonzero(table.model == place).tolist() if table.bits[i] >= penalty_law().trusted]
     for offer in pairs:
         one = found.grid.offers[offer]
-        count, usable = len(one.machine.gpus), engine(ENGINE).usable(one.machine)
-        if engine(ENGINE).max_ranks(known.model, count) != count:
+        count, usable = len(one.machine.gpus), rules.usable(one.machine)
+        if rules.max_ranks(known.model, count) != count:
             continue
         for row in rows:
             nodes = int(-(-float(table.shares[row, count - 1]) // (ROOM * usable)))
@@ -131,7 +142,7 @@ def _spanned(
         }
         if not paces:
             return None
-        queue = replica_queue(question, paces, made.mode.thinking, offer.machine, ENGINE, nodes)
+        queue = replica_queue(question, paces, made.mode.thinking, offer.machine, made.engine, nodes)
         one = fleet_plan(asked, made, queue, shares[share], exchange, nodes)
         if one is not None:
             return one
@@ -148,12 +159,13 @@ def _plan(
 ) -> Plan | None:
     """One replica over so many machines, None if the ledger refuses or the floors are missed."""
     question, columns = asked.question, found.grid.columns
-    table = columns.of_engine(ENGINE)
+    name = spanning_engine(question)
+    table = columns.of_engine(name)
     known, base = columns.models[int(table.model[row])], table.base[row]
     wide = replace(offer.machine, name=f"{nodes} x ({offer.machine.name})", gpus=offer.machine.gpus * nodes)
-    changes = engine(ENGINE).spanning_settings(len(offer.machine.gpus), nodes) or {}
+    changes = engine(name).spanning_settings(len(offer.machine.gpus), nodes) or {}
     load = Load(share, question.workload.context)
-    deployment = catalogue_deployment(known.name, base, ENGINE, wide, load, question.kv_types[0], changes)
+    deployment = catalogue_deployment(known.name, base, name, wide, load, question.kv_types[0], changes)
     ledger = exact_ledger(deployment)
     mode = _mode(question, known)
     score = _score(question, mode, table, row)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from gyakusan.engines.registry import engine
 from gyakusan.errors import BadQuantity, BadSetting, did_you_mean
 from gyakusan.planning.fleet.costs import CostTerms
 from gyakusan.planning.request import money
@@ -68,12 +69,17 @@ def checked_fleet_request(asked: FleetRequest) -> FleetRequest:
         raise BadSetting(
             "A price was given, but no machine that it is for.", mend="Name the machine with --device, e.g. '8x H100'."
         )
-    if asked.nodes > 1 and "nodes" in asked.said and question.engines and "vLLM" not in question.engines:
+    if asked.nodes > 1 and "nodes" in asked.said and question.engines and not _any_spans(question.engines):
         raise BadSetting(
             "Only vLLM is planned across machines, and it is not among the engines.",
             mend="Leave --engine or --nodes out.",
         )
     return asked
+
+
+def _any_spans(engines: Sequence[str]) -> bool:
+    """Return True if the server of one of the engines can span machines."""
+    return any(engine(name).spanning_settings(1, 2) is not None for name in engines)
 
 
 def network(text: str) -> float:

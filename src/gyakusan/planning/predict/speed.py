@@ -21,6 +21,7 @@ from gyakusan.core.memo import Memo
 from gyakusan.core.model import Checkpoint, Model
 from gyakusan.core.roofline import ModelDemand
 from gyakusan.core.traffic import RoleBits, Traffic
+from gyakusan.engines.registry import DEFAULT
 from gyakusan.planning.predict.speed_inputs import (
     NO_HOST_WEIGHTS,
     UNKNOWN_CHIP_FACTOR,
@@ -124,7 +125,7 @@ class TurnShape:
 
 
 def estimate_speed(
-    model: Model, machine: Machine, engine: str = "llama.cpp", turn: TurnShape | None = None
+    model: Model, machine: Machine, engine: str = DEFAULT, turn: TurnShape | None = None
 ) -> SpeedEstimate | None:
     """Return the speeds of `model` on `machine`, on its CPU if it has no GPU; None where the bandwidth is not known."""
     turn = turn or TurnShape()
