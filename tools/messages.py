@@ -23,7 +23,7 @@ CALLS = {"say", "tell", "_tell", "_", "_head", "Message"}
 WORDS = {
     "core/ledger.py": {"LineKind", "Basis"},
     "core/machine.py": {"Kind", "Basis"},
-    "engines/server.py": {"BufferKind"},
+    "engines/llamacpp/log.py": {"BufferKind"},
 }
 """Literals whose values are shown as words."""
 
