@@ -93,14 +93,18 @@ def test_plan_on_a_machine() -> None:
 
 
 @pytest.mark.usefixtures("toy")
-def test_plan_within_a_budget_and_compare() -> None:
-    from gyakusan.planning.request.parse_request import parse_request
-    from gyakusan.planning.select.side_by_side import plan_of_file
+def test_plan_within_a_budget() -> None:
+    assert engines_of(api.plan(budget="400000JPY", users=2, engines=["toy"])) == {"Toy"}
 
-    asked = {"budget": "400000JPY", "users": 2, "engines": ["toy"]}
-    found = api.plan(asked)
-    assert engines_of(found) == {"Toy"}
-    assert plan_of_file("toy", parse_request(asked)).fits
+
+@pytest.mark.usefixtures("toy")
+def test_compare(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = []
+    for name in ("toy", "llama.cpp"):
+        files.append(tmp_path / f"{name}.json")
+        files[-1].write_text(json.dumps({"device": "RTX 4090", "engines": [name]}))
+    code, _ = run(capsys, "compare", "--plan", str(files[0]), "--plan", str(files[1]))
+    assert code == 0
 
 
 @pytest.mark.usefixtures("toy")
