@@ -6,6 +6,7 @@ import inspect
 import json
 from collections.abc import Iterator
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 from tests.engines import toy_engine
