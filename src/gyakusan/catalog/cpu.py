@@ -16,11 +16,11 @@ from gyakusan.core.roofline import SpeedConstants
 CPU = "cpu"
 """Family and API of a CPU."""
 RATES: dict[Simd, float] = {"none": 3e9, "neon": 25e9, "avx2": 40e9, "avx512": 90e9}
-"""What one core reaches in prompts with quantised weights: half of a desktop's best, to suit laptops too. [FLOP/s]"""
+"""What one core reaches in prompts with quantised weights: half of a desktop's best, to suit laptops too [FLOP/s]."""
 ONE_ROW = 0.6
 """Share of that while decoding: weights are unpacked for one row only."""
 BARRIER = 4e-6
-"""What one more thread costs in each layer: after every operation all wait for the last. [s]"""
+"""What one more thread costs in each layer: after every operation all wait for the last [s]."""
 SPREAD = {"decode": 1.6, "prefill": 2.2, "ttft": 2.2, "throughput": 2.0}
 """Kind of figure -> factor of the interval that is meant to hold 80 %."""
 

@@ -187,7 +187,7 @@ def device_rates(chip: Chip, s: Situation, parallel: Number = 1, stages: Number 
 
 
 def peak_rates(chip: Chip, engine: str, api: str, quant: str) -> tuple[float, float]:
-    """Return the peak rates of decode and prefill arithmetic. [FLOP/s]
+    """Return the peak rates of decode and prefill arithmetic [FLOP/s].
 
     One row at a time llama.cpp works on the ordinary cores, where unpacking weights takes integers as well as floats:
     chips in SEPARATE_INTEGER_UNITS issue both at once, which their FP32 rate does not tell. For prompts it multiplies

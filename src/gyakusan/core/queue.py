@@ -1,4 +1,4 @@
-"""People who come when they like: how many conversations run at once, who waits, and what rate a server bears.
+"""Randomly arriving requests: how many conversations run at once, who waits, and what rate a server sustains.
 
 Requests arrive at random (Poisson) with `rate` [1/s]. A server computes prompts one after the other, `prefill` seconds each,
 and between them one token for everybody who is being answered, in `step(n)` seconds for n of them. So the prompts take the
@@ -36,12 +36,17 @@ EXACT_POISSON_MEAN = 200.0
 
 @dataclass(frozen=True, slots=True)
 class QueueEstimate:
-    """A server under arrivals. running: conversations that are answered at once, their mean; busy: share of the time on
+    """A server under random arrivals.
 
-    prompts; waits: chance to find all slots taken; wait: for a slot, the mean [s]; first: to the first token, the mean,
-    waiting included [s]; token: for each further token [s]; slots: so many are enough for ENOUGH of the time; highest:
-    rate that it bears without saturation [1/s]; saturated: it falls ever further behind, and the other figures are those
-    of all slots taken.
+    running: conversations that are answered at once, their mean
+    busy: share of the time on prompts
+    waits: probability that all slots are taken
+    wait: mean time until a slot is free [s]
+    first: mean time to first token, waiting included [s]
+    token: time of each further token [s]
+    slots: slots that are enough for SLOT_CONFIDENCE of the time
+    highest: rate above which the server is saturated [1/s]
+    saturated: True if it falls ever further behind; the other figures are then those of all slots taken
     """
 
     running: Number
@@ -58,33 +63,41 @@ class QueueEstimate:
 def estimate_queue(
     rate: Number, prefill: Number, step: Callable[[int], Number], answer: Number, slots: int, spread: Number = 1.0
 ) -> QueueEstimate:
-    """What people meet. rate [1/s]; prefill [s]; step: of so many conversations [s]; answer [tokens]; slots: at most at once;
+    """Return what users meet at a rate of requests.
 
-    spread: squared coefficient of variation of the prompts' time, 0 = all alike; 1 is core.roofline.open_loop. The wait for
-    others' prompts is Pollaczek's and Khinchine's for one server, (1 + spread) / 2 of the exponential one.
+    rate: of requests [1/s]; prefill: time of one prompt [s]; step: time of a decode step of n conversations [s]; answer:
+    output tokens [tokens]; slots: conversations at once at most; spread: squared coefficient of variation of the prompts'
+    time, 0 = all alike, 1 = core.roofline.open_loop. The wait for others' prompts is that of M/G/1, (1 + spread) / 2 of the
+    exponential one (Pollaczek and Khinchine; Kleinrock 1975, Queueing Systems 1, section 5.6). The chance to wait follows
+    from the chance of loss as Erlang's C from B (Cooper 1981, Introduction to Queueing Theory).
     """
     top = saturation_rate(prefill, answer * step(slots), slots)
     over = rate >= top
     calm = where(over, top * (1 - 1e-6), rate)
     others, _, busy = open_loop(prefill, 1.0, calm)
-    taken, running, below = _chain(calm, busy, step, answer, slots, _behind(busy, prefill, spread))
+    taken, running, below = _birth_death_chain(
+        calm, busy, step, answer, slots, _prefill_backlog_wait(busy, prefill, spread)
+    )
     full = calm * answer * step(slots) / (slots * (1 - busy))
     tail = taken / (1 - full)
     waits = tail / (1 - taken + tail)
     wait = waits * full / (1 - full) / maximum(calm, 1e-300)
-    held = running * (1 - waits * full) + slots * waits * full
-    token = held / maximum(calm, 1e-300) / answer
-    alone = step(1) / (1 - busy)
-    token = where(calm * answer * alone < 1e-9, alone, token)
-    first = prefill + (others - prefill) * (1 + spread) / 2 + wait + where(held > 0.5, token * (1 - busy), 0.0)
-    needed = held + maximum(0.0, _enough(below, waits, full, slots) - held) * _clumped(busy, spread) ** 0.5
-    return QueueEstimate(held, busy, waits, wait, first, token, -(-needed // 1), top, over)
+    mean = running * (1 - waits * full) + slots * waits * full
+    token = mean / maximum(calm, 1e-300) / answer
+    solo = step(1) / (1 - busy)
+    token = where(calm * answer * solo < 1e-9, solo, token)
+    first = prefill + (others - prefill) * (1 + spread) / 2 + wait + where(mean > 0.5, token * (1 - busy), 0.0)
+    needed = (
+        mean + maximum(0.0, _slots_needed(below, waits, full, slots) - mean) * _variance_inflation(busy, spread) ** 0.5
+    )
+    return QueueEstimate(mean, busy, waits, wait, first, token, -(-needed // 1), top, over)
 
 
 def saturation_rate(prefill: Number, work: Number, slots: Number) -> Number:
-    """Rate at which a server is just saturated: all slots taken, or too much time on prompts. [1/s]
+    """Return the rate at which a server is just saturated: all slots taken, or too much time on prompts [1/s].
 
-    work: of one answer while all slots are taken [s]. The rate of core.roofline.closed_loop with as many users.
+    prefill: time of one prompt [s]; work: time of one answer while all slots are taken [s]. With all slots taken it is the
+    rate of core.roofline.closed_loop with as many users.
     """
     return minimum(slots / (work + slots * prefill), MAX_PREFILL_SHARE / maximum(prefill, 1e-12))
 
@@ -92,27 +105,28 @@ def saturation_rate(prefill: Number, work: Number, slots: Number) -> Number:
 def sustainable_rate(
     prefill: Number, work: Number, slots: int, spread: Number = 1.0, share: float = SLOT_CONFIDENCE
 ) -> Number:
-    """Rate at which `slots` are enough for `share` of the time. [1/s] work: see `highest`, so it is on the careful side.
+    """Return the rate at which `slots` are enough for `share` of the time [1/s].
 
-    The offered load m = rate x (work / (1 - rate x prefill) + what stands before the second token) is the mean of a
-    Poisson number (Erlang, Palm: M/G/infinity), spread out by others' prompts (`_clumped`). By bisection: more requests
-    never need fewer slots.
+    prefill, work: see `saturation_rate`, so it is on the careful side; spread: see `estimate_queue`. The offered load
+    m = rate x (work / (1 - rate x prefill) + what stands before the second token) is the mean of a Poisson number (Erlang,
+    Palm: M/G/infinity), spread out by others' prompts (`_variance_inflation`). By bisection: more requests never need
+    fewer slots.
     """
     z, mean = NormalDist().inv_cdf(share), poisson_mean_for_slots(slots, share)
     room = mean + z * mean**0.5
     low, high = prefill * 0.0, 0.999 * saturation_rate(prefill, work, slots)
     for _ in range(36):
         middle = (low + high) / 2
-        wide = _clumped(middle * prefill, spread)
-        held = (((z * z * wide + 4 * room) ** 0.5 - z * wide**0.5) / 2) ** 2
-        time = work / (1 - middle * prefill) + _behind(middle * prefill, prefill, spread)
-        good = middle * time <= held
+        inflation = _variance_inflation(middle * prefill, spread)
+        sustained = (((z * z * inflation + 4 * room) ** 0.5 - z * inflation**0.5) / 2) ** 2
+        time = work / (1 - middle * prefill) + _prefill_backlog_wait(middle * prefill, prefill, spread)
+        good = middle * time <= sustained
         low, high = where(good, middle, low), where(good, high, middle)
     return low
 
 
-def _clumped(busy: Number, spread: Number) -> Number:
-    """How much wider the number of conversations varies because everyone stands still during a prompt.
+def _variance_inflation(busy: Number, spread: Number) -> Number:
+    """Return how many times larger the variance of conversations is because all stand still during a prompt.
 
     Linear noise around the mean: an arrival adds one and holds up the others by its prompt, an end takes one away. Of the
     variance half comes from either; the first half grows by (1 + spread busy^2) / (1 - busy)^2.
@@ -120,17 +134,21 @@ def _clumped(busy: Number, spread: Number) -> Number:
     return (1 + (1 + spread * busy**2) / (1 - busy) ** 2) / 2
 
 
-def _behind(busy: Number, prefill: Number, spread: Number) -> Number:
-    """Time that prompts take which came while one's own was computed: the queue left behind in M/G/1. [s]"""
+def _prefill_backlog_wait(busy: Number, prefill: Number, spread: Number) -> Number:
+    """Return the time of prompts that came while one's own was computed: the queue left behind in M/G/1 [s]."""
     return (busy + busy**2 * (1 + spread) / (2 * (1 - busy))) * prefill / (1 - busy)
 
 
 def poisson_quantile(mean: float, share: float = SLOT_CONFIDENCE) -> int:
-    """The least number that a Poisson number of this mean exceeds with a chance of at most 1 - share."""
+    """Return the Poisson quantile: the smallest n with P(N > n) <= 1 - share.
+
+    mean: of N. Above EXACT_POISSON_MEAN by the expansion of Cornish and Fisher 1938, "Moments and cumulants in the
+    specification of distributions".
+    """
     if mean > EXACT_POISSON_MEAN:
         z = NormalDist().inv_cdf(share)
-        most_of_it: float = mean + z * mean**0.5 + (z * z - 1) / 6
-        return ceil(most_of_it - 0.5)
+        quantile: float = mean + z * mean**0.5 + (z * z - 1) / 6
+        return ceil(quantile - 0.5)
     chance = total = exp(-mean)
     number = 0
     while total < share and number < 4 * EXACT_POISSON_MEAN:
@@ -141,7 +159,7 @@ def poisson_quantile(mean: float, share: float = SLOT_CONFIDENCE) -> int:
 
 
 def poisson_mean_for_slots(slots: int, share: float = SLOT_CONFIDENCE) -> float:
-    """The greatest mean for which so many slots are `enough`."""
+    """Return the greatest mean of a Poisson number whose quantile is at most `slots`: the inverse of `poisson_quantile`."""
     low, high = 0.0, float(slots) + 1
     for _ in range(60):
         middle = (low + high) / 2
@@ -150,47 +168,51 @@ def poisson_mean_for_slots(slots: int, share: float = SLOT_CONFIDENCE) -> float:
 
 
 def solo_prefill_and_step(
-    first: Number, token: Number, users: int, answer: Number, k: SpeedConstants, serves: bool
+    first: Number, token: Number, users: int, answer: Number, k: SpeedConstants, interleaved: bool
 ) -> tuple[Number, Number]:
-    """Back from what `users` meet to the server: time of one prompt alone, and of one step. [s]
+    """Return the time of one prompt alone and of one decode step, from what `users` meet [s].
 
-    first, token: as core.roofline.first_token and later_token have them for these users; serves: others' prompts are computed
-    between the steps, so that later_token was used. By bisection: the first token grows with the prompt's time.
+    first, token: as core.roofline.first_token and later_token give them for these users [s]; answer: output tokens [tokens];
+    interleaved: True if others' prompts are computed between the steps, so that later_token was used. By
+    bisection: the first token grows with the prompt's time.
     """
     low, high = first * 0.0, first * 1.0
     for _ in range(30):
         middle = (low + high) / 2
-        late = (
-            first_token(middle, users, step_without_prefills(token, middle, users, answer, k, serves), answer, k)
-            > first
-        )
+        step = step_without_prefills(token, middle, users, answer, k, interleaved)
+        late = first_token(middle, users, step, answer, k) > first
         low, high = where(late, low, middle), where(late, middle, high)
     prefill = (low + high) / 2
-    return prefill, step_without_prefills(token, prefill, users, answer, k, serves)
+    return prefill, step_without_prefills(token, prefill, users, answer, k, interleaved)
 
 
 def step_without_prefills(
-    token: Number, prefill: Number, users: int, answer: Number, k: SpeedConstants, serves: bool
+    token: Number, prefill: Number, users: int, answer: Number, k: SpeedConstants, interleaved: bool
 ) -> Number:
-    """Time of one step, of what later_token makes of it with others' prompts. [s] See `alone`."""
-    return maximum(token - later_token(0.0, prefill, users, answer, k), token * 1e-3) if serves and users > 1 else token
+    """Return the time of a decode step without the other users' prefill [s]: the inverse of `roofline.later_token`.
+
+    Arguments as in `solo_prefill_and_step`.
+    """
+    if not interleaved or users <= 1:
+        return token
+    return maximum(token - later_token(0.0, prefill, users, answer, k), token * 1e-3)
 
 
-def _chain(
-    rate: Number, busy: Number, step: Callable[[int], Number], answer: Number, slots: int, behind: Number
+def _birth_death_chain(
+    rate: Number, busy: Number, step: Callable[[int], Number], answer: Number, slots: int, backlog: Number
 ) -> tuple[Number, Number, list[Number]]:
-    """The chain cut off at `slots`: chance of the last state, the mean, and log of the weight of all states up to each.
+    """Return of the chain cut off at `slots`: chance of the last state, mean, and log of the weight of all states up to each.
 
-    Erlang's recursion for B with rates that depend on the state: no number of it overflows. behind: what
-    stands before one's second token [s].
+    Erlang's recursion for B with rates that depend on the state: no number of it overflows. backlog: time of prompts that
+    stand before one's second token [s].
     """
     last: Number = 1.0 + rate * 0.0
     mean: Number = rate * 0.0
     weight: Number = rate * 0.0
     below = [weight]
     for number in range(1, slots + 1):
-        late = behind if number < slots else 0.0
-        load = rate * (answer * step(number) / (1 - busy) + late) / number * last
+        wait = backlog if number < slots else 0.0
+        load = rate * (answer * step(number) / (1 - busy) + wait) / number * last
         last = load / (1 + load)
         mean = mean * (1 - last) + number * last
         weight = weight - _log(1 - last)
@@ -198,8 +220,8 @@ def _chain(
     return last, mean, below
 
 
-def _enough(below: list[Number], waits: Number, full: Number, slots: int) -> Number:
-    """The least number of slots for ENOUGH of the time; beyond those that there are the tail is geometric."""
+def _slots_needed(below: list[Number], waits: Number, full: Number, slots: int) -> Number:
+    """Return the least number of slots for SLOT_CONFIDENCE of the time; beyond those that there are the tail is geometric."""
     whole = below[-1] - _log(1 - waits * full)
     number: Number = whole * 0
     for weight in below:

@@ -143,7 +143,7 @@ class StepTime:
 
     @property
     def time(self) -> Number:
-        """The whole step. [s]"""
+        """The whole step [s]."""
         weights_and_compute: Number = (self.weights**2 + self.compute**2) ** 0.5
         return weights_and_compute + self.cache + self.state + self.overhead + self.links
 
@@ -155,7 +155,7 @@ class StepTime:
 
 
 def decode_step(demand: ModelDemand, batch: Number, device: DeviceRates, k: SpeedConstants) -> StepTime:
-    """Return the time of one token for each of `batch` conversations. [s]
+    """Return the time of one token for each of `batch` conversations [s].
 
     Weights are read once for the whole batch, of routed experts those that any token chooses; the rest grows with the batch.
     Roofline with the constants of `k`, fitted on measurements: docs/en/accuracy.md, speed_constants.json.
@@ -186,7 +186,7 @@ def prefill_time(
     device: DeviceRates,
     k: SpeedConstants,
 ) -> Number:
-    """Return the time of a prompt of `prompt` tokens that is computed in chunks of `chunk_tokens`. [s]
+    """Return the time of a prompt of `prompt` tokens that is computed in chunks of `chunk_tokens` [s].
 
     attention: of the whole prompt (Traffic.attention) [FLOP]. A matrix product of n rows reaches n / (n + k.rows) of its
     rate (fitted: rows, rows_routed in speed_constants.json). Tensor parallel computing gains devices^0.9 (assumed), and sums
@@ -211,7 +211,7 @@ def prefill_time(
 
 
 def offloaded(time: Number, host_bytes: Number, host_bandwidth: Number, efficiency: float = 0.65) -> Number:
-    """Return the time of a decode step that also reads `host_bytes` of weights in the computer's RAM. [s]
+    """Return the time of a decode step that also reads `host_bytes` of weights in the computer's RAM [s].
 
     time: of the step on the GPU [s]; host_bytes [B]; host_bandwidth [B/s]. The CPU computes its layers in its turn, so times
     add up (llama.cpp, ggml-backend.cpp, ggml_backend_sched_compute_splits). efficiency: share of the bandwidth,
@@ -221,7 +221,7 @@ def offloaded(time: Number, host_bytes: Number, host_bandwidth: Number, efficien
 
 
 def uploaded(time: Number, host_bytes: Number, link: Number, chunks: Number = 1) -> Number:
-    """Return the time of a prompt for which `host_bytes` of weights in RAM cross the bus once for each chunk. [s]
+    """Return the time of a prompt for which `host_bytes` of weights in RAM cross the bus once for each chunk [s].
 
     time: of the prompt on the GPU [s]; host_bytes [B]; link: bandwidth of PCIe as it is reached [B/s]. llama.cpp copies a
     layer's weights, then computes with them (ggml-backend.cpp, ggml_backend_sched_compute_splits): times add up.
@@ -230,7 +230,7 @@ def uploaded(time: Number, host_bytes: Number, link: Number, chunks: Number = 1)
 
 
 def first_token(prefill: Number, users: Number, step: Number, answer: Number, k: SpeedConstants) -> Number:
-    """Return the time to the first token with `users` active. [s]
+    """Return the time to the first token with `users` active [s].
 
     One's own prompt, a decode step that is under way, and the others' prompts: half of them where users start together, and
     those that arrive meanwhile, their share of the server's time as in an M/D/1 queue. Fitted: queue, busy in
@@ -242,7 +242,7 @@ def first_token(prefill: Number, users: Number, step: Number, answer: Number, k:
 
 
 def later_token(step: Number, prefill: Number, users: Number, answer: Number, k: SpeedConstants) -> Number:
-    """Return the time of each further token where others' prompts are computed between the steps. [s]
+    """Return the time of each further token where others' prompts are computed between the steps [s].
 
     step, prefill [s]; answer [tokens]. Each of the others sends one prompt for each answer, and `k.blend` of it delays a
     token (fitted: blend in speed_constants.json).
@@ -251,7 +251,7 @@ def later_token(step: Number, prefill: Number, users: Number, answer: Number, k:
 
 
 def closed_loop(step: Number, prefill: Number, users: Number, answer: Number) -> Number:
-    """Return the output tokens per second of all `users`, each asking again as soon as it is answered. [tokens/s]
+    """Return the output tokens per second of all `users`, each asking again as soon as it is answered [tokens/s].
 
     step, prefill [s]; answer [tokens]. Little's law: users / time of a turn, in which the prompts of all are computed.
     """
@@ -285,7 +285,7 @@ def _small_batch_factor(rows: Number, device: DeviceRates, k: SpeedConstants) ->
 
 
 def _link_time(shape: ModelShape, batch: Number, device: DeviceRates, k: SpeedConstants) -> Number:
-    """Return the time of two sums over all devices in each layer. [s]
+    """Return the time of two sums over all devices in each layer [s].
 
     The latency grows with the number of devices over PCIe, not over NVLink. Fitted: hop, wire in speed_constants.json.
     """

@@ -16,7 +16,7 @@ from gyakusan.core.dtypes import dtype
 from gyakusan.core.model import Attention, Compressed, Experts, Indexer, Latent, Memory, Model, Recurrent, Tensor
 
 F32 = 4
-"""Bytes of one value of a recurrent state. [B]"""
+"""Bytes of one value of a recurrent state [B]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class ModelShape:
 
     @property
     def active(self) -> Number:
-        """Weights that one token multiplies. [values]"""
+        """Weights that one token multiplies [values]."""
         return self.matrices + self.output_matrix + self.expert_matrices * self.experts_used / self.experts
 
 
@@ -85,16 +85,16 @@ class Traffic:
 
     @property
     def bytes_per_token(self) -> Number:
-        """Weights that one token reads. [B]"""
+        """Weights that one token reads [B]."""
         return self.dense_bytes + self.expert_bytes * self.shape.experts_used / self.shape.experts
 
     @property
     def state(self) -> int:
-        """Recurrent state of one conversation, all layers. [B]"""
+        """Recurrent state of one conversation, all layers [B]."""
         return sum(len(m.layers) * m.state * F32 for m in self.memory if isinstance(m, Recurrent))
 
     def cache(self, context: Number, value_bytes: Number = 2) -> Number:
-        """Return the keys and values that one step reads for a conversation of `context` tokens. [B]
+        """Return the keys and values that one step reads for a conversation of `context` tokens [B].
 
         value_bytes: of one cached value [B]
         """
@@ -102,7 +102,7 @@ class Traffic:
         return read * value_bytes
 
     def attention(self, prompt: Number, depth: Number = 0, absorbed: bool = True) -> Number:
-        """Return the operations of attention for `prompt` new tokens after `depth` others. [FLOP]
+        """Return the operations of attention for `prompt` new tokens after `depth` others [FLOP].
 
         absorbed: latent attention works on the latent vector (llama.cpp), not on the heads' keys and values (vLLM).
         """
@@ -114,7 +114,7 @@ def expected_distinct_expert_share(rows: Number, experts: Number, used: Number, 
     """Return the expected share of a layer's experts that `rows` tokens choose: 1 - (1 - used / experts)^(rows^overlap).
 
     With overlap 1 every token chooses at random and independently (the occupancy problem: Feller 1968, An Introduction to
-    Probability Theory, chapter IV.2). Below 1 the tokens of one batch choose alike; fitted: overlap in speed_constants.json.
+    Probability Theory, chapter IV). Below 1 the tokens of one batch choose alike; fitted: overlap in speed_constants.json.
     """
     return where(experts <= used, 1.0, 1 - (1 - used / experts) ** (rows**overlap))
 
@@ -144,7 +144,7 @@ def from_model(model: Model, stored: RoleBits | None = None) -> Traffic:
 
 
 def _sum(tensors: Iterable[Tensor], stored: RoleBits | None) -> float:
-    """Bytes as stored, or by role. [B]"""
+    """Bytes as stored, or by role [B]."""
     if stored is None:
         return sum(t.bytes for t in tensors)
     return sum(t.values * _bits(t, stored) / 8 for t in tensors)
@@ -169,7 +169,7 @@ def _multiplied(tensor: Tensor) -> bool:
 
 
 def _bits(tensor: Tensor, stored: RoleBits) -> float:
-    """Bits of one weight, by the role that its name tells. [bits]"""
+    """Bits of one weight, by the role that its name tells [bits]."""
     if "_exps" in tensor.name:
         return stored.experts if tensor.name.endswith("weight") else 16
     if tensor.name in ("output.weight", "token_embd.weight"):
@@ -185,11 +185,11 @@ def scaled(traffic: Traffic, factor: float) -> Traffic:
 
 
 _CACHES = (("fp8", 1.0), ("int8", 1.0), ("8bit", 1.0), ("4bit", 0.53), ("int4", 0.53), ("k3v4", 0.47), ("3bit", 0.41))
-"""Bytes of a value for vLLM's and its plug-ins' cache types, scales included. [B]"""
+"""Bytes of a value for vLLM's and its plug-ins' cache types, scales included [B]."""
 
 
 def cache_value_bytes(name: str) -> float:
-    """Return the bytes of one value of a cache type: ggml's names, vLLM's (auto, fp8, fp8_e4m3, int8...). [B]"""
+    """Return the bytes of one value of a cache type: ggml's names, vLLM's (auto, fp8, fp8_e4m3, int8...) [B]."""
     plain = name.casefold().split("/")[0]
     if plain in ("", "auto", "none", "bfloat16", "float16", "fp16"):
         return 2
@@ -200,7 +200,7 @@ def cache_value_bytes(name: str) -> float:
 
 
 def _width(group: Memory) -> int:
-    """Values of one token that attention reads in one layer. [values]"""
+    """Values of one token that attention reads in one layer [values]."""
     match group:
         case Attention() | Latent():
             return group.key + group.value

@@ -316,7 +316,7 @@ def _rows(storage: str, known: CatalogModel) -> Sequence[Any]:
 
 
 def _penalties(names: Sequence[str], bits: Array, size: Array, native: Array) -> tuple[Array, Array]:
-    """What each row's quantisation costs. [points]"""
+    """What each row's quantisation costs [points]."""
     cost, error, law = np.zeros(len(names)), np.zeros(len(names)), quality.penalty_law()
     known = {n: kind_of(n) for n in set(names)}
     for kind in set(known.values()):

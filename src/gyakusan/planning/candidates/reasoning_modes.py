@@ -1,89 +1,107 @@
-"""Every model with reasoning on and off: quality, and what each row of a table is worth proposing."""
+"""Every model with reasoning on and off: quality, and how good each row of a table is in each mode."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
 from gyakusan.catalog.quality import penalty_law
+from gyakusan.core.arrays import BoolArray, FloatArray, IntArray
 from gyakusan.planning.candidates.model_table import ModelTable, VariantTable
 
-Array = Any
 EVIDENCE_TIERS = 3
-"""0: tested, at four bits or more; 1: tested, coarser; 2: a guess, or so few bits that nobody knows."""
+"""0: tested, at four bits or more; 1: tested, coarser; 2: assumed, or so few bits that nobody tested them."""
 
 
 @dataclass(frozen=True, slots=True)
-class OrderedRows:
-    """Rows of a table with each of their modes: by tier, then with falling sure quality; of equals the smallest file first.
+class RatedRows:
+    """Rows of a table of variants with modes of their models; every array is (pairs,).
 
-    row, mode: places; quality, error: after the quantisation [points]; tier: see TIERS.
+    row: row of the table
+    mode: place in `ModeTable`
+    quality: after the quantisation [points]
+    error: standard error of the quality [points]
+    tier: how well the quality is tested, see EVIDENCE_TIERS
     """
 
-    row: Array
-    mode: Array
-    quality: Array
-    error: Array
-    tier: Array
+    row: IntArray
+    mode: IntArray
+    quality: FloatArray
+    error: FloatArray
+    tier: IntArray
+
+    @property
+    def quality_lower(self) -> FloatArray:
+        """Quality less one standard error (pairs,) [points]."""
+        return self.quality - self.error
+
+    def take(self, places: IntArray) -> RatedRows:
+        """Return the pairs at some places."""
+        return RatedRows(**{f.name: getattr(self, f.name)[places] for f in fields(self)})
+
+    def tier_slices(self) -> tuple[slice, ...]:
+        """Return where each tier stands among pairs that are sorted by tier."""
+        ends = np.searchsorted(self.tier, np.arange(EVIDENCE_TIERS + 1)).tolist()
+        return tuple(slice(a, b) for a, b in pairwise(ends))
 
 
 @dataclass(frozen=True, slots=True)
 class ModeTable:
-    """One entry for each mode of each model. number: its place in the model's modes; value, error: quality [points];
+    """One entry for each mode of each model; every array is (modes,) but for `start`.
 
-    thinking: answer tokens over those without reasoning; guess: nobody tested it; first: where each model's modes begin,
-    and the end of the last.
+    number: place of the mode in its model's modes
+    quality: of the model in this mode, not quantised [points]
+    error: standard error of the quality [points]
+    thinking: output tokens over those without reasoning
+    untested: True where the quality is assumed
+    start: where each model's modes begin, and the end of the last (models + 1,)
     """
 
-    number: Array
-    value: Array
-    error: Array
-    thinking: Array
-    guess: Array
-    first: Array
+    number: IntArray
+    quality: FloatArray
+    error: FloatArray
+    thinking: FloatArray
+    untested: BoolArray
+    start: IntArray
 
-    def of(self, table: VariantTable, rows: Array) -> tuple[Array, Array]:
-        """Each row once for each mode of its model: places in `rows`, and places here."""
+    def rated(self, table: VariantTable, rows: IntArray) -> RatedRows:
+        """Return each of some rows once for each mode of its model."""
         place = table.model[rows]
-        many = self.first[place + 1] - self.first[place]
-        at = np.repeat(np.arange(len(rows)), many)
-        return at, self.first[place[at]] + _counted(many)
+        counts = self.start[place + 1] - self.start[place]
+        row = np.repeat(rows, counts)
+        mode = self.start[table.model[row]] + _counted(counts)
+        unknown = self.untested[mode] | (table.bits[row] < penalty_law().trusted)
+        return RatedRows(
+            row=row,
+            mode=mode,
+            quality=self.quality[mode] - table.cost[row],
+            error=np.hypot(self.error[mode], table.cost_error[row]),
+            tier=np.where(unknown, 2, np.where(table.coarse[row], 1, 0)),
+        )
 
-    def judged(self, table: VariantTable, row: Array, mode: Array) -> tuple[Array, Array, Array]:
-        """Quality and its error after the quantisation [points], and the tier, of rows with a mode."""
-        quality = self.value[mode] - table.cost[row]
-        error = np.hypot(self.error[mode], table.cost_error[row])
-        unknown = self.guess[mode] | (table.bits[row] < penalty_law().trusted)
-        return quality, error, np.where(unknown, 2, np.where(table.coarse[row], 1, 0))
-
-    def ordered(self, table: VariantTable) -> OrderedRows:
-        """All rows of a table."""
-        row, mode = self.of(table, np.arange(len(table)))
-        quality, error, tier = self.judged(table, row, mode)
-        order = np.lexsort((table.stored[row], -(quality - error), tier))
-        return OrderedRows(*(x[order] for x in (row, mode, quality, error, tier)))
+    def ordered(self, table: VariantTable) -> RatedRows:
+        """Return all rows of a table: by tier, then with falling quality_lower; of equals the smallest file first."""
+        every = self.rated(table, np.arange(len(table)))
+        return every.take(np.lexsort((table.stored[every.row], -every.quality_lower, every.tier)))
 
 
 def mode_table(columns: ModelTable, score: int) -> ModeTable:
-    """Modes of every model. score: place of the score that counts in columns.SCORES."""
+    """Return the modes of every model. score: place in model_table.SCORES of the score that counts."""
     every = [(n, m) for known in columns.models for n, m in enumerate(known.modes)]
-    plain = [(n, m.scores[2 * score], m.scores[2 * score + 1], m.thinking) for n, m in every]
-    number, value, error, thinking = np.array(plain, float).reshape(-1, 4).T
-    guess = np.array([m.basis == "assumed" or bool(m.kind) for _, m in every], bool)
-    first = np.concatenate(([0], np.cumsum([len(k.modes) for k in columns.models], dtype=np.int64)))
-    return ModeTable(number.astype(np.int64), value, error, np.where(thinking > 0, thinking, 1.0), guess, first)
+    thinking = np.array([m.thinking for _, m in every], float)
+    return ModeTable(
+        number=np.array([n for n, _ in every], np.int64),
+        quality=np.array([m.scores[2 * score] for _, m in every], float),
+        error=np.array([m.scores[2 * score + 1] for _, m in every], float),
+        thinking=np.where(thinking > 0, thinking, 1.0),
+        untested=np.array([m.basis == "assumed" or bool(m.kind) for _, m in every], bool),
+        start=np.concatenate(([0], np.cumsum([len(k.modes) for k in columns.models], dtype=np.int64))),
+    )
 
 
-def tier_slices(ordered: OrderedRows, some: Array) -> tuple[slice, ...]:
-    """Where each tier stands among some places of what is ordered."""
-    ends = np.searchsorted(ordered.tier[some], np.arange(EVIDENCE_TIERS + 1)).tolist()
-    return tuple(slice(a, b) for a, b in pairwise(ends))
-
-
-def _counted(many: Array) -> Array:
-    """[2, 3] -> [0, 1, 0, 1, 2]"""
-    ends = np.cumsum(many)
-    return np.arange(int(ends[-1]) if len(ends) else 0) - np.repeat(ends - many, many)
+def _counted(counts: IntArray) -> IntArray:
+    """Count from 0 for each entry: [2, 3] -> [0, 1, 0, 1, 2]."""
+    ends = np.cumsum(counts)
+    return np.arange(int(ends[-1]) if len(ends) else 0) - np.repeat(ends - counts, counts)

@@ -65,20 +65,20 @@ class WorkloadCosts:
 
     @property
     def depth(self) -> FloatArray:
-        """Mean length of a conversation before the prompt (contexts,). [tokens]"""
+        """Mean length of a conversation before the prompt (contexts,) [tokens]."""
         return np.asarray(np.maximum(0, self.contexts - self.prompt - self.answer) / 2)
 
     @property
     def _middle(self) -> FloatArray:
-        """Mean length of a conversation while it is answered (contexts,). [tokens]"""
+        """Mean length of a conversation while it is answered (contexts,) [tokens]."""
         return self.depth + self.prompt + self.answer / 2
 
     def cache(self, value_bytes: float) -> FloatArray:
-        """Return keys and values that a step reads for one conversation (contexts, models). [B]"""
+        """Return keys and values that a step reads for one conversation (contexts, models) [B]."""
         return self._once(("cache", value_bytes), lambda m: m.traffic.cache(self._middle, value_bytes))
 
     def attend(self) -> FloatArray:
-        """Return the attention of one new token (contexts, models). [FLOP]"""
+        """Return the attention of one new token (contexts, models) [FLOP]."""
         return self._once("attend", lambda m: m.traffic.attention(1, self._middle))
 
     def attention(self, absorbed: bool) -> FloatArray:
@@ -86,7 +86,7 @@ class WorkloadCosts:
         return self._once(("attention", absorbed), lambda m: m.traffic.attention(self.prompt, self.depth, absorbed))
 
     def state(self) -> FloatArray:
-        """Return the recurrent state of one conversation (contexts, models). [B]"""
+        """Return the recurrent state of one conversation (contexts, models) [B]."""
         return self._once("state", lambda m: m.traffic.state)
 
     def _once(self, key: Hashable, cost: Callable[[CatalogModel], Number]) -> FloatArray:
@@ -115,26 +115,26 @@ class BatchTiming:
 
     @property
     def prefill(self) -> FloatArray:
-        """Time of one prompt. [s]"""
+        """Time of one prompt [s]."""
         if self._prefill is None:
             self._prefill = np.asarray(self.inputs.prefill_time())
         return self._prefill
 
     @property
     def step(self) -> FloatArray:
-        """Time of one step of all users. [s]"""
+        """Time of one step of all users [s]."""
         if self._step is None:
             self._step = np.asarray(self.inputs.step_time(self.inputs.gpu_step()))
         return self._step
 
     def tokens_per_s_low(self) -> FloatArray:
-        """Return the careful end of the output tokens per second of each user. [tokens/s]"""
+        """Return the careful end of the output tokens per second of each user [tokens/s]."""
         needs_prefill = self.inputs.interleaved and self.inputs.users > 1
         token = self.inputs.token_time(self.step, self.prefill if needs_prefill else 0.0)
         return np.asarray(1 / (token * self.slow))
 
     def ttft_high(self) -> FloatArray:
-        """Return the careful end of the time to first token. [s]"""
+        """Return the careful end of the time to first token [s]."""
         return np.asarray(self.inputs.first_token(self.step, self.prefill) * self.late)
 
     def speeds(self, low: FloatArray, places: tuple[IntArray, ...], shape: tuple[int, ...]) -> BatchSpeeds:

@@ -1,29 +1,30 @@
-"""Dominance: what is worse or equal in everything, and worse in something, is dropped. Exact; equals stay in their order."""
+"""Pareto dominance: drop what is worse or equal in everything, and worse in something. Exact; equals keep their order."""
 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from typing import Any
 
 import numpy as np
 
-Array = Any
+from gyakusan.core.arrays import FloatArray, IntArray
 
 
-def pareto_frontier(quality: Array, speed: Array, price: Array) -> Array:
-    """Places of what nothing dominates, in order. quality, speed: more is better; price: less is.
+def pareto_frontier(quality: FloatArray, speed: FloatArray, price: FloatArray) -> IntArray:
+    """Return the places of candidates that none dominates, in order. All arrays are (candidates,).
 
-    Unknown speeds (nan) count as none. Of exact equals the first stays.
+    quality, speed: more is better; price: less is. Unknown speeds (nan) count as 0. Of exact equals the first stays. In
+    order of rising price a candidate enters if it beats the staircase of those before it (Kung, Luccio and Preparata 1975,
+    "On finding the maxima of a set of vectors", JACM 22).
     """
     q, s, p = (np.nan_to_num(np.asarray(x, float), nan=0.0) for x in (quality, speed, price))
     order = np.lexsort((np.arange(len(q)), -s, -q, p))
     steps: list[tuple[float, float]] = []
-    kept = [i for i in order.tolist() if _enters(steps, q[i], s[i])]
-    return np.array(sorted(kept), np.int64)
+    entered = [i for i in order.tolist() if _enters(steps, q[i], s[i])]
+    return np.array(sorted(entered), np.int64)
 
 
 def _enters(steps: list[tuple[float, float]], quality: float, speed: float) -> bool:
-    """True if nothing cheaper is as good and as fast; then it joins. steps: (-quality, speed), speeds rising."""
+    """Return True if nothing cheaper is as good and as fast; then it joins. steps: (-quality, speed), speeds rising."""
     at = bisect_left(steps, (-quality, float("inf")))
     if at and steps[at - 1][1] >= speed:
         return False
@@ -33,8 +34,13 @@ def _enters(steps: list[tuple[float, float]], quality: float, speed: float) -> b
     return True
 
 
-def pareto_by_case(offer: Array, context: Array, tier: Array, quality: Array, speed: Array) -> Array:
-    """Places of what nothing of the same machine, context and tier dominates; the price of one machine is one price."""
+def pareto_by_case(
+    offer: IntArray, context: IntArray, tier: IntArray, quality: FloatArray, speed: FloatArray
+) -> IntArray:
+    """Return the places of candidates that none of the same machine, context and tier dominates in quality and speed.
+
+    All arrays are (candidates,). The price of one machine is one price.
+    """
     if not len(offer):
         return np.zeros(0, np.int64)
     speed = np.nan_to_num(speed, nan=0.0)

@@ -1,167 +1,173 @@
-"""What becomes of the cells that fit: all of them on a machine that is owned, else what nothing on the machine dominates."""
+"""Select which feasible candidates to keep: all of them on a machine the user owns, else only the Pareto-optimal ones.
+
+Arrays are (counts, contexts, rows) where nothing else is said.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
-from gyakusan.planning.candidates.reasoning_modes import tier_slices
+from gyakusan.core.arrays import BoolArray, FloatArray, IntArray
+from gyakusan.planning.candidates.reasoning_modes import RatedRows
 from gyakusan.planning.evaluate.batch_speed import BatchSpeeds, BatchTiming
-from gyakusan.planning.evaluate.device_batch import FeasibleBatch, SweepContext, take_last_axis
+from gyakusan.planning.evaluate.device_batch import FeasibleBatch, Places, SweepContext, take_last_axis
 from gyakusan.planning.evaluate.results import CandidateColumns
 from gyakusan.planning.request.request import PlanRequest
 
-Array = Any
-NOT_THERE = -1.0
-"""A speed below all others."""
-Places = tuple[Array, ...]
-"""Places of cells: of counts, contexts and rows."""
+INFEASIBLE = -1.0
+"""A speed below all others [tokens/s]."""
 
 
-def pareto_optimal(scene: SweepContext, f: FeasibleBatch) -> CandidateColumns:
-    """Of each machine and context what nothing of the same tier dominates in quality and speed: a sweep with falling quality."""
-    question, table, ordered = scene.question, f.block.table, scene.order(f.block.table)
-    where = np.full(len(table), -1)
-    where[f.rows] = np.arange(len(f.rows))
-    at = where[ordered.row]
-    here = np.flatnonzero(at >= 0)
-    at = at[here]
-    quality, error, mode = ordered.quality[here], ordered.error[here], ordered.mode[here]
-    clock = f.clock(scene)
-    low, late = _careful(scene, f, clock)
-    good = f.fits & _reaches(question, low, late)
-    plain, sure = np.nan_to_num(low), quality - error
-    enough = None if question.quality is None else quality >= question.quality
+def pareto_optimal(context: SweepContext, f: FeasibleBatch) -> CandidateColumns:
+    """Return what nothing of the same machine, context and tier dominates in quality and speed: falling quality, rising speed."""
+    question, table = context.question, f.batch.table
+    ordered = context.ordered[table.storage]
+    column_of = np.full(len(table), -1)
+    column_of[f.rows] = np.arange(len(f.rows))
+    present = np.flatnonzero(column_of[ordered.row] >= 0)
+    rated = ordered.take(present)
+    column = column_of[rated.row]
+    timing = f.timing(context)
+    low, high = _careful(context, f, timing)
+    reaches = f.fits & _reaches_floors(question, low, high)
+    known = np.nan_to_num(low)
+    good_enough = None if question.quality is None else rated.quality >= question.quality
 
-    def speed(part: slice) -> Array:
-        """Of one tier, so that it stays in the processor's cache. [tokens/s]"""
-        useful = take_last_axis(plain, at[part]) / scene.modes.thinking[mode[part]]
-        there = take_last_axis(good, at[part])
-        return np.where(there if enough is None else there & enough[part], useful, NOT_THERE)
+    def visible_speed(tier: slice) -> FloatArray:
+        """Of one tier, so that it stays in the processor's cache [tokens/s]."""
+        speed = take_last_axis(known, column[tier]) / context.modes.thinking[rated.mode[tier]]
+        feasible = take_last_axis(reaches, column[tier])
+        return np.where(feasible if good_enough is None else feasible & good_enough[tier], speed, INFEASIBLE)
 
-    _note_floors(scene, f, low, late, at, quality)
-    count, context, pair = _fastest(speed, sure, tier_slices(ordered, here))
-    places = (count, context, at[pair])
-    figures = _some(f, clock, low, places)
-    return _columns(scene, f, places, mode[pair], quality[pair], error[pair], ordered.tier[here][pair], figures)
-
-
-def all_feasible(scene: SweepContext, f: FeasibleBatch) -> CandidateColumns:
-    """Each feasible cell once for each mode of its model, if it reaches the floors."""
-    table = f.block.table
-    row, mode = scene.modes.of(table, f.rows)
-    quality, error, tier = scene.modes.judged(table, f.rows[row], mode)
-    count, context, pair = np.nonzero(take_last_axis(f.fits, row))
-    places = (count, context, row[pair])
-    clock = f.clock(scene)
-    figures = _some(f, clock, _careful(scene, f, clock)[0], places)
-    cells = _columns(scene, f, places, mode[pair], quality[pair], error[pair], tier[pair], figures)
-    return _floored(scene, cells, table.model[cells.row])
+    _note_floors(context, f, low, high, column, rated.quality)
+    count, length, pair = _fastest(visible_speed, rated.quality_lower, rated.tier_slices())
+    places = (count, length, column[pair])
+    return _columns(context, f, places, rated.take(pair), _speeds(f, timing, low, places))
 
 
-def _careful(scene: SweepContext, f: FeasibleBatch, clock: BatchTiming | None) -> tuple[Array, Array]:
-    """Speeds at the careful end [tokens/s], and first tokens if somebody minds [s]; nan where nobody knows."""
-    nothing = np.full((1, 1, len(f.rows)), np.nan)
-    if clock is None:
-        return nothing, nothing
-    return clock.tokens_per_s_low(), nothing if scene.question.max_ttft is None else clock.ttft_high()
+def all_feasible(context: SweepContext, f: FeasibleBatch) -> CandidateColumns:
+    """Return each feasible candidate once for each mode of its model, if it reaches the floors."""
+    table = f.batch.table
+    rated = context.modes.rated(table, f.rows)
+    column = np.searchsorted(f.rows, rated.row)
+    count, length, pair = np.nonzero(take_last_axis(f.fits, column))
+    places = (count, length, column[pair])
+    timing = f.timing(context)
+    speeds = _speeds(f, timing, _careful(context, f, timing)[0], places)
+    cells = _columns(context, f, places, rated.take(pair), speeds)
+    return _above_floors(context, cells, table.model[cells.row])
 
 
-def _fastest(speed: Callable[[slice], Array], sure: Array, tiers: Sequence[slice]) -> Places:
-    """Places of what is faster than everything as good in its own tier and in those before.
+def _careful(context: SweepContext, f: FeasibleBatch, timing: BatchTiming | None) -> tuple[FloatArray, FloatArray]:
+    """Return careful speeds [tokens/s], and careful times to first token if there is a limit [s]; nan where not known."""
+    unknown = np.full((1, 1, len(f.rows)), np.nan)
+    if timing is None:
+        return unknown, unknown
+    return timing.tokens_per_s_low(), unknown if context.question.max_ttft is None else timing.ttft_high()
 
-    speed: of a tier, unknown ones count as none [tokens/s]; sure: falls within each tier [points].
+
+def _fastest(speed: Callable[[slice], FloatArray], quality_lower: FloatArray, tiers: Sequence[slice]) -> Places:
+    """Return the places of what is faster than everything as good in its own tier and in those before.
+
+    speed: of a tier (counts, contexts, pairs), unknown ones count as 0 [tokens/s]; quality_lower: falls within each tier
+    (pairs,) [points]. The running maximum of the speed with falling quality is the frontier (Kung, Luccio, Preparata 1975).
     """
-    found: list[Places] = []
-    before: list[tuple[Array, Array]] = []
-    for part in tiers:
-        mine = sure[part]
-        if not len(mine):
+    selected: list[Places] = []
+    before: list[tuple[FloatArray, FloatArray]] = []
+    for tier in tiers:
+        quality = quality_lower[tier]
+        if not len(quality):
             continue
-        own = speed(part)
-        top = np.empty((*own.shape[:-1], len(mine) + 1))
-        top[..., 0] = NOT_THERE
+        own = speed(tier)
+        top = np.empty((*own.shape[:-1], len(quality) + 1))
+        top[..., 0] = INFEASIBLE
         np.maximum.accumulate(own, axis=-1, out=top[..., 1:])
         rival = top[..., :-1]
         for other, fastest in before:
-            rival = np.maximum(rival, take_last_axis(fastest, np.searchsorted(-other, -mine, side="right")))
-        count, context, pair = np.nonzero(own > rival)
-        found.append((count, context, pair + part.start))
-        before.append((mine, top))
-    return tuple(np.concatenate(x) for x in zip(*found, strict=True)) if found else (np.zeros(0, np.int64),) * 3
+            rival = np.maximum(rival, take_last_axis(fastest, np.searchsorted(-other, -quality, side="right")))
+        count, length, pair = np.nonzero(own > rival)
+        selected.append((count, length, pair + tier.start))
+        before.append((quality, top))
+    if not selected:
+        nothing = np.zeros(0, np.int64)
+        return nothing, nothing, nothing
+    count, length, pair = (np.concatenate(axis) for axis in zip(*selected, strict=True))
+    return count, length, pair
 
 
-def _some(f: FeasibleBatch, clock: BatchTiming | None, low: Array, places: Places) -> BatchSpeeds:
-    """Speeds of some cells."""
-    if clock is None:
+def _speeds(f: FeasibleBatch, timing: BatchTiming | None, low: FloatArray, places: Places) -> BatchSpeeds:
+    """Return the speeds of some candidates, nan where not known."""
+    if timing is None:
         unknown = np.full(len(places[0]), np.nan)
         return BatchSpeeds(unknown, unknown, unknown, unknown)
-    return clock.speeds(low, places, f.fits.shape)
+    return timing.speeds(low, places, f.fits.shape)
 
 
 def _columns(
-    scene: SweepContext,
-    f: FeasibleBatch,
-    places: Places,
-    mode: Array,
-    quality: Array,
-    error: Array,
-    tier: Array,
-    found: BatchSpeeds,
+    context: SweepContext, f: FeasibleBatch, places: Places, rated: RatedRows, speeds: BatchSpeeds
 ) -> CandidateColumns:
-    """Columns of some cells, each with a mode."""
-    b, n = f.block, len(mode)
-    count, context, row = places
-    known = scene.modes
+    """Return the columns of some candidates, each with a mode."""
+    count, length, _ = places
+    size, modes = len(rated.mode), context.modes
     return CandidateColumns(
-        *(count, np.full(n, b.number), f.rows[row], np.full(n, f.kv)),
-        *(known.number[mode], context, tier, f.total[places], np.full(n, b.usable)),
-        *(
-            found.tokens_per_s,
-            found.tokens_per_s_low,
-            found.ttft,
-            found.ttft_high,
-            found.tokens_per_s_low / known.thinking[mode],
-        ),
-        *(quality, error, quality - error, np.full(n, np.inf), f.spare_users(places)),
+        offer=count,
+        engine=np.full(size, f.batch.number),
+        row=rated.row,
+        kv=np.full(size, f.kv),
+        mode=modes.number[rated.mode],
+        context=length,
+        tier=rated.tier,
+        total=f.total[places],
+        usable=np.full(size, f.batch.usable),
+        tokens_per_s=speeds.tokens_per_s,
+        tokens_per_s_low=speeds.tokens_per_s_low,
+        ttft=speeds.ttft,
+        ttft_high=speeds.ttft_high,
+        visible_tokens_per_s=speeds.tokens_per_s_low / modes.thinking[rated.mode],
+        quality=rated.quality,
+        error=rated.error,
+        quality_lower=rated.quality_lower,
+        price=np.full(size, np.inf),
+        spare_users=f.spare_users(places),
     )
 
 
-def _reaches(question: PlanRequest, low: Array, late: Array) -> Any:
-    """True where the floors for speed hold at the careful end."""
-    good: Any = True
+def _reaches_floors(question: PlanRequest, low: FloatArray, high: FloatArray) -> BoolArray:
+    """Return True where careful speed [tokens/s] and careful time to first token [s] reach the floors."""
+    reaches = np.ones((1, 1, 1), bool)
     if question.speed:
-        good = np.nan_to_num(low) >= question.speed
+        reaches = np.nan_to_num(low) >= question.speed
     if question.max_ttft is not None:
-        good = good & (np.nan_to_num(late, nan=np.inf) <= question.max_ttft)
-    return good
+        reaches = reaches & (np.nan_to_num(high, nan=np.inf) <= question.max_ttft)
+    return reaches
 
 
-def _note_floors(scene: SweepContext, f: FeasibleBatch, low: Array, late: Array, at: Array, quality: Array) -> None:
-    """What each model reaches where it fits: wanted only where a floor may exclude it."""
-    question, place = scene.question, f.block.table.model[f.rows]
+def _note_floors(
+    context: SweepContext, f: FeasibleBatch, low: FloatArray, high: FloatArray, column: IntArray, quality: FloatArray
+) -> None:
+    """Note what each model reaches where it fits, if a floor may exclude it. column, quality: of rated rows (pairs,)."""
+    question, missed, place = context.question, context.missed, f.batch.table.model[f.rows]
     if question.speed:
-        scene.note("best_tokens_per_s", place, np.where(f.fits, np.nan_to_num(low), 0).max(axis=(0, 1), initial=0))
+        fast = np.where(f.fits, np.nan_to_num(low), 0)
+        missed.note("best_tokens_per_s", place, fast.max(axis=(0, 1), initial=0))
     if question.max_ttft is not None:
-        early = np.where(f.fits, np.nan_to_num(late, nan=np.inf), np.inf)
-        scene.note("least_ttft", place, early.min(axis=(0, 1), initial=np.inf))
+        early = np.where(f.fits, np.nan_to_num(high, nan=np.inf), np.inf)
+        missed.note("least_ttft", place, early.min(axis=(0, 1), initial=np.inf))
     if question.quality is not None:
-        order = np.argsort(place[at], kind="stable")
-        scene.note("best_quality", place[at][order], quality[order])
+        order = np.argsort(place[column], kind="stable")
+        missed.note("best_quality", place[column][order], quality[order])
 
 
-def _floored(scene: SweepContext, cells: CandidateColumns, place: Array) -> CandidateColumns:
-    """Cells that reach the floors. What falls short is noted for its model."""
-    question, order = scene.question, np.argsort(place, kind="stable")
+def _above_floors(context: SweepContext, cells: CandidateColumns, place: IntArray) -> CandidateColumns:
+    """Return the candidates that reach the floors; note what falls short. place: of each candidate's model."""
+    question, missed, order = context.question, context.missed, np.argsort(place, kind="stable")
     fast, late = np.nan_to_num(cells.tokens_per_s_low), np.nan_to_num(cells.ttft_high, nan=np.inf)
-    scene.note("best_tokens_per_s", place[order], fast[order])
-    scene.note("least_ttft", place[order], late[order])
-    scene.note("best_quality", place[order], cells.quality[order])
-    good = fast >= question.speed if question.speed else np.ones(len(cells), bool)
-    if question.max_ttft is not None:
-        good &= late <= question.max_ttft
+    missed.note("best_tokens_per_s", place[order], fast[order])
+    missed.note("least_ttft", place[order], late[order])
+    missed.note("best_quality", place[order], cells.quality[order])
+    reaches = np.broadcast_to(_reaches_floors(question, fast, late), (1, 1, len(cells)))[0, 0]
     if question.quality is not None:
-        good &= cells.quality >= question.quality
-    return cells if good.all() else cells.take(np.flatnonzero(good))
+        reaches = reaches & (cells.quality >= question.quality)
+    return cells if reaches.all() else cells.take(np.flatnonzero(reaches))

@@ -1,91 +1,129 @@
-"""What a grid holds: feasible cells as columns, and for each model how near it came."""
+"""What a sweep returns: feasible candidates as columns, and for each model how near it came."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
+from gyakusan.core.arrays import FloatArray, IntArray
 from gyakusan.message import Message
 from gyakusan.planning.candidates.hardware import HardwareOption
 from gyakusan.planning.candidates.model_table import ModelTable
 
-Array = Any
 MissColumn = Literal["short_by", "best_tokens_per_s", "least_ttft", "best_quality"]
-PLACES = 7
-"""So many columns of Cells are places, not figures."""
 
 
 @dataclass(frozen=True, slots=True)
 class CandidateColumns:
-    """Feasible cells as columns. offer, engine, row, kv, mode, context: places; tier: see modes.TIERS; total, usable [B];
+    """Feasible candidates as columns; every array is (candidates,).
 
-    each, first: speed for each user [tokens/s] and first token [s], each with its careful end; useful: careful speed
-    without what is spent on reasoning [tokens/s]; quality, error: after the quantisation [points]; sure: quality less one
-    error [points]; price [JPY], inf = not known, 0 = owned; grow: further users for whom there is memory.
+    offer: place in `SweepResult.offers`
+    engine: place in `SweepResult.engines`
+    row: row of the engine's table of variants
+    kv: place in the request's types of the KV cache
+    mode: place in the model's reasoning modes
+    context: place in the contexts that were asked for
+    tier: how well the quality is tested, see reasoning_modes.EVIDENCE_TIERS
+    total: what the fullest device takes [B]
+    usable: what an engine may take of one device [B]
+    tokens_per_s: output tokens per second of one user, all active; nan = not known [tokens/s]
+    tokens_per_s_low: lower end of its 80 % interval [tokens/s]
+    ttft: time to first token; nan = not known [s]
+    ttft_high: upper end of its 80 % interval [s]
+    visible_tokens_per_s: lower end without tokens that reasoning spends [tokens/s]
+    quality: after the quantisation [points]
+    error: standard error of the quality [points]
+    quality_lower: quality less one standard error [points]
+    price: of the machine; infinite = not known, 0 = owned [JPY]
+    spare_users: further users for whom there is memory
     """
 
-    offer: Array
-    engine: Array
-    row: Array
-    kv: Array
-    mode: Array
-    context: Array
-    tier: Array
-    total: Array
-    usable: Array
-    tokens_per_s: Array
-    tokens_per_s_low: Array
-    ttft: Array
-    ttft_high: Array
-    visible_tokens_per_s: Array
-    quality: Array
-    error: Array
-    quality_lower: Array
-    price: Array
-    spare_users: Array
+    offer: IntArray
+    engine: IntArray
+    row: IntArray
+    kv: IntArray
+    mode: IntArray
+    context: IntArray
+    tier: IntArray
+    total: FloatArray
+    usable: FloatArray
+    tokens_per_s: FloatArray
+    tokens_per_s_low: FloatArray
+    ttft: FloatArray
+    ttft_high: FloatArray
+    visible_tokens_per_s: FloatArray
+    quality: FloatArray
+    error: FloatArray
+    quality_lower: FloatArray
+    price: FloatArray
+    spare_users: FloatArray
 
     def __len__(self) -> int:
         return len(self.row)
 
-    def take(self, places: Array) -> CandidateColumns:
-        """Some of them."""
-        return CandidateColumns(*(getattr(self, f.name)[places] for f in fields(CandidateColumns)))
+    def take(self, places: IntArray) -> CandidateColumns:
+        """Return the candidates at some places."""
+        return CandidateColumns(**{f.name: getattr(self, f.name)[places] for f in fields(self)})
 
 
 def concatenate(parts: Sequence[CandidateColumns]) -> CandidateColumns:
-    """One after the other."""
+    """Return the candidates of all parts, one after the other."""
+    columns = fields(CandidateColumns)
     if not parts:
-        return CandidateColumns(
-            *(np.zeros(0, np.int64 if i < PLACES else float) for i in range(len(fields(CandidateColumns))))
-        )
-    return CandidateColumns(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(CandidateColumns)))
+        return CandidateColumns(**{f.name: np.zeros(0, np.int64 if f.type == "IntArray" else float) for f in columns})
+    return CandidateColumns(**{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in columns})
 
 
 @dataclass(slots=True)
 class ClosestMiss:
-    """For each model how near it came, over everything that was tried. short [B]; fast: careful speed where it fits
+    """For each model how near it came, over everything that was tried; every array is (models,).
 
-    [tokens/s]; early: careful time to the first token where it fits [s]; good: quality where it fits [points].
+    short_by: least memory that is missing, 0 where it fits, infinite where no engine runs it [B]
+    best_tokens_per_s: highest careful speed where it fits [tokens/s]
+    least_ttft: shortest careful time to first token where it fits [s]
+    best_quality: highest quality where it fits [points]
     """
 
-    short_by: Array
-    best_tokens_per_s: Array
-    least_ttft: Array
-    best_quality: Array
+    short_by: FloatArray
+    best_tokens_per_s: FloatArray
+    least_ttft: FloatArray
+    best_quality: FloatArray
+
+    def note(self, name: MissColumn, place: IntArray, figure: FloatArray) -> None:
+        """Keep the best of what is known and of new figures. place: of each figure's model, those of one model together."""
+        if not len(place):
+            return
+        column, keep = getattr(self, name), np.minimum if name in ("short_by", "least_ttft") else np.maximum
+        starts = np.flatnonzero(np.diff(place, prepend=-1))
+        best, where = keep.reduceat(figure, starts), place[starts]
+        column[where] = keep(column[where], best)
 
 
 def no_misses(size: int) -> ClosestMiss:
-    """Before anything was tried."""
-    return ClosestMiss(np.full(size, np.inf), np.zeros(size), np.full(size, np.inf), np.full(size, -np.inf))
+    """Return the state of `size` models before anything was tried."""
+    return ClosestMiss(
+        short_by=np.full(size, np.inf),
+        best_tokens_per_s=np.zeros(size),
+        least_ttft=np.full(size, np.inf),
+        best_quality=np.full(size, -np.inf),
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class SweepResult:
-    """What was computed. cells: feasible ones; missed: by model; count: cells that were evaluated; refused: engines that
-    no machine runs, with the reason."""
+    """What a sweep computed.
+
+    columns: the models and their variants
+    offers: the machines
+    engines: names of the engines that were tried
+    cells: feasible candidates
+    missed: for each model how near it came
+    count: candidates that were evaluated
+    refused: engines that no machine runs, with the reason
+    """
 
     columns: ModelTable
     offers: tuple[HardwareOption, ...]
@@ -95,15 +133,15 @@ class SweepResult:
     count: int
     refused: tuple[tuple[str, Message], ...]
 
-    def of_rows(self, figure: str) -> Array:
-        """A column of the tables, for each cell."""
+    def of_rows(self, column: str) -> FloatArray:
+        """Return a column of the tables of variants for each candidate (candidates,)."""
         out = np.zeros(len(self.cells))
         for number, name in enumerate(self.engines):
             at = self.cells.engine == number
-            out[at] = getattr(self.columns.of_engine(name), figure)[self.cells.row[at]]
+            out[at] = getattr(self.columns.of_engine(name), column)[self.cells.row[at]]
         return out
 
     @property
-    def models(self) -> Array:
-        """Place of the model of each cell."""
+    def models(self) -> IntArray:
+        """Place of the model of each candidate (candidates,)."""
         return self.of_rows("model").astype(np.int64)

@@ -17,7 +17,7 @@ from gyakusan.planning.request.request import PlanRequest
 
 
 def sustainable_rates(question: PlanRequest, grid: SweepResult) -> FloatArray:
-    """Return the requests per second that each candidate sustains with its users as slots (candidates,). [1/s]
+    """Return the requests per second that each candidate sustains with its users as slots (candidates,) [1/s].
 
     At the careful end of its speeds; nan where they are not known.
     """
@@ -26,7 +26,7 @@ def sustainable_rates(question: PlanRequest, grid: SweepResult) -> FloatArray:
 
 
 def solo_times(question: PlanRequest, grid: SweepResult) -> tuple[FloatArray, FloatArray]:
-    """Return the time of a prompt alone, and of an answer while all slots are taken, each (candidates,). [s]
+    """Return the time of a prompt alone, and of an answer while all slots are taken, each (candidates,) [s].
 
     At the careful end of its speeds, tokens of reasoning included; nan where they are not known.
     """

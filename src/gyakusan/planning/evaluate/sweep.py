@@ -1,22 +1,22 @@
-"""Every model x quantisation x engine x cache x machine: bytes, speed, quality and price as columns, in blocks.
+"""Evaluate every model x quantisation x engine x KV cache x machine: bytes, speed, quality and price as columns.
 
-A block is one device (1 to 8 of it) under one engine, so that the memory of the computation is bounded; of machines that are
-bought only what nothing on the same machine dominates is kept.
+It goes batch by batch, one device (1 to 8 of it) under one engine, so that the memory of the computation is bounded. Of
+machines to buy, only what nothing on the same machine dominates is kept.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
+from gyakusan.core.arrays import FloatArray, IntArray
 from gyakusan.engines.registry import engine as find_engine
 from gyakusan.engines.registry import usual_engines
 from gyakusan.message import Message
 from gyakusan.planning.candidates.hardware import HardwareOption
-from gyakusan.planning.candidates.model_table import SCORES, ModelTable, VariantTable
+from gyakusan.planning.candidates.model_table import SCORES, ModelTable
 from gyakusan.planning.candidates.reasoning_modes import mode_table
 from gyakusan.planning.evaluate.batch_speed import WorkloadCosts
 from gyakusan.planning.evaluate.device_batch import DeviceBatch, FeasibleBatch, SweepContext, take_last_axis
@@ -28,55 +28,51 @@ from gyakusan.planning.evaluate.results import CandidateColumns, SweepResult, co
 from gyakusan.planning.predict.speed_inputs import chip_of
 from gyakusan.planning.request.request import PlanRequest
 
-Array = Any
-
-FEW, HELD = 32, 31 * 2**20
-"""Devices from which on it pays to hold memory, and how much. [B]"""
+MANY_DEVICES, RESERVED_HEAP = 32, 31 * 2**20
+"""Devices from which on it pays to keep freed memory, and how much of it [B]."""
 
 
 def sweep(
     question: PlanRequest,
     columns: ModelTable,
     offers: Sequence[HardwareOption],
-    models: Array,
+    models: IntArray,
     *,
     reduce: bool,
     contexts: Sequence[int] = (),
 ) -> SweepResult:
-    """Every cell of the models at these places. reduce: keep of each machine only what nothing on it dominates.
+    """Evaluate every candidate of some models on some machines.
 
-    contexts: instead of the question's [tokens].
+    models: places in `columns.models` (asked,); reduce: keep of each machine only what nothing on it dominates; contexts:
+    instead of the question's [tokens].
     """
-    scene = _scene(question, columns, models, contexts or (question.workload.context,), reduce)
     engines, groups = question.engines or usual_engines(), _groups(offers)
-    if len(groups) > FEW:
-        _hold_memory()
-    twins: dict[Any, _Part] = {}
+    context = _context(question, columns, models, engines, contexts or (question.workload.context,), reduce)
+    if len(groups) > MANY_DEVICES:
+        _keep_freed_memory()
+    twins: dict[Hashable, _DeviceResult] = {}
     parts, count, refused, runs = [], 0, dict[str, Message](), set[str]()
     for places in groups:
         group = [offers[i] for i in places]
-        key = _twin(group)
-        part = twins[key] = twins.get(key) or _device(scene, engines, group)
-        parts.append(_placed(part.cells, group, places))
-        count, refused, runs = count + part.count, {**part.refused, **refused}, runs | part.runs
-    left = tuple((n, r) for n, r in refused.items() if n not in runs)
-    return SweepResult(columns, tuple(offers), engines, concatenate(parts), scene.missed, count, left)
+        key = _twin_key(group)
+        result = twins[key] = twins.get(key) or _evaluate_device(context, engines, group)
+        parts.append(_placed(result.cells, group, places))
+        count, refused, runs = count + result.count, {**result.refused, **refused}, runs | result.runs
+    never = tuple((n, r) for n, r in refused.items() if n not in runs)
+    return SweepResult(columns, tuple(offers), engines, concatenate(parts), context.missed, count, never)
 
 
-def _hold_memory() -> None:
-    """Has the C library keep what arrays give back: else every megabyte is fetched from the system again.
+def _keep_freed_memory() -> None:
+    """Make the C library keep what arrays give back: else every megabyte is fetched from the system again.
 
     glibc's limit follows the largest piece that was freed; elsewhere this does nothing.
     """
-    np.empty(HELD, np.uint8)
+    np.empty(RESERVED_HEAP, np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
-class _Part:
-    """What became of one device. cells: `offer` counts within the group; runs: engines that it runs; refused: the others,
-
-    with the reason.
-    """
+class _DeviceResult:
+    """What became of one device: candidates whose `offer` counts within the group, engines that run, others with a reason."""
 
     cells: CandidateColumns
     count: int
@@ -84,134 +80,139 @@ class _Part:
     refused: Mapping[str, Message]
 
 
-def _twin(group: Sequence[HardwareOption]) -> Any:
-    """Equal for machines that differ in name and price only."""
+def _twin_key(group: Sequence[HardwareOption]) -> Hashable:
+    """Return a cache key: two groups with the same key give the same results; only name and price may differ."""
     first = group[0]
     if first.owned or not first.machine.gpus or any(g != first.machine.gpus[0] for g in first.machine.gpus):
         return id(first)
-    gpu, found = first.machine.gpus[0], chip_of(first.machine)
+    gpu, chip = first.machine.gpus[0], chip_of(first.machine)
     plain = replace(
         gpu, name="", vendor="", source="", checked="", prices=(), power=None, released="", reserved_reason=None
     )
-    return tuple(o.count for o in group), plain, found.name if found else gpu.name, first.machine.host is None
+    return tuple(o.count for o in group), plain, chip.name if chip else gpu.name, first.machine.host is None
 
 
 def _placed(cells: CandidateColumns, group: Sequence[HardwareOption], places: Sequence[int]) -> CandidateColumns:
-    """With the places and the prices of offers: inf = not known, 0 = owned. [JPY]"""
+    """Return the candidates with the places and the prices of their offers: infinite = not known, 0 = owned [JPY]."""
     prices = np.array([0.0 if o.owned else np.inf if o.price is None else o.price for o in group])
     return replace(cells, offer=np.array(places, np.int64)[cells.offer], price=prices[cells.offer])
 
 
-def _device(scene: SweepContext, engines: Sequence[str], group: Sequence[HardwareOption]) -> _Part:
-    """One device under every engine."""
-    mine, count = list[CandidateColumns](), 0
+def _evaluate_device(context: SweepContext, engines: Sequence[str], group: Sequence[HardwareOption]) -> _DeviceResult:
+    """Evaluate one device under every engine."""
+    parts, count = list[CandidateColumns](), 0
     refused, runs = dict[str, Message](), set[str]()
     for number, name in enumerate(engines):
-        reason = find_engine(name).machine_refusal(group[0].machine, scene.question.os)
+        reason = find_engine(name).machine_refusal(group[0].machine, context.question.os)
         if reason is not None:
             refused[name] = reason
             continue
         runs.add(name)
-        cells, tried = _evaluated(scene, _block(name, number, group, scene.columns))
+        cells, tried = _evaluate_batch(context, _batch(name, number, group, context.columns))
         count += tried
-        mine += cells
-    whole = concatenate(mine)
-    return _Part(_best(whole) if scene.reduce and len(mine) > 1 else whole, count, frozenset(runs), refused)
-
-
-def _best(cells: CandidateColumns) -> CandidateColumns:
-    """What nothing in another engine dominates."""
-    return cells.take(
-        pareto_by_case(cells.offer, cells.context, cells.tier, cells.quality_lower, cells.visible_tokens_per_s)
-    )
+        parts += cells
+    whole = concatenate(parts)
+    if context.reduce and len(parts) > 1:
+        case = (whole.offer, whole.context, whole.tier)
+        whole = whole.take(pareto_by_case(*case, whole.quality_lower, whole.visible_tokens_per_s))
+    return _DeviceResult(whole, count, frozenset(runs), refused)
 
 
 def _groups(offers: Sequence[HardwareOption]) -> list[list[int]]:
-    """Places of offers that differ only in how many of a device they have, in the order of the first."""
-    found: dict[Any, list[int]] = {}
+    """Return places of offers that differ only in how many of a device they have, in the order of the first."""
+    groups: dict[int, list[int]] = {}
     for place, offer in enumerate(offers):
         gpus = offer.machine.gpus
         alike = bool(gpus) and all(g is gpus[0] for g in gpus) and not offer.owned
-        found.setdefault(id(gpus[0]) if alike else -place - 1, []).append(place)
-    return [sorted(p, key=lambda i: offers[i].count) for p in found.values()]
+        groups.setdefault(id(gpus[0]) if alike else -place - 1, []).append(place)
+    return [sorted(p, key=lambda i: offers[i].count) for p in groups.values()]
 
 
-def _scene(
-    question: PlanRequest, columns: ModelTable, models: Array, contexts: Sequence[int], reduce: bool
+def _context(
+    question: PlanRequest,
+    columns: ModelTable,
+    models: IntArray,
+    engines: Sequence[str],
+    contexts: Sequence[int],
+    reduce: bool,
 ) -> SweepContext:
     workload, lengths = question.workload, np.array(contexts, np.int64)
+    modes = mode_table(columns, SCORES.index(workload.quality_metric))
+    tables = {table.storage: table for table in map(columns.of_engine, engines)}
     return SweepContext(
-        question,
-        columns,
-        LoadMemoryCache(columns, question.users, lengths),
-        WorkloadCosts(columns, models, question.users, workload.prompt_tokens, workload.output_tokens, lengths),
-        no_misses(len(columns.models)),
-        models,
-        mode_table(columns, SCORES.index(workload.quality_metric)),
-        reduce,
-        {},
-        {},
+        question=question,
+        columns=columns,
+        load_memory=LoadMemoryCache(columns, question.users, lengths),
+        costs=WorkloadCosts(columns, models, question.users, workload.prompt_tokens, workload.output_tokens, lengths),
+        missed=no_misses(len(columns.models)),
+        modes=modes,
+        reduce=reduce,
+        rows={storage: np.flatnonzero(np.isin(table.model, models)) for storage, table in tables.items()},
+        ordered={storage: modes.ordered(table) for storage, table in tables.items()} if reduce else {},
     )
 
 
-def _block(name: str, number: int, group: Sequence[HardwareOption], columns: ModelTable) -> DeviceBatch:
+def _batch(name: str, number: int, group: Sequence[HardwareOption], columns: ModelTable) -> DeviceBatch:
     counts = np.array([o.count for o in group], np.int64)
     usable = find_engine(name).usable(group[0].machine)
     return DeviceBatch(name, number, group, columns.of_engine(name), counts, usable)
 
 
-def _evaluated(scene: SweepContext, b: DeviceBatch) -> tuple[list[CandidateColumns], int]:
-    """Feasible cells of a block, for each type of cache; and how many cells were evaluated."""
-    rows = _rows(scene, b.table)
-    least = _least(b, rows)
+def _evaluate_batch(context: SweepContext, b: DeviceBatch) -> tuple[list[CandidateColumns], int]:
+    """Return the feasible candidates of a batch for each type of cache, and how many were evaluated."""
+    rows = context.rows[b.table.storage]
+    least = _least_weights(b, rows)
     hopeful = rows[least <= b.usable] if b.machine.gpus else rows
-    scene.note("short_by", b.table.model[rows], np.where(least <= b.usable, np.inf, least - b.usable))
-    wanted = np.flatnonzero(np.bincount(b.table.model[hopeful], minlength=len(scene.columns.models)))
+    context.missed.note("short_by", b.table.model[rows], np.where(least <= b.usable, np.inf, least - b.usable))
+    wanted = np.flatnonzero(np.bincount(b.table.model[hopeful], minlength=len(context.columns.models)))
     parts = []
-    for kv, kind in enumerate(scene.question.kv_types):
-        held = scene.rests.of(b.name, kind, b.offers, wanted)
-        parts.append(_cells(scene, b, hopeful, held, kv))
-    return parts, len(rows) * len(b.counts) * len(scene.figures.contexts) * len(scene.question.kv_types)
+    for kv, kind in enumerate(context.question.kv_types):
+        memory = context.load_memory.of(b.name, kind, b.offers, wanted)
+        parts.append(_feasible(context, b, hopeful, memory, kv))
+    return parts, len(rows) * len(b.counts) * len(context.costs.contexts) * len(context.question.kv_types)
 
 
-def _rows(scene: SweepContext, table: VariantTable) -> Array:
-    """Rows of the models that are asked about."""
-    if table.storage not in scene.rows:
-        scene.rows[table.storage] = np.flatnonzero(np.isin(table.model, scene.models))
-    return scene.rows[table.storage]
-
-
-def _least(b: DeviceBatch, rows: Array) -> Array:
-    """What weights alone take on one device of the largest machine, at least. [B]"""
+def _least_weights(b: DeviceBatch, rows: IntArray) -> IntArray:
+    """Return what weights alone take at least on one device of the largest machine (rows,) [B]."""
     most = int(b.counts.max())
     if find_engine(b.name).MULTI_GPU == "tensor":
         return weight_bytes(b.name, b.table, rows, min(most, b.table.shares.shape[1]), b.machine)
     return weight_bytes(b.name, b.table, rows, 1, b.machine) // most
 
 
-def _cells(scene: SweepContext, b: DeviceBatch, rows: Array, held: LoadMemoryTable, kv: int) -> CandidateColumns:
-    """Columns of what fits."""
-    shortest = int(np.argmin(scene.figures.contexts))
-    nearest = replace(held, conversations=held.conversations[:, [shortest]], fixed=held.fixed[:, [shortest]])
-    least = _total(scene, b, rows, nearest).min(axis=(0, 1), initial=np.inf)
+def _feasible(
+    context: SweepContext, b: DeviceBatch, rows: IntArray, memory: LoadMemoryTable, kv: int
+) -> CandidateColumns:
+    """Return the candidates that fit, as columns."""
+    shortest = int(np.argmin(context.costs.contexts))
+    least_memory = replace(memory, conversations=memory.conversations[:, [shortest]], fixed=memory.fixed[:, [shortest]])
+    least = _total(context, b, rows, least_memory).min(axis=(0, 1), initial=np.inf)
     known = np.isfinite(least)
     short = np.where(known, np.maximum(0, least - b.usable), np.inf) if np.isfinite(b.usable) else least * 0
-    scene.note("short_by", b.table.model[rows], short)
+    context.missed.note("short_by", b.table.model[rows], short)
     rows = rows[known & (least <= b.usable)]
-    place, shape = b.table.model[rows], (len(b.counts), len(scene.figures.contexts), len(rows))
-    total = np.broadcast_to(_total(scene, b, rows, held), shape)
-    fits = total <= min(b.usable, np.finfo(float).max)  # what is refused takes infinitely much
-    ranks = held.ranks if isinstance(held.ranks, int) else take_last_axis(held.ranks, place)
+    place, shape = b.table.model[rows], (len(b.counts), len(context.costs.contexts), len(rows))
+    total = np.broadcast_to(_total(context, b, rows, memory), shape)
     fitting = FeasibleBatch(
-        b, kv, rows, fits, total, take_last_axis(held.conversations, place) / scene.question.users, ranks
+        batch=b,
+        kv=kv,
+        rows=rows,
+        fits=total <= min(b.usable, np.finfo(float).max),  # what is refused takes infinitely much
+        total=total,
+        user_bytes=take_last_axis(memory.conversations, place) / context.question.users,
+        ranks=_ranks(memory, place),
     )
-    return pareto_optimal(scene, fitting) if scene.reduce else all_feasible(scene, fitting)
+    return pareto_optimal(context, fitting) if context.reduce else all_feasible(context, fitting)
 
 
-def _total(scene: SweepContext, b: DeviceBatch, rows: Array, held: LoadMemoryTable) -> Array:
-    """What the fullest device takes. [B]"""
+def _ranks(memory: LoadMemoryTable, place: IntArray) -> IntArray | int:
+    """Return the devices that share each layer of some models: (counts, 1, rows), or 1."""
+    return memory.ranks if isinstance(memory.ranks, int) else take_last_axis(memory.ranks, place)
+
+
+def _total(context: SweepContext, b: DeviceBatch, rows: IntArray, memory: LoadMemoryTable) -> FloatArray:
+    """Return what the fullest device takes (counts, contexts, rows) [B]."""
     place = b.table.model[rows]
-    ranks = held.ranks if isinstance(held.ranks, int) else take_last_axis(held.ranks, place)
-    weights = weight_bytes(b.name, b.table, rows, ranks, b.machine)
-    conversations, fixed = take_last_axis(held.conversations, place), take_last_axis(held.fixed, place)
-    return fullest_device(weights, conversations, fixed, scene.columns.blocks[place], b.split)
+    weights = weight_bytes(b.name, b.table, rows, _ranks(memory, place), b.machine)
+    conversations, fixed = take_last_axis(memory.conversations, place), take_last_axis(memory.fixed, place)
+    return np.asarray(fullest_device(weights, conversations, fixed, context.columns.blocks[place], b.stages))

@@ -19,7 +19,7 @@ from gyakusan.planning.predict.speed import SpeedEstimate, TurnShape, estimate_s
 from gyakusan.planning.predict.speed_inputs import HostWeights
 
 PROMPT, ANSWER = 1024, 256
-"""A turn of a conversation where nobody says: prompt and answer. [tokens]"""
+"""A turn of a conversation where nobody says: prompt and answer [tokens]."""
 
 
 @dataclass(frozen=True, slots=True)

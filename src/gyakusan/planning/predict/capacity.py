@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from gyakusan.engines.deployment import Deployment
 
 STEP = 256
-"""Contexts are padded to this. [tokens]"""
+"""Contexts are padded to this [tokens]."""
 MOST_USERS = 1024
 
 

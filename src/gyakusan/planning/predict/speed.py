@@ -120,7 +120,7 @@ class TurnShape:
 
     @property
     def context(self) -> float:
-        """Mean length of a conversation while it is answered. [tokens]"""
+        """Mean length of a conversation while it is answered [tokens]."""
         return self.depth + self.prompt + self.answer / 2
 
 

@@ -25,7 +25,7 @@ from gyakusan.core.roofline import DeviceRates, ModelDemand, SpeedConstants, Ste
 from gyakusan.engines.registry import engine as find_engine
 
 ASSUMED_FLOP_PER_BYTE = 60.0
-"""16-bit operations for each byte of bandwidth, of a device whose arithmetic nobody wrote down. [FLOP/B]"""
+"""16-bit operations for each byte of bandwidth, of a device whose arithmetic nobody wrote down [FLOP/B]."""
 UNKNOWN_CHIP_FACTOR = 1.5
 """Further factor of the interval where even the chip is not in our table."""
 T = TypeVar("T")
@@ -78,7 +78,7 @@ class SpeedInputs:
     host: HostWeights = NO_HOST_WEIGHTS
 
     def prefill_time(self) -> Number:
-        """Return the time of one user's prompt. [s]"""
+        """Return the time of one user's prompt [s]."""
         time = roofline.prefill_time(self.demand, self.prompt, self.chunk, self.attention, self.device, self.constants)
         if not self.host.held:
             return time
@@ -90,23 +90,23 @@ class SpeedInputs:
         return roofline.decode_step(self.demand, self.users, self.device, self.constants)
 
     def step_time(self, gpu_step: StepTime) -> Number:
-        """Return the time of one decode step of all users. [s]"""
+        """Return the time of one decode step of all users [s]."""
         if not self.host.read:
             return gpu_step.time
         return roofline.offloaded(gpu_step.time, self.host.read, self.host.bandwidth)
 
     def token_time(self, step: Number, prefill: Number) -> Number:
-        """Return the time of each further token, others' prompts included. [s]"""
+        """Return the time of each further token, others' prompts included [s]."""
         if not self.interleaved or self.users <= 1:
             return step
         return roofline.later_token(step, prefill, self.users, self.answer, self.constants)
 
     def first_token(self, step: Number, prefill: Number) -> Number:
-        """Return the time to the first token. [s]"""
+        """Return the time to the first token [s]."""
         return roofline.first_token(prefill, self.users, step, self.answer, self.constants)
 
     def throughput(self, step: Number, prefill: Number) -> Number:
-        """Return the output tokens per second of all users, each asking again at once. [tokens/s]"""
+        """Return the output tokens per second of all users, each asking again at once [tokens/s]."""
         return roofline.closed_loop(step, prefill, self.users, self.answer)
 
 
