@@ -56,7 +56,7 @@ SHOWN = 12
 MIX = "the publisher's own mix of types"
 VULKAN = "Vulkan puts the graph's nodes in another order before buffers are planned"
 """ggml-vulkan.cpp, ggml_vk_graph_optimize, called by ggml_backend_sched_split_graph. That it happens is in the source; what it
-does to these buffers was not replayed."""
+does to these buffers was not simulated."""
 REASONS = (MIX, VULKAN)
 
 

@@ -93,7 +93,7 @@ def _early(model: Model, s: Settings, placement: Placement) -> dict[int, int]:
 
 
 def _closed(model: Model, s: Settings, placement: Placement) -> dict[int, int]:
-    """2026, where the graph cannot be replayed: today's figure less two vectors; the host as in every other case. [B]"""
+    """2026, where the graph cannot be simulated: today's figure less two vectors; the host as in every other case. [B]"""
     t = int(s.graph_tokens)
     vector = F32 * t * model.embedding
     made = compute_buffers.compute_buffers(model, s, placement)

@@ -1,4 +1,4 @@
-"""Scratch of each device: replayed to the byte on recorded rows; elsewhere a range that holds them."""
+"""Compute buffers of each device: simulated to the byte on recorded rows; elsewhere a range that holds them."""
 
 from __future__ import annotations
 
@@ -17,38 +17,38 @@ from gyakusan.engines.llamacpp.settings import Settings
 
 ROWS = tuple(r for r in recorded.rows("llamacpp_split.jsonl.gz") if "error" not in r)
 EVERY = 11
-"""Every so many rows are replayed here: seconds. benchmarks/placement_accuracy.py replays all of them."""
+"""One row of this many is simulated here: seconds. benchmarks/placement_accuracy.py simulates all of them."""
 
 
-def made(row: dict[str, Any]) -> compute_buffers.DeviceBuffers:
+def buffers_of(row: dict[str, Any]) -> compute_buffers.DeviceBuffers:
     model, settings = recorded.model(row["model"], row["quant"]), settings_of(row)
     return compute_buffers.compute_buffers(model, settings, place(model.blocks, settings, free_of(row)))
 
 
 @pytest.mark.parametrize("name", sorted({r["model"] for r in ROWS}))
-def test_replayed_to_the_byte(name: str) -> None:
+def test_simulated_to_the_byte(name: str) -> None:
     wrong = []
     for row in [r for r in ROWS if r["model"] == name][::EVERY]:
-        found = made(row)
-        pairs = ((d, found.on(d).bytes, device(row, d)["compute"]) for d in range(HOST, row["n_gpu"]))
+        buffers = buffers_of(row)
+        pairs = ((d, buffers.on(d).bytes, device(row, d)["compute"]) for d in range(HOST, row["n_gpu"]))
         wrong += [pair for pair in pairs if pair[1] != pair[2]]
     assert not wrong
 
 
-def test_without_the_replay_the_range_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_simulation_the_range_holds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compute_buffers, "can_simulate", lambda model, settings: False)
     outside = devices = 0
     for row in ROWS[::7]:
-        found = made(row)
+        buffers = buffers_of(row)
         for d in range(HOST, row["n_gpu"]):
-            m, said = found.on(d), device(row, d)["compute"]
+            ours, recorded_size = buffers.on(d), device(row, d)["compute"]
             devices += 1
-            outside += not m.least <= said <= m.greatest
+            outside += not ours.least <= recorded_size <= ours.greatest
     assert outside <= 0.03 * devices
 
 
 def alone_rows() -> dict[str, list[tuple[dict[str, Any], Settings]]]:
-    """Recorded rows of one device that the replay can follow, by architecture."""
+    """Return the recorded rows of one device whose graph is known, by architecture."""
     found: dict[str, list[tuple[dict[str, Any], Settings]]] = {}
     for file in ("llamacpp_archs.jsonl.gz", "llamacpp_b11434.jsonl.gz"):
         for row in recorded.rows(file):
@@ -64,7 +64,7 @@ ALONE = alone_rows()
 
 
 @pytest.mark.parametrize("architecture", sorted(WIRING))
-def test_on_one_device_the_replay_is_the_record(architecture: str) -> None:
+def test_on_one_device_the_simulation_is_the_record(architecture: str) -> None:
     rows = ALONE[architecture]
     assert len(rows) >= 20
     for row, settings in rows[:: max(1, len(rows) // 8)]:

@@ -16,11 +16,11 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib import metadata, util
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from gyakusan.core.dtypes import dtype
 from gyakusan.core.model import Model, Recurrent
@@ -30,6 +30,7 @@ from gyakusan.engines.llamacpp.buffers.server_memory import output
 from gyakusan.engines.llamacpp.buffers.weights import weights
 from gyakusan.engines.llamacpp.compute_buffer.one_device import compute_buffer
 from gyakusan.engines.llamacpp.dry_run import stub_gguf
+from gyakusan.engines.llamacpp.dry_run.protocol import Answer, Job, Order
 from gyakusan.engines.llamacpp.settings import Settings, check
 from gyakusan.errors import BadSetting, ServerError
 from gyakusan.units import GIB, MIB, format_bytes
@@ -129,12 +130,12 @@ def ask(model: Model, settings: Sequence[Settings], *, patience: float = PATIENC
     return tuple(_row(a, s, where) for a, s in zip(answers, on_cpus, strict=True))
 
 
-def _answers(model: Model, jobs: list[dict[str, Any]], where: Library, patience: float) -> list[dict[str, Any]]:
+def _answers(model: Model, jobs: list[Job], where: Library, patience: float) -> list[Answer]:
     """Return the worker's answers. A key that llama.cpp misses is filled in if any number does, and it is asked again."""
     filled: tuple[str, ...] = ()
     while True:
         with stub_gguf.loadable_file(model, filled) as path:
-            order = {"library": where.path, "path": path, "seconds": patience, "jobs": jobs}
+            order: Order = {"library": where.path, "path": path, "seconds": patience, "jobs": jobs}
             answers = _run(order, where, patience)
         missed = _MISSED.search("\n".join(answers[0]["log"])) if answers and "error" in answers[0] else None
         if missed is None or missed[1] in filled or not stub_gguf.fillable(model, missed[1]):
@@ -174,7 +175,7 @@ def _check_affordable(model: Model, settings: Settings) -> None:
         )
 
 
-def _job(s: Settings) -> dict[str, Any]:
+def _job(s: Settings) -> Job:
     """Return fields of llama_context_params. llama-server keeps the logits of one token for each slot, llama-bench of all."""
     return {
         "n_ctx": int(s.context),
@@ -193,7 +194,7 @@ def _job(s: Settings) -> dict[str, Any]:
     }
 
 
-def _run(order: Mapping[str, Any], where: Library, patience: float) -> list[dict[str, Any]]:
+def _run(order: Order, where: Library, patience: float) -> list[Answer]:
     """Return what the worker answers; if it did not end well, the last answer tells how. Raises ServerError if it hangs."""
     root = str(Path(__file__).parents[4])
     paths = os.pathsep.join(p for p in (root, os.environ.get("PYTHONPATH", "")) if p)
@@ -211,7 +212,7 @@ def _run(order: Mapping[str, Any], where: Library, patience: float) -> list[dict
             seconds=f"{patience:.0f}",
             mend=_MEND,
         ) from error
-    answers = [json.loads(line) for line in done.stdout.splitlines() if line.endswith(b"}")]
+    answers: list[Answer] = [json.loads(line) for line in done.stdout.splitlines() if line.endswith(b"}")]
     if done.returncode:
         answers.append(
             {"error": "crash", "log": [*done.stderr.decode("utf-8", "replace").splitlines(), str(done.returncode)]}
@@ -219,7 +220,7 @@ def _run(order: Mapping[str, Any], where: Library, patience: float) -> list[dict
     return answers
 
 
-def _checked(answers: list[dict[str, Any]], rows: int, where: Library) -> list[dict[str, Any]]:
+def _checked(answers: list[Answer], rows: int, where: Library) -> list[Answer]:
     """Return `answers` if there is one for each row. Raises ServerError."""
     for answer in answers:
         if "error" in answer:
@@ -229,18 +230,18 @@ def _checked(answers: list[dict[str, Any]], rows: int, where: Library) -> list[d
     return answers
 
 
-def _row(answer: Mapping[str, Any], s: Settings, where: Library) -> Dry:
+def _row(answer: Answer, s: Settings, where: Library) -> Dry:
     """Return the row. Raises ServerError unless the library echoes the settings and prints the same bytes."""
     reported = log.read(answer["log"])
-    weights_, context, compute = answer["sizes"]
-    as_printed = abs(reported.of("scratch") - compute) <= 2 * _PRINTED
+    sizes = answer["sizes"]
+    as_printed = abs(reported.of("scratch") - sizes[2]) <= 2 * _PRINTED
     echoed = (reported.slots, reported.batch is not None, reported.unified, as_printed)
     if echoed != (s.slots, True, s.unified, True):
         _unknown(f"{reported.slots} slots, {reported.of('scratch') / MIB:.2f} MiB scratch", where)
-    return Dry(weights_, context, compute, reported.of("output"), where.build)
+    return Dry(*sizes, reported.of("output"), where.build)
 
 
-def _refused(answer: Mapping[str, Any], where: Library) -> NoReturn:
+def _refused(answer: Answer, where: Library) -> NoReturn:
     """Raise ServerError for an answer that is an error."""
     lines = [_shown(line) for line in answer["log"]] or ["-"]
     match answer["error"]:

@@ -1,8 +1,7 @@
 """Ask llama.cpp's shared library for a dry run, in a process of its own: `python -m` this module.
 
-It reads JSON from standard input, {"library", "path", "seconds", "jobs": [{field: value}]}, and writes a line of JSON
-to standard output for each job: {"sizes": [weights, context, compute], "log": [...]} or {"error", "log"}. A job is
-fields of llama_context_params, and "repack". What the library itself writes goes to standard error.
+It reads an Order from standard input and writes an Answer to standard output for each job (`protocol`). What the library
+itself writes goes to standard error.
 """
 
 from __future__ import annotations
@@ -12,9 +11,10 @@ import json
 import os
 import resource
 import sys
-from typing import IO, Any
+from typing import IO
 
 from gyakusan.engines.llamacpp.dry_run.abi import Library
+from gyakusan.engines.llamacpp.dry_run.protocol import Answer, Job, Order
 from gyakusan.errors import UnknownBuild
 
 ADDRESS_SPACE = 16 * 2**30
@@ -57,9 +57,9 @@ class ModelWithoutWeights:
         self._no_devices = (ctypes.c_void_p * 1)(None)
         self._models: dict[bool, int | None] = {}
 
-    def answer(self, job: dict[str, Any]) -> dict[str, Any]:
+    def answer(self, job: Job) -> Answer:
         """Return what goes to standard output for one job."""
-        repack = job.pop("repack")
+        repack = bool(job.pop("repack"))
         if repack not in self._models:
             self._models[repack] = self._load(repack)
             if self._models[repack] is None:
@@ -75,7 +75,7 @@ class ModelWithoutWeights:
         handle: int | None = self._library.load(os.fsencode(self._path), params)
         return handle
 
-    def _context(self, model: int | None, job: dict[str, Any]) -> dict[str, Any]:
+    def _context(self, model: int | None, job: Job) -> Answer:
         params = type(self._library.context_params).from_buffer_copy(self._library.context_params)
         for name, value in job.items():
             setattr(params, name, value)
@@ -91,7 +91,7 @@ class ModelWithoutWeights:
 
 def main() -> int:
     """Answer every job of standard input, be it by an error; return the exit status."""
-    order = json.load(sys.stdin)
+    order: Order = json.load(sys.stdin)
     out = _own_output()
     _limit(int(order["seconds"]))
     try:
