@@ -1,4 +1,4 @@
-"""What MLX-LM keeps between tokens, exactly as its caches count themselves (`nbytes`).
+"""Caches of MLX-LM, exactly as they count themselves (`nbytes`).
 
 Source: mlx-lm 0.32.2, mlx_lm/models/cache.py (KVCache, RotatingKVCache, ChunkedKVCache, QuantizedKVCache, ArraysCache).
 """
@@ -37,12 +37,12 @@ class Held:
 
     @property
     def one(self) -> Number:
-        """Bytes of one layer. [B]"""
+        """Return the bytes of one layer [B]."""
         return self.peak // len(self.memory.layers)
 
 
 def groups(model: Model, settings: Settings) -> tuple[Held, ...]:
-    """One entry for each group of layers, for one request that reaches the whole context. Numbers broadcast."""
+    """Return one entry for each group of layers, for one request that fills the whole context. Numbers broadcast."""
     chunked = model.architecture in families.CHUNKED
     chosen = replace(settings, kv_bits=None) if model.architecture in families.LISTED else settings
     return tuple(_held(m, chosen, chunked) for m in families.memory(model))
@@ -66,9 +66,9 @@ def _held(memory: Memory, s: Settings, chunked: bool) -> Held:
 
 
 def window_cells(tokens: Number, window: int, step: int) -> tuple[Number, Number, Number]:
-    """Tokens that a window layer holds: after the prompt, at the most while it is read, and while answering. [tokens]
+    """Return the tokens of a window layer: after the prompt, at most while it is read, and during the output [tokens].
 
-    tokens: prompt and one answer token. A chunk of n tokens is put behind the window - 1 tokens before it; a single token
+    tokens: prompt and one output token. A chunk of n tokens is put behind the window - 1 tokens before it; a single token
     goes in place, where the cache has grown to at most the window. RotatingKVCache._update_concat, _update_in_place
     """
     prompt = tokens - 1
@@ -81,12 +81,12 @@ def window_cells(tokens: Number, window: int, step: int) -> tuple[Number, Number
 
 
 def state(memory: Recurrent) -> int:
-    """Bytes of one layer's states of one request: the convolution's in bf16, the other in f32. [B] ArraysCache"""
+    """Return the bytes of one layer's states of one request: the convolution's in bf16, the other in f32. ArraysCache [B]."""
     return memory.convolution * BF16 + memory.state * (BF16 if memory.kind in HALF_STATES else F32)
 
 
 def _row(memory: Memory, s: Settings, plain: bool) -> Number:
-    """Bytes of one token in one layer. [B] plain: a kind of cache that is never quantised."""
+    """Return the bytes of one token in one layer. plain: a kind of cache that is never quantised [B]."""
     assert not isinstance(memory, Recurrent)
     match memory:
         case Compressed():
@@ -100,7 +100,7 @@ def _row(memory: Memory, s: Settings, plain: bool) -> Number:
 
 
 def uneven(model: Model, settings: Settings) -> Memory | None:
-    """Layers whose cache cannot be quantised, so that the server fails: None if all can.
+    """Return the layers whose cache cannot be quantised, so that the server fails: None if all can.
 
     Window layers (RotatingKVCache.to_quantized is not implemented), latent ones (their file takes no quantised keys) and
     heads that are no multiple of the group. Caches in a list, and states, stay as they are.

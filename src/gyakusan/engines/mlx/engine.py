@@ -152,7 +152,7 @@ def variant(base: str, model: Model) -> Variant | None:
 
 
 def weight_bytes(model: Model) -> list[int]:
-    """Return the weights of a variant; there is one layout. [B]"""
+    """Return the weights of a variant; there is one layout [B]."""
     return [sum(p.bytes for p in parts(model, Settings(1024, weights=format_of(model.quantization))))]
 
 

@@ -1,7 +1,4 @@
-"""Where MLX-LM's model files depart from what a GGUF says: what they keep, and which they lack.
-
-Source: mlx-lm 0.32.2, mlx_lm/models/*.py (make_cache; absent: one KVCache for each layer).
-"""
+"""Where the model files of MLX-LM differ from a GGUF: in their caches, and in the architectures they lack."""
 
 from __future__ import annotations
 
@@ -22,21 +19,21 @@ TWO_SIDED = frozenset({"deepseek32", "glm-dsa"})
 
 
 def memory(model: Model) -> tuple[Memory, ...]:
-    """What each group of layers keeps under MLX-LM, in MLX's own widths."""
+    """Return the groups of layers with a cache or a state under MLX-LM, in MLX's own widths."""
     return tuple(_kept(model, m) for m in model.memory)
 
 
 def expands(model: Model) -> bool:
-    """True if the file multiplies latent vectors out before it keeps them: DeepSeek-V2 and its Lite and Coder.
+    """Return True if the file multiplies latent vectors out before it stores them: DeepSeek-V2 and its Lite and Coder.
 
-    V3's file and those after it keep the latent vector. Only they balance experts by a bias.
+    V3's file and those after it store the latent vector. Only they balance experts by a bias.
     """
     biased = any("exp_probs_b" in t.name for t in model.tensors)
     return model.architecture == "deepseek2" and not biased
 
 
 def batches(model: Model) -> bool:
-    """False if the model's caches cannot be merged. server.py, ModelProvider.is_batchable"""
+    """Return False if the model's caches cannot be merged. server.py, ModelProvider.is_batchable."""
     return model.architecture not in CHUNKED
 
 

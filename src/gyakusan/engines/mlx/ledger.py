@@ -32,14 +32,17 @@ def accounts(model: Model, load: Load, machine: Machine, settings: Settings) -> 
 
 
 def rest(model: Model, s: Settings) -> tuple[Line, ...]:
-    """Everything but the weights."""
+    """Return all lines but the weights."""
     running, held = together(model, s), cache.groups(model, s)
     kept = (_kept(h, s, running) for h in held)
     return (*kept, _prompt_cache(held, s, running), *scratch.lines(model, s, running, held))
 
 
 def together(model: Model, s: Settings) -> Number:
-    """Requests that are answered at the same time: one, if something forbids a batch. server.py, _is_batchable"""
+    """Return the requests that are served at the same time: one, if something forbids a batch.
+
+    Source: server.py, _is_batchable.
+    """
     if s.kv_bits is not None or s.draft_model or not families.batches(model):
         return 1
     return minimum(s.users, s.decode_concurrency)
@@ -60,7 +63,7 @@ def _stored(name: str, values: int) -> str:
 
 
 def _kept(h: Held, s: Settings, running: Number) -> Line:
-    """The cache of one group: at its peak for the requests whose prompt is being read, settled for the others."""
+    """Return the cache of one group: at its peak for requests whose prompt is being read, settled for the others."""
     reading = minimum(running, s.prompt_concurrency)
     size = reading * h.peak + (running - reading) * h.answer
     formula = f"{len(h.memory.layers)} layers x {running} users x {h.cells:,} cells" if not is_array(size) else ""
@@ -86,9 +89,9 @@ def _keeps(memory: Memory) -> Message:
 
 
 def _prompt_cache(held: tuple[Held, ...], s: Settings, running: Number) -> Line:
-    """Finished conversations that the server keeps: a number, and bytes only if bounded. server.py, LRUPromptCache
+    """Return finished conversations that the server stores: a number of them, and bytes only if bounded.
 
-    With --prompt-cache-bytes they are thrown out until they and the running ones are within the bound.
+    With --prompt-cache-bytes they are dropped until they and the running ones are within the bound. server.py, LRUPromptCache
     """
     one = sum(h.answer for h in held)
     size = s.prompt_cache_size * one
@@ -101,7 +104,7 @@ def _prompt_cache(held: tuple[Held, ...], s: Settings, running: Number) -> Line:
 
 
 def _notes(model: Model, load: Load, s: Settings, running: Number) -> tuple[Message, ...]:
-    """What MLX-LM does otherwise than asked. Arrays: only what holds for all."""
+    """Return what MLX-LM does otherwise than asked. Arrays: only what holds for all."""
     notes = [CAVEAT]
     if model.quantization.lower() != s.weights:
         notes.append(

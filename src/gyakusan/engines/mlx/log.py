@@ -1,4 +1,4 @@
-"""What mlx_lm.server says of itself: how many conversations it keeps, and how large they are.
+"""Read the log of mlx_lm.server: how many conversations its prompt cache has, and their size.
 
 Source: mlx-lm 0.32.2, mlx_lm/server.py (log_cache_stats, run).
 """
@@ -32,7 +32,7 @@ class Reported:
 
 
 def read(lines: Iterable[str]) -> Reported:
-    """The facts in a log. Never raises on any text."""
+    """Return the facts in a log. Never raises on any text."""
     sequences = size = largest = port = None
     for line in lines:
         line = line[:_LONGEST]

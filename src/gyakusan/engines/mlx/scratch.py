@@ -1,4 +1,4 @@
-"""What MLX-LM takes besides weights and caches while it works. No formula is exact here: ranges, and why.
+"""Working memory of MLX-LM besides weights and caches. No formula is exact here: ranges, and their reasons.
 
 Source: mlx-lm 0.32.2, mlx_lm/generate.py (PromptProcessingBatch.prompt, GenerationBatch.next); mlx 0.32.4 on a CPU.
 """
@@ -22,7 +22,7 @@ PROCESS = (200 * MIB, 400 * MIB, GIB)
 
 
 def lines(model: Model, settings: Settings, running: Number, held: tuple[Held, ...]) -> tuple[Line, ...]:
-    """Activations, scores, logits, growth and the process. running: requests served together."""
+    """Return activations, scores, logits, growth and the process. running: requests served together."""
     return (
         _activations(model, settings, running),
         *_scores(model, settings, running),
@@ -33,7 +33,7 @@ def lines(model: Model, settings: Settings, running: Number, held: tuple[Held, .
 
 
 def _activations(model: Model, s: Settings, running: Number) -> Line:
-    """One block's vectors for every token of a chunk. [B]"""
+    """Return one block's vectors for every token of a chunk [B]."""
     tokens = minimum(s.context, s.prefill_step_size) * minimum(running, s.prompt_concurrency)
     wide = maximum(*(f.used * f.width + f.shared if isinstance(f, Experts) else f.width for f in model.feed_forward), 0)
     size = tokens * (4 * model.embedding + 3 * wide) * BF16
@@ -43,7 +43,7 @@ def _activations(model: Model, s: Settings, running: Number) -> Line:
 
 
 def _scores(model: Model, s: Settings, running: Number) -> tuple[Line, ...]:
-    """Scores of a chunk against all tokens, where no kernel spares them. [B]"""
+    """Return the attention scores of a chunk against all tokens, where no fused kernel avoids them [B]."""
     wide = [m for m in families.memory(model) if isinstance(m, Attention | Latent)]
     if not wide:
         return ()
@@ -70,13 +70,13 @@ def _scores(model: Model, s: Settings, running: Number) -> tuple[Line, ...]:
 
 
 def _logits(model: Model, running: Number) -> Line:
-    """Logits of one token for each request, in bf16 and as probabilities in f32. [B]"""
+    """Return the logits of one token for each request, in bf16 and as probabilities in f32 [B]."""
     size = running * model.vocabulary * (BF16 + 2 * F32)
     return Line("output", size, "derived", say("logits of one token for each user"), f"{model.vocabulary:,} x 10 B")
 
 
 def _growth(running: Number, held: tuple[Held, ...]) -> Line:
-    """While a cache grows, the old one of a layer lives beside the new one; MLX keeps what it freed for reuse. [B]
+    """Return the old copy of a cache that grows; MLX does not free it at once [B].
 
     Measured on mlx 0.32.4 (CPU): the peak is one layer's cache above the total, and the freed buffers of all layers stay in
     MLX's own cache until it is cleared.

@@ -83,12 +83,12 @@ class Settings:
 
     @property
     def format(self) -> Format:
-        """How weights are stored."""
+        """Return the format of the weights."""
         return FORMATS[self.weights]
 
 
 def format_of(quantization: str) -> str:
-    """The MLX format that people use instead of a GGUF quantisation: as many bits, rounded to what MLX has."""
+    """Return the MLX format that people use instead of a GGUF quantisation: as many bits, rounded to what MLX has."""
     name = quantization.upper()
     if name.lower() in FORMATS:
         return name.lower()
@@ -101,7 +101,7 @@ def format_of(quantization: str) -> str:
 
 
 def check(settings: Settings) -> Settings:
-    """`settings`, or UnknownName, BadSetting for what MLX-LM refuses. Only scalars are checked."""
+    """Return `settings`. Raises UnknownName, BadSetting for what MLX-LM refuses. Only scalars are checked."""
     if settings.weights not in FORMATS:
         raise unknown(say("MLX format"), settings.weights, FORMATS)
     if settings.kv_bits not in (None, 2, 3, 4, 5, 6, 8):

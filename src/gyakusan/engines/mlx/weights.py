@@ -77,7 +77,7 @@ class Part:
 
 
 def weights(model: Model, settings: Settings) -> int:
-    """Bytes of all weights. [B]"""
+    """Return the bytes of all weights [B]."""
     return sum(p.bytes for p in parts(model, settings))
 
 
@@ -85,7 +85,7 @@ _PARTS = Memo[tuple[Part, ...]](maxsize=16)
 
 
 def parts(model: Model, settings: Settings) -> tuple[Part, ...]:
-    """The weights by format, largest first."""
+    """Return the weights by format, largest first."""
     return _PARTS.get(model, settings.weights, lambda: _parts(model, settings.weights))
 
 
@@ -102,18 +102,18 @@ def _parts(model: Model, asked: str) -> tuple[Part, ...]:
 
 
 def _whole(model: Model, tensor: Tensor) -> bool:
-    """True if the file keeps it in f32."""
+    """Return True if the file stores it in f32."""
     more = _F32_TOO.get(model.architecture)
     return bool(_F32.search(tensor.name) or (more and more.search(tensor.name)))
 
 
 def stored(values: int, form: Format) -> int:
-    """Bytes of a matrix: its bits, and a scale (and bias) for each group. [B]"""
+    """Return the bytes of a matrix: its bits, and a scale (and bias) for each group [B]."""
     return values * form.bits // 8 + values // form.group * form.scale
 
 
 def _format(model: Model, tensor: Tensor, asked: str) -> str:
-    """The format of one tensor. A matrix is quantised if its rows are whole groups."""
+    """Return the format of one tensor. A matrix is quantised if its rows are whole groups."""
     form, name = FORMATS[asked], asked
     if _SHARED_GATE.search(tensor.name) and form.bits != 16 and tensor.shape[0] % 64 == 0:
         return "8bit"

@@ -267,5 +267,5 @@ def modelfile(model: Model, settings: Settings) -> str:
 
 
 def read(lines: Iterable[str]) -> log.Reported:
-    """What `ollama serve` printed: llama-server's lines pass through it. [B]"""
+    """What `ollama serve` printed: llama-server's lines pass through it [B]."""
     return log.read(lines)

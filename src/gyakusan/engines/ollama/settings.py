@@ -1,4 +1,4 @@
-"""What Ollama decides before it starts llama-server: context, parallel requests, batch, flash attention, GPUs.
+"""Decisions of Ollama before it starts llama-server: context, parallel requests, batch, flash attention, GPUs.
 
 Source: Ollama v0.33.0-rc2 (August 2026): server/sched.go, server/routes.go, llm/llama_server.go, envconfig/config.go.
 """
@@ -81,15 +81,15 @@ class Settings:
 
 
 def default_context(machine: Machine, overhead: int = 0) -> int:
-    """num_ctx where nobody says, by the memory of all GPUs together. [tokens] server/routes.go, Serve."""
+    """Return num_ctx where nobody sets it, by the memory of all GPUs [tokens]. server/routes.go, Serve."""
     total = sum(max(0, (_capacity(g) or 0) - overhead) for g in machine.gpus)
     return 262144 if total >= 47 * GIB else 32768 if total >= 23 * GIB else 4096
 
 
 def predicted(model: Model, tokens: Number) -> Number:
-    """Ollama's own estimate: the file and an f16 cache of all layers, without windows. [B] llm.PredictServerVRAM.
+    """Return Ollama's own estimate: the file and an f16 cache of all layers, without windows [B].
 
-    tokens: context of all requests together.
+    tokens: context of all requests together. Source: llm.PredictServerVRAM.
     """
     attention = [m for m in model.memory if isinstance(m, Attention)]
     every = bool(attention) and len(attention) == len(model.memory)
@@ -99,9 +99,9 @@ def predicted(model: Model, tokens: Number) -> Number:
 
 
 def batch(model: Model, machine: Machine, tokens: Number, flash: bool) -> Number:
-    """num_batch where nobody says. [tokens] server/sched.go, automaticGenerationBatch.
+    """Return num_batch where nobody sets it [tokens].
 
-    tokens: context of all requests together.
+    tokens: context of all requests together. Source: server/sched.go, automaticGenerationBatch.
     """
     if not flash and any(g.backend == "cuda" for g in machine.gpus):
         small = any(free <= 8 * GIB for g in machine.gpus if (free := g.usable))
@@ -113,7 +113,7 @@ def batch(model: Model, machine: Machine, tokens: Number, flash: bool) -> Number
 
 
 def _room(size: Number, free: int, wanted: int) -> Number:
-    """True if the estimate leaves room for a batch of `wanted`, or nothing is known. generationBatchFits."""
+    """Return True if the estimate leaves room for a batch of `wanted`, or nothing is known. generationBatchFits."""
     if not free:
         return True
     full = free * FULL // 100
@@ -121,7 +121,7 @@ def _room(size: Number, free: int, wanted: int) -> Number:
 
 
 def placed(model: Model, machine: Machine, settings: Settings) -> Machine:
-    """The GPUs that Ollama gives the model: one if its estimate fills less than 80 % of it, else all.
+    """Return the GPUs that Ollama gives the model: one if its estimate fills less than 80 % of it, else all.
 
     Source: server/sched.go, selectLlamaServerPlacement, bestSingleGPUFit. Arrays: all.
     """
@@ -137,7 +137,7 @@ def placed(model: Model, machine: Machine, settings: Settings) -> Machine:
 
 
 def allowed(gpu: Device, settings: Settings) -> bool:
-    """False for an integrated GPU that Ollama drops. discover/runner.go, filterIntegratedGPUs."""
+    """Return False for an integrated GPU that Ollama drops. discover/runner.go, filterIntegratedGPUs."""
     if gpu.kind != "unified" or gpu.backend == "metal":
         return True
     if settings.igpu_enable != "auto":
@@ -146,7 +146,7 @@ def allowed(gpu: Device, settings: Settings) -> bool:
 
 
 def check(settings: Settings) -> Settings:
-    """`settings`, or UnknownName, BadSetting for what Ollama refuses. Only scalars are checked."""
+    """Return `settings`. Raises UnknownName, BadSetting for what Ollama refuses. Only scalars are checked."""
     if settings.kv_cache_type.lower() not in CACHE_TYPES:
         raise unknown(say("cache type"), settings.kv_cache_type, CACHE_TYPES)
     for name in ("context_length", "num_parallel", "num_batch"):
@@ -157,5 +157,5 @@ def check(settings: Settings) -> Settings:
 
 
 def _capacity(gpu: Device) -> int | None:
-    """What the driver reports as total: of a Mac, only what Metal grants. [B]"""
+    """Return the memory that the driver reports as total: of a Mac, only what Metal grants [B]."""
     return gpu.usable if gpu.backend == "metal" else gpu.memory

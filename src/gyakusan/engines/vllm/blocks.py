@@ -1,4 +1,4 @@
-"""Blocks: which layers draw on the pool together, what one block costs, how many blocks a request reserves.
+"""Blocks of the pool: which layers share it, the size of a block, and the blocks that a request reserves.
 
 Source: vLLM 0.32.0, v1/core/kv_cache_utils.py; each function names its own there.
 """
@@ -30,11 +30,11 @@ class Group:
 
     @property
     def bytes(self) -> int:
-        """What one block takes. [B]"""
+        """Return the size of one block [B]."""
         return sum(p.bytes * len(p.layers) for p in self.parts)
 
     def blocks(self, settings: Settings) -> Number:
-        """Blocks that one request of full length reserves. UniformTypeKVCacheSpecs.max_memory_usage_pages."""
+        """Return the blocks that one request of full length reserves. UniformTypeKVCacheSpecs.max_memory_usage_pages."""
         return (
             maximum(*(p.blocks(settings) for p in self.parts))
             if len(self.parts) > 1
@@ -42,7 +42,7 @@ class Group:
         )
 
     def within(self, layers: range) -> Group:
-        """The same group on a rank that holds only `layers` (_project_kv_cache_groups_to_worker)."""
+        """Return the group on a rank that holds only `layers` (_project_kv_cache_groups_to_worker)."""
         return Group(tuple(replace(p, layers=tuple(i for i in p.layers if i in layers)) for p in self.parts))
 
 
@@ -61,12 +61,12 @@ class Reservation:
 
     @property
     def bytes(self) -> Number:
-        """Bytes that one request reserves. [B] _max_memory_usage_bytes_from_groups."""
+        """Return the bytes that one request reserves [B]. _max_memory_usage_bytes_from_groups."""
         return self.blocks * self.block
 
     @property
     def tokens(self) -> int:
-        """Tokens of the smallest block. [tokens]"""
+        """Return the tokens of the smallest block [tokens]."""
         return min((p.block for g in self.groups for p in g.parts if p.kind != "state"), default=1)
 
 
@@ -74,7 +74,7 @@ _GROUPS = Memo[tuple[Group, ...]](maxsize=64)
 
 
 def reservation(model: Model, settings: Settings, *, stage: int = 0, readers: bool = False) -> Reservation:
-    """What one request reserves on the ranks of pipeline stage `stage`. Raises BadSetting. readers: see `pages`."""
+    """Return the blocks of one request on the ranks of pipeline stage `stage`. Raises BadSetting. readers: see `pages`."""
     found = _GROUPS.get(model, _key(settings, readers), lambda: groups(pages(model, settings, readers=readers)))
     blocks = sum(g.blocks(settings) for g in found)
     held = stages(model.blocks if model.loaded < 0 else model.loaded, settings.pipeline_parallel)[stage]
@@ -83,13 +83,13 @@ def reservation(model: Model, settings: Settings, *, stage: int = 0, readers: bo
 
 
 def _key(s: Settings, readers: bool) -> tuple[Hashable, ...]:
-    """Everything in the settings that `pages` asks for."""
+    """Return everything in the settings that `pages` depends on."""
     cache = s.kv_cache_dtype, s.state_dtype
     return s.block_size, s.speculative_tokens, s.tensor_parallel, s.enable_prefix_caching, *cache, readers
 
 
 def stages(layers: int, count: int) -> tuple[range, ...]:
-    """Layers of each pipeline stage: equal shares, what is left goes to the stages before the last.
+    """Return the layers of each pipeline stage: equal shares, the rest goes to the stages before the last.
 
     Source: distributed/utils.py, get_pp_indices.
     """
@@ -101,7 +101,7 @@ def stages(layers: int, count: int) -> tuple[range, ...]:
 
 
 def groups(found: tuple[Page, ...]) -> tuple[Group, ...]:
-    """How layers share blocks. Source: get_kv_cache_groups."""
+    """Return the groups of layers that share blocks. Source: get_kv_cache_groups."""
     kinds = _merged(found)
     if not kinds:
         return ()
@@ -113,7 +113,7 @@ def groups(found: tuple[Page, ...]) -> tuple[Group, ...]:
 
 
 def _merged(found: Sequence[Page]) -> list[Page]:
-    """Layers with equal pages together, in the order in which the model has them."""
+    """Return layers with equal pages together, in the order of the model."""
     kinds: dict[Page, list[int]] = {}
     for page in sorted(found, key=lambda p: min(p.layers, default=0)):
         if page.layers:
@@ -122,7 +122,7 @@ def _merged(found: Sequence[Page]) -> list[Page]:
 
 
 def _alike(kinds: Sequence[Page]) -> bool:
-    """True if all need the same number of blocks: full attention of any width, or windows of one size (is_uniform_type)."""
+    """Return True if all need equally many blocks: full attention of any width, or windows of one size (is_uniform_type)."""
     first = kinds[0]
     if any(p.block != first.block for p in kinds):
         return False
@@ -134,7 +134,7 @@ def _alike(kinds: Sequence[Page]) -> bool:
 
 
 def _unified(kinds: Sequence[Page]) -> list[Page]:
-    """One size of page: smaller ones hold more tokens, or are padded (unify_kv_cache_spec_page_size)."""
+    """Return pages of one size: smaller ones hold more tokens, or are padded (unify_kv_cache_spec_page_size)."""
     size = max(p.bytes for p in kinds)
     return [
         replace(p, bytes=size, block=p.block if p.kind == "state" or size % p.bytes else p.block * (size // p.bytes))
@@ -143,7 +143,7 @@ def _unified(kinds: Sequence[Page]) -> list[Page]:
 
 
 def _split(kinds: Sequence[Page]) -> tuple[Group, ...]:
-    """Groups with the number of layers of the smallest kind (_get_kv_cache_groups_uniform_page_size)."""
+    """Return groups with the number of layers of the smallest kind (_get_kv_cache_groups_uniform_page_size)."""
     counts = [len(p.layers) for p in kinds]
     size = max(counts) if max(counts) < min(counts) * CROWDED else min(counts)
     return tuple(Group((part,)) for p in kinds for part in _shares(p, -(-len(p.layers) // size)))
@@ -154,12 +154,12 @@ def _shares(page: Page, count: int) -> list[Page]:
 
 
 def _packable(kinds: Sequence[Page]) -> bool:
-    """DeepSeek-V4: pages of several sizes lie side by side in a block (layout BLHNC)."""
+    """Return True for DeepSeek-V4: pages of several sizes are next to each other in a block (layout BLHNC)."""
     return len({p.bytes for p in kinds}) > 1 and any(p.kind == "latent" and p.block == 256 for p in kinds)
 
 
 def _packed(kinds: Sequence[Page]) -> tuple[Group, ...]:
-    """Groups whose pages of several sizes share blocks (_get_packed_kv_cache_groups)."""
+    """Return groups whose pages of several sizes share blocks (_get_packed_kv_cache_groups)."""
     buckets: list[list[Page]] = []
     for page in kinds:
         home = next((b for b in buckets if _alike([*b, page])), None)
@@ -176,10 +176,10 @@ def _packed(kinds: Sequence[Page]) -> tuple[Group, ...]:
 
 
 def _repeats(counts: Sequence[int], floor: int) -> int:
-    """The number of layers that wastes the fewest places, the larger of equals (_approximate_gcd)."""
+    """Return the number of layers that wastes the fewest places, the larger of equals (_approximate_gcd)."""
     return min(range(max(1, floor), max(counts) + 1), key=lambda d: (sum(-c % d for c in counts), -d))
 
 
 def layers_of(found: Sequence[Page]) -> Layers:
-    """Every layer that keeps something."""
+    """Return every layer that has a cache or a state."""
     return tuple(sorted({i for p in found for i in p.layers}))

@@ -14,7 +14,7 @@ PERCENTS = 2
 
 
 def occupied_bytes(ledger: Ledger) -> tuple[int, ...]:
-    """Return what it holds of each account's device: of a GPU at least its whole share. [B]"""
+    """Return what it holds of each account's device: of a GPU at least its whole share [B]."""
     settings = Settings(1, gpu_memory_utilization=ledger.settings["gpu_memory_utilization"])
     totals = (int(a.total) for a in ledger.accounts)
     return tuple(
@@ -30,5 +30,5 @@ def coexisting_settings(ledger: Ledger) -> dict[str, object]:
 
 
 def coexisting_margin(machine: Machine) -> float:
-    """Return what whole percents may take of the largest GPU beyond the need. [B]"""
+    """Return what whole percents may take of the largest GPU beyond the need [B]."""
     return PERCENTS / 100 * max((visible(g) for g in machine.gpus), default=0)

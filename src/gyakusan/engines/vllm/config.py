@@ -22,7 +22,7 @@ EVERYWHERE = ("mistral", "mixtral", "phi3", "qwen2", "qwen2_moe", "qwen3", "qwen
 
 
 def model(config: Mapping[str, Any], *, name: str = "", quantized: bool = True) -> Model:
-    """The Model of a config.json. Raises Malformed, Unsupported. quantized: False ignores its quantization_config."""
+    """Return the Model of a config.json. Raises Malformed, Unsupported. quantized: False ignores its quantization_config."""
     filled = _filled(config)
     found = families.unquantized(families.convert(filled), name=name)
     found = replace(found, memory=_windows(found, _text(filled)))
@@ -31,17 +31,17 @@ def model(config: Mapping[str, Any], *, name: str = "", quantized: bool = True) 
 
 
 def _without(config: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    """The config without `key`, in its language part too."""
+    """Return the config without `key`, in its language part too."""
     return {k: _without(v, key) if k in TEXT and isinstance(v, Mapping) else v for k, v in config.items() if k != key}
 
 
 def _text(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The language part of a config."""
+    """Return the language part of a config."""
     return next((config[n] for n in TEXT if isinstance(config.get(n), Mapping)), config)
 
 
 def _filled(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    """With transformers' defaults. A key that is there and null stays null."""
+    """Return the config with transformers' defaults. A key that is there and null stays null."""
     inner = _text(config)
     missing = DEFAULTS.get(str(inner.get("model_type", config.get("model_type"))), {})
     if inner is config:
@@ -54,7 +54,7 @@ _MEMORY = Memo[tuple[Memory, ...]](maxsize=1)
 
 
 def memory(found: Model) -> tuple[Memory, ...]:
-    """What vLLM keeps of a model: windows where its config has them and the family, after llama.cpp, has not.
+    """Return the caches of a model under vLLM: windows where its config has them and the family, after llama.cpp, has not.
 
     Source: config/cache.py (one sliding_window holds for every layer of a model without layer_types), transformers 5
     (Exaone4Config: every `sliding_window_pattern`-th layer is full; Qwen: only with use_sliding_window).
@@ -76,7 +76,7 @@ def _windows(found: Model, config: Mapping[str, Any]) -> tuple[Memory, ...]:
 
 
 def _every(groups: tuple[Attention, ...], window: int, period: int) -> tuple[Memory, ...]:
-    """Every `period`-th layer full, the others with a window."""
+    """Return every `period`-th layer as full, the others with a window."""
     parts: list[Memory] = []
     for group in groups:
         full = tuple(i for i in group.layers if not period or (i + 1) % period == 0)

@@ -113,7 +113,7 @@ def _ranks(model: Model, machine: Machine, found: Settings) -> int:
 
 
 def _nearest(model: Model) -> str:
-    """ "auto", or the method that stands for a GGUF quantisation of a catalogue model."""
+    """Return "auto", or the method that stands for a GGUF quantisation of a catalogue model."""
     if not model.source.startswith("catalog:"):
         return "auto"
     try:
@@ -149,7 +149,7 @@ def variant(base: str, model: Model) -> Variant | None:
 
 
 def weight_bytes(model: Model) -> list[int]:
-    """Return the weights on one GPU where 1 to 8 of them share each layer. [B]"""
+    """Return the weights on one GPU where 1 to 8 of them share each layer [B]."""
     bare = replace(model, checkpoint=None)
     method = next((n for n, m in METHODS.items() if m == model.checkpoint), "auto")
     return [weights(bare, Settings(1024, tensor_parallel=n, quantization=method)).best for n in RANKS]
@@ -161,7 +161,7 @@ def weight_layout(machine: Machine, ranks: Ints) -> Ints:
 
 
 def cache_bytes(kind: CacheType) -> float:
-    """Return the bytes of one cached value: 2, of fp8 one, which has no scales of blocks. [B]"""
+    """Return the bytes of one cached value: 2, of fp8 one, which has no scales of blocks [B]."""
     return float(CACHE_BYTES[str(cache_setting(kind).get("kv_cache_dtype", "auto"))])
 
 
@@ -175,7 +175,7 @@ def compute_settings(machine: Machine, settings: Settings) -> ComputeSettings:
 
 
 def usable(machine: Machine) -> float:
-    """Return what the server takes of its smallest GPU: its share, or as much of it as is free. [B]"""
+    """Return what the server takes of its smallest GPU: its share, or as much of it as is free [B]."""
     device = min(machine.gpus, key=lambda g: g.usable or 0) if machine.gpus else machine.host
     if device is None or device.usable is None:
         return float("inf")

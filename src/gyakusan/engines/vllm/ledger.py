@@ -101,7 +101,7 @@ def _by_kind(found: Reservation) -> tuple[tuple[Group, ...], ...]:
 
 
 def _kept(groups: tuple[Group, ...], found: Reservation, load: Load, settings: Settings) -> Line:
-    """What the users' conversations reserve of the pool, all groups of one kind together."""
+    """Return the blocks that the users' conversations reserve, all groups of one kind together."""
     recurrent = groups[0].parts[0].kind == "state"
     blocks: Number = sum(g.blocks(settings) for g in groups)
     layers = sum(len(p.layers) for g in groups for p in g.parts)
@@ -116,7 +116,7 @@ def _kept(groups: tuple[Group, ...], found: Reservation, load: Load, settings: S
 
 
 def _limited(gpu: Device, settings: Settings) -> Device:
-    """The device as far as the server uses it: a share of what CUDA counts, never more than is free."""
+    """Return the device as far as the server uses it: a share of what CUDA counts, never more than is free."""
     if gpu.memory is None:
         return gpu
     limit = requested(profile.visible(gpu), settings)
@@ -129,7 +129,7 @@ def _limited(gpu: Device, settings: Settings) -> Device:
 
 
 def process(settings: Settings) -> Line:
-    """The API server, the engine and one worker for each GPU, in RAM. [B]"""
+    """Return the API server, the engine and one worker for each GPU, in RAM [B]."""
     count = 1 + (settings.world if settings.world > 1 else 1)
     low, best, high = (round(x * GIB * count / 2) for x in PROCESS)
     return Line("overhead.process", best, "measured", say("{n} server processes", n=count), low=low, high=high)
@@ -173,7 +173,7 @@ def _scarce(gpu: Device, settings: Settings) -> bool:
 
 
 def _capacity(found: Pool) -> Message:
-    """How much the pool holds, as a range."""
+    """Return how much the pool holds, as a range."""
     a, length = found.available, found.settings.max_model_len
     return say(
         "The pool holds {tokens} tokens ({low} to {high}): {requests} requests of {length} at once.",

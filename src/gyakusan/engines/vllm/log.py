@@ -49,7 +49,7 @@ class Reported:
 
     @property
     def request(self) -> int | None:
-        """Bytes that one request of full length reserves. [B]"""
+        """Return the bytes that one request of full length reserves [B]."""
         if self.available is None or not self.concurrency:
             return None
         return round(self.available / self.concurrency)
@@ -87,7 +87,7 @@ _NAMED: dict[str, tuple[str, Callable[[str], Any]]] = {
 
 
 def read(lines: Iterable[str]) -> Reported:
-    """What the lines of a log, or of /metrics, report. The first rank that speaks counts."""
+    """Return what a log, or /metrics, reports. The first rank that speaks counts."""
     found: dict[str, Any] = {}
     for line in lines:
         text = line[:_LONGEST]

@@ -1,4 +1,4 @@
-"""Pages: what one block takes in one layer of each kind.
+"""Pages: the size of one block in one layer of each kind.
 
 Source: vLLM 0.32.0, v1/kv_cache_interface.py (the KVCacheSpec classes), platforms/interface.py
 (_align_hybrid_block_size), model_executor/layers/mamba/mamba_utils.py (MambaStateShapeCalculator).
@@ -43,7 +43,7 @@ class Page:
     states: int = 0
 
     def blocks(self, settings: Settings) -> Number:
-        """Blocks that one request of full length reserves. Source: each spec's max_memory_usage_bytes."""
+        """Return the blocks that one request of full length reserves. Source: each spec's max_memory_usage_bytes."""
         length, flying = settings.max_model_len, settings.in_flight
         match self.kind:
             case "state":
@@ -57,7 +57,7 @@ class Page:
 
 
 def pages(model: Model, settings: Settings, *, readers: bool = False) -> tuple[Page, ...]:
-    """The pages of a model on one rank. Raises BadSetting if the heads cannot be shared out.
+    """Return the pages of a model on one rank. Raises BadSetting if the ranks cannot share the heads.
 
     readers: also count layers that read another layer's cache. vLLM leaves them out (v1/worker/gpu_model_runner.py,
     get_kv_cache_spec); asking each layer for its own specification, as a recording may, counts them.
@@ -70,7 +70,7 @@ def pages(model: Model, settings: Settings, *, readers: bool = False) -> tuple[P
 
 
 def cache_bytes(model: Model, settings: Settings) -> int:
-    """Bytes of one key's or value's number. [B] "auto" follows the checkpoint (utils/torch_utils.py)."""
+    """Return the bytes of one number of a key or value. "auto" follows the checkpoint (utils/torch_utils.py) [B]."""
     declared = model.checkpoint.cache if model.checkpoint else ""
     name = declared if settings.kv_cache_dtype == "auto" and declared else settings.kv_cache_dtype
     return CACHE_BYTES[name]
@@ -99,7 +99,7 @@ def _attention(model: Model, settings: Settings, readers: bool) -> tuple[Page, .
 
 
 def _kv_heads(group: Attention, settings: Settings) -> int:
-    """Key-value heads on one rank: replicated where there are fewer than ranks. ModelConfig.get_num_kv_heads."""
+    """Return the key-value heads on one rank: replicated where there are fewer than ranks. ModelConfig.get_num_kv_heads."""
     heads, ranks = group.key // group.key_head, settings.tensor_parallel
     if (heads % ranks if heads >= ranks else ranks % heads) or group.heads % ranks:
         raise BadSetting(
@@ -113,7 +113,7 @@ def _kv_heads(group: Attention, settings: Settings) -> int:
 
 
 def _shared_out(heads: int, ranks: int) -> None:
-    """Raises BadSetting if query heads cannot be shared out evenly. ModelConfig.verify_with_parallel_config."""
+    """Raise BadSetting if the ranks cannot share query heads evenly. ModelConfig.verify_with_parallel_config."""
     if heads % ranks:
         raise BadSetting(
             "{heads} heads cannot be shared out over {ranks} GPUs.",
@@ -124,12 +124,12 @@ def _shared_out(heads: int, ranks: int) -> None:
 
 
 def _sparse(model: Model) -> bool:
-    """True if an indexer chooses among latent vectors (DeepSeek-V3.2, GLM-5)."""
+    """Return True if an indexer chooses among latent vectors (DeepSeek-V3.2, GLM-5)."""
     return any(isinstance(g, Indexer) for g in model.memory) and any(isinstance(g, Latent) for g in model.memory)
 
 
 def _latent_bytes(model: Model, group: Latent, size: int) -> int:
-    """One token's latent vector. [B]
+    """Return the bytes of one token's latent vector [B].
 
     Sparse attention at 8 bits packs rank values, 4 scales of 4 B and the rotated part in 16 bits: 656 B where the rank is
     512 ("fp8_ds_mla", mla_attention.py).
@@ -140,12 +140,15 @@ def _latent_bytes(model: Model, group: Latent, size: int) -> int:
 
 
 def _index_bytes(model: Model, group: Indexer) -> int:
-    """One token's indexer key. [B] Beside latent vectors 8 bits and one f32 scale for 128 values; else 16 bits."""
+    """Return the bytes of one token's indexer key [B].
+
+    8 bits and an f32 scale for 128 values with latent vectors, else 16 bits.
+    """
     return group.key + group.key // 128 * 4 if _sparse(model) else 2 * group.key
 
 
 def _block(model: Model, settings: Settings) -> int:
-    """Tokens of a block before recurrent layers raise it. [tokens]
+    """Return the tokens of a block before recurrent layers raise it [tokens].
 
     Source: get_supported_kernel_block_sizes of the backends: sparse latent attention and its 8-bit dense form 64
     (v1/attention/backends/mla), MiniMax-M3's block-sparse attention 128 (models/minimax_m3).
@@ -159,7 +162,7 @@ def _block(model: Model, settings: Settings) -> int:
 
 
 def _state(model: Model, group: Recurrent, settings: Settings) -> Page:
-    """The state of one recurrent layer; its block is set when it is aligned."""
+    """Return the state of one recurrent layer; its block is set when it is aligned."""
     ranks, more = settings.tensor_parallel, settings.speculative_tokens
     if group.rank % ranks or group.inner % ranks:
         raise BadSetting(
@@ -176,12 +179,12 @@ def _state(model: Model, group: Recurrent, settings: Settings) -> Page:
 
 
 def _has_attention(model: Model) -> bool:
-    """Prefixes are kept for models with attention only (ModelConfig.is_prefix_caching_supported)."""
+    """Return True if prefixes are cached: for models with attention only (ModelConfig.is_prefix_caching_supported)."""
     return any(isinstance(g, (Attention, Latent)) for g in model.memory)
 
 
 def _convolved(group: Recurrent, ranks: int) -> int:
-    """Width that the convolution sees, over all ranks. [values] Mamba 2 repeats groups that ranks cannot share."""
+    """Return the width of the convolution over all ranks [values]. Mamba 2 repeats groups that ranks cannot share."""
     if not group.groups or group.kind == "kda":
         return group.convolution // max(1, group.kernel - 1)
     groups = group.groups
@@ -198,7 +201,7 @@ def _convolved(group: Recurrent, ranks: int) -> int:
 
 
 def state_bytes(model: Model, group: Recurrent, settings: Settings) -> int:
-    """Bytes of one number of a recurrent state. [B] The convolution's part is always in the model's type.
+    """Return the bytes of one number of a recurrent state [B]. The convolution's part is always in the model's type.
 
     Source: mamba_utils.py (kda_state_dtype: f32), models/config.py (NemotronH: f32 unless mamba_ssm_cache_dtype says
     otherwise; Qwen3.5: mamba_ssm_dtype, which every published config sets to float32); else the model's type.
@@ -213,12 +216,15 @@ def state_bytes(model: Model, group: Recurrent, settings: Settings) -> int:
 
 
 def _checkpoints(model: Model, group: Recurrent) -> int:
-    """Blocks for a state saved within a prompt, with prefix caching. Source: mamba_mixer2.py, models/kimi_k3/nvidia/kda.py."""
+    """Return the blocks for a state saved within a prompt, with prefix caching.
+
+    Source: mamba_mixer2.py, models/kimi_k3/nvidia/kda.py.
+    """
     return int(group.kind == "mamba2" or model.architecture == "kimi-k3")
 
 
 def _aligned(attention: tuple[Page, ...], states: list[Page], settings: Settings) -> tuple[Page, ...]:
-    """Attention blocks raised until a page holds a state, states padded to that page (_align_hybrid_block_size)."""
+    """Return attention blocks raised until a page holds a state, and states padded to it (_align_hybrid_block_size)."""
     state = max(p.bytes for p in states)
     if not attention:
         return tuple(replace(p, block=1) for p in states)
@@ -239,7 +245,7 @@ SCALED = 132
 
 
 def _compressed(model: Model, settings: Settings) -> tuple[Page, ...]:
-    """DeepSeek-V4: always 8 bits. Windows in blocks of 64 tokens, compressed keys in blocks of 256.
+    """Return the pages of DeepSeek-V4, always in 8 bits: windows in blocks of 64 tokens, compressed keys of 256.
 
     Source: models/deepseek_v4/attention.py, compressor.py; v1/attention/backends/mla/sparse_swa.py.
     """

@@ -37,17 +37,17 @@ class Pool:
     settings: Settings
 
     def blocks(self, available: Number) -> Number:
-        """Blocks in so many bytes. get_kv_cache_config_from_groups."""
+        """Return the blocks in `memory` bytes. get_kv_cache_config_from_groups."""
         return maximum(available, 0) // self.reservation.block
 
     def requests(self, available: Number) -> Number:
-        """Requests of full length that fit at once ("Maximum concurrency")."""
+        """Return the requests of full length that fit at once ("Maximum concurrency")."""
         return self.blocks(available) / self.reservation.blocks
 
     def tokens(self, available: Number) -> Number:
-        """What the server prints as its cache size. [tokens]
+        """Return the cache size that the server prints [tokens].
 
-        Until 0.20: blocks shared out over the groups, of the smallest block's tokens; since: requests x their length.
+        Until 0.20: blocks shared by the groups, of the smallest block's tokens; since: requests x their length.
         """
         if release(self.settings.version) <= (0, 20):
             return self.blocks(available) // len(self.reservation.groups) * self.reservation.tokens
@@ -55,12 +55,12 @@ class Pool:
 
 
 def requested(total: int, settings: Settings) -> int:
-    """What the server takes of `total` [B]. [B] utils.request_memory: rounded up."""
+    """Return the memory that the server takes of `total` [B]. utils.request_memory: rounded up."""
     return -int(-total * settings.gpu_memory_utilization // 1)
 
 
 def pool(model: Model, settings: Settings, device: Device, *, stage: int = 0, total: int = 0, loaded: int = 0) -> Pool:
-    """The pool of one rank of pipeline stage `stage`.
+    """Return the pool of one rank of pipeline stage `stage`.
 
     total: the device's memory as CUDA counts it, 0 = worked out [B]; loaded: weights as the server reported, 0 = priced [B].
     """
@@ -79,5 +79,5 @@ def _descending(used: Range) -> tuple[Number, Number, Number]:
 
 
 def fewest(pools: tuple[Pool, ...]) -> Number:
-    """Blocks that every rank has: the smallest pool decides (get_kv_cache_configs)."""
+    """Return the blocks that every rank has: the smallest pool decides (get_kv_cache_configs)."""
     return minimum(*(p.blocks(p.available.best) for p in pools))

@@ -1,4 +1,4 @@
-"""What vLLM measures at its start and no formula gives, as ranges calibrated on public logs (profile.toml)."""
+"""Memory that vLLM measures when it starts and that no formula gives: ranges calibrated on public logs (profile.toml)."""
 
 from __future__ import annotations
 
@@ -41,21 +41,21 @@ NOTHING = Range(0, 0, 0)
 
 @cache
 def data() -> Mapping[str, Any]:
-    """profile.toml."""
+    """Return profile.toml."""
     import tomllib
 
     return tomllib.loads((Path(__file__).parent / "profile.toml").read_text("utf-8"))
 
 
 def place(device: Device) -> Place:
-    """Which points a device is judged by."""
+    """Return the points that a device is compared with."""
     if device.kind == "unified":
         return "unified"
     return "rocm" if device.backend == "rocm" else "cuda"
 
 
 def visible(device: Device) -> int:
-    """The memory that vLLM takes its share of. [B] 0 if unknown. A driver counts more than CUDA does."""
+    """Return the memory that vLLM takes its share of, 0 if unknown [B]. A driver counts more than CUDA does."""
     memory, about = device.memory or 0, data()["visible"].get(place(device))
     if about is None:
         return memory
@@ -64,7 +64,7 @@ def visible(device: Device) -> int:
 
 
 def token_bytes(model: Model, ranks: int = 1) -> int:
-    """Width of the activations of one token: the stream four times, and the widest feed-forward network three times. [B]
+    """Return the activations of one token: the stream four times, the widest feed-forward network three times [B].
 
     The form is llama.cpp's, whose compute buffers it gives exactly; here it only says how models compare.
     """
@@ -79,7 +79,7 @@ def token_bytes(model: Model, ranks: int = 1) -> int:
 
 
 def activation(model: Model, settings: Settings) -> Range:
-    """Peak of the largest batch, or of sampling for all requests at once. [B]"""
+    """Return the peak of the largest batch, or of sampling for all requests at once [B]."""
     tokens = settings.max_num_batched_tokens * token_bytes(model, settings.tensor_parallel)
     logits = minimum(settings.max_num_seqs, settings.max_num_batched_tokens) * model.vocabulary * 4
     batch, sampler = data()["activation"], data()["sampler"]
@@ -87,12 +87,12 @@ def activation(model: Model, settings: Settings) -> Range:
 
 
 def base(device: Device) -> Range:
-    """Context, libraries and communication. [B]"""
+    """Return context, libraries and communication [B]."""
     return _gib(data()["base"][place(device)])
 
 
 def graphs(settings: Settings) -> Range:
-    """CUDA graphs, as far as they are taken off the pool: not until 0.20, where they came on top. [B]"""
+    """Return the CUDA graphs, as far as they are taken off the pool: until 0.20 they came on top [B]."""
     if settings.enforce_eager or release(settings.version) <= (0, 20):
         return NOTHING
     return _gib(data()["graphs"])

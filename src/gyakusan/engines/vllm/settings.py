@@ -66,12 +66,12 @@ class Settings:
 
     @property
     def world(self) -> int:
-        """GPUs that the server uses."""
+        """Return the number of GPUs that the server uses."""
         return self.tensor_parallel * self.pipeline_parallel
 
     @property
     def batches(self) -> int:
-        """Batches that may be scheduled and not yet settled.
+        """Return the batches that may be scheduled and not yet settled.
 
         Source: config/vllm.py, VllmConfig.max_concurrent_batches: asynchronous scheduling overlaps one more. Logs of
         0.20 and before fit one batch.
@@ -80,12 +80,15 @@ class Settings:
 
     @property
     def in_flight(self) -> Number:
-        """Tokens that keep their blocks although they left the window. [tokens] VllmConfig.max_in_flight_tokens."""
+        """Return the tokens that keep their blocks although they left the window [tokens].
+
+        Source: VllmConfig.max_in_flight_tokens.
+        """
         return self.batches * self.max_num_batched_tokens
 
 
 def release(version: str) -> tuple[int, int]:
-    """ "0.20.1rc2" -> (0, 20). What is no release of vLLM (a build that lost its tags calls itself 0.1.dev1) is new."""
+    """Return (0, 20) for "0.20.1rc2". What is no release of vLLM (a build without tags calls itself 0.1.dev1) is new."""
     found = re.match(r"v?(\d+)\.(\d+)", version)
     parts = (int(found[1]), int(found[2])) if found else (0, 0)
     return parts if parts >= (0, 2) else (1 << 30, 0)
@@ -108,7 +111,7 @@ BATCHES = (Batch(2048, 256), Batch(8192, 1024), Batch(16384, 1024))
 
 
 def batch_defaults(machine: Machine) -> Batch:
-    """What `vllm serve` takes for this GPU. An A100 counts as small."""
+    """Return the defaults of `vllm serve` for this GPU. An A100 counts as small."""
     memory = min((g.memory or 0 for g in machine.gpus), default=0)
     if memory >= 160 * GIB:
         return BATCHES[2]
@@ -117,7 +120,7 @@ def batch_defaults(machine: Machine) -> Batch:
 
 
 def check(settings: Settings) -> Settings:
-    """`settings`, or BadSetting (UnknownName for a type) for what vLLM refuses. Only scalars are checked."""
+    """Return `settings`. Raises BadSetting (UnknownName for a type) for what vLLM refuses. Only scalars are checked."""
     for name in ("max_model_len", "max_num_seqs", "max_num_batched_tokens", "tensor_parallel", "pipeline_parallel"):
         value = getattr(settings, name)
         if not is_array(value) and value < 1:

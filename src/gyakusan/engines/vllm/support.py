@@ -48,7 +48,7 @@ NEEDS = {
 
 
 def capability(device: Device) -> float | None:
-    """CUDA compute capability by the name of a card, None if the name does not tell."""
+    """Return the CUDA compute capability by the name of a card, None if the name does not tell."""
     return _capability(device.name)
 
 
@@ -58,7 +58,7 @@ def _capability(name: str) -> float | None:
 
 
 def refusals(model: Model, machine: Machine, settings: Settings) -> tuple[Message, ...]:
-    """Every reason why the server would not start. Empty: it would."""
+    """Return every reason why the server would not start. Empty: it would."""
     return (*_platform(machine), *_model(model, machine), *_settings(model, machine, settings))
 
 

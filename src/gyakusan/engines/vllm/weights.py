@@ -1,4 +1,4 @@
-"""Weights on one rank: which tensors are shared out, and what a quantised matrix takes with its scales.
+"""Weights on one rank: which tensors the ranks share, and the size of a quantised matrix with its scales.
 
 Source: vLLM 0.32.0, model_executor/layers/linear.py (Column-, Row-, QKV- and ReplicatedLinear),
 vocab_parallel_embedding.py, fused_moe/layer.py, model_executor/layers/quantization/*.py (create_weights).
@@ -71,7 +71,7 @@ class Weights:
 
     @property
     def all_high_first(self) -> tuple[int, int, int]:
-        """high, best, low. [B]"""
+        """Return high, best and low [B]."""
         return self.high, self.best, self.low
 
 
@@ -87,7 +87,7 @@ PADDED = {"cuda": 0.012, "rocm": 0.06}
 
 
 def stored(model: Model, settings: Settings) -> Checkpoint:
-    """How vLLM would find the weights: the setting, else the checkpoint, else what the tensors are.
+    """Return how vLLM would read the weights: by the setting, else the checkpoint, else the tensors.
 
     Raises BadSetting for GGUF quantisations, which vLLM does not load.
     """
@@ -112,7 +112,7 @@ _RANK = Memo[int](maxsize=64)
 
 
 def weights(model: Model, settings: Settings, stage: int = 0, *, backend: str = "cuda") -> Weights:
-    """What one rank of pipeline stage `stage` loads. Raises BadSetting for quantisations that vLLM does not load."""
+    """Return the weights of one rank of pipeline stage `stage`. Raises BadSetting for quantisations that vLLM does not load."""
     form = stored(model, settings)
     key = settings.tensor_parallel, settings.pipeline_parallel, stage, settings.quantization
     best = high = _RANK.get(model, (*key, "best"), lambda: _rank(model, form, settings, stage))
@@ -144,7 +144,7 @@ def _rank(model: Model, form: Checkpoint, settings: Settings, stage: int) -> int
 
 
 def _readers(model: Model) -> frozenset[str]:
-    """Key and value matrices of layers that read another layer's cache: not loaded (models/gemma4.py, KV-shared layers)."""
+    """Return key and value matrices of layers that read another layer's cache: not loaded (models/gemma4.py)."""
     layers = [i for g in model.memory if isinstance(g, Attention) for i in g.shared]
     parts = ("attn_k.weight", "attn_v.weight", "attn_k_norm.weight")
     return frozenset(f"blk.{i}.{part}" for i in layers for part in parts)
@@ -155,7 +155,7 @@ def _read(tensor: Tensor) -> int:
 
 
 def _placed(name: str, here: range, first: bool, last: bool, tied: bool) -> bool:
-    """True if this stage loads the tensor. Prediction blocks are left out."""
+    """Return True if this stage loads the tensor. Prediction blocks are left out."""
     number = _number(name)
     if number is not None:
         return number in here
@@ -182,7 +182,7 @@ def _share(tail: str) -> Share:
 
 
 def _one(tensor: Tensor, form: Checkpoint, ranks: int, keys: float) -> int:
-    """One tensor on one rank. [B]"""
+    """Return the bytes of one tensor on one rank [B]."""
     tail = tensor.name.split(".", 2)[2] if tensor.name.startswith("blk.") else tensor.name
     share, shape = _share(tail), tensor.shape
     if share == "rows":
@@ -207,7 +207,7 @@ _WORDS = (
 
 
 def _is_kept(tail: str, form: Checkpoint) -> bool:
-    """True if the checkpoint keeps this class of matrix. A pattern for one layer alone does not count."""
+    """Return True if the checkpoint does not quantise this class of matrix. A pattern for one layer alone does not count."""
     word = next((w for w, found in _WORDS if found.search(tail)), "")
     return any(_keeps(pattern, word) for pattern in form.unquantized)
 
@@ -227,7 +227,7 @@ def _keeps(pattern: str, word: str) -> bool:
 
 
 def _matrix(shape: tuple[int, ...], form: Checkpoint, expert: bool, down: bool, ranks: int) -> float:
-    """A quantised matrix (of all ranks, all experts) with its scales. [B] shape: inputs first."""
+    """Return the bytes of a quantised matrix (of all ranks, all experts) with its scales. shape: inputs first [B]."""
     inputs, outputs = shape[0], shape[1] if len(shape) > 1 else 1
     many = prod(shape[2:])
     if form.method == "mxfp4" and expert:
@@ -241,7 +241,7 @@ def _matrix(shape: tuple[int, ...], form: Checkpoint, expert: bool, down: bool, 
 
 
 def _padded_experts(inputs: int, outputs: int, down: bool, ranks: int) -> tuple[int, int]:
-    """MXFP4 experts: the inner width padded to 128 on each rank, the model's width to 256.
+    """Return MXFP4 experts: the inner width padded to 128 on each rank, the model's width to 256.
 
     Source: model_executor/layers/quantization/mxfp4.py (Marlin); gpt-oss-20b loads 13.72 GiB so.
     """
@@ -252,13 +252,13 @@ def _padded_experts(inputs: int, outputs: int, down: bool, ranks: int) -> tuple[
 
 
 def _key_share(model: Model, ranks: int) -> float:
-    """Share of key and value matrices on one rank: heads are replicated where there are fewer than ranks."""
+    """Return the share of key and value matrices on one rank: heads are replicated where there are fewer than ranks."""
     heads = next((g.key // g.key_head for g in model.memory if isinstance(g, Attention)), ranks)
     return max(1, heads // ranks) / heads
 
 
 def _doubled(model: Model, form: Checkpoint, here: range, keys: float) -> int:
-    """Where keys serve as values vLLM loads them twice (Gemma 4, models/gemma4.py). [B]"""
+    """Return the bytes of keys that serve as values: vLLM loads them twice (Gemma 4, models/gemma4.py) [B]."""
     names = {t.name for t in model.tensors}
     twice = 0
     for group in model.memory:
@@ -272,6 +272,6 @@ def _doubled(model: Model, form: Checkpoint, here: range, keys: float) -> int:
 
 
 def _tables(model: Model, form: Checkpoint) -> int:
-    """Cosines and sines for every position the model was trained for. [B] rotary_embedding/base.py."""
+    """Return cosines and sines for every position the model was trained for. rotary_embedding/base.py [B]."""
     width = max((g.key_head if isinstance(g, Attention) else getattr(g, "rope", 0) for g in model.memory), default=0)
     return model.trained_context * width * dtype(form.dtype).size if model.graph.positions else 0
