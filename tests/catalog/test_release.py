@@ -11,8 +11,9 @@ from threading import Thread
 
 import pytest
 
-from gyakusan.catalog import RELEASE, places, records, release
+from gyakusan.catalog import places, records, release
 from gyakusan.catalog.devices import entry_of
+from gyakusan.catalog.places import RELEASE
 from gyakusan.cli import main
 from gyakusan.errors import BadRecord, SourceError
 

@@ -13,9 +13,6 @@ if TYPE_CHECKING:
     from gyakusan.catalog.models import ModelRecord
     from gyakusan.core.machine import Device
 
-RELEASE = "2026.11.23"
-"""Date of these records. A fetched release counts if its date is later."""
-
 __all__ = ["device", "device_names", "knows_device", "match_device", "model", "model_names"]
 
 

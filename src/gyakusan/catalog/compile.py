@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gyakusan.catalog.entry import Entry
 
 COMPILED = "catalogue.sqlite"
-_RULES = [Path(__file__), Path(__file__).with_name("names.py"), Path(__file__).with_name("toml_files.py")]
+_RULES = [Path(__file__).with_name(name) for name in ("compile.py", "entry.py", "names.py", "toml_files.py")]
 """Code that decides what stands in the compiled file: an edit of it makes the file stale, too."""
 _TABLES = """
 CREATE TABLE record (id INTEGER PRIMARY KEY, kind TEXT, name TEXT, aliases TEXT, sizes TEXT,

@@ -7,6 +7,8 @@ from pathlib import Path
 
 DATA = Path(__file__).parent / "data"
 """The records that came with this version."""
+RELEASE = "2026.11.23"
+"""Date of these records. A fetched release counts if its date is later."""
 
 
 def own() -> Path:
@@ -29,8 +31,6 @@ def fetched() -> Path:
 
 def released() -> Path | None:
     """Return the folder of the newest fetched release, None unless it is newer than ours. Each is named by its date."""
-    from gyakusan.catalog import RELEASE
-
     try:
         newest = max((n for n in os.listdir(fetched()) if n[:1].isdigit()), default="")
     except OSError:

@@ -16,10 +16,10 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from gyakusan.catalog import RELEASE, check, places
+from gyakusan.catalog import check, places
 from gyakusan.catalog.compile import compile_catalogue, toml_files
 from gyakusan.catalog.entry import SCHEMA
-from gyakusan.catalog.places import DATA
+from gyakusan.catalog.places import DATA, RELEASE
 from gyakusan.errors import BadRecord, SourceError
 
 MANIFEST = "catalog.json"
