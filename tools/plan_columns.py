@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import sys
 
-from gyakusan.planning.candidates import model_table
+from gyakusan.planning.candidates import build_model_table, model_table
 
 
 def main() -> int:
     """Write, or say what is stale."""
-    stale = model_table.stale()
+    stale = build_model_table.stale()
     if "--check" in sys.argv:
         print("".join(f"stale: {name}\n" for name in stale), end="")
         return 1 if stale else 0
-    model_table.write(everything="--new" in sys.argv)
+    build_model_table.write(everything="--new" in sys.argv)
     print(f"{len(stale)} of {len(model_table.load().models)} models were worked out anew")
     return 0
 

@@ -15,7 +15,7 @@ def small(names: tuple[str, ...] = NAMES) -> ModelTable:
     """The columns of a few models."""
     whole = model_table.load()
     facts = [whole.models[whole.places[n]].facts for n in names]
-    return model_table.build(facts, {n: model_table.modes(n) for n in names})
+    return model_table.from_facts(facts, {n: model_table.score_rows(n) for n in names})
 
 
 def dominates(a: tuple[float, float, float], b: tuple[float, float, float]) -> bool:

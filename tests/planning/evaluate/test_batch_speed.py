@@ -18,7 +18,7 @@ from gyakusan.planning.select.recommend import recommend
 def test_a_cell_is_as_fast_as_its_plan(device: str, users: int, kv: str) -> None:
     found = recommend(PlanRequest(device=device, users=users, kv_types=(kv,)), columns=small())
     grid, cells, seen = found.grid, found.grid.cells, set[str]()
-    machine, load = grid.offers[0].machine, Load(users, found.question.workload.context)
+    machine, load = grid.offers[0].machine, Load(users, found.request.workload.context)
     for i in np.random.default_rng(3).permutation(len(cells))[:40].tolist():
         engine = grid.engines[int(cells.engine[i])]
         table, row = grid.columns.tables[find_engine(engine).STORAGE], int(cells.row[i])
@@ -26,7 +26,7 @@ def test_a_cell_is_as_fast_as_its_plan(device: str, users: int, kv: str) -> None
         deployment = catalogue_deployment(name, table.base[row], engine, machine, load, kv)
         if deployment is None:
             continue
-        speed = exact_speed(found.question, deployment)
+        speed = exact_speed(found.request, deployment)
         assert speed is not None
         if speed.decode_each.basis == "measured":
             continue

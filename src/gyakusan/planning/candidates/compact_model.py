@@ -1,12 +1,37 @@
-"""A Model without its tensors, as plain values: enough for everything that depends on the load, and quick to read back."""
+"""A model without its tensors, and its variants, as plain values: quick to read back.
+
+That is enough for everything that depends on the load.
+"""
 
 from __future__ import annotations
 
 from dataclasses import MISSING, Field, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 from gyakusan.core import model as core
 from gyakusan.core.model import Model
+
+
+class VariantRow(NamedTuple):
+    """One format of a model, as it stands in the file.
+
+    base: what `inspect --quant` takes
+    name: the engine's name of the format
+    group: group of quantisations that speed constants know
+    dense_bytes: weights that are read for each token [B]
+    expert_bytes: all routed experts [B]
+    stored: all weights [B]
+    shares: weights on one device, in each layout of the engine [B]
+    """
+
+    base: str
+    name: str
+    group: str
+    dense_bytes: int
+    expert_bytes: int
+    stored: int
+    shares: list[int]
+
 
 _KINDS: dict[str, type[Any]] = {
     kind.__name__: kind
@@ -19,12 +44,12 @@ _LEFT_OUT = frozenset(("tensors", "metadata", "stored", "checkpoint", "quantizat
 
 
 def encode(model: Model) -> dict[str, Any]:
-    """The model as values for JSON. Tensors, metadata and what the publisher stored are left out."""
+    """Return the model as values for JSON. Tensors, metadata and what the publisher stored are left out."""
     return {f.name: _plain(getattr(model, f.name)) for f in fields(Model) if _told(model, f)}
 
 
 def decode(values: dict[str, Any]) -> Model:
-    """What `encode` wrote. Its weights are no bytes."""
+    """Return the model that `encode` was given, without tensors."""
     return Model(**{k: _value(v) for k, v in values.items()})
 
 
@@ -42,7 +67,7 @@ def _plain(value: Any) -> Any:
 
 
 def _range(numbers: tuple[Any, ...]) -> dict[str, list[int]] | None:
-    """Layers in equal steps as first, last and step: most models have nothing else."""
+    """Return layers in equal steps as first, end and step: most models have nothing else."""
     if len(numbers) < 3 or not all(type(n) is int for n in numbers):
         return None
     step = numbers[1] - numbers[0]

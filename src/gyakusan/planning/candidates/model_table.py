@@ -1,44 +1,49 @@
-"""The catalogue as columns: one row for each model at each quantisation in each family of engines. Facts: data/columns.json.
+"""Read the catalogue as columns: one row for each model in each format that an engine reads.
 
-Read once for each process. Records that are not ours (the user's own, a newer release) and not the same are worked out when
-they are wanted, which takes longer. tools/plan_columns.py writes the file, and a test refuses a stale one.
+data/columns.json is read once for each process; build_model_table writes it, and a test refuses a stale one. Records that
+are not ours (the user's own, a newer release) are worked out when they are wanted, which takes longer.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
-from zlib import crc32
 
 import numpy as np
 
 from gyakusan.catalog import quality
 from gyakusan.catalog.entry import Entry
 from gyakusan.catalog.places import DATA
-from gyakusan.catalog.quality_names import QUALITY
 from gyakusan.catalog.records import entries
+from gyakusan.core.arrays import BoolArray, FloatArray, IntArray
 from gyakusan.core.model import Model
 from gyakusan.core.quality import kind_of
 from gyakusan.core.quality import penalty as law_penalty
 from gyakusan.core.traffic import ModelShape, Traffic
 from gyakusan.engines.registry import engine, model_storages
 from gyakusan.planning.candidates import compact_model
+from gyakusan.planning.candidates.compact_model import VariantRow
 
 FILE = DATA / "columns.json"
-Array = Any
 SCORES = ("overall", "japanese", "coding", "reasoning")
-_EMPTY: Mapping[str, Any] = {"models": {}, "scores": {}, "scores_crc": 0}
+NOTHING_STORED: Mapping[str, Any] = {"models": {}, "scores": {}, "scores_crc": 0}
 
 
 @dataclass(frozen=True, slots=True)
 class ReasoningMode:
-    """Quality of a model with reasoning on or off. scores: value, error for each of SCORES [points];
+    """Quality of a model with reasoning on or off.
 
-    thinking: answer tokens over those without reasoning; basis, japanese_basis, kind, count: see catalog.quality.
+    mode: "on", "off" or ""
+    basis: what the scores rest on, see catalog.quality.Quality
+    japanese_basis: what the Japanese score rests on
+    kind: of another model whose scores stand for it, "" = its own
+    thinking: output tokens over those without reasoning
+    count: benchmarks that the scores come from
+    scores: value and standard error for each of SCORES [points]
     """
 
     mode: str
@@ -52,9 +57,19 @@ class ReasoningMode:
 
 @dataclass(frozen=True)
 class CatalogModel:
-    """One model. parameters, active [values]; native: width it was trained at [bits]; role, listed, released: see
+    """One model of the catalogue.
 
-    catalog.models.ModelRecord; facts: of `measure.measure`.
+    name: of the catalogue
+    license: name of its licence
+    parameters: weights [values]
+    active: weights that one token multiplies, as published [values]
+    native: width it was trained at [bits]
+    tied: True if the output matrix is the table of input embeddings
+    role: what it is for, see catalog.models.ModelRecord
+    listed: True if it is proposed where nobody names it
+    released: date of release, ISO 8601
+    modes: quality with reasoning on and off
+    facts: what model_variants.measure says of it
     """
 
     name: str
@@ -71,7 +86,7 @@ class CatalogModel:
 
     @cached_property
     def model(self) -> Model:
-        """The model without tensors."""
+        """The model without its tensors."""
         return compact_model.decode(self.facts["model"])
 
     @cached_property
@@ -90,52 +105,59 @@ class VariantTable:
     """The variants of all models in files of one kind: one row for each model in each format.
 
     storage: kind of model files: gguf, checkpoint, mlx
-    model: place in `ModelTable.models` (rows)
-    base, name: see engines.base.Variant
-    group: group of quantisations that speed constants know
-    dense_bytes, expert_bytes: weights that are read for each token, and of all experts [B] (rows)
-    stored: all weights [B] (rows)
-    shares: weights on one device, in each layout of the storage's engine [B] (rows, layouts)
-    bits: bits of each weight (rows)
-    cost, cost_error: quality that the quantisation costs [points] (rows)
+    model: place in `ModelTable.models` (rows,)
+    base: what `inspect --quant` takes, for each row
+    name: the engine's name of the format, for each row
+    group: group of quantisations that speed constants know, for each row
+    dense_bytes: weights that are read for each token (rows,) [B]
+    expert_bytes: all routed experts (rows,) [B]
+    stored: all weights (rows,) [B]
+    shares: weights on one device, in each layout of the storage's engine (rows, layouts) [B]
+    bits: bits of each weight (rows,) [bits]
+    cost: quality that the quantisation costs (rows,) [points]
+    cost_error: its standard error (rows,) [points]
     """
 
     storage: str
-    model: Array
+    model: IntArray
     base: Sequence[str]
     name: Sequence[str]
     group: Sequence[str]
-    dense_bytes: Array
-    expert_bytes: Array
-    stored: Array
-    shares: Array
-    bits: Array
-    cost: Array
-    cost_error: Array
+    dense_bytes: FloatArray
+    expert_bytes: FloatArray
+    stored: IntArray
+    shares: IntArray
+    bits: FloatArray
+    cost: FloatArray
+    cost_error: FloatArray
 
     def __len__(self) -> int:
         return len(self.base)
 
     @cached_property
     def groups(self) -> tuple[str, ...]:
-        """Every group of speed."""
+        """Every group of quantisations that occurs."""
         return tuple(dict.fromkeys(self.group))
 
     @cached_property
-    def group_of(self) -> Array:
-        """Place in `groups` of each row."""
+    def group_of(self) -> IntArray:
+        """Place in `groups` of each row (rows,)."""
         places = {g: i for i, g in enumerate(self.groups)}
         return np.array([places[g] for g in self.group], np.int64)
 
     @cached_property
-    def coarse(self) -> Array:
-        """True below four bits, by name: such files answer worse in ways that few benchmarks see."""
+    def coarse(self) -> BoolArray:
+        """True below four bits, by name: such files answer worse in ways that few benchmarks see (rows,)."""
         return np.array([n.startswith(("Q3", "Q2")) for n in self.name], bool)
 
 
 @dataclass(frozen=True)
 class ModelTable:
-    """models: in the catalogue's order; tables: by family."""
+    """The catalogue, as planning reads it.
+
+    models: in the catalogue's order
+    tables: storage -> variants
+    """
 
     models: tuple[CatalogModel, ...]
     tables: Mapping[str, VariantTable]
@@ -145,8 +167,8 @@ class ModelTable:
         return self.tables[engine(name).STORAGE]
 
     @cached_property
-    def blocks(self) -> Array:
-        """Blocks of every model."""
+    def blocks(self) -> IntArray:
+        """Blocks of every model (models,)."""
         return np.array([m.facts["model"]["blocks"] for m in self.models], np.int64)
 
     @cached_property
@@ -167,137 +189,84 @@ class ModelTable:
 
 @cache
 def load(path: Path = FILE) -> ModelTable:
-    """Every model of the catalogue."""
-    stored = _stored(path)
-    found = {e.name: _of(e, stored) for e in entries("model")}
-    return build(list(found.values()), _scores(found, stored))
+    """Return every model of the catalogue."""
+    stored = stored_file(path)
+    facts = {e.name: _facts(e, stored) for e in entries("model")}
+    scores = {n: stored["scores"][n] if n in stored["scores"] else score_rows(n) for n in facts}
+    return from_facts(list(facts.values()), scores)
 
 
-def build(facts: Sequence[Mapping[str, Any]], scores: Mapping[str, Any]) -> ModelTable:
-    """Columns of some models: what `measure` says of each, and what `modes` says, by name."""
-    models = tuple(_known(f, scores[f["name"]]) for f in facts)
+def from_facts(facts: Sequence[Mapping[str, Any]], scores: Mapping[str, Any]) -> ModelTable:
+    """Return the columns of some models.
+
+    facts: what model_variants.measure says of each; scores: name -> what `score_rows` says.
+    """
+    models = tuple(_catalog_model(f, scores[f["name"]]) for f in facts)
     return ModelTable(models, {storage: _table(storage, models) for storage in model_storages()})
 
 
-def stale(path: Path = FILE) -> tuple[str, ...]:
-    """Models of which the file says something else than their record, and models whose scores changed.
-
-    Only records whose text changed since are worked out again: the rules may have changed without that (see `write`).
-    """
-    stored = _stored(path)
-    ours = {e.name: e for e in entries("model") if not e.own}
-    wrong = [n for n, e in ours.items() if not _alike(e, stored)]
-    gone = [n for n in stored["models"] if n not in ours]
-    moved = [] if stored["scores_crc"] == scores_crc() else [n for n in ours if stored["scores"].get(n) != modes(n)]
-    return (*wrong, *gone, *moved)
-
-
-def _alike(entry: Entry, stored: Mapping[str, Any]) -> bool:
-    known = stored["models"].get(entry.name)
-    if known is None or known["crc"] == entry.crc:
-        return known is not None
-    fresh = json.loads(json.dumps(_measured(entry)))
-    return bool(fresh == {k: v for k, v in known.items() if k != "crc"})
-
-
-def write(path: Path = FILE, *, everything: bool = False) -> None:
-    """Bring the file up to date. everything: also what did not change, for the rules may have."""
-    stored = _EMPTY if everything else _stored(path)
-    ours = [e for e in entries("model") if not e.own]
-    crcs = {e.name: e.crc for e in ours}
-    same = {n for n, known in stored["models"].items() if known["crc"] == crcs.get(n)}
-    models = {e.name: stored["models"][e.name] if e.name in same else {**_measured(e), "crc": e.crc} for e in ours}
-    said = {"scores_crc": scores_crc(), "scores": {n: modes(n) for n in models}, "models": models}
-    lines = [f'"{k}": {json.dumps(v)}' for k, v in said.items() if k != "models"]
-    each = ",\n".join(f"{json.dumps(k)}: {json.dumps(v, separators=(',', ':'))}" for k, v in models.items())
-    path.write_text("{" + ",\n".join(lines) + ',\n"models": {\n' + each + "\n}}\n", "utf-8")
-    load.cache_clear()
-
-
-def modes(name: str) -> list[list[Any]]:
-    """The best known figure of each mode of a model, as values for JSON."""
+def score_rows(name: str) -> list[list[Any]]:
+    """Return the best known scores of each mode of a model, as values for JSON: the fields of ReasoningMode."""
     best: dict[str, quality.Quality] = {}
-    for found in quality.find(name):
-        other = best.get(found.mode)
-        if other is None or (found.independent, found.scores) > (other.independent, other.scores):
-            best[found.mode] = found
-    return [_mode(q) for q in best.values()]
+    for entry in quality.find(name):
+        other = best.get(entry.mode)
+        if other is None or (entry.independent, entry.scores) > (other.independent, other.scores):
+            best[entry.mode] = entry
+    return [_score_row(q) for q in best.values()]
 
 
-def scores_crc() -> int:
-    """What the scores are told by."""
-    return crc32(b"".join((QUALITY / name).read_bytes() for name in ("index.json", "names.json")))
-
-
-def _mode(q: quality.Quality) -> list[Any]:
+def _score_row(q: quality.Quality) -> list[Any]:
     points = [round(x, 3) for s in SCORES for x in (getattr(q, s).value, getattr(q, s).error)]
     factor = q.thinking.factor if q.mode == "on" else 1.0
     return [q.mode, q.basis, q.japanese_basis, q.kind, factor, q.scores, points]
 
 
-def _stored(path: Path) -> Mapping[str, Any]:
+def stored_file(path: Path = FILE) -> Mapping[str, Any]:
+    """Return what the file says: models, scores, and a checksum of what the scores come from. Nothing if there is none."""
     if not path.exists():
-        return _EMPTY
-    found: Mapping[str, Any] = json.loads(path.read_text("utf-8"))
-    return found
+        return NOTHING_STORED
+    stored: Mapping[str, Any] = json.loads(path.read_text("utf-8"))
+    return stored
 
 
-def _of(entry: Entry, stored: Mapping[str, Any]) -> Mapping[str, Any]:
+def _facts(entry: Entry, stored: Mapping[str, Any]) -> Mapping[str, Any]:
     known: Mapping[str, Any] | None = stored["models"].get(entry.name)
-    return known if known is not None and known["crc"] == entry.crc else _measured(entry)
+    return known if known is not None and known["crc"] == entry.crc else measured_facts(entry)
 
 
-def _measured(entry: Entry) -> Mapping[str, Any]:
+def measured_facts(entry: Entry) -> Mapping[str, Any]:
+    """Return what planning knows of a record, worked out anew."""
     from gyakusan.catalog.models import find
     from gyakusan.planning.candidates.model_variants import measure
 
     return measure(find(entry.name))
 
 
-def _scores(found: Mapping[str, Any], stored: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {n: stored["scores"][n] if n in stored["scores"] else modes(n) for n in found}
-
-
-def _known(facts: Mapping[str, Any], scores: Sequence[Any]) -> CatalogModel:
+def _catalog_model(facts: Mapping[str, Any], scores: Sequence[Any]) -> CatalogModel:
     return CatalogModel(
-        name=facts["name"],
-        license=facts["license"],
-        parameters=facts["parameters"],
-        active=facts["active"],
-        native=facts["native"],
-        tied=facts["tied"],
-        role=facts["role"],
-        listed=facts["listed"],
-        released=facts["released"],
-        modes=tuple(_stored_mode(s) for s in scores),
+        **{f.name: facts[f.name] for f in fields(CatalogModel) if f.name in facts},
+        modes=tuple(ReasoningMode(*(*row[:-1], tuple(row[-1]))) for row in scores),
         facts=facts,
     )
 
 
-def _stored_mode(values: Sequence[Any]) -> ReasoningMode:
-    mode, basis, japanese, kind, thinking, count, scores = values
-    return ReasoningMode(mode, basis, japanese, kind, thinking, count, tuple(scores))
-
-
 def _table(storage: str, models: Sequence[CatalogModel]) -> VariantTable:
-    rows = [(i, row) for i, m in enumerate(models) for row in _rows(storage, m)]
-    columns = list(zip(*(row for _, row in rows), strict=True)) if rows else [()] * 7
-    base, name, group, dense, experts, stored, shares = columns
-    place = np.array([i for i, _ in rows], np.int64)
-    size = np.array([m.parameters for m in models], float)[place] if rows else np.zeros(0)
-    native = np.array([m.native for m in models], float)[place] if rows else np.zeros(0)
-    bits = np.array(stored, float) * 8 / np.maximum(1, size)
-    cost, error = _penalties(name, bits, size, native)
+    pairs = [(i, VariantRow(*row)) for i, m in enumerate(models) for row in _rows(storage, m)]
+    rows, place = [row for _, row in pairs], np.array([i for i, _ in pairs], np.int64)
+    names, stored = [r.name for r in rows], np.array([r.stored for r in rows], np.int64)
+    size, native = (np.array([getattr(m, n) for m in models], float)[place] for n in ("parameters", "native"))
+    bits = stored * 8 / np.maximum(1, size)
+    cost, error = _penalties(names, bits, size, native)
     return VariantTable(
         storage=storage,
         model=place,
-        base=base,
-        name=name,
-        group=group,
-        dense_bytes=np.array(dense, float),
-        expert_bytes=np.array(experts, float),
-        stored=np.array(stored, np.int64),
-        shares=np.array([list(s) for s in shares], np.int64).reshape(len(rows), -1 if rows else 0),
+        base=[r.base for r in rows],
+        name=names,
+        group=[r.group for r in rows],
+        dense_bytes=np.array([r.dense_bytes for r in rows], float),
+        expert_bytes=np.array([r.expert_bytes for r in rows], float),
+        stored=stored,
+        shares=np.array([r.shares for r in rows], np.int64).reshape(len(rows), -1 if rows else 0),
         bits=bits,
         cost=cost,
         cost_error=error,
@@ -315,8 +284,10 @@ def _rows(storage: str, known: CatalogModel) -> Sequence[Any]:
     return variant_rows(storage, find(known.name))
 
 
-def _penalties(names: Sequence[str], bits: Array, size: Array, native: Array) -> tuple[Array, Array]:
-    """What each row's quantisation costs [points]."""
+def _penalties(
+    names: Sequence[str], bits: FloatArray, size: FloatArray, native: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return what each row's quantisation costs, with its error (rows,) [points]."""
     cost, error, law = np.zeros(len(names)), np.zeros(len(names)), quality.penalty_law()
     known = {n: kind_of(n) for n in set(names)}
     for kind in set(known.values()):

@@ -17,6 +17,7 @@ from gyakusan.engines.defaults import GGUF_QUANTS
 from gyakusan.engines.registry import engine, model_storages
 from gyakusan.models.assemble import plain
 from gyakusan.planning.candidates import compact_model
+from gyakusan.planning.candidates.compact_model import VariantRow
 from gyakusan.planning.predict.speed import traffic_of
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def measure(record: ModelRecord) -> dict[str, Any]:
     }
 
 
-def variant_rows(storage: str, record: ModelRecord) -> list[list[Any]]:
+def variant_rows(storage: str, record: ModelRecord) -> list[VariantRow]:
     """Return the rows of a model in files of one kind, as the first engine that reads them stores the weights."""
     rules, whole = engine(model_storages()[storage]), plain(record)
     published = "" if record.quantization in GGUF_QUANTS else record.quantization
@@ -52,7 +53,7 @@ def variant_rows(storage: str, record: ModelRecord) -> list[list[Any]]:
     for variant in rules.variants(whole, published):
         shares = list(rules.weight_bytes(variant.model))
         stored = variant.model.bytes if variant.model.checkpoint is None else shares[0]
-        rows.append([*_common(variant, rules.SPEED_NAME in SERVERS), stored, shares])
+        rows.append(_row(variant, stored, shares, rules.SPEED_NAME in SERVERS))
     return rows
 
 
@@ -61,8 +62,7 @@ def _shape(whole: Model) -> list[float]:
     return list(astuple(traffic_of(whole).shape))
 
 
-def _common(v: Variant, server: bool) -> list[Any]:
-    """base, name, group of speed, dense, experts [B]."""
+def _row(v: Variant, stored: int, shares: list[int], server: bool) -> VariantRow:
     traffic = traffic_of(v.model)
     check = v.model.checkpoint
     if check is not None and not check.method:
@@ -71,4 +71,5 @@ def _common(v: Variant, server: bool) -> list[Any]:
         text = v.model.quantization if check is None else f"{check.method} {check.bits:g}bit {v.model.name}"
         known = speed_names.model_name(v.model.name) or ""
         quant = speed_names.parse_quant(text, model=known, server=server) or speed_names.sixteen_bit(server)
-    return [v.base, v.name, quant.group, round(traffic.dense_bytes), round(traffic.expert_bytes)]
+    dense, experts = round(traffic.dense_bytes), round(traffic.expert_bytes)
+    return VariantRow(v.base, v.name, quant.group, dense, experts, stored, shares)
