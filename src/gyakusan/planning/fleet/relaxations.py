@@ -17,6 +17,7 @@ from gyakusan.planning.select.relaxations import (
     MIN_CONTEXT,
     Relaxation,
     Works,
+    context_changes,
     dropped_limits,
     largest_working,
     with_context,
@@ -86,4 +87,4 @@ def _one_user(request: FleetRequest, works: Works) -> Relaxation | None:
     if not context:
         return None
     sentence = say("For 1 user and {n} tokens there is an answer.", n=f"{context:,}")
-    return Relaxation(sentence, {"users": 1, "context": context})
+    return Relaxation(sentence, {"users": 1, **context_changes(one, context)})

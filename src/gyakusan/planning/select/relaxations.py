@@ -22,7 +22,7 @@ CONTEXT_STEP = 256
 """Contexts are multiples of this. [tokens]"""
 MIN_CONTEXT = 512
 """Shorter contexts are not proposed. [tokens]"""
-BATCH = 24
+HARDWARE_BATCH = 24
 """Machines that are tried at once, so that the cheap ones are found without a sweep over all."""
 Works = Callable[[PlanRequest], bool]
 """Whether a changed request has a plan."""
@@ -91,11 +91,16 @@ def largest_working(
 
 def with_context(request: PlanRequest, context: int) -> PlanRequest:
     """Return the request for a shorter context [tokens]; prompt and output shrink with it, in proportion."""
+    return replace(request, **context_changes(request, context))
+
+
+def context_changes(request: PlanRequest, context: int) -> dict[str, Any]:
+    """Return what `with_context` changes, by field of the request."""
     workload = request.workload
     factor = min(1.0, context / (workload.prompt_tokens + workload.output_tokens))
     prompt = min(max(1, int(workload.prompt_tokens * factor)), context - 1)
     output = min(max(1, int(workload.output_tokens * factor)), context - prompt)
-    return replace(request, context=context, prompt_tokens=prompt, output_tokens=output)
+    return {"context": context, "prompt_tokens": prompt, "output_tokens": output}
 
 
 def find_relaxations(
@@ -132,8 +137,8 @@ def _larger_budget(
         return None
     currency = request.budget.currency
     machines = priced_machines(request, currency)
-    for start in range(0, len(machines), BATCH):
-        batch = machines[start : start + BATCH]
+    for start in range(0, len(machines), HARDWARE_BATCH):
+        batch = machines[start : start + HARDWARE_BATCH]
         cheapest = next((m for m in batch if works_on((m,))), None) if works_on(batch) else None
         if cheapest is not None:
             price = Money(rates.convert(cheapest.price or 0.0, "JPY", currency) or 0.0, currency)
@@ -159,7 +164,7 @@ def _shorter_context(request: PlanRequest, works: Works) -> Relaxation | None:
     if not context:
         return None
     sentence = say("With {n} tokens of context for each user there is an answer.", n=f"{context:,}")
-    return Relaxation(sentence, {"context": context})
+    return Relaxation(sentence, context_changes(request, context))
 
 
 def _fewer_users(request: PlanRequest, works: Works) -> Relaxation | None:
@@ -195,4 +200,4 @@ def _several_changes(request: PlanRequest, works: Works) -> Relaxation | None:
     if not context:
         return None
     sentence = say("For 1 user, {n} tokens and without floors there is an answer.", n=f"{context:,}")
-    return Relaxation(sentence, {**changes, "context": context})
+    return Relaxation(sentence, {**changes, **context_changes(relaxed, context)})
