@@ -11,6 +11,7 @@ TESTS = ROOT / "tests"
 APART = {
     "screens": "what people see of all commands, by command",
     "test_layout.py": "of the tests themselves",
+    "test_architecture.py": "of all modules together",
     "benchmarks/test_small_benchmarks.py": "two short benchmarks, mlx_accuracy and ollama_accuracy",
     "catalog/test_embeddings.py": "embedding models from the record to the byte",
     "engines/mlx/test_real_mlx.py": "beside the real library, where it is installed",

@@ -39,7 +39,7 @@ def _extras(manifest: Manifest) -> tuple[Extra, ...]:
 
 def _tensors(manifest: Manifest) -> Model:
     """Return a model stored tensor by tensor, with its config.json: each layer is a safetensors file of its own."""
-    from gyakusan.models.formats import _json
+    from gyakusan.models.formats import json_text
     from gyakusan.models.formats.safetensors import Header
 
     layers = manifest.of("tensor")
@@ -52,7 +52,7 @@ def _tensors(manifest: Manifest) -> Model:
     if config.size > LONGEST:
         raise Malformed("config.json of {name} is too long.", name=str(manifest.name), mend="Get it again.")
     with manifest.open(config) as source:
-        read = _json.loads(source.read(0, config.size), "config.json")
+        read = json_text.loads(source.read(0, config.size), "config.json")
     if not isinstance(read, dict):
         raise Malformed("config.json of {name} is no object.", name=str(manifest.name), mend="Get it again.")
     heads = _heads(manifest, layers) if manifest.store is not None else ()

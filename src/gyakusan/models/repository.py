@@ -108,14 +108,14 @@ def _projectors(listing: Listing) -> list[str]:
 
 def _config(listing: Listing) -> Model:
     """Return the model of config.json and the headers of all safetensors files."""
-    from gyakusan.models.formats import _json
+    from gyakusan.models.formats import json_text
 
     if "config.json" not in listing.files:
         raise BadReference(
             "{name} holds neither config.json nor GGUF files.", name=str(listing.repository),
             mend="Look for a repository with the model itself; adapters and datasets are not read.",
         )  # fmt: skip
-    config = _json.loads(listing.document("config.json"), "config.json")
+    config = json_text.loads(listing.document("config.json"), "config.json")
     if not isinstance(config, dict):
         raise Malformed(
             "config.json of {name} is no object.", name=str(listing.repository), mend="Try another revision."
@@ -148,13 +148,13 @@ def _head(listing: Listing) -> Any:
 
 def _weights(listing: Listing) -> list[str]:
     """Return the safetensors files of the model: those of the index, else those named model*; none if the index's are missing."""
-    from gyakusan.models.formats import _json
+    from gyakusan.models.formats import json_text
     from gyakusan.models.formats.safetensors import BRACKETS, INDEX
 
     top = sorted(f for f in listing.files if f.endswith(".safetensors") and "/" not in f)
     if INDEX not in listing.files:
         return [f for f in top if f.startswith("model")] or [f for f in top if not f.startswith("consolidated")]
-    index = _json.loads(listing.document(INDEX), INDEX, BRACKETS)
+    index = json_text.loads(listing.document(INDEX), INDEX, BRACKETS)
     where = index.get("weight_map") if isinstance(index, dict) else None
     if not isinstance(where, dict) or not all(isinstance(f, str) for f in where.values()):
         raise Malformed("{file} has no weight_map.", file=INDEX, mend="Download the model again.")

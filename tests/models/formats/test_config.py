@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gyakusan import errors
-from gyakusan.models.formats import _json, config
+from gyakusan.models.formats import config, json_text
 
 GOOD = {"model_type": "llama", "text_config": {"hidden_size": 64}, "time_step_limit": [0.0, float("inf")]}
 
@@ -77,7 +77,7 @@ def test_a_folder_without_one(tmp_path: Path) -> None:
 @settings(deadline=None)
 def test_any_bytes(data: bytes) -> None:
     try:
-        _json.loads(data, "made.json")
+        json_text.loads(data, "made.json")
     except errors.Malformed as error:
         refused = error
     else:
@@ -88,4 +88,4 @@ def test_any_bytes(data: bytes) -> None:
 @given(st.recursive(st.integers(-(10**30), 10**30) | st.text(), lambda i: st.lists(i) | st.dictionaries(st.text(), i)))
 @settings(deadline=None)
 def test_any_json_is_read_as_it_is(value: object) -> None:
-    assert _json.loads(json.dumps(value).encode(), "made.json") == value
+    assert json_text.loads(json.dumps(value).encode(), "made.json") == value

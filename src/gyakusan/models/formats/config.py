@@ -7,7 +7,7 @@ from typing import Any
 
 from gyakusan.errors import BadReference, Malformed
 from gyakusan.message import say
-from gyakusan.models.formats import _json
+from gyakusan.models.formats import json_text
 from gyakusan.models.sources import disk
 
 NAME = "config.json"
@@ -28,9 +28,9 @@ def read(path: str | Path) -> dict[str, Any]:
                 "{file} is larger than {limit} MiB.", file=source.name, limit=LONGEST >> 20,
                 mend="This is no model description: give the folder of a model.",
             )  # fmt: skip
-        found = _json.loads(source.read(0, source.size or 0), source.name)
+        found = json_text.loads(source.read(0, source.size or 0), source.name)
         if not isinstance(found, dict):
-            raise _json.bad(source.name, say("it is not an object"))
+            raise json_text.bad(source.name, say("it is not an object"))
         return found
 
 

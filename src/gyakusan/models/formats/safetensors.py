@@ -15,7 +15,7 @@ from gyakusan.core.dtypes import DTYPES
 from gyakusan.core.model import Tensor
 from gyakusan.errors import BadReference, Malformed, Truncated, Unsupported
 from gyakusan.message import say
-from gyakusan.models.formats import _json
+from gyakusan.models.formats import json_text
 from gyakusan.models.formats._magic import ENOUGH, likeness
 from gyakusan.models.sources import Source, disk
 
@@ -123,7 +123,7 @@ def _indexed(path: Path) -> dict[str, list[str]]:
     with disk.open(path) as source:
         if (source.size or 0) > INDEX_BYTES:
             _bad("{file} is larger than {limit} MiB.", source.name, limit=INDEX_BYTES >> 20)
-        raw = _json.loads(source.read(0, source.size or 0), source.name, BRACKETS)
+        raw = json_text.loads(source.read(0, source.size or 0), source.name, BRACKETS)
         index: _Index = _typed(source.name, raw, _Index)
     found: dict[str, list[str]] = {}
     for name, file in index.weight_map.items():
@@ -160,7 +160,7 @@ def _raw(source: Source) -> tuple[bytes, int]:
 
 
 def _parsed(name: str, raw: bytes) -> tuple[dict[str, _Entry], dict[str, str]]:
-    found = _json.loads(raw, name, BRACKETS)
+    found = json_text.loads(raw, name, BRACKETS)
     metadata = found.pop("__metadata__", {})
     return _typed(name, found, dict[str, _Entry]), _typed(name, metadata, dict[str, str])
 
@@ -169,7 +169,7 @@ def _typed(name: str, value: Any, kind: Any) -> Any:
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
-        raise _json.bad(name, say("{why}", why=_json.line(str(error)))) from None
+        raise json_text.bad(name, say("{why}", why=json_text.line(str(error)))) from None
 
 
 def _checked(name: str, entries: Mapping[str, _Entry], room: int) -> tuple[Tensor, ...]:

@@ -151,11 +151,11 @@ def cached(repository: Repository) -> Listing | None:
 
 def listed(repository: Repository) -> Listing:
     """Return the files on the hub. Raises BadReference for an unknown repository, Malformed, SourceError."""
-    from gyakusan.models.formats import _json
+    from gyakusan.models.formats import json_text
 
     at = "" if repository.at == "main" else f"/revision/{quote(repository.at, safe='')}"
     url = f"{endpoint()}/api/models/{repository.id}{at}?blobs=true"
-    found = _json.loads(_document(repository, url), str(repository), FILES + 1000)
+    found = json_text.loads(_document(repository, url), str(repository), FILES + 1000)
     siblings = found.get("siblings") if isinstance(found, dict) else None
     if not isinstance(siblings, list) or len(siblings) > FILES:
         raise _bad(repository, "siblings")

@@ -197,9 +197,9 @@ def _advised(name: Name, error: SourceError) -> SourceError:
 
 
 def _manifest(name: Name, raw: bytes, store: Path | None) -> Manifest:
-    from gyakusan.models.formats import _json
+    from gyakusan.models.formats import json_text
 
-    found = _json.loads(raw, str(name), 4 * LAYERS)
+    found = json_text.loads(raw, str(name), 4 * LAYERS)
     layers = found.get("layers") if isinstance(found, dict) else None
     if not isinstance(layers, list) or not 0 < len(layers) <= LAYERS:
         raise _bad(name, "layers")

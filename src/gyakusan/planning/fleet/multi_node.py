@@ -20,8 +20,7 @@ from gyakusan.engines.registry import NAMES, engine
 from gyakusan.planning.candidates.hardware import HardwareOption
 from gyakusan.planning.candidates.model_table import SCORES, CatalogModel, ReasoningMode, VariantTable
 from gyakusan.planning.fleet import costs
-from gyakusan.planning.fleet.plan import FleetPlan
-from gyakusan.planning.fleet.recommend import fleet_plan
+from gyakusan.planning.fleet.plan import FleetPlan, fleet_plan
 from gyakusan.planning.fleet.replica_queue import pipeline_hop, pipeline_speed, replica_queue
 from gyakusan.planning.fleet.request import FleetRequest
 from gyakusan.planning.fleet.sweep import LADDER, FleetCandidates, tested

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -162,3 +163,50 @@ def commands(command: Command, name: str, machines: int, nodes: int) -> tuple[Co
         return (replace(command, argv=argv, environment=environment),)
     options = engine(name).spanning_options(nodes, FIRST)
     return tuple(replace(command, argv=(*argv, *flags), environment=environment) for flags in options)
+
+
+def fleet_plan(
+    asked: FleetRequest,
+    made: Plan,
+    found: ReplicaQueue,
+    replicas: int,
+    exchange: ExchangeRates,
+    nodes: int = 1,
+) -> FleetPlan | None:
+    """So many replicas of a plan, more if the rate needs more; None beyond the budget, the replicas or the floors."""
+    question, share = asked.question, found.slots * found.lanes
+    met = None
+    if question.arrivals is not None:
+        bears = found.bearable
+        fewest = -(-question.users // share) if "users" in asked.said else 1
+        replicas = max(fewest, math.ceil(min(question.arrivals / bears, 1e9) - 1e-9))
+        met = found.at(question.arrivals / replicas)
+        careful = found.at(question.arrivals / replicas, careful=True)
+        late = question.max_ttft is not None and careful.first > question.max_ttft
+        if met.saturated or careful.saturated or late or 1 / careful.token < question.speed:
+            return None
+    if replicas > asked.replicas or not within(asked, made, replicas * nodes, exchange):
+        return None
+    plan_command = commands(made.command, made.engine, replicas * nodes + asked.spare, nodes)
+    return FleetPlan(
+        roles=(),
+        plan=made,
+        replicas=replicas,
+        spares=asked.spare,
+        nodes=nodes,
+        tensor=made.deployment.rules.compute_settings(made.deployment.machine, made.deployment.settings).ranks,
+        share=share,
+        service=found,
+        met=met,
+        cost=costed(asked, made, replicas * nodes, replicas, found, exchange),
+        loss=failure_impact(asked, made, replicas, share, found),
+        commands=plan_command,
+    )
+
+
+def within(asked: FleetRequest, made: Plan, machines: int, exchange: ExchangeRates) -> bool:
+    """True if so many machines and the spares are within the budget."""
+    if asked.budget is None:
+        return True
+    price = made.offer.price
+    return price is not None and price * (machines + asked.spare) <= costs.yen(asked.budget, exchange)

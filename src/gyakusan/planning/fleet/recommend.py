@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from gyakusan.catalog.models import find
 from gyakusan.planning.candidates import model_table as catalogue
 from gyakusan.planning.candidates.model_table import ModelTable
-from gyakusan.planning.fleet import costs
-from gyakusan.planning.fleet.plan import FleetPlan, commands, costed, failure_impact
+from gyakusan.planning.fleet.plan import FleetPlan, fleet_plan
 from gyakusan.planning.fleet.ranking import ROLES, Role, best_of, order
 from gyakusan.planning.fleet.relaxations import find_relaxations
 from gyakusan.planning.fleet.replica_queue import ReplicaQueue, replica_queue
@@ -120,50 +117,3 @@ def served(question: PlanRequest, made: Plan, share: int) -> ReplicaQueue:
         if one is not None:
             paces[users] = one
     return replica_queue(question, paces, made.mode.thinking, made.offer.machine, made.engine, 1)
-
-
-def fleet_plan(
-    asked: FleetRequest,
-    made: Plan,
-    found: ReplicaQueue,
-    replicas: int,
-    exchange: ExchangeRates,
-    nodes: int = 1,
-) -> FleetPlan | None:
-    """So many replicas of a plan, more if the rate needs more; None beyond the budget, the replicas or the floors."""
-    question, share = asked.question, found.slots * found.lanes
-    met = None
-    if question.arrivals is not None:
-        bears = found.bearable
-        fewest = -(-question.users // share) if "users" in asked.said else 1
-        replicas = max(fewest, int(np.ceil(min(question.arrivals / bears, 1e9) - 1e-9)))
-        met = found.at(question.arrivals / replicas)
-        careful = found.at(question.arrivals / replicas, careful=True)
-        late = question.max_ttft is not None and careful.first > question.max_ttft
-        if met.saturated or careful.saturated or late or 1 / careful.token < question.speed:
-            return None
-    if replicas > asked.replicas or not within(asked, made, replicas * nodes, exchange):
-        return None
-    plan_command = commands(made.command, made.engine, replicas * nodes + asked.spare, nodes)
-    return FleetPlan(
-        roles=(),
-        plan=made,
-        replicas=replicas,
-        spares=asked.spare,
-        nodes=nodes,
-        tensor=made.deployment.rules.compute_settings(made.deployment.machine, made.deployment.settings).ranks,
-        share=share,
-        service=found,
-        met=met,
-        cost=costed(asked, made, replicas * nodes, replicas, found, exchange),
-        loss=failure_impact(asked, made, replicas, share, found),
-        commands=plan_command,
-    )
-
-
-def within(asked: FleetRequest, made: Plan, machines: int, exchange: ExchangeRates) -> bool:
-    """True if so many machines and the spares are within the budget."""
-    if asked.budget is None:
-        return True
-    price = made.offer.price
-    return price is not None and price * (machines + asked.spare) <= costs.yen(asked.budget, exchange)
