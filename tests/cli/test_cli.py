@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 from tests.models.building import recreated
 
+from gyakusan.catalog import RELEASE
 from gyakusan.cli import main
 from gyakusan.core.dtypes import BY_CODE
+from gyakusan.core.ledger import PARTS
 from gyakusan.units import GIB
 
 TRUTH = Path(__file__).parent.parent / "truth"
@@ -54,9 +56,22 @@ def test_qwen_weighs_what_the_registry_lists(tag: str, size: float) -> None:
 
 def test_the_contract(run: Any) -> None:
     got = answer(run, *GPT_OSS)
-    assert set(got) == {"model", "engine", "settings", "load", "devices", "fits", "notes", "pace", "quality"}
+    head = {"schema": "gyakusan/inspect/1", "catalogue": RELEASE}
+    assert got.items() >= head.items()
+    assert set(got) - set(head) == {
+        *("model", "engine", "settings", "load", "devices", "fits", "notes", "pace", "quality")
+    }
     assert set(got["model"]) == {
-        *("name", "architecture", "parameters", "active_parameters", "quantization", "trained_context", "source")
+        *(
+            "name",
+            "architecture",
+            "parameters",
+            "active_parameters",
+            "quantization",
+            "trained_context",
+            "source",
+            "size",
+        )
     }
     assert got["engine"] == {"name": "llama.cpp", "version": "b11434"}
     assert got["load"] == {"users": 1, "context": 131072}
@@ -66,7 +81,11 @@ def test_the_contract(run: Any) -> None:
         }
         assert device["total"] == sum(line["bytes"] for line in device["lines"])
         for line in device["lines"]:
-            assert set(line) == {"kind", "bytes", "low", "high", "basis", "reason", "formula"}
+            assert set(line) == {
+                *("kind", "part", "bytes", "low", "high", "grows", "cap", "basis", "reason", "formula")
+            }
+            assert line["cap"] == (line["high"] if line["grows"] else None)
+            assert line["part"] in PARTS
             assert line["low"] <= line["bytes"] <= line["high"]
             assert line["basis"] in ("read", "derived", "measured", "assumed")
             assert line["kind"] in ("weights", "kv_cache", "recurrent_state", "scratch", "overhead")

@@ -45,7 +45,7 @@ def test_japanese(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_the_json_has_everything(capsys: pytest.CaptureFixture[str]) -> None:
     got = document(capsys, *OFFICE)
-    assert set(got) == {"question", "terms", "plans", "nearest", "rates", "cells"}
+    assert set(got) == {"schema", "catalogue", "question", "terms", "plans", "nearest", "rates", "cells"}
     assert got["question"]["arrivals"] == pytest.approx(2000 / 3600)
     assert got["question"]["budget"] == {"amount": 5_000_000.0, "currency": "JPY"}
     assert got["terms"]["api_input"] == {"amount": 0.15, "currency": "USD"}

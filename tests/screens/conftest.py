@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from cyclopts import App
 from rich.console import Console
+from tests.documents.valid import valid
 from tests.fakes import tiny
 from tests.machines.boxes import box
 
@@ -94,6 +95,7 @@ def document(printed: Screen) -> Screen:
 
     def read(words: str, language: str = "en") -> str:
         code, text = printed(f"{words} --json", language=language).split("\n", 1)
+        valid(json.loads(text))
         return f"$ gyakusan {words} --json\n{code}\n" + json.dumps(
             rounded(json.loads(text)), ensure_ascii=False, indent=1
         )

@@ -7,6 +7,8 @@ from tests.show.drawing import text_of
 
 from gyakusan.catalog import accuracy
 from gyakusan.catalog.accuracy import Case, Figures, Group, Section
+from gyakusan.documents.accuracy import MemoryAccuracyJson
+from gyakusan.documents.writer import plain
 from gyakusan.show import accuracy as shown
 from gyakusan.text import LANGUAGES, Language, knows
 
@@ -88,6 +90,6 @@ def test_no_speed_yet() -> None:
 
 
 def test_the_document() -> None:
-    (found,) = shown.document([SECTION])["memory"]
+    (found,) = plain(MemoryAccuracyJson(memory=(SECTION,)), "en")["memory"]
     assert found["groups"][0]["parts"]["scratch"] == {"n": 4, "exact": 1, "median": 0.01, "p95": 0.1234, "worst": 0.5}
     assert found["worst"][0]["why"] == shown.WHY_TEXTS[1]

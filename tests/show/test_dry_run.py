@@ -8,6 +8,8 @@ import pytest
 from tests.show.drawing import text_of
 
 from gyakusan.cli import main
+from gyakusan.documents import ledger
+from gyakusan.documents.writer import plain
 from gyakusan.engines.llamacpp.dry_run.run import Compared, Dry
 from gyakusan.show import dry_run
 from gyakusan.units import MIB
@@ -38,9 +40,9 @@ def test_a_gpu_is_not_what_was_asked() -> None:
 
 
 def test_the_document() -> None:
-    found = dry_run.document(ROWS, DRY)
+    found = plain(ledger.dry_run(ROWS, DRY), "en")
     assert (found["engine"], found["build"], found["backend"]) == ("llama.cpp", "b11549", "cpu")
-    assert found["lines"][1] == {  # type: ignore[index]
+    assert found["lines"][1] == {
         "kind": "kv_cache+recurrent_state",
         "predicted": 11 * MIB,
         "reported": 10 * MIB,

@@ -8,6 +8,8 @@ import pytest
 from tests.show.drawing import text_of
 
 from gyakusan import api
+from gyakusan.documents import ledger
+from gyakusan.documents.writer import plain
 from gyakusan.engines.deployment import Deployment
 from gyakusan.show import engines
 
@@ -57,7 +59,7 @@ def test_short_by_is_said() -> None:
 
 
 def test_json() -> None:
-    found = engines.document(asked("RTX 5090")[1], "en")["engines"]
+    found = plain(ledger.engines(asked("RTX 5090")[1]), "en")["engines"]
     assert [e["engine"]["name"] for e in found] == ["llama.cpp", "Ollama", "MLX-LM"]
     assert [(e["fits"], len(e["refusals"]), "devices" in e) for e in found] == [
         (True, 0, True),

@@ -30,7 +30,9 @@ def memory(
             raise unknown(say("engine"), engine, sorted({s.engine for s in sections}))
         sections = chosen
     if output.json:
-        write_json(shown.document(sections))
+        from gyakusan.documents.accuracy import MemoryAccuracyJson
+
+        write_json(MemoryAccuracyJson(memory=sections), output)
     else:
         draw(*shown.memory(sections), output=output)
     return 0
@@ -47,7 +49,9 @@ def speed(*, output: Output = Output()) -> int:
 
     found = accuracy.speed()
     if output.json:
-        write_json({"speed": found})
+        from gyakusan.documents.accuracy import SpeedAccuracyJson
+
+        write_json(SpeedAccuracyJson(speed=found), output)
     else:
         draw(*shown.speed(found), output=output)
     return 0 if found is not None else 1

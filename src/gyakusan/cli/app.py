@@ -11,7 +11,7 @@ from cyclopts import App, CycloptsError
 
 from gyakusan._version import __version__
 from gyakusan.cli.words import Help, mistake
-from gyakusan.errors import GyakusanError
+from gyakusan.errors import GyakusanError, UsageError
 from gyakusan.message import Message
 from gyakusan.text import Language, tell
 
@@ -26,6 +26,7 @@ COMMANDS = {
     "catalog": "Facts and their sources; your own records.",
     "demo": "All of it in a minute, with a small model.",
     "accuracy": "How right we are, from recorded truth.",
+    "schema": "The JSON Schemas of what --json prints.",
 }
 ABOUT = "From the memory of a GPU backwards to the model, quantisation and settings that fit."
 
@@ -44,9 +45,10 @@ def run(arguments: Sequence[str], language: Language) -> int:
     try:
         result: Any = app(list(arguments), exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
-        return _complain(*mistake(error), 2, language)
+        return _complain(UsageError.__name__, *mistake(error), 2, language, json="--json" in arguments)
     except GyakusanError as error:
-        return _complain(error.message, error.mend, error.exit_code, language)
+        kind = type(error).__name__
+        return _complain(kind, error.message, error.mend, error.exit_code, language, json="--json" in arguments)
     except KeyboardInterrupt:
         print(tell("Interrupted.", language), file=sys.stderr)
         return 130
@@ -56,7 +58,13 @@ def run(arguments: Sequence[str], language: Language) -> int:
     return result if isinstance(result, int) else 0
 
 
-def _complain(message: Message, mend: Message | None, code: int, language: Language) -> int:
+def _complain(kind: str, message: Message, mend: Message | None, code: int, language: Language, *, json: bool) -> int:
+    """Say what is wrong on stderr, and with --json as a document on stdout; the exit code."""
+    if json:
+        from gyakusan.documents.served import ErrorJson
+        from gyakusan.documents.writer import written
+
+        print(written(ErrorJson(error=message, mend=mend, kind=kind, exit_code=code), language))
     line = tell(message, language)
     if mend is not None:
         line += ("" if line.endswith("。") else " ") + tell(mend, language)

@@ -45,7 +45,9 @@ def every(
     if kind == "models":
         found = [(e, r) for e, r in found if (all_ or r.listed) and (not language or language in r.languages)]
     if output.json:
-        write_json([shown.document(r, e) for e, r in found])
+        from gyakusan.documents import catalog as documents
+
+        write_json([documents.record(r, e) for e, r in found], output)
     else:
         draw(*getattr(shown, "models" if kind == "embeddings" else kind)([r for _, r in found]), output=output)
     return 0 if found else 1
@@ -62,7 +64,9 @@ def show(
     entry, record = _one(name)
     tags = _tags(record.name) if entry.kind == "model" else ()
     if output.json:
-        write_json(shown.document(record, entry, tags))
+        from gyakusan.documents import catalog as documents
+
+        write_json(documents.record(record, entry, tags), output)
     else:
         draw(*shown.record(record, entry, tags), output=output)
     return 0
@@ -70,14 +74,14 @@ def show(
 
 @app.command(name="sources", help="Where the figures come from, and under which terms.")
 def sources(*, output: Output = Output()) -> int:
-    import dataclasses
-
     from gyakusan.catalog.origins import counted
     from gyakusan.show import catalog as shown
 
     found = counted()
     if output.json:
-        write_json([dataclasses.asdict(s) for s in found])
+        from gyakusan.documents import catalog as documents
+
+        write_json([documents.source(s) for s in found], output)
     else:
         draw(*shown.sources(found), output=output)
     return 0
@@ -215,10 +219,12 @@ def _fetch(address: str) -> Callable[[str], bytes]:
 
 def _say(line: Any, facts: dict[str, Any], output: Output) -> int:
     """One sentence, or its facts."""
-    from gyakusan.text import tell
-
     if output.json:
-        write_json(facts)
+        from gyakusan.documents.catalog import CatalogNoticeJson
+
+        write_json(CatalogNoticeJson(**facts), output)
     else:
+        from gyakusan.text import tell
+
         print(tell(line, output.language))
     return 0

@@ -30,7 +30,7 @@ def compare(
     from gyakusan import api
     from gyakusan.catalog.devices import largest
     from gyakusan.planning.predict.assessment import assess
-    from gyakusan.show.compare import Compared, document, screen
+    from gyakusan.show.compare import Compared, screen
 
     devices = tuple(largest(d) for d in devices)
     if plan and bool(devices) == bool(model):
@@ -46,7 +46,9 @@ def compare(
             value = asked.ledger
             rows.append(Compared(asked.model.name, asked.machine.name, value, assess(asked, value)))
     if output.json:
-        write_json(document(rows))
+        from gyakusan.documents.compare import compare as document
+
+        write_json(document(rows), output)
     else:
         draw(*screen(rows), output=output)
     return 0 if any(r.ledger.fits for r in rows) else 1
@@ -67,7 +69,6 @@ def _plans(
     from gyakusan.planning.predict.assessment import assess
     from gyakusan.planning.request.parse_request import file_values, parse_request
     from gyakusan.planning.select.side_by_side import compared_device, compared_request
-    from gyakusan.show import side_by_side as show
 
     found = [compared_request(f.stem, parse_request(file_values(text_of(f), f.name))) for f in files]
     for name in models:
@@ -79,7 +80,11 @@ def _plans(
             title = f"{asked.model.name} @ {device}"
             found.append(compared_device(title, asked.machine.name, value, judged.speed, judged.overall, power))
     if output.json:
-        write_json(show.document(found, output.language))
+        from gyakusan.documents.compare import compare_plans
+
+        write_json(compare_plans(found), output)
     else:
+        from gyakusan.show import side_by_side as show
+
         draw(*show.screen(found), output=output)
     return 0 if any(s.fits for s in found) else 1

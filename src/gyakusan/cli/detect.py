@@ -16,9 +16,9 @@ def detect(*, output: Output = Output()) -> int:
 
     machine, notes = ask()
     if output.json:
-        from gyakusan.show.machine import document
+        from gyakusan.documents import machine as documents
 
-        write_json(document(machine, notes, output.language))
+        write_json(documents.machine(machine, notes), output)
     else:
         from gyakusan.show.machine import screen
 

@@ -72,7 +72,6 @@ def fleet(
     from gyakusan.planning.fleet.recommend import fleet as answer
     from gyakusan.planning.fleet.request import parse_fleet_request
     from gyakusan.planning.request.parse_request import file_values
-    from gyakusan.show import fleet as show
 
     given: dict[str, Any] = {}
     for part in (needs, where, size, costs, limits, wishes):
@@ -82,7 +81,11 @@ def fleet(
     with uncollected():
         found = answer(parse_fleet_request({**said, **{k: v for k, v in given.items() if v is not None}}))
         if output.json:
-            write_json(show.document(found, output.language))
+            from gyakusan.documents import fleet as documents
+
+            write_json(documents.fleet(found), output)
         else:
+            from gyakusan.show import fleet as show
+
             draw(*show.screen(found), output=output)
     return 0 if found.plans else 1

@@ -65,14 +65,12 @@ def _one(asked: Deployment, dry: tuple[Sequence[DryRunLine], DryRunBuild] | None
     """The ledger of one engine. dry: llama.cpp's own figures beside ours. 0 if it runs and has room."""
     from gyakusan.planning.predict.assessment import assess
 
-    refusals, language, value = asked.refusals, output.language, asked.ledger
+    refusals, value = asked.refusals, asked.ledger
     if output.json:
-        from gyakusan.show.assessment import document as judged
-        from gyakusan.show.document import document, refused
+        from gyakusan.documents import ledger as documents
 
-        found = {} if dry is None else {"exact": _exact_document(*dry)}
-        answer = {**document(value, language), **judged(assess(asked, value))}
-        write_json({**answer, **refused(refusals, language), **found})
+        exact = {} if dry is None else {"exact": documents.dry_run(*dry)}
+        write_json(documents.inspect(value, assess(asked, value), refusals, **exact), output)
     else:
         from gyakusan.planning.predict.capacity import find_capacity
         from gyakusan.show import assessment, ledger
@@ -97,7 +95,9 @@ def _quantizations(first: Deployment, model: str, offline: bool, output: Output)
     value = first.ledger
     offers = quantizations.offers(value, models.quantizations(model, offline=offline))
     if output.json:
-        write_json(quantizations.document(offers))
+        from gyakusan.documents import ledger as documents
+
+        write_json(documents.quantizations(offers), output)
     else:
         draw(*quantizations.screen(offers, value), output=output)
     return 0 if any(o.fits for o in offers) else 1
@@ -110,23 +110,20 @@ def _exact(asked: Deployment, alone: bool) -> tuple[Sequence[DryRunLine], DryRun
     return asked.server.dry_run(asked.model, asked.settings)
 
 
-def _exact_document(rows: Sequence[DryRunLine], dry: DryRunBuild) -> dict[str, object]:
-    from gyakusan.show.dry_run import document
-
-    return document(rows, dry)
-
-
 def _several(first: Deployment, names: Sequence[str], which: Which, server: Server, output: Output) -> int:
     """One table for several engines. 0 if one of them runs it and has room."""
     from gyakusan import api
-    from gyakusan.show import engines
 
     def ask(name: str) -> Deployment:
         return first.under(name, {**which.settings(name, server, alone=False), **api.overrides(name, which.pairs)})
 
     found = api.answers(names, ask)
     if output.json:
-        write_json(engines.document(found, output.language))
+        from gyakusan.documents import ledger as documents
+
+        write_json(documents.engines(found), output)
     else:
+        from gyakusan.show import engines
+
         draw(*engines.screen(found, first.model, first.machine, first.load), output=output)
     return 0 if any(a.fits for a in found) else 1

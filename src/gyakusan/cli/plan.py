@@ -152,7 +152,10 @@ def _answered(asked: PlanRequest, views: Views, output: Output) -> int:
     from gyakusan.show import plan as show
 
     if output.json:
-        write_json(show.document(found, output.language, why, more, reach, everything=views.show_all))
+        from gyakusan.documents.plan import recommendation
+
+        everything = views.show_all
+        write_json(recommendation(found, why=why, changes=more, capacities=reach, everything=everything), output)
     elif views.csv:
         print(show.comma_separated(found), end="")
     else:
@@ -172,12 +175,15 @@ def _several(asked: PlanRequest, views: Views, output: Output) -> int:
             "--all, --max, --what-if, --why-not and --csv are about one model.", mend="Leave them out, or --also."
         )
     from gyakusan.planning.colocate.recommend import colocate
-    from gyakusan.show import colocation as show
 
     found = colocate(asked)
     if output.json:
-        write_json(show.document(found, output.language))
+        from gyakusan.documents.colocation import colocation
+
+        write_json(colocation(found), output)
     else:
+        from gyakusan.show import colocation as show
+
         draw(*show.screen(found), output=output)
     return 0 if found.plans else 1
 

@@ -69,23 +69,25 @@ def serve(
 def _dry_run(asked: Deployment, host: str, port: int, output: Output) -> int:
     """Show what would be started. 0 if it runs and has room."""
     from gyakusan.serving.dry_run import dry_run
-    from gyakusan.show import served
 
     found = dry_run(asked, host, port)
     if output.json:
-        write_json(served.dry_run_document(found, output.language))
+        from gyakusan.documents.served import dry_run as document
+
+        write_json(document(found), output)
     else:
+        from gyakusan.show import served
+
         draw(*served.dry_run(found), output=output)
     return 0 if found.ready else 1
 
 
 def _run(asked: Deployment, path: str, options: ServerOptions, output: Output, *, once: bool) -> int:
-    import json
     from dataclasses import replace
 
     from gyakusan.serving.buffer_comparison import compare_deployment
     from gyakusan.serving.server import Server as Running
-    from gyakusan.show.served import comparison, document
+    from gyakusan.show.served import comparison
     from gyakusan.show.tree import Address, Text
 
     screen = terminal(output, stderr=output.json)
@@ -94,7 +96,9 @@ def _run(asked: Deployment, path: str, options: ServerOptions, output: Output, *
         progress.close()
         rows = compare_deployment(asked, running.report)
         if output.json:
-            print(json.dumps({"url": running.url, "buffers": document(rows)}, ensure_ascii=False), flush=True)
+            from gyakusan.documents.served import served
+
+            write_json(served(running.url, rows), output, indent=None)
         else:
             screen.show(comparison(rows), Address(say("OpenAI base URL: {url}", url=running.url)))
             if running.key_path:

@@ -33,10 +33,12 @@ def upgrade(
     with uncollected():
         given = said(file, needs, where, limits, wishes)
         found = answer(parse_upgrade_request(given if resale is None else {**given, "resale": resale}))
-    from gyakusan.show import upgrade as show
-
     if output.json:
-        write_json(show.document(found, output.language))
+        from gyakusan.documents import upgrade as documents
+
+        write_json(documents.upgrade(found), output)
     else:
+        from gyakusan.show import upgrade as show
+
         draw(*show.screen(found), output=output)
     return 1 if found.keep else 0

@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     from gyakusan.show.tree import Part
 
 
-def write_json(value: object) -> None:
-    """Print one JSON value, readable."""
-    import json
+def write_json(document: object, output: Output, *, indent: int | None = 2) -> None:
+    """Print a document, or a list of documents. indent: None for one line"""
+    from gyakusan.documents.writer import written
 
-    print(json.dumps(value, ensure_ascii=False, indent=2))
+    print(written(document, output.language, indent=indent), flush=True)
 
 
 def terminal(output: Output | Screen, *, stderr: bool = False) -> Terminal:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from gyakusan.catalog.accuracy import Case, Group, Section
@@ -160,8 +159,3 @@ def speed_rows(found: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
 def _judged(s: Mapping[str, Any]) -> str:
     """12.3 % (80%, 82%)"""
     return f"{percent(s['median'])} ({s['within30']:.0%}, {s['coverage80']:.0%})"
-
-
-def document(sections: Sequence[Section]) -> dict[str, Any]:
-    """The figures as plain values, errors relative."""
-    return {"memory": [asdict(s) for s in sections]}

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from gyakusan.core.quality import Score
 from gyakusan.message import Message, say
 from gyakusan.planning.predict.assessment import Assessment
-from gyakusan.planning.predict.speed import Estimate, SpeedEstimate
+from gyakusan.planning.predict.speed import Estimate
 from gyakusan.show.tree import Text, Tree
 
 BIND_TEXTS = {
@@ -19,7 +17,6 @@ BIND_TEXTS = {
     "links": "the links between devices",
     "host": "reading weights in RAM",
 }
-FIGURES = ("prefill", "decode_each", "decode_all", "throughput", "ttft", "tpot")
 
 
 def screen(value: Assessment) -> Tree:
@@ -77,46 +74,3 @@ def between(figure: Estimate, digits: int) -> str:
     """ "145 (122-172)"."""
     value, low, high = (f"{x:,.{digits}f}" for x in (figure.value, figure.low, figure.high))
     return f"{value} ({low}-{high})"
-
-
-def document(value: Assessment) -> dict[str, Any]:
-    """Pace and quality as plain values. Speeds [tokens/s], ttft and tpot [s], scores [points]."""
-    return {"pace": pace_document(value.speed, value), "quality": _quality(value)}
-
-
-def pace_document(found: SpeedEstimate | None, value: Assessment) -> dict[str, Any] | None:
-    """Every figure with its interval; null where the device's bandwidth is not known."""
-    if found is None:
-        return None
-    figures = {name: _figure(getattr(found, name)) for name in FIGURES}
-    asked = {"users": value.turn.users, "prompt": value.turn.prompt, "answer": value.turn.answer}
-    return {
-        **figures,
-        "binds": found.bottleneck,
-        "chip": found.chip,
-        "asked": asked,
-        "measured_points": len(found.points),
-    }
-
-
-def _figure(figure: Estimate) -> dict[str, Any]:
-    return {
-        "value": figure.value,
-        "low": figure.low,
-        "high": figure.high,
-        "basis": figure.basis,
-        "coverage": figure.coverage,
-    }
-
-
-def _quality(value: Assessment) -> dict[str, Any] | None:
-    if value.quality is None or value.overall is None:
-        return None
-    found = value.quality
-    scores = {n: getattr(found, n) for n in ("japanese", "coding", "reasoning")} | {"overall": value.overall}
-    return {
-        **{name: {"value": float(s.value), "error": float(s.error)} for name, s in scores.items()},
-        "basis": found.basis,
-        "mode": found.mode,
-        "sources": list(found.sources),
-    }

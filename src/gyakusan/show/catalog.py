@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from gyakusan.catalog.chips import Chip
@@ -125,24 +125,6 @@ _WITHOUT_BF16 = ("maxwell", "pascal", "volta", "turing", "gcn", "rdna1", "rdna2"
 def bf16(chip: Chip) -> float:
     """Rate of BF16: that of FP16 where the chip has it, 0 where it has not. [FLOP/s]"""
     return 0.0 if chip.family.startswith(_WITHOUT_BF16) else chip.half
-
-
-def document(found: Record, entry: Entry, tags: Sequence[str] = ()) -> dict[str, Any]:
-    """A record as plain values, and where it stands."""
-    values = dataclasses.asdict(found)
-    if isinstance(found, DeviceRecord):
-        chip = found.rates
-        values["rates"] = None if chip is None else {**dataclasses.asdict(chip), "bf16": bf16(chip)}
-    if isinstance(found, ModelRecord):
-        values |= {"trained_context": found.trained_context, "architecture": found.architecture, "ollama": list(tags)}
-    where = {"kind": entry.kind, "file": entry.file.name, "line": entry.line, "own": entry.own}
-    return {**{k: _plain(v) for k, v in values.items()}, "record": where}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {k: _plain(v) for k, v in value.items()}
-    return [_plain(v) for v in value] if isinstance(value, tuple | list) else value
 
 
 def _said(source: str) -> Message:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from gyakusan.message import Message, say
 from gyakusan.planning.colocate.model_options import POINT
 from gyakusan.planning.colocate.recommend import ColocatedModel, Colocation, ColocationAnswer
 from gyakusan.planning.predict.speed import Estimate
 from gyakusan.planning.request.request import PlanRequest
-from gyakusan.show import document as documents
 from gyakusan.show import plan as plans
-from gyakusan.show.request_line import TASK_TEXTS, values
+from gyakusan.show.request_line import TASK_TEXTS
 from gyakusan.show.tree import Column, Section, Table, Text, Title, Tree, Words
 from gyakusan.show.wording import caveat, command, listed
-from gyakusan.text import Language, tell
 from gyakusan.units import GIB, format_bytes
 
 HEAD_TEXTS = ("for", "model", "people", "tokens/s alone", "all at work", "GiB")
@@ -98,50 +95,3 @@ def notes(found: ColocationAnswer) -> tuple[Message, ...]:
             )
         )
     return tuple(out)
-
-
-def document(found: ColocationAnswer, language: Language) -> dict[str, Any]:
-    """The answer as plain values."""
-    return {
-        "question": values(found.question),
-        "plans": [_together(p, language) for p in found.plans],
-        "nearest": [tell(r.sentence, language) for r in found.relaxations],
-        "machines": found.tried,
-        "notes": [tell(n, language) for n in notes(found)] if found.plans else [],
-    }
-
-
-def _together(plan: Colocation, language: Language) -> dict[str, Any]:
-    offer = plan.offer
-    return {
-        "roles": list(plan.roles),
-        "machine": {"name": offer.machine.name, "count": offer.count, "power_w": offer.power, "owned": offer.owned},
-        "price_jpy": None if offer.price is None else round(offer.price),
-        "left": plan.left,
-        "reaches_pace": plan.easy,
-        "models": [_member(plan, i, m, language) for i, m in enumerate(plan.members)],
-    }
-
-
-def _member(plan: Colocation, number: int, member: ColocatedModel, language: Language) -> dict[str, Any]:
-    figure = speed(member)
-    alone = None if figure is None else {"value": figure.value, "low": figure.low, "high": figure.high}
-    shown = {
-        "task": member.question.task,
-        "reserve": member.reserve,
-        "changes": dict(member.changes),
-        "command": {"argv": list(member.command.argv), "environment": dict(member.command.environment)},
-        "tokens_per_second": alone,
-        "tokens_per_second_all_at_work": None if figure is None else figure.value * plan.share(number),
-    }
-    if member.plan is not None:
-        return {**plans.plan_document(member.plan, language), **shown}
-    return {
-        "model": member.name,
-        "quantization": member.quantization,
-        "inspect_as": member.base,
-        "engine": member.engine,
-        "memory": documents.document(member.ledger, language),
-        "score": member.score or None,
-        **shown,
-    }

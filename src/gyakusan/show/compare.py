@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from gyakusan.core.ledger import Ledger
 from gyakusan.message import Message, say
 from gyakusan.planning.predict.assessment import Assessment
 from gyakusan.planning.predict.speed import Estimate
-from gyakusan.show.assessment import document as judged_document
 from gyakusan.show.assessment import spaced
 from gyakusan.show.tree import Cell, Column, IntervalBar, Part, Pause, Table, Text, Title, Tree, Words
 from gyakusan.units import format_bytes
@@ -81,20 +80,3 @@ def _figure(row: Compared, kind: Shown) -> Estimate | None:
     if found is None or not row.ledger.fits:
         return None
     return found.decode_each if kind == "decode" else found.prefill
-
-
-def document(rows: Sequence[Compared]) -> list[dict[str, Any]]:
-    """Rows as plain values; measured points with their source."""
-    return [
-        {
-            "model": r.model,
-            "device": r.device,
-            "fits": r.ledger.fits,
-            **judged_document(r.judged),
-            "measured": [
-                {"kind": p.kind, "users": p.users, "engine": p.engine, "value": p.figure, "source": p.source}
-                for p in (r.judged.speed.points if r.judged.speed else ())
-            ],
-        }
-        for r in rows
-    ]

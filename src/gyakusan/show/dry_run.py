@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gyakusan.engines.registry import DEFAULT
 from gyakusan.engines.server import DryRunBuild, DryRunLine
 from gyakusan.message import Message, say
 from gyakusan.show.tree import Pause, Table, Text, Title, Tree, columns
@@ -29,22 +28,8 @@ def _kinds(row: DryRunLine) -> Message:
     return say(" + ".join(f"{{{name}}}" for name in kinds), **kinds)
 
 
-def document(rows: Sequence[DryRunLine], dry: DryRunBuild) -> dict[str, object]:
-    """The comparison as plain values. [B]"""
-    lines = [
-        {
-            "kind": row.kind,
-            "predicted": row.ours,
-            "reported": round(row.theirs),
-            "error_bytes": round(row.difference),
-            "error_share": _share(row),
-        }
-        for row in rows
-    ]
-    return {"engine": DEFAULT, "build": f"b{dry.build}", "backend": "cpu", "lines": lines}
-
-
-def _share(row: DryRunLine) -> float:
+def difference_share(row: DryRunLine) -> float:
+    """Return the difference over what was reported."""
     return row.difference / row.theirs if row.theirs else float(bool(row.difference))
 
 
@@ -55,4 +40,4 @@ def _mib(size: float) -> str:
 def _error(row: DryRunLine) -> Text:
     if not row.difference:
         return Text("0 B", "good")
-    return Text(f"{row.difference / MIB:+,.2f} MiB ({_share(row):+.2%})", "caution")
+    return Text(f"{row.difference / MIB:+,.2f} MiB ({difference_share(row):+.2%})", "caution")

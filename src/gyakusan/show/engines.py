@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from gyakusan.api import Answer
 from gyakusan.core.ledger import Ledger
@@ -11,10 +10,8 @@ from gyakusan.core.load import Load
 from gyakusan.core.machine import Machine
 from gyakusan.core.model import Model
 from gyakusan.message import Message, say
-from gyakusan.show import document as documents
 from gyakusan.show.ledger import reserved
 from gyakusan.show.tree import Cell, Pause, Section, Table, Text, Title, Tree, columns
-from gyakusan.text import Language, tell
 from gyakusan.units import GIB, format_bytes
 
 HEAD_TEXTS = ("engine", "verdict", "total", "range", "weights", "KV+state", "scratch")
@@ -48,18 +45,6 @@ def _reasons(answers: Sequence[Answer]) -> tuple[Text, ...]:
         )
         for reason, names in whose.values()
     )
-
-
-def document(answers: Sequence[Answer], language: Language) -> dict[str, Any]:
-    """{"engines": [...]}: the ledger's JSON with "refusals"; only name, "fits" and "refusals" where nothing was priced."""
-    return {"engines": [_one(a, language) for a in answers]}
-
-
-def _one(answer: Answer, language: Language) -> dict[str, Any]:
-    told = {"fits": answer.fits, "refusals": [tell(r, language) for r in answer.refusals]}
-    if answer.ledger is None:
-        return {"engine": {"name": answer.engine}, **told}
-    return {**documents.document(answer.ledger, language), **told}
 
 
 def _row(answer: Answer) -> tuple[Cell, ...]:

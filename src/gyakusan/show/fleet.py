@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
-from typing import Any
 
 from gyakusan.message import Message, people, say
 from gyakusan.planning.fleet import costs
 from gyakusan.planning.fleet.plan import FleetPlan
 from gyakusan.planning.fleet.recommend import FleetAnswer
-from gyakusan.planning.predict.speed import SpeedEstimate
-from gyakusan.show import document as documents
 from gyakusan.show.plan import BASIS_TEXTS, reasoning
-from gyakusan.show.request_line import load, values
+from gyakusan.show.request_line import load
 from gyakusan.show.tree import Section, Table, Text, Title, Tree, columns
 from gyakusan.show.wording import brief, caveat, command, listed, points, short
-from gyakusan.text import Language, tell
 
 ROLE_TEXTS = {
     "balanced": "balanced",
@@ -247,100 +242,3 @@ def _closing(answer: FleetAnswer) -> Iterator[Message]:
             network=f"{answer.asked.network * 8 / 1e9:g}",
         )
     yield say("{cells} combinations were priced.", cells=f"{answer.count:,}")
-
-
-def document(answer: FleetAnswer, language: Language) -> dict[str, Any]:
-    """The answer as plain values; each plan carries its whole ledger."""
-    asked = answer.asked
-    rates = answer.rates
-    return {
-        "question": {
-            **values(asked.question),
-            "budget": _money(asked.budget),
-            "replicas": asked.replicas,
-            "spare": asked.spare,
-            "nodes": asked.nodes,
-            "network": asked.network,
-            "price": _money(asked.price),
-        },
-        "terms": _terms(answer),
-        "plans": [_plan(p, language) for p in answer.plans],
-        "nearest": [tell(r.sentence, language) for r in answer.relaxations],
-        "rates": {"jpy": dict(rates.yen), "date": rates.date, "source": rates.source},
-        "cells": answer.count,
-    }
-
-
-def _money(value: Any) -> dict[str, Any] | None:
-    return None if value is None else {"amount": value.amount, "currency": value.currency}
-
-
-def _terms(answer: FleetAnswer) -> dict[str, Any]:
-    """Every figure that costs rest on; `assumed`: those that nobody gave."""
-    terms = answer.asked.terms
-    out = {
-        **{n: getattr(terms, n) for n in ("months", "pue", "hours", "upkeep")},
-        **{n: _money(getattr(terms, n)) for n in ("tariff", "api_input", "api_output")},
-        "idle": costs.IDLE,
-        "around_w": {str(cards): watts for cards, watts in costs.CHASSIS_WATTS},
-        "unified_w": costs.UNIFIED,
-    }
-    return {**out, "assumed": sorted(n for n in out if n not in answer.asked.said and out[n] is not None)}
-
-
-def _plan(plan: FleetPlan, language: Language) -> dict[str, Any]:
-    one, offer = plan.plan, plan.plan.offer
-    return {
-        "roles": list(plan.roles),
-        "model": one.name,
-        "quantization": one.quantization,
-        "inspect_as": one.base,
-        "engine": one.engine,
-        "machine": {"name": offer.machine.name, "count": offer.count, "power_w": offer.power, "price_jpy": offer.price},
-        "machines": plan.machines,
-        "replicas": plan.replicas,
-        "spares": plan.spares,
-        "nodes": plan.nodes,
-        "tensor_parallel": plan.tensor,
-        "users_each": plan.share,
-        "commands": [{"argv": list(c.argv), "environment": dict(c.environment)} for c in plan.commands],
-        "memory": documents.document(one.ledger, language),
-        "pace": _pace(plan.pace),
-        "queue": None if plan.met is None else _met(plan),
-        "quality": {
-            "value": round(float(one.score.value), 2),
-            "error": round(float(one.score.error), 2),
-            "basis": one.mode.basis,
-            "reasoning": one.mode.mode,
-            "thinking": one.mode.thinking,
-        },
-        "cost": {
-            "asked": asdict(plan.cost.asked),
-            "full": asdict(plan.cost.full),
-            "break_even_requests_a_day": plan.cost.break_even,
-        },
-        "failure": asdict(plan.loss),
-        "balancer": None if plan.replicas == 1 else {"policy": "least connections", "sticky": True},
-    }
-
-
-def _pace(pace: SpeedEstimate) -> dict[str, Any]:
-    names = ("prefill", "decode_each", "decode_all", "throughput", "ttft", "tpot")
-    figures = {n: getattr(pace, n) for n in names}
-    shown = {n: {"value": f.value, "low": f.low, "high": f.high, "basis": f.basis} for n, f in figures.items()}
-    return {**shown, "binds": pace.bottleneck, "measurements": len(pace.points), "chip": pace.chip}
-
-
-def _met(plan: FleetPlan) -> dict[str, Any]:
-    met = plan.met
-    assert met is not None
-    return {
-        "running": float(met.running),
-        "busy": float(met.busy),
-        "waits": float(met.waits),
-        "wait": float(met.wait),
-        "first": float(met.first),
-        "token": float(met.token),
-        "slots": int(met.slots),
-        "highest": float(met.highest),
-    }

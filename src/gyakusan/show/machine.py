@@ -3,38 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from gyakusan.core.machine import Device, Machine
 from gyakusan.message import Message, say
 from gyakusan.show.tree import Column, Table, Text, Title, Tree
-from gyakusan.text import Language, tell
 from gyakusan.units import format_bytes
-
-
-def document(machine: Machine, notes: Sequence[Message], language: Language) -> dict[str, Any]:
-    """The machine as plain values. memory, reserved, usable [B]; bandwidth [B/s]."""
-    return {
-        "name": machine.name,
-        "processor": machine.processor,
-        "cores": machine.cores,
-        "devices": [_device(d) for d in machine.devices],
-        "notes": [tell(n, language) for n in notes],
-    }
-
-
-def _device(d: Device) -> dict[str, Any]:
-    return {
-        "name": d.name,
-        "kind": d.kind,
-        "backend": d.backend,
-        "memory": d.memory,
-        "reserved": d.reserved,
-        "reserved_basis": d.reserved_basis,
-        "usable": d.usable,
-        "bandwidth": d.bandwidth,
-        "source": d.source,
-    }
 
 
 def screen(machine: Machine, notes: Sequence[Message]) -> Tree:

@@ -8,18 +8,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gyakusan.message import Message, people, say
-from gyakusan.planning.predict.speed import SpeedEstimate
 from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.plan_capacity import PlanCapacity
 from gyakusan.planning.select.recommendation import Recommendation
 from gyakusan.planning.select.result_rows import candidate_row, pareto_candidates
 from gyakusan.planning.select.what_if import Change
 from gyakusan.planning.select.why_not import WhyNot
-from gyakusan.show import document as documents
-from gyakusan.show.request_line import request_lines, values
+from gyakusan.show.request_line import request_lines
 from gyakusan.show.tree import Column, Section, Table, Text, Title, Tree, Words, columns
 from gyakusan.show.wording import brief, caveat, command, interval, listed, points, short
-from gyakusan.text import Language, tell
 from gyakusan.units import GIB
 
 ROLE_TEXTS = {
@@ -169,110 +166,6 @@ def _capacity(most: PlanCapacity) -> Message:
         users=people(most.limits.users),
         asked_context=f"{most.plan.ledger.load.context:,}",
     )
-
-
-def document(
-    answer: Recommendation,
-    language: Language,
-    why: WhyNot | None = None,
-    more: Sequence[Change] = (),
-    reach: Sequence[PlanCapacity] = (),
-    *,
-    everything: bool = False,
-) -> dict[str, Any]:
-    """The answer as plain values; each plan carries its whole ledger."""
-    out: dict[str, Any] = {
-        "question": values(answer.request),
-        "plans": [plan_document(p, language) for p in answer.plans],
-        "excluded": [{"model": e.name, "reason": tell(e.reason, language)} for e in answer.excluded],
-        "machines_excluded": [
-            {"machine": r.name, "price_jpy": r.price, "reason": tell(r.reason, language)} for r in answer.rejected
-        ],
-        "nearest": [tell(r.sentence, language) for r in answer.relaxations],
-        "rates": {"jpy": dict(answer.rates.yen), "date": answer.rates.date, "source": answer.rates.source},
-        "cells": answer.count,
-    }
-    if everything:
-        out["frontier"] = [candidate_row(answer.grid, i) for i in pareto_candidates(answer)]
-    if more:
-        out["sensitivity"] = [
-            {"change": tell(c.change, language), "plan": None if c.plan is None else plan_document(c.plan, language)}
-            for c in more
-        ]
-    if reach:
-        out["most"] = [
-            {"model": m.plan.name, "context": m.limits.context, "users": m.limits.users, "trained": m.limits.trained}
-            for m in reach
-        ]
-    if why is not None:
-        out["why_not"] = {"name": why.name, "kind": why.kind, "reasons": [tell(r, language) for r in why.reasons]}
-    return out
-
-
-def plan_document(plan: Plan, language: Language) -> dict[str, Any]:
-    """A plan as plain values, with its whole ledger."""
-    offer, mode = plan.offer, plan.mode
-    return {
-        "role": plan.roles[0] if plan.roles else "",
-        "roles": list(plan.roles),
-        "model": plan.name,
-        "quantization": plan.quantization,
-        "inspect_as": plan.base,
-        "engine": plan.engine,
-        "machine": {"name": offer.machine.name, "count": offer.count, "power_w": offer.power, "owned": offer.owned},
-        "settings": documents.document(plan.ledger, language)["settings"],
-        "command": {"argv": list(plan.command.argv), "environment": dict(plan.command.environment)},
-        "memory": documents.document(plan.ledger, language),
-        "left": None if plan.left is None else int(plan.left),
-        "pace": None if plan.pace is None else _pace(plan.pace),
-        "quality": {
-            "value": round(float(plan.score.value), 2),
-            "error": round(float(plan.score.error), 2),
-            "basis": mode.basis,
-            "reasoning": mode.mode,
-            "thinking": mode.thinking,
-            "scores": mode.count,
-        },
-        "confidence": _confidence(plan),
-        "price": _price(plan),
-        "binds": plan.bottleneck,
-    }
-
-
-def _confidence(plan: Plan) -> dict[str, Any]:
-    """What each figure rests on, and the share of measurements that such intervals held."""
-    lines = [line for account in plan.ledger.accounts for line in account.lines]
-    decode = None if plan.pace is None else plan.pace.decode_each
-    return {
-        "memory": sorted({line.basis for line in lines}),
-        "pace": None if decode is None else {"basis": decode.basis, "nominal": 0.8, "coverage": decode.coverage},
-        "quality": plan.mode.basis,
-    }
-
-
-def _pace(pace: SpeedEstimate) -> dict[str, Any]:
-    names = ("prefill", "decode_each", "decode_all", "throughput", "ttft", "tpot")
-    figures = {n: getattr(pace, n) for n in names}
-    shown = {n: {"value": f.value, "low": f.low, "high": f.high, "basis": f.basis} for n, f in figures.items()}
-    return {**shown, "binds": pace.bottleneck, "measurements": len(pace.points), "chip": pace.chip}
-
-
-def _price(plan: Plan) -> dict[str, Any] | None:
-    if plan.offer.price is None:
-        return None
-    seen = plan.offer.seen
-    found = (
-        None
-        if seen is None
-        else {
-            "amount": seen.amount,
-            "currency": seen.currency,
-            "date": seen.date,
-            "source": seen.source,
-            "used": seen.used,
-        }
-    )
-    return {"jpy": round(plan.offer.price), "device": found}
 
 
 def comma_separated(answer: Recommendation) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from gyakusan.core.ledger import Account, Ledger
 from gyakusan.errors import BadReference
@@ -56,22 +55,6 @@ def screen(found: Sequence[Offer], ledger: Ledger) -> Tree:
 def _row(offer: Offer) -> tuple[Cell, ...]:
     verdict = Text(say("fits"), "good") if offer.fits else Text(say("does not fit"), "bad")
     return offer.choice.name, f"{offer.choice.bytes / GIB:,.1f}", f"{offer.total / GIB:,.1f}", verdict
-
-
-def document(found: Sequence[Offer]) -> dict[str, Any]:
-    """For programs."""
-    return {
-        "quantizations": [
-            {
-                "name": o.choice.name,
-                "bytes": o.choice.bytes,
-                "files": list(o.choice.files),
-                "total": o.total,
-                "fits": o.fits,
-            }
-            for o in found
-        ]
-    }
 
 
 def _offer(ledger: Ledger, choice: Choice, more: int) -> Offer:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from gyakusan.message import Message, people, say
-from gyakusan.planning.request.money import Money
-from gyakusan.planning.request.request import KEYS, WORKLOAD_KEYS, PlanRequest
+from gyakusan.planning.request.request import PlanRequest
 from gyakusan.planning.select.recommendation import Recommendation
 from gyakusan.show.tree import Text, Title, Tree
 
@@ -72,17 +69,3 @@ def load(asked: PlanRequest) -> Message:
         pace=f"{workload.target_tps:g}",
         kv=", ".join(asked.kv_types).lower(),
     )
-
-
-def values(asked: PlanRequest) -> dict[str, Any]:
-    """Every field as JSON has it, defaults included; what the task stands for under `usual`."""
-    out = {key: _plain(getattr(asked, name)) for key, name in KEYS.items()}
-    return {**out, "usual": {key: getattr(asked.workload, name) for key, name in WORKLOAD_KEYS.items()}}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Money):
-        return {"amount": value.amount, "currency": value.currency}
-    if isinstance(value, PlanRequest):
-        return values(value)
-    return [_plain(v) for v in value] if isinstance(value, tuple) else value

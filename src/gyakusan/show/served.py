@@ -10,7 +10,6 @@ from gyakusan.serving.chat import ChatAnswer
 from gyakusan.serving.dry_run import DryRun
 from gyakusan.show import wording
 from gyakusan.show.tree import Address, Cell, Section, Table, Text, Title, Tree, columns
-from gyakusan.text import Language, tell
 from gyakusan.units import MIB
 
 HEAD_TEXTS = ("buffer", "device", "predicted", "reported", "error")
@@ -24,12 +23,6 @@ def comparison(rows: Sequence[BufferComparison]) -> Table:
 
 def _row(row: BufferComparison) -> tuple[Cell, ...]:
     return Message(row.kind), row.device, _mib(row.predicted), _mib(row.reported), _error(row)
-
-
-def document(rows: Sequence[BufferComparison]) -> list[dict[str, object]]:
-    """The comparison as plain values. [B]"""
-    names = ("kind", "device", "predicted", "reported", "error_bytes", "error_share")
-    return [{name: getattr(row, name) for name in names} for row in rows]
 
 
 def _mib(size: float | None) -> str:
@@ -59,14 +52,3 @@ def dry_run(found: DryRun) -> Tree:
     refusals = tuple(Text(r, "bad") for r in found.refusals)
     health = Address(say("Ready when it answers 200: {url}", url=found.health))
     return *refusals, wording.command(found.command), health
-
-
-def dry_run_document(found: DryRun, language: Language) -> dict[str, object]:
-    """Return what would be started as plain values."""
-    return {
-        "command": list(found.command.argv),
-        "environment": dict(found.command.environment),
-        "health": found.health,
-        "fits": found.fits,
-        "refusals": [tell(r, language) for r in found.refusals],
-    }

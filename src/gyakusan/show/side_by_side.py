@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from gyakusan.message import Message, say
 from gyakusan.planning.predict.speed import Estimate
 from gyakusan.planning.select.side_by_side import ComparedPlan, p_better_than_first
-from gyakusan.show import plan as plans
 from gyakusan.show.compare import CHART, HEAD_TEXTS, Shown
 from gyakusan.show.request_line import SCORE_TEXTS
 from gyakusan.show.tree import Cell, Column, IntervalBar, Part, Pause, Section, Table, Text, Title, Tree, Words
 from gyakusan.show.wording import brief, command, interval, points
-from gyakusan.text import Language
 from gyakusan.units import GIB, format_bytes
 
 ROW_TEXTS = (
@@ -79,7 +76,7 @@ def _short(side: ComparedPlan) -> Message:
 
 def _chart(sides: Sequence[ComparedPlan], kind: Shown) -> Tree:
     """A bar for each plan with its interval."""
-    figures = [_figure(s, kind) for s in sides]
+    figures = [figure(s, kind) for s in sides]
     scale = max((f.high for f in figures if f), default=1.0)
     rows = tuple(_bar(s.title, f, scale) for s, f in zip(sides, figures, strict=True))
     return Title(Message(HEAD_TEXTS[kind])), Table(CHART, rows, chart=True)
@@ -92,39 +89,8 @@ def _bar(title: str, figure: Estimate | None, scale: float) -> tuple[Cell, ...]:
     return title, f"{figure.value:,.0f}", bar, Text(f"{figure.low:,.0f}-{figure.high:,.0f}", "note")
 
 
-def _figure(side: ComparedPlan, kind: Shown) -> Estimate | None:
+def figure(side: ComparedPlan, kind: Shown) -> Estimate | None:
+    """Return a speed of a plan, None if it does not fit or is not known."""
     if side.pace is None or not side.fits:
         return None
     return side.pace.decode_each if kind == "decode" else side.pace.prefill
-
-
-def document(sides: Sequence[ComparedPlan], language: Language) -> list[dict[str, Any]]:
-    """Columns as plain values; a plan carries its whole ledger."""
-    return [_document(s, p, language) for s, p in zip(sides, p_better_than_first(sides), strict=True)]
-
-
-def _document(side: ComparedPlan, chance: float | None, language: Language) -> dict[str, Any]:
-    score, account = side.score, side.ledger.accounts[0] if side.ledger else None
-    return {
-        "title": side.title,
-        "fits": side.fits,
-        "model": side.model or None,
-        "quantization": side.quantization or None,
-        "machine": side.machine or None,
-        "engine": side.ledger.engine.name if side.ledger else None,
-        "total": None if account is None else int(account.total),
-        "tokens_per_second": _plain(_figure(side, "decode")),
-        "prefill": _plain(_figure(side, "prefill")),
-        "first_token": _plain(side.pace.ttft if side.pace and side.fits else None),
-        "quality": None
-        if score is None
-        else {"value": round(float(score.value), 2), "error": round(float(score.error), 2), "score": side.column},
-        "better_than_first": None if chance is None else round(chance, 3),
-        "price_jpy": None if side.price is None else round(side.price),
-        "power_w": side.power,
-        "plan": None if side.plan is None else plans.plan_document(side.plan, language),
-    }
-
-
-def _plain(figure: Estimate | None) -> dict[str, float] | None:
-    return None if figure is None else {"value": figure.value, "low": figure.low, "high": figure.high}

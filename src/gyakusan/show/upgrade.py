@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from gyakusan.core.machine import Machine
 from gyakusan.message import Message, people, say
 from gyakusan.planning.predict.capacity import Capacity
 from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.ranking import USEFUL_SPEED_FACTOR, WEIGHTS
 from gyakusan.planning.upgrade.recommend import UpgradeAnswer, UpgradeOption
-from gyakusan.show import plan as plans
-from gyakusan.show.request_line import machine_lines, values
+from gyakusan.show.request_line import machine_lines
 from gyakusan.show.tree import Column, Section, Table, Text, Title, Tree, Words
 from gyakusan.show.wording import brief, interval, listed, points
-from gyakusan.text import Language, tell
 
 ROLE_TEXTS = {
     "yen": "most for the money",
@@ -159,57 +154,3 @@ def notes(found: UpgradeAnswer) -> tuple[Message, ...]:
         )
     )
     return tuple(out)
-
-
-def document(found: UpgradeAnswer, language: Language) -> dict[str, Any]:
-    """The answer as plain values."""
-    budget, resale = found.wanted.budget, found.wanted.resale
-    return {
-        "question": values(found.wanted.question),
-        "budget": None if budget is None else {"amount": budget.amount, "currency": budget.currency},
-        "resale": None if resale is None else {"amount": resale.amount, "currency": resale.currency},
-        "owned": _machine(found.owned.machine),
-        "now": None if found.now is None else plans.plan_document(found.now, language),
-        "reach": _limits(found.limits),
-        "keep": found.keep,
-        "options": [_step(s, language) for s in found.steps],
-        "nearest": None if found.nearest is None else _step(found.nearest, language),
-        "within_budget": found.tried,
-        "considered": found.every,
-        "notes": [tell(n, language) for n in notes(found)],
-    }
-
-
-def _machine(machine: Machine) -> dict[str, Any]:
-    return {"name": machine.name, "devices": [g.name for g in machine.gpus]}
-
-
-def _limits(limits: Capacity | None) -> dict[str, int] | None:
-    return None if limits is None else {"context": limits.context, "users": limits.users}
-
-
-def _step(step: UpgradeOption, language: Language) -> dict[str, Any]:
-    option, found = step.option, step.between
-    return {
-        "roles": list(step.roles),
-        "kind": option.kind,
-        "buy": option.what,
-        "price_jpy": round(option.price),
-        "resale_jpy": round(option.resale),
-        "net_jpy": round(option.net),
-        "gain": round(step.gain, 2),
-        "gain_per_100000_jpy": None if step.rate == float("inf") else round(step.rate, 3),
-        "felt": step.real,
-        "quality": None
-        if found is None
-        else {
-            "difference": round(float(found.quality_gap.value), 2),
-            "error": round(float(found.quality_gap.error), 2),
-            "better": round(found.p_better, 3),
-        },
-        "times": None
-        if found is None or found.speed_ratio is None
-        else dict(zip(("value", "low", "high"), (round(x, 3) for x in found.speed_ratio), strict=True)),
-        "reach": _limits(step.limits),
-        "plan": plans.plan_document(step.plan, language),
-    }

@@ -1,0 +1,158 @@
+"""The JSON of `gyakusan catalog`: a list with a document for each record, and the answers of its other commands."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType, field
+
+from gyakusan.catalog.chips import Chip
+from gyakusan.catalog.devices import DeviceRecord, MachineRecord
+from gyakusan.catalog.entry import Entry
+from gyakusan.catalog.models import ModelRecord
+from gyakusan.catalog.origins import SourceRecord
+from gyakusan.documents.common import catalogue_date
+from gyakusan.show.catalog import Record, bf16
+
+
+class PlaceJson(Struct, frozen=True):
+    """Where a record stands.
+
+    kind: of the record
+    file: its name
+    line: in the file
+    own: true for a record of the user's
+    """
+
+    kind: str
+    file: str
+    line: int
+    own: bool
+
+
+class ChipJson(Struct, frozen=True):
+    """Rates of a chip.
+
+    name: of the chip
+    family: its generation
+    memory: as sold, 0 for several sizes [B]
+    bandwidth: [B/s]
+    single: dense rate of FP32 [FLOP/s]
+    half: of FP16 [FLOP/s]
+    int8: of INT8 [OP/s]
+    fp8: of FP8 [FLOP/s]
+    fp4: of FP4 [FLOP/s]
+    link: how several of them are joined
+    source: of the figures
+    checked: ISO 8601
+    bf16: of BF16 [FLOP/s]
+    """
+
+    name: str
+    family: str
+    memory: float
+    bandwidth: float
+    single: float
+    half: float
+    int8: float
+    fp8: float
+    fp4: float
+    link: str
+    source: str
+    checked: str
+    bf16: float
+
+
+_HEAD = """
+    schema: name and version of this form
+    catalogue: date of the catalogue
+"""
+
+
+def _document(kind: type, name: str, doc: str, **more: Any) -> Any:
+    """Return a struct with every field of a record, and more."""
+    hints = typing.get_type_hints(kind)
+    fields: list[Any] = [(f.name, hints[f.name]) for f in dataclasses.fields(kind)] + list(more.items())
+    schema = f"gyakusan/catalog-{name}/1"
+    fields += [("schema", Literal[schema], schema), ("catalogue", str, field(default_factory=catalogue_date))]
+    space = {"__doc__": (kind.__doc__ or "").rstrip() + doc.rstrip() + _HEAD, "__module__": __name__}
+    return msgspec.defstruct(f"{name.title()}RecordJson", fields, kw_only=True, frozen=True, namespace=space)
+
+
+_PLACE = """
+    record: where it stands"""
+DeviceRecordJson = _document(
+    DeviceRecord,
+    "device",
+    """
+    rates: of its chip, null if not known"""
+    + _PLACE,
+    rates=ChipJson | None,
+    record=PlaceJson,
+)
+MachineRecordJson = _document(MachineRecord, "machine", _PLACE, record=PlaceJson)
+ModelRecordJson = _document(
+    ModelRecord,
+    "model",
+    """
+    trained_context: longest context of its training, 0 = not known [tokens]
+    architecture: as GGUF names it
+    ollama: tags of Ollama's library that are this model"""
+    + _PLACE,
+    trained_context=int,
+    architecture=str,
+    ollama=tuple[str, ...],
+    record=PlaceJson,
+)
+SourceRecordJson = _document(SourceRecord, "source", "")
+
+
+class CatalogNoticeJson(Struct, frozen=True, kw_only=True):
+    """What was done: `gyakusan catalog check`, `add` and `update`.
+
+    schema: name and version of this form
+    catalogue: date of the catalogue
+    records: number of records in order, of `check`
+    file: where the records stand now, of `add`
+    names: of the records, of `add`
+    release: date of the newest release, of `update`
+    newer: true if it was fetched, of `update`
+    """
+
+    records: int | UnsetType = UNSET
+    file: str | UnsetType = UNSET
+    names: tuple[str, ...] | UnsetType = UNSET
+    release: str | UnsetType = UNSET
+    newer: bool | UnsetType = UNSET
+    schema: Literal["gyakusan/catalog-notice/1"] = "gyakusan/catalog-notice/1"
+    catalogue: str = field(default_factory=catalogue_date)
+
+
+def record(value: Record, entry: Entry, tags: Sequence[str] = ()) -> Struct:
+    """Return a record, and where it stands."""
+    fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+    fields["record"] = PlaceJson(entry.kind, entry.file.name, entry.line, entry.own)
+    made: Struct
+    match value:
+        case DeviceRecord():
+            made = DeviceRecordJson(**fields, rates=None if value.rates is None else _chip(value.rates))
+        case ModelRecord():
+            more = {"trained_context": value.trained_context, "architecture": value.architecture}
+            made = ModelRecordJson(**fields, **more, ollama=tuple(tags))
+        case _:
+            made = MachineRecordJson(**fields)
+    return made
+
+
+def source(value: SourceRecord) -> Struct:
+    """Return a source."""
+    made: Struct = SourceRecordJson(**{f.name: getattr(value, f.name) for f in dataclasses.fields(value)})
+    return made
+
+
+def _chip(chip: Chip) -> ChipJson:
+    return ChipJson(**{f.name: getattr(chip, f.name) for f in dataclasses.fields(chip)}, bf16=bf16(chip))

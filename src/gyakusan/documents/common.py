@@ -1,0 +1,120 @@
+"""What several documents have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+from msgspec import Struct
+
+from gyakusan.catalog import RELEASE, places
+from gyakusan.engines.base import Command
+from gyakusan.planning.predict.speed import Estimate
+from gyakusan.planning.request.money import ExchangeRates, Money
+
+T = TypeVar("T")
+
+
+def catalogue_date() -> str:
+    """Return the date of the catalogue that answers, YYYY.MM.DD."""
+    fetched = places.released()
+    return fetched.name if fetched else RELEASE
+
+
+class IntervalJson(Struct, frozen=True):
+    """A figure with its 80 % interval.
+
+    value: the figure
+    low: low end
+    high: high end
+    """
+
+    value: float
+    low: float
+    high: float
+
+
+class FigureJson(Struct, frozen=True):
+    """A figure with its 80 % interval, and where it comes from.
+
+    value: the figure
+    low: low end
+    high: high end
+    basis: read, derived, measured or assumed
+    """
+
+    value: float
+    low: float
+    high: float
+    basis: str
+
+
+class MoneyJson(Struct, frozen=True):
+    """An amount of money.
+
+    amount: in `currency`
+    currency: ISO 4217
+    """
+
+    amount: float
+    currency: str
+
+
+class CommandJson(Struct, frozen=True):
+    """How a server is started.
+
+    argv: program and arguments
+    environment: variables that are set besides
+    """
+
+    argv: tuple[str, ...]
+    environment: Mapping[str, str]
+
+
+class RatesJson(Struct, frozen=True):
+    """Exchange rates.
+
+    jpy: yen for one unit of each currency
+    date: of the oldest rate, ISO 8601
+    source: where they were seen
+    """
+
+    jpy: Mapping[str, float]
+    date: str
+    source: str
+
+
+class ReachJson(Struct, frozen=True):
+    """How far a load can grow.
+
+    context: for the users that were asked for [tokens]
+    users: with the context that was asked for
+    """
+
+    context: int
+    users: int
+
+
+def interval(figure: Estimate | None) -> IntervalJson | None:
+    """Return a figure without its basis."""
+    return None if figure is None else IntervalJson(figure.value, figure.low, figure.high)
+
+
+def figure(value: Estimate) -> FigureJson:
+    """Return a figure with its basis."""
+    return FigureJson(value.value, value.low, value.high, value.basis)
+
+
+def money(value: Money | None) -> MoneyJson | None:
+    """Return an amount of money."""
+    return None if value is None else MoneyJson(value.amount, value.currency)
+
+
+def command(value: Command) -> CommandJson:
+    """Return how a server is started."""
+    return CommandJson(value.argv, value.environment)
+
+
+def rates(value: ExchangeRates) -> RatesJson:
+    """Return exchange rates."""
+    return RatesJson(value.yen, value.date, value.source)

@@ -1,0 +1,155 @@
+"""The JSON of `gyakusan compare`: a list with a document for each model on each device, or for each plan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from msgspec import Struct, field
+
+from gyakusan.documents.common import IntervalJson, catalogue_date, interval
+from gyakusan.documents.ledger import AssessedSpeedJson, QualityJson, assessed_quality, assessed_speed
+from gyakusan.documents.plan import PlanJson, plan
+from gyakusan.planning.select.side_by_side import ComparedPlan, p_better_than_first
+from gyakusan.show.compare import Compared
+from gyakusan.show.side_by_side import figure
+
+
+class MeasurementJson(Struct, frozen=True):
+    """What others measured.
+
+    kind: decode or prefill
+    users: served at the same time
+    engine: name of the engine
+    value: [tokens/s]
+    source: who published it
+    """
+
+    kind: str
+    users: float
+    engine: str
+    value: float
+    source: str
+
+
+class CompareJson(Struct, frozen=True, kw_only=True):
+    """One model on one device: `gyakusan compare`.
+
+    schema: name and version of this form
+    catalogue: date of the catalogue
+    model: name of the model
+    device: name of the device
+    fits: true if it fits
+    pace: null where the memory bandwidth is not known
+    quality: null if the name says nothing
+    measured: what others measured
+    """
+
+    model: str
+    device: str
+    fits: bool
+    pace: AssessedSpeedJson | None
+    quality: QualityJson | None
+    measured: tuple[MeasurementJson, ...]
+    schema: Literal["gyakusan/compare/1"] = "gyakusan/compare/1"
+    catalogue: str = field(default_factory=catalogue_date)
+
+
+class ComparedQualityJson(Struct, frozen=True):
+    """Quality of a plan.
+
+    value: [points]
+    error: one standard error [points]
+    score: which score it is
+    """
+
+    value: float
+    error: float
+    score: str
+
+
+class ComparePlanJson(Struct, frozen=True, kw_only=True):
+    """One of several plans: `gyakusan compare --plan`. null: not known.
+
+    schema: name and version of this form
+    catalogue: date of the catalogue
+    title: name of its file, or of the model and the device
+    fits: true if it fits
+    model: name of the model
+    quantization: as the engine calls it
+    machine: where it runs
+    engine: name of the engine
+    total: memory of the first device [B]
+    tokens_per_second: answer of each user
+    prefill: prompts read [tokens/s]
+    first_token: time to the first token [s]
+    quality: of its answers
+    better_than_first: probability that its quality is above that of the first, null for the first
+    price_jpy: of the machine [JPY]
+    power_w: of its devices [W]
+    plan: null for a model on a device
+    """
+
+    title: str
+    fits: bool
+    model: str | None
+    quantization: str | None
+    machine: str | None
+    engine: str | None
+    total: int | None
+    tokens_per_second: IntervalJson | None
+    prefill: IntervalJson | None
+    first_token: IntervalJson | None
+    quality: ComparedQualityJson | None
+    better_than_first: float | None
+    price_jpy: int | None
+    power_w: float | None
+    plan: PlanJson | None
+    schema: Literal["gyakusan/compare-plans/1"] = "gyakusan/compare-plans/1"
+    catalogue: str = field(default_factory=catalogue_date)
+
+
+def compare(rows: Sequence[Compared]) -> tuple[CompareJson, ...]:
+    """Return models on devices, with what others measured."""
+    return tuple(_row(r) for r in rows)
+
+
+def compare_plans(sides: Sequence[ComparedPlan]) -> tuple[ComparePlanJson, ...]:
+    """Return plans side by side; each carries its whole ledger."""
+    return tuple(_side(s, p) for s, p in zip(sides, p_better_than_first(sides), strict=True))
+
+
+def _row(row: Compared) -> CompareJson:
+    points = row.judged.speed.points if row.judged.speed else ()
+    return CompareJson(
+        model=row.model,
+        device=row.device,
+        fits=row.ledger.fits,
+        pace=assessed_speed(row.judged),
+        quality=assessed_quality(row.judged),
+        measured=tuple(MeasurementJson(p.kind, p.users, p.engine, p.figure, p.source) for p in points),
+    )
+
+
+def _side(side: ComparedPlan, chance: float | None) -> ComparePlanJson:
+    score, account = side.score, side.ledger.accounts[0] if side.ledger else None
+    quality = None
+    if score is not None:
+        quality = ComparedQualityJson(round(float(score.value), 2), round(float(score.error), 2), side.column)
+    return ComparePlanJson(
+        title=side.title,
+        fits=side.fits,
+        model=side.model or None,
+        quantization=side.quantization or None,
+        machine=side.machine or None,
+        engine=side.ledger.engine.name if side.ledger else None,
+        total=None if account is None else int(account.total),
+        tokens_per_second=interval(figure(side, "decode")),
+        prefill=interval(figure(side, "prefill")),
+        first_token=interval(side.pace.ttft if side.pace and side.fits else None),
+        quality=quality,
+        better_than_first=None if chance is None else round(chance, 3),
+        price_jpy=None if side.price is None else round(side.price),
+        power_w=side.power,
+        plan=None if side.plan is None else plan(side.plan),
+    )

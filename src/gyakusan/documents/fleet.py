@@ -1,0 +1,338 @@
+"""The JSON of `gyakusan fleet`. Money is in yen, rates are requests a second."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from msgspec import Struct, field
+
+from gyakusan.documents.common import CommandJson, MoneyJson, RatesJson, catalogue_date, command, money, rates
+from gyakusan.documents.ledger import LedgerJson, ledger
+from gyakusan.documents.plan import SpeedJson, speed
+from gyakusan.documents.request import RequestJson, request_fields
+from gyakusan.message import Message
+from gyakusan.planning.fleet import costs
+from gyakusan.planning.fleet.plan import FailureImpact, FleetPlan
+from gyakusan.planning.fleet.recommend import FleetAnswer
+
+
+class FleetRequestJson(RequestJson, frozen=True, kw_only=True):
+    """A question about a fleet.
+
+    budget: for all machines
+    replicas: of the server, at most
+    spare: machines that stand by
+    nodes: machines that one replica may span, at most
+    network: between machines [B/s]
+    price: of one machine, null for the catalogue's
+    """
+
+    replicas: int
+    spare: int
+    nodes: int
+    network: float
+    price: MoneyJson | None
+
+
+class TermsJson(Struct, frozen=True):
+    """Every figure that costs rest on.
+
+    months: over which the purchase is spread
+    pue: power of the building over that of the machines
+    hours: a day in which it runs [h]
+    upkeep: of the purchase, a year [%]
+    tariff: for one kWh
+    api_input: what an API takes for a million prompt tokens
+    api_output: what an API takes for a million answer tokens
+    idle: share of a device's power while it waits
+    around_w: power of the computer around cards, by their number [W]
+    unified_w: power of the computer around one with unified memory [W]
+    assumed: names of the terms that nobody gave
+    """
+
+    months: float
+    pue: float
+    hours: float
+    upkeep: float
+    tariff: MoneyJson
+    api_input: MoneyJson | None
+    api_output: MoneyJson | None
+    idle: float
+    around_w: Mapping[str, float]
+    unified_w: float
+    assumed: tuple[str, ...] = ()
+
+
+class FleetMachineJson(Struct, frozen=True):
+    """One machine of a fleet.
+
+    name: of the machine
+    count: of its devices
+    power_w: of its devices together, null if not known [W]
+    price_jpy: null if not known [JPY]
+    """
+
+    name: str
+    count: int
+    power_w: float | None
+    price_jpy: float | None
+
+
+class QueueJson(Struct, frozen=True):
+    """What people meet at one replica under arrivals.
+
+    running: conversations that are answered at once, mean
+    busy: share of the time on prompts
+    waits: probability that all slots are taken
+    wait: for a slot, mean [s]
+    first: time to the first token, mean, waiting included [s]
+    token: time for each further token [s]
+    slots: that are enough for 99 % of the time
+    highest: rate without saturation [1/s]
+    """
+
+    running: float
+    busy: float
+    waits: float
+    wait: float
+    first: float
+    token: float
+    slots: int
+    highest: float
+
+
+class FleetQualityJson(Struct, frozen=True):
+    """Quality of a fleet's answers, after what the quantisation costs.
+
+    value: [points]
+    error: one standard error [points]
+    basis: measured, few, vendor or assumed
+    reasoning: on or off
+    thinking: tokens with reasoning for each visible token
+    """
+
+    value: float
+    error: float
+    basis: str
+    reasoning: str
+    thinking: float
+
+
+class MonthJson(Struct, frozen=True):
+    """One month. null: not known or not asked.
+
+    requests: a day
+    prompts: [tokens]
+    answers: [tokens]
+    watts: of everything, mean while it runs [W]
+    purchase: share of the purchase [JPY]
+    power: [JPY]
+    upkeep: [JPY]
+    total: [JPY]
+    answer_price: of a million answer tokens [JPY]
+    token_price: of a million tokens of both kinds [JPY]
+    api: what the API takes for the same tokens [JPY]
+    """
+
+    requests: float
+    prompts: float
+    answers: float
+    watts: float | None
+    purchase: float | None
+    power: float | None
+    upkeep: float | None
+    total: float | None
+    answer_price: float | None
+    token_price: float | None
+    api: float | None
+
+
+class CostJson(Struct, frozen=True):
+    """What a fleet costs.
+
+    asked: a month at the load that was asked for
+    full: a month with every slot taken
+    break_even_requests_a_day: from there on owning is cheaper than the API; null for never, or not asked
+    """
+
+    asked: MonthJson
+    full: MonthJson
+    break_even_requests_a_day: float | None
+
+
+class FailureJson(Struct, frozen=True):
+    """What one failed machine does.
+
+    verdict: spare, holds, slower, full or stops
+    served: share of the people or requests that are still served
+    each: answer of each user then, null if not known [tokens/s]
+    """
+
+    verdict: str
+    served: float
+    each: float | None
+
+
+class BalancerJson(Struct, frozen=True):
+    """What stands before several replicas.
+
+    policy: which replica takes a request
+    sticky: true if a conversation stays on its replica
+    """
+
+    policy: str
+    sticky: bool
+
+
+class FleetPlanJson(Struct, frozen=True, kw_only=True):
+    """One fleet.
+
+    roles: what it is best at
+    model: name of the model
+    quantization: as the engine calls it
+    inspect_as: what `gyakusan inspect --quant` takes
+    engine: name of the engine
+    machine: one machine
+    machines: all that are bought: replicas x nodes + spares
+    replicas: of the server
+    spares: machines that stand by
+    nodes: machines of one replica, also its pipeline parallelism
+    tensor_parallel: devices that share each layer
+    users_each: conversations that a replica serves at once
+    commands: one for each machine of a replica; addresses in angle brackets
+    memory: ledger of one replica
+    pace: speeds of one replica with every slot taken
+    queue: null without arrivals
+    quality: of its answers
+    cost: what it costs
+    failure: what one failed machine does
+    balancer: null for one replica
+    """
+
+    roles: tuple[str, ...]
+    model: str
+    quantization: str
+    inspect_as: str
+    engine: str
+    machine: FleetMachineJson
+    machines: int
+    replicas: int
+    spares: int
+    nodes: int
+    tensor_parallel: int
+    users_each: int
+    commands: tuple[CommandJson, ...]
+    memory: LedgerJson
+    pace: SpeedJson
+    queue: QueueJson | None
+    quality: FleetQualityJson
+    cost: CostJson
+    failure: FailureJson
+    balancer: BalancerJson | None
+
+
+class FleetJson(Struct, frozen=True, kw_only=True):
+    """How many machines serve many people: `gyakusan fleet`.
+
+    schema: name and version of this form
+    catalogue: date of the catalogue
+    question: what was asked, with defaults
+    terms: what costs rest on
+    plans: best first
+    nearest: what would have an answer, where this question has none
+    rates: exchange rates
+    cells: combinations that were priced
+    """
+
+    question: FleetRequestJson
+    terms: TermsJson
+    plans: tuple[FleetPlanJson, ...]
+    nearest: tuple[Message, ...]
+    rates: RatesJson
+    cells: int
+    schema: Literal["gyakusan/fleet/1"] = "gyakusan/fleet/1"
+    catalogue: str = field(default_factory=catalogue_date)
+
+
+def fleet(answer: FleetAnswer) -> FleetJson:
+    """Return an answer; each plan carries its whole ledger."""
+    asked = answer.asked
+    own = {"replicas": asked.replicas, "spare": asked.spare, "nodes": asked.nodes, "network": asked.network}
+    amounts = {"budget": money(asked.budget), "price": money(asked.price)}
+    return FleetJson(
+        question=FleetRequestJson(**(request_fields(asked.question) | own | amounts)),
+        terms=_terms(answer),
+        plans=tuple(_plan(p) for p in answer.plans),
+        nearest=tuple(r.sentence for r in answer.relaxations),
+        rates=rates(answer.rates),
+        cells=answer.count,
+    )
+
+
+def _terms(answer: FleetAnswer) -> TermsJson:
+    terms = answer.asked.terms
+    values: dict[str, Any] = {
+        "months": terms.months,
+        "pue": terms.pue,
+        "hours": terms.hours,
+        "upkeep": terms.upkeep,
+        "tariff": money(terms.tariff),
+        "api_input": money(terms.api_input),
+        "api_output": money(terms.api_output),
+        "idle": costs.IDLE,
+        "around_w": {str(cards): watts for cards, watts in costs.CHASSIS_WATTS},
+        "unified_w": costs.UNIFIED,
+    }
+    assumed = sorted(n for n, value in values.items() if n not in answer.asked.said and value is not None)
+    return TermsJson(**values, assumed=tuple(assumed))
+
+
+def _plan(plan: FleetPlan) -> FleetPlanJson:
+    one, offer = plan.plan, plan.plan.offer
+    score, mode = (round(float(one.score.value), 2), round(float(one.score.error), 2)), one.mode
+    cost = CostJson(_month(plan.cost.asked), _month(plan.cost.full), plan.cost.break_even)
+    return FleetPlanJson(
+        roles=plan.roles,
+        model=one.name,
+        quantization=one.quantization,
+        inspect_as=one.base,
+        engine=one.engine,
+        machine=FleetMachineJson(offer.machine.name, offer.count, offer.power, offer.price),
+        machines=plan.machines,
+        replicas=plan.replicas,
+        spares=plan.spares,
+        nodes=plan.nodes,
+        tensor_parallel=plan.tensor,
+        users_each=plan.share,
+        commands=tuple(command(c) for c in plan.commands),
+        memory=ledger(one.ledger),
+        pace=speed(plan.pace),
+        queue=_queue(plan),
+        quality=FleetQualityJson(*score, mode.basis, mode.mode, mode.thinking),
+        cost=cost,
+        failure=_failure(plan.loss),
+        balancer=None if plan.replicas == 1 else BalancerJson("least connections", True),
+    )
+
+
+def _queue(plan: FleetPlan) -> QueueJson | None:
+    met = plan.met
+    if met is None:
+        return None
+    times = (float(met.wait), float(met.first), float(met.token))
+    return QueueJson(
+        *(float(met.running), float(met.busy), float(met.waits), *times),
+        slots=int(met.slots),
+        highest=float(met.highest),
+    )
+
+
+def _month(month: costs.Month) -> MonthJson:
+    yen = (month.purchase, month.power, month.upkeep, month.total)
+    prices = (month.answer_price, month.token_price, month.api)
+    return MonthJson(month.requests, month.prompts, month.answers, month.watts, *yen, *prices)
+
+
+def _failure(impact: FailureImpact) -> FailureJson:
+    return FailureJson(impact.verdict, impact.served, impact.each)

@@ -1,0 +1,467 @@
+"""The JSON of `gyakusan inspect`: a ledger, its speed and its quality; several engines; several quantisations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from msgspec import UNSET, Struct, UnsetType, field
+
+from gyakusan.api import Answer
+from gyakusan.core.ledger import Account, Basis, Ledger, Line, LineKind, Part
+from gyakusan.core.model import Model
+from gyakusan.core.quality import Score
+from gyakusan.documents.common import catalogue_date
+from gyakusan.engines.registry import DEFAULT
+from gyakusan.engines.server import DryRunBuild, DryRunLine
+from gyakusan.message import Message
+from gyakusan.planning.predict.assessment import Assessment
+from gyakusan.planning.predict.speed import Estimate
+from gyakusan.show.dry_run import difference_share
+from gyakusan.show.quantizations import Offer
+
+
+class ModelJson(Struct, frozen=True):
+    """A model.
+
+    name: what was found
+    architecture: as GGUF names it
+    parameters: number of weights
+    active_parameters: number of weights that work on one token
+    quantization: as GGUF names it, "unknown" if the file does not say
+    trained_context: longest context of its training, 0 = not known [tokens]
+    source: a path, an address without its password, or the catalogue
+    size: on disk [B]
+    """
+
+    name: str
+    architecture: str
+    parameters: int
+    active_parameters: int
+    quantization: str
+    trained_context: int
+    source: str
+    size: int
+
+
+class EngineJson(Struct, frozen=True):
+    """An engine.
+
+    name: as its makers write it
+    version: the release or build whose rules were used; absent where nothing was priced
+    """
+
+    name: str
+    version: str | UnsetType = UNSET
+
+
+class LoadJson(Struct, frozen=True):
+    """A load.
+
+    users: people served at the same time
+    context: for each user [tokens]
+    """
+
+    users: int
+    context: int
+
+
+class LineJson(Struct, frozen=True):
+    """One line of a ledger. A device may have several lines of a kind.
+
+    kind: what it is by its size alone
+    part: what it pays for, a name that stays; lines of one device with the same part add up
+    bytes: best figure [B]
+    low: low end of the range [B]
+    high: high end of the range [B]
+    grows: true if use moves the figure from low to high; false if the range is doubt
+    cap: limit of what grows with use, null for a line that does not grow [B]
+    basis: where the figure comes from
+    reason: a sentence
+    formula: the numbers behind the figure, "" if they do not fit on a line
+    """
+
+    kind: LineKind
+    part: Part
+    bytes: int
+    low: int
+    high: int
+    grows: bool
+    cap: int | None
+    basis: Basis
+    reason: Message
+    formula: str
+
+
+class AccountJson(Struct, frozen=True):
+    """One device and what is allocated there.
+
+    name: of the device
+    kind: gpu, host or unified
+    capacity: of its memory, null if not known [B]
+    usable: what an engine may have of it, null if not known [B]
+    total: best figure [B]
+    total_low: low end of the range [B]
+    total_high: high end of the range [B]
+    fits: true if the best figure is within what is usable; a device of unknown capacity counts as large enough
+    short_by: bytes missing, 0 if it fits [B]
+    lines: what is allocated
+    """
+
+    name: str
+    kind: str
+    capacity: int | None
+    usable: int | None
+    total: int
+    total_low: int
+    total_high: int
+    fits: bool
+    short_by: int
+    lines: tuple[LineJson, ...]
+
+
+class LedgerJson(Struct, frozen=True, kw_only=True):
+    """Memory of one model under one engine on one machine.
+
+    model: what is served
+    engine: whose rules were used
+    settings: every setting that the engine would run with, by its own names
+    load: what was asked for
+    devices: GPUs first, then the host; one `unified` device where they share memory
+    fits: true if every device holds its share and the engine would run it
+    notes: what the answer does not cover
+    """
+
+    model: ModelJson
+    engine: EngineJson
+    settings: Mapping[str, Any]
+    load: LoadJson
+    devices: tuple[AccountJson, ...]
+    fits: bool
+    notes: tuple[Message, ...]
+
+
+class CoveredFigureJson(Struct, frozen=True):
+    """A figure with its 80 % interval, and how often such intervals held.
+
+    value: the figure
+    low: low end
+    high: high end
+    basis: derived, measured or assumed
+    coverage: share of test measurements inside such intervals, null if not tested
+    """
+
+    value: float
+    low: float
+    high: float
+    basis: str
+    coverage: float | None
+
+
+class TurnJson(Struct, frozen=True):
+    """A turn of a conversation.
+
+    users: served at the same time
+    prompt: its length [tokens]
+    answer: its length [tokens]
+    """
+
+    users: int
+    prompt: float
+    answer: float
+
+
+class AssessedSpeedJson(Struct, frozen=True):
+    """Speeds for a load.
+
+    prefill: prompts read [tokens/s]
+    decode_each: answer of each user [tokens/s]
+    decode_all: answers of all users together [tokens/s]
+    throughput: answers of all when everyone asks again at once, prompts included [tokens/s]
+    ttft: time to the first token [s]
+    tpot: time for each further token [s]
+    binds: what a decode step waits for
+    chip: whose figures were used
+    asked: the turn that they are for
+    measured_points: published measurements of this chip and model that were used
+    """
+
+    prefill: CoveredFigureJson
+    decode_each: CoveredFigureJson
+    decode_all: CoveredFigureJson
+    throughput: CoveredFigureJson
+    ttft: CoveredFigureJson
+    tpot: CoveredFigureJson
+    binds: str
+    chip: str
+    asked: TurnJson
+    measured_points: int
+
+
+class ScoreJson(Struct, frozen=True):
+    """A score; llama3.1-8b has 35, gpt-oss-120b 70.
+
+    value: [points]
+    error: one standard error [points]
+    """
+
+    value: float
+    error: float
+
+
+class QualityJson(Struct, frozen=True):
+    """Quality of the answers.
+
+    japanese: in Japanese
+    coding: of code
+    reasoning: of reasoning
+    overall: of everything, less what the quantisation costs
+    basis: measured, few, vendor or assumed
+    mode: reasoning on or off
+    sources: lists of scores, with the number of scores from each
+    """
+
+    japanese: ScoreJson
+    coding: ScoreJson
+    reasoning: ScoreJson
+    overall: ScoreJson
+    basis: str
+    mode: str
+    sources: tuple[str, ...]
+
+
+class DryRunLineJson(Struct, frozen=True):
+    """One buffer, predicted and reported.
+
+    kind: of the ledger, or several joined by "+"
+    predicted: ours [B]
+    reported: the engine's own [B]
+    error_bytes: predicted less reported [B]
+    error_share: that, over reported
+    """
+
+    kind: str
+    predicted: int
+    reported: int
+    error_bytes: int
+    error_share: float
+
+
+class DryRunJson(Struct, frozen=True):
+    """The engine's own figures of a dry run.
+
+    engine: that was asked
+    build: of the engine
+    backend: on which it ran
+    lines: one for each buffer
+    """
+
+    engine: str
+    build: str
+    backend: str
+    lines: tuple[DryRunLineJson, ...]
+
+
+class InspectJson(LedgerJson, frozen=True, kw_only=True):
+    """What a model needs: `gyakusan inspect`.
+
+    schema: name and version of this form
+    catalogue: date of the catalogue
+    pace: null where the memory bandwidth is not known
+    quality: null if the name says nothing
+    refusals: why the engine would not run this; absent if it would
+    exact: the engine's own dry run, with --exact
+    """
+
+    pace: AssessedSpeedJson | None
+    quality: QualityJson | None
+    refusals: tuple[Message, ...] | UnsetType = UNSET
+    exact: DryRunJson | UnsetType = UNSET
+    schema: Literal["gyakusan/inspect/1"] = "gyakusan/inspect/1"
+    catalogue: str = field(default_factory=catalogue_date)
+
+
+class EngineAnswerJson(Struct, frozen=True, kw_only=True):
+    """What one engine says: a ledger, or only why it would not run this.
+
+    model: what is served
+    engine: whose rules were used
+    settings: every setting that the engine would run with, by its own names
+    load: what was asked for
+    devices: GPUs first, then the host; one `unified` device where they share memory
+    fits: true if every device holds its share and the engine would run it
+    notes: what the answer does not cover
+    refusals: why the engine would not run this
+    """
+
+    model: ModelJson | UnsetType = UNSET
+    engine: EngineJson
+    settings: Mapping[str, Any] | UnsetType = UNSET
+    load: LoadJson | UnsetType = UNSET
+    devices: tuple[AccountJson, ...] | UnsetType = UNSET
+    fits: bool
+    notes: tuple[Message, ...] | UnsetType = UNSET
+    refusals: tuple[Message, ...]
+
+
+class EnginesJson(Struct, frozen=True, kw_only=True):
+    """The same question to several engines: `gyakusan inspect --engine all`.
+
+    schema: name and version of this form
+    catalogue: date of the catalogue
+    engines: one answer for each engine
+    """
+
+    engines: tuple[EngineAnswerJson, ...]
+    schema: Literal["gyakusan/engines/1"] = "gyakusan/engines/1"
+    catalogue: str = field(default_factory=catalogue_date)
+
+
+class QuantizationJson(Struct, frozen=True):
+    """One quantisation of a repository.
+
+    name: of the quantisation
+    bytes: of its files [B]
+    files: its parts in order
+    total: memory over all devices [B]
+    fits: true if every device holds its share
+    """
+
+    name: str
+    bytes: int
+    files: tuple[str, ...]
+    total: int
+    fits: bool
+
+
+class QuantizationsJson(Struct, frozen=True, kw_only=True):
+    """Every quantisation of a repository: `gyakusan inspect --quants`.
+
+    schema: name and version of this form
+    catalogue: date of the catalogue
+    quantizations: smallest first
+    """
+
+    quantizations: tuple[QuantizationJson, ...]
+    schema: Literal["gyakusan/quantizations/1"] = "gyakusan/quantizations/1"
+    catalogue: str = field(default_factory=catalogue_date)
+
+
+def ledger(value: Ledger) -> LedgerJson:
+    """Return a ledger."""
+    return LedgerJson(**_fields(value))
+
+
+def inspect(
+    value: Ledger, judged: Assessment, refusals: Sequence[Message] = (), exact: DryRunJson | UnsetType = UNSET
+) -> InspectJson:
+    """Return a ledger with speed and quality. refusals: why the engine would not run this; exact: its dry run"""
+    refused = {"fits": False, "refusals": tuple(refusals)} if refusals else {}
+    pace, quality = assessed_speed(judged), assessed_quality(judged)
+    return InspectJson(**(_fields(value) | refused), pace=pace, quality=quality, exact=exact)
+
+
+def engines(answers: Sequence[Answer]) -> EnginesJson:
+    """Return the answers of several engines."""
+    return EnginesJson(engines=tuple(_answer(a) for a in answers))
+
+
+def quantizations(offers: Sequence[Offer]) -> QuantizationsJson:
+    """Return every quantisation of a repository."""
+    return QuantizationsJson(
+        quantizations=tuple(
+            QuantizationJson(o.choice.name, o.choice.bytes, o.choice.files, o.total, o.fits) for o in offers
+        )
+    )
+
+
+def dry_run(rows: Sequence[DryRunLine], dry: DryRunBuild) -> DryRunJson:
+    """Return what the engine's dry run says."""
+    shares = (difference_share(r) for r in rows)
+    lines = tuple(
+        DryRunLineJson(r.kind, r.ours, round(r.theirs), round(r.difference), s)
+        for r, s in zip(rows, shares, strict=True)
+    )
+    return DryRunJson(DEFAULT, f"b{dry.build}", "cpu", lines)
+
+
+def assessed_speed(value: Assessment) -> AssessedSpeedJson | None:
+    """Return speeds with what such intervals held."""
+    pace = value.speed
+    if pace is None:
+        return None
+    return AssessedSpeedJson(
+        prefill=_covered(pace.prefill),
+        decode_each=_covered(pace.decode_each),
+        decode_all=_covered(pace.decode_all),
+        throughput=_covered(pace.throughput),
+        ttft=_covered(pace.ttft),
+        tpot=_covered(pace.tpot),
+        binds=pace.bottleneck,
+        chip=pace.chip,
+        asked=TurnJson(value.turn.users, value.turn.prompt, value.turn.answer),
+        measured_points=len(pace.points),
+    )
+
+
+def assessed_quality(value: Assessment) -> QualityJson | None:
+    """Return scores, and what they rest on."""
+    if value.quality is None or value.overall is None:
+        return None
+    quality = value.quality
+    return QualityJson(
+        japanese=_score(quality.japanese),
+        coding=_score(quality.coding),
+        reasoning=_score(quality.reasoning),
+        overall=_score(value.overall),
+        basis=quality.basis,
+        mode=quality.mode,
+        sources=quality.sources,
+    )
+
+
+def _answer(answer: Answer) -> EngineAnswerJson:
+    fields: dict[str, Any] = {"engine": EngineJson(answer.engine)} if answer.ledger is None else _fields(answer.ledger)
+    return EngineAnswerJson(**(fields | {"fits": answer.fits, "refusals": answer.refusals}))
+
+
+def _fields(value: Ledger) -> dict[str, Any]:
+    return {
+        "model": _model(value.model),
+        "engine": EngineJson(value.engine.name, value.engine.version),
+        "settings": value.settings,
+        "load": LoadJson(int(value.load.users), int(value.load.context)),
+        "devices": tuple(_account(a) for a in value.accounts),
+        "fits": value.fits,
+        "notes": value.notes,
+    }
+
+
+def _model(m: Model) -> ModelJson:
+    size = (m.stored.bytes if m.stored else 0) or m.bytes
+    return ModelJson(
+        *(m.name, m.architecture, m.parameters, m.active_parameters, m.quantization, m.trained_context, m.source),
+        size=int(size),
+    )
+
+
+def _account(account: Account) -> AccountJson:
+    d = account.device
+    total, low, high = int(account.total), int(account.low), int(account.high)
+    lines = tuple(_line(x) for x in account.lines)
+    fits, short = bool(account.fits), int(account.short_by)
+    return AccountJson(d.name, d.kind, d.memory, d.usable, total, low, high, fits, short, lines)
+
+
+def _line(line: Line) -> LineJson:
+    low, high, cap = int(line.least), int(line.greatest), None if line.cap is None else int(line.cap)
+    facts = (line.basis, line.reason, line.formula)
+    return LineJson(line.kind, line.part, int(line.bytes), low, high, line.grows, cap, *facts)
+
+
+def _covered(figure: Estimate) -> CoveredFigureJson:
+    return CoveredFigureJson(figure.value, figure.low, figure.high, figure.basis, figure.coverage)
+
+
+def _score(score: Score) -> ScoreJson:
+    return ScoreJson(float(score.value), float(score.error))

@@ -1,0 +1,401 @@
+"""The JSON of `gyakusan plan`: the question, the plans with their whole ledgers, and what was left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from msgspec import UNSET, Struct, UnsetType, field
+
+from gyakusan.documents.common import CommandJson, FigureJson, RatesJson, catalogue_date, command, figure, rates
+from gyakusan.documents.ledger import LedgerJson, ledger
+from gyakusan.documents.request import RequestJson, request
+from gyakusan.message import Message
+from gyakusan.planning.candidates.hardware import HardwareOption
+from gyakusan.planning.predict.speed import SpeedEstimate
+from gyakusan.planning.select.plan import Plan
+from gyakusan.planning.select.plan_capacity import PlanCapacity
+from gyakusan.planning.select.recommendation import Recommendation
+from gyakusan.planning.select.result_rows import candidate_row, pareto_candidates
+from gyakusan.planning.select.what_if import Change
+from gyakusan.planning.select.why_not import WhyNot
+
+
+class MachineJson(Struct, frozen=True):
+    """A machine of a plan.
+
+    name: of the machine
+    count: of its devices
+    power_w: of its devices together, null if not known [W]
+    owned: false if it is to be bought
+    """
+
+    name: str
+    count: int
+    power_w: float | None
+    owned: bool
+
+
+class SpeedJson(Struct, frozen=True):
+    """Speeds for the load of a plan.
+
+    prefill: prompts read [tokens/s]
+    decode_each: answer of each user [tokens/s]
+    decode_all: answers of all users together [tokens/s]
+    throughput: answers of all when everyone asks again at once, prompts included [tokens/s]
+    ttft: time to the first token [s]
+    tpot: time for each further token [s]
+    binds: what a decode step waits for
+    measurements: published measurements of this chip and model that were used
+    chip: whose figures were used
+    """
+
+    prefill: FigureJson
+    decode_each: FigureJson
+    decode_all: FigureJson
+    throughput: FigureJson
+    ttft: FigureJson
+    tpot: FigureJson
+    binds: str
+    measurements: int
+    chip: str
+
+
+class PlanQualityJson(Struct, frozen=True):
+    """Quality of a plan's answers, after what the quantisation costs.
+
+    value: [points]
+    error: one standard error [points]
+    basis: measured, few, vendor or assumed
+    reasoning: on or off
+    thinking: tokens with reasoning for each visible token
+    scores: published scores that it rests on
+    """
+
+    value: float
+    error: float
+    basis: str
+    reasoning: str
+    thinking: float
+    scores: int
+
+
+class SpeedConfidenceJson(Struct, frozen=True):
+    """How sure a speed is.
+
+    basis: derived, measured or assumed
+    nominal: share of truths that intervals should hold
+    coverage: share that such intervals held in tests, null if not tested
+    """
+
+    basis: str
+    nominal: float
+    coverage: float | None
+
+
+class ConfidenceJson(Struct, frozen=True):
+    """What each figure rests on.
+
+    memory: every basis in the ledger
+    pace: null where the speed is not known
+    quality: measured, few, vendor or assumed
+    """
+
+    memory: tuple[str, ...]
+    pace: SpeedConfidenceJson | None
+    quality: str
+
+
+class SeenPriceJson(Struct, frozen=True):
+    """A price that was seen.
+
+    amount: in `currency`
+    currency: ISO 4217
+    date: ISO 8601
+    source: where it was seen
+    used: true for second-hand
+    """
+
+    amount: float
+    currency: str
+    date: str
+    source: str
+    used: bool
+
+
+class PriceJson(Struct, frozen=True):
+    """Price of a machine.
+
+    jpy: of the whole machine [JPY]
+    device: the price of its device that it rests on
+    """
+
+    jpy: int
+    device: SeenPriceJson | None
+
+
+class PlanJson(Struct, frozen=True, kw_only=True):
+    """One plan.
+
+    role: the first of `roles`
+    roles: what it is best at
+    model: name of the model
+    quantization: as the engine calls it
+    inspect_as: what `gyakusan inspect --quant` takes
+    engine: name of the engine
+    machine: where it runs
+    settings: every setting of the engine
+    command: how the server is started
+    memory: its ledger
+    left: usable bytes left on the fullest device, null if not known [B]
+    pace: null where the speed is not known
+    quality: of its answers
+    confidence: what each figure rests on
+    price: null for a machine that is owned, or without a known price
+    binds: what limits it
+    """
+
+    role: str
+    roles: tuple[str, ...]
+    model: str
+    quantization: str
+    inspect_as: str
+    engine: str
+    machine: MachineJson
+    settings: Mapping[str, Any]
+    command: CommandJson
+    memory: LedgerJson
+    left: int | None
+    pace: SpeedJson | None
+    quality: PlanQualityJson
+    confidence: ConfidenceJson
+    price: PriceJson | None
+    binds: str
+
+
+class ExcludedJson(Struct, frozen=True):
+    """A model that is not offered.
+
+    model: its name
+    reason: a sentence
+    """
+
+    model: str
+    reason: Message
+
+
+class ExcludedMachineJson(Struct, frozen=True):
+    """A machine that is not offered.
+
+    machine: its name
+    price_jpy: null if not known [JPY]
+    reason: a sentence
+    """
+
+    machine: str
+    price_jpy: float | None
+    reason: Message
+
+
+class CandidateJson(Struct, frozen=True):
+    """A candidate that no other dominates.
+
+    model: name of the model
+    quantization: as the engine calls it
+    engine: name of the engine
+    machine: where it runs
+    reasoning: on or off
+    total: memory [B]
+    usable: null if not known [B]
+    tokens_per_second: answer of each user
+    tokens_per_second_low: low end of its 80 % interval
+    first_token: time to the first token [s]
+    quality: [points]
+    quality_error: one standard error [points]
+    quality_basis: measured, few, vendor or assumed
+    price_jpy: null if not known [JPY]
+    """
+
+    model: str
+    quantization: str
+    engine: str
+    machine: str
+    reasoning: str
+    total: int
+    usable: int | None
+    tokens_per_second: float | None
+    tokens_per_second_low: float | None
+    first_token: float | None
+    quality: float
+    quality_error: float
+    quality_basis: str
+    price_jpy: int | None
+
+
+class ChangeJson(Struct, frozen=True):
+    """What a little more would bring.
+
+    change: a sentence
+    plan: null if nothing fits
+    """
+
+    change: Message
+    plan: PlanJson | None
+
+
+class CapacityJson(Struct, frozen=True):
+    """How far the load of a plan can grow.
+
+    model: name of the model
+    context: for the users that were asked for [tokens]
+    users: with the context that was asked for
+    trained: true if the training ends the context, not the memory
+    """
+
+    model: str
+    context: int
+    users: int
+    trained: bool
+
+
+class WhyNotJson(Struct, frozen=True):
+    """Why something is not in the answer.
+
+    name: what was asked about
+    kind: model, engine or device
+    reasons: sentences
+    """
+
+    name: str
+    kind: str
+    reasons: tuple[Message, ...]
+
+
+class RecommendationJson(Struct, frozen=True, kw_only=True):
+    """The best endpoints for a question: `gyakusan plan`.
+
+    schema: name and version of this form
+    catalogue: date of the catalogue
+    question: what was asked, with defaults
+    plans: best first
+    excluded: models that are not offered
+    machines_excluded: machines that are not offered
+    nearest: what would have an answer, where this question has none
+    rates: exchange rates
+    cells: combinations that were priced
+    frontier: everything that nothing dominates, with --all
+    sensitivity: what a little more would bring, with --what-if
+    most: how far the load of each plan can grow, with --max
+    why_not: with --why-not
+    """
+
+    question: RequestJson
+    plans: tuple[PlanJson, ...]
+    excluded: tuple[ExcludedJson, ...]
+    machines_excluded: tuple[ExcludedMachineJson, ...]
+    nearest: tuple[Message, ...]
+    rates: RatesJson
+    cells: int
+    frontier: tuple[CandidateJson, ...] | UnsetType = UNSET
+    sensitivity: tuple[ChangeJson, ...] | UnsetType = UNSET
+    most: tuple[CapacityJson, ...] | UnsetType = UNSET
+    why_not: WhyNotJson | UnsetType = UNSET
+    schema: Literal["gyakusan/plan/1"] = "gyakusan/plan/1"
+    catalogue: str = field(default_factory=catalogue_date)
+
+
+def recommendation(
+    answer: Recommendation,
+    *,
+    why: WhyNot | None = None,
+    changes: Sequence[Change] = (),
+    capacities: Sequence[PlanCapacity] = (),
+    everything: bool = False,
+) -> RecommendationJson:
+    """Return an answer, and what was asked for besides."""
+    frontier = (
+        tuple(CandidateJson(**candidate_row(answer.grid, i)) for i in pareto_candidates(answer))
+        if everything
+        else UNSET
+    )
+    more = tuple(ChangeJson(c.change, None if c.plan is None else plan(c.plan)) for c in changes)
+    limits = tuple(CapacityJson(p.plan.name, p.limits.context, p.limits.users, p.limits.trained) for p in capacities)
+    return RecommendationJson(
+        question=request(answer.request),
+        plans=tuple(plan(p) for p in answer.plans),
+        excluded=tuple(ExcludedJson(e.name, e.reason) for e in answer.excluded),
+        machines_excluded=tuple(ExcludedMachineJson(r.name, r.price, r.reason) for r in answer.rejected),
+        nearest=tuple(r.sentence for r in answer.relaxations),
+        rates=rates(answer.rates),
+        cells=answer.count,
+        frontier=frontier,
+        sensitivity=more or UNSET,
+        most=limits or UNSET,
+        why_not=UNSET if why is None else WhyNotJson(why.name, why.kind, why.reasons),
+    )
+
+
+def plan(value: Plan) -> PlanJson:
+    """Return a plan with its whole ledger."""
+    return PlanJson(**plan_fields(value))
+
+
+def plan_fields(value: Plan) -> dict[str, Any]:
+    """Return the fields of a PlanJson."""
+    return {
+        "role": value.roles[0] if value.roles else "",
+        "roles": value.roles,
+        "model": value.name,
+        "quantization": value.quantization,
+        "inspect_as": value.base,
+        "engine": value.engine,
+        "machine": machine(value.offer),
+        "settings": value.ledger.settings,
+        "command": command(value.command),
+        "memory": ledger(value.ledger),
+        "left": None if value.left is None else int(value.left),
+        "pace": None if value.pace is None else speed(value.pace),
+        "quality": PlanQualityJson(
+            *(round(float(value.score.value), 2), round(float(value.score.error), 2), value.mode.basis),
+            *(value.mode.mode, value.mode.thinking, value.mode.count),
+        ),
+        "confidence": _confidence(value),
+        "price": _price(value.offer),
+        "binds": value.bottleneck,
+    }
+
+
+def machine(offer: HardwareOption) -> MachineJson:
+    """Return the machine of a plan."""
+    return MachineJson(offer.machine.name, offer.count, offer.power, offer.owned)
+
+
+def speed(value: SpeedEstimate) -> SpeedJson:
+    """Return speeds."""
+    return SpeedJson(
+        prefill=figure(value.prefill),
+        decode_each=figure(value.decode_each),
+        decode_all=figure(value.decode_all),
+        throughput=figure(value.throughput),
+        ttft=figure(value.ttft),
+        tpot=figure(value.tpot),
+        binds=value.bottleneck,
+        measurements=len(value.points),
+        chip=value.chip,
+    )
+
+
+def _confidence(value: Plan) -> ConfidenceJson:
+    """What each figure rests on, and the share of measurements that such intervals held."""
+    memory = sorted({line.basis for account in value.ledger.accounts for line in account.lines})
+    decode = None if value.pace is None else value.pace.decode_each
+    pace = None if decode is None else SpeedConfidenceJson(decode.basis, 0.8, decode.coverage)
+    return ConfidenceJson(tuple(memory), pace, value.mode.basis)
+
+
+def _price(offer: HardwareOption) -> PriceJson | None:
+    if offer.price is None:
+        return None
+    seen = offer.seen
+    device = None if seen is None else SeenPriceJson(seen.amount, seen.currency, seen.date, seen.source, seen.used)
+    return PriceJson(round(offer.price), device)

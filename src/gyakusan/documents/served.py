@@ -1,0 +1,107 @@
+"""The JSON of `gyakusan serve`, of the other small answers, and of errors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from msgspec import Struct, field
+
+from gyakusan.documents.common import catalogue_date
+from gyakusan.message import Message
+from gyakusan.serving.buffer_comparison import BufferComparison
+from gyakusan.serving.dry_run import DryRun
+
+
+class BufferJson(Struct, frozen=True):
+    """One buffer, predicted and reported. null: one side says nothing.
+
+    kind: of the buffer
+    device: its family
+    predicted: ours [B]
+    reported: the server's [B]
+    error_bytes: predicted less reported [B]
+    error_share: that, over reported
+    """
+
+    kind: str
+    device: str
+    predicted: float | None
+    reported: float | None
+    error_bytes: float | None
+    error_share: float | None
+
+
+class ServeJson(Struct, frozen=True, kw_only=True):
+    """A running server: `gyakusan serve`.
+
+    schema: name and version of this form
+    catalogue: date of the catalogue
+    url: base URL of the OpenAI API
+    buffers: predicted and reported
+    """
+
+    url: str
+    buffers: tuple[BufferJson, ...]
+    schema: Literal["gyakusan/serve/1"] = "gyakusan/serve/1"
+    catalogue: str = field(default_factory=catalogue_date)
+
+
+class ServeDryRunJson(Struct, frozen=True, kw_only=True):
+    """What would be started: `gyakusan serve --dry-run`.
+
+    schema: name and version of this form
+    catalogue: date of the catalogue
+    command: program and arguments
+    environment: variables that are set in addition
+    health: address that answers 200 when the server is ready
+    fits: true if the server would start and every device holds its share
+    refusals: why the server would not run this
+    """
+
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    health: str
+    fits: bool
+    refusals: tuple[Message, ...]
+    schema: Literal["gyakusan/serve-dry-run/1"] = "gyakusan/serve-dry-run/1"
+    catalogue: str = field(default_factory=catalogue_date)
+
+
+class ErrorJson(Struct, frozen=True, kw_only=True):
+    """Why there is no answer, on standard output where --json was given; the line on standard error stays.
+
+    schema: name and version of this form
+    catalogue: date of the catalogue
+    error: what is wrong
+    mend: what to do, null if nothing can be done
+    kind: class of the error
+    exit_code: of the command: 2 wrong use, 3 failure
+    """
+
+    error: Message
+    mend: Message | None
+    kind: str
+    exit_code: int
+    schema: Literal["gyakusan/error/1"] = "gyakusan/error/1"
+    catalogue: str = field(default_factory=catalogue_date)
+
+
+def served(url: str, rows: Sequence[BufferComparison]) -> ServeJson:
+    """Return a running server."""
+    return ServeJson(url=url, buffers=tuple(_buffer(r) for r in rows))
+
+
+def dry_run(found: DryRun) -> ServeDryRunJson:
+    """Return what would be started."""
+    return ServeDryRunJson(
+        command=found.command.argv,
+        environment=found.command.environment,
+        health=found.health,
+        fits=found.fits,
+        refusals=found.refusals,
+    )
+
+
+def _buffer(row: BufferComparison) -> BufferJson:
+    return BufferJson(row.kind, row.device, row.predicted, row.reported, row.error_bytes, row.error_share)

@@ -1,0 +1,37 @@
+"""Writes documents: the only place here that knows the reader's language."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from msgspec import UNSET, Struct
+
+from gyakusan.message import Message
+from gyakusan.text import Language, tell
+
+HEAD = ("schema", "catalogue")
+"""Keys that stand before all others."""
+
+
+def written(document: object, language: Language, *, indent: int | None = 2) -> str:
+    """Return a document, or a sequence of documents, as JSON. indent: None for one line"""
+    return json.dumps(plain(document, language), ensure_ascii=False, indent=indent)
+
+
+def plain(value: Any, language: Language) -> Any:
+    """Return a value as JSON has it: sentences in the reader's language, fields that are unset left out."""
+    if isinstance(value, Message):
+        return tell(value, language)
+    if isinstance(value, Struct):
+        names = sorted(value.__struct_fields__, key=lambda name: name not in HEAD)
+        return {n: plain(v, language) for n in names if (v := getattr(value, n)) is not UNSET}
+    if dataclasses.is_dataclass(value):
+        return {f.name: plain(getattr(value, f.name), language) for f in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {key: plain(v, language) for key, v in value.items()}
+    if isinstance(value, tuple | list):
+        return [plain(v, language) for v in value]
+    return value.item() if hasattr(value, "item") else value
