@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from tests.models.building import recreated
 
-from gyakusan.catalog import RELEASE
+from gyakusan.catalog.places import RELEASE
 from gyakusan.cli import main
 from gyakusan.core.dtypes import BY_CODE
 from gyakusan.core.ledger import PARTS

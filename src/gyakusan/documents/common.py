@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from gyakusan.catalog import RELEASE, places
+from gyakusan.catalog import places
 from gyakusan.engines.base import Command
 from gyakusan.planning.predict.speed import Estimate
 from gyakusan.planning.request.money import ExchangeRates, Money
@@ -18,7 +18,7 @@ T = TypeVar("T")
 def catalogue_date() -> str:
     """Return the date of the catalogue that answers, YYYY.MM.DD."""
     fetched = places.released()
-    return fetched.name if fetched else RELEASE
+    return fetched.name if fetched else places.RELEASE
 
 
 class IntervalJson(Struct, frozen=True):
