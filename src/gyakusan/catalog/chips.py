@@ -1,8 +1,4 @@
-"""What a chip can do, as far as speed is concerned: a name -> Chip. Facts: data/chips.csv, one row for each chip.
-
-Rates are dense. single: FP32 on the ordinary cores; half: FP16 or BF16 with FP32 sums, on tensor cores where there
-are any; int8, fp8, fp4 likewise.
-"""
+"""Find what a chip can do by its name. Facts: data/chips.csv, one row for each chip; rates are dense."""
 
 from __future__ import annotations
 
@@ -18,9 +14,20 @@ from gyakusan.units import GIB
 
 @dataclass(frozen=True, slots=True)
 class Chip:
-    """One chip. family: its generation; memory as sold, 0 = several sizes [B]; bandwidth [B/s]; rates [FLOP/s].
+    """One chip, as far as speed is concerned.
 
-    link: how several of them are joined (nvlink, pcie, unified); source, checked: of the figures.
+    name: ours
+    family: its generation, "" = not in our table
+    memory: as sold, 0 = several sizes [B]
+    bandwidth: of its memory [B/s]
+    single: FP32 on the ordinary cores [FLOP/s]
+    half: FP16 or BF16 with FP32 sums, on tensor cores where there are any [FLOP/s]
+    int8: INT8 products [FLOP/s]
+    fp8: FP8 products, 0 = none [FLOP/s]
+    fp4: FP4 products, 0 = none [FLOP/s]
+    link: how several of them are connected: nvlink, pcie or unified
+    source: of the figures
+    checked: when they were read, ISO 8601
     """
 
     name: str
@@ -52,9 +59,10 @@ class Chip:
 
 @lru_cache(maxsize=4096)
 def find(text: str, memory: float | None = None) -> Chip | None:
-    """The chip that `text` means, None if nobody knows it. memory: chooses among sizes [B].
+    """Return the chip that `text` means, None if it is not in our table.
 
-    Whole computers, repository spellings ("h100_sxm") and drivers' names ("NVIDIA A100-SXM4-80GB") are understood.
+    memory: chooses among sizes [B]. Whole computers, repository spellings ("h100_sxm") and
+    drivers' names ("NVIDIA A100-SXM4-80GB") are understood.
     """
     for key, size in _spellings(text):
         every = _index().get(key, ())
@@ -65,7 +73,7 @@ def find(text: str, memory: float | None = None) -> Chip | None:
 
 
 def chips() -> tuple[Chip, ...]:
-    """Every chip of the table."""
+    """Return every chip of the table."""
     return tuple(dict.fromkeys(c for every in _index().values() for c in every))
 
 
@@ -123,7 +131,7 @@ _FEWER = {
 
 
 def _spellings(text: str) -> list[tuple[str, int | None]]:
-    """Keys to look up, the likeliest first, each with the size that was said [GiB]."""
+    """Return keys to look up, the likeliest first, each with the size that `text` names [GiB]."""
     plain = text.casefold().replace("_", " ")
     asked = parse_device_name(plain)
     apple = None if _NOT_APPLE.search(plain) else _APPLE.search(plain)

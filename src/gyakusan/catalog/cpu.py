@@ -1,4 +1,4 @@
-"""A CPU as a chip that computes: rates of a core, constants of llama.cpp on it, and how far they may be off. Assumed.
+"""Treat a CPU as a chip that computes: assumed rates of a core, constants of llama.cpp on it, and their error.
 
 Too few CPUs were measured with their memory named to fit anything. The figures are round numbers that agree with what
 people published of a Raspberry Pi 5, an N150, a Ryzen 7 7840HS, a Core Ultra 7 155H and an AmpereOne with 192 cores
@@ -26,18 +26,18 @@ SPREAD = {"decode": 1.6, "prefill": 2.2, "ttft": 2.2, "throughput": 2.0}
 
 
 def chip(machine: Machine) -> Chip | None:
-    """The CPU of a machine, None where nobody knows its memory bandwidth."""
+    """Return the CPU of a machine as a chip, None where its memory bandwidth is not known."""
     host = machine.host
     name = machine.processor or (host.name if host else "")
-    found = (host.bandwidth if host else None) or bandwidth(name)
-    if not found:
+    speed = (host.bandwidth if host else None) or bandwidth(name)
+    if not speed:
         return None
     rate = RATES[machine.simd] * max(1, machine.cores)
     return Chip(
         name=name or "CPU",
         family=CPU,
         memory=float((host.memory if host else 0) or 0),
-        bandwidth=found,
+        bandwidth=speed,
         single=rate * ONE_ROW,
         half=rate,
         int8=rate,
@@ -50,7 +50,7 @@ def chip(machine: Machine) -> Chip | None:
 
 
 def constants(threads: float) -> SpeedConstants:
-    """llama.cpp on `threads` threads. Shares are of what the channels and the cores above could do."""
+    """Return the constants of llama.cpp on `threads` threads; shares are of what the memory and the cores above could do."""
     return SpeedConstants(
         weights=0.6,
         cache=0.4,
@@ -82,7 +82,10 @@ _SAID = re.compile(r"\s*(\d+th gen|\d+-core|processor|cpu\b|@.*|with .*|w/ .*)",
 
 
 def bandwidth(processor: str) -> float | None:
-    """Bandwidth of the memory that a processor is sold for, by the name that the OS reports. [B/s] None if unknown."""
+    """Return the bandwidth of the memory that a processor is sold for [B/s], None if it is not known.
+
+    processor: name that the OS reports
+    """
     from gyakusan.catalog.devices import entry_of, knows
 
     plain = _SAID.sub("", re.sub(r"\((r|tm)\)", "", processor, flags=re.IGNORECASE)).strip()

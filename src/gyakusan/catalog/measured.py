@@ -23,10 +23,22 @@ COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One measured figure, the median of `repetitions`. kind: decode (tokens/s of each user), prefill (prompt tokens/s),
+    """One published figure, the median of its repetitions.
 
-    ttft [s], throughput (answer tokens/s of all users); context, prompt, answer [tokens]; parallel: devices that share
-    each layer; source: key of `sources()`.
+    kind: decode (tokens/s of each user), prefill (prompt tokens/s), ttft [s] or throughput (tokens/s of all users)
+    device: our name of the chip
+    model: our name of the model
+    quant: label of the quantisation
+    engine: the engine, as the constants call it
+    api: cuda, rocm, metal, vulkan or cpu
+    users: conversations that were answered at once
+    context: mean length of a conversation [tokens]
+    prompt: length of a prompt [tokens]
+    answer: output tokens [tokens]
+    parallel: devices that share each layer
+    figure: what was measured, in the unit of its kind
+    repetitions: rows that the median comes from
+    source: key of `sources()`
     """
 
     kind: Kind
@@ -46,18 +58,18 @@ class Measurement:
 
 
 def measurements(device: str, model: str, quant: str) -> tuple[Measurement, ...]:
-    """Every measurement of one device, model and quantisation, under our names."""
+    """Return every measurement of one device, model and quantisation, under our names."""
     rows = _file()["rows"].get("|".join((device, model, quant)), ())
     return tuple(Measurement(row[0], device, model, quant, *row[1:]) for row in rows)
 
 
 def all_measurements() -> tuple[Measurement, ...]:
-    """All of them."""
+    """Return every measurement."""
     return tuple(p for key in _file()["rows"] for p in measurements(*key.split("|")))
 
 
 def sources() -> dict[str, dict[str, str]]:
-    """Address and licence of each source."""
+    """Return address and licence of each source."""
     found: dict[str, dict[str, str]] = _file()["sources"]
     return found
 

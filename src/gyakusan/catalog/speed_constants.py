@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -246,14 +246,14 @@ def interval_slices(kind: str, engine: str, users: float, seen: Evidence) -> tup
     return (f"{what}, {seen}, {engine}", f"{what}, {seen}")
 
 
-@cache
+@lru_cache(maxsize=4)
 def load(path: Path = DATA / "speed_constants.json") -> FittedConstants:
-    """The fitted constants."""
+    """Return the fitted constants."""
     return parse(json.loads(path.read_text("utf-8")))
 
 
 def parse(found: Mapping[str, Any]) -> FittedConstants:
-    """What a speed_constants.json says."""
+    """Return what a speed_constants.json says."""
     return FittedConstants(
         base={name: term["base"] for name, term in found["constants"].items()},
         levels={name: term.get("levels", {}) for name, term in found["constants"].items()},

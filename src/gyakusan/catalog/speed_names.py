@@ -18,11 +18,14 @@ from gyakusan.core.traffic import RoleBits
 
 @dataclass(frozen=True, slots=True)
 class Quant:
-    """How weights are stored. label: as a name; group: quantisations that run alike (see `group`);
+    """How weights are stored.
 
-    recipe: llama.cpp's, "" = none; stored: bits by role for other formats, None = by the recipe; size: the file's
-    bytes over those of the recipe, where its maker mixes types otherwise (Unsloth's dynamic quantisations: usual sizes);
-    routed: the same for models with experts.
+    label: as a name
+    group: quantisations that run alike, see `speed_group`
+    recipe: llama.cpp's, "" = none
+    stored: bits by role for other formats, None = by the recipe
+    size: bytes of the file over those of the recipe, where its maker mixes types otherwise (Unsloth's: usual sizes)
+    routed: the same for models with routed experts
     """
 
     label: str
@@ -34,7 +37,7 @@ class Quant:
 
 
 def model_name(text: str) -> str | None:
-    """The model behind a file name, a repository, a tag or a nickname; None if nobody knows it."""
+    """Return the model behind a file name, a repository, a tag or a nickname; None if it is not known."""
     plain = text.strip().casefold().rsplit("/", 1)[-1].rsplit("\\", 1)[-1]
     plain = re.sub(r"[\s_:]+", "-", plain)
     plain = re.sub(r"(\d)-(\d)b\b", r"\1.\2b", plain) if re.search(r"qwen-?3-5|qwen-?2-5", plain) else plain
@@ -45,7 +48,7 @@ def model_name(text: str) -> str | None:
 
 
 def extra_models() -> Mapping[str, Mapping[str, Any]]:
-    """Metadata of models that only measurements name, by name."""
+    """Return metadata of models that only measurements name, by name."""
     return {m["name"]: m["metadata"] for m in _file()["models"]}
 
 
@@ -116,7 +119,7 @@ _GROUPS = {
 
 
 def parse_quant(text: str, *, model: str = "", server: bool = False) -> Quant | None:
-    """The quantisation that `text` names; None if it names none.
+    """Return the quantisation that `text` names, None if it names none.
 
     model: our name of the model (gpt-oss stays MXFP4 whatever the file is called); server: vLLM, SGLang, TensorRT-LLM.
     """
@@ -139,7 +142,7 @@ def parse_quant(text: str, *, model: str = "", server: bool = False) -> Quant | 
 
 
 def sixteen_bit(server: bool) -> Quant:
-    """What a server loads when nobody says: 16 bits."""
+    """Return what an engine loads where nobody names a quantisation: 16 bits."""
     return Quant("bf16", "f16", "" if server else "F16", RoleBits() if server else None)
 
 
@@ -156,7 +159,7 @@ def _gguf(name: str) -> Quant | None:
 
 
 def speed_group(recipe: str) -> str:
-    """Quantisations whose kernels run alike: f16, bf16, q8, q6, q5, q4k, q4, q3, q2, fp4."""
+    """Return the group of quantisations whose kernels run alike: f16, bf16, q8, q6, q5, q4k, q4, q3, q2, fp4."""
     for start, found in (("F", "f16"), ("BF", "bf16"), ("MXFP4", "fp4"), ("NVFP4", "fp4"), ("Q8", "q8"), ("Q6", "q6")):
         if recipe.startswith(start):
             return found

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from functools import cache, cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -187,7 +187,7 @@ class ModelTable:
         return {m.name: i for i, m in enumerate(self.models)}
 
 
-@cache
+@lru_cache(maxsize=2)
 def load(path: Path = FILE) -> ModelTable:
     """Return every model of the catalogue."""
     stored = stored_file(path)

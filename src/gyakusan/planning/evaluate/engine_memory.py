@@ -10,7 +10,7 @@ from gyakusan.planning.candidates.model_table import VariantTable
 
 
 def weight_bytes(name: str, table: VariantTable, rows: Ints, ranks: Ints, machine: Machine) -> IntArray:
-    """Return the weights of some rows on one device under an engine. [B]
+    """Return the weights of some rows on one device under an engine [B].
 
     ranks: devices that share each layer, 1 or (..., rows).
     """
@@ -21,7 +21,7 @@ def weight_bytes(name: str, table: VariantTable, rows: Ints, ranks: Ints, machin
 def fullest_device(
     weights: Number, conversations: Number, fixed: Number, blocks: Ints, split: Ints
 ) -> Number | FloatArray:
-    """Return what the fullest device takes. [B]
+    """Return what the fullest device takes [B].
 
     split: devices that hold some layers each. Exact for one device and for devices that share each layer. Where blocks are
     dealt out, the fullest card has the rounded-up share of them; the plan is checked with the ledger.

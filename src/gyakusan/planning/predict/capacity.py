@@ -15,9 +15,11 @@ MOST_USERS = 1024
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """context: most tokens for each of the users asked for [tokens]; users: most users at the context asked for.
+    """How far a load can grow on a machine; 0 = not even the smallest fits.
 
-    0 = not even the smallest fits. trained: the context is bound by what the model was trained for.
+    context: most tokens for each of the load's users [tokens]
+    users: most users at the load's context
+    trained: True if the context ends at what the model was trained for
     """
 
     context: int
