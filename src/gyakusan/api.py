@@ -64,7 +64,7 @@ def inspect(
 def plan(question: Mapping[str, Any] | None = None, **values: Any) -> Plans:
     """The best endpoints for people on a machine or within a budget, and why not others. Raises GyakusanError.
 
-    values: fields of planning.request.request.PlanRequest, as in a TOML file: device="RTX 5090", users=2, context="64k",
+    values: keys of a request (planning.request.request.KEYS), as in a TOML file: device="RTX 5090", users=2, context="64k",
     budget="1000000JPY", prefer="quality"; question: the same as one mapping.
     """
     from gyakusan.planning.request.parse_request import parse_request

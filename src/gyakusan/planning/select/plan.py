@@ -127,7 +127,9 @@ def catalogue_deployment(
 ) -> Deployment | None:
     """Return a model of the catalogue as `inspect` deploys it; None if the engine refuses.
 
-    base: what `inspect --quant` takes; kv: type of the cache; changes: further settings.
+    base: quantisation as `inspect --quant` takes it
+    kv: type of the cache, "F16" or "Q8_0"
+    changes: further settings of the engine
     """
     cache = engine(engine_name).cache_setting(kv)
     if cache is None:
@@ -148,7 +150,10 @@ def exact_ledger(deployment: Deployment | None) -> Ledger | None:
 
 
 def exact_speed(request: PlanRequest, deployment: Deployment) -> SpeedEstimate | None:
-    """Return speeds with what others measured, None where the bandwidth is unknown."""
+    """Return the speeds of a deployment under the request's workload, None where the bandwidth is unknown.
+
+    Measurements of the very same model and device move the estimate.
+    """
     rules = deployment.rules
     variant = rules.variant(deployment.model.quantization, _plain(deployment.name))
     if variant is None:
