@@ -38,10 +38,10 @@ def usual_engines() -> tuple[str, ...]:
 
 def model_storages() -> dict[str, str]:
     """Return the kinds of model files, each with the first engine that reads them."""
-    found: dict[str, str] = {}
+    storages: dict[str, str] = {}
     for name in NAMES:
-        found.setdefault(engine(name).STORAGE, name)
-    return found
+        storages.setdefault(engine(name).STORAGE, name)
+    return storages
 
 
 def _letters(name: str) -> str:

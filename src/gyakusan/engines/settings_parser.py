@@ -22,7 +22,7 @@ def parse_overrides(rules: EngineModule[EngineSettings], pairs: Iterable[str]) -
     """
     kinds = get_type_hints(rules.Settings)
     known = [f.name for f in fields(rules.Settings)]
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for pair in pairs:
         name, sep, text = pair.partition("=")
         if not sep:
@@ -31,8 +31,8 @@ def parse_overrides(rules: EngineModule[EngineSettings], pairs: Iterable[str]) -
         if dot and engine(whose) is not rules:
             continue
         field = _field(rest, known)
-        found[field] = value(field, text.strip(), kinds[field])
-    return found
+        values[field] = value(field, text.strip(), kinds[field])
+    return values
 
 
 def _field(name: str, known: list[str]) -> str:

@@ -71,15 +71,15 @@ def settings(model: Model, load: Load, machine: Machine, **changes: Any) -> Sett
 
 def refusals(model: Model, machine: Machine, settings: Settings) -> tuple[Message, ...]:
     """No Apple silicon, a GGUF file, an architecture without a file, a cache that cannot be quantised."""
-    found = []
+    reasons = []
     if not any(g.backend == "metal" for g in machine.gpus):
-        found.append(say("MLX-LM needs Apple silicon; {name} has none.", name=machine.name))
+        reasons.append(say("MLX-LM needs Apple silicon; {name} has none.", name=machine.name))
     if model.source.endswith(".gguf"):
-        found.append(say("MLX-LM reads no GGUF file; take the model from Hugging Face, or an MLX conversion."))
+        reasons.append(say("MLX-LM reads no GGUF file; take the model from Hugging Face, or an MLX conversion."))
     if model.graph.encoder:
-        found.append(say("An encoder is priced under llama.cpp only."))
+        reasons.append(say("An encoder is priced under llama.cpp only."))
     if model.architecture in families.LACKING or model.inferred:
-        found.append(
+        reasons.append(
             say(
                 "MLX-LM {version} does not run {name}, or not so that it can be priced.",
                 version=VERSION,
@@ -88,8 +88,8 @@ def refusals(model: Model, machine: Machine, settings: Settings) -> tuple[Messag
         )
     uneven = cache.uneven(model, settings) if settings.kv_bits is not None else None
     if uneven is not None:
-        found.append(_no_bits(uneven, settings))
-    return tuple(found)
+        reasons.append(_no_bits(uneven, settings))
+    return tuple(reasons)
 
 
 def _no_bits(memory: Memory, s: Settings) -> Message:
@@ -128,27 +128,27 @@ def system_refusal(system: System, alone: bool) -> BadSetting | None:
 def variants(model: Model, published: str) -> Iterator[Variant]:
     """Return the formats of MLX that are planned with; of a model that is published quantised the nearest only."""
     for base in (published,) if published else QUANTS:
-        made = variant(base, model)
-        if made is not None:
-            yield made
+        candidate = variant(base, model)
+        if candidate is not None:
+            yield candidate
 
 
 def variant(base: str, model: Model) -> Variant | None:
     """Return the model in the MLX format that stands for a GGUF quantisation, None if MLX-LM refuses it."""
     from gyakusan.core import recipe
 
-    made = recipe.apply(base, model)
+    quantized = recipe.apply(base, model)
     try:
-        chosen = settings(made, Load(1, 1024), UNLIMITED)
-        if refusals(made, UNLIMITED, chosen):
+        chosen = settings(quantized, Load(1, 1024), UNLIMITED)
+        if refusals(quantized, UNLIMITED, chosen):
             return None
         form = chosen.format
     except GyakusanError:
         return None
-    kept = Checkpoint()
+    checkpoint = Checkpoint()
     if form.bits < 16:
-        kept = Checkpoint(method="mlx", bits=form.bits, group=form.group, scale=form.scale)
-    return Variant(base, chosen.weights, replace(made, checkpoint=kept))
+        checkpoint = Checkpoint(method="mlx", bits=form.bits, group=form.group, scale=form.scale)
+    return Variant(base, chosen.weights, replace(quantized, checkpoint=checkpoint))
 
 
 def weight_bytes(model: Model) -> list[int]:

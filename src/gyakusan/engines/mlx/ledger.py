@@ -19,9 +19,9 @@ from gyakusan.message import Message, say
 
 def ledger(model: Model, load: Load, machine: Machine, settings: Settings) -> Ledger:
     """Return the bytes by kind, all on the first device. Raises BadSetting, UnknownName for what MLX-LM refuses."""
-    found = accounts(model, load, machine, settings)
+    charged = accounts(model, load, machine, settings)
     notes = _notes(model, load, settings, together(model, settings))
-    return Ledger(model, Engine("MLX-LM", VERSION), asdict(settings), load, found, notes)
+    return Ledger(model, Engine("MLX-LM", VERSION), asdict(settings), load, charged, notes)
 
 
 def accounts(model: Model, load: Load, machine: Machine, settings: Settings) -> tuple[Account, ...]:
@@ -33,9 +33,9 @@ def accounts(model: Model, load: Load, machine: Machine, settings: Settings) -> 
 
 def rest(model: Model, s: Settings) -> tuple[Line, ...]:
     """Return all lines but the weights."""
-    running, held = together(model, s), cache.groups(model, s)
-    kept = (_kept(h, s, running) for h in held)
-    return (*kept, _prompt_cache(held, s, running), *scratch.lines(model, s, running, held))
+    running, caches = together(model, s), cache.groups(model, s)
+    cache_lines = (_kept(h, s, running) for h in caches)
+    return (*cache_lines, _prompt_cache(caches, s, running), *scratch.lines(model, s, running, caches))
 
 
 def together(model: Model, s: Settings) -> Number:
@@ -49,9 +49,9 @@ def together(model: Model, s: Settings) -> Number:
 
 
 def _weights(model: Model, s: Settings) -> Line:
-    found = parts(model, s)
-    size = sum(p.bytes for p in found)
-    formula = " + ".join(_stored(p.name, p.values) for p in found)
+    matrices = parts(model, s)
+    size = sum(p.bytes for p in matrices)
+    formula = " + ".join(_stored(p.name, p.values) for p in matrices)
     reason = say("{n} tensors, {quantization}", n=len(model.tensors), quantization=f"MLX {s.weights}")
     return Line("weights", size, "derived", reason, formula)
 
@@ -88,12 +88,12 @@ def _keeps(memory: Memory) -> Message:
             return say("{n} layers keep the last {window} tokens, and one chunk of the prompt", n=n, window=window)
 
 
-def _prompt_cache(held: tuple[Held, ...], s: Settings, running: Number) -> Line:
+def _prompt_cache(caches: tuple[Held, ...], s: Settings, running: Number) -> Line:
     """Return finished conversations that the server stores: a number of them, and bytes only if bounded.
 
     With --prompt-cache-bytes they are dropped until they and the running ones are within the bound. server.py, LRUPromptCache
     """
-    one = sum(h.answer for h in held)
+    one = sum(h.answer for h in caches)
     size = s.prompt_cache_size * one
     if s.prompt_cache_bytes is not None:
         size = minimum(size, maximum(0, s.prompt_cache_bytes - running * one))

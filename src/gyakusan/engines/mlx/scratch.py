@@ -21,13 +21,13 @@ PROCESS = (200 * MIB, 400 * MIB, GIB)
 """Python, its libraries and Metal's kernels: guessed, no Mac was asked. [B]"""
 
 
-def lines(model: Model, settings: Settings, running: Number, held: tuple[Held, ...]) -> tuple[Line, ...]:
+def lines(model: Model, settings: Settings, running: Number, caches: tuple[Held, ...]) -> tuple[Line, ...]:
     """Return activations, scores, logits, growth and the process. running: requests served together."""
     return (
         _activations(model, settings, running),
         *_scores(model, settings, running),
         _logits(model, running),
-        _growth(running, held),
+        _growth(running, caches),
         _process(),
     )
 
@@ -75,14 +75,14 @@ def _logits(model: Model, running: Number) -> Line:
     return Line("output", size, "derived", say("logits of one token for each user"), f"{model.vocabulary:,} x 10 B")
 
 
-def _growth(running: Number, held: tuple[Held, ...]) -> Line:
+def _growth(running: Number, caches: tuple[Held, ...]) -> Line:
     """Return the old copy of a cache that grows; MLX does not free it at once [B].
 
     Measured on mlx 0.32.4 (CPU): the peak is one layer's cache above the total, and the freed buffers of all layers stay in
     MLX's own cache until it is cleared.
     """
-    one = maximum(*(h.one for h in held), 0) * running
-    every = sum(h.answer for h in held) * running
+    one = maximum(*(h.one for h in caches), 0) * running
+    every = sum(h.answer for h in caches) * running
     reason = say("a growing cache is copied layer by layer; MLX may keep the old copies for reuse")
     return Line("kv.copy", one, "derived", reason, low=one, high=maximum(one, every))
 

@@ -89,16 +89,16 @@ def parts(model: Model, settings: Settings) -> tuple[Part, ...]:
     return _PARTS.get(model, settings.weights, lambda: _parts(model, settings.weights))
 
 
-def _parts(model: Model, asked: str) -> tuple[Part, ...]:
-    found: dict[str, list[int]] = {}
+def _parts(model: Model, requested: str) -> tuple[Part, ...]:
+    sums: dict[str, list[int]] = {}
     for tensor in model.tensors:
         if GONE.search(tensor.name) or ".nextn." in tensor.name:
             continue
-        name = _format(model, tensor, asked)
+        name = _format(model, tensor, requested)
         size = tensor.values * 4 if _whole(model, tensor) else stored(tensor.values, FORMATS[name])
-        held = found.setdefault(name, [0, 0])
-        held[0], held[1] = held[0] + tensor.values, held[1] + size
-    return tuple(sorted((Part(n, v, b) for n, (v, b) in found.items()), key=lambda p: -p.bytes))
+        total = sums.setdefault(name, [0, 0])
+        total[0], total[1] = total[0] + tensor.values, total[1] + size
+    return tuple(sorted((Part(n, v, b) for n, (v, b) in sums.items()), key=lambda p: -p.bytes))
 
 
 def _whole(model: Model, tensor: Tensor) -> bool:
@@ -112,9 +112,9 @@ def stored(values: int, form: Format) -> int:
     return values * form.bits // 8 + values // form.group * form.scale
 
 
-def _format(model: Model, tensor: Tensor, asked: str) -> str:
+def _format(model: Model, tensor: Tensor, requested: str) -> str:
     """Return the format of one tensor. A matrix is quantised if its rows are whole groups."""
-    form, name = FORMATS[asked], asked
+    form, name = FORMATS[requested], requested
     if _SHARED_GATE.search(tensor.name) and form.bits != 16 and tensor.shape[0] % 64 == 0:
         return "8bit"
     if len(tensor.shape) < 2 or form.bits == 16 or _NEVER.search(tensor.name) or not tensor.name.endswith(".weight"):
@@ -127,6 +127,6 @@ def _format(model: Model, tensor: Tensor, asked: str) -> str:
         if model.architecture in ROUTER_8:
             return "8bit" if tensor.shape[0] % 64 == 0 else "bf16"
     if form.rest is not None:
-        name = asked.partition("-")[0] if EXPERT in tensor.name else form.rest
+        name = requested.partition("-")[0] if EXPERT in tensor.name else form.rest
         form = FORMATS[name]
     return name if form.bits == 16 or tensor.shape[0] % form.group == 0 else "bf16"

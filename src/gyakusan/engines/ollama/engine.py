@@ -97,12 +97,12 @@ def alone(model: Model) -> bool:
 
 def refusals(model: Model, machine: Machine, settings: Settings) -> tuple[Message, ...]:
     """Models that it cannot take in, and GPUs that it drops."""
-    found = []
+    reasons = []
     if model.source.endswith(".safetensors") or model.quantization.lower().endswith("bit"):
-        found.append(say("Ollama's llama.cpp runner reads GGUF files; {name} is none.", name=model.name))
+        reasons.append(say("Ollama's llama.cpp runner reads GGUF files; {name} is none.", name=model.name))
     if settings.backend != "cpu":
-        found += [_dropped(g.name) for g in machine.gpus if not allowed(g, settings)]
-    return tuple(found)
+        reasons += [_dropped(g.name) for g in machine.gpus if not allowed(g, settings)]
+    return tuple(reasons)
 
 
 def _dropped(name: str) -> Message:
@@ -115,8 +115,8 @@ def ledger(model: Model, load: Load, machine: Machine, settings: Settings) -> Le
     where, inner, its = _server(model, machine, chosen)
     priced = llamacpp.ledger(model, inner, where, its)
     notes = (*_notes(model, load, machine, where, chosen), *priced.notes)
-    kept = tuple(_with_margin(a, chosen) for a in priced.accounts)
-    return Ledger(model, Engine(NAME, VERSION), asdict(chosen), load, kept, notes)
+    charged = tuple(_with_margin(a, chosen) for a in priced.accounts)
+    return Ledger(model, Engine(NAME, VERSION), asdict(chosen), load, charged, notes)
 
 
 def accounts(model: Model, load: Load, machine: Machine, settings: Settings) -> tuple[Account, ...]:
@@ -212,8 +212,8 @@ def _notes(model: Model, load: Load, machine: Machine, used: Machine, s: Setting
     if used is not machine:
         notes.append(say("Ollama puts the model on one GPU only: its estimate fits there."))
     if s.gpu_overhead:
-        kept = format_bytes(s.gpu_overhead)
-        notes.append(say("OLLAMA_GPU_OVERHEAD {kept} lowers the default context and nothing else.", kept=kept))
+        overhead = format_bytes(s.gpu_overhead)
+        notes.append(say("OLLAMA_GPU_OVERHEAD {kept} lowers the default context and nothing else.", kept=overhead))
     if any(".nextn." in t.name for t in model.tensors):
         notes.append(say("Ollama drafts with the file's prediction layers; their memory is not priced."))
     return (*notes, say("Ollama runs llama.cpp {its}; newer rules are used.", its=LLAMA_CPP))

@@ -75,10 +75,10 @@ _GROUPS = Memo[tuple[Group, ...]](maxsize=64)
 
 def reservation(model: Model, settings: Settings, *, stage: int = 0, readers: bool = False) -> Reservation:
     """Return the blocks of one request on the ranks of pipeline stage `stage`. Raises BadSetting. readers: see `pages`."""
-    found = _GROUPS.get(model, _key(settings, readers), lambda: groups(pages(model, settings, readers=readers)))
-    blocks = sum(g.blocks(settings) for g in found)
-    held = stages(model.blocks if model.loaded < 0 else model.loaded, settings.pipeline_parallel)[stage]
-    here = found if settings.pipeline_parallel == 1 else tuple(g.within(held) for g in found)
+    shared = _GROUPS.get(model, _key(settings, readers), lambda: groups(pages(model, settings, readers=readers)))
+    blocks = sum(g.blocks(settings) for g in shared)
+    layers = stages(model.blocks if model.loaded < 0 else model.loaded, settings.pipeline_parallel)[stage]
+    here = shared if settings.pipeline_parallel == 1 else tuple(g.within(layers) for g in shared)
     return Reservation(here, max((g.bytes for g in here), default=0), blocks)
 
 
@@ -100,9 +100,9 @@ def stages(layers: int, count: int) -> tuple[range, ...]:
     return tuple(range(end - size, end) for size, end in zip(sizes, ends, strict=True))
 
 
-def groups(found: tuple[Page, ...]) -> tuple[Group, ...]:
+def groups(every: tuple[Page, ...]) -> tuple[Group, ...]:
     """Return the groups of layers that share blocks. Source: get_kv_cache_groups."""
-    kinds = _merged(found)
+    kinds = _merged(every)
     if not kinds:
         return ()
     if len(kinds) == 1 or _alike(kinds):
@@ -112,10 +112,10 @@ def groups(found: tuple[Page, ...]) -> tuple[Group, ...]:
     return _split(_merged(_unified(kinds)))
 
 
-def _merged(found: Sequence[Page]) -> list[Page]:
+def _merged(every: Sequence[Page]) -> list[Page]:
     """Return layers with equal pages together, in the order of the model."""
     kinds: dict[Page, list[int]] = {}
-    for page in sorted(found, key=lambda p: min(p.layers, default=0)):
+    for page in sorted(every, key=lambda p: min(p.layers, default=0)):
         if page.layers:
             kinds.setdefault(replace(page, layers=()), []).extend(page.layers)
     return [replace(page, layers=tuple(sorted(layers))) for page, layers in kinds.items()]
@@ -167,12 +167,12 @@ def _packed(kinds: Sequence[Page]) -> tuple[Group, ...]:
     even = [b for b in buckets if len({len(p.layers) for p in b}) == 1]
     floor = max((len(b[0].layers) for b in even if len(b) > 1), default=0)
     repeats = _repeats([len(b[0].layers) for b in even], floor) if floor else 0
-    found = []
+    packed = []
     for bucket in buckets:
         count = -(-len(bucket[0].layers) // repeats) if repeats and bucket in even else 1
         columns = zip(*(_shares(p, count) for p in bucket), strict=True)
-        found += [Group(tuple(parts)) for parts in columns]
-    return tuple(found)
+        packed += [Group(tuple(parts)) for parts in columns]
+    return tuple(packed)
 
 
 def _repeats(counts: Sequence[int], floor: int) -> int:
@@ -180,6 +180,6 @@ def _repeats(counts: Sequence[int], floor: int) -> int:
     return min(range(max(1, floor), max(counts) + 1), key=lambda d: (sum(-c % d for c in counts), -d))
 
 
-def layers_of(found: Sequence[Page]) -> Layers:
+def layers_of(every: Sequence[Page]) -> Layers:
     """Return every layer that has a cache or a state."""
-    return tuple(sorted({i for p in found for i in p.layers}))
+    return tuple(sorted({i for p in every for i in p.layers}))

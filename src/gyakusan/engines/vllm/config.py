@@ -24,10 +24,10 @@ EVERYWHERE = ("mistral", "mixtral", "phi3", "qwen2", "qwen2_moe", "qwen3", "qwen
 def model(config: Mapping[str, Any], *, name: str = "", quantized: bool = True) -> Model:
     """Return the Model of a config.json. Raises Malformed, Unsupported. quantized: False ignores its quantization_config."""
     filled = _filled(config)
-    found = families.unquantized(families.convert(filled), name=name)
-    found = replace(found, memory=_windows(found, _text(filled)))
+    converted = families.unquantized(families.convert(filled), name=name)
+    converted = replace(converted, memory=_windows(converted, _text(filled)))
     stored = checkpoint(filled if quantized else _without(filled, "quantization_config"))
-    return replace(found, checkpoint=stored, quantization=stored.method or stored.dtype)
+    return replace(converted, checkpoint=stored, quantization=stored.method or stored.dtype)
 
 
 def _without(config: Mapping[str, Any], key: str) -> Mapping[str, Any]:
@@ -53,25 +53,25 @@ def _filled(config: Mapping[str, Any]) -> Mapping[str, Any]:
 _MEMORY = Memo[tuple[Memory, ...]](maxsize=1)
 
 
-def memory(found: Model) -> tuple[Memory, ...]:
+def memory(model: Model) -> tuple[Memory, ...]:
     """Return the caches of a model under vLLM: windows where its config has them and the family, after llama.cpp, has not.
 
     Source: config/cache.py (one sliding_window holds for every layer of a model without layer_types), transformers 5
     (Exaone4Config: every `sliding_window_pattern`-th layer is full; Qwen: only with use_sliding_window).
     """
-    written = found.stored.config if found.stored is not None else {}
-    return _MEMORY.get(found, None, lambda: _windows(found, _text(_filled(written)))) if written else found.memory
+    written = model.stored.config if model.stored is not None else {}
+    return _MEMORY.get(model, None, lambda: _windows(model, _text(_filled(written)))) if written else model.memory
 
 
-def _windows(found: Model, config: Mapping[str, Any]) -> tuple[Memory, ...]:
+def _windows(model: Model, config: Mapping[str, Any]) -> tuple[Memory, ...]:
     window, kind = config.get("sliding_window"), config.get("model_type")
-    plain = tuple(g for g in found.memory if isinstance(g, Attention) and g.window is None)
-    if not isinstance(window, int) or window <= 0 or plain != found.memory or config.get("layer_types"):
-        return found.memory
+    plain = tuple(g for g in model.memory if isinstance(g, Attention) and g.window is None)
+    if not isinstance(window, int) or window <= 0 or plain != model.memory or config.get("layer_types"):
+        return model.memory
     if kind == "exaone4":
         return _every(plain, window, int(config.get("sliding_window_pattern") or 0))
     if kind not in EVERYWHERE or (str(kind).startswith("qwen") and not config.get("use_sliding_window")):
-        return found.memory
+        return model.memory
     return tuple(replace(g, window=window) for g in plain)
 
 

@@ -81,31 +81,31 @@ def settings(model: Model, load: Load, machine: Machine, **changes: Any) -> Sett
     check_fields(Settings, changes)
     usual = batch_defaults(machine)
     seqs = usual.seqs if is_array(load.users) else max(usual.seqs, load.users)
-    found = Settings(max_model_len=load.context, max_num_seqs=seqs, max_num_batched_tokens=usual.tokens)
-    found = replace(found, **{"quantization": _nearest(model), **changes})
+    usual_settings = Settings(max_model_len=load.context, max_num_seqs=seqs, max_num_batched_tokens=usual.tokens)
+    usual_settings = replace(usual_settings, **{"quantization": _nearest(model), **changes})
     if "gpu_memory_utilization" not in changes:
-        found = replace(found, gpu_memory_utilization=_free(machine, found))
+        usual_settings = replace(usual_settings, gpu_memory_utilization=_free(machine, usual_settings))
     if "tensor_parallel" not in changes:
-        found = replace(found, tensor_parallel=_ranks(model, machine, found))
-    return found
+        usual_settings = replace(usual_settings, tensor_parallel=_ranks(model, machine, usual_settings))
+    return usual_settings
 
 
-def _free(machine: Machine, found: Settings) -> float:
+def _free(machine: Machine, settings: Settings) -> float:
     """The default share, or as much of it as is free, in whole percents."""
-    share = found.gpu_memory_utilization
+    share = settings.gpu_memory_utilization
     for gpu in machine.gpus:
         total = profile.visible(gpu)
-        if total and gpu.usable is not None and requested(total, found) > gpu.usable:
+        if total and gpu.usable is not None and requested(total, settings) > gpu.usable:
             share = min(share, max(1, gpu.usable * 100 // total) / 100)
     return share
 
 
-def _ranks(model: Model, machine: Machine, found: Settings) -> int:
+def _ranks(model: Model, machine: Machine, settings: Settings) -> int:
     """The most GPUs that can share each layer: equal shares of the heads."""
-    count = max(1, len(machine.gpus) // found.pipeline_parallel)
+    count = max(1, len(machine.gpus) // settings.pipeline_parallel)
     for ranks in range(count, 1, -1):
         try:
-            pages(model, replace(found, tensor_parallel=ranks))
+            pages(model, replace(settings, tensor_parallel=ranks))
         except BadSetting:
             continue
         return ranks
@@ -127,25 +127,25 @@ def _nearest(model: Model) -> str:
 def variants(model: Model, published: str) -> Iterator[Variant]:
     """Return the kinds of checkpoint that it loads: as published, 8 bits, 4 bits; of a native one only its own."""
     for base in (published,) if published else QUANTS:
-        made = variant(base, model)
-        if made is not None:
-            yield made
+        candidate = variant(base, model)
+        if candidate is not None:
+            yield candidate
 
 
 def variant(base: str, model: Model) -> Variant | None:
     """Return the model as the kind of checkpoint that stands for a GGUF quantisation, None if vLLM refuses it."""
     from gyakusan.core import recipe
 
-    made = recipe.apply(base, model)
+    quantized = recipe.apply(base, model)
     try:
-        chosen = settings(made, Load(1, 1024), UNLIMITED)
-        if refusals(made, UNLIMITED, chosen):
+        chosen = settings(quantized, Load(1, 1024), UNLIMITED)
+        if refusals(quantized, UNLIMITED, chosen):
             return None
-        form = stored(made, chosen)
+        form = stored(quantized, chosen)
     except GyakusanError:
         return None
     name = next((n for n, m in METHODS.items() if m == form), form.method)
-    return Variant(base, "BF16" if name == "none" else name.upper(), replace(made, checkpoint=form))
+    return Variant(base, "BF16" if name == "none" else name.upper(), replace(quantized, checkpoint=form))
 
 
 def weight_bytes(model: Model) -> list[int]:

@@ -48,10 +48,10 @@ def _memory(settings: Settings) -> list[str]:
 
 def _environment(model: Model, settings: Settings) -> dict[str, str]:
     """Internal sockets on the loopback, no usage statistics; a longer context than trained must be allowed."""
-    found = {"VLLM_HOST_IP": "127.0.0.1", "VLLM_NO_USAGE_STATS": "1"}
+    variables = {"VLLM_HOST_IP": "127.0.0.1", "VLLM_NO_USAGE_STATS": "1"}
     if model.trained_context and settings.max_model_len > model.trained_context:
-        found["VLLM_ALLOW_LONG_MAX_MODEL_LEN"] = "1"
-    return found
+        variables["VLLM_ALLOW_LONG_MAX_MODEL_LEN"] = "1"
+    return variables
 
 
 def repository(model: Model) -> str:

@@ -27,8 +27,8 @@ def ledger(model: Model, load: Load, machine: Machine, settings: Settings) -> Le
     """Return the bytes by device and kind. Raises BadSetting, UnknownName."""
     pools = _pools(model, machine, settings)
     notes = tuple(_notes(model, load, machine, settings, pools))
-    found = _accounts(model, load, machine, settings, pools)
-    return Ledger(model, Engine("vLLM", VERSION), asdict(settings), load, found, notes)
+    charged = _accounts(model, load, machine, settings, pools)
+    return Ledger(model, Engine("vLLM", VERSION), asdict(settings), load, charged, notes)
 
 
 def accounts(model: Model, load: Load, machine: Machine, settings: Settings) -> tuple[Account, ...]:
@@ -56,16 +56,16 @@ def _accounts(
 ) -> tuple[Account, ...]:
     """Return what one rank takes of each GPU, and the processes in RAM."""
     gpus = machine.gpus[: settings.world]
-    found = tuple(_account(model, load, g, p) for g, p in zip(gpus, pools, strict=True))
+    charged = tuple(_account(model, load, g, p) for g, p in zip(gpus, pools, strict=True))
     if gpus[0].kind == "unified":
-        return (replace(found[0], lines=(*found[0].lines, process(settings))), *found[1:])
-    return (*found, Account(machine.host or UNKNOWN_HOST, (process(settings),)))
+        return (replace(charged[0], lines=(*charged[0].lines, process(settings))), *charged[1:])
+    return (*charged, Account(machine.host or UNKNOWN_HOST, (process(settings),)))
 
 
-def _account(model: Model, load: Load, gpu: Device, found: Pool) -> Account:
-    settings = found.settings
-    lines = [_weights(model, settings, found)]
-    lines += [_kept(group, found.reservation, load, settings) for group in _by_kind(found.reservation)]
+def _account(model: Model, load: Load, gpu: Device, rank: Pool) -> Account:
+    settings = rank.settings
+    lines = [_weights(model, settings, rank)]
+    lines += [_kept(group, rank.reservation, load, settings) for group in _by_kind(rank.reservation)]
     peak = profile.activation(model, settings)
     batch = say("activations of the largest batch, or sampling: measured when the server starts")
     formula = f"{settings.max_num_batched_tokens} tokens x {profile.token_bytes(model, settings.tensor_parallel):,} B"
@@ -82,25 +82,25 @@ def _account(model: Model, load: Load, gpu: Device, found: Pool) -> Account:
     return Account(_limited(gpu, settings), tuple(lines))
 
 
-def _weights(model: Model, settings: Settings, found: Pool) -> Line:
+def _weights(model: Model, settings: Settings, rank: Pool) -> Line:
     form = stored(model, settings)
     name = form.method or form.dtype
     if settings.world == 1:
         share = say("{n} tensors, {quantization}", n=len(form.tensors or model.tensors), quantization=name)
     else:
         share = say("one of {n} shares, {quantization}", n=settings.world, quantization=name)
-    w = found.weights
+    w = rank.weights
     return Line("weights", w.best, "read" if form.tensors else "derived", share, low=w.low, high=w.high)
 
 
-def _by_kind(found: Reservation) -> tuple[tuple[Group, ...], ...]:
+def _by_kind(reservation: Reservation) -> tuple[tuple[Group, ...], ...]:
     """Groups that keep tokens, and those that keep states."""
-    states = tuple(g for g in found.groups if g.parts and g.parts[0].kind == "state")
-    rest = tuple(g for g in found.groups if g not in states)
+    states = tuple(g for g in reservation.groups if g.parts and g.parts[0].kind == "state")
+    rest = tuple(g for g in reservation.groups if g not in states)
     return tuple(part for part in (rest, states) if part)
 
 
-def _kept(groups: tuple[Group, ...], found: Reservation, load: Load, settings: Settings) -> Line:
+def _kept(groups: tuple[Group, ...], reservation: Reservation, load: Load, settings: Settings) -> Line:
     """Return the blocks that the users' conversations reserve, all groups of one kind together."""
     recurrent = groups[0].parts[0].kind == "state"
     blocks: Number = sum(g.blocks(settings) for g in groups)
@@ -110,9 +110,9 @@ def _kept(groups: tuple[Group, ...], found: Reservation, load: Load, settings: S
         if recurrent
         else say("{n} layers reserve blocks of the pool for {users} users", n=layers, users=load.users)
     )
-    formula = "" if is_array(blocks, load.users) else f"{load.users} x {blocks} blocks x {found.block:,} B"
+    formula = "" if is_array(blocks, load.users) else f"{load.users} x {blocks} blocks x {reservation.block:,} B"
     part: Part = "state" if recurrent else "kv"
-    return Line(part, load.users * blocks * found.block, "derived", reason, formula)
+    return Line(part, load.users * blocks * reservation.block, "derived", reason, formula)
 
 
 def _limited(gpu: Device, settings: Settings) -> Device:
@@ -172,14 +172,14 @@ def _scarce(gpu: Device, settings: Settings) -> bool:
     return gpu.usable is not None and requested(profile.visible(gpu), settings) > gpu.usable
 
 
-def _capacity(found: Pool) -> Message:
+def _capacity(smallest: Pool) -> Message:
     """Return how much the pool holds, as a range."""
-    a, length = found.available, found.settings.max_model_len
+    a, length = smallest.available, smallest.settings.max_model_len
     return say(
         "The pool holds {tokens} tokens ({low} to {high}): {requests} requests of {length} at once.",
-        tokens=f"{int(found.tokens(a.best)):,}",
-        low=f"{int(found.tokens(a.low)):,}",
-        high=f"{int(found.tokens(a.high)):,}",
-        requests=f"{found.requests(a.best):.2f}",
+        tokens=f"{int(smallest.tokens(a.best)):,}",
+        low=f"{int(smallest.tokens(a.low)):,}",
+        high=f"{int(smallest.tokens(a.high)):,}",
+        requests=f"{smallest.requests(a.best):.2f}",
         length=f"{length:,}",
     )

@@ -48,12 +48,12 @@ def load_memory(
     )
     for model in models:
         try:
-            found = reservation(model, settings, stage=0)
+            blocks = reservation(model, settings, stage=0)
         except BadSetting:
             yield None
             continue
         fixed = profile.activation(model, settings).best + profile.graphs(settings).best
-        yield LoadMemory(load.users * found.blocks * found.block, fixed)
+        yield LoadMemory(load.users * blocks.blocks * blocks.block, fixed)
 
 
 def max_ranks(model: Model, count: int) -> int:

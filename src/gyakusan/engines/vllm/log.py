@@ -88,12 +88,12 @@ _NAMED: dict[str, tuple[str, Callable[[str], Any]]] = {
 
 def read(lines: Iterable[str]) -> Reported:
     """Return what a log, or /metrics, reports. The first rank that speaks counts."""
-    found: dict[str, Any] = {}
+    facts: dict[str, Any] = {}
     for line in lines:
         text = line[:_LONGEST]
         for name, value in _metrics(text) if "vllm:cache_config_info{" in text else _said(text):
-            found.setdefault(name, value)
-    return replace(Reported(), **found)
+            facts.setdefault(name, value)
+    return replace(Reported(), **facts)
 
 
 def _said(line: str) -> Iterable[tuple[str, Any]]:

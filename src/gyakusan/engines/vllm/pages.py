@@ -78,24 +78,24 @@ def cache_bytes(model: Model, settings: Settings) -> int:
 
 def _attention(model: Model, settings: Settings, readers: bool) -> tuple[Page, ...]:
     block, size = _block(model, settings), cache_bytes(model, settings)
-    found = []
+    every = []
     for group in memory(model):
         match group:
             case Attention():
                 layers = group.layers + (group.shared if readers else ())
                 width = _kv_heads(group, settings) * (group.key_head + group.value_head)
                 kind: Kind = "full" if not group.window else "chunk" if group.chunked else "window"
-                found.append(Page(kind, layers, block, width * block * size, group.window or 0))
+                every.append(Page(kind, layers, block, width * block * size, group.window or 0))
             case Latent():
                 _shared_out(group.heads, settings.tensor_parallel)
                 token = _latent_bytes(model, group, size)
                 kind = "window" if group.window else "latent"
-                found.append(Page(kind, group.layers, block, token * block, group.window or 0))
+                every.append(Page(kind, group.layers, block, token * block, group.window or 0))
             case Indexer():
-                found.append(Page("latent", group.layers, block, _index_bytes(model, group) * block))
+                every.append(Page("latent", group.layers, block, _index_bytes(model, group) * block))
             case _:
                 pass
-    return tuple(found)
+    return tuple(every)
 
 
 def _kv_heads(group: Attention, settings: Settings) -> int:
@@ -174,8 +174,8 @@ def _state(model: Model, group: Recurrent, settings: Settings) -> Page:
     convolution = _convolved(group, ranks) * (group.kernel - 1 + more) if group.kernel else group.convolution
     size = (convolution * 2 + group.state * state_bytes(model, group, settings)) // ranks
     reused = settings.enable_prefix_caching and _has_attention(model)
-    held = 2 + _checkpoints(model, group) if reused else 1
-    return Page("state", group.layers, 0, size, states=held + more)
+    blocks = 2 + _checkpoints(model, group) if reused else 1
+    return Page("state", group.layers, 0, size, states=blocks + more)
 
 
 def _has_attention(model: Model) -> bool:

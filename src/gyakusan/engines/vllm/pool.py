@@ -64,14 +64,18 @@ def pool(model: Model, settings: Settings, device: Device, *, stage: int = 0, to
 
     total: the device's memory as CUDA counts it, 0 = worked out [B]; loaded: weights as the server reported, 0 = priced [B].
     """
-    taken = requested(total or profile.visible(device), settings)
-    held = Weights(loaded, loaded, loaded) if loaded else weights(model, settings, stage, backend=device.backend)
+    share = requested(total or profile.visible(device), settings)
+    loaded_weights = (
+        Weights(loaded, loaded, loaded) if loaded else weights(model, settings, stage, backend=device.backend)
+    )
     used = profile.activation(model, settings) + profile.base(device) + profile.graphs(settings)
     if settings.memory_kept:
         free = Range(settings.memory_kept, settings.memory_kept, settings.memory_kept)
     else:
-        free = Range(*(maximum(taken - w - u, 0) for w, u in zip(held.all_high_first, _descending(used), strict=True)))
-    return Pool(taken, held, free, reservation(model, settings, stage=stage), settings)
+        free = Range(
+            *(maximum(share - w - u, 0) for w, u in zip(loaded_weights.all_high_first, _descending(used), strict=True))
+        )
+    return Pool(share, loaded_weights, free, reservation(model, settings, stage=stage), settings)
 
 
 def _descending(used: Range) -> tuple[Number, Number, Number]:

@@ -59,8 +59,8 @@ def visible(device: Device) -> int:
     memory, about = device.memory or 0, data()["visible"].get(place(device))
     if about is None:
         return memory
-    kept: float = min(memory * (1 - about["share"]), about["most_kept"] * GIB)
-    return memory - math.floor(kept)
+    usable: float = min(memory * (1 - about["share"]), about["most_kept"] * GIB)
+    return memory - math.floor(usable)
 
 
 def token_bytes(model: Model, ranks: int = 1) -> int:

@@ -89,8 +89,8 @@ class Settings:
 
 def release(version: str) -> tuple[int, int]:
     """Return (0, 20) for "0.20.1rc2". What is no release of vLLM (a build without tags calls itself 0.1.dev1) is new."""
-    found = re.match(r"v?(\d+)\.(\d+)", version)
-    parts = (int(found[1]), int(found[2])) if found else (0, 0)
+    match = re.match(r"v?(\d+)\.(\d+)", version)
+    parts = (int(match[1]), int(match[2])) if match else (0, 0)
     return parts if parts >= (0, 2) else (1 << 30, 0)
 
 

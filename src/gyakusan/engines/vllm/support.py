@@ -89,9 +89,9 @@ def _platform(machine: Machine) -> Iterator[Message]:
         yield say("vLLM's ROCm wheels hold no kernels for the integrated GPU of {name}.", name=gpu.name)
     elif gpu.backend not in ("cuda", "rocm"):
         yield say("vLLM {version} is built for CUDA and ROCm, not for {name}.", version=VERSION, name=gpu.name)
-    found = capability(gpu) if gpu.backend == "cuda" else None
-    if found is not None and found < LEAST:
-        yield say("{name} has compute capability {found}; vLLM needs {least}.", name=gpu.name, found=found, least=LEAST)
+    level = capability(gpu) if gpu.backend == "cuda" else None
+    if level is not None and level < LEAST:
+        yield say("{name} has compute capability {found}; vLLM needs {least}.", name=gpu.name, found=level, least=LEAST)
 
 
 def _model(model: Model, machine: Machine) -> Iterator[Message]:
@@ -124,12 +124,12 @@ def _settings(model: Model, machine: Machine, settings: Settings) -> Iterator[Me
             name=machine.name,
             has=len(machine.gpus),
         )
-    trained, asked = model.trained_context, settings.max_model_len
-    if trained and not is_array(asked) and asked > trained:
+    trained, context = model.trained_context, settings.max_model_len
+    if trained and not is_array(context) and context > trained:
         yield say(
             "The model was trained for {trained} tokens: {asked} need VLLM_ALLOW_LONG_MAX_MODEL_LEN=1.",
             trained=trained,
-            asked=asked,
+            asked=context,
         )
 
 
@@ -143,12 +143,12 @@ def _method(model: Model, machine: Machine, settings: Settings) -> Iterator[Mess
     least = NEEDS.get(method)
     if gpu is None or gpu.backend != "cuda" or least is None:
         return
-    found = capability(gpu)
-    if found is not None and LEAST <= found < least:
+    level = capability(gpu)
+    if level is not None and LEAST <= level < least:
         yield say(
             "{method} needs compute capability {least}; {name} has {found}.",
             method=method,
             least=least,
             name=gpu.name,
-            found=found,
+            found=level,
         )

@@ -168,8 +168,8 @@ def _placed(name: str, here: range, first: bool, last: bool, tied: bool) -> bool
 
 @lru_cache(maxsize=65536)
 def _number(name: str) -> int | None:
-    found = re.match(r"blk\.(\d+)\.", name)
-    return int(found[1]) if found else None
+    match = re.match(r"blk\.(\d+)\.", name)
+    return int(match[1]) if match else None
 
 
 @lru_cache(maxsize=4096)
