@@ -12,6 +12,7 @@ APART = {
     "screens": "what people see of all commands, by command",
     "test_layout.py": "of the tests themselves",
     "test_architecture.py": "of all modules together",
+    "test_docstrings.py": "of all records together",
     "benchmarks/test_small_benchmarks.py": "two short benchmarks, mlx_accuracy and ollama_accuracy",
     "catalog/test_embeddings.py": "embedding models from the record to the byte",
     "engines/mlx/test_real_mlx.py": "beside the real library, where it is installed",

@@ -10,7 +10,7 @@ import pytest
 from tests.models.sources.serving import BIG, MIB, Handler, Site, serving, slow_body, status, whole
 
 from gyakusan import errors
-from gyakusan.models.sources import _route, http
+from gyakusan.models.sources import http, route
 
 
 def redirect(to: str, code: int = 302) -> Callable[[Handler], None]:
@@ -103,7 +103,7 @@ class Hosts:
 def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
     """Host names and their addresses."""
     table = {"cdn.example": ["93.184.216.34"], "both.example": ["93.184.216.34", "127.0.0.1"]}
-    monkeypatch.setattr(_route, "resolve", lambda host, port, *, proxied: table[host])
+    monkeypatch.setattr(route, "resolve", lambda host, port, *, proxied: table[host])
     return table
 
 
@@ -167,7 +167,7 @@ def test_redirects_between_hosts(names: dict[str, list[str]], to: str, said: str
 
 def test_a_name_that_changes_its_address_after_the_check(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """The check sees a public address, the connection would go to loopback: it is cut before anything is sent."""
-    monkeypatch.setattr(_route, "resolve", lambda host, port, *, proxied: ["93.184.216.34"])
+    monkeypatch.setattr(route, "resolve", lambda host, port, *, proxied: ["93.184.216.34"])
     with serving() as other:
         site.answers["/moved"] = redirect(f"https://localhost:{other.base.rpartition(':')[2]}/x")
         with pytest.raises(errors.SourceError, match=r"a private address \(127\.0\.0\.1\) that was not named"):
@@ -201,7 +201,7 @@ def test_a_name_that_changes_its_address_after_the_check(site: Site, monkeypatch
     ],
 )
 def test_public_addresses(address: str, public: bool) -> None:
-    assert _route.is_public(address) is public
+    assert route.is_public(address) is public
 
 
 # Secrets, proxies

@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Any, NoReturn
 
 from gyakusan.errors import BadReference, Malformed
-from gyakusan.models.formats._gguf_reader import Header, Reader, Skipped, Value
+from gyakusan.models.formats.gguf_reader import Header, Reader, Skipped, Value
 from gyakusan.models.sources import Source
 
 PARTS = 1_000

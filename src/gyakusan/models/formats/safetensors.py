@@ -16,7 +16,7 @@ from gyakusan.core.model import Tensor
 from gyakusan.errors import BadReference, Malformed, Truncated, Unsupported
 from gyakusan.message import say
 from gyakusan.models.formats import json_text
-from gyakusan.models.formats._magic import ENOUGH, likeness
+from gyakusan.models.formats.magic import ENOUGH, likeness
 from gyakusan.models.sources import Source, disk
 
 LONGEST = 100_000_000

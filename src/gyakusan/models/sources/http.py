@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Self
 from urllib.parse import quote, unquote
 
 from gyakusan.errors import BadReference, BadSetting, GyakusanError, SourceError, Truncated
-from gyakusan.models.sources import _route
-from gyakusan.models.sources._route import HOPS, shown
-from gyakusan.models.sources._watch import Watch
+from gyakusan.models.sources import route
+from gyakusan.models.sources.route import HOPS, shown
+from gyakusan.models.sources.watch import Watch
 
 if TYPE_CHECKING:
     from httpx2 import URL, BaseTransport, Client, Response
@@ -155,7 +155,7 @@ class Web:
             with closing(self._send(url, asked)) as response:
                 location = response.headers.get("location")
                 if response.status_code in (301, 302, 303, 307, 308) and location:
-                    url = _route.follow(self._named, url, location)
+                    url = route.follow(self._named, url, location)
                     continue
                 if self._final is not None and url == self._final and response.status_code in (401, 403, 404, 410):
                     url, self._final = self._named, None  # a signed address has run out: ask for a new one
@@ -166,12 +166,12 @@ class Web:
         raise SourceError("{url} redirects more than {n} times.", url=self.name, n=HOPS, mend=_DOWNLOAD)
 
     def _send(self, url: URL, asked: _Asked) -> Response:
-        own = _route.trusted(self._named, url)
+        own = route.trusted(self._named, url)
         part = {} if self._unparted else {"Range": str(asked)}
         headers = {**(self._headers if own else {}), **part, "Accept-Encoding": "identity"}
         request = self._client.build_request("GET", url, headers=headers, extensions={"trace": self._watch.trace})
-        checked = not own and not _route.proxied()
-        self._watch.check = (lambda address: _route.check_address(self._named, url, address)) if checked else None
+        checked = not own and not route.proxied()
+        self._watch.check = (lambda address: route.check_address(self._named, url, address)) if checked else None
         return self._client.send(request, stream=True, follow_redirects=False)
 
     def _body(self, response: Response, asked: _Asked) -> bytes:
@@ -369,7 +369,7 @@ def _token(url: URL) -> dict[str, str]:
     """Return the user's Hugging Face token, for Hugging Face only."""
     token = os.environ.get("HF_TOKEN", "").strip()
     return (
-        {"Authorization": f"Bearer {token}"} if token and _route.origin(url) == ("https", "huggingface.co", 443) else {}
+        {"Authorization": f"Bearer {token}"} if token and route.origin(url) == ("https", "huggingface.co", 443) else {}
     )
 
 

@@ -14,8 +14,8 @@ from gyakusan.core.dtypes import BY_CODE
 from gyakusan.core.model import Tensor
 from gyakusan.errors import Malformed, Truncated, Unsupported
 from gyakusan.message import Message, say
-from gyakusan.models.formats._magic import ENOUGH, not_gguf
-from gyakusan.models.formats._window import Window
+from gyakusan.models.formats.magic import ENOUGH, not_gguf
+from gyakusan.models.formats.window import Window
 from gyakusan.models.sources import Source
 
 VERSIONS = (2, 3)
