@@ -120,8 +120,8 @@ def labels(s: Situation) -> dict[str, str]:
 
 def constants_for(s: Situation, fitted: FittedConstants | None = None) -> SpeedConstants:
     """Return the constants of a situation; arrays (rows,) where its quantisation or its model are labels of rows."""
-    found = fitted or load()
-    return SpeedConstants(**{name: _value(found, name, s) for name in found.base})
+    data = fitted or load()
+    return SpeedConstants(**{name: _value(data, name, s) for name in data.base})
 
 
 def _value(fitted: FittedConstants, name: str, s: Situation) -> Number:
@@ -159,8 +159,8 @@ def _multipliers(
     import numpy as np
 
     multipliers = fitted.levels[constant][level]
-    found = [multipliers.get(f"{before}{n}{after}", 1.0) for n in names]
-    return None if all(x == 1.0 for x in found) else np.array(found)
+    values = [multipliers.get(f"{before}{n}{after}", 1.0) for n in names]
+    return None if all(x == 1.0 for x in values) else np.array(values)
 
 
 def per_label(label: str | Labels, value: Callable[[str], float]) -> Number:
@@ -218,17 +218,17 @@ def interval_factor(
 
     kind: decode, prefill, ttft or throughput. The narrowest slice with enough measurements counts.
     """
-    found = fitted or load()
-    return _interval(kind, s.engine, users, evidence_for(s, found), found)
+    data = fitted or load()
+    return _interval(kind, s.engine, users, evidence_for(s, data), data)
 
 
 def interval_factors(kind: str, s: Situation, users: float, fitted: FittedConstants | None = None) -> Number:
     """Return the factor of the 80 % interval alone; an array (rows,) where the model is labels of rows."""
-    found = fitted or load()
-    known = s.device in found.seen["devices"]
-    other = _interval(kind, s.engine, users, "device" if known else "nothing", found)[0]
-    measured = _interval(kind, s.engine, users, "model" if known else "nothing", found)[0]
-    return per_label(s.model, lambda name: measured if name in found.seen["models"] else other)
+    data = fitted or load()
+    known = s.device in data.seen["devices"]
+    other = _interval(kind, s.engine, users, "device" if known else "nothing", data)[0]
+    measured = _interval(kind, s.engine, users, "model" if known else "nothing", data)[0]
+    return per_label(s.model, lambda name: measured if name in data.seen["models"] else other)
 
 
 def _interval(
@@ -252,12 +252,12 @@ def load(path: Path = DATA / "speed_constants.json") -> FittedConstants:
     return parse(json.loads(path.read_text("utf-8")))
 
 
-def parse(found: Mapping[str, Any]) -> FittedConstants:
+def parse(document: Mapping[str, Any]) -> FittedConstants:
     """Return what a speed_constants.json says."""
     return FittedConstants(
-        base={name: term["base"] for name, term in found["constants"].items()},
-        levels={name: term.get("levels", {}) for name, term in found["constants"].items()},
-        intervals=found.get("intervals", {}),
-        seen={k: frozenset(v) for k, v in found["seen"].items()},
-        provenance=found.get("provenance", {}),
+        base={name: term["base"] for name, term in document["constants"].items()},
+        levels={name: term.get("levels", {}) for name, term in document["constants"].items()},
+        intervals=document.get("intervals", {}),
+        seen={k: frozenset(v) for k, v in document["seen"].items()},
+        provenance=document.get("provenance", {}),
     )

@@ -152,11 +152,11 @@ def _sum(tensors: Iterable[Tensor], stored: RoleBits | None) -> float:
 
 def _loaded(model: Model) -> Iterator[Tensor]:
     """Tensors that an engine loads: blocks beyond `loaded` predict ahead and stay out, unless they are kept."""
-    kept = re.compile(model.extra_loaded) if model.extra_loaded else None
+    extra = re.compile(model.extra_loaded) if model.extra_loaded else None
     limit = model.loaded if model.loaded >= 0 else model.blocks
     for tensor in model.tensors:
         block = int(tensor.name.split(".", 2)[1]) if tensor.name.startswith("blk.") else -1
-        if block < limit or (kept is not None and kept.search(tensor.name)):
+        if block < limit or (extra is not None and extra.search(tensor.name)):
             yield tensor
 
 

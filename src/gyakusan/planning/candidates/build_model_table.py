@@ -51,8 +51,8 @@ def write(path: Path = FILE, *, everything: bool = False) -> None:
     crcs = {e.name: e.crc for e in ours}
     same = {n for n, known in stored["models"].items() if known["crc"] == crcs.get(n)}
     models = {e.name: stored["models"][e.name] if e.name in same else {**measured_facts(e), "crc": e.crc} for e in ours}
-    said = {"scores_crc": scores_crc(), "scores": {n: score_rows(n) for n in models}, "models": models}
-    lines = [f'"{k}": {json.dumps(v)}' for k, v in said.items() if k != "models"]
+    content = {"scores_crc": scores_crc(), "scores": {n: score_rows(n) for n in models}, "models": models}
+    lines = [f'"{k}": {json.dumps(v)}' for k, v in content.items() if k != "models"]
     each = ",\n".join(f"{json.dumps(k)}: {json.dumps(v, separators=(',', ':'))}" for k, v in models.items())
     path.write_text("{" + ",\n".join(lines) + ',\n"models": {\n' + each + "\n}}\n", "utf-8")
     load.cache_clear()

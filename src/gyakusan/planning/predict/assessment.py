@@ -61,12 +61,12 @@ def _host_weights(ledger: Ledger, compute: ComputeSettings) -> HostWeights:
     """Return the weights in RAM beside a GPU, without tables that are only looked up."""
     model = ledger.model
     tables = sum(t.bytes for t in model.tensors if t.name in model.tables)
-    held = sum(float(a.of("weights")) for a in ledger.accounts if a.device.kind == "host")
-    if len(ledger.accounts) < 2 or held <= tables * 1.01 + 1e6:
+    in_ram = sum(float(a.of("weights")) for a in ledger.accounts if a.device.kind == "host")
+    if len(ledger.accounts) < 2 or in_ram <= tables * 1.01 + 1e6:
         return HostWeights()
     routed = next((f for f in model.feed_forward if isinstance(f, Experts)), None)
     share = routed.used / routed.count if routed is not None and compute.experts_in_ram else 1.0
-    return HostWeights(read=(held - tables) * share, held=held - tables)
+    return HostWeights(read=(in_ram - tables) * share, held=in_ram - tables)
 
 
 def turn_shape(load: Load, compute: ComputeSettings) -> TurnShape:

@@ -157,9 +157,9 @@ def stored_bits(checkpoint: Checkpoint) -> RoleBits:
         return RoleBits(plain, plain, plain, plain)
     scales = 8 * checkpoint.scale / checkpoint.group if checkpoint.group > 0 else 0.0
     bits = checkpoint.bits + scales * (1 if checkpoint.symmetric else 1.5)
-    kept = " ".join(checkpoint.unquantized)
+    unquantized = " ".join(checkpoint.unquantized)
     return RoleBits(
-        attention=plain if "attn" in kept else bits,
+        attention=plain if "attn" in unquantized else bits,
         linear=bits,
         experts=bits,
         output=bits if checkpoint.method == "mlx" else plain,
