@@ -122,7 +122,11 @@ def plan(
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """Without garbage collection: thousands of records are read and all of them stay, looking for waste costs a tenth."""
+    """Run without garbage collection.
+
+    Thousands of records are read and all of them stay; to look for waste among them takes a fifth of the time:
+    `plan --device "RTX 4090"` took 1.05 s of CPU time with it and 0.83 s without (best of three, November 2026).
+    """
     gc.disable()
     try:
         yield

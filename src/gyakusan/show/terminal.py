@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 import rich.text
 from rich.cells import cell_len
 from rich.console import Console, Group, JustifyMethod, OverflowMethod, RenderableType
 from rich.containers import Lines
 from rich.padding import Padding
-from rich.status import Status
 from rich.table import Table as RichTable
 
 from gyakusan.core.ledger import LineKind
@@ -31,6 +31,9 @@ from gyakusan.show.tree import (
     Words,
 )
 from gyakusan.text import Language, tell
+
+if TYPE_CHECKING:
+    from rich.status import Status
 
 STYLES: Mapping[Tone, str] = {
     "plain": "", "note": "dim", "good": "green", "caution": "yellow", "bad": "red",
