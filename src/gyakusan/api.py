@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gyakusan.engines.server import ServerReport
     from gyakusan.planning.colocate.recommend import ColocationAnswer
     from gyakusan.planning.fleet.recommend import FleetAnswer as Fleets
+    from gyakusan.planning.predict.assessment import Assessment
     from gyakusan.planning.select.recommendation import Recommendation as Plans
     from gyakusan.planning.upgrade.recommend import UpgradeAnswer
     from gyakusan.serving.server import Server
@@ -176,6 +177,13 @@ def deployment(
     machine = machine_for(device, memory, reserve, bandwidth)
     asked = load if isinstance(load, Load) else load(found.trained_context)
     return deploy(found, server, machine, asked, {**(settings or {}), **overrides(server, pairs)})
+
+
+def assess(deployment: Deployment) -> Assessment:
+    """Return how fast and how good a deployment is. Raises BadSetting."""
+    from gyakusan.planning.predict import assessment
+
+    return assessment.assess(deployment, deployment.ledger)
 
 
 def machine_for(

@@ -134,7 +134,7 @@ class EngineModule(Protocol[S]):
     SPEED_NAME: str
     """The engine whose measurements and fitted constants tell its speed: see catalog.speed_constants."""
     PREFILL_CHUNK: int
-    """Prompt tokens that are computed at once by default. [tokens]"""
+    """Prompt tokens that are computed at once by default [tokens]."""
     HEALTH: str
     """Path that answers 200 when the server is ready."""
     Settings: type[S]
@@ -183,7 +183,7 @@ class EngineModule(Protocol[S]):
         ...
 
     def cache_bytes(self, kind: CacheType) -> float:
-        """Return the bytes of one cached value. [B]"""
+        """Return the bytes of one cached value [B]."""
         ...
 
     def system_refusal(self, system: System, alone: bool) -> BadSetting | None:
@@ -195,7 +195,7 @@ class EngineModule(Protocol[S]):
         ...
 
     def usable(self, machine: Machine) -> float:
-        """Return the bytes that it may take of the smallest device; infinite if the capacity is unknown. [B]"""
+        """Return the bytes that it may take of the smallest device; infinite if the capacity is unknown [B]."""
         ...
 
     def max_ranks(self, model: Model, count: int) -> int:
@@ -216,7 +216,7 @@ class EngineModule(Protocol[S]):
         ...
 
     def occupied_bytes(self, ledger: Ledger) -> tuple[int, ...]:
-        """Return what the running server holds of each account's device. [B]"""
+        """Return what the running server holds of each account's device [B]."""
         ...
 
     def coexisting_settings(self, ledger: Ledger) -> Mapping[str, object]:
@@ -224,7 +224,7 @@ class EngineModule(Protocol[S]):
         ...
 
     def coexisting_margin(self, machine: Machine) -> float:
-        """Return what it may take of a device beyond its ledger, beside other servers. [B]"""
+        """Return what it may take of a device beyond its ledger, beside other servers [B]."""
         ...
 
     def spanning_settings(self, gpus: int, machines: int) -> Mapping[str, object] | None:

@@ -71,7 +71,7 @@ def half_cache_setting(kind: CacheType) -> Mapping[str, object] | None:
 
 
 def half_cache_bytes(kind: CacheType) -> float:
-    """Return 2: a cached value has 16 bits. [B]"""
+    """Return 2: a cached value has 16 bits [B]."""
     return 2.0
 
 
@@ -94,7 +94,7 @@ def no_machine_refusal(machine: Machine, system: System) -> Message | None:
 
 
 def device_usable(machine: Machine) -> float:
-    """Return the usable bytes of the smallest device, infinite if its capacity is unknown. [B]"""
+    """Return the usable bytes of the smallest device, infinite if its capacity is unknown [B]."""
     device = min(machine.gpus, key=lambda g: g.usable or 0) if machine.gpus else machine.host
     return float("inf") if device is None or device.usable is None else float(device.usable)
 
@@ -131,7 +131,7 @@ def ledger_memory(ledger: Ledger) -> LoadMemory:
 
 
 def account_bytes(ledger: Ledger) -> tuple[int, ...]:
-    """Return the total of each account. [B]"""
+    """Return the total of each account [B]."""
     return tuple(int(a.total) for a in ledger.accounts)
 
 
@@ -141,7 +141,7 @@ def no_changes(ledger: Ledger) -> Mapping[str, object]:
 
 
 def no_margin(machine: Machine) -> float:
-    """Return 0: it takes no more than its ledger says. [B]"""
+    """Return 0: it takes no more than its ledger says [B]."""
     return 0.0
 
 

@@ -103,7 +103,7 @@ class ServerReport(Protocol):
 
 
 class DryRunLine(Protocol):
-    """Our figure and the engine's own in a dry run: kind, bytes of both, and their difference. [B]"""
+    """Our figure and the engine's own in a dry run: kind, bytes of both, and their difference [B]."""
 
     @property
     def kind(self) -> str: ...
