@@ -1,4 +1,4 @@
-"""The rooms behind both doors: one function for each command, values in and values out."""
+"""The Python API: one function for each command, values in and values out."""
 
 from __future__ import annotations
 
@@ -45,10 +45,12 @@ def inspect(
     engine: str = DEFAULT,
     **settings: Any,
 ) -> Ledger:
-    """What a model needs under an engine. Raises GyakusanError.
+    """Return what a model needs under an engine. Raises GyakusanError.
 
-    model: a file, a directory, an address or a name; context: tokens for each user, None = 8192 or what the model was
-    trained for [tokens]; device: a name of the catalogue, None = this computer; settings: fields of the engine's Settings.
+    model: a file, a directory, an address or a name
+    context: tokens for each user, None = 8192, or what the model was trained for if that is less [tokens]
+    device: a name of the catalogue, None = this computer
+    settings: fields of the engine's Settings
     """
     asked = partial(usual_load, users=users, context=context)
     return deployment(
@@ -110,7 +112,7 @@ def upgrade(question: Mapping[str, Any] | None = None, **values: Any) -> Upgrade
 
 
 def detect() -> Machine:
-    """This computer."""
+    """Return the machine that this computer is. Raises DetectError."""
     return ask()[0]
 
 
@@ -122,9 +124,10 @@ def serve(
     options: Mapping[str, Any] | None = None,
     **settings: Any,
 ) -> Server[EngineSettings, ServerReport]:
-    """A server for a model on this computer, to be used in a `with` block. Raises GyakusanError.
+    """Return a server for a model on this computer, for a `with` block. Raises GyakusanError.
 
-    options: fields of serving.server.ServerOptions (host, port, key ...); settings: fields of the engine's Settings.
+    options: fields of serving.server.ServerOptions, e.g. host, port, key
+    settings: fields of the engine's Settings
     """
     from gyakusan.serving.server import Server, ServerOptions
 
@@ -133,14 +136,14 @@ def serve(
 
 
 def usual_load(trained_context: int, *, users: int, context: int | None) -> Load:
-    """The load; without a context USUAL_CONTEXT tokens, or what the model was trained for if that is less."""
+    """Return the load; without a context USUAL_CONTEXT tokens, or what the model was trained for if that is less."""
     if context is None:
         context = min(USUAL_CONTEXT, trained_context or USUAL_CONTEXT)
     return checked_load(users, context)
 
 
 def checked_load(users: int, context: int) -> Load:
-    """Raises BadQuantity for a load that makes no sense."""
+    """Return the load. Raises BadQuantity for one that makes no sense."""
     return Load(parse_count(users, at_most=MOST_USERS), parse_count(context, at_most=MOST_CONTEXT))
 
 
@@ -168,10 +171,15 @@ def deployment(
     server: str = DEFAULT,
     offline: bool = False,
 ) -> Deployment:
-    """Read everything that is named. load: a Load, or a function of the trained context. Raises GyakusanError.
+    """Return the deployment of a model, a machine and an engine by their names. Raises GyakusanError.
 
-    reserve: what the OS keeps, e.g. "8GiB"; bandwidth: of the RAM, e.g. "80GB/s", for speeds on a CPU; pairs: "name=value",
-    fields of the engine's Settings; offline: stay off the network, whatever the model's reference says.
+    load: users and context, or a function that returns them for the context that the model was trained for
+    reserve: memory that the OS and other programs keep, e.g. "8GiB"
+    bandwidth: of the RAM, e.g. "80GB/s", for speeds on a CPU
+    settings: fields of the engine's Settings
+    pairs: further ones as "name=value"
+    server: name of the engine
+    offline: stay off the network, whatever the model's reference says
     """
     found = models.load(model, quantization, offline=offline)
     machine = machine_for(device, memory, reserve, bandwidth)
@@ -189,9 +197,10 @@ def assess(deployment: Deployment) -> Assessment:
 def machine_for(
     device: str | None, memory: str | None, reserve: str | None = None, bandwidth: str | None = None
 ) -> Machine:
-    """The machine that was named, else this computer. reserve: what the OS and others keep, instead of our figure;
+    """Return the machine that is named, else this computer. Raises UnknownName, BadQuantity.
 
-    bandwidth: of its RAM.
+    reserve: memory that the OS and other programs keep, instead of our figure, e.g. "8GiB"
+    bandwidth: of its RAM, e.g. "80GB/s"
     """
     found = ask()[0] if device is None and memory is None else machines.parse(device, memory)
     found = found if bandwidth is None else machines.with_ram_bandwidth(found, bandwidth)
@@ -200,7 +209,12 @@ def machine_for(
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one engine says. refusals: why it would not run this; ledger: None then."""
+    """What one engine says of a deployment.
+
+    engine: its name
+    ledger: the memory, None if it would not run this
+    refusals: why it would not
+    """
 
     engine: str
     ledger: Ledger | None
@@ -213,14 +227,14 @@ class Answer:
 
 
 def engine_names(text: str) -> tuple[str, ...]:
-    """ "all" or "Ollama, vllm" -> names of engines. Raises UnknownName."""
+    """Return the names of engines for "all" or "Ollama, vllm". Raises UnknownName."""
     if text.strip().casefold() == "all":
         return tuple(NAMES)
     return tuple(dict.fromkeys(engine(name).NAME for name in text.split(",")))
 
 
 def answers(names: Sequence[str], ask: Callable[[str], Deployment]) -> tuple[Answer, ...]:
-    """Every engine's answer to the same question. A setting that an engine refuses is a refusal, not an exception."""
+    """Return the answer of each engine. A setting that an engine refuses is a refusal, not an exception."""
     return tuple(_answer(name, ask) for name in names)
 
 

@@ -103,23 +103,36 @@ class ServerReport(Protocol):
 
 
 class DryRunLine(Protocol):
-    """Our figure and the engine's own in a dry run: kind, bytes of both, and their difference [B]."""
+    """Our figure and the engine's own in a dry run."""
 
     @property
-    def kind(self) -> str: ...
+    def kind(self) -> str:
+        """What the figure is of: a kind of the ledger, or several."""
+        ...
+
     @property
-    def ours(self) -> int: ...
+    def ours(self) -> int:
+        """Our figure [B]."""
+        ...
+
     @property
-    def theirs(self) -> float: ...
+    def theirs(self) -> float:
+        """The engine's own figure [B]."""
+        ...
+
     @property
-    def difference(self) -> float: ...
+    def difference(self) -> float:
+        """Ours less theirs, 0 within the rounding [B]."""
+        ...
 
 
 class DryRunBuild(Protocol):
     """A dry run of the engine itself: the build that ran."""
 
     @property
-    def build(self) -> int: ...
+    def build(self) -> int:
+        """Number of the build."""
+        ...
 
 
 S_contra = TypeVar("S_contra", bound=EngineSettings, contravariant=True)

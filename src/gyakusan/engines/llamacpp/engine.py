@@ -30,6 +30,7 @@ from gyakusan.engines.defaults import (
     port_option,
 )
 from gyakusan.engines.llamacpp import backends
+from gyakusan.engines.llamacpp.launch import HEALTH
 from gyakusan.engines.llamacpp.ledger import accounts, has_extras, ledger
 from gyakusan.engines.llamacpp.load_memory import cache_setting, load_memory, memory_class
 from gyakusan.engines.llamacpp.settings import VERSION, Settings, for_load
@@ -51,7 +52,6 @@ MULTI_GPU: MultiGpu = "layers"
 MIXED_GPUS = True
 SPEED_NAME = "llama.cpp"
 PREFILL_CHUNK = 512
-HEALTH = "/health"
 
 PLACING = frozenset(("gpu_layers", "tensor_split", "n_cpu_moe", "n_cpu_ffn", "overrides", "main_gpu"))
 """Settings by which a person places a model: where one is given, nothing is balanced."""
@@ -63,7 +63,7 @@ occupied_bytes, coexisting_settings, coexisting_margin = account_bytes, no_chang
 spanning_settings, spanning_options = no_spanning, no_options
 with_port = port_option
 
-__all__ = ["VERSION", "Settings", "accounts", "cache_setting", "ledger", "load_memory", "memory_class"]
+__all__ = ["HEALTH", "VERSION", "Settings", "accounts", "cache_setting", "ledger", "load_memory", "memory_class"]
 
 
 def settings(model: Model, load: Load, machine: Machine, **changes: Any) -> Settings:

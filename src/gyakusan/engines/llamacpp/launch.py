@@ -18,6 +18,8 @@ from gyakusan.engines.llamacpp.settings import Settings, check
 from gyakusan.errors import BadSetting
 
 PROGRAM = "llama-server"
+HEALTH = "/health"
+"""Path that answers 200 once the model is loaded. Source: llama.cpp b11434, tools/server/README.md."""
 VERBOSITY = 4
 """Trace: the lowest level at which the buffers are printed. At 5 the bodies of requests would be logged too."""
 

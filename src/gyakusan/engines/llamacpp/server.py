@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from gyakusan.core.model import Model
 from gyakusan.engines.llamacpp import launch as launching
+from gyakusan.engines.llamacpp.launch import HEALTH
 from gyakusan.engines.llamacpp.log import listens, read, stage
 from gyakusan.engines.llamacpp.log_errors import start_failure
 from gyakusan.engines.llamacpp.settings import Settings
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["HEALTH", "PROGRAMS", "listens", "read", "stage", "start_failure"]
 
-HEALTH = "/health"
 PROGRAMS: tuple[str, ...] = (launching.PROGRAM, "embedded")
 
 _EMBEDDED = Path(__file__).with_name("embedded_server.py")

@@ -18,7 +18,7 @@ from gyakusan.units import GIB, MIB
 FUSED = frozenset({64, 80, 128})
 """Widths of heads with a Metal kernel that never writes the scores of a prompt. scaled_dot_product_attention.cpp"""
 PROCESS = (200 * MIB, 400 * MIB, GIB)
-"""Python, its libraries and Metal's kernels: guessed, no Mac was asked. [B]"""
+"""Python, its libraries and Metal's kernels: guessed, no Mac was asked [B]."""
 
 
 def lines(model: Model, settings: Settings, running: Number, caches: tuple[Held, ...]) -> tuple[Line, ...]:

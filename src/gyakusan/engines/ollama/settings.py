@@ -45,7 +45,7 @@ SURCHARGE = {MEDIUM: 768 * MIB, LARGE: 2 * GIB}
 HEADROOM = {MEDIUM: 75, LARGE: 60}
 """A batch is taken only while its estimate is below this share of the free memory. [%] generationBatchHasHeadroom."""
 FULL = 80
-"""Share of the free memory that an estimate may fill. [%]"""
+"""Share of the free memory that an estimate may fill [%]."""
 
 
 @dataclass(frozen=True)

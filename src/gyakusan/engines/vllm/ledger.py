@@ -20,7 +20,7 @@ from gyakusan.message import Message, say
 from gyakusan.units import GIB
 
 PROCESS = (1.0, 1.5, 2.0)
-"""Resident memory of one of the server's processes: seen 1 to 2 GiB. [GiB]"""
+"""Resident memory of one of the server's processes: seen 1 to 2 GiB [GiB]."""
 
 
 def ledger(model: Model, load: Load, machine: Machine, settings: Settings) -> Ledger:

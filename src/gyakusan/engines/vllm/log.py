@@ -15,7 +15,7 @@ from typing import Any
 from gyakusan.units import GIB
 
 _LONGEST = 8000
-"""Longer lines are cut before they are matched. [characters]"""
+"""Longer lines are cut before they are matched [characters]."""
 
 
 @dataclass(frozen=True, slots=True)

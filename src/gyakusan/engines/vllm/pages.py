@@ -18,9 +18,9 @@ from gyakusan.errors import BadSetting
 
 Kind = Literal["full", "latent", "window", "chunk", "state"]
 BLOCK = 16
-"""Tokens of a block where a backend wants no other (CacheConfig.DEFAULT_BLOCK_SIZE). [tokens]"""
+"""Tokens of a block where a backend wants no other (CacheConfig.DEFAULT_BLOCK_SIZE) [tokens]."""
 HYBRID_LATENT = 128
-"""Latent attention beside recurrent layers: blocks are a multiple of this (_align_hybrid_block_size). [tokens]"""
+"""Latent attention beside recurrent layers: blocks are a multiple of this (_align_hybrid_block_size) [tokens]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,11 +237,11 @@ def _aligned(attention: tuple[Page, ...], states: list[Page], settings: Settings
 
 
 PACKED = 584
-"""One token or compressed key of DeepSeek-V4: 448 B, 64 rotated values in 16 bits, 8 B of scales (fp8_ds_mla). [B]"""
+"""One token or compressed key of DeepSeek-V4: 448 B, 64 rotated values in 16 bits, 8 B of scales (fp8_ds_mla) [B]."""
 ALIGN = 576
-"""Its pages are a multiple of this. [B]"""
+"""Its pages are a multiple of this [B]."""
 SCALED = 132
-"""An indexer's key: 128 values in 8 bits and a scale. [B]"""
+"""An indexer's key: 128 values in 8 bits and a scale [B]."""
 
 
 def _compressed(model: Model, settings: Settings) -> tuple[Page, ...]:
