@@ -119,5 +119,5 @@ def test_no_private_name_of_another_module(name: str) -> None:
 
 
 def test_a_private_name_would_be_seen() -> None:
-    assert private("x", "from gyakusan.core import pace\npace._hidden") == ["pace._hidden"]
-    assert private("x", "from gyakusan.core.pace import _hidden") == ["gyakusan.core.pace._hidden"]
+    assert private("x", "from gyakusan.core import queue\nqueue._hidden") == ["queue._hidden"]
+    assert private("x", "from gyakusan.core.queue import _hidden") == ["gyakusan.core.queue._hidden"]

@@ -15,6 +15,9 @@ APART = {
     "test_docstrings.py": "of all records together",
     "benchmarks/test_small_benchmarks.py": "two short benchmarks, mlx_accuracy and ollama_accuracy",
     "catalog/test_embeddings.py": "embedding models from the record to the byte",
+    "test_docstrings.py": "of all public names together",
+    "engines/test_contract.py": "a toy engine through every command",
+    "engines/test_no_engine_names.py": "of all modules outside engines/",
     "engines/mlx/test_real_mlx.py": "beside the real library, where it is installed",
 }
 """Test files and folders without a module of their own -> what they test."""
