@@ -9,13 +9,13 @@ import pytest
 ROOT = Path(__file__).parents[1]
 TESTS = ROOT / "tests"
 APART = {
+    "documents": "JSON of all commands, by the published schemas",
     "screens": "what people see of all commands, by command",
     "test_layout.py": "of the tests themselves",
     "test_architecture.py": "of all modules together",
     "test_docstrings.py": "of all records together",
     "benchmarks/test_small_benchmarks.py": "two short benchmarks, mlx_accuracy and ollama_accuracy",
     "catalog/test_embeddings.py": "embedding models from the record to the byte",
-    "test_docstrings.py": "of all public names together",
     "engines/test_contract.py": "a toy engine through every command",
     "engines/test_no_engine_names.py": "of all modules outside engines/",
     "engines/mlx/test_real_mlx.py": "beside the real library, where it is installed",
