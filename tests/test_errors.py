@@ -20,9 +20,9 @@ def test_the_docstring_draws_every_class(kind: type[GyakusanError]) -> None:
 
 
 def test_message_and_mend_are_data() -> None:
-    error = Malformed("{key} is {value}.", key="a.b", value=7, mend="Download {key} again.")
+    error = Malformed("{key} cannot be {value}.", key="a.b", value=7, mend="Download {key} again.")
     assert str(error) == "a.b is 7. Download a.b again."
-    assert (error.message.template, error.message.facts["value"]) == ("{key} is {value}.", 7)
+    assert (error.message.template, error.message.facts["value"]) == ("{key} cannot be {value}.", 7)
     assert error.exit_code == 2
     assert SourceError("No.").exit_code == 3
 
@@ -34,7 +34,7 @@ def test_facts_may_hold_braces() -> None:
 def test_the_nearest_names_are_named() -> None:
     error = unknown(say("device"), "RTX 5091", ["RTX 5090", "RTX 3060", "M4 Max"])
     assert isinstance(error, UnknownName)
-    assert str(error).startswith("No device is called 'RTX 5091'. Nearest: RTX 5090")
+    assert str(error).startswith("No device is called 'RTX 5091'. Did you mean RTX 5090")
 
 
 def test_a_name_of_any_length_is_quick_and_short() -> None:

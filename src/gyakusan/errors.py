@@ -123,6 +123,10 @@ def unknown(kind: Message, name: str, known: Iterable[str]) -> UnknownName:
     near = did_you_mean(name, known)
     if near:
         return UnknownName(
-            "No {kind} is called {name}.", kind=kind, name=repr(shown), near=", ".join(near), mend="Nearest: {near}."
+            "No {kind} is called {name}.",
+            kind=kind,
+            name=repr(shown),
+            near=", ".join(near),
+            mend="Did you mean {near}?",
         )
     return UnknownName("No {kind} is called {name}.", kind=kind, name=repr(shown))

@@ -32,14 +32,19 @@ def parse_bytes(text: str) -> int:
     factor = _BYTES.get(unit.casefold())
     if not unit:
         raise BadQuantity(
-            "{text} has no unit.", text=repr(_short(text)), number=number, mend="Write {number}GiB or {number}GB."
+            "{text} has no unit of time.",
+            text=repr(_short(text)),
+            number=number,
+            mend="Write {number}GiB or {number}GB.",
         )
     if factor is None:
-        raise BadQuantity("{unit} is no unit of memory.", unit=repr(unit), mend="Use MiB, GiB, TiB, MB, GB or TB.")
+        raise BadQuantity("{unit} is not a unit of memory.", unit=repr(unit), mend="Use MiB, GiB, TiB, MB, GB or TB.")
     value = round(float(number) * factor)
     if not 0 < value < 2**60:
         raise BadQuantity(
-            "{text} is no possible memory size.", text=repr(_short(text)), mend="Give a size above 0, e.g. 24GiB."
+            "{text} is outside the range of memory sizes.",
+            text=repr(_short(text)),
+            mend="Give a size above 0, e.g. 24GiB.",
         )
     return value
 
@@ -52,7 +57,9 @@ def parse_count(text: str | int, *, at_least: int = 1, at_most: int = 2**31 - 1)
     number, unit = _split(str(text))
     factor = _COUNT.get(unit.casefold())
     if factor is None:
-        raise BadQuantity("{text} is no count.", text=repr(_short(str(text))), mend="Write 32768 or 32k.")
+        raise BadQuantity(
+            "A whole number was expected, not {text}.", text=repr(_short(str(text))), mend="Write 32768 or 32k."
+        )
     value = float(number) * factor
     if value != int(value) or not at_least <= value <= at_most:
         raise BadQuantity(
@@ -93,7 +100,9 @@ def _split(text: str) -> tuple[str, str]:
     match = _QUANTITY.fullmatch(text) if len(text) <= 64 else None
     if match is None:
         raise BadQuantity(
-            "{text} is no quantity.", text=repr(_short(text)), mend="Write a number and a unit, e.g. 24GiB or 32k."
+            "A quantity was expected, not {text}.",
+            text=repr(_short(text)),
+            mend="Write a number and a unit, e.g. 24GiB or 32k.",
         )
     return match[1].replace(",", "").replace("_", ""), match[2]
 

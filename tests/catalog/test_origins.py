@@ -33,5 +33,5 @@ def test_the_rate_of_a_day() -> None:
     assert rates.rate("USD", "JPY", "1999").date == "2022"
     turned = rates.rate("JPY", "USD")
     assert turned.rate == pytest.approx(1 / rates.rate("USD", "JPY").rate)
-    with pytest.raises(UnknownName, match="No exchange rate"):
+    with pytest.raises(UnknownName, match="The exchange rate"):
         rates.rate("USD", "XAU")

@@ -43,7 +43,7 @@ def test_what_hides_ours_may_refer_to_ours(home: Path) -> None:
 
 def test_a_file_is_not_overwritten_unless_asked(home: Path) -> None:
     own.add(DEVICE.encode(), "mine.toml")
-    with pytest.raises(BadSetting, match="is there already"):
+    with pytest.raises(BadSetting, match="exists already"):
         own.add(DEVICE.encode(), "mine.toml")
     own.add(DEVICE.replace("100", "200").encode(), "mine.toml", replace=True)
 

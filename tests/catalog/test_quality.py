@@ -340,8 +340,8 @@ def test_a_hidden_leaderboard_is_recovered_from_own_scores() -> None:
         ("", "line 1: no header"),
         ("hf_id,item\nQwen/Qwen3-8B,GPQA\n", "line 1: no column score"),
         ("hf_id,item,score,colour\n", "line 1: unknown column 'colour'"),
-        ("hf_id,item,score,score\n", "line 1: a column stands twice"),
-        ("hf_id,item,score\nQwen/Qwen3-8B,JamC-QA\n", "line 2: 2 cells where the header has 3"),
+        ("hf_id,item,score,score\n", "line 1: a column occurs twice"),
+        ("hf_id,item,score\nQwen/Qwen3-8B,JamC-QA\n", "line 2: 2 cells, and the header has 3"),
         (
             "hf_id,item,score\n\nQwen/Qwen3-8B,JamC-QB,0.5\n",
             "line 3: unknown item 'JamC-QB'; nearest: swallow2/ja_post/JamC-QA",
@@ -356,7 +356,7 @@ def test_a_hidden_leaderboard_is_recovered_from_own_scores() -> None:
         ("hf_id,item,score,mode\nQwen/Qwen3-8B,JamC-QA,0.5,high\n", "line 2: mode is 'high'"),
         (
             "hf_id,item,score\na/b,JamC-QA,0.5\nA/b,JamC-QA,0.6\n",
-            "line 3: the same model, item and mode stand in line 2",
+            "line 3: line 2 has the same model, item and mode",
         ),
     ],
 )

@@ -143,7 +143,7 @@ def test_the_users_records_hide_ours(home: Path) -> None:
 
 def test_a_file_from_the_future_is_refused_with_its_line(home: Path) -> None:
     path = own(home, "# mine\nschema = 2\n\n" + OWN)
-    with pytest.raises(BadRecord, match=r"mine\.toml, line 2: it is written in form 2, .* up to 1\. Upgrade gyakusan"):
+    with pytest.raises(BadRecord, match=r"mine\.toml, line 2: its format is 2; .* up to 1\. Upgrade gyakusan"):
         catalog.device("Some GPU")
     assert read(own(home, "schema = 1\n" + OWN, "b.toml"))[0].line == 2
     path.unlink()

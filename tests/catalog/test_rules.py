@@ -115,7 +115,7 @@ def test_broken_toml_says_its_line(tmp_path: Path) -> None:
 
 
 def test_a_file_from_the_future(tmp_path: Path) -> None:
-    assert "line 1: it is written in form 99" in refused("schema = 99\n" + DEVICE, tmp_path)
+    assert "line 1: its format is 99" in refused("schema = 99\n" + DEVICE, tmp_path)
 
 
 def test_a_machine_of_nothing(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def test_memory_names_engines_backends_architectures_and_worst_cases(run: Run) -
         "by backend",
         "by architecture",
         "qwen3moe",
-        "The worst cases",
+        "Worst cases",
     ):
         assert words in out
 
@@ -57,12 +57,12 @@ def test_json_is_what_is_published(run: Run) -> None:
 
 
 def test_an_engine_that_is_not_known(run: Run) -> None:
-    assert run("memory", "--engine", "vlm") == (2, "", "gyakusan: No engine is called 'vlm'. Nearest: vLLM.\n")
+    assert run("memory", "--engine", "vlm") == (2, "", "gyakusan: No engine is called 'vlm'. Did you mean vLLM.\n")
 
 
 def test_speed_says_so_before_it_was_judged(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(accuracy, "speed", lambda: None)
-    assert run("speed") == (1, "No speed has been judged yet.\n", "")
+    assert run("speed") == (1, "No speed has been evaluated yet.\n", "")
     code, out, _ = run("speed", "--json")
     assert (code, json.loads(out)["speed"]) == (1, None)
 

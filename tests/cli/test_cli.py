@@ -111,14 +111,16 @@ def test_why_prints_the_numbers(run: Any) -> None:
 def test_the_largest_context_fits_and_one_page_more_does_not(run: Any) -> None:
     _, out, _ = run("inspect", "qwen2.5-14b", "--memory", "16GiB")
     text = " ".join(out.split())
-    most = int(text.split("Fits at most: ")[1].split(" tokens")[0].replace(",", ""))
+    most = int(text.split("At most ")[1].split(" tokens")[0].replace(",", ""))
     assert run("inspect", "qwen2.5-14b", "--memory", "16GiB", "--context", str(most))[0] == 0
     assert run("inspect", "qwen2.5-14b", "--memory", "16GiB", "--context", str(most + 256))[0] == 1
 
 
 def test_everything_within_a_budget_names_its_machine_and_price(run: Any) -> None:
     code, out, _ = run("plan", "--budget", "500000JPY", "--users", "2", "--families", "gemma3", "--all")
-    listed = out.split("Nothing is better in everything than these:")[1].splitlines()
+    listed = out.split("No other candidate is better in quality, speed and price at once (Pareto-optimal):")[
+        1
+    ].splitlines()
     assert code == 0
     assert listed[1].split() == ["model", "quant", "machine", "tokens/s", "quality", "JPY"]
     assert 0 < int(listed[2].split()[-1].replace(",", "")) <= 500_000

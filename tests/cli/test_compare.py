@@ -82,7 +82,7 @@ def test_whole_plans_side_by_side(questions: tuple[str, str], capsys: pytest.Cap
     asked = ["compare", "--plan", office, "--plan", lab, "M4 Max 128GB", "--model", "gpt-oss-120b"]
     assert main([*asked, "--lang", "en"]) == 0
     out = " ".join(capsys.readouterr().out.split())
-    for text in ("office", "lab", "gpt-oss-120b", "better than the", "answer tokens/s for each user", "--port"):
+    for text in ("office", "lab", "gpt-oss-120b", "better than the", "output tokens/s for each user", "--port"):
         assert text in out
     assert main([*asked, "--json"]) == 0
     first, second, third = json.loads(capsys.readouterr().out)

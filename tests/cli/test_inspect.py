@@ -63,7 +63,7 @@ def test_a_table_of_quantisations(web: Site, capsys: pytest.CaptureFixture[str])
         ("https://example.org/x.gguf", 3, "network is switched off"),
         ("org/tiny", 2, "write hf:org/tiny"),
         ("qwen3:99b", 2, "has no tag '99b'"),
-        ("ollama:../x", 2, "no name of an Ollama model"),
+        ("ollama:../x", 2, "An Ollama model name was expected"),
     ],
 )
 def test_offline_is_one_line(

@@ -15,7 +15,7 @@ ASKED = ("upgrade", "--device", "RTX 3060 12GB", "--families", "llama3.1,qwen3,g
 def test_it_names_today_and_what_next(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*ASKED, "--budget", "200000JPY", "--resale", "30000JPY", "--lang", "en"]) == 0
     out = capsys.readouterr().out
-    for text in ("Today:", "most for the money", "cheapest that is felt", "30,000 JPY", "not checked"):
+    for text in ("Today:", "best value", "cheapest real gain", "30,000 JPY", "not checked"):
         assert text in " ".join(out.split())
 
 

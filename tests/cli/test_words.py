@@ -34,7 +34,7 @@ MISTAKES = {
     ("inspect", "a", "--ubatch", "many"): ("--ubatch needs a whole number, not 'many'. See `gyakusan inspect --help`."),
     ("serve", "--threads", "x"): "--threads needs a whole number, not 'x'. See `gyakusan serve --help`.",
     ("inspect", "a", "--context"): "The option --context needs a value. See `gyakusan inspect --help`.",
-    ("inspect", "a", "b"): "'b' is one word too many. See `gyakusan inspect --help`.",
+    ("inspect", "a", "b"): "'b' is one argument too many. See `gyakusan inspect --help`.",
     ("inspect", "a", "--lang", "fr"): "--lang cannot be 'fr'. Choose one of: en, ja.",
     ("inspect", "a", "--why=3"): "--why cannot be '3'. See `gyakusan inspect --help`.",
     ("inspect", "a", "--why", "--why"): ("The option --why is given more than once. See `gyakusan inspect --help`."),
@@ -63,7 +63,7 @@ def test_help_says_what_an_option_takes(run: Any) -> None:
     code, out, err = run("inspect", "--help")
     assert (code, err) == (0, "")
     text = " ".join(out.replace("│", "").split())
-    assert text.startswith("Usage: gyakusan inspect [OPTIONS] MODEL What a model needs, and why.")
+    assert text.startswith("Usage: gyakusan inspect [OPTIONS] MODEL Show the memory a model takes, and why.")
     for part in ("[required]", "[one of: auto, on, off] [default: auto]", "[default: on]", "[default: 2048]"):
         assert part in text
     assert "False" not in text

@@ -104,7 +104,7 @@ def test_radeon_beside_integrated_graphics(tmp_path: Path) -> None:
     assert (gpu.name, gpu.kind, gpu.backend) == ("AMD Radeon RX 7900 XTX", "gpu", "rocm")
     assert (gpu.memory, gpu.usable) == (25753026560, 25753026560 - GIB)
     assert gpu.bandwidth == 960e9
-    assert [str(n) for n in notes] == ["Integrated graphics (AMD GPU 0x164e rev 0xc1) are left out."]
+    assert [str(n) for n in notes] == ["The integrated graphics (AMD GPU 0x164e rev 0xc1) are left out."]
 
 
 def test_m4_max(tmp_path: Path) -> None:
@@ -231,7 +231,7 @@ def test_a_probe_that_breaks_is_a_note(tmp_path: Path, monkeypatch: pytest.Monke
 
     monkeypatch.setattr("gyakusan.machines.detect.PROBES", (("Odd", broken), *PROBES))
     _, notes = detect(box("rtx4090", tmp_path))
-    assert str(notes[0]) == "Odd GPUs could not be asked (RuntimeError: boom)."
+    assert str(notes[0]) == "Odd GPUs could not be detected (RuntimeError: boom)."
 
 
 def script(folder: Path, name: str, body: str) -> None:

@@ -30,7 +30,7 @@ class Memory:
 
     def beside(self, name: str) -> Memory:
         if name not in self.others:
-            raise BadReference("There is no file {file}.", file=name, mend="Check the spelling.")
+            raise BadReference("The file {file} does not exist.", file=name, mend="Check the spelling.")
         return Memory(self.others[name], name, self.others)
 
     def close(self) -> None:

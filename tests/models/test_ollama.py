@@ -42,7 +42,7 @@ def test_names(text: str, host: str, space: str, model: str, tag: str) -> None:
 
 @pytest.mark.parametrize("text", ["", ":", "a b", "../x", "a/../b/c:d", "x:..", "ftp://h/n/m", "a/b/c/d", "x" * 90])
 def test_names_that_are_none(text: str) -> None:
-    with pytest.raises(errors.BadReference, match=r"no name of an Ollama model.*ollama:qwen2\.5:14b"):
+    with pytest.raises(errors.BadReference, match=r"An Ollama model name was expected.*ollama:qwen2\.5:14b"):
         ollama.parse(text)
 
 
@@ -144,7 +144,7 @@ def test_no_token_of_another_service_is_sent(web: Site, monkeypatch: pytest.Monk
 
 def test_a_registry_that_lies_about_sizes(web: Site) -> None:
     fake_ollama.publish(web, "library/tiny", "1b", {"model": tiny.gguf()}, size=10**12)
-    with pytest.raises(errors.Malformed, match=r"has 1000000000000 bytes, and sends one of \d+\. Don't trust it"):
+    with pytest.raises(errors.Malformed, match=r"with 1000000000000 bytes, and sends \d+\. Do not trust it"):
         models.load(named(web))
 
 
@@ -156,7 +156,7 @@ def test_a_file_shorter_than_its_tensors(web: Site) -> None:
 
 def test_a_tag_without_weights(web: Site) -> None:
     fake_ollama.publish(web, "library/tiny", "1b", {"license": b"MIT"})
-    with pytest.raises(errors.Unsupported, match=r"cloud has no weights"):
+    with pytest.raises(errors.Unsupported, match=r"cloud tags have no weights"):
         models.load(named(web))
 
 
@@ -164,7 +164,7 @@ def test_a_tag_without_weights(web: Site) -> None:
     ("answer", "kind", "said"),
     [
         (status(404), errors.BadReference, r"has no model .*tiny:1b.*Check the spelling"),
-        (status(401), errors.SourceError, r"does not let everybody read .*ollama pull"),
+        (status(401), errors.SourceError, r"does not publish .*ollama pull"),
         (status(429, Retry_After="7"), errors.SourceError, r"asked too often \(429\)\. Try again in 7 seconds"),
         (status(500), errors.SourceError, r"out of order \(500\)"),
         (status(302, Location="http://example.org/x"), errors.SourceError, r"another server without encryption"),

@@ -88,13 +88,13 @@ def test_many_keep_their_order(server: str) -> None:
 @pytest.mark.parametrize(
     ("status", "body", "says"),
     [
-        (200, b"<html>", "something else than a chat completion"),
-        (200, b"[" * 100_000, "something else than a chat completion"),
-        (200, [], "something else"),
-        (200, {"choices": []}, "something else"),
-        (200, {"choices": [{"message": "text"}]}, "something else"),
-        (200, {"choices": [{"message": {"content": "x"}}], "usage": "much"}, "something else"),
-        (401, {"error": {"message": "Invalid API Key"}}, "another API key"),
+        (200, b"<html>", "is not a chat completion"),
+        (200, b"[" * 100_000, "is not a chat completion"),
+        (200, [], "an unknown kind of file"),
+        (200, {"choices": []}, "an unknown kind of file"),
+        (200, {"choices": [{"message": "text"}]}, "an unknown kind of file"),
+        (200, {"choices": [{"message": {"content": "x"}}], "usage": "much"}, "an unknown kind of file"),
+        (401, {"error": {"message": "Invalid API Key"}}, "refuses the API key"),
         (400, {"error": {"message": "too long\x1b[31m."}}, "400: too long \\[31m. Shorten the prompt"),
         (503, {"error": {"message": "Loading model"}}, "503: Loading model. Wait"),
         (500, b"oops", "500: no reason given"),
@@ -120,5 +120,5 @@ def test_nobody_there() -> None:
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "127.0.0.1:80", "ftp://x/", "http://"])
 def test_only_web_addresses(url: str) -> None:
-    with pytest.raises(ServerError, match="no address of a server"):
+    with pytest.raises(ServerError, match="not the address of a server"):
         chat(url, "Hi")

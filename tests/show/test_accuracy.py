@@ -78,14 +78,14 @@ def test_the_part_that_speaks() -> None:
 
 def test_speed() -> None:
     text = text_of(*shown.speed(SPEED))
-    assert "1,200 published measurements, each judged by a fit that never saw it" in text
+    assert "1,200 published measurements; each is predicted by a fit that did not use it" in text
     single, first = (next(line for line in text.splitlines() if line.startswith(n)) for n in ("decode single", "ttft"))
     assert " ".join(single.split()) == "decode single 30 8.00 % (93%, 82%) 5.00 % (93%, 79%) 24.0 % (63%)"
     assert first.split()[-2:] == ["-", "-"]
 
 
 def test_no_speed_yet() -> None:
-    assert text_of(*shown.speed(None)).strip() == "No speed has been judged yet."
+    assert text_of(*shown.speed(None)).strip() == "No speed has been evaluated yet."
     assert text_of(*shown.speed(None), language="ja").strip() == "速度はまだ評価していません。"
 
 

@@ -58,7 +58,7 @@ def test_on_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
     kinds = ("weights", "kv_cache", "scratch", "output")
     assert {line["kind"]: line["error_bytes"] for line in found["lines"]} == dict.fromkeys(kinds, 0)
     assert main(["inspect", "gpt-oss-20b", "--device", "RTX 4090", "--exact"]) == 0
-    assert "The dry run knows only the CPU" in " ".join(capsys.readouterr().out.split())
+    assert "The dry run covers the CPU only" in " ".join(capsys.readouterr().out.split())
 
 
 def test_another_engine(capsys: pytest.CaptureFixture[str]) -> None:

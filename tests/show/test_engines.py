@@ -45,13 +45,13 @@ def test_a_refusal_has_its_reason_and_no_figure() -> None:
     text = drawn("RTX 5090")
     (row,) = [line for line in text.splitlines() if line.startswith("MLX-LM  ")]
     assert row.split()[1:] == ["refused", "-", "-", "-", "-", "-"]
-    assert "MLX-LM: MLX-LM needs Apple silicon; NVIDIA GeForce RTX 5090 has none." in text
+    assert "MLX-LM: MLX-LM runs on Apple silicon only; NVIDIA GeForce RTX 5090 was given." in text
 
 
 def test_what_the_os_keeps_is_said_once() -> None:
     text = drawn("M4 Max 128GB")
-    assert text.count("reserved 20.48 GiB of 128.00 GiB (--reserve changes it)") == 1
-    assert "macOS lets the GPU hold 107.52 GiB" in " ".join(text.split())
+    assert text.count("20.48 GiB of 128.00 GiB is reserved (--reserve)") == 1
+    assert "macOS lets the GPU use 107.52 GiB" in " ".join(text.split())
 
 
 def test_short_by_is_said() -> None:

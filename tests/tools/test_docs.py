@@ -66,7 +66,7 @@ def test_output_of_a_mistake_is_the_error_line() -> None:
 
 def test_help_is_in_the_language_of_the_page() -> None:
     english, japanese = docs.run(["plan", "--help"], "en"), docs.run(["plan", "--help"], "ja")
-    assert "From a machine or a budget" in english
+    assert "from a machine or a budget" in english
     assert english == docs.run(["plan", "--help"], "en")
     assert "--device" in japanese
 

@@ -337,16 +337,18 @@ def _unknown(text: str) -> UnknownName:
             "No {kind} is called {name}.",
             kind=say("device"),
             name=name,
-            mend='Write a name such as "RTX 5090", or only --memory 24GiB.',
+            mend='Write a name such as "RTX 5090", or give --memory 24GiB alone.',
         )
     near = ", ".join(dict.fromkeys(titles[k] for k in close))
-    return UnknownName("No {kind} is called {name}.", kind=say("device"), name=name, near=near, mend="Nearest: {near}.")
+    return UnknownName(
+        "No {kind} is called {name}.", kind=say("device"), name=name, near=near, mend="Did you mean {near}?"
+    )
 
 
 def _no_such_size(text: str, matches: list[DeviceMatch]) -> UnknownName:
     sizes = sorted({m.size for m in matches})
     return UnknownName(
-        "{name} is not sold with that much memory, but with {sizes} GB.",
+        "{name} is not sold with this memory, but with {sizes} GB.",
         name=repr(text[:80]),
         sizes=", ".join(map(str, sizes)),
         mend="Name one of these sizes, or give the capacity with --memory.",
@@ -358,17 +360,17 @@ def _ambiguous(text: str, chosen: list[DeviceMatch]) -> UnknownName:
     if len({m.size for m in chosen}) == 1:
         return _candidates(repr(text[:80]), titles)
     return UnknownName(
-        "{name} is sold with several sizes of memory: {candidates}.",
+        "{name} is sold with several memory sizes: {candidates}.",
         name=repr(text[:80]),
         candidates=", ".join(titles),
-        mend="Say which, or give the capacity with --memory.",
+        mend="Name one of them, or give the capacity with --memory.",
     )
 
 
 def _candidates(name: str, titles: list[str]) -> UnknownName:
     return UnknownName(
-        "{name} may be one of several devices: {candidates}.",
+        "{name} matches several devices: {candidates}.",
         name=name,
         candidates=", ".join(titles[:12]) + (", ..." if len(titles) > 12 else ""),
-        mend="Say which.",
+        mend="Name one of them.",
     )

@@ -157,8 +157,8 @@ def _unknown(text: str) -> UnknownName:
     if not begun:
         return unknown(say("model"), text, model_names())
     return UnknownName(
-        "{name} may be one of several models: {candidates}.",
+        "{name} matches several models: {candidates}.",
         name=repr(text[:80]),
         candidates=", ".join(begun[:12]) + (", ..." if len(begun) > 12 else ""),
-        mend="Say which.",
+        mend="Name one of them.",
     )

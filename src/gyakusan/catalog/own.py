@@ -36,12 +36,12 @@ def add(text: bytes, name: str, *, replace: bool = False) -> tuple[Path, tuple[E
     """
     if len(text) > MOST:
         raise BadReference(
-            "{name} is too long for a file of records.", name=name[:80], mend="Take the records you need."
+            "{name} is too large for a file of records.", name=name[:80], mend="Keep only the records you need."
         )
     plain = re.sub(r"[^\w.-]+", "-", name.rsplit("/", 1)[-1]).strip(".-") or "own"
     target = places.own() / (plain.removesuffix(".toml") + ".toml")
     if target.exists() and not replace:
-        raise BadSetting("{file} is there already.", file=str(target), mend="Take another name, or add --replace.")
+        raise BadSetting("{file} exists already.", file=str(target), mend="Choose another name, or add --replace.")
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         draft = Path(folder) / target.name
@@ -54,7 +54,7 @@ def add(text: bytes, name: str, *, replace: bool = False) -> tuple[Path, tuple[E
         records = read(draft)
         if not records:
             raise BadReference(
-                "{name} holds no records.", name=name[:80], mend="A record begins with [[device]] or so."
+                "{name} has no records.", name=name[:80], mend="Begin a record with a table such as [[device]]."
             )
         os.replace(draft, target)
     return target, records
@@ -69,5 +69,5 @@ def _readable(file: Path) -> None:
         ) from None
     if size > MOST:
         raise BadReference(
-            "{name} is too long for a file of records.", name=file.name, mend="Take the records you need."
+            "{name} is too large for a file of records.", name=file.name, mend="Keep only the records you need."
         )

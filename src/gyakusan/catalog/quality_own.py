@@ -131,10 +131,10 @@ def _rows(path: Path, rows: Any) -> Iterator[OwnScore]:
         one = _row(path, line, columns, row)
         before = seen.setdefault((one.model.casefold(), one.item, one.mode), line)
         if before != line:
-            raise _bad(path, line, say("the same model, item and mode stand in line {before}", before=before))
+            raise _bad(path, line, say("line {before} has the same model, item and mode", before=before))
         yield one
     if columns is None:
-        raise _bad(path, 1, say("no header; write {columns}", columns=",".join(NEEDED)))
+        raise _bad(path, 1, say("the header is missing: {columns}", columns=",".join(NEEDED)))
 
 
 def _cells(path: Path, rows: Any) -> Iterator[list[str]]:
@@ -144,7 +144,7 @@ def _cells(path: Path, rows: Any) -> Iterator[list[str]]:
             if any(cell.strip() for cell in row):
                 yield row
     except csv.Error as error:
-        raise _bad(path, rows.line_num, say("this is no CSV ({problem})", problem=str(error))) from error
+        raise _bad(path, rows.line_num, say("not a CSV file ({problem})", problem=str(error))) from error
 
 
 def _header(path: Path, line: int, row: Sequence[str]) -> list[str]:
@@ -155,22 +155,24 @@ def _header(path: Path, line: int, row: Sequence[str]) -> list[str]:
         raise _bad(
             path,
             line,
-            say("unknown column {column}; columns are {columns}", column=repr(strange[0]), columns=", ".join(ALLOWED)),
+            say(
+                "unknown column {column}; known columns: {columns}", column=repr(strange[0]), columns=", ".join(ALLOWED)
+            ),
         )
     if missing:
-        raise _bad(path, line, say("no column {column}", column=missing[0]))
+        raise _bad(path, line, say("the column {column} is missing", column=missing[0]))
     if len(set(columns)) < len(columns):
-        raise _bad(path, line, say("a column stands twice"))
+        raise _bad(path, line, say("a column occurs twice"))
     return columns
 
 
 def _row(path: Path, line: int, columns: Sequence[str], row: Sequence[str]) -> OwnScore:
     if len(row) != len(columns):
-        raise _bad(path, line, say("{n} cells where the header has {columns}", n=len(row), columns=len(columns)))
+        raise _bad(path, line, say("{n} cells, and the header has {columns}", n=len(row), columns=len(columns)))
     cells = dict(zip(columns, (c.strip() for c in row), strict=True))
     model = cells["hf_id"]
     if not model:
-        raise _bad(path, line, say("no hf_id"))
+        raise _bad(path, line, say("hf_id is missing"))
     name = item(cells["item"])
     if name is None:
         ends = {n.rsplit("/", 1)[-1]: n for n in reversed(list(items()))}
@@ -179,14 +181,14 @@ def _row(path: Path, line: int, columns: Sequence[str], row: Sequence[str]) -> O
             path,
             line,
             say(
-                "unknown item {item}; nearest: {near}",
+                "unknown item {item}; similar: {near}",
                 item=repr(cells["item"]),
                 near=", ".join(dict.fromkeys(near)) or "-",
             ),
         )
     mode = cells.get("mode", "").casefold()
     if mode not in ("", "on", "off"):
-        raise _bad(path, line, say("mode is {mode}; write on or off", mode=repr(mode)))
+        raise _bad(path, line, say("mode is {mode}, and on or off is expected", mode=repr(mode)))
     return OwnScore(
         model,
         name,
@@ -201,9 +203,9 @@ def _score(path: Path, line: int, text: str) -> float:
     try:
         value = float(text.removesuffix("%")) / (100 if percent else 1)
     except ValueError:
-        raise _bad(path, line, say("score {score} is no number", score=repr(text))) from None
+        raise _bad(path, line, say("the score {score} is not a number", score=repr(text))) from None
     if not 0 <= value <= 1:
-        raise _bad(path, line, say("score {score} is not from 0 to 1; write 61.5 % as 61.5%", score=text))
+        raise _bad(path, line, say("the score {score} is outside 0 to 1; write 61.5 % as 61.5%", score=text))
     return value
 
 
@@ -213,5 +215,5 @@ def _bad(path: Path, line: int, problem: Message) -> BadRecord:
         file=path.name,
         line=line,
         problem=problem,
-        mend="Correct the file of own scores.",
+        mend="Correct the file of your own scores.",
     )

@@ -42,7 +42,10 @@ def rate(base: str, quote: str, date: str = "9999") -> RateRecord:
     rates = [r for r in rate_records() if {r.base, r.quote} == {base, quote}]
     if not rates:
         raise UnknownName(
-            "No exchange rate of {base} to {quote} is known.", base=base, quote=quote, mend="Add one to rates.toml."
+            "The exchange rate of {base} to {quote} is not known.",
+            base=base,
+            quote=quote,
+            mend="Add one to rates.toml.",
         )
     newest = next((r for r in reversed(rates) if r.date <= date), rates[0])
     return newest if newest.base == base else replace(newest, base=base, quote=quote, rate=1 / newest.rate)

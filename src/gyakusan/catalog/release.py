@@ -56,7 +56,7 @@ def parse(text: bytes) -> Manifest:
         raise _damaged("a field has another form")
     if manifest.schema > SCHEMA:
         raise BadRecord(
-            "Release {release} is written in form {said}, and this version reads forms up to {known}.",
+            "Release {release} has format {said}; this version reads formats up to {known}.",
             release=manifest.release, said=manifest.schema, known=SCHEMA, mend="Upgrade gyakusan: pip install -U gyakusan",
         )  # fmt: skip
     return manifest
@@ -75,7 +75,7 @@ def update(fetch: Callable[[str], bytes]) -> tuple[Manifest, bool]:
     text = fetch(manifest.file)
     if hashlib.sha256(text).hexdigest() != manifest.sha256:
         raise SourceError(
-            "{file} is not what its manifest promises: the SHA-256 differs.",
+            "The SHA-256 of {file} differs from its manifest.",
             file=manifest.file,
             mend="Try again later.",
         )

@@ -92,7 +92,11 @@ def find(text: str) -> Tag | None:
     matched = _tag(record, tag)
     if matched is None:
         raise UnknownName(
-            "{name} has no tag {tag}.", name=name, tag=repr(tag), known=", ".join(record.tags), mend="It has: {known}."
+            "{name} has no tag {tag}.",
+            name=name,
+            tag=repr(tag),
+            known=", ".join(record.tags),
+            mend="It has the tags {known}.",
         )
     return replace(matched, name=f"{name}:{tag}")
 

@@ -48,7 +48,7 @@ def tables(file: Path) -> tuple[dict[str, Any], str]:
     form = document.get("schema", SCHEMA)
     if isinstance(form, int) and form > SCHEMA:
         raise BadRecord(
-            "{file}, line {line}: it is written in form {said}, and this version reads forms up to {known}.",
+            "{file}, line {line}: its format is {said}; this version reads formats up to {known}.",
             file=file.name,
             line=next(n for n, line in enumerate(text.split("\n"), 1) if line.startswith("schema")),
             said=str(form),

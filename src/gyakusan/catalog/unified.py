@@ -58,20 +58,20 @@ OS_RESERVED = 2 * GIB
 def apple(memory: int, wired_limit: int | None = None) -> Reserve:
     """Return what macOS keeps from the GPU. wired_limit: sysctl iogpu.wired_limit_mb, None or 0 if not set [B]."""
     if wired_limit:
-        reason = say("macOS lets the GPU hold {limit} (iogpu.wired_limit_mb).", limit=format_bytes(wired_limit))
+        reason = say("macOS lets the GPU use {limit} (iogpu.wired_limit_mb).", limit=format_bytes(wired_limit))
         return Reserve(max(0, memory - wired_limit), "read", reason)
     limit = APPLE_LIMITS.get(round(memory / GIB))
     if limit:
         usable = min(memory, limit[0] * MIB)
         reason = say(
-            "macOS lets the GPU hold {limit} of a Mac of this size; seen: {seen}.",
+            "macOS lets the GPU use {limit} on a Mac of this size; measured: {seen}.",
             limit=format_bytes(usable),
             seen=limit[1],
         )
         return Reserve(memory - usable, "measured", reason)
     share = APPLE_SMALL if memory <= 32 * GIB else APPLE_LARGE
     reason = say(
-        "macOS lets the GPU hold 67 to 84 % of the memory; this size was not measured, {share} % is assumed.",
+        "macOS lets the GPU use 67 to 84 % of the memory. This size was not measured: {share} % is assumed.",
         share=round(share * 100),
     )
     return Reserve(memory - int(memory * share), "assumed", reason)
@@ -84,7 +84,7 @@ def strix(memory: int) -> Reserve:
     96 GiB GTT and 4 GiB VRAM). Linux grants about half without it; 120 GiB have been seen with larger limits.
     """
     reason = say(
-        "Three quarters are usable with the largest carve-out or with ttm.pages_limit; Linux grants half without."
+        "Three quarters are usable with the largest carve-out or with ttm.pages_limit; otherwise Linux allows half."
     )
     return Reserve(memory - memory * 3 // 4, "assumed", reason)
 
@@ -101,13 +101,13 @@ def jetson(memory: int) -> Reserve:
     An 8 GB Orin Nano reports 7.4 GiB (beszel issue 286); what its OS keeps of that was not measured.
     """
     reserved = min(memory, max(3 * GIB // 2, memory * 8 // 100))
-    reason = say("Firmware and OS of a Jetson keep about {kept}.", kept=format_bytes(reserved))
+    reason = say("The firmware and OS of a Jetson keep about {kept}.", kept=format_bytes(reserved))
     return Reserve(reserved, "assumed", reason)
 
 
 def igpu(memory: int) -> Reserve:
     """Return the half of the RAM that GTT and Windows keep from a built-in GPU. memory: RAM as sold [B]."""
-    reason = say("A built-in GPU gets half of the RAM unless ttm.pages_limit says otherwise.")
+    reason = say("A built-in GPU may use half of the RAM, unless ttm.pages_limit is set.")
     return Reserve(memory - memory // 2, "assumed", reason)
 
 
@@ -120,12 +120,12 @@ def desktop(memory: int) -> Reserve:
 def shared(memory: int, available: int) -> Reserve:
     """Return what a running computer uses now. memory: MemTotal; available: MemAvailable, with page cache [B]."""
     used = max(0, memory - available)
-    return Reserve(used, "read", say("{kept} are in use now (MemTotal - MemAvailable).", kept=format_bytes(used)))
+    return Reserve(used, "read", say("{kept} is in use now (MemTotal - MemAvailable).", kept=format_bytes(used)))
 
 
 def driver() -> Reserve:
     """Return what the driver of an NVIDIA card keeps, so that CUDA counts less than nvidia-smi. No display."""
-    reason = say("The driver keeps about {kept}; a display would take more.", kept=format_bytes(DRIVER_RESERVED))
+    reason = say("The driver keeps about {kept}; a display needs more.", kept=format_bytes(DRIVER_RESERVED))
     return Reserve(DRIVER_RESERVED, "assumed", reason)
 
 

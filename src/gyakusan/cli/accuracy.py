@@ -11,13 +11,15 @@ from gyakusan.cli.writing import draw, write_json
 from gyakusan.errors import unknown
 from gyakusan.message import say
 
-app = App(name="accuracy", help="How right we are, from recorded truth.", help_format="plaintext")
+app = App(
+    name="accuracy", help="Show the accuracy of the predictions, from recorded measurements.", help_format="plaintext"
+)
 
 
-@app.command(name="memory", help="Errors of bytes: by engine, backend and architecture, with the worst cases.")
+@app.command(name="memory", help="Memory errors by engine, backend and architecture, with the worst cases.")
 def memory(
     *,
-    engine: Annotated[str | None, Parameter(help=_("Only this server: llama.cpp, ollama, vllm or mlx."))] = None,
+    engine: Annotated[str | None, Parameter(help=_("Only this engine: llama.cpp, ollama, vllm or mlx."))] = None,
     output: Output = Output(),
 ) -> int:
     from gyakusan.catalog import accuracy
@@ -42,7 +44,7 @@ def _plain(name: str) -> str:
     return name.casefold().removesuffix("-lm")
 
 
-@app.command(name="speed", help="Errors of tokens per second, against published measurements.")
+@app.command(name="speed", help="Speed errors against published measurements.")
 def speed(*, output: Output = Output()) -> int:
     from gyakusan.catalog import accuracy
     from gyakusan.show import accuracy as shown

@@ -16,19 +16,19 @@ from gyakusan.message import Message
 from gyakusan.text import Language, tell
 
 COMMANDS = {
-    "inspect": "What a model needs, and why.",
-    "compare": "Devices and models side by side, with charts.",
-    "plan": "From a machine or a budget and people back to the best endpoint.",
-    "upgrade": "From what you own to what next, for the money.",
-    "fleet": "Past one machine: how many of which serve many people, and what that costs.",
-    "detect": "What this computer offers.",
+    "inspect": "Show the memory a model takes, and why.",
+    "compare": "Compare devices and models in charts.",
+    "plan": "Plan backwards: from a machine or a budget to model, server and command.",
+    "upgrade": "Find the best next purchase for a machine you own.",
+    "fleet": "Count the machines for many people, and their cost.",
+    "detect": "Show this computer's devices and memory.",
     "serve": "Start the planned endpoint and check the prediction.",
-    "catalog": "Facts and their sources; your own records.",
-    "demo": "All of it in a minute, with a small model.",
-    "accuracy": "How right we are, from recorded truth.",
+    "catalog": "Show catalogue facts with their sources; add your own.",
+    "demo": "Try every step in a minute with a small model.",
+    "accuracy": "Show the accuracy of the predictions, from recorded measurements.",
     "schema": "The JSON Schemas of what --json prints.",
 }
-ABOUT = "From the memory of a GPU backwards to the model, quantisation and settings that fit."
+ABOUT = "Plan a local LLM endpoint backwards: from memory or money to model, quantisation and command."
 
 
 def build(language: Language) -> App:

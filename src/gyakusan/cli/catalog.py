@@ -17,22 +17,22 @@ if TYPE_CHECKING:
     from gyakusan.catalog.entry import Entry
     from gyakusan.show.catalog import Record
 
-app = App(name="catalog", help="Facts and their sources; your own records.", help_format="plaintext")
+app = App(name="catalog", help="Show catalogue facts with their sources; add your own.", help_format="plaintext")
 
 Kind = Literal["devices", "machines", "models", "embeddings"]
 ADDRESS = "https://github.com/gyakusan/gyakusan/releases/latest/download/"
 """Where the project publishes releases of the catalogue."""
 
 
-@app.command(name="list", help="Devices, computers, models or embedding models.")
+@app.command(name="list", help="List devices, computers, models or embedding models.")
 def every(
     kind: Annotated[Kind, Parameter(help=_("What to list."))] = "devices",
     *,
-    search: Annotated[str, Parameter(help=_("Only names that contain this."))] = "",
-    memory: Annotated[str | None, Parameter(help=_("Only what has at least so much memory, e.g. 24GiB."))] = None,
-    language: Annotated[str, Parameter(help=_("Only models that speak this language, e.g. ja."))] = "",
+    search: Annotated[str, Parameter(help=_("Only names that contain this text."))] = "",
+    memory: Annotated[str | None, Parameter(help=_("Only devices with at least this much memory, e.g. 24GiB."))] = None,
+    language: Annotated[str, Parameter(help=_("Only models for this language, e.g. ja."))] = "",
     all_: Annotated[
-        bool, Parameter(name="--all", help=_("Fine-tunes, bases and older models, too."), negative="")
+        bool, Parameter(name="--all", help=_("Include fine-tunes, base models and older models."), negative="")
     ] = False,
     output: Output = Output(),
 ) -> int:
@@ -53,7 +53,7 @@ def every(
     return 0 if found else 1
 
 
-@app.command(name="show", help="One record: every figure with its source and date.")
+@app.command(name="show", help="Show one record: every value with its source and date.")
 def show(
     name: Annotated[str, Parameter(help=_("A device, a computer or a model, e.g. 'RTX 5090' or qwen2.5:14b."))],
     *,
@@ -72,7 +72,7 @@ def show(
     return 0
 
 
-@app.command(name="sources", help="Where the figures come from, and under which terms.")
+@app.command(name="sources", help="Show where the values come from, and their licences.")
 def sources(*, output: Output = Output()) -> int:
     from gyakusan.catalog.origins import counted
     from gyakusan.show import catalog as shown
@@ -90,7 +90,7 @@ def sources(*, output: Output = Output()) -> int:
 @app.command(name="check", help="Check every record, or a file of your own.")
 def check(
     file: Annotated[
-        Path | None, Parameter(help=_("A file of records; without one: the catalogue and your own."))
+        Path | None, Parameter(help=_("A file of records; default: the catalogue and your own records."))
     ] = None,
     *,
     output: Output = Output(),
@@ -104,15 +104,15 @@ def check(
         return checking.check(root()) + checking.check_files(places.own_files())
 
     count = everything() if file is None else own.check_own(file)
-    return _say(say("Records checked and in order: {count}.", count=f"{count:,}"), {"records": count}, output)
+    return _say(say("{count} records checked, no fault.", count=f"{count:,}"), {"records": count}, output)
 
 
-@app.command(name="add", help="Keep records of your own: from a file, or from an address.")
+@app.command(name="add", help="Add records of your own from a file or an address.")
 def add(
-    source: Annotated[str, Parameter(help=_("A TOML file of records, or an https:// address of one."))],
+    source: Annotated[str, Parameter(help=_("A TOML file of records, or its https:// address."))],
     *,
     replace: Annotated[
-        bool, Parameter(help=_("The file may be there already, and may hide our records."), negative="")
+        bool, Parameter(help=_("Replace a file of the same name; its records win over the catalogue's."), negative="")
     ] = False,
     output: Output = Output(),
 ) -> int:
@@ -121,26 +121,26 @@ def add(
 
     path, found = own.add(_text(source), source, replace=replace)
     names = ", ".join(e.name for e in found)
-    line = say("Kept in {file}: {names}.", file=str(path), names=names)
+    line = say("Added to {file}: {names}.", file=str(path), names=names)
     return _say(line, {"file": str(path), "names": [e.name for e in found]}, output)
 
 
-@app.command(name="update", help="Fetch a newer release of the catalogue, and verify its checksum.")
+@app.command(name="update", help="Fetch a newer catalogue release and verify its checksum.")
 def update(
     *,
-    online: Annotated[bool, Parameter(help=_("Use the network: without it nothing is fetched."), negative="")] = False,
-    address: Annotated[str, Parameter(help=_("Where releases are published."))] = ADDRESS,
+    online: Annotated[bool, Parameter(help=_("Use the network; without it nothing is fetched."), negative="")] = False,
+    address: Annotated[str, Parameter(help=_("Address where releases are published."))] = ADDRESS,
     output: Output = Output(),
 ) -> int:
     from gyakusan.catalog import release
     from gyakusan.message import say
 
     if not online:
-        raise BadSetting("An update is fetched from the network.", mend="Add --online.")
+        raise BadSetting("The update is fetched from the network.", mend="Add --online.")
     manifest, newer = release.update(_fetch(address))
     facts = {"release": manifest.release, "newer": newer}
     if newer:
-        return _say(say("The catalogue is now that of {release}.", release=manifest.release), facts, output)
+        return _say(say("The catalogue is now release {release}.", release=manifest.release), facts, output)
     return _say(say("The catalogue is up to date ({release}).", release=manifest.release), facts, output)
 
 

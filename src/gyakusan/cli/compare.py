@@ -12,17 +12,17 @@ from gyakusan.cli.options import Output, People, Server, _
 from gyakusan.cli.writing import draw, write_json
 from gyakusan.errors import BadSetting
 
-app = App(name="compare", help="Devices and models side by side, with charts.", help_format="plaintext")
+app = App(name="compare", help="Compare devices and models in charts.", help_format="plaintext")
 
 
 @app.default
 def compare(
-    *devices: Annotated[str, Parameter(help=_("Devices of the catalogue, e.g. 'RTX 5090' 'M4 Max 128GB'."))],
-    model: Annotated[tuple[str, ...], Parameter(help=_("A model; give it several times for several."))] = (),
+    *devices: Annotated[str, Parameter(help=_("Catalogue devices, e.g. 'RTX 5090' 'M4 Max 128GB'."))],
+    model: Annotated[tuple[str, ...], Parameter(help=_("A model; repeatable."))] = (),
     plan: Annotated[
-        tuple[Path, ...], Parameter(help=_("A question in TOML or JSON: its first plan; give it several times."))
+        tuple[Path, ...], Parameter(help=_("A request in TOML or JSON; its first plan is compared; repeatable."))
     ] = (),
-    quant: Annotated[str | None, Parameter(help=_("As if quantised so, e.g. Q4_K_M."))] = None,
+    quant: Annotated[str | None, Parameter(help=_("Compute with this quantisation, e.g. Q4_K_M."))] = None,
     people: People = People(),
     server: Server = Server(),
     output: Output = Output(),

@@ -15,7 +15,7 @@ from gyakusan.show.tree import Pause, Text, Title, Tree
 if TYPE_CHECKING:
     from gyakusan.show.terminal import Terminal
 
-app = App(name="demo", help="All of it in a minute, with a small model.", help_format="plaintext")
+app = App(name="demo", help="Try every step in a minute with a small model.", help_format="plaintext")
 
 USERS, CONTEXT = 4, 2048
 PROMPTS = (
@@ -34,7 +34,7 @@ def demo(*, output: Screen = Screen()) -> int:
 
     screen = terminal(output)
     screen.show(*_head(1, "This computer"), *machine.screen(*detect.detect()))
-    screen.show(*_head(2, "What it could serve to 4 people with 8192 tokens each"))
+    screen.show(*_head(2, "What it can serve to 4 people with 8,192 tokens each"))
     screen.show(*plan.screen(api.plan(users=USERS, context=8192)))
     return _serve(screen)
 
@@ -51,7 +51,7 @@ def _serve(screen: Terminal) -> int:
     from gyakusan.show import ledger, served
 
     asked = api.deployment("smollm2", load=Load(USERS, CONTEXT), device="cpu", memory=None)
-    screen.show(*_head(3, "SmolLM2 for 4 people: what it needs"), *ledger.screen(asked.ledger, None))
+    screen.show(*_head(3, "SmolLM2 for 4 people: the memory it takes"), *ledger.screen(asked.ledger, None))
     screen.show(*_head(4, "The real server"))
     progress = screen.progress()
     with Server.of(asked, ServerOptions(on_progress=progress)) as server:
@@ -61,5 +61,5 @@ def _serve(screen: Terminal) -> int:
         screen.show(*served.answers(PROMPTS, chat_many(server.url, PROMPTS, USERS, 40, server.key)))
     screen.show(*_head(5, "Predicted and reported"), served.comparison(rows))
     right = all(row.exact or (row.kind == "scratch" and abs(row.error_share or 1) <= 0.01) for row in rows)
-    screen.show(Text(say("Every buffer was predicted." if right else "Some buffers were not predicted.")))
+    screen.show(Text(say("Every buffer was predicted." if right else "Some buffers differ from the prediction.")))
     return 0 if right else 1

@@ -7,7 +7,7 @@ from cyclopts import App
 from gyakusan.cli.options import Output
 from gyakusan.cli.writing import draw, write_json
 
-app = App(name="detect", help="What this computer offers.", help_format="plaintext")
+app = App(name="detect", help="Show this computer's devices and memory.", help_format="plaintext")
 
 
 @app.default

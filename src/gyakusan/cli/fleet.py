@@ -14,7 +14,7 @@ from gyakusan.cli.writing import draw, write_json
 
 app = App(
     name="fleet",
-    help="Past one machine: how many of which serve many people, and what that costs.",
+    help="Count the machines for many people, and their cost.",
     help_format="plaintext",
 )
 
@@ -24,14 +24,10 @@ app = App(
 class Size:
     """How large."""
 
-    replicas: Annotated[str | None, Parameter(help=_("Replicas of the server, at most; 64 if not said."))] = None
-    spare: Annotated[str | None, Parameter(help=_("Machines that stand by for one that fails; none if not said."))] = (
-        None
-    )
-    nodes: Annotated[
-        str | None, Parameter(help=_("Machines that one replica may span under vLLM, at most; 4 if not said."))
-    ] = None
-    network: Annotated[str | None, Parameter(help=_("Network between machines; 100Gbit/s if not said."))] = None
+    replicas: Annotated[str | None, Parameter(help=_("Most replicas of the server (default 64)."))] = None
+    spare: Annotated[str | None, Parameter(help=_("Spare machines for failures (default 0)."))] = None
+    nodes: Annotated[str | None, Parameter(help=_("Most machines that one vLLM replica may span (default 4)."))] = None
+    network: Annotated[str | None, Parameter(help=_("Network between machines (default 100Gbit/s)."))] = None
     price: Annotated[str | None, Parameter(help=_("Price of one machine named with --device, e.g. 5000000JPY."))] = None
 
 
@@ -40,26 +36,24 @@ class Size:
 class Costs:
     """What it costs."""
 
-    months: Annotated[str | None, Parameter(help=_("Months over which the purchase is spread; 36 if not said."))] = None
-    tariff: Annotated[str | None, Parameter(help=_("Price of power; 31JPY/kWh if not said."))] = None
-    pue: Annotated[str | None, Parameter(help=_("Power of the building over that of the machines; 1 if not said."))] = (
-        None
-    )
-    hours: Annotated[str | None, Parameter(help=_("Hours a day in which it runs; 24 if not said."))] = None
-    upkeep: Annotated[str | None, Parameter(help=_("Upkeep in percent of the purchase a year; none if not said."))] = (
-        None
-    )
+    months: Annotated[str | None, Parameter(help=_("Months over which the purchase is spread (default 36)."))] = None
+    tariff: Annotated[str | None, Parameter(help=_("Price of electricity (default 31JPY/kWh)."))] = None
+    pue: Annotated[
+        str | None, Parameter(help=_("PUE: power of the building over power of the machines (default 1)."))
+    ] = None
+    hours: Annotated[str | None, Parameter(help=_("Hours of operation a day (default 24)."))] = None
+    upkeep: Annotated[str | None, Parameter(help=_("Upkeep a year, in percent of the purchase (default 0)."))] = None
     api_input: Annotated[
-        str | None, Parameter(help=_("What an API takes for a million prompt tokens, e.g. 0.15USD."))
+        str | None, Parameter(help=_("API price of a million prompt tokens, to compare, e.g. 0.15USD."))
     ] = None
     api_output: Annotated[
-        str | None, Parameter(help=_("What an API takes for a million answer tokens, e.g. 0.6USD."))
+        str | None, Parameter(help=_("API price of a million output tokens, to compare, e.g. 0.6USD."))
     ] = None
 
 
 @app.default
 def fleet(
-    file: Annotated[Path | None, Parameter(help=_("A question in TOML or JSON; options win over it."))] = None,
+    file: Annotated[Path | None, Parameter(help=_("A request in TOML or JSON; options win over it."))] = None,
     *,
     needs: Needs = Needs(),
     where: Where = Where(),

@@ -16,21 +16,23 @@ if TYPE_CHECKING:
     from gyakusan.engines.deployment import Deployment
     from gyakusan.engines.server import DryRunBuild, DryRunLine
 
-app = App(name="inspect", help="What a model needs, and why.", help_format="plaintext")
+app = App(name="inspect", help="Show the memory a model takes, and why.", help_format="plaintext")
 
 
 @app.default
 def inspect(
     model: Annotated[str, Parameter(help=_("A file, a directory, an address or a name, e.g. gpt-oss-20b."))],
     *,
-    quant: Annotated[str | None, Parameter(help=_("As if quantised so, e.g. Q4_K_M."))] = None,
+    quant: Annotated[str | None, Parameter(help=_("Compute with this quantisation, e.g. Q4_K_M."))] = None,
     why: Annotated[bool, Parameter(help=_("Print each formula with its numbers."), negative="")] = False,
-    exact: Annotated[bool, Parameter(help=_("Ask the installed llama.cpp, too (CPU only)."), negative="")] = False,
+    exact: Annotated[
+        bool, Parameter(help=_("Compare with a dry run of the installed llama.cpp (CPU only)."), negative="")
+    ] = False,
     offline: Annotated[
-        bool, Parameter(help=_("Stay off the network: this computer and the catalogue answer."), negative="")
+        bool, Parameter(help=_("Stay off the network: use this computer and the catalogue only."), negative="")
     ] = False,
     quants: Annotated[
-        bool, Parameter(help=_("Price every quantisation of a Hugging Face GGUF repository."), negative="")
+        bool, Parameter(help=_("Show every quantisation of a Hugging Face GGUF repository."), negative="")
     ] = False,
     people: People = People(),
     where: Where = Where(),
@@ -106,7 +108,7 @@ def _quantizations(first: Deployment, model: str, offline: bool, output: Output)
 def _exact(asked: Deployment, alone: bool) -> tuple[Sequence[DryRunLine], DryRunBuild]:
     """llama.cpp's own figures beside ours. Raises BadSetting for another engine."""
     if not alone or asked.engine != DEFAULT:
-        raise BadSetting("--exact asks llama.cpp, and no other engine.", mend="Add --engine llama.cpp.")
+        raise BadSetting("--exact works with llama.cpp only.", mend="Add --engine llama.cpp.")
     return asked.server.dry_run(asked.model, asked.settings)
 
 

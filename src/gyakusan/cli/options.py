@@ -25,7 +25,7 @@ class Screen:
     """How a screen is written."""
 
     color: Annotated[bool | None, Parameter(help=_("Force colours on or off."))] = None
-    lang: Annotated[Literal["en", "ja"] | None, Parameter(help=_("Language of the answer."))] = None
+    lang: Annotated[Literal["en", "ja"] | None, Parameter(help=_("Language of the output."))] = None
 
     @property
     def language(self) -> Language:
@@ -38,9 +38,9 @@ class Screen:
 class Output:
     """How the answer is written: as a screen, or for programs."""
 
-    json: Annotated[bool, Parameter(help=_("JSON for programs, by a stable schema."), negative="")] = False
+    json: Annotated[bool, Parameter(help=_("Print JSON for programs; see gyakusan schema."), negative="")] = False
     color: Annotated[bool | None, Parameter(help=_("Force colours on or off."))] = None
-    lang: Annotated[Literal["en", "ja"] | None, Parameter(help=_("Language of the answer."))] = None
+    lang: Annotated[Literal["en", "ja"] | None, Parameter(help=_("Language of the output."))] = None
 
     @property
     def language(self) -> Language:
@@ -53,15 +53,15 @@ class Output:
 class Where:
     """The machine."""
 
-    device: Annotated[
-        str | None, Parameter(help=_("A device of the catalogue, e.g. 'RTX 4090'; default: this computer."))
-    ] = None
+    device: Annotated[str | None, Parameter(help=_("A catalogue device, e.g. 'RTX 4090'; default: this computer."))] = (
+        None
+    )
     memory: Annotated[str | None, Parameter(help=_("Memory of the device, e.g. 24GiB."))] = None
     reserve: Annotated[
-        str | None, Parameter(help=_("What the OS and other programs keep of it, e.g. 8GiB, instead of our figure."))
+        str | None, Parameter(help=_("Memory that the OS and other programs keep, e.g. 8GiB (default: estimated)."))
     ] = None
     bandwidth: Annotated[
-        str | None, Parameter(help=_("How fast the computer's RAM is, e.g. 80GB/s: for speeds on a CPU."))
+        str | None, Parameter(help=_("Bandwidth of the computer's RAM, e.g. 80GB/s, for speed on a CPU."))
     ] = None
 
 
@@ -89,15 +89,15 @@ class Server:
     """Settings of llama.cpp that change memory."""
 
     kv_type: Annotated[str | None, Parameter(help=_("Element type of the KV cache: f16, q8_0, q4_0 ..."))] = None
-    key_type: Annotated[str | None, Parameter(help=_("Element type of the keys alone."))] = None
-    value_type: Annotated[str | None, Parameter(help=_("Element type of the values alone."))] = None
+    key_type: Annotated[str | None, Parameter(help=_("Element type of the keys only."))] = None
+    value_type: Annotated[str | None, Parameter(help=_("Element type of the values only."))] = None
     batch: Annotated[int, Parameter(help=_("Logical batch in tokens (-b)."))] = 2048
     ubatch: Annotated[int, Parameter(help=_("Physical batch in tokens (-ub)."))] = 512
     flash_attention: Annotated[Literal["auto", "on", "off"], Parameter(help=_("Flash attention (-fa)."))] = "auto"
     unified: Annotated[bool, Parameter(help=_("One KV pool that all users share (-kvu)."))] = False
-    swa_full: Annotated[bool, Parameter(help=_("Sliding-window layers keep the whole context."))] = False
+    swa_full: Annotated[bool, Parameter(help=_("Sliding-window layers cache the whole context."))] = False
     outputs: Annotated[
-        Literal["server", "bench"], Parameter(help=_("Whose logits are kept: llama-server or llama-bench."))
+        Literal["server", "bench"], Parameter(help=_("Whose logits buffer is counted: llama-server or llama-bench."))
     ] = "server"
     mmap: Annotated[bool, Parameter(help=_("Map the file instead of reading it (CPU)."))] = True
     repack: Annotated[bool, Parameter(help=_("Repack weights for this CPU."))] = True
@@ -125,11 +125,11 @@ class Server:
 class Which:
     """The server program."""
 
-    engine: Annotated[str, Parameter(help=_("llama.cpp, ollama, vllm or mlx; several by commas, or all."))] = DEFAULT
+    engine: Annotated[str, Parameter(help=_("llama.cpp, ollama, vllm or mlx; several with commas, or all."))] = DEFAULT
     pairs: Annotated[
         tuple[str, ...],
         Parameter(
-            name="--set", help=_("A setting of that server, e.g. num_parallel=4 or ollama.num_parallel=4."), negative=""
+            name="--set", help=_("A setting of the engine, e.g. num_parallel=4 or ollama.num_parallel=4."), negative=""
         ),
     ] = ()
 
@@ -139,7 +139,7 @@ class Which:
             return server.changes()
         if server != Server() and alone:
             raise BadSetting(
-                "{name} has other settings than llama.cpp's.",
+                "{name} does not have llama.cpp's settings.",
                 name=name,
                 mend="Write --set name=value, e.g. --set kv_cache_type=q8_0.",
             )

@@ -20,7 +20,11 @@ if TYPE_CHECKING:
     from gyakusan.planning.select.plan_capacity import PlanCapacity
     from gyakusan.planning.select.what_if import Change
 
-app = App(name="plan", help="From a machine or a budget and people back to the best endpoint.", help_format="plaintext")
+app = App(
+    name="plan",
+    help="Plan backwards: from a machine or a budget to model, server and command.",
+    help_format="plaintext",
+)
 
 
 @Parameter(name="*")
@@ -28,20 +32,22 @@ app = App(name="plan", help="From a machine or a budget and people back to the b
 class Needs:
     """Who asks what. None: the default of the question."""
 
-    users: Annotated[str | None, Parameter(help=_("People served at the same time; 1 if not said."))] = None
+    users: Annotated[str | None, Parameter(help=_("People served at the same time (default 1)."))] = None
     arrivals: Annotated[
-        str | None, Parameter(help=_("Requests of everyone together, e.g. 2000/h: users are then derived."))
+        str | None, Parameter(help=_("Requests of all users, e.g. 2000/h; the users at once follow from it."))
     ] = None
     context: Annotated[str | None, Parameter(help=_("Tokens for each user, prompt and answer together, e.g. 32k."))] = (
         None
     )
-    prompt: Annotated[str | None, Parameter(help=_("Tokens of a prompt; the task's if not said."))] = None
-    answer: Annotated[str | None, Parameter(help=_("Tokens of an answer; the task's if not said."))] = None
+    prompt: Annotated[str | None, Parameter(help=_("Prompt length in tokens (default: by task)."))] = None
+    answer: Annotated[str | None, Parameter(help=_("Answer length in tokens (default: by task)."))] = None
     task: Annotated[
         Literal["chat", "coding", "rag", "agents", "translation"] | None,
-        Parameter(help=_("What people do; sets lengths and which quality counts.")),
+        Parameter(help=_("What people do; sets lengths and the quality to rank by.")),
     ] = None
-    language: Annotated[Literal["en", "ja"] | None, Parameter(help=_("The language that people write."))] = None
+    language: Annotated[
+        Literal["en", "ja"] | None, Parameter(help=_("Language that people write; ranks by quality in it."))
+    ] = None
 
 
 @Parameter(name="*")
@@ -49,18 +55,22 @@ class Needs:
 class Limits:
     """What must hold."""
 
-    budget: Annotated[str | None, Parameter(help=_("Money for a machine, e.g. 1000000JPY or 3000USD."))] = None
-    computer: Annotated[str | None, Parameter(help=_("Price of the computer around graphics cards."))] = None
+    budget: Annotated[str | None, Parameter(help=_("Budget for a machine, e.g. 1000000JPY or 3000USD."))] = None
+    computer: Annotated[
+        str | None, Parameter(help=_("Price of the computer without its graphics cards (default 150000JPY)."))
+    ] = None
     rates: Annotated[str | None, Parameter(help=_("Yen for one unit of a currency, e.g. USD=155,EUR=180."))] = None
-    power: Annotated[str | None, Parameter(help=_("Watts that the devices may draw."))] = None
-    count: Annotated[str | None, Parameter(help=_("Cards in one machine, at most."))] = None
-    os: Annotated[Literal["any", "linux", "windows", "macos"] | None, Parameter(help=_("Operating system."))] = None
+    power: Annotated[str | None, Parameter(help=_("Most power of the devices in watts."))] = None
+    count: Annotated[str | None, Parameter(help=_("Most cards in one machine."))] = None
+    os: Annotated[
+        Literal["any", "linux", "windows", "macos"] | None, Parameter(help=_("Operating system of the machine."))
+    ] = None
     brand: Annotated[str | None, Parameter(help=_("Maker of the device, e.g. NVIDIA."))] = None
-    used: Annotated[bool | None, Parameter(help=_("Second-hand prices count, too."), negative="")] = None
-    enterprise: Annotated[bool | None, Parameter(help=_("Cards for data centres count."))] = None
-    speed: Annotated[str | None, Parameter(help=_("Answer tokens a second for each user, at least."))] = None
-    first: Annotated[str | None, Parameter(help=_("Seconds until the first token, at most."))] = None
-    quality: Annotated[str | None, Parameter(help=_("Quality in points, at least (Llama 3.1 8B: 35)."))] = None
+    used: Annotated[bool | None, Parameter(help=_("Consider used prices."), negative="")] = None
+    enterprise: Annotated[bool | None, Parameter(help=_("Consider data-centre cards."))] = None
+    speed: Annotated[str | None, Parameter(help=_("Least output tokens/s for each user."))] = None
+    first: Annotated[str | None, Parameter(help=_("Most seconds to the first token."))] = None
+    quality: Annotated[str | None, Parameter(help=_("Least quality in points (Llama 3.1 8B has 35)."))] = None
 
 
 @Parameter(name="*")
@@ -69,14 +79,14 @@ class Wishes:
     """What is liked better."""
 
     prefer: Annotated[
-        Literal["balanced", "quality", "speed", "price"] | None, Parameter(help=_("What counts most."))
+        Literal["balanced", "quality", "speed", "price"] | None, Parameter(help=_("What to prefer in the ranking."))
     ] = None
-    engine: Annotated[str | None, Parameter(help=_("llama.cpp, ollama, vllm or mlx; several by commas."))] = None
-    kv_type: Annotated[str | None, Parameter(help=_("Types of the KV cache to try: f16, q8_0."))] = None
-    licenses: Annotated[str | None, Parameter(help=_("Licences, e.g. apache-2.0 or permissive."))] = None
-    families: Annotated[str | None, Parameter(help=_("Only models whose name begins so."))] = None
-    without: Annotated[str | None, Parameter(help=_("No models whose name begins so."))] = None
-    model: Annotated[str | None, Parameter(help=_("The machines for this model."))] = None
+    engine: Annotated[str | None, Parameter(help=_("llama.cpp, ollama, vllm or mlx; several with commas."))] = None
+    kv_type: Annotated[str | None, Parameter(help=_("KV cache types to try: f16, q8_0."))] = None
+    licenses: Annotated[str | None, Parameter(help=_("Allowed licences, e.g. apache-2.0 or permissive."))] = None
+    families: Annotated[str | None, Parameter(help=_("Only models whose name begins with this."))] = None
+    without: Annotated[str | None, Parameter(help=_("Leave out models whose name begins with this."))] = None
+    model: Annotated[str | None, Parameter(help=_("Find machines for this model."))] = None
     also: Annotated[
         tuple[str, ...],
         Parameter(
@@ -93,21 +103,23 @@ class Views:
 
     show_all: Annotated[
         bool,
-        Parameter(name="--all", help=_("Also everything that nothing dominates, and what was left out."), negative=""),
+        Parameter(name="--all", help=_("List every Pareto-optimal candidate, and what was left out."), negative=""),
     ] = False
     what_if: Annotated[
-        bool, Parameter(help=_("What one more user, twice the context, one more card would bring."), negative="")
+        bool, Parameter(help=_("Show what one more user, twice the context or one more card changes."), negative="")
     ] = False
     show_max: Annotated[
-        bool, Parameter(name="--max", help=_("The longest context and the most users of each plan."), negative="")
+        bool, Parameter(name="--max", help=_("Show the longest context and the most users of each plan."), negative="")
     ] = False
-    csv: Annotated[bool, Parameter(help=_("CSV of everything that nothing dominates."), negative="")] = False
-    why_not: Annotated[str | None, Parameter(help=_("Why this model, engine or device is not in the answer."))] = None
+    csv: Annotated[bool, Parameter(help=_("Print every Pareto-optimal candidate as CSV."), negative="")] = False
+    why_not: Annotated[str | None, Parameter(help=_("Explain why this model, engine or device is not proposed."))] = (
+        None
+    )
 
 
 @app.default
 def plan(
-    file: Annotated[Path | None, Parameter(help=_("A question in TOML or JSON; options win over it."))] = None,
+    file: Annotated[Path | None, Parameter(help=_("A request in TOML or JSON; options win over it."))] = None,
     *,
     needs: Needs = Needs(),
     where: Where = Where(),
@@ -176,7 +188,8 @@ def _several(asked: PlanRequest, views: Views, output: Output) -> int:
     """Several models at the same time. The views are about one model."""
     if views != Views():
         raise BadSetting(
-            "--all, --max, --what-if, --why-not and --csv are about one model.", mend="Leave them out, or --also."
+            "--all, --max, --what-if, --why-not and --csv apply to one model.",
+            mend="Leave them out, or leave out --also.",
         )
     from gyakusan.planning.colocate.recommend import colocate
 
@@ -216,5 +229,5 @@ def text_of(file: Path) -> str:
     except (OSError, UnicodeDecodeError) as error:
         problem = getattr(error, "strerror", None) or str(error)
         raise SourceError(
-            "{file} cannot be read: {problem}", file=str(file), problem=problem, mend="Name a file of TOML or JSON."
+            "{file} cannot be read: {problem}", file=str(file), problem=problem, mend="Name a TOML or JSON file."
         ) from error

@@ -28,8 +28,8 @@ def serve(
     host: Annotated[str, Parameter(help=_("Address to listen on; other than loopback needs a key."))] = "127.0.0.1",
     port: Annotated[int, Parameter(help=_("Port; 0 takes a free one."))] = 8080,
     threads: Annotated[int | None, Parameter(help=_("CPU threads; default: llama.cpp's choice."))] = None,
-    key_file: Annotated[str | None, Parameter(help=_("A file that holds the API key to use."))] = None,
-    log_file: Annotated[str | None, Parameter(help=_("Write the server's log here."))] = None,
+    key_file: Annotated[str | None, Parameter(help=_("File with the API key."))] = None,
+    log_file: Annotated[str | None, Parameter(help=_("File for the server's log."))] = None,
     anyway: Annotated[bool, Parameter(help=_("Start even if the plan does not fit."), negative="")] = False,
     once: Annotated[bool, Parameter(help=_("Stop as soon as the server is ready and compared."), negative="")] = False,
     dry_run: Annotated[bool, Parameter(help=_("Print what would be started, and start nothing."), negative="")] = False,
@@ -102,7 +102,7 @@ def _run(asked: Deployment, path: str, options: ServerOptions, output: Output, *
         else:
             screen.show(comparison(rows), Address(say("OpenAI base URL: {url}", url=running.url)))
             if running.key_path:
-                screen.show(Address(say("API key in {path}", path=running.key_path)))
+                screen.show(Address(say("The API key is in {path}", path=running.key_path)))
             screen.show(Address(running.curl()))
         if not once:
             if not output.json:
@@ -122,7 +122,7 @@ def _file(asked: Deployment) -> str:
         return str(embedded())
     if not source.endswith(".gguf") or not Path(source).is_file():
         raise BadReference(
-            "{name} is described, but its weights are not on this computer.",
+            "The files of {name} are not on this computer.",
             name=asked.model.name,
             mend="Give the path of a GGUF file, or smollm2.",
         )
@@ -143,9 +143,9 @@ def _refuse(asked: Deployment, output: Output) -> int:
         bytes=format_bytes(float(short.short_by)),
     )
     ways = [f"--context {limits.context}"] * (limits.context > 0) + [f"--users {limits.users}"] * (limits.users > 0)
-    mend = say("{ways} would fit; --anyway starts it all the same.", ways=" / ".join(ways))
+    mend = say("It fits with {ways}. --anyway starts it as it is.", ways=" / ".join(ways))
     if not ways:
-        mend = say("Take a smaller model or quantisation; --anyway starts it all the same.")
+        mend = say("Choose a smaller model or quantisation, or start it with --anyway.")
     print("gyakusan:", tell(first, output.language), tell(mend, output.language), file=sys.stderr)
     return 1
 
@@ -163,5 +163,5 @@ def _key(path: str | None) -> str | None:
             "{path} cannot be read: {why}.", path=path, why=str(error), mend="Check the path."
         ) from error
     if not text:
-        raise BadReference("{path} is empty.", path=path, mend="Write the key into it.")
+        raise BadReference("{path} is empty.", path=path, mend="Write the key into the file.")
     return text.splitlines()[0]

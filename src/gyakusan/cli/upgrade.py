@@ -11,15 +11,16 @@ from gyakusan.cli.options import Output, Where, _
 from gyakusan.cli.plan import Limits, Needs, Wishes, said, uncollected
 from gyakusan.cli.writing import draw, write_json
 
-app = App(name="upgrade", help="From what you own to what next, for the money.", help_format="plaintext")
+app = App(name="upgrade", help="Find the best next purchase for a machine you own.", help_format="plaintext")
 
 
 @app.default
 def upgrade(
-    file: Annotated[Path | None, Parameter(help=_("A question in TOML or JSON; options win over it."))] = None,
+    file: Annotated[Path | None, Parameter(help=_("A request in TOML or JSON; options win over it."))] = None,
     *,
     resale: Annotated[
-        str | None, Parameter(help=_("What the old one brings where it goes, e.g. 40000JPY; nothing if not said."))
+        str | None,
+        Parameter(help=_("Resale value of the old machine where it is replaced, e.g. 40000JPY (default 0).")),
     ] = None,
     needs: Needs = Needs(),
     where: Where = Where(),

@@ -104,9 +104,9 @@ def mistake(error: CycloptsError) -> tuple[Message, Message]:
         case RepeatArgumentError():
             return say("The option {flag} is given more than once.", flag=error.token.keyword), mend
         case UnusedCliTokensError(unused_tokens=[first, *_]):
-            return say("{word} is one word too many.", word=repr(_short(first))), mend
+            return say("{word} is one argument too many.", word=repr(_short(first))), mend
         case _:
-            return say("The command line is not understood: {detail}", detail=" ".join(str(error).split())), mend
+            return say("The command line cannot be read: {detail}", detail=" ".join(str(error).split())), mend
 
 
 def _unfit(error: CoercionError, mend: Message) -> tuple[Message, Message]:

@@ -26,7 +26,7 @@ def parse_overrides(rules: EngineModule[EngineSettings], pairs: Iterable[str]) -
     for pair in pairs:
         name, sep, text = pair.partition("=")
         if not sep:
-            raise BadSetting("{pair} sets nothing.", pair=repr(pair[:60]), mend="Write name=value.")
+            raise BadSetting("{pair} is not a setting.", pair=repr(pair[:60]), mend="Write name=value.")
         whose, dot, rest = name.rpartition(".")
         if dot and engine(whose) is not rules:
             continue
@@ -54,7 +54,9 @@ def value(name: str, text: str, kind: Any) -> Any:
             return msgspec.convert(read(text), kind, strict=False)
         except (msgspec.ValidationError, BadQuantity, ValueError):
             continue
-    raise BadSetting("{name} cannot be {text}.", name=name, text=repr(text[:60]), mend="Give a value of its kind.")
+    raise BadSetting(
+        "{name} cannot be {text}.", name=name, text=repr(text[:60]), mend="Give a value of the setting's type."
+    )
 
 
 def _several(text: str) -> list[str]:

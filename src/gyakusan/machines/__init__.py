@@ -53,7 +53,9 @@ def with_ram_bandwidth(machine: Machine, text: str) -> Machine:
     found = _BANDWIDTH.fullmatch(text)
     figure = float(found[1]) * 1e9 if found else 0.0
     if not 1e9 <= figure <= 1e13:
-        raise BadQuantity("{text} is no memory bandwidth.", text=repr(text[:80]), mend='Write GB/s, e.g. "80GB/s".')
+        raise BadQuantity(
+            "A memory bandwidth was expected, not {text}.", text=repr(text[:80]), mend='Write GB/s, e.g. "80GB/s".'
+        )
     host = machine.host
     return machine if host is None else replace(machine, host=replace(host, bandwidth=figure, source="--bandwidth"))
 
@@ -64,13 +66,13 @@ _BANDWIDTH = re.compile(r"\s*(\d{1,5}(?:\.\d+)?)\s*(?:GB/s)?\s*", re.IGNORECASE)
 def _kept(device: Device, kept: int) -> Device:
     if device.memory is not None and kept >= device.memory:
         raise BadQuantity(
-            "{name} has {memory}; {kept} cannot be reserved of it.",
+            "{name} has {memory}: {kept} cannot be reserved.",
             name=device.name,
             memory=format_bytes(device.memory),
             kept=format_bytes(kept),
             mend="Reserve less.",
         )
-    reason = say("{kept} are kept because --reserve says so.", kept=format_bytes(kept))
+    reason = say("{kept} is reserved (--reserve).", kept=format_bytes(kept))
     return replace(device, reserved=kept, reserved_basis="read", reserved_reason=reason)
 
 
@@ -78,7 +80,9 @@ def _split(text: str) -> list[str]:
     """Return the names in "RTX 5090 + RTX 3090". The plus of "Max+ 395" has no space before it."""
     parts = re.split(r"\s+\+\s*|,", text)
     if len(parts) > MOST or not all(p.strip() for p in parts):
-        raise UnknownName("{name} names no device.", name=repr(text[:80]), mend='Write a name such as "RTX 5090".')
+        raise UnknownName(
+            "A device name was expected, not {name}.", name=repr(text[:80]), mend='Write a name such as "RTX 5090".'
+        )
     return parts
 
 
@@ -98,7 +102,10 @@ def _counted(count: int) -> None:
     """Raise BadQuantity unless 1 <= count <= MOST."""
     if not 1 <= count <= MOST:
         raise BadQuantity(
-            "{count} devices are not possible.", count=count, most=MOST, mend="Give a number from 1 to {most}."
+            "{count} devices: the number is out of range.",
+            count=count,
+            most=MOST,
+            mend="Give a number from 1 to {most}.",
         )
 
 
@@ -110,7 +117,7 @@ def _joined(parts: list[Machine]) -> Machine:
     shared = next((g for g in gpus if g.kind == "unified"), None)
     if shared is not None:
         raise BadSetting(
-            "{name} is a computer of its own and cannot be combined in one machine.",
+            "{name} is a whole computer and cannot be combined in one machine.",
             name=shared.name,
             mend="Plan for one of them.",
         )

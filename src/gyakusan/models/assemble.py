@@ -31,8 +31,8 @@ def from_gguf(target: str, *, remote: bool, opener: Callable[[str], Source] | No
     header = gguf.read_parts(target, opener or usual)
     if header.metadata.get("general.architecture") == "clip":
         raise Unsupported(
-            "{name} is a projector, the part of a model that sees or hears.", name=header.name,
-            mend="Give the model's own file, and this one as --set projector=PATH.",
+            "{name} is a projector: the image or sound part of a model.", name=header.name,
+            mend="Give the model's own file, and add this one with --set projector=PATH.",
         )  # fmt: skip
     tensors = tuple(Tensor(t.name, t.shape, t.type) for t in header.tensors)
     metadata = Metadata(header.metadata, frozenset(t.name for t in tensors))

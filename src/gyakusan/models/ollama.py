@@ -46,15 +46,15 @@ def _tensors(manifest: Manifest) -> Model:
     config = next((layer for layer in manifest.of("json") if layer.name == "config.json"), None)
     if not layers or config is None:
         raise Unsupported(
-            "{name} holds no model that runs here.", name=str(manifest.name),
-            mend="A tag of Ollama's cloud has no weights: choose another tag.",
+            "{name} has no model that runs here.", name=str(manifest.name),
+            mend="Ollama's cloud tags have no weights: choose another tag.",
         )  # fmt: skip
     if config.size > LONGEST:
-        raise Malformed("config.json of {name} is too long.", name=str(manifest.name), mend="Get it again.")
+        raise Malformed("config.json of {name} is too large.", name=str(manifest.name), mend="Download it again.")
     with manifest.open(config) as source:
         read = json_text.loads(source.read(0, config.size), "config.json")
     if not isinstance(read, dict):
-        raise Malformed("config.json of {name} is no object.", name=str(manifest.name), mend="Get it again.")
+        raise Malformed("config.json of {name} is not an object.", name=str(manifest.name), mend="Download it again.")
     heads = _heads(manifest, layers) if manifest.store is not None else ()
     size = sum(layer.size for layer in layers)
     head = Header(str(manifest.name), {}, heads, 0, size, ())

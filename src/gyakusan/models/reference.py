@@ -44,7 +44,7 @@ def resolve(text: str) -> Reference:
     if sep:
         if scheme.casefold() in ("http", "https"):
             return Reference("url", text)
-        raise BadReference("{scheme}:// is not read.", scheme=scheme[:20], mend="Use https://, or a path.")
+        raise BadReference("{scheme}:// is not supported.", scheme=scheme[:20], mend="Use https://, or a path.")
     path = Path(text).expanduser()
     if _is_dir(path):
         return Reference("directory", str(path))
@@ -101,7 +101,7 @@ def _read(reference: Reference, offline: bool) -> Model:
     if reference.kind == "directory":
         return from_directory(reference.target)
     if reference.kind == "url" and offline:
-        raise _off(say("An address is read from the network"), say("give a path, or a name of the catalogue"))
+        raise _off(say("An address needs the network"), say("give a path, or a catalogue name"))
     return from_gguf(reference.target, remote=reference.kind == "url")
 
 
@@ -191,7 +191,7 @@ def _listing(wanted: Repository, offline: bool) -> Listing:
 def _off(what: Message, instead: Message) -> SourceError:
     return SourceError(
         "{what}, and the network is switched off.", what=what, instead=instead,
-        mend="Take away --offline (or HF_HUB_OFFLINE), or {instead}.",
+        mend="Leave out --offline (or HF_HUB_OFFLINE), or {instead}.",
     )  # fmt: skip
 
 
@@ -200,9 +200,9 @@ def _offer(name: str) -> Message:
     from gyakusan import catalog
 
     try:
-        return say("ask the catalogue: {model}", model=catalog.model(name).name)
+        return say("use the catalogue: {model}", model=catalog.model(name).name)
     except UnknownName:
-        return say("give a name of the catalogue")
+        return say("give a catalogue name")
 
 
 def _instead(error: SourceError, name: str) -> SourceError:
@@ -267,7 +267,10 @@ def _tagged(target: str, quantization: str | None) -> Model:
 def _unknown(name: str, error: UnknownName) -> UnknownName:
     from gyakusan.models.sources import hub
 
-    mend = error.mend or "Give a path, an address (https://...) or a name: see `gyakusan plan`."
+    mend = (
+        error.mend
+        or "Give a path, an address (https://...) or a name; for the names see `gyakusan catalog list models`."
+    )
     if hub.is_id(name):
         template = "{name} is neither in the catalogue nor in Hugging Face's cache on this computer."
         return UnknownName(template, name=name, mend="To read it from the network, write hf:{name}.")

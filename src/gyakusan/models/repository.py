@@ -78,7 +78,7 @@ def _chosen(listing: Listing, offered: tuple[Choice, ...], wanted: str) -> Choic
     if not exact:
         raise BadReference(
             "{name} has no {wanted}.", name=str(listing.repository), wanted=repr(wanted[:80]),
-            known=", ".join(c.name for c in offered[:40]) or "-", mend="It offers: {known}.",
+            known=", ".join(c.name for c in offered[:40]) or "-", mend="It has {known}.",
         )  # fmt: skip
     return exact[0]
 
@@ -112,13 +112,13 @@ def _config(listing: Listing) -> Model:
 
     if "config.json" not in listing.files:
         raise BadReference(
-            "{name} holds neither config.json nor GGUF files.", name=str(listing.repository),
-            mend="Look for a repository with the model itself; adapters and datasets are not read.",
+            "{name} has neither config.json nor GGUF files.", name=str(listing.repository),
+            mend="Give a repository with the model itself; adapters and datasets are not supported.",
         )  # fmt: skip
     config = json_text.loads(listing.document("config.json"), "config.json")
     if not isinstance(config, dict):
         raise Malformed(
-            "config.json of {name} is no object.", name=str(listing.repository), mend="Try another revision."
+            "config.json of {name} is not an object.", name=str(listing.repository), mend="Try another revision."
         )
     name = str(listing.repository).removeprefix("hf:")
     return from_config(config, _head(listing), name=name, source=str(listing.folder or listing.repository))
@@ -187,7 +187,7 @@ def _whole(stem: str, files: list[str]) -> tuple[str, ...]:
     last = _PART.match(files[-1])
     if last and len(files) != int(last[3]):
         raise Malformed(
-            "Of the {n} parts of {file} only {m} are there.", n=int(last[3]), m=len(files), file=stem[:120],
+            "{file} has {n} parts, and only {m} are there.", n=int(last[3]), m=len(files), file=stem[:120],
             mend="Choose another quantisation, or fetch the missing parts.",
         )  # fmt: skip
     return tuple(files)
@@ -195,6 +195,6 @@ def _whole(stem: str, files: list[str]) -> tuple[str, ...]:
 
 def _unread(listing: Listing, file: str) -> BadReference:
     return BadReference(
-        "{file} in {name} is nothing that can be read.", file=file[:120], name=str(listing.repository),
+        "{file} in {name} is not of a supported kind.", file=file[:120], name=str(listing.repository),
         mend="Give a GGUF file or a quantisation, or the repository alone.",
     )  # fmt: skip

@@ -59,18 +59,20 @@ def check_access(host: str, port: int, key: str | None) -> None:
     Other computers get in by a key only.
     """
     if not _HOST.fullmatch(host):
-        raise BadSetting("{host} is no host.", host=repr(host[:80]), mend="Give one address or name, e.g. 127.0.0.1.")
+        raise BadSetting(
+            "{host} is not a host name.", host=repr(host[:80]), mend="Give one address or name, e.g. 127.0.0.1."
+        )
     if not 0 <= port <= 65535:
-        raise BadSetting("{port} is no port.", port=port, mend="Give 1 to 65535, or 0 for a free one.")
+        raise BadSetting("{port} is not a port.", port=port, mend="Give a port from 1 to 65535, or 0 for a free one.")
     if key is None and not is_loopback(host):
         raise BadSetting(
-            "{host} is reachable from other computers, and there is no API key.",
+            "{host} is reachable from other computers, and no API key is set.",
             host=host,
             mend="Give a key, or listen on 127.0.0.1.",
         )
     if key is not None and not _KEY.fullmatch(key):
         raise BadSetting(
-            "This API key can't be used.", mend="Use 16 to 256 letters, digits or . _ ~ + / = - without spaces."
+            "This API key cannot be used.", mend="Use 16 to 256 letters, digits or . _ ~ + / = - without spaces."
         )
 
 
@@ -100,7 +102,7 @@ def free_port(host: str) -> int:
             "This computer cannot listen on {host}: {error}.",
             host=host,
             error=error.strerror,
-            mend="Give one of its own addresses, e.g. 127.0.0.1.",
+            mend="Give an address of this computer, e.g. 127.0.0.1.",
         ) from error
 
 

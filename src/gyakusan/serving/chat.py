@@ -86,7 +86,9 @@ def _post(url: str, body: Mapping[str, Any], key: str | None, timeout: float) ->
     """Return the JSON that the server answers with."""
     parts = urllib.parse.urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ServerError("{url} is no address of a server.", url=repr(url[:200]), mend="Give http://HOST:PORT/v1.")
+        raise ServerError(
+            "{url} is not the address of a server.", url=repr(url[:200]), mend="Give http://HOST:PORT/v1."
+        )
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})
     connection = kind(parts.hostname, parts.port, timeout=timeout)
@@ -99,7 +101,7 @@ def _post(url: str, body: Mapping[str, Any], key: str | None, timeout: float) ->
             "{url} does not answer: {error}.",
             url=url,
             error=str(error) or type(error).__name__,
-            mend="Is the server still running?",
+            mend="Check that the server is still running.",
         ) from error
     finally:
         connection.close()
@@ -109,11 +111,9 @@ def _post(url: str, body: Mapping[str, Any], key: str | None, timeout: float) ->
 def _checked(status: int, raw: bytes, url: str) -> Any:
     """Return `raw` as JSON. Raises ServerError unless it is the answer to what was asked."""
     if len(raw) > LIMIT:
-        raise ServerError("{url} sent more than {limit} bytes.", url=url, limit=LIMIT, mend="Ask for fewer tokens.")
+        raise ServerError("{url} sent more than {limit} bytes.", url=url, limit=LIMIT, mend="Request fewer tokens.")
     if status == http.client.UNAUTHORIZED:
-        raise ServerError(
-            "{url} wants another API key.", url=url, mend="Give the key that the server was started with."
-        )
+        raise ServerError("{url} refuses the API key.", url=url, mend="Give the key that the server was started with.")
     try:
         reply = json.loads(raw)
     except (ValueError, RecursionError):
@@ -135,7 +135,7 @@ def _reason(reply: Any) -> str:
 def _mend(status: int) -> str:
     if status == http.client.SERVICE_UNAVAILABLE:
         return "Wait until the model is loaded."
-    return "Shorten the prompt, or give each user a longer context." if status == 400 else "Look into its log."
+    return "Shorten the prompt, or give each user a longer context." if status == 400 else "See the server's log."
 
 
 def _answer(reply: Any, seconds: float) -> ChatAnswer:
@@ -150,5 +150,5 @@ def _answer(reply: Any, seconds: float) -> ChatAnswer:
         return ChatAnswer(str(text), *counts, seconds, finish, None if speed is None else float(speed))
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         raise ServerError(
-            "The server answered something else than a chat completion.", mend="Is this an OpenAI-compatible server?"
+            "The answer of the server is not a chat completion.", mend="Check that it is an OpenAI-compatible server."
         ) from error

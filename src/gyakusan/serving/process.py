@@ -208,5 +208,5 @@ def _private(path: Path) -> IO[str]:
             "The log file {path} cannot be written: {error}.",
             path=str(path),
             error=error.strerror,
-            mend="Choose another place for it.",
+            mend="Choose another file for it.",
         ) from error

@@ -120,9 +120,9 @@ class Server(Generic[S, R]):
         it died, it was too slow). Whatever is raised, nothing is left running.
         """
         if self._child is not None:
-            raise ServerError("This server has been started already.", mend="Make a new one.")
+            raise ServerError("This Server has been started already.", mend="Create a new Server.")
         if not self.path.is_file():
-            raise BadReference("There is no file {path}.", path=str(self.path), mend="Check the path.")
+            raise BadReference("The file {path} does not exist.", path=str(self.path), mend="Check the path.")
         self.program = self.module.find_program(self.options.program)
         self._access = grant_access(self.options.host, self.options.port, self.options.key)
         try:
@@ -273,21 +273,21 @@ class Server(Generic[S, R]):
         if code == -signal.SIGKILL:
             return ServerError(
                 "The server was killed.",
-                mend="If nobody did it, the system was out of memory: choose a shorter context or fewer users.",
+                mend="If nobody killed it, the system ran out of memory: choose a shorter context or fewer users.",
             )
         if code < 0:
-            return ServerError("The server crashed by signal {number}.", number=-code, mend="Look into its log.")
+            return ServerError("The server crashed with signal {number}.", number=-code, mend="See the server's log.")
         if not started and (broken := self.module.model_error(self.path)):
             return ServerError("The server did not start. {reason}", reason=broken.message, mend=broken.mend)
-        return ServerError("The server ended with status {code}.", code=code, mend="Look into its log.")
+        return ServerError("The server ended with status {code}.", code=code, mend="See the server's log.")
 
 
 def _slow(stage: Message, elapsed: float) -> ServerError:
     return ServerError(
-        "The server was not ready after {seconds} s. Last seen: {stage}",
+        "The server was not ready after {seconds} s. Last step: {stage}",
         seconds=round(elapsed),
         stage=stage,
-        mend="Allow more time, or look into its log.",
+        mend="Allow more time, or see the server's log.",
     )
 
 

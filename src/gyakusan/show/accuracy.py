@@ -10,13 +10,13 @@ from gyakusan.message import Message, say
 from gyakusan.show.tree import Column, Part, Pause, Table, Text, Title, Tree, Words
 
 SECTION_TEXTS = {
-    "one_device": "its own allocator, one device",
-    "architectures": "its own allocator, many architectures",
-    "split": "its own allocator, several GPUs and offload",
+    "one_device": "its allocator, one device",
+    "architectures": "its allocator, many architectures",
+    "split": "its allocator, several GPUs and offload",
     "logs": "logs of real GPUs",
     "forks": "logs of a fork, KV cache only",
     "ollama": "sizes that its library lists",
-    "vllm": "its own cache functions",
+    "vllm": "its cache functions",
     "vllm_logs": "start-up logs of real GPUs",
     "mlx": "the library's own count of its caches",
 }
@@ -41,9 +41,9 @@ PART_TEXTS = {
 """Parts of the memory."""
 
 WHY_TEXTS = (
-    "no known reason",
-    "the publisher's own mix of types",
-    "Vulkan puts the graph's nodes in another order before buffers are planned",
+    "reason not known",
+    "the publisher's own quantisation mix",
+    "Vulkan reorders the graph's nodes before it plans buffers",
 )
 """Known reasons for a difference; benchmarks/log_accuracy.py gives them."""
 
@@ -70,12 +70,16 @@ def percent(share: float | None) -> str:
 
 def memory(sections: Sequence[Section]) -> Tree:
     """Return errors by engine and truth, by backend, by architecture, then the worst cases by name."""
-    parts: list[Part] = [Pause(), Title(say("Errors of our bytes, relative to what servers said")), _every(sections)]
+    parts: list[Part] = [
+        Pause(),
+        Title(say("Errors of predicted bytes, relative to what servers report")),
+        _every(sections),
+    ]
     for label in ("reason", "backend", "architecture"):
         if any(s.by(label) for s in sections):
             parts += [Pause(), Title(Message(LABEL_TEXTS[label])), _by(sections, label)]
     worst = (Text(_case(s, c)) for s in sections for c in s.worst[:3])
-    return *parts, Pause(), Title(say("The worst cases")), *worst
+    return *parts, Pause(), Title(say("Worst cases")), *worst
 
 
 def _columns(heads: Sequence[str], left: int) -> tuple[Column, ...]:
@@ -84,11 +88,11 @@ def _columns(heads: Sequence[str], left: int) -> tuple[Column, ...]:
 
 HEAD_TEXTS = ("engine", "compared with", "part", "compared", "exact", "median", "95 %", "worst")
 BY_TEXTS = ("name", "engine", "compared with", "part", "compared", "exact", "95 %", "worst")
-SPEED_TEXTS = ("slice", "cells", "new device", "new model", "usual rule")
+SPEED_TEXTS = ("slice", "cells", "new device", "new model", "rule of thumb")
 SPEED_NOTES = (
-    say("error of the median cell (cells within 30 %, rows inside the 80 % range)"),
-    say("new device: without its own rows; new model: without those of its architecture"),
-    say("usual rule: bandwidth x 0.55 / bytes that a token reads, for one user"),
+    say("median error (cases within 30 %, rows inside the 80 % interval)"),
+    say("new device: fitted without its rows; new model: fitted without its architecture"),
+    say("rule of thumb: bandwidth x 0.55 / bytes read for each token, one user"),
 )
 
 
@@ -139,9 +143,11 @@ def _case(section: Section, case: Case) -> Message:
 def speed(found: Mapping[str, Any] | None) -> Tree:
     """Return one row for each slice: errors on a device, and on a model, that no fit had seen, beside the usual rule's."""
     if found is None:
-        return (Text(say("No speed has been judged yet.")),)
+        return (Text(say("No speed has been evaluated yet.")),)
     table = Table(_columns(SPEED_TEXTS, 1), tuple(speed_rows(found)))
-    title = say("{rows} published measurements, each judged by a fit that never saw it", rows=f"{found['rows']:,}")
+    title = say(
+        "{rows} published measurements; each is predicted by a fit that did not use it", rows=f"{found['rows']:,}"
+    )
     return Pause(), Title(title), table, *(Text(m, "note") for m in SPEED_NOTES)
 
 

@@ -13,7 +13,7 @@ BIND_TEXTS = {
     "compute": "computing",
     "cache": "reading the KV cache",
     "state": "reading recurrent states",
-    "overhead": "fixed costs of each layer",
+    "overhead": "the server's own steps in each layer",
     "links": "the links between devices",
     "host": "reading weights in RAM",
 }
@@ -38,8 +38,10 @@ def speed(value: Assessment) -> Message | None:
         "basis": say(found.decode_each.basis),
     }
     return say(
-        "Speed (80 % interval): {decode} tokens/s for each user, prompts {prefill} tokens/s, first token after {ttft} s"
-        " ({prompt}-token prompt); bound by {binds} [{basis}].",
+        (
+            "Speed (80 % interval): {decode} tokens/s for each user, prompts {prefill} tokens/s, first "
+            "token after {ttft} s ({prompt}-token prompt); limited by {binds} [{basis}]."
+        ),
         **facts,
     )
 

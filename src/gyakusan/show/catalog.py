@@ -19,10 +19,10 @@ Record = DeviceRecord | MachineRecord | ModelRecord
 DEVICE_TEXTS = ("device", "memory (GB)", "bandwidth (GB/s)", "FP16 (TFLOPS)", "power (W)", "released", "price")
 MACHINE_TEXTS = ("computer", "device", "memory (GB)", "price")
 MODEL_TEXTS = ("model", "size", "context", "role", "license", "released")
-SOURCE_TEXTS = ("source", "records", "license", "checked", "what it gives")
+SOURCE_TEXTS = ("source", "records", "license", "checked", "content")
 FIGURE_TEXTS = ("figure", "value", "source", "date")
 _NUMBERS = frozenset({"bandwidth (GB/s)", "FP16 (TFLOPS)", "power (W)", "size", "context", "records"})
-RECALLED_TEXTS = ("recalled or taken from an unreliable list, not looked up",)
+RECALLED_TEXTS = ("recalled or from an unreliable list, not verified",)
 RECALLED = RECALLED_TEXTS[0]
 _LONG = ("metadata", "prices", "aliases", "source", "checked", "memory_source", "recalled", "assumed", "name")
 """Fields that are not figures, or are shown in another way."""
@@ -72,8 +72,8 @@ def record(found: Record, entry: Entry, tags: Sequence[str]) -> Tree:
     """Return one record: every figure with its source and date."""
     notes = dict[str, int]()
     rows = tuple((n, v, f"({notes.setdefault(s, len(notes) + 1)})", date) for n, v, s, date in figures(found))
-    place = say("Your own record: {file}, line {line}.", file=str(entry.file), line=entry.line)
-    ours = say("Record of the catalogue: {file}, line {line}.", file=entry.file.name, line=entry.line)
+    place = say("Your record: {file}, line {line}.", file=str(entry.file), line=entry.line)
+    ours = say("Catalogue record: {file}, line {line}.", file=entry.file.name, line=entry.line)
     below = [say("({n}) {source}", n=n, source=_said(source)) for source, n in notes.items()]
     below.append(place if entry.own else ours)
     if found.aliases:

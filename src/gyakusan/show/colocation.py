@@ -15,7 +15,7 @@ from gyakusan.show.tree import Column, Section, Table, Text, Title, Tree, Words
 from gyakusan.show.wording import caveat, command, listed
 from gyakusan.units import GIB, format_bytes
 
-HEAD_TEXTS = ("for", "model", "people", "tokens/s alone", "all at work", "GiB")
+HEAD_TEXTS = ("for", "model", "people", "tokens/s alone", "all busy", "GiB")
 COLUMNS = tuple(
     Column(Message(h), "name" if i < 2 else "number", whole=h in ("for", "GiB")) for i, h in enumerate(HEAD_TEXTS)
 )
@@ -26,7 +26,7 @@ def screen(found: ColocationAnswer) -> Tree:
     title = Title(_title(found.question))
     if not found.plans:
         return title, Section(
-            Text(say("These models do not go together."), "fails"), tuple(Text(r.sentence) for r in found.relaxations)
+            Text(say("These models do not fit together."), "fails"), tuple(Text(r.sentence) for r in found.relaxations)
         )
     plans = (part for plan in found.plans for part in _plan(plan))
     return title, *plans, *(Text(n, "note") for n in notes(found))
@@ -52,12 +52,12 @@ def _plan(plan: Colocation) -> Tree:
 
 def _remarks(plan: Colocation) -> Iterator[Text]:
     if plan.left is not None:
-        yield Text(say("{left} are left on the fullest device.", left=format_bytes(plan.left)))
+        yield Text(say("{left} to spare on the fullest device.", left=format_bytes(plan.left)))
     if not plan.easy:
-        yield Text(say("Not all reach the pace that their task asks for."), "caution")
+        yield Text(say("Some models are slower than their task's target."), "caution")
     names = [m.name for m in plan.members]
     for name in sorted({n for n in names if names.count(n) > 1}):
-        same = say("{model} runs more than once: one server for all its people would take less.", model=name)
+        same = say("{model} runs more than once: one server for all its users takes less memory.", model=name)
         yield Text(same, "caution")
 
 
@@ -81,16 +81,22 @@ def notes(found: ColocationAnswer) -> tuple[Message, ...]:
     """What the figures rest on."""
     out = [
         say(
-            "All at work: an estimate. Each gets the same share of the device's time, one part of as many as there are; who"
-            " waits gives its turns back."
+            "Speeds with all models busy are estimates: each model gets an equal share of the device's "
+            "time. A model that waits frees its share for the others."
         ),
-        say("Each is a process of its own, with its own driver context; memory is checked with the others' reserved."),
-        say("What is best together: the sum of what each is worth by --prefer, every model counting the same."),
+        say(
+            "Each model runs in its own process with its own driver context. The memory check reserves "
+            "what the others take."
+        ),
+        say("The combination has the highest total value by --prefer. Every model counts the same."),
     ]
     if any(m.plan is None for p in found.plans for m in p.members):
         out.append(
             say(
-                "Embeddings: tokens/s of texts read; a point of MTEB counts as {points} points of quality (assumed).",
+                (
+                    "Embedding models: speed is tokens/s of text read. One MTEB point counts as {points} quality "
+                    "points (assumed)."
+                ),
                 points=f"{POINT:g}",
             )
         )

@@ -15,7 +15,7 @@ from gyakusan.show.tree import Cell, Column, IntervalBar, Part, Pause, Table, Te
 from gyakusan.units import format_bytes
 
 Shown = Literal["decode", "prefill"]
-HEAD_TEXTS: dict[Shown, str] = {"decode": "answer tokens/s for each user", "prefill": "prompt tokens/s"}
+HEAD_TEXTS: dict[Shown, str] = {"decode": "output tokens/s for each user", "prefill": "prompt tokens/s"}
 CHART = (Column(), Column(kind="number", whole=True), Column(kind="bar", whole=True), Column(whole=True))
 """Long names break, figures do not."""
 
@@ -38,7 +38,7 @@ def screen(rows: Sequence[Compared]) -> Tree:
         parts.append(Title(_title(mine[0]), chapter=True))
         for kind, head in HEAD_TEXTS.items():
             parts += [Title(Message(head)), chart(mine, kind), Pause()]
-    return *parts, Text(say("█ likely, ▒ up to the 80 % interval, ◆ measured by others"), "note")
+    return *parts, Text(say("█ prediction, ▒ up to the end of the 80 % interval, ◆ measured by others"), "note")
 
 
 def _title(row: Compared) -> Words:
@@ -63,7 +63,7 @@ def _cells(row: Compared, figure: Estimate | None, kind: Shown, scale: float) ->
         missing = format_bytes(max(float(a.short_by) for a in row.ledger.accounts), 1)
         return "-", Text(say("short by {n}", n=missing), "bad"), ""
     if figure is None:
-        return "?", Text(say("bandwidth not known"), "caution"), ""
+        return "?", Text(say("bandwidth unknown"), "caution"), ""
     pace = row.judged.speed
     measured = tuple(p.figure for p in pace.points if p.kind == kind and p.users == 1) if pace else ()
     bar = IntervalBar(figure.low, figure.value, figure.high, scale, measured)

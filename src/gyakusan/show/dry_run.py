@@ -15,11 +15,11 @@ COLUMNS = columns(HEAD_TEXTS, 1, whole=False)
 
 def screen(rows: Sequence[DryRunLine], dry: DryRunBuild, gpu: str | None) -> Tree:
     """Return predicted, reported and error of each kind. gpu: the device that was asked about, None for the CPU."""
-    head = say("A dry run of llama.cpp b{build} on the CPU says:", build=dry.build)
+    head = say("Against a dry run of llama.cpp b{build} on the CPU:", build=dry.build)
     table = Table(COLUMNS, tuple((_kinds(r), _mib(r.ours), _mib(r.theirs), _error(r)) for r in rows))
     if gpu is None:
         return Pause(), Title(head), table
-    note = say("The dry run knows only the CPU: both columns are for it, not for {device}.", device=gpu)
+    note = say("The dry run covers the CPU only: both columns are for the CPU, not for {device}.", device=gpu)
     return Pause(), Title(head), table, Text(note, "note")
 
 

@@ -68,7 +68,7 @@ def _row(answer: Answer) -> tuple[Cell, ...]:
 def _verdict(answer: Answer) -> Text:
     if answer.refusals:
         return Text(say("refused"), "fails")
-    return Text(say("fits"), "good") if answer.fits else Text(say("too big"), "fails")
+    return Text(say("fits"), "good") if answer.fits else Text(say("too large"), "fails")
 
 
 def _why(answer: Answer) -> Sequence[Message]:

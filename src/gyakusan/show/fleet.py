@@ -15,9 +15,9 @@ from gyakusan.show.wording import brief, caveat, command, listed, points, short
 
 ROLE_TEXTS = {
     "balanced": "balanced",
-    "best": "best answers",
+    "best": "best quality",
     "fastest": "fastest",
-    "cheapest": "cheapest to own",
+    "cheapest": "lowest monthly cost",
     "fewest": "fewest machines",
     "across": "across machines",
 }
@@ -30,7 +30,7 @@ def screen(answer: FleetAnswer) -> Tree:
     head: Tree = (Title(_title(answer)), *(Text(m, "note") for m in terms))
     if not answer.plans:
         return *head, Section(
-            Text(say("No fleet fits this question."), "fails"), tuple(Text(r.sentence) for r in answer.relaxations)
+            Text(say("No fleet meets these conditions."), "fails"), tuple(Text(r.sentence) for r in answer.relaxations)
         )
     details = tuple(_details(answer, p) for p in answer.plans)
     table = Table(columns(HEAD_TEXTS, 3), tuple(_row(p) for p in answer.plans))
@@ -41,9 +41,9 @@ def _title(answer: FleetAnswer) -> Message:
     question = answer.asked.question
     facts = {"context": f"{question.workload.context:,}", "replicas": f"{answer.asked.replicas:,}"}
     if question.arrivals is None:
-        return say("{users} x {context} tokens, on at most {replicas} replicas", users=people(question.users), **facts)
+        return say("{users} x {context} tokens, at most {replicas} replicas", users=people(question.users), **facts)
     rate = _hourly(question.arrivals)
-    return say("{rate} requests an hour x {context} tokens, on at most {replicas} replicas", rate=rate, **facts)
+    return say("{rate} requests an hour x {context} tokens, at most {replicas} replicas", rate=rate, **facts)
 
 
 def _hourly(rate: float) -> str:
@@ -55,8 +55,10 @@ def assumed(answer: FleetAnswer) -> Message:
     """The terms of costs: what was given, and what was taken for it."""
     terms = answer.asked.terms
     return say(
-        "costs: {months} months, {tariff} a kWh, {hours} h a day, PUE {pue}, upkeep {upkeep} % a year; "
-        "idle devices draw {idle} %, what is around them {least} to {most} W",
+        (
+            "costs: {months} months, {tariff} per kWh, {hours} h a day, PUE {pue}, upkeep {upkeep} % a "
+            "year; an idle device draws {idle} %, the rest of the computer {least} to {most} W"
+        ),
         months=f"{terms.months:g}",
         tariff=f"{terms.tariff.amount:g} {terms.tariff.currency}",
         hours=f"{terms.hours:g}",
@@ -111,12 +113,14 @@ def _where(plan: FleetPlan) -> Message:
     }
     if plan.nodes == 1:
         return say(
-            "replicas: {replicas}, each for {users} at once with {speed} tokens/s, on {machine} ({price}) under {engine}",
+            ("{replicas} replicas, each for {users} at once at {speed} tokens/s, on {machine} ({price}) with {engine}"),
             **facts,
         )
     return say(
-        "replicas: {replicas}, each for {users} at once with {speed} tokens/s, on {nodes} machines {machine} "
-        "({price} each) under {engine}, tensor x pipeline parallel {tensor} x {nodes}",
+        (
+            "{replicas} replicas, each for {users} at once at {speed} tokens/s, on {nodes} machines "
+            "{machine} ({price} each) with {engine}, tensor parallel {tensor} x pipeline parallel {nodes}"
+        ),
         **facts,
         nodes=plan.nodes,
         tensor=plan.tensor,
@@ -147,8 +151,11 @@ def _queue(plan: FleetPlan) -> Iterator[Message]:
     if met is None:
         return
     yield say(
-        "a replica answers {running} at once on average, room for {slots} is enough for 99 % of the time; "
-        "first token {first} s, each further {token} ms; all replicas bear {most} requests an hour",
+        (
+            "One replica serves {running} requests at once on average; {slots} slots suffice 99 % of the "
+            "time. First token {first} s, then {token} ms for each token. All replicas serve up to "
+            "{most} requests an hour"
+        ),
         running=f"{float(met.running):.1f}" if met.running >= 1 else f"{float(met.running):.1g}",
         slots=int(met.slots),
         first=f"{float(met.first):.2g}",
@@ -160,7 +167,7 @@ def _queue(plan: FleetPlan) -> Iterator[Message]:
 def _cost(plan: FleetPlan) -> Iterator[Message]:
     asked, full = plan.cost.asked, plan.cost.full
     if asked.total is None or full.total is None:
-        yield say("its cost is not known: the price of the machine (--price), or its power, is missing")
+        yield say("cost unknown: the price of the machine (--price) or its power is missing")
         return
     yield say(
         "{total} JPY a month: purchase {purchase}, power {power} ({watts} kW), upkeep {upkeep}",
@@ -173,14 +180,18 @@ def _cost(plan: FleetPlan) -> Iterator[Message]:
     facts = {"full": _yen(full.answer_price), "most": f"{full.requests:,.0f}", "least": _yen(full.token_price)}
     if asked.requests > 0.995 * full.requests:
         yield say(
-            "a million answer tokens: {full} JPY, of all tokens {least} JPY, "
-            "if everyone asks again at once ({most} requests a day)",
+            (
+                "A million output tokens cost {full} JPY at full load ({most} requests a day); counting "
+                "prompt tokens too: {least} JPY"
+            ),
             **facts,
         )
     else:
         yield say(
-            "a million answer tokens: {asked} JPY at {load} requests a day, {full} JPY at full load ({most}); "
-            "of all tokens {both} and {least} JPY",
+            (
+                "A million output tokens cost {asked} JPY at {load} requests a day, {full} JPY at full load "
+                "({most} requests); counting prompt tokens too: {both} and {least} JPY"
+            ),
             **facts,
             asked=_yen(asked.answer_price),
             load=f"{asked.requests:,.0f}",
@@ -194,10 +205,11 @@ def _api(plan: FleetPlan, price: float) -> Message:
     facts = {"api": _yen(price)}
     if plan.cost.break_even is None:
         return say(
-            "the API: {api} JPY a month for the same tokens; this fleet is dearer at any load that it bears", **facts
+            ("An API costs {api} JPY a month for the same tokens; this fleet costs more at every load it can serve"),
+            **facts,
         )
     return say(
-        "the API: {api} JPY a month for the same tokens; owning is cheaper from {load} requests a day on",
+        "An API costs {api} JPY a month for the same tokens; owning is cheaper from {load} requests a day",
         **facts,
         load=f"{plan.cost.break_even:,.0f}",
     )
@@ -215,30 +227,32 @@ def _failure(answer: FleetAnswer, plan: FleetPlan) -> Message:
     facts = {"each": "?" if loss.each is None else short(loss.each), "served": f"{100 * loss.served:.0f}"}
     match loss.verdict:
         case "spare":
-            return say("one failed machine: a spare one takes its place")
+            return say("If one machine fails, a spare replaces it")
         case "holds":
-            return say("one failed machine: the others serve everyone, {each} tokens/s each", **facts)
+            return say("If one machine fails, the others serve everyone at {each} tokens/s each", **facts)
         case "slower":
             return say(
-                "one failed machine: the others serve everyone, but slower than asked: {each} tokens/s each", **facts
+                "If one machine fails, the others serve everyone, below the target: {each} tokens/s each", **facts
             )
         case "full":
-            return say("one failed machine: there is room for {served} % of them until it is back (--spare 1)", **facts)
+            return say("If one machine fails, {served} % are served until it is back (--spare 1 adds one)", **facts)
         case _:
-            return say("one failed machine: nothing answers until it is back (--spare 1)")
+            return say("If the machine fails, nobody is served until it is back (--spare 1 adds one)")
 
 
 def _closing(answer: FleetAnswer) -> Iterator[Message]:
     """What stands before the replicas, and what the answer rests on."""
     if any(p.replicas > 1 for p in answer.plans):
         yield say(
-            "Before several replicas: a load balancer that takes the one with the fewest open requests; "
-            "keep a conversation on its replica (sticky sessions), where its prefix is cached."
+            "Several replicas need a load balancer that picks the one with the fewest open requests. "
+            "Keep a conversation on its replica (sticky sessions): its prefix is cached there."
         )
     if any(p.nodes > 1 for p in answer.plans):
         yield say(
-            "Across machines the speed is that of one and the network's time on top ({network} Gbit/s): "
-            "nobody measured it for us.",
+            (
+                "Speed across machines: that of one machine plus the network's time ({network} Gbit/s). No "
+                "measurement supports it."
+            ),
             network=f"{answer.asked.network * 8 / 1e9:g}",
         )
-    yield say("{cells} combinations were priced.", cells=f"{answer.count:,}")
+    yield say("{cells} combinations were evaluated.", cells=f"{answer.count:,}")

@@ -73,7 +73,7 @@ def reserved(account: Account) -> tuple[Text, ...]:
     if not d.reserved or d.memory is None:
         return ()
     facts = {"kept": format_bytes(d.reserved), "memory": format_bytes(d.memory)}
-    line = say("reserved {kept} of {memory} (--reserve changes it)", **facts)
+    line = say("{kept} of {memory} is reserved (--reserve)", **facts)
     if d.reserved_reason is not None:
         basis = Message(d.reserved_basis)
         line = say("{line}: {reason} [{basis}]", line=line, reason=d.reserved_reason, basis=basis)
@@ -95,8 +95,10 @@ def verdict(account: Account) -> Text | Title:
     if not account.fits:
         return Text(say("total {total} ({low} to {high}) of {usable}: short by {short}", **facts), "fails")
     if account.high > account.device.usable:
-        return Text(say("total {total} ({low} to {high}) of {usable}: fits, but not at the high end", **facts), "doubt")
-    return Text(say("total {total} ({low} to {high}) of {usable}: fits, {left} left", **facts), "fits")
+        return Text(
+            say("total {total} ({low} to {high}) of {usable}: may not fit, the high end is over", **facts), "doubt"
+        )
+    return Text(say("total {total} ({low} to {high}) of {usable}: fits, {left} to spare", **facts), "fits")
 
 
 def _limits(limits: Capacity, value: Ledger) -> Message:
@@ -107,14 +109,16 @@ def _limits(limits: Capacity, value: Ledger) -> Message:
         "asked_context": f"{value.load.context:,}",
     }
     if limits.context == 0 and limits.users == 0:
-        return say("Nothing of this model fits here.")
+        return say("The model does not fit, even with the shortest context.")
     if limits.trained:
         return say(
-            "Fits at most: {context} tokens each (all that it was trained for) for {asked_users},"
-            " or {users} at {asked_context} tokens.",
+            (
+                "At most {context} tokens each for {asked_users} (its whole trained context), or {users} at "
+                "{asked_context} tokens."
+            ),
             **facts,
         )
     return say(
-        "Fits at most: {context} tokens each for {asked_users}, or {users} at {asked_context} tokens.",
+        "At most {context} tokens each for {asked_users}, or {users} at {asked_context} tokens.",
         **facts,
     )

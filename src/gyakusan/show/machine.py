@@ -24,6 +24,6 @@ def _bandwidth(d: Device) -> str:
     return "?" if d.bandwidth is None else f"{d.bandwidth / 1e9:,.0f} GB/s"
 
 
-HEAD_TEXTS = ("device", "kind", "memory", "usable", "bandwidth", "driven by")
+HEAD_TEXTS = ("device", "kind", "memory", "usable", "bandwidth", "backend")
 COLUMNS = tuple(Column(Message(h), "number" if h in ("memory", "usable", "bandwidth") else "name") for h in HEAD_TEXTS)
 KIND_TEXTS = ("gpu", "host", "unified")

@@ -21,19 +21,19 @@ from gyakusan.units import GIB
 
 ROLE_TEXTS = {
     "balanced": "balanced",
-    "best": "best answers",
+    "best": "best quality",
     "fastest": "fastest",
     "cheapest": "cheapest",
-    "room": "room to grow",
+    "room": "most room",
     "smallest": "smallest",
-    "other": "of another family",
+    "other": "another family",
 }
 BINDS_TEXTS = {
-    "memory": "memory binds",
-    "bandwidth": "memory bandwidth binds",
-    "compute": "arithmetic binds",
-    "software": "the software's own steps bind",
-    "unknown": "speed is not known",
+    "memory": "limited by memory capacity",
+    "bandwidth": "limited by memory bandwidth",
+    "compute": "limited by compute",
+    "software": "limited by the server's own steps",
+    "unknown": "speed unknown",
 }
 BASIS_TEXTS = {"measured": "measured", "few": "few scores", "vendor": "maker's scores", "assumed": "assumed"}
 HEAD_TEXTS = ("model", "quant", "engine", "tokens/s", "first s", "quality", "GiB")
@@ -44,7 +44,7 @@ BOUGHT_TEXTS = ("model", "quant", "machine", "tokens/s", "quality", "JPY")
 def screen(answer: Recommendation) -> Tree:
     """Return the question with its defaults, the plans, how each is started, and what was left out."""
     if not answer.plans:
-        none = Text(say("No plan fits this question."), "fails")
+        none = Text(say("No plan meets these conditions."), "fails")
         return (*request_lines(answer), Section(none, tuple(Text(r.sentence) for r in answer.relaxations)))
     details = tuple(_details(p) for p in answer.plans)
     return (*request_lines(answer), _table(answer), *details, Text(_rest(answer), "note"))
@@ -95,19 +95,20 @@ def _where(plan: Plan) -> Message:
 def reasoning(plan: Plan) -> Message:
     """Return whether the model thinks before it answers, and what that costs."""
     if plan.mode.mode != "on":
-        return say("without reasoning")
+        return say("no thinking")
     if plan.pace is None:
-        return say("with reasoning: {times} times the tokens", times=f"{plan.mode.thinking:g}")
+        return say("thinks: {times} times the tokens", times=f"{plan.mode.thinking:g}")
     left = short(plan.pace.decode_each.value / plan.mode.thinking)
     times = f"{plan.mode.thinking:g}"
-    return say(
-        "with reasoning: {times} times the tokens, so the answer as if at {left} tokens/s", times=times, left=left
-    )
+    return say("thinks: {times} times the tokens, {left} tokens/s of answer", times=times, left=left)
 
 
 def _rest(answer: Recommendation) -> Message:
     return say(
-        "{cells} combinations were priced; {models} models are left out, {machines} machines too (--all, --why-not NAME).",
+        (
+            "{cells} combinations were evaluated. {models} models and {machines} machines were left out. "
+            "List: --all. Why not one: --why-not NAME"
+        ),
         cells=f"{answer.count:,}",
         models=f"{len(answer.excluded):,}",
         machines=f"{len(answer.rejected):,}",
@@ -119,7 +120,7 @@ def listing(answer: Recommendation) -> Tree:
     owned = answer.request.owned
     rows = tuple(_candidate(candidate_row(answer.grid, i), owned) for i in pareto_candidates(answer))
     return (
-        Title(say("Nothing is better in everything than these:")),
+        Title(say("No other candidate is better in quality, speed and price at once (Pareto-optimal):")),
         Table(columns(HEAD_TEXTS if owned else BOUGHT_TEXTS, 3), rows),
         Table((Column(), Column()), tuple((e.name, Text(e.reason, "note")) for e in answer.excluded)),
     )
@@ -142,7 +143,7 @@ def reasons(why: WhyNot) -> Section:
 def changes(answers: Sequence[Change]) -> Tree:
     """Return what a little more would bring."""
     rows = tuple(_change(c.change, c.plan) for c in answers)
-    title = say("What a little more would bring (the balanced plan):")
+    title = say("What a small change brings (balanced plan):")
     return Title(title), Table(columns(CHANGED_TEXTS, 3), rows)
 
 

@@ -36,7 +36,7 @@ def offers(ledger: Ledger, choices: Sequence[Choice]) -> tuple[Offer, ...]:
     sized = [c for c in choices if c.bytes]
     if stored is None or not sized:
         raise BadReference(
-            "{name} offers no quantisations to choose from.", name=ledger.model.name,
+            "{name} has no quantisations to choose from.", name=ledger.model.name,
             mend="Give a repository with GGUF files: hf:org/name-GGUF.",
         )  # fmt: skip
     return tuple(_offer(ledger, c, c.bytes - stored.bytes) for c in sized)

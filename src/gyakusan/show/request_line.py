@@ -40,7 +40,7 @@ def arrivals(asked: PlanRequest) -> Message:
     """How often requests come, and how many conversations that is at once."""
     rate = (asked.arrivals or 0.0) * 3600
     return say(
-        "{rate} requests an hour, at random: {users} at once are enough for 99 % of the time at the pace that is needed",
+        ("{rate} requests an hour, arriving at random: {users} at once suffice 99 % of the time at the required speed"),
         rate=f"{rate:,.4g}" if rate < 1000 else f"{rate:,.0f}",
         users=f"{asked.users:,}",
     )
@@ -60,8 +60,10 @@ def load(asked: PlanRequest) -> Message:
     """What people do, and what was assumed of it."""
     workload = asked.workload
     return say(
-        "{task}: prompts of {prompt}, answers of {answer} tokens, quality {score}, {pace} tokens/s beside reasoning are"
-        " enough; cache {kv}",
+        (
+            "{task}: {prompt}-token prompts, {answer}-token answers; ranked by quality: {score}; at "
+            "least {pace} tokens/s after thinking; KV cache {kv}"
+        ),
         task=Message(TASK_TEXTS[asked.task]),
         prompt=f"{workload.prompt_tokens:,}",
         answer=f"{workload.output_tokens:,}",

@@ -12,18 +12,18 @@ from gyakusan.show.tree import Column, Section, Table, Text, Title, Tree, Words
 from gyakusan.show.wording import brief, interval, listed, points
 
 ROLE_TEXTS = {
-    "yen": "most for the money",
-    "best": "best of all",
-    "cheapest": "cheapest that is felt",
+    "yen": "best value",
+    "best": "largest gain",
+    "cheapest": "cheapest real gain",
 }
 KIND_TEXTS = {
-    "again": "{what} beside the same",
-    "beside": "{what} beside the old",
-    "instead": "{what} instead",
+    "again": "add another {what}",
+    "beside": "add {what}",
+    "instead": "replace with {what}",
     "first": "{what}",
-    "computer": "{what}, a computer",
+    "computer": "{what}, a whole computer",
 }
-HEAD_TEXTS = ("buy", "JPY", "model", "quality", "times as fast", "gain", "for 100,000 JPY")
+HEAD_TEXTS = ("buy", "JPY", "model", "quality", "times as fast", "gain", "per 100,000 JPY")
 COLUMNS = tuple(
     Column(Message(h), "name" if h in ("buy", "model") else "number", whole=h in ("JPY", "quality", "times as fast"))
     for h in HEAD_TEXTS
@@ -38,13 +38,13 @@ def screen(found: UpgradeAnswer) -> Tree:
     if not found.keep:
         return *head, *advice, _table(found), *closing
     nearest = () if found.nearest is None else (Text(_nearest(found.nearest)),)
-    keep = Text(say("Keep what you have: nothing within reach is a gain that is felt."))
+    keep = Text(say("Keep what you have: no change within the budget is better beyond its error."))
     return *head, *advice, keep, *nearest, *closing
 
 
 def _now(found: UpgradeAnswer) -> Message:
     if found.now is None:
-        return say("Today nothing fits this question.")
+        return say("What you have meets none of these conditions today.")
     return say(
         "Today: {model} {quantization}, quality {quality}, {speed} tokens/s for each user; {reach}.",
         **_facts(found.now),
@@ -85,11 +85,14 @@ def _gained(step: UpgradeOption) -> Message:
     facts = {"gain": f"{step.gain:+.1f}", "rate": _rate(step)}
     between = step.between
     if between is None:
-        return say("gain {gain} points, {rate} for 100,000 JPY; today there is nothing", **facts)
+        return say("gain {gain} points, {rate} per 100,000 JPY; nothing runs today", **facts)
     quality = f"{between.quality_gap.value:+.1f}±{between.quality_gap.error:.1f}"
     facts |= {"quality": quality, "sure": f"{100 * between.p_better:.0f}", "times": _times(step)}
     return say(
-        "quality {quality} points (better: {sure} %), {times} times as fast; gain {gain} points, {rate} for 100,000 JPY",
+        (
+            "quality {quality} points (better: {sure} %), {times} times as fast; gain {gain} points, "
+            "{rate} per 100,000 JPY"
+        ),
         **facts,
     )
 
@@ -105,7 +108,7 @@ def _rate(step: UpgradeOption) -> str:
 
 def _nearest(step: UpgradeOption) -> Message:
     return say(
-        "The nearest that would be felt: {what}, {price} JPY ({model} {quantization}).",
+        "The cheapest change that is better beyond its error: {what}, {price} JPY ({model} {quantization}).",
         what=_what(step),
         price=f"{step.option.net:,.0f}",
         model=step.plan.name,
@@ -129,24 +132,24 @@ def notes(found: UpgradeAnswer) -> tuple[Message, ...]:
     a, b, _ = WEIGHTS[found.wanted.question.prefer]
     out = [
         say(
-            "Gain: quality less its error, and speed: twice as fast counts as {points} points, up to {most} tokens/s of what"
-            ' is read: tokens that reasoning spends are left out, in "times as fast" too.',
+            (
+                "Gain: change in quality less its error, plus {points} points for each doubling of speed up "
+                "to {most} tokens/s. Thinking tokens do not count as speed."
+            ),
             points=f"{10 * b / a:.0f}",
             most=f"{USEFUL_SPEED_FACTOR * found.wanted.question.workload.target_tps:g}",
         )
     ]
     if any(s.option.kind != "computer" for s in (*found.steps, *((found.nearest,) if found.nearest else ()))):
-        out.append(
-            say("Cards: power supply, slots and room in the case are not checked; of cards for data centres none.")
-        )
+        out.append(say("Cards: power supply, slots and case are not checked. Data-centre cards are not considered."))
     if any(s.option.kind == "beside" for s in found.steps):
-        out.append(say("Cards that differ: llama.cpp deals out layers by memory; counted at the slower one's pace."))
+        out.append(say("Unlike cards: llama.cpp splits layers by memory. Speed is that of the slower card."))
     if any(s.option.kind in ("instead", "computer") for s in found.steps):
         resale = found.wanted.resale
         out.append(
-            say("Nothing is counted for what the old one brings (--resale).")
+            say("The resale value of the old machine counts as 0 (--resale).")
             if resale is None
-            else say("What the old one brings is taken off where it goes: {money}.", money=str(resale))
+            else say("The resale value is subtracted where the old one is replaced: {money}.", money=str(resale))
         )
     out.append(
         say(

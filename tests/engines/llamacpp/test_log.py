@@ -88,7 +88,7 @@ def test_build(line: str, build: int | None) -> None:
         ("missing", "missing", "/models/gone.gguf does not exist", "path"),
         ("not_a_model", "model", "invalid magic characters", "Download"),
         ("truncated", "model", "tensor 'blk.15.attn_output.weight' data is not within the file bounds", "Download"),
-        ("unknown_architecture", "architecture", "does not know the architecture lhama", "newer"),
+        ("unknown_architecture", "architecture", "does not support the architecture lhama", "newer"),
         ("out_of_memory", "memory", "ran out of memory", "shorter context"),
         ("quantised_values_without_flash", "setting", "flash attention", "f16"),
     ],
@@ -136,7 +136,7 @@ def test_stages_come_in_order() -> None:
     assert stages == [
         "Reading the model's header.",
         "Loading the weights.",
-        "Reserving memory for conversations.",
+        "Allocating memory for conversations.",
         "Warming up.",
     ]
 

@@ -39,7 +39,9 @@ def test_a_gguf_file_is_refused() -> None:
     assert ["GGUF" in str(t) for t in told] == [True]
 
 
-@pytest.mark.parametrize(("family", "word"), [("gemma3", "window layers"), ("deepseek_v3", "latent"), ("qwen2", "32")])
+@pytest.mark.parametrize(
+    ("family", "word"), [("gemma3", "sliding-window layers"), ("deepseek_v3", "latent"), ("qwen2", "32")]
+)
 def test_caches_that_cannot_be_quantised(family: str, word: str) -> None:
     m = model(family)
     (told,) = mlx.refusals(m, MAC, mlx.settings(m, Load(1, 8192), MAC, kv_bits=8))

@@ -16,5 +16,5 @@ def test_latent_heads_are_shared_out_evenly_or_not_at_all(name: str) -> None:
     model = plain(find(name))
     assert pages(model, Settings(1024, tensor_parallel=8))
     for ranks in (3, 5, 6, 7):
-        with pytest.raises(BadSetting, match="cannot be shared out"):
+        with pytest.raises(BadSetting, match="cannot be split"):
             pages(model, Settings(1024, tensor_parallel=ranks))

@@ -71,7 +71,7 @@ def test_widths_that_make_no_heads_are_refused() -> None:
 
 
 def test_the_nearest_known_architecture_is_named() -> None:
-    with pytest.raises(Unsupported, match=r"Nearest known: .*qwen3"):
+    with pytest.raises(Unsupported, match=r"Similar: .*qwen3"):
         families.build(renamed("gemma3-4b", "Q4_K_M", "qwen3x"), recorded.tensors("gemma3-4b", "Q4_K_M"))
 
 

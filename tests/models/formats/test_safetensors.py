@@ -79,15 +79,15 @@ ONE = b'{"dtype":"F32","shape":[2],"data_offsets":[0,8]}'
 BAD: dict[str, tuple[bytes, type[errors.BadModel], str]] = {
     "empty": (b"", errors.Truncated, r"ends after 0 bytes\. Download it again"),
     "cut length": (b"\1\2\3", errors.Truncated, r"ends after 3 bytes"),
-    "gguf": (b"GGUF" + bytes(60), errors.Unsupported, r"is no safetensors file"),
+    "gguf": (b"GGUF" + bytes(60), errors.Unsupported, r"is not a safetensors file"),
     "web page": (b"<!DOCTYPE html><html>", errors.Unsupported, r"a web page\. Give the address"),
     "lfs pointer": (b"version https://git-lfs.github.com/spec/v1\n", errors.Unsupported, r"git lfs pull"),
     "length 2^63": (
         packed({"a": A}, 8, 2**63),
         errors.Malformed,
-        r"claims 9223372036854775808 bytes; at most 100000000",
+        r"claims 9223372036854775808 bytes; the limit is 100000000",
     ),
-    "length past the end": (packed({"a": A}, 8, 9999), errors.Truncated, r"claims 9999 bytes but only \d+ follow"),
+    "length past the end": (packed({"a": A}, 8, 9999), errors.Truncated, r"claims 9999 bytes, but only \d+ follow"),
     "length 1": (packed({"a": A}, 8, 1), errors.Malformed, r"line 1, column 2"),
     "no JSON": (packed(b"{nonsense"), errors.Malformed, r"cannot be read as JSON: line 1"),
     "not UTF-8": (packed(b'{"\xff": 1}'), errors.Malformed, r"byte 2 is not UTF-8"),
@@ -111,12 +111,12 @@ BAD: dict[str, tuple[bytes, type[errors.BadModel], str]] = {
     "unknown type": (
         packed({"a": A | {"dtype": "F1"}}, 8),
         errors.Unsupported,
-        r"unknown element type 'F1'.*update gyakusan",
+        r"element type .* is unknown 'F1'.*update gyakusan",
     ),
-    "a ggml type": (packed({"a": A | {"dtype": "Q4_K"}}, 8), errors.Unsupported, r"unknown element type 'Q4_K'"),
-    "negative shape": (packed({"a": A | {"shape": [-2]}}, 8), errors.Malformed, r"impossible shape \[-2\]"),
-    "huge shape": (packed({"a": A | {"shape": [2**32, 2**32]}}, 8), errors.Malformed, r"impossible shape"),
-    "many dimensions": (packed({"a": A | {"shape": [1] * 17}}, 8), errors.Malformed, r"impossible shape"),
+    "a ggml type": (packed({"a": A | {"dtype": "Q4_K"}}, 8), errors.Unsupported, r"element type .* is unknown 'Q4_K'"),
+    "negative shape": (packed({"a": A | {"shape": [-2]}}, 8), errors.Malformed, r"shape .* is out of range \[-2\]"),
+    "huge shape": (packed({"a": A | {"shape": [2**32, 2**32]}}, 8), errors.Malformed, r"shape .* is out of range"),
+    "many dimensions": (packed({"a": A | {"shape": [1] * 17}}, 8), errors.Malformed, r"shape .* is out of range"),
     "other size": (packed({"a": A | {"shape": [3]}}, 8), errors.Malformed, r"lies at bytes 0 to 8; 12 bytes from 0"),
     "backwards": (packed({"a": A | {"data_offsets": [8, 0]}}, 8), errors.Malformed, r"lies at bytes 8 to 0"),
     "negative offset": (packed({"a": A | {"data_offsets": [-8, 0]}}, 8), errors.Malformed, r"lies at bytes -8 to 0"),
@@ -238,16 +238,16 @@ def test_an_empty_folder(tmp_path: Path) -> None:
     "name", ["../x.safetensors", "/etc/x.safetensors", "a\\b.safetensors", "x.bin", "a\n.safetensors", ""]
 )
 def test_an_index_that_points_elsewhere(tmp_path: Path, name: str) -> None:
-    with pytest.raises(errors.Malformed, match=r"which is no shard beside it"):
+    with pytest.raises(errors.Malformed, match=r"which is not a shard in its folder"):
         safetensors.read_folder(fill(tmp_path, SHARDS, {"a": name}))
 
 
 @pytest.mark.parametrize(
     ("files", "index", "said"),
     [
-        (SHARDS, MAP | {"d": ONE_FILE}, r"lacks the tensor 'd', which the index promises"),
+        (SHARDS, MAP | {"d": ONE_FILE}, r"lacks the tensor 'd' of its index"),
         (SHARDS, {}, r"names 0 shards"),
-        ({ONE_FILE: SHARDS[ONE_FILE], TWO_FILE: SHARDS[ONE_FILE]}, None, r"Two files in .* hold the tensor 'a'"),
+        ({ONE_FILE: SHARDS[ONE_FILE], TWO_FILE: SHARDS[ONE_FILE]}, None, r"Two files of .* have the tensor 'a'"),
     ],
 )
 def test_shards_that_do_not_fit(

@@ -50,14 +50,14 @@ def test_an_address_that_runs_out_is_asked_for_again(site: Site) -> None:
 @pytest.mark.parametrize(
     ("to", "said"),
     [
-        ("file:///etc/passwd", r"redirects to file://, which is not the web\. It was not followed"),
-        ("ftp://example.org/x", r"redirects to ftp://, which is not the web"),
-        ("gopher://127.0.0.1/x", r"which is not the web"),
-        ("data:text/plain,x", r"which is not the web"),
+        ("file:///etc/passwd", r"redirects to file://, which is not a web address\. It was not followed"),
+        ("ftp://example.org/x", r"redirects to ftp://, which is not a web address"),
+        ("gopher://127.0.0.1/x", r"which is not a web address"),
+        ("data:text/plain,x", r"which is not a web address"),
         ("http://example.org/x", r"http://example\.org/x, another server without encryption"),
         ("http://127.0.0.1:{other}/x", r"another server without encryption"),
         ("http://localhost:{same}/x", r"another server without encryption"),
-        ("https://127.0.0.1:{other}/x", r"a private address \(127\.0\.0\.1\) that was not named"),
+        ("https://127.0.0.1:{other}/x", r"a private address \(127\.0\.0\.1\) that you did not name"),
         ("https://localhost:{other}/x", r"a private address \("),
         ("https://[::1]:{other}/x", r"a private address \(::1\)"),
         ("https://[::ffff:127.0.0.1]:{other}/x", r"a private address"),
@@ -66,7 +66,7 @@ def test_an_address_that_runs_out_is_asked_for_again(site: Site) -> None:
         ("https://10.0.0.1/x", r"a private address"),
         ("https://0.0.0.0:{other}/x", r"a private address"),
         ("https://user:secret@10.0.0.1/x?sig=secret", r"redirects to https://10\.0\.0\.1/x\?\.\.\., a private"),
-        ("https://host:1x/", r"an address that makes no sense"),
+        ("https://host:1x/", "an address that cannot be read"),
         ("https:///x", r"."),
     ],
 )
@@ -170,7 +170,7 @@ def test_a_name_that_changes_its_address_after_the_check(site: Site, monkeypatch
     monkeypatch.setattr(route, "resolve", lambda host, port, *, proxied: ["93.184.216.34"])
     with serving() as other:
         site.answers["/moved"] = redirect(f"https://localhost:{other.base.rpartition(':')[2]}/x")
-        with pytest.raises(errors.SourceError, match=r"a private address \(127\.0\.0\.1\) that was not named"):
+        with pytest.raises(errors.SourceError, match=r"a private address \(127\.0\.0\.1\) that you did not name"):
             http.open(site.base + "/moved")
         assert other.log == []
 

@@ -69,7 +69,7 @@ def apply_ollama(quantization: str, model: Model, *, hybrids: bool = True) -> Mo
         return replace(model, tensors=tuple(_gpt_oss(t) for t in model.tensors), quantization=name)
     if name not in DEFAULT:
         raise BadSetting(
-            "Ollama does not quantise to {name}.", name=name, known=", ".join(DEFAULT), mend="It makes {known}."
+            "Ollama cannot quantise to {name}.", name=name, known=", ".join(DEFAULT), mend="It supports {known}."
         )
     chosen = types(name, model, hybrids=hybrids)
     tensors = tuple(Tensor(t.name, t.shape, c) for t, c in zip(model.tensors, chosen, strict=True))

@@ -261,7 +261,7 @@ def fitted(type: str, row: int) -> str:  # noqa: A002
         return type
     if block > 32 and type not in _FALLBACK:
         raise BadSetting(
-            "{type} needs rows of a multiple of {block} values, and a tensor of this model has rows of {row}.",
+            ("{type} needs rows whose length is a multiple of {block}; this model has a tensor with rows of {row}."),
             type=type,
             block=block,
             row=row,

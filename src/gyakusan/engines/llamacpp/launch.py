@@ -163,14 +163,14 @@ def _embeddable(settings: Settings) -> None:
     """Raise BadSetting for what the server inside the wheel is not started with."""
     if flags := _extras(replace(settings, projector=None)):
         raise BadSetting(
-            "The server inside the xllamacpp wheel is started without {flags}.",
+            "The server inside the xllamacpp wheel does not support {flags}.",
             flags=" ".join(f for f in flags if f.startswith("--")),
             mend="Put llama-server on PATH.",
         )
     if not settings.on_one_device:
         raise BadSetting(
-            "The server inside the xllamacpp wheel is started with one GPU or none.",
-            mend="Put llama-server on PATH for a split or for partial offload.",
+            "The server inside the xllamacpp wheel supports one GPU or none.",
+            mend="Put llama-server on PATH to split a model or to offload part of it.",
         )
 
 

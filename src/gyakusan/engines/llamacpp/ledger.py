@@ -67,8 +67,8 @@ def _accounts(model: Model, settings: Settings, machine: Machine) -> tuple[Accou
         raise BadSetting("{name} has no GPU.", name=machine.name, mend="Name one with --device, or use the CPU.")
     if len(settings.rpc) > len(machine.gpus):
         raise BadSetting(
-            "{n} RPC workers, but {name} has {gpus} GPUs.", n=len(settings.rpc), name=machine.name,
-            gpus=len(machine.gpus), mend="Name a machine with a GPU for each worker, the workers' first.",
+            "There are {n} RPC workers, but {name} has {gpus} GPUs.", n=len(settings.rpc), name=machine.name,
+            gpus=len(machine.gpus), mend="Name a machine with a GPU for each worker, the workers' GPUs first.",
         )  # fmt: skip
     if len(machine.gpus) > 1 or not settings.on_one_device:
         from gyakusan.engines.llamacpp.multi_gpu import ledger as multi_gpu_ledger
@@ -137,13 +137,16 @@ def _notes(model: Model, settings: Settings, machine: Machine) -> tuple[Message,
     notes: list[Message] = []
     if model.inferred:
         notes.append(
-            say("The architecture {name} is not known: it was inferred from the tensors.", name=model.architecture)
+            say(
+                "The architecture {name} is unknown; its layers were inferred from the tensors.",
+                name=model.architecture,
+            )
         )
     without_effect = _settings_without_effect(settings)
     if without_effect:
-        notes.append(say("{names}: given, but without effect here.", names=", ".join(without_effect)))
+        notes.append(say("{names}: set, but without effect here.", names=", ".join(without_effect)))
     if settings.rpc:
-        notes.append(say("The first GPUs of the machine stand for {n} RPC workers.", n=len(settings.rpc)))
+        notes.append(say("The first {n} GPUs of the machine stand for the RPC workers.", n=len(settings.rpc)))
     if settings.backend != "cpu" and (len(machine.gpus) > 1 or not settings.on_one_device):
         from gyakusan.engines.llamacpp.multi_gpu import ledger as multi_gpu_ledger
 
@@ -153,7 +156,7 @@ def _notes(model: Model, settings: Settings, machine: Machine) -> tuple[Message,
 
         notes += projector_lora.notes(model, settings)
     if any(d.kind == "host" and d.memory is None for d in machine.devices):
-        notes.append(say("The computer's RAM is not known: it is listed, not checked."))
+        notes.append(say("The computer's RAM is unknown, so it is not checked."))
     return tuple(notes)
 
 

@@ -73,7 +73,7 @@ def per_layer_embeddings(lazy: int) -> tuple[Line, ...]:
     if not lazy:
         return ()
     reason = say(
-        "per-layer embeddings stay on disk ({size}); rows in use are cached (--lazy-mode)", size=format_bytes(lazy)
+        "per-layer embeddings stay on disk ({size}); used rows are cached (--lazy-mode)", size=format_bytes(lazy)
     )
     return (Line("weights.per_layer", 0, "derived", reason, low=0, high=lazy, grows=True),)
 
@@ -81,7 +81,10 @@ def per_layer_embeddings(lazy: int) -> tuple[Line, ...]:
 def repacked(size: Number, simd: str) -> Line:
     """Return the line of copies of matrices in the layout that the CPU multiplies fastest; size [B]."""
     return Line(
-        "weights.repacked", size, "derived", say("a copy repacked for {simd}; --no-repack saves it", simd=simd.upper())
+        "weights.repacked",
+        size,
+        "derived",
+        say("copy of the weights repacked for {simd}; --no-repack avoids it", simd=simd.upper()),
     )
 
 
@@ -106,7 +109,7 @@ def _cache_reason(memory: Memory) -> Message:
     facts: Mapping[str, Any] = {"n": len(memory.layers)}
     match memory:
         case Recurrent():
-            return say("{n} layers keep a state for each user, whatever the context", **facts)
+            return say("{n} layers keep a state for each user, independent of context", **facts)
         case Indexer():
             return say("{n} layers keep an index of keys", **facts)
         case Compressed():
@@ -150,4 +153,6 @@ def compute(size: Number, model: Model, settings: Settings) -> Line:
 
 def host_inputs(size: Number) -> Line:
     """Return the line of the host's side of a graph that a GPU computes; size [B]."""
-    return Line("compute.host", size, "derived", say("pinned buffer: token vectors, masks and other inputs of a batch"))
+    return Line(
+        "compute.host", size, "derived", say("pinned buffer: token embeddings, masks and other inputs of a batch")
+    )

@@ -124,7 +124,7 @@ def listens(line: str, port: int) -> bool:
 
 _STAGES = (
     ("warming up the model", say("Warming up.")),
-    ("constructing llama_context", say("Reserving memory for conversations.")),
+    ("constructing llama_context", say("Allocating memory for conversations.")),
     ("load_tensors: loading model tensors", say("Loading the weights.")),
     ("loading model '", say("Reading the model's header.")),
 )

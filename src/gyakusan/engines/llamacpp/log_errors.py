@@ -25,8 +25,8 @@ _PATTERNS: tuple[tuple[str, str, Message, Message], ...] = (
     ),
     (
         "port", r"couldn't bind HTTP server socket, hostname: (?P<host>[^,]{1,200}), port: (?P<port>\d{1,7})",
-        say("Port {port} on {host} is taken, or this user may not listen there."),
-        say("Choose another port with --port, or leave it out to get a free one."),
+        say("Port {port} on {host} is in use, or this user may not listen on it."),
+        say("Choose another port with --port; without it a free one is used."),
     ),
     (
         "missing", r"(?:failed to open GGUF file|failed to open) '?(?P<file>[^'\n]{1,300}?)'?(?: \(|: )No such file",
@@ -34,11 +34,11 @@ _PATTERNS: tuple[tuple[str, str, Message, Message], ...] = (
     ),
     (
         "unreadable", r"(?:failed to open GGUF file|failed to open) '?(?P<file>[^'\n]{1,300}?)'?(?: \(|: )Permission denied",
-        say("The model file {file} may not be read by this user."), say("Give this user the right to read it."),
+        say("This user may not read the model file {file}."), say("Give this user permission to read it."),
     ),
     (
         "architecture", r"unknown model architecture: '(?P<name>[^']{1,80})'",
-        say("This build of llama.cpp does not know the architecture {name}."), say("Install a newer llama.cpp."),
+        say("This build of llama.cpp does not support the architecture {name}."), say("Install a newer llama.cpp."),
     ),
     (
         "memory",
@@ -55,7 +55,7 @@ _PATTERNS: tuple[tuple[str, str, Message, Message], ...] = (
     ),
     (
         "argument", r"error: (?:invalid argument|unknown value for)[: ]+(?P<flag>\S{1,80})",
-        say("llama-server does not know {flag}."),
+        say("This llama-server does not support {flag}."),
         say("Update llama.cpp, or use the embedded server: pip install 'gyakusan[serve]'."),
     ),
     (
@@ -70,8 +70,8 @@ _PATTERNS: tuple[tuple[str, str, Message, Message], ...] = (
     ),
     (
         "field", r"embedded: (?P<what>xllamacpp .{1,200})",
-        say("The embedded server cannot take these settings: {what}."),
-        say("Install the version that gyakusan wants: pip install 'gyakusan[serve]'."),
+        say("The embedded server refuses these settings: {what}."),
+        say("Install the supported version: pip install 'gyakusan[serve]'."),
     ),
     (
         "crash", r"(?P<what>GGML_ASSERT\(.{1,120}|GGML_ABORT.{0,120}|CUDA error: .{1,120}|Segmentation fault)",

@@ -48,7 +48,7 @@ def find_program(choice: str) -> str:
     if choice in ("auto", "embedded") and importlib.util.find_spec("xllamacpp") is not None:
         return "embedded"
     raise ServerError(
-        "There is no llama.cpp server on this computer.",
+        "This computer has no llama.cpp server.",
         mend="Run: pip install 'gyakusan[serve]', or put llama-server on PATH.",
     )
 

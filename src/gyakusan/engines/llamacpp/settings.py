@@ -171,7 +171,7 @@ def check(settings: Settings) -> Settings:
         value = getattr(settings, name)
         if not is_array(value) and value < least:
             mend = "Give 1 or more." if least else "Give 0 or more."
-            raise BadSetting("{name} is {value}.", name=name, value=value, mend=mend)
+            raise BadSetting("{name} cannot be {value}.", name=name, value=value, mend=mend)
     _check_placement(settings)
     _check_drafting(settings)
     _check_cache_types(settings)
@@ -181,14 +181,17 @@ def check(settings: Settings) -> Settings:
 def _check_placement(settings: Settings) -> None:
     if settings.split_mode not in ("layer", "none"):
         raise BadSetting(
-            "split_mode {mode} is not priced: llama.cpp dropped rows on CUDA, and tensors are an experiment.",
+            (
+                "split_mode {mode} is not supported: llama.cpp dropped row split on CUDA, and tensor split "
+                "is experimental."
+            ),
             mode=settings.split_mode, mend="Use layer, or none for one GPU.",
         )  # fmt: skip
     for pattern, device in settings.overrides:
         if "," in pattern + device:
             raise BadSetting(
-                "The override {rule} has a comma, which separates overrides.", rule=pattern,
-                mend="Write it as several rules.",
+                "The override {rule} contains a comma, which separates overrides.", rule=pattern,
+                mend="Write several overrides.",
             )  # fmt: skip
     for worker in settings.rpc:
         host, colon, port = worker.rpartition(":")
@@ -198,9 +201,11 @@ def _check_placement(settings: Settings) -> None:
 
 def _check_drafting(settings: Settings) -> None:
     if settings.draft and settings.mtp:
-        raise BadSetting("mtp and draft were both given.", mend="Let one of them draft.")
+        raise BadSetting("Both mtp and draft were given.", mend="Use only one of them for speculative decoding.")
     if settings.draft_tokens < 1:
-        raise BadSetting("{name} is {value}.", name="draft_tokens", value=settings.draft_tokens, mend="Give 1 or more.")
+        raise BadSetting(
+            "{name} cannot be {value}.", name="draft_tokens", value=settings.draft_tokens, mend="Give 1 or more."
+        )
 
 
 def _check_cache_types(settings: Settings) -> None:

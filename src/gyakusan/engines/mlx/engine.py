@@ -73,15 +73,15 @@ def refusals(model: Model, machine: Machine, settings: Settings) -> tuple[Messag
     """No Apple silicon, a GGUF file, an architecture without a file, a cache that cannot be quantised."""
     reasons = []
     if not any(g.backend == "metal" for g in machine.gpus):
-        reasons.append(say("MLX-LM needs Apple silicon; {name} has none.", name=machine.name))
+        reasons.append(say("MLX-LM runs on Apple silicon only; {name} was given.", name=machine.name))
     if model.source.endswith(".gguf"):
-        reasons.append(say("MLX-LM reads no GGUF file; take the model from Hugging Face, or an MLX conversion."))
+        reasons.append(say("MLX-LM does not read GGUF files: take the model from Hugging Face, or an MLX conversion."))
     if model.graph.encoder:
-        reasons.append(say("An encoder is priced under llama.cpp only."))
+        reasons.append(say("Encoder models are supported under llama.cpp only."))
     if model.architecture in families.LACKING or model.inferred:
         reasons.append(
             say(
-                "MLX-LM {version} does not run {name}, or not so that it can be priced.",
+                "MLX-LM {version} does not run {name}, or its memory cannot be computed.",
                 version=VERSION,
                 name=model.architecture,
             )
@@ -95,12 +95,12 @@ def refusals(model: Model, machine: Machine, settings: Settings) -> tuple[Messag
 def _no_bits(memory: Memory, s: Settings) -> Message:
     if isinstance(memory, Attention) and memory.window is None:
         return say(
-            "MLX-LM cannot quantise this cache: heads of {width} values are no multiple of {group}.",
+            "MLX-LM cannot quantise this cache: the head width {width} is not a multiple of {group}.",
             width=memory.key_head,
             group=s.kv_group_size,
         )
-    what = say("window layers") if getattr(memory, "window", None) is not None else say("latent attention")
-    return say("MLX-LM cannot quantise the cache of {what}: leave kv_bits out.", what=what)
+    what = say("sliding-window layers") if getattr(memory, "window", None) is not None else say("latent attention")
+    return say("MLX-LM cannot quantise the cache of {what}: leave out kv_bits.", what=what)
 
 
 def compute_settings(machine: Machine, settings: Settings) -> ComputeSettings:
@@ -113,16 +113,14 @@ def machine_refusal(machine: Machine, system: System) -> Message | None:
     """Return why MLX-LM runs no model at all on a machine: it is no Mac with Apple silicon."""
     if machine.gpus and machine.gpus[0].backend == "metal":
         return None
-    return say("MLX-LM needs Apple silicon; {name} has none.", name=machine.name)
+    return say("MLX-LM runs on Apple silicon only; {name} was given.", name=machine.name)
 
 
 def system_refusal(system: System, alone: bool) -> BadSetting | None:
     """Return why MLX-LM alone cannot be asked for under another system than macOS."""
     if not alone or system not in ("linux", "windows"):
         return None
-    return BadSetting(
-        "MLX-LM runs on macOS only, and the system asked for is {os}.", os=system, mend="Leave one of them out."
-    )
+    return BadSetting("MLX-LM runs on macOS only, and --os is {os}.", os=system, mend="Leave one of them out.")
 
 
 def variants(model: Model, published: str) -> Iterator[Variant]:

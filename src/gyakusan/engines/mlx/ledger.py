@@ -74,7 +74,7 @@ def _keeps(memory: Memory) -> Message:
     n = len(memory.layers)
     match memory:
         case Recurrent():
-            return say("{n} layers keep a state for each user, whatever the context", n=n)
+            return say("{n} layers keep a state for each user, independent of context", n=n)
         case Indexer():
             return say("{n} layers keep an index of keys", n=n)
         case Compressed():
@@ -98,7 +98,7 @@ def _prompt_cache(caches: tuple[Held, ...], s: Settings, running: Number) -> Lin
     if s.prompt_cache_bytes is not None:
         size = minimum(size, maximum(0, s.prompt_cache_bytes - running * one))
     reason = say(
-        "prompt cache: up to {n} finished conversations; --prompt-cache-bytes bounds it", n=s.prompt_cache_size
+        "prompt cache: up to {n} finished conversations (--prompt-cache-bytes limits it)", n=s.prompt_cache_size
     )
     return Line("kv.finished", size, "derived", reason, "sequences x cache of one", low=0, high=size, grows=True)
 
@@ -109,7 +109,7 @@ def _notes(model: Model, load: Load, s: Settings, running: Number) -> tuple[Mess
     if model.quantization.lower() != s.weights:
         notes.append(
             say(
-                "Weights are priced as MLX {format}, not as the GGUF's {quantization}.",
+                "Weights are computed as MLX {format}, not as the GGUF file's {quantization}.",
                 format=s.weights,
                 quantization=model.quantization,
             )
@@ -117,13 +117,13 @@ def _notes(model: Model, load: Load, s: Settings, running: Number) -> tuple[Mess
     if not is_array(load.users, running) and running < load.users:
         why = "kv_bits" if s.kv_bits is not None else "draft_model" if s.draft_model else "its caches"
         if running == 1 and load.users > 1 and running != s.decode_concurrency:
-            notes.append(say("Requests are served one at a time: {why} forbids batches.", why=why))
+            notes.append(say("Requests are served one at a time: {why} rules out batches.", why=why))
         else:
             notes.append(
-                say("Only {n} of {users} users are served at a time; the others wait.", n=running, users=load.users)
+                say("{n} of {users} users are served at a time; the others wait.", n=running, users=load.users)
             )
     if families.expands(model):
-        notes.append(say("MLX-LM's file for this model multiplies latent vectors out: its cache is many times larger."))
+        notes.append(say("MLX-LM expands the latent vectors of this model: its cache is many times larger."))
     if s.kv_bits is not None and model.architecture in families.LISTED:
-        notes.append(say("kv_bits changes nothing here: this model's caches are passed by."))
+        notes.append(say("kv_bits has no effect: this model's caches cannot be quantised."))
     return tuple(notes)

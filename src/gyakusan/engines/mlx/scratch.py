@@ -37,7 +37,7 @@ def _activations(model: Model, s: Settings, running: Number) -> Line:
     tokens = minimum(s.context, s.prefill_step_size) * minimum(running, s.prompt_concurrency)
     wide = maximum(*(f.used * f.width + f.shared if isinstance(f, Experts) else f.width for f in model.feed_forward), 0)
     size = tokens * (4 * model.embedding + 3 * wide) * BF16
-    reason = say("vectors of one block while prompts are read: a rule of thumb")
+    reason = say("vectors of one block during prefill: a rule of thumb")
     formula = f"tokens x (4 x {model.embedding:,} + 3 x {wide:,}) x {BF16} B"
     return Line("compute", size, "assumed", reason, formula, low=size // 2, high=size * 3)
 
@@ -61,11 +61,11 @@ def _scores(model: Model, s: Settings, running: Number) -> tuple[Line, ...]:
                 "compute.scores",
                 size,
                 "derived",
-                say("scores of a chunk: a quantised cache has no fused kernel"),
+                say("attention scores of a chunk: a quantised cache has no fused kernel"),
                 formula,
             ),
         )
-    reason = say("scores of a chunk, if this version of MLX has no fused kernel for heads of this width")
+    reason = say("attention scores of a chunk, if MLX has no fused kernel for this head width")
     return (Line("compute.scores", 0, "assumed", reason, formula, low=0, high=size),)
 
 
@@ -83,7 +83,7 @@ def _growth(running: Number, caches: tuple[Held, ...]) -> Line:
     """
     one = maximum(*(h.one for h in caches), 0) * running
     every = sum(h.answer for h in caches) * running
-    reason = say("a growing cache is copied layer by layer; MLX may keep the old copies for reuse")
+    reason = say("a growing cache is copied layer by layer; MLX may keep the old copies")
     return Line("kv.copy", one, "derived", reason, low=one, high=maximum(one, every))
 
 

@@ -105,11 +105,11 @@ def check(settings: Settings) -> Settings:
     if settings.weights not in FORMATS:
         raise unknown(say("MLX format"), settings.weights, FORMATS)
     if settings.kv_bits not in (None, 2, 3, 4, 5, 6, 8):
-        raise BadSetting("kv_bits is {bits}.", bits=settings.kv_bits, mend="Give 8 or 4, or leave it out.")
+        raise BadSetting("kv_bits cannot be {bits}.", bits=settings.kv_bits, mend="Give 8 or 4, or leave it out.")
     if settings.kv_group_size not in (32, 64, 128):
-        raise BadSetting("kv_group_size is {n}.", n=settings.kv_group_size, mend="Give 32, 64 or 128.")
+        raise BadSetting("kv_group_size cannot be {n}.", n=settings.kv_group_size, mend="Give 32, 64 or 128.")
     for name in ("context", "users", "prefill_step_size", "decode_concurrency", "prompt_concurrency"):
         value = getattr(settings, name)
         if not is_array(value) and value < 1:
-            raise BadSetting("{name} is {value}.", name=name, value=value, mend="Give 1 or more.")
+            raise BadSetting("{name} cannot be {value}.", name=name, value=value, mend="Give 1 or more.")
     return settings

@@ -99,14 +99,14 @@ def refusals(model: Model, machine: Machine, settings: Settings) -> tuple[Messag
     """Models that it cannot take in, and GPUs that it drops."""
     reasons = []
     if model.source.endswith(".safetensors") or model.quantization.lower().endswith("bit"):
-        reasons.append(say("Ollama's llama.cpp runner reads GGUF files; {name} is none.", name=model.name))
+        reasons.append(say("Ollama's llama.cpp runner reads GGUF files; {name} is not one.", name=model.name))
     if settings.backend != "cpu":
         reasons += [_dropped(g.name) for g in machine.gpus if not allowed(g, settings)]
     return tuple(reasons)
 
 
 def _dropped(name: str) -> Message:
-    return say("Ollama does not use the integrated GPU {name} unless OLLAMA_IGPU_ENABLE=1.", name=name)
+    return say("Ollama uses the integrated GPU {name} only with OLLAMA_IGPU_ENABLE=1.", name=name)
 
 
 def ledger(model: Model, load: Load, machine: Machine, settings: Settings) -> Ledger:
@@ -180,7 +180,7 @@ def base(model: Model, load: Load, machine: Machine, s: Settings) -> llamacpp.Se
 def _with_margin(account: Account, s: Settings) -> Account:
     if account.device.kind == "host" or not s.fit_target:
         return account
-    reason = say("kept free by llama.cpp's --fit: Ollama would rather leave layers on the CPU")
+    reason = say("kept free by llama.cpp's --fit: Ollama leaves layers on the CPU instead")
     formula = f"LLAMA_ARG_FIT_TARGET = {s.fit_target // MIB} MiB"
     return replace(
         account, lines=(*account.lines, Line("overhead.margin", s.fit_target, "derived", reason, formula, low=0))
@@ -197,26 +197,26 @@ def _notes(model: Model, load: Load, machine: Machine, used: Machine, s: Setting
     if own != s.context_length:
         notes.append(
             say(
-                "Ollama's own context on this machine is {own} tokens; OLLAMA_CONTEXT_LENGTH sets another.",
+                "Ollama's default context on this machine is {own} tokens; OLLAMA_CONTEXT_LENGTH changes it.",
                 own=f"{own:,}",
             )
         )
     if s.context_length < load.context:
-        notes.append(
-            say("Ollama cuts the context to the {n} tokens the model was trained for.", n=f"{s.context_length:,}")
-        )
+        notes.append(say("Ollama cuts the context to the model's trained {n} tokens.", n=f"{s.context_length:,}"))
     if s.num_parallel < load.users:
         notes.append(
-            say("Only {n} of {users} users are served at a time; the others wait.", n=s.num_parallel, users=load.users)
+            say("{n} of {users} users are served at a time; the others wait.", n=s.num_parallel, users=load.users)
         )
     if used is not machine:
-        notes.append(say("Ollama puts the model on one GPU only: its estimate fits there."))
+        notes.append(say("Ollama puts the model on one GPU: its estimate fits there."))
     if s.gpu_overhead:
         overhead = format_bytes(s.gpu_overhead)
-        notes.append(say("OLLAMA_GPU_OVERHEAD {kept} lowers the default context and nothing else.", kept=overhead))
+        notes.append(say("OLLAMA_GPU_OVERHEAD {kept} only lowers the default context.", kept=overhead))
     if any(".nextn." in t.name for t in model.tensors):
-        notes.append(say("Ollama drafts with the file's prediction layers; their memory is not priced."))
-    return (*notes, say("Ollama runs llama.cpp {its}; newer rules are used.", its=LLAMA_CPP))
+        notes.append(
+            say("Ollama uses the file's prediction blocks (MTP) for speculative decoding; their memory is not counted.")
+        )
+    return (*notes, say("Ollama contains llama.cpp {its}; the rules used here are newer.", its=LLAMA_CPP))
 
 
 def command(model: Model, machine: Machine, settings: Settings) -> Command:

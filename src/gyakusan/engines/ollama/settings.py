@@ -152,7 +152,7 @@ def check(settings: Settings) -> Settings:
     for name in ("context_length", "num_parallel", "num_batch"):
         value = getattr(settings, name)
         if not is_array(value) and value < 1:
-            raise BadSetting("{name} is {value}.", name=name, value=value, mend="Give 1 or more.")
+            raise BadSetting("{name} cannot be {value}.", name=name, value=value, mend="Give 1 or more.")
     return settings
 
 

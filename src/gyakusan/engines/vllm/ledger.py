@@ -42,7 +42,7 @@ def _pools(model: Model, machine: Machine, settings: Settings) -> tuple[Pool, ..
     gpus = machine.gpus[: chosen.world]
     if len(gpus) < chosen.world:
         raise BadSetting(
-            "{name} has {has} GPUs, {asked} are asked for.",
+            "{name} has {has} GPUs; {asked} were requested.",
             name=machine.name,
             has=len(machine.gpus),
             asked=chosen.world,
@@ -67,7 +67,7 @@ def _account(model: Model, load: Load, gpu: Device, rank: Pool) -> Account:
     lines = [_weights(model, settings, rank)]
     lines += [_kept(group, rank.reservation, load, settings) for group in _by_kind(rank.reservation)]
     peak = profile.activation(model, settings)
-    batch = say("activations of the largest batch, or sampling: measured when the server starts")
+    batch = say("activations of the largest batch, or sampling; vLLM measures them at start")
     formula = f"{settings.max_num_batched_tokens} tokens x {profile.token_bytes(model, settings.tensor_parallel):,} B"
     lines.append(Line("compute", peak.best, "measured", batch, formula, peak.low, peak.high))
     captured = profile.graphs(settings)
@@ -88,7 +88,7 @@ def _weights(model: Model, settings: Settings, rank: Pool) -> Line:
     if settings.world == 1:
         share = say("{n} tensors, {quantization}", n=len(form.tensors or model.tensors), quantization=name)
     else:
-        share = say("one of {n} shares, {quantization}", n=settings.world, quantization=name)
+        share = say("one of {n} tensor-parallel shares, {quantization}", n=settings.world, quantization=name)
     w = rank.weights
     return Line("weights", w.best, "read" if form.tensors else "derived", share, low=w.low, high=w.high)
 
@@ -123,7 +123,7 @@ def _limited(gpu: Device, settings: Settings) -> Device:
     if gpu.usable is not None and gpu.usable <= limit:
         return gpu
     reason = say(
-        "vLLM takes {share} % of the memory that CUDA counts", share=round(settings.gpu_memory_utilization * 100)
+        "vLLM takes {share} % of the memory that CUDA reports", share=round(settings.gpu_memory_utilization * 100)
     )
     return replace(gpu, reserved=gpu.memory - limit, reserved_basis="derived", reserved_reason=reason)
 
@@ -143,12 +143,15 @@ def _notes(model: Model, load: Load, machine: Machine, settings: Settings, pools
     if len(machine.gpus) > settings.world:
         notes.append(say("{n} of {all} GPUs are used.", n=settings.world, all=len(machine.gpus)))
     if len({g.memory for g in machine.gpus[: settings.world]}) > 1:
-        notes.append(say("The smallest GPU decides how many blocks each of them holds."))
+        notes.append(say("The smallest GPU limits the blocks of every GPU."))
     short = [g for g in machine.gpus[: settings.world] if _scarce(g, settings)]
     if short:
         notes.append(
             say(
-                "vLLM would not start: it asks for {share} % of {name}, and less is free. Lower gpu_memory_utilization.",
+                (
+                    "vLLM would not start: it requests {share} % of {name}, and less is free. Lower "
+                    "gpu_memory_utilization."
+                ),
                 share=round(settings.gpu_memory_utilization * 100),
                 name=short[0].name,
             )
@@ -156,15 +159,18 @@ def _notes(model: Model, load: Load, machine: Machine, settings: Settings, pools
     if settings.quantization not in ("auto", "none", *launch.ONLINE) and model.checkpoint is None:
         notes.append(
             say(
-                "Priced as {method}: vLLM loads no {quantization}. Serve a checkpoint that is published so.",
+                (
+                    "vLLM does not load {quantization}: the plan counts {method}. Serve a checkpoint published "
+                    "in that format."
+                ),
                 method=settings.quantization,
                 quantization=model.quantization,
             )
         )
     if model.checkpoint is not None and model.checkpoint.encoders and not model.checkpoint.tensors:
-        notes.append(say("The parts that see or hear are estimated from the config."))
+        notes.append(say("Vision and audio weights are estimated from the config."))
     if machine.gpus and machine.gpus[0].kind != "unified" and (machine.host is None or machine.host.memory is None):
-        notes.append(say("The computer's RAM is not known: it is listed, not checked."))
+        notes.append(say("The computer's RAM is unknown, so it is not checked."))
     return notes
 
 
@@ -176,7 +182,7 @@ def _capacity(smallest: Pool) -> Message:
     """Return how much the pool holds, as a range."""
     a, length = smallest.available, smallest.settings.max_model_len
     return say(
-        "The pool holds {tokens} tokens ({low} to {high}): {requests} requests of {length} at once.",
+        "The KV pool holds {tokens} tokens ({low} to {high}): {requests} requests of {length} tokens at once.",
         tokens=f"{int(smallest.tokens(a.best)):,}",
         low=f"{int(smallest.tokens(a.low)):,}",
         high=f"{int(smallest.tokens(a.high)):,}",

@@ -103,7 +103,7 @@ def _kv_heads(group: Attention, settings: Settings) -> int:
     heads, ranks = group.key // group.key_head, settings.tensor_parallel
     if (heads % ranks if heads >= ranks else ranks % heads) or group.heads % ranks:
         raise BadSetting(
-            "{heads} heads with {kv} for keys and values cannot be shared out over {ranks} GPUs.",
+            "{heads} heads with {kv} KV heads cannot be split evenly over {ranks} GPUs.",
             heads=group.heads,
             kv=heads,
             ranks=ranks,
@@ -116,7 +116,7 @@ def _shared_out(heads: int, ranks: int) -> None:
     """Raise BadSetting if the ranks cannot share query heads evenly. ModelConfig.verify_with_parallel_config."""
     if heads % ranks:
         raise BadSetting(
-            "{heads} heads cannot be shared out over {ranks} GPUs.",
+            "{heads} heads cannot be split evenly over {ranks} GPUs.",
             heads=heads,
             ranks=ranks,
             mend="Choose a tensor_parallel that divides their number.",
@@ -166,7 +166,7 @@ def _state(model: Model, group: Recurrent, settings: Settings) -> Page:
     ranks, more = settings.tensor_parallel, settings.speculative_tokens
     if group.rank % ranks or group.inner % ranks:
         raise BadSetting(
-            "A recurrent layer of width {width} cannot be shared out over {ranks} GPUs.",
+            "A recurrent layer of width {width} cannot be split over {ranks} GPUs.",
             width=group.inner,
             ranks=ranks,
             mend="Choose a smaller tensor_parallel.",
@@ -191,7 +191,7 @@ def _convolved(group: Recurrent, ranks: int) -> int:
     if group.kind == "mamba2" and groups % ranks:
         if groups != 1:
             raise BadSetting(
-                "{groups} groups of a Mamba layer cannot be shared out over {ranks} GPUs.",
+                "{groups} groups of a Mamba layer cannot be split over {ranks} GPUs.",
                 groups=groups,
                 ranks=ranks,
                 mend="Choose a tensor_parallel that divides them.",

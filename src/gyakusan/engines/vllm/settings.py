@@ -124,15 +124,15 @@ def check(settings: Settings) -> Settings:
     for name in ("max_model_len", "max_num_seqs", "max_num_batched_tokens", "tensor_parallel", "pipeline_parallel"):
         value = getattr(settings, name)
         if not is_array(value) and value < 1:
-            raise BadSetting("{name} is {value}.", name=name, value=value, mend="Give 1 or more.")
+            raise BadSetting("{name} cannot be {value}.", name=name, value=value, mend="Give 1 or more.")
     if not 0 < settings.gpu_memory_utilization <= 1:
         raise BadSetting(
-            "gpu_memory_utilization is {value}.",
+            "gpu_memory_utilization cannot be {value}.",
             value=settings.gpu_memory_utilization,
-            mend="It is a share of the GPU's memory: more than 0, at most 1.",
+            mend="Give a share of the GPU's memory: more than 0, at most 1.",
         )
     if settings.block_size < 0 or settings.block_size % 16:
-        raise BadSetting("block_size is {value}.", value=settings.block_size, mend="Give a multiple of 16.")
+        raise BadSetting("block_size cannot be {value}.", value=settings.block_size, mend="Give a multiple of 16.")
     for kind, value, known in (
         (say("cache type"), settings.kv_cache_dtype, CACHE_BYTES),
         (say("state type"), settings.state_dtype, STATE_BYTES),

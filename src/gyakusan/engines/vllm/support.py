@@ -65,7 +65,7 @@ def refusals(model: Model, machine: Machine, settings: Settings) -> tuple[Messag
 def machine_refusal(machine: Machine, system: System) -> Message | None:
     """Return why vLLM runs no model at all on a machine, None if it does."""
     if system == "windows":
-        return say("vLLM does not run under Windows itself.")
+        return say("vLLM does not run on Windows directly.")
     return next(_platform(machine), None)
 
 
@@ -74,7 +74,7 @@ def system_refusal(system: System, alone: bool) -> BadSetting | None:
     if system != "macos":
         return None
     return BadSetting(
-        "vLLM does not run on macOS: it has no kernels for Apple's GPUs.", mend="Use MLX-LM or llama.cpp there."
+        "vLLM does not run on macOS: it has no kernels for Apple's GPUs.", mend="Use MLX-LM or llama.cpp on it."
     )
 
 
@@ -86,7 +86,7 @@ def _platform(machine: Machine) -> Iterator[Message]:
     if gpu.backend == "metal":
         yield say("vLLM does not run on macOS: it has no kernels for Apple's GPUs.")
     elif gpu.kind == "unified" and gpu.backend != "cuda":
-        yield say("vLLM's ROCm wheels hold no kernels for the integrated GPU of {name}.", name=gpu.name)
+        yield say("vLLM's ROCm wheels have no kernels for the integrated GPU of {name}.", name=gpu.name)
     elif gpu.backend not in ("cuda", "rocm"):
         yield say("vLLM {version} is built for CUDA and ROCm, not for {name}.", version=VERSION, name=gpu.name)
     level = capability(gpu) if gpu.backend == "cuda" else None
@@ -96,17 +96,17 @@ def _platform(machine: Machine) -> Iterator[Message]:
 
 def _model(model: Model, machine: Machine) -> Iterator[Message]:
     if model.source.endswith(".gguf"):
-        yield say("vLLM reads no GGUF file; take the model from Hugging Face.")
+        yield say("vLLM does not read GGUF files: take the model from Hugging Face.")
     if model.stored is not None and model.stored.format == "mlx":
-        yield say("vLLM reads no MLX conversion; take the model that it was made from.")
+        yield say("vLLM does not read MLX conversions: take the original model.")
     if model.inferred:
-        yield say("vLLM {version} does not know the architecture {name}.", version=VERSION, name=model.architecture)
+        yield say("vLLM {version} does not support the architecture {name}.", version=VERSION, name=model.architecture)
     if model.graph.encoder:
-        yield say("An encoder is priced under llama.cpp only.")
+        yield say("Encoder models are supported under llama.cpp only.")
     sparse = any(isinstance(g, (Indexer, Compressed)) for g in model.memory)
     gpu = machine.gpus[0] if machine.gpus else None
     if sparse and gpu is not None and gpu.backend == "cuda" and (capability(gpu) or 9.0) < 9.0:
-        yield say("Sparse attention of {name} has kernels for Hopper and Blackwell only.", name=model.architecture)
+        yield say("The sparse attention of {name} has kernels for Hopper and Blackwell only.", name=model.architecture)
 
 
 def _settings(model: Model, machine: Machine, settings: Settings) -> Iterator[Message]:
@@ -119,7 +119,7 @@ def _settings(model: Model, machine: Machine, settings: Settings) -> Iterator[Me
     yield from _method(model, machine, settings)
     if settings.world > max(1, len(machine.gpus)):
         yield say(
-            "{asked} GPUs are asked for; {name} has {has}.",
+            "{asked} GPUs were requested; {name} has {has}.",
             asked=settings.world,
             name=machine.name,
             has=len(machine.gpus),
@@ -127,7 +127,7 @@ def _settings(model: Model, machine: Machine, settings: Settings) -> Iterator[Me
     trained, context = model.trained_context, settings.max_model_len
     if trained and not is_array(context) and context > trained:
         yield say(
-            "The model was trained for {trained} tokens: {asked} need VLLM_ALLOW_LONG_MAX_MODEL_LEN=1.",
+            "The model was trained for {trained} tokens; {asked} need VLLM_ALLOW_LONG_MAX_MODEL_LEN=1.",
             trained=trained,
             asked=context,
         )

@@ -103,7 +103,7 @@ def stored(model: Model, settings: Settings) -> Checkpoint:
         raise BadSetting(
             "vLLM does not load {quantization}.",
             quantization=model.quantization,
-            mend="Name the checkpoint's method with the setting quantization: none, fp8, awq, gptq, nvfp4 or bitsandbytes.",
+            mend="Set quantization to the checkpoint's method: none, fp8, awq, gptq, nvfp4 or bitsandbytes.",
         )
     return METHODS[named]
 

@@ -38,7 +38,7 @@ def _guarded(maker: str, ask: Callable[[System, Ram], Seen], system: System, ram
         return ask(system, ram)
     except Exception as error:  # noqa: BLE001 - a probe reads what drivers print: none of their faults may stop the answer
         why = f"{type(error).__name__}: {error}"[:160]
-        return Seen((), (say("{maker} GPUs could not be asked ({why}).", maker=maker, why=why),))
+        return Seen((), (say("{maker} GPUs could not be detected ({why}).", maker=maker, why=why),))
 
 
 def _title(gpus: tuple[Device, ...], host: Device) -> str:

@@ -64,11 +64,13 @@ def probe(system: System, ram: Ram) -> Seen:
             continue
         card = _card(system, folder)
         if card is None:
-            notes.append(say("An AMD GPU shows no memory in {folder}: is the driver amdgpu loaded?", folder=folder))
+            notes.append(
+                say("An AMD GPU reports no memory in {folder}: check that the driver amdgpu is loaded.", folder=folder)
+            )
         elif card.device == STRIX_HALO:
             devices.append(_strix(card, ram))
         elif card.vram < min(card.gtt, INTEGRATED):
-            notes.append(say("Integrated graphics ({name}) are left out.", name=card.name))
+            notes.append(say("The integrated graphics ({name}) are left out.", name=card.name))
         else:
             devices.append(_discrete(card))
     return Seen(tuple(devices), tuple(notes))
@@ -99,7 +101,9 @@ def _discrete(card: Card) -> Device:
         memory_basis="read",
         reserved=card.vram_used,
         reserved_basis="read",
-        reserved_reason=say("{kept} are in use now by the display and others.", kept=format_bytes(card.vram_used)),
+        reserved_reason=say(
+            "{kept} is in use now by the display and other programs.", kept=format_bytes(card.vram_used)
+        ),
     )
 
 

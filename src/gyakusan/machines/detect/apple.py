@@ -23,7 +23,7 @@ def probe(system: System, ram: Ram) -> Seen:
     if not chip.startswith("Apple"):
         chip = _profiled(system, notes)
     if not chip.startswith("Apple"):
-        return Seen((), (*notes, say("This Mac has no Apple silicon; its CPU is used.")))
+        return Seen((), (*notes, say("This Mac has no Apple silicon: its CPU is used.")))
     if not ram.total:
         return Seen((Device(chip, "unified", None, "metal", "Apple"),), tuple(notes))
     return Seen((_device(chip, ram.total, _wired(system)),), tuple(notes))
@@ -54,7 +54,7 @@ def _profiled(system: System, notes: list[Message]) -> str:
         found = json.loads(system.run("system_profiler", "SPDisplaysDataType", "-json"))
         return str(found["SPDisplaysDataType"][0]["sppci_model"])
     except (DetectError, ValueError, LookupError, TypeError, RecursionError) as error:
-        notes.append(say("The GPU could not be asked (system_profiler: {why}).", why=str(error)[:120]))
+        notes.append(say("The GPU could not be detected (system_profiler: {why}).", why=str(error)[:120]))
         return ""
 
 

@@ -57,7 +57,7 @@ def probe(system: System) -> Host:
         "cpu",
         reserved=kept,
         reserved_basis="read",
-        reserved_reason=say("{kept} are in use now.", kept=format_bytes(kept)),
+        reserved_reason=say("{kept} is in use now.", kept=format_bytes(kept)),
         memory_basis="read",
         source="detected",
     )
@@ -218,7 +218,7 @@ def _darwin(system: System) -> Ram:
     """Return the RAM of macOS: hw.memsize, and vm_stat for what is free, inactive or purgeable."""
     total = _sysctl_number(system, "hw.memsize")
     if not total:
-        raise silent("sysctl hw.memsize", say("no number"))
+        raise silent("sysctl hw.memsize", say("not a number"))
     text = _answer(system, "vm_stat")
     size = re.search(r"page size of (\d{1,7}) bytes", text)
     pages = dict(re.findall(r"^Pages ([a-z ]+):\s+(\d{1,15})\.", text, re.MULTILINE))

@@ -53,13 +53,13 @@ def _cards(system: System, notes: list[Message]) -> list[Card]:
             pass
         except Exception as error:  # noqa: BLE001 - pynvml raises a class for each status, and OSError for a missing library
             if system.has("nvidia-smi"):
-                notes.append(say("NVML gave no answer ({why}); nvidia-smi is asked.", why=str(error)[:120]))
+                notes.append(say("NVML does not answer ({why}); nvidia-smi is used.", why=str(error)[:120]))
     if not system.has("nvidia-smi"):
         return []
     try:
         return _smi(system.run(*QUERY), notes)
     except DetectError as error:
-        notes.append(say("NVIDIA GPUs could not be asked ({what}: {why}).", **error.message.facts))
+        notes.append(say("NVIDIA GPUs could not be detected ({what}: {why}).", **error.message.facts))
         return []
 
 
@@ -92,7 +92,7 @@ def _smi(text: str, notes: list[Message]) -> list[Card]:
     for line in text.strip().splitlines()[:256]:
         row = _ROW.fullmatch(line.strip())
         if row is None:
-            notes.append(say("nvidia-smi printed a line that is no GPU: {line}.", line=repr(line[:80])))
+            notes.append(say("nvidia-smi printed a line that does not describe a GPU: {line}.", line=repr(line[:80])))
             continue
         cards.append(Card(row[1].strip(), _mib(row[2]), _mib(row[3])))
     return cards
@@ -126,7 +126,9 @@ def _device(card: Card, board: str, ram: Ram) -> Device:
         memory_basis="read",
         reserved=kept,
         reserved_basis="read",
-        reserved_reason=say("{kept} are in use now by the driver, the display and others.", kept=format_bytes(kept)),
+        reserved_reason=say(
+            "{kept} is in use now by the driver, the display and other programs.", kept=format_bytes(kept)
+        ),
     )
 
 

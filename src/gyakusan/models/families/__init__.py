@@ -173,8 +173,8 @@ def _refuse(architecture: str) -> Metadata:
 def _unknown(name: str, table: Mapping[str, ModuleType]) -> Unsupported:
     near = did_you_mean(name, table, n=3)
     return Unsupported(
-        "The architecture {name} is not known yet.",
+        "The architecture {name} is not supported yet.",
         name=repr(name[:40]),
         near=", ".join(near) or "-",
-        mend="Nearest known: {near}.",
+        mend="Similar: {near}.",
     )

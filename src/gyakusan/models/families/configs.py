@@ -57,7 +57,7 @@ class Config:
         """Return the model_type of the language part, else of the whole."""
         found = self.values.get("model_type", self.outer.get("model_type"))
         if not isinstance(found, str) or not found:
-            raise Malformed("The config names no model_type.", mend="Give the directory of a Hugging Face model.")
+            raise Malformed("The config has no model_type.", mend="Give the directory of a Hugging Face model.")
         return found
 
     def with_defaults(self, defaults: Mapping[str, Any]) -> Config:
@@ -129,7 +129,7 @@ class Config:
         """Return the Malformed error that names a key and its value."""
         shown = "missing" if value is None else str(value)[:40]
         return Malformed(
-            "{key} is {value}.",
+            "{key} cannot be {value}.",
             key=key,
             value=shown,
             mend="The config.json is incomplete or damaged; download it again.",

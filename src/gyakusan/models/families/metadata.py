@@ -34,7 +34,7 @@ class Metadata:
         """Return general.architecture. Raises Malformed."""
         found = self.values.get("general.architecture")
         if not isinstance(found, str) or not found:
-            raise Malformed("The file names no architecture.", mend="It needs the key general.architecture.")
+            raise Malformed("The file has no architecture.", mend="It needs the key general.architecture.")
         return found
 
     @property
@@ -98,7 +98,7 @@ class Metadata:
         """Return the Malformed error that names a key and its value."""
         shown = "missing" if value is None else str(value)[:40]
         return Malformed(
-            "{key} is {value}.",
+            "{key} cannot be {value}.",
             key=f"{self.architecture}.{key}"[:100],
             value=shown,
             mend="The metadata is incomplete or damaged; download the file again.",

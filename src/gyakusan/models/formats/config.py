@@ -36,7 +36,7 @@ def read(path: str | Path) -> dict[str, Any]:
 
 def _absent(folder: Path) -> BadReference:
     found = sorted(folder.glob("*.gguf"))[:1]
-    mend = "Give the path of the file {gguf} in it." if found else "Give a folder that a model was downloaded into."
+    mend = "Give the path of the file {gguf} in it." if found else "Give a folder with a downloaded model."
     return BadReference(
         "There is no {name} in {folder}.", name=NAME, folder=disk.shown(folder),
         gguf=disk.shown(found[0].name) if found else "", mend=mend,

@@ -46,7 +46,7 @@ _FORMS: Mapping[Endian, Mapping[int, Struct]] = {
     "little": {code: Struct("<" + form) for code, (_, form) in _NUMBERS.items()},
     "big": {code: Struct(">" + form) for code, (_, form) in _NUMBERS.items()},
 }
-_MEND = say("The file is damaged or not what it claims to be: download it again.")
+_MEND = say("The file is damaged or of another kind than it claims: download it again.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,16 +153,19 @@ class Reader:
             return version
         mend = "Convert the model again, or download a newer copy." if version < 2 else "Update gyakusan."
         raise Unsupported(
-            "{file} is GGUF version {version}; versions 2 and 3 are read.", file=self._name, version=version, mend=mend
+            "{file} is GGUF version {version}; versions 2 and 3 are supported.",
+            file=self._name,
+            version=version,
+            mend=mend,
         )
 
     def _count(self, what: Message, limit: int, least: int) -> int:
         """Read a number of `what`, each at least `least` bytes long in the file."""
         n = self._take(self._u64)
         if n > limit:
-            self._bad("{file} claims {n} {what}; at most {limit} are read.", n=n, what=what, limit=limit)
+            self._bad("{file} claims {n} {what}; the limit is {limit}.", n=n, what=what, limit=limit)
         if n * least > self._window.rest:
-            self._cut("{file} claims {n} {what} but only {rest} bytes follow.", n=n, what=what, rest=self._window.rest)
+            self._cut("{file} claims {n} {what}, but only {rest} bytes follow.", n=n, what=what, rest=self._window.rest)
         return n
 
     def _metadata(self, keys: int) -> dict[str, Value]:
@@ -181,7 +184,7 @@ class Reader:
             return self._array(key, self._take(self._u32), self._take(self._u64))
         form = self._forms.get(kind)
         if form is None:
-            self._bad("{file}: {key} has the unknown type {kind}.", key=_short(key), kind=kind)
+            self._bad("{file}: the type {kind} of {key} is unknown.", key=_short(key), kind=kind)
         return self._window.number(form)
 
     def _text(self, key: str) -> str | Skipped:
@@ -197,14 +200,14 @@ class Reader:
         """Read an array: stored if it is short and no part of a tokenizer, else only counted."""
         if kind == ARRAY or kind not in _KINDS:
             self._bad(
-                "{file}: {key} is an array of {kind}, which GGUF files do not hold.",
+                "{file}: {key} is an array of {kind}, which GGUF does not allow.",
                 key=_short(key),
                 kind=say("arrays") if kind == ARRAY else say("unknown type {n}", n=kind),
             )
         width = 8 if kind == STRING else self._forms[kind].size
         if count * width > self._window.rest:
             self._cut(
-                "{file}: {key} claims {n} values but only {rest} bytes follow.",
+                "{file}: {key} claims {n} values, but only {rest} bytes follow.",
                 key=_short(key), n=count, rest=self._window.rest,
             )  # fmt: skip
         kept = count <= KEPT and not key.startswith("tokenizer.")
@@ -220,7 +223,7 @@ class Reader:
     def _strings_of(self, key: str, count: int, kept: bool) -> Value:
         self._strings -= count
         if self._strings < 0:
-            self._bad("{file} holds more than {limit} strings in its header.", limit=STRINGS)
+            self._bad("{file} has more than {limit} strings in its header.", limit=STRINGS)
         if not kept:
             self._window.skip_strings(count, self._u64)
             return Skipped(count, "string")
@@ -253,25 +256,28 @@ class Reader:
         n = self._take(self._u32)
         if not 1 <= n <= DIMENSIONS:
             self._bad(
-                "{file}: tensor {name} has {n} dimensions; 1 to {limit} are possible.",
+                "{file}: tensor {name} has {n} dimensions, outside 1 to {limit}.",
                 name=_short(name), n=n, limit=DIMENSIONS,
             )  # fmt: skip
         shape = tuple(self._take(self._u64) for _ in range(n))
         if 0 in shape or prod(shape) >= 2**63:
-            self._bad("{file}: tensor {name} has the impossible shape {shape}.", name=_short(name), shape=shape)
+            self._bad("{file}: the shape {shape} of tensor {name} is out of range.", name=_short(name), shape=shape)
         return shape
 
     def _type(self, name: str, shape: tuple[int, ...], code: int) -> str:
         kind = BY_CODE.get(code)
         if kind is None:
             raise Unsupported(
-                "{file}: tensor {name} has the unknown element type {code}.",
+                "{file}: the element type {code} of tensor {name} is unknown.",
                 file=self._name, name=_short(name), code=code,
                 mend="If the file is newer than gyakusan, update gyakusan; otherwise download the file again.",
             )  # fmt: skip
         if shape[0] % kind.block:
             self._bad(
-                "{file}: rows of tensor {name} have {n} values, not a multiple of the {block} in a block of {type}.",
+                (
+                    "{file}: rows of tensor {name} have {n} values, which is not a multiple of {block}, the "
+                    "block size of {type}."
+                ),
                 name=_short(name), n=shape[0], block=kind.block, type=kind.name,
             )  # fmt: skip
         return kind.name
@@ -326,7 +332,7 @@ class Reader:
         """Count what is stored against ROOM."""
         self._room -= n
         if self._room < 0:
-            self._bad("{file} holds more than {limit} MiB of metadata.", limit=ROOM >> 20)
+            self._bad("{file} has more than {limit} MiB of metadata.", limit=ROOM >> 20)
 
     def _take(self, form: Struct) -> int:
         return int(self._window.number(form))

@@ -14,7 +14,7 @@ BRACKETS = 200_000
 ITEMS = 2_000_000
 DIGITS = 40
 """Most digits of a whole number."""
-_MEND = "The file is damaged or not what its name says: download it again."
+_MEND = "The file is damaged or of another kind than its name says: download it again."
 
 
 def loads(raw: bytes, name: str, brackets: int = BRACKETS) -> Any:
@@ -34,11 +34,11 @@ def loads(raw: bytes, name: str, brackets: int = BRACKETS) -> Any:
         return int(digits)
 
     if raw.count(b"[") + raw.count(b"{") > brackets or raw.count(b",") > ITEMS:
-        raise bad(name, say("it holds too many values"))
+        raise bad(name, say("too many values"))
     try:
         found = json.loads(raw.decode("utf-8-sig"), object_pairs_hook=once, parse_int=whole)
     except RecursionError:
-        raise bad(name, say("it is nested too deeply")) from None
+        raise bad(name, say("nested too deeply")) from None
     except UnicodeDecodeError as error:
         raise bad(name, say("byte {at} is not UTF-8", at=error.start)) from None
     except json.JSONDecodeError as error:
@@ -46,7 +46,7 @@ def loads(raw: bytes, name: str, brackets: int = BRACKETS) -> Any:
             name, say("line {line}, column {column}: {why}", line=error.lineno, column=error.colno, why=line(error.msg))
         ) from None
     if _depth(found) > DEPTH:
-        raise bad(name, say("it is nested too deeply"))
+        raise bad(name, say("nested too deeply"))
     return found
 
 

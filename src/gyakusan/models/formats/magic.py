@@ -12,7 +12,7 @@ _PREFIXES: tuple[tuple[bytes, Message, Message], ...] = (
     (
         b"version https://git-lfs",
         say("a Git LFS pointer"),
-        say("Fetch the file behind it: git lfs pull."),
+        say("Download the file it points to: git lfs pull."),
     ),
     (b"PK\x03\x04", say("a zip archive or PyTorch checkpoint"), say("Convert it to GGUF or give a GGUF file.")),
     (b"\x80\x02", say("a Python pickle"), say("Convert it to GGUF or give a GGUF file.")),
@@ -34,10 +34,10 @@ _WEB = (
     say("a web page"),
     say("Give the address of the file itself; on huggingface.co it contains /resolve/, not /blob/."),
 )
-_JSON = say("JSON text"), say("Give the model file, or the folder that holds config.json.")
-_SAFETENSORS = say("a safetensors file"), say("Give the folder that holds it and config.json.")
-_ZEROS = say("nothing but zeros"), say("The download is incomplete: download it again.")
-_UNKNOWN = say("something else"), say("Give a GGUF file, or a folder with config.json and safetensors files.")
+_JSON = say("JSON text"), say("Give the model file, or the folder with config.json.")
+_SAFETENSORS = say("a safetensors file"), say("Give the folder with it and config.json.")
+_ZEROS = say("zeros only"), say("The download is incomplete: download it again.")
+_UNKNOWN = say("an unknown kind of file"), say("Give a GGUF file, or a folder with config.json and safetensors files.")
 
 
 def likeness(head: bytes) -> tuple[Message, Message]:
@@ -63,4 +63,4 @@ def not_gguf(name: str, head: bytes) -> Malformed | Truncated | Unsupported:
         return Truncated("{file} ends after {n} bytes.", file=name, n=len(head), mend="Download it again.")
     what, mend = likeness(head)
     kind = Malformed if what in (_ZEROS[0], _UNKNOWN[0]) else Unsupported
-    return kind("{file} is no GGUF file; it looks like {what}.", file=name, what=what, mend=mend)
+    return kind("{file} is not a GGUF file; it looks like {what}.", file=name, what=what, mend=mend)

@@ -78,12 +78,12 @@ def read_folder(folder: str | Path) -> Header:
         head = _shard(folder / file)
         for tensor in head.tensors:
             if tensor.name in tensors:
-                _bad("Two files in {file} hold the tensor {name}.", disk.shown(folder), name=_short(tensor.name))
+                _bad("Two files of {file} have the tensor {name}.", disk.shown(folder), name=_short(tensor.name))
             tensors[tensor.name] = tensor
         heads.append(head)
         missing = next((name for name in promised if name not in tensors), None)
         if missing is not None:
-            _bad("{file} lacks the tensor {name}, which the index promises.", head.name, name=_short(missing))
+            _bad("{file} lacks the tensor {name} of its index.", head.name, name=_short(missing))
     first = heads[0]
     sizes = sum(head.size for head in heads)
     return Header(disk.shown(folder), first.metadata, tuple(tensors.values()), first.data_at, sizes, tuple(where))
@@ -111,11 +111,11 @@ def _shards(folder: Path) -> dict[str, list[str]]:
     )
     if not names:
         raise BadReference(
-            "There is no safetensors file in {folder}.", folder=disk.shown(folder),
+            "{folder} has no safetensors file.", folder=disk.shown(folder),
             mend="Download the model's safetensors files into it, or give the path of a GGUF file.",
         )  # fmt: skip
     if len(names) > SHARDS:
-        _bad("{file} holds more than {limit} shards.", disk.shown(folder), limit=SHARDS)
+        _bad("{file} has more than {limit} shards.", disk.shown(folder), limit=SHARDS)
     return {name: [] for name in names}
 
 
@@ -128,7 +128,7 @@ def _indexed(path: Path) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for name, file in index.weight_map.items():
         if "/" in file or "\\" in file or not file.endswith(".safetensors") or not file.isprintable():
-            _bad("{file} names {name}, which is no shard beside it.", disk.shown(path), name=_short(file))
+            _bad("{file} names {name}, which is not a shard in its folder.", disk.shown(path), name=_short(file))
         found.setdefault(file, []).append(name)
     if not 0 < len(found) <= SHARDS:
         _bad("{file} names {n} shards.", disk.shown(path), n=len(found))
@@ -139,7 +139,7 @@ def _raw(source: Source) -> tuple[bytes, int]:
     """Return (the JSON text, size of the file [B])."""
     size = source.size
     if size is None:
-        _bad("{file} has no known size.", source.name)
+        _bad("The size of {file} is unknown.", source.name)
     head = source.read(0, min(size, ENOUGH))
     if len(head) < 8:
         raise Truncated("{file} ends after {n} bytes.", file=source.name, n=len(head), mend="Download it again.")
@@ -147,13 +147,13 @@ def _raw(source: Source) -> tuple[bytes, int]:
     if head[8:9] != b"{":
         what, mend = likeness(head)
         raise Unsupported(
-            "{file} is no safetensors file; it looks like {what}.", file=source.name, what=what, mend=mend
+            "{file} is not a safetensors file; it looks like {what}.", file=source.name, what=what, mend=mend
         )
     if length > LONGEST:
-        _bad("The header of {file} claims {n} bytes; at most {limit} are read.", source.name, n=length, limit=LONGEST)
+        _bad("The header of {file} claims {n} bytes; the limit is {limit}.", source.name, n=length, limit=LONGEST)
     if length > size - 8:
         raise Truncated(
-            "The header of {file} claims {n} bytes but only {rest} follow.",
+            "The header of {file} claims {n} bytes, but only {rest} follow.",
             file=source.name, n=length, rest=size - 8, mend="The file is incomplete: download it again.",
         )  # fmt: skip
     return source.read(8, length), size
@@ -181,7 +181,7 @@ def _checked(name: str, entries: Mapping[str, _Entry], room: int) -> tuple[Tenso
         start, stop = entry.data_offsets
         if start != end or stop - start != tensor.bytes:
             _bad(
-                "{file}: tensor {name} lies at bytes {start} to {stop}; {n} bytes from {end} on are expected.",
+                "{file}: tensor {name} lies at bytes {start} to {stop}, but {n} bytes from {end} are expected.",
                 name, name=_short(key), start=start, stop=stop, n=tensor.bytes, end=end,
             )  # fmt: skip
         end = stop
@@ -192,7 +192,7 @@ def _checked(name: str, entries: Mapping[str, _Entry], room: int) -> tuple[Tenso
             mend="The file is incomplete: download it again, or finish the download.",
         )  # fmt: skip
     if end < room:
-        _bad("{file} holds {n} bytes that belong to no tensor.", name, n=room - end)
+        _bad("{file} has {n} bytes that belong to no tensor.", name, n=room - end)
     return tuple(tensors)
 
 
@@ -200,13 +200,16 @@ def _tensor(name: str, key: str, entry: _Entry) -> Tensor:
     kind = DTYPES.get(entry.dtype)
     if kind is None or kind.quantized:  # the unquantised types have the same names here as in GGUF
         raise Unsupported(
-            "{file}: tensor {name} has the unknown element type {type}.",
+            "{file}: the element type {type} of tensor {name} is unknown.",
             file=name, name=_short(key), type=_short(entry.dtype),
             mend="If the model is newer than gyakusan, update gyakusan; otherwise download the file again.",
         )  # fmt: skip
     if any(n < 0 for n in entry.shape) or len(entry.shape) > 16 or prod(entry.shape) >= 2**63:
         _bad(
-            "{file}: tensor {name} has the impossible shape {shape}.", name, name=_short(key), shape=_short(entry.shape)
+            "{file}: the shape {shape} of tensor {name} is out of range.",
+            name,
+            name=_short(key),
+            shape=_short(entry.shape),
         )
     return Tensor(key, tuple(reversed(entry.shape)), entry.dtype)
 

@@ -92,7 +92,7 @@ class Window:
 
     def _short(self, n: int) -> Truncated:
         return Truncated(
-            "{file} ends inside its header: {wanted} bytes are promised at byte {at}, {there} are there.",
+            "{file} ends inside its header: {wanted} bytes are expected at byte {at}, {there} are there.",
             file=self._source.name,
             wanted=n,
             at=self.position,

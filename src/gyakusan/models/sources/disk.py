@@ -106,7 +106,7 @@ def shown(path: str | os.PathLike[str]) -> str:
 
 
 def _absent(path: str | os.PathLike[str]) -> BadReference:
-    return BadReference("There is no file {file}.", file=shown(path), mend="Check the spelling of the path.")
+    return BadReference("The file {file} does not exist.", file=shown(path), mend="Check the spelling of the path.")
 
 
 def _no_file(path: str | os.PathLike[str], folder: bool) -> BadReference:
@@ -115,12 +115,10 @@ def _no_file(path: str | os.PathLike[str], folder: bool) -> BadReference:
             "{file} is a folder, not a file.", file=shown(path), mend="Give the path of one file in it."
         )
     return BadReference(
-        "{file} is no regular file.", file=shown(path), mend="Copy the bytes to a file and give its path."
+        "{file} is not a regular file.", file=shown(path), mend="Copy the bytes to a file and give its path."
     )
 
 
 def _unreadable(name: str, error: Exception) -> SourceError:
     why = (error.strerror if isinstance(error, OSError) else None) or str(error)
-    return SourceError(
-        "{file} cannot be read: {why}.", file=name, why=why, mend="Check its permissions, and the disk it is on."
-    )
+    return SourceError("{file} cannot be read: {why}.", file=name, why=why, mend="Check its permissions and the disk.")

@@ -102,7 +102,7 @@ class Web:
         if at < 0 or n < 0 or at + n > size:
             raise Truncated(
                 "{url} ends at byte {size}, {short} bytes too early.", url=self.name, size=size, short=at + n - size,
-                mend="The file there is incomplete: look for another copy.",
+                mend="The file on the server is incomplete: use another copy.",
             )  # fmt: skip
         if not self._base <= at <= self._base + len(self._data):
             self._base, self._data = at, b""
@@ -183,7 +183,7 @@ class Web:
             raise self._status(response, asked)
         encoding = response.headers.get("content-encoding", "identity")
         if encoding.strip().lower() not in ("", "identity"):
-            raise self._bad("{url} sends compressed bytes ({what}), though plain ones were asked for.", encoding)
+            raise self._bad("{url} sends compressed bytes ({what}) that were not requested.", encoding)
         if self._unparted:
             return self._all(response, asked.stop)
         expected = self._span(response, asked)
@@ -193,9 +193,9 @@ class Web:
             parts.append(part)
             got += len(part)
             if got > expected:
-                raise self._bad("{url} sends more bytes than it says ({what}).", f"{expected}")
+                raise self._bad("{url} sends more bytes than it states ({what}).", f"{expected}")
         if got < expected:
-            raise self._bad("{url} stopped in the middle ({what}).", f"{got}/{expected}")
+            raise self._bad("{url} stopped before the end ({what}).", f"{got}/{expected}")
         return b"".join(parts)
 
     def _all(self, response: Response, most: int) -> bytes:
@@ -207,7 +207,7 @@ class Web:
                 raise self._bad("{url} is longer than {what} bytes.", f"{most}")
         said = response.headers.get("content-length", "")
         if re.fullmatch(r"\d{1,12}", said) and int(said) != len(body):
-            raise self._bad("{url} stopped in the middle ({what}).", f"{len(body)}/{said}")
+            raise self._bad("{url} stopped before the end ({what}).", f"{len(body)}/{said}")
         self.size = len(body)
         return body
 
@@ -216,10 +216,10 @@ class Web:
         said = response.headers.get("content-range", "")
         match = _RANGE.fullmatch(said.strip())
         if match is None or match[3] == "*":
-            raise self._bad("{url} does not say which bytes it sends and of how many ({what}).", repr(said[:60]))
+            raise self._bad("{url} does not state which bytes it sends, and of how many ({what}).", repr(said[:60]))
         start, last, total = (int(g) for g in match.groups())
         if start != asked.start or last + 1 != min(asked.stop, total):
-            raise self._bad("{url} sends other bytes than asked for ({what}).", repr(said[:60]))
+            raise self._bad("{url} sends other bytes than requested ({what}).", repr(said[:60]))
         tag = response.headers.get("etag", "")
         tag = "" if tag.startswith("W/") else tag
         if (self.size is not None and total != self.size) or (tag and self._tag and tag != self._tag):
@@ -241,7 +241,7 @@ class Web:
             return self._whole(response)
         if status in (404, 410):
             mend = "Check the address; a private or gated model also needs HF_TOKEN."
-            return BadReference("There is nothing at {url} ({status}).", url=self.name, status=status, mend=mend)
+            return BadReference("{url} does not exist ({status}).", url=self.name, status=status, mend=mend)
         if status == 429:
             return self._wait(response)
         template, mend = _STATUS.get(status, _STATUS[500] if status >= 500 else _STATUS[0])
@@ -252,16 +252,18 @@ class Web:
             mend = "Give the address of the file itself; on huggingface.co it contains /resolve/, not /blob/."
             return SourceError("{url} is a web page, not a file.", url=self.name, mend=mend)
         return SourceError(
-            "{url} does not offer parts of the file (it ignores range requests).", url=self.name, mend=_DOWNLOAD
+            "{url} does not serve parts of a file: it ignores range requests.", url=self.name, mend=_DOWNLOAD
         )
 
     def _wait(self, response: Response) -> SourceError:
         after = response.headers.get("retry-after", "")
         if re.fullmatch(r"\d{1,6}", after):
             mend = "Try again in {seconds} seconds; HF_TOKEN raises the limit on huggingface.co."
-            return SourceError("{url} was asked too often (429).", url=self.name, seconds=int(after), mend=mend)
+            return SourceError(
+                "{url} limits the number of requests (429).", url=self.name, seconds=int(after), mend=mend
+            )
         mend = "Try again later; HF_TOKEN raises the limit on huggingface.co."
-        return SourceError("{url} was asked too often (429).", url=self.name, mend=mend)
+        return SourceError("{url} limits the number of requests (429).", url=self.name, mend=mend)
 
     def _failed(self, error: Exception) -> SourceError:
         """Return the error for a request that got no answer."""
@@ -288,16 +290,16 @@ class Web:
 _STATUS: Mapping[int, tuple[str, str]] = {
     0: ("{url} answered with status {status}.", "Check the address, or download the file and give its path."),
     401: (
-        "{url} wants a login (401).",
-        "Set HF_TOKEN to a token that may read it, or download the file and give its path.",
+        "{url} needs a login (401).",
+        "Set HF_TOKEN to a token with access, or download the file and give its path.",
     ),
     403: (
-        "{url} refuses to be read (403).",
+        "{url} refuses access (403).",
         "Ask for access on the model's page and set HF_TOKEN to a token that has it, or download the file.",
     ),
-    407: ("The proxy before {url} wants a login (407).", "Put user and password into HTTPS_PROXY."),
-    416: ("{url} ends before byte {byte} (416).", "The file there is incomplete: look for another copy."),
-    500: ("{url} is out of order ({status}).", "Try again later."),
+    407: ("The proxy for {url} needs a login (407).", "Put user and password into HTTPS_PROXY."),
+    416: ("{url} ends before byte {byte} (416).", "The file on the server is incomplete: use another copy."),
+    500: ("{url} has a server error ({status}).", "Try again later."),
 }
 
 
@@ -339,7 +341,7 @@ def _prepared(url: str, headers: Mapping[str, str] | None) -> tuple[URL, dict[st
     for name, value in own.items():
         if not (name + value).isascii() or not (name + value).isprintable():
             raise BadSetting(
-                "The header {name} holds characters that cannot be sent.", name=ascii(name),
+                "The header {name} has characters that cannot be sent.", name=ascii(name),
                 mend="Check HF_TOKEN for spaces and line ends.",
             )  # fmt: skip
     return named, own
@@ -362,7 +364,7 @@ def _parsed(url: str) -> URL:
             return found.copy_with(fragment=None)
     except (InvalidURL, UnicodeError, ValueError):
         pass
-    raise BadReference("This is no address on the web.", mend="It must look like https://host/path/model.gguf.")
+    raise BadReference("A web address was expected.", mend="It must look like https://host/path/model.gguf.")
 
 
 def _token(url: URL) -> dict[str, str]:
@@ -381,6 +383,6 @@ def _client(timeout: float, transport: BaseTransport | None) -> Client:
         return Client(timeout=timeout, transport=transport, follow_redirects=False, headers={"User-Agent": "gyakusan"})
     except Exception as error:  # noqa: BLE001 - a malformed proxy address: its text may hold a password
         raise SourceError(
-            "The web client does not start ({kind}).", kind=type(error).__name__,
+            "The HTTP client does not start ({kind}).", kind=type(error).__name__,
             mend="Check HTTP_PROXY, HTTPS_PROXY, ALL_PROXY, NO_PROXY and SSL_CERT_FILE.",
         ) from None  # fmt: skip

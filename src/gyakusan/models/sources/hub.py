@@ -85,8 +85,8 @@ class Listing:
             return source
         source.close()
         raise Malformed(
-            "The hub says that {file} has {said} bytes, and sends {size}.", file=file, said=said, size=source.size,
-            mend="Don't trust it: look for another copy, or try again later.",
+            "The hub lists {file} with {said} bytes, and sends {size}.", file=file, said=said, size=source.size,
+            mend="Do not trust it: use another copy, or try again later.",
         )  # fmt: skip
 
 
@@ -97,7 +97,7 @@ def parse(text: str) -> Repository:
     sound = not any(part in ("", ".", "..") for part in wanted.split("/")) or not wanted
     if not is_id(name) or not _COMMIT.fullmatch(at or "main") or ".." in at or not sound or not text.isprintable():
         raise BadReference(
-            "{text} is no repository of Hugging Face.", text=repr(text[:120]),
+            "A Hugging Face repository was expected, not {text}.", text=repr(text[:120]),
             mend="It must look like hf:org/name, hf:org/name:Q4_K_M or hf:org/name:file.gguf.",
         )  # fmt: skip
     return Repository(name, wanted, at or "main")
@@ -167,7 +167,7 @@ def missing(listing: Listing, file: str) -> BadReference:
     near = did_you_mean(file, listing.files, n=3)
     return BadReference(
         "{name} has no {file}.", name=str(listing.repository), file=repr(file[:120]), near=", ".join(near) or "-",
-        mend="Nearest: {near}.",
+        mend="Did you mean {near}?",
     )  # fmt: skip
 
 
@@ -204,7 +204,7 @@ def _opened(repository: Repository, opener: Any, url: str) -> Any:
 def _absent(repository: Repository, url: str) -> BadReference:
     if "/resolve/" in url:
         file = url.rpartition("/")[2]
-        mend = "It may not be a model that can be read: it needs config.json, or GGUF files."
+        mend = "The repository needs config.json or GGUF files to be read."
         return BadReference("{name} has no {file}.", name=str(repository), file=file, mend=mend)
     return BadReference(
         "{endpoint} has no repository {name}.", endpoint=endpoint(), name=repository.id,
@@ -216,11 +216,11 @@ def _closed(repository: Repository, status: int) -> SourceError:
     """Return the error for 401 (private, gated, or not there at all) and 403 (a token without the right)."""
     facts = {"name": repository.id, "url": f"{endpoint()}/{repository.id}", "status": status}
     if status == 403:
-        mend = "Ask for access at {url}, and set HF_TOKEN to a token that may read it."
-        return SourceError("{name} is gated: the hub does not let you read it (403).", **facts, mend=mend)
+        mend = "Ask for access at {url}, and set HF_TOKEN to a token with access."
+        return SourceError("{name} is gated: the hub refuses access (403).", **facts, mend=mend)
     if authorization():
-        mend = "Check the spelling, and at {url} whether your token may read it."
-        return SourceError("{name} does not exist, or your token may not read it (401).", **facts, mend=mend)
+        mend = "Check the spelling, and at {url} whether your token has access."
+        return SourceError("{name} does not exist, or your token has no access (401).", **facts, mend=mend)
     mend = "Check the spelling; if it is gated, ask for access at {url} and set HF_TOKEN."
     return SourceError("{name} does not exist, or is private or gated (401).", **facts, mend=mend)
 
@@ -239,5 +239,5 @@ def _cache() -> Path:
 
 def _bad(repository: Repository, what: str) -> Malformed:
     return Malformed(
-        "What the hub says of {name} makes no sense: {what}.", name=repository.id, what=what, mend="Try again later."
+        "The hub's answer about {name} cannot be read: {what}.", name=repository.id, what=what, mend="Try again later."
     )

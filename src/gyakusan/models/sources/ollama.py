@@ -99,12 +99,12 @@ class Manifest:
         about = {"name": str(self.name), "said": layer.size, "size": found.size}
         if self.store is not None:
             raise Truncated(
-                "A file of {name} has {size} bytes, and its manifest says {said}.", **about,
-                mend="Get it again: ollama pull {name}.",
+                "A file of {name} has {size} bytes; its manifest states {said}.", **about,
+                mend="Download it again: ollama pull {name}.",
             )  # fmt: skip
         raise Malformed(
-            "The registry says that a file of {name} has {said} bytes, and sends one of {size}.", **about,
-            mend="Don't trust it: look for another copy, or try again later.",
+            "The registry lists a file of {name} with {said} bytes, and sends {size}.", **about,
+            mend="Do not trust it: use another copy, or try again later.",
         )  # fmt: skip
 
     def _open(self, layer: Layer) -> Source:
@@ -117,7 +117,7 @@ class Manifest:
         except BadReference:
             raise SourceError(
                 "A file of {name} is missing in Ollama's store.", name=str(self.name),
-                mend="Get it again: ollama pull {name}.",
+                mend="Download it again: ollama pull {name}.",
             ) from None  # fmt: skip
 
 
@@ -132,7 +132,7 @@ def parse(text: str) -> Name:
     good = scheme in ("http", "https") and _HOST.fullmatch(host)
     if not good or not all(_PART.fullmatch(x) and ".." not in x for x in (space, model, tag or "latest")):
         raise BadReference(
-            "{text} is no name of an Ollama model.", text=repr(text[:120]),
+            "An Ollama model name was expected, not {text}.", text=repr(text[:120]),
             mend="It must look like ollama:qwen2.5:14b or ollama:host/namespace/name:tag.",
         )  # fmt: skip
     return Name(model, tag or "latest", space, host, scheme)
@@ -190,8 +190,8 @@ def _advised(name: Name, error: SourceError) -> SourceError:
     """Replace the advice about Hugging Face's tokens, which are of no use here."""
     if error.message.facts.get("status") in (401, 403):
         return SourceError(
-            "{host} does not let everybody read {name}.", host=name.host, name=str(name),
-            mend="Fetch it with Ollama, which may have a key: ollama pull {name}.",
+            "{host} does not publish {name} to everybody.", host=name.host, name=str(name),
+            mend="Download it with Ollama, which may have a key: ollama pull {name}.",
         )  # fmt: skip
     return error
 
@@ -224,8 +224,8 @@ def _layer(name: Name, layer: Any) -> Layer:
 
 def _bad(name: Name, what: str) -> GyakusanError:
     return Malformed(
-        "The manifest of {name} makes no sense: {what}.",
+        "The manifest of {name} cannot be read: {what}.",
         name=str(name),
         what=what,
-        mend="Get it again: ollama pull {name}.",
+        mend="Download it again: ollama pull {name}.",
     )

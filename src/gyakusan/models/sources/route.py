@@ -49,9 +49,9 @@ def follow(named: URL, here: URL, location: str) -> URL:
     try:
         target = here.join(location).copy_with(userinfo=b"", fragment=None)
     except (InvalidURL, UnicodeError, ValueError):
-        raise _refused(named, say("an address that makes no sense")) from None
+        raise _refused(named, say("an address that cannot be read")) from None
     if target.scheme not in _PORTS:
-        raise _refused(named, say("{scheme}://, which is not the web", scheme=target.scheme[:20]))
+        raise _refused(named, say("{scheme}://, which is not a web address", scheme=target.scheme[:20]))
     if here.scheme == "https" and target.scheme == "http":
         raise _refused(named, say("{to}, which is not encrypted", to=shown(target)))
     if not trusted(named, target):
@@ -70,7 +70,7 @@ def check_public(named: URL, target: URL) -> None:
 def check_address(named: URL, target: URL, address: str) -> None:
     """Raise SourceError if `address` is inside this computer or its network."""
     if not is_public(address):
-        template = "{to}, a private address ({address}) that was not named"
+        template = "{to}, a private address ({address}) that you did not name"
         raise _refused(named, say(template, to=shown(target), address=address))
 
 
@@ -119,5 +119,5 @@ def _refused(named: URL, where: Message) -> SourceError:
         "{url} redirects to {where}.",
         url=shown(named),
         where=where,
-        mend="It was not followed: give the final address yourself if you trust it, or download the file.",
+        mend="The redirect was not followed. Give the final address if you trust it, or download the file.",
     )

@@ -227,13 +227,13 @@ def _filter_reason(request: PlanRequest, option: HardwareOption) -> Message | No
         )
     systems = _SYSTEMS_OF_BACKEND.get(device.backend, ("linux", "windows"))
     if request.os != "any" and request.os not in systems:
-        return say("{name} does not run under {os}.", name=device.name, os=request.os)
+        return say("{name} does not run {os}.", name=device.name, os=request.os)
     if not request.enterprise and is_enterprise(device.name):
-        return say("{name} is a card for data centres.", name=device.name)
+        return say("{name} is a data-centre card.", name=device.name)
     if request.power is not None and (option.power is None or option.power > request.power):
         power = say("an unknown power") if option.power is None else Message(f"{option.power:,.0f} W")
         return say(
-            "{name} draws {power}, {most} W are allowed.",
+            "{name} draws {power}; the limit is {most} W.",
             name=option.machine.name,
             power=power,
             most=f"{request.power:,.0f}",
@@ -246,7 +246,7 @@ def _filter_reason(request: PlanRequest, option: HardwareOption) -> Message | No
 def _price_reason(option: HardwareOption, limit: float | None) -> Message | None:
     """Return why a machine is beyond a budget, None if it is not. limit: None = no rate for its currency [JPY]."""
     if option.price is None:
-        return say("No price of {name} is known.", name=option.machine.name)
+        return say("The price of {name} is not known.", name=option.machine.name)
     if limit is not None and option.price > limit:
         over = f"{option.price - limit:,.0f} JPY"
         return say("{name} costs {over} more than the budget.", name=option.machine.name, over=over)

@@ -147,7 +147,7 @@ def candidates(part: PlanRequest) -> tuple[ModelRecord, ...]:
         record = find(part.model)
         if record.role != "embedding":
             raise BadSetting(
-                "{name} is no embedding model.",
+                "{name} is not an embedding model.",
                 name=record.name,
                 known=", ".join(r.name for r in embedding_records()),
                 mend="Known: {known}.",

@@ -41,7 +41,7 @@ def find_relaxations(
     alone = [_alone(slot, option) for slot in slots if not slot.pieces[at]]
     reasons = alone or [_short(slots, at, option)]
     changes = (*_one_model_less(request, works), *_smaller_models(request, works), *_smaller_cache(request, works))
-    nothing = Relaxation(say("Nothing smaller of the catalogue goes together there."))
+    nothing = Relaxation(say("Not even the smallest models of the catalogue fit together there."))
     return (*(Relaxation(reason) for reason in reasons), *(changes or (nothing,)))
 
 
@@ -55,7 +55,7 @@ def _alone(part: ModelSlot, offer: HardwareOption) -> Message:
     short = _missing(part)
     facts = {"part": called(part.question), "machine": offer.machine.name}
     if short is None:
-        return say("{part}: nothing that is asked for runs on {machine}, even alone.", **facts)
+        return say("{part}: no requested model runs on {machine}, even alone.", **facts)
     return say("{part}: short by {short} on {machine}, even alone.", **facts, short=format_bytes(short))
 
 
@@ -72,7 +72,10 @@ def _short(made: Sequence[ModelSlot], at: int, offer: HardwareOption) -> Message
     least = [min(p.memory for p in part.pieces[at]) * STEP for part in made]
     most = max(range(len(made)), key=lambda i: least[i])
     return say(
-        "Together the smallest take {total}, {room} are usable on {machine}: short by {short}. The largest is {part}.",
+        (
+            "The smallest models together take {total}, and {room} is usable on {machine}: short by "
+            "{short}. The largest is {part}."
+        ),
         total=format_bytes(sum(least)),
         room=format_bytes(shared_memory(offer.machine)),
         machine=offer.machine.name,
@@ -85,7 +88,7 @@ def _one_model_less(request: PlanRequest, works: Works) -> Iterator[Relaxation]:
     for number, part in enumerate(request.colocated):
         changes: dict[str, Any] = {"colocated": tuple(p for i, p in enumerate(request.colocated) if i != number)}
         if works(replace(request, **changes)):
-            yield Relaxation(say("Without {part} it fits.", part=called(part)), changes)
+            yield Relaxation(say("It fits without {part}.", part=called(part)), changes)
 
 
 def _smaller_models(request: PlanRequest, works: Works) -> Iterator[Relaxation]:
@@ -110,11 +113,11 @@ def _smaller_model(request: PlanRequest, number: int, part: PlanRequest, works: 
         divisor=4,
     )
     if context:
-        sentence = say("With {n} tokens of context for {part} it fits.", n=f"{context:,}", part=called(part))
+        sentence = say("It fits with {n} tokens of context for {part}.", n=f"{context:,}", part=called(part))
         yield _part_relaxation(sentence, number, with_part(with_context(part, context)))
     one = with_part(replace(part, users=1))
     if part.users > 1 and works(one):
-        yield _part_relaxation(say("With {users} for {part} it fits.", users=people(1), part=called(part)), number, one)
+        yield _part_relaxation(say("It fits with {users} for {part}.", users=people(1), part=called(part)), number, one)
 
 
 def _part_relaxation(sentence: Message, number: int, relaxed: PlanRequest) -> Relaxation:
@@ -125,4 +128,4 @@ def _part_relaxation(sentence: Message, number: int, relaxed: PlanRequest) -> Re
 def _smaller_cache(request: PlanRequest, works: Works) -> Iterator[Relaxation]:
     changes: dict[str, Any] = {"kv_types": ("Q8_0",)}
     if "Q8_0" not in request.kv_types and works(replace(request, **changes)):
-        yield Relaxation(say("With a q8_0 cache it fits."), changes)
+        yield Relaxation(say("It fits with a q8_0 cache."), changes)

@@ -34,7 +34,10 @@ def find_relaxations(request: FleetRequest, columns: ModelTable, sustainable: fl
         machine = hardware[0].machine.name
         return (
             Relaxation(
-                say("The speed of {machine} is not known, so that nobody can say how many serve them.", machine=machine)
+                say(
+                    "The speed of {machine} is not known, so the number of machines cannot be computed.",
+                    machine=machine,
+                )
             ),
         )
 
@@ -47,7 +50,7 @@ def find_relaxations(request: FleetRequest, columns: ModelTable, sustainable: fl
         *dropped_limits(request.question, works),
         *((smaller,) if smaller else ()),
     )
-    return found or (Relaxation(say("No fleet of machines of the catalogue serves this.")),)
+    return found or (Relaxation(say("No number of catalogue machines meets these conditions.")),)
 
 
 def _is_served(request: FleetRequest, columns: ModelTable) -> bool:
@@ -58,17 +61,17 @@ def _is_served(request: FleetRequest, columns: ModelTable) -> bool:
 def _more_machines(request: FleetRequest) -> Iterator[tuple[FleetRequest, Relaxation]]:
     if request.budget is not None:
         unlimited = replace(request, budget=None, question=replace(request.question, budget=None))
-        yield unlimited, Relaxation(say("With a larger budget there is an answer."), {"budget": None})
+        yield unlimited, Relaxation(say("It works with a larger budget."), {"budget": None})
     if request.replicas < MOST["replicas"]:
         changes: dict[str, Any] = {"replicas": MOST["replicas"]}
-        yield replace(request, **changes), Relaxation(say("With more replicas there is an answer."), changes)
+        yield replace(request, **changes), Relaxation(say("It works with more replicas."), changes)
 
 
 def _fewer_requests(request: FleetRequest, sustainable: float) -> Relaxation | None:
     if request.question.arrivals is None or sustainable <= 0:
         return None
     rate = 0.99 * sustainable
-    return Relaxation(say("With {n} requests an hour there is an answer.", n=f"{rate * 3600:,.4g}"), {"arrivals": rate})
+    return Relaxation(say("It works with {n} requests an hour.", n=f"{rate * 3600:,.4g}"), {"arrivals": rate})
 
 
 def _fewer_users(request: FleetRequest, works: Works) -> Relaxation | None:
@@ -76,7 +79,7 @@ def _fewer_users(request: FleetRequest, works: Works) -> Relaxation | None:
     if question.arrivals is not None:
         return None
     users = largest_working(lambda n: works(replace(question, users=n)), question.users // 4, divisor=4)
-    return Relaxation(say("For {users} there is an answer.", users=people(users)), {"users": users}) if users else None
+    return Relaxation(say("It works for {users}.", users=people(users)), {"users": users}) if users else None
 
 
 def _one_user(request: FleetRequest, works: Works) -> Relaxation | None:
@@ -86,5 +89,5 @@ def _one_user(request: FleetRequest, works: Works) -> Relaxation | None:
     context = largest_working(lambda n: works(with_context(one, n)), start, least=MIN_CONTEXT, divisor=4)
     if not context:
         return None
-    sentence = say("For 1 user and {n} tokens there is an answer.", n=f"{context:,}")
+    sentence = say("It works for 1 user and {n} tokens.", n=f"{context:,}")
     return Relaxation(sentence, {"users": 1, **context_changes(one, context)})

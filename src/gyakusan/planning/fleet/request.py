@@ -50,10 +50,10 @@ def parse_fleet_request(values: Mapping[str, Any]) -> FleetRequest:
         if key not in KEYS and key not in NAMES:
             near = did_you_mean(str(key), (*KEYS, *NAMES))
             raise BadSetting(
-                "A question has no key {key}.",
+                "A request has no key {key}.",
                 key=repr(str(key)[:40]),
                 near=", ".join(near) or ", ".join(NAMES),
-                mend="Nearest: {near}.",
+                mend="Did you mean {near}?",
             )
     own = {k: _read(k, v) for k, v in given.items() if k in NAMES}
     named = {"device", "memory"} & given.keys()
@@ -67,12 +67,12 @@ def checked_fleet_request(asked: FleetRequest) -> FleetRequest:
     question = asked.question
     if asked.price is not None and not (question.device or question.memory):
         raise BadSetting(
-            "A price was given, but no machine that it is for.", mend="Name the machine with --device, e.g. '8x H100'."
+            "--price is given without the machine it is for.", mend="Name the machine with --device, e.g. '8x H100'."
         )
     if asked.nodes > 1 and "nodes" in asked.said and question.engines and not _any_spans(question.engines):
         raise BadSetting(
-            "Only vLLM is planned across machines, and it is not among the engines.",
-            mend="Leave --engine or --nodes out.",
+            "Only vLLM is planned across machines, and --engine leaves it out.",
+            mend="Leave out --engine or --nodes.",
         )
     return asked
 
@@ -88,7 +88,7 @@ def network(text: str) -> float:
     rate = 0.0 if found is None else float(found[1]) * _SCALE[found[2]] / (1 if found[3] else 8)
     if not 1e6 <= rate <= 1e14:
         raise BadQuantity(
-            "{text} is no speed of a network.", text=repr(text[:40]), mend="Write e.g. 100Gbit/s or 12.5GB/s."
+            "A network speed was expected, not {text}.", text=repr(text[:40]), mend="Write e.g. 100Gbit/s or 12.5GB/s."
         )
     return rate
 
@@ -103,7 +103,7 @@ def _read(key: str, value: Any) -> Any:
             "{key} cannot be {value}.",
             key=key,
             value=repr(value)[:40],
-            mend="See `gyakusan fleet --help` for what it takes.",
+            mend="For the keys, see `gyakusan fleet --help`.",
         )
     if isinstance(value, Money):
         return value
@@ -130,7 +130,7 @@ def _count(key: str, value: Any) -> int:
             "{key} cannot be {value}.",
             key=key,
             value=repr(value)[:40],
-            mend="See `gyakusan fleet --help` for what it takes.",
+            mend="For the keys, see `gyakusan fleet --help`.",
         )
     try:
         return parse_count(value, at_least=least, at_most=MOST[key])

@@ -53,8 +53,8 @@ def assess(deployment: Deployment, ledger: Ledger) -> Assessment:
 
 def _unknown(machine: Machine) -> Message:
     if machine.gpus:
-        return say("Speed is not known: nobody wrote down the memory bandwidth of this device.")
-    return say("Speed is not known: nothing says how fast this computer's memory is. Name it with --bandwidth 80GB/s.")
+        return say("Speed unknown: the memory bandwidth of this device is not in the catalogue.")
+    return say("Speed unknown: the bandwidth of this computer's memory is not known. Give it with --bandwidth 80GB/s.")
 
 
 def _host_weights(ledger: Ledger, compute: ComputeSettings) -> HostWeights:

@@ -63,23 +63,27 @@ def parse_money(text: str) -> Money:
     match = _AMOUNT.fullmatch(text) if len(text) <= 64 else None
     if match is None:
         raise BadQuantity(
-            "{text} is no amount of money.", text=repr(text[:40]), mend="Write e.g. 1000000JPY or 3000USD."
+            "An amount of money was expected, not {text}.",
+            text=repr(text[:40]),
+            mend="Write e.g. 1000000JPY or 3000USD.",
         )
     before, number, times, after = match.groups()
     unit = (before or after).upper()
     currency = _SIGNS.get(unit, unit)
     if not currency:
-        raise BadQuantity("{text} names no currency.", text=repr(text[:40]), mend="Write e.g. 1000000JPY or 3000USD.")
+        raise BadQuantity("{text} has no currency.", text=repr(text[:40]), mend="Write e.g. 1000000JPY or 3000USD.")
     if currency not in CURRENCIES:
         raise BadQuantity(
-            "{currency} is no currency that is known here.",
+            "{currency} is not a known currency.",
             currency=repr(unit),
             known=", ".join(CURRENCIES),
             mend="Known: {known}.",
         )
     amount = float(number.replace(",", "").replace("_", "")) * _MULTIPLES[(times or "").lower()]
     if not 0 < amount < 1e13:
-        raise BadQuantity("{text} is no possible amount.", text=repr(text[:40]), mend="Give an amount above 0.")
+        raise BadQuantity(
+            "{text} is outside the range of amounts.", text=repr(text[:40]), mend="Give an amount above 0."
+        )
     return Money(amount, currency)
 
 
@@ -106,5 +110,9 @@ def parse_rate(text: str) -> tuple[str, float]:
     """Read "USD=155" as ("USD", 155.0), the price of one unit [JPY]. Raises BadQuantity."""
     match = re.fullmatch(r"\s*([A-Za-z]{3})\s*=\s*(\d{1,6}(?:\.\d+)?)\s*", text)
     if match is None or float(match[2]) <= 0 or match[1].upper() not in CURRENCIES:
-        raise BadQuantity("{text} is no rate.", text=repr(text[:40]), mend="Write yen for one unit, e.g. USD=155.")
+        raise BadQuantity(
+            "An exchange rate was expected, not {text}.",
+            text=repr(text[:40]),
+            mend="Write yen for one unit, e.g. USD=155.",
+        )
     return match[1].upper(), float(match[2])

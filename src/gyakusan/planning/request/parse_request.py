@@ -47,10 +47,10 @@ def parse_request(values: Mapping[str, object]) -> PlanRequest:
         if key not in KEYS:
             similar = did_you_mean(str(key), KEYS)
             raise BadSetting(
-                "A question has no key {key}.",
+                "A request has no key {key}.",
                 key=repr(str(key)[:40]),
                 near=", ".join(similar) or ", ".join(KEYS),
-                mend="Nearest: {near}.",
+                mend="Did you mean {near}?",
             )
     read: dict[str, Any] = {KEYS[k]: _READERS[k](k, value) for k, value in values.items() if value is not None}
     request = PlanRequest(**read)
@@ -63,10 +63,10 @@ def _users_of_rate(rate: float, request: PlanRequest) -> int:
     users = slots_for_rate(rate, request.workload)
     if users > MAX_USERS:
         raise BadQuantity(
-            "So many requests are {users} conversations at once.",
+            "This rate means {users} conversations at once.",
             users=f"{users:,}",
             most=f"{MAX_USERS:,}",
-            mend="At most {most} are planned; lower the arrivals or shorten the answers.",
+            mend="The most is {most}: lower the arrivals or shorten the answers.",
         )
     return users
 
@@ -76,22 +76,22 @@ def check_request(request: PlanRequest) -> PlanRequest:
     workload = request.workload
     if workload.prompt_tokens + workload.output_tokens > workload.context:
         raise BadQuantity(
-            "A prompt of {prompt} and an answer of {answer} tokens do not fit into a context of {context}.",
+            "A prompt of {prompt} tokens and an answer of {answer} exceed the context of {context}.",
             prompt=f"{workload.prompt_tokens:,}",
             answer=f"{workload.output_tokens:,}",
             context=f"{workload.context:,}",
-            mend="Raise the context, or shorten prompt or answer.",
+            mend="Raise the context, or shorten the prompt or the answer.",
         )
     named = request.device is not None or request.memory is not None
     if request.budget is not None and named:
         raise BadSetting(
-            "A machine that is owned and a budget for another one are two questions.",
-            mend="Leave out device and memory, or the budget.",
+            "--device names a machine you own, --budget one to buy: both were given.",
+            mend=(
+                "Leave out --device and --memory, or leave out --budget. To extend a machine you own: gyakusan upgrade."
+            ),
         )
     if request.task == "embedding" and (request.device or request.memory or request.budget):
-        raise BadSetting(
-            "A model for embeddings answers nobody: it is planned beside one that does.", mend="Write --also embedding."
-        )
+        raise BadSetting("An embedding model needs a chat model next to it.", mend="Write --also embedding.")
     _check_system(request)
     return request
 
@@ -119,7 +119,7 @@ def file_values(text: str, name: str) -> Mapping[str, Any]:
             mend="Write TOML, or JSON in a .json file.",
         ) from error
     if not isinstance(values, dict):
-        raise BadSetting("{file} holds no table of keys.", file=name, mend="Write lines such as users = 5.")
+        raise BadSetting("{file} does not hold a table of keys.", file=name, mend="Write lines such as users = 5.")
     return values
 
 
@@ -224,7 +224,7 @@ def _colocated_model(value: object) -> PlanRequest:
     for key in values:
         if key not in COLOCATED_KEYS:
             raise BadSetting(
-                "A model beside others has no key {key}.",
+                "--also has no key {key}.",
                 key=repr(str(key)[:40]),
                 known=", ".join(COLOCATED_KEYS),
                 mend="Known: {known}.",
@@ -246,7 +246,7 @@ def _bad(key: str, value: object) -> BadSetting:
         "{key} cannot be {value}.",
         key=key,
         value=repr(value)[:40],
-        mend="See `gyakusan plan --help` for what it takes.",
+        mend="For the keys, see `gyakusan plan --help`.",
     )
 
 

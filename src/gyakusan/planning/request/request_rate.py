@@ -23,22 +23,22 @@ def parse_request_rate(text: str) -> float:
     match = _RATE.fullmatch(text) if len(text) <= 64 else None
     if match is None:
         raise BadQuantity(
-            "{text} is no rate of requests.", text=repr(text[:40]), mend="Write e.g. 0.5/s, 30/min or 2000/h."
+            "A request rate was expected, not {text}.", text=repr(text[:40]), mend="Write e.g. 0.5/s, 30/min or 2000/h."
         )
     number, thousands, unit = match.groups()
     if not unit:
-        raise BadQuantity("{text} has no unit.", text=repr(text[:40]), mend="Write e.g. 0.5/s, 30/min or 2000/h.")
-    if unit.casefold() not in SECONDS:
         raise BadQuantity(
-            "{unit} is no unit of time that is known here.", unit=repr(unit[:20]), mend="Use s, min, h or day."
+            "{text} has no unit of time.", text=repr(text[:40]), mend="Write e.g. 0.5/s, 30/min or 2000/h."
         )
+    if unit.casefold() not in SECONDS:
+        raise BadQuantity("{unit} is not a known unit of time.", unit=repr(unit[:20]), mend="Use s, min, h or day.")
     rate = float(number.replace(",", "").replace("_", "")) * (1000 if thousands else 1) / SECONDS[unit.casefold()]
     if not MIN_RATE <= rate <= MAX_RATE:
         raise BadQuantity(
-            "{text} is no possible rate of requests.",
+            "{text} is outside the range of request rates.",
             text=repr(text[:40]),
             most=f"{MAX_RATE:,.0f}",
-            mend="Give more than one in some months, and at most {most}/s.",
+            mend="Give a rate between one request in some months and {most}/s.",
         )
     return rate
 

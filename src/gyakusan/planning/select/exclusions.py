@@ -45,7 +45,7 @@ def select_models(request: PlanRequest, columns: ModelTable) -> tuple[list[int],
 def model_filter_reason(request: PlanRequest, model: CatalogModel) -> Message | None:
     """Return why a request does not allow a model, None if it does."""
     if request.model is not None:
-        return None if model.name == request.model else say("another model was asked for")
+        return None if model.name == request.model else say("another model was requested")
     return _unwanted(request, model) or _unsuitable(request, model)
 
 
@@ -54,21 +54,21 @@ def _unwanted(request: PlanRequest, model: CatalogModel) -> Message | None:
     if request.licenses and not any(_has_license(model.license, w) for w in request.licenses):
         return say("its licence is {license}", license=model.license or say("not known"))
     if request.families and not any(_in_family(model, f) for f in request.families):
-        return say("another family was asked for")
+        return say("another model family was requested")
     if any(_in_family(model, f) for f in request.exclude_families):
-        return say("its family is not wanted")
+        return say("its family is left out (--without)")
     return None
 
 
 def _unsuitable(request: PlanRequest, model: CatalogModel) -> Message | None:
     """Return why a model is not for this request, whoever made it."""
     if not model.listed:
-        return say("not proposed: a base model, an old one or a fine-tune that few use; name it with --model")
+        return say("not proposed: a base model, an older one or a fine-tune; --model plans it")
     if all(m.kind for m in model.modes) and not request.families:
-        return say("made for a special purpose, not for conversation; name it with --model")
+        return say("made for a special purpose, not for chat; --model plans it")
     trained, context = int(model.facts["model"]["trained_context"]), request.workload.context
     if 0 < trained < context:
-        return say("trained for {trained} tokens, {asked} asked", trained=f"{trained:,}", asked=f"{context:,}")
+        return say("trained for {trained} tokens, {asked} requested", trained=f"{trained:,}", asked=f"{context:,}")
     return None
 
 
@@ -93,22 +93,22 @@ def _closest_miss(request: PlanRequest, grid: SweepResult, model: int) -> Messag
     """Return the limit that excludes a model, in the order in which limits are judged."""
     missed = grid.missed
     if not np.isfinite(missed.short_by[model]):
-        return say("no engine that was asked for runs it here")
+        return say("no requested engine runs it on this machine")
     if missed.short_by[model] > 0:
         return say("short by {short} at its smallest quantisation", short=format_bytes(float(missed.short_by[model])))
     if request.quality is not None and missed.best_quality[model] < request.quality:
         return say(
-            "quality {has}, {asked} asked", has=f"{missed.best_quality[model]:.0f}", asked=f"{request.quality:.0f}"
+            "quality {has}, floor {asked}", has=f"{missed.best_quality[model]:.0f}", asked=f"{request.quality:.0f}"
         )
     if request.speed and missed.best_tokens_per_s[model] < request.speed:
         return say(
-            "{has} tokens/s for each user, {asked} asked",
+            "{has} tokens/s for each user, floor {asked}",
             has=f"{missed.best_tokens_per_s[model]:.1f}",
             asked=f"{request.speed:g}",
         )
     if request.max_ttft is not None and missed.least_ttft[model] > request.max_ttft:
         return say(
-            "first token after {has} s, {asked} s asked",
+            "first token after {has} s, limit {asked} s",
             has=f"{missed.least_ttft[model]:.1f}",
             asked=f"{request.max_ttft:g}",
         )

@@ -40,7 +40,7 @@ def recommend(
     table = columns or catalogue.load()
     if request.colocated or request.task == "embedding":
         raise BadSetting(
-            "This is a question about one model that answers.", mend="Several together: gyakusan.several(), or --also."
+            "This request is for one chat model.", mend="For several models: gyakusan.several(), or --also."
         )
     if request.model is not None and request.model not in table.places:
         request = replace(request, model=text_model_name(request.model))
@@ -60,9 +60,9 @@ def text_model_name(text: str) -> str:
     record = find(text)
     if record.role == "embedding":
         raise BadSetting(
-            "{name} makes embeddings and answers nobody.",
+            "{name} is an embedding model: it does not answer.",
             name=record.name,
-            mend="Plan it beside a model that answers: --also embedding:model={name}.",
+            mend="Plan it next to a chat model: --also embedding:model={name}.",
         )
     return record.name
 
@@ -72,7 +72,7 @@ def _check_engines(request: PlanRequest, result: SweepResult) -> None:
     if request.engines and result.offers and {name for name, _ in result.refused} == set(request.engines):
         name, reason = result.refused[0]
         raise BadSetting(
-            "{engine} cannot be used here: {reason}", engine=name, reason=reason, mend="Leave --engine out."
+            "{engine} cannot be used here: {reason}", engine=name, reason=reason, mend="Leave out --engine."
         )
 
 

@@ -41,12 +41,12 @@ class Relaxation:
 
 
 LIMITS = (
-    Relaxation(say("Without a floor for tokens a second there is an answer."), {"speed": 0.0}),
-    Relaxation(say("Without a limit for the first token there is an answer."), {"max_ttft": None}),
-    Relaxation(say("Without a floor for quality there is an answer."), {"quality": None}),
-    Relaxation(say("With other engines there is an answer."), {"engines": ()}),
-    Relaxation(say("With other licences there is an answer."), {"licenses": ()}),
-    Relaxation(say("With other families there is an answer."), {"families": ()}),
+    Relaxation(say("It works without the speed floor."), {"speed": 0.0}),
+    Relaxation(say("It works without the limit on the first token."), {"max_ttft": None}),
+    Relaxation(say("It works without the quality floor."), {"quality": None}),
+    Relaxation(say("It works with other engines."), {"engines": ()}),
+    Relaxation(say("It works with other licences."), {"licenses": ()}),
+    Relaxation(say("It works with other model families."), {"families": ()}),
 )
 """Limits that can be dropped whole."""
 
@@ -126,7 +126,7 @@ def find_relaxations(
     ]
     if single:
         return tuple(single)
-    return (_several_changes(request, works) or Relaxation(say("Nothing of the catalogue runs on such a machine.")),)
+    return (_several_changes(request, works) or Relaxation(say("No model of the catalogue runs on this machine.")),)
 
 
 def _larger_budget(
@@ -142,9 +142,7 @@ def _larger_budget(
         cheapest = next((m for m in batch if works_on((m,))), None) if works_on(batch) else None
         if cheapest is not None:
             price = Money(rates.convert(cheapest.price or 0.0, "JPY", currency) or 0.0, currency)
-            sentence = say(
-                "From {price} on there is an answer: {machine}.", price=str(price), machine=cheapest.machine.name
-            )
+            sentence = say("It works from {price}: {machine}.", price=str(price), machine=cheapest.machine.name)
             return Relaxation(sentence, {"budget": price})
     return None
 
@@ -163,13 +161,13 @@ def _shorter_context(request: PlanRequest, works: Works) -> Relaxation | None:
     context = _longest_context(request, works, request.workload.context)
     if not context:
         return None
-    sentence = say("With {n} tokens of context for each user there is an answer.", n=f"{context:,}")
+    sentence = say("It works with {n} tokens of context for each user.", n=f"{context:,}")
     return Relaxation(sentence, context_changes(request, context))
 
 
 def _fewer_users(request: PlanRequest, works: Works) -> Relaxation | None:
     users = largest_working(lambda n: works(replace(request, users=n)), request.users // 2, too_large=request.users)
-    return Relaxation(say("For {users} there is an answer.", users=people(users)), {"users": users}) if users else None
+    return Relaxation(say("It works for {users}.", users=people(users)), {"users": users}) if users else None
 
 
 def _fewer_requests(request: PlanRequest, works: Works) -> Relaxation | None:
@@ -180,7 +178,7 @@ def _fewer_requests(request: PlanRequest, works: Works) -> Relaxation | None:
     rate = largest_working(lambda n: works(replace(request, **rate_changes(n))), hourly // 2, too_large=hourly)
     if not rate:
         return None
-    return Relaxation(say("With {n} requests an hour there is an answer.", n=f"{rate:,}"), rate_changes(rate))
+    return Relaxation(say("It works with {n} requests an hour.", n=f"{rate:,}"), rate_changes(rate))
 
 
 def _several_changes(request: PlanRequest, works: Works) -> Relaxation | None:
@@ -199,5 +197,5 @@ def _several_changes(request: PlanRequest, works: Works) -> Relaxation | None:
     context = _longest_context(relaxed, works, request.workload.context + CONTEXT_STEP)
     if not context:
         return None
-    sentence = say("For 1 user, {n} tokens and without floors there is an answer.", n=f"{context:,}")
+    sentence = say("It works for 1 user and {n} tokens, without floors.", n=f"{context:,}")
     return Relaxation(sentence, {**changes, **context_changes(relaxed, context)})

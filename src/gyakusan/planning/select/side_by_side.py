@@ -56,9 +56,7 @@ class ComparedPlan:
 def compared_request(title: str, request: PlanRequest) -> ComparedPlan:
     """Return the first plan of a request, an empty column if it has none. Raises GyakusanError."""
     if request.colocated:
-        raise BadSetting(
-            "{title} asks for several models.", title=title, mend="Compare questions about one model each."
-        )
+        raise BadSetting("{title} requests several models.", title=title, mend="Compare requests for one model each.")
     plan = next(iter(recommend(request).plans), None)
     if plan is None:
         return ComparedPlan(title, column=request.workload.quality_metric)

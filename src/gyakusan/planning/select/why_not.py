@@ -54,7 +54,7 @@ def why_not(recommendation: Recommendation, text: str) -> WhyNot:
 def _engine_reasons(recommendation: Recommendation, name: str) -> Iterator[Message]:
     """Yield why an engine is not recommended: it does not run here, was not asked for, or is no better."""
     if any(p.engine == name for p in recommendation.plans):
-        yield say("{name} is in the answer.", name=name)
+        yield say("{name} is proposed.", name=name)
         return
     grid, request = recommendation.grid, recommendation.request
     for option in grid.offers[:1]:
@@ -63,15 +63,18 @@ def _engine_reasons(recommendation: Recommendation, name: str) -> Iterator[Messa
             yield reason
             return
     if name not in grid.engines:
-        yield say("{name} was not asked for: add --engine {name}.", name=name)
+        yield say("{name} was not requested: add --engine {name}.", name=name)
         return
     under = np.flatnonzero(grid.cells.engine == grid.engines.index(name))
     if not len(under):
-        yield say("Under {name} nothing that was asked for fits or is fast enough.", name=name)
+        yield say("With {name} no requested model fits and is fast enough.", name=name)
         return
     best = candidate_row(grid, best_supported(request, grid, under))
     yield say(
-        "Its best is {model} {quantization}: quality {quality}, {speed} tokens/s for each user; a plan of the answer is better.",
+        (
+            "Its best plan is {model} {quantization}: quality {quality}, {speed} tokens/s for each user. "
+            "A proposed plan is better."
+        ),
         model=best["model"],
         quantization=best["quantization"],
         quality=best["quality"],
@@ -85,7 +88,7 @@ def _device_reasons(recommendation: Recommendation, text: str) -> Iterator[Messa
 
     grid, request = recommendation.grid, recommendation.request
     if request.owned:
-        yield say("The question is about {machine}: name another with --device.", machine=grid.offers[0].machine.name)
+        yield say("The request is for {machine}: name another with --device.", machine=grid.offers[0].machine.name)
         return
     name = machines.parse(text).name
     options = [i for i, option in enumerate(grid.offers) if _has_device(option.machine.name, name)]
@@ -95,12 +98,14 @@ def _device_reasons(recommendation: Recommendation, text: str) -> Iterator[Messa
         return
     on_device = np.flatnonzero(np.isin(grid.cells.offer, options))
     if not len(on_device):
-        yield say("Nothing that was asked for fits on {name}, or it is too slow.", name=name)
+        yield say("No requested model fits on {name} and is fast enough.", name=name)
         return
     best = candidate_row(grid, best_supported(request, grid, on_device))
     yield say(
-        "On {machine} the best is {model} {quantization}: quality {quality}, {speed} tokens/s for each user; a plan of the"
-        " answer is better or cheaper.",
+        (
+            "On {machine} the best plan is {model} {quantization}: quality {quality}, {speed} tokens/s "
+            "for each user. A proposed plan is better or cheaper."
+        ),
         machine=best["machine"],
         model=best["model"],
         quantization=best["quantization"],

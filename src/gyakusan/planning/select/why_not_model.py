@@ -29,7 +29,7 @@ from gyakusan.units import format_bytes
 def model_reasons(recommendation: Recommendation, name: str) -> Iterator[Message]:
     """Yield why a model is not recommended, the decisive reason first."""
     if any(p.name == name for p in recommendation.plans):
-        yield say("{name} is in the answer.", name=name)
+        yield say("{name} is proposed.", name=name)
         return
     grid, request = recommendation.grid, recommendation.request
     model = grid.columns.places[name]
@@ -83,8 +83,10 @@ def _better_plans(recommendation: Recommendation, name: str, own: SweepResult, i
         return
     rival = candidate_row(recommendation.grid, best)
     yield say(
-        "{model} {quantization} on {machine} is as good, as fast and as cheap, and better in one of them: quality"
-        " {quality}, {speed}.",
+        (
+            "{model} {quantization} on {machine} beats it: at least as good in quality, speed and price, "
+            "and better in one ({quality}, {speed})."
+        ),
         model=rival["model"],
         quantization=rival["quantization"],
         machine=rival["machine"],
@@ -110,27 +112,29 @@ def _speed(grid: SweepResult, index: int) -> Message:
     each, visible = float(grid.cells.tokens_per_s[index]), float(grid.cells.visible_tokens_per_s[index])
     if np.isnan(each):
         return say("an unknown speed")
-    return say(
-        "{speed} tokens/s ({useful} beside reasoning, at the careful end)", speed=f"{each:.1f}", useful=f"{visible:.1f}"
-    )
+    return say("{speed} tokens/s ({useful} after thinking, low end)", speed=f"{each:.1f}", useful=f"{visible:.1f}")
 
 
 def _undominated(request: PlanRequest, own: SweepResult, index: int) -> Message:
     """Return why a candidate that nothing dominates is not recommended."""
     tier = own.cells.tier[index]
     if tier == 1:
-        return say("It fits below four bits only, where few benchmarks look: --all lists it, no plan proposes it.")
+        return say("It is left out: only quantisations below 4 bits fit, and few benchmarks test them. --all lists it.")
     if tier > 1:
-        return say("Nobody tested it, or it fits in too few bits for its quality to be known: --all lists it.")
+        return say(
+            "It is left out: it has no test results, or only quantisations of unknown quality fit. --all lists it."
+        )
     visible, target = float(np.nan_to_num(own.cells.visible_tokens_per_s[index])), request.workload.target_tps
     if visible < target:
         return say(
-            "Nothing beats it in everything, but without what it spends on reasoning {useful} tokens/s are left at the"
-            " careful end, and {pace} are comfortable: --all lists it.",
+            (
+                "No plan beats it on every axis, but after thinking only {useful} tokens/s remain (low end), "
+                "below the target of {pace}. --all lists it."
+            ),
             useful=f"{visible:.1f}",
             pace=f"{target:g}",
         )
-    return say("Nothing beats it in everything, but other plans weigh more in sum: --all lists it.")
+    return say("No plan beats it on every axis, but others score higher overall with --prefer. --all lists it.")
 
 
 def _lacking_memory(recommendation: Recommendation, name: str, option: HardwareOption) -> Iterator[Message]:
@@ -147,7 +151,7 @@ def _lacking_memory(recommendation: Recommendation, name: str, option: HardwareO
     if deployment is None or ledger is None or ledger.fits:
         return
     yield say(
-        "Even {quantization} is short by {short} on {machine}.",
+        "{quantization} is short by {short} on {machine}, and no smaller one is planned.",
         quantization=smallest,
         short=format_bytes(max(float(a.short_by) for a in ledger.accounts)),
         machine=option.machine.name,
@@ -163,15 +167,15 @@ def _changes_that_fit(deployment: Deployment) -> Iterator[Message]:
     except BadSetting:  # the engine refuses a load on the way
         return
     if capacity.context:
-        yield say("With {n} tokens of context for each user it fits.", n=f"{capacity.context:,}")
+        yield say("It fits with {n} tokens of context for each user.", n=f"{capacity.context:,}")
     if capacity.users:
-        yield say("For {users} it fits.", users=people(capacity.users))
+        yield say("It fits for {users}.", users=people(capacity.users))
     if _fits(deployment, machine, "Q8_0"):
-        yield say("With a q8_0 cache it fits.")
+        yield say("It fits with a q8_0 cache.")
     twice = replace(machine, gpus=machine.gpus * 2)
     is_card = bool(machine.gpus) and machine.gpus[0].kind == "gpu"
     if is_card and len(twice.gpus) <= MAX_DEVICES and _fits(deployment, twice, "F16"):
-        yield say("With {n} cards it fits.", n=len(twice.gpus))
+        yield say("It fits with {n} cards.", n=len(twice.gpus))
 
 
 def _fits(deployment: Deployment, machine: Machine, kv_type: str) -> bool:

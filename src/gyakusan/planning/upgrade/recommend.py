@@ -95,7 +95,7 @@ def parse_upgrade_request(values: Mapping[str, Any]) -> UpgradeRequest:
     rest = {k: v for k, v in values.items() if k not in ("budget", "resale")}
     question = parse_request(rest)
     if question.colocated:
-        raise BadSetting("An upgrade is for one model at a time.", mend="Leave out also.")
+        raise BadSetting("An upgrade is planned for one model.", mend="Leave out --also.")
     return UpgradeRequest(question, _money(values.get("budget")), _money(values.get("resale")))
 
 
@@ -103,7 +103,7 @@ def _money(value: Any) -> Money | None:
     if value is None or isinstance(value, Money):
         return value
     if not isinstance(value, str):
-        raise BadQuantity("{text} names no currency.", text=repr(value)[:40], mend="Write e.g. 1000000JPY or 3000USD.")
+        raise BadQuantity("{text} has no currency.", text=repr(value)[:40], mend="Write e.g. 1000000JPY or 3000USD.")
     return money.parse_money(value)
 
 

@@ -217,7 +217,7 @@ def test_rpc_workers_are_the_first_gpus(model: Model) -> None:
 
 def test_settings_without_effect_are_named(model: Model) -> None:
     notes = [str(n) for n in priced(model, BARE, gpu_layers=3, n_cpu_moe=2, draft_tokens=8).notes]
-    assert "gpu_layers, n_cpu_moe, draft_tokens: given, but without effect here." in notes
+    assert "gpu_layers, n_cpu_moe, draft_tokens: set, but without effect here." in notes
     assert not any("without effect" in str(n) for n in priced(model, BARE).notes)
 
 

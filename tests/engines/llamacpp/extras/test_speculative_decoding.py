@@ -70,7 +70,7 @@ def said(ledger: Ledger, text: str) -> list[tuple[str, Line]]:
 @pytest.mark.parametrize("name", LOADED)
 def test_prediction_blocks_take_what_loading_them_takes(name: str) -> None:
     before, after = LOADED[name]
-    ((where, line),) = said(priced(model(name), BARE, mtp=True, mmap=False), "prediction blocks, loaded")
+    ((where, line),) = said(priced(model(name), BARE, mtp=True, mmap=False), "prediction blocks (MTP), loaded")
     assert (where, line.bytes) == ("RAM", after - before)
     assert priced(model(name), BARE, mmap=False).accounts[0].of("weights") == before
 
@@ -89,12 +89,12 @@ def test_states_to_go_back_to(name: str, kv: int, context: int, compute: int, pl
     own = priced(model(name), BARE, 4)
     assert own.of("kv_cache") == kv
     assert ledger.of("recurrent_state") == context - kv == 4 * own.of("recurrent_state")
-    ((_, room),) = said(ledger, "the same of one layer")
+    ((_, room),) = said(ledger, "the same for one layer")
     assert room.least <= compute - plain <= room.greatest
 
 
 def test_layers_that_keep_every_token_have_nothing_to_go_back_to() -> None:
-    assert said(priced(model(AIR), ONE, mtp=True), "states to go back to") == []
+    assert said(priced(model(AIR), ONE, mtp=True), "states to return to") == []
 
 
 def test_every_drafted_token_has_logits() -> None:
@@ -133,7 +133,7 @@ def test_a_draft_model_goes_where_the_model_goes(machine: Machine) -> None:
 
 
 def test_another_vocabulary_cannot_draft() -> None:
-    with pytest.raises(BadSetting, match="cannot draft") as caught:
+    with pytest.raises(BadSetting, match="cannot be the draft model") as caught:
         priced(load("qwen3-32b"), ONE, draft="smollm2")
     assert "same family" in str(caught.value.mend)
 

@@ -131,7 +131,7 @@ def _check_divisible(model: Model, key: DType, value: DType) -> None:
         for kind, width in pairs:
             if width % kind.block:
                 raise BadSetting(
-                    "A {type} cache needs heads of a multiple of {block} values; {name} has {width}.",
+                    "A {type} cache needs a head width that is a multiple of {block}; {name} has {width}.",
                     type=kind.name.lower(), block=kind.block, name=model.name, width=width,
                     mend="Use f16 for the cache.",
                 )  # fmt: skip

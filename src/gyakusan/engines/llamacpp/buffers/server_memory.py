@@ -48,23 +48,23 @@ def output_line(model: Model, settings: Settings) -> Line:
 def process() -> Line:
     """Return the line of the server process itself, in RAM."""
     low, best, high = SEEN_PROCESS
-    return Line("overhead.process", best, "measured", say("the server process and its vocabulary"), low=low, high=high)
+    return Line("overhead.process", best, "measured", say("server process and vocabulary"), low=low, high=high)
 
 
 def prompt_cache() -> Line:
     """Return the line of idle conversations kept in RAM: 0 at the start, grows up to --cache-ram."""
-    reason = say("prompt cache: grows with use up to --cache-ram {limit} MiB", limit=PROMPT_CACHE // MIB)
+    reason = say("prompt cache: grows with use up to {limit} MiB (--cache-ram)", limit=PROMPT_CACHE // MIB)
     return Line("overhead.prompt_cache", 0, "derived", reason, low=0, high=PROMPT_CACHE, grows=True)
 
 
 def driver(backend: GpuBackend) -> Line:
     """Return the line of the driver's and the libraries' share of one GPU. Only CUDA was measured: it stands for all."""
     low, best, high = SEEN_CUDA[0], sum(SEEN_CUDA[2:4]) // 2, SEEN_CUDA[-1]
-    reason = say("CUDA context, cuBLAS and kernels, as seen on {n} boxes", n=len(SEEN_CUDA))
+    reason = say("CUDA context, cuBLAS and kernels, measured on {n} machines", n=len(SEEN_CUDA))
     cuda = Line("overhead.driver", best, "measured", reason, low=low, high=high)
     if backend == "cuda":
         return cuda
-    reason = say("the driver's own memory; measured for CUDA only, whose figure stands in")
+    reason = say("driver memory: CUDA's measured value stands in, others were not measured")
     return replace(cuda, basis="assumed", reason=reason, low=0)
 
 
@@ -81,7 +81,7 @@ def checkpoints(model: Model, settings: Settings) -> tuple[Line, ...]:
     if not _forgetful(model, settings):
         return ()
     reason = say(
-        "snapshots of windows and states: grow with use up to --ctx-checkpoints {most} for each user",
+        "context checkpoints: up to {most} for each user (--ctx-checkpoints), as they are used",
         most=MAX_CHECKPOINTS,
     )
     limit = MAX_CHECKPOINTS * settings.slots * checkpoint(model, settings)

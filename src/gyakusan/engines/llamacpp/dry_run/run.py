@@ -45,7 +45,7 @@ _PLACEMENT = (
     "gpu_layers", "split_mode", "tensor_split", "main_gpu", "n_cpu_moe", "n_cpu_ffn", "overrides", "offload_kv",
 )  # fmt: skip
 _FLASH = {"auto": -1, "off": 0, "on": 1}
-_MEND = "Inspect without --exact."
+_MEND = "Leave out --exact."
 _MISSED = re.compile(r"key not found in model: ([\w.-]{1,100})")
 
 
@@ -104,7 +104,7 @@ class Compared:
 def library() -> Library:
     """Return the library in the installed wheel, without importing it. Raises ServerError if there is none."""
     if not sys.platform.startswith("linux"):
-        raise ServerError("The dry run of llama.cpp is known on Linux only.", mend=_MEND)
+        raise ServerError("The dry run of llama.cpp works on Linux only.", mend=_MEND)
     spec = util.find_spec("xllamacpp")
     folders = list(spec.submodule_search_locations or ()) if spec else []
     paths = sorted(path for folder in folders for path in Path(folder).glob("xllamacpp*.so"))
@@ -168,10 +168,10 @@ def _check_affordable(model: Model, settings: Settings) -> None:
     state = int(kv_cache.recurrent_state(model, settings))
     if state > MAX_STATES:
         raise BadSetting(
-            "The dry run would really take {bytes} for the states of {users} users.",
+            "The dry run would allocate {bytes} for the states of {users} users.",
             bytes=format_bytes(state),
             users=settings.slots,
-            mend="Ask for fewer users, or inspect without --exact.",
+            mend="Lower --users, or leave out --exact.",
         )
 
 
@@ -252,13 +252,13 @@ def _refused(answer: Answer, where: Library) -> NoReturn:
     reason = next((x for x in lines if "error" in x.casefold()), None)
     reason = reason or next((x for x in lines if "fail" in x or "must" in x or "require" in x), "-")
     raise ServerError(
-        "llama.cpp b{build} refuses this: {what}.", build=where.build, what=reason.rstrip("."), mend=_MEND
+        "llama.cpp b{build} refuses these settings: {what}.", build=where.build, what=reason.rstrip("."), mend=_MEND
     )
 
 
 def _unknown(what: str, where: Library) -> NoReturn:
     raise ServerError(
-        "This build of llama.cpp is not known: b{build} ({what}).", build=where.build, what=what, mend=_MEND
+        "This build of llama.cpp is not supported: b{build} ({what}).", build=where.build, what=what, mend=_MEND
     )
 
 

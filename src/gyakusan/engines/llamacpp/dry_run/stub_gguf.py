@@ -74,7 +74,7 @@ def stub_metadata(model: Model, missed: tuple[str, ...] = ()) -> Mapping[str, An
     """Return the key-values of the sparse file. missed: keys that llama.cpp missed, see `fillable`. Raises ServerError."""
     if not model.metadata:
         raise ServerError(
-            "{name} carries no metadata to write a file from.", name=model.name, mend="Inspect without --exact."
+            "{name} has no metadata to write a GGUF file from.", name=model.name, mend="Leave out --exact."
         )
     arch = model.architecture
     own = {k: v for k, v in model.metadata.items() if not _NOT_COPIED.match(k) and _plain(v)}

@@ -139,8 +139,8 @@ def _checked(path: str, wanted: str) -> ExtraFile:
     if kind != wanted:
         what = say("LoRA adapter") if wanted == ADAPTER else say("projector")
         raise BadSetting(
-            "{file} is no {what}: it says {kind}.", file=path, what=what, kind=kind or "-",
-            mend="Give the GGUF that was made for that.",
+            "{file} is not a {what}: its type is {kind}.", file=path, what=what, kind=kind or "-",
+            mend="Give the GGUF file that was made for this.",
         )  # fmt: skip
     return file
 
@@ -172,9 +172,9 @@ def _projector_lines(model: Model, settings: Settings) -> Iterator[DeviceLine]:
     size = sum(stored(t, settings.allocation_rules) for t in file.tensors) or file.bytes
     name = os.path.basename(file.source) or model.name
     basis: Basis = "derived" if file.tensors else "read"
-    yield device, Line("weights.projector", size, basis, say("the projector {file}, for images or sound", file=name))
+    yield device, Line("weights.projector", size, basis, say("projector {file}, for images or sound", file=name))
     low, best, high = compute_buffer_range(file)
-    reason = say("the projector's compute buffer; it grows with the image")
+    reason = say("compute buffer of the projector; it grows with the image")
     yield device, Line("compute.projector", best, "assumed", reason, low=low, high=high)
 
 
@@ -198,7 +198,7 @@ def compute_buffer_range(file: ExtraFile) -> tuple[int, int, int]:
 def _adapter_lines(model: Model, settings: Settings, machine: Machine) -> Iterator[DeviceLine]:
     """Return the lines of the adapters: both matrices of a pair are where the model's own tensor is."""
     for file in adapters(model, settings):
-        reason = say("the LoRA adapter {file}", file=os.path.basename(file.source) or ADAPTER)
+        reason = say("LoRA adapter {file}", file=os.path.basename(file.source) or ADAPTER)
         if not file.tensors:
             yield 0 if settings.backend != "cpu" else HOST, Line("weights.adapter", file.bytes, "read", reason)
             continue
@@ -220,8 +220,8 @@ def _adapter_tensors(
             continue  # norms are skipped by llama.cpp as well
         if base not in devices:
             raise BadSetting(
-                "{file} adapts {tensor}, which {name} does not have.", file=file.source, tensor=base, name=model.name,
-                mend="Give the adapter of this model.",
+                "{file} adapts the tensor {tensor}, which {name} does not have.", file=file.source, tensor=base, name=model.name,
+                mend="Give an adapter made for this model.",
             )  # fmt: skip
         yield tensor, devices[base]
 

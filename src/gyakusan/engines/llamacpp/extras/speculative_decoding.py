@@ -58,7 +58,9 @@ def _loaded(reference: str, stamp: tuple[int, int] | None) -> Model:
         return load(reference, offline=True)
     except SourceError:
         raise BadSetting(
-            "The draft model {name} is not on this computer.", name=reference, mend="Fetch it first, and give its file."
+            "The draft model {name} is not on this computer.",
+            name=reference,
+            mend="Download it first, and give its file.",
         ) from None
 
 
@@ -70,7 +72,10 @@ def draft_model(model: Model, settings: Settings) -> tuple[Model, Settings]:
     draft = _load(settings.draft)
     if abs(draft.vocabulary - model.vocabulary) > MAX_VOCABULARY_GAP:
         raise BadSetting(
-            "{draft} has {theirs} tokens in its vocabulary, {name} {ours}: it cannot draft for it.",
+            (
+                "The vocabularies differ: {draft} has {theirs} tokens, {name} has {ours}. It cannot be the "
+                "draft model."
+            ),
             draft=draft.name, theirs=f"{draft.vocabulary:,}", name=model.name, ours=f"{model.vocabulary:,}",
             mend="Take a small model of the same family.",
         )  # fmt: skip
@@ -110,10 +115,10 @@ def prediction_block_lines(model: Model, settings: Settings, machine: Machine) -
     if first >= model.blocks:
         raise BadSetting(
             "{name} has no prediction blocks (MTP).", name=model.name,
-            mend="Take a file that was converted with them, or draft with a small model: draft=NAME.",
+            mend="Take a file that was converted with them, or a small draft model: draft=NAME.",
         )  # fmt: skip
     placement = _placement(model, settings, machine)
-    reason = say("{n} prediction blocks, loaded for drafting", n=model.blocks - first)
+    reason = say("{n} prediction blocks (MTP), loaded for speculative decoding", n=model.blocks - first)
     for device, size in _weights(model, settings, placement).items():
         if size:
             yield device, Line("draft.weights", size, "derived", reason)
@@ -156,13 +161,13 @@ def _second_context(model: Model, s: Settings, placement: Placement | None, laye
     device = placement.units[layers[-1]] if placement else HOST if s.backend == "cpu" else 0
     here = replace(s, key_type="F16", value_type="F16", backend="cpu" if device == HOST else s.backend)
     for line in ledger_lines.context(kv_cache.groups(other, here), here):
-        reason = say("second context, of the prediction blocks: {what}", what=line.reason)
+        reason = say("second context, for the prediction blocks: {what}", what=line.reason)
         yield device, replace(line, part="draft.kv", reason=reason)
     alone = replace(here, gpu_layers=-1, split_mode="none", overrides=(), n_cpu_moe=0, n_cpu_ffn=0, offload_kv=True)
     buffers = compute_buffer(other, alone)
     size = buffers.host if device == HOST else buffers.gpu
     low, best, high = (size * share for share in SECOND_CONTEXT_SHARES)
-    reason = say("compute buffer of the second context, as dry runs of four models show")
+    reason = say("compute buffer of the second context, by dry runs of four models")
     yield device, Line("draft.compute", best, "measured", reason, low=low, high=high)
 
 
@@ -177,11 +182,11 @@ def _rollback_states(model: Model, s: Settings, placement: Placement | None) -> 
     else:
         groups = [g for g in bytes_per_device.groups(model, s, placement) if isinstance(g.memory, Recurrent)]
         sizes = {d: sum(g.on(d) for g in groups) for d in placement.devices}
-    reason = say("states to go back to, one for each of {n} drafted tokens", n=s.draft_tokens)
+    reason = say("states to return to, one for each of {n} drafted tokens", n=s.draft_tokens)
     one_layer = max(F32 * (m.convolution + m.state) for m in layers)
     most = s.slots * s.draft_tokens * (one_layer + F32 * model.vocabulary)
     for device, size in sizes.items():
         if not isinstance(size, int) or size > 0:
             yield device, Line("state.rollback", size * s.draft_tokens, "derived", reason)
-            in_graph = say("the same of one layer in the graph")
+            in_graph = say("the same for one layer inside the graph")
             yield device, Line("compute.rollback", most // 2, "assumed", in_graph, low=0, high=most)

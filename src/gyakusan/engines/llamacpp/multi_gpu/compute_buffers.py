@@ -33,9 +33,9 @@ Role = Literal["idle", "whole", "pipelined", "later", "helper", "inputs", "compu
 ROLE_TEXTS: dict[Role, str] = {
     "idle": "nothing is computed here",
     "whole": "compute buffer of the whole model",
-    "pipelined": "compute buffer, with four copies of the inputs so that the GPUs work at the same time",
-    "later": "compute buffer of a GPU that goes on where another stopped",
-    "helper": "compute buffer of the GPU that computes with weights kept in RAM",
+    "pipelined": "compute buffer, with four copies of the inputs so that the GPUs work in parallel",
+    "later": "compute buffer of a GPU that continues where another stopped",
+    "helper": "compute buffer of the GPU that computes with weights in RAM",
     "inputs": "inputs of the graph",
     "computing": "compute buffer of the blocks in RAM",
 }

@@ -51,7 +51,7 @@ def notes(model: Model, settings: Settings, machine: Machine) -> tuple[Message, 
     """Return where the units are, and what pipelining costs."""
     placement = placed(model, settings, machine)
     notes = [
-        say("{units} units on {name}: {what}.", units=n, name=name, what=which)
+        say("{name}: {units} layers ({what}).", units=n, name=name, what=which)
         for name, n, which in _units_of_devices(placement, machine)
     ]
     if placement.pipeline and not is_array(settings.context, settings.slots, settings.ubatch):
@@ -78,7 +78,10 @@ def _pipelining(model: Model, settings: Settings, machine: Machine) -> Message:
 
     extra = total(settings) - total(replace(settings, overrides=NO_PIPELINE))
     return say(
-        "The GPUs work on several batches at once; that takes {extra} of scratch. --override-tensor '{rule}=CPU' turns it off.",
+        (
+            "The GPUs work on several batches at once, which adds {extra} of compute buffer. "
+            "--override-tensor '{rule}=CPU' turns it off."
+        ),
         extra=format_bytes(extra),
         rule=NO_PIPELINE[0][0],
     )

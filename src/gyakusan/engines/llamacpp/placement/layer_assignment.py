@@ -122,12 +122,12 @@ def _check(settings: Settings, cards: int, blocks: int) -> None:
     """
     if settings.gpu_layers > blocks + 1:
         raise BadSetting(
-            "gpu_layers is {given}; this model has {blocks} blocks and the output.", given=settings.gpu_layers,
+            "gpu_layers is {given}, but this model has {blocks} blocks and the output.", given=settings.gpu_layers,
             blocks=blocks, most=blocks + 1, mend="Give at most {most}, or -1 for all.",
         )  # fmt: skip
     if settings.split_mode == "none" and settings.main_gpu >= cards:
         raise BadSetting(
-            "main_gpu is {number}, but there are {n} GPUs, counted from 0.", number=settings.main_gpu, n=cards,
+            "main_gpu is {number}, but there are {n} GPUs (counted from 0).", number=settings.main_gpu, n=cards,
             mend="Give a smaller number.",
         )  # fmt: skip
     split = settings.tensor_split
@@ -136,10 +136,11 @@ def _check(settings: Settings, cards: int, blocks: int) -> None:
             "tensor_split has {given} shares for {n} GPUs.", given=len(split), n=cards, mend="Give one for each GPU."
         )
     if any(share < 0 for share in split):
-        raise BadSetting("tensor_split has a share below zero.", mend="Give 0 or more for each GPU.")
+        raise BadSetting("A share of tensor_split is below zero.", mend="Give 0 or more for each GPU.")
     if split and not any(split):
         raise BadSetting(
-            "The shares of tensor_split sum to zero.", mend="Give at least one GPU a share, or leave it out."
+            "The shares of tensor_split add up to zero.",
+            mend="Give at least one GPU a share, or leave out tensor_split.",
         )
 
 
@@ -164,6 +165,6 @@ def _compiled(pattern: str) -> re.Pattern[str]:
         return re.compile(pattern)
     except re.error as why:
         raise BadSetting(
-            "The override {pattern} is no regular expression: {why}.", pattern=repr(pattern), why=str(why),
-            mend="Mend it.",
+            "The override {pattern} is not a regular expression: {why}.", pattern=repr(pattern), why=str(why),
+            mend="Correct the regular expression.",
         ) from why  # fmt: skip
