@@ -22,6 +22,7 @@ def memory(
     engine: Annotated[str | None, Parameter(help=_("Only this engine: llama.cpp, ollama, vllm or mlx."))] = None,
     output: Output = Output(),
 ) -> int:
+    """Run `gyakusan accuracy memory` and return its exit code."""
     from gyakusan.catalog import accuracy
     from gyakusan.show import accuracy as shown
 
@@ -46,6 +47,7 @@ def _plain(name: str) -> str:
 
 @app.command(name="speed", help="Speed errors against published measurements.")
 def speed(*, output: Output = Output()) -> int:
+    """Run `gyakusan accuracy speed` and return its exit code."""
     from gyakusan.catalog import accuracy
     from gyakusan.show import accuracy as shown
 

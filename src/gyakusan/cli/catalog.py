@@ -36,6 +36,7 @@ def every(
     ] = False,
     output: Output = Output(),
 ) -> int:
+    """Run `gyakusan catalog list` and return its exit code."""
     from gyakusan.show import catalog as shown
 
     found = [(e, r) for e, r in _records(kind) if search.casefold() in " ".join(e.names).casefold()]
@@ -59,6 +60,7 @@ def show(
     *,
     output: Output = Output(),
 ) -> int:
+    """Run `gyakusan catalog show` and return its exit code."""
     from gyakusan.show import catalog as shown
 
     entry, record = _one(name)
@@ -74,6 +76,7 @@ def show(
 
 @app.command(name="sources", help="Show where the values come from, and their licences.")
 def sources(*, output: Output = Output()) -> int:
+    """Run `gyakusan catalog sources` and return its exit code."""
     from gyakusan.catalog.origins import counted
     from gyakusan.show import catalog as shown
 
@@ -95,6 +98,7 @@ def check(
     *,
     output: Output = Output(),
 ) -> int:
+    """Run `gyakusan catalog check` and return its exit code."""
     from gyakusan.catalog import check as checking
     from gyakusan.catalog import own, places
     from gyakusan.catalog.records import root
@@ -116,6 +120,7 @@ def add(
     ] = False,
     output: Output = Output(),
 ) -> int:
+    """Run `gyakusan catalog add` and return its exit code."""
     from gyakusan.catalog import own
     from gyakusan.message import say
 
@@ -132,6 +137,7 @@ def update(
     address: Annotated[str, Parameter(help=_("Address where releases are published."))] = ADDRESS,
     output: Output = Output(),
 ) -> int:
+    """Run `gyakusan catalog update` and return its exit code."""
     from gyakusan.catalog import release
     from gyakusan.message import say
 

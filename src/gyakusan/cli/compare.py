@@ -27,6 +27,7 @@ def compare(
     server: Server = Server(),
     output: Output = Output(),
 ) -> int:
+    """Run `gyakusan compare` and return its exit code."""
     from gyakusan import api
     from gyakusan.catalog.devices import largest
     from gyakusan.planning.predict.assessment import assess

@@ -28,6 +28,7 @@ PROMPTS = (
 
 @app.default
 def demo(*, output: Screen = Screen()) -> int:
+    """Run `gyakusan demo` and return its exit code."""
     from gyakusan import api
     from gyakusan.machines import detect
     from gyakusan.show import machine, plan

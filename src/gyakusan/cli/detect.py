@@ -12,6 +12,7 @@ app = App(name="detect", help="Show this computer's devices and memory.", help_f
 
 @app.default
 def detect(*, output: Output = Output()) -> int:
+    """Run `gyakusan detect` and return its exit code."""
     from gyakusan.machines.detect import detect as ask
 
     machine, notes = ask()

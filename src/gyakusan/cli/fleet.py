@@ -63,6 +63,7 @@ def fleet(
     wishes: Wishes = Wishes(),
     output: Output = Output(),
 ) -> int:
+    """Run `gyakusan fleet` and return its exit code."""
     from gyakusan.planning.fleet.recommend import fleet as answer
     from gyakusan.planning.fleet.request import parse_fleet_request
     from gyakusan.planning.request.parse_request import file_values

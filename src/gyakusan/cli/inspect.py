@@ -40,6 +40,7 @@ def inspect(
     server: Server = Server(),
     output: Output = Output(),
 ) -> int:
+    """Run `gyakusan inspect` and return its exit code."""
     from gyakusan import api
 
     names = api.engine_names(which.engine)

@@ -128,6 +128,7 @@ def plan(
     views: Views = Views(),
     output: Output = Output(),
 ) -> int:
+    """Run `gyakusan plan` and return its exit code."""
     with uncollected():
         return _answered(_asked(file, needs, where, limits, wishes), views, output)
 

@@ -15,6 +15,7 @@ app = App(name="schema", help="The JSON Schemas of what --json prints.", help_fo
 def schema(
     name: Annotated[str | None, Parameter(help=_("A document, e.g. inspect; default: the list of them."))] = None,
 ) -> int:
+    """Run `gyakusan schema` and return its exit code."""
     from gyakusan.documents.schema import DOCUMENTS, written
 
     print("\n".join(DOCUMENTS) if name is None else written(name), end="\n" if name is None else "")

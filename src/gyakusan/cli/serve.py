@@ -39,6 +39,7 @@ def serve(
     server: Server = Server(),
     output: Output = Output(),
 ) -> int:
+    """Run `gyakusan serve` and return its exit code."""
     from pathlib import Path
 
     from gyakusan import api

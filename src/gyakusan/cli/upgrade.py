@@ -28,6 +28,7 @@ def upgrade(
     wishes: Wishes = Wishes(),
     output: Output = Output(),
 ) -> int:
+    """Run `gyakusan upgrade` and return its exit code."""
     from gyakusan.planning.upgrade.recommend import parse_upgrade_request
     from gyakusan.planning.upgrade.recommend import upgrade as answer
 

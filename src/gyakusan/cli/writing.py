@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def write_json(document: object, output: Output, *, indent: int | None = 2) -> None:
-    """Print a document, or a list of documents. indent: None for one line"""
+    """Print a document, or a list of documents. indent: None for one line."""
     from gyakusan.documents.writer import written
 
     print(written(document, output.language, indent=indent), flush=True)

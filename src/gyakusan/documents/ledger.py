@@ -355,7 +355,7 @@ def ledger(value: Ledger) -> LedgerJson:
 def inspect(
     value: Ledger, judged: Assessment, refusals: Sequence[Message] = (), exact: DryRunJson | UnsetType = UNSET
 ) -> InspectJson:
-    """Return a ledger with speed and quality. refusals: why the engine would not run this; exact: its dry run"""
+    """Return a ledger with speed and quality. refusals: why the engine would not run this; exact: its dry run."""
     refused = {"fits": False, "refusals": tuple(refusals)} if refusals else {}
     pace, quality = assessed_speed(judged), assessed_quality(judged)
     return InspectJson(**(_fields(value) | refused), pace=pace, quality=quality, exact=exact)

@@ -17,7 +17,7 @@ HEAD = ("schema", "catalogue")
 
 
 def written(document: object, language: Language, *, indent: int | None = 2) -> str:
-    """Return a document, or a sequence of documents, as JSON. indent: None for one line"""
+    """Return a document, or a sequence of documents, as JSON. indent: None for one line."""
     return json.dumps(plain(document, language), ensure_ascii=False, indent=indent)
 
 

@@ -140,22 +140,22 @@ def _case(section: Section, case: Case) -> Message:
     return say("{engine} {case}", engine=f"{section.engine:10}", case=text)
 
 
-def speed(found: Mapping[str, Any] | None) -> Tree:
+def speed(report: Mapping[str, Any] | None) -> Tree:
     """Return one row for each slice: errors on a device, and on a model, that no fit had seen, beside the usual rule's."""
-    if found is None:
+    if report is None:
         return (Text(say("No speed has been evaluated yet.")),)
-    table = Table(_columns(SPEED_TEXTS, 1), tuple(speed_rows(found)))
+    table = Table(_columns(SPEED_TEXTS, 1), tuple(speed_rows(report)))
     title = say(
-        "{rows} published measurements; each is predicted by a fit that did not use it", rows=f"{found['rows']:,}"
+        "{rows} published measurements; each is predicted by a fit that did not use it", rows=f"{report['rows']:,}"
     )
     return Pause(), Title(title), table, *(Text(m, "note") for m in SPEED_NOTES)
 
 
-def speed_rows(found: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+def speed_rows(report: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
     """Cells of the table, as text."""
-    models = {s["slice"]: s for s in found["left_out"]["architecture"]}
-    usual = {s["slice"]: s for s in found["usual_rule"]}
-    for s in found["left_out"]["device"]:
+    models = {s["slice"]: s for s in report["left_out"]["architecture"]}
+    usual = {s["slice"]: s for s in report["usual_rule"]}
+    for s in report["left_out"]["device"]:
         name = s["slice"]
         rule = usual.get(name)
         ours = (_judged(s), _judged(models[name]) if name in models else "-")
@@ -163,5 +163,5 @@ def speed_rows(found: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
 
 
 def _judged(s: Mapping[str, Any]) -> str:
-    """12.3 % (80%, 82%)"""
+    """Error of the median, share within 30 %, share inside the 80 % range: "12.3 % (80%, 82%)"."""
     return f"{percent(s['median'])} ({s['within30']:.0%}, {s['coverage80']:.0%})"

@@ -26,16 +26,16 @@ def screen(value: Assessment) -> Tree:
 
 def speed(value: Assessment) -> Message | None:
     """Decode, prefill and first token with 80 % intervals."""
-    found, asked = value.speed, value.turn
-    if found is None:
+    pace, turn = value.speed, value.turn
+    if pace is None:
         return value.unknown
     facts = {
-        "decode": between(found.decode_each, 1),
-        "prefill": between(found.prefill, 0),
-        "ttft": between(found.ttft, 2),
-        "prompt": f"{asked.prompt:,.0f}",
-        "binds": say(BIND_TEXTS[found.bottleneck]),
-        "basis": say(found.decode_each.basis),
+        "decode": between(pace.decode_each, 1),
+        "prefill": between(pace.prefill, 0),
+        "ttft": between(pace.ttft, 2),
+        "prompt": f"{turn.prompt:,.0f}",
+        "binds": say(BIND_TEXTS[pace.bottleneck]),
+        "basis": say(pace.decode_each.basis),
     }
     return say(
         (
@@ -68,11 +68,11 @@ QUALITY_TEXTS = {
 
 
 def spaced(score: Score) -> str:
-    """ "79 ± 4": one standard error."""
+    """Return a score with one standard error: "79 ± 4"."""
     return f"{float(score.value):.0f} ± {float(score.error):.0f}"
 
 
 def between(figure: Estimate, digits: int) -> str:
-    """ "145 (122-172)"."""
+    """Return a figure with its interval: "145 (122-172)"."""
     value, low, high = (f"{x:,.{digits}f}" for x in (figure.value, figure.low, figure.high))
     return f"{value} ({low}-{high})"

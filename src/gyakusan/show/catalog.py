@@ -68,38 +68,38 @@ def sources(records: Iterable[SourceRecord]) -> Tree:
     return (Table(_columns(SOURCE_TEXTS), tuple(rows)),)
 
 
-def record(found: Record, entry: Entry, tags: Sequence[str]) -> Tree:
+def record(item: Record, entry: Entry, tags: Sequence[str]) -> Tree:
     """Return one record: every figure with its source and date."""
     notes = dict[str, int]()
-    rows = tuple((n, v, f"({notes.setdefault(s, len(notes) + 1)})", date) for n, v, s, date in figures(found))
+    rows = tuple((n, v, f"({notes.setdefault(s, len(notes) + 1)})", date) for n, v, s, date in figures(item))
     place = say("Your record: {file}, line {line}.", file=str(entry.file), line=entry.line)
     ours = say("Catalogue record: {file}, line {line}.", file=entry.file.name, line=entry.line)
     below = [say("({n}) {source}", n=n, source=_said(source)) for source, n in notes.items()]
     below.append(place if entry.own else ours)
-    if found.aliases:
-        below.append(say("Also: {names}", names=", ".join(found.aliases)))
+    if item.aliases:
+        below.append(say("Also: {names}", names=", ".join(item.aliases)))
     if tags:
         below.append(say("Ollama: {names}", names=", ".join(tags)))
-    return Title(found.name), Table(_columns(FIGURE_TEXTS), rows), *(Text(m, "note") for m in below)
+    return Title(item.name), Table(_columns(FIGURE_TEXTS), rows), *(Text(m, "note") for m in below)
 
 
-def figures(found: Record) -> Iterator[tuple[str, str, str, str]]:
-    """(figure, value, source, date) of everything that a record says."""
-    recalled = getattr(found, "recalled", ()) + getattr(found, "assumed", ())
-    for f in dataclasses.fields(found):
-        value = getattr(found, f.name)
+def figures(item: Record) -> Iterator[tuple[str, str, str, str]]:
+    """Yield (figure, value, source, date) of everything that a record says."""
+    recalled = getattr(item, "recalled", ()) + getattr(item, "assumed", ())
+    for f in dataclasses.fields(item):
+        value = getattr(item, f.name)
         if f.name in _LONG or value in ("", 0, (), None):
             continue
-        source = RECALLED if f.name in recalled else found.source
-        if f.name == "memory_mib" and isinstance(found, DeviceRecord):
-            source = found.memory_source
-        yield f.name, _value(value), source, found.checked
-    if isinstance(found, DeviceRecord) and found.rates:
-        yield from _rates(found.rates)
-    if isinstance(found, ModelRecord):
-        source = RECALLED if "trained_context" in recalled else found.source
-        yield "trained_context", f"{found.trained_context:,}", source, found.checked
-    for price in getattr(found, "prices", ()):
+        source = RECALLED if f.name in recalled else item.source
+        if f.name == "memory_mib" and isinstance(item, DeviceRecord):
+            source = item.memory_source
+        yield f.name, _value(value), source, item.checked
+    if isinstance(item, DeviceRecord) and item.rates:
+        yield from _rates(item.rates)
+    if isinstance(item, ModelRecord):
+        source = RECALLED if "trained_context" in recalled else item.source
+        yield "trained_context", f"{item.trained_context:,}", source, item.checked
+    for price in getattr(item, "prices", ()):
         used = " (used)" if price.used else ""
         yield f"price{used}", f"{price.amount:,.0f} {price.currency}", price.source, price.date
 
@@ -123,7 +123,7 @@ _WITHOUT_BF16 = ("maxwell", "pascal", "volta", "turing", "gcn", "rdna1", "rdna2"
 
 
 def bf16(chip: Chip) -> float:
-    """Rate of BF16: that of FP16 where the chip has it, 0 where it has not. [FLOP/s]"""
+    """Return the rate of BF16 [FLOP/s]: that of FP16 where the chip has it, 0 where it has not."""
     return 0.0 if chip.family.startswith(_WITHOUT_BF16) else chip.half
 
 

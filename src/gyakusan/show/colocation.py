@@ -21,20 +21,20 @@ COLUMNS = tuple(
 )
 
 
-def screen(found: ColocationAnswer) -> Tree:
+def screen(answer: ColocationAnswer) -> Tree:
     """Return every plan, or why there is none."""
-    title = Title(_title(found.question))
-    if not found.plans:
+    title = Title(_title(answer.question))
+    if not answer.plans:
         return title, Section(
-            Text(say("These models do not fit together."), "fails"), tuple(Text(r.sentence) for r in found.relaxations)
+            Text(say("These models do not fit together."), "fails"), tuple(Text(r.sentence) for r in answer.relaxations)
         )
-    plans = (part for plan in found.plans for part in _plan(plan))
-    return title, *plans, *(Text(n, "note") for n in notes(found))
+    plans = (part for plan in answer.plans for part in _plan(plan))
+    return title, *plans, *(Text(n, "note") for n in notes(answer))
 
 
-def _title(asked: PlanRequest) -> Message:
-    where = asked.device or asked.memory or (str(asked.budget) if asked.budget else None)
-    facts = {"n": 1 + len(asked.colocated)}
+def _title(request: PlanRequest) -> Message:
+    where = request.device or request.memory or (str(request.budget) if request.budget else None)
+    facts = {"n": 1 + len(request.colocated)}
     if where is None:
         return say("{n} models on this computer", **facts)
     return say("{n} models: {where}", where=where, **facts)
@@ -71,13 +71,13 @@ def _row(plan: Colocation, number: int, member: ColocatedModel) -> tuple[Words, 
 
 
 def speed(member: ColocatedModel) -> Estimate | None:
-    """What counts: tokens of an answer for each user, or of texts that are read. [tokens/s]"""
+    """Return what counts [tokens/s]: tokens of an answer for each user, or of texts that are read."""
     if member.pace is None:
         return None
     return member.pace.prefill if member.plan is None else member.pace.decode_each
 
 
-def notes(found: ColocationAnswer) -> tuple[Message, ...]:
+def notes(answer: ColocationAnswer) -> tuple[Message, ...]:
     """What the figures rest on."""
     out = [
         say(
@@ -90,7 +90,7 @@ def notes(found: ColocationAnswer) -> tuple[Message, ...]:
         ),
         say("The combination has the highest total value by --prefer. Every model counts the same."),
     ]
-    if any(m.plan is None for p in found.plans for m in p.members):
+    if any(m.plan is None for p in answer.plans for m in p.members):
         out.append(
             say(
                 (

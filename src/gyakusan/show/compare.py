@@ -76,7 +76,7 @@ def _digits(value: float) -> str:
 
 
 def _figure(row: Compared, kind: Shown) -> Estimate | None:
-    found = row.judged.speed
-    if found is None or not row.ledger.fits:
+    pace = row.judged.speed
+    if pace is None or not row.ledger.fits:
         return None
-    return found.decode_each if kind == "decode" else found.prefill
+    return pace.decode_each if kind == "decode" else pace.prefill

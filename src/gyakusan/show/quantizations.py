@@ -42,14 +42,14 @@ def offers(ledger: Ledger, choices: Sequence[Choice]) -> tuple[Offer, ...]:
     return tuple(_offer(ledger, c, c.bytes - stored.bytes) for c in sized)
 
 
-def screen(found: Sequence[Offer], ledger: Ledger) -> Tree:
+def screen(offers: Sequence[Offer], ledger: Ledger) -> Tree:
     """Return the smallest first."""
     title = say(
         "{model} on {machine}: {users} users x {context} tokens, memory in GiB",
         model=ledger.model.name, machine=ledger.accounts[0].device.name, users=ledger.load.users,
         context=f"{ledger.load.context:,}",
     )  # fmt: skip
-    return Title(title), Table(COLUMNS, tuple(_row(o) for o in found))
+    return Title(title), Table(COLUMNS, tuple(_row(o) for o in offers))
 
 
 def _row(offer: Offer) -> tuple[Cell, ...]:

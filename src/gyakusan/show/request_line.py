@@ -36,38 +36,38 @@ def _lines(title: Message, request: PlanRequest) -> Tree:
     return Title(title), *(Text(m, "note") for m in lines)
 
 
-def arrivals(asked: PlanRequest) -> Message:
+def arrivals(request: PlanRequest) -> Message:
     """How often requests come, and how many conversations that is at once."""
-    rate = (asked.arrivals or 0.0) * 3600
+    rate = (request.arrivals or 0.0) * 3600
     return say(
         ("{rate} requests an hour, arriving at random: {users} at once suffice 99 % of the time at the required speed"),
         rate=f"{rate:,.4g}" if rate < 1000 else f"{rate:,.0f}",
-        users=f"{asked.users:,}",
+        users=f"{request.users:,}",
     )
 
 
 def _where(answer: Recommendation) -> Message:
-    asked = answer.request
-    facts = {"users": people(asked.users), "context": f"{asked.workload.context:,}"}
-    if asked.owned:
+    request = answer.request
+    facts = {"users": people(request.users), "context": f"{request.workload.context:,}"}
+    if request.owned:
         return say("{machine}: {users} x {context} tokens", machine=answer.grid.offers[0].machine.name, **facts)
-    if asked.budget is not None:
-        return say("{budget}: {users} x {context} tokens", budget=str(asked.budget), **facts)
-    return say("{model}: {users} x {context} tokens", model=asked.model, **facts)
+    if request.budget is not None:
+        return say("{budget}: {users} x {context} tokens", budget=str(request.budget), **facts)
+    return say("{model}: {users} x {context} tokens", model=request.model, **facts)
 
 
-def load(asked: PlanRequest) -> Message:
+def load(request: PlanRequest) -> Message:
     """What people do, and what was assumed of it."""
-    workload = asked.workload
+    workload = request.workload
     return say(
         (
             "{task}: {prompt}-token prompts, {answer}-token answers; ranked by quality: {score}; at "
             "least {pace} tokens/s after thinking; KV cache {kv}"
         ),
-        task=Message(TASK_TEXTS[asked.task]),
+        task=Message(TASK_TEXTS[request.task]),
         prompt=f"{workload.prompt_tokens:,}",
         answer=f"{workload.output_tokens:,}",
         score=Message(SCORE_TEXTS[workload.quality_metric]),
         pace=f"{workload.target_tps:g}",
-        kv=", ".join(asked.kv_types).lower(),
+        kv=", ".join(request.kv_types).lower(),
     )

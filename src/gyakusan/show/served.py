@@ -37,9 +37,9 @@ def _error(row: BufferComparison) -> Text:
     return Text(f"{row.error_bytes / MIB:+,.2f} MiB ({row.error_share:+.2%})", "caution")
 
 
-def answers(prompts: Sequence[str], found: Sequence[ChatAnswer]) -> Tree:
+def answers(prompts: Sequence[str], chat: Sequence[ChatAnswer]) -> Tree:
     """Return each question with its answer."""
-    return tuple(_answer(prompt, answer) for prompt, answer in zip(prompts, found, strict=True))
+    return tuple(_answer(prompt, answer) for prompt, answer in zip(prompts, chat, strict=True))
 
 
 def _answer(prompt: str, answer: ChatAnswer) -> Section:
@@ -47,8 +47,8 @@ def _answer(prompt: str, answer: ChatAnswer) -> Section:
     return Section(Title(f"> {prompt}"), (Text(" ".join(answer.text.split()), aside=told),))
 
 
-def dry_run(found: DryRun) -> Tree:
+def dry_run(run: DryRun) -> Tree:
     """Return the command, its environment and the health check of what would be started."""
-    refusals = tuple(Text(r, "bad") for r in found.refusals)
-    health = Address(say("Ready when it answers 200: {url}", url=found.health))
-    return *refusals, wording.command(found.command), health
+    refusals = tuple(Text(r, "bad") for r in run.refusals)
+    health = Address(say("Ready when it answers 200: {url}", url=run.health))
+    return *refusals, wording.command(run.command), health

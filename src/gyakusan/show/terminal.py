@@ -78,7 +78,7 @@ class Progress:
         self._last = ""
 
     def __call__(self, message: Message, seconds: float) -> None:
-        """Say what is being done. seconds: since the start [s]"""
+        """Say what is being done. seconds: since the start [s]."""
         text = tell(message, self._language)
         if not self._console.is_terminal:
             if text != self._last:
@@ -219,12 +219,12 @@ class WrappingText(rich.text.Text):
 
 def breaks(text: str, width: int) -> list[int]:
     """Where lines begin so that none is wider than `width` cells, unless one unit alone is."""
-    found: list[int] = []
+    starts: list[int] = []
     used = 0
     for match in _UNIT.finditer(text):
         unit = match[0]
         if used and unit != "\n" and used + cell_len(unit.rstrip()) > width:
-            found.append(match.start())
+            starts.append(match.start())
             used = 0
         used = 0 if unit == "\n" else used + cell_len(unit)
-    return found
+    return starts

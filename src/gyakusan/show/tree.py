@@ -154,5 +154,5 @@ Tree: TypeAlias = tuple[Part, ...]
 
 
 def columns(heads: Iterable[str], left: int, *, whole: bool = True) -> tuple[Column, ...]:
-    """Return columns of which the first `left` hold names and the others numbers. heads: templates"""
+    """Return columns of which the first `left` hold names and the others numbers. heads: templates."""
     return tuple(Column(Message(h), "name" if i < left else "number", whole) for i, h in enumerate(heads))

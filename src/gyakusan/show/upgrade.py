@@ -30,25 +30,25 @@ COLUMNS = tuple(
 )
 
 
-def screen(found: UpgradeAnswer) -> Tree:
+def screen(answer: UpgradeAnswer) -> Tree:
     """Return today, the advice, the options, and what was assumed."""
-    head = (*machine_lines(found.wanted.question, found.owned.machine.name), Text(_now(found)))
-    advice = tuple(_advice(s) for s in found.steps if s.roles)
-    closing = tuple(Text(n, "note") for n in notes(found))
-    if not found.keep:
-        return *head, *advice, _table(found), *closing
-    nearest = () if found.nearest is None else (Text(_nearest(found.nearest)),)
+    head = (*machine_lines(answer.wanted.question, answer.owned.machine.name), Text(_now(answer)))
+    advice = tuple(_advice(s) for s in answer.steps if s.roles)
+    closing = tuple(Text(n, "note") for n in notes(answer))
+    if not answer.keep:
+        return *head, *advice, _table(answer), *closing
+    nearest = () if answer.nearest is None else (Text(_nearest(answer.nearest)),)
     keep = Text(say("Keep what you have: no change within the budget is better beyond its error."))
     return *head, *advice, keep, *nearest, *closing
 
 
-def _now(found: UpgradeAnswer) -> Message:
-    if found.now is None:
+def _now(answer: UpgradeAnswer) -> Message:
+    if answer.now is None:
         return say("What you have meets none of these conditions today.")
     return say(
         "Today: {model} {quantization}, quality {quality}, {speed} tokens/s for each user; {reach}.",
-        **_facts(found.now),
-        reach=_reach(found.limits),
+        **_facts(answer.now),
+        reach=_reach(answer.limits),
     )
 
 
@@ -98,8 +98,8 @@ def _gained(step: UpgradeOption) -> Message:
 
 
 def _times(step: UpgradeOption) -> str:
-    found = None if step.between is None else step.between.speed_ratio
-    return "?" if found is None else f"{found[0]:.1f} ({found[1]:.1f}-{found[2]:.1f})"
+    ratio = None if step.between is None else step.between.speed_ratio
+    return "?" if ratio is None else f"{ratio[0]:.1f} ({ratio[1]:.1f}-{ratio[2]:.1f})"
 
 
 def _rate(step: UpgradeOption) -> str:
@@ -116,9 +116,9 @@ def _nearest(step: UpgradeOption) -> Message:
     )
 
 
-def _table(found: UpgradeAnswer) -> Table:
+def _table(answer: UpgradeAnswer) -> Table:
     """Every option that is told of, most for the money first."""
-    return Table(COLUMNS, tuple(_row(s) for s in sorted(found.steps, key=lambda s: (-s.rate, s.option.net))))
+    return Table(COLUMNS, tuple(_row(s) for s in sorted(answer.steps, key=lambda s: (-s.rate, s.option.net))))
 
 
 def _row(step: UpgradeOption) -> tuple[Words, ...]:
@@ -127,9 +127,9 @@ def _row(step: UpgradeOption) -> tuple[Words, ...]:
     return _what(step), f"{step.option.net:,.0f}", model, gap, _times(step), f"{step.gain:.1f}", _rate(step)
 
 
-def notes(found: UpgradeAnswer) -> tuple[Message, ...]:
+def notes(answer: UpgradeAnswer) -> tuple[Message, ...]:
     """What the figures rest on."""
-    a, b, _ = WEIGHTS[found.wanted.question.prefer]
+    a, b, _ = WEIGHTS[answer.wanted.question.prefer]
     out = [
         say(
             (
@@ -137,15 +137,15 @@ def notes(found: UpgradeAnswer) -> tuple[Message, ...]:
                 "to {most} tokens/s. Thinking tokens do not count as speed."
             ),
             points=f"{10 * b / a:.0f}",
-            most=f"{USEFUL_SPEED_FACTOR * found.wanted.question.workload.target_tps:g}",
+            most=f"{USEFUL_SPEED_FACTOR * answer.wanted.question.workload.target_tps:g}",
         )
     ]
-    if any(s.option.kind != "computer" for s in (*found.steps, *((found.nearest,) if found.nearest else ()))):
+    if any(s.option.kind != "computer" for s in (*answer.steps, *((answer.nearest,) if answer.nearest else ()))):
         out.append(say("Cards: power supply, slots and case are not checked. Data-centre cards are not considered."))
-    if any(s.option.kind == "beside" for s in found.steps):
+    if any(s.option.kind == "beside" for s in answer.steps):
         out.append(say("Unlike cards: llama.cpp splits layers by memory. Speed is that of the slower card."))
-    if any(s.option.kind in ("instead", "computer") for s in found.steps):
-        resale = found.wanted.resale
+    if any(s.option.kind in ("instead", "computer") for s in answer.steps):
+        resale = answer.wanted.resale
         out.append(
             say("The resale value of the old machine counts as 0 (--resale).")
             if resale is None
@@ -153,7 +153,9 @@ def notes(found: UpgradeAnswer) -> tuple[Message, ...]:
         )
     out.append(
         say(
-            "{tried} of {every} options with a known price are within the budget.", tried=found.tried, every=found.every
+            "{tried} of {every} options with a known price are within the budget.",
+            tried=answer.tried,
+            every=answer.every,
         )
     )
     return tuple(out)
