@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, get_args
 
+from gyakusan.engines.base import System
 from gyakusan.engines.registry import engine
 from gyakusan.errors import BadQuantity, BadSetting, did_you_mean, unknown
 from gyakusan.message import say
@@ -23,7 +24,6 @@ from gyakusan.planning.request.request import (
     PlanRequest,
     Prefer,
     SpokenLanguage,
-    System,
     Task,
 )
 from gyakusan.planning.request.request_rate import parse_request_rate, slots_for_rate

@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Literal
 
+from gyakusan.engines.base import System
 from gyakusan.planning.request.money import Money
 
 Task = Literal["chat", "coding", "rag", "agents", "translation", "embedding"]
 """What people do. "embedding" turns texts into vectors for search; it is planned beside a model that answers."""
 Prefer = Literal["balanced", "quality", "speed", "price"]
-System = Literal["any", "linux", "windows", "macos"]
 SpokenLanguage = Literal["en", "ja"]
 """The language that people write to the model."""
 CHASSIS_PRICE = Money(150_000, "JPY")
