@@ -22,7 +22,13 @@ CHART = (Column(), Column(kind="number", whole=True), Column(kind="bar", whole=T
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One model on one device."""
+    """One model on one device.
+
+    model: its name in the catalogue
+    device: its name in the catalogue
+    ledger: memory on that device
+    judged: speed and quality
+    """
 
     model: str
     device: str

@@ -19,7 +19,12 @@ COLUMNS = tuple(Column(Message(h), "number" if h in ("file", "total") else "name
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """One quantisation. total: over all devices [B]; fits: every device holds its share."""
+    """One quantisation of a repository.
+
+    choice: its files
+    total: memory over all devices [B]
+    fits: every device holds its share
+    """
 
     choice: Choice
     total: int
@@ -27,10 +32,10 @@ class Offer:
 
 
 def offers(ledger: Ledger, choices: Sequence[Choice]) -> tuple[Offer, ...]:
-    """The ledger of one quantisation carried over to the others. Raises BadReference if there are none.
+    """Return every quantisation with its memory, from the ledger of one. Raises BadReference if there are none.
 
-    Cache, scratch and overhead don't depend on how weights are stored; the difference of the files is shared among
-    devices as the weights are.
+    Cache, compute buffer and overhead do not depend on how weights are stored. The difference of the files is divided
+    among the devices as the weights are.
     """
     stored = ledger.model.stored
     sized = [c for c in choices if c.bytes]
