@@ -36,7 +36,7 @@ def records() -> Iterator[tuple[str, ast.ClassDef]]:
 
 
 def fields(node: ast.ClassDef) -> list[str]:
-    """Public fields of a dataclass, a msgspec struct or a named tuple; a Protocol documents its members itself, and an option its help."""
+    """Public fields of a dataclass, a struct or a named tuple. A Protocol documents its members, an option its help."""
     made = [ast.unparse(d) for d in node.decorator_list] + [ast.unparse(b) for b in node.bases]
     if not any(re.search(r"dataclass|Struct|NamedTuple", m) for m in made):
         return []
