@@ -53,8 +53,8 @@ KEYS = {
 PRINTED = 0.005 * MIB
 """Half of the last digit that a log prints. [B]"""
 SHOWN = 12
-MIX = "the publisher's own mix of types"
-VULKAN = "Vulkan puts the graph's nodes in another order before buffers are planned"
+MIX = "the publisher's own quantisation mix"
+VULKAN = "Vulkan reorders the graph's nodes before it plans buffers"
 """ggml-vulkan.cpp, ggml_vk_graph_optimize, called by ggml_backend_sched_split_graph. That it happens is in the source; what it
 does to these buffers was not simulated."""
 REASONS = (MIX, VULKAN)

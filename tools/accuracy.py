@@ -130,7 +130,7 @@ def _reasons(compared: Sequence[Any], words: Mapping[str, str]) -> Iterator[Sect
     for why in sorted({c.why for c in compared}):
         some = [c for c in compared if c.why == why]
         errors = {word: [c.error for c in some if c.part == part] for part, word in words.items()}
-        yield _group("reason", why or "no known reason", len({c.log for c in some}), errors)
+        yield _group("reason", why or "reason not known", len({c.log for c in some}), errors)
 
 
 def vllm() -> Iterator[Section]:
