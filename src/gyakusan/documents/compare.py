@@ -7,8 +7,8 @@ from typing import Literal
 
 from msgspec import Struct, field
 
+from gyakusan.documents.assessment import AssessedSpeedJson, QualityJson, assessed_quality, assessed_speed
 from gyakusan.documents.common import IntervalJson, catalogue_date, interval
-from gyakusan.documents.ledger import AssessedSpeedJson, QualityJson, assessed_quality, assessed_speed
 from gyakusan.documents.plan import PlanJson, plan
 from gyakusan.planning.select.side_by_side import ComparedPlan, p_better_than_first
 from gyakusan.show.compare import Compared

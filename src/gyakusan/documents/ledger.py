@@ -10,13 +10,12 @@ from msgspec import UNSET, Struct, UnsetType, field
 from gyakusan.api import Answer
 from gyakusan.core.ledger import Account, Basis, Ledger, Line, LineKind, Part
 from gyakusan.core.model import Model
-from gyakusan.core.quality import Score
+from gyakusan.documents.assessment import AssessedSpeedJson, QualityJson, assessed_quality, assessed_speed
 from gyakusan.documents.common import catalogue_date
 from gyakusan.engines.registry import DEFAULT
 from gyakusan.engines.server import DryRunBuild, DryRunLine
 from gyakusan.message import Message
 from gyakusan.planning.predict.assessment import Assessment
-from gyakusan.planning.predict.speed import Estimate
 from gyakusan.show.dry_run import difference_share
 from gyakusan.show.quantizations import Offer
 
@@ -139,95 +138,6 @@ class LedgerJson(Struct, frozen=True, kw_only=True):
     devices: tuple[AccountJson, ...]
     fits: bool
     notes: tuple[Message, ...]
-
-
-class CoveredFigureJson(Struct, frozen=True):
-    """A figure with its 80 % interval, and how often such intervals held.
-
-    value: the figure
-    low: low end
-    high: high end
-    basis: derived, measured or assumed
-    coverage: share of test measurements inside such intervals, null if not tested
-    """
-
-    value: float
-    low: float
-    high: float
-    basis: str
-    coverage: float | None
-
-
-class TurnJson(Struct, frozen=True):
-    """A turn of a conversation.
-
-    users: served at the same time
-    prompt: its length [tokens]
-    answer: its length [tokens]
-    """
-
-    users: int
-    prompt: float
-    answer: float
-
-
-class AssessedSpeedJson(Struct, frozen=True):
-    """Speeds for a load.
-
-    prefill: prompts read [tokens/s]
-    decode_each: answer of each user [tokens/s]
-    decode_all: answers of all users together [tokens/s]
-    throughput: answers of all when everyone asks again at once, prompts included [tokens/s]
-    ttft: time to the first token [s]
-    tpot: time for each further token [s]
-    binds: what a decode step waits for
-    chip: whose figures were used
-    asked: the turn that they are for
-    measured_points: published measurements of this chip and model that were used
-    """
-
-    prefill: CoveredFigureJson
-    decode_each: CoveredFigureJson
-    decode_all: CoveredFigureJson
-    throughput: CoveredFigureJson
-    ttft: CoveredFigureJson
-    tpot: CoveredFigureJson
-    binds: str
-    chip: str
-    asked: TurnJson
-    measured_points: int
-
-
-class ScoreJson(Struct, frozen=True):
-    """A score; llama3.1-8b has 35, gpt-oss-120b 70.
-
-    value: [points]
-    error: one standard error [points]
-    """
-
-    value: float
-    error: float
-
-
-class QualityJson(Struct, frozen=True):
-    """Quality of the answers.
-
-    japanese: in Japanese
-    coding: of code
-    reasoning: of reasoning
-    overall: of everything, less what the quantisation costs
-    basis: measured, few, vendor or assumed
-    mode: reasoning on or off
-    sources: lists of scores, with the number of scores from each
-    """
-
-    japanese: ScoreJson
-    coding: ScoreJson
-    reasoning: ScoreJson
-    overall: ScoreJson
-    basis: str
-    mode: str
-    sources: tuple[str, ...]
 
 
 class DryRunLineJson(Struct, frozen=True):
@@ -385,41 +295,6 @@ def dry_run(rows: Sequence[DryRunLine], dry: DryRunBuild) -> DryRunJson:
     return DryRunJson(DEFAULT, f"b{dry.build}", "cpu", lines)
 
 
-def assessed_speed(value: Assessment) -> AssessedSpeedJson | None:
-    """Return speeds with what such intervals held."""
-    pace = value.speed
-    if pace is None:
-        return None
-    return AssessedSpeedJson(
-        prefill=_covered(pace.prefill),
-        decode_each=_covered(pace.decode_each),
-        decode_all=_covered(pace.decode_all),
-        throughput=_covered(pace.throughput),
-        ttft=_covered(pace.ttft),
-        tpot=_covered(pace.tpot),
-        binds=pace.bottleneck,
-        chip=pace.chip,
-        asked=TurnJson(value.turn.users, value.turn.prompt, value.turn.answer),
-        measured_points=len(pace.points),
-    )
-
-
-def assessed_quality(value: Assessment) -> QualityJson | None:
-    """Return scores, and what they rest on."""
-    if value.quality is None or value.overall is None:
-        return None
-    quality = value.quality
-    return QualityJson(
-        japanese=_score(quality.japanese),
-        coding=_score(quality.coding),
-        reasoning=_score(quality.reasoning),
-        overall=_score(value.overall),
-        basis=quality.basis,
-        mode=quality.mode,
-        sources=quality.sources,
-    )
-
-
 def _answer(answer: Answer) -> EngineAnswerJson:
     fields: dict[str, Any] = {"engine": EngineJson(answer.engine)} if answer.ledger is None else _fields(answer.ledger)
     return EngineAnswerJson(**(fields | {"fits": answer.fits, "refusals": answer.refusals}))
@@ -457,11 +332,3 @@ def _line(line: Line) -> LineJson:
     low, high, cap = int(line.least), int(line.greatest), None if line.cap is None else int(line.cap)
     facts = (line.basis, line.reason, line.formula)
     return LineJson(line.kind, line.part, int(line.bytes), low, high, line.grows, cap, *facts)
-
-
-def _covered(figure: Estimate) -> CoveredFigureJson:
-    return CoveredFigureJson(figure.value, figure.low, figure.high, figure.basis, figure.coverage)
-
-
-def _score(score: Score) -> ScoreJson:
-    return ScoreJson(float(score.value), float(score.error))

@@ -386,7 +386,6 @@ def speed(value: SpeedEstimate) -> SpeedJson:
 
 
 def _confidence(value: Plan) -> ConfidenceJson:
-    """What each figure rests on, and the share of measurements that such intervals held."""
     memory = sorted({line.basis for account in value.ledger.accounts for line in account.lines})
     decode = None if value.pace is None else value.pace.decode_each
     pace = None if decode is None else SpeedConfidenceJson(decode.basis, 0.8, decode.coverage)
