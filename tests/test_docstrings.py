@@ -13,12 +13,6 @@ SRC = Path(__file__).parent.parent / "src" / "gyakusan"
 UNDONE: tuple[str, ...] = (
     "planning/colocate/model_options.py",
     "planning/colocate/recommend.py",
-    "planning/fleet/costs.py",
-    "planning/fleet/plan.py",
-    "planning/fleet/recommend.py",
-    "planning/fleet/replica_queue.py",
-    "planning/fleet/request.py",
-    "planning/fleet/sweep.py",
     "planning/upgrade/purchase_options.py",
     "planning/upgrade/recommend.py",
 )

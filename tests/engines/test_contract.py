@@ -119,7 +119,7 @@ def test_it_is_usual_and_sweeps_beside_the_others() -> None:
 def test_fleet() -> None:
     found = api.fleet(device="RTX 4090", users=60, engines=["toy"])
     assert {p.plan.engine for p in found.plans} == {"Toy"}
-    assert all(p.machines * p.share >= 60 for p in found.plans)
+    assert all(p.machines * p.users_per_replica >= 60 for p in found.plans)
 
 
 @pytest.mark.usefixtures("toy")

@@ -257,11 +257,11 @@ class FleetJson(Struct, frozen=True, kw_only=True):
 
 def fleet(answer: FleetAnswer) -> FleetJson:
     """Return an answer; each plan carries its whole ledger."""
-    asked = answer.asked
-    own = {"replicas": asked.replicas, "spare": asked.spare, "nodes": asked.nodes, "network": asked.network}
-    amounts = {"budget": money(asked.budget), "price": money(asked.price)}
+    request = answer.request
+    own = {"replicas": request.replicas, "spare": request.spare, "nodes": request.nodes, "network": request.network}
+    amounts = {"budget": money(request.budget), "price": money(request.price)}
     return FleetJson(
-        question=FleetRequestJson(**(request_fields(asked.question) | own | amounts)),
+        question=FleetRequestJson(**(request_fields(request.plan_request) | own | amounts)),
         terms=_terms(answer),
         plans=tuple(_plan(p) for p in answer.plans),
         nearest=tuple(r.sentence for r in answer.relaxations),
@@ -271,7 +271,7 @@ def fleet(answer: FleetAnswer) -> FleetJson:
 
 
 def _terms(answer: FleetAnswer) -> TermsJson:
-    terms = answer.asked.terms
+    terms = answer.request.terms
     values: dict[str, Any] = {
         "months": terms.months,
         "pue": terms.pue,
@@ -280,18 +280,18 @@ def _terms(answer: FleetAnswer) -> TermsJson:
         "tariff": money(terms.tariff),
         "api_input": money(terms.api_input),
         "api_output": money(terms.api_output),
-        "idle": costs.IDLE,
+        "idle": costs.IDLE_POWER_SHARE,
         "around_w": {str(cards): watts for cards, watts in costs.CHASSIS_WATTS},
-        "unified_w": costs.UNIFIED,
+        "unified_w": costs.UNIFIED_MEMORY_WATTS,
     }
-    assumed = sorted(n for n, value in values.items() if n not in answer.asked.said and value is not None)
+    assumed = sorted(n for n, value in values.items() if n not in answer.request.given and value is not None)
     return TermsJson(**values, assumed=tuple(assumed))
 
 
 def _plan(plan: FleetPlan) -> FleetPlanJson:
     one, offer = plan.plan, plan.plan.offer
     score, mode = (round(float(one.score.value), 2), round(float(one.score.error), 2)), one.mode
-    cost = CostJson(_month(plan.cost.asked), _month(plan.cost.full), plan.cost.break_even)
+    cost = CostJson(_month(plan.cost.requested), _month(plan.cost.full), plan.cost.break_even)
     return FleetPlanJson(
         roles=plan.roles,
         model=one.name,
@@ -303,35 +303,35 @@ def _plan(plan: FleetPlan) -> FleetPlanJson:
         replicas=plan.replicas,
         spares=plan.spares,
         nodes=plan.nodes,
-        tensor_parallel=plan.tensor,
-        users_each=plan.share,
+        tensor_parallel=plan.tensor_parallel,
+        users_each=plan.users_per_replica,
         commands=tuple(command(c) for c in plan.commands),
         memory=ledger(one.ledger),
-        pace=speed(plan.pace),
+        pace=speed(plan.speed),
         queue=_queue(plan),
         quality=FleetQualityJson(*score, mode.basis, mode.mode, mode.thinking),
         cost=cost,
-        failure=_failure(plan.loss),
+        failure=_failure(plan.failure_impact),
         balancer=None if plan.replicas == 1 else BalancerJson("least connections", True),
     )
 
 
 def _queue(plan: FleetPlan) -> QueueJson | None:
-    met = plan.met
-    if met is None:
+    estimate = plan.queue_estimate
+    if estimate is None:
         return None
-    times = (float(met.wait), float(met.first), float(met.token))
+    times = (float(estimate.wait), float(estimate.first), float(estimate.token))
     return QueueJson(
-        *(float(met.running), float(met.busy), float(met.waits), *times),
-        slots=int(met.slots),
-        highest=float(met.highest),
+        *(float(estimate.running), float(estimate.busy), float(estimate.waits), *times),
+        slots=int(estimate.slots),
+        highest=float(estimate.highest),
     )
 
 
 def _month(month: costs.Month) -> MonthJson:
     yen = (month.purchase, month.power, month.upkeep, month.total)
-    prices = (month.answer_price, month.token_price, month.api)
-    return MonthJson(month.requests, month.prompts, month.answers, month.watts, *yen, *prices)
+    prices = (month.output_token_price, month.token_price, month.api)
+    return MonthJson(month.requests, month.prompt_tokens, month.output_tokens, month.watts, *yen, *prices)
 
 
 def _failure(impact: FailureImpact) -> FailureJson:

@@ -26,7 +26,7 @@ HEAD_TEXTS = ("machines", "model", "quant", "tokens/s", "first s", "quality", "J
 
 def screen(answer: FleetAnswer) -> Tree:
     """Return the question, what was assumed, the fleets, and each with its cost, its limits and its commands."""
-    terms = (load(answer.asked.question), assumed(answer))
+    terms = (load(answer.request.plan_request), assumed(answer))
     head: Tree = (Title(_title(answer)), *(Text(m, "note") for m in terms))
     if not answer.plans:
         return *head, Section(
@@ -38,8 +38,8 @@ def screen(answer: FleetAnswer) -> Tree:
 
 
 def _title(answer: FleetAnswer) -> Message:
-    question = answer.asked.question
-    facts = {"context": f"{question.workload.context:,}", "replicas": f"{answer.asked.replicas:,}"}
+    question = answer.request.plan_request
+    facts = {"context": f"{question.workload.context:,}", "replicas": f"{answer.request.replicas:,}"}
     if question.arrivals is None:
         return say("{users} x {context} tokens, at most {replicas} replicas", users=people(question.users), **facts)
     rate = _hourly(question.arrivals)
@@ -53,7 +53,7 @@ def _hourly(rate: float) -> str:
 
 def assumed(answer: FleetAnswer) -> Message:
     """The terms of costs: what was given, and what was taken for it."""
-    terms = answer.asked.terms
+    terms = answer.request.terms
     return say(
         (
             "costs: {months} months, {tariff} per kWh, {hours} h a day, PUE {pue}, upkeep {upkeep} % a "
@@ -64,16 +64,16 @@ def assumed(answer: FleetAnswer) -> Message:
         hours=f"{terms.hours:g}",
         pue=f"{terms.pue:g}",
         upkeep=f"{terms.upkeep:g}",
-        idle=round(100 * costs.IDLE),
-        least=round(costs.UNIFIED),
+        idle=round(100 * costs.IDLE_POWER_SHARE),
+        least=round(costs.UNIFIED_MEMORY_WATTS),
         most=round(costs.CHASSIS_WATTS[-1][1]),
     )
 
 
 def _row(plan: FleetPlan) -> tuple[str, ...]:
-    total, met = plan.cost.asked.total, plan.met
-    first = plan.pace.ttft.value if met is None else float(met.first)
-    speed = plan.pace.decode_each.value if met is None else 1 / float(met.token)
+    total, estimate = plan.cost.requested.total, plan.queue_estimate
+    first = plan.speed.ttft.value if estimate is None else float(estimate.first)
+    speed = plan.speed.decode_each.value if estimate is None else 1 / float(estimate.token)
     cost = "?" if total is None else f"{total:,.0f}"
     one = plan.plan
     return _machines(plan), one.name, one.quantization, short(speed), short(first), points(one.score), cost
@@ -102,10 +102,10 @@ def _details(answer: FleetAnswer, plan: FleetPlan) -> Section:
 
 
 def _where(plan: FleetPlan) -> Message:
-    offer, each = plan.plan.offer, plan.pace.decode_each
+    offer, each = plan.plan.offer, plan.speed.decode_each
     facts = {
         "replicas": f"{plan.replicas:,}",
-        "users": people(plan.share),
+        "users": people(plan.users_per_replica),
         "machine": offer.machine.name,
         "engine": plan.plan.engine,
         "price": "?" if offer.price is None else _price(plan),
@@ -123,7 +123,7 @@ def _where(plan: FleetPlan) -> Message:
         ),
         **facts,
         nodes=plan.nodes,
-        tensor=plan.tensor,
+        tensor=plan.tensor_parallel,
     )
 
 
@@ -147,8 +147,8 @@ def _quality(plan: FleetPlan) -> Message:
 
 def _queue(plan: FleetPlan) -> Iterator[Message]:
     """What people meet under arrivals."""
-    met = plan.met
-    if met is None:
+    estimate = plan.queue_estimate
+    if estimate is None:
         return
     yield say(
         (
@@ -156,29 +156,29 @@ def _queue(plan: FleetPlan) -> Iterator[Message]:
             "time. First token {first} s, then {token} ms for each token. All replicas serve up to "
             "{most} requests an hour"
         ),
-        running=f"{float(met.running):.1f}" if met.running >= 1 else f"{float(met.running):.1g}",
-        slots=int(met.slots),
-        first=f"{float(met.first):.2g}",
-        token=f"{1000 * float(met.token):.3g}",
-        most=_hourly(plan.replicas * float(met.highest)),
+        running=f"{float(estimate.running):.1f}" if estimate.running >= 1 else f"{float(estimate.running):.1g}",
+        slots=int(estimate.slots),
+        first=f"{float(estimate.first):.2g}",
+        token=f"{1000 * float(estimate.token):.3g}",
+        most=_hourly(plan.replicas * float(estimate.highest)),
     )
 
 
 def _cost(plan: FleetPlan) -> Iterator[Message]:
-    asked, full = plan.cost.asked, plan.cost.full
-    if asked.total is None or full.total is None:
+    requested, full = plan.cost.requested, plan.cost.full
+    if requested.total is None or full.total is None:
         yield say("cost unknown: the price of the machine (--price) or its power is missing")
         return
     yield say(
         "{total} JPY a month: purchase {purchase}, power {power} ({watts} kW), upkeep {upkeep}",
-        total=_yen(asked.total),
-        purchase=_yen(asked.purchase),
-        power=_yen(asked.power),
-        watts=f"{(asked.watts or 0) / 1000:.2g}",
-        upkeep=_yen(asked.upkeep),
+        total=_yen(requested.total),
+        purchase=_yen(requested.purchase),
+        power=_yen(requested.power),
+        watts=f"{(requested.watts or 0) / 1000:.2g}",
+        upkeep=_yen(requested.upkeep),
     )
-    facts = {"full": _yen(full.answer_price), "most": f"{full.requests:,.0f}", "least": _yen(full.token_price)}
-    if asked.requests > 0.995 * full.requests:
+    facts = {"full": _yen(full.output_token_price), "most": f"{full.requests:,.0f}", "least": _yen(full.token_price)}
+    if requested.requests > 0.995 * full.requests:
         yield say(
             (
                 "A million output tokens cost {full} JPY at full load ({most} requests a day); counting "
@@ -193,12 +193,12 @@ def _cost(plan: FleetPlan) -> Iterator[Message]:
                 "({most} requests); counting prompt tokens too: {both} and {least} JPY"
             ),
             **facts,
-            asked=_yen(asked.answer_price),
-            load=f"{asked.requests:,.0f}",
-            both=_yen(asked.token_price),
+            asked=_yen(requested.output_token_price),
+            load=f"{requested.requests:,.0f}",
+            both=_yen(requested.token_price),
         )
-    if asked.api is not None:
-        yield _api(plan, asked.api)
+    if requested.api is not None:
+        yield _api(plan, requested.api)
 
 
 def _api(plan: FleetPlan, price: float) -> Message:
@@ -223,9 +223,9 @@ def _yen(value: float | None) -> str:
 
 def _failure(answer: FleetAnswer, plan: FleetPlan) -> Message:
     """What one failed machine does."""
-    loss = plan.loss
-    facts = {"each": "?" if loss.each is None else short(loss.each), "served": f"{100 * loss.served:.0f}"}
-    match loss.verdict:
+    impact = plan.failure_impact
+    facts = {"each": "?" if impact.each is None else short(impact.each), "served": f"{100 * impact.served:.0f}"}
+    match impact.verdict:
         case "spare":
             return say("If one machine fails, a spare replaces it")
         case "holds":
@@ -253,6 +253,6 @@ def _closing(answer: FleetAnswer) -> Iterator[Message]:
                 "Speed across machines: that of one machine plus the network's time ({network} Gbit/s). No "
                 "measurement supports it."
             ),
-            network=f"{answer.asked.network * 8 / 1e9:g}",
+            network=f"{answer.request.network * 8 / 1e9:g}",
         )
     yield say("{cells} combinations were evaluated.", cells=f"{answer.count:,}")

@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gyakusan.planning.fleet.costs import DAYS, IDLE, CostTerms, FleetMachines, FleetWork, cost, month, watts
+from gyakusan.planning.fleet.costs import (
+    DAYS_PER_MONTH,
+    IDLE_POWER_SHARE,
+    CostTerms,
+    FleetMachines,
+    FleetWork,
+    cost,
+    month,
+    watts,
+)
 from gyakusan.planning.request.money import Money, exchange_rates
 
 RATES = exchange_rates({"USD": 150.0})
@@ -21,30 +30,31 @@ def test_a_month_by_hand() -> None:
     found = month(TWO, FleetWork(0.1, 1000, 400, 1.0), CostTerms(upkeep=3.0), RATES)
     assert found.purchase == pytest.approx(20_000)
     assert found.watts == pytest.approx(1000)
-    assert found.power == pytest.approx(1.0 * 24 * DAYS * 31)
+    assert found.power == pytest.approx(1.0 * 24 * DAYS_PER_MONTH * 31)
     assert found.upkeep == pytest.approx(720_000 * 0.03 / 12)
     assert found.requests == pytest.approx(8640)
+    assert found.total is not None
     assert found.total == pytest.approx(20_000 + 22_630 + 1_800)
-    assert found.answer_price == pytest.approx(found.total / (8640 * DAYS * 400) * 1e6)
-    assert found.token_price == pytest.approx(found.total / (8640 * DAYS * 1400) * 1e6)
+    assert found.output_token_price == pytest.approx(found.total / (8640 * DAYS_PER_MONTH * 400) * 1e6)
+    assert found.token_price == pytest.approx(found.total / (8640 * DAYS_PER_MONTH * 1400) * 1e6)
 
 
 def test_idle_spares_draw_their_share() -> None:
-    assert watts(400.0, 100.0, 2, 1, 0.0) == pytest.approx(3 * (400 * IDLE + 100))
+    assert watts(400.0, 100.0, 2, 1, 0.0) == pytest.approx(3 * (400 * IDLE_POWER_SHARE + 100))
 
 
 def test_an_api_by_hand() -> None:
     found = month(TWO, FleetWork(1 / 86400, 1_000_000, 1_000_000, 1.0), API, RATES)
-    assert found.api == pytest.approx(DAYS * (0.15 + 0.6) * 150)
+    assert found.api == pytest.approx(DAYS_PER_MONTH * (0.15 + 0.6) * 150)
     assert month(TWO, FleetWork(0.1, 1, 1, 1.0), CostTerms(), RATES).api is None
     assert month(TWO, FleetWork(0.1, 1, 1, 1.0), CostTerms(api_output=Money(1, "JPY")), RATES).api is not None
 
 
 def test_what_is_not_known_is_not_counted() -> None:
     found = month(replace(TWO, price=None), FleetWork(0.1, 1000, 400, 1.0), CostTerms(), RATES)
-    assert (found.purchase, found.total, found.answer_price) == (None, None, None)
+    assert (found.purchase, found.total, found.output_token_price) == (None, None, None)
     assert found.power is not None
-    assert month(replace(TWO, devices=None), FleetWork(0.1, 1000, 400, 1.0), CostTerms(), RATES).total is None
+    assert month(replace(TWO, device_watts=None), FleetWork(0.1, 1000, 400, 1.0), CostTerms(), RATES).total is None
 
 
 def load(rate: float) -> FleetWork:

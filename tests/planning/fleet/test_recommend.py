@@ -15,7 +15,7 @@ from gyakusan.core.load import Load
 from gyakusan.errors import GyakusanError
 from gyakusan.planning.fleet.plan import FleetPlan
 from gyakusan.planning.fleet.recommend import FleetAnswer, fleet
-from gyakusan.planning.fleet.replica_queue import Point, ReplicaQueue, pipeline_hop, pipeline_speed
+from gyakusan.planning.fleet.replica_queue import ReplicaQueue, StepTime, pipeline_hop, pipeline_speed
 from gyakusan.planning.fleet.request import network, parse_fleet_request
 from gyakusan.planning.fleet.sweep import sweep_fleets
 from gyakusan.planning.select.plan import catalogue_deployment, exact_ledger
@@ -51,36 +51,38 @@ QUESTIONS: list[dict[str, Any]] = [
 @pytest.mark.parametrize("values", QUESTIONS)
 def test_every_plan_fits_and_serves_everyone(values: dict[str, Any]) -> None:
     found = ask(**values)
-    question = found.asked.question
+    question = found.request.plan_request
     assert {"balanced", "best", "fastest", "cheapest", "fewest"} == {r for p in found.plans for r in p.roles}
     for plan in found.plans:
         one, kv = plan.plan, question.kv_types[0]
-        load = Load(plan.share, question.workload.context)
+        load = Load(plan.users_per_replica, question.workload.context)
         again = exact_ledger(catalogue_deployment(one.name, one.base, one.engine, one.offer.machine, load, kv))
         assert one.ledger.fits
         assert again is not None
         assert again.accounts[0].total == one.ledger.accounts[0].total
-        assert plan.replicas <= found.asked.replicas
+        assert plan.replicas <= found.request.replicas
         if question.arrivals is None:
-            assert plan.replicas * plan.share >= question.users
+            assert plan.replicas * plan.users_per_replica >= question.users
         else:
-            assert plan.met is not None
-            assert not plan.met.saturated
-            assert question.arrivals / plan.replicas <= plan.service.bearable < plan.service.highest
-            assert plan.met.slots <= plan.share
-        if found.asked.budget is not None:
+            assert plan.queue_estimate is not None
+            assert not plan.queue_estimate.saturated
+            assert question.arrivals / plan.replicas <= plan.queue.sustainable_rate < plan.queue.saturation_rate
+            assert plan.queue_estimate.slots <= plan.users_per_replica
+        if found.request.budget is not None:
             assert one.offer.price is not None
             bought = one.offer.price * plan.machines
-            assert bought <= (found.rates.convert(found.asked.budget.amount, found.asked.budget.currency, "JPY") or 0)
+            assert bought <= (
+                found.rates.convert(found.request.budget.amount, found.request.budget.currency, "JPY") or 0
+            )
 
 
 @pytest.mark.parametrize("values", QUESTIONS)
 def test_a_token_is_cheapest_at_full_load(values: dict[str, Any]) -> None:
     for plan in ask(**values).plans:
-        asked, full = plan.cost.asked, plan.cost.full
-        assert asked.requests <= full.requests * (1 + 1e-9)
-        if asked.answer_price is not None and full.answer_price is not None:
-            assert full.answer_price <= asked.answer_price * (1 + 1e-9)
+        requested, full = plan.cost.requested, plan.cost.full
+        assert requested.requests <= full.requests * (1 + 1e-9)
+        if requested.output_token_price is not None and full.output_token_price is not None:
+            assert full.output_token_price <= requested.output_token_price * (1 + 1e-9)
 
 
 def test_roles_are_what_they_say() -> None:
@@ -88,7 +90,7 @@ def test_roles_are_what_they_say() -> None:
     for plan in found.plans:
         assert role(found, "cheapest").monthly <= plan.monthly
         assert role(found, "fewest").machines <= plan.machines
-        assert role(found, "best").sure >= plan.sure - TIE_POINTS
+        assert role(found, "best").quality_lower >= plan.quality_lower - TIE_POINTS
 
 
 def test_the_same_question_has_the_same_answer() -> None:
@@ -103,8 +105,8 @@ def test_the_same_question_has_the_same_answer() -> None:
 def test_a_larger_budget_never_makes_the_best_worse(users: int, budget: int, more: int) -> None:
     small_, large = (little(users=users, budget=f"{b}JPY") for b in (budget, budget * more))
     if small_.plans:
-        assert role(large, "best").sure >= role(small_, "best").sure - TIE_POINTS - 1e-9
-        assert role(large, "cheapest").sure >= role(small_, "best").sure - 26
+        assert role(large, "best").quality_lower >= role(small_, "best").quality_lower - TIE_POINTS - 1e-9
+        assert role(large, "cheapest").quality_lower >= role(small_, "best").quality_lower - 26
 
 
 @settings(max_examples=6, deadline=None)
@@ -118,7 +120,7 @@ def test_more_requests_never_need_fewer_machines(rate: float, more: float) -> No
         )
         found = sweep_fleets(asked, small())
         cells = found.grid.cells
-        keys = zip(cells.engine, cells.row, cells.mode, found.share, strict=True)
+        keys = zip(cells.engine, cells.row, cells.mode, found.users_per_replica, strict=True)
         return dict(zip((tuple(int(x) for x in k) for k in keys), found.replicas.tolist(), strict=True))
 
     few, many = needed(rate), needed(rate * more)
@@ -137,28 +139,30 @@ def test_a_dearer_tariff_never_lowers_the_cost(users: int, tariff: int) -> None:
 
 def test_a_failure_is_told() -> None:
     alone = little(users=2, device="RTX 4090", replicas=1)
-    assert {p.loss.verdict for p in alone.plans} == {"stops"}
-    assert {p.loss.verdict for p in little(users=2, device="RTX 4090", replicas=1, spare=1).plans} == {"spare"}
+    assert {p.failure_impact.verdict for p in alone.plans} == {"stops"}
+    assert {p.failure_impact.verdict for p in little(users=2, device="RTX 4090", replicas=1, spare=1).plans} == {
+        "spare"
+    }
     many = little(arrivals="6000/h", device="RTX 4090", model="llama3.1-8b")
     for plan in many.plans:
         left = plan.replicas - 1
-        expected = min(1.0, left * plan.service.highest * 3600 / 6000)
-        assert plan.loss.served == pytest.approx(expected)
-        assert (plan.loss.verdict in ("full", "stops")) == (expected < 1)
+        expected = min(1.0, left * plan.queue.saturation_rate * 3600 / 6000)
+        assert plan.failure_impact.served == pytest.approx(expected)
+        assert (plan.failure_impact.verdict in ("full", "stops")) == (expected < 1)
 
 
 def test_users_and_arrivals_both_hold() -> None:
     found = little(arrivals="10/h", users=100, device="RTX 4090", model="llama3.1-8b", context="4k")
-    assert all(p.replicas * p.share >= 100 for p in found.plans)
+    assert all(p.replicas * p.users_per_replica >= 100 for p in found.plans)
 
 
 def test_a_machine_without_a_price_is_planned_and_its_cost_is_not_invented() -> None:
     found = little(users=20, device="8x H100")
     assert found.plans
     for plan in found.plans:
-        assert plan.cost.asked.total is None
-        assert plan.cost.asked.power is not None
-    assert all(p.cost.asked.total for p in little(users=20, device="8x H100", price="40000000JPY").plans)
+        assert plan.cost.requested.total is None
+        assert plan.cost.requested.power is not None
+    assert all(p.cost.requested.total for p in little(users=20, device="8x H100", price="40000000JPY").plans)
 
 
 def test_a_model_that_no_machine_holds_spans_machines() -> None:
@@ -168,7 +172,7 @@ def test_a_model_that_no_machine_holds_spans_machines() -> None:
         ledger = plan.plan.ledger
         assert plan.nodes > 1
         assert ledger.fits
-        assert ledger.settings["tensor_parallel"] == plan.tensor == 4
+        assert ledger.settings["tensor_parallel"] == plan.tensor_parallel == 4
         assert ledger.settings["pipeline_parallel"] == plan.nodes == len(plan.commands)
         assert len([a for a in ledger.accounts if a.device.kind == "gpu"]) == 4 * plan.nodes
         for rank, command in enumerate(plan.commands):
@@ -183,13 +187,13 @@ def test_a_model_that_no_machine_holds_spans_machines() -> None:
 def test_a_slower_network_is_slower() -> None:
     common: dict[str, Any] = {"users": 16, "device": "4x RTX 4090", "model": "qwen3-235b-a22b", "engines": "vllm"}
     fast, slow = (ask(**common, network=n).plans[0] for n in ("100Gbit/s", "1Gbit/s"))
-    assert slow.pace.tpot.value > fast.pace.tpot.value
-    assert slow.pace.ttft.value > fast.pace.ttft.value
+    assert slow.speed.tpot.value > fast.speed.tpot.value
+    assert slow.speed.ttft.value > fast.speed.ttft.value
     assert pipeline_hop(8, 4096, 1e9) > pipeline_hop(8, 4096, 1e10) > pipeline_hop(1, 4096, 1e10)
 
 
-def test_lanes_work_at_once() -> None:
-    pace = ask(users=16, device="4x RTX 4090", price="3000000JPY").plans[0].pace
+def test_stages_work_at_once() -> None:
+    pace = ask(users=16, device="4x RTX 4090", price="3000000JPY").plans[0].speed
     both = pipeline_speed(pace, 2, 32, 0.0, 0.0)
     assert both.decode_each.value == pytest.approx(pace.decode_each.value)
     assert both.throughput.value == pytest.approx(2 * pace.throughput.value)
@@ -198,7 +202,7 @@ def test_lanes_work_at_once() -> None:
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.floats(1e-3, 1), min_size=2, max_size=5), st.integers(1, 300))
 def test_a_step_is_between_its_points(times: list[float], users: int) -> None:
-    points = tuple(Point(1 + 10 * i, t, t) for i, t in enumerate(sorted(times)))
+    points = tuple(StepTime(1 + 10 * i, t, t) for i, t in enumerate(sorted(times)))
     found = ReplicaQueue(points[-1].users, 1, 0.1, 0.1, points, 100)
     assert min(times) <= found.step(users) <= max(times)
     assert [found.step(p.users) for p in points] == pytest.approx(sorted(times))
@@ -256,7 +260,7 @@ def test_speeds_of_networks() -> None:
 def test_arrivals_cost_no_more_cells_than_there_are() -> None:
     found = sweep_fleets(parse_fleet_request({"arrivals": "100/h", "device": "RTX 4090"}), small())
     cells = found.grid.cells
-    assert len(cells) == len(found.share) == len(found.replicas) > 0
+    assert len(cells) == len(found.users_per_replica) == len(found.replicas) > 0
     assert np.all(found.replicas >= 1)
     assert np.all(np.isfinite(cells.price))
 

@@ -1,7 +1,7 @@
-"""What a fleet costs: purchase over months, power at a tariff, upkeep; for a month, for a million tokens, beside an API.
+"""Cost of a fleet: purchase, power and upkeep, for a month and for a million tokens, compared with an API.
 
-Everything inside is yen. Watts are the devices' figure while they work and a share of it while they wait, and what is around
-them; each assumption stands in `Terms` or below, and in every answer.
+All amounts inside are yen. The power of a machine follows from its devices' figure at work, a share of it while they wait, and
+the rest of the computer. Every assumption stands in `CostTerms` or below, and in every answer.
 """
 
 from __future__ import annotations
@@ -13,30 +13,34 @@ from gyakusan.core.arrays import Number
 from gyakusan.planning.candidates.hardware import HardwareOption
 from gyakusan.planning.request.money import ExchangeRates, Money
 
-IDLE = 0.15
+IDLE_POWER_SHARE = 0.15
 """Share of its power that a device draws while it waits with a model loaded. Assumed: 60 to 120 W of 450 to 700."""
 CHASSIS_WATTS = ((2, 100.0), (4, 200.0), (8, 400.0))
-"""Watts of the computer around so many cards. Assumed: board, CPU, fans and losses of the power supply."""
-UNIFIED = 20.0
-"""Watts beside the chip of a computer whose GPU shares its memory. Assumed."""
-TARIFF = Money(31, "JPY")
-DAYS = 365 / 12
-"""Days of a month."""
-HOUR = 3600
+"""(most cards, power of the computer around them [W]). Assumed: board, CPU, fans and losses of the power supply."""
+UNIFIED_MEMORY_WATTS = 20.0
+"""Power of the rest of a computer whose GPU shares its memory. Assumed. [W]"""
+DEFAULT_TARIFF = Money(31, "JPY")
+"""Price of a kWh for households in Japan. Source: Home Electric Appliances Fair Trade Conference, July 2022. [JPY/kWh]"""
+DAYS_PER_MONTH = 365 / 12
+SECONDS_PER_HOUR = 3600
 MILLION = 1e6
 
 
 @dataclass(frozen=True, slots=True)
 class CostTerms:
-    """months: over which the purchase is spread; tariff: of a kWh; pue: power of the building over that of the machines;
+    """What costs are computed with.
 
-    hours: a day in which the fleet runs; upkeep: of the purchase price, a year [%]; api_input, api_output: what an API
-    takes for a million tokens, None = not asked. The tariff is Japan's reference price for households (31 JPY/kWh, Home
-    Electric Appliances Fair Trade Conference, July 2022), unless it is given.
+    months: time over which the purchase is spread [months]
+    tariff: price of electricity [1/kWh]
+    pue: power of the building over power of the machines
+    hours: operation a day [h]
+    upkeep: share of the purchase price a year [%]
+    api_input: price that an API takes for a million prompt tokens, None = no API to compare with
+    api_output: price that an API takes for a million output tokens, None = no API to compare with
     """
 
     months: float = 36.0
-    tariff: Money = TARIFF
+    tariff: Money = DEFAULT_TARIFF
     pue: float = 1.0
     hours: float = 24.0
     upkeep: float = 0.0
@@ -46,164 +50,183 @@ class CostTerms:
 
 @dataclass(frozen=True, slots=True)
 class FleetMachines:
-    """What is bought. count: machines that serve; spares: that stand by, switched on; price: of one, None = not known
+    """The machines that are bought.
 
-    [JPY]; devices, around: watts of one machine's devices at work, None = not known, and of what is around them [W].
+    count: machines that serve
+    spares: machines that are switched on and wait for a failure
+    price: of one machine, None = not known [JPY]
+    device_watts: power of one machine's devices at work, None = not known [W]
+    chassis_watts: power of the rest of one machine [W]
     """
 
     count: int
     spares: int
     price: float | None
-    devices: float | None
-    around: float
+    device_watts: float | None
+    chassis_watts: float
 
 
 @dataclass(frozen=True, slots=True)
 class FleetWork:
-    """What a fleet does. rate: requests [1/s]; prompt, answer: of each [tokens]; busy: share of the time in which its
+    """The work of a fleet.
 
-    devices work.
+    rate: requests per second [1/s]
+    prompt_tokens: of one request [tokens]
+    output_tokens: of one request [tokens]
+    busy: share of the time in which the devices work
     """
 
     rate: float
-    prompt: float
-    answer: float
+    prompt_tokens: float
+    output_tokens: float
     busy: float
 
 
 @dataclass(frozen=True, slots=True)
 class Month:
-    """One month. requests, for each day; prompts, answers [tokens]; purchase, power, upkeep, total [JPY], None = not known;
+    """Work and cost of one month; None = not known.
 
-    watts: of everything, mean while it runs; answer_price: for a million answer tokens, token_price: for a million of
-    both kinds [JPY]; api: what the API takes for the same tokens [JPY].
+    requests: a day [1/day]
+    prompt_tokens: of the month [tokens]
+    output_tokens: of the month [tokens]
+    watts: mean power of all machines while the fleet runs [W]
+    purchase: share of the purchase [JPY]
+    power: cost of electricity [JPY]
+    upkeep: cost of upkeep [JPY]
+    total: purchase, power and upkeep [JPY]
+    output_token_price: cost of a million output tokens [JPY]
+    token_price: cost of a million tokens, prompts and outputs [JPY]
+    api: price that the API takes for the same tokens [JPY]
     """
 
     requests: float
-    prompts: float
-    answers: float
+    prompt_tokens: float
+    output_tokens: float
     watts: float | None
     purchase: float | None
     power: float | None
     upkeep: float | None
     total: float | None
-    answer_price: float | None
+    output_token_price: float | None
     token_price: float | None
     api: float | None
 
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """machines; asked, full: at the load that was asked for, and with every slot taken; break_even: requests a day from
+    """What a fleet costs.
 
-    which owning is cheaper than the API, None: never, or nobody asked.
+    machines: the machines that are bought
+    requested: a month at the requested load
+    full: a month with every slot taken
+    break_even: load from which owning is cheaper than the API, None = never, or no API given [requests/day]
     """
 
     machines: FleetMachines
-    asked: Month
+    requested: Month
     full: Month
     break_even: float | None
 
 
 def machines(offer: HardwareOption, count: int, spares: int, price: float | None) -> FleetMachines:
-    """So many of an offer. price: of one [JPY]."""
+    """Return `count` serving and `spares` waiting machines of one kind. price: of one machine [JPY]."""
     return FleetMachines(count, spares, price, offer.power, chassis_watts(offer))
 
 
 def chassis_watts(offer: HardwareOption) -> float:
-    """Watts of what is around the devices of one machine. [W]"""
+    """Return the power of one machine without its devices [W]."""
     gpus = offer.machine.gpus
     if not gpus or gpus[0].kind == "unified":
-        return UNIFIED
-    return next((watts for most, watts in CHASSIS_WATTS if len(gpus) <= most), CHASSIS_WATTS[-1][1])
+        return UNIFIED_MEMORY_WATTS
+    return next((watts for cards, watts in CHASSIS_WATTS if len(gpus) <= cards), CHASSIS_WATTS[-1][1])
 
 
-def watts(devices: Number, beside: Number, count: Number, spares: Number, busy: Number) -> Number:
-    """Mean power of a fleet. [W] busy: share of the time in which the devices of `count` machines work."""
-    return count * (devices * (IDLE + (1 - IDLE) * busy) + beside) + spares * (devices * IDLE + beside)
+def watts(device_watts: Number, chassis: Number, count: Number, spares: Number, busy: Number) -> Number:
+    """Return the mean power of a fleet [W]. busy: share of the time in which the devices of `count` machines work."""
+    working = device_watts * (IDLE_POWER_SHARE + (1 - IDLE_POWER_SHARE) * busy) + chassis
+    return count * working + spares * (device_watts * IDLE_POWER_SHARE + chassis)
 
 
-def monthly(
-    price: Number,
-    devices: Number,
-    beside: Number,
-    count: Number,
-    spares: int,
-    busy: Number,
-    terms: CostTerms,
-    tariff: float,
-) -> tuple[Number, Number, Number]:
-    """Purchase, power and upkeep of a month. [JPY] price: of a machine [JPY]; tariff [JPY/kWh]."""
-    whole = price * (count + spares)
-    energy = watts(devices, beside, count, spares, busy) / 1000 * terms.hours * DAYS * terms.pue
-    return whole / terms.months, energy * tariff, whole * terms.upkeep / 100 / 12
+def monthly_power(mean_watts: Number, terms: CostTerms, tariff: float) -> Number:
+    """Return the cost of electricity in a month [JPY]. mean_watts: while the fleet runs [W]; tariff [JPY/kWh]."""
+    return mean_watts / 1000 * terms.hours * DAYS_PER_MONTH * terms.pue * tariff
 
 
-def month(found: FleetMachines, work: FleetWork, terms: CostTerms, rates: ExchangeRates) -> Month:
-    """A month at a load."""
-    requests = work.rate * terms.hours * HOUR
-    prompts, answers = (requests * DAYS * n for n in (work.prompt, work.answer))
-    parts = monthly(
-        *(found.price or 0.0, found.devices or 0.0, found.around, found.count, found.spares, work.busy),
-        *(terms, yen(terms.tariff, rates)),
-    )
-    purchase, power, upkeep = map(float, parts)
-    about = found.around, found.count, found.spares, work.busy
-    drawn = None if found.devices is None else float(watts(found.devices, *about))
-    known = found.price is not None and found.devices is not None
-    total = purchase + power + upkeep if known else None
+def monthly_purchase_and_upkeep(price: Number, terms: CostTerms) -> tuple[Number, Number]:
+    """Return the month's share of the purchase, and its upkeep [JPY]. price: of all machines [JPY]."""
+    return price / terms.months, price * terms.upkeep / 100 / 12
+
+
+def month(fleet: FleetMachines, work: FleetWork, terms: CostTerms, rates: ExchangeRates) -> Month:
+    """Return the work and cost of a month under a constant load."""
+    requests = work.rate * terms.hours * SECONDS_PER_HOUR
+    prompt_tokens, output_tokens = (requests * DAYS_PER_MONTH * n for n in (work.prompt_tokens, work.output_tokens))
+    mean_watts = purchase = power = upkeep = total = None
+    if fleet.device_watts is not None:
+        mean_watts = float(watts(fleet.device_watts, fleet.chassis_watts, fleet.count, fleet.spares, work.busy))
+        power = float(monthly_power(mean_watts, terms, yen(terms.tariff, rates)))
+    if fleet.price is not None:
+        purchase, upkeep = map(float, monthly_purchase_and_upkeep(fleet.price * (fleet.count + fleet.spares), terms))
+        total = None if power is None else purchase + power + upkeep
     return Month(
         requests=requests,
-        prompts=prompts,
-        answers=answers,
-        watts=drawn,
-        purchase=None if found.price is None else purchase,
-        power=None if found.devices is None else power,
-        upkeep=None if found.price is None else upkeep,
+        prompt_tokens=prompt_tokens,
+        output_tokens=output_tokens,
+        watts=mean_watts,
+        purchase=purchase,
+        power=power,
+        upkeep=upkeep,
         total=total,
-        answer_price=None if total is None else total / answers * MILLION,
-        token_price=None if total is None else total / (prompts + answers) * MILLION,
-        api=api(prompts, answers, terms, rates),
+        output_token_price=None if total is None else total / output_tokens * MILLION,
+        token_price=None if total is None else total / (prompt_tokens + output_tokens) * MILLION,
+        api=api_price(prompt_tokens, output_tokens, terms, rates),
     )
 
 
-def api(prompts: float, answers: float, terms: CostTerms, rates: ExchangeRates) -> float | None:
-    """What the API takes for so many tokens. [JPY] None if no price was given; a price that was left out counts as none."""
+def api_price(prompt_tokens: float, output_tokens: float, terms: CostTerms, rates: ExchangeRates) -> float | None:
+    """Return the API's price for these tokens, None if no price was given [JPY]. A single missing price counts as 0."""
     if terms.api_input is None and terms.api_output is None:
         return None
-    parts = ((prompts, terms.api_input), (answers, terms.api_output))
+    parts = ((prompt_tokens, terms.api_input), (output_tokens, terms.api_output))
     return sum(tokens / MILLION * yen(price, rates) for tokens, price in parts if price is not None)
 
 
 def cost(
-    found: FleetMachines,
-    load: Callable[[float], FleetWork],
-    asked: float,
+    fleet: FleetMachines,
+    work_at: Callable[[float], FleetWork],
+    requested: float,
     full: float,
     terms: CostTerms,
     rates: ExchangeRates,
 ) -> Cost:
-    """At two rates of requests [1/s], and where an API is dearer. load: what the fleet does at a rate."""
+    """Return the cost at two loads, and the load from which the API costs more.
 
-    def at(rate: float) -> Month:
-        return month(found, load(rate), terms, rates)
+    work_at: work of the fleet at a rate of requests [1/s]
+    requested, full: rates of requests [1/s]
+    """
 
-    return Cost(found, at(asked), at(full), _break_even(at, full))
+    def month_at(rate: float) -> Month:
+        return month(fleet, work_at(rate), terms, rates)
+
+    return Cost(fleet, month_at(requested), month_at(full), _break_even(month_at, full))
 
 
-def _break_even(at: Callable[[float], Month], full: float) -> float | None:
-    """Requests a day at which a month costs as much as the API's. By bisection: a token of ours gets cheaper with load."""
-    most = at(full)
+def _break_even(month_at: Callable[[float], Month], full: float) -> float | None:
+    """Return the load at which a month costs as much as the API's [requests/day].
+
+    By bisection: the more load, the cheaper a token of the fleet.
+    """
+    most = month_at(full)
     if most.total is None or most.api is None or most.api <= most.total:
         return None
     low, high = 0.0, full
     for _ in range(50):
         middle = (low + high) / 2
-        one = at(middle)
-        low, high = (low, middle) if (one.api or 0.0) >= (one.total or 0.0) else (middle, high)
-    return at(high).requests
+        tried = month_at(middle)
+        low, high = (low, middle) if (tried.api or 0.0) >= (tried.total or 0.0) else (middle, high)
+    return month_at(high).requests
 
 
 def yen(money: Money, rates: ExchangeRates) -> float:
-    """An amount in yen. [JPY]"""
+    """Return an amount in yen [JPY]."""
     return rates.convert(money.amount, money.currency, "JPY") or 0.0

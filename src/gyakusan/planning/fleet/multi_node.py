@@ -1,14 +1,15 @@
-"""A model that no machine holds: vLLM over several, tensor parallel inside each of them, pipeline parallel between.
+"""Replicas over several machines, for models that no single machine holds.
 
-Memory is vLLM's own ledger with pipeline_parallel. Time: the conversations are dealt out over the stages, so that each works
-on another part; a token passes all of them and the network between. llama.cpp's RPC and tensor parallelism between machines
-are not planned. Nobody measured such a pair for us: the figures are those of one machine, and the network's on top.
+vLLM serves them: tensor parallel inside each machine, pipeline parallel between machines. Memory is vLLM's own ledger with
+pipeline_parallel. Time: each pipeline stage works on its own share of the conversations; a token passes all stages and the
+network between them. llama.cpp's RPC and tensor parallelism between machines are not planned. No measurement of such a replica
+is known to us: the speed is that of one machine plus the network's time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -23,23 +24,46 @@ from gyakusan.planning.fleet import costs
 from gyakusan.planning.fleet.plan import FleetPlan, fleet_plan
 from gyakusan.planning.fleet.replica_queue import pipeline_hop, pipeline_speed, replica_queue
 from gyakusan.planning.fleet.request import FleetRequest
-from gyakusan.planning.fleet.sweep import LADDER, FleetCandidates, tested
+from gyakusan.planning.fleet.sweep import (
+    FleetCandidates,
+    best_quality_lower,
+    steady_replica_counts,
+    tested_models,
+)
 from gyakusan.planning.predict.speed import SpeedEstimate
 from gyakusan.planning.request.money import ExchangeRates
 from gyakusan.planning.request.request import PlanRequest
 from gyakusan.planning.select.plan import Plan, bottleneck, catalogue_deployment, exact_ledger, exact_speed
 
-MODELS, TRIES = 4, 6
-"""Models, and machines for each, that are checked with the ledger."""
-SHARES = (256, 128, 64, 32, 16, 8, 4, 2, 1)
-"""Conversations of a replica that are tried, the most first."""
-ROOM = 0.97
-"""Weights alone that take more than this share of a device are not tried."""
+MAX_MODELS, MAX_LAYOUTS = 4, 6
+"""Models, and layouts of each, that are checked with the ledger."""
+SLOT_COUNTS = (256, 128, 64, 32, 16, 8, 4, 2, 1)
+"""Conversations of a replica that are tried for an arrival rate, the most first."""
+MAX_WEIGHT_SHARE = 0.97
+"""Layouts whose weights alone take more than this share of a device are not tried."""
 
 
-def spanning_engine(question: PlanRequest) -> str:
+@dataclass(frozen=True, slots=True, order=True)
+class _Layout:
+    """One way to place a model, sorted by price, then by quality lost.
+
+    price: of one replica, infinite = not known [JPY]
+    quality_loss: by the quantisation [points]
+    offer: place of the machine in the sweep's offers
+    row: row of the engine's table of variants
+    nodes: machines of one replica
+    """
+
+    price: float
+    quality_loss: float
+    offer: int
+    row: int
+    nodes: int
+
+
+def spanning_engine(request: PlanRequest) -> str:
     """Return the first engine among those asked for whose server can span machines, "" if there is none."""
-    return next((n for n in question.engines or NAMES if _spans(n, question.os)), "")
+    return next((n for n in request.engines or NAMES if _spans(n, request.os)), "")
 
 
 def _spans(name: str, system: System) -> bool:
@@ -47,165 +71,163 @@ def _spans(name: str, system: System) -> bool:
     return rules.spanning_settings(1, 2) is not None and not rules.system_refusal(system, alone=False)
 
 
-def spanning(
-    asked: FleetRequest, found: FleetCandidates, exchange: ExchangeRates, sure: float | None
+def plans_across_machines(
+    request: FleetRequest, candidates: FleetCandidates, exchange: ExchangeRates, best_quality: float | None
 ) -> tuple[FleetPlan, ...]:
-    """Fleets whose replicas span machines, of models that no machine holds. sure: the best without them [points]."""
-    question = asked.question
-    if asked.nodes < 2 or not spanning_engine(question):
+    """Return fleets whose replicas span machines, at most one for each model.
+
+    best_quality: best quality less its error of a fleet that does not span machines, None = there is none [points]
+    """
+    plan_request = request.plan_request
+    if request.nodes < 2 or not spanning_engine(plan_request):
         return ()
-    pairs = [i for i, o in enumerate(found.grid.offers) if _pairs(o, question, found)]
+    offers = [i for i, o in enumerate(candidates.grid.offers) if _can_span(o, plan_request)]
     plans: list[FleetPlan] = []
-    for place in _models(question, found, sure, asked_for="nodes" in asked.said) if pairs else []:
-        tries = sorted(_tries(asked, question, found, pairs, place, exchange))
-        for _, _, offer, row, nodes in tries[:TRIES]:
-            one = _spanned(asked, found, found.grid.offers[offer], row, nodes, exchange)
-            if one is not None:
-                plans.append(one)
-                break
+    for model in _models(request, candidates, best_quality) if offers else []:
+        layouts = sorted(_layouts(request, candidates, offers, model, exchange))[:MAX_LAYOUTS]
+        fleets = (_smallest_fleet(request, candidates, layout, exchange) for layout in layouts)
+        plan = next((p for p in fleets if p is not None), None)
+        if plan is not None:
+            plans.append(plan)
     return tuple(plans)
 
 
-def _pairs(offer: HardwareOption, question: PlanRequest, found: FleetCandidates) -> bool:
-    """True for machines of 1, 2, 4 or 8 alike cards on which the engine runs."""
+def _can_span(offer: HardwareOption, request: PlanRequest) -> bool:
+    """Return True for a machine of 1, 2, 4 or 8 equal cards on which the engine runs."""
     gpus = offer.machine.gpus
-    alike = len(gpus) in (1, 2, 4, 8) and all(g is gpus[0] or g == gpus[0] for g in gpus)
-    return alike and engine(spanning_engine(question)).machine_refusal(offer.machine, question.os) is None
+    equal = len(gpus) in (1, 2, 4, 8) and gpus == (gpus[0],) * len(gpus)
+    return equal and engine(spanning_engine(request)).machine_refusal(offer.machine, request.os) is None
 
 
-def _models(question: PlanRequest, found: FleetCandidates, sure: float | None, *, asked_for: bool) -> list[int]:
-    """Places of models that no machine holds and that would be better than what one does; the best first.
+def _models(request: FleetRequest, candidates: FleetCandidates, best_quality: float | None) -> list[int]:
+    """Return places of models that no machine holds and that are better than `best_quality`, the best first.
 
-    asked_for: somebody said that machines may be joined, so that the model that was named is tried even if one holds it.
+    Where the user gave --nodes, quality does not matter, and a named model is tried even if one machine holds it.
     """
-    columns = found.grid.columns
-    held = set() if question.model and asked_for else set(found.grid.models.tolist())
-    score = 2 * SCORES.index(question.workload.quality_metric)
-    best: dict[int, float] = {}
-    for place in tested(question, columns):
-        top = max(m.scores[score] - m.scores[score + 1] for m in columns.models[place].modes)
-        if place not in held and (sure is None or top > sure or asked_for):
-            best[place] = top
-    return sorted(best, key=lambda i: -best[i])[:MODELS]
+    plan_request, columns = request.plan_request, candidates.grid.columns
+    nodes_given = "nodes" in request.given
+    on_one_machine = set() if plan_request.model and nodes_given else set(candidates.grid.models.tolist())
+    quality = {i: best_quality_lower(plan_request, columns.models[i]) for i in tested_models(plan_request, columns)}
+    better = [
+        i
+        for i, lower in quality.items()
+        if i not in on_one_machine and (best_quality is None or lower > best_quality or nodes_given)
+    ]
+    return sorted(better, key=lambda i: -quality[i])[:MAX_MODELS]
 
 
-def _tries(
-    asked: FleetRequest,
-    question: PlanRequest,
-    found: FleetCandidates,
-    pairs: list[int],
-    place: int,
-    exchange: ExchangeRates,
-) -> Iterator[tuple[float, float, int, int, int]]:
-    """Price of a replica [JPY], quality lost, offer, row and machines: the fewest whose memory might hold the weights."""
-    columns = found.grid.columns
-    name = spanning_engine(question)
-    rules, table, known = engine(name), columns.of_engine(name), columns.models[place]
-    rows = [i for i in np.flatnonzero(table.model == place).tolist() if table.bits[i] >= penalty_law().trusted]
-    for offer in pairs:
-        one = found.grid.offers[offer]
-        count, usable = len(one.machine.gpus), rules.usable(one.machine)
-        if rules.max_ranks(known.model, count) != count:
+def _layouts(
+    request: FleetRequest, candidates: FleetCandidates, offers: list[int], model: int, exchange: ExchangeRates
+) -> Iterator[_Layout]:
+    """Yield layouts with the fewest machines whose memory may hold the weights, and with one more."""
+    columns, name = candidates.grid.columns, spanning_engine(request.plan_request)
+    rules, table = engine(name), columns.of_engine(name)
+    rows = [i for i in np.flatnonzero(table.model == model).tolist() if table.bits[i] >= penalty_law().trusted]
+    budget = float("inf") if request.budget is None else costs.yen(request.budget, exchange)
+    for offer in offers:
+        option = candidates.grid.offers[offer]
+        cards, usable = len(option.machine.gpus), rules.usable(option.machine)
+        if rules.max_ranks(columns.models[model].model, cards) != cards:
             continue
         for row in rows:
-            nodes = int(-(-float(table.shares[row, count - 1]) // (ROOM * usable)))
-            price = float("inf") if one.price is None else one.price * max(2, nodes)
-            if nodes <= asked.nodes and (one.price is None or price <= _most(asked, exchange)):
-                yield price, float(table.cost[row]), offer, row, max(2, nodes)
-                if nodes < asked.nodes:
-                    yield price * (nodes + 1) / max(2, nodes), float(table.cost[row]), offer, row, max(2, nodes) + 1
+            needed = int(-(-float(table.shares[row, cards - 1]) // (MAX_WEIGHT_SHARE * usable)))
+            nodes, loss = max(2, needed), float(table.cost[row])
+            price = float("inf") if option.price is None else option.price * nodes
+            if needed <= request.nodes and (option.price is None or price <= budget):
+                yield _Layout(price, loss, offer, row, nodes)
+                if needed < request.nodes:
+                    yield _Layout(price * (nodes + 1) / nodes, loss, offer, row, nodes + 1)
 
 
-def _most(asked: FleetRequest, exchange: ExchangeRates) -> float:
-    return float("inf") if asked.budget is None else costs.yen(asked.budget, exchange)
-
-
-def _spanned(
-    asked: FleetRequest, found: FleetCandidates, offer: HardwareOption, row: int, nodes: int, exchange: ExchangeRates
+def _smallest_fleet(
+    request: FleetRequest, candidates: FleetCandidates, layout: _Layout, exchange: ExchangeRates
 ) -> FleetPlan | None:
-    """The fleet with the fewest replicas that serves them."""
-    question = asked.question
-    if nodes > asked.nodes:
+    """Return the fleet with the fewest replicas that serves the request, None if no number of users fits."""
+    if layout.nodes > request.nodes:
         return None
-    if question.arrivals is None:
-        counts = [n for n in LADDER if n <= min(asked.replicas, question.users)]
-        shares = {-(-question.users // n): n for n in reversed(counts)}
-    else:
-        shares = dict.fromkeys(SHARES, 1)
-    for share in sorted(shares, reverse=True):
-        made = _plan(asked, found, offer, row, nodes, share)
-        if made is None:
+    plan_request, nodes = request.plan_request, layout.nodes
+    for users, replicas in _replica_sizes(request):
+        plan = _replica_plan(request, candidates, layout, users)
+        if plan is None:
             continue
-        paces = {
-            n: p for n in _few(-(-share // nodes)) if (p := _pace(asked, found, made, nodes, n, n * nodes)) is not None
-        }
-        if not paces:
+        speeds: dict[int, SpeedEstimate] = {}
+        for stage_users in _sampled_users(-(-users // nodes)):
+            speed = _speed(request, candidates, plan, nodes, stage_users, stage_users * nodes)
+            if speed is not None:
+                speeds[stage_users] = speed
+        if not speeds:
             return None
-        queue = replica_queue(question, paces, made.mode.thinking, offer.machine, made.engine, nodes)
-        one = fleet_plan(asked, made, queue, shares[share], exchange, nodes)
-        if one is not None:
-            return one
+        queue = replica_queue(plan_request, speeds, plan.mode.thinking, plan.offer.machine, plan.engine, nodes)
+        fleet = fleet_plan(request, plan, queue, replicas, exchange, nodes)
+        if fleet is not None:
+            return fleet
     return None
 
 
-def _few(lane: int) -> list[int]:
-    """Numbers of conversations in a lane for which the pace is asked."""
-    return sorted({1, max(1, lane // 4), max(1, lane // 2), lane})
+def _replica_sizes(request: FleetRequest) -> list[tuple[int, int]]:
+    """Return (users per replica, replicas) to try, the most users first; with arrivals the rate decides on replicas."""
+    users = request.plan_request.users
+    if request.plan_request.arrivals is not None:
+        return [(n, 1) for n in SLOT_COUNTS]
+    sizes = {-(-users // n): n for n in reversed(steady_replica_counts(request))}
+    return sorted(sizes.items(), reverse=True)
 
 
-def _plan(
-    asked: FleetRequest, found: FleetCandidates, offer: HardwareOption, row: int, nodes: int, share: int
-) -> Plan | None:
-    """One replica over so many machines, None if the ledger refuses or the floors are missed."""
-    question, columns = asked.question, found.grid.columns
-    name = spanning_engine(question)
+def _sampled_users(stage_users: int) -> list[int]:
+    """Return the numbers of conversations in a stage for which the speed is computed."""
+    return sorted({1, max(1, stage_users // 4), max(1, stage_users // 2), stage_users})
+
+
+def _replica_plan(request: FleetRequest, candidates: FleetCandidates, layout: _Layout, users: int) -> Plan | None:
+    """Return the plan of one replica, None if the ledger refuses it or it is beyond the request's limits."""
+    plan_request, columns, nodes = request.plan_request, candidates.grid.columns, layout.nodes
+    name, offer = spanning_engine(plan_request), candidates.grid.offers[layout.offer]
     table = columns.of_engine(name)
-    known, base = columns.models[int(table.model[row])], table.base[row]
-    wide = replace(offer.machine, name=f"{nodes} x ({offer.machine.name})", gpus=offer.machine.gpus * nodes)
+    model = columns.models[int(table.model[layout.row])]
+    machine = replace(offer.machine, name=f"{nodes} x ({offer.machine.name})", gpus=offer.machine.gpus * nodes)
     changes = engine(name).spanning_settings(len(offer.machine.gpus), nodes) or {}
-    load = Load(share, question.workload.context)
-    deployment = catalogue_deployment(known.name, base, name, wide, load, question.kv_types[0], changes)
-    ledger = exact_ledger(deployment)
-    mode = _mode(question, known)
-    score = _score(question, mode, table, row)
+    load, kv_type = Load(users, plan_request.workload.context), plan_request.kv_types[0]
+    deployment = catalogue_deployment(model.name, table.base[layout.row], name, machine, load, kv_type, changes)
+    ledger, mode = exact_ledger(deployment), _best_mode(plan_request, model)
+    score = _score(plan_request, mode, table, layout.row)
     if deployment is None or ledger is None or not ledger.fits:
         return None
-    if question.quality is not None and score.value < question.quality:
+    if plan_request.quality is not None and score.value < plan_request.quality:
         return None
-    deployment = replace(deployment, quantization=table.name[row])
-    made = Plan((), deployment, offer, ledger, deployment.command, None, score, mode, "")
-    pace = _pace(asked, found, made, nodes, -(-share // nodes), share)
-    if pace is None or pace.decode_each.low < question.speed:
+    deployment = replace(deployment, quantization=table.name[layout.row])
+    plan = Plan((), deployment, offer, ledger, deployment.command, None, score, mode, "")
+    speed = _speed(request, candidates, plan, nodes, -(-users // nodes), users)
+    if speed is None or speed.decode_each.low < plan_request.speed:
         return None
-    if question.max_ttft is not None and pace.ttft.high > question.max_ttft:
+    if plan_request.max_ttft is not None and speed.ttft.high > plan_request.max_ttft:
         return None
-    return replace(made, pace=pace, bottleneck=bottleneck(ledger, pace))
+    return replace(plan, pace=speed, bottleneck=bottleneck(ledger, speed))
 
 
-def _score(question: PlanRequest, mode: ReasoningMode, table: VariantTable, row: int) -> Score:
-    """Quality after the quantisation. [points]"""
-    at = 2 * SCORES.index(question.workload.quality_metric)
+def _score(request: PlanRequest, mode: ReasoningMode, table: VariantTable, row: int) -> Score:
+    """Return the quality after the quantisation loss [points]."""
+    at = 2 * SCORES.index(request.workload.quality_metric)
     value, error = mode.scores[at], mode.scores[at + 1]
     return Score(value - float(table.cost[row]), float(np.hypot(error, table.cost_error[row])))
 
 
-def _mode(question: PlanRequest, known: CatalogModel) -> ReasoningMode:
-    """Reasoning or not, whichever is surely better."""
-    at = 2 * SCORES.index(question.workload.quality_metric)
-    usual = [m for m in known.modes if m.basis != "assumed" and not m.kind] or list(known.modes)
-    return max(usual, key=lambda m: m.scores[at] - m.scores[at + 1])
+def _best_mode(request: PlanRequest, model: CatalogModel) -> ReasoningMode:
+    """Return the reasoning mode with the best quality less its error; untested modes only if there is no other."""
+    at = 2 * SCORES.index(request.workload.quality_metric)
+    tested = [m for m in model.modes if m.basis != "assumed" and not m.kind] or list(model.modes)
+    return max(tested, key=lambda m: m.scores[at] - m.scores[at + 1])
 
 
-def _pace(
-    asked: FleetRequest, found: FleetCandidates, made: Plan, nodes: int, lane: int, users: int
+def _speed(
+    request: FleetRequest, candidates: FleetCandidates, plan: Plan, nodes: int, stage_users: int, users: int
 ) -> SpeedEstimate | None:
-    """The pace of `lane` conversations on one machine that held all layers, and the network's on top."""
-    question, columns = asked.question, found.grid.columns
-    one = exact_speed(replace(question, users=lane), replace(made.deployment, machine=made.offer.machine))
-    if one is None:
+    """Return the speed of `stage_users` on one machine that held all layers, plus the network's time."""
+    plan_request, columns = request.plan_request, candidates.grid.columns
+    one_machine = replace(plan.deployment, machine=plan.offer.machine)
+    speed = exact_speed(replace(plan_request, users=stage_users), one_machine)
+    if speed is None:
         return None
-    width = float(columns.models[columns.places[made.name]].shape.width)
-    between = pipeline_hop(lane, width, asked.network)
-    return pipeline_speed(
-        one, nodes, users, between, pipeline_hop(question.workload.prompt_tokens, width, asked.network)
-    )
+    width = float(columns.models[columns.places[plan.name]].shape.width)
+    step_hop = pipeline_hop(stage_users, width, request.network)
+    prompt_hop = pipeline_hop(plan_request.workload.prompt_tokens, width, request.network)
+    return pipeline_speed(speed, nodes, users, step_hop, prompt_hop)

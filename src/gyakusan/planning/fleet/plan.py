@@ -1,4 +1,4 @@
-"""One fleet: a plan for one replica, how many of them, what people meet, what it costs, and what a failure does."""
+"""From a replica's plan to a fleet: number of replicas, queue, cost, impact of a failure, and commands."""
 
 from __future__ import annotations
 
@@ -21,16 +21,17 @@ from gyakusan.planning.request.money import ExchangeRates
 from gyakusan.planning.select.plan import Plan, exact_ledger, exact_speed
 
 Verdict = Literal["spare", "holds", "slower", "full", "stops"]
-HERE, FIRST, KEY = "<this machine>", "<first machine>", "<your key>"
-"""Stand for addresses and a key in commands."""
+THIS_MACHINE, FIRST_MACHINE, YOUR_KEY = "<this machine>", "<first machine>", "<your key>"
+"""Placeholders for addresses and a key in commands."""
 
 
 @dataclass(frozen=True, slots=True)
 class FailureImpact:
-    """What one failed machine does. verdict: spare (one stands by), holds (within what was asked), slower (people wait),
+    """What one failed machine does.
 
-    full (some are turned away), stops; served: share of the people or requests that are still served; each: answer
-    tokens a second for each user then, None = not known [tokens/s].
+    verdict: spare (a spare replaces it), holds (within the request's limits), slower, full (some are refused), stops
+    served: share of the users or requests that are still served
+    each: output tokens per second of each user then, None = not known [tokens/s]
     """
 
     verdict: Verdict
@@ -40,10 +41,20 @@ class FailureImpact:
 
 @dataclass(frozen=True, slots=True)
 class FleetPlan:
-    """plan: of one replica, its offer is one machine; replicas; spares: machines; nodes: machines of a replica; tensor:
+    """One recommended fleet of identical replicas.
 
-    devices that share each layer; share: people that a replica serves at once; service: a replica as a queue; met: what
-    people meet, None without arrivals; commands: one for each machine of a replica.
+    roles: what it is best at, e.g. ("balanced", "fastest")
+    plan: one replica; its offer is one machine
+    replicas: number of replicas
+    spares: machines that are switched on and wait for a failure
+    nodes: machines that one replica spans
+    tensor_parallel: devices that share each layer
+    users_per_replica: users whom a replica serves at once
+    queue: a replica as a queue
+    queue_estimate: waits and speed at the requested rate, None without arrivals
+    cost: what the fleet costs
+    failure_impact: what one failed machine does
+    commands: one for each machine of a replica
     """
 
     roles: tuple[str, ...]
@@ -51,162 +62,178 @@ class FleetPlan:
     replicas: int
     spares: int
     nodes: int
-    tensor: int
-    share: int
-    service: ReplicaQueue
-    met: QueueEstimate | None
+    tensor_parallel: int
+    users_per_replica: int
+    queue: ReplicaQueue
+    queue_estimate: QueueEstimate | None
     cost: Cost
-    loss: FailureImpact
+    failure_impact: FailureImpact
     commands: tuple[Command, ...]
 
     @property
     def machines(self) -> int:
-        """All machines, spares too."""
+        """All machines, with spares."""
         return self.replicas * self.nodes + self.spares
 
     @property
-    def pace(self) -> SpeedEstimate:
+    def speed(self) -> SpeedEstimate:
         """Speeds with every slot taken."""
         assert self.plan.pace is not None
         return self.plan.pace
 
     @property
-    def sure(self) -> float:
-        """Quality less one error. [points]"""
+    def quality_lower(self) -> float:
+        """Quality less one standard error [points]."""
         return float(self.plan.score.value - self.plan.score.error)
 
     @property
-    def useful(self) -> float:
-        """Careful speed of each user without what is spent on reasoning. [tokens/s]"""
-        return self.pace.decode_each.low / self.plan.mode.thinking
+    def visible_tokens_per_s(self) -> float:
+        """Lower end of each user's speed, without tokens that reasoning spends [tokens/s]."""
+        return self.speed.decode_each.low / self.plan.mode.thinking
 
     @property
     def monthly(self) -> float:
-        """What a month costs at the load that was asked for, infinite if that is not known. [JPY]"""
-        total = self.cost.asked.total
+        """Cost of a month at the requested load, infinite if it is not known [JPY]."""
+        total = self.cost.requested.total
         return float("inf") if total is None else total
 
 
-def costed(
-    asked: FleetRequest, plan: Plan, count: int, replicas: int, found: ReplicaQueue, rates: ExchangeRates
-) -> Cost:
-    """What so many machines cost. replicas: of the service; they share the load."""
-    question, workload = asked.question, asked.question.workload
-    full = replicas * found.highest
-    users = min(1.0, question.users / (replicas * found.slots * found.lanes))
-    rate = full * users if question.arrivals is None else min(question.arrivals, full)
-
-    def load(requests: float) -> FleetWork:
-        busy = 1.0 if requests >= full * (1 - 1e-9) else found.busy(requests / replicas)
-        if question.arrivals is None and requests >= rate * (1 - 1e-9):
-            busy = 1.0
-        return FleetWork(requests, workload.prompt_tokens, workload.output_tokens, busy)
-
-    bought = costs.machines(plan.offer, count, asked.spare, plan.offer.price)
-    return costs.cost(bought, load, rate, full, asked.terms, rates)
-
-
-def failure_impact(asked: FleetRequest, plan: Plan, replicas: int, share: int, found: ReplicaQueue) -> FailureImpact:
-    """What happens when one machine fails."""
-    left = replicas - 1
-    if asked.spare:
-        return FailureImpact("spare", 1.0, None if plan.pace is None else plan.pace.decode_each.value)
-    if not left:
-        return FailureImpact("stops", 0.0, None)
-    rate = asked.question.arrivals
-    if rate is not None:
-        served = min(1.0, left * found.highest / rate)
-        met = found.at(min(rate / left, 0.999 * found.highest))
-        within = _within(asked, float(1 / met.token), float(met.first))
-        calm: Verdict = "holds" if rate / left <= found.bearable and within else "slower"
-        return FailureImpact(calm if served >= 1 else "full", served, float(1 / met.token))
-    return _steady(asked, plan, left, share, found)
-
-
-def _steady(asked: FleetRequest, plan: Plan, left: int, share: int, found: ReplicaQueue) -> FailureImpact:
-    users = asked.question.users
-    more = -(-users // left)
-    kept = FailureImpact(
-        "full", min(1.0, left * share / users), None if plan.pace is None else plan.pace.decode_each.value
-    )
-    if found.lanes > 1:
-        return kept
-    deployment = plan.deployment.at(Load(more, asked.question.workload.context))
-    ledger = exact_ledger(deployment)
-    if deployment.refusals or ledger is None or not ledger.fits:
-        return kept
-    pace = exact_speed(replace(asked.question, users=more), deployment)
-    if pace is None:
-        return FailureImpact("holds", 1.0, None)
-    good = _within(asked, pace.decode_each.low, pace.ttft.high)
-    return FailureImpact("holds" if good else "slower", 1.0, pace.decode_each.value)
-
-
-def _within(asked: FleetRequest, each: float, first: float) -> bool:
-    """True if the floors hold."""
-    question = asked.question
-    return each >= question.speed and (question.max_ttft is None or first <= question.max_ttft)
-
-
-def commands(command: Command, name: str, machines: int, nodes: int) -> tuple[Command, ...]:
-    """The command of each machine of a replica. Several machines listen on their own address, for the load balancer, and ask
-
-    for a key if their engine knows one. name: of the engine; nodes: machines that one replica spans.
-    """
-    if machines == 1:
-        return (command,)
-    argv = tuple(HERE if a == "127.0.0.1" else a for a in command.argv)
-    plain = {k: HERE if v == "127.0.0.1" else v for k, v in command.environment.items()}
-    variable = engine(name).KEY
-    environment: Mapping[str, str] = MappingProxyType({**plain, **({variable: KEY} if variable else {})})
-    if nodes == 1:
-        return (replace(command, argv=argv, environment=environment),)
-    options = engine(name).spanning_options(nodes, FIRST)
-    return tuple(replace(command, argv=(*argv, *flags), environment=environment) for flags in options)
-
-
 def fleet_plan(
-    asked: FleetRequest,
-    made: Plan,
-    found: ReplicaQueue,
+    request: FleetRequest,
+    replica: Plan,
+    queue: ReplicaQueue,
     replicas: int,
     exchange: ExchangeRates,
     nodes: int = 1,
 ) -> FleetPlan | None:
-    """So many replicas of a plan, more if the rate needs more; None beyond the budget, the replicas or the floors."""
-    question, share = asked.question, found.slots * found.lanes
-    met = None
-    if question.arrivals is not None:
-        bears = found.bearable
-        fewest = -(-question.users // share) if "users" in asked.said else 1
-        replicas = max(fewest, math.ceil(min(question.arrivals / bears, 1e9) - 1e-9))
-        met = found.at(question.arrivals / replicas)
-        careful = found.at(question.arrivals / replicas, careful=True)
-        late = question.max_ttft is not None and careful.first > question.max_ttft
-        if met.saturated or careful.saturated or late or 1 / careful.token < question.speed:
+    """Return the fleet of a replica's plan, None beyond the budget, the allowed replicas or the limits of speed.
+
+    replicas: of the fleet; with arrivals the rate decides instead
+    nodes: machines that one replica spans
+    """
+    users_per_replica, rate = queue.slots * queue.stages, request.plan_request.arrivals
+    estimate = None
+    if rate is not None:
+        replicas = _replicas_for_rate(request, queue, rate)
+        estimate = _confirmed_queue(request, queue, rate / replicas)
+        if estimate is None:
             return None
-    if replicas > asked.replicas or not within(asked, made, replicas * nodes, exchange):
+    if replicas > request.replicas or not _within_budget(request, replica, replicas * nodes, exchange):
         return None
-    plan_command = commands(made.command, made.engine, replicas * nodes + asked.spare, nodes)
+    deployment = replica.deployment
     return FleetPlan(
         roles=(),
-        plan=made,
+        plan=replica,
         replicas=replicas,
-        spares=asked.spare,
+        spares=request.spare,
         nodes=nodes,
-        tensor=made.deployment.rules.compute_settings(made.deployment.machine, made.deployment.settings).ranks,
-        share=share,
-        service=found,
-        met=met,
-        cost=costed(asked, made, replicas * nodes, replicas, found, exchange),
-        loss=failure_impact(asked, made, replicas, share, found),
-        commands=plan_command,
+        tensor_parallel=deployment.rules.compute_settings(deployment.machine, deployment.settings).ranks,
+        users_per_replica=users_per_replica,
+        queue=queue,
+        queue_estimate=estimate,
+        cost=fleet_cost(request, replica, replicas, nodes, queue, exchange),
+        failure_impact=failure_impact(request, replica, replicas, queue),
+        commands=machine_commands(replica.command, replica.engine, replicas * nodes + request.spare, nodes),
     )
 
 
-def within(asked: FleetRequest, made: Plan, machines: int, exchange: ExchangeRates) -> bool:
-    """True if so many machines and the spares are within the budget."""
-    if asked.budget is None:
+def _replicas_for_rate(request: FleetRequest, queue: ReplicaQueue, rate: float) -> int:
+    users_per_replica = queue.slots * queue.stages
+    fewest = -(-request.plan_request.users // users_per_replica) if "users" in request.given else 1
+    return max(fewest, math.ceil(min(rate / queue.sustainable_rate, 1e9) - 1e-9))
+
+
+def _confirmed_queue(request: FleetRequest, queue: ReplicaQueue, rate: float) -> QueueEstimate | None:
+    """Return the queue of one replica at a rate, None beyond the limits at the lower end of its speed."""
+    estimate, slow = queue.at(rate), queue.at(rate, slow=True)
+    if estimate.saturated or slow.saturated:
+        return None
+    return estimate if _meets_limits(request, float(1 / slow.token), float(slow.first)) else None
+
+
+def _meets_limits(request: FleetRequest, each: float, ttft: float) -> bool:
+    """Return True within the requested speed and time to first token. each [tokens/s]; ttft [s]."""
+    limits = request.plan_request
+    return each >= limits.speed and (limits.max_ttft is None or ttft <= limits.max_ttft)
+
+
+def _within_budget(request: FleetRequest, replica: Plan, machines: int, exchange: ExchangeRates) -> bool:
+    """Return True if the budget buys this many machines and the spares."""
+    if request.budget is None:
         return True
-    price = made.offer.price
-    return price is not None and price * (machines + asked.spare) <= costs.yen(asked.budget, exchange)
+    price = replica.offer.price
+    return price is not None and price * (machines + request.spare) <= costs.yen(request.budget, exchange)
+
+
+def fleet_cost(
+    request: FleetRequest, replica: Plan, replicas: int, nodes: int, queue: ReplicaQueue, exchange: ExchangeRates
+) -> Cost:
+    """Return the cost of a fleet whose replicas share the load evenly. nodes: machines of one replica."""
+    plan_request, workload = request.plan_request, request.plan_request.workload
+    full = replicas * queue.saturation_rate
+    if plan_request.arrivals is None:
+        requested = full * min(1.0, plan_request.users / (replicas * queue.slots * queue.stages))
+        always_busy_from = requested
+    else:
+        requested, always_busy_from = min(plan_request.arrivals, full), full
+
+    def work_at(rate: float) -> FleetWork:
+        busy = 1.0 if rate >= always_busy_from * (1 - 1e-9) else queue.busy(rate / replicas)
+        return FleetWork(rate, workload.prompt_tokens, workload.output_tokens, busy)
+
+    machines = costs.machines(replica.offer, replicas * nodes, request.spare, replica.offer.price)
+    return costs.cost(machines, work_at, requested, full, request.terms, exchange)
+
+
+def failure_impact(request: FleetRequest, replica: Plan, replicas: int, queue: ReplicaQueue) -> FailureImpact:
+    """Return what one failed machine does; it stops the replica that it belongs to."""
+    left, rate = replicas - 1, request.plan_request.arrivals
+    if request.spare:
+        return FailureImpact("spare", 1.0, None if replica.pace is None else replica.pace.decode_each.value)
+    if not left:
+        return FailureImpact("stops", 0.0, None)
+    if rate is None:
+        return _failure_with_steady_users(request, replica, left, queue)
+    served = min(1.0, left * queue.saturation_rate / rate)
+    estimate = queue.at(min(rate / left, 0.999 * queue.saturation_rate))
+    each = float(1 / estimate.token)
+    if served < 1:
+        return FailureImpact("full", served, each)
+    good = rate / left <= queue.sustainable_rate and _meets_limits(request, each, float(estimate.first))
+    return FailureImpact("holds" if good else "slower", served, each)
+
+
+def _failure_with_steady_users(request: FleetRequest, replica: Plan, left: int, queue: ReplicaQueue) -> FailureImpact:
+    """Return the impact if all users share the replicas that are left, as far as the memory allows."""
+    plan_request = request.plan_request
+    served = min(1.0, left * queue.slots * queue.stages / plan_request.users)
+    full = FailureImpact("full", served, None if replica.pace is None else replica.pace.decode_each.value)
+    if queue.stages > 1:
+        return full
+    users = -(-plan_request.users // left)
+    deployment = replica.deployment.at(Load(users, plan_request.workload.context))
+    ledger = exact_ledger(deployment)
+    if deployment.refusals or ledger is None or not ledger.fits:
+        return full
+    speed = exact_speed(replace(plan_request, users=users), deployment)
+    if speed is None:
+        return FailureImpact("holds", 1.0, None)
+    good = _meets_limits(request, speed.decode_each.low, speed.ttft.high)
+    return FailureImpact("holds" if good else "slower", 1.0, speed.decode_each.value)
+
+
+def machine_commands(command: Command, engine_name: str, machines: int, nodes: int) -> tuple[Command, ...]:
+    """Return the command of each machine of a replica.
+
+    If the fleet has several machines, each listens on its own address for the load balancer, and asks for a key if the
+    engine knows one. nodes: machines that one replica spans
+    """
+    if machines == 1:
+        return (command,)
+    rules = engine(engine_name)
+    argv = tuple(THIS_MACHINE if a == "127.0.0.1" else a for a in command.argv)
+    variables = {k: THIS_MACHINE if v == "127.0.0.1" else v for k, v in command.environment.items()}
+    key = {rules.KEY: YOUR_KEY} if rules.KEY else {}
+    environment: Mapping[str, str] = MappingProxyType(variables | key)
+    options = ((),) if nodes == 1 else rules.spanning_options(nodes, FIRST_MACHINE)
+    return tuple(replace(command, argv=(*argv, *flags), environment=environment) for flags in options)

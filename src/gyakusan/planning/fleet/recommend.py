@@ -1,4 +1,4 @@
-"""People or arrivals -> fleets of identical machines: replicas, machines that one replica spans, costs, failures."""
+"""Recommend fleets of identical machines for many users or a rate of requests."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from gyakusan.catalog.models import find
 from gyakusan.planning.candidates import model_table as catalogue
 from gyakusan.planning.candidates.model_table import ModelTable
+from gyakusan.planning.fleet.multi_node import plans_across_machines
 from gyakusan.planning.fleet.plan import FleetPlan, fleet_plan
-from gyakusan.planning.fleet.ranking import ROLES, Role, best_of, order
+from gyakusan.planning.fleet.ranking import ROLES, Role, best_plan, ranked_for_role
 from gyakusan.planning.fleet.relaxations import find_relaxations
 from gyakusan.planning.fleet.replica_queue import ReplicaQueue, replica_queue
 from gyakusan.planning.fleet.request import FleetRequest
@@ -24,96 +25,106 @@ from gyakusan.planning.select.relaxations import Relaxation
 
 @dataclass(frozen=True, slots=True)
 class FleetAnswer:
-    """plans: one for each kind; relaxations: changes with which there is a plan, where there is none; rates: of currencies;
+    """The recommended fleets.
 
-    count: fleets that were compared.
+    request: what was requested, with defaults
+    plans: recommended fleets, each with its roles
+    relaxations: changes of the request with which there is a fleet, where there is none
+    rates: exchange rates
+    count: candidates that were evaluated
     """
 
-    asked: FleetRequest
+    request: FleetRequest
     plans: tuple[FleetPlan, ...]
     relaxations: tuple[Relaxation, ...]
     rates: ExchangeRates
     count: int
 
 
-def fleet(asked: FleetRequest, *, columns: ModelTable | None = None) -> FleetAnswer:
-    """The best fleets. columns: instead of the catalogue's. Raises GyakusanError."""
-    known = columns or catalogue.load()
-    name = asked.question.model
-    if name is not None and name not in known.places:
-        asked = replace(asked, question=replace(asked.question, model=find(name).name))
-    found = sweep_fleets(asked, known)
-    exchange = exchange_rates(dict(asked.question.rates))
-    plans = _chosen(asked, found, exchange)
-    relaxations = () if plans else find_relaxations(asked, known, found.most)
-    return FleetAnswer(asked, plans, relaxations, exchange, found.grid.count)
+def fleet(request: FleetRequest, *, columns: ModelTable | None = None) -> FleetAnswer:
+    """Return the best fleets for a request. columns: models, None = the catalogue's. Raises GyakusanError."""
+    models = columns or catalogue.load()
+    name = request.plan_request.model
+    if name is not None and name not in models.places:
+        request = replace(request, plan_request=replace(request.plan_request, model=find(name).name))
+    candidates = sweep_fleets(request, models)
+    exchange = exchange_rates(dict(request.plan_request.rates))
+    plans = _recommended(request, candidates, exchange)
+    relaxations = () if plans else find_relaxations(request, models, candidates.sustainable_rate)
+    return FleetAnswer(request, plans, relaxations, exchange, candidates.grid.count)
 
 
-def _chosen(asked: FleetRequest, found: FleetCandidates, exchange: ExchangeRates) -> tuple[FleetPlan, ...]:
-    """A fleet for each role; what is best in several has several roles."""
-    winners: dict[Role, FleetPlan] = {}
-    if len(found.grid.cells):
-        r = rank_candidates(asked.question, found.grid)
-        checked: dict[int, FleetPlan | None] = {}
-        for role in ROLES:
-            ranked = order(role, r, found.replicas, asked.question)
-            index = first_confirmed(ranked, lambda i: verified(asked, found, i, exchange), checked)
-            plan = None if index is None else checked[index]
-            if plan is not None:
-                winners[role] = plan
-    from gyakusan.planning.fleet.multi_node import spanning
-
-    wide = spanning(asked, found, exchange, max((p.sure for p in winners.values()), default=None))
-    plans = _named(
-        asked.question,
-        winners,
-        [p for p in wide if p.useful >= MIN_SPEED_SHARE * asked.question.workload.target_tps or not winners],
-    )
-    if "nodes" in asked.said and wide and all(p.nodes == 1 for p in plans):
-        plans = (*plans, replace(wide[0], roles=("across",)))
+def _recommended(request: FleetRequest, candidates: FleetCandidates, exchange: ExchangeRates) -> tuple[FleetPlan, ...]:
+    """Return a fleet for each role; those across machines compete with those whose replicas fit one machine."""
+    winners = _winners(request, candidates, exchange)
+    best_quality = max((p.quality_lower for p in winners.values()), default=None)
+    across = plans_across_machines(request, candidates, exchange, best_quality)
+    slowest = MIN_SPEED_SHARE * request.plan_request.workload.target_tps
+    fast_enough = [p for p in across if p.visible_tokens_per_s >= slowest or not winners]
+    plans = _with_roles(request.plan_request, winners, fast_enough)
+    if "nodes" in request.given and across and all(p.nodes == 1 for p in plans):
+        plans = (*plans, replace(across[0], roles=("across",)))
     return plans
 
 
-def _named(question: PlanRequest, winners: dict[Role, FleetPlan], wide: Sequence[FleetPlan]) -> tuple[FleetPlan, ...]:
-    """Roles -> plans with their roles. wide: plans that span machines, which may be better."""
-    chosen: list[tuple[FleetPlan, list[str]]] = []
+def _winners(request: FleetRequest, candidates: FleetCandidates, exchange: ExchangeRates) -> dict[Role, FleetPlan]:
+    """Return the best fleet of each role whose replicas fit one machine."""
+    winners: dict[Role, FleetPlan] = {}
+    if not len(candidates.grid.cells):
+        return winners
+    scores = rank_candidates(request.plan_request, candidates.grid)
+    confirmed: dict[int, FleetPlan | None] = {}
     for role in ROLES:
-        pool = [p for p in (winners.get(role), *wide) if p is not None]
-        if not pool:
+        ranked = ranked_for_role(role, scores, candidates.replicas, request.plan_request)
+        index = first_confirmed(ranked, lambda i: _confirmed(request, candidates, i, exchange), confirmed)
+        plan = None if index is None else confirmed[index]
+        if plan is not None:
+            winners[role] = plan
+    return winners
+
+
+def _with_roles(
+    request: PlanRequest, winners: dict[Role, FleetPlan], across: Sequence[FleetPlan]
+) -> tuple[FleetPlan, ...]:
+    """Return the best fleet of each role, one that wins several with all its roles."""
+    plans: list[FleetPlan] = []
+    for role in ROLES:
+        plan = winners.get(role)
+        if across:
+            pool = [p for p in (plan, *across) if p is not None]
+            plan = best_plan(role, pool, [*winners.values(), *across], request)
+        if plan is None:
             continue
-        one = (
-            winners[role] if role in winners and not wide else best_of(role, pool, [*winners.values(), *wide], question)
-        )
-        if one is None:
-            continue
-        twin = next((names for p, names in chosen if _same(p, one)), None)
-        if twin is None:
-            chosen.append((one, [role]))
+        same = next((i for i, p in enumerate(plans) if _key(p) == _key(plan)), None)
+        if same is None:
+            plans.append(replace(plan, roles=(role,)))
         else:
-            twin.append(role)
-    return tuple(replace(p, roles=tuple(names)) for p, names in chosen)
+            plans[same] = replace(plans[same], roles=(*plans[same].roles, role))
+    return tuple(plans)
 
 
-def _same(a: FleetPlan, b: FleetPlan) -> bool:
-    key = [(p.plan.name, p.plan.engine, p.plan.offer.machine.name, p.machines) for p in (a, b)]
-    return key[0] == key[1]
+def _key(plan: FleetPlan) -> tuple[str, str, str, int]:
+    return plan.plan.name, plan.plan.engine, plan.plan.offer.machine.name, plan.machines
 
 
-def verified(asked: FleetRequest, found: FleetCandidates, place: int, exchange: ExchangeRates) -> FleetPlan | None:
-    """The fleet of a cell, None if the ledger or the measured pace says otherwise than the columns."""
-    share, replicas = int(found.share[place]), int(found.replicas[place])
-    made = confirm_candidate(replace(asked.question, users=share), found.grid, place)
-    if made is None or made.pace is None:
+def _confirmed(
+    request: FleetRequest, candidates: FleetCandidates, index: int, exchange: ExchangeRates
+) -> FleetPlan | None:
+    """Return the fleet of a candidate, None if the engine's ledger or the exact speed does not confirm it."""
+    users = int(candidates.users_per_replica[index])
+    replica = confirm_candidate(replace(request.plan_request, users=users), candidates.grid, index)
+    if replica is None or replica.pace is None:
         return None
-    return fleet_plan(asked, made, served(asked.question, made, share), replicas, exchange)
+    queue = _queue(request.plan_request, replica, users)
+    return fleet_plan(request, replica, queue, int(candidates.replicas[index]), exchange)
 
 
-def served(question: PlanRequest, made: Plan, share: int) -> ReplicaQueue:
-    """A replica on one machine as a queue."""
-    assert made.pace is not None
-    paces = {share: made.pace}
-    for users in {1, max(1, share // 4), max(1, share // 2)} - {share}:
-        one = exact_speed(replace(question, users=users), made.deployment)
-        if one is not None:
-            paces[users] = one
-    return replica_queue(question, paces, made.mode.thinking, made.offer.machine, made.engine, 1)
+def _queue(request: PlanRequest, replica: Plan, slots: int) -> ReplicaQueue:
+    """Return the queue of a replica on one machine, from its speeds with all and with fewer users."""
+    assert replica.pace is not None
+    speeds = {slots: replica.pace}
+    for users in {1, max(1, slots // 4), max(1, slots // 2)} - {slots}:
+        speed = exact_speed(replace(request, users=users), replica.deployment)
+        if speed is not None:
+            speeds[users] = speed
+    return replica_queue(request, speeds, replica.mode.thinking, replica.offer.machine, replica.engine, 1)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 from gyakusan.message import people, say
 from gyakusan.planning.candidates.model_table import ModelTable
-from gyakusan.planning.fleet.request import MOST, FleetRequest
-from gyakusan.planning.fleet.sweep import offered, sweep_fleets
+from gyakusan.planning.fleet.request import LARGEST, FleetRequest
+from gyakusan.planning.fleet.sweep import offered_machines, sweep_fleets
 from gyakusan.planning.predict.speed_inputs import chip_of
 from gyakusan.planning.request.money import exchange_rates
 from gyakusan.planning.request.request import PlanRequest
@@ -29,7 +28,7 @@ def find_relaxations(request: FleetRequest, columns: ModelTable, sustainable: fl
 
     sustainable: most requests that any fleet of the request sustains [1/s]
     """
-    hardware = offered(request, exchange_rates(dict(request.question.rates)))
+    hardware = offered_machines(request, exchange_rates(dict(request.plan_request.rates)))
     if hardware and all(chip_of(o.machine) is None for o in hardware):
         machine = hardware[0].machine.name
         return (
@@ -41,50 +40,50 @@ def find_relaxations(request: FleetRequest, columns: ModelTable, sustainable: fl
             ),
         )
 
-    def works(question: PlanRequest) -> bool:
-        return _is_served(replace(request, question=question), columns)
+    def works(changed: PlanRequest) -> bool:
+        return _is_served(replace(request, plan_request=changed), columns)
 
     smaller = _fewer_requests(request, sustainable) or _fewer_users(request, works) or _one_user(request, works)
-    found = (
-        *(r for changed, r in _more_machines(request) if _is_served(changed, columns)),
-        *dropped_limits(request.question, works),
+    relaxations = (
+        *(r for larger, r in _more_machines(request) if _is_served(larger, columns)),
+        *dropped_limits(request.plan_request, works),
         *((smaller,) if smaller else ()),
     )
-    return found or (Relaxation(say("No number of catalogue machines meets these conditions.")),)
+    return relaxations or (Relaxation(say("No number of catalogue machines meets these conditions.")),)
 
 
 def _is_served(request: FleetRequest, columns: ModelTable) -> bool:
     """Return True if any fleet serves the request; replicas that span machines are left out."""
-    return len(sweep_fleets(request, columns, any_=True).grid.cells) > 0
+    return len(sweep_fleets(request, columns, first_only=True).grid.cells) > 0
 
 
 def _more_machines(request: FleetRequest) -> Iterator[tuple[FleetRequest, Relaxation]]:
     if request.budget is not None:
-        unlimited = replace(request, budget=None, question=replace(request.question, budget=None))
+        unlimited = replace(request, budget=None, plan_request=replace(request.plan_request, budget=None))
         yield unlimited, Relaxation(say("It works with a larger budget."), {"budget": None})
-    if request.replicas < MOST["replicas"]:
-        changes: dict[str, Any] = {"replicas": MOST["replicas"]}
-        yield replace(request, **changes), Relaxation(say("It works with more replicas."), changes)
+    if request.replicas < LARGEST["replicas"]:
+        changes: dict[str, int] = {"replicas": LARGEST["replicas"]}
+        yield replace(request, replicas=LARGEST["replicas"]), Relaxation(say("It works with more replicas."), changes)
 
 
 def _fewer_requests(request: FleetRequest, sustainable: float) -> Relaxation | None:
-    if request.question.arrivals is None or sustainable <= 0:
+    if request.plan_request.arrivals is None or sustainable <= 0:
         return None
     rate = 0.99 * sustainable
     return Relaxation(say("It works with {n} requests an hour.", n=f"{rate * 3600:,.4g}"), {"arrivals": rate})
 
 
 def _fewer_users(request: FleetRequest, works: Works) -> Relaxation | None:
-    question = request.question
-    if question.arrivals is not None:
+    plan_request = request.plan_request
+    if plan_request.arrivals is not None:
         return None
-    users = largest_working(lambda n: works(replace(question, users=n)), question.users // 4, divisor=4)
+    users = largest_working(lambda n: works(replace(plan_request, users=n)), plan_request.users // 4, divisor=4)
     return Relaxation(say("It works for {users}.", users=people(users)), {"users": users}) if users else None
 
 
 def _one_user(request: FleetRequest, works: Works) -> Relaxation | None:
     """Return the longest context of one user, by quarters."""
-    one = replace(request.question, users=1)
+    one = replace(request.plan_request, users=1)
     start = one.workload.context // 2
     context = largest_working(lambda n: works(with_context(one, n)), start, least=MIN_CONTEXT, divisor=4)
     if not context:

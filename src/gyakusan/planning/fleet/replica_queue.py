@@ -1,4 +1,4 @@
-"""One replica as a queue: how long a prompt and a step take it, and what people meet at a rate of requests."""
+"""One replica as a queue: time of a prompt and of a decode step, and the waits under random arrivals."""
 
 from __future__ import annotations
 
@@ -13,138 +13,179 @@ from gyakusan.planning.evaluate.sustainable_rate import machine_timing
 from gyakusan.planning.predict.speed import Estimate, SpeedEstimate
 from gyakusan.planning.request.request import PlanRequest
 
-LATENCY = 30e-6
-"""Of a message between machines. Assumed: InfiniBand takes a few microseconds, Ethernet with TCP 30 to 50. [s]"""
+NETWORK_LATENCY = 30e-6
+"""Time of one message between machines. Assumed: InfiniBand takes a few microseconds, Ethernet with TCP 30 to 50. [s]"""
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
-    """A step of so many conversations: time, and at the careful end of the 80 % interval. [s]"""
+class StepTime:
+    """Time of a decode step, without the other users' prompts.
+
+    users: conversations that are answered at once
+    expected: time at the expected speed [s]
+    slow: time at the lower end of the speed's 80 % interval [s]
+    """
 
     users: int
-    step: float
-    careful: float
+    expected: float
+    slow: float
 
 
 @dataclass(frozen=True, slots=True)
 class ReplicaQueue:
-    """slots: conversations at once in each lane; lanes: parts of a pipeline, each with its own conversations; prefill,
+    """A replica as a queue with slots.
 
-    careful: time of a prompt, and at the careful end [s]; points: times of a step; answer: tokens that are generated for
-    one, with reasoning [tokens].
+    slots: conversations that are answered at once in each pipeline stage
+    stages: pipeline stages, each with its own conversations
+    prefill: time of a prompt at the expected speed [s]
+    slow_prefill: time of a prompt at the lower end of the speed's 80 % interval [s]
+    step_times: times of a decode step, by rising users
+    generated_tokens: output tokens of a request, with reasoning [tokens]
     """
 
     slots: int
-    lanes: int
+    stages: int
     prefill: float
-    careful: float
-    points: tuple[Point, ...]
-    answer: float
+    slow_prefill: float
+    step_times: tuple[StepTime, ...]
+    generated_tokens: float
 
-    def step(self, users: int, *, careful: bool = False) -> float:
-        """Time of a step of so many in a lane, between the points. [s]"""
-        name = "careful" if careful else "step"
-        before = after = self.points[0]
-        for after in self.points:
+    def step(self, users: int, *, slow: bool = False) -> float:
+        """Return the time of a decode step of `users` in one stage, interpolated between `step_times` [s].
+
+        slow: at the lower end of the speed's 80 % interval
+        """
+        before = after = self.step_times[0]
+        for after in self.step_times:
             if after.users >= users:
                 break
             before = after
-        low, high = getattr(before, name), getattr(after, name)
+        low, high = (before.slow, after.slow) if slow else (before.expected, after.expected)
         if after.users <= before.users:
             return float(high)
-        share = (users - before.users) / (after.users - before.users)
-        return float(low + (high - low) * min(1.0, share))
+        fraction = (users - before.users) / (after.users - before.users)
+        return float(low + (high - low) * min(1.0, fraction))
 
     @property
-    def bearable(self) -> float:
-        """Requests a second for which the slots are enough 99 % of the time, at the careful end. [1/s]"""
-        work = self.answer * self.step(self.slots, careful=True)
-        return float(self.lanes * queue.sustainable_rate(self.careful, work, self.slots))
+    def sustainable_rate(self) -> float:
+        """Rate for which the slots suffice 99 % of the time, at the lower end of the speed's interval [1/s]."""
+        answer = self.generated_tokens * self.step(self.slots, slow=True)
+        return float(self.stages * queue.sustainable_rate(self.slow_prefill, answer, self.slots))
 
     @property
-    def highest(self) -> float:
-        """Requests a second at which every slot is taken. [1/s]"""
-        return float(self.lanes * queue.saturation_rate(self.prefill, self.answer * self.step(self.slots), self.slots))
+    def saturation_rate(self) -> float:
+        """Rate at which every slot is taken [1/s]."""
+        answer = self.generated_tokens * self.step(self.slots)
+        return float(self.stages * queue.saturation_rate(self.prefill, answer, self.slots))
 
-    def at(self, rate: float, *, careful: bool = False) -> QueueEstimate:
-        """What people meet at so many requests a second. [1/s] The numbers are those of all lanes."""
-        prefill = self.careful if careful else self.prefill
-        found = queue.estimate_queue(
-            rate / self.lanes, prefill, lambda n: self.step(n, careful=careful), self.answer, self.slots
+    def at(self, rate: float, *, slow: bool = False) -> QueueEstimate:
+        """Return the queue at a rate of requests, over all stages. rate [1/s]; slow: see `step`."""
+        stage = queue.estimate_queue(
+            rate / self.stages,
+            self.slow_prefill if slow else self.prefill,
+            lambda n: self.step(n, slow=slow),
+            self.generated_tokens,
+            self.slots,
         )
         return replace(
-            found,
-            running=found.running * self.lanes,
-            slots=min(found.slots, self.slots) * self.lanes,
-            highest=found.highest * self.lanes,
+            stage,
+            running=stage.running * self.stages,
+            slots=min(stage.slots, self.slots) * self.stages,
+            highest=stage.highest * self.stages,
         )
 
     def busy(self, rate: float) -> float:
-        """Share of the time in which the devices work: prompts, or somebody is answered. Poisson, as without waiting."""
-        each = min(rate, self.highest) / self.lanes
-        prompts = min(1.0, each * self.prefill)
-        running = each * self.answer * self.step(self.slots) / max(1e-9, 1 - prompts)
+        """Return the share of the time in which the devices work on prompts or answers. rate [1/s].
+
+        The number of running conversations is taken as Poisson, as if nobody waited for a slot.
+        """
+        stage_rate = min(rate, self.saturation_rate) / self.stages
+        prompts = min(1.0, stage_rate * self.prefill)
+        running = stage_rate * self.generated_tokens * self.step(self.slots) / max(1e-9, 1 - prompts)
         return 1 - (1 - prompts) * exp(-running)
 
 
 def replica_queue(
-    question: PlanRequest, paces: dict[int, SpeedEstimate], thinking: float, machine: Machine, engine: str, lanes: int
+    request: PlanRequest,
+    speeds: dict[int, SpeedEstimate],
+    thinking: float,
+    machine: Machine,
+    engine: str,
+    stages: int,
 ) -> ReplicaQueue:
-    """A replica whose lanes have these paces, by conversations in a lane; the most of them are its slots."""
-    k, interleaved = machine_timing(machine, engine) or (SpeedConstants(), False)
-    prompt = question.workload.prompt_tokens
-    one = paces[max(paces)].prefill
-    points = tuple(Point(n, *_steps(question, p, n, k, interleaved)) for n, p in sorted(paces.items()))
-    return ReplicaQueue(
-        max(paces), lanes, prompt / one.value, prompt / one.low, points, question.workload.output_tokens * thinking
-    )
+    """Return the queue of a replica; the most conversations in `speeds` are its slots.
 
-
-def _steps(
-    question: PlanRequest, found: SpeedEstimate, users: int, k: SpeedConstants, interleaved: bool
-) -> tuple[float, float]:
-    """Time of a step and at the careful end, without others' prompts. [s]"""
-    figure, prompt = found.decode_each, found.prefill
-    work = question.workload
-    plain = queue.step_without_prefills(
-        1 / figure.value, work.prompt_tokens / prompt.value, users, work.output_tokens, k, interleaved
-    )
-    careful = queue.step_without_prefills(
-        1 / figure.low, work.prompt_tokens / prompt.low, users, work.output_tokens, k, interleaved
-    )
-    return float(plain), float(max(plain, careful))
-
-
-def pipeline_speed(found: SpeedEstimate, lanes: int, users: int, hop: float, prompt_hop: float) -> SpeedEstimate:
-    """The pace of machines in a row, of that of one which held all layers. hop: between two, a step [s]; prompt_hop [s].
-
-    Each lane's conversations are in another machine; a token passes all of them, and the network between.
+    speeds: speed of one pipeline stage, by conversations in it
+    thinking: generated tokens with reasoning for each visible token
     """
-    wait, late = lanes * hop, (lanes - 1) * prompt_hop
-    each = _slower(found.decode_each, wait)
-    tpot = replace(found.tpot, **{n: getattr(found.tpot, n) + wait for n in ("value", "low", "high")})
-    ttft = replace(found.ttft, **{n: getattr(found.ttft, n) + late + wait for n in ("value", "low", "high")})
-    scale = lanes * each.value / found.decode_each.value
-    return replace(
-        found,
-        decode_each=each,
-        tpot=tpot,
-        ttft=ttft,
-        decode_all=replace(each, value=each.value * users, low=each.low * users, high=each.high * users),
-        throughput=replace(
-            found.throughput, **{n: getattr(found.throughput, n) * scale for n in ("value", "low", "high")}
-        ),
+    constants, interleaved = machine_timing(machine, engine) or (SpeedConstants(), False)
+    slots, prompt = max(speeds), request.workload.prompt_tokens
+    prefill = speeds[slots].prefill
+    return ReplicaQueue(
+        slots=slots,
+        stages=stages,
+        prefill=prompt / prefill.value,
+        slow_prefill=prompt / prefill.low,
+        step_times=tuple(_step_time(request, s, n, constants, interleaved) for n, s in sorted(speeds.items())),
+        generated_tokens=request.workload.output_tokens * thinking,
     )
 
 
-def _slower(figure: Estimate, wait: float) -> Estimate:
-    return replace(figure, **{n: 1 / (1 / getattr(figure, n) + wait) for n in ("value", "low", "high")})
+def _step_time(
+    request: PlanRequest, speed: SpeedEstimate, users: int, constants: SpeedConstants, interleaved: bool
+) -> StepTime:
+    workload = request.workload
+    expected, slow = (
+        queue.step_without_prefills(
+            1 / decode, workload.prompt_tokens / prefill, users, workload.output_tokens, constants, interleaved
+        )
+        for decode, prefill in (
+            (speed.decode_each.value, speed.prefill.value),
+            (speed.decode_each.low, speed.prefill.low),
+        )
+    )
+    return StepTime(users, float(expected), float(max(expected, slow)))
 
 
-def pipeline_hop(lane: int, width: float, network: float) -> float:
-    """Time in which a step of `lane` conversations passes to the next machine. [s] 16-bit values of `width`; network [B/s].
+def pipeline_speed(
+    speed: SpeedEstimate, stages: int, users: int, hop_time: float, prompt_hop_time: float
+) -> SpeedEstimate:
+    """Return the speed of a pipeline over machines from that of one machine which holds all layers.
 
-    Source: vLLM sends hidden states, and for most models the residual beside them, between stages
+    Each stage works on its own share of the conversations; a token passes all machines and the network between them.
+    users: conversations in all stages
+    hop_time, prompt_hop_time: to send one decode step, or one prompt, to the next machine [s]
+    """
+    step_delay, prompt_delay = stages * hop_time, (stages - 1) * prompt_hop_time
+    each = _delayed_rate(speed.decode_each, step_delay)
+    return replace(
+        speed,
+        decode_each=each,
+        tpot=_delayed_time(speed.tpot, step_delay),
+        ttft=_delayed_time(speed.ttft, prompt_delay + step_delay),
+        decode_all=_scaled(each, users),
+        throughput=_scaled(speed.throughput, stages * each.value / speed.decode_each.value),
+    )
+
+
+def _delayed_rate(speed: Estimate, delay: float) -> Estimate:
+    value, low, high = (1 / (1 / v + delay) for v in (speed.value, speed.low, speed.high))
+    return replace(speed, value=value, low=low, high=high)
+
+
+def _delayed_time(time: Estimate, delay: float) -> Estimate:
+    return replace(time, value=time.value + delay, low=time.low + delay, high=time.high + delay)
+
+
+def _scaled(speed: Estimate, factor: float) -> Estimate:
+    return replace(speed, value=speed.value * factor, low=speed.low * factor, high=speed.high * factor)
+
+
+def pipeline_hop(users: int, width: float, network: float) -> float:
+    """Return the time to send a decode step of `users` tokens to the next machine [s].
+
+    width: of the hidden state, in 16-bit values; network [B/s]
+    Source: vLLM sends the hidden state, and for most models the residual with it, between stages
     (sequence.IntermediateTensors): two vectors for each token.
     """
-    return LATENCY + lane * width * 2 * 2 / network
+    return NETWORK_LATENCY + users * width * 2 * 2 / network

@@ -1,4 +1,4 @@
-"""What is asked of a fleet: a question, how many machines at most, the network between them, and the terms of costs."""
+"""The request for a fleet: that of a plan, limits of machines, the network between them, and the terms of costs."""
 
 from __future__ import annotations
 
@@ -16,65 +16,74 @@ from gyakusan.planning.request.parse_request import parse_request
 from gyakusan.planning.request.request import KEYS, PlanRequest
 from gyakusan.units import parse_count
 
-USUAL = CostTerms()
-MOST = {"replicas": 1024, "spare": 64, "nodes": 8}
+DEFAULT_TERMS = CostTerms()
+LARGEST = {"replicas": 1024, "spare": 64, "nodes": 8}
+"""Keys that are counts -> the largest that is accepted."""
 RANGES = {"months": (1.0, 240.0), "pue": (1.0, 5.0), "hours": (0.1, 24.0), "upkeep": (0.0, 100.0)}
-"""Terms that are plain numbers -> least, most."""
+"""Keys that are plain numbers -> the least and the largest that are accepted."""
 _NETWORK = re.compile(r"\s*(\d{1,6}(?:\.\d{1,6})?)\s*(G|M|T)(?:(?:bit|b)/?p?s?|(B)/s|bE|be|BE)\s*")
 _SCALE = {"M": 1e6, "G": 1e9, "T": 1e12}
 
 
 @dataclass(frozen=True, slots=True)
 class FleetRequest:
-    """question; replicas: of a server, at most; spare: machines that stand by; nodes: machines that one server may span, at
+    """What a fleet is requested for.
 
-    most; network: between them [B/s]; price: of one machine, None = the catalogue's; budget: for all of them; terms: of
-    costs; said: names that were given, the others are assumed.
+    plan_request: users or arrivals, workload, models and machines, as for `plan`
+    replicas: most replicas of the server
+    spare: machines that are switched on and wait for a failure
+    nodes: most machines that one replica may span
+    network: bandwidth between machines [B/s]
+    price: of one machine, None = the catalogue's
+    budget: for all machines, None = any
+    terms: what costs are computed with
+    given: keys that the user gave; the other values are defaults
     """
 
-    question: PlanRequest
+    plan_request: PlanRequest
     replicas: int = 64
     spare: int = 0
     nodes: int = 4
     network: float = 12.5e9
     price: Money | None = None
     budget: Money | None = None
-    terms: CostTerms = USUAL
-    said: frozenset[str] = field(default_factory=frozenset)
+    terms: CostTerms = DEFAULT_TERMS
+    given: frozenset[str] = field(default_factory=frozenset)
 
 
-def parse_fleet_request(values: Mapping[str, Any]) -> FleetRequest:
-    """A question from what a person or a program wrote. Raises BadSetting, BadQuantity, UnknownName, naming the key."""
+def parse_fleet_request(values: Mapping[str, object]) -> FleetRequest:
+    """Return the request that these values describe. Raises BadSetting, BadQuantity or UnknownName, naming the key."""
     given = {k: v for k, v in values.items() if v is not None}
     for key in given:
-        if key not in KEYS and key not in NAMES:
-            near = did_you_mean(str(key), (*KEYS, *NAMES))
+        if key not in KEYS and key not in FLEET_KEYS:
+            near = did_you_mean(str(key), (*KEYS, *FLEET_KEYS))
             raise BadSetting(
                 "A request has no key {key}.",
                 key=repr(str(key)[:40]),
-                near=", ".join(near) or ", ".join(NAMES),
+                near=", ".join(near) or ", ".join(FLEET_KEYS),
                 mend="Did you mean {near}?",
             )
-    own = {k: _read(k, v) for k, v in given.items() if k in NAMES}
+    own: dict[str, Any] = {k: _read(k, v) for k, v in given.items() if k in FLEET_KEYS}
     named = {"device", "memory"} & given.keys()
-    question = parse_request({k: v for k, v in given.items() if k in KEYS and not (k == "budget" and named)})
+    plan_request = parse_request({k: v for k, v in given.items() if k in KEYS and not (k == "budget" and named)})
     terms = CostTerms(**{f.name: own.pop(f.name) for f in fields(CostTerms) if f.name in own})
-    return checked_fleet_request(FleetRequest(question, terms=terms, said=frozenset(given), **own))
+    request = FleetRequest(plan_request, terms=terms, given=frozenset(given), **own)
+    _refuse_contradictions(request)
+    return request
 
 
-def checked_fleet_request(asked: FleetRequest) -> FleetRequest:
-    """The question, or BadSetting for what contradicts itself."""
-    question = asked.question
-    if asked.price is not None and not (question.device or question.memory):
+def _refuse_contradictions(request: FleetRequest) -> None:
+    """Raise BadSetting for values that contradict each other."""
+    engines, machine = request.plan_request.engines, request.plan_request.device or request.plan_request.memory
+    if request.price is not None and not machine:
         raise BadSetting(
             "--price is given without the machine it is for.", mend="Name the machine with --device, e.g. '8x H100'."
         )
-    if asked.nodes > 1 and "nodes" in asked.said and question.engines and not _any_spans(question.engines):
+    if request.nodes > 1 and "nodes" in request.given and engines and not _any_spans(engines):
         raise BadSetting(
             "Only vLLM is planned across machines, and --engine leaves it out.",
             mend="Leave out --engine or --nodes.",
         )
-    return asked
 
 
 def _any_spans(engines: Sequence[str]) -> bool:
@@ -83,9 +92,9 @@ def _any_spans(engines: Sequence[str]) -> bool:
 
 
 def network(text: str) -> float:
-    """ "100Gbit/s", "25GbE", "10Gbps", "12.5GB/s" -> bytes a second. [B/s] Raises BadQuantity."""
-    found = _NETWORK.fullmatch(text) if len(text) <= 64 else None
-    rate = 0.0 if found is None else float(found[1]) * _SCALE[found[2]] / (1 if found[3] else 8)
+    """Return the bandwidth that "100Gbit/s", "25GbE", "10Gbps" or "12.5GB/s" means [B/s]. Raises BadQuantity."""
+    match = _NETWORK.fullmatch(text) if len(text) <= 64 else None
+    rate = 0.0 if match is None else float(match[1]) * _SCALE[match[2]] / (1 if match[3] else 8)
     if not 1e6 <= rate <= 1e14:
         raise BadQuantity(
             "A network speed was expected, not {text}.", text=repr(text[:40]), mend="Write e.g. 100Gbit/s or 12.5GB/s."
@@ -93,8 +102,8 @@ def network(text: str) -> float:
     return rate
 
 
-def _read(key: str, value: Any) -> Any:
-    if key in MOST:
+def _read(key: str, value: object) -> float | Money:
+    if key in LARGEST:
         return _count(key, value)
     if key in RANGES:
         return _number(key, value)
@@ -111,19 +120,18 @@ def _read(key: str, value: Any) -> Any:
 
 
 def _money(key: str, text: str) -> Money:
-    """Amounts may say what they are for: "31JPY/kWh", "0.15USD/M"."""
-    ends = {"tariff": "/kwh", "api_input": "/m", "api_output": "/m"}
+    """Return an amount, which may say what it is for: "31JPY/kWh", "0.15USD/M"."""
+    unit = {"tariff": "/kwh", "api_input": "/m", "api_output": "/m"}.get(key, "")
     plain = text.strip()
-    end = ends.get(key, "")
-    if end and plain.casefold().endswith(end):
-        plain = plain[: -len(end)]
+    if unit and plain.casefold().endswith(unit):
+        plain = plain[: -len(unit)]
     try:
         return money.parse_money(plain)
     except BadQuantity as error:
         raise BadQuantity("{key}: {problem}", key=key, problem=error.message, mend=error.mend) from error
 
 
-def _count(key: str, value: Any) -> int:
+def _count(key: str, value: object) -> int:
     least = 0 if key == "spare" else 1
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise BadSetting(
@@ -133,18 +141,18 @@ def _count(key: str, value: Any) -> int:
             mend="For the keys, see `gyakusan fleet --help`.",
         )
     try:
-        return parse_count(value, at_least=least, at_most=MOST[key])
+        return parse_count(value, at_least=least, at_most=LARGEST[key])
     except BadQuantity as error:
         raise BadQuantity("{key}: {problem}", key=key, problem=error.message, mend=error.mend) from error
 
 
-def _number(key: str, value: Any) -> float:
+def _number(key: str, value: object) -> float:
     low, high = RANGES[key]
     try:
-        found = float(str(value).strip().removesuffix("%"))
+        number = float(str(value).strip().removesuffix("%"))
     except ValueError:
-        found = float("nan")
-    if isinstance(value, bool) or not low <= found <= high:
+        number = float("nan")
+    if isinstance(value, bool) or not low <= number <= high:
         raise BadQuantity(
             "{key} cannot be {value}.",
             key=key,
@@ -153,10 +161,11 @@ def _number(key: str, value: Any) -> float:
             high=f"{high:g}",
             mend="Give a number from {low} to {high}.",
         )
-    return found
+    return number
 
 
-NAMES = (
-    *(f.name for f in fields(FleetRequest) if f.name not in ("question", "terms", "said")),
+FLEET_KEYS = (
+    *(f.name for f in fields(FleetRequest) if f.name not in ("plan_request", "terms", "given")),
     *(f.name for f in fields(CostTerms)),
 )
+"""Keys of a fleet's request that a plan's request does not have."""

@@ -1,212 +1,232 @@
-"""Every fleet: the grid for each share of the people, how many replicas that needs, and what a month of it costs.
+"""Sweep over fleets: every candidate for each number of users per replica, its replicas, and its monthly cost.
 
-A share is what one replica serves at once. Steady users are dealt out evenly over 1, 2, 3, 4, 6, 8 ... replicas; with arrivals a
-share is a number of slots, and each cell needs as many replicas as the rate takes that it bears with so many (core.queue).
+Steady users are dealt out evenly over 1, 2, 3, 4, 6, 8 ... replicas. For an arrival rate, `users_per_replica` is the number of
+slots of one replica: each candidate needs ceil(arrival rate / rate that one replica sustains) replicas (core.queue).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from gyakusan.core import queue
+from gyakusan.core.arrays import FloatArray, IntArray
 from gyakusan.planning.candidates import hardware as market
 from gyakusan.planning.candidates.hardware import HardwareOption
-from gyakusan.planning.candidates.model_table import SCORES, ModelTable
-from gyakusan.planning.evaluate import sustainable_rate
-from gyakusan.planning.evaluate.results import CandidateColumns, SweepResult, concatenate
+from gyakusan.planning.candidates.model_table import SCORES, CatalogModel, ModelTable
+from gyakusan.planning.evaluate.results import SweepResult, concatenate
+from gyakusan.planning.evaluate.sustainable_rate import solo_times
 from gyakusan.planning.evaluate.sweep import sweep
 from gyakusan.planning.fleet import costs
 from gyakusan.planning.fleet.request import FleetRequest
-from gyakusan.planning.request.money import ExchangeRates, exchange_rates
+from gyakusan.planning.request.money import ExchangeRates, Money, exchange_rates
 from gyakusan.planning.request.request import PlanRequest
 from gyakusan.planning.request.request_rate import slots_for_rate
 from gyakusan.planning.select.exclusions import select_models
 from gyakusan.planning.select.ranking import CHEAPEST_WITHIN_POINTS, MIN_SPEED_SHARE, rank_candidates
 
-Array = Any
-LADDER = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
-"""Replicas that are tried."""
-SLOTS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
-"""Slots of a replica that are tried with arrivals."""
-CARDS = (1, 2, 4, 8)
-"""Cards in one machine of a fleet: numbers that share out the heads of nearly every model."""
+REPLICA_COUNTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
+"""Numbers of replicas that are tried for steady users."""
+SLOT_COUNTS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+"""Slots of a replica that are tried for an arrival rate."""
+CARDS_PER_MACHINE = (1, 2, 4, 8)
+"""Cards in one machine of a fleet: numbers that divide the attention heads of nearly every model."""
 
 
 @dataclass(frozen=True, slots=True)
 class FleetCandidates:
-    """grid: cells of all shares, their price a month of the whole fleet [JPY]; share: people that a replica of each cell
+    """Feasible fleets as columns.
 
-    serves at once; replicas: that it needs; most: requests that as many replicas as there may be bear [1/s].
+    grid: one candidate for each fleet; its price is the whole fleet's monthly cost [JPY]
+    users_per_replica: users whom a replica serves at once (candidates,)
+    replicas: number of replicas (candidates,)
+    sustainable_rate: highest rate that any fleet within the limits sustains, 0 without arrivals [1/s]
     """
 
     grid: SweepResult
-    share: Array
-    replicas: Array
-    most: float = 0.0
+    users_per_replica: IntArray
+    replicas: IntArray
+    sustainable_rate: float = 0.0
 
 
-def sweep_fleets(asked: FleetRequest, columns: ModelTable, *, any_: bool = False) -> FleetCandidates:
-    """Every fleet that serves them within the budget. any_: the first share that has one is enough."""
-    question, exchange = asked.question, exchange_rates(dict(asked.question.rates))
-    offers = offered(asked, exchange)
-    places = np.array(tested(question, columns), np.int64)
-    parts: list[CandidateColumns] = []
-    shares: list[Array] = []
-    counts: list[Array] = []
+def sweep_fleets(request: FleetRequest, columns: ModelTable, *, first_only: bool = False) -> FleetCandidates:
+    """Return every fleet that serves the request within its budget.
+
+    first_only: stop at the first number of users per replica for which there is a fleet
+    """
+    plan_request = request.plan_request
+    offers = offered_machines(request, exchange_rates(dict(plan_request.rates)))
+    models = np.array(tested_models(plan_request, columns), np.int64)
+    parts: list[FleetCandidates] = []
     grid: SweepResult | None = None
-    most = 0.0
-    for share, least in ladder(asked):
-        some = [i for i, o in enumerate(offers) if _within(asked, o, least, exchange)]
-        if not some or _beyond(asked, share, sum(len(p) for p in parts)):
+    for users, fewest in replica_sizes(request):
+        affordable = [i for i, o in enumerate(offers) if _is_affordable(request, o, fewest)]
+        if not affordable or (any(len(p.replicas) for p in parts) and _has_spare_slots(request, users)):
             continue
-        one = replace(question, users=share, arrivals=None)
-        grid = sweep(one, columns, [offers[i] for i in some], places, reduce=True)
-        cells = replace(grid.cells, offer=np.array(some, np.int64)[grid.cells.offer])
-        cells, replicas, bears = _needed(asked, one, replace(grid, cells=cells, offers=offers), least)
-        most = max(most, bears)
-        places = _hopeful(question, replace(grid, cells=cells, offers=offers), places)
-        parts.append(cells)
-        shares.append(np.full(len(cells), share))
-        counts.append(replicas)
-        if any_ and len(cells):
+        replica_request = replace(plan_request, users=users, arrivals=None)
+        grid = sweep(replica_request, columns, [offers[i] for i in affordable], models, reduce=True)
+        cells = replace(grid.cells, offer=np.array(affordable, np.int64)[grid.cells.offer])
+        parts.append(_feasible_fleets(request, replica_request, replace(grid, cells=cells, offers=offers), fewest))
+        models = _good_enough_models(plan_request, parts[-1].grid, models)
+        if first_only and len(parts[-1].replicas):
             break
     if grid is None:
-        grid = sweep(question, columns, (), places, reduce=True)
-    whole = replace(grid, cells=concatenate(parts), offers=offers)
+        grid = sweep(plan_request, columns, (), models, reduce=True)
     empty = np.zeros(0, np.int64)
-    return FleetCandidates(whole, np.concatenate([empty, *shares]), np.concatenate([empty, *counts]), most)
+    return FleetCandidates(
+        grid=replace(grid, cells=concatenate([p.grid.cells for p in parts]), offers=offers),
+        users_per_replica=np.concatenate([empty, *(p.users_per_replica for p in parts)]),
+        replicas=np.concatenate([empty, *(p.replicas for p in parts)]),
+        sustainable_rate=max((p.sustainable_rate for p in parts), default=0.0),
+    )
 
 
-def _beyond(asked: FleetRequest, share: int, found: int) -> bool:
-    """True for more slots than one replica needs for everyone at the slowest pace that one bears, if something was found."""
-    rate = asked.question.arrivals
-    if rate is None or not found:
+def replica_sizes(request: FleetRequest) -> list[tuple[int, int]]:
+    """Return (users per replica, fewest replicas) to try, the smallest first: the best models hold only few users."""
+    plan_request = request.plan_request
+    if plan_request.arrivals is None:
+        sizes: dict[int, int] = {}
+        for count in steady_replica_counts(request):
+            sizes.setdefault(-(-plan_request.users // count), count)
+        return sorted(sizes.items())
+    users = plan_request.users if "users" in request.given else 1
+    return [(n, -(-users // n)) for n in SLOT_COUNTS]
+
+
+def steady_replica_counts(request: FleetRequest) -> list[int]:
+    """Return the numbers of replicas to try for steady users."""
+    return [n for n in REPLICA_COUNTS if n <= min(request.replicas, request.plan_request.users)]
+
+
+def _has_spare_slots(request: FleetRequest, slots: int) -> bool:
+    """Return True if a single replica needs fewer slots for the whole rate at the slowest acceptable speed."""
+    rate, workload = request.plan_request.arrivals, request.plan_request.workload
+    if rate is None:
         return False
-    workload = asked.question.workload
-    wanted = slots_for_rate(rate, replace(workload, target_tps=MIN_SPEED_SHARE * workload.target_tps))
-    return share > next((n for n in SLOTS if n >= wanted), SLOTS[-1])
+    needed = slots_for_rate(rate, replace(workload, target_tps=MIN_SPEED_SHARE * workload.target_tps))
+    return slots > next((n for n in SLOT_COUNTS if n >= needed), SLOT_COUNTS[-1])
 
 
-def _hopeful(question: PlanRequest, grid: SweepResult, places: Array) -> Array:
-    """Models that are not so much worse than one which was found that no role would take them."""
+def _good_enough_models(request: PlanRequest, grid: SweepResult, models: IntArray) -> IntArray:
+    """Drop models whose quality is so far below the best feasible one that no role can choose them."""
     if not len(grid.cells):
-        return places
-    r = rank_candidates(question, grid)
-    easy = r.eligible[r.meets_target_speed[r.eligible]]
-    if not len(easy):
-        return places
-    floor = float(np.max(grid.cells.quality_lower[easy])) - CHEAPEST_WITHIN_POINTS
-    score = 2 * SCORES.index(question.workload.quality_metric)
-    top = [max(m.scores[score] - m.scores[score + 1] for m in grid.columns.models[i].modes) for i in places.tolist()]
-    return places[np.array(top) >= floor]
+        return models
+    scores = rank_candidates(request, grid)
+    on_target = scores.eligible[scores.meets_target_speed[scores.eligible]]
+    if not len(on_target):
+        return models
+    floor = float(np.max(grid.cells.quality_lower[on_target])) - CHEAPEST_WITHIN_POINTS
+    return models[np.array([best_quality_lower(request, grid.columns.models[i]) for i in models.tolist()]) >= floor]
 
 
-def offered(asked: FleetRequest, exchange: ExchangeRates) -> tuple[HardwareOption, ...]:
-    """Machines that may be bought, or the one that was named, with its price.
+def best_quality_lower(request: PlanRequest, model: CatalogModel) -> float:
+    """Return the quality less one standard error of a model's best reasoning mode, before quantisation [points]."""
+    score = 2 * SCORES.index(request.workload.quality_metric)
+    return max(m.scores[score] - m.scores[score + 1] for m in model.modes)
 
-    Without a machine and a budget everything with a price is offered, never this computer.
+
+def tested_models(request: PlanRequest, columns: ModelTable) -> list[int]:
+    """Return the places of the models that the request allows; untested ones only if no other is left."""
+    places = select_models(request, columns)[0]
+    tested = [i for i in places if any(m.basis != "assumed" and not m.kind for m in columns.models[i].modes)]
+    return tested or places
+
+
+def offered_machines(request: FleetRequest, exchange: ExchangeRates) -> tuple[HardwareOption, ...]:
+    """Return the machines that may be bought, or the one that was named, with its price.
+
+    Without a machine and a budget this is everything with a price; never the computer that gyakusan runs on.
     """
-    question = asked.question
-    if question.device is None and question.memory is None:
-        buyable = market.priced_machines(question) if question.budget is None else market.buyable_machines(question)[0]
-        return tuple(o for o in buyable if o.count in CARDS)
-    one = market.owned_machine(question)
-    if asked.price is not None:
-        price: float | None = costs.yen(asked.price, exchange)
-        return (replace(one, price=price, owned=False),)
-    known = next((o for o in market.all_machines(question) if _alike(one, o)), None)
-    return (replace(one, price=known.price if known else None, seen=known.seen if known else None, owned=False),)
+    plan_request = request.plan_request
+    if plan_request.device is None and plan_request.memory is None:
+        any_price = plan_request.budget is None
+        buyable = market.priced_machines(plan_request) if any_price else market.buyable_machines(plan_request)[0]
+        return tuple(o for o in buyable if o.count in CARDS_PER_MACHINE)
+    named = market.owned_machine(plan_request)
+    if request.price is not None:
+        return (replace(named, price=costs.yen(request.price, exchange), owned=False),)
+    sold = next((o for o in market.all_machines(plan_request) if _is_same_machine(named, o)), None)
+    return (replace(named, price=sold.price if sold else None, seen=sold.seen if sold else None, owned=False),)
 
 
-def _alike(one: HardwareOption, other: HardwareOption) -> bool:
-    """True if a machine of the catalogue is the one that was named: as many of the same device, or the same computer."""
-    if one.count != other.count or not one.machine.gpus:
+def _is_same_machine(named: HardwareOption, other: HardwareOption) -> bool:
+    """Return True if a priced machine of the catalogue has the same devices as the one that was named."""
+    if named.count != other.count or not named.machine.gpus:
         return False
-    ours, theirs = one.machine.gpus[0], other.machine.gpus[0]
-    same = ours.name == theirs.name or (ours.kind == "unified" and theirs.name.startswith(one.machine.name))
+    ours, theirs = named.machine.gpus[0], other.machine.gpus[0]
+    same = ours.name == theirs.name or (ours.kind == "unified" and theirs.name.startswith(named.machine.name))
     return same and other.price is not None and abs((ours.memory or 0) - (theirs.memory or 0)) < 2**30
 
 
-def tested(question: PlanRequest, columns: ModelTable) -> list[int]:
-    """Models that may be asked for, without those that nobody tested if there are others: they would not be proposed."""
-    places = select_models(question, columns)[0]
-    known = [i for i in places if any(m.basis != "assumed" and not m.kind for m in columns.models[i].modes)]
-    return known or places
-
-
-def ladder(asked: FleetRequest) -> list[tuple[int, int]]:
-    """Shares that are tried, each with the fewest replicas that it may need; the smallest, which the best models hold, first."""
-    question = asked.question
-    if question.arrivals is None:
-        counts = [n for n in LADDER if n <= min(asked.replicas, question.users)]
-        shares: dict[int, int] = {}
-        for count in counts:
-            shares.setdefault(-(-question.users // count), count)
-        return sorted(shares.items())
-    least = question.users if "users" in asked.said else 1
-    return [(n, -(-least // n)) for n in SLOTS]
-
-
-def _within(asked: FleetRequest, offer: HardwareOption, replicas: int, exchange: ExchangeRates) -> bool:
-    """True if so many of an offer are within the budget and the replicas allowed."""
-    budget = asked.budget
-    if replicas > asked.replicas:
+def _is_affordable(request: FleetRequest, offer: HardwareOption, replicas: int) -> bool:
+    """Return True if this many machines are within the budget and the allowed replicas."""
+    budget = request.budget
+    if replicas > request.replicas:
         return False
     if budget is None:
         return True
-    return offer.price is not None and offer.price * (replicas + asked.spare) <= costs.yen(budget, exchange)
+    return offer.price is not None and offer.price * (replicas + request.spare) <= _yen(budget, request)
 
 
-def _needed(
-    asked: FleetRequest, one: PlanRequest, grid: SweepResult, least: int
-) -> tuple[CandidateColumns, Array, float]:
-    """Cells that serve them, with what a month of their fleet costs; the replicas of each; the most that any bear [1/s]."""
-    cells, rate = grid.cells, asked.question.arrivals
-    busy: Array = np.ones(len(cells))
-    replicas = np.where(np.isfinite(cells.tokens_per_s), least, asked.replicas + 1)
-    most = 0.0
-    if rate is not None:
-        prefill, work = sustainable_rate.solo_times(one, grid)
-        bears = np.nan_to_num(queue.sustainable_rate(prefill, work, one.users))
-        found = np.ceil(rate / np.maximum(bears, 1e-12) - 1e-9)
-        replicas = np.maximum(least, np.minimum(found, asked.replicas + 1)).astype(np.int64)
-        prompts = np.clip(rate / replicas * prefill, 0, 0.99)
-        busy = 1 - (1 - prompts) * np.exp(-np.clip(rate / replicas * work / (1 - prompts), 0, 100))
-        most = float(np.max(bears * _most(asked, grid), initial=0.0))
-    price = _monthly(asked, grid, replicas, np.clip(np.nan_to_num(busy, nan=1.0), 0, 1))
-    keep = np.flatnonzero(replicas <= _most(asked, grid))
-    return replace(cells, price=price).take(keep), replicas[keep], most
+def _feasible_fleets(
+    request: FleetRequest, replica_request: PlanRequest, grid: SweepResult, fewest: int
+) -> FleetCandidates:
+    """Return the candidates whose fleets serve the request, with their replicas and monthly cost.
 
-
-def _column(grid: SweepResult, figures: Sequence[float | None]) -> Array:
-    """A figure of the offers, for each cell; infinite where it is not known."""
-    every = np.array([np.inf if f is None else f for f in figures], float)
-    return every[grid.cells.offer] if len(every) else np.zeros(len(grid.cells))
-
-
-def _most(asked: FleetRequest, grid: SweepResult) -> Array:
-    """Replicas of each cell that the budget buys beside the spares, at most those that there may be."""
-    if asked.budget is None:
-        return np.full(len(grid.cells), asked.replicas)
-    price = np.maximum(1e-9, _column(grid, [o.price for o in grid.offers]))
-    money = costs.yen(asked.budget, exchange_rates(dict(asked.question.rates)))
-    return np.clip(np.floor(money / price * (1 + 1e-12)) - asked.spare, 0, asked.replicas)
-
-
-def _monthly(asked: FleetRequest, grid: SweepResult, replicas: Array, busy: Array) -> Array:
-    """What a month of each cell's fleet costs, for the order. [JPY] An unknown power counts as none; a price that is not
-
-    known as infinite, or as any one where none is known: there is one kind of machine then, and fewer cost less.
+    replica_request: steady users of one replica, with every slot taken
+    fewest: replicas that the number of users needs
     """
-    known = any(o.price is not None for o in grid.offers)
-    price = _column(grid, [o.price if known else 1e6 for o in grid.offers])
-    devices = _column(grid, [o.power or 0.0 for o in grid.offers])
-    beside = _column(grid, [costs.chassis_watts(o) for o in grid.offers])
-    tariff = costs.yen(asked.terms.tariff, exchange_rates(dict(asked.question.rates)))
-    _, power, _ = costs.monthly(0.0, devices, beside, replicas, asked.spare, busy, asked.terms, tariff)
-    factor = 1 / asked.terms.months + asked.terms.upkeep / 100 / 12
-    return price * (replicas + asked.spare) * factor + power
+    cells, rate, slots = grid.cells, request.plan_request.arrivals, replica_request.users
+    busy = np.ones(len(cells))
+    replicas = np.where(np.isfinite(cells.tokens_per_s), fewest, request.replicas + 1)
+    most, fleet_rate = _most_replicas(request, grid), 0.0
+    if rate is not None:
+        prefill, answer = solo_times(replica_request, grid)
+        sustained = np.nan_to_num(queue.sustainable_rate(prefill, answer, slots))
+        needed = np.ceil(rate / np.maximum(sustained, 1e-12) - 1e-9)
+        replicas = np.maximum(fewest, np.minimum(needed, request.replicas + 1)).astype(np.int64)
+        prompts = np.clip(rate / replicas * prefill, 0, 0.99)
+        busy = 1 - (1 - prompts) * np.exp(-np.clip(rate / replicas * answer / (1 - prompts), 0, 100))
+        fleet_rate = float(np.max(sustained * most, initial=0.0))
+    cost = _monthly_cost(request, grid, replicas, np.clip(np.nan_to_num(busy, nan=1.0), 0, 1))
+    keep = np.flatnonzero(replicas <= most)
+    kept = replace(grid, cells=replace(cells, price=cost).take(keep))
+    return FleetCandidates(kept, np.full(len(keep), slots), replicas[keep], fleet_rate)
+
+
+def _most_replicas(request: FleetRequest, grid: SweepResult) -> IntArray | FloatArray:
+    """Return the replicas that the budget buys in addition to the spares, at most those allowed (candidates,)."""
+    if request.budget is None:
+        return np.full(len(grid.cells), request.replicas)
+    price = np.maximum(1e-9, _offer_column(grid, [o.price for o in grid.offers]))
+    affordable = np.floor(_yen(request.budget, request) / price * (1 + 1e-12)) - request.spare
+    clipped: FloatArray = np.clip(affordable, 0, request.replicas)
+    return clipped
+
+
+def _offer_column(grid: SweepResult, figures: Sequence[float | None]) -> FloatArray:
+    """Return a figure of the machines for each candidate, infinite where it is not known (candidates,)."""
+    column = np.array([np.inf if f is None else f for f in figures], float)
+    return column[grid.cells.offer] if len(column) else np.zeros(len(grid.cells))
+
+
+def _monthly_cost(request: FleetRequest, grid: SweepResult, replicas: IntArray, busy: FloatArray) -> FloatArray:
+    """Return the monthly cost of each candidate's fleet, to rank by (candidates,) [JPY].
+
+    A power that is not known counts as 0, a price as infinite; if no price is known, all machines have the same price, so
+    that fewer machines cost less.
+    """
+    any_known = any(o.price is not None for o in grid.offers)
+    price = _offer_column(grid, [o.price if any_known else 1e6 for o in grid.offers])
+    device_watts = _offer_column(grid, [o.power or 0.0 for o in grid.offers])
+    chassis_watts = _offer_column(grid, [costs.chassis_watts(o) for o in grid.offers])
+    watts = costs.watts(device_watts, chassis_watts, replicas, request.spare, busy)
+    power = costs.monthly_power(watts, request.terms, _yen(request.terms.tariff, request))
+    purchase, upkeep = costs.monthly_purchase_and_upkeep(1.0, request.terms)
+    return np.asarray(price * (replicas + request.spare) * (purchase + upkeep) + power)
+
+
+def _yen(amount: Money, request: FleetRequest) -> float:
+    return costs.yen(amount, exchange_rates(dict(request.plan_request.rates)))
