@@ -118,7 +118,7 @@ class ColocationAnswerJson(Struct, frozen=True, kw_only=True):
 def colocation(answer: ColocationAnswer) -> ColocationAnswerJson:
     """Return an answer about several models."""
     return ColocationAnswerJson(
-        question=request(answer.question),
+        question=request(answer.request),
         plans=tuple(_plan(p) for p in answer.plans),
         nearest=tuple(r.sentence for r in answer.relaxations),
         machines=answer.tried,
@@ -128,25 +128,25 @@ def colocation(answer: ColocationAnswer) -> ColocationAnswerJson:
 
 def _plan(plan: Colocation) -> ColocationJson:
     price = None if plan.offer.price is None else round(plan.offer.price)
-    models = tuple(_model(plan, i, m) for i, m in enumerate(plan.members))
-    return ColocationJson(plan.roles, machine(plan.offer), price, plan.left, plan.easy, models)
+    models = tuple(_model(plan, m) for m in plan.members)
+    return ColocationJson(plan.roles, machine(plan.offer), price, plan.left, plan.meets_target_speed, models)
 
 
-def _model(plan: Colocation, number: int, member: ColocatedModel) -> ColocatedModelJson:
+def _model(plan: Colocation, member: ColocatedModel) -> ColocatedModelJson:
     figure = speed(member)
     fields: dict[str, Any] = {
-        "model": member.name,
-        "quantization": member.quantization,
-        "inspect_as": member.base,
-        "engine": member.engine,
+        "model": member.deployment.name,
+        "quantization": member.deployment.quantization,
+        "inspect_as": member.deployment.model.quantization,
+        "engine": member.deployment.engine,
         "memory": ledger(member.ledger),
         "score": member.score or None,
     }
     return ColocatedModelJson(
         **({**(fields if member.plan is None else plan_fields(member.plan)), "command": command(member.command)}),
-        task=member.question.task,
+        task=member.request.task,
         reserve=member.reserve,
         changes=member.changes,
         tokens_per_second=interval(figure),
-        tokens_per_second_all_at_work=None if figure is None else figure.value * plan.share(number),
+        tokens_per_second_all_at_work=None if figure is None else figure.value * plan.busy_share,
     )

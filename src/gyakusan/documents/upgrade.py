@@ -11,8 +11,17 @@ from gyakusan.documents.plan import PlanJson, plan
 from gyakusan.documents.request import RequestJson, request
 from gyakusan.message import Message
 from gyakusan.planning.predict.capacity import Capacity
+from gyakusan.planning.upgrade.purchase_options import Kind
 from gyakusan.planning.upgrade.recommend import UpgradeAnswer, UpgradeOption
 from gyakusan.show.upgrade import notes
+
+KIND_VALUES: dict[Kind, str] = {
+    "same_card": "again",
+    "added_card": "beside",
+    "replacement_card": "instead",
+    "first_card": "first",
+    "computer": "computer",
+}
 
 
 class OwnedMachineJson(Struct, frozen=True):
@@ -139,7 +148,7 @@ def _option(step: UpgradeOption) -> UpgradeOptionJson:
         times = None if gap.speed_ratio is None else IntervalJson(*(round(x, 3) for x in gap.speed_ratio))
     return UpgradeOptionJson(
         roles=step.roles,
-        kind=option.kind,
+        kind=KIND_VALUES[option.kind],
         buy=option.what,
         price_jpy=round(option.price),
         resale_jpy=round(option.resale),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gyakusan.message import Message, say
-from gyakusan.planning.colocate.model_options import POINT
+from gyakusan.planning.colocate.model_options import QUALITY_PER_MTEB_POINT
 from gyakusan.planning.colocate.recommend import ColocatedModel, Colocation, ColocationAnswer
 from gyakusan.planning.predict.speed import Estimate
 from gyakusan.planning.request.request import PlanRequest
@@ -23,7 +23,7 @@ COLUMNS = tuple(
 
 def screen(answer: ColocationAnswer) -> Tree:
     """Return every plan, or why there is none."""
-    title = Title(_title(answer.question))
+    title = Title(_title(answer.request))
     if not answer.plans:
         return title, Section(
             Text(say("These models do not fit together."), "fails"), tuple(Text(r.sentence) for r in answer.relaxations)
@@ -44,8 +44,8 @@ def _plan(plan: Colocation) -> Tree:
     """The machine, a row for each model, what is left, the commands."""
     price = "" if plan.offer.price is None else f", {plan.offer.price:,.0f} JPY"
     machine, roles = plan.offer.machine.name + price, listed(plan.roles, plans.ROLE_TEXTS)
-    table = Table(COLUMNS, tuple(_row(plan, number, member) for number, member in enumerate(plan.members)))
-    caveats = (line for name in dict.fromkeys(m.engine for m in plan.members) for line in caveat(name))
+    table = Table(COLUMNS, tuple(_row(plan, member) for member in plan.members))
+    caveats = (line for name in dict.fromkeys(m.deployment.engine for m in plan.members) for line in caveat(name))
     below: Tree = (*_remarks(plan), *caveats, *(command(m.command) for m in plan.members))
     return Title(say("{machine}: {roles}", machine=machine, roles=roles)), table, Section(None, below)
 
@@ -53,28 +53,28 @@ def _plan(plan: Colocation) -> Tree:
 def _remarks(plan: Colocation) -> Iterator[Text]:
     if plan.left is not None:
         yield Text(say("{left} to spare on the fullest device.", left=format_bytes(plan.left)))
-    if not plan.easy:
+    if not plan.meets_target_speed:
         yield Text(say("Some models are slower than their task's target."), "caution")
-    names = [m.name for m in plan.members]
+    names = [m.deployment.name for m in plan.members]
     for name in sorted({n for n in names if names.count(n) > 1}):
         same = say("{model} runs more than once: one server for all its users takes less memory.", model=name)
         yield Text(same, "caution")
 
 
-def _row(plan: Colocation, number: int, member: ColocatedModel) -> tuple[Words, ...]:
+def _row(plan: Colocation, member: ColocatedModel) -> tuple[Words, ...]:
     figure = speed(member)
     alone = "?" if figure is None else f"{figure.value:,.0f} ({figure.low:,.0f}-{figure.high:,.0f})"
-    shared = "?" if figure is None else f"{figure.value * plan.share(number):,.0f}"
+    shared = "?" if figure is None else f"{figure.value * plan.busy_share:,.0f}"
     load, size = member.ledger.load, f"{member.ledger.accounts[0].total / GIB:.1f}"
-    task, model = Message(TASK_TEXTS[member.question.task]), f"{member.name} {member.quantization}"
+    task, model = Message(TASK_TEXTS[member.request.task]), f"{member.deployment.name} {member.deployment.quantization}"
     return task, model, f"{load.users} x {load.context:,}", alone, shared, size
 
 
 def speed(member: ColocatedModel) -> Estimate | None:
     """Return what counts [tokens/s]: tokens of an answer for each user, or of texts that are read."""
-    if member.pace is None:
+    if member.speed is None:
         return None
-    return member.pace.prefill if member.plan is None else member.pace.decode_each
+    return member.speed.prefill if member.plan is None else member.speed.decode_each
 
 
 def notes(answer: ColocationAnswer) -> tuple[Message, ...]:
@@ -97,7 +97,7 @@ def notes(answer: ColocationAnswer) -> tuple[Message, ...]:
                     "Embedding models: speed is tokens/s of text read. One MTEB point counts as {points} quality "
                     "points (assumed)."
                 ),
-                points=f"{POINT:g}",
+                points=f"{QUALITY_PER_MTEB_POINT:g}",
             )
         )
     return tuple(out)

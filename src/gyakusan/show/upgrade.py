@@ -17,10 +17,10 @@ ROLE_TEXTS = {
     "cheapest": "cheapest real gain",
 }
 KIND_TEXTS = {
-    "again": "add another {what}",
-    "beside": "add {what}",
-    "instead": "replace with {what}",
-    "first": "{what}",
+    "same_card": "add another {what}",
+    "added_card": "add {what}",
+    "replacement_card": "replace with {what}",
+    "first_card": "{what}",
     "computer": "{what}, a whole computer",
 }
 HEAD_TEXTS = ("buy", "JPY", "model", "quality", "times as fast", "gain", "per 100,000 JPY")
@@ -142,9 +142,9 @@ def notes(answer: UpgradeAnswer) -> tuple[Message, ...]:
     ]
     if any(s.option.kind != "computer" for s in (*answer.steps, *((answer.nearest,) if answer.nearest else ()))):
         out.append(say("Cards: power supply, slots and case are not checked. Data-centre cards are not considered."))
-    if any(s.option.kind == "beside" for s in answer.steps):
+    if any(s.option.kind == "added_card" for s in answer.steps):
         out.append(say("Unlike cards: llama.cpp splits layers by memory. Speed is that of the slower card."))
-    if any(s.option.kind in ("instead", "computer") for s in answer.steps):
+    if any(s.option.kind in ("replacement_card", "computer") for s in answer.steps):
         resale = answer.wanted.resale
         out.append(
             say("The resale value of the old machine counts as 0 (--resale).")

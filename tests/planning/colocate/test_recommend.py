@@ -39,13 +39,13 @@ def agrees(found: ColocationAnswer, device: str) -> None:
     for plan in found.plans:
         for member in plan.members:
             asked = api.deployment(
-                member.name,
-                quantization=member.base,
+                member.deployment.name,
+                quantization=member.deployment.model.quantization,
                 load=Load(int(member.ledger.load.users), int(member.ledger.load.context)),
                 device=device,
                 reserve=f"{member.reserve // 2**20}MiB",
-                server=member.engine,
-                settings={**(engine(member.engine).cache_setting("F16") or {}), **member.changes},
+                server=member.deployment.engine,
+                settings={**(engine(member.deployment.engine).cache_setting("F16") or {}), **member.changes},
             )
             assert asked.refusals == ()
             assert asked.ledger.fits
@@ -113,10 +113,10 @@ def test_the_best_sum_is_found(parts: list[list[tuple[int, int]]], room: int) ->
     found = combinations(choices, room)
     assert bool(found) == bool(every)
     if every:
-        assert found[-1][1] == max(sum(p.worth for p in c) for c in every)
+        assert found[-1][1] == max(sum(p.utility for p in c) for c in every)
     for memory, worth, chosen in found:
         assert memory == sum(p.memory for p in chosen) <= room
-        assert worth == pytest.approx(sum(p.worth for p in chosen))
+        assert worth == pytest.approx(sum(p.utility for p in chosen))
 
 
 def test_what_does_not_fit_is_named_with_the_nearest_change() -> None:
@@ -124,7 +124,7 @@ def test_what_does_not_fit_is_named_with_the_nearest_change() -> None:
     assert not found.plans
     said = [tell(r.sentence, "en") for r in found.relaxations]
     assert said[0].startswith("qwen3-30b-a3b: short by ")
-    assert "Without qwen3-30b-a3b it fits." in said
+    assert "It fits without qwen3-30b-a3b." in said
 
 
 def test_two_that_fit_alone_and_not_together() -> None:
@@ -133,7 +133,7 @@ def test_two_that_fit_alone_and_not_together() -> None:
     said = " ".join(tell(r.sentence, "en") for r in found.relaxations)
     assert "The smallest models together take" in said
     assert "short by" in said
-    assert "it fits" in said
+    assert "It fits" in said
 
 
 def test_a_machine_is_bought_for_all_of_them() -> None:

@@ -73,7 +73,7 @@ def test_nothing_costs_more_than_the_budget(device: str, budget: int, resale: st
         assert step.gain > 0
         assert step.real
         assert step.option.resale in (0, 60000)
-        assert step.option.resale == 0 or step.option.kind in ("instead", "computer")
+        assert step.option.resale == 0 or step.option.kind in ("replacement_card", "computer")
     assert found.keep == (not found.steps)
 
 
@@ -101,8 +101,8 @@ def test_what_is_told_of_as_the_most_is_the_most() -> None:
 
 def test_the_same_card_again_and_another_beside_it_are_considered() -> None:
     found = whole(device="RTX 5090", users="2", model="llama3.3-70b")
-    assert {"again", "beside", "instead"} <= {s.option.kind for s in found.steps}
-    for step in (s for s in found.steps if s.option.kind == "beside"):
+    assert {"same_card", "added_card", "replacement_card"} <= {s.option.kind for s in found.steps}
+    for step in (s for s in found.steps if s.option.kind == "added_card"):
         assert step.plan.engine == "llama.cpp"
         slow = step.option.offer.machine.gpus
         assert [g.bandwidth or 0 for g in slow] == sorted(g.bandwidth or 0 for g in slow)

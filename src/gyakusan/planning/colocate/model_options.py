@@ -1,14 +1,15 @@
-"""What one of several models may be, on each machine: feasible cells reduced to what nothing beats in memory and worth."""
+"""What each of several models may be on each machine: options that no other beats in memory and utility."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from gyakusan.catalog.models import ModelRecord, embedding_records, find
+from gyakusan.core.arrays import FloatArray, IntArray
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Machine
 from gyakusan.engines.deployment import Deployment
@@ -22,129 +23,180 @@ from gyakusan.planning.evaluate.sweep import sweep
 from gyakusan.planning.request.request import PlanRequest
 from gyakusan.planning.select.exclusions import select_models
 from gyakusan.planning.select.plan import catalogue_deployment, exact_ledger
-from gyakusan.planning.select.ranking import CHEAPEST_WITHIN_POINTS, WEIGHTS, rank_candidates
+from gyakusan.planning.select.ranking import CHEAPEST_WITHIN_POINTS, WEIGHTS, RankingScores, rank_candidates
 from gyakusan.planning.select.recommend import text_model_name
 
-STEP = 16 * 2**20
-"""Memory is added up in such steps, each part rounded up: bounds the sums that can differ. [B]"""
-POINT = 0.5
-"""Points of quality that one point of MTEB counts for: assumed, search is a step on the way to an answer. [points]"""
-BASE = "Q8_0"
-"""Embedding models are small: what 8 bits lose is not seen in search."""
+MEMORY_STEP = 16 * 2**20
+"""Memory is counted in whole steps, rounded up for each model: it bounds the number of different sums. [B]"""
+QUALITY_PER_MTEB_POINT = 0.5
+"""Points of quality that one point of MTEB counts for. Assumed: search is one step on the way to an answer."""
+EMBEDDING_QUANTIZATION = "Q8_0"
+"""Embedding models are small, and the loss of 8 bits is not measurable in search."""
+TIE = 1e-9
+"""Utilities that differ by less are equal."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelOption:
-    """One thing that a part may be. memory: on the fullest device, rounded up [STEP]; place: of its cell, -1 = embedding;
+    """One model and its format, as one of several models on a machine.
 
-    name: of an embedding model; easy: reaches the pace of its task.
+    memory: on the fullest device, rounded up [MEMORY_STEP]
+    utility: of quality and speed by the preference, without the price
+    index: of the candidate in the sweep's result, -1 for an embedding model
+    meets_target_speed: the speed of the model's task is reached
+    name: of an embedding model, "" for others
     """
 
     memory: int
-    worth: float
-    place: int
-    easy: bool = True
+    utility: float
+    index: int
+    meets_target_speed: bool = True
     name: str = ""
+
+
+class Combination(NamedTuple):
+    """One option of each model, together on one machine.
+
+    memory: of all [MEMORY_STEP]
+    utility: of all
+    options: in the order of the models
+    """
+
+    memory: int
+    utility: float
+    options: tuple[ModelOption, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class ModelSlot:
-    """One of the models. grid: of a part that answers, None for embeddings; pieces: by offer, least memory first."""
+    """One of the requested models and its options.
 
-    question: PlanRequest
-    grid: SweepResult | None
-    pieces: tuple[tuple[ModelOption, ...], ...]
+    request: for this model alone
+    sweep_result: of a model that answers, None for embeddings
+    options: for each machine, least memory first
+    """
+
+    request: PlanRequest
+    sweep_result: SweepResult | None
+    options: tuple[tuple[ModelOption, ...], ...]
 
 
-def model_slots(question: PlanRequest, columns: ModelTable, offers: Sequence[HardwareOption]) -> tuple[ModelSlot, ...]:
-    """The question itself and every model beside it, on each of the machines."""
-    asked = [replace(question, colocated=()), *(inherited(question, part) for part in question.colocated)]
-    useful = np.zeros(0, np.int64) if question.owned else _useful(asked, columns, offers)
+def model_slots(request: PlanRequest, columns: ModelTable, hardware: Sequence[HardwareOption]) -> tuple[ModelSlot, ...]:
+    """Return the request's own model, then every further model, with their options on each machine."""
+    requests = [replace(request, colocated=()), *(inherited(request, part) for part in request.colocated)]
+    undominated = None if request.owned else _undominated_models(requests, columns, hardware)
     return tuple(
-        _embedding(part, offers) if part.task == "embedding" else _answering(part, question, columns, offers, useful)
-        for part in asked
+        _embedding_slot(part, hardware)
+        if part.task == "embedding"
+        else _text_slot(part, columns, hardware, undominated)
+        for part in requests
     )
 
 
-def inherited(question: PlanRequest, part: PlanRequest) -> PlanRequest:
-    """A part with what it leaves open taken from the whole: language, preference, engines, licences, system."""
-    taken: dict[str, Any] = {"prefer": question.prefer, "os": question.os, "rates": question.rates}
+def inherited(request: PlanRequest, part: PlanRequest) -> PlanRequest:
+    """Return a part with what it leaves open from the whole: language, preference, engines, licences, system, cache."""
+    changes: dict[str, Any] = {"prefer": request.prefer, "os": request.os, "rates": request.rates}
     if part.language == "en":
-        taken["language"] = question.language
+        changes["language"] = request.language
     for name in ("engines", "licenses"):
         if not getattr(part, name):
-            taken[name] = getattr(question, name)
+            changes[name] = getattr(request, name)
     if part.kv_types == ("F16",):
-        taken["kv_types"] = question.kv_types
+        changes["kv_types"] = request.kv_types
     if part.model is not None:
-        taken["model"] = find(part.model).name if part.task == "embedding" else text_model_name(part.model)
-    return replace(part, **taken)
+        changes["model"] = find(part.model).name if part.task == "embedding" else text_model_name(part.model)
+    return replace(part, **changes)
 
 
 def shared_memory(machine: Machine) -> float:
-    """What all parts may take of the smallest device. [B] Infinite if the capacity is not known."""
+    """Return what all models together may take of the smallest device, infinite if a capacity is unknown [B]."""
     devices = machine.gpus or ((machine.host,) if machine.host else ())
     known = [d.usable for d in devices if d.usable is not None]
     return float(min(known)) if known and len(known) == len(devices) else float("inf")
 
 
-def _models(part: PlanRequest, columns: ModelTable) -> Any:
-    return np.array(select_models(part, columns)[0], np.int64)
+def _selected_models(request: PlanRequest, columns: ModelTable) -> IntArray:
+    return np.array(select_models(request, columns)[0], np.int64)
 
 
-def _useful(asked: Sequence[PlanRequest], columns: ModelTable, offers: Sequence[HardwareOption]) -> Any:
-    """Models that nothing dominates on some machine of the market: of a share of a larger one they are the best, too."""
-    found: list[Any] = []
-    for part in asked:
-        if part.task != "embedding":
-            grid = sweep(part, columns, offers, _models(part, columns), reduce=True)
-            found.append(grid.models)
-    return np.unique(np.concatenate(found)) if found else np.zeros(0, np.int64)
+def _undominated_models(
+    requests: Sequence[PlanRequest], columns: ModelTable, hardware: Sequence[HardwareOption]
+) -> IntArray:
+    """Return the models that are Pareto-optimal on some machine.
+
+    Only these can be chosen: a model that is best within a part of a large machine is also best on a smaller one.
+    """
+    models = [
+        sweep(request, columns, hardware, _selected_models(request, columns), reduce=True).models
+        for request in requests
+        if request.task != "embedding"
+    ]
+    return np.unique(np.concatenate(models)) if models else np.zeros(0, np.int64)
 
 
-def _answering(
-    part: PlanRequest, whole: PlanRequest, columns: ModelTable, offers: Sequence[HardwareOption], useful: Any
+def _text_slot(
+    request: PlanRequest, columns: ModelTable, hardware: Sequence[HardwareOption], undominated: IntArray | None
 ) -> ModelSlot:
-    models = _models(part, columns)
-    if not whole.owned and part.model is None:
-        models = models[np.isin(models, useful)]
-    grid = sweep(part, columns, offers, models, reduce=False)
-    grid = replace(grid, cells=replace(grid.cells, price=np.zeros(len(grid.cells))))
-    if not len(grid.cells):
-        return ModelSlot(part, grid, tuple(() for _ in offers))
-    r, cells = rank_candidates(part, grid), grid.cells
-    memory = cells.total + _share(grid, offers)
-    keep = r.eligible
-    if not whole.owned and r.meets_target_speed[keep].any():  # the cheapest machine is not bought for the worst model
-        keep = keep[
-            cells.quality_lower[keep]
-            >= float(np.max(cells.quality_lower[keep[r.meets_target_speed[keep]]])) - CHEAPEST_WITHIN_POINTS
-        ]
-    order = keep[np.lexsort((keep, -r.utility[keep], memory[keep]))]
-    found: list[list[ModelOption]] = [[] for _ in offers]
-    best = [{True: -np.inf, False: -np.inf} for _ in offers]
-    for place in order.tolist():
-        offer, worth, easy = int(cells.offer[place]), float(r.utility[place]), bool(r.meets_target_speed[place])
-        if worth > best[offer][easy] and worth > (best[offer][True] if not easy else -np.inf):
-            best[offer][easy] = worth
-            found[offer].append(ModelOption(_steps(float(memory[place])), worth, place, easy))
-    return ModelSlot(part, grid, tuple(tuple(p) for p in found))
+    """Return the options of a model that answers. undominated: None for a machine that is owned."""
+    models = _selected_models(request, columns)
+    if undominated is not None and request.model is None:
+        models = models[np.isin(models, undominated)]
+    result = sweep(request, columns, hardware, models, reduce=False)
+    result = replace(result, cells=replace(result.cells, price=np.zeros(len(result.cells))))
+    if not len(result.cells):
+        return ModelSlot(request, result, tuple(() for _ in hardware))
+    scores = rank_candidates(request, result)
+    eligible = scores.eligible if undominated is None else _near_the_best(scores)
+    options = _undominated_candidates(scores, eligible, result.cells.total + _margins(result, hardware), len(hardware))
+    return ModelSlot(request, result, options)
 
 
-def _share(grid: SweepResult, offers: Sequence[HardwareOption]) -> Any:
-    """What an engine may take of a device beyond its need, as vLLM's whole percents do. [B]"""
-    margins = np.array([[find_engine(e).coexisting_margin(o.machine) for o in offers] for e in grid.engines])
-    return margins[grid.cells.engine, grid.cells.offer]
+def _near_the_best(scores: RankingScores) -> IntArray:
+    """Return the eligible candidates of nearly the best quality, so that the cheapest machine is not for the worst model."""
+    eligible, quality = scores.eligible, scores.cells.quality_lower
+    fast = eligible[scores.meets_target_speed[eligible]]
+    if not len(fast):
+        return eligible
+    return eligible[quality[eligible] >= float(np.max(quality[fast])) - CHEAPEST_WITHIN_POINTS]
+
+
+def _undominated_candidates(
+    scores: RankingScores, eligible: IntArray, memory: FloatArray, machines: int
+) -> tuple[tuple[ModelOption, ...], ...]:
+    """Return for each machine the candidates that no other beats in memory, utility and reaching the target speed."""
+    order = eligible[np.lexsort((eligible, -scores.utility[eligible], memory[eligible]))]
+    options: list[list[ModelOption]] = [[] for _ in range(machines)]
+    best_fast, best = [-np.inf] * machines, [-np.inf] * machines
+    for index in order.tolist():
+        machine, utility = int(scores.cells.offer[index]), float(scores.utility[index])
+        fast = bool(scores.meets_target_speed[index])
+        if utility <= (best_fast if fast else best)[machine]:
+            continue
+        best[machine] = max(best[machine], utility)
+        if fast:
+            best_fast[machine] = utility
+        options[machine].append(ModelOption(_steps(float(memory[index])), utility, index, fast))
+    return tuple(tuple(o) for o in options)
+
+
+def _margins(result: SweepResult, hardware: Sequence[HardwareOption]) -> FloatArray:
+    """Return for each candidate what its engine may take beyond its need, as vLLM's whole percents do [B]."""
+    margins = np.array(
+        [[find_engine(e).coexisting_margin(o.machine) for o in hardware] for e in result.engines], np.float64
+    )
+    each: FloatArray = margins[result.cells.engine, result.cells.offer]
+    return each
 
 
 def _steps(memory: float) -> int:
-    return int(-(-memory // STEP))
+    """Return bytes in whole steps, rounded up."""
+    return int(-(-memory // MEMORY_STEP))
 
 
-def candidates(part: PlanRequest) -> tuple[ModelRecord, ...]:
-    """Embedding models of a part: the one that was named, else those with a score that know the language."""
-    if part.model is not None:
-        record = find(part.model)
+def embedding_candidates(request: PlanRequest) -> tuple[ModelRecord, ...]:
+    """Return the embedding model that is named, else those with a score that know the language. Raises BadSetting."""
+    if request.model is not None:
+        record = find(request.model)
         if record.role != "embedding":
             raise BadSetting(
                 "{name} is not an embedding model.",
@@ -153,73 +205,77 @@ def candidates(part: PlanRequest) -> tuple[ModelRecord, ...]:
                 mend="Known: {known}.",
             )
         return (record,)
-    fitting = (r for r in embedding_records() if r.score and part.language in (r.languages or (part.language,)))
-    return tuple(r for r in fitting if r.trained_context >= (part.context or 1))
+    fitting = (r for r in embedding_records() if r.score and request.language in (r.languages or (request.language,)))
+    return tuple(r for r in fitting if r.trained_context >= (request.context or 1))
 
 
-def embedding_load(part: PlanRequest, record: ModelRecord) -> Load:
-    """Inputs at the same time, each of the length that was asked for, or as long as the model reads."""
-    return Load(part.users, min(part.workload.context, record.trained_context or part.workload.context))
+def embedding_load(request: PlanRequest, record: ModelRecord) -> Load:
+    """Return the inputs at the same time, each as long as requested or as the model reads."""
+    context = request.workload.context
+    return Load(request.users, min(context, record.trained_context or context))
 
 
-def embedding_changes(load: Load) -> dict[str, Any]:
-    """An input is computed at once: the physical batch is as long."""
+def embedding_changes(load: Load) -> dict[str, int]:
+    """Return llama.cpp's batch sizes: a whole input is computed at once [tokens]."""
     return {"batch": max(2048, int(load.context)), "ubatch": max(512, int(load.context))}
 
 
 def embedding_deployment(record: ModelRecord, machine: Machine, load: Load) -> Deployment | None:
     """Return an embedding model under the usual engine, None if it refuses."""
-    return catalogue_deployment(record.name, BASE, DEFAULT, machine, load, "F16", embedding_changes(load))
+    changes = embedding_changes(load)
+    return catalogue_deployment(record.name, EMBEDDING_QUANTIZATION, DEFAULT, machine, load, "F16", changes)
 
 
-def _embedding(part: PlanRequest, offers: Sequence[HardwareOption]) -> ModelSlot:
-    known = candidates(part)
-    sizes: dict[tuple[Any, ...], tuple[ModelOption, ...]] = {}
-    found = []
-    for offer in offers:
-        machine = _one(offer.machine)
+def _embedding_slot(request: PlanRequest, hardware: Sequence[HardwareOption]) -> ModelSlot:
+    """Return the options of an embedding model; it runs on one device, so machines with the same device share them."""
+    records = embedding_candidates(request)
+    by_device: dict[Hashable, tuple[ModelOption, ...]] = {}
+    options = []
+    for option in hardware:
+        machine = replace(option.machine, gpus=option.machine.gpus[:1])
         gpu = machine.gpus[0] if machine.gpus else None
-        key = (gpu.kind, gpu.backend, gpu.memory if gpu.kind == "unified" else 0) if gpu else (offer.machine.name,)
-        if key not in sizes:
-            sizes[key] = _undominated([p for r in known if (p := _piece(part, r, machine)) is not None])
-        found.append(sizes[key])
-    return ModelSlot(part, None, tuple(found))
+        key = (gpu.kind, gpu.backend, gpu.memory if gpu.kind == "unified" else 0) if gpu else machine.name
+        if key not in by_device:
+            by_device[key] = _undominated(_embedding_options(request, records, machine))
+        options.append(by_device[key])
+    return ModelSlot(request, None, tuple(options))
 
 
-def _one(machine: Machine) -> Machine:
-    return replace(machine, gpus=machine.gpus[:1])
+def _embedding_options(request: PlanRequest, records: Sequence[ModelRecord], machine: Machine) -> Iterator[ModelOption]:
+    for record in records:
+        ledger = exact_ledger(embedding_deployment(record, machine, embedding_load(request, record)))
+        if ledger is not None:
+            utility = WEIGHTS[request.prefer][0] * QUALITY_PER_MTEB_POINT * record.score / 10
+            yield ModelOption(_steps(float(ledger.accounts[0].total)), utility, -1, name=record.name)
 
 
-def _piece(part: PlanRequest, record: ModelRecord, machine: Machine) -> ModelOption | None:
-    load = embedding_load(part, record)
-    ledger = exact_ledger(embedding_deployment(record, machine, load))
-    if ledger is None:
-        return None
-    worth = WEIGHTS[part.prefer][0] * POINT * record.score / 10
-    return ModelOption(_steps(float(ledger.accounts[0].total)), worth, -1, name=record.name)
+def _undominated(options: Iterator[ModelOption]) -> tuple[ModelOption, ...]:
+    """Return the options that none of no more memory beats in utility, least memory first."""
+    best: list[ModelOption] = []
+    for option in sorted(options, key=lambda o: (o.memory, -o.utility)):
+        if not best or option.utility > best[-1].utility:
+            best.append(option)
+    return tuple(best)
 
 
-def _undominated(pieces: Sequence[ModelOption]) -> tuple[ModelOption, ...]:
-    kept: list[ModelOption] = []
-    for piece in sorted(pieces, key=lambda p: (p.memory, -p.worth)):
-        if not kept or piece.worth > kept[-1].worth:
-            kept.append(piece)
-    return tuple(kept)
+def combinations(choices: Sequence[Sequence[ModelOption]], memory: float) -> tuple[Combination, ...]:
+    """Return the combinations within `memory` that no other beats in memory and utility, least memory first.
 
+    choices: the options of each model
+    memory: that all may take together [MEMORY_STEP]
 
-def combinations(
-    choices: Sequence[Sequence[ModelOption]], most: float
-) -> tuple[tuple[int, float, tuple[ModelOption, ...]], ...]:
-    """Every sum within `most` that nothing beats in memory and worth, least memory first. [STEP] Exact: a part of the best
-
-    sum is never beaten by another of no more memory.
+    Exact: the options of the first models in a best combination are a best combination of these models themselves.
     """
-    found: list[tuple[int, float, tuple[ModelOption, ...]]] = [(0, 0.0, ())]
-    for pieces in choices:
-        every = [(m + p.memory, w + p.worth, (*c, p)) for m, w, c in found for p in pieces if m + p.memory <= most]
-        every.sort(key=lambda e: (e[0], -e[1]))
-        found = []
-        for entry in every:
-            if not found or entry[1] > found[-1][1] + 1e-9:
-                found.append(entry)
-    return tuple(found)
+    best = [Combination(0, 0.0, ())]
+    for options in choices:
+        extended = [
+            Combination(c.memory + o.memory, c.utility + o.utility, (*c.options, o))
+            for c in best
+            for o in options
+            if c.memory + o.memory <= memory
+        ]
+        best = []
+        for combination in sorted(extended, key=lambda c: (c.memory, -c.utility)):
+            if not best or combination.utility > best[-1].utility + TIE:
+                best.append(combination)
+    return tuple(best)

@@ -1,27 +1,27 @@
-"""Several models in the memory of one machine at the same time: which of each, checked with every engine's own ledger."""
+"""Several models in the memory of one machine at the same time, confirmed with every engine's own ledger."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from gyakusan import machines
 from gyakusan.catalog.models import find
 from gyakusan.core.ledger import Ledger
-from gyakusan.core.machine import Machine
+from gyakusan.core.machine import Device, Machine
 from gyakusan.engines.base import Command
-from gyakusan.engines.registry import engine
+from gyakusan.engines.deployment import Deployment
 from gyakusan.models.assemble import from_record
 from gyakusan.planning.candidates import hardware as market
 from gyakusan.planning.candidates import model_table as catalogue
 from gyakusan.planning.candidates.hardware import HardwareOption
 from gyakusan.planning.candidates.model_table import ModelTable
 from gyakusan.planning.colocate.model_options import (
-    BASE,
-    STEP,
+    EMBEDDING_QUANTIZATION,
+    MEMORY_STEP,
+    Combination,
     ModelOption,
     ModelSlot,
     combinations,
@@ -32,6 +32,7 @@ from gyakusan.planning.colocate.model_options import (
     shared_memory,
 )
 from gyakusan.planning.colocate.relaxations import find_relaxations
+from gyakusan.planning.evaluate.results import SweepResult
 from gyakusan.planning.predict.speed import SpeedEstimate, TurnShape, estimate_speed
 from gyakusan.planning.request.request import PlanRequest
 from gyakusan.planning.select.plan import Plan, confirm_candidate, exact_ledger
@@ -40,205 +41,261 @@ from gyakusan.planning.select.recommend import text_model_name
 from gyakusan.planning.select.relaxations import Relaxation
 from gyakusan.units import MIB
 
-TRIES, ROUNDS, PORT = 24, 4, 8080
+MAX_TRIES = 24
+"""Combinations of a role that are checked with the engines' ledgers before the role is given up."""
+MAX_ROUNDS = 4
+"""Times that each engine is asked again with what the others take by then."""
+FIRST_PORT = 8080
+"""Port of the first model's server; each further one takes the next."""
 
 
 @dataclass(frozen=True, slots=True)
 class ColocatedModel:
-    """One of the models that run together. plan: of one that answers, None for embeddings; pace: alone, None = not known;
+    """One of the models that run together.
 
-    changes: of the engine's settings; reserve: what --reserve must say so that `inspect` counts the others [B];
-    command: with a port of its own; score: of an embedding model, MTEB, 0 = not known.
+    request: for this model alone
+    deployment: model, format, engine, machine with the others' memory reserved, load and settings
+    ledger: memory by device
+    command: how the server is started, with a port of its own
+    speed: while the others are idle, None = not known
+    plan: of a model that answers, None for embeddings
+    changes: settings that make room for the others, by field
+    reserve: what `inspect --reserve` takes to count the others, whole MiB [B]
+    score: of an embedding model on MTEB, 0 = not known [points]
     """
 
-    question: PlanRequest
-    name: str
-    quantization: str
-    base: str
-    engine: str
+    request: PlanRequest
+    deployment: Deployment
     ledger: Ledger
     command: Command
-    pace: SpeedEstimate | None
+    speed: SpeedEstimate | None
     plan: Plan | None
-    changes: Mapping[str, Any]
+    changes: Mapping[str, object]
     reserve: int
     score: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Colocation:
-    """Models on one machine. worth: their sum by the preference; easy: all reach the pace of their task; roles: what it is
+    """Models that run together on one machine.
 
-    best at; left: usable bytes on the fullest device beside all of them, None = not known [B].
+    offer: the machine as it is owned or sold
+    members: the models, in the order of the request
+    utility: sum over the models by the preference, without the price
+    meets_target_speed: every model reaches the speed of its task
+    left: usable bytes that are left on the fullest device, None = not known [B]
+    roles: what it is best at, e.g. ("balanced", "cheapest")
     """
 
     offer: HardwareOption
     members: tuple[ColocatedModel, ...]
-    worth: float
-    easy: bool
+    utility: float
+    meets_target_speed: bool
     left: int | None
     roles: tuple[str, ...] = ()
 
-    def share(self, number: int) -> float:
-        """Of its speed alone, what a part has while all others work: equal turns, and nothing is gained from idle time.
+    @property
+    def busy_share(self) -> float:
+        """Share of its speed that a model keeps while all others work: 1 / models.
 
-        An estimate: a card runs one step of one process after the other. A part that waits for people gives its turns back.
+        An estimate: the device runs one step of one process after the other, and nothing overlaps.
         """
         return 1 / len(self.members)
 
 
 @dataclass(frozen=True, slots=True)
 class ColocationAnswer:
-    """plans: together, the balanced one first; relaxations: why there is none, and what would change that."""
+    """What to run together, or why nothing fits.
 
-    question: PlanRequest
+    request: that was answered
+    plans: the balanced one first
+    relaxations: why there is no plan, and what would change that
+    tried: machines that were tried
+    """
+
+    request: PlanRequest
     plans: tuple[Colocation, ...]
     relaxations: tuple[Relaxation, ...]
     tried: int
 
 
-def colocate(
-    question: PlanRequest, *, columns: ModelTable | None = None, offers: Sequence[HardwareOption] | None = None
-) -> ColocationAnswer:
-    """What to run together. Raises GyakusanError."""
-    known = columns or catalogue.load()
-    if question.model is not None:
-        question = replace(question, model=text_model_name(question.model))
-    found = tuple(offers) if offers is not None else _offers(question)
-    made = model_slots(question, known, found)
-    plans = _chosen(question, found, made)
-    relaxations = () if plans else find_relaxations(question, known, found, made)
-    return ColocationAnswer(question, plans, relaxations, len(found))
-
-
-def _offers(question: PlanRequest) -> tuple[HardwareOption, ...]:
-    if question.owned:
-        return (market.owned_machine(question),)
-    return tuple(o for o in market.buyable_machines(question)[0] if o.price is not None)
-
-
-def fitting(
-    offer: HardwareOption, made: Sequence[ModelSlot], number: int, *, easy: bool
-) -> tuple[tuple[int, float, tuple[ModelOption, ...]], ...]:
-    """Sums of a machine that fit by the columns, least memory first. easy: only what reaches the pace of its task."""
-    choices = [[p for p in part.pieces[number] if p.easy or not easy] for part in made]
-    return combinations(choices, shared_memory(offer.machine) // STEP)
-
-
 @dataclass(frozen=True, slots=True)
-class _Sum:
-    """A sum on a machine. worth: without the price; rank: with it."""
+class _Placed:
+    """A combination on a machine.
+
+    offer: place of the machine
+    rank: utility less what the price costs by the preference
+    fast: every model reaches its target speed
+    """
 
     offer: int
-    worth: float
+    combination: Combination
     rank: float
-    easy: bool
-    pieces: tuple[ModelOption, ...]
+    fast: bool
 
 
-def _chosen(
-    question: PlanRequest, offers: Sequence[HardwareOption], made: Sequence[ModelSlot]
+def colocate(
+    request: PlanRequest, *, columns: ModelTable | None = None, offers: Sequence[HardwareOption] | None = None
+) -> ColocationAnswer:
+    """Return which models to run together on which machine. Raises GyakusanError.
+
+    columns: models instead of the catalogue's
+    offers: machines instead of those that the request is about
+    """
+    table = columns or catalogue.load()
+    if request.model is not None:
+        request = replace(request, model=text_model_name(request.model))
+    hardware = tuple(offers) if offers is not None else _hardware(request)
+    slots = model_slots(request, table, hardware)
+    plans = _plans(request, hardware, slots)
+    relaxations = () if plans else find_relaxations(request, table, hardware, slots)
+    return ColocationAnswer(request, plans, relaxations, len(hardware))
+
+
+def _hardware(request: PlanRequest) -> tuple[HardwareOption, ...]:
+    if request.owned:
+        return (market.owned_machine(request),)
+    return tuple(o for o in market.buyable_machines(request)[0] if o.price is not None)
+
+
+def _plans(
+    request: PlanRequest, hardware: Sequence[HardwareOption], slots: Sequence[ModelSlot]
 ) -> tuple[Colocation, ...]:
-    """Balanced; where something is bought also the cheapest and the best."""
-    every = []
-    for number, offer in enumerate(offers):
-        easy = fitting(offer, made, number, easy=True)
-        sums_ = easy or fitting(offer, made, number, easy=False)
-        cost = WEIGHTS[question.prefer][2] * float(np.log2(max(1.0, offer.price or 1.0)))
-        every += [_Sum(number, w, w - cost, bool(easy), p) for _, w, p in sums_]
-    every = [e for e in every if e.easy] or every
-    orders = {"balanced": sorted(every, key=lambda e: (-e.rank, e.offer))}
-    if not question.owned:
-        prices = [o.price or 0.0 for o in offers]
-        orders["cheapest"] = sorted(every, key=lambda e: (prices[e.offer], -e.worth))
-        orders["best"] = sorted(every, key=lambda e: (-e.worth, prices[e.offer]))
-    found: dict[_Sum, Colocation] = {}
-    for role, order in orders.items():
-        for entry in order[:TRIES]:
-            together = found.get(entry) or confirmed(offers[entry.offer], made, entry.pieces)
-            if together is not None:
-                found[entry] = replace(together, worth=entry.worth, easy=entry.easy, roles=(*together.roles, role))
+    """Return the best confirmed combination for each role."""
+    confirmed: dict[tuple[int, tuple[ModelOption, ...]], Colocation] = {}
+    for role, ranked in _ranked_by_role(request, hardware, slots).items():
+        for placed in ranked[:MAX_TRIES]:
+            key = (placed.offer, placed.combination.options)
+            plan = confirmed.get(key) or _confirmed(hardware[placed.offer], slots, placed)
+            if plan is not None:
+                confirmed[key] = replace(plan, roles=(*plan.roles, role))
                 break
-    return tuple(found.values())
+    return tuple(confirmed.values())
 
 
-def confirmed(offer: HardwareOption, made: Sequence[ModelSlot], pieces: Sequence[ModelOption]) -> Colocation | None:
-    """The parts, each priced by its engine with the others' memory reserved, until nothing changes; None if one has no room."""
-    gpus = offer.machine.gpus
-    takes = [[p.memory * STEP] * max(1, len(gpus)) for p in pieces]
+def _ranked_by_role(
+    request: PlanRequest, hardware: Sequence[HardwareOption], slots: Sequence[ModelSlot]
+) -> dict[str, list[_Placed]]:
+    """Return the combinations for "balanced", and where something is bought for "cheapest" and "best", best first."""
+    placed = [p for offer, option in enumerate(hardware) for p in _placed(request, offer, option, slots)]
+    placed = [p for p in placed if p.fast] or placed
+    ranked = {"balanced": sorted(placed, key=lambda p: (-p.rank, p.offer))}
+    if not request.owned:
+        prices = [o.price or 0.0 for o in hardware]
+        ranked["cheapest"] = sorted(placed, key=lambda p: (prices[p.offer], -p.combination.utility))
+        ranked["best"] = sorted(placed, key=lambda p: (-p.combination.utility, prices[p.offer]))
+    return ranked
+
+
+def _placed(request: PlanRequest, offer: int, option: HardwareOption, slots: Sequence[ModelSlot]) -> list[_Placed]:
+    """Return the combinations that fit a machine; slow models only if no combination of fast ones fits."""
+    memory = shared_memory(option.machine) // MEMORY_STEP
+    choices = [slot.options[offer] for slot in slots]
+    fast = combinations([[o for o in options if o.meets_target_speed] for options in choices], memory)
+    cost = WEIGHTS[request.prefer][2] * float(np.log2(max(1.0, option.price or 1.0)))
+    return [_Placed(offer, c, c.utility - cost, bool(fast)) for c in fast or combinations(choices, memory)]
+
+
+def _confirmed(option: HardwareOption, slots: Sequence[ModelSlot], placed: _Placed) -> Colocation | None:
+    """Return the plan if every engine fits its model beside the others, else None.
+
+    Each engine reserves what the others take, which changes what it takes itself: repeated until nothing changes.
+    """
+    devices = _devices(option.machine)
+    options = placed.combination.options
+    taken = [[o.memory * MEMORY_STEP] * max(1, len(option.machine.gpus)) for o in options]
     members: list[ColocatedModel] = []
-    for _ in range(ROUNDS):
-        before = [list(t) for t in takes]
+    for _ in range(MAX_ROUNDS):
+        before = [list(t) for t in taken]
         members = []
-        for number, (part, piece) in enumerate(zip(made, pieces, strict=True)):
-            others = [sum(t[g] for i, t in enumerate(takes) if i != number) for g in range(len(takes[number]))]
-            member = _member(offer, part, piece, others, number)
+        for number, (slot, model_option) in enumerate(zip(slots, options, strict=True)):
+            others = [sum(t[i] for n, t in enumerate(taken) if n != number) for i in range(len(taken[number]))]
+            member = _member(option, slot, model_option, others, FIRST_PORT + number)
             if member is None:
                 return None
             members.append(member)
-            takes[number] = _taken(member, len(gpus))
-        if takes == before:
+            taken[number] = _taken(member, len(option.machine.gpus))
+        if taken == before:
             break
-    usable = [d.usable for d in (gpus or ((offer.machine.host,) if offer.machine.host else ()))]
-    gaps = [u - sum(t[i] for t in takes) for i, u in enumerate(usable) if u is not None]
-    if gaps and min(gaps) < 0:
+    left = min(
+        (d.usable - sum(t[i] for t in taken) for i, d in enumerate(devices) if d.usable is not None), default=None
+    )
+    if left is not None and left < 0:
         return None
-    return Colocation(offer, tuple(members), 0.0, True, min(gaps, default=None))
+    return Colocation(option, tuple(members), placed.combination.utility, placed.fast, left)
 
 
-def _taken(member: ColocatedModel, count: int) -> list[int]:
-    """What a part takes of each GPU, or of RAM. [B]"""
-    accounts = member.ledger.accounts[: max(1, count)]
-    taken = engine(member.engine).occupied_bytes(member.ledger)
-    found = [n for n, a in zip(taken, accounts, strict=False) if a.device.kind != "host" or not count]
-    return found + [0] * (max(1, count) - len(found))
+def _devices(machine: Machine) -> tuple[Device, ...]:
+    """Return the GPUs, or the host where there is none."""
+    return machine.gpus or ((machine.host,) if machine.host else ())
+
+
+def _taken(member: ColocatedModel, gpus: int) -> list[int]:
+    """Return what a model takes of each GPU, or of RAM where there is none [B]."""
+    accounts = member.ledger.accounts[: max(1, gpus)]
+    occupied = member.deployment.rules.occupied_bytes(member.ledger)
+    taken = [n for n, a in zip(occupied, accounts, strict=False) if a.device.kind != "host" or not gpus]
+    return taken + [0] * (max(1, gpus) - len(taken))
 
 
 def _member(
-    offer: HardwareOption, part: ModelSlot, piece: ModelOption, others: Sequence[int], number: int
+    option: HardwareOption, slot: ModelSlot, model_option: ModelOption, others: Sequence[int], port: int
 ) -> ColocatedModel | None:
-    devices = offer.machine.gpus or ((offer.machine.host,) if offer.machine.host else ())
-    kept = max(d.reserved + other for d, other in zip(devices, others, strict=False))
-    reserve = -(-kept // MIB) * MIB
+    """Return a model beside the others, None if it does not fit. others: what they take of each device [B]"""
+    devices = _devices(option.machine)
+    reserved = max(d.reserved + other for d, other in zip(devices, others, strict=False))
+    reserve = -(-reserved // MIB) * MIB
     if any(d.memory is not None and reserve >= d.memory for d in devices):
         return None
-    machine = machines.with_reserved_memory(offer.machine, f"{reserve // MIB}MiB")
-    if part.grid is None:
-        return _embedder(part, piece, machine, reserve, number)
-    grid = replace(part.grid, offers=tuple(replace(o, machine=machine) if o is offer else o for o in part.grid.offers))
-    changes: Mapping[str, object] = {}
-    made = confirm_candidate(part.question, grid, piece.place)
-    if made is not None and (changes := made.deployment.rules.coexisting_settings(made.ledger)):
-        made = confirm_candidate(part.question, grid, piece.place, changes)
-    if made is None:
-        return None
-    facts = (
-        made.name,
-        made.quantization,
-        made.base,
-        made.engine,
-        made.ledger,
-        made.deployment.rules.with_port(made.command, PORT + number),
-    )
-    return ColocatedModel(part.question, *facts, made.pace, made, changes, reserve)
+    machine = machines.with_reserved_memory(option.machine, f"{reserve // MIB}MiB")
+    if slot.sweep_result is None:
+        return _embedding_member(slot.request, model_option.name, machine, reserve, port)
+    return _text_member(slot, slot.sweep_result, model_option.index, option, machine, reserve, port)
 
 
-def _embedder(
-    part: ModelSlot, piece: ModelOption, machine: Machine, reserve: int, number: int
+def _text_member(
+    slot: ModelSlot,
+    result: SweepResult,
+    index: int,
+    option: HardwareOption,
+    machine: Machine,
+    reserve: int,
+    port: int,
 ) -> ColocatedModel | None:
-    record = find(piece.name)
-    load = embedding_load(part.question, record)
+    result = replace(result, offers=tuple(replace(o, machine=machine) if o is option else o for o in result.offers))
+    changes: Mapping[str, object] = {}
+    plan = confirm_candidate(slot.request, result, index)
+    if plan is not None and (changes := plan.deployment.rules.coexisting_settings(plan.ledger)):
+        plan = confirm_candidate(slot.request, result, index, changes)
+    if plan is None:
+        return None
+    command = plan.deployment.rules.with_port(plan.command, port)
+    return ColocatedModel(
+        slot.request, plan.deployment, plan.ledger, command, plan.pace, plan, changes=changes, reserve=reserve
+    )
+
+
+def _embedding_member(
+    request: PlanRequest, name: str, machine: Machine, reserve: int, port: int
+) -> ColocatedModel | None:
+    record = find(name)
+    load = embedding_load(request, record)
     deployment = embedding_deployment(record, machine, load)
     ledger = exact_ledger(deployment)
     if deployment is None or ledger is None or not ledger.fits:
         return None
-    changes, command = embedding_changes(load), deployment.rules.with_port(deployment.command, PORT + number)
-    flags = (*command.argv, "--embedding", "--pooling", record.pooling)
-    asked = TurnShape(
-        users=part.question.users, prompt=part.question.workload.prompt_tokens, answer=1, chunk=float(changes["ubatch"])
+    changes, command = embedding_changes(load), deployment.rules.with_port(deployment.command, port)
+    turn = TurnShape(
+        users=request.users, prompt=request.workload.prompt_tokens, answer=1, chunk=float(changes["ubatch"])
     )
-    found = estimate_speed(from_record(record, BASE), machine, deployment.engine, asked)
     return ColocatedModel(
-        part.question, record.name, BASE, BASE, deployment.engine, ledger, replace(command, argv=flags), found, None, changes,
-        reserve, record.score,
-    )  # fmt: skip
+        request,
+        deployment,
+        ledger,
+        command=replace(command, argv=(*command.argv, "--embedding", "--pooling", record.pooling)),
+        speed=estimate_speed(from_record(record, EMBEDDING_QUANTIZATION), machine, deployment.engine, turn),
+        plan=None,
+        changes=changes,
+        reserve=reserve,
+        score=record.score,
+    )

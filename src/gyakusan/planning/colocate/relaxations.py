@@ -10,7 +10,7 @@ from gyakusan.message import Message, people, say
 from gyakusan.planning.candidates.hardware import HardwareOption
 from gyakusan.planning.candidates.model_table import ModelTable
 from gyakusan.planning.colocate.model_options import (
-    STEP,
+    MEMORY_STEP,
     ModelSlot,
     combinations,
     inherited,
@@ -35,10 +35,10 @@ def find_relaxations(
     option = hardware[at]
 
     def works(relaxed: PlanRequest) -> bool:
-        options = [slot.pieces[0] for slot in model_slots(relaxed, columns, (option,))]
-        return bool(combinations(options, shared_memory(option.machine) // STEP))
+        options = [slot.options[0] for slot in model_slots(relaxed, columns, (option,))]
+        return bool(combinations(options, shared_memory(option.machine) // MEMORY_STEP))
 
-    alone = [_alone(slot, option) for slot in slots if not slot.pieces[at]]
+    alone = [_alone(slot, option) for slot in slots if not slot.options[at]]
     reasons = alone or [_short(slots, at, option)]
     changes = (*_one_model_less(request, works), *_smaller_models(request, works), *_smaller_cache(request, works))
     nothing = Relaxation(say("Not even the smallest models of the catalogue fit together there."))
@@ -50,37 +50,37 @@ def called(part: PlanRequest) -> Message:
     return Message(part.model) if part.model else Message(part.task)
 
 
-def _alone(part: ModelSlot, offer: HardwareOption) -> Message:
-    """A part that has no place even alone."""
-    short = _missing(part)
-    facts = {"part": called(part.question), "machine": offer.machine.name}
-    if short is None:
+def _alone(slot: ModelSlot, option: HardwareOption) -> Message:
+    """Return why a model does not fit the machine even alone."""
+    missing = _missing(slot)
+    facts = {"part": called(slot.request), "machine": option.machine.name}
+    if missing is None:
         return say("{part}: no requested model runs on {machine}, even alone.", **facts)
-    return say("{part}: short by {short} on {machine}, even alone.", **facts, short=format_bytes(short))
+    return say("{part}: short by {short} on {machine}, even alone.", **facts, short=format_bytes(missing))
 
 
-def _missing(part: ModelSlot) -> float | None:
-    """What the nearest model lacks. [B]"""
-    if part.grid is None:
+def _missing(slot: ModelSlot) -> float | None:
+    """Return what the model that comes nearest lacks, None if nothing would run at all [B]."""
+    if slot.sweep_result is None:
         return None
-    short = [float(x) for x in part.grid.missed.short_by if 0 < x < float("inf")]
-    return min(short, default=None)
+    missing = [float(x) for x in slot.sweep_result.missed.short_by if 0 < x < float("inf")]
+    return min(missing, default=None)
 
 
-def _short(made: Sequence[ModelSlot], at: int, offer: HardwareOption) -> Message:
-    """All fit alone: by how much the smallest of each are too large together."""
-    least = [min(p.memory for p in part.pieces[at]) * STEP for part in made]
-    most = max(range(len(made)), key=lambda i: least[i])
+def _short(slots: Sequence[ModelSlot], at: int, option: HardwareOption) -> Message:
+    """Return by how much the smallest options of all models are too large together, though each fits alone."""
+    smallest = [min(o.memory for o in slot.options[at]) * MEMORY_STEP for slot in slots]
+    largest = max(range(len(slots)), key=lambda i: smallest[i])
     return say(
         (
             "The smallest models together take {total}, and {room} is usable on {machine}: short by "
             "{short}. The largest is {part}."
         ),
-        total=format_bytes(sum(least)),
-        room=format_bytes(shared_memory(offer.machine)),
-        machine=offer.machine.name,
-        short=format_bytes(max(0.0, sum(least) - shared_memory(offer.machine))),
-        part=called(made[most].question),
+        total=format_bytes(sum(smallest)),
+        room=format_bytes(shared_memory(option.machine)),
+        machine=option.machine.name,
+        short=format_bytes(max(0.0, sum(smallest) - shared_memory(option.machine))),
+        part=called(slots[largest].request),
     )
 
 

@@ -1,9 +1,9 @@
-"""What can be bought for a computer that is owned: the card again, another card, one beside it, a whole computer."""
+"""What can be bought for a machine that is owned: more cards, other cards, a whole computer."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -13,19 +13,23 @@ from gyakusan.planning.candidates.hardware import HardwareOption
 from gyakusan.planning.request.money import ExchangeRates
 from gyakusan.planning.request.request import MAX_DEVICES, PlanRequest
 
-Kind = Literal["again", "beside", "instead", "first", "computer"]
-"""again: the same card once more; beside: another card beside the old ones; instead: another card in their place;
-first: a card where there is none; computer: a whole one."""
-MOST_CARDS = 4
-"""Cards of one kind that are proposed for a computer that somebody has: more is a server."""
+Kind = Literal["same_card", "added_card", "replacement_card", "first_card", "computer"]
+"""same_card: more of the card that is owned; added_card: another card next to the old ones; replacement_card: other cards
+in their place; first_card: cards where there is none; computer: a whole one."""
+MAX_CARDS = 4
+"""Cards that are proposed for a computer that is owned: more is a server."""
 
 
 @dataclass(frozen=True, slots=True)
 class PurchaseOption:
-    """what: is bought, by name; offer: the machine that there would be then; price: of what is bought [JPY];
+    """One thing to buy for a machine that is owned.
 
-    resale: what the old one brings where it goes, 0 where it stays [JPY]; guess: the machine as the columns see it, see
-    `_guess`.
+    kind: of the purchase
+    what: name of what is bought, e.g. "2x RTX 3090"
+    offer: the machine after the purchase
+    price: of what is bought [JPY]
+    resale: what the old machine brings where it is replaced, else 0 [JPY]
+    sweep_machine: the machine that the sweep computes with; unlike cards are replaced by equal ones
     """
 
     kind: Kind
@@ -33,91 +37,116 @@ class PurchaseOption:
     offer: HardwareOption
     price: float
     resale: float
-    guess: Machine
+    sweep_machine: Machine
 
     @property
     def net(self) -> float:
-        """What is paid in the end. [JPY] Less than nothing where the old one brings more."""
+        """Price less resale value, negative where the old machine brings more [JPY]."""
         return self.price - self.resale
 
 
 def purchase_options(
-    asked: PlanRequest, now: HardwareOption, resale: float, exchange: ExchangeRates
+    request: PlanRequest, owned: HardwareOption, resale: float, exchange: ExchangeRates
 ) -> tuple[PurchaseOption, ...]:
-    """Everything with a price, cheapest first. resale: of what is owned [JPY]."""
-    cards = not now.machine.gpus or now.machine.gpus[0].kind == "gpu"
-    whole = exchange.convert(asked.base_computer_price.amount, asked.base_computer_price.currency, "JPY") or 0.0
-    around = replace(asked.base_computer_price, amount=0.0) if cards else asked.base_computer_price
-    free = replace(asked, device=None, memory=None, reserve=None, budget=None, base_computer_price=around, count=2)
-    found = [o for o in market.priced_machines(free) if _sensible(o)]
-    made = [*_replaced(found, now, resale, cards)]
-    if cards and now.machine.gpus:
-        made += _added(found, now, whole)
-    limited = (o for o in made if asked.power is None or (o.offer.power or asked.power + 1) <= asked.power)
-    return tuple(sorted(limited, key=lambda o: (o.net, o.offer.machine.name)))
+    """Return everything with a known price, cheapest first. resale: of the machine that is owned [JPY]"""
+    takes_cards = not owned.machine.gpus or owned.machine.gpus[0].kind == "gpu"
+    base_price = request.base_computer_price
+    computer = exchange.convert(base_price.amount, base_price.currency, "JPY") or 0.0
+    if takes_cards:
+        base_price = replace(base_price, amount=0.0)
+    free = replace(
+        request, device=None, memory=None, reserve=None, budget=None, base_computer_price=base_price, count=2
+    )
+    hardware = [o for o in market.priced_machines(free) if _sensible(o)]
+    purchases = [*_replacements(hardware, owned, resale, takes_cards=takes_cards)]
+    if takes_cards and owned.machine.gpus:
+        purchases += _additions(hardware, owned, computer)
+    power = request.power
+    limited = (p for p in purchases if power is None or (p.offer.power or power + 1) <= power)
+    return tuple(sorted(limited, key=lambda p: (p.net, p.offer.machine.name)))
 
 
-def _sensible(offer: HardwareOption) -> bool:
-    """False for cards of data centres: they have no fan, and a PC does not cool them."""
-    return offer.price is not None and (
-        offer.machine.gpus[0].kind == "unified" or not market.is_enterprise(offer.machine.name)
+def _sensible(option: HardwareOption) -> bool:
+    """Return False for cards of data centres: they have no fan, and a PC does not cool them."""
+    return option.price is not None and (
+        option.machine.gpus[0].kind == "unified" or not market.is_enterprise(option.machine.name)
     )
 
 
-def _replaced(found: list[HardwareOption], now: HardwareOption, resale: float, cards: bool) -> Iterator[PurchaseOption]:
-    """Other machines in place of the old one. cards: what is owned takes cards, so that a card alone is bought."""
-    for offer in found:
-        if offer.machine.name == now.machine.name or offer.price is None:
+def _replacements(
+    hardware: Sequence[HardwareOption], owned: HardwareOption, resale: float, *, takes_cards: bool
+) -> Iterator[PurchaseOption]:
+    """Yield other machines in place of the old one. takes_cards: the computer does, so that cards alone are bought."""
+    for option in hardware:
+        machine = option.machine
+        if machine.name == owned.machine.name or option.price is None:
             continue
-        whole = offer.machine.gpus[0].kind == "unified" or not cards
-        kind: Kind = "computer" if whole else "instead" if now.machine.gpus else "first"
-        yield PurchaseOption(
-            kind, offer.machine.name, offer, offer.price, 0.0 if kind == "first" else resale, offer.machine
-        )
+        if machine.gpus[0].kind == "unified" or not takes_cards:
+            yield PurchaseOption("computer", machine.name, option, option.price, resale, machine)
+        elif owned.machine.gpus:
+            yield PurchaseOption("replacement_card", machine.name, option, option.price, resale, machine)
+        else:
+            yield PurchaseOption("first_card", machine.name, option, option.price, 0.0, machine)
 
 
-def _added(found: list[HardwareOption], now: HardwareOption, around: float) -> Iterator[PurchaseOption]:
-    """More cards in the same computer; from the third on it must be a larger one. around: price of a computer [JPY]"""
-    have = now.machine.gpus
-    alike = len({g.name for g in have}) == 1
-    for one in (o for o in found if o.count == 1 and o.machine.gpus[0].kind == "gpu"):
-        card, price = one.machine.gpus[0], one.price or 0.0
-        same = alike and card.name == have[0].name
-        most = min(MOST_CARDS, MAX_DEVICES) - len(have) if same else min(1, MOST_CARDS - len(have))
-        for more in range(1, most + 1):
-            total = len(have) + more
-            if not same and card.backend != have[0].backend:
-                break
-            cost = price * more + around * (market.chassis_factor(total) - market.chassis_factor(len(have)))
-            gpus = (*have, *((have[-1] if same else card,) * more))
-            machine = _several(now.machine, gpus)
-            offer = HardwareOption(machine, total, cost, one.seen, _power(gpus))
-            what = card.name if more == 1 else f"{more}x {card.name}"
-            yield PurchaseOption(
-                "again" if same else "beside", what, offer, cost, 0.0, machine if same else _guess(machine)
-            )
+def _additions(hardware: Sequence[HardwareOption], owned: HardwareOption, computer: float) -> Iterator[PurchaseOption]:
+    """Yield more cards for the same computer, the third and later of which need a larger one.
+
+    computer: price of a computer without cards [JPY]
+    """
+    old = owned.machine.gpus
+    alike = len({g.name for g in old}) == 1
+    for option in (o for o in hardware if o.count == 1 and o.machine.gpus[0].kind == "gpu"):
+        card = option.machine.gpus[0]
+        same = alike and card.name == old[0].name
+        if not same and card.backend != old[0].backend:
+            continue
+        most = min(MAX_CARDS, MAX_DEVICES) - len(old) if same else min(1, MAX_CARDS - len(old))
+        for count in range(1, most + 1):
+            yield _addition(option, old[-1] if same else card, count, owned, computer, same=same)
 
 
-def _several(old: Machine, gpus: tuple[Device, ...]) -> Machine:
-    """The old computer with these cards, the slowest first: its pace is what all are counted at."""
+def _addition(
+    option: HardwareOption, card: Device, count: int, owned: HardwareOption, computer: float, *, same: bool
+) -> PurchaseOption:
+    """Return some more cards for the same computer. option: one card as it is sold"""
+    old = owned.machine.gpus
+    gpus = (*old, *((card,) * count))
+    larger = market.chassis_factor(len(gpus)) - market.chassis_factor(len(old))
+    price = (option.price or 0.0) * count + computer * larger
+    machine = _with_cards(owned.machine, gpus)
+    name = option.machine.gpus[0].name
+    return PurchaseOption(
+        "same_card" if same else "added_card",
+        name if count == 1 else f"{count}x {name}",
+        HardwareOption(machine, len(gpus), price, option.seen, _power(gpus)),
+        price,
+        0.0,
+        machine if same else _with_equal_cards(machine),
+    )
+
+
+def _with_cards(computer: Machine, gpus: Sequence[Device]) -> Machine:
+    """Return a computer with these cards, the slowest first: the speed of all is computed from the first."""
     ordered = tuple(sorted(gpus, key=lambda g: g.bandwidth or 0.0))
-    many = Counter(g.name for g in ordered)
-    name = " + ".join(n if count == 1 else f"{count}x {n}" for n, count in many.items())
-    return replace(old, name=name, gpus=ordered)
+    counts = Counter(g.name for g in ordered)
+    name = " + ".join(n if count == 1 else f"{count}x {n}" for n, count in counts.items())
+    return replace(computer, name=name, gpus=ordered)
 
 
-def _guess(machine: Machine) -> Machine:
-    """Equal cards with the same memory in all, for the columns: they deal out layers evenly, llama.cpp by memory.
+def _with_equal_cards(machine: Machine) -> Machine:
+    """Return the machine with equal cards of the same memory in all, which is what the sweep can compute.
 
-    What is chosen so is then priced on the real cards.
+    The sweep splits layers evenly, llama.cpp by memory. The engine's ledger then confirms a plan on the real cards.
     """
     gpus = machine.gpus
     known = [g.memory for g in gpus if g.memory is not None]
     memory = sum(known) // len(gpus) if len(known) == len(gpus) else None
-    one = replace(gpus[0], memory=memory, reserved=max(g.reserved for g in gpus))
-    return replace(machine, gpus=(one,) * len(gpus))
+    card = replace(gpus[0], memory=memory, reserved=max(g.reserved for g in gpus))
+    return replace(machine, gpus=(card,) * len(gpus))
 
 
-def _power(gpus: tuple[Device, ...]) -> float | None:
+def _power(gpus: Sequence[Device]) -> float | None:
+    """Return the power of all cards, None if one is unknown [W]."""
     known = [g.power for g in gpus if g.power is not None]
     return sum(known) if len(known) == len(gpus) else None

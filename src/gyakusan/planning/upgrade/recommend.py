@@ -171,8 +171,8 @@ def _trials(
     question: PlanRequest, known: ModelTable, every: Sequence[PurchaseOption], models: Any, worth: float
 ) -> tuple[_Trial, ...]:
     """Every option on which something fits. Cards that differ are planned only with engines that share a model between them."""
-    plain = [o for o in every if o.guess is o.offer.machine]
-    mixed = [o for o in every if o.guess is not o.offer.machine]
+    plain = [o for o in every if o.sweep_machine is o.offer.machine]
+    mixed = [o for o in every if o.sweep_machine is not o.offer.machine]
     found = _on_grid(question, known, plain, models, worth)
     able = tuple(name for name in question.engines or usual_engines() if engine(name).MIXED_GPUS)
     if mixed and able:
@@ -183,7 +183,7 @@ def _trials(
 def _on_grid(
     question: PlanRequest, known: ModelTable, every: Sequence[PurchaseOption], models: Any, worth: float
 ) -> list[_Trial]:
-    guessed = [replace(o.offer, machine=o.guess) for o in every]
+    guessed = [replace(o.offer, machine=o.sweep_machine) for o in every]
     grid = sweep(question, known, guessed, models, reduce=True)
     free = replace(grid.cells, price=np.zeros(len(grid.cells)))  # what is gained; the price is set against it later
     grid = replace(grid, cells=free, offers=tuple(o.offer for o in every))
