@@ -50,29 +50,31 @@ QUESTIONS: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("values", QUESTIONS)
 def test_every_plan_fits_and_serves_everyone(values: dict[str, Any]) -> None:
-    found = ask(**values)
-    question = found.request.plan_request
-    assert {"balanced", "best", "fastest", "cheapest", "fewest"} == {r for p in found.plans for r in p.roles}
-    for plan in found.plans:
-        one, kv = plan.plan, question.kv_types[0]
-        load = Load(plan.users_per_replica, question.workload.context)
-        again = exact_ledger(catalogue_deployment(one.name, one.base, one.engine, one.offer.machine, load, kv))
-        assert one.ledger.fits
+    answer = ask(**values)
+    plan_request = answer.request.plan_request
+    assert {"balanced", "best", "fastest", "cheapest", "fewest"} == {r for p in answer.plans for r in p.roles}
+    for plan in answer.plans:
+        replica, kv_type = plan.plan, plan_request.kv_types[0]
+        load = Load(plan.users_per_replica, plan_request.workload.context)
+        again = exact_ledger(
+            catalogue_deployment(replica.name, replica.base, replica.engine, replica.offer.machine, load, kv_type)
+        )
+        assert replica.ledger.fits
         assert again is not None
-        assert again.accounts[0].total == one.ledger.accounts[0].total
-        assert plan.replicas <= found.request.replicas
-        if question.arrivals is None:
-            assert plan.replicas * plan.users_per_replica >= question.users
+        assert again.accounts[0].total == replica.ledger.accounts[0].total
+        assert plan.replicas <= answer.request.replicas
+        if plan_request.arrivals is None:
+            assert plan.replicas * plan.users_per_replica >= plan_request.users
         else:
             assert plan.queue_estimate is not None
             assert not plan.queue_estimate.saturated
-            assert question.arrivals / plan.replicas <= plan.queue.sustainable_rate < plan.queue.saturation_rate
+            assert plan_request.arrivals / plan.replicas <= plan.queue.sustainable_rate < plan.queue.saturation_rate
             assert plan.queue_estimate.slots <= plan.users_per_replica
-        if found.request.budget is not None:
-            assert one.offer.price is not None
-            bought = one.offer.price * plan.machines
+        if answer.request.budget is not None:
+            assert replica.offer.price is not None
+            bought = replica.offer.price * plan.machines
             assert bought <= (
-                found.rates.convert(found.request.budget.amount, found.request.budget.currency, "JPY") or 0
+                answer.rates.convert(answer.request.budget.amount, answer.request.budget.currency, "JPY") or 0
             )
 
 

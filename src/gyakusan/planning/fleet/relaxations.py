@@ -83,10 +83,10 @@ def _fewer_users(request: FleetRequest, works: Works) -> Relaxation | None:
 
 def _one_user(request: FleetRequest, works: Works) -> Relaxation | None:
     """Return the longest context of one user, by quarters."""
-    one = replace(request.plan_request, users=1)
-    start = one.workload.context // 2
-    context = largest_working(lambda n: works(with_context(one, n)), start, least=MIN_CONTEXT, divisor=4)
+    single_user = replace(request.plan_request, users=1)
+    start = single_user.workload.context // 2
+    context = largest_working(lambda n: works(with_context(single_user, n)), start, least=MIN_CONTEXT, divisor=4)
     if not context:
         return None
     sentence = say("It works for 1 user and {n} tokens.", n=f"{context:,}")
-    return Relaxation(sentence, {"users": 1, **context_changes(one, context)})
+    return Relaxation(sentence, {"users": 1, **context_changes(single_user, context)})
