@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 SRC = Path(__file__).parent.parent / "src" / "gyakusan"
-UNDONE: tuple[str, ...] = ("planning/upgrade/recommend.py",)
+UNDONE: tuple[str, ...] = ()
 """Folders or files that are not yet written so. It only gets shorter."""
 
 

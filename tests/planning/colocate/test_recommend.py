@@ -147,13 +147,13 @@ def test_a_machine_is_bought_for_all_of_them() -> None:
 def test_embedding_models_answer_nobody() -> None:
     columns = load()
     assert not {"bge-m3", "qwen3-embedding-0.6b"} & set(columns.places)
-    with pytest.raises(BadSetting, match="embeddings"):
+    with pytest.raises(BadSetting, match="embedding"):
         gyakusan.plan(device="RTX 4090", model="bge-m3")
     with pytest.raises(BadSetting):
         gyakusan.plan(device="RTX 4090", task="embedding")
     with pytest.raises(BadSetting, match="not an embedding model"):
         ask(device="RTX 4090", also=["embedding:model=llama3.1-8b"])
-    with pytest.raises(BadSetting, match="embeddings"):
+    with pytest.raises(BadSetting, match="embedding"):
         ask(device="RTX 4090", also=["coding:model=bge-m3"])
 
 

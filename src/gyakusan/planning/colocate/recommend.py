@@ -241,7 +241,7 @@ def _taken(member: ColocatedModel, gpus: int) -> list[int]:
 def _member(
     option: HardwareOption, slot: ModelSlot, model_option: ModelOption, others: Sequence[int], port: int
 ) -> ColocatedModel | None:
-    """Return a model beside the others, None if it does not fit. others: what they take of each device [B]"""
+    """Return a model beside the others, None if it does not fit. others: what they take of each device [B]."""
     devices = _devices(option.machine)
     reserved = max(d.reserved + other for d, other in zip(devices, others, strict=False))
     reserve = -(-reserved // MIB) * MIB

@@ -48,7 +48,7 @@ class PurchaseOption:
 def purchase_options(
     request: PlanRequest, owned: HardwareOption, resale: float, exchange: ExchangeRates
 ) -> tuple[PurchaseOption, ...]:
-    """Return everything with a known price, cheapest first. resale: of the machine that is owned [JPY]"""
+    """Return everything with a known price, cheapest first. resale: of the machine that is owned [JPY]."""
     takes_cards = not owned.machine.gpus or owned.machine.gpus[0].kind == "gpu"
     base_price = request.base_computer_price
     computer = exchange.convert(base_price.amount, base_price.currency, "JPY") or 0.0
@@ -109,7 +109,7 @@ def _additions(hardware: Sequence[HardwareOption], owned: HardwareOption, comput
 def _addition(
     option: HardwareOption, card: Device, count: int, owned: HardwareOption, computer: float, *, same: bool
 ) -> PurchaseOption:
-    """Return some more cards for the same computer. option: one card as it is sold"""
+    """Return some more cards for the same computer. option: one card as it is sold."""
     old = owned.machine.gpus
     gpus = (*old, *((card,) * count))
     larger = market.chassis_factor(len(gpus)) - market.chassis_factor(len(old))

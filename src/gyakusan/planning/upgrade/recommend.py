@@ -1,4 +1,4 @@
-"""From what is owned to what next: every option on one grid, its gain over today, and its price."""
+"""What to buy next for a machine that is owned: every purchase with its gain over today and its price."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from gyakusan.catalog.models import find
+from gyakusan.core.arrays import IntArray
 from gyakusan.engines.registry import engine, usual_engines
 from gyakusan.errors import BadQuantity, BadSetting
 from gyakusan.planning.candidates import hardware as market
@@ -31,14 +32,20 @@ from gyakusan.planning.select.ranking import WEIGHTS, RankingScores, rank_candid
 from gyakusan.planning.select.recommend import MAX_TRIES, first_confirmed
 from gyakusan.planning.upgrade.purchase_options import PurchaseOption, purchase_options
 
-STEP = 100_000
-"""Gain is told for so much money. [JPY]"""
-SHOWN = 8
+GAIN_PER_JPY = 100_000
+"""The amount of money that `UpgradeOption.rate` counts a gain for. [JPY]"""
+MAX_SHOWN = 8
+"""Options that an answer lists."""
 
 
 @dataclass(frozen=True, slots=True)
 class UpgradeRequest:
-    """question: about the machine that is owned; budget: for what is bought; resale: what the old one brings if it goes."""
+    """What a person wants to improve, and for how much.
+
+    question: about the machine that is owned
+    budget: for what is bought, None = no limit
+    resale: what the old machine brings where it is replaced, None = 0
+    """
 
     question: PlanRequest
     budget: Money | None = None
@@ -47,10 +54,15 @@ class UpgradeRequest:
 
 @dataclass(frozen=True, slots=True)
 class UpgradeOption:
-    """One option, tried. gain: in quality, and what the speed is worth by the preference [points]; between: against today,
+    """One purchase with its best plan, confirmed with the engine's own ledger.
 
-    None where nothing fits today; real: more than noise; roles: what it is best at; limits: context and users that it
-    reaches, of those with a role.
+    option: what is bought
+    plan: what runs then
+    gain: in quality, and in speed by the preference [points]
+    between: against today's plan, None where nothing fits today
+    real: the gain is more than noise
+    limits: largest context and number of users, None for options without a role
+    roles: what it is best at, e.g. ("yen", "best")
     """
 
     option: PurchaseOption
@@ -63,15 +75,23 @@ class UpgradeOption:
 
     @property
     def rate(self) -> float:
-        """Gain for each STEP of money. [points] Infinite where it costs nothing."""
-        return self.gain * STEP / self.option.net if self.option.net > 0 else float("inf")
+        """Gain for each GAIN_PER_JPY of money, infinite where it costs nothing [points]."""
+        return _rate(self.gain, self.option)
 
 
 @dataclass(frozen=True, slots=True)
 class UpgradeAnswer:
-    """now: what one has, None if nothing fits; steps: what to buy, the ranked ones first; nearest: where none of these is a
+    """What to buy next, or that nothing is worth it.
 
-    real gain within the budget, the cheapest one beyond it; tried: options within the budget; every: all with a price.
+    wanted: the request that was answered
+    owned: the machine of today
+    now: today's plan, None if nothing fits
+    limits: largest context and number of users of today's plan
+    steps: what to buy, options with a role first
+    nearest: the cheapest real gain beyond the budget, where there is none within it
+    tried: options within the budget
+    every: options with a known price
+    rates: exchange rates that were used
     """
 
     wanted: UpgradeRequest
@@ -91,7 +111,7 @@ class UpgradeAnswer:
 
 
 def parse_upgrade_request(values: Mapping[str, Any]) -> UpgradeRequest:
-    """What a person or a program wrote: a question's keys, and budget and resale. Raises GyakusanError."""
+    """Return the request that keys and values describe: those of a plan, and budget and resale. Raises GyakusanError."""
     rest = {k: v for k, v in values.items() if k not in ("budget", "resale")}
     question = parse_request(rest)
     if question.colocated:
@@ -109,29 +129,37 @@ def _money(value: Any) -> Money | None:
 
 @dataclass(slots=True)
 class _Trial:
-    """An option on the grid. places: cells, best first; gain: of the first; step: once it was checked."""
+    """An option with its candidates from the sweep.
+
+    indices: of its best candidates, best first
+    gains: of each candidate [points]
+    confirmed: once it was checked, None if no candidate is confirmed
+    """
 
     option: PurchaseOption
-    grid: SweepResult
-    places: Sequence[int]
+    sweep_result: SweepResult
+    indices: Sequence[int]
     gains: Sequence[float]
     gain: float
-    step: UpgradeOption | None = None
+    confirmed: UpgradeOption | None = None
     done: bool = field(default=False)
 
 
-def upgrade(asked: UpgradeRequest, *, columns: ModelTable | None = None) -> UpgradeAnswer:
-    """What to buy next, and whether to buy at all. columns: instead of the catalogue's. Raises GyakusanError."""
-    known, exchange = columns or catalogue.load(), exchange_rates(dict(asked.question.rates))
-    question = asked.question
+def upgrade(request: UpgradeRequest, *, columns: ModelTable | None = None) -> UpgradeAnswer:
+    """Return what to buy next, and whether to buy at all. Raises GyakusanError.
+
+    columns: models instead of the catalogue's
+    """
+    known, exchange = columns or catalogue.load(), exchange_rates(dict(request.question.rates))
+    question = request.question
     if question.model is not None and question.model not in known.places:
         question = replace(question, model=find(question.model).name)
     owned = market.owned_machine(question)
     models = np.array(select_models(question, known)[0], np.int64)
-    today, worth = _today(question, known, owned, models)
-    every = purchase_options(question, owned, _yen(asked.resale, exchange) or 0.0, exchange)
-    trials = _trials(question, known, every, models, worth)
-    budget = _yen(asked.budget, exchange)
+    today, utility = _today(question, known, owned, models)
+    every = purchase_options(question, owned, _yen(request.resale, exchange) or 0.0, exchange)
+    trials = _trials(question, known, every, models, utility)
+    budget = _yen(request.budget, exchange)
     within = [t for t in trials if budget is None or t.option.net <= budget]
 
     def check(trial: _Trial) -> UpgradeOption | None:
@@ -144,7 +172,7 @@ def upgrade(asked: UpgradeRequest, *, columns: ModelTable | None = None) -> Upgr
     near = None if any(s.roles for s in steps) or budget is None else _first(_by_price(beyond), check)
     fits = sum(budget is None or o.net <= budget for o in every)
     return UpgradeAnswer(
-        replace(asked, question=question), owned, today, limits, told, near, fits, len(every), exchange
+        replace(request, question=question), owned, today, limits, told, near, fits, len(every), exchange
     )
 
 
@@ -152,8 +180,10 @@ def _yen(amount: Money | None, exchange: ExchangeRates) -> float | None:
     return None if amount is None else exchange.convert(amount.amount, amount.currency, "JPY")
 
 
-def _today(question: PlanRequest, known: ModelTable, owned: HardwareOption, models: Any) -> tuple[Plan | None, float]:
-    """The balanced plan of what one has, and its worth; 0 where nothing fits."""
+def _today(
+    question: PlanRequest, known: ModelTable, owned: HardwareOption, models: IntArray
+) -> tuple[Plan | None, float]:
+    """Return today's balanced plan and its utility; None and 0 where nothing fits."""
     grid = sweep(question, known, (owned,), models, reduce=False)
     if not len(grid.cells):
         return None, 0.0
@@ -168,20 +198,20 @@ def _today(question: PlanRequest, known: ModelTable, owned: HardwareOption, mode
 
 
 def _trials(
-    question: PlanRequest, known: ModelTable, every: Sequence[PurchaseOption], models: Any, worth: float
+    question: PlanRequest, known: ModelTable, every: Sequence[PurchaseOption], models: IntArray, utility: float
 ) -> tuple[_Trial, ...]:
-    """Every option on which something fits. Cards that differ are planned only with engines that share a model between them."""
+    """Return every option on which something fits; unlike cards only with engines that split a model between them."""
     plain = [o for o in every if o.sweep_machine is o.offer.machine]
     mixed = [o for o in every if o.sweep_machine is not o.offer.machine]
-    found = _on_grid(question, known, plain, models, worth)
+    found = _on_grid(question, known, plain, models, utility)
     able = tuple(name for name in question.engines or usual_engines() if engine(name).MIXED_GPUS)
     if mixed and able:
-        found += _on_grid(replace(question, engines=able), known, mixed, models, worth)
+        found += _on_grid(replace(question, engines=able), known, mixed, models, utility)
     return tuple(found)
 
 
 def _on_grid(
-    question: PlanRequest, known: ModelTable, every: Sequence[PurchaseOption], models: Any, worth: float
+    question: PlanRequest, known: ModelTable, every: Sequence[PurchaseOption], models: IntArray, utility: float
 ) -> list[_Trial]:
     guessed = [replace(o.offer, machine=o.sweep_machine) for o in every]
     grid = sweep(question, known, guessed, models, reduce=True)
@@ -195,37 +225,37 @@ def _on_grid(
         mine = replace(grid, cells=cells)
         r: RankingScores = rank_candidates(question, mine)
         places = list(islice(ranked_for_role("balanced", r, question), MAX_TRIES))
-        gained = [float((r.utility[i] - worth) * scale) for i in places]
+        gained = [float((r.utility[i] - utility) * scale) for i in places]
         if places:
             found.append(_Trial(option, mine, places, gained, gained[0]))
     return found
 
 
 def _checked(question: PlanRequest, today: Plan | None, trial: _Trial) -> UpgradeOption | None:
-    """The first cell that the engine's ledger confirms, on the real cards."""
+    """Return the first candidate that the engine's ledger confirms on the real cards, None if there is none."""
     if trial.done:
-        return trial.step
+        return trial.confirmed
     trial.done = True
-    for place, gain in zip(trial.places, trial.gains, strict=True):
-        made = confirm_candidate(question, trial.grid, place)
-        if made is not None:
-            made = replace(made, roles=("balanced",))
-            found = None if today is None else plan_difference(today, made, question.workload.quality_metric)
-            real = gain > 0 and is_real_gain(question, today, made)
-            trial.step = UpgradeOption(trial.option, made, gain, found, real)
+    for place, gain in zip(trial.indices, trial.gains, strict=True):
+        plan = confirm_candidate(question, trial.sweep_result, place)
+        if plan is not None:
+            plan = replace(plan, roles=("balanced",))
+            found = None if today is None else plan_difference(today, plan, question.workload.quality_metric)
+            real = gain > 0 and is_real_gain(question, today, plan)
+            trial.confirmed = UpgradeOption(trial.option, plan, gain, found, real)
             break
-    return trial.step
+    return trial.confirmed
 
 
 Check = Callable[[_Trial], UpgradeOption | None]
 
 
 def _ranked(within: Sequence[_Trial], check: Check) -> tuple[UpgradeOption, ...]:
-    """The best for each role, then others by gain for the money. Gains are upper bounds until they are checked."""
+    """Return the best for each role, then others by gain for the money. Gains are upper bounds until they are checked."""
     hopeful = [t for t in within if t.gain > 0]
     roles = {
-        "yen": _most(hopeful, check, lambda s: s.rate),
-        "best": _most(hopeful, check, lambda s: s.gain),
+        "yen": _most(hopeful, check, _rate),
+        "best": _most(hopeful, check, lambda gain, _: gain),
         "cheapest": _first(_by_price(hopeful), check),
     }
     found: dict[int, UpgradeOption] = {}
@@ -233,9 +263,9 @@ def _ranked(within: Sequence[_Trial], check: Check) -> tuple[UpgradeOption, ...]
         if step is not None:
             have = found.get(id(step.option), step)
             found[id(step.option)] = replace(have, roles=(*have.roles, role))
-    rest = sorted(hopeful, key=lambda t: (-_rate(t), t.option.net))
-    for trial in rest[:SHOWN]:
-        step = check(trial) if len(found) < SHOWN else None
+    rest = sorted(hopeful, key=lambda t: (-_rate(t.gain, t.option), t.option.net))
+    for trial in rest[:MAX_SHOWN]:
+        step = check(trial) if len(found) < MAX_SHOWN else None
         if step is not None and step.real:
             found.setdefault(id(step.option), step)
     return tuple(found.values())
@@ -246,41 +276,27 @@ def _by_price(trials: Iterable[_Trial]) -> list[_Trial]:
 
 
 def _first(trials: Iterable[_Trial], check: Check) -> UpgradeOption | None:
-    """The first that is a real gain."""
+    """Return the first that is a real gain."""
     return next((s for t in trials if t.gain > 0 and (s := check(t)) is not None and s.real), None)
 
 
-def _most(trials: Sequence[_Trial], check: Check, figure: Callable[[UpgradeOption], float]) -> UpgradeOption | None:
-    """The real gain with the highest figure, the cheaper one where two are equal: exact, and few are checked."""
-    bound = {id(t): _bound(t, figure) for t in trials}
+def _most(
+    trials: Sequence[_Trial], check: Check, figure: Callable[[float, PurchaseOption], float]
+) -> UpgradeOption | None:
+    """Return the real gain with the highest figure, the cheaper one of equals.
+
+    figure: of a gain and an option. A trial's gain is an upper bound until it is checked, so that few are checked.
+    """
     best: UpgradeOption | None = None
-    for trial in sorted(trials, key=lambda t: (-bound[id(t)], t.option.net)):
-        if best is not None and bound[id(trial)] <= figure(best):
+    highest = float("-inf")
+    for trial in sorted(trials, key=lambda t: (-figure(t.gain, t.option), t.option.net)):
+        if best is not None and figure(trial.gain, trial.option) <= highest:
             break
-        step = check(trial)
-        if step is not None and step.real and (best is None or figure(step) > figure(best)):
-            best = step
+        option = check(trial)
+        if option is not None and option.real and (best is None or figure(option.gain, option.option) > highest):
+            best, highest = option, figure(option.gain, option.option)
     return best
 
 
-def _bound(trial: _Trial, figure: Callable[[UpgradeOption], float]) -> float:
-    """The figure as if the first cell were confirmed: nothing that is checked later gains more."""
-    guess: Any = _Guess(trial.option, trial.gain)
-    return figure(guess)
-
-
-def _rate(trial: _Trial) -> float:
-    return _Guess(trial.option, trial.gain).rate
-
-
-@dataclass(frozen=True, slots=True)
-class _Guess:
-    """What a Step has before it is checked."""
-
-    option: PurchaseOption
-    gain: float
-
-    @property
-    def rate(self) -> float:
-        """See Step."""
-        return self.gain * STEP / self.option.net if self.option.net > 0 else float("inf")
+def _rate(gain: float, option: PurchaseOption) -> float:
+    return gain * GAIN_PER_JPY / option.net if option.net > 0 else float("inf")
