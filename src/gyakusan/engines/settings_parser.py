@@ -1,4 +1,4 @@
-""" "name=value" or "engine.name=value" as a person writes it -> fields of an engine's Settings, checked against their types."""
+"""Settings as a person writes them ("name=value", "engine.name=value"), checked against an engine's Settings."""
 
 from __future__ import annotations
 
@@ -60,12 +60,12 @@ def value(name: str, text: str, kind: Any) -> Any:
 
 
 def _several(text: str) -> list[str]:
-    """ "40,41" -> its parts."""
+    """Return the parts of a list such as "40,41"."""
     return text.split(",")
 
 
 def _pairs(text: str) -> list[tuple[str, str]]:
-    """ "ffn_.*_exps=CPU,..." -> pairs."""
+    """Return the pairs of a list such as "ffn_.*_exps=CPU,..."."""
     return [(left, right) for left, _, right in (part.rpartition("=") for part in text.split(","))]
 
 
