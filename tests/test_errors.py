@@ -20,9 +20,9 @@ def test_the_docstring_draws_every_class(kind: type[GyakusanError]) -> None:
 
 
 def test_message_and_mend_are_data() -> None:
-    error = Malformed("{key} cannot be {value}.", key="a.b", value=7, mend="Download {key} again.")
+    error = Malformed("{key} is {value}.", key="a.b", value=7, mend="Download {key} again.")
     assert str(error) == "a.b is 7. Download a.b again."
-    assert (error.message.template, error.message.facts["value"]) == ("{key} cannot be {value}.", 7)
+    assert (error.message.template, error.message.facts["value"]) == ("{key} is {value}.", 7)
     assert error.exit_code == 2
     assert SourceError("No.").exit_code == 3
 

@@ -34,7 +34,8 @@ SAME_EVERYWHERE = {"gpu"}
 """Words that are written "GPU" in Japanese, too."""
 
 TYPED = re.compile(
-    r" ?(?:--[a-z]+(?:-[a-z]+)*(?: \{\w+\}| [\d.]+GiB)?|\{flag\}|\{command\}(?: --help)?|gyakusan [a-z]+) ?"
+    r" ?(?:--[a-z]+(?:-[a-z]+)*(?:[ =](?:\{\w+\}|[\w.,:=/]+))*|\{flag\}|\{command\}(?: --help)?|gyakusan(?: [a-z]+)+|\w+ = \w+) ?",
+    re.ASCII,
 )
 GPT_OSS = ("inspect", "gpt-oss-20b", "--quant", "MXFP4", "--context", "131072", "--device", "RTX 4090")
 SIZE = re.compile(r"-?[\d,.]+ (?:B|[KMGT]iB)(?= |$)")
@@ -108,7 +109,7 @@ def test_facts_that_are_sentences_are_translated_too() -> None:
     assert tell(message, "en") == "No device is called 'RTX 1'."
     assert tell(message, "ja") == "'RTX 1'というデバイスは見つかりません。"
     roles = say("{plan}: {roles}", plan="a", roles=Listed((say("balanced"), say("fastest"))))
-    assert (str(roles), tell(roles, "ja")) == ("a: balanced, fastest", "a: バランス、最速")
+    assert (str(roles), tell(roles, "ja")) == ("a: balanced, fastest", "a: バランス型、速度重視")
 
 
 def test_what_has_no_translation_stays_english() -> None:

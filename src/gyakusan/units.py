@@ -32,7 +32,7 @@ def parse_bytes(text: str) -> int:
     factor = _BYTES.get(unit.casefold())
     if not unit:
         raise BadQuantity(
-            "{text} has no unit of time.",
+            "{text} has no unit.",
             text=repr(_short(text)),
             number=number,
             mend="Write {number}GiB or {number}GB.",

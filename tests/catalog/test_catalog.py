@@ -234,7 +234,7 @@ def test_spellings_of_models(text: str, name: str) -> None:
 
 
 def test_several_models_are_named() -> None:
-    with pytest.raises(UnknownName, match=r"one of several models: .*qwen2\.5-14b"):
+    with pytest.raises(UnknownName, match=r"matches several models: .*qwen2\.5-14b"):
         catalog.model("qwen2.5")
 
 

@@ -105,7 +105,7 @@ def test_no_manifest(text: bytes) -> None:
 
 
 def test_a_release_from_the_future() -> None:
-    with pytest.raises(BadRecord, match="form 2"):
+    with pytest.raises(BadRecord, match="format 2"):
         release.parse(json.dumps({**GOOD, "schema": 2}).encode())
 
 

@@ -57,7 +57,7 @@ def test_json_is_what_is_published(run: Run) -> None:
 
 
 def test_an_engine_that_is_not_known(run: Run) -> None:
-    assert run("memory", "--engine", "vlm") == (2, "", "gyakusan: No engine is called 'vlm'. Did you mean vLLM.\n")
+    assert run("memory", "--engine", "vlm") == (2, "", "gyakusan: No engine is called 'vlm'. Did you mean vLLM?\n")
 
 
 def test_speed_says_so_before_it_was_judged(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,4 +68,4 @@ def test_speed_says_so_before_it_was_judged(run: Run, monkeypatch: pytest.Monkey
 
 
 def test_japanese(run: Run) -> None:
-    assert "最も外れた例" in run("memory", "--lang", "ja")[1]
+    assert "誤差が最大の例" in run("memory", "--lang", "ja")[1]

@@ -170,7 +170,7 @@ def test_plan_says_why_not(run: Any) -> None:
     assert "short by" in " ".join(got["why_not"]["reasons"])
     code, out, _ = run("plan", "--memory", "8GiB", "--context", "10000000")
     assert code == 1
-    assert "there is an answer" in " ".join(out.split())
+    assert "It works" in " ".join(out.split())
 
 
 def test_detect_sees_this_computer(run: Any) -> None:
@@ -231,7 +231,7 @@ def test_a_plan_that_does_not_fit_is_not_started(run: Any) -> None:
     assert (code, out) == (1, "")
     assert "short by" in err
     assert "--anyway" in err
-    assert int(err.split("--users ")[1].split()[0]) > 0
+    assert int(err.split("--users ")[1].split()[0].rstrip(".")) > 0
 
 
 def test_a_directory_that_holds_no_model(run: Any, tmp_path: Path) -> None:

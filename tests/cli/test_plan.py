@@ -16,7 +16,7 @@ PARTS = ("plan", "--device", "RTX 4090", "--also", "coding:users=2,context=16k",
 def test_every_model_has_its_row_and_its_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*PARTS, "--lang", "en"]) == 0
     out = " ".join(capsys.readouterr().out.split())
-    for text in ("3 models: RTX 4090", "--port 8080", "--port 8081", "--port 8082", "--embedding", "an estimate"):
+    for text in ("3 models: RTX 4090", "--port 8080", "--port 8081", "--port 8082", "--embedding", "are estimates"):
         assert text in out
 
 

@@ -72,6 +72,6 @@ def test_help_says_what_an_option_takes(run: Any) -> None:
 def test_help_in_japanese(run: Any) -> None:
     _, out, _ = run("inspect", "--help", lang="ja")
     text = " ".join(out.replace("│", "").split())
-    assert text.startswith("使い方: gyakusan inspect [OPTIONS] MODEL モデルに必要なメモリと、その根拠を示します。")
+    assert text.startswith("使い方: gyakusan inspect [OPTIONS] MODEL モデルに必要なメモリと、その根拠を表示する。")
     for part in ("引数とオプション", "[必須]", "[選択肢: auto, on, off] [既定値: auto]", "[既定値: 有効]"):
         assert part in text

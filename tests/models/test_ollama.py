@@ -94,7 +94,7 @@ def test_damage_in_the_store_says_how_to_mend_it(store: Path) -> None:
     fake_ollama.pull(store, "registry.ollama.ai/library/tiny", "1b", [("model", tiny.gguf(), {})])
     blob = next((store / "blobs").iterdir())
     blob.write_bytes(blob.read_bytes()[:-100])
-    with pytest.raises(errors.Truncated, match=r"manifest says.*ollama pull tiny:1b"):
+    with pytest.raises(errors.Truncated, match=r"manifest states.*ollama pull tiny:1b"):
         models.load("tiny:1b")
     blob.unlink()
     with pytest.raises(errors.SourceError, match=r"missing in Ollama's store.*ollama pull tiny:1b"):
@@ -165,8 +165,12 @@ def test_a_tag_without_weights(web: Site) -> None:
     [
         (status(404), errors.BadReference, r"has no model .*tiny:1b.*Check the spelling"),
         (status(401), errors.SourceError, r"does not publish .*ollama pull"),
-        (status(429, Retry_After="7"), errors.SourceError, r"asked too often \(429\)\. Try again in 7 seconds"),
-        (status(500), errors.SourceError, r"out of order \(500\)"),
+        (
+            status(429, Retry_After="7"),
+            errors.SourceError,
+            r"limits the number of requests \(429\)\. Try again in 7 seconds",
+        ),
+        (status(500), errors.SourceError, r"server error \(500\)"),
         (status(302, Location="http://example.org/x"), errors.SourceError, r"another server without encryption"),
         (whole("application/json"), errors.SourceError, r"is longer than \d+ bytes"),
         (lambda h: h.head(200, 99), errors.SourceError, r"cannot be read|stopped"),

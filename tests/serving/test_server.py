@@ -123,7 +123,7 @@ def test_the_line_to_try_it_with(running: Running) -> None:
 
 def test_a_taken_port(running: Running, smollm2: Path) -> None:
     port = int(running.url.split(":")[2].split("/")[0])
-    with pytest.raises(ServerError, match=f"Port {port} on 127.0.0.1 is taken.*--port"):
+    with pytest.raises(ServerError, match=f"Port {port} on 127.0.0.1 is in use.*--port"):
         served(smollm2, SMALL, program="embedded", port=port).start()
     running.check()
 
@@ -216,7 +216,7 @@ def test_a_server_that_says_nothing_of_a_good_file(
 
 
 def test_no_file(tmp_path: Path) -> None:
-    with pytest.raises(BadReference, match="no file"):
+    with pytest.raises(BadReference, match="does not exist"):
         served(tmp_path / "gone.gguf", SMALL).start()
 
 
@@ -346,7 +346,7 @@ def test_llama_server_on_path_is_preferred(
 
 def test_a_llama_server_that_is_too_old(smollm2: Path, on_path: Callable[[str], Path]) -> None:
     on_path("--fit")
-    with pytest.raises(ServerError, match=r"does not know --fit.*Update llama\.cpp"):
+    with pytest.raises(ServerError, match=r"does not support --fit.*Update llama\.cpp"):
         served(smollm2, FOUR).start()
 
 

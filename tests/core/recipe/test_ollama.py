@@ -85,7 +85,7 @@ def test_dense_models_are_as_llama_cpp_makes_them(name: str, quantization: str) 
 
 
 def test_what_it_does_not_make() -> None:
-    with pytest.raises(errors.BadSetting, match=r"does not quantise to IQ2_XS\. It makes F32, .*Q4_K_M"):
+    with pytest.raises(errors.BadSetting, match=r"cannot quantise to IQ2_XS\. It supports F32, .*Q4_K_M"):
         made("qwen2.5-7b", "IQ2_XS")
     with pytest.raises(errors.UnknownName):
         made("qwen2.5-7b", "Q99")

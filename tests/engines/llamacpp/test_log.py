@@ -84,7 +84,7 @@ def test_build(line: str, build: int | None) -> None:
 @pytest.mark.parametrize(
     ("name", "kind", "says", "mend"),
     [
-        ("port_in_use", "port", "Port 18123 on 127.0.0.1 is taken", "--port"),
+        ("port_in_use", "port", "Port 18123 on 127.0.0.1 is in use", "--port"),
         ("missing", "missing", "/models/gone.gguf does not exist", "path"),
         ("not_a_model", "model", "invalid magic characters", "Download"),
         ("truncated", "model", "tensor 'blk.15.attn_output.weight' data is not within the file bounds", "Download"),

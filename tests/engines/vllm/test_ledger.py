@@ -76,7 +76,7 @@ def test_a_busy_card_lowers_the_share_or_is_told() -> None:
 def test_notes_name_the_pool() -> None:
     found = price("gpt-oss-20b", "RTX 5090")
     assert str(found.notes[0]).startswith("The KV pool holds 538,879 tokens")
-    assert any("Priced as awq" in str(n) for n in price("qwen3-8b", "RTX 5090").notes)
+    assert any("the plan counts awq" in str(n) for n in price("qwen3-8b", "RTX 5090").notes)
 
 
 def test_one_memory_pays_for_the_process_too() -> None:

@@ -50,7 +50,7 @@ def test_an_address_that_runs_out_is_asked_for_again(site: Site) -> None:
 @pytest.mark.parametrize(
     ("to", "said"),
     [
-        ("file:///etc/passwd", r"redirects to file://, which is not a web address\. It was not followed"),
+        ("file:///etc/passwd", r"redirects to file://, which is not a web address\. The redirect was not followed"),
         ("ftp://example.org/x", r"redirects to ftp://, which is not a web address"),
         ("gopher://127.0.0.1/x", r"which is not a web address"),
         ("data:text/plain,x", r"which is not a web address"),

@@ -58,7 +58,7 @@ def test_contradictions_are_named() -> None:
         parse_request({"os": "linux", "engines": "mlx"})
     with pytest.raises(BadSetting, match="both were given"):
         parse_request({"device": "RTX 4090", "budget": "1000000JPY"})
-    with pytest.raises(BadQuantity, match="do not fit"):
+    with pytest.raises(BadQuantity, match="exceed the context"):
         parse_request({"context": 1000, "prompt": 900, "answer": 200})
 
 

@@ -129,7 +129,7 @@ class Config:
         """Return the Malformed error that names a key and its value."""
         shown = "missing" if value is None else str(value)[:40]
         return Malformed(
-            "{key} cannot be {value}.",
+            "{key} is {value}.",
             key=key,
             value=shown,
             mend="The config.json is incomplete or damaged; download it again.",

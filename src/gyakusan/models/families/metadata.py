@@ -98,7 +98,7 @@ class Metadata:
         """Return the Malformed error that names a key and its value."""
         shown = "missing" if value is None else str(value)[:40]
         return Malformed(
-            "{key} cannot be {value}.",
+            "{key} is {value}.",
             key=f"{self.architecture}.{key}"[:100],
             value=shown,
             mend="The metadata is incomplete or damaged; download the file again.",

@@ -27,9 +27,7 @@ def parse_request_rate(text: str) -> float:
         )
     number, thousands, unit = match.groups()
     if not unit:
-        raise BadQuantity(
-            "{text} has no unit of time.", text=repr(text[:40]), mend="Write e.g. 0.5/s, 30/min or 2000/h."
-        )
+        raise BadQuantity("{text} has no unit.", text=repr(text[:40]), mend="Write e.g. 0.5/s, 30/min or 2000/h.")
     if unit.casefold() not in SECONDS:
         raise BadQuantity("{unit} is not a known unit of time.", unit=repr(unit[:20]), mend="Use s, min, h or day.")
     rate = float(number.replace(",", "").replace("_", "")) * (1000 if thousands else 1) / SECONDS[unit.casefold()]

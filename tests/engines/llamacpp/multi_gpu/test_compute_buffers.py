@@ -100,4 +100,4 @@ def test_roles_are_told() -> None:
     settings = Settings(context=4096, split_mode="layer", tensor_split=(0.0, 1.0), gpu_layers=16)
     found = compute_buffers.compute_buffers(model, settings, place(model.blocks, settings, (1, 1)))
     assert [m.role for m in (*found.gpus, found.host)] == ["helper", "later", "inputs"]
-    assert "kept in RAM" in str(found.gpus[0].line("compute").reason)
+    assert "weights in RAM" in str(found.gpus[0].line("compute").reason)
