@@ -30,11 +30,12 @@ from gyakusan.units import GIB, MIB
 
 JAPANESE: dict[str, str] = json.loads((Path(gyakusan.__file__).parent / "locale" / "ja.json").read_text("utf-8"))
 LETTER = "[ぁ-ゖァ-ヺー一-龠々]"
-SAME_EVERYWHERE = {"gpu"}
-"""Words that are written "GPU" in Japanese, too."""
+SAME_EVERYWHERE = {"gpu", "backend"}
+"""Words that are written GPU and API in Japanese, too."""
 
 TYPED = re.compile(
-    r" ?(?:--[a-z]+(?:-[a-z]+)*(?:[ =](?:\{\w+\}|[\w.,:=/]+))*|\{flag\}|\{command\}(?: --help)?|gyakusan(?: [a-z]+)+|\w+ = \w+) ?",
+    r" ?(?:--[a-z]+(?:-[a-z]+)*(?:[ =](?:\{\w+\}|[\w.,:=/]+))*|\{flag\}|\{command\}(?: --help)?"
+    r"|gyakusan(?: [a-z]+)+|\w+ = \w+) ?",
     re.ASCII,
 )
 GPT_OSS = ("inspect", "gpt-oss-20b", "--quant", "MXFP4", "--context", "131072", "--device", "RTX 4090")

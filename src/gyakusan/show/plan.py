@@ -120,7 +120,7 @@ def listing(answer: Recommendation) -> Tree:
     owned = answer.request.owned
     rows = tuple(_candidate(candidate_row(answer.grid, i), owned) for i in pareto_candidates(answer))
     return (
-        Title(say("No other candidate is better in quality, speed and price at once (Pareto-optimal):")),
+        Title(say("Pareto-optimal candidates (quality, speed, price):")),
         Table(columns(HEAD_TEXTS if owned else BOUGHT_TEXTS, 3), rows),
         Table((Column(), Column()), tuple((e.name, Text(e.reason, "note")) for e in answer.excluded)),
     )

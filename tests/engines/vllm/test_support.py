@@ -72,7 +72,7 @@ def test_heads_lengths_and_counts() -> None:
     assert "cannot be split evenly over 4 GPUs" in why("phi4-14b", four, tensor_parallel=4)
     assert "VLLM_ALLOW_LONG_MAX_MODEL_LEN" in why("qwen3-8b", card("RTX 4090"), max_model_len=1 << 20)
     assert "2 GPUs were requested" in why("qwen3-8b", card("RTX 4090"), tensor_parallel=2)
-    assert "block_size is 17" in why("qwen3-8b", card("RTX 4090"), block_size=17)
+    assert "block_size cannot be 17" in why("qwen3-8b", card("RTX 4090"), block_size=17)
 
 
 @pytest.mark.parametrize(

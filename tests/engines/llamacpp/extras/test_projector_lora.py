@@ -142,7 +142,7 @@ def test_a_projector_without_its_model_names_the_mend(mmproj: str) -> None:
 def test_what_is_no_projector_is_refused(model: Model, lora: str, mmproj: str, tmp_path: Path) -> None:
     with pytest.raises(BadSetting, match="is not a projector"):
         priced(model, projector=lora)
-    with pytest.raises(BadSetting, match="is no LoRA adapter"):
+    with pytest.raises(BadSetting, match="is not a LoRA adapter"):
         priced(model, lora=(mmproj,))
     with pytest.raises(BadReference):
         priced(model, projector=str(tmp_path / "none.gguf"))

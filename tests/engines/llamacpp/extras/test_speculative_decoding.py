@@ -155,7 +155,7 @@ def test_how_a_server_is_told() -> None:
 def test_one_of_them_drafts() -> None:
     with pytest.raises(BadSetting, match="Both"):
         check(Settings(context=4096, mtp=True, draft="x"))
-    with pytest.raises(BadSetting, match="draft_tokens is 0"):
+    with pytest.raises(BadSetting, match="draft_tokens cannot be 0"):
         check(Settings(context=4096, mtp=True, draft_tokens=0))
 
 
