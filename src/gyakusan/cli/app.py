@@ -26,7 +26,7 @@ COMMANDS = {
     "catalog": "Show catalogue facts with their sources; add your own.",
     "demo": "Try every step in a minute with a small model.",
     "accuracy": "Show the accuracy of the predictions, from recorded measurements.",
-    "schema": "The JSON Schemas of what --json prints.",
+    "schema": "Show the JSON Schemas of the --json documents.",
 }
 ABOUT = "Plan a local LLM endpoint backwards: from memory or money to model, quantisation and command."
 

@@ -8,12 +8,12 @@ from cyclopts import App, Parameter
 
 from gyakusan.cli.options import _
 
-app = App(name="schema", help="The JSON Schemas of what --json prints.", help_format="plaintext")
+app = App(name="schema", help="Show the JSON Schemas of the --json documents.", help_format="plaintext")
 
 
 @app.default
 def schema(
-    name: Annotated[str | None, Parameter(help=_("A document, e.g. inspect; default: the list of them."))] = None,
+    name: Annotated[str | None, Parameter(help=_("A document, e.g. inspect; without one: their list."))] = None,
 ) -> int:
     """Run `gyakusan schema` and return its exit code."""
     from gyakusan.documents.schema import DOCUMENTS, written

@@ -32,7 +32,7 @@ def serve(
     log_file: Annotated[str | None, Parameter(help=_("File for the server's log."))] = None,
     anyway: Annotated[bool, Parameter(help=_("Start even if the plan does not fit."), negative="")] = False,
     once: Annotated[bool, Parameter(help=_("Stop as soon as the server is ready and compared."), negative="")] = False,
-    dry_run: Annotated[bool, Parameter(help=_("Print what would be started, and start nothing."), negative="")] = False,
+    dry_run: Annotated[bool, Parameter(help=_("Print what would be started; start nothing."), negative="")] = False,
     people: People = People(),
     where: Where = Where(),
     which: Which = Which(),

@@ -62,7 +62,7 @@ class Deployment:
         module = self.rules.server()
         if module is None:
             raise ServerError(
-                "gyakusan does not start servers of {engine}.",
+                "gyakusan cannot start {engine} yet.",
                 engine=self.engine,
                 mend="Start the server with the command that gyakusan plan prints.",
             )

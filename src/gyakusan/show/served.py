@@ -50,5 +50,5 @@ def _answer(prompt: str, answer: ChatAnswer) -> Section:
 def dry_run(run: DryRun) -> Tree:
     """Return the command, its environment and the health check of what would be started."""
     refusals = tuple(Text(r, "bad") for r in run.refusals)
-    health = Address(say("Ready when it answers 200: {url}", url=run.health))
+    health = Address(say("Ready when this answers 200: {url}", url=run.health))
     return *refusals, wording.command(run.command), health
