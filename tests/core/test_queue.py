@@ -127,7 +127,7 @@ def test_a_constant_step_is_erlang_c() -> None:
 def test_littles_law_without_waiting() -> None:
     found = estimate_queue(0.5, 0.2, step, 100, 200)
     assert found.running == pytest.approx(0.5 * 100 * found.token)
-    assert found.highest == pytest.approx(closed_loop(step(200), 0.2, 200, 100) / 100)
+    assert found.saturation_rate == pytest.approx(closed_loop(step(200), 0.2, 200, 100) / 100)
 
 
 @given(st.integers(1, 3000))

@@ -45,7 +45,7 @@ class QueueEstimate:
     first: mean time to first token, waiting included [s]
     token: time of each further token [s]
     slots: slots that are enough for SLOT_CONFIDENCE of the time
-    highest: rate above which the server is saturated [1/s]
+    saturation_rate: rate above which the server is saturated [1/s]
     saturated: True if it falls ever further behind; the other figures are then those of all slots taken
     """
 
@@ -56,7 +56,7 @@ class QueueEstimate:
     first: Number
     token: Number
     slots: Number
-    highest: Number
+    saturation_rate: Number
     saturated: Number
 
 

@@ -324,7 +324,7 @@ def _queue(plan: FleetPlan) -> QueueJson | None:
     return QueueJson(
         *(float(estimate.running), float(estimate.busy), float(estimate.waits), *times),
         slots=int(estimate.slots),
-        highest=float(estimate.highest),
+        highest=float(estimate.saturation_rate),
     )
 
 

@@ -160,7 +160,7 @@ def _queue(plan: FleetPlan) -> Iterator[Message]:
         slots=int(estimate.slots),
         first=f"{float(estimate.first):.2g}",
         token=f"{1000 * float(estimate.token):.3g}",
-        most=_hourly(plan.replicas * float(estimate.highest)),
+        most=_hourly(plan.replicas * float(estimate.saturation_rate)),
     )
 
 

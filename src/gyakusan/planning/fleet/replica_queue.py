@@ -91,7 +91,7 @@ class ReplicaQueue:
             stage,
             running=stage.running * self.stages,
             slots=min(stage.slots, self.slots) * self.stages,
-            highest=stage.highest * self.stages,
+            saturation_rate=stage.saturation_rate * self.stages,
         )
 
     def busy(self, rate: float) -> float:
