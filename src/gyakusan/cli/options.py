@@ -125,7 +125,9 @@ class Server:
 class Which:
     """The server program."""
 
-    engine: Annotated[str, Parameter(help=_("llama.cpp, ollama, vllm or mlx; several with commas, or all."))] = DEFAULT
+    engine: Annotated[
+        str, Parameter(help=_("llama.cpp, ollama, vllm or mlx; inspect takes several with commas, or all."))
+    ] = DEFAULT
     pairs: Annotated[
         tuple[str, ...],
         Parameter(

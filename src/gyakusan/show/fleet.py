@@ -232,7 +232,8 @@ def _failure(answer: FleetAnswer, plan: FleetPlan) -> Message:
             return say("If one machine fails, the others serve everyone at {each} tokens/s each", **facts)
         case "slower":
             return say(
-                "If one machine fails, the others serve everyone, below the target: {each} tokens/s each", **facts
+                "If one machine fails, the others serve everyone, but slower than planned: {each} tokens/s each",
+                **facts,
             )
         case "full":
             return say("If one machine fails, {served} % are served until it is back (--spare 1 adds one)", **facts)

@@ -61,8 +61,8 @@ def load(request: PlanRequest) -> Message:
     workload = request.workload
     return say(
         (
-            "{task}: {prompt}-token prompts, {answer}-token answers; ranked by quality: {score}; at "
-            "least {pace} tokens/s after thinking; KV cache {kv}"
+            "{task}: {prompt}-token prompts, {answer}-token answers; quality: {score}; target {pace} "
+            "tokens/s after thinking; KV cache {kv}"
         ),
         task=Message(TASK_TEXTS[request.task]),
         prompt=f"{workload.prompt_tokens:,}",

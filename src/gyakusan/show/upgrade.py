@@ -153,7 +153,7 @@ def notes(answer: UpgradeAnswer) -> tuple[Message, ...]:
         )
     out.append(
         say(
-            "{tried} of {every} options with a known price are within the budget.",
+            "{tried} of {every} options with a known price are within reach.",
             tried=answer.tried,
             every=answer.every,
         )

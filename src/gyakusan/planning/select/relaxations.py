@@ -126,7 +126,10 @@ def find_relaxations(
     ]
     if single:
         return tuple(single)
-    return (_several_changes(request, works) or Relaxation(say("No model of the catalogue runs on this machine.")),)
+    return (
+        _several_changes(request, works)
+        or Relaxation(say("No requested model of the catalogue runs on this machine.")),
+    )
 
 
 def _larger_budget(
