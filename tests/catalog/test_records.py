@@ -160,3 +160,18 @@ def test_names_without_a_file_are_no_error(home: Path) -> None:
     (home / "config" / "gyakusan").mkdir(parents=True)
     (home / "config" / "gyakusan" / "catalog").write_text("a file, not a folder")
     assert entry_of("RTX 5090").name == "NVIDIA GeForce RTX 5090"
+
+
+def test_a_file_damaged_inside_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = shutil.copytree(DATA / "devices", tmp_path / "data" / "devices").parent
+    monkeypatch.setattr(records, "root", lambda: folder)
+    whole = len(records.entries("device"))
+    file = folder / "catalogue.sqlite"
+    content = bytearray(file.read_bytes())
+    content[5000:-5000] = b"\xff" * (len(content) - 10000)
+    stamp = file.stat()
+    file.write_bytes(content)
+    os.utime(file, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    records._compiled.cache_clear()
+    records._database.cache_clear()
+    assert len(records.entries("device")) == whole > 100

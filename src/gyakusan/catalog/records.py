@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gyakusan.catalog import places
-from gyakusan.catalog.compile import open_catalogue
+from gyakusan.catalog.compile import COMPILED, open_catalogue
 from gyakusan.catalog.entry import Entry
 from gyakusan.catalog.places import DATA
 
@@ -53,7 +53,7 @@ def _compiled(data: Path, kind: str) -> tuple[Entry, ...]:
 
 
 def _select(data: Path, condition: str, *values: str) -> tuple[Entry, ...]:
-    rows = _database(data).execute(f"SELECT {_COLUMNS} FROM record {condition} ORDER BY id", values).fetchall()
+    rows = _rows(data, f"SELECT {_COLUMNS} FROM record {condition} ORDER BY id", values)
     files = {row[0]: data / row[0] for row in rows}
     return tuple(
         Entry(
@@ -69,6 +69,18 @@ def _select(data: Path, condition: str, *values: str) -> tuple[Entry, ...]:
         )
         for file, line, kind, name, aliases, sizes, crc, json in rows
     )
+
+
+def _rows(data: Path, query: str, values: tuple[str, ...]) -> list[Any]:
+    """Return the rows of a query. A compiled file that is damaged is compiled anew."""
+    import sqlite3
+
+    try:
+        return _database(data).execute(query, values).fetchall()
+    except sqlite3.DatabaseError:
+        _database.cache_clear()
+        (data / COMPILED).unlink(missing_ok=True)
+        return _database(data).execute(query, values).fetchall()
 
 
 @cache

@@ -141,7 +141,7 @@ def compute_settings(machine: Machine, settings: Settings) -> ComputeSettings:
     return ComputeSettings(
         prefill_chunk=PREFILL_CHUNK,
         cache_bytes=llamacpp.cache_bytes(settings.kv_cache_type),
-        stages=max(1, len(machine.gpus)),
+        stages=1,  # it fills one GPU before it takes the next; a model that is spread is timed as on one
         on_cpu=settings.backend == "cpu",
     )
 
