@@ -49,4 +49,4 @@ def test_the_views_of_one_model_are_refused(capsys: pytest.CaptureFixture[str]) 
 
 def test_python_plans_them_too() -> None:
     (plan,) = gyakusan.several(device="RTX 4090", also=["embedding:model=bge-m3"]).plans
-    assert [m.name for m in plan.members][1] == "bge-m3"
+    assert [m.deployment.name for m in plan.members][1] == "bge-m3"

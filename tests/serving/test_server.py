@@ -271,8 +271,8 @@ PARENT = """
 """
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGKILL, -9)])
-def test_it_dies_with_its_parent(smollm2: Path, number: signal.Signals, code: int) -> None:
+@pytest.mark.parametrize(("number", "codes"), [(signal.SIGTERM, (143, -15)), (signal.SIGKILL, (-9,))])
+def test_it_dies_with_its_parent(smollm2: Path, number: signal.Signals, codes: tuple[int, ...]) -> None:
     environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
     command = [sys.executable, "-c", textwrap.dedent(PARENT), str(smollm2)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as parent:
@@ -281,7 +281,7 @@ def test_it_dies_with_its_parent(smollm2: Path, number: signal.Signals, code: in
             pid = int(parent.stdout.readline())
             assert not gone(pid, 0.1)
             parent.send_signal(number)
-            assert parent.wait(20) == code
+            assert parent.wait(20) in codes  # coverage, where it traces the child, ends it by the signal itself
             assert gone(pid)
         finally:
             parent.kill()
@@ -368,5 +368,5 @@ def test_the_recorded_log_is_of_this_build(running: Running) -> None:
 
 def test_an_engine_that_gyakusan_does_not_start() -> None:
     deployment = api.deployment("qwen3-8b", load=Load(1, 8192), device="RTX 4090").under("vLLM")
-    with pytest.raises(ServerError, match=r"does not start servers of vLLM.*gyakusan plan"):
+    with pytest.raises(ServerError, match=r"cannot start vLLM yet.*gyakusan plan"):
         Server.of(deployment)

@@ -1,1 +1,1 @@
-"""Tables, bars and JSON: pure functions from values."""
+"""Screens as trees of messages, and the terminal that draws them."""
