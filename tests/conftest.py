@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 
 import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 SPOKEN = ("LANG", "LANGUAGE", "LC_ALL", "LC_MESSAGES", "LC_CTYPE", "GYAKUSAN_LANG")
 DRAWN = (
@@ -27,3 +29,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Nothing is compared while tests are only listed, so that no snapshot is unused."""
     if config.option.collectonly:
         config.option.warn_unused_snapshots = True
+
+
+# A busy machine is no fault of what is tested.
+hypothesis_settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("house")
