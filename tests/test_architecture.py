@@ -121,3 +121,12 @@ def test_no_private_name_of_another_module(name: str) -> None:
 def test_a_private_name_would_be_seen() -> None:
     assert private("x", "from gyakusan.core import queue\nqueue._hidden") == ["queue._hidden"]
     assert private("x", "from gyakusan.core.queue import _hidden") == ["gyakusan.core.queue._hidden"]
+
+
+@pytest.mark.parametrize("name", files())
+def test_rooms_are_small(name: str) -> None:
+    """Files of at most 400 lines, functions of at most 40."""
+    text = files()[name].read_text("utf-8")
+    functions = [n for n in ast.walk(ast.parse(text)) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
+    assert len(text.splitlines()) <= 400
+    assert [n.name for n in functions if (n.end_lineno or 0) - n.lineno >= 40] == []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypedDict
 
 from cyclopts import Parameter
 
@@ -48,6 +48,15 @@ class Output:
         return choose(self.lang)
 
 
+class MachineArguments(TypedDict):
+    """Arguments of `api.deployment` that name the machine."""
+
+    device: str | None
+    memory: str | None
+    reserve: str | None
+    bandwidth: str | None
+
+
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True)
 class Where:
@@ -63,6 +72,11 @@ class Where:
     bandwidth: Annotated[
         str | None, Parameter(help=_("Bandwidth of the computer's RAM, e.g. 80GB/s, for speed on a CPU."))
     ] = None
+
+    @property
+    def named(self) -> MachineArguments:
+        """What names the machine, as arguments of `api.deployment`."""
+        return {"device": self.device, "memory": self.memory, "reserve": self.reserve, "bandwidth": self.bandwidth}
 
 
 @Parameter(name="*")

@@ -46,17 +46,8 @@ def serve(
     from gyakusan.serving.server import ServerOptions
 
     name = engine(which.engine).NAME
-    asked = api.deployment(
-        model,
-        load=people.load,
-        device=where.device,
-        memory=where.memory,
-        reserve=where.reserve,
-        bandwidth=where.bandwidth,
-        settings=which.settings(name, server, alone=True),
-        pairs=which.pairs,
-        server=name,
-    )
+    settings = which.settings(name, server, alone=True)
+    asked = api.deployment(model, load=people.load, settings=settings, pairs=which.pairs, server=name, **where.named)
     if dry_run:
         return _dry_run(asked, host, port, output)
     path = _file(asked)

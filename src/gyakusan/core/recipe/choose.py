@@ -38,7 +38,7 @@ def types(
     layers: blocks, with those for multi-token prediction; experts: of one layer, 0 if dense
     heads, kv_heads: of the first block, 0 without attention
     matrix: an importance matrix is used (changes IQ3_XXS, IQ4_XS, IQ4_NL, Q4_0, Q5_0)
-    Tensors that the quantiser leaves alone have their type, or the converter's if quantised. Raises UnknownName, BadSetting.
+    Tensors that the quantiser skips keep their type, or get the converter's if quantised. Raises UnknownName, BadSetting.
     """
     name = canonical(quantization)
     split = [kinds.split(t.name) for t in tensors]
@@ -58,8 +58,7 @@ def types(
         tied="output" not in kind_of,
         matrix=matrix,
     )
-    seats: defaultdict[str, count[int]] = defaultdict(count)
-    # The quantiser goes by block, then by name; some rules count.
+    seats: defaultdict[str, count[int]] = defaultdict(count)  # some rules count, in the quantiser's order
     for at in sorted((i for i, f in enumerate(free) if f), key=lambda i: (split[i][0], tensors[i].name)):
         out[at] = _one(facts, tensors[at], kind_of[at], split[at][0], next(seats[kind_of[at]]))
     return tuple(out)

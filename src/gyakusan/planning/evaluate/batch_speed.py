@@ -171,16 +171,8 @@ def batch_timing(
     place, columns = table.model[rows], costs.columns
     quants = Labels(table.groups, table.group_of[rows])
     situation = situation_of(machine, chip, engine, quants, Labels(columns.speed_names, place))
-    demand = ModelDemand(
-        shape=take(columns.shapes, (place,)),
-        dense_bytes=table.dense_bytes[rows],
-        expert_bytes=table.expert_bytes[rows],
-        cache=np.take(costs.cache(value_bytes), place, axis=1),
-        attend=np.take(costs.attend(), place, axis=1),
-        state=costs.state()[0, place],
-    )
     inputs = speed_inputs(
-        demand,
+        _demand(costs, table, rows, value_bytes),
         np.take(costs.attention(not situation.server), place, axis=1),
         chip,
         situation,
@@ -196,3 +188,16 @@ def batch_timing(
         np.broadcast_to(uncertainty(kind, chip, situation, costs.users), len(rows)) for kind in ("decode", "ttft")
     )
     return BatchTiming(inputs, slow, late)
+
+
+def _demand(costs: WorkloadCosts, table: VariantTable, rows: IntArray, value_bytes: float) -> ModelDemand:
+    """Return what a step of each row reads and computes."""
+    place = table.model[rows]
+    return ModelDemand(
+        shape=take(costs.columns.shapes, (place,)),
+        dense_bytes=table.dense_bytes[rows],
+        expert_bytes=table.expert_bytes[rows],
+        cache=np.take(costs.cache(value_bytes), place, axis=1),
+        attend=np.take(costs.attend(), place, axis=1),
+        state=costs.state()[0, place],
+    )
