@@ -25,6 +25,7 @@ refusals, system_refusal, machine_refusal = usual.no_refusals, usual.no_system_r
 usable, memory_class, with_port, read = usual.device_usable, usual.device_class, usual.port_option, usual.no_report
 occupied_bytes, coexisting_settings, coexisting_margin = usual.account_bytes, usual.no_changes, usual.no_margin
 spanning_settings, spanning_options, server = usual.no_spanning, usual.no_options, usual.no_server
+embedding_settings, embedding_command = usual.no_embedding_settings, usual.same_command
 
 
 @dataclass(frozen=True, slots=True)

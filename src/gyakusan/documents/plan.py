@@ -16,7 +16,7 @@ from gyakusan.planning.predict.speed import SpeedEstimate
 from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.plan_capacity import PlanCapacity
 from gyakusan.planning.select.recommendation import Recommendation
-from gyakusan.planning.select.result_rows import candidate_row, pareto_candidates
+from gyakusan.planning.select.result_rows import CandidateRow, candidate_row, pareto_candidates
 from gyakusan.planning.select.what_if import Change
 from gyakusan.planning.select.why_not import WhyNot
 
@@ -197,41 +197,6 @@ class ExcludedMachineJson(Struct, frozen=True):
     reason: Message
 
 
-class CandidateJson(Struct, frozen=True):
-    """A candidate that no other dominates.
-
-    model: name of the model
-    quantization: as the engine calls it
-    engine: name of the engine
-    machine: where it runs
-    reasoning: on or off
-    total: memory [B]
-    usable: null if not known [B]
-    tokens_per_second: answer of each user
-    tokens_per_second_low: low end of its 80 % interval
-    first_token: time to the first token [s]
-    quality: [points]
-    quality_error: one standard error [points]
-    quality_basis: measured, few, vendor or assumed
-    price_jpy: null if not known [JPY]
-    """
-
-    model: str
-    quantization: str
-    engine: str
-    machine: str
-    reasoning: str
-    total: int
-    usable: int | None
-    tokens_per_second: float | None
-    tokens_per_second_low: float | None
-    first_token: float | None
-    quality: float
-    quality_error: float
-    quality_basis: str
-    price_jpy: int | None
-
-
 class ChangeJson(Struct, frozen=True):
     """What a little more would bring.
 
@@ -296,7 +261,7 @@ class RecommendationJson(Struct, frozen=True, kw_only=True):
     nearest: tuple[Message, ...]
     rates: RatesJson
     cells: int
-    frontier: tuple[CandidateJson, ...] | UnsetType = UNSET
+    frontier: tuple[CandidateRow, ...] | UnsetType = UNSET
     sensitivity: tuple[ChangeJson, ...] | UnsetType = UNSET
     most: tuple[CapacityJson, ...] | UnsetType = UNSET
     why_not: WhyNotJson | UnsetType = UNSET
@@ -313,11 +278,7 @@ def recommendation(
     everything: bool = False,
 ) -> RecommendationJson:
     """Return an answer, and what was asked for besides."""
-    frontier = (
-        tuple(CandidateJson(**candidate_row(answer.grid, i)) for i in pareto_candidates(answer))
-        if everything
-        else UNSET
-    )
+    frontier = tuple(candidate_row(answer.grid, i) for i in pareto_candidates(answer)) if everything else UNSET
     more = tuple(ChangeJson(c.change, None if c.plan is None else plan(c.plan)) for c in changes)
     limits = tuple(CapacityJson(p.plan.name, p.limits.context, p.limits.users, p.limits.trained) for p in capacities)
     return RecommendationJson(

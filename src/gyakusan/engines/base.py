@@ -227,6 +227,14 @@ class EngineModule(Protocol[S]):
         """Return what it may take of a device beyond its ledger, beside other servers [B]."""
         ...
 
+    def embedding_settings(self, load: Load) -> Mapping[str, object]:
+        """Return the settings with which it computes a whole input of an embedding model at once."""
+        ...
+
+    def embedding_command(self, command: Command, pooling: str) -> Command:
+        """Return the command that serves embeddings instead of text. pooling: of the model."""
+        ...
+
     def spanning_settings(self, gpus: int, machines: int) -> Mapping[str, object] | None:
         """Return the settings for several machines of `gpus` each as one server, None if it cannot span machines."""
         ...

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from gyakusan.core.arrays import Ints
 from gyakusan.core.ledger import Ledger
+from gyakusan.core.load import Load
 from gyakusan.core.machine import Machine
 from gyakusan.core.model import Model
 from gyakusan.engines.base import CacheType, Command, EngineSettings, LoadMemory, MemoryClass, System, Variant
@@ -143,6 +144,16 @@ def no_changes(ledger: Ledger) -> Mapping[str, object]:
 def no_margin(machine: Machine) -> float:
     """Return 0: it takes no more than its ledger says [B]."""
     return 0.0
+
+
+def no_embedding_settings(load: Load) -> Mapping[str, object]:
+    """Return no changes: its usual settings compute a whole input at once."""
+    return {}
+
+
+def same_command(command: Command, pooling: str) -> Command:
+    """Return the command: the server reads from the model that it makes embeddings."""
+    return command
 
 
 def no_spanning(gpus: int, machines: int) -> None:

@@ -66,6 +66,16 @@ with_port = port_option
 __all__ = ["HEALTH", "VERSION", "Settings", "accounts", "cache_setting", "ledger", "load_memory", "memory_class"]
 
 
+def embedding_settings(load: Load) -> dict[str, object]:
+    """Return batch sizes with which a whole input is computed at once, as pooling needs it [tokens]."""
+    return {"batch": max(2048, int(load.context)), "ubatch": max(512, int(load.context))}
+
+
+def embedding_command(command: Command, pooling: str) -> Command:
+    """Return the command of llama-server with --embedding and the pooling of the model."""
+    return replace(command, argv=(*command.argv, "--embedding", "--pooling", pooling))
+
+
 def settings(model: Model, load: Load, machine: Machine, **changes: Any) -> Settings:
     """Return settings that give each user the whole context, with everything on the GPUs if there are any.
 

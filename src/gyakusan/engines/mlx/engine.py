@@ -17,6 +17,7 @@ from gyakusan.engines.defaults import (
     half_cache_bytes,
     half_cache_setting,
     no_changes,
+    no_embedding_settings,
     no_margin,
     no_options,
     no_server,
@@ -24,6 +25,7 @@ from gyakusan.engines.defaults import (
     one_layout,
     one_rank,
     port_option,
+    same_command,
 )
 from gyakusan.engines.mlx import cache, families, log
 from gyakusan.engines.mlx.ledger import accounts, ledger
@@ -50,6 +52,7 @@ HEALTH = "/health"
 cache_setting, cache_bytes = half_cache_setting, half_cache_bytes
 weight_layout, usable, max_ranks = one_layout, device_usable, one_rank
 occupied_bytes, coexisting_settings, coexisting_margin = account_bytes, no_changes, no_margin
+embedding_settings, embedding_command = no_embedding_settings, same_command
 spanning_settings, spanning_options = no_spanning, no_options
 server = no_server
 with_port = port_option

@@ -24,6 +24,7 @@ from gyakusan.engines.defaults import (
     gguf_variants,
     ledger_memory,
     no_changes,
+    no_embedding_settings,
     no_machine_refusal,
     no_margin,
     no_options,
@@ -31,6 +32,7 @@ from gyakusan.engines.defaults import (
     no_spanning,
     no_system_refusal,
     one_rank,
+    same_command,
 )
 from gyakusan.engines.llamacpp import engine as llamacpp
 from gyakusan.engines.llamacpp import log
@@ -68,6 +70,7 @@ variants, variant, weight_layout, weight_bytes = gguf_variants, gguf_variant, gg
 system_refusal, machine_refusal = no_system_refusal, no_machine_refusal
 usable, max_ranks, memory_class, cache_bytes = device_usable, one_rank, device_class, llamacpp.cache_bytes
 occupied_bytes, coexisting_settings, coexisting_margin = account_bytes, no_changes, no_margin
+embedding_settings, embedding_command = no_embedding_settings, same_command
 spanning_settings, spanning_options = no_spanning, no_options
 server = no_server
 

@@ -12,7 +12,7 @@ from gyakusan.core.load import Load
 from gyakusan.core.machine import Device, Machine
 from gyakusan.core.model import Model
 from gyakusan.engines.base import CacheType, Command, ComputeSettings, MultiGpu, Variant
-from gyakusan.engines.defaults import check_fields, no_server, port_option
+from gyakusan.engines.defaults import check_fields, no_embedding_settings, no_server, port_option, same_command
 from gyakusan.engines.vllm import launch, log, profile
 from gyakusan.engines.vllm.coexisting import coexisting_margin, coexisting_settings, occupied_bytes
 from gyakusan.engines.vllm.ledger import accounts, ledger
@@ -42,6 +42,7 @@ PREFILL_CHUNK = 2048
 HEALTH = "/health"
 with_port = port_option
 spanning_options = launch.over_nodes
+embedding_settings, embedding_command = no_embedding_settings, same_command
 server = no_server
 
 __all__ = [

@@ -215,14 +215,9 @@ def embedding_load(request: PlanRequest, record: ModelRecord) -> Load:
     return Load(request.users, min(context, record.trained_context or context))
 
 
-def embedding_changes(load: Load) -> dict[str, int]:
-    """Return llama.cpp's batch sizes: a whole input is computed at once [tokens]."""
-    return {"batch": max(2048, int(load.context)), "ubatch": max(512, int(load.context))}
-
-
 def embedding_deployment(record: ModelRecord, machine: Machine, load: Load) -> Deployment | None:
     """Return an embedding model under the usual engine, None if it refuses."""
-    changes = embedding_changes(load)
+    changes = find_engine(DEFAULT).embedding_settings(load)
     return catalogue_deployment(record.name, EMBEDDING_QUANTIZATION, DEFAULT, machine, load, "F16", changes)
 
 

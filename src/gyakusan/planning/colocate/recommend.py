@@ -25,7 +25,6 @@ from gyakusan.planning.colocate.model_options import (
     ModelOption,
     ModelSlot,
     combinations,
-    embedding_changes,
     embedding_deployment,
     embedding_load,
     model_slots,
@@ -284,15 +283,14 @@ def _embedding_member(
     ledger = exact_ledger(deployment)
     if deployment is None or ledger is None or not ledger.fits:
         return None
-    changes, command = embedding_changes(load), deployment.rules.with_port(deployment.command, port)
-    turn = TurnShape(
-        users=request.users, prompt=request.workload.prompt_tokens, answer=1, chunk=float(changes["ubatch"])
-    )
+    rules, changes = deployment.rules, deployment.changes
+    chunk = rules.compute_settings(machine, deployment.settings).prefill_chunk
+    turn = TurnShape(users=request.users, prompt=request.workload.prompt_tokens, answer=1, chunk=chunk)
     return ColocatedModel(
         request,
         deployment,
         ledger,
-        command=replace(command, argv=(*command.argv, "--embedding", "--pooling", record.pooling)),
+        command=rules.embedding_command(rules.with_port(deployment.command, port), record.pooling),
         speed=estimate_speed(from_record(record, EMBEDDING_QUANTIZATION), machine, deployment.engine, turn),
         plan=None,
         changes=changes,

@@ -18,7 +18,7 @@ class CandidateRow(TypedDict):
     quantization: as the engine names it
     engine: its name
     machine: its name
-    reasoning: mode that the speed and the quality are for
+    reasoning: on or off
     total: memory of the fullest device [B]
     usable: memory that the engine may use of it, None = not known [B]
     tokens_per_second: decode speed for each user, None = not known [tokens/s]
@@ -26,7 +26,7 @@ class CandidateRow(TypedDict):
     first_token: time to the first token, None = not known [s]
     quality: after the quantisation loss [points]
     quality_error: one standard error of it [points]
-    quality_basis: what the quality rests on
+    quality_basis: measured, few, vendor or assumed
     price_jpy: None = not known [JPY]
     """
 
