@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from gyakusan.core.load import Load
@@ -127,3 +129,11 @@ def test_what_is_sold_in_one_country_only_is_not_proposed() -> None:
     bought = recommend(parse_request({"budget": "5000000JPY"}))
     assert "one country only (CN)" in said(bought, "RTX 5090 D")
     assert not any("5090 D" in o.machine.name for o in bought.grid.offers)
+
+
+def test_a_shortfall_is_the_same_wherever_it_is_said() -> None:
+    """The weights of a large format must not hide what the smallest one lacks."""
+    found = recommend(parse_request({"device": "RTX 4090", "users": 8, "context": "64k"}))
+    reasons = [str(r) for r in why_not(found, "qwen3.6-27b").reasons]
+    amounts = {m[0] for r in reasons for m in [re.search(r"short by [\d.]+ GiB", r)] if m}
+    assert len(amounts) == 1, reasons

@@ -163,8 +163,11 @@ def _evaluate_batch(context: SweepContext, b: DeviceBatch) -> tuple[list[Candida
     rows = context.rows[b.table.storage]
     least = _least_weights(b, rows)
     hopeful = rows[least <= b.usable] if b.machine.gpus else rows
-    context.missed.note("short_by", b.table.model[rows], np.where(least <= b.usable, np.inf, least - b.usable))
-    wanted = np.flatnonzero(np.bincount(b.table.model[hopeful], minlength=len(context.columns.models)))
+    models = b.table.model
+    wanted = np.flatnonzero(np.bincount(models[hopeful], minlength=len(context.columns.models)))
+    # A model none of whose formats may fit lacks this at least; of the others the whole need is noted below.
+    hopeless = ~np.isin(models[rows], wanted)
+    context.missed.note("short_by", models[rows[hopeless]], (least[hopeless] - b.usable).astype(np.float64))
     parts = []
     for kv, kind in enumerate(context.question.kv_types):
         memory = context.load_memory.of(b.name, kind, b.offers, wanted)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from gyakusan.catalog.models import find
 from gyakusan.planning.candidates import model_table as catalogue
 from gyakusan.planning.candidates.model_table import ModelTable
 from gyakusan.planning.fleet.multi_node import plans_across_machines
@@ -19,7 +18,7 @@ from gyakusan.planning.request.money import ExchangeRates, exchange_rates
 from gyakusan.planning.request.request import PlanRequest
 from gyakusan.planning.select.plan import Plan, confirm_candidate, exact_speed
 from gyakusan.planning.select.ranking import MIN_SPEED_SHARE, rank_candidates
-from gyakusan.planning.select.recommend import first_confirmed
+from gyakusan.planning.select.recommend import first_confirmed, text_model_name
 from gyakusan.planning.select.relaxations import Relaxation
 
 
@@ -46,7 +45,7 @@ def fleet(request: FleetRequest, *, columns: ModelTable | None = None) -> FleetA
     models = columns or catalogue.load()
     name = request.plan_request.model
     if name is not None and name not in models.places:
-        request = replace(request, plan_request=replace(request.plan_request, model=find(name).name))
+        request = replace(request, plan_request=replace(request.plan_request, model=text_model_name(name)))
     candidates = sweep_fleets(request, models)
     exchange = exchange_rates(dict(request.plan_request.rates))
     plans = _recommended(request, candidates, exchange)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from gyakusan.engines.registry import engine
+from gyakusan.engines.registry import NAMES, engine
 from gyakusan.errors import BadQuantity, BadSetting, did_you_mean
 from gyakusan.planning.fleet.costs import CostTerms
 from gyakusan.planning.request import money
@@ -79,16 +79,17 @@ def _refuse_contradictions(request: FleetRequest) -> None:
         raise BadSetting(
             "--price is given without the machine it is for.", mend="Name the machine with --device, e.g. '8x H100'."
         )
-    if request.nodes > 1 and "nodes" in request.given and engines and not _any_spans(engines):
+    if request.nodes > 1 and "nodes" in request.given and engines and not any(map(_spans, engines)):
         raise BadSetting(
-            "Only vLLM is planned across machines, and --engine leaves it out.",
+            "Only {names} can span machines, and --engine leaves it out.",
+            names=", ".join(filter(_spans, NAMES)),
             mend="Leave out --engine or --nodes.",
         )
 
 
-def _any_spans(engines: Sequence[str]) -> bool:
-    """Return True if the server of one of the engines can span machines."""
-    return any(engine(name).spanning_settings(1, 2) is not None for name in engines)
+def _spans(name: str) -> bool:
+    """Return True if a server of this engine can span machines."""
+    return engine(name).spanning_settings(1, 2) is not None
 
 
 def network(text: str) -> float:

@@ -146,7 +146,7 @@ def _lacking_memory(recommendation: Recommendation, name: str, option: HardwareO
         return
     smallest = table.base[int(rows[np.argmin(table.stored[rows])])]
     load = Load(request.users, request.workload.context)
-    deployment = catalogue_deployment(name, smallest, grid.engines[0], option.machine, load, "F16")
+    deployment = catalogue_deployment(name, smallest, grid.engines[0], option.machine, load, request.kv_types[0])
     ledger = exact_ledger(deployment)
     if deployment is None or ledger is None or ledger.fits:
         return
@@ -156,10 +156,10 @@ def _lacking_memory(recommendation: Recommendation, name: str, option: HardwareO
         short=format_bytes(max(float(a.short_by) for a in ledger.accounts)),
         machine=option.machine.name,
     )
-    yield from _changes_that_fit(deployment)
+    yield from _changes_that_fit(deployment, request.kv_types[0])
 
 
-def _changes_that_fit(deployment: Deployment) -> Iterator[Message]:
+def _changes_that_fit(deployment: Deployment, kv_type: str) -> Iterator[Message]:
     """Yield a shorter context, fewer users, a smaller cache, twice the cards: each alone, where it is enough."""
     machine, load = deployment.machine, deployment.load
     try:
@@ -170,11 +170,11 @@ def _changes_that_fit(deployment: Deployment) -> Iterator[Message]:
         yield say("It fits with {n} tokens of context for each user.", n=f"{capacity.context:,}")
     if capacity.users:
         yield say("It fits for {users}.", users=people(capacity.users))
-    if _fits(deployment, machine, "Q8_0"):
+    if kv_type != "Q8_0" and _fits(deployment, machine, "Q8_0"):
         yield say("It fits with a q8_0 cache.")
     twice = replace(machine, gpus=machine.gpus * 2)
     is_card = bool(machine.gpus) and machine.gpus[0].kind == "gpu"
-    if is_card and len(twice.gpus) <= MAX_DEVICES and _fits(deployment, twice, "F16"):
+    if is_card and len(twice.gpus) <= MAX_DEVICES and _fits(deployment, twice, kv_type):
         yield say("It fits with {n} cards.", n=len(twice.gpus))
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from gyakusan.catalog.models import find
 from gyakusan.core.arrays import IntArray
 from gyakusan.engines.registry import engine, usual_engines
 from gyakusan.errors import BadQuantity, BadSetting
@@ -29,7 +28,7 @@ from gyakusan.planning.select.plan import Plan, confirm_candidate
 from gyakusan.planning.select.plan_capacity import capacity_of
 from gyakusan.planning.select.plan_difference import PlanDifference, is_real_gain, plan_difference
 from gyakusan.planning.select.ranking import WEIGHTS, RankingScores, rank_candidates, ranked_for_role
-from gyakusan.planning.select.recommend import MAX_TRIES, first_confirmed
+from gyakusan.planning.select.recommend import MAX_TRIES, first_confirmed, text_model_name
 from gyakusan.planning.upgrade.purchase_options import PurchaseOption, purchase_options
 
 GAIN_PER_JPY = 100_000
@@ -153,7 +152,7 @@ def upgrade(request: UpgradeRequest, *, columns: ModelTable | None = None) -> Up
     known, exchange = columns or catalogue.load(), exchange_rates(dict(request.question.rates))
     question = request.question
     if question.model is not None and question.model not in known.places:
-        question = replace(question, model=find(question.model).name)
+        question = replace(question, model=text_model_name(question.model))
     owned = market.owned_machine(question)
     models = np.array(select_models(question, known)[0], np.int64)
     today, utility = _today(question, known, owned, models)
