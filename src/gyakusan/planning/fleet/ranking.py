@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from math import log2
+from math import isfinite, log2
 from typing import Literal
 
 import numpy as np
@@ -79,19 +79,21 @@ def best_plan(
     allowed = on_target if role in ON_TARGET_ROLES else acceptable
     top = max(p.quality_lower for p in (acceptable if role == "best" else on_target))
     good = [p for p in pool if p in allowed and p.quality_lower >= top - WITHIN_POINTS[role]]
+    unknown = 2 * max((p.monthly for p in all_plans if isfinite(p.monthly)), default=1.0)
     keys: dict[Role, Callable[[FleetPlan], tuple[float, ...]]] = {
-        "balanced": lambda p: (-_utility(p, request),),
+        "balanced": lambda p: (-_utility(p, request, unknown),),
         "best": lambda p: (p.monthly,),
         "fastest": lambda p: (-min(p.visible_tokens_per_s, USEFUL_SPEED_FACTOR * target), p.monthly),
         "cheapest": lambda p: (p.monthly,),
-        "fewest": lambda p: (p.machines, -_utility(p, request)),
+        "fewest": lambda p: (p.machines, -_utility(p, request, unknown)),
     }
     return min(good, key=keys[role], default=None)
 
 
-def _utility(plan: FleetPlan, request: PlanRequest) -> float:
+def _utility(plan: FleetPlan, request: PlanRequest, unknown: float) -> float:
+    """Return quality, speed and price as one figure. unknown: cost of a month that is not known [JPY]."""
     by_quality, by_speed, by_price = WEIGHTS[request.prefer]
     speed = plan.visible_tokens_per_s / request.workload.target_tps
     speed_doublings = log2(min(USEFUL_SPEED_FACTOR, max(2.0**-6, speed)))
-    price_doublings = log2(max(1.0, plan.monthly)) if plan.monthly < float("inf") else 0.0
+    price_doublings = log2(max(1.0, plan.monthly if isfinite(plan.monthly) else unknown))
     return by_quality * plan.quality_lower / 10 + by_speed * speed_doublings - by_price * price_doublings
