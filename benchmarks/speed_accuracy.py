@@ -28,10 +28,10 @@ from benchmarks.speed.columns import columns, situation
 from benchmarks.speed.observation import Observation
 from benchmarks.speed.rows import Table
 from gyakusan.catalog.speed_constants import FittedConstants, constants_for, interval_factor, load
+from gyakusan.core.arrays import Array
 from gyakusan.core.roofline import SpeedConstants
 
 KINDS = ("decode single", "decode many", "prefill", "ttft", "throughput")
-Array = Any
 
 
 def report(path: Path, leave_out: str | None = None) -> dict[str, Any]:

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from gyakusan.core.arrays import Array
 from gyakusan.core.quality import Score, better, tied
 from tools import quality_index as qi
 from tools import quality_model as qm
 
-Array = Any
 Figures = dict[str, Any]
 
 TAU = 0.16

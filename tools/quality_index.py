@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from gyakusan.catalog.quality_names import short_name
+from gyakusan.core.arrays import Array
 from tools import quality_model as qm
-
-Array = Any
 
 COLUMNS = ("overall", "japanese", "coding", "reasoning")
 ANCHORS = (("meta-llama/Llama-3.1-8B-Instruct", "off", 35.0), ("openai/gpt-oss-120b", "on", 70.0))

@@ -14,14 +14,13 @@ from __future__ import annotations
 import csv
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from gyakusan.catalog.quality_names import Traits, traits
 from gyakusan.catalog.quality_prior import BASE, FAMILIES, columns
+from gyakusan.core.arrays import Array
 
-Array = Any
 Row = dict[str, str]
 
 DOMAINS = ("ja", "code", "reason")

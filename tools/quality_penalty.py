@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from scipy.optimize import least_squares
 
-Array = Any
+from gyakusan.core.arrays import Array
+
 Point = tuple[float, float, str, float, str]
 """Weights [1e9], bits per weight, kind, share of above-chance accuracy kept, name."""
 

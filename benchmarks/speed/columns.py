@@ -13,9 +13,9 @@ import numpy as np
 from benchmarks.speed.observation import Observation
 from benchmarks.speed.resolve import SERVERS
 from gyakusan.catalog.speed_constants import Situation, device_rates, labels
+from gyakusan.core.arrays import Array
 from gyakusan.core.roofline import DeviceRates, ModelDemand
 
-Array = Any
 T = TypeVar("T")
 
 

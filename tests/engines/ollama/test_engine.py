@@ -144,12 +144,6 @@ def test_command_and_variables() -> None:
     }
 
 
-def test_a_file_is_taken_in_first() -> None:
-    file = replace(QWEN, name="My Model", source="/models/my.gguf")
-    assert ollama.client(file) == (("ollama", "create", "my-model", "-f", "Modelfile"), ("ollama", "run", "my-model"))
-    assert ollama.modelfile(file, Settings(4096)).splitlines()[0] == "FROM /models/my.gguf"
-
-
 def test_bad_settings() -> None:
     with pytest.raises(UnknownName):
         ollama.settings(QWEN, Load(1, 4096), CARD, parallel=2)

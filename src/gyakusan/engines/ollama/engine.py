@@ -254,21 +254,6 @@ def with_port(command: Command, port: int) -> Command:
     return replace(command, environment={**command.environment, "OLLAMA_HOST": f"127.0.0.1:{port}"})
 
 
-def client(model: Model) -> tuple[tuple[str, ...], ...]:
-    """What is run beside `ollama serve`: a GGUF file is taken in first, a name is pulled by `run`."""
-    if model.source.endswith(".gguf"):
-        name = "".join(c if c.isalnum() or c in "._-" else "-" for c in model.name.lower()).strip("-.") or "model"
-        return (("ollama", "create", name, "-f", "Modelfile"), ("ollama", "run", name))
-    return (("ollama", "run", model.name),)
-
-
-def modelfile(model: Model, settings: Settings) -> str:
-    """The Modelfile for a GGUF file: where it is, and the batch that was planned."""
-    return (
-        f"FROM {model.source}\nPARAMETER num_ctx {settings.context_length}\nPARAMETER num_batch {settings.num_batch}\n"
-    )
-
-
 def read(lines: Iterable[str]) -> log.Reported:
     """What `ollama serve` printed: llama-server's lines pass through it [B]."""
     return log.read(lines)

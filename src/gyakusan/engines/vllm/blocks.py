@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from gyakusan.core.arrays import Number
 from gyakusan.core.broadcast import maximum
 from gyakusan.core.memo import Memo
-from gyakusan.core.model import Layers, Model
+from gyakusan.core.model import Model
 from gyakusan.engines.vllm.pages import Page, pages
 from gyakusan.engines.vllm.settings import Settings
 
@@ -178,8 +178,3 @@ def _packed(kinds: Sequence[Page]) -> tuple[Group, ...]:
 def _repeats(counts: Sequence[int], floor: int) -> int:
     """Return the number of layers that wastes the fewest places, the larger of equals (_approximate_gcd)."""
     return min(range(max(1, floor), max(counts) + 1), key=lambda d: (sum(-c % d for c in counts), -d))
-
-
-def layers_of(every: Sequence[Page]) -> Layers:
-    """Return every layer that has a cache or a state."""
-    return tuple(sorted({i for p in every for i in p.layers}))
