@@ -11,6 +11,9 @@ from gyakusan.catalog.names import parse_device_name
 from gyakusan.catalog.places import DATA
 from gyakusan.units import GIB
 
+WITHOUT_BF16 = ("maxwell", "pascal", "volta", "turing", "gcn", "rdna1", "rdna2")
+"""Families of chips without products in BF16."""
+
 
 @dataclass(frozen=True, slots=True)
 class Chip:
@@ -42,6 +45,11 @@ class Chip:
     link: str
     source: str
     checked: str
+
+    @property
+    def bf16(self) -> float:
+        """Rate of BF16 products: that of FP16 where the chip has it, 0 where it has not [FLOP/s]."""
+        return 0.0 if self.family.startswith(WITHOUT_BF16) else self.half
 
     @property
     def vendor(self) -> str:

@@ -90,10 +90,11 @@ def _one(asked: Deployment, dry: tuple[Sequence[DryRunLine], DryRunBuild] | None
 def _quantizations(first: Deployment, model: str, offline: bool, output: Output) -> int:
     """Every quantisation of a repository, with what it needs. 0 if one of them fits."""
     from gyakusan import models
+    from gyakusan.planning.predict.quantizations import quantization_memory
     from gyakusan.show import quantizations
 
     value = first.ledger
-    offers = quantizations.offers(value, models.quantizations(model, offline=offline))
+    offers = quantization_memory(value, models.quantizations(model, offline=offline))
     if output.json:
         from gyakusan.documents import ledger as documents
 

@@ -16,7 +16,7 @@ from gyakusan.catalog.entry import Entry
 from gyakusan.catalog.models import ModelRecord
 from gyakusan.catalog.origins import SourceRecord
 from gyakusan.documents.common import catalogue_date
-from gyakusan.show.catalog import Record, bf16
+from gyakusan.show.catalog import Record
 
 
 class PlaceJson(Struct, frozen=True):
@@ -155,4 +155,4 @@ def source(value: SourceRecord) -> Struct:
 
 
 def _chip(chip: Chip) -> ChipJson:
-    return ChipJson(**{f.name: getattr(chip, f.name) for f in dataclasses.fields(chip)}, bf16=bf16(chip))
+    return ChipJson(**{f.name: getattr(chip, f.name) for f in dataclasses.fields(chip)}, bf16=chip.bf16)

@@ -21,7 +21,7 @@ from gyakusan.documents.plan import (
 from gyakusan.documents.request import RequestJson, request
 from gyakusan.message import Message
 from gyakusan.planning.colocate.recommend import ColocatedModel, Colocation, ColocationAnswer
-from gyakusan.show.colocation import notes, speed
+from gyakusan.show.colocation import notes
 
 
 class ColocatedModelJson(Struct, frozen=True, kw_only=True):
@@ -133,7 +133,7 @@ def _plan(plan: Colocation) -> ColocationJson:
 
 
 def _model(plan: Colocation, member: ColocatedModel) -> ColocatedModelJson:
-    figure = speed(member)
+    figure = member.main_speed
     fields: dict[str, Any] = {
         "model": member.deployment.name,
         "quantization": member.deployment.quantization,

@@ -16,8 +16,7 @@ from gyakusan.engines.registry import DEFAULT
 from gyakusan.engines.server import DryRunBuild, DryRunLine
 from gyakusan.message import Message
 from gyakusan.planning.predict.assessment import Assessment
-from gyakusan.show.dry_run import difference_share
-from gyakusan.show.quantizations import Offer
+from gyakusan.planning.predict.quantizations import QuantizationMemory
 
 
 class ModelJson(Struct, frozen=True):
@@ -276,7 +275,7 @@ def engines(answers: Sequence[Answer]) -> EnginesJson:
     return EnginesJson(engines=tuple(_answer(a) for a in answers))
 
 
-def quantizations(offers: Sequence[Offer]) -> QuantizationsJson:
+def quantizations(offers: Sequence[QuantizationMemory]) -> QuantizationsJson:
     """Return every quantisation of a repository."""
     return QuantizationsJson(
         quantizations=tuple(
@@ -287,7 +286,7 @@ def quantizations(offers: Sequence[Offer]) -> QuantizationsJson:
 
 def dry_run(rows: Sequence[DryRunLine], dry: DryRunBuild) -> DryRunJson:
     """Return what the engine's dry run says."""
-    shares = (difference_share(r) for r in rows)
+    shares = (r.difference_share for r in rows)
     lines = tuple(
         DryRunLineJson(r.kind, r.ours, round(r.theirs), round(r.difference), s)
         for r, s in zip(rows, shares, strict=True)

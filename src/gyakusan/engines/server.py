@@ -125,6 +125,11 @@ class DryRunLine(Protocol):
         """Ours less theirs, 0 within the rounding [B]."""
         ...
 
+    @property
+    def difference_share(self) -> float:
+        """The difference over their figure [fraction]."""
+        ...
+
 
 class DryRunBuild(Protocol):
     """A dry run of the engine itself: the build that ran."""

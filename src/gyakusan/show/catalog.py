@@ -109,7 +109,7 @@ def _rates(chip: Chip) -> Iterator[tuple[str, str, str, str]]:
     types = {
         "fp32": chip.single,
         "fp16": chip.half,
-        "bf16": bf16(chip),
+        "bf16": chip.bf16,
         "int8": chip.int8,
         "fp8": chip.fp8,
         "fp4": chip.fp4,
@@ -117,14 +117,6 @@ def _rates(chip: Chip) -> Iterator[tuple[str, str, str, str]]:
     for name, rate in types.items():
         if rate:
             yield f"{name}_tflops", f"{rate / 1e12:,.1f}", chip.source, chip.checked
-
-
-_WITHOUT_BF16 = ("maxwell", "pascal", "volta", "turing", "gcn", "rdna1", "rdna2")
-
-
-def bf16(chip: Chip) -> float:
-    """Return the rate of BF16 [FLOP/s]: that of FP16 where the chip has it, 0 where it has not."""
-    return 0.0 if chip.family.startswith(_WITHOUT_BF16) else chip.half
 
 
 def _said(source: str) -> Message:

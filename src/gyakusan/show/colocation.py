@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from gyakusan.message import Message, say
 from gyakusan.planning.colocate.model_options import QUALITY_PER_MTEB_POINT
 from gyakusan.planning.colocate.recommend import ColocatedModel, Colocation, ColocationAnswer
-from gyakusan.planning.predict.speed import Estimate
 from gyakusan.planning.request.request import PlanRequest
 from gyakusan.show import plan as plans
 from gyakusan.show.request_line import TASK_TEXTS
@@ -62,19 +61,12 @@ def _remarks(plan: Colocation) -> Iterator[Text]:
 
 
 def _row(plan: Colocation, member: ColocatedModel) -> tuple[Words, ...]:
-    figure = speed(member)
+    figure = member.main_speed
     alone = "?" if figure is None else f"{figure.value:,.0f} ({figure.low:,.0f}-{figure.high:,.0f})"
     shared = "?" if figure is None else f"{figure.value * plan.busy_share:,.0f}"
     load, size = member.ledger.load, f"{member.ledger.accounts[0].total / GIB:.1f}"
     task, model = Message(TASK_TEXTS[member.request.task]), f"{member.deployment.name} {member.deployment.quantization}"
     return task, model, f"{load.users} x {load.context:,}", alone, shared, size
-
-
-def speed(member: ColocatedModel) -> Estimate | None:
-    """Return what counts [tokens/s]: tokens of an answer for each user, or of texts that are read."""
-    if member.speed is None:
-        return None
-    return member.speed.prefill if member.plan is None else member.speed.decode_each
 
 
 def notes(answer: ColocationAnswer) -> tuple[Message, ...]:

@@ -28,11 +28,6 @@ def _kinds(row: DryRunLine) -> Message:
     return say(" + ".join(f"{{{name}}}" for name in kinds), **kinds)
 
 
-def difference_share(row: DryRunLine) -> float:
-    """Return the difference over what was reported."""
-    return row.difference / row.theirs if row.theirs else float(bool(row.difference))
-
-
 def _mib(size: float) -> str:
     return f"{size / MIB:,.2f} MiB"
 
@@ -40,4 +35,4 @@ def _mib(size: float) -> str:
 def _error(row: DryRunLine) -> Text:
     if not row.difference:
         return Text("0 B", "good")
-    return Text(f"{row.difference / MIB:+,.2f} MiB ({difference_share(row):+.2%})", "caution")
+    return Text(f"{row.difference / MIB:+,.2f} MiB ({row.difference_share:+.2%})", "caution")

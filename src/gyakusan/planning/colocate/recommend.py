@@ -32,7 +32,7 @@ from gyakusan.planning.colocate.model_options import (
 )
 from gyakusan.planning.colocate.relaxations import find_relaxations
 from gyakusan.planning.evaluate.results import SweepResult
-from gyakusan.planning.predict.speed import SpeedEstimate, TurnShape, estimate_speed
+from gyakusan.planning.predict.speed import Estimate, SpeedEstimate, TurnShape, estimate_speed
 from gyakusan.planning.request.request import PlanRequest
 from gyakusan.planning.select.plan import Plan, confirm_candidate, exact_ledger
 from gyakusan.planning.select.ranking import WEIGHTS
@@ -72,6 +72,13 @@ class ColocatedModel:
     changes: Mapping[str, object]
     reserve: int
     score: float = 0.0
+
+    @property
+    def main_speed(self) -> Estimate | None:
+        """Output tokens of each user, or text tokens that an embedding model reads, alone; None = not known [tokens/s]."""
+        if self.speed is None:
+            return None
+        return self.speed.prefill if self.plan is None else self.speed.decode_each
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,6 +100,11 @@ class Compared:
         off = self.ours - self.theirs
         return 0.0 if abs(off) <= self.rounding else off
 
+    @property
+    def difference_share(self) -> float:
+        """Return the difference over the dry run's figure [fraction]."""
+        return self.difference / self.theirs if self.theirs else float(bool(self.difference))
+
 
 def library() -> Library:
     """Return the library in the installed wheel, without importing it. Raises ServerError if there is none."""
