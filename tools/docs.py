@@ -9,7 +9,7 @@ A generated part stands between two lines of its own; what is between them is re
     <!-- end -->
 
 Kinds: output COMMAND, help COMMAND, json COMMAND (lists shortened), printed (runs the Python block above it), tree,
-tree packages, layers, errors, commands, decisions, accuracy [SECTION ...], accuracy line, devices, computers, models,
+tree packages, layers [CONTRACT], errors, commands, decisions, accuracy [SECTION ...], accuracy line, devices, computers, models,
 embeddings, guide TABLE, names SECTION. A COMMAND may end in "| head -N" or "| tail -N".
 Pages under docs/ja/ and *.ja.md are written in Japanese; headings and sentences of this tool are in docs/ja/texts.json.
 Only commands that say the same on every computer may be embedded: always with --device, never detect or serve.
@@ -191,12 +191,12 @@ def commands(_rest: str, language: str, _before: str) -> str:
     return table((translated("command", language), translated("what for", language)), rows)
 
 
-def layers(_rest: str, _language: str, _before: str) -> str:
-    """The layers that import-linter holds the package to, highest first."""
+def layers(contract: str, _language: str, _before: str) -> str:
+    """The layers of one contract of import-linter, highest first. contract: how its name begins, "" = of the package."""
     import tomllib
 
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
-    names = [layer for c in contracts if c["type"] == "layers" for layer in c["layers"]]
+    names = next(c["layers"] for c in contracts if c["name"].startswith(contract or "one way"))
     return fenced("text", "\n".join(name.replace("gyakusan.", "") for name in names))
 
 

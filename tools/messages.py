@@ -42,7 +42,7 @@ def templates(root: Path = ROOT) -> set[str]:
         tree = ast.parse(path.read_text("utf-8"))
         words = _words(tree, WORDS.get(path.relative_to(root).as_posix(), set()))
         out |= {*_calls(tree, CALLS | errors), *_marked(tree), *words, *_sentences(tree)}
-    return {t for t in out if any(c.isalpha() for c in re.sub(r"\{\w+\}", "", t))}
+    return {t for t in out if t.endswith("}.") or any(c.isalpha() for c in re.sub(r"\{\w+\}", "", t))}
 
 
 def _calls(tree: ast.AST, names: set[str]) -> Iterator[str]:
