@@ -113,12 +113,15 @@ def _where(plan: FleetPlan) -> Message:
     }
     if plan.nodes == 1:
         return say(
-            ("{replicas} replicas, each for {users} at once at {speed} tokens/s, on {machine} ({price}) with {engine}"),
+            (
+                "replicas: {replicas}, each for {users} at once at {speed} tokens/s, on {machine} ({price}) "
+                "with {engine}"
+            ),
             **facts,
         )
     return say(
         (
-            "{replicas} replicas, each for {users} at once at {speed} tokens/s, on {nodes} machines "
+            "replicas: {replicas}, each for {users} at once at {speed} tokens/s, on {nodes} machines "
             "{machine} ({price} each) with {engine}, tensor parallel {tensor} x pipeline parallel {nodes}"
         ),
         **facts,
