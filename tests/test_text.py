@@ -30,8 +30,8 @@ from gyakusan.units import GIB, MIB
 
 JAPANESE: dict[str, str] = json.loads((Path(gyakusan.__file__).parent / "locale" / "ja.json").read_text("utf-8"))
 LETTER = "[ぁ-ゖァ-ヺー一-龠々]"
-SAME_EVERYWHERE = {"gpu", "backend"}
-"""Words that are written GPU and API in Japanese, too."""
+SAME_EVERYWHERE = {"gpu", "backend", "{name}: {reason}."}
+"""What is written GPU and API in Japanese, too, and a template without words, whose full stop is another."""
 
 TYPED = re.compile(
     r" ?(?:--[a-z]+(?:-[a-z]+)*(?:[ =](?:\{\w+\}|[\w.,:=/]+))*|\{flag\}|\{command\}(?: --help)?"
