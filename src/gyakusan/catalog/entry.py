@@ -20,6 +20,7 @@ PLACES = {
     "embedding": "embeddings",
     "tags": "registry",
     "base": "registry",
+    "price": "prices.toml",
     "rate": "rates.toml",
     "source": "sources.toml",
 }

@@ -23,7 +23,7 @@ from gyakusan.catalog.places import DATA, RELEASE
 from gyakusan.errors import BadRecord, SourceError
 
 MANIFEST = "catalog.json"
-_FILE = re.compile(r"(?:(?:devices|models|embeddings|registry)/[\w-]{1,80}|machines|rates|sources)\.toml")
+_FILE = re.compile(r"(?:(?:devices|models|embeddings|registry)/[\w-]{1,80}|machines|prices|rates|sources)\.toml")
 _DATE = re.compile(r"\d{4}\.\d{2}\.\d{2}")
 _SUM = re.compile(r"[0-9a-f]{64}")
 

@@ -15,7 +15,7 @@ from typing import Annotated, Any, TypeAlias
 
 import msgspec
 
-from gyakusan.catalog import devices, models, origins, rates, tags
+from gyakusan.catalog import devices, models, origins, prices, rates, tags
 from gyakusan.catalog.entry import SCHEMA
 
 FOLDER = Path(__file__).parent / "schemas"
@@ -26,6 +26,7 @@ RECORDS: Mapping[str, type] = {
     "embedding": models.ModelRecord,
     "tags": tags.TagsRecord,
     "base": tags.BaseRecord,
+    "price": prices.PriceRecord,
     "rate": rates.RateRecord,
     "source": origins.SourceRecord,
 }
@@ -36,6 +37,7 @@ FILES: Mapping[str, tuple[str, ...]] = {
     "models": ("model",),
     "embeddings": ("embedding",),
     "registry": ("tags", "base"),
+    "prices": ("price",),
     "rates": ("rate",),
     "sources": ("source",),
     "own": tuple(RECORDS),

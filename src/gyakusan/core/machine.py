@@ -26,6 +26,7 @@ class Price:
     date: day, month or year, ISO 8601
     source: where it was seen
     used: second-hand
+    launch: the maker's price on the day of release, nobody's price of today
     """
 
     amount: float
@@ -33,6 +34,7 @@ class Price:
     date: str
     source: str
     used: bool = False
+    launch: bool = False
 
 
 @dataclass(frozen=True, slots=True)
