@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from itertools import pairwise
 
@@ -10,8 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console, Group
+from tests.show.drawing import text_of
 
-from gyakusan.show.terminal import WrappingText, breaks
+from gyakusan.message import say
+from gyakusan.show.terminal import Terminal, prefers_ascii
+from gyakusan.show.tree import Fact, Facts, Next, Pause, Question, Text, Verdict, whole
+from gyakusan.show.wrapping import WrappingText, breaks
 
 LIMITS = "収まる上限は、1人なら131,072トークンずつ(学習時の最大長)、8,192トークンずつなら41人です。"
 OWN = "このマシンでのOllamaの既定コンテキスト長は32,768トークンです。OLLAMA_CONTEXT_LENGTHで変更できます。"
@@ -51,8 +56,8 @@ def test_the_screen_shows_the_lines() -> None:
     with console.capture() as captured:
         console.print(Group(WrappingText(OWN, style="dim")))
     first, second = captured.get().splitlines()
-    assert first == "このマシンでのOllamaの既定コンテキスト長は32,768トークンで"
-    assert second == "す。OLLAMA_CONTEXT_LENGTHで変更できます。"
+    assert first == "このマシンでのOllamaの既定コンテキスト長は"
+    assert second == "32,768トークンです。OLLAMA_CONTEXT_LENGTHで変更できます。"
 
 
 def test_english_is_as_before() -> None:
@@ -67,3 +72,99 @@ def test_what_must_not_wrap_does_not() -> None:
     with console.capture() as captured:
         console.print(Group(WrappingText(LIMITS, no_wrap=True, overflow="ellipsis")))
     assert len(captured.get().splitlines()) == 1
+
+
+ANSWER = (
+    Verdict((say("Run gemma-4-26B-A4B on the {gpu}: 87 tokens/s for each of 4 people.", gpu=whole("RTX 4090")),)),
+    Pause(),
+    Question(("4 people chatting, 32,768 tokens each; at least 10 tokens/s after thinking (default)",)),
+    Facts((Fact("Speed", ("200 tokens/s (169-238)", "prompts 10,200")), Fact("At most", ("131,072 tokens",)))),
+    Pause(),
+    Next((whole("gyakusan serve 1"), whole("gyakusan plan --details 1"))),
+)
+
+
+def test_an_answer() -> None:
+    assert text_of(*ANSWER, width=50).splitlines() == [
+        "Run gemma-4-26B-A4B on the RTX 4090: 87 tokens/s",
+        "for each of 4 people.",
+        "",
+        "For: 4 people chatting, 32,768 tokens each; at",
+        "     least 10 tokens/s after thinking (default)",
+        "Speed    200 tokens/s (169-238)",
+        "         prompts 10,200",
+        "At most  131,072 tokens",
+        "",
+        "Next: gyakusan serve 1",
+        "      gyakusan plan --details 1",
+    ]
+
+
+@pytest.mark.parametrize("width", range(30, 130))
+def test_names_amounts_and_commands_are_whole_on_their_lines(width: int) -> None:
+    text = text_of(*ANSWER, width=width)
+    for name in ("gemma-4-26B-A4B", "RTX 4090", "87 tokens/s", "4 people", "gyakusan plan --details 1"):
+        assert any(name in line for line in text.splitlines()), name
+    assert all(cell_len(line) <= max(width, 31) and line == line.rstrip() for line in text.splitlines())
+
+
+def test_prose_is_no_wider_than_100_cells() -> None:
+    assert max(map(len, text_of(Text("word " * 60), width=200).splitlines())) in range(95, 101)
+
+
+def test_a_plus_minus_may_take_two_cells() -> None:
+    assert text_of(Text("quality 80 ±2"), width=13) == "quality 80\n±2\n"
+    assert text_of(Text("quality 80 ±2"), width=14) == "quality 80 ±2\n"
+    assert text_of(Text("quality 80 ±2"), ascii_only=True) == "quality 80 +-2\n"
+
+
+class Screen(io.StringIO):
+    """A terminal that keeps what is written."""
+
+    def isatty(self) -> bool:
+        """Say yes."""
+        return True
+
+
+def test_what_comes_next_is_for_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NO_COLOR", "COLUMNS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    pipe, screen = io.StringIO(), Screen()
+    for out in (pipe, screen):
+        monkeypatch.setattr("sys.stdout", out)
+        Terminal("en").show(*ANSWER, Text("word " * 24))
+        Terminal("en").show(*ANSWER)
+    assert "Next" not in pipe.getvalue()
+    assert "Next: gyakusan serve 1" in screen.getvalue()
+    assert pipe.getvalue().endswith("131,072 tokens\n")
+    assert max(map(len, pipe.getvalue().splitlines())) > 80, "a pipe is 120 cells wide"
+
+
+def test_the_verb_carries_the_colour(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    for language, verb in (("en", "does not fit"), ("ja", "収まらない")):
+        out = Screen()
+        monkeypatch.setattr("sys.stdout", out)
+        Terminal(language, colour=True).show(Verdict((f"It {verb} here.",), verb=verb, tone="fails"))
+        assert out.getvalue() == f"It \x1b[1;31m{verb}\x1b[0m here.\n"
+
+
+@pytest.mark.parametrize(
+    ("environment", "encoding", "ascii_only"),
+    [
+        ({}, "utf-8", False),
+        ({"GYAKUSAN_ASCII": "1"}, "utf-8", True),
+        ({"TERM": "linux"}, "utf-8", True),
+        ({"TERM": "dumb"}, "utf-8", True),
+        ({"TERM": "dumb", "GYAKUSAN_ASCII": "0"}, "utf-8", False),
+        ({}, "cp932", True),
+    ],
+)
+def test_ascii(environment: dict[str, str], encoding: str, ascii_only: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GYAKUSAN_ASCII", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert prefers_ascii(io.TextIOWrapper(io.BytesIO(), encoding=encoding)) is ascii_only

@@ -83,7 +83,7 @@ def memory(sections: Sequence[Section]) -> Tree:
 
 
 def _columns(heads: Sequence[str], left: int) -> tuple[Column, ...]:
-    return tuple(Column(Message(h), "name" if i < left else "number", i >= left) for i, h in enumerate(heads))
+    return tuple(Column(Message(h), "name" if i < left else "number") for i, h in enumerate(heads))
 
 
 HEAD_TEXTS = ("engine", "compared with", "part", "compared", "exact", "median", "95 %", "worst")

@@ -15,9 +15,7 @@ from gyakusan.show.wording import caveat, command, listed
 from gyakusan.units import GIB, format_bytes
 
 HEAD_TEXTS = ("for", "model", "people", "tokens/s alone", "all busy", "GiB")
-COLUMNS = tuple(
-    Column(Message(h), "name" if i < 2 else "number", whole=h in ("for", "GiB")) for i, h in enumerate(HEAD_TEXTS)
-)
+COLUMNS = tuple(Column(Message(h), "name" if i < 2 else "number") for i, h in enumerate(HEAD_TEXTS))
 
 
 def screen(answer: ColocationAnswer) -> Tree:

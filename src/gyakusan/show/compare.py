@@ -16,8 +16,7 @@ from gyakusan.units import format_bytes
 
 Shown = Literal["decode", "prefill"]
 HEAD_TEXTS: dict[Shown, str] = {"decode": "output tokens/s for each user", "prefill": "prompt tokens/s"}
-CHART = (Column(), Column(kind="number", whole=True), Column(kind="bar", whole=True), Column(whole=True))
-"""Long names break, figures do not."""
+CHART = (Column(), Column(kind="number"), Column(kind="bar"), Column())
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +60,7 @@ def chart(rows: Sequence[Compared], kind: Shown) -> Table:
     figures = {r.device: _figure(r, kind) for r in rows}
     scale = max((f.high for f in figures.values() if f), default=1.0)
     best_first = sorted(rows, key=lambda r: -(f.value if (f := figures[r.device]) else 0))
-    return Table(CHART, tuple((r.device, *_cells(r, figures[r.device], kind, scale)) for r in best_first), chart=True)
+    return Table(CHART, tuple((r.device, *_cells(r, figures[r.device], kind, scale)) for r in best_first))
 
 
 def _cells(row: Compared, figure: Estimate | None, kind: Shown, scale: float) -> tuple[Cell, ...]:

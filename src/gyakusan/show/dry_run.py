@@ -10,7 +10,7 @@ from gyakusan.show.tree import Pause, Table, Text, Title, Tree, columns
 from gyakusan.units import MIB
 
 HEAD_TEXTS = ("buffer", "predicted", "reported", "error")
-COLUMNS = columns(HEAD_TEXTS, 1, whole=False)
+COLUMNS = columns(HEAD_TEXTS, 1)
 
 
 def screen(rows: Sequence[DryRunLine], dry: DryRunBuild, gpu: str | None) -> Tree:

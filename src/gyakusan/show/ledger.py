@@ -10,7 +10,7 @@ from gyakusan.planning.predict.capacity import Capacity
 from gyakusan.show.tree import Bar, Cell, Column, Pause, Section, Table, Text, Title, Tree
 from gyakusan.units import format_bytes, format_count, format_decimal
 
-COLUMNS = (Column(whole=True), Column(kind="number", whole=True), Column(kind="bar", whole=True), Column(kind="reason"))
+COLUMNS = (Column(), Column(kind="number"), Column(kind="bar"), Column(kind="reason"))
 
 
 def screen(value: Ledger, limits: Capacity | None, *, why: bool = False, refusals: Sequence[Message] = ()) -> Tree:
@@ -63,7 +63,7 @@ def _row(line: Line, scale: float, why: bool) -> tuple[Cell, ...]:
     if why and line.least != line.greatest:
         template += " {low} .. {high}"
         facts |= {"low": format_bytes(float(line.least)), "high": format_bytes(float(line.greatest))}
-    share = Bar(float(line.bytes) / scale, line.kind)
+    share = Bar(float(line.bytes) / scale)
     return Message(line.kind), format_bytes(float(line.bytes)), share, Message(template, facts)
 
 

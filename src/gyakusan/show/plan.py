@@ -122,7 +122,7 @@ def listing(answer: Recommendation) -> Tree:
     return (
         Title(say("Pareto-optimal candidates (quality, speed, price):")),
         Table(columns(HEAD_TEXTS if owned else BOUGHT_TEXTS, 3), rows),
-        Table((Column(), Column()), tuple((e.name, Text(e.reason, "note")) for e in answer.excluded)),
+        Table((Column(), Column(kind="reason")), tuple((e.name, Text(e.reason, "note")) for e in answer.excluded)),
     )
 
 

@@ -12,7 +12,7 @@ from gyakusan.units import GIB
 
 HEAD_TEXTS = ("quant", "file", "total", "verdict")
 """Sizes are GiB."""
-COLUMNS = tuple(Column(Message(h), "number" if h in ("file", "total") else "name", whole=True) for h in HEAD_TEXTS)
+COLUMNS = tuple(Column(Message(h), "number" if h in ("file", "total") else "name") for h in HEAD_TEXTS)
 
 
 def screen(offers: Sequence[QuantizationMemory], ledger: Ledger) -> Tree:

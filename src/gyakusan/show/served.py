@@ -13,7 +13,7 @@ from gyakusan.show.tree import Address, Cell, Section, Table, Text, Title, Tree,
 from gyakusan.units import MIB
 
 HEAD_TEXTS = ("buffer", "device", "predicted", "reported", "error")
-COLUMNS = columns(HEAD_TEXTS, 2, whole=False)
+COLUMNS = columns(HEAD_TEXTS, 2)
 
 
 def comparison(rows: Sequence[BufferComparison]) -> Table:

@@ -79,7 +79,7 @@ def _chart(sides: Sequence[ComparedPlan], kind: Shown) -> Tree:
     figures = [figure(s, kind) for s in sides]
     scale = max((f.high for f in figures if f), default=1.0)
     rows = tuple(_bar(s.title, f, scale) for s, f in zip(sides, figures, strict=True))
-    return Title(Message(HEAD_TEXTS[kind])), Table(CHART, rows, chart=True)
+    return Title(Message(HEAD_TEXTS[kind])), Table(CHART, rows)
 
 
 def _bar(title: str, figure: Estimate | None, scale: float) -> tuple[Cell, ...]:

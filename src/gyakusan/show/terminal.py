@@ -2,48 +2,40 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import IO, TYPE_CHECKING
 
 import rich.text
-from rich.cells import cell_len
-from rich.console import Console, Group, JustifyMethod, OverflowMethod, RenderableType
-from rich.containers import Lines
-from rich.padding import Padding
-from rich.table import Table as RichTable
+from rich.console import Console
 
-from gyakusan.core.ledger import LineKind
 from gyakusan.message import Message
+from gyakusan.show.layout import STYLES, Screen, table_lines
 from gyakusan.show.tree import (
     Address,
-    Bar,
-    Cell,
-    Column,
     Command,
-    IntervalBar,
+    Facts,
+    Next,
     Part,
+    Pause,
+    Question,
     Section,
     Table,
     Text,
     Title,
-    Tone,
+    Verdict,
     Words,
+    whole,
 )
+from gyakusan.show.wrapping import PROSE, cells, printable, wrapped
 from gyakusan.text import Language, tell
 
 if TYPE_CHECKING:
     from rich.status import Status
 
-STYLES: Mapping[Tone, str] = {
-    "plain": "", "note": "dim", "good": "green", "caution": "yellow", "bad": "red",
-    "fits": "bold green", "doubt": "bold yellow", "fails": "bold red",
-}  # fmt: skip
-COLOURS: Mapping[LineKind, str] = {
-    "weights": "cyan", "kv_cache": "green", "recurrent_state": "bright_green", "scratch": "yellow", "overhead": "magenta",
-}  # fmt: skip
-BAR, INTERVAL_BAR = 24, 28
-"""Width of bars. [cells]"""
+PIPE = 120
+"""Width of what goes into a pipe, unless COLUMNS is set. [cells]"""
 
 
 class Terminal:
@@ -54,14 +46,19 @@ class Terminal:
         forced = {} if colour is None else {"no_color": not colour, "force_terminal": colour or None}
         self._console = Console(stderr=stderr, highlight=False, **forced)  # type: ignore[arg-type]
         self._language = language
+        file = self._console.file
+        self._interactive = file.isatty()
+        piped = not self._interactive and "COLUMNS" not in os.environ
+        self._width = PIPE if piped else self._console.width
+        self._ascii = prefers_ascii(file)
 
     def show(self, *parts: Part) -> None:
-        """Print parts, one below the other."""
-        for part in parts:
-            if isinstance(part, Address):
-                self._console.print(tell_words(part.words, self._language), soft_wrap=True, markup=False)
-            else:
-                self._console.print(drawn(part, self._language))
+        """Print parts, one below the other. What comes next is printed on a terminal only."""
+        shown = [p for p in parts if self._interactive or not isinstance(p, Next)]
+        while shown and isinstance(shown[-1], Pause):
+            shown.pop()
+        for line in lines(shown, self._language, self._width, ascii_only=self._ascii):
+            self._console.print(line, no_wrap=True, overflow="ignore", crop=False, soft_wrap=True)
 
     def progress(self) -> Progress:
         """Return a line that says what is being done."""
@@ -82,7 +79,8 @@ class Progress:
         text = tell(message, self._language)
         if not self._console.is_terminal:
             if text != self._last:
-                self._console.print(WrappingText(text, style="dim"))
+                for line in wrapped(rich.text.Text(text, style="dim"), self._console.width):
+                    self._console.print(line)
             self._last = text
             return
         if self._status is None:
@@ -97,9 +95,25 @@ class Progress:
             self._status = None
 
 
-def drawn(part: Part, language: Language) -> RenderableType:
-    """Return what rich prints for a part."""
-    return Group(*_lines(part, language, ""))
+def prefers_ascii(file: IO[str]) -> bool:
+    """Return True where bars are drawn with "#" and "=": as asked for, or a terminal that has nothing better."""
+    asked = os.environ.get("GYAKUSAN_ASCII", "")
+    if asked:
+        return asked != "0"
+    encoding = (getattr(file, "encoding", None) or "utf-8").lower().replace("-", "")
+    return os.environ.get("TERM") in ("dumb", "linux") or not encoding.startswith("utf")
+
+
+def lines(
+    parts: Iterable[Part], language: Language, width: int, *, ascii_only: bool = False
+) -> Iterator[rich.text.Text]:
+    """Yield what is printed for parts, line by line; none is wider than `width` unless it is one name or command."""
+    clauses = "。" if language == "ja" else "; "
+    screen = Screen(width, lambda words: tell_words(words, language), clauses, ascii_only)
+    for part in parts:
+        for line in _lines(part, screen, ""):
+            line.rstrip()
+            yield printable(line, ascii_only=ascii_only)
 
 
 def tell_words(words: Words, language: Language) -> str:
@@ -107,124 +121,83 @@ def tell_words(words: Words, language: Language) -> str:
     return words if isinstance(words, str) else tell(words, language)
 
 
-def _lines(part: Part, language: Language, indent: str) -> Iterator[RenderableType]:
+def _lines(part: Part, screen: Screen, indent: str) -> Iterator[rich.text.Text]:
     match part:
         case Section(head, parts):
             if head is not None:
-                yield from _lines(head, language, indent)
+                yield from _lines(head, screen, indent)
             for inner in parts:
-                yield from _lines(inner, language, indent + "  ")
+                yield from _lines(inner, screen, indent + "  ")
         case Table():
-            yield Padding(_table(part, language), (0, 0, 0, len(indent))) if indent else _table(part, language)
-        case Title(words, aside, chapter):
-            text = WrappingText(indent + tell_words(words, language), style="bold underline" if chapter else "bold")
-            yield text.append("  ").append(f"({tell_words(aside, language)})", style="dim") if aside else text
-        case Text(words, tone, aside):
-            text = WrappingText(indent + tell_words(words, language), style=STYLES[tone])
-            yield text.append(" ").append(f"({tell_words(aside, language)})", style="dim") if aside else text
-        case Command(line, label):
-            yield WrappingText(indent + tell_words(label, language) + line, style="cyan")
+            narrow = replace(screen, width=screen.width - len(indent))
+            yield from (rich.text.Text(indent).append_text(x) for x in table_lines(part, narrow))
+        case Verdict() | Question() | Facts() | Next():
+            yield from _answer(part, screen, indent)
         case Address(words):
-            yield WrappingText(indent + tell_words(words, language))
+            yield rich.text.Text(screen.tell(words))
         case _:
-            yield WrappingText()
+            yield from _prose(part, screen, indent)
 
 
-def _table(table: Table, language: Language) -> RichTable:
-    headed = any(c.head for c in table.columns)
-    out = RichTable(box=None, padding=(0, 1 if table.chart else 2, 0, 0), pad_edge=False, show_header=headed)
-    for column in table.columns:
-        _add_column(out, column, language)
-    for row in table.rows:
-        out.add_row(*(_cell(c, language) for c in row))
-    return out
+def _answer(part: Verdict | Question | Facts | Next, screen: Screen, indent: str) -> Iterator[rich.text.Text]:
+    """Return a part that has its own place in every answer."""
+    match part:
+        case Verdict():
+            yield from _verdict(part, screen)
+        case Question(told):
+            yield from _labelled(screen.tell(Message("For: ")), told, screen)
+        case Facts(rows):
+            width = max((cells(screen.tell(r.label)) for r in rows), default=0) + 2
+            for row in rows:
+                label = screen.tell(row.label)
+                yield from _labelled(indent + label + " " * (width - cells(label)), row.lines, screen)
+        case Next(choices):
+            yield from _next(choices, screen)
 
 
-def _add_column(out: RichTable, column: Column, language: Language) -> None:
-    long = column.kind == "reason"
-    out.add_column(
-        tell_words(column.head, language),
-        justify="right" if column.kind == "number" else "left",
-        no_wrap=column.whole,
-        overflow="fold" if long else "ellipsis",
-        style="dim" if long else None,
-    )
-
-
-def _cell(cell: Cell, language: Language) -> rich.text.Text:
-    match cell:
-        case Bar(share, kind):
-            return share_bar(share, COLOURS[kind])
-        case IntervalBar():
-            return interval_bar(cell)
-        case Text(words, tone):
-            return WrappingText(tell_words(words, language), style=STYLES[tone])
+def _prose(part: Part, screen: Screen, indent: str) -> Iterator[rich.text.Text]:
+    """Return a text, a title or a command; their second lines have the indent of the first."""
+    match part:
+        case Title(words, aside, chapter):
+            text = rich.text.Text(screen.tell(words), style="bold underline" if chapter else "bold")
+            if aside:
+                text = text.append("  ").append(f"({screen.tell(aside)})", style="dim")
+        case Text(words, tone, aside):
+            text = rich.text.Text(screen.tell(words), style=STYLES[tone])
+            if aside:
+                text = text.append(" ").append(f"({screen.tell(aside)})", style="dim")
+        case Command(line, label):
+            text = rich.text.Text(screen.tell(label) + line)
         case _:
-            return WrappingText(tell_words(cell, language))
+            text = rich.text.Text()
+    width = min(screen.width, PROSE) - len(indent)
+    yield from (rich.text.Text(indent).append_text(x) for x in wrapped(text, width))
 
 
-def share_bar(share: float, colour: str) -> rich.text.Text:
-    """Return a bar of BAR cells; a share above zero shows at least a sliver."""
-    eighths = max(round(min(share, 1.0) * BAR * 8), 1 if share > 0 else 0)
-    full, rest = divmod(eighths, 8)
-    return WrappingText(("█" * full + (" ▏▎▍▌▋▊▉"[rest] if rest else "")).ljust(BAR), style=colour)
+def _verdict(part: Verdict, screen: Screen) -> Iterator[rich.text.Text]:
+    """Return each sentence from a line of its own, the verb in the colour of the verdict."""
+    verb = screen.tell(part.verb)
+    for place, sentence in enumerate(part.sentences):
+        text = rich.text.Text(screen.tell(sentence))
+        at = text.plain.find(verb) if verb and not place else -1
+        if at >= 0:
+            text.stylize(f"bold {STYLES[part.tone]}".strip(), at, at + len(verb))
+        yield from wrapped(text, min(screen.width, PROSE))
 
 
-def interval_bar(bar: IntervalBar) -> rich.text.Text:
-    """Return a bar of at most INTERVAL_BAR cells, its interval as a lighter end, measured points on it."""
-    scale = max(bar.scale, *bar.points) if bar.points else bar.scale
-    low, value, high = (round(INTERVAL_BAR * x / scale) for x in (bar.low, bar.value, bar.high))
-    cells = ["█"] * max(value, 1) + ["▒"] * max(0, high - value)
-    for point in bar.points:
-        at = min(INTERVAL_BAR - 1, round(INTERVAL_BAR * point / scale))
-        cells += [" "] * (at + 1 - len(cells))
-        cells[at] = "◆"
-    out = WrappingText("".join(cells))
-    out.stylize("cyan", 0, low)
-    return out
+def _labelled(label: str, told: Iterable[Words], screen: Screen) -> Iterator[rich.text.Text]:
+    """Return lines behind a label, all with the same left edge."""
+    begin, width = label, min(screen.width, PROSE)
+    for words in told:
+        for line in wrapped(rich.text.Text(screen.tell(words)), width - cells(label)):
+            yield rich.text.Text(begin).append_text(line)
+            begin = " " * cells(label)
 
 
-_WIDE = "\u3000-\u30ff\u4e00-\u9fff\uff00-\uffef"
-_OPEN = "「(\\["
-_CLOSE = "、。」)\\]:%"
-_LATIN = rf"[^\s{_WIDE}{_OPEN}]+(?:(?<=\d)(?:[ァ-ヺー]+|[一-龠]))?"
-_UNIT = re.compile(rf"\n|[^\S\n]+|[{_OPEN}]*(?:[ァ-ヺー]+|{_LATIN}|[{_WIDE}]|$)[{_CLOSE}]*[^\S\n]*")
-"""What stays together: a katakana word, a number with its counter, a word in Latin letters, any other character; each
-with the brackets and stops that belong to it, and the spaces behind."""
-
-
-class WrappingText(rich.text.Text):
-    """rich's Text, which also breaks between Japanese characters, where a reader expects it.
-
-    In a Group or a Table: what is printed alone, Console.print copies into a Text of rich's own.
-    """
-
-    def wrap(
-        self,
-        console: Console,
-        width: int,
-        *,
-        justify: JustifyMethod | None = None,
-        overflow: OverflowMethod | None = None,
-        tab_size: int = 8,
-        no_wrap: bool | None = None,
-    ) -> Lines:
-        """Lines of at most `width` cells."""
-        whole = no_wrap or self.no_wrap or not re.search(f"[{_WIDE}]", self.plain)
-        offsets = [] if whole else breaks(self.plain, width)
-        text = rich.text.Text("\n").join(self.divide(offsets)) if offsets else self
-        wrapped = rich.text.Text.wrap
-        return wrapped(text, console, width, justify=justify, overflow=overflow, tab_size=tab_size, no_wrap=no_wrap)
-
-
-def breaks(text: str, width: int) -> list[int]:
-    """Where lines begin so that none is wider than `width` cells, unless one unit alone is."""
-    starts: list[int] = []
-    used = 0
-    for match in _UNIT.finditer(text):
-        unit = match[0]
-        if used and unit != "\n" and used + cell_len(unit.rstrip()) > width:
-            starts.append(match.start())
-            used = 0
-        used = 0 if unit == "\n" else used + cell_len(unit)
-    return starts
+def _next(choices: Iterable[Words], screen: Screen) -> Iterator[rich.text.Text]:
+    """Return the commands in one line if they fit, else one below the other."""
+    label = screen.tell(Message("Next: "))
+    told = [whole(screen.tell(c)) for c in choices]
+    one = (" " * 4).join(told)
+    fits = cells(label + one) <= screen.width
+    yield from _labelled(label, [one] if fits else told, screen)

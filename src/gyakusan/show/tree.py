@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from gyakusan.core.ledger import LineKind
 from gyakusan.message import Message
 
 Words: TypeAlias = str | Message
@@ -18,7 +17,14 @@ Words: TypeAlias = str | Message
 Tone = Literal["plain", "note", "good", "caution", "bad", "fits", "doubt", "fails"]
 """How a text is meant. note: secondary; good, caution, bad: of one figure; fits, doubt, fails: the verdict of a whole."""
 Kind = Literal["name", "number", "bar", "reason"]
-"""What a column holds; numbers line up at their last digit, reasons may be long."""
+"""What a column holds; numbers line up at their last digit, reasons are prose that may wrap."""
+FIXED = "\u00a0"
+"""Stands for a blank inside a name, a command or an amount, where no line may break; it is printed as a blank."""
+
+
+def whole(text: object) -> str:
+    """Return data that is never broken over two lines: a name, a command, an amount with its unit."""
+    return str(text).replace(" ", FIXED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +56,69 @@ class Title:
 
 
 @dataclass(frozen=True, slots=True)
+class Verdict:
+    """The answer, which can be read alone: one to three sentences.
+
+    sentences: each begins a line
+    verb: the words of the first sentence that decide, e.g. "does not fit"; they carry the colour
+    tone: fits, doubt or fails; plain for none
+    """
+
+    sentences: tuple[Words, ...]
+    verb: Words = ""
+    tone: Tone = "plain"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """The question as it was understood, behind "For:".
+
+    lines: each begins a line
+    """
+
+    lines: tuple[Words, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """What can be typed now, behind "Next:". Shown on a terminal only.
+
+    choices: commands that work as typed, or "add ..." for the command just typed; none is ever broken
+    """
+
+    choices: tuple[Words, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One entry of a block `label  value`.
+
+    label: a word or two
+    lines: each begins a line
+    """
+
+    label: Words
+    lines: tuple[Words, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """A block of labels and values, the values one below the other.
+
+    rows: in reading order
+    """
+
+    rows: tuple[Fact, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Bar:
     """A share as a bar.
 
     share: of the whole, 0 to 1
-    kind: what it is a share of memory for
     """
 
     share: float
-    kind: LineKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,16 +144,31 @@ Cell: TypeAlias = Words | Text | Bar | IntervalBar
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a table.
+    """A column of a table. Its cells are never cut, and only reasons are broken over lines.
 
     head: its name, "" for none
     kind: what it holds
-    whole: True if its cells are never broken over two lines
+    leaves: where a table is too wide, the column with the largest number leaves first; its cells go to the row's note.
+        0 = it never leaves
+    wide: True if it appears from 120 cells on only
     """
 
     head: Words = ""
     kind: Kind = "name"
-    whole: bool = False
+    leaves: int = 0
+    wide: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What is said of one row, in a line below the table.
+
+    label: what the row is, e.g. its roles
+    items: in order of weight
+    """
+
+    label: Words
+    items: tuple[Words, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +177,18 @@ class Table:
 
     columns: from left to right
     rows: a cell for each column
-    chart: True if the rows are bars with their labels
+    numbered: True if rows have numbers that can be typed; row 1 is bold
+    first: number of the first row; 0 leaves it without one
+    notes: one for each row, below the table; () for none
+    indent: blanks before each line of a table without numbers [cells]
     """
 
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
-    chart: bool = False
+    numbered: bool = False
+    first: int = 1
+    notes: tuple[Note, ...] = ()
+    indent: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,10 +230,10 @@ class Section:
     parts: tuple[Part, ...]
 
 
-Part: TypeAlias = Text | Title | Table | Command | Address | Pause | Section
+Part: TypeAlias = Verdict | Question | Facts | Next | Text | Title | Table | Command | Address | Pause | Section
 Tree: TypeAlias = tuple[Part, ...]
 
 
-def columns(heads: Iterable[str], left: int, *, whole: bool = True) -> tuple[Column, ...]:
+def columns(heads: Iterable[str], left: int) -> tuple[Column, ...]:
     """Return columns of which the first `left` hold names and the others numbers. heads: templates."""
-    return tuple(Column(Message(h), "name" if i < left else "number", whole) for i, h in enumerate(heads))
+    return tuple(Column(Message(h), "name" if i < left else "number") for i, h in enumerate(heads))

@@ -24,10 +24,7 @@ KIND_TEXTS = {
     "computer": "{what}, a whole computer",
 }
 HEAD_TEXTS = ("buy", "JPY", "model", "quality", "times as fast", "gain", "per 100,000 JPY")
-COLUMNS = tuple(
-    Column(Message(h), "name" if h in ("buy", "model") else "number", whole=h in ("JPY", "quality", "times as fast"))
-    for h in HEAD_TEXTS
-)
+COLUMNS = tuple(Column(Message(h), "name" if h in ("buy", "model") else "number") for h in HEAD_TEXTS)
 
 
 def screen(answer: UpgradeAnswer) -> Tree:

@@ -1,0 +1,262 @@
+"""Tables as lines: columns side by side, in a line for each row; blocks of labels and values where they do not fit.
+
+Nothing is cut. Where a table is too wide, columns leave for the rows' notes; then long names put the rest of their row
+on the next line; then each row is a block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from rich.cells import cell_len
+from rich.text import Text as Styled
+
+from gyakusan.show.tree import Bar, Cell, Column, IntervalBar, Note, Table, Text, Tone, Words, whole
+from gyakusan.show.wrapping import WIDEST, cells, wrapped
+
+STYLES: dict[Tone, str] = {
+    "plain": "", "note": "dim", "good": "green", "caution": "yellow", "bad": "red",
+    "fits": "green", "doubt": "yellow", "fails": "red",
+}  # fmt: skip
+BAR, INTERVAL_BAR, WIDE_INTERVAL_BAR = 12, 24, 40
+"""Widths of bars; the last one from 120 cells on. [cells]"""
+GAP = 2
+"""Blanks between columns. [cells]"""
+LEAST_REASON = 24
+"""A column of prose is not narrower. [cells]"""
+LEAST_NAME = 10
+"""A column of names is not narrower, unless its names are. [cells]"""
+Tell = Callable[[Words], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """Where lines are drawn.
+
+    width: of the terminal [cells]
+    tell: translates a sentence, and returns data as it is
+    clauses: what separates the items of a note
+    ascii_only: True for bars of "#" and "="
+    """
+
+    width: int
+    tell: Tell
+    clauses: str = "; "
+    ascii_only: bool = False
+
+
+def table_lines(table: Table, screen: Screen) -> list[Styled]:
+    """Return the lines of a table and of its notes."""
+    grid = _Grid.of(table, replace(screen, width=min(screen.width, WIDEST)))
+    gone: list[int] = []
+    while not grid.fits(gone) and (place := grid.leaving(gone)) is not None:
+        gone.append(place)
+    lines = grid.drawn(gone) if grid.fits(gone) or grid.spills(gone) else grid.blocks()
+    left = sorted(gone) if grid.fits(gone) or grid.spills(gone) else []
+    notes = _note_lines(table, grid, left, screen)
+    return [*lines, *([Styled(), *notes] if notes else [])]
+
+
+@dataclass(frozen=True, slots=True)
+class _Grid:
+    """A table whose cells are drawn.
+
+    screen: where it is drawn
+    columns: those that the width allows
+    heads: of the columns, translated
+    rows: drawn cells
+    numbers: of the rows, "" for none
+    indent: blanks before each line [cells]
+    numbered: True if rows have numbers
+    """
+
+    screen: Screen
+    columns: tuple[Column, ...]
+    heads: tuple[str, ...]
+    rows: tuple[tuple[Styled, ...], ...]
+    numbers: tuple[str, ...]
+    indent: int
+    numbered: bool
+
+    @classmethod
+    def of(cls, table: Table, screen: Screen) -> _Grid:
+        """Draw the cells of a table."""
+        places = [i for i, c in enumerate(table.columns) if not c.wide or screen.width >= WIDEST]
+        drawn = tuple(tuple(_cell(row[i], screen) for i in places if i < len(row)) for row in table.rows)
+        numbers = [n if n > 0 else "" for n in range(table.first, table.first + len(table.rows))]
+        return cls(
+            screen,
+            tuple(table.columns[i] for i in places),
+            tuple(screen.tell(table.columns[i].head) for i in places),
+            drawn,
+            tuple(f"{n:>2}  " if table.numbered else "" for n in numbers),
+            4 if table.numbered else table.indent,
+            table.numbered,
+        )
+
+    def kept(self, gone: Sequence[int]) -> list[int]:
+        """Return the places of the columns that have not left."""
+        return [i for i in range(len(self.columns)) if i not in gone]
+
+    def natural(self, place: int) -> int:
+        """Return the width that a column asks for [cells]."""
+        sizes = [cell_len(row[place].plain) for row in self.rows if place < len(row)]
+        if self.columns[place].kind == "reason":
+            sizes = [min(max(sizes, default=0), LEAST_REASON)]
+        return max(cell_len(self.heads[place]), *sizes, 0)
+
+    def used(self, gone: Sequence[int]) -> int:
+        """Return the width of all columns that have not left [cells]."""
+        kept = self.kept(gone)
+        wider = max((sum(cells(c.plain) - cell_len(c.plain) for c in row) for row in self.rows), default=0)
+        return self.indent + sum(self.natural(i) for i in kept) + GAP * (len(kept) - 1) + wider
+
+    def fits(self, gone: Sequence[int]) -> bool:
+        """Return True if no line is too wide."""
+        return self.used(gone) <= self.screen.width
+
+    def leaving(self, gone: Sequence[int]) -> int | None:
+        """Return the place of the column that leaves next, None if none may."""
+        able = [i for i in self.kept(gone) if self.columns[i].leaves]
+        return max(able, key=lambda i: self.columns[i].leaves, default=None)
+
+    def spills(self, gone: Sequence[int]) -> bool:
+        """Return True if the table fits when the rest of a row goes below a long first name."""
+        return self.spilled(gone) >= min(LEAST_NAME, self.natural(0))
+
+    def spilled(self, gone: Sequence[int]) -> int:
+        """Return the width that is left for the first column [cells]."""
+        return self.screen.width - (self.used(gone) - self.natural(0))
+
+    def widths(self, gone: Sequence[int]) -> dict[int, int]:
+        """Return the width of each column; prose takes what is left [cells]."""
+        out = {i: self.natural(i) for i in self.kept(gone)}
+        if not self.fits(gone):
+            out[0] = self.spilled(gone)
+        prose = [i for i in out if self.columns[i].kind == "reason"]
+        if prose:
+            spare = self.screen.width - self.indent - sum(out.values()) - GAP * (len(out) - 1)
+            for n, i in enumerate(prose):
+                longest = max((cell_len(row[i].plain) for row in self.rows if i < len(row)), default=0)
+                grown = min(longest, out[i] + spare // (len(prose) - n))
+                spare -= max(0, grown - out[i])
+                out[i] = max(out[i], grown)
+        return out
+
+    def drawn(self, gone: Sequence[int]) -> list[Styled]:
+        """Return the head and the rows."""
+        widths = self.widths(gone)
+        lines: list[Styled] = []
+        if any(self.heads[i] for i in widths):
+            heads = [Styled(self.heads[i]) for i in widths]
+            lines += self._row(heads, list(widths.items()), " " * self.indent, "")
+        for number, row in zip(self.numbers, self.rows, strict=True):
+            present = [(i, w) for i, w in widths.items() if i < len(row)]
+            style = "bold" if number.strip() == "1" else ""
+            lines += self._row([row[i] for i, _ in present], present, number or " " * self.indent, style)
+        return lines
+
+    def _row(self, row: Sequence[Styled], widths: Sequence[tuple[int, int]], begin: str, style: str) -> list[Styled]:
+        """Return the lines of one row: prose wraps, a name that is too long stands alone on the first one."""
+        lines = [Styled(begin)]
+        at = len(begin)
+        for cell, (place, width) in zip(row, widths, strict=True):
+            column = self.columns[place]
+            parts = wrapped(cell, width) if column.kind == "reason" else [cell]
+            if cell_len(cell.plain) > width and column.kind != "reason":
+                lines[0].append_text(cell)
+                lines.append(Styled())
+            else:
+                first = len(lines) - 1
+                for n, part in enumerate(parts):
+                    if first + n == len(lines):
+                        lines.append(Styled())
+                    line = lines[first + n]
+                    pad = width - cell_len(part.plain) if column.kind == "number" else 0
+                    line.append(" " * (at + pad - cell_len(line.plain))).append_text(part)
+            at += width + GAP
+        for line in lines:
+            line.rstrip()
+            line.stylize(style)
+        return lines
+
+    def blocks(self) -> list[Styled]:
+        """Return each row as its cells without a head, then a line for each other column."""
+        lines: list[Styled] = []
+        bare = [i for i in range(len(self.columns)) if not i or not self.heads[i]]
+        label = max((cell_len(h) for h in self.heads[1:]), default=0) + GAP
+        for number, row in zip(self.numbers, self.rows, strict=True):
+            first = Styled(" " * GAP).join([row[i] for i in bare if i < len(row) and row[i].plain])
+            lines += self._block(first, GAP, number)
+            for i in range(len(row)):
+                if i not in bare and row[i].plain:
+                    head = self.heads[i] + " " * (label - cell_len(self.heads[i]))
+                    lines += self._block(Styled(head).append_text(self._entry(row[i], i)), label)
+        return lines
+
+    def _entry(self, cell: Styled, place: int) -> Styled:
+        """Return a cell of a block; only prose is broken over lines."""
+        entry = cell.copy()
+        if self.columns[place].kind != "reason":
+            entry.plain = whole(entry.plain)
+        return entry
+
+    def _block(self, text: Styled, hanging: int, number: str = "") -> list[Styled]:
+        """Return the lines of one entry of a block."""
+        width = self.screen.width - self.indent
+        first, *rest = wrapped(text, width, min(hanging, width // 2))
+        begin = " " * self.indent
+        return [Styled(number or begin).append_text(first), *(Styled(begin).append_text(x) for x in rest)]
+
+
+def _note_lines(table: Table, grid: _Grid, gone: Sequence[int], screen: Screen) -> list[Styled]:
+    """Return a line for each row's note; cells of columns that left come first."""
+    notes = table.notes or (tuple(Note("") for _ in table.rows) if gone else ())
+    rows = []
+    for note, row in zip(notes, grid.rows, strict=False):
+        left = [f"{grid.heads[i]} {row[i].plain}".strip() for i in gone if i < len(row) and row[i].plain]
+        rows.append((Text(note.label), Text(screen.clauses.join([*left, *map(screen.tell, note.items)]), "note")))
+    inner = Table((Column(), Column(kind="reason")), tuple(rows), numbered=table.numbered, first=table.first)
+    if not rows:
+        return []
+    if not any(screen.tell(n.label) for n in notes):
+        inner = replace(inner, columns=(Column(kind="reason"),), rows=tuple(r[1:] for r in rows))
+    lines = table_lines(inner, screen)
+    for line in lines:
+        line.spans = [span for span in line.spans if span.style != "bold"]
+    return lines
+
+
+def _cell(cell: Cell, screen: Screen) -> Styled:
+    match cell:
+        case Bar(share):
+            return share_bar(share, ascii_only=screen.ascii_only)
+        case IntervalBar():
+            width = WIDE_INTERVAL_BAR if screen.width >= WIDEST else INTERVAL_BAR
+            return interval_bar(cell, width, ascii_only=screen.ascii_only)
+        case Text(words, tone):
+            return Styled(screen.tell(words), style=STYLES[tone])
+        case _:
+            return Styled(screen.tell(cell))
+
+
+def share_bar(share: float, *, ascii_only: bool = False) -> Styled:
+    """Return a bar of at most BAR cells; a share above zero shows at least a sliver."""
+    parts = 1 if ascii_only else 8
+    steps = max(round(min(share, 1.0) * BAR * parts), 1 if share > 0 else 0)
+    full, rest = divmod(steps, parts)
+    return Styled(("#" if ascii_only else "█") * full + (" ▏▎▍▌▋▊▉"[rest] if rest else ""))
+
+
+def interval_bar(bar: IntervalBar, width: int = INTERVAL_BAR, *, ascii_only: bool = False) -> Styled:
+    """Return a bar of at most `width` cells, the upper part of its interval as a lighter end, measured points on it."""
+    solid, light, mark = ("#", "=", "*") if ascii_only else ("█", "▒", "◆")
+    scale = max(bar.scale, *bar.points) if bar.points else bar.scale
+    value, high = (round(width * x / scale) for x in (bar.value, bar.high))
+    out = [solid] * max(value, 1) + [light] * max(0, high - max(value, 1))
+    for point in bar.points:
+        at = min(width - 1, round(width * point / scale))
+        out += [" "] * (at + 1 - len(out))
+        out[at] = mark
+    return Styled("".join(out))

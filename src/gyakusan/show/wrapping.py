@@ -1,0 +1,113 @@
+"""Where lines break: between words, never inside a number with its unit, a name or a Japanese word.
+
+Widths are East-Asian widths in cells; a line may be as wide as the screen less one cell for each "±", which some
+terminals draw two cells wide.
+"""
+
+from __future__ import annotations
+
+import re
+
+import rich.text
+from rich.cells import cell_len
+from rich.console import Console, JustifyMethod, OverflowMethod
+from rich.containers import Lines
+
+from gyakusan.show.tree import FIXED
+
+PROSE = 100
+"""The widest line of prose. [cells]"""
+WIDEST = 120
+"""Nothing grows beyond it. [cells]"""
+
+_WIDE = "\u3000-\u30ff\u4e00-\u9fff\uff00-\uffef"
+_OPEN = "「(\\["
+_CLOSE = "、。」)\\]:%"
+_UNITS = "[KMGT]i?B(?:/s)?|tokens/s|tokens|people|yen|USD|GB/s|min|ms|[Wshx%]"
+_NUMBER = rf"[-+±]?\d[\d.,]*(?: - \d[\d.,]*)? (?:{_UNITS})(?![\w/])"
+_LATIN = rf"[^ \t\n{FIXED}{_WIDE}{_OPEN}]+"
+_WORD = rf"(?:{_NUMBER}|{_LATIN})(?:(?<=\d)(?:[ァ-ヺー]+|[一-龠]+))?|[ァ-ヺー]+|[一-龠々]+|[{_WIDE}]"
+_WHOLE = rf"[{_OPEN}]*(?:(?:{_WORD})[ぁ-ん]*|$)[{_CLOSE}]*"
+_UNIT = re.compile(rf"\n|[ \t]+|(?:{_WHOLE})(?:{FIXED}+(?:{_WHOLE}))*{FIXED}*[ \t]*")
+"""What stays together: a number with its unit, a word in Latin letters, katakana or kanji with the hiragana behind it;
+each with the brackets and stops that belong to it, what a fixed blank ties to it, and the blanks behind."""
+
+
+def cells(text: str) -> int:
+    """Return the width of a line [cells]; "±" counts as two."""
+    return cell_len(text) + text.count("±")
+
+
+def breaks(text: str, width: int, hanging: int = 0) -> list[int]:
+    """Return where lines begin so that none is wider than `width` cells, unless it is one name.
+
+    hanging: cells by which each line but the first is narrower
+    """
+    starts: list[int] = []
+    used = 0
+    for match in _UNIT.finditer(text):
+        unit = match[0]
+        size = cells(unit.rstrip(" "))
+        if used > (hanging if starts else 0) and unit != "\n" and used + size > width:
+            starts.append(match.start())
+            used = hanging
+        used = 0 if unit == "\n" else used + cells(unit)
+        if used > width and size > width and re.search(f"[{_WIDE}]", unit):
+            used = _inside(match, width, hanging, starts)
+    return starts
+
+
+def _inside(match: re.Match[str], width: int, hanging: int, starts: list[int]) -> int:
+    """Break a Japanese unit that is wider than a line between its letters. Returns the cells of its last line."""
+    used = hanging if starts else 0
+    for at, letter in enumerate(match[0], match.start()):
+        size = cells(letter)
+        if used + size > width and letter not in "、。」)]:%ー ":
+            starts.append(at)
+            used = hanging
+        used += size
+    return used
+
+
+def wrapped(text: rich.text.Text, width: int, hanging: int = 0) -> list[rich.text.Text]:
+    """Return the lines of a text, none with blanks at its end. hanging: blanks before each but the first [cells]."""
+    lines: list[rich.text.Text] = []
+    for paragraph in text.split("\n", allow_blank=True):
+        plain = paragraph.plain
+        starts = breaks(plain, width - hanging) if hanging and lines else breaks(plain, width, hanging)
+        for line in paragraph.divide(starts) if starts else [paragraph]:
+            line.rstrip()
+            lines.append(line if not lines or not hanging else rich.text.Text(" " * hanging).append_text(line))
+    return lines
+
+
+def printable(text: rich.text.Text, *, ascii_only: bool) -> rich.text.Text:
+    """Return a line as it is printed: fixed blanks as blanks; ascii_only: "+-" for "±"."""
+    out = text.copy()
+    plain = out.plain.replace(FIXED, " ")
+    if ascii_only and "±" in plain:
+        parts = rich.text.Text("+-").join(out.split("±", allow_blank=True))
+        return printable(parts, ascii_only=False)
+    out.plain = plain
+    return out
+
+
+class WrappingText(rich.text.Text):
+    """rich's Text, which breaks where a reader expects it. For help, which rich's tables draw."""
+
+    def wrap(
+        self,
+        console: Console,
+        width: int,
+        *,
+        justify: JustifyMethod | None = None,
+        overflow: OverflowMethod | None = None,
+        tab_size: int = 8,
+        no_wrap: bool | None = None,
+    ) -> Lines:
+        """Return lines of at most `width` cells."""
+        whole = no_wrap or self.no_wrap or not re.search(f"[{_WIDE}]", self.plain)
+        offsets = [] if whole else breaks(self.plain, width)
+        text = rich.text.Text("\n").join(self.divide(offsets)) if offsets else self
+        inherited = rich.text.Text.wrap
+        return inherited(text, console, width, justify=justify, overflow=overflow, tab_size=tab_size, no_wrap=no_wrap)
