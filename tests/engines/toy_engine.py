@@ -17,12 +17,18 @@ from gyakusan.message import say
 
 NAME, VERSION, CAVEAT, KEY, PREFIXES = "Toy", "1.0", None, "TOY_KEY", ("toy_",)
 USUAL, STORAGE, MULTI_GPU, MIXED_GPUS = True, "gguf", "layers", True
-SPEED_NAME, PREFILL_CHUNK, HEALTH = "llama.cpp", 256, "/ready"
+SPEED_NAME, PREFILL_CHUNK, HEALTH, PORT = "llama.cpp", 256, "/ready", 9000
 
 variants, variant, weight_layout = usual.gguf_variants, usual.gguf_variant, usual.gguf_layout
 cache_setting, cache_bytes, max_ranks = usual.half_cache_setting, usual.half_cache_bytes, usual.one_rank
 refusals, system_refusal, machine_refusal = usual.no_refusals, usual.no_system_refusal, usual.no_machine_refusal
 usable, memory_class, with_port, read = usual.device_usable, usual.device_class, usual.port_option, usual.no_report
+with_host, with_page, container, short_command = (
+    usual.host_option,
+    usual.no_page,
+    usual.no_container,
+    usual.unchanged_command,
+)
 occupied_bytes, coexisting_settings, coexisting_margin = usual.account_bytes, usual.no_changes, usual.no_margin
 spanning_settings, spanning_options, server = usual.no_spanning, usual.no_options, usual.no_server
 embedding_settings, embedding_command = usual.no_embedding_settings, usual.same_command

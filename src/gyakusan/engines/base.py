@@ -53,6 +53,26 @@ class Command:
 
 
 @dataclass(frozen=True, slots=True)
+class Container:
+    """How a server is run in a container.
+
+    image: with its tag
+    entry: words of the command that the image says itself
+    folder: where it keeps fetched models
+    devices: files of the GPUs, empty where the runtime passes them on or there is none
+    nvidia: True if NVIDIA's runtime passes the GPUs on
+    shared_memory: True if its processes share the memory of the computer
+    """
+
+    image: str
+    entry: tuple[str, ...]
+    folder: str
+    devices: tuple[str, ...] = ()
+    nvidia: bool = False
+    shared_memory: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Variant:
     """A model in one format.
 
@@ -135,6 +155,8 @@ class EngineModule(Protocol[S]):
     """The engine whose measurements and fitted constants tell its speed: see catalog.speed_constants."""
     PREFILL_CHUNK: int
     """Prompt tokens that are computed at once by default [tokens]."""
+    PORT: int
+    """Port on which its server listens where none is named."""
     HEALTH: str
     """Path that answers 200 when the server is ready."""
     Settings: type[S]
@@ -253,6 +275,22 @@ class EngineModule(Protocol[S]):
 
     def with_port(self, command: Command, port: int) -> Command:
         """Return the command with another port."""
+        ...
+
+    def with_host(self, command: Command, host: str) -> Command:
+        """Return the command with another address to listen on."""
+        ...
+
+    def short_command(self, command: Command, machine: Machine) -> Command:
+        """Return the command without options that say what the server does anyway, and without what only tests need."""
+        ...
+
+    def with_page(self, command: Command, shown: bool) -> Command:
+        """Return the command with the server's own chat page, or without it, where it has one."""
+        ...
+
+    def container(self, machine: Machine) -> Container | None:
+        """Return how it is run in a container with the machine's GPUs, None if it cannot be."""
         ...
 
     def server(self) -> ServerModule[S, ServerReport] | None:

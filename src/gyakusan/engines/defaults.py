@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import TypeVar
 
@@ -182,6 +182,48 @@ def port_option(command: Command, port: int) -> Command:
         argv[argv.index("--port") + 1] = str(port)
         return replace(command, argv=tuple(argv))
     return replace(command, argv=(*argv, "--port", str(port)))
+
+
+def host_option(command: Command, host: str) -> Command:
+    """Return the command with `--host`."""
+    argv = list(command.argv)
+    if "--host" in argv:
+        argv[argv.index("--host") + 1] = host
+        return replace(command, argv=tuple(argv))
+    return replace(command, argv=(*argv, "--host", host))
+
+
+def unchanged_command(command: Command, machine: Machine) -> Command:
+    """Return the command: each of its options changes what the server does."""
+    return command
+
+
+def no_page(command: Command, shown: bool) -> Command:
+    """Return the command: the server has no chat page."""
+    return command
+
+
+def no_container(machine: Machine) -> None:
+    """Return None: it is not run in a container."""
+
+
+def without_options(argv: Sequence[str], usual: Mapping[str, str | None]) -> tuple[str, ...]:
+    """Return the words of a command without options that have their usual value.
+
+    usual: option -> its usual value, None for a switch
+    """
+    kept: list[str] = []
+    place = 0
+    while place < len(argv):
+        word = argv[place]
+        if word in usual and usual[word] is None:
+            place += 1
+        elif word in usual and place + 1 < len(argv) and argv[place + 1] == usual[word]:
+            place += 2
+        else:
+            kept.append(word)
+            place += 1
+    return tuple(kept)
 
 
 def no_report(lines: Iterable[str]) -> None:

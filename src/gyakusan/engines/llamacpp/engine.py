@@ -11,7 +11,7 @@ from gyakusan.core.dtypes import dtype
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Device, Machine
 from gyakusan.core.model import Model
-from gyakusan.engines.base import CacheType, Command, ComputeSettings, MultiGpu
+from gyakusan.engines.base import CacheType, Command, ComputeSettings, Container, MultiGpu
 from gyakusan.engines.defaults import (
     WEIGHT_LAYOUTS,
     account_bytes,
@@ -20,6 +20,7 @@ from gyakusan.engines.defaults import (
     gguf_layout,
     gguf_variant,
     gguf_variants,
+    host_option,
     no_changes,
     no_machine_refusal,
     no_margin,
@@ -52,6 +53,7 @@ MULTI_GPU: MultiGpu = "layers"
 MIXED_GPUS = True
 SPEED_NAME = "llama.cpp"
 PREFILL_CHUNK = 512
+PORT = 8080
 
 PLACING = frozenset(("gpu_layers", "tensor_split", "n_cpu_moe", "n_cpu_ffn", "overrides", "main_gpu"))
 """Settings by which a person places a model: where one is given, nothing is balanced."""
@@ -61,7 +63,7 @@ system_refusal, machine_refusal = no_system_refusal, no_machine_refusal
 usable, max_ranks = device_usable, one_rank
 occupied_bytes, coexisting_settings, coexisting_margin = account_bytes, no_changes, no_margin
 spanning_settings, spanning_options = no_spanning, no_options
-with_port = port_option
+with_port, with_host = port_option, host_option
 
 __all__ = ["HEALTH", "VERSION", "Settings", "accounts", "cache_setting", "ledger", "load_memory", "memory_class"]
 
@@ -167,11 +169,11 @@ def compute_settings(machine: Machine, settings: Settings) -> ComputeSettings:
 
 
 def command(model: Model, machine: Machine, settings: Settings) -> Command:
-    """Return the command of llama-server with exactly these settings."""
+    """Return the command of llama-server with exactly these settings, without the verbosity that only `serve` reads."""
     from gyakusan.engines.llamacpp import launch
 
-    argv = (launch.PROGRAM, *launch.arguments(model.source or f"{model.name}.gguf", settings, port=8080))
-    return Command(argv)
+    words = launch.arguments(model.source or f"{model.name}.gguf", settings, port=8080)
+    return Command((launch.PROGRAM, *launch.without_log(words)))
 
 
 def published_command(record: ModelRecord, model: Model, machine: Machine, settings: Settings) -> Command:
@@ -181,6 +183,26 @@ def published_command(record: ModelRecord, model: Model, machine: Machine, setti
     file = ["--model", f"{record.name}-{quantization}.gguf"]
     source = ["-hf", f"{record.gguf[0]}:{quantization}"] if record.gguf else file
     return Command((*argv[:at], *source, *argv[at + 2 :]))
+
+
+def short_command(command: Command, machine: Machine) -> Command:
+    """Return the command without llama-server's own defaults. `--fit off` and what places a model stay."""
+    from gyakusan.engines.llamacpp import launch
+
+    return replace(command, argv=launch.short(command.argv, one_gpu=len(machine.gpus) == 1))
+
+
+def with_page(command: Command, shown: bool) -> Command:
+    """Return the command with llama-server's chat page, which is its default, or without it."""
+    argv = tuple(a for a in command.argv if a != "--no-ui")
+    return replace(command, argv=argv if shown else (*argv, "--no-ui"))
+
+
+def container(machine: Machine) -> Container | None:
+    """Return llama.cpp's image for the machine's backend; none reaches the GPU of a Mac."""
+    from gyakusan.engines.llamacpp import launch
+
+    return launch.container(backends.backend_of(machine), bool(machine.gpus))
 
 
 def server() -> ServerModule[Settings, Reported]:

@@ -8,12 +8,14 @@ Source: llama.cpp b11434, common/arg.cpp (common_params_parser_init), common/com
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from os.path import abspath
 from pathlib import Path
 from typing import TypeAlias
 
+from gyakusan.engines.base import Container
+from gyakusan.engines.defaults import without_options
 from gyakusan.engines.llamacpp.settings import Settings, check
 from gyakusan.errors import BadSetting
 
@@ -116,6 +118,55 @@ def _load_mode(settings: Settings) -> str:
     if not settings.mmap:
         return "none"
     return "mmap" if settings.backend == "cpu" else "auto"
+
+
+USUAL: Mapping[str, str | None] = {
+    "--offline": None,
+    "--no-kv-unified": None,
+    "--batch-size": "2048",
+    "--ubatch-size": "512",
+    "--flash-attn": "auto",
+    "--cache-type-k": "f16",
+    "--cache-type-v": "f16",
+    "--load-mode": "auto",
+    "--repack": None,
+    "--split-mode": "layer",
+    "--gpu-layers": "all",
+}
+"""What llama-server does without being told, once `--parallel` is given (a unified cache is only for an automatic number
+of slots) and `--fit off` (then automatic layers are all of them); and what only reads logs or only stays offline.
+Source: llama.cpp b11434, common/arg.cpp, common/common.h (common_params), include/llama.h (n_gpu_layers)."""
+
+
+def short(argv: Sequence[str], *, one_gpu: bool) -> tuple[str, ...]:
+    """Return the words of a command without llama-server's defaults. one_gpu: the machine has a single GPU."""
+    usual = dict(USUAL)
+    if "none" in argv and argv[argv.index("none") - 1] == "--device":
+        usual |= {"--gpu-layers": "0", "--no-op-offload": None}  # without a device nothing is offloaded
+    elif one_gpu and "--main-gpu" not in argv:
+        usual["--split-mode"] = "none"
+    return without_options(argv, usual)
+
+
+def without_log(argv: Sequence[str]) -> tuple[str, ...]:
+    """Return the words of a command as a person starts it: usual log, and the server's own page."""
+    return without_options(argv, {"--log-verbosity": str(VERBOSITY), "--no-ui": None})
+
+
+IMAGES = {"cuda": "server-cuda", "rocm": "server-rocm", "vulkan": "server-vulkan", "sycl": "server-intel"}
+"""Backend -> tag of ghcr.io/ggml-org/llama.cpp. Source: llama.cpp b11434, docs/docker.md."""
+DEVICES = {"rocm": ("/dev/kfd", "/dev/dri"), "vulkan": ("/dev/dri",), "sycl": ("/dev/dri",)}
+"""Backend -> files of the GPUs that a container is given."""
+
+
+def container(backend: str, gpu: bool) -> Container | None:
+    """Return the image of a backend, the one for CPUs without a GPU, None where no container reaches the GPU."""
+    if gpu and backend not in IMAGES:
+        return None
+    tag = IMAGES[backend] if gpu else "server"
+    devices = DEVICES.get(backend, ()) if gpu else ()
+    nvidia = gpu and backend == "cuda"
+    return Container(f"ghcr.io/ggml-org/llama.cpp:{tag}", (PROGRAM,), "/root/.cache", devices, nvidia)
 
 
 def fields(

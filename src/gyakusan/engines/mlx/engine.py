@@ -16,16 +16,20 @@ from gyakusan.engines.defaults import (
     device_usable,
     half_cache_bytes,
     half_cache_setting,
+    host_option,
     no_changes,
+    no_container,
     no_embedding_settings,
     no_margin,
     no_options,
+    no_page,
     no_server,
     no_spanning,
     one_layout,
     one_rank,
     port_option,
     same_command,
+    unchanged_command,
 )
 from gyakusan.engines.mlx import cache, families, log
 from gyakusan.engines.mlx.ledger import accounts, ledger
@@ -48,6 +52,7 @@ MULTI_GPU: MultiGpu = "none"
 MIXED_GPUS = False
 SPEED_NAME = "mlx"
 PREFILL_CHUNK = 2048
+PORT = 8080
 HEALTH = "/health"
 cache_setting, cache_bytes = half_cache_setting, half_cache_bytes
 weight_layout, usable, max_ranks = one_layout, device_usable, one_rank
@@ -55,7 +60,8 @@ occupied_bytes, coexisting_settings, coexisting_margin = account_bytes, no_chang
 embedding_settings, embedding_command = no_embedding_settings, same_command
 spanning_settings, spanning_options = no_spanning, no_options
 server = no_server
-with_port = port_option
+with_port, with_host, with_page = port_option, host_option, no_page
+short_command, container = unchanged_command, no_container
 
 __all__ = ["CAVEAT", "VERSION", "Settings", "accounts", "ledger", "load_memory", "memory_class"]
 

@@ -12,7 +12,7 @@ from gyakusan.core.ledger import Account, Engine, Ledger, Line
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Machine
 from gyakusan.core.model import Model
-from gyakusan.engines.base import CacheType, Command, ComputeSettings, LoadMemory, MultiGpu
+from gyakusan.engines.base import CacheType, Command, ComputeSettings, Container, LoadMemory, MultiGpu
 from gyakusan.engines.defaults import (
     account_bytes,
     check_fields,
@@ -28,6 +28,7 @@ from gyakusan.engines.defaults import (
     no_machine_refusal,
     no_margin,
     no_options,
+    no_page,
     no_server,
     no_spanning,
     no_system_refusal,
@@ -65,12 +66,14 @@ MULTI_GPU: MultiGpu = "layers"
 MIXED_GPUS = False
 SPEED_NAME = "ollama"
 PREFILL_CHUNK = 512
+PORT = 11434
 HEALTH = "/api/version"
 variants, variant, weight_layout, weight_bytes = gguf_variants, gguf_variant, gguf_layout, llamacpp.weight_bytes
 system_refusal, machine_refusal = no_system_refusal, no_machine_refusal
 usable, max_ranks, memory_class, cache_bytes = device_usable, one_rank, device_class, llamacpp.cache_bytes
 occupied_bytes, coexisting_settings, coexisting_margin = account_bytes, no_changes, no_margin
 embedding_settings, embedding_command = no_embedding_settings, same_command
+with_page = no_page
 spanning_settings, spanning_options = no_spanning, no_options
 server = no_server
 
@@ -222,6 +225,10 @@ def _notes(model: Model, load: Load, machine: Machine, used: Machine, s: Setting
     return (*notes, say("Ollama contains llama.cpp {its}; the rules used here are newer.", its=LLAMA_CPP))
 
 
+USUAL_VARIABLES = {"OLLAMA_KV_CACHE_TYPE": "f16", "OLLAMA_KEEP_ALIVE": "5m", "OLLAMA_NUM_PARALLEL": "1"}
+"""Variables with Ollama's own defaults. Source: Ollama, envconfig/config.go."""
+
+
 def command(model: Model, machine: Machine, settings: Settings) -> Command:
     """`ollama serve` with its variables. The model is made or pulled besides: see `client`."""
     env = {
@@ -252,6 +259,27 @@ def published_command(record: ModelRecord, model: Model, machine: Machine, setti
 def with_port(command: Command, port: int) -> Command:
     """Return the command with another port, which Ollama reads from OLLAMA_HOST."""
     return replace(command, environment={**command.environment, "OLLAMA_HOST": f"127.0.0.1:{port}"})
+
+
+def with_host(command: Command, host: str) -> Command:
+    """Return the command with another address, which Ollama reads from OLLAMA_HOST."""
+    port = command.environment.get("OLLAMA_HOST", ":11434").rpartition(":")[2]
+    return replace(command, environment={**command.environment, "OLLAMA_HOST": f"{host}:{port}"})
+
+
+def short_command(command: Command, machine: Machine) -> Command:
+    """Return the command without variables that have Ollama's own defaults."""
+    kept = {k: v for k, v in command.environment.items() if USUAL_VARIABLES.get(k) != v}
+    return replace(command, environment=MappingProxyType(kept))
+
+
+def container(machine: Machine) -> Container | None:
+    """Return Ollama's image; none reaches the GPU of a Mac. Source: Ollama, docs/docker.md."""
+    backend = machine.gpus[0].backend if machine.gpus else "cpu"
+    program, folder = ("ollama",), "/root/.ollama"
+    if backend == "rocm":
+        return Container("ollama/ollama:rocm", program, folder, ("/dev/kfd", "/dev/dri"))
+    return Container("ollama/ollama", program, folder, nvidia=backend == "cuda") if backend in ("cuda", "cpu") else None
 
 
 def read(lines: Iterable[str]) -> log.Reported:

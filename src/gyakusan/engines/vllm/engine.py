@@ -11,8 +11,16 @@ from gyakusan.core.broadcast import is_array
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Device, Machine
 from gyakusan.core.model import Model
-from gyakusan.engines.base import CacheType, Command, ComputeSettings, MultiGpu, Variant
-from gyakusan.engines.defaults import check_fields, no_embedding_settings, no_server, port_option, same_command
+from gyakusan.engines.base import CacheType, Command, ComputeSettings, Container, MultiGpu, Variant
+from gyakusan.engines.defaults import (
+    check_fields,
+    host_option,
+    no_embedding_settings,
+    no_page,
+    no_server,
+    port_option,
+    same_command,
+)
 from gyakusan.engines.vllm import launch, log, profile
 from gyakusan.engines.vllm.coexisting import coexisting_margin, coexisting_settings, occupied_bytes
 from gyakusan.engines.vllm.ledger import accounts, ledger
@@ -39,8 +47,9 @@ MULTI_GPU: MultiGpu = "tensor"
 MIXED_GPUS = False
 SPEED_NAME = "vllm"
 PREFILL_CHUNK = 2048
+PORT = 8000
 HEALTH = "/health"
-with_port = port_option
+with_port, with_host, with_page = port_option, host_option, no_page
 spanning_options = launch.over_nodes
 embedding_settings, embedding_command = no_embedding_settings, same_command
 server = no_server
@@ -201,6 +210,17 @@ def command(model: Model, machine: Machine, settings: Settings) -> Command:
 def published_command(record: ModelRecord, model: Model, machine: Machine, settings: Settings) -> Command:
     """`vllm serve` with the repository that the catalogue knows the model by."""
     return launch.command(model, settings)
+
+
+def short_command(command: Command, machine: Machine) -> Command:
+    """Return the command without vLLM's own defaults and without variables that change neither memory nor answers."""
+    return launch.short(command)
+
+
+def container(machine: Machine) -> Container | None:
+    """Return vLLM's image for NVIDIA or AMD, None for other machines."""
+    backend = machine.gpus[0].backend if machine.gpus else "cpu"
+    return launch.container(backend)
 
 
 def read(lines: Iterable[str]) -> log.Reported:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from gyakusan.core.model import Model
-from gyakusan.engines.base import Command
-from gyakusan.engines.vllm.settings import Settings, check
+from gyakusan.engines.base import Command, Container
+from gyakusan.engines.defaults import without_options
+from gyakusan.engines.vllm.settings import VERSION, Settings, check
 
 PROGRAM = ("vllm", "serve")
 ONLINE = ("fp8", "bitsandbytes")
@@ -63,6 +65,29 @@ def repository(model: Model) -> str:
 
     names = find(source.removeprefix("catalog:")).aliases
     return next((n for n in names if "/" in n), model.name)
+
+
+USUAL: Mapping[str, str | None] = {"--kv-cache-dtype": "auto", "--enable-prefix-caching": None}
+"""What `vllm serve` does without being told. The share of the memory stays: other releases have another default."""
+QUIET = ("VLLM_HOST_IP", "VLLM_NO_USAGE_STATS")
+"""Variables that change neither memory nor answers."""
+
+
+def short(command: Command) -> Command:
+    """Return the command without vLLM's defaults."""
+    environment = {k: v for k, v in command.environment.items() if k not in QUIET}
+    return Command(without_options(command.argv, USUAL), MappingProxyType(environment))
+
+
+def container(backend: str) -> Container | None:
+    """Return the image for a backend. Source: vLLM 0.32.0, docs/deployment/docker.md."""
+    cache = "/root/.cache/huggingface"
+    if backend == "cuda":
+        return Container(f"vllm/vllm-openai:v{VERSION}", PROGRAM, cache, nvidia=True, shared_memory=True)
+    if backend == "rocm":
+        devices = ("/dev/kfd", "/dev/dri")
+        return Container(f"vllm/vllm-openai-rocm:v{VERSION}", PROGRAM, cache, devices, shared_memory=True)
+    return None
 
 
 def over_nodes(machines: int, first: str) -> tuple[tuple[str, ...], ...]:

@@ -40,6 +40,7 @@ class Plan:
     score: benchmark quality after the quantisation loss [points]
     mode: reasoning on or off, and the evidence of its quality
     bottleneck: what limits it: memory, bandwidth, compute, software or unknown
+    tied_with: number of the plan of the answer whose quality is equal within the error, 0 = none
     """
 
     roles: tuple[str, ...]
@@ -51,6 +52,7 @@ class Plan:
     score: Score
     mode: ReasoningMode
     bottleneck: str
+    tied_with: int = 0
 
     @property
     def name(self) -> str:
@@ -76,6 +78,19 @@ class Plan:
     def left(self) -> int | None:
         """Usable bytes that are left on the fullest device, None if its capacity is unknown [B]."""
         known = [a.device.usable - int(a.total) for a in self.ledger.accounts if a.device.usable is not None]
+        return min(known) if known else None
+
+    @property
+    def spare(self) -> int | None:
+        """Usable bytes that are left on the fullest device at the high end of doubt, None if its capacity is unknown [B].
+
+        What grows with use up to a limit (prompt cache, checkpoints) is a line of its own and no doubt.
+        """
+        known = [
+            a.device.usable - int(sum(x.bytes if x.grows else x.greatest for x in a.lines))
+            for a in self.ledger.accounts
+            if a.device.usable is not None
+        ]
         return min(known) if known else None
 
 

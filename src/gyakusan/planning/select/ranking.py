@@ -1,6 +1,7 @@
 """Rank candidates for each role: balanced, best, fastest, cheapest, with spare room, another family, smallest.
 
-Quality counts one standard error below its score. Models that nobody tested are ranked only if no tested model is left.
+Quality counts one standard error below its score, but for the best, which is the highest that is shown. Models that
+nobody tested are ranked only if no tested model is left.
 """
 
 from __future__ import annotations
@@ -36,7 +37,10 @@ WEIGHTS: Mapping[Prefer, tuple[float, float, float]] = {
 CPU_RAM_BANDWIDTH = 40e9
 """Bandwidth of a plain computer's memory as a model gets it: assumed, two channels of DDR5. [B/s]"""
 MIN_SPEED_SHARE = 0.25
-"""Slowest acceptable speed as a share of the task's target; the time to the first token may be longer by its inverse."""
+"""Slowest acceptable speed as a share of the task's target."""
+MAX_WAIT_FACTOR = 10.0
+"""Longest acceptable time to the first token as a multiple of the task's target: 50 s for a chat, whose prompts a CPU
+reads in 20 to 40 s; people who run models there wait that long (field/plans.md, consultant 10)."""
 USEFUL_SPEED_FACTOR = 4.0
 """Speed beyond this multiple of the task's target brings no utility."""
 
@@ -49,7 +53,7 @@ class RankingScores:
     eligible: indices of the candidates with the best evidence of quality, the only ones that roles may choose
     utility: of quality, speed and price together, by the preference; ten points of quality are one at balanced weights
     meets_target_speed: the task's speed and time to the first token are reached
-    acceptable_speed: MIN_SPEED_SHARE of them is reached
+    acceptable_speed: MIN_SPEED_SHARE of the speed and MAX_WAIT_FACTOR times the time to the first token are reached
     model: index of the model in the table
     memory: of all GPUs of the machine [B]
     """
@@ -79,7 +83,7 @@ def rank_candidates(request: PlanRequest, grid: SweepResult) -> RankingScores:
         + by_speed * (speed_doublings - wait_doublings)
         - by_price * price_doublings
     )
-    slowest, longest = workload.target_tps * MIN_SPEED_SHARE, -np.log2(MIN_SPEED_SHARE)
+    slowest, longest = workload.target_tps * MIN_SPEED_SHARE, np.log2(MAX_WAIT_FACTOR)
     memory = np.array([sum(g.memory or 0 for g in o.machine.gpus) for o in grid.offers], float)
     return RankingScores(
         cells=cells,
@@ -131,20 +135,23 @@ def ranked_for_role(role: Role, scores: RankingScores, request: PlanRequest) -> 
 def _role_pool(role: Role, scores: RankingScores, *, one_model: bool) -> IntArray:
     """Return the candidates that a role may choose: good ones of acceptable speed.
 
-    The fastest, the cheapest and the smallest must meet the target speed where any candidate does.
+    Good is measured from the best of acceptable speed. The fastest, the cheapest and the smallest must meet the target
+    speed where a good candidate does.
     one_model: the model is given, so that its cheapest machine need only be of acceptable speed
     """
     cells, eligible = scores.cells, scores.eligible
     on_target, acceptable = eligible[scores.meets_target_speed[eligible]], eligible[scores.acceptable_speed[eligible]]
     pool: IntArray = acceptable if len(acceptable) else eligible
-    top = float(np.max(cells.quality_lower[on_target if len(on_target) else pool]))
+    top = float(np.max(cells.quality_lower[pool]))
     if len(on_target) and role in ("fastest", "cheapest", "smallest") and not one_model:
         pool = on_target
-    if role == "best":
-        top, within = float(np.max(cells.quality_lower[pool])), TIE_POINTS
-    else:
-        within = CHEAPEST_WITHIN_POINTS if role in ("cheapest", "other", "smallest") else GOOD_WITHIN_POINTS
-    pool = pool[cells.quality_lower[pool] >= top - within]
+    if role == "best":  # by the figure that is shown: the wider error of a new model is no reason to hide it
+        return pool[cells.quality[pool] >= np.max(cells.quality[pool]) - TIE_POINTS]
+    within = CHEAPEST_WITHIN_POINTS if role in ("cheapest", "smallest") else GOOD_WITHIN_POINTS
+    good = pool[cells.quality_lower[pool] >= top - within]
+    if not len(good):  # of those on target none is good: the good ones of acceptable speed
+        good = acceptable[cells.quality_lower[acceptable] >= top - within]
+    pool = good
     if role == "room":
         roomy = pool[cells.spare_users[pool] >= np.maximum(1, np.median(cells.spare_users[pool]))]
         pool = roomy if len(roomy) else pool

@@ -23,9 +23,14 @@ from gyakusan.planning.select.plan import Plan, confirm_candidate
 from gyakusan.planning.select.ranking import MACHINE_ROLES, ROLES, RankingScores, Role, rank_candidates, ranked_for_role
 from gyakusan.planning.select.recommendation import Recommendation
 from gyakusan.planning.select.relaxations import find_relaxations
+from gyakusan.planning.select.shown_plans import shown_plans
 
 MAX_TRIES = 40
 """Candidates of a role that are checked with the engine's ledger before the role is given up."""
+USUAL_ROWS = 4
+"""An answer has this many plans where as many are worth a row."""
+FURTHER_TRIES = 8
+"""Candidates that are tried for further rows."""
 P = TypeVar("P")
 
 
@@ -48,7 +53,8 @@ def recommend(
     models, excluded = select_models(request, table)
     result = feasible_candidates(request, table, hardware, models)
     _check_engines(request, result)
-    plans = choose_plans(request, result, MACHINE_ROLES if request.model and not request.owned else ROLES)
+    roles = MACHINE_ROLES if request.model and not request.owned else ROLES
+    plans = choose_plans(request, result, roles, rows=USUAL_ROWS)
     rates = exchange_rates(dict(request.rates))
     excluded = [*missed_models(request, result, models), *excluded]
     relaxations = () if plans else find_relaxations(request, hardware, table, rates)
@@ -76,29 +82,74 @@ def _check_engines(request: PlanRequest, result: SweepResult) -> None:
         )
 
 
-def choose_plans(request: PlanRequest, result: SweepResult, roles: Sequence[Role] = ROLES) -> tuple[Plan, ...]:
-    """Return one confirmed plan for each role; a plan that is first for several carries all of them."""
+def choose_plans(
+    request: PlanRequest, result: SweepResult, roles: Sequence[Role] = ROLES, *, rows: int = 1
+) -> tuple[Plan, ...]:
+    """Return the plans of an answer: the first confirmed one of each role, and further ones that are worth a row.
+
+    Plans that fit at the high end of doubt come before those that may not fit.
+    rows: with fewer plans than this, further ones are looked for
+    """
     if not len(result.cells):
         return ()
     scores = rank_candidates(request, result)
+    plans = _plans_of_roles(request, result, scores, roles, surely=True)
+    surely = bool(plans)
+    if not surely:
+        plans = _plans_of_roles(request, result, scores, roles, surely=False)
+    answer = shown_plans(request, plans)
+    return answer if len(answer) >= rows else _with_further(request, result, scores, plans, rows, surely=surely)
+
+
+def _plans_of_roles(
+    request: PlanRequest, result: SweepResult, scores: RankingScores, roles: Sequence[Role], *, surely: bool
+) -> list[Plan]:
+    """Return one plan for each role, the first role's first. surely: only plans that fit at the high end of doubt."""
     confirmed: dict[int, Plan | None] = {}
-    roles_of: dict[int, list[str]] = {}
+    chosen: list[int] = []
     for role in roles:
         if role == "cheapest" and request.owned:  # nothing is cheaper than a machine that is owned
             continue
         if role == "fastest" and bool(np.isnan(result.cells.visible_tokens_per_s).all()):
             continue
-        families = {_family(result, int(scores.model[i])) for i in roles_of} if role == "other" else set[str]()
+        families = {_family(result, int(scores.model[i])) for i in chosen} if role == "other" else set[str]()
         ranked = (
             i
             for i in ranked_for_role(role, scores, request)
             if not families or _family(result, int(scores.model[i])) not in families
         )
-        index = first_confirmed(ranked, lambda i: confirm_candidate(request, result, i), confirmed)
-        if index is not None:
-            roles_of.setdefault(_same_choice(index, roles_of, scores), []).append(role)
-    plans = ((confirmed[i], tuple(names)) for i, names in roles_of.items())
-    return tuple(replace(plan, roles=names) for plan, names in plans if plan is not None)
+        index = first_confirmed(ranked, lambda i: _confirmed(request, result, i, surely=surely), confirmed)
+        if index is not None and index not in chosen:
+            chosen.append(index)
+    return [plan for plan in (confirmed[i] for i in chosen) if plan is not None]
+
+
+def _confirmed(request: PlanRequest, result: SweepResult, index: int, *, surely: bool) -> Plan | None:
+    """Return a confirmed candidate. surely: None also where it may not fit at the high end of doubt."""
+    plan = confirm_candidate(request, result, index)
+    return None if plan is None or (surely and plan.spare is not None and plan.spare < 0) else plan
+
+
+def _with_further(
+    request: PlanRequest, result: SweepResult, scores: RankingScores, plans: list[Plan], rows: int, *, surely: bool
+) -> tuple[Plan, ...]:
+    """Return the plans and, until there are `rows`, others by utility whose model on that machine is not shown yet."""
+    taken = {(result.columns.places[p.name], p.offer.machine.name) for p in plans}
+    tries = 0
+    for index in ranked_for_role("balanced", scores, request):
+        place = int(scores.model[index]), result.offers[int(result.cells.offer[index])].machine.name
+        if place in taken or tries >= FURTHER_TRIES:
+            continue
+        taken.add(place)
+        if request.model is None and not request.owned and sum(m == place[0] for m, _ in taken) > 2:
+            continue
+        tries += 1
+        plan = _confirmed(request, result, index, surely=surely)
+        if plan is not None:
+            plans.append(plan)
+        if len(answer := shown_plans(request, plans)) >= rows:
+            return answer
+    return shown_plans(request, plans)
 
 
 def first_confirmed(
@@ -115,13 +166,6 @@ def first_confirmed(
         if confirmed[index] is not None:
             return index
     return None
-
-
-def _same_choice(index: int, chosen: Iterable[int], scores: RankingScores) -> int:
-    """Return the chosen candidate with the same model, machine and engine, else the index itself."""
-    cells, model = scores.cells, scores.model
-    choice = (model[index], cells.offer[index], cells.engine[index])
-    return next((i for i in chosen if (model[i], cells.offer[i], cells.engine[i]) == choice), index)
 
 
 def _family(result: SweepResult, model: int) -> str:

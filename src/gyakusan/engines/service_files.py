@@ -1,0 +1,206 @@
+"""A server's command as text to use: one line of a shell, a Compose file, a unit of systemd.
+
+Every engine says how its command becomes shorter, listens elsewhere and runs in a container; here it becomes text. A key
+is never in the text: it stays in a file that only its owner can read.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gyakusan.core.machine import Machine
+from gyakusan.engines.base import Command
+from gyakusan.engines.deployment import Deployment
+from gyakusan.engines.registry import engine as find_engine
+from gyakusan.errors import BadSetting
+
+EVERYWHERE, HERE = "0.0.0.0", "127.0.0.1"
+PLACEHOLDER = re.compile(r"<[^<>]+>")
+"""A word that stands for what nobody has published."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyFiles:
+    """Where the key of a server is kept.
+
+    key: file with the key alone
+    variables: file with lines NAME=key for every engine that takes one
+    """
+
+    key: Path
+    variables: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A server as a person starts it.
+
+    name: of the service, e.g. "gpt-oss-20b"
+    engine: its name
+    command: with the address that it listens on
+    machine: that it runs on
+    port: that it listens on
+    variable: environment variable from which it reads its key, "" = it has no key
+    key: None = it answers without a key
+    """
+
+    name: str
+    engine: str
+    command: Command
+    machine: Machine
+    port: int
+    variable: str
+    key: KeyFiles | None
+
+
+def service(
+    deployment: Deployment, command: Command, *, all_flags: bool = False, page: bool = True, key: KeyFiles | None = None
+) -> Service:
+    """Return how a deployment is started: on this computer only, or with a key for the network.
+
+    command: the exact one of the deployment
+    all_flags: with options that say what the server does anyway
+    page: with the server's own chat page
+    key: given, the server listens on every address
+    Raises BadSetting for a server without a key that should be open, and for a model whose files nobody has published.
+    """
+    rules = deployment.rules
+    if word := next((w for w in command.argv if PLACEHOLDER.search(w)), None):
+        raise BadSetting(
+            "No published files of {model} in {quantization} are known: {word}.",
+            model=deployment.name,
+            quantization=deployment.quantization,
+            word=word.strip("<>"),
+            mend="Choose another plan, or make the files first.",
+        )
+    if key is not None and not rules.KEY:
+        raise BadSetting(
+            "{engine} has no API key, so everyone in the network could use it.",
+            engine=rules.NAME,
+            mend="Leave out --lan, or plan with another engine (--engine).",
+        )
+    chosen = rules.with_page(command if all_flags else rules.short_command(command, deployment.machine), page)
+    if key is not None:
+        chosen = rules.with_host(chosen, EVERYWHERE)
+    name = re.sub(r"[^a-z0-9]+", "-", deployment.name.casefold()).strip("-")
+    return Service(name, rules.NAME, chosen, deployment.machine, port_of(chosen, rules.PORT), rules.KEY, key)
+
+
+def port_of(command: Command, usual: int) -> int:
+    """Return the port of a command: of its options, of a variable with an address, else the usual one."""
+    if "--port" in command.argv:
+        return int(command.argv[command.argv.index("--port") + 1])
+    addresses = [v for k, v in command.environment.items() if k.endswith("_HOST") and ":" in v]
+    return int(addresses[0].rpartition(":")[2]) if addresses else usual
+
+
+def command_line(command: Command) -> str:
+    """Return environment, program and arguments as one types them: one line."""
+    environment = [f"{k}={shlex.quote(v)}" for k, v in command.environment.items()]
+    return " ".join([*environment, shlex.join(command.argv)])
+
+
+def shell_line(server: Service) -> str:
+    """Return one line for a shell. The key is read from its file when the line is run."""
+    line = command_line(server.command)
+    if server.key is None:
+        return line
+    return f'{server.variable}="$(cat {shlex.quote(str(server.key.key))})" {line}'
+
+
+def compose_file(server: Service) -> str:
+    """Return a Compose file. Raises BadSetting where no container reaches the machine's GPU."""
+    rules = find_engine(server.engine)
+    container = rules.container(server.machine)
+    if container is None:
+        raise BadSetting(
+            "{engine} has no container that reaches the GPU of {machine}.",
+            engine=server.engine,
+            machine=server.machine.name,
+            mend="Start it without one: --command or --systemd.",
+        )
+    inside = rules.with_host(server.command, EVERYWHERE)
+    words = (
+        inside.argv[len(container.entry) :] if inside.argv[: len(container.entry)] == container.entry else inside.argv
+    )
+    address = "" if server.key else f"{HERE}:"
+    about: dict[str, Any] = {
+        "image": container.image,
+        "command": list(words),
+        "environment": dict(inside.environment),
+        "env_file": [str(server.key.variables)] if server.key else [],
+        "ports": [f"{address}{server.port}:{server.port}"],
+        "volumes": [f"models:{container.folder}"],
+        "devices": [f"{d}:{d}" for d in container.devices],
+        "group_add": ["video"] if container.devices else [],
+        "ipc": "host" if container.shared_memory else "",
+        "restart": "unless-stopped",
+    }
+    if container.nvidia:
+        device = {"driver": "nvidia", "count": max(1, len(server.machine.gpus)), "capabilities": ["gpu"]}
+        about["deploy"] = {"resources": {"reservations": {"devices": [device]}}}
+    kept = {k: v for k, v in about.items() if v}
+    document = {"name": "gyakusan", "services": {server.name: kept}, "volumes": {"models": {}}}
+    return "\n".join(_yaml(document, 0)) + "\n"
+
+
+def _yaml(value: Mapping[str, Any], depth: int) -> Iterator[str]:
+    """Yield the lines of a table. Strings are quoted as JSON, which YAML reads; `$` is doubled for Compose."""
+    indent = "  " * depth
+    for name, inner in value.items():
+        if isinstance(inner, dict) and inner:
+            yield f"{indent}{name}:"
+            yield from _yaml(inner, depth + 1)
+        elif isinstance(inner, list) and inner and isinstance(inner[0], dict):
+            yield f"{indent}{name}:"
+            for item in inner:
+                first, *rest = _yaml(item, depth + 2)
+                yield f"{indent}  - {first.strip()}"
+                yield from rest
+        else:
+            yield f"{indent}{name}: {json.dumps(inner, ensure_ascii=False).replace('$', '$$')}"
+
+
+def systemd_unit(server: Service) -> str:
+    """Return a unit for `~/.config/systemd/user`. Raises BadSetting for a computer without systemd."""
+    if server.machine.gpus and server.machine.gpus[0].backend == "metal":
+        raise BadSetting("{machine} has no systemd.", machine=server.machine.name, mend="Use --command.")
+    program = shutil.which(server.command.argv[0])
+    start = (program, *server.command.argv[1:]) if program else ("/usr/bin/env", *server.command.argv)
+    lines = [
+        "[Unit]",
+        f"Description=gyakusan: {_specifier(server.name)}",
+        "Wants=network-online.target",
+        "After=network-online.target",
+        "",
+        "[Service]",
+        f"ExecStart={' '.join(map(_unit_word, start))}",
+        *(f"Environment={_unit_word(f'{k}={v}')}" for k, v in server.command.environment.items()),
+        *((f"EnvironmentFile={_specifier(str(server.key.variables))}",) if server.key else ()),
+        *(() if program else ("Environment=PATH=%h/.local/bin:/usr/local/bin:/usr/bin:/bin",)),
+        "Restart=on-failure",
+        "",
+        "[Install]",
+        "WantedBy=default.target",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _unit_word(word: str) -> str:
+    """Return a word of a command line as systemd reads it: systemd.service(5), "COMMAND LINES"."""
+    text = _specifier(word).replace("$", "$$")
+    if re.fullmatch(r"[\w@%+=:,./$-]+", text):
+        return text
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _specifier(text: str) -> str:
+    """Return text in which systemd expands nothing."""
+    return text.replace("%", "%%")

@@ -1,0 +1,174 @@
+"""Which plans an answer shows, in which order, and what each is called: labels that the table of figures bears out.
+
+A role of the ranking proposes a plan; what the plan is called follows from the figures that are printed. The rules:
+row 1 is the recommendation; no row is beaten by another in every figure shown; a model has one row on a machine, and at
+most two rows where a machine is bought, the second a quarter cheaper.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from gyakusan.core.quality import SHARE80
+from gyakusan.planning.request.request import PlanRequest
+from gyakusan.planning.select.plan import Plan
+from gyakusan.units import GIB
+
+MAX_ROWS = 6
+"""Most plans of an answer."""
+CHEAPER_SHARE = 0.75
+"""A second machine for the same model costs at most this share of the first one's price."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownFigures:
+    """The figures of a plan, rounded as a table prints them; None = not known.
+
+    speed: tokens of each user, thinking included [tokens/s]
+    answer: tokens of each user's answer, without thinking [tokens/s]
+    ttft: time to the first token [s]
+    quality: [points]
+    spare: memory to spare at the high end of doubt [GiB]
+    price: of what is bought [JPY]
+    """
+
+    speed: float | None
+    answer: float | None
+    ttft: float | None
+    quality: float
+    spare: float | None
+    price: float | None
+
+
+def shown_figures(plan: Plan) -> ShownFigures:
+    """Return what a table prints of a plan."""
+    pace = plan.pace
+    spare = plan.spare
+    return ShownFigures(
+        speed=None if pace is None else two_digits(pace.decode_each.value),
+        answer=None if pace is None else two_digits(pace.decode_each.value / plan.mode.thinking),
+        ttft=None if pace is None else two_digits(pace.ttft.value),
+        quality=float(round(float(plan.score.value))),
+        spare=None if spare is None else math.floor(10 * spare / GIB) / 10,
+        price=None if plan.offer.price is None else float(round(plan.offer.price)),
+    )
+
+
+def two_digits(value: float) -> float:
+    """Return a figure as it is printed: whole from 10 on, else with one decimal."""
+    return float(round(value)) if value >= 10 else round(value, 1)
+
+
+def is_beaten(plan: Plan, other: Plan, *, owned: bool) -> bool:
+    """Return True if `other` is at least as good in every figure shown, and better in one.
+
+    owned: memory to spare counts in place of the price
+    """
+    a, b = _comparable(plan, owned), _comparable(other, owned)
+    pairs = list(zip(a, b, strict=True))
+    if any((x is None) != (y is None) for x, y in pairs):
+        return False
+    known = [(x, y) for x, y in pairs if x is not None and y is not None]
+    return all(y >= x for x, y in known) and any(y > x for x, y in known)
+
+
+def _comparable(plan: Plan, owned: bool) -> tuple[float | None, ...]:
+    """Return the figures so that more is better."""
+    f = shown_figures(plan)
+    last = f.spare if owned else _negative(f.price)
+    return f.speed, f.answer, _negative(f.ttft), f.quality, last
+
+
+def _negative(value: float | None) -> float | None:
+    return None if value is None else -value
+
+
+def is_repetition(plan: Plan, rows: Sequence[Plan], request: PlanRequest) -> bool:
+    """Return True if the rows have this model already, as often as an answer shows it."""
+    same = [r for r in rows if r.name == plan.name]
+    if any(r.offer.machine.name == plan.offer.machine.name for r in same):
+        return True
+    if not same or request.model is not None:
+        return False
+    known = [p.offer.price for p in (*same, plan)]
+    if len(same) > 1 or None in known:
+        return True
+    first, second = (p.offer.price or 0.0 for p in (same[0], plan))
+    return second > CHEAPER_SHARE * first
+
+
+def shown_plans(request: PlanRequest, chosen: Sequence[Plan]) -> tuple[Plan, ...]:
+    """Return the rows of an answer with their labels: the recommendation first, the others in the order of their roles.
+
+    chosen: candidates for rows, the recommendation first
+    """
+    rows: list[Plan] = []
+    for plan in chosen:
+        if is_repetition(plan, rows, request) or any(is_beaten(plan, r, owned=request.owned) for r in rows):
+            continue
+        beaten = [r for r in rows if is_beaten(r, plan, owned=request.owned)]
+        if rows and rows[0] in beaten:  # what beats the recommendation in everything is the recommendation
+            rows[0] = plan
+        elif len(rows) - len(beaten) < MAX_ROWS:
+            rows.append(plan)
+        rows = [r for r in rows if r not in beaten]
+    return tuple(labelled(request, rows))
+
+
+def labelled(request: PlanRequest, rows: Sequence[Plan]) -> Iterator[Plan]:
+    """Yield the rows with the roles that their figures bear out, and with the row of equal quality where they have none."""
+    roles = [tuple(_roles(request, rows, number)) for number in range(len(rows))]
+    for number, plan in enumerate(rows):
+        tied = None if roles[number] else _tied_row(rows, number, roles)
+        yield replace(plan, roles=roles[number], tied_with=0 if tied is None else tied + 1)
+
+
+def _roles(request: PlanRequest, rows: Sequence[Plan], number: int) -> Iterator[str]:
+    """Yield the roles of one row."""
+    figures = [shown_figures(r) for r in rows]
+    if number == 0 and (figures[0].speed is not None or not any(f.speed for f in figures)):
+        yield "balanced"
+    if len(rows) < 2:
+        return
+    if _leads([f.quality for f in figures], number):
+        yield "best"
+    if _leads([f.answer for f in figures], number):
+        yield "fastest"
+    if not request.owned and _leads([_negative(f.price) for f in figures], number):
+        yield "cheapest"
+    if _leads([f.spare for f in figures], number):
+        yield "room"
+    if request.model is not None and not request.owned:
+        memory = [-float(sum(g.memory or 0 for g in r.offer.machine.gpus)) for r in rows]
+        if _leads(memory, number):
+            yield "smallest"
+
+
+def _leads(values: Sequence[float | None], number: int) -> bool:
+    """Return True if a value is the largest, and the first of equals; never if all are equal or it is not known."""
+    known = [v for v in values if v is not None]
+    value = values[number]
+    if value is None or value < max(known) or min(known) == max(known):
+        return False
+    return values.index(value) == number
+
+
+def _tied_row(rows: Sequence[Plan], number: int, roles: Sequence[tuple[str, ...]]) -> int | None:
+    """Return the labelled row whose quality is nearest, if the two are equal within the error, else None."""
+    mine = rows[number].score
+    labelled_rows = [i for i in range(len(rows)) if roles[i]]
+    if not labelled_rows:
+        return None
+    near = min(labelled_rows, key=lambda i: (abs(float(rows[i].score.value - mine.value)), i))
+    gap = abs(float(rows[near].score.value - mine.value))
+    error = math.hypot(float(rows[near].score.error), float(mine.error))
+    return near if gap <= SHARE80 * error else None
+
+
+def leads_speed(rows: Sequence[Plan], number: int) -> bool:
+    """Return True if no row shows more tokens/s, thinking included."""
+    speeds = [shown_figures(r).speed for r in rows]
+    mine = speeds[number]
+    return mine is not None and all(s is None or s <= mine for s in speeds)
