@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+import gyakusan
 from gyakusan import api
 from gyakusan.catalog.devices import find
 from gyakusan.core.load import Load
@@ -103,7 +104,7 @@ def _models(language: str, texts: Texts, _devices: Sequence[str]) -> Made:
     rows: list[Sequence[str]] = []
     for name in sum(HARDWARE, ()):
         fitting = [(m, asked) for m in LADDER if (asked := _asked(m, name)).ledger.fits]
-        found = api.plan(device=name, users=USERS, context=CONTEXT)
+        found = gyakusan.plan(device=name, users=USERS, context=CONTEXT)
         old = _old(fitting[-1]) if fitting else (texts("none of them", language), "-")
         rows.append((api.machine_for(name, None).name, *old, *_best(found)))
     return head, rows

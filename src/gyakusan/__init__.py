@@ -1,14 +1,19 @@
 """gyakusan: from the memory of a GPU backwards to the local LLM endpoint that fits it.
 
-inspect(model, ...) -> Ledger    what a model needs on a device
-plan(device, ...) -> Plans       what fits a device
-several(device, also) -> Several several models on one machine
-upgrade(device, ...) -> Upgrade  what to buy next
-fleet(users=200, ...) -> Fleets  how many machines serve many people
-detect() -> Machine              this computer
-serve(model, ...) -> Server      a running endpoint
+inspect(model, ...)                what a model needs on a device, its speed and its quality
+quantizations(repository)          every quantisation of a repository
+compare(*devices, model=...)       devices and models side by side
+plan(device=..., ...)              what fits a device or a budget
+several(device=..., also=...)      several models on one machine
+upgrade(device=..., ...)           what to buy next
+fleet(users=200, ...)              how many machines serve many people
+detect()                           this computer
+serve(model, ...)                  a running endpoint
+catalog_list, catalog_show, catalog_sources, catalog_check, catalog_add, catalog_update
+accuracy_memory, accuracy_speed    how right the predictions are
 
-Everything is imported on first use (PEP 562): `import gyakusan` costs nothing.
+One function for each command, arguments called as its options. Every answer has `to_dict()` and `to_json()`, the document
+of the command's --json. Everything is imported on first use (PEP 562): `import gyakusan` costs nothing.
 """
 
 from __future__ import annotations
@@ -18,20 +23,51 @@ from typing import TYPE_CHECKING, Any
 from gyakusan._version import __version__
 
 if TYPE_CHECKING:
-    from gyakusan.api import detect, fleet, inspect, plan, serve, several, upgrade
     from gyakusan.errors import GyakusanError
+    from gyakusan.python.comparing import compare
+    from gyakusan.python.inspection import inspect, quantizations
+    from gyakusan.python.planning import fleet, plan, several, upgrade
+    from gyakusan.python.records import (
+        accuracy_memory,
+        accuracy_speed,
+        catalog_add,
+        catalog_check,
+        catalog_list,
+        catalog_show,
+        catalog_sources,
+        catalog_update,
+    )
+    from gyakusan.python.serving import detect, serve
 
-__all__ = ["GyakusanError", "__version__", "detect", "fleet", "inspect", "plan", "serve", "several", "upgrade"]
+__all__ = [
+    "GyakusanError",
+    "__version__",
+    "accuracy_memory",
+    "accuracy_speed",
+    "catalog_add",
+    "catalog_check",
+    "catalog_list",
+    "catalog_show",
+    "catalog_sources",
+    "catalog_update",
+    "compare",
+    "detect",
+    "fleet",
+    "inspect",
+    "plan",
+    "quantizations",
+    "serve",
+    "several",
+    "upgrade",
+]
 
 _HOMES = {
     "GyakusanError": "gyakusan.errors",
-    "detect": "gyakusan.api",
-    "fleet": "gyakusan.api",
-    "inspect": "gyakusan.api",
-    "plan": "gyakusan.api",
-    "serve": "gyakusan.api",
-    "several": "gyakusan.api",
-    "upgrade": "gyakusan.api",
+    **dict.fromkeys(("inspect", "quantizations"), "gyakusan.python.inspection"),
+    **dict.fromkeys(("fleet", "plan", "several", "upgrade"), "gyakusan.python.planning"),
+    **dict.fromkeys(("detect", "serve"), "gyakusan.python.serving"),
+    **dict.fromkeys((n for n in __all__ if n.startswith(("accuracy_", "catalog_"))), "gyakusan.python.records"),
+    "compare": "gyakusan.python.comparing",
 }
 
 

@@ -1,10 +1,9 @@
-"""The Python API: one function for each command, values in and values out."""
+"""From names to a deployment: what the commands and the Python functions (python/) have in common."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gyakusan import machines, models
@@ -19,120 +18,12 @@ from gyakusan.message import Message
 from gyakusan.units import parse_count
 
 if TYPE_CHECKING:
-    from gyakusan.engines.base import EngineSettings
-    from gyakusan.engines.server import ServerReport
-    from gyakusan.planning.colocate.recommend import ColocationAnswer
-    from gyakusan.planning.fleet.recommend import FleetAnswer as Fleets
     from gyakusan.planning.predict.assessment import Assessment
-    from gyakusan.planning.select.recommendation import Recommendation as Plans
-    from gyakusan.planning.upgrade.recommend import UpgradeAnswer
-    from gyakusan.serving.server import Server
 
 USUAL_CONTEXT = 8192
 """Where nobody says: enough for a conversation. [tokens]"""
 MOST_CONTEXT = 2**30
 MOST_USERS = 65536
-
-
-def inspect(
-    model: str,
-    *,
-    context: int | None = None,
-    users: int = 1,
-    device: str | None = None,
-    memory: str | None = None,
-    quantization: str | None = None,
-    engine: str = DEFAULT,
-    **settings: Any,
-) -> Ledger:
-    """Return what a model needs under an engine. Raises GyakusanError.
-
-    model: a file, a directory, an address or a name
-    context: tokens for each user, None = 8192, or what the model was trained for if that is less [tokens]
-    device: a name of the catalogue, None = this computer
-    settings: fields of the engine's Settings
-    """
-    asked = partial(usual_load, users=users, context=context)
-    return deployment(
-        model,
-        quantization=quantization,
-        load=asked,
-        device=device,
-        memory=memory,
-        settings=settings,
-        server=engine,
-    ).ledger
-
-
-def plan(question: Mapping[str, Any] | None = None, **values: Any) -> Plans:
-    """The best endpoints for people on a machine or within a budget, and why not others. Raises GyakusanError.
-
-    values: keys of a request (planning.request.request.KEYS), as in a TOML file: device="RTX 5090", users=2, context="64k",
-    budget="1000000JPY", prefer="quality"; question: the same as one mapping.
-    """
-    from gyakusan.planning.request.parse_request import parse_request
-    from gyakusan.planning.select.recommend import recommend
-
-    return recommend(parse_request({**(question or {}), **values}))
-
-
-def several(question: Mapping[str, Any] | None = None, **values: Any) -> ColocationAnswer:
-    """Several models on one machine at the same time. Raises GyakusanError.
-
-    values: as for `plan`, for the first of them; also=["coding:users=2,context=16k", "embedding"] for the others.
-    """
-    from gyakusan.planning.colocate.recommend import colocate as answer
-    from gyakusan.planning.request.parse_request import parse_request
-
-    return answer(parse_request({**(question or {}), **values}))
-
-
-def fleet(question: Mapping[str, Any] | None = None, **values: Any) -> Fleets:
-    """How many of which machines serve many people, and what that costs. Raises GyakusanError.
-
-    values: as for `plan`, and fields of planning.fleet.request.FleetRequest and planning.fleet.costs.CostTerms:
-    arrivals="2000/h", replicas=16, spare=1, tariff="31JPY/kWh", api_output="0.6USD"; question: the same as one mapping.
-    """
-    from gyakusan.planning.fleet.recommend import fleet as answer
-    from gyakusan.planning.fleet.request import parse_fleet_request
-
-    return answer(parse_fleet_request({**(question or {}), **values}))
-
-
-def upgrade(question: Mapping[str, Any] | None = None, **values: Any) -> UpgradeAnswer:
-    """What to buy next, from a machine that is owned, and whether to buy at all. Raises GyakusanError.
-
-    values: as for `plan`, with device="RTX 3060 12GB" for what is owned (else this computer), budget="200000JPY" for what
-    may be spent, resale="40000JPY" for what the old one brings where it goes.
-    """
-    from gyakusan.planning.upgrade.recommend import parse_upgrade_request
-    from gyakusan.planning.upgrade.recommend import upgrade as answer
-
-    return answer(parse_upgrade_request({**(question or {}), **values}))
-
-
-def detect() -> Machine:
-    """Return the machine that this computer is. Raises DetectError."""
-    return ask()[0]
-
-
-def serve(
-    model: str = "smollm2",
-    *,
-    context: int | None = None,
-    users: int = 1,
-    options: Mapping[str, Any] | None = None,
-    **settings: Any,
-) -> Server[EngineSettings, ServerReport]:
-    """Return a server for a model on this computer, for a `with` block. Raises GyakusanError.
-
-    options: fields of serving.server.ServerOptions, e.g. host, port, key
-    settings: fields of the engine's Settings
-    """
-    from gyakusan.serving.server import Server, ServerOptions
-
-    asked = deployment(model, load=partial(usual_load, users=users, context=context), settings=settings)
-    return Server.of(asked, ServerOptions(**dict(options or {})))
 
 
 def usual_load(trained_context: int, *, users: int, context: int | None) -> Load:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from tests.engines import toy_engine
 
+import gyakusan
 from gyakusan import api
 from gyakusan.cli import main
 from gyakusan.core.load import Load
@@ -84,7 +85,7 @@ def engines_of(found: Recommendation) -> set[str]:
 
 @pytest.mark.usefixtures("toy")
 def test_plan_on_a_machine() -> None:
-    found = api.plan(device="RTX 4090", users=2, engines=["toy"])
+    found = gyakusan.plan(device="RTX 4090", users=2, engines=["toy"])
     assert engines_of(found) == {"Toy"}
     for plan in found.plans:
         again = api.deployment(plan.name, quantization=plan.base, load=Load(2, 8192), device="RTX 4090", server="toy")
@@ -95,7 +96,7 @@ def test_plan_on_a_machine() -> None:
 
 @pytest.mark.usefixtures("toy")
 def test_plan_within_a_budget() -> None:
-    assert engines_of(api.plan(budget="400000JPY", users=2, engines=["toy"])) == {"Toy"}
+    assert engines_of(gyakusan.plan(budget="400000JPY", users=2, engines=["toy"])) == {"Toy"}
 
 
 @pytest.mark.usefixtures("toy")
@@ -110,21 +111,21 @@ def test_compare(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.usefixtures("toy")
 def test_it_is_usual_and_sweeps_beside_the_others() -> None:
-    found = api.plan(device="RTX 4090", users=2)
+    found = gyakusan.plan(device="RTX 4090", users=2)
     assert "Toy" in found.grid.engines
     assert (found.grid.cells.engine == found.grid.engines.index("Toy")).any()
 
 
 @pytest.mark.usefixtures("toy")
 def test_fleet() -> None:
-    found = api.fleet(device="RTX 4090", users=60, engines=["toy"])
+    found = gyakusan.fleet(device="RTX 4090", users=60, engines=["toy"])
     assert {p.plan.engine for p in found.plans} == {"Toy"}
     assert all(p.machines * p.users_per_replica >= 60 for p in found.plans)
 
 
 @pytest.mark.usefixtures("toy")
 def test_upgrade() -> None:
-    found = api.upgrade(device="RTX 3060 12GB", budget="150000JPY", users=2, engines=["toy"])
+    found = gyakusan.upgrade(device="RTX 3060 12GB", budget="150000JPY", users=2, engines=["toy"])
     assert found.steps
     assert {s.plan.engine for s in found.steps} == {"Toy"}
 

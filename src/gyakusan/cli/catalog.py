@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
 from gyakusan.cli.options import Output, _
 from gyakusan.cli.writing import draw, write_json
-from gyakusan.errors import BadReference, BadSetting, SourceError, UnknownName
+from gyakusan.python import records
+from gyakusan.python.records import ADDRESS, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from gyakusan.catalog.entry import Entry
-    from gyakusan.show.catalog import Record
+    from gyakusan.python.records import Notice
 
 app = App(name="catalog", help="Show catalogue facts with their sources; add your own.", help_format="plaintext")
-
-Kind = Literal["devices", "machines", "models", "embeddings"]
-ADDRESS = "https://github.com/gyakusan/gyakusan/releases/latest/download/"
-"""Where the project publishes releases of the catalogue."""
 
 
 @app.command(name="list", help="List devices, computers, models or embedding models.")
@@ -39,19 +33,13 @@ def every(
     """Run `gyakusan catalog list` and return its exit code."""
     from gyakusan.show import catalog as shown
 
-    found = [(e, r) for e, r in _records(kind) if search.casefold() in " ".join(e.names).casefold()]
-    if memory is not None:
-        least = _gib(memory)
-        found = [(e, r) for e, r in found if max(e.sizes, default=0) >= least]
-    if kind == "models":
-        found = [(e, r) for e, r in found if (all_ or r.listed) and (not language or language in r.languages)]
+    found = records.catalog_list(kind, search=search, memory=memory, language=language, all=all_)
     if output.json:
-        from gyakusan.documents import catalog as documents
-
-        write_json([documents.record(r, e) for e, r in found], output)
+        write_json(found.document(), output)
     else:
-        draw(*getattr(shown, "models" if kind == "embeddings" else kind)([r for _, r in found]), output=output)
-    return 0 if found else 1
+        values = [r.record for r in found.records]
+        draw(*getattr(shown, "models" if kind == "embeddings" else kind)(values), output=output)
+    return 0 if found.records else 1
 
 
 @app.command(name="show", help="Show one record: every value with its source and date.")
@@ -63,30 +51,24 @@ def show(
     """Run `gyakusan catalog show` and return its exit code."""
     from gyakusan.show import catalog as shown
 
-    entry, record = _one(name)
-    tags = _tags(record.name) if entry.kind == "model" else ()
+    found = records.catalog_show(name)
     if output.json:
-        from gyakusan.documents import catalog as documents
-
-        write_json(documents.record(record, entry, tags), output)
+        write_json(found.document(), output)
     else:
-        draw(*shown.record(record, entry, tags), output=output)
+        draw(*shown.record(found.record, found.entry, found.tags), output=output)
     return 0
 
 
 @app.command(name="sources", help="Show where the values come from, and their licences.")
 def sources(*, output: Output = Output()) -> int:
     """Run `gyakusan catalog sources` and return its exit code."""
-    from gyakusan.catalog.origins import counted
     from gyakusan.show import catalog as shown
 
-    found = counted()
+    found = records.catalog_sources()
     if output.json:
-        from gyakusan.documents import catalog as documents
-
-        write_json([documents.source(s) for s in found], output)
+        write_json(found.document(), output)
     else:
-        draw(*shown.sources(found), output=output)
+        draw(*shown.sources(found.sources), output=output)
     return 0
 
 
@@ -99,16 +81,7 @@ def check(
     output: Output = Output(),
 ) -> int:
     """Run `gyakusan catalog check` and return its exit code."""
-    from gyakusan.catalog import check as checking
-    from gyakusan.catalog import own, places
-    from gyakusan.catalog.records import root
-    from gyakusan.message import say
-
-    def everything() -> int:
-        return checking.check(root()) + checking.check_files(places.own_files())
-
-    count = everything() if file is None else own.check_own(file)
-    return _say(say("{count} records checked, no fault.", count=f"{count:,}"), {"records": count}, output)
+    return _say(records.catalog_check(file), output)
 
 
 @app.command(name="add", help="Add records of your own from a file or an address.")
@@ -121,13 +94,7 @@ def add(
     output: Output = Output(),
 ) -> int:
     """Run `gyakusan catalog add` and return its exit code."""
-    from gyakusan.catalog import own
-    from gyakusan.message import say
-
-    path, found = own.add(_text(source), source, replace=replace)
-    names = ", ".join(e.name for e in found)
-    line = say("Added to {file}: {names}.", file=str(path), names=names)
-    return _say(line, {"file": str(path), "names": [e.name for e in found]}, output)
+    return _say(records.catalog_add(source, replace=replace), output)
 
 
 @app.command(name="update", help="Fetch a newer catalogue release and verify its checksum.")
@@ -138,99 +105,15 @@ def update(
     output: Output = Output(),
 ) -> int:
     """Run `gyakusan catalog update` and return its exit code."""
-    from gyakusan.catalog import release
-    from gyakusan.message import say
-
-    if not online:
-        raise BadSetting("The update is fetched from the network.", mend="Add --online.")
-    manifest, newer = release.update(_fetch(address))
-    facts = {"release": manifest.release, "newer": newer}
-    if newer:
-        return _say(say("The catalogue is now release {release}.", release=manifest.release), facts, output)
-    return _say(say("The catalogue is up to date ({release}).", release=manifest.release), facts, output)
+    return _say(records.catalog_update(online=online, address=address), output)
 
 
-def _records(kind: Kind) -> list[tuple[Entry, Any]]:
-    """Every record of a kind with its place, the user's own first."""
-    from gyakusan.catalog import devices, models
-    from gyakusan.catalog.records import entries
-
-    if kind == "models":
-        return list(zip(entries("model"), models.model_records(), strict=True))
-    if kind == "embeddings":
-        return list(zip(entries("embedding"), models.embedding_records(), strict=True))
-    found = devices.device_records() if kind == "devices" else devices.machine_records()
-    return list(zip(entries("device" if kind == "devices" else "machine"), found, strict=True))
-
-
-def _one(name: str) -> tuple[Entry, Record]:
-    """The record that `name` means. Raises UnknownName with candidates, of devices where a device is nearer."""
-    from gyakusan.catalog import devices, models
-
-    try:
-        entry = devices.entry_of(name)
-    except UnknownName as error:
-        try:
-            return models.entry_of(name), models.find(name)
-        except UnknownName as other:
-            raise (other if "candidates" in other.message.facts else error) from None
-    if entry.kind == "device":
-        return entry, devices.record_of(entry, devices.DeviceRecord)
-    return entry, devices.record_of(entry, devices.MachineRecord)
-
-
-def _tags(model: str) -> tuple[str, ...]:
-    """Tags of Ollama's library that are this model."""
-    from gyakusan.catalog import tags
-
-    return tags.of_model(model)
-
-
-def _gib(text: str) -> float:
-    from gyakusan.units import GIB, parse_bytes
-
-    return parse_bytes(text) / GIB
-
-
-def _text(source: str) -> bytes:
-    """The bytes behind a path or an address. Raises BadReference, SourceError."""
-    from gyakusan.catalog.own import MOST
-
-    if source.startswith(("https://", "http://")):
-        from gyakusan.models.sources import http
-
-        return http.document(source, most=MOST)
-    try:
-        return Path(source).expanduser().read_bytes()[: MOST + 1]
-    except OSError as error:
-        why = error.strerror or "?"
-        raise BadReference(
-            "{file} cannot be read ({why}).", file=source[:200], why=why, mend="Give a TOML file."
-        ) from None
-
-
-def _fetch(address: str) -> Callable[[str], bytes]:
-    from gyakusan.models.sources import http
-
-    base = address if address.endswith("/") else address + "/"
-
-    def fetch(name: str) -> bytes:
-        try:
-            return http.document(base + name)
-        except BadReference as error:
-            raise SourceError("{what}", what=error.message, mend="Give another --address.") from None
-
-    return fetch
-
-
-def _say(line: Any, facts: dict[str, Any], output: Output) -> int:
+def _say(found: Notice, output: Output) -> int:
     """One sentence, or its facts."""
     if output.json:
-        from gyakusan.documents.catalog import CatalogNoticeJson
-
-        write_json(CatalogNoticeJson(**facts), output)
+        write_json(found.document(), output)
     else:
         from gyakusan.text import tell
 
-        print(tell(line, output.language))
+        print(tell(found.message, output.language))
     return 0

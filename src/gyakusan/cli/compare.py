@@ -11,6 +11,7 @@ from cyclopts import App, Parameter
 from gyakusan.cli.options import Output, People, Server, _
 from gyakusan.cli.writing import draw, write_json
 from gyakusan.errors import BadSetting
+from gyakusan.python.files import text_of
 
 app = App(name="compare", help="Compare devices and models in charts.", help_format="plaintext")
 
@@ -66,7 +67,6 @@ def _plans(
 ) -> int:
     """Whole plans, and models on devices beside them. 0 if one of them fits."""
     from gyakusan import api
-    from gyakusan.cli.plan import text_of
     from gyakusan.planning.predict.assessment import assess
     from gyakusan.planning.request.parse_request import file_values, parse_request
     from gyakusan.planning.select.side_by_side import compared_device, compared_request

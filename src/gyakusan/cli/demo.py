@@ -29,14 +29,14 @@ PROMPTS = (
 @app.default
 def demo(*, output: Screen = Screen()) -> int:
     """Run `gyakusan demo` and return its exit code."""
-    from gyakusan import api
+    import gyakusan
     from gyakusan.machines import detect
     from gyakusan.show import machine, plan
 
     screen = terminal(output)
     screen.show(*_head(1, "This computer"), *machine.screen(*detect.detect()))
     screen.show(*_head(2, "What it can serve to 4 people with 8,192 tokens each"))
-    screen.show(*plan.screen(api.plan(users=USERS, context=8192)))
+    screen.show(*plan.screen(gyakusan.plan(users=USERS, context=8192)))
     return _serve(screen)
 
 

@@ -9,8 +9,9 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 from gyakusan.cli.options import Output, Where, _
-from gyakusan.cli.plan import Limits, Needs, Wishes, text_of, uncollected
+from gyakusan.cli.plan import Limits, Needs, Wishes, uncollected
 from gyakusan.cli.writing import draw, write_json
+from gyakusan.python.files import text_of
 
 app = App(
     name="fleet",

@@ -13,7 +13,8 @@ from cyclopts import App, Parameter
 
 from gyakusan.cli.options import Output, Where, _
 from gyakusan.cli.writing import draw, write_json
-from gyakusan.errors import BadSetting, SourceError
+from gyakusan.errors import BadSetting
+from gyakusan.python.files import text_of
 
 if TYPE_CHECKING:
     from gyakusan.planning.request.request import PlanRequest
@@ -221,14 +222,3 @@ def said(file: Path | None, needs: Needs, where: Where, limits: Limits, wishes: 
     given["engines"], given["kv"] = given.pop("engine"), given.pop("kv_type")
     found = {} if file is None else file_values(text_of(file), file.name)
     return {**found, **{k: v for k, v in given.items() if v is not None}}
-
-
-def text_of(file: Path) -> str:
-    """What a file says. Raises SourceError."""
-    try:
-        return file.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        problem = getattr(error, "strerror", None) or str(error)
-        raise SourceError(
-            "{file} cannot be read: {problem}", file=str(file), problem=problem, mend="Name a TOML or JSON file."
-        ) from error

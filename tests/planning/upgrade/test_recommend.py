@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.planning.small import small
 
-from gyakusan import api
+import gyakusan
 from gyakusan.core.load import Load
 from gyakusan.engines.registry import engine
 from gyakusan.errors import BadQuantity
@@ -58,7 +58,7 @@ def test_every_plan_fits_by_the_ledger_on_the_real_machine(device: str) -> None:
 
 def test_today_is_what_plan_says() -> None:
     found = whole(device="RTX 3060 12GB")
-    plans = api.plan(device="RTX 3060 12GB").plans
+    plans = gyakusan.plan(device="RTX 3060 12GB").plans
     assert found.now is not None
     assert (found.now.name, found.now.base, found.now.engine) == (plans[0].name, plans[0].base, plans[0].engine)
 

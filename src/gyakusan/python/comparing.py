@@ -1,0 +1,120 @@
+"""Python's `compare`: devices and models side by side, or whole plans."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gyakusan.errors import BadSetting
+from gyakusan.planning.predict.assessment import assess
+from gyakusan.python.answer import Answer, quality_words, speed_words
+from gyakusan.python.options import Amount, Question, deployed, request_values
+from gyakusan.show.compare import Compared
+
+if TYPE_CHECKING:
+    from gyakusan.documents.compare import CompareJson, ComparePlanJson
+    from gyakusan.engines.deployment import Deployment
+    from gyakusan.planning.select.side_by_side import ComparedPlan
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Comparison(Answer):
+    """What `gyakusan compare` answers.
+
+    rows: one for each model on each device, the devices of the first model first
+    """
+
+    rows: tuple[Compared, ...]
+
+    def document(self) -> tuple[CompareJson, ...]:
+        """Return the document of `gyakusan compare --json`."""
+        from gyakusan.documents.compare import compare as document
+
+        return document(self.rows)
+
+    def summary(self) -> Iterator[str]:
+        """Yield one line for each model on a device."""
+        for row in self.rows:
+            verdict = speed_words(row.judged.speed) if row.ledger.fits else "does not fit"
+            yield f"{row.model} on {row.device}: {verdict}, {quality_words(row.judged.overall)}"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class PlanComparison(Answer):
+    """What `gyakusan compare --plan` answers.
+
+    sides: the first plan of each request, then models on devices
+    """
+
+    sides: tuple[ComparedPlan, ...]
+
+    def document(self) -> tuple[ComparePlanJson, ...]:
+        """Return the document of `gyakusan compare --plan --json`."""
+        from gyakusan.documents.compare import compare_plans
+
+        return compare_plans(self.sides)
+
+    def summary(self) -> Iterator[str]:
+        """Yield one line for each side."""
+        for side in self.sides:
+            verdict = speed_words(side.pace) if side.fits else "does not fit"
+            yield f"{side.title}: {side.model} {side.quantization} on {side.machine}: {verdict}, {quality_words(side.score)}"
+
+
+def compare(
+    *devices: str,
+    model: str | Iterable[str] = (),
+    plan: Question | Iterable[Question] = (),
+    quant: str | None = None,
+    context: Amount | None = None,
+    users: Amount = 1,
+    **settings: Any,
+) -> Comparison | PlanComparison:
+    """Return models on devices side by side; with `plan` the first plan of each request beside them. Raises GyakusanError.
+
+    devices: names of the catalogue, e.g. "RTX 5090", "M4 Max 128GB"
+    model: one or several
+    plan: requests, as for `plan`
+    settings: of llama.cpp, as for `inspect`
+    """
+    from gyakusan.catalog.devices import largest
+
+    names = (model,) if isinstance(model, str) else tuple(model)
+    requests: tuple[Question, ...] = (plan,) if isinstance(plan, str | Path | Mapping) else tuple(plan)
+    if not requests and not devices:
+        raise BadSetting("No device is named.", mend="Name at least one, e.g. 'RTX 5090'.")
+    if not names and (devices or not requests):
+        raise BadSetting("No model is named.", mend="Name one with --model, e.g. --model llama3.1-8b.")
+    asked = [
+        deployed(n, settings, device=largest(d), quant=quant, context=context, users=users)
+        for n in names
+        for d in devices
+    ]
+    if requests:
+        return PlanComparison((*map(_first_plan, requests), *map(_beside, asked)))
+    return Comparison(tuple(_compared(a) for a in asked))
+
+
+def _compared(asked: Deployment) -> Compared:
+    ledger = asked.ledger
+    return Compared(asked.model.name, asked.machine.name, ledger, assess(asked, ledger))
+
+
+def _first_plan(question: Question) -> ComparedPlan:
+    from gyakusan.planning.request.parse_request import parse_request
+    from gyakusan.planning.select.side_by_side import compared_request
+
+    title = Path(question).stem if isinstance(question, str | Path) else "plan"
+    return compared_request(title, parse_request(request_values(question, {}, ())))
+
+
+def _beside(asked: Deployment) -> ComparedPlan:
+    from gyakusan.planning.select.side_by_side import compared_device
+
+    ledger, known = asked.ledger, [g.power for g in asked.machine.gpus]
+    judged = assess(asked, ledger)
+    power = None if None in known else sum(p or 0.0 for p in known)
+    title = f"{asked.model.name} @ {asked.machine.name}"
+    return compared_device(title, asked.machine.name, ledger, judged.speed, judged.overall, power)

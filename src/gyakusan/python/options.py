@@ -1,0 +1,205 @@
+"""Options of the Python functions: the names of the command line's, and what they were called before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
+
+from gyakusan.engines.registry import DEFAULT, engine
+from gyakusan.errors import BadSetting, unknown
+from gyakusan.message import say
+
+if TYPE_CHECKING:
+    from gyakusan.engines.deployment import Deployment
+
+Amount = str | float
+"""A quantity as on the command line ("32k", "24GiB", "1000000JPY"), or a plain number."""
+
+
+class PlanOptions(TypedDict, total=False):
+    """Options of `gyakusan plan`; see `gyakusan plan --help`."""
+
+    users: Amount
+    arrivals: Amount
+    context: Amount
+    prompt: Amount
+    answer: Amount
+    task: Literal["chat", "coding", "rag", "agents", "translation"]
+    language: Literal["en", "ja"]
+    device: str
+    memory: str
+    reserve: str
+    bandwidth: str
+    budget: Amount
+    computer: Amount
+    rates: str | Mapping[str, float]
+    power: Amount
+    count: Amount
+    os: Literal["any", "linux", "windows", "macos"]
+    brand: str
+    used: bool
+    enterprise: bool
+    speed: float
+    first: float
+    quality: float
+    prefer: Literal["balanced", "quality", "speed", "price"]
+    engine: str | Iterable[str]
+    kv_type: str | Iterable[str]
+    licenses: str | Iterable[str]
+    families: str | Iterable[str]
+    without: str | Iterable[str]
+    model: str
+    also: str | Iterable[str | Mapping[str, Any]]
+
+
+class UpgradeOptions(PlanOptions, total=False):
+    """Options of `gyakusan upgrade`."""
+
+    resale: Amount
+
+
+class FleetOptions(PlanOptions, total=False):
+    """Options of `gyakusan fleet`."""
+
+    replicas: Amount
+    spare: Amount
+    nodes: Amount
+    network: str
+    price: Amount
+    months: float
+    tariff: Amount
+    pue: float
+    hours: float
+    upkeep: float
+    api_input: Amount
+    api_output: Amount
+
+
+KEY_OF_OPTION: Mapping[str, str] = {"engine": "engines", "kv_type": "kv"}
+"""Option -> key of a request, where they differ."""
+MONEY = frozenset(("budget", "computer", "price", "resale", "tariff", "api_input", "api_output"))
+"""Options that are amounts of money: a number without its currency is refused by name."""
+Question = Mapping[str, Any] | str | Path
+"""A request: its keys and values, or a TOML or JSON file of them."""
+
+
+def request_values(file: Question | None, options: Mapping[str, Any], known: Iterable[str]) -> dict[str, Any]:
+    """Return keys and values of a request; options win over those of `file`. Raises UnknownName, BadSetting, SourceError.
+
+    options: by the names of the command line; `question` is the former name of `file`
+    known: names of options beside the keys of a request, for the nearest names in an error
+    """
+    from gyakusan.planning.request.request import KEYS
+
+    options = dict(options)
+    question = file or options.pop("question", None)
+    given = _file(question) if isinstance(question, str | Path) else dict(question or {})
+    names = {*KEYS, *known, *KEY_OF_OPTION}
+    for name in options:
+        if name not in names:
+            raise unknown(say("option"), name, sorted(names))
+    for name, value in options.items():
+        money = name in MONEY and isinstance(value, int | float) and not isinstance(value, bool)
+        plain = list(value) if isinstance(value, set | frozenset) else value
+        given[KEY_OF_OPTION.get(name, name)] = str(value) if money else plain
+    return given
+
+
+def _file(question: str | Path) -> dict[str, Any]:
+    from gyakusan.planning.request.parse_request import file_values
+    from gyakusan.python.files import text_of
+
+    path = Path(question)
+    return dict(file_values(text_of(path), path.name))
+
+
+def engine_settings(name: str, settings: Mapping[str, Any], own: Iterable[str] = ()) -> dict[str, Any]:
+    """Return fields of an engine's Settings. Raises UnknownName with the nearest names, BadSetting.
+
+    settings: fields of the Settings, kv_type for keys and values together, cpu=True for the CPU
+    own: further names that the function knows, for an error
+    """
+    rules = engine(name)
+    known = [f.name for f in fields(rules.Settings)]
+    changes = dict(settings)
+    kind, cpu = changes.pop("kv_type", None), changes.pop("cpu", False)
+    for key in changes:
+        if key not in known:
+            raise unknown(say("setting"), key, sorted({*known, *own, "kv_type", "cpu"}))
+    if kind is not None:
+        changes = {**_cache_types(name, kind), **changes}
+    for key in ("key_type", "value_type"):
+        if isinstance(changes.get(key), str):
+            changes[key] = changes[key].upper()
+    return {**changes, "backend": "cpu"} if cpu else changes
+
+
+def _cache_types(name: str, kind: str) -> Mapping[str, object]:
+    """Return the settings that give keys and values a type. Raises BadSetting where the engine has no such choice."""
+    if name == DEFAULT:
+        return {"key_type": kind, "value_type": kind}
+    found = engine(name).cache_setting("Q8_0" if kind.upper() == "Q8_0" else "F16")
+    if found is None or kind.upper() not in ("F16", "Q8_0"):
+        raise BadSetting(
+            "{name} has no cache of type {kind}.",
+            name=name,
+            kind=kind,
+            mend="Leave out kv_type, or take another engine.",
+        )
+    return found
+
+
+OWN = ("context", "users", "device", "memory", "reserve", "bandwidth", "quant", "engine", "exact", "offline", "set")
+"""Options of `inspect` that are no settings of an engine."""
+
+
+PLACE = ("device", "memory", "reserve", "bandwidth")
+"""Options that name the machine."""
+
+
+def deployed(
+    model: str,
+    settings: Mapping[str, Any],
+    *,
+    context: Amount | None = None,
+    users: Amount = 1,
+    quant: str | None = None,
+    engine: str = DEFAULT,
+    offline: bool = False,
+    **where: str | None,
+) -> Deployment:
+    """Return the deployment that options mean, as `gyakusan inspect` makes it. Raises GyakusanError.
+
+    settings: of the engine; `set` holds further ones, as a mapping or as "name=value"; `quantization` is the former name
+        of `quant`
+    where: device, memory, reserve, bandwidth
+    """
+    from functools import partial
+
+    from gyakusan import api
+    from gyakusan.engines import registry
+    from gyakusan.units import parse_count
+
+    given = dict(settings)
+    former, more = given.pop("quantization", None), given.pop("set", {})
+    where = {**where, **{k: given.pop(k) for k in PLACE if k in given}}
+    pairs = (more,) if isinstance(more, str) else () if isinstance(more, Mapping) else tuple(more)
+    name = registry.engine(engine).NAME
+    length = None if context is None else parse_count(_whole(context), at_most=api.MOST_CONTEXT)
+    people = parse_count(_whole(users), at_most=api.MOST_USERS)
+    return api.deployment(
+        model,
+        quantization=quant or former,
+        load=partial(api.usual_load, users=people, context=length),
+        settings=engine_settings(name, {**given, **(more if isinstance(more, Mapping) else {})}, OWN),
+        pairs=pairs,
+        server=name,
+        offline=offline,
+        **where,
+    )
+
+
+def _whole(value: Amount) -> str | int:
+    return int(value) if isinstance(value, float) and value.is_integer() else value  # type: ignore[return-value]

@@ -1,0 +1,307 @@
+"""Python's `catalog_*` and `accuracy_*`: facts with their sources, records of one's own, and how right we are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from gyakusan.errors import BadReference, BadSetting, SourceError, UnknownName, unknown
+from gyakusan.message import Message, say
+from gyakusan.python.answer import Answer
+
+if TYPE_CHECKING:
+    from gyakusan.catalog.accuracy import Section
+    from gyakusan.catalog.devices import DeviceRecord, MachineRecord
+    from gyakusan.catalog.entry import Entry
+    from gyakusan.catalog.models import ModelRecord
+    from gyakusan.catalog.origins import SourceRecord
+
+    Record = DeviceRecord | MachineRecord | ModelRecord
+
+Kind = Literal["devices", "machines", "models", "embeddings"]
+ADDRESS = "https://github.com/gyakusan/gyakusan/releases/latest/download/"
+"""Where the project publishes releases of the catalogue."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class CatalogRecord(Answer):
+    """What `gyakusan catalog show` answers.
+
+    entry: where the record stands
+    record: its values
+    tags: of Ollama's library that are this model
+    """
+
+    entry: Entry
+    record: Record
+    tags: tuple[str, ...] = ()
+
+    def document(self) -> object:
+        """Return the document of `gyakusan catalog show --json`."""
+        from gyakusan.documents.catalog import record as document
+
+        return document(self.record, self.entry, self.tags)
+
+    def summary(self) -> Iterator[str]:
+        """Yield name, kind and place."""
+        yield f"{self.record.name} ({self.entry.kind}), {self.entry.file.name} line {self.entry.line}"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class CatalogRecords(Answer):
+    """What `gyakusan catalog list` answers.
+
+    records: with their places, the user's own first
+    """
+
+    records: tuple[CatalogRecord, ...]
+
+    def document(self) -> list[object]:
+        """Return the document of `gyakusan catalog list --json`."""
+        return [r.document() for r in self.records]
+
+    def summary(self) -> Iterator[str]:
+        """Yield the names."""
+        yield f"{len(self.records)} records"
+        yield from (f"  {r.record.name}" for r in self.records)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Sources(Answer):
+    """What `gyakusan catalog sources` answers.
+
+    sources: with the number of values of each
+    """
+
+    sources: tuple[SourceRecord, ...]
+
+    def document(self) -> list[object]:
+        """Return the document of `gyakusan catalog sources --json`."""
+        from gyakusan.documents.catalog import source
+
+        return [source(s) for s in self.sources]
+
+    def summary(self) -> Iterator[str]:
+        """Yield one line for each source."""
+        yield f"{len(self.sources)} sources"
+        yield from (f"  {s.name}" for s in self.sources)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Notice(Answer):
+    """What `gyakusan catalog check`, `add` and `update` answer.
+
+    message: the sentence
+    facts: the same for programs
+    """
+
+    message: Message
+    facts: Mapping[str, Any]
+
+    def document(self) -> object:
+        """Return the document of the command's --json."""
+        from gyakusan.documents.catalog import CatalogNoticeJson
+
+        return CatalogNoticeJson(**self.facts)
+
+    def summary(self) -> Iterator[str]:
+        """Yield the sentence."""
+        yield str(self.message)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class MemoryAccuracy(Answer):
+    """What `gyakusan accuracy memory` answers.
+
+    sections: one for each file of recorded truth
+    """
+
+    sections: tuple[Section, ...]
+
+    def document(self) -> object:
+        """Return the document of `gyakusan accuracy memory --json`."""
+        from gyakusan.documents.accuracy import MemoryAccuracyJson
+
+        return MemoryAccuracyJson(memory=self.sections)
+
+    def summary(self) -> Iterator[str]:
+        """Yield one line for each section."""
+        yield from (f"{s.engine}, {s.id}: {s.rows} rows" for s in self.sections)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class SpeedAccuracy(Answer):
+    """What `gyakusan accuracy speed` answers.
+
+    speed: as it was measured, None before
+    """
+
+    speed: Mapping[str, Any] | None
+
+    def document(self) -> object:
+        """Return the document of `gyakusan accuracy speed --json`."""
+        from gyakusan.documents.accuracy import SpeedAccuracyJson
+
+        return SpeedAccuracyJson(speed=self.speed)
+
+    def summary(self) -> Iterator[str]:
+        """Yield the number of rows."""
+        yield "not measured" if self.speed is None else f"{self.speed['rows']} measurements"
+
+
+def catalog_list(
+    kind: Kind = "devices",
+    *,
+    search: str = "",
+    memory: str | None = None,
+    language: str = "",
+    all: bool = False,  # noqa: A002 - the option's name
+) -> CatalogRecords:
+    """Return devices, computers, models or embedding models of the catalogue.
+
+    search: only names that contain this text
+    memory: only devices with at least this much, e.g. "24GiB"
+    language: only models for this language
+    all: fine-tunes, base models and older models, too
+    """
+    from gyakusan.units import GIB, parse_bytes
+
+    found = [(e, r) for e, r in _records(kind) if search.casefold() in " ".join(e.names).casefold()]
+    if memory is not None:
+        least = parse_bytes(memory) / GIB
+        found = [(e, r) for e, r in found if max(e.sizes, default=0) >= least]
+    if kind == "models":
+        found = [(e, r) for e, r in found if (all or r.listed) and (not language or language in r.languages)]
+    return CatalogRecords(tuple(CatalogRecord(e, r) for e, r in found))
+
+
+def _records(kind: Kind) -> list[tuple[Entry, Any]]:
+    """Return every record of a kind with its place, the user's own first."""
+    from gyakusan.catalog import devices, models
+    from gyakusan.catalog.records import entries
+
+    if kind == "models":
+        return list(zip(entries("model"), models.model_records(), strict=True))
+    if kind == "embeddings":
+        return list(zip(entries("embedding"), models.embedding_records(), strict=True))
+    found = devices.device_records() if kind == "devices" else devices.machine_records()
+    return list(zip(entries("device" if kind == "devices" else "machine"), found, strict=True))
+
+
+def catalog_show(name: str) -> CatalogRecord:
+    """Return the record that a name means. Raises UnknownName with candidates, of devices where a device is nearer."""
+    from gyakusan.catalog import devices, models, tags
+
+    try:
+        entry = devices.entry_of(name)
+    except UnknownName as error:
+        try:
+            entry, model = models.entry_of(name), models.find(name)
+        except UnknownName as other:
+            raise (other if "candidates" in other.message.facts else error) from None
+        return CatalogRecord(entry, model, tags.of_model(model.name) if entry.kind == "model" else ())
+    if entry.kind == "device":
+        return CatalogRecord(entry, devices.record_of(entry, devices.DeviceRecord))
+    return CatalogRecord(entry, devices.record_of(entry, devices.MachineRecord))
+
+
+def catalog_sources() -> Sources:
+    """Return where the values of the catalogue come from, and their licences."""
+    from gyakusan.catalog.origins import counted
+
+    return Sources(tuple(counted()))
+
+
+def catalog_check(file: str | Path | None = None) -> Notice:
+    """Check every record, or a file of one's own. Raises BadRecord."""
+    from gyakusan.catalog import check, own, places
+    from gyakusan.catalog.records import root
+
+    def everything() -> int:
+        return check.check(root()) + check.check_files(places.own_files())
+
+    count = everything() if file is None else own.check_own(Path(file))
+    return Notice(say("{count} records checked, no fault.", count=f"{count:,}"), {"records": count})
+
+
+def catalog_add(source: str | Path, *, replace: bool = False) -> Notice:
+    """Add records of one's own from a TOML file or an address. Raises BadReference, BadRecord.
+
+    replace: a file of the same name is replaced
+    """
+    from gyakusan.catalog import own
+
+    path, found = own.add(_text(str(source)), str(source), replace=replace)
+    names = [e.name for e in found]
+    line = say("Added to {file}: {names}.", file=str(path), names=", ".join(names))
+    return Notice(line, {"file": str(path), "names": names})
+
+
+def _text(source: str) -> bytes:
+    """Return the bytes behind a path or an address. Raises BadReference, SourceError."""
+    from gyakusan.catalog.own import MOST
+
+    if source.startswith(("https://", "http://")):
+        from gyakusan.models.sources import http
+
+        return http.document(source, most=MOST)
+    try:
+        return Path(source).expanduser().read_bytes()[: MOST + 1]
+    except OSError as error:
+        why = error.strerror or "?"
+        raise BadReference(
+            "{file} cannot be read ({why}).", file=source[:200], why=why, mend="Give a TOML file."
+        ) from None
+
+
+def catalog_update(*, online: bool = False, address: str = ADDRESS) -> Notice:
+    """Fetch a newer release of the catalogue and verify its checksum. Raises BadSetting without online=True."""
+    from gyakusan.catalog import release
+
+    if not online:
+        raise BadSetting("The update is fetched from the network.", mend="Add --online.")
+    manifest, newer = release.update(_fetch(address))
+    facts = {"release": manifest.release, "newer": newer}
+    if newer:
+        return Notice(say("The catalogue is now release {release}.", release=manifest.release), facts)
+    return Notice(say("The catalogue is up to date ({release}).", release=manifest.release), facts)
+
+
+def _fetch(address: str) -> Callable[[str], bytes]:
+    from gyakusan.models.sources import http
+
+    base = address if address.endswith("/") else address + "/"
+
+    def fetch(name: str) -> bytes:
+        try:
+            return http.document(base + name)
+        except BadReference as error:
+            raise SourceError("{what}", what=error.message, mend="Give another --address.") from None
+
+    return fetch
+
+
+def accuracy_memory(*, engine: str | None = None) -> MemoryAccuracy:
+    """Return the errors of the memory against recorded truth. engine: only this one. Raises UnknownName."""
+    from gyakusan.catalog import accuracy
+
+    sections = accuracy.memory()
+    if engine is not None:
+        chosen = tuple(s for s in sections if _plain(s.engine) == _plain(engine))
+        if not chosen:
+            raise unknown(say("engine"), engine, sorted({s.engine for s in sections}))
+        sections = chosen
+    return MemoryAccuracy(sections)
+
+
+def _plain(name: str) -> str:
+    return name.casefold().removesuffix("-lm")
+
+
+def accuracy_speed() -> SpeedAccuracy:
+    """Return the errors of the speeds against published measurements."""
+    from gyakusan.catalog import accuracy
+
+    return SpeedAccuracy(accuracy.speed())

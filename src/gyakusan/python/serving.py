@@ -1,0 +1,90 @@
+"""Python's `detect` and `serve`: this computer, and a running endpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gyakusan.core.machine import Machine
+from gyakusan.engines.registry import DEFAULT
+from gyakusan.errors import BadSetting
+from gyakusan.message import Message
+from gyakusan.python.answer import Answer, extended
+from gyakusan.python.options import Amount, deployed
+from gyakusan.units import format_bytes
+
+if TYPE_CHECKING:
+    from gyakusan.documents.machine import DetectJson
+    from gyakusan.engines.base import EngineSettings
+    from gyakusan.engines.server import ServerReport
+    from gyakusan.serving.server import Server
+
+
+@dataclass(frozen=True, slots=True, repr=False, kw_only=True)
+class Computer(Answer, Machine):
+    """What `gyakusan detect` answers: the machine that this computer is.
+
+    notes: what could not be read
+    """
+
+    notes: tuple[Message, ...] = ()
+
+    def document(self) -> DetectJson:
+        """Return the document of `gyakusan detect --json`."""
+        from gyakusan.documents.machine import machine
+
+        return machine(self, self.notes)
+
+    def summary(self) -> Iterator[str]:
+        """Yield the devices and the notes."""
+        yield self.name
+        for device in self.devices:
+            memory = "memory unknown" if device.memory is None else format_bytes(device.memory)
+            yield f"  {device.name} ({device.kind}): {memory}"
+        yield from (f"  {note}" for note in self.notes)
+
+
+def detect() -> Computer:
+    """Return the machine that this computer is. Raises DetectError."""
+    from gyakusan.machines import detect as machines
+
+    machine, notes = machines.detect()
+    return extended(Computer, machine, notes=notes)
+
+
+def serve(
+    model: str = "smollm2",
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    threads: int | None = None,
+    key_file: str | Path | None = None,
+    log_file: str | Path | None = None,
+    anyway: bool = True,
+    context: Amount | None = None,
+    users: Amount = 1,
+    engine: str = DEFAULT,
+    options: Mapping[str, Any] | None = None,
+    **settings: Any,
+) -> Server[EngineSettings, ServerReport]:
+    """Return a server for a model on this computer, for a `with` block. Raises GyakusanError.
+
+    port: 0 takes a free one
+    key_file: its first line is the key that clients must show
+    anyway: False refuses what does not fit
+    options: further fields of serving.server.ServerOptions, e.g. key
+    settings: device, memory, reserve, bandwidth, and fields of the engine's Settings, as for `inspect`
+    """
+    from gyakusan.python.files import text_of
+    from gyakusan.serving.server import Server, ServerOptions
+
+    asked = deployed(model, settings, context=context, users=users, engine=engine)
+    if not anyway and not asked.ledger.fits:
+        raise BadSetting("{name} does not fit.", name=asked.name, mend="Choose a smaller one, or write anyway=True.")
+    given: dict[str, Any] = {"host": host, "port": port, "threads": threads}
+    given["log_file"] = None if log_file is None else Path(log_file)
+    if key_file is not None:
+        given["key"] = text_of(Path(key_file)).strip().splitlines()[0]
+    return Server.of(asked, ServerOptions(**{**given, **(options or {})}))

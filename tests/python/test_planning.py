@@ -1,0 +1,78 @@
+"""Python's plan, several, upgrade and fleet: the same documents as the commands', and a short repr."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+import gyakusan
+from gyakusan.cli.app import run
+from gyakusan.planning.select.recommendation import Recommendation
+from gyakusan.python.answer import Answer
+
+
+def printed(capsys: pytest.CaptureFixture[str], *arguments: str) -> object:
+    run([*arguments, "--json"], "en")
+    return json.loads(capsys.readouterr().out)
+
+
+def test_plan_gives_plans_and_reasons() -> None:
+    found = gyakusan.plan(device="RTX 4090", users=2)
+    assert isinstance(found, Recommendation)
+    assert all(p.ledger.fits for p in found.plans)
+    assert {p.name for p in found.plans}.isdisjoint(e.name for e in found.excluded)
+    assert "short by" in str(next(e.reason for e in found.excluded if e.name == "llama3.1-405b"))
+
+
+def test_the_document_is_that_of_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+    found = gyakusan.plan(device="RTX 4090", users=2, why_not="qwen3.8-27b", max=True, what_if=True, all=True)
+    said = printed(
+        capsys, *("plan", "--device", "RTX 4090", "--users", "2"),
+        *("--why-not", "qwen3.8-27b", "--max", "--what-if", "--all"),
+    )  # fmt: skip
+    assert json.loads(json.dumps(found.to_dict("en"))) == said
+    assert {"why_not", "most", "sensitivity", "frontier"} <= found.to_dict().keys()
+
+
+@pytest.mark.parametrize(
+    ("ask", "arguments"),
+    [
+        (
+            lambda: gyakusan.upgrade(device="RTX 3060 12GB", budget="150000JPY"),
+            ("upgrade", "--device", "RTX 3060 12GB", "--budget", "150000JPY"),
+        ),
+        (
+            lambda: gyakusan.fleet(device="RTX 4090", model="gpt-oss-20b", users=60, price="450000JPY"),
+            *[("fleet", "--device", "RTX 4090", "--model", "gpt-oss-20b", "--users", "60", "--price", "450000JPY")],
+        ),
+        (
+            lambda: gyakusan.several(device="RTX 5090", also=["embedding"]),
+            ("plan", "--device", "RTX 5090", "--also", "embedding"),
+        ),
+    ],
+)
+def test_other_answers_have_their_documents(
+    ask: Callable[[], Answer], arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = ask()
+    assert json.loads(found.to_json("en")) == printed(capsys, *arguments)
+    lines = repr(found).splitlines()
+    assert 2 <= len(lines) <= 20
+    assert max(map(len, lines)) < 200
+
+
+def test_repr_numbers_the_plans() -> None:
+    found = gyakusan.plan(device="RTX 4090", why_not="qwen3.8-27b")
+    lines = repr(found).splitlines()
+    assert lines[0].startswith("RTX 4090, 1 user, 8,192 tokens, chat: ")
+    assert lines[1].startswith(f"  1. {found.plans[0].name} ")
+    assert len(lines) <= 20
+    none = gyakusan.plan(device="RTX 3060 12GB", quality=99)
+    assert repr(none).splitlines()[1:] == [f"  {r.sentence}" for r in none.relaxations] != []
+
+
+def test_the_former_name_of_file() -> None:
+    values = {"device": "RTX 4090", "users": 2}
+    assert gyakusan.plan(question=values).request == gyakusan.plan(values).request == gyakusan.plan(file=values).request  # type: ignore[call-arg]
