@@ -57,6 +57,7 @@ def deployment(
     memory: str | None = None,
     reserve: str | None = None,
     bandwidth: str | None = None,
+    ram: str | None = None,
     settings: Mapping[str, Any] | None = None,
     pairs: Iterable[str] = (),
     server: str = DEFAULT,
@@ -67,13 +68,14 @@ def deployment(
     load: users and context, or a function that returns them for the context that the model was trained for
     reserve: memory that the OS and other programs keep, e.g. "8GiB"
     bandwidth: of the RAM, e.g. "80GB/s", for speeds on a CPU
+    ram: RAM beside the GPUs, e.g. "64GiB"
     settings: fields of the engine's Settings
     pairs: further ones as "name=value"
     server: name of the engine
     offline: stay off the network, whatever the model's reference says
     """
     found = models.load(model, quantization, offline=offline)
-    machine = machine_for(device, memory, reserve, bandwidth)
+    machine = machine_for(device, memory, reserve, bandwidth, ram)
     asked = load if isinstance(load, Load) else load(found.trained_context)
     return deploy(found, server, machine, asked, {**(settings or {}), **overrides(server, pairs)})
 
@@ -86,14 +88,20 @@ def assess(deployment: Deployment) -> Assessment:
 
 
 def machine_for(
-    device: str | None, memory: str | None, reserve: str | None = None, bandwidth: str | None = None
+    device: str | None,
+    memory: str | None,
+    reserve: str | None = None,
+    bandwidth: str | None = None,
+    ram: str | None = None,
 ) -> Machine:
     """Return the machine that is named, else this computer. Raises UnknownName, BadQuantity.
 
     reserve: memory that the OS and other programs keep, instead of our figure, e.g. "8GiB"
     bandwidth: of its RAM, e.g. "80GB/s"
+    ram: beside its GPUs, e.g. "64GiB"
     """
     found = ask()[0] if device is None and memory is None else machines.parse(device, memory)
+    found = found if ram is None else machines.with_ram(found, ram)
     found = found if bandwidth is None else machines.with_ram_bandwidth(found, bandwidth)
     return found if reserve is None else machines.with_reserved_memory(found, reserve)
 

@@ -89,7 +89,38 @@ def test_memory_alone_is_an_unnamed_gpu() -> None:
 
 def test_memory_instead_of_the_catalogues() -> None:
     (gpu,) = parse("RTX 4090", "48GiB").gpus
-    assert (gpu.name, gpu.memory, gpu.usable, gpu.bandwidth) == ("NVIDIA GeForce RTX 4090", 48 * GIB, 48 * GIB, 1008e9)
+    assert (gpu.name, gpu.memory, gpu.bandwidth) == ("NVIDIA GeForce RTX 4090", 48 * GIB, 1008e9)
+    assert gpu.reserved == parse("RTX 4090").gpus[0].reserved > 0  # the driver keeps its share of any size
+
+
+@pytest.mark.parametrize(
+    "text", ["RTX 3060 12GB + 64GB RAM", "RTX 3060 12GB + 64 GiB of RAM", "RTX 3060 12GB, 64GB DDR4"]
+)
+def test_ram_is_named_beside_a_card(text: str) -> None:
+    machine = parse(text)
+    assert machine.name == parse("RTX 3060 12GB").name
+    assert machine.host is not None
+    assert (machine.host.memory, machine.host.reserved) == (64 * GIB, 2 * GIB)
+
+
+def test_ram_of_a_card_is_not_known_unless_it_is_named() -> None:
+    bare = parse("2x RTX 3090")
+    assert bare.host is not None
+    assert bare.host.memory is None
+    named = machines.with_ram(bare, "64GB")
+    assert named.host is not None
+    assert (named.gpus, named.host.memory) == (bare.gpus, 64 * GIB)
+
+
+@pytest.mark.parametrize("text", ["64GB RAM", "RTX 3060 12GB + 32GB RAM + 32GB RAM"])
+def test_ram_alone_or_twice_names_no_device(text: str) -> None:
+    with pytest.raises(BadSetting, match="names no device"):
+        parse(text)
+
+
+def test_one_memory_for_cpu_and_gpu_has_no_ram_beside_it() -> None:
+    with pytest.raises(BadSetting, match="one memory for CPU and GPU"):
+        machines.with_ram(parse("M4 Max 128GB"), "64GiB")
 
 
 def test_memory_of_each_device() -> None:

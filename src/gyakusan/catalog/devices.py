@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 from gyakusan.catalog.entry import Entry, broken
 from gyakusan.catalog.names import parse_device_name
 from gyakusan.catalog.records import entries, lookup
-from gyakusan.catalog.unified import Reserve, Rule, by_rule, driver
+from gyakusan.catalog.unified import Rule, by_rule, driver
 from gyakusan.core.machine import Backend, Device, Machine, Price
 from gyakusan.errors import UnknownName, did_you_mean
 from gyakusan.message import say
@@ -88,7 +88,7 @@ class DeviceRecord:
         title: its name, the record's by default
         """
         capacity = memory or self.memory_mib * MIB or size * GIB
-        reserve = self._reserve(capacity, given=memory is not None)
+        reserve = driver() if self.kind == "gpu" and self.backend == "cuda" else by_rule(self.rule, capacity)
         return Device(
             name=title or self.name,
             kind=self.kind,
@@ -106,12 +106,6 @@ class DeviceRecord:
             power=self.power_w,
             released=self.released,
         )
-
-    def _reserve(self, capacity: int, given: bool) -> Reserve | None:
-        """Return what an engine may not have of `capacity` [B]. given: the user named it, net of the driver's share."""
-        if self.kind == "gpu" and self.backend == "cuda":
-            return None if given else driver()
-        return by_rule(self.rule, capacity)
 
 
 @dataclass(frozen=True, slots=True)

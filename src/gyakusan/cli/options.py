@@ -55,6 +55,7 @@ class MachineArguments(TypedDict):
     memory: str | None
     reserve: str | None
     bandwidth: str | None
+    ram: str | None
 
 
 @Parameter(name="*")
@@ -73,10 +74,20 @@ class Where:
         str | None, Parameter(help=_("Bandwidth of the computer's RAM, e.g. 80GB/s, for speed on a CPU."))
     ] = None
 
+    ram: Annotated[str | None, Parameter(help=_("RAM beside the GPU, e.g. 64GiB; part of a model may be in it."))] = (
+        None
+    )
+
     @property
     def named(self) -> MachineArguments:
         """What names the machine, as arguments of `api.deployment`."""
-        return {"device": self.device, "memory": self.memory, "reserve": self.reserve, "bandwidth": self.bandwidth}
+        return {
+            "device": self.device,
+            "memory": self.memory,
+            "reserve": self.reserve,
+            "bandwidth": self.bandwidth,
+            "ram": self.ram,
+        }
 
 
 @Parameter(name="*")

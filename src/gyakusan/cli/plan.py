@@ -49,6 +49,9 @@ class Needs:
     language: Annotated[
         Literal["en", "ja"] | None, Parameter(help=_("Language that people write; ranks by quality in it."))
     ] = None
+    images: Annotated[
+        bool | None, Parameter(help=_("Images are sent too: count the projector that reads them."), negative="")
+    ] = None
 
 
 @Parameter(name="*")

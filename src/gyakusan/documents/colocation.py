@@ -43,6 +43,11 @@ class ColocatedModelJson(Struct, frozen=True, kw_only=True):
     confidence: what each figure rests on
     price: null for a machine that is owned, or without a known price
     binds: what limits it
+    projector: of images: none (it has none), off (the command switches it off) or counted
+    projector_bytes: its file as published, 0 if not known or none [B]
+    blocks_in_ram: blocks of which a part is in RAM although a GPU computes
+    in_ram: what of these blocks: experts, layers or nothing
+    replicas: copies of the model in one server
     score: of an embedding model, mean over the tasks of MTEB, null if not known [points]
     task: what it is for
     reserve: what `gyakusan inspect --reserve` is given to say the same, whole MiB [B]
@@ -67,6 +72,11 @@ class ColocatedModelJson(Struct, frozen=True, kw_only=True):
     confidence: ConfidenceJson | UnsetType = UNSET
     price: PriceJson | UnsetType | None = UNSET
     binds: str | UnsetType = UNSET
+    projector: str | UnsetType = UNSET
+    projector_bytes: int | UnsetType = UNSET
+    blocks_in_ram: int | UnsetType = UNSET
+    in_ram: str | UnsetType = UNSET
+    replicas: int | UnsetType = UNSET
     score: float | UnsetType | None = UNSET
     task: str
     reserve: int | None

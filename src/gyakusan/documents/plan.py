@@ -153,6 +153,11 @@ class PlanJson(Struct, frozen=True, kw_only=True):
     confidence: what each figure rests on
     price: null for a machine that is owned, or without a known price
     binds: what limits it
+    projector: of images: none (it has none), off (the command switches it off) or counted
+    projector_bytes: its file as published, 0 if not known or none [B]
+    blocks_in_ram: blocks of which a part is in RAM although a GPU computes
+    in_ram: what of these blocks: experts, layers or nothing
+    replicas: copies of the model in one server, each on its own GPUs and for its share of the users
     """
 
     role: str
@@ -171,6 +176,11 @@ class PlanJson(Struct, frozen=True, kw_only=True):
     confidence: ConfidenceJson
     price: PriceJson | None
     binds: str
+    projector: str
+    projector_bytes: int
+    blocks_in_ram: int
+    in_ram: str
+    replicas: int
 
 
 class ExcludedJson(Struct, frozen=True):
@@ -323,6 +333,11 @@ def plan_fields(value: Plan) -> dict[str, Any]:
         "confidence": _confidence(value),
         "price": _price(value.offer),
         "binds": value.bottleneck,
+        "projector": value.projector,
+        "projector_bytes": value.projector_bytes,
+        "blocks_in_ram": value.blocks_in_ram,
+        "in_ram": value.in_ram,
+        "replicas": value.replicas,
     }
 
 

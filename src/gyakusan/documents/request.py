@@ -43,6 +43,8 @@ class RequestJson(Struct, frozen=True, kw_only=True):
     memory: of the machine that is owned
     reserve: memory of it that other programs use
     bandwidth: of its RAM
+    ram: RAM beside its GPUs
+    images: true if people send images too
     budget: for a machine to buy
     computer: price of the computer around graphics cards that are bought
     power: limit of the devices together [W]
@@ -56,7 +58,7 @@ class RequestJson(Struct, frozen=True, kw_only=True):
     quality: at least [points]
     prefer: what counts most
     engines: to choose from, empty for the usual ones
-    kv: types of the KV cache to choose from
+    kv: types of the KV cache to choose from, empty for f16, and q8_0 where a model does not fit with it
     licenses: of the model, empty for all
     families: whose names models must begin with, empty for all
     without: whose names models must not begin with
@@ -77,6 +79,8 @@ class RequestJson(Struct, frozen=True, kw_only=True):
     memory: str | None
     reserve: str | None
     bandwidth: str | None
+    ram: str | None
+    images: bool
     budget: MoneyJson | None
     computer: MoneyJson
     power: float | None

@@ -30,6 +30,9 @@ System = Literal["any", "linux", "windows", "macos"]
 MultiGpu = Literal["layers", "tensor", "none"]
 """How several GPUs serve one model: each holds some layers, all share each layer, or only the first works."""
 
+PartInRam = Literal["", "experts", "layers"]
+"""What of some blocks is in RAM although a GPU computes: nothing, their experts, or all of them."""
+
 
 class EngineSettings(Protocol):
     """Settings of one engine: a frozen dataclass that only its own engine reads."""
@@ -120,6 +123,8 @@ class ComputeSettings:
     stages: devices that hold some layers each
     on_cpu: True if the CPU computes even where there is a GPU
     experts_in_ram: True if of the layers only experts are in RAM beside a GPU
+    part_in_ram: True if anything of the layers may be in RAM beside a GPU
+    replicas: copies of the model, each with its share of the users
     """
 
     prefill_chunk: float
@@ -128,6 +133,22 @@ class ComputeSettings:
     stages: int = 1
     on_cpu: bool = False
     experts_in_ram: bool = False
+    part_in_ram: bool = False
+    replicas: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class PartiallyInRam:
+    """A model of which a part is in RAM although a GPU computes.
+
+    part: what of some blocks is in RAM
+    blocks_in_ram: how many [blocks]
+    settings: the changes of settings that do it
+    """
+
+    part: PartInRam
+    blocks_in_ram: int
+    settings: Mapping[str, object]
 
 
 class EngineModule(Protocol[S]):
@@ -153,6 +174,12 @@ class EngineModule(Protocol[S]):
     """True if it shares one model between different GPUs."""
     SPEED_NAME: str
     """The engine whose measurements and fitted constants tell its speed: see catalog.speed_constants."""
+    SMALLER_CACHE: CacheType
+    """Type of the KV cache that is planned with where a model does not fit with F16, "" = none."""
+    OFFLOADS: bool
+    """True if it can leave a part of a model in RAM beside a GPU: see `part_in_ram`."""
+    REPLICATES: bool
+    """True if one server can run copies of a dense model on groups of GPUs: see `replica_settings`."""
     PREFILL_CHUNK: int
     """Prompt tokens that are computed at once by default [tokens]."""
     PORT: int
@@ -214,6 +241,23 @@ class EngineModule(Protocol[S]):
 
     def machine_refusal(self, machine: Machine, system: System) -> Message | None:
         """Return why it runs no model at all on this machine, None if it does."""
+        ...
+
+    def format_refusal(self, name: str, machine: Machine) -> Message | None:
+        """Return why it does not run models of one format on this machine, None if it does. name: of a Variant."""
+        ...
+
+    def part_in_ram(
+        self, model: Model, load: Load, machine: Machine, changes: Mapping[str, object]
+    ) -> PartiallyInRam | None:
+        """Return how the smallest part of a model is left in RAM so that the rest fits the GPU at the high end.
+
+        changes: further settings. None if the engine cannot, or nothing fits.
+        """
+        ...
+
+    def replica_settings(self, replicas: int) -> Mapping[str, object] | None:
+        """Return the settings for copies of a model on equal groups of GPUs, None if one server runs one copy."""
         ...
 
     def usable(self, machine: Machine) -> float:

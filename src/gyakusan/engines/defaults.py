@@ -105,6 +105,19 @@ def one_rank(model: Model, count: int) -> int:
     return 1
 
 
+def no_format_refusal(name: str, machine: Machine) -> Message | None:
+    """Return None: it runs every one of its formats on every machine that it runs on."""
+    return None
+
+
+def no_part_in_ram(model: Model, load: Load, machine: Machine, changes: Mapping[str, object]) -> None:
+    """Return None: planning does not split a model between a GPU and RAM for it."""
+
+
+def no_replicas(replicas: int) -> None:
+    """Return None: one server runs one copy of a model."""
+
+
 # Memory of a load
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from gyakusan.catalog.unified import by_rule
 from gyakusan.core.machine import Device, Machine
 from gyakusan.errors import BadQuantity, BadSetting, UnknownName
 from gyakusan.message import say
@@ -15,11 +16,16 @@ __all__ = ["parse", "reading", "reserving"]
 MOST = 64
 """Devices in one machine: more is a typing error, or a question for a cluster."""
 
+_RAM = re.compile(r"\s*(\d{1,6}(?:\.\d{1,3})?)\s*(GiB|GB|G|TiB|TB|T)\s*(?:of\s+)?(?:RAM|DDR\d\w*)\s*", re.IGNORECASE)
+_SOLD = {"gib": "GiB", "gb": "GiB", "g": "GiB", "tib": "TiB", "tb": "TiB", "t": "TiB"}
+"""Unit as people write the size of RAM -> what is meant: RAM is sold in powers of two."""
 _TIMES = re.compile(r"\s*([+-]?\d{1,9})\s*(?:[xX×*]\s*(?![xX\d])|[xX×*]\s+)(.*)", re.DOTALL)
 
 
 def parse(device: str | None = None, memory: str | None = None) -> Machine:
     """Return the Machine that "RTX 5090", "2x RTX 3090", "RTX 5090 + RTX 3090", "M4 Max 128GB" or "cpu" names.
+
+    "RTX 3060 12GB + 64GB RAM" says how much RAM is beside the GPU, else it is not known.
 
     device: None and no memory = this computer
     memory: capacity such as "24GiB"; alone it is a CUDA GPU of that capacity, with a device the capacity of each device
@@ -32,8 +38,35 @@ def parse(device: str | None = None, memory: str | None = None) -> Machine:
         return _this() if capacity is None else _anonymous(capacity)
     if device.strip().casefold() in {"cpu", "host", "none"}:
         return _this_cpu(capacity)
-    parts = [m for part in _split(device) for m in _several(part, capacity)]
-    return parts[0] if len(parts) == 1 else _joined(parts)
+    names = _split(device)
+    ram = [n for n in names if _RAM.fullmatch(n)]
+    if len(ram) > 1 or len(ram) == len(names):
+        raise BadSetting(
+            "{name} names no device.", name=repr(device[:80]), mend="Write it as: RTX 3060 12GB + 64GB RAM"
+        )
+    parts = [m for name in names if name not in ram for m in _several(name, capacity)]
+    machine = parts[0] if len(parts) == 1 else _joined(parts)
+    return with_ram(machine, ram[0]) if ram else machine
+
+
+def with_ram(machine: Machine, text: str) -> Machine:
+    """Return the machine with `text` of RAM beside its GPUs: "64GiB", "64GB" (as RAM is sold, the same) or "64GB RAM".
+
+    What an operating system takes of it is reserved. Raises BadQuantity, or BadSetting where GPU and CPU share one memory.
+    """
+    found = _RAM.fullmatch(text) or _RAM.fullmatch(f"{text} RAM")
+    if machine.host is None:
+        raise BadSetting(
+            "{name} has one memory for CPU and GPU, and no RAM beside it.",
+            name=machine.name,
+            mend="Leave out the RAM; --memory gives the size of the one memory.",
+        )
+    memory = parse_bytes(found[1] + _SOLD[found[2].casefold()] if found else text)
+    kept = by_rule("os", memory)
+    host = replace(machine.host, memory=memory, memory_basis="read", source="--ram")
+    if kept is not None:
+        host = replace(host, reserved=kept.bytes, reserved_basis=kept.basis, reserved_reason=kept.reason)
+    return replace(machine, host=host)
 
 
 def with_reserved_memory(machine: Machine, text: str) -> Machine:

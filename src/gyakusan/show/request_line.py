@@ -69,5 +69,5 @@ def load(request: PlanRequest) -> Message:
         answer=f"{workload.output_tokens:,}",
         score=Message(SCORE_TEXTS[workload.quality_metric]),
         pace=f"{workload.target_tps:g}",
-        kv=", ".join(request.kv_types).lower(),
+        kv=", ".join(request.cache_types).lower(),
     )

@@ -54,7 +54,7 @@ def test_every_plan_fits_and_serves_everyone(values: dict[str, Any]) -> None:
     plan_request = answer.request.plan_request
     assert {"balanced", "best", "fastest", "cheapest", "fewest"} == {r for p in answer.plans for r in p.roles}
     for plan in answer.plans:
-        replica, kv_type = plan.plan, plan_request.kv_types[0]
+        replica, kv_type = plan.plan, plan_request.cache_types[0]
         load = Load(plan.users_per_replica, plan_request.workload.context)
         again = exact_ledger(
             catalogue_deployment(replica.name, replica.base, replica.engine, replica.offer.machine, load, kv_type)

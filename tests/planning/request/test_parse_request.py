@@ -80,6 +80,7 @@ EVERY_KEY = {
     "answer": 500,
     "task": "coding",
     "language": "ja",
+    "images": True,
     "budget": "500000JPY",
     "computer": "9JPY",
     "power": 300,
@@ -103,7 +104,7 @@ EVERY_KEY = {
     "arrivals": "30/min",
 }
 """A value for every key but those of a machine that is owned, which a budget excludes."""
-OWNED = {"device": "RTX 4090", "memory": "20GiB", "reserve": "1GiB", "bandwidth": "80GB/s"}
+OWNED = {"device": "RTX 4090", "memory": "20GiB", "reserve": "1GiB", "bandwidth": "80GB/s", "ram": "64GiB"}
 
 
 def test_every_key_sets_its_field_and_no_other() -> None:

@@ -13,7 +13,6 @@ from tests.planning.small import dominates, small
 from gyakusan import api
 from gyakusan.catalog.models import find
 from gyakusan.core.load import Load
-from gyakusan.engines.registry import engine
 from gyakusan.errors import BadSetting
 from gyakusan.planning.request.parse_request import parse_request
 from gyakusan.planning.request.request import PlanRequest
@@ -47,7 +46,7 @@ def test_every_plan_fits_by_inspect(device: str) -> None:
             load=Load(2, 16384),
             device=device,
             server=plan.engine,
-            settings=engine(plan.engine).cache_setting("F16"),
+            settings=plan.deployment.changes,
         )
         assert asked.refusals == ()
         assert asked.ledger.fits

@@ -36,10 +36,11 @@ def test_a_model_that_is_too_large_says_by_how_much(found: Recommendation) -> No
 def test_the_smallest_change_is_enough() -> None:
     small = recommend(parse_request({"device": "RTX 3060 12GB", "users": 4, "context": "32k"}))
     text = said(small, "qwen3-14b")
-    most = int(text.split("with ")[1].split(" tokens")[0].replace(",", ""))
+    assert "with a q8_0 cache" in text
+    most = int(re.findall(r"fits with ([\d,]+) tokens", text)[0].replace(",", ""))
     for context, fits in ((most, True), (most + 256, False)):
         whole = exact_ledger(
-            catalogue_deployment("qwen3-14b", "Q2_K", "llama.cpp", parse("RTX 3060 12GB"), Load(4, context), "F16")
+            catalogue_deployment("qwen3-14b", "Q2_K", "llama.cpp", parse("RTX 3060 12GB"), Load(4, context), "Q8_0")
         )
         assert whole is not None
         assert whole.fits is fits

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -10,8 +11,8 @@ from gyakusan.core.broadcast import is_array
 from gyakusan.core.dtypes import dtype
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Device, Machine
-from gyakusan.core.model import Model
-from gyakusan.engines.base import CacheType, Command, ComputeSettings, Container, MultiGpu
+from gyakusan.core.model import Experts, Model
+from gyakusan.engines.base import CacheType, Command, ComputeSettings, Container, MultiGpu, PartiallyInRam
 from gyakusan.engines.defaults import (
     WEIGHT_LAYOUTS,
     account_bytes,
@@ -22,9 +23,11 @@ from gyakusan.engines.defaults import (
     gguf_variants,
     host_option,
     no_changes,
+    no_format_refusal,
     no_machine_refusal,
     no_margin,
     no_options,
+    no_replicas,
     no_spanning,
     no_system_refusal,
     one_rank,
@@ -52,6 +55,8 @@ STORAGE = "gguf"
 MULTI_GPU: MultiGpu = "layers"
 MIXED_GPUS = True
 SPEED_NAME = "llama.cpp"
+SMALLER_CACHE: CacheType = "Q8_0"
+OFFLOADS, REPLICATES = True, False
 PREFILL_CHUNK = 512
 PORT = 8080
 
@@ -59,7 +64,8 @@ PLACING = frozenset(("gpu_layers", "tensor_split", "n_cpu_moe", "n_cpu_ffn", "ov
 """Settings by which a person places a model: where one is given, nothing is balanced."""
 
 variants, variant, weight_layout = gguf_variants, gguf_variant, gguf_layout
-system_refusal, machine_refusal = no_system_refusal, no_machine_refusal
+system_refusal, machine_refusal, format_refusal = no_system_refusal, no_machine_refusal, no_format_refusal
+replica_settings = no_replicas
 usable, max_ranks = device_usable, one_rank
 occupied_bytes, coexisting_settings, coexisting_margin = account_bytes, no_changes, no_margin
 spanning_settings, spanning_options = no_spanning, no_options
@@ -152,6 +158,29 @@ def _stored_in(model: Model, kind: str, backend: str) -> int:
     return int(accounts(model, load, machine, settings(model, load, machine))[0].of("weights"))
 
 
+def part_in_ram(model: Model, load: Load, machine: Machine, changes: Mapping[str, object]) -> PartiallyInRam | None:
+    """Return the fewest blocks of experts, or of a dense model the fewest blocks, that have to be in RAM.
+
+    One GPU with a memory of its own; on several the first would hold all that is left of the first blocks.
+    """
+    if len(machine.gpus) != 1 or machine.gpus[0].kind != "gpu" or machine.gpus[0].usable is None:
+        return None
+    routed = any(isinstance(f, Experts) for f in model.feed_forward)
+
+    def with_blocks(count: int) -> dict[str, object]:
+        return {"n_cpu_moe": count} if routed else {"gpu_layers": model.blocks + 1 - count}
+
+    def fits(count: int) -> bool:
+        chosen = settings(model, load, machine, **{**changes, **with_blocks(count)})
+        gpu, *others = accounts(model, load, machine, chosen)
+        return bool(gpu.high <= (gpu.device.usable or 0)) and all(bool(a.fits) for a in others)
+
+    count = bisect_left(range(1, model.blocks + 1), True, key=fits) + 1
+    if count > model.blocks:
+        return None
+    return PartiallyInRam("experts" if routed else "layers", count, with_blocks(count))
+
+
 def cache_bytes(kind: CacheType) -> float:
     """Return the bytes of one cached value, the scales of its block included [B]."""
     return dtype(kind.upper()).bits / 8
@@ -165,6 +194,7 @@ def compute_settings(machine: Machine, settings: Settings) -> ComputeSettings:
         stages=len(machine.gpus) if settings.split_mode == "layer" else 1,
         on_cpu=settings.backend == "cpu",
         experts_in_ram=bool(settings.n_cpu_moe),
+        part_in_ram=settings.backend != "cpu" and (settings.gpu_layers >= 0 or settings.overridden),
     )
 
 

@@ -20,9 +20,12 @@ from gyakusan.engines.defaults import (
     no_changes,
     no_container,
     no_embedding_settings,
+    no_format_refusal,
     no_margin,
     no_options,
     no_page,
+    no_part_in_ram,
+    no_replicas,
     no_server,
     no_spanning,
     one_layout,
@@ -51,6 +54,8 @@ STORAGE = "mlx"
 MULTI_GPU: MultiGpu = "none"
 MIXED_GPUS = False
 SPEED_NAME = "mlx"
+SMALLER_CACHE = ""
+OFFLOADS, REPLICATES = False, False
 PREFILL_CHUNK = 2048
 PORT = 8080
 HEALTH = "/health"
@@ -59,6 +64,7 @@ weight_layout, usable, max_ranks = one_layout, device_usable, one_rank
 occupied_bytes, coexisting_settings, coexisting_margin = account_bytes, no_changes, no_margin
 embedding_settings, embedding_command = no_embedding_settings, same_command
 spanning_settings, spanning_options = no_spanning, no_options
+format_refusal, part_in_ram, replica_settings = no_format_refusal, no_part_in_ram, no_replicas
 server = no_server
 with_port, with_host, with_page = port_option, host_option, no_page
 short_command, container = unchanged_command, no_container

@@ -25,10 +25,13 @@ from gyakusan.engines.defaults import (
     ledger_memory,
     no_changes,
     no_embedding_settings,
+    no_format_refusal,
     no_machine_refusal,
     no_margin,
     no_options,
     no_page,
+    no_part_in_ram,
+    no_replicas,
     no_server,
     no_spanning,
     no_system_refusal,
@@ -65,11 +68,14 @@ STORAGE = "gguf"
 MULTI_GPU: MultiGpu = "layers"
 MIXED_GPUS = False
 SPEED_NAME = "ollama"
+SMALLER_CACHE: CacheType = "Q8_0"
+OFFLOADS, REPLICATES = False, False
 PREFILL_CHUNK = 512
 PORT = 11434
 HEALTH = "/api/version"
 variants, variant, weight_layout, weight_bytes = gguf_variants, gguf_variant, gguf_layout, llamacpp.weight_bytes
-system_refusal, machine_refusal = no_system_refusal, no_machine_refusal
+system_refusal, machine_refusal, format_refusal = no_system_refusal, no_machine_refusal, no_format_refusal
+part_in_ram, replica_settings = no_part_in_ram, no_replicas
 usable, max_ranks, memory_class, cache_bytes = device_usable, one_rank, device_class, llamacpp.cache_bytes
 occupied_bytes, coexisting_settings, coexisting_margin = account_bytes, no_changes, no_margin
 embedding_settings, embedding_command = no_embedding_settings, same_command

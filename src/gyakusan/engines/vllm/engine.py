@@ -17,6 +17,7 @@ from gyakusan.engines.defaults import (
     host_option,
     no_embedding_settings,
     no_page,
+    no_part_in_ram,
     no_server,
     port_option,
     same_command,
@@ -28,7 +29,7 @@ from gyakusan.engines.vllm.load_memory import cache_setting, load_memory, max_ra
 from gyakusan.engines.vllm.pages import pages
 from gyakusan.engines.vllm.pool import requested
 from gyakusan.engines.vllm.settings import CACHE_BYTES, VERSION, Settings, batch_defaults
-from gyakusan.engines.vllm.support import machine_refusal, refusals, system_refusal
+from gyakusan.engines.vllm.support import format_refusal, machine_refusal, refusals, system_refusal
 from gyakusan.engines.vllm.weights import METHODS, stored, weights
 from gyakusan.errors import BadSetting, GyakusanError
 from gyakusan.message import Message
@@ -46,11 +47,14 @@ STORAGE = "checkpoint"
 MULTI_GPU: MultiGpu = "tensor"
 MIXED_GPUS = False
 SPEED_NAME = "vllm"
+SMALLER_CACHE: CacheType = ""
+OFFLOADS, REPLICATES = False, True
 PREFILL_CHUNK = 2048
 PORT = 8000
 HEALTH = "/health"
 with_port, with_host, with_page = port_option, host_option, no_page
 spanning_options = launch.over_nodes
+part_in_ram = no_part_in_ram
 embedding_settings, embedding_command = no_embedding_settings, same_command
 server = no_server
 
@@ -61,6 +65,7 @@ __all__ = [
     "cache_setting",
     "coexisting_margin",
     "coexisting_settings",
+    "format_refusal",
     "ledger",
     "load_memory",
     "machine_refusal",
@@ -112,7 +117,7 @@ def _free(machine: Machine, settings: Settings) -> float:
 
 def _ranks(model: Model, machine: Machine, settings: Settings) -> int:
     """The most GPUs that can share each layer: equal shares of the heads."""
-    count = max(1, len(machine.gpus) // settings.pipeline_parallel)
+    count = max(1, len(machine.gpus) // (settings.pipeline_parallel * settings.data_parallel))
     for ranks in range(count, 1, -1):
         try:
             pages(model, replace(settings, tensor_parallel=ranks))
@@ -181,6 +186,7 @@ def compute_settings(machine: Machine, settings: Settings) -> ComputeSettings:
         prefill_chunk=float(settings.max_num_batched_tokens),
         cache_bytes=float(CACHE_BYTES[settings.kv_cache_dtype]),
         ranks=settings.tensor_parallel,
+        replicas=settings.data_parallel,
     )
 
 
@@ -200,6 +206,11 @@ def usable(machine: Machine) -> float:
 def spanning_settings(gpus: int, machines: int) -> dict[str, object]:
     """Return tensor parallel inside each machine, pipeline parallel between them."""
     return {"tensor_parallel": gpus, "pipeline_parallel": machines}
+
+
+def replica_settings(replicas: int) -> dict[str, object]:
+    """Return data parallel copies, each tensor parallel on its GPUs."""
+    return {"data_parallel": replicas}
 
 
 def command(model: Model, machine: Machine, settings: Settings) -> Command:

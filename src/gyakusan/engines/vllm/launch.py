@@ -29,6 +29,8 @@ def command(model: Model, settings: Settings, *, host: str = "127.0.0.1", port: 
         flags += ["--tensor-parallel-size", str(settings.tensor_parallel)]
     if settings.pipeline_parallel > 1:
         flags += ["--pipeline-parallel-size", str(settings.pipeline_parallel)]
+    if settings.data_parallel > 1:
+        flags += ["--data-parallel-size", str(settings.data_parallel)]
     if settings.quantization in ONLINE and plain:
         flags += ["--quantization", settings.quantization]
     return Command(tuple(flags), MappingProxyType(_environment(model, settings)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 
 from gyakusan.core.arrays import Number
-from gyakusan.core.broadcast import is_array
+from gyakusan.core.broadcast import ceil_div, is_array
 from gyakusan.core.ledger import Account, Engine, Ledger, Line, Part
 from gyakusan.core.load import Load
 from gyakusan.core.machine import UNKNOWN_HOST, Device, Machine
@@ -39,24 +39,25 @@ def accounts(model: Model, load: Load, machine: Machine, settings: Settings) -> 
 def _pools(model: Model, machine: Machine, settings: Settings) -> tuple[Pool, ...]:
     """Return the pool of each GPU that is used."""
     chosen = check(settings)
-    gpus = machine.gpus[: chosen.world]
-    if len(gpus) < chosen.world:
+    gpus = machine.gpus[: chosen.gpus]
+    if len(gpus) < chosen.gpus:
         raise BadSetting(
             "{name} has {has} GPUs; {asked} were requested.",
             name=machine.name,
             has=len(machine.gpus),
-            asked=chosen.world,
-            mend="Lower tensor_parallel or pipeline_parallel.",
+            asked=chosen.gpus,
+            mend="Lower tensor_parallel, pipeline_parallel or data_parallel.",
         )
-    return tuple(pool(model, chosen, g, stage=i // chosen.tensor_parallel) for i, g in enumerate(gpus))
+    stages = [i // chosen.tensor_parallel % chosen.pipeline_parallel for i in range(chosen.gpus)]
+    return tuple(pool(model, chosen, g, stage=stage) for stage, g in zip(stages, gpus, strict=True))
 
 
 def _accounts(
     model: Model, load: Load, machine: Machine, settings: Settings, pools: tuple[Pool, ...]
 ) -> tuple[Account, ...]:
-    """Return what one rank takes of each GPU, and the processes in RAM."""
-    gpus = machine.gpus[: settings.world]
-    charged = tuple(_account(model, load, g, p) for g, p in zip(gpus, pools, strict=True))
+    """Return what one rank takes of each GPU, and the processes in RAM. Each copy of the model serves its share of users."""
+    gpus, share = machine.gpus[: settings.gpus], replace(load, users=ceil_div(load.users, settings.data_parallel))
+    charged = tuple(_account(model, share, g, p) for g, p in zip(gpus, pools, strict=True))
     if gpus[0].kind == "unified":
         return (replace(charged[0], lines=(*charged[0].lines, process(settings))), *charged[1:])
     return (*charged, Account(machine.host or UNKNOWN_HOST, (process(settings),)))
@@ -130,7 +131,7 @@ def _limited(gpu: Device, settings: Settings) -> Device:
 
 def process(settings: Settings) -> Line:
     """Return the API server, the engine and one worker for each GPU, in RAM [B]."""
-    count = 1 + (settings.world if settings.world > 1 else 1)
+    count = 1 + settings.gpus
     low, best, high = (round(x * GIB * count / 2) for x in PROCESS)
     return Line("overhead.process", best, "measured", say("{n} server processes", n=count), low=low, high=high)
 
@@ -140,11 +141,11 @@ def _notes(model: Model, load: Load, machine: Machine, settings: Settings, pools
     first = min(pools, key=lambda p: p.available.best) if not is_array(settings.max_num_batched_tokens) else pools[0]
     if not is_array(settings.max_model_len, settings.max_num_batched_tokens, settings.max_num_seqs):
         notes.append(_capacity(first))
-    if len(machine.gpus) > settings.world:
-        notes.append(say("{n} of {all} GPUs are used.", n=settings.world, all=len(machine.gpus)))
-    if len({g.memory for g in machine.gpus[: settings.world]}) > 1:
+    if len(machine.gpus) > settings.gpus:
+        notes.append(say("{n} of {all} GPUs are used.", n=settings.gpus, all=len(machine.gpus)))
+    if len({g.memory for g in machine.gpus[: settings.gpus]}) > 1:
         notes.append(say("The smallest GPU limits the blocks of every GPU."))
-    short = [g for g in machine.gpus[: settings.world] if _scarce(g, settings)]
+    short = [g for g in machine.gpus[: settings.gpus] if _scarce(g, settings)]
     if short:
         notes.append(
             say(

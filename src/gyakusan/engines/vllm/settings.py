@@ -23,6 +23,8 @@ CACHE_BYTES = {"auto": 2, "bfloat16": 2, "float16": 2, "fp8": 1, "fp8_e4m3": 1, 
 """--kv-cache-dtype -> bytes of a value [B]. "auto" is the model's type unless the checkpoint declares another."""
 QUANTIZATIONS = ("auto", "none", "fp8", "int8", "awq", "gptq", "nvfp4", "mxfp4", "bitsandbytes")
 """Kinds of checkpoint that are priced by name; `weights.METHODS` says how each is stored."""
+PARALLEL = ("tensor_parallel", "pipeline_parallel", "data_parallel")
+"""Settings that divide or multiply the model over GPUs."""
 STATE_BYTES = {"auto": 0, "float32": 4, "bfloat16": 2, "float16": 2}
 """--mamba-ssm-cache-dtype -> bytes of a value [B]; 0: the model decides."""
 
@@ -46,6 +48,7 @@ class Settings:
     state_dtype: element type of recurrent states, a key of STATE_BYTES
     memory_kept: --kv-cache-memory-bytes, 0 = what is left after profiling [B]
     quantization: of the checkpoint, "auto" = as it says itself, else a key of QUANTIZATIONS
+    data_parallel: --data-parallel-size, copies of the model, each on its own GPUs and for its share of the requests
     """
 
     max_model_len: Number
@@ -63,11 +66,17 @@ class Settings:
     state_dtype: str = "auto"
     memory_kept: int = 0
     quantization: str = "auto"
+    data_parallel: int = 1
 
     @property
     def world(self) -> int:
-        """Return the number of GPUs that the server uses."""
+        """Return the number of GPUs that one copy of the model uses."""
         return self.tensor_parallel * self.pipeline_parallel
+
+    @property
+    def gpus(self) -> int:
+        """Return the number of GPUs that the server uses."""
+        return self.world * self.data_parallel
 
     @property
     def batches(self) -> int:
@@ -121,7 +130,7 @@ def batch_defaults(machine: Machine) -> Batch:
 
 def check(settings: Settings) -> Settings:
     """Return `settings`. Raises BadSetting (UnknownName for a type) for what vLLM refuses. Only scalars are checked."""
-    for name in ("max_model_len", "max_num_seqs", "max_num_batched_tokens", "tensor_parallel", "pipeline_parallel"):
+    for name in ("max_model_len", "max_num_seqs", "max_num_batched_tokens", *PARALLEL):
         value = getattr(settings, name)
         if not is_array(value) and value < 1:
             raise BadSetting("{name} cannot be {value}.", name=name, value=value, mend="Give 1 or more.")

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from gyakusan.core.broadcast import is_array
 from gyakusan.core.machine import Device, Machine
-from gyakusan.core.model import Compressed, Indexer, Model
+from gyakusan.core.model import Compressed, Experts, Indexer, Model
 from gyakusan.engines.base import System
 from gyakusan.engines.vllm.pages import pages
 from gyakusan.engines.vllm.settings import VERSION, Settings, check
@@ -45,6 +45,14 @@ NEEDS = {
     "bitsandbytes": 7.5,
 }
 """quant_method -> least compute capability, with kernels that unpack to 16 bits where the card has none of its own."""
+METHOD_OF_INT8 = "int8"
+"""INT8 of weights and activations is one of several kinds of compressed-tensors, and refused by itself."""
+NOT_ON_AMD = frozenset(("awq", "gptq", METHOD_OF_INT8, "nvfp4", "bitsandbytes"))
+"""Methods without kernels on AMD GPUs: docs.vllm.ai, features/quantization, "Supported Hardware", the same in every release
+read, v0.5.3 to v0.15.1 and latest (2026-11-28): AWQ, GPTQ, Marlin (GPTQ/AWQ/FP8/FP4), INT8 (W8A8), bitsandbytes. Some people
+run AWQ there with patches or slow fallbacks (vllm-project/vllm#11249, ROCm/aiter#900): not what a plan can promise."""
+_AMD_FP8 = re.compile(r"\b(Instinct|RX 9\d{3}\w?|R9700S?|9600D)\b", re.IGNORECASE)
+"""CDNA and RDNA 4: platforms/rocm.py, supports_fp8, is on_cdna() or on_rdna4() (vllm-project/vllm@83f591d7f694)."""
 
 
 def capability(device: Device) -> float | None:
@@ -117,10 +125,12 @@ def _settings(model: Model, machine: Machine, settings: Settings) -> Iterator[Me
             yield say("{reason}", reason=error.message)
             return
     yield from _method(model, machine, settings)
-    if settings.world > max(1, len(machine.gpus)):
+    if settings.data_parallel > 1 and any(isinstance(f, Experts) for f in model.feed_forward):
+        yield say("The copies of {name} would share its experts, and what that takes is not known.", name=model.name)
+    if settings.gpus > max(1, len(machine.gpus)):
         yield say(
             "{asked} GPUs were requested; {name} has {has}.",
-            asked=settings.world,
+            asked=settings.gpus,
             name=machine.name,
             has=len(machine.gpus),
         )
@@ -139,16 +149,38 @@ def _method(model: Model, machine: Machine, settings: Settings) -> Iterator[Mess
     except GyakusanError as error:
         yield say("{reason}", reason=error.message)
         return
+    refusal = _method_refusal(METHOD_OF_INT8 if settings.quantization == "int8" else method, machine)
+    if refusal is not None:
+        yield refusal
+
+
+def format_refusal(name: str, machine: Machine) -> Message | None:
+    """Return why vLLM does not run checkpoints of one kind on a machine, None if it does. name: of a Variant."""
+    return _method_refusal(name.casefold(), machine)
+
+
+def _method_refusal(method: str, machine: Machine) -> Message | None:
+    """Return why the machine's GPUs have no kernels for a method of quantisation. method: see NEEDS, NOT_ON_AMD."""
     gpu = machine.gpus[0] if machine.gpus else None
-    least = NEEDS.get(method)
-    if gpu is None or gpu.backend != "cuda" or least is None:
-        return
-    level = capability(gpu)
-    if level is not None and LEAST <= level < least:
-        yield say(
-            "{method} needs compute capability {least}; {name} has {found}.",
-            method=method,
-            least=least,
-            name=gpu.name,
-            found=level,
-        )
+    if gpu is None:
+        return None
+    if gpu.backend == "rocm":
+        return _amd_refusal(method, gpu)
+    level, least = capability(gpu) if gpu.backend == "cuda" else None, NEEDS.get(method)
+    if level is None or least is None or not LEAST <= level < least:
+        return None
+    return say(
+        "{method} needs compute capability {least}; {name} has {found}.",
+        method=method,
+        least=least,
+        name=gpu.name,
+        found=level,
+    )
+
+
+def _amd_refusal(method: str, gpu: Device) -> Message | None:
+    if method in NOT_ON_AMD:
+        return say("vLLM has no kernels for {method} on AMD GPUs, its table says.", method=method.upper())
+    if method == "fp8" and not _AMD_FP8.search(gpu.name):
+        return say("vLLM runs FP8 on AMD's Instinct and RDNA 4; {name} is neither.", name=gpu.name)
+    return None

@@ -79,6 +79,8 @@ def owned_machine(request: PlanRequest) -> HardwareOption:
     """Return the machine that was named, else this computer."""
     named = request.device is not None or request.memory is not None
     machine = machines.parse(request.device, request.memory) if named else detect()[0]
+    if request.ram is not None:
+        machine = machines.with_ram(machine, request.ram)
     if request.bandwidth is not None:
         machine = machines.with_ram_bandwidth(machine, request.bandwidth)
     if request.reserve is not None:

@@ -146,6 +146,17 @@ class VariantTable:
         return np.array([places[g] for g in self.group], np.int64)
 
     @cached_property
+    def names(self) -> tuple[str, ...]:
+        """Every name of a format that occurs."""
+        return tuple(dict.fromkeys(self.name))
+
+    @cached_property
+    def name_of(self) -> IntArray:
+        """Place in `names` of each row (rows,)."""
+        places = {n: i for i, n in enumerate(self.names)}
+        return np.array([places[n] for n in self.name], np.int64)
+
+    @cached_property
     def coarse(self) -> BoolArray:
         """True below four bits, by name: such files answer worse in ways that few benchmarks see (rows,)."""
         return np.array([n.startswith(("Q3", "Q2")) for n in self.name], bool)

@@ -101,7 +101,7 @@ def inherited(request: PlanRequest, part: PlanRequest) -> PlanRequest:
     for name in ("engines", "licenses"):
         if not getattr(part, name):
             changes[name] = getattr(request, name)
-    if part.kv_types == ("F16",):
+    if not part.kv_types:
         changes["kv_types"] = request.kv_types
     if part.model is not None:
         changes["model"] = find(part.model).name if part.task == "embedding" else text_model_name(part.model)

@@ -127,5 +127,5 @@ def _part_relaxation(sentence: Message, number: int, relaxed: PlanRequest) -> Re
 
 def _smaller_cache(request: PlanRequest, works: Works) -> Iterator[Relaxation]:
     changes: dict[str, Any] = {"kv_types": ("Q8_0",)}
-    if "Q8_0" not in request.kv_types and works(replace(request, **changes)):
+    if "Q8_0" not in request.cache_types and works(replace(request, **changes)):
         yield Relaxation(say("It fits with a q8_0 cache."), changes)

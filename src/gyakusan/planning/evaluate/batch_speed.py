@@ -18,6 +18,9 @@ from gyakusan.core.roofline import ModelDemand
 from gyakusan.engines.registry import engine as find_engine
 from gyakusan.planning.candidates.model_table import CatalogModel, ModelTable, VariantTable
 from gyakusan.planning.predict.speed_inputs import (
+    NO_HOST_WEIGHTS,
+    UNKNOWN_CHIP_FACTOR,
+    HostWeights,
     SpeedInputs,
     chip_of,
     situation_of,
@@ -159,11 +162,12 @@ def batch_timing(
     parallel: Number,
     stages: Number,
     value_bytes: float,
+    host: HostWeights = NO_HOST_WEIGHTS,
 ) -> BatchTiming | None:
     """Return the timing of some rows of a table, None where the bandwidth is not known.
 
     parallel: devices that share a layer (counts, 1, rows) or 1; stages: devices that hold some layers each (counts, 1, 1)
-    or 1; value_bytes: of one cached value [B].
+    or 1; value_bytes: of one cached value [B]; host: weights in RAM (counts, contexts, rows)
     """
     chip = chip_of(machine)
     if chip is None:
@@ -183,11 +187,11 @@ def batch_timing(
         parallel=parallel,
         stages=stages,
         threads=machine.cores,
+        host=host,
     )
-    slow, late = (
-        np.broadcast_to(uncertainty(kind, chip, situation, costs.users), len(rows)) for kind in ("decode", "ttft")
-    )
-    return BatchTiming(inputs, slow, late)
+    doubt = UNKNOWN_CHIP_FACTOR if host.any else 1.0  # no measurement of ours has weights in two memories
+    slow, late = (doubt * uncertainty(kind, chip, situation, costs.users) for kind in ("decode", "ttft"))
+    return BatchTiming(inputs, np.broadcast_to(slow, len(rows)), np.broadcast_to(late, len(rows)))
 
 
 def _demand(costs: WorkloadCosts, table: VariantTable, rows: IntArray, value_bytes: float) -> ModelDemand:

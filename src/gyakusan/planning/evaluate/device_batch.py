@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -18,6 +18,7 @@ from gyakusan.planning.candidates.reasoning_modes import ModeTable, RatedRows
 from gyakusan.planning.evaluate.batch_speed import BatchTiming, WorkloadCosts, batch_timing
 from gyakusan.planning.evaluate.load_memory import LoadMemoryCache
 from gyakusan.planning.evaluate.results import ClosestMiss
+from gyakusan.planning.predict.speed_inputs import NO_HOST_WEIGHTS, HostWeights
 from gyakusan.planning.request.request import PlanRequest
 
 D = TypeVar("D", bound=np.generic)
@@ -38,6 +39,8 @@ class SweepContext:
     reduce: True to keep of each machine only what nothing on it dominates
     rows: storage -> rows of the models that are asked about (rows,)
     ordered: storage -> all rows with their modes, best first
+    alone: True if the model has the machine to itself: then a smaller cache, parts in RAM and copies are
+        tried, too
     """
 
     question: PlanRequest
@@ -49,6 +52,7 @@ class SweepContext:
     reduce: bool
     rows: Mapping[str, IntArray]
     ordered: Mapping[str, RatedRows]
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +63,9 @@ class DeviceBatch:
     number: place of the engine in the sweep
     offers: the machines, with rising numbers of the device
     table: variants that the engine reads
-    counts: devices of each machine (counts,)
+    counts: devices of each machine that share one copy of a model (counts,)
     usable: what the engine may take of one device [B]
+    replicas: copies of a model in one server
     """
 
     name: str
@@ -69,11 +74,29 @@ class DeviceBatch:
     table: VariantTable
     counts: IntArray
     usable: float
+    replicas: int = 1
 
     @property
     def machine(self) -> Machine:
         """The machine with the fewest devices."""
         return self.offers[0].machine
+
+    @property
+    def holds_part_in_ram(self) -> bool:
+        """True if the engine can leave a part of a model in this machine's RAM, and the RAM is known."""
+        gpus, host = self.machine.gpus, self.machine.host
+        known = host is not None and host.usable is not None
+        return engine(self.name).OFFLOADS and len(gpus) == 1 and gpus[0].kind == "gpu" and known
+
+    def with_replicas(self, replicas: int) -> DeviceBatch | None:
+        """Return the machines whose devices make `replicas` equal groups, None if there are none."""
+        if replicas == 1:
+            return self
+        at = np.flatnonzero(self.counts % replicas == 0)
+        if not len(at) or not engine(self.name).REPLICATES:
+            return None
+        offers = [self.offers[i] for i in at.tolist()]
+        return replace(self, offers=offers, counts=self.counts[at] // replicas, replicas=replicas)
 
     @property
     def stages(self) -> IntArray | int:
@@ -94,6 +117,8 @@ class FeasibleBatch:
     total: what the fullest device takes (counts, contexts, rows) [B]
     user_bytes: what one more user takes, on all devices that share the layers out (counts or 1, contexts, rows) [B]
     ranks: devices that share each layer (counts, 1, rows), or 1
+    blocks_in_ram: blocks of which a part is in RAM (counts, contexts, rows), or 0 [blocks]
+    host: weights in RAM that a GPU lacks
     """
 
     batch: DeviceBatch
@@ -103,21 +128,25 @@ class FeasibleBatch:
     total: FloatArray
     user_bytes: FloatArray
     ranks: IntArray | int
+    blocks_in_ram: IntArray | int = 0
+    host: HostWeights = NO_HOST_WEIGHTS
 
     def spare_users(self, at: Places) -> FloatArray:
         """Return further users for whom there is memory, for some candidates (candidates,)."""
         user_bytes = np.broadcast_to(self.user_bytes, self.fits.shape)[at]
         stages = np.broadcast_to(self.batch.stages, self.fits.shape)[at]
         spare: FloatArray = (self.batch.usable - self.total[at]) / np.maximum(1.0, user_bytes / stages)
-        return spare
+        return spare * self.batch.replicas
 
     def timing(self, context: SweepContext) -> BatchTiming | None:
         """Return what times the rows; None where the bandwidth is not known."""
         b = self.batch
         if not len(self.rows):
             return None
-        value_bytes = engine(b.name).cache_bytes(context.question.kv_types[self.kv])
-        return batch_timing(context.costs, b.table, self.rows, b.machine, b.name, self.ranks, b.stages, value_bytes)
+        value_bytes = engine(b.name).cache_bytes(context.question.cache_types[self.kv])
+        return batch_timing(
+            *(context.costs, b.table, self.rows, b.machine, b.name, self.ranks, b.stages, value_bytes, self.host)
+        )
 
 
 def take_last_axis(figures: NDArray[D], places: IntArray) -> NDArray[D]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -12,7 +12,6 @@ from gyakusan.core.load import Load
 from gyakusan.core.machine import Machine
 from gyakusan.engines.base import EngineModule, EngineSettings, MemoryClass
 from gyakusan.engines.registry import engine
-from gyakusan.planning.candidates.hardware import HardwareOption
 from gyakusan.planning.candidates.model_table import ModelTable
 
 
@@ -47,15 +46,16 @@ class LoadMemoryCache:
     _shared: dict[Hashable, LoadMemoryTable] = field(default_factory=dict)
     _ranks: dict[tuple[str, int], IntArray] = field(default_factory=dict)
 
-    def of(self, name: str, kind: str, offers: Sequence[HardwareOption], wanted: IntArray) -> LoadMemoryTable:
+    def of(self, name: str, kind: str, machine: Machine, counts: tuple[int, ...], wanted: IntArray) -> LoadMemoryTable:
         """Return the memory under an engine on machines with different numbers of one device.
 
-        kind: type of the cache; wanted: places of the models that matter; of the others nothing is said.
+        kind: type of the cache; machine: one of them; wanted: places of the models that matter; of the others nothing is
+        said.
         """
-        rules, machine = engine(name), offers[0].machine
+        rules = engine(name)
         group = rules.memory_class(machine, kind)
         if rules.MULTI_GPU == "tensor":
-            found = self._tensor_parallel(rules, kind, offers, group, wanted)
+            found = self._tensor_parallel(rules, kind, machine, counts, group, wanted)
         else:
             found = self._on_ranks(rules, kind, machine, group, 1, wanted)
         return replace(found, fixed=found.fixed + group.overhead) if group.overhead else found
@@ -88,12 +88,12 @@ class LoadMemoryCache:
         self,
         rules: EngineModule[EngineSettings],
         kind: str,
-        offers: Sequence[HardwareOption],
+        machine: Machine,
+        counts: tuple[int, ...],
         group: MemoryClass,
         wanted: IntArray,
     ) -> LoadMemoryTable:
         """Return the memory where each model is shared by as many devices as it can be."""
-        counts = tuple(o.count for o in offers)
         key = (rules.NAME, kind, group.key, counts)
         if key not in self._shared:
             self._shared[key] = replace(
@@ -106,7 +106,7 @@ class LoadMemoryCache:
             ranks = found.ranks[at, 0, new] = self._max_ranks(rules, count, new)
             for value in np.unique(ranks).tolist():
                 here = new[ranks == value]
-                one = self._on_ranks(rules, kind, offers[0].machine, group, value, here)
+                one = self._on_ranks(rules, kind, machine, group, value, here)
                 found.conversations[at][:, here] = one.conversations[0][:, here]
                 found.fixed[at][:, here] = one.fixed[0][:, here]
         return found

@@ -131,6 +131,8 @@ def _columns(
         quality_lower=rated.quality_lower,
         price=np.full(size, np.inf),
         spare_users=f.spare_users(places),
+        blocks_in_ram=np.broadcast_to(f.blocks_in_ram, f.fits.shape)[places],
+        replicas=np.full(size, f.batch.replicas),
     )
 
 

@@ -39,6 +39,8 @@ class CandidateColumns:
     quality_lower: quality less one standard error [points]
     price: of the machine; infinite = not known, 0 = owned [JPY]
     spare_users: further users for whom there is memory
+    blocks_in_ram: blocks of which a part is in RAM although a GPU computes, an estimate [blocks]
+    replicas: copies of the model in one server
     """
 
     offer: IntArray
@@ -60,6 +62,8 @@ class CandidateColumns:
     quality_lower: FloatArray
     price: FloatArray
     spare_users: FloatArray
+    blocks_in_ram: IntArray
+    replicas: IntArray
 
     def __len__(self) -> int:
         return len(self.row)

@@ -11,23 +11,27 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gyakusan.core.arrays import FloatArray, IntArray
+from gyakusan.core.arrays import IntArray
+from gyakusan.core.broadcast import ceil_div
 from gyakusan.engines.registry import engine as find_engine
 from gyakusan.engines.registry import usual_engines
 from gyakusan.message import Message
 from gyakusan.planning.candidates.hardware import HardwareOption
 from gyakusan.planning.candidates.model_table import SCORES, ModelTable
 from gyakusan.planning.candidates.reasoning_modes import mode_table
+from gyakusan.planning.evaluate.batch_candidates import batch_candidates
 from gyakusan.planning.evaluate.batch_speed import WorkloadCosts
-from gyakusan.planning.evaluate.device_batch import DeviceBatch, FeasibleBatch, SweepContext, take_last_axis
-from gyakusan.planning.evaluate.engine_memory import fullest_device, weight_bytes
-from gyakusan.planning.evaluate.load_memory import LoadMemoryCache, LoadMemoryTable
+from gyakusan.planning.evaluate.device_batch import DeviceBatch, SweepContext
+from gyakusan.planning.evaluate.load_memory import LoadMemoryCache
 from gyakusan.planning.evaluate.pareto import pareto_by_case
-from gyakusan.planning.evaluate.pareto_filter import all_feasible, pareto_optimal
 from gyakusan.planning.evaluate.results import CandidateColumns, SweepResult, concatenate, no_misses
 from gyakusan.planning.predict.speed_inputs import chip_of
 from gyakusan.planning.request.request import PlanRequest
 
+REPLICAS = (2, 4, 8)
+"""Copies of a dense model that one server may run. Of models with experts vLLM's copies are not independent: their expert
+layers form one group over all GPUs (docs.vllm.ai, v0.12.0 and latest, serving/data_parallel_deployment), whose speed nobody
+measured for us."""
 MANY_DEVICES, RESERVED_HEAP = 32, 31 * 2**20
 """Devices from which on it pays to keep freed memory, and how much of it [B]."""
 
@@ -40,14 +44,17 @@ def sweep(
     *,
     reduce: bool,
     contexts: Sequence[int] = (),
+    alone: bool = False,
 ) -> SweepResult:
     """Evaluate every candidate of some models on some machines.
 
     models: places in `columns.models` (asked,); reduce: keep of each machine only what nothing on it dominates; contexts:
-    instead of the question's [tokens].
+    instead of the question's [tokens]; alone: the model has the machine to itself, so that where it does not fit a smaller
+    cache and a part of it in RAM are tried, and several copies of it, too.
     """
     engines, groups = question.engines or usual_engines(), _groups(offers)
     context = _context(question, columns, models, engines, contexts or (question.workload.context,), reduce)
+    shared = _with_replicas(replace(context, alone=alone))
     if len(groups) > MANY_DEVICES:
         _keep_freed_memory()
     twins: dict[Hashable, _DeviceResult] = {}
@@ -55,7 +62,7 @@ def sweep(
     for places in groups:
         group = [offers[i] for i in places]
         key = _twin_key(group)
-        result = twins[key] = twins.get(key) or _evaluate_device(context, engines, group)
+        result = twins[key] = twins.get(key) or _evaluate_device(shared, engines, group)
         parts.append(_placed(result.cells, group, places))
         count, refused, runs = count + result.count, {**result.refused, **refused}, runs | result.runs
     never = tuple((n, r) for n, r in refused.items() if n not in runs)
@@ -98,8 +105,11 @@ def _placed(cells: CandidateColumns, group: Sequence[HardwareOption], places: Se
     return replace(cells, offer=np.array(places, np.int64)[cells.offer], price=prices[cells.offer])
 
 
-def _evaluate_device(context: SweepContext, engines: Sequence[str], group: Sequence[HardwareOption]) -> _DeviceResult:
-    """Evaluate one device under every engine."""
+def _evaluate_device(
+    contexts: Mapping[int, SweepContext], engines: Sequence[str], group: Sequence[HardwareOption]
+) -> _DeviceResult:
+    """Evaluate one device under every engine. contexts: copies of a model in one server -> what the sweep shares for them."""
+    context = contexts[1]
     parts, count = list[CandidateColumns](), 0
     refused, runs = dict[str, Message](), set[str]()
     for number, name in enumerate(engines):
@@ -108,9 +118,12 @@ def _evaluate_device(context: SweepContext, engines: Sequence[str], group: Seque
             refused[name] = reason
             continue
         runs.add(name)
-        cells, tried = _evaluate_batch(context, _batch(name, number, group, context.columns))
-        count += tried
-        parts += cells
+        for replicas, shared in contexts.items():
+            batch = _batch(name, number, group, context.columns).with_replicas(replicas)
+            if batch is not None:
+                cells, tried = batch_candidates(shared, batch)
+                count += tried
+                parts += [_of_group(c, batch, group) for c in cells]
     whole = concatenate(parts)
     if context.reduce and len(parts) > 1:
         case = (whole.offer, whole.context, whole.tier)
@@ -126,6 +139,33 @@ def _groups(offers: Sequence[HardwareOption]) -> list[list[int]]:
         alike = bool(gpus) and all(g is gpus[0] for g in gpus) and not offer.owned
         groups.setdefault(id(gpus[0]) if alike else -place - 1, []).append(place)
     return [sorted(p, key=lambda i: offers[i].count) for p in groups.values()]
+
+
+def _of_group(cells: CandidateColumns, batch: DeviceBatch, group: Sequence[HardwareOption]) -> CandidateColumns:
+    """Return the candidates with `offer` as the place in the group instead of the batch."""
+    if len(batch.offers) == len(group):
+        return cells
+    place = {id(o): i for i, o in enumerate(group)}
+    return replace(cells, offer=np.array([place[id(o)] for o in batch.offers], np.int64)[cells.offer])
+
+
+def _with_replicas(context: SweepContext) -> dict[int, SweepContext]:
+    """Return what the sweep shares for one copy of a model and for several, each of which serves its share of the users."""
+    users = context.question.users
+    return {1: context, **{n: _of_one_replica(context, n) for n in REPLICAS if context.alone and n <= users}}
+
+
+def _of_one_replica(context: SweepContext, replicas: int) -> SweepContext:
+    """Return what the sweep shares for one of several copies of a model."""
+    question, costs = replace(context.question, users=ceil_div(context.question.users, replicas)), context.costs
+    columns, dense = context.columns, np.asarray(context.columns.shapes.experts) <= 1
+    return replace(
+        context,
+        question=question,
+        load_memory=LoadMemoryCache(columns, question.users, costs.contexts),
+        costs=WorkloadCosts(columns, costs.models, question.users, costs.prompt, costs.answer, costs.contexts),
+        rows={storage: rows[dense[columns.tables[storage].model[rows]]] for storage, rows in context.rows.items()},
+    )
 
 
 def _context(
@@ -156,66 +196,3 @@ def _batch(name: str, number: int, group: Sequence[HardwareOption], columns: Mod
     counts = np.array([o.count for o in group], np.int64)
     usable = find_engine(name).usable(group[0].machine)
     return DeviceBatch(name, number, group, columns.of_engine(name), counts, usable)
-
-
-def _evaluate_batch(context: SweepContext, b: DeviceBatch) -> tuple[list[CandidateColumns], int]:
-    """Return the feasible candidates of a batch for each type of cache, and how many were evaluated."""
-    rows = context.rows[b.table.storage]
-    least = _least_weights(b, rows)
-    hopeful = rows[least <= b.usable] if b.machine.gpus else rows
-    models = b.table.model
-    wanted = np.flatnonzero(np.bincount(models[hopeful], minlength=len(context.columns.models)))
-    # A model none of whose formats may fit lacks this at least; of the others the whole need is noted below.
-    hopeless = ~np.isin(models[rows], wanted)
-    context.missed.note("short_by", models[rows[hopeless]], (least[hopeless] - b.usable).astype(np.float64))
-    parts = []
-    for kv, kind in enumerate(context.question.kv_types):
-        memory = context.load_memory.of(b.name, kind, b.offers, wanted)
-        parts.append(_feasible(context, b, hopeful, memory, kv))
-    return parts, len(rows) * len(b.counts) * len(context.costs.contexts) * len(context.question.kv_types)
-
-
-def _least_weights(b: DeviceBatch, rows: IntArray) -> IntArray:
-    """Return what weights alone take at least on one device of the largest machine (rows,) [B]."""
-    most = int(b.counts.max())
-    if find_engine(b.name).MULTI_GPU == "tensor":
-        return weight_bytes(b.name, b.table, rows, min(most, b.table.shares.shape[1]), b.machine)
-    return weight_bytes(b.name, b.table, rows, 1, b.machine) // most
-
-
-def _feasible(
-    context: SweepContext, b: DeviceBatch, rows: IntArray, memory: LoadMemoryTable, kv: int
-) -> CandidateColumns:
-    """Return the candidates that fit, as columns."""
-    shortest = int(np.argmin(context.costs.contexts))
-    least_memory = replace(memory, conversations=memory.conversations[:, [shortest]], fixed=memory.fixed[:, [shortest]])
-    least = _total(context, b, rows, least_memory).min(axis=(0, 1), initial=np.inf)
-    known = np.isfinite(least)
-    short = np.where(known, np.maximum(0, least - b.usable), np.inf) if np.isfinite(b.usable) else least * 0
-    context.missed.note("short_by", b.table.model[rows], short)
-    rows = rows[known & (least <= b.usable)]
-    place, shape = b.table.model[rows], (len(b.counts), len(context.costs.contexts), len(rows))
-    total = np.broadcast_to(_total(context, b, rows, memory), shape)
-    fitting = FeasibleBatch(
-        batch=b,
-        kv=kv,
-        rows=rows,
-        fits=total <= min(b.usable, np.finfo(float).max),  # what is refused takes infinitely much
-        total=total,
-        user_bytes=take_last_axis(memory.conversations, place) / context.question.users,
-        ranks=_ranks(memory, place),
-    )
-    return pareto_optimal(context, fitting) if context.reduce else all_feasible(context, fitting)
-
-
-def _ranks(memory: LoadMemoryTable, place: IntArray) -> IntArray | int:
-    """Return the devices that share each layer of some models: (counts, 1, rows), or 1."""
-    return memory.ranks if isinstance(memory.ranks, int) else take_last_axis(memory.ranks, place)
-
-
-def _total(context: SweepContext, b: DeviceBatch, rows: IntArray, memory: LoadMemoryTable) -> FloatArray:
-    """Return what the fullest device takes (counts, contexts, rows) [B]."""
-    place = b.table.model[rows]
-    weights = weight_bytes(b.name, b.table, rows, _ranks(memory, place), b.machine)
-    conversations, fixed = take_last_axis(memory.conversations, place), take_last_axis(memory.fixed, place)
-    return np.asarray(fullest_device(weights, conversations, fixed, context.columns.blocks[place], b.stages))

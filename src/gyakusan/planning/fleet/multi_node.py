@@ -186,7 +186,7 @@ def _replica_plan(request: FleetRequest, candidates: FleetCandidates, layout: _L
     model = columns.models[int(table.model[layout.row])]
     machine = replace(offer.machine, name=f"{nodes} x ({offer.machine.name})", gpus=offer.machine.gpus * nodes)
     changes = engine(name).spanning_settings(len(offer.machine.gpus), nodes) or {}
-    load, kv_type = Load(users, plan_request.workload.context), plan_request.kv_types[0]
+    load, kv_type = Load(users, plan_request.workload.context), plan_request.cache_types[0]
     deployment = catalogue_deployment(model.name, table.base[layout.row], name, machine, load, kv_type, changes)
     ledger, mode = exact_ledger(deployment), _best_mode(plan_request, model)
     score = _score(plan_request, mode, table, layout.row)

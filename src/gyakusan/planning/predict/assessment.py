@@ -6,17 +6,19 @@ from dataclasses import dataclass, replace
 
 from gyakusan.catalog import quality as scores
 from gyakusan.catalog.quality import Quality
+from gyakusan.core.broadcast import ceil_div
 from gyakusan.core.ledger import Ledger
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Machine
 from gyakusan.core.model import Experts, Model
 from gyakusan.core.quality import Score, after_penalty
+from gyakusan.core.traffic import expected_distinct_expert_share
 from gyakusan.engines.base import ComputeSettings
 from gyakusan.engines.deployment import Deployment
 from gyakusan.errors import UnknownName
 from gyakusan.message import Message, say
-from gyakusan.planning.predict.speed import SpeedEstimate, TurnShape, estimate_speed
-from gyakusan.planning.predict.speed_inputs import HostWeights
+from gyakusan.planning.predict.speed import SpeedEstimate, TurnShape, estimate_speed, of_replicas
+from gyakusan.planning.predict.speed_inputs import NO_HOST_WEIGHTS, HostWeights, host_bandwidth
 
 PROMPT, ANSWER = 1024, 256
 """A turn of a conversation where nobody says: prompt and answer [tokens]."""
@@ -44,10 +46,10 @@ def assess(deployment: Deployment, ledger: Ledger) -> Assessment:
     """Return speed and quality of a deployment whose ledger is known. Scalars only."""
     model, machine = deployment.model, deployment.machine
     compute = deployment.rules.compute_settings(machine, deployment.settings)
-    turn = replace(turn_shape(deployment.load, compute), host=_host_weights(ledger, compute))
+    turn = replace(turn_shape(deployment.load, compute), host=host_weights(ledger, compute, machine))
     if compute.on_cpu or not machine.gpus:
         machine, turn = replace(machine, gpus=()), replace(turn, stages=1)
-    speed = estimate_speed(model, machine, deployment.engine, turn)
+    speed = of_replicas(estimate_speed(model, machine, deployment.engine, turn), compute.replicas)
     return Assessment(speed, turn, *_quality(model), None if speed else _unknown(machine))
 
 
@@ -57,23 +59,25 @@ def _unknown(machine: Machine) -> Message:
     return say("Speed unknown: the bandwidth of this computer's memory is not known. Give it with --bandwidth 80GB/s.")
 
 
-def _host_weights(ledger: Ledger, compute: ComputeSettings) -> HostWeights:
-    """Return the weights in RAM beside a GPU, without tables that are only looked up."""
+def host_weights(ledger: Ledger, compute: ComputeSettings, machine: Machine) -> HostWeights:
+    """Return the weights in RAM beside a GPU, without tables that are only looked up; of experts, those that are read."""
     model = ledger.model
     tables = sum(t.bytes for t in model.tensors if t.name in model.tables)
     in_ram = sum(float(a.of("weights")) for a in ledger.accounts if a.device.kind == "host")
     if len(ledger.accounts) < 2 or in_ram <= tables * 1.01 + 1e6:
-        return HostWeights()
+        return NO_HOST_WEIGHTS
     routed = next((f for f in model.feed_forward if isinstance(f, Experts)), None)
-    share = routed.used / routed.count if routed is not None and compute.experts_in_ram else 1.0
-    return HostWeights(read=(in_ram - tables) * share, held=in_ram - tables)
+    share = 1.0
+    if routed is not None and compute.experts_in_ram:
+        share = float(expected_distinct_expert_share(int(ledger.load.users), routed.count, routed.used))
+    return HostWeights(read=(in_ram - tables) * share, held=in_ram - tables, bandwidth=host_bandwidth(machine))
 
 
 def turn_shape(load: Load, compute: ComputeSettings) -> TurnShape:
     """Return a turn of a conversation: how much is computed at once, by how many devices."""
     prompt = min(PROMPT, max(1, int(load.context) * 3 // 4))
     return TurnShape(
-        users=int(load.users),
+        users=ceil_div(int(load.users), compute.replicas),
         prompt=prompt,
         answer=min(ANSWER, max(1, int(load.context) - prompt)),
         chunk=compute.prefill_chunk,

@@ -141,6 +141,17 @@ def estimate_speed(
     return _estimate(traffic_of(model), chip, situation, turn, points)
 
 
+def of_replicas(speed: SpeedEstimate | None, replicas: int) -> SpeedEstimate | None:
+    """Return the speeds of several copies, each with its share of the users, from those of one copy."""
+    if speed is None or replicas == 1:
+        return speed
+    return replace(speed, decode_all=_times(speed.decode_all, replicas), throughput=_times(speed.throughput, replicas))
+
+
+def _times(figure: Estimate, factor: float) -> Estimate:
+    return replace(figure, value=figure.value * factor, low=figure.low * factor, high=figure.high * factor)
+
+
 _TRAFFIC = Memo[Traffic](maxsize=1)
 
 

@@ -19,7 +19,7 @@ from gyakusan.catalog.speed_constants import (
 )
 from gyakusan.core import roofline
 from gyakusan.core.arrays import IntArray, Number
-from gyakusan.core.broadcast import maximum
+from gyakusan.core.broadcast import is_array, maximum
 from gyakusan.core.machine import Device, Machine
 from gyakusan.core.roofline import DeviceRates, ModelDemand, SpeedConstants, StepTime
 from gyakusan.engines.registry import engine as find_engine
@@ -28,6 +28,8 @@ ASSUMED_FLOP_PER_BYTE = 60.0
 """16-bit operations for each byte of bandwidth, of a device whose arithmetic nobody wrote down [FLOP/B]."""
 UNKNOWN_CHIP_FACTOR = 1.5
 """Further factor of the interval where even the chip is not in our table."""
+RAM_BANDWIDTH = 60e9
+"""Of RAM beside a GPU that nobody measured or named: assumed, two channels of DDR4 or DDR5 [B/s]."""
 T = TypeVar("T")
 
 
@@ -41,10 +43,15 @@ class HostWeights:
     link: bandwidth of PCIe 4.0 from ordinary, not pinned memory [B/s] (assumed)
     """
 
-    read: float = 0
-    held: float = 0
-    bandwidth: float = 60e9
+    read: Number = 0
+    held: Number = 0
+    bandwidth: float = RAM_BANDWIDTH
     link: float = 12e9
+
+    @property
+    def any(self) -> bool:
+        """True if there are any."""
+        return _some(self.read) or _some(self.held)
 
 
 NO_HOST_WEIGHTS = HostWeights()
@@ -80,7 +87,7 @@ class SpeedInputs:
     def prefill_time(self) -> Number:
         """Return the time of one user's prompt [s]."""
         time = roofline.prefill_time(self.demand, self.prompt, self.chunk, self.attention, self.device, self.constants)
-        if not self.host.held:
+        if not _some(self.host.held):
             return time
         chunks = maximum(1.0, -(-self.prompt // self.chunk))
         return roofline.uploaded(time, self.host.held, self.host.link, chunks)
@@ -91,7 +98,7 @@ class SpeedInputs:
 
     def step_time(self, gpu_step: StepTime) -> Number:
         """Return the time of one decode step of all users [s]."""
-        if not self.host.read:
+        if not _some(self.host.read):
             return gpu_step.time
         return roofline.offloaded(gpu_step.time, self.host.read, self.host.bandwidth)
 
@@ -110,6 +117,11 @@ class SpeedInputs:
         return roofline.closed_loop(step, prefill, self.users, self.answer)
 
 
+def _some(size: Number) -> bool:
+    """Return True for a number that is not 0, and for an array, which stands for rows of which each has some."""
+    return is_array(size) or bool(size)
+
+
 def take(value: T, places: tuple[IntArray, ...]) -> T:
     """Return some elements of every array in a record, or of an array; single axes hold for all.
 
@@ -123,6 +135,12 @@ def take(value: T, places: tuple[IntArray, ...]) -> T:
     axes = zip(array.shape, places[-array.ndim :], strict=True)
     taken: T = array[tuple(place if size > 1 else 0 for size, place in axes)]
     return taken
+
+
+def host_bandwidth(machine: Machine) -> float:
+    """Return the bandwidth of the RAM beside a GPU, an assumed one where it is not known [B/s]."""
+    known = machine.host.bandwidth if machine.host is not None else None
+    return known or RAM_BANDWIDTH
 
 
 def chip_of(machine: Machine) -> Chip | None:

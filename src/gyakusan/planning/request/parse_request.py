@@ -33,7 +33,7 @@ MAX_COLOCATED = 7
 """Most models beside the first one."""
 COLOCATED_KEYS = (
     *("task", "users", "context", "prompt", "answer", "language", "model"),
-    *("speed", "first", "quality", "engines", "kv", "licenses", "families", "without"),
+    *("speed", "first", "quality", "engines", "kv", "licenses", "families", "without", "images"),
 )
 """Keys of a model beside others: what is about the machine is specified once, for all of them."""
 
@@ -199,7 +199,7 @@ def _kv_types(key: str, value: object) -> tuple[str, ...]:
     for name in names:
         if name not in ("F16", "Q8_0"):
             raise unknown(say("cache type"), name, ("F16", "Q8_0"))
-    return names or ("F16",)
+    return names
 
 
 def _exchange_rates(key: str, value: object) -> tuple[tuple[str, float], ...]:
@@ -253,8 +253,8 @@ def _bad(key: str, value: object) -> BadSetting:
 _READERS: Mapping[str, Callable[[str, object], object]] = {
     **dict.fromkeys(("users", "context", "prompt", "answer", "count"), _count),
     **dict.fromkeys(("power", "speed", "first", "quality"), _number),
-    **dict.fromkeys(("device", "memory", "reserve", "bandwidth", "brand", "model"), _text),
-    **dict.fromkeys(("used", "enterprise"), _yes_or_no),
+    **dict.fromkeys(("device", "memory", "reserve", "bandwidth", "ram", "brand", "model"), _text),
+    **dict.fromkeys(("used", "enterprise", "images"), _yes_or_no),
     **dict.fromkeys(("budget", "computer"), _money),
     **dict.fromkeys(("task", "prefer", "os", "language"), _choice),
     **dict.fromkeys(("licenses", "families", "without"), _words),

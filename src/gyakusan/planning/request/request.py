@@ -23,6 +23,8 @@ CHASSIS_PRICE = Money(150_000, "JPY")
 MAX_CONTEXT = 2**30
 """Longest context that can be planned for. [tokens]"""
 MAX_USERS = 65536
+CACHE_TYPES = ("F16", "Q8_0")
+"""Types of the KV cache that are tried where nobody names one."""
 MAX_DEVICES = 8
 """Most GPUs in one machine."""
 
@@ -72,6 +74,8 @@ class PlanRequest:
     memory: memory of the machine that is owned, e.g. "24GiB"
     reserve: memory of it that other programs use, e.g. "2GiB"
     bandwidth: of its RAM, e.g. "80GB/s"
+    ram: RAM of the machine beside its GPUs, e.g. "64GiB"; None = as it was detected or named
+    images: people send images too, so that the projector is loaded
     budget: for a machine to buy
     base_computer_price: of the computer around graphics cards that are bought
     power: limit of the devices together [W]
@@ -85,7 +89,7 @@ class PlanRequest:
     quality: quality score, at least, None = no limit [points]
     prefer: what counts most in the ranking
     engines: to choose from, empty = the usual ones
-    kv_types: types of the KV cache to choose from
+    kv_types: types of the KV cache to choose from, empty = F16, and Q8_0 for a model that does not fit with it
     licenses: of the model, empty = all
     families: whose names models must begin with, empty = all
     exclude_families: whose names models must not begin with
@@ -105,6 +109,8 @@ class PlanRequest:
     memory: str | None = None
     reserve: str | None = None
     bandwidth: str | None = None
+    ram: str | None = None
+    images: bool = False
     budget: Money | None = None
     base_computer_price: Money = CHASSIS_PRICE
     power: float | None = None
@@ -118,7 +124,7 @@ class PlanRequest:
     quality: float | None = None
     prefer: Prefer = "balanced"
     engines: tuple[str, ...] = ()
-    kv_types: tuple[str, ...] = ("F16",)
+    kv_types: tuple[str, ...] = ()
     licenses: tuple[str, ...] = ()
     families: tuple[str, ...] = ()
     exclude_families: tuple[str, ...] = ()
@@ -137,6 +143,11 @@ class PlanRequest:
         japanese = self.language == "ja" and usual.quality_metric == "overall"
         metric = "japanese" if japanese else usual.quality_metric
         return replace(usual, context=context, prompt_tokens=prompt, output_tokens=output, quality_metric=metric)
+
+    @property
+    def cache_types(self) -> tuple[str, ...]:
+        """The types of the KV cache to try; without a wish the second is for what does not fit with the first."""
+        return self.kv_types or CACHE_TYPES
 
     @property
     def owned(self) -> bool:

@@ -27,7 +27,7 @@ def feasible_candidates(
     models: indices into the table, None = those that the request allows
     """
     indices = select_models(request, columns)[0] if models is None else models
-    result = sweep(request, columns, hardware, np.array(indices, np.int64), reduce=not request.owned)
+    result = sweep(request, columns, hardware, np.array(indices, np.int64), reduce=not request.owned, alone=True)
     if request.arrivals is None or not len(result.cells):
         return result
     sustained = np.flatnonzero(sustainable_rates(request, result) >= request.arrivals)

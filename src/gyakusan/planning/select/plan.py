@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Literal
 
 from gyakusan.catalog.models import find
+from gyakusan.core.broadcast import ceil_div
 from gyakusan.core.ledger import Ledger
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Machine
 from gyakusan.core.model import Model
 from gyakusan.core.quality import Score
-from gyakusan.engines.base import Command
+from gyakusan.engines.base import Command, PartInRam
 from gyakusan.engines.deployment import NO_CHANGES, Deployment, deploy
 from gyakusan.engines.registry import engine
 from gyakusan.errors import BadSetting
@@ -20,9 +22,12 @@ from gyakusan.models.assemble import plain
 from gyakusan.planning.candidates.hardware import HardwareOption
 from gyakusan.planning.candidates.model_table import ReasoningMode
 from gyakusan.planning.evaluate.results import SweepResult
-from gyakusan.planning.predict.speed import SpeedEstimate, TurnShape, estimate_speed
+from gyakusan.planning.predict.assessment import host_weights
+from gyakusan.planning.predict.speed import SpeedEstimate, TurnShape, estimate_speed, of_replicas
+from gyakusan.planning.predict.speed_inputs import NO_HOST_WEIGHTS
 from gyakusan.planning.request.request import PlanRequest
 
+ProjectorUse = Literal["none", "off", "counted"]
 NEARLY_FULL = 0.92
 """Memory limits a plan from this share of the usable memory on."""
 
@@ -41,6 +46,11 @@ class Plan:
     mode: reasoning on or off, and the evidence of its quality
     bottleneck: what limits it: memory, bandwidth, compute, software or unknown
     tied_with: number of the plan of the answer whose quality is equal within the error, 0 = none
+    projector: of images: "none" (the model has none), "off" (the command switches it off) or "counted"
+    projector_bytes: its file as published, 0 = not known or none [B]
+    blocks_in_ram: blocks of the model of which a part is in RAM although a GPU computes [blocks]
+    in_ram: what of these blocks: "experts", "layers" or "" = nothing
+    replicas: copies of the model in one server, each on its own GPUs and for its share of the users
     """
 
     roles: tuple[str, ...]
@@ -53,6 +63,11 @@ class Plan:
     mode: ReasoningMode
     bottleneck: str
     tied_with: int = 0
+    projector: ProjectorUse = "none"
+    projector_bytes: int = 0
+    blocks_in_ram: int = 0
+    in_ram: PartInRam = ""
+    replicas: int = 1
 
     @property
     def name(self) -> str:
@@ -101,34 +116,55 @@ def confirm_candidate(
 
     changes: settings of the engine in addition to the type of the cache
     """
-    cells = grid.cells
-    name = grid.engines[int(cells.engine[index])]
-    table, row = grid.columns.of_engine(name), int(cells.row[index])
-    model = grid.columns.models[int(table.model[row])]
-    option = grid.offers[int(cells.offer[index])]
-    kv_type = request.kv_types[int(cells.kv[index])]
-    load = Load(request.users, request.workload.context)
-    deployment = catalogue_deployment(model.name, table.base[row], name, option.machine, load, kv_type, changes)
+    cells, deployment, part = grid.cells, _deployment(request, grid, index, changes), None
+    if deployment is not None and cells.blocks_in_ram[index] > 0:
+        part = deployment.rules.part_in_ram(deployment.model, deployment.load, deployment.machine, deployment.changes)
+        deployment = None if part is None else _with_changes(deployment, part.settings)
     ledger = exact_ledger(deployment)
     if deployment is None or ledger is None or not ledger.fits:
         return None
-    deployment = replace(deployment, quantization=table.name[row])
     speed = exact_speed(request, deployment)
-    if speed is not None and request.speed and speed.decode_each.low < request.speed:
-        return None
-    if speed is not None and request.max_ttft is not None and speed.ttft.high > request.max_ttft:
+    if speed is not None and not _within_limits(request, speed):
         return None
     return Plan(
         roles=(),
         deployment=deployment,
-        offer=option,
+        offer=grid.offers[int(cells.offer[index])],
         ledger=ledger,
         command=deployment.command,
         pace=speed,
         score=Score(float(cells.quality[index]), float(cells.error[index])),
-        mode=model.modes[int(cells.mode[index])],
+        mode=grid.columns.models[int(grid.models[index])].modes[int(cells.mode[index])],
         bottleneck=bottleneck(ledger, speed),
+        blocks_in_ram=part.blocks_in_ram if part else 0,
+        in_ram=part.part if part else "",
+        replicas=int(cells.replicas[index]),
     )
+
+
+def _within_limits(request: PlanRequest, speed: SpeedEstimate) -> bool:
+    """Return True if the careful ends of the speeds reach what was asked for."""
+    late = request.max_ttft is not None and speed.ttft.high > request.max_ttft
+    return not late and not (request.speed and speed.decode_each.low < request.speed)
+
+
+def _deployment(
+    request: PlanRequest, grid: SweepResult, index: int, changes: Mapping[str, object]
+) -> Deployment | None:
+    """Return the deployment of a candidate with everything on its GPUs, None if the engine refuses."""
+    cells = grid.cells
+    name = grid.engines[int(cells.engine[index])]
+    table, row = grid.columns.of_engine(name), int(cells.row[index])
+    model, machine = grid.columns.models[int(table.model[row])], grid.offers[int(cells.offer[index])].machine
+    load, kv_type = Load(request.users, request.workload.context), request.cache_types[int(cells.kv[index])]
+    if cells.replicas[index] > 1:
+        changes = {**changes, **(engine(name).replica_settings(int(cells.replicas[index])) or {})}
+    found = catalogue_deployment(model.name, table.base[row], name, machine, load, kv_type, changes)
+    return None if found is None else replace(found, quantization=table.name[row])
+
+
+def _with_changes(deployment: Deployment, changes: Mapping[str, object]) -> Deployment:
+    return deployment.under(deployment.engine, {**deployment.changes, **changes})
 
 
 def catalogue_deployment(
@@ -175,12 +211,13 @@ def exact_speed(request: PlanRequest, deployment: Deployment) -> SpeedEstimate |
         return None
     workload, machine = request.workload, deployment.machine
     compute = rules.compute_settings(machine, deployment.settings)
-    return estimate_speed(
+    host = host_weights(deployment.ledger, compute, machine) if compute.part_in_ram else NO_HOST_WEIGHTS
+    estimate = estimate_speed(
         variant.model,
         machine,
         deployment.engine,
         TurnShape(
-            users=request.users,
+            users=ceil_div(request.users, compute.replicas),
             prompt=workload.prompt_tokens,
             answer=workload.output_tokens,
             depth=max(0, workload.context - workload.prompt_tokens - workload.output_tokens) / 2,
@@ -188,8 +225,10 @@ def exact_speed(request: PlanRequest, deployment: Deployment) -> SpeedEstimate |
             parallel=compute.ranks,
             stages=max(1, len(machine.gpus)) if rules.MULTI_GPU == "layers" else 1,
             value_bytes=compute.cache_bytes,
+            host=host,
         ),
     )
+    return of_replicas(estimate, compute.replicas)
 
 
 def bottleneck(ledger: Ledger, speed: SpeedEstimate | None) -> str:

@@ -11,13 +11,14 @@ from gyakusan.core.arrays import IntArray
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Machine
 from gyakusan.engines.deployment import Deployment
+from gyakusan.engines.registry import engine
 from gyakusan.errors import BadSetting
 from gyakusan.message import Message, people, say
 from gyakusan.planning.candidates.hardware import HardwareOption
 from gyakusan.planning.evaluate.results import SweepResult
 from gyakusan.planning.evaluate.sweep import sweep
 from gyakusan.planning.predict.capacity import find_capacity
-from gyakusan.planning.request.request import MAX_DEVICES, PlanRequest
+from gyakusan.planning.request.request import CACHE_TYPES, MAX_DEVICES, PlanRequest
 from gyakusan.planning.select.exclusions import model_filter_reason
 from gyakusan.planning.select.plan import catalogue_deployment, exact_ledger
 from gyakusan.planning.select.ranking import rank_candidates
@@ -146,7 +147,8 @@ def _lacking_memory(recommendation: Recommendation, name: str, option: HardwareO
         return
     smallest = table.base[int(rows[np.argmin(table.stored[rows])])]
     load = Load(request.users, request.workload.context)
-    deployment = catalogue_deployment(name, smallest, grid.engines[0], option.machine, load, request.kv_types[0])
+    cache = request.kv_types[0] if request.kv_types else engine(grid.engines[0]).SMALLER_CACHE or CACHE_TYPES[0]
+    deployment = catalogue_deployment(name, smallest, grid.engines[0], option.machine, load, cache)
     ledger = exact_ledger(deployment)
     if deployment is None or ledger is None or ledger.fits:
         return
@@ -156,7 +158,9 @@ def _lacking_memory(recommendation: Recommendation, name: str, option: HardwareO
         short=format_bytes(max(float(a.short_by) for a in ledger.accounts)),
         machine=option.machine.name,
     )
-    yield from _changes_that_fit(deployment, request.kv_types[0])
+    yield from _changes_that_fit(deployment, cache)
+    if cache != CACHE_TYPES[0]:
+        yield say("All this is with a {type} cache.", type=cache.lower())
 
 
 def _changes_that_fit(deployment: Deployment, kv_type: str) -> Iterator[Message]:

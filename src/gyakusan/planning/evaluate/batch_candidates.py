@@ -1,0 +1,146 @@
+"""Every candidate of one batch that fits: whole on the GPUs, else with a smaller cache, else with a part in RAM."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from gyakusan.core.arrays import BoolArray, FloatArray, IntArray
+from gyakusan.engines.registry import engine as find_engine
+from gyakusan.planning.candidates.model_table import VariantTable
+from gyakusan.planning.evaluate import part_in_ram
+from gyakusan.planning.evaluate.device_batch import DeviceBatch, FeasibleBatch, SweepContext, take_last_axis
+from gyakusan.planning.evaluate.engine_memory import fullest_device, weight_bytes
+from gyakusan.planning.evaluate.load_memory import LoadMemoryTable
+from gyakusan.planning.evaluate.pareto_filter import all_feasible, pareto_optimal
+from gyakusan.planning.evaluate.results import CandidateColumns
+
+
+def batch_candidates(context: SweepContext, b: DeviceBatch) -> tuple[list[CandidateColumns], int]:
+    """Return the feasible candidates of a batch, and how many were evaluated."""
+    rows = _runnable(b, context.rows[b.table.storage])
+    least = _least_weights(b, rows)
+    hopeful = rows[least <= b.usable] if b.machine.gpus else rows
+    models = b.table.model
+    wanted = np.zeros(len(context.columns.models), bool)
+    wanted[models[hopeful]] = True
+    # A model none of whose formats may fit lacks this at least; of the others the whole need is noted below.
+    hopeless = ~wanted[models[rows]]
+    context.missed.note("short_by", models[rows[hopeless]], (least[hopeless] - b.usable).astype(np.float64))
+    held = _Held.nothing(context, b)
+    found, tried = list(_whole(context, b, hopeful, held)), len(_cache_types(context, b))
+    if context.alone and b.holds_part_in_ram:
+        left = rows[~b.table.coarse[rows] & ~held.everywhere(b.table)[rows]]
+        found.append(part_in_ram.feasible(context, b, left, held.models))
+        tried += 1
+    filtered = pareto_optimal if context.reduce else all_feasible
+    return [filtered(context, f) for f in found], len(rows) * len(b.counts) * len(context.costs.contexts) * tried
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """What fits so far.
+
+    models: True where a format of a model of four bits or more does (counts, contexts, models)
+    rows: True where a format does (counts, contexts, rows of the table)
+    """
+
+    models: BoolArray
+    rows: BoolArray
+
+    @classmethod
+    def nothing(cls, context: SweepContext, b: DeviceBatch) -> _Held:
+        shape = len(b.counts), len(context.costs.contexts)
+        return cls(np.zeros((*shape, len(context.columns.models)), bool), np.zeros((*shape, len(b.table)), bool))
+
+    def note(self, f: FeasibleBatch, table: VariantTable) -> None:
+        """Note what fits in a batch."""
+        self.rows[..., f.rows] |= f.fits
+        fine = np.flatnonzero(~table.coarse[f.rows])
+        place = table.model[f.rows[fine]]
+        if len(fine):
+            starts = np.flatnonzero(np.diff(place, prepend=-1))
+            fits = np.logical_or.reduceat(take_last_axis(f.fits, fine), starts, axis=-1)
+            self.models[..., place[starts]] |= np.asarray(fits)
+
+    def covers(self, table: VariantTable, rows: IntArray) -> BoolArray:
+        """Return where nothing else of some rows' models is wanted (counts, contexts, rows)."""
+        return take_last_axis(self.models, table.model[rows]) | take_last_axis(self.rows, rows)
+
+    def everywhere(self, table: VariantTable) -> BoolArray:
+        """Return True for rows of models that fit in every case (rows of the table,)."""
+        whole: BoolArray = self.models.all(axis=(0, 1))[table.model]
+        return whole
+
+
+def _whole(context: SweepContext, b: DeviceBatch, rows: IntArray, held: _Held) -> Iterator[FeasibleBatch]:
+    """Yield what fits the GPUs, for each type of cache. Where nobody named one, the next is for what did not fit."""
+    free = not context.question.kv_types
+    for kv, kind in _cache_types(context, b):
+        left = rows[~held.everywhere(b.table)[rows]] if free and kv else rows
+        wanted = np.unique(b.table.model[left])
+        memory = context.load_memory.of(b.name, kind, b.machine, tuple(b.counts.tolist()), wanted)
+        f = _feasible(context, b, left, memory, kv)
+        if free and kv:
+            f = replace(f, fits=f.fits & ~held.covers(b.table, f.rows))
+        held.note(f, b.table)
+        yield f
+
+
+def _cache_types(context: SweepContext, b: DeviceBatch) -> list[tuple[int, str]]:
+    """Return the types of cache to try, with their places in the request's."""
+    asked = list(enumerate(context.question.cache_types))
+    smaller = find_engine(b.name).SMALLER_CACHE if context.alone else ""
+    return asked if context.question.kv_types else [(n, kind) for n, kind in asked if not n or kind == smaller]
+
+
+def _runnable(b: DeviceBatch, rows: IntArray) -> IntArray:
+    """Return the rows in formats that the engine runs on this machine."""
+    rules = find_engine(b.name)
+    runs = np.array([rules.format_refusal(n, b.machine) is None for n in b.table.names], bool)
+    return rows if runs.all() else rows[runs[b.table.name_of[rows]]]
+
+
+def _least_weights(b: DeviceBatch, rows: IntArray) -> IntArray:
+    """Return what weights alone take at least on one device of the largest machine (rows,) [B]."""
+    most = int(b.counts.max())
+    if find_engine(b.name).MULTI_GPU == "tensor":
+        return weight_bytes(b.name, b.table, rows, min(most, b.table.shares.shape[1]), b.machine)
+    return weight_bytes(b.name, b.table, rows, 1, b.machine) // most
+
+
+def _feasible(context: SweepContext, b: DeviceBatch, rows: IntArray, memory: LoadMemoryTable, kv: int) -> FeasibleBatch:
+    """Return the rows of which a candidate fits the GPUs."""
+    shortest = int(np.argmin(context.costs.contexts))
+    least_memory = replace(memory, conversations=memory.conversations[:, [shortest]], fixed=memory.fixed[:, [shortest]])
+    least = _total(context, b, rows, least_memory).min(axis=(0, 1), initial=np.inf)
+    known = np.isfinite(least)
+    short = np.where(known, np.maximum(0, least - b.usable), np.inf) if np.isfinite(b.usable) else least * 0
+    context.missed.note("short_by", b.table.model[rows], short)
+    rows = rows[known & (least <= b.usable)]
+    place, shape = b.table.model[rows], (len(b.counts), len(context.costs.contexts), len(rows))
+    total = np.broadcast_to(_total(context, b, rows, memory), shape)
+    return FeasibleBatch(
+        batch=b,
+        kv=kv,
+        rows=rows,
+        fits=total <= min(b.usable, np.finfo(float).max),  # what is refused takes infinitely much
+        total=total,
+        user_bytes=take_last_axis(memory.conversations, place) / context.question.users,
+        ranks=_ranks(memory, place),
+    )
+
+
+def _ranks(memory: LoadMemoryTable, place: IntArray) -> IntArray | int:
+    """Return the devices that share each layer of some models: (counts, 1, rows), or 1."""
+    return memory.ranks if isinstance(memory.ranks, int) else take_last_axis(memory.ranks, place)
+
+
+def _total(context: SweepContext, b: DeviceBatch, rows: IntArray, memory: LoadMemoryTable) -> FloatArray:
+    """Return what the fullest device takes (counts, contexts, rows) [B]."""
+    place = b.table.model[rows]
+    weights = weight_bytes(b.name, b.table, rows, _ranks(memory, place), b.machine)
+    conversations, fixed = take_last_axis(memory.conversations, place), take_last_axis(memory.fixed, place)
+    return np.asarray(fullest_device(weights, conversations, fixed, context.columns.blocks[place], b.stages))
