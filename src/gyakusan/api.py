@@ -10,7 +10,9 @@ from gyakusan import machines, models
 from gyakusan.core.ledger import Ledger
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Machine
+from gyakusan.engines.base import Format
 from gyakusan.engines.deployment import Deployment, deploy
+from gyakusan.engines.formats import check_format, find_format
 from gyakusan.engines.registry import DEFAULT, NAMES, engine
 from gyakusan.errors import BadSetting, Unsupported
 from gyakusan.machines.detect import detect as ask
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 
 USUAL_CONTEXT = 8192
 """Where nobody says: enough for a conversation. [tokens]"""
+NO_FORMAT = Format("", "")
+"""Where nobody names a quantisation."""
 MOST_CONTEXT = 2**30
 MOST_USERS = 65536
 
@@ -74,10 +78,13 @@ def deployment(
     server: name of the engine
     offline: stay off the network, whatever the model's reference says
     """
-    found = models.load(model, quantization, offline=offline)
+    form = find_format(quantization, server) if quantization else NO_FORMAT
+    found = models.load(model, form.base or None, offline=offline)
+    check_format(form, found, server)
     machine = machine_for(device, memory, reserve, bandwidth, ram)
     asked = load if isinstance(load, Load) else load(found.trained_context)
-    return deploy(found, server, machine, asked, {**(settings or {}), **overrides(server, pairs)})
+    changes = {**form.changes, **(settings or {}), **overrides(server, pairs)}
+    return deploy(found, server, machine, asked, changes, form.name if form.changes else "")
 
 
 def assess(deployment: Deployment) -> Assessment:

@@ -21,6 +21,7 @@ SPEED_NAME, PREFILL_CHUNK, HEALTH, PORT = "llama.cpp", 256, "/ready", 9000
 
 variants, variant, weight_layout = usual.gguf_variants, usual.gguf_variant, usual.gguf_layout
 cache_setting, cache_bytes, max_ranks = usual.half_cache_setting, usual.half_cache_bytes, usual.one_rank
+named_format, as_read, FORMATS = usual.gguf_format, usual.tensors_as_read, usual.GGUF_FORMATS
 refusals, system_refusal, machine_refusal = usual.no_refusals, usual.no_system_refusal, usual.no_machine_refusal
 usable, memory_class, with_port, read = usual.device_usable, usual.device_class, usual.port_option, usual.no_report
 with_host, with_page, container, short_command = (

@@ -90,6 +90,22 @@ class Variant:
 
 
 @dataclass(frozen=True, slots=True)
+class Format:
+    """A format of weights, as people name it for one engine.
+
+    name: as people write it, e.g. "UD-Q4_K_XL", "AWQ", "4bit"
+    base: the GGUF quantisation or mix that gives the model its tensors
+    changes: settings of the engine that choose it
+    experts_only: True if only experts are stored so, and a model without experts has no such files
+    """
+
+    name: str
+    base: str
+    changes: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
+    experts_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class LoadMemory:
     """Memory of one device without the weights; the figures are arrays where the load is.
 
@@ -184,6 +200,8 @@ class EngineModule(Protocol[S]):
     """Prompt tokens that are computed at once by default [tokens]."""
     PORT: int
     """Port on which its server listens where none is named."""
+    FORMATS: tuple[str, ...]
+    """Formats of weights that people use with it, for messages."""
     HEALTH: str
     """Path that answers 200 when the server is ready."""
     Settings: type[S]
@@ -217,6 +235,14 @@ class EngineModule(Protocol[S]):
 
     def variant(self, base: str, model: Model) -> Variant | None:
         """Return the unquantised `model` in the format that stands for `base`, None if the engine does not run it."""
+        ...
+
+    def named_format(self, name: str) -> Format | None:
+        """Return the format that people call `name`, in any case; None if it reads none of that name."""
+        ...
+
+    def as_read(self, model: Model, settings: S) -> Model:
+        """Return the model as it stands in memory under these settings: its speed follows from that."""
         ...
 
     def weight_bytes(self, model: Model) -> Sequence[int]:

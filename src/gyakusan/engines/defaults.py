@@ -11,13 +11,15 @@ from gyakusan.core.ledger import Ledger
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Machine
 from gyakusan.core.model import Model
-from gyakusan.engines.base import CacheType, Command, EngineSettings, LoadMemory, MemoryClass, System, Variant
-from gyakusan.errors import BadSetting, unknown
+from gyakusan.engines.base import CacheType, Command, EngineSettings, Format, LoadMemory, MemoryClass, System, Variant
+from gyakusan.errors import BadSetting, UnknownName, unknown
 from gyakusan.message import Message, say
 
 S = TypeVar("S", bound=EngineSettings)
 GGUF_QUANTS = ("Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q3_K_M", "Q2_K")
 """GGUF quantisations that are planned with, best first."""
+GGUF_FORMATS = ("Q4_K_M", "Q5_K_M", "Q6_K", "Q8_0")
+"""GGUF quantisations that a message names."""
 WEIGHT_LAYOUTS = (
     *(("gpu", backend) for backend in ("cuda", "rocm", "vulkan", "sycl")),
     *(("unified", backend) for backend in ("metal", "cuda", "vulkan", "sycl")),
@@ -48,6 +50,25 @@ def gguf_variant(base: str, model: Model) -> Variant:
     from gyakusan.core import recipe
 
     return Variant(base, base, recipe.apply(base, model))
+
+
+def gguf_format(name: str) -> Format | None:
+    """Return the GGUF quantisation or the publisher's mix that people call `name`, None if there is none."""
+    from gyakusan.core import recipe
+
+    mix = recipe.find_mix(name)
+    if mix is not None:
+        return Format(mix.name, mix.name)
+    try:
+        known = recipe.canonical(name.strip().replace(" ", ""))
+    except UnknownName:
+        return None
+    return Format(known, known, experts_only=known == "MXFP4_MOE")
+
+
+def tensors_as_read(model: Model, settings: object) -> Model:
+    """Return the model as its tensors say: what a Hugging Face checkpoint of it says does not count."""
+    return model if model.checkpoint is None else replace(model, checkpoint=None)
 
 
 def gguf_layout(machine: Machine, ranks: Ints) -> Ints:

@@ -69,6 +69,11 @@ class Deployment:
         return module
 
     @property
+    def read(self) -> Model:
+        """The model as the engine holds it: what its speed follows from."""
+        return self.rules.as_read(self.model, self.settings)
+
+    @property
     def refusals(self) -> tuple[Message, ...]:
         """Why the server would not run this, empty if it would."""
         return self.rules.refusals(self.model, self.machine, self.settings)

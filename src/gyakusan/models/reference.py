@@ -77,7 +77,7 @@ def load(text: str, quantization: str | None = None, *, offline: bool = False) -
         return model
     from gyakusan.core import recipe
 
-    return replace(recipe.apply(quantization, model), stored=None)
+    return replace(recipe.apply(quantization, model), stored=None, checkpoint=None)
 
 
 def quantizations(text: str, *, offline: bool = False) -> tuple[Choice, ...]:

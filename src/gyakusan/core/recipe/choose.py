@@ -14,6 +14,7 @@ from itertools import count
 from gyakusan.core.dtypes import DTYPES
 from gyakusan.core.model import Attention, Compressed, Experts, Latent, Model, Recurrent, Tensor
 from gyakusan.core.recipe import kinds
+from gyakusan.core.recipe.mixes import find_mix, mixed
 from gyakusan.core.recipe.names import DEFAULT, canonical
 from gyakusan.core.recipe.rules import Facts, fitted, wanted
 
@@ -84,7 +85,13 @@ def _seventy(architecture: str, layers: int, experts: int, heads: int, kv_heads:
 
 
 def apply(quantization: str, model: Model, *, matrix: bool = False) -> Model:
-    """Return the model at another quantisation. matrix: with an importance matrix. Raises UnknownName, BadSetting."""
+    """Return the model at another quantisation, or as a mix that publishers make of it. Raises UnknownName, BadSetting.
+
+    matrix: with an importance matrix
+    """
+    mix = find_mix(quantization)
+    if mix is not None:
+        return mixed(mix, apply(mix.recipe, model, matrix=matrix))
     heads, kv_heads = _heads(model)
     chosen = types(
         quantization,

@@ -14,10 +14,12 @@ from gyakusan.core.machine import Device, Machine
 from gyakusan.core.model import Experts, Model
 from gyakusan.engines.base import CacheType, Command, ComputeSettings, Container, MultiGpu, PartiallyInRam
 from gyakusan.engines.defaults import (
+    GGUF_FORMATS,
     WEIGHT_LAYOUTS,
     account_bytes,
     check_fields,
     device_usable,
+    gguf_format,
     gguf_layout,
     gguf_variant,
     gguf_variants,
@@ -32,6 +34,7 @@ from gyakusan.engines.defaults import (
     no_system_refusal,
     one_rank,
     port_option,
+    tensors_as_read,
 )
 from gyakusan.engines.llamacpp import backends
 from gyakusan.engines.llamacpp.launch import HEALTH
@@ -59,11 +62,13 @@ SMALLER_CACHE: CacheType = "Q8_0"
 OFFLOADS, REPLICATES = True, False
 PREFILL_CHUNK = 512
 PORT = 8080
+FORMATS = GGUF_FORMATS
 
 PLACING = frozenset(("gpu_layers", "tensor_split", "n_cpu_moe", "n_cpu_ffn", "overrides", "main_gpu"))
 """Settings by which a person places a model: where one is given, nothing is balanced."""
 
 variants, variant, weight_layout = gguf_variants, gguf_variant, gguf_layout
+named_format, as_read = gguf_format, tensors_as_read
 system_refusal, machine_refusal, format_refusal = no_system_refusal, no_machine_refusal, no_format_refusal
 replica_settings = no_replicas
 usable, max_ranks = device_usable, one_rank

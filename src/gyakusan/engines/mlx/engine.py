@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Device, Machine
 from gyakusan.core.model import Attention, Checkpoint, Memory, Model
-from gyakusan.engines.base import Command, ComputeSettings, MultiGpu, System, Variant
+from gyakusan.engines.base import Command, ComputeSettings, Format, MultiGpu, System, Variant
 from gyakusan.engines.defaults import (
     account_bytes,
     check_fields,
     device_usable,
+    gguf_format,
     half_cache_bytes,
     half_cache_setting,
     host_option,
@@ -38,6 +39,7 @@ from gyakusan.engines.mlx import cache, families, log
 from gyakusan.engines.mlx.ledger import accounts, ledger
 from gyakusan.engines.mlx.load_memory import load_memory, memory_class
 from gyakusan.engines.mlx.settings import CAVEAT, VERSION, Settings, format_of
+from gyakusan.engines.mlx.settings import FORMATS as STORED
 from gyakusan.engines.mlx.weights import parts
 from gyakusan.errors import BadSetting, GyakusanError
 from gyakusan.message import Message, say
@@ -73,6 +75,9 @@ __all__ = ["CAVEAT", "VERSION", "Settings", "accounts", "ledger", "load_memory",
 
 QUANTS = ("F16", "Q8_0", "Q6_K", "Q4_K_M")
 """What is planned with: each stands for the nearest format of MLX."""
+FORMATS = ("4bit", "5bit", "6bit", "8bit", "mxfp4", "nvfp4", "bf16")
+BASES = {2: "Q2_K", 3: "Q3_K_M", 4: "Q4_K_M", 5: "Q5_K_M", 6: "Q6_K", 8: "Q8_0", 16: "F16"}
+"""Bits of an MLX format -> the GGUF quantisation of as many bits."""
 UNLIMITED = Machine("Mac", (Device("Mac", "unified", 4096 * GIB, "metal"),), None)
 """A Mac without limits."""
 
@@ -155,13 +160,28 @@ def variant(base: str, model: Model) -> Variant | None:
         chosen = settings(quantized, Load(1, 1024), UNLIMITED)
         if refusals(quantized, UNLIMITED, chosen):
             return None
-        form = chosen.format
     except GyakusanError:
         return None
-    checkpoint = Checkpoint()
-    if form.bits < 16:
-        checkpoint = Checkpoint(method="mlx", bits=form.bits, group=form.group, scale=form.scale)
-    return Variant(base, chosen.weights, replace(quantized, checkpoint=checkpoint))
+    return Variant(base, chosen.weights, as_read(quantized, chosen))
+
+
+def named_format(name: str) -> Format | None:
+    """Return the format of MLX that people call `name`; a GGUF quantisation stands for the nearest one."""
+    plain = name.strip().casefold().replace("_", "-").removeprefix("mlx-").removesuffix("-dwq")
+    plain = plain if plain in STORED else plain.replace("-", "").replace("fp16", "bf16").replace("bits", "bit")
+    if plain in STORED:
+        return Format(plain, BASES[STORED[plain].bits], {"weights": plain})
+    return gguf_format(name)
+
+
+def as_read(model: Model, settings: Settings) -> Model:
+    """Return the model with its weights in the format of the settings, as a conversion holds them."""
+    if model.stored is not None and model.stored.format == "mlx" and model.checkpoint is not None:
+        return model
+    form = settings.format
+    if form.bits == 16:
+        return replace(model, checkpoint=Checkpoint())
+    return replace(model, checkpoint=Checkpoint(method="mlx", bits=form.bits, group=form.group, scale=form.scale))
 
 
 def weight_bytes(model: Model) -> list[int]:

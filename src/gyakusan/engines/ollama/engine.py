@@ -14,11 +14,13 @@ from gyakusan.core.machine import Machine
 from gyakusan.core.model import Model
 from gyakusan.engines.base import CacheType, Command, ComputeSettings, Container, LoadMemory, MultiGpu
 from gyakusan.engines.defaults import (
+    GGUF_FORMATS,
     account_bytes,
     check_fields,
     device_class,
     device_usable,
     first_device,
+    gguf_format,
     gguf_layout,
     gguf_variant,
     gguf_variants,
@@ -37,6 +39,7 @@ from gyakusan.engines.defaults import (
     no_system_refusal,
     one_rank,
     same_command,
+    tensors_as_read,
 )
 from gyakusan.engines.llamacpp import engine as llamacpp
 from gyakusan.engines.llamacpp import log
@@ -72,8 +75,10 @@ SMALLER_CACHE: CacheType = "Q8_0"
 OFFLOADS, REPLICATES = False, False
 PREFILL_CHUNK = 512
 PORT = 11434
+FORMATS = GGUF_FORMATS
 HEALTH = "/api/version"
 variants, variant, weight_layout, weight_bytes = gguf_variants, gguf_variant, gguf_layout, llamacpp.weight_bytes
+named_format, as_read = gguf_format, tensors_as_read
 system_refusal, machine_refusal, format_refusal = no_system_refusal, no_machine_refusal, no_format_refusal
 part_in_ram, replica_settings = no_part_in_ram, no_replicas
 usable, max_ranks, memory_class, cache_bytes = device_usable, one_rank, device_class, llamacpp.cache_bytes

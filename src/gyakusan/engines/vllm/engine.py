@@ -11,9 +11,10 @@ from gyakusan.core.broadcast import is_array
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Device, Machine
 from gyakusan.core.model import Model
-from gyakusan.engines.base import CacheType, Command, ComputeSettings, Container, MultiGpu, Variant
+from gyakusan.engines.base import CacheType, Command, ComputeSettings, Container, Format, MultiGpu, Variant
 from gyakusan.engines.defaults import (
     check_fields,
+    gguf_format,
     host_option,
     no_embedding_settings,
     no_page,
@@ -78,6 +79,22 @@ __all__ = [
 
 QUANTS = ("F16", "Q8_0", "Q4_K_M")
 """What is planned with: as published, 8 bits, 4 bits. Each stands for the nearest kind of checkpoint that it loads."""
+FORMATS = ("BF16", "FP8", "INT8", "AWQ", "GPTQ", "INT4", "NVFP4", "MXFP4")
+NAMED = (
+    ("BF16", "F16", "", ("bf16", "f16", "fp16", "bfloat16", "float16", "none")),
+    ("FP8", "Q8_0", "fp8", ("fp8", "float8", "fp8dynamic", "fp8block", "w8a8fp8")),
+    ("INT8", "Q8_0", "int8", ("int8", "w8a8", "w8a16", "gptqint8", "gptq8bit", "awq8bit", "awqint8")),
+    ("AWQ", "Q4_K_M", "awq", ("awq", "awqint4", "awq4bit", "int4awq")),
+    ("GPTQ", "Q4_K_M", "gptq", ("gptq", "gptqint4", "gptq4bit", "gptqmarlin")),
+    ("INT4", "Q4_K_M", "gptq", ("int4", "w4a16", "autoround", "int4autoround")),
+    ("NVFP4", "Q4_K_M", "nvfp4", ("nvfp4", "fp4", "w4a4")),
+    ("MXFP4", "Q4_K_M", "mxfp4", ("mxfp4",)),
+    ("BNB", "Q4_K_M", "bitsandbytes", ("bnb", "bnb4bit", "nf4", "bitsandbytes")),
+)
+"""As people write a format, the GGUF quantisation of as many bits, its method in weights.METHODS, and its other names.
+
+W4A16 and AutoRound take the bytes of GPTQ: 4 bits, one 16-bit scale for 128 values.
+"""
 RANKS = (1, 2, 3, 4, 5, 6, 7, 8)
 """Layouts of weights: GPUs that share each layer."""
 UNLIMITED = Machine("H200", (Device("H200", "gpu", 4096 * GIB, "cuda"),), Device("CPU", "host", None, "cpu"))
@@ -161,6 +178,23 @@ def variant(base: str, model: Model) -> Variant | None:
         return None
     name = next((n for n, m in METHODS.items() if m == form), form.method)
     return Variant(base, "BF16" if name == "none" else name.upper(), replace(quantized, checkpoint=form))
+
+
+def named_format(name: str) -> Format | None:
+    """Return the kind of checkpoint that people call `name`; a GGUF quantisation stands for the nearest kind."""
+    plain = "".join(c for c in name.casefold() if c.isalnum())
+    for shown, base, method, names in NAMED:
+        if plain in names:
+            return Format(shown, base, {"quantization": method} if method else {}, experts_only=method == "mxfp4")
+    return gguf_format(name)
+
+
+def as_read(model: Model, settings: Settings) -> Model:
+    """Return the model with the checkpoint that the server loads."""
+    try:
+        return replace(model, checkpoint=stored(model, settings))
+    except BadSetting:
+        return model
 
 
 def weight_bytes(model: Model) -> list[int]:

@@ -15,9 +15,10 @@ from gyakusan.core.quality import Score, after_penalty
 from gyakusan.core.traffic import expected_distinct_expert_share
 from gyakusan.engines.base import ComputeSettings
 from gyakusan.engines.deployment import Deployment
-from gyakusan.errors import UnknownName
+from gyakusan.errors import GyakusanError, UnknownName
 from gyakusan.message import Message, say
-from gyakusan.planning.predict.speed import SpeedEstimate, TurnShape, estimate_speed, of_replicas
+from gyakusan.planning.predict.lineage import Lineage, lineage, lineage_name
+from gyakusan.planning.predict.speed import SpeedEstimate, TurnShape, estimate_speed, of_replicas, traffic_of
 from gyakusan.planning.predict.speed_inputs import NO_HOST_WEIGHTS, HostWeights, host_bandwidth
 
 PROMPT, ANSWER = 1024, 256
@@ -33,6 +34,7 @@ class Assessment:
     quality: of the usual reasoning mode, None if the name says nothing
     overall: overall score less what the quantisation costs [points]
     unknown: why there is no speed
+    lineage: the model of the catalogue that it was recognised as, None = it is not there
     """
 
     speed: SpeedEstimate | None
@@ -40,17 +42,19 @@ class Assessment:
     quality: Quality | None
     overall: Score | None
     unknown: Message | None = None
+    lineage: Lineage | None = None
 
 
 def assess(deployment: Deployment, ledger: Ledger) -> Assessment:
     """Return speed and quality of a deployment whose ledger is known. Scalars only."""
-    model, machine = deployment.model, deployment.machine
+    model, machine = deployment.read, deployment.machine
     compute = deployment.rules.compute_settings(machine, deployment.settings)
     turn = replace(turn_shape(deployment.load, compute), host=host_weights(ledger, compute, machine))
     if compute.on_cpu or not machine.gpus:
         machine, turn = replace(machine, gpus=()), replace(turn, stages=1)
     speed = of_replicas(estimate_speed(model, machine, deployment.engine, turn), compute.replicas)
-    return Assessment(speed, turn, *_quality(model), None if speed else _unknown(machine))
+    known = None if speed else _unknown(machine)
+    return Assessment(speed, turn, *_quality(deployment, model), known, lineage(deployment.model))
 
 
 def _unknown(machine: Machine) -> Message:
@@ -87,12 +91,26 @@ def turn_shape(load: Load, compute: ComputeSettings) -> TurnShape:
     )
 
 
-def _quality(model: Model) -> tuple[Quality | None, Score | None]:
-    name = model.source.removeprefix("catalog:") if model.source.startswith("catalog:") else model.name
+def _quality(deployment: Deployment, read: Model) -> tuple[Quality | None, Score | None]:
+    """Return the scores of the model that it is, and the overall one less what its format costs. read: as in memory."""
+    model = deployment.model
+    name = lineage_name(model) or model.name
     try:
         usual = scores.find(name, parameters=model.parameters, active=model.active_parameters)[0]
     except UnknownName:
         return None, None
-    bits = 8 * model.bytes / model.parameters if model.parameters else 16.0
-    cost = scores.penalty(model.quantization, bits, model.parameters, model=name)
+    cost = scores.penalty(deployment.quantization, _bits(deployment, read), model.parameters, model=name)
     return usual, after_penalty(usual.overall, cost)
+
+
+def _bits(deployment: Deployment, read: Model) -> float:
+    """Return the bits of each weight as planning counts them: of the tensors, or of a checkpoint on one device."""
+    if not read.parameters:
+        return 16.0
+    if read.checkpoint is None:
+        return 8 * read.bytes / read.parameters
+    try:
+        return 8 * deployment.rules.weight_bytes(read)[0] / read.parameters
+    except GyakusanError:
+        found = traffic_of(read)
+        return 8 * (found.dense_bytes + found.expert_bytes) / read.parameters

@@ -22,6 +22,7 @@ from gyakusan.core.model import Checkpoint, Model
 from gyakusan.core.roofline import ModelDemand
 from gyakusan.core.traffic import RoleBits, Traffic
 from gyakusan.engines.registry import DEFAULT
+from gyakusan.planning.predict.lineage import lineage_name
 from gyakusan.planning.predict.speed_inputs import (
     NO_HOST_WEIGHTS,
     UNKNOWN_CHIP_FACTOR,
@@ -178,10 +179,8 @@ def stored_bits(checkpoint: Checkpoint) -> RoleBits:
 
 
 def _name(model: Model) -> str:
-    """The name under which measurements know it: of the catalogue, else what its own name means."""
-    if model.source.startswith("catalog:"):
-        return model.source.removeprefix("catalog:")
-    return speed_names.model_name(model.name) or ""
+    """The name under which measurements know it: of the catalogue's model that it is, else what its own name means."""
+    return lineage_name(model) or speed_names.model_name(model.name) or ""
 
 
 def _quant(model: Model, server: bool) -> speed_names.Quant:
