@@ -1,15 +1,21 @@
-"""Randomly arriving requests: how many conversations run at once, who waits, and what rate a server sustains.
+"""Randomly arriving requests: how many conversations run at once, who waits, and what rate servers sustain.
 
 Requests arrive at random (Poisson) with `rate` [1/s]. A server computes prompts one after the other, `prefill` seconds each,
 and between them one token for everybody who is being answered, in `step(n)` seconds for n of them. So the prompts take the
 share rho = rate x prefill of its time, a token takes step(n) / (1 - rho), and n conversations end at the rate
-n (1 - rho) / (answer x step(n)): processor sharing whose speed depends on the number, at most `slots` at once, the others
-wait in turn. Its stationary distribution is that of the birth-death chain with these rates, whatever the distribution of the
-answers' lengths while nobody waits (Cohen 1979, The multiple phase service network with generalized processor sharing, Acta
-Informatica 12). With a constant step it is Erlang's M/M/c; its mean obeys Little's law, N = rate x time.
+n / (prefill + answer x step(n) / (1 - rho)): processor sharing whose speed depends on the number, at most `slots` at once, the
+others wait in turn. Its stationary distribution is that of the birth-death chain with these rates, whatever the distribution
+of the answers' lengths while nobody waits (Cohen 1979, The multiple phase service network with generalized processor sharing,
+Acta Informatica 12). With a constant step it is Erlang's M/M/c; its mean obeys Little's law, N = rate x time.
 Every number may be an array; shapes broadcast.
 
-Against a simulation of such a server (tests/core/test_queue.py), slots enough: running within 10 %,
+Several replicas are one queue over all their slots: a balancer that joins the shortest queue (fewest open requests) keeps
+them even, so n conversations on R replicas are n / R on each, and nobody is held up by others' prompts while n <= R. One in
+the balancer's queue waits for its own replica, not for the first that is free: fewer wait than Erlang's C says, and longer
+(Gupta, Harchol-Balter, Sigman and Whitt 2007, Analysis of join-the-shortest-queue routing for web server farms, Performance
+Evaluation 64). The exponents in `_waiting_share` and `estimate_queue` that say so were set against the simulation below.
+
+Against a simulation of such servers (tests/core/test_queue.py), slots enough: running within 10 %,
 time for each token within 10 %, first token within 25 %; `slots` were enough for 98 % of the time or more where prompts take
 less than a third of it, for 92 % where they take half. It does not hold near saturation (waiting there depends on how
 answers vary), for requests that come in bursts (everybody at nine o'clock), nor for prompts that share a cached prefix.
@@ -19,10 +25,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from math import ceil, exp, log
 from statistics import NormalDist
 
-from gyakusan.core.arrays import Number
+from gyakusan.core.arrays import BoolArray, Number
 from gyakusan.core.broadcast import is_array, maximum, minimum, where
 from gyakusan.core.roofline import SpeedConstants, first_token, later_token, open_loop
 
@@ -30,27 +37,31 @@ SLOT_CONFIDENCE = 0.99
 """Slots are enough if they are so for this share of the time."""
 MAX_PREFILL_SHARE = 0.9
 """With more of its time on prompts a server is saturated: measured servers fall behind from there on (see open_loop)."""
+NEVER = 1e-15
+"""Chance of a state beyond which none is computed."""
 EXACT_POISSON_MEAN = 200.0
 """Mean up to which a Poisson quantile is summed; above it the Cornish-Fisher expansion is right to less than one."""
 
 
 @dataclass(frozen=True, slots=True)
 class QueueEstimate:
-    """A server under random arrivals.
+    """Replicas of a server under random arrivals.
 
-    running: conversations that are answered at once, their mean
+    running: conversations that hold a slot, in all replicas, their mean
     busy: share of the time on prompts
+    working: share of the time in which a replica computes anything
     waits: probability that all slots are taken
     wait: mean time until a slot is free [s]
     first: mean time to first token, waiting included [s]
     token: time of each further token [s]
-    slots: slots that are enough for SLOT_CONFIDENCE of the time
-    saturation_rate: rate above which the server is saturated [1/s]
-    saturated: True if it falls ever further behind; the other figures are then those of all slots taken
+    slots: slots in all replicas that are enough for SLOT_CONFIDENCE of the time
+    saturation_rate: rate above which the replicas are saturated [1/s]
+    saturated: True if they fall ever further behind; the other figures are then those of all slots taken
     """
 
     running: Number
     busy: Number
+    working: Number
     waits: Number
     wait: Number
     first: Number
@@ -61,36 +72,43 @@ class QueueEstimate:
 
 
 def estimate_queue(
-    rate: Number, prefill: Number, step: Callable[[int], Number], answer: Number, slots: int, spread: Number = 1.0
+    rate: Number,
+    prefill: Number,
+    step: Callable[[float], Number],
+    answer: Number,
+    slots: int,
+    spread: Number = 1.0,
+    replicas: int = 1,
 ) -> QueueEstimate:
     """Return what users meet at a rate of requests.
 
-    rate: of requests [1/s]; prefill: time of one prompt [s]; step: time of a decode step of n conversations [s]; answer:
-    output tokens [tokens]; slots: conversations at once at most; spread: squared coefficient of variation of the prompts'
-    time, 0 = all alike, 1 = core.roofline.open_loop. The wait for others' prompts is that of M/G/1, (1 + spread) / 2 of the
-    exponential one (Pollaczek and Khinchine; Kleinrock 1975, Queueing Systems 1, section 5.6). The chance to wait follows
-    from the chance of loss as Erlang's C from B (Cooper 1981, Introduction to Queueing Theory).
+    rate: of requests to all replicas [1/s]; prefill: time of one prompt [s]; step: time of a decode step of n conversations
+    on one replica [s]; answer: output tokens [tokens]; slots: conversations at once at most, of one replica; spread: squared
+    coefficient of variation of the prompts' time, 0 = all alike, 1 = core.roofline.open_loop. The wait for others' prompts
+    is that of M/G/1, (1 + spread) / 2 of the exponential one (Pollaczek and Khinchine; Kleinrock 1975, Queueing Systems 1,
+    section 5.6), and only half of it where the balancer deals requests to many replicas in turn (Kingman 1961).
     """
-    top = saturation_rate(prefill, answer * step(slots), slots)
+    turn = _turn(prefill, answer * step(slots), slots)
+    top = replicas * saturation_rate(prefill, answer * step(slots), slots)
     over = rate >= top
     calm = where(over, top * (1 - 1e-6), rate)
-    others, _, busy = open_loop(prefill, 1.0, calm)
-    taken, running, below = _birth_death_chain(
-        calm, busy, step, answer, slots, _prefill_backlog_wait(busy, prefill, spread)
-    )
-    full = calm * answer * step(slots) / (slots * (1 - busy))
-    tail = taken / (1 - full)
-    waits = tail / (1 - taken + tail)
-    wait = waits * full / (1 - full) / maximum(calm, 1e-300)
-    mean = running * (1 - waits * full) + slots * waits * full
-    token = mean / maximum(calm, 1e-300) / answer
-    solo = step(1) / (1 - busy)
-    token = where(calm * answer * solo < 1e-9, solo, token)
-    first = prefill + (others - prefill) * (1 + spread) / 2 + wait + where(mean > 0.5, token * (1 - busy), 0.0)
-    needed = (
-        mean + maximum(0.0, _slots_needed(below, waits, full, slots) - mean) * _variance_inflation(busy, spread) ** 0.5
-    )
-    return QueueEstimate(mean, busy, waits, wait, first, token, -(-needed // 1), top, over)
+    others, _, busy = open_loop(prefill, 1.0, calm / replicas)
+    chain = _birth_death_chain(calm, prefill, busy, step, answer, slots, replicas, spread)
+    full = calm / replicas * turn
+    waits = _waiting_share(chain.taken, full, slots, replicas)
+    mean = chain.running * (1 - waits * full) + slots * replicas * waits * full
+    whole = chain.below[-1] - _log(1 - waits * full)
+    below = [_exp(weight - whole) for weight in chain.below[:replicas]]
+    token = maximum(mean / maximum(calm, 1e-300) - prefill, 0.0) / answer
+    token = where(calm * (prefill + answer * step(1)) < 1e-9, step(1) / (1 - busy), token)
+    wait = waits * turn / (1 - full**replicas)
+    crowded = 1 - below[-1] if len(below) == replicas else 0.0
+    dealt = 1.0 if replicas == 1 else (1 + 1 / replicas) / 2 * crowded
+    first = prefill + (others - prefill) * (1 + spread) / 2 * dealt + wait + step(1) / 2 * crowded
+    inflation = _variance_inflation(busy, spread) if slots > 1 else 1.0
+    needed = mean + maximum(0.0, _slots_needed(chain.below, waits, full, slots * replicas) - mean) * inflation**0.5
+    working = sum(1 - share for share in below) / replicas
+    return QueueEstimate(mean, busy, working, waits, wait, first, token, -(-needed // 1), top, over)
 
 
 def saturation_rate(prefill: Number, work: Number, slots: Number) -> Number:
@@ -99,30 +117,94 @@ def saturation_rate(prefill: Number, work: Number, slots: Number) -> Number:
     prefill: time of one prompt [s]; work: time of one answer while all slots are taken [s]. With all slots taken it is the
     rate of core.roofline.closed_loop with as many users.
     """
-    return minimum(slots / (work + slots * prefill), MAX_PREFILL_SHARE / maximum(prefill, 1e-12))
+    return minimum(1 / _turn(prefill, work, slots), MAX_PREFILL_SHARE / maximum(prefill, 1e-12))
+
+
+def _turn(prefill: Number, work: Number, slots: Number) -> Number:
+    """Return the time between two answers of one server whose slots are all taken [s]."""
+    return work / slots + prefill
 
 
 def sustainable_rate(
-    prefill: Number, work: Number, slots: int, spread: Number = 1.0, share: float = SLOT_CONFIDENCE
+    prefill: Number,
+    work: Number,
+    slots: int,
+    spread: Number = 1.0,
+    share: float = SLOT_CONFIDENCE,
+    replicas: int = 1,
 ) -> Number:
-    """Return the rate at which `slots` are enough for `share` of the time [1/s].
+    """Return the rate at which the slots of all replicas are enough for `share` of the time [1/s].
 
-    prefill, work: see `saturation_rate`, so it is on the careful side; spread: see `estimate_queue`. The offered load
-    m = rate x (work / (1 - rate x prefill) + what stands before the second token) is the mean of a Poisson number (Erlang,
-    Palm: M/G/infinity), spread out by others' prompts (`_variance_inflation`). By bisection: more requests never need
-    fewer slots.
+    prefill, work: see `saturation_rate`, so it is on the careful side; spread: see `estimate_queue`. By bisection: more
+    requests never need fewer slots.
     """
-    z, mean = NormalDist().inv_cdf(share), poisson_mean_for_slots(slots, share)
-    room = mean + z * mean**0.5
-    low, high = prefill * 0.0, 0.999 * saturation_rate(prefill, work, slots)
+    room = _slot_room(slots * replicas, share)
+    low, high = prefill * 0.0, 0.999 * replicas * saturation_rate(prefill, work, slots)
     for _ in range(36):
         middle = (low + high) / 2
-        inflation = _variance_inflation(middle * prefill, spread)
-        sustained = (((z * z * inflation + 4 * room) ** 0.5 - z * inflation**0.5) / 2) ** 2
-        time = work / (1 - middle * prefill) + _prefill_backlog_wait(middle * prefill, prefill, spread)
-        good = middle * time <= sustained
+        good = _sustained(middle, prefill, work, slots, spread, share, replicas, room)
         low, high = where(good, middle, low), where(good, high, middle)
     return low
+
+
+def replicas_needed(
+    rate: float, prefill: Number, work: Number, slots: int, most: int, share: float = SLOT_CONFIDENCE
+) -> Number:
+    """Return the fewest replicas whose slots together are enough for `share` of the time, most + 1 if `most` are too few.
+
+    rate: of all requests [1/s]; prefill, work, slots: of one replica, see `sustainable_rate`. By bisection: more replicas
+    never sustain less.
+    """
+    low, high = prefill * 0, prefill * 0 + most + 1
+    for _ in range((most + 1).bit_length()):
+        middle = (low + high) // 2
+        room = _slot_rooms(middle * slots, share)
+        good = _sustained(rate, prefill, work, slots, 1.0, share, maximum(middle, 1), room)
+        good = good & (rate < 0.999 * middle * saturation_rate(prefill, work, slots))
+        low, high = where(good, low, middle), where(good, middle, high)
+    return high
+
+
+def _sustained(
+    rate: Number,
+    prefill: Number,
+    work: Number,
+    slots: int,
+    spread: Number,
+    share: float,
+    replicas: Number,
+    room: Number,
+) -> BoolArray | bool:
+    """Return True if the slots of all replicas are enough for this rate.
+
+    The offered load m = rate x (prefill + work / (1 - rate x prefill) + what stands before the second token) is the mean of
+    a Poisson number (Erlang, Palm: M/G/infinity), spread out by others' prompts (`_variance_inflation`). One slot meets no
+    others. room: see `_slot_room`
+    """
+    z, busy = NormalDist().inv_cdf(share), minimum(rate / replicas * prefill, 0.99)
+    inflation, time = prefill * 0 + 1.0, prefill + work
+    if slots > 1:
+        inflation = _variance_inflation(busy, spread)
+        time = prefill + work / (1 - busy) + _prefill_backlog_wait(busy, prefill, spread) / replicas
+    sustained = (((z * z * inflation + 4 * room) ** 0.5 - z * inflation**0.5) / 2) ** 2
+    return rate * time <= sustained
+
+
+@lru_cache(maxsize=4096)
+def _slot_room(slots: int, share: float) -> float:
+    """Return the mean of the greatest Poisson number for these slots, and its z standard deviations."""
+    mean = poisson_mean_for_slots(slots, share)
+    return mean + NormalDist().inv_cdf(share) * mean**0.5
+
+
+def _slot_rooms(slots: Number, share: float) -> Number:
+    """Return `_slot_room` for each of many numbers of slots."""
+    if not is_array(slots):
+        return _slot_room(int(slots), share)
+    import numpy as np
+
+    values, places = np.unique(slots, return_inverse=True)
+    return np.array([_slot_room(int(v), share) for v in values.tolist()], float)[places]
 
 
 def _variance_inflation(busy: Number, spread: Number) -> Number:
@@ -161,7 +243,7 @@ def poisson_quantile(mean: float, share: float = SLOT_CONFIDENCE) -> int:
 def poisson_mean_for_slots(slots: int, share: float = SLOT_CONFIDENCE) -> float:
     """Return the greatest mean of a Poisson number whose quantile is at most `slots`: the inverse of `poisson_quantile`."""
     low, high = 0.0, float(slots) + 1
-    for _ in range(60):
+    for _ in range(40):
         middle = (low + high) / 2
         low, high = (middle, high) if poisson_quantile(middle, share) <= slots else (low, middle)
     return low
@@ -198,26 +280,62 @@ def step_without_prefills(
     return maximum(token - later_token(0.0, prefill, users, answer, k), token * 1e-3)
 
 
-def _birth_death_chain(
-    rate: Number, busy: Number, step: Callable[[int], Number], answer: Number, slots: int, backlog: Number
-) -> tuple[Number, Number, list[Number]]:
-    """Return of the chain cut off at `slots`: chance of the last state, mean, and log of the weight of all states up to each.
+@dataclass(frozen=True, slots=True)
+class _Chain:
+    """The conversations of all replicas, cut off where all slots are taken.
 
-    Erlang's recursion for B with rates that depend on the state: no number of it overflows. backlog: time of prompts that
-    stand before one's second token [s].
+    taken: chance of the last state
+    running: mean
+    below: log of the weight of all states up to each; what never happens is left out
+    """
+
+    taken: Number
+    running: Number
+    below: list[Number]
+
+
+def _birth_death_chain(
+    rate: Number,
+    prefill: Number,
+    busy: Number,
+    step: Callable[[float], Number],
+    answer: Number,
+    slots: int,
+    replicas: int,
+    spread: Number,
+) -> _Chain:
+    """Return the chain of `estimate_queue`; busy: share of a replica's time on prompts.
+
+    Erlang's recursion for B with rates that depend on the state: no number of it overflows.
     """
     last: Number = 1.0 + rate * 0.0
     mean: Number = rate * 0.0
     weight: Number = rate * 0.0
     below = [weight]
-    for number in range(1, slots + 1):
-        wait = backlog if number < slots else 0.0
-        load = rate * (answer * step(number) / (1 - busy) + wait) / number * last
+    backlog = _prefill_backlog_wait(busy, prefill, spread) / replicas
+    for number in range(1, slots * replicas + 1):
+        if number <= replicas:
+            time = prefill + answer * step(1)
+        else:
+            time = prefill + answer * step(number / replicas) / (1 - busy) + backlog
+        load = rate * time / number * last
         last = load / (1 + load)
         mean = mean * (1 - last) + number * last
         weight = weight - _log(1 - last)
         below.append(weight)
-    return last, mean, below
+        if not is_array(last) and last < NEVER and number > mean:
+            return _Chain(0.0, mean, below)
+    return _Chain(last, mean, below)
+
+
+def _waiting_share(taken: Number, full: Number, slots: int, replicas: int) -> Number:
+    """Return the probability that all slots are taken: for one replica from the chance of loss as Erlang's C from B.
+
+    taken: chance of the last state of the chain that is cut off; full: load over what the slots serve. (Cooper 1981,
+    Introduction to Queueing Theory.) Replicas with queues of their own end those queues sooner than one would.
+    """
+    tail = taken / (1 - full) ** (1 - (1 - 1 / replicas) / (2 * slots))
+    return tail / (1 - taken + tail)
 
 
 def _slots_needed(below: list[Number], waits: Number, full: Number, slots: int) -> Number:
@@ -239,3 +357,11 @@ def _log(value: Number) -> Number:
     import numpy as np
 
     return np.log(value)
+
+
+def _exp(value: Number) -> Number:
+    if not is_array(value):
+        return exp(value)
+    import numpy as np
+
+    return np.exp(value)

@@ -80,20 +80,22 @@ class FleetMachineJson(Struct, frozen=True):
 
 
 class QueueJson(Struct, frozen=True):
-    """What people meet at one replica under arrivals.
+    """What people meet under arrivals; all replicas are one queue behind a balancer.
 
-    running: conversations that are answered at once, mean
+    running: conversations that one replica answers at once, mean
     busy: share of the time on prompts
-    waits: probability that all slots are taken
+    working: share of the time in which a replica computes anything
+    waits: probability that the slots of all replicas are taken
     wait: for a slot, mean [s]
     first: time to the first token, mean, waiting included [s]
     token: time for each further token [s]
-    slots: that are enough for 99 % of the time
-    highest: rate without saturation [1/s]
+    slots: of one replica that are enough for 99 % of the time
+    highest: rate of one replica without saturation [1/s]
     """
 
     running: float
     busy: float
+    working: float
     waits: float
     wait: float
     first: float
@@ -124,7 +126,7 @@ class MonthJson(Struct, frozen=True):
 
     requests: a day
     prompts: [tokens]
-    answers: [tokens]
+    answers: with reasoning [tokens]
     watts: of everything, mean while it runs [W]
     purchase: share of the purchase [JPY]
     power: [JPY]
@@ -321,10 +323,13 @@ def _queue(plan: FleetPlan) -> QueueJson | None:
     if estimate is None:
         return None
     times = (float(estimate.wait), float(estimate.first), float(estimate.token))
+    shares = (float(estimate.busy), float(estimate.working), float(estimate.waits))
     return QueueJson(
-        *(float(estimate.running), float(estimate.busy), float(estimate.waits), *times),
-        slots=int(estimate.slots),
-        highest=float(estimate.saturation_rate),
+        float(estimate.running) / plan.replicas,
+        *shares,
+        *times,
+        slots=-(-int(estimate.slots) // plan.replicas),
+        highest=float(estimate.saturation_rate) / plan.replicas,
     )
 
 

@@ -19,6 +19,7 @@ ROLE_TEXTS = {
     "fastest": "fastest",
     "cheapest": "lowest monthly cost",
     "fewest": "fewest machines",
+    "survives": "survives a failure",
     "across": "across machines",
 }
 HEAD_TEXTS = ("machines", "model", "quant", "tokens/s", "first s", "quality", "JPY a month")
@@ -159,12 +160,16 @@ def _queue(plan: FleetPlan) -> Iterator[Message]:
             "time. First token {first} s, then {token} ms for each token. All replicas serve up to "
             "{most} requests an hour"
         ),
-        running=f"{float(estimate.running):.1f}" if estimate.running >= 1 else f"{float(estimate.running):.1g}",
-        slots=int(estimate.slots),
+        running=_running(float(estimate.running) / plan.replicas),
+        slots=-(-int(estimate.slots) // plan.replicas),
         first=f"{float(estimate.first):.2g}",
         token=f"{1000 * float(estimate.token):.3g}",
-        most=_hourly(plan.replicas * float(estimate.saturation_rate)),
+        most=_hourly(float(estimate.saturation_rate)),
     )
+
+
+def _running(mean: float) -> str:
+    return f"{mean:.1f}" if mean >= 1 else f"{mean:.1g}"
 
 
 def _cost(plan: FleetPlan) -> Iterator[Message]:

@@ -16,8 +16,10 @@ from gyakusan.planning.fleet.costs import (
     FleetWork,
     cost,
     month,
+    monthly_power,
     watts,
 )
+from gyakusan.planning.fleet.replica_queue import ReplicaQueue, StepTime
 from gyakusan.planning.request.money import Money, exchange_rates
 
 RATES = exchange_rates({"USD": 150.0})
@@ -41,6 +43,15 @@ def test_a_month_by_hand() -> None:
 
 def test_idle_spares_draw_their_share() -> None:
     assert watts(400.0, 100.0, 2, 1, 0.0) == pytest.approx(3 * (400 * IDLE_POWER_SHARE + 100))
+
+
+def test_a_machine_that_answers_two_at_once_is_idle_one_sixth_of_the_time() -> None:
+    """Two RTX 5090 that answer 1.8 at once: idle e^-1.8 of the time, 2 x 575 W at work, 15 % of it idle, 100 W around."""
+    queue = ReplicaQueue(32, 1, 1e-6, 1e-6, (StepTime(1, 0.009, 0.009), StepTime(32, 0.009, 0.009)), 400)
+    busy = queue.working(1.8 / (400 * 0.009), 1)
+    assert busy == pytest.approx(0.835, abs=0.0005)
+    assert watts(2 * 575.0, 100.0, 1, 0, busy) == pytest.approx(1088, abs=1)
+    assert monthly_power(1088, CostTerms(), 31.0) == pytest.approx(24_630, rel=0.001)
 
 
 def test_an_api_by_hand() -> None:

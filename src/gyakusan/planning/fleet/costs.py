@@ -72,7 +72,7 @@ class FleetWork:
 
     rate: requests per second [1/s]
     prompt_tokens: of one request [tokens]
-    output_tokens: of one request [tokens]
+    output_tokens: of one request, with reasoning: an API bills those, too [tokens]
     busy: share of the time in which the devices work
     """
 
@@ -88,7 +88,7 @@ class Month:
 
     requests: a day [1/day]
     prompt_tokens: of the month [tokens]
-    output_tokens: of the month [tokens]
+    output_tokens: of the month, with reasoning [tokens]
     watts: mean power of all machines while the fleet runs [W]
     purchase: share of the purchase [JPY]
     power: cost of electricity [JPY]

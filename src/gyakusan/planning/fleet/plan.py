@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -51,7 +50,8 @@ class FleetPlan:
     tensor_parallel: devices that share each layer
     users_per_replica: users whom a replica serves at once
     queue: a replica as a queue
-    queue_estimate: waits and speed at the requested rate, None without arrivals
+    queue_estimate: waits and speed of all replicas at the requested rate, None without arrivals
+    tokens_per_s_low: lower end of each user's speed at the requested load [tokens/s]
     cost: what the fleet costs
     failure_impact: what one failed machine does
     commands: one for each machine of a replica
@@ -66,6 +66,7 @@ class FleetPlan:
     users_per_replica: int
     queue: ReplicaQueue
     queue_estimate: QueueEstimate | None
+    tokens_per_s_low: float
     cost: Cost
     failure_impact: FailureImpact
     commands: tuple[Command, ...]
@@ -82,14 +83,25 @@ class FleetPlan:
         return self.plan.pace
 
     @property
+    def user_speed(self) -> float:
+        """Speed of each user at the requested load: with every slot taken, or with the queue of the arrivals [tokens/s]."""
+        estimate = self.queue_estimate
+        return self.speed.decode_each.value if estimate is None else 1 / float(estimate.token)
+
+    @property
+    def answer_speed(self) -> float:
+        """Speed of each user's visible answer at the requested load, without tokens that reasoning spends [tokens/s]."""
+        return self.user_speed / self.plan.mode.thinking
+
+    @property
     def quality_lower(self) -> float:
         """Quality less one standard error [points]."""
         return float(self.plan.score.value - self.plan.score.error)
 
     @property
     def visible_tokens_per_s(self) -> float:
-        """Lower end of each user's speed, without tokens that reasoning spends [tokens/s]."""
-        return self.speed.decode_each.low / self.plan.mode.thinking
+        """Lower end of each user's speed at the requested load, without tokens that reasoning spends [tokens/s]."""
+        return self.tokens_per_s_low / self.plan.mode.thinking
 
     @property
     def monthly(self) -> float:
@@ -105,50 +117,50 @@ def fleet_plan(
     replicas: int,
     exchange: ExchangeRates,
     nodes: int = 1,
+    *,
+    at_least: bool = False,
 ) -> FleetPlan | None:
     """Return the fleet of a replica's plan, None beyond the budget, the allowed replicas or the limits of speed.
 
-    replicas: of the fleet; with arrivals the rate decides instead
+    replicas: of the fleet; with arrivals the rate decides instead, unless `at_least` as many are wanted
     nodes: machines that one replica spans
     """
-    users_per_replica, rate = queue.slots * queue.stages, request.plan_request.arrivals
-    estimate = None
+    rate, estimate = request.plan_request.arrivals, None
+    low = float("nan") if replica.pace is None else replica.pace.decode_each.low
     if rate is not None:
-        replicas = _replicas_for_rate(request, queue, rate)
-        estimate = _confirmed_queue(request, queue, rate / replicas)
-        if estimate is None:
+        replicas = max(replicas if at_least else 1, _replicas_for_rate(request, queue, rate))
+        estimate, slow = queue.at(rate, replicas), queue.at(rate, replicas, slow=True)
+        low = float(1 / slow.token)
+        if estimate.saturated or slow.saturated or not _meets_limits(request, low, float(slow.first)):
             return None
     if replicas > request.replicas or not _within_budget(request, replica, replicas * nodes, exchange):
         return None
-    deployment = replica.deployment
     return FleetPlan(
         roles=(),
         plan=replica,
         replicas=replicas,
         spares=request.spare,
         nodes=nodes,
-        tensor_parallel=deployment.rules.compute_settings(deployment.machine, deployment.settings).ranks,
-        users_per_replica=users_per_replica,
+        tensor_parallel=_tensor_parallel(replica),
+        users_per_replica=queue.slots * queue.stages,
         queue=queue,
         queue_estimate=estimate,
+        tokens_per_s_low=low,
         cost=fleet_cost(request, replica, replicas, nodes, queue, exchange),
         failure_impact=failure_impact(request, replica, replicas, queue),
         commands=machine_commands(replica.command, replica.engine, replicas * nodes + request.spare, nodes),
     )
 
 
+def _tensor_parallel(replica: Plan) -> int:
+    deployment = replica.deployment
+    return deployment.rules.compute_settings(deployment.machine, deployment.settings).ranks
+
+
 def _replicas_for_rate(request: FleetRequest, queue: ReplicaQueue, rate: float) -> int:
     users_per_replica = queue.slots * queue.stages
     fewest = -(-request.plan_request.users // users_per_replica) if "users" in request.given else 1
-    return max(fewest, math.ceil(min(rate / queue.sustainable_rate, 1e9) - 1e-9))
-
-
-def _confirmed_queue(request: FleetRequest, queue: ReplicaQueue, rate: float) -> QueueEstimate | None:
-    """Return the queue of one replica at a rate, None beyond the limits at the lower end of its speed."""
-    estimate, slow = queue.at(rate), queue.at(rate, slow=True)
-    if estimate.saturated or slow.saturated:
-        return None
-    return estimate if _meets_limits(request, float(1 / slow.token), float(slow.first)) else None
+    return max(fewest, queue.replicas_needed(rate, request.replicas))
 
 
 def _meets_limits(request: FleetRequest, each: float, ttft: float) -> bool:
@@ -178,8 +190,8 @@ def fleet_cost(
         requested, always_busy_from = min(plan_request.arrivals, full), full
 
     def work_at(rate: float) -> FleetWork:
-        busy = 1.0 if rate >= always_busy_from * (1 - 1e-9) else queue.busy(rate / replicas)
-        return FleetWork(rate, workload.prompt_tokens, workload.output_tokens, busy)
+        busy = 1.0 if rate >= always_busy_from * (1 - 1e-9) else queue.working(rate, replicas)
+        return FleetWork(rate, workload.prompt_tokens, queue.generated_tokens, busy)
 
     machines = costs.machines(replica.offer, replicas * nodes, request.spare, replica.offer.price)
     return costs.cost(machines, work_at, requested, full, request.terms, exchange)
@@ -195,11 +207,11 @@ def failure_impact(request: FleetRequest, replica: Plan, replicas: int, queue: R
     if rate is None:
         return _failure_with_steady_users(request, replica, left, queue)
     served = min(1.0, left * queue.saturation_rate / rate)
-    estimate = queue.at(min(rate / left, 0.999 * queue.saturation_rate))
+    estimate = queue.at(min(rate, 0.999 * left * queue.saturation_rate), left)
     each = float(1 / estimate.token)
     if served < 1:
         return FailureImpact("full", served, each)
-    good = rate / left <= queue.sustainable_rate and _meets_limits(request, each, float(estimate.first))
+    good = rate <= queue.sustainable_rate(left) and _meets_limits(request, each, float(estimate.first))
     return FailureImpact("holds" if good else "slower", served, each)
 
 

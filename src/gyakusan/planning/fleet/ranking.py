@@ -1,8 +1,12 @@
-"""Rank fleets for each role: balanced, best quality, fastest, lowest monthly cost, fewest machines."""
+"""Rank fleets for each role: balanced, best quality, fastest, lowest monthly cost, fewest machines.
+
+What a fleet is called in the answer is decided by the figures that are shown (planning.fleet.labels).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from math import isfinite, log2
 from typing import Literal
 
@@ -31,15 +35,49 @@ WITHIN_POINTS = {
     "fewest": GOOD_WITHIN_POINTS,
 }
 """How far below the best quality a fleet of each role may be. [points]"""
-ON_TARGET_ROLES = ("fastest", "cheapest", "fewest")
-"""Roles that must meet the workload's target speed where any fleet does."""
+DEAREST = 10.0
+"""A fleet that costs more than this many times the recommended one is no answer to the same question."""
+SLOWER_ROLES = ("best",)
+"""Roles that may be slower than the workload's target speed where another fleet is not."""
+
+
+def cheapest_shapes(request: PlanRequest, scores: RankingScores) -> RankingScores:
+    """Return the scores with one number of users per replica for each model, format, engine and machine: the cheapest.
+
+    The cheapest of those that meet the target speed as it is expected, else of those of acceptable speed. Under arrivals
+    all that are of acceptable speed with every slot taken count alike: most of the time most slots are free. Who prefers
+    speed may pay for fewer users per replica.
+    """
+    if request.prefer == "speed" or not len(scores.eligible):
+        return scores
+    cells, places = scores.cells, scores.eligible
+    what = (cells.offer, cells.engine, cells.row, cells.kv, cells.mode)
+    speed = np.nan_to_num(cells.visible_tokens_per_s * cells.tokens_per_s / cells.tokens_per_s_low, nan=0.0)
+    good = scores.acceptable_speed
+    if request.arrivals is None:
+        target = request.workload
+        good = scores.acceptable_speed & (speed >= target.target_tps) & (cells.ttft <= target.target_ttft)
+    late = 2 - 1 * scores.acceptable_speed - 1 * good
+    ranked = places[np.lexsort((-speed[places], cells.price[places], late[places], *(w[places] for w in what)))]
+    kinds = np.stack([w[ranked] for w in what])
+    first = np.concatenate([[True], np.any(kinds[:, 1:] != kinds[:, :-1], axis=0)])
+    return replace(scores, eligible=np.sort(ranked[first]), meets_target_speed=good)
+
+
+def affordable_beside(request: PlanRequest, scores: RankingScores, first: int) -> RankingScores:
+    """Return the scores of candidates that cost at most DEAREST times as much as the first, all with --prefer quality."""
+    if request.prefer == "quality":
+        return scores
+    price = scores.cells.price[scores.eligible]
+    near = price <= DEAREST * scores.cells.price[first]
+    return replace(scores, eligible=scores.eligible[near]) if near.any() else scores
 
 
 def ranked_for_role(role: Role, scores: RankingScores, machines: IntArray, request: PlanRequest) -> Iterator[int]:
     """Yield candidates, the best for a role first. Ties: lower monthly cost, quality, less memory, the table's order.
 
-    The candidates of a role are those of select.ranking: of acceptable speed, or on target. Speed beyond
-    USEFUL_SPEED_FACTOR times the target does not count.
+    All but the best meet the target speed where any candidate does. Speed beyond USEFUL_SPEED_FACTOR times the target
+    does not count.
     machines: of each candidate (candidates,)
     """
     cells, eligible = scores.cells, scores.eligible
@@ -48,8 +86,8 @@ def ranked_for_role(role: Role, scores: RankingScores, machines: IntArray, reque
     on_target, acceptable = eligible[scores.meets_target_speed[eligible]], eligible[scores.acceptable_speed[eligible]]
     acceptable = acceptable if len(acceptable) else eligible
     on_target = on_target if len(on_target) else acceptable
-    top = float(np.max(cells.quality_lower[acceptable if role == "best" else on_target]))
-    pool = on_target if role in ON_TARGET_ROLES else acceptable
+    top = float(np.max(cells.quality_lower[acceptable if role in SLOWER_ROLES else on_target]))
+    pool = acceptable if role in SLOWER_ROLES else on_target
     pool = pool[cells.quality_lower[pool] >= top - WITHIN_POINTS[role]]
     speed = np.minimum(
         np.nan_to_num(cells.visible_tokens_per_s, nan=0.0), USEFUL_SPEED_FACTOR * request.workload.target_tps
@@ -66,34 +104,39 @@ def ranked_for_role(role: Role, scores: RankingScores, machines: IntArray, reque
     return iter(pool[np.lexsort(keys)].tolist())
 
 
-def best_plan(
-    role: Role, pool: Sequence[FleetPlan], all_plans: Sequence[FleetPlan], request: PlanRequest
-) -> FleetPlan | None:
-    """Return the best plan of `pool` for a role by the rules of `ranked_for_role`, None if none is good enough.
-
-    all_plans: the plans whose best quality and speed are the measure
-    """
+def best_plan(role: Role, plans: Sequence[FleetPlan], request: PlanRequest) -> FleetPlan | None:
+    """Return the best plan for a role by the rules of `ranked_for_role`, None without plans."""
+    if not plans:
+        return None
     target = request.workload.target_tps
-    acceptable = [p for p in all_plans if p.visible_tokens_per_s >= MIN_SPEED_SHARE * target] or list(all_plans)
-    on_target = [p for p in acceptable if p.visible_tokens_per_s >= target] or acceptable
-    allowed = on_target if role in ON_TARGET_ROLES else acceptable
-    top = max(p.quality_lower for p in (acceptable if role == "best" else on_target))
-    good = [p for p in pool if p in allowed and p.quality_lower >= top - WITHIN_POINTS[role]]
-    unknown = 2 * max((p.monthly for p in all_plans if isfinite(p.monthly)), default=1.0)
+    acceptable = [p for p in plans if p.visible_tokens_per_s >= MIN_SPEED_SHARE * target] or list(plans)
+    on_target = [p for p in acceptable if p.answer_speed >= target] or acceptable
+    allowed = acceptable if role in SLOWER_ROLES else on_target
+    top = max(p.quality_lower for p in allowed)
+    good = [p for p in allowed if p.quality_lower >= top - WITHIN_POINTS[role]]
+    price = _prices(plans)
     keys: dict[Role, Callable[[FleetPlan], tuple[float, ...]]] = {
-        "balanced": lambda p: (-_utility(p, request, unknown),),
-        "best": lambda p: (p.monthly,),
-        "fastest": lambda p: (-min(p.visible_tokens_per_s, USEFUL_SPEED_FACTOR * target), p.monthly),
-        "cheapest": lambda p: (p.monthly,),
-        "fewest": lambda p: (p.machines, -_utility(p, request, unknown)),
+        "balanced": lambda p: (-_utility(p, request, price(p)),),
+        "best": lambda p: (price(p),),
+        "fastest": lambda p: (-min(p.visible_tokens_per_s, USEFUL_SPEED_FACTOR * target), price(p)),
+        "cheapest": lambda p: (price(p),),
+        "fewest": lambda p: (p.machines, -_utility(p, request, price(p))),
     }
-    return min(good, key=keys[role], default=None)
+    return min(good, key=keys[role])
 
 
-def _utility(plan: FleetPlan, request: PlanRequest, unknown: float) -> float:
-    """Return quality, speed and price as one figure. unknown: cost of a month that is not known [JPY]."""
+def _prices(plans: Sequence[FleetPlan]) -> Callable[[FleetPlan], float]:
+    """Return the cost of a month to rank by; one that is not known is twice the dearest, or a machine's [JPY]."""
+    dearest = max((p.monthly for p in plans if isfinite(p.monthly)), default=None)
+    if dearest is None:
+        return lambda p: float(p.machines)
+    unknown = 2 * dearest
+    return lambda p: p.monthly if isfinite(p.monthly) else unknown
+
+
+def _utility(plan: FleetPlan, request: PlanRequest, price: float) -> float:
+    """Return quality, speed and price as one figure. price: of a month, or the number of machines."""
     by_quality, by_speed, by_price = WEIGHTS[request.prefer]
     speed = plan.visible_tokens_per_s / request.workload.target_tps
     speed_doublings = log2(min(USEFUL_SPEED_FACTOR, max(2.0**-6, speed)))
-    price_doublings = log2(max(1.0, plan.monthly if isfinite(plan.monthly) else unknown))
-    return by_quality * plan.quality_lower / 10 + by_speed * speed_doublings - by_price * price_doublings
+    return by_quality * plan.quality_lower / 10 + by_speed * speed_doublings - by_price * log2(max(1.0, price))

@@ -4,22 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from gyakusan.planning.candidates import model_table as catalogue
 from gyakusan.planning.candidates.model_table import ModelTable
+from gyakusan.planning.fleet.labels import shown_fleets
 from gyakusan.planning.fleet.multi_node import plans_across_machines
 from gyakusan.planning.fleet.plan import FleetPlan, fleet_plan
-from gyakusan.planning.fleet.ranking import ROLES, Role, best_plan, ranked_for_role
+from gyakusan.planning.fleet.ranking import (
+    DEAREST,
+    ROLES,
+    affordable_beside,
+    best_plan,
+    cheapest_shapes,
+    ranked_for_role,
+)
 from gyakusan.planning.fleet.relaxations import find_relaxations
-from gyakusan.planning.fleet.replica_queue import ReplicaQueue, replica_queue
 from gyakusan.planning.fleet.request import FleetRequest
+from gyakusan.planning.fleet.sizes import replica_queue_of, sized, surviving
 from gyakusan.planning.fleet.sweep import FleetCandidates, sweep_fleets
 from gyakusan.planning.request.money import ExchangeRates, exchange_rates
 from gyakusan.planning.request.request import PlanRequest
-from gyakusan.planning.select.plan import Plan, confirm_candidate, exact_speed
+from gyakusan.planning.select.plan import confirm_candidate
 from gyakusan.planning.select.ranking import MIN_SPEED_SHARE, rank_candidates
-from gyakusan.planning.select.recommend import first_confirmed, text_model_name
+from gyakusan.planning.select.recommend import MAX_TRIES, text_model_name
 from gyakusan.planning.select.relaxations import Relaxation
+
+TRIED = 4
+"""Fleets of each role that are sized exactly before one of them is chosen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,56 +66,61 @@ def fleet(request: FleetRequest, *, columns: ModelTable | None = None) -> FleetA
 
 
 def _recommended(request: FleetRequest, candidates: FleetCandidates, exchange: ExchangeRates) -> tuple[FleetPlan, ...]:
-    """Return a fleet for each role; those across machines compete with those whose replicas fit one machine."""
-    winners = _winners(request, candidates, exchange)
-    best_quality = max((p.quality_lower for p in winners.values()), default=None)
+    """Return the fleets of an answer; those across machines compete with those whose replicas fit one machine."""
+    found = [sized(request, p, exchange) for p in _promising(request, candidates, exchange)]
+    best_quality = max((p.quality_lower for p in found), default=None)
     across = plans_across_machines(request, candidates, exchange, best_quality)
-    slowest = MIN_SPEED_SHARE * request.plan_request.workload.target_tps
-    fast_enough = [p for p in across if p.visible_tokens_per_s >= slowest or not winners]
-    plans = _with_roles(request.plan_request, winners, fast_enough)
+    target = request.plan_request.workload.target_tps
+    found += [p for p in across if p.visible_tokens_per_s >= MIN_SPEED_SHARE * target or not found]
+    winners = _role_winners(request.plan_request, found)
+    more = surviving(request, winners[0], exchange) if winners else None
+    plans = shown_fleets([*winners, *(() if more is None else (more,))], lambda p: p.answer_speed >= target)
     if "nodes" in request.given and across and all(p.nodes == 1 for p in plans):
         plans = (*plans, replace(across[0], roles=("across",)))
     return plans
 
 
-def _winners(request: FleetRequest, candidates: FleetCandidates, exchange: ExchangeRates) -> dict[Role, FleetPlan]:
-    """Return the best fleet of each role whose replicas fit one machine."""
-    winners: dict[Role, FleetPlan] = {}
-    if not len(candidates.grid.cells):
-        return winners
-    scores = rank_candidates(request.plan_request, candidates.grid)
+def _promising(request: FleetRequest, candidates: FleetCandidates, exchange: ExchangeRates) -> list[FleetPlan]:
+    """Return the first fleets of each role whose replicas fit one machine, the balanced ones first."""
+    plan_request, grid = request.plan_request, candidates.grid
+    if not len(grid.cells):
+        return []
+    scores = cheapest_shapes(plan_request, rank_candidates(plan_request, grid))
+    first = next(ranked_for_role("balanced", scores, candidates.replicas, plan_request), None)
+    if first is not None:
+        scores = affordable_beside(plan_request, scores, first)
     confirmed: dict[int, FleetPlan | None] = {}
     for role in ROLES:
-        ranked = ranked_for_role(role, scores, candidates.replicas, request.plan_request)
-        index = first_confirmed(ranked, lambda i: _confirmed(request, candidates, i, exchange), confirmed)
-        plan = None if index is None else confirmed[index]
-        if plan is not None:
-            winners[role] = plan
+        found = 0
+        for index in islice(ranked_for_role(role, scores, candidates.replicas, plan_request), MAX_TRIES):
+            if index not in confirmed:
+                confirmed[index] = _confirmed(request, candidates, index, exchange)
+            found += confirmed[index] is not None
+            if found == TRIED:
+                break
+    return [p for p in confirmed.values() if p is not None]
+
+
+def _role_winners(request: PlanRequest, found: Sequence[FleetPlan]) -> list[FleetPlan]:
+    """Return the best fleet of each role, the balanced one first, one that wins several once."""
+    winners: list[FleetPlan] = []
+    near = found
+    for role in ROLES:
+        plan = best_plan(role, near, request)
+        if plan is None:
+            continue
+        if not winners and request.prefer != "quality":
+            near = [p for p in found if p.monthly <= DEAREST * plan.monthly]
+        if not any(_is_dearer(plan, w) for w in winners):
+            winners.append(plan)
     return winners
 
 
-def _with_roles(
-    request: PlanRequest, winners: dict[Role, FleetPlan], across: Sequence[FleetPlan]
-) -> tuple[FleetPlan, ...]:
-    """Return the best fleet of each role, one that wins several with all its roles."""
-    plans: list[FleetPlan] = []
-    for role in ROLES:
-        plan = winners.get(role)
-        if across:
-            pool = [p for p in (plan, *across) if p is not None]
-            plan = best_plan(role, pool, [*winners.values(), *across], request)
-        if plan is None:
-            continue
-        same = next((i for i, p in enumerate(plans) if _key(p) == _key(plan)), None)
-        if same is None:
-            plans.append(replace(plan, roles=(role,)))
-        else:
-            plans[same] = replace(plans[same], roles=(*plans[same].roles, role))
-    return tuple(plans)
-
-
-def _key(plan: FleetPlan) -> tuple[str, str, str, int]:
-    return plan.plan.name, plan.plan.engine, plan.plan.offer.machine.name, plan.machines
+def _is_dearer(plan: FleetPlan, shown: FleetPlan) -> bool:
+    """Return True for the same model on the same machines, and no fewer of them or no cheaper."""
+    mine, other = plan.plan, shown.plan
+    same = (mine.name, mine.offer.machine.name, plan.nodes) == (other.name, other.offer.machine.name, shown.nodes)
+    return same and plan.machines >= shown.machines and plan.monthly >= shown.monthly
 
 
 def _confirmed(
@@ -114,16 +131,5 @@ def _confirmed(
     replica = confirm_candidate(replace(request.plan_request, users=users), candidates.grid, index)
     if replica is None or replica.pace is None:
         return None
-    queue = _queue(request.plan_request, replica, users)
+    queue = replica_queue_of(request.plan_request, replica, users)
     return fleet_plan(request, replica, queue, int(candidates.replicas[index]), exchange)
-
-
-def _queue(request: PlanRequest, replica: Plan, slots: int) -> ReplicaQueue:
-    """Return the queue of a replica on one machine, from its speeds with all and with fewer users."""
-    assert replica.pace is not None
-    speeds = {slots: replica.pace}
-    for users in {1, max(1, slots // 4), max(1, slots // 2)} - {slots}:
-        speed = exact_speed(replace(request, users=users), replica.deployment)
-        if speed is not None:
-            speeds[users] = speed
-    return replica_queue(request, speeds, replica.mode.thinking, replica.offer.machine, replica.engine, 1)

@@ -1,9 +1,8 @@
-"""One replica as a queue: time of a prompt and of a decode step, and the waits under random arrivals."""
+"""Replicas as one queue: time of a prompt and of a decode step, and the waits under random arrivals."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from math import exp
 
 from gyakusan.core import queue
 from gyakusan.core.machine import Machine
@@ -33,7 +32,7 @@ class StepTime:
 
 @dataclass(frozen=True, slots=True)
 class ReplicaQueue:
-    """A replica as a queue with slots.
+    """A replica as a queue with slots; several behind a balancer are one queue over all their slots (core.queue).
 
     slots: conversations that are answered at once in each pipeline stage
     stages: pipeline stages, each with its own conversations
@@ -50,7 +49,7 @@ class ReplicaQueue:
     step_times: tuple[StepTime, ...]
     generated_tokens: float
 
-    def step(self, users: int, *, slow: bool = False) -> float:
+    def step(self, users: float, *, slow: bool = False) -> float:
         """Return the time of a decode step of `users` in one stage, interpolated between `step_times` [s].
 
         slow: at the lower end of the speed's 80 % interval
@@ -66,11 +65,10 @@ class ReplicaQueue:
         fraction = (users - before.users) / (after.users - before.users)
         return float(low + (high - low) * min(1.0, fraction))
 
-    @property
-    def sustainable_rate(self) -> float:
-        """Rate for which the slots suffice 99 % of the time, at the lower end of the speed's interval [1/s]."""
-        answer = self.generated_tokens * self.step(self.slots, slow=True)
-        return float(self.stages * queue.sustainable_rate(self.slow_prefill, answer, self.slots))
+    def sustainable_rate(self, replicas: int = 1) -> float:
+        """Return the rate for which all slots suffice 99 % of the time, at the lower end of the speed's interval [1/s]."""
+        work = self.generated_tokens * self.step(self.slots, slow=True)
+        return float(queue.sustainable_rate(self.slow_prefill, work, self.slots, replicas=replicas * self.stages))
 
     @property
     def saturation_rate(self) -> float:
@@ -78,31 +76,28 @@ class ReplicaQueue:
         answer = self.generated_tokens * self.step(self.slots)
         return float(self.stages * queue.saturation_rate(self.prefill, answer, self.slots))
 
-    def at(self, rate: float, *, slow: bool = False) -> QueueEstimate:
-        """Return the queue at a rate of requests, over all stages. rate [1/s]; slow: see `step`."""
-        stage = queue.estimate_queue(
-            rate / self.stages,
+    def replicas_needed(self, rate: float, most: int) -> int:
+        """Return the fewest replicas that sustain a rate, most + 1 if `most` do not. rate: of all requests [1/s]."""
+        work = self.generated_tokens * self.step(self.slots, slow=True)
+        servers = queue.replicas_needed(rate, self.slow_prefill, work, self.slots, most * self.stages)
+        return -(-int(servers) // self.stages)
+
+    def at(self, rate: float, replicas: int = 1, *, slow: bool = False) -> QueueEstimate:
+        """Return the queue of all replicas and their stages. rate: of all requests [1/s]; slow: see `step`."""
+        servers = replicas * self.stages
+        found = queue.estimate_queue(
+            rate,
             self.slow_prefill if slow else self.prefill,
             lambda n: self.step(n, slow=slow),
             self.generated_tokens,
             self.slots,
+            replicas=servers,
         )
-        return replace(
-            stage,
-            running=stage.running * self.stages,
-            slots=min(stage.slots, self.slots) * self.stages,
-            saturation_rate=stage.saturation_rate * self.stages,
-        )
+        return replace(found, slots=min(found.slots, self.slots * servers))
 
-    def busy(self, rate: float) -> float:
-        """Return the share of the time in which the devices work on prompts or answers. rate [1/s].
-
-        The number of running conversations is taken as Poisson, as if nobody waited for a slot.
-        """
-        stage_rate = min(rate, self.saturation_rate) / self.stages
-        prompts = min(1.0, stage_rate * self.prefill)
-        running = stage_rate * self.generated_tokens * self.step(self.slots) / max(1e-9, 1 - prompts)
-        return 1 - (1 - prompts) * exp(-running)
+    def working(self, rate: float, replicas: int) -> float:
+        """Return the share of the time in which a replica's devices work. rate: of all requests [1/s]."""
+        return float(self.at(rate, replicas).working)
 
 
 def replica_queue(

@@ -1,7 +1,7 @@
 """Sweep over fleets: every candidate for each number of users per replica, its replicas, and its monthly cost.
 
 Steady users are dealt out evenly over 1, 2, 3, 4, 6, 8 ... replicas. For an arrival rate, `users_per_replica` is the number of
-slots of one replica: each candidate needs ceil(arrival rate / rate that one replica sustains) replicas (core.queue).
+slots of one replica: each candidate needs the fewest replicas whose slots together suffice (core.queue).
 """
 
 from __future__ import annotations
@@ -184,16 +184,28 @@ def _feasible_fleets(
     most, fleet_rate = _most_replicas(request, grid), 0.0
     if rate is not None:
         prefill, answer = solo_times(replica_request, grid)
-        sustained = np.nan_to_num(queue.sustainable_rate(prefill, answer, slots))
-        needed = np.ceil(rate / np.maximum(sustained, 1e-12) - 1e-9)
-        replicas = np.maximum(fewest, np.minimum(needed, request.replicas + 1)).astype(np.int64)
-        prompts = np.clip(rate / replicas * prefill, 0, 0.99)
-        busy = 1 - (1 - prompts) * np.exp(-np.clip(rate / replicas * answer / (1 - prompts), 0, 100))
-        fleet_rate = float(np.max(sustained * most, initial=0.0))
+        needed = np.asarray(queue.replicas_needed(rate, prefill, answer, slots, request.replicas), np.int64)
+        replicas = np.maximum(fewest, needed)
+        busy = np.minimum(1.0, rate / replicas * (prefill + answer))
+        busy = np.where(replicas > 1, busy, 1 - np.exp(-rate * (prefill + answer)))
+        fleet_rate = _sustainable_rate(prefill, answer, slots, most)
     cost = _monthly_cost(request, grid, replicas, np.clip(np.nan_to_num(busy, nan=1.0), 0, 1))
     keep = np.flatnonzero(replicas <= most)
     kept = replace(grid, cells=replace(cells, price=cost).take(keep))
     return FleetCandidates(kept, np.full(len(keep), slots), replicas[keep], fleet_rate)
+
+
+def _sustainable_rate(prefill: FloatArray, answer: FloatArray, slots: int, most: IntArray | FloatArray) -> float:
+    """Return the highest rate that any candidate sustains with its most replicas [1/s].
+
+    prefill, answer: times of one request (candidates,) [s]
+    """
+    rates = [
+        np.nan_to_num(queue.sustainable_rate(prefill[most == n], answer[most == n], slots, replicas=int(n)))
+        for n in np.unique(most).tolist()
+        if n >= 1
+    ]
+    return max((float(np.max(r, initial=0.0)) for r in rates), default=0.0)
 
 
 def _most_replicas(request: FleetRequest, grid: SweepResult) -> IntArray | FloatArray:
