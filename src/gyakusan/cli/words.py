@@ -7,7 +7,6 @@ Source: cyclopts 5.4, help/formatters/default.py and exceptions.py.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 from cyclopts import (
@@ -130,6 +129,8 @@ def _commands(error: UnknownCommandError) -> list[str]:
 
 
 def _or_near(name: str, known: Iterable[str], mend: Message) -> Message:
+    from difflib import get_close_matches  # only where something was misspelt
+
     near = get_close_matches(name[:80], list(known), n=1, cutoff=0.7)
     return say("Did you mean {near}? {otherwise}", near=near[0], otherwise=mend) if near else mend
 

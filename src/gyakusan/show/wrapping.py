@@ -7,6 +7,7 @@ terminals draw two cells wide.
 from __future__ import annotations
 
 import re
+from functools import cache
 
 import rich.text
 from rich.cells import cell_len
@@ -25,12 +26,22 @@ _OPEN = "「(\\["
 _CLOSE = "、。」)\\]:%"
 _UNITS = "[KMGT]i?B(?:/s)?|tokens/s|tokens|people|yen|USD|GB/s|min|ms|[Wshx%]"
 _NUMBER = rf"[-+±]?\d[\d.,]*(?: - \d[\d.,]*)? (?:{_UNITS})(?![\w/])"
-_LATIN = rf"[^ \t\n{FIXED}{_WIDE}{_OPEN}]+"
-_WORD = rf"(?:{_NUMBER}|{_LATIN})(?:(?<=\d)(?:[ァ-ヺー]+|[一-龠]+))?|[ァ-ヺー]+|[一-龠々]+|[{_WIDE}]"
-_WHOLE = rf"[{_OPEN}]*(?:(?:{_WORD})[ぁ-ん]*|$)[{_CLOSE}]*"
-_UNIT = re.compile(rf"\n|[ \t]+|(?:{_WHOLE})(?:{FIXED}+(?:{_WHOLE}))*{FIXED}*[ \t]*")
-"""What stays together: a number with its unit, a word in Latin letters, katakana or kanji with the hiragana behind it;
-each with the brackets and stops that belong to it, what a fixed blank ties to it, and the blanks behind."""
+
+
+@cache
+def _unit(*, wide: bool) -> re.Pattern[str]:
+    """Return the pattern of what stays together.
+
+    A number with its unit, a word in Latin letters, katakana or kanji with the hiragana behind it; each with the brackets
+    and stops that belong to it, what a fixed blank ties to it, and the blanks behind.
+    wide: the text has wide letters; the pattern without them is compiled eight times as fast, and finds the same elsewhere
+    """
+    latin = rf"[^ \t\n{FIXED}{_WIDE if wide else ''}{_OPEN}]+"
+    word = rf"{_NUMBER}|{latin}"
+    if wide:
+        word = rf"(?:{word})(?:(?<=\d)(?:[ァ-ヺー]+|[一-龠]+))?|[ァ-ヺー]+|[一-龠々]+|[{_WIDE}]"
+    whole = rf"[{_OPEN}]*(?:(?:{word}){'[ぁ-ん]*' if wide else ''}|$)[{_CLOSE}]*"
+    return re.compile(rf"\n|[ \t]+|(?:{whole})(?:{FIXED}+(?:{whole}))*{FIXED}*[ \t]*")
 
 
 def cells(text: str) -> int:
@@ -45,7 +56,9 @@ def breaks(text: str, width: int, hanging: int = 0) -> list[int]:
     """
     starts: list[int] = []
     used = 0
-    for match in _UNIT.finditer(text):
+    if "\n" not in text and cells(text) <= width:
+        return starts
+    for match in _unit(wide=max(text, default="") >= "\u3000").finditer(text):
         unit = match[0]
         size = cells(unit.rstrip(" "))
         if used > (hanging if starts else 0) and unit != "\n" and used + size > width:
