@@ -113,6 +113,7 @@ def inspect(
     memory: str | None = None,
     reserve: str | None = None,
     bandwidth: str | None = None,
+    ram: str | None = None,
     quant: str | None = None,
     engine: str = DEFAULT,
     exact: bool = False,
@@ -128,7 +129,7 @@ def inspect(
     offline: stay off the network
     settings: fields of the engine's Settings; kv_type="q8_0" for keys and values together, cpu=True for the CPU
     """
-    where = {"device": device, "memory": memory, "reserve": reserve, "bandwidth": bandwidth}
+    where = {"device": device, "memory": memory, "reserve": reserve, "bandwidth": bandwidth, "ram": ram}
     asked = deployed(
         model, settings, context=context, users=users, quant=quant, engine=engine, offline=offline, **where
     )

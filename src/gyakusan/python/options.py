@@ -32,6 +32,7 @@ class PlanOptions(TypedDict, total=False):
     memory: str
     reserve: str
     bandwidth: str
+    ram: str
     budget: Amount
     computer: Amount
     rates: str | Mapping[str, float]
@@ -39,6 +40,7 @@ class PlanOptions(TypedDict, total=False):
     count: Amount
     os: Literal["any", "linux", "windows", "macos"]
     brand: str
+    images: bool
     used: bool
     enterprise: bool
     speed: float
@@ -151,11 +153,11 @@ def _cache_types(name: str, kind: str) -> Mapping[str, object]:
     return found
 
 
-OWN = ("context", "users", "device", "memory", "reserve", "bandwidth", "quant", "engine", "exact", "offline", "set")
+OWN = ("context", "users", "device", "memory", "reserve", "bandwidth", "ram", "quant", "engine", "exact", "offline", "set")
 """Options of `inspect` that are no settings of an engine."""
 
 
-PLACE = ("device", "memory", "reserve", "bandwidth")
+PLACE = ("device", "memory", "reserve", "bandwidth", "ram")
 """Options that name the machine."""
 
 
@@ -174,7 +176,7 @@ def deployed(
 
     settings: of the engine; `set` holds further ones, as a mapping or as "name=value"; `quantization` is the former name
         of `quant`
-    where: device, memory, reserve, bandwidth
+    where: device, memory, reserve, bandwidth, ram
     """
     from functools import partial
 

@@ -1,0 +1,263 @@
+"""The judge of plans: it runs, and each of its judges can fail."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from benchmarks.plan_judges import consistency, expert, machines, parsers, references
+from benchmarks.plan_judges.questions import budget_chains, questions
+from benchmarks.plan_judges.record_options import llama_options
+from benchmarks.plan_judges.verdict import KINDS, Tally, Verdict, report
+
+import gyakusan
+from benchmarks import plans
+from gyakusan.engines.base import Command
+from gyakusan.planning.select.plan import Plan
+
+BY = parsers.parsers()
+
+
+@pytest.fixture(scope="module")
+def plan() -> Plan:
+    """A plan of llama.cpp with a published file."""
+    found = gyakusan.plan(device="RTX 4090", users=2, model="qwen3-8b", engine="llama.cpp").plans
+    return found[0]
+
+
+def with_command(plan: Plan, *argv: str, **environment: str) -> Plan:
+    return replace(plan, command=Command(argv, environment))
+
+
+def changed(plan: Plan, old: str, new: str) -> Plan:
+    return with_command(plan, *(new if word == old else word for word in plan.command.argv))
+
+
+def reference(plan: Plan) -> str:
+    return plan.command.argv[plan.command.argv.index("-hf") + 1]
+
+
+def test_a_dozen_questions() -> None:
+    tally = plans.run(12, plans.SEED, BY)
+    assert [k for k in KINDS if not tally.seen[k]] == []
+    assert [tally.bad(k) for k in ("answered", "arguments", "inspect", "money", "label")] == [[]] * 5
+    text = report(tally)
+    assert all(line in text for line in KINDS.values())
+    assert json.loads(json.dumps(plans.as_json(tally)))["seen"] == tally.seen
+
+
+def test_questions_are_the_same_for_a_seed() -> None:
+    assert list(questions(30, 1)) == list(questions(30, 1)) != list(questions(30, 2))
+    assert {q.currency for q in questions(60, 1)} == {"", "JPY", "USD", "EUR"}
+    assert next(questions(1, 1)).command.startswith("gyakusan plan --device ")
+    chain = next(budget_chains(1, 1))
+    amounts = [float(q.values["budget"][:-3]) for q in chain]
+    assert amounts == sorted(set(amounts))
+
+
+def test_a_missed_target_is_seen() -> None:
+    tally = Tally()
+    assert tally.missed == tuple(KINDS)
+    tally.add([Verdict(kind, "x") for kind in KINDS])
+    assert tally.missed == ()
+    tally.add([Verdict("label", "x", "wrong")])
+    assert tally.missed == ("label",)
+    assert "label: 1 failed\n  x\n    wrong" in report(tally)
+
+
+def test_a_published_file_resolves(plan: Plan) -> None:
+    assert references.resolves(plan) == ""
+    assert references.placeholder(plan) == ""
+
+
+@pytest.mark.parametrize(
+    ("mutate", "why"),
+    [
+        (lambda p: changed(p, reference(p), "nobody/nothing-GGUF:Q4_K_M"), "not known"),
+        (lambda p: changed(p, reference(p), reference(p).partition(":")[0] + ":Q9_Z"), "finds none"),
+        (lambda p: changed(p, reference(p), "no reference"), "-hf takes"),
+        (lambda p: changed(p, "-hf", "--model"), "no -hf"),
+        (lambda p: changed(p, reference(p), "<a GGUF of qwen3-8b>"), "placeholder"),
+        (lambda p: changed(p, "127.0.0.1", "..."), "placeholder"),
+        (lambda p: changed(p, "127.0.0.1", "$HOST"), "variable"),
+    ],
+)
+def test_a_wrong_reference_is_seen(mutate: Callable[[Plan], Plan], why: str, plan: Plan) -> None:
+    (verdict,) = references.judge("q", mutate(plan))
+    assert why in verdict.why
+
+
+def test_a_variable_that_is_set_is_none() -> None:
+    with_key = SimpleNamespace(command=Command(("vllm", "serve", "--api-key", "$KEY"), {"KEY": "1"}))
+    assert references.placeholder(with_key) == ""  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("engine", "argv", "why"),
+    [
+        ("vLLM", ("vllm", "serve", "Qwen/Qwen3-8B"), ""),
+        ("vLLM", ("vllm", "serve", "Qwen/Qwen3-8B-Base"), "not known"),
+        ("vLLM", ("vllm", "serve", "nobody/Qwen3-8B"), "not known"),
+        ("vLLM", ("vllm", "serve", "Qwen/Qwen3-8B-GGUF"), "not known"),
+        ("MLX-LM", ("mlx_lm.server", "--model", "Qwen/Qwen3-8B"), "no MLX"),
+        ("Ollama", ("ollama", "serve"), "no command pulls"),
+    ],
+)
+def test_repositories_of_other_engines(engine: str, argv: tuple[str, ...], why: str) -> None:
+    said = SimpleNamespace(name="qwen3-8b", engine=engine, command=Command(argv, {}))
+    found = references.resolves(said)  # type: ignore[arg-type]
+    assert (why in found) if why else found == ""
+
+
+def test_a_base_model_is_seen(monkeypatch: pytest.MonkeyPatch, plan: Plan) -> None:
+    known = references.artifacts("qwen3-8b")
+    monkeypatch.setattr(references, "artifacts", lambda _: tuple(replace(a, tuned="base") for a in known))
+    assert "base model" in references.resolves(plan)
+    said = SimpleNamespace(name="qwen3-8b", engine="vLLM", command=Command(("vllm", "serve", "Qwen/Qwen3-8B"), {}))
+    assert "base model" in references.resolves(said)  # type: ignore[arg-type]
+
+
+def test_commands_that_make_the_files_start_from_a_known_repository() -> None:
+    def made(text: str) -> Any:
+        words = SimpleNamespace(name="qwen3-8b", engine="vLLM", artifact=None, preparation=(text,))
+        words.command = Command(("vllm", "serve", "./qwen3-8b-w4a16"), {})
+        return words
+
+    assert references.resolves(made("llm-compressor Qwen/Qwen3-8B ./qwen3-8b-w4a16")) == ""
+    assert "nothing that is known" in references.resolves(made("llm-compressor nobody/none ./x"))
+    assert "placeholder" in references.placeholder(made("hf download <repo>"))
+
+
+def test_arguments_are_judged_by_the_recorded_options(plan: Plan) -> None:
+    assert [v.why for v in parsers.judge("q", plan, BY)] == [""]
+    argv = plan.command.argv
+    wrong = {
+        "no option": (*argv, "--no-such"),
+        "needs a value": (*argv, "--threads"),
+        "cannot be": (*argv, "--fit", "maybe"),
+    }
+    for why, words in wrong.items():
+        (verdict,) = parsers.judge("q", with_command(plan, *words), BY)
+        assert why in verdict.why
+    (verdict,) = parsers.judge("q", with_command(plan, "sglang"), BY)
+    assert "no parser" in verdict.why
+    vllm = parsers.table_parser("vllm")
+    assert vllm(("serve", "Qwen/Qwen3-8B", "--max-model-len", "8192", "--no-enable-prefix-caching")) == ""
+    assert vllm(("serve", "Qwen/Qwen3-8B", "--kv-cache-dtype", "q8")) == "--kv-cache-dtype cannot be q8"
+    assert vllm(("serve", "Qwen/Qwen3-8B", "--enforce-eager=1")) == "--enforce-eager takes no value"
+    assert parsers.table_parser("mlx_lm.server")(("--model", "x", "--prompt-concurrency", "4")) == ""
+
+
+def test_nothing_is_fetched_and_nothing_listens_when_a_real_server_is_asked(tmp_path: Any) -> None:
+    program = tmp_path / "llama-server"
+    program.write_text(
+        '#!/bin/sh\ncase "$*" in *--bad*) echo "error: invalid argument: --bad";; esac\necho "$*"\necho "failed to load model"\n'
+    )
+    program.chmod(0o755)
+    ask = parsers.llama_parser(str(program))
+    assert ask(("-hf", "a/b:Q4_K_M", "--host", "0.0.0.0", "--ctx-size", "8192")) == ""
+    assert ask(("-hf", "a/b", "--bad")) == "error: invalid argument: --bad"
+    silent = tmp_path / "silent"
+    silent.write_text("#!/bin/sh\nexit 7\n")
+    silent.chmod(0o755)
+    assert parsers.llama_parser(str(silent))(("--ctx-size", "1")) == "exit code 7"
+
+
+def test_help_of_llama_server_is_read() -> None:
+    found = llama_options(
+        "-c,    --ctx-size N                     size (default: 0)\n-fa,   --flash-attn [on|off|auto]       use\n"
+        "--swa-full                              full\n                                        --not-an-option\n"
+    )
+    assert found["--ctx-size"] == found["-c"] == {"takes": "value", "choices": None}
+    assert found["--flash-attn"]["choices"] == ["on", "off", "auto"]
+    assert found["--swa-full"]["takes"] == "flag"
+    assert "--not-an-option" not in found
+
+
+def test_inspect_that_differs_is_seen(plan: Plan) -> None:
+    assert consistency.agrees("q", plan, {"device": "RTX 4090"}).why == ""
+    more = replace(plan, ledger=gyakusan.inspect("qwen3-8b", device="RTX 4090", users=3))
+    assert "planned" in consistency.agrees("q", more, {"device": "RTX 4090"}).why
+    other = replace(plan, deployment=replace(plan.deployment, changes={"no_such": 1}))
+    assert "inspect refuses" in consistency.agrees("q", other, {"device": "RTX 4090"}).why
+
+
+def test_a_label_that_is_not_true_is_seen(plan: Plan) -> None:
+    better = replace(plan, score=replace(plan.score, value=plan.score.value + 5), roles=("best",))
+    assert [v.why for v in consistency.labels("q", (replace(plan, roles=("fastest",)), better))] == ["", ""]
+    assert [bool(v.why) for v in consistency.labels("q", (replace(plan, roles=("best",)), better))] == [True, False]
+
+
+def test_worse_with_more_money_is_seen(plan: Plan) -> None:
+    def answer(*qualities: float) -> Any:
+        return SimpleNamespace(plans=tuple(replace(plan, score=replace(plan.score, value=q)) for q in qualities))
+
+    budgets = ("1USD", "2USD", "3USD", "4USD")
+    good = consistency.money("q", (answer(), answer(50.0), answer(40.0, 60.0), answer(60.0)), budgets)
+    assert [v.why for v in good] == ["", "", ""]
+    bad = [v.why for v in consistency.money("q", (answer(50.0), answer(49.0), answer()), budgets)]
+    assert "falls from 50.0 to 49.0" in bad[0]
+    assert "none with more money" in bad[1]
+
+
+def item(**other: Any) -> SimpleNamespace:
+    values = {
+        "what": "GeForce RTX 3060 12GB",
+        "amount": 1.0,
+        "currency": "JPY",
+        "used": True,
+        "month": "2026-09",
+        "source": "s",
+    }
+    return SimpleNamespace(**{**values, **other})
+
+
+def offer(plan: Plan, *items: SimpleNamespace, **other: Any) -> Any:
+    values = {
+        "machine": plan.offer.machine,
+        "count": 1,
+        "price": 1.0,
+        "power": 450.0,
+        "wall_power": 600.0,
+        "owned": False,
+    }
+    return SimpleNamespace(**{**values, **other}, items=items)
+
+
+def test_a_price_without_size_kind_or_age_is_seen(plan: Plan) -> None:
+    right = item(what="GeForce RTX 4090 24GB")
+    assert machines.price(offer(plan, right)) == ""
+    wrong = ({"amount": 0}, {"used": None}, {"month": "2026"}, {"month": "2019-01"}, {"source": ""})
+    assert [bool(machines.price(offer(plan, right, item(**w)))) for w in wrong] == [True] * 5
+    assert machines.price(offer(plan)) == "no items of the price"
+    assert machines.price(offer(plan, right, price=None)) == "no sum"
+
+
+def test_a_size_must_be_said_where_several_are_sold(plan: Plan) -> None:
+    mac = gyakusan.plan(device="M4 Max 128GB", model="qwen3-8b").plans[0]
+    assert machines.price(offer(mac, item(what="Mac Studio 128GB"))) == ""
+    nameless = replace(mac.offer.machine, name="Mac Studio")
+    assert "no item says 128 GB" in machines.price(offer(mac, item(what="Mac Studio"), machine=nameless))
+
+
+def test_a_machine_that_no_household_has_is_seen(plan: Plan) -> None:
+    assert machines.machine(offer(plan), "JPY", asked=2) == ""
+    assert machines.machine(offer(plan, count=4), "JPY", asked=2) == "4 cards"
+    assert machines.machine(offer(plan, count=4), "JPY", asked=4) == ""
+    assert "nobody says" in machines.machine(offer(plan, wall_power=None), "JPY", asked=2)
+    assert "alone" in machines.machine(offer(plan, wall_power=300.0), "JPY", asked=2)
+    assert "outlet of 1500 W" in machines.machine(offer(plan, wall_power=1700.0), "JPY", asked=2)
+    assert machines.machine(offer(plan, wall_power=1700.0), "USD", asked=2) == ""
+    assert list(machines.judge("q", plan, {}, "JPY")) == []
+    bought = SimpleNamespace(offer=offer(plan))
+    assert [v.kind for v in machines.judge("q", bought, {}, "JPY")] == ["price", "machine"]  # type: ignore[arg-type]
+
+
+def test_the_expert_counts_the_first_three() -> None:
+    box = expert.Box({}, ("qwen3.8-27b",))
+    assert expert.holds(box, ["a", "b", "qwen3.8-27b"])
+    assert not expert.holds(box, ["a", "b", "c", "qwen3.8-27b"])
