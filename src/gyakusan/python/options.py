@@ -153,7 +153,20 @@ def _cache_types(name: str, kind: str) -> Mapping[str, object]:
     return found
 
 
-OWN = ("context", "users", "device", "memory", "reserve", "bandwidth", "ram", "quant", "engine", "exact", "offline", "set")
+OWN = (
+    "context",
+    "users",
+    "device",
+    "memory",
+    "reserve",
+    "bandwidth",
+    "ram",
+    "quant",
+    "engine",
+    "exact",
+    "offline",
+    "set",
+)
 """Options of `inspect` that are no settings of an engine."""
 
 
