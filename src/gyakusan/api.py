@@ -78,7 +78,8 @@ def deployment(
     server: name of the engine
     offline: stay off the network, whatever the model's reference says
     """
-    form = find_format(quantization, server) if quantization else NO_FORMAT
+    named = quantization or models.published_quantization(model)
+    form = find_format(named, server) if named else NO_FORMAT
     found = models.load(model, form.base or None, offline=offline)
     check_format(form, found, server)
     machine = machine_for(device, memory, reserve, bandwidth, ram)

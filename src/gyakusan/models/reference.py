@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -12,11 +13,22 @@ from gyakusan.errors import BadReference, SourceError, UnknownName
 from gyakusan.message import Message, say
 
 if TYPE_CHECKING:
+    from gyakusan.catalog.repositories import Published
     from gyakusan.catalog.tags import Tag
     from gyakusan.models.repository import Choice
     from gyakusan.models.sources.hub import Listing, Repository
 
 EMBEDDED = "smollm2"
+_PAGE = re.compile(
+    r"(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/([^/\s:?#]{1,96}/[^/\s:?#]{1,96})"
+    r"(?:/(?:tree|blob)/[^/\s]{1,255}(?:/([^\s?#]{1,500}))?|:([^/\s?#]{1,96}))?/?(?:[?#]\S{0,500})?",
+    re.IGNORECASE,
+)
+"""The page of a repository or of a file in it, and what Ollama writes: hf.co/owner/name:TAG."""
+_FILE_OF = re.compile(r"[\w.-]{1,96}/[\w.-]{1,96}:[^:\s]{1,500}")
+"""A file or a tag of a repository: owner/name:FILE.gguf."""
+_OPTION = re.compile(r"-(?:hf|hfr)\s+|--hf-repo\s+")
+"""What stands before a reference in the command of llama-server."""
 PREFIXES = {"ollama": "ollama", "hf": "hub", "huggingface": "hub", "hf.co": "hub"}
 
 
@@ -24,11 +36,11 @@ PREFIXES = {"ollama": "ollama", "hf": "hub", "huggingface": "hub", "hf.co": "hub
 class Reference:
     """A resolved reference.
 
-    kind: where to look
+    kind: where to look; a repository named by its page is looked up in the catalogue before the hub is asked
     target: path, address or name, without its prefix
     """
 
-    kind: Literal["file", "directory", "url", "ollama", "hub", "catalog"]
+    kind: Literal["file", "directory", "url", "ollama", "hub", "repository", "catalog"]
     target: str
 
 
@@ -36,6 +48,10 @@ def resolve(text: str) -> Reference:
     """Return what `text` refers to. Raises BadReference; a bare name is looked up in the catalogue later."""
     if not text or len(text) > 4096 or "\0" in text:
         raise BadReference("The model reference is empty or too long.", mend="Give a file, an address or a name.")
+    text = _OPTION.sub("", text.strip(), count=1) if _OPTION.match(text.strip()) else text
+    page = None if os.path.lexists(text) else _PAGE.fullmatch(text)
+    if page:
+        return Reference("repository", page[1] + (f":{page[2] or page[3]}" if page[2] or page[3] else ""))
     before, _, after = text.partition(":")
     kind = PREFIXES.get(before.strip().casefold())
     if kind and not os.path.lexists(text):
@@ -45,6 +61,8 @@ def resolve(text: str) -> Reference:
         if scheme.casefold() in ("http", "https"):
             return Reference("url", text)
         raise BadReference("{scheme}:// is not supported.", scheme=scheme[:20], mend="Use https://, or a path.")
+    if _FILE_OF.fullmatch(text) and not os.path.lexists(text):
+        return Reference("catalog", text)
     path = Path(text).expanduser()
     if _is_dir(path):
         return Reference("directory", str(path))
@@ -69,6 +87,13 @@ def load(text: str, quantization: str | None = None, *, offline: bool = False) -
             model = _ollama(reference.target, offline)
             if model is None:
                 return _tagged(reference.target, quantization)
+        case "repository":
+            model = _in_cache(reference.target)
+            if model is None:
+                try:
+                    return _catalog(reference.target, quantization)
+                except UnknownName:
+                    model = _hub(reference.target, offline)
         case "hub":
             model = _hub(reference.target, offline)
         case _:
@@ -89,7 +114,7 @@ def quantizations(text: str, *, offline: bool = False) -> tuple[Choice, ...]:
     from gyakusan.models.sources import hub
 
     reference = resolve(text)
-    if reference.kind != "hub":
+    if reference.kind not in ("hub", "repository"):
         return ()
     found = _listing(hub.parse(reference.target), offline)
     return repository.choices(found)
@@ -198,11 +223,13 @@ def _off(what: Message, instead: Message) -> SourceError:
 def _offer(name: str) -> Message:
     """Return the sentence that names the catalogue record of a name."""
     from gyakusan import catalog
+    from gyakusan.catalog.repositories import nearest_repositories
 
     try:
         return say("use the catalogue: {model}", model=catalog.model(name).name)
     except UnknownName:
-        return say("give a catalogue name")
+        near = ", ".join(nearest_repositories(name)) if "/" in name else ""
+        return say("name one that is known: {near}", near=near) if near else say("give a catalogue name")
 
 
 def _instead(error: SourceError, name: str) -> SourceError:
@@ -230,9 +257,13 @@ def _embedded(name: str) -> Path | None:
 def _catalog(name: str, quantization: str | None) -> Model:
     """Return a tag of Ollama's library by its publisher's mix, else a record. Raises UnknownName."""
     from gyakusan import catalog
+    from gyakusan.catalog.repositories import find_published
     from gyakusan.models.assemble import from_record
     from gyakusan.models.tags import from_tag
 
+    published = find_published(name) if "/" in name else None
+    if published is not None:
+        return from_record(catalog.model(published.model), quantization or _gguf_quantization(published))
     tag, wrong = _tag(name)
     if tag is not None and ":" in name:
         return from_tag(tag, quantization)
@@ -243,6 +274,27 @@ def _catalog(name: str, quantization: str | None) -> Model:
             raise wrong or _unknown(name, error) from None
         return from_tag(tag, quantization)
     return from_record(record, quantization)
+
+
+def published_quantization(text: str) -> str | None:
+    """Return the format that a repository of the catalogue's table tells: of its tag, or of all its files.
+
+    None for other references, for a repository in the cache, and for a 16-bit original, which every engine may convert.
+    """
+    from gyakusan.catalog.repositories import find_published
+
+    reference = resolve(text)
+    if reference.kind not in ("catalog", "repository") or "/" not in reference.target:
+        return None
+    found = find_published(reference.target)
+    if found is None or not found.quantization or (found.artifact and found.artifact.format == "bf16"):
+        return None
+    return None if _in_cache(reference.target) else found.quantization
+
+
+def _gguf_quantization(found: Published) -> str | None:
+    """Return the quantisation of a GGUF repository, None for one of another kind."""
+    return found.quantization or None if found.artifact is None or found.artifact.format == "gguf" else None
 
 
 def _tag(name: str) -> tuple[Tag | None, UnknownName | None]:
@@ -265,15 +317,20 @@ def _tagged(target: str, quantization: str | None) -> Model:
 
 
 def _unknown(name: str, error: UnknownName) -> UnknownName:
+    from gyakusan.catalog.repositories import nearest_repositories
     from gyakusan.models.sources import hub
 
     mend = (
         error.mend
         or "Give a path, an address (https://...) or a name; for the names see `gyakusan catalog list models`."
     )
-    if hub.is_id(name):
+    if hub.is_id(name.partition(":")[0]):
         template = "{name} is neither in the catalogue nor in Hugging Face's cache on this computer."
-        return UnknownName(template, name=name, mend="To read it from the network, write hf:{name}.")
+        near = ", ".join(nearest_repositories(name))
+        mend = "To read it from the network, write hf:{name}."
+        if near:
+            mend = "Nearest: {near}. To read it from the network, write hf:{name}."
+        return UnknownName(template, name=name[:200], near=near, mend=mend)
     return UnknownName("{first}", first=error.message, mend=mend)
 
 

@@ -20,6 +20,11 @@ from gyakusan.core.recipe.rules import Facts, fitted, wanted
 
 # Architectures that llama.cpp classes as 70B models by their number of layers; llama only with grouped queries.
 _SEVENTY = {"llama": 80, "llama-embed": 80, "qwen2": 80, "deci": 80, "olmo": 80, "jais2": 68}
+PUBLISHED_MXFP4, _EXPERTS = "gpt-oss", "_exps.weight"
+"""Its makers publish the experts in MXFP4, and the converter repacks them: a file of 16 bits holds them so, too.
+
+Source: llama.cpp convert_hf_to_gguf.py (GptOssModel.repack_mxfp4).
+"""
 _FEED_FORWARD = ("up", "gate", "down")
 
 
@@ -103,8 +108,11 @@ def apply(quantization: str, model: Model, *, matrix: bool = False) -> Model:
         kv_heads=kv_heads,
         matrix=matrix,
     )
+    name = canonical(quantization)
+    if model.architecture == PUBLISHED_MXFP4 and not DTYPES[DEFAULT[name]].quantized:
+        chosen = tuple("MXFP4" if _EXPERTS in t.name else c for t, c in zip(model.tensors, chosen, strict=True))
     tensors = tuple(Tensor(t.name, t.shape, c) for t, c in zip(model.tensors, chosen, strict=True))
-    return replace(model, tensors=tensors, quantization=canonical(quantization))
+    return replace(model, tensors=tensors, quantization=name)
 
 
 def _heads(model: Model) -> tuple[int, int]:
