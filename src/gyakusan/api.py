@@ -11,7 +11,7 @@ from gyakusan.core.ledger import Ledger
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Machine
 from gyakusan.engines.base import Format
-from gyakusan.engines.deployment import Deployment, deploy
+from gyakusan.engines.deployment import CATALOGUE, Deployment, deploy
 from gyakusan.engines.formats import check_format, find_format
 from gyakusan.engines.registry import DEFAULT, NAMES, engine
 from gyakusan.errors import BadSetting, Unsupported
@@ -20,6 +20,7 @@ from gyakusan.message import Message
 from gyakusan.units import parse_count
 
 if TYPE_CHECKING:
+    from gyakusan.core.model import Model
     from gyakusan.planning.predict.assessment import Assessment
 
 USUAL_CONTEXT = 8192
@@ -66,6 +67,7 @@ def deployment(
     pairs: Iterable[str] = (),
     server: str = DEFAULT,
     offline: bool = False,
+    images: bool = False,
 ) -> Deployment:
     """Return the deployment of a model, a machine and an engine by their names. Raises GyakusanError.
 
@@ -77,6 +79,7 @@ def deployment(
     pairs: further ones as "name=value"
     server: name of the engine
     offline: stay off the network, whatever the model's reference says
+    images: people send images too: of a model of the catalogue, what reads them is counted
     """
     named = quantization or models.published_quantization(model)
     form = find_format(named, server) if named else NO_FORMAT
@@ -84,8 +87,20 @@ def deployment(
     check_format(form, found, server)
     machine = machine_for(device, memory, reserve, bandwidth, ram)
     asked = load if isinstance(load, Load) else load(found.trained_context)
-    changes = {**form.changes, **(settings or {}), **overrides(server, pairs)}
+    own = {**form.changes, **_image_changes(found, server, quantization, images)}
+    changes = {**own, **(settings or {}), **overrides(server, pairs)}
     return deploy(found, server, machine, asked, changes, form.name if form.changes else "")
+
+
+def _image_changes(model: Model, server: str, quantization: str | None, images: bool) -> Mapping[str, object]:
+    """Return the settings that count what reads images of a model of the catalogue, where it is loaded."""
+    if not model.source.startswith(CATALOGUE):
+        return {}
+    from gyakusan.catalog.models import find
+    from gyakusan.engines.images import image_part
+
+    name = model.source.removeprefix(CATALOGUE)
+    return image_part(find(name), server, quantization or model.quantization, images=images).settings
 
 
 def assess(deployment: Deployment) -> Assessment:

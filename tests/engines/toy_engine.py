@@ -32,6 +32,7 @@ with_host, with_page, container, short_command = (
 )
 occupied_bytes, coexisting_settings, coexisting_margin = usual.account_bytes, usual.no_changes, usual.no_margin
 spanning_settings, spanning_options, server = usual.no_spanning, usual.no_options, usual.no_server
+image_settings, IMAGES = usual.no_image_settings, "never"
 SMALLER_CACHE, OFFLOADS, REPLICATES = "", False, False
 format_refusal, part_in_ram, replica_settings = usual.no_format_refusal, usual.no_part_in_ram, usual.no_replicas
 embedding_settings, embedding_command = usual.no_embedding_settings, usual.same_command

@@ -30,6 +30,8 @@ System = Literal["any", "linux", "windows", "macos"]
 MultiGpu = Literal["layers", "tensor", "none"]
 """How several GPUs serve one model: each holds some layers, all share each layer, or only the first works."""
 
+ImageInput = Literal["optional", "always", "never"]
+"""The part of a model that reads images is loaded unless the command switches it off, always, or never."""
 PartInRam = Literal["", "experts", "layers"]
 """What of some blocks is in RAM although a GPU computes: nothing, their experts, or all of them."""
 
@@ -196,6 +198,8 @@ class EngineModule(Protocol[S]):
     """True if it can leave a part of a model in RAM beside a GPU: see `part_in_ram`."""
     REPLICATES: bool
     """True if one server can run copies of a dense model on groups of GPUs: see `replica_settings`."""
+    IMAGES: ImageInput
+    """What becomes of the part of a published model that reads images."""
     PREFILL_CHUNK: int
     """Prompt tokens that are computed at once by default [tokens]."""
     PORT: int
@@ -280,6 +284,10 @@ class EngineModule(Protocol[S]):
 
         changes: further settings. None if the engine cannot, or nothing fits.
         """
+        ...
+
+    def image_settings(self, projector_bytes: int) -> Mapping[str, object]:
+        """Return the settings that count what reads images of a published model. projector_bytes: its file [B]."""
         ...
 
     def replica_settings(self, replicas: int) -> Mapping[str, object] | None:

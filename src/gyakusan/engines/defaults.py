@@ -135,6 +135,11 @@ def no_part_in_ram(model: Model, load: Load, machine: Machine, changes: Mapping[
     """Return None: planning does not split a model between a GPU and RAM for it."""
 
 
+def no_image_settings(projector_bytes: int) -> Mapping[str, object]:
+    """Return no changes: it reads text only."""
+    return {}
+
+
 def no_replicas(replicas: int) -> None:
     """Return None: one server runs one copy of a model."""
 

@@ -161,6 +161,7 @@ OWN = (
     "reserve",
     "bandwidth",
     "ram",
+    "images",
     "quant",
     "engine",
     "exact",
@@ -199,6 +200,7 @@ def deployed(
 
     given = dict(settings)
     former, more = given.pop("quantization", None), given.pop("set", {})
+    images = bool(given.pop("images", False))
     where = {**where, **{k: given.pop(k) for k in PLACE if k in given}}
     pairs = (more,) if isinstance(more, str) else () if isinstance(more, Mapping) else tuple(more)
     name = registry.engine(engine).NAME
@@ -212,6 +214,7 @@ def deployed(
         pairs=pairs,
         server=name,
         offline=offline,
+        images=images,
         **where,
     )
 

@@ -7,10 +7,13 @@ from dataclasses import replace
 import pytest
 
 from gyakusan import machines
+from gyakusan.catalog.models import find
 from gyakusan.engines.vllm import engine, launch
 from gyakusan.engines.vllm.settings import Settings
 from gyakusan.errors import BadSetting
 from gyakusan.models import load
+
+COUNTED = Settings(8192, vision_bytes=900_000_000)
 
 
 def test_every_setting_that_changes_memory_is_said() -> None:
@@ -53,3 +56,17 @@ def test_sources() -> None:
 def test_bad_settings_start_nothing() -> None:
     with pytest.raises(BadSetting):
         launch.command(load("qwen3-8b", "BF16"), Settings(0))
+
+
+def test_copies_are_a_flag() -> None:
+    argv = launch.command(load("qwen3-8b", "BF16"), Settings(8192, data_parallel=2, tensor_parallel=2)).argv
+    assert argv[-4:] == ("--tensor-parallel-size", "2", "--data-parallel-size", "2")
+
+
+def test_a_published_model_of_images_reads_text_only_unless_they_are_counted() -> None:
+    record, machine = find("gemma3-4b"), machines.parse("RTX 4090")
+    model = load("gemma3-4b", "BF16")
+    plain, seeing = (engine.published_command(record, model, machine, s).argv for s in (Settings(8192), COUNTED))
+    assert plain == (*seeing, "--language-model-only")
+    text = engine.published_command(find("qwen3-8b"), load("qwen3-8b", "BF16"), machine, Settings(8192)).argv
+    assert "--language-model-only" not in text

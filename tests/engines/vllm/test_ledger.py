@@ -116,3 +116,22 @@ def test_bad_input() -> None:
     model, none = load("qwen3-8b"), Machine("none", (), None)
     with pytest.raises(BadSetting, match="has 0 GPUs"):
         engine.ledger(model, Load(1, 1), none, engine.settings(model, Load(1, 1), none))
+
+
+def test_copies_serve_their_share_of_the_users() -> None:
+    copies = price("qwen3-8b", "4x RTX 4090", users=7, data_parallel=4)
+    alone = price("qwen3-8b", "RTX 4090", users=2)
+    assert copies.settings["tensor_parallel"] == 1
+    assert [a.total for a in copies.accounts[:4]] == [alone.accounts[0].total] * 4
+    pairs = price("qwen3-8b", "4x RTX 4090", users=7, data_parallel=2)
+    assert pairs.settings["tensor_parallel"] == 2
+    assert [a.total for a in pairs.accounts[:4]] == [price("qwen3-8b", "2x RTX 4090", users=4).accounts[0].total] * 4
+
+
+def test_what_reads_images_is_on_every_rank() -> None:
+    plain, seeing = (price("qwen3-8b", "2x RTX 4090", vision_bytes=size) for size in (0, 900_000_000))
+    for without, with_images in zip(plain.accounts[:2], seeing.accounts[:2], strict=True):
+        assert with_images.total - without.total == 900_000_000 + 256 * 2**20
+        assert with_images.low - without.low == 450_000_000 + 32 * 2**20
+    pools = [str(n) for ledger in (plain, seeing) for n in ledger.notes if "KV pool" in str(n)]
+    assert len(set(pools)) == 2

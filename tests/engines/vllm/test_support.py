@@ -93,3 +93,34 @@ def test_heads_lengths_and_counts() -> None:
 )
 def test_capability_by_name(name: str, found: float | None) -> None:
     assert capability(Device(name, "gpu", None, "cuda")) == found
+
+
+@pytest.mark.parametrize(
+    ("device", "runs", "refused"),
+    [
+        ("RX 7900 XTX", ("BF16", "MXFP4"), ("AWQ", "GPTQ", "INT8", "NVFP4", "FP8")),
+        ("R9700", ("BF16", "FP8"), ("AWQ", "GPTQ", "INT8", "NVFP4")),
+        ("MI300X", ("BF16", "FP8"), ("AWQ", "GPTQ", "INT8", "NVFP4")),
+        ("RTX 4090", ("BF16", "FP8", "AWQ", "GPTQ", "INT8", "NVFP4", "MXFP4"), ()),
+        ("RTX 2080 Ti", ("BF16", "FP8", "AWQ"), ("MXFP4",)),
+    ],
+)
+def test_formats_by_the_servers_own_table(device: str, runs: tuple[str, ...], refused: tuple[str, ...]) -> None:
+    machine = machines.parse(device)
+    assert [n for n in runs if engine.format_refusal(n, machine)] == []
+    assert [n for n in refused if engine.format_refusal(n, machine) is None] == []
+
+
+def test_a_deployment_is_refused_as_its_format_is() -> None:
+    amd = machines.parse("2x R9700")
+    assert "no kernels for AWQ on AMD" in why("qwen3-8b", amd, quantization="awq")
+    assert "no kernels for INT8 on AMD" in why("qwen3-8b", amd, quantization="int8")
+    assert why("qwen3-8b", amd, quantization="fp8") == ""
+    assert "RX 7900 XTX is neither" in why("qwen3-8b", machines.parse("RX 7900 XTX"), quantization="fp8")
+
+
+def test_copies_need_gpus_and_experts_of_their_own() -> None:
+    box = machines.parse("4x RTX 4090")
+    assert why("qwen3-8b", box, data_parallel=2) == ""
+    assert "8 GPUs were requested" in why("qwen3-8b", box, data_parallel=4, tensor_parallel=2)
+    assert "would share its experts" in why("qwen3-30b-a3b", box, data_parallel=2)

@@ -12,7 +12,7 @@ from gyakusan.core.dtypes import dtype
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Device, Machine
 from gyakusan.core.model import Experts, Model
-from gyakusan.engines.base import CacheType, Command, ComputeSettings, Container, MultiGpu, PartiallyInRam
+from gyakusan.engines.base import CacheType, Command, ComputeSettings, Container, ImageInput, MultiGpu, PartiallyInRam
 from gyakusan.engines.defaults import (
     GGUF_FORMATS,
     WEIGHT_LAYOUTS,
@@ -60,6 +60,7 @@ MIXED_GPUS = True
 SPEED_NAME = "llama.cpp"
 SMALLER_CACHE: CacheType = "Q8_0"
 OFFLOADS, REPLICATES = True, False
+IMAGES: ImageInput = "optional"
 PREFILL_CHUNK = 512
 PORT = 8080
 FORMATS = GGUF_FORMATS
@@ -132,7 +133,7 @@ def _free_for_model(model: Model, machine: Machine, chosen: Settings) -> tuple[i
     from gyakusan.engines.llamacpp.multi_gpu.ledger import free_memory
 
     sizes = free_memory(machine.gpus)
-    bare = replace(chosen, projector=None, lora=(), draft="", mtp=False)
+    bare = replace(chosen, projector=None, projector_bytes=0, lora=(), draft="", mtp=False)
     countable = not is_array(chosen.context, chosen.slots, chosen.ubatch)
     if not has_extras(model, chosen) or not countable or machine.gpus[0].usable is None:
         return sizes
@@ -213,11 +214,19 @@ def command(model: Model, machine: Machine, settings: Settings) -> Command:
 
 def published_command(record: ModelRecord, model: Model, machine: Machine, settings: Settings) -> Command:
     """Return the command with `-hf REPOSITORY:QUANTISATION`, or with a file's name where no repository is known."""
+    from gyakusan.catalog.projectors import reads_images
+
     argv = [a for a in command(model, machine, settings).argv if a != "--offline"]
     at, quantization = argv.index("--model"), model.quantization
     file = ["--model", f"{record.name}-{quantization}.gguf"]
     source = ["-hf", f"{record.gguf[0]}:{quantization}"] if record.gguf else file
-    return Command((*argv[:at], *source, *argv[at + 2 :]))
+    plain = not settings.projector and not settings.projector_bytes and reads_images(record)
+    return Command((*argv[:at], *source, *argv[at + 2 :], *(("--no-mmproj",) if plain else ())))
+
+
+def image_settings(projector_bytes: int) -> dict[str, object]:
+    """Return the size of the projector that -hf fetches with a file."""
+    return {"projector_bytes": projector_bytes}
 
 
 def short_command(command: Command, machine: Machine) -> Command:

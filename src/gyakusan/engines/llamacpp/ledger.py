@@ -34,7 +34,7 @@ def accounts(model: Model, load: Load, machine: Machine, settings: Settings) -> 
 
 def has_extras(model: Model, settings: Settings) -> bool:
     """Return True if something is loaded besides the model. The modules that price it are imported only then."""
-    given = settings.projector or settings.lora or settings.draft or settings.mtp
+    given = settings.projector or settings.projector_bytes or settings.lora or settings.draft or settings.mtp
     return bool(given or (model.stored and model.stored.extras))
 
 

@@ -54,6 +54,7 @@ class Settings:
     simd: vector units of the CPU, for which weights are repacked
     driver: the backend of the GPUs, which decides how buffers are rounded up
     projector: --mmproj; "" = the one that came with the model, None = none
+    projector_bytes: of the one that -hf fetches with a published model, 0 = none: --no-mmproj [B]
     lora: --lora, files of adapters
     draft: --model-draft, a second model that drafts
     mtp: the file's own prediction blocks draft
@@ -88,6 +89,7 @@ class Settings:
     simd: Simd = "avx2"
     driver: GpuBackend = "cuda"
     projector: str | None = ""
+    projector_bytes: int = 0
     lora: tuple[str, ...] = ()
     draft: str = ""
     mtp: bool = False

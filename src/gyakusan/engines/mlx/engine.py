@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Device, Machine
 from gyakusan.core.model import Attention, Checkpoint, Memory, Model
-from gyakusan.engines.base import Command, ComputeSettings, Format, MultiGpu, System, Variant
+from gyakusan.engines.base import Command, ComputeSettings, Format, ImageInput, MultiGpu, System, Variant
 from gyakusan.engines.defaults import (
     account_bytes,
     check_fields,
@@ -22,6 +22,7 @@ from gyakusan.engines.defaults import (
     no_container,
     no_embedding_settings,
     no_format_refusal,
+    no_image_settings,
     no_margin,
     no_options,
     no_page,
@@ -58,6 +59,7 @@ MIXED_GPUS = False
 SPEED_NAME = "mlx"
 SMALLER_CACHE = ""
 OFFLOADS, REPLICATES = False, False
+IMAGES: ImageInput = "never"
 PREFILL_CHUNK = 2048
 PORT = 8080
 HEALTH = "/health"
@@ -67,6 +69,7 @@ occupied_bytes, coexisting_settings, coexisting_margin = account_bytes, no_chang
 embedding_settings, embedding_command = no_embedding_settings, same_command
 spanning_settings, spanning_options = no_spanning, no_options
 format_refusal, part_in_ram, replica_settings = no_format_refusal, no_part_in_ram, no_replicas
+image_settings = no_image_settings
 server = no_server
 with_port, with_host, with_page = port_option, host_option, no_page
 short_command, container = unchanged_command, no_container

@@ -12,7 +12,7 @@ from gyakusan.core.ledger import Account, Engine, Ledger, Line
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Machine
 from gyakusan.core.model import Model
-from gyakusan.engines.base import CacheType, Command, ComputeSettings, Container, LoadMemory, MultiGpu
+from gyakusan.engines.base import CacheType, Command, ComputeSettings, Container, ImageInput, LoadMemory, MultiGpu
 from gyakusan.engines.defaults import (
     GGUF_FORMATS,
     account_bytes,
@@ -73,6 +73,7 @@ MIXED_GPUS = False
 SPEED_NAME = "ollama"
 SMALLER_CACHE: CacheType = "Q8_0"
 OFFLOADS, REPLICATES = False, False
+IMAGES: ImageInput = "always"
 PREFILL_CHUNK = 512
 PORT = 11434
 FORMATS = GGUF_FORMATS
@@ -80,7 +81,7 @@ HEALTH = "/api/version"
 variants, variant, weight_layout, weight_bytes = gguf_variants, gguf_variant, gguf_layout, llamacpp.weight_bytes
 named_format, as_read = gguf_format, tensors_as_read
 system_refusal, machine_refusal, format_refusal = no_system_refusal, no_machine_refusal, no_format_refusal
-part_in_ram, replica_settings = no_part_in_ram, no_replicas
+part_in_ram, replica_settings, image_settings = no_part_in_ram, no_replicas, llamacpp.image_settings
 usable, max_ranks, memory_class, cache_bytes = device_usable, one_rank, device_class, llamacpp.cache_bytes
 occupied_bytes, coexisting_settings, coexisting_margin = account_bytes, no_changes, no_margin
 embedding_settings, embedding_command = no_embedding_settings, same_command
@@ -188,6 +189,7 @@ def base(model: Model, load: Load, machine: Machine, s: Settings) -> llamacpp.Se
         "flash_attention": s.flash_attention,
         "key_type": kind,
         "value_type": kind,
+        "projector_bytes": s.projector_bytes,
     }
     if s.backend == "cpu":
         changes["backend"] = "cpu"

@@ -64,6 +64,7 @@ class Settings:
     igpu_enable: use of integrated GPUs, "auto" = NVIDIA's and the Radeon 8060S
     sched_spread: True to use all GPUs even if one is enough
     backend: as in llama.cpp's settings
+    projector_bytes: of the projector that a library model brings, which is loaded with it [B]
     """
 
     context_length: Number
@@ -78,6 +79,7 @@ class Settings:
     igpu_enable: Literal["auto", "on", "off"] = "auto"
     sched_spread: bool = False
     backend: str = "cuda"
+    projector_bytes: int = 0
 
 
 def default_context(machine: Machine, overhead: int = 0) -> int:

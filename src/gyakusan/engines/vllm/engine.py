@@ -11,7 +11,7 @@ from gyakusan.core.broadcast import is_array
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Device, Machine
 from gyakusan.core.model import Model
-from gyakusan.engines.base import CacheType, Command, ComputeSettings, Container, Format, MultiGpu, Variant
+from gyakusan.engines.base import CacheType, Command, ComputeSettings, Container, Format, ImageInput, MultiGpu, Variant
 from gyakusan.engines.defaults import (
     check_fields,
     gguf_format,
@@ -50,6 +50,7 @@ MIXED_GPUS = False
 SPEED_NAME = "vllm"
 SMALLER_CACHE: CacheType = ""
 OFFLOADS, REPLICATES = False, True
+IMAGES: ImageInput = "optional"
 PREFILL_CHUNK = 2048
 PORT = 8000
 HEALTH = "/health"
@@ -253,8 +254,17 @@ def command(model: Model, machine: Machine, settings: Settings) -> Command:
 
 
 def published_command(record: ModelRecord, model: Model, machine: Machine, settings: Settings) -> Command:
-    """`vllm serve` with the repository that the catalogue knows the model by."""
-    return launch.command(model, settings)
+    """`vllm serve` with the repository that the catalogue knows the model by; one that reads images reads text only."""
+    from gyakusan.catalog.projectors import reads_images
+
+    found = launch.command(model, settings)
+    plain = not settings.vision_bytes and reads_images(record)
+    return replace(found, argv=(*found.argv, *launch.TEXT_ONLY)) if plain else found
+
+
+def image_settings(projector_bytes: int) -> dict[str, object]:
+    """Return the size of what reads images, as the published projector has it."""
+    return {"vision_bytes": projector_bytes}
 
 
 def short_command(command: Command, machine: Machine) -> Command:

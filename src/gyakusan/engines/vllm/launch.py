@@ -11,6 +11,9 @@ from gyakusan.engines.defaults import without_options
 from gyakusan.engines.vllm.settings import VERSION, Settings, check
 
 PROGRAM = ("vllm", "serve")
+TEXT_ONLY = ("--language-model-only",)
+"""A model that reads images is loaded without what reads them: docs.vllm.ai, models/supported_models ("text-only mode", all
+modalities set to 0), used with vLLM 0.31 for Qwen3.8-27B-FP8."""
 ONLINE = ("fp8", "bitsandbytes")
 """Methods that quantise a 16-bit checkpoint while it is loaded; the others must be published so."""
 

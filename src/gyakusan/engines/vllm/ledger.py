@@ -17,8 +17,10 @@ from gyakusan.engines.vllm.settings import VERSION, Settings, check
 from gyakusan.engines.vllm.weights import stored
 from gyakusan.errors import BadSetting
 from gyakusan.message import Message, say
-from gyakusan.units import GIB
+from gyakusan.units import GIB, MIB
 
+VISION_COMPUTE = (32 * MIB, 256 * MIB, 1024 * MIB)
+"""Activations of the largest image: low end, guess, high end; as llama.cpp's buffer of a projector. [B]"""
 PROCESS = (1.0, 1.5, 2.0)
 """Resident memory of one of the server's processes: seen 1 to 2 GiB [GiB]."""
 
@@ -67,6 +69,7 @@ def _account(model: Model, load: Load, gpu: Device, rank: Pool) -> Account:
     settings = rank.settings
     lines = [_weights(model, settings, rank)]
     lines += [_kept(group, rank.reservation, load, settings) for group in _by_kind(rank.reservation)]
+    lines += _vision(settings)
     peak = profile.activation(model, settings)
     batch = say("activations of the largest batch, or sampling; vLLM measures them at start")
     formula = f"{settings.max_num_batched_tokens} tokens x {profile.token_bytes(model, settings.tensor_parallel):,} B"
@@ -92,6 +95,20 @@ def _weights(model: Model, settings: Settings, rank: Pool) -> Line:
         share = say("one of {n} tensor-parallel shares, {quantization}", n=settings.world, quantization=name)
     w = rank.weights
     return Line("weights", w.best, "read" if form.tensors else "derived", share, low=w.low, high=w.high)
+
+
+def _vision(settings: Settings) -> list[Line]:
+    """Return what reads images: the weights are shared by the ranks, or each has all of them; nobody measured the rest."""
+    if not settings.vision_bytes:
+        return []
+    low, best, high = VISION_COMPUTE
+    share = settings.vision_bytes // settings.tensor_parallel
+    weights = say("the part that reads images, as its published projector has it")
+    images = say("activations of images; vLLM measures them at start")
+    return [
+        Line("weights.projector", settings.vision_bytes, "assumed", weights, low=share),
+        Line("compute.projector", best, "assumed", images, low=low, high=high),
+    ]
 
 
 def _by_kind(reservation: Reservation) -> tuple[tuple[Group, ...], ...]:

@@ -72,9 +72,9 @@ def pool(model: Model, settings: Settings, device: Device, *, stage: int = 0, to
     if settings.memory_kept:
         free = Range(settings.memory_kept, settings.memory_kept, settings.memory_kept)
     else:
-        free = Range(
-            *(maximum(share - w - u, 0) for w, u in zip(loaded_weights.all_high_first, _descending(used), strict=True))
-        )
+        left = share - settings.vision_bytes
+        parts = zip(loaded_weights.all_high_first, _descending(used), strict=True)
+        free = Range(*(maximum(left - w - u, 0) for w, u in parts))
     return Pool(share, loaded_weights, free, reservation(model, settings, stage=stage), settings)
 
 

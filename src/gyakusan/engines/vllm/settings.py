@@ -48,6 +48,7 @@ class Settings:
     state_dtype: element type of recurrent states, a key of STATE_BYTES
     memory_kept: --kv-cache-memory-bytes, 0 = what is left after profiling [B]
     quantization: of the checkpoint, "auto" = as it says itself, else a key of QUANTIZATIONS
+    vision_bytes: of the part of a published model that reads images, 0 = none: --language-model-only [B]
     data_parallel: --data-parallel-size, copies of the model, each on its own GPUs and for its share of the requests
     """
 
@@ -66,6 +67,7 @@ class Settings:
     state_dtype: str = "auto"
     memory_kept: int = 0
     quantization: str = "auto"
+    vision_bytes: int = 0
     data_parallel: int = 1
 
     @property

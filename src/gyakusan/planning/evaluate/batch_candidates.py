@@ -71,8 +71,7 @@ class _Held:
 
     def everywhere(self, table: VariantTable) -> BoolArray:
         """Return True for rows of models that fit in every case (rows of the table,)."""
-        whole: BoolArray = self.models.all(axis=(0, 1))[table.model]
-        return whole
+        return np.asarray(self.models.all(axis=(0, 1)))[table.model]
 
 
 def _whole(context: SweepContext, b: DeviceBatch, rows: IntArray, held: _Held) -> Iterator[FeasibleBatch]:
@@ -143,4 +142,5 @@ def _total(context: SweepContext, b: DeviceBatch, rows: IntArray, memory: LoadMe
     place = b.table.model[rows]
     weights = weight_bytes(b.name, b.table, rows, _ranks(memory, place), b.machine)
     conversations, fixed = take_last_axis(memory.conversations, place), take_last_axis(memory.fixed, place)
+    fixed = fixed + context.image_bytes(b.name, place)
     return np.asarray(fullest_device(weights, conversations, fixed, context.columns.blocks[place], b.stages))

@@ -41,6 +41,7 @@ class SweepContext:
     ordered: storage -> all rows with their modes, best first
     alone: True if the model has the machine to itself: then a smaller cache, parts in RAM and copies are
         tried, too
+    projector_bytes: what the part of every model that reads images takes, None if nobody sends any (models,) [B]
     """
 
     question: PlanRequest
@@ -53,6 +54,11 @@ class SweepContext:
     rows: Mapping[str, IntArray]
     ordered: Mapping[str, RatedRows]
     alone: bool = False
+    projector_bytes: FloatArray | None = None
+
+    def image_bytes(self, name: str, place: IntArray) -> FloatArray | float:
+        """Return what images take on a device under an engine [B]. place: of each row's model (rows,)."""
+        return 0.0 if self.projector_bytes is None or engine(name).IMAGES == "never" else self.projector_bytes[place]
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ MATRICES = 3
 class _Movable:
     """What may move to RAM, for some rows; arrays (rows,).
 
-    unit: bytes of one block that move [B]
+    unit: weights of one block that move [B]
     blocks: blocks that can move
     first: blocks before them that move nothing, but are counted with them
     routed: True where only experts move
@@ -48,11 +48,13 @@ def feasible(context: SweepContext, b: DeviceBatch, rows: IntArray, held: BoolAr
     memory = context.load_memory.of(b.name, context.question.cache_types[0], b.machine, (1,), np.unique(place))
     weights = np.asarray(weight_bytes(b.name, table, rows, 1, b.machine), float)
     conversations, fixed = (take_last_axis(x, place) for x in (memory.conversations, memory.fixed))
+    fixed = fixed + context.image_bytes(b.name, place)
     movable = _movable(context, b, rows, weights)
     whole = weights + conversations + fixed + movable.unit / MATRICES
-    moved = np.clip(np.ceil((whole - b.usable) / movable.unit), 1, None)
+    caches = np.where(movable.routed, 0.0, conversations / movable.blocks)  # the cache of a block is where the block is
+    moved = np.clip(np.ceil((whole - b.usable) / (movable.unit + caches)), 1, None)
     in_ram = moved * movable.unit
-    need = table.stored[rows] - weights + in_ram
+    need = table.stored[rows] - weights + in_ram + moved * caches
     fits = np.isfinite(whole) & (moved <= movable.blocks) & (need <= room) & ~take_last_axis(held, place)
     kept = np.flatnonzero(fits.any(axis=(0, 1)))
     context.missed.note("short_by", place[kept], np.zeros(len(kept)))
@@ -61,7 +63,7 @@ def feasible(context: SweepContext, b: DeviceBatch, rows: IntArray, held: BoolAr
         kv=0,
         rows=rows[kept],
         fits=fits[..., kept],
-        total=(whole - in_ram)[..., kept],
+        total=(whole - in_ram - moved * caches)[..., kept],
         user_bytes=conversations[..., kept] / context.question.users,
         ranks=1,
         blocks_in_ram=np.where(fits, moved + movable.first, 0)[..., kept].astype(np.int64),

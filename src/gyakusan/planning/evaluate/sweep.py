@@ -11,7 +11,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gyakusan.core.arrays import IntArray
+from gyakusan.catalog.models import find
+from gyakusan.catalog.projectors import projector_of
+from gyakusan.core.arrays import FloatArray, IntArray
 from gyakusan.core.broadcast import ceil_div
 from gyakusan.engines.registry import engine as find_engine
 from gyakusan.engines.registry import usual_engines
@@ -28,6 +30,8 @@ from gyakusan.planning.evaluate.results import CandidateColumns, SweepResult, co
 from gyakusan.planning.predict.speed_inputs import chip_of
 from gyakusan.planning.request.request import PlanRequest
 
+IMAGE_COMPUTE = 256 * 2**20
+"""Compute buffer of a projector, as the engines' ledgers take it where it was not read [B]."""
 REPLICAS = (2, 4, 8)
 """Copies of a dense model that one server may run. Of models with experts vLLM's copies are not independent: their expert
 layers form one group over all GPUs (docs.vllm.ai, v0.12.0 and latest, serving/data_parallel_deployment), whose speed nobody
@@ -188,8 +192,18 @@ def _context(
         modes=modes,
         reduce=reduce,
         rows={storage: np.flatnonzero(np.isin(table.model, models)) for storage, table in tables.items()},
+        projector_bytes=_image_bytes(columns, models) if question.images else None,
         ordered={storage: modes.ordered(table) for storage, table in tables.items()} if reduce else {},
     )
+
+
+def _image_bytes(columns: ModelTable, models: IntArray) -> FloatArray:
+    """Return what the part that reads images takes, with a compute buffer; 0 of models that nobody asks for (models,) [B]."""
+    out = np.zeros(len(columns.models))
+    for place in models.tolist():
+        found = projector_of(find(columns.models[place].name), "")
+        out[place] = found.bytes + IMAGE_COMPUTE if found is not None else 0.0
+    return out
 
 
 def _batch(name: str, number: int, group: Sequence[HardwareOption], columns: ModelTable) -> DeviceBatch:

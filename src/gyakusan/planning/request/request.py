@@ -75,7 +75,7 @@ class PlanRequest:
     reserve: memory of it that other programs use, e.g. "2GiB"
     bandwidth: of its RAM, e.g. "80GB/s"
     ram: RAM of the machine beside its GPUs, e.g. "64GiB"; None = as it was detected or named
-    images: people send images too, so that the projector is loaded
+    images: people send images too: the model reads them, and what reads them is counted
     budget: for a machine to buy
     base_computer_price: of the computer around graphics cards that are bought
     power: limit of the devices together [W]

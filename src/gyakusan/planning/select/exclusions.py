@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gyakusan.catalog.models import find
+from gyakusan.catalog.projectors import reads_images
 from gyakusan.message import Message, say
 from gyakusan.planning.candidates.model_table import CatalogModel, ModelTable
 from gyakusan.planning.evaluate.results import SweepResult
@@ -45,7 +47,7 @@ def select_models(request: PlanRequest, columns: ModelTable) -> tuple[list[int],
 def model_filter_reason(request: PlanRequest, model: CatalogModel) -> Message | None:
     """Return why a request does not allow a model, None if it does."""
     if request.model is not None:
-        return _untrained(request, model) if model.name == request.model else say("another model was requested")
+        return _unable(request, model) if model.name == request.model else say("another model was requested")
     return _unwanted(request, model) or _unsuitable(request, model)
 
 
@@ -66,11 +68,18 @@ def _unsuitable(request: PlanRequest, model: CatalogModel) -> Message | None:
         return say("not proposed: a base model, an older one or a fine-tune; --model plans it")
     if all(m.kind for m in model.modes) and not request.families:
         return say("made for a special purpose, not for chat; --model plans it")
+    return _unable(request, model)
+
+
+def _unable(request: PlanRequest, model: CatalogModel) -> Message | None:
+    """Return what was asked for that a model cannot do, even if it is the one that was named."""
+    if request.images and not reads_images(find(model.name)):
+        return say("it reads no images")
     return _untrained(request, model)
 
 
 def _untrained(request: PlanRequest, model: CatalogModel) -> Message | None:
-    """Return that a model was not trained for the context: what it then says is not what was measured."""
+    """Return that a model was not trained for the context: its quality there is not what was measured."""
     trained, context = int(model.facts["model"]["trained_context"]), request.workload.context
     if 0 < trained < context:
         return say("trained for {trained} tokens, {asked} requested", trained=f"{trained:,}", asked=f"{context:,}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Literal
 
 from gyakusan.catalog.models import find
 from gyakusan.core.broadcast import ceil_div
@@ -16,6 +15,7 @@ from gyakusan.core.model import Model
 from gyakusan.core.quality import Score
 from gyakusan.engines.base import Command, PartInRam
 from gyakusan.engines.deployment import NO_CHANGES, Deployment, deploy
+from gyakusan.engines.images import ImagePart, ProjectorUse, image_part
 from gyakusan.engines.registry import engine
 from gyakusan.errors import BadSetting
 from gyakusan.models.assemble import plain
@@ -27,7 +27,6 @@ from gyakusan.planning.predict.speed import SpeedEstimate, TurnShape, estimate_s
 from gyakusan.planning.predict.speed_inputs import NO_HOST_WEIGHTS
 from gyakusan.planning.request.request import PlanRequest
 
-ProjectorUse = Literal["none", "off", "counted"]
 NEARLY_FULL = 0.92
 """Memory limits a plan from this share of the usable memory on."""
 
@@ -116,7 +115,8 @@ def confirm_candidate(
 
     changes: settings of the engine in addition to the type of the cache
     """
-    cells, deployment, part = grid.cells, _deployment(request, grid, index, changes), None
+    cells, image, part = grid.cells, _image_part(request, grid, index), None
+    deployment = _deployment(request, grid, index, {**image.settings, **changes})
     if deployment is not None and cells.blocks_in_ram[index] > 0:
         part = deployment.rules.part_in_ram(deployment.model, deployment.load, deployment.machine, deployment.changes)
         deployment = None if part is None else _with_changes(deployment, part.settings)
@@ -136,9 +136,20 @@ def confirm_candidate(
         score=Score(float(cells.quality[index]), float(cells.error[index])),
         mode=grid.columns.models[int(grid.models[index])].modes[int(cells.mode[index])],
         bottleneck=bottleneck(ledger, speed),
+        projector=image.use,
+        projector_bytes=image.projector_bytes,
         blocks_in_ram=part.blocks_in_ram if part else 0,
         in_ram=part.part if part else "",
         replicas=int(cells.replicas[index]),
+    )
+
+
+def _image_part(request: PlanRequest, grid: SweepResult, index: int) -> ImagePart:
+    """Return what becomes of the part of a candidate that reads images."""
+    name = grid.engines[int(grid.cells.engine[index])]
+    table, row = grid.columns.of_engine(name), int(grid.cells.row[index])
+    return image_part(
+        find(grid.columns.models[int(table.model[row])].name), name, table.name[row], images=request.images
     )
 
 

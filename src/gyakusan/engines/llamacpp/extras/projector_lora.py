@@ -99,6 +99,8 @@ def projector(model: Model, settings: Settings) -> ExtraFile | None:
     own = next((e for e in offered if e.source == settings.projector), None)
     if own is None and settings.projector:
         return _checked(settings.projector, PROJECTOR)
+    if own is None and settings.projector_bytes:
+        return ExtraFile("", settings.projector_bytes)
     return _extra_file(own or offered[0]) if offered else None
 
 
