@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from gyakusan.cli.options import Output, People, Server, Where, Which, _
+from gyakusan.cli.options import Images, Offline, Output, People, Server, Where, Which, _
 from gyakusan.cli.writing import draw, write_json
 from gyakusan.engines.registry import DEFAULT
 from gyakusan.errors import BadSetting
@@ -28,12 +28,11 @@ def inspect(
     exact: Annotated[
         bool, Parameter(help=_("Compare with a dry run of the installed llama.cpp (CPU only)."), negative="")
     ] = False,
-    offline: Annotated[
-        bool, Parameter(help=_("Stay off the network: use this computer and the catalogue only."), negative="")
-    ] = False,
+    offline: Offline = False,
     quants: Annotated[
         bool, Parameter(help=_("Show every quantisation of a Hugging Face GGUF repository."), negative="")
     ] = False,
+    images: Images = False,
     people: People = People(),
     where: Where = Where(),
     which: Which = Which(),
@@ -54,6 +53,7 @@ def inspect(
         pairs=which.pairs,
         server=names[0],
         offline=offline,
+        images=images,
     )
     if quants:
         return _quantizations(first, model, offline, output)

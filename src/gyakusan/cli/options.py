@@ -19,6 +19,12 @@ def _(template: str) -> str:
     return template
 
 
+Images = Annotated[bool, Parameter(help=_("Images are sent too: count the projector that reads them."), negative="")]
+Offline = Annotated[
+    bool, Parameter(help=_("Stay off the network: use this computer and the catalogue only."), negative="")
+]
+
+
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True)
 class Screen:

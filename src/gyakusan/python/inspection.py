@@ -127,7 +127,8 @@ def inspect(
     device: a name of the catalogue, None = this computer
     exact: add the figures of the installed llama.cpp's dry run (CPU only)
     offline: stay off the network
-    settings: fields of the engine's Settings; kv_type="q8_0" for keys and values together, cpu=True for the CPU
+    settings: fields of the engine's Settings; kv_type="q8_0" for keys and values together, cpu=True for the CPU, images=True
+        to count the projector that reads images
     """
     where = {"device": device, "memory": memory, "reserve": reserve, "bandwidth": bandwidth, "ram": ram}
     asked = deployed(

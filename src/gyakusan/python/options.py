@@ -200,21 +200,19 @@ def deployed(
 
     given = dict(settings)
     former, more = given.pop("quantization", None), given.pop("set", {})
-    images = bool(given.pop("images", False))
     where = {**where, **{k: given.pop(k) for k in PLACE if k in given}}
     pairs = (more,) if isinstance(more, str) else () if isinstance(more, Mapping) else tuple(more)
     name = registry.engine(engine).NAME
     length = None if context is None else parse_count(_whole(context), at_most=api.MOST_CONTEXT)
-    people = parse_count(_whole(users), at_most=api.MOST_USERS)
     return api.deployment(
         model,
         quantization=quant or former,
-        load=partial(api.usual_load, users=people, context=length),
+        load=partial(api.usual_load, users=parse_count(_whole(users), at_most=api.MOST_USERS), context=length),
+        images=bool(given.pop("images", False)),
         settings=engine_settings(name, {**given, **(more if isinstance(more, Mapping) else {})}, OWN),
         pairs=pairs,
         server=name,
         offline=offline,
-        images=images,
         **where,
     )
 
