@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import date
 
 import pytest
 from hypothesis import HealthCheck
@@ -29,6 +30,14 @@ def pytest_configure(config: pytest.Config) -> None:
     """Nothing is compared while tests are only listed, so that no snapshot is unused."""
     if config.option.collectonly:
         config.option.warn_unused_snapshots = True
+
+
+@pytest.fixture(autouse=True)
+def _november_2026(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prices age: every test is of one day."""
+    from gyakusan.planning.candidates import prices
+
+    monkeypatch.setattr(prices, "today", lambda: date(2026, 11, 28))
 
 
 # A busy machine is no fault of what is tested.

@@ -61,6 +61,39 @@ RULES_OF_THUMB = (
     ("power supply, 1,600 W", "part", 50000, "JPY", "2026-11", RECALLED, 0, 0, 1600),
 )
 """Name, what, amount, currency, month, source, RAM [GiB], cards that it takes, power of its supply [W]."""
+EARLIER = (
+    (
+        "RTX 5090 gaming laptop PC",
+        24,
+        "laptop",
+        550000,
+        "JPY",
+        "JP",
+        "2025-12",
+        "Qiita guide to local LLMs, 2025-12-09",
+    ),
+    (
+        "Jetson AGX Orin Developer Kit 64GB",
+        64,
+        "computer",
+        410000,
+        "JPY",
+        "JP",
+        "2025-12",
+        "Qiita guide to local LLMs, 2025-12-09",
+    ),
+    (
+        "AMD Ryzen AI Halo",
+        128,
+        "computer",
+        3999,
+        "USD",
+        "US",
+        "2026-06",
+        "https://www.compute-market.com/blog/dgx-spark-vs-strix-halo-local-ai-2026",
+    ),
+)
+"""Prices with a size that the catalogue had before: of, size [GiB], what, amount, currency, country, month, source."""
 HEADER = """\
 #:schema ../schemas/prices.json
 # Prices of cards, computers and what stands around a card, each of one size and seen in one month. The schema says what
@@ -77,6 +110,18 @@ def records(rows: Iterable[Mapping[str, str]]) -> Iterator[dict[str, str | int |
             continue
         if (record := _record(row)) is not None:
             yield record
+    for of, size, what, amount, currency, country, month, source in EARLIER:
+        yield {
+            "of": of,
+            "size_gib": size,
+            "what": what,
+            "amount": amount,
+            "currency": currency,
+            "country": country,
+            "date": month,
+            "source": source,
+            "confidence": "medium",
+        }
     for name, what, amount, currency, month, source, ram, cards, watts in RULES_OF_THUMB:
         yield {
             "name": name,

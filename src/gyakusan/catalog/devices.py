@@ -42,6 +42,8 @@ class DeviceRecord:
     memory_type: e.g. "GDDR7" or "DDR5-5600"
     chip: its row in chips.csv, which has its rates, "" = not known
     power_w: board or package power [W]
+    slots: places that a card takes in a case, as its makers build it, 0 = not known
+    cooling: blower (air leaves the case, so cards may stand side by side), passive (needs a server's fans), "" = its own fans
     pcie: generation and lanes, e.g. "5.0 x16"
     nvlink_gb_s: NVLink, both directions together, 0 = none [10^9 B/s]
     channels: memory channels of a processor, 0 = not known
@@ -67,6 +69,8 @@ class DeviceRecord:
     memory_type: str = ""
     chip: str = ""
     power_w: float | None = None
+    slots: int = 0
+    cooling: Literal["", "blower", "passive"] = ""
     pcie: str = ""
     nvlink_gb_s: float = 0
     channels: int = 0

@@ -61,17 +61,26 @@ class Limits:
 
     budget: Annotated[str | None, Parameter(help=_("Budget for a machine, e.g. 1000000JPY or 3000USD."))] = None
     computer: Annotated[
-        str | None, Parameter(help=_("Price of the computer without its graphics cards (default 150000JPY)."))
+        str | None,
+        Parameter(help=_("'own' for cards into a PC you own, or the price of the computer around them.")),
+    ] = None
+    currency: Annotated[
+        str | None, Parameter(help=_("Currency of the answer: JPY, USD, EUR or CHF (default: the budget's)."))
     ] = None
     rates: Annotated[str | None, Parameter(help=_("Yen for one unit of a currency, e.g. USD=155,EUR=180."))] = None
     power: Annotated[str | None, Parameter(help=_("Most power of the devices in watts."))] = None
-    count: Annotated[str | None, Parameter(help=_("Most cards in one machine."))] = None
+    outlet: Annotated[
+        str | None, Parameter(help=_("Watts that your outlet gives (default 1500 in Japan, 1440 in the US)."))
+    ] = None
+    count: Annotated[
+        str | None, Parameter(name=["--gpus", "--count"], help=_("Most cards in one machine (default 2)."))
+    ] = None
     os: Annotated[
         Literal["any", "linux", "windows", "macos"] | None, Parameter(help=_("Operating system of the machine."))
     ] = None
     brand: Annotated[str | None, Parameter(help=_("Maker of the device, e.g. NVIDIA."))] = None
     used: Annotated[bool | None, Parameter(help=_("Consider used prices."), negative="")] = None
-    enterprise: Annotated[bool | None, Parameter(help=_("Consider data-centre cards."))] = None
+    enterprise: Annotated[bool | None, Parameter(help=_("Consider data-centre cards, which need a server."))] = None
     speed: Annotated[str | None, Parameter(help=_("Least output tokens/s for each user."))] = None
     first: Annotated[str | None, Parameter(help=_("Most seconds to the first token."))] = None
     quality: Annotated[str | None, Parameter(help=_("Least quality in points (Llama 3.1 8B has 35)."))] = None

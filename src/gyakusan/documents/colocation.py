@@ -13,11 +13,11 @@ from gyakusan.documents.plan import (
     ConfidenceJson,
     MachineJson,
     PlanQualityJson,
-    PriceJson,
     SpeedJson,
     machine,
     plan_fields,
 )
+from gyakusan.documents.price import PriceJson
 from gyakusan.documents.request import RequestJson, request
 from gyakusan.message import Message
 from gyakusan.planning.colocate.recommend import ColocatedModel, Colocation, ColocationAnswer

@@ -9,6 +9,7 @@ from msgspec import UNSET, Struct, UnsetType, field
 
 from gyakusan.documents.common import CommandJson, FigureJson, RatesJson, catalogue_date, command, figure, rates
 from gyakusan.documents.ledger import LedgerJson, ledger
+from gyakusan.documents.price import PriceJson, price
 from gyakusan.documents.request import RequestJson, request
 from gyakusan.message import Message
 from gyakusan.planning.candidates.hardware import HardwareOption
@@ -27,13 +28,19 @@ class MachineJson(Struct, frozen=True):
     name: of the machine
     count: of its devices
     power_w: of its devices together, null if not known [W]
+    wall_power: what the whole computer takes from its socket at work, null if not known [W]
+    slots: places in a case that its cards take
     owned: false if it is to be bought
+    own_computer: true if only cards are bought, for a computer that the asker has
     """
 
     name: str
     count: int
     power_w: float | None
+    wall_power: float | None
+    slots: int
     owned: bool
+    own_computer: bool
 
 
 class SpeedJson(Struct, frozen=True):
@@ -104,34 +111,6 @@ class ConfidenceJson(Struct, frozen=True):
     memory: tuple[str, ...]
     pace: SpeedConfidenceJson | None
     quality: str
-
-
-class SeenPriceJson(Struct, frozen=True):
-    """A price that was seen.
-
-    amount: in `currency`
-    currency: ISO 4217
-    date: ISO 8601
-    source: where it was seen
-    used: true for second-hand
-    """
-
-    amount: float
-    currency: str
-    date: str
-    source: str
-    used: bool
-
-
-class PriceJson(Struct, frozen=True):
-    """Price of a machine.
-
-    jpy: of the whole machine [JPY]
-    device: the price of its device that it rests on
-    """
-
-    jpy: int
-    device: SeenPriceJson | None
 
 
 class PlanJson(Struct, frozen=True, kw_only=True):
@@ -331,7 +310,7 @@ def plan_fields(value: Plan) -> dict[str, Any]:
             *(value.mode.mode, value.mode.thinking, value.mode.count),
         ),
         "confidence": _confidence(value),
-        "price": _price(value.offer),
+        "price": price(value.offer),
         "binds": value.bottleneck,
         "projector": value.projector,
         "projector_bytes": value.projector_bytes,
@@ -343,7 +322,8 @@ def plan_fields(value: Plan) -> dict[str, Any]:
 
 def machine(offer: HardwareOption) -> MachineJson:
     """Return the machine of a plan."""
-    return MachineJson(offer.machine.name, offer.count, offer.power, offer.owned)
+    machine_name, wall = offer.machine.name, offer.wall_power
+    return MachineJson(machine_name, offer.count, offer.power, wall, offer.slots, offer.owned, offer.own_computer)
 
 
 def speed(value: SpeedEstimate) -> SpeedJson:
@@ -366,11 +346,3 @@ def _confidence(value: Plan) -> ConfidenceJson:
     decode = None if value.pace is None else value.pace.decode_each
     pace = None if decode is None else SpeedConfidenceJson(decode.basis, 0.8, decode.coverage)
     return ConfidenceJson(tuple(memory), pace, value.mode.basis)
-
-
-def _price(offer: HardwareOption) -> PriceJson | None:
-    if offer.price is None:
-        return None
-    seen = offer.seen
-    device = None if seen is None else SeenPriceJson(seen.amount, seen.currency, seen.date, seen.source, seen.used)
-    return PriceJson(round(offer.price), device)

@@ -46,8 +46,10 @@ class RequestJson(Struct, frozen=True, kw_only=True):
     ram: RAM beside its GPUs
     images: true if people send images too
     budget: for a machine to buy
-    computer: price of the computer around graphics cards that are bought
+    currency: of the answer, null = the budget's
+    computer: price of the computer around graphics cards that are bought, 0 = it is owned, null = by RAM, power and cards
     power: limit of the devices together [W]
+    outlet: most power that a socket gives, null = that of a household [W]
     count: GPUs in one machine, at most
     os: operating system
     brand: vendor of the devices
@@ -82,8 +84,10 @@ class RequestJson(Struct, frozen=True, kw_only=True):
     ram: str | None
     images: bool
     budget: MoneyJson | None
-    computer: MoneyJson
+    currency: str | None
+    computer: MoneyJson | None
     power: float | None
+    outlet: float | None
     count: int
     os: str
     brand: str | None

@@ -1,4 +1,4 @@
-"""Hardware of the catalogue: limits are kept, nothing is lost, and "no budget" is None."""
+"""Hardware of the catalogue: limits are kept, nothing is lost, every price is itemised, and "no budget" is None."""
 
 from __future__ import annotations
 
@@ -8,26 +8,39 @@ from typing import Any
 import pytest
 
 from gyakusan.planning.candidates.hardware import (
+    HardwareOption,
     all_machines,
     buyable_machines,
-    chassis_factor,
     hardware_options,
+    outlet_watts,
     priced_machines,
+    reachable_machines,
 )
 from gyakusan.planning.request.money import Money
-from gyakusan.planning.request.request import CHASSIS_PRICE, PlanRequest
+from gyakusan.planning.request.request import PlanRequest
 
 LARGE = 10**12
+OWN = Money(0.0, "JPY")
 
 
-@pytest.mark.parametrize("limits", [{}, {"brand": "AMD"}, {"power": 400.0}, {"enterprise": False, "used": True}])
+def by_name(options: tuple[HardwareOption, ...]) -> dict[str, HardwareOption]:
+    return {o.machine.name: o for o in options}
+
+
+def reasons(request: PlanRequest) -> dict[str, str]:
+    return {r.name: r.reason.template for r in buyable_machines(request)[1]}
+
+
+@pytest.mark.parametrize("limits", [{}, {"brand": "AMD"}, {"power": 400.0}, {"enterprise": True, "used": True}])
 def test_no_budget_is_a_budget_that_nothing_exceeds(limits: dict[str, Any]) -> None:
     request = PlanRequest(model="gpt-oss-20b", **limits)
     for currency in ("JPY", "USD"):
         unlimited = priced_machines(request, currency)
-        assert unlimited == buyable_machines(replace(request, budget=Money(LARGE, currency)))[0]
+        bought = buyable_machines(replace(request, budget=Money(LARGE, currency)))[0]
+        assert {o.machine.name for o in unlimited} >= {o.machine.name for o in bought}
         prices = [o.price or 0.0 for o in unlimited]
         assert prices == sorted(prices)
+    assert priced_machines(request) == buyable_machines(replace(request, budget=Money(LARGE, "JPY")))[0]
 
 
 def test_every_machine_is_an_option_or_has_a_reason() -> None:
@@ -47,15 +60,108 @@ def test_without_a_budget_a_machine_needs_no_price() -> None:
     assert options[-1].price is None
 
 
-def test_a_computer_around_cards_is_paid_once_and_grows_with_their_number() -> None:
-    request = PlanRequest(model="gpt-oss-20b", count=4)
-    machines = {o.machine.name: o for o in priced_machines(request)}
-    one, two, four = (machines[f"{n}NVIDIA GeForce RTX 5090"] for n in ("", "2x ", "4x "))
-    card = (two.price or 0.0) - (one.price or 0.0)
-    assert one.price == card + CHASSIS_PRICE.amount
-    assert four.price == 4 * card + chassis_factor(4) * CHASSIS_PRICE.amount
-    free = replace(request, base_computer_price=Money(0.0, "JPY"))
-    assert {o.machine.name: o for o in priced_machines(free)}[one.machine.name].price == card
+@pytest.mark.parametrize("currency", ["JPY", "USD", "EUR", "CHF"])
+def test_every_price_is_the_sum_of_items_with_size_month_source_and_kind(currency: str) -> None:
+    options = priced_machines(PlanRequest(model="gpt-oss-20b"), currency)
+    assert len(options) > 40
+    for option in options:
+        assert option.items
+        assert all(i.paid_in == currency and i.month and i.source and i.tax != "unknown" for i in option.items)
+        assert all(i.size_gib for i in option.items if i.what != "part")
+        assert not any(i.used for i in option.items)
+        complete = option.items[0].what in ("computer", "laptop") or any(i.what == "kit" for i in option.items)
+        assert complete != option.own_computer
+        assert complete
+
+
+def test_one_or_two_cards_unless_more_are_asked_for() -> None:
+    assert max(o.count for o in priced_machines(PlanRequest(model="x"))) == 2
+    four = reasons(PlanRequest(budget=Money(LARGE, "EUR"), count=4))
+    assert four["4x NVIDIA GeForce RTX 5060 Ti 16GB"] == "A case takes {most} of {name} ({slots} slots each)."
+
+
+def test_four_blowers_stand_in_one_case_where_the_socket_bears_them() -> None:
+    name = "4x AMD Radeon AI PRO R9700"
+    europe = PlanRequest(budget=Money(LARGE, "EUR"), count=4)
+    option = by_name(buyable_machines(europe)[0])[name]
+    assert (option.slots, [i.what for i in option.items]) == (8, ["card", "kit"])
+    japan = replace(europe, budget=Money(LARGE, "JPY"))
+    assert "household outlet" in reasons(japan)[name]
+    assert name in by_name(buyable_machines(replace(japan, outlet=3000.0))[0])
+    assert name in by_name(buyable_machines(replace(japan, power=1300.0))[0])
+
+
+def test_the_socket_is_that_of_the_country_unless_it_is_given() -> None:
+    assert [outlet_watts(PlanRequest(currency=c)) for c in ("JPY", "USD", "EUR", "CHF")] == [1500, 1440, 3680, 2300]
+    assert outlet_watts(PlanRequest(outlet=2000.0, power=500.0)) == 2000
+    assert outlet_watts(PlanRequest(power=500.0)) is None
+
+
+def test_cards_without_a_fan_are_not_sold_into_a_desktop() -> None:
+    request = PlanRequest(budget=Money(LARGE, "USD"), used=True)
+    assert "has no fan" in reasons(request)["NVIDIA H100 PCIe"]
+    asked = reasons(replace(request, enterprise=True))["NVIDIA H100 PCIe"]
+    assert asked == "{name} has no fan: it needs a server, whose price is not known."
+
+
+def test_cards_that_are_no_longer_made_are_bought_second_hand_or_not_at_all() -> None:
+    request = PlanRequest(budget=Money(LARGE, "JPY"))
+    for name in ("NVIDIA GeForce RTX 3090", "NVIDIA GeForce RTX 4090"):
+        assert "second-hand only" in reasons(request)[name]
+        option = by_name(buyable_machines(replace(request, used=True))[0])[name]
+        assert option.items[0].used
+        assert option.seen is not None
+        assert option.seen.used
+        assert option.items[1].what == "kit"
+    assert "too old" in reasons(request)["Mac Studio M4 Max 128GB"]
+
+
+def test_a_chip_alone_is_not_sold() -> None:
+    names = by_name(all_machines(PlanRequest(model="x")))
+    assert "Mac Studio M5 Max 128GB" in names
+    assert "Apple M5 Max 128GB" not in names
+    assert names["RTX 5090 gaming laptop PC 24GB"].items[0].what == "laptop"
+
+
+def test_a_computer_of_ones_own_needs_cards_only() -> None:
+    own = by_name(priced_machines(PlanRequest(model="x", base_computer_price=OWN)))
+    card = own["NVIDIA GeForce RTX 5060 Ti 16GB"]
+    assert (card.price, card.own_computer, card.slots, card.wall_power) == (90_000, True, 2, 327)
+    assert not own["Mac mini M6 16GB"].own_computer
+
+
+def test_a_small_budget_buys_cards_for_a_computer_of_ones_own() -> None:
+    def names(amount: float, currency: str) -> dict[str, bool]:
+        found = hardware_options(PlanRequest(budget=Money(amount, currency)))[0]
+        return {o.machine.name: o.own_computer for o in found}
+
+    assert names(100_000, "JPY")["NVIDIA GeForce RTX 5060 Ti 16GB"]
+    assert not names(300_000, "JPY")["NVIDIA GeForce RTX 5060 Ti 16GB"]
+    assert all(names(200, "USD").values())
+    assert names(200, "USD")
+    assert names(30_000, "JPY")
+    assert not any(names(1_000_000, "JPY").values())
+    assert "Mac mini M6 16GB" in names(1000, "USD")
+
+
+def test_more_money_buys_all_that_less_money_buys() -> None:
+    for currency, chain in (("JPY", (30, 60, 100, 150, 215, 300, 400, 750, 1500)), ("USD", (0.2, 0.5, 0.9, 1.5, 3, 9))):
+        before: set[str] = set()
+        for thousands in chain:
+            found = hardware_options(PlanRequest(budget=Money(thousands * 1000, currency)))[0]
+            new = {o.machine.name for o in found if not o.items[0].used}
+            assert before <= new, (currency, thousands)
+            before = new
+
+
+def test_whatever_some_budget_buys_is_reachable() -> None:
+    request = PlanRequest(budget=Money(35_000, "JPY"))
+    reachable = by_name(reachable_machines(request))
+    assert {o.machine.name for o in hardware_options(request)[0]} <= reachable.keys()
+    first = min(reachable.values(), key=lambda o: o.price or LARGE)
+    assert first.items[0].used
+    assert first.own_computer
+    assert not any(o.own_computer for o in reachable_machines(replace(request, base_computer_price=Money(1e5, "JPY"))))
 
 
 def test_an_owned_machine_is_the_only_option() -> None:
@@ -63,5 +169,7 @@ def test_an_owned_machine_is_the_only_option() -> None:
     (option,) = options
     assert option.owned
     assert option.price is None
+    assert option.seen is None
+    assert option.items == ()
     assert option.machine.gpus[0].reserved == 2 * 2**30
     assert rejected == ()

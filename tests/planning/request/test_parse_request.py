@@ -83,12 +83,14 @@ EVERY_KEY = {
     "images": True,
     "budget": "500000JPY",
     "computer": "9JPY",
+    "currency": "USD",
     "power": 300,
-    "count": 2,
+    "outlet": "2000W",
+    "count": 3,
     "os": "linux",
     "brand": "NVIDIA",
     "used": True,
-    "enterprise": False,
+    "enterprise": True,
     "speed": 9,
     "first": 2.5,
     "quality": 40,
@@ -105,6 +107,25 @@ EVERY_KEY = {
 }
 """A value for every key but those of a machine that is owned, which a budget excludes."""
 OWNED = {"device": "RTX 4090", "memory": "20GiB", "reserve": "1GiB", "bandwidth": "80GB/s", "ram": "64GiB"}
+
+
+def test_a_number_without_a_currency_takes_that_of_the_answer() -> None:
+    assert parse_request({"budget": "3k", "currency": "usd"}).budget == Money(3000, "USD")
+    assert parse_request({"budget": "10万円", "currency": "usd"}).budget == Money(100_000, "JPY")
+    with pytest.raises(BadQuantity, match="has no currency"):
+        parse_request({"budget": "3k"})
+
+
+@pytest.mark.parametrize("text", ["own", "OWN", "0", "0JPY", "0 USD"])
+def test_a_computer_that_is_owned_costs_nothing(text: str) -> None:
+    assert parse_request({"budget": "100000JPY", "computer": text}).base_computer_price == Money(0.0, "JPY")
+
+
+def test_the_currency_of_the_answer_is_the_one_that_was_named_else_the_budgets() -> None:
+    assert parse_request({"budget": "100000JPY"}).paid_in == "JPY"
+    assert parse_request({"budget": "3000USD"}).paid_in == "USD"
+    assert parse_request({"budget": "3000USD", "currency": "ユーロ"}).paid_in == "EUR"
+    assert parse_request({}).paid_in == "JPY"
 
 
 def test_every_key_sets_its_field_and_no_other() -> None:

@@ -1,29 +1,27 @@
 """Hardware that a plan may run on: the machine that is owned, or those of the catalogue that can be bought.
 
-Prices are in yen, converted with dated rates. Each machine that is left out carries its reason.
+A machine is bought complete: a computer as it is sold, or cards with a computer around them, item by item. Sums are in yen,
+converted with dated rates. Each machine that is left out carries its reason.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
 
 from gyakusan import machines
-from gyakusan.catalog.devices import DeviceRecord, device_records, machine_records
+from gyakusan.catalog.devices import DeviceRecord, MachineRecord, device_records, machine_records
+from gyakusan.catalog.prices import prices_of
 from gyakusan.core.machine import Device, Machine, Price
 from gyakusan.machines.detect import detect
 from gyakusan.message import Message, say
-from gyakusan.planning.request.money import ExchangeRates, exchange_rates
+from gyakusan.planning.candidates.computers import card_items, complete_items
+from gyakusan.planning.candidates.power import OUTLETS, card_shape, devices_watts, wall_watts
+from gyakusan.planning.candidates.prices import Buyer, PriceItem, why_unpriced
+from gyakusan.planning.request.money import Money, exchange_rates
 from gyakusan.planning.request.request import MAX_DEVICES, PlanRequest
 
-OLDEST_PRICE_YEAR = "2024"
-"""Prices of new goods from before this year say nothing about today."""
-_ENTERPRISE = re.compile(
-    r"\b(tesla|[ahblvp]\d{2,3}[a-z]?|gh?b?[23]00|gb[23]00|instinct|mi\d{2,3}\w?|l4|l40s?|t4|a2|gaudi|flex|max 1\d{3}|h20)\b",
-    re.IGNORECASE,
-)
 _SYSTEMS_OF_BACKEND = {"metal": ("macos",), "rocm": ("linux", "windows")}
 
 
@@ -34,17 +32,38 @@ class HardwareOption:
     machine: its devices, as the engines see them
     count: of its GPUs, 1 if it has none
     price: of everything that is bought, None where it is owned or no price is known [JPY]
-    seen: price of one device or computer, as a shop or its maker had it
+    items: what is bought, each with its own price; empty where `price` is None or was given
     power: of all devices, None = not known [W]
     owned: nothing has to be bought
+    own_computer: only cards, and if needed a power supply, are bought: for a computer that the asker has
     """
 
     machine: Machine
     count: int
     price: float | None
-    seen: Price | None
+    items: tuple[PriceItem, ...]
     power: float | None
     owned: bool = False
+    own_computer: bool = False
+
+    @property
+    def wall_power(self) -> float | None:
+        """What the computer takes from its socket at work, None = not known [W]."""
+        return wall_watts(self.machine)
+
+    @property
+    def slots(self) -> int:
+        """Places in a case that its cards take, 0 for a computer without cards."""
+        cards = [g for g in self.machine.gpus if g.kind == "gpu"]
+        return sum(card_shape(g.name, g.power).slots for g in cards)
+
+    @property
+    def seen(self) -> Price | None:
+        """The price of its device or computer, as it was seen; None if no price is known."""
+        if not self.items:
+            return None
+        main = self.items[0]
+        return Price(main.amount, main.currency, main.month, main.source, main.used)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +82,17 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class CatalogueDevice:
-    """A GPU, or a computer with a GPU inside.
+    """A card, or a computer with one memory for CPU and GPU.
 
     device: as it is built into a machine
-    prices: everything that was seen
+    name: under which its prices stand
+    size_gib: its memory as sold [GiB]
     complete: a whole computer, so that nothing else has to be bought
     """
 
     device: Device
-    prices: tuple[Price, ...]
+    name: str
+    size_gib: int
     complete: bool
 
 
@@ -85,25 +106,26 @@ def owned_machine(request: PlanRequest) -> HardwareOption:
         machine = machines.with_ram_bandwidth(machine, request.bandwidth)
     if request.reserve is not None:
         machine = machines.with_reserved_memory(machine, request.reserve)
-    return HardwareOption(machine, max(1, len(machine.gpus)), None, None, _power(machine), True)
+    return HardwareOption(machine, max(1, len(machine.gpus)), None, (), devices_watts(machine), True)
 
 
 def hardware_options(request: PlanRequest) -> tuple[tuple[HardwareOption, ...], tuple[Rejected, ...]]:
     """Return the machines that a request is about, and those of the catalogue that are left out."""
-    return ((owned_machine(request),), ()) if request.owned else buyable_machines(request)
+    if request.owned:
+        return (owned_machine(request),), ()
+    options, rejected = buyable_machines(request)
+    return tuple(sorted((*options, *_cards_for_an_own_computer(request, options)), key=_by_price)), rejected
 
 
 def buyable_machines(request: PlanRequest) -> tuple[tuple[HardwareOption, ...], tuple[Rejected, ...]]:
     """Return the machines of the catalogue within the limits, cheapest first, and the others."""
-    exchange = exchange_rates(dict(request.rates))
-    budget = request.budget
-    limit = None if budget is None else exchange.convert(budget.amount, budget.currency, "JPY")
+    buyer = _buyer(request)
     options: list[HardwareOption] = []
     rejected: list[Rejected] = []
-    for option in _every_machine(request, exchange, budget.currency if budget else None):
+    for entry, option in _every_machine(request, buyer):
         reason = _filter_reason(request, option)
-        if reason is None and budget is not None:
-            reason = _price_reason(option, limit)
+        if reason is None and request.budget is not None:
+            reason = _price_reason(entry, option, request.budget, buyer)
         if reason is None:
             options.append(option)
         else:
@@ -112,47 +134,19 @@ def buyable_machines(request: PlanRequest) -> tuple[tuple[HardwareOption, ...], 
     return tuple(options), tuple(rejected)
 
 
-def priced_machines(request: PlanRequest, currency: str = "JPY") -> tuple[HardwareOption, ...]:
+def priced_machines(request: PlanRequest, currency: str | None = None) -> tuple[HardwareOption, ...]:
     """Return the machines with a price within every limit but the budget, cheapest first.
 
-    currency: prices in this one are preferred
+    currency: of the buyer, None = the request's
     """
-    every = _every_machine(request, exchange_rates(dict(request.rates)), currency)
+    every = (option for _, option in _every_machine(request, _buyer(request, currency)))
     options = (o for o in every if o.price is not None and _filter_reason(request, o) is None)
     return tuple(sorted(options, key=_by_price))
 
 
 def all_machines(request: PlanRequest, currency: str | None = None) -> tuple[HardwareOption, ...]:
-    """Return every machine of the catalogue, whatever the limits; prices in `currency` are preferred."""
-    return tuple(_every_machine(request, exchange_rates(dict(request.rates)), currency))
-
-
-def is_enterprise(name: str) -> bool:
-    """Return True for cards made for data centres: no fan, no shop."""
-    return _ENTERPRISE.search(name) is not None and "RTX" not in name
-
-
-def _by_price(option: HardwareOption) -> tuple[float, str]:
-    return (option.price if option.price is not None else float("inf"), option.machine.name)
-
-
-def _every_machine(request: PlanRequest, exchange: ExchangeRates, currency: str | None) -> Iterator[HardwareOption]:
-    base = request.base_computer_price
-    chassis = exchange.convert(base.amount, base.currency, "JPY") or 0.0
-    for entry in catalogue_devices():
-        device = entry.device
-        seen = _cheapest(entry.prices, exchange, currency, used=request.used)
-        one = exchange.convert(seen.amount, seen.currency, "JPY") if seen else None
-        for count in range(1, 1 + (1 if device.kind == "unified" else min(request.count, MAX_DEVICES))):
-            around = 0.0 if entry.complete else chassis * chassis_factor(count)
-            price = None if one is None else one * count + around
-            power = None if device.power is None else device.power * count
-            yield HardwareOption(identical_devices(device, count), count, price, seen, power)
-
-
-def chassis_factor(count: int) -> float:
-    """Return the price of a computer for `count` cards over that of one for two: board, case, power supply. Assumed."""
-    return 1.0 if count <= 2 else 2.5 if count <= 4 else 5.0
+    """Return every machine of the catalogue, whatever the limits, as a buyer who pays in `currency` finds it."""
+    return tuple(option for _, option in _every_machine(request, _buyer(request, currency)))
 
 
 def identical_devices(device: Device, count: int) -> Machine:
@@ -164,29 +158,34 @@ def identical_devices(device: Device, count: int) -> Machine:
 
 @cache
 def catalogue_devices() -> tuple[CatalogueDevice, ...]:
-    """Return every GPU of the catalogue, and every computer with one inside."""
-    entries: list[CatalogueDevice] = []
+    """Return every card of the catalogue, and every computer that is sold complete."""
     records = {r.name: r for r in device_records()}
-    for record in records.values():
-        if record.kind == "host" or "Laptop" in record.name:
-            continue
-        for size in record.sizes_gib:
-            first = size == min(record.sizes_gib) or record.kind == "gpu"
-            prices = record.prices if first and not _sold_inside(record) else ()
-            entries.append(CatalogueDevice(_device(record, size), prices, record.kind == "unified"))
+    computers = [*_computers(records)]
+    built_in = {(m.device, size) for m in machine_records() for size in m.sizes_gib}
+    chips = (
+        CatalogueDevice(_device(r, size), r.name, size, r.kind == "unified")
+        for r in records.values()
+        if r.kind != "host" and "Laptop" not in r.name
+        for size in r.sizes_gib
+        if r.kind == "gpu" or (r.name, size) not in built_in
+    )
+    return (*chips, *computers)
+
+
+def _computers(records: dict[str, DeviceRecord]) -> Iterator[CatalogueDevice]:
+    """Yield whole computers with one device: those of one memory, and those with a card inside that have a price."""
     for machine in machine_records():
-        for size in machine.sizes_gib:
-            inside = records.get(machine.device)
-            if inside is None or inside.kind == "host":
-                continue
-            device = replace(inside.device(size), name=f"{machine.name} {size}GB")
-            entries.append(CatalogueDevice(device, machine.prices, True))
-    return tuple(entries)
+        inside = records.get(machine.device)
+        for size in machine.sizes_gib if inside is not None else ():
+            if inside is not None and _sold_whole(machine, inside, size):
+                device = replace(inside.device(size), name=f"{machine.name} {size}GB")
+                yield CatalogueDevice(device, machine.name, size, True)
 
 
-def _sold_inside(record: DeviceRecord) -> bool:
-    """Return True for chips sold only inside a computer: a price of theirs is that of a computer of unknown equipment."""
-    return record.kind == "unified" and record.vendor in ("AMD", "Apple")
+def _sold_whole(machine: MachineRecord, inside: DeviceRecord, size: int) -> bool:
+    return inside.kind == "unified" or (
+        inside.kind == "gpu" and machine.count == 1 and bool(prices_of(machine.name, size))
+    )
 
 
 def _device(record: DeviceRecord, size: int) -> Device:
@@ -194,30 +193,77 @@ def _device(record: DeviceRecord, size: int) -> Device:
     return record.device(size, title=title)
 
 
-def _cheapest(prices: tuple[Price, ...], exchange: ExchangeRates, currency: str | None, *, used: bool) -> Price | None:
-    """Return the cheapest price of the newest year, in `currency` if there is one: shipping across borders costs, too."""
-    usable = [
-        p
-        for p in prices
-        if (used or not p.used) and p.date >= OLDEST_PRICE_YEAR and exchange.convert(1, p.currency, "JPY")
-    ]
-    if not usable:
-        return None
-    year = max(p.date[:4] for p in usable)
-    recent = [p for p in usable if p.date[:4] == year]
-    preferred = [p for p in recent if p.currency == currency] or recent
-    return min(preferred, key=lambda p: exchange.convert(p.amount, p.currency, "JPY") or 0.0)
+def _buyer(request: PlanRequest, currency: str | None = None) -> Buyer:
+    return Buyer(currency or request.paid_in, exchange_rates(dict(request.rates)), request.used)
+
+
+def _by_price(option: HardwareOption) -> tuple[float, str]:
+    return (option.price if option.price is not None else float("inf"), option.machine.name)
+
+
+def _every_machine(request: PlanRequest, buyer: Buyer) -> Iterator[tuple[CatalogueDevice, HardwareOption]]:
+    for entry in catalogue_devices():
+        device = entry.device
+        if entry.complete:
+            items = complete_items(entry.name, entry.size_gib, buyer)
+            yield entry, _option(device, 1, items, buyer)
+            continue
+        for count in range(1, 1 + min(request.count, MAX_DEVICES)):
+            yield entry, _option(device, count, _cards(entry, count, request, buyer), buyer)
+
+
+def _cards(entry: CatalogueDevice, count: int, request: PlanRequest, buyer: Buyer) -> tuple[PriceItem, ...]:
+    """Return what is bought for some cards; nothing for those without a fan, which no desktop cools."""
+    if card_shape(entry.device.name, entry.device.power).passive:
+        return ()
+    named = replace(entry.device, name=entry.name)
+    return card_items(named, entry.size_gib, count, buyer, request.base_computer_price)
+
+
+def _option(device: Device, count: int, items: tuple[PriceItem, ...], buyer: Buyer) -> HardwareOption:
+    price = buyer.yen(sum(i.paid for i in items)) if items else None
+    machine = identical_devices(device, count)
+    own = bool(items) and items[0].what == "card" and all(i.what != "kit" for i in items)
+    return HardwareOption(machine, count, price, items, devices_watts(machine), own_computer=own)
+
+
+def reachable_machines(request: PlanRequest) -> tuple[HardwareOption, ...]:
+    """Return every machine that some budget buys, cheapest first: complete ones, and cards for a computer of one's own."""
+    new, second_hand = _cards_alone(request)
+    return tuple(sorted((*priced_machines(request), *new, *second_hand), key=_by_price))
+
+
+def _cards_for_an_own_computer(request: PlanRequest, complete: Iterable[HardwareOption]) -> list[HardwareOption]:
+    """Return cards that a small budget buys for a computer that the asker has.
+
+    A budget that pays a computer around them buys that instead: the same cards, so that more money never gives less.
+    Second-hand cards are among them only where nothing new is within the budget.
+    """
+    budget = request.budget
+    if budget is None:
+        return []
+    limit = exchange_rates(dict(request.rates)).convert(budget.amount, budget.currency, "JPY") or 0.0
+    names = {o.machine.name for o in complete}
+    new, second_hand = ([o for o in cards if (o.price or 0.0) <= limit] for cards in _cards_alone(request))
+    return [o for o in new if o.machine.name not in names] if new or names else second_hand
+
+
+def _cards_alone(request: PlanRequest) -> tuple[list[HardwareOption], list[HardwareOption]]:
+    """Return cards for a computer of one's own that cost less than any complete computer, and second-hand ones below these."""
+    if request.base_computer_price is not None:
+        return [], []
+    own = replace(request, base_computer_price=Money(0.0, "JPY"))
+    least = next((o.price for o in priced_machines(request) if o.price is not None), float("inf"))
+    new = [o for o in priced_machines(own) if o.own_computer and (o.price or 0.0) < least]
+    first = next((o.price for o in new if o.price is not None), least)
+    used = priced_machines(replace(own, used=True))
+    return new, [o for o in used if o.own_computer and (o.price or 0.0) < first]
 
 
 @cache
 def _country_of_sale() -> dict[str, str]:
     """Return the country of each device that is sold in one country only."""
     return {r.name: r.sold_in for r in device_records() if r.sold_in}
-
-
-def _power(machine: Machine) -> float | None:
-    known = [g.power for g in machine.gpus]
-    return None if None in known else float(sum(p or 0.0 for p in known))
 
 
 def _filter_reason(request: PlanRequest, option: HardwareOption) -> Message | None:
@@ -230,8 +276,17 @@ def _filter_reason(request: PlanRequest, option: HardwareOption) -> Message | No
     systems = _SYSTEMS_OF_BACKEND.get(device.backend, ("linux", "windows"))
     if request.os != "any" and request.os not in systems:
         return say("{name} does not run {os}.", name=device.name, os=request.os)
-    if not request.enterprise and is_enterprise(device.name):
-        return say("{name} is a data-centre card.", name=device.name)
+    if not request.enterprise and card_shape(device.name, device.power).passive:
+        return say(
+            "{name} is a data-centre card: it has no fan and needs a server. Add --enterprise.", name=device.name
+        )
+    if country := _country_of_sale().get(device.name):
+        return say("{name} is sold in one country only ({region}).", name=device.name, region=country)
+    return _power_reason(request, option) or _case_reason(option)
+
+
+def _power_reason(request: PlanRequest, option: HardwareOption) -> Message | None:
+    """Return why a machine takes too much power: more than was asked for, else more than a socket of the house gives."""
     if request.power is not None and (option.power is None or option.power > request.power):
         power = say("an unknown power") if option.power is None else Message(f"{option.power:,.0f} W")
         return say(
@@ -240,16 +295,45 @@ def _filter_reason(request: PlanRequest, option: HardwareOption) -> Message | No
             power=power,
             most=f"{request.power:,.0f}",
         )
-    if country := _country_of_sale().get(device.name):
-        return say("{name} is sold in one country only ({region}).", name=device.name, region=country)
+    most = outlet_watts(request)
+    if most is not None and (option.wall_power or 0.0) > most:
+        return say(
+            "{name} draws {power} W at the wall; a household outlet gives {most} W. Raise it with --outlet.",
+            name=option.machine.name,
+            power=f"{option.wall_power:,.0f}",
+            most=f"{most:,.0f}",
+        )
     return None
 
 
-def _price_reason(option: HardwareOption, limit: float | None) -> Message | None:
-    """Return why a machine is beyond a budget, None if it is not. limit: None = no rate for its currency [JPY]."""
+def outlet_watts(request: PlanRequest) -> float | None:
+    """Return what the asker's socket gives, None if he limits the power himself [W]."""
+    if request.outlet is not None:
+        return request.outlet
+    return None if request.power is not None else OUTLETS[request.paid_in]
+
+
+def _case_reason(option: HardwareOption) -> Message | None:
+    """Return why no case takes so many cards."""
+    device = option.machine.gpus[0]
+    shape = card_shape(device.name, device.power)
+    if device.kind != "gpu" or shape.passive or option.count <= shape.most:
+        return None
+    return say(
+        "A case takes {most} of {name} ({slots} slots each).", most=shape.most, name=device.name, slots=shape.slots
+    )
+
+
+def _price_reason(entry: CatalogueDevice, option: HardwareOption, budget: Money, buyer: Buyer) -> Message | None:
+    """Return why a machine is beyond a budget, None if it is not."""
     if option.price is None:
-        return say("The price of {name} is not known.", name=option.machine.name)
-    if limit is not None and option.price > limit:
-        over = f"{option.price - limit:,.0f} JPY"
-        return say("{name} costs {over} more than the budget.", name=option.machine.name, over=over)
-    return None
+        if card_shape(entry.device.name, entry.device.power).passive:
+            return say("{name} has no fan: it needs a server, whose price is not known.", name=entry.device.name)
+        return why_unpriced(entry.name, entry.size_gib, buyer)
+    limit = buyer.exchange.convert(budget.amount, budget.currency, "JPY")
+    if limit is None or option.price <= limit:
+        return None
+    over = buyer.exchange.convert(option.price - limit, "JPY", buyer.currency) or 0.0
+    return say(
+        "{name} costs {over} more than the budget.", name=option.machine.name, over=Money(over, buyer.currency).text
+    )

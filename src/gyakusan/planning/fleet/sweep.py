@@ -148,7 +148,7 @@ def offered_machines(request: FleetRequest, exchange: ExchangeRates) -> tuple[Ha
     if request.price is not None:
         return (replace(named, price=costs.yen(request.price, exchange), owned=False),)
     sold = next((o for o in market.all_machines(plan_request) if _is_same_machine(named, o)), None)
-    return (replace(named, price=sold.price if sold else None, seen=sold.seen if sold else None, owned=False),)
+    return (replace(named, price=sold.price if sold else None, items=sold.items if sold else (), owned=False),)
 
 
 def _is_same_machine(named: HardwareOption, other: HardwareOption) -> bool:

@@ -1,21 +1,40 @@
-"""Amounts of money: read, converted with dated rates, printed.
+"""Amounts of money: read, converted with dated rates, written.
 
-An amount carries its currency (ISO 4217).
+An amount carries its currency (ISO 4217). Where one asks decides three things: which prices count first, whether a price is
+shown with tax, and what a socket of the house gives.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gyakusan.catalog.rates import rate
 from gyakusan.errors import BadQuantity, UnknownName
+from gyakusan.message import Message, say
 
-CURRENCIES = ("JPY", "USD", "EUR")
-_SIGNS = {"¥": "JPY", "円": "JPY", "$": "USD", "€": "EUR", "YEN": "JPY"}
-_AMOUNT = re.compile(r"\s*([^\d\s.,+-]*)\s*([+-]?\d[\d,_]*(?:\.\d+)?)\s*(k|m|万)?\s*([^\d\s.,]*)\s*", re.IGNORECASE)
-_MULTIPLES = {"": 1, "k": 1e3, "m": 1e6, "万": 1e4}
+CURRENCIES = ("JPY", "USD", "EUR", "CHF")
+_WORDS = {
+    "JPY": ("¥", "円", "YEN"),
+    "USD": ("$", "US$", "ドル", "DOLLARS", "DOLLAR"),
+    "EUR": ("€", "ユーロ", "EURO", "EUROS"),
+    "CHF": ("フラン", "スイスフラン", "FRANCS", "SFR"),
+}
+_SIGNS = {word: currency for currency, words in _WORDS.items() for word in words}
+_AMOUNT = re.compile(
+    r"\s*([^\d\s.,+-]*?)\s*([+-]?[\d〇一二三四五六七八九十百千万億][\d,_.〇一二三四五六七八九十百千万億]*)\s*([km])?\s*([^\d\s.,]*)\s*",
+    re.IGNORECASE,
+)
+_DIGITS = {c: str(n) for n, c in enumerate("〇一二三四五六七八九")}
+_SMALL = {"十": 10, "百": 100, "千": 1000}
+_LARGE = {"万": 10**4, "億": 10**8}
+_MULTIPLES = {"": 1, "k": 1e3, "m": 1e6}
+SALES_TAX = {"JPY": 0.10, "USD": 0.0, "EUR": 0.20, "CHF": 0.081}
+"""Tax in the prices that shops show. The United States show none; Europe: about that of Germany and the Netherlands."""
+TAX_OF_COUNTRY = {"JP": 0.10, "US": 0.0, "DE": 0.19, "NL": 0.21, "EU": 0.20, "FR": 0.20, "CH": 0.081}
+_EURO = frozenset(("AT", "BE", "DE", "ES", "FI", "FR", "GR", "IE", "IT", "LU", "NL", "PT"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +50,16 @@ class Money:
 
     def __str__(self) -> str:
         return f"{self.amount:,.0f} {self.currency}"
+
+    @property
+    def text(self) -> Message:
+        """The amount as people of the answer's language write it: "749,800 yen", 749,800円."""
+        amount = f"{self.amount:,.0f}"
+        if self.currency == "JPY":
+            return say("{amount} yen", amount=amount)
+        if self.currency == "USD":
+            return say("{amount} USD", amount=amount)
+        return say("{amount} EUR", amount=amount) if self.currency == "EUR" else say("{amount} CHF", amount=amount)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,36 +84,72 @@ class ExchangeRates:
         return amount * self.yen[currency] / self.yen[to]
 
 
-def parse_money(text: str) -> Money:
-    """Read "1000000JPY", "¥1,000,000", "100万円", "3000 USD" or "$3k".
+def parse_money(text: str, currency: str = "") -> Money:
+    """Read "1000000JPY", "¥1,000,000", "100万円", "百万円", "3000 USD", "$3k" or full-width digits.
 
+    currency: of a number that names none
     Raises BadQuantity for no number, no currency or an unknown one, or an amount that is not positive.
     """
-    match = _AMOUNT.fullmatch(text) if len(text) <= 64 else None
-    if match is None:
+    match = _AMOUNT.fullmatch(unicodedata.normalize("NFKC", text)) if len(text) <= 64 else None
+    number = None if match is None else _number(match[2])
+    if match is None or number is None:
         raise BadQuantity(
             "An amount of money was expected, not {text}.",
             text=repr(text[:40]),
             mend="Write e.g. 1000000JPY or 3000USD.",
         )
-    before, number, times, after = match.groups()
-    unit = (before or after).upper()
-    currency = _SIGNS.get(unit, unit)
+    unit = (match[1] or match[4]).upper()
+    currency = _SIGNS.get(unit, unit) or currency
     if not currency:
         raise BadQuantity("{text} has no currency.", text=repr(text[:40]), mend="Write e.g. 1000000JPY or 3000USD.")
-    if currency not in CURRENCIES:
-        raise BadQuantity(
-            "{currency} is not a known currency.",
-            currency=repr(unit),
-            known=", ".join(CURRENCIES),
-            mend="Known: {known}.",
-        )
-    amount = float(number.replace(",", "").replace("_", "")) * _MULTIPLES[(times or "").lower()]
+    amount = number * _MULTIPLES[(match[3] or "").lower()]
     if not 0 < amount < 1e13:
         raise BadQuantity(
             "{text} is outside the range of amounts.", text=repr(text[:40]), mend="Give an amount above 0."
         )
-    return Money(amount, currency)
+    return Money(amount, parse_currency(currency))
+
+
+def parse_currency(text: str) -> str:
+    """Read "usd", "¥" or "ドル" as one of CURRENCIES. Raises BadQuantity."""
+    unit = unicodedata.normalize("NFKC", text).strip().upper()
+    currency = _SIGNS.get(unit, unit)
+    if currency not in CURRENCIES:
+        raise BadQuantity(
+            "{currency} is not a known currency.",
+            currency=repr(unit[:40]),
+            known=", ".join(CURRENCIES),
+            mend="Known: {known}.",
+        )
+    return currency
+
+
+def _number(text: str) -> float | None:
+    """Return the value of "1,000,000", "2500.50", "100万", "百万", "1億2000万" or "5千"; None for what is no number."""
+    total, part, digits = 0.0, 0.0, ""
+    for char in text.replace(",", "").replace("_", ""):
+        if char in _LARGE:
+            value = part + float(digits or 0) if part or digits else 1.0
+            total, part, digits = total + value * _LARGE[char], 0.0, ""
+        elif char in _SMALL:
+            part, digits = part + float(digits or 1) * _SMALL[char], ""
+        else:
+            digits += _DIGITS.get(char, char)
+        if digits.count(".") > 1:
+            return None
+    try:
+        return total + part + float(digits or 0)
+    except ValueError:
+        return None
+
+
+def currency_of_locale(environment: Mapping[str, str]) -> str:
+    """Return the currency of the country that the environment names ("ja_JP.UTF-8"), "" if it names none."""
+    named = next((v for k in ("LC_ALL", "LC_MONETARY", "LANG") if (v := environment.get(k))), "")
+    country = re.match(r"[a-z]{2,3}_([A-Z]{2})", named)
+    if country is None:
+        return ""
+    return {"JP": "JPY", "US": "USD", "CH": "CHF"}.get(country[1], "EUR" if country[1] in _EURO else "")
 
 
 def exchange_rates(given: Mapping[str, float] | None = None) -> ExchangeRates:
@@ -93,7 +158,7 @@ def exchange_rates(given: Mapping[str, float] | None = None) -> ExchangeRates:
     given: rates of the user, which win over the catalogue's: currency -> price of one unit [JPY]
     """
     yen, dates, sources = {"JPY": 1.0}, [], []
-    for currency, through in (("USD", "JPY"), ("EUR", "USD")):
+    for currency, through in (("USD", "JPY"), ("EUR", "USD"), ("CHF", "USD")):
         try:
             newest = rate(currency, through)
         except UnknownName:

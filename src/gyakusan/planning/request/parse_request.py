@@ -6,6 +6,7 @@ contradict each other raise one from `check_request`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, get_args
@@ -52,7 +53,11 @@ def parse_request(values: Mapping[str, object]) -> PlanRequest:
                 near=", ".join(similar) or ", ".join(KEYS),
                 mend="Did you mean {near}?",
             )
-    read: dict[str, Any] = {KEYS[k]: _READERS[k](k, value) for k, value in values.items() if value is not None}
+    given = {k: value for k, value in values.items() if value is not None}
+    currency = _currency("currency", given["currency"]) if "currency" in given else ""
+    read: dict[str, Any] = {
+        KEYS[k]: _money(k, value, currency) if k in _MONEY else _READERS[k](k, value) for k, value in given.items()
+    }
     request = PlanRequest(**read)
     if request.arrivals is not None and "users" not in read:
         request = replace(request, users=_users_of_rate(request.arrivals, request))
@@ -123,6 +128,10 @@ def file_values(text: str, name: str) -> Mapping[str, Any]:
     return values
 
 
+_MONEY = ("budget", "computer")
+"""Keys of amounts of money, whose currency may stand in another key."""
+
+
 def _count(key: str, value: object) -> int:
     most = {"users": MAX_USERS, "count": MAX_DEVICES}.get(key, MAX_CONTEXT)
     if isinstance(value, bool) or not isinstance(value, str | int):
@@ -138,7 +147,7 @@ def _number(key: str, value: object) -> float:
         number = float(str(value).strip().removesuffix("W").removesuffix("w"))
     except ValueError:
         raise _bad(key, value) from None
-    if isinstance(value, bool) or not 0 <= number < 1e9 or (number == 0 and key == "power"):
+    if isinstance(value, bool) or not 0 <= number < 1e9 or (number == 0 and key in ("power", "outlet")):
         raise _bad(key, value)
     return number
 
@@ -159,8 +168,18 @@ def _yes_or_no(key: str, value: object) -> bool:
     return value
 
 
-def _money(key: str, value: object) -> Money:
-    return value if isinstance(value, Money) else money.parse_money(_text(key, value))
+def _money(key: str, value: object, currency: str = "") -> Money:
+    """Read an amount; of a computer also "own", or nothing, which both say that it need not be bought."""
+    if isinstance(value, Money):
+        return value
+    text = _text(key, value)
+    if key == "computer" and re.fullmatch(r"own|0+(\.0+)?\s*\D*", text, re.IGNORECASE):
+        return Money(0.0, "JPY")
+    return money.parse_money(text, currency)
+
+
+def _currency(key: str, value: object) -> str:
+    return money.parse_currency(_text(key, value))
 
 
 _CHOICES = {
@@ -252,14 +271,15 @@ def _bad(key: str, value: object) -> BadSetting:
 
 _READERS: Mapping[str, Callable[[str, object], object]] = {
     **dict.fromkeys(("users", "context", "prompt", "answer", "count"), _count),
-    **dict.fromkeys(("power", "speed", "first", "quality"), _number),
+    **dict.fromkeys(("power", "outlet", "speed", "first", "quality"), _number),
     **dict.fromkeys(("device", "memory", "reserve", "bandwidth", "ram", "brand", "model"), _text),
     **dict.fromkeys(("used", "enterprise", "images"), _yes_or_no),
-    **dict.fromkeys(("budget", "computer"), _money),
+    **dict.fromkeys(_MONEY, _money),
     **dict.fromkeys(("task", "prefer", "os", "language"), _choice),
     **dict.fromkeys(("licenses", "families", "without"), _words),
     "also": _colocated,
     "arrivals": _rate,
+    "currency": _currency,
     "engines": _engines,
     "kv": _kv_types,
     "rates": _exchange_rates,

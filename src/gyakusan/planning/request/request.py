@@ -18,8 +18,8 @@ Task = Literal["chat", "coding", "rag", "agents", "translation", "embedding"]
 Prefer = Literal["balanced", "quality", "speed", "price"]
 SpokenLanguage = Literal["en", "ja"]
 """The language that people write to the model."""
-CHASSIS_PRICE = Money(150_000, "JPY")
-"""Price of the computer around one or two graphics cards. Assumed: a plain new PC without one in Japan, 2026."""
+USUAL_DEVICES = 2
+"""Most cards in a machine to buy unless more are asked for: what a case, a supply and a socket of a house take."""
 MAX_CONTEXT = 2**30
 """Longest context that can be planned for. [tokens]"""
 MAX_USERS = 65536
@@ -77,8 +77,10 @@ class PlanRequest:
     ram: RAM of the machine beside its GPUs, e.g. "64GiB"; None = as it was detected or named
     images: people send images too: the model reads them, and what reads them is counted
     budget: for a machine to buy
-    base_computer_price: of the computer around graphics cards that are bought
+    currency: of the answer, ISO 4217, None = the budget's
+    base_computer_price: of the computer around graphics cards, None = by RAM, power and cards; 0 = it is owned
     power: limit of the devices together [W]
+    outlet: most power that a socket gives, None = that of a household of the currency's country [W]
     count: GPUs in one machine, at most
     os: operating system of the machine
     brand: vendor of the devices, None = any
@@ -112,13 +114,15 @@ class PlanRequest:
     ram: str | None = None
     images: bool = False
     budget: Money | None = None
-    base_computer_price: Money = CHASSIS_PRICE
+    currency: str | None = None
+    base_computer_price: Money | None = None
     power: float | None = None
-    count: int = MAX_DEVICES
+    outlet: float | None = None
+    count: int = USUAL_DEVICES
     os: System = "any"
     brand: str | None = None
     used: bool = False
-    enterprise: bool = True
+    enterprise: bool = False
     speed: float = 0.0
     max_ttft: float | None = None
     quality: float | None = None
@@ -148,6 +152,11 @@ class PlanRequest:
     def cache_types(self) -> tuple[str, ...]:
         """The types of the KV cache to try; without a wish the second is for what does not fit with the first."""
         return self.kv_types or CACHE_TYPES
+
+    @property
+    def paid_in(self) -> str:
+        """The currency in which the asker pays: the one that was named, else the budget's, else yen."""
+        return self.currency or (self.budget.currency if self.budget else "JPY")
 
     @property
     def owned(self) -> bool:

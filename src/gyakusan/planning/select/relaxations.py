@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gyakusan.message import Message, people, say
-from gyakusan.planning.candidates.hardware import HardwareOption, priced_machines
+from gyakusan.planning.candidates.hardware import HardwareOption, reachable_machines
 from gyakusan.planning.candidates.model_table import ModelTable
 from gyakusan.planning.request.money import ExchangeRates, Money
 from gyakusan.planning.request.request import PlanRequest
@@ -139,13 +139,13 @@ def _larger_budget(
     if request.budget is None:
         return None
     currency = request.budget.currency
-    machines = priced_machines(request, currency)
+    machines = reachable_machines(request)
     for start in range(0, len(machines), HARDWARE_BATCH):
         batch = machines[start : start + HARDWARE_BATCH]
         cheapest = next((m for m in batch if works_on((m,))), None) if works_on(batch) else None
         if cheapest is not None:
             price = Money(rates.convert(cheapest.price or 0.0, "JPY", currency) or 0.0, currency)
-            sentence = say("It works from {price}: {machine}.", price=str(price), machine=cheapest.machine.name)
+            sentence = say("It works from {price}: {machine}.", price=price.text, machine=cheapest.machine.name)
             return Relaxation(sentence, {"budget": price})
     return None
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from gyakusan.message import Message, people, say
-from gyakusan.planning.candidates.hardware import HardwareOption, buyable_machines
+from gyakusan.planning.candidates.hardware import HardwareOption, hardware_options
 from gyakusan.planning.request.money import Money
 from gyakusan.planning.request.request import MAX_DEVICES, PlanRequest
 from gyakusan.planning.select.feasible import feasible_candidates
@@ -55,7 +55,7 @@ def _changed_requests(
         currency = request.budget.currency
         step = Money(recommendation.rates.convert(BUDGET_STEP, "JPY", currency) or 0.0, currency)
         richer = replace(request, budget=Money(request.budget.amount + step.amount, currency))
-        yield say("with {money} more", money=str(step)), richer, buyable_machines(richer)[0]
+        yield say("with {money} more", money=step.text), richer, hardware_options(richer)[0]
 
 
 def _one_more_card(option: HardwareOption) -> HardwareOption | None:

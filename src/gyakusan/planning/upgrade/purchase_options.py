@@ -9,8 +9,11 @@ from typing import Literal
 
 from gyakusan.core.machine import Device, Machine
 from gyakusan.planning.candidates import hardware as market
+from gyakusan.planning.candidates.computers import larger_computer
 from gyakusan.planning.candidates.hardware import HardwareOption
-from gyakusan.planning.request.money import ExchangeRates
+from gyakusan.planning.candidates.power import MOST_CARDS, is_enterprise
+from gyakusan.planning.candidates.prices import Buyer
+from gyakusan.planning.request.money import ExchangeRates, Money
 from gyakusan.planning.request.request import MAX_DEVICES, PlanRequest
 
 Kind = Literal["same_card", "added_card", "replacement_card", "first_card", "computer"]
@@ -50,17 +53,14 @@ def purchase_options(
 ) -> tuple[PurchaseOption, ...]:
     """Return everything with a known price, cheapest first. resale: of the machine that is owned [JPY]."""
     takes_cards = not owned.machine.gpus or owned.machine.gpus[0].kind == "gpu"
-    base_price = request.base_computer_price
-    computer = exchange.convert(base_price.amount, base_price.currency, "JPY") or 0.0
-    if takes_cards:
-        base_price = replace(base_price, amount=0.0)
+    base_price = Money(0.0, "JPY") if takes_cards else request.base_computer_price
     free = replace(
         request, device=None, memory=None, reserve=None, budget=None, base_computer_price=base_price, count=2
     )
     hardware = [o for o in market.priced_machines(free) if _sensible(o)]
     purchases = [*_replacements(hardware, owned, resale, takes_cards=takes_cards)]
     if takes_cards and owned.machine.gpus:
-        purchases += _additions(hardware, owned, computer)
+        purchases += _additions(hardware, owned, Buyer(request.paid_in, exchange))
     power = request.power
     limited = (p for p in purchases if power is None or (p.offer.power or power + 1) <= power)
     return tuple(sorted(limited, key=lambda p: (p.net, p.offer.machine.name)))
@@ -69,7 +69,7 @@ def purchase_options(
 def _sensible(option: HardwareOption) -> bool:
     """Return False for cards of data centres: they have no fan, and a PC does not cool them."""
     return option.price is not None and (
-        option.machine.gpus[0].kind == "unified" or not market.is_enterprise(option.machine.name)
+        option.machine.gpus[0].kind == "unified" or not is_enterprise(option.machine.name)
     )
 
 
@@ -89,11 +89,8 @@ def _replacements(
             yield PurchaseOption("first_card", machine.name, option, option.price, 0.0, machine)
 
 
-def _additions(hardware: Sequence[HardwareOption], owned: HardwareOption, computer: float) -> Iterator[PurchaseOption]:
-    """Yield more cards for the same computer, the third and later of which need a larger one.
-
-    computer: price of a computer without cards [JPY]
-    """
+def _additions(hardware: Sequence[HardwareOption], owned: HardwareOption, buyer: Buyer) -> Iterator[PurchaseOption]:
+    """Yield more cards for the same computer, the third and later of which need a larger one."""
     old = owned.machine.gpus
     alike = len({g.name for g in old}) == 1
     for option in (o for o in hardware if o.count == 1 and o.machine.gpus[0].kind == "gpu"):
@@ -103,23 +100,23 @@ def _additions(hardware: Sequence[HardwareOption], owned: HardwareOption, comput
             continue
         most = min(MAX_CARDS, MAX_DEVICES) - len(old) if same else min(1, MAX_CARDS - len(old))
         for count in range(1, most + 1):
-            yield _addition(option, old[-1] if same else card, count, owned, computer, same=same)
+            yield _addition(option, old[-1] if same else card, count, owned, buyer, same=same)
 
 
 def _addition(
-    option: HardwareOption, card: Device, count: int, owned: HardwareOption, computer: float, *, same: bool
+    option: HardwareOption, card: Device, count: int, owned: HardwareOption, buyer: Buyer, *, same: bool
 ) -> PurchaseOption:
     """Return some more cards for the same computer. option: one card as it is sold."""
     old = owned.machine.gpus
     gpus = (*old, *((card,) * count))
-    larger = market.chassis_factor(len(gpus)) - market.chassis_factor(len(old))
-    price = (option.price or 0.0) * count + computer * larger
+    larger = larger_computer(len(gpus), buyer) if len(gpus) > MOST_CARDS >= len(old) else 0.0
+    price = (option.price or 0.0) * count + buyer.yen(larger)
     machine = _with_cards(owned.machine, gpus)
     name = option.machine.gpus[0].name
     return PurchaseOption(
         "same_card" if same else "added_card",
         name if count == 1 else f"{count}x {name}",
-        HardwareOption(machine, len(gpus), price, option.seen, _power(gpus)),
+        HardwareOption(machine, len(gpus), price, option.items, _power(gpus)),
         price,
         0.0,
         machine if same else _with_equal_cards(machine),

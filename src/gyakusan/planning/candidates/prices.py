@@ -1,0 +1,237 @@
+"""Prices that count today: seen lately, of the right size and kind, in the asker's currency, with tax as his shops show it.
+
+A price older than `OLDEST` months, a launch price, one without a month, a guide value or one of something that is not in stock
+buys nothing. A price of another country is converted with the newest rate, and the tax of the one is exchanged for the other's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+
+from gyakusan.catalog.prices import Confidence, PriceRecord, Tax, What, prices_of
+from gyakusan.message import Message, say
+from gyakusan.planning.request.money import SALES_TAX, TAX_OF_COUNTRY, ExchangeRates, Money
+
+OLDEST = 15
+"""Prices seen longer ago buy nothing. [months]"""
+ABROAD = ("USD", "EUR", "CHF", "JPY")
+"""Where prices come from if the asker's own country has none, nearest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class PriceItem:
+    """Something that is bought, as a shop showed it, and what the asker pays for it.
+
+    what: kind of thing: a card, a computer, a laptop, a kit (computer without its card) or a part
+    name: of it
+    quantity: how many are bought
+    size_gib: memory of one, of a computer without a card its RAM, 0 = it has none [GiB]
+    amount: price of one as it was seen [currency]
+    currency: of `amount`, ISO 4217
+    tax: whether tax is in `amount`
+    used: second-hand
+    month: when it was seen, e.g. "2026-09"
+    source: where it was seen
+    confidence: low for rules of thumb and for what was converted
+    paid: price of all in the asker's currency, with his tax [paid_in]
+    paid_in: the asker's currency, ISO 4217
+    rate: of the conversion, asker's currency for one unit of `currency`; None = not converted
+    tax_added: share of the net price that the asker's country adds to a converted price, 0 = nothing
+    """
+
+    what: What
+    name: str
+    quantity: int
+    size_gib: int
+    amount: float
+    currency: str
+    tax: Tax
+    used: bool
+    month: str
+    source: str
+    confidence: Confidence
+    paid: float
+    paid_in: str
+    rate: float | None = None
+    tax_added: float = 0.0
+
+    @property
+    def age(self) -> int:
+        """Months since it was seen."""
+        return months_since(self.month)
+
+
+@dataclass(frozen=True, slots=True)
+class PriceFacts:
+    """What an answer says about a price beside its amount.
+
+    month: of the oldest price among what is bought, rules of thumb aside
+    age: months since then
+    used: something of it is second-hand
+    converted: what was converted from another currency
+    parts: what is bought, None where it is one thing
+    """
+
+    month: str
+    age: int
+    used: bool
+    converted: tuple[PriceItem, ...]
+    parts: tuple[PriceItem, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Buyer:
+    """Who pays.
+
+    currency: in which, ISO 4217
+    exchange: rates
+    used: second-hand goods count
+    """
+
+    currency: str
+    exchange: ExchangeRates
+    used: bool = False
+
+    def yen(self, amount: float) -> float:
+        """Return an amount of the buyer's currency in yen."""
+        return self.exchange.convert(amount, self.currency, "JPY") or 0.0
+
+
+MONTH_TEXTS = (
+    *("January {year}", "February {year}", "March {year}", "April {year}", "May {year}", "June {year}"),
+    *("July {year}", "August {year}", "September {year}", "October {year}", "November {year}", "December {year}"),
+)
+
+
+def month_text(month: str) -> Message:
+    """Return "2026-08" in words: "August 2026", 2026年8月."""
+    return Message(MONTH_TEXTS[int(month[5:7]) - 1], {"year": month[:4]})
+
+
+def today() -> date:
+    """Return the day from which the age of prices counts."""
+    return date.today()
+
+
+def this_month() -> str:
+    """Return year and month of today, e.g. "2026-11"."""
+    return today().isoformat()[:7]
+
+
+def months_since(month: str) -> int:
+    """Return the months from "2026-09" until today."""
+    now = today()
+    return (now.year - int(month[:4])) * 12 + now.month - int(month[5:7])
+
+
+def counts(price: PriceRecord) -> bool:
+    """Return True for a price that one can pay today: of a month not too long ago, of goods in stock, and no guess."""
+    return (
+        len(price.month) == 7
+        and months_since(price.month) <= OLDEST
+        and price.available
+        and not price.launch
+        and price.confidence != "low"
+        and (price.used or price.in_production != "no")
+    )
+
+
+def price_item(price: PriceRecord, buyer: Buyer, quantity: int = 1) -> PriceItem | None:
+    """Return what a buyer pays for some of this, None without an exchange rate."""
+    rate = buyer.exchange.convert(1.0, price.currency, buyer.currency)
+    if rate is None:
+        return None
+    converted = price.currency != buyer.currency
+    untaxed, added = _tax(price, buyer, converted=converted)
+    return PriceItem(
+        what=price.what,
+        name=price.product or price.of or price.name,
+        quantity=quantity,
+        size_gib=price.size_gib or price.ram_gib,
+        amount=price.amount,
+        currency=price.currency,
+        tax="included" if price.has_tax else "excluded",
+        used=price.used,
+        month=price.month,
+        source=price.source,
+        confidence="low" if converted else price.confidence,
+        paid=round(price.amount * untaxed * (1 + added) * rate * quantity, 2),
+        paid_in=buyer.currency,
+        rate=rate if converted else None,
+        tax_added=added,
+    )
+
+
+def _tax(price: PriceRecord, buyer: Buyer, *, converted: bool) -> tuple[float, float]:
+    """Return the share of a price without tax, and the tax that is added to it. Second-hand goods carry none."""
+    if price.used or (price.has_tax and not converted):
+        return 1.0, 0.0
+    untaxed = 1 / (1 + TAX_OF_COUNTRY.get(price.country, 0.0)) if price.has_tax else 1.0
+    return untaxed, SALES_TAX[buyer.currency]
+
+
+def price_facts(items: tuple[PriceItem, ...]) -> PriceFacts | None:
+    """Return what a note says about the price of these, None if nothing is bought."""
+    if not items:
+        return None
+    month = min(item.month for item in items if item.what not in ("kit", "part") or len(items) == 1)
+    converted = tuple(item for item in items if item.rate is not None)
+    used = any(item.used for item in items)
+    return PriceFacts(month, months_since(month), used, converted, items if len(items) > 1 else None)
+
+
+def cheapest(prices: Iterable[PriceRecord], buyer: Buyer, quantity: int = 1) -> PriceItem | None:
+    """Return the cheapest offer of the newest month that counts, of the buyer's own country where there is one."""
+    fitting = [p for p in prices if counts(p) and (buyer.used or not p.used)]
+    offers = (_newest(fitting, buyer, used, quantity) for used in (False, True))
+    return min((o for o in offers if o is not None), key=lambda o: o.paid, default=None)
+
+
+def _newest(prices: Iterable[PriceRecord], buyer: Buyer, used: bool, quantity: int) -> PriceItem | None:
+    """Return the cheapest offer of the newest month. What a shop builds around a card is bought in its own country."""
+    kind = [p for p in prices if p.used == used and (not p.product or p.currency == buyer.currency)]
+    if not kind:
+        return None
+    last = {(p.of, p.product, p.configuration, p.country): p for p in sorted(kind, key=lambda p: p.date)}
+    for currency in dict.fromkeys((buyer.currency, *ABROAD)):
+        local = [p for p in last.values() if p.currency == currency]
+        month = max((p.month for p in local), default="")
+        items = [item for p in local if p.month == month and (item := price_item(p, buyer, quantity)) is not None]
+        if items:
+            return min(items, key=lambda item: item.paid)
+    return None
+
+
+def why_unpriced(name: str, size_gib: int, buyer: Buyer) -> Message:
+    """Return why nothing can be paid for a card or a computer: sold second-hand only, an old price, or none at all."""
+    every = prices_of(name, size_gib)
+    second_hand = _newest([p for p in every if counts(p)], buyer, True, 1)
+    if second_hand is not None and not buyer.used:
+        return say(
+            "{name} is sold second-hand only, for about {price} ({month}): add --used.",
+            name=name,
+            price=Money(_rounded(second_hand.paid), buyer.currency).text,
+            month=month_text(second_hand.month),
+        )
+    if any(not p.available for p in every):
+        return say("{name} is out of stock.", name=name)
+    if not every:
+        return say("The price of {name} is not known.", name=name)
+    newest = max(every, key=lambda p: p.date)
+    return say(
+        "The newest price of {name} is of {month}: too old or too unsure to plan with.",
+        name=name,
+        month=_seen_text(newest),
+    )
+
+
+def _seen_text(price: PriceRecord) -> Message:
+    """Return when a price was seen, which may be a year alone."""
+    return month_text(price.month) if len(price.month) == 7 else Message(price.month)
+
+
+def _rounded(amount: float) -> float:
+    """Return an amount with two significant digits: "about" promises no more."""
+    return float(f"{amount:.2g}")
