@@ -73,7 +73,7 @@ def find(text: str, memory: float | None = None) -> Chip | None:
     drivers' names ("NVIDIA A100-SXM4-80GB") are understood.
     """
     for key, size in _spellings(text):
-        every = _index().get(key, ())
+        every = _chips(key)
         if every:
             wanted = memory if memory and size is None else (size or 0) * GIB
             return min(every, key=lambda c: abs(c.memory - wanted)) if wanted else every[0]
@@ -82,7 +82,7 @@ def find(text: str, memory: float | None = None) -> Chip | None:
 
 def chips() -> tuple[Chip, ...]:
     """Return every chip of the table."""
-    return tuple(dict.fromkeys(c for every in _index().values() for c in every))
+    return tuple(dict.fromkeys(c for key in _rows() for c in _chips(key)))
 
 
 # Whole computers and other words for a chip. The first that matches decides.
@@ -168,13 +168,19 @@ def _apple(plain: str, found: re.Match[str]) -> str:
 
 
 @cache
-def _index() -> dict[str, tuple[Chip, ...]]:
-    found: dict[str, tuple[Chip, ...]] = {}
+def _rows() -> dict[str, tuple[dict[str, str], ...]]:
+    """Return the rows of the table by key. To make records of all of them takes longer than to find one."""
+    found: dict[str, tuple[dict[str, str], ...]] = {}
     with (DATA / "chips.csv").open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             key = parse_device_name(row["name"]).key
-            found[key] = (*found.get(key, ()), _chip(row))
+            found[key] = (*found.get(key, ()), row)
     return found
+
+
+@cache
+def _chips(key: str) -> tuple[Chip, ...]:
+    return tuple(map(_chip, _rows().get(key, ())))
 
 
 def _chip(row: dict[str, str]) -> Chip:

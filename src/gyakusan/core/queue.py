@@ -27,7 +27,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from math import ceil, exp, log
-from statistics import NormalDist
 
 from gyakusan.core.arrays import BoolArray, Number
 from gyakusan.core.broadcast import is_array, maximum, minimum, where
@@ -181,7 +180,7 @@ def _sustained(
     a Poisson number (Erlang, Palm: M/G/infinity), spread out by others' prompts (`_variance_inflation`). One slot meets no
     others. room: see `_slot_room`
     """
-    z, busy = NormalDist().inv_cdf(share), minimum(rate / replicas * prefill, 0.99)
+    z, busy = _normal_quantile(share), minimum(rate / replicas * prefill, 0.99)
     inflation, time = prefill * 0 + 1.0, prefill + work
     if slots > 1:
         inflation = _variance_inflation(busy, spread)
@@ -194,7 +193,14 @@ def _sustained(
 def _slot_room(slots: int, share: float) -> float:
     """Return the mean of the greatest Poisson number for these slots, and its z standard deviations."""
     mean = poisson_mean_for_slots(slots, share)
-    return mean + NormalDist().inv_cdf(share) * mean**0.5
+    return mean + _normal_quantile(share) * mean**0.5
+
+
+def _normal_quantile(share: float) -> float:
+    """Return the quantile of the standard normal distribution."""
+    from statistics import NormalDist  # takes 10 ms to import, and most questions have no queue
+
+    return NormalDist().inv_cdf(share)
 
 
 def _slot_rooms(slots: Number, share: float) -> Number:
@@ -228,7 +234,7 @@ def poisson_quantile(mean: float, share: float = SLOT_CONFIDENCE) -> int:
     specification of distributions".
     """
     if mean > EXACT_POISSON_MEAN:
-        z = NormalDist().inv_cdf(share)
+        z = _normal_quantile(share)
         quantile: float = mean + z * mean**0.5 + (z * z - 1) / 6
         return ceil(quantile - 0.5)
     chance = total = exp(-mean)

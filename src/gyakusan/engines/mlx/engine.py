@@ -36,7 +36,7 @@ from gyakusan.engines.defaults import (
     same_command,
     unchanged_command,
 )
-from gyakusan.engines.mlx import cache, families, log
+from gyakusan.engines.mlx import cache, families
 from gyakusan.engines.mlx.ledger import accounts, ledger
 from gyakusan.engines.mlx.load_memory import load_memory, memory_class
 from gyakusan.engines.mlx.settings import CAVEAT, VERSION, Settings, format_of
@@ -48,6 +48,7 @@ from gyakusan.units import GIB
 
 if TYPE_CHECKING:
     from gyakusan.catalog.models import ModelRecord
+    from gyakusan.engines.mlx.log import Reported
 
 NAME = "MLX-LM"
 KEY = ""
@@ -222,6 +223,8 @@ def convert(model: Model, settings: Settings) -> tuple[str, ...]:
     return (*argv, "-q", "--q-bits", str(form.bits), "--q-group-size", str(form.group), *mode)
 
 
-def read(lines: Iterable[str]) -> log.Reported:
+def read(lines: Iterable[str]) -> Reported:
     """What the server printed of its prompt cache."""
+    from gyakusan.engines.mlx import log  # its patterns cost 10 ms
+
     return log.read(lines)

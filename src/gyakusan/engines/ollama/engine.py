@@ -42,7 +42,6 @@ from gyakusan.engines.defaults import (
     tensors_as_read,
 )
 from gyakusan.engines.llamacpp import engine as llamacpp
-from gyakusan.engines.llamacpp import log
 from gyakusan.engines.ollama.settings import (
     ALONE,
     LLAMA_CPP,
@@ -60,6 +59,7 @@ from gyakusan.units import MIB, format_bytes
 
 if TYPE_CHECKING:
     from gyakusan.catalog.models import ModelRecord
+    from gyakusan.engines.llamacpp.log import Reported
 
 NAME = "Ollama"
 KEY = ""
@@ -295,6 +295,8 @@ def container(machine: Machine) -> Container | None:
     return Container("ollama/ollama", program, folder, nvidia=backend == "cuda") if backend in ("cuda", "cpu") else None
 
 
-def read(lines: Iterable[str]) -> log.Reported:
+def read(lines: Iterable[str]) -> Reported:
     """What `ollama serve` printed: llama-server's lines pass through it [B]."""
+    from gyakusan.engines.llamacpp import log  # its patterns cost 10 ms
+
     return log.read(lines)

@@ -23,7 +23,7 @@ from gyakusan.engines.defaults import (
     port_option,
     same_command,
 )
-from gyakusan.engines.vllm import launch, log, profile
+from gyakusan.engines.vllm import launch, profile
 from gyakusan.engines.vllm.coexisting import coexisting_margin, coexisting_settings, occupied_bytes
 from gyakusan.engines.vllm.ledger import accounts, ledger
 from gyakusan.engines.vllm.load_memory import cache_setting, load_memory, max_ranks, memory_class
@@ -38,6 +38,7 @@ from gyakusan.units import GIB
 
 if TYPE_CHECKING:
     from gyakusan.catalog.models import ModelRecord
+    from gyakusan.engines.vllm.log import Reported
 
 NAME = "vLLM"
 KEY = "VLLM_API_KEY"
@@ -278,6 +279,8 @@ def container(machine: Machine) -> Container | None:
     return launch.container(backend)
 
 
-def read(lines: Iterable[str]) -> log.Reported:
+def read(lines: Iterable[str]) -> Reported:
     """The weights, the pool and the requests that the server printed."""
+    from gyakusan.engines.vllm import log  # its patterns cost 10 ms
+
     return log.read(lines)
