@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import TYPE_CHECKING
 
 from cyclopts import App
@@ -51,6 +52,7 @@ def _serve(screen: Terminal) -> int:
     from gyakusan.serving.server import Server, ServerOptions
     from gyakusan.show import ledger, served
 
+    gc.enable()  # `main` switched it off
     asked = api.deployment("smollm2", load=Load(USERS, CONTEXT), device="cpu", memory=None)
     screen.show(*_head(3, "SmolLM2 for 4 people: the memory it takes"), *ledger.screen(asked.ledger, None))
     screen.show(*_head(4, "The real server"))

@@ -75,8 +75,10 @@ def _dry_run(asked: Deployment, host: str, port: int, output: Output) -> int:
 
 
 def _run(asked: Deployment, path: str, options: ServerOptions, output: Output, *, once: bool) -> int:
+    import gc
     from dataclasses import replace
 
+    gc.enable()  # a server runs for days
     from gyakusan.serving.buffer_comparison import compare_deployment
     from gyakusan.serving.server import Server as Running
     from gyakusan.show.served import comparison
