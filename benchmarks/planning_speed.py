@@ -5,6 +5,8 @@
 grid: memory evaluations a second on one core, contexts x users in one call; one evaluation is everything that the
 engine allocates on the GPU and the host for one context and one number of users.
 command: `gyakusan inspect FILE` of a local GGUF, as a ratio to `python -c "import cyclopts"`, run in turn.
+by_name: `gyakusan inspect gpt-oss-20b --device "RTX 4090"` beside the same, CPU time, the least of all runs: it is there where
+other work shares the processor. Every command may keep its byte code, as an installed package does.
 plan: one box from a cold start, beside llmfit's `fit` and `plan` where it is installed (PyPI, llmfit), run in turn.
 cells: complete cells (memory, pace, quality and price) a second on one core, warm, in a grid of every model on the GeForce
 cards of two generations, 1 to 8 of each, 5 contexts.
@@ -16,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
 import shutil
 import statistics
@@ -113,6 +116,15 @@ def command_ratio(runs: int) -> dict[str, float]:
     }
 
 
+def by_name(runs: int) -> dict[str, float]:
+    """Least CPU seconds of `inspect` by name and of the bare CLI library, run in turn, and their ratio."""
+    ours = [sys.executable, "-m", "gyakusan", "inspect", "gpt-oss-20b", "--device", "RTX 4090"]
+    bare = [sys.executable, "-c", "import cyclopts"]
+    pairs = [(cpu(ours), cpu(bare)) for _ in range(runs + 1)][1:]
+    mine, library = min(a for a, _ in pairs), min(b for _, b in pairs)
+    return {"inspect_s": mine, "bare_s": library, "ratio": mine / library}
+
+
 def plan_times(runs: int) -> dict[str, float]:
     """Wall seconds of a plan for one box from a cold start, and of llmfit's answers where it is installed, in turn."""
     commands = {
@@ -165,8 +177,22 @@ def whole() -> dict[str, float]:
 def wall(command: list[str]) -> float:
     """Wall time of a command. [s]"""
     begun = time.perf_counter()
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    quietly(command)
     return time.perf_counter() - begun
+
+
+def cpu(command: list[str]) -> float:
+    """CPU time of a command. [s]"""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    quietly(command)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def quietly(command: list[str]) -> None:
+    """Run a command whose output nobody reads, with its byte code kept."""
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
 
 
 def main() -> None:
@@ -184,6 +210,7 @@ def main() -> None:
     report = {
         "evaluations_per_second": rates,
         "command": command_ratio(asked.runs),
+        "by_name": by_name(asked.runs),
         "plan_s": plan_times(asked.runs),
         "cells": cells(CARDS),
     }
@@ -198,6 +225,8 @@ def main() -> None:
     print(
         f"inspect of a GGUF: {c['inspect_s']:.3f} s, {c['ratio']:.2f} x `python -c 'import cyclopts'` ({c['bare_s']:.3f} s)"
     )
+    c = report["by_name"]
+    print(f"inspect by name: {c['inspect_s']:.3f} s of CPU, {c['ratio']:.2f} x the same")
     for name, seconds in report["plan_s"].items():
         print(f"{name:24} {seconds:6.3f} s from a cold start")
     for name in ("cells", "whole"):
