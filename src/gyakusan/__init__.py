@@ -9,7 +9,7 @@ upgrade(device=..., ...)           what to buy next
 fleet(users=200, ...)              how many machines serve many people
 detect()                           this computer
 serve(model, ...)                  a running endpoint
-catalog_list, catalog_show, catalog_sources, catalog_check, catalog_add, catalog_update
+catalog_list, catalog_show, catalog_sources, catalog_check, catalog_add, catalog_update, catalog_verify
 accuracy_memory, accuracy_speed    how right the predictions are
 
 One function for each command, arguments called as its options. Every answer has `to_dict()` and `to_json()`, the document
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         catalog_show,
         catalog_sources,
         catalog_update,
+        catalog_verify,
     )
     from gyakusan.python.serving import detect, serve
 
@@ -50,6 +51,7 @@ __all__ = [
     "catalog_show",
     "catalog_sources",
     "catalog_update",
+    "catalog_verify",
     "compare",
     "detect",
     "fleet",

@@ -21,6 +21,13 @@ def publish(site: Site, repository: str, files: dict[str, bytes], *, token: str 
         site.answers[place] = _guarded(token, _moved(f"/cdn{place}?signature=1") if big else _json(blob))
 
 
+def show_tree(site: Site, repository: str, sizes: dict[str, object], *, token: str = "") -> None:
+    """The list of files of a repository, with the sizes that it claims."""
+    rows = [{"type": "directory", "path": "sub", "size": 0}]
+    rows += [{"type": "file", "path": name, "size": size} for name, size in sizes.items()]
+    site.answers[f"/api/models/{repository}/tree/main"] = _guarded(token, _json(json.dumps(rows).encode()))
+
+
 def _json(body: bytes) -> Callable[[Handler], None]:
     """The hub sends small files whole, whatever the range."""
 

@@ -62,6 +62,11 @@ def known_repositories() -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name, _ in _pairs()))
 
 
+def model_of_repository(repository: str) -> str:
+    """Return the catalogue's model of a repository, "" for one that is not known."""
+    return _models().get(repository.casefold(), "")
+
+
 def nearest_repositories(text: str, n: int = 3) -> tuple[str, ...]:
     """Return the repositories whose names are nearest to a typed one: the same name of another owner, else a similar one."""
     wanted = text.partition(":")[0].casefold().rpartition("/")[2][:96]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 
 from gyakusan.cli.options import Output, _
-from gyakusan.cli.writing import draw, write_json
+from gyakusan.cli.writing import draw, terminal, write_json
 from gyakusan.python import records
 from gyakusan.python.records import ADDRESS, Kind
 
@@ -106,6 +106,36 @@ def update(
 ) -> int:
     """Run `gyakusan catalog update` and return its exit code."""
     return _say(records.catalog_update(online=online, address=address), output)
+
+
+@app.command(name="verify", help="Ask the hub whether published files are still there, and as large.")
+def verify(
+    model: Annotated[str, Parameter(help=_("Only the files of this model; default: of all models."))] = "",
+    *,
+    limit: Annotated[int, Parameter(help=_("Ask for this many repositories at most; 0 = all."))] = 0,
+    output: Output = Output(),
+) -> int:
+    """Run `gyakusan catalog verify` and return its exit code: 1 if something differs."""
+    from time import monotonic
+
+    from gyakusan.message import say
+    from gyakusan.show.verification import screen
+
+    progress, began = terminal(output, stderr=True).progress(), monotonic()
+
+    def on_progress(done: int, count: int) -> None:
+        if done == count or done % 20 == 0:
+            progress(say("{done} of {count} repositories", done=done, count=count), monotonic() - began)
+
+    try:
+        found = records.catalog_verify(model, limit=limit, on_progress=on_progress)
+    finally:
+        progress.close()
+    if output.json:
+        write_json(found.document(), output)
+    else:
+        draw(*screen(found.verification), output=output)
+    return 1 if found.verification.findings else 0
 
 
 def _say(found: Notice, output: Output) -> int:

@@ -16,6 +16,8 @@ from gyakusan.catalog.entry import Entry
 from gyakusan.catalog.models import ModelRecord
 from gyakusan.catalog.origins import SourceRecord
 from gyakusan.documents.common import catalogue_date
+from gyakusan.engines.verification import FindingKind, Verification
+from gyakusan.message import Message
 from gyakusan.show.catalog import Record
 
 
@@ -130,6 +132,54 @@ class CatalogNoticeJson(Struct, frozen=True, kw_only=True):
     newer: bool | UnsetType = UNSET
     schema: Literal["gyakusan/catalog-notice/1"] = "gyakusan/catalog-notice/1"
     catalogue: str = field(default_factory=catalogue_date)
+
+
+class FindingJson(Struct, frozen=True):
+    """One published file that is not as the catalogue has it.
+
+    kind: gone (no such repository), closed (private or gated), tag (no such file), size (another one) or unread
+    model: name in the catalogue
+    repository: owner/name
+    quantization: the tag, "" for the whole repository
+    known: size in the catalogue, null = not known [B]
+    found: size on the hub, null = not known [B]
+    reason: why there is no readable answer
+    """
+
+    kind: FindingKind
+    model: str
+    repository: str
+    quantization: str
+    known: int | None
+    found: int | None
+    reason: Message | None
+
+
+class VerificationJson(Struct, frozen=True, kw_only=True):
+    """What the hub says of the published files: `gyakusan catalog verify`.
+
+    schema: name and version of this form
+    catalogue: date of the catalogue
+    endpoint: the hub or the mirror that was asked
+    repositories: number that were asked for
+    references: number of files and checkpoints that were compared
+    findings: what differs
+    """
+
+    endpoint: str
+    repositories: int
+    references: int
+    findings: tuple[FindingJson, ...]
+    schema: Literal["gyakusan/catalog-verification/1"] = "gyakusan/catalog-verification/1"
+    catalogue: str = field(default_factory=catalogue_date)
+
+
+def verification(value: Verification) -> VerificationJson:
+    """Return what the hub says."""
+    rows = tuple(FindingJson(**{f.name: getattr(x, f.name) for f in dataclasses.fields(x)}) for x in value.findings)
+    return VerificationJson(
+        endpoint=value.endpoint, repositories=value.repositories, references=value.references, findings=rows
+    )
 
 
 def record(value: Record, entry: Entry, tags: Sequence[str] = ()) -> Struct:

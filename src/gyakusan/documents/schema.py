@@ -36,6 +36,7 @@ DOCUMENTS: Mapping[str, Any] = {
     "catalog-model": catalog.ModelRecordJson,
     "catalog-source": catalog.SourceRecordJson,
     "catalog-notice": catalog.CatalogNoticeJson,
+    "catalog-verification": catalog.VerificationJson,
     "accuracy-memory": accuracy.MemoryAccuracyJson,
     "accuracy-speed": accuracy.SpeedAccuracyJson,
     "error": served.ErrorJson,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gyakusan.catalog.entry import Entry
     from gyakusan.catalog.models import ModelRecord
     from gyakusan.catalog.origins import SourceRecord
+    from gyakusan.engines.verification import Verification
 
     Record = DeviceRecord | MachineRecord | ModelRecord
 
@@ -66,6 +67,27 @@ class CatalogRecords(Answer):
         """Yield the names."""
         yield f"{len(self.records)} records"
         yield from (f"  {r.record.name}" for r in self.records)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Verified(Answer):
+    """What `gyakusan catalog verify` answers.
+
+    verification: what the hub says
+    """
+
+    verification: Verification
+
+    def document(self) -> object:
+        """Return the document of `gyakusan catalog verify --json`."""
+        from gyakusan.documents.catalog import verification as document
+
+        return document(self.verification)
+
+    def summary(self) -> Iterator[str]:
+        """Yield how many differ."""
+        found = self.verification
+        yield f"{found.repositories} repositories, {len(found.findings)} differences"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -237,6 +259,20 @@ def catalog_add(source: str | Path, *, replace: bool = False) -> Notice:
     names = [e.name for e in found]
     line = say("Added to {file}: {names}.", file=str(path), names=", ".join(names))
     return Notice(line, {"file": str(path), "names": names})
+
+
+def catalog_verify(
+    model: str = "", *, limit: int = 0, on_progress: Callable[[int, int], None] | None = None
+) -> Verified:
+    """Ask the hub whether the published files that we know of are still there, and as large. Raises SourceError.
+
+    model: name of the catalogue, "" = all; limit: most repositories, 0 = all; on_progress: called with done and all
+    """
+    from gyakusan.catalog import models
+    from gyakusan.engines.verification import verify
+
+    name = models.find(model).name if model else ""
+    return Verified(verify(name, limit=limit, on_progress=on_progress))
 
 
 def _text(source: str) -> bytes:

@@ -162,6 +162,21 @@ def listed(repository: Repository) -> Listing:
     return Listing(repository, dict(_sibling(repository, s) for s in siblings))
 
 
+def tree(repository: Repository) -> Mapping[str, int | None]:
+    """Return the files of a repository in the order in which the hub lists them, with sizes [B].
+
+    The list that llama.cpp reads. Raises BadReference, Malformed, SourceError.
+    """
+    from gyakusan.models.formats import json_text
+
+    url = f"{endpoint()}/api/models/{repository.id}/tree/{quote(repository.at, safe='')}?recursive=true"
+    found = json_text.loads(_document(repository, url), str(repository), FILES + 1000)
+    if not isinstance(found, list) or len(found) > FILES:
+        raise _bad(repository, "tree")
+    files = [e for e in found if isinstance(e, dict) and e.get("type") != "directory"]
+    return dict(_sibling(repository, {"rfilename": e.get("path"), "size": e.get("size")}) for e in files)
+
+
 def missing(listing: Listing, file: str) -> BadReference:
     """Return the error for a file that the repository does not have."""
     near = did_you_mean(file, listing.files, n=3)
