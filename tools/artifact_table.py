@@ -164,7 +164,7 @@ def _order(repository: Repository, model: str) -> tuple[object, ...]:
 def _repository(repository: Repository, sources: dict[tuple[str, str], int]) -> list[object]:
     by_tag: dict[str, list[Row]] = defaultdict(list)
     for row in repository.rows:
-        by_tag[row["quant"].removeprefix("native ")].append(row)
+        by_tag[_tag(row)].append(row)
     if repository.format == "gguf" and len(by_tag) > 1:
         by_tag.pop("", None)  # the repository itself, seen without its files
     projector = next((r for r in repository.rows if r["mmproj_file"]), None)
@@ -172,6 +172,12 @@ def _repository(repository: Repository, sources: dict[tuple[str, str], int]) -> 
     files = [made for tag, same in sorted(by_tag.items()) for made in _files(repository.format, tag, same, sources)]
     mtp = any(r["mtp"] == "yes" for r in repository.rows)
     return [repository.name, repository.format, repository.tuned, repository.rank, int(mtp), beside, files]
+
+
+def _tag(row: Row) -> str:
+    """Return the tag that people use: of MLX's MXFP4, which keeps what is no expert in another format, with that."""
+    kept = re.search(r"mxfp4-(q\d)$", row["repo"], re.IGNORECASE) if row["quant"] == "mxfp4" else None
+    return f"mxfp4-{kept[1].lower()}" if kept else row["quant"].removeprefix("native ")
 
 
 def _files(kind: str, tag: str, rows: list[Row], sources: dict[tuple[str, str], int]) -> list[list[object]]:

@@ -8,18 +8,25 @@ conversions, seen in a listing before named in a text, then by publisher.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+from zlib import crc32
 
 from gyakusan.catalog.places import DATA
+
+if TYPE_CHECKING:
+    from gyakusan.catalog.models import ModelRecord
 
 FILE = DATA / "artifacts.jsonl"
 Format = Literal[
     "gguf", "awq", "gptq", "int4", "int8", "fp8", "nvfp4", "mxfp4", "bf16", "mlx", "ollama", "projector", "draft"
 ]
 Tuned = Literal["instruct", "thinking", "coder", "base", "unclear", ""]
-Confidence = Literal["listing", "used-in-text"]
+Confidence = Literal["listing", "used-in-text", "catalogue"]
+"""Where a file was seen: in a listing, in a text, or only as a name of the catalogue's own record."""
+_MLX_TAG = re.compile(r"-(\d+bit|bf16|mxfp4(?:-q\d)?|nvfp4)$", re.IGNORECASE)
 BESIDE = ("projector", "draft")
 """Formats of files that are loaded beside a model."""
 
@@ -42,7 +49,7 @@ class Artifact:
     rank: of the publisher: 1 vendor, ggml-org, unsloth, mlx-community ... 4 others
     source: where it was seen
     date: when, ISO 8601, as exact as it is known
-    confidence: seen in a listing, or named in a text
+    confidence: how well it is known that it exists
     """
 
     model: str
@@ -72,6 +79,43 @@ def artifacts(model: str) -> tuple[Artifact, ...]:
     return tuple(a for a in _all(model) if a.format not in BESIDE)
 
 
+def published(record: ModelRecord) -> tuple[Artifact, ...]:
+    """Return what is published of a model, best first: of the table, then repositories that the record names itself.
+
+    A repository of the record is its 16-bit original, unless the table says that its weights are in another format.
+    """
+    known = artifacts(record.name)
+    seen = {a.repository.casefold() for a in known}
+    original = next((n for n in record.aliases if "/" in n), "")
+    own = [_own(record, original, "bf16", "BF16")] if original and original.casefold() not in seen else []
+    for name in record.mlx:
+        tag = _MLX_TAG.search(name)
+        if tag and name.casefold() not in seen:
+            own.append(_own(record, name, "mlx", tag[1].lower()))
+    return (*known, *own)
+
+
+def _own(record: ModelRecord, repository: str, kind: Format, tag: str) -> Artifact:
+    """Return a repository that the record names."""
+    return Artifact(
+        model=record.name,
+        repository=repository,
+        format=kind,
+        tuned="base" if record.role == "base" else "",
+        quantization=tag,
+        files=(),
+        bytes=None,
+        rounded=False,
+        projector="",
+        projector_bytes=None,
+        mtp=False,
+        rank=4,
+        source=record.source,
+        date=record.checked,
+        confidence="catalogue",
+    )
+
+
 def beside(model: str) -> tuple[Artifact, ...]:
     """Return the projectors and draft models that are published for a model."""
     return tuple(a for a in _all(model) if a.format in BESIDE)
@@ -82,19 +126,23 @@ def repository_files(model: str, repository: str) -> tuple[str, ...]:
     return tuple(sorted({f for a in _all(model) if a.repository == repository for f in a.files}))
 
 
-def best(model: str, quantization: str, formats: tuple[Format, ...] = ("gguf",)) -> Artifact | None:
-    """Return the best published form of a model with this tag, in any case; None if none is known."""
-    tag = quantization.upper()
-    return next((a for a in artifacts(model) if a.format in formats and a.quantization.upper() == tag), None)
+def best(model: str, quantization: str) -> Artifact | None:
+    """Return the best published GGUF file of a model with this tag, in any case; None if none is known.
+
+    MXFP4 and MXFP4_MOE stand for each other: llama.cpp's quantiser and publishers call the same recipe so.
+    """
+    asked = quantization.upper()
+    other = {"MXFP4": "MXFP4_MOE", "MXFP4_MOE": "MXFP4"}.get(asked, asked)
+    files = [a for a in artifacts(model) if a.format == "gguf"]
+    return next((a for tag in (asked, other) for a in files if a.quantization == tag), None)
 
 
 @lru_cache(maxsize=1024)
 def _all(model: str) -> tuple[Artifact, ...]:
-    text = _text()
-    start = text.find(b"\n[" + json.dumps(model, ensure_ascii=False).encode() + b",")
-    if start < 0:
+    line = _line(model)
+    if not line:
         return ()
-    _, repositories = json.loads(text[start + 1 : text.index(b"\n", start + 1)])
+    _, repositories = json.loads(line)
     sources = _sources()
     return tuple(_artifact(model, r, file, sources) for r in repositories for file in r[-1])
 
@@ -119,6 +167,18 @@ def _artifact(model: str, repository: list[Any], file: list[Any], sources: list[
         date=date,
         confidence="listing" if listed else "used-in-text",
     )
+
+
+def checksum(model: str) -> int:
+    """Return a checksum of what is known to be published of a model."""
+    return crc32(_line(model))
+
+
+def _line(model: str) -> bytes:
+    """Return the line of a model in the file, nothing if it has none."""
+    text = _text()
+    start = text.find(b"\n[" + json.dumps(model, ensure_ascii=False).encode() + b",")
+    return b"" if start < 0 else text[start + 1 : text.index(b"\n", start + 1)]
 
 
 @cache

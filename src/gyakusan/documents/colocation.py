@@ -147,7 +147,7 @@ def _model(plan: Colocation, member: ColocatedModel) -> ColocatedModelJson:
     fields: dict[str, Any] = {
         "model": member.deployment.name,
         "quantization": member.deployment.quantization,
-        "inspect_as": member.deployment.model.quantization,
+        "inspect_as": member.deployment.quantization,
         "engine": member.deployment.engine,
         "memory": ledger(member.ledger),
         "score": member.score or None,

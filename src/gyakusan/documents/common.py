@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TypeVar
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from gyakusan.catalog import places
+from gyakusan.catalog.artifacts import Artifact
 from gyakusan.engines.base import Command
 from gyakusan.planning.predict.speed import Estimate
 from gyakusan.planning.request.money import ExchangeRates, Money
@@ -65,10 +66,37 @@ class CommandJson(Struct, frozen=True):
 
     argv: program and arguments
     environment: variables that are set besides
+    then: commands of a client, once the server listens
     """
 
     argv: tuple[str, ...]
     environment: Mapping[str, str]
+    then: tuple[tuple[str, ...], ...] | UnsetType = UNSET
+
+
+class ArtifactJson(Struct, frozen=True, kw_only=True):
+    """A published file or repository.
+
+    repository: "owner/name" of the hub, or the tag of Ollama's library
+    quantization: the tag that people use, e.g. UD-Q4_K_XL, AWQ, 4bit
+    format: kind of the files
+    file: the first file, "" = not known
+    bytes: of all files, null if not known [B]
+    rounded: true if the bytes are rounded, to about 0.05 GiB
+    source: where it was seen
+    date: when, ISO 8601, as exact as it is known
+    confidence: listing, used-in-text, or catalogue (only the catalogue's own record names it)
+    """
+
+    repository: str
+    quantization: str
+    format: str
+    file: str
+    bytes: int | None
+    rounded: bool
+    source: str
+    date: str
+    confidence: str
 
 
 class RatesJson(Struct, frozen=True):
@@ -112,7 +140,24 @@ def money(value: Money | None) -> MoneyJson | None:
 
 def command(value: Command) -> CommandJson:
     """Return how a server is started."""
-    return CommandJson(value.argv, value.environment)
+    return CommandJson(value.argv, value.environment, value.then or UNSET)
+
+
+def artifact(value: Artifact | None) -> ArtifactJson | None:
+    """Return a published file, None if nobody is known to publish it."""
+    if value is None:
+        return None
+    return ArtifactJson(
+        repository=value.repository,
+        quantization=value.quantization,
+        format=value.format,
+        file=value.files[0] if value.files else "",
+        bytes=value.bytes,
+        rounded=value.rounded,
+        source=value.source,
+        date=value.date,
+        confidence=value.confidence,
+    )
 
 
 def rates(value: ExchangeRates) -> RatesJson:

@@ -7,7 +7,17 @@ from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType, field
 
-from gyakusan.documents.common import CommandJson, FigureJson, RatesJson, catalogue_date, command, figure, rates
+from gyakusan.documents.common import (
+    ArtifactJson,
+    CommandJson,
+    FigureJson,
+    RatesJson,
+    artifact,
+    catalogue_date,
+    command,
+    figure,
+    rates,
+)
 from gyakusan.documents.ledger import LedgerJson, ledger
 from gyakusan.documents.price import PriceJson, price
 from gyakusan.documents.request import RequestJson, request
@@ -119,8 +129,10 @@ class PlanJson(Struct, frozen=True, kw_only=True):
     role: the first of `roles`
     roles: what it is best at
     model: name of the model
-    quantization: as the engine calls it
+    quantization: as people write it
     inspect_as: what `gyakusan inspect --quant` takes
+    artifact: the published file or repository that the command names, null if nobody is known to publish it
+    preparation: the commands that make its files, empty where they are published
     engine: name of the engine
     machine: where it runs
     settings: every setting of the engine
@@ -144,6 +156,8 @@ class PlanJson(Struct, frozen=True, kw_only=True):
     model: str
     quantization: str
     inspect_as: str
+    artifact: ArtifactJson | None
+    preparation: tuple[str, ...]
     engine: str
     machine: MachineJson
     settings: Mapping[str, Any]
@@ -298,6 +312,8 @@ def plan_fields(value: Plan) -> dict[str, Any]:
         "model": value.name,
         "quantization": value.quantization,
         "inspect_as": value.base,
+        "artifact": artifact(value.artifact),
+        "preparation": value.preparation,
         "engine": value.engine,
         "machine": machine(value.offer),
         "settings": value.ledger.settings,

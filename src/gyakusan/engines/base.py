@@ -20,6 +20,7 @@ from gyakusan.errors import BadSetting
 from gyakusan.message import Message
 
 if TYPE_CHECKING:
+    from gyakusan.catalog.artifacts import Artifact
     from gyakusan.catalog.models import ModelRecord
     from gyakusan.engines.server import ServerModule, ServerReport
 
@@ -51,10 +52,12 @@ class Command:
 
     argv: program and arguments, never a key
     environment: variables that are set in addition
+    then: commands of a client, once the server listens
     """
 
     argv: tuple[str, ...]
     environment: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    then: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +84,14 @@ class Container:
 class Variant:
     """A model in one format.
 
-    base: the name that `inspect --quant` takes, e.g. "Q4_K_M"
-    name: the engine's name of the format, e.g. "AWQ"
+    name: as people write it, e.g. "UD-Q4_K_XL", "AWQ", "4bit"
     model: the model as the engine reads it
+    published: False if nobody is known to publish it, so that it has to be made
     """
 
-    base: str
     name: str
     model: Model
+    published: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,15 +233,20 @@ class EngineModule(Protocol[S]):
         """Return what of the settings its speed depends on."""
         ...
 
-    def variants(self, model: Model, published: str) -> Iterable[Variant]:
-        """Return the formats of an unquantised model that are planned with, best first.
-
-        published: the one quantisation in which its makers publish it, "" = none.
-        """
+    def variants(self, model: Model, record: ModelRecord) -> Iterable[Variant]:
+        """Return the formats of an unquantised model of the catalogue that are planned with, the largest first."""
         ...
 
-    def variant(self, base: str, model: Model) -> Variant | None:
-        """Return the unquantised `model` in the format that stands for `base`, None if the engine does not run it."""
+    def variant(self, name: str, model: Model) -> Variant | None:
+        """Return the unquantised `model` in a format, None if the engine does not run it. name: see `named_format`."""
+        ...
+
+    def artifact(self, record: ModelRecord, name: str) -> Artifact | None:
+        """Return the published file or repository of a model in a format, None if nobody is known to publish it."""
+        ...
+
+    def preparation(self, record: ModelRecord, name: str) -> tuple[str, ...]:
+        """Return the commands that make a format of a model which nobody publishes."""
         ...
 
     def named_format(self, name: str) -> Format | None:
@@ -347,8 +355,11 @@ class EngineModule(Protocol[S]):
         """Return the exact command line and environment."""
         ...
 
-    def published_command(self, record: ModelRecord, model: Model, machine: Machine, settings: S) -> Command:
-        """Return the command for a model of the catalogue, with the repository from which the server fetches it."""
+    def published_command(self, record: ModelRecord, model: Model, machine: Machine, settings: S, name: str) -> Command:
+        """Return the command for a model of the catalogue in a format, with the repository from which the server fetches it.
+
+        Where nobody publishes that format it names what `preparation` makes.
+        """
         ...
 
     def with_port(self, command: Command, port: int) -> Command:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from gyakusan.core.arrays import Ints
 from gyakusan.core.ledger import Ledger
@@ -14,6 +14,9 @@ from gyakusan.core.model import Model
 from gyakusan.engines.base import CacheType, Command, EngineSettings, Format, LoadMemory, MemoryClass, System, Variant
 from gyakusan.errors import BadSetting, UnknownName, unknown
 from gyakusan.message import Message, say
+
+if TYPE_CHECKING:
+    from gyakusan.catalog.models import ModelRecord
 
 S = TypeVar("S", bound=EngineSettings)
 GGUF_QUANTS = ("Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q3_K_M", "Q2_K")
@@ -39,17 +42,19 @@ def check_fields(settings: type[EngineSettings], changes: Mapping[str, object]) 
 # Model files
 
 
-def gguf_variants(model: Model, published: str) -> Iterator[Variant]:
-    """Yield the GGUF quantisations of a model, or only the one in which it is published."""
-    for base in (published,) if published else GGUF_QUANTS:
-        yield gguf_variant(base, model)
+def gguf_variants(model: Model, record: ModelRecord) -> Iterator[Variant]:
+    """Yield the GGUF files of a model that are planned with."""
+    from gyakusan.engines.published import gguf_formats
+
+    for form in gguf_formats(record):
+        yield replace(gguf_variant(form.name, model), published=form.artifact is not None)
 
 
-def gguf_variant(base: str, model: Model) -> Variant:
-    """Return the model as a GGUF file of the quantisation `base`."""
-    from gyakusan.core import recipe
+def gguf_variant(name: str, model: Model) -> Variant:
+    """Return the model as a GGUF file of a quantisation or a publisher's mix, in the bytes of the file if they are known."""
+    from gyakusan.models.published import at_tag
 
-    return Variant(base, base, recipe.apply(base, model))
+    return Variant(name, at_tag(model, name))
 
 
 def gguf_format(name: str) -> Format | None:

@@ -17,6 +17,7 @@ from gyakusan.errors import ServerError
 from gyakusan.message import Message
 
 if TYPE_CHECKING:
+    from gyakusan.catalog.artifacts import Artifact
     from gyakusan.engines.server import ServerModule, ServerReport
 
 NO_CHANGES: Mapping[str, object] = MappingProxyType({})
@@ -97,7 +98,25 @@ class Deployment:
             return self.rules.command(self.model, self.machine, self.settings)
         from gyakusan.catalog.models import find
 
-        return self.rules.published_command(find(self.name), self.model, self.machine, self.settings)
+        return self.rules.published_command(find(self.name), self.model, self.machine, self.settings, self.quantization)
+
+    @property
+    def artifact(self) -> Artifact | None:
+        """The published file or repository that the command names, None for a person's own model or one to be made."""
+        if not self.model.source.startswith(CATALOGUE):
+            return None
+        from gyakusan.catalog.models import find
+
+        return self.rules.artifact(find(self.name), self.quantization)
+
+    @property
+    def preparation(self) -> tuple[str, ...]:
+        """The commands that make a catalogue's model in this format, () where it is published."""
+        if not self.model.source.startswith(CATALOGUE) or self.artifact is not None:
+            return ()
+        from gyakusan.catalog.models import find
+
+        return self.rules.preparation(find(self.name), self.quantization)
 
     def at(self, load: Load) -> Deployment:
         """Return the same for another load. Raises BadSetting."""

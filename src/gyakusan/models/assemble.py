@@ -81,8 +81,13 @@ def _is_mlx(config: Mapping[str, Any], head: Header) -> bool:
 
 
 def from_record(record: ModelRecord, quantization: str | None = None) -> Model:
-    """Return the model of a catalogue record, at `quantization` or the quantisation that people usually download."""
-    return recipe.apply(quantization or record.quantization, plain(record))
+    """Return the model of a catalogue record, at `quantization` or the quantisation that people usually download.
+
+    Its bytes are those of the published file where they are known.
+    """
+    from gyakusan.models.published import at_tag
+
+    return at_tag(plain(record), quantization or record.quantization)
 
 
 def plain(record: ModelRecord) -> Model:

@@ -41,6 +41,7 @@ from gyakusan.engines.llamacpp.launch import HEALTH
 from gyakusan.engines.llamacpp.ledger import accounts, has_extras, ledger
 from gyakusan.engines.llamacpp.load_memory import cache_setting, load_memory, memory_class
 from gyakusan.engines.llamacpp.settings import VERSION, Settings, for_load
+from gyakusan.engines.published import gguf_artifact, gguf_file, gguf_preparation
 from gyakusan.message import Message
 from gyakusan.units import GIB
 
@@ -70,6 +71,7 @@ PLACING = frozenset(("gpu_layers", "tensor_split", "n_cpu_moe", "n_cpu_ffn", "ov
 
 variants, variant, weight_layout = gguf_variants, gguf_variant, gguf_layout
 named_format, as_read = gguf_format, tensors_as_read
+artifact, preparation = gguf_artifact, gguf_preparation
 system_refusal, machine_refusal, format_refusal = no_system_refusal, no_machine_refusal, no_format_refusal
 replica_settings = no_replicas
 usable, max_ranks = device_usable, one_rank
@@ -212,14 +214,15 @@ def command(model: Model, machine: Machine, settings: Settings) -> Command:
     return Command((launch.PROGRAM, *launch.without_log(words)))
 
 
-def published_command(record: ModelRecord, model: Model, machine: Machine, settings: Settings) -> Command:
-    """Return the command with `-hf REPOSITORY:QUANTISATION`, or with a file's name where no repository is known."""
+def published_command(record: ModelRecord, model: Model, machine: Machine, settings: Settings, name: str) -> Command:
+    """Return the command with `-hf REPOSITORY:TAG`, or with the file that `preparation` makes."""
     from gyakusan.catalog.projectors import reads_images
 
-    argv = [a for a in command(model, machine, settings).argv if a != "--offline"]
-    at, quantization = argv.index("--model"), model.quantization
-    file = ["--model", f"{record.name}-{quantization}.gguf"]
-    source = ["-hf", f"{record.gguf[0]}:{quantization}"] if record.gguf else file
+    argv, found = command(model, machine, settings).argv, artifact(record, name)
+    source = ("-hf", found.reference) if found is not None else ("--model", gguf_file(record, name))
+    if found is not None:
+        argv = tuple(a for a in argv if a != "--offline")
+    at = argv.index("--model")
     plain = not settings.projector and not settings.projector_bytes and reads_images(record)
     return Command((*argv[:at], *source, *argv[at + 2 :], *(("--no-mmproj",) if plain else ())))
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
+from gyakusan.catalog.artifacts import published
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Device, Machine
 from gyakusan.core.model import Attention, Checkpoint, Memory, Model
@@ -42,11 +44,13 @@ from gyakusan.engines.mlx.load_memory import load_memory, memory_class
 from gyakusan.engines.mlx.settings import CAVEAT, VERSION, Settings, format_of
 from gyakusan.engines.mlx.settings import FORMATS as STORED
 from gyakusan.engines.mlx.weights import parts
+from gyakusan.engines.published import mlx_formats, named, original
 from gyakusan.errors import BadSetting, GyakusanError
 from gyakusan.message import Message, say
 from gyakusan.units import GIB
 
 if TYPE_CHECKING:
+    from gyakusan.catalog.artifacts import Artifact
     from gyakusan.catalog.models import ModelRecord
     from gyakusan.engines.mlx.log import Reported
 
@@ -77,8 +81,6 @@ short_command, container = unchanged_command, no_container
 
 __all__ = ["CAVEAT", "VERSION", "Settings", "accounts", "ledger", "load_memory", "memory_class"]
 
-QUANTS = ("F16", "Q8_0", "Q6_K", "Q4_K_M")
-"""What is planned with: each stands for the nearest format of MLX."""
 FORMATS = ("4bit", "5bit", "6bit", "8bit", "mxfp4", "nvfp4", "bf16")
 BASES = {2: "Q2_K", 3: "Q3_K_M", 4: "Q4_K_M", 5: "Q5_K_M", 6: "Q6_K", 8: "Q8_0", 16: "F16"}
 """Bits of an MLX format -> the GGUF quantisation of as many bits."""
@@ -147,26 +149,29 @@ def system_refusal(system: System, alone: bool) -> BadSetting | None:
     return BadSetting("MLX-LM runs on macOS only, and --os is {os}.", os=system, mend="Leave one of them out.")
 
 
-def variants(model: Model, published: str) -> Iterator[Variant]:
-    """Return the formats of MLX that are planned with; of a model that is published quantised the nearest only."""
-    for base in (published,) if published else QUANTS:
-        candidate = variant(base, model)
+def variants(model: Model, record: ModelRecord) -> Iterator[Variant]:
+    """Return the formats of MLX that are planned with."""
+    for form in mlx_formats(record):
+        candidate = variant(form.name, model)
         if candidate is not None:
-            yield candidate
+            yield replace(candidate, published=form.artifact is not None)
 
 
-def variant(base: str, model: Model) -> Variant | None:
-    """Return the model in the MLX format that stands for a GGUF quantisation, None if MLX-LM refuses it."""
+def variant(name: str, model: Model) -> Variant | None:
+    """Return the model in an MLX format, None if MLX-LM refuses it."""
     from gyakusan.core import recipe
 
-    quantized = recipe.apply(base, model)
+    form = named_format(name)
+    if form is None:
+        return None
+    quantized = recipe.apply(form.base, model)
     try:
-        chosen = settings(quantized, Load(1, 1024), UNLIMITED)
+        chosen = settings(quantized, Load(1, 1024), UNLIMITED, **form.changes)
         if refusals(quantized, UNLIMITED, chosen):
             return None
     except GyakusanError:
         return None
-    return Variant(base, chosen.weights, as_read(quantized, chosen))
+    return Variant(name, as_read(quantized, chosen))
 
 
 def named_format(name: str) -> Format | None:
@@ -205,12 +210,30 @@ def command(model: Model, machine: Machine, settings: Settings) -> Command:
     return Command(tuple(argv))
 
 
-def published_command(record: ModelRecord, model: Model, machine: Machine, settings: Settings) -> Command:
-    """`mlx_lm.server` with a repository that holds this format, or a word in angle brackets that says what to convert."""
-    fitting = [r for r in record.mlx if r.casefold().endswith(settings.weights.casefold())]
-    original = next((a for a in record.aliases if "/" in a), record.name)
-    repository = fitting[0] if fitting else f"<{settings.weights} MLX conversion of {original}>"
-    return command(replace(model, source=repository), machine, settings)
+def artifact(record: ModelRecord, name: str) -> Artifact | None:
+    """Return the published conversion of a model in a format; the original stands for bf16."""
+    found = next((a for a in published(record) if a.format == "mlx" and a.quantization == name), None)
+    return found or named(mlx_formats(record), name)
+
+
+def preparation(record: ModelRecord, name: str) -> tuple[str, ...]:
+    """Return the command that converts the original."""
+    form = STORED[format_of(name)]
+    mode = () if form.scale == 4 else ("--q-mode", name.split("-")[0])
+    bits = ("-q", "--q-bits", str(form.bits), "--q-group-size", str(form.group), *mode) if form.bits < 16 else ()
+    argv = ("mlx_lm.convert", "--hf-path", original(record), "--mlx-path", _folder(record, name), *bits)
+    return (shlex.join(argv),)
+
+
+def published_command(record: ModelRecord, model: Model, machine: Machine, settings: Settings, name: str) -> Command:
+    """`mlx_lm.server` with a repository that holds this format, or with the folder that `preparation` makes."""
+    found = artifact(record, settings.weights)
+    source = found.repository if found is not None else _folder(record, settings.weights)
+    return command(replace(model, source=source), machine, settings)
+
+
+def _folder(record: ModelRecord, name: str) -> str:
+    return f"{record.name}-{name}"
 
 
 def convert(model: Model, settings: Settings) -> tuple[str, ...]:

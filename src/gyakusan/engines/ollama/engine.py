@@ -53,11 +53,13 @@ from gyakusan.engines.ollama.settings import (
     default_context,
     placed,
 )
+from gyakusan.engines.published import gguf_artifact, gguf_file, gguf_preparation
 from gyakusan.errors import BadSetting
 from gyakusan.message import Message, say
 from gyakusan.units import MIB, format_bytes
 
 if TYPE_CHECKING:
+    from gyakusan.catalog.artifacts import Artifact
     from gyakusan.catalog.models import ModelRecord
     from gyakusan.engines.llamacpp.log import Reported
 
@@ -78,6 +80,7 @@ PREFILL_CHUNK = 512
 PORT = 11434
 FORMATS = GGUF_FORMATS
 HEALTH = "/api/version"
+preparation = gguf_preparation
 variants, variant, weight_layout, weight_bytes = gguf_variants, gguf_variant, gguf_layout, llamacpp.weight_bytes
 named_format, as_read = gguf_format, tensors_as_read
 system_refusal, machine_refusal, format_refusal = no_system_refusal, no_machine_refusal, no_format_refusal
@@ -264,9 +267,40 @@ def command(model: Model, machine: Machine, settings: Settings) -> Command:
     return Command(("ollama", "serve"), MappingProxyType(env))
 
 
-def published_command(record: ModelRecord, model: Model, machine: Machine, settings: Settings) -> Command:
-    """`ollama serve`: the model is pulled by the client."""
-    return command(model, machine, settings)
+def artifact(record: ModelRecord, name: str) -> Artifact | None:
+    """Return the tag of Ollama's library that holds a format of a model, else a GGUF file of the hub, which it pulls, too.
+
+    Source: huggingface.co/docs/hub/ollama: `ollama run hf.co/OWNER/NAME:TAG`, files in one part only.
+    """
+    from gyakusan.catalog.artifacts import artifacts
+
+    for tag in (a for a in artifacts(record.name) if a.format == "ollama"):
+        if (tag.quantization or _library_quantization(tag.repository)) == name:
+            return tag
+    found = gguf_artifact(record, name)
+    return None if found is None or len(found.files) > 1 or any("-of-" in f for f in found.files) else found
+
+
+def _library_quantization(tag: str) -> str:
+    """Return the quantisation of a tag of the library, "" if it is not known."""
+    from gyakusan.catalog import tags
+    from gyakusan.errors import UnknownName
+
+    try:
+        found = tags.find(tag)
+    except UnknownName:
+        return ""
+    return "" if found is None else found.quantization
+
+
+def published_command(record: ModelRecord, model: Model, machine: Machine, settings: Settings, name: str) -> Command:
+    """`ollama serve`, then the client fetches the model, or makes it of the file that `preparation` makes."""
+    found, made = artifact(record, name), command(model, machine, settings)
+    if found is None:
+        make = ("sh", "-c", f"echo FROM ./{gguf_file(record, name)} | ollama create {record.name} -f -")
+        return replace(made, then=(make, ("ollama", "run", record.name)))
+    tag = found.repository if found.format == "ollama" else f"hf.co/{found.reference}"
+    return replace(made, then=(("ollama", "pull", tag), ("ollama", "run", tag)))
 
 
 def with_port(command: Command, port: int) -> Command:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from gyakusan.catalog.artifacts import published
 from gyakusan.core.arrays import Ints
 from gyakusan.core.broadcast import is_array
 from gyakusan.core.load import Load
@@ -23,6 +25,7 @@ from gyakusan.engines.defaults import (
     port_option,
     same_command,
 )
+from gyakusan.engines.published import checkpoint_formats, original
 from gyakusan.engines.vllm import launch, profile
 from gyakusan.engines.vllm.coexisting import coexisting_margin, coexisting_settings, occupied_bytes
 from gyakusan.engines.vllm.ledger import accounts, ledger
@@ -31,12 +34,13 @@ from gyakusan.engines.vllm.pages import pages
 from gyakusan.engines.vllm.pool import requested
 from gyakusan.engines.vllm.settings import CACHE_BYTES, VERSION, Settings, batch_defaults
 from gyakusan.engines.vllm.support import format_refusal, machine_refusal, refusals, system_refusal
-from gyakusan.engines.vllm.weights import METHODS, stored, weights
+from gyakusan.engines.vllm.weights import stored, weights
 from gyakusan.errors import BadSetting, GyakusanError
 from gyakusan.message import Message
 from gyakusan.units import GIB
 
 if TYPE_CHECKING:
+    from gyakusan.catalog.artifacts import Artifact
     from gyakusan.catalog.models import ModelRecord
     from gyakusan.engines.vllm.log import Reported
 
@@ -79,8 +83,6 @@ __all__ = [
     "system_refusal",
 ]
 
-QUANTS = ("F16", "Q8_0", "Q4_K_M")
-"""What is planned with: as published, 8 bits, 4 bits. Each stands for the nearest kind of checkpoint that it loads."""
 FORMATS = ("BF16", "FP8", "INT8", "AWQ", "GPTQ", "INT4", "NVFP4", "MXFP4")
 NAMED = (
     ("BF16", "F16", "", ("bf16", "f16", "fp16", "bfloat16", "float16", "none")),
@@ -97,6 +99,20 @@ NAMED = (
 
 W4A16 and AutoRound take the bytes of GPTQ: 4 bits, one 16-bit scale for 128 values.
 """
+SHOWN = {method: shown for shown, _, method, _ in reversed(NAMED)}
+"""Method of weights.METHODS -> the usual name of such checkpoints."""
+OF_METHOD = {
+    "none": ("bf16",),
+    "fp8": ("fp8", "bf16"),
+    "int8": ("int8",),
+    "awq": ("awq", "int4", "gptq"),
+    "gptq": ("gptq", "int4", "awq"),
+    "nvfp4": ("nvfp4",),
+    "mxfp4": ("mxfp4",),
+    "bitsandbytes": ("bf16",),
+}
+"""Method -> formats of published checkpoints that take about its bytes, the nearest first."""
+CHECKPOINT_TAGS = ("BF16", "FP8", "W8A8", "INT8", "AWQ", "GPTQ-Int4", "INT4", "NVFP4", "MXFP4")
 RANKS = (1, 2, 3, 4, 5, 6, 7, 8)
 """Layouts of weights: GPUs that share each layer."""
 UNLIMITED = Machine("H200", (Device("H200", "gpu", 4096 * GIB, "cuda"),), Device("CPU", "host", None, "cpu"))
@@ -158,28 +174,29 @@ def _nearest(model: Model) -> str:
     return "auto"
 
 
-def variants(model: Model, published: str) -> Iterator[Variant]:
-    """Return the kinds of checkpoint that it loads: as published, 8 bits, 4 bits; of a native one only its own."""
-    for base in (published,) if published else QUANTS:
-        candidate = variant(base, model)
+def variants(model: Model, record: ModelRecord) -> Iterator[Variant]:
+    """Return the checkpoints of a model that are planned with."""
+    for form in checkpoint_formats(record):
+        candidate = variant(form.name, model)
         if candidate is not None:
-            yield candidate
+            yield replace(candidate, published=form.artifact is not None)
 
 
-def variant(base: str, model: Model) -> Variant | None:
-    """Return the model as the kind of checkpoint that stands for a GGUF quantisation, None if vLLM refuses it."""
+def variant(name: str, model: Model) -> Variant | None:
+    """Return the model as a kind of checkpoint, None if vLLM refuses it."""
     from gyakusan.core import recipe
 
-    quantized = recipe.apply(base, model)
+    form = named_format(name)
+    if form is None:
+        return None
+    quantized = recipe.apply(form.base, model)
     try:
-        chosen = settings(quantized, Load(1, 1024), UNLIMITED)
+        chosen = settings(quantized, Load(1, 1024), UNLIMITED, **form.changes)
         if refusals(quantized, UNLIMITED, chosen):
             return None
-        form = stored(quantized, chosen)
     except GyakusanError:
         return None
-    name = next((n for n, m in METHODS.items() if m == form), form.method)
-    return Variant(base, "BF16" if name == "none" else name.upper(), replace(quantized, checkpoint=form))
+    return Variant(name, as_read(quantized, chosen))
 
 
 def named_format(name: str) -> Format | None:
@@ -201,9 +218,7 @@ def as_read(model: Model, settings: Settings) -> Model:
 
 def weight_bytes(model: Model) -> list[int]:
     """Return the weights on one GPU where 1 to 8 of them share each layer [B]."""
-    bare = replace(model, checkpoint=None)
-    method = next((n for n, m in METHODS.items() if m == model.checkpoint), "auto")
-    return [weights(bare, Settings(1024, tensor_parallel=n, quantization=method)).best for n in RANKS]
+    return [weights(model, Settings(1024, tensor_parallel=n)).best for n in RANKS]
 
 
 def weight_layout(machine: Machine, ranks: Ints) -> Ints:
@@ -254,18 +269,54 @@ def command(model: Model, machine: Machine, settings: Settings) -> Command:
     return launch.command(model, settings)
 
 
-def published_command(record: ModelRecord, model: Model, machine: Machine, settings: Settings) -> Command:
-    """`vllm serve` with the repository that the catalogue knows the model by; one that reads images reads text only."""
-    from gyakusan.catalog.projectors import reads_images
-
-    found = launch.command(model, settings)
-    plain = not settings.vision_bytes and reads_images(record)
-    return replace(found, argv=(*found.argv, *launch.TEXT_ONLY)) if plain else found
-
-
 def image_settings(projector_bytes: int) -> dict[str, object]:
     """Return the size of what reads images, as the published projector has it."""
     return {"vision_bytes": projector_bytes}
+
+
+def artifact(record: ModelRecord, name: str) -> Artifact | None:
+    """Return the published checkpoint of a model in a format; the 16-bit one stands for FP8, which is made while it loads."""
+    form = named_format(name)
+    kinds = OF_METHOD.get(str(form.changes.get("quantization", "none")), ()) if form is not None else ()
+    every = published(record)
+    for kind in (name.casefold(), *kinds):
+        found = next((a for a in every if a.format == kind and a.quantization in CHECKPOINT_TAGS), None)
+        if found is not None:
+            return found
+    return None
+
+
+def preparation(record: ModelRecord, name: str) -> tuple[str, ...]:
+    """Return the commands that make a 4-bit checkpoint. Source: llm-compressor, examples/awq and docs of oneshot."""
+    made = _folder(record, name)
+    script = (
+        "from llmcompressor import oneshot; from llmcompressor.modifiers.awq import AWQModifier; "
+        f"oneshot(model={original(record)!r}, dataset='open_platypus', num_calibration_samples=256, output_dir={made!r}, "
+        "recipe=[AWQModifier(ignore=['lm_head'], scheme='W4A16_ASYM', targets=['Linear'])])"
+    )
+    return ("pip install llmcompressor", f"python -c {shlex.quote(script)}")
+
+
+def published_command(record: ModelRecord, model: Model, machine: Machine, settings: Settings, name: str) -> Command:
+    """`vllm serve` with the repository that holds this format, or with the folder that `preparation` makes; text only."""
+    from gyakusan.catalog.projectors import reads_images
+
+    method = settings.quantization
+    found = artifact(record, name if named_as_checkpoint(name) else SHOWN.get(method, "BF16"))
+    source = _folder(record, name) if found is None else found.repository
+    online = method if found is not None and found.format == "bf16" and method in launch.ONLINE else ""
+    made = launch.command(model, settings, source=source, online=online)
+    plain = not settings.vision_bytes and reads_images(record)
+    return replace(made, argv=(*made.argv, *launch.TEXT_ONLY)) if plain else made
+
+
+def named_as_checkpoint(name: str) -> bool:
+    """Return True if this names a kind of checkpoint, and no GGUF quantisation that stands for one."""
+    return name in FORMATS
+
+
+def _folder(record: ModelRecord, name: str) -> str:
+    return f"{record.name}-{name}"
 
 
 def short_command(command: Command, machine: Machine) -> Command:

@@ -18,15 +18,26 @@ ONLINE = ("fp8", "bitsandbytes")
 """Methods that quantise a 16-bit checkpoint while it is loaded; the others must be published so."""
 
 
-def command(model: Model, settings: Settings, *, host: str = "127.0.0.1", port: int = 8000) -> Command:
+def command(
+    model: Model,
+    settings: Settings,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    source: str = "",
+    online: str | None = None,
+) -> Command:
     """Program, arguments and environment. Never a key: vLLM reads VLLM_API_KEY. Raises BadSetting, UnknownName.
 
-    Where the settings ask for a kind of checkpoint that the model is not, its place stands in angle brackets.
+    source: directory or repository, "" = the model's own, or beside it the checkpoint that the settings ask for
+    online: method with which it is quantised while it is loaded, "" = none; None = the settings', if the model is plain
     """
     check(settings)
     plain = model.checkpoint is None or not model.checkpoint.method
     needed = settings.quantization not in ("auto", "none", *ONLINE) and plain
-    name = f"<{settings.quantization} checkpoint of {repository(model)}>" if needed else repository(model)
+    name = source or f"{repository(model)}{f'-{settings.quantization.upper()}' if needed else ''}"
+    if online is None:
+        online = settings.quantization if settings.quantization in ONLINE and plain else ""
     flags = [*PROGRAM, name, "--host", host, "--port", str(port), *_memory(settings)]
     if settings.tensor_parallel > 1:
         flags += ["--tensor-parallel-size", str(settings.tensor_parallel)]
@@ -34,8 +45,7 @@ def command(model: Model, settings: Settings, *, host: str = "127.0.0.1", port: 
         flags += ["--pipeline-parallel-size", str(settings.pipeline_parallel)]
     if settings.data_parallel > 1:
         flags += ["--data-parallel-size", str(settings.data_parallel)]
-    if settings.quantization in ONLINE and plain:
-        flags += ["--quantization", settings.quantization]
+    flags += ["--quantization", online] if online else []
     return Command(tuple(flags), MappingProxyType(_environment(model, settings)))
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from zlib import crc32
 
+from gyakusan.catalog import artifacts
 from gyakusan.catalog.entry import Entry
 from gyakusan.catalog.quality_names import QUALITY
 from gyakusan.catalog.records import entries
@@ -19,6 +20,9 @@ from gyakusan.planning.candidates.model_table import (
     score_rows,
     stored_file,
 )
+
+NEW: Mapping[str, Any] = {"crc": None}
+"""A model that the file lacks."""
 
 
 def stale(path: Path = FILE) -> tuple[str, ...]:
@@ -38,24 +42,32 @@ def stale(path: Path = FILE) -> tuple[str, ...]:
 
 def _unchanged(entry: Entry, stored: Mapping[str, Any]) -> bool:
     known = stored["models"].get(entry.name)
-    if known is None or known["crc"] == entry.crc:
+    if known is None or _same_sources(known, entry):
         return known is not None
     fresh = json.loads(json.dumps(measured_facts(entry)))
-    return bool(fresh == {k: v for k, v in known.items() if k != "crc"})
+    return bool(fresh == {k: v for k, v in known.items() if k not in ("crc", "files")})
+
+
+def _same_sources(known: Mapping[str, Any], entry: Entry) -> bool:
+    """Return True if neither the record nor what is published of the model changed since it was worked out."""
+    return bool(known["crc"] == entry.crc and known.get("files") == artifacts.checksum(entry.name))
 
 
 def write(path: Path = FILE, *, everything: bool = False) -> None:
     """Bring the file up to date. everything: work out again what did not change, too, for the rules may have."""
     stored = NOTHING_STORED if everything else stored_file(path)
     ours = [e for e in entries("model") if not e.own]
-    crcs = {e.name: e.crc for e in ours}
-    same = {n for n, known in stored["models"].items() if known["crc"] == crcs.get(n)}
-    models = {e.name: stored["models"][e.name] if e.name in same else {**measured_facts(e), "crc": e.crc} for e in ours}
+    known = stored["models"]
+    models = {e.name: known[e.name] if _same_sources(known.get(e.name, NEW), e) else _worked_out(e) for e in ours}
     content = {"scores_crc": scores_crc(), "scores": {n: score_rows(n) for n in models}, "models": models}
     lines = [f'"{k}": {json.dumps(v)}' for k, v in content.items() if k != "models"]
     each = ",\n".join(f"{json.dumps(k)}: {json.dumps(v, separators=(',', ':'))}" for k, v in models.items())
     path.write_text("{" + ",\n".join(lines) + ',\n"models": {\n' + each + "\n}}\n", "utf-8")
     load.cache_clear()
+
+
+def _worked_out(entry: Entry) -> Mapping[str, Any]:
+    return {**measured_facts(entry), "crc": entry.crc, "files": artifacts.checksum(entry.name)}
 
 
 def scores_crc() -> int:

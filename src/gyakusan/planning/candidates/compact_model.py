@@ -15,8 +15,8 @@ from gyakusan.core.model import Model
 class VariantRow(NamedTuple):
     """One format of a model, as it stands in the file.
 
-    base: what `inspect --quant` takes
-    name: the engine's name of the format
+    name: as people write the format: what `inspect --quant` takes
+    published: 1 if somebody publishes it, 0 if it has to be made
     group: group of quantisations that speed constants know
     dense_bytes: weights that are read for each token [B]
     expert_bytes: all routed experts [B]
@@ -24,8 +24,8 @@ class VariantRow(NamedTuple):
     shares: weights on one device, in each layout of the engine [B]
     """
 
-    base: str
     name: str
+    published: int
     group: str
     dense_bytes: int
     expert_bytes: int

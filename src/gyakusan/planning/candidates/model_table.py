@@ -30,6 +30,8 @@ from gyakusan.planning.candidates.compact_model import VariantRow
 
 FILE = DATA / "columns.json"
 SCORES = ("overall", "japanese", "coding", "reasoning")
+COARSE = ("Q3", "Q2", "IQ3", "IQ2", "IQ1", "TQ")
+"""What the names of GGUF files below four bits begin with, after unsloth's "UD-"."""
 NOTHING_STORED: Mapping[str, Any] = {"models": {}, "scores": {}, "scores_crc": 0}
 
 
@@ -106,8 +108,8 @@ class VariantTable:
 
     storage: kind of model files: gguf, checkpoint, mlx
     model: place in `ModelTable.models` (rows,)
-    base: what `inspect --quant` takes, for each row
-    name: the engine's name of the format, for each row
+    name: as people write the format, for each row: what `inspect --quant` takes
+    published: True if somebody is known to publish it; others have to be made (rows,)
     group: group of quantisations that speed constants know, for each row
     dense_bytes: weights that are read for each token (rows,) [B]
     expert_bytes: all routed experts (rows,) [B]
@@ -120,8 +122,8 @@ class VariantTable:
 
     storage: str
     model: IntArray
-    base: Sequence[str]
     name: Sequence[str]
+    published: BoolArray
     group: Sequence[str]
     dense_bytes: FloatArray
     expert_bytes: FloatArray
@@ -132,7 +134,7 @@ class VariantTable:
     cost_error: FloatArray
 
     def __len__(self) -> int:
-        return len(self.base)
+        return len(self.name)
 
     @cached_property
     def groups(self) -> tuple[str, ...]:
@@ -159,7 +161,7 @@ class VariantTable:
     @cached_property
     def coarse(self) -> BoolArray:
         """True below four bits, by name: such files answer worse in ways that few benchmarks see (rows,)."""
-        return np.array([n.startswith(("Q3", "Q2")) for n in self.name], bool)
+        return np.array([n.removeprefix("UD-").startswith(COARSE) for n in self.name], bool)
 
 
 @dataclass(frozen=True)
@@ -271,8 +273,8 @@ def _table(storage: str, models: Sequence[CatalogModel]) -> VariantTable:
     return VariantTable(
         storage=storage,
         model=place,
-        base=[r.base for r in rows],
         name=names,
+        published=np.array([r.published for r in rows], bool),
         group=[r.group for r in rows],
         dense_bytes=np.array([r.dense_bytes for r in rows], float),
         expert_bytes=np.array([r.expert_bytes for r in rows], float),

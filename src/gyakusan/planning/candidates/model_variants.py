@@ -13,7 +13,6 @@ from gyakusan.catalog.quality import active_parameters, native_width
 from gyakusan.catalog.speed_constants import SERVERS
 from gyakusan.core.model import Model
 from gyakusan.engines.base import Variant
-from gyakusan.engines.defaults import GGUF_QUANTS
 from gyakusan.engines.registry import engine, model_storages
 from gyakusan.models.assemble import plain
 from gyakusan.planning.candidates import compact_model
@@ -48,9 +47,8 @@ def measure(record: ModelRecord) -> dict[str, Any]:
 def variant_rows(storage: str, record: ModelRecord) -> list[VariantRow]:
     """Return the rows of a model in files of one kind, as the first engine that reads them stores the weights."""
     rules, whole = engine(model_storages()[storage]), plain(record)
-    published = "" if record.quantization in GGUF_QUANTS else record.quantization
     rows = []
-    for variant in rules.variants(whole, published):
+    for variant in rules.variants(whole, record):
         shares = list(rules.weight_bytes(variant.model))
         stored = variant.model.bytes if variant.model.checkpoint is None else shares[0]
         rows.append(_row(variant, stored, shares, rules.SPEED_NAME in SERVERS))
@@ -68,8 +66,10 @@ def _row(v: Variant, stored: int, shares: list[int], server: bool) -> VariantRow
     if check is not None and not check.method:
         quant = speed_names.sixteen_bit(server)
     else:
-        text = v.model.quantization if check is None else f"{check.method} {check.bits:g}bit {v.model.name}"
+        told = check is not None and check.method.endswith(("fp4", "fp8"))
+        width = "" if check is None or told else f"{check.bits:g}bit"
+        text = v.model.quantization if check is None else f"{check.method} {width} {v.model.name}"
         known = speed_names.model_name(v.model.name) or ""
         quant = speed_names.parse_quant(text, model=known, server=server) or speed_names.sixteen_bit(server)
     dense, experts = round(traffic.dense_bytes), round(traffic.expert_bytes)
-    return VariantRow(v.base, v.name, quant.group, dense, experts, stored, shares)
+    return VariantRow(v.name, int(v.published), quant.group, dense, experts, stored, shares)

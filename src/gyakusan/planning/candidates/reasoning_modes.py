@@ -11,8 +11,10 @@ from gyakusan.catalog.quality import penalty_law
 from gyakusan.core.arrays import BoolArray, FloatArray, IntArray
 from gyakusan.planning.candidates.model_table import ModelTable, VariantTable
 
-EVIDENCE_TIERS = 3
-"""0: tested, at four bits or more; 1: tested, coarser; 2: assumed, or so few bits that nobody tested them."""
+EVIDENCE_TIERS = 4
+"""0: tested, at four bits or more; 1: tested, coarser; 2: assumed, or so few bits that nobody tested them; 3: nobody is
+known to publish the file, so that it has to be made."""
+UNPUBLISHED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ class ModeTable:
             mode=mode,
             quality=self.quality[mode] - table.cost[row],
             error=np.hypot(self.error[mode], table.cost_error[row]),
-            tier=np.where(unknown, 2, np.where(table.coarse[row], 1, 0)),
+            tier=np.where(~table.published[row], UNPUBLISHED, np.where(unknown, 2, np.where(table.coarse[row], 1, 0))),
         )
 
     def ordered(self, table: VariantTable) -> RatedRows:

@@ -187,14 +187,13 @@ def _replica_plan(request: FleetRequest, candidates: FleetCandidates, layout: _L
     machine = replace(offer.machine, name=f"{nodes} x ({offer.machine.name})", gpus=offer.machine.gpus * nodes)
     changes = engine(name).spanning_settings(len(offer.machine.gpus), nodes) or {}
     load, kv_type = Load(users, plan_request.workload.context), plan_request.cache_types[0]
-    deployment = catalogue_deployment(model.name, table.base[layout.row], name, machine, load, kv_type, changes)
+    deployment = catalogue_deployment(model.name, table.name[layout.row], name, machine, load, kv_type, changes)
     ledger, mode = exact_ledger(deployment), _best_mode(plan_request, model)
     score = _score(plan_request, mode, table, layout.row)
     if deployment is None or ledger is None or not ledger.fits:
         return None
     if plan_request.quality is not None and score.value < plan_request.quality:
         return None
-    deployment = replace(deployment, quantization=table.name[layout.row])
     plan = Plan((), deployment, offer, ledger, deployment.command, None, score, mode, "")
     speed = _speed(request, candidates, plan, nodes, -(-users // nodes), users)
     if speed is None or speed.decode_each.low < plan_request.speed:

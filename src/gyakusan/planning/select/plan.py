@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 
+from gyakusan.catalog.artifacts import Artifact
 from gyakusan.catalog.models import find
 from gyakusan.core.broadcast import ceil_div
 from gyakusan.core.ledger import Ledger
@@ -18,7 +19,7 @@ from gyakusan.engines.deployment import NO_CHANGES, Deployment, deploy
 from gyakusan.engines.images import ImagePart, ProjectorUse, image_part
 from gyakusan.engines.registry import engine
 from gyakusan.errors import BadSetting
-from gyakusan.models.assemble import plain
+from gyakusan.models.assemble import from_record
 from gyakusan.planning.candidates.hardware import HardwareOption
 from gyakusan.planning.candidates.model_table import ReasoningMode
 from gyakusan.planning.evaluate.results import SweepResult
@@ -81,7 +82,17 @@ class Plan:
     @property
     def base(self) -> str:
         """The name of the format that `inspect --quant` takes."""
-        return self.deployment.model.quantization
+        return self.deployment.quantization
+
+    @property
+    def artifact(self) -> Artifact | None:
+        """The published file or repository that the command names, None if nobody is known to publish it."""
+        return self.deployment.artifact
+
+    @property
+    def preparation(self) -> tuple[str, ...]:
+        """The commands that make the model's files, () where they are published."""
+        return self.deployment.preparation
 
     @property
     def engine(self) -> str:
@@ -170,8 +181,7 @@ def _deployment(
     load, kv_type = Load(request.users, request.workload.context), request.cache_types[int(cells.kv[index])]
     if cells.replicas[index] > 1:
         changes = {**changes, **(engine(name).replica_settings(int(cells.replicas[index])) or {})}
-    found = catalogue_deployment(model.name, table.base[row], name, machine, load, kv_type, changes)
-    return None if found is None else replace(found, quantization=table.name[row])
+    return catalogue_deployment(model.name, table.name[row], name, machine, load, kv_type, changes)
 
 
 def _with_changes(deployment: Deployment, changes: Mapping[str, object]) -> Deployment:
@@ -180,7 +190,7 @@ def _with_changes(deployment: Deployment, changes: Mapping[str, object]) -> Depl
 
 def catalogue_deployment(
     name: str,
-    base: str,
+    quantization: str,
     engine_name: str,
     machine: Machine,
     load: Load,
@@ -189,15 +199,17 @@ def catalogue_deployment(
 ) -> Deployment | None:
     """Return a model of the catalogue as `inspect` deploys it; None if the engine refuses.
 
-    base: quantisation as `inspect --quant` takes it
+    quantization: the format as `inspect --quant` takes it
     kv: type of the cache, "F16" or "Q8_0"
     changes: further settings of the engine
     """
-    cache = engine(engine_name).cache_setting(kv)
-    if cache is None:
+    rules = engine(engine_name)
+    cache, form = rules.cache_setting(kv), rules.named_format(quantization)
+    if cache is None or form is None:
         return None
     try:
-        deployment = deploy(_model(name, base), engine_name, machine, load, {**cache, **changes})
+        both = {**form.changes, **cache, **changes}
+        deployment = deploy(_model(name, form.base), engine_name, machine, load, both, quantization)
         return None if deployment.refusals else deployment
     except BadSetting:
         return None
@@ -217,14 +229,11 @@ def exact_speed(request: PlanRequest, deployment: Deployment) -> SpeedEstimate |
     Measurements of the very same model and device move the estimate.
     """
     rules = deployment.rules
-    variant = rules.variant(deployment.model.quantization, _plain(deployment.name))
-    if variant is None:
-        return None
     workload, machine = request.workload, deployment.machine
     compute = rules.compute_settings(machine, deployment.settings)
     host = host_weights(deployment.ledger, compute, machine) if compute.part_in_ram else NO_HOST_WEIGHTS
     estimate = estimate_speed(
-        variant.model,
+        deployment.read,
         machine,
         deployment.engine,
         TurnShape(
@@ -260,12 +269,5 @@ def bottleneck(ledger: Ledger, speed: SpeedEstimate | None) -> str:
 
 
 @lru_cache(maxsize=64)
-def _plain(name: str) -> Model:
-    return plain(find(name))
-
-
-@lru_cache(maxsize=64)
 def _model(name: str, base: str) -> Model:
-    from gyakusan.core import recipe
-
-    return recipe.apply(base, _plain(name))
+    return from_record(find(name), base)

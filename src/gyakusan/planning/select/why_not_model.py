@@ -15,6 +15,7 @@ from gyakusan.engines.registry import engine
 from gyakusan.errors import BadSetting
 from gyakusan.message import Message, people, say
 from gyakusan.planning.candidates.hardware import HardwareOption
+from gyakusan.planning.candidates.reasoning_modes import UNPUBLISHED
 from gyakusan.planning.evaluate.results import SweepResult
 from gyakusan.planning.evaluate.sweep import sweep
 from gyakusan.planning.predict.capacity import find_capacity
@@ -121,6 +122,10 @@ def _undominated(request: PlanRequest, own: SweepResult, index: int) -> Message:
     tier = own.cells.tier[index]
     if tier == 1:
         return say("It is left out: only quantisations below 4 bits fit, and few benchmarks test them. --all lists it.")
+    if tier == UNPUBLISHED:
+        return say(
+            "It is left out: nobody is known to publish it in a format that fits. --all lists it, and how to make it."
+        )
     if tier > 1:
         return say(
             "It is left out: it has no test results, or only quantisations of unknown quality fit. --all lists it."
@@ -145,7 +150,7 @@ def _lacking_memory(recommendation: Recommendation, name: str, option: HardwareO
     rows = np.flatnonzero(table.model == grid.columns.places[name])
     if not len(rows):
         return
-    smallest = table.base[int(rows[np.argmin(table.stored[rows])])]
+    smallest = table.name[int(rows[np.argmin(table.stored[rows])])]
     load = Load(request.users, request.workload.context)
     cache = request.kv_types[0] if request.kv_types else engine(grid.engines[0]).SMALLER_CACHE or CACHE_TYPES[0]
     deployment = catalogue_deployment(name, smallest, grid.engines[0], option.machine, load, cache)
