@@ -39,7 +39,7 @@ def test_quantising_while_loading_is_a_flag_and_other_checkpoints_are_asked_for(
     model = load("qwen3-8b", "BF16")
     online = launch.command(model, Settings(8192, quantization="fp8")).argv
     assert online[-2:] == ("--quantization", "fp8")
-    assert launch.command(model, Settings(8192, quantization="awq")).argv[2] == "<awq checkpoint of Qwen/Qwen3-8B>"
+    assert launch.command(model, Settings(8192, quantization="awq")).argv[2] == "./Qwen3-8B-AWQ"
 
 
 def test_a_longer_context_than_trained_must_be_allowed() -> None:

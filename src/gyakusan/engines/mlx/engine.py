@@ -233,7 +233,7 @@ def published_command(record: ModelRecord, model: Model, machine: Machine, setti
 
 
 def _folder(record: ModelRecord, name: str) -> str:
-    return f"{record.name}-{name}"
+    return f"./{record.name}-{name}"
 
 
 def convert(model: Model, settings: Settings) -> tuple[str, ...]:

@@ -316,7 +316,7 @@ def named_as_checkpoint(name: str) -> bool:
 
 
 def _folder(record: ModelRecord, name: str) -> str:
-    return f"{record.name}-{name}"
+    return f"./{record.name}-{name}"
 
 
 def short_command(command: Command, machine: Machine) -> Command:

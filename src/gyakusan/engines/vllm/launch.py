@@ -29,13 +29,13 @@ def command(
 ) -> Command:
     """Program, arguments and environment. Never a key: vLLM reads VLLM_API_KEY. Raises BadSetting, UnknownName.
 
-    source: directory or repository, "" = the model's own, or beside it the checkpoint that the settings ask for
+    source: directory or repository, "" = the model's own, or a folder here for a checkpoint that has to be made of it
     online: method with which it is quantised while it is loaded, "" = none; None = the settings', if the model is plain
     """
     check(settings)
     plain = model.checkpoint is None or not model.checkpoint.method
     needed = settings.quantization not in ("auto", "none", *ONLINE) and plain
-    name = source or f"{repository(model)}{f'-{settings.quantization.upper()}' if needed else ''}"
+    name = source or (_made(model, settings.quantization) if needed else repository(model))
     if online is None:
         online = settings.quantization if settings.quantization in ONLINE and plain else ""
     flags = [*PROGRAM, name, "--host", host, "--port", str(port), *_memory(settings)]
@@ -47,6 +47,11 @@ def command(
         flags += ["--data-parallel-size", str(settings.data_parallel)]
     flags += ["--quantization", online] if online else []
     return Command(tuple(flags), MappingProxyType(_environment(model, settings)))
+
+
+def _made(model: Model, method: str) -> str:
+    """Return a folder here for a checkpoint that has to be made."""
+    return f"./{repository(model).rstrip('/').rpartition('/')[2]}-{method.upper()}"
 
 
 def _memory(settings: Settings) -> list[str]:
