@@ -21,6 +21,7 @@ from pathlib import Path
 from gyakusan.catalog import artifacts
 from gyakusan.catalog.models import model_names
 from gyakusan.catalog.names import model_key
+from gyakusan.engines.llamacpp.hub_reference import find_model
 
 Row = dict[str, str]
 FORMATS = {
@@ -149,7 +150,10 @@ def repositories(rows: list[Row], model: str, sources: dict[tuple[str, str], int
     tuned = any(TUNED[r.tuned] < 2 and r.format not in ("ollama", "draft", "projector") for r in found.values())
     kept = [r for r in found.values() if not (tuned and r.tuned == "base")]
     kept.sort(key=lambda r: _order(r, model))
-    return [_repository(r, sources) for r in kept]
+    paths: dict[str, set[str]] = defaultdict(set)
+    for row in rows:
+        paths[row["repo"]].add(row["file"])
+    return [_repository(r, sorted(paths[r.name] - {""}), sources) for r in kept]
 
 
 def _order(repository: Repository, model: str) -> tuple[object, ...]:
@@ -161,7 +165,8 @@ def _order(repository: Repository, model: str) -> tuple[object, ...]:
     return (tuned, special, not listed, repository.rank, not exact, len(repository.name), repository.name)
 
 
-def _repository(repository: Repository, sources: dict[tuple[str, str], int]) -> list[object]:
+def _repository(repository: Repository, paths: list[str], sources: dict[tuple[str, str], int]) -> list[object]:
+    """Return a repository as values for JSON. paths: of all its files that were seen."""
     by_tag: dict[str, list[Row]] = defaultdict(list)
     for row in repository.rows:
         by_tag[_tag(row)].append(row)
@@ -170,8 +175,16 @@ def _repository(repository: Repository, sources: dict[tuple[str, str], int]) -> 
     projector = next((r for r in repository.rows if r["mmproj_file"]), None)
     beside = [projector["mmproj_file"], *_bytes(projector["mmproj_bytes"])] if projector is not None else []
     files = [made for tag, same in sorted(by_tag.items()) for made in _files(repository.format, tag, same, sources)]
+    if repository.format == "gguf":
+        files = [f for f in files if _finds(paths, f)]
     mtp = any(r["mtp"] == "yes" for r in repository.rows)
     return [repository.name, repository.format, repository.tuned, repository.rank, int(mtp), beside, files]
+
+
+def _finds(paths: list[str], record: list[object]) -> bool:
+    """Return True if llama.cpp takes the very file of a record for its tag."""
+    tag, files = str(record[0]), record[1]
+    return not files or find_model(paths, tag) in files  # type: ignore[operator]
 
 
 def _tag(row: Row) -> str:

@@ -12,6 +12,7 @@ from gyakusan.core.load import Load
 from gyakusan.core.machine import Device, Machine
 from gyakusan.core.model import Model
 from gyakusan.engines import defaults as usual
+from gyakusan.engines import published
 from gyakusan.engines.base import Command, ComputeSettings, LoadMemory
 from gyakusan.message import say
 
@@ -24,12 +25,9 @@ cache_setting, cache_bytes, max_ranks = usual.half_cache_setting, usual.half_cac
 named_format, as_read, FORMATS = usual.gguf_format, usual.tensors_as_read, usual.GGUF_FORMATS
 refusals, system_refusal, machine_refusal = usual.no_refusals, usual.no_system_refusal, usual.no_machine_refusal
 usable, memory_class, with_port, read = usual.device_usable, usual.device_class, usual.port_option, usual.no_report
-with_host, with_page, container, short_command = (
-    usual.host_option,
-    usual.no_page,
-    usual.no_container,
-    usual.unchanged_command,
-)
+with_host, with_page = usual.host_option, usual.no_page
+container, short_command = usual.no_container, usual.unchanged_command
+artifact, preparation = published.gguf_artifact, published.gguf_preparation
 occupied_bytes, coexisting_settings, coexisting_margin = usual.account_bytes, usual.no_changes, usual.no_margin
 spanning_settings, spanning_options, server = usual.no_spanning, usual.no_options, usual.no_server
 image_settings, IMAGES = usual.no_image_settings, "never"
@@ -86,5 +84,5 @@ def command(model: Model, machine: Machine, settings: Settings) -> Command:
     return Command(("toy-server", "--model", model.source, "--context", str(settings.context), "--port", "9000"))
 
 
-def published_command(record: ModelRecord, model: Model, machine: Machine, settings: Settings) -> Command:
+def published_command(record: ModelRecord, model: Model, machine: Machine, settings: Settings, name: str) -> Command:
     return command(model, machine, settings)

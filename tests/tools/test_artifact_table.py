@@ -60,6 +60,12 @@ def test_the_best_stands_first() -> None:
     assert [name.split("/")[0] for name in _repositories(*rows)] == ["maker", "b", "c", "t", "x"]
 
 
+def test_a_tag_that_finds_another_file_is_left_out() -> None:
+    hidden = (_row(file="M-iq6_k.gguf", quant="IQ6_K"), _row(file="M-q6_k.gguf", quant="Q6_K"))
+    lines = tool.encoded(list(hidden), ("m-7b",)).splitlines()
+    assert [record[0] for record in json.loads(lines[1])[1][0][-1]] == ["IQ6_K"]
+
+
 def test_parts_add_up_only_where_all_are_known() -> None:
     parts = [_row(file=f"M-Q4_K_M-0000{n}-of-00002.gguf", bytes=f"{n}000") for n in (1, 2)]
     assert tool._sum(parts, parts[0]) == (3000, False)

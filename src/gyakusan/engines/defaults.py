@@ -12,6 +12,7 @@ from gyakusan.core.load import Load
 from gyakusan.core.machine import Machine
 from gyakusan.core.model import Model
 from gyakusan.engines.base import CacheType, Command, EngineSettings, Format, LoadMemory, MemoryClass, System, Variant
+from gyakusan.engines.published import gguf_formats
 from gyakusan.errors import BadSetting, UnknownName, unknown
 from gyakusan.message import Message, say
 
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from gyakusan.catalog.models import ModelRecord
 
 S = TypeVar("S", bound=EngineSettings)
-GGUF_QUANTS = ("Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q3_K_M", "Q2_K")
-"""GGUF quantisations that are planned with, best first."""
 GGUF_FORMATS = ("Q4_K_M", "Q5_K_M", "Q6_K", "Q8_0")
 """GGUF quantisations that a message names."""
 WEIGHT_LAYOUTS = (
@@ -44,8 +43,6 @@ def check_fields(settings: type[EngineSettings], changes: Mapping[str, object]) 
 
 def gguf_variants(model: Model, record: ModelRecord) -> Iterator[Variant]:
     """Yield the GGUF files of a model that are planned with."""
-    from gyakusan.engines.published import gguf_formats
-
     for form in gguf_formats(record):
         yield replace(gguf_variant(form.name, model), published=form.artifact is not None)
 

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gyakusan.catalog.artifacts import Artifact, best, published
-from gyakusan.engines.defaults import GGUF_QUANTS
 
 if TYPE_CHECKING:
     from gyakusan.catalog.models import ModelRecord
 
+GGUF_QUANTS = ("Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q3_K_M", "Q2_K")
+"""GGUF quantisations that are planned with where nobody publishes any of their width, the largest first."""
 WIDTHS = (
     ("BF16", "F16"),
     ("Q8_0", "UD-Q8_K_XL"),

@@ -8,6 +8,7 @@ import pytest
 from tests.engines.mlx.test_cache import model
 
 from gyakusan import machines, models
+from gyakusan.catalog.models import find
 from gyakusan.core.ledger import Ledger
 from gyakusan.core.load import Load
 from gyakusan.engines.mlx import engine as mlx
@@ -92,10 +93,25 @@ def test_command_names_what_differs() -> None:
     assert argv[3:] == ("--prefill-step-size", "512", "--prompt-cache-bytes", "1073741824")
 
 
-def test_convert_makes_the_format() -> None:
-    made = mlx.convert(replace(OSS, source="/m"), mlx.settings(OSS, Load(1, 1), MAC, weights="4bit"))
-    assert made == ("mlx_lm.convert", "--hf-path", "/m", "-q", "--q-bits", "4", "--q-group-size", "64")
-    assert mlx.convert(OSS, mlx.settings(OSS, Load(1, 1), MAC, weights="bf16")) == ()
+def test_preparation_makes_the_format() -> None:
+    record = find("mamba-2.8b")
+    start = "mlx_lm.convert --hf-path state-spaces/mamba-2.8b-hf --mlx-path ./mamba-2.8b-"
+    assert mlx.preparation(record, "4bit") == (f"{start}4bit -q --q-bits 4 --q-group-size 64",)
+    assert mlx.preparation(record, "bf16") == (f"{start}bf16",)
+    assert mlx.preparation(record, "mxfp4") == (f"{start}mxfp4 -q --q-bits 4 --q-group-size 32 --q-mode mxfp4",)
+    assert mlx.preparation(record, "mxfp4-q8") == (f"{start}mxfp4-q8 -q --q-bits 8 --q-group-size 64",)
+
+
+def test_the_command_names_the_conversion_or_the_folder_of_its_preparation() -> None:
+    for name, weights, source in (
+        ("qwen3-8b", "4bit", "Qwen/Qwen3-8B-MLX-4bit"),
+        ("qwen3-8b", "bf16", "Qwen/Qwen3-8B"),
+        ("mamba-2.8b", "4bit", "./mamba-2.8b-4bit"),
+    ):
+        found = models.load(name, "Q4_K_M")
+        settings = mlx.settings(found, Load(1, 1024), MAC, weights=weights)
+        argv = mlx.published_command(find(name), found, MAC, settings, weights).argv
+        assert argv[2] == source
 
 
 def test_bad_settings() -> None:

@@ -98,10 +98,10 @@ def test_capability_by_name(name: str, found: float | None) -> None:
 @pytest.mark.parametrize(
     ("device", "runs", "refused"),
     [
-        ("RX 7900 XTX", ("BF16", "MXFP4"), ("AWQ", "GPTQ", "INT8", "NVFP4", "FP8")),
-        ("R9700", ("BF16", "FP8"), ("AWQ", "GPTQ", "INT8", "NVFP4")),
-        ("MI300X", ("BF16", "FP8"), ("AWQ", "GPTQ", "INT8", "NVFP4")),
-        ("RTX 4090", ("BF16", "FP8", "AWQ", "GPTQ", "INT8", "NVFP4", "MXFP4"), ()),
+        ("RX 7900 XTX", ("BF16", "MXFP4"), ("AWQ", "GPTQ", "INT4", "INT8", "NVFP4", "FP8")),
+        ("R9700", ("BF16", "FP8"), ("AWQ", "GPTQ", "INT4", "INT8", "NVFP4")),
+        ("MI300X", ("BF16", "FP8"), ("AWQ", "GPTQ", "INT4", "INT8", "NVFP4")),
+        ("RTX 4090", ("BF16", "FP8", "AWQ", "GPTQ", "INT4", "INT8", "MXFP4"), ("NVFP4",)),
         ("RTX 2080 Ti", ("BF16", "FP8", "AWQ"), ("MXFP4",)),
     ],
 )
@@ -124,3 +124,8 @@ def test_copies_need_gpus_and_experts_of_their_own() -> None:
     assert why("qwen3-8b", box, data_parallel=2) == ""
     assert "8 GPUs were requested" in why("qwen3-8b", box, data_parallel=4, tensor_parallel=2)
     assert "would share its experts" in why("qwen3-30b-a3b", box, data_parallel=2)
+
+
+def test_nvfp4_is_planned_with_on_blackwell_only() -> None:
+    for name, planned in (("RTX 5090", True), ("DGX Spark", True), ("RTX 4090", False), ("H100 80GB SXM", False)):
+        assert (engine.format_refusal("NVFP4", machines.parse(name)) is None) is planned, name

@@ -78,7 +78,7 @@ def test_a_cell_is_the_ledger_to_the_byte(data: st.DataObject) -> None:
     known = found.models[int(table.model[row])]
     kv = data.draw(st.sampled_from(("F16", "Q8_0")))
     load = Load(data.draw(st.integers(1, 16)), data.draw(st.sampled_from((2048, 8192, 32768, 100_000))))
-    whole = exact_ledger(catalogue_deployment(known.name, table.base[row], engine, box, load, kv))
+    whole = exact_ledger(catalogue_deployment(known.name, table.name[row], engine, box, load, kv))
     if whole is None:
         return
     column = total(engine, known, table, row, box, load, kv)
@@ -97,7 +97,7 @@ def test_over_several_cards_the_column_is_near_the_fullest_one(name: str, count:
     table = found.tables["gguf"]
     row = next(i for i, m in enumerate(table.model) if found.models[m].name == name)
     known = found.models[int(table.model[row])]
-    whole = exact_ledger(catalogue_deployment(known.name, table.base[row], "llama.cpp", box, load, "F16"))
+    whole = exact_ledger(catalogue_deployment(known.name, table.name[row], "llama.cpp", box, load, "F16"))
     assert whole is not None
     fullest = max(a.total for a in whole.accounts if a.device.kind == "gpu")
     assert total("llama.cpp", known, table, row, box, load, "F16") == pytest.approx(fullest, rel=0.12)
@@ -121,7 +121,7 @@ def test_latent_attention_takes_the_same_under_mlx_as_in_its_ledger() -> None:
     table = found.tables["mlx"]
     for name in ("glm-4.7-flash", "deepseek-v2-lite"):
         row = next(i for i, m in enumerate(table.model) if found.models[m].name == name)
-        whole = exact_ledger(catalogue_deployment(name, table.base[row], "MLX-LM", box, load, "F16"))
+        whole = exact_ledger(catalogue_deployment(name, table.name[row], "MLX-LM", box, load, "F16"))
         assert whole is not None
         known = found.models[int(table.model[row])]
         assert whole.accounts[0].total == total("MLX-LM", known, table, row, box, load, "F16")

@@ -23,7 +23,7 @@ def test_a_cell_is_as_fast_as_its_plan(device: str, users: int, kv: str) -> None
         engine = grid.engines[int(cells.engine[i])]
         table, row = grid.columns.tables[find_engine(engine).STORAGE], int(cells.row[i])
         name = grid.columns.models[int(table.model[row])].name
-        deployment = catalogue_deployment(name, table.base[row], engine, machine, load, kv)
+        deployment = catalogue_deployment(name, table.name[row], engine, machine, load, kv)
         if deployment is None:
             continue
         speed = exact_speed(found.request, deployment)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tests.planning.small import dominates, small
 
 from gyakusan import api
+from gyakusan.catalog.artifacts import published
 from gyakusan.catalog.models import find
 from gyakusan.core.load import Load
 from gyakusan.errors import BadSetting
@@ -108,7 +109,7 @@ def test_brute_force_agrees(device: str) -> None:
         table = grid.columns.of_engine(name)
         for i in range(len(table)):
             known = grid.columns.models[int(table.model[i])]
-            one = catalogue_deployment(known.name, table.base[i], name, machine, Load(3, 16384), "F16")
+            one = catalogue_deployment(known.name, table.name[i], name, machine, Load(3, 16384), "F16")
             whole = exact_ledger(one)
             if one is not None and whole is not None and whole.fits:
                 key = (known.name, table.name[i], name)
@@ -218,7 +219,7 @@ def test_a_cpu_is_timed_in_the_grid_as_for_one_model() -> None:
     for place in range(0, len(grid.cells), 7):
         mine = candidate_row(grid, place)
         table = grid.columns.of_engine(mine["engine"])
-        base = table.base[int(grid.cells.row[place])]
+        base = table.name[int(grid.cells.row[place])]
         whole = catalogue_deployment(mine["model"], base, mine["engine"], machine, Load(2, 8192), "F16")
         assert whole is not None
         pace = exact_speed(asked, whole)
@@ -248,6 +249,7 @@ def test_an_mlx_plan_never_names_the_unquantised_repository_for_a_quantised_plan
     found = recommend(parse_request({"device": "M4 Max 128GB", "engines": "mlx"}))
     for plan in found.plans:
         model = plan.command.argv[plan.command.argv.index("--model") + 1]
-        named = model.casefold().endswith(plan.quantization.casefold())
-        assert named or model.startswith(f"<{plan.quantization} MLX conversion of ")
-        assert named == any(r.casefold().endswith(plan.quantization.casefold()) for r in find(plan.name).mlx)
+        assert plan.artifact is None or plan.artifact.repository == model
+        assert plan.artifact is not None or plan.preparation
+        original = {a.repository for a in published(find(plan.name)) if a.format == "bf16"}
+        assert plan.quantization == "bf16" or model not in original

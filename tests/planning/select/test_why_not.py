@@ -114,7 +114,7 @@ def test_what_fits_only_coarsely_is_not_beaten_by_what_is_coarser_still(found: R
 def test_a_slow_thinker_says_what_is_left_of_its_speed() -> None:
     """gemma-4-31b thinks, and a dense model of its size is slower than one reads then."""
     large = recommend(parse_request({"device": "RTX 5090", "users": 2, "context": "64k", "task": "coding"}))
-    slow = next(n for n in ("gemma-4-31b", "qwen3.5-27b", "qwen3.6-27b") if n not in {p.name for p in large.plans})
+    slow = next(n for n in ("gemma-4-31b", "qwen3.6-27b", "qwen3.5-27b") if n not in {p.name for p in large.plans})
     assert "after thinking only" in said(large, slow)
 
 

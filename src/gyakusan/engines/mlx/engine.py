@@ -217,8 +217,9 @@ def artifact(record: ModelRecord, name: str) -> Artifact | None:
 
 
 def preparation(record: ModelRecord, name: str) -> tuple[str, ...]:
-    """Return the command that converts the original."""
+    """Return the command that converts the original. Experts that are MXFP4 stay so: then the rest is quantised."""
     form = STORED[format_of(name)]
+    form = form if form.rest is None else STORED[form.rest]
     mode = () if form.scale == 4 else ("--q-mode", name.split("-")[0])
     bits = ("-q", "--q-bits", str(form.bits), "--q-group-size", str(form.group), *mode) if form.bits < 16 else ()
     argv = ("mlx_lm.convert", "--hf-path", original(record), "--mlx-path", _folder(record, name), *bits)
@@ -234,16 +235,6 @@ def published_command(record: ModelRecord, model: Model, machine: Machine, setti
 
 def _folder(record: ModelRecord, name: str) -> str:
     return f"./{record.name}-{name}"
-
-
-def convert(model: Model, settings: Settings) -> tuple[str, ...]:
-    """`mlx_lm.convert`: how weights of this format are made from a Hugging Face model. Empty for bf16 as published."""
-    form = settings.format
-    argv = ("mlx_lm.convert", "--hf-path", model.source.removeprefix("catalog:") or model.name)
-    if form.bits == 16:
-        return ()
-    mode = () if form.scale == 4 else ("--q-mode", settings.weights.split("-")[0])
-    return (*argv, "-q", "--q-bits", str(form.bits), "--q-group-size", str(form.group), *mode)
 
 
 def read(lines: Iterable[str]) -> Reported:

@@ -22,6 +22,8 @@ from gyakusan.message import Message, say
 
 LEAST = 7.5
 """Compute capability below which there are no kernels."""
+BLACKWELL = 10.0
+"""Compute capability from which on there are kernels that compute in NVFP4."""
 _CAPABILITY: tuple[tuple[str, float], ...] = (
     (r"\b(B100|B200|GB200|B300|GB300)\b", 10.0),
     (r"\b(RTX (PRO )?(5\d{3}( Ti)?)( D)?\b(?! Ada)|RTX PRO \d{4}|GB10|DGX Spark)", 12.0),
@@ -47,7 +49,7 @@ NEEDS = {
 """quant_method -> least compute capability, with kernels that unpack to 16 bits where the card has none of its own."""
 METHOD_OF_INT8 = "int8"
 """INT8 of weights and activations is one of several kinds of compressed-tensors, and refused by itself."""
-NOT_ON_AMD = frozenset(("awq", "gptq", METHOD_OF_INT8, "nvfp4", "bitsandbytes"))
+NOT_ON_AMD = frozenset(("awq", "gptq", "int4", METHOD_OF_INT8, "nvfp4", "bitsandbytes"))
 """Methods without kernels on AMD GPUs: docs.vllm.ai, features/quantization, "Supported Hardware", the same in every release
 read, v0.5.3 to v0.15.1 and latest (2026-11-28): AWQ, GPTQ, Marlin (GPTQ/AWQ/FP8/FP4), INT8 (W8A8), bitsandbytes. Some people
 run AWQ there with patches or slow fallbacks (vllm-project/vllm#11249, ROCm/aiter#900): not what a plan can promise."""
@@ -155,7 +157,14 @@ def _method(model: Model, machine: Machine, settings: Settings) -> Iterator[Mess
 
 
 def format_refusal(name: str, machine: Machine) -> Message | None:
-    """Return why vLLM does not run checkpoints of one kind on a machine, None if it does. name: of a Variant."""
+    """Return why planning leaves out checkpoints of one kind on a machine, None if it takes them. name: of a Variant.
+
+    NVFP4 loads on older cards, too, but its values are unpacked there: AWQ and GPTQ have faster kernels.
+    """
+    gpu = machine.gpus[0] if machine.gpus else None
+    level = capability(gpu) if gpu is not None and gpu.backend == "cuda" else None
+    if name == "NVFP4" and level is not None and level < BLACKWELL:
+        return say("{name} has no kernels of its own for NVFP4: those are Blackwell's.", name=gpu.name if gpu else "")
     return _method_refusal(name.casefold(), machine)
 
 

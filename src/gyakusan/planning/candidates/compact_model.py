@@ -16,7 +16,7 @@ class VariantRow(NamedTuple):
     """One format of a model, as it stands in the file.
 
     name: as people write the format: what `inspect --quant` takes
-    published: 1 if somebody publishes it, 0 if it has to be made
+    published: True if somebody publishes it, False if it has to be made
     group: group of quantisations that speed constants know
     dense_bytes: weights that are read for each token [B]
     expert_bytes: all routed experts [B]
@@ -25,7 +25,7 @@ class VariantRow(NamedTuple):
     """
 
     name: str
-    published: int
+    published: bool
     group: str
     dense_bytes: int
     expert_bytes: int

@@ -72,4 +72,4 @@ def _row(v: Variant, stored: int, shares: list[int], server: bool) -> VariantRow
         known = speed_names.model_name(v.model.name) or ""
         quant = speed_names.parse_quant(text, model=known, server=server) or speed_names.sixteen_bit(server)
     dense, experts = round(traffic.dense_bytes), round(traffic.expert_bytes)
-    return VariantRow(v.name, int(v.published), quant.group, dense, experts, stored, shares)
+    return VariantRow(v.name, v.published, quant.group, dense, experts, stored, shares)

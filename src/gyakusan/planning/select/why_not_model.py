@@ -123,9 +123,7 @@ def _undominated(request: PlanRequest, own: SweepResult, index: int) -> Message:
     if tier == 1:
         return say("It is left out: only quantisations below 4 bits fit, and few benchmarks test them. --all lists it.")
     if tier == UNPUBLISHED:
-        return say(
-            "It is left out: nobody is known to publish it in a format that fits. --all lists it, and how to make it."
-        )
+        return say("It is left out: nobody is known to publish it in a format that fits. --all lists it.")
     if tier > 1:
         return say(
             "It is left out: it has no test results, or only quantisations of unknown quality fit. --all lists it."
