@@ -66,7 +66,9 @@ def test_copies_are_a_flag() -> None:
 def test_a_published_model_of_images_reads_text_only_unless_they_are_counted() -> None:
     record, machine = find("gemma3-4b"), machines.parse("RTX 4090")
     model = load("gemma3-4b", "BF16")
-    plain, seeing = (engine.published_command(record, model, machine, s).argv for s in (Settings(8192), COUNTED))
+    plain, seeing = (
+        engine.published_command(record, model, machine, s, "BF16").argv for s in (Settings(8192), COUNTED)
+    )
     assert plain == (*seeing, "--language-model-only")
-    text = engine.published_command(find("qwen3-8b"), load("qwen3-8b", "BF16"), machine, Settings(8192)).argv
+    text = engine.published_command(find("qwen3-8b"), load("qwen3-8b", "BF16"), machine, Settings(8192), "BF16").argv
     assert "--language-model-only" not in text
