@@ -63,8 +63,26 @@ def test_further_settings_count() -> None:
     assert images.blocks_in_ram > plain.blocks_in_ram
 
 
-@pytest.mark.parametrize("device", ["2x RTX 3090", "M4 Max 128GB", "cpu"])
-def test_only_beside_one_gpu_with_its_own_memory(device: str) -> None:
+@pytest.mark.parametrize(("name", "quant"), [("gpt-oss-120b", "MXFP4_MOE"), ("llama3.3-70b", "Q8_0")])
+def test_several_cards_share_what_is_left(name: str, quant: str) -> None:
+    model, machine = load(name, quant), machines.parse("2x RTX 3090 + 128GB RAM")
+    found = engine.part_in_ram(model, LOAD, machine, {})
+    assert found is not None
+
+    def over(changes: dict[str, Any]) -> float:
+        charged = engine.accounts(model, LOAD, machine, engine.settings(model, LOAD, machine, **changes))
+        return max(float(a.high - (a.device.usable or 0)) for a in charged[:2])
+
+    assert over(dict(found.settings)) <= 0
+    if "n_cpu_moe" in found.settings:
+        assert found.settings["n_cpu_moe"] == found.blocks_in_ram < 36
+        assert over({"n_cpu_moe": found.blocks_in_ram}) > 0  # shared out by units, the second card would be too full
+    else:
+        assert over({"gpu_layers": model.blocks + 2 - found.blocks_in_ram}) > 0
+
+
+@pytest.mark.parametrize("device", ["M4 Max 128GB", "cpu"])
+def test_only_beside_gpus_with_their_own_memory(device: str) -> None:
     assert part("qwen3.6-35b-a3b", "Q8_0", device) is None
 
 

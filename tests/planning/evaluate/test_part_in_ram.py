@@ -160,3 +160,23 @@ def test_images_are_counted_in_every_candidate_and_readers_only_are_asked() -> N
 def test_beyond_the_training_nothing_fits_even_what_is_named(model: str) -> None:
     request = parse_request({"device": "H200", "model": model, "context": "256k"})
     assert select_models(request, grid(device="RTX 4090").columns)[0] == []
+
+
+def test_several_cards_and_ram() -> None:
+    values = {"device": "2x RTX 3090", "ram": "128GiB", "context": "32k"}
+    found = grid(**values)
+    at = [i for i, n in enumerate(names(found)) if n == "gpt-oss-120b" and found.cells.blocks_in_ram[i]]
+    plan = confirmed(values, at[0])
+    assert plan is not None
+    assert len(plan.ledger.settings["tensor_split"]) == 2
+    assert abs(plan.blocks_in_ram - found.cells.blocks_in_ram[at[0]]) <= 3
+    assert plan.pace is not None
+    assert plan.pace.decode_each.value == pytest.approx(found.cells.tokens_per_s[at[0]], rel=0.15)
+
+
+def test_a_machine_to_buy_has_the_ram_that_is_asked_for() -> None:
+    plain, more = grid(budget="300000JPY"), grid(budget="300000JPY", ram="64GiB")
+    assert not plain.cells.blocks_in_ram.any()
+    assert more.cells.blocks_in_ram.any()
+    hosts = {o.machine.host.memory for o in more.offers if o.machine.host is not None}
+    assert hosts == {64 * 2**30}

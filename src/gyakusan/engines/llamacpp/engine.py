@@ -169,19 +169,30 @@ def _stored_in(model: Model, kind: str, backend: str) -> int:
 def part_in_ram(model: Model, load: Load, machine: Machine, changes: Mapping[str, object]) -> PartiallyInRam | None:
     """Return the fewest blocks of experts, or of a dense model the fewest blocks, that have to be in RAM.
 
-    One GPU with a memory of its own; on several the first would hold all that is left of the first blocks.
+    Blocks count from the first, so that on several GPUs the rest is shared out by bytes (tensor_split).
     """
-    if len(machine.gpus) != 1 or machine.gpus[0].kind != "gpu" or machine.gpus[0].usable is None:
+    gpus = machine.gpus
+    if not gpus or any(g.kind != "gpu" or g.usable is None for g in gpus):
         return None
     routed = any(isinstance(f, Experts) for f in model.feed_forward)
 
     def with_blocks(count: int) -> dict[str, object]:
-        return {"n_cpu_moe": count} if routed else {"gpu_layers": model.blocks + 1 - count}
+        moved: dict[str, object] = {"n_cpu_moe": count} if routed else {"gpu_layers": model.blocks + 1 - count}
+        chosen = settings(model, load, machine, **{**changes, **moved})
+        if len(gpus) == 1 or not routed:
+            return moved
+        from gyakusan.engines.llamacpp.multi_gpu.fit import balanced
+
+        free = _free_for_model(model, machine, chosen)
+        shares = balanced(model, replace(chosen, tensor_split=()), free).tensor_split
+        return {**moved, "tensor_split": shares} if shares else moved
 
     def fits(count: int) -> bool:
         chosen = settings(model, load, machine, **{**changes, **with_blocks(count)})
-        gpu, *others = accounts(model, load, machine, chosen)
-        return bool(gpu.high <= (gpu.device.usable or 0)) and all(bool(a.fits) for a in others)
+        charged = accounts(model, load, machine, chosen)
+        return all(bool(a.high <= (a.device.usable or 0)) for a in charged[: len(gpus)]) and all(
+            bool(a.fits) for a in charged[len(gpus) :]
+        )
 
     count = bisect_left(range(1, model.blocks + 1), True, key=fits) + 1
     if count > model.blocks:

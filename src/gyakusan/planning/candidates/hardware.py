@@ -114,7 +114,15 @@ def hardware_options(request: PlanRequest) -> tuple[tuple[HardwareOption, ...], 
     if request.owned:
         return (owned_machine(request),), ()
     options, rejected = buyable_machines(request)
-    return tuple(sorted((*options, *_cards_for_an_own_computer(request, options)), key=_by_price)), rejected
+    every = tuple(sorted((*options, *_cards_for_an_own_computer(request, options)), key=_by_price))
+    return (every if request.ram is None else tuple(_with_ram(o, request.ram) for o in every)), rejected
+
+
+def _with_ram(option: HardwareOption, ram: str) -> HardwareOption:
+    """Return a machine to buy with the RAM that was asked for beside its cards; unified memory has none beside it."""
+    if option.machine.host is None:
+        return option
+    return replace(option, machine=machines.with_ram(option.machine, ram))
 
 
 def buyable_machines(request: PlanRequest) -> tuple[tuple[HardwareOption, ...], tuple[Rejected, ...]]:

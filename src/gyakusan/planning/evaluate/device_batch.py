@@ -92,7 +92,7 @@ class DeviceBatch:
         """True if the engine can leave a part of a model in this machine's RAM, and the RAM is known."""
         gpus, host = self.machine.gpus, self.machine.host
         known = host is not None and host.usable is not None
-        return engine(self.name).OFFLOADS and len(gpus) == 1 and gpus[0].kind == "gpu" and known
+        return engine(self.name).OFFLOADS and bool(gpus) and gpus[0].kind == "gpu" and known
 
     def with_replicas(self, replicas: int) -> DeviceBatch | None:
         """Return the machines whose devices make `replicas` equal groups, None if there are none."""

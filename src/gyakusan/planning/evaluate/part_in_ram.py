@@ -1,4 +1,4 @@
-"""Candidates that a GPU has no room for, with a part in RAM: the experts of some blocks, or whole blocks.
+"""Candidates that the GPUs have no room for, with a part in RAM: the experts of some blocks, or whole blocks.
 
 How many blocks is an estimate from sums of bytes; the plan asks the engine, which counts with its own ledger.
 """
@@ -43,16 +43,16 @@ def feasible(context: SweepContext, b: DeviceBatch, rows: IntArray, held: BoolAr
     host = b.machine.host
     assert host is not None
     room, table = float(host.usable or 0), b.table
-    rows = rows[table.stored[rows] <= b.usable + room]
-    place = table.model[rows]
+    rows = rows[table.stored[rows] <= int(b.counts.max()) * b.usable + room]
+    place, cards = table.model[rows], b.counts[:, None, None]
     memory = context.load_memory.of(b.name, context.question.cache_types[0], b.machine, (1,), np.unique(place))
     weights = np.asarray(weight_bytes(b.name, table, rows, 1, b.machine), float)
     conversations, fixed = (take_last_axis(x, place) for x in (memory.conversations, memory.fixed))
-    fixed = fixed + context.image_bytes(b.name, place)
     movable = _movable(context, b, rows, weights)
-    whole = weights + conversations + fixed + movable.unit / MATRICES
+    scratch = cards * fixed + context.image_bytes(b.name, place) + movable.unit / MATRICES
+    whole = weights + conversations + scratch
     caches = np.where(movable.routed, 0.0, conversations / movable.blocks)  # the cache of a block is where the block is
-    moved = np.clip(np.ceil((whole - b.usable) / (movable.unit + caches)), 1, None)
+    moved = np.clip(np.ceil((whole - cards * b.usable) / (movable.unit + caches)), 1, None)
     in_ram = moved * movable.unit
     need = table.stored[rows] - weights + in_ram + moved * caches
     fits = np.isfinite(whole) & (moved <= movable.blocks) & (need <= room) & ~take_last_axis(held, place)
@@ -63,7 +63,7 @@ def feasible(context: SweepContext, b: DeviceBatch, rows: IntArray, held: BoolAr
         kv=0,
         rows=rows[kept],
         fits=fits[..., kept],
-        total=(whole - in_ram - moved * caches)[..., kept],
+        total=((whole - in_ram - moved * caches) / cards)[..., kept],
         user_bytes=conversations[..., kept] / context.question.users,
         ranks=1,
         blocks_in_ram=np.where(fits, moved + movable.first, 0)[..., kept].astype(np.int64),

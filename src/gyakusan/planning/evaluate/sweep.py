@@ -15,6 +15,7 @@ from gyakusan.catalog.models import find
 from gyakusan.catalog.projectors import projector_of
 from gyakusan.core.arrays import FloatArray, IntArray
 from gyakusan.core.broadcast import ceil_div
+from gyakusan.core.machine import Machine
 from gyakusan.engines.registry import engine as find_engine
 from gyakusan.engines.registry import usual_engines
 from gyakusan.message import Message
@@ -100,7 +101,12 @@ def _twin_key(group: Sequence[HardwareOption]) -> Hashable:
     plain = replace(
         gpu, name="", vendor="", source="", checked="", prices=(), power=None, released="", reserved_reason=None
     )
-    return tuple(o.count for o in group), plain, chip.name if chip else gpu.name, first.machine.host is None
+    return tuple(o.count for o in group), plain, chip.name if chip else gpu.name, _ram(first.machine)
+
+
+def _ram(machine: Machine) -> tuple[int | None, int | None] | None:
+    """Return capacity and usable bytes of the RAM beside the GPUs, None if there is none [B]."""
+    return None if machine.host is None else (machine.host.memory, machine.host.usable)
 
 
 def _placed(cells: CandidateColumns, group: Sequence[HardwareOption], places: Sequence[int]) -> CandidateColumns:
