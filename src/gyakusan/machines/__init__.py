@@ -54,19 +54,24 @@ def with_ram(machine: Machine, text: str) -> Machine:
 
     What an operating system takes of it is reserved. Raises BadQuantity, or BadSetting where GPU and CPU share one memory.
     """
-    found = _RAM.fullmatch(text) or _RAM.fullmatch(f"{text} RAM")
     if machine.host is None:
         raise BadSetting(
             "{name} has one memory for CPU and GPU, and no RAM beside it.",
             name=machine.name,
             mend="Leave out the RAM; --memory gives the size of the one memory.",
         )
-    memory = parse_bytes(found[1] + _SOLD[found[2].casefold()] if found else text)
+    memory = ram_bytes(text)
     kept = by_rule("os", memory)
     host = replace(machine.host, memory=memory, memory_basis="read", source="--ram")
     if kept is not None:
         host = replace(host, reserved=kept.bytes, reserved_basis=kept.basis, reserved_reason=kept.reason)
     return replace(machine, host=host)
+
+
+def ram_bytes(text: str) -> int:
+    """Return the RAM that people mean: "64GiB", "64GB" (as it is sold, the same), "64GB RAM". [B] Raises BadQuantity."""
+    found = _RAM.fullmatch(text) or _RAM.fullmatch(f"{text} RAM")
+    return parse_bytes(found[1] + _SOLD[found[2].casefold()] if found else text)
 
 
 def with_reserved_memory(machine: Machine, text: str) -> Machine:

@@ -13,6 +13,7 @@ from functools import cache
 from gyakusan import machines
 from gyakusan.catalog.devices import DeviceRecord, MachineRecord, device_records, machine_records
 from gyakusan.catalog.prices import prices_of
+from gyakusan.core.broadcast import ceil_div
 from gyakusan.core.machine import Device, Machine, Price
 from gyakusan.machines.detect import detect
 from gyakusan.message import Message, say
@@ -21,6 +22,7 @@ from gyakusan.planning.candidates.power import OUTLETS, card_shape, devices_watt
 from gyakusan.planning.candidates.prices import Buyer, PriceItem, why_unpriced
 from gyakusan.planning.request.money import Money, exchange_rates
 from gyakusan.planning.request.request import MAX_DEVICES, PlanRequest
+from gyakusan.units import GIB
 
 _SYSTEMS_OF_BACKEND = {"metal": ("macos",), "rocm": ("linux", "windows")}
 
@@ -225,7 +227,8 @@ def _cards(entry: CatalogueDevice, count: int, request: PlanRequest, buyer: Buye
     if card_shape(entry.device.name, entry.device.power).passive:
         return ()
     named = replace(entry.device, name=entry.name)
-    return card_items(named, entry.size_gib, count, buyer, request.base_computer_price)
+    ram = 0 if request.ram is None else ceil_div(machines.ram_bytes(request.ram), GIB)
+    return card_items(named, entry.size_gib, count, buyer, request.base_computer_price, ram)
 
 
 def _option(device: Device, count: int, items: tuple[PriceItem, ...], buyer: Buyer) -> HardwareOption:
