@@ -29,7 +29,7 @@ def say(template: str, /, **facts: Any) -> Message:
 
 def people(users: int) -> Message:
     """Return the number of people served, in words."""
-    return say("1 user") if users == 1 else say("{n} users", n=f"{users:,}")
+    return say("1 person") if users == 1 else say("{n} people", n=f"{users:,}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,16 @@ def fetched() -> Path:
     return _home("XDG_DATA_HOME", ".local/share") / "gyakusan" / "catalog"
 
 
+def state() -> Path:
+    """Return the folder of what is kept between calls: $XDG_STATE_HOME/gyakusan, usually ~/.local/state/gyakusan."""
+    return _home("XDG_STATE_HOME", ".local/state") / "gyakusan"
+
+
+def settings() -> Path:
+    """Return the folder of the user's own files: $XDG_CONFIG_HOME/gyakusan, usually ~/.config/gyakusan."""
+    return _home("XDG_CONFIG_HOME", ".config") / "gyakusan"
+
+
 def released() -> Path | None:
     """Return the folder of the newest fetched release, None unless it is newer than ours. Each is named by its date."""
     try:

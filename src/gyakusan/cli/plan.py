@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import App, Parameter
 
 from gyakusan.cli.options import Output, Where, _
+from gyakusan.cli.plan_views import Use, Views, answered, saved_plans, write_saved
 from gyakusan.cli.writing import draw, write_json
 from gyakusan.errors import BadSetting
 from gyakusan.python.files import text_of
 
 if TYPE_CHECKING:
+    from gyakusan.cli.saved import SavedAnswer
     from gyakusan.planning.request.request import PlanRequest
-    from gyakusan.planning.select.plan_capacity import PlanCapacity
-    from gyakusan.planning.select.what_if import Change
 
 app = App(
     name="plan",
@@ -109,27 +109,6 @@ class Wishes:
     ] = ()
 
 
-@Parameter(name="*")
-@dataclass(frozen=True, slots=True)
-class Views:
-    """What is shown besides."""
-
-    show_all: Annotated[
-        bool,
-        Parameter(name="--all", help=_("List every Pareto-optimal candidate, and what was left out."), negative=""),
-    ] = False
-    what_if: Annotated[
-        bool, Parameter(help=_("Show what one more user, twice the context or one more card changes."), negative="")
-    ] = False
-    show_max: Annotated[
-        bool, Parameter(name="--max", help=_("Show the longest context and the most users of each plan."), negative="")
-    ] = False
-    csv: Annotated[bool, Parameter(help=_("Print every Pareto-optimal candidate as CSV."), negative="")] = False
-    why_not: Annotated[str | None, Parameter(help=_("Explain why this model, engine or device is not proposed."))] = (
-        None
-    )
-
-
 @app.default
 def plan(
     file: Annotated[Path | None, Parameter(help=_("A request in TOML or JSON; options win over it."))] = None,
@@ -139,11 +118,28 @@ def plan(
     limits: Limits = Limits(),
     wishes: Wishes = Wishes(),
     views: Views = Views(),
+    use: Use = Use(),
     output: Output = Output(),
 ) -> int:
     """Run `gyakusan plan` and return its exit code."""
     with uncollected():
-        return _answered(_asked(file, needs, where, limits, wishes), views, output)
+        values, saved = _question(file, use, (needs, where, limits, wishes))
+        return _answered(values, saved, views, use, output)
+
+
+Options = tuple[Needs, Where, Limits, Wishes]
+
+
+def _question(file: Path | None, use: Use, options: Options) -> tuple[dict[str, Any], SavedAnswer | None]:
+    """Return the question, and the saved answer that it comes from: a number alone is about the last answer."""
+    from gyakusan.cli import saved
+
+    if use.number is not None and file is None and options == (Needs(), Where(), Limits(), Wishes()):
+        found = saved.last()
+        return dict(found.values), found
+    values = said(file, *options)
+    kept = None if file is None else saved.read_values(question_text(file), file.name)[1]
+    return values, kept
 
 
 @contextmanager
@@ -161,48 +157,33 @@ def uncollected() -> Iterator[None]:
         gc.enable()
 
 
-def _answered(asked: PlanRequest, views: Views, output: Output) -> int:
+def _answered(values: dict[str, Any], kept: SavedAnswer | None, views: Views, use: Use, output: Output) -> int:
+    """Answer a question, and keep it as the last answer."""
+    from datetime import date
+
+    from gyakusan.cli import saved
+    from gyakusan.planning.request.parse_request import parse_request
+
+    asked = parse_request(values)
     if asked.colocated:
-        return _several(asked, views, output)
+        return _several(asked, views, use, output)
     from gyakusan.planning.select.recommend import recommend
-    from gyakusan.planning.select.why_not import why_not
 
     found = recommend(asked)
-    why = None if views.why_not is None else why_not(found, views.why_not)
-    more: tuple[Change, ...] = ()
-    if views.what_if:
-        from gyakusan.planning.select.what_if import what_if
-
-        more = what_if(found)
-    reach: tuple[PlanCapacity, ...] = ()
-    if views.show_max:
-        from gyakusan.planning.select.plan_capacity import plan_capacities
-
-        reach = plan_capacities(found)
-    from gyakusan.show import plan as show
-
-    if output.json:
-        from gyakusan.documents.plan import recommendation
-
-        everything = views.show_all
-        write_json(recommendation(found, why=why, changes=more, capacities=reach, everything=everything), output)
-    elif views.csv:
-        print(show.comma_separated(found), end="")
-    else:
-        parts = show.screen(found)
-        parts += show.listing(found) if views.show_all else ()
-        parts += show.changes(more) if more else ()
-        parts += show.capacities(reach)
-        parts += () if why is None else (show.reasons(why),)
-        draw(*parts, output=output)
-    return 0 if found.plans else 1
+    if found.plans:
+        answer = saved.SavedAnswer(values, date.today(), saved_plans(found))
+        if kept is None:
+            saved.keep(answer)
+        if use.save is not None:
+            write_saved(use.save, saved.saved_text(answer))
+    return answered(found, views, use, output, kept)
 
 
-def _several(asked: PlanRequest, views: Views, output: Output) -> int:
+def _several(asked: PlanRequest, views: Views, use: Use, output: Output) -> int:
     """Several models at the same time. The views are about one model."""
-    if views != Views():
+    if views != Views() or use != Use():
         raise BadSetting(
-            "--all, --max, --what-if, --why-not and --csv apply to one model.",
+            "--all, --max, --what-if, --why-not, --csv and the options of one plan apply to one model.",
             mend="Leave them out, or leave out --also.",
         )
     from gyakusan.planning.colocate.recommend import colocate
@@ -219,18 +200,42 @@ def _several(asked: PlanRequest, views: Views, output: Output) -> int:
     return 0 if found.plans else 1
 
 
-def _asked(file: Path | None, needs: Needs, where: Where, limits: Limits, wishes: Wishes) -> PlanRequest:
-    from gyakusan.planning.request.parse_request import parse_request
-
-    return parse_request(said(file, needs, where, limits, wishes))
-
-
 def said(file: Path | None, needs: Needs, where: Where, limits: Limits, wishes: Wishes) -> dict[str, Any]:
     """What the file says, and what the options say over it."""
-    from gyakusan.planning.request.parse_request import file_values
+    from gyakusan.cli.saved import read_values
 
     given: dict[str, Any] = {**asdict(needs), **asdict(where), **asdict(limits), **asdict(wishes)}
     given["also"] = given["also"] or None
     given["engines"], given["kv"] = given.pop("engine"), given.pop("kv_type")
-    found = {} if file is None else file_values(text_of(file), file.name)
+    found = {} if file is None else read_values(question_text(file), file.name)[0]
     return {**found, **{k: v for k, v in given.items() if v is not None}}
+
+
+def question_text(file: Path) -> str:
+    """What a file says. Raises SourceError, BadSetting where a device or a model was typed in its place."""
+    if not file.exists():
+        _not_a_file(str(file))
+    return text_of(file)
+
+
+def _not_a_file(text: str) -> None:
+    """Raise BadSetting if a text is the name of a device or of a model."""
+    from gyakusan.catalog.devices import knows
+    from gyakusan.catalog.models import find
+    from gyakusan.errors import UnknownName
+
+    if knows(text.partition("x ")[2] or text):
+        raise BadSetting(
+            '"{name}" is a device, and plan takes a question file here.',
+            name=text,
+            mend='Type: gyakusan plan --device "{name}"',
+        )
+    try:
+        find(text)
+    except UnknownName:
+        return
+    raise BadSetting(
+        '"{name}" is a model, and plan takes a question file here.',
+        name=text,
+        mend='Type: gyakusan plan --model "{name}"',
+    )

@@ -10,7 +10,7 @@ import json
 import re
 import shlex
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,14 +61,19 @@ class Service:
 
 
 def service(
-    deployment: Deployment, command: Command, *, all_flags: bool = False, page: bool = True, key: KeyFiles | None = None
+    deployment: Deployment,
+    command: Command,
+    *,
+    all_flags: bool = False,
+    page: bool = True,
+    keys: Callable[[], KeyFiles] | None = None,
 ) -> Service:
     """Return how a deployment is started: on this computer only, or with a key for the network.
 
     command: the exact one of the deployment
     all_flags: with options that say what the server does anyway
     page: with the server's own chat page
-    key: given, the server listens on every address
+    keys: returns where the key is kept; given, the server listens on every address
     Raises BadSetting for a server without a key that should be open, and for a model whose files nobody has published.
     """
     rules = deployment.rules
@@ -80,17 +85,19 @@ def service(
             word=word.strip("<>"),
             mend="Choose another plan, or make the files first.",
         )
-    if key is not None and not rules.KEY:
+    if keys is not None and not rules.KEY:
         raise BadSetting(
             "{engine} has no API key, so everyone in the network could use it.",
             engine=rules.NAME,
             mend="Leave out --lan, or plan with another engine (--engine).",
         )
     chosen = rules.with_page(command if all_flags else rules.short_command(command, deployment.machine), page)
-    if key is not None:
+    if keys is not None:
         chosen = rules.with_host(chosen, EVERYWHERE)
     name = re.sub(r"[^a-z0-9]+", "-", deployment.name.casefold()).strip("-")
-    return Service(name, rules.NAME, chosen, deployment.machine, port_of(chosen, rules.PORT), rules.KEY, key)
+    return Service(
+        name, rules.NAME, chosen, deployment.machine, port_of(chosen, rules.PORT), rules.KEY, keys() if keys else None
+    )
 
 
 def port_of(command: Command, usual: int) -> int:

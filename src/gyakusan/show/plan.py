@@ -1,179 +1,196 @@
-"""Plans on the terminal, as JSON and as CSV."""
+"""Plans on the terminal: the verdict in words, the question, a numbered table, a note for each row, what to type next."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
-from gyakusan.message import Message, people, say
+from gyakusan.core.ledger import Account
+from gyakusan.message import Listed, Message, people, say
 from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.plan_capacity import PlanCapacity
 from gyakusan.planning.select.recommendation import Recommendation
-from gyakusan.planning.select.result_rows import candidate_row, pareto_candidates
-from gyakusan.planning.select.what_if import Change
-from gyakusan.planning.select.why_not import WhyNot
-from gyakusan.show.request_line import request_lines
-from gyakusan.show.tree import Column, Section, Table, Text, Title, Tree, Words, columns
-from gyakusan.show.wording import brief, caveat, command, interval, listed, points, short
+from gyakusan.planning.select.shown_plans import shown_figures
+from gyakusan.show.plan_notes import notes, shared_notes
+from gyakusan.show.plan_words import (
+    HEAD_TEXTS,
+    ROLE_TEXTS,
+    amount,
+    amount_figure,
+    bought,
+    currency_of,
+    machine_title,
+    on_machine,
+)
+from gyakusan.show.request_line import question
+from gyakusan.show.tree import Cell, Column, Next, Pause, Table, Text, Tone, Tree, Verdict, Words, whole
+from gyakusan.show.wording import interval, short
 from gyakusan.units import GIB
 
-ROLE_TEXTS = {
-    "balanced": "balanced",
-    "best": "best quality",
-    "fastest": "fastest",
-    "cheapest": "cheapest",
-    "room": "most room",
-    "smallest": "smallest",
-    "other": "another family",
-}
-BINDS_TEXTS = {
-    "memory": "limited by memory capacity",
-    "bandwidth": "limited by memory bandwidth",
-    "compute": "limited by compute",
-    "software": "limited by the server's own steps",
-    "unknown": "speed unknown",
-}
-BASIS_TEXTS = {"measured": "measured", "few": "few scores", "vendor": "maker's scores", "assumed": "assumed"}
-HEAD_TEXTS = ("model", "quant", "engine", "tokens/s", "first s", "quality", "GiB")
-CHANGED_TEXTS = ("change", "model", "quant", "tokens/s", "quality")
-BOUGHT_TEXTS = ("model", "quant", "machine", "tokens/s", "quality", "JPY")
+__all__ = ["ROLE_TEXTS", "capacities", "screen"]
 
 
 def screen(answer: Recommendation) -> Tree:
-    """Return the question with its defaults, the plans, how each is started, and what was left out."""
-    if not answer.plans:
-        none = Text(say("No plan meets these conditions."), "fails")
-        return (*request_lines(answer), Section(none, tuple(Text(r.sentence) for r in answer.relaxations)))
-    details = tuple(_details(p) for p in answer.plans)
-    return (*request_lines(answer), _table(answer), *details, Text(_rest(answer), "note"))
+    """Return the answer on one screen. The answer has a plan."""
+    return (
+        verdict(answer),
+        Pause(),
+        question(answer),
+        Pause(),
+        _table(answer),
+        Pause(),
+        *shared_notes(answer),
+        Pause(),
+        Next(_next(answer)),
+    )
+
+
+def verdict(answer: Recommendation) -> Verdict:
+    """Return what to run or to buy, how fast it is, what is to spare, what it costs."""
+    plan = answer.plans[0]
+    facts = {
+        "model": whole(plan.name),
+        "files": whole(plan.quantization),
+        "engine": whole(plan.engine),
+        "gains": Listed(tuple(_gains(plan))),
+    }
+    tone: Tone = "doubt" if plan.spare is not None and plan.spare < 0 else "fits"
+    if answer.request.owned:
+        sentence = say(
+            "Run {model} ({files}) with {engine} on {machine}: {gains}.", machine=on_machine(plan.offer), **facts
+        )
+        return Verdict((sentence,), say("Run"), tone)
+    price = say("price not known") if plan.offer.price is None else amount(answer, plan.offer.price)
+    sentence = say(
+        "Buy {machine}, run {model} on {engine}: {gains}, {price}.", machine=bought(plan.offer), price=price, **facts
+    )
+    return Verdict((sentence,), say("Buy"), tone)
+
+
+def _gains(plan: Plan) -> Iterator[Message]:
+    """Yield speed and what is to spare."""
+    users = int(plan.ledger.load.users)
+    if plan.pace is None:
+        yield say("speed not known")
+    elif users == 1:
+        yield say("{n} tokens/s for 1 person", n=short(plan.pace.decode_each.value))
+    else:
+        yield say("{n} tokens/s for each of {people}", n=short(plan.pace.decode_each.value), people=people(users))
+    spare = shown_figures(plan).spare
+    if spare is None:
+        yield say("memory of the machine not known")
+    elif plan.spare is not None and plan.spare < 0:
+        yield say("it may not fit")
+    else:
+        yield say("at least {n} GiB to spare", n=f"{spare:.1f}")
 
 
 def _table(answer: Recommendation) -> Table:
-    """The plans. Where a machine is bought, it and its price stand in place of engine and memory."""
-    owned = answer.request.owned
-    return Table(columns(HEAD_TEXTS if owned else BOUGHT_TEXTS, 3), tuple(_row(p, owned) for p in answer.plans))
+    """Return the plans. Where a machine is bought, it and its price stand in place of files, server and memory."""
+    rows = tuple(tuple(_row(answer, p)) for p in answer.plans)
+    heads = _bought_columns(currency_of(answer.request))
+    if answer.request.owned:
+        heads = _shared_columns() if any(p.blocks_in_ram for p in answer.plans) else _owned_columns()
+    return Table(heads, rows, numbered=True, notes=notes(answer))
 
 
-def _row(plan: Plan, owned: bool) -> tuple[str, ...]:
-    speed, quality = interval(plan.pace, "decode_each"), points(plan.score)
-    if owned:
-        size = f"{plan.ledger.accounts[0].total / GIB:.1f}"
-        return plan.name, plan.quantization, plan.engine, speed, interval(plan.pace, "ttft"), quality, size
-    price = "?" if plan.offer.price is None else f"{plan.offer.price:,.0f}"
-    return plan.name, plan.quantization, brief(plan.offer.machine.name), speed, quality, price
-
-
-def _details(plan: Plan) -> Section:
-    """What a plan is best at, what binds it, where it stands, and its command."""
-    roles = listed(plan.roles, ROLE_TEXTS)
-    head = Title(say("{name} {quantization}: {roles}", name=plan.name, quantization=plan.quantization, roles=roles))
-    return Section(head, (Text(_where(plan), "note"), *caveat(plan.engine), command(plan.command)))
-
-
-def _where(plan: Plan) -> Message:
-    """Machine, price, what binds, what quality rests on."""
-    facts = {
-        "machine": plan.offer.machine.name,
-        "binds": Message(BINDS_TEXTS[plan.bottleneck]),
-        "basis": Message(BASIS_TEXTS[plan.mode.basis]),
-        "reasoning": reasoning(plan),
-    }
-    if plan.offer.price is None:
-        return say("{machine}; {binds}; quality: {basis}, {reasoning}", **facts)
-    seen = plan.offer.seen
-    price = f"{plan.offer.price:,.0f} JPY"
-    return say(
-        "{machine}, {price} ({date}); {binds}; quality: {basis}, {reasoning}",
-        **facts,
-        price=price,
-        date=say("{date}, used", date=seen.date) if seen and seen.used else seen.date if seen else "?",
-    )
-
-
-def reasoning(plan: Plan) -> Message:
-    """Return whether the model thinks before it answers, and what that costs."""
-    if plan.mode.mode != "on":
-        return say("no thinking")
-    if plan.pace is None:
-        return say("thinks: {times} times the tokens", times=f"{plan.mode.thinking:g}")
-    left = short(plan.pace.decode_each.value / plan.mode.thinking)
-    times = f"{plan.mode.thinking:g}"
-    return say("thinks: {times} times the tokens, {left} tokens/s of answer", times=times, left=left)
-
-
-def _rest(answer: Recommendation) -> Message:
-    return say(
-        (
-            "{cells} combinations were evaluated. {models} models and {machines} machines were left out. "
-            "List: --all. Why not one: --why-not NAME"
-        ),
-        cells=f"{answer.count:,}",
-        models=f"{len(answer.excluded):,}",
-        machines=f"{len(answer.rejected):,}",
-    )
-
-
-def listing(answer: Recommendation) -> Tree:
-    """Return everything that nothing else dominates, then what was left out, with reasons."""
-    owned = answer.request.owned
-    rows = tuple(_candidate(candidate_row(answer.grid, i), owned) for i in pareto_candidates(answer))
+def _owned_columns() -> tuple[Column, ...]:
     return (
-        Title(say("Pareto-optimal candidates (quality, speed, price):")),
-        Table(columns(HEAD_TEXTS if owned else BOUGHT_TEXTS, 3), rows),
-        Table((Column(), Column(kind="reason")), tuple((e.name, Text(e.reason, "note")) for e in answer.excluded)),
+        Column(say("model")),
+        Column(say("files")),
+        Column(say("server"), leaves=1),
+        Column(say("tokens/s"), "number"),
+        Column(say("answer"), "number", wide=True),
+        Column(say("first"), "number", leaves=2),
+        Column(say("quality"), "number"),
+        Column(say("spare"), "number"),
+        Column("GiB", "number", wide=True),
     )
 
 
-def _candidate(row: Mapping[str, Any], owned: bool) -> tuple[str, ...]:
-    speed, first = ("?" if row[k] is None else short(row[k]) for k in ("tokens_per_second", "first_token"))
-    quality = f"{row['quality']:.0f}±{row['quality_error']:.0f}"
+def _shared_columns() -> tuple[Column, ...]:
+    """Return the columns where parts of models are in RAM: what each of both memories holds at the high end."""
+    *first, _, _ = _owned_columns()
+    return (*first, Column("GPU", "number"), Column("RAM", "number"))
+
+
+def _bought_columns(currency: str) -> tuple[Column, ...]:
+    return (
+        Column(say("machine, complete")),
+        Column(say("model")),
+        Column(say("files"), wide=True),
+        Column(say("server"), wide=True),
+        Column(say("tokens/s"), "number"),
+        Column(say("answer"), "number", wide=True),
+        Column(say("first"), "number", wide=True),
+        Column(say("quality"), "number"),
+        Column(say("spare"), "number", wide=True),
+        Column("W", "number", wide=True),
+        Column(Message(HEAD_TEXTS[currency]), "number"),
+    )
+
+
+def _row(answer: Recommendation, plan: Plan) -> Iterator[Cell]:
+    figures, owned = shown_figures(plan), answer.request.owned
+    if not owned:
+        yield whole(machine_title(plan.offer))
+    yield plan.name
+    yield plan.quantization
+    yield plan.engine
+    yield interval(plan.pace, "decode_each")
+    yield "?" if figures.answer is None else short(figures.answer)
+    yield first_token(plan)
+    yield quality(plan)
+    if owned and any(p.blocks_in_ram for p in answer.plans):
+        yield high_gib([a for a in plan.ledger.accounts if a.device.kind != "host"])
+        yield high_gib([a for a in plan.ledger.accounts if a.device.kind == "host"])
+        return
+    yield "?" if figures.spare is None else f"{figures.spare:.1f}"
     if owned:
-        return row["model"], row["quantization"], row["engine"], speed, first, quality, f"{row['total'] / GIB:.1f}"
-    price = "?" if row["price_jpy"] is None else f"{row['price_jpy']:,}"
-    return row["model"], row["quantization"], brief(row["machine"]), speed, quality, price
+        yield f"{int(plan.ledger.accounts[0].total) / GIB:.1f}"
+    else:
+        yield "?" if plan.offer.power is None else f"{plan.offer.power:,.0f}"
+        yield "?" if plan.offer.price is None else amount_figure(answer, plan.offer.price)
 
 
-def reasons(why: WhyNot) -> Section:
-    """Return why something is not in the answer."""
-    return Section(Title(say("Why not {name}?", name=why.name)), tuple(map(Text, why.reasons)))
+def high_gib(accounts: Sequence[Account]) -> str:
+    """Return what devices hold at the high end of doubt."""
+    high = sum(int(x.bytes if x.grows else x.greatest) for a in accounts for x in a.lines)
+    return f"{high / GIB:.1f}"
 
 
-def changes(answers: Sequence[Change]) -> Tree:
-    """Return what a little more would bring."""
-    rows = tuple(_change(c.change, c.plan) for c in answers)
-    title = say("What a small change brings (balanced plan):")
-    return Title(title), Table(columns(CHANGED_TEXTS, 3), rows)
+def first_token(plan: Plan) -> Words:
+    """Return the time to the first token."""
+    if plan.pace is None:
+        return "?"
+    seconds = plan.pace.ttft.value
+    return say("<0.1 s") if seconds < 0.05 else say("{n} s", n=short(seconds))
 
 
-def _change(change: Message, plan: Plan | None) -> tuple[Words, ...]:
-    if plan is None:
-        return change, "-"
-    return change, plan.name, plan.quantization, interval(plan.pace, "decode_each"), points(plan.score)
+def quality(plan: Plan) -> str:
+    """Return the quality with one standard error: "80 ±2"."""
+    return f"{plan.score.value:.0f} ±{plan.score.error:.0f}"
+
+
+def _next(answer: Recommendation) -> tuple[Words, ...]:
+    details = "gyakusan plan --details 1"
+    if answer.request.owned:
+        return "gyakusan plan --command 1", details
+    return details, "gyakusan plan --compose 1"
 
 
 def capacities(plans: Sequence[PlanCapacity]) -> Tree:
-    """Return the longest context and the most users of each plan."""
-    return tuple(Text(_capacity(p)) for p in plans)
+    """Return the longest context and the most people of each plan."""
+    lines = (Text(capacity(p)) for p in plans)
+    return (Pause(), *lines)
 
 
-def _capacity(most: PlanCapacity) -> Message:
+def capacity(most: PlanCapacity) -> Message:
+    """Return how far one plan can grow."""
     return say(
-        "{model}: at most {context} tokens each for {asked_users}, or {users} at {asked_context} tokens.",
-        model=f"{most.plan.name} {most.plan.quantization}",
+        "At most with {model}: {context} tokens for {asked_users}, or {users} at {asked_context} tokens.",
+        model=whole(f"{most.plan.name} {most.plan.quantization}"),
         context=f"{most.limits.context:,}",
         asked_users=people(int(most.plan.ledger.load.users)),
         users=people(most.limits.users),
         asked_context=f"{most.plan.ledger.load.context:,}",
     )
-
-
-def comma_separated(answer: Recommendation) -> str:
-    """Everything that nothing dominates, as CSV."""
-    rows = [candidate_row(answer.grid, i) for i in pareto_candidates(answer)]
-    out = io.StringIO()
-    writer = csv.DictWriter(out, list(rows[0]) if rows else ["model"], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return out.getvalue()

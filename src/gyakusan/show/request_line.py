@@ -1,11 +1,16 @@
-"""A question, with every default that was taken for it."""
+"""A question as it was understood, with every limit that acts: the line that begins "For:"."""
 
 from __future__ import annotations
 
-from gyakusan.message import Message, people, say
-from gyakusan.planning.request.request import PlanRequest
+from collections.abc import Iterator
+
+from gyakusan.message import Listed, Message, people, say
+from gyakusan.planning.request.money import in_words
+from gyakusan.planning.request.request import MAX_DEVICES, PlanRequest
+from gyakusan.planning.select.ranking import MAX_WAIT_FACTOR, MIN_SPEED_SHARE
 from gyakusan.planning.select.recommendation import Recommendation
-from gyakusan.show.tree import Text, Title, Tree
+from gyakusan.show.tree import Question, Text, Title, Tree, Words
+from gyakusan.show.wording import brief
 
 TASK_TEXTS = {
     "chat": "chat",
@@ -15,23 +20,113 @@ TASK_TEXTS = {
     "translation": "translation",
     "embedding": "embedding",
 }
-
-
+DOING_TEXTS = {
+    "chat": "{people} chatting",
+    "coding": "{people} coding",
+    "rag": "{people} asking about documents",
+    "agents": "{people} running agents",
+    "translation": "{people} translating",
+    "embedding": "{people} searching",
+}
+JAPANESE_TEXTS = {
+    "chat": "{people} chatting in Japanese",
+    "coding": "{people} coding in Japanese",
+    "rag": "{people} asking about documents in Japanese",
+    "agents": "{people} running agents in Japanese",
+    "translation": "{people} translating from or into Japanese",
+    "embedding": "{people} searching in Japanese",
+}
+CHOICE_TEXTS = {
+    "families": "only {names}",
+    "exclude_families": "without {names}",
+    "licenses": "licences {names}",
+    "engines": "servers {names}",
+    "brand": "made by {names}",
+    "os": "on {names}",
+}
 SCORE_TEXTS = {"overall": "overall", "japanese": "Japanese", "coding": "coding", "reasoning": "reasoning"}
 
 
-def request_lines(answer: Recommendation) -> Tree:
-    """Return where, for whom, and what was assumed."""
-    return _lines(_where(answer), answer.request)
+def question(answer: Recommendation) -> Question:
+    """Return the question of an answer: people and lengths, then each limit that acts."""
+    request = answer.request
+    limits = Listed((*_limits(request), *_intervals(request)))
+    return Question((load_line(request), say("{limits}", limits=limits)))
+
+
+def load_line(request: PlanRequest) -> Message:
+    """Return who does what, how long a conversation is, and how long its parts are."""
+    workload = request.workload
+    texts = JAPANESE_TEXTS if request.language == "ja" else DOING_TEXTS
+    return say(
+        "{who}, {context}; prompts of {prompt}, answers of {answer}",
+        who=Message(texts[request.task], {"people": people(request.users)}),
+        context=_context(request),
+        prompt=f"{workload.prompt_tokens:,}",
+        answer=f"{workload.output_tokens:,}",
+    )
+
+
+def _context(request: PlanRequest) -> Message:
+    n = f"{request.workload.context:,}"
+    if request.context is None:
+        return say("{n} tokens (default)", n=n) if request.users == 1 else say("{n} tokens each (default)", n=n)
+    return say("{n} tokens", n=n) if request.users == 1 else say("{n} tokens each", n=n)
+
+
+def _limits(request: PlanRequest) -> Iterator[Message]:
+    """Yield every limit that acts, those that nobody set as defaults."""
+    workload = request.workload
+    if request.arrivals is not None:
+        yield say("{rate} requests an hour at random times", rate=f"{request.arrivals * 3600:,.0f}")
+    if request.budget is not None:
+        yield say("budget {amount}", amount=in_words(request.budget))
+    if request.speed:
+        yield say("at least {n} tokens/s", n=f"{request.speed:g}")
+    if request.max_ttft is not None:
+        yield say("first token within {n} s", n=f"{request.max_ttft:g}")
+    yield say(
+        "at least {n} tokens/s after thinking, first token within {wait} s (default)",
+        n=f"{workload.target_tps * MIN_SPEED_SHARE:g}",
+        wait=f"{workload.target_ttft * MAX_WAIT_FACTOR:g}",
+    )
+    if request.quality is not None:
+        yield say("quality at least {n}", n=f"{request.quality:g}")
+    yield from _choices(request)
+
+
+def _choices(request: PlanRequest) -> Iterator[Message]:
+    """Yield what narrows the choice of machines, models and servers."""
+    if not request.owned:
+        yield say("new and used prices") if request.used else say("new prices (default)")
+    if request.power is not None:
+        yield say("at most {n} W", n=f"{request.power:g}")
+    if request.count < MAX_DEVICES and not request.owned:
+        yield say("at most {n} cards", n=request.count)
+    if request.kv_types:
+        yield say("KV cache {types}", types=", ".join(request.kv_types).lower())
+    for name, values in (
+        ("families", request.families),
+        ("exclude_families", request.exclude_families),
+        ("licenses", request.licenses),
+        ("engines", request.engines),
+        ("brand", (request.brand,) if request.brand else ()),
+        ("os", (request.os,) if request.os != "any" else ()),
+    ):
+        if values:
+            yield Message(CHOICE_TEXTS[name], {"names": ", ".join(values)})
+
+
+def _intervals(request: PlanRequest) -> tuple[Message, ...]:
+    if request.users > 1:
+        return (say("tokens/s is for each (80 %)"),)
+    return (say("intervals of tokens/s hold 80 %"),)
 
 
 def machine_lines(request: PlanRequest, machine: str) -> Tree:
-    """Return the same for a machine that is named."""
+    """Return the question about a machine that is named, and what was assumed of it."""
     facts = {"users": people(request.users), "context": f"{request.workload.context:,}"}
-    return _lines(say("{machine}: {users} x {context} tokens", machine=machine, **facts), request)
-
-
-def _lines(title: Message, request: PlanRequest) -> Tree:
+    title = say("{machine}: {users} x {context} tokens", machine=machine, **facts)
     lines = (load(request),) if request.arrivals is None else (load(request), arrivals(request))
     return Title(title), *(Text(m, "note") for m in lines)
 
@@ -44,16 +139,6 @@ def arrivals(request: PlanRequest) -> Message:
         rate=f"{rate:,.4g}" if rate < 1000 else f"{rate:,.0f}",
         users=f"{request.users:,}",
     )
-
-
-def _where(answer: Recommendation) -> Message:
-    request = answer.request
-    facts = {"users": people(request.users), "context": f"{request.workload.context:,}"}
-    if request.owned:
-        return say("{machine}: {users} x {context} tokens", machine=answer.grid.offers[0].machine.name, **facts)
-    if request.budget is not None:
-        return say("{budget}: {users} x {context} tokens", budget=str(request.budget), **facts)
-    return say("{model}: {users} x {context} tokens", model=request.model, **facts)
 
 
 def load(request: PlanRequest) -> Message:
@@ -71,3 +156,11 @@ def load(request: PlanRequest) -> Message:
         pace=f"{workload.target_tps:g}",
         kv=", ".join(request.cache_types).lower(),
     )
+
+
+def asked(request: PlanRequest, machine: str) -> tuple[Words, ...]:
+    """Return the question in short, as a saved answer is called: budget or machine, people, context."""
+    where: Words = brief(machine) if request.owned else request.model or ""
+    if request.budget is not None:
+        where = in_words(request.budget)
+    return where, people(request.users), say("{n} tokens", n=f"{request.workload.context:,}")

@@ -1,10 +1,9 @@
-"""Why a model, an engine or a device is not recommended: the limit it breaks, by how much, and the smallest change."""
+"""Why a model, an engine or a device is not plan 1: the limit it breaks, by how much, and the smallest change."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,34 +12,42 @@ from gyakusan.catalog.models import find
 from gyakusan.engines.registry import NAMES, engine
 from gyakusan.errors import UnknownName, unknown
 from gyakusan.message import Message, say
+from gyakusan.planning.candidates.hardware import HardwareOption, all_machines
+from gyakusan.planning.request.money import Money, in_words
+from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.recommendation import Recommendation
-from gyakusan.planning.select.result_rows import candidate_row
-from gyakusan.planning.select.why_not_model import best_supported, model_reasons
+from gyakusan.planning.select.why_not_model import Explained, explain_model, plans_of
 
 
 @dataclass(frozen=True, slots=True)
 class WhyNot:
-    """Why something is not recommended.
+    """Why something is not plan 1.
 
     name: full name of the model, engine or device
     kind: "model", "engine" or "device"
     reasons: sentences, the decisive one first
+    plan: its own best plan, None where it has none
+    rival: number of the plan that it is compared with, 0 = none
+    changes: what makes it plan 1, each tried: in words, and as options of the command
     """
 
     name: str
     kind: str
     reasons: tuple[Message, ...]
+    plan: Plan | None = None
+    rival: int = 0
+    changes: tuple[tuple[Message, str], ...] = ()
 
 
 def why_not(recommendation: Recommendation, text: str) -> WhyNot:
-    """Return why the model, engine or device named `text` is not recommended. Raises UnknownName if it is none of them."""
+    """Return why the model, engine or device named `text` is not plan 1. Raises UnknownName if it is none of them."""
     try:
         name = engine(text).NAME
-        return WhyNot(name, "engine", tuple(_engine_reasons(recommendation, name)))
+        return _told(name, "engine", _explain_engine(recommendation, name))
     except UnknownName:
         pass
     if knows(text):
-        return WhyNot(text, "device", tuple(_device_reasons(recommendation, text)))
+        return _told(text, "device", _explain_device(recommendation, text))
     try:
         name = find(text).name
     except UnknownName as error:
@@ -48,70 +55,84 @@ def why_not(recommendation: Recommendation, text: str) -> WhyNot:
             raise
         names = (*recommendation.grid.columns.places, *NAMES)
         raise unknown(say("model, engine or device"), text, names) from error
-    return WhyNot(name, "model", tuple(model_reasons(recommendation, name)))
+    return _told(name, "model", explain_model(recommendation, name))
 
 
-def _engine_reasons(recommendation: Recommendation, name: str) -> Iterator[Message]:
-    """Yield why an engine is not recommended: it does not run here, was not asked for, or is no better."""
-    if any(p.engine == name for p in recommendation.plans):
-        yield say("{name} is proposed.", name=name)
-        return
-    grid, request = recommendation.grid, recommendation.request
+def _told(name: str, kind: str, why: Explained) -> WhyNot:
+    return WhyNot(name, kind, why.reasons, why.plan, why.rival, why.changes)
+
+
+def _explain_engine(answer: Recommendation, name: str) -> Explained:
+    """Return why an engine is not that of plan 1: it does not run here, was not asked for, or is no better."""
+    place = next((n for n, p in enumerate(answer.plans, 1) if p.engine == name), 0)
+    if place:
+        return Explained((say("{name} is the server of plan {n}.", name=name, n=place),), answer.plans[place - 1])
+    grid, request = answer.grid, answer.request
     for option in grid.offers[:1]:
         reason = engine(name).machine_refusal(option.machine, request.os)
         if reason is not None:
-            yield reason
-            return
+            return Explained((reason,))
     if name not in grid.engines:
-        yield say("{name} was not requested: add --engine {name}.", name=name)
-        return
+        return Explained((say("{name} was not requested: add --engine {name}.", name=name),))
     under = np.flatnonzero(grid.cells.engine == grid.engines.index(name))
-    if not len(under):
-        yield say("With {name} no requested model fits and is fast enough.", name=name)
-        return
-    best = candidate_row(grid, best_supported(request, grid, under))
-    yield say(
-        (
-            "Its best plan is {model} {quantization}: quality {quality}, {speed} tokens/s for each user. "
-            "A proposed plan is better."
-        ),
-        model=best["model"],
-        quantization=best["quantization"],
-        quality=best["quality"],
-        speed=best["tokens_per_second"] or "?",
+    plan = plans_of(answer, under.tolist())
+    if plan is None:
+        return Explained((say("With {name} no requested model fits and is fast enough.", name=name),))
+    reason = say(
+        "The best plan with {name} is {model} {files}; plan 1 comes first.",
+        name=name,
+        model=plan.name,
+        files=plan.quantization,
     )
+    return Explained((reason,), plan, min(1, len(answer.plans)))
 
 
-def _device_reasons(recommendation: Recommendation, text: str) -> Iterator[Message]:
-    """Yield why no machine with a device is recommended: it is beyond a limit, has no price, or is no better."""
+def _explain_device(answer: Recommendation, text: str) -> Explained:
+    """Return why no machine with a device is plan 1: it is beyond a limit, has no price, or is no better."""
     from gyakusan import machines
 
-    grid, request = recommendation.grid, recommendation.request
+    grid, request = answer.grid, answer.request
     if request.owned:
-        yield say("The request is for {machine}: name another with --device.", machine=grid.offers[0].machine.name)
-        return
+        machine = grid.offers[0].machine.name
+        return Explained((say("The request is for {machine}: name another with --device.", machine=machine),))
     name = machines.parse(text).name
+    place = next((n for n, p in enumerate(answer.plans, 1) if _has_device(p.offer.machine.name, name)), 0)
+    if place:
+        return Explained((say("{name} is the machine of plan {n}.", name=name, n=place),), answer.plans[place - 1])
     options = [i for i, option in enumerate(grid.offers) if _has_device(option.machine.name, name)]
-    rejected = [r for r in recommendation.rejected if _has_device(r.name, name)]
+    rejected = [r for r in answer.rejected if _has_device(r.name, name)]
     if rejected and not options:
-        yield min(rejected, key=lambda r: r.price if r.price is not None else float("inf")).reason
-        return
-    on_device = np.flatnonzero(np.isin(grid.cells.offer, options))
-    if not len(on_device):
-        yield say("No requested model fits on {name} and is fast enough.", name=name)
-        return
-    best = candidate_row(grid, best_supported(request, grid, on_device))
-    yield say(
-        (
-            "On {machine} the best plan is {model} {quantization}: quality {quality}, {speed} tokens/s "
-            "for each user. A proposed plan is better or cheaper."
-        ),
-        machine=best["machine"],
-        model=best["model"],
-        quantization=best["quantization"],
-        quality=best["quality"],
-        speed=best["tokens_per_second"] or "?",
+        if (used := _only_used(answer, name)) is not None:
+            return Explained((used,))
+        return Explained((min(rejected, key=lambda r: r.price if r.price is not None else float("inf")).reason,))
+    plan = plans_of(answer, np.flatnonzero(np.isin(grid.cells.offer, options)).tolist())
+    if plan is None:
+        return Explained((say("No requested model fits on {name} and is fast enough.", name=name),))
+    reason = say(
+        "On {machine} the best plan is {model} {files}; plan 1 comes first.",
+        machine=plan.offer.machine.name,
+        model=plan.name,
+        files=plan.quantization,
     )
+    return Explained((reason,), plan, min(1, len(answer.plans)))
+
+
+def _only_used(answer: Recommendation, name: str) -> Message | None:
+    """Return that a device is sold second-hand only, and for how much; None if that is not so."""
+    request = answer.request
+    if request.used or any(_has_device(r.name, name) and r.price is not None for r in answer.rejected):
+        return None
+    currency = request.budget.currency if request.budget else "JPY"
+    with_used = all_machines(replace(request, used=True), currency)
+    found: list[HardwareOption] = [o for o in with_used if _has_device(o.machine.name, name) and o.seen is not None]
+    if not found or found[0].seen is None:
+        return None
+    seen = found[0].seen
+    price = answer.rates.convert(seen.amount, seen.currency, currency)
+    if price is None:
+        return None
+    money = in_words(Money(price, currency))
+    return say("{name}: only used, about {price} ({date}). Add --used.", name=name, price=money, date=seen.date)
 
 
 def _has_device(machine: str, device: str) -> bool:

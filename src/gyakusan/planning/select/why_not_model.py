@@ -1,9 +1,9 @@
-"""Why a model is not recommended: a filter excludes it, it does not fit, it is too slow, or another is better."""
+"""Why a model is not plan 1: a filter excludes it, it does not fit, it is too slow, or another is better; with both figures."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,38 +21,68 @@ from gyakusan.planning.evaluate.sweep import sweep
 from gyakusan.planning.predict.capacity import find_capacity
 from gyakusan.planning.request.request import CACHE_TYPES, MAX_DEVICES, PlanRequest
 from gyakusan.planning.select.exclusions import model_filter_reason
-from gyakusan.planning.select.plan import catalogue_deployment, exact_ledger
-from gyakusan.planning.select.ranking import rank_candidates
+from gyakusan.planning.select.plan import Plan, catalogue_deployment, confirm_candidate, exact_ledger
+from gyakusan.planning.select.plan_difference import P_BETTER_MIN, plan_difference
+from gyakusan.planning.select.ranking import MAX_WAIT_FACTOR, MIN_SPEED_SHARE, rank_candidates
 from gyakusan.planning.select.recommendation import Recommendation
-from gyakusan.planning.select.result_rows import candidate_row
-from gyakusan.units import format_bytes
+from gyakusan.planning.select.shown_plans import is_beaten, shown_figures
+from gyakusan.planning.select.ways_out import first_plan
+from gyakusan.units import GIB
+
+MAX_CHANGES = 3
+"""Changes that make a model plan 1 which are shown."""
 
 
-def model_reasons(recommendation: Recommendation, name: str) -> Iterator[Message]:
-    """Yield why a model is not recommended, the decisive reason first."""
-    if any(p.name == name for p in recommendation.plans):
-        yield say("{name} is proposed.", name=name)
-        return
-    grid, request = recommendation.grid, recommendation.request
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """Why something is not plan 1.
+
+    reasons: sentences, the decisive one first
+    plan: its own best plan, None where it has none
+    rival: number of the plan that it is compared with, 0 = none
+    changes: options with which it becomes plan 1, each tried, with what they mean
+    """
+
+    reasons: tuple[Message, ...]
+    plan: Plan | None = None
+    rival: int = 0
+    changes: tuple[tuple[Message, str], ...] = ()
+
+
+def explain_model(answer: Recommendation, name: str) -> Explained:
+    """Return why a model is not plan 1."""
+    place = next((n for n, p in enumerate(answer.plans, 1) if p.name == name), 0)
+    if place == 1:
+        return Explained((say("{name} is plan 1.", name=name),), answer.plans[0])
+    if place:
+        plan = answer.plans[place - 1]
+        reason = say("{name} is plan {n}, not plan 1: {how}.", name=name, n=place, how=_compared(answer, plan))
+        return Explained((reason,), plan, 1, tuple(_changes(answer, name)))
+    grid, request = answer.grid, answer.request
     model = grid.columns.places[name]
-    reason = model_filter_reason(request, grid.columns.models[model])
-    if reason is not None:
-        yield say("{name}: {reason}.", name=name, reason=reason)
+    filtered = model_filter_reason(request, grid.columns.models[model])
+    if filtered is not None:
+        return Explained((say("{name} is left out: {reason}.", name=name, reason=filtered),))
+    own, indices = _candidates(answer, model)
+    if not len(indices):
+        return Explained(tuple(_unfit(answer, name)))
+    index = best_supported(request, own, indices)
+    plan = confirm_candidate(request, own, index)
+    if plan is None:
+        return Explained(tuple(_unfit(answer, name)) or (say("{name} does not keep the limits.", name=name),))
+    reason, rival = _left_out(answer, own, index, plan)
+    return Explained((reason,), plan, rival, tuple(_changes(answer, name)))
+
+
+def _candidates(answer: Recommendation, model: int) -> tuple[SweepResult, IntArray]:
+    """Return a sweep with all candidates of a model, and where they are."""
+    grid, request = answer.grid, answer.request
     fitting = np.flatnonzero(grid.models == model)
-    if len(fitting):
-        yield from _better_plans(recommendation, name, grid, best_supported(request, grid, fitting))
-        return
-    if reason is None and grid.missed.short_by[model] <= 0 and not request.owned and grid.offers:
-        # every candidate of the model was dominated and left the sweep: look at it alone
-        own = sweep(request, grid.columns, grid.offers, np.array([model], np.int64), reduce=True)
-        if len(own.cells):
-            yield from _better_plans(recommendation, name, own, best_supported(request, own, np.arange(len(own.cells))))
-            return
-    excluded = next((e.reason for e in recommendation.excluded if e.name == name), None)
-    if excluded is not None and reason is None:
-        yield say("{name}: {reason}.", name=name, reason=excluded)
-    if grid.offers and grid.missed.short_by[model] > 0:
-        yield from _lacking_memory(recommendation, name, max(grid.offers, key=_usable))
+    if len(fitting) or request.owned or not grid.offers or grid.missed.short_by[model] > 0:
+        return grid, fitting
+    # every candidate of the model was dominated and left the sweep: look at it alone
+    own = sweep(request, grid.columns, grid.offers, np.array([model], np.int64), reduce=True)
+    return own, np.arange(len(own.cells))
 
 
 def best_supported(request: PlanRequest, grid: SweepResult, indices: IntArray) -> int:
@@ -62,123 +92,217 @@ def best_supported(request: PlanRequest, grid: SweepResult, indices: IntArray) -
     return int(supported[np.argmax(rank_candidates(request, grid).utility[supported])])
 
 
+def _left_out(answer: Recommendation, own: SweepResult, index: int, plan: Plan) -> tuple[Message, int]:
+    """Return why a model that fits has no row, and the number of the plan that it is compared with."""
+    request, cells = answer.request, own.cells
+    slowest, longest = _limits(request)
+    visible, wait = (
+        float(np.nan_to_num(cells.visible_tokens_per_s[index])),
+        float(np.nan_to_num(cells.ttft_high[index])),
+    )
+    if plan.pace is not None and visible < slowest:
+        return (
+            say(
+                "{name} is left out: {n} tokens/s of answer at the low end, and {limit} is the limit (default).",
+                name=plan.name,
+                n=f"{visible:.1f}",
+                limit=f"{slowest:g}",
+            ),
+            1,
+        )
+    if wait > longest:
+        return (
+            say(
+                "{name} is left out: the first token takes {n} s at the high end, and {limit} s is the limit (default).",
+                name=plan.name,
+                n=f"{wait:.0f}",
+                limit=f"{longest:g}",
+            ),
+            1,
+        )
+    if cells.tier[index] == 1:
+        facts = {"name": plan.name, "files": plan.quantization}
+        return say(
+            "{name} is left out: only files below 4 bits fit ({files}), and few benchmarks test them.", **facts
+        ), 1
+    if cells.tier[index] == UNPUBLISHED:
+        return say("{name} is left out: no published files of it fit.", name=plan.name), 1
+    if cells.tier[index] > 1:
+        return say("{name} is left out: no test of its quality is known.", name=plan.name), 1
+    return _beaten_or_tied(answer, plan)
+
+
+def _limits(request: PlanRequest) -> tuple[float, float]:
+    """Return the slowest answer and the longest wait that a plan may have [tokens/s], [s]."""
+    workload = request.workload
+    return workload.target_tps * MIN_SPEED_SHARE, workload.target_ttft * MAX_WAIT_FACTOR
+
+
+def _beaten_or_tied(answer: Recommendation, plan: Plan) -> tuple[Message, int]:
+    """Return which plan beats a model in every figure, or how it compares with plan 1."""
+    owned = answer.request.owned
+    rival = next((n for n, p in enumerate(answer.plans, 1) if is_beaten(plan, p, owned=owned)), 0)
+    if not rival:
+        return say("{name} against plan 1: {how}.", name=plan.name, how=_compared(answer, plan)), min(
+            1, len(answer.plans)
+        )
+    a, b = shown_figures(plan), shown_figures(answer.plans[rival - 1])
+    facts = {"name": plan.name, "n": rival, "mine": f"{a.quality:.0f}", "its": f"{b.quality:.0f}"}
+    speeds = {"speed": _short(a.speed), "faster": _short(b.speed)}
+    if owned:
+        return (
+            say(
+                "{name} is beaten by plan {n} in all: quality {mine} against {its}, {speed} against {faster} tokens/s.",
+                **facts,
+                **speeds,
+            ),
+            rival,
+        )
+    return (
+        say(
+            (
+                "{name} is beaten by plan {n} in all: quality {mine} against {its}, {speed} against {faster} tokens/s, "
+                "and plan {n} costs no more."
+            ),
+            **facts,
+            **speeds,
+        ),
+        rival,
+    )
+
+
+def _compared(answer: Recommendation, plan: Plan) -> Message:
+    """Return how a plan differs from plan 1 in quality and in the speed of its answers."""
+    first = answer.plans[0]
+    gap = plan_difference(first, plan, answer.request.workload.quality_metric)
+    a, b = shown_figures(plan), shown_figures(first)
+    facts = {
+        "points": f"{abs(float(gap.quality_gap.value)):.0f} ±{gap.quality_gap.error:.0f}",
+        "speed": _short(a.answer),
+        "its": _short(b.answer),
+        "mine": f"{plan.score.value:.0f} ±{plan.score.error:.0f}",
+        "first": f"{first.score.value:.0f} ±{first.score.error:.0f}",
+    }
+    faster, slower = (a.answer or 0) > (b.answer or 0), (a.answer or 0) < (b.answer or 0)
+    tied = 1 - P_BETTER_MIN < gap.p_better < P_BETTER_MIN
+    if tied:
+        template = (
+            "equal in quality within the error ({mine}, {first}), and slower ({speed} against {its} tokens/s of answer)"
+            if slower
+            else "equal in quality within the error ({mine}, {first}), {speed} against {its} tokens/s of answer"
+        )
+    elif gap.quality_gap.value > 0:
+        template = (
+            "{points} points better, but slower ({speed} against {its} tokens/s of answer)"
+            if slower
+            else "{points} points better, {speed} against {its} tokens/s of answer"
+        )
+    else:
+        template = (
+            "{points} points worse, but faster ({speed} against {its} tokens/s of answer)"
+            if faster
+            else "{points} points worse, {speed} against {its} tokens/s of answer"
+        )
+    return Message(template, facts)
+
+
+def _short(value: float | None) -> str:
+    return "?" if value is None else f"{value:.0f}" if value >= 10 else f"{value:.1f}"
+
+
+def _changes(answer: Recommendation, name: str) -> Iterator[tuple[Message, str]]:
+    """Yield changes with which the model is plan 1, each tried, at most MAX_CHANGES."""
+    found = 0
+    for change, options, request in _tries(answer.request):
+        if found == MAX_CHANGES:
+            return
+        plan = first_plan(answer, request, answer.grid.offers)
+        if plan is not None and plan.name == name:
+            found += 1
+            yield change, options
+
+
+def _tries(request: PlanRequest) -> Iterator[tuple[Message, str, PlanRequest]]:
+    if request.prefer != "quality":
+        yield say("put quality first"), "--prefer quality", replace(request, prefer="quality")
+    if request.prefer != "speed":
+        yield say("put speed first"), "--prefer speed", replace(request, prefer="speed")
+    if request.prefer != "price" and not request.owned:
+        yield say("put the price first"), "--prefer price", replace(request, prefer="price")
+    for users in dict.fromkeys((request.users // 2, 1)):
+        if 0 < users < request.users:
+            change = say("need it for {people}", people=people(users))
+            yield change, f"--users {users}", replace(request, users=users)
+    if "Q8_0" not in request.kv_types:
+        yield say("use a q8_0 cache"), "--kv-type q8_0", replace(request, kv_types=("Q8_0",))
+
+
+# What does not fit
+
+
+def _unfit(answer: Recommendation, name: str) -> Iterator[Message]:
+    """Yield why a model has no candidate at all."""
+    grid = answer.grid
+    short = grid.missed.short_by[grid.columns.places[name]]
+    if grid.offers and short > 0 and np.isfinite(short):
+        yield from _lacking_memory(answer, name, max(grid.offers, key=_usable))
+        return
+    excluded = next((e.reason for e in answer.excluded if e.name == name), None)
+    if excluded is not None:
+        yield say("{name} is left out: {reason}.", name=name, reason=excluded)
+
+
 def _usable(option: HardwareOption) -> int:
     """Return the usable memory of all GPUs together [B]."""
     return sum(g.usable or 0 for g in option.machine.gpus)
 
 
-def _better_plans(recommendation: Recommendation, name: str, own: SweepResult, index: int) -> Iterator[Message]:
-    """Yield what a model that fits offers, and a candidate that is better. own: the sweep that the index is of."""
-    row = candidate_row(own, index)
-    yield say(
-        "{name} {quantization} fits on {machine}: quality {quality} ({basis}), {speed} for each user.",
-        name=name,
-        quantization=row["quantization"],
-        machine=row["machine"],
-        quality=row["quality"],
-        basis=say(str(row["quality_basis"])),
-        speed=_speed(own, index),
-    )
-    best = _dominating(recommendation.grid, own, index)
-    if best is None:
-        yield _undominated(recommendation.request, own, index)
-        return
-    rival = candidate_row(recommendation.grid, best)
-    yield say(
-        (
-            "{model} {quantization} on {machine} beats it: at least as good in quality, speed and price, "
-            "and better in one ({quality}, {speed})."
-        ),
-        model=rival["model"],
-        quantization=rival["quantization"],
-        machine=rival["machine"],
-        quality=rival["quality"],
-        speed=_speed(recommendation.grid, best),
-    )
-
-
-def _dominating(grid: SweepResult, own: SweepResult, index: int) -> int | None:
-    """Return the best candidate of another model that dominates one in quality, speed and price, None if none does."""
-    cells, one = grid.cells, own.cells
-    speed, own_speed = np.nan_to_num(cells.visible_tokens_per_s), np.nan_to_num(one.visible_tokens_per_s[index])
-    quality, price = one.quality_lower[index], one.price[index]
-    no_worse = (speed >= own_speed) & (cells.quality_lower >= quality) & (cells.price <= price)
-    better = (speed > own_speed) | (cells.quality_lower > quality) | (cells.price < price)
-    supported = cells.tier <= one.tier[index]
-    dominating = np.flatnonzero(no_worse & better & supported & (grid.models != own.models[index]))
-    return int(dominating[np.argmax(cells.quality_lower[dominating])]) if len(dominating) else None
-
-
-def _speed(grid: SweepResult, index: int) -> Message:
-    """Return the decode speed, and the visible speed at the lower end of its interval."""
-    each, visible = float(grid.cells.tokens_per_s[index]), float(grid.cells.visible_tokens_per_s[index])
-    if np.isnan(each):
-        return say("an unknown speed")
-    return say("{speed} tokens/s ({useful} after thinking, low end)", speed=f"{each:.1f}", useful=f"{visible:.1f}")
-
-
-def _undominated(request: PlanRequest, own: SweepResult, index: int) -> Message:
-    """Return why a candidate that nothing dominates is not recommended."""
-    tier = own.cells.tier[index]
-    if tier == 1:
-        return say("It is left out: only quantisations below 4 bits fit, and few benchmarks test them. --all lists it.")
-    if tier == UNPUBLISHED:
-        return say("It is left out: nobody is known to publish it in a format that fits. --all lists it.")
-    if tier > 1:
-        return say(
-            "It is left out: it has no test results, or only quantisations of unknown quality fit. --all lists it."
-        )
-    visible, target = float(np.nan_to_num(own.cells.visible_tokens_per_s[index])), request.workload.target_tps
-    if visible < target:
-        return say(
-            (
-                "No plan beats it on every axis, but after thinking only {useful} tokens/s remain (low end), "
-                "below the target of {pace}. --all lists it."
-            ),
-            useful=f"{visible:.1f}",
-            pace=f"{target:g}",
-        )
-    return say("No plan beats it on every axis, but others score higher overall with --prefer. --all lists it.")
-
-
-def _lacking_memory(recommendation: Recommendation, name: str, option: HardwareOption) -> Iterator[Message]:
+def _lacking_memory(answer: Recommendation, name: str, option: HardwareOption) -> Iterator[Message]:
     """Yield what the smallest quantisation lacks on a machine, and each smallest change with which it fits."""
-    request, grid = recommendation.request, recommendation.grid
+    request, grid = answer.request, answer.grid
     table = grid.columns.of_engine(grid.engines[0])
     rows = np.flatnonzero(table.model == grid.columns.places[name])
     if not len(rows):
         return
-    smallest = table.name[int(rows[np.argmin(table.stored[rows])])]
+    row = int(rows[np.argmin(table.stored[rows])])
     load = Load(request.users, request.workload.context)
     cache = request.kv_types[0] if request.kv_types else engine(grid.engines[0]).SMALLER_CACHE or CACHE_TYPES[0]
-    deployment = catalogue_deployment(name, smallest, grid.engines[0], option.machine, load, cache)
+    deployment = catalogue_deployment(name, table.name[row], grid.engines[0], option.machine, load, cache)
     ledger = exact_ledger(deployment)
     if deployment is None or ledger is None or ledger.fits:
         return
     yield say(
-        "{quantization} is short by {short} on {machine}, and no smaller one is planned.",
-        quantization=smallest,
-        short=format_bytes(max(float(a.short_by) for a in ledger.accounts)),
+        "{name} does not fit on {machine}: {files} lacks {n} GiB.",
+        name=name,
         machine=option.machine.name,
+        files=table.name[row],
+        n=_rounded_up(max(float(a.short_by) for a in ledger.accounts)),
     )
     yield from _changes_that_fit(deployment, cache)
     if cache != CACHE_TYPES[0]:
         yield say("All this is with a {type} cache.", type=cache.lower())
 
 
+def _rounded_up(missing: float) -> str:
+    """Return missing bytes in GiB, rounded up to one decimal."""
+    return f"{-(-10 * missing // GIB) / 10:.1f}"
+
+
 def _changes_that_fit(deployment: Deployment, kv_type: str) -> Iterator[Message]:
-    """Yield a shorter context, fewer users, a smaller cache, twice the cards: each alone, where it is enough."""
+    """Yield a smaller cache, a shorter context, fewer people, twice the cards: each alone, where it is enough."""
     machine, load = deployment.machine, deployment.load
     try:
         capacity = find_capacity(deployment, int(load.context))
     except BadSetting:  # the engine refuses a load on the way
         return
-    if capacity.context:
-        yield say("It fits with {n} tokens of context for each user.", n=f"{capacity.context:,}")
-    if capacity.users:
-        yield say("It fits for {users}.", users=people(capacity.users))
     if kv_type != "Q8_0" and _fits(deployment, machine, "Q8_0"):
-        yield say("It fits with a q8_0 cache.")
+        yield say("It fits with a q8_0 cache: --kv-type q8_0.")
+    if capacity.context:
+        yield say(
+            "It fits with {n} tokens for each: --context {plain}.", n=f"{capacity.context:,}", plain=capacity.context
+        )
+    if capacity.users:
+        yield say("It fits for {users}: --users {n}.", users=people(capacity.users), n=capacity.users)
     twice = replace(machine, gpus=machine.gpus * 2)
     is_card = bool(machine.gpus) and machine.gpus[0].kind == "gpu"
     if is_card and len(twice.gpus) <= MAX_DEVICES and _fits(deployment, twice, kv_type):
@@ -189,3 +313,11 @@ def _fits(deployment: Deployment, machine: Machine, kv_type: str) -> bool:
     model, engine, load = deployment.model, deployment.engine, deployment.load
     ledger = exact_ledger(catalogue_deployment(deployment.name, model.quantization, engine, machine, load, kv_type))
     return ledger is not None and ledger.fits
+
+
+def plans_of(answer: Recommendation, indices: Sequence[int]) -> Plan | None:
+    """Return the confirmed best plan among some candidates of the answer, None if it does not hold."""
+    if not len(indices):
+        return None
+    place = best_supported(answer.request, answer.grid, np.array(indices, np.int64))
+    return confirm_candidate(answer.request, answer.grid, place)

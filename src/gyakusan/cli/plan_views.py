@@ -1,0 +1,235 @@
+"""What `gyakusan plan` prints of an answer: the screen, one plan in full, or text to use."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from gyakusan.cli.options import Output, _
+from gyakusan.cli.writing import draw, write_json
+from gyakusan.errors import BadSetting, SourceError
+from gyakusan.message import say
+from gyakusan.text import tell
+
+if TYPE_CHECKING:
+    from gyakusan.cli.saved import SavedAnswer
+    from gyakusan.engines.service_files import Service
+    from gyakusan.planning.select.plan import Plan
+    from gyakusan.planning.select.recommendation import Recommendation
+    from gyakusan.show.tree import Tree
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class Views:
+    """What is shown besides."""
+
+    show_all: Annotated[
+        bool,
+        Parameter(name="--all", help=_("List every plan that nothing beats, and what was left out."), negative=""),
+    ] = False
+    what_if: Annotated[
+        bool, Parameter(help=_("Show what one more person, twice the context or one more card changes."), negative="")
+    ] = False
+    show_max: Annotated[
+        bool, Parameter(name="--max", help=_("Show the longest context and the most people of each plan."), negative="")
+    ] = False
+    csv: Annotated[bool, Parameter(help=_("Print every plan that nothing beats as CSV."), negative="")] = False
+    why_not: Annotated[str | None, Parameter(help=_("Explain why this model, engine or device is not plan 1."))] = None
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One plan of the answer, to read or to use. Without a question: of the last answer."""
+
+    details: Annotated[int | None, Parameter(help=_("Show plan N in full."))] = None
+    command: Annotated[int | None, Parameter(help=_("Print the command of plan N, one line and nothing else."))] = None
+    compose: Annotated[int | None, Parameter(help=_("Print a Compose file for plan N."))] = None
+    systemd: Annotated[int | None, Parameter(help=_("Print a systemd unit for plan N."))] = None
+    all_flags: Annotated[
+        bool, Parameter(help=_("With every option, also those that are the server's default."), negative="")
+    ] = False
+    lan: Annotated[
+        bool, Parameter(help=_("Open the server to the network, with a key that is kept in a file."), negative="")
+    ] = False
+    ui: Annotated[bool, Parameter(help=_("Keep the server's own chat page."))] = True
+    save: Annotated[
+        Path | None, Parameter(help=_("Save question and plans in this file, for plan FILE and serve FILE."))
+    ] = None
+
+    @property
+    def number(self) -> int | None:
+        """The number of the plan, None where none is asked for."""
+        given = [n for n in (self.details, self.command, self.compose, self.systemd) if n is not None]
+        if len(given) > 1:
+            raise BadSetting("--details, --command, --compose and --systemd were given together.", mend="Give one.")
+        return given[0] if given else None
+
+
+def answered(found: Recommendation, views: Views, use: Use, output: Output, saved: SavedAnswer | None) -> int:
+    """Print an answer; the exit code. saved: what was recommended when the question was asked before, None = never."""
+    if output.json:
+        _document(found, views, output)
+    elif views.csv:
+        from gyakusan.show.plan_listing import comma_separated
+
+        print(comma_separated(found), end="")
+    elif use.number is not None:
+        _remark(found, saved, output)
+        return _one(found, use, use.number, output, saved)
+    else:
+        _remark(found, saved, output)
+        draw(*_screen(found, views), output=output)
+    return 0 if found.plans else 1
+
+
+def _document(found: Recommendation, views: Views, output: Output) -> None:
+    from gyakusan.documents.plan import recommendation
+    from gyakusan.planning.select.plan_capacity import plan_capacities
+    from gyakusan.planning.select.what_if import what_if
+    from gyakusan.planning.select.why_not import why_not
+
+    document = recommendation(
+        found,
+        why=None if views.why_not is None else why_not(found, views.why_not),
+        changes=what_if(found) if views.what_if else (),
+        capacities=plan_capacities(found) if views.show_max else (),
+        everything=views.show_all,
+    )
+    write_json(document, output)
+
+
+def _screen(found: Recommendation, views: Views) -> Tree:
+    """Return one screen: of the view that was asked for, else the answer."""
+    from gyakusan.show import plan as show
+
+    if not found.plans:
+        return _none(found, views)
+    if views.why_not is not None:
+        from gyakusan.planning.select.why_not import why_not
+        from gyakusan.show.why_not import reasons
+
+        return reasons(found, why_not(found, views.why_not))
+    if views.what_if:
+        from gyakusan.planning.select.what_if import what_if
+        from gyakusan.show.why_not import changes
+
+        return changes(found, what_if(found))
+    parts = show.screen(found)
+    if views.show_max:
+        from gyakusan.planning.select.plan_capacity import plan_capacities
+
+        parts += show.capacities(plan_capacities(found))
+    if views.show_all:
+        from gyakusan.show.plan_listing import listing
+
+        parts += listing(found)
+    return parts
+
+
+def _none(found: Recommendation, views: Views) -> Tree:
+    """Return why there is no plan, with everything that was left out where that is asked for."""
+    from gyakusan.planning.select.ways_out import no_plan
+    from gyakusan.show.why_not import none, reasons
+
+    if views.why_not is not None:
+        from gyakusan.planning.select.why_not import why_not
+
+        return reasons(found, why_not(found, views.why_not))
+    parts = none(found, no_plan(found))
+    if views.show_all:
+        from gyakusan.show.plan_listing import listing
+
+        parts += listing(found)
+    return parts
+
+
+def _one(found: Recommendation, use: Use, number: int, output: Output, saved: SavedAnswer | None) -> int:
+    """Print one plan in full, or as text to use."""
+    if not found.plans:
+        draw(*_screen(found, Views()), output=output)
+        return 1
+    if not 1 <= number <= len(found.plans):
+        raise BadSetting(
+            "The answer has {n} plans; {number} was asked for.",
+            n=len(found.plans),
+            number=number,
+            mend="Give a number of its table.",
+        )
+    plan = found.plans[number - 1]
+    if use.details is not None:
+        return _details(found, plan, number, use, output, saved)
+    from gyakusan.engines.service_files import compose_file, shell_line, systemd_unit
+
+    server = _service(plan, use)
+    if use.command is not None:
+        print(shell_line(server))
+    else:
+        print(compose_file(server) if use.compose is not None else systemd_unit(server), end="")
+    return 0
+
+
+def _details(
+    found: Recommendation, plan: Plan, number: int, use: Use, output: Output, saved: SavedAnswer | None
+) -> int:
+    from gyakusan.planning.predict.capacity import find_capacity
+    from gyakusan.show.plan_details import details
+
+    try:
+        server = _service(plan, use)
+    except BadSetting:
+        if use.lan:
+            raise
+        server = None
+    day = date.today() if saved is None else saved.day
+    draw(*details(found, number, find_capacity(plan.deployment), server, day), output=output)
+    return 0
+
+
+def _service(plan: Plan, use: Use) -> Service:
+    from gyakusan.catalog.places import settings
+    from gyakusan.engines.service_files import service
+    from gyakusan.serving.key_files import kept_key
+
+    keys = (lambda: kept_key(settings())) if use.lan else None
+    return service(plan.deployment, plan.command, all_flags=use.all_flags, page=use.ui, keys=keys)
+
+
+def _remark(found: Recommendation, saved: SavedAnswer | None, output: Output) -> None:
+    """Say on stderr that an answer is old, or that it is another one today."""
+    if saved is None:
+        return
+    from gyakusan.cli.saved import WEEK
+
+    if saved.old:
+        note = say("The question was answered on {date}, more than {n} days ago.", date=str(saved.day), n=WEEK)
+        print("gyakusan:", tell(note, output.language), file=sys.stderr)
+    if saved.plans != saved_plans(found):
+        note = say("The plans are not those of {date}: the machine or the catalogue changed.", date=str(saved.day))
+        print("gyakusan:", tell(note, output.language), file=sys.stderr)
+
+
+def saved_plans(found: Recommendation) -> tuple[object, ...]:
+    """Return what is kept of the plans of an answer."""
+    from gyakusan.cli.saved import SavedPlan
+
+    return tuple(SavedPlan(p.name, p.quantization, p.engine, p.offer.machine.name) for p in found.plans)
+
+
+def write_saved(path: Path, text: str) -> None:
+    """Write a saved answer. Raises SourceError."""
+    try:
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        raise SourceError(
+            "{file} cannot be written: {problem}",
+            file=str(path),
+            problem=error.strerror or str(error),
+            mend="Name a file in a folder that you can write.",
+        ) from error

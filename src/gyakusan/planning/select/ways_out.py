@@ -1,0 +1,216 @@
+"""A request without a plan: which limit decides, and which changes give it one, the smallest first, each tried."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from gyakusan.message import Message, people, say
+from gyakusan.planning.candidates.hardware import HardwareOption, buyable_machines
+from gyakusan.planning.request.money import Money
+from gyakusan.planning.request.request import MAX_DEVICES, PlanRequest
+from gyakusan.planning.select.feasible import feasible_candidates
+from gyakusan.planning.select.plan import Plan
+from gyakusan.planning.select.recommend import choose_plans
+from gyakusan.planning.select.recommendation import Recommendation
+from gyakusan.planning.select.relaxations import Relaxation
+
+Decides = Literal["memory", "quality", "speed", "wait", "money", "choice"]
+"""What leaves a request without a plan."""
+MAX_WAYS = 6
+"""Most changes that are shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class TriedChange:
+    """A change of a request, with what it gives.
+
+    change: what is different, for people
+    options: what is added to the command
+    plan: the first plan of the changed request
+    effort: how large the change is, to order by: 1 = half or twice of something
+    """
+
+    change: Message
+    options: str
+    plan: Plan
+    effort: float
+
+
+@dataclass(frozen=True, slots=True)
+class NoPlan:
+    """Why a request has no plan.
+
+    decides: the limit that no candidate meets
+    has: what comes nearest to it: missing bytes [B], points, tokens/s, seconds or JPY, by `decides`; None = not known
+    wants: what was asked for, in the same unit; None = nothing was
+    ways: changes that give it a plan, the smallest first
+    """
+
+    decides: Decides
+    has: float | None
+    wants: float | None
+    ways: tuple[TriedChange, ...]
+
+
+def no_plan(answer: Recommendation) -> NoPlan:
+    """Return why an answer is empty, and what would work. Every way was planned with the engine's own ledger."""
+    decides, has, wants = _deciding(answer)
+    found = [way for way in _ways(answer) if way is not None]
+    ways = tuple(sorted(found, key=lambda w: w.effort))[:MAX_WAYS]
+    cheapest = [w.plan.offer.price for w in ways if w.plan.offer.price is not None]
+    if decides == "money" and cheapest:
+        has = min(cheapest)
+    return NoPlan(decides, has, wants, ways)
+
+
+def _deciding(answer: Recommendation) -> tuple[Decides, float | None, float | None]:
+    """Return the limit that excludes everything, in the order in which limits are judged."""
+    request, missed = answer.request, answer.grid.missed
+    if not answer.grid.offers:
+        return "money", None, None
+    known = missed.short_by[np.isfinite(missed.short_by)]
+    if not len(known):
+        return "choice", None, None
+    if float(known.min()) > 0:
+        return ("memory", float(known.min()), None) if request.owned else ("money", None, None)
+    if request.quality is not None and missed.best_quality.max() < request.quality:
+        return "quality", float(missed.best_quality.max()), request.quality
+    if request.speed and missed.best_tokens_per_s.max() < request.speed:
+        return "speed", float(missed.best_tokens_per_s.max()), request.speed
+    if request.max_ttft is not None and missed.least_ttft.min() > request.max_ttft:
+        return "wait", float(missed.least_ttft.min()), request.max_ttft
+    return "choice", None, None
+
+
+def _ways(answer: Recommendation) -> Iterator[TriedChange | None]:
+    """Yield each change that works: those of the relaxations, a smaller cache, one more card."""
+    request, hardware = answer.request, answer.grid.offers
+    if "Q8_0" not in request.kv_types:
+        smaller = replace(request, kv_types=("Q8_0",))
+        yield _tried(answer, smaller, hardware, say("KV cache q8_0"), "--kv-type q8_0", 0.2)
+    for relaxation in answer.relaxations:
+        yield _relaxed(answer, relaxation)
+    if request.owned and hardware and (larger := one_more_card(hardware[0])):
+        name = larger.machine.name
+        yield _tried(answer, request, (larger,), say("one more card"), f"--device {shlex.quote(name)}", 1.5)
+
+
+def _tried(
+    answer: Recommendation,
+    request: PlanRequest,
+    hardware: tuple[HardwareOption, ...],
+    change: Message,
+    options: str,
+    effort: float,
+) -> TriedChange | None:
+    """Return a change if it has a plan."""
+    plan = first_plan(answer, request, hardware)
+    return None if plan is None else TriedChange(change, options, plan, effort)
+
+
+def first_plan(answer: Recommendation, request: PlanRequest, hardware: tuple[HardwareOption, ...]) -> Plan | None:
+    """Return the first plan of a changed request, None if it has none."""
+    plans = choose_plans(request, feasible_candidates(request, answer.grid.columns, hardware), ("balanced",))
+    return plans[0] if plans else None
+
+
+def _relaxed(answer: Recommendation, relaxation: Relaxation) -> TriedChange | None:
+    """Return a relaxation as a change with its options; a limit that was dropped is set to what is reached."""
+    changes = dict(relaxation.changes)
+    if not changes:
+        return None
+    request = replace(answer.request, **changes)
+    bought = "budget" in changes and not request.owned
+    hardware = buyable_machines(request)[0] if bought else answer.grid.offers
+    plan = first_plan(answer, request, hardware)
+    if plan is None:
+        return None
+    changes |= _reached(changes, plan)
+    change, options, effort = _named(answer.request, changes)
+    return None if change is None else TriedChange(change, options, plan, effort)
+
+
+def _reached(changes: Mapping[str, Any], plan: Plan) -> dict[str, Any]:
+    """Return the limits that the plan reaches, in place of those that were dropped."""
+    out: dict[str, Any] = {}
+    if "quality" in changes:
+        out["quality"] = float(math.floor(plan.score.value))
+    if "speed" in changes and plan.pace is not None:
+        out["speed"] = math.floor(10 * plan.pace.decode_each.low) / 10
+    if "max_ttft" in changes and plan.pace is not None:
+        out["max_ttft"] = math.ceil(10 * plan.pace.ttft.high) / 10
+    return out
+
+
+def _named(request: PlanRequest, changes: Mapping[str, Any]) -> tuple[Message | None, str, float]:
+    """Return a change in words, as options, and how large it is. Several at once: their words and options together."""
+    told: list[tuple[Message, str, float]] = []
+    for field, value in changes.items():
+        if (one := _one(request, field, value)) is not None:
+            told.append(one)
+    if not told:
+        return None, "", 0.0
+    options = " ".join(o for _, o, _ in told if o)
+    change = told[0][0] if len(told) == 1 else say("{first} and {others} more", first=told[0][0], others=len(told) - 1)
+    return change, options, sum(e for *_, e in told)
+
+
+def _one(request: PlanRequest, field: str, value: Any) -> tuple[Message, str, float] | None:
+    """Return one changed field in words, as an option, and how large the change is; None for what follows from another."""
+    match field:
+        case "users":
+            return people(value), f"--users {value}", abs(math.log2(request.users / value))
+        case "context":
+            effort = math.log2(max(1.0, request.workload.context / value))
+            return say("{n} tokens", n=f"{value:,}"), f"--context {value}", effort
+        case "budget":
+            assert isinstance(value, Money)
+            option = f"--budget {math.ceil(value.amount)}{value.currency}"
+            asked = request.budget.amount if request.budget else value.amount
+            return say("{amount} budget", amount=str(value)), option, max(0.3, math.log2(value.amount / asked))
+        case "arrivals" if value is not None:
+            hourly = round(value * 3600)
+            return say("{n} requests an hour", n=f"{hourly:,}"), f"--arrivals {hourly}/h", 1.0
+        case _:
+            return _limit(request, field, value)
+
+
+def _limit(request: PlanRequest, field: str, value: Any) -> tuple[Message, str, float] | None:
+    """Return a limit that is lowered or dropped."""
+    match field:
+        case "quality" if value is not None and request.quality:
+            gap = max(0.0, request.quality - value)
+            return say("{n} points are enough", n=f"{value:g}"), f"--quality {value:g}", gap / 10
+        case "speed" if value and request.speed:
+            return (
+                say("{n} tokens/s are enough", n=f"{value:g}"),
+                f"--speed {value:g}",
+                math.log2(request.speed / value),
+            )
+        case "max_ttft" if value is not None and request.max_ttft:
+            effort = math.log2(value / request.max_ttft)
+            return say("{n} s to the first token", n=f"{value:g}"), f"--first {value:g}", effort
+        case "engines" if request.engines:
+            return say("any server"), "--engine all", 0.5
+        case "licenses" if request.licenses:
+            return say("any licence"), "", 0.5
+        case "families" if request.families:
+            return say("any model family"), "", 0.5
+        case _:
+            return None
+
+
+def one_more_card(option: HardwareOption) -> HardwareOption | None:
+    """Return the machine with one more of its last card, None if it takes no more cards."""
+    gpus = option.machine.gpus
+    if not gpus or gpus[0].kind != "gpu" or len(gpus) >= MAX_DEVICES:
+        return None
+    count = len(gpus) + 1
+    machine = replace(option.machine, gpus=(*gpus, gpus[-1]), name=f"{count}x {gpus[-1].name}")
+    return replace(option, machine=machine, count=count)

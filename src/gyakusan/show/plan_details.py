@@ -1,0 +1,224 @@
+"""One plan in full: price, power, files, memory by part, how far it grows, speed, quality, settings, who can reach it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from datetime import date
+
+from gyakusan.core.ledger import Account, LineKind
+from gyakusan.engines.service_files import Service
+from gyakusan.message import Listed, Message, people, say
+from gyakusan.planning.predict.capacity import Capacity
+from gyakusan.planning.select.plan import Plan
+from gyakusan.planning.select.recommendation import Recommendation
+from gyakusan.planning.select.shown_plans import shown_figures
+from gyakusan.show.plan_notes import QUALITY_TEXTS, basis_of
+from gyakusan.show.plan_words import amount, is_card, machine_title, price_words
+from gyakusan.show.request_line import asked
+from gyakusan.show.tree import Fact, Facts, Next, Pause, Text, Tree, Verdict, Words, whole
+from gyakusan.show.wording import brief, caveat, short
+from gyakusan.units import GIB
+
+BINDS_TEXTS = {
+    "memory": "limited by memory capacity",
+    "bandwidth": "limited by memory bandwidth",
+    "compute": "limited by arithmetic",
+    "software": "limited by the server's own steps",
+    "unknown": "speed unknown",
+}
+PART_TEXTS: dict[LineKind, str] = {
+    "weights": "weights {n}",
+    "kv_cache": "KV cache {n}",
+    "recurrent_state": "recurrent state {n}",
+    "scratch": "compute buffer {n}",
+    "overhead": "overhead {n}",
+}
+SHOWN_BYTES = GIB // 20
+"""Smaller parts of a device are not named. [B]"""
+
+
+def details(answer: Recommendation, number: int, limits: Capacity, server: Service | None, when: date) -> Tree:
+    """Return one plan in full.
+
+    number: of the plan, from 1
+    limits: how far its load can grow
+    server: how it is started, None where its files are not published
+    when: the day of the answer
+    """
+    plan = answer.plans[number - 1]
+    where, who, context = asked(answer.request, plan.offer.machine.name)
+    head = say(
+        'Plan {n} of "{where}, {who}, {context}" ({date})',
+        n=number,
+        where=where,
+        who=who,
+        context=context,
+        date=str(when),
+    )
+    commands = (f"gyakusan plan --command {number}", f"gyakusan plan --compose {number}")
+    return (
+        Verdict((head, _sentence(answer, plan))),
+        Pause(),
+        Facts(tuple(_facts(answer, plan, limits, server))),
+        *caveat(plan.engine),
+        Pause(),
+        Next(commands),
+    )
+
+
+def _sentence(answer: Recommendation, plan: Plan) -> Message:
+    facts = {
+        "machine": whole(machine_title(plan.offer)),
+        "model": whole(f"{plan.name} {plan.quantization}"),
+        "engine": whole(plan.engine),
+    }
+    if plan.offer.price is None:
+        return say("{items}.", items=Listed(tuple(Message(v) for v in facts.values())))
+    return say("{machine}, {model}, {engine}: {price}.", price=amount(answer, plan.offer.price), **facts)
+
+
+def _facts(answer: Recommendation, plan: Plan, limits: Capacity, server: Service | None) -> Iterator[Fact]:
+    if plan.offer.price is not None:
+        yield Fact(say("Price"), tuple(_price(answer, plan)))
+    if plan.offer.power:
+        yield Fact(say("Power"), (say("{n} W for the devices", n=f"{plan.offer.power:,.0f}"),))
+    yield Fact(say("Files"), tuple(_files(answer, plan)))
+    yield Fact(say("Memory"), tuple(_memory(a) for a in plan.ledger.accounts if int(a.total) >= SHOWN_BYTES))
+    yield Fact(say("At most"), (_at_most(plan, limits),))
+    yield Fact(say("Speed"), tuple(_speed(plan)))
+    if plan.mode.mode == "on" and plan.mode.thinking > 1 and plan.pace is not None:
+        answer_speed = short(shown_figures(plan).answer or 0.0)
+        yield Fact(
+            say("Thinking"),
+            (say("x{times} tokens: {n} tokens/s of answer", times=f"{plan.mode.thinking:g}", n=answer_speed),),
+        )
+    yield Fact(say("Quality"), (_quality(answer, plan),))
+    if server is not None:
+        yield Fact(say("Settings"), (whole_words(shlex.join(server.command.argv)),))
+        yield Fact(say("Network"), (_network(server),))
+
+
+def whole_words(line: str) -> str:
+    """Return a command line that breaks between its options only."""
+    words: list[str] = []
+    for word in line.split(" "):
+        if words and not word.startswith("-") and words[-1].startswith("-"):
+            words[-1] += whole(f" {word}")
+        else:
+            words.append(word)
+    return " ".join(words)
+
+
+def _price(answer: Recommendation, plan: Plan) -> Iterator[Words]:
+    offer = plan.offer
+    seen = offer.seen
+    total = amount(answer, offer.price or 0.0)
+    if seen is None:
+        yield total
+        return
+    state = say("used") if seen.used else say("new")
+    yield say("{items}", items=Listed((total, state, price_words(seen.date))))
+    one = answer.rates.convert(seen.amount, seen.currency, "JPY")
+    if is_card(offer) and one is not None:
+        around = (offer.price or 0.0) - one * offer.count
+        yield say(
+            "{count} x {card} {one}, the computer around it {rest}",
+            count=offer.count,
+            card=whole(brief(offer.machine.gpus[0].name)),
+            one=amount(answer, one),
+            rest=amount(answer, around),
+        )
+    yield say("source: {source}", source=seen.source)
+
+
+def _files(answer: Recommendation, plan: Plan) -> Iterator[Words]:
+    place = answer.grid.columns.places.get(plan.name)
+    known = None if place is None else answer.grid.columns.models[place].license
+    size = f"{plan.deployment.model.bytes / 1e9:.1f} GB"
+    license_ = Message(known) if known else say("licence not known")
+    yield say(
+        "{items}", items=Listed((Message(whole(f"{plan.name} {plan.quantization}")), Message(whole(size)), license_))
+    )
+
+
+def _memory(account: Account) -> Message:
+    """Return one device: its range, what is usable, and its parts."""
+    usable = account.device.usable
+    parts = tuple(
+        Message(template, {"n": f"{int(account.of(kind)) / GIB:.1f}"})
+        for kind, template in PART_TEXTS.items()
+        if int(account.of(kind)) >= SHOWN_BYTES
+    )
+    facts = {
+        "device": whole(brief(account.device.name)),
+        "total": f"{int(account.total) / GIB:.2f}",
+        "low": f"{int(account.low) / GIB:.2f}",
+        "high": f"{sum(int(x.bytes if x.grows else x.greatest) for x in account.lines) / GIB:.2f}",
+        "parts": Listed(parts),
+    }
+    if usable is None:
+        return say("{device}: {total} GiB ({low}-{high}): {parts}", **facts)
+    return say("{device}: {total} GiB ({low}-{high}) of {usable}: {parts}", usable=f"{usable / GIB:.2f}", **facts)
+
+
+def _at_most(plan: Plan, limits: Capacity) -> Message:
+    return say(
+        "{context} tokens for {asked_users}, or {users} at {asked_context} tokens",
+        context=f"{limits.context:,}",
+        asked_users=people(int(plan.ledger.load.users)),
+        users=people(limits.users),
+        asked_context=f"{int(plan.ledger.load.context):,}",
+    )
+
+
+def _speed(plan: Plan) -> Iterator[Words]:
+    pace = plan.pace
+    if pace is None:
+        yield say("not known: no bandwidth is known of this machine")
+        return
+    each = pace.decode_each
+    users = int(plan.ledger.load.users)
+    facts = {"n": short(each.value), "low": short(each.low), "high": short(each.high)}
+    if users == 1:
+        yield say("{n} tokens/s ({low}-{high})", **facts)
+    else:
+        together = short(pace.decode_all.value)
+        yield say(
+            "{n} tokens/s for each of {people} ({low}-{high}), all together {together}",
+            people=people(users),
+            together=together,
+            **facts,
+        )
+    yield say(
+        "first token {first} s ({low}-{high}); {binds}",
+        first=short(pace.ttft.value),
+        low=short(pace.ttft.low),
+        high=short(pace.ttft.high),
+        binds=Message(BINDS_TEXTS[plan.bottleneck]),
+    )
+
+
+def _quality(answer: Recommendation, plan: Plan) -> Message:
+    return say(
+        "{points}, {basis}, {n} scores (gyakusan catalog show {model})",
+        points=f"{plan.score.value:.0f} ±{plan.score.error:.0f}",
+        basis=Message(QUALITY_TEXTS[basis_of(answer, plan)]),
+        n=plan.mode.count,
+        model=plan.name,
+    )
+
+
+def _network(server: Service) -> Message:
+    if server.key is not None:
+        return say(
+            "every address, port {port}; the key is in {file}", port=server.port, file=whole(str(server.key.key))
+        )
+    if not server.variable:
+        return say("this computer only, port {port}; {engine} has no key", port=server.port, engine=server.engine)
+    return say("this computer only, port {port}; for colleagues: --lan (makes a key)", port=server.port)
+
+
+def remark(text: Message) -> Text:
+    """Return what is said about an old answer."""
+    return Text(text, "note")

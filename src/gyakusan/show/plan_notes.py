@@ -1,0 +1,180 @@
+"""What is said of each plan in one line below the table, and what holds for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from gyakusan.message import Listed, Message, say
+from gyakusan.planning.select.plan import Plan
+from gyakusan.planning.select.plan_difference import plan_difference
+from gyakusan.planning.select.recommendation import Recommendation
+from gyakusan.planning.select.shown_plans import shown_figures
+from gyakusan.show.plan_words import is_card, labels, price_words
+from gyakusan.show.tree import Note, Text, Words, whole
+from gyakusan.show.wording import short
+from gyakusan.units import GIB
+
+BASIS_TEXTS = {"measured": "measured", "few": "few scores", "vendor": "maker's scores", "assumed": "assumed"}
+QUALITY_TEXTS = {
+    "measured": "quality measured",
+    "few": "few scores",
+    "vendor": "maker's scores",
+    "assumed": "quality assumed",
+}
+TIGHT_BYTES, TIGHT_SHARE = GIB // 2, 0.03
+"""To spare is tight below this much, or below this share of what is usable. [B], [fraction]"""
+WIDE = 3.0
+"""An interval is wide from this ratio of its ends on."""
+OUTLET_SHARE = 0.6
+"""Shares of an outlet above this are shown. [fraction]"""
+HALF_BYTES = 2
+"""A cached value in 16 bits. [B]"""
+SHORT_CONTEXT = 8192
+"""A default context that is little for a long conversation. [tokens]"""
+
+
+def notes(answer: Recommendation) -> tuple[Note, ...]:
+    """Return a note for each plan."""
+    plans = answer.plans
+    return tuple(Note(_label(answer, n), tuple(_items(answer, p))) for n, p in enumerate(plans))
+
+
+def _label(answer: Recommendation, number: int) -> Message:
+    return say("{labels}", labels=Listed(labels(answer.request, answer.plans, number)))
+
+
+def _items(answer: Recommendation, plan: Plan) -> Iterator[Words]:
+    """Yield what could make the row false, what costs money, then what is assumed."""
+    owned = answer.request.owned
+    spare, figures = plan.spare, shown_figures(plan)
+    if spare is not None and spare < 0:
+        yield say("may not fit: short by up to {n} GiB", n=f"{-spare / GIB:.1f}")
+    elif spare is not None and is_tight(plan):
+        yield say("tight: {n} GiB", n=f"{figures.spare:.1f}")
+    if not owned:
+        yield plan.quantization
+        yield from _bought(answer, plan)
+    yield from _beside(plan)
+    yield from _thinking(plan, first=plan is answer.plans[0])
+    if plan.pace is None:
+        yield say("speed not known: no bandwidth is known of this machine")
+    elif plan.pace.decode_each.high > WIDE * plan.pace.decode_each.low:
+        ends = plan.pace.decode_each
+        yield say("wide ({low}-{high})", low=short(ends.low), high=short(ends.high))
+    basis = basis_of(answer, plan)
+    if owned or basis != "measured":
+        yield Message(QUALITY_TEXTS[basis])
+
+
+def is_tight(plan: Plan) -> bool:
+    """Return True if little memory is to spare."""
+    spare, usable = plan.spare, plan.ledger.accounts[0].device.usable
+    return spare is not None and (spare < TIGHT_BYTES or (usable is not None and spare < TIGHT_SHARE * usable))
+
+
+def basis_of(answer: Recommendation, plan: Plan) -> str:
+    """Return what the quality that counts rests on."""
+    japanese = answer.request.workload.quality_metric == "japanese"
+    return plan.mode.japanese_basis if japanese and plan.mode.japanese_basis else plan.mode.basis
+
+
+def _bought(answer: Recommendation, plan: Plan) -> Iterator[Words]:
+    """Yield month and age of the price, second-hand, the parts, the watts."""
+    offer, seen = plan.offer, plan.offer.seen
+    if seen is not None:
+        yield price_words(seen.date)
+        if seen.used:
+            yield say("used")
+    elif offer.price is None:
+        yield say("price not known")
+    if is_card(offer) and offer.power:
+        yield whole(f"{offer.power:,.0f} W")
+
+
+def _beside(plan: Plan) -> Iterator[Words]:
+    """Yield what is in RAM, what is loaded beside the weights, copies, a smaller cache."""
+    if plan.in_ram == "experts":
+        yield say("{n} blocks of experts in RAM", n=plan.blocks_in_ram)
+    elif plan.in_ram:
+        yield say("{n} layers in RAM", n=plan.blocks_in_ram)
+    if plan.projector == "counted":
+        size = f"{plan.projector_bytes / GIB:.1f}" if plan.projector_bytes else "?"
+        yield say("image part counted: {n} GiB", n=size)
+    if plan.replicas > 1:
+        yield say("{n} copies, each for its share of the people", n=plan.replicas)
+    deployment = plan.deployment
+    if deployment.rules.compute_settings(deployment.machine, deployment.settings).cache_bytes < HALF_BYTES:
+        yield say("KV cache in 8 bits")
+
+
+def _thinking(plan: Plan, *, first: bool) -> Iterator[Words]:
+    """Yield what thinking costs. At 80 columns it is said here, and nowhere else."""
+    if plan.mode.mode != "on" or plan.mode.thinking <= 1:
+        return
+    times = f"{plan.mode.thinking:g}"
+    if plan.pace is None:
+        yield say("thinks x{times}", times=times)
+        return
+    left = short(plan.pace.decode_each.value / plan.mode.thinking)
+    template = "thinks x{times}: {left} tokens/s of answer" if first else "thinks x{times}: {left} of answer"
+    yield Message(template, {"times": times, "left": left})
+
+
+def shared_notes(answer: Recommendation) -> Iterator[Text]:
+    """Yield what holds for the whole answer, a line for each."""
+    plans, request = answer.plans, answer.request
+    if off := [n for n, p in enumerate(plans, 1) if p.projector == "off"]:
+        yield Text(_no_images(off, len(plans)), "note")
+    if (one := _beats_first(answer)) is not None:
+        yield Text(one, "note")
+    if any(p.mode.mode == "off" and _thinks_too(answer, p) for p in plans):
+        rows = ", ".join(str(n) for n, p in enumerate(plans, 1) if p.mode.mode == "off" and _thinks_too(answer, p))
+        yield Text(say("{rows}: thinking off; ask for it with enable_thinking=false.", rows=rows), "note")
+    if request.context is None and request.workload.context <= SHORT_CONTEXT and request.task == "chat":
+        n = f"{request.workload.context:,}"
+        yield Text(say("{n} tokens is little for coding or long chats: add --context 32k.", n=n), "note")
+    if not request.owned and (unpriced := unpriced_machines(answer)):
+        yield Text(say("{n} machines have no price of today: --all lists them.", n=f"{unpriced:,}"), "note")
+
+
+def _no_images(rows: Sequence[int], count: int) -> Message:
+    """Return which plans load no image part."""
+    if len(rows) == count:
+        return say("No image part is loaded (--no-mmproj); --images counts it.")
+    return say("{rows}: no image part (--no-mmproj); --images counts it.", rows=", ".join(map(str, rows)))
+
+
+def _thinks_too(answer: Recommendation, plan: Plan) -> bool:
+    """Return True if the model of a plan without thinking can think."""
+    place = answer.grid.columns.places.get(plan.name)
+    return place is not None and any(m.mode == "on" for m in answer.grid.columns.models[place].modes)
+
+
+def unpriced_machines(answer: Recommendation) -> int:
+    """Return how many machines were left out because no price of them is known."""
+    return sum(r.price is None and r.reason.template == "The price of {name} is not known." for r in answer.rejected)
+
+
+def _beats_first(answer: Recommendation) -> Message | None:
+    """Return with what probability the plan of highest quality is better than plan 1, None where nothing is to say."""
+    plans: Sequence[Plan] = answer.plans
+    best = next((n for n, p in enumerate(plans) if "best" in p.roles), 0)
+    if not best:
+        return None
+    chance = plan_difference(plans[0], plans[best], answer.request.workload.quality_metric).p_better
+    return say(
+        "{n} beats 1 in quality with {percent} % probability. Why not another: --why-not NAME",
+        n=best + 1,
+        percent=min(99, round(100 * chance)),
+    )
+
+
+def reasoning(plan: Plan) -> Message:
+    """Return whether the model thinks before it answers, and what that costs."""
+    if plan.mode.mode != "on":
+        return say("no thinking")
+    if plan.pace is None:
+        return say("thinks: {times} times the tokens", times=f"{plan.mode.thinking:g}")
+    left = short(plan.pace.decode_each.value / plan.mode.thinking)
+    times = f"{plan.mode.thinking:g}"
+    return say("thinks: {times} times the tokens, {left} tokens/s of answer", times=times, left=left)

@@ -1,0 +1,171 @@
+"""Words that the screens of plans share: machines that are bought, amounts of money, months, labels of plans."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+from gyakusan.message import Message, say
+from gyakusan.planning.candidates.hardware import HardwareOption
+from gyakusan.planning.request.money import Money, in_words
+from gyakusan.planning.request.request import PlanRequest
+from gyakusan.planning.select.plan import Plan
+from gyakusan.planning.select.recommendation import Recommendation
+from gyakusan.planning.select.shown_plans import ShownFigures, leads_speed, shown_figures
+from gyakusan.show.tree import Words, whole
+from gyakusan.show.wording import brief
+
+OLD_DAYS = 60
+"""A price that is older is shown with its age. [days]"""
+VOWELS = "AEFHILMNORSX"
+"""Letters whose names begin with a vowel: "an RTX 5090"."""
+ROLE_TEXTS = {
+    "balanced": "balanced",
+    "best": "highest quality",
+    "fastest": "fastest",
+    "cheapest": "cheapest",
+    "room": "most room",
+    "smallest": "smallest",
+    "other": "another family",
+}
+PREFERRED_TEXTS = {
+    "balanced": "balanced",
+    "quality": "first by quality",
+    "speed": "first by speed",
+    "price": "first by price",
+}
+BOUGHT_TEXTS = {
+    "PC an": "an {name} PC",
+    "PC a": "a {name} PC",
+    "computer an": "an {name}",
+    "computer a": "a {name}",
+}
+HEAD_TEXTS = {"JPY": "yen", "USD": "USD", "EUR": "EUR"}
+MONTH_TEXTS = (
+    "January {year}",
+    "February {year}",
+    "March {year}",
+    "April {year}",
+    "May {year}",
+    "June {year}",
+    "July {year}",
+    "August {year}",
+    "September {year}",
+    "October {year}",
+    "November {year}",
+    "December {year}",
+)
+
+
+def today() -> date:
+    """Return the day on which ages are counted from."""
+    return date.today()
+
+
+def machine_title(option: HardwareOption) -> str:
+    """Return what is bought, as a table names it: "RTX 5090 PC", "2x RTX 5060 Ti 16GB PC"; a computer by its own name."""
+    name = brief(option.machine.name)
+    return f"{name} PC" if is_card(option) else name
+
+
+def is_card(option: HardwareOption) -> bool:
+    """Return True if graphics cards are bought with a computer around them."""
+    return not option.owned and bool(option.machine.gpus) and option.machine.gpus[0].kind == "gpu"
+
+
+def bought(option: HardwareOption) -> Message:
+    """Return what is bought, as a sentence names it: "an RTX 5090 PC", "a PC with 2x RTX 5060 Ti 16GB"."""
+    name = brief(option.machine.name)
+    if is_card(option) and option.count > 1:
+        return say("a PC with {cards}", cards=whole(name))
+    kind = ("PC" if is_card(option) else "computer", "an" if _begins_with_vowel(name) else "a")
+    return Message(BOUGHT_TEXTS[" ".join(kind)], {"name": whole(name)})
+
+
+def _begins_with_vowel(name: str) -> bool:
+    """Return True if a name is spoken with a vowel first; capitals are spelled out."""
+    spelled = name[:2].isupper() or name[1:2].isdigit()
+    return name[0] in VOWELS if spelled else name[0].lower() in "aeiou"
+
+
+def on_machine(option: HardwareOption) -> Words:
+    """Return the machine that is owned, as a sentence names it."""
+    name = brief(option.machine.name)
+    return whole(name) if name[:1].isdigit() else say("the {name}", name=whole(name))
+
+
+def currency_of(request: PlanRequest) -> str:
+    """Return the currency in which amounts are shown."""
+    return request.budget.currency if request.budget is not None else "JPY"
+
+
+def amount(answer: Recommendation, yen: float) -> Message:
+    """Return an amount in the asker's currency, in words. yen: [JPY]"""
+    currency = currency_of(answer.request)
+    return in_words(Money(answer.rates.convert(yen, "JPY", currency) or 0.0, currency))
+
+
+def amount_figure(answer: Recommendation, yen: float) -> str:
+    """Return an amount in the asker's currency, for a table whose head names it. yen: [JPY]"""
+    converted = answer.rates.convert(yen, "JPY", currency_of(answer.request))
+    return "?" if converted is None else f"{converted:,.0f}"
+
+
+def month(day: str) -> Words:
+    """Return "2026-08" or "2026-08-13" as "August 2026"; a year alone as it is."""
+    parts = day.split("-")
+    if len(parts) < 2 or not 1 <= int(parts[1]) <= 12:
+        return day
+    return Message(MONTH_TEXTS[int(parts[1]) - 1], {"year": parts[0], "number": int(parts[1])})
+
+
+def age_months(day: str) -> int | None:
+    """Return the whole months since a day or month, None for a year alone or less than OLD_DAYS [months]."""
+    parts = [int(p) for p in day.split("-")]
+    if len(parts) < 2:
+        return None
+    now = today()
+    begin = date(parts[0], parts[1], parts[2] if len(parts) > 2 else 1)
+    if (now - begin).days <= OLD_DAYS:
+        return None
+    return (now.year - begin.year) * 12 + now.month - begin.month
+
+
+def price_words(day: str) -> Message:
+    """Return when a price was seen, with its age where it is old."""
+    months = age_months(day)
+    if months is None:
+        return say("price of {month}", month=month(day))
+    return say("price of {month}, {n} months old", month=month(day), n=months)
+
+
+def labels(request: PlanRequest, plans: Sequence[Plan], number: int) -> tuple[Message, ...]:
+    """Return what one plan of an answer is called. number: its place in `plans`."""
+    plan = plans[number]
+    told = tuple(_role(request, plans, number, role) for role in plan.roles)
+    if told:
+        return told
+    if plan.tied_with:
+        return (say("tied with {n}", n=plan.tied_with),)
+    return (_against_first(shown_figures(plan), shown_figures(plans[0])),) if number else (say("the only plan"),)
+
+
+def _role(request: PlanRequest, plans: Sequence[Plan], number: int, role: str) -> Message:
+    if role == "balanced":
+        return Message(PREFERRED_TEXTS[request.prefer])
+    if role == "fastest" and not leads_speed(plans, number):
+        return say("fastest answers")
+    return Message(ROLE_TEXTS[role])
+
+
+def _against_first(mine: ShownFigures, first: ShownFigures) -> Message:
+    """Return in what a plan without a role is better than plan 1: no plan is worse in everything."""
+    if mine.price is not None and first.price is not None and mine.price < first.price:
+        return say("cheaper than 1")
+    if mine.quality > first.quality:
+        return say("better than 1")
+    if (mine.answer or 0) > (first.answer or 0) or (mine.speed or 0) > (first.speed or 0):
+        return say("faster than 1")
+    if (mine.ttft or 0) < (first.ttft or 0):
+        return say("shorter wait than 1")
+    return say("more room than 1")

@@ -1,0 +1,218 @@
+"""Why something is not plan 1, what would have a plan, and what a small change brings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from gyakusan.message import Listed, Message, people, say
+from gyakusan.planning.select.plan import Plan
+from gyakusan.planning.select.recommendation import Recommendation
+from gyakusan.planning.select.shown_plans import shown_figures
+from gyakusan.planning.select.ways_out import NoPlan, TriedChange
+from gyakusan.planning.select.what_if import Change
+from gyakusan.planning.select.why_not import WhyNot
+from gyakusan.show.plan import quality
+from gyakusan.show.plan_words import amount, amount_figure, currency_of, machine_title, on_machine
+from gyakusan.show.request_line import question
+from gyakusan.show.tree import Cell, Column, Next, Pause, Question, Table, Text, Tree, Verdict, Words, whole
+from gyakusan.show.wording import brief, interval, short
+from gyakusan.units import GIB
+
+HEAD_TEXTS = {"JPY": "yen", "USD": "USD", "EUR": "EUR"}
+
+
+def reasons(answer: Recommendation, why: WhyNot) -> Tree:
+    """Return why something is not plan 1: the sentence with both figures, both plans side by side, what would help."""
+    first, *rest = why.reasons
+    parts: list[Tree] = [(Verdict((first,)), *(Text(r) for r in rest))]
+    if why.plan is not None and why.rival:
+        parts.append((Pause(), _side_by_side(answer, why)))
+    if why.changes:
+        rows = tuple((change, options) for change, options in why.changes)
+        head = Text(say("It becomes plan 1 if you"))
+        parts.append((Pause(), head, Table((Column(), Column()), rows, numbered=True)))
+    return tuple(part for tree in parts for part in tree)
+
+
+def _side_by_side(answer: Recommendation, why: WhyNot) -> Table:
+    """Return what was asked about beside the plan that it is compared with."""
+    rival = answer.plans[why.rival - 1]
+    assert why.plan is not None
+    title = say("plan {n}: {model}", n=why.rival, model=rival.name)
+    columns = (Column(), Column(why.plan.name, "number"), Column(title, "number"))
+    rows = tuple((label, _cell(answer, why.plan, name), _cell(answer, rival, name)) for label, name in _labels(answer))
+    return Table(columns, rows, indent=1)
+
+
+def _labels(answer: Recommendation) -> Iterator[tuple[Message, str]]:
+    if not answer.request.owned:
+        yield say("machine"), "machine"
+    yield say("quality"), "quality"
+    yield say("tokens/s each"), "speed"
+    yield say("of answer"), "answer"
+    yield say("to spare"), "spare"
+    yield say("files"), "files"
+    if not answer.request.owned:
+        yield Message(HEAD_TEXTS[currency_of(answer.request)]), "price"
+
+
+def _cell(answer: Recommendation, plan: Plan, name: str) -> Words:
+    figures = shown_figures(plan)
+    match name:
+        case "machine":
+            return whole(machine_title(plan.offer))
+        case "quality":
+            return quality(plan)
+        case "speed":
+            return interval(plan.pace, "decode_each")
+        case "answer":
+            return "?" if figures.answer is None else short(figures.answer)
+        case "spare":
+            return "?" if figures.spare is None else f"{figures.spare:.1f} GiB"
+        case "files":
+            return plan.quantization
+        case _:
+            return "?" if plan.offer.price is None else amount_figure(answer, plan.offer.price)
+
+
+# A request without a plan
+
+
+def none(answer: Recommendation, why: NoPlan) -> Tree:
+    """Return which limit leaves the request without a plan, and what would work, the smallest change first."""
+    parts: list[Tree] = [(Verdict((_no_plan(answer), _deciding(answer, why)), say("No"), "fails"), Pause())]
+    parts.append((question(answer),))
+    if why.ways:
+        rows = tuple(_way(w) for w in why.ways)
+        columns = (Column(say("change")), Column(say("then: quality, tokens/s")), Column(say("add to the command")))
+        parts.append(
+            (Pause(), Text(say("What would work, the smallest change first")), Table(columns, rows, numbered=True))
+        )
+        if why.ways[0].options:
+            parts.append((Pause(), Next((say("add {options}", options=whole(why.ways[0].options)),))))
+    else:
+        parts.append(tuple(Text(r.sentence) for r in answer.relaxations))
+    return tuple(part for tree in parts for part in tree)
+
+
+def _no_plan(answer: Recommendation) -> Message:
+    request = answer.request
+    facts = {"people": people(request.users), "n": f"{request.workload.context:,}"}
+    if request.budget is not None:
+        money = amount(answer, answer.rates.convert(request.budget.amount, request.budget.currency, "JPY") or 0.0)
+        return say("No machine for {amount} serves {people} with {n} tokens within the limits.", amount=money, **facts)
+    if not request.owned:
+        model = whole(request.model or "")
+        return say("No machine runs {model} for {people} with {n} tokens within the limits.", model=model, **facts)
+    machine = on_machine(answer.grid.offers[0]) if answer.grid.offers else ""
+    if request.quality is not None:
+        points = f"{request.quality:g}"
+        return say(
+            "No model of {points} points or more serves {people} with {n} tokens on {machine}.",
+            points=points,
+            machine=machine,
+            **facts,
+        )
+    return say("No model serves {people} with {n} tokens on {machine} within the limits.", machine=machine, **facts)
+
+
+def _deciding(answer: Recommendation, why: NoPlan) -> Message:
+    has, wants = why.has or 0.0, why.wants or 0.0
+    match why.decides:
+        case "memory":
+            return say("The memory decides: the nearest model lacks {n} GiB.", n=f"{-(-10 * has // GIB) / 10:,.1f}")
+        case "quality":
+            return say("Quality decides: the best that fits has {has} points.", has=f"{has:.0f}")
+        case "speed":
+            return say(
+                "Speed decides: the fastest gives {has} tokens/s at the low end, and {wants} are the limit.",
+                has=short(has),
+                wants=f"{wants:g}",
+            )
+        case "wait":
+            return say(
+                "The wait decides: the shortest is {has} s at the high end, and {wants} s are the limit.",
+                has=short(has),
+                wants=f"{wants:g}",
+            )
+        case "money" if why.has is not None:
+            return say("The price decides: the cheapest that does costs {amount}.", amount=amount(answer, has))
+        case _:
+            return say("The limits together leave nothing.")
+
+
+def _way(way: TriedChange) -> tuple[Cell, ...]:
+    plan = way.plan
+    figures = shown_figures(plan)
+    items = [plan.name, quality(plan)] if figures.speed is None else [plan.name, quality(plan), short(figures.speed)]
+    if plan.offer.price is not None:
+        items.insert(0, brief(plan.offer.machine.name))
+    return way.change, say("{items}", items=Listed(tuple(Message(whole(i)) for i in items))), whole(way.options)
+
+
+# Small changes
+
+
+def changes(answer: Recommendation, tried: Sequence[Change]) -> Tree:
+    """Return what a small change brings: the extremes in words, then each change in a row."""
+    first = answer.plans[0]
+    columns = (
+        Column(say("change")),
+        Column(say("model")),
+        Column(say("tokens/s each"), "number"),
+        Column(say("quality"), "number"),
+        Column(say("spare"), "number"),
+    )
+    rows = (_change(say("now"), first), *(_change(c.change, c.plan) for c in tried))
+    who = say(
+        "plan 1 of {people} x {n} tokens",
+        people=people(answer.request.users),
+        n=f"{answer.request.workload.context:,}",
+    )
+    best = max((c for c in tried if c.plan is not None and c.options), key=_gain, default=None)
+    further: Tree = () if best is None else (Pause(), Next((say("add {options}", options=whole(best.options)),)))
+    return (
+        Verdict((_extremes(answer, tried),)),
+        Pause(),
+        Question((who,)),
+        Pause(),
+        Table(columns, rows, numbered=True, first=0),
+        *further,
+    )
+
+
+def _gain(change: Change) -> float:
+    """Return the answer's speed after a change [tokens/s]."""
+    return 0.0 if change.plan is None else shown_figures(change.plan).answer or 0.0
+
+
+def _extremes(answer: Recommendation, tried: Sequence[Change]) -> Message:
+    first = answer.plans[0]
+    known = [(shown_figures(c.plan).speed, c.change) for c in tried if c.plan is not None and c.plan.pace is not None]
+    speeds = [(speed, change) for speed, change in known if speed is not None]
+    now = shown_figures(first).speed
+    machine = on_machine(first.offer) if answer.request.owned else whole(machine_title(first.offer))
+    if not speeds or now is None:
+        return say("{machine}: speed is not known, so changes are compared by quality and memory.", machine=machine)
+    (low, slow), (high, fast) = min(speeds, key=lambda s: s[0]), max(speeds, key=lambda s: s[0])
+    return say(
+        "Plan 1 gives {now} tokens/s now; these changes give between {low} ({slow}) and {high} ({fast}).",
+        now=short(now),
+        low=short(low),
+        slow=slow,
+        high=short(high),
+        fast=fast,
+    )
+
+
+def _change(change: Message, plan: Plan | None) -> tuple[Cell, ...]:
+    if plan is None:
+        return change, say("no plan"), "-", "-", "-"
+    spare = shown_figures(plan).spare
+    return (
+        change,
+        whole(f"{plan.name} {plan.quantization}"),
+        interval(plan.pace, "decode_each"),
+        quality(plan),
+        "?" if spare is None else f"{spare:.1f}",
+    )
