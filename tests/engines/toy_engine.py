@@ -28,6 +28,7 @@ usable, memory_class, with_port, read = usual.device_usable, usual.device_class,
 with_host, with_page = usual.host_option, usual.no_page
 container, short_command = usual.no_container, usual.unchanged_command
 artifact, preparation = published.gguf_artifact, published.gguf_preparation
+without_thinking = usual.no_thinking_option
 occupied_bytes, coexisting_settings, coexisting_margin = usual.account_bytes, usual.no_changes, usual.no_margin
 spanning_settings, spanning_options, server = usual.no_spanning, usual.no_options, usual.no_server
 image_settings, IMAGES = usual.no_image_settings, "never"

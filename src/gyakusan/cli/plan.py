@@ -159,8 +159,6 @@ def uncollected() -> Iterator[None]:
 
 def _answered(values: dict[str, Any], kept: SavedAnswer | None, views: Views, use: Use, output: Output) -> int:
     """Answer a question, and keep it as the last answer."""
-    from datetime import date
-
     from gyakusan.cli import saved
     from gyakusan.planning.request.parse_request import parse_request
 
@@ -171,7 +169,7 @@ def _answered(values: dict[str, Any], kept: SavedAnswer | None, views: Views, us
 
     found = recommend(asked)
     if found.plans:
-        answer = saved.SavedAnswer(values, date.today(), saved_plans(found))
+        answer = saved.SavedAnswer(values, saved.today(), saved_plans(found))
         if kept is None:
             saved.keep(answer)
         if use.save is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -178,6 +177,7 @@ def _one(found: Recommendation, use: Use, number: int, output: Output, saved: Sa
 def _details(
     found: Recommendation, plan: Plan, number: int, use: Use, output: Output, saved: SavedAnswer | None
 ) -> int:
+    from gyakusan.cli.saved import today
     from gyakusan.planning.predict.capacity import find_capacity
     from gyakusan.show.plan_details import details
 
@@ -187,7 +187,7 @@ def _details(
         if use.lan:
             raise
         server = None
-    day = date.today() if saved is None else saved.day
+    day = today() if saved is None else saved.day
     draw(*details(found, number, find_capacity(plan.deployment), server, day), output=output)
     return 0
 

@@ -57,7 +57,12 @@ class SavedAnswer:
     @property
     def old(self) -> bool:
         """True if it is older than a week."""
-        return (date.today() - self.day).days > WEEK
+        return (today() - self.day).days > WEEK
+
+
+def today() -> date:
+    """Return the day of an answer."""
+    return date.today()
 
 
 def last_path() -> Path:

@@ -374,6 +374,10 @@ class EngineModule(Protocol[S]):
         """Return the command without options that say what the server does anyway, and without what only tests need."""
         ...
 
+    def without_thinking(self, command: Command) -> Command:
+        """Return the command with which a model that can think answers at once, the same where the server has no option."""
+        ...
+
     def with_page(self, command: Command, shown: bool) -> Command:
         """Return the command with the server's own chat page, or without it, where it has one."""
         ...

@@ -239,6 +239,11 @@ def unchanged_command(command: Command, machine: Machine) -> Command:
     return command
 
 
+def no_thinking_option(command: Command) -> Command:
+    """Return the command: the server leaves thinking to each request."""
+    return command
+
+
 def no_page(command: Command, shown: bool) -> Command:
     """Return the command: the server has no chat page."""
     return command

@@ -132,7 +132,7 @@ def _bought_columns(currency: str) -> tuple[Column, ...]:
 def _row(answer: Recommendation, plan: Plan) -> Iterator[Cell]:
     figures, owned = shown_figures(plan), answer.request.owned
     if not owned:
-        yield whole(machine_title(plan.offer))
+        yield machine_title(plan.offer)
     yield plan.name
     yield plan.quantization
     yield plan.engine

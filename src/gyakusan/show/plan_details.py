@@ -68,14 +68,12 @@ def details(answer: Recommendation, number: int, limits: Capacity, server: Servi
 
 
 def _sentence(answer: Recommendation, plan: Plan) -> Message:
-    facts = {
-        "machine": whole(machine_title(plan.offer)),
-        "model": whole(f"{plan.name} {plan.quantization}"),
-        "engine": whole(plan.engine),
-    }
+    title = machine_title(plan.offer)
+    model, engine = whole(f"{plan.name} {plan.quantization}"), whole(plan.engine)
     if plan.offer.price is None:
-        return say("{items}.", items=Listed(tuple(Message(v) for v in facts.values())))
-    return say("{machine}, {model}, {engine}: {price}.", price=amount(answer, plan.offer.price), **facts)
+        return say("{machine}, {model} with {engine}.", machine=title, model=model, engine=engine)
+    price = amount(answer, plan.offer.price)
+    return say("{machine}, {model} with {engine}: {price}.", machine=title, model=model, engine=engine, price=price)
 
 
 def _facts(answer: Recommendation, plan: Plan, limits: Capacity, server: Service | None) -> Iterator[Fact]:

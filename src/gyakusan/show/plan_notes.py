@@ -19,6 +19,7 @@ QUALITY_TEXTS = {
     "measured": "quality measured",
     "few": "few scores",
     "vendor": "maker's scores",
+    "inferred": "quality from scores in English",
     "assumed": "quality assumed",
 }
 TIGHT_BYTES, TIGHT_SHARE = GIB // 2, 0.03
@@ -49,7 +50,7 @@ def _items(answer: Recommendation, plan: Plan) -> Iterator[Words]:
     spare, figures = plan.spare, shown_figures(plan)
     if spare is not None and spare < 0:
         yield say("may not fit: short by up to {n} GiB", n=f"{-spare / GIB:.1f}")
-    elif spare is not None and is_tight(plan):
+    elif spare is not None and is_tight(plan) and not plan.in_ram:  # what is in RAM leaves the GPU full
         yield say("tight: {n} GiB", n=f"{figures.spare:.1f}")
     if not owned:
         yield plan.quantization
@@ -58,12 +59,17 @@ def _items(answer: Recommendation, plan: Plan) -> Iterator[Words]:
     yield from _thinking(plan, first=plan is answer.plans[0])
     if plan.pace is None:
         yield say("speed not known: no bandwidth is known of this machine")
-    elif plan.pace.decode_each.high > WIDE * plan.pace.decode_each.low:
+    elif is_wide(plan) and not plan.in_ram:
         ends = plan.pace.decode_each
         yield say("wide ({low}-{high})", low=short(ends.low), high=short(ends.high))
     basis = basis_of(answer, plan)
-    if owned or basis != "measured":
+    if basis != "measured":
         yield Message(QUALITY_TEXTS[basis])
+
+
+def is_wide(plan: Plan) -> bool:
+    """Return True if the interval of a plan's speed is wide."""
+    return plan.pace is not None and plan.pace.decode_each.high > WIDE * plan.pace.decode_each.low
 
 
 def is_tight(plan: Plan) -> bool:
@@ -109,6 +115,8 @@ def _beside(plan: Plan) -> Iterator[Words]:
 
 def _thinking(plan: Plan, *, first: bool) -> Iterator[Words]:
     """Yield what thinking costs. At 80 columns it is said here, and nowhere else."""
+    if plan.command != plan.deployment.command:
+        yield say("thinking off")
     if plan.mode.mode != "on" or plan.mode.thinking <= 1:
         return
     times = f"{plan.mode.thinking:g}"
@@ -120,21 +128,26 @@ def _thinking(plan: Plan, *, first: bool) -> Iterator[Words]:
     yield Message(template, {"times": times, "left": left})
 
 
-def shared_notes(answer: Recommendation) -> Iterator[Text]:
-    """Yield what holds for the whole answer, a line for each."""
+def shared_notes(answer: Recommendation) -> tuple[Text, ...]:
+    """Return what holds for the whole answer, a line for each; the more plans, the fewer, so that they share a screen."""
+    most = {0: 4, 1: 4, 2: 4, 3: 3, 4: 2}.get(len(answer.plans), 1)
+    return tuple(Text(note, "note") for note in list(_shared(answer))[:most])
+
+
+def _shared(answer: Recommendation) -> Iterator[Message]:
+    """Yield the notes that hold for the whole answer, the weightiest first."""
     plans, request = answer.plans, answer.request
+    if any(p.in_ram and is_wide(p) for p in plans):
+        yield say("Intervals are wide: the RAM's speed is assumed (--bandwidth 80GB/s).")
     if off := [n for n, p in enumerate(plans, 1) if p.projector == "off"]:
-        yield Text(_no_images(off, len(plans)), "note")
-    if (one := _beats_first(answer)) is not None:
-        yield Text(one, "note")
-    if any(p.mode.mode == "off" and _thinks_too(answer, p) for p in plans):
-        rows = ", ".join(str(n) for n, p in enumerate(plans, 1) if p.mode.mode == "off" and _thinks_too(answer, p))
-        yield Text(say("{rows}: thinking off; ask for it with enable_thinking=false.", rows=rows), "note")
+        yield _no_images(off, len(plans))
     if request.context is None and request.workload.context <= SHORT_CONTEXT and request.task == "chat":
         n = f"{request.workload.context:,}"
-        yield Text(say("{n} tokens is little for coding or long chats: add --context 32k.", n=n), "note")
+        yield say("{n} tokens is little for coding or long chats: add --context 32k.", n=n)
+    if (one := _beats_first(answer)) is not None:
+        yield one
     if not request.owned and (unpriced := unpriced_machines(answer)):
-        yield Text(say("{n} machines have no price of today: --all lists them.", n=f"{unpriced:,}"), "note")
+        yield say("{n} machines have no price of today: --all lists them.", n=f"{unpriced:,}")
 
 
 def _no_images(rows: Sequence[int], count: int) -> Message:
@@ -142,12 +155,6 @@ def _no_images(rows: Sequence[int], count: int) -> Message:
     if len(rows) == count:
         return say("No image part is loaded (--no-mmproj); --images counts it.")
     return say("{rows}: no image part (--no-mmproj); --images counts it.", rows=", ".join(map(str, rows)))
-
-
-def _thinks_too(answer: Recommendation, plan: Plan) -> bool:
-    """Return True if the model of a plan without thinking can think."""
-    place = answer.grid.columns.places.get(plan.name)
-    return place is not None and any(m.mode == "on" for m in answer.grid.columns.models[place].modes)
 
 
 def unpriced_machines(answer: Recommendation) -> int:

@@ -62,10 +62,14 @@ def today() -> date:
     return date.today()
 
 
-def machine_title(option: HardwareOption) -> str:
+def machine_title(option: HardwareOption) -> Words:
     """Return what is bought, as a table names it: "RTX 5090 PC", "2x RTX 5060 Ti 16GB PC"; a computer by its own name."""
     name = brief(option.machine.name)
-    return f"{name} PC" if is_card(option) else name
+    if not is_card(option):
+        return whole(name)
+    if option.count == 1:
+        return say("{name} PC", name=whole(name))
+    return say("{count}x {card} PC", count=option.count, card=whole(brief(option.machine.gpus[0].name)))
 
 
 def is_card(option: HardwareOption) -> bool:
@@ -100,13 +104,13 @@ def currency_of(request: PlanRequest) -> str:
 
 
 def amount(answer: Recommendation, yen: float) -> Message:
-    """Return an amount in the asker's currency, in words. yen: [JPY]"""
+    """Return an amount [JPY] in the asker's currency, in words."""
     currency = currency_of(answer.request)
     return in_words(Money(answer.rates.convert(yen, "JPY", currency) or 0.0, currency))
 
 
 def amount_figure(answer: Recommendation, yen: float) -> str:
-    """Return an amount in the asker's currency, for a table whose head names it. yen: [JPY]"""
+    """Return an amount [JPY] in the asker's currency, for a table whose head names it."""
     converted = answer.rates.convert(yen, "JPY", currency_of(answer.request))
     return "?" if converted is None else f"{converted:,.0f}"
 

@@ -51,19 +51,20 @@ def question(answer: Recommendation) -> Question:
     """Return the question of an answer: people and lengths, then each limit that acts."""
     request = answer.request
     limits = Listed((*_limits(request), *_intervals(request)))
-    return Question((load_line(request), say("{limits}", limits=limits)))
+    return Question((_load_line(request, limits),))
 
 
-def load_line(request: PlanRequest) -> Message:
-    """Return who does what, how long a conversation is, and how long its parts are."""
+def _load_line(request: PlanRequest, limits: Listed) -> Message:
+    """Return who does what, how long a conversation is, how long its parts are, and the limits."""
     workload = request.workload
     texts = JAPANESE_TEXTS if request.language == "ja" else DOING_TEXTS
     return say(
-        "{who}, {context}; prompts of {prompt}, answers of {answer}",
+        "{who}, {context}; prompts of {prompt}, answers of {answer}; {limits}",
         who=Message(texts[request.task], {"people": people(request.users)}),
         context=_context(request),
         prompt=f"{workload.prompt_tokens:,}",
         answer=f"{workload.output_tokens:,}",
+        limits=limits,
     )
 
 
@@ -120,7 +121,7 @@ def _choices(request: PlanRequest) -> Iterator[Message]:
 def _intervals(request: PlanRequest) -> tuple[Message, ...]:
     if request.users > 1:
         return (say("tokens/s is for each (80 %)"),)
-    return (say("intervals of tokens/s hold 80 %"),)
+    return (say("tokens/s (80 %)"),)
 
 
 def machine_lines(request: PlanRequest, machine: str) -> Tree:

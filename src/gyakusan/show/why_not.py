@@ -60,7 +60,7 @@ def _cell(answer: Recommendation, plan: Plan, name: str) -> Words:
     figures = shown_figures(plan)
     match name:
         case "machine":
-            return whole(machine_title(plan.offer))
+            return machine_title(plan.offer)
         case "quality":
             return quality(plan)
         case "speed":
@@ -98,12 +98,12 @@ def none(answer: Recommendation, why: NoPlan) -> Tree:
 def _no_plan(answer: Recommendation) -> Message:
     request = answer.request
     facts = {"people": people(request.users), "n": f"{request.workload.context:,}"}
+    if request.model is not None and not request.owned:
+        model = whole(request.model or "")
+        return say("No machine runs {model} for {people} with {n} tokens within the limits.", model=model, **facts)
     if request.budget is not None:
         money = amount(answer, answer.rates.convert(request.budget.amount, request.budget.currency, "JPY") or 0.0)
         return say("No machine for {amount} serves {people} with {n} tokens within the limits.", amount=money, **facts)
-    if not request.owned:
-        model = whole(request.model or "")
-        return say("No machine runs {model} for {people} with {n} tokens within the limits.", model=model, **facts)
     machine = on_machine(answer.grid.offers[0]) if answer.grid.offers else ""
     if request.quality is not None:
         points = f"{request.quality:g}"
@@ -138,6 +138,9 @@ def _deciding(answer: Recommendation, why: NoPlan) -> Message:
         case "money" if why.has is not None:
             return say("The price decides: the cheapest that does costs {amount}.", amount=amount(answer, has))
         case _:
+            reason = next((e.reason for e in answer.excluded if e.name == answer.request.model), None)
+            if reason is not None:
+                return say("{model}: {reason}.", model=answer.request.model, reason=reason)
             return say("The limits together leave nothing.")
 
 
@@ -191,7 +194,7 @@ def _extremes(answer: Recommendation, tried: Sequence[Change]) -> Message:
     known = [(shown_figures(c.plan).speed, c.change) for c in tried if c.plan is not None and c.plan.pace is not None]
     speeds = [(speed, change) for speed, change in known if speed is not None]
     now = shown_figures(first).speed
-    machine = on_machine(first.offer) if answer.request.owned else whole(machine_title(first.offer))
+    machine = on_machine(first.offer) if answer.request.owned else machine_title(first.offer)
     if not speeds or now is None:
         return say("{machine}: speed is not known, so changes are compared by quality and memory.", machine=machine)
     (low, slow), (high, fast) = min(speeds, key=lambda s: s[0]), max(speeds, key=lambda s: s[0])

@@ -18,7 +18,7 @@ SERIES = (" Workstation Edition", " Blackwell")
 
 def short(value: float) -> str:
     """Return at least two digits: "12", "4.2"."""
-    return f"{value:.0f}" if value >= 10 else f"{value:.1f}"
+    return f"{value:.0f}" if value >= 9.95 else f"{value:.1f}"
 
 
 def interval(pace: SpeedEstimate | None, name: str) -> str:

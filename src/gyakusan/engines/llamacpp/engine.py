@@ -250,6 +250,11 @@ def short_command(command: Command, machine: Machine) -> Command:
     return replace(command, argv=launch.short(command.argv, one_gpu=len(machine.gpus) == 1))
 
 
+def without_thinking(command: Command) -> Command:
+    """Return the command with thinking switched off. Source: llama.cpp b11434, common/arg.cpp, "--reasoning"."""
+    return replace(command, argv=(*command.argv, "--reasoning", "off"))
+
+
 def with_page(command: Command, shown: bool) -> Command:
     """Return the command with llama-server's chat page, which is its default, or without it."""
     argv = tuple(a for a in command.argv if a != "--no-ui")

@@ -216,6 +216,11 @@ def artifact(record: ModelRecord, name: str) -> Artifact | None:
     return found or named(mlx_formats(record), name)
 
 
+def without_thinking(command: Command) -> Command:
+    """Return the command whose chat template does not think. Source: MLX-LM 0.32.2, server.py, "--chat-template-args"."""
+    return replace(command, argv=(*command.argv, "--chat-template-args", '{"enable_thinking": false}'))
+
+
 def preparation(record: ModelRecord, name: str) -> tuple[str, ...]:
     """Return the command that converts the original. Experts that are MXFP4 stay so: then the rest is quantised."""
     form = STORED[format_of(name)]

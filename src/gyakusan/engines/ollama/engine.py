@@ -37,6 +37,7 @@ from gyakusan.engines.defaults import (
     no_server,
     no_spanning,
     no_system_refusal,
+    no_thinking_option,
     one_rank,
     same_command,
     tensors_as_read,
@@ -88,7 +89,7 @@ part_in_ram, replica_settings, image_settings = no_part_in_ram, no_replicas, lla
 usable, max_ranks, memory_class, cache_bytes = device_usable, one_rank, device_class, llamacpp.cache_bytes
 occupied_bytes, coexisting_settings, coexisting_margin = account_bytes, no_changes, no_margin
 embedding_settings, embedding_command = no_embedding_settings, same_command
-with_page = no_page
+with_page, without_thinking = no_page, no_thinking_option
 spanning_settings, spanning_options = no_spanning, no_options
 server = no_server
 

@@ -319,6 +319,11 @@ def _folder(record: ModelRecord, name: str) -> str:
     return f"./{record.name}-{name}"
 
 
+def without_thinking(command: Command) -> Command:
+    """Return the command whose chat template does not think. Source: vLLM 0.32.0, entrypoints/openai/cli_args.py."""
+    return launch.without_thinking(command)
+
+
 def short_command(command: Command, machine: Machine) -> Command:
     """Return the command without vLLM's own defaults and without variables that change neither memory nor answers."""
     return launch.short(command)

@@ -93,6 +93,12 @@ QUIET = ("VLLM_HOST_IP", "VLLM_NO_USAGE_STATS")
 """Variables that change neither memory nor answers."""
 
 
+def without_thinking(command: Command) -> Command:
+    """Return the command with `enable_thinking` false in every request that does not say otherwise."""
+    words = (*command.argv, "--default-chat-template-kwargs", '{"enable_thinking": false}')
+    return Command(words, command.environment)
+
+
 def short(command: Command) -> Command:
     """Return the command without vLLM's defaults."""
     environment = {k: v for k, v in command.environment.items() if k not in QUIET}

@@ -21,7 +21,7 @@ from gyakusan.engines.registry import engine
 from gyakusan.errors import BadSetting
 from gyakusan.models.assemble import from_record
 from gyakusan.planning.candidates.hardware import HardwareOption
-from gyakusan.planning.candidates.model_table import ReasoningMode
+from gyakusan.planning.candidates.model_table import CatalogModel, ReasoningMode
 from gyakusan.planning.evaluate.results import SweepResult
 from gyakusan.planning.predict.assessment import host_weights
 from gyakusan.planning.predict.speed import SpeedEstimate, TurnShape, estimate_speed, of_replicas
@@ -137,15 +137,17 @@ def confirm_candidate(
     speed = exact_speed(request, deployment)
     if speed is not None and not _within_limits(request, speed):
         return None
+    model = grid.columns.models[int(grid.models[index])]
+    mode = model.modes[int(cells.mode[index])]
     return Plan(
         roles=(),
         deployment=deployment,
         offer=grid.offers[int(cells.offer[index])],
         ledger=ledger,
-        command=deployment.command,
+        command=_command(deployment, model, mode),
         pace=speed,
         score=Score(float(cells.quality[index]), float(cells.error[index])),
-        mode=grid.columns.models[int(grid.models[index])].modes[int(cells.mode[index])],
+        mode=mode,
         bottleneck=bottleneck(ledger, speed),
         projector=image.use,
         projector_bytes=image.projector_bytes,
@@ -162,6 +164,14 @@ def _image_part(request: PlanRequest, grid: SweepResult, index: int) -> ImagePar
     return image_part(
         find(grid.columns.models[int(table.model[row])].name), name, table.name[row], images=request.images
     )
+
+
+def _command(deployment: Deployment, model: CatalogModel, mode: ReasoningMode) -> Command:
+    """Return the command of a deployment, with thinking switched off where the plan is without and the model can think."""
+    command = deployment.command
+    if mode.mode != "off" or not any(m.mode == "on" for m in model.modes):
+        return command
+    return deployment.rules.without_thinking(command)
 
 
 def _within_limits(request: PlanRequest, speed: SpeedEstimate) -> bool:

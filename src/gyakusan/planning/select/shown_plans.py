@@ -58,7 +58,7 @@ def shown_figures(plan: Plan) -> ShownFigures:
 
 def two_digits(value: float) -> float:
     """Return a figure as it is printed: whole from 10 on, else with one decimal."""
-    return float(round(value)) if value >= 10 else round(value, 1)
+    return float(round(value)) if value >= 9.95 else round(value, 1)
 
 
 def is_beaten(plan: Plan, other: Plan, *, owned: bool) -> bool:

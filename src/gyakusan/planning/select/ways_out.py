@@ -12,10 +12,11 @@ import numpy as np
 
 from gyakusan.message import Message, people, say
 from gyakusan.planning.candidates.hardware import HardwareOption, buyable_machines
-from gyakusan.planning.request.money import Money
+from gyakusan.planning.request.money import Money, in_words
 from gyakusan.planning.request.request import MAX_DEVICES, PlanRequest
 from gyakusan.planning.select.feasible import feasible_candidates
 from gyakusan.planning.select.plan import Plan
+from gyakusan.planning.select.ranking import CHEAPEST_WITHIN_POINTS
 from gyakusan.planning.select.recommend import choose_plans
 from gyakusan.planning.select.recommendation import Recommendation
 from gyakusan.planning.select.relaxations import Relaxation
@@ -173,7 +174,7 @@ def _one(request: PlanRequest, field: str, value: Any) -> tuple[Message, str, fl
             assert isinstance(value, Money)
             option = f"--budget {math.ceil(value.amount)}{value.currency}"
             asked = request.budget.amount if request.budget else value.amount
-            return say("{amount} budget", amount=str(value)), option, max(0.3, math.log2(value.amount / asked))
+            return say("budget {amount}", amount=in_words(value)), option, max(0.3, math.log2(value.amount / asked))
         case "arrivals" if value is not None:
             hourly = round(value * 3600)
             return say("{n} requests an hour", n=f"{hourly:,}"), f"--arrivals {hourly}/h", 1.0
@@ -186,6 +187,8 @@ def _limit(request: PlanRequest, field: str, value: Any) -> tuple[Message, str, 
     match field:
         case "quality" if value is not None and request.quality:
             gap = max(0.0, request.quality - value)
+            if gap > CHEAPEST_WITHIN_POINTS:  # another question
+                return None
             return say("{n} points are enough", n=f"{value:g}"), f"--quality {value:g}", gap / 10
         case "speed" if value and request.speed:
             return (

@@ -207,7 +207,7 @@ def _compared(answer: Recommendation, plan: Plan) -> Message:
 
 
 def _short(value: float | None) -> str:
-    return "?" if value is None else f"{value:.0f}" if value >= 10 else f"{value:.1f}"
+    return "?" if value is None else f"{value:.0f}" if value >= 9.95 else f"{value:.1f}"
 
 
 def _changes(answer: Recommendation, name: str) -> Iterator[tuple[Message, str]]:
