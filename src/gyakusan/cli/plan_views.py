@@ -16,7 +16,7 @@ from gyakusan.message import say
 from gyakusan.text import tell
 
 if TYPE_CHECKING:
-    from gyakusan.cli.saved import SavedAnswer
+    from gyakusan.cli.saved import SavedAnswer, SavedPlan
     from gyakusan.engines.service_files import Service
     from gyakusan.planning.select.plan import Plan
     from gyakusan.planning.select.recommendation import Recommendation
@@ -215,11 +215,11 @@ def _remark(found: Recommendation, saved: SavedAnswer | None, output: Output) ->
         print("gyakusan:", tell(note, output.language), file=sys.stderr)
 
 
-def saved_plans(found: Recommendation) -> tuple[object, ...]:
+def saved_plans(found: Recommendation) -> tuple[SavedPlan, ...]:
     """Return what is kept of the plans of an answer."""
-    from gyakusan.cli.saved import SavedPlan
+    from gyakusan.cli import saved
 
-    return tuple(SavedPlan(p.name, p.quantization, p.engine, p.offer.machine.name) for p in found.plans)
+    return tuple(saved.SavedPlan(p.name, p.quantization, p.engine, p.offer.machine.name) for p in found.plans)
 
 
 def write_saved(path: Path, text: str) -> None:

@@ -8,7 +8,7 @@ from gyakusan.message import Message, people, say
 from gyakusan.planning.fleet import costs
 from gyakusan.planning.fleet.plan import FleetPlan
 from gyakusan.planning.fleet.recommend import FleetAnswer
-from gyakusan.show.plan import BASIS_TEXTS, reasoning
+from gyakusan.show.plan_notes import BASIS_TEXTS, reasoning
 from gyakusan.show.request_line import load
 from gyakusan.show.tree import Section, Table, Text, Title, Tree, columns
 from gyakusan.show.wording import brief, caveat, command, listed, points, short

@@ -55,9 +55,9 @@ def explain_model(answer: Recommendation, name: str) -> Explained:
     if place == 1:
         return Explained((say("{name} is plan 1.", name=name),), answer.plans[0])
     if place:
-        plan = answer.plans[place - 1]
-        reason = say("{name} is plan {n}, not plan 1: {how}.", name=name, n=place, how=_compared(answer, plan))
-        return Explained((reason,), plan, 1, tuple(_changes(answer, name)))
+        shown = answer.plans[place - 1]
+        reason = say("{name} is plan {n}, not plan 1: {how}.", name=name, n=place, how=_compared(answer, shown))
+        return Explained((reason,), shown, 1, tuple(_changes(answer, name)))
     grid, request = answer.grid, answer.request
     model = grid.columns.places[name]
     filtered = model_filter_reason(request, grid.columns.models[model])
