@@ -46,7 +46,7 @@ def computer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Computer:
 def somewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, computer: Computer) -> Path:
     """An empty folder and home on a recorded computer, offline; tiny.gguf is there."""
     computer("rtx4090")
-    for clock in ("gyakusan.show.plan_words.today", "gyakusan.cli.saved.today"):
+    for clock in ("gyakusan.planning.candidates.prices.today", "gyakusan.cli.saved.today"):
         monkeypatch.setattr(clock, lambda: date(2026, 11, 28))
     for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "HF_HOME", "OLLAMA_MODELS"):
         monkeypatch.setenv(name, str(tmp_path / name.lower()))

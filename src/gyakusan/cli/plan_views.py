@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from gyakusan.show.tree import Tree
 
 
+COLUMNS, LINES = 80, 24
+"""The screen on which an answer fits. [cells], [lines]"""
+
+
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True)
 class Views:
@@ -84,7 +88,7 @@ def answered(found: Recommendation, views: Views, use: Use, output: Output, save
         return _one(found, use, use.number, output, saved)
     else:
         _remark(found, saved, output)
-        draw(*_screen(found, views), output=output)
+        draw(*_screen(found, views, output), output=output)
     return 0 if found.plans else 1
 
 
@@ -104,7 +108,7 @@ def _document(found: Recommendation, views: Views, output: Output) -> None:
     write_json(document, output)
 
 
-def _screen(found: Recommendation, views: Views) -> Tree:
+def _screen(found: Recommendation, views: Views, output: Output) -> Tree:
     """Return one screen: of the view that was asked for, else the answer."""
     from gyakusan.show import plan as show
 
@@ -120,7 +124,7 @@ def _screen(found: Recommendation, views: Views) -> Tree:
         from gyakusan.show.why_not import changes
 
         return changes(found, what_if(found))
-    parts = show.screen(found)
+    parts = _fitting(found, output)
     if views.show_max:
         from gyakusan.planning.select.plan_capacity import plan_capacities
 
@@ -129,6 +133,18 @@ def _screen(found: Recommendation, views: Views) -> Tree:
         from gyakusan.show.plan_listing import listing
 
         parts += listing(found)
+    return parts
+
+
+def _fitting(found: Recommendation, output: Output) -> Tree:
+    """Return the answer with as many notes as fit on a screen of 80 columns and 24 lines."""
+    from gyakusan.show import plan as show
+    from gyakusan.show.terminal import lines
+
+    for items, shared in show.SHORTER:
+        parts = show.screen(found, items=items, shared=shared)
+        if sum(1 for _ in lines(parts, output.language, COLUMNS)) <= LINES:
+            break
     return parts
 
 
@@ -152,7 +168,7 @@ def _none(found: Recommendation, views: Views) -> Tree:
 def _one(found: Recommendation, use: Use, number: int, output: Output, saved: SavedAnswer | None) -> int:
     """Print one plan in full, or as text to use."""
     if not found.plans:
-        draw(*_screen(found, Views()), output=output)
+        draw(*_screen(found, Views(), output), output=output)
         return 1
     if not 1 <= number <= len(found.plans):
         raise BadSetting(

@@ -10,7 +10,7 @@ from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.plan_capacity import PlanCapacity
 from gyakusan.planning.select.recommendation import Recommendation
 from gyakusan.planning.select.shown_plans import shown_figures
-from gyakusan.show.plan_notes import notes, shared_notes
+from gyakusan.show.plan_notes import MANY, notes, shared_notes
 from gyakusan.show.plan_words import (
     HEAD_TEXTS,
     ROLE_TEXTS,
@@ -26,19 +26,25 @@ from gyakusan.show.tree import Cell, Column, Next, Pause, Table, Text, Tone, Tre
 from gyakusan.show.wording import interval, short
 from gyakusan.units import GIB
 
-__all__ = ["ROLE_TEXTS", "capacities", "screen"]
+__all__ = ["ROLE_TEXTS", "SHORTER", "capacities", "screen"]
+
+SHORTER = ((MANY, MANY), (MANY, 3), (MANY, 2), (MANY, 1), (4, 1), (3, 1), (3, 0), (2, 0))
+"""Things that are said of one plan and of all of them, from everything down to what fits on any screen."""
 
 
-def screen(answer: Recommendation) -> Tree:
-    """Return the answer on one screen. The answer has a plan."""
+def screen(answer: Recommendation, *, items: int = MANY, shared: int = MANY) -> Tree:
+    """Return the answer on one screen. The answer has a plan.
+
+    items: most things that are said of one plan; shared: most lines that hold for all of them
+    """
     return (
         verdict(answer),
         Pause(),
         question(answer),
         Pause(),
-        _table(answer),
+        _table(answer, items),
         Pause(),
-        *shared_notes(answer),
+        *shared_notes(answer, shared),
         Pause(),
         Next(_next(answer)),
     )
@@ -84,13 +90,13 @@ def _gains(plan: Plan) -> Iterator[Message]:
         yield say("at least {n} GiB to spare", n=f"{spare:.1f}")
 
 
-def _table(answer: Recommendation) -> Table:
+def _table(answer: Recommendation, items: int) -> Table:
     """Return the plans. Where a machine is bought, it and its price stand in place of files, server and memory."""
     rows = tuple(tuple(_row(answer, p)) for p in answer.plans)
     heads = _bought_columns(currency_of(answer.request))
     if answer.request.owned:
         heads = _shared_columns() if any(p.blocks_in_ram for p in answer.plans) else _owned_columns()
-    return Table(heads, rows, numbered=True, notes=notes(answer))
+    return Table(heads, rows, numbered=True, notes=notes(answer, items))
 
 
 def _owned_columns() -> tuple[Column, ...]:
@@ -148,7 +154,7 @@ def _row(answer: Recommendation, plan: Plan) -> Iterator[Cell]:
     if owned:
         yield f"{int(plan.ledger.accounts[0].total) / GIB:.1f}"
     else:
-        yield "?" if plan.offer.power is None else f"{plan.offer.power:,.0f}"
+        yield "?" if plan.offer.wall_power is None else f"{plan.offer.wall_power:,.0f}"
         yield "?" if plan.offer.price is None else amount_figure(answer, plan.offer.price)
 
 

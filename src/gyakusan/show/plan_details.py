@@ -9,12 +9,14 @@ from datetime import date
 from gyakusan.core.ledger import Account, LineKind
 from gyakusan.engines.service_files import Service
 from gyakusan.message import Listed, Message, people, say
+from gyakusan.planning.candidates.power import OUTLETS
 from gyakusan.planning.predict.capacity import Capacity
+from gyakusan.planning.request.money import Money
 from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.recommendation import Recommendation
 from gyakusan.planning.select.shown_plans import shown_figures
 from gyakusan.show.plan_notes import QUALITY_TEXTS, basis_of
-from gyakusan.show.plan_words import amount, is_card, machine_title, price_words
+from gyakusan.show.plan_words import amount, machine_title, price_words
 from gyakusan.show.request_line import asked
 from gyakusan.show.tree import Fact, Facts, Next, Pause, Text, Tree, Verdict, Words, whole
 from gyakusan.show.wording import brief, caveat, short
@@ -80,7 +82,7 @@ def _facts(answer: Recommendation, plan: Plan, limits: Capacity, server: Service
     if plan.offer.price is not None:
         yield Fact(say("Price"), tuple(_price(answer, plan)))
     if plan.offer.power:
-        yield Fact(say("Power"), (say("{n} W for the devices", n=f"{plan.offer.power:,.0f}"),))
+        yield Fact(say("Power"), (_power(answer, plan),))
     yield Fact(say("Files"), tuple(_files(answer, plan)))
     yield Fact(say("Memory"), tuple(_memory(a) for a in plan.ledger.accounts if int(a.total) >= SHOWN_BYTES))
     yield Fact(say("At most"), (_at_most(plan, limits),))
@@ -109,25 +111,30 @@ def whole_words(line: str) -> str:
 
 
 def _price(answer: Recommendation, plan: Plan) -> Iterator[Words]:
+    """Yield the sum, then each thing that is bought: its amount as it was seen, when and where."""
     offer = plan.offer
-    seen = offer.seen
-    total = amount(answer, offer.price or 0.0)
-    if seen is None:
-        yield total
-        return
-    state = say("used") if seen.used else say("new")
-    yield say("{items}", items=Listed((total, state, price_words(seen.date))))
-    one = answer.rates.convert(seen.amount, seen.currency, "JPY")
-    if is_card(offer) and one is not None:
-        around = (offer.price or 0.0) - one * offer.count
-        yield say(
-            "{count} x {card} {one}, the computer around it {rest}",
-            count=offer.count,
-            card=whole(brief(offer.machine.gpus[0].name)),
-            one=amount(answer, one),
-            rest=amount(answer, around),
-        )
-    yield say("source: {source}", source=seen.source)
+    yield amount(answer, offer.price or 0.0)
+    for item in offer.items:
+        facts = {
+            "n": item.quantity,
+            "name": whole(item.name),
+            "amount": Money(item.amount, item.currency).text,
+            "state": say("used") if item.used else say("new"),
+            "month": price_words(item.month),
+        }
+        yield say("{n} x {name}: {amount}, {state}, {month}", **facts)
+
+
+def _power(answer: Recommendation, plan: Plan) -> Message:
+    """Return the watts of the devices, and at the socket beside what it gives."""
+    offer, outlet = plan.offer, OUTLETS.get(answer.request.paid_in)
+    devices = f"{offer.power or 0.0:,.0f}"
+    if offer.wall_power is None or outlet is None:
+        return say("{n} W for the devices", n=devices)
+    facts = {"n": devices, "wall": f"{offer.wall_power:,.0f}", "outlet": f"{outlet:,.0f}", "slots": offer.slots}
+    if not offer.slots:
+        return say("{n} W for the devices, {wall} W at the wall; outlet {outlet} W", **facts)
+    return say("{n} W for the devices, {wall} W at the wall; outlet {outlet} W; {slots} slots", **facts)
 
 
 def _files(answer: Recommendation, plan: Plan) -> Iterator[Words]:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from gyakusan.message import Listed, Message, say
+from gyakusan.planning.candidates.hardware import HardwareOption
+from gyakusan.planning.candidates.power import OUTLETS
+from gyakusan.planning.candidates.prices import PriceItem, price_facts
 from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.plan_difference import plan_difference
 from gyakusan.planning.select.recommendation import Recommendation
 from gyakusan.planning.select.shown_plans import shown_figures
-from gyakusan.show.plan_words import is_card, labels, price_words
-from gyakusan.show.tree import Note, Text, Words, whole
+from gyakusan.show.plan_words import labels, price_words
+from gyakusan.show.tree import Note, Text, Words
 from gyakusan.show.wording import short
 from gyakusan.units import GIB
 
@@ -28,16 +31,25 @@ WIDE = 3.0
 """An interval is wide from this ratio of its ends on."""
 OUTLET_SHARE = 0.6
 """Shares of an outlet above this are shown. [fraction]"""
+UNPRICED = (
+    "The price of {name} is not known.",
+    "The newest price of {name} is of {month}: too old or too unsure to plan with.",
+)
+"""Reasons of machines without a price that counts."""
+LEAST_RATE = 0.1
+"""A smaller rate is told the other way round."""
 HALF_BYTES = 2
 """A cached value in 16 bits. [B]"""
+MANY = 99
+"""More than is said of anything."""
 SHORT_CONTEXT = 8192
 """A default context that is little for a long conversation. [tokens]"""
 
 
-def notes(answer: Recommendation) -> tuple[Note, ...]:
-    """Return a note for each plan."""
+def notes(answer: Recommendation, most: int = MANY) -> tuple[Note, ...]:
+    """Return a note for each plan. most: things that are said of one plan, the weightiest first."""
     plans = answer.plans
-    return tuple(Note(_label(answer, n), tuple(_items(answer, p))) for n, p in enumerate(plans))
+    return tuple(Note(_label(answer, n), tuple(_items(answer, p))[:most]) for n, p in enumerate(plans))
 
 
 def _label(answer: Recommendation, number: int) -> Message:
@@ -54,9 +66,11 @@ def _items(answer: Recommendation, plan: Plan) -> Iterator[Words]:
         yield say("tight: {n} GiB", n=f"{figures.spare:.1f}")
     if not owned:
         yield plan.quantization
+        yield from _thinking(plan, first=plan is answer.plans[0])
         yield from _bought(answer, plan)
     yield from _beside(plan)
-    yield from _thinking(plan, first=plan is answer.plans[0])
+    if owned:
+        yield from _thinking(plan, first=plan is answer.plans[0])
     if plan.pace is None:
         yield say("speed not known: no bandwidth is known of this machine")
     elif is_wide(plan) and not plan.in_ram:
@@ -85,16 +99,49 @@ def basis_of(answer: Recommendation, plan: Plan) -> str:
 
 
 def _bought(answer: Recommendation, plan: Plan) -> Iterator[Words]:
-    """Yield month and age of the price, second-hand, the parts, the watts."""
-    offer, seen = plan.offer, plan.offer.seen
-    if seen is not None:
-        yield price_words(seen.date)
-        if seen.used:
-            yield say("used")
-    elif offer.price is None:
+    """Yield month and age of the price, second-hand, the conversion, the parts, and the watts where they are many."""
+    offer = plan.offer
+    facts = price_facts(offer.items)
+    if facts is None:
         yield say("price not known")
-    if is_card(offer) and offer.power:
-        yield whole(f"{offer.power:,.0f} W")
+    else:
+        if facts.parts is not None and offer.items[0].what == "card":
+            yield _parts(offer)
+        if _common_month(answer) is None:
+            yield price_words(facts.month)
+        if facts.used:
+            yield say("used")
+        if facts.converted:
+            yield _converted(facts.converted[0])
+    outlet = OUTLETS.get(answer.request.paid_in, 0.0)
+    if offer.wall_power and outlet and offer.wall_power > OUTLET_SHARE * outlet:
+        yield say("{n} W of {outlet} W", n=f"{offer.wall_power:,.0f}", outlet=f"{outlet:,.0f}")
+
+
+def _common_month(answer: Recommendation) -> str | None:
+    """Return the month of which all prices of an answer are, None if they differ."""
+    months = {f.month for p in answer.plans if (f := price_facts(p.offer.items)) is not None}
+    return months.pop() if len(months) == 1 and len(answer.plans) > 1 else None
+
+
+def _parts(offer: HardwareOption) -> Message:
+    """Return the cards and what is bought around them."""
+    cards = offer.items[0]
+    rest = sum(item.paid for item in offer.items[1:])
+    facts = {"one": f"{cards.paid / cards.quantity:,.0f}", "rest": f"{rest:,.0f}", "n": cards.quantity}
+    if cards.quantity == 1:
+        return say("card {one} + PC {rest}", **facts)
+    return say("{n} cards x {one} + PC {rest}", **facts)
+
+
+def _converted(item: PriceItem) -> Message:
+    """Return how a price of another country became one of the asker's: its amount, the rate, the tax."""
+    facts = {"amount": f"{item.amount:,.0f} {item.currency}", "rate": f"{item.rate:,.2f}"}
+    if item.rate is not None and item.rate < LEAST_RATE:
+        return say("{amount} / {rate}", amount=facts["amount"], rate=f"{1 / item.rate:,.2f}")
+    if not item.tax_added:
+        return say("{amount} x {rate}", **facts)
+    return say("{amount} x {rate} + {percent} % tax", percent=f"{100 * item.tax_added:g}", **facts)
 
 
 def _beside(plan: Plan) -> Iterator[Words]:
@@ -128,15 +175,16 @@ def _thinking(plan: Plan, *, first: bool) -> Iterator[Words]:
     yield Message(template, {"times": times, "left": left})
 
 
-def shared_notes(answer: Recommendation) -> tuple[Text, ...]:
-    """Return what holds for the whole answer, a line for each; the more plans, the fewer, so that they share a screen."""
-    most = {0: 4, 1: 4, 2: 4, 3: 3, 4: 2}.get(len(answer.plans), 1)
+def shared_notes(answer: Recommendation, most: int = MANY) -> tuple[Text, ...]:
+    """Return what holds for the whole answer, a line for each. most: lines."""
     return tuple(Text(note, "note") for note in list(_shared(answer))[:most])
 
 
 def _shared(answer: Recommendation) -> Iterator[Message]:
     """Yield the notes that hold for the whole answer, the weightiest first."""
     plans, request = answer.plans, answer.request
+    if not request.owned and (month := _common_month(answer)) is not None:
+        yield say("Prices: {month}.", month=price_words(month))
     if any(p.in_ram and is_wide(p) for p in plans):
         yield say("Intervals are wide: the RAM's speed is assumed (--bandwidth 80GB/s).")
     if off := [n for n, p in enumerate(plans, 1) if p.projector == "off"]:
@@ -147,7 +195,7 @@ def _shared(answer: Recommendation) -> Iterator[Message]:
     if (one := _beats_first(answer)) is not None:
         yield one
     if not request.owned and (unpriced := unpriced_machines(answer)):
-        yield say("{n} machines have no price of today: --all lists them.", n=f"{unpriced:,}")
+        yield say("{n} machines have no price that counts today: --why-not NAME says why.", n=f"{unpriced:,}")
 
 
 def _no_images(rows: Sequence[int], count: int) -> Message:
@@ -158,8 +206,8 @@ def _no_images(rows: Sequence[int], count: int) -> Message:
 
 
 def unpriced_machines(answer: Recommendation) -> int:
-    """Return how many machines were left out because no price of them is known."""
-    return sum(r.price is None and r.reason.template == "The price of {name} is not known." for r in answer.rejected)
+    """Return how many kinds of machines were left out because no price of them counts."""
+    return len({str(r.reason) for r in answer.rejected if r.price is None and r.reason.template in UNPRICED})
 
 
 def _beats_first(answer: Recommendation) -> Message | None:

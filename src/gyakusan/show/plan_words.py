@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
 
 from gyakusan.message import Message, say
 from gyakusan.planning.candidates.hardware import HardwareOption
-from gyakusan.planning.request.money import Money, in_words
+from gyakusan.planning.candidates.prices import month_text, months_since
+from gyakusan.planning.request.money import Money
 from gyakusan.planning.request.request import PlanRequest
 from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.recommendation import Recommendation
@@ -15,8 +15,8 @@ from gyakusan.planning.select.shown_plans import ShownFigures, leads_speed, show
 from gyakusan.show.tree import Words, whole
 from gyakusan.show.wording import brief
 
-OLD_DAYS = 60
-"""A price that is older is shown with its age. [days]"""
+FRESH_MONTHS = 2
+"""A price that is older is shown with its age. [months]"""
 VOWELS = "AEFHILMNORSX"
 """Letters whose names begin with a vowel: "an RTX 5090"."""
 ROLE_TEXTS = {
@@ -40,26 +40,7 @@ BOUGHT_TEXTS = {
     "computer an": "an {name}",
     "computer a": "a {name}",
 }
-HEAD_TEXTS = {"JPY": "yen", "USD": "USD", "EUR": "EUR"}
-MONTH_TEXTS = (
-    "January {year}",
-    "February {year}",
-    "March {year}",
-    "April {year}",
-    "May {year}",
-    "June {year}",
-    "July {year}",
-    "August {year}",
-    "September {year}",
-    "October {year}",
-    "November {year}",
-    "December {year}",
-)
-
-
-def today() -> date:
-    """Return the day on which ages are counted from."""
-    return date.today()
+HEAD_TEXTS = {"JPY": "yen", "USD": "USD", "EUR": "EUR", "CHF": "CHF"}
 
 
 def machine_title(option: HardwareOption) -> Words:
@@ -67,6 +48,8 @@ def machine_title(option: HardwareOption) -> Words:
     name = brief(option.machine.name)
     if not is_card(option):
         return whole(name)
+    if option.own_computer:
+        return say("{name} for your PC", name=whole(name))
     if option.count == 1:
         return say("{name} PC", name=whole(name))
     return say("{count}x {card} PC", count=option.count, card=whole(brief(option.machine.gpus[0].name)))
@@ -80,6 +63,8 @@ def is_card(option: HardwareOption) -> bool:
 def bought(option: HardwareOption) -> Message:
     """Return what is bought, as a sentence names it: "an RTX 5090 PC", "a PC with 2x RTX 5060 Ti 16GB"."""
     name = brief(option.machine.name)
+    if option.own_computer:
+        return say("{name} for your PC", name=whole(name))
     if is_card(option) and option.count > 1:
         return say("a PC with {cards}", cards=whole(name))
     kind = ("PC" if is_card(option) else "computer", "an" if _begins_with_vowel(name) else "a")
@@ -100,13 +85,13 @@ def on_machine(option: HardwareOption) -> Words:
 
 def currency_of(request: PlanRequest) -> str:
     """Return the currency in which amounts are shown."""
-    return request.budget.currency if request.budget is not None else "JPY"
+    return request.paid_in
 
 
 def amount(answer: Recommendation, yen: float) -> Message:
     """Return an amount [JPY] in the asker's currency, in words."""
     currency = currency_of(answer.request)
-    return in_words(Money(answer.rates.convert(yen, "JPY", currency) or 0.0, currency))
+    return Money(answer.rates.convert(yen, "JPY", currency) or 0.0, currency).text
 
 
 def amount_figure(answer: Recommendation, yen: float) -> str:
@@ -115,32 +100,12 @@ def amount_figure(answer: Recommendation, yen: float) -> str:
     return "?" if converted is None else f"{converted:,.0f}"
 
 
-def month(day: str) -> Words:
-    """Return "2026-08" or "2026-08-13" as "August 2026"; a year alone as it is."""
-    parts = day.split("-")
-    if len(parts) < 2 or not 1 <= int(parts[1]) <= 12:
-        return day
-    return Message(MONTH_TEXTS[int(parts[1]) - 1], {"year": parts[0], "number": int(parts[1])})
-
-
-def age_months(day: str) -> int | None:
-    """Return the whole months since a day or month, None for a year alone or less than OLD_DAYS [months]."""
-    parts = [int(p) for p in day.split("-")]
-    if len(parts) < 2:
-        return None
-    now = today()
-    begin = date(parts[0], parts[1], parts[2] if len(parts) > 2 else 1)
-    if (now - begin).days <= OLD_DAYS:
-        return None
-    return (now.year - begin.year) * 12 + now.month - begin.month
-
-
-def price_words(day: str) -> Message:
-    """Return when a price was seen, with its age where it is old."""
-    months = age_months(day)
-    if months is None:
-        return say("price of {month}", month=month(day))
-    return say("price of {month}, {n} months old", month=month(day), n=months)
+def price_words(month: str) -> Message:
+    """Return when a price was seen, with its age where it is old. month: e.g. "2026-08"."""
+    age = months_since(month)
+    if age <= FRESH_MONTHS:
+        return say("price of {month}", month=month_text(month))
+    return say("price of {month}, {n} months old", month=month_text(month), n=age)
 
 
 def labels(request: PlanRequest, plans: Sequence[Plan], number: int) -> tuple[Message, ...]:

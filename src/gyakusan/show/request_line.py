@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gyakusan.message import Listed, Message, people, say
-from gyakusan.planning.request.money import in_words
 from gyakusan.planning.request.request import MAX_DEVICES, PlanRequest
 from gyakusan.planning.select.ranking import MAX_WAIT_FACTOR, MIN_SPEED_SHARE
 from gyakusan.planning.select.recommendation import Recommendation
@@ -81,7 +80,7 @@ def _limits(request: PlanRequest) -> Iterator[Message]:
     if request.arrivals is not None:
         yield say("{rate} requests an hour at random times", rate=f"{request.arrivals * 3600:,.0f}")
     if request.budget is not None:
-        yield say("budget {amount}", amount=in_words(request.budget))
+        yield say("budget {amount}", amount=request.budget.text)
     if request.speed:
         yield say("at least {n} tokens/s", n=f"{request.speed:g}")
     if request.max_ttft is not None:
@@ -100,6 +99,10 @@ def _choices(request: PlanRequest) -> Iterator[Message]:
     """Yield what narrows the choice of machines, models and servers."""
     if not request.owned:
         yield say("new and used prices") if request.used else say("new prices (default)")
+    if request.images:
+        yield say("with images")
+    if request.ram is not None:
+        yield say("{ram} of RAM", ram=request.ram)
     if request.power is not None:
         yield say("at most {n} W", n=f"{request.power:g}")
     if request.count < MAX_DEVICES and not request.owned:
@@ -163,5 +166,5 @@ def asked(request: PlanRequest, machine: str) -> tuple[Words, ...]:
     """Return the question in short, as a saved answer is called: budget or machine, people, context."""
     where: Words = brief(machine) if request.owned else request.model or ""
     if request.budget is not None:
-        where = in_words(request.budget)
+        where = request.budget.text
     return where, people(request.users), say("{n} tokens", n=f"{request.workload.context:,}")

@@ -12,13 +12,11 @@ from gyakusan.planning.select.ways_out import NoPlan, TriedChange
 from gyakusan.planning.select.what_if import Change
 from gyakusan.planning.select.why_not import WhyNot
 from gyakusan.show.plan import quality
-from gyakusan.show.plan_words import amount, amount_figure, currency_of, machine_title, on_machine
+from gyakusan.show.plan_words import HEAD_TEXTS, amount, amount_figure, currency_of, machine_title, on_machine
 from gyakusan.show.request_line import question
 from gyakusan.show.tree import Cell, Column, Next, Pause, Question, Table, Text, Tree, Verdict, Words, whole
 from gyakusan.show.wording import brief, interval, short
 from gyakusan.units import GIB
-
-HEAD_TEXTS = {"JPY": "yen", "USD": "USD", "EUR": "EUR"}
 
 
 def reasons(answer: Recommendation, why: WhyNot) -> Tree:

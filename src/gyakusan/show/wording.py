@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterable, Mapping
 
@@ -38,7 +39,7 @@ def brief(machine: str, *, series: bool = True) -> str:
     """Return a name without its maker, as people say it. series: with what every such card is called."""
     for word in MAKERS if series else (*MAKERS, *SERIES):
         machine = machine.replace(word, "")
-    return machine
+    return re.sub(r"\b(\d+GB) \1\b", r"\1", machine)
 
 
 def listed(names: Iterable[str], texts: Mapping[str, str]) -> Listed:

@@ -11,8 +11,8 @@ from typing import Any, Literal
 import numpy as np
 
 from gyakusan.message import Message, people, say
-from gyakusan.planning.candidates.hardware import HardwareOption, buyable_machines
-from gyakusan.planning.request.money import Money, in_words
+from gyakusan.planning.candidates.hardware import HardwareOption, hardware_options
+from gyakusan.planning.request.money import Money
 from gyakusan.planning.request.request import MAX_DEVICES, PlanRequest
 from gyakusan.planning.select.feasible import feasible_candidates
 from gyakusan.planning.select.plan import Plan
@@ -128,7 +128,7 @@ def _relaxed(answer: Recommendation, relaxation: Relaxation) -> TriedChange | No
         return None
     request = replace(answer.request, **changes)
     bought = "budget" in changes and not request.owned
-    hardware = buyable_machines(request)[0] if bought else answer.grid.offers
+    hardware = hardware_options(request)[0] if bought else answer.grid.offers
     plan = first_plan(answer, request, hardware)
     if plan is None:
         return None
@@ -174,7 +174,7 @@ def _one(request: PlanRequest, field: str, value: Any) -> tuple[Message, str, fl
             assert isinstance(value, Money)
             option = f"--budget {math.ceil(value.amount)}{value.currency}"
             asked = request.budget.amount if request.budget else value.amount
-            return say("budget {amount}", amount=in_words(value)), option, max(0.3, math.log2(value.amount / asked))
+            return say("budget {amount}", amount=value.text), option, max(0.3, math.log2(value.amount / asked))
         case "arrivals" if value is not None:
             hourly = round(value * 3600)
             return say("{n} requests an hour", n=f"{hourly:,}"), f"--arrivals {hourly}/h", 1.0

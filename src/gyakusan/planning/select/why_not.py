@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,8 +12,6 @@ from gyakusan.catalog.models import find
 from gyakusan.engines.registry import NAMES, engine
 from gyakusan.errors import UnknownName, unknown
 from gyakusan.message import Message, say
-from gyakusan.planning.candidates.hardware import HardwareOption, all_machines
-from gyakusan.planning.request.money import Money, in_words
 from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.recommendation import Recommendation
 from gyakusan.planning.select.why_not_model import Explained, explain_model, plans_of
@@ -102,8 +100,6 @@ def _explain_device(answer: Recommendation, text: str) -> Explained:
     options = [i for i, option in enumerate(grid.offers) if _has_device(option.machine.name, name)]
     rejected = [r for r in answer.rejected if _has_device(r.name, name)]
     if rejected and not options:
-        if (used := _only_used(answer, name)) is not None:
-            return Explained((used,))
         return Explained((min(rejected, key=lambda r: r.price if r.price is not None else float("inf")).reason,))
     plan = plans_of(answer, np.flatnonzero(np.isin(grid.cells.offer, options)).tolist())
     if plan is None:
@@ -115,24 +111,6 @@ def _explain_device(answer: Recommendation, text: str) -> Explained:
         files=plan.quantization,
     )
     return Explained((reason,), plan, min(1, len(answer.plans)))
-
-
-def _only_used(answer: Recommendation, name: str) -> Message | None:
-    """Return that a device is sold second-hand only, and for how much; None if that is not so."""
-    request = answer.request
-    if request.used or any(_has_device(r.name, name) and r.price is not None for r in answer.rejected):
-        return None
-    currency = request.budget.currency if request.budget else "JPY"
-    with_used = all_machines(replace(request, used=True), currency)
-    found: list[HardwareOption] = [o for o in with_used if _has_device(o.machine.name, name) and o.seen is not None]
-    if not found or found[0].seen is None:
-        return None
-    seen = found[0].seen
-    price = answer.rates.convert(seen.amount, seen.currency, currency)
-    if price is None:
-        return None
-    money = in_words(Money(price, currency))
-    return say("{name}: only used, about {price} ({date}). Add --used.", name=name, price=money, date=seen.date)
 
 
 def _has_device(machine: str, device: str) -> bool:
