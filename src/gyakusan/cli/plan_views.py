@@ -183,6 +183,11 @@ def _one(found: Recommendation, use: Use, number: int, output: Output, saved: Sa
     from gyakusan.engines.service_files import compose_file, shell_line, systemd_unit
 
     server = _service(plan, use)
+    if plan.artifact is None and plan.preparation:
+        first = say(
+            "These files are not published. Make them first: {commands}", commands=" && ".join(plan.preparation)
+        )
+        print("gyakusan:", tell(first, output.language), file=sys.stderr)
     if use.command is not None:
         print(shell_line(server))
     else:

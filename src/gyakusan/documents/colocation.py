@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType, field
 
-from gyakusan.documents.common import CommandJson, IntervalJson, catalogue_date, command, interval
+from gyakusan.documents.common import ArtifactJson, CommandJson, IntervalJson, catalogue_date, command, interval
 from gyakusan.documents.ledger import LedgerJson, ledger
 from gyakusan.documents.plan import (
     ConfidenceJson,
@@ -48,6 +48,8 @@ class ColocatedModelJson(Struct, frozen=True, kw_only=True):
     blocks_in_ram: blocks of which a part is in RAM although a GPU computes
     in_ram: what of these blocks: experts, layers or nothing
     replicas: copies of the model in one server
+    artifact: the published file or repository that the command names, null if nobody is known to publish it
+    preparation: the commands that make its files, empty where they are published
     score: of an embedding model, mean over the tasks of MTEB, null if not known [points]
     task: what it is for
     reserve: what `gyakusan inspect --reserve` is given to say the same, whole MiB [B]
@@ -77,6 +79,8 @@ class ColocatedModelJson(Struct, frozen=True, kw_only=True):
     blocks_in_ram: int | UnsetType = UNSET
     in_ram: str | UnsetType = UNSET
     replicas: int | UnsetType = UNSET
+    artifact: ArtifactJson | UnsetType | None = UNSET
+    preparation: tuple[str, ...] | UnsetType = UNSET
     score: float | UnsetType | None = UNSET
     task: str
     reserve: int | None

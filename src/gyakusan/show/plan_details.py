@@ -138,13 +138,16 @@ def _power(answer: Recommendation, plan: Plan) -> Message:
 
 
 def _files(answer: Recommendation, plan: Plan) -> Iterator[Words]:
+    """Yield the published files with their size and licence, or how they are made."""
     place = answer.grid.columns.places.get(plan.name)
     known = None if place is None else answer.grid.columns.models[place].license
-    size = f"{plan.deployment.model.bytes / 1e9:.1f} GB"
     license_ = Message(known) if known else say("licence not known")
-    yield say(
-        "{items}", items=Listed((Message(whole(f"{plan.name} {plan.quantization}")), Message(whole(size)), license_))
-    )
+    found = plan.artifact
+    size = found.bytes if found is not None and found.bytes else plan.deployment.model.bytes
+    name = f"{plan.name} {plan.quantization}" if found is None else found.reference
+    yield say("{items}", items=Listed((Message(whole(name)), Message(whole(f"{size / 1e9:.1f} GB")), license_)))
+    if found is None and plan.preparation:
+        yield say("not published; made by: {commands}", commands=" && ".join(plan.preparation))
 
 
 def _memory(account: Account) -> Message:

@@ -64,6 +64,8 @@ def _items(answer: Recommendation, plan: Plan) -> Iterator[Words]:
         yield say("may not fit: short by up to {n} GiB", n=f"{-spare / GIB:.1f}")
     elif spare is not None and is_tight(plan) and not plan.in_ram:  # what is in RAM leaves the GPU full
         yield say("tight: {n} GiB", n=f"{figures.spare:.1f}")
+    if plan.artifact is None and plan.preparation:
+        yield say("files are made first (--details)")
     if not owned:
         yield plan.quantization
         yield from _thinking(plan, first=plan is answer.plans[0])
