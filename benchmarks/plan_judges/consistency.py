@@ -32,9 +32,9 @@ def inspected(plan: Plan, values: Mapping[str, Any]) -> Ledger:
     )
 
 
-def totals(ledger: Ledger) -> dict[str, float]:
-    """Return the bytes of each device."""
-    return {f"{i} {a.device.name}": float(a.total) for i, a in enumerate(ledger.accounts)}
+def totals(ledger: Ledger) -> list[float]:
+    """Return the bytes of each device, GPUs first. Names may differ: a computer's and its chip's."""
+    return [float(a.total) for a in ledger.accounts]
 
 
 def agrees(question: str, plan: Plan, values: Mapping[str, Any]) -> Verdict:
@@ -44,9 +44,8 @@ def agrees(question: str, plan: Plan, values: Mapping[str, Any]) -> Verdict:
         ours, theirs = totals(plan.ledger), totals(inspected(plan, values))
     except gyakusan.GyakusanError as error:
         return Verdict("inspect", subject, f"inspect refuses: {error}")
-    wrong = [f"{n}: {ours.get(n, 0):,.0f} planned, {theirs.get(n, 0):,.0f} inspected" for n in {*ours, *theirs}]
-    same = ours == theirs
-    return Verdict("inspect", subject, "" if same else "; ".join(sorted(wrong)))
+    planned, seen = (" + ".join(f"{x:,.0f}" for x in part) for part in (ours, theirs))
+    return Verdict("inspect", subject, "" if ours == theirs else f"{planned} planned, {seen} inspected")
 
 
 def rounded(value: float) -> float:

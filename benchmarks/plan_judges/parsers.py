@@ -14,6 +14,8 @@ from gyakusan.planning.select.plan import Plan
 
 OPTIONS = Path(__file__).with_name("options.json")
 HUB = ("-hf", "-hfr", "--hf-repo")
+TRIES = 4
+"""On a busy computer llama-server may end before it has written that the model is missing."""
 Parser = Callable[[tuple[str, ...]], str]
 """Arguments without the program -> what the parser says against them, "" if nothing."""
 ASK = {
@@ -99,22 +101,17 @@ def llama_parser(program: str) -> Parser:
 
     @cache
     def judge(arguments: tuple[str, ...]) -> str:
-        argv = (
-            program,
-            *_without_model(arguments),
-            "--model",
-            "/nonexistent/none.gguf",
-            "--host",
-            "127.0.0.1",
-            "--port",
-            "0",
-        )
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
-        text = done.stdout + done.stderr
-        wrong = [line for line in text.splitlines() if line.startswith("error")]
-        if wrong or "failed to load model" not in text:
-            return wrong[0] if wrong else text.strip()[-200:] or f"exit code {done.returncode}"
-        return ""
+        nowhere = ("--model", "/nonexistent/none.gguf", "--host", "127.0.0.1", "--port", "0")
+        for _ in range(TRIES):
+            argv = (program, *_without_model(arguments), *nowhere)
+            done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
+            text = done.stdout + done.stderr
+            wrong = [line for line in text.splitlines() if line.startswith("error")]
+            if wrong:
+                return wrong[0]
+            if "failed to load model" in text:
+                return ""
+        return text.strip()[-200:] or f"exit code {done.returncode}"
 
     return judge
 

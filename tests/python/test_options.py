@@ -67,7 +67,7 @@ def accepted(name: str) -> set[str]:
         )
     if "settings" in parameters:
         found |= {f.name for n in NAMES for f in fields(engine(n).Settings)} | set(options.PLACE)
-        found |= {"kv_type", "cpu", "set"}
+        found |= {"kv_type", "cpu", "set", "images"}
     return found
 
 

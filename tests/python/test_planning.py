@@ -76,3 +76,10 @@ def test_repr_numbers_the_plans() -> None:
 def test_the_former_name_of_file() -> None:
     values = {"device": "RTX 4090", "users": 2}
     assert gyakusan.plan(question=values).request == gyakusan.plan(values).request == gyakusan.plan(file=values).request  # type: ignore[call-arg]
+
+
+def test_prices_are_in_the_askers_currency() -> None:
+    found = gyakusan.plan(budget="3000USD")
+    lines = repr(found).splitlines()[1 : 1 + len(found.plans)]
+    assert lines
+    assert all(" USD" in line and "JPY" not in line for line in lines)

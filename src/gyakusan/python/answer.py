@@ -63,16 +63,11 @@ def extended(kind: type[A], value: DataclassInstance, **more: Any) -> A:
     return kind(**{f.name: getattr(value, f.name) for f in fields(value)}, **more)
 
 
-def plan_line(number: int, plan: Plan) -> str:
-    """Return one line of a plan: model, engine, machine, speed, quality and roles."""
+def plan_line(number: int, plan: Plan, price: str = "") -> str:
+    """Return one line of a plan: model, engine, machine, speed, quality, price and roles."""
     what = f"{plan.name} {plan.quantization}, {plan.engine} on {plan.offer.machine.name}"
-    return f"{number}. {what}: {', '.join(filter(None, plan_figures(plan)))}"
-
-
-def plan_figures(plan: Plan) -> tuple[str, ...]:
-    """Return speed, quality, price and roles of a plan in words."""
-    price = "" if plan.offer.price is None else f"{plan.offer.price:,.0f} JPY"
-    return speed_words(plan.pace), quality_words(plan.score), price, " ".join(plan.roles)
+    figures = (speed_words(plan.pace), quality_words(plan.score), price, " ".join(plan.roles))
+    return f"{number}. {what}: {', '.join(filter(None, figures))}"
 
 
 def speed_words(speed: SpeedEstimate | None) -> str:

@@ -38,6 +38,9 @@ class PlanOptions(TypedDict, total=False):
     rates: str | Mapping[str, float]
     power: Amount
     count: Amount
+    gpus: Amount
+    outlet: Amount
+    currency: str
     os: Literal["any", "linux", "windows", "macos"]
     brand: str
     images: bool
@@ -79,7 +82,7 @@ class FleetOptions(PlanOptions, total=False):
     api_output: Amount
 
 
-KEY_OF_OPTION: Mapping[str, str] = {"engine": "engines", "kv_type": "kv"}
+KEY_OF_OPTION: Mapping[str, str] = {"engine": "engines", "kv_type": "kv", "gpus": "count"}
 """Option -> key of a request, where they differ."""
 MONEY = frozenset(("budget", "computer", "price", "resale", "tariff", "api_input", "api_output"))
 """Options that are amounts of money: a number without its currency is refused by name."""

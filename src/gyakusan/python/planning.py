@@ -19,7 +19,7 @@ from gyakusan.planning.select.what_if import Change, what_if
 from gyakusan.planning.select.why_not import WhyNot, why_not
 from gyakusan.planning.upgrade.recommend import UpgradeAnswer, parse_upgrade_request
 from gyakusan.planning.upgrade.recommend import upgrade as recommend_upgrade
-from gyakusan.python.answer import Answer, extended, plan_figures, plan_line
+from gyakusan.python.answer import Answer, extended, plan_line, quality_words, speed_words
 from gyakusan.python.options import FleetOptions, PlanOptions, Question, UpgradeOptions, request_values
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from gyakusan.documents.fleet import FleetJson
     from gyakusan.documents.plan import RecommendationJson
     from gyakusan.documents.upgrade import UpgradeJson
+    from gyakusan.planning.select.plan import Plan
 
 VIEWS = {"all": False, "max": False, "what_if": False, "why_not": None}
 """Options of `plan` that ask for more than the plans -> where nobody asks."""
@@ -60,11 +61,18 @@ class Plans(Answer, Recommendation):
         left_out = f"{len(self.excluded)} models and {len(self.rejected)} machines left out"
         yield f"{_question(self.request)}: {len(self.plans)} plans of {self.count:,} combinations, {left_out}"
         for number, plan in enumerate(self.plans, 1):
-            yield f"  {plan_line(number, plan)}"
+            yield f"  {plan_line(number, plan, self._price(plan))}"
         for way in self.relaxations:
             yield f"  {way.sentence}"
         for reason in self.why.reasons if self.why else ():
             yield f"  {reason}"
+
+    def _price(self, plan: Plan) -> str:
+        """Return the price in the asker's currency, "" where nothing is bought."""
+        if plan.offer.price is None:
+            return ""
+        amount = self.rates.convert(plan.offer.price, "JPY", self.request.paid_in)
+        return f"{plan.offer.price:,.0f} JPY" if amount is None else f"{amount:,.0f} {self.request.paid_in}"
 
 
 @dataclass(frozen=True, slots=True, repr=False, kw_only=True)
@@ -103,8 +111,8 @@ class Fleets(Answer, FleetAnswer):
         for number, fleet in enumerate(self.plans, 1):
             plan = fleet.plan
             what = f"{fleet.machines} x {plan.offer.machine.name}, {plan.name} {plan.quantization}, {plan.engine}"
-            figures = ", ".join(f for f in (*plan_figures(plan)[:2], " ".join(fleet.roles)) if f)
-            yield f"  {number}. {what}: {figures}"
+            figures = (speed_words(plan.pace), quality_words(plan.score), " ".join(fleet.roles))
+            yield f"  {number}. {what}: {', '.join(filter(None, figures))}"
         for way in self.relaxations:
             yield f"  {way.sentence}"
 
