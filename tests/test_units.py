@@ -72,3 +72,11 @@ def test_printing() -> None:
     assert format_decimal(8_988_000_000) == "9.0 GB"
     assert format_count(14_770_033_664) == "14.8 B"
     assert format_count(131072) == "131,072"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(999.7e6, "1 B"), (998.9e6, "999 M"), (1e15, "1,000 T"), (30.5e9, "30.5 B"), (999_700, "999,700"), (1e6, "1 M")],
+)
+def test_counts_have_no_exponent(value: float, text: str) -> None:
+    assert format_count(value) == text

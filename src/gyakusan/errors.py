@@ -117,8 +117,12 @@ def did_you_mean(name: str, known: Iterable[str], n: int = 5) -> list[str]:
     return [table[k] for k in dict.fromkeys(inside[:n] + close)][:n]
 
 
-def unknown(kind: Message, name: str, known: Iterable[str]) -> UnknownName:
-    """Return UnknownName for `name`, with the nearest of `known`. kind: what was looked for, e.g. say("device")."""
+def unknown(kind: Message, name: str, known: Iterable[str], *, choices: bool = False) -> UnknownName:
+    """Return UnknownName for `name`, with the nearest of `known`. kind: what was looked for, e.g. say("device").
+
+    choices: name all of them where none is near
+    """
+    known = tuple(known)
     shown = name if len(name) <= 80 else name[:77] + "..."
     near = did_you_mean(name, known)
     if near:
@@ -129,4 +133,8 @@ def unknown(kind: Message, name: str, known: Iterable[str]) -> UnknownName:
             near=", ".join(near),
             mend="Did you mean {near}?",
         )
+    if choices:
+        every = ", ".join(sorted(known, key=str.casefold))
+        mend = "Choose one of: {choices}."
+        return UnknownName("No {kind} is called {name}.", kind=kind, name=repr(shown), choices=every, mend=mend)
     return UnknownName("No {kind} is called {name}.", kind=kind, name=repr(shown))

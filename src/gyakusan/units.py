@@ -54,12 +54,12 @@ def parse_count(text: str | int, *, at_least: int = 1, at_most: int = 2**31 - 1)
 
     Raises BadQuantity outside at_least .. at_most or if the text is no whole number.
     """
+    if not any(c.isdigit() for c in str(text)):
+        raise _no_count(str(text))
     number, unit = _split(str(text))
     factor = _COUNT.get(unit.casefold())
     if factor is None:
-        raise BadQuantity(
-            "A whole number was expected, not {text}.", text=repr(_short(str(text))), mend="Write 32768 or 32k."
-        )
+        raise _no_count(str(text))
     value = float(number) * factor
     if value != int(value) or not at_least <= value <= at_most:
         raise BadQuantity(
@@ -70,6 +70,10 @@ def parse_count(text: str | int, *, at_least: int = 1, at_most: int = 2**31 - 1)
             mend="Give a whole number from {low} to {high}.",
         )
     return int(value)
+
+
+def _no_count(text: str) -> BadQuantity:
+    return BadQuantity("A whole number was expected, not {text}.", text=repr(_short(text)), mend="Write 32768 or 32k.")
 
 
 def format_bytes(value: float | None, digits: int = 2) -> str:
@@ -91,8 +95,9 @@ def format_decimal(value: float) -> str:
 def format_count(value: float) -> str:
     """Return "14.8 B" for 14770033664, "131,072" for 131072: parameters are rounded, tokens are not."""
     for name, factor in (("T", 1e12), ("B", 1e9), ("M", 1e6)):
-        if value >= factor:
-            return f"{value / factor:.3g} {name}"
+        if value >= (factor if name == "M" else 0.9995 * factor):
+            share = value / factor
+            return f"{share:.3g} {name}" if share < 999.5 else f"{share:,.0f} {name}"
     return f"{value:,.0f}"
 
 

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from gyakusan.cli import main
 from gyakusan.cli.app import run
 
 ASK = ("inspect", "gpt-oss-20b", "--lang", "en", "--context", "8k", "--device")
@@ -50,3 +51,27 @@ def test_reserve_decides(capsys: pytest.CaptureFixture[str]) -> None:
 def test_mistakes_say_what_to_write(capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], word: str) -> None:
     assert run([*ASK, "RTX 5090", *arguments], "en") == 2
     assert word in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ("inspect", "qwen3-8b", "--users", "five"),
+            '--users takes a whole number, not "five". Write for example --users 5',
+        ),
+        (("inspect", "qwen3-8b", "--context", "long"), '--context takes a whole number, not "long"'),
+        (("plan", "--device", "4090", "--users", "five"), 'users takes a whole number, not "five"'),
+        (("inspect", "qwen3-8b", "--engine", "lmstudio"), "Choose one of: llama.cpp, MLX-LM, Ollama, vLLM"),
+        (("plan", "--device", "4090", "--engine", "sglang"), "Choose one of: llama.cpp, MLX-LM, Ollama, vLLM"),
+        (("inspect", "qwen3-8b", "--set", "foo=1"), "Choose one of: backend, batch, context"),
+        (("plan", "RTX 4090"), 'Type: gyakusan plan --device "RTX 4090"'),
+        (("plan", "nothing.toml"), "Name a TOML or JSON file"),
+    ],
+)
+def test_mistakes_name_what_was_typed_and_the_mend(
+    words: tuple[str, ...], said: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GYAKUSAN_LANG", "en")
+    assert main(list(words)) in (2, 3)
+    assert said in " ".join(capsys.readouterr().err.split())

@@ -216,3 +216,25 @@ def test_ram_where_there_is_no_gpu() -> None:
 def test_what_makes_no_sense(text: str) -> None:
     with pytest.raises(BadQuantity):
         machines.with_reserved_memory(machines.parse("DGX Spark"), text)
+
+
+@pytest.mark.parametrize(
+    ("text", "count", "name"),
+    [
+        ("2x5090", 2, "NVIDIA GeForce RTX 5090"),
+        ("4x4090", 4, "NVIDIA GeForce RTX 4090"),
+        ("2x7900 XTX", 2, "AMD Radeon RX 7900 XTX"),
+        ("2x 5090", 2, "NVIDIA GeForce RTX 5090"),
+        ("7900 XTX", 1, "AMD Radeon RX 7900 XTX"),
+        ("MI50 32GB", 1, "AMD Instinct MI50 32GB"),
+    ],
+)
+def test_what_people_type(text: str, count: int, name: str) -> None:
+    found = machines.parse(text)
+    assert [g.name for g in found.gpus] == [name] * count
+
+
+@pytest.mark.parametrize("text", ["2x9999", "99x5090", "2x50"])
+def test_a_count_before_no_device(text: str) -> None:
+    with pytest.raises((UnknownName, BadQuantity)):
+        machines.parse(text)

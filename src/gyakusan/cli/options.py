@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from gyakusan.core.load import Load
 from gyakusan.engines.registry import DEFAULT
-from gyakusan.errors import BadSetting
+from gyakusan.errors import BadQuantity, BadSetting
 from gyakusan.text import Language, choose
 from gyakusan.units import parse_count
 
@@ -110,8 +110,19 @@ class People:
         """The load; without --context the usual one, or what the model was trained for if that is less."""
         from gyakusan.api import MOST_CONTEXT, MOST_USERS, usual_load
 
-        context = None if self.context is None else parse_count(self.context, at_most=MOST_CONTEXT)
-        return usual_load(trained_context, users=parse_count(self.users, at_most=MOST_USERS), context=context)
+        context = None if self.context is None else _whole("--context", self.context, MOST_CONTEXT)
+        return usual_load(trained_context, users=_whole("--users", self.users, MOST_USERS), context=context)
+
+
+def _whole(option: str, text: str, most: int) -> int:
+    """Return a whole number. Raises BadQuantity, which names the option."""
+    if any(c.isdigit() for c in text):
+        return parse_count(text, at_most=most)
+    example = "32k" if most > 2**20 else "5"
+    raise BadQuantity(
+        "{option} takes a whole number, not {text}.", option=option, text=f'"{text[:40]}"', example=example,
+        mend="Write for example {option} {example}.",
+    )  # fmt: skip
 
 
 @Parameter(name="*")

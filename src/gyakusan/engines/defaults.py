@@ -35,7 +35,7 @@ def check_fields(settings: type[EngineSettings], changes: Mapping[str, object]) 
     known = [f.name for f in fields(settings)]
     for name in changes:
         if name not in known:
-            raise unknown(say("setting"), name, known)
+            raise unknown(say("setting"), name, known, choices=True)
 
 
 # Model files

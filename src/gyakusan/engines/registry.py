@@ -28,7 +28,7 @@ def engine(name: str) -> EngineModule[EngineSettings]:
     for known, module in NAMES.items():
         if wanted in (_letters(known), module.split(".")[-2]):
             return cast(EngineModule[EngineSettings], importlib.import_module(module))
-    raise unknown(say("engine"), name, NAMES)
+    raise unknown(say("engine"), name, NAMES, choices=True)
 
 
 def usual_engines() -> tuple[str, ...]:

@@ -42,7 +42,7 @@ def _field(name: str, known: list[str]) -> str:
         if plain not in known:
             plain = plain.removeprefix(prefix)
     if plain not in known:
-        raise unknown(say("setting"), name, known)
+        raise unknown(say("setting"), name, known, choices=True)
     return plain
 
 

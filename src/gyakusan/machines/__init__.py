@@ -124,6 +124,10 @@ def _split(text: str) -> list[str]:
     return parts
 
 
+_CLOSE = re.compile(r"\s*(\d{1,2})[xX×*](\d.*)", re.DOTALL)
+"""A count right before a number: 2x5090. It is read so only if what follows is a device, and the whole is none."""
+
+
 def _several(part: str, memory: int | None) -> list[Machine]:
     """Return two equal machines of one device each for "2x RTX 3090"."""
     from gyakusan import catalog
@@ -131,6 +135,8 @@ def _several(part: str, memory: int | None) -> list[Machine]:
     times = _TIMES.fullmatch(part)
     if times and int(times[1]) > MOST and catalog.knows_device(part):  # "7900 XTX" is no count
         times = None
+    close = None if times or catalog.knows_device(part) else _CLOSE.fullmatch(part)
+    times = close if close and catalog.knows_device(close[2]) else times
     count, name = (int(times[1]), times[2]) if times else (1, part)
     _counted(count)
     return [catalog.device(name.strip(), memory).machine(memory)] * count

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,11 +38,21 @@ def from_gguf(target: str, *, remote: bool, opener: Callable[[str], Source] | No
     tensors = tuple(Tensor(t.name, t.shape, t.type) for t in header.tensors)
     metadata = Metadata(header.metadata, frozenset(t.name for t in tensors))
     source = header.name if remote else target  # an address as typed may hold a password
-    name = str(header.metadata.get("general.name") or source.rsplit("/", 1)[-1].removesuffix(".gguf"))
+    name = _title(source, str(header.metadata.get("general.name", "")))
     file_type = header.metadata.get("general.file_type")
     stated = recipe.FILE_TYPES.get(file_type) if isinstance(file_type, int) else None
     model = families.build(metadata, tensors, name=name, source=source, quantization=stated or recipe.guess(tensors))
     return replace(model, stored=Stored("gguf", header.size or 0))
+
+
+_PART = re.compile(r"-\d{5}-of-\d{5}$")
+_BLOB = re.compile(r"(?:sha256[-:])?[0-9a-f]{32,}")
+
+
+def _title(source: str, stated: str) -> str:
+    """Return the name of a file without its ending; `stated`, what converters wrote into it, where a store named the file."""
+    stem = _PART.sub("", source.rstrip("/").rsplit("/", 1)[-1].removesuffix(".gguf"))
+    return stated if stated and _BLOB.fullmatch(stem) else stem
 
 
 def from_directory(path: str) -> Model:

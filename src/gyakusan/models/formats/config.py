@@ -38,6 +38,6 @@ def _absent(folder: Path) -> BadReference:
     found = sorted(folder.glob("*.gguf"))[:1]
     mend = "Give the path of the file {gguf} in it." if found else "Give a folder with a downloaded model."
     return BadReference(
-        "There is no {name} in {folder}.", name=NAME, folder=disk.shown(folder),
+        "There is no {name} in {folder}.", name=NAME, folder=disk.shown(folder.absolute()),
         gguf=disk.shown(found[0].name) if found else "", mend=mend,
     )  # fmt: skip

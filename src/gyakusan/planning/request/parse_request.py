@@ -136,6 +136,10 @@ def _count(key: str, value: object) -> int:
     most = {"users": MAX_USERS, "count": MAX_DEVICES}.get(key, MAX_CONTEXT)
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise _bad(key, value)
+    if isinstance(value, str) and not any(c.isdigit() for c in value):
+        raise BadQuantity(
+            "{key} takes a whole number, not {value}.", key=key, value=f'"{value[:40]}"', mend="Write 5 or 32k."
+        )
     try:
         return parse_count(value, at_most=most)
     except BadQuantity as error:
