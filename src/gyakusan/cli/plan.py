@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -201,12 +202,16 @@ def _several(asked: PlanRequest, views: Views, use: Use, output: Output) -> int:
 def said(file: Path | None, needs: Needs, where: Where, limits: Limits, wishes: Wishes) -> dict[str, Any]:
     """What the file says, and what the options say over it."""
     from gyakusan.cli.saved import read_values
+    from gyakusan.planning.request.money import currency_of_locale
 
     given: dict[str, Any] = {**asdict(needs), **asdict(where), **asdict(limits), **asdict(wishes)}
     given["also"] = given["also"] or None
     given["engines"], given["kv"] = given.pop("engine"), given.pop("kv_type")
     found = {} if file is None else read_values(question_text(file), file.name)[0]
-    return {**found, **{k: v for k, v in given.items() if v is not None}}
+    values = {**found, **{k: v for k, v in given.items() if v is not None}}
+    if "currency" not in values and "budget" not in values and (local := currency_of_locale(os.environ)):
+        values["currency"] = local
+    return values
 
 
 def question_text(file: Path) -> str:

@@ -130,6 +130,14 @@ def test_a_computer_of_ones_own_needs_cards_only() -> None:
     assert not own["Mac mini M6 16GB"].own_computer
 
 
+def test_the_ram_that_was_asked_for_is_bought() -> None:
+    found = by_name(priced_machines(PlanRequest(model="x", ram="64GiB")))
+    card = found["NVIDIA GeForce RTX 5060 Ti 16GB"]
+    assert card.items[1].size_gib == 64
+    assert "NVIDIA GeForce RTX 5090" in found
+    assert "NVIDIA GeForce RTX 5060 Ti 16GB" not in by_name(priced_machines(PlanRequest(model="x", ram="128GiB")))
+
+
 def test_a_small_budget_buys_cards_for_a_computer_of_ones_own() -> None:
     def names(amount: float, currency: str) -> dict[str, bool]:
         found = hardware_options(PlanRequest(budget=Money(amount, currency)))[0]

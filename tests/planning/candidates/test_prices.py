@@ -8,6 +8,7 @@ from datetime import date
 import pytest
 
 from gyakusan.catalog.prices import PriceRecord
+from gyakusan.core.machine import Price
 from gyakusan.planning.candidates import prices
 from gyakusan.planning.candidates.prices import (
     OLDEST,
@@ -118,6 +119,16 @@ def test_why_there_is_no_price() -> None:
     assert why_unpriced("NVIDIA A2", 16, buyer).template == "The price of {name} is not known."
     old = why_unpriced("Mac Studio M4 Max", 128, buyer)
     assert (old.template[:16], str(old.facts["month"])) == ("The newest price", "March 2025")
+
+
+def test_a_launch_price_or_one_without_a_month_is_told_but_buys_nothing() -> None:
+    buyer = Buyer("JPY", exchange_rates())
+    launch = Price(330, "USD", "2021", "s", launch=True)
+    said = why_unpriced("NVIDIA GeForce RTX 3060 12GB", 12, buyer, (launch,))
+    assert str(said) == "Of NVIDIA GeForce RTX 3060 12GB only the launch price is known: 330 USD (2021)."
+    seen = Price(44_980, "JPY", "2026", "s", used=True)
+    assert "second-hand for 44,980 yen in 2026" in str(why_unpriced("RTX 3060 12GB", 12, buyer, (launch, seen)))
+    assert "RTX 9 cost 44,980 yen in 2026" in str(why_unpriced("RTX 9", 12, buyer, (replace(seen, used=False),)))
 
 
 def test_the_facts_of_a_note_name_the_oldest_month_and_what_was_converted() -> None:

@@ -253,3 +253,26 @@ def test_an_mlx_plan_never_names_the_unquantised_repository_for_a_quantised_plan
         assert plan.artifact is not None or plan.preparation
         original = {a.repository for a in published(find(plan.name)) if a.format == "bf16"}
         assert plan.quantization == "bf16" or model not in original
+
+
+@pytest.mark.parametrize(
+    "chain",
+    [
+        ("30000JPY", "100000JPY", "200000JPY", "400000JPY", "800000JPY", "1500000JPY"),
+        ("200USD", "1000USD", "3000USD", "6000USD"),
+    ],
+)
+def test_more_money_never_gives_a_worse_best(chain: tuple[str, ...]) -> None:
+    best = 0.0
+    for budget in chain:
+        plans = recommend(parse_request({"budget": budget}), columns=small()).plans
+        assert plans, budget
+        found = max(float(p.score.value) for p in plans)
+        assert found >= best, budget
+        best = found
+
+
+def test_beside_cards_for_a_computer_of_ones_own_stands_a_complete_one() -> None:
+    plans = recommend(parse_request({"budget": "200000JPY"}), columns=small()).plans
+    assert any(not p.offer.own_computer for p in plans)
+    assert any(p.offer.own_computer for p in plans)

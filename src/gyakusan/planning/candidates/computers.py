@@ -79,7 +79,7 @@ def _computer_around(count: int, watts: float | None, ram: int, buyer: Buyer) ->
     kits = [
         k
         for k in price_records()
-        if k.what == "kit" and k.cards >= count and k.watts >= (watts or 0.0) and k.ram_gib >= min(ram, LARGEST_RAM)
+        if k.what == "kit" and k.cards >= count and k.watts >= (watts or 0.0) and k.ram_gib >= ram
     ]
     items = [item for kit in kits if (item := price_item(kit, buyer)) is not None]
     return min(items, key=lambda item: item.paid, default=None)

@@ -90,12 +90,14 @@ class CatalogueDevice:
     name: under which its prices stand
     size_gib: its memory as sold [GiB]
     complete: a whole computer, so that nothing else has to be bought
+    prices: of its own record, which buy nothing today
     """
 
     device: Device
     name: str
     size_gib: int
     complete: bool
+    prices: tuple[Price, ...] = ()
 
 
 def owned_machine(request: PlanRequest) -> HardwareOption:
@@ -173,7 +175,7 @@ def catalogue_devices() -> tuple[CatalogueDevice, ...]:
     computers = [*_computers(records)]
     built_in = {(m.device, size) for m in machine_records() for size in m.sizes_gib}
     chips = (
-        CatalogueDevice(_device(r, size), r.name, size, r.kind == "unified")
+        CatalogueDevice(_device(r, size), r.name, size, r.kind == "unified", r.prices)
         for r in records.values()
         if r.kind != "host" and "Laptop" not in r.name
         for size in r.sizes_gib
@@ -189,7 +191,7 @@ def _computers(records: dict[str, DeviceRecord]) -> Iterator[CatalogueDevice]:
         for size in machine.sizes_gib if inside is not None else ():
             if inside is not None and _sold_whole(machine, inside, size):
                 device = replace(inside.device(size), name=f"{machine.name} {size}GB")
-                yield CatalogueDevice(device, machine.name, size, True)
+                yield CatalogueDevice(device, machine.name, size, True, machine.prices)
 
 
 def _sold_whole(machine: MachineRecord, inside: DeviceRecord, size: int) -> bool:
@@ -216,10 +218,11 @@ def _every_machine(request: PlanRequest, buyer: Buyer) -> Iterator[tuple[Catalog
         device = entry.device
         if entry.complete:
             items = complete_items(entry.name, entry.size_gib, buyer)
-            yield entry, _option(device, 1, items, buyer)
+            yield entry, _option(identical_devices(device, 1), 1, items, buyer)
             continue
         for count in range(1, 1 + min(request.count, MAX_DEVICES)):
-            yield entry, _option(device, count, _cards(entry, count, request, buyer), buyer)
+            machine = identical_devices(device, count)
+            yield entry, _option(machine, count, _cards(entry, count, request, buyer), buyer)
 
 
 def _cards(entry: CatalogueDevice, count: int, request: PlanRequest, buyer: Buyer) -> tuple[PriceItem, ...]:
@@ -231,9 +234,8 @@ def _cards(entry: CatalogueDevice, count: int, request: PlanRequest, buyer: Buye
     return card_items(named, entry.size_gib, count, buyer, request.base_computer_price, ram)
 
 
-def _option(device: Device, count: int, items: tuple[PriceItem, ...], buyer: Buyer) -> HardwareOption:
+def _option(machine: Machine, count: int, items: tuple[PriceItem, ...], buyer: Buyer) -> HardwareOption:
     price = buyer.yen(sum(i.paid for i in items)) if items else None
-    machine = identical_devices(device, count)
     own = bool(items) and items[0].what == "card" and all(i.what != "kit" for i in items)
     return HardwareOption(machine, count, price, items, devices_watts(machine), own_computer=own)
 
@@ -340,7 +342,7 @@ def _price_reason(entry: CatalogueDevice, option: HardwareOption, budget: Money,
     if option.price is None:
         if card_shape(entry.device.name, entry.device.power).passive:
             return say("{name} has no fan: it needs a server, whose price is not known.", name=entry.device.name)
-        return why_unpriced(entry.name, entry.size_gib, buyer)
+        return why_unpriced(entry.name, entry.size_gib, buyer, entry.prices)
     limit = buyer.exchange.convert(budget.amount, budget.currency, "JPY")
     if limit is None or option.price <= limit:
         return None

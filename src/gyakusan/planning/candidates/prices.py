@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from gyakusan.catalog.prices import Confidence, PriceRecord, Tax, What, prices_of
+from gyakusan.core.machine import Price
 from gyakusan.message import Message, say
 from gyakusan.planning.request.money import SALES_TAX, TAX_OF_COUNTRY, ExchangeRates, Money
 
@@ -204,8 +205,11 @@ def _newest(prices: Iterable[PriceRecord], buyer: Buyer, used: bool, quantity: i
     return None
 
 
-def why_unpriced(name: str, size_gib: int, buyer: Buyer) -> Message:
-    """Return why nothing can be paid for a card or a computer: sold second-hand only, an old price, or none at all."""
+def why_unpriced(name: str, size_gib: int, buyer: Buyer, earlier: tuple[Price, ...] = ()) -> Message:
+    """Return why nothing can be paid for a card or a computer: sold second-hand only, an old price, or none at all.
+
+    earlier: prices of its record, which say no month or are those of its launch
+    """
     every = prices_of(name, size_gib)
     second_hand = _newest([p for p in every if counts(p)], buyer, True, 1)
     if second_hand is not None and not buyer.used:
@@ -218,12 +222,38 @@ def why_unpriced(name: str, size_gib: int, buyer: Buyer) -> Message:
     if any(not p.available for p in every):
         return say("{name} is out of stock.", name=name)
     if not every:
-        return say("The price of {name} is not known.", name=name)
+        return _only_earlier(name, earlier)
     newest = max(every, key=lambda p: p.date)
     return say(
         "The newest price of {name} is of {month}: too old or too unsure to plan with.",
         name=name,
         month=_seen_text(newest),
+    )
+
+
+def _only_earlier(name: str, earlier: tuple[Price, ...]) -> Message:
+    """Return what is known of a price that is no price of today."""
+    seen = max((p for p in earlier if not p.launch), key=lambda p: p.date, default=None)
+    launch = max(earlier, key=lambda p: p.date, default=None)
+    if seen is not None:
+        price = Money(seen.amount, seen.currency).text
+        if seen.used:
+            return say(
+                "{name} was sold second-hand for {price} in {year}; no newer price is known.",
+                name=name,
+                price=price,
+                year=seen.date[:4],
+            )
+        return say(
+            "{name} cost {price} in {year}; no newer price is known.", name=name, price=price, year=seen.date[:4]
+        )
+    if launch is None:
+        return say("The price of {name} is not known.", name=name)
+    return say(
+        "Of {name} only the launch price is known: {price} ({year}).",
+        name=name,
+        price=Money(launch.amount, launch.currency).text,
+        year=launch.date[:4],
     )
 
 

@@ -121,6 +121,11 @@ def _plans_of_roles(
         index = first_confirmed(ranked, lambda i: _confirmed(request, result, i, surely=surely), confirmed)
         if index is not None and index not in chosen:
             chosen.append(index)
+    own = np.array([o.own_computer for o in result.offers], np.bool_)[result.cells.offer]
+    if chosen and own[chosen].all():  # a complete machine stands beside cards for a computer of one's own
+        complete = (i for i in ranked_for_role("balanced", scores, request) if not own[i])
+        index = first_confirmed(complete, lambda i: _confirmed(request, result, i, surely=surely), confirmed)
+        chosen += [] if index is None else [index]
     return [plan for plan in (confirmed[i] for i in chosen) if plan is not None]
 
 

@@ -145,9 +145,18 @@ def _larger_budget(
         cheapest = next((m for m in batch if works_on((m,))), None) if works_on(batch) else None
         if cheapest is not None:
             price = Money(rates.convert(cheapest.price or 0.0, "JPY", currency) or 0.0, currency)
-            sentence = say("It works from {price}: {machine}.", price=price.text, machine=cheapest.machine.name)
-            return Relaxation(sentence, {"budget": price})
+            return Relaxation(_from_price(price, cheapest), {"budget": price})
     return None
+
+
+def _from_price(price: Money, machine: HardwareOption) -> Message:
+    """Return from which price there is an answer, and for what."""
+    facts = {"price": price.text, "machine": machine.machine.name}
+    if not machine.own_computer:
+        return say("It works from {price}: {machine}.", **facts)
+    if any(item.used for item in machine.items):
+        return say("It works from {price}: {machine}, second-hand, in a PC you own.", **facts)
+    return say("It works from {price}: {machine} in a PC you own.", **facts)
 
 
 def _longest_context(request: PlanRequest, works: Works, too_large: int) -> int:

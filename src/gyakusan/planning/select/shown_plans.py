@@ -64,8 +64,11 @@ def two_digits(value: float) -> float:
 def is_beaten(plan: Plan, other: Plan, *, owned: bool) -> bool:
     """Return True if `other` is at least as good in every figure shown, and better in one.
 
+    Cards for a computer of one's own beat no complete machine: they cost less because something is missing.
     owned: memory to spare counts in place of the price
     """
+    if other.offer.own_computer and not plan.offer.own_computer:
+        return False
     a, b = _comparable(plan, owned), _comparable(other, owned)
     pairs = list(zip(a, b, strict=True))
     if any((x is None) != (y is None) for x, y in pairs):
@@ -86,8 +89,11 @@ def _negative(value: float | None) -> float | None:
 
 
 def is_repetition(plan: Plan, rows: Sequence[Plan], request: PlanRequest) -> bool:
-    """Return True if the rows have this model already, as often as an answer shows it."""
-    same = [r for r in rows if r.name == plan.name]
+    """Return True if the rows have this model already, as often as an answer shows it.
+
+    Complete machines, and cards for a computer of one's own, are two ways to have a model: each may show it.
+    """
+    same = [r for r in rows if r.name == plan.name and r.offer.own_computer == plan.offer.own_computer]
     if any(r.offer.machine.name == plan.offer.machine.name for r in same):
         return True
     if not same or request.model is not None:
