@@ -199,3 +199,13 @@ def test_no_command_has_a_placeholder() -> None:
             words = shlex.join(found.command.argv)
             assert not re.search(r"[<>]", words), words
     assert set(NAMES) == {"llama.cpp", "Ollama", "vLLM", "MLX-LM"}
+
+
+def test_four_bit_floats_of_known_publishers_only_and_mxfp4_for_experts_only() -> None:
+    for record in LISTED:
+        forms = {f.name: f.artifact for f in checkpoint_formats(record) if f.name in ("NVFP4", "MXFP4")}
+        routed = any(key.endswith(".expert_count") for key in record.metadata)
+        assert routed or "MXFP4" not in forms, record.name
+        assert all(a is not None and (a.rank <= 2 or record.quantization == "MXFP4_MOE") for a in forms.values())
+    assert "MXFP4" in {f.name for f in checkpoint_formats(find("deepseek-v4-flash"))}
+    assert "NVFP4" in {f.name for f in checkpoint_formats(find("qwen3.8-27b"))}

@@ -59,7 +59,7 @@ def gguf_formats(record: ModelRecord) -> Iterator[PlannedFormat]:
 
 
 def checkpoint_formats(record: ModelRecord) -> Iterator[PlannedFormat]:
-    """Yield Hugging Face checkpoints of a model: as published, FP8, 4-bit integers, NVFP4, MXFP4."""
+    """Yield Hugging Face checkpoints of a model: as published, FP8, 4-bit integers, and NVFP4, MXFP4 of known publishers."""
     every = published(record)
     kinds = {kind: next((a for a in every if a.format == kind), None) for kind in ("bf16", "fp8", "nvfp4", "mxfp4")}
     if record.quantization in NATIVE_TAGS:
@@ -72,7 +72,11 @@ def checkpoint_formats(record: ModelRecord) -> Iterator[PlannedFormat]:
     integers = _first_by_tag(a for a in every if a.quantization in INT4 and a.format in ("awq", "int4", "gptq"))
     four = _best(tuple(INT4), integers)
     yield PlannedFormat(INT4[four.name], four.artifact) if four is not None else PlannedFormat("AWQ", None)
-    yield from (PlannedFormat(kind.upper(), a) for kind in ("nvfp4", "mxfp4") if (a := kinds[kind]) is not None)
+    routed = any(key.endswith(".expert_count") for key in record.metadata)  # MXFP4 holds experts
+    for kind in ("nvfp4", "mxfp4") if routed else ("nvfp4",):
+        made = kinds[kind]
+        if made is not None and made.rank <= KNOWN_PUBLISHERS:
+            yield PlannedFormat(kind.upper(), made)
 
 
 def mlx_formats(record: ModelRecord) -> Iterator[PlannedFormat]:
