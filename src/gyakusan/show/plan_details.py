@@ -96,6 +96,8 @@ def _facts(answer: Recommendation, plan: Plan, limits: Capacity, server: Service
     yield Fact(say("Quality"), (_quality(answer, plan),))
     if server is not None:
         yield Fact(say("Settings"), (whole_words(shlex.join(server.command.argv)),))
+        if server.command.then:
+            yield Fact(say("Then"), tuple(whole_words(shlex.join(line)) for line in server.command.then))
         yield Fact(say("Network"), (_network(server),))
 
 
