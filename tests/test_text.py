@@ -32,6 +32,7 @@ JAPANESE: dict[str, str] = json.loads((Path(gyakusan.__file__).parent / "locale"
 LETTER = "[ぁ-ゖァ-ヺー一-龠々]"
 SAME_EVERYWHERE = {
     *("gpu", "backend", "{name}: {reason}.", "{model}: {reason}.", "first", "a {name}", "an {name}", "the {name}"),
+    *("first token", "{n} % of all", "{advice}: {gain}."),
 }
 """What is written GPU, API and TTFT in Japanese, too; templates without words, whose full stop is another; articles."""
 

@@ -1,10 +1,10 @@
-"""gyakusan compare: devices and models side by side."""
+"""gyakusan compare: devices, models and whole plans side by side."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
@@ -13,7 +13,10 @@ from gyakusan.cli.writing import draw, write_json
 from gyakusan.errors import BadSetting
 from gyakusan.python.files import text_of
 
-app = App(name="compare", help="Compare devices and models in charts.", help_format="plaintext")
+if TYPE_CHECKING:
+    from gyakusan.show.amounts import Amounts
+
+app = App(name="compare", help="Compare devices, models and plans side by side.", help_format="plaintext")
 
 
 @app.default
@@ -29,10 +32,7 @@ def compare(
     output: Output = Output(),
 ) -> int:
     """Run `gyakusan compare` and return its exit code."""
-    from gyakusan import api
     from gyakusan.catalog.devices import largest
-    from gyakusan.planning.predict.assessment import assess
-    from gyakusan.show.compare import Compared, screen
 
     devices = tuple(largest(d) for d in devices)
     if plan and bool(devices) == bool(model):
@@ -41,19 +41,44 @@ def compare(
         raise BadSetting("No device is named.", mend="Name at least one, e.g. 'RTX 5090'.")
     if not model:
         raise BadSetting("No model is named.", mend="Name one with --model, e.g. --model llama3.1-8b.")
+    return _devices(devices, model, quant, people, server, output)
+
+
+def _devices(
+    devices: Sequence[str],
+    models: Sequence[str],
+    quant: str | None,
+    people: People,
+    server: Server,
+    output: Output,
+) -> int:
+    """Models on devices. 0 if one of them fits."""
+    from gyakusan import api
+    from gyakusan.planning.predict.assessment import assess
+    from gyakusan.planning.select.compared_device import device_facts
+    from gyakusan.show.compare import Compared, screen
+
     rows = []
-    for name in model:
+    for name in models:
         for device in devices:
             asked = api.deployment(name, quantization=quant, load=people.load, device=device, settings=server.changes())
-            value = asked.ledger
-            rows.append(Compared(asked.model.name, asked.machine.name, value, assess(asked, value)))
+            value, facts = asked.ledger, device_facts(asked.machine)
+            rows.append(Compared(asked.model.name, asked.machine.name, value, assess(asked, value), facts))
     if output.json:
         from gyakusan.documents.compare import compare as document
 
         write_json(document(rows), output)
     else:
-        draw(*screen(rows), output=output)
+        draw(*screen(rows, _amounts()), output=output)
     return 0 if any(r.ledger.fits for r in rows) else 1
+
+
+def _amounts() -> Amounts:
+    """Return how prices are said where no budget names a currency."""
+    from gyakusan.planning.request.money import exchange_rates
+    from gyakusan.show.amounts import Amounts
+
+    return Amounts("JPY", exchange_rates({}))
 
 
 def _plans(
@@ -85,7 +110,9 @@ def _plans(
 
         write_json(compare_plans(found), output)
     else:
+        from gyakusan.planning.request.money import exchange_rates
         from gyakusan.show import side_by_side as show
+        from gyakusan.show.amounts import Amounts
 
-        draw(*show.screen(found), output=output)
+        draw(*show.screen(found, Amounts("JPY", exchange_rates({}))), output=output)
     return 0 if any(s.fits for s in found) else 1

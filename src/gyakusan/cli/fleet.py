@@ -1,21 +1,25 @@
-"""gyakusan fleet: past one machine - replicas, machines that one server spans, arrivals, costs beside an API's."""
+"""gyakusan fleet: how many machines for many people, and what they cost beside an API."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
 from gyakusan.cli.options import Output, Where, _
 from gyakusan.cli.plan import Limits, Needs, Wishes, uncollected
 from gyakusan.cli.writing import draw, write_json
+from gyakusan.errors import BadSetting
+
+if TYPE_CHECKING:
+    from gyakusan.planning.fleet.recommend import FleetAnswer
 from gyakusan.python.files import text_of
 
 app = App(
     name="fleet",
-    help="Count the machines for many people, and their cost.",
+    help="How many machines for many people, and what they cost.",
     help_format="plaintext",
 )
 
@@ -52,6 +56,15 @@ class Costs:
     ] = None
 
 
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class View:
+    """What is shown of the answer."""
+
+    details: Annotated[int | None, Parameter(help=_("Show everything about one fleet of the answer, e.g. 1."))] = None
+    command: Annotated[int | None, Parameter(help=_("Print only the commands of one fleet, each in one line."))] = None
+
+
 @app.default
 def fleet(
     file: Annotated[Path | None, Parameter(help=_("A request in TOML or JSON; options win over it."))] = None,
@@ -62,6 +75,7 @@ def fleet(
     costs: Costs = Costs(),
     limits: Limits = Limits(),
     wishes: Wishes = Wishes(),
+    view: View = View(),
     output: Output = Output(),
 ) -> int:
     """Run `gyakusan fleet` and return its exit code."""
@@ -76,12 +90,31 @@ def fleet(
     said = {} if file is None else file_values(text_of(file), file.name)
     with uncollected():
         found = answer(parse_fleet_request({**said, **{k: v for k, v in given.items() if v is not None}}))
-        if output.json:
-            from gyakusan.documents import fleet as documents
-
-            write_json(documents.fleet(found), output)
-        else:
-            from gyakusan.show import fleet as show
-
-            draw(*show.screen(found), output=output)
+        _show(found, view, output)
     return 0 if found.plans else 1
+
+
+def _show(found: FleetAnswer, view: View, output: Output) -> None:
+    """Print the answer, or what is asked for of one fleet. Raises BadSetting for a number that no fleet has."""
+    number = view.command if view.details is None else view.details
+    if number is not None and not 1 <= number <= len(found.plans):
+        raise BadSetting(
+            "The answer has no fleet {number}.", number=number, n=len(found.plans), mend="Give a number from 1 to {n}."
+        )
+    if output.json:
+        from gyakusan.documents import fleet as documents
+
+        write_json(documents.fleet(found), output)
+    elif view.command is not None:
+        from gyakusan.show.wording import command
+
+        for start in found.plans[view.command - 1].commands:
+            print(command(start).line)
+    elif view.details is not None:
+        from gyakusan.show.fleet_details import details
+
+        draw(*details(found, view.details), output=output)
+    else:
+        from gyakusan.show import fleet as show
+
+        draw(*show.screen(found), output=output)

@@ -26,7 +26,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from math import ceil, exp, log
+from math import ceil, exp, log, sqrt
 
 from gyakusan.core.arrays import BoolArray, Number
 from gyakusan.core.broadcast import is_array, maximum, minimum, where
@@ -193,7 +193,7 @@ def _sustained(
 def _slot_room(slots: int, share: float) -> float:
     """Return the mean of the greatest Poisson number for these slots, and its z standard deviations."""
     mean = poisson_mean_for_slots(slots, share)
-    return mean + _normal_quantile(share) * mean**0.5
+    return mean + _normal_quantile(share) * sqrt(mean)
 
 
 def _normal_quantile(share: float) -> float:

@@ -12,7 +12,7 @@ from gyakusan.documents.common import IntervalJson, catalogue_date, interval
 from gyakusan.documents.plan import PlanJson, plan
 from gyakusan.planning.select.side_by_side import ComparedPlan, p_better_than_first
 from gyakusan.show.compare import Compared
-from gyakusan.show.side_by_side import figure
+from gyakusan.show.side_by_side import figure_of
 
 
 class MeasurementJson(Struct, frozen=True):
@@ -144,8 +144,8 @@ def _side(side: ComparedPlan, chance: float | None) -> ComparePlanJson:
         machine=side.machine or None,
         engine=side.ledger.engine.name if side.ledger else None,
         total=None if account is None else int(account.total),
-        tokens_per_second=interval(figure(side, "decode")),
-        prefill=interval(figure(side, "prefill")),
+        tokens_per_second=interval(figure_of(side, "decode")),
+        prefill=interval(figure_of(side, "prefill")),
         first_token=interval(side.pace.ttft if side.pace and side.fits else None),
         quality=quality,
         better_than_first=None if chance is None else round(chance, 3),

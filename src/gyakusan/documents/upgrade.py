@@ -11,8 +11,9 @@ from gyakusan.documents.plan import PlanJson, plan
 from gyakusan.documents.request import RequestJson, request
 from gyakusan.message import Message
 from gyakusan.planning.predict.capacity import Capacity
+from gyakusan.planning.upgrade.option import UpgradeOption
 from gyakusan.planning.upgrade.purchase_options import Kind
-from gyakusan.planning.upgrade.recommend import UpgradeAnswer, UpgradeOption
+from gyakusan.planning.upgrade.recommend import UpgradeAnswer
 from gyakusan.show.upgrade import notes
 
 KIND_VALUES: dict[Kind, str] = {
@@ -51,7 +52,7 @@ class QualityGapJson(Struct, frozen=True):
 class UpgradeOptionJson(Struct, frozen=True, kw_only=True):
     """What may be bought.
 
-    roles: what it is best at: yen (most for the money), best, cheapest
+    roles: what it is best at among those shown: cheapest, yen (most quality for the money), best (quality), fastest
     kind: again, beside, instead, first or computer
     buy: what is bought
     price_jpy: of what is bought [JPY]
@@ -62,7 +63,7 @@ class UpgradeOptionJson(Struct, frozen=True, kw_only=True):
     felt: true if the gain is more than noise
     quality: against today, null where nothing fits today
     times: speed against today, null where one of them is not known
-    reach: null for options without a role
+    reach: how far the plan reaches then
     plan: what would run then
     """
 

@@ -98,8 +98,11 @@ def compare(
 
 
 def _compared(asked: Deployment) -> Compared:
+    from gyakusan.planning.select.compared_device import device_facts
+
     ledger = asked.ledger
-    return Compared(asked.model.name, asked.machine.name, ledger, assess(asked, ledger))
+    facts = device_facts(asked.machine)
+    return Compared(asked.model.name, asked.machine.name, ledger, assess(asked, ledger), facts)
 
 
 def _first_plan(question: Question) -> ComparedPlan:

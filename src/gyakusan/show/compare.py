@@ -1,22 +1,26 @@
-"""Devices side by side: a bar for each, its 80 % interval, and what others measured."""
+"""Devices side by side: which is how many times as fast, bars with intervals, what is to spare, price and power."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Literal
 
 from gyakusan.core.ledger import Ledger
-from gyakusan.message import Message, say
+from gyakusan.message import Listed, Message, people, say
 from gyakusan.planning.predict.assessment import Assessment
 from gyakusan.planning.predict.speed import Estimate
-from gyakusan.show.assessment import spaced
-from gyakusan.show.tree import Cell, Column, IntervalBar, Part, Pause, Table, Text, Title, Tree, Words
-from gyakusan.units import format_bytes
+from gyakusan.planning.select.compared_device import DeviceFacts, speed_ratio, to_spare
+from gyakusan.show.amounts import Amounts
+from gyakusan.show.tree import Cell, Column, IntervalBar, Pause, Question, Table, Text, Tree, Verdict, Words, whole
+from gyakusan.show.wording import brief, figure, the
+from gyakusan.units import GIB, format_bytes
 
 Shown = Literal["decode", "prefill"]
-HEAD_TEXTS: dict[Shown, str] = {"decode": "output tokens/s for each user", "prefill": "prompt tokens/s"}
-CHART = (Column(), Column(kind="number"), Column(kind="bar"), Column())
+HEAD_TEXTS: dict[Shown, str] = {"decode": "answer tokens/s", "prefill": "prompt tokens/s"}
+MAX_SENTENCES = 2
+"""Measurements that are told of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,61 +31,184 @@ class Compared:
     device: its name in the catalogue
     ledger: memory on that device
     judged: speed and quality
+    facts: price and power, None where they were not looked up
     """
 
     model: str
     device: str
     ledger: Ledger
     judged: Assessment
+    facts: DeviceFacts | None = None
 
 
-def screen(rows: Sequence[Compared]) -> Tree:
-    """Return for each model two charts, as the guide drew them: answering and reading."""
-    parts: list[Part] = []
+def screen(rows: Sequence[Compared], amounts: Amounts) -> Tree:
+    """Return for each model the answer, the question, two charts and a table."""
+    parts: list[Tree] = []
     for model in dict.fromkeys(r.model for r in rows):
         mine = [r for r in rows if r.model == model]
-        parts.append(Title(_title(mine[0]), chapter=True))
-        for kind, head in HEAD_TEXTS.items():
-            parts += [Title(Message(head)), chart(mine, kind), Pause()]
-    return *parts, Text(say("█ prediction, ▒ up to the end of the 80 % interval, ◆ measured by others"), "note")
+        known = any(speed(r, "decode") for r in mine)
+        charts = [(chart(mine, kind), Pause()) for kind in HEAD_TEXTS] if known else []
+        head = (_verdict(model, mine), Pause(), _question(mine, drawn=known), Pause())
+        seen = tuple(Text(m, "note") for m in _measured(mine))
+        parts.append(
+            (*head, *(p for c in charts for p in c), _table(mine, amounts), *((Pause(), *seen) if seen else ()))
+        )
+    return tuple(p for number, part in enumerate(parts) for p in ((Pause(),) if number else ()) + part)
 
 
-def _title(row: Compared) -> Words:
-    m = row.ledger.model
-    text = f"{m.name} {m.quantization}, {m.bytes / 1e9:.1f} GB"
-    if row.judged.overall is None:
-        return text
-    quality = say("quality {score}", score=spaced(row.judged.overall))
-    return say("{model}  {quality}", model=text, quality=quality)
+def times(ratio: float) -> str:
+    """Return a ratio: two decimals below 2, one below 10."""
+    return f"{ratio:.2f}" if ratio < 1.995 else f"{ratio:.1f}" if ratio < 9.95 else f"{ratio:.0f}"
+
+
+def _verdict(model: str, rows: Sequence[Compared]) -> Verdict:
+    """Return who holds the model, and how many times as fast the first is as the others."""
+    holding = _ranked([r for r in rows if r.ledger.fits], "decode")
+    name = whole(model)
+    if not holding:
+        return Verdict((say("{model} fits on none of these.", model=name),), say("fits on none"), "fails")
+    fits = [] if len(holding) == len(rows) else [_only(name, holding)]
+    compared = [m for m in (_comparison(name, holding),) if m is not None]
+    told = (*fits, *compared) or (_only(name, holding),)
+    return Verdict(told, say("fits") if fits or not compared else "", "fits")
+
+
+def _only(model: str, holding: Sequence[Compared]) -> Message:
+    return say("{model} fits on {names}.", model=model, names=Listed(tuple(the(r.device) for r in holding)))
+
+
+def _comparison(model: str, ranked: Sequence[Compared]) -> Message | None:
+    """Return the fastest against the next ones, None if there is no speed to compare."""
+    first = speed(ranked[0], "decode")
+    others = [(r, s) for r in ranked[1:] if (s := speed(r, "decode")) is not None]
+    if first is None or not others:
+        return None
+    (second, slower), *rest = others
+    ratio = speed_ratio(first, slower)
+    if ratio is None:
+        return None
+    facts = {"model": model, "first": the(ranked[0].device), "second": the(second.device), "n": times(ratio.value)}
+    facts |= {"low": times(ratio.low), "high": times(ratio.high)}
+    if ratio.equal:
+        template = "With {model}, {first} and {second} are equal within the error: {n} ({low}-{high})."
+        return say(template, **facts)
+    if not rest:
+        return say("With {model}, {first} answers {n} ({low}-{high}) times as fast as {second}.", **facts)
+    third, slowest = rest[-1]
+    facts |= {"third": the(third.device), "more": times(first.value / slowest.value)}
+    return say(
+        "With {model}, {first} answers {n} ({low}-{high}) times as fast as {second} and {more} times as fast as {third}.",
+        **facts,
+    )
+
+
+def short_name(row: Compared) -> str:
+    """Return the name of a device without its maker."""
+    return brief(row.device)
+
+
+def _question(rows: Sequence[Compared], *, drawn: bool) -> Question:
+    ledger, turn = rows[0].ledger, rows[0].judged.turn
+    load = say(
+        "{model} {files}, {people}, {context} tokens, prompts of {prompt}, {engine}",
+        model=whole(rows[0].model),
+        files=whole(ledger.model.quantization),
+        people=people(int(ledger.load.users)),
+        context=f"{int(ledger.load.context):,}",
+        prompt=f"{int(turn.prompt):,}",
+        engine=ledger.engine.name,
+    )
+    return Question((load, say("█ estimate, ▒ up to the end of the 80 % interval")) if drawn else (load,))
 
 
 def chart(rows: Sequence[Compared], kind: Shown) -> Table:
     """Return one line for each device, best first; what does not fit is said, not drawn."""
-    figures = {r.device: _figure(r, kind) for r in rows}
-    scale = max((f.high for f in figures.values() if f), default=1.0)
-    best_first = sorted(rows, key=lambda r: -(f.value if (f := figures[r.device]) else 0))
-    return Table(CHART, tuple((r.device, *_cells(r, figures[r.device], kind, scale)) for r in best_first))
+    scale = max((s.high for r in rows if (s := speed(r, kind))), default=1.0)
+    columns = (
+        Column(Message(HEAD_TEXTS[kind])),
+        Column(kind="number"),
+        Column(say("80 %"), "number"),
+        Column(kind="bar"),
+        Column(say("measured by others"), "number", wide=True),
+    )
+    return Table(columns, tuple(_bar(r, kind, scale) for r in _ranked(rows, kind)), indent=1)
 
 
-def _cells(row: Compared, figure: Estimate | None, kind: Shown, scale: float) -> tuple[Cell, ...]:
+def _ranked(rows: Sequence[Compared], kind: Shown) -> list[Compared]:
+    return sorted(rows, key=lambda r: -(s.value if (s := speed(r, kind)) else 0.0))
+
+
+def _bar(row: Compared, kind: Shown, scale: float) -> tuple[Cell, ...]:
+    name, found = short_name(row), speed(row, kind)
     if not row.ledger.fits:
         missing = format_bytes(max(float(a.short_by) for a in row.ledger.accounts), 1)
-        return "-", Text(say("short by {n}", n=missing), "bad"), ""
-    if figure is None:
-        return "?", Text(say("bandwidth unknown"), "caution"), ""
-    pace = row.judged.speed
-    measured = tuple(p.figure for p in pace.points if p.kind == kind and p.users == 1) if pace else ()
-    bar = IntervalBar(figure.low, figure.value, figure.high, scale, measured)
-    return _digits(figure.value), bar, Text(f"{_digits(figure.low)}-{_digits(figure.high)}", "note")
+        return name, "-", Text(say("short by {n}", n=missing), "bad"), "", ""
+    if found is None:
+        return name, "?", "?", "", ""
+    seen = measured(row, kind)
+    bar = IntervalBar(found.low, found.value, found.high, scale)
+    interval = f"{figure(found.low)}-{figure(found.high)}"
+    return name, figure(found.value), Text(interval, "note"), bar, "" if seen is None else figure(seen)
 
 
-def _digits(value: float) -> str:
-    """Two digits at least: 4 and 4.4 tokens/s are not the same."""
-    return f"{value:,.0f}" if value >= 9.95 else f"{value:.1f}"
-
-
-def _figure(row: Compared, kind: Shown) -> Estimate | None:
-    pace = row.judged.speed
-    if pace is None or not row.ledger.fits:
+def speed(row: Compared, kind: Shown) -> Estimate | None:
+    """Return a speed, None where it is not known or the model does not fit."""
+    found = row.judged.speed
+    if found is None or not row.ledger.fits:
         return None
-    return pace.decode_each if kind == "decode" else pace.prefill
+    return found.decode_each if kind == "decode" else found.prefill
+
+
+def measured(row: Compared, kind: Shown) -> float | None:
+    """Return the middle of what others measured for one user, None where nobody did [tokens/s]."""
+    found = row.judged.speed
+    points = [p.figure for p in found.points if p.kind == kind and p.users == 1] if found else []
+    return median(points) if points else None
+
+
+def _measured(rows: Sequence[Compared]) -> Iterator[Message]:
+    """Yield whether what others measured lies inside the interval."""
+    told = [r for r in rows if measured(r, "decode") is not None and int(r.ledger.load.users) == 1]
+    for row in told[:MAX_SENTENCES]:
+        seen, found = measured(row, "decode"), speed(row, "decode")
+        if seen is None or found is None:
+            continue
+        facts = {"device": whole(short_name(row)), "n": figure(seen)}
+        if found.low <= seen <= found.high:
+            yield say("{device}: others measured {n} tokens/s, inside the interval.", **facts)
+        else:
+            yield say("{device}: others measured {n} tokens/s, outside the interval.", **facts)
+
+
+def _table(rows: Sequence[Compared], amounts: Amounts) -> Table:
+    """Return a column for each device: what is to spare, what it costs, what it takes."""
+    columns = (Column(), *(Column(short_name(r), "number") for r in rows))
+    facts: list[tuple[Cell, ...]] = [(say("to spare, GiB"), *(_spare(r) for r in rows))]
+    if any(r.facts for r in rows):
+        facts.append((_price_head(amounts), *(_price(r, amounts) for r in rows)))
+        facts.append((say("power of the machine, W"), *(_power(r) for r in rows)))
+    return Table(columns, tuple(facts), indent=1)
+
+
+def _price_head(amounts: Amounts) -> Message:
+    return say("price, computer, {currency}", currency=Message(amounts.head))
+
+
+def _spare(row: Compared) -> Words:
+    left = to_spare(row.ledger)
+    if left is None:
+        return "?"
+    if not row.ledger.fits:
+        return say("short")
+    return say("none sure") if left < 0 else f"{int(left / GIB * 10) / 10:.1f}"
+
+
+def _price(row: Compared, amounts: Amounts) -> Words:
+    if row.facts is None or row.facts.price is None:
+        return "?"
+    price = amounts.figure(row.facts.price)
+    return say("{amount} used", amount=price) if row.facts.used else price
+
+
+def _power(row: Compared) -> str:
+    return "?" if row.facts is None or row.facts.watts is None else f"{row.facts.watts:,.0f}"

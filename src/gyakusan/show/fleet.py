@@ -1,267 +1,318 @@
-"""Fleets on the terminal and as JSON."""
+"""Fleets on the terminal: how many of which machines, the question, a numbered table, a note for each row."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gyakusan.message import Message, people, say
+from gyakusan.message import Listed, Message, people, say
 from gyakusan.planning.fleet import costs
 from gyakusan.planning.fleet.plan import FleetPlan
 from gyakusan.planning.fleet.recommend import FleetAnswer
-from gyakusan.show.plan_notes import BASIS_TEXTS, reasoning
-from gyakusan.show.request_line import load
-from gyakusan.show.tree import Section, Table, Text, Title, Tree, columns
-from gyakusan.show.wording import brief, caveat, command, listed, points, short
+from gyakusan.planning.fleet.request import FleetRequest
+from gyakusan.show.amounts import MONTH_HEAD_TEXTS, Amounts, money_words
+from gyakusan.show.tree import Cell, Column, Next, Note, Pause, Question, Table, Text, Tree, Verdict, Words, whole
+from gyakusan.show.wording import brief, quality, short
 
 ROLE_TEXTS = {
     "balanced": "balanced",
-    "best": "best quality",
+    "best": "highest quality",
     "fastest": "fastest",
-    "cheapest": "lowest monthly cost",
-    "fewest": "fewest machines",
+    "cheapest": "cheapest",
+    "fewest": "fewest",
     "survives": "survives a failure",
     "across": "across machines",
 }
-HEAD_TEXTS = ("machines", "model", "quant", "tokens/s", "first s", "quality", "JPY a month")
+PREFERRED_TEXTS = {
+    "balanced": "balanced",
+    "quality": "first by quality",
+    "speed": "first by speed",
+    "price": "first by price",
+}
+DOING_TEXTS = {
+    "chat": "chat",
+    "coding": "coding",
+    "rag": "questions about documents",
+    "agents": "agents",
+    "translation": "translation",
+}
+JAPANESE_TEXTS = {
+    "chat": "chat in Japanese",
+    "coding": "coding in Japanese",
+    "rag": "questions about documents in Japanese",
+    "agents": "agents in Japanese",
+    "translation": "translation in Japanese",
+}
+OUTLETS = {"JPY": 1500.0, "USD": 1440.0, "EUR": 3680.0, "CHF": 2300.0}
+"""What a socket of a household gives for hours, by the currency of the country: see planning.candidates.power. [W]"""
 
 
 def screen(answer: FleetAnswer) -> Tree:
-    """Return the question, what was assumed, the fleets, and each with its cost, its limits and its commands."""
-    terms = (load(answer.request.plan_request), assumed(answer))
-    head: Tree = (Title(_title(answer)), *(Text(m, "note") for m in terms))
+    """Return the answer on one screen."""
     if not answer.plans:
-        return *head, Section(
-            Text(say("No fleet meets these conditions."), "fails"), tuple(Text(r.sentence) for r in answer.relaxations)
+        ways = tuple(Text(r.sentence) for r in answer.relaxations)
+        none = Verdict((say("No fleet meets these conditions."),), say("No fleet"), "fails")
+        return none, *ways, Pause(), question(answer)
+    closing = (*map(Text, _closing(answer)), *(Text(m, "note") for m in _rules(answer)))
+    choices = (say("add {options}", options=whole("--details 1")), say("add {options}", options=whole("--command 1")))
+    return (
+        _verdict(answer),
+        Pause(),
+        question(answer),
+        Pause(),
+        _table(answer),
+        Pause(),
+        *closing,
+        Pause(),
+        Next(choices),
+    )
+
+
+def amounts(answer: FleetAnswer) -> Amounts:
+    """Return how amounts are said: in the currency of the question."""
+    return Amounts(currency_of(answer.request), answer.rates)
+
+
+def currency_of(request: FleetRequest) -> str:
+    """Return the currency of the budget, else of the price that was given, else of the tariff."""
+    plan_request = request.plan_request
+    given = plan_request.budget or request.budget or request.price
+    return request.terms.tariff.currency if given is None else given.currency
+
+
+def _verdict(answer: FleetAnswer) -> Verdict:
+    """Return what to take, how fast it is, what it costs, and what a failure does."""
+    plan, told = answer.plans[0], amounts(answer)
+    total, price = plan.cost.requested.total, plan.plan.offer.price
+    facts = {"machines": machines(plan), "model": whole(plan.plan.name), "speed": _speed_words(answer, plan)}
+    if total is None or price is None:
+        first = say("Take {machines} with {model}: {speed}. Its price is not known.", **facts)
+    else:
+        first = say(
+            "Take {machines} with {model}: {speed}, {cost} a month ({price} to buy).",
+            **facts,
+            cost=told.words(total),
+            price=told.figure(price * plan.machines),
         )
-    details = tuple(_details(answer, p) for p in answer.plans)
-    table = Table(columns(HEAD_TEXTS, 3), tuple(_row(p) for p in answer.plans))
-    return *head, table, *details, *(Text(m, "note") for m in _closing(answer))
+    return Verdict((first, failure(plan)), say("Take"), "fits")
 
 
-def _title(answer: FleetAnswer) -> Message:
-    question = answer.request.plan_request
-    facts = {"context": f"{question.workload.context:,}", "replicas": f"{answer.request.replicas:,}"}
-    if question.arrivals is None:
-        return say("{users} x {context} tokens, at most {replicas} replicas", users=people(question.users), **facts)
-    rate = _hourly(question.arrivals)
-    return say("{rate} requests an hour x {context} tokens, at most {replicas} replicas", rate=rate, **facts)
+def _speed_words(answer: FleetAnswer, plan: FleetPlan) -> Message:
+    request, speed = answer.request.plan_request, short(plan.user_speed)
+    if request.arrivals is None:
+        return say("{n} tokens/s for each of {people}", n=speed, people=people(request.users))
+    return say("{n} tokens/s for each answer at {rate} requests an hour", n=speed, rate=hourly(request.arrivals))
 
 
-def _hourly(rate: float) -> str:
-    """Requests a second as requests an hour."""
+def failure(plan: FleetPlan) -> Message:
+    """Return what one failed machine does."""
+    impact = plan.failure_impact
+    facts = {"each": "?" if impact.each is None else short(impact.each), "served": _percent(plan)}
+    match impact.verdict:
+        case "spare":
+            return say("If one fails, the spare takes its place.")
+        case "holds":
+            return say("If one fails, the others serve all at {each} tokens/s each.", **facts)
+        case "slower":
+            return say("If one fails, the others serve all at {each} tokens/s each, with waits.", **facts)
+        case "full":
+            return say("If one fails, {served} % are still served; --spare 1 adds a machine.", **facts)
+        case _:
+            return say("If it fails, nobody is served; --spare 1 adds a machine.")
+
+
+def machines(plan: FleetPlan) -> Words:
+    """Return the machines of a fleet: "8 RTX 5090 PCs", "2 PCs of 2x RTX 5090", "3 x DGX Spark"."""
+    offer, count = plan.plan.offer, plan.replicas * plan.nodes
+    name = brief(offer.machine.name, series=False)
+    facts = {"n": f"{count}+{plan.spares}" if plan.spares else f"{count:,}", "name": whole(name)}
+    gpus = offer.machine.gpus
+    if not gpus or gpus[0].kind == "unified":
+        return say("{n} x {name}", **facts)
+    if plan.nodes > 1:
+        return say("{n} servers of {name}, {nodes} for each model", nodes=plan.nodes, **facts)
+    if len(gpus) > 2:
+        return say("1 server of {name}", **facts) if plan.machines == 1 else say("{n} servers of {name}", **facts)
+    if len(gpus) == 2:
+        return say("1 PC of {name}", **facts) if plan.machines == 1 else say("{n} PCs of {name}", **facts)
+    return say("1 {name} PC", **facts) if plan.machines == 1 else say("{n} {name} PCs", **facts)
+
+
+def hourly(rate: float) -> str:
+    """Return requests a second as requests an hour."""
     return f"{rate * 3600:,.0f}" if rate * 3600 >= 100 else f"{rate * 3600:.3g}"
 
 
-def assumed(answer: FleetAnswer) -> Message:
-    """The terms of costs: what was given, and what was taken for it."""
-    terms = answer.request.terms
-    return say(
-        (
-            "costs: {months} months, {tariff} per kWh, {hours} h a day, PUE {pue}, upkeep {upkeep} % a "
-            "year; an idle device draws {idle} %, the rest of the computer {least} to {most} W"
-        ),
-        months=f"{terms.months:g}",
-        tariff=f"{terms.tariff.amount:g} {terms.tariff.currency}",
-        hours=f"{terms.hours:g}",
-        pue=f"{terms.pue:g}",
-        upkeep=f"{terms.upkeep:g}",
-        idle=round(100 * costs.IDLE_POWER_SHARE),
-        least=round(costs.UNIFIED_MEMORY_WATTS),
-        most=round(costs.CHASSIS_WATTS[-1][1]),
-    )
+def question(answer: FleetAnswer) -> Question:
+    """Return the question as it was understood, with each default that acts."""
+    request = answer.request
+    return Question((_load(request), say("{limits}", limits=Listed(tuple(_limits(request)))), terms(request)))
 
 
-def _row(plan: FleetPlan) -> tuple[str, ...]:
-    total, estimate = plan.cost.requested.total, plan.queue_estimate
-    first = plan.speed.ttft.value if estimate is None else float(estimate.first)
-    speed = plan.speed.decode_each.value if estimate is None else 1 / float(estimate.token)
-    cost = "?" if total is None else f"{total:,.0f}"
-    one = plan.plan
-    return _machines(plan), one.name, one.quantization, short(speed), short(first), points(one.score), cost
+def _load(request: FleetRequest) -> Message:
+    plan_request = request.plan_request
+    texts = JAPANESE_TEXTS if plan_request.language == "ja" else DOING_TEXTS
+    facts = {"n": f"{plan_request.workload.context:,}", "doing": Message(texts[plan_request.task])}
+    if plan_request.arrivals is None:
+        return say("{people} at once, {n} tokens each, {doing}", people=people(plan_request.users), **facts)
+    return say("{rate} requests an hour, {n} tokens each, {doing}", rate=hourly(plan_request.arrivals), **facts)
 
 
-def _machines(plan: FleetPlan) -> str:
-    name = brief(plan.plan.offer.machine.name, series=False)
-    inner = f"{plan.nodes} x {name}" if plan.nodes > 1 else name
-    inner = f"({inner})" if plan.plan.offer.count > 1 or plan.nodes > 1 else inner
-    return f"{plan.replicas} x {inner}" + (f" +{plan.spares}" if plan.spares else "")
+def _limits(request: FleetRequest) -> Iterator[Message]:
+    plan_request, workload = request.plan_request, request.plan_request.workload
+    facts = {"prompt": f"{workload.prompt_tokens:,}", "answer": f"{workload.output_tokens:,}"}
+    yield say("prompts of {prompt}, answers of {answer}", **facts)
+    yield say("at least {n} tokens/s of answer (default)", n=f"{workload.target_tps:g}")
+    if plan_request.speed:
+        yield say("at least {n} tokens/s", n=f"{plan_request.speed:g}")
+    if plan_request.max_ttft is not None:
+        yield say("first token within {n} s", n=f"{plan_request.max_ttft:g}")
+    if request.budget is not None:
+        yield say("budget {amount}", amount=money_words(request.budget))
+    if "replicas" in request.given:
+        yield say("at most {n} replicas", n=f"{request.replicas:,}")
 
 
-def _details(answer: FleetAnswer, plan: FleetPlan) -> Section:
-    one = plan.plan
-    lines = [_where(plan), _quality(plan), *_queue(plan), *_cost(plan), _failure(answer, plan)]
-    several = len(plan.commands) > 1
-    commands = [command(c, say("machine {n}: ", n=n) if several else "") for n, c in enumerate(plan.commands, 1)]
-    head = say(
-        "{machines}, {name} {quantization}: {roles}",
-        machines=_machines(plan),
-        name=one.name,
-        quantization=one.quantization,
-        roles=listed(plan.roles, ROLE_TEXTS),
-    )
-    return Section(Title(head), (*(Text(m, "note") for m in lines), *caveat(one.engine), *commands))
-
-
-def _where(plan: FleetPlan) -> Message:
-    offer, each = plan.plan.offer, plan.speed.decode_each
+def terms(request: FleetRequest) -> Message:
+    """Return what costs are computed with."""
+    costs_terms, given = request.terms, request.given
     facts = {
-        "replicas": f"{plan.replicas:,}",
-        "users": people(plan.users_per_replica),
-        "machine": offer.machine.name,
-        "engine": plan.plan.engine,
-        "price": "?" if offer.price is None else _price(plan),
-        "speed": f"{each.value:.0f} ({each.low:.0f}-{each.high:.0f})",
+        "months": f"{costs_terms.months:g}",
+        "tariff": money_words(costs_terms.tariff),
+        "hours": f"{costs_terms.hours:g}",
     }
-    if plan.nodes == 1:
-        return say(
-            (
-                "replicas: {replicas}, each for {users} at once at {speed} tokens/s, on {machine} ({price}) "
-                "with {engine}"
-            ),
-            **facts,
-        )
+    usual = not given & {"months", "tariff", "hours", "upkeep", "pue"}
+    if usual:
+        return say("{months} months, {tariff}/kWh, {hours} h a day, no upkeep (defaults)", **facts)
     return say(
-        (
-            "replicas: {replicas}, each for {users} at once at {speed} tokens/s, on {nodes} machines "
-            "{machine} ({price} each) with {engine}, tensor parallel {tensor} x pipeline parallel {nodes}"
-        ),
+        "{months} months, {tariff}/kWh, {hours} h a day, PUE {pue}, upkeep {upkeep} % a year",
         **facts,
-        nodes=plan.nodes,
-        tensor=plan.tensor_parallel,
+        pue=f"{costs_terms.pue:g}",
+        upkeep=f"{costs_terms.upkeep:g}",
     )
 
 
-def _price(plan: FleetPlan) -> Message:
-    """Of one machine, and when it was seen."""
-    seen, amount = plan.plan.offer.seen, f"{plan.plan.offer.price:,.0f} JPY"
-    if seen is None:
-        return Message(amount)
-    if seen.used:
-        return say("{amount}, {date}, used", amount=amount, date=seen.date)
-    return Message(f"{amount}, {seen.date}")
+def _table(answer: FleetAnswer) -> Table:
+    columns = (
+        Column(say("machines")),
+        Column(say("model")),
+        Column(say("files"), leaves=2, wide=True),
+        Column(say("people each"), "number", wide=True),
+        Column(say("tokens/s"), "number"),
+        Column(say("quality"), "number"),
+        Column(Message(MONTH_HEAD_TEXTS[currency_of(answer.request)]), "number"),
+        Column(say("to buy"), "number", leaves=1, wide=True),
+        Column("kW", "number", leaves=3, wide=True),
+        Column(say("one down"), "number"),
+    )
+    rows = tuple(tuple(_row(answer, p)) for p in answer.plans)
+    return Table(columns, rows, numbered=True, notes=tuple(_note(answer, p) for p in answer.plans))
 
 
-def _quality(plan: FleetPlan) -> Message:
-    return say(
-        "quality: {basis}, {reasoning}",
-        basis=Message(BASIS_TEXTS[plan.plan.mode.basis]),
-        reasoning=reasoning(plan.plan),
+def _row(answer: FleetAnswer, plan: FleetPlan) -> Iterator[Cell]:
+    told, month, price = amounts(answer), plan.cost.requested, plan.plan.offer.price
+    yield machines(plan)
+    yield plan.plan.name
+    yield plan.plan.quantization
+    yield f"{plan.users_per_replica:,}"
+    yield speed(plan)
+    yield quality(plan.plan.score)
+    yield told.figure(month.total)
+    yield told.figure(None if price is None else price * plan.machines)
+    yield "?" if month.watts is None else _kilowatts(month.watts)
+    yield served(plan)
+
+
+def speed(plan: FleetPlan) -> str:
+    """Return each user's speed; with its interval where everybody is served all the time."""
+    each = plan.speed.decode_each
+    if plan.queue_estimate is not None:
+        return short(plan.user_speed)
+    return f"{short(each.value)} ({short(each.low)}-{short(each.high)})"
+
+
+def served(plan: FleetPlan) -> Words:
+    """Return who is still served if one machine fails."""
+    percent = _percent(plan)
+    return say("all") if percent >= 100 else say("none") if percent <= 0 else say("{n} %", n=percent)
+
+
+def _percent(plan: FleetPlan) -> int:
+    """Return the share that a failure leaves served, rounded down [%]."""
+    return int(100 * plan.failure_impact.served + 1e-9)
+
+
+def _kilowatts(watts: float) -> str:
+    return f"{watts / 1000:.0f}" if watts >= 9950 else f"{watts / 1000:.1f}"
+
+
+def _note(answer: FleetAnswer, plan: FleetPlan) -> Note:
+    prefer = answer.request.plan_request.prefer
+    texts = ROLE_TEXTS | {"balanced": PREFERRED_TEXTS[prefer]}
+    return Note(
+        say("{labels}", labels=Listed(tuple(Message(texts[r]) for r in plan.roles))), tuple(_items(answer, plan))
     )
 
 
-def _queue(plan: FleetPlan) -> Iterator[Message]:
-    """What people meet under arrivals."""
-    estimate = plan.queue_estimate
-    if estimate is None:
-        return
-    yield say(
-        (
-            "One replica serves {running} requests at once on average; {slots} slots suffice 99 % of the "
-            "time. First token {first} s, then {token} ms for each token. All replicas serve up to "
-            "{most} requests an hour"
-        ),
-        running=_running(float(estimate.running) / plan.replicas),
-        slots=-(-int(estimate.slots) // plan.replicas),
-        first=f"{float(estimate.first):.2g}",
-        token=f"{1000 * float(estimate.token):.3g}",
-        most=_hourly(float(estimate.saturation_rate)),
-    )
+def _items(answer: FleetAnswer, plan: FleetPlan) -> Iterator[Message]:
+    """Yield how many share a machine, the speed of what people read, the power."""
+    request, answer_speed = answer.request.plan_request, plan.answer_speed
+    target = request.workload.target_tps
+    if request.arrivals is None:
+        yield say("{n} on each", n=f"{plan.users_per_replica:,}")
+    elif plan.queue_estimate is not None:
+        yield say("{n} at once on each", n=f"{float(plan.queue_estimate.running) / plan.replicas:.1f}")
+    if answer_speed < target:
+        yield say("{n} of answer, {target} wanted", n=short(answer_speed), target=f"{target:g}")
+    elif plan.plan.mode.thinking > 1:
+        yield say("{n} of answer", n=short(answer_speed))
+    if plan.cost.requested.watts is not None:
+        yield say("{n} kW", n=_kilowatts(plan.cost.requested.watts))
+    if (wall := full_watts(plan)) is not None and wall > OUTLETS[currency_of(answer.request)]:
+        yield say("{n} W each: more than an outlet gives", n=f"{wall:,.0f}")
 
 
-def _running(mean: float) -> str:
-    return f"{mean:.1f}" if mean >= 1 else f"{mean:.1g}"
+def full_watts(plan: FleetPlan) -> float | None:
+    """Return what one machine takes at work, None if it is not known [W]."""
+    offer = plan.plan.offer
+    return None if offer.power is None else offer.power + costs.chassis_watts(offer)
 
 
-def _cost(plan: FleetPlan) -> Iterator[Message]:
-    requested, full = plan.cost.requested, plan.cost.full
-    if requested.total is None or full.total is None:
-        yield say("cost unknown: the price of the machine (--price) or its power is missing")
-        return
-    yield say(
-        "{total} JPY a month: purchase {purchase}, power {power} ({watts} kW), upkeep {upkeep}",
-        total=_yen(requested.total),
-        purchase=_yen(requested.purchase),
-        power=_yen(requested.power),
-        watts=f"{(requested.watts or 0) / 1000:.2g}",
-        upkeep=_yen(requested.upkeep),
-    )
-    facts = {"full": _yen(full.output_token_price), "most": f"{full.requests:,.0f}", "least": _yen(full.token_price)}
-    if requested.requests > 0.995 * full.requests:
-        yield say(
-            (
-                "A million output tokens cost {full} JPY at full load ({most} requests a day); counting "
-                "prompt tokens too: {least} JPY"
-            ),
-            **facts,
-        )
-    else:
-        yield say(
-            (
-                "A million output tokens cost {asked} JPY at {load} requests a day, {full} JPY at full load "
-                "({most} requests); counting prompt tokens too: {both} and {least} JPY"
-            ),
-            **facts,
-            asked=_yen(requested.output_token_price),
-            load=f"{requested.requests:,.0f}",
-            both=_yen(requested.token_price),
-        )
-    if requested.api is not None:
-        yield _api(plan, requested.api)
+def _closing(answer: FleetAnswer) -> Iterator[Message]:
+    """Yield what tokens cost, beside an API's where its price was given."""
+    plan, told = answer.plans[0], amounts(answer)
+    month, full = plan.cost.requested, plan.cost.full
+    if full.output_token_price is not None and month.output_token_price is not None:
+        facts = {"full": told.words(full.output_token_price), "most": f"{full.requests:,.0f}"}
+        if month.requests > 0.995 * full.requests:
+            yield say("A million answer tokens cost {full} at full load ({most} requests a day).", **facts)
+        else:
+            yield say(
+                "A million answer tokens cost {asked}; at full load ({most} requests a day) {full}.",
+                asked=told.words(month.output_token_price),
+                **facts,
+            )
+    if month.api is not None:
+        yield api(answer, plan)
 
 
-def _api(plan: FleetPlan, price: float) -> Message:
-    facts = {"api": _yen(price)}
+def api(answer: FleetAnswer, plan: FleetPlan) -> Message:
+    """Return what an API takes for the same tokens, thinking included, and from which load on owning is cheaper."""
+    price = amounts(answer).words(plan.cost.requested.api)
     if plan.cost.break_even is None:
-        return say(
-            ("An API costs {api} JPY a month for the same tokens; this fleet costs more at every load it can serve"),
-            **facts,
-        )
+        return say("An API costs {api} a month for the same tokens, less than 1 at every load.", api=price)
     return say(
-        "An API costs {api} JPY a month for the same tokens; owning is cheaper from {load} requests a day",
-        **facts,
+        "An API costs {api} a month for the same tokens; 1 is cheaper from {load} requests a day.",
+        api=price,
         load=f"{plan.cost.break_even:,.0f}",
     )
 
 
-def _yen(value: float | None) -> str:
-    if value is None:
-        return "?"
-    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
-
-
-def _failure(answer: FleetAnswer, plan: FleetPlan) -> Message:
-    """What one failed machine does."""
-    impact = plan.failure_impact
-    facts = {"each": "?" if impact.each is None else short(impact.each), "served": f"{100 * impact.served:.0f}"}
-    match impact.verdict:
-        case "spare":
-            return say("If one machine fails, a spare replaces it")
-        case "holds":
-            return say("If one machine fails, the others serve everyone at {each} tokens/s each", **facts)
-        case "slower":
-            return say(
-                "If one machine fails, the others serve everyone, but slower than planned: {each} tokens/s each",
-                **facts,
-            )
-        case "full":
-            return say("If one machine fails, {served} % are served until it is back (--spare 1 adds one)", **facts)
-        case _:
-            return say("If the machine fails, nobody is served until it is back (--spare 1 adds one)")
-
-
-def _closing(answer: FleetAnswer) -> Iterator[Message]:
-    """What stands before the replicas, and what the answer rests on."""
+def _rules(answer: FleetAnswer) -> Iterator[Message]:
+    """Yield what stands before the replicas, and what the answer rests on."""
     if any(p.replicas > 1 for p in answer.plans):
-        yield say(
-            "Several replicas need a load balancer that picks the one with the fewest open requests. "
-            "Keep a conversation on its replica (sticky sessions): its prefix is cached there."
-        )
+        yield say("In front: a balancer by fewest open requests, with sticky conversations.")
     if any(p.nodes > 1 for p in answer.plans):
         yield say(
-            (
-                "Speed across machines: that of one machine plus the network's time ({network} Gbit/s). No "
-                "measurement supports it."
-            ),
+            "Across machines: the speed of one machine plus the network's time ({network} Gbit/s), never measured.",
             network=f"{answer.request.network * 8 / 1e9:g}",
         )
-    yield say("{cells} combinations were evaluated.", cells=f"{answer.count:,}")

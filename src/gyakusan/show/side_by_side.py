@@ -1,95 +1,154 @@
-"""Whole plans side by side: a row for each fact, a column for each plan, and bars."""
+"""Whole plans side by side: which is better and which is faster, bars with intervals, a column for each plan."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from gyakusan.message import Message, say
 from gyakusan.planning.predict.speed import Estimate
+from gyakusan.planning.select.compared_device import speed_ratio, to_spare
 from gyakusan.planning.select.side_by_side import ComparedPlan, p_better_than_first
-from gyakusan.show.compare import CHART, HEAD_TEXTS, Shown
+from gyakusan.show.amounts import Amounts
+from gyakusan.show.compare import HEAD_TEXTS, Shown, times
 from gyakusan.show.request_line import SCORE_TEXTS
-from gyakusan.show.tree import Cell, Column, IntervalBar, Part, Pause, Section, Table, Text, Title, Tree, Words
-from gyakusan.show.wording import brief, command, interval, points
+from gyakusan.show.tree import Cell, Column, IntervalBar, Pause, Question, Table, Text, Tree, Verdict, Words, whole
+from gyakusan.show.wording import brief, figure, quality, short
 from gyakusan.units import GIB, format_bytes
 
-ROW_TEXTS = (
-    "model",
-    "engine",
-    "machine",
-    "GiB",
-    "tokens/s",
-    "first s",
-    "quality",
-    "better than the first",
-    "JPY",
-    "watts",
-)
+MOST_CHARTED = 2
+"""With more plans the chart of prompts is left out: the screen has 24 lines."""
+SURELY = 0.9
+"""A plan is called better from this probability on."""
 
 
-def screen(sides: Sequence[ComparedPlan]) -> Tree:
-    """Return the table, two charts, the commands."""
-    parts: list[Part] = [_table(sides)]
+def screen(sides: Sequence[ComparedPlan], amounts: Amounts) -> Tree:
+    """Return the answer, two charts, and a table with a column for each plan."""
+    charts: Tree = ()
     if any(s.pace for s in sides):
-        parts += [Pause(), *_chart(sides, "decode"), Pause(), *_chart(sides, "prefill")]
+        prompts = (_chart(sides, "prefill"), Pause()) if len(sides) <= MOST_CHARTED else ()
+        charts = (_chart(sides, "decode"), Pause(), *prompts)
+    legend = (Question((say("█ estimate, ▒ up to the end of the 80 % interval"),)), Pause()) if charts else ()
+    return Verdict(tuple(_verdict(sides))), Pause(), *legend, *charts, _table(sides, amounts)
+
+
+def _verdict(sides: Sequence[ComparedPlan]) -> Iterator[Message]:
+    """Yield what the first plans differ in: quality, then speed; and what has no plan or does not fit."""
+    holding = [s for s in sides if s.fits]
     for side in sides:
-        if side.command is not None:
-            parts.append(Section(Title(f"{side.title}:"), (command(side.command),)))
-    return tuple(parts)
+        if side.ledger is None:
+            yield say("{title} has no plan.", title=whole(side.title))
+        elif not side.fits:
+            yield say("{title} does not fit.", title=whole(side.title))
+    if len(holding) < 2:
+        return
+    first, second = holding[0], holding[1]
+    chance = p_better_than_first(holding)[1]
+    if chance is not None:
+        yield _better(first, second, chance)
+    faster = _faster(first, second)
+    if faster is not None:
+        yield faster
 
 
-def _table(sides: Sequence[ComparedPlan]) -> Table:
-    chances = p_better_than_first(sides)
-    cells = zip(*(_cells(s, p) for s, p in zip(sides, chances, strict=True)), strict=True)
-    rows = tuple((Message(name), *row) for name, row in zip(ROW_TEXTS, cells, strict=True))
-    return Table((Column(), *(Column(s.title) for s in sides)), rows)
+def _better(first: ComparedPlan, second: ComparedPlan, chance: float) -> Message:
+    ahead, behind, sure = (second, first, chance) if chance >= 0.5 else (first, second, 1 - chance)
+    facts = {"first": whole(ahead.title), "second": whole(behind.title), "n": f"{100 * min(sure, 0.99):.0f}"}
+    if sure < SURELY:
+        return say("{first} and {second} are equal in quality within the error.", **facts)
+    return say("{first} beats {second} in quality with {n} % probability.", **facts)
 
 
-def _cells(side: ComparedPlan, chance: float | None) -> tuple[Words, ...]:
-    """One column."""
+def _faster(first: ComparedPlan, second: ComparedPlan) -> Message | None:
+    one, two = figure_of(first, "decode"), figure_of(second, "decode")
+    if one is None or two is None:
+        return None
+    ahead, behind = (first, second) if one.value >= two.value else (second, first)
+    ratio = speed_ratio(max(one, two, key=lambda s: s.value), min(one, two, key=lambda s: s.value))
+    if ratio is None:
+        return None
+    facts = {"first": whole(ahead.title), "second": whole(behind.title), "n": times(ratio.value)}
+    facts |= {"low": times(ratio.low), "high": times(ratio.high)}
+    if ratio.equal:
+        return say("{first} and {second} are equal in speed within the error: {n} ({low}-{high}).", **facts)
+    return say("{first} answers {n} ({low}-{high}) times as fast as {second}.", **facts)
+
+
+def _table(sides: Sequence[ComparedPlan], amounts: Amounts) -> Table:
+    heads = (
+        say("model"),
+        say("files"),
+        say("machine"),
+        say("server"),
+        say("quality"),
+        say("first token"),
+        say("to spare, GiB"),
+        say("price, {currency}", currency=Message(amounts.head)),
+        say("power, W"),
+    )
+    cells = zip(*(_cells(s, amounts) for s in sides), strict=True)
+    rows = tuple((head, *row) for head, row in zip(heads, cells, strict=True))
+    return Table((Column(), *(Column(s.title, "number") for s in sides)), rows, indent=1)
+
+
+def _cells(side: ComparedPlan, amounts: Amounts) -> tuple[Words, ...]:
+    """Return one column."""
     if side.ledger is None:
-        return say("no plan"), *("-" for _ in ROW_TEXTS[1:])
-    size: Words = f"{side.ledger.accounts[0].total / GIB:.1f}"
-    if not side.fits:
-        size = say("{size} ({short})", size=size, short=_short(side))
-    quality: Words = "?"
-    if side.score is not None:
-        quality = say("{points} ({of})", points=points(side.score), of=Message(SCORE_TEXTS[side.column]))
+        return say("no plan"), *("-" for _ in range(8))
+    score = "?" if side.score is None else quality(side.score)
+    if side.score is not None and side.column != "overall":
+        score = say("{points} ({of})", points=score, of=Message(SCORE_TEXTS[side.column]))
     return (
-        f"{side.model} {side.quantization}",
-        side.ledger.engine.name,
+        side.model,
+        side.quantization,
         brief(side.machine),
-        size,
-        interval(side.pace if side.fits else None, "decode_each"),
-        interval(side.pace if side.fits else None, "ttft"),
-        quality,
-        "-" if chance is None else f"{100 * chance:.0f} %",
-        "-" if side.price is None else f"{side.price:,.0f}",
+        side.ledger.engine.name,
+        score,
+        _first(side),
+        _spare(side),
+        "-" if side.price is None else amounts.figure(side.price),
         "?" if side.power is None else f"{side.power:,.0f}",
     )
 
 
-def _short(side: ComparedPlan) -> Message:
-    accounts = side.ledger.accounts if side.ledger else ()
-    return say("short by {n}", n=format_bytes(max((float(a.short_by) for a in accounts), default=0), 1))
+def _first(side: ComparedPlan) -> Words:
+    if side.pace is None or not side.fits:
+        return "?"
+    seconds = side.pace.ttft.value
+    return say("<0.1 s") if seconds < 0.05 else say("{n} s", n=short(seconds))
 
 
-def _chart(sides: Sequence[ComparedPlan], kind: Shown) -> Tree:
-    """A bar for each plan with its interval."""
-    figures = [figure(s, kind) for s in sides]
+def _spare(side: ComparedPlan) -> Words:
+    left = None if side.ledger is None else to_spare(side.ledger)
+    if side.ledger is not None and not side.fits:
+        missing = max((float(a.short_by) for a in side.ledger.accounts), default=0.0)
+        return say("short by {n}", n=format_bytes(missing, 1))
+    if left is None:
+        return "?"
+    return say("none sure") if left < 0 else f"{int(left / GIB * 10) / 10:.1f}"
+
+
+def _chart(sides: Sequence[ComparedPlan], kind: Shown) -> Table:
+    """Return a bar for each plan with its interval."""
+    figures = [figure_of(s, kind) for s in sides]
     scale = max((f.high for f in figures if f), default=1.0)
+    columns = (
+        Column(Message(HEAD_TEXTS[kind])),
+        Column(kind="number"),
+        Column(say("80 %"), "number"),
+        Column(kind="bar"),
+    )
     rows = tuple(_bar(s.title, f, scale) for s, f in zip(sides, figures, strict=True))
-    return Title(Message(HEAD_TEXTS[kind])), Table(CHART, rows)
+    return Table(columns, rows, indent=1)
 
 
-def _bar(title: str, figure: Estimate | None, scale: float) -> tuple[Cell, ...]:
-    if figure is None:
+def _bar(title: str, found: Estimate | None, scale: float) -> tuple[Cell, ...]:
+    if found is None:
         return title, "-", "", ""
-    bar = IntervalBar(figure.low, figure.value, figure.high, scale)
-    return title, f"{figure.value:,.0f}", bar, Text(f"{figure.low:,.0f}-{figure.high:,.0f}", "note")
+    bar = IntervalBar(found.low, found.value, found.high, scale)
+    return title, figure(found.value), Text(f"{figure(found.low)}-{figure(found.high)}", "note"), bar
 
 
-def figure(side: ComparedPlan, kind: Shown) -> Estimate | None:
+def figure_of(side: ComparedPlan, kind: Shown) -> Estimate | None:
     """Return a speed of a plan, None if it does not fit or is not known."""
     if side.pace is None or not side.fits:
         return None

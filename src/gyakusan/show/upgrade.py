@@ -1,158 +1,231 @@
-"""What to buy next, on the terminal and as JSON."""
+"""What to buy next: the advice, the question, a row for what is owned and one for each purchase."""
 
 from __future__ import annotations
 
-from gyakusan.message import Message, people, say
+from collections.abc import Iterator
+
+from gyakusan.message import Listed, Message, people, say
 from gyakusan.planning.predict.capacity import Capacity
 from gyakusan.planning.select.plan import Plan
-from gyakusan.planning.select.ranking import USEFUL_SPEED_FACTOR, WEIGHTS
-from gyakusan.planning.upgrade.recommend import UpgradeAnswer, UpgradeOption
-from gyakusan.show.request_line import machine_lines
-from gyakusan.show.tree import Column, Section, Table, Text, Title, Tree, Words
-from gyakusan.show.wording import brief, interval, listed, points
+from gyakusan.planning.upgrade.labels import quality_for_money
+from gyakusan.planning.upgrade.option import UpgradeOption
+from gyakusan.planning.upgrade.recommend import UpgradeAnswer
+from gyakusan.show.amounts import CURRENCY_HEAD_TEXTS, PER, PER_TEXTS, Amounts, money_words
+from gyakusan.show.fleet import DOING_TEXTS, JAPANESE_TEXTS
+from gyakusan.show.tree import Cell, Column, Next, Note, Pause, Question, Table, Text, Tree, Verdict, whole
+from gyakusan.show.wording import brief, quality, short
 
 ROLE_TEXTS = {
-    "yen": "best value",
-    "best": "largest gain",
-    "cheapest": "cheapest real gain",
+    "balanced": "balanced",
+    "yen": "most for the money",
+    "best": "highest quality",
+    "fastest": "fastest",
+    "cheapest": "cheapest",
 }
-KIND_TEXTS = {
-    "same_card": "add another {what}",
+BUY_TEXTS = {
+    "same_card": "add {what}",
     "added_card": "add {what}",
-    "replacement_card": "replace with {what}",
-    "first_card": "{what}",
-    "computer": "{what}, a whole computer",
+    "replacement_card": "swap: {what}",
+    "first_card": "add {what}",
+    "computer": "{what}",
 }
-HEAD_TEXTS = ("buy", "JPY", "model", "quality", "times as fast", "gain", "per 100,000 JPY")
-COLUMNS = tuple(Column(Message(h), "name" if h in ("buy", "model") else "number") for h in HEAD_TEXTS)
+ADVICE_TEXTS = {
+    "same_card": "Add another {what} for {price}",
+    "added_card": "Add {what} for {price}",
+    "replacement_card": "Replace the card with {what} for {price}",
+    "first_card": "Add {what} for {price}",
+    "computer": "Buy {what} for {price}",
+}
 
 
 def screen(answer: UpgradeAnswer) -> Tree:
-    """Return today, the advice, the options, and what was assumed."""
-    head = (*machine_lines(answer.wanted.question, answer.owned.machine.name), Text(_now(answer)))
-    advice = tuple(_advice(s) for s in answer.steps if s.roles)
-    closing = tuple(Text(n, "note") for n in notes(answer))
-    if not answer.keep:
-        return *head, *advice, _table(answer), *closing
-    nearest = () if answer.nearest is None else (Text(_nearest(answer.nearest)),)
-    keep = Text(say("Keep what you have: no change within the budget is better beyond its error."))
-    return *head, *advice, keep, *nearest, *closing
+    """Return the answer on one screen."""
+    head = (_verdict(answer), Pause(), question(answer), Pause())
+    closing = tuple(Text(m, "note") for m in notes(answer))
+    if answer.now is None and not answer.steps:
+        return *head, *closing
+    more = say("add {options}", options=whole("--json"))
+    return *head, _table(answer), Pause(), *closing, Pause(), Next((more,))
 
 
-def _now(answer: UpgradeAnswer) -> Message:
-    if answer.now is None:
-        return say("What you have meets none of these conditions today.")
-    return say(
-        "Today: {model} {quantization}, quality {quality}, {speed} tokens/s for each user; {reach}.",
-        **_facts(answer.now),
-        reach=_reach(answer.limits),
+def amounts(answer: UpgradeAnswer) -> Amounts:
+    """Return how amounts are said: in the currency of the question."""
+    given = answer.wanted.budget or answer.wanted.resale
+    return Amounts("JPY" if given is None else given.currency, answer.rates)
+
+
+def _verdict(answer: UpgradeAnswer) -> Verdict:
+    """Return what to buy and what it brings, or that nothing is worth its money."""
+    if answer.keep:
+        return Verdict(tuple(_keep(answer)), say("Buy nothing"), "doubt")
+    first, told = answer.steps[0], amounts(answer)
+    what = Message(
+        ADVICE_TEXTS[first.option.kind],
+        {"what": whole(brief(first.option.what)), "price": told.words(first.option.net)},
     )
+    return Verdict((say("{advice}: {gain}.", advice=what, gain=_gain(answer.now, first)),))
 
 
-def _facts(plan: Plan) -> dict[str, object]:
-    return {
-        "model": plan.name,
-        "quantization": plan.quantization,
-        "quality": points(plan.score),
-        "speed": interval(plan.pace, "decode_each"),
+def _keep(answer: UpgradeAnswer) -> Iterator[Message]:
+    told = amounts(answer)
+    if answer.wanted.budget is None:
+        yield say("Buy nothing: no change is better beyond its error.")
+    else:
+        yield say("Buy nothing: no change under {budget} is better beyond its error.", budget=_budget(answer))
+    if answer.nearest is not None:
+        yield say(
+            "The cheapest that is: {what} for {price}, to run {model}.",
+            what=whole(brief(answer.nearest.option.what)),
+            price=told.words(answer.nearest.option.net),
+            model=whole(answer.nearest.plan.name),
+        )
+
+
+def _budget(answer: UpgradeAnswer) -> Message:
+    budget = answer.wanted.budget
+    return say("the budget") if budget is None else money_words(budget)
+
+
+def _gain(now: Plan | None, step: UpgradeOption) -> Message:
+    """Return model, quality and speed beside those of today."""
+    facts: dict[str, object] = {"model": whole(step.plan.name), "speed": _speed(step.plan)}
+    if now is None or step.between is None:
+        return say("{model} at {speed} tokens/s, where nothing runs today", **facts)
+    gap = step.between.quality_gap
+    facts |= {"old": whole(now.name), "was": _speed(now), "points": f"{gap.value:.0f} ±{gap.error:.0f}"}
+    if now.name == step.plan.name:
+        return say("{model} at {speed} tokens/s instead of {was}", **facts)
+    if gap.value < 0.5:
+        return say("{model} instead of {old}, {speed} tokens/s instead of {was}", **facts)
+    return say("{model} instead of {old}, {points} points better, {speed} tokens/s instead of {was}", **facts)
+
+
+def _speed(plan: Plan) -> str:
+    return "?" if plan.pace is None else short(plan.pace.decode_each.value)
+
+
+def question(answer: UpgradeAnswer) -> Question:
+    """Return the question as it was understood."""
+    request = answer.wanted.question
+    texts = JAPANESE_TEXTS if request.language == "ja" else DOING_TEXTS
+    facts = {
+        "machine": whole(brief(answer.owned.machine.name)),
+        "people": people(request.users),
+        "doing": Message(texts[request.task]),
+        "n": f"{request.workload.context:,}",
     }
-
-
-def _reach(limits: Capacity | None) -> Message:
-    if limits is None:
-        return Message("-")
-    return say("{context} tokens or {users}", context=f"{limits.context:,}", users=people(limits.users))
-
-
-def _advice(step: UpgradeOption) -> Section:
-    """What a step is best at, what it costs, and what it brings."""
-    price = say("{what}, {price} JPY.", what=_what(step), price=f"{step.option.net:,.0f}")
-    head = Title(say("{roles}: {price}", roles=listed(step.roles, ROLE_TEXTS), price=price))
-    facts = {**_facts(step.plan), "reach": _reach(step.limits)}
-    line = say("{model} {quantization}, quality {quality}, {speed} tokens/s for each user; {reach}", **facts)
-    return Section(head, (Text(line), Text(_gained(step))))
-
-
-def _what(step: UpgradeOption) -> Message:
-    return Message(KIND_TEXTS[step.option.kind], {"what": brief(step.option.what)})
-
-
-def _gained(step: UpgradeOption) -> Message:
-    """The gain of a step in words."""
-    facts = {"gain": f"{step.gain:+.1f}", "rate": _rate(step)}
-    between = step.between
-    if between is None:
-        return say("gain {gain} points, {rate} per 100,000 JPY; nothing runs today", **facts)
-    quality = f"{between.quality_gap.value:+.1f}±{between.quality_gap.error:.1f}"
-    facts |= {"quality": quality, "sure": f"{100 * between.p_better:.0f}", "times": _times(step)}
-    return say(
-        (
-            "quality {quality} points (better: {sure} %), {times} times as fast; gain {gain} points, "
-            "{rate} per 100,000 JPY"
-        ),
-        **facts,
-    )
-
-
-def _times(step: UpgradeOption) -> str:
-    ratio = None if step.between is None else step.between.speed_ratio
-    return "?" if ratio is None else f"{ratio[0]:.1f} ({ratio[1]:.1f}-{ratio[2]:.1f})"
-
-
-def _rate(step: UpgradeOption) -> str:
-    return "∞" if step.rate == float("inf") else f"{step.rate:.1f}"
-
-
-def _nearest(step: UpgradeOption) -> Message:
-    return say(
-        "The cheapest change that is better beyond its error: {what}, {price} JPY ({model} {quantization}).",
-        what=_what(step),
-        price=f"{step.option.net:,.0f}",
-        model=step.plan.name,
-        quantization=step.plan.quantization,
+    if answer.wanted.budget is None:
+        return Question((say("{machine}, {people}, {doing}, {n} tokens; any price", **facts),))
+    return Question(
+        (say("{machine}, {people}, {doing}, {n} tokens; at most {budget}", **facts, budget=_budget(answer)),)
     )
 
 
 def _table(answer: UpgradeAnswer) -> Table:
-    """Every option that is told of, most for the money first."""
-    return Table(COLUMNS, tuple(_row(s) for s in sorted(answer.steps, key=lambda s: (-s.rate, s.option.net))))
+    """Return what is owned as the row without a number, then each purchase."""
+    currency = amounts(answer).currency
+    columns = (
+        Column(say("buy")),
+        Column(Message(CURRENCY_HEAD_TEXTS[currency]), "number"),
+        Column(say("then run")),
+        Column(say("files"), wide=True),
+        Column(say("quality"), "number"),
+        Column(say("tokens/s"), "number"),
+        Column(say("tokens up to"), "number", wide=True),
+        Column(Message(PER_TEXTS[currency]), "number", leaves=1),
+    )
+    now = (_now_row(answer),) if answer.now is not None else ()
+    rows = (*now, *(tuple(_row(answer, s)) for s in answer.steps))
+    told = tuple(Note(_labels(s), tuple(_items(s))) for s in answer.steps)
+    blank = (Note("", tuple(_now_items(answer))),) if now else ()
+    return Table(columns, rows, numbered=True, first=0 if now else 1, notes=(*blank, *told))
 
 
-def _row(step: UpgradeOption) -> tuple[Words, ...]:
-    gap = "" if step.between is None else f"{step.between.quality_gap.value:+.1f}"
-    model = f"{step.plan.name} {step.plan.quantization}"
-    return _what(step), f"{step.option.net:,.0f}", model, gap, _times(step), f"{step.gain:.1f}", _rate(step)
+def _now_row(answer: UpgradeAnswer) -> tuple[Cell, ...]:
+    now = answer.now
+    assert now is not None
+    facts = (now.name, now.quantization, quality(now.score), _speed(now), _reach(answer.limits), "")
+    return (say("nothing"), "0", *facts)
+
+
+def _now_items(answer: UpgradeAnswer) -> Iterator[Message]:
+    now = answer.now
+    if now is not None and now.pace is not None and now.mode.thinking > 1:
+        yield say("today: {n} of answer", n=short(now.pace.decode_each.value / now.mode.thinking))
+
+
+def _row(answer: UpgradeAnswer, step: UpgradeOption) -> Iterator[Cell]:
+    plan, told = step.plan, amounts(answer)
+    yield what(step)
+    yield told.figure(step.option.net)
+    yield plan.name
+    yield plan.quantization
+    yield quality(plan.score)
+    yield _speed(plan)
+    yield _reach(step.limits)
+    yield per_amount(step, told)
+
+
+def what(step: UpgradeOption) -> Message:
+    """Return what is bought, as a table names it."""
+    return Message(BUY_TEXTS[step.option.kind], {"what": whole(brief(step.option.what, series=False))})
+
+
+def per_amount(step: UpgradeOption, told: Amounts) -> str:
+    """Return the gain in quality, less its error, for 10,000 yen or 100 dollars; "-" where there is none [points]."""
+    gain = quality_for_money(step) * PER[told.currency] * _yen(told)
+    return f"{gain:.1f}" if gain >= 0.05 else "-"
+
+
+def _reach(limits: Capacity | None) -> str:
+    return "" if limits is None else f"{limits.context:,}"
+
+
+def _labels(step: UpgradeOption) -> Message:
+    if not step.roles:
+        return say("another way")
+    return say("{labels}", labels=Listed(tuple(Message(ROLE_TEXTS[r]) for r in step.roles)))
+
+
+def _items(step: UpgradeOption) -> Iterator[Message]:
+    """Yield how fast what people read comes, and what a purchase needs."""
+    power = step.option.offer.power
+    if step.plan.mode.thinking > 1 and step.plan.pace is not None:
+        yield say("{n} of answer", n=short(step.plan.pace.decode_each.value / step.plan.mode.thinking))
+    cards = step.option.offer.machine.gpus
+    if step.option.kind in ("same_card", "added_card") and power is not None:
+        yield say("{n} cards, {watts} W", n=len(cards), watts=f"{power:,.0f}")
+    elif step.option.kind in ("replacement_card", "first_card") and power is not None:
+        yield say("{watts} W", watts=f"{power:,.0f}")
 
 
 def notes(answer: UpgradeAnswer) -> tuple[Message, ...]:
-    """What the figures rest on."""
-    a, b, _ = WEIGHTS[answer.wanted.question.prefer]
-    out = [
-        say(
-            (
-                "Gain: change in quality less its error, plus {points} points for each doubling of speed up "
-                "to {most} tokens/s. Thinking tokens do not count as speed."
-            ),
-            points=f"{10 * b / a:.0f}",
-            most=f"{USEFUL_SPEED_FACTOR * answer.wanted.question.workload.target_tps:g}",
-        )
-    ]
-    if any(s.option.kind != "computer" for s in (*answer.steps, *((answer.nearest,) if answer.nearest else ()))):
-        out.append(say("Cards: power supply, slots and case are not checked. Data-centre cards are not considered."))
-    if any(s.option.kind == "added_card" for s in answer.steps):
-        out.append(say("Unlike cards: llama.cpp splits layers by memory. Speed is that of the slower card."))
-    if any(s.option.kind in ("replacement_card", "computer") for s in answer.steps):
+    """Return what the figures rest on."""
+    shown = (*answer.steps, *((answer.nearest,) if answer.nearest else ()))
+    out: list[Message] = []
+    if any(s.between is not None for s in answer.steps):
+        out.append(_per_words(amounts(answer)))
+    if any(s.option.kind != "computer" for s in shown):
+        out.append(say("Not checked: your power supply, slots and case."))
+    if any(s.option.kind == "added_card" for s in shown):
+        out.append(say("Unlike cards: llama.cpp splits layers by memory; the speed is that of the slower card."))
+    if any(s.option.kind in ("replacement_card", "computer") for s in shown):
         resale = answer.wanted.resale
         out.append(
-            say("The resale value of the old machine counts as 0 (--resale).")
+            say("The old machine brings nothing unless you add --resale.")
             if resale is None
-            else say("The resale value is subtracted where the old one is replaced: {money}.", money=str(resale))
+            else say("The old machine brings {amount}, which is subtracted.", amount=money_words(resale))
         )
     out.append(
-        say(
-            "{tried} of {every} options with a known price are within reach.",
-            tried=answer.tried,
-            every=answer.every,
-        )
+        say("{tried} of {every} purchases with a known price are within reach.", tried=answer.tried, every=answer.every)
     )
     return tuple(out)
+
+
+def _per_words(told: Amounts) -> Message:
+    head, amount = Message(PER_TEXTS[told.currency]), told.words(PER[told.currency] * _yen(told))
+    return say("{head}: points of quality, less the error, for {amount}.", head=head, amount=amount)
+
+
+def _yen(told: Amounts) -> float:
+    return told.rates.convert(1.0, told.currency, "JPY") or 1.0

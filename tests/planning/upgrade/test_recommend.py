@@ -14,9 +14,14 @@ import gyakusan
 from gyakusan.core.load import Load
 from gyakusan.engines.registry import engine
 from gyakusan.errors import BadQuantity
+from gyakusan.planning.candidates.hardware import owned_machine
+from gyakusan.planning.request.money import exchange_rates
 from gyakusan.planning.select.plan import _model
 from gyakusan.planning.select.plan_difference import FELT_POINTS, P_BETTER_MIN, is_real_gain, plan_difference
-from gyakusan.planning.upgrade.recommend import UpgradeAnswer, UpgradeOption, parse_upgrade_request, upgrade
+from gyakusan.planning.upgrade.labels import LEAST_SHOWN, quality_for_money, shown_figures
+from gyakusan.planning.upgrade.option import UpgradeOption
+from gyakusan.planning.upgrade.purchase_options import purchase_options
+from gyakusan.planning.upgrade.recommend import UpgradeAnswer, parse_upgrade_request, upgrade
 
 DEVICES = ("RTX 2060 6GB", "RTX 3050 8GB", "RTX 3060 12GB", "M4 16GB")
 
@@ -32,7 +37,7 @@ def whole(**values: str) -> UpgradeAnswer:
 
 
 def best(found: UpgradeAnswer) -> float:
-    return max((s.gain for s in found.steps if "best" in s.roles), default=0.0)
+    return max((s.gain for s in found.steps), default=0.0)
 
 
 def role(found: UpgradeAnswer, name: str) -> UpgradeOption:
@@ -49,9 +54,7 @@ def test_every_plan_fits_by_the_ledger_on_the_real_machine(device: str) -> None:
         chosen = rules.settings(model, load, machine, **(rules.cache_setting("F16") or {}))
         assert not rules.refusals(model, machine, chosen)
         assert rules.ledger(model, load, machine, chosen).fits
-        assert (step.limits is None) == (not step.roles)
-        if step.limits is None:
-            continue
+        assert step.limits is not None
         assert step.limits.users >= 2
         assert step.limits.context >= 16384 or step.limits.context == step.plan.ledger.model.trained_context
 
@@ -92,20 +95,30 @@ def test_with_one_yen_one_keeps_what_one_has_and_hears_of_the_nearest() -> None:
     assert found.nearest.option.net == role(whole(device="RTX 3060 12GB"), "cheapest").option.net
 
 
-def test_what_is_told_of_as_the_most_is_the_most() -> None:
-    found = whole(device="RTX 3060 12GB")
-    assert role(found, "yen").rate == max(s.rate for s in found.steps)
-    assert role(found, "best").gain == max(s.gain for s in found.steps)
-    assert role(found, "cheapest").option.net == min(s.option.net for s in found.steps)
+@pytest.mark.parametrize("device", ["RTX 3060 12GB", "RTX 4090", "M4 16GB", "2x RTX 3090"])
+@pytest.mark.parametrize("task", ["chat", "coding"])
+def test_labels_are_true(device: str, task: str) -> None:
+    found = whole(device=device, task=task)
+    rows = [shown_figures(s) for s in found.steps]
+    for step, mine in zip(found.steps, rows, strict=True):
+        assert not any(other.beats(mine) for other in rows)
+        assert "cheapest" not in step.roles or mine.price == min(r.price for r in rows)
+        assert "best" not in step.roles or mine.quality == max(r.quality for r in rows)
+        assert "fastest" not in step.roles or mine.speed == max(r.speed for r in rows)
+        assert "yen" not in step.roles or quality_for_money(step) == max(map(quality_for_money, found.steps))
+    assert len(rows) <= max(LEAST_SHOWN, sum(bool(s.roles) for s in found.steps))
+    assert not found.steps or "cheapest" in found.steps[0].roles
 
 
 def test_the_same_card_again_and_another_beside_it_are_considered() -> None:
-    found = whole(device="RTX 5090", users="2", model="llama3.3-70b")
-    assert {"same_card", "added_card", "replacement_card"} <= {s.option.kind for s in found.steps}
-    for step in (s for s in found.steps if s.option.kind == "added_card"):
-        assert step.plan.engine == "llama.cpp"
-        slow = step.option.offer.machine.gpus
-        assert [g.bandwidth or 0 for g in slow] == sorted(g.bandwidth or 0 for g in slow)
+    question = parse_upgrade_request({"device": "RTX 5090", "users": 2, "model": "llama3.3-70b"}).question
+    found = purchase_options(question, owned_machine(question), 0.0, exchange_rates({}))
+    assert {"same_card", "added_card", "replacement_card"} <= {o.kind for o in found}
+    for option in (o for o in found if o.kind == "added_card"):
+        cards = option.offer.machine.gpus
+        assert [g.bandwidth or 0 for g in cards] == sorted(g.bandwidth or 0 for g in cards)
+    shown = whole(device="RTX 5090", users="2", model="llama3.3-70b").steps
+    assert all(s.plan.engine == "llama.cpp" for s in shown if s.option.kind == "added_card")
 
 
 def test_where_nothing_fits_today_everything_that_does_is_a_gain() -> None:

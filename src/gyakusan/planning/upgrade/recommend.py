@@ -26,15 +26,15 @@ from gyakusan.planning.request.request import PlanRequest
 from gyakusan.planning.select.exclusions import select_models
 from gyakusan.planning.select.plan import Plan, confirm_candidate
 from gyakusan.planning.select.plan_capacity import capacity_of
-from gyakusan.planning.select.plan_difference import PlanDifference, is_real_gain, plan_difference
+from gyakusan.planning.select.plan_difference import is_real_gain, plan_difference
 from gyakusan.planning.select.ranking import WEIGHTS, RankingScores, rank_candidates, ranked_for_role
 from gyakusan.planning.select.recommend import MAX_TRIES, first_confirmed, text_model_name
+from gyakusan.planning.upgrade.labels import shown_options
+from gyakusan.planning.upgrade.option import UpgradeOption, gain_for_money
 from gyakusan.planning.upgrade.purchase_options import PurchaseOption, purchase_options
 
-GAIN_PER_JPY = 100_000
-"""The amount of money that `UpgradeOption.rate` counts a gain for. [JPY]"""
-MAX_SHOWN = 8
-"""Options that an answer lists."""
+MAX_TRIED = 8
+"""Options beside the best that are checked for an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,33 +49,6 @@ class UpgradeRequest:
     question: PlanRequest
     budget: Money | None = None
     resale: Money | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class UpgradeOption:
-    """One purchase with its best plan, confirmed with the engine's own ledger.
-
-    option: what is bought
-    plan: what runs then
-    gain: in quality, and in speed by the preference [points]
-    between: against today's plan, None where nothing fits today
-    real: the gain is more than noise
-    limits: largest context and number of users, None for options without a role
-    roles: what it is best at, e.g. ("yen", "best")
-    """
-
-    option: PurchaseOption
-    plan: Plan
-    gain: float
-    between: PlanDifference | None
-    real: bool
-    limits: Capacity | None = None
-    roles: tuple[str, ...] = ()
-
-    @property
-    def rate(self) -> float:
-        """Gain for each GAIN_PER_JPY of money, infinite where it costs nothing [points]."""
-        return _rate(self.gain, self.option)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +79,7 @@ class UpgradeAnswer:
     @property
     def keep(self) -> bool:
         """True if nothing within the budget is a real gain."""
-        return not any(s.roles for s in self.steps)
+        return not self.steps
 
 
 def parse_upgrade_request(values: Mapping[str, Any]) -> UpgradeRequest:
@@ -166,9 +139,9 @@ def upgrade(request: UpgradeRequest, *, columns: ModelTable | None = None) -> Up
 
     steps = _ranked(within, check)
     limits = None if today is None else capacity_of(today).limits
-    told = tuple(replace(s, limits=capacity_of(s.plan).limits) if s.roles else s for s in steps)
+    told = tuple(replace(s, limits=capacity_of(s.plan).limits) for s in steps)
     beyond = [t for t in trials if t.option.net > (budget or 0.0)]
-    near = None if any(s.roles for s in steps) or budget is None else _first(_by_price(beyond), check)
+    near = None if steps or budget is None else _first(_by_price(beyond), check)
     fits = sum(budget is None or o.net <= budget for o in every)
     return UpgradeAnswer(
         replace(request, question=question), owned, today, limits, told, near, fits, len(every), exchange
@@ -250,24 +223,20 @@ Check = Callable[[_Trial], UpgradeOption | None]
 
 
 def _ranked(within: Sequence[_Trial], check: Check) -> tuple[UpgradeOption, ...]:
-    """Return the best for each role, then others by gain for the money. Gains are upper bounds until they are checked."""
+    """Return the purchases to show. Gains are upper bounds until they are checked."""
     hopeful = [t for t in within if t.gain > 0]
-    roles = {
-        "yen": _most(hopeful, check, _rate),
-        "best": _most(hopeful, check, lambda gain, _: gain),
-        "cheapest": _first(_by_price(hopeful), check),
-    }
-    found: dict[int, UpgradeOption] = {}
-    for role, step in roles.items():
-        if step is not None:
-            have = found.get(id(step.option), step)
-            found[id(step.option)] = replace(have, roles=(*have.roles, role))
-    rest = sorted(hopeful, key=lambda t: (-_rate(t.gain, t.option), t.option.net))
-    for trial in rest[:MAX_SHOWN]:
-        step = check(trial) if len(found) < MAX_SHOWN else None
+    best = (
+        _first(_by_price(hopeful), check),
+        _most(hopeful, check, gain_for_money),
+        _most(hopeful, check, lambda gain, _: gain),
+    )
+    found = {id(step.option): step for step in best if step is not None}
+    rest = sorted(hopeful, key=lambda t: (-gain_for_money(t.gain, t.option), t.option.net))
+    for trial in rest[:MAX_TRIED]:
+        step = check(trial)
         if step is not None and step.real:
             found.setdefault(id(step.option), step)
-    return tuple(found.values())
+    return shown_options(tuple(found.values()))
 
 
 def _by_price(trials: Iterable[_Trial]) -> list[_Trial]:
@@ -295,7 +264,3 @@ def _most(
         if option is not None and option.real and (best is None or figure(option.gain, option.option) > highest):
             best, highest = option, figure(option.gain, option.option)
     return best
-
-
-def _rate(gain: float, option: PurchaseOption) -> float:
-    return gain * GAIN_PER_JPY / option.net if option.net > 0 else float("inf")

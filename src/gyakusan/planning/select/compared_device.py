@@ -1,0 +1,80 @@
+"""What is compared beside speed: memory to spare, the price of a machine today, its power."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from gyakusan.core.ledger import Ledger
+from gyakusan.core.machine import Machine
+from gyakusan.planning.candidates import hardware as market
+from gyakusan.planning.fleet.costs import machine_watts
+from gyakusan.planning.predict.speed import Estimate
+from gyakusan.planning.request.request import MAX_DEVICES, PlanRequest
+
+
+@dataclass(frozen=True, slots=True)
+class SpeedRatio:
+    """How many times as fast one is as the other.
+
+    value: the expected ratio
+    low: lower end of its 80 % interval
+    high: upper end of its 80 % interval
+    """
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def equal(self) -> bool:
+        """True if the interval holds 1: neither is faster beyond the error."""
+        return self.low <= 1 <= self.high
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceFacts:
+    """A machine as it is sold.
+
+    price: of everything that is bought, None = not known [JPY]
+    used: it is sold second-hand only
+    watts: of the whole machine at work, None = not known [W]
+    """
+
+    price: float | None
+    used: bool
+    watts: float | None
+
+
+def speed_ratio(faster: Estimate, slower: Estimate) -> SpeedRatio | None:
+    """Return the ratio of two speeds; the logarithms of their errors add in squares. None without a lower end."""
+    if min(faster.low, slower.low) <= 0:
+        return None
+    ratio = faster.value / slower.value
+    down = math.hypot(math.log(faster.value / faster.low), math.log(slower.high / slower.value))
+    up = math.hypot(math.log(faster.high / faster.value), math.log(slower.value / slower.low))
+    return SpeedRatio(ratio, ratio * math.exp(-down), ratio * math.exp(up))
+
+
+def to_spare(ledger: Ledger) -> float | None:
+    """Return what is left on the fullest device at the high end of doubt, None if its capacity is not known [B].
+
+    What grows with use up to a limit (prompt cache, checkpoints) is no doubt.
+    """
+    known = [
+        a.device.usable - sum(float(x.bytes if x.grows else x.greatest) for x in a.lines)
+        for a in ledger.accounts
+        if a.device.usable is not None
+    ]
+    return min(known, default=None)
+
+
+def device_facts(machine: Machine) -> DeviceFacts:
+    """Return price and power of a machine, with a computer around its cards; used prices count if there is no new one."""
+    count = max(1, min(MAX_DEVICES, len(machine.gpus)))
+    for used in (False, True):
+        request = PlanRequest(used=used, count=count)
+        sold = next((o for o in market.all_machines(request) if o.machine.name == machine.name), None)
+        if sold is not None and sold.price is not None:
+            return DeviceFacts(sold.price, used, machine_watts(machine))
+    return DeviceFacts(None, False, machine_watts(machine))

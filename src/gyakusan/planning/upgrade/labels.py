@@ -1,0 +1,82 @@
+"""Which purchases an answer shows, and the labels that are true of the figures beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from gyakusan.planning.upgrade.option import UpgradeOption
+
+LEAST_SHOWN = 3
+"""Purchases that an answer lists where as many are worth a row; each with a label is listed."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownFigures:
+    """The figures of one purchase, rounded as they are shown.
+
+    price: what is paid in the end [JPY]
+    quality: [points]
+    speed: of each user [tokens/s]
+    answer: of each user, without tokens that reasoning spends [tokens/s]
+    """
+
+    price: float
+    quality: float
+    speed: float
+    answer: float
+
+    def beats(self, other: ShownFigures) -> bool:
+        """Return True if no figure is worse than the other's and one is better."""
+        cheaper, better = self.price <= other.price, self.quality >= other.quality
+        faster = self.speed >= other.speed and self.answer >= other.answer
+        return cheaper and better and faster and self != other
+
+
+def shown_figures(step: UpgradeOption) -> ShownFigures:
+    """Return the figures of a purchase as its row shows them; a speed that is not known is none."""
+    pace = step.plan.pace
+    speed = 0.0 if pace is None else pace.decode_each.value
+    return ShownFigures(
+        price=float(round(step.option.net)),
+        quality=float(round(float(step.plan.score.value))),
+        speed=_shown(speed),
+        answer=_shown(speed / step.plan.mode.thinking),
+    )
+
+
+def quality_for_money(step: UpgradeOption) -> float:
+    """Return the gain in quality, less its error, for a yen; 0 where there is none, or nothing is paid [points/JPY]."""
+    if step.between is None or step.option.net <= 0:
+        return 0.0
+    gap = step.between.quality_gap
+    return max(0.0, float(gap.value) - float(gap.error)) / step.option.net
+
+
+def shown_options(steps: Sequence[UpgradeOption]) -> tuple[UpgradeOption, ...]:
+    """Return the purchases worth a row with the labels that their figures earn, the cheapest first.
+
+    steps: purchases that are a real gain
+    """
+    figures = [shown_figures(s) for s in steps]
+    kept = [i for i in range(len(steps)) if not _is_beaten(i, figures)]
+    if not kept:
+        return ()
+    labels: dict[int, list[str]] = {i: [] for i in kept}
+    labels[min(kept, key=lambda i: figures[i].price)].append("cheapest")
+    labels[max(kept, key=lambda i: (quality_for_money(steps[i]), steps[i].rate))].append("yen")
+    labels[max(kept, key=lambda i: figures[i].quality)].append("best")
+    labels[max(kept, key=lambda i: figures[i].speed)].append("fastest")
+    order = sorted(kept, key=lambda i: ("cheapest" not in labels[i], not labels[i], -steps[i].rate))
+    shown = max(LEAST_SHOWN, sum(bool(names) for names in labels.values()))
+    return tuple(replace(steps[i], roles=tuple(labels[i])) for i in order[:shown])
+
+
+def _is_beaten(place: int, figures: Sequence[ShownFigures]) -> bool:
+    """Return True if another purchase is better, or the same and earlier."""
+    mine = figures[place]
+    return any(f.beats(mine) or (f == mine and i < place) for i, f in enumerate(figures) if i != place)
+
+
+def _shown(value: float) -> float:
+    return float(round(value)) if value >= 9.95 else round(value, 1)

@@ -1,0 +1,57 @@
+"""Amounts of money in the asker's currency, as a sentence or a table says them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import isfinite
+
+from gyakusan.message import Message
+from gyakusan.planning.request.money import ExchangeRates, Money
+
+CURRENCY_TEXTS = {"JPY": "{n} yen", "USD": "{n} USD", "EUR": "{n} EUR", "CHF": "{n} CHF"}
+MONTH_HEAD_TEXTS = {"JPY": "yen/month", "USD": "USD/month", "EUR": "EUR/month", "CHF": "CHF/month"}
+CURRENCY_HEAD_TEXTS = {"JPY": "yen", "USD": "USD", "EUR": "EUR", "CHF": "CHF"}
+PER_TEXTS = {"JPY": "per 10,000", "USD": "per 100", "EUR": "per 100", "CHF": "per 100"}
+PER = {"JPY": 10_000.0, "USD": 100.0, "EUR": 100.0, "CHF": 100.0}
+"""Currency -> the amount that a gain is told for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Amounts:
+    """Says amounts of yen in one currency.
+
+    currency: ISO 4217
+    rates: exchange rates
+    """
+
+    currency: str
+    rates: ExchangeRates
+
+    @property
+    def head(self) -> str:
+        """Template of the currency's name in the head of a column."""
+        return CURRENCY_HEAD_TEXTS[self.currency]
+
+    def figure(self, yen: float | None) -> str:
+        """Return an amount for a table whose head names the currency, "?" where it is not known.
+
+        yen: [JPY]
+        """
+        amount = None if yen is None or not isfinite(yen) else self.rates.convert(yen, "JPY", self.currency)
+        return "?" if amount is None else _digits(amount)
+
+    def words(self, yen: float | None) -> Message:
+        """Return an amount with its currency.
+
+        yen: [JPY]
+        """
+        return Message(CURRENCY_TEXTS[self.currency], {"n": self.figure(yen)})
+
+
+def money_words(money: Money) -> Message:
+    """Return an amount as it was given: "31 yen", "0.15 USD"."""
+    return Message(CURRENCY_TEXTS[money.currency], {"n": f"{money.amount:,.10g}"})
+
+
+def _digits(amount: float) -> str:
+    return f"{amount:,.0f}" if abs(amount) >= 10 else f"{amount:.2g}"

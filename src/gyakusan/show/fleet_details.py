@@ -1,0 +1,183 @@
+"""Everything about one fleet: its queue, its purchase and power item by item, an API beside it, its commands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gyakusan.message import Message, people, say
+from gyakusan.planning.fleet import costs
+from gyakusan.planning.fleet.costs import Month
+from gyakusan.planning.fleet.plan import FleetPlan
+from gyakusan.planning.fleet.recommend import FleetAnswer
+from gyakusan.show.amounts import Amounts, money_words
+from gyakusan.show.fleet import amounts, api, failure, full_watts, hourly, machines, question
+from gyakusan.show.plan import BASIS_TEXTS
+from gyakusan.show.tree import Fact, Facts, Pause, Tree, Verdict, whole
+from gyakusan.show.wording import brief, caveat, command, quality, short
+
+
+def details(answer: FleetAnswer, number: int) -> Tree:
+    """Return one fleet of an answer in full. number: as in the table."""
+    plan = answer.plans[number - 1]
+    title = say(
+        "{n}: {machines} with {model} ({files}) on {engine}.",
+        n=number,
+        machines=machines(plan),
+        model=whole(plan.plan.name),
+        files=whole(plan.plan.quantization),
+        engine=whole(plan.plan.engine),
+    )
+    facts = (
+        *_served(answer, plan),
+        *_queue(plan),
+        Fact(say("quality"), (_quality(plan),)),
+        *_money(answer, plan),
+        Fact(say("failure"), (failure(plan),)),
+    )
+    return (
+        Verdict((title,)),
+        Pause(),
+        question(answer),
+        Pause(),
+        Facts(facts),
+        *caveat(plan.plan.engine),
+        Pause(),
+        *commands(plan),
+    )
+
+
+def commands(plan: FleetPlan) -> Tree:
+    """Return how each machine of one replica starts its server."""
+    several = len(plan.commands) > 1
+    return tuple(command(c, say("machine {n}: ", n=n) if several else "") for n, c in enumerate(plan.commands, 1))
+
+
+def _served(answer: FleetAnswer, plan: FleetPlan) -> Iterator[Fact]:
+    each = plan.speed.decode_each
+    taken = say(
+        "{n} ({low}-{high}) tokens/s each with all {slots} taken (80 %)",
+        n=short(each.value),
+        low=short(each.low),
+        high=short(each.high),
+        slots=people(plan.users_per_replica),
+    )
+    yield Fact(
+        say("replicas"),
+        (say("{n}, each for {people} at once", n=plan.replicas, people=people(plan.users_per_replica)),),
+    )
+    if plan.nodes > 1:
+        spans = say(
+            "{nodes} machines for each replica, tensor parallel {tensor} in each",
+            nodes=plan.nodes,
+            tensor=plan.tensor_parallel,
+        )
+        yield Fact(say("across"), (spans,))
+    yield Fact(say("speed"), (taken,))
+
+
+def _queue(plan: FleetPlan) -> Iterator[Fact]:
+    """Yield what people meet under arrivals."""
+    estimate = plan.queue_estimate
+    if estimate is None:
+        return
+    running = float(estimate.running) / plan.replicas
+    yield Fact(
+        say("queue"),
+        (
+            say(
+                "{n} at once on each, busy {busy} % of the time; {waits} % of the requests wait for a slot",
+                n=f"{running:.1f}",
+                busy=f"{100 * float(estimate.working):.0f}",
+                waits=_share(float(estimate.waits)),
+            ),
+            say(
+                "first token {first} s, then {speed} tokens/s, {low} at the low end (80 %)",
+                first=f"{float(estimate.first):.2g}",
+                speed=short(plan.user_speed),
+                low=short(plan.tokens_per_s_low),
+            ),
+            say("all slots are taken at {most} requests an hour", most=hourly(float(estimate.saturation_rate))),
+        ),
+    )
+
+
+def _share(share: float) -> str:
+    percent = 100 * share
+    return "<0.1" if percent < 0.05 else f"{percent:.1f}"
+
+
+def _quality(plan: FleetPlan) -> Message:
+    mode = plan.plan.mode
+    facts = {"score": quality(plan.plan.score), "basis": Message(BASIS_TEXTS[mode.basis])}
+    if mode.thinking <= 1:
+        return say("{score}, {basis}, no thinking", **facts)
+    return say("{score}, {basis}, thinks x{times}", **facts, times=f"{mode.thinking:g}")
+
+
+def _money(answer: FleetAnswer, plan: FleetPlan) -> Iterator[Fact]:
+    told, month, full = amounts(answer), plan.cost.requested, plan.cost.full
+    price = plan.plan.offer.price
+    if price is None:
+        yield Fact(say("purchase"), (say("the price of one machine is not known: add --price"),))
+    else:
+        lines = [
+            say(
+                "{n} x {price} = {sum}, {month} a month",
+                n=plan.machines,
+                price=told.figure(price),
+                sum=told.words(price * plan.machines),
+                month=told.words(month.purchase),
+            ),
+            *_seen(plan),
+        ]
+        yield Fact(say("purchase"), tuple(lines))
+    if month.watts is not None:
+        yield Fact(say("power"), tuple(_power(answer, plan, month, told)))
+    if month.upkeep:
+        yield Fact(say("upkeep"), (say("{amount} a month", amount=told.words(month.upkeep)),))
+    if month.total is not None:
+        yield Fact(say("sum"), (say("{amount} a month", amount=told.words(month.total)),))
+        yield Fact(say("tokens"), tuple(_tokens(told, month, full)))
+    if month.api is not None:
+        yield Fact(say("API"), (api(answer, plan),))
+
+
+def _seen(plan: FleetPlan) -> Iterator[Message]:
+    seen = plan.plan.offer.seen
+    if seen is None:
+        return
+    name = brief(plan.plan.offer.machine.name)
+    yield (
+        say("{name}: price of {date}, used", name=whole(name), date=seen.date)
+        if seen.used
+        else say("{name}: price of {date}", name=whole(name), date=seen.date)
+    )
+
+
+def _power(answer: FleetAnswer, plan: FleetPlan, month: Month, told: Amounts) -> Iterator[Message]:
+    terms, machine = answer.request.terms, full_watts(plan)
+    yield say(
+        "{mean} W x {hours} h x {tariff}/kWh = {amount} a month",
+        mean=f"{(month.watts or 0.0) * terms.pue:,.0f}",
+        hours=f"{terms.hours * costs.DAYS_PER_MONTH:.0f}",
+        tariff=money_words(terms.tariff),
+        amount=told.words(month.power),
+    )
+    yield say(
+        "one machine takes {most} W at work; its cards {idle} % of theirs while they wait",
+        most="?" if machine is None else f"{machine:,.0f}",
+        idle=round(100 * costs.IDLE_POWER_SHARE),
+    )
+
+
+def _tokens(told: Amounts, month: Month, full: Month) -> Iterator[Message]:
+    yield say(
+        "{n} million answer tokens a month, thinking included: {amount} for a million",
+        n=f"{month.output_tokens / costs.MILLION:,.0f}",
+        amount=told.words(month.output_token_price),
+    )
+    yield say(
+        "counting prompts: {amount} for a million; at full load {full}",
+        amount=told.words(month.token_price),
+        full=told.words(full.token_price),
+    )
