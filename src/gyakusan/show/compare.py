@@ -13,7 +13,20 @@ from gyakusan.planning.predict.assessment import Assessment
 from gyakusan.planning.predict.speed import Estimate
 from gyakusan.planning.select.compared_device import DeviceFacts, speed_ratio, to_spare
 from gyakusan.show.amounts import Amounts
-from gyakusan.show.tree import Cell, Column, IntervalBar, Pause, Question, Table, Text, Tree, Verdict, Words, whole
+from gyakusan.show.tree import (
+    Cell,
+    Column,
+    IntervalBar,
+    Part,
+    Pause,
+    Question,
+    Table,
+    Text,
+    Tree,
+    Verdict,
+    Words,
+    whole,
+)
 from gyakusan.show.wording import brief, figure, the
 from gyakusan.units import GIB, format_bytes
 
@@ -43,17 +56,16 @@ class Compared:
 
 def screen(rows: Sequence[Compared], amounts: Amounts) -> Tree:
     """Return for each model the answer, the question, two charts and a table."""
-    parts: list[Tree] = []
+    parts: list[Part] = []
     for model in dict.fromkeys(r.model for r in rows):
         mine = [r for r in rows if r.model == model]
         known = any(speed(r, "decode") for r in mine)
-        charts = [(chart(mine, kind), Pause()) for kind in HEAD_TEXTS] if known else []
-        head = (_verdict(model, mine), Pause(), _question(mine, drawn=known), Pause())
-        seen = tuple(Text(m, "note") for m in _measured(mine))
-        parts.append(
-            (*head, *(p for c in charts for p in c), _table(mine, amounts), *((Pause(), *seen) if seen else ()))
-        )
-    return tuple(p for number, part in enumerate(parts) for p in ((Pause(),) if number else ()) + part)
+        charts = [part for kind in HEAD_TEXTS for part in (chart(mine, kind), Pause())] if known else []
+        seen = [Text(m, "note") for m in _measured(mine)]
+        parts += [Pause()] if parts else []
+        parts += [_verdict(model, mine), Pause(), _question(mine, drawn=known), Pause(), *charts, _table(mine, amounts)]
+        parts += [Pause(), *seen] if seen else []
+    return tuple(parts)
 
 
 def times(ratio: float) -> str:
@@ -127,7 +139,7 @@ def chart(rows: Sequence[Compared], kind: Shown) -> Table:
     columns = (
         Column(Message(HEAD_TEXTS[kind])),
         Column(kind="number"),
-        Column(say("80 %"), "number"),
+        Column(say("80 % range"), "number"),
         Column(kind="bar"),
         Column(say("measured by others"), "number", wide=True),
     )

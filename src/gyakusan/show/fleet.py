@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gyakusan.message import Listed, Message, people, say
+from gyakusan.planning.candidates.hardware import outlet_watts
 from gyakusan.planning.fleet import costs
 from gyakusan.planning.fleet.plan import FleetPlan
 from gyakusan.planning.fleet.recommend import FleetAnswer
@@ -42,8 +43,6 @@ JAPANESE_TEXTS = {
     "agents": "agents in Japanese",
     "translation": "translation in Japanese",
 }
-OUTLETS = {"JPY": 1500.0, "USD": 1440.0, "EUR": 3680.0, "CHF": 2300.0}
-"""What a socket of a household gives for hours, by the currency of the country: see planning.candidates.power. [W]"""
 
 
 def screen(answer: FleetAnswer) -> Tree:
@@ -73,10 +72,8 @@ def amounts(answer: FleetAnswer) -> Amounts:
 
 
 def currency_of(request: FleetRequest) -> str:
-    """Return the currency of the budget, else of the price that was given, else of the tariff."""
-    plan_request = request.plan_request
-    given = plan_request.budget or request.budget or request.price
-    return request.terms.tariff.currency if given is None else given.currency
+    """Return the currency in which amounts are said."""
+    return request.plan_request.paid_in
 
 
 def _verdict(answer: FleetAnswer) -> Verdict:
@@ -145,19 +142,27 @@ def hourly(rate: float) -> str:
 def question(answer: FleetAnswer) -> Question:
     """Return the question as it was understood, with each default that acts."""
     request = answer.request
-    return Question((_load(request), say("{limits}", limits=Listed(tuple(_limits(request)))), terms(request)))
+    first, second = (say("{limits}", limits=Listed(tuple(part))) for part in (_load(request), _limits(request)))
+    return Question((first, second, terms(request)))
 
 
-def _load(request: FleetRequest) -> Message:
+def _load(request: FleetRequest) -> Iterator[Message]:
+    """Yield who asks how much, and how much may be bought."""
     plan_request = request.plan_request
     texts = JAPANESE_TEXTS if plan_request.language == "ja" else DOING_TEXTS
     facts = {"n": f"{plan_request.workload.context:,}", "doing": Message(texts[plan_request.task])}
     if plan_request.arrivals is None:
-        return say("{people} at once, {n} tokens each, {doing}", people=people(plan_request.users), **facts)
-    return say("{rate} requests an hour, {n} tokens each, {doing}", rate=hourly(plan_request.arrivals), **facts)
+        yield say("{people} at once, {n} tokens each, {doing}", people=people(plan_request.users), **facts)
+    else:
+        yield say("{rate} requests an hour, {n} tokens each, {doing}", rate=hourly(plan_request.arrivals), **facts)
+    if request.budget is not None:
+        yield say("budget {amount}", amount=money_words(request.budget))
+    if "replicas" in request.given:
+        yield say("at most {n} replicas", n=f"{request.replicas:,}")
 
 
 def _limits(request: FleetRequest) -> Iterator[Message]:
+    """Yield lengths and limits of speed."""
     plan_request, workload = request.plan_request, request.plan_request.workload
     facts = {"prompt": f"{workload.prompt_tokens:,}", "answer": f"{workload.output_tokens:,}"}
     yield say("prompts of {prompt}, answers of {answer}", **facts)
@@ -166,10 +171,6 @@ def _limits(request: FleetRequest) -> Iterator[Message]:
         yield say("at least {n} tokens/s", n=f"{plan_request.speed:g}")
     if plan_request.max_ttft is not None:
         yield say("first token within {n} s", n=f"{plan_request.max_ttft:g}")
-    if request.budget is not None:
-        yield say("budget {amount}", amount=money_words(request.budget))
-    if "replicas" in request.given:
-        yield say("at most {n} replicas", n=f"{request.replicas:,}")
 
 
 def terms(request: FleetRequest) -> Message:
@@ -200,9 +201,9 @@ def _table(answer: FleetAnswer) -> Table:
         Column(say("tokens/s"), "number"),
         Column(say("quality"), "number"),
         Column(Message(MONTH_HEAD_TEXTS[currency_of(answer.request)]), "number"),
-        Column(say("to buy"), "number", leaves=1, wide=True),
+        Column(say("to buy"), "number", leaves=4, wide=True),
         Column("kW", "number", leaves=3, wide=True),
-        Column(say("one down"), "number"),
+        Column(say("one down"), "number", leaves=1),
     )
     rows = tuple(tuple(_row(answer, p)) for p in answer.plans)
     return Table(columns, rows, numbered=True, notes=tuple(_note(answer, p) for p in answer.plans))
@@ -233,7 +234,7 @@ def speed(plan: FleetPlan) -> str:
 def served(plan: FleetPlan) -> Words:
     """Return who is still served if one machine fails."""
     percent = _percent(plan)
-    return say("all") if percent >= 100 else say("none") if percent <= 0 else say("{n} %", n=percent)
+    return say("all") if percent >= 100 else say("none") if percent <= 0 else say("{n} % of all", n=percent)
 
 
 def _percent(plan: FleetPlan) -> int:
@@ -267,7 +268,8 @@ def _items(answer: FleetAnswer, plan: FleetPlan) -> Iterator[Message]:
         yield say("{n} of answer", n=short(answer_speed))
     if plan.cost.requested.watts is not None:
         yield say("{n} kW", n=_kilowatts(plan.cost.requested.watts))
-    if (wall := full_watts(plan)) is not None and wall > OUTLETS[currency_of(answer.request)]:
+    wall, most = plan.plan.offer.wall_power, outlet_watts(request)
+    if wall is not None and most is not None and wall > most:
         yield say("{n} W each: more than an outlet gives", n=f"{wall:,.0f}")
 
 

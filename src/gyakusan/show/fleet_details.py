@@ -9,7 +9,7 @@ from gyakusan.planning.fleet import costs
 from gyakusan.planning.fleet.costs import Month
 from gyakusan.planning.fleet.plan import FleetPlan
 from gyakusan.planning.fleet.recommend import FleetAnswer
-from gyakusan.show.amounts import Amounts, money_words
+from gyakusan.show.amounts import CURRENCY_TEXTS, Amounts, money_words
 from gyakusan.show.fleet import amounts, api, failure, full_watts, hourly, machines, question
 from gyakusan.show.plan import BASIS_TEXTS
 from gyakusan.show.tree import Fact, Facts, Pause, Tree, Verdict, whole
@@ -128,7 +128,7 @@ def _money(answer: FleetAnswer, plan: FleetPlan) -> Iterator[Fact]:
                 sum=told.words(price * plan.machines),
                 month=told.words(month.purchase),
             ),
-            *_seen(plan),
+            *_items(plan),
         ]
         yield Fact(say("purchase"), tuple(lines))
     if month.watts is not None:
@@ -142,16 +142,15 @@ def _money(answer: FleetAnswer, plan: FleetPlan) -> Iterator[Fact]:
         yield Fact(say("API"), (api(answer, plan),))
 
 
-def _seen(plan: FleetPlan) -> Iterator[Message]:
-    seen = plan.plan.offer.seen
-    if seen is None:
-        return
-    name = brief(plan.plan.offer.machine.name)
-    yield (
-        say("{name}: price of {date}, used", name=whole(name), date=seen.date)
-        if seen.used
-        else say("{name}: price of {date}", name=whole(name), date=seen.date)
-    )
+def _items(plan: FleetPlan) -> Iterator[Message]:
+    """Yield each thing that is bought for one machine, with the month of its price."""
+    for item in plan.plan.offer.items:
+        facts = {"n": item.quantity, "name": whole(brief(item.name)), "month": item.month}
+        paid = Message(CURRENCY_TEXTS[item.paid_in], {"n": f"{item.paid:,.0f}"})
+        if item.used:
+            yield say("{n} x {name}: {amount}, price of {month}, used", **facts, amount=paid)
+        else:
+            yield say("{n} x {name}: {amount}, price of {month}", **facts, amount=paid)
 
 
 def _power(answer: FleetAnswer, plan: FleetPlan, month: Month, told: Amounts) -> Iterator[Message]:

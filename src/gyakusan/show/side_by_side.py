@@ -94,7 +94,7 @@ def _cells(side: ComparedPlan, amounts: Amounts) -> tuple[Words, ...]:
     """Return one column."""
     if side.ledger is None:
         return say("no plan"), *("-" for _ in range(8))
-    score = "?" if side.score is None else quality(side.score)
+    score: Words = "?" if side.score is None else quality(side.score)
     if side.score is not None and side.column != "overall":
         score = say("{points} ({of})", points=score, of=Message(SCORE_TEXTS[side.column]))
     return (
@@ -134,7 +134,7 @@ def _chart(sides: Sequence[ComparedPlan], kind: Shown) -> Table:
     columns = (
         Column(Message(HEAD_TEXTS[kind])),
         Column(kind="number"),
-        Column(say("80 %"), "number"),
+        Column(say("80 % range"), "number"),
         Column(kind="bar"),
     )
     rows = tuple(_bar(s.title, f, scale) for s, f in zip(sides, figures, strict=True))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gyakusan.message import Listed, Message, people, say
+from gyakusan.planning.candidates.power import supply_watts
 from gyakusan.planning.predict.capacity import Capacity
 from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.upgrade.labels import quality_for_money
@@ -15,6 +16,8 @@ from gyakusan.show.fleet import DOING_TEXTS, JAPANESE_TEXTS
 from gyakusan.show.tree import Cell, Column, Next, Note, Pause, Question, Table, Text, Tree, Verdict, whole
 from gyakusan.show.wording import brief, quality, short
 
+SUPPLY_STEP = 50
+"""Power supplies are sold in these steps. [W]"""
 ROLE_TEXTS = {
     "balanced": "balanced",
     "yen": "most for the money",
@@ -50,8 +53,7 @@ def screen(answer: UpgradeAnswer) -> Tree:
 
 def amounts(answer: UpgradeAnswer) -> Amounts:
     """Return how amounts are said: in the currency of the question."""
-    given = answer.wanted.budget or answer.wanted.resale
-    return Amounts("JPY" if given is None else given.currency, answer.rates)
+    return Amounts(answer.wanted.question.paid_in, answer.rates)
 
 
 def _verdict(answer: UpgradeAnswer) -> Verdict:
@@ -189,14 +191,13 @@ def _labels(step: UpgradeOption) -> Message:
 
 def _items(step: UpgradeOption) -> Iterator[Message]:
     """Yield how fast what people read comes, and what a purchase needs."""
-    power = step.option.offer.power
+    offer = step.option.offer
     if step.plan.mode.thinking > 1 and step.plan.pace is not None:
         yield say("{n} of answer", n=short(step.plan.pace.decode_each.value / step.plan.mode.thinking))
-    cards = step.option.offer.machine.gpus
-    if step.option.kind in ("same_card", "added_card") and power is not None:
-        yield say("{n} cards, {watts} W", n=len(cards), watts=f"{power:,.0f}")
-    elif step.option.kind in ("replacement_card", "first_card") and power is not None:
-        yield say("{watts} W", watts=f"{power:,.0f}")
+    if step.option.kind == "computer" or offer.power is None:
+        return
+    facts = {"slots": offer.slots, "watts": f"{-(-supply_watts(offer.power, 1) // SUPPLY_STEP) * SUPPLY_STEP:,.0f}"}
+    yield say("{slots} slots, a supply of {watts} W", **facts)
 
 
 def notes(answer: UpgradeAnswer) -> tuple[Message, ...]:
@@ -206,7 +207,7 @@ def notes(answer: UpgradeAnswer) -> tuple[Message, ...]:
     if any(s.between is not None for s in answer.steps):
         out.append(_per_words(amounts(answer)))
     if any(s.option.kind != "computer" for s in shown):
-        out.append(say("Not checked: your power supply, slots and case."))
+        out.append(say("Not checked: whether your case has the slots and your supply the watts."))
     if any(s.option.kind == "added_card" for s in shown):
         out.append(say("Unlike cards: llama.cpp splits layers by memory; the speed is that of the slower card."))
     if any(s.option.kind in ("replacement_card", "computer") for s in shown):

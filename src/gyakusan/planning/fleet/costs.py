@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gyakusan.core.arrays import Number
-from gyakusan.core.machine import Machine
 from gyakusan.planning.candidates.hardware import HardwareOption
 from gyakusan.planning.request.money import ExchangeRates, Money
 
@@ -136,22 +135,10 @@ def machines(offer: HardwareOption, count: int, spares: int, price: float | None
 
 def chassis_watts(offer: HardwareOption) -> float:
     """Return the power of one machine without its devices [W]."""
-    return _rest_watts(offer.machine)
-
-
-def _rest_watts(machine: Machine) -> float:
-    gpus = machine.gpus
+    gpus = offer.machine.gpus
     if not gpus or gpus[0].kind == "unified":
         return UNIFIED_MEMORY_WATTS
     return next((watts for cards, watts in CHASSIS_WATTS if len(gpus) <= cards), CHASSIS_WATTS[-1][1])
-
-
-def machine_watts(machine: Machine) -> float | None:
-    """Return what one machine takes at work, None if the power of a device is not known [W]."""
-    known = [g.power for g in machine.gpus]
-    if not known or None in known:
-        return None
-    return sum(p or 0.0 for p in known) + _rest_watts(machine)
 
 
 def watts(device_watts: Number, chassis: Number, count: Number, spares: Number, busy: Number) -> Number:

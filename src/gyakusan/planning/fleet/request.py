@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from gyakusan.engines.registry import NAMES, engine
@@ -67,9 +67,17 @@ def parse_fleet_request(values: Mapping[str, object]) -> FleetRequest:
     named = {"device", "memory"} & given.keys()
     plan_request = parse_request({k: v for k, v in given.items() if k in KEYS and not (k == "budget" and named)})
     terms = CostTerms(**{f.name: own.pop(f.name) for f in fields(CostTerms) if f.name in own})
-    request = FleetRequest(plan_request, terms=terms, given=frozenset(given), **own)
+    request = FleetRequest(_in_currency(plan_request, own), terms=terms, given=frozenset(given), **own)
     _refuse_contradictions(request)
     return request
+
+
+def _in_currency(request: PlanRequest, own: Mapping[str, Any]) -> PlanRequest:
+    """Return the request with the currency of the fleet's budget or of the price that was given."""
+    amounts = [m for m in (own.get("budget"), own.get("price")) if m is not None]
+    if request.currency is not None or request.budget is not None or not amounts:
+        return request
+    return replace(request, currency=amounts[0].currency)
 
 
 def _refuse_contradictions(request: FleetRequest) -> None:

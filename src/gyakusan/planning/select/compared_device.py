@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from gyakusan.core.ledger import Ledger
 from gyakusan.core.machine import Machine
 from gyakusan.planning.candidates import hardware as market
-from gyakusan.planning.fleet.costs import machine_watts
+from gyakusan.planning.candidates.power import wall_watts
 from gyakusan.planning.predict.speed import Estimate
 from gyakusan.planning.request.request import MAX_DEVICES, PlanRequest
 
@@ -38,7 +38,7 @@ class DeviceFacts:
 
     price: of everything that is bought, None = not known [JPY]
     used: it is sold second-hand only
-    watts: of the whole machine at work, None = not known [W]
+    watts: what it takes from its socket at work, None = not known [W]
     """
 
     price: float | None
@@ -69,12 +69,12 @@ def to_spare(ledger: Ledger) -> float | None:
     return min(known, default=None)
 
 
-def device_facts(machine: Machine) -> DeviceFacts:
+def device_facts(machine: Machine, currency: str = "JPY") -> DeviceFacts:
     """Return price and power of a machine, with a computer around its cards; used prices count if there is no new one."""
     count = max(1, min(MAX_DEVICES, len(machine.gpus)))
     for used in (False, True):
-        request = PlanRequest(used=used, count=count)
+        request = PlanRequest(used=used, count=count, currency=currency)
         sold = next((o for o in market.all_machines(request) if o.machine.name == machine.name), None)
         if sold is not None and sold.price is not None:
-            return DeviceFacts(sold.price, used, machine_watts(machine))
-    return DeviceFacts(None, False, machine_watts(machine))
+            return DeviceFacts(sold.price, used, wall_watts(machine))
+    return DeviceFacts(None, False, wall_watts(machine))

@@ -61,8 +61,13 @@ def purchase_options(
     purchases = [*_replacements(hardware, owned, resale, takes_cards=takes_cards)]
     if takes_cards and owned.machine.gpus:
         purchases += _additions(hardware, owned, Buyer(request.paid_in, exchange))
-    power = request.power
-    limited = (p for p in purchases if power is None or (p.offer.power or power + 1) <= power)
+    power, outlet = request.power, market.outlet_watts(request)
+    limited = (
+        p
+        for p in purchases
+        if (power is None or (p.offer.power or power + 1) <= power)
+        and (outlet is None or (p.offer.wall_power or 0.0) <= outlet)
+    )
     return tuple(sorted(limited, key=lambda p: (p.net, p.offer.machine.name)))
 
 

@@ -85,10 +85,13 @@ class UpgradeAnswer:
 def parse_upgrade_request(values: Mapping[str, Any]) -> UpgradeRequest:
     """Return the request that keys and values describe: those of a plan, and budget and resale. Raises GyakusanError."""
     rest = {k: v for k, v in values.items() if k not in ("budget", "resale")}
-    question = parse_request(rest)
+    question, budget, resale = parse_request(rest), _money(values.get("budget")), _money(values.get("resale"))
     if question.colocated:
         raise BadSetting("An upgrade is planned for one model.", mend="Leave out --also.")
-    return UpgradeRequest(question, _money(values.get("budget")), _money(values.get("resale")))
+    paid = budget or resale
+    if question.currency is None and paid is not None:
+        question = replace(question, currency=paid.currency)
+    return UpgradeRequest(question, budget, resale)
 
 
 def _money(value: Any) -> Money | None:
