@@ -11,7 +11,7 @@ from gyakusan.planning.fleet.plan import FleetPlan
 from gyakusan.planning.fleet.recommend import FleetAnswer
 from gyakusan.show.amounts import CURRENCY_TEXTS, Amounts, money_words
 from gyakusan.show.fleet import amounts, api, failure, full_watts, hourly, machines, question
-from gyakusan.show.plan import BASIS_TEXTS
+from gyakusan.show.plan_notes import BASIS_TEXTS
 from gyakusan.show.tree import Fact, Facts, Pause, Tree, Verdict, whole
 from gyakusan.show.wording import brief, caveat, command, quality, short
 
