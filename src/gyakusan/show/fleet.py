@@ -11,6 +11,7 @@ from gyakusan.planning.fleet.plan import FleetPlan
 from gyakusan.planning.fleet.recommend import FleetAnswer
 from gyakusan.planning.fleet.request import FleetRequest
 from gyakusan.show.amounts import MONTH_HEAD_TEXTS, Amounts, money_words
+from gyakusan.show.tasks import DOING_TEXTS, JAPANESE_TEXTS
 from gyakusan.show.tree import Cell, Column, Next, Note, Pause, Question, Table, Text, Tree, Verdict, Words, whole
 from gyakusan.show.wording import brief, quality, short
 
@@ -28,20 +29,6 @@ PREFERRED_TEXTS = {
     "quality": "first by quality",
     "speed": "first by speed",
     "price": "first by price",
-}
-DOING_TEXTS = {
-    "chat": "chat",
-    "coding": "coding",
-    "rag": "questions about documents",
-    "agents": "agents",
-    "translation": "translation",
-}
-JAPANESE_TEXTS = {
-    "chat": "chat in Japanese",
-    "coding": "coding in Japanese",
-    "rag": "questions about documents in Japanese",
-    "agents": "agents in Japanese",
-    "translation": "translation in Japanese",
 }
 
 

@@ -12,7 +12,7 @@ from gyakusan.planning.upgrade.labels import quality_for_money
 from gyakusan.planning.upgrade.option import UpgradeOption
 from gyakusan.planning.upgrade.recommend import UpgradeAnswer
 from gyakusan.show.amounts import CURRENCY_HEAD_TEXTS, PER, PER_TEXTS, Amounts, money_words
-from gyakusan.show.fleet import DOING_TEXTS, JAPANESE_TEXTS
+from gyakusan.show.tasks import DOING_TEXTS, JAPANESE_TEXTS
 from gyakusan.show.tree import Cell, Column, Next, Note, Pause, Question, Table, Text, Tree, Verdict, whole
 from gyakusan.show.wording import brief, quality, short
 
