@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
-from gyakusan.catalog.artifacts import artifacts
+from gyakusan.catalog.artifacts import artifacts, best
 
 if TYPE_CHECKING:
     from gyakusan.catalog.models import ModelRecord
@@ -62,11 +62,11 @@ def _found(model: str, tag: str, images: bool, beside: int) -> Projector | None:
     files = [a for a in artifacts(model) if a.format == "gguf" and a.projector]
     if not files and not images:
         return None
-    chosen = next((a for a in files if a.quantization.upper() == tag), files[0] if files else None)
-    if chosen is not None and chosen.projector_bytes:
-        return Projector(chosen.projector, chosen.projector_bytes, "read")
+    own = best(model, tag) if tag else files[0] if files else None
+    if own is not None and own.projector and own.projector_bytes:
+        return Projector(own.projector, own.projector_bytes, "read")
     size = max((a.projector_bytes or 0 for a in files), default=0) or 2 * beside
-    return Projector(chosen.projector if chosen else "", size or ASSUMED, "derived" if size else "assumed")
+    return Projector(own.projector if own else "", size or ASSUMED, "derived" if size else "assumed")
 
 
 def _beside_text(record: ModelRecord) -> int:

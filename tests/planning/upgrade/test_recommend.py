@@ -12,11 +12,9 @@ from tests.planning.small import small
 
 import gyakusan
 from gyakusan.core.load import Load
-from gyakusan.engines.registry import engine
 from gyakusan.errors import BadQuantity
 from gyakusan.planning.candidates.hardware import owned_machine
 from gyakusan.planning.request.money import exchange_rates
-from gyakusan.planning.select.plan import _model
 from gyakusan.planning.select.plan_difference import FELT_POINTS, P_BETTER_MIN, is_real_gain, plan_difference
 from gyakusan.planning.upgrade.labels import LEAST_SHOWN, quality_for_money, shown_figures
 from gyakusan.planning.upgrade.option import UpgradeOption
@@ -49,11 +47,10 @@ def test_every_plan_fits_by_the_ledger_on_the_real_machine(device: str) -> None:
     found = whole(device=device, users="2", context="16k")
     assert found.steps
     for step in found.steps:
-        rules, machine = engine(step.plan.engine), step.option.offer.machine
-        model, load = _model(step.plan.name, step.plan.base), Load(2, 16384)
-        chosen = rules.settings(model, load, machine, **(rules.cache_setting("F16") or {}))
-        assert not rules.refusals(model, machine, chosen)
-        assert rules.ledger(model, load, machine, chosen).fits
+        deployment = step.plan.deployment.on(step.option.offer.machine)
+        assert deployment.load == Load(2, 16384)
+        assert not deployment.refusals
+        assert deployment.ledger.fits
         assert step.limits is not None
         assert step.limits.users >= 2
         assert step.limits.context >= 16384 or step.limits.context == step.plan.ledger.model.trained_context

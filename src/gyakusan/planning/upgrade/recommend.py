@@ -159,7 +159,7 @@ def _today(
     question: PlanRequest, known: ModelTable, owned: HardwareOption, models: IntArray
 ) -> tuple[Plan | None, float]:
     """Return today's balanced plan and its utility; None and 0 where nothing fits."""
-    grid = sweep(question, known, (owned,), models, reduce=False)
+    grid = sweep(question, known, (owned,), models, reduce=False, alone=True)
     if not len(grid.cells):
         return None, 0.0
     r = rank_candidates(question, grid)
@@ -189,7 +189,7 @@ def _on_grid(
     question: PlanRequest, known: ModelTable, every: Sequence[PurchaseOption], models: IntArray, utility: float
 ) -> list[_Trial]:
     guessed = [replace(o.offer, machine=o.sweep_machine) for o in every]
-    grid = sweep(question, known, guessed, models, reduce=True)
+    grid = sweep(question, known, guessed, models, reduce=True, alone=True)
     free = replace(grid.cells, price=np.zeros(len(grid.cells)))  # what is gained; the price is set against it later
     grid = replace(grid, cells=free, offers=tuple(o.offer for o in every))
     scale, found = 10.0 / WEIGHTS[question.prefer][0], []
