@@ -186,7 +186,7 @@ def _shared(answer: Recommendation) -> Iterator[Message]:
     """Yield the notes that hold for the whole answer, the weightiest first."""
     plans, request = answer.plans, answer.request
     if not request.owned and (month := _common_month(answer)) is not None:
-        yield say("Prices: {month}.", month=price_words(month))
+        yield say("All rows: {price}.", price=price_words(month))
     if any(p.in_ram and is_wide(p) for p in plans):
         yield say("Intervals are wide: the RAM's speed is assumed (--bandwidth 80GB/s).")
     if off := [n for n, p in enumerate(plans, 1) if p.projector == "off"]:

@@ -35,6 +35,8 @@ PREFERRED_TEXTS = {
     "price": "first by price",
 }
 BOUGHT_TEXTS = {
+    "card an": "an {name} for your PC",
+    "card a": "a {name} for your PC",
     "PC an": "an {name} PC",
     "PC a": "a {name} PC",
     "computer an": "an {name}",
@@ -63,11 +65,12 @@ def is_card(option: HardwareOption) -> bool:
 def bought(option: HardwareOption) -> Message:
     """Return what is bought, as a sentence names it: "an RTX 5090 PC", "a PC with 2x RTX 5060 Ti 16GB"."""
     name = brief(option.machine.name)
-    if option.own_computer:
+    if option.own_computer and option.count > 1:
         return say("{name} for your PC", name=whole(name))
-    if is_card(option) and option.count > 1:
+    if is_card(option) and option.count > 1 and not option.own_computer:
         return say("a PC with {cards}", cards=whole(name))
-    kind = ("PC" if is_card(option) else "computer", "an" if _begins_with_vowel(name) else "a")
+    thing = "card" if option.own_computer else "PC" if is_card(option) else "computer"
+    kind = (thing, "an" if _begins_with_vowel(name) else "a")
     return Message(BOUGHT_TEXTS[" ".join(kind)], {"name": whole(name)})
 
 

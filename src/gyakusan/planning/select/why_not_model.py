@@ -306,7 +306,8 @@ def _changes_that_fit(deployment: Deployment, kv_type: str) -> Iterator[Message]
     twice = replace(machine, gpus=machine.gpus * 2)
     is_card = bool(machine.gpus) and machine.gpus[0].kind == "gpu"
     if is_card and len(twice.gpus) <= MAX_DEVICES and _fits(deployment, twice, kv_type):
-        yield say("It fits with {n} cards.", n=len(twice.gpus))
+        name = f"{len(twice.gpus)}x {machine.gpus[0].name}"
+        yield say('It fits with {n} cards: --device "{name}".', n=len(twice.gpus), name=name)
 
 
 def _fits(deployment: Deployment, machine: Machine, kv_type: str) -> bool:

@@ -1,0 +1,150 @@
+"""Plans by their number: the last answer, saved answers, commands; what is printed is printed alone."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+from gyakusan.cli import main, saved
+
+ASK = ("plan", "--device", "RTX 4090", "--families", "gemma3,qwen3-8b", "--lang", "en")
+
+
+@pytest.fixture(autouse=True)
+def homes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Folders of this test alone."""
+    for name in ("XDG_STATE_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / name.lower()))
+    return tmp_path
+
+
+def asked(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
+    code = main(list(words))
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def test_a_number_alone_is_about_the_last_answer(capsys: pytest.CaptureFixture[str]) -> None:
+    assert asked(capsys, *ASK)[0] == 0
+    code, line, err = asked(capsys, "plan", "--command", "1")
+    assert (code, err) == (0, "")
+    assert line.count("\n") == 1
+    subprocess.run(["bash", "-n"], input=line, text=True, check=True)
+    code, whole, _ = asked(capsys, *ASK, "--json")
+    assert shlex.split(line)[0] == json.loads(whole)["plans"][0]["command"]["argv"][0]
+    code, details, _ = asked(capsys, "plan", "--details", "1", "--lang", "en")
+    assert code == 0
+    assert details.startswith('Plan 1 of "RTX 4090, 1 person, 8,192 tokens"')
+
+
+def test_the_last_answer_is_private_and_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    asked(capsys, *ASK)
+    path = saved.last_path()
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert [p.name for p in path.parent.iterdir()] == [path.name]
+    path.write_text(path.read_text()[:40])
+    code, out, err = asked(capsys, "plan", "--command", "1", "--lang", "en")
+    assert (code, out) == (2, "")
+    assert "no last answer" in err
+
+
+def test_a_place_that_cannot_be_written_breaks_no_answer(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, homes: Path
+) -> None:
+    (homes / "file").write_text("")
+    monkeypatch.setenv("XDG_STATE_HOME", str(homes / "file"))
+    code, out, err = asked(capsys, *ASK)
+    assert (code, err) == (0, "")
+    assert out.startswith("Run ")
+
+
+def test_an_old_answer_and_another_one_are_said_on_stderr(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked(capsys, *ASK)
+    monkeypatch.setattr("gyakusan.cli.saved.today", lambda: date.today() + timedelta(days=8))
+    _, out, err = asked(capsys, "plan", "--command", "1", "--lang", "en")
+    assert out.count("\n") == 1
+    assert "more than 7 days ago" in err
+    assert "not those of" not in err
+    found = json.loads(saved.last_path().read_text())
+    found["plans"][0]["model"] = "another"
+    saved.last_path().write_text(json.dumps(found))
+    assert "The plans are not those of" in asked(capsys, "plan", "--command", "1", "--lang", "en")[2]
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+@pytest.mark.parametrize("number", ["0", "99", "-1"])
+def test_a_number_that_no_row_has(capsys: pytest.CaptureFixture[str], number: str, language: str) -> None:
+    asked(capsys, *ASK)
+    code, out, err = asked(capsys, "plan", f"--command={number}", "--lang", language)
+    assert (code, out) == (2, "")
+    assert number in err
+
+
+def test_a_saved_answer_is_asked_again(capsys: pytest.CaptureFixture[str], homes: Path) -> None:
+    file = homes / "office.toml"
+    _, shown, _ = asked(capsys, *ASK, "--users", "2", "--save", str(file))
+    code, again, err = asked(capsys, "plan", str(file), "--lang", "en")
+    assert (code, again, err) == (0, shown, "")
+    assert "[[plans]]" in file.read_text()
+    _, changed, _ = asked(capsys, "plan", str(file), "--users", "1", "--lang", "en")
+    assert "1 person" in changed
+    file.write_text(file.read_text().replace("model = ", "modell = "))
+    assert asked(capsys, "plan", str(file), "--lang", "en")[0] == 2
+
+
+def test_a_file_that_cannot_be_written_is_said(capsys: pytest.CaptureFixture[str], homes: Path) -> None:
+    code, _, err = asked(capsys, *ASK, "--save", str(homes / "no" / "such.toml"))
+    assert code == 3
+    assert "cannot be written" in err
+
+
+def test_lan_makes_a_key_that_only_its_owner_reads(capsys: pytest.CaptureFixture[str], homes: Path) -> None:
+    asked(capsys, *ASK)
+    _, line, _ = asked(capsys, "plan", "--command", "1", "--lan")
+    folder = homes / "xdg_config_home" / "gyakusan"
+    key = (folder / "api-key").read_text().strip()
+    assert len(key) >= 32
+    assert key not in line
+    assert f"$(cat {folder / 'api-key'})" in line
+    for name in ("api-key", "api-key.env"):
+        assert (folder / name).stat().st_mode & 0o777 == 0o600
+    assert f"LLAMA_API_KEY={key}\n" in (folder / "api-key.env").read_text()
+    assert asked(capsys, "plan", "--command", "1", "--lan")[1] == line
+    (folder / "api-key").write_text("another-key-of-32-letters-or-more\n")
+    asked(capsys, "plan", "--command", "1", "--lan")
+    assert "LLAMA_API_KEY=another-key" in (folder / "api-key.env").read_text()
+
+
+def test_a_key_that_cannot_be_kept_is_said(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, homes: Path
+) -> None:
+    asked(capsys, *ASK)
+    (homes / "file").write_text("")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(homes / "file"))
+    code, out, err = asked(capsys, "plan", "--command", "1", "--lan")
+    assert (code, out) == (3, "")
+    assert "cannot be kept" in err
+
+
+@pytest.mark.parametrize(
+    ("typed", "option"), [("RTX 4090", "--device"), ("2x RTX 3090", "--device"), ("qwen3-8b", "--model")]
+)
+def test_what_is_no_file_is_understood(capsys: pytest.CaptureFixture[str], typed: str, option: str) -> None:
+    code, _, err = asked(capsys, "plan", typed, "--lang", "en")
+    assert code == 2
+    assert f'gyakusan plan {option} "{typed}"' in err
+
+
+def test_a_question_without_a_plan_has_no_command(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = asked(
+        capsys, "plan", "--device", "RTX 3060 12GB", "--quality", "99", "--command", "1", "--lang", "en"
+    )
+    assert code == 1
+    assert out.startswith("No model of 99 points or more")
