@@ -26,7 +26,7 @@ from gyakusan.planning.select.shown_plans import (
 )
 
 BEST_OF = {"best": "quality", "fastest": "answer", "room": "spare"}
-DEVICES = ("RTX 3060 12GB", "RTX 4090", "2x RTX 3090", "M4 Max 128GB", "Ryzen 9 9950X", "8x H100 80GB HBM3")
+DEVICES = ("RTX 3060 12GB", "RTX 4090", "2x RTX 3090", "M4 Max 128GB", "Ryzen 9 9950X 128GB", "8x H100 80GB HBM3")
 
 
 def hold(found: Recommendation) -> None:
