@@ -109,12 +109,19 @@ def base_last(names: list[str], said: dict[str, str]) -> list[str]:
     return [repositories.pop(0) if "/" in n else n for n in names]
 
 
+def _model(row: Row) -> str:
+    """Return the model of a row; the Qwen3 of July 2025 are models of their own, with another context."""
+    again = re.search(r"-(instruct|thinking)-2507(?=-|$)", row["repo"].casefold())
+    return f"{row['model']}-{again[1]}-2507" if again and row["model"].startswith("qwen3-") else row["model"]
+
+
 def encoded(rows: list[Row], names: tuple[str, ...]) -> str:
     """Return the file: the sources on its first line, then one line for each model."""
     by_model: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
-        if row["model"] in set(names) and row["confidence"] != "inferred" and not _refused(row):
-            by_model[row["model"]].append(row)
+        model = _model(row)
+        if model in set(names) and row["confidence"] != "inferred" and not _refused(row):
+            by_model[model].append(row)
     sources: dict[tuple[str, str], int] = {}
     lines = [[name, repositories(by_model[name], name, sources)] for name in names if by_model[name]]
     told = [list(source) for source in sources]

@@ -166,3 +166,13 @@ def test_metadata_of_another_record() -> None:
     assert {k: v for k, v in tune.metadata.items() if "context" not in k} == {
         k: v for k, v in base.metadata.items() if "context" not in k
     }
+
+
+@pytest.mark.parametrize("size", ["4b", "30b-a3b", "235b-a22b"])
+def test_the_qwen3_of_july_2025_have_their_own_context(size: str) -> None:
+    """They are no aliases of the models of April, whose context is 40,960 tokens and which reason."""
+    for kind in ("Instruct", "Thinking"):
+        found = find(f"Qwen/Qwen3-{size}-{kind}-2507")
+        assert (found.name, found.trained_context) == (f"qwen3-{size}-{kind.lower()}-2507", 262144)
+        april = find(f"qwen3-{size}")
+        assert (april.trained_context, april.parameters) == (40960, found.parameters)
