@@ -73,11 +73,19 @@ def _one_size(offer: HardwareOption) -> bool:
         return False
 
 
+def _plugged(offer: HardwareOption) -> bool:
+    """Return True for a complete computer without cards: its maker sells it with a household's plug."""
+    gpus = offer.machine.gpus
+    return offer.count == 1 and bool(gpus) and gpus[0].kind == "unified"
+
+
 def machine(offer: HardwareOption, currency: str, asked: int) -> str:
     """Return why a machine cannot stand in a household, "" if it can."""
     if offer.count > max(CARDS, asked):
         return f"{offer.count} cards"
     wall = getattr(offer, "wall_power", None)
+    if wall is None and _plugged(offer):
+        return ""
     if wall is None:
         return "nobody says what it takes from the wall"
     if offer.power is not None and wall < offer.power:

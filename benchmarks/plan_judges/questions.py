@@ -14,6 +14,7 @@ from typing import Any
 from gyakusan import machines
 from gyakusan.catalog.devices import device_records
 from gyakusan.catalog.records import entries
+from gyakusan.errors import UnknownName
 
 OWNED = (
     *("RTX 3060 12GB", "RTX 3070", "RTX 3080 10GB", "RTX 3090", "2x RTX 3090", "RTX 4060 8GB", "RTX 4060 Ti 16GB"),
@@ -95,13 +96,16 @@ def _people(rng: random.Random) -> dict[str, Any]:
 
 
 def catalogue_devices() -> Iterator[str]:
-    """Yield names of graphics cards and computers of the catalogue, with a size where several are sold."""
+    """Yield names of graphics cards and computers of the catalogue, with a size where the name alone means several."""
     records = dict(zip(entries("device"), device_records(), strict=True))
     for entry in (*entries("device"), *entries("machine")):
         if entry in records and records[entry].kind == "host":
             continue
-        for size in entry.sizes or (0,):
-            yield entry.name if len(entry.sizes) < 2 else f"{entry.name} {size:g}GB"
+        try:
+            machines.parse(entry.name)
+            yield entry.name
+        except UnknownName:
+            yield from (f"{entry.name} {size:g}GB" for size in entry.sizes)
 
 
 def budget_chains(count: int, seed: int) -> Iterator[tuple[Question, ...]]:

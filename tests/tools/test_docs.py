@@ -127,7 +127,7 @@ def test_examples_run(name: str) -> None:
 def test_the_python_page_has_examples() -> None:
     page = (ROOT / "docs/en/python.md").read_text()
     assert len(docs.BLOCK.findall(page)) >= 5
-    assert "True NVIDIA GeForce RTX 4090" in page
+    assert "gpt-oss-20b MXFP4_MOE, llama.cpp, 1 x 131,072 tokens: fits" in page
 
 
 def shell_lines(text: str) -> Iterator[str]:
