@@ -29,7 +29,7 @@ def test_the_screen_says_what_it_rests_on(capsys: pytest.CaptureFixture[str]) ->
     for part in (
         "2,000 requests an hour x 8,192 tokens",
         "36 months, 31 JPY per kWh, 24 h a day, PUE 1",
-        "An API costs 85,",
+        "An API costs 89,",
         "suffice 99 % of the time",
         "If one machine fails",
         "A million output tokens cost",

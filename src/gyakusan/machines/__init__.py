@@ -163,7 +163,7 @@ def _joined(parts: list[Machine]) -> Machine:
         raise BadSetting(
             "{name} is a whole computer and cannot be combined in one machine.",
             name=shared.name,
-            mend="Plan for one of them.",
+            mend="Plan for one of them. Several joined by a network: gyakusan fleet --nodes 2",
         )
     names = list(dict.fromkeys(g.name for g in gpus))
     counts = {n: sum(g.name == n for g in gpus) for n in names}
