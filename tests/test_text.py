@@ -33,6 +33,8 @@ LETTER = "[ぁ-ゖァ-ヺー一-龠々]"
 SAME_EVERYWHERE = {
     *("gpu", "backend", "{name}: {reason}.", "{model}: {reason}.", "first", "a {name}", "an {name}", "the {name}"),
     *("first token", "{n} % of all", "{advice}: {gain}."),
+    *("KV", "{type} cache", "{part} {size} GiB", "{part}, {size} GiB, {basis}"),
+    *("{part}, {size} GiB ({low}-{high}), {basis}", "{users} x {context}, {quantization}, {engine}"),
 }
 """What is written GPU, API and TTFT in Japanese, too; templates without words, whose full stop is another; articles."""
 
@@ -142,11 +144,11 @@ def right_edges(lines: Sequence[str], pattern: re.Pattern[str] = SIZE) -> list[l
 
 @pytest.mark.parametrize("width", [80, 100])
 def test_the_ledger_lines_up(screen: Any, width: int) -> None:
-    lines = screen(width, *GPT_OSS, "--why")
-    kinds = tuple(JAPANESE[k] for k in ("weights", "kv_cache", "recurrent_state", "scratch", "overhead"))
-    rows = [line for line in lines if line.strip().startswith(kinds)]
-    assert len(rows) >= 8
-    assert len({edges[0] for edges in right_edges(rows)}) == 1
+    lines = screen(width, *GPT_OSS)
+    kinds = ("weights", "KV cache", "KV cache, window", "compute buffer", "CUDA overhead", "  total", "embeddings")
+    rows = [line for line in lines if line.startswith(tuple(f"  {JAPANESE[k].strip()}" for k in kinds))]
+    assert len(rows) == 7
+    assert len({edges[0] for edges in right_edges(rows, re.compile(r"\d+\.\d\d"))}) == 1
     assert max(map(cell_len, lines)) <= width
 
 

@@ -144,8 +144,9 @@ class Answer:
 
     @property
     def fits(self) -> bool:
-        """True if it runs and fits."""
-        return not self.refusals and self.ledger is not None and self.ledger.fits
+        """True if it runs, surely fits, and the model was trained for the context."""
+        value = self.ledger
+        return not self.refusals and value is not None and value.fit == "fits" and not value.beyond_training
 
 
 def engine_names(text: str) -> tuple[str, ...]:

@@ -61,7 +61,7 @@ def test_a_narrow_window_cuts_no_figure(capsys: pytest.CaptureFixture[str], monk
 def test_slow_answers_have_two_digits(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compare", "DGX Spark", "--model", "llama3.3-70b"]) == 0
     line = next(x for x in capsys.readouterr().out.splitlines() if x.startswith("NVIDIA DGX Spark"))
-    assert re.search(r" \d\.\d █", line)
+    assert re.search(r" \d\.\d +█", line)
 
 
 def test_the_guide_s_devices_need_no_size_to_be_compared(capsys: pytest.CaptureFixture[str]) -> None:

@@ -37,7 +37,6 @@ MISTAKES = {
     ("inspect", "a", "b"): "'b' is one argument too many. See `gyakusan inspect --help`.",
     ("inspect", "a", "--lang", "fr"): "--lang cannot be 'fr'. Choose one of: en, ja.",
     ("inspect", "a", "--why=3"): "--why cannot be '3'. See `gyakusan inspect --help`.",
-    ("inspect", "a", "--why", "--why"): ("The option --why is given more than once. See `gyakusan inspect --help`."),
 }
 
 

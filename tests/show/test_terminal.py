@@ -147,7 +147,7 @@ def test_the_verb_carries_the_colour(monkeypatch: pytest.MonkeyPatch) -> None:
     for language, verb in (("en", "does not fit"), ("ja", "収まらない")):
         out = Screen()
         monkeypatch.setattr("sys.stdout", out)
-        Terminal(language, colour=True).show(Verdict((f"It {verb} here.",), verb=verb, tone="fails"))
+        Terminal(language, colour=True).show(Verdict((f"It *{verb}* here.",), tone="fails"))
         assert out.getvalue() == f"It \x1b[1;31m{verb}\x1b[0m here.\n"
 
 

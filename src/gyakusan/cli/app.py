@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Parameter
 
 from gyakusan._version import __version__
 from gyakusan.cli.words import Help, mistake
@@ -32,8 +32,15 @@ ABOUT = "Plan a local LLM endpoint backwards: from memory or money to model, qua
 
 
 def build(language: Language) -> App:
-    """The commands, none of them imported yet."""
-    app = App("gyakusan", help=ABOUT, version=__version__, help_format="plaintext", help_formatter=Help(language))
+    """The commands, none of them imported yet. Of a repeated option the last value counts: screens say what to add."""
+    app = App(
+        "gyakusan",
+        help=ABOUT,
+        version=__version__,
+        help_format="plaintext",
+        help_formatter=Help(language),
+        default_parameter=Parameter(allow_repeating=True),
+    )
     for name, about in COMMANDS.items():
         app.command(f"gyakusan.cli.{name}:app", name=name, help=about)
     return app

@@ -54,7 +54,7 @@ def _serve(screen: Terminal) -> int:
 
     gc.enable()  # `main` switched it off
     asked = api.deployment("smollm2", load=Load(USERS, CONTEXT), device="cpu", memory=None)
-    screen.show(*_head(3, "SmolLM2 for 4 people: the memory it takes"), *ledger.screen(asked.ledger, None))
+    screen.show(*_head(3, "SmolLM2 for 4 people: the memory it takes"), *ledger.tables(asked.ledger))
     screen.show(*_head(4, "The real server"))
     progress = screen.progress()
     with Server.of(asked, ServerOptions(on_progress=progress)) as server:

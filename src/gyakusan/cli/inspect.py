@@ -15,6 +15,8 @@ from gyakusan.errors import BadSetting
 if TYPE_CHECKING:
     from gyakusan.engines.deployment import Deployment
     from gyakusan.engines.server import DryRunBuild, DryRunLine
+    from gyakusan.planning.predict.ways import Way
+    from gyakusan.show.inspect import Inspected
 
 app = App(name="inspect", help="Show the memory a model takes, and why.", help_format="plaintext")
 
@@ -24,6 +26,9 @@ def inspect(
     model: Annotated[str, Parameter(help=_("A file, a directory, an address or a name, e.g. gpt-oss-20b."))],
     *,
     quant: Annotated[str | None, Parameter(help=_("Compute with this quantisation, e.g. Q4_K_M."))] = None,
+    prompt: Annotated[
+        str | None, Parameter(help=_("Length of a prompt in tokens, for speed (default: 1000, as in a chat)."))
+    ] = None,
     why: Annotated[bool, Parameter(help=_("Print each formula with its numbers."), negative="")] = False,
     exact: Annotated[
         bool, Parameter(help=_("Compare with a dry run of the installed llama.cpp (CPU only)."), negative="")
@@ -44,47 +49,92 @@ def inspect(
 
     names = api.engine_names(which.engine)
     alone = len(names) == 1
-    first = api.deployment(
-        model,
-        quantization=quant,
-        load=people.load,
-        **where.named,
-        settings=which.settings(names[0], server, alone),
-        pairs=which.pairs,
-        server=names[0],
-        offline=offline,
-        images=images,
-    )
+    asked = _deployment(model, quant, people, where, which, server, names[0], alone, offline, images)
+    first = _grown(people, asked)
     if quants:
         return _quantizations(first, model, offline, output)
-    asked = _exact(first, alone) if exact else None
-    return _one(first, asked, why, output) if alone else _several(first, names, which, server, output)
+    dry = _exact(first, alone) if exact else None
+    if not alone:
+        return _several(first, names, which, server, output)
+    found = _inspected(first, prompt, people, where, server, limited=not output.json)
+    return _one(found, dry, why, output)
 
 
-def _one(asked: Deployment, dry: tuple[Sequence[DryRunLine], DryRunBuild] | None, why: bool, output: Output) -> int:
-    """The ledger of one engine. dry: llama.cpp's own figures beside ours. 0 if it runs and has room."""
+def _deployment(
+    model: str,
+    quant: str | None,
+    people: People,
+    where: Where,
+    which: Which,
+    server: Server,
+    name: str,
+    alone: bool,
+    offline: bool,
+    images: bool,
+) -> Deployment:
+    """What was asked for, under the first engine."""
+    from gyakusan import api
+
+    settings = which.settings(name, server, alone)
+    return api.deployment(
+        model, quantization=quant, load=people.starting_load, **where.named, settings=settings, pairs=which.pairs,
+        server=name, offline=offline, images=images,
+    )  # fmt: skip
+
+
+def _grown(people: People, first: Deployment) -> Deployment:
+    """The same with the largest load that fits, where "max" was asked for."""
+    if not people.most:
+        return first
+    from gyakusan.planning.predict.capacity import grown
+
+    return grown(first, people.most)
+
+
+def _inspected(
+    first: Deployment, prompt: str | None, people: People, where: Where, server: Server, *, limited: bool
+) -> Inspected:
+    """Everything that is shown of one engine. limited: with how far its load can grow."""
+    from gyakusan import api
     from gyakusan.planning.predict.assessment import assess
+    from gyakusan.planning.predict.capacity import find_capacity
+    from gyakusan.show.inspect import Inspected
+    from gyakusan.units import parse_count
 
-    refusals, value = asked.refusals, asked.ledger
+    length = None if prompt is None else parse_count(prompt, at_most=api.MOST_CONTEXT)
+    refusals, value = first.refusals, first.ledger
+    fits = value.fit == "fits" and not refusals
+    ways: tuple[Way, ...] = ()
+    if not fits or value.beyond_training:
+        from gyakusan.planning.predict.ways import Asked, ways_of
+
+        split = server.key_type is not None or server.value_type is not None
+        ways = ways_of(Asked(first, where.device, where.memory is not None, split, length), value)
+    limits = find_capacity(first) if fits and limited else None
+    here = where.device is None and where.memory is None
+    judged = assess(first, value, length)
+    return Inspected(first, value, refusals, judged, limits, ways, people.defaults, here, people.most)
+
+
+def _one(found: Inspected, dry: tuple[Sequence[DryRunLine], DryRunBuild] | None, why: bool, output: Output) -> int:
+    """The ledger of one engine. dry: llama.cpp's own figures beside ours. 0 if it runs and surely fits."""
     if output.json:
         from gyakusan.documents import ledger as documents
 
         exact = {} if dry is None else {"exact": documents.dry_run(*dry)}
-        write_json(documents.inspect(value, assess(asked, value), refusals, **exact), output)
-    else:
-        from gyakusan.planning.predict.capacity import find_capacity
-        from gyakusan.show import assessment, ledger
+        write_json(documents.inspect(found.value, found.judged, found.refusals, ways=found.ways, **exact), output)
+        return 0 if found.runs else 1
+    from gyakusan.show import inspect as show
 
-        parts = ledger.screen(value, find_capacity(asked), why=why, refusals=refusals)
-        if not refusals:
-            parts += assessment.screen(assess(asked, value))
-        if dry is not None:
-            from gyakusan.show import dry_run
+    parts = show.screen(found, why=why)
+    if dry is not None:
+        from gyakusan.show import dry_run
 
-            on_cpu = asked.rules.compute_settings(asked.machine, asked.settings).on_cpu
-            parts += dry_run.screen(*dry, None if on_cpu else asked.machine.name)
-        draw(*parts, output=output)
-    return 0 if value.fits and not refusals else 1
+        d = found.deployment
+        on_cpu = d.rules.compute_settings(d.machine, d.settings).on_cpu
+        parts += dry_run.screen(*dry, None if on_cpu else d.machine.name)
+    draw(*parts, output=output)
+    return 0 if found.runs else 1
 
 
 def _quantizations(first: Deployment, model: str, offline: bool, output: Output) -> int:
@@ -124,7 +174,9 @@ def _several(first: Deployment, names: Sequence[str], which: Which, server: Serv
 
         write_json(documents.engines(found), output)
     else:
+        from gyakusan.planning.predict.capacity import longest_context
         from gyakusan.show import engines
 
-        draw(*engines.screen(found, first.model, first.machine, first.load), output=output)
+        longest = {a.engine: longest_context(ask(a.engine))[0] for a in found if a.ledger is not None}
+        draw(*engines.screen(found, first.model, first.machine, first.load, longest), output=output)
     return 0 if any(a.fits for a in found) else 1

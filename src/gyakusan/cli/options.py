@@ -101,10 +101,10 @@ class Where:
 class People:
     """The load."""
 
-    context: Annotated[str | None, Parameter(help=_("Tokens for each user, prompt and answer together, e.g. 32k."))] = (
-        None
-    )
-    users: Annotated[str, Parameter(help=_("People served at the same time."))] = "1"
+    context: Annotated[
+        str | None, Parameter(help=_("Tokens for each user, prompt and answer together, e.g. 32k; inspect takes max."))
+    ] = None
+    users: Annotated[str, Parameter(help=_("People served at the same time; inspect takes max."))] = "1"
 
     def load(self, trained_context: int) -> Load:
         """The load; without --context the usual one, or what the model was trained for if that is less."""
@@ -112,6 +112,24 @@ class People:
 
         context = None if self.context is None else _whole("--context", self.context, MOST_CONTEXT)
         return usual_load(trained_context, users=_whole("--users", self.users, MOST_USERS), context=context)
+
+    @property
+    def most(self) -> frozenset[str]:
+        """Which of "context" and "users" are asked for as large as they fit."""
+        told = {"context": self.context or "", "users": self.users}
+        return frozenset(name for name, text in told.items() if text.strip().casefold() == "max")
+
+    @property
+    def defaults(self) -> frozenset[str]:
+        """Which of "context" and "users" nobody gave."""
+        given = {"context": self.context is not None, "users": self.users != "1"}
+        return frozenset(name for name, known in given.items() if not known)
+
+    def starting_load(self, trained_context: int) -> Load:
+        """The load, with the usual context or 1 user in place of "max"."""
+        context = None if "context" in self.most else self.context
+        users = "1" if "users" in self.most else self.users
+        return People(context, users).load(trained_context)
 
 
 def _whole(option: str, text: str, most: int) -> int:

@@ -13,7 +13,6 @@ from cyclopts import (
     CoercionError,
     CycloptsError,
     MissingArgumentError,
-    RepeatArgumentError,
     UnknownCommandError,
     UnknownOptionError,
     UnusedCliTokensError,
@@ -100,8 +99,6 @@ def mistake(error: CycloptsError) -> tuple[Message, Message]:
             return say("{flag} is missing.", flag=argument.name.lstrip("-").upper()), mend
         case CoercionError():
             return _unfit(error, mend)
-        case RepeatArgumentError():
-            return say("The option {flag} is given more than once.", flag=error.token.keyword), mend
         case UnusedCliTokensError(unused_tokens=[first, *_]):
             return say("{word} is one argument too many.", word=repr(_short(first))), mend
         case _:

@@ -16,6 +16,8 @@ LineKind = Literal["weights", "kv_cache", "recurrent_state", "scratch", "overhea
 """What a line is by its size alone: the five words of the JSON document. scratch: compute buffers."""
 Basis = Literal["read", "derived", "measured", "assumed"]
 """Where a figure comes from: a file or device, a formula that cites its source, a measurement, or an assumption."""
+Fit = Literal["fits", "unsure", "short"]
+"""Whether a load fits: at every end of the ranges, at some only, or at none. What grows with use is no doubt."""
 KINDS: tuple[LineKind, ...] = get_args(LineKind)
 """Every kind of line, in the order in which screens list them."""
 
@@ -198,6 +200,29 @@ class Account:
         return sum(line.greatest for line in self.lines)
 
     @property
+    def at_least(self) -> Number:
+        """Return the low end of doubt: what grows with use counts as it is at the start [B]."""
+        return sum(line.bytes if line.grows else line.least for line in self.lines)
+
+    @property
+    def at_most(self) -> Number:
+        """Return the high end of doubt: what grows with use counts as it is at the start [B]."""
+        return sum(line.bytes if line.grows else line.greatest for line in self.lines)
+
+    @property
+    def spare(self) -> Number | None:
+        """Return what is surely left of the usable memory, negative if the high end is over; None if it is unknown [B]."""
+        return None if self.device.usable is None else self.device.usable - self.at_most
+
+    @property
+    def fit(self) -> Fit:
+        """Return whether the device holds its share at every end of the ranges. Scalars only."""
+        usable = self.device.usable
+        if usable is None or self.at_most <= usable:
+            return "fits"
+        return "unsure" if self.at_least <= usable else "short"
+
+    @property
     def fits(self) -> Truth:
         """Return True if the best figure is within what is usable. An unknown capacity is taken as enough: `notes` say so."""
         usable = self.device.usable
@@ -249,6 +274,22 @@ class Ledger:
     def fits(self) -> bool:
         """Return True if every device holds its share."""
         return all(bool(a.fits) for a in self.accounts)
+
+    @property
+    def fit(self) -> Fit:
+        """Return whether every device holds its share at every end of the ranges."""
+        fits = {a.fit for a in self.accounts}
+        return "short" if "short" in fits else "unsure" if "unsure" in fits else "fits"
+
+    @property
+    def beyond_training(self) -> bool:
+        """Return True if the context is longer than any that the model was trained for."""
+        return 0 < self.model.trained_context < int(self.load.context)
+
+    @property
+    def tightest(self) -> Account:
+        """Return the account with least to spare; one whose capacity is unknown only where no other is known."""
+        return min(self.accounts, key=lambda a: float("inf") if a.spare is None else a.spare)
 
     def of(self, kind: LineKind) -> Number:
         """Return the bytes of one kind over all devices [B]."""

@@ -32,11 +32,13 @@ class TurnJson(Struct, frozen=True):
     users: served at the same time
     prompt: its length [tokens]
     answer: its length [tokens]
+    depth: of the conversation before the prompt [tokens]
     """
 
     users: int
     prompt: float
     answer: float
+    depth: float
 
 
 class AssessedSpeedJson(Struct, frozen=True):
@@ -112,7 +114,7 @@ def assessed_speed(value: Assessment) -> AssessedSpeedJson | None:
         tpot=_covered(pace.tpot),
         binds=pace.bottleneck,
         chip=pace.chip,
-        asked=TurnJson(value.turn.users, value.turn.prompt, value.turn.answer),
+        asked=TurnJson(value.turn.users, value.turn.prompt, value.turn.answer, value.turn.depth),
         measured_points=len(pace.points),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType, field
@@ -14,9 +15,10 @@ from gyakusan.documents.assessment import AssessedSpeedJson, QualityJson, assess
 from gyakusan.documents.common import catalogue_date
 from gyakusan.engines.registry import DEFAULT
 from gyakusan.engines.server import DryRunBuild, DryRunLine
-from gyakusan.message import Message
+from gyakusan.message import Listed, Message, say
 from gyakusan.planning.predict.assessment import Assessment
 from gyakusan.planning.predict.quantizations import QuantizationMemory
+from gyakusan.planning.predict.ways import Way, WayKind
 
 
 class ModelJson(Struct, frozen=True):
@@ -104,6 +106,7 @@ class AccountJson(Struct, frozen=True):
     fits: true if the best figure is within what is usable; a device of unknown capacity counts as large enough
     short_by: bytes missing, 0 if it fits [B]
     lines: what is allocated
+    surely_left: bytes to spare: usable less the high end of doubt, negative if that is over; null if not known [B]
     """
 
     name: str
@@ -116,6 +119,7 @@ class AccountJson(Struct, frozen=True):
     fits: bool
     short_by: int
     lines: tuple[LineJson, ...]
+    surely_left: int | None
 
 
 class LedgerJson(Struct, frozen=True, kw_only=True):
@@ -126,7 +130,8 @@ class LedgerJson(Struct, frozen=True, kw_only=True):
     settings: every setting that the engine would run with, by its own names
     load: what was asked for
     devices: GPUs first, then the host; one `unified` device where they share memory
-    fits: true if every device holds its share and the engine would run it
+    fits: true if every device holds its share at the high end of its range and the engine would run it; "unsure" if it
+        does at the low end only, or if the context is longer than the model was trained for
     notes: what the answer does not cover
     """
 
@@ -135,7 +140,7 @@ class LedgerJson(Struct, frozen=True, kw_only=True):
     settings: Mapping[str, Any]
     load: LoadJson
     devices: tuple[AccountJson, ...]
-    fits: bool
+    fits: bool | Literal["unsure"]
     notes: tuple[Message, ...]
 
 
@@ -171,20 +176,45 @@ class DryRunJson(Struct, frozen=True):
     lines: tuple[DryRunLineJson, ...]
 
 
+class WayJson(Struct, frozen=True, kw_only=True):
+    """A change with which the model surely fits, computed with the engine's own ledger.
+
+    kind: what changes: repack, cache, context, users, ram, quantization, coarse_cache, device or machine
+    change: in words
+    options: what to add to the command
+    users: served at the same time, with the change
+    context: for each user, with the change [tokens]
+    surely_left: bytes to spare at the high end on the fullest device, null if no capacity is known [B]
+    speed: output tokens of each user, null if not known [tokens/s]
+    points_lost: points of quality that it costs [points]
+    """
+
+    kind: WayKind
+    change: Message
+    options: str
+    users: int
+    context: int
+    surely_left: int | None
+    speed: float | None
+    points_lost: float
+
+
 class InspectJson(LedgerJson, frozen=True, kw_only=True):
     """What a model needs: `gyakusan inspect`.
 
     schema: name and version of this form
     catalogue: date of the catalogue
-    pace: null where the memory bandwidth is not known
-    quality: null if the name says nothing
+    pace: null where the memory bandwidth is not known, or where it does not fit
+    quality: null if the name says nothing, or where it does not fit
     refusals: why the engine would not run this; absent if it would
+    ways: changes with which it fits, best first; absent where it surely fits
     exact: the engine's own dry run, with --exact
     """
 
     pace: AssessedSpeedJson | None
     quality: QualityJson | None
     refusals: tuple[Message, ...] | UnsetType = UNSET
+    ways: tuple[WayJson, ...] | UnsetType = UNSET
     exact: DryRunJson | UnsetType = UNSET
     schema: Literal["gyakusan/inspect/1"] = "gyakusan/inspect/1"
     catalogue: str = field(default_factory=catalogue_date)
@@ -198,7 +228,8 @@ class EngineAnswerJson(Struct, frozen=True, kw_only=True):
     settings: every setting that the engine would run with, by its own names
     load: what was asked for
     devices: GPUs first, then the host; one `unified` device where they share memory
-    fits: true if every device holds its share and the engine would run it
+    fits: true if every device holds its share at the high end of its range and the engine would run it; "unsure" if it
+        does at the low end only, or if the context is longer than the model was trained for
     notes: what the answer does not cover
     refusals: why the engine would not run this
     """
@@ -208,7 +239,7 @@ class EngineAnswerJson(Struct, frozen=True, kw_only=True):
     settings: Mapping[str, Any] | UnsetType = UNSET
     load: LoadJson | UnsetType = UNSET
     devices: tuple[AccountJson, ...] | UnsetType = UNSET
-    fits: bool
+    fits: bool | Literal["unsure"]
     notes: tuple[Message, ...] | UnsetType = UNSET
     refusals: tuple[Message, ...]
 
@@ -262,12 +293,35 @@ def ledger(value: Ledger) -> LedgerJson:
 
 
 def inspect(
-    value: Ledger, judged: Assessment, refusals: Sequence[Message] = (), exact: DryRunJson | UnsetType = UNSET
+    value: Ledger,
+    judged: Assessment,
+    refusals: Sequence[Message] = (),
+    exact: DryRunJson | UnsetType = UNSET,
+    ways: Sequence[Way] = (),
 ) -> InspectJson:
-    """Return a ledger with speed and quality. refusals: why the engine would not run this; exact: its dry run."""
+    """Return a ledger with speed and quality, which only what fits has.
+
+    refusals: why the engine would not run this; exact: its dry run; ways: changes with which it fits
+    """
     refused = {"fits": False, "refusals": tuple(refusals)} if refusals else {}
-    pace, quality = assessed_speed(judged), assessed_quality(judged)
-    return InspectJson(**(_fields(value) | refused), pace=pace, quality=quality, exact=exact)
+    known = value.fit != "short"
+    pace, quality = (assessed_speed(judged), assessed_quality(judged)) if known else (None, None)
+    changes = tuple(_way(w) for w in ways) or UNSET
+    return InspectJson(**(_fields(value) | refused), pace=pace, quality=quality, exact=exact, ways=changes)
+
+
+def _way(way: Way) -> WayJson:
+    load, pace = way.deployment.load, way.judged.speed
+    return WayJson(
+        kind=way.kind,
+        change=say("{changes}", changes=Listed(way.changes)),
+        options=way.options,
+        users=int(load.users),
+        context=int(load.context),
+        surely_left=int(way.surely_left) if isfinite(way.surely_left) else None,
+        speed=pace.decode_each.value if pace else None,
+        points_lost=way.points_lost,
+    )
 
 
 def engines(answers: Sequence[Answer]) -> EnginesJson:
@@ -296,7 +350,8 @@ def dry_run(rows: Sequence[DryRunLine], dry: DryRunBuild) -> DryRunJson:
 
 def _answer(answer: Answer) -> EngineAnswerJson:
     fields: dict[str, Any] = {"engine": EngineJson(answer.engine)} if answer.ledger is None else _fields(answer.ledger)
-    return EngineAnswerJson(**(fields | {"fits": answer.fits, "refusals": answer.refusals}))
+    refused = {"fits": False} if answer.refusals or answer.ledger is None else {}
+    return EngineAnswerJson(**(fields | refused), refusals=answer.refusals)
 
 
 def _fields(value: Ledger) -> dict[str, Any]:
@@ -306,9 +361,15 @@ def _fields(value: Ledger) -> dict[str, Any]:
         "settings": value.settings,
         "load": LoadJson(int(value.load.users), int(value.load.context)),
         "devices": tuple(_account(a) for a in value.accounts),
-        "fits": value.fits,
+        "fits": _fits(value),
         "notes": value.notes,
     }
+
+
+def _fits(value: Ledger) -> bool | Literal["unsure"]:
+    if value.fit == "short":
+        return False
+    return "unsure" if value.fit == "unsure" or value.beyond_training else True
 
 
 def _model(m: Model) -> ModelJson:
@@ -324,7 +385,8 @@ def _account(account: Account) -> AccountJson:
     total, low, high = int(account.total), int(account.low), int(account.high)
     lines = tuple(_line(x) for x in account.lines)
     fits, short = bool(account.fits), int(account.short_by)
-    return AccountJson(d.name, d.kind, d.memory, d.usable, total, low, high, fits, short, lines)
+    spare = None if account.spare is None else int(account.spare)
+    return AccountJson(d.name, d.kind, d.memory, d.usable, total, low, high, fits, short, lines, spare)
 
 
 def _line(line: Line) -> LineJson:

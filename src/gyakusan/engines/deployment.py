@@ -85,11 +85,19 @@ class Deployment:
         return self.rules.ledger(self.model, self.load, self.machine, self.settings)
 
     @property
-    def headroom(self) -> float:
-        """Bytes to spare on the fullest device, negative if it does not fit. [B] Raises BadSetting."""
+    def spare(self) -> float:
+        """Bytes surely to spare on the fullest device, negative if its high end is over. [B] Raises BadSetting."""
         accounts = self.rules.accounts(self.model, self.load, self.machine, self.settings)
-        spare = (a.device.usable - a.total for a in accounts if a.device.usable is not None)
-        return float(min(spare, default=float("inf")))
+        return float(min((a.spare for a in accounts if a.spare is not None), default=float("inf")))
+
+    @property
+    def cache_type(self) -> str:
+        """The type of the KV cache in llama.cpp's words, "f16" where the engine takes its usual one."""
+        for kind in ("Q8_0", "Q4_0"):
+            setting = self.rules.cache_setting(kind)
+            if setting and all(str(getattr(self.settings, k)).upper() == str(v).upper() for k, v in setting.items()):
+                return next(str(v).lower() for v in setting.values())
+        return "f16"
 
     @property
     def command(self) -> Command:

@@ -11,6 +11,7 @@ from gyakusan.engines.registry import DEFAULT
 from gyakusan.errors import BadSetting
 from gyakusan.message import Message
 from gyakusan.planning.predict.assessment import Assessment, assess
+from gyakusan.planning.predict.ways import Asked, Way, ways_of
 from gyakusan.python.answer import Answer, extended, quality_words, speed_words
 from gyakusan.python.options import Amount, deployed
 from gyakusan.units import format_bytes
@@ -32,12 +33,14 @@ class Inspection(Answer, Ledger):
     deployment: model, engine, machine and settings that the answer is about
     assessment: how fast and how good
     refusals: why the engine would not run this, empty if it would
+    ways: changes with which it fits, best first; empty where it surely fits
     dry_run: the engine's own figures beside ours, None without exact=True
     """
 
     deployment: Deployment
     assessment: Assessment
     refusals: tuple[Message, ...] = ()
+    ways: tuple[Way, ...] = ()
     dry_run: tuple[Sequence[DryRunLine], DryRunBuild] | None = None
 
     @property
@@ -64,13 +67,14 @@ class Inspection(Answer, Ledger):
         """Return the document of `gyakusan inspect --json`."""
         from gyakusan.documents import ledger as documents
 
-        exact = {} if self.dry_run is None else {"exact": documents.dry_run(*self.dry_run)}
-        return documents.inspect(self, self.assessment, self.refusals, **exact)
+        dry = {} if self.dry_run is None else {"exact": documents.dry_run(*self.dry_run)}
+        return documents.inspect(self, self.assessment, self.refusals, ways=self.ways, **dry)
 
     def summary(self) -> Iterator[str]:
         """Yield the verdict, the devices, speed and quality."""
         load = f"{self.load.users} x {int(self.load.context):,} tokens"
-        verdict = "fits" if self.fits and not self.refusals else "does not fit"
+        verdict = {"fits": "fits", "unsure": "may not fit", "short": "does not fit"}[self.fit]
+        verdict = "refused" if self.refusals else verdict
         yield f"{self.model.name} {self.model.quantization}, {self.engine.name}, {load}: {verdict}"
         yield from (f"  {reason}" for reason in self.refusals)
         for account in self.accounts:
@@ -116,6 +120,7 @@ def inspect(
     ram: str | None = None,
     quant: str | None = None,
     engine: str = DEFAULT,
+    prompt: int | None = None,
     exact: bool = False,
     offline: bool = False,
     **settings: Any,
@@ -125,6 +130,7 @@ def inspect(
     model: a file, a directory, an address or a name
     context: tokens for each user, None = 8192, or what the model was trained for if that is less; "32k" is read, too [tokens]
     device: a name of the catalogue, None = this computer
+    prompt: length of a prompt, None = 1000, as in a chat [tokens]
     exact: add the figures of the installed llama.cpp's dry run (CPU only)
     offline: stay off the network
     settings: fields of the engine's Settings; kv_type="q8_0" for keys and values together, cpu=True for the CPU, images=True
@@ -136,8 +142,9 @@ def inspect(
     )
     ledger = asked.ledger
     dry = _dry_run(asked) if exact else None
-    more: dict[str, Any] = {"assessment": assess(asked, ledger), "refusals": asked.refusals, "dry_run": dry}
-    return extended(Inspection, ledger, deployment=asked, **more)
+    ways = ways_of(Asked(asked, device, memory is not None, prompt=prompt), ledger)
+    more: dict[str, Any] = {"assessment": assess(asked, ledger, prompt), "refusals": asked.refusals, "dry_run": dry}
+    return extended(Inspection, ledger, deployment=asked, ways=ways, **more)
 
 
 def quantizations(model: str, *, offline: bool = False, **options: Any) -> Quantizations:

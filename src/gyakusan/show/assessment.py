@@ -1,78 +1,107 @@
-"""Speed and quality, in lines below a ledger."""
+"""Speed and quality, as facts below a ledger."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 from gyakusan.core.quality import Score
 from gyakusan.message import Message, say
 from gyakusan.planning.predict.assessment import Assessment
-from gyakusan.planning.predict.speed import Estimate
-from gyakusan.show.tree import Text, Tree
+from gyakusan.planning.predict.speed import Estimate, SpeedEstimate
+from gyakusan.show.tree import Fact
+from gyakusan.show.wording import rate, seconds
 
 BIND_TEXTS = {
-    "weights": "reading the weights",
-    "compute": "computing",
-    "cache": "reading the KV cache",
-    "state": "reading recurrent states",
-    "overhead": "the server's own steps in each layer",
+    "weights": "memory bandwidth",
+    "compute": "arithmetic",
+    "cache": "memory bandwidth",
+    "state": "memory bandwidth",
+    "overhead": "the server's own steps",
     "links": "the links between devices",
-    "host": "reading weights in RAM",
+    "host": "the bandwidth of the RAM",
+}
+QUALITY_TEXTS = {
+    "measured": "measured",
+    "few": "few scores",
+    "vendor": "maker's scores",
+    "assumed": "assumed",
+}
+SPEED_BASIS_TEXTS = {
+    "derived": "80 %: {low}-{high}",
+    "measured": "80 %: {low}-{high}",
+    "assumed": "80 %: {low}-{high}, assumed",
 }
 
 
-def screen(value: Assessment) -> Tree:
-    """Return two lines: how fast, how good."""
-    return tuple(Text(m) for m in (speed(value), quality(value)) if m is not None)
+def facts(value: Assessment, users: int, *, answers: bool = True) -> Iterator[Fact]:
+    """Yield how fast and how good, as far as it is known.
+
+    users: who are answered at the same time; answers: False for a model that only makes vectors
+    """
+    if value.speed is not None:
+        yield Fact(
+            say("Speed"), (decode(value.speed, users), prefill(value.speed)) if answers else (read(value.speed),)
+        )
+    if not answers:
+        return
+    found = quality(value)
+    if found is not None:
+        yield Fact(say("Quality"), (found,))
 
 
-def speed(value: Assessment) -> Message | None:
-    """Decode, prefill and first token with 80 % intervals."""
-    pace, turn = value.speed, value.turn
-    if pace is None:
-        return value.unknown
-    facts = {
-        "decode": between(pace.decode_each, 1),
-        "prefill": between(pace.prefill, 0),
-        "ttft": between(pace.ttft, 2),
-        "prompt": f"{turn.prompt:,.0f}",
-        "binds": say(BIND_TEXTS[pace.bottleneck]),
-        "basis": say(pace.decode_each.basis),
+def decode(pace: SpeedEstimate, users: int) -> Message:
+    """Return the output speed with its interval, and what limits it."""
+    each = pace.decode_each
+    told = {
+        "speed": rate(each.value),
+        "interval": Message(SPEED_BASIS_TEXTS[each.basis], {"low": rate(each.low), "high": rate(each.high)}),
+        "binds": Message(BIND_TEXTS[pace.bottleneck]),
     }
+    if users > 1:
+        return say("{speed} tokens/s each ({interval}), limited by {binds}", **told)
+    return say("{speed} tokens/s ({interval}), limited by {binds}", **told)
+
+
+def read(pace: SpeedEstimate) -> Message:
+    """Return the speed at which texts are read."""
+    figure = pace.prefill
     return say(
-        (
-            "Speed (80 % interval): {decode} tokens/s for each user, prompts {prefill} tokens/s, first "
-            "token after {ttft} s ({prompt}-token prompt); limited by {binds} [{basis}]."
-        ),
-        **facts,
+        "reads {speed} tokens/s (80 %: {low}-{high})",
+        speed=rate(figure.value),
+        low=rate(figure.low),
+        high=rate(figure.high),
+    )
+
+
+def prefill(pace: SpeedEstimate) -> Message:
+    """Return the speed of prompts and the first token."""
+    return say(
+        "prompts {speed} tokens/s ({low}-{high}), first token after {first} s",
+        speed=rate(pace.prefill.value),
+        low=rate(pace.prefill.low),
+        high=rate(pace.prefill.high),
+        first=seconds(pace.ttft.value),
     )
 
 
 def quality(value: Assessment) -> Message | None:
-    """The score, its error, and what it rests on."""
+    """Return the score, its error, and what it rests on."""
     if value.quality is None or value.overall is None:
         return None
     return say(
-        "Quality {score} (llama3.1-8b is 35, gpt-oss-120b 70), Japanese {japanese}, coding {coding} [{basis}].",
+        "{score} of 100, coding {coding}, Japanese {japanese} ({basis})",
         score=spaced(value.overall),
-        japanese=spaced(value.quality.japanese),
         coding=spaced(value.quality.coding),
-        basis=say(QUALITY_TEXTS[value.quality.basis]),
+        japanese=spaced(value.quality.japanese),
+        basis=Message(QUALITY_TEXTS[value.quality.basis]),
     )
 
 
-QUALITY_TEXTS = {
-    "measured": "measured",
-    "few": "few scores",
-    "vendor": "its maker's scores",
-    "assumed": "assumed from size and date",
-}
-
-
 def spaced(score: Score) -> str:
-    """Return a score with one standard error: "79 ± 4"."""
-    return f"{float(score.value):.0f} ± {float(score.error):.0f}"
+    """Return a score with one standard error: "79 ±4"."""
+    return f"{float(score.value):.0f} ±{float(score.error):.0f}"
 
 
-def between(figure: Estimate, digits: int) -> str:
-    """Return a figure with its interval: "145 (122-172)"."""
-    value, low, high = (f"{x:,.{digits}f}" for x in (figure.value, figure.low, figure.high))
-    return f"{value} ({low}-{high})"
+def between(figure: Estimate) -> str:
+    """Return a speed with its interval: "145 (122-172)"."""
+    return f"{rate(figure.value)} ({rate(figure.low)}-{rate(figure.high)})"

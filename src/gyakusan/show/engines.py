@@ -1,96 +1,132 @@
-"""The same question to several engines: one table, and one JSON object for each."""
+"""The same question to several engines: one verdict, one table, and what to know of each."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from gyakusan.api import Answer
-from gyakusan.core.ledger import Ledger
+from gyakusan.core.ledger import Account, Ledger
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Machine
 from gyakusan.core.model import Model
-from gyakusan.message import Message, say
-from gyakusan.show.ledger import reserved
-from gyakusan.show.tree import Cell, Pause, Section, Table, Text, Title, Tree, columns
-from gyakusan.units import GIB, format_bytes
+from gyakusan.message import Listed, Message, say
+from gyakusan.show.inspect import SAID_ELSEWHERE
+from gyakusan.show.ledger import spare_or_short
+from gyakusan.show.tree import (
+    Cell,
+    Column,
+    Fact,
+    Facts,
+    Next,
+    Pause,
+    Question,
+    Table,
+    Text,
+    Tone,
+    Tree,
+    Verdict,
+    whole,
+)
+from gyakusan.show.wording import gib, machine_words, persons
 
-HEAD_TEXTS = ("engine", "verdict", "total", "range", "weights", "KV+state", "scratch")
-"""Sizes are GiB, over all devices that compute (RAM beside a GPU is not counted)."""
+VERDICT_TEXTS = {"fits": "fits", "unsure": "may not fit", "short": "does not fit"}
+TONES: Mapping[str, Tone] = {"fits": "good", "unsure": "caution", "short": "bad"}
+HEAD_TEXTS = ("server", "verdict", "range", "spare", "tokens up to")
+"""Sizes are GiB (a column behind the verdict), over all devices that compute; "spare" is that of the fullest device."""
 
 
-def screen(answers: Sequence[Answer], model: Model, machine: Machine, load: Load) -> Tree:
-    """Return one row for each engine, then why not and what to know."""
-    title = say(
-        "{model} on {machine}: {users} users x {context} tokens, memory in GiB",
-        model=model.name,
-        machine=machine.name,
-        users=load.users,
-        context=f"{load.context:,}",
+def screen(
+    answers: Sequence[Answer], model: Model, machine: Machine, load: Load, longest: Mapping[str, int] | None = None
+) -> Tree:
+    """Return one row for each engine, then why not and what to know. longest: context that fits each user [tokens]."""
+    columns = (
+        *(Column(Message(h)) for h in HEAD_TEXTS[:2]),
+        Column("GiB", "number"),
+        *(Column(Message(h), "number" if n else "name") for n, h in enumerate(HEAD_TEXTS[2:])),
     )
-    table = Table(columns(HEAD_TEXTS, 2), tuple(_row(a) for a in answers))
-    return Title(title), table, Pause(), *_reasons(answers), Section(None, _reserved(answers))
+    question = say("{users} x {context} tokens", users=persons(int(load.users)), context=f"{load.context:,}")
+    reasons = _reasons(answers)
+    sure = next((a.engine for a in answers if a.fits), None)
+    step = say("add {flag}", flag=f"--engine {sure}") if sure else say("add {flag}", flag="--engine llama.cpp")
+    return (
+        _verdict(answers, model, machine),
+        Pause(),
+        Question((question,)),
+        Pause(),
+        Table(columns, tuple(_row(a, (longest or {}).get(a.engine)) for a in answers), indent=1),
+        *((Pause(), Facts(reasons)) if reasons else ()),
+        Pause(),
+        Next((step,)),
+    )
 
 
-def _reasons(answers: Sequence[Answer]) -> tuple[Text, ...]:
-    """Below the table: why not, and what to know. A reason of several engines stands once."""
+def _verdict(answers: Sequence[Answer], model: Model, machine: Machine) -> Verdict:
+    """Return under which engines it fits, and which one leaves most memory."""
+    told = {"model": whole(model.name), "machine": machine_words(machine)}
+    fitting = [a for a in answers if a.fits]
+    if fitting:
+        names = Listed(tuple(say("{name}", name=a.engine) for a in fitting))
+        if len(fitting) == 1:
+            return Verdict((say("{model} *fits* on {machine} under {engines}.", **told, engines=names),), tone="fits")
+        roomy = max(fitting, key=lambda a: _spare(a.ledger))
+        sentence = say(
+            "{model} *fits* on {machine} under {engines}; {roomy} leaves most memory.",
+            **told,
+            engines=names,
+            roomy=roomy.engine,
+        )
+        return Verdict((sentence,), tone="fits")
+    if any(a.ledger is not None and a.ledger.fit == "unsure" and not a.refusals for a in answers):
+        return Verdict((say("{model} *may not fit* on {machine} under any of these servers.", **told),), tone="doubt")
+    return Verdict((say("{model} *does not fit* on {machine} under any of these servers.", **told),), tone="fails")
+
+
+def _spare(value: Ledger | None) -> float:
+    """Return what is surely to spare on the fullest device [B]."""
+    spare = None if value is None else value.tightest.spare
+    return float("inf") if spare is None else float(spare)
+
+
+def _row(answer: Answer, longest: int | None) -> tuple[Cell, ...]:
+    value = answer.ledger
+    if value is None or answer.refusals:
+        return answer.engine, Text(say("refused"), "bad"), "-", "-", "-", "-"
+    counted = [a for a in value.accounts if a.device.kind != "host"] or list(value.accounts)
+    low, high = sum(float(a.at_least) for a in counted), sum(float(a.at_most) for a in counted)
+    spare = value.tightest.spare
+    return (
+        answer.engine,
+        Text(Message(VERDICT_TEXTS[value.fit]), TONES[value.fit]),
+        gib(sum(float(a.total) for a in counted)),
+        f"{gib(low)}-{gib(high)}",
+        "?" if spare is None else spare_or_short(float(spare)),
+        f"{longest:,}" if longest else "-",
+    )
+
+
+def _reasons(answers: Sequence[Answer]) -> tuple[Fact, ...]:
+    """Return why not, and what to know of each engine. What holds for several engines stands once."""
     whose: dict[str, tuple[Message, list[str]]] = {}
     for answer in answers:
         for message in _why(answer):
             whose.setdefault(str(message), (message, []))[1].append(answer.engine)
-    refused = {a.engine for a in answers if a.refusals}
-    return tuple(
-        Text(
-            say("{engines}: {reason}", engines=", ".join(names), reason=reason),
-            "bad" if refused.issuperset(names) else "note",
-        )
-        for reason, names in whose.values()
-    )
-
-
-def _row(answer: Answer) -> tuple[Cell, ...]:
-    if answer.ledger is None:
-        return answer.engine, _verdict(answer), "-", "-", "-", "-", "-"
-    value = answer.ledger
-    counted = [a for a in value.accounts if a.device.kind != "host"] or list(value.accounts)
-    low, high = sum(float(a.low) for a in counted), sum(float(a.high) for a in counted)
-    state = sum(float(a.of("kv_cache") + a.of("recurrent_state")) for a in counted)
-    return (
-        answer.engine,
-        _verdict(answer),
-        _gib(sum(float(a.total) for a in counted)),
-        f"{low / GIB:,.1f}-{high / GIB:,.1f}",
-        _gib(sum(float(a.of("weights")) for a in counted)),
-        _gib(state),
-        _gib(sum(float(a.of("scratch")) for a in counted)),
-    )
-
-
-def _verdict(answer: Answer) -> Text:
-    if answer.refusals:
-        return Text(say("refused"), "fails")
-    return Text(say("fits"), "good") if answer.fits else Text(say("too large"), "fails")
+    out: dict[str, list[Message]] = {}
+    for message, names in whose.values():
+        out.setdefault(", ".join(names), []).append(message)
+    return tuple(Fact(names, tuple(messages)) for names, messages in out.items())
 
 
 def _why(answer: Answer) -> Sequence[Message]:
-    """Reasons: refusals, else what is short, else the engine's notes."""
+    """Return refusals, else the engine's notes and what each device keeps for itself."""
     if answer.refusals or answer.ledger is None:
         return answer.refusals
-    return (*_short(answer.ledger), *answer.ledger.notes)
+    notes = (n for n in answer.ledger.notes if n.template not in SAID_ELSEWHERE)
+    return (*notes, *(m for a in answer.ledger.accounts for m in _limit(a)))
 
 
-def _short(value: Ledger) -> list[Message]:
-    return [
-        say("{name} is short by {short}.", name=a.device.name, short=format_bytes(float(a.short_by)))
-        for a in value.accounts
-        if not a.fits
-    ]
-
-
-def _reserved(answers: Sequence[Answer]) -> tuple[Text, ...]:
-    """What each device keeps for itself, once."""
-    accounts = [a for answer in answers if answer.ledger for a in answer.ledger.accounts]
-    return tuple({str(t.words): t for a in accounts for t in reserved(a)}.values())
-
-
-def _gib(size: float) -> str:
-    return f"{size / GIB:,.1f}"
+def _limit(account: Account) -> tuple[Message, ...]:
+    """Return why an engine may not have all of a device, where it is the engine's own rule."""
+    d = account.device
+    if d.reserved_basis != "derived" or d.reserved_reason is None:
+        return ()
+    return (d.reserved_reason,)

@@ -175,13 +175,15 @@ def _prose(part: Part, screen: Screen, indent: str) -> Iterator[rich.text.Text]:
 
 
 def _verdict(part: Verdict, screen: Screen) -> Iterator[rich.text.Text]:
-    """Return each sentence from a line of its own, the verb in the colour of the verdict."""
+    """Return each sentence from a line of its own, the words that decide in the colour of the verdict."""
+    style = f"bold {STYLES[part.tone]}".strip()
     verb = screen.tell(part.verb)
-    for place, sentence in enumerate(part.sentences):
-        text = rich.text.Text(screen.tell(sentence))
-        at = text.plain.find(verb) if verb and not place else -1
-        if at >= 0:
-            text.stylize(f"bold {STYLES[part.tone]}".strip(), at, at + len(verb))
+    for sentence in part.sentences:
+        told, text = screen.tell(sentence), rich.text.Text()
+        if verb:
+            told = told.replace(verb, f"*{verb}*", 1)
+        for place, words in enumerate(told.split("*")):
+            text.append(words, style if place % 2 else "")
         yield from wrapped(text, min(screen.width, PROSE))
 
 

@@ -59,8 +59,8 @@ class Title:
 class Verdict:
     """The answer, which can be read alone: one to three sentences.
 
-    sentences: each begins a line
-    verb: the words of the first sentence that decide, e.g. "does not fit"; they carry the colour
+    sentences: each begins a line; the words that decide stand between asterisks and carry the colour: "It *fits* here."
+    verb: or these words, where a sentence holds them, e.g. "Run"
     tone: fits, doubt or fails; plain for none
     """
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shlex
 from collections.abc import Iterable, Mapping
 
+from gyakusan.core.machine import Machine
 from gyakusan.core.quality import Score
 from gyakusan.engines import base
 from gyakusan.engines.registry import engine
 from gyakusan.message import Listed, Message, say
 from gyakusan.planning.predict.speed import SpeedEstimate
-from gyakusan.show.tree import FIXED, Command, Text
+from gyakusan.show.tree import FIXED, Command, Text, whole
+from gyakusan.units import GIB
 
 MAKERS = ("NVIDIA GeForce ", "NVIDIA ", "AMD Radeon ", "AMD ", "Intel ", "Apple ")
 SERIES = (" Workstation Edition", " Blackwell")
@@ -73,3 +76,66 @@ def caveat(name: str) -> tuple[Text, ...]:
     """Return what people should know of an engine before they choose it."""
     known = engine(name).CAVEAT
     return () if known is None else (Text(known, "caution"),)
+
+
+def gib(size: float) -> str:
+    """Return GiB with two decimals, as ledgers have them: "10.69"; "<0.01" for less. size in bytes."""
+    value = size / GIB
+    return "<0.01" if 0 < value < 0.01 else f"{value:,.2f}"
+
+
+def spare_gib(size: float) -> str:
+    """Return GiB that are to spare, rounded down: "1.1", "0.02". size in bytes."""
+    value = max(size, 0.0) / GIB
+    digits = 1 if value >= 0.1 else 2
+    return f"{math.floor(value * 10**digits) / 10**digits:,.{digits}f}"
+
+
+def needed_gib(size: float) -> str:
+    """Return GiB that are needed, rounded up: "31.8". size in bytes."""
+    return f"{math.ceil(size / GIB * 10) / 10:,.1f}"
+
+
+def rate(value: float) -> str:
+    """Return tokens per second: "9.4", "87", "10,200"."""
+    if value < 9.95:
+        return f"{value:.1f}"
+    digits = max(0, len(str(int(value))) - 3)
+    return f"{round(value / 10**digits) * 10**digits:,.0f}"
+
+
+def seconds(value: float) -> str:
+    """Return a time: "<0.1", "1.8", "12"."""
+    return "<0.1" if value < 0.05 else f"{value:.1f}" if value < 9.95 else f"{value:,.0f}"
+
+
+def machine_words(machine: Machine) -> Message:
+    """Return a machine as a sentence names it: "an RTX 5080", "2x RTX 3090"."""
+    names = {g.name for g in machine.gpus}
+    if len(machine.gpus) > 1 and len(names) == 1 and machine.gpus[0].kind == "gpu":
+        return say("{n}x {name}", n=len(machine.gpus), name=whole(brief(machine.gpus[0].name)))
+    if len(machine.gpus) == 1 and machine.gpus[0].source == "--memory":
+        return say("a GPU of {size} GiB", size=gib(machine.gpus[0].memory or 0))
+    first = brief(machine.name).split("(")[0].split(" + ")[0]
+    name = whole(brief(machine.name))
+    if re.match(r"\d", first):
+        return Message("{name}", {"name": name})
+    return say("an {name}", name=name) if _vowel(first) else say("a {name}", name=name)
+
+
+def _vowel(name: str) -> bool:
+    """Return True if a name begins with the sound of a vowel: "RTX" is read letter by letter, "Radeon" is not."""
+    word = name.split()[0] if name.split() else name
+    spelled = not any(c.islower() for c in word[:3])
+    return word[:1] in "AEFHILMNORSX" if spelled else word[:1] in "AEIO"
+
+
+def persons(users: int) -> Message:
+    """Return a number of people: "1 person", "5 people"."""
+    return say("1 person") if users == 1 else say("{n} people", n=f"{users:,}")
+
+
+def format_name(quantization: str) -> str:
+    """Return a quantisation as people say it: "MXFP4" for llama.cpp's "MXFP4_MOE"."""
+    name = quantization.removesuffix("_MOE")
+    return name.upper() if name.islower() and len(name) <= 5 else name

@@ -39,7 +39,9 @@ def _unit(*, wide: bool) -> re.Pattern[str]:
     latin = rf"[^ \t\n{FIXED}{_WIDE if wide else ''}{_OPEN}]+"
     word = rf"{_NUMBER}|{latin}"
     if wide:
-        word = rf"(?:{word})(?:(?<=\d)(?:[ァ-ヺー]+|[一-龠]+))?|[ァ-ヺー]+|[一-龠々]+|[{_WIDE}]"
+        word = (
+            rf"[A-Za-z]{{1,4}}[ァ-ヺー]+|(?:{word})(?:(?<=\d)(?:[ァ-ヺー]+|[一-龠]+))?|[ァ-ヺー]+|[一-龠々]+|[{_WIDE}]"
+        )
     whole = rf"[{_OPEN}]*(?:(?:{word}){'[ぁ-ん]*' if wide else ''}|$)[{_CLOSE}]*"
     return re.compile(rf"\n|[ \t]+|(?:{whole})(?:{FIXED}+(?:{whole}))*{FIXED}*[ \t]*")
 

@@ -17,12 +17,12 @@ def test_the_limit_fits_and_one_step_more_does_not(name: str, memory: str) -> No
     asked = api.deployment(name, load=Load(2, 4096), memory=memory)
     found = find_capacity(asked)
     if found.context:
-        assert asked.at(Load(2, found.context)).ledger.fits
+        assert asked.at(Load(2, found.context)).ledger.fit == "fits"
     if not found.trained:
-        assert not asked.at(Load(2, found.context + STEP)).ledger.fits
+        assert asked.at(Load(2, found.context + STEP)).ledger.fit != "fits"
     if found.users:
-        assert asked.at(Load(found.users, 4096)).ledger.fits
-    assert not asked.at(Load(found.users + 1, 4096)).ledger.fits
+        assert asked.at(Load(found.users, 4096)).ledger.fit == "fits"
+    assert asked.at(Load(found.users + 1, 4096)).ledger.fit != "fits"
 
 
 def test_nothing_fits() -> None:

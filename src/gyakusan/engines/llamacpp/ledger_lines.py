@@ -59,12 +59,12 @@ def mapped_file(model: Model, lazy: int) -> Line:
     """
     line = weights(mapped(model, "none"), model)
     line = replace(line, low=line.bytes - lazy)
-    return replace(line, reason=say("{n} tensors, {quantization}, mapped from the file", **line.reason.facts))
+    return replace(line, reason=say("{n} tensors, {quantization}, mapped", **line.reason.facts))
 
 
 def embedding_tables(size: Number, lazy: int) -> tuple[Line, ...]:
     """Return the lines of embedding tables in RAM. size: of all [B]; lazy: of those whose rows in use alone are read [B]."""
-    table = Line("weights.embedding", size - lazy, "derived", say("the embedding table stays in RAM"))
+    table = Line("weights.embedding", size - lazy, "derived", say("stays in RAM"))
     return (table, *per_layer_embeddings(lazy))
 
 
@@ -84,7 +84,7 @@ def repacked(size: Number, simd: str) -> Line:
         "weights.repacked",
         size,
         "derived",
-        say("copy of the weights repacked for {simd}; --no-repack avoids it", simd=simd.upper()),
+        say("for {simd}; --no-repack avoids it", simd=simd.upper()),
     )
 
 
@@ -109,17 +109,17 @@ def _cache_reason(memory: Memory) -> Message:
     facts: Mapping[str, Any] = {"n": len(memory.layers)}
     match memory:
         case Recurrent():
-            return say("{n} layers keep a state for each user, independent of context", **facts)
+            return say("{n} layers, a state for each person", **facts)
         case Indexer():
-            return say("{n} layers keep an index of keys", **facts)
+            return say("{n} layers, an index of keys", **facts)
         case Compressed():
-            return say("{n} layers keep compressed keys", **facts)
+            return say("{n} layers, compressed keys", **facts)
         case Latent():
-            return say("{n} layers keep one latent vector for each token", **facts)
+            return say("{n} layers, a vector for each token", **facts)
         case Attention(window=None):
-            return say("{n} layers keep every token", **facts)
+            return say("{n} layers, every token", **facts)
         case _:
-            return say("{n} layers keep the last {window} tokens and one batch", window=memory.window, **facts)
+            return say("{n} layers, last {window} tokens", window=memory.window, **facts)
 
 
 def _cache_formula(group: CacheGroup, settings: Settings) -> str:
@@ -140,10 +140,10 @@ def _cache_formula(group: CacheGroup, settings: Settings) -> str:
 def compute(size: Number, model: Model, settings: Settings) -> Line:
     """Return the line of the compute buffer of the device that computes; size [B]."""
     low, high = one_device.range_factors(model, settings)
-    reason, formula = say("compute buffer"), ""
+    reason, formula = say("largest batch"), ""
     if not is_array(size):
         peak, base = one_device.largest_peak(model, settings)
-        reason = say("compute buffer; largest at {peak}", peak=say(PEAK_TEXTS[peak]))
+        reason = say("largest at {peak}", peak=say(PEAK_TEXTS[peak]))
         formula = f"{format_bytes(base)} (inputs, masks, vectors) + {format_bytes(float(size - base))} ({peak})"
     least = size * low
     if settings.allocation_rules == "metal":  # read in the source and never measured: the low end is without it
@@ -153,6 +153,4 @@ def compute(size: Number, model: Model, settings: Settings) -> Line:
 
 def host_inputs(size: Number) -> Line:
     """Return the line of the host's side of a graph that a GPU computes; size [B]."""
-    return Line(
-        "compute.host", size, "derived", say("pinned buffer: token embeddings, masks and other inputs of a batch")
-    )
+    return Line("compute.host", size, "derived", say("inputs of a batch"))

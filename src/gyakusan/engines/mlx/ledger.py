@@ -74,18 +74,18 @@ def _keeps(memory: Memory) -> Message:
     n = len(memory.layers)
     match memory:
         case Recurrent():
-            return say("{n} layers keep a state for each user, independent of context", n=n)
+            return say("{n} layers, a state for each person", n=n)
         case Indexer():
-            return say("{n} layers keep an index of keys", n=n)
+            return say("{n} layers, an index of keys", n=n)
         case Compressed():
-            return say("{n} layers keep compressed keys", n=n)
+            return say("{n} layers, compressed keys", n=n)
         case Latent(window=None):
-            return say("{n} layers keep one latent vector for each token", n=n)
+            return say("{n} layers, a vector for each token", n=n)
         case _ if getattr(memory, "window", None) is None:
-            return say("{n} layers keep every token", n=n)
+            return say("{n} layers, every token", n=n)
         case _:
             window = getattr(memory, "window", 0)
-            return say("{n} layers keep the last {window} tokens, and one chunk of the prompt", n=n, window=window)
+            return say("{n} layers, last {window} tokens, one chunk", n=n, window=window)
 
 
 def _prompt_cache(caches: tuple[Held, ...], s: Settings, running: Number) -> Line:
@@ -97,9 +97,7 @@ def _prompt_cache(caches: tuple[Held, ...], s: Settings, running: Number) -> Lin
     size = s.prompt_cache_size * one
     if s.prompt_cache_bytes is not None:
         size = minimum(size, maximum(0, s.prompt_cache_bytes - running * one))
-    reason = say(
-        "prompt cache: up to {n} finished conversations (--prompt-cache-bytes limits it)", n=s.prompt_cache_size
-    )
+    reason = say("up to {n} (--prompt-cache-bytes limits it)", n=s.prompt_cache_size)
     return Line("kv.finished", size, "derived", reason, "sequences x cache of one", low=0, high=size, grows=True)
 
 

@@ -18,7 +18,7 @@ from gyakusan.units import GIB, MIB
 FUSED = frozenset({64, 80, 128})
 """Widths of heads with a Metal kernel that never writes the scores of a prompt. scaled_dot_product_attention.cpp"""
 PROCESS = (200 * MIB, 400 * MIB, GIB)
-"""Python, its libraries and Metal's kernels: guessed, no Mac was asked [B]."""
+"""Python, libraries, Metal's kernels: guessed, no Mac was asked [B]."""
 
 
 def lines(model: Model, settings: Settings, running: Number, caches: tuple[Held, ...]) -> tuple[Line, ...]:
@@ -37,7 +37,7 @@ def _activations(model: Model, s: Settings, running: Number) -> Line:
     tokens = minimum(s.context, s.prefill_step_size) * minimum(running, s.prompt_concurrency)
     wide = maximum(*(f.used * f.width + f.shared if isinstance(f, Experts) else f.width for f in model.feed_forward), 0)
     size = tokens * (4 * model.embedding + 3 * wide) * BF16
-    reason = say("vectors of one block during prefill: a rule of thumb")
+    reason = say("one block of a prompt, a rule of thumb")
     formula = f"tokens x (4 x {model.embedding:,} + 3 x {wide:,}) x {BF16} B"
     return Line("compute", size, "assumed", reason, formula, low=size // 2, high=size * 3)
 
@@ -83,12 +83,10 @@ def _growth(running: Number, caches: tuple[Held, ...]) -> Line:
     """
     one = maximum(*(h.one for h in caches), 0) * running
     every = sum(h.answer for h in caches) * running
-    reason = say("a growing cache is copied layer by layer; MLX may keep the old copies")
+    reason = say("of one layer; MLX may keep all layers'")
     return Line("kv.copy", one, "derived", reason, low=one, high=maximum(one, every))
 
 
 def _process() -> Line:
     low, best, high = PROCESS
-    return Line(
-        "overhead.process", best, "assumed", say("Python, its libraries and Metal's kernels"), low=low, high=high
-    )
+    return Line("overhead.process", best, "assumed", say("Python, libraries, Metal's kernels"), low=low, high=high)

@@ -203,7 +203,7 @@ def base(model: Model, load: Load, machine: Machine, s: Settings) -> llamacpp.Se
 def _with_margin(account: Account, s: Settings) -> Account:
     if account.device.kind == "host" or not s.fit_target:
         return account
-    reason = say("kept free by llama.cpp's --fit: Ollama leaves layers on the CPU instead")
+    reason = say("kept free by llama.cpp's --fit")
     formula = f"LLAMA_ARG_FIT_TARGET = {s.fit_target // MIB} MiB"
     return replace(
         account, lines=(*account.lines, Line("overhead.margin", s.fit_target, "derived", reason, formula, low=0))

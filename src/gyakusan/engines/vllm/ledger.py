@@ -71,7 +71,7 @@ def _account(model: Model, load: Load, gpu: Device, rank: Pool) -> Account:
     lines += [_kept(group, rank.reservation, load, settings) for group in _by_kind(rank.reservation)]
     lines += _vision(settings)
     peak = profile.activation(model, settings)
-    batch = say("activations of the largest batch, or sampling; vLLM measures them at start")
+    batch = say("largest batch, measured at start")
     formula = f"{settings.max_num_batched_tokens} tokens x {profile.token_bytes(model, settings.tensor_parallel):,} B"
     lines.append(Line("compute", peak.best, "measured", batch, formula, peak.low, peak.high))
     captured = profile.graphs(settings)
@@ -124,13 +124,17 @@ def _kept(groups: tuple[Group, ...], reservation: Reservation, load: Load, setti
     blocks: Number = sum(g.blocks(settings) for g in groups)
     layers = sum(len(p.layers) for g in groups for p in g.parts)
     reason = (
-        say("{n} layers keep a state for each user, in blocks of the pool", n=layers)
+        say("{n} layers, a state for each person", n=layers)
         if recurrent
-        else say("{n} layers reserve blocks of the pool for {users} users", n=layers, users=load.users)
+        else say("{n} layers, blocks for {users}", n=layers, users=_people(load.users))
     )
     formula = "" if is_array(blocks, load.users) else f"{load.users} x {blocks} blocks x {reservation.block:,} B"
     part: Part = "state" if recurrent else "kv"
     return Line(part, load.users * blocks * reservation.block, "derived", reason, formula)
+
+
+def _people(users: Number) -> Message:
+    return say("1 person") if not is_array(users) and users == 1 else say("{n} people", n=users)
 
 
 def _limited(gpu: Device, settings: Settings) -> Device:
@@ -177,11 +181,8 @@ def _notes(model: Model, load: Load, machine: Machine, settings: Settings, pools
     if settings.quantization not in ("auto", "none", *launch.ONLINE) and model.checkpoint is None:
         notes.append(
             say(
-                (
-                    "vLLM does not load {quantization}: the plan counts {method}. Serve a checkpoint published "
-                    "in that format."
-                ),
-                method=settings.quantization,
+                "vLLM does not load {quantization}: a checkpoint of {method} is counted.",
+                method=settings.quantization.upper(),
                 quantization=model.quantization,
             )
         )
@@ -198,12 +199,11 @@ def _scarce(gpu: Device, settings: Settings) -> bool:
 
 def _capacity(smallest: Pool) -> Message:
     """Return how much the pool holds, as a range."""
-    a, length = smallest.available, smallest.settings.max_model_len
+    a = smallest.available
     return say(
-        "The KV pool holds {tokens} tokens ({low} to {high}): {requests} requests of {length} tokens at once.",
+        "The KV pool holds {tokens} tokens ({low}-{high}): {requests} requests.",
         tokens=f"{int(smallest.tokens(a.best)):,}",
         low=f"{int(smallest.tokens(a.low)):,}",
         high=f"{int(smallest.tokens(a.high)):,}",
-        requests=f"{smallest.requests(a.best):.2f}",
-        length=f"{length:,}",
+        requests=f"{smallest.requests(a.best):.1f}",
     )

@@ -21,8 +21,8 @@ from gyakusan.planning.predict.lineage import Lineage, lineage, lineage_name
 from gyakusan.planning.predict.speed import SpeedEstimate, TurnShape, estimate_speed, of_replicas, traffic_of
 from gyakusan.planning.predict.speed_inputs import NO_HOST_WEIGHTS, HostWeights, host_bandwidth
 
-PROMPT, ANSWER = 1024, 256
-"""A turn of a conversation where nobody says: prompt and answer [tokens]."""
+PROMPT, ANSWER = 1000, 400
+"""A turn of a conversation where nobody says: prompt and answer, as a plan takes them for chatting [tokens]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +45,14 @@ class Assessment:
     lineage: Lineage | None = None
 
 
-def assess(deployment: Deployment, ledger: Ledger) -> Assessment:
-    """Return speed and quality of a deployment whose ledger is known. Scalars only."""
+def assess(deployment: Deployment, ledger: Ledger, prompt: int | None = None) -> Assessment:
+    """Return speed and quality of a deployment whose ledger is known. Scalars only.
+
+    prompt: its length, None = as for chatting [tokens]
+    """
     model, machine = deployment.read, deployment.machine
     compute = deployment.rules.compute_settings(machine, deployment.settings)
-    turn = replace(turn_shape(deployment.load, compute), host=host_weights(ledger, compute, machine))
+    turn = replace(turn_shape(deployment.load, compute, prompt), host=host_weights(ledger, compute, machine))
     if compute.on_cpu or not machine.gpus:
         machine, turn = replace(machine, gpus=()), replace(turn, stages=1)
     speed = of_replicas(estimate_speed(model, machine, deployment.engine, turn), compute.replicas)
@@ -77,13 +80,19 @@ def host_weights(ledger: Ledger, compute: ComputeSettings, machine: Machine) -> 
     return HostWeights(read=(in_ram - tables) * share, held=in_ram - tables, bandwidth=host_bandwidth(machine))
 
 
-def turn_shape(load: Load, compute: ComputeSettings) -> TurnShape:
-    """Return a turn of a conversation: how much is computed at once, by how many devices."""
-    prompt = min(PROMPT, max(1, int(load.context) * 3 // 4))
+def turn_shape(load: Load, compute: ComputeSettings, prompt: int | None = None) -> TurnShape:
+    """Return a turn of a conversation in a context that is half full, as plans take it.
+
+    prompt: its length, None = as for chatting [tokens]
+    """
+    context = int(load.context)
+    prompt = min(prompt, max(1, context - 1)) if prompt else min(PROMPT, max(1, context * 3 // 4))
+    answer = min(ANSWER, max(1, context - prompt))
     return TurnShape(
         users=ceil_div(int(load.users), compute.replicas),
         prompt=prompt,
-        answer=min(ANSWER, max(1, int(load.context) - prompt)),
+        answer=answer,
+        depth=max(0, context - prompt - answer) / 2,
         chunk=compute.prefill_chunk,
         value_bytes=compute.cache_bytes,
         parallel=compute.ranks,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 from gyakusan.engines.deployment import Deployment
@@ -15,7 +15,7 @@ MOST_USERS = 1024
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """How far a load can grow on a machine; 0 = not even the smallest fits.
+    """How far a load can grow on a machine before the high end of its memory is over; 0 = not even the smallest fits.
 
     context: most tokens for each of the load's users [tokens]
     users: most users at the load's context
@@ -33,14 +33,37 @@ def find_capacity(deployment: Deployment, longest: int | None = None) -> Capacit
     longest: context beyond which none is tried, None = the one that the model was trained for [tokens].
     Memory never shrinks when context or users grow.
     """
-    load = deployment.load
+    context, trained = longest_context(deployment, longest)
+    return Capacity(context, most_users(deployment), trained)
+
+
+def grown(deployment: Deployment, most: Collection[str]) -> Deployment:
+    """Return a deployment with the largest load that fits; as it is where nothing fits. Raises BadSetting.
+
+    most: what may grow: "context", "users"
+    """
+    if "context" in most:
+        context, _ = longest_context(deployment)
+        deployment = deployment.at(replace(deployment.load, context=context)) if context else deployment
+    if "users" in most:
+        users = most_users(deployment)
+        deployment = deployment.at(replace(deployment.load, users=users)) if users else deployment
+    return deployment
+
+
+def longest_context(deployment: Deployment, longest: int | None = None) -> tuple[int, bool]:
+    """Return the most tokens for each of the load's users, 0 for none, and whether `longest` is what ends them."""
     most = max((deployment.model.trained_context if longest is None else longest) // STEP, 1)
-    steps = _largest(lambda n: deployment.at(replace(load, context=n * STEP)).headroom, most)
-    users = _largest(lambda n: deployment.at(replace(load, users=n)).headroom, MOST_USERS)
-    return Capacity(steps * STEP, users, steps == most)
+    steps = largest(lambda n: deployment.at(replace(deployment.load, context=n * STEP)).spare, most)
+    return steps * STEP, steps == most
 
 
-def _largest(headroom: Callable[[int], float], most: int) -> int:
+def most_users(deployment: Deployment) -> int:
+    """Return the most users at the load's context, 0 if not even one fits."""
+    return largest(lambda n: deployment.at(replace(deployment.load, users=n)).spare, MOST_USERS)
+
+
+def largest(headroom: Callable[[int], float], most: int) -> int:
     """Return the largest n <= most with headroom, 0 if none has it.
 
     Memory is nearly linear in n: the straight line between the bounds says where to look, and bisection where it is bent.

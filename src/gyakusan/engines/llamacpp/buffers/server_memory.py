@@ -60,11 +60,12 @@ def prompt_cache() -> Line:
 def driver(backend: GpuBackend) -> Line:
     """Return the line of the driver's and the libraries' share of one GPU. Only CUDA was measured: it stands for all."""
     low, best, high = SEEN_CUDA[0], sum(SEEN_CUDA[2:4]) // 2, SEEN_CUDA[-1]
-    reason = say("CUDA context, cuBLAS and kernels, measured on {n} machines", n=len(SEEN_CUDA))
+    seen = {"n": len(SEEN_CUDA), "low": f"{low / GIB:.2f}", "high": f"{high / GIB:.2f}"}
+    reason = say("seen on {n} computers, {low}-{high}", **seen)
     cuda = Line("overhead.driver", best, "measured", reason, low=low, high=high)
     if backend == "cuda":
         return cuda
-    reason = say("driver memory: CUDA's measured value stands in, others were not measured")
+    reason = say("as CUDA's, not measured here")
     return replace(cuda, basis="assumed", reason=reason, low=0)
 
 

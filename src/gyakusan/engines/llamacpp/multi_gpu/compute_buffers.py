@@ -32,12 +32,12 @@ RECORDED_BACKENDS = ("cuda", "rocm")
 Role = Literal["idle", "whole", "pipelined", "later", "helper", "inputs", "computing"]
 ROLE_TEXTS: dict[Role, str] = {
     "idle": "nothing is computed here",
-    "whole": "compute buffer of the whole model",
-    "pipelined": "compute buffer, with four copies of the inputs so that the GPUs work in parallel",
-    "later": "compute buffer of a GPU that continues where another stopped",
-    "helper": "compute buffer of the GPU that computes with weights in RAM",
-    "inputs": "inputs of the graph",
-    "computing": "compute buffer of the blocks in RAM",
+    "whole": "whole model",
+    "pipelined": "4 copies of the inputs",
+    "later": "continues from another GPU",
+    "helper": "computes with weights in RAM",
+    "inputs": "inputs of a batch",
+    "computing": "for the blocks in RAM",
 }
 """What a device's role means."""
 

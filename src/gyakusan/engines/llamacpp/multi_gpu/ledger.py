@@ -18,7 +18,7 @@ from gyakusan.engines.llamacpp.multi_gpu.fit import NO_PIPELINE
 from gyakusan.engines.llamacpp.placement import bytes_per_device
 from gyakusan.engines.llamacpp.placement.layer_assignment import HOST, Placement, place
 from gyakusan.engines.llamacpp.settings import Settings
-from gyakusan.message import Message, say
+from gyakusan.message import Listed, Message, say
 from gyakusan.units import format_bytes
 
 
@@ -50,24 +50,26 @@ def accounts(model: Model, settings: Settings, machine: Machine, host: Device) -
 def notes(model: Model, settings: Settings, machine: Machine) -> tuple[Message, ...]:
     """Return where the units are, and what pipelining costs."""
     placement = placed(model, settings, machine)
-    notes = [
-        say("{name}: {units} layers ({what}).", units=n, name=name, what=which)
-        for name, n, which in _units_of_devices(placement, machine)
-    ]
+    parts = tuple(say("{units} on {device}", units=u, device=d) for u, d in _units_of_devices(placement))
+    notes = [say("Blocks: {parts}.", parts=Listed(parts))]
     if placement.pipeline and not is_array(settings.context, settings.slots, settings.ubatch):
         notes.append(_pipelining(model, settings, machine))
     return tuple(notes)
 
 
-def _units_of_devices(placement: Placement, machine: Machine) -> list[tuple[str, int, str]]:
-    """Return each device with the number of its units, and the first and the last; the output is the last of all."""
+def _units_of_devices(placement: Placement) -> list[tuple[Message, str]]:
+    """Return the blocks of each device; the output is one more, the last."""
     rows = []
     for device in placement.devices:
         units = [i for i, d in enumerate(placement.units) if d == device]
         if units:
-            name = "RAM" if device == HOST else f"GPU {device} ({machine.gpus[device].name})"
-            last = "output" if units[-1] == len(placement.units) - 1 else str(units[-1])
-            rows.append((name, len(units), f"{units[0]}-{last}" if len(units) > 1 else last))
+            output = units[-1] == len(placement.units) - 1
+            first, last = units[0], units[-1] - output
+            blocks = str(first) if first == last else f"{first}-{last}"
+            told = say("the output") if first > last else say("{blocks}", blocks=blocks)
+            if output and first <= last:
+                told = say("{blocks} and the output", blocks=blocks)
+            rows.append((told, "RAM" if device == HOST else f"GPU {device}"))
     return rows
 
 
@@ -78,10 +80,7 @@ def _pipelining(model: Model, settings: Settings, machine: Machine) -> Message:
 
     extra = total(settings) - total(replace(settings, overrides=NO_PIPELINE))
     return say(
-        (
-            "The GPUs work on several batches at once, which adds {extra} of compute buffer. "
-            "--override-tensor '{rule}=CPU' turns it off."
-        ),
+        "Parallel batches take {extra} of the compute buffers (--override-tensor '{rule}=CPU' saves it).",
         extra=format_bytes(extra),
         rule=NO_PIPELINE[0][0],
     )

@@ -1,0 +1,275 @@
+"""The answer of `gyakusan inspect` for one engine: verdict, question, ledger, speed, quality, limits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from gyakusan.core.ledger import Account, Ledger
+from gyakusan.engines.deployment import Deployment
+from gyakusan.message import Message, say
+from gyakusan.planning.predict.assessment import Assessment
+from gyakusan.planning.predict.capacity import MOST_USERS, Capacity
+from gyakusan.planning.predict.ways import Way
+from gyakusan.show import assessment, ledger, ways
+from gyakusan.show.tree import Fact, Facts, Next, Pause, Question, Text, Tree, Verdict, Words, whole
+from gyakusan.show.wording import format_name, gib, machine_words, needed_gib, persons, rate, spare_gib
+from gyakusan.units import GIB
+
+SAID_ELSEWHERE = ("The computer's RAM is unknown, so it is not checked.",)
+"""Notes of engines that the screen says in another place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """What inspect found about one deployment.
+
+    deployment: what was asked for
+    value: its ledger
+    refusals: why the engine would not run it
+    judged: its speed and quality
+    limits: how far its load can grow, None where it does not fit
+    ways: changes with which it fits, where it does not surely fit
+    defaults: what nobody typed: "context", "users"
+    here: True if the machine is this computer
+    most: what was asked as "max": "context", "users"
+    """
+
+    deployment: Deployment
+    value: Ledger
+    refusals: tuple[Message, ...]
+    judged: Assessment
+    limits: Capacity | None
+    ways: tuple[Way, ...] = ()
+    defaults: frozenset[str] = frozenset()
+    here: bool = False
+    most: frozenset[str] = frozenset()
+
+    @property
+    def runs(self) -> bool:
+        """True if the engine runs it, it surely fits, and the model was trained for the context."""
+        return not self.refusals and self.value.fit == "fits" and not self.value.beyond_training
+
+
+def screen(found: Inspected, *, why: bool = False) -> Tree:
+    """Return the whole answer. why: with each part's formula."""
+    head: Tree = (_verdict(found), Pause(), _question(found), Pause())
+    if found.refusals:
+        return (*head[:-1], Pause(), Next((say("add {flag}", flag="--engine all"),)))
+    if why:
+        return (*head, *ledger.why(found.value), Facts(tuple(_facts(found))))
+    if found.value.fit == "short":
+        body = (*ways.to_fit(found.ways), Pause(), Text(ledger.takes(found.value)), *_speed_unknown(found))
+        return (*head, *body, *ways.next_step(found.ways))
+    if found.value.fit == "unsure":
+        return (*head, *ways.to_be_sure(found.value, found.ways), *ways.next_step(found.ways))
+    body = (*ledger.tables(found.value), Pause(), Facts(tuple(_facts(found))))
+    step = ways.next_step(found.ways) if found.ways else (Pause(), _next(found))
+    return (*head, *body, *step)
+
+
+def _speed_unknown(found: Inspected) -> Tree:
+    """Return why the ways have no speed, where none has."""
+    known = any(w.judged.speed for w in found.ways) or found.judged.unknown is None
+    return () if known else (Text(found.judged.unknown or ""),)
+
+
+def _verdict(found: Inspected) -> Verdict:
+    if found.refusals:
+        return Verdict(found.refusals, tone="fails")
+    told: dict[str, Words] = {
+        "model": whole(found.value.model.name),
+        "machine": machine_words(found.deployment.machine),
+        "users": persons(int(found.value.load.users)),
+        "context": f"{found.value.load.context:,}",
+    }
+    tightest = found.value.tightest
+    if tightest.spare is None:
+        high = needed_gib(float(tightest.at_most))
+        return Verdict(
+            (say("{model} takes {high} GiB; the memory is unknown.", **told, high=high), _answers(found, told))
+        )
+    if found.value.beyond_training:
+        trained = f"{found.value.model.trained_context:,}"
+        beyond = say("{model} was *trained for {trained} tokens*; {context} are asked for.", **told, trained=trained)
+        return Verdict((beyond, *_memory_alone(found, told)), tone="doubt")
+    match found.value.fit:
+        case "fits":
+            return Verdict((_fits(found, told, float(tightest.spare)), _answers(found, told)), tone="fits")
+        case "unsure":
+            first = say("{model} *may not fit* on {machine} for {users} with {context} tokens.", **told)
+            return Verdict((first, _straddles(tightest)), tone="doubt")
+        case _:
+            first = say("{model} *does not fit* on {machine} for {users} with {context} tokens.", **told)
+            return Verdict((first, _missing(found, tightest)), tone="fails")
+
+
+def _memory_alone(found: Inspected, told: dict[str, Words]) -> tuple[Message, ...]:
+    """Return whether the memory would do, where the context is beyond what the model can use."""
+    spare = float(found.value.tightest.spare or 0)
+    if found.value.fit == "fits":
+        return (say("The memory of {machine} would do, with {spare} GiB to spare.", **told, spare=spare_gib(spare)),)
+    return (_straddles(found.value.tightest) if found.value.fit == "unsure" else _missing(found, found.value.tightest),)
+
+
+def _fits(found: Inspected, told: dict[str, Words], spare: float) -> Message:
+    several = sum(a.device.kind != "host" for a in found.value.accounts) > 1
+    told = {**told, "spare": spare_gib(spare)}
+    if several:
+        return say("{model} *fits* on {machine} with at least {spare} GiB to spare on each.", **told)
+    return say("{model} *fits* on {machine} with at least {spare} GiB to spare.", **told)
+
+
+def _answers(found: Inspected, told: dict[str, Words]) -> Message:
+    """Return whom it answers, with how much context, how fast."""
+    pace, users = found.judged.speed, int(found.value.load.users)
+    told = {**told, "speed": rate(pace.decode_each.value) if pace else "?"}
+    if not found.deployment.model.memory:
+        return say("It turns texts of up to {context} tokens into vectors for {users}.", **told)
+    if "users" in found.most:
+        return _at_most_users(told, known=pace is not None)
+    if "context" in found.most:
+        if users == 1:
+            return say("The longest context that fits is {context} tokens, at {speed} tokens/s.", **told)
+        return say("The longest context that fits {users} is {context} tokens each, at {speed} tokens/s each.", **told)
+    if pace is None:
+        return say("It answers {users} with {context} tokens of context; the speed is unknown.", **told)
+    if users == 1:
+        return say("It answers {users} with {context} tokens of context at {speed} tokens/s.", **told)
+    return say("It answers {users} with {context} tokens of context each at {speed} tokens/s each.", **told)
+
+
+def _at_most_users(told: dict[str, Words], *, known: bool) -> Message:
+    if not known:
+        return say("At most {users} fit with {context} tokens each; the speed is unknown.", **told)
+    return say("At most {users} fit with {context} tokens each, at {speed} tokens/s each.", **told)
+
+
+def _straddles(account: Account) -> Message:
+    usable = float(account.device.usable or 0)
+    low, high = float(account.at_least), float(account.at_most)
+    digits = 1 if f"{low / GIB:.1f}" != f"{high / GIB:.1f}" else 2
+    return say(
+        "It takes {low} to {high} GiB, and {usable} GiB are usable.",
+        low=f"{low / GIB:,.{digits}f}",
+        high=f"{high / GIB:,.{digits}f}",
+        usable=f"{usable / GIB:,.{digits}f}",
+    )
+
+
+def _missing(found: Inspected, account: Account) -> Message:
+    """Return both sides on the device that lacks most; the figures shown add up."""
+    needed, usable = needed_gib(float(account.at_most)), spare_gib(float(account.device.usable or 0))
+    missing = float(needed.replace(",", "")) - float(usable.replace(",", ""))
+    told = {"needed": needed, "usable": usable, "missing": f"{missing:,.1f}"}
+    gpus = [a for a in found.value.accounts if a.device.kind != "host"]
+    if account.device.kind == "host" and gpus:
+        return say("{needed} GiB of RAM are needed, {usable} GiB are usable, {missing} GiB are missing.", **told)
+    if len(gpus) > 1:
+        n = next(i for i, a in enumerate(gpus) if a is account)
+        return say("GPU {n} needs {needed} GiB, {usable} GiB are usable, {missing} GiB are missing.", n=n, **told)
+    return say("{needed} GiB are needed, {usable} GiB are usable, {missing} GiB are missing.", **told)
+
+
+def _question(found: Inspected) -> Question:
+    d, load = found.deployment, found.value.load
+    engine = whole(f"{found.value.engine.name} {found.value.engine.version}")
+    facts = {
+        "users": persons(int(load.users)), "context": _context(found, half=False), "prompt": f"{found.judged.turn.prompt:,.0f}",
+        "quantization": format_name(d.quantization), "engine": engine, "cache": whole(d.cache_type),
+    }  # fmt: skip
+    if not d.model.memory:
+        return Question((say("{users} x {context}, {quantization}, {engine}", **facts),))
+    if found.value.fit != "fits" or found.refusals:
+        return Question((say("{users} x {context}, {quantization}, {engine}, KV cache {cache}", **facts),))
+    facts["context"] = _context(found, half=True)
+    return Question((say("{users} x {context}, prompts of {prompt}, {engine}, KV cache {cache}", **facts),))
+
+
+def _context(found: Inspected, *, half: bool) -> Message:
+    """Return the context in words. half: a speed is shown, which is that of a context half full."""
+    told, given = {"context": f"{found.value.load.context:,}"}, "context" not in found.defaults
+    if half:
+        return (
+            say("{context} tokens, half full", **told)
+            if given
+            else say("{context} tokens (default), half full", **told)
+        )
+    return say("{context} tokens", **told) if given else say("{context} tokens (default)", **told)
+
+
+def _facts(found: Inspected) -> Iterator[Fact]:
+    value = found.value
+    if value.fit == "fits":
+        yield from assessment.facts(found.judged, int(value.load.users), answers=bool(value.model.memory))
+        if found.limits is not None:
+            yield Fact(say("At most"), (_at_most(found.limits, value, found.most),))
+    assumed = _assumed(value)
+    if assumed:
+        yield Fact(say("Assumed"), assumed)
+    unknown = tuple(_unknown(found))
+    if unknown:
+        yield Fact(say("Unknown"), unknown)
+    notes = _told_notes(value)
+    if notes:
+        yield Fact(say("Note"), notes)
+
+
+def _at_most(limits: Capacity, value: Ledger, most: frozenset[str]) -> Message:
+    users, context = int(value.load.users), int(value.load.context)
+    told = {
+        "context": f"{limits.context:,}", "users": persons(users), "asked": f"{context:,}",
+        "most": persons(limits.users) if limits.users < MOST_USERS else say("{n} people or more", n=f"{MOST_USERS:,}"),
+    }  # fmt: skip
+    trained = value.model.trained_context
+    if limits.trained and context > trained:
+        return say("{context} tokens: all that the model was trained for", **told)
+    if users == 1 and limits.users <= 1:
+        if limits.trained:
+            return say("{context} tokens: all that the model was trained for", **told)
+        return say("{context} tokens for 1 person", **told)
+    if limits.trained:
+        if limits.context == context:
+            return say("{context} tokens, all that the model was trained for, for {most}", **told)
+        return say("{context} tokens, all that the model was trained for; {most} with {asked}", **told)
+    if users == 1:
+        return say("{context} tokens for 1 person, or {most} with {asked} each", **told)
+    return say("{context} tokens each for {users}, or {most} with {asked} each", **told)
+
+
+def _assumed(value: Ledger) -> tuple[Message, ...]:
+    """Return what each device keeps for itself, once."""
+    found: dict[str, Message] = {}
+    for account in value.accounts:
+        d = account.device
+        if not d.reserved or d.memory is None:
+            continue
+        told = {"kept": gib(d.reserved), "memory": gib(d.memory), "reason": d.reserved_reason or ""}
+        if d.kind == "gpu" and d.reserved_basis == "assumed":
+            line = say("{kept} of {memory} GiB for the driver; a display needs more (--reserve)", **told)
+        elif d.reserved_basis == "read" and d.reserved_reason is not None:
+            line = d.reserved_reason
+        elif d.reserved_basis == "derived":
+            line = say("{kept} of {memory} GiB: {reason}", **told)
+        else:
+            line = say("{kept} of {memory} GiB for the system (--reserve)", **told)
+        found.setdefault(str(line), line)
+    return tuple(found.values())
+
+
+def _unknown(found: Inspected) -> Iterator[Message]:
+    if found.judged.speed is None and found.judged.unknown is not None and found.deployment.model.memory:
+        yield found.judged.unknown
+
+
+def _told_notes(value: Ledger) -> tuple[Message, ...]:
+    return tuple(n for n in value.notes if n.template not in SAID_ELSEWHERE)
+
+
+def _next(found: Inspected) -> Next:
+    d = found.deployment
+    more: Sequence[Words] = (say("add {flag}", flag="--why"),)
+    if found.here and d.rules.server() is not None:
+        load = f"--context {d.load.context} --users {d.load.users}"
+        more = (f"gyakusan serve {d.name} {load}", *more)
+    return Next(tuple(more))
