@@ -83,3 +83,10 @@ def test_prices_are_in_the_askers_currency() -> None:
     lines = repr(found).splitlines()[1 : 1 + len(found.plans)]
     assert lines
     assert all(" USD" in line and "JPY" not in line for line in lines)
+
+
+def test_parts_of_an_answer_fit_a_screen_too() -> None:
+    found = gyakusan.plan(device="RTX 4090")
+    assert len(repr(found.plans)) < 600
+    assert repr(found.plans[0]).startswith(f"Plan({found.plans[0].name} ")
+    assert len(repr(found.plans[0].ledger)) < 300

@@ -270,6 +270,10 @@ class Ledger:
     accounts: tuple[Account, ...]
     notes: tuple[Message, ...] = ()
 
+    def __repr__(self) -> str:
+        totals = ", ".join(f"{a.device.name}: {a.total} B" for a in self.accounts)
+        return f"Ledger({self.model.name} {self.model.quantization}, {self.engine.name}; {totals})"
+
     @property
     def fits(self) -> bool:
         """Return True if every device holds its share."""

@@ -69,6 +69,9 @@ class Plan:
     in_ram: PartInRam = ""
     replicas: int = 1
 
+    def __repr__(self) -> str:
+        return f"Plan({self.name} {self.quantization}, {self.engine} on {self.offer.machine.name})"
+
     @property
     def name(self) -> str:
         """The model's name in the catalogue."""
