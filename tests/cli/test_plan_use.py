@@ -99,6 +99,28 @@ def test_a_saved_answer_is_asked_again(capsys: pytest.CaptureFixture[str], homes
     assert asked(capsys, "plan", str(file), "--lang", "en")[0] == 2
 
 
+def test_serve_takes_plan_1_of_a_saved_answer(capsys: pytest.CaptureFixture[str], homes: Path) -> None:
+    file = homes / "office.toml"
+    asked(capsys, *ASK, "--context", "16k", "--engine", "llama.cpp", "--save", str(file))
+    model = saved.read_values(file.read_text(), file.name)[1]
+    assert model is not None
+    code, out, _ = asked(capsys, "serve", str(file), "--dry-run", "--json")
+    found = json.loads(out)
+    assert code in (0, 1)
+    assert "--ctx-size 16384" in " ".join(found["command"])
+    assert model.plans[0].model in json.dumps(found)
+    file.write_text('device = "RTX 3060 12GB"\nquality = 99\n')
+    assert asked(capsys, "serve", str(file), "--dry-run", "--lang", "en")[0] == 2
+
+
+def test_ollama_says_what_its_client_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    asked(capsys, *ASK, "--engine", "ollama")
+    code, line, err = asked(capsys, "plan", "--command", "1", "--lang", "en")
+    assert code == 0
+    assert line.rstrip().endswith("ollama serve")
+    assert "Once the server listens: ollama pull" in err
+
+
 def test_a_file_that_cannot_be_written_is_said(capsys: pytest.CaptureFixture[str], homes: Path) -> None:
     code, _, err = asked(capsys, *ASK, "--save", str(homes / "no" / "such.toml"))
     assert code == 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -188,6 +189,9 @@ def _one(found: Recommendation, use: Use, number: int, output: Output, saved: Sa
             "These files are not published. Make them first: {commands}", commands=" && ".join(plan.preparation)
         )
         print("gyakusan:", tell(first, output.language), file=sys.stderr)
+    for words in server.command.then:
+        then = say("Once the server listens: {command}", command=shlex.join(words))
+        print("gyakusan:", tell(then, output.language), file=sys.stderr)
     if use.command is not None:
         print(shell_line(server))
     else:

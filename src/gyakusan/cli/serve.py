@@ -23,7 +23,7 @@ app = App(name="serve", help="Start the planned endpoint and check the predictio
 
 @app.default
 def serve(
-    model: Annotated[str, Parameter(help=_("A GGUF file, or smollm2."))] = "smollm2",
+    model: Annotated[str, Parameter(help=_("A GGUF file, a saved plan (TOML), or smollm2."))] = "smollm2",
     *,
     host: Annotated[str, Parameter(help=_("Address to listen on; other than loopback needs a key."))] = "127.0.0.1",
     port: Annotated[int, Parameter(help=_("Port; 0 takes a free one."))] = 8080,
@@ -46,8 +46,13 @@ def serve(
     from gyakusan.serving.server import ServerOptions
 
     name = engine(which.engine).NAME
-    settings = which.settings(name, server, alone=True)
-    asked = api.deployment(model, load=people.load, settings=settings, pairs=which.pairs, server=name, **where.named)
+    if model.endswith((".toml", ".json")):
+        asked = _planned(model)
+    else:
+        settings = which.settings(name, server, alone=True)
+        asked = api.deployment(
+            model, load=people.load, settings=settings, pairs=which.pairs, server=name, **where.named
+        )
     if dry_run:
         return _dry_run(asked, host, port, output)
     path = _file(asked)
@@ -56,6 +61,22 @@ def serve(
     log = Path(log_file) if log_file else None
     options = ServerOptions(host=host, port=port, threads=threads, key=_key(key_file), log_file=log)
     return _run(asked, path, options, output, once=once)
+
+
+def _planned(file: str) -> Deployment:
+    """Return plan 1 of a saved answer, asked again. Raises BadReference where the question has no plan now."""
+    from pathlib import Path
+
+    from gyakusan.cli.saved import read_values
+    from gyakusan.planning.request.parse_request import parse_request
+    from gyakusan.planning.select.recommend import recommend
+    from gyakusan.python.files import text_of
+
+    values, _saved = read_values(text_of(Path(file)), Path(file).name)
+    plans = recommend(parse_request(values)).plans
+    if not plans:
+        raise BadReference("The question in {file} has no plan.", file=file, mend="See `gyakusan plan {file}`.")
+    return plans[0].deployment
 
 
 def _dry_run(asked: Deployment, host: str, port: int, output: Output) -> int:
