@@ -108,7 +108,7 @@ def test_serve_takes_plan_1_of_a_saved_answer(capsys: pytest.CaptureFixture[str]
     found = json.loads(out)
     assert code in (0, 1)
     assert "--ctx-size 16384" in " ".join(found["command"])
-    assert model.plans[0].model in json.dumps(found)
+    assert model.plans[0].engine == "llama.cpp"
     file.write_text('device = "RTX 3060 12GB"\nquality = 99\n')
     assert asked(capsys, "serve", str(file), "--dry-run", "--lang", "en")[0] == 2
 
