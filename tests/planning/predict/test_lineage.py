@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
+import gyakusan
 from gyakusan import api
 from gyakusan.catalog import models
 from gyakusan.core import recipe
+from gyakusan.errors import UnknownName
 from gyakusan.models.assemble import plain
-from gyakusan.planning.predict.lineage import Lineage, lineage
+from gyakusan.planning.predict.lineage import Lineage, catalogue_name, lineage
 
 CONFIG = {
     "architectures": ["Qwen3ForCausalLM"], "model_type": "qwen3", "hidden_size": 4096, "intermediate_size": 12288,
@@ -83,3 +85,34 @@ def test_names_of_files(name: str, by: str) -> None:
 def test_a_model_that_is_not_there() -> None:
     strange = replace(plain(models.find("qwen3-8b")), name="mine", source="/x/mine.gguf", embedding=4097)
     assert lineage(strange) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("qwen3-8b", "qwen3-8b"),
+        ("Qwen/Qwen3-8B", "qwen3-8b"),
+        ("qwen3:8b-q4_K_M", "qwen3-8b"),
+        ("unsloth/Qwen3.6-27B-GGUF:Q4_K_M", "qwen3.6-27b"),
+        ("hf.co/unsloth/Qwen3.6-27B-GGUF", "qwen3.6-27b"),
+        ("-hf ggml-org/gpt-oss-20b-GGUF:MXFP4", "gpt-oss-20b"),
+        ("DIRECTORY", "qwen3-8b"),
+    ],
+)
+def test_what_people_plan_for(text: str, name: str, directory: str) -> None:
+    assert catalogue_name(text.replace("DIRECTORY", directory)) == name
+
+
+def test_what_cannot_be_planned_for(tmp_path: Path) -> None:
+    with pytest.raises(UnknownName, match="Did you mean gpt-oss-20b"):
+        catalogue_name("gpt-oss-2b")
+    with pytest.raises(UnknownName, match=r"Did you mean unsloth/Qwen3\.6-27B-GGUF"):
+        catalogue_name("unslot/Qwen3.6-27B-GGUF:Q4_K_M")
+    (tmp_path / "config.json").write_text(json.dumps({**CONFIG, "hidden_size": 4352}))
+    with pytest.raises(UnknownName, match="gyakusan inspect"):
+        catalogue_name(str(tmp_path))
+
+
+def test_a_plan_for_a_directory(directory: str) -> None:
+    found = gyakusan.plan(device="RTX 4090", model=directory)
+    assert {p.name for p in found.plans} == {"qwen3-8b"}

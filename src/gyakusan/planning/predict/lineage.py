@@ -9,9 +9,12 @@ from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 from gyakusan.catalog import models, speed_names, tags
+from gyakusan.catalog.repositories import find_published, nearest_repositories
 from gyakusan.core.memo import Memo
 from gyakusan.core.model import Model
 from gyakusan.errors import UnknownName
+from gyakusan.message import say
+from gyakusan.models import load, resolve
 
 if TYPE_CHECKING:
     from gyakusan.catalog.models import ModelRecord
@@ -51,6 +54,40 @@ def lineage_name(model: Model) -> str:
     """Return the catalogue's name of the model, "" for one that is not there."""
     found = lineage(model)
     return "" if found is None else found.name
+
+
+def catalogue_name(text: str) -> str:
+    """Return the catalogue's name of what a person typed for a model: a name, a tag, a repository, a file, a directory.
+
+    Raises UnknownName for one that is not there, and what models.load raises.
+    """
+    try:
+        return models.find(text).name
+    except UnknownName as error:
+        unknown = error
+    reference = resolve(text)
+    if reference.kind in ("catalog", "repository"):
+        published = find_published(reference.target) if "/" in reference.target else None
+        name = published.model if published else _tag_model(reference.target)
+        if name or reference.kind == "catalog":
+            return models.find(name or text).name if name else _not_there(text, unknown)
+    found = lineage(load(text))
+    if found is None:
+        raise UnknownName(
+            "{name} is no model of the catalogue, so that its plans cannot be ranked.", name=text[:200],
+            mend="Type: gyakusan inspect {name}",
+        )  # fmt: skip
+    return found.name
+
+
+def _not_there(text: str, unknown: UnknownName) -> str:
+    """Raise UnknownName: with the nearest repositories for a repository."""
+    near = ", ".join(nearest_repositories(text)) if "/" in text else ""
+    if not near:
+        raise unknown
+    raise UnknownName(
+        "No {kind} is called {name}.", kind=say("model"), name=repr(text[:80]), near=near, mend="Did you mean {near}?"
+    )
 
 
 def _lineage(model: Model) -> Lineage | None:

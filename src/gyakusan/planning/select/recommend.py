@@ -15,6 +15,7 @@ from gyakusan.planning.candidates import model_table as catalogue
 from gyakusan.planning.candidates.hardware import HardwareOption, hardware_options
 from gyakusan.planning.candidates.model_table import ModelTable
 from gyakusan.planning.evaluate.results import SweepResult
+from gyakusan.planning.predict.lineage import catalogue_name
 from gyakusan.planning.request.money import exchange_rates
 from gyakusan.planning.request.request import PlanRequest
 from gyakusan.planning.select.exclusions import missed_models, select_models
@@ -63,7 +64,7 @@ def recommend(
 
 def text_model_name(text: str) -> str:
     """Return the name of a model that generates text. Raises UnknownName, or BadSetting for an embedding model."""
-    record = find(text)
+    record = find(catalogue_name(text))
     if record.role == "embedding":
         raise BadSetting(
             "{name} is an embedding model: it does not answer.",
