@@ -113,8 +113,8 @@ def test_formats_by_the_servers_own_table(device: str, runs: tuple[str, ...], re
 
 def test_a_deployment_is_refused_as_its_format_is() -> None:
     amd = machines.parse("2x R9700")
-    assert "no kernels for AWQ on AMD" in why("qwen3-8b", amd, quantization="awq")
-    assert "no kernels for INT8 on AMD" in why("qwen3-8b", amd, quantization="int8")
+    assert "no AMD GPU for AWQ" in why("qwen3-8b", amd, quantization="awq")
+    assert "no AMD GPU for INT8" in why("qwen3-8b", amd, quantization="int8")
     assert why("qwen3-8b", amd, quantization="fp8") == ""
     assert "RX 7900 XTX is neither" in why("qwen3-8b", machines.parse("RX 7900 XTX"), quantization="fp8")
 

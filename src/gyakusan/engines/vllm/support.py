@@ -47,12 +47,11 @@ NEEDS = {
     "bitsandbytes": 7.5,
 }
 """quant_method -> least compute capability, with kernels that unpack to 16 bits where the card has none of its own."""
-METHOD_OF_INT8 = "int8"
-"""INT8 of weights and activations is one of several kinds of compressed-tensors, and refused by itself."""
-NOT_ON_AMD = frozenset(("awq", "gptq", "int4", METHOD_OF_INT8, "nvfp4", "bitsandbytes"))
-"""Methods without kernels on AMD GPUs: docs.vllm.ai, features/quantization, "Supported Hardware", the same in every release
-read, v0.5.3 to v0.15.1 and latest (2026-11-28): AWQ, GPTQ, Marlin (GPTQ/AWQ/FP8/FP4), INT8 (W8A8), bitsandbytes. Some people
-run AWQ there with patches or slow fallbacks (vllm-project/vllm#11249, ROCm/aiter#900): not what a plan can promise."""
+NOT_ON_AMD = frozenset(("awq", "gptq", "int4", "int8", "nvfp4", "bitsandbytes"))
+"""Formats that the documentation lists without AMD GPUs: docs.vllm.ai, features/quantization, "Supported Hardware", the same in
+every release read, v0.5.3 to v0.15.1 and latest (2026-11-28): AWQ, GPTQ, Marlin (GPTQ/AWQ/FP8/FP4), INT8 (W8A8),
+bitsandbytes; llm_compressor/int4: NVIDIA only. The code of 0.32.0 tries more (platforms/rocm.py, supported_quantization: awq
+and gptq by Triton), and people report slow or patched runs (vllm-project/vllm#11249, ROCm/aiter#900): nothing to promise."""
 _AMD_FP8 = re.compile(r"\b(Instinct|RX 9\d{3}\w?|R9700S?|9600D)\b", re.IGNORECASE)
 """CDNA and RDNA 4: platforms/rocm.py, supports_fp8, is on_cdna() or on_rdna4() (vllm-project/vllm@83f591d7f694)."""
 
@@ -151,7 +150,7 @@ def _method(model: Model, machine: Machine, settings: Settings) -> Iterator[Mess
     except GyakusanError as error:
         yield say("{reason}", reason=error.message)
         return
-    refusal = _method_refusal(METHOD_OF_INT8 if settings.quantization == "int8" else method, machine)
+    refusal = _method_refusal(settings.quantization if settings.quantization in NOT_ON_AMD else method, machine)
     if refusal is not None:
         yield refusal
 
@@ -189,7 +188,7 @@ def _method_refusal(method: str, machine: Machine) -> Message | None:
 
 def _amd_refusal(method: str, gpu: Device) -> Message | None:
     if method in NOT_ON_AMD:
-        return say("vLLM has no kernels for {method} on AMD GPUs, its table says.", method=method.upper())
+        return say("vLLM's table of supported hardware lists no AMD GPU for {method}.", method=method.upper())
     if method == "fp8" and not _AMD_FP8.search(gpu.name):
         return say("vLLM runs FP8 on AMD's Instinct and RDNA 4; {name} is neither.", name=gpu.name)
     return None
