@@ -41,7 +41,7 @@ def test_what_does_not_fit_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compare", "RTX 4090", "DGX Spark", "--model", "llama3.1-70b"]) == 0
     out = capsys.readouterr().out
     assert "short by" in out
-    assert "NVIDIA DGX Spark" in out
+    assert "llama3.1-70b fits on the DGX Spark." in out
 
 
 @pytest.mark.parametrize("arguments", [("compare",), ("compare", "RTX 4090"), ("compare", "--model", "llama3.1-8b")])
@@ -60,14 +60,14 @@ def test_a_narrow_window_cuts_no_figure(capsys: pytest.CaptureFixture[str], monk
 
 def test_slow_answers_have_two_digits(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compare", "DGX Spark", "--model", "llama3.3-70b"]) == 0
-    line = next(x for x in capsys.readouterr().out.splitlines() if x.startswith("NVIDIA DGX Spark"))
-    assert re.search(r" \d\.\d +█", line)
+    line = next(x for x in capsys.readouterr().out.splitlines() if x.startswith(" DGX Spark"))
+    assert re.search(r" \d\.\d  .*█", line)
 
 
 def test_the_guide_s_devices_need_no_size_to_be_compared(capsys: pytest.CaptureFixture[str]) -> None:
     devices = ("RTX 5090", "M4 Max 128GB", "DGX Spark", "Ryzen AI Max+ 395")
     assert main(["compare", *devices, "--model", "llama3.1-8b", "--no-color"]) == 0
-    assert "AMD Ryzen AI Max+ 395 128GB" in capsys.readouterr().out
+    assert "Ryzen AI Max+ 395 128GB" in capsys.readouterr().out
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_whole_plans_side_by_side(questions: tuple[str, str], capsys: pytest.Cap
     asked = ["compare", "--plan", office, "--plan", lab, "M4 Max 128GB", "--model", "gpt-oss-120b"]
     assert main([*asked, "--lang", "en"]) == 0
     out = " ".join(capsys.readouterr().out.split())
-    for text in ("office", "lab", "gpt-oss-120b", "better than the", "output tokens/s for each user", "--port"):
+    for text in ("office", "lab", "gpt-oss-120b", "in quality", "answer tokens/s", "first token", "to spare"):
         assert text in out
     assert main([*asked, "--json"]) == 0
     first, second, third = json.loads(capsys.readouterr().out)

@@ -27,20 +27,20 @@ def document(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, A
 def test_the_screen_says_what_it_rests_on(capsys: pytest.CaptureFixture[str]) -> None:
     text = said(capsys, *OFFICE)
     for part in (
-        "2,000 requests an hour x 8,192 tokens",
-        "36 months, 31 JPY per kWh, 24 h a day, PUE 1",
-        "An API costs 89,",
-        "suffice 99 % of the time",
-        "If one machine fails",
-        "A million output tokens cost",
+        "For: 2,000 requests an hour, 8,192 tokens each, chat",
+        "36 months, 31 yen/kWh, 24 h a day, no upkeep (defaults)",
+        "An API costs ",
+        "A million answer tokens cost",
+        "yen a month",
     ):
         assert part in text
 
 
 def test_japanese(capsys: pytest.CaptureFixture[str]) -> None:
     text = said(capsys, *OFFICE, "--lang", "ja")
-    assert "毎時2,000件" in text
-    assert "月額最安" in text
+    assert "1時間2,000件" in text
+    assert "最安" in text
+    assert "JPY" not in text
 
 
 def test_the_json_has_everything(capsys: pytest.CaptureFixture[str]) -> None:
@@ -57,16 +57,34 @@ def test_the_json_has_everything(capsys: pytest.CaptureFixture[str]) -> None:
         assert cost["total"] == pytest.approx(cost["purchase"] + cost["power"] + cost["upkeep"])
         assert plan["memory"]["fits"]
         assert plan["queue"]["slots"] <= plan["users_each"]
+        assert 0 < plan["queue"]["working"] <= 1
         assert plan["failure"]["verdict"] in ("spare", "holds", "slower", "full", "stops")
         assert plan["commands"][0]["argv"]
 
 
 def test_each_machine_of_a_replica_has_its_command(capsys: pytest.CaptureFixture[str]) -> None:
     text = said(capsys, *LAB)
+    assert "never measured" in text
+    assert "Its price is not known" in text
+    assert "Its price is not known" not in said(capsys, *LAB, "--price", "3000000JPY")
+    text = said(capsys, *LAB, "--details", "1")
     assert "machine 1: " in text
     assert "--node-rank 1 --master-addr '<first machine>' --headless" in text
-    assert "No measurement supports it" in text
-    assert "cost unknown" not in said(capsys, *LAB, "--price", "3000000JPY")
+    assert main([*LAB, "--command", "1"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) > 1
+    assert all("vllm serve" in line for line in lines)
+
+
+def test_a_number_that_no_fleet_has_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*LAB, "--details", "99"]) == 2
+    assert "no fleet 99" in capsys.readouterr().err
+
+
+def test_details_add_up(capsys: pytest.CaptureFixture[str]) -> None:
+    text = said(capsys, *OFFICE, "--details", "1")
+    for part in ("queue", "wait for a slot", "purchase", "power", "sum", "thinking included", "API", "failure"):
+        assert part in text
 
 
 def test_a_file_is_read_and_options_win(capsys: pytest.CaptureFixture[str], tmp_path: Any) -> None:
