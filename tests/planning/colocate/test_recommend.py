@@ -40,7 +40,7 @@ def agrees(found: ColocationAnswer, device: str) -> None:
         for member in plan.members:
             asked = api.deployment(
                 member.deployment.name,
-                quantization=member.deployment.model.quantization,
+                quantization=member.deployment.quantization,
                 load=Load(int(member.ledger.load.users), int(member.ledger.load.context)),
                 device=device,
                 reserve=f"{member.reserve // 2**20}MiB",
