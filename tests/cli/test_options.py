@@ -75,3 +75,10 @@ def test_mistakes_name_what_was_typed_and_the_mend(
     monkeypatch.setenv("GYAKUSAN_LANG", "en")
     assert main(list(words)) in (2, 3)
     assert said in " ".join(capsys.readouterr().err.split())
+
+
+def test_serve_refuses_a_context_beyond_training(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["serve", "smollm2", "--context", "32k"], "en") == 2
+    assert "was trained for 8,192 tokens, and 32,768 were requested. Add --context 8192" in " ".join(
+        capsys.readouterr().err.split()
+    )

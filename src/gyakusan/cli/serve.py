@@ -9,7 +9,7 @@ from cyclopts import App, Parameter
 from gyakusan.cli.options import Output, People, Server, Where, Which, _
 from gyakusan.cli.writing import draw, terminal, write_json
 from gyakusan.engines.registry import engine
-from gyakusan.errors import BadReference
+from gyakusan.errors import BadReference, BadSetting
 from gyakusan.message import say
 from gyakusan.text import tell
 from gyakusan.units import format_bytes
@@ -56,6 +56,8 @@ def serve(
     if dry_run:
         return _dry_run(asked, host, port, output)
     path = _file(asked)
+    if not anyway:
+        _check_trained(asked)
     if not anyway and not asked.ledger.fits:
         return _refuse(asked, output)
     log = Path(log_file) if log_file else None
@@ -142,6 +144,17 @@ def _file(asked: Deployment) -> str:
             mend="Give the path of a GGUF file, or smollm2.",
         )
     return source
+
+
+def _check_trained(asked: Deployment) -> None:
+    """Raise BadSetting for a context that the model was not trained for: it answers, and badly."""
+    trained, context = asked.model.trained_context, int(asked.load.context)
+    if trained and context > trained:
+        raise BadSetting(
+            "{name} was trained for {trained} tokens, and {context} were requested.", name=asked.name,
+            trained=f"{trained:,}", context=f"{context:,}", longest=trained,
+            mend="Add --context {longest}. --anyway starts it as it is.",
+        )  # fmt: skip
 
 
 def _refuse(asked: Deployment, output: Output) -> int:
