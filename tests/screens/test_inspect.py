@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from rich.cells import cell_len
 from tests.screens.conftest import Screen
 
 if TYPE_CHECKING:
@@ -53,6 +54,22 @@ DOCUMENTS = {
 @pytest.mark.parametrize("words", SCREENS.values(), ids=SCREENS)
 def test_screen(words: str, language: str, screen: Screen, snapshot: SnapshotAssertion) -> None:
     assert screen(words, language) == snapshot
+
+
+SHORT = {name: words for name, words in SCREENS.items() if "--why" not in words}
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+@pytest.mark.parametrize("words", SHORT.values(), ids=SHORT)
+def test_one_screen(words: str, language: str, printed: Screen) -> None:
+    """At most 24 lines of at most 80 cells, with what comes next on a terminal; nothing cut, no stop begins a line."""
+    _, *lines = printed(words, 80, language).splitlines()
+    assert len(lines) + 2 <= 24
+    for line in lines:
+        assert cell_len(line) + line.count("±") <= 80
+        assert line == line.rstrip()
+        assert not line.lstrip().startswith(tuple("、。」)"))
+        assert "…" not in line
 
 
 @pytest.mark.parametrize("words", DOCUMENTS.values(), ids=DOCUMENTS)
