@@ -257,7 +257,7 @@ def _items(answer: FleetAnswer, plan: FleetPlan) -> Iterator[Message]:
         yield say("{n} kW", n=_kilowatts(plan.cost.requested.watts))
     wall, most = plan.plan.offer.wall_power, outlet_watts(request)
     if wall is not None and most is not None and wall > most:
-        yield say("{n} W each: more than an outlet gives", n=f"{wall:,.0f}")
+        yield say("{n} W each at the wall: more than an outlet gives", n=f"{wall:,.0f}")
 
 
 def full_watts(plan: FleetPlan) -> float | None:
@@ -273,10 +273,12 @@ def _closing(answer: FleetAnswer) -> Iterator[Message]:
     if full.output_token_price is not None and month.output_token_price is not None:
         facts = {"full": told.words(full.output_token_price), "most": f"{full.requests:,.0f}"}
         if month.requests > 0.995 * full.requests:
-            yield say("A million answer tokens cost {full} at full load ({most} requests a day).", **facts)
+            yield say(
+                "A million answer tokens, thinking included, cost {full} at full load ({most} requests a day).", **facts
+            )
         else:
             yield say(
-                "A million answer tokens cost {asked}; at full load ({most} requests a day) {full}.",
+                "A million answer tokens, thinking included, cost {asked}; at full load ({most} requests a day) {full}.",
                 asked=told.words(month.output_token_price),
                 **facts,
             )

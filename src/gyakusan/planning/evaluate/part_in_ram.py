@@ -52,7 +52,8 @@ def feasible(context: SweepContext, b: DeviceBatch, rows: IntArray, held: BoolAr
     scratch = cards * fixed + context.image_bytes(b.name, place) + movable.unit / MATRICES
     whole = weights + conversations + scratch
     caches = np.where(movable.routed, 0.0, conversations / movable.blocks)  # the cache of a block is where the block is
-    moved = np.clip(np.ceil((whole - cards * b.usable) / (movable.unit + caches)), 1, None)
+    with np.errstate(invalid="ignore"):  # what the engine refuses is infinite on both sides; `isfinite` drops it below
+        moved = np.clip(np.ceil((whole - cards * b.usable) / (movable.unit + caches)), 1, None)
     in_ram = moved * movable.unit
     need = table.stored[rows] - weights + in_ram + moved * caches
     fits = np.isfinite(whole) & (moved <= movable.blocks) & (need <= room) & ~take_last_axis(held, place)
