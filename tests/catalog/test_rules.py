@@ -121,3 +121,25 @@ def test_a_file_from_the_future(tmp_path: Path) -> None:
 def test_a_machine_of_nothing(tmp_path: Path) -> None:
     text = '[[machine]]\nname = "Box"\ndevice = "Nothing"\nsizes_gib = [8]\nsource = "x"\nchecked = "2026"\n'
     assert "line 3, record 'Box': no device is called 'Nothing'" in refused(text, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ('gguf = ["a/b; rm -rf ~"]', "is no repository"),
+        ('gguf = ["b"]', "is no repository"),
+        ('mlx = ["a/$(id)"]', "is no repository"),
+        (f'mlx = ["a/{"b" * 200}"]', "is no repository"),
+        ('aliases = ["a/b c"]', "is no repository"),
+        ('aliases = ["a\\nExecStart=b"]', "control characters"),
+        ('aliases = ["a\\u001b[2J"]', "control characters"),
+    ],
+)
+def test_what_commands_are_made_of(line: str, problem: str, tmp_path: Path) -> None:
+    assert problem in refused(MODEL.replace("tied =", f"{line}\ntied ="), tmp_path)
+
+
+def test_other_names_may_be_of_any_script(tmp_path: Path) -> None:
+    names = 'aliases = ["日本語 8B", "a/b"]\ngguf = ["a/b.C_d-GGUF"]\n'
+    (tmp_path / "a.toml").write_text(MODEL.replace("tied =", f"{names}tied ="), "utf-8")
+    assert check.check(tmp_path) == 1

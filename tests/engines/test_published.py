@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -20,6 +21,7 @@ from gyakusan.engines.published import (
     checkpoint_formats,
     gguf_artifact,
     gguf_formats,
+    gguf_preparation,
     mlx_formats,
     named,
     original,
@@ -209,3 +211,10 @@ def test_four_bit_floats_of_known_publishers_only_and_mxfp4_for_experts_only() -
         assert all(a is not None and (a.rank <= 2 or record.quantization == "MXFP4_MOE") for a in forms.values())
     assert "MXFP4" in {f.name for f in checkpoint_formats(find("deepseek-v4-flash"))}
     assert "NVFP4" in {f.name for f in checkpoint_formats(find("qwen3.8-27b"))}
+
+
+def test_a_command_that_makes_a_file_is_read_as_it_was_meant() -> None:
+    record = replace(find("qwen3-8b"), name="my model; id", aliases=("a/b c",))
+    for line in gguf_preparation(record, "Q4_K_M"):
+        assert ";" not in shlex.split(line)
+        assert any(w.startswith("my model; id") for w in shlex.split(line))

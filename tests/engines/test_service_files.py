@@ -5,6 +5,8 @@ from __future__ import annotations
 import shlex
 import shutil
 import subprocess
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -80,10 +82,45 @@ def test_the_key_is_read_from_its_file_and_stands_in_no_text(name: str) -> None:
     server = served(name, lan=True)
     line = shell_line(server)
     subprocess.run(["bash", "-n"], input=line, text=True, check=True)
-    assert line.startswith(f"{server.variable}=\"$(cat '/home/a b/api-key')\" ")
+    read = 'key="$(cat \'/home/a b/api-key\')" && [ -n "$key" ]'
+    assert line.startswith(f'{read} && {server.variable}="$key" ')
     assert "0.0.0.0" in line
     assert "/home/a b/api-key.env" in compose_file(server)
     assert "EnvironmentFile=/home/a b/api-key.env" in systemd_unit(server)
+
+
+@pytest.mark.parametrize("text", [None, "", "\n", "a-key"])
+def test_nothing_starts_without_a_key(text: str | None, tmp_path: Path) -> None:
+    file = tmp_path / "the key"
+    if text is not None:
+        file.write_text(text)
+    server = served("llama.cpp", lan=True)
+    command = replace(server.command, argv=("sh", "-c", 'echo "started $LLAMA_API_KEY"'))
+    line = shell_line(replace(server, command=command, key=KeyFiles(file, file)))
+    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.returncode == 0) == (("started a-key\n", True) if text == "a-key" else ("", False))
+
+
+@pytest.mark.parametrize("write", [shell_line, compose_file, systemd_unit])
+@pytest.mark.parametrize("char", ["\n", "\r", "\x1b", "\0", "\x7f", "\x9b", "\u2028"])
+def test_no_word_ends_its_line(write: Callable[[Service], str], char: str) -> None:
+    server = served("llama.cpp", lan=True)
+    word, command = f"a{char}ExecStart=b", server.command
+    for odd in (
+        replace(server, command=replace(command, argv=(*command.argv, "--alias", word))),
+        replace(server, command=replace(command, environment={"A": word})),
+        replace(server, key=KeyFiles(Path("/key"), Path(f"/{word}"))),
+    ):
+        with pytest.raises(BadSetting, match="control character"):
+            write(odd)
+
+
+def test_a_service_of_a_name_without_letters_has_one() -> None:
+    found = deployed("llama.cpp")
+    assert (
+        service(replace(found, model=replace(found.model, name="日本語", source="/日本語.gguf")), found.command).name
+        == "model"
+    )
 
 
 @pytest.mark.parametrize("name", ["Ollama", "MLX"])
@@ -130,8 +167,6 @@ def test_a_unit_is_valid(name: str, tmp_path: Path) -> None:
 
 
 def test_nothing_in_a_unit_or_a_compose_file_is_expanded() -> None:
-    from dataclasses import replace
-
     server = served("llama.cpp")
     argv = (*server.command.argv, "--alias", 'a "$HOME" 50%')
     odd = replace(server, command=replace(server.command, argv=argv))

@@ -11,6 +11,11 @@ Problem = tuple[str, str]
 """A sentence, and the field that it is about."""
 
 DATE = re.compile(r"\d{4}(-\d{2}(-\d{2})?)?")
+REPOSITORY = re.compile(r"[A-Za-z0-9._-]+/[A-Za-z0-9._-]+")
+"""An id of the hub: letters, digits and "._-", which no shell reads as anything else."""
+LONGEST = 200
+"""No name is longer. [characters]"""
+_UNPRINTED = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _POSITIVE = ("bandwidth_gb_s", "power_w", "memory_mib", "parameters", "tensors", "amount")
 _BINARY = re.compile(r"(bandwidth|nvlink)_?(gib|mib|tib)_?s|gib_?s|gibps", re.IGNORECASE)
 MAX_BANDWIDTH = 50_000
@@ -83,6 +88,7 @@ def _channels(row: Row) -> Iterator[Problem]:
 
 
 def _model(row: Row) -> Iterator[Problem]:
+    yield from _names(row)
     parameters, published = row["parameters"], row.get("published", 0)
     if published and not row.get("beside") and abs(parameters - published) > COUNT_TOLERANCE * published:
         yield (
@@ -95,6 +101,20 @@ def _model(row: Row) -> Iterator[Problem]:
         yield "listed and basis contradict each other: an assumed record is not listed", "listed"
     if "general.architecture" not in row.get("metadata", {}) and not row.get("like"):
         yield "metadata cannot be right: general.architecture is missing", "metadata"
+
+
+def _names(row: Row) -> Iterator[Problem]:
+    """Commands are made of these: repositories are ids of the hub, and no name ends a line."""
+    for field in ("gguf", "mlx"):
+        for text in row.get(field, ()):
+            if not REPOSITORY.fullmatch(text) or len(text) > LONGEST:
+                yield f"{field} cannot be right: {text[:80]!r} is no repository like owner/name", field
+    for text in (row.get("name", ""), *row.get("aliases", ())):
+        if _UNPRINTED.search(text) or len(text) > LONGEST:
+            field = "name" if text == row.get("name") else "aliases"
+            yield f"{field} cannot be right: {text[:80]!r} has control characters or is too long", field
+        elif text in row.get("aliases", ()) and "/" in text and not REPOSITORY.fullmatch(text):
+            yield f"aliases cannot be right: {text[:80]!r} is no repository like owner/name", "aliases"
 
 
 def _embedding(row: Row) -> Iterator[Problem]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -128,9 +129,9 @@ def gguf_preparation(record: ModelRecord, name: str) -> tuple[str, ...]:
     folder, made = record.name, gguf_file(record, name)
     whole = f"{folder}-BF16.gguf"
     return (
-        f"hf download {original(record)} --local-dir {folder}",
-        f"python convert_hf_to_gguf.py {folder} --outtype bf16 --outfile {whole}",
-        *((f"llama-quantize {whole} {made} {name}",) if made != whole else ()),
+        shlex.join(("hf", "download", original(record), "--local-dir", folder)),
+        shlex.join(("python", "convert_hf_to_gguf.py", folder, "--outtype", "bf16", "--outfile", whole)),
+        *((shlex.join(("llama-quantize", whole, made, name)),) if made != whole else ()),
     )
 
 

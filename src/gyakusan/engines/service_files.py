@@ -24,6 +24,8 @@ from gyakusan.errors import BadSetting
 EVERYWHERE, HERE = "0.0.0.0", "127.0.0.1"
 PLACEHOLDER = re.compile(r"<[^<>]+>")
 """A word that stands for what nobody has published."""
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+"""Characters that end a line or steer a terminal: no word of a command has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,7 @@ def service(
     chosen = rules.with_page(command if all_flags else rules.short_command(command, deployment.machine), page)
     if keys is not None:
         chosen = rules.with_host(chosen, EVERYWHERE)
-    name = re.sub(r"[^a-z0-9]+", "-", deployment.name.casefold()).strip("-")
+    name = re.sub(r"[^a-z0-9]+", "-", deployment.name.casefold()).strip("-") or "model"
     return Service(
         name, rules.NAME, chosen, deployment.machine, port_of(chosen, rules.PORT), rules.KEY, keys() if keys else None
     )
@@ -115,15 +117,35 @@ def command_line(command: Command) -> str:
 
 
 def shell_line(server: Service) -> str:
-    """Return one line for a shell. The key is read from its file when the line is run."""
+    """Return one line for a shell. The key is read from its file when the line is run; without a key nothing starts.
+
+    Raises BadSetting for control characters.
+    """
+    _check(server)
     line = command_line(server.command)
     if server.key is None:
         return line
-    return f'{server.variable}="$(cat {shlex.quote(str(server.key.key))})" {line}'
+    read = f'key="$(cat {shlex.quote(str(server.key.key))})" && [ -n "$key" ]'
+    return f'{read} && {server.variable}="$key" {line}'
+
+
+def _check(server: Service) -> None:
+    """Raise BadSetting if a word of a server's text would end its line."""
+    command = server.command
+    words = [*command.argv, *command.environment, *command.environment.values(), *(w for t in command.then for w in t)]
+    if server.key is not None:
+        words += [str(server.key.key), str(server.key.variables)]
+    if word := next((w for w in words if CONTROL.search(w)), None):
+        raise BadSetting(
+            "{word} has a control character, and no command can be written with it.",
+            word=ascii(word[:80]),
+            mend="Rename it.",
+        )
 
 
 def compose_file(server: Service) -> str:
-    """Return a Compose file. Raises BadSetting where no container reaches the machine's GPU."""
+    """Return a Compose file. Raises BadSetting where no container reaches the machine's GPU, and for control characters."""
+    _check(server)
     rules = find_engine(server.engine)
     container = rules.container(server.machine)
     if container is None:
@@ -176,7 +198,8 @@ def _yaml(value: Mapping[str, Any], depth: int) -> Iterator[str]:
 
 
 def systemd_unit(server: Service) -> str:
-    """Return a unit for `~/.config/systemd/user`. Raises BadSetting for a computer without systemd."""
+    """Return a unit for `~/.config/systemd/user`. Raises BadSetting without systemd, and for control characters."""
+    _check(server)
     if server.machine.gpus and server.machine.gpus[0].backend == "metal":
         raise BadSetting("{machine} has no systemd.", machine=server.machine.name, mend="Use --command.")
     program = shutil.which(server.command.argv[0])

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import re
 import secrets
+import tempfile
 from pathlib import Path
 
 from gyakusan.engines.registry import NAMES, engine
 from gyakusan.engines.service_files import KeyFiles
 from gyakusan.errors import SourceError
+
+KEY = re.compile(r"[!-~]{16,}")
+"""A key that a server takes: one word of printable ASCII, too long to guess."""
 
 
 def kept_key(folder: Path) -> KeyFiles:
@@ -19,13 +25,15 @@ def kept_key(folder: Path) -> KeyFiles:
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not files.key.exists():
-            _create(files.key, secrets.token_urlsafe(32) + "\n")
-        key = files.key.read_text("utf-8").strip()
+            _write(files.key, secrets.token_urlsafe(32) + "\n")
+        key = _key_in(files.key)
         names = sorted({engine(name).KEY for name in NAMES} - {""})
-        lines = "".join(f"{name}={key}\n" for name in names)
-        if not files.variables.exists() or files.variables.read_text("utf-8") != lines:
-            files.variables.unlink(missing_ok=True)
-            _create(files.variables, lines)
+        lines = "".join(f"{name}={key}\n" for name in names).encode()
+        if not files.variables.exists() or files.variables.read_bytes() != lines:
+            _write(files.variables, lines.decode())
+        for file in (files.key, files.variables):
+            if file.stat().st_mode & 0o077:
+                file.chmod(0o600)
     except OSError as error:
         raise SourceError(
             "The key cannot be kept in {folder}: {problem}",
@@ -36,7 +44,27 @@ def kept_key(folder: Path) -> KeyFiles:
     return files
 
 
-def _create(path: Path, text: str) -> None:
-    """Write a new file of mode 0600."""
-    path.touch(mode=0o600, exist_ok=False)
-    path.write_text(text, "utf-8")
+def _key_in(file: Path) -> str:
+    """Return the key in a file. Raises SourceError for what no server should be opened with, and OSError."""
+    key = file.read_bytes().decode("ascii", "replace").strip()
+    if KEY.fullmatch(key) is None:
+        raise SourceError(
+            "{file} holds no key: it needs one line of at least 16 printable ASCII characters without spaces.",
+            file=str(file),
+            mend="Delete the file for a new key, or write a key into it.",
+        )
+    return key
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file of mode 0600, whole or not at all. Raises OSError."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
