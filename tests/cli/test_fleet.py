@@ -30,7 +30,7 @@ def test_the_screen_says_what_it_rests_on(capsys: pytest.CaptureFixture[str]) ->
         "For: 2,000 requests an hour, 8,192 tokens each, chat",
         "36 months, 31 yen/kWh, 24 h a day, no upkeep (defaults)",
         "An API costs ",
-        "A million answer tokens cost",
+        "A million answer tokens, thinking included",
         "yen a month",
     ):
         assert part in text
