@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,15 @@ from gyakusan.cli import main
 
 OFFICE = ("fleet", "--arrivals", "2000/h", "--budget", "5000000JPY", "--api-input", "0.15USD", "--api-output", "0.6USD")
 LAB = ("fleet", "--users", "16", "--device", "4x RTX 4090", "--model", "qwen3-235b-a22b", "--engine", "vllm")
+
+TEAM = ("fleet", "--users", "50", "--device", "RTX 5090", "--families", "gemma3", "--engine", "llama.cpp")
+
+
+@pytest.fixture(autouse=True)
+def config(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A folder for the user's own files, which is not there yet."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    return tmp_path / "config"
 
 
 def said(capsys: pytest.CaptureFixture[str], *arguments: str, code: int = 0) -> str:
@@ -67,13 +77,51 @@ def test_each_machine_of_a_replica_has_its_command(capsys: pytest.CaptureFixture
     assert "never measured" in text
     assert "Its price is not known" in text
     assert "Its price is not known" not in said(capsys, *LAB, "--price", "3000000JPY")
+    assert "add --first-address" in said(capsys, *LAB)
     text = said(capsys, *LAB, "--details", "1")
+    assert "add --first-address" in text
+    assert "vllm serve" not in text
+    text = said(capsys, *LAB, "--details", "1", "--first-address", "10.0.0.5")
     assert "machine 1: " in text
-    assert "--node-rank 1 --master-addr '<first machine>' --headless" in text
-    assert main([*LAB, "--command", "1"]) == 0
+    assert "--node-rank 1 --master-addr 10.0.0.5 --headless" in text
+    assert "all need the same key" in text
+
+
+def test_commands_across_machines_need_the_address_of_the_first(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*LAB, "--command", "1"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "--first-address" in err
+    assert document(capsys, *LAB)["plans"][0]["commands"] == []
+    assert main([*LAB, "--command", "1", "--first-address", "10.0.0.5"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) > 1
-    assert all("vllm serve" in line for line in lines)
+    assert all(line.startswith('VLLM_API_KEY="$(cat ') and "vllm serve" in line for line in lines)
+
+
+def test_commands_are_short_and_read_the_kept_key(capsys: pytest.CaptureFixture[str], config: Path) -> None:
+    assert main([*TEAM, "--command", "1"]) == 0
+    out, err = capsys.readouterr()
+    kept = config / "gyakusan" / "api-key"
+    assert out.startswith(f'LLAMA_API_KEY="$(cat {kept})" llama-server ')
+    assert " --host 0.0.0.0 " in out
+    assert kept.read_text().strip() not in out + err
+    assert "all need the same key" in err
+    assert kept.stat().st_mode & 0o077 == 0
+    assert main([*TEAM, "--command", "1", "--all-flags"]) == 0
+    full = capsys.readouterr().out
+    assert len(full.split()) > len(out.split())
+    got = document(capsys, *TEAM)["plans"][0]
+    assert got["key_variable"] == "LLAMA_API_KEY"
+    assert set(got["commands"][0]["argv"]) - {"--no-ui", "--no-webui"} <= set(full.split())
+
+
+def test_one_machine_alone_has_no_key(capsys: pytest.CaptureFixture[str], config: Path) -> None:
+    alone = ("fleet", "--users", "2", "--device", "RTX 5090", "--families", "gemma3", "--engine", "llama.cpp")
+    assert main([*alone, "--replicas", "1", "--command", "1"]) == 0
+    assert capsys.readouterr().out.startswith("llama-server ")
+    assert document(capsys, *alone, "--replicas", "1")["plans"][0]["key_variable"] is None
+    assert not config.exists()
 
 
 def test_a_number_that_no_fleet_has_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
@@ -109,7 +157,14 @@ def test_no_answer_is_an_answer(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [("--replicas", "0"), ("--arrivals", "5"), ("--tariff", "31XYZ/kWh"), ("--network", "fast"), ("--months", "-1")],
+    [
+        ("--replicas", "0"),
+        ("--arrivals", "5"),
+        ("--tariff", "31XYZ/kWh"),
+        ("--network", "fast"),
+        ("--first-address", "a;b"),
+        ("--months", "-1"),
+    ],
 )
 def test_a_mistake_is_one_line(arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["fleet", *arguments]) == 2

@@ -27,6 +27,9 @@ OTHERWISE = {
         ("plan", name): "how a plan's command and files are written: plan.command, engines.service_files, to_json()"
         for name in ("details", "command", "compose", "systemd", "save", "lan", "ui", "all_flags")
     },
+    ("fleet", "details"): "every figure is in the fleet",
+    ("fleet", "command"): "fleet.plans[0].commands",
+    ("fleet", "all_flags"): "fleet.plans[0].commands has every option",
     ("serve", "once"): "the `with` block ends",
     ("serve", "dry_run"): "deployment.command",
 }

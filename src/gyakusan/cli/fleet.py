@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,8 +13,11 @@ from gyakusan.cli.options import Output, Where, _
 from gyakusan.cli.plan import Limits, Needs, Wishes, uncollected
 from gyakusan.cli.writing import draw, write_json
 from gyakusan.errors import BadSetting
+from gyakusan.text import tell
 
 if TYPE_CHECKING:
+    from gyakusan.engines.service_files import Service
+    from gyakusan.planning.fleet.plan import FleetPlan
     from gyakusan.planning.fleet.recommend import FleetAnswer
 from gyakusan.python.files import text_of
 
@@ -33,6 +37,9 @@ class Size:
     spare: Annotated[str | None, Parameter(help=_("Spare machines for failures (default 0)."))] = None
     nodes: Annotated[str | None, Parameter(help=_("Most machines that one vLLM replica may span (default 4)."))] = None
     network: Annotated[str | None, Parameter(help=_("Network between machines (default 100Gbit/s)."))] = None
+    first_address: Annotated[
+        str | None, Parameter(help=_("Address of the first machine that a vLLM replica spans, for the commands."))
+    ] = None
     price: Annotated[str | None, Parameter(help=_("Price of one machine named with --device, e.g. 5000000JPY."))] = None
 
 
@@ -63,6 +70,9 @@ class View:
 
     details: Annotated[int | None, Parameter(help=_("Show everything about one fleet of the answer, e.g. 1."))] = None
     command: Annotated[int | None, Parameter(help=_("Print only the commands of one fleet, each in one line."))] = None
+    all_flags: Annotated[
+        bool, Parameter(help=_("With every option, also those that are the server's default."), negative="")
+    ] = False
 
 
 @app.default
@@ -106,15 +116,43 @@ def _show(found: FleetAnswer, view: View, output: Output) -> None:
 
         write_json(documents.fleet(found), output)
     elif view.command is not None:
-        from gyakusan.show.wording import command
-
-        for start in found.plans[view.command - 1].commands:
-            print(command(start).line)
+        _commands(found.plans[view.command - 1], view, output)
     elif view.details is not None:
         from gyakusan.show.fleet_details import details
 
-        draw(*details(found, view.details), output=output)
+        servers = _servers(found.plans[view.details - 1], view)
+        draw(*details(found, view.details, servers), output=output)
     else:
         from gyakusan.show import fleet as show
 
         draw(*show.screen(found), output=output)
+
+
+def _commands(plan: FleetPlan, view: View, output: Output) -> None:
+    """Print the command of each machine of one replica; what is to be done besides goes to stderr. Raises BadSetting."""
+    from gyakusan.cli.plan_views import remarks
+    from gyakusan.engines.service_files import shell_line
+    from gyakusan.show.fleet_details import start_notes
+
+    servers = _servers(plan, view)
+    if not servers:
+        raise BadSetting(
+            "One replica of this fleet spans {n} machines, and all of them must know the address of the first.",
+            n=plan.nodes,
+            mend="Add it with --first-address, e.g. --first-address 192.168.0.10.",
+        )
+    for note in (*start_notes(plan, servers), *remarks(plan.plan, servers[0])):
+        print("gyakusan:", tell(note, output.language), file=sys.stderr)
+    for server in servers:
+        print(shell_line(server))
+
+
+def _servers(plan: FleetPlan, view: View) -> tuple[Service, ...]:
+    """Return how each machine of one replica is started, with a key where the network reaches a server that takes one."""
+    from gyakusan.catalog.places import settings
+    from gyakusan.engines.service_files import service
+    from gyakusan.serving.key_files import kept_key
+
+    keys = (lambda: kept_key(settings())) if plan.key_variable else None
+    one = plan.plan.deployment
+    return tuple(service(one, command, all_flags=view.all_flags, keys=keys) for command in plan.commands)

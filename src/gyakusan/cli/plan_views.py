@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,7 +14,7 @@ from cyclopts import Parameter
 from gyakusan.cli.options import Output, _
 from gyakusan.cli.writing import draw, write_json
 from gyakusan.errors import BadSetting, SourceError
-from gyakusan.message import say
+from gyakusan.message import Message, say
 from gyakusan.text import tell
 
 if TYPE_CHECKING:
@@ -184,19 +185,22 @@ def _one(found: Recommendation, use: Use, number: int, output: Output, saved: Sa
     from gyakusan.engines.service_files import compose_file, shell_line, systemd_unit
 
     server = _service(plan, use)
-    if plan.artifact is None and plan.preparation:
-        first = say(
-            "These files are not published. Make them first: {commands}", commands=" && ".join(plan.preparation)
-        )
-        print("gyakusan:", tell(first, output.language), file=sys.stderr)
-    for words in server.command.then:
-        then = say("Once the server listens: {command}", command=shlex.join(words))
-        print("gyakusan:", tell(then, output.language), file=sys.stderr)
+    for note in remarks(plan, server):
+        print("gyakusan:", tell(note, output.language), file=sys.stderr)
     if use.command is not None:
         print(shell_line(server))
     else:
         print(compose_file(server) if use.compose is not None else systemd_unit(server), end="")
     return 0
+
+
+def remarks(plan: Plan, server: Service) -> Iterator[Message]:
+    """Yield what is to be done before the server is started and once it listens."""
+    if plan.artifact is None and plan.preparation:
+        commands = " && ".join(plan.preparation)
+        yield say("These files are not published. Make them first: {commands}", commands=commands)
+    for words in server.command.then:
+        yield say("Once the server listens: {command}", command=shlex.join(words))
 
 
 def _details(

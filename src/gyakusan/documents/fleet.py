@@ -25,6 +25,7 @@ class FleetRequestJson(RequestJson, frozen=True, kw_only=True):
     spare: machines that stand by
     nodes: machines that one replica may span, at most
     network: between machines [B/s]
+    first_address: of the first machine of a replica that spans machines, null = not given
     price: of one machine, null for the catalogue's
     """
 
@@ -32,6 +33,7 @@ class FleetRequestJson(RequestJson, frozen=True, kw_only=True):
     spare: int
     nodes: int
     network: float
+    first_address: str | None
     price: MoneyJson | None
 
 
@@ -202,7 +204,8 @@ class FleetPlanJson(Struct, frozen=True, kw_only=True):
     nodes: machines of one replica, also its pipeline parallelism
     tensor_parallel: devices that share each layer
     users_each: conversations that a replica serves at once
-    commands: one for each machine of a replica; addresses in angle brackets
+    commands: the exact one of each machine of a replica; empty if it spans machines and first_address is null
+    key_variable: environment variable from which every server reads the same key, null = it has none
     memory: ledger of one replica
     pace: speeds of one replica with every slot taken
     queue: null without arrivals
@@ -225,6 +228,7 @@ class FleetPlanJson(Struct, frozen=True, kw_only=True):
     tensor_parallel: int
     users_each: int
     commands: tuple[CommandJson, ...]
+    key_variable: str | None
     memory: LedgerJson
     pace: SpeedJson
     queue: QueueJson | None
@@ -260,7 +264,7 @@ class FleetJson(Struct, frozen=True, kw_only=True):
 def fleet(answer: FleetAnswer) -> FleetJson:
     """Return an answer; each plan carries its whole ledger."""
     request = answer.request
-    own = {"replicas": request.replicas, "spare": request.spare, "nodes": request.nodes, "network": request.network}
+    own = {n: getattr(request, n) for n in ("replicas", "spare", "nodes", "network", "first_address")}
     amounts = {"budget": money(request.budget), "price": money(request.price)}
     return FleetJson(
         question=FleetRequestJson(**(request_fields(request.plan_request) | own | amounts)),
@@ -308,6 +312,7 @@ def _plan(plan: FleetPlan) -> FleetPlanJson:
         tensor_parallel=plan.tensor_parallel,
         users_each=plan.users_per_replica,
         commands=tuple(command(c) for c in plan.commands),
+        key_variable=plan.key_variable or None,
         memory=ledger(one.ledger),
         pace=speed(plan.speed),
         queue=_queue(plan),

@@ -347,8 +347,8 @@ class EngineModule(Protocol[S]):
         """Return the settings for several machines of `gpus` each as one server, None if it cannot span machines."""
         ...
 
-    def spanning_options(self, machines: int, first: str) -> tuple[tuple[str, ...], ...]:
-        """Return the options that the command has in addition on each of several machines. first: address of the first."""
+    def spanning_commands(self, command: Command, machines: int, first: str) -> tuple[Command, ...]:
+        """Return the command of each of several machines that are one server. first: address of the first."""
         ...
 
     def command(self, model: Model, machine: Machine, settings: S) -> Command:

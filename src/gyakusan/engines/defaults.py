@@ -201,9 +201,9 @@ def no_spanning(gpus: int, machines: int) -> None:
     """Return None: one server is on one machine."""
 
 
-def no_options(machines: int, first: str) -> tuple[tuple[str, ...], ...]:
-    """Return no options for any machine."""
-    return ((),) * machines
+def one_command(command: Command, machines: int, first: str) -> tuple[Command, ...]:
+    """Return the command alone: one server is on one machine."""
+    return (command,)
 
 
 # Servers

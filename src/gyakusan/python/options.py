@@ -72,6 +72,7 @@ class FleetOptions(PlanOptions, total=False):
     spare: Amount
     nodes: Amount
     network: str
+    first_address: str
     price: Amount
     months: float
     tariff: Amount

@@ -307,3 +307,10 @@ def _rules(answer: FleetAnswer) -> Iterator[Message]:
             "Across machines: the speed of one machine plus the network's time ({network} Gbit/s), never measured.",
             network=f"{answer.request.network * 8 / 1e9:g}",
         )
+    if not all(p.commands for p in answer.plans):
+        yield address_missing()
+
+
+def address_missing() -> Message:
+    """Return what the commands of machines that are one server need."""
+    return say("Commands across machines name the first one: add --first-address with its address.")

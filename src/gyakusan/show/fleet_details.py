@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from gyakusan.engines.service_files import Service, shell_line
 from gyakusan.message import Message, people, say
 from gyakusan.planning.fleet import costs
 from gyakusan.planning.fleet.costs import Month
 from gyakusan.planning.fleet.plan import FleetPlan
 from gyakusan.planning.fleet.recommend import FleetAnswer
 from gyakusan.show.amounts import CURRENCY_TEXTS, Amounts, money_words
-from gyakusan.show.fleet import amounts, api, failure, full_watts, hourly, machines, question
+from gyakusan.show.fleet import address_missing, amounts, api, failure, full_watts, hourly, machines, question
 from gyakusan.show.plan_notes import BASIS_TEXTS
-from gyakusan.show.tree import Fact, Facts, Pause, Tree, Verdict, whole
-from gyakusan.show.wording import brief, caveat, command, quality, short
+from gyakusan.show.tree import Command, Fact, Facts, Pause, Text, Tree, Verdict, whole
+from gyakusan.show.wording import brief, caveat, quality, short
 
 
-def details(answer: FleetAnswer, number: int) -> Tree:
-    """Return one fleet of an answer in full. number: as in the table."""
+def details(answer: FleetAnswer, number: int, servers: Sequence[Service]) -> Tree:
+    """Return one fleet of an answer in full.
+
+    number: as in the table
+    servers: how each machine of one replica is started, none if the address of its first machine is not known
+    """
     plan = answer.plans[number - 1]
     title = say(
         "{n}: {machines} with {model} ({files}) on {engine}.",
@@ -42,14 +47,26 @@ def details(answer: FleetAnswer, number: int) -> Tree:
         Facts(facts),
         *caveat(plan.plan.engine),
         Pause(),
-        *commands(plan),
+        *_commands(servers),
+        *(Text(m, "note") for m in start_notes(plan, servers)),
     )
 
 
-def commands(plan: FleetPlan) -> Tree:
+def _commands(servers: Sequence[Service]) -> Tree:
     """Return how each machine of one replica starts its server."""
-    several = len(plan.commands) > 1
-    return tuple(command(c, say("machine {n}: ", n=n) if several else "") for n, c in enumerate(plan.commands, 1))
+    several = len(servers) > 1
+    return tuple(Command(shell_line(s), say("machine {n}: ", n=n) if several else "") for n, s in enumerate(servers, 1))
+
+
+def start_notes(plan: FleetPlan, servers: Sequence[Service]) -> Iterator[Message]:
+    """Yield what is to be done on the machines before the commands are run there. servers: of one replica."""
+    if not servers:
+        yield address_missing()
+        return
+    if servers[0].key is not None:
+        yield say("Copy {file} to every machine: all need the same key.", file=whole(str(servers[0].key.key)))
+    if plan.nodes > 1 and plan.replicas > 1:
+        yield say("Each of the {n} replicas has its own first machine: ask for each with its address.", n=plan.replicas)
 
 
 def _served(answer: FleetAnswer, plan: FleetPlan) -> Iterator[Fact]:

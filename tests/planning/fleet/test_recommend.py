@@ -248,7 +248,8 @@ def test_a_machine_without_a_price_is_planned_and_its_cost_is_not_invented() -> 
 
 
 def test_a_model_that_no_machine_holds_spans_machines() -> None:
-    found = ask(users=16, device="4x RTX 4090", model="qwen3-235b-a22b", engines="vllm", price="3000000JPY")
+    common: dict[str, Any] = {"users": 16, "device": "4x RTX 4090", "model": "qwen3-235b-a22b", "engines": "vllm"}
+    found = ask(**common, price="3000000JPY", first_address="10.0.0.5")
     assert found.plans
     for plan in found.plans:
         ledger = plan.plan.ledger
@@ -263,7 +264,9 @@ def test_a_model_that_no_machine_holds_spans_machines() -> None:
             assert argv[argv.index("--node-rank") + 1] == str(rank)
             assert ("--headless" in argv) == (rank > 0)
             assert "127.0.0.1" not in (*argv, *command.environment.values())
-    assert not ask(users=16, device="4x RTX 4090", model="qwen3-235b-a22b", engines="vllm", nodes=1).plans
+            assert argv[argv.index("--master-addr") + 1] == "10.0.0.5"
+    assert not ask(**common, nodes=1).plans
+    assert [p.commands for p in ask(**common).plans] == [() for _ in ask(**common).plans]
 
 
 def test_a_slower_network_is_slower() -> None:
@@ -322,6 +325,19 @@ BAD: list[dict[str, Any]] = [
     {"upkeep": 1000},
     {"network": "fast"},
     {"network": "0Gbit/s"},
+    {"first_address": ""},
+    {"first_address": "localhost"},
+    {"first_address": "127.0.0.1"},
+    {"first_address": "0.0.0.0"},
+    {"first_address": "::1"},
+    {"first_address": "10.0.0.5;reboot"},
+    {"first_address": "$(id)"},
+    {"first_address": "fe80::1%$(id)"},
+    {"first_address": "--headless"},
+    {"first_address": "10.0.0.256"},
+    {"first_address": "<first>"},
+    {"first_address": "a." * 127 + "b"},
+    {"first_address": 5},
     {"price": "100JPY"},
     {"replica": 3},
     {"nodes": 2, "engines": "llama.cpp"},
@@ -345,13 +361,3 @@ def test_arrivals_cost_no_more_cells_than_there_are() -> None:
     assert len(cells) == len(found.users_per_replica) == len(found.replicas) > 0
     assert np.all(found.replicas >= 1)
     assert np.all(np.isfinite(cells.price))
-
-
-def test_servers_that_others_reach_ask_for_a_key_which_no_command_line_shows() -> None:
-    found = fleet(parse_fleet_request({"users": 64, "context": "8k", "device": "RTX 5090", "model": "gpt-oss-20b"}))
-    for plan in found.plans:
-        for command in plan.commands:
-            open_ = "<this machine>" in command.argv
-            assert open_ == (plan.machines > 1)
-            assert open_ == any(k.endswith("_API_KEY") for k in command.environment)
-            assert "<your key>" not in command.argv

@@ -28,10 +28,10 @@ from gyakusan.engines.defaults import (
     no_format_refusal,
     no_machine_refusal,
     no_margin,
-    no_options,
     no_replicas,
     no_spanning,
     no_system_refusal,
+    one_command,
     one_rank,
     port_option,
     tensors_as_read,
@@ -76,7 +76,7 @@ system_refusal, machine_refusal, format_refusal = no_system_refusal, no_machine_
 replica_settings = no_replicas
 usable, max_ranks = device_usable, one_rank
 occupied_bytes, coexisting_settings, coexisting_margin = account_bytes, no_changes, no_margin
-spanning_settings, spanning_options = no_spanning, no_options
+spanning_settings, spanning_commands = no_spanning, one_command
 with_port, with_host = port_option, host_option
 
 __all__ = ["HEALTH", "VERSION", "Settings", "accounts", "cache_setting", "ledger", "load_memory", "memory_class"]

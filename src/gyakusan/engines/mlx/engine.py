@@ -26,12 +26,12 @@ from gyakusan.engines.defaults import (
     no_format_refusal,
     no_image_settings,
     no_margin,
-    no_options,
     no_page,
     no_part_in_ram,
     no_replicas,
     no_server,
     no_spanning,
+    one_command,
     one_layout,
     one_rank,
     port_option,
@@ -72,7 +72,7 @@ cache_setting, cache_bytes = half_cache_setting, half_cache_bytes
 weight_layout, usable, max_ranks = one_layout, device_usable, one_rank
 occupied_bytes, coexisting_settings, coexisting_margin = account_bytes, no_changes, no_margin
 embedding_settings, embedding_command = no_embedding_settings, same_command
-spanning_settings, spanning_options = no_spanning, no_options
+spanning_settings, spanning_commands = no_spanning, one_command
 format_refusal, part_in_ram, replica_settings = no_format_refusal, no_part_in_ram, no_replicas
 image_settings = no_image_settings
 server = no_server

@@ -30,7 +30,6 @@ from gyakusan.engines.defaults import (
     no_format_refusal,
     no_machine_refusal,
     no_margin,
-    no_options,
     no_page,
     no_part_in_ram,
     no_replicas,
@@ -38,6 +37,7 @@ from gyakusan.engines.defaults import (
     no_spanning,
     no_system_refusal,
     no_thinking_option,
+    one_command,
     one_rank,
     same_command,
     tensors_as_read,
@@ -90,7 +90,7 @@ usable, max_ranks, memory_class, cache_bytes = device_usable, one_rank, device_c
 occupied_bytes, coexisting_settings, coexisting_margin = account_bytes, no_changes, no_margin
 embedding_settings, embedding_command = no_embedding_settings, same_command
 with_page, without_thinking = no_page, no_thinking_option
-spanning_settings, spanning_options = no_spanning, no_options
+spanning_settings, spanning_commands = no_spanning, one_command
 server = no_server
 
 __all__ = ["VERSION", "Settings"]

@@ -116,10 +116,13 @@ def container(backend: str) -> Container | None:
     return None
 
 
-def over_nodes(machines: int, first: str) -> tuple[tuple[str, ...], ...]:
-    """What is added to the same command on each of several machines. first: address of the first.
+def over_nodes(command: Command, machines: int, first: str) -> tuple[Command, ...]:
+    """Return the command of each of several machines that serve as one. first: address of the first.
 
+    Without VLLM_HOST_IP each one finds the address that the others reach.
     Source: docs/serving/parallelism_scaling.md, "Running vLLM with MultiProcessing" (vllm-project/vllm#23691).
     """
+    environment = MappingProxyType({k: v for k, v in command.environment.items() if k != "VLLM_HOST_IP"})
     ranks = (("--nnodes", str(machines), "--node-rank", str(n), "--master-addr", first) for n in range(machines))
-    return tuple((*flags, "--headless") if n else flags for n, flags in enumerate(ranks))
+    words = ((*flags, "--headless") if n else flags for n, flags in enumerate(ranks))
+    return tuple(Command((*command.argv, *flags), environment, command.then) for flags in words)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 from typing import Literal
 
 from gyakusan.core.load import Load
 from gyakusan.core.queue import QueueEstimate
 from gyakusan.engines.base import Command
 from gyakusan.engines.registry import engine
+from gyakusan.engines.service_files import EVERYWHERE
 from gyakusan.planning.fleet import costs
 from gyakusan.planning.fleet.costs import Cost, FleetWork
 from gyakusan.planning.fleet.replica_queue import ReplicaQueue
@@ -20,8 +19,6 @@ from gyakusan.planning.request.money import ExchangeRates
 from gyakusan.planning.select.plan import Plan, exact_ledger, exact_speed
 
 Verdict = Literal["spare", "holds", "slower", "full", "stops"]
-THIS_MACHINE, FIRST_MACHINE, YOUR_KEY = "<this machine>", "<first machine>", "<your key>"
-"""Placeholders for addresses and a key in commands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +51,8 @@ class FleetPlan:
     tokens_per_s_low: lower end of each user's speed at the requested load [tokens/s]
     cost: what the fleet costs
     failure_impact: what one failed machine does
-    commands: one for each machine of a replica
+    commands: the exact one of each machine of a replica, () if it spans machines and the first one's address is not known
+    key_variable: environment variable from which every server reads the key, "" = it has none
     """
 
     roles: tuple[str, ...]
@@ -70,6 +68,7 @@ class FleetPlan:
     cost: Cost
     failure_impact: FailureImpact
     commands: tuple[Command, ...]
+    key_variable: str
 
     @property
     def machines(self) -> int:
@@ -135,6 +134,7 @@ def fleet_plan(
             return None
     if replicas > request.replicas or not _within_budget(request, replica, replicas * nodes, exchange):
         return None
+    machines = replicas * nodes + request.spare
     return FleetPlan(
         roles=(),
         plan=replica,
@@ -148,7 +148,8 @@ def fleet_plan(
         tokens_per_s_low=low,
         cost=fleet_cost(request, replica, replicas, nodes, queue, exchange),
         failure_impact=failure_impact(request, replica, replicas, queue),
-        commands=machine_commands(replica.command, replica.engine, replicas * nodes + request.spare, nodes),
+        commands=machine_commands(replica, machines, nodes, request.first_address),
+        key_variable=engine(replica.engine).KEY if machines > 1 else "",
     )
 
 
@@ -234,18 +235,19 @@ def _failure_with_steady_users(request: FleetRequest, replica: Plan, left: int, 
     return FailureImpact("holds" if good else "slower", 1.0, speed.decode_each.value)
 
 
-def machine_commands(command: Command, engine_name: str, machines: int, nodes: int) -> tuple[Command, ...]:
-    """Return the command of each machine of a replica.
+def machine_commands(replica: Plan, machines: int, nodes: int, first_address: str | None) -> tuple[Command, ...]:
+    """Return the exact command of each machine of a replica, () without the address that the others must know.
 
-    If the fleet has several machines, each listens on its own address for the load balancer, and asks for a key if the
-    engine knows one. nodes: machines that one replica spans
+    In a fleet of several machines the servers listen on every address: the load balancer is on another one.
+
+    machines: of the fleet
+    nodes: machines that one replica spans
+    first_address: of its first machine, None = not known
     """
     if machines == 1:
+        return (replica.command,)
+    rules = engine(replica.engine)
+    command = rules.with_host(replica.command, EVERYWHERE)
+    if nodes == 1:
         return (command,)
-    rules = engine(engine_name)
-    argv = tuple(THIS_MACHINE if a == "127.0.0.1" else a for a in command.argv)
-    variables = {k: THIS_MACHINE if v == "127.0.0.1" else v for k, v in command.environment.items()}
-    key = {rules.KEY: YOUR_KEY} if rules.KEY else {}
-    environment: Mapping[str, str] = MappingProxyType(variables | key)
-    options = ((),) if nodes == 1 else rules.spanning_options(nodes, FIRST_MACHINE)
-    return tuple(replace(command, argv=(*argv, *flags), environment=environment) for flags in options)
+    return () if first_address is None else rules.spanning_commands(command, nodes, first_address)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
+from ipaddress import ip_address
 from typing import Any
 
 from gyakusan.engines.registry import NAMES, engine
@@ -22,6 +23,9 @@ LARGEST = {"replicas": 1024, "spare": 64, "nodes": 8}
 RANGES = {"months": (1.0, 240.0), "pue": (1.0, 5.0), "hours": (0.1, 24.0), "upkeep": (0.0, 100.0)}
 """Keys that are plain numbers -> the least and the largest that are accepted."""
 _NETWORK = re.compile(r"\s*(\d{1,6}(?:\.\d{1,6})?)\s*(G|M|T)(?:(?:bit|b)/?p?s?|(B)/s|bE|be|BE)\s*")
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_HOST_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+_PLAIN = re.compile(r"[A-Za-z0-9.:-]+")
 _SCALE = {"M": 1e6, "G": 1e9, "T": 1e12}
 
 
@@ -34,6 +38,7 @@ class FleetRequest:
     spare: machines that are switched on and wait for a failure
     nodes: most machines that one replica may span
     network: bandwidth between machines [B/s]
+    first_address: of the first machine of a replica that spans machines, None = not known
     price: of one machine, None = the catalogue's
     budget: for all machines, None = any
     terms: what costs are computed with
@@ -45,6 +50,7 @@ class FleetRequest:
     spare: int = 0
     nodes: int = 4
     network: float = 12.5e9
+    first_address: str | None = None
     price: Money | None = None
     budget: Money | None = None
     terms: CostTerms = DEFAULT_TERMS
@@ -111,7 +117,31 @@ def network(text: str) -> float:
     return rate
 
 
-def _read(key: str, value: object) -> float | Money:
+def host_address(text: str) -> str:
+    """Return the host name or IP address by which other machines reach one. Raises BadSetting."""
+    address = text.strip()
+    if not _is_reachable(address):
+        raise BadSetting(
+            "No other machine can reach the first one at {text}.",
+            text=repr(text[:40]),
+            mend="Give its host name or its IP address in your network, e.g. 192.168.0.10.",
+        )
+    return address
+
+
+def _is_reachable(address: str) -> bool:
+    """Return True for a host name or an IP address that does not mean the machine itself. Never for what a shell reads."""
+    if len(address) > 253 or not _PLAIN.fullmatch(address):
+        return False
+    try:
+        number = ip_address(address)
+    except ValueError:
+        last = address.rpartition(".")[2].casefold()
+        return _HOST_NAME.fullmatch(address) is not None and not last.isdigit() and last != "localhost"
+    return not (number.is_loopback or number.is_unspecified or number.is_multicast)
+
+
+def _read(key: str, value: object) -> float | Money | str:
     if key in LARGEST:
         return _count(key, value)
     if key in RANGES:
@@ -125,6 +155,8 @@ def _read(key: str, value: object) -> float | Money:
         )
     if isinstance(value, Money):
         return value
+    if key == "first_address":
+        return host_address(value)
     return network(value) if key == "network" else _money(key, value)
 
 
