@@ -181,3 +181,16 @@ def test_an_owned_machine_is_the_only_option() -> None:
     assert option.items == ()
     assert option.machine.gpus[0].reserved == 2 * 2**30
     assert rejected == ()
+
+
+def test_an_unknown_power_passes_no_outlet_unless_a_computer_brings_its_plug() -> None:
+    request = PlanRequest(model="gpt-oss-20b", outlet=2000.0, count=2)
+    unknown = [o for o in all_machines(request) if o.wall_power is None]
+    assert unknown
+    kept = set(by_name(buyable_machines(request)[0]))
+    weak = set(by_name(buyable_machines(replace(request, outlet=900.0))[0]))
+    for option in unknown:
+        alone = option.count == 1 and option.machine.gpus[0].kind != "gpu"
+        assert alone or option.machine.name not in kept
+        assert option.machine.name not in weak
+    assert any(o.machine.name in kept for o in unknown)

@@ -37,6 +37,10 @@ from gyakusan.text import tell
         ("3,500ドル", Money(3500, "USD")),
         ("2000フラン", Money(2000, "CHF")),
         ("1m yen", Money(1_000_000, "JPY")),
+        ("1億百万円", Money(101_000_000, "JPY")),
+        ("12百万円", Money(12_000_000, "JPY")),
+        ("1,000千円", Money(1_000_000, "JPY")),
+        ("1.250m yen", Money(1_250_000, "JPY")),
         ("2000 chf", Money(2000, "CHF")),
     ],
 )
@@ -59,6 +63,19 @@ def test_amounts(text: str, expected: Money) -> None:
         "1.2.3JPY",
         "円",
         "--5JPY",
+        "3000,50EUR",
+        "1,5EUR",
+        "1.000EUR",
+        "1.000.000EUR",
+        "1.500,50EUR",
+        "1,0,0JPY",
+        "1__000JPY",
+        "2万1億円",
+        "1万2万円",
+        "億万円",
+        "1万20000円",
+        "3,50万円",
+        "千百千円",
     ],
 )
 def test_what_is_no_amount_is_refused(text: str) -> None:
@@ -119,3 +136,14 @@ def test_rates_go_both_ways_and_may_be_given() -> None:
     assert parse_rate("usd=155.5") == ("USD", 155.5)
     with pytest.raises(BadQuantity):
         parse_rate("USD")
+
+
+@pytest.mark.parametrize("text", ["3000,50EUR", "1.000EUR"])
+def test_how_digits_are_grouped_is_said(text: str) -> None:
+    with pytest.raises(BadQuantity, match=r"3000\.50EUR"):
+        parse_money(text)
+
+
+def test_a_yen_has_no_rate() -> None:
+    with pytest.raises(BadQuantity, match="one yen"):
+        parse_rate("jpy=2")

@@ -5,6 +5,7 @@ Source: llama.cpp b11434, common/common.h (common_params), src/llama-context.cpp
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -20,6 +21,8 @@ from gyakusan.message import say
 
 VERSION = "b11434"
 """The build whose source and measurements these rules come from."""
+INT32 = 2**31 - 1
+"""The largest number that the server reads."""
 STEP = 256
 """Caches hold multiples of this. llama-context.cpp, GGML_PAD(n_ctx, 256). [tokens]"""
 
@@ -174,10 +177,29 @@ def check(settings: Settings) -> Settings:
         if not is_array(value) and value < least:
             mend = "Give 1 or more." if least else "Give 0 or more."
             raise BadSetting("{name} cannot be {value}.", name=name, value=value, mend=mend)
+        if name in ("batch", "ubatch") and not is_array(value) and value > INT32:
+            raise BadSetting("{name} cannot be {value}.", name=name, value=value, mend="Give a smaller one.")
+    if settings.projector_bytes < 0:
+        raise BadSetting(
+            "{name} cannot be {value}.", name="projector_bytes", value=settings.projector_bytes, mend="Give 0 or more."
+        )
+    _check_shares(settings)
     _check_placement(settings)
     _check_drafting(settings)
     _check_cache_types(settings)
     return settings
+
+
+def _check_shares(settings: Settings) -> None:
+    """Raise BadSetting for shares that divide nothing. Shares: any unit, only their ratio counts."""
+    shares = settings.tensor_split
+    if shares and not (all(math.isfinite(s) and s >= 0 for s in shares) and sum(shares) > 0):
+        raise BadSetting(
+            "{name} cannot be {value}.",
+            name="tensor_split",
+            value=",".join(map(str, shares)),
+            mend="Give shares of 0 or more, not all 0.",
+        )
 
 
 def _check_placement(settings: Settings) -> None:

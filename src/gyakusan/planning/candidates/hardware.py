@@ -26,6 +26,9 @@ from gyakusan.units import GIB
 
 _SYSTEMS_OF_BACKEND = {"metal": ("macos",), "rocm": ("linux", "windows")}
 
+OWN_PLUG = 1000.0
+"""A socket of this much starts every single computer whose power nobody published. Assumed. [W]"""
+
 
 @dataclass(frozen=True, slots=True)
 class HardwareOption:
@@ -309,6 +312,13 @@ def _power_reason(request: PlanRequest, option: HardwareOption) -> Message | Non
             most=f"{request.power:,.0f}",
         )
     most = outlet_watts(request)
+    if most is not None and option.wall_power is None and request.outlet is not None and not _plugged(option, most):
+        return say(
+            "{name} draws {power}; the limit is {most} W.",
+            name=option.machine.name,
+            power=say("an unknown power"),
+            most=f"{most:,.0f}",
+        )
     if most is not None and (option.wall_power or 0.0) > most:
         return say(
             "{name} draws {power} W at the wall; a household outlet gives {most} W. Raise it with --outlet.",
@@ -317,6 +327,12 @@ def _power_reason(request: PlanRequest, option: HardwareOption) -> Message | Non
             most=f"{most:,.0f}",
         )
     return None
+
+
+def _plugged(option: HardwareOption, most: float) -> bool:
+    """Return True for one computer that is sold with its own plug, where the socket is that of a household or better."""
+    gpus = option.machine.gpus
+    return option.count == 1 and (not gpus or gpus[0].kind != "gpu") and most >= OWN_PLUG
 
 
 def outlet_watts(request: PlanRequest) -> float | None:
