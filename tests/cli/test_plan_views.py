@@ -95,6 +95,12 @@ def test_a_saved_answer_is_asked_again(capsys: pytest.CaptureFixture[str], homes
     assert "[[plans]]" in file.read_text()
     _, changed, _ = asked(capsys, "plan", str(file), "--users", "1", "--lang", "en")
     assert "1 person" in changed
+    assert ", 1 person," in asked(capsys, "plan", "--details", "1", "--lang", "en")[1]  # the last answer is of the file
+    code, _, err = asked(capsys, "plan", str(file), "--images", "--lang", "en")
+    assert (code, err) == (0, "")  # an option changed the question, not the machine or the catalogue
+    code, compared, err = asked(capsys, "compare", "--plan", str(file), "--lang", "en")
+    assert (code, err) == (0, "")
+    assert "office" in compared
     file.write_text(file.read_text().replace("model = ", "modell = "))
     assert asked(capsys, "plan", str(file), "--lang", "en")[0] == 2
 

@@ -150,8 +150,9 @@ def test_a_compose_file_is_valid(name: str, lan: bool) -> None:
 
 
 def test_no_container_reaches_the_gpu_of_a_mac() -> None:
-    with pytest.raises(BadSetting, match="no container"):
+    with pytest.raises(BadSetting, match="no container") as refused:
         compose_file(served("MLX"))
+    assert "--systemd" not in str(refused.value.mend)
     with pytest.raises(BadSetting, match="no systemd"):
         systemd_unit(served("MLX"))
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import pytest
 
 from gyakusan.cli import main
+from gyakusan.planning.request.parse_request import parse_request
+from gyakusan.planning.select.recommend import recommend
+from gyakusan.show.plan_details import as_text
 
 
 def test_ollamas_client_fetches_the_published_file(capsys: pytest.CaptureFixture[str]) -> None:
@@ -18,3 +21,22 @@ def test_ollamas_client_fetches_the_published_file(capsys: pytest.CaptureFixture
 def test_other_servers_fetch_it_themselves(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plan", "--device", "RTX 4090", "--details", "1"]) == 0
     assert "Then" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("device", "engine", "system", "option"),
+    [
+        ("Mac Studio M4 Max 128GB", "mlx", "any", "--command"),
+        ("RTX 4090", "llama.cpp", "any", "--compose"),
+        ("Intel Arc B580 12GB", "ollama", "linux", "--systemd"),
+        ("Intel Arc B580 12GB", "ollama", "windows", "--command"),
+    ],
+)
+def test_only_what_the_machine_can_start_is_offered(device: str, engine: str, system: str, option: str) -> None:
+    answer = recommend(parse_request({"device": device, "engines": engine, "os": system, "families": "gemma3,qwen3"}))
+    assert as_text(answer.request.os, answer.plans[0]) == option
+
+
+def test_how_far_a_plan_grows_is_said_for_each_person(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", "--device", "RTX 4090", "--users", "4", "--details", "1", "--lang", "en"]) == 0
+    assert "tokens for each of 4 people, or" in capsys.readouterr().out

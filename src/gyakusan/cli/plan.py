@@ -125,7 +125,7 @@ def plan(
     """Run `gyakusan plan` and return its exit code."""
     with uncollected():
         values, saved = _question(file, use, (needs, where, limits, wishes))
-        return _answered(values, saved, views, use, output)
+        return _answered(values, saved, views, use, output, keep=saved is None or file is not None)
 
 
 Options = tuple[Needs, Where, Limits, Wishes]
@@ -140,7 +140,7 @@ def _question(file: Path | None, use: Use, options: Options) -> tuple[dict[str, 
         return dict(found.values), found
     values = said(file, *options)
     kept = None if file is None else saved.read_values(question_text(file), file.name)[1]
-    return values, kept
+    return values, None if kept is None else saved.for_question(kept, values)
 
 
 @contextmanager
@@ -158,8 +158,10 @@ def uncollected() -> Iterator[None]:
         gc.enable()
 
 
-def _answered(values: dict[str, Any], kept: SavedAnswer | None, views: Views, use: Use, output: Output) -> int:
-    """Answer a question, and keep it as the last answer."""
+def _answered(
+    values: dict[str, Any], kept: SavedAnswer | None, views: Views, use: Use, output: Output, *, keep: bool
+) -> int:
+    """Answer a question. keep: it becomes the last answer."""
     from gyakusan.cli import saved
     from gyakusan.planning.request.parse_request import parse_request
 
@@ -171,7 +173,7 @@ def _answered(values: dict[str, Any], kept: SavedAnswer | None, views: Views, us
     found = recommend(asked)
     if found.plans:
         answer = saved.SavedAnswer(values, saved.today(), saved_plans(found))
-        if kept is None:
+        if keep:
             saved.keep(answer)
         if use.save is not None:
             write_saved(use.save, saved.saved_text(answer))

@@ -239,7 +239,7 @@ def _remark(found: Recommendation, saved: SavedAnswer | None, output: Output) ->
     if saved.old:
         note = say("The question was answered on {date}, more than {n} days ago.", date=str(saved.day), n=WEEK)
         print("gyakusan:", tell(note, output.language), file=sys.stderr)
-    if saved.plans != saved_plans(found):
+    if saved.plans and saved.plans != saved_plans(found):
         note = say("The plans are not those of {date}: the machine or the catalogue changed.", date=str(saved.day))
         print("gyakusan:", tell(note, output.language), file=sys.stderr)
 

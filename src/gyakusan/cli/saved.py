@@ -10,7 +10,7 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,7 @@ class SavedAnswer:
 
     values: keys of the question, as they were typed
     day: of the answer
-    plans: what was recommended, plan 1 first
+    plans: what was recommended, plan 1 first; none where options changed the question
     """
 
     values: Mapping[str, Any]
@@ -58,6 +58,12 @@ class SavedAnswer:
     def old(self) -> bool:
         """True if it is older than a week."""
         return (today() - self.day).days > WEEK
+
+
+def for_question(answer: SavedAnswer, values: Mapping[str, Any]) -> SavedAnswer:
+    """Return a saved answer beside the question that is asked now: another question's plans are not compared."""
+    same = json.dumps(dict(answer.values), sort_keys=True) == json.dumps(dict(values), sort_keys=True)
+    return answer if same else replace(answer, plans=())
 
 
 def today() -> date:

@@ -153,7 +153,9 @@ def compose_file(server: Service) -> str:
             "{engine} has no container that reaches the GPU of {machine}.",
             engine=server.engine,
             machine=server.machine.name,
-            mend="Start it without one: --command or --systemd.",
+            mend="Start it without one: --command or --systemd."
+            if has_systemd(server.machine)
+            else "Start it without one: --command.",
         )
     inside = rules.with_host(server.command, EVERYWHERE)
     words = (
@@ -197,10 +199,20 @@ def _yaml(value: Mapping[str, Any], depth: int) -> Iterator[str]:
             yield f"{indent}{name}: {json.dumps(inner, ensure_ascii=False).replace('$', '$$')}"
 
 
+def has_container(deployment: Deployment) -> bool:
+    """Return True if a container of the server reaches the machine's GPU."""
+    return deployment.rules.container(deployment.machine) is not None
+
+
+def has_systemd(machine: Machine) -> bool:
+    """Return True for a computer that can have systemd: Macs have none."""
+    return not (machine.gpus and machine.gpus[0].backend == "metal")
+
+
 def systemd_unit(server: Service) -> str:
     """Return a unit for `~/.config/systemd/user`. Raises BadSetting without systemd, and for control characters."""
     _check(server)
-    if server.machine.gpus and server.machine.gpus[0].backend == "metal":
+    if not has_systemd(server.machine):
         raise BadSetting("{machine} has no systemd.", machine=server.machine.name, mend="Use --command.")
     program = shutil.which(server.command.argv[0])
     start = (program, *server.command.argv[1:]) if program else ("/usr/bin/env", *server.command.argv)

@@ -10,6 +10,7 @@ from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.plan_capacity import PlanCapacity
 from gyakusan.planning.select.recommendation import Recommendation
 from gyakusan.planning.select.shown_plans import shown_figures
+from gyakusan.show.plan_details import as_text
 from gyakusan.show.plan_notes import MANY, notes, shared_notes
 from gyakusan.show.plan_words import (
     HEAD_TEXTS,
@@ -87,7 +88,7 @@ def _gains(plan: Plan) -> Iterator[Message]:
     elif plan.spare is not None and plan.spare < 0:
         yield say("it may not fit")
     else:
-        yield say("at least {n} GiB to spare", n=f"{spare:.1f}")
+        yield say("at least {n} GiB to spare", n=f"{spare:.1f}") if spare else say("less than 0.1 GiB to spare")
 
 
 def _table(answer: Recommendation, items: int) -> Table:
@@ -181,7 +182,7 @@ def _next(answer: Recommendation) -> tuple[Words, ...]:
     details = "gyakusan plan --details 1"
     if answer.request.owned:
         return "gyakusan plan --command 1", details
-    return details, "gyakusan plan --compose 1"
+    return details, f"gyakusan plan {as_text(answer.request.os, answer.plans[0])} 1"
 
 
 def capacities(plans: Sequence[PlanCapacity]) -> Tree:
@@ -192,11 +193,19 @@ def capacities(plans: Sequence[PlanCapacity]) -> Tree:
 
 def capacity(most: PlanCapacity) -> Message:
     """Return how far one plan can grow."""
+    users = int(most.plan.ledger.load.users)
+    facts = {
+        "model": whole(f"{most.plan.name} {most.plan.quantization}"),
+        "context": f"{most.limits.context:,}",
+        "asked_users": people(users),
+        "users": people(most.limits.users),
+        "asked_context": f"{most.plan.ledger.load.context:,}",
+    }
+    if users == 1:
+        return say(
+            "At most with {model}: {context} tokens for {asked_users}, or {users} at {asked_context} tokens.", **facts
+        )
     return say(
-        "At most with {model}: {context} tokens for {asked_users}, or {users} at {asked_context} tokens.",
-        model=whole(f"{most.plan.name} {most.plan.quantization}"),
-        context=f"{most.limits.context:,}",
-        asked_users=people(int(most.plan.ledger.load.users)),
-        users=people(most.limits.users),
-        asked_context=f"{most.plan.ledger.load.context:,}",
+        "At most with {model}: {context} tokens for each of {asked_users}, or {users} at {asked_context} tokens each.",
+        **facts,
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import date
 
 from gyakusan.core.ledger import Account, LineKind
-from gyakusan.engines.service_files import Service
+from gyakusan.engines.service_files import Service, has_container, has_systemd
 from gyakusan.message import Listed, Message, people, say
 from gyakusan.planning.candidates.power import OUTLETS
 from gyakusan.planning.predict.capacity import Capacity
@@ -58,15 +58,23 @@ def details(answer: Recommendation, number: int, limits: Capacity, server: Servi
         context=context,
         date=str(when),
     )
-    commands = (f"gyakusan plan --command {number}", f"gyakusan plan --compose {number}")
+    options = dict.fromkeys(("--command", as_text(answer.request.os, plan)))
+    commands = tuple(f"gyakusan plan {option} {number}" for option in options)
     return (
         Verdict((head, _sentence(answer, plan))),
         Pause(),
         Facts(tuple(_facts(answer, plan, limits, server))),
         *caveat(plan.engine),
         Pause(),
-        Next(commands),
+        *(() if server is None else (Next(commands),)),
     )
+
+
+def as_text(system: str, plan: Plan) -> str:
+    """Return the option that prints a plan as a service on an operating system; the command where there is none."""
+    if has_container(plan.deployment):
+        return "--compose"
+    return "--systemd" if system != "windows" and has_systemd(plan.deployment.machine) else "--command"
 
 
 def _sentence(answer: Recommendation, plan: Plan) -> Message:
@@ -173,13 +181,16 @@ def _memory(account: Account) -> Message:
 
 
 def _at_most(plan: Plan, limits: Capacity) -> Message:
-    return say(
-        "{context} tokens for {asked_users}, or {users} at {asked_context} tokens",
-        context=f"{limits.context:,}",
-        asked_users=people(int(plan.ledger.load.users)),
-        users=people(limits.users),
-        asked_context=f"{int(plan.ledger.load.context):,}",
-    )
+    users = int(plan.ledger.load.users)
+    facts = {
+        "context": f"{limits.context:,}",
+        "asked_users": people(users),
+        "users": people(limits.users),
+        "asked_context": f"{int(plan.ledger.load.context):,}",
+    }
+    if users == 1:
+        return say("{context} tokens for {asked_users}, or {users} at {asked_context} tokens", **facts)
+    return say("{context} tokens for each of {asked_users}, or {users} at {asked_context} tokens each", **facts)
 
 
 def _speed(plan: Plan) -> Iterator[Words]:
@@ -226,7 +237,7 @@ def _network(server: Service) -> Message:
         )
     if not server.variable:
         return say("this computer only, port {port}; {engine} has no key", port=server.port, engine=server.engine)
-    return say("this computer only, port {port}; for colleagues: --lan (makes a key)", port=server.port)
+    return say("this computer only, port {port}; for colleagues: add --lan (makes a key)", port=server.port)
 
 
 def remark(text: Message) -> Text:

@@ -63,9 +63,9 @@ def _items(answer: Recommendation, plan: Plan) -> Iterator[Words]:
     if spare is not None and spare < 0:
         yield say("may not fit: short by up to {n} GiB", n=f"{-spare / GIB:.1f}")
     elif spare is not None and is_tight(plan) and not plan.in_ram:  # what is in RAM leaves the GPU full
-        yield say("tight: {n} GiB", n=f"{figures.spare:.1f}")
+        yield say("tight: {n} GiB", n=f"{figures.spare:.1f}") if figures.spare else say("tight: less than 0.1 GiB")
     if plan.artifact is None and plan.preparation:
-        yield say("files are made first (--details)")
+        yield say("files are made first: add --details {n}", n=answer.plans.index(plan) + 1)
     if not owned:
         yield plan.quantization
         yield from _thinking(plan, first=plan is answer.plans[0])
@@ -81,6 +81,12 @@ def _items(answer: Recommendation, plan: Plan) -> Iterator[Words]:
     basis = basis_of(answer, plan)
     if basis != "measured":
         yield Message(QUALITY_TEXTS[basis])
+
+
+def _knows_ram(plan: Plan) -> bool:
+    """Return True if the bandwidth of the RAM is known or was specified."""
+    host = plan.deployment.machine.host
+    return host is not None and bool(host.bandwidth)
 
 
 def is_wide(plan: Plan) -> bool:
@@ -187,8 +193,8 @@ def _shared(answer: Recommendation) -> Iterator[Message]:
     plans, request = answer.plans, answer.request
     if not request.owned and (month := _common_month(answer)) is not None:
         yield say("All rows: {price}.", price=price_words(month))
-    if any(p.in_ram and is_wide(p) for p in plans):
-        yield say("Intervals are wide: the RAM's speed is assumed (--bandwidth 80GB/s).")
+    if any(p.in_ram and is_wide(p) and not _knows_ram(p) for p in plans):
+        yield say("Intervals are wide: the RAM's speed is assumed: add --bandwidth 80GB/s.")
     if off := [n for n, p in enumerate(plans, 1) if p.projector == "off"]:
         yield _no_images(off, len(plans))
     if request.context is None and request.workload.context <= SHORT_CONTEXT and request.task == "chat":
@@ -197,14 +203,14 @@ def _shared(answer: Recommendation) -> Iterator[Message]:
     if (one := _beats_first(answer)) is not None:
         yield one
     if not request.owned and (unpriced := unpriced_machines(answer)):
-        yield say("{n} machines have no price that counts today: --why-not NAME says why.", n=f"{unpriced:,}")
+        yield say("{n} machines have no price that counts today: add --why-not NAME for why.", n=f"{unpriced:,}")
 
 
 def _no_images(rows: Sequence[int], count: int) -> Message:
     """Return which plans load no image part."""
     if len(rows) == count:
-        return say("No image part is loaded (--no-mmproj); --images counts it.")
-    return say("{rows}: no image part (--no-mmproj); --images counts it.", rows=", ".join(map(str, rows)))
+        return say("No image part is loaded (--no-mmproj); add --images to count it.")
+    return say("{rows}: no image part (--no-mmproj); add --images to count it.", rows=", ".join(map(str, rows)))
 
 
 def unpriced_machines(answer: Recommendation) -> int:
@@ -220,7 +226,7 @@ def _beats_first(answer: Recommendation) -> Message | None:
         return None
     chance = plan_difference(plans[0], plans[best], answer.request.workload.quality_metric).p_better
     return say(
-        "{n} beats 1 in quality with {percent} % probability. Why not another: --why-not NAME",
+        "{n} beats 1 in quality with {percent} % probability. Why not another: add --why-not NAME",
         n=best + 1,
         percent=min(99, round(100 * chance)),
     )
