@@ -7,7 +7,7 @@ import pytest
 from gyakusan.cli import main
 from gyakusan.planning.request.parse_request import parse_request
 from gyakusan.planning.select.recommend import recommend
-from gyakusan.show.plan_details import as_text
+from gyakusan.show.plan_words import as_text
 
 
 def test_ollamas_client_fetches_the_published_file(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,13 +10,13 @@ from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.plan_capacity import PlanCapacity
 from gyakusan.planning.select.recommendation import Recommendation
 from gyakusan.planning.select.shown_plans import shown_figures
-from gyakusan.show.plan_details import as_text
 from gyakusan.show.plan_notes import MANY, notes, shared_notes
 from gyakusan.show.plan_words import (
     HEAD_TEXTS,
     ROLE_TEXTS,
     amount,
     amount_figure,
+    as_text,
     bought,
     currency_of,
     machine_title,

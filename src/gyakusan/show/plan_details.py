@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import date
 
 from gyakusan.core.ledger import Account, LineKind
-from gyakusan.engines.service_files import Service, has_container, has_systemd
+from gyakusan.engines.service_files import Service
 from gyakusan.message import Listed, Message, people, say
 from gyakusan.planning.candidates.power import OUTLETS
 from gyakusan.planning.predict.capacity import Capacity
@@ -16,7 +16,7 @@ from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.recommendation import Recommendation
 from gyakusan.planning.select.shown_plans import shown_figures
 from gyakusan.show.plan_notes import QUALITY_TEXTS, basis_of
-from gyakusan.show.plan_words import amount, machine_title, price_words
+from gyakusan.show.plan_words import amount, as_text, machine_title, price_words
 from gyakusan.show.request_line import asked
 from gyakusan.show.tree import Fact, Facts, Next, Pause, Text, Tree, Verdict, Words, whole
 from gyakusan.show.wording import brief, caveat, short
@@ -68,13 +68,6 @@ def details(answer: Recommendation, number: int, limits: Capacity, server: Servi
         Pause(),
         *(() if server is None else (Next(commands),)),
     )
-
-
-def as_text(system: str, plan: Plan) -> str:
-    """Return the option that prints a plan as a service on an operating system; the command where there is none."""
-    if has_container(plan.deployment):
-        return "--compose"
-    return "--systemd" if system != "windows" and has_systemd(plan.deployment.machine) else "--command"
 
 
 def _sentence(answer: Recommendation, plan: Plan) -> Message:

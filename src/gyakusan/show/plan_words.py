@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gyakusan.engines.service_files import has_container, has_systemd
 from gyakusan.message import Message, say
 from gyakusan.planning.candidates.hardware import HardwareOption
 from gyakusan.planning.candidates.prices import month_text, months_since
@@ -60,6 +61,13 @@ def machine_title(option: HardwareOption) -> Words:
 def is_card(option: HardwareOption) -> bool:
     """Return True if graphics cards are bought with a computer around them."""
     return not option.owned and bool(option.machine.gpus) and option.machine.gpus[0].kind == "gpu"
+
+
+def as_text(system: str, plan: Plan) -> str:
+    """Return the option that prints a plan as a service on an operating system; the command where there is none."""
+    if has_container(plan.deployment):
+        return "--compose"
+    return "--systemd" if system != "windows" and has_systemd(plan.deployment.machine) else "--command"
 
 
 def bought(option: HardwareOption) -> Message:
