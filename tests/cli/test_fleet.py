@@ -96,14 +96,15 @@ def test_commands_across_machines_need_the_address_of_the_first(capsys: pytest.C
     assert main([*LAB, "--command", "1", "--first-address", "10.0.0.5"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) > 1
-    assert all(line.startswith('VLLM_API_KEY="$(cat ') and "vllm serve" in line for line in lines)
+    assert all("VLLM_API_KEY=" in line and "$(cat " in line and "vllm serve" in line for line in lines)
 
 
 def test_commands_are_short_and_read_the_kept_key(capsys: pytest.CaptureFixture[str], config: Path) -> None:
     assert main([*TEAM, "--command", "1"]) == 0
     out, err = capsys.readouterr()
     kept = config / "gyakusan" / "api-key"
-    assert out.startswith(f'LLAMA_API_KEY="$(cat {kept})" llama-server ')
+    assert f"$(cat {kept})" in out
+    assert "LLAMA_API_KEY=" in out
     assert " --host 0.0.0.0 " in out
     assert kept.read_text().strip() not in out + err
     assert "all need the same key" in err

@@ -52,7 +52,6 @@ class FleetPlan:
     cost: what the fleet costs
     failure_impact: what one failed machine does
     commands: the exact one of each machine of a replica, () if it spans machines and the first one's address is not known
-    key_variable: environment variable from which every server reads the key, "" = it has none
     """
 
     roles: tuple[str, ...]
@@ -68,12 +67,16 @@ class FleetPlan:
     cost: Cost
     failure_impact: FailureImpact
     commands: tuple[Command, ...]
-    key_variable: str
 
     @property
     def machines(self) -> int:
         """All machines, with spares."""
         return self.replicas * self.nodes + self.spares
+
+    @property
+    def key_variable(self) -> str:
+        """Environment variable from which every server reads the same key, "" = it has none."""
+        return engine(self.plan.engine).KEY if self.machines > 1 else ""
 
     @property
     def speed(self) -> SpeedEstimate:
@@ -134,7 +137,6 @@ def fleet_plan(
             return None
     if replicas > request.replicas or not _within_budget(request, replica, replicas * nodes, exchange):
         return None
-    machines = replicas * nodes + request.spare
     return FleetPlan(
         roles=(),
         plan=replica,
@@ -148,8 +150,7 @@ def fleet_plan(
         tokens_per_s_low=low,
         cost=fleet_cost(request, replica, replicas, nodes, queue, exchange),
         failure_impact=failure_impact(request, replica, replicas, queue),
-        commands=machine_commands(replica, machines, nodes, request.first_address),
-        key_variable=engine(replica.engine).KEY if machines > 1 else "",
+        commands=machine_commands(replica, replicas * nodes + request.spare, nodes, request.first_address),
     )
 
 
