@@ -122,6 +122,12 @@ class Plan:
         return min(known) if known else None
 
 
+def confirm_surely(request: PlanRequest, result: SweepResult, index: int) -> Plan | None:
+    """Return a confirmed candidate, None also where it may not fit at the high end of doubt."""
+    plan = confirm_candidate(request, result, index)
+    return None if plan is None or (plan.spare is not None and plan.spare < 0) else plan
+
+
 def confirm_candidate(
     request: PlanRequest, grid: SweepResult, index: int, changes: Mapping[str, object] = NO_CHANGES
 ) -> Plan | None:

@@ -20,7 +20,7 @@ from gyakusan.planning.request.money import exchange_rates
 from gyakusan.planning.request.request import PlanRequest
 from gyakusan.planning.select.exclusions import missed_models, select_models
 from gyakusan.planning.select.feasible import feasible_candidates
-from gyakusan.planning.select.plan import Plan, confirm_candidate
+from gyakusan.planning.select.plan import Plan, confirm_candidate, confirm_surely
 from gyakusan.planning.select.ranking import MACHINE_ROLES, ROLES, RankingScores, Role, rank_candidates, ranked_for_role
 from gyakusan.planning.select.recommendation import Recommendation
 from gyakusan.planning.select.relaxations import find_relaxations
@@ -132,8 +132,7 @@ def _plans_of_roles(
 
 def _confirmed(request: PlanRequest, result: SweepResult, index: int, *, surely: bool) -> Plan | None:
     """Return a confirmed candidate. surely: None also where it may not fit at the high end of doubt."""
-    plan = confirm_candidate(request, result, index)
-    return None if plan is None or (surely and plan.spare is not None and plan.spare < 0) else plan
+    return confirm_surely(request, result, index) if surely else confirm_candidate(request, result, index)
 
 
 def _with_further(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -24,7 +25,7 @@ from gyakusan.planning.request.money import ExchangeRates, Money, exchange_rates
 from gyakusan.planning.request.parse_request import parse_request
 from gyakusan.planning.request.request import PlanRequest
 from gyakusan.planning.select.exclusions import select_models
-from gyakusan.planning.select.plan import Plan, confirm_candidate
+from gyakusan.planning.select.plan import Plan, confirm_candidate, confirm_surely
 from gyakusan.planning.select.plan_capacity import capacity_of
 from gyakusan.planning.select.plan_difference import is_real_gain, plan_difference
 from gyakusan.planning.select.ranking import WEIGHTS, RankingScores, rank_candidates, ranked_for_role
@@ -163,10 +164,14 @@ def _today(
     if not len(grid.cells):
         return None, 0.0
     r = rank_candidates(question, grid)
-    confirmed: dict[int, Plan | None] = {}
-    ranked = ranked_for_role("balanced", r, question)
-    index = first_confirmed(ranked, lambda i: confirm_candidate(question, grid, i), confirmed)
-    plan = None if index is None else confirmed[index]
+    index, plan = None, None
+    for confirm in (confirm_surely, confirm_candidate):  # what may not fit counts only where nothing surely does
+        confirmed: dict[int, Plan | None] = {}
+        ranked = ranked_for_role("balanced", r, question)
+        index = first_confirmed(ranked, partial(confirm, question, grid), confirmed)
+        if index is not None:
+            plan = confirmed[index]
+            break
     return (
         (None, 0.0) if index is None or plan is None else (replace(plan, roles=("balanced",)), float(r.utility[index]))
     )
@@ -212,7 +217,7 @@ def _checked(question: PlanRequest, today: Plan | None, trial: _Trial) -> Upgrad
         return trial.confirmed
     trial.done = True
     for place, gain in zip(trial.indices, trial.gains, strict=True):
-        plan = confirm_candidate(question, trial.sweep_result, place)
+        plan = confirm_surely(question, trial.sweep_result, place)
         if plan is not None:
             plan = replace(plan, roles=("balanced",))
             found = None if today is None else plan_difference(today, plan, question.workload.quality_metric)
