@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -292,3 +294,32 @@ def test_japanese_changes_every_sentence(run: Any) -> None:
         line for line in same if sum(c.isalpha() for c in line) > 12 and " x " not in line and "MiB (" not in line
     ]
     assert [s for s in sentences if "RTX" not in s and "gpt-oss" not in s] == []
+
+
+def _process(*words: str, out: Any = subprocess.PIPE, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "gyakusan", *words]
+    around = {**os.environ, **environment}
+    return subprocess.run(command, env=around, stdout=out, stderr=subprocess.PIPE, text=True, check=False)
+
+
+@pytest.mark.parametrize("json_", [(), ("--json",)])
+def test_a_stream_of_ascii_takes_every_answer(json_: tuple[str, ...]) -> None:
+    done = _process("inspect", "qwen3-8b", "--lang", "ja", *json_, PYTHONIOENCODING="ascii:strict", PYTHONUTF8="0")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "\\u" in done.stdout
+    if json_:
+        assert json.loads(done.stdout)
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this computer has no /dev/full")
+def test_a_full_disk_is_one_line() -> None:
+    with open("/dev/full", "w") as full:
+        done = _process("inspect", "qwen3-8b", "--lang", "en", out=full)
+    assert done.returncode == 3
+    assert done.stderr == "gyakusan: The answer cannot be written: No space left on device.\n"
+
+
+@pytest.mark.parametrize("columns", ["0", "1", "-5", "999999999999", "wide"])
+def test_an_absurd_width_is_80(columns: str) -> None:
+    usual = _process("inspect", "--help", COLUMNS="80", GYAKUSAN_LANG="en")
+    assert _process("inspect", "--help", COLUMNS=columns, GYAKUSAN_LANG="en").stdout == usual.stdout

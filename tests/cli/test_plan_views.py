@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import subprocess
 from datetime import date, timedelta
@@ -176,3 +177,56 @@ def test_a_question_without_a_plan_has_no_command(capsys: pytest.CaptureFixture[
     )
     assert code == 1
     assert out.startswith("No model of 99 points or more")
+
+
+ODD = ["[]", "5", "null", "[" * 100_000, '{"saved": "2026-11-01", "plans": 5}', '{"saved": "2026-11-01", "plans": [5]}']
+ODD += ['{"saved": "x", "plans": []}', '{"saved": "2026-11-01", "plans": [], "colour": 3}', " " * 5_000_001]
+
+
+@pytest.mark.parametrize("text", ODD, ids=range(len(ODD)))
+def test_an_odd_last_answer_is_none(capsys: pytest.CaptureFixture[str], text: str) -> None:
+    saved.last_path().parent.mkdir(parents=True)
+    saved.last_path().write_text(text)
+    code, out, err = asked(capsys, "plan", "--command", "1", "--lang", "en")
+    assert (code, out) == (2, "")
+    assert "no last answer" in err
+
+
+def test_a_pipe_is_no_last_answer(capsys: pytest.CaptureFixture[str]) -> None:
+    saved.last_path().parent.mkdir(parents=True)
+    os.mkfifo(saved.last_path())
+    assert "no last answer" in asked(capsys, "plan", "--command", "1", "--lang", "en")[2]
+
+
+def test_a_number_is_never_of_another_question(capsys: pytest.CaptureFixture[str], homes: Path) -> None:
+    file = homes / "small.toml"
+    asked(capsys, *ASK, "--engine", "ollama", "--save", str(file))
+    asked(capsys, *ASK, "--engine", "llama.cpp")
+    asked(capsys, "plan", str(file))
+    assert "ollama serve" in asked(capsys, "plan", "--command", "1")[1]
+    asked(capsys, "plan", "--device", "RTX 3060 12GB", "--quality", "99")
+    assert "no last answer" in asked(capsys, "plan", "--command", "1", "--lang", "en")[2]
+
+
+@pytest.mark.parametrize("text", ["my = 'notes'\n", "not toml", ""])
+def test_a_file_of_another_kind_is_kept(capsys: pytest.CaptureFixture[str], homes: Path, text: str) -> None:
+    file = homes / "notes.toml"
+    file.write_text(text)
+    code, _, err = asked(capsys, *ASK, "--save", str(file), "--lang", "en")
+    assert code == 2
+    assert "exists" in err
+    assert file.read_text() == text
+
+
+def test_a_saved_answer_is_saved_again_and_json_is_json(capsys: pytest.CaptureFixture[str], homes: Path) -> None:
+    file = homes / "office.json"
+    _, shown, _ = asked(capsys, *ASK, "--save", str(file))
+    assert json.loads(file.read_text())["plans"]
+    assert asked(capsys, "plan", str(file), "--lang", "en")[:2] == (0, shown)
+    assert asked(capsys, *ASK, "--save", str(file))[0] == 0
+    assert [p.name for p in homes.iterdir() if "office" in p.name] == ["office.json"]
+
+
+def test_a_wrong_number_saves_nothing(capsys: pytest.CaptureFixture[str], homes: Path) -> None:
+    assert asked(capsys, *ASK, "--command", "99", "--save", str(homes / "office.toml"))[0] == 2
+    assert not (homes / "office.toml").exists()

@@ -20,18 +20,29 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(__version__)
         return 0
     gc.disable()  # a command is short, and what it imports stays: 4 % of its time; `serve` and `demo` switch it on again
-    from gyakusan.cli.app import run
+    from gyakusan.cli.app import flushed, run
 
+    _prepare()
     before = os.environ.get("GYAKUSAN_LANG")
     os.environ["GYAKUSAN_LANG"] = language
     try:
-        return run(rest, language)
+        return flushed(run(rest, language), language)
     finally:
         gc.enable()
         if before is None:
             del os.environ["GYAKUSAN_LANG"]
         else:
             os.environ["GYAKUSAN_LANG"] = before
+
+
+def _prepare() -> None:
+    """Let no character and no COLUMNS break an answer: what a stream cannot encode is written as its code."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    columns = os.environ.get("COLUMNS", "")
+    if columns and not (columns.isdecimal() and 20 <= int(columns[:9]) <= 1000):
+        os.environ["COLUMNS"] = "80"
 
 
 def _language(arguments: list[str]) -> tuple[str | None, list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ from cyclopts import App, CycloptsError, Parameter
 from gyakusan._version import __version__
 from gyakusan.cli.words import Help, mistake
 from gyakusan.errors import GyakusanError, UsageError
-from gyakusan.message import Message
+from gyakusan.message import Message, say
 from gyakusan.text import Language, tell
 
 COMMANDS = {
@@ -60,9 +61,41 @@ def run(arguments: Sequence[str], language: Language) -> int:
         print(tell("Interrupted.", language), file=sys.stderr)
         return 130
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop()
         return 0
+    except OSError as error:
+        if not _is_full(error):
+            raise
+        return _unwritten(error, language)
     return result if isinstance(result, int) else 0
+
+
+def flushed(code: int, language: Language) -> int:
+    """Write what stdout still holds; the exit code, 3 where it cannot be written."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _drop()
+    except OSError as error:
+        return _unwritten(error, language)
+    return code
+
+
+def _is_full(error: OSError) -> bool:
+    """Return True for an error of writing that names no file: the disk behind stdout is full or gone."""
+    return error.filename is None and error.errno in (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EBADF)
+
+
+def _unwritten(error: OSError, language: Language) -> int:
+    _drop()
+    told = say("The answer cannot be written: {problem}.", problem=error.strerror or str(error))
+    print("gyakusan:", tell(told, language), file=sys.stderr)
+    return 3
+
+
+def _drop() -> None:
+    """Send what is still to be written nowhere, so that Python does not try again at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _complain(kind: str, message: Message, mend: Message | None, code: int, language: Language, *, json: bool) -> int:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import App, Parameter
 
 from gyakusan.cli.options import Output, Where, _
-from gyakusan.cli.plan_views import Use, Views, answered, saved_plans, write_saved
+from gyakusan.cli.plan_views import Use, Views, answered, check_number, saved_plans
 from gyakusan.cli.writing import draw, write_json
 from gyakusan.errors import BadSetting
 from gyakusan.python.files import text_of
@@ -167,6 +167,7 @@ def _answered(
 
     asked = parse_request(values)
     if asked.colocated:
+        saved.forget()
         return _several(asked, views, use, output)
     from gyakusan.planning.select.recommend import recommend
 
@@ -176,7 +177,10 @@ def _answered(
         if keep:
             saved.keep(answer)
         if use.save is not None:
-            write_saved(use.save, saved.saved_text(answer))
+            check_number(found, use)
+            saved.save(use.save, answer)
+    else:
+        saved.forget()
     return answered(found, views, use, output, kept)
 
 

@@ -13,7 +13,7 @@ from cyclopts import Parameter
 
 from gyakusan.cli.options import Output, _
 from gyakusan.cli.writing import draw, write_json
-from gyakusan.errors import BadSetting, SourceError
+from gyakusan.errors import BadSetting
 from gyakusan.message import Message, say
 from gyakusan.text import tell
 
@@ -172,13 +172,7 @@ def _one(found: Recommendation, use: Use, number: int, output: Output, saved: Sa
     if not found.plans:
         draw(*_screen(found, Views(), output), output=output)
         return 1
-    if not 1 <= number <= len(found.plans):
-        raise BadSetting(
-            "The answer has {n} plans; {number} was asked for.",
-            n=len(found.plans),
-            number=number,
-            mend="Give a number of its table.",
-        )
+    check_number(found, use)
     plan = found.plans[number - 1]
     if use.details is not None:
         return _details(found, plan, number, use, output, saved)
@@ -201,6 +195,18 @@ def remarks(plan: Plan, server: Service) -> Iterator[Message]:
         yield say("These files are not published. Make them first: {commands}", commands=commands)
     for words in server.command.then:
         yield say("Once the server listens: {command}", command=shlex.join(words))
+
+
+def check_number(found: Recommendation, use: Use) -> None:
+    """Raise BadSetting for a number that no plan of the answer has."""
+    number = use.number
+    if number is not None and not 1 <= number <= len(found.plans):
+        raise BadSetting(
+            "The answer has {n} plans; {number} was asked for.",
+            n=len(found.plans),
+            number=number,
+            mend="Give a number of its table.",
+        )
 
 
 def _details(
@@ -249,16 +255,3 @@ def saved_plans(found: Recommendation) -> tuple[SavedPlan, ...]:
     from gyakusan.cli import saved
 
     return tuple(saved.SavedPlan(p.name, p.quantization, p.engine, p.offer.machine.name) for p in found.plans)
-
-
-def write_saved(path: Path, text: str) -> None:
-    """Write a saved answer. Raises SourceError."""
-    try:
-        path.write_text(text, "utf-8")
-    except OSError as error:
-        raise SourceError(
-            "{file} cannot be written: {problem}",
-            file=str(path),
-            problem=error.strerror or str(error),
-            mend="Name a file in a folder that you can write.",
-        ) from error

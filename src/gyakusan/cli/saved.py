@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 from gyakusan.catalog.places import state
-from gyakusan.errors import BadSetting
+from gyakusan.errors import BadSetting, GyakusanError, SourceError
 from gyakusan.planning.request.parse_request import file_values
 
 KEPT = ("saved", "plans")
 """Keys of a saved answer that are no keys of a question."""
+LARGEST = 5 * 10**6
+"""No saved answer is larger. [B]"""
 WEEK = 7
 """After this long an answer is old. [days]"""
 
@@ -86,28 +90,76 @@ def keep(answer: SavedAnswer) -> None:
         return
 
 
-def write_private(path: Path, text: str) -> None:
-    """Write a file of mode 0600, whole or not at all. Raises OSError."""
+def forget() -> None:
+    """Forget the last answer: another question was asked since, and its plans have no numbers."""
+    with suppress(OSError):
+        last_path().unlink(missing_ok=True)
+
+
+def write_private(path: Path, text: str, mode: int = 0o600) -> None:
+    """Write a file of this mode, whole or not at all. Raises OSError, ValueError for text that is no UTF-8."""
+    data = text.encode()
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+        if mode != 0o600:
+            os.chmod(name, mode)
         os.replace(name, path)
-    except OSError:
+    except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
 
 
+def _text(path: Path) -> str:
+    """Return what a file says. Raises OSError, ValueError for what is no plain file of a saved answer's size."""
+    status = path.stat()
+    if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST:
+        raise ValueError(path)
+    return path.read_text("utf-8")
+
+
 def last() -> SavedAnswer:
     """Return the last answer. Raises BadSetting where there is none that can be read."""
+    from gyakusan.planning.request.parse_request import parse_request
+
     try:
-        found = json.loads(last_path().read_text("utf-8"))
-        return _answer(found)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        answer = _answer(json.loads(_text(last_path())))
+        parse_request(answer.values)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, GyakusanError) as error:
         raise BadSetting(
             "There is no last answer to number plans by.",
             mend='Ask first, for example: gyakusan plan --device "RTX 4090"',
         ) from error
+    return answer
+
+
+def save(path: Path, answer: SavedAnswer) -> None:
+    """Save an answer in a file, JSON if it is called so. Raises SourceError, BadSetting for a file of another kind."""
+    place = Path(os.path.realpath(path))
+    text = json.dumps(_table(answer), ensure_ascii=False, indent=1) if path.suffix == ".json" else saved_text(answer)
+    try:
+        if os.path.lexists(place) and not _was_saved(place):
+            raise BadSetting(
+                "{file} exists, and gyakusan did not save it.", file=str(path), mend="Give another name to --save."
+            )
+        mode = place.stat().st_mode & 0o777 if place.exists() else 0o644
+        write_private(place, text, mode)
+    except (OSError, ValueError) as error:
+        raise SourceError(
+            "{file} cannot be written: {problem}",
+            file=str(path),
+            problem=getattr(error, "strerror", None) or str(error),
+            mend="Name a file in a folder that you can write.",
+        ) from error
+
+
+def _was_saved(path: Path) -> bool:
+    """Return True for a file that holds an answer which gyakusan saved."""
+    try:
+        return "saved" in file_values(_text(path), path.name)
+    except (OSError, ValueError, GyakusanError):
+        return False
 
 
 def saved_text(answer: SavedAnswer) -> str:
@@ -142,10 +194,15 @@ def _table(answer: SavedAnswer) -> dict[str, Any]:
     return {**answer.values, "saved": str(answer.day), "plans": rows}
 
 
-def _answer(found: Mapping[str, Any]) -> SavedAnswer:
+def _answer(found: Any) -> SavedAnswer:
+    """Return the answer in a table. Raises ValueError, KeyError or TypeError for what is none."""
+    if not isinstance(found, dict) or not isinstance(found["plans"], list):
+        raise TypeError(found)
     values = {k: v for k, v in found.items() if k not in KEPT}
-    plans = tuple(SavedPlan(p["model"], p["quantization"], p["engine"], p["machine"]) for p in found["plans"])
-    return SavedAnswer(values, date.fromisoformat(str(found["saved"])), plans)
+    rows = [(p["model"], p["quantization"], p["engine"], p["machine"]) for p in found["plans"]]
+    if not all(isinstance(word, str) for row in rows for word in row):
+        raise TypeError(rows)
+    return SavedAnswer(values, date.fromisoformat(str(found["saved"])), tuple(SavedPlan(*row) for row in rows))
 
 
 def _toml(value: Any) -> str:

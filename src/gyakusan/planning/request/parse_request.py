@@ -116,7 +116,7 @@ def file_values(text: str, name: str) -> Mapping[str, Any]:
 
     try:
         values = json.loads(text) if name.endswith(".json") else tomllib.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadSetting(
             "{file} cannot be read: {problem}",
             file=name,
