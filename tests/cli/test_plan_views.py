@@ -230,3 +230,25 @@ def test_a_saved_answer_is_saved_again_and_json_is_json(capsys: pytest.CaptureFi
 def test_a_wrong_number_saves_nothing(capsys: pytest.CaptureFixture[str], homes: Path) -> None:
     assert asked(capsys, *ASK, "--command", "99", "--save", str(homes / "office.toml"))[0] == 2
     assert not (homes / "office.toml").exists()
+
+
+def test_a_server_for_the_network_is_one_that_takes_a_key(capsys: pytest.CaptureFixture[str]) -> None:
+    mac = ("plan", "--device", "Mac Studio M4 Max 128GB", "--users", "4", "--families", "qwen3", "--lang", "en")
+    assert "MLX-LM" in asked(capsys, *mac)[1]
+    code, out, _ = asked(capsys, *mac, "--lan")
+    assert (code, "MLX-LM" in out) == (0, False)
+    assert "no key: this computer only" in asked(capsys, *mac, "--engine", "mlx")[1]
+
+
+def test_a_number_of_cards_to_buy_is_no_number_of_cards_owned(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = asked(capsys, *ASK, "--gpus", "3")
+    assert (code, out) == (2, "")
+    assert '--device "3x RTX 4090"' in err
+
+
+def test_every_price_has_its_months_on_the_screen(capsys: pytest.CaptureFixture[str]) -> None:
+    buy = ("plan", "--budget", "3000USD", "--users", "4", "--context", "32k", "--used", "--lang", "en")
+    code, out, err = asked(capsys, *buy)
+    assert (code, err) == (0, "")
+    assert "Prices of " in out
+    assert len(out.splitlines()) <= 24

@@ -139,6 +139,10 @@ def _question(file: Path | None, use: Use, options: Options) -> tuple[dict[str, 
         found = saved.last()
         return dict(found.values), found
     values = said(file, *options)
+    if use.lan and not values.get("engines"):
+        from gyakusan.engines.registry import engine, usual_engines
+
+        values["engines"] = [name for name in usual_engines() if engine(name).KEY]
     kept = None if file is None else saved.read_values(question_text(file), file.name)[1]
     return values, None if kept is None else saved.for_question(kept, values)
 
@@ -166,6 +170,12 @@ def _answered(
     from gyakusan.planning.request.parse_request import parse_request
 
     asked = parse_request(values)
+    if asked.owned and values.get("count") is not None:
+        raise BadSetting(
+            "--gpus is for machines to buy; --device says how many cards a machine has.",
+            mend='Leave out --gpus, or name the cards: --device "{n}x RTX 4090"',
+            n=asked.count,
+        )
     if asked.colocated:
         saved.forget()
         return _several(asked, views, use, output)

@@ -29,7 +29,7 @@ from gyakusan.units import GIB
 
 __all__ = ["ROLE_TEXTS", "SHORTER", "capacities", "screen"]
 
-SHORTER = ((MANY, MANY), (MANY, 3), (MANY, 2), (MANY, 1), (4, 1), (3, 1), (3, 0), (2, 0))
+SHORTER = ((MANY, MANY), (MANY, 3), (MANY, 2), (MANY, 1), (4, 1), (3, 1), (3, 0), (2, 0), (1, 0))
 """Things that are said of one plan and of all of them, from everything down to what fits on any screen."""
 
 

@@ -15,7 +15,7 @@ from gyakusan.planning.request.money import Money
 from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.recommendation import Recommendation
 from gyakusan.planning.select.shown_plans import shown_figures
-from gyakusan.show.plan_notes import QUALITY_TEXTS, basis_of
+from gyakusan.show.plan_notes import QUALITY_TEXTS, basis_of, converted_words
 from gyakusan.show.plan_words import amount, as_text, machine_title, price_words
 from gyakusan.show.request_line import asked
 from gyakusan.show.tree import Fact, Facts, Next, Pause, Text, Tree, Verdict, Words, whole
@@ -121,7 +121,7 @@ def _price(answer: Recommendation, plan: Plan) -> Iterator[Words]:
         facts = {
             "n": item.quantity,
             "name": whole(item.name),
-            "amount": Money(item.amount, item.currency).text,
+            "amount": Money(item.amount, item.currency).text if item.rate is None else converted_words(item),
             "state": say("used") if item.used else say("new"),
             "month": price_words(item.month),
         }

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from gyakusan.message import Listed, Message, say
 from gyakusan.planning.candidates.hardware import HardwareOption
 from gyakusan.planning.candidates.power import OUTLETS
-from gyakusan.planning.candidates.prices import PriceItem, price_facts
+from gyakusan.planning.candidates.prices import PriceItem, month_text, price_facts
 from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.plan_difference import plan_difference
 from gyakusan.planning.select.recommendation import Recommendation
@@ -107,29 +107,48 @@ def basis_of(answer: Recommendation, plan: Plan) -> str:
 
 
 def _bought(answer: Recommendation, plan: Plan) -> Iterator[Words]:
-    """Yield month and age of the price, second-hand, the conversion, the parts, and the watts where they are many."""
+    """Yield the conversion of the price, second-hand, the parts, and the watts where they are many."""
     offer = plan.offer
     facts = price_facts(offer.items)
     if facts is None:
         yield say("price not known")
     else:
-        if facts.parts is not None and offer.items[0].what == "card":
-            yield _parts(offer)
-        if _common_month(answer) is None:
-            yield price_words(facts.month)
+        if facts.converted:
+            yield converted_words(facts.converted[0])
         if facts.used:
             yield say("used")
-        if facts.converted:
-            yield _converted(facts.converted[0])
+        if facts.parts is not None and offer.items[0].what == "card":
+            yield _parts(offer)
     outlet = OUTLETS.get(answer.request.paid_in, 0.0)
     if offer.wall_power and outlet and offer.wall_power > OUTLET_SHARE * outlet:
         yield say("{n} W of {outlet} W", n=f"{offer.wall_power:,.0f}", outlet=f"{outlet:,.0f}")
 
 
-def _common_month(answer: Recommendation) -> str | None:
-    """Return the month of which all prices of an answer are, None if they differ."""
-    months = {f.month for p in answer.plans if (f := price_facts(p.offer.items)) is not None}
-    return months.pop() if len(months) == 1 and len(answer.plans) > 1 else None
+def price_note(answer: Recommendation) -> Message | None:
+    """Return from when the prices of everything are that the rows say, None where nothing is bought."""
+    months = {item.month for p in answer.plans for item in p.offer.items}
+    if answer.request.owned or not months:
+        return None
+    rates = ", ".join(sorted({_rate(item) for p in answer.plans for item in p.offer.items if item.rate}))
+    if len(months) == 1:
+        price = price_words(months.pop())
+        return (
+            say("All rows: {price}; {rates}.", price=price, rates=rates)
+            if rates
+            else say("All rows: {price}.", price=price)
+        )
+    facts = {"first": month_text(min(months)), "last": month_text(max(months)), "rates": rates}
+    if rates:
+        return say("Prices of {first} to {last}; {rates}; each: add --details N.", **facts)
+    return say("Prices of {first} to {last}; each: add --details N.", **facts)
+
+
+def _rate(item: PriceItem) -> str:
+    """Return the rate by which a price was converted: "1 USD = 155.00 JPY"."""
+    rate = item.rate or 0.0
+    if rate < LEAST_RATE:
+        return f"1 {item.paid_in} = {1 / rate:,.2f} {item.currency}"
+    return f"1 {item.currency} = {rate:,.2f} {item.paid_in}"
 
 
 def _parts(offer: HardwareOption) -> Message:
@@ -142,7 +161,7 @@ def _parts(offer: HardwareOption) -> Message:
     return say("{n} cards x {one} + PC {rest}", **facts)
 
 
-def _converted(item: PriceItem) -> Message:
+def converted_words(item: PriceItem) -> Message:
     """Return how a price of another country became one of the asker's: its amount, the rate, the tax."""
     facts = {"amount": f"{item.amount:,.0f} {item.currency}", "rate": f"{item.rate:,.2f}"}
     if item.rate is not None and item.rate < LEAST_RATE:
@@ -161,6 +180,8 @@ def _beside(plan: Plan) -> Iterator[Words]:
     if plan.projector == "counted":
         size = f"{plan.projector_bytes / GIB:.1f}" if plan.projector_bytes else "?"
         yield say("image part counted: {n} GiB", n=size)
+    if not plan.deployment.rules.KEY and plan.ledger.load.users > 1:
+        yield say("no key: this computer only")
     if plan.replicas > 1:
         yield say("{n} copies, each for its share of the people", n=plan.replicas)
     deployment = plan.deployment
@@ -184,15 +205,15 @@ def _thinking(plan: Plan, *, first: bool) -> Iterator[Words]:
 
 
 def shared_notes(answer: Recommendation, most: int = MANY) -> tuple[Text, ...]:
-    """Return what holds for the whole answer, a line for each. most: lines."""
-    return tuple(Text(note, "note") for note in list(_shared(answer))[:most])
+    """Return what holds for the whole answer, a line for each. most: lines besides that of the prices."""
+    prices = price_note(answer)
+    first = () if prices is None else (prices,)
+    return tuple(Text(note, "note") for note in (*first, *list(_shared(answer))[:most]))
 
 
 def _shared(answer: Recommendation) -> Iterator[Message]:
     """Yield the notes that hold for the whole answer, the weightiest first."""
     plans, request = answer.plans, answer.request
-    if not request.owned and (month := _common_month(answer)) is not None:
-        yield say("All rows: {price}.", price=price_words(month))
     if any(p.in_ram and is_wide(p) and not _knows_ram(p) for p in plans):
         yield say("Intervals are wide: the RAM's speed is assumed: add --bandwidth 80GB/s.")
     if off := [n for n, p in enumerate(plans, 1) if p.projector == "off"]:
