@@ -42,17 +42,9 @@ def serve(
     """Run `gyakusan serve` and return its exit code."""
     from pathlib import Path
 
-    from gyakusan import api
     from gyakusan.serving.server import ServerOptions
 
-    name = engine(which.engine).NAME
-    if model.endswith((".toml", ".json")):
-        asked = _planned(model)
-    else:
-        settings = which.settings(name, server, alone=True)
-        asked = api.deployment(
-            model, load=people.load, settings=settings, pairs=which.pairs, server=name, **where.named
-        )
+    asked = _planned(model) if model.endswith((".toml", ".json")) else _asked(model, people, where, which, server)
     if dry_run:
         return _dry_run(asked, host, port, output)
     path = _file(asked)
@@ -63,6 +55,15 @@ def serve(
     log = Path(log_file) if log_file else None
     options = ServerOptions(host=host, port=port, threads=threads, key=_key(key_file), log_file=log)
     return _run(asked, path, options, output, once=once)
+
+
+def _asked(model: str, people: People, where: Where, which: Which, server: Server) -> Deployment:
+    """Return the deployment that the options describe."""
+    from gyakusan import api
+
+    name = engine(which.engine).NAME
+    settings = which.settings(name, server, alone=True)
+    return api.deployment(model, load=people.load, settings=settings, pairs=which.pairs, server=name, **where.named)
 
 
 def _planned(file: str) -> Deployment:

@@ -24,6 +24,7 @@ from gyakusan.message import Message, say
 from gyakusan.models.assemble import plain
 from gyakusan.planning.predict.assessment import Assessment, assess
 from gyakusan.planning.predict.capacity import longest_context, most_users
+from gyakusan.planning.predict.device_names import short_device_name
 
 WayKind = Literal["repack", "cache", "context", "users", "ram", "quantization", "coarse_cache", "device", "machine"]
 MOST_WAYS = 6
@@ -37,8 +38,6 @@ GOOD_BITS = 4.0
 RAM_SIZES = (16, 32, 64, 128, 256, 512)
 """RAM that is proposed where it is not known [GiB]."""
 MOST_DEVICES = 8
-SHORTEST_NAME = 6
-"""Shorter names of devices say too little. [letters]"""
 RECENT = "2024"
 """Machines that were released before this year are not proposed."""
 _TIMES = re.compile(r"^\s*\d+\s*[xX×*]\s*")
@@ -370,28 +369,10 @@ def _another_machine(asked: Asked) -> Iterator[_Change]:
         for title in (t for t in catalog.device_names() if t == name or t.startswith(f"{name} ")):
             changed = _on(d, catalog.device(title).machine())
             if changed is not None:
-                short = _short_name(title)
+                short = short_device_name(title)
                 told = say("another machine: {name}", name=short)
                 yield _Change("machine", (told,), f'--device "{short}"', changed)
                 return
-
-
-def _short_name(title: str) -> str:
-    """Return the shortest run of a device's words that means the same device: without its maker, without its edition."""
-    words = title.split()
-    runs = (words[i:j] for i in range(len(words)) for j in range(i + 1, len(words) + 1))
-    for run in sorted(runs, key=lambda r: (len(r), r)):
-        name = " ".join(run)
-        if name[0].isalpha() and len(name) >= SHORTEST_NAME and catalog.knows_device(name) and _means(name, title):
-            return name
-    return title
-
-
-def _means(name: str, title: str) -> bool:
-    try:
-        return catalog.device(name).title == title
-    except GyakusanError:
-        return False
 
 
 def _sold(record: DeviceRecord) -> bool:
