@@ -25,7 +25,7 @@ from gyakusan.planning.fleet.sizes import replica_queue_of, sized, surviving
 from gyakusan.planning.fleet.sweep import FleetCandidates, sweep_fleets
 from gyakusan.planning.request.money import ExchangeRates, exchange_rates
 from gyakusan.planning.request.request import PlanRequest
-from gyakusan.planning.select.plan import confirm_surely
+from gyakusan.planning.select.plan import confirm_candidate
 from gyakusan.planning.select.ranking import MIN_SPEED_SHARE, rank_candidates
 from gyakusan.planning.select.recommend import MAX_TRIES, text_model_name
 from gyakusan.planning.select.relaxations import Relaxation
@@ -128,7 +128,7 @@ def _confirmed(
 ) -> FleetPlan | None:
     """Return the fleet of a candidate, None if the engine's ledger or the exact speed does not confirm it."""
     users = int(candidates.users_per_replica[index])
-    replica = confirm_surely(replace(request.plan_request, users=users), candidates.grid, index)
+    replica = confirm_candidate(replace(request.plan_request, users=users), candidates.grid, index)
     if replica is None or replica.pace is None:
         return None
     queue = replica_queue_of(request.plan_request, replica, users)
