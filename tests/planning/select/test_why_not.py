@@ -43,7 +43,7 @@ def test_the_smallest_change_is_enough() -> None:
             catalogue_deployment("qwen3-14b", "Q2_K", "llama.cpp", parse("RTX 3060 12GB"), Load(4, context), "Q8_0")
         )
         assert whole is not None
-        assert whole.fits is fits
+        assert (whole.fit == "fits") is fits
 
 
 def test_an_engine_and_a_machine_are_explained(found: Recommendation) -> None:
@@ -112,7 +112,7 @@ def test_the_reach_of_a_plan_fits_and_one_page_more_does_not() -> None:
                 catalogue_deployment(plan.name, plan.base, plan.engine, plan.offer.machine, load, "F16")
             )
             assert whole is not None
-            assert whole.fits is fits
+            assert (whole.fit == "fits") is fits
 
 
 def test_a_model_that_fits_only_coarsely_says_so(found: Recommendation) -> None:
