@@ -22,7 +22,7 @@ def inspected(plan: Plan, values: Mapping[str, Any]) -> Ledger:
     where = {k: values[k] for k in MACHINE if k in values and values.get("device")}
     return gyakusan.inspect(
         plan.name,
-        quant=plan.base,
+        quant=plan.quantization,
         engine=plan.engine,
         device=named,
         context=int(deployment.load.context),

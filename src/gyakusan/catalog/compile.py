@@ -31,13 +31,14 @@ CREATE TABLE source (file TEXT PRIMARY KEY, size INTEGER, modified INTEGER) WITH
 """
 
 
-def open_catalogue(data: Path) -> sqlite3.Connection:
+def open_catalogue(data: Path, *, damaged: bool = False) -> sqlite3.Connection:
     """Return the compiled catalogue of `data`, compiled anew if a file changed since. Raises BadRecord.
 
     Where nothing may be written and nothing fresh stands, it is compiled in memory.
+    damaged: True if what stands there cannot be read
     """
     target = data / COMPILED
-    if not is_fresh(data):
+    if damaged or not is_fresh(data):
         try:
             compile_catalogue(data)
         except (OSError, sqlite3.OperationalError):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gyakusan.catalog import places
-from gyakusan.catalog.compile import COMPILED, open_catalogue
+from gyakusan.catalog.compile import open_catalogue
 from gyakusan.catalog.entry import Entry
 from gyakusan.catalog.places import DATA
 
@@ -78,11 +78,15 @@ def _rows(data: Path, query: str, values: tuple[str, ...]) -> list[Any]:
     try:
         return _database(data).execute(query, values).fetchall()
     except sqlite3.DatabaseError:
-        _database.cache_clear()
-        (data / COMPILED).unlink(missing_ok=True)
-        return _database(data).execute(query, values).fetchall()
+        return _repaired(data).execute(query, values).fetchall()
 
 
 @cache
 def _database(data: Path) -> sqlite3.Connection:
     return open_catalogue(data)
+
+
+@cache
+def _repaired(data: Path) -> sqlite3.Connection:
+    _database.cache_clear()
+    return open_catalogue(data, damaged=True)

@@ -311,7 +311,7 @@ def plan_fields(value: Plan) -> dict[str, Any]:
         "roles": value.roles,
         "model": value.name,
         "quantization": value.quantization,
-        "inspect_as": value.base,
+        "inspect_as": value.quantization,
         "artifact": artifact(value.artifact),
         "preparation": value.preparation,
         "engine": value.engine,

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from math import isfinite
 
 from gyakusan.message import Message
-from gyakusan.planning.request.money import ExchangeRates, Money
+from gyakusan.planning.request.money import CURRENCY_TEXTS, ExchangeRates, Money
 
-CURRENCY_TEXTS = {"JPY": "{n} yen", "USD": "{n} USD", "EUR": "{n} EUR", "CHF": "{n} CHF"}
 MONTH_HEAD_TEXTS = {"JPY": "yen/month", "USD": "USD/month", "EUR": "EUR/month", "CHF": "CHF/month"}
 CURRENCY_HEAD_TEXTS = {"JPY": "yen", "USD": "USD", "EUR": "EUR", "CHF": "CHF"}
 PER_TEXTS = {"JPY": "per 10,000", "USD": "per 100", "EUR": "per 100", "CHF": "per 100"}

@@ -11,7 +11,7 @@ from gyakusan.core.ledger import Ledger
 from gyakusan.message import Listed, Message, people, say
 from gyakusan.planning.predict.assessment import Assessment
 from gyakusan.planning.predict.speed import Estimate
-from gyakusan.planning.select.compared_device import DeviceFacts, speed_ratio, to_spare
+from gyakusan.planning.select.compared_device import DeviceFacts, speed_ratio
 from gyakusan.show.amounts import Amounts
 from gyakusan.show.tree import (
     Cell,
@@ -207,7 +207,7 @@ def _price_head(amounts: Amounts) -> Message:
 
 
 def _spare(row: Compared) -> Words:
-    left = to_spare(row.ledger)
+    left = row.ledger.tightest.spare
     if left is None:
         return "?"
     if not row.ledger.fits:

@@ -75,7 +75,7 @@ def _verdict(answer: FleetAnswer) -> Verdict:
             "Take {machines} with {model}: {speed}, {cost} a month ({price} to buy).",
             **facts,
             cost=told.words(total),
-            price=told.figure(price * plan.machines),
+            price=told.words(price * plan.machines),
         )
     return Verdict((first, failure(plan)), say("Take"), "fits")
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from gyakusan.message import Message, say
 from gyakusan.planning.predict.speed import Estimate
-from gyakusan.planning.select.compared_device import speed_ratio, to_spare
+from gyakusan.planning.select.compared_device import speed_ratio
 from gyakusan.planning.select.side_by_side import ComparedPlan, p_better_than_first
 from gyakusan.show.amounts import Amounts
 from gyakusan.show.compare import HEAD_TEXTS, Shown, times
@@ -118,7 +118,7 @@ def _first(side: ComparedPlan) -> Words:
 
 
 def _spare(side: ComparedPlan) -> Words:
-    left = None if side.ledger is None else to_spare(side.ledger)
+    left = None if side.ledger is None else side.ledger.tightest.spare
     if side.ledger is not None and not side.fits:
         missing = max((float(a.short_by) for a in side.ledger.accounts), default=0.0)
         return say("short by {n}", n=format_bytes(missing, 1))

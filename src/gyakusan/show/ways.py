@@ -38,8 +38,8 @@ def deciding(account: Account) -> Message:
     line = max(account.lines, key=lambda x: 0.0 if x.grows else float(x.greatest - x.least))
     told = {"part": label(line, account), "low": gib(float(line.least)), "high": gib(float(line.greatest))}
     if line.basis == "measured":
-        return say("The {part} decides: {low} to {high} GiB on the computers that were seen.", **told)
-    return say("The {part} decides: {low} to {high} GiB.", **told)
+        return say("What decides: {part}, {low} to {high} GiB on the computers that were seen.", **told)
+    return say("What decides: {part}, {low} to {high} GiB.", **told)
 
 
 def next_step(ways: Sequence[Way]) -> Tree:

@@ -72,7 +72,7 @@ def test_a_price_of_another_country_is_converted_and_taxed() -> None:
 def test_a_price_of_ones_own_country_is_what_the_shop_says() -> None:
     item = price_item(yen(200_000), YEN)
     assert item is not None
-    assert (item.paid, item.rate, item.confidence, item.age) == (200_000, None, "medium", 2)
+    assert (item.paid, item.rate, item.confidence, months_since(item.month)) == (200_000, None, "medium", 2)
     untaxed = price_item(replace(yen(200_000), tax="excluded"), YEN)
     assert untaxed is not None
     assert untaxed.paid == pytest.approx(220_000)

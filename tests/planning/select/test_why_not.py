@@ -109,7 +109,7 @@ def test_the_reach_of_a_plan_fits_and_one_page_more_does_not() -> None:
             *(() if limits.trained else ((Load(2, limits.context + 256), False),)),
         ):
             whole = exact_ledger(
-                catalogue_deployment(plan.name, plan.base, plan.engine, plan.offer.machine, load, "F16")
+                catalogue_deployment(plan.name, plan.quantization, plan.engine, plan.offer.machine, load, "F16")
             )
             assert whole is not None
             assert (whole.fit == "fits") is fits

@@ -138,7 +138,7 @@ def test_a_small_gain_is_none_and_a_clear_one_is() -> None:
 
 def test_one_model_twice_has_its_own_error_once() -> None:
     found = upgrade(parse_upgrade_request({"device": "RTX 3060 12GB", "model": "gemma4-26b-a4b"}))
-    step = next(s for s in found.steps if s.plan.base != found.now.base) if found.now else None
+    step = next(s for s in found.steps if s.plan.quantization != found.now.base) if found.now else None
     if step is not None and found.now is not None:
         apart = math.hypot(found.now.score.error, step.plan.score.error)
         assert plan_difference(found.now, step.plan, "overall").quality_gap.error < 0.9 * apart

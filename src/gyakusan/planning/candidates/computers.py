@@ -65,7 +65,7 @@ def _assembled(
         paid = buyer.exchange.convert(computer.amount, computer.currency, buyer.currency)
         if paid is not None:
             yield cards, _stated(computer, paid, buyer.currency)
-    elif (supply := _supply(watts, buyer)) is not None:
+    elif (supply := supply_items(watts, buyer)) is not None:
         yield (cards, *supply)
 
 
@@ -85,8 +85,11 @@ def _computer_around(count: int, watts: float | None, ram: int, buyer: Buyer) ->
     return min(items, key=lambda item: item.paid, default=None)
 
 
-def _supply(watts: float | None, buyer: Buyer) -> Items | None:
-    """Return the power supply that a computer of one's own lacks for these cards: () if none, None if there is no such."""
+def supply_items(watts: float | None, buyer: Buyer) -> Items | None:
+    """Return the power supply that a computer of one's own lacks: () if none, None if none is sold that delivers `watts`.
+
+    watts: that it must deliver, None = not known [W]
+    """
     if watts is None or watts <= OWNED_SUPPLY:
         return ()
     fitting = [p for p in price_records() if p.what == "part" and p.watts >= watts]
@@ -95,10 +98,12 @@ def _supply(watts: float | None, buyer: Buyer) -> Items | None:
     return None if item is None else (item,)
 
 
-def larger_computer(count: int, buyer: Buyer) -> float:
-    """Return the price of a computer without a card for `count` of them, 0 if none is known [buyer's currency]."""
-    item = _computer_around(count, None, 0, buyer)
-    return 0.0 if item is None else item.paid
+def larger_computer(count: int, watts: float | None, buyer: Buyer) -> PriceItem | None:
+    """Return the cheapest computer without a card for `count` of them, None if none is known.
+
+    watts: that its power supply must deliver, None = not known [W]
+    """
+    return _computer_around(count, watts, 0, buyer)
 
 
 def _stated(computer: Money, paid: float, currency: str) -> PriceItem:

@@ -58,11 +58,6 @@ class PriceItem:
     rate: float | None = None
     tax_added: float = 0.0
 
-    @property
-    def age(self) -> int:
-        """Months since it was seen."""
-        return months_since(self.month)
-
 
 @dataclass(frozen=True, slots=True)
 class PriceFacts:

@@ -33,7 +33,14 @@ from gyakusan.planning.fleet.sweep import (
 from gyakusan.planning.predict.speed import SpeedEstimate
 from gyakusan.planning.request.money import ExchangeRates
 from gyakusan.planning.request.request import PlanRequest
-from gyakusan.planning.select.plan import Plan, bottleneck, catalogue_deployment, exact_ledger, exact_speed
+from gyakusan.planning.select.plan import (
+    Plan,
+    bottleneck,
+    catalogue_deployment,
+    command_in_mode,
+    exact_ledger,
+    exact_speed,
+)
 
 MAX_MODELS, MAX_LAYOUTS = 4, 6
 """Models, and layouts of each, that are checked with the ledger."""
@@ -194,7 +201,7 @@ def _replica_plan(request: FleetRequest, candidates: FleetCandidates, layout: _L
         return None
     if plan_request.quality is not None and score.value < plan_request.quality:
         return None
-    plan = Plan((), deployment, offer, ledger, deployment.command, None, score, mode, "")
+    plan = Plan((), deployment, offer, ledger, command_in_mode(deployment, model, mode), None, score, mode, "")
     speed = _speed(request, candidates, plan, nodes, -(-users // nodes), users)
     if speed is None or speed.decode_each.low < plan_request.speed:
         return None

@@ -11,6 +11,8 @@ from dataclasses import replace
 from math import inf
 
 from gyakusan.core.load import Load
+from gyakusan.engines.base import Command
+from gyakusan.engines.deployment import Deployment
 from gyakusan.planning.fleet.plan import FleetPlan, fleet_plan
 from gyakusan.planning.fleet.replica_queue import ReplicaQueue, replica_queue
 from gyakusan.planning.fleet.request import FleetRequest
@@ -160,7 +162,13 @@ def _with_users(request: FleetRequest, replica: Plan, users: int) -> Plan | None
         replica,
         deployment=deployment,
         ledger=ledger,
-        command=deployment.command,
+        command=_command_like(replica, deployment),
         pace=speed,
         bottleneck=bottleneck(ledger, speed),
     )
+
+
+def _command_like(replica: Plan, deployment: Deployment) -> Command:
+    """Return the command of a deployment, with thinking switched off where the replica's command does so."""
+    switched_off = replica.command != replica.deployment.command
+    return deployment.rules.without_thinking(deployment.command) if switched_off else deployment.command

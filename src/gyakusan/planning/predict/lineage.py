@@ -70,7 +70,7 @@ def catalogue_name(text: str) -> str:
         published = find_published(reference.target) if "/" in reference.target else None
         name = published.model if published else _tag_model(reference.target)
         if name or reference.kind == "catalog":
-            return models.find(name or text).name if name else _not_there(text, unknown)
+            return models.find(name).name if name else _not_there(text, unknown)
     found = lineage(load(text))
     if found is None:
         raise UnknownName(
@@ -104,9 +104,9 @@ def _names(model: Model) -> Iterator[str]:
     if model.source.startswith(OLLAMA):
         yield _tag_model(model.source.removeprefix(OLLAMA))
     facts = model.metadata
-    parts = [str(facts.get(f"general.{k}", "")) for k in ("basename", "size_label", "finetune")]
+    parts = [str(facts.get(f"general.{k}", "")) for k in ("basename", "size_label")]
     stem = model.source.rsplit("/", 1)[-1]
-    known = (model.name, stem, "-".join(p for p in parts[:2] if p), str(facts.get("general.name", "")))
+    known = (model.name, stem, "-".join(p for p in parts if p), str(facts.get("general.name", "")))
     for text in (*known, *(str(facts.get(f"general.base_model.0.{k}", "")) for k in ("repo_url", "name"))):
         bare = text.removeprefix("https://huggingface.co/").partition(":")[0].removesuffix(".gguf")
         yield from (text, bare, _ENDING.sub("", bare))

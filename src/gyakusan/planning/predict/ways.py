@@ -25,6 +25,7 @@ from gyakusan.models.assemble import plain
 from gyakusan.planning.predict.assessment import Assessment, assess
 from gyakusan.planning.predict.capacity import longest_context, most_users
 from gyakusan.planning.predict.device_names import short_device_name
+from gyakusan.units import GIB
 
 WayKind = Literal["repack", "cache", "context", "users", "ram", "quantization", "coarse_cache", "device", "machine"]
 MOST_WAYS = 6
@@ -314,7 +315,9 @@ def _requantized(base: _Change, name: str, *, good: bool) -> _Change | None:
         return None
     try:
         model = models.load(d.name, form.base, offline=True)
-        changes = {**d.changes, **form.changes}
+        old = d.rules.named_format(d.quantization)
+        kept = {k: v for k, v in d.changes.items() if old is None or k not in old.changes}
+        changes = {**kept, **form.changes}
         changed = deploy(model, d.engine, d.machine, d.load, changes, name if form.changes else "")
     except GyakusanError:
         return None
@@ -342,8 +345,7 @@ def _more_devices(asked: Asked) -> Iterator[_Change]:
     if "+" in name.replace("Max+", "") or not catalog.knows_device(name):
         return
     for count in range(len(gpus) + 1, MOST_DEVICES + 1):
-        title = f"{count}x {gpus[0].name}"
-        machine = Machine(title, (gpus[0],) * count, d.machine.host, d.machine.processor, d.machine.cores)
+        machine = replace(d.machine, name=f"{count}x {gpus[0].name}", gpus=(gpus[0],) * count)
         changed = _on(d, machine)
         if changed is not None:
             told = say("a second {gpu}", gpu=name) if count == 2 else say("{n}x {name}", n=count, name=name)
@@ -363,7 +365,7 @@ def _another_machine(asked: Asked) -> Iterator[_Change]:
         for record in device_records()
         if _sold(record) and record.kind == (gpu.kind if gpu else "gpu")
         for size in record.sizes_gib
-        if size * 2**30 > needed
+        if size * GIB > needed
     )
     for _, _, _, name in sorted(sizes, key=lambda s: (s[1], s[0], s[2]))[:12]:
         for title in (t for t in catalog.device_names() if t == name or t.startswith(f"{name} ")):

@@ -36,6 +36,8 @@ _DIGITS = {c: str(n) for n, c in enumerate("〇一二三四五六七八九")}
 _SMALL = {"十": 10, "百": 100, "千": 1000}
 _LARGE = {"万": 10**4, "億": 10**8}
 _MULTIPLES = {"": 1, "k": 1e3, "m": 1e6}
+CURRENCY_TEXTS = {"JPY": "{n} yen", "USD": "{n} USD", "EUR": "{n} EUR", "CHF": "{n} CHF"}
+"""Templates of an amount."""
 SALES_TAX = {"JPY": 0.10, "USD": 0.0, "EUR": 0.20, "CHF": 0.081}
 """Tax in the prices that shops show. The United States show none; Europe: about that of Germany and the Netherlands."""
 TAX_OF_COUNTRY = {"JP": 0.10, "US": 0.0, "DE": 0.19, "NL": 0.21, "EU": 0.20, "FR": 0.20, "CH": 0.081}
@@ -59,12 +61,7 @@ class Money:
     @property
     def text(self) -> Message:
         """The amount as people of the answer's language write it: "749,800 yen", 749,800円."""
-        amount = f"{self.amount:,.0f}"
-        if self.currency == "JPY":
-            return say("{amount} yen", amount=amount)
-        if self.currency == "USD":
-            return say("{amount} USD", amount=amount)
-        return say("{amount} EUR", amount=amount) if self.currency == "EUR" else say("{amount} CHF", amount=amount)
+        return Message(CURRENCY_TEXTS[self.currency], {"n": f"{self.amount:,.0f}"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from gyakusan.core.ledger import Ledger
 from gyakusan.core.machine import Machine
 from gyakusan.planning.candidates import hardware as market
 from gyakusan.planning.candidates.power import wall_watts
@@ -54,19 +53,6 @@ def speed_ratio(faster: Estimate, slower: Estimate) -> SpeedRatio | None:
     down = math.hypot(math.log(faster.value / faster.low), math.log(slower.high / slower.value))
     up = math.hypot(math.log(faster.high / faster.value), math.log(slower.value / slower.low))
     return SpeedRatio(ratio, ratio * math.exp(-down), ratio * math.exp(up))
-
-
-def to_spare(ledger: Ledger) -> float | None:
-    """Return what is left on the fullest device at the high end of doubt, None if its capacity is not known [B].
-
-    What grows with use up to a limit (prompt cache, checkpoints) is no doubt.
-    """
-    known = [
-        a.device.usable - sum(float(x.bytes if x.grows else x.greatest) for x in a.lines)
-        for a in ledger.accounts
-        if a.device.usable is not None
-    ]
-    return min(known, default=None)
 
 
 def device_facts(machine: Machine, currency: str = "JPY") -> DeviceFacts:

@@ -83,11 +83,6 @@ class Plan:
         return self.deployment.quantization
 
     @property
-    def base(self) -> str:
-        """The name of the format that `inspect --quant` takes."""
-        return self.deployment.quantization
-
-    @property
     def artifact(self) -> Artifact | None:
         """The published file or repository that the command names, None if nobody is known to publish it."""
         return self.deployment.artifact
@@ -114,12 +109,8 @@ class Plan:
 
         What grows with use up to a limit (prompt cache, checkpoints) is a line of its own and no doubt.
         """
-        known = [
-            a.device.usable - int(sum(x.bytes if x.grows else x.greatest for x in a.lines))
-            for a in self.ledger.accounts
-            if a.device.usable is not None
-        ]
-        return min(known) if known else None
+        spare = self.ledger.tightest.spare
+        return None if spare is None else int(spare)
 
 
 def confirm_surely(request: PlanRequest, result: SweepResult, index: int) -> Plan | None:
@@ -153,7 +144,7 @@ def confirm_candidate(
         deployment=deployment,
         offer=grid.offers[int(cells.offer[index])],
         ledger=ledger,
-        command=_command(deployment, model, mode),
+        command=command_in_mode(deployment, model, mode),
         pace=speed,
         score=Score(float(cells.quality[index]), float(cells.error[index])),
         mode=mode,
@@ -175,7 +166,7 @@ def _image_part(request: PlanRequest, grid: SweepResult, index: int) -> ImagePar
     )
 
 
-def _command(deployment: Deployment, model: CatalogModel, mode: ReasoningMode) -> Command:
+def command_in_mode(deployment: Deployment, model: CatalogModel, mode: ReasoningMode) -> Command:
     """Return the command of a deployment, with thinking switched off where the plan is without and the model can think."""
     command = deployment.command
     if mode.mode != "off" or not any(m.mode == "on" for m in model.modes):

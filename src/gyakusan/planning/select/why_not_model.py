@@ -311,8 +311,8 @@ def _changes_that_fit(deployment: Deployment, kv_type: str) -> Iterator[Message]
 
 
 def _fits(deployment: Deployment, machine: Machine, kv_type: str) -> bool:
-    model, engine, load = deployment.model, deployment.engine, deployment.load
-    ledger = exact_ledger(catalogue_deployment(deployment.name, model.quantization, engine, machine, load, kv_type))
+    name, form, engine, load = deployment.name, deployment.quantization, deployment.engine, deployment.load
+    ledger = exact_ledger(catalogue_deployment(name, form, engine, machine, load, kv_type))
     return ledger is not None and ledger.fits
 
 

@@ -9,9 +9,9 @@ from typing import Literal
 
 from gyakusan.core.machine import Device, Machine
 from gyakusan.planning.candidates import hardware as market
-from gyakusan.planning.candidates.computers import larger_computer
+from gyakusan.planning.candidates.computers import Items, larger_computer, supply_items
 from gyakusan.planning.candidates.hardware import HardwareOption
-from gyakusan.planning.candidates.power import MOST_CARDS, is_enterprise
+from gyakusan.planning.candidates.power import MOST_CARDS, devices_watts, supply_watts
 from gyakusan.planning.candidates.prices import Buyer
 from gyakusan.planning.request.money import ExchangeRates, Money
 from gyakusan.planning.request.request import MAX_DEVICES, PlanRequest
@@ -57,7 +57,7 @@ def purchase_options(
     free = replace(
         request, device=None, memory=None, reserve=None, budget=None, base_computer_price=base_price, count=2
     )
-    hardware = [o for o in market.priced_machines(free) if _sensible(o)]
+    hardware = market.priced_machines(free)
     purchases = [*_replacements(hardware, owned, resale, takes_cards=takes_cards)]
     if takes_cards and owned.machine.gpus:
         purchases += _additions(hardware, owned, Buyer(request.paid_in, exchange))
@@ -71,13 +71,6 @@ def purchase_options(
     return tuple(sorted(limited, key=lambda p: (p.net, p.offer.machine.name)))
 
 
-def _sensible(option: HardwareOption) -> bool:
-    """Return False for cards of data centres: they have no fan, and a PC does not cool them."""
-    return option.price is not None and (
-        option.machine.gpus[0].kind == "unified" or not is_enterprise(option.machine.name)
-    )
-
-
 def _replacements(
     hardware: Sequence[HardwareOption], owned: HardwareOption, resale: float, *, takes_cards: bool
 ) -> Iterator[PurchaseOption]:
@@ -86,46 +79,71 @@ def _replacements(
         machine = option.machine
         if machine.name == owned.machine.name or option.price is None:
             continue
-        if machine.gpus[0].kind == "unified" or not takes_cards:
+        if not (takes_cards and option.own_computer):
             yield PurchaseOption("computer", machine.name, option, option.price, resale, machine)
-        elif owned.machine.gpus:
-            yield PurchaseOption("replacement_card", machine.name, option, option.price, resale, machine)
+            continue
+        machine = _with_cards(owned.machine, machine.gpus)
+        option = replace(option, machine=machine)
+        if owned.machine.gpus:
+            yield PurchaseOption("replacement_card", machine.name, option, option.price or 0.0, resale, machine)
         else:
-            yield PurchaseOption("first_card", machine.name, option, option.price, 0.0, machine)
+            yield PurchaseOption("first_card", machine.name, option, option.price or 0.0, 0.0, machine)
 
 
 def _additions(hardware: Sequence[HardwareOption], owned: HardwareOption, buyer: Buyer) -> Iterator[PurchaseOption]:
     """Yield more cards for the same computer, the third and later of which need a larger one."""
     old = owned.machine.gpus
     alike = len({g.name for g in old}) == 1
-    for option in (o for o in hardware if o.count == 1 and o.machine.gpus[0].kind == "gpu"):
+    for option in (o for o in hardware if o.count == 1 and o.own_computer):
         card = option.machine.gpus[0]
         same = alike and card.name == old[0].name
         if not same and card.backend != old[0].backend:
             continue
         most = min(MAX_CARDS, MAX_DEVICES) - len(old) if same else min(1, MAX_CARDS - len(old))
         for count in range(1, most + 1):
-            yield _addition(option, old[-1] if same else card, count, owned, buyer, same=same)
+            addition = _addition(option, old[-1] if same else card, count, owned, buyer, same=same)
+            if addition is not None:
+                yield addition
 
 
 def _addition(
     option: HardwareOption, card: Device, count: int, owned: HardwareOption, buyer: Buyer, *, same: bool
-) -> PurchaseOption:
-    """Return some more cards for the same computer. option: one card as it is sold."""
+) -> PurchaseOption | None:
+    """Return some more cards for the same computer, None if what they need around them has no price.
+
+    option: one card as it is sold
+    """
     old = owned.machine.gpus
     gpus = (*old, *((card,) * count))
-    larger = larger_computer(len(gpus), buyer) if len(gpus) > MOST_CARDS >= len(old) else 0.0
-    price = (option.price or 0.0) * count + buyer.yen(larger)
+    around = _around(gpus, len(old), buyer)
+    if around is None:
+        return None
+    sold = option.items[0]
+    items = (replace(sold, quantity=count, paid=sold.paid * count), *around)
+    price = buyer.yen(sum(i.paid for i in items))
     machine = _with_cards(owned.machine, gpus)
     name = option.machine.gpus[0].name
     return PurchaseOption(
         "same_card" if same else "added_card",
         name if count == 1 else f"{count}x {name}",
-        HardwareOption(machine, len(gpus), price, option.items, _power(gpus)),
+        HardwareOption(machine, len(gpus), price, items, devices_watts(machine)),
         price,
         0.0,
         machine if same else _with_equal_cards(machine),
     )
+
+
+def _around(gpus: Sequence[Device], before: int, buyer: Buyer) -> Items | None:
+    """Return what all cards together need beside them: a larger computer, or a power supply, or nothing; None if it has no price.
+
+    before: cards that the computer holds today
+    """
+    known = [g.power for g in gpus if g.power is not None]
+    watts = supply_watts(sum(known), 1) if len(known) == len(gpus) else None
+    if len(gpus) <= MOST_CARDS or before > MOST_CARDS:
+        return supply_items(watts, buyer)
+    larger = larger_computer(len(gpus), watts, buyer)
+    return None if larger is None else (larger,)
 
 
 def _with_cards(computer: Machine, gpus: Sequence[Device]) -> Machine:
@@ -146,9 +164,3 @@ def _with_equal_cards(machine: Machine) -> Machine:
     memory = sum(known) // len(gpus) if len(known) == len(gpus) else None
     card = replace(gpus[0], memory=memory, reserved=max(g.reserved for g in gpus))
     return replace(machine, gpus=(card,) * len(gpus))
-
-
-def _power(gpus: Sequence[Device]) -> float | None:
-    """Return the power of all cards, None if one is unknown [W]."""
-    known = [g.power for g in gpus if g.power is not None]
-    return sum(known) if len(known) == len(gpus) else None
