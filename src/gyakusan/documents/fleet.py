@@ -302,7 +302,7 @@ def _plan(plan: FleetPlan) -> FleetPlanJson:
         roles=plan.roles,
         model=one.name,
         quantization=one.quantization,
-        inspect_as=one.base,
+        inspect_as=one.quantization,
         engine=one.engine,
         machine=FleetMachineJson(offer.machine.name, offer.count, offer.power, offer.price),
         machines=plan.machines,

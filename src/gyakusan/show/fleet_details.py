@@ -10,7 +10,8 @@ from gyakusan.planning.fleet import costs
 from gyakusan.planning.fleet.costs import Month
 from gyakusan.planning.fleet.plan import FleetPlan
 from gyakusan.planning.fleet.recommend import FleetAnswer
-from gyakusan.show.amounts import CURRENCY_TEXTS, Amounts, money_words
+from gyakusan.planning.request.money import CURRENCY_TEXTS
+from gyakusan.show.amounts import Amounts, money_words
 from gyakusan.show.fleet import address_missing, amounts, api, failure, full_watts, hourly, machines, question
 from gyakusan.show.plan_notes import BASIS_TEXTS
 from gyakusan.show.tree import Command, Fact, Facts, Pause, Text, Tree, Verdict, whole
