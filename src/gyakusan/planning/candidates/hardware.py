@@ -6,7 +6,7 @@ converted with dated rates. Each machine that is left out carries its reason.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -245,35 +245,44 @@ def _option(machine: Machine, count: int, items: tuple[PriceItem, ...], buyer: B
 
 def reachable_machines(request: PlanRequest) -> tuple[HardwareOption, ...]:
     """Return every machine that some budget buys, cheapest first: complete ones, and cards for a computer of one's own."""
-    new, second_hand = _cards_alone(request)
-    return tuple(sorted((*priced_machines(request), *new, *second_hand), key=_by_price))
+    complete = priced_machines(request)
+    new = _cards_alone(request, _least(complete))
+    second_hand = _cards_alone(replace(request, used=True), _least((*new, *complete)))
+    return tuple(sorted((*complete, *new, *second_hand), key=_by_price))
 
 
-def _cards_for_an_own_computer(request: PlanRequest, complete: Iterable[HardwareOption]) -> list[HardwareOption]:
+def _cards_for_an_own_computer(request: PlanRequest, complete: Sequence[HardwareOption]) -> list[HardwareOption]:
     """Return cards that a small budget buys for a computer that the asker has.
 
     A budget that pays a computer around them buys that instead: the same cards, so that more money never gives less.
     Second-hand cards are among them only where nothing new is within the budget.
+    complete: the machines within the budget
     """
     budget = request.budget
     if budget is None:
         return []
     limit = exchange_rates(dict(request.rates)).convert(budget.amount, budget.currency, "JPY") or 0.0
-    names = {o.machine.name for o in complete}
-    new, second_hand = ([o for o in cards if (o.price or 0.0) <= limit] for cards in _cards_alone(request))
-    return [o for o in new if o.machine.name not in names] if new or names else second_hand
+    least = _least(complete or priced_machines(request))
+    new = _cards_alone(request, least)
+    within = [o for o in new if (o.price or 0.0) <= limit]
+    if within or complete:
+        names = {o.machine.name for o in complete}
+        return [o for o in within if o.machine.name not in names]
+    used = _cards_alone(replace(request, used=True), min(least, _least(new)))
+    return [o for o in used if (o.price or 0.0) <= limit]
 
 
-def _cards_alone(request: PlanRequest) -> tuple[list[HardwareOption], list[HardwareOption]]:
-    """Return cards for a computer of one's own that cost less than any complete computer, and second-hand ones below these."""
+def _cards_alone(request: PlanRequest, below: float) -> list[HardwareOption]:
+    """Return cards for a computer of one's own that cost less than `below`, cheapest first [JPY]."""
     if request.base_computer_price is not None:
-        return [], []
-    own = replace(request, base_computer_price=Money(0.0, "JPY"))
-    least = next((o.price for o in priced_machines(request) if o.price is not None), float("inf"))
-    new = [o for o in priced_machines(own) if o.own_computer and (o.price or 0.0) < least]
-    first = next((o.price for o in new if o.price is not None), least)
-    used = priced_machines(replace(own, used=True))
-    return new, [o for o in used if o.own_computer and (o.price or 0.0) < first]
+        return []
+    own = priced_machines(replace(request, base_computer_price=Money(0.0, "JPY")))
+    return [o for o in own if o.own_computer and (o.price or 0.0) < below]
+
+
+def _least(options: Iterable[HardwareOption]) -> float:
+    """Return the smallest price, infinite without one [JPY]."""
+    return min((o.price for o in options if o.price is not None), default=float("inf"))
 
 
 @cache
