@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from math import inf
 
 from gyakusan.planning.fleet.plan import FleetPlan
+from gyakusan.planning.select.shown_plans import has_better, two_digits
 
 MAX_ROWS = 6
 """Fleets that an answer shows."""
@@ -51,7 +52,7 @@ def shown_figures(plan: FleetPlan) -> ShownFigures:
     """Return the figures of a fleet as its row shows them."""
     return ShownFigures(
         machines=plan.machines,
-        speed=_shown(plan.user_speed),
+        speed=two_digits(plan.user_speed),
         quality=float(round(float(plan.plan.score.value))),
         price=plan.monthly if plan.monthly == inf else float(round(plan.monthly)),
         served=_whole_percent(plan.failure_impact.served),
@@ -66,7 +67,7 @@ def shown_fleets(plans: Sequence[FleetPlan], on_target: Callable[[FleetPlan], bo
     if not plans:
         return ()
     figures = [shown_figures(p) for p in plans]
-    kept = [i for i in range(len(plans)) if not _is_beaten(i, figures)]
+    kept = [i for i in range(len(plans)) if not has_better(i, figures)]
     first = next((i for i in kept if i == 0 or (figures[i].at_least(figures[0]) and on_target(plans[i]))), kept[0])
     order = [first, *(i for i in kept if i != first)]
     labels: dict[int, list[str]] = {i: [] for i in order}
@@ -83,18 +84,8 @@ def shown_fleets(plans: Sequence[FleetPlan], on_target: Callable[[FleetPlan], bo
     return tuple(replace(plans[i], roles=tuple(labels[i])) for i in order if labels[i])[:MAX_ROWS]
 
 
-def _is_beaten(place: int, figures: Sequence[ShownFigures]) -> bool:
-    """Return True if another row is better, or the same and earlier."""
-    mine = figures[place]
-    return any(f.beats(mine) or (f == mine and i < place) for i, f in enumerate(figures) if i != place)
-
-
 def _survives(plan: FleetPlan) -> bool:
     return plan.failure_impact.verdict in ("spare", "holds")
-
-
-def _shown(value: float) -> float:
-    return float(round(value)) if value >= 9.95 else round(value, 1)
 
 
 def _whole_percent(share: float) -> float:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol, TypeVar
 
 from gyakusan.core.quality import SHARE80
 from gyakusan.planning.request.request import PlanRequest
@@ -59,6 +60,23 @@ def shown_figures(plan: Plan) -> ShownFigures:
 def two_digits(value: float) -> float:
     """Return a figure as it is printed: whole from 10 on, else with one decimal."""
     return float(round(value)) if value >= 9.95 else round(value, 1)
+
+
+class Comparable(Protocol):
+    """Figures of a row that can be compared with those of another."""
+
+    def beats(self: C, other: C, /) -> bool:
+        """Return True if these are at least as good in every figure, and better in one."""
+        ...
+
+
+C = TypeVar("C", bound=Comparable)
+
+
+def has_better(place: int, figures: Sequence[C]) -> bool:
+    """Return True if another row is better than the one at `place`, or the same and earlier."""
+    mine = figures[place]
+    return any(f.beats(mine) or (f == mine and i < place) for i, f in enumerate(figures) if i != place)
 
 
 def is_beaten(plan: Plan, other: Plan, *, owned: bool) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from gyakusan.planning.select.shown_plans import has_better, two_digits
 from gyakusan.planning.upgrade.option import UpgradeOption
 
 LEAST_SHOWN = 3
@@ -40,8 +41,8 @@ def shown_figures(step: UpgradeOption) -> ShownFigures:
     return ShownFigures(
         price=float(round(step.option.net)),
         quality=float(round(float(step.plan.score.value))),
-        speed=_shown(speed),
-        answer=_shown(speed / step.plan.mode.thinking),
+        speed=two_digits(speed),
+        answer=two_digits(speed / step.plan.mode.thinking),
     )
 
 
@@ -59,7 +60,7 @@ def shown_options(steps: Sequence[UpgradeOption]) -> tuple[UpgradeOption, ...]:
     steps: purchases that are a real gain
     """
     figures = [shown_figures(s) for s in steps]
-    kept = [i for i in range(len(steps)) if not _is_beaten(i, figures)]
+    kept = [i for i in range(len(steps)) if not has_better(i, figures)]
     if not kept:
         return ()
     labels: dict[int, list[str]] = {i: [] for i in kept}
@@ -70,13 +71,3 @@ def shown_options(steps: Sequence[UpgradeOption]) -> tuple[UpgradeOption, ...]:
     order = sorted(kept, key=lambda i: ("cheapest" not in labels[i], not labels[i], -steps[i].rate))
     shown = max(LEAST_SHOWN, sum(bool(names) for names in labels.values()))
     return tuple(replace(steps[i], roles=tuple(labels[i])) for i in order[:shown])
-
-
-def _is_beaten(place: int, figures: Sequence[ShownFigures]) -> bool:
-    """Return True if another purchase is better, or the same and earlier."""
-    mine = figures[place]
-    return any(f.beats(mine) or (f == mine and i < place) for i, f in enumerate(figures) if i != place)
-
-
-def _shown(value: float) -> float:
-    return float(round(value)) if value >= 9.95 else round(value, 1)
