@@ -299,7 +299,9 @@ def test_japanese_changes_every_sentence(run: Any) -> None:
 def _process(*words: str, out: Any = subprocess.PIPE, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "gyakusan", *words]
     around = {**os.environ, **environment}
-    return subprocess.run(command, env=around, stdout=out, stderr=subprocess.PIPE, text=True, check=False)
+    return subprocess.run(
+        command, env=around, stdout=out, stderr=subprocess.PIPE, text=True, errors="replace", check=False
+    )
 
 
 @pytest.mark.parametrize("json_", [(), ("--json",)])
@@ -309,6 +311,18 @@ def test_a_stream_of_ascii_takes_every_answer(json_: tuple[str, ...]) -> None:
     assert "\\u" in done.stdout
     if json_:
         assert json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_json_is_json_on_every_stream(encoding: str, tmp_path: Path) -> None:
+    name = "Gen\xe8ve \U0001f600"
+    file = tmp_path / f"{name}.toml"
+    file.write_text('device = "RTX 4090"\nfamilies = "gemma3"\n')
+    done = _process("compare", "--plan", str(file), "--json", PYTHONIOENCODING=encoding, PYTHONUTF8="0")
+    assert json.loads(done.stdout)[0]["title"] == name
+    done = _process("inspect", name, "--offline", "--json", PYTHONIOENCODING=encoding, PYTHONUTF8="0")
+    assert done.returncode == 2
+    assert name in json.loads(done.stdout)["error"]
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this computer has no /dev/full")

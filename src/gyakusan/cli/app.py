@@ -101,10 +101,10 @@ def _drop() -> None:
 def _complain(kind: str, message: Message, mend: Message | None, code: int, language: Language, *, json: bool) -> int:
     """Say what is wrong on stderr, and with --json as a document on stdout; the exit code."""
     if json:
+        from gyakusan.cli.writing import print_json
         from gyakusan.documents.served import ErrorJson
-        from gyakusan.documents.writer import written
 
-        print(written(ErrorJson(error=message, mend=mend, kind=kind, exit_code=code), language))
+        print_json(ErrorJson(error=message, mend=mend, kind=kind, exit_code=code), language)
     line = tell(message, language)
     if mend is not None:
         line += ("" if line.endswith("。") else " ") + tell(mend, language)

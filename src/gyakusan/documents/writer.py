@@ -16,9 +16,13 @@ HEAD = ("schema", "catalogue")
 """Keys that stand before all others."""
 
 
-def written(document: object, language: Language, *, indent: int | None = 2) -> str:
-    """Return a document, or a sequence of documents, as JSON. indent: None for one line."""
-    return json.dumps(plain(document, language), ensure_ascii=False, indent=indent)
+def written(document: object, language: Language, *, indent: int | None = 2, ascii_only: bool = False) -> str:
+    """Return a document, or a sequence of documents, as JSON.
+
+    indent: None for one line
+    ascii_only: with escapes for every other character, for a stream that is not UTF-8
+    """
+    return json.dumps(plain(document, language), ensure_ascii=ascii_only, indent=indent)
 
 
 def plain(value: Any, language: Language) -> Any:
