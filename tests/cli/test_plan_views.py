@@ -120,6 +120,27 @@ def test_serve_takes_plan_1_of_a_saved_answer(capsys: pytest.CaptureFixture[str]
     assert asked(capsys, "serve", str(file), "--dry-run", "--lang", "en")[0] == 2
 
 
+@pytest.mark.parametrize(
+    "options", [("--context", "16k"), ("--users", "2"), ("--device", "RTX 4090"), ("--set", "ubatch=64"), ("--cpu",)]
+)
+def test_no_option_changes_a_saved_plan(
+    capsys: pytest.CaptureFixture[str], homes: Path, options: tuple[str, ...]
+) -> None:
+    file = homes / "office.toml"
+    file.write_text('device = "RTX 4090"\nfamilies = "gemma3"\n')
+    code, out, err = asked(capsys, "serve", str(file), "--dry-run", *options, "--lang", "en")
+    assert (code, out) == (2, "")
+    assert f"gyakusan: {options[0]} cannot change the plan in" in err
+
+
+def test_a_saved_file_says_what_it_is_for(capsys: pytest.CaptureFixture[str], homes: Path) -> None:
+    file = homes / "office.toml"
+    asked(capsys, *ASK, "--save", str(file))
+    assert "gyakusan serve FILE --dry-run" in file.read_text().splitlines()[0]
+    assert asked(capsys, "serve", str(file), "--lang", "en")[0] == 2  # the files of its model are not here
+    assert asked(capsys, "serve", str(file), "--dry-run")[0] == 0
+
+
 def test_ollama_says_what_its_client_runs(capsys: pytest.CaptureFixture[str]) -> None:
     asked(capsys, *ASK, "--engine", "ollama")
     code, line, err = asked(capsys, "plan", "--command", "1", "--lang", "en")

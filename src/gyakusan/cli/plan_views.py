@@ -65,7 +65,8 @@ class Use:
     ] = False
     ui: Annotated[bool, Parameter(help=_("Keep the server's own chat page."))] = True
     save: Annotated[
-        Path | None, Parameter(help=_("Save question and plans in this file, for plan FILE and serve FILE."))
+        Path | None,
+        Parameter(help=_("Save question and plans in this file, for plan FILE and serve FILE --dry-run.")),
     ] = None
 
     @property

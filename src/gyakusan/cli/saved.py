@@ -163,9 +163,9 @@ def _was_saved(path: Path) -> bool:
 
 
 def saved_text(answer: SavedAnswer) -> str:
-    """Return a TOML file that `gyakusan plan FILE` and `gyakusan serve FILE` read."""
+    """Return a TOML file that `gyakusan plan FILE` and `gyakusan serve FILE --dry-run` read."""
     table = _table(answer)
-    lines = ["# gyakusan plan FILE asks this again, gyakusan serve FILE starts plan 1."]
+    lines = ["# gyakusan plan FILE asks this again, gyakusan serve FILE --dry-run shows how plan 1 is started."]
     lines += [f"{key} = {_toml(value)}" for key, value in table.items() if key != "plans"]
     for plan in table["plans"]:
         lines += ["", "[[plans]]", *(f"{key} = {_toml(value)}" for key, value in plan.items())]

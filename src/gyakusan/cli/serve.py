@@ -23,7 +23,9 @@ app = App(name="serve", help="Start the planned endpoint and check the predictio
 
 @app.default
 def serve(
-    model: Annotated[str, Parameter(help=_("A GGUF file, a saved plan (TOML), or smollm2."))] = "smollm2",
+    model: Annotated[
+        str, Parameter(help=_("A GGUF file, smollm2, or with --dry-run a saved plan (TOML)."))
+    ] = "smollm2",
     *,
     host: Annotated[str, Parameter(help=_("Address to listen on; other than loopback needs a key."))] = "127.0.0.1",
     port: Annotated[int, Parameter(help=_("Port; 0 takes a free one."))] = 8080,
@@ -44,7 +46,11 @@ def serve(
 
     from gyakusan.serving.server import ServerOptions
 
-    asked = _planned(model) if model.endswith((".toml", ".json")) else _asked(model, people, where, which, server)
+    if model.endswith((".toml", ".json")):
+        _check_unchanged(model, people, where, which, server)
+        asked = _planned(model)
+    else:
+        asked = _asked(model, people, where, which, server)
     if dry_run:
         return _dry_run(asked, host, port, output)
     path = _file(asked)
@@ -64,6 +70,25 @@ def _asked(model: str, people: People, where: Where, which: Which, server: Serve
     name = engine(which.engine).NAME
     settings = which.settings(name, server, alone=True)
     return api.deployment(model, load=people.load, settings=settings, pairs=which.pairs, server=name, **where.named)
+
+
+def _check_unchanged(file: str, *parts: People | Where | Which | Server) -> None:
+    """Raise BadSetting for options of model, machine and server: plan 1 of a file has its own."""
+    from dataclasses import fields
+
+    given = [
+        "--set" if f.name == "pairs" else "--" + f.name.replace("_", "-")
+        for part in parts
+        for f in fields(part)
+        if getattr(part, f.name) != f.default
+    ]
+    if given:
+        raise BadSetting(
+            "{options} cannot change the plan in {file}.",
+            options=", ".join(given),
+            file=file,
+            mend="Leave them out, or save another plan with gyakusan plan ... --save FILE.",
+        )
 
 
 def _planned(file: str) -> Deployment:
