@@ -130,6 +130,13 @@ def test_a_number_that_no_fleet_has_is_refused(capsys: pytest.CaptureFixture[str
     assert "no fleet 99" in capsys.readouterr().err
 
 
+def test_details_and_command_are_one_or_the_other(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*LAB, "--details", "1", "--command", "1"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err == "gyakusan: --details and --command were given together. Give one.\n"
+
+
 def test_details_add_up(capsys: pytest.CaptureFixture[str]) -> None:
     text = said(capsys, *OFFICE, "--details", "1")
     for part in ("queue", "wait for a slot", "purchase", "power", "sum", "thinking included", "API", "failure"):

@@ -109,7 +109,7 @@ def test_a_saved_answer_is_asked_again(capsys: pytest.CaptureFixture[str], homes
 def test_serve_takes_plan_1_of_a_saved_answer(capsys: pytest.CaptureFixture[str], homes: Path) -> None:
     file = homes / "office.toml"
     asked(capsys, *ASK, "--context", "16k", "--engine", "llama.cpp", "--save", str(file))
-    model = saved.read_values(file.read_text(), file.name)[1]
+    model = saved.answer_in(file.read_text(), file.name)
     assert model is not None
     code, out, _ = asked(capsys, "serve", str(file), "--dry-run", "--json")
     found = json.loads(out)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import pytest
 from cyclopts import App
 
 import gyakusan
+from gyakusan.cli import main
 from gyakusan.cli.app import build
 from gyakusan.engines.registry import NAMES, engine
 from gyakusan.errors import BadQuantity, BadSetting, UnknownName
@@ -107,6 +109,30 @@ def test_options_win_over_the_question(tmp_path: Any) -> None:
     }
     assert request_values({"kv": "q8_0"}, {}, ()) == {"kv": "q8_0"}
     assert request_values({"kv": "q8_0"}, {"kv_type": "f16"}, ()) == {"kv": "f16"}
+
+
+SAVED = 'device = "RTX 4090"\nfamilies = "gemma3"\nsaved = "2026-11-01"\n\n[[plans]]\nmodel = "a"\n'
+
+
+def test_a_saved_answer_is_a_question_everywhere(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "saved.toml"
+    file.write_text(SAVED)
+    assert request_values(file, {}, ()) == {"device": "RTX 4090", "families": "gemma3"}
+    assert gyakusan.plan(str(file)).plans
+    for command in (("fleet",), ("compare", "--plan"), ("upgrade",)):
+        assert main([*command, str(file)]) in (0, 1)
+        assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "option"),
+    [("RTX 4090", "device"), ("M4 Max", "device"), ("Mac Studio M4 Max 128GB", "device"), ("qwen3-8b", "model")],
+)
+def test_what_is_no_file_is_understood(name: str, option: str) -> None:
+    with pytest.raises(BadSetting, match=f'is a {option}.*gyakusan plan --{option} "{name}"'):
+        gyakusan.plan(name)
+    with pytest.raises(BadSetting, match=f"is a {option}"):
+        gyakusan.fleet(name)
 
 
 def test_unknown_names_meet_the_nearest() -> None:

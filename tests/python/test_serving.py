@@ -27,6 +27,14 @@ def test_serve_takes_the_options_of_the_command(tmp_path: Path) -> None:
     assert gyakusan.serve(context=2048, options={"alias": "smol"}).options.alias == "smol"
 
 
+@pytest.mark.parametrize(("text", "problem"), [("", "is empty"), (" \n\n", "is empty"), (None, "cannot be read")])
+def test_a_file_without_a_key_is_refused(tmp_path: Path, text: str | None, problem: str) -> None:
+    if text is not None:
+        (tmp_path / "key").write_text(text)
+    with pytest.raises(gyakusan.GyakusanError, match=problem):
+        gyakusan.serve(context=2048, key_file=tmp_path / "key", device="cpu")
+
+
 def test_serve_refuses_what_does_not_fit_where_it_is_told_to() -> None:
     with pytest.raises(gyakusan.GyakusanError, match="does not fit"):
         gyakusan.serve("llama3.1-405b", device="RTX 4090", anyway=False)

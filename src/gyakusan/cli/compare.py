@@ -11,7 +11,7 @@ from cyclopts import App, Parameter
 from gyakusan.cli.options import Output, People, Server, _
 from gyakusan.cli.writing import draw, write_json
 from gyakusan.errors import BadSetting
-from gyakusan.python.files import text_of
+from gyakusan.python.files import question_of
 
 if TYPE_CHECKING:
     from gyakusan.show.amounts import Amounts
@@ -92,12 +92,11 @@ def _plans(
 ) -> int:
     """Whole plans, and models on devices beside them. 0 if one of them fits."""
     from gyakusan import api
-    from gyakusan.cli.saved import read_values
     from gyakusan.planning.predict.assessment import assess
     from gyakusan.planning.request.parse_request import parse_request
     from gyakusan.planning.select.side_by_side import compared_device, compared_request
 
-    found = [compared_request(f.stem, parse_request(read_values(text_of(f), f.name)[0])) for f in files]
+    found = [compared_request(f.stem, parse_request(question_of(f))) for f in files]
     for name in models:
         for device in devices:
             asked = api.deployment(name, quantization=quant, load=people.load, device=device, settings=server.changes())

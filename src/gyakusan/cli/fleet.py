@@ -13,13 +13,13 @@ from gyakusan.cli.options import Output, Where, _
 from gyakusan.cli.plan import Limits, Needs, Wishes, uncollected
 from gyakusan.cli.writing import draw, write_json
 from gyakusan.errors import BadSetting
+from gyakusan.python.files import question_of
 from gyakusan.text import tell
 
 if TYPE_CHECKING:
     from gyakusan.engines.service_files import Service
     from gyakusan.planning.fleet.plan import FleetPlan
     from gyakusan.planning.fleet.recommend import FleetAnswer
-from gyakusan.python.files import text_of
 
 app = App(
     name="fleet",
@@ -74,6 +74,13 @@ class View:
         bool, Parameter(help=_("With every option, also those that are the server's default."), negative="")
     ] = False
 
+    @property
+    def number(self) -> int | None:
+        """The number of the fleet, None where none is asked for. Raises BadSetting."""
+        if self.details is not None and self.command is not None:
+            raise BadSetting("--details and --command were given together.", mend="Give one.")
+        return self.command if self.details is None else self.details
+
 
 @app.default
 def fleet(
@@ -91,22 +98,21 @@ def fleet(
     """Run `gyakusan fleet` and return its exit code."""
     from gyakusan.planning.fleet.recommend import fleet as answer
     from gyakusan.planning.fleet.request import parse_fleet_request
-    from gyakusan.planning.request.parse_request import file_values
 
     given: dict[str, Any] = {}
     for part in (needs, where, size, costs, limits, wishes):
         given.update(asdict(part))
     given["engines"], given["kv"] = given.pop("engine"), given.pop("kv_type")
-    said = {} if file is None else file_values(text_of(file), file.name)
+    said = {} if file is None else question_of(file)
+    number = view.number
     with uncollected():
         found = answer(parse_fleet_request({**said, **{k: v for k, v in given.items() if v is not None}}))
-        _show(found, view, output)
+        _show(found, view, number, output)
     return 0 if found.plans else 1
 
 
-def _show(found: FleetAnswer, view: View, output: Output) -> None:
+def _show(found: FleetAnswer, view: View, number: int | None, output: Output) -> None:
     """Print the answer, or what is asked for of one fleet. Raises BadSetting for a number that no fleet has."""
-    number = view.command if view.details is None else view.details
     if number is not None and not 1 <= number <= len(found.plans):
         raise BadSetting(
             "The answer has no fleet {number}.", number=number, n=len(found.plans), mend="Give a number from 1 to {n}."

@@ -16,7 +16,7 @@ from gyakusan.cli.options import Output, Where, _
 from gyakusan.cli.plan_views import Use, Views, answered, check_number, saved_plans
 from gyakusan.cli.writing import draw, write_json
 from gyakusan.errors import BadSetting
-from gyakusan.python.files import text_of
+from gyakusan.python.files import question_of, text_of
 
 if TYPE_CHECKING:
     from gyakusan.cli.saved import SavedAnswer
@@ -143,7 +143,7 @@ def _question(file: Path | None, use: Use, options: Options) -> tuple[dict[str, 
         from gyakusan.engines.registry import engine, usual_engines
 
         values["engines"] = [name for name in usual_engines() if engine(name).KEY]
-    kept = None if file is None else saved.read_values(question_text(file), file.name)[1]
+    kept = None if file is None else saved.answer_in(text_of(file), file.name)
     return values, None if kept is None else saved.for_question(kept, values)
 
 
@@ -217,44 +217,13 @@ def _several(asked: PlanRequest, views: Views, use: Use, output: Output) -> int:
 
 def said(file: Path | None, needs: Needs, where: Where, limits: Limits, wishes: Wishes) -> dict[str, Any]:
     """What the file says, and what the options say over it."""
-    from gyakusan.cli.saved import read_values
     from gyakusan.planning.request.money import currency_of_locale
 
     given: dict[str, Any] = {**asdict(needs), **asdict(where), **asdict(limits), **asdict(wishes)}
     given["also"] = given["also"] or None
     given["engines"], given["kv"] = given.pop("engine"), given.pop("kv_type")
-    found = {} if file is None else read_values(question_text(file), file.name)[0]
+    found = {} if file is None else question_of(file)
     values = {**found, **{k: v for k, v in given.items() if v is not None}}
     if "currency" not in values and "budget" not in values and (local := currency_of_locale(os.environ)):
         values["currency"] = local
     return values
-
-
-def question_text(file: Path) -> str:
-    """What a file says. Raises SourceError, BadSetting where a device or a model was typed in its place."""
-    if not file.exists():
-        _not_a_file(str(file))
-    return text_of(file)
-
-
-def _not_a_file(text: str) -> None:
-    """Raise BadSetting if a text is the name of a device or of a model."""
-    from gyakusan.catalog.devices import knows
-    from gyakusan.catalog.models import find
-    from gyakusan.errors import UnknownName
-
-    if knows(text.partition("x ")[2] or text):
-        raise BadSetting(
-            '"{name}" is a device, and plan takes a question file here.',
-            name=text,
-            mend='Type: gyakusan plan --device "{name}"',
-        )
-    try:
-        find(text)
-    except UnknownName:
-        return
-    raise BadSetting(
-        '"{name}" is a model, and plan takes a question file here.',
-        name=text,
-        mend='Type: gyakusan plan --model "{name}"',
-    )

@@ -19,10 +19,8 @@ from typing import Any
 
 from gyakusan.catalog.places import state
 from gyakusan.errors import BadSetting, GyakusanError, SourceError
-from gyakusan.planning.request.parse_request import file_values
+from gyakusan.planning.request.parse_request import SAVED_KEYS, file_values
 
-KEPT = ("saved", "plans")
-"""Keys of a saved answer that are no keys of a question."""
 LARGEST = 5 * 10**6
 """No saved answer is larger. [B]"""
 WEEK = 7
@@ -172,14 +170,13 @@ def saved_text(answer: SavedAnswer) -> str:
     return "\n".join(lines) + "\n"
 
 
-def read_values(text: str, name: str) -> tuple[dict[str, Any], SavedAnswer | None]:
-    """Return the question in a file, and the saved answer in it if it has one. Raises BadSetting."""
-    found = dict(file_values(text, name))
-    values = {k: v for k, v in found.items() if k not in KEPT}
+def answer_in(text: str, name: str) -> SavedAnswer | None:
+    """Return the saved answer in a file, None where it holds a question alone. Raises BadSetting."""
+    found = file_values(text, name)
     if "plans" not in found:
-        return values, None
+        return None
     try:
-        return values, _answer(found)
+        return _answer(found)
     except (ValueError, KeyError, TypeError) as error:
         raise BadSetting(
             "{file} is not an answer that gyakusan saved.",
@@ -198,7 +195,7 @@ def _answer(found: Any) -> SavedAnswer:
     """Return the answer in a table. Raises ValueError, KeyError or TypeError for what is none."""
     if not isinstance(found, dict) or not isinstance(found["plans"], list):
         raise TypeError(found)
-    values = {k: v for k, v in found.items() if k not in KEPT}
+    values = {k: v for k, v in found.items() if k not in SAVED_KEYS}
     rows = [(p["model"], p["quantization"], p["engine"], p["machine"]) for p in found["plans"]]
     if not all(isinstance(word, str) for row in rows for word in row):
         raise TypeError(rows)

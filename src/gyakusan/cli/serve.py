@@ -44,6 +44,7 @@ def serve(
     """Run `gyakusan serve` and return its exit code."""
     from pathlib import Path
 
+    from gyakusan.python.files import key_of
     from gyakusan.serving.server import ServerOptions
 
     if model.endswith((".toml", ".json")):
@@ -59,7 +60,9 @@ def serve(
     if not anyway and not asked.ledger.fits:
         return _refuse(asked, output)
     log = Path(log_file) if log_file else None
-    options = ServerOptions(host=host, port=port, threads=threads, key=_key(key_file), log_file=log)
+    options = ServerOptions(
+        host=host, port=port, threads=threads, key=None if key_file is None else key_of(key_file), log_file=log
+    )
     return _run(asked, path, options, output, once=once)
 
 
@@ -95,13 +98,11 @@ def _planned(file: str) -> Deployment:
     """Return plan 1 of a saved answer, asked again. Raises BadReference where the question has no plan now."""
     from pathlib import Path
 
-    from gyakusan.cli.saved import read_values
     from gyakusan.planning.request.parse_request import parse_request
     from gyakusan.planning.select.recommend import recommend
-    from gyakusan.python.files import text_of
+    from gyakusan.python.files import question_of
 
-    values, _saved = read_values(text_of(Path(file)), Path(file).name)
-    plans = recommend(parse_request(values)).plans
+    plans = recommend(parse_request(question_of(Path(file)))).plans
     if not plans:
         raise BadReference("The question in {file} has no plan.", file=file, mend="See `gyakusan plan {file}`.")
     return plans[0].deployment
@@ -202,20 +203,3 @@ def _refuse(asked: Deployment, output: Output) -> int:
         mend = say("Choose a smaller model or quantisation, or start it with --anyway.")
     print("gyakusan:", tell(first, output.language), tell(mend, output.language), file=sys.stderr)
     return 1
-
-
-def _key(path: str | None) -> str | None:
-    """The first line of a key file; never from the command line, where others could read it."""
-    if path is None:
-        return None
-    from pathlib import Path
-
-    try:
-        text = Path(path).expanduser().read_text("utf-8")[:4096].strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadReference(
-            "{path} cannot be read: {why}.", path=path, why=str(error), mend="Check the path."
-        ) from error
-    if not text:
-        raise BadReference("{path} is empty.", path=path, mend="Write the key into the file.")
-    return text.splitlines()[0]

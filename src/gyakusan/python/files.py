@@ -1,33 +1,82 @@
-"""Files of a person's own that a request or records are read from."""
+"""Files of a person's own: questions, and the key of a server."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from gyakusan.errors import BadSetting, GyakusanError, SourceError
+from gyakusan.errors import BadReference, BadSetting, GyakusanError, SourceError, UnknownName
+
+LONGEST_KEY = 4096
+"""No more is read of a key."""
+
+
+def question_of(file: Path) -> dict[str, Any]:
+    """Return the keys and values of the question in a TOML or JSON file. Raises SourceError, BadSetting."""
+    from gyakusan.planning.request.parse_request import question_values
+
+    return question_values(text_of(file), file.name)
 
 
 def text_of(file: Path) -> str:
-    """Return what a file says. Raises SourceError."""
+    """Return what a file says. Raises SourceError, BadSetting where a device or a model was typed in its place."""
     try:
         return file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        _no_file_but_a_device(str(file))
+        if not file.exists():
+            _check_no_name(str(file))
         problem = getattr(error, "strerror", None) or str(error)
         raise SourceError(
             "{file} cannot be read: {problem}.", file=str(file), problem=problem, mend="Name a TOML or JSON file."
         ) from error
 
 
-def _no_file_but_a_device(text: str) -> None:
-    """Raise BadSetting if a device was named where a file is expected."""
-    from gyakusan import machines
+def key_of(path: str | Path) -> str:
+    """Return the first line of a key file. Raises BadReference.
 
+    A key is never taken from the command line, where others could read it.
+    """
+    try:
+        text = Path(path).expanduser().read_text("utf-8")[:LONGEST_KEY].strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadReference(
+            "{path} cannot be read: {why}.", path=str(path), why=str(error), mend="Check the path."
+        ) from error
+    if not text:
+        raise BadReference("{path} is empty.", path=str(path), mend="Write the key into the file.")
+    return text.splitlines()[0]
+
+
+def _check_no_name(text: str) -> None:
+    """Raise BadSetting if a text is the name of a device or of a model."""
+    from gyakusan.catalog.models import find
+
+    if _is_device(text):
+        raise BadSetting(
+            '"{name}" is a device, and a file with a question is expected here.',
+            name=text,
+            mend='Type: gyakusan plan --device "{name}"',
+        )
+    try:
+        find(text)
+    except UnknownName:
+        return
+    raise BadSetting(
+        '"{name}" is a model, and a file with a question is expected here.',
+        name=text,
+        mend='Type: gyakusan plan --model "{name}"',
+    )
+
+
+def _is_device(text: str) -> bool:
+    """Return True for the name of a device or a computer, also of one that comes in several sizes."""
+    from gyakusan import machines
+    from gyakusan.catalog.devices import knows
+
+    if knows(text.partition("x ")[2] or text):
+        return True
     try:
         machines.parse(text)
     except GyakusanError:
-        return
-    raise BadSetting(
-        "{name} is a device, and a file with a question is expected here.", name=f'"{text}"',
-        mend="Type: gyakusan plan --device {name}",
-    )  # fmt: skip
+        return False
+    return True

@@ -98,10 +98,11 @@ def request_values(file: Question | None, options: Mapping[str, Any], known: Ite
     known: names of options beside the keys of a request, for the nearest names in an error
     """
     from gyakusan.planning.request.request import KEYS
+    from gyakusan.python.files import question_of
 
     options = dict(options)
     question = file or options.pop("question", None)
-    given = _file(question) if isinstance(question, str | Path) else dict(question or {})
+    given = question_of(Path(question)) if isinstance(question, str | Path) else dict(question or {})
     names = {*KEYS, *known, *KEY_OF_OPTION}
     for name in options:
         if name not in names:
@@ -111,14 +112,6 @@ def request_values(file: Question | None, options: Mapping[str, Any], known: Ite
         plain = list(value) if isinstance(value, set | frozenset) else value
         given[KEY_OF_OPTION.get(name, name)] = str(value) if money else plain
     return given
-
-
-def _file(question: str | Path) -> dict[str, Any]:
-    from gyakusan.planning.request.parse_request import file_values
-    from gyakusan.python.files import text_of
-
-    path = Path(question)
-    return dict(file_values(text_of(path), path.name))
 
 
 def engine_settings(name: str, settings: Mapping[str, Any], own: Iterable[str] = ()) -> dict[str, Any]:

@@ -77,7 +77,7 @@ def serve(
     options: further fields of serving.server.ServerOptions, e.g. key
     settings: device, memory, reserve, bandwidth, and fields of the engine's Settings, as for `inspect`
     """
-    from gyakusan.python.files import text_of
+    from gyakusan.python.files import key_of
     from gyakusan.serving.server import Server, ServerOptions
 
     asked = deployed(model, settings, context=context, users=users, engine=engine)
@@ -86,5 +86,5 @@ def serve(
     given: dict[str, Any] = {"host": host, "port": port, "threads": threads}
     given["log_file"] = None if log_file is None else Path(log_file)
     if key_file is not None:
-        given["key"] = text_of(Path(key_file)).strip().splitlines()[0]
+        given["key"] = key_of(key_file)
     return Server.of(asked, ServerOptions(**{**given, **(options or {})}))

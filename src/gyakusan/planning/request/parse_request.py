@@ -30,6 +30,8 @@ from gyakusan.planning.request.request import (
 from gyakusan.planning.request.request_rate import parse_request_rate, slots_for_rate
 from gyakusan.units import parse_count
 
+SAVED_KEYS = ("saved", "plans")
+"""Keys of a saved answer that are no keys of its question."""
 MAX_COLOCATED = 7
 """Most models beside the first one."""
 COLOCATED_KEYS = (
@@ -126,6 +128,11 @@ def file_values(text: str, name: str) -> Mapping[str, Any]:
     if not isinstance(values, dict):
         raise BadSetting("{file} does not hold a table of keys.", file=name, mend="Write lines such as users = 5.")
     return values
+
+
+def question_values(text: str, name: str) -> dict[str, Any]:
+    """Return the keys and values of the question in a file, without the answer that was saved with it. Raises BadSetting."""
+    return {k: v for k, v in file_values(text, name).items() if k not in SAVED_KEYS}
 
 
 _MONEY = ("budget", "computer")
