@@ -9,7 +9,7 @@ from gyakusan.catalog.models import find
 from gyakusan.catalog.projectors import projector_of, unquantized_projector
 from gyakusan.core.load import Load
 from gyakusan.engines.deployment import Deployment
-from gyakusan.engines.images import ImagePart, image_part, projector_use
+from gyakusan.engines.images import ImagePart, image_part
 
 
 def asked(name: str, engine: str = "llama.cpp", *, images: bool, device: str = "RTX 4090") -> Deployment:
@@ -18,7 +18,7 @@ def asked(name: str, engine: str = "llama.cpp", *, images: bool, device: str = "
 
 def test_text_tasks_switch_it_off() -> None:
     deployment = asked("qwen3.6-27b", images=False)
-    assert projector_use(deployment).use == "off"
+    assert image_part(find("qwen3.6-27b"), "llama.cpp", "Q4_K_M", images=False).use == "off"
     assert "--no-mmproj" in deployment.command.argv
     assert not any(line.part == "weights.projector" for a in deployment.ledger.accounts for line in a.lines)
 
@@ -27,7 +27,8 @@ def test_images_are_counted_to_the_byte_of_the_file() -> None:
     plain, seeing = (asked("qwen3.6-27b", images=x) for x in (False, True))
     found = projector_of(find("qwen3.6-27b"), "Q4_K_M")
     assert found is not None
-    assert (projector_use(seeing).use, projector_use(seeing).projector_bytes) == ("counted", found.bytes)
+    part = image_part(find("qwen3.6-27b"), "llama.cpp", "Q4_K_M", images=True)
+    assert (part.use, part.projector_bytes) == ("counted", found.bytes)
     assert "--no-mmproj" not in seeing.command.argv
     lines = {line.part: line.bytes for a in seeing.ledger.accounts for line in a.lines}
     assert lines["weights.projector"] == found.bytes
@@ -37,7 +38,7 @@ def test_images_are_counted_to_the_byte_of_the_file() -> None:
 @pytest.mark.parametrize("images", [False, True])
 def test_a_text_model_has_none(images: bool) -> None:
     deployment = asked("qwen3-8b", images=images)
-    assert projector_use(deployment) == ImagePart()
+    assert image_part(find("qwen3-8b"), "llama.cpp", "Q4_K_M", images=images) == ImagePart()
     assert "--no-mmproj" not in deployment.command.argv
 
 
@@ -54,7 +55,3 @@ def test_engines_differ() -> None:
 def test_ollama_takes_it_with_the_model() -> None:
     parts = {line.part for a in asked("gemma3-4b", "ollama", images=False).ledger.accounts for line in a.lines}
     assert {"weights.projector", "compute.projector"} <= parts
-
-
-def test_a_file_of_ones_own_is_not_the_catalogues(tmp_path: object) -> None:
-    assert projector_use(api.deployment("smollm2", load=Load(1, 2048), device="RTX 4090")) == ImagePart()

@@ -173,6 +173,9 @@ def test_nothing_in_a_unit_or_a_compose_file_is_expanded() -> None:
     odd = replace(server, command=replace(server.command, argv=argv))
     assert '"a \\"$$HOME\\" 50%%"' in systemd_unit(odd)
     assert "$$HOME" in compose_file(odd)
+    set_ = replace(server, command=replace(server.command, environment={"A": 'x$HOME "50%"'}))
+    assert 'Environment="A=x$HOME \\"50%%\\""\n' in systemd_unit(set_)
+    assert "x$$HOME" in compose_file(set_)
 
 
 def test_the_port_is_the_one_of_the_command() -> None:

@@ -13,13 +13,19 @@ from gyakusan.serving.key_files import kept_key
 
 @pytest.mark.parametrize(
     "text",
-    [b"", b"\n", b"short", b"a" * 15, b"a" * 20 + b"\n" + b"b" * 20, b"two words and more", b"\xff" * 20, b"a\x1b" * 9],
+    [b"", b"\n", b"short", b"a" * 15, b"a" * 20 + b"\n" + b"b" * 20, b"two words and more", b"\xff" * 20, b"a\x1b" * 9]
+    + [b"a" * 20 + c for c in (b"$HOME", b"'", b'"', b"\\", b"#", b"%", b"`", b"!", b"&", b";")],
 )
 def test_what_is_no_key_is_never_used(tmp_path: Path, text: bytes) -> None:
     (tmp_path / "api-key").write_bytes(text)
     with pytest.raises(SourceError, match=r"api-key holds no key.*Delete the file"):
         kept_key(tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["api-key"]
+
+
+def test_a_key_of_ones_own_is_kept(tmp_path: Path) -> None:
+    (tmp_path / "api-key").write_text("Az09._~+/=-Az09._~\n")
+    assert "=Az09._~+/=-Az09._~\n" in kept_key(tmp_path).variables.read_text()
 
 
 def test_an_open_file_is_closed_to_others(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Folders of records: ours, the user's own, and a newer release that was fetched."""
+"""Folders: of records (ours, the user's own, a newer release that was fetched), and of what is kept for the user."""
 
 from __future__ import annotations
 
@@ -46,6 +46,25 @@ def released() -> Path | None:
     except OSError:
         return None
     return fetched() / newest if newest > RELEASE else None
+
+
+def write_private(path: Path, text: str, mode: int = 0o600) -> None:
+    """Write a file of this mode, whole or not at all. Raises OSError, ValueError for text that is no UTF-8."""
+    import tempfile
+
+    data = text.encode()
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if mode != 0o600:
+            os.chmod(name, mode)
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
 
 
 def _home(variable: str, usual: str) -> Path:

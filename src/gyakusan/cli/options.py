@@ -121,9 +121,8 @@ class People:
 
     @property
     def defaults(self) -> frozenset[str]:
-        """Which of "context" and "users" nobody gave."""
-        given = {"context": self.context is not None, "users": self.users != "1"}
-        return frozenset(name for name, known in given.items() if not known)
+        """The options that nobody gave: "context", or none."""
+        return frozenset({"context"} if self.context is None else ())
 
     def starting_load(self, trained_context: int) -> Load:
         """The load, with the usual context or 1 user in place of "max"."""

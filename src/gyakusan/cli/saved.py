@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import stat
-import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -17,7 +16,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from gyakusan.catalog.places import state
+from gyakusan.catalog.places import state, write_private
 from gyakusan.errors import BadSetting, GyakusanError, SourceError
 from gyakusan.planning.request.parse_request import SAVED_KEYS, file_values
 
@@ -92,21 +91,6 @@ def forget() -> None:
     """Forget the last answer: another question was asked since, and its plans have no numbers."""
     with suppress(OSError):
         last_path().unlink(missing_ok=True)
-
-
-def write_private(path: Path, text: str, mode: int = 0o600) -> None:
-    """Write a file of this mode, whole or not at all. Raises OSError, ValueError for text that is no UTF-8."""
-    data = text.encode()
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-        if mode != 0o600:
-            os.chmod(name, mode)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
 
 
 def _text(path: Path) -> str:

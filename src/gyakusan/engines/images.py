@@ -7,14 +7,11 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
-from gyakusan.catalog.models import find
 from gyakusan.catalog.projectors import projector_of, unquantized_projector
-from gyakusan.engines.deployment import CATALOGUE
 from gyakusan.engines.registry import engine
 
 if TYPE_CHECKING:
     from gyakusan.catalog.models import ModelRecord
-    from gyakusan.engines.deployment import Deployment
 
 ProjectorUse = Literal["none", "off", "counted"]
 """Of what reads images: the model or the server has none, the command switches it off, or the memory counts it."""
@@ -46,13 +43,3 @@ def image_part(record: ModelRecord, name: str, format_name: str, *, images: bool
     if rules.IMAGES == "optional" and not images:
         return ImagePart("off", found.bytes)
     return ImagePart("counted", found.bytes, rules.image_settings(found.bytes))
-
-
-def projector_use(deployment: Deployment) -> ImagePart:
-    """Return what becomes of the part that reads images in a deployment; use is "none" unless the catalogue has the model."""
-    if not deployment.model.source.startswith(CATALOGUE):
-        return ImagePart()
-    part = image_part(find(deployment.name), deployment.engine, deployment.quantization, images=False)
-    counted = deployment.rules.image_settings(part.projector_bytes)
-    given = any(deployment.changes.get(key) for key in counted)
-    return ImagePart("counted", part.projector_bytes, counted) if part.use == "off" and given else part

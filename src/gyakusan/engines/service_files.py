@@ -22,8 +22,6 @@ from gyakusan.engines.registry import engine as find_engine
 from gyakusan.errors import BadSetting
 
 EVERYWHERE, HERE = "0.0.0.0", "127.0.0.1"
-PLACEHOLDER = re.compile(r"<[^<>]+>")
-"""A word that stands for what nobody has published."""
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 """Characters that end a line or steer a terminal: no word of a command has them."""
 
@@ -76,17 +74,9 @@ def service(
     all_flags: with options that say what the server does anyway
     page: with the server's own chat page
     keys: returns where the key is kept; given, the server listens on every address
-    Raises BadSetting for a server without a key that should be open, and for a model whose files nobody has published.
+    Raises BadSetting for a server without a key that should be open.
     """
     rules = deployment.rules
-    if word := next((w for w in command.argv if PLACEHOLDER.search(w)), None):
-        raise BadSetting(
-            "No published files of {model} in {quantization} are known: {word}.",
-            model=deployment.name,
-            quantization=deployment.quantization,
-            word=word.strip("<>"),
-            mend="Choose another plan, or make the files first.",
-        )
     if keys is not None and not rules.KEY:
         raise BadSetting(
             "{engine} has no API key, so everyone in the network could use it.",
@@ -223,7 +213,7 @@ def systemd_unit(server: Service) -> str:
         "After=network-online.target",
         "",
         "[Service]",
-        f"ExecStart={' '.join(map(_unit_word, start))}",
+        f"ExecStart={' '.join(map(_argument, start))}",
         *(f"Environment={_unit_word(f'{k}={v}')}" for k, v in server.command.environment.items()),
         *((f"EnvironmentFile={_specifier(str(server.key.variables))}",) if server.key else ()),
         *(() if program else ("Environment=PATH=%h/.local/bin:/usr/local/bin:/usr/bin:/bin",)),
@@ -235,9 +225,14 @@ def systemd_unit(server: Service) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _argument(word: str) -> str:
+    """Return a word of a command line, in which systemd would expand variables: systemd.service(5), "COMMAND LINES"."""
+    return _unit_word(word).replace("$", "$$")
+
+
 def _unit_word(word: str) -> str:
-    """Return a word of a command line as systemd reads it: systemd.service(5), "COMMAND LINES"."""
-    text = _specifier(word).replace("$", "$$")
+    """Return a word as systemd reads it. Of variables in it nothing is expanded: systemd.exec(5), "Environment="."""
+    text = _specifier(word)
     if re.fullmatch(r"[\w@%+=:,./$-]+", text):
         return text
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import re
 import secrets
-import tempfile
 from pathlib import Path
 
+from gyakusan.catalog.places import write_private
 from gyakusan.engines.registry import NAMES, engine
 from gyakusan.engines.service_files import KeyFiles
 from gyakusan.errors import SourceError
 
-KEY = re.compile(r"[!-~]{16,}")
-"""A key that a server takes: one word of printable ASCII, too long to guess."""
+KEY = re.compile(r"[A-Za-z0-9._~+/=-]{16,}")
+"""A key that a server takes, too long to guess: characters that a shell, Compose and systemd all read as they stand.
+
+They are those of a bearer token: RFC 6750, section 2.1.
+"""
 
 
 def kept_key(folder: Path) -> KeyFiles:
@@ -25,12 +27,12 @@ def kept_key(folder: Path) -> KeyFiles:
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not files.key.exists():
-            _write(files.key, secrets.token_urlsafe(32) + "\n")
+            write_private(files.key, secrets.token_urlsafe(32) + "\n")
         key = _key_in(files.key)
         names = sorted({engine(name).KEY for name in NAMES} - {""})
         lines = "".join(f"{name}={key}\n" for name in names).encode()
         if not files.variables.exists() or files.variables.read_bytes() != lines:
-            _write(files.variables, lines.decode())
+            write_private(files.variables, lines.decode())
         for file in (files.key, files.variables):
             if file.stat().st_mode & 0o077:
                 file.chmod(0o600)
@@ -49,22 +51,8 @@ def _key_in(file: Path) -> str:
     key = file.read_bytes().decode("ascii", "replace").strip()
     if KEY.fullmatch(key) is None:
         raise SourceError(
-            "{file} holds no key: it needs one line of at least 16 printable ASCII characters without spaces.",
+            "{file} holds no key: it needs one line of at least 16 characters, only letters, digits and ._~+/=-.",
             file=str(file),
             mend="Delete the file for a new key, or write a key into it.",
         )
     return key
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file of mode 0600, whole or not at all. Raises OSError."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
