@@ -230,8 +230,8 @@ def _shared(answer: Recommendation) -> Iterator[Message]:
 def _no_images(rows: Sequence[int], count: int) -> Message:
     """Return which plans load no image part."""
     if len(rows) == count:
-        return say("No image part is loaded (--no-mmproj); add --images to count it.")
-    return say("{rows}: no image part (--no-mmproj); add --images to count it.", rows=", ".join(map(str, rows)))
+        return say("No image part is loaded; add --images to count it.")
+    return say("{rows}: no image part; add --images to count it.", rows=", ".join(map(str, rows)))
 
 
 def unpriced_machines(answer: Recommendation) -> int:
