@@ -9,6 +9,8 @@ from gyakusan.planning.request.parse_request import parse_request
 from gyakusan.planning.select.recommend import recommend
 from gyakusan.show.plan_words import as_text
 
+BUY = ("plan", "--budget", "600000JPY", "--families", "gemma3", "--engine", "llama.cpp", "--lang", "en")
+
 
 def test_ollamas_client_fetches_the_published_file(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plan", "--device", "RTX 4090", "--engine", "ollama", "--details", "1"]) == 0
@@ -40,3 +42,16 @@ def test_only_what_the_machine_can_start_is_offered(device: str, engine: str, sy
 def test_how_far_a_plan_grows_is_said_for_each_person(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plan", "--device", "RTX 4090", "--users", "4", "--details", "1", "--lang", "en"]) == 0
     assert "tokens for each of 4 people, or" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("option", "shown"), [("", "outlet 1,500 W"), ("--outlet 2500W", "outlet 2,500 W")])
+def test_the_outlet_is_the_one_that_was_asked_for(capsys: pytest.CaptureFixture[str], option: str, shown: str) -> None:
+    assert main([*BUY, *option.split(), "--details", "1"]) == 0
+    assert shown in capsys.readouterr().out
+
+
+def test_no_outlet_is_named_where_the_power_is_limited(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*BUY, "--power", "600W", "--details", "1"]) == 0
+    out = capsys.readouterr().out
+    assert "W at the wall" in out
+    assert "outlet" not in out

@@ -7,7 +7,7 @@ from typing import Any
 
 from gyakusan.catalog.accuracy import Case, Group, Section
 from gyakusan.message import Message, say
-from gyakusan.show.tree import Column, Part, Pause, Table, Text, Title, Tree, Words
+from gyakusan.show.tree import Part, Pause, Table, Text, Title, Tree, Words, columns
 
 SECTION_TEXTS = {
     "one_device": "its allocator, one device",
@@ -82,10 +82,6 @@ def memory(sections: Sequence[Section]) -> Tree:
     return *parts, Pause(), Title(say("Worst cases")), *worst
 
 
-def _columns(heads: Sequence[str], left: int) -> tuple[Column, ...]:
-    return tuple(Column(Message(h), "name" if i < left else "number") for i, h in enumerate(heads))
-
-
 HEAD_TEXTS = ("engine", "compared with", "part", "compared", "exact", "median", "95 %", "worst")
 BY_TEXTS = ("name", "engine", "compared with", "part", "compared", "exact", "95 %", "worst")
 SPEED_TEXTS = ("slice", "cells", "new device", "new model", "rule of thumb")
@@ -105,7 +101,7 @@ def _every(sections: Sequence[Section]) -> Table:
             figures = (f"{f.n:,}", f"{f.exact:,}", percent(f.median), percent(f.p95), percent(f.worst))
             rows.append((*head, Message(PART_TEXTS[part]), *figures))
             head = "", ""
-    return Table(_columns(HEAD_TEXTS, 3), tuple(rows))
+    return Table(columns(HEAD_TEXTS, 3), tuple(rows))
 
 
 def _by(sections: Sequence[Section], label: str) -> Table:
@@ -120,7 +116,7 @@ def _by(sections: Sequence[Section], label: str) -> Table:
         figures = (f"{f.n:,}", f"{f.exact:,}", percent(f.p95), percent(f.worst))
         rows.append(("" if group.name == last else Message(group.name), *about, *figures))
         last = group.name
-    return Table(_columns(BY_TEXTS, 4), tuple(rows))
+    return Table(columns(BY_TEXTS, 4), tuple(rows))
 
 
 def lead(group: Group) -> str:
@@ -144,7 +140,7 @@ def speed(report: Mapping[str, Any] | None) -> Tree:
     """Return one row for each slice: errors on a device, and on a model, that no fit had seen, beside the usual rule's."""
     if report is None:
         return (Text(say("No speed has been evaluated yet.")),)
-    table = Table(_columns(SPEED_TEXTS, 1), tuple(speed_rows(report)))
+    table = Table(columns(SPEED_TEXTS, 1), tuple(speed_rows(report)))
     title = say(
         "{rows} published measurements; each is predicted by a fit that did not use it", rows=f"{report['rows']:,}"
     )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gyakusan.core.quality import Score
 from gyakusan.message import Message, say
 from gyakusan.planning.predict.assessment import Assessment
 from gyakusan.planning.predict.speed import Estimate, SpeedEstimate
+from gyakusan.show import wording
 from gyakusan.show.tree import Fact
 from gyakusan.show.wording import rate, seconds
 
@@ -90,16 +90,11 @@ def quality(value: Assessment) -> Message | None:
         return None
     return say(
         "{score} of 100, coding {coding}, Japanese {japanese} ({basis})",
-        score=spaced(value.overall),
-        coding=spaced(value.quality.coding),
-        japanese=spaced(value.quality.japanese),
+        score=wording.quality(value.overall),
+        coding=wording.quality(value.quality.coding),
+        japanese=wording.quality(value.quality.japanese),
         basis=Message(QUALITY_TEXTS[value.quality.basis]),
     )
-
-
-def spaced(score: Score) -> str:
-    """Return a score with one standard error: "79 ±4"."""
-    return f"{float(score.value):.0f} ±{float(score.error):.0f}"
 
 
 def between(figure: Estimate) -> str:

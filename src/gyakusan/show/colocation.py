@@ -10,12 +10,12 @@ from gyakusan.planning.colocate.recommend import ColocatedModel, Colocation, Col
 from gyakusan.planning.request.request import PlanRequest
 from gyakusan.show import plan as plans
 from gyakusan.show.request_line import TASK_TEXTS
-from gyakusan.show.tree import Column, Section, Table, Text, Title, Tree, Words
+from gyakusan.show.tree import Section, Table, Text, Title, Tree, Words, columns
 from gyakusan.show.wording import caveat, command, listed
 from gyakusan.units import GIB, format_bytes
 
 HEAD_TEXTS = ("for", "model", "people", "tokens/s alone", "all busy", "GiB")
-COLUMNS = tuple(Column(Message(h), "name" if i < 2 else "number") for i, h in enumerate(HEAD_TEXTS))
+COLUMNS = columns(HEAD_TEXTS, 2)
 
 
 def screen(answer: ColocationAnswer) -> Tree:

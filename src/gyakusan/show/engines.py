@@ -27,7 +27,7 @@ from gyakusan.show.tree import (
     Verdict,
     whole,
 )
-from gyakusan.show.wording import gib, machine_words, persons
+from gyakusan.show.wording import gib, machine_words
 
 VERDICT_TEXTS = {"fits": "fits", "unsure": "may not fit", "short": "does not fit"}
 TONES: Mapping[str, Tone] = {"fits": "good", "unsure": "caution", "short": "bad"}
@@ -44,7 +44,7 @@ def screen(
         Column("GiB", "number"),
         *(Column(Message(h), "number" if n else "name") for n, h in enumerate(HEAD_TEXTS[2:])),
     )
-    question = say("{users} x {context} tokens", users=persons(int(load.users)), context=f"{load.context:,}")
+    question = say("{users} x {context} tokens", users=people(int(load.users)), context=f"{load.context:,}")
     reasons = _reasons(answers)
     sure = next((a.engine for a in answers if a.fits), None)
     step = say("add {flag}", flag=f"--engine {sure}") if sure else say("add {flag}", flag="--engine llama.cpp")

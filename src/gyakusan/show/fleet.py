@@ -11,6 +11,7 @@ from gyakusan.planning.fleet.plan import FleetPlan
 from gyakusan.planning.fleet.recommend import FleetAnswer
 from gyakusan.planning.fleet.request import FleetRequest
 from gyakusan.show.amounts import MONTH_HEAD_TEXTS, Amounts, money_words
+from gyakusan.show.plan_words import PREFERRED_TEXTS
 from gyakusan.show.tasks import DOING_TEXTS, JAPANESE_TEXTS
 from gyakusan.show.tree import Cell, Column, Next, Note, Pause, Question, Table, Text, Tree, Verdict, Words, whole
 from gyakusan.show.wording import brief, quality, short
@@ -23,12 +24,6 @@ ROLE_TEXTS = {
     "fewest": "fewest",
     "survives": "survives a failure",
     "across": "across machines",
-}
-PREFERRED_TEXTS = {
-    "balanced": "balanced",
-    "quality": "first by quality",
-    "speed": "first by speed",
-    "price": "first by price",
 }
 
 
@@ -55,12 +50,7 @@ def screen(answer: FleetAnswer) -> Tree:
 
 def amounts(answer: FleetAnswer) -> Amounts:
     """Return how amounts are said: in the currency of the question."""
-    return Amounts(currency_of(answer.request), answer.rates)
-
-
-def currency_of(request: FleetRequest) -> str:
-    """Return the currency in which amounts are said."""
-    return request.plan_request.paid_in
+    return Amounts(answer.request.plan_request.paid_in, answer.rates)
 
 
 def _verdict(answer: FleetAnswer) -> Verdict:
@@ -187,7 +177,7 @@ def _table(answer: FleetAnswer) -> Table:
         Column(say("people each"), "number", wide=True),
         Column(say("tokens/s"), "number"),
         Column(say("quality"), "number"),
-        Column(Message(MONTH_HEAD_TEXTS[currency_of(answer.request)]), "number"),
+        Column(Message(MONTH_HEAD_TEXTS[amounts(answer).currency]), "number"),
         Column(say("to buy"), "number", leaves=4, wide=True),
         Column("kW", "number", leaves=3, wide=True),
         Column(say("one down"), "number", leaves=1),
@@ -248,7 +238,7 @@ def _items(answer: FleetAnswer, plan: FleetPlan) -> Iterator[Message]:
     if request.arrivals is None:
         yield say("{n} on each", n=f"{plan.users_per_replica:,}")
     elif plan.queue_estimate is not None:
-        yield say("{n} at once on each", n=f"{float(plan.queue_estimate.running) / plan.replicas:.1f}")
+        yield say("{n} at once on each", n=f"{plan.running_each:.1f}")
     if answer_speed < target:
         yield say("{n} of answer, {target} wanted", n=short(answer_speed), target=f"{target:g}")
     elif plan.plan.mode.thinking > 1:

@@ -12,8 +12,8 @@ from gyakusan.planning.fleet.plan import FleetPlan
 from gyakusan.planning.fleet.recommend import FleetAnswer
 from gyakusan.planning.request.money import CURRENCY_TEXTS
 from gyakusan.show.amounts import Amounts, money_words
+from gyakusan.show.assessment import QUALITY_TEXTS
 from gyakusan.show.fleet import address_missing, amounts, api, failure, full_watts, hourly, machines, question
-from gyakusan.show.plan_notes import BASIS_TEXTS
 from gyakusan.show.tree import Command, Fact, Facts, Pause, Text, Tree, Verdict, whole
 from gyakusan.show.wording import brief, caveat, quality, short
 
@@ -98,13 +98,12 @@ def _queue(plan: FleetPlan) -> Iterator[Fact]:
     estimate = plan.queue_estimate
     if estimate is None:
         return
-    running = float(estimate.running) / plan.replicas
     yield Fact(
         say("queue"),
         (
             say(
                 "{n} at once on each, busy {busy} % of the time; {waits} % of the requests wait for a slot",
-                n=f"{running:.1f}",
+                n=f"{plan.running_each:.1f}",
                 busy=f"{100 * float(estimate.working):.0f}",
                 waits=_share(float(estimate.waits)),
             ),
@@ -126,7 +125,7 @@ def _share(share: float) -> str:
 
 def _quality(plan: FleetPlan) -> Message:
     mode = plan.plan.mode
-    facts = {"score": quality(plan.plan.score), "basis": Message(BASIS_TEXTS[mode.basis])}
+    facts = {"score": quality(plan.plan.score), "basis": Message(QUALITY_TEXTS[mode.basis])}
     if mode.thinking <= 1:
         return say("{score}, {basis}, no thinking", **facts)
     return say("{score}, {basis}, thinks x{times}", **facts, times=f"{mode.thinking:g}")

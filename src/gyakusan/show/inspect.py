@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from gyakusan.core.ledger import Account, Ledger
 from gyakusan.engines.deployment import Deployment
-from gyakusan.message import Message, say
+from gyakusan.message import Message, people, say
 from gyakusan.planning.predict.assessment import Assessment
 from gyakusan.planning.predict.capacity import MOST_USERS, Capacity
 from gyakusan.planning.predict.ways import Way
 from gyakusan.show import assessment, ledger, ways
 from gyakusan.show.tree import Fact, Facts, Next, Pause, Question, Text, Tree, Verdict, Words, whole
-from gyakusan.show.wording import format_name, gib, machine_words, needed_gib, persons, rate, spare_gib
+from gyakusan.show.wording import format_name, gib, machine_words, needed_gib, rate, spare_gib
 from gyakusan.units import GIB
 
 SAID_ELSEWHERE = ("The computer's RAM is unknown, so it is not checked.",)
@@ -80,7 +81,7 @@ def _verdict(found: Inspected) -> Verdict:
     told: dict[str, Words] = {
         "model": whole(found.value.model.name),
         "machine": machine_words(found.deployment.machine),
-        "users": persons(int(found.value.load.users)),
+        "users": people(int(found.value.load.users)),
         "context": f"{found.value.load.context:,}",
     }
     tightest = found.value.tightest
@@ -175,7 +176,7 @@ def _question(found: Inspected) -> Question:
     d, load = found.deployment, found.value.load
     engine = whole(f"{found.value.engine.name} {found.value.engine.version}")
     facts = {
-        "users": persons(int(load.users)), "context": _context(found, half=False), "prompt": f"{found.judged.turn.prompt:,.0f}",
+        "users": people(int(load.users)), "context": _context(found, half=False), "prompt": f"{found.judged.turn.prompt:,.0f}",
         "quantization": format_name(d.quantization), "engine": engine, "cache": whole(d.cache_type),
     }  # fmt: skip
     if not d.model.memory:
@@ -218,8 +219,8 @@ def _facts(found: Inspected) -> Iterator[Fact]:
 def _at_most(limits: Capacity, value: Ledger, most: frozenset[str]) -> Message:
     users, context = int(value.load.users), int(value.load.context)
     told = {
-        "context": f"{limits.context:,}", "users": persons(users), "asked": f"{context:,}",
-        "most": persons(limits.users) if limits.users < MOST_USERS else say("{n} people or more", n=f"{MOST_USERS:,}"),
+        "context": f"{limits.context:,}", "users": people(users), "asked": f"{context:,}",
+        "most": people(limits.users) if limits.users < MOST_USERS else say("{n} people or more", n=f"{MOST_USERS:,}"),
     }  # fmt: skip
     trained = value.model.trained_context
     if limits.trained and context > trained:
@@ -269,7 +270,12 @@ def _told_notes(value: Ledger) -> tuple[Message, ...]:
 def _next(found: Inspected) -> Next:
     d = found.deployment
     more: Sequence[Words] = (say("add {flag}", flag="--why"),)
-    if found.here and d.rules.server() is not None:
+    if found.here and d.rules.server() is not None and _can_be_served(d):
         load = f"--context {d.load.context} --users {d.load.users}"
-        more = (f"gyakusan serve {d.name} {load}", *more)
+        more = (f"gyakusan serve {shlex.quote(d.model.source)} {load}", *more)
     return Next(tuple(more))
+
+
+def _can_be_served(d: Deployment) -> bool:
+    """Return True for a GGUF file of this computer as it is: `gyakusan serve` fetches and converts nothing."""
+    return d.model.source.endswith(".gguf") and "://" not in d.model.source and d.model.stored is not None

@@ -250,13 +250,7 @@ def share_bar(share: float, *, ascii_only: bool = False) -> Styled:
 
 
 def interval_bar(bar: IntervalBar, width: int = INTERVAL_BAR, *, ascii_only: bool = False) -> Styled:
-    """Return a bar of at most `width` cells, the upper part of its interval as a lighter end, measured points on it."""
-    solid, light, mark = ("#", "=", "*") if ascii_only else ("█", "▒", "◆")
-    scale = max(bar.scale, *bar.points) if bar.points else bar.scale
-    value, high = (round(width * x / scale) for x in (bar.value, bar.high))
-    out = [solid] * max(value, 1) + [light] * max(0, high - max(value, 1))
-    for point in bar.points:
-        at = min(width - 1, round(width * point / scale))
-        out += [" "] * (at + 1 - len(out))
-        out[at] = mark
-    return Styled("".join(out))
+    """Return a bar of at most `width` cells, the upper part of its interval as a lighter end."""
+    solid, light = ("#", "=") if ascii_only else ("█", "▒")
+    value, high = (round(width * x / bar.scale) for x in (bar.value, bar.high))
+    return Styled(solid * max(value, 1) + light * max(0, high - max(value, 1)))

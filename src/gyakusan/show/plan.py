@@ -12,19 +12,15 @@ from gyakusan.planning.select.recommendation import Recommendation
 from gyakusan.planning.select.shown_plans import shown_figures
 from gyakusan.show.plan_notes import MANY, notes, shared_notes
 from gyakusan.show.plan_words import (
-    HEAD_TEXTS,
     ROLE_TEXTS,
-    amount,
-    amount_figure,
+    amounts,
     as_text,
     bought,
-    currency_of,
     machine_title,
-    on_machine,
 )
 from gyakusan.show.request_line import question
 from gyakusan.show.tree import Cell, Column, Next, Pause, Table, Text, Tone, Tree, Verdict, Words, whole
-from gyakusan.show.wording import interval, short
+from gyakusan.show.wording import first_token, interval, quality, short, the
 from gyakusan.units import GIB
 
 __all__ = ["ROLE_TEXTS", "SHORTER", "capacities", "screen"]
@@ -63,10 +59,10 @@ def verdict(answer: Recommendation) -> Verdict:
     tone: Tone = "doubt" if plan.spare is not None and plan.spare < 0 else "fits"
     if answer.request.owned:
         sentence = say(
-            "Run {model} ({files}) with {engine} on {machine}: {gains}.", machine=on_machine(plan.offer), **facts
+            "Run {model} ({files}) with {engine} on {machine}: {gains}.", machine=the(plan.offer.machine.name), **facts
         )
         return Verdict((sentence,), say("Run"), tone)
-    price = say("price not known") if plan.offer.price is None else amount(answer, plan.offer.price)
+    price = say("price not known") if plan.offer.price is None else amounts(answer).words(plan.offer.price)
     sentence = say(
         "Buy {machine}, run {model} on {engine}: {gains}, {price}.", machine=bought(plan.offer), price=price, **facts
     )
@@ -94,7 +90,7 @@ def _gains(plan: Plan) -> Iterator[Message]:
 def _table(answer: Recommendation, items: int) -> Table:
     """Return the plans. Where a machine is bought, it and its price stand in place of files, server and memory."""
     rows = tuple(tuple(_row(answer, p)) for p in answer.plans)
-    heads = _bought_columns(currency_of(answer.request))
+    heads = _bought_columns(amounts(answer).head)
     if answer.request.owned:
         heads = _shared_columns() if any(p.blocks_in_ram for p in answer.plans) else _owned_columns()
     return Table(heads, rows, numbered=True, notes=notes(answer, items))
@@ -120,7 +116,8 @@ def _shared_columns() -> tuple[Column, ...]:
     return (*first, Column("GPU", "number"), Column("RAM", "number"))
 
 
-def _bought_columns(currency: str) -> tuple[Column, ...]:
+def _bought_columns(money: str) -> tuple[Column, ...]:
+    """Return the columns where something is bought. money: template of the currency's name"""
     return (
         Column(say("machine, complete")),
         Column(say("model")),
@@ -132,7 +129,7 @@ def _bought_columns(currency: str) -> tuple[Column, ...]:
         Column(say("quality"), "number"),
         Column(say("spare"), "number", wide=True),
         Column("W", "number", wide=True),
-        Column(Message(HEAD_TEXTS[currency]), "number"),
+        Column(Message(money), "number"),
     )
 
 
@@ -145,8 +142,8 @@ def _row(answer: Recommendation, plan: Plan) -> Iterator[Cell]:
     yield plan.engine
     yield interval(plan.pace, "decode_each")
     yield "?" if figures.answer is None else short(figures.answer)
-    yield first_token(plan)
-    yield quality(plan)
+    yield first_token(plan.pace)
+    yield quality(plan.score)
     if owned and any(p.blocks_in_ram for p in answer.plans):
         yield high_gib([a for a in plan.ledger.accounts if a.device.kind != "host"])
         yield high_gib([a for a in plan.ledger.accounts if a.device.kind == "host"])
@@ -156,26 +153,12 @@ def _row(answer: Recommendation, plan: Plan) -> Iterator[Cell]:
         yield f"{int(plan.ledger.accounts[0].total) / GIB:.1f}"
     else:
         yield "?" if plan.offer.wall_power is None else f"{plan.offer.wall_power:,.0f}"
-        yield "?" if plan.offer.price is None else amount_figure(answer, plan.offer.price)
+        yield amounts(answer).figure(plan.offer.price)
 
 
 def high_gib(accounts: Sequence[Account]) -> str:
     """Return what devices hold at the high end of doubt."""
-    high = sum(int(x.bytes if x.grows else x.greatest) for a in accounts for x in a.lines)
-    return f"{high / GIB:.1f}"
-
-
-def first_token(plan: Plan) -> Words:
-    """Return the time to the first token."""
-    if plan.pace is None:
-        return "?"
-    seconds = plan.pace.ttft.value
-    return say("<0.1 s") if seconds < 0.05 else say("{n} s", n=short(seconds))
-
-
-def quality(plan: Plan) -> str:
-    """Return the quality with one standard error: "80 ±2"."""
-    return f"{plan.score.value:.0f} ±{plan.score.error:.0f}"
+    return f"{sum(int(a.at_most) for a in accounts) / GIB:.1f}"
 
 
 def _next(answer: Recommendation) -> tuple[Words, ...]:

@@ -9,17 +9,17 @@ from datetime import date
 from gyakusan.core.ledger import Account, LineKind
 from gyakusan.engines.service_files import Service
 from gyakusan.message import Listed, Message, people, say
-from gyakusan.planning.candidates.power import OUTLETS
+from gyakusan.planning.candidates.hardware import outlet_watts
 from gyakusan.planning.predict.capacity import Capacity
 from gyakusan.planning.request.money import Money
 from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.recommendation import Recommendation
 from gyakusan.planning.select.shown_plans import shown_figures
 from gyakusan.show.plan_notes import QUALITY_TEXTS, basis_of, converted_words
-from gyakusan.show.plan_words import amount, as_text, machine_title, price_words
+from gyakusan.show.plan_words import amounts, as_text, machine_title, price_words
 from gyakusan.show.request_line import asked
-from gyakusan.show.tree import Fact, Facts, Next, Pause, Text, Tree, Verdict, Words, whole
-from gyakusan.show.wording import brief, caveat, short
+from gyakusan.show.tree import Fact, Facts, Next, Pause, Tree, Verdict, Words, whole
+from gyakusan.show.wording import brief, caveat, quality, short
 from gyakusan.units import GIB
 
 BINDS_TEXTS = {
@@ -75,7 +75,7 @@ def _sentence(answer: Recommendation, plan: Plan) -> Message:
     model, engine = whole(f"{plan.name} {plan.quantization}"), whole(plan.engine)
     if plan.offer.price is None:
         return say("{machine}, {model} with {engine}.", machine=title, model=model, engine=engine)
-    price = amount(answer, plan.offer.price)
+    price = amounts(answer).words(plan.offer.price)
     return say("{machine}, {model} with {engine}: {price}.", machine=title, model=model, engine=engine, price=price)
 
 
@@ -116,7 +116,7 @@ def whole_words(line: str) -> str:
 def _price(answer: Recommendation, plan: Plan) -> Iterator[Words]:
     """Yield the sum, then each thing that is bought: its amount as it was seen, when and where."""
     offer = plan.offer
-    yield amount(answer, offer.price or 0.0)
+    yield amounts(answer).words(offer.price)
     for item in offer.items:
         facts = {
             "n": item.quantity,
@@ -130,11 +130,14 @@ def _price(answer: Recommendation, plan: Plan) -> Iterator[Words]:
 
 def _power(answer: Recommendation, plan: Plan) -> Message:
     """Return the watts of the devices, and at the socket beside what it gives."""
-    offer, outlet = plan.offer, OUTLETS.get(answer.request.paid_in)
+    offer, outlet = plan.offer, outlet_watts(answer.request)
     devices = f"{offer.power or 0.0:,.0f}"
-    if offer.wall_power is None or outlet is None:
+    if offer.wall_power is None:
         return say("{n} W for the devices", n=devices)
-    facts = {"n": devices, "wall": f"{offer.wall_power:,.0f}", "outlet": f"{outlet:,.0f}", "slots": offer.slots}
+    facts = {"n": devices, "wall": f"{offer.wall_power:,.0f}", "slots": offer.slots}
+    if outlet is None:
+        return say("{n} W for the devices, {wall} W at the wall", **facts)
+    facts["outlet"] = f"{outlet:,.0f}"
     if not offer.slots:
         return say("{n} W for the devices, {wall} W at the wall; outlet {outlet} W", **facts)
     return say("{n} W for the devices, {wall} W at the wall; outlet {outlet} W; {slots} slots", **facts)
@@ -165,7 +168,7 @@ def _memory(account: Account) -> Message:
         "device": whole(brief(account.device.name)),
         "total": f"{int(account.total) / GIB:.2f}",
         "low": f"{int(account.low) / GIB:.2f}",
-        "high": f"{sum(int(x.bytes if x.grows else x.greatest) for x in account.lines) / GIB:.2f}",
+        "high": f"{int(account.at_most) / GIB:.2f}",
         "parts": Listed(parts),
     }
     if usable is None:
@@ -216,7 +219,7 @@ def _speed(plan: Plan) -> Iterator[Words]:
 def _quality(answer: Recommendation, plan: Plan) -> Message:
     return say(
         "{points}, {basis}, {n} scores (gyakusan catalog show {model})",
-        points=f"{plan.score.value:.0f} ±{plan.score.error:.0f}",
+        points=quality(plan.score),
         basis=Message(QUALITY_TEXTS[basis_of(answer, plan)]),
         n=plan.mode.count,
         model=plan.name,
@@ -231,8 +234,3 @@ def _network(server: Service) -> Message:
     if not server.variable:
         return say("this computer only, port {port}; {engine} has no key", port=server.port, engine=server.engine)
     return say("this computer only, port {port}; for colleagues: add --lan (makes a key)", port=server.port)
-
-
-def remark(text: Message) -> Text:
-    """Return what is said about an old answer."""
-    return Text(text, "note")

@@ -8,13 +8,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from gyakusan.core.quality import Score
 from gyakusan.message import Message, say
 from gyakusan.planning.select.exclusions import Excluded
 from gyakusan.planning.select.recommendation import Recommendation
 from gyakusan.planning.select.result_rows import candidate_row, pareto_candidates
-from gyakusan.show.plan_words import HEAD_TEXTS, amount_figure, currency_of
+from gyakusan.show.plan_words import amounts
 from gyakusan.show.tree import Column, Pause, Section, Table, Text, Title, Tree, Words, whole
-from gyakusan.show.wording import brief, short
+from gyakusan.show.wording import brief, quality, short
 from gyakusan.units import GIB
 
 MANY = 3
@@ -30,7 +31,7 @@ def listing(answer: Recommendation) -> Tree:
     heads = ("model", "files", "server", "tokens/s", "first", "quality", "GiB")
     columns: tuple[Column, ...] = tuple(Column(Message(h), "name" if n < 3 else "number") for n, h in enumerate(heads))
     if not owned:
-        money = Column(Message(HEAD_TEXTS[currency_of(answer.request)]), "number")
+        money = Column(Message(amounts(answer).head), "number")
         columns = (columns[0], columns[1], Column(say("machine")), columns[3], columns[5], money)
     return (
         Pause(),
@@ -44,11 +45,11 @@ def listing(answer: Recommendation) -> Tree:
 
 def _candidate(answer: Recommendation, row: Mapping[str, Any]) -> tuple[Words, ...]:
     speed, first = ("?" if row[k] is None else short(row[k]) for k in ("tokens_per_second", "first_token"))
-    quality = f"{row['quality']:.0f} ±{row['quality_error']:.0f}"
+    points = quality(Score(row["quality"], row["quality_error"]))
     if answer.request.owned:
-        return row["model"], row["quantization"], row["engine"], speed, first, quality, f"{row['total'] / GIB:.1f}"
-    price = "?" if row["price_jpy"] is None else amount_figure(answer, row["price_jpy"])
-    return row["model"], row["quantization"], whole(brief(row["machine"])), speed, quality, price
+        return row["model"], row["quantization"], row["engine"], speed, first, points, f"{row['total'] / GIB:.1f}"
+    price = amounts(answer).figure(row["price_jpy"])
+    return row["model"], row["quantization"], whole(brief(row["machine"])), speed, points, price
 
 
 def _reasons(excluded: Sequence[Excluded]) -> Iterator[Section | Table]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from gyakusan.message import Listed, Message, say
-from gyakusan.planning.candidates.hardware import HardwareOption
-from gyakusan.planning.candidates.power import OUTLETS
+from gyakusan.planning.candidates.hardware import HardwareOption, outlet_watts
 from gyakusan.planning.candidates.prices import PriceItem, month_text, price_facts
 from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.plan_difference import plan_difference
@@ -17,7 +16,6 @@ from gyakusan.show.tree import Note, Text, Words
 from gyakusan.show.wording import short
 from gyakusan.units import GIB
 
-BASIS_TEXTS = {"measured": "measured", "few": "few scores", "vendor": "maker's scores", "assumed": "assumed"}
 QUALITY_TEXTS = {
     "measured": "quality measured",
     "few": "few scores",
@@ -119,7 +117,7 @@ def _bought(answer: Recommendation, plan: Plan) -> Iterator[Words]:
             yield say("used")
         if facts.parts is not None and offer.items[0].what == "card":
             yield _parts(offer)
-    outlet = OUTLETS.get(answer.request.paid_in, 0.0)
+    outlet = outlet_watts(answer.request)
     if offer.wall_power and outlet and offer.wall_power > OUTLET_SHARE * outlet:
         yield say("{n} W of {outlet} W", n=f"{offer.wall_power:,.0f}", outlet=f"{outlet:,.0f}")
 
@@ -196,12 +194,12 @@ def _thinking(plan: Plan, *, first: bool) -> Iterator[Words]:
     if plan.mode.mode != "on" or plan.mode.thinking <= 1:
         return
     times = f"{plan.mode.thinking:g}"
-    if plan.pace is None:
+    left = shown_figures(plan).answer
+    if left is None:
         yield say("thinks x{times}", times=times)
         return
-    left = short(plan.pace.decode_each.value / plan.mode.thinking)
     template = "thinks x{times}: {left} tokens/s of answer" if first else "thinks x{times}: {left} of answer"
-    yield Message(template, {"times": times, "left": left})
+    yield Message(template, {"times": times, "left": short(left)})
 
 
 def shared_notes(answer: Recommendation, most: int = MANY) -> tuple[Text, ...]:
@@ -230,8 +228,8 @@ def _shared(answer: Recommendation) -> Iterator[Message]:
 def _no_images(rows: Sequence[int], count: int) -> Message:
     """Return which plans load no image part."""
     if len(rows) == count:
-        return say("No image part is loaded (--no-mmproj); add --images to count it.")
-    return say("{rows}: no image part (--no-mmproj); add --images to count it.", rows=", ".join(map(str, rows)))
+        return say("No image part is loaded; add --images to count it.")
+    return say("{rows}: no image part; add --images to count it.", rows=", ".join(map(str, rows)))
 
 
 def unpriced_machines(answer: Recommendation) -> int:
@@ -251,14 +249,3 @@ def _beats_first(answer: Recommendation) -> Message | None:
         n=best + 1,
         percent=min(99, round(100 * chance)),
     )
-
-
-def reasoning(plan: Plan) -> Message:
-    """Return whether the model thinks before it answers, and what that costs."""
-    if plan.mode.mode != "on":
-        return say("no thinking")
-    if plan.pace is None:
-        return say("thinks: {times} times the tokens", times=f"{plan.mode.thinking:g}")
-    left = short(plan.pace.decode_each.value / plan.mode.thinking)
-    times = f"{plan.mode.thinking:g}"
-    return say("thinks: {times} times the tokens, {left} tokens/s of answer", times=times, left=left)

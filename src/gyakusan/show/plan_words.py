@@ -8,18 +8,16 @@ from gyakusan.engines.service_files import has_container, has_systemd
 from gyakusan.message import Message, say
 from gyakusan.planning.candidates.hardware import HardwareOption
 from gyakusan.planning.candidates.prices import month_text, months_since
-from gyakusan.planning.request.money import Money
 from gyakusan.planning.request.request import PlanRequest
 from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.recommendation import Recommendation
 from gyakusan.planning.select.shown_plans import ShownFigures, leads_speed, shown_figures
+from gyakusan.show.amounts import Amounts
 from gyakusan.show.tree import Words, whole
-from gyakusan.show.wording import brief
+from gyakusan.show.wording import begins_with_vowel, brief
 
 FRESH_MONTHS = 2
 """A price that is older is shown with its age. [months]"""
-VOWELS = "AEFHILMNORSX"
-"""Letters whose names begin with a vowel: "an RTX 5090"."""
 ROLE_TEXTS = {
     "balanced": "balanced",
     "best": "highest quality",
@@ -43,7 +41,6 @@ BOUGHT_TEXTS = {
     "computer an": "an {name}",
     "computer a": "a {name}",
 }
-HEAD_TEXTS = {"JPY": "yen", "USD": "USD", "EUR": "EUR", "CHF": "CHF"}
 
 
 def machine_title(option: HardwareOption) -> Words:
@@ -78,37 +75,13 @@ def bought(option: HardwareOption) -> Message:
     if is_card(option) and option.count > 1 and not option.own_computer:
         return say("a PC with {cards}", cards=whole(name))
     thing = "card" if option.own_computer else "PC" if is_card(option) else "computer"
-    kind = (thing, "an" if _begins_with_vowel(name) else "a")
+    kind = (thing, "an" if begins_with_vowel(name) else "a")
     return Message(BOUGHT_TEXTS[" ".join(kind)], {"name": whole(name)})
 
 
-def _begins_with_vowel(name: str) -> bool:
-    """Return True if a name is spoken with a vowel first; capitals are spelled out."""
-    spelled = name[:2].isupper() or name[1:2].isdigit()
-    return name[0] in VOWELS if spelled else name[0].lower() in "aeiou"
-
-
-def on_machine(option: HardwareOption) -> Words:
-    """Return the machine that is owned, as a sentence names it."""
-    name = brief(option.machine.name)
-    return whole(name) if name[:1].isdigit() else say("the {name}", name=whole(name))
-
-
-def currency_of(request: PlanRequest) -> str:
-    """Return the currency in which amounts are shown."""
-    return request.paid_in
-
-
-def amount(answer: Recommendation, yen: float) -> Message:
-    """Return an amount [JPY] in the asker's currency, in words."""
-    currency = currency_of(answer.request)
-    return Money(answer.rates.convert(yen, "JPY", currency) or 0.0, currency).text
-
-
-def amount_figure(answer: Recommendation, yen: float) -> str:
-    """Return an amount [JPY] in the asker's currency, for a table whose head names it."""
-    converted = answer.rates.convert(yen, "JPY", currency_of(answer.request))
-    return "?" if converted is None else f"{converted:,.0f}"
+def amounts(answer: Recommendation) -> Amounts:
+    """Return how amounts are said: in the asker's currency."""
+    return Amounts(answer.request.paid_in, answer.rates)
 
 
 def price_words(month: str) -> Message:

@@ -8,7 +8,7 @@ from gyakusan.message import Listed, Message, people, say
 from gyakusan.planning.request.request import MAX_DEVICES, PlanRequest
 from gyakusan.planning.select.ranking import MAX_WAIT_FACTOR, MIN_SPEED_SHARE
 from gyakusan.planning.select.recommendation import Recommendation
-from gyakusan.show.tree import Question, Text, Title, Tree, Words
+from gyakusan.show.tree import Question, Words
 from gyakusan.show.wording import brief
 
 TASK_TEXTS = {
@@ -125,41 +125,6 @@ def _intervals(request: PlanRequest) -> tuple[Message, ...]:
     if request.users > 1:
         return (say("tokens/s is for each (80 %)"),)
     return (say("tokens/s (80 %)"),)
-
-
-def machine_lines(request: PlanRequest, machine: str) -> Tree:
-    """Return the question about a machine that is named, and what was assumed of it."""
-    facts = {"users": people(request.users), "context": f"{request.workload.context:,}"}
-    title = say("{machine}: {users} x {context} tokens", machine=machine, **facts)
-    lines = (load(request),) if request.arrivals is None else (load(request), arrivals(request))
-    return Title(title), *(Text(m, "note") for m in lines)
-
-
-def arrivals(request: PlanRequest) -> Message:
-    """How often requests come, and how many conversations that is at once."""
-    rate = (request.arrivals or 0.0) * 3600
-    return say(
-        ("{rate} requests an hour, arriving at random: {users} at once suffice 99 % of the time at the required speed"),
-        rate=f"{rate:,.4g}" if rate < 1000 else f"{rate:,.0f}",
-        users=f"{request.users:,}",
-    )
-
-
-def load(request: PlanRequest) -> Message:
-    """What people do, and what was assumed of it."""
-    workload = request.workload
-    return say(
-        (
-            "{task}: {prompt}-token prompts, {answer}-token answers; quality: {score}; target {pace} "
-            "tokens/s after thinking; KV cache {kv}"
-        ),
-        task=Message(TASK_TEXTS[request.task]),
-        prompt=f"{workload.prompt_tokens:,}",
-        answer=f"{workload.output_tokens:,}",
-        score=Message(SCORE_TEXTS[workload.quality_metric]),
-        pace=f"{workload.target_tps:g}",
-        kv=", ".join(request.cache_types).lower(),
-    )
 
 
 def asked(request: PlanRequest, machine: str) -> tuple[Words, ...]:

@@ -12,7 +12,7 @@ from gyakusan.show.amounts import Amounts
 from gyakusan.show.compare import HEAD_TEXTS, Shown, times
 from gyakusan.show.request_line import SCORE_TEXTS
 from gyakusan.show.tree import Cell, Column, IntervalBar, Pause, Question, Table, Text, Tree, Verdict, Words, whole
-from gyakusan.show.wording import brief, figure, quality, short
+from gyakusan.show.wording import brief, figure, first_token, quality
 from gyakusan.units import GIB, format_bytes
 
 MOST_CHARTED = 2
@@ -103,18 +103,11 @@ def _cells(side: ComparedPlan, amounts: Amounts) -> tuple[Words, ...]:
         brief(side.machine),
         side.ledger.engine.name,
         score,
-        _first(side),
+        first_token(side.pace if side.fits else None),
         _spare(side),
         "-" if side.price is None else amounts.figure(side.price),
         "?" if side.power is None else f"{side.power:,.0f}",
     )
-
-
-def _first(side: ComparedPlan) -> Words:
-    if side.pace is None or not side.fits:
-        return "?"
-    seconds = side.pace.ttft.value
-    return say("<0.1 s") if seconds < 0.05 else say("{n} s", n=short(seconds))
 
 
 def _spare(side: ComparedPlan) -> Words:

@@ -123,20 +123,18 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class IntervalBar:
-    """A figure as a bar, with its interval and with what others measured.
+    """A figure as a bar with its interval.
 
     low: low end of the 80 % interval
     value: the figure
     high: high end of the 80 % interval
     scale: the largest figure of the chart
-    points: measurements
     """
 
     low: float
     value: float
     high: float
     scale: float
-    points: tuple[float, ...] = ()
 
 
 Cell: TypeAlias = Words | Text | Bar | IntervalBar

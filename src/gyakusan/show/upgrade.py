@@ -152,8 +152,8 @@ def _now_row(answer: UpgradeAnswer) -> tuple[Cell, ...]:
 
 def _now_items(answer: UpgradeAnswer) -> Iterator[Message]:
     now = answer.now
-    if now is not None and now.pace is not None and now.mode.thinking > 1:
-        yield say("today: {n} of answer", n=short(now.pace.decode_each.value / now.mode.thinking))
+    if now is not None and now.mode.thinking > 1 and (left := shown_figures(now).answer) is not None:
+        yield say("today: {n} of answer", n=short(left))
 
 
 def _row(answer: UpgradeAnswer, step: UpgradeOption) -> Iterator[Cell]:
@@ -192,8 +192,8 @@ def _labels(step: UpgradeOption) -> Message:
 def _items(step: UpgradeOption) -> Iterator[Message]:
     """Yield how fast what people read comes, and what a purchase needs."""
     offer = step.option.offer
-    if step.plan.mode.thinking > 1 and step.plan.pace is not None:
-        yield say("{n} of answer", n=short(step.plan.pace.decode_each.value / step.plan.mode.thinking))
+    if step.plan.mode.thinking > 1 and (left := shown_figures(step.plan).answer) is not None:
+        yield say("{n} of answer", n=short(left))
     if step.option.kind == "computer" or offer.power is None:
         return
     facts = {"slots": offer.slots, "watts": f"{-(-supply_watts(offer.power, 1) // SUPPLY_STEP) * SUPPLY_STEP:,.0f}"}

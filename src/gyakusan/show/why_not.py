@@ -11,11 +11,10 @@ from gyakusan.planning.select.shown_plans import shown_figures
 from gyakusan.planning.select.ways_out import NoPlan, TriedChange
 from gyakusan.planning.select.what_if import Change
 from gyakusan.planning.select.why_not import WhyNot
-from gyakusan.show.plan import quality
-from gyakusan.show.plan_words import HEAD_TEXTS, amount, amount_figure, currency_of, machine_title, on_machine
+from gyakusan.show.plan_words import amounts, machine_title
 from gyakusan.show.request_line import question
 from gyakusan.show.tree import Cell, Column, Next, Pause, Question, Table, Text, Tree, Verdict, Words, whole
-from gyakusan.show.wording import brief, interval, short
+from gyakusan.show.wording import brief, interval, quality, short, the
 from gyakusan.units import GIB
 
 
@@ -51,7 +50,7 @@ def _labels(answer: Recommendation) -> Iterator[tuple[Message, str]]:
     yield say("to spare"), "spare"
     yield say("files"), "files"
     if not answer.request.owned:
-        yield Message(HEAD_TEXTS[currency_of(answer.request)]), "price"
+        yield Message(amounts(answer).head), "price"
 
 
 def _cell(answer: Recommendation, plan: Plan, name: str) -> Words:
@@ -60,7 +59,7 @@ def _cell(answer: Recommendation, plan: Plan, name: str) -> Words:
         case "machine":
             return machine_title(plan.offer)
         case "quality":
-            return quality(plan)
+            return quality(plan.score)
         case "speed":
             return interval(plan.pace, "decode_each")
         case "answer":
@@ -70,7 +69,7 @@ def _cell(answer: Recommendation, plan: Plan, name: str) -> Words:
         case "files":
             return plan.quantization
         case _:
-            return "?" if plan.offer.price is None else amount_figure(answer, plan.offer.price)
+            return amounts(answer).figure(plan.offer.price)
 
 
 # A request without a plan
@@ -100,9 +99,9 @@ def _no_plan(answer: Recommendation) -> Message:
         model = whole(request.model or "")
         return say("No machine runs {model} for {people} with {n} tokens within the limits.", model=model, **facts)
     if request.budget is not None:
-        money = amount(answer, answer.rates.convert(request.budget.amount, request.budget.currency, "JPY") or 0.0)
+        money = amounts(answer).words(answer.rates.convert(request.budget.amount, request.budget.currency, "JPY"))
         return say("No machine for {amount} serves {people} with {n} tokens within the limits.", amount=money, **facts)
-    machine = on_machine(answer.grid.offers[0]) if answer.grid.offers else ""
+    machine = the(answer.grid.offers[0].machine.name) if answer.grid.offers else ""
     if request.quality is not None:
         points = f"{request.quality:g}"
         return say(
@@ -134,7 +133,7 @@ def _deciding(answer: Recommendation, why: NoPlan) -> Message:
                 wants=f"{wants:g}",
             )
         case "money" if why.has is not None:
-            return say("The price decides: the cheapest that does costs {amount}.", amount=amount(answer, has))
+            return say("The price decides: the cheapest that does costs {amount}.", amount=amounts(answer).words(has))
         case _:
             reason = next((e.reason for e in answer.excluded if e.name == answer.request.model), None)
             if reason is not None:
@@ -145,7 +144,7 @@ def _deciding(answer: Recommendation, why: NoPlan) -> Message:
 def _way(way: TriedChange) -> tuple[Cell, ...]:
     plan = way.plan
     figures = shown_figures(plan)
-    items = [plan.name, quality(plan)] if figures.speed is None else [plan.name, quality(plan), short(figures.speed)]
+    items = [plan.name, quality(plan.score)] if figures.speed is None else [plan.name, quality(plan.score), short(figures.speed)]
     if plan.offer.price is not None:
         items.insert(0, brief(plan.offer.machine.name))
     return way.change, say("{items}", items=Listed(tuple(Message(whole(i)) for i in items))), whole(way.options)
@@ -192,7 +191,7 @@ def _extremes(answer: Recommendation, tried: Sequence[Change]) -> Message:
     known = [(shown_figures(c.plan).speed, c.change) for c in tried if c.plan is not None and c.plan.pace is not None]
     speeds = [(speed, change) for speed, change in known if speed is not None]
     now = shown_figures(first).speed
-    machine = on_machine(first.offer) if answer.request.owned else machine_title(first.offer)
+    machine = the(first.offer.machine.name) if answer.request.owned else machine_title(first.offer)
     if not speeds or now is None:
         return say("{machine}: speed is not known, so changes are compared by quality and memory.", machine=machine)
     (low, slow), (high, fast) = min(speeds, key=lambda s: s[0]), max(speeds, key=lambda s: s[0])
@@ -214,6 +213,6 @@ def _change(change: Message, plan: Plan | None) -> tuple[Cell, ...]:
         change,
         whole(f"{plan.name} {plan.quantization}"),
         interval(plan.pace, "decode_each"),
-        quality(plan),
+        quality(plan.score),
         "?" if spare is None else f"{spare:.1f}",
     )

@@ -13,7 +13,7 @@ from gyakusan.engines import base
 from gyakusan.engines.registry import engine
 from gyakusan.message import Listed, Message, say
 from gyakusan.planning.predict.speed import SpeedEstimate
-from gyakusan.show.tree import FIXED, Command, Text, whole
+from gyakusan.show.tree import FIXED, Command, Text, Words, whole
 from gyakusan.units import GIB
 
 MAKERS = ("NVIDIA GeForce ", "NVIDIA ", "AMD Radeon ", "AMD ", "Intel ", "Apple ")
@@ -38,9 +38,12 @@ def interval(pace: SpeedEstimate | None, name: str) -> str:
     return f"{short(figure.value)} ({short(figure.low)}-{short(figure.high)})"
 
 
-def points(score: Score) -> str:
-    """Return a score with one standard error: "79±4"."""
-    return f"{score.value:.0f}±{score.error:.0f}"
+def first_token(pace: SpeedEstimate | None) -> Words:
+    """Return the time to the first token: "1.8 s"; "?" where it is not known."""
+    if pace is None:
+        return "?"
+    seconds = pace.ttft.value
+    return say("<0.1 s") if seconds < 0.05 else say("{n} s", n=short(seconds))
 
 
 def quality(score: Score) -> str:
@@ -120,19 +123,14 @@ def machine_words(machine: Machine) -> Message:
     name = whole(brief(machine.name))
     if re.match(r"\d", first):
         return Message("{name}", {"name": name})
-    return say("an {name}", name=name) if _vowel(first) else say("a {name}", name=name)
+    return say("an {name}", name=name) if begins_with_vowel(first) else say("a {name}", name=name)
 
 
-def _vowel(name: str) -> bool:
+def begins_with_vowel(name: str) -> bool:
     """Return True if a name begins with the sound of a vowel: "RTX" is read letter by letter, "Radeon" is not."""
     word = name.split()[0] if name.split() else name
     spelled = not any(c.islower() for c in word[:3])
-    return word[:1] in "AEFHILMNORSX" if spelled else word[:1] in "AEIO"
-
-
-def persons(users: int) -> Message:
-    """Return a number of people: "1 person", "5 people"."""
-    return say("1 person") if users == 1 else say("{n} people", n=f"{users:,}")
+    return word[:1] in "AEFHILMNORSX" if spelled else word[:1] in "AEIOaeio"
 
 
 def format_name(quantization: str) -> str:

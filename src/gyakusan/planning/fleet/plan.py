@@ -96,6 +96,16 @@ class FleetPlan:
         return self.user_speed / self.plan.mode.thinking
 
     @property
+    def running_each(self) -> float:
+        """Requests that one replica answers at once on average, 0 without arrivals."""
+        return 0.0 if self.queue_estimate is None else float(self.queue_estimate.running) / self.replicas
+
+    @property
+    def slots_each(self) -> int:
+        """Slots of one replica, 0 without arrivals."""
+        return 0 if self.queue_estimate is None else -(-int(self.queue_estimate.slots) // self.replicas)
+
+    @property
     def quality_lower(self) -> float:
         """Quality less one standard error [points]."""
         return float(self.plan.score.value - self.plan.score.error)
