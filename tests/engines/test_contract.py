@@ -88,7 +88,9 @@ def test_plan_on_a_machine() -> None:
     found = gyakusan.plan(device="RTX 4090", users=2, engines=["toy"])
     assert engines_of(found) == {"Toy"}
     for plan in found.plans:
-        again = api.deployment(plan.name, quantization=plan.base, load=Load(2, 8192), device="RTX 4090", server="toy")
+        again = api.deployment(
+            plan.name, quantization=plan.quantization, load=Load(2, 8192), device="RTX 4090", server="toy"
+        )
         assert again.ledger.fits
         assert again.ledger.accounts == plan.ledger.accounts
         assert plan.command.argv[0] == "toy-server"

@@ -127,7 +127,7 @@ def test_plans_say_the_same_as_inspect() -> None:
     for plan in recommend(parse_request(OFFLOAD)).plans:
         asked = api.deployment(
             plan.name,
-            quantization=plan.base,
+            quantization=plan.quantization,
             load=Load(1, 32768),
             device="RTX 3060 12GB",
             ram="64GiB",

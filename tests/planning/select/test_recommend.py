@@ -43,7 +43,7 @@ def test_every_plan_fits_by_inspect(device: str) -> None:
     for plan in found.plans:
         asked = api.deployment(
             plan.name,
-            quantization=plan.base,
+            quantization=plan.quantization,
             load=Load(2, 16384),
             device=device,
             server=plan.engine,

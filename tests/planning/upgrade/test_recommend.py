@@ -60,7 +60,11 @@ def test_today_is_what_plan_says() -> None:
     found = whole(device="RTX 3060 12GB")
     plans = gyakusan.plan(device="RTX 3060 12GB").plans
     assert found.now is not None
-    assert (found.now.name, found.now.base, found.now.engine) == (plans[0].name, plans[0].base, plans[0].engine)
+    assert (found.now.name, found.now.quantization, found.now.engine) == (
+        plans[0].name,
+        plans[0].quantization,
+        plans[0].engine,
+    )
 
 
 @settings(max_examples=15, deadline=None)
@@ -138,7 +142,7 @@ def test_a_small_gain_is_none_and_a_clear_one_is() -> None:
 
 def test_one_model_twice_has_its_own_error_once() -> None:
     found = upgrade(parse_upgrade_request({"device": "RTX 3060 12GB", "model": "gemma4-26b-a4b"}))
-    step = next(s for s in found.steps if s.plan.base != found.now.base) if found.now else None
+    step = next(s for s in found.steps if s.plan.quantization != found.now.quantization) if found.now else None
     if step is not None and found.now is not None:
         apart = math.hypot(found.now.score.error, step.plan.score.error)
         assert plan_difference(found.now, step.plan, "overall").quality_gap.error < 0.9 * apart
