@@ -100,6 +100,7 @@ def main() -> None:
     parser.add_argument("--vllm-python", help="the Python in which vLLM is installed")
     said = parser.parse_args()
     tally = run(said.questions, said.seed, parsers.parsers(said.llama_server, said.mlx_python, said.vllm_python))
+    tally.notes["options of llama-server"] = parsers.builds(said.llama_server)
     gate(tally)
     print(json.dumps(as_json(tally), indent=1, ensure_ascii=False) if said.json else report(tally))
     sys.exit(1 if tally.missed else 0)

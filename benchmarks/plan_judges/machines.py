@@ -7,17 +7,19 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from benchmarks.plan_judges.verdict import Verdict
+from gyakusan.planning.candidates import prices
 from gyakusan.planning.candidates.hardware import HardwareOption
+from gyakusan.planning.request.money import exchange_rates
 from gyakusan.planning.select.plan import Plan
 from gyakusan.units import GIB
 
-OUTLET_W: Mapping[str, float] = {"JPY": 1500.0, "USD": 1800.0, "EUR": 3600.0}
-"""What one household outlet gives: 100 V x 15 A, 120 V x 15 A, 230 V x 16 A."""
+OUTLET_W: Mapping[str, float] = {"JPY": 1500.0, "USD": 1440.0, "EUR": 3600.0}
+"""What one household outlet gives: 100 V x 15 A; 120 V x 15 A, of which 80 % for hours; 230 V x 16 A, rounded down."""
 CARDS = 2
 """Cards in a computer of a household, unless more are asked for."""
 MONTH = re.compile(r"20\d\d-(0[1-9]|1[0-2])")
-OLDEST = "2025-01"
-"""An older price says nothing about today."""
+ROUNDING = 1.0
+"""What items and their sum may differ by. [JPY]"""
 SIZE = re.compile(r"(\d+(?:\.\d+)?)\s?(?:GB|GiB)")
 
 
@@ -43,7 +45,7 @@ def price(offer: HardwareOption) -> str:
             return f"{item.what}: neither new nor used"
         if not MONTH.fullmatch(item.month):
             return f"{item.what}: no month, {item.month!r}"
-        if item.month < OLDEST:
+        if prices.months_since(item.month) > prices.OLDEST:
             return f"{item.what}: of {item.month}"
         if not item.source:
             return f"{item.what}: no source"
@@ -51,7 +53,18 @@ def price(offer: HardwareOption) -> str:
     wanted = gpus[0].memory if gpus else None
     if wanted and not _has_size(offer, wanted):
         return f"no item says {wanted / GIB:.0f} GB: {', '.join(i.what for i in items)}"
-    return "" if offer.price else "no sum"
+    return _sum(offer)
+
+
+def _sum(offer: HardwareOption) -> str:
+    """Return "" if what is paid for the items adds up to the price, in yen."""
+    if not offer.price:
+        return "no sum"
+    paid = [exchange_rates().convert(item.paid, item.paid_in, "JPY") for item in offer.items]
+    if None in paid:
+        return "an item in a currency without a rate"
+    total = sum(p for p in paid if p is not None)
+    return "" if abs(total - offer.price) <= ROUNDING else f"items of {total:,.0f} yen, a price of {offer.price:,.0f}"
 
 
 def _has_size(offer: HardwareOption, wanted: float) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
@@ -10,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.plan_judges.verdict import Verdict
+from gyakusan.engines.llamacpp.engine import VERSION
 from gyakusan.planning.select.plan import Plan
 
+BUILD = re.compile(r"\bb\d{4,}\b")
 OPTIONS = Path(__file__).with_name("options.json")
 HUB = ("-hf", "-hfr", "--hf-repo")
 TRIES = 4
@@ -61,6 +64,14 @@ def recorded() -> Mapping[str, Any]:
     """Return the recorded options of every server."""
     found: Mapping[str, Any] = json.loads(OPTIONS.read_text("utf-8"))
     return found
+
+
+def builds(llama: str | None = None) -> str:
+    """Return of which build of llama-server the options are, and of which the plans. llama: path of a real one, None = none."""
+    source = recorded()["llama-server"]["source"]
+    found = BUILD.search(source)
+    asked = f"those of {llama}" if llama else f"recorded of {found[0] if found else source}"
+    return f"{asked}, plans are made for {VERSION}"
 
 
 def table_parser(program: str) -> Parser:

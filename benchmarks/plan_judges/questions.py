@@ -34,6 +34,8 @@ BUDGETS = {
 TASKS = ("chat", "coding", "rag", "agents", "translation")
 CONTEXTS = ("8k", "16k", "32k", "64k", "128k")
 USERS = (1, 1, 2, 4, 5, 8, 16, 32)
+OLLAMA = 7
+"""Every seventh question asks for Ollama; seven is no multiple of three, so every kind of question does."""
 RAM = (None, None, "16GiB", "32GiB", "64GiB", "128GiB")
 
 
@@ -78,6 +80,8 @@ def questions(count: int, seed: int) -> Iterator[Question]:
             ram = rng.choice(RAM)
             if ram is not None and machines.parse(values["device"]).host is not None:  # no RAM beside one shared memory
                 values["ram"] = ram
+        if number % OLLAMA == OLLAMA - 1:
+            values["engine"] = "ollama"
         yield Question(number, {**values, **_people(rng)}, currency)
 
 

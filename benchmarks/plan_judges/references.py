@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 
 from benchmarks.plan_judges.verdict import Verdict
+from gyakusan.catalog import tags
 from gyakusan.catalog.artifacts import Artifact, artifacts, repository_files
 from gyakusan.engines.llamacpp.hub_reference import parse_hub_reference, resolve_hub_reference
 from gyakusan.errors import GyakusanError
@@ -15,14 +18,16 @@ PLACEHOLDER = re.compile(r"<[^<>]*>|\.\.\.|…|\bTODO\b|\bXXX\b|path/to/")
 VARIABLE = re.compile(r"\$\{?([A-Za-z_]\w*)")
 HUB = ("-hf", "-hfr", "--hf-repo")
 REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
+OLLAMA_HUB = "hf.co/"
 UNTUNED = ("base",)
 """What an artifact of a chat model is not."""
 
 
 def commands(plan: Plan) -> Iterator[tuple[str, ...]]:
-    """Yield every command that a plan prints: what prepares the files, then the server."""
-    yield from (tuple(c) if not isinstance(c, str) else (c,) for c in getattr(plan, "preparation", ()))
+    """Yield every command that a plan prints: what prepares the files, the server, then what its client runs."""
+    yield from (tuple(shlex.split(text)) for text in plan.preparation)
     yield plan.command.argv
+    yield from plan.command.then
 
 
 def judge(question: str, plan: Plan) -> Iterator[Verdict]:
@@ -35,86 +40,106 @@ def placeholder(plan: Plan) -> str:
     """Return what nobody can type, "" if there is none."""
     environment = plan.command.environment
     for argv in commands(plan):
-        for word in argv:
-            if PLACEHOLDER.search(word):
-                return f"a placeholder: {word}"
-            unset = [v for v in VARIABLE.findall(word) if v not in environment]
-            if unset:
-                return f"a variable that nothing sets: {unset[0]}"
+        text = " ".join(argv)
+        found = PLACEHOLDER.search(text)
+        if found:
+            return f"a placeholder: {found[0]}"
+        unset = [v for v in VARIABLE.findall(text) if v not in environment]
+        if unset:
+            return f"a variable that nothing sets: {unset[0]}"
     return ""
 
 
 def resolves(plan: Plan) -> str:
-    """Return what is wrong with the reference of a command, "" if it finds a tuned artifact of the plan's model."""
+    """Return what is wrong with the reference of a command, "" if it finds the planned, tuned artifact of the plan's model."""
     known = artifacts(plan.name)
-    made = tuple(getattr(plan, "preparation", ()))
-    artifact = getattr(plan, "artifact", None)
-    if artifact is None and made:
-        return _prepared(plan, known)
+    if plan.artifact is None:
+        return _prepared(plan, known) if plan.preparation else "neither a published artifact nor commands that make one"
     rule = {"llama.cpp": _llama, "Ollama": _ollama}.get(plan.engine, _repository)
-    return rule(plan, known)
+    return rule(plan, known, plan.artifact)
 
 
-def _llama(plan: Plan, known: Sequence[Artifact]) -> str:
+def _llama(plan: Plan, known: Sequence[Artifact], planned: Artifact) -> str:
     """Return what llama.cpp's rule finds wrong."""
     argv = plan.command.argv
     at = next((i for i, word in enumerate(argv) if word in HUB), None)
     if at is None:
         return "no -hf, and no commands that make the file"
+    return _file(plan, known, planned, argv[at + 1], projector="--no-mmproj" not in argv)
+
+
+def _file(plan: Plan, known: Sequence[Artifact], planned: Artifact, text: str, *, projector: bool) -> str:
+    """Return what is wrong with `owner/name:TAG` of a GGUF file."""
     try:
-        reference = parse_hub_reference(argv[at + 1])
+        reference = parse_hub_reference(text)
     except GyakusanError as error:
         return str(error)
-    own = [a for a in known if a.repository == reference.repository]
+    own = [a for a in known if a.repository == reference.repository and a.format == "gguf"]
     if not own:
         return f"{reference.repository} is not known for {plan.name}"
+    if reference.repository != planned.repository:
+        return f"{reference.repository} is named, planned was {planned.repository}"
     files = repository_files(plan.name, reference.repository)
-    found = resolve_hub_reference(files, reference.tag, projector="--no-mmproj" not in argv)
+    found = resolve_hub_reference(files, reference.tag, projector=projector)
     if not found.model:
         named = [a for a in own if a.quantization.upper() == reference.tag.upper() and not a.files]
         return "" if named and _tuned(named) else f"{reference} finds none of {len(files)} files"
     holders = [a for a in own if set(a.files) & set(found.model)]
     if not _tuned(holders or own):
         return f"{reference} is a base model"
-    artifact = getattr(plan, "artifact", None)
-    if artifact is not None and artifact.files and not set(artifact.files) & set(found.model):
-        return f"{reference} finds {found.model[0]}, planned was {artifact.files[0]}"
+    if planned.files and not set(planned.files) & set(found.model):
+        return f"{reference} finds {found.model[0]}, planned was {planned.files[0]}"
     return ""
 
 
-def _repository(plan: Plan, known: Sequence[Artifact]) -> str:
-    """Return what is wrong with a repository of the hub."""
-    argv = plan.command.argv
-    name = next((w for w in argv[1:] if REPOSITORY.fullmatch(w)), "")
-    own = [a for a in known if a.repository == name and a.format not in ("gguf", "ollama")]
+def _repository(plan: Plan, known: Sequence[Artifact], planned: Artifact) -> str:
+    """Return what is wrong with a repository of the hub: MLX-LM reads MLX conversions, nobody else does."""
+    name = next((w for w in plan.command.argv[1:] if REPOSITORY.fullmatch(w)), "")
+    here = [a for a in known if a.repository == name]
+    own = [a for a in here if a.format not in ("gguf", "ollama")]
     if not own:
         return f"{name or 'no repository'} is not known for {plan.name}"
-    if (plan.engine == "MLX-LM") != any(a.format == "mlx" for a in own) and plan.engine == "MLX-LM":
-        return f"{name} is no MLX conversion"
-    return "" if _tuned(own) else f"{name} is a base model"
+    fitting = [a for a in own if (a.format == "mlx") is (plan.engine == "MLX-LM")]
+    if not fitting:
+        return f"{name} is {'no' if plan.engine == 'MLX-LM' else 'an'} MLX conversion"
+    if name != planned.repository:
+        return f"{name} is named, planned was {planned.repository}"
+    return "" if _tuned(fitting) else f"{name} is a base model"
 
 
-def _ollama(plan: Plan, known: Sequence[Artifact]) -> str:
-    """Return what is wrong with an Ollama tag: pulled or run by a command of the plan, and known in its library."""
-    from gyakusan.catalog import tags
+def _ollama(plan: Plan, known: Sequence[Artifact], planned: Artifact) -> str:
+    """Return what is wrong with what Ollama pulls: a tag of its library, or a GGUF file of the hub; then it runs the same."""
+    tag = planned.repository if planned.format == "ollama" else OLLAMA_HUB + planned.reference
+    fetched, run = (_tags(plan, verb) for verb in ("pull", "run"))
+    if not fetched:
+        return f"no command pulls {tag}"
+    if {*fetched, *run} != {tag}:
+        return f"{', '.join(sorted({*fetched, *run} - {tag}))} is named, planned was {tag}"
+    if planned.format != "ollama":
+        return _file(plan, known, planned, planned.reference, projector=True)
+    own = [a for a in known if a.format == "ollama" and a.repository == tag]
+    return "" if own or tag in tags.of_model(plan.name) else f"{tag} is not known for {plan.name}"
 
-    words = [w for argv in commands(plan) for w in argv]
-    artifact = getattr(plan, "artifact", None)
-    wanted = artifact.repository if artifact is not None else ""
-    names = {a.repository for a in known if a.format == "ollama"} | set(tags.of_model(plan.name))
-    said = [w for w in words for n in names if n == w or w.endswith(f" {n}")]
-    if not said:
-        return f"no command pulls a known tag of {plan.name}" + (f" ({wanted})" if wanted else "")
-    return ""
+
+def _tags(plan: Plan, verb: str) -> list[str]:
+    """Return what `ollama pull` or `ollama run` is given."""
+    return [argv[2] for argv in commands(plan) if argv[:2] == ("ollama", verb) and len(argv) > 2]
 
 
 def _prepared(plan: Plan, known: Sequence[Artifact]) -> str:
     """Return what is wrong with the commands that make the files: they start from a tuned repository."""
-    words = " ".join(w for argv in commands(plan) for w in argv)
+    words = {w for argv in commands(plan) for w in _words_of(argv)}
     sources = [a for a in known if a.repository in words]
     if sources and not _tuned(sources):
         return f"made from a base model: {sources[0].repository}"
     return "" if sources else f"made from nothing that is known for {plan.name}"
+
+
+def _words_of(argv: Sequence[str]) -> Iterator[str]:
+    """Yield the words of a command, and the texts of a program that `python -c` is given."""
+    yield from argv
+    if tuple(argv[:2]) == ("python", "-c"):
+        yield from (str(n.value) for n in ast.walk(ast.parse(argv[2])) if isinstance(n, ast.Constant))
 
 
 def _tuned(found: Sequence[Artifact]) -> bool:

@@ -16,7 +16,10 @@ from benchmarks.plan_judges.verdict import KINDS, Tally, Verdict, report
 
 import gyakusan
 from benchmarks import plans
+from gyakusan.catalog.artifacts import artifacts
 from gyakusan.engines.base import Command
+from gyakusan.engines.llamacpp.engine import VERSION
+from gyakusan.planning.request.money import exchange_rates
 from gyakusan.planning.select.plan import Plan
 
 BY = parsers.parsers()
@@ -37,6 +40,13 @@ def changed(plan: Plan, old: str, new: str) -> Plan:
     return with_command(plan, *(new if word == old else word for word in plan.command.argv))
 
 
+def planned_with(repository: str, engine: str, argv: tuple[str, ...], then: tuple[tuple[str, ...], ...] = ()) -> Any:
+    """Return what the judge of references reads of a plan of qwen3-8b."""
+    artifact = next(a for a in artifacts("qwen3-8b") if a.repository == repository)
+    command = Command(argv, {}, then)
+    return SimpleNamespace(name="qwen3-8b", engine=engine, artifact=artifact, preparation=(), command=command)
+
+
 def reference(plan: Plan) -> str:
     return plan.command.argv[plan.command.argv.index("-hf") + 1]
 
@@ -54,6 +64,7 @@ def test_a_dozen_questions() -> None:
 def test_questions_are_the_same_for_a_seed() -> None:
     assert list(questions(30, 1)) == list(questions(30, 1)) != list(questions(30, 2))
     assert {q.currency for q in questions(60, 1)} == {"", "JPY", "USD", "EUR"}
+    assert {q.number % 3 for q in questions(60, 1) if q.values.get("engine") == "ollama"} == {0, 1, 2}
     assert next(questions(1, 1)).command.startswith("gyakusan plan --device ")
     chain = next(budget_chains(1, 1))
     amounts = [float(q.values["budget"][:-3]) for q in chain]
@@ -93,33 +104,73 @@ def test_a_wrong_reference_is_seen(mutate: Callable[[Plan], Plan], why: str, pla
 
 
 def test_a_variable_that_is_set_is_none() -> None:
-    with_key = SimpleNamespace(command=Command(("vllm", "serve", "--api-key", "$KEY"), {"KEY": "1"}))
+    command = Command(("vllm", "serve", "--api-key", "$KEY"), {"KEY": "1"})
+    with_key = SimpleNamespace(command=command, preparation=())
     assert references.placeholder(with_key) == ""  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
-    ("engine", "argv", "why"),
+    ("engine", "planned", "named", "why"),
     [
-        ("vLLM", ("vllm", "serve", "Qwen/Qwen3-8B"), ""),
-        ("vLLM", ("vllm", "serve", "Qwen/Qwen3-8B-Base"), "not known"),
-        ("vLLM", ("vllm", "serve", "nobody/Qwen3-8B"), "not known"),
-        ("vLLM", ("vllm", "serve", "Qwen/Qwen3-8B-GGUF"), "not known"),
-        ("MLX-LM", ("mlx_lm.server", "--model", "Qwen/Qwen3-8B"), "no MLX"),
-        ("Ollama", ("ollama", "serve"), "no command pulls"),
+        ("vLLM", "Qwen/Qwen3-8B", "Qwen/Qwen3-8B", ""),
+        ("vLLM", "Qwen/Qwen3-8B", "Qwen/Qwen3-8B-Base", "not known"),
+        ("vLLM", "Qwen/Qwen3-8B", "nobody/Qwen3-8B", "not known"),
+        ("vLLM", "Qwen/Qwen3-8B", "Qwen/Qwen3-8B-GGUF", "not known"),
+        ("vLLM", "Qwen/Qwen3-8B", "Qwen/Qwen3-8B-AWQ", "planned was Qwen/Qwen3-8B"),
+        ("vLLM", "Qwen/Qwen3-8B-MLX-4bit", "Qwen/Qwen3-8B-MLX-4bit", "an MLX conversion"),
+        ("MLX-LM", "Qwen/Qwen3-8B-MLX-4bit", "Qwen/Qwen3-8B-MLX-4bit", ""),
+        ("MLX-LM", "Qwen/Qwen3-8B-MLX-4bit", "mlx-community/Qwen3-8B-4bit", "planned was"),
+        ("MLX-LM", "Qwen/Qwen3-8B", "Qwen/Qwen3-8B", "no MLX"),
     ],
 )
-def test_repositories_of_other_engines(engine: str, argv: tuple[str, ...], why: str) -> None:
-    said = SimpleNamespace(name="qwen3-8b", engine=engine, command=Command(argv, {}))
-    found = references.resolves(said)  # type: ignore[arg-type]
+def test_repositories_of_other_engines(engine: str, planned: str, named: str, why: str) -> None:
+    found = references.resolves(planned_with(planned, engine, ("server", "--model", named)))
     assert (why in found) if why else found == ""
 
 
+@pytest.mark.parametrize(
+    ("planned", "pulled", "run", "why"),
+    [
+        ("Qwen/Qwen3-8B-GGUF", "hf.co/Qwen/Qwen3-8B-GGUF:Q4_K_M", "", ""),
+        ("Qwen/Qwen3-8B-GGUF", "hf.co/Qwen/Qwen3-8B-GGUF:Q8_0", "", "planned was"),
+        ("Qwen/Qwen3-8B-GGUF", "hf.co/Qwen/Qwen3-8B-GGUF:Q4_K_M", "qwen3:8b", "qwen3:8b is named"),
+        ("Qwen/Qwen3-8B-GGUF", "", "qwen3:8b", "no command pulls"),
+    ],
+)
+def test_what_ollama_pulls_is_what_is_planned(planned: str, pulled: str, run: str, why: str) -> None:
+    then = ((("ollama", "pull", pulled),) if pulled else ()) + (("ollama", "run", run or pulled),)
+    found = references.resolves(planned_with(planned, "Ollama", ("ollama", "serve"), then))
+    assert (why in found) if why else found == ""
+
+
+def test_a_plan_of_ollama_resolves() -> None:
+    found = gyakusan.plan(device="RTX 4090", users=2, model="qwen3-8b", engine="ollama").plans
+    assert [p.engine for p in found] == ["Ollama"]
+    (verdict,) = references.judge("q", found[0])
+    assert verdict.why == ""
+    pull = replace(found[0].command, then=(("ollama", "pull", "<tag>"),))
+    assert "placeholder" in references.placeholder(replace(found[0], command=pull))
+
+
+def test_a_tag_of_the_library_is_one_that_is_known() -> None:
+    for tag, why in (("qwen3:8b", ""), ("qwen3:9999b", "not known")):
+        said = planned_with("Qwen/Qwen3-8B-GGUF", "Ollama", ("ollama", "serve"), (("ollama", "pull", tag),))
+        said.artifact = replace(said.artifact, format="ollama", repository=tag)
+        found = references.resolves(said)
+        assert (why in found) if why else found == ""
+
+
+def test_a_plan_without_files_is_seen(plan: Plan) -> None:
+    nothing = SimpleNamespace(name="qwen3-8b", engine="vLLM", artifact=None, preparation=(), command=plan.command)
+    assert "neither" in references.resolves(nothing)  # type: ignore[arg-type]
+
+
 def test_a_base_model_is_seen(monkeypatch: pytest.MonkeyPatch, plan: Plan) -> None:
-    known = references.artifacts("qwen3-8b")
+    known = artifacts("qwen3-8b")
+    said = planned_with("Qwen/Qwen3-8B", "vLLM", ("vllm", "serve", "Qwen/Qwen3-8B"))
     monkeypatch.setattr(references, "artifacts", lambda _: tuple(replace(a, tuned="base") for a in known))
     assert "base model" in references.resolves(plan)
-    said = SimpleNamespace(name="qwen3-8b", engine="vLLM", command=Command(("vllm", "serve", "Qwen/Qwen3-8B"), {}))
-    assert "base model" in references.resolves(said)  # type: ignore[arg-type]
+    assert "base model" in references.resolves(said)
 
 
 def test_commands_that_make_the_files_start_from_a_known_repository() -> None:
@@ -129,8 +180,10 @@ def test_commands_that_make_the_files_start_from_a_known_repository() -> None:
         return words
 
     assert references.resolves(made("llm-compressor Qwen/Qwen3-8B ./qwen3-8b-w4a16")) == ""
-    assert "nothing that is known" in references.resolves(made("llm-compressor nobody/none ./x"))
-    assert "placeholder" in references.placeholder(made("hf download <repo>"))
+    assert references.resolves(made("python -c \"oneshot(model='Qwen/Qwen3-8B', output_dir='./x')\"")) == ""
+    for text in ("llm-compressor nobody/none ./x", "hf download Qwen/Qwen3-8B-Base", "echo Qwen/Qwen3-8B/x"):
+        assert "nothing that is known" in references.resolves(made(text))
+    assert "placeholder" in references.placeholder(made("hf download <your repo>"))
 
 
 def test_arguments_are_judged_by_the_recorded_options(plan: Plan) -> None:
@@ -168,6 +221,11 @@ def test_nothing_is_fetched_and_nothing_listens_when_a_real_server_is_asked(tmp_
     assert parsers.llama_parser(str(silent))(("--ctx-size", "1")) == "exit code 7"
 
 
+def test_the_report_says_of_which_build_the_options_are() -> None:
+    assert parsers.builds() == f"recorded of b10434, plans are made for {VERSION}"
+    assert parsers.builds("/opt/llama-server") == f"those of /opt/llama-server, plans are made for {VERSION}"
+
+
 def test_help_of_llama_server_is_read() -> None:
     found = llama_options(
         "-c,    --ctx-size N                     size (default: 0)\n-fa,   --flash-attn [on|off|auto]       use\n"
@@ -187,10 +245,26 @@ def test_inspect_that_differs_is_seen(plan: Plan) -> None:
     assert "inspect refuses" in consistency.agrees("q", other, {"device": "RTX 4090"}).why
 
 
+def test_inspect_with_another_range_is_seen(plan: Plan) -> None:
+    gpu, *others = plan.ledger.accounts
+    line = replace(gpu.lines[0], low=gpu.lines[0].least - 1, high=gpu.lines[0].greatest)
+    wider = replace(plan.ledger, accounts=(replace(gpu, lines=(line, *gpu.lines[1:])), *others))
+    assert wider.accounts[0].total == gpu.total
+    assert "planned" in consistency.agrees("q", replace(plan, ledger=wider), {"device": "RTX 4090"}).why
+
+
 def test_a_label_that_is_not_true_is_seen(plan: Plan) -> None:
     better = replace(plan, score=replace(plan.score, value=plan.score.value + 5), roles=("best",))
     assert [v.why for v in consistency.labels("q", (replace(plan, roles=("fastest",)), better))] == ["", ""]
     assert [bool(v.why) for v in consistency.labels("q", (replace(plan, roles=("best",)), better))] == [True, False]
+    crowded = gyakusan.plan(device="RTX 3060 12GB", users=2, model="qwen3-8b", engine="llama.cpp").plans[0]
+    for label in ("room", "no such label", "cheapest"):  # what is owned has no price
+        why = [v.why for v in consistency.labels("q", (replace(crowded, roles=(label,)), replace(plan, roles=())))]
+        assert [bool(w) for w in why] == [True]
+    true = (replace(crowded, roles=("balanced", "smallest")), replace(plan, roles=("room",)))
+    assert [v.why for v in consistency.labels("q", true)] == ["", "", ""]
+    first, *_ = consistency.labels("q", (replace(plan, roles=()), true[0]))
+    assert first.why == "not the first row"
 
 
 def test_worse_with_more_money_is_seen(plan: Plan) -> None:
@@ -213,6 +287,8 @@ def item(**other: Any) -> SimpleNamespace:
         "used": True,
         "month": "2026-09",
         "source": "s",
+        "paid": 1.0,
+        "paid_in": "JPY",
     }
     return SimpleNamespace(**{**values, **other})
 
@@ -238,6 +314,23 @@ def test_a_price_without_size_kind_or_age_is_seen(plan: Plan) -> None:
     assert machines.price(offer(plan, right, price=None)) == "no sum"
 
 
+def test_items_that_do_not_add_up_are_seen(plan: Plan) -> None:
+    card, rest = item(what="GeForce RTX 4090 24GB", paid=250_000.0), item(paid=150_000.0)
+    assert machines.price(offer(plan, card, rest, price=400_000.9)) == ""
+    assert machines.price(offer(plan, card, rest, price=400_002.0)) == "items of 400,000 yen, a price of 400,002"
+    dollars = exchange_rates().yen["USD"]
+    foreign = item(what="GeForce RTX 4090 24GB", paid=2000.0, paid_in="USD")
+    assert machines.price(offer(plan, foreign, price=2000 * dollars)) == ""
+    assert "a price of" in machines.price(offer(plan, foreign, price=2000.0))
+    assert "without a rate" in machines.price(offer(plan, item(what="RTX 4090 24GB", paid_in="XYZ")))
+
+
+def test_the_oldest_price_is_the_planners(plan: Plan) -> None:
+    """November 2026 is today in tests: fifteen months ago is August 2025."""
+    assert machines.price(offer(plan, item(what="GeForce RTX 4090 24GB", month="2025-08"))) == ""
+    assert "of 2025-07" in machines.price(offer(plan, item(what="GeForce RTX 4090 24GB", month="2025-07")))
+
+
 def test_a_size_must_be_said_where_several_are_sold(plan: Plan) -> None:
     mac = gyakusan.plan(device="M4 Max 128GB", model="qwen3-8b").plans[0]
     assert machines.price(offer(mac, item(what="Mac Studio 128GB"))) == ""
@@ -252,7 +345,8 @@ def test_a_machine_that_no_household_has_is_seen(plan: Plan) -> None:
     assert "nobody says" in machines.machine(offer(plan, wall_power=None), "JPY", asked=2)
     assert "alone" in machines.machine(offer(plan, wall_power=300.0), "JPY", asked=2)
     assert "outlet of 1500 W" in machines.machine(offer(plan, wall_power=1700.0), "JPY", asked=2)
-    assert machines.machine(offer(plan, wall_power=1700.0), "USD", asked=2) == ""
+    assert "outlet of 1440 W" in machines.machine(offer(plan, wall_power=1450.0), "USD", asked=2)
+    assert machines.machine(offer(plan, wall_power=1700.0), "EUR", asked=2) == ""
     mac = gyakusan.plan(device="M4 Max 128GB", model="qwen3-8b").plans[0]
     assert machines.machine(offer(mac, wall_power=None), "JPY", asked=2) == ""
     assert list(machines.judge("q", plan, {}, "JPY")) == []

@@ -39,11 +39,13 @@ def test_the_screen_says_what_it_rests_on(capsys: pytest.CaptureFixture[str]) ->
     for part in (
         "For: 2,000 requests an hour, 8,192 tokens each, chat",
         "36 months, 31 yen/kWh, 24 h a day, no upkeep (defaults)",
-        "An API costs ",
-        "A million answer tokens, thinking included",
-        "yen a month",
+        "If it fails, nobody is served; --spare 1 adds a machine.",
+        "A million answer tokens, thinking included, cost 15",
+        "An API costs 89,",
+        "yen a month for the same tokens; 1 is cheaper from 4",
     ):
         assert part in text
+    assert "If one fails, 50 % are still served; --spare 1 adds a machine." in said(capsys, *TEAM)
 
 
 def test_japanese(capsys: pytest.CaptureFixture[str]) -> None:

@@ -31,6 +31,13 @@ def test_set_reaches_the_engine(capsys: pytest.CaptureFixture[str]) -> None:
     assert (settings["kv_cache_type"], settings["num_batch"]) == ("q8_0", 256)
 
 
+def test_of_a_repeated_option_the_last_value_counts(capsys: pytest.CaptureFixture[str]) -> None:
+    for first, last in (("8k", "4k"), ("4k", "8k")):
+        words = ("inspect", "gpt-oss-20b", "--device", "RTX 5090", "--context", first, "--context", last, "--json")
+        assert run(words, "en") == 0
+        assert json.loads(capsys.readouterr().out)["load"]["context"] == {"4k": 4096, "8k": 8192}[last]
+
+
 def test_reserve_decides(capsys: pytest.CaptureFixture[str]) -> None:
     assert run([*ASK, "M4 Max 128GB", "--reserve", "8GiB"], "en") == 0
     assert "8.00 GiB is reserved (--reserve)" in " ".join(capsys.readouterr().out.split())

@@ -275,7 +275,12 @@ def test_what_is_bearable_needs_no_more_slots(share: float, prefill: float, answ
     found = estimate_queue(rate, prefill, step, answer, slots)
     assert not found.saturated
     assert found.slots <= 1.1 * slots + 2
-    assert found.waits * rate / found.saturation_rate < 2.5 * (1 - SLOT_CONFIDENCE)
+    # Slots are enough where hardly anybody finds no slot of his own: P(N > slots). `waits` is P(N >= slots): it counts the
+    # state in which all are just taken, too, which is most of it for few slots (2.3 % at 8, 2.03 % at 9).
+    if slots >= 10:
+        assert found.waits < 2 * (1 - SLOT_CONFIDENCE)
+    else:
+        assert found.waits * rate / found.saturation_rate < 2.5 * (1 - SLOT_CONFIDENCE)
 
 
 @settings(max_examples=30, deadline=None)

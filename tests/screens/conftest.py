@@ -12,7 +12,6 @@ import json
 import math
 import shlex
 from collections.abc import Callable
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from tests.fakes import tiny
 from tests.machines.boxes import box
 
 from gyakusan.cli import main
+from gyakusan.planning.candidates import prices
 
 WIDTHS = (80, 120)
 LONG, SHOWN = 16, 6
@@ -46,8 +46,7 @@ def computer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Computer:
 def somewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, computer: Computer) -> Path:
     """An empty folder and home on a recorded computer, offline; tiny.gguf is there."""
     computer("rtx4090")
-    for clock in ("gyakusan.planning.candidates.prices.today", "gyakusan.cli.saved.today"):
-        monkeypatch.setattr(clock, lambda: date(2026, 11, 28))
+    monkeypatch.setattr("gyakusan.cli.saved.today", prices.today)  # the day of tests/conftest.py
     for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME", "HF_HOME", "OLLAMA_MODELS"):
         monkeypatch.setenv(name, str(tmp_path / name.lower()))
     for name in ("HF_TOKEN", "HF_ENDPOINT", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "TRANSFORMERS_OFFLINE"):

@@ -56,13 +56,17 @@ QUESTIONS: list[dict[str, Any]] = [
 def test_every_plan_fits_and_serves_everyone(values: dict[str, Any]) -> None:
     answer = ask(**values)
     plan_request = answer.request.plan_request
-    assert {"balanced", "best", "fastest", "fewest"} <= {r for p in answer.plans for r in p.roles}
+    roles = {r for p in answer.plans for r in p.roles}
+    assert {"balanced", "best", "fastest", "fewest"} <= roles
+    assert ("cheapest" in roles) is any(p.monthly < np.inf for p in answer.plans)
     assert answer.plans[0].roles[0] == "balanced"
     for plan in answer.plans:
         replica, kv_type = plan.plan, plan_request.cache_types[0]
         load = Load(plan.users_per_replica, plan_request.workload.context)
         again = exact_ledger(
-            catalogue_deployment(replica.name, replica.base, replica.engine, replica.offer.machine, load, kv_type)
+            catalogue_deployment(
+                replica.name, replica.quantization, replica.engine, replica.offer.machine, load, kv_type
+            )
         )
         assert replica.ledger.fits
         assert again is not None

@@ -127,17 +127,15 @@ def test_a_model_that_fits_only_coarsely_says_so(found: Recommendation) -> None:
 
 
 def test_a_slow_thinker_says_what_is_left_of_its_speed() -> None:
-    """gemma-4-31b thinks, and a dense model of its size is slower than one reads then."""
+    """qwen3.5-27b thinks, and a dense model of its size is slower than one reads then."""
     large = recommend(parse_request({"device": "RTX 5090", "users": 2, "context": "64k", "task": "coding"}))
-    limit = r"is left out: \d+\.\d tokens/s of answer at the low end, and 6.25 is the limit"
-    assert any(re.search(limit, said(large, n)) for n in ("gemma-4-31b", "qwen3.5-27b", "qwen3.6-27b", "qwen3-32b"))
+    limit = r"is left out: \d+\.\d tokens/s of answer at the low end, and 6\.25 is the limit"
+    assert re.search(limit, said(large, "qwen3.5-27b"))
 
 
 def test_with_a_budget_reasons_are_about_that_very_machine_and_model() -> None:
     bought = recommend(parse_request({"budget": "1000000JPY", "users": 5, "context": "32k", "language": "ja"}))
-    assert re.search(
-        r"On NVIDIA DGX Spark.* the best plan is|is the machine of plan|costs|price", said(bought, "DGX Spark")
-    )
+    assert "On NVIDIA DGX Spark 128GB the best plan is " in said(bought, "DGX Spark")
     assert "RTX 5090 D" not in said(bought, "RTX 5090")
     for name in ("gpt-oss-120b", "llama3.3-70b"):
         why = why_not(bought, name)
