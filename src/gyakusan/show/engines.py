@@ -9,7 +9,7 @@ from gyakusan.core.ledger import Account, Ledger
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Machine
 from gyakusan.core.model import Model
-from gyakusan.message import Listed, Message, say
+from gyakusan.message import Listed, Message, people, say
 from gyakusan.show.inspect import SAID_ELSEWHERE
 from gyakusan.show.ledger import spare_or_short
 from gyakusan.show.tree import (

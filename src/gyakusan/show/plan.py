@@ -117,7 +117,7 @@ def _shared_columns() -> tuple[Column, ...]:
 
 
 def _bought_columns(money: str) -> tuple[Column, ...]:
-    """Return the columns where something is bought. money: template of the currency's name"""
+    """Return the columns where something is bought. money: template of the currency's name."""
     return (
         Column(say("machine, complete")),
         Column(say("model")),

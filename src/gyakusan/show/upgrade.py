@@ -8,6 +8,7 @@ from gyakusan.message import Listed, Message, people, say
 from gyakusan.planning.candidates.power import supply_watts
 from gyakusan.planning.predict.capacity import Capacity
 from gyakusan.planning.select.plan import Plan
+from gyakusan.planning.select.shown_plans import shown_figures
 from gyakusan.planning.upgrade.labels import quality_for_money
 from gyakusan.planning.upgrade.option import UpgradeOption
 from gyakusan.planning.upgrade.recommend import UpgradeAnswer

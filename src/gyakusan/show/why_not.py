@@ -144,7 +144,11 @@ def _deciding(answer: Recommendation, why: NoPlan) -> Message:
 def _way(way: TriedChange) -> tuple[Cell, ...]:
     plan = way.plan
     figures = shown_figures(plan)
-    items = [plan.name, quality(plan.score)] if figures.speed is None else [plan.name, quality(plan.score), short(figures.speed)]
+    items = (
+        [plan.name, quality(plan.score)]
+        if figures.speed is None
+        else [plan.name, quality(plan.score), short(figures.speed)]
+    )
     if plan.offer.price is not None:
         items.insert(0, brief(plan.offer.machine.name))
     return way.change, say("{items}", items=Listed(tuple(Message(whole(i)) for i in items))), whole(way.options)
