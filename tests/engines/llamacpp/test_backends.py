@@ -121,5 +121,5 @@ def test_what_was_only_read_in_the_source_has_a_range() -> None:
 
 
 def test_the_drivers_own_memory_is_assumed_where_nobody_measured() -> None:
-    lines = [line for line in apple(load("llama3.1-8b")).accounts[0].lines if "driver" in str(line.reason)]
+    lines = [line for line in apple(load("llama3.1-8b")).accounts[0].lines if line.part == "overhead.driver"]
     assert [(line.basis, line.least) for line in lines] == [("assumed", 0)]
