@@ -355,6 +355,11 @@ def test_a_machine_that_no_household_has_is_seen(plan: Plan) -> None:
 
 
 def test_the_expert_counts_the_first_three() -> None:
-    box = expert.Box({}, ("qwen3.8-27b",))
-    assert expert.holds(box, ["a", "b", "qwen3.8-27b"])
-    assert not expert.holds(box, ["a", "b", "c", "qwen3.8-27b"])
+    plans = gyakusan.plan(device="RTX 4090").plans
+    last = expert.Box(models=(plans[2].name.upper(),))
+    assert expert.fault(last, plans) == ""
+    assert expert.fault(last, plans[:2]) == "none of the expert's in the first three"
+    assert "comes first" in expert.fault(expert.Box(models=last.models, not_first=(plans[0].name,)), plans)
+    assert expert.fault(expert.Box(models=last.models, devices=("RTX 9999",)), plans)
+    assert expert.fault(last, ()) == "no plan"
+    assert expert.plain("gemma-4-26B-A4B") == expert.plain("gemma4-26b-a4b")
