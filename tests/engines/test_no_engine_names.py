@@ -11,7 +11,18 @@ from gyakusan.engines import registry
 SOURCE = Path(registry.__file__).parents[1]
 LEFT_OUT = ("engines", "catalog", "models", "locale")
 """Engines themselves, and facts about files and measurements, which name who made them."""
-OPEN = ("base", "registry", "defaults", "deployment", "formats", "images", "server", "service_files", "settings_parser", "verification")
+OPEN = (
+    "base",
+    "registry",
+    "defaults",
+    "deployment",
+    "formats",
+    "images",
+    "server",
+    "service_files",
+    "settings_parser",
+    "verification",
+)
 """Modules of engines/ that everybody may import."""
 
 
