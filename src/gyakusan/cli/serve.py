@@ -47,11 +47,7 @@ def serve(
     from gyakusan.python.files import key_of
     from gyakusan.serving.server import ServerOptions
 
-    if model.endswith((".toml", ".json")):
-        _check_unchanged(model, people, where, which, server)
-        asked = _planned(model)
-    else:
-        asked = _asked(model, people, where, which, server)
+    asked = _asked(model, people, where, which, server)
     if dry_run:
         return _dry_run(asked, host, port, output)
     path = _file(asked)
@@ -67,8 +63,12 @@ def serve(
 
 
 def _asked(model: str, people: People, where: Where, which: Which, server: Server) -> Deployment:
-    """Return the deployment that the options describe."""
+    """Return the deployment that the options describe, or plan 1 of a saved answer."""
     from gyakusan import api
+
+    if model.endswith((".toml", ".json")):
+        _check_unchanged(model, people, where, which, server)
+        return _planned(model)
 
     name = engine(which.engine).NAME
     settings = which.settings(name, server, alone=True)
