@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from gyakusan.catalog import quality_prior
 from gyakusan.catalog.quality_index import TUNED, JapaneseBasis, Row, index, record_of, repositories, sources
-from gyakusan.catalog.quality_names import QUALITY, Mode, Thinking, default_mode, native_bits, thinking, traits
+from gyakusan.catalog.quality_names import QUALITY, Mode, default_mode, native_bits, traits
 from gyakusan.core.arrays import Number
 from gyakusan.core.quality import Basis, Kind, Matrix, PenaltyLaw, Score, Vector, kind_of
 from gyakusan.core.quality import penalty as penalty_by_law
@@ -57,7 +57,6 @@ class Quality:
     independent: number of scores that are not its maker's own
     sources: with the number of scores, e.g. "swallow 2026-06 (30)"
     kind: "base" or "special" for a model that is not for conversation, else ""
-    thinking: answer tokens that reasoning takes, for mode on
     ability: (4,) which own scores update; see core.quality.posterior
     covariance: (4, 4) of ability
     """
@@ -74,7 +73,6 @@ class Quality:
     independent: int
     sources: tuple[str, ...]
     kind: str
-    thinking: Thinking
     ability: Vector = field(repr=False)
     covariance: Matrix = field(repr=False)
 
@@ -127,7 +125,6 @@ def assumed(
         independent=0,
         sources=(),
         kind="base" if known.base else "special" if known.special else "",
-        thinking=thinking(name),
         ability=ability,
         covariance=covariance,
     )
@@ -206,7 +203,6 @@ def _stored(name: str, mode: Mode, row: Row) -> Quality:
         independent=row["independent"],
         sources=tuple(row["sources"]),
         kind=row["kind"],
-        thinking=thinking(name),
         ability=tuple(row["ability"]),
         covariance=tuple(tuple(half[max(i, j)][min(i, j)] for j in range(4)) for i in range(4)),
     )

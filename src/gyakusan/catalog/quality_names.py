@@ -28,24 +28,6 @@ _SHARED = 0.87
 
 
 @dataclass(frozen=True, slots=True)
-class Thinking:
-    """Answer tokens with reasoning on over those with it off, which cost time.
-
-    factor: usual [ratio]
-    low: lowest seen [ratio]
-    high: highest seen [ratio]
-    basis: measured or assumed
-    source: where the figures come from
-    """
-
-    factor: float
-    low: float
-    high: float
-    basis: Literal["measured", "assumed"]
-    source: str
-
-
-@dataclass(frozen=True, slots=True)
 class Traits:
     """Traits of a model in one mode, from which its quality is assumed.
 
@@ -134,12 +116,6 @@ def native_bits(repository: str) -> float | None:
     """Return the width a model was trained at, None = 16; nothing is lost from there on [bits per weight]."""
     row = _row("native_bits", short_name(repository))
     return None if row is None else float(row[1])
-
-
-def thinking(repository: str) -> Thinking:
-    """Return the answer tokens that reasoning takes of a model."""
-    _, usual, low, high, basis, source = _row("thinking", short_name(repository)) or rules()["thinking"][-1]
-    return Thinking(float(usual), float(low), float(high), basis, str(source))
 
 
 def matches_rule(rule: str, name: str) -> bool:

@@ -316,7 +316,7 @@ def _plan(plan: FleetPlan) -> FleetPlanJson:
         memory=ledger(one.ledger),
         pace=speed(plan.speed),
         queue=_queue(plan),
-        quality=FleetQualityJson(*score, mode.basis, mode.mode, mode.thinking),
+        quality=FleetQualityJson(*score, mode.basis, mode.mode, one.thinking.factor),
         cost=cost,
         failure=_failure(plan.failure_impact),
         balancer=None if plan.replicas == 1 else BalancerJson("least connections", True),

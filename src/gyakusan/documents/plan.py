@@ -323,7 +323,7 @@ def plan_fields(value: Plan) -> dict[str, Any]:
         "pace": None if value.pace is None else speed(value.pace),
         "quality": PlanQualityJson(
             *(round(float(value.score.value), 2), round(float(value.score.error), 2), value.mode.basis),
-            *(value.mode.mode, value.mode.thinking, value.mode.count),
+            *(value.mode.mode, value.thinking.factor, value.mode.count),
         ),
         "confidence": _confidence(value),
         "price": price(value.offer),

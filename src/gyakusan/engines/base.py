@@ -374,8 +374,13 @@ class EngineModule(Protocol[S]):
         """Return the command without options that say what the server does anyway, and without what only tests need."""
         ...
 
-    def without_thinking(self, command: Command) -> Command:
-        """Return the command with which a model that can think answers at once, the same where the server has no option."""
+    def with_thinking(
+        self, command: Command, architecture: str, mode: str, arguments: Mapping[str, object]
+    ) -> Command | None:
+        """Return the command under which a model that can think does so in a mode, None where the server has no option.
+
+        mode: off, on, low, medium or high; arguments: what the model's chat template takes for it, none = its default
+        """
         ...
 
     def with_page(self, command: Command, shown: bool) -> Command:

@@ -239,9 +239,11 @@ def unchanged_command(command: Command, machine: Machine) -> Command:
     return command
 
 
-def no_thinking_option(command: Command) -> Command:
-    """Return the command: the server leaves thinking to each request."""
-    return command
+def thinking_by_request(
+    command: Command, architecture: str, mode: str, arguments: Mapping[str, object]
+) -> Command | None:
+    """Return the command where each request can switch thinking: the server has no option. None for an effort."""
+    return command if mode in ("off", "on") else None
 
 
 def no_page(command: Command, shown: bool) -> Command:

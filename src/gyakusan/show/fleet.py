@@ -12,6 +12,7 @@ from gyakusan.planning.fleet.recommend import FleetAnswer
 from gyakusan.planning.fleet.request import FleetRequest
 from gyakusan.show.amounts import MONTH_HEAD_TEXTS, Amounts, money_words
 from gyakusan.show.plan_words import PREFERRED_TEXTS
+from gyakusan.show.request_line import usual_pace
 from gyakusan.show.tasks import DOING_TEXTS, JAPANESE_TEXTS
 from gyakusan.show.tree import Cell, Column, Next, Note, Pause, Question, Table, Text, Tree, Verdict, Words, whole
 from gyakusan.show.wording import brief, quality, short
@@ -143,7 +144,7 @@ def _limits(request: FleetRequest) -> Iterator[Message]:
     plan_request, workload = request.plan_request, request.plan_request.workload
     facts = {"prompt": f"{workload.prompt_tokens:,}", "answer": f"{workload.output_tokens:,}"}
     yield say("prompts of {prompt}, answers of {answer}", **facts)
-    yield say("at least {n} tokens/s of answer (default)", n=f"{workload.target_tps:g}")
+    yield from usual_pace(plan_request)
     if plan_request.speed:
         yield say("at least {n} tokens/s", n=f"{plan_request.speed:g}")
     if plan_request.max_ttft is not None:
@@ -241,7 +242,7 @@ def _items(answer: FleetAnswer, plan: FleetPlan) -> Iterator[Message]:
         yield say("{n} at once on each", n=f"{plan.running_each:.1f}")
     if answer_speed < target:
         yield say("{n} of answer, {target} wanted", n=short(answer_speed), target=f"{target:g}")
-    elif plan.plan.mode.thinking > 1:
+    elif plan.plan.thinking.factor > 1:
         yield say("{n} of answer", n=short(answer_speed))
     if plan.cost.requested.watts is not None:
         yield say("{n} kW", n=_kilowatts(plan.cost.requested.watts))

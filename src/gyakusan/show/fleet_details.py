@@ -126,9 +126,9 @@ def _share(share: float) -> str:
 def _quality(plan: FleetPlan) -> Message:
     mode = plan.plan.mode
     facts = {"score": quality(plan.plan.score), "basis": Message(QUALITY_TEXTS[mode.basis])}
-    if mode.thinking <= 1:
+    if plan.plan.thinking.factor <= 1:
         return say("{score}, {basis}, no thinking", **facts)
-    return say("{score}, {basis}, thinks x{times}", **facts, times=f"{mode.thinking:g}")
+    return say("{score}, {basis}, thinks x{times}", **facts, times=f"{plan.plan.thinking.factor:.2g}")
 
 
 def _money(answer: FleetAnswer, plan: FleetPlan) -> Iterator[Fact]:

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterator
 from datetime import date
 
+from gyakusan.catalog.thinking import effort_of
 from gyakusan.core.ledger import Account, LineKind
 from gyakusan.engines.service_files import Service
 from gyakusan.message import Listed, Message, people, say
@@ -15,7 +16,7 @@ from gyakusan.planning.request.money import Money
 from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.recommendation import Recommendation
 from gyakusan.planning.select.shown_plans import shown_figures
-from gyakusan.show.plan_notes import QUALITY_TEXTS, basis_of, converted_words
+from gyakusan.show.plan_notes import EFFORT_TEXTS, QUALITY_TEXTS, THINKING_TEXTS, basis_of, converted_words
 from gyakusan.show.plan_words import amounts, as_text, machine_title, price_words
 from gyakusan.show.request_line import asked
 from gyakusan.show.tree import Fact, Facts, Next, Pause, Tree, Verdict, Words, whole
@@ -88,18 +89,25 @@ def _facts(answer: Recommendation, plan: Plan, limits: Capacity, server: Service
     yield Fact(say("Memory"), tuple(_memory(a) for a in plan.ledger.accounts if int(a.total) >= SHOWN_BYTES))
     yield Fact(say("At most"), (_at_most(plan, limits),))
     yield Fact(say("Speed"), tuple(_speed(plan)))
-    if plan.mode.mode == "on" and plan.mode.thinking > 1 and plan.pace is not None:
-        answer_speed = short(shown_figures(plan).answer or 0.0)
-        yield Fact(
-            say("Thinking"),
-            (say("x{times} tokens: {n} tokens/s of answer", times=f"{plan.mode.thinking:g}", n=answer_speed),),
-        )
+    if plan.thinking.factor > 1 and plan.pace is not None:
+        yield Fact(say("Thinking"), tuple(_thinking(plan)))
     yield Fact(say("Quality"), (_quality(answer, plan),))
     if server is not None:
         yield Fact(say("Settings"), (whole_words(shlex.join(server.command.argv)),))
         if server.command.then:
             yield Fact(say("Then"), tuple(whole_words(shlex.join(line)) for line in server.command.then))
         yield Fact(say("Network"), (_network(server),))
+
+
+def _thinking(plan: Plan) -> Iterator[Message]:
+    """Yield the effort, what thinking costs, and how sure that is."""
+    tokens = plan.thinking
+    if effort := effort_of(plan.name, plan.mode.mode):
+        yield Message(EFFORT_TEXTS[effort])
+    answer_speed = short(shown_figures(plan).answer or 0.0)
+    yield say("x{times} tokens: {n} tokens/s of answer", times=f"{tokens.factor:.2g}", n=answer_speed)
+    facts = {"low": f"{tokens.low:.2g}", "high": f"{tokens.high:.2g}", "basis": Message(THINKING_TEXTS[tokens.basis])}
+    yield say("x{low} to x{high}, {basis}", **facts)
 
 
 def whole_words(line: str) -> str:

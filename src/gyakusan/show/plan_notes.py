@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from gyakusan.catalog.thinking import effort_of
 from gyakusan.message import Listed, Message, say
 from gyakusan.planning.candidates.hardware import HardwareOption, outlet_watts
 from gyakusan.planning.candidates.prices import PriceItem, month_text, price_facts
@@ -16,6 +17,18 @@ from gyakusan.show.tree import Note, Text, Words
 from gyakusan.show.wording import short
 from gyakusan.units import GIB
 
+EFFORT_TEXTS = {
+    "low": "low effort",
+    "medium": "medium effort",
+    "high": "high effort",
+    "xhigh": "highest effort",
+}
+THINKING_TEXTS = {
+    "measured": "measured",
+    "family": "measured on a model of its family",
+    "assumed": "as other models",
+}
+"""How sure the tokens of thinking are."""
 QUALITY_TEXTS = {
     "measured": "quality measured",
     "few": "few scores",
@@ -189,11 +202,13 @@ def _beside(plan: Plan) -> Iterator[Words]:
 
 def _thinking(plan: Plan, *, first: bool) -> Iterator[Words]:
     """Yield what thinking costs. At 80 columns it is said here, and nowhere else."""
-    if plan.command != plan.deployment.command:
+    if plan.mode.mode == "off" and plan.command != plan.deployment.command:
         yield say("thinking off")
-    if plan.mode.mode != "on" or plan.mode.thinking <= 1:
+    if plan.thinking.factor <= 1:
         return
-    times = f"{plan.mode.thinking:g}"
+    if effort := effort_of(plan.name, plan.mode.mode):
+        yield Message(EFFORT_TEXTS[effort])
+    times = f"{plan.thinking.factor:.2g}"
     left = shown_figures(plan).answer
     if left is None:
         yield say("thinks x{times}", times=times)

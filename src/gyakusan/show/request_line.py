@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import isfinite
 
 from gyakusan.message import Listed, Message, people, say
+from gyakusan.planning.request.pace import longest_wait, slowest_answer
 from gyakusan.planning.request.request import MAX_DEVICES, PlanRequest
-from gyakusan.planning.select.ranking import MAX_WAIT_FACTOR, MIN_SPEED_SHARE
 from gyakusan.planning.select.recommendation import Recommendation
 from gyakusan.show.tree import Question, Words
 from gyakusan.show.wording import brief
@@ -76,7 +77,6 @@ def _context(request: PlanRequest) -> Message:
 
 def _limits(request: PlanRequest) -> Iterator[Message]:
     """Yield every limit that acts, those that nobody set as defaults."""
-    workload = request.workload
     if request.arrivals is not None:
         yield say("{rate} requests an hour at random times", rate=f"{request.arrivals * 3600:,.0f}")
     if request.budget is not None:
@@ -85,14 +85,22 @@ def _limits(request: PlanRequest) -> Iterator[Message]:
         yield say("at least {n} tokens/s", n=f"{request.speed:g}")
     if request.max_ttft is not None:
         yield say("first token within {n} s", n=f"{request.max_ttft:g}")
-    yield say(
-        "at least {n} tokens/s after thinking, first token within {wait} s (default)",
-        n=f"{workload.target_tps * MIN_SPEED_SHARE:g}",
-        wait=f"{workload.target_ttft * MAX_WAIT_FACTOR:g}",
-    )
+    yield from usual_pace(request)
     if request.quality is not None:
         yield say("quality at least {n}", n=f"{request.quality:g}")
     yield from _choices(request)
+
+
+def usual_pace(request: PlanRequest) -> Iterator[Message]:
+    """Yield the pace that is wanted and that is of use, where the person set none: of plans and of fleets."""
+    workload, slowest, longest = request.workload, slowest_answer(request), longest_wait(request)
+    facts = {"n": f"{workload.target_tps:g}", "least": f"{slowest:g}", "wait": f"{longest:g}"}
+    if slowest:
+        yield say("answers at {n} tokens/s wanted, {least} at least (default)", **facts)
+    else:
+        yield say("answers at {n} tokens/s wanted (default)", **facts)
+    if isfinite(longest):
+        yield say("first token within {wait} s (default)", **facts)
 
 
 def _choices(request: PlanRequest) -> Iterator[Message]:

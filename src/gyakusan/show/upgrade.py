@@ -153,7 +153,7 @@ def _now_row(answer: UpgradeAnswer) -> tuple[Cell, ...]:
 
 def _now_items(answer: UpgradeAnswer) -> Iterator[Message]:
     now = answer.now
-    if now is not None and now.mode.thinking > 1 and (left := shown_figures(now).answer) is not None:
+    if now is not None and now.thinking.factor > 1 and (left := shown_figures(now).answer) is not None:
         yield say("today: {n} of answer", n=short(left))
 
 
@@ -193,7 +193,7 @@ def _labels(step: UpgradeOption) -> Message:
 def _items(step: UpgradeOption) -> Iterator[Message]:
     """Yield how fast what people read comes, and what a purchase needs."""
     offer = step.option.offer
-    if step.plan.mode.thinking > 1 and (left := shown_figures(step.plan).answer) is not None:
+    if step.plan.thinking.factor > 1 and (left := shown_figures(step.plan).answer) is not None:
         yield say("{n} of answer", n=short(left))
     if step.option.kind == "computer" or offer.power is None:
         return

@@ -77,7 +77,7 @@ def test_a_machine_of_unknown_size_holds_everything_but_what_is_refused() -> Non
 
 def test_a_tier_says_what_a_row_rests_on() -> None:
     known = small()
-    table, found = known.of_engine("llama.cpp"), reasoning_modes.mode_table(known, 0)
+    table, found = known.of_engine("llama.cpp"), reasoning_modes.mode_table(known, 0, "chat")
     ordered = found.ordered(table)
     assert (np.diff(ordered.tier) >= 0).all()
     for tier in range(reasoning_modes.EVIDENCE_TIERS):

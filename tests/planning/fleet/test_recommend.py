@@ -171,7 +171,7 @@ def test_reasoning_counts_on_both_sides() -> None:
     found = ask(**QUESTIONS[1])
     for plan in found.plans:
         requests = plan.cost.requested.requests * DAYS_PER_MONTH
-        assert plan.cost.requested.output_tokens == pytest.approx(requests * 400 * plan.plan.mode.thinking)
+        assert plan.cost.requested.output_tokens == pytest.approx(requests * 400 * plan.plan.thinking.factor)
         assert plan.cost.requested.api == pytest.approx(
             (plan.cost.requested.prompt_tokens * 0.15 + plan.cost.requested.output_tokens * 0.6)
             / 1e6

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from tests.planning.small import small
 
 from gyakusan.core.quality import SHARE80
+from gyakusan.planning.request.pace import longest_wait, slowest_answer
 from gyakusan.planning.request.parse_request import parse_request
 from gyakusan.planning.select.plan import Plan
-from gyakusan.planning.select.ranking import MAX_WAIT_FACTOR, MIN_SPEED_SHARE, rank_candidates
+from gyakusan.planning.select.ranking import rank_candidates
 from gyakusan.planning.select.recommend import recommend
 from gyakusan.planning.select.recommendation import Recommendation
 from gyakusan.planning.select.shown_plans import (
@@ -100,12 +101,11 @@ def test_labels_are_true_over_the_whole_catalogue(asked: dict[str, object]) -> N
 
 def test_the_limits_that_the_screen_names_hold() -> None:
     found = recommend(parse_request({"device": "RTX 4090", "users": 4, "context": "32k"}))
-    workload = found.request.workload
     assert rank_candidates(found.request, found.grid).acceptable_speed.any()
     for plan in found.plans:
         assert plan.pace is not None
-        assert plan.pace.decode_each.low / plan.mode.thinking >= MIN_SPEED_SHARE * workload.target_tps * 0.99
-        assert plan.pace.ttft.high <= MAX_WAIT_FACTOR * workload.target_ttft * 1.01
+        assert plan.pace.decode_each.value / plan.thinking.factor >= slowest_answer(found.request) * 0.99
+        assert plan.pace.ttft.value <= longest_wait(found.request) * 1.01
 
 
 def test_what_beats_the_first_row_in_everything_takes_its_place() -> None:

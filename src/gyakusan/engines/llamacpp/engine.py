@@ -250,9 +250,14 @@ def short_command(command: Command, machine: Machine) -> Command:
     return replace(command, argv=launch.short(command.argv, one_gpu=len(machine.gpus) == 1))
 
 
-def without_thinking(command: Command) -> Command:
-    """Return the command with thinking switched off. Source: llama.cpp b11434, common/arg.cpp, "--reasoning"."""
-    return replace(command, argv=(*command.argv, "--reasoning", "off"))
+def with_thinking(command: Command, architecture: str, mode: str, arguments: Mapping[str, object]) -> Command:
+    """Return the command with thinking off, or with an effort; a template that can think does so unless told otherwise.
+
+    Source: llama.cpp b11434, common/arg.cpp, "--reasoning" (auto: as the template can) and "--chat-template-kwargs".
+    """
+    from gyakusan.engines.llamacpp import launch
+
+    return replace(command, argv=launch.thinking(command.argv, mode, arguments))
 
 
 def with_page(command: Command, shown: bool) -> Command:

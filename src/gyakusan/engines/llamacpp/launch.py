@@ -7,6 +7,7 @@ Source: llama.cpp b11434, common/arg.cpp (common_params_parser_init), common/com
 
 from __future__ import annotations
 
+import json
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -146,6 +147,17 @@ def short(argv: Sequence[str], *, one_gpu: bool) -> tuple[str, ...]:
     elif one_gpu and "--main-gpu" not in argv:
         usual["--split-mode"] = "none"
     return without_options(argv, usual)
+
+
+def thinking(argv: Sequence[str], mode: str, arguments: Mapping[str, object]) -> tuple[str, ...]:
+    """Return the words of a command with thinking off or with an effort.
+
+    arguments: of the chat template; whether it thinks at all is an option of its own ("--reasoning", auto)
+    """
+    if mode == "off":
+        return *argv, "--reasoning", "off"
+    effort = {k: v for k, v in arguments.items() if k == "reasoning_effort"}
+    return (*argv, "--chat-template-kwargs", json.dumps(effort)) if effort else tuple(argv)
 
 
 def without_log(argv: Sequence[str]) -> tuple[str, ...]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -216,9 +217,11 @@ def artifact(record: ModelRecord, name: str) -> Artifact | None:
     return found or named(mlx_formats(record), name)
 
 
-def without_thinking(command: Command) -> Command:
-    """Return the command whose chat template does not think. Source: MLX-LM 0.32.2, server.py, "--chat-template-args"."""
-    return replace(command, argv=(*command.argv, "--chat-template-args", '{"enable_thinking": false}'))
+def with_thinking(command: Command, architecture: str, mode: str, arguments: Mapping[str, object]) -> Command:
+    """Return the command whose chat template gets the arguments. Source: MLX-LM 0.32.2, server.py, "--chat-template-args"."""
+    if not arguments:
+        return command
+    return replace(command, argv=(*command.argv, "--chat-template-args", json.dumps(arguments)))
 
 
 def preparation(record: ModelRecord, name: str) -> tuple[str, ...]:

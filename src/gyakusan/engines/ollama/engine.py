@@ -36,11 +36,11 @@ from gyakusan.engines.defaults import (
     no_server,
     no_spanning,
     no_system_refusal,
-    no_thinking_option,
     one_command,
     one_rank,
     same_command,
     tensors_as_read,
+    thinking_by_request,
 )
 from gyakusan.engines.llamacpp import engine as llamacpp
 from gyakusan.engines.ollama.settings import (
@@ -89,7 +89,7 @@ part_in_ram, replica_settings, image_settings = no_part_in_ram, no_replicas, lla
 usable, max_ranks, memory_class, cache_bytes = device_usable, one_rank, device_class, llamacpp.cache_bytes
 occupied_bytes, coexisting_settings, coexisting_margin = account_bytes, no_changes, no_margin
 embedding_settings, embedding_command = no_embedding_settings, same_command
-with_page, without_thinking = no_page, no_thinking_option
+with_page, with_thinking = no_page, thinking_by_request
 spanning_settings, spanning_commands = no_spanning, one_command
 server = no_server
 

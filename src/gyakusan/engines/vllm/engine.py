@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -319,9 +319,9 @@ def _folder(record: ModelRecord, name: str) -> str:
     return f"./{record.name}-{name}"
 
 
-def without_thinking(command: Command) -> Command:
-    """Return the command whose chat template does not think. Source: vLLM 0.32.0, entrypoints/openai/cli_args.py."""
-    return launch.without_thinking(command)
+def with_thinking(command: Command, architecture: str, mode: str, arguments: Mapping[str, object]) -> Command | None:
+    """Return the command whose chat template gets the arguments. Source: vLLM 0.32.0, entrypoints/openai/cli_args.py."""
+    return launch.with_thinking(command, architecture, mode, arguments)
 
 
 def short_command(command: Command, machine: Machine) -> Command:

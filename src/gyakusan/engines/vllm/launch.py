@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -93,9 +94,18 @@ QUIET = ("VLLM_HOST_IP", "VLLM_NO_USAGE_STATS")
 """Variables that change neither memory nor answers."""
 
 
-def without_thinking(command: Command) -> Command:
-    """Return the command with `enable_thinking` false in every request that does not say otherwise."""
-    words = (*command.argv, "--default-chat-template-kwargs", '{"enable_thinking": false}')
+HARMONY = ("gpt-oss",)
+"""Architectures whose prompts vLLM writes itself, without the chat template: each request says its own `reasoning_effort`,
+and no option of the server does (entrypoints/openai, _make_request_with_harmony)."""
+
+
+def with_thinking(command: Command, architecture: str, mode: str, arguments: Mapping[str, object]) -> Command | None:
+    """Return the command with these arguments in every request that does not say otherwise, None if they have no effect."""
+    if architecture in HARMONY:
+        return command if mode == "on" else None
+    if not arguments:
+        return command
+    words = (*command.argv, "--default-chat-template-kwargs", json.dumps(arguments))
     return Command(words, command.environment)
 
 

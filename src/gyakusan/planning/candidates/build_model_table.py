@@ -72,4 +72,4 @@ def _worked_out(entry: Entry) -> Mapping[str, Any]:
 
 def scores_crc() -> int:
     """Return a checksum of what the scores come from."""
-    return crc32(b"".join((QUALITY / name).read_bytes() for name in ("index.json", "names.json")))
+    return crc32(b"".join((QUALITY / name).read_bytes() for name in ("index.json", "names.json", "thinking.json")))

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from gyakusan.catalog import quality
+from gyakusan.catalog import quality, thinking
 from gyakusan.catalog.entry import Entry
 from gyakusan.catalog.places import DATA
 from gyakusan.catalog.records import entries
@@ -37,13 +37,12 @@ NOTHING_STORED: Mapping[str, Any] = {"models": {}, "scores": {}, "scores_crc": 0
 
 @dataclass(frozen=True, slots=True)
 class ReasoningMode:
-    """Quality of a model with reasoning on or off.
+    """Quality of a model with thinking off, on, or at an effort.
 
-    mode: "on", "off" or ""
+    mode: "off", "on" (the model's default effort), "low", "medium" or "high"
     basis: what the scores rest on, see catalog.quality.Quality
     japanese_basis: what the Japanese score rests on
     kind: of another model whose scores stand for it, "" = its own
-    thinking: output tokens over those without reasoning
     count: benchmarks that the scores come from
     scores: value and standard error for each of SCORES [points]
     """
@@ -52,7 +51,6 @@ class ReasoningMode:
     basis: str
     japanese_basis: str
     kind: str
-    thinking: float
     count: int
     scores: tuple[float, ...]
 
@@ -70,7 +68,7 @@ class CatalogModel:
     role: what it is for, see catalog.models.ModelRecord
     listed: True if it is proposed where nobody names it
     released: date of release, ISO 8601
-    modes: quality with reasoning on and off
+    modes: quality in each mode of thinking
     facts: what model_variants.measure says of it
     """
 
@@ -222,6 +220,8 @@ def score_rows(name: str) -> list[list[Any]]:
     """Return the best known scores of each mode of a model, as values for JSON: the fields of ReasoningMode."""
     best: dict[str, quality.Quality] = {}
     for entry in quality.find(name):
+        if not thinking.has_mode(name, entry.mode):
+            continue
         other = best.get(entry.mode)
         if other is None or (entry.independent, entry.scores) > (other.independent, other.scores):
             best[entry.mode] = entry
@@ -230,8 +230,7 @@ def score_rows(name: str) -> list[list[Any]]:
 
 def _score_row(q: quality.Quality) -> list[Any]:
     points = [round(x, 3) for s in SCORES for x in (getattr(q, s).value, getattr(q, s).error)]
-    factor = q.thinking.factor if q.mode == "on" else 1.0
-    return [q.mode, q.basis, q.japanese_basis, q.kind, factor, q.scores, points]
+    return [q.mode, q.basis, q.japanese_basis, q.kind, q.scores, points]
 
 
 def stored_file(path: Path = FILE) -> Mapping[str, Any]:
@@ -258,9 +257,14 @@ def measured_facts(entry: Entry) -> Mapping[str, Any]:
 def _catalog_model(facts: Mapping[str, Any], scores: Sequence[Any]) -> CatalogModel:
     return CatalogModel(
         **{f.name: facts[f.name] for f in fields(CatalogModel) if f.name in facts},
-        modes=tuple(ReasoningMode(*(*row[:-1], tuple(row[-1]))) for row in scores),
+        modes=tuple(map(_reasoning_mode, scores)),
         facts=facts,
     )
+
+
+def _reasoning_mode(row: Sequence[Any]) -> ReasoningMode:
+    mode, basis, japanese_basis, kind, *_, count, points = row
+    return ReasoningMode(mode, basis, japanese_basis, kind, count, tuple(points))
 
 
 def _table(storage: str, models: Sequence[CatalogModel]) -> VariantTable:

@@ -1,4 +1,4 @@
-"""Every model with reasoning on and off: quality, and how good each row of a table is in each mode."""
+"""Every model in each mode of thinking: quality, and how good each row of a table is in each mode."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from itertools import pairwise
 import numpy as np
 
 from gyakusan.catalog.quality import penalty_law
+from gyakusan.catalog.thinking import EFFORTS, template_arguments, thinking
 from gyakusan.core.arrays import BoolArray, FloatArray, IntArray
-from gyakusan.planning.candidates.model_table import ModelTable, VariantTable
+from gyakusan.engines.base import Command
+from gyakusan.engines.registry import engine
+from gyakusan.planning.candidates.model_table import CatalogModel, ModelTable, VariantTable
 
 EVIDENCE_TIERS = 4
 """0: tested, at four bits or more; 1: tested, coarser; 2: assumed, or so few bits that nobody tested them; 3: nobody is
@@ -56,7 +59,7 @@ class ModeTable:
     number: place of the mode in its model's modes
     quality: of the model in this mode, not quantised [points]
     error: standard error of the quality [points]
-    thinking: output tokens over those without reasoning
+    thinking: generated tokens for each visible one, in the task that is asked about
     untested: True where the quality is assumed
     start: where each model's modes begin, and the end of the last (models + 1,)
     """
@@ -89,18 +92,30 @@ class ModeTable:
         return every.take(np.lexsort((table.stored[every.row], -every.quality_lower, every.tier)))
 
 
-def mode_table(columns: ModelTable, score: int) -> ModeTable:
-    """Return the modes of every model. score: place in model_table.SCORES of the score that counts."""
+def mode_table(columns: ModelTable, score: int, task: str) -> ModeTable:
+    """Return the modes of every model. score: place in model_table.SCORES of the score that counts; task: what people do."""
     every = [(n, m) for known in columns.models for n, m in enumerate(known.modes)]
-    thinking = np.array([m.thinking for _, m in every], float)
     return ModeTable(
         number=np.array([n for n, _ in every], np.int64),
         quality=np.array([m.scores[2 * score] for _, m in every], float),
         error=np.array([m.scores[2 * score + 1] for _, m in every], float),
-        thinking=np.where(thinking > 0, thinking, 1.0),
+        thinking=np.array([thinking(k.name, m.mode, task).factor for k in columns.models for m in k.modes], float),
         untested=np.array([m.basis == "assumed" or bool(m.kind) for _, m in every], bool),
         start=np.concatenate(([0], np.cumsum([len(k.modes) for k in columns.models], dtype=np.int64))),
     )
+
+
+def settable_modes(columns: ModelTable, name: str) -> BoolArray:
+    """Return True for modes that a server can be told (modes,): an effort is not everywhere an option. name: of the engine."""
+    rules = engine(name)
+
+    def settable(known: CatalogModel, mode: str) -> bool:
+        if mode not in EFFORTS:
+            return True
+        architecture, arguments = str(known.facts["model"]["architecture"]), template_arguments(known.name, mode)
+        return rules.with_thinking(Command(()), architecture, mode, arguments) is not None
+
+    return np.array([settable(k, m.mode) for k in columns.models for m in k.modes], bool)
 
 
 def _counted(counts: IntArray) -> IntArray:

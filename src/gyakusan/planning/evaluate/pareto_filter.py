@@ -26,7 +26,7 @@ def pareto_optimal(context: SweepContext, f: FeasibleBatch) -> CandidateColumns:
     ordered = context.ordered[table.storage]
     column_of = np.full(len(table), -1)
     column_of[f.rows] = np.arange(len(f.rows))
-    present = np.flatnonzero(column_of[ordered.row] >= 0)
+    present = np.flatnonzero((column_of[ordered.row] >= 0) & context.settable[f.batch.name][ordered.mode])
     rated = ordered.take(present)
     column = column_of[rated.row]
     timing = f.timing(context)
@@ -51,6 +51,7 @@ def all_feasible(context: SweepContext, f: FeasibleBatch) -> CandidateColumns:
     """Return each feasible candidate once for each mode of its model, if it reaches the floors."""
     table = f.batch.table
     rated = context.modes.rated(table, f.rows)
+    rated = rated.take(np.flatnonzero(context.settable[f.batch.name][rated.mode]))
     column = np.searchsorted(f.rows, rated.row)
     count, length, pair = np.nonzero(take_last_axis(f.fits, column))
     places = (count, length, column[pair])

@@ -21,7 +21,7 @@ from gyakusan.engines.registry import usual_engines
 from gyakusan.message import Message
 from gyakusan.planning.candidates.hardware import HardwareOption
 from gyakusan.planning.candidates.model_table import SCORES, ModelTable
-from gyakusan.planning.candidates.reasoning_modes import mode_table
+from gyakusan.planning.candidates.reasoning_modes import mode_table, settable_modes
 from gyakusan.planning.evaluate.batch_candidates import batch_candidates
 from gyakusan.planning.evaluate.batch_speed import WorkloadCosts
 from gyakusan.planning.evaluate.device_batch import DeviceBatch, SweepContext
@@ -187,7 +187,7 @@ def _context(
     reduce: bool,
 ) -> SweepContext:
     workload, lengths = question.workload, np.array(contexts, np.int64)
-    modes = mode_table(columns, SCORES.index(workload.quality_metric))
+    modes = mode_table(columns, SCORES.index(workload.quality_metric), question.task)
     tables = {table.storage: table for table in map(columns.of_engine, engines)}
     return SweepContext(
         question=question,
@@ -196,6 +196,7 @@ def _context(
         costs=WorkloadCosts(columns, models, question.users, workload.prompt_tokens, workload.output_tokens, lengths),
         missed=no_misses(len(columns.models)),
         modes=modes,
+        settable={name: settable_modes(columns, name) for name in engines},
         reduce=reduce,
         rows={storage: np.flatnonzero(np.isin(table.model, models)) for storage, table in tables.items()},
         projector_bytes=_image_bytes(columns, models) if question.images else None,

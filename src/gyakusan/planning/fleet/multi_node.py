@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gyakusan.catalog.quality import penalty_law
+from gyakusan.catalog.thinking import EFFORTS, thinking
 from gyakusan.core.load import Load
 from gyakusan.core.quality import Score
 from gyakusan.engines.base import System
@@ -164,7 +165,7 @@ def _smallest_fleet(
                 speeds[stage_users] = speed
         if not speeds:
             return None
-        queue = replica_queue(plan_request, speeds, plan.mode.thinking, plan.offer.machine, plan.engine, nodes)
+        queue = replica_queue(plan_request, speeds, plan.thinking.factor, plan.offer.machine, plan.engine, nodes)
         fleet = fleet_plan(request, plan, queue, replicas, exchange, nodes)
         if fleet is not None:
             return fleet
@@ -201,7 +202,11 @@ def _replica_plan(request: FleetRequest, candidates: FleetCandidates, layout: _L
         return None
     if plan_request.quality is not None and score.value < plan_request.quality:
         return None
-    plan = Plan((), deployment, offer, ledger, command_in_mode(deployment, model, mode), None, score, mode, "")
+    command = command_in_mode(deployment, model, mode)
+    if command is None:
+        return None
+    tokens = thinking(model.name, mode.mode, plan_request.task)
+    plan = Plan((), deployment, offer, ledger, command, None, score, mode, "", thinking=tokens)
     speed = _speed(request, candidates, plan, nodes, -(-users // nodes), users)
     if speed is None or speed.decode_each.low < plan_request.speed:
         return None
@@ -218,9 +223,10 @@ def _score(request: PlanRequest, mode: ReasoningMode, table: VariantTable, row: 
 
 
 def _best_mode(request: PlanRequest, model: CatalogModel) -> ReasoningMode:
-    """Return the reasoning mode with the best quality less its error; untested modes only if there is no other."""
+    """Return the mode with the best quality less its error; untested modes only if there is no other. Efforts are not tried."""
     at = 2 * SCORES.index(request.workload.quality_metric)
-    tested = [m for m in model.modes if m.basis != "assumed" and not m.kind] or list(model.modes)
+    modes = [m for m in model.modes if m.mode not in EFFORTS] or list(model.modes)
+    tested = [m for m in modes if m.basis != "assumed" and not m.kind] or modes
     return max(tested, key=lambda m: m.scores[at] - m.scores[at + 1])
 
 

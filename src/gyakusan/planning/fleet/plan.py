@@ -93,7 +93,7 @@ class FleetPlan:
     @property
     def answer_speed(self) -> float:
         """Speed of each user's visible answer at the requested load, without tokens that reasoning spends [tokens/s]."""
-        return self.user_speed / self.plan.mode.thinking
+        return self.user_speed / self.plan.thinking.factor
 
     @property
     def running_each(self) -> float:
@@ -113,7 +113,7 @@ class FleetPlan:
     @property
     def visible_tokens_per_s(self) -> float:
         """Lower end of each user's speed at the requested load, without tokens that reasoning spends [tokens/s]."""
-        return self.tokens_per_s_low / self.plan.mode.thinking
+        return self.tokens_per_s_low / self.plan.thinking.factor
 
     @property
     def monthly(self) -> float:

@@ -14,13 +14,12 @@ import numpy as np
 
 from gyakusan.core.arrays import FloatArray, IntArray
 from gyakusan.planning.fleet.plan import FleetPlan
+from gyakusan.planning.request.pace import USEFUL_SPEED_FACTOR, slowest_answer, speed_points
 from gyakusan.planning.request.request import PlanRequest
 from gyakusan.planning.select.ranking import (
     CHEAPEST_WITHIN_POINTS,
     GOOD_WITHIN_POINTS,
-    MIN_SPEED_SHARE,
     TIE_POINTS,
-    USEFUL_SPEED_FACTOR,
     WEIGHTS,
     RankingScores,
 )
@@ -55,8 +54,7 @@ def cheapest_shapes(request: PlanRequest, scores: RankingScores) -> RankingScore
     speed = np.nan_to_num(cells.visible_tokens_per_s * cells.tokens_per_s / cells.tokens_per_s_low, nan=0.0)
     good = scores.acceptable_speed
     if request.arrivals is None:
-        target = request.workload
-        good = scores.acceptable_speed & (speed >= target.target_tps) & (cells.ttft <= target.target_ttft)
+        good = good & scores.meets_target_speed
     late = 2 - 1 * scores.acceptable_speed - 1 * good
     ranked = places[np.lexsort((-speed[places], cells.price[places], late[places], *(w[places] for w in what)))]
     kinds = np.stack([w[ranked] for w in what])
@@ -109,7 +107,7 @@ def best_plan(role: Role, plans: Sequence[FleetPlan], request: PlanRequest) -> F
     if not plans:
         return None
     target = request.workload.target_tps
-    acceptable = [p for p in plans if p.visible_tokens_per_s >= MIN_SPEED_SHARE * target] or list(plans)
+    acceptable = [p for p in plans if p.answer_speed >= slowest_answer(request)] or list(plans)
     on_target = [p for p in acceptable if p.answer_speed >= target] or acceptable
     allowed = acceptable if role in SLOWER_ROLES else on_target
     top = max(p.quality_lower for p in allowed)
@@ -137,6 +135,5 @@ def _prices(plans: Sequence[FleetPlan]) -> Callable[[FleetPlan], float]:
 def _utility(plan: FleetPlan, request: PlanRequest, price: float) -> float:
     """Return quality, speed and price as one figure. price: of a month, or the number of machines."""
     by_quality, by_speed, by_price = WEIGHTS[request.prefer]
-    speed = plan.visible_tokens_per_s / request.workload.target_tps
-    speed_doublings = log2(min(USEFUL_SPEED_FACTOR, max(2.0**-6, speed)))
-    return by_quality * plan.quality_lower / 10 + by_speed * speed_doublings - by_price * log2(max(1.0, price))
+    speed = float(speed_points(request.workload, request.prefer, plan.visible_tokens_per_s))
+    return by_quality * plan.quality_lower / 10 + by_speed * speed - by_price * log2(max(1.0, price))

@@ -24,9 +24,10 @@ from gyakusan.planning.fleet.request import FleetRequest
 from gyakusan.planning.fleet.sizes import replica_queue_of, sized, surviving
 from gyakusan.planning.fleet.sweep import FleetCandidates, sweep_fleets
 from gyakusan.planning.request.money import ExchangeRates, exchange_rates
+from gyakusan.planning.request.pace import slowest_answer
 from gyakusan.planning.request.request import PlanRequest
 from gyakusan.planning.select.plan import confirm_candidate
-from gyakusan.planning.select.ranking import MIN_SPEED_SHARE, rank_candidates
+from gyakusan.planning.select.ranking import rank_candidates
 from gyakusan.planning.select.recommend import MAX_TRIES, text_model_name
 from gyakusan.planning.select.relaxations import Relaxation
 
@@ -71,7 +72,7 @@ def _recommended(request: FleetRequest, candidates: FleetCandidates, exchange: E
     best_quality = max((p.quality_lower for p in found), default=None)
     across = plans_across_machines(request, candidates, exchange, best_quality)
     target = request.plan_request.workload.target_tps
-    found += [p for p in across if p.visible_tokens_per_s >= MIN_SPEED_SHARE * target or not found]
+    found += [p for p in across if p.answer_speed >= slowest_answer(request.plan_request) or not found]
     winners = _role_winners(request.plan_request, found)
     more = surviving(request, winners[0], exchange) if winners else None
     plans = shown_fleets([*winners, *(() if more is None else (more,))], lambda p: p.answer_speed >= target)

@@ -19,7 +19,7 @@ from gyakusan.planning.fleet.request import FleetRequest
 from gyakusan.planning.fleet.sweep import REPLICA_COUNTS, SLOT_COUNTS
 from gyakusan.planning.request.money import ExchangeRates
 from gyakusan.planning.request.request import PlanRequest
-from gyakusan.planning.select.plan import Plan, bottleneck, exact_ledger, exact_speed
+from gyakusan.planning.select.plan import Plan, bottleneck, exact_ledger, exact_speed, thinking_command
 
 MORE_REPLICAS = 3
 """Replicas that are added, at most, so that one machine may fail."""
@@ -52,7 +52,7 @@ def replica_queue_of(request: PlanRequest, replica: Plan, slots: int) -> Replica
         speed = exact_speed(replace(request, users=users), replica.deployment)
         if speed is not None:
             speeds[users] = speed
-    return replica_queue(request, speeds, replica.mode.thinking, replica.offer.machine, replica.engine, 1)
+    return replica_queue(request, speeds, replica.thinking.factor, replica.offer.machine, replica.engine, 1)
 
 
 def _sized_for_users(request: FleetRequest, plan: FleetPlan, exchange: ExchangeRates) -> FleetPlan:
@@ -79,13 +79,13 @@ def _sized_for_rate(request: FleetRequest, plan: FleetPlan, exchange: ExchangeRa
     if not replicas:
         return None
     speeds = {users: r.pace for users, r in replicas.items() if r.pace is not None}
-    solo = speeds[min(speeds)].decode_each.value / plan.plan.mode.thinking
-    goal = min(plan_request.workload.target_tps, SOLO_SHARE * solo) * plan.plan.mode.thinking
+    solo = speeds[min(speeds)].decode_each.value / plan.plan.thinking.factor
+    goal = min(plan_request.workload.target_tps, SOLO_SHARE * solo) * plan.plan.thinking.factor
     best: tuple[int, int, ReplicaQueue] | None = None
     for slots in speeds:
         points = {n: s for n, s in speeds.items() if n <= slots}
-        mode, machine = plan.plan.mode, plan.plan.offer.machine
-        queue = replica_queue(plan_request, points, mode.thinking, machine, plan.plan.engine, 1)
+        factor, machine = plan.plan.thinking.factor, plan.plan.offer.machine
+        queue = replica_queue(plan_request, points, factor, machine, plan.plan.engine, 1)
         most = request.replicas if best is None else best[0] - 1
         needed = queue.replicas_needed(rate, most)
         count = _fewest(needed, most, lambda n, q=queue: _is_fast(q, rate, n, goal))  # type: ignore[misc]
@@ -169,6 +169,6 @@ def _with_users(request: FleetRequest, replica: Plan, users: int) -> Plan | None
 
 
 def _command_like(replica: Plan, deployment: Deployment) -> Command:
-    """Return the command of a deployment, with thinking switched off where the replica's command does so."""
-    switched_off = replica.command != replica.deployment.command
-    return deployment.rules.without_thinking(deployment.command) if switched_off else deployment.command
+    """Return the command of a deployment that thinks as the replica does."""
+    switched = replica.command != replica.deployment.command
+    return (thinking_command(deployment, replica.mode.mode) if switched else None) or deployment.command

@@ -22,10 +22,11 @@ from gyakusan.planning.evaluate.sweep import sweep
 from gyakusan.planning.fleet import costs
 from gyakusan.planning.fleet.request import FleetRequest
 from gyakusan.planning.request.money import ExchangeRates, Money, exchange_rates
+from gyakusan.planning.request.pace import SLOWEST_ANSWER
 from gyakusan.planning.request.request import PlanRequest
 from gyakusan.planning.request.request_rate import slots_for_rate
 from gyakusan.planning.select.exclusions import select_models
-from gyakusan.planning.select.ranking import CHEAPEST_WITHIN_POINTS, MIN_SPEED_SHARE, rank_candidates
+from gyakusan.planning.select.ranking import CHEAPEST_WITHIN_POINTS, rank_candidates
 
 REPLICA_COUNTS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
 """Numbers of replicas that are tried for steady users."""
@@ -105,7 +106,7 @@ def _has_spare_slots(request: FleetRequest, slots: int) -> bool:
     rate, workload = request.plan_request.arrivals, request.plan_request.workload
     if rate is None:
         return False
-    needed = slots_for_rate(rate, replace(workload, target_tps=MIN_SPEED_SHARE * workload.target_tps))
+    needed = slots_for_rate(rate, replace(workload, target_tps=SLOWEST_ANSWER))
     return slots > next((n for n in SLOT_COUNTS if n >= needed), SLOT_COUNTS[-1])
 
 

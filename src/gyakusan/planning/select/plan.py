@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from gyakusan.catalog.artifacts import Artifact
 from gyakusan.catalog.models import find
+from gyakusan.catalog.thinking import NO_THINKING, Thinking, template_arguments, thinking
 from gyakusan.core.broadcast import ceil_div
 from gyakusan.core.ledger import Ledger
 from gyakusan.core.load import Load
@@ -51,6 +52,7 @@ class Plan:
     blocks_in_ram: blocks of the model of which a part is in RAM although a GPU computes [blocks]
     in_ram: what of these blocks: "experts", "layers" or "" = nothing
     replicas: copies of the model in one server, each on its own GPUs and for its share of the users
+    thinking: tokens that are generated for each visible one, in the task that is asked about
     """
 
     roles: tuple[str, ...]
@@ -68,6 +70,7 @@ class Plan:
     blocks_in_ram: int = 0
     in_ram: PartInRam = ""
     replicas: int = 1
+    thinking: Thinking = NO_THINKING
 
     def __repr__(self) -> str:
         return f"Plan({self.name} {self.quantization}, {self.engine} on {self.offer.machine.name})"
@@ -139,12 +142,15 @@ def confirm_candidate(
         return None
     model = grid.columns.models[int(grid.models[index])]
     mode = model.modes[int(cells.mode[index])]
+    command = command_in_mode(deployment, model, mode)
+    if command is None:
+        return None
     return Plan(
         roles=(),
         deployment=deployment,
         offer=grid.offers[int(cells.offer[index])],
         ledger=ledger,
-        command=command_in_mode(deployment, model, mode),
+        command=command,
         pace=speed,
         score=Score(float(cells.quality[index]), float(cells.error[index])),
         mode=mode,
@@ -154,6 +160,7 @@ def confirm_candidate(
         blocks_in_ram=part.blocks_in_ram if part else 0,
         in_ram=part.part if part else "",
         replicas=int(cells.replicas[index]),
+        thinking=thinking(model.name, mode.mode, request.task),
     )
 
 
@@ -166,12 +173,16 @@ def _image_part(request: PlanRequest, grid: SweepResult, index: int) -> ImagePar
     )
 
 
-def command_in_mode(deployment: Deployment, model: CatalogModel, mode: ReasoningMode) -> Command:
-    """Return the command of a deployment, with thinking switched off where the plan is without and the model can think."""
-    command = deployment.command
-    if mode.mode != "off" or not any(m.mode == "on" for m in model.modes):
-        return command
-    return deployment.rules.without_thinking(command)
+def command_in_mode(deployment: Deployment, model: CatalogModel, mode: ReasoningMode) -> Command | None:
+    """Return the command of a deployment that thinks in a mode, None where the server has no option for that."""
+    can_think = any(m.mode != "off" for m in model.modes)
+    return thinking_command(deployment, mode.mode) if can_think else deployment.command
+
+
+def thinking_command(deployment: Deployment, mode: str) -> Command | None:
+    """Return the command of a model that can think, None where the server has no option for the mode."""
+    rules, arguments = deployment.rules, template_arguments(deployment.name, mode)
+    return rules.with_thinking(deployment.command, deployment.model.architecture, mode, arguments)
 
 
 def _within_limits(request: PlanRequest, speed: SpeedEstimate) -> bool:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from gyakusan.core.quality import SHARE80, Score, better
 from gyakusan.planning.candidates.model_table import SCORES
+from gyakusan.planning.request.pace import USEFUL_SPEED_FACTOR
 from gyakusan.planning.request.request import PlanRequest
 from gyakusan.planning.select.plan import Plan
-from gyakusan.planning.select.ranking import USEFUL_SPEED_FACTOR
 
 P_BETTER_MIN = 0.9
 """A plan is called better from this probability on: one end of an 80 % interval."""
@@ -56,7 +56,7 @@ def _speed_ratio(a: Plan, b: Plan) -> tuple[float, float, float] | None:
     one, two = a.pace.decode_each, b.pace.decode_each
     if min(one.low, two.low) <= 0:
         return None
-    ratio = two.value / b.mode.thinking / (one.value / a.mode.thinking)
+    ratio = two.value / b.thinking.factor / (one.value / a.thinking.factor)
     down = math.hypot(math.log(two.value / two.low), math.log(one.high / one.value))
     up = math.hypot(math.log(two.high / two.value), math.log(one.value / one.low))
     return ratio, ratio * math.exp(-down), ratio * math.exp(up)
@@ -87,7 +87,7 @@ def _useful_speed(plan: Plan, limit: float) -> tuple[float, float] | None:
     if plan.pace is None:
         return None
     each = plan.pace.decode_each
-    return min(limit, each.low / plan.mode.thinking), min(limit, each.high / plan.mode.thinking)
+    return min(limit, each.low / plan.thinking.factor), min(limit, each.high / plan.thinking.factor)
 
 
 def interval(score: Score) -> tuple[float, float]:

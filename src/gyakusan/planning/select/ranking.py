@@ -12,9 +12,11 @@ from typing import Literal
 
 import numpy as np
 
+from gyakusan.catalog.thinking import thinking
 from gyakusan.core.arrays import BoolArray, FloatArray, IntArray
 from gyakusan.planning.candidates.reasoning_modes import EVIDENCE_TIERS
 from gyakusan.planning.evaluate.results import CandidateColumns, SweepResult
+from gyakusan.planning.request.pace import is_usable, is_wanted, speed_points
 from gyakusan.planning.request.request import PlanRequest, Prefer
 
 Role = Literal["best", "fastest", "cheapest", "balanced", "room", "other", "smallest"]
@@ -36,13 +38,6 @@ WEIGHTS: Mapping[Prefer, tuple[float, float, float]] = {
 """Preference -> utility of 10 points of quality, of twice the speed, of half the price."""
 CPU_RAM_BANDWIDTH = 40e9
 """Bandwidth of a plain computer's memory as a model gets it: assumed, two channels of DDR5. [B/s]"""
-MIN_SPEED_SHARE = 0.25
-"""Slowest acceptable speed as a share of the task's target."""
-MAX_WAIT_FACTOR = 10.0
-"""Longest acceptable time to the first token as a multiple of the task's target: 50 s for a chat, whose prompts a CPU
-reads in 20 to 40 s; people who run models there wait that long (field/plans.md, consultant 10)."""
-USEFUL_SPEED_FACTOR = 4.0
-"""Speed beyond this multiple of the task's target brings no utility."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +47,8 @@ class RankingScores:
     cells: the candidates
     eligible: indices of the candidates with the best evidence of quality, the only ones that roles may choose
     utility: of quality, speed and price together, by the preference; ten points of quality are one at balanced weights
-    meets_target_speed: the task's speed and time to the first token are reached
-    acceptable_speed: MIN_SPEED_SHARE of the speed and MAX_WAIT_FACTOR times the time to the first token are reached
+    meets_target_speed: the pace is what the task wants, see request.pace
+    acceptable_speed: the pace is of use, see request.pace
     model: index of the model in the table
     memory: of all GPUs of the machine [B]
     """
@@ -71,39 +66,41 @@ def rank_candidates(request: PlanRequest, grid: SweepResult) -> RankingScores:
     """Return the scores of every candidate for a request."""
     cells, workload = grid.cells, request.workload
     eligible = np.flatnonzero(cells.tier == np.min(cells.tier, initial=EVIDENCE_TIERS))
-    speed = np.where(np.isnan(cells.visible_tokens_per_s), _guessed_speed(grid), cells.visible_tokens_per_s)
-    with np.errstate(divide="ignore"):
-        speed_doublings = np.log2(np.clip(speed / workload.target_tps, 2.0**-6, USEFUL_SPEED_FACTOR))
-        price_doublings = np.log2(np.maximum(_comparable_prices(cells.price), 1.0))
+    speed = np.where(
+        np.isnan(cells.visible_tokens_per_s), _guessed_speed(grid, request.task), cells.visible_tokens_per_s
+    )
+    price_doublings = np.log2(np.maximum(_comparable_prices(cells.price), 1.0))
     ttft = np.nan_to_num(cells.ttft_high, nan=workload.target_ttft)
     wait_doublings = np.log2(np.clip(ttft / workload.target_ttft, 1.0, 64.0))
     by_quality, by_speed, by_price = WEIGHTS[request.prefer]
     utility = (
         by_quality * cells.quality_lower / 10
-        + by_speed * (speed_doublings - wait_doublings)
+        + by_speed * (speed_points(workload, request.prefer, speed) - wait_doublings)
         - by_price * price_doublings
     )
-    slowest, longest = workload.target_tps * MIN_SPEED_SHARE, np.log2(MAX_WAIT_FACTOR)
+    expected = cells.visible_tokens_per_s * cells.tokens_per_s / cells.tokens_per_s_low
+    pace = np.where(np.isnan(expected), speed, expected), np.nan_to_num(cells.ttft, nan=workload.target_ttft)
     memory = np.array([sum(g.memory or 0 for g in o.machine.gpus) for o in grid.offers], float)
     return RankingScores(
         cells=cells,
         eligible=eligible,
         utility=utility,
-        meets_target_speed=(speed >= workload.target_tps) & (wait_doublings <= 0),
-        acceptable_speed=(speed >= slowest) & (wait_doublings <= longest),
+        meets_target_speed=np.asarray(is_wanted(workload, *pace)),
+        acceptable_speed=np.asarray(is_usable(request, *pace)),
         model=grid.models,
         memory=memory[cells.offer] if len(memory) else np.zeros(len(cells)),
     )
 
 
-def _guessed_speed(grid: SweepResult) -> FloatArray:
+def _guessed_speed(grid: SweepResult, task: str) -> FloatArray:
     """Return speeds as if every machine had the bandwidth of RAM, to order machines whose own is not known [tokens/s]."""
     shapes = grid.columns.shapes
     used_share = (np.asarray(shapes.experts_used) / np.asarray(shapes.experts))[grid.models]
     bytes_per_token = grid.of_rows("dense_bytes") + grid.of_rows("expert_bytes") * used_share
-    factors = [[m.thinking for m in k.modes] for k in grid.columns.models]
-    thinking = [factors[i][j] for i, j in zip(grid.models.tolist(), grid.cells.mode.tolist(), strict=True)]
-    speed: FloatArray = CPU_RAM_BANDWIDTH / np.maximum(1.0, bytes_per_token) / np.array(thinking)
+    known = grid.columns.models
+    pairs = zip(grid.models.tolist(), grid.cells.mode.tolist(), strict=True)
+    factors = [thinking(known[i].name, known[i].modes[j].mode, task).factor for i, j in pairs]
+    speed: FloatArray = CPU_RAM_BANDWIDTH / np.maximum(1.0, bytes_per_token) / np.array(factors)
     return speed
 
 
@@ -135,14 +132,14 @@ def ranked_for_role(role: Role, scores: RankingScores, request: PlanRequest) -> 
 def _role_pool(role: Role, scores: RankingScores, *, one_model: bool) -> IntArray:
     """Return the candidates that a role may choose: good ones of acceptable speed.
 
-    Good is measured from the best of acceptable speed. The fastest, the cheapest and the smallest must meet the target
-    speed where a good candidate does.
+    Good is measured from the best at the wanted pace, where there is one: a slow model does not make a fast one bad. The
+    fastest, the cheapest and the smallest have the wanted pace where a good candidate does.
     one_model: the model is given, so that its cheapest machine need only be of acceptable speed
     """
     cells, eligible = scores.cells, scores.eligible
     on_target, acceptable = eligible[scores.meets_target_speed[eligible]], eligible[scores.acceptable_speed[eligible]]
     pool: IntArray = acceptable if len(acceptable) else eligible
-    top = float(np.max(cells.quality_lower[pool]))
+    top = float(np.max(cells.quality_lower[on_target if len(on_target) else pool]))
     if len(on_target) and role in ("fastest", "cheapest", "smallest") and not one_model:
         pool = on_target
     if role == "best":  # by the figure that is shown: the wider error of a new model is no reason to hide it

@@ -49,7 +49,7 @@ def shown_figures(plan: Plan) -> ShownFigures:
     spare = plan.spare
     return ShownFigures(
         speed=None if pace is None else two_digits(pace.decode_each.value),
-        answer=None if pace is None else two_digits(pace.decode_each.value / plan.mode.thinking),
+        answer=None if pace is None else two_digits(pace.decode_each.value / plan.thinking.factor),
         ttft=None if pace is None else two_digits(pace.ttft.value),
         quality=float(round(float(plan.score.value))),
         spare=None if spare is None else math.floor(10 * spare / GIB) / 10,

@@ -19,11 +19,12 @@ from gyakusan.planning.candidates.reasoning_modes import UNPUBLISHED
 from gyakusan.planning.evaluate.results import SweepResult
 from gyakusan.planning.evaluate.sweep import sweep
 from gyakusan.planning.predict.capacity import find_capacity
+from gyakusan.planning.request.pace import longest_wait, slowest_answer
 from gyakusan.planning.request.request import CACHE_TYPES, MAX_DEVICES, PlanRequest
 from gyakusan.planning.select.exclusions import model_filter_reason
 from gyakusan.planning.select.plan import Plan, catalogue_deployment, confirm_candidate, exact_ledger
 from gyakusan.planning.select.plan_difference import P_BETTER_MIN, plan_difference
-from gyakusan.planning.select.ranking import MAX_WAIT_FACTOR, MIN_SPEED_SHARE, rank_candidates
+from gyakusan.planning.select.ranking import rank_candidates
 from gyakusan.planning.select.recommendation import Recommendation
 from gyakusan.planning.select.shown_plans import is_beaten, shown_figures
 from gyakusan.planning.select.ways_out import first_plan
@@ -95,15 +96,12 @@ def best_supported(request: PlanRequest, grid: SweepResult, indices: IntArray) -
 def _left_out(answer: Recommendation, own: SweepResult, index: int, plan: Plan) -> tuple[Message, int]:
     """Return why a model that fits has no row, and the number of the plan that it is compared with."""
     request, cells = answer.request, own.cells
-    slowest, longest = _limits(request)
-    visible, wait = (
-        float(np.nan_to_num(cells.visible_tokens_per_s[index])),
-        float(np.nan_to_num(cells.ttft_high[index])),
-    )
+    slowest, longest = slowest_answer(request), longest_wait(request)
+    visible, wait = _pace(plan)
     if plan.pace is not None and visible < slowest:
         return (
             say(
-                "{name} is left out: {n} tokens/s of answer at the low end, and {limit} is the limit (default).",
+                "{name} is left out: {n} tokens/s of answer, and {limit} is the limit (default); --speed 1 lifts it.",
                 name=plan.name,
                 n=f"{visible:.1f}",
                 limit=f"{slowest:g}",
@@ -113,7 +111,7 @@ def _left_out(answer: Recommendation, own: SweepResult, index: int, plan: Plan) 
     if wait > longest:
         return (
             say(
-                "{name} is left out: the first token takes {n} s at the high end, and {limit} s is the limit (default).",
+                "{name} is left out: the first token takes {n} s, and {limit} s is the limit (default); --first 600 lifts it.",
                 name=plan.name,
                 n=f"{wait:.0f}",
                 limit=f"{longest:g}",
@@ -132,10 +130,11 @@ def _left_out(answer: Recommendation, own: SweepResult, index: int, plan: Plan) 
     return _beaten_or_tied(answer, plan)
 
 
-def _limits(request: PlanRequest) -> tuple[float, float]:
-    """Return the slowest answer and the longest wait that a plan may have [tokens/s], [s]."""
-    workload = request.workload
-    return workload.target_tps * MIN_SPEED_SHARE, workload.target_ttft * MAX_WAIT_FACTOR
+def _pace(plan: Plan) -> tuple[float, float]:
+    """Return the visible speed of a plan and its time to the first token, 0 where they are not known [tokens/s], [s]."""
+    if plan.pace is None:
+        return 0.0, 0.0
+    return plan.pace.decode_each.value / plan.thinking.factor, plan.pace.ttft.value
 
 
 def _beaten_or_tied(answer: Recommendation, plan: Plan) -> tuple[Message, int]:

@@ -42,7 +42,7 @@ def shown_figures(step: UpgradeOption) -> ShownFigures:
         price=float(round(step.option.net)),
         quality=float(round(float(step.plan.score.value))),
         speed=two_digits(speed),
-        answer=two_digits(speed / step.plan.mode.thinking),
+        answer=two_digits(speed / step.plan.thinking.factor),
     )
 
 

@@ -1,0 +1,128 @@
+"""Thinking in plans: each effort has its own tokens, quality and command, and no default pace hides a model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.planning.small import small
+
+from gyakusan.planning.candidates.model_table import ModelTable
+from gyakusan.planning.fleet.replica_queue import replica_queue
+from gyakusan.planning.request.pace import SLOWEST_ANSWER
+from gyakusan.planning.request.parse_request import parse_request
+from gyakusan.planning.select.plan import Plan, confirm_candidate, exact_speed
+from gyakusan.planning.select.ranking import rank_candidates
+from gyakusan.planning.select.recommend import recommend
+from gyakusan.planning.select.recommendation import Recommendation
+
+
+@cache
+def with_efforts() -> ModelTable:
+    """gpt-oss-20b with three efforts that get better and longer, as the catalogue would have them."""
+    table = small(("gpt-oss-20b", "qwen3-8b"))
+    (known,) = table.models[0].modes
+    modes = tuple(
+        replace(known, mode=mode, scores=tuple(s + more * (i % 2 == 0) for i, s in enumerate(known.scores)))
+        for mode, more in (("on", 0.0), ("low", -6.0), ("high", 5.0))
+    )
+    return ModelTable((replace(table.models[0], modes=modes), table.models[1]), table.tables)
+
+
+@cache
+def ask(engine: str, task: str = "chat", **more: str) -> Recommendation:
+    asked = {"device": "RTX 4090", "engines": engine, "task": task, "model": "gpt-oss-20b", **more}
+    return recommend(parse_request(asked), columns=with_efforts())
+
+
+def plans_by_mode(found: Recommendation) -> dict[str, Plan]:
+    """The plan of each mode of the model in the same files."""
+    row = found.grid.cells.row[0]
+    places = [i for i in range(len(found.grid.cells)) if found.grid.cells.row[i] == row]
+    plans = [p for p in (confirm_candidate(found.request, found.grid, i) for i in places) if p is not None]
+    return {p.mode.mode: p for p in plans}
+
+
+@pytest.mark.parametrize("task", ["chat", "coding", "rag", "agents"])
+def test_more_effort_is_never_faster_to_the_whole_answer(task: str) -> None:
+    plans = plans_by_mode(ask("llama.cpp", task))
+    length = ask("llama.cpp", task).request.workload.output_tokens
+    times = []
+    for mode in ("low", "on", "high"):
+        pace = plans[mode].pace
+        assert pace is not None
+        times.append(pace.ttft.value + length * plans[mode].thinking.factor / pace.decode_each.value)
+    assert times == sorted(times)
+    assert times[0] < times[2]
+
+
+def test_the_command_sets_the_effort() -> None:
+    plans = plans_by_mode(ask("llama.cpp"))
+    words = {mode: plan.command.argv[len(plan.deployment.command.argv) :] for mode, plan in plans.items()}
+    assert words == {
+        "on": (),
+        "low": ("--chat-template-kwargs", '{"reasoning_effort": "low"}'),
+        "high": ("--chat-template-kwargs", '{"reasoning_effort": "high"}'),
+    }
+
+
+def test_an_effort_that_a_server_cannot_be_told_is_no_plan() -> None:
+    assert set(plans_by_mode(ask("vllm"))) == {"on"}  # vLLM writes gpt-oss's prompts without the template
+    found = ask("vllm")
+    assert {int(m) for m in found.grid.cells.mode} == {0}
+
+
+def test_a_budget_keeps_the_efforts_that_nothing_dominates() -> None:
+    found = recommend(parse_request({"budget": "1000000JPY", "engines": "llama.cpp"}), columns=with_efforts())
+    oss = found.grid.columns.places["gpt-oss-20b"]
+    assert {int(m) for m, model in zip(found.grid.cells.mode, found.grid.models, strict=True) if model == oss} == {0, 1, 2}
+
+
+@given(st.lists(st.floats(1, 20), min_size=2, max_size=2).map(sorted), st.floats(0.01, 2.0))
+@settings(max_examples=30, deadline=None)
+def test_charging_thinking_never_raises_throughput(factors: Sequence[float], rate: float) -> None:
+    found = ask("llama.cpp", users="8", context="16k")
+    plan = found.plans[0]
+    speeds = {n: exact_speed(replace(found.request, users=n), plan.deployment) for n in (1, 8)}
+    known = {n: s for n, s in speeds.items() if s is not None}
+    less, more = (replica_queue(found.request, known, f, plan.offer.machine, plan.engine, 1) for f in factors)
+    assert more.sustainable_rate() <= less.sustainable_rate() * (1 + 1e-9)
+    assert more.saturation_rate <= less.saturation_rate * (1 + 1e-9)
+    assert more.replicas_needed(rate, 64) >= less.replicas_needed(rate, 64)
+    assert more.generated_tokens >= less.generated_tokens >= found.request.workload.output_tokens
+
+
+@pytest.mark.parametrize(
+    ("device", "task", "context", "model"),
+    [
+        ("Ryzen AI Max+ 395 128GB", "coding", "64k", "gpt-oss-120b"),
+        ("RTX 4090", "coding", "64k", "qwen3.6-27b"),
+        ("RTX 4090", "coding", "64k", "qwen3.8-27b"),
+        ("M4 Max 128GB", "coding", "64k", "qwen3.5-122b-a10b"),
+    ],
+)
+def test_no_default_pace_hides_what_experts_run(device: str, task: str, context: str, model: str) -> None:
+    found = recommend(parse_request({"device": device, "task": task, "context": context}))
+    scores = rank_candidates(found.request, found.grid)
+    mine = np.flatnonzero(scores.model == found.grid.columns.places[model])
+    assert scores.acceptable_speed[mine].any()
+
+
+def test_a_speed_that_the_person_sets_stands_in_place_of_the_usual_one() -> None:
+    slow = {"device": "RTX 3060 12GB", "ram": "128GiB", "model": "llama3.3-70b"}
+    usual, own = recommend(parse_request(slow)), recommend(parse_request({**slow, "speed": 0.5}))
+    assert not rank_candidates(usual.request, usual.grid).acceptable_speed.all()
+    assert rank_candidates(own.request, own.grid).acceptable_speed.all()
+    assert not recommend(parse_request({**slow, "speed": 50})).plans
+
+
+def test_no_plan_is_slower_than_of_use_where_another_is_not() -> None:
+    found = recommend(parse_request({"device": "Ryzen AI Max+ 395 128GB", "prefer": "quality"}))
+    for plan in found.plans:
+        assert plan.pace is not None
+        assert plan.pace.decode_each.value / plan.thinking.factor >= SLOWEST_ANSWER * 0.99
