@@ -80,7 +80,11 @@ def test_an_effort_that_a_server_cannot_be_told_is_no_plan() -> None:
 def test_a_budget_keeps_the_efforts_that_nothing_dominates() -> None:
     found = recommend(parse_request({"budget": "1000000JPY", "engines": "llama.cpp"}), columns=with_efforts())
     oss = found.grid.columns.places["gpt-oss-20b"]
-    assert {int(m) for m, model in zip(found.grid.cells.mode, found.grid.models, strict=True) if model == oss} == {0, 1, 2}
+    assert {int(m) for m, model in zip(found.grid.cells.mode, found.grid.models, strict=True) if model == oss} == {
+        0,
+        1,
+        2,
+    }
 
 
 @given(st.lists(st.floats(1, 20), min_size=2, max_size=2).map(sorted), st.floats(0.01, 2.0))
