@@ -11,7 +11,7 @@ from gyakusan.core.ledger import Ledger
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Machine
 from gyakusan.engines.base import Format
-from gyakusan.engines.deployment import CATALOGUE, Deployment, deploy
+from gyakusan.engines.deployment import Deployment, deploy
 from gyakusan.engines.formats import check_format, find_format
 from gyakusan.engines.registry import DEFAULT, NAMES, engine
 from gyakusan.errors import BadSetting, Unsupported
@@ -94,13 +94,12 @@ def deployment(
 
 def _image_changes(model: Model, server: str, quantization: str | None, images: bool) -> Mapping[str, object]:
     """Return the settings that count what reads images of a model of the catalogue, where it is loaded."""
-    if not model.source.startswith(CATALOGUE):
+    if not model.catalogue_name:
         return {}
     from gyakusan.catalog.models import find
     from gyakusan.engines.images import image_part
 
-    name = model.source.removeprefix(CATALOGUE)
-    return image_part(find(name), server, quantization or model.quantization, images=images).settings
+    return image_part(find(model.catalogue_name), server, quantization or model.quantization, images=images).settings
 
 
 def assess(deployment: Deployment) -> Assessment:

@@ -302,6 +302,10 @@ class Stored:
     extras: tuple[Extra, ...] = ()
 
 
+CATALOGUE = "catalog:"
+"""How the source of a model begins that is a record of the catalogue."""
+
+
 @dataclass(frozen=True)
 class Model:
     """One model, as one file or directory describes it.
@@ -348,6 +352,11 @@ class Model:
     checkpoint: Checkpoint | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     stored: Stored | None = field(default=None, repr=False)
+
+    @property
+    def catalogue_name(self) -> str:
+        """Return the name of the catalogue's record that this was made of, "" for a file, a directory or a repository."""
+        return self.source.removeprefix(CATALOGUE) if self.source.startswith(CATALOGUE) else ""
 
     @cached_property
     def parameters(self) -> int:

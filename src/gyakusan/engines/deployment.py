@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from gyakusan.engines.server import ServerModule, ServerReport
 
 NO_CHANGES: Mapping[str, object] = MappingProxyType({})
-CATALOGUE = "catalog:"
-"""What the source of a catalogue's model begins with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +47,7 @@ class Deployment:
     @property
     def name(self) -> str:
         """The model's name, in the catalogue if it comes from there."""
-        source = self.model.source
-        return source.removeprefix(CATALOGUE) if source.startswith(CATALOGUE) else self.model.name
+        return self.model.catalogue_name or self.model.name
 
     @property
     def rules(self) -> EngineModule[EngineSettings]:
@@ -102,7 +99,7 @@ class Deployment:
     @property
     def command(self) -> Command:
         """The exact command line and environment; of a catalogue's model with the repository that the server fetches."""
-        if not self.model.source.startswith(CATALOGUE):
+        if not self.model.catalogue_name:
             return self.rules.command(self.model, self.machine, self.settings)
         from gyakusan.catalog.models import find
 
@@ -111,7 +108,7 @@ class Deployment:
     @property
     def artifact(self) -> Artifact | None:
         """The published file or repository that the command names, None for a person's own model or one to be made."""
-        if not self.model.source.startswith(CATALOGUE):
+        if not self.model.catalogue_name:
             return None
         from gyakusan.catalog.models import find
 
@@ -120,7 +117,7 @@ class Deployment:
     @property
     def preparation(self) -> tuple[str, ...]:
         """The commands that make a catalogue's model in this format, () where it is published."""
-        if not self.model.source.startswith(CATALOGUE) or self.artifact is not None:
+        if not self.model.catalogue_name or self.artifact is not None:
             return ()
         from gyakusan.catalog.models import find
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gyakusan.core import recipe
-from gyakusan.core.model import Model, Stored, Tensor
+from gyakusan.core.model import CATALOGUE, Model, Stored, Tensor
 from gyakusan.errors import Unsupported
 from gyakusan.models import families
 from gyakusan.models.families.metadata import Metadata
@@ -104,4 +104,4 @@ def from_record(record: ModelRecord, quantization: str | None = None) -> Model:
 def plain(record: ModelRecord) -> Model:
     """Return the model of a catalogue record, unquantised."""
     metadata = Metadata({**record.metadata, "gyakusan.tied": record.tied})
-    return families.unquantized(metadata, name=record.name, source=f"catalog:{record.name}")
+    return families.unquantized(metadata, name=record.name, source=f"{CATALOGUE}{record.name}")

@@ -22,7 +22,6 @@ NEAR = 0.003
 """A recipe that is so near to a file is its recipe: headers differ by as much in small models [fraction]."""
 ROUNDED = 54_000_000
 """What a size in GiB with one decimal leaves open [B]."""
-CATALOGUE = "catalog:"
 
 
 def at_tag(model: Model, tag: str) -> Model:
@@ -31,8 +30,7 @@ def at_tag(model: Model, tag: str) -> Model:
     The recipe alone where no file is known, or no size. Raises UnknownName, BadSetting.
     """
     made = recipe.apply(tag, model)
-    name = model.source.removeprefix(CATALOGUE)
-    artifact = best(name, tag) if name != model.source else None
+    artifact = best(model.catalogue_name, tag) if model.catalogue_name else None
     return made if artifact is None else sized_as(made, artifact)
 
 

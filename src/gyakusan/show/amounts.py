@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import isfinite
 
-from gyakusan.message import Message
+from gyakusan.message import Message, say
 from gyakusan.planning.request.money import CURRENCY_TEXTS, ExchangeRates, Money
 
 MONTH_HEAD_TEXTS = {"JPY": "yen/month", "USD": "USD/month", "EUR": "EUR/month", "CHF": "CHF/month"}
@@ -50,6 +50,12 @@ class Amounts:
 def money_words(money: Money) -> Message:
     """Return an amount as it was given: "31 yen", "0.15 USD"."""
     return Message(CURRENCY_TEXTS[money.currency], {"n": f"{money.amount:,.10g}"})
+
+
+def amount_words(figure: str, currency: str) -> Message:
+    """Return a figure with its currency: "181,000 yen", "3,000 GBP"."""
+    template = CURRENCY_TEXTS.get(currency)
+    return say("{n} {currency}", n=figure, currency=currency) if template is None else Message(template, {"n": figure})
 
 
 def _digits(amount: float) -> str:

@@ -11,6 +11,7 @@ from gyakusan.planning.fleet.plan import FleetPlan
 from gyakusan.planning.fleet.recommend import FleetAnswer
 from gyakusan.planning.fleet.request import FleetRequest
 from gyakusan.show.amounts import MONTH_HEAD_TEXTS, Amounts, money_words
+from gyakusan.show.plan_notes import price_note
 from gyakusan.show.plan_words import PREFERRED_TEXTS
 from gyakusan.show.request_line import usual_pace
 from gyakusan.show.tasks import DOING_TEXTS, JAPANESE_TEXTS
@@ -291,6 +292,8 @@ def api(answer: FleetAnswer, plan: FleetPlan) -> Message:
 
 def _rules(answer: FleetAnswer) -> Iterator[Message]:
     """Yield what stands before the replicas, and what the answer rests on."""
+    if (prices := price_note([p.plan.offer for p in answer.plans])) is not None:
+        yield prices
     if any(p.replicas > 1 for p in answer.plans):
         yield say("In front: a balancer by fewest open requests, with sticky conversations.")
     if any(p.nodes > 1 for p in answer.plans):

@@ -12,6 +12,7 @@ from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.plan_difference import plan_difference
 from gyakusan.planning.select.recommendation import Recommendation
 from gyakusan.planning.select.shown_plans import shown_figures
+from gyakusan.show.amounts import amount_words
 from gyakusan.show.plan_words import labels, price_words
 from gyakusan.show.tree import Note, Text, Words
 from gyakusan.show.wording import short
@@ -135,31 +136,42 @@ def _bought(answer: Recommendation, plan: Plan) -> Iterator[Words]:
         yield say("{n} W of {outlet} W", n=f"{offer.wall_power:,.0f}", outlet=f"{outlet:,.0f}")
 
 
-def price_note(answer: Recommendation) -> Message | None:
-    """Return from when the prices of everything are that the rows say, None where nothing is bought."""
-    months = {item.month for p in answer.plans for item in p.offer.items}
-    if answer.request.owned or not months:
+def price_note(offers: Sequence[HardwareOption], *, details: bool = False) -> Message | None:
+    """Return from when the prices of purchases are, and their exchange rates. None where nothing has a price.
+
+    details: say where each price stands
+    """
+    items = [item for offer in offers for item in offer.items]
+    if not items:
         return None
-    rates = ", ".join(sorted({_rate(item) for p in answer.plans for item in p.offer.items if item.rate}))
-    if len(months) == 1:
-        price = price_words(months.pop())
+    converted = {(i.currency, i.paid_in): i for i in items if i.rate}
+    rates = Listed(tuple(_rate(converted[key]) for key in sorted(converted)))
+    first, last = min(i.month for i in items), max(i.month for i in items)
+    if first == last:
+        price = price_words(first)
         return (
             say("All rows: {price}; {rates}.", price=price, rates=rates)
-            if rates
+            if converted
             else say("All rows: {price}.", price=price)
         )
-    facts = {"first": month_text(min(months)), "last": month_text(max(months)), "rates": rates}
-    if rates:
-        return say("Prices of {first} to {last}; {rates}; each: add --details N.", **facts)
-    return say("Prices of {first} to {last}; each: add --details N.", **facts)
+    span = say("{first} to {last}", first=month_text(first), last=month_text(last))
+    if not details:
+        return (
+            say("Prices of {span}; {rates}.", span=span, rates=rates)
+            if converted
+            else say("Prices of {span}.", span=span)
+        )
+    if converted:
+        return say("Prices of {span}; {rates}; each: add --details N.", span=span, rates=rates)
+    return say("Prices of {span}; each: add --details N.", span=span)
 
 
-def _rate(item: PriceItem) -> str:
-    """Return the rate by which a price was converted: "1 USD = 155.00 JPY"."""
-    rate = item.rate or 0.0
+def _rate(item: PriceItem) -> Message:
+    """Return the rate by which a price was converted: "1 USD = 155.00 yen"."""
+    rate, one, other = item.rate or 0.0, item.currency, item.paid_in
     if rate < LEAST_RATE:
-        return f"1 {item.paid_in} = {1 / rate:,.2f} {item.currency}"
-    return f"1 {item.currency} = {rate:,.2f} {item.paid_in}"
+        rate, one, other = 1 / rate, other, one
+    return say("{one} = {other}", one=amount_words("1", one), other=amount_words(f"{rate:,.2f}", other))
 
 
 def _parts(offer: HardwareOption) -> Message:
@@ -174,7 +186,7 @@ def _parts(offer: HardwareOption) -> Message:
 
 def converted_words(item: PriceItem) -> Message:
     """Return how a price of another country became one of the asker's: its amount, the rate, the tax."""
-    facts = {"amount": f"{item.amount:,.0f} {item.currency}", "rate": f"{item.rate:,.2f}"}
+    facts = {"amount": amount_words(f"{item.amount:,.0f}", item.currency), "rate": f"{item.rate:,.2f}"}
     if item.rate is not None and item.rate < LEAST_RATE:
         return say("{amount} / {rate}", amount=facts["amount"], rate=f"{1 / item.rate:,.2f}")
     if not item.tax_added:
@@ -219,7 +231,7 @@ def _thinking(plan: Plan, *, first: bool) -> Iterator[Words]:
 
 def shared_notes(answer: Recommendation, most: int = MANY) -> tuple[Text, ...]:
     """Return what holds for the whole answer, a line for each. most: lines besides that of the prices."""
-    prices = price_note(answer)
+    prices = None if answer.request.owned else price_note([p.offer for p in answer.plans], details=True)
     first = () if prices is None else (prices,)
     return tuple(Text(note, "note") for note in (*first, *list(_shared(answer))[:most]))
 

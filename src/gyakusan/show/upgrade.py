@@ -13,6 +13,7 @@ from gyakusan.planning.upgrade.labels import quality_for_money
 from gyakusan.planning.upgrade.option import UpgradeOption
 from gyakusan.planning.upgrade.recommend import UpgradeAnswer
 from gyakusan.show.amounts import CURRENCY_HEAD_TEXTS, PER, PER_TEXTS, Amounts, money_words
+from gyakusan.show.plan_notes import price_note
 from gyakusan.show.tasks import DOING_TEXTS, JAPANESE_TEXTS
 from gyakusan.show.tree import Cell, Column, Next, Note, Pause, Question, Table, Text, Tree, Verdict, whole
 from gyakusan.show.wording import brief, quality, short
@@ -204,7 +205,8 @@ def _items(step: UpgradeOption) -> Iterator[Message]:
 def notes(answer: UpgradeAnswer) -> tuple[Message, ...]:
     """Return what the figures rest on."""
     shown = (*answer.steps, *((answer.nearest,) if answer.nearest else ()))
-    out: list[Message] = []
+    prices = price_note([s.option.offer for s in shown])
+    out: list[Message] = [] if prices is None else [prices]
     if any(s.between is not None for s in answer.steps):
         out.append(_per_words(amounts(answer)))
     if any(s.option.kind != "computer" for s in shown):

@@ -201,7 +201,7 @@ def weight_bytes(model: Model) -> list[int]:
 
 def command(model: Model, machine: Machine, settings: Settings) -> Command:
     """`mlx_lm.server` with what differs from its defaults. The model: a directory or a repository that is an MLX conversion."""
-    argv = ["mlx_lm.server", "--model", model.source.removeprefix("catalog:") or model.name]
+    argv = ["mlx_lm.server", "--model", model.catalogue_name or model.source or model.name]
     for name in (f.name for f in fields(Settings)):
         if name in ("context", "users", "weights"):
             continue

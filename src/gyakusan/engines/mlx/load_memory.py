@@ -39,9 +39,9 @@ def load_memory(
 
 def _with_tensors(model: Model) -> Model:
     """Return the whole record of a catalogue model with latent attention: a tensor tells which file of MLX-LM it has."""
-    if model.tensors or not model.source.startswith("catalog:") or not any(isinstance(m, Latent) for m in model.memory):
+    if model.tensors or not model.catalogue_name or not any(isinstance(m, Latent) for m in model.memory):
         return model
     from gyakusan.catalog.models import find
     from gyakusan.models.assemble import plain
 
-    return plain(find(model.source.removeprefix("catalog:")))
+    return plain(find(model.catalogue_name))

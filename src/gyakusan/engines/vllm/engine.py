@@ -164,7 +164,7 @@ def _ranks(model: Model, machine: Machine, settings: Settings) -> int:
 
 def _nearest(model: Model) -> str:
     """Return "auto", or the method that stands for a GGUF quantisation of a catalogue model."""
-    if not model.source.startswith("catalog:"):
+    if not model.catalogue_name:
         return "auto"
     try:
         stored(model, Settings(1))

@@ -79,12 +79,11 @@ def _environment(model: Model, settings: Settings) -> dict[str, str]:
 
 def repository(model: Model) -> str:
     """What follows `vllm serve`: a directory or the repository that our catalogue knows a model by."""
-    source = model.source.removeprefix("hf:")
-    if not source.startswith("catalog:"):
-        return source or model.name
+    if not model.catalogue_name:
+        return model.source.removeprefix("hf:") or model.name
     from gyakusan.catalog.models import find
 
-    names = find(source.removeprefix("catalog:")).aliases
+    names = find(model.catalogue_name).aliases
     return next((n for n in names if "/" in n), model.name)
 
 

@@ -19,7 +19,7 @@ from gyakusan.models import load, resolve
 if TYPE_CHECKING:
     from gyakusan.catalog.models import ModelRecord
 
-CATALOGUE, OLLAMA = "catalog:", "ollama:"
+OLLAMA = "ollama:"
 NEAR = 0.005
 """Numbers of weights that differ by less are the same: a file may lack prediction blocks or a tied matrix. [ratio]"""
 _ENDING = re.compile(
@@ -45,8 +45,8 @@ _FOUND = Memo[Lineage | None](maxsize=1)
 
 def lineage(model: Model) -> Lineage | None:
     """Return the model of the catalogue that `model` is, None for one that is not there."""
-    if model.source.startswith(CATALOGUE):
-        return Lineage(model.source.removeprefix(CATALOGUE), "source")
+    if model.catalogue_name:
+        return Lineage(model.catalogue_name, "source")
     return _FOUND.get(model, None, lambda: _lineage(model))
 
 

@@ -17,7 +17,7 @@ from gyakusan.catalog.devices import DeviceRecord, device_records
 from gyakusan.core.ledger import Ledger
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Machine
-from gyakusan.engines.deployment import CATALOGUE, Deployment, deploy
+from gyakusan.engines.deployment import Deployment, deploy
 from gyakusan.engines.registry import DEFAULT
 from gyakusan.errors import GyakusanError
 from gyakusan.message import Message, say
@@ -295,7 +295,7 @@ def _with_ram(d: Deployment, size: int) -> Deployment | None:
 
 def _coarser(asked: Asked, bases: Sequence[_Change]) -> Iterator[_Change]:
     """Yield the finest quantisation that fits, with the cache as it is or else a smaller one; below 4 bits at last."""
-    if not asked.deployment.model.source.startswith(CATALOGUE):
+    if not asked.deployment.model.catalogue_name:
         return
     formats = formats_of(asked.deployment)
     for good in (True, False):
