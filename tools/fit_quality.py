@@ -19,17 +19,33 @@ from typing import Any
 import numpy as np
 from tools.quality_scores import DATA, read
 
+from gyakusan.catalog.quality_names import EFFORTS
+from gyakusan.core.arrays import Array
+from gyakusan.core.quality import BOTTOM, TOP
 from tools import quality_checks, quality_index
 from tools import quality_model as qm
 
-CHECKED = "2026-11-23"
+CHECKED = "2026-11-28"
 SOURCES = {
     "swallow": ["Swallow LLM Leaderboard v2", "https://swallow-llm.github.io/leaderboard/", "CC BY 4.0"],
     "llmstats": ["LLM Stats", "https://github.com/JonathanChavezTamales/llm-leaderboard", "CC BY 4.0"],
     "evalplus": ["EvalPlus", "https://evalplus.github.io/leaderboard.html", "Apache-2.0"],
     "aider": ["Aider LLM leaderboards", "https://aider.chat/docs/leaderboards/", "Apache-2.0"],
-    "card": ["model cards of Apache-2.0 and MIT repositories", "https://huggingface.co", "Apache-2.0, MIT"],
+    "card": [
+        "makers' figures of their own models, in their model cards",
+        "https://huggingface.co",
+        "Apache-2.0, MIT, facts",
+    ],
     "models.dev": ["models.dev", "https://models.dev", "MIT"],
+    "openhands": ["OpenHands Index", "https://github.com/OpenHands/openhands-index-results", "MIT"],
+    "shaberi": ["shaberi judgements of shisa.ai", "https://github.com/shisa-ai/shaberi", "Apache-2.0"],
+    "jmedqa": ["JMedQA", "https://github.com/yamagishi0824/jmedqa-eval", "MIT"],
+    "tau2": ["tau2-bench leaderboard", "https://github.com/sierra-research/tau2-bench", "MIT"],
+    "bfcl": [
+        "Berkeley Function Calling Leaderboard v4",
+        "https://gorilla.cs.berkeley.edu/leaderboard.html",
+        "Apache-2.0",
+    ],
 }
 
 
@@ -61,27 +77,29 @@ def main() -> None:
 def build(t: qm.Table, draws: int) -> dict[str, Any]:
     """Everything that index.json says."""
     blind = quality_index.blind(t)
-    f = qm.fit(t, rounds=80, tau=float(blind.corrected[0] ** 2))
+    f = qm.fit(t, rounds=80, tau=blind.tau)
     index = quality_index.index(t, f, draws=draws)
-    floor = blind.rmse * np.abs(index.unit)
     return {
-        "about": "Quality of models, from licence-clear scores. Made by tools/fit_quality.py: do not edit.",
+        "about": "Quality of models, from scores that may be shipped. Made by tools/fit_quality.py: do not edit.",
         "checked": CHECKED,
         "sources": SOURCES,
-        "scale": {"anchors": quality_index.ANCHORS, **_lists(index, ("unit", "base", "kappa"))},
+        "scale": {
+            "anchors": quality_index.ANCHORS,
+            "bottom": BOTTOM,
+            "top": TOP,
+            "mix": [_round(row, 4) for row in index.mix],
+            "offset": _round(index.offset, 3),
+        },
         "prior": {
             "models": blind.n,
-            "error": _round(floor, 2),
-            "variance": _round([blind.rmse[0] ** 2, 1.0, 1.0, 1.0], 4),
-            "coefficients": [_round(row[:4], 4) for row in f.prior],
+            "error": _round(blind.rmse, 2),
+            "variance": _round([(blind.rmse[1] / blind.unit) ** 2, *[1.0] * (qm.D - 1)], 4),
+            "sibling": t.settings.sibling,
+            "coefficients": [_round(row[: qm.D], 4) for row in f.prior],
         },
         "items": {name: _item(t, f, j) for j, name in enumerate(t.items)},
-        "models": _models(t, index, floor),
+        "models": _models(t, index, blind.rmse),
     }
-
-
-def _lists(index: quality_index.Index, names: Iterable[str]) -> dict[str, Any]:
-    return {n: _round(getattr(index, n), 5) for n in names}
 
 
 def _round(values: Iterable[float], digits: int) -> list[float]:
@@ -90,47 +108,60 @@ def _round(values: Iterable[float], digits: int) -> list[float]:
 
 def _item(t: qm.Table, f: qm.Fit, j: int) -> dict[str, Any]:
     """What one benchmark says of ability: line, spread, house."""
-    house = [h for k, h in enumerate(qm.HOUSES) if t.mask[j, 4 + k]]
+    house = [h for k, h in enumerate(qm.HOUSES) if t.mask[j, qm.D + k]]
     loading = f.loading[j]
     return {
         "level": round(float(f.a[j]), 4),
-        "loading": _round(loading[:4], 4),
-        "house": round(float(loading[4 + qm.HOUSES.index(house[0])]), 4) if house else 0.0,
+        "loading": _round(loading[: qm.D], 4),
+        "house": round(float(loading[qm.D + qm.HOUSES.index(house[0])]), 4) if house else 0.0,
         "variance": round(qm.NOISE * float(f.s2[j]), 4),
         "models": len(set(t.i[t.j == j])),
     }
 
 
-def _models(t: qm.Table, index: quality_index.Index, floor: Any) -> dict[str, Any]:
+def _models(t: qm.Table, index: quality_index.Index, floor: Array) -> dict[str, Any]:
+    """Every open model in the modes that people can ask for."""
     out: dict[str, dict[str, Any]] = {}
     for n in sorted(np.flatnonzero(t.open), key=lambda k: t.models[k]):
         name, mode = t.models[n]
-        out.setdefault(name, {})[mode] = _model(t, index, n, floor)
+        if mode in ("on", "off", *EFFORTS):
+            out.setdefault(name, {})[mode] = _model(t, index, n, floor)
     return out
 
 
-def _model(t: qm.Table, index: quality_index.Index, n: int, floor: Any) -> dict[str, Any]:
-    """One model with reasoning on or off."""
+def _model(t: qm.Table, index: quality_index.Index, n: int, floor: Array) -> dict[str, Any]:
+    """One model in one mode of reasoning."""
     rows = [r for r, i in zip(t.rows, t.i, strict=True) if i == n]
     independent = sum(r["vendor"] == "0" for r in rows)
-    japanese = sum("ja" in r["domain"].split("+") for r in rows)
-    thin = not independent and len(rows) < quality_index.FEW_VENDOR
-    error = index.error[n] * (1.0 if independent >= quality_index.MEASURED else quality_index.THIN)
-    error = np.maximum(error, floor) if thin else error
-    wide = index.covariance[n] * (error[0] / index.error[n][0]) ** 2
+    japanese, agentic = (sum(d in r["domain"].split("+") for r in rows) for d in ("ja", "agent"))
+    error = _error(index.error[n], floor, len(rows), independent, japanese)
+    wide = quality_index.widened(index, n, float(error[0]))
     kind = "base" if t.traits[n].base else "special" if t.traits[n].special else ""
     return {
-        "value": _round(index.value[n], 1),
         "error": _round(error, 1),
         "basis": quality_index.basis(independent),
         "japanese_basis": "measured" if japanese >= quality_index.JAPANESE else "inferred",
+        "agentic_basis": "measured" if agentic >= quality_index.JAPANESE else "inferred",
         "scores": len(rows),
         "independent": independent,
         "sources": _sources(rows),
         "kind": kind,
         "ability": _round(index.ability[n], 3),
-        "covariance": _round(wide[np.tril_indices(4)], 4),
+        "covariance": _round(wide[np.tril_indices(qm.D)], 4),
     }
+
+
+def _error(error: Array, floor: Array, scores: int, independent: int, japanese: int) -> Array:
+    """Widen what the fit claims to what comparison found: few scores, only a maker's, no Japanese ones."""
+    error = error * (1.0 if independent >= quality_index.MEASURED else quality_index.THIN)
+    if scores < quality_index.FEW:
+        error = np.maximum(error, floor)
+    if not independent:
+        error = np.maximum(error, quality_index.LEAST_VENDOR)
+    if japanese < quality_index.JAPANESE:
+        place = quality_index.COLUMNS.index("japanese")
+        error[place] = max(error[place], quality_index.LEAST_VENDOR[place])
+    return error
 
 
 def _sources(rows: list[dict[str, str]]) -> list[str]:

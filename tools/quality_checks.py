@@ -144,14 +144,14 @@ def halves(t: qm.Table, f: qm.Fit, parts: int = 4, seed: int = 5) -> Figures:
     """Every well-tested model measured twice, with either half of its scores: do the errors say how far the two are apart?"""
     rng = np.random.default_rng(seed)
     part, half = rng.integers(0, parts, len(t.models)), rng.random(len(t.y)) < 0.5
-    h = qi.mix(qi.kappa(t, f))
+    h = qi.departures(qi.kappa(t, f))
     away: list[Array] = []
     for k in range(parts):
         mine = part[t.i] == k
         a, b = (qm.fit(t, tau=TAU, weight=np.where(mine & s, 0.0, 1.0), begin=f, rounds=25) for s in (half, ~half))
         for n in np.flatnonzero((part == k) & t.open & (t.counts() >= 20)):
-            spread = np.sqrt(np.einsum("dk,kl,dl->d", h, a.v[n, :4, :4] + b.v[n, :4, :4], h))
-            away.append(np.abs(h @ (a.z[n, :4] - b.z[n, :4])) / spread)
+            spread = np.sqrt(np.einsum("dk,kl,dl->d", h, a.v[n, : qm.D, : qm.D] + b.v[n, : qm.D, : qm.D], h))
+            away.append(np.abs(h @ (a.z[n, : qm.D] - b.z[n, : qm.D])) / spread)
     z = np.array(away)
     return {"n": len(z), "covers80": _round((z < 1.2816).mean(0)), "covers95": _round((z < 1.96).mean(0))}
 
@@ -159,9 +159,9 @@ def halves(t: qm.Table, f: qm.Fit, parts: int = 4, seed: int = 5) -> Figures:
 def thin(t: qm.Table, f: qm.Fit, vendor: bool, keep: int, parts: int = 5, seed: int = 4) -> Figures:
     """Models that Swallow tested, known by `keep` scores only: how far from the whole fit, and how far they claim to be.
 
-    [standard deviations of ability], overall, Japanese, coding, reasoning.
+    [standard deviations of ability], general, Japanese, algorithmic, reasoning, agentic.
     """
-    rng, h = np.random.default_rng(seed), qi.mix(qi.kappa(t, f))
+    rng, h = np.random.default_rng(seed), qi.departures(qi.kappa(t, f))
     swallow = np.array([r["source"] == "swallow" for r in t.rows])
     kind = t.vendor if vendor else swallow
     models = [n for n in np.flatnonzero(t.open) if (swallow & (t.i == n)).any() and (kind & (t.i == n)).sum() >= keep]
@@ -172,8 +172,8 @@ def thin(t: qm.Table, f: qm.Fit, vendor: bool, keep: int, parts: int = 5, seed: 
         for n in out:
             weight[rng.choice(np.flatnonzero(kind & (t.i == n)), keep, replace=False)] = 1.0
         again = qm.fit(t, weight=weight, tau=TAU, begin=f, rounds=30)
-        miss += [h @ (again.z[n, :4] - f.z[n, :4]) for n in out]
-        claimed += [np.einsum("dk,kl,dl->d", h, again.v[n, :4, :4], h) for n in out]
+        miss += [h @ (again.z[n, : qm.D] - f.z[n, : qm.D]) for n in out]
+        claimed += [np.einsum("dk,kl,dl->d", h, again.v[n, : qm.D, : qm.D], h) for n in out]
     off = np.array(miss)
     return {"n": len(off), "rms": _round(np.sqrt((off**2).mean(0))), "claimed": _round(np.sqrt(np.mean(claimed, 0)))}
 

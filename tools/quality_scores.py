@@ -21,7 +21,10 @@ from pathlib import Path
 from gyakusan.catalog.quality_names import short_name, sizes_in
 
 DATA = Path(__file__).resolve().parent.parent / "src" / "gyakusan" / "catalog" / "data" / "quality"
-FIELDS = ("hf_id", "mode", "item", "value", "weight", "vendor", "domain", "source", "url", "date", "licence")
+FIELDS = (
+    *("hf_id", "mode", "effort", "item", "value", "weight", "vendor", "domain"),
+    *("source", "url", "date", "licence", "reporter", "harness"),
+)
 LICENCES = {
     "swallow": "CC BY 4.0",
     "llmstats": "CC BY 4.0",
@@ -99,7 +102,7 @@ def clear(observations: Iterable[Row], raw: Iterable[Row], cards: Iterable[Row])
         origin = _card(o, shown) if o["source"] == "cards" else _board(o, boards)
         if origin is not None:
             same = {k: o[k] for k in ("hf_id", "mode", "item", "weight", "vendor", "domain")}
-            yield {**same, "value": o["y"], **origin}
+            yield {**same, "value": o["y"], "effort": "", "reporter": "", "harness": "", **origin}
 
 
 def _board(o: Row, boards: Mapping[tuple[str, str], Row]) -> Row | None:

@@ -1,4 +1,4 @@
-"""Quality of a model by its name: four scores with errors, for reasoning on and off, and what each figure rests on.
+"""Quality of a model by its name: scores with errors for each mode of reasoning, and what each figure rests on.
 
 Facts: data/quality: index.json (scores), names.json (what names tell), quant_penalty.json (what quantisation costs).
 A model without scores gets what its size, date and family tell, marked `assumed`. No ranks: compare by core.quality.better.
@@ -7,13 +7,23 @@ A model without scores gets what its size, date and family tell, marked `assumed
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from gyakusan.catalog import quality_prior
-from gyakusan.catalog.quality_index import TUNED, JapaneseBasis, Row, index, record_of, repositories, sources
+from gyakusan.catalog.quality_index import (
+    COLUMNS,
+    TUNED,
+    JapaneseBasis,
+    Row,
+    index,
+    record_of,
+    repositories,
+    scale,
+    sources,
+)
 from gyakusan.catalog.quality_names import QUALITY, Mode, default_mode, native_bits, traits
 from gyakusan.core.arrays import Number
 from gyakusan.core.quality import Basis, Kind, Matrix, PenaltyLaw, Score, Vector, kind_of
@@ -24,18 +34,17 @@ from gyakusan.message import say
 if TYPE_CHECKING:
     from gyakusan.catalog.models import ModelRecord
 
-Columns: TypeAlias = tuple[Score, Score, Score, Score]
-"""Overall, Japanese, coding, reasoning [points]."""
-
 __all__ = [
     "Quality",
     "active_parameters",
     "assumed",
     "find",
+    "in_mode",
     "native_width",
     "penalty",
     "penalty_law",
     "repositories",
+    "scale",
     "sources",
     "with_ability",
 ]
@@ -46,29 +55,37 @@ class Quality:
     """Quality of one model in one mode. Never rank by it: compare with core.quality.better.
 
     model: repository
-    mode: reasoning on or off
-    overall: quality in everything [points]
+    mode: reasoning off, on at the model's default effort, or at a low, medium or high effort
+    overall: mean of general, coding and reasoning [points]
+    general: ability that all benchmarks share [points]
     japanese: quality in Japanese [points]
-    coding: quality in programming [points]
+    coding: quality in programming: mean of agentic and algorithmic [points]
     reasoning: quality in reasoning [points]
+    agentic: quality as an agent that changes whole repositories [points]
+    algorithmic: quality in single functions and contest problems [points]
     basis: measured (8 independent scores or more), few (1 to 7), vendor (only its maker's), assumed (size, date, family)
     japanese_basis: measured (3 Japanese scores or more), inferred or assumed
+    agentic_basis: measured (3 agentic scores or more), inferred or assumed
     scores: number of scores
     independent: number of scores that are not its maker's own
     sources: with the number of scores, e.g. "swallow 2026-06 (30)"
     kind: "base" or "special" for a model that is not for conversation, else ""
-    ability: (4,) which own scores update; see core.quality.posterior
-    covariance: (4, 4) of ability
+    ability: (5,) which own scores update; see core.quality.posterior
+    covariance: (5, 5) of ability
     """
 
     model: str
     mode: Mode
     overall: Score
+    general: Score
     japanese: Score
     coding: Score
     reasoning: Score
+    agentic: Score
+    algorithmic: Score
     basis: Basis
     japanese_basis: JapaneseBasis
+    agentic_basis: JapaneseBasis
     scores: int
     independent: int
     sources: tuple[str, ...]
@@ -78,24 +95,34 @@ class Quality:
 
 
 def find(
-    name: str, *, parameters: float | None = None, active: float | None = None, released: str | None = None
+    name: str,
+    mode: Mode | None = None,
+    *,
+    parameters: float | None = None,
+    active: float | None = None,
+    released: str | None = None,
 ) -> tuple[Quality, ...]:
-    """Return every scored variant of a model and mode in order of names, else one assumed figure. Never empty.
+    """Return every scored variant of a model, the mode of its default first, else one assumed figure. Never empty.
 
     name: of the catalogue, a tag, or a repository
+    mode: the only one wanted; where it has no scores, what those of the other modes tell (see `in_mode`)
     parameters, active: weights, used where nobody tested the model; the catalogue and the name tell them if None [values]
     released: ISO 8601
     Raises UnknownName if neither scores nor a size are known.
     """
-    scored = [(r, mode, row) for r in repositories(name) for mode, row in index()["models"].get(r, {}).items()]
+    scored = [(r, m, row) for r in repositories(name) for m, row in _by_default(r)]
     tuned = [s for s in scored if not s[2]["kind"]] or scored
     if tuned:
-        return tuple(_stored(repository, mode, row) for repository, mode, row in tuned)
+        found = tuple(_stored(repository, m, row) for repository, m, row in tuned)
+        if mode is None:
+            return found
+        best = max(found, key=lambda q: (q.independent, q.scores))
+        return tuple(q for q in found if q.mode == mode) or (in_mode(best, mode),)
     record = record_of(name)
     main = _main_repository(name, record)
     size = parameters or (record.parameters if record else None)
     used = active or (active_parameters(record) if record else None)
-    return (assumed(main, default_mode(main), parameters=size, active=used, released=released),)
+    return (assumed(main, mode or default_mode(main), parameters=size, active=used, released=released),)
 
 
 def assumed(
@@ -113,14 +140,16 @@ def assumed(
     prior = index()["prior"]
     ability = tuple(quality_prior.mean(known, prior["coefficients"]))
     covariance = tuple(tuple(row) for row in quality_prior.covariance(known, prior["variance"]))
-    added, unit = quality_prior.added_variance(known), index()["scale"]["unit"]
-    errors = [(e * e + added * u * u) ** 0.5 for e, u in zip(prior["error"], unit, strict=True)]
+    added = quality_prior.added_variance(known)
+    columns = scale().columns(ability, covariance)
+    errors = [(e * e + added * weights[0] ** 2) ** 0.5 for e, weights in zip(prior["error"], scale().mix, strict=True)]
     return Quality(
         name,
         mode,
-        *_columns_of(Score(s.value, e) for s, e in zip(_columns(ability, covariance), errors, strict=True)),
+        *_named(Score(s.value, e) for s, e in zip(columns, errors, strict=True)),
         basis="assumed",
         japanese_basis="assumed",
+        agentic_basis="assumed",
         scores=0,
         independent=0,
         sources=(),
@@ -130,10 +159,42 @@ def assumed(
     )
 
 
+def in_mode(known: Quality, mode: Mode) -> Quality:
+    """Return what a model's scores in one mode tell of another that nobody tested: `assumed`, nearer than from its name.
+
+    The step between the modes is what size, date and family tell; of what the model has beside that, the share `sibling`
+    of the prior is kept.
+    """
+    prior, rho = index()["prior"], index()["prior"]["sibling"]
+    here, there = (quality_prior.mean(traits(known.model, m), prior["coefficients"]) for m in (known.mode, mode))
+    if traits(known.model, mode).parameters is None:
+        raise unknown(say("model with quality scores"), known.model, index()["models"])
+    ability = tuple(b + rho * (z - a) for a, b, z in zip(here, there, known.ability, strict=True))
+    return with_ability(
+        known,
+        ability,
+        _inherited(known.covariance, prior["variance"], rho),
+        mode=mode,
+        basis="assumed",
+        japanese_basis="assumed",
+        agentic_basis="assumed",
+        scores=0,
+        independent=0,
+        sources=(),
+    )
+
+
+def _inherited(known: Matrix, variance: Sequence[float], rho: float) -> Matrix:
+    n = len(variance)
+    return tuple(
+        tuple(rho**2 * known[i][j] + (variance[i] * (1 - rho**2) if i == j else 0.0) for j in range(n))
+        for i in range(n)
+    )
+
+
 def with_ability(quality: Quality, ability: Vector, covariance: Matrix, **changes: Any) -> Quality:
     """Return a quality with another ability, and other changed fields."""
-    overall, japanese, coding, reasoning = _columns(ability, covariance)
-    scores = {"overall": overall, "japanese": japanese, "coding": coding, "reasoning": reasoning}
+    scores = dict(zip(COLUMNS, scale().columns(ability, covariance), strict=True))
     changes |= scores | {"ability": ability, "covariance": covariance}
     return replace(quality, **changes)
 
@@ -190,39 +251,36 @@ def active_parameters(record: ModelRecord) -> float | None:
     return record.parameters - idle if 0 < idle < record.parameters else None
 
 
+def _by_default(repository: str) -> list[tuple[Mode, Row]]:
+    """Return the scored modes of a repository: the default one, then by name."""
+    rows, usual = index()["models"].get(repository, {}), default_mode(repository)
+    return sorted(rows.items(), key=lambda pair: (pair[0] != usual, pair[0]))
+
+
 def _stored(name: str, mode: Mode, row: Row) -> Quality:
-    triangle = iter(row["covariance"])
-    half = [[next(triangle) for _ in range(i + 1)] for i in range(4)]
+    triangle, n = iter(row["covariance"]), len(row["ability"])
+    half = [[next(triangle) for _ in range(i + 1)] for i in range(n)]
+    ability = tuple(row["ability"])
+    covariance = tuple(tuple(half[max(i, j)][min(i, j)] for j in range(n)) for i in range(n))
     return Quality(
         name,
         mode,
-        *_columns_of(Score(v, e) for v, e in zip(row["value"], row["error"], strict=True)),
+        *_named(Score(s.value, e) for s, e in zip(scale().columns(ability, covariance), row["error"], strict=True)),
         basis=row["basis"],
         japanese_basis=row["japanese_basis"],
+        agentic_basis=row["agentic_basis"],
         scores=row["scores"],
         independent=row["independent"],
         sources=tuple(row["sources"]),
         kind=row["kind"],
-        ability=tuple(row["ability"]),
-        covariance=tuple(tuple(half[max(i, j)][min(i, j)] for j in range(4)) for i in range(4)),
+        ability=ability,
+        covariance=covariance,
     )
 
 
-def _columns(ability: Vector, covariance: Matrix) -> Columns:
-    """Return overall, Japanese, coding, reasoning: anchor + (ability + kappa * departure - base) * unit [points]."""
-    scale = index()["scale"]
-    weights, low = (0.0, *scale["kappa"]), scale["anchors"][0][2]
-    scores = []
-    for k, (w, unit, base) in enumerate(zip(weights, scale["unit"], scale["base"], strict=True)):
-        value = ability[0] + (w * ability[k] if k else 0.0)
-        variance = covariance[0][0] + (2 * w * covariance[0][k] + w * w * covariance[k][k] if k else 0.0)
-        scores.append(Score(low + (value - base) * unit, variance**0.5 * unit))
-    return _columns_of(scores)
-
-
-def _columns_of(scores: Iterable[Score]) -> Columns:
-    overall, japanese, coding, reasoning = scores
-    return overall, japanese, coding, reasoning
+def _named(scores: Iterable[Score]) -> tuple[Score, Score, Score, Score, Score, Score, Score]:
+    overall, general, japanese, coding, reasoning, agentic, algorithmic = scores
+    return overall, general, japanese, coding, reasoning, agentic, algorithmic
 
 
 def _main_repository(name: str, record: ModelRecord | None) -> str:

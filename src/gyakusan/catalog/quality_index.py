@@ -12,7 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Literal, TypedDict
 
 from gyakusan.catalog.quality_names import QUALITY, Mode, matches_rule, short_name
-from gyakusan.core.quality import Basis
+from gyakusan.core.quality import Basis, Scale
 from gyakusan.errors import UnknownName
 
 if TYPE_CHECKING:
@@ -29,13 +29,17 @@ TUNED = re.compile(r"-(?:instruct|it|chat)(?=-|$)")
 _MAKERS = ("meta-", "nvidia-")
 
 
-class Row(TypedDict):
-    """Figures of one model in one mode. Columns are overall, Japanese, coding, reasoning; see quality.Quality."""
+COLUMNS = ("overall", "general", "japanese", "coding", "reasoning", "agentic", "algorithmic")
+"""Columns of the index, in the order of its file. Source: tools/quality_index.py."""
 
-    value: list[float]
+
+class Row(TypedDict):
+    """Figures of one model in one mode. error: of each of COLUMNS; their values follow from the ability and the scale."""
+
     error: list[float]
     basis: Basis
     japanese_basis: JapaneseBasis
+    agentic_basis: JapaneseBasis
     scores: int
     independent: int
     sources: list[str]
@@ -44,21 +48,26 @@ class Row(TypedDict):
     covariance: list[float]
 
 
-class Scale(TypedDict):
-    """How ability becomes points: anchors (model, mode, points), then unit, base and kappa of each column."""
+class ScaleRow(TypedDict):
+    """How ability becomes points: anchors (model, mode, points), ends of what is shown, weights and offset of each column."""
 
     anchors: list[tuple[str, Mode, float]]
-    unit: list[float]
-    base: list[float]
-    kappa: list[float]
+    bottom: float
+    top: float
+    mix: list[list[float]]
+    offset: list[float]
 
 
 class Prior(TypedDict):
-    """What size, date and family tell: coefficients (columns, 4), variance (4,) and the error of each column [points]."""
+    """What size, date and family tell: coefficients (traits, 5), variance (5,), the error of each column [points].
+
+    sibling: correlation of what two modes of one model have beside that
+    """
 
     coefficients: list[list[float]]
     variance: list[float]
     error: list[float]
+    sibling: float
 
 
 class Item(TypedDict):
@@ -74,7 +83,7 @@ class Index(TypedDict):
     """The whole file. sources: name, address and licence by key; models: by repository and mode."""
 
     sources: dict[str, list[str]]
-    scale: Scale
+    scale: ScaleRow
     prior: Prior
     items: dict[str, Item]
     models: dict[str, dict[Mode, Row]]
@@ -85,6 +94,13 @@ def index() -> Index:
     """Return what index.json says."""
     document: Index = json.loads((QUALITY / "index.json").read_text("utf-8"))
     return document
+
+
+@cache
+def scale() -> Scale:
+    """Return how ability becomes points."""
+    row = index()["scale"]
+    return Scale(tuple(map(tuple, row["mix"])), tuple(row["offset"]))
 
 
 def sources() -> Mapping[str, Sequence[str]]:
@@ -123,7 +139,7 @@ def record_of(name: str) -> ModelRecord | None:
 
 def key(name: str) -> str:
     """Fold the name of a repository whatever its packaging: "unsloth/Qwen3-8B-GGUF" -> "qwen3-8b"."""
-    plain = short_name(name).replace(":", "-")
+    plain = short_name(name).replace(":", "-").replace("qwen-3-", "qwen3-")
     for maker in _MAKERS:
         plain = plain.removeprefix(maker)
     while tail := _TAILS.search(plain):

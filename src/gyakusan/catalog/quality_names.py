@@ -14,8 +14,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-Mode = Literal["on", "off"]
-"""Reasoning on or off."""
+Mode = Literal["off", "on", "low", "medium", "high"]
+"""Reasoning off, on at the model's default effort, or at an effort that was asked for."""
+EFFORTS: tuple[Mode, ...] = ("low", "medium", "high")
+"""Modes that are an effort."""
 
 QUALITY = Path(__file__).parent / "data" / "quality"
 
@@ -35,7 +37,7 @@ class Traits:
     active: weights that work on one token, None = unknown [values]
     released: year with a fraction, None = unknown [years]
     family: one of quality_prior.FAMILIES, "ja", or "other"
-    mode: reasoning on or off
+    mode: reasoning off, on, or at an effort
     coder: tuned for programming
     math: tuned for mathematics
     vision: reads images
@@ -110,6 +112,24 @@ def default_mode(repository: str) -> Mode:
     """Return whether a model reasons unless told otherwise."""
     name = short_name(repository)
     return "on" if matches_rule("reasons_by_default", name) and not matches_rule("never_reasons", name) else "off"
+
+
+def default_effort(repository: str) -> str:
+    """Return the effort that mode "on" stands for, "" where a model has one effort or its maker tells one only."""
+    return first_match("default_effort", short_name(repository), "")
+
+
+def mode_of(repository: str, mode: str, effort: str) -> Mode | None:
+    """Return the mode that a score belongs to, None where it has none: an effort above those that we know.
+
+    mode: on or off; effort: as its reporter says, "" = the default
+    """
+    if mode == "off":
+        return "off"
+    usual = default_effort(repository)
+    if not effort or not usual or effort == usual:
+        return "on"
+    return next((m for m in EFFORTS if m == effort), None)
 
 
 def native_bits(repository: str) -> float | None:

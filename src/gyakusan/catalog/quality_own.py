@@ -37,7 +37,7 @@ class OwnScore:
     model: as written in the file
     item: a benchmark, one of `items()`
     score: 0 to 1 [fraction]
-    mode: reasoning on or off
+    mode: reasoning on, off, or at an effort
     line: of the file
     """
 
@@ -90,8 +90,7 @@ def item(text: str) -> str | None:
 
 
 def _benchmark(item: quality_index.Item) -> Benchmark:
-    ability, japanese, coding, reasoning = item["loading"]
-    return Benchmark(item["level"], (ability, japanese, coding, reasoning), item["house"], item["variance"])
+    return Benchmark(item["level"], tuple(item["loading"]), item["house"], item["variance"])
 
 
 def _updated(q: Quality, scores: Sequence[OwnScore]) -> Quality:

@@ -9,6 +9,7 @@ import math
 from collections.abc import Sequence
 
 from gyakusan.catalog.quality_names import Traits
+from gyakusan.core.quality import DIMENSIONS
 
 BASE = (
     "one",
@@ -19,6 +20,8 @@ BASE = (
     "size squared",
     "reasoning",
     "reasoning x size",
+    "low effort",
+    "high effort",
     "coder",
     "math",
     "vision",
@@ -58,8 +61,9 @@ def columns(traits: Traits) -> list[float]:
     size = math.log10(traits.parameters) - _CENTRE_SIZE
     active = math.log10(traits.active or traits.parameters) - _CENTRE_SIZE
     date = 0.0 if traits.released is None else traits.released - _CENTRE_YEAR
-    on = float(traits.mode == "on")
+    on = float(traits.mode != "off")
     row = [1.0, size, active, date, date * size, size * size, on, on * size]
+    row += [float(traits.mode == effort) for effort in ("low", "high")]
     row += [float(b) for b in (traits.coder, traits.math, traits.vision, traits.base, traits.family == "ja")]
     return row + [float(traits.family == f) for f in FAMILIES]
 
@@ -71,12 +75,12 @@ def added_variance(traits: Traits) -> float:
 
 
 def mean(traits: Traits, coefficients: Sequence[Sequence[float]]) -> list[float]:
-    """Return expected ability and its departures in Japanese, coding, reasoning (4,). coefficients: (columns, 4)."""
+    """Return expected ability and its departures in Japanese, code, reasoning, agents (5,). coefficients: (columns, 5)."""
     row = columns(traits)
-    return [sum(x * b[k] for x, b in zip(row, coefficients, strict=True)) for k in range(4)]
+    return [sum(x * b[k] for x, b in zip(row, coefficients, strict=True)) for k in range(DIMENSIONS)]
 
 
 def covariance(traits: Traits, variance: Sequence[float]) -> list[list[float]]:
-    """Return the covariance (4, 4) of what `mean` returns. variance: (4,) of the prior, all traits known."""
+    """Return the covariance (5, 5) of what `mean` returns. variance: (5,) of the prior, all traits known."""
     variances = [variance[0] + added_variance(traits), *variance[1:]]
-    return [[variances[i] if i == j else 0.0 for j in range(4)] for i in range(4)]
+    return [[variances[i] if i == j else 0.0 for j in range(DIMENSIONS)] for i in range(DIMENSIONS)]

@@ -23,6 +23,14 @@ measured: 8 independent scores or more; few: 1 to 7; vendor: only the maker's ow
 Kind = Literal["k", "iq", "legacy", "mlx", "exl2", "bnb", "none"]
 """Kinds of quantisation that lose differently at the same width. none: 16 bits or more."""
 
+Vector = tuple[float, ...]
+Matrix = tuple[tuple[float, ...], ...]
+
+DIMENSIONS = 5
+"""Unknowns of a model: its ability, and its departures in Japanese, algorithmic coding, reasoning and agentic coding."""
+BOTTOM, TOP = 0.0, 100.0
+"""Ends of the scale [points]. What is beyond them is said to be there: above the top hardly anything was measured by others
+than makers, below the bottom models answer at random."""
 SHARE80, TIE = 1.2815515655446004, 1.3
 """Standard errors on each side of an 80 % interval; differences below TIE standard errors are not shown."""
 
@@ -37,6 +45,30 @@ class Score:
 
     value: Number
     error: Number
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How ability and departures become points.
+
+    mix: weights of ability and departures in each column (columns, DIMENSIONS) [points]
+    offset: of each column (columns,) [points]
+    """
+
+    mix: Matrix
+    offset: Vector
+
+    def columns(self, ability: Vector, covariance: Matrix) -> tuple[Score, ...]:
+        """Return the score of each column. ability: (DIMENSIONS,); covariance: (DIMENSIONS, DIMENSIONS)."""
+        return tuple(self._score(w, low, ability, covariance) for w, low in zip(self.mix, self.offset, strict=True))
+
+    @staticmethod
+    def _score(weights: Vector, offset: float, ability: Vector, covariance: Matrix) -> Score:
+        value = offset + sum(w * a for w, a in zip(weights, ability, strict=True))
+        variance = sum(
+            w * u * v for w, row in zip(weights, covariance, strict=True) for u, v in zip(weights, row, strict=True)
+        )
+        return Score(bounded(value), max(variance, 0.0) ** 0.5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +129,13 @@ def penalty(law: PenaltyLaw, bits: Number, parameters: Number, kind: Kind, nativ
 
 
 def after_penalty(score: Score, cost: Score) -> Score:
-    """Return a score less a penalty; errors add in squares."""
-    return Score(score.value - cost.value, _hypot(score.error, cost.error))
+    """Return a score less a penalty, not below the bottom of the scale; errors add in squares."""
+    return Score(maximum(score.value - cost.value, BOTTOM), _hypot(score.error, cost.error))
+
+
+def bounded(points: Number) -> Number:
+    """Return points within the scale."""
+    return minimum(maximum(points, BOTTOM), TOP)
 
 
 def better(a: Score, b: Score) -> Number:
@@ -133,33 +170,30 @@ def kind_of(quantization: str) -> Kind:
 class Benchmark:
     """What a score of one benchmark tells of a model.
 
-    logit(score) = level + loading . (ability, Japanese, coding, reasoning) + house * habit of the tester + noise.
+    logit(score) = level + loading . (ability, departures) + house * habit of the tester + noise.
 
     level: of a model of ability 0 [logit]
-    loading: weights of ability and of its departures in Japanese, coding and reasoning [logit]
+    loading: weights of ability and of its departures in Japanese, coding, reasoning and agents [logit]
     house: weight of the habit that all scores of one tester share [logit]
     variance: of the noise [squared logit]
     """
 
     level: float
-    loading: tuple[float, float, float, float]
+    loading: tuple[float, ...]
     house: float
     variance: float
 
 
-Vector = tuple[float, ...]
-Matrix = tuple[tuple[float, ...], ...]
-
-
 def posterior(mean: Vector, covariance: Matrix, scores: Sequence[tuple[Benchmark, float]]) -> tuple[Vector, Matrix]:
-    """Return mean (4,) and covariance (4, 4) of ability after scores of one tester, in closed form.
+    """Return mean (n,) and covariance (n, n) of ability after scores of one tester, in closed form.
 
     mean, covariance: before; scores: benchmarks with scores from 0 to 1
-    The tester's own habit is a fifth unknown of mean 0 and variance 1, shared by its scores, so that ten scores of one
+    The tester's own habit is one more unknown of mean 0 and variance 1, shared by its scores, so that ten scores of one
     person do not count as ten opinions. One step of a Kalman filter for each score; their order does not matter.
     """
+    n = len(mean)
     m = [*mean, 0.0]
-    v = [[*row, 0.0] for row in covariance] + [[0.0] * 4 + [1.0]]
+    v = [[*row, 0.0] for row in covariance] + [[0.0] * n + [1.0]]
     for benchmark, score in scores:
         loading = (*benchmark.loading, benchmark.house)
         expected = benchmark.level + sum(a * b for a, b in zip(loading, m, strict=True))
@@ -167,8 +201,8 @@ def posterior(mean: Vector, covariance: Matrix, scores: Sequence[tuple[Benchmark
         gain = [sum(a * b for a, b in zip(row, loading, strict=True)) for row in v]
         spread = sum(a * b for a, b in zip(loading, gain, strict=True)) + benchmark.variance
         m = [a + g * surprise / spread for a, g in zip(m, gain, strict=True)]
-        v = [[v[i][j] - gain[i] * gain[j] / spread for j in range(5)] for i in range(5)]
-    return tuple(m[:4]), tuple(tuple(row[:4]) for row in v[:4])
+        v = [[v[i][j] - gain[i] * gain[j] / spread for j in range(n + 1)] for i in range(n + 1)]
+    return tuple(m[:n]), tuple(tuple(row[:n]) for row in v[:n])
 
 
 def logit(p: Number) -> Number:

@@ -69,7 +69,7 @@ class AssessedSpeedJson(Struct, frozen=True):
 
 
 class ScoreJson(Struct, frozen=True):
-    """A score; llama3.1-8b has 35, gpt-oss-120b 70.
+    """A score; llama3.1-8b has 35, gpt-oss-120b 70; what is beyond 0 or 100 is given as 0 or 100.
 
     value: [points]
     error: one standard error [points]
@@ -83,16 +83,18 @@ class QualityJson(Struct, frozen=True):
     """Quality of the answers.
 
     japanese: in Japanese
-    coding: of code
+    coding: of code: mean of agentic coding and of single functions
+    agentic: of work as an agent in whole repositories
     reasoning: of reasoning
     overall: of everything, less what the quantisation costs
     basis: measured, few, vendor or assumed
-    mode: reasoning on or off
+    mode: reasoning off, on, or at a low, medium or high effort
     sources: lists of scores, with the number of scores from each
     """
 
     japanese: ScoreJson
     coding: ScoreJson
+    agentic: ScoreJson
     reasoning: ScoreJson
     overall: ScoreJson
     basis: str
@@ -127,6 +129,7 @@ def assessed_quality(value: Assessment) -> QualityJson | None:
     return QualityJson(
         japanese=_score(quality.japanese),
         coding=_score(quality.coding),
+        agentic=_score(quality.agentic),
         reasoning=_score(quality.reasoning),
         overall=_score(value.overall),
         basis=quality.basis,

@@ -44,7 +44,13 @@ CHOICE_TEXTS = {
     "brand": "made by {names}",
     "os": "on {names}",
 }
-SCORE_TEXTS = {"overall": "overall", "japanese": "Japanese", "coding": "coding", "reasoning": "reasoning"}
+SCORE_TEXTS = {
+    "overall": "overall",
+    "japanese": "Japanese",
+    "coding": "coding",
+    "reasoning": "reasoning",
+    "agentic": "agentic",
+}
 
 
 def question(answer: Recommendation) -> Question:

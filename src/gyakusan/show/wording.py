@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Iterable, Mapping
 
 from gyakusan.core.machine import Machine
-from gyakusan.core.quality import Score
+from gyakusan.core.quality import BOTTOM, TOP, Score
 from gyakusan.engines import base
 from gyakusan.engines.registry import engine
 from gyakusan.message import Listed, Message, say
@@ -47,8 +47,9 @@ def first_token(pace: SpeedEstimate | None) -> Words:
 
 
 def quality(score: Score) -> str:
-    """Return a score with one standard error, as a table shows it: "79 ±4"."""
-    return f"{score.value:.0f} ±{score.error:.0f}"
+    """Return a score with one standard error, as a table shows it: "79 ±4"; at the ends of the scale "≥100 ±4", "≤0 ±5"."""
+    mark = "≥" if score.value >= TOP else "≤" if score.value <= BOTTOM else ""
+    return f"{mark}{score.value:.0f} ±{score.error:.0f}"
 
 
 def brief(machine: str, *, series: bool = True) -> str:

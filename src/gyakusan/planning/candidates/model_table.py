@@ -29,7 +29,7 @@ from gyakusan.planning.candidates import compact_model
 from gyakusan.planning.candidates.compact_model import VariantRow
 
 FILE = DATA / "columns.json"
-SCORES = ("overall", "japanese", "coding", "reasoning")
+SCORES = ("overall", "japanese", "coding", "reasoning", "agentic")
 COARSE = ("Q3", "Q2", "IQ3", "IQ2", "IQ1", "TQ")
 """What the names of GGUF files below four bits begin with, after unsloth's "UD-"."""
 NOTHING_STORED: Mapping[str, Any] = {"models": {}, "scores": {}, "scores_crc": 0}

@@ -10,6 +10,7 @@ import numpy as np
 from gyakusan.catalog.quality import penalty_law
 from gyakusan.catalog.thinking import EFFORTS, template_arguments, thinking
 from gyakusan.core.arrays import BoolArray, FloatArray, IntArray
+from gyakusan.core.quality import BOTTOM
 from gyakusan.engines.base import Command
 from gyakusan.engines.registry import engine
 from gyakusan.planning.candidates.model_table import CatalogModel, ModelTable, VariantTable
@@ -81,7 +82,7 @@ class ModeTable:
         return RatedRows(
             row=row,
             mode=mode,
-            quality=self.quality[mode] - table.cost[row],
+            quality=np.maximum(self.quality[mode] - table.cost[row], BOTTOM),
             error=np.hypot(self.error[mode], table.cost_error[row]),
             tier=np.where(~table.published[row], UNPUBLISHED, np.where(unknown, 2, np.where(table.coarse[row], 1, 0))),
         )

@@ -36,7 +36,7 @@ class Workload:
     context: one conversation, prompt and output together [tokens]
     prompt_tokens: of one turn [tokens]
     output_tokens: of one turn, without reasoning [tokens]
-    quality_metric: column of the quality table that ranks models ("overall", "coding", "reasoning", "japanese")
+    quality_metric: column of the quality table that ranks models ("overall", "coding", "agentic", "japanese")
     target_tps: visible output speed for each user beyond which faster brings little [tokens/s]
     target_ttft: time to the first token that nobody minds [s]
     """
@@ -53,7 +53,7 @@ WORKLOADS: Mapping[Task, Workload] = {
     "chat": Workload(8192, 1000, 400, "overall", 10, 5),
     "coding": Workload(32768, 6000, 800, "coding", 25, 15),
     "rag": Workload(16384, 5000, 400, "overall", 10, 10),
-    "agents": Workload(65536, 12000, 600, "reasoning", 25, 20),
+    "agents": Workload(65536, 12000, 600, "agentic", 25, 20),
     "translation": Workload(4096, 800, 800, "overall", 10, 5),
     "embedding": Workload(2048, 512, 1, "overall", 1, 5),
 }
