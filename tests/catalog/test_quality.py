@@ -99,9 +99,20 @@ def test_what_is_no_strength_or_has_no_licence_is_left_out(scores: list[dict[str
 
 
 def test_rows_of_2026_are_shipped_by_the_rule() -> None:
-    row = {"model": "acme/model-8b", "benchmark": "vendor/gpqa", "score": "61.5", "unit": "percent", "mode": "unknown",
-               "effort": "", "vendor": "1", "licence": "Modified MIT; facts only", "source": "https://huggingface.co/acme/model-8b (table 1)",
-               "date": "2026-05-01", "reporter": "acme", "harness": ""}  # fmt: skip
+    row = {
+        "model": "acme/model-8b",
+        "benchmark": "vendor/gpqa",
+        "score": "61.5",
+        "unit": "percent",
+        "mode": "unknown",
+        "effort": "",
+        "vendor": "1",
+        "licence": "Modified MIT; facts only",
+        "source": "https://huggingface.co/acme/model-8b (table 1)",
+        "date": "2026-05-01",
+        "reporter": "acme",
+        "harness": "",
+    }
     (ours,) = quality_2026.shipped([row])
     assert (ours["value"], ours["licence"], ours["mode"], ours["domain"]) == (
         "0.615",
