@@ -61,7 +61,7 @@ def label_values(plan: Plan) -> dict[str, float | None]:
     memory = sum(gpu.memory or 0 for gpu in plan.offer.machine.gpus)
     return {
         "best": float(round(float(plan.score.value))),
-        "fastest": None if pace is None else rounded(pace.decode_each.value / plan.mode.thinking),
+        "fastest": None if pace is None else rounded(pace.decode_each.value / plan.thinking.factor),
         "cheapest": None if price is None else -float(round(price)),
         "room": None if spare is None else math.floor(10 * spare / GIB) / 10,
         "smallest": -float(memory) if memory else None,

@@ -83,7 +83,9 @@ def _file(plan: Plan, known: Sequence[Artifact], planned: Artifact, text: str, *
     found = resolve_hub_reference(files, reference.tag, projector=projector)
     if not found.model:
         named = [a for a in own if a.quantization.upper() == reference.tag.upper() and not a.files]
-        return "" if named and _tuned(named) else f"{reference} finds none of {len(files)} files"
+        if not named:
+            return f"{reference} finds none of {len(files)} files"
+        return "" if _tuned(named) else f"{reference} is a base model"
     holders = [a for a in own if set(a.files) & set(found.model)]
     if not _tuned(holders or own):
         return f"{reference} is a base model"
