@@ -18,6 +18,7 @@ from gyakusan.planning.select.recommend import recommend
 from gyakusan.planning.select.recommendation import Recommendation
 from gyakusan.planning.select.shown_plans import (
     CHEAPER_SHARE,
+    FASTER_RATIO,
     MAX_ROWS,
     ShownFigures,
     is_beaten,
@@ -68,9 +69,22 @@ def _models_once(found: Recommendation) -> None:
     if found.request.owned or found.request.model:
         return
     for name in {p.name for p in found.plans}:
-        same = [p.offer.price or 0.0 for p in found.plans if p.name == name]
+        same = [shown_figures(p) for p in found.plans if p.name == name]
         assert len(same) <= 2
-        assert len(same) < 2 or min(same) <= CHEAPER_SHARE * max(same)
+        if len(same) == 2:
+            prices, answers = ([getattr(f, x) or 0.0 for f in same] for x in ("price", "answer"))
+            assert min(prices) <= CHEAPER_SHARE * max(prices) or max(answers) >= FASTER_RATIO * min(answers)
+
+
+def test_more_money_may_buy_the_same_model_clearly_faster() -> None:
+    """An office with 1,000,000 yen sees the faster machine for its model, and what it costs more."""
+    found = recommend(parse_request({"budget": "1000000JPY", "users": 5, "context": "32k"}))
+    same = [p for p in found.plans if p.name == found.plans[0].name]
+    assert len(same) == 2
+    figures = [shown_figures(p) for p in same]
+    prices, answers = ([getattr(f, x) or 0.0 for f in figures] for x in ("price", "answer"))
+    assert prices[1] > CHEAPER_SHARE * prices[0]
+    assert answers[1] >= FASTER_RATIO * answers[0]
 
 
 @settings(max_examples=25, deadline=None)

@@ -2,7 +2,7 @@
 
 A role of the ranking proposes a plan; what the plan is called follows from the figures that are printed. The rules:
 row 1 is the recommendation; no row is beaten by another in every figure shown; a model has one row on a machine, and at
-most two rows where a machine is bought, the second a quarter cheaper.
+most two rows where a machine is bought, the second a quarter cheaper or half as fast again.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from gyakusan.units import GIB
 MAX_ROWS = 6
 """Most plans of an answer."""
 CHEAPER_SHARE = 0.75
-"""A second machine for the same model costs at most this share of the first one's price."""
+"""A second machine for the same model costs at most this share of the first one's price, or"""
+FASTER_RATIO = 1.5
+"""answers at least as many times as fast: more than the intervals of speed leave open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +118,11 @@ def is_repetition(plan: Plan, rows: Sequence[Plan], request: PlanRequest) -> boo
         return True
     if not same or request.model is not None:
         return False
-    known = [p.offer.price for p in (*same, plan)]
-    if len(same) > 1 or None in known:
+    first, second = shown_figures(same[0]), shown_figures(plan)
+    if len(same) > 1 or first.price is None or second.price is None:
         return True
-    first, second = (p.offer.price or 0.0 for p in (same[0], plan))
-    return second > CHEAPER_SHARE * first
+    faster = first.answer is not None and second.answer is not None and second.answer >= FASTER_RATIO * first.answer
+    return second.price > CHEAPER_SHARE * first.price and not faster
 
 
 def shown_plans(request: PlanRequest, chosen: Sequence[Plan]) -> tuple[Plan, ...]:
