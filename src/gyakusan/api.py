@@ -15,7 +15,6 @@ from gyakusan.engines.deployment import Deployment, deploy
 from gyakusan.engines.formats import check_format, find_format
 from gyakusan.engines.registry import DEFAULT, NAMES, engine
 from gyakusan.errors import BadSetting, Unsupported
-from gyakusan.machines.detect import detect as ask
 from gyakusan.message import Message
 from gyakusan.units import parse_count
 
@@ -122,7 +121,7 @@ def machine_for(
     bandwidth: of its RAM, e.g. "80GB/s"
     ram: beside its GPUs, e.g. "64GiB"
     """
-    found = ask()[0] if device is None and memory is None else machines.parse(device, memory)
+    found = machines.this_computer() if device is None and memory is None else machines.parse(device, memory)
     found = found if ram is None else machines.with_ram(found, ram)
     found = found if bandwidth is None else machines.with_ram_bandwidth(found, bandwidth)
     return found if reserve is None else machines.with_reserved_memory(found, reserve)

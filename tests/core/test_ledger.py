@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from gyakusan import machines, models
 from gyakusan.core import ledger as core
@@ -76,7 +76,7 @@ def test_layers_with_a_window_are_apart() -> None:
     parts = [line.part for line in lines(price("llama.cpp", "gpt-oss-20b", "RTX 4090"))]
     assert parts.count("kv.full") == parts.count("kv.window") == 1
     group = Attention((0,), 1, 64, 64, 64, 64)
-    assert [memory_part(g) for g in (group, replace(group, window=128))] == ["kv.full", "kv.window"]
+    assert [memory_part(g) for g in (group, structs.replace(group, window=128))] == ["kv.full", "kv.window"]
 
 
 def test_parts_of_a_draft_model() -> None:

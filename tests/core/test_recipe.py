@@ -8,6 +8,7 @@ import gguf
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 from tests.oracle.subjects import Subject, recorded, subject, types_of
 
 from gyakusan.core import recipe
@@ -28,9 +29,7 @@ def in_truth(who: Subject) -> Subject:
     if who.architecture != "minimax-m3":
         return who
     kept = (".indexer.k_proj.", ".indexer.q_proj.")
-    return replace(
-        who, tensors=tuple(replace(t, type="F16") if any(k in t.name for k in kept) else t for t in who.tensors)
-    )
+    return replace(who, tensors=tuple(t.stored_as("F16") if any(k in t.name for k in kept) else t for t in who.tensors))
 
 
 @pytest.mark.parametrize(("name", "quantization"), FILES)
@@ -54,14 +53,14 @@ def test_a_quantised_file_requantises_like_its_source(name: str, target: str) ->
     who = in_truth(subject(name))
     first = next(q for q in recorded()[name]["types"] if q != "F16")
     stored = replace(
-        who, tensors=tuple(replace(t, type=x) for t, x in zip(who.tensors, types_of(name, first), strict=True))
+        who, tensors=tuple(t.stored_as(x) for t, x in zip(who.tensors, types_of(name, first), strict=True))
     )
     assert chosen(stored, target) == chosen(who, target)
 
 
 @pytest.mark.parametrize(("name", "quantization"), FILES)
 def test_guess_names_a_recorded_file(name: str, quantization: str) -> None:
-    tensors = [replace(t, type=x) for t, x in zip(subject(name).tensors, types_of(name, quantization), strict=True)]
+    tensors = [t.stored_as(x) for t, x in zip(subject(name).tensors, types_of(name, quantization), strict=True)]
     assert recipe.guess(tensors) == quantization
 
 
@@ -69,7 +68,7 @@ def test_guess_names_a_recorded_file(name: str, quantization: str) -> None:
 def test_guess_names_what_types_made(quantization: str) -> None:
     # Without experts, MXFP4_MOE is Q8_0.
     who = subject("qwen3-30b-a3b" if quantization == "MXFP4_MOE" else "llama3.1-8b")
-    tensors = [replace(t, type=x) for t, x in zip(who.tensors, chosen(who, quantization), strict=True)]
+    tensors = [t.stored_as(x) for t, x in zip(who.tensors, chosen(who, quantization), strict=True)]
     assert recipe.guess(tensors) == quantization
 
 
@@ -141,8 +140,8 @@ GROUPED = Attention((3,), heads=8, key=128, value=128, key_head=64, value_head=6
     ("memory", "expected"),
     [
         # IQ4_XS: Q5_K for attn_v where four query heads or more share a KV head in the first block
-        ((replace(GROUPED, layers=(0, 1, 2, 3)),), "Q5_K"),
-        ((replace(GROUPED, layers=(0, 1, 2, 3), key=256),), "IQ4_XS"),
+        ((structs.replace(GROUPED, layers=(0, 1, 2, 3)),), "Q5_K"),
+        ((structs.replace(GROUPED, layers=(0, 1, 2, 3), key=256),), "IQ4_XS"),
         ((Recurrent((0, 1, 2), "gated_delta", 1, 1), GROUPED), "Q5_K"),
         ((Recurrent((0, 1, 2), "mamba2", 1, 1), GROUPED), "IQ4_XS"),
         ((Latent((0, 1, 2, 3), 8, 64, 16, 64, 64),), "Q5_K"),

@@ -85,42 +85,44 @@ def chips() -> tuple[Chip, ...]:
     return tuple(dict.fromkeys(c for key in _rows() for c in _chips(key)))
 
 
-# Whole computers and other words for a chip. The first that matches decides.
-_WORDS: tuple[tuple[str, str], ...] = (
-    (r"gb10|dgx ?spark|ascent gx10|\bspark\b", "NVIDIA DGX Spark (GB10)"),
+# Whole computers and other words for a chip: words of which one is there, then a pattern. The first that matches decides.
+# Patterns are compiled only where a word is there: to compile all of them takes longer than the rest of a look-up.
+_WORDS: tuple[tuple[str, str, str], ...] = (
+    ("gb10 spark gx10", r"gb10|dgx ?spark|ascent gx10|\bspark\b", "NVIDIA DGX Spark (GB10)"),
     (
+        "395 8060s halo evo framework",
         r"max\+? ?395|8060s|strix ?halo|ryzen ai halo|evo-?x2|framework (desktop|mainboard)",
         "AMD Ryzen AI Max+ 395 (Radeon 8060S)",
     ),
-    (r"max (pro )?390|8050s", "AMD Ryzen AI Max 390 (Radeon 8050S)"),
-    (r"max (pro )?385", "AMD Ryzen AI Max 385 (Radeon 8050S)"),
-    (r"gb300", "GB300"),
-    (r"gb200", "GB200"),
-    (r"b300", "B300"),
-    (r"b200", "B200"),
-    (r"h200.?nvl", "H200 NVL"),
-    (r"h200", "H200 SXM 141 GB"),
-    (r"h100.?nvl", "H100 NVL 94 GB"),
-    (r"h100.*pcie", "H100 PCIe 80 GB"),
-    (r"h100", "H100 SXM5 80 GB"),
-    (r"a100.*40 ?g.*pcie|a100.*pcie.*40 ?g", "A100 PCIe 40 GB"),
-    (r"a100.*40 ?g", "A100 SXM4 40 GB"),
-    (r"a100.*pcie", "A100 PCIe 80 GB"),
-    (r"\ba100", "A100 SXM4 80 GB"),
-    (r"\ba40\b", "A40 PCIe"),
-    (r"\ba30\b", "A30 PCIe"),
-    (r"\ba10g?\b", "A10 PCIe"),
-    (r"780m", "Radeon 780M"),
-    (r"760m", "Radeon 760M"),
-    (r"890m", "Radeon 890M"),
-    (r"880m", "Radeon 880M"),
-    (r"8[46]0m", "Radeon 860M"),
-    (r"1[34]0v", "Arc 140V"),
-    (r"140t", "Arc 140T"),
-    (r"iris xe", "Iris Xe Graphics"),
-    (r"910b", "Ascend 910B"),
-    (r"agx orin", "Jetson AGX Orin 64GB"),
-    (r"pro 6000 blackwell workstation", "RTX PRO 6000 Blackwell"),
+    ("390 8050s", r"max (pro )?390|8050s", "AMD Ryzen AI Max 390 (Radeon 8050S)"),
+    ("385", r"max (pro )?385", "AMD Ryzen AI Max 385 (Radeon 8050S)"),
+    ("gb300", r"gb300", "GB300"),
+    ("gb200", r"gb200", "GB200"),
+    ("b300", r"b300", "B300"),
+    ("b200", r"b200", "B200"),
+    ("h200", r"h200.?nvl", "H200 NVL"),
+    ("h200", r"h200", "H200 SXM 141 GB"),
+    ("h100", r"h100.?nvl", "H100 NVL 94 GB"),
+    ("h100", r"h100.*pcie", "H100 PCIe 80 GB"),
+    ("h100", r"h100", "H100 SXM5 80 GB"),
+    ("a100", r"a100.*40 ?g.*pcie|a100.*pcie.*40 ?g", "A100 PCIe 40 GB"),
+    ("a100", r"a100.*40 ?g", "A100 SXM4 40 GB"),
+    ("a100", r"a100.*pcie", "A100 PCIe 80 GB"),
+    ("a100", r"\ba100", "A100 SXM4 80 GB"),
+    ("a40", r"\ba40\b", "A40 PCIe"),
+    ("a30", r"\ba30\b", "A30 PCIe"),
+    ("a10", r"\ba10g?\b", "A10 PCIe"),
+    ("780m", r"780m", "Radeon 780M"),
+    ("760m", r"760m", "Radeon 760M"),
+    ("890m", r"890m", "Radeon 890M"),
+    ("880m", r"880m", "Radeon 880M"),
+    ("840m 860m", r"8[46]0m", "Radeon 860M"),
+    ("130v 140v", r"1[34]0v", "Arc 140V"),
+    ("140t", r"140t", "Arc 140T"),
+    ("iris", r"iris xe", "Iris Xe Graphics"),
+    ("910b", r"910b", "Ascend 910B"),
+    ("orin", r"agx orin", "Jetson AGX Orin 64GB"),
+    ("blackwell", r"pro 6000 blackwell workstation", "RTX PRO 6000 Blackwell"),
 )
 _APPLE = re.compile(r"\bm([1-9])[\s-]*(pro|max|ultra)?\b", re.IGNORECASE)
 _NOT_APPLE = re.compile(r"rtx|gtx|radeon|intel|amd|quadro|tesla|nvidia|\brx\b|ryzen", re.IGNORECASE)
@@ -145,8 +147,8 @@ def _spellings(text: str) -> list[tuple[str, int | None]]:
     apple = None if _NOT_APPLE.search(plain) else _APPLE.search(plain)
     if apple:
         return [(parse_device_name(_apple(plain, apple)).key, None)]
-    for pattern, name in _WORDS:
-        if re.search(pattern, plain):
+    for words, pattern, name in _WORDS:
+        if any(w in plain for w in words.split()) and re.search(pattern, plain):
             return [(parse_device_name(name).key, parse_device_name(name).size)]
     tries = [
         asked.key,

@@ -11,14 +11,15 @@ from functools import cached_property
 from math import prod
 from typing import Any, Literal
 
+from msgspec import Struct
+
 from gyakusan.core.dtypes import dtype
 
 Layers = tuple[int, ...]
 """Block numbers, in order."""
 
 
-@dataclass(frozen=True, slots=True)
-class Attention:
+class Attention(Struct, frozen=True):
     """Attention layers that store a key and a value for each token.
 
     layers: block numbers of the layers that have a cache
@@ -43,8 +44,7 @@ class Attention:
     shared: Layers = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Latent:
+class Latent(Struct, frozen=True):
     """Layers with multi-head latent attention: one vector of rank + rope values for each token.
 
     layers: block numbers
@@ -75,8 +75,7 @@ class Latent:
         return 0
 
 
-@dataclass(frozen=True, slots=True)
-class Indexer:
+class Indexer(Struct, frozen=True):
     """Layers with a second, small cache, by which sparse attention selects tokens.
 
     layers: block numbers
@@ -89,8 +88,7 @@ class Indexer:
     value: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Recurrent:
+class Recurrent(Struct, frozen=True):
     """Layers with a state in f32 for each conversation, whatever its length.
 
     layers: block numbers
@@ -115,8 +113,7 @@ class Recurrent:
     kernel: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Compressed:
+class Compressed(Struct, frozen=True):
     """DeepSeek-V4 layers: a sliding window of keys without values, and one compressed key for `ratio` tokens.
 
     layers: block numbers
@@ -139,8 +136,7 @@ Memory = Attention | Latent | Indexer | Recurrent | Compressed
 """A group of equal layers with a cache or a state."""
 
 
-@dataclass(frozen=True, slots=True)
-class Dense:
+class Dense(Struct, frozen=True):
     """Layers with one feed-forward network.
 
     layers: block numbers
@@ -153,8 +149,7 @@ class Dense:
     gated: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Experts:
+class Experts(Struct, frozen=True):
     """Layers with a mixture of experts.
 
     layers: block numbers
@@ -177,8 +172,7 @@ FeedForward = Dense | Experts
 """A group of equal layers with a feed-forward network."""
 
 
-@dataclass(frozen=True, slots=True)
-class Graph:
+class Graph(Struct, frozen=True):
     """The wiring of the blocks, as far as an engine's compute buffer depends on it. The default is the plain transformer.
 
     positions: position numbers for each token: 1, 4 for M-RoPE, 0 without rotary embedding
@@ -216,8 +210,11 @@ class Graph:
     masks: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Tensor:
+PLAIN = Graph()
+"""The plain transformer."""
+
+
+class Tensor(Struct, frozen=True):
     """One tensor of a model file.
 
     name: as in GGUF
@@ -238,6 +235,10 @@ class Tensor:
     def bytes(self) -> int:
         """Return the bytes as stored, without padding [B]."""
         return dtype(self.type).row(self.values)
+
+    def stored_as(self, type: str) -> Tensor:  # noqa: A002
+        """Return the tensor with elements of another type."""
+        return Tensor(self.name, self.shape, type)
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,8 +273,7 @@ class Checkpoint:
     tensors: tuple[Tensor, ...] = field(default=(), repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Extra:
+class Extra(Struct, frozen=True):
     """A part of a model that its text layers do not need.
 
     kind: "projector" turns images or sound into embeddings; "adapter" is a LoRA
@@ -348,7 +348,7 @@ class Model:
     tables: tuple[str, ...] = ("token_embd.weight",)
     output_first: bool = False
     inferred: bool = False
-    graph: Graph = Graph()
+    graph: Graph = PLAIN
     checkpoint: Checkpoint | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     stored: Stored | None = field(default=None, repr=False)

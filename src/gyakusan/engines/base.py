@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
 
+import msgspec
+from msgspec import Struct
+
 from gyakusan.core.arrays import Ints, Number
 from gyakusan.core.ledger import Account, Ledger
 from gyakusan.core.load import Load
@@ -60,8 +63,7 @@ class Command:
     then: tuple[tuple[str, ...], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Container:
+class Container(Struct, frozen=True):
     """How a server is run in a container.
 
     image: with its tag
@@ -94,8 +96,7 @@ class Variant:
     published: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Format:
+class Format(Struct, frozen=True):
     """A format of weights, as people name it for one engine.
 
     name: as people write it, e.g. "UD-Q4_K_XL", "AWQ", "4bit"
@@ -106,12 +107,11 @@ class Format:
 
     name: str
     base: str
-    changes: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
+    changes: Mapping[str, object] = msgspec.field(default_factory=lambda: MappingProxyType({}))
     experts_only: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class LoadMemory:
+class LoadMemory(Struct, frozen=True):
     """Memory of one device without the weights; the figures are arrays where the load is.
 
     conversations: KV cache and recurrent state of all users [B]
@@ -122,8 +122,7 @@ class LoadMemory:
     fixed: Number
 
 
-@dataclass(frozen=True, slots=True)
-class MemoryClass:
+class MemoryClass(Struct, frozen=True):
     """What the memory of a load depends on, but for model and load: machines of one class take the same.
 
     key: equal for machines of one class
@@ -134,8 +133,7 @@ class MemoryClass:
     overhead: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class ComputeSettings:
+class ComputeSettings(Struct, frozen=True):
     """What of an engine's settings its speed depends on.
 
     prefill_chunk: prompt tokens that are computed at once [tokens]
@@ -158,8 +156,7 @@ class ComputeSettings:
     replicas: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class PartiallyInRam:
+class PartiallyInRam(Struct, frozen=True):
     """A model of which a part is in RAM although a GPU computes.
 
     part: what of some blocks is in RAM

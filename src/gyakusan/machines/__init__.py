@@ -11,7 +11,7 @@ from gyakusan.errors import BadQuantity, BadSetting, UnknownName
 from gyakusan.message import say
 from gyakusan.units import format_bytes, parse_bytes
 
-__all__ = ["parse", "reading", "reserving"]
+__all__ = ["parse", "reading", "reserving", "this_computer"]
 
 MOST = 64
 """Devices in one machine: more is a typing error, or a question for a cluster."""
@@ -35,7 +35,7 @@ def parse(device: str | None = None, memory: str | None = None) -> Machine:
     """
     capacity = None if memory is None else parse_bytes(memory)
     if device is None:
-        return _this() if capacity is None else _anonymous(capacity)
+        return this_computer() if capacity is None else _anonymous(capacity)
     if device.strip().casefold() in {"cpu", "host", "none"}:
         return _this_cpu(capacity)
     names = _split(device)
@@ -179,9 +179,9 @@ def _anonymous(memory: int) -> Machine:
     return Machine(gpu.name, (gpu,), Device("CPU", "host", None, "cpu"))
 
 
-def _this() -> Machine:
+def this_computer() -> Machine:
     """Return the computer that we run on."""
-    from gyakusan.machines.detect import detect
+    from gyakusan.machines.detect import detect  # a named machine needs none of its probes
 
     return detect()[0]
 

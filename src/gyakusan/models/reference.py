@@ -259,21 +259,26 @@ def _catalog(name: str, quantization: str | None) -> Model:
     from gyakusan import catalog
     from gyakusan.catalog.repositories import find_published
     from gyakusan.models.assemble import from_record
-    from gyakusan.models.tags import from_tag
 
     published = find_published(name) if "/" in name else None
     if published is not None:
         return from_record(catalog.model(published.model), quantization or _gguf_quantization(published))
     tag, wrong = _tag(name)
     if tag is not None and ":" in name:
-        return from_tag(tag, quantization)
+        return _as_tagged(tag, quantization)
     try:
         record = catalog.model(name)
     except UnknownName as error:
         if tag is None:
             raise wrong or _unknown(name, error) from None
-        return from_tag(tag, quantization)
+        return _as_tagged(tag, quantization)
     return from_record(record, quantization)
+
+
+def _as_tagged(tag: Tag, quantization: str | None) -> Model:
+    from gyakusan.models.tags import from_tag
+
+    return from_tag(tag, quantization)
 
 
 def published_quantization(text: str) -> str | None:

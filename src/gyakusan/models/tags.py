@@ -58,8 +58,8 @@ def _mixed(model: Model, quantization: str, tag: Tag) -> Model:
 
 def _older(tensor: Tensor) -> Tensor:
     kind = tensor.name.split(".")[-2] if tensor.name.count(".") > 1 else ""
-    return replace(tensor, type=_OLD.get(kind, tensor.type)) if tensor.type == "Q2_K" else tensor
+    return tensor.stored_as(_OLD.get(kind, tensor.type)) if tensor.type == "Q2_K" else tensor
 
 
 def _whole(tensor: Tensor, kinds: tuple[str, ...]) -> Tensor:
-    return replace(tensor, type="F16") if tensor.name.endswith(tuple(f".{k}.weight" for k in kinds)) else tensor
+    return tensor.stored_as("F16") if tensor.name.endswith(tuple(f".{k}.weight" for k in kinds)) else tensor

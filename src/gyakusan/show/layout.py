@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from msgspec import structs
 from rich.cells import cell_len
 from rich.text import Text as Styled
 
@@ -221,7 +222,7 @@ def _note_lines(table: Table, grid: _Grid, gone: Sequence[int], screen: Screen) 
     if not rows:
         return []
     if not any(screen.tell(n.label) for n in notes):
-        inner = replace(inner, columns=(Column(kind="reason"),), rows=tuple(r[1:] for r in rows))
+        inner = structs.replace(inner, columns=(Column(kind="reason"),), rows=tuple(r[1:] for r in rows))
     lines = table_lines(inner, screen)
     for line in lines:
         line.spans = [span for span in line.spans if span.style != "bold"]

@@ -7,8 +7,9 @@ tree translates it. `show.terminal` draws trees; functions of the other modules 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
+
+from msgspec import Struct
 
 from gyakusan.message import Message
 
@@ -27,8 +28,7 @@ def whole(text: object) -> str:
     return str(text).replace(" ", FIXED)
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(Struct, frozen=True):
     """A sentence or a figure.
 
     words: what is said
@@ -41,8 +41,7 @@ class Text:
     aside: Words = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Title:
+class Title(Struct, frozen=True):
     """The head of what follows it.
 
     words: what is said
@@ -55,8 +54,7 @@ class Title:
     chapter: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """The answer, which can be read alone: one to three sentences.
 
     sentences: each begins a line; the words that decide stand between asterisks and carry the colour: "It *fits* here."
@@ -69,8 +67,7 @@ class Verdict:
     tone: Tone = "plain"
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(Struct, frozen=True):
     """The question as it was understood, behind "For:".
 
     lines: each begins a line
@@ -79,8 +76,7 @@ class Question:
     lines: tuple[Words, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Next:
+class Next(Struct, frozen=True):
     """What can be typed now, behind "Next:". Shown on a terminal only.
 
     choices: commands that work as typed, or "add ..." for the command just typed; none is ever broken
@@ -89,8 +85,7 @@ class Next:
     choices: tuple[Words, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(Struct, frozen=True):
     """One entry of a block `label  value`.
 
     label: a word or two
@@ -101,8 +96,7 @@ class Fact:
     lines: tuple[Words, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(Struct, frozen=True):
     """A block of labels and values, the values one below the other.
 
     rows: in reading order
@@ -111,8 +105,7 @@ class Facts:
     rows: tuple[Fact, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Bar:
+class Bar(Struct, frozen=True):
     """A share as a bar.
 
     share: of the whole, 0 to 1
@@ -121,8 +114,7 @@ class Bar:
     share: float
 
 
-@dataclass(frozen=True, slots=True)
-class IntervalBar:
+class IntervalBar(Struct, frozen=True):
     """A figure as a bar with its interval.
 
     low: low end of the 80 % interval
@@ -140,8 +132,7 @@ class IntervalBar:
 Cell: TypeAlias = Words | Text | Bar | IntervalBar
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(Struct, frozen=True):
     """A column of a table. Its cells are never cut, and only reasons are broken over lines.
 
     head: its name, "" for none
@@ -157,8 +148,7 @@ class Column:
     wide: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(Struct, frozen=True):
     """What is said of one row, in a line below the table.
 
     label: what the row is, e.g. its roles
@@ -169,8 +159,7 @@ class Note:
     items: tuple[Words, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
+class Table(Struct, frozen=True):
     """Rows of cells.
 
     columns: from left to right
@@ -189,8 +178,7 @@ class Table:
     indent: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(Struct, frozen=True):
     """A command line to copy.
 
     line: as one types it
@@ -201,8 +189,7 @@ class Command:
     label: Words = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(Struct, frozen=True):
     """One line to copy whole, never broken.
 
     words: a sentence with an address, or a command line
@@ -211,13 +198,11 @@ class Address:
     words: Words
 
 
-@dataclass(frozen=True, slots=True)
-class Pause:
+class Pause(Struct, frozen=True):
     """A blank line: what follows is another matter."""
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(Struct, frozen=True):
     """A head and what belongs to it.
 
     head: None if the part before this one is the head

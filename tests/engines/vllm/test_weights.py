@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 from tests.engines.vllm import recorded
 
 from gyakusan.core.model import Checkpoint, Tensor
@@ -21,7 +22,7 @@ UNSEEN = {"llama4-scout"}
 def rotary(name: str) -> int:
     """What we add for rotary tables: buffers, which the recording of parameters does not count. [B]"""
     model = recorded.model(name)
-    bare = replace(model, graph=replace(model.graph, positions=0))
+    bare = replace(model, graph=structs.replace(model.graph, positions=0))
     return weights(model, Settings(1)).best - weights(bare, Settings(1)).best
 
 
@@ -56,7 +57,7 @@ def test_real_servers_load_what_we_say() -> None:
 def one(checkpoint: Checkpoint, shape: tuple[int, ...] = (4096, 1024), name: str = "ffn_up.weight") -> int:
     """Bytes of one matrix stored so, in a model of nothing else. [B]"""
     base = recorded.model("qwen3-8b")
-    plain = replace(base, tensors=(), graph=replace(base.graph, positions=0))
+    plain = replace(base, tensors=(), graph=structs.replace(base.graph, positions=0))
     model = replace(plain, tensors=(Tensor(f"blk.0.{name}", shape, "F16"),), checkpoint=checkpoint)
     return weights(model, Settings(1)).best
 
@@ -90,7 +91,7 @@ def test_tensors_of_the_files_go_before_the_rules() -> None:
     """Headers were read: their sum, without prediction layers; ranks share it as the rules say."""
     found = (Tensor("model.layers.0.w", (1000, 8), "BF16"), Tensor("mtp.layers.0.w", (1000, 8), "BF16"))
     base = recorded.model("qwen3-8b")
-    model = replace(base, checkpoint=Checkpoint(tensors=found), graph=replace(base.graph, positions=0))
+    model = replace(base, checkpoint=Checkpoint(tensors=found), graph=structs.replace(base.graph, positions=0))
     assert weights(model, Settings(1)).best == 16000
     assert weights(model, Settings(1, tensor_parallel=2)).best == pytest.approx(8000, rel=0.01)
 

@@ -111,7 +111,7 @@ def apply(quantization: str, model: Model, *, matrix: bool = False) -> Model:
     name = canonical(quantization)
     if model.architecture == PUBLISHED_MXFP4 and not DTYPES[DEFAULT[name]].quantized:
         chosen = tuple("MXFP4" if _EXPERTS in t.name else c for t, c in zip(model.tensors, chosen, strict=True))
-    tensors = tuple(Tensor(t.name, t.shape, c) for t, c in zip(model.tensors, chosen, strict=True))
+    tensors = tuple(t.stored_as(c) for t, c in zip(model.tensors, chosen, strict=True))
     return replace(model, tensors=tensors, quantization=name)
 
 

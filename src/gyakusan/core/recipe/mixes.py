@@ -109,7 +109,7 @@ def sized(model: Model, size: int) -> Model:
                 types[tensor.name], gap, moved = kind, gap - cost, True
         if not moved:
             break
-    return replace(model, tensors=tuple(replace(t, type=types[t.name]) for t in model.tensors))
+    return replace(model, tensors=tuple(t.stored_as(types[t.name]) for t in model.tensors))
 
 
 def _moves(model: Model, types: dict[str, str], steps: MappingProxyType[str, str]) -> Iterable[tuple[int, Tensor, str]]:
@@ -127,7 +127,7 @@ def _moves(model: Model, types: dict[str, str], steps: MappingProxyType[str, str
 
 def _whole(tensor: Tensor) -> Tensor:
     table = tensor.name in ("token_embd.weight", "output.weight")
-    return replace(tensor, type="Q8_0") if table and dtype(tensor.type).quantized else tensor
+    return tensor.stored_as("Q8_0") if table and dtype(tensor.type).quantized else tensor
 
 
 def _scattered(name: str) -> float:

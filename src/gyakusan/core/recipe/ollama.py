@@ -72,7 +72,7 @@ def apply_ollama(quantization: str, model: Model, *, hybrids: bool = True) -> Mo
             "Ollama cannot quantise to {name}.", name=name, known=", ".join(DEFAULT), mend="It supports {known}."
         )
     chosen = types(name, model, hybrids=hybrids)
-    tensors = tuple(Tensor(t.name, t.shape, c) for t, c in zip(model.tensors, chosen, strict=True))
+    tensors = tuple(t.stored_as(c) for t, c in zip(model.tensors, chosen, strict=True))
     return replace(model, tensors=tensors, quantization=name)
 
 
@@ -163,6 +163,6 @@ def _fitted(type: str, row: int) -> str:  # noqa: A002
 def _gpt_oss(tensor: Tensor) -> Tensor:
     """Return a tensor of gpt-oss as OpenAI published it: experts MXFP4, other matrices BF16, the rest unchanged."""
     if "_exps.weight" in tensor.name:
-        return Tensor(tensor.name, tensor.shape, "MXFP4")
+        return tensor.stored_as("MXFP4")
     plain = tensor.type != "F32" and not DTYPES[tensor.type].quantized
-    return Tensor(tensor.name, tensor.shape, "BF16" if plain else tensor.type)
+    return tensor.stored_as("BF16") if plain else tensor

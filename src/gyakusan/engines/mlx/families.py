@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec import structs
 
 from gyakusan.core.model import Attention, Indexer, Latent, Memory, Model
 
@@ -43,8 +43,8 @@ def _kept(model: Model, memory: Memory) -> Memory:
             key, heads = memory.nope + memory.rope, memory.heads
             return Attention(memory.layers, heads, heads * key, heads * memory.value_head, key, memory.value_head)
         case Attention(window=int()) if model.architecture in WHOLE:
-            return replace(memory, window=None)
+            return structs.replace(memory, window=None)
         case Indexer():
-            return replace(memory, value=memory.key if model.architecture in TWO_SIDED else 0)
+            return structs.replace(memory, value=memory.key if model.architecture in TWO_SIDED else 0)
         case _:
             return memory

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from msgspec import structs
+
 from gyakusan.core.memo import Memo
 from gyakusan.core.model import Attention, Memory, Model
 from gyakusan.models import families
@@ -72,7 +74,7 @@ def _windows(model: Model, config: Mapping[str, Any]) -> tuple[Memory, ...]:
         return _every(plain, window, int(config.get("sliding_window_pattern") or 0))
     if kind not in EVERYWHERE or (str(kind).startswith("qwen") and not config.get("use_sliding_window")):
         return model.memory
-    return tuple(replace(g, window=window) for g in plain)
+    return tuple(structs.replace(g, window=window) for g in plain)
 
 
 def _every(groups: tuple[Attention, ...], window: int, period: int) -> tuple[Memory, ...]:
@@ -81,6 +83,6 @@ def _every(groups: tuple[Attention, ...], window: int, period: int) -> tuple[Mem
     for group in groups:
         full = tuple(i for i in group.layers if not period or (i + 1) % period == 0)
         slides = tuple(i for i in group.layers if i not in full)
-        parts += [replace(group, layers=full)] if full else []
-        parts += [replace(group, layers=slides, window=window)] if slides else []
+        parts += [structs.replace(group, layers=full)] if full else []
+        parts += [structs.replace(group, layers=slides, window=window)] if slides else []
     return tuple(parts)

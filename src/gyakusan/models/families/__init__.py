@@ -18,7 +18,8 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
+from itertools import takewhile
 from types import ModuleType
 from typing import Any
 
@@ -45,7 +46,7 @@ def model_types() -> Mapping[str, ModuleType]:
 
 def rule(architecture: str, part: str) -> Callable[..., Any]:
     """Return the function `part` of the family of `architecture`. Raises Unsupported, naming the nearest architectures."""
-    module = _find(architecture, "ARCHITECTURES") or registry().get(architecture)
+    module = _find(architecture, "ARCHITECTURES")
     if module is None:
         raise _unknown(architecture, registry())
     found: Callable[..., Any] = getattr(module, part, None) or getattr(dense, part)
@@ -54,7 +55,7 @@ def rule(architecture: str, part: str) -> Callable[..., Any]:
 
 def known(architecture: str) -> bool:
     """Return True if a family claims `architecture`."""
-    return bool(_find(architecture, "ARCHITECTURES")) or architecture in registry()
+    return _find(architecture, "ARCHITECTURES") is not None
 
 
 def build(
@@ -114,7 +115,7 @@ def convert(config: Mapping[str, Any]) -> Metadata:
     Absent keys get the defaults of the model's class in transformers.
     """
     c = configs.language(config)
-    module = _find(c.model_type, "MODEL_TYPES") or model_types().get(c.model_type)
+    module = _find(c.model_type, "MODEL_TYPES")
     if module is None:
         raise _unknown(c.model_type, model_types())
     arch = module.MODEL_TYPES[c.model_type]
@@ -139,15 +140,20 @@ def _part(metadata: Metadata, part: str) -> Callable[[Metadata], Any]:
     return rule(metadata.architecture, part) if known(metadata.architecture) else getattr(dense, part)
 
 
+@lru_cache(maxsize=256)
 def _find(name: str, attribute: str) -> ModuleType | None:
-    """Return the module called like `name` if it claims it, so that not all families are imported."""
+    """Return the module that claims `name`, None if none does. Those with the likest names come first: few are imported."""
     if name in getattr(dense, attribute):
         return dense
     path = "".join(ch if ch.isalnum() else "_" for ch in name)
-    if path not in _modules():
-        return None
-    module = importlib.import_module(f"{__name__}.{path}")
-    return module if name in getattr(module, attribute, ()) else None
+    likest = sorted(_modules(), key=lambda other: _shared(path, other), reverse=True)
+    modules = (importlib.import_module(f"{__name__}.{other}") for other in likest)
+    return next((module for module in modules if name in getattr(module, attribute, ())), None)
+
+
+def _shared(one: str, other: str) -> int:
+    """Return the number of letters with which both names begin."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
 
 
 @cache

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 from gyakusan.core.model import Experts, Graph, Memory, Tensor
@@ -70,7 +69,7 @@ def _latent_experts(b: Block, low: int) -> Iterator[Tensor]:
     """Kimi K3: experts work on a narrower copy of the stream, `low` values wide. Its projections are not listed."""
     for t in b.feed_forward(chosen=True):
         wide = "_exps" in t.name
-        yield replace(t, shape=tuple(low if n == b.embedding else n for n in t.shape)) if wide else t
+        yield Tensor(t.name, tuple(low if n == b.embedding else n for n in t.shape), t.type) if wide else t
 
 
 def from_config(c: Config) -> dict[str, Any]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
+
+from msgspec import structs
 
 from gyakusan.core.model import Experts, FeedForward, Memory, Tensor
 from gyakusan.models.families import configs, layers
@@ -46,7 +47,7 @@ def feed_forward(m: Metadata) -> tuple[FeedForward, ...]:
     """Return the groups of feed-forward networks. One shared expert, as wide as the others where the file does not say."""
     lead = m.number("leading_dense_block_count", 0)
     found = layers.mixture(m, [i >= lead for i in range(m.blocks)])
-    return tuple(replace(g, shared=g.shared or g.width) if isinstance(g, Experts) else g for g in found)
+    return tuple(structs.replace(g, shared=g.shared or g.width) if isinstance(g, Experts) else g for g in found)
 
 
 def block(b: Block) -> Iterator[Tensor]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import replace
 from typing import Literal
+
+from msgspec import structs
 
 from gyakusan.core.model import Attention, Dense, Experts, FeedForward, Indexer, Latent, Memory, Recurrent
 from gyakusan.models.families.metadata import WIDE, Metadata
@@ -99,7 +100,7 @@ def sharing(groups: tuple[Attention, ...], swa: Sequence[bool], readers: Sequenc
     """Return the groups with `readers` added: a windowed layer reads the caches of the last windowed group."""
     last = {g.window is not None: g for g in groups}
     reads = {kind: tuple(i for i in readers if swa[i] == kind) for kind in last}
-    return tuple(replace(g, shared=reads[k]) if g is last[k := g.window is not None] else g for g in groups)
+    return tuple(structs.replace(g, shared=reads[k]) if g is last[k := g.window is not None] else g for g in groups)
 
 
 def periodic(m: Metadata, period: int | None, *, default: int = 0, dense_first: bool = False) -> tuple[Memory, ...]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
+
+from msgspec import structs
 
 from gyakusan.core.model import Experts, FeedForward, Graph, Memory
 from gyakusan.models.families import configs, layers
@@ -24,7 +25,7 @@ def memory(m: Metadata) -> tuple[Memory, ...]:
     if m.get("attention.sliding_window") == 0:
         return layers.attention(m, range(layers.loaded(m)))
     groups = layers.windowed(m, layers.pattern(m, 4), CHUNK)
-    return tuple(replace(g, chunked=True) if g.window else g for g in groups)
+    return tuple(structs.replace(g, chunked=True) if g.window else g for g in groups)
 
 
 def feed_forward(m: Metadata) -> tuple[FeedForward, ...]:
@@ -36,7 +37,7 @@ def feed_forward(m: Metadata) -> tuple[FeedForward, ...]:
     if not m.number("expert_count", 0) or not step:
         return layers.by_width(layers.widths(m), range(layers.loaded(m)))
     found = layers.mixture(m, [(i + 1) % step == 0 for i in range(m.blocks)])
-    return tuple(replace(g, shared=g.width) if isinstance(g, Experts) else g for g in found)
+    return tuple(structs.replace(g, shared=g.width) if isinstance(g, Experts) else g for g in found)
 
 
 def graph(m: Metadata) -> Graph:

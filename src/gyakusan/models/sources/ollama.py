@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from gyakusan.errors import BadReference, GyakusanError, Malformed, SourceError, Truncated
 from gyakusan.models.sources import Source, disk
@@ -23,8 +24,7 @@ _MEDIA = "application/vnd.ollama.image."
 _ACCEPT = {"Accept": "application/vnd.docker.distribution.manifest.v2+json, application/vnd.oci.image.manifest.v1+json"}
 
 
-@dataclass(frozen=True, slots=True)
-class Name:
+class Name(Struct, frozen=True):
     """The parts of a name after `ollama:`.
 
     scheme: "https", or "http" if it was typed
@@ -51,8 +51,7 @@ class Name:
         return f"{self.scheme}://{self.host}/v2/{self.space}/{self.model}"
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
+class Layer(Struct, frozen=True):
     """One blob of a tag.
 
     kind: model, projector, adapter, tensor, json, template ...
@@ -67,8 +66,7 @@ class Layer:
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
+class Manifest(Struct, frozen=True):
     """The layers of a tag.
 
     name: whose layers they are

@@ -5,8 +5,10 @@ That is enough for everything that depends on the load.
 
 from __future__ import annotations
 
-from dataclasses import MISSING, Field, fields
+from dataclasses import MISSING, fields
 from typing import Any, NamedTuple
+
+from msgspec import NODEFAULT, structs
 
 from gyakusan.core import model as core
 from gyakusan.core.model import Model
@@ -45,7 +47,7 @@ _LEFT_OUT = frozenset(("tensors", "metadata", "stored", "checkpoint", "quantizat
 
 def encode(model: Model) -> dict[str, Any]:
     """Return the model as values for JSON. Tensors, metadata and what the publisher stored are left out."""
-    return {f.name: _plain(getattr(model, f.name)) for f in fields(Model) if _told(model, f)}
+    return {f.name: _plain(getattr(model, f.name)) for f in fields(Model) if _told(model, f.name, f.default)}
 
 
 def decode(values: dict[str, Any]) -> Model:
@@ -53,13 +55,14 @@ def decode(values: dict[str, Any]) -> Model:
     return Model(**{k: _value(v) for k, v in values.items()})
 
 
-def _told(value: Any, field: Field[Any]) -> bool:
-    return field.name not in _LEFT_OUT and (field.default is MISSING or getattr(value, field.name) != field.default)
+def _told(value: Any, name: str, default: Any) -> bool:
+    return name not in _LEFT_OUT and (default is MISSING or default is NODEFAULT or getattr(value, name) != default)
 
 
 def _plain(value: Any) -> Any:
     if type(value).__name__ in _KINDS:
-        told = {f.name: _plain(getattr(value, f.name)) for f in fields(value) if _told(value, f)}
+        every = structs.fields(value)
+        told = {f.name: _plain(getattr(value, f.name)) for f in every if _told(value, f.name, f.default)}
         return {"is": type(value).__name__, **told}
     if isinstance(value, tuple):
         return _range(value) or [_plain(v) for v in value]

@@ -15,7 +15,6 @@ from gyakusan.catalog.devices import DeviceRecord, MachineRecord, device_records
 from gyakusan.catalog.prices import prices_of
 from gyakusan.core.broadcast import ceil_div
 from gyakusan.core.machine import Device, Machine, Price
-from gyakusan.machines.detect import detect
 from gyakusan.message import Message, say
 from gyakusan.planning.candidates.computers import card_items, complete_items
 from gyakusan.planning.candidates.power import OUTLETS, card_shape, devices_watts, wall_watts
@@ -106,7 +105,7 @@ class CatalogueDevice:
 def owned_machine(request: PlanRequest) -> HardwareOption:
     """Return the machine that was named, else this computer."""
     named = request.device is not None or request.memory is not None
-    machine = machines.parse(request.device, request.memory) if named else detect()[0]
+    machine = machines.parse(request.device, request.memory) if named else machines.this_computer()
     if request.ram is not None:
         machine = machines.with_ram(machine, request.ram)
     if request.bandwidth is not None:

@@ -189,7 +189,7 @@ def test_small_tables_of_per_layer_embeddings_are_lazy_only_if_asked(mode: str, 
 
 def test_large_tables_stay_on_disk_by_themselves() -> None:
     model = load("gemma4-e4b")
-    wide = tuple(replace(t, type="F16") if t.name.startswith("per_layer_token_embd") else t for t in model.tensors)
+    wide = tuple(t.stored_as("F16") if t.name.startswith("per_layer_token_embd") else t for t in model.tensors)
     big = replace(model, tensors=wide)
     ((where, line),) = said(priced(big), "per-layer")
     assert (where, line.bytes, line.least) == ("RAM", 0, 0)

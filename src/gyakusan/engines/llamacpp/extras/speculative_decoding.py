@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
 
+from msgspec import structs
+
 from gyakusan.core.arrays import Number
 from gyakusan.core.ledger import Account, Line, draft_part
 from gyakusan.core.machine import Machine
@@ -150,7 +152,7 @@ def second_context_model(model: Model, layers: range) -> Model | None:
     None if the model has no such layers.
     """
     full = [m for m in model.memory if isinstance(m, Attention | Latent) and m.window is None]
-    return replace(model, memory=(replace(full[-1], layers=tuple(layers)),)) if full else None
+    return replace(model, memory=(structs.replace(full[-1], layers=tuple(layers)),)) if full else None
 
 
 def _second_context(model: Model, s: Settings, placement: Placement | None, layers: range) -> Iterator[DeviceLine]:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from msgspec import structs
+
 from gyakusan.core.arrays import Number
 from gyakusan.core.memo import Memo
 from gyakusan.core.model import Attention, Memory, Model, Tensor
@@ -129,7 +131,9 @@ class CacheGroupOnDevices:
         """Return the layers that are on one device, with their bytes; None if there are none."""
         layers = tuple(i for i, home in zip(self.memory.layers, self.homes, strict=True) if home == device)
         return (
-            replace(self.group, memory=replace(self.memory, layers=layers), bytes=self.on(device)) if layers else None
+            replace(self.group, memory=structs.replace(self.memory, layers=layers), bytes=self.on(device))
+            if layers
+            else None
         )
 
 
