@@ -104,6 +104,7 @@ CACHE_TYPES = ("F32", "F16", "BF16", "Q8_0", "Q4_0", "Q4_1", "IQ4_NL", "Q5_0", "
 
 def dtype(name: str) -> DType:
     """Return the element type called `name`, whatever the case. Raises UnknownName."""
-    if name.upper() not in DTYPES:
+    found = DTYPES.get(name) or DTYPES.get(name.upper())
+    if found is None:
         raise unknown(say("element type"), name, DTYPES)
-    return DTYPES[name.upper()]
+    return found

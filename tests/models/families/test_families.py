@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -256,3 +258,13 @@ def test_window_of_an_unmeasured_family() -> None:
     assert (full.layers, window.layers, window.window) == ((0, 4), (1, 2, 3, 5, 6, 7), 4096)
     with pytest.raises(Unsupported, match="GGUF"):
         families.tensors(Metadata(kv))
+
+
+@pytest.mark.parametrize("architecture", ["qwen35", "llama", "gpt-oss", "gemma4"])
+def test_a_family_is_found_without_the_others(architecture: str) -> None:
+    code = (
+        f"import sys; from gyakusan.models import families; assert families.known({architecture!r});"
+        "print(sum(m.startswith('gyakusan.models.families.') for m in sys.modules))"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(found.stdout) <= len(families.PARTS) + 3

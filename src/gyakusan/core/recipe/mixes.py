@@ -101,10 +101,11 @@ def sized(model: Model, size: int) -> Model:
     chose is not known. size: of the weights [B]
     """
     types, gap = {t.name: t.type for t in model.tensors}, size - model.bytes
+    movable = [t for t in model.tensors if kinds.quantizable(kinds.split(t.name)[1], t.shape, model.architecture)]
     steps, gap = _STEPS if gap > 0 else _BACK, abs(gap)
     for _ in range(ROUNDS):
         moved = False
-        for cost, tensor, kind in sorted(_moves(model, types, steps), key=lambda m: (-m[0], _scattered(m[1].name))):
+        for cost, tensor, kind in sorted(_moves(movable, types, steps), key=lambda m: (-m[0], _scattered(m[1].name))):
             if cost <= gap:
                 types[tensor.name], gap, moved = kind, gap - cost, True
         if not moved:
@@ -112,14 +113,15 @@ def sized(model: Model, size: int) -> Model:
     return replace(model, tensors=tuple(t.stored_as(types[t.name]) for t in model.tensors))
 
 
-def _moves(model: Model, types: dict[str, str], steps: MappingProxyType[str, str]) -> Iterable[tuple[int, Tensor, str]]:
+def _moves(
+    movable: Iterable[Tensor], types: dict[str, str], steps: MappingProxyType[str, str]
+) -> Iterable[tuple[int, Tensor, str]]:
     """Yield each tensor that can move, with the bytes [B] of its step and its next type."""
     quantized = {t for t in DEFAULT.values() if dtype(t).quantized}
-    for tensor in model.tensors:
+    for tensor in movable:
         now = types[tensor.name]
         following = steps.get(now)
-        free = now in quantized and kinds.quantizable(kinds.split(tensor.name)[1], tensor.shape, model.architecture)
-        if following is None or not free or tensor.shape[0] % dtype(following).block:
+        if following is None or now not in quantized or tensor.shape[0] % dtype(following).block:
             continue
         cost = abs(dtype(following).row(tensor.values) - dtype(now).row(tensor.values))
         yield cost, tensor, following

@@ -6,13 +6,14 @@ are not ours (the user's own, a newer release) are worked out when they are want
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property, lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from gyakusan.catalog import quality, thinking
@@ -26,7 +27,6 @@ from gyakusan.core.quality import penalty as law_penalty
 from gyakusan.core.traffic import ModelShape, Traffic
 from gyakusan.engines.registry import engine, model_storages
 from gyakusan.planning.candidates import compact_model
-from gyakusan.planning.candidates.compact_model import VariantRow
 
 FILE = DATA / "columns.json"
 SCORES = ("overall", "japanese", "coding", "reasoning", "agentic")
@@ -237,7 +237,7 @@ def stored_file(path: Path = FILE) -> Mapping[str, Any]:
     """Return what the file says: models, scores, and a checksum of what the scores come from. Nothing if there is none."""
     if not path.exists():
         return NOTHING_STORED
-    stored: Mapping[str, Any] = json.loads(path.read_text("utf-8"))
+    stored: Mapping[str, Any] = msgspec.json.decode(path.read_bytes())
     return stored
 
 
@@ -254,9 +254,12 @@ def measured_facts(entry: Entry) -> Mapping[str, Any]:
     return measure(find(entry.name))
 
 
+_FACTS = tuple(f.name for f in fields(CatalogModel) if f.name not in ("modes", "facts"))
+
+
 def _catalog_model(facts: Mapping[str, Any], scores: Sequence[Any]) -> CatalogModel:
     return CatalogModel(
-        **{f.name: facts[f.name] for f in fields(CatalogModel) if f.name in facts},
+        **{name: facts[name] for name in _FACTS},
         modes=tuple(map(_reasoning_mode, scores)),
         facts=facts,
     )
@@ -268,9 +271,11 @@ def _reasoning_mode(row: Sequence[Any]) -> ReasoningMode:
 
 
 def _table(storage: str, models: Sequence[CatalogModel]) -> VariantTable:
-    pairs = [(i, VariantRow(*row)) for i, m in enumerate(models) for row in _rows(storage, m)]
-    rows, place = [row for _, row in pairs], np.array([i for i, _ in pairs], np.int64)
-    names, stored = [r.name for r in rows], np.array([r.stored for r in rows], np.int64)
+    each = [_rows(storage, m) for m in models]
+    rows, place = list(chain.from_iterable(each)), np.repeat(np.arange(len(models)), [len(r) for r in each])
+    # the columns of VariantRow, without a record for each of thousands of rows
+    names, published, group, dense, experts, sizes, shares = zip(*rows, strict=True) if rows else ((),) * 7
+    stored = np.array(sizes, np.int64)
     size, native = (np.array([getattr(m, n) for m in models], float)[place] for n in ("parameters", "native"))
     bits = stored * 8 / np.maximum(1, size)
     cost, error = _penalties(names, bits, size, native)
@@ -278,12 +283,12 @@ def _table(storage: str, models: Sequence[CatalogModel]) -> VariantTable:
         storage=storage,
         model=place,
         name=names,
-        published=np.array([r.published for r in rows], bool),
-        group=[r.group for r in rows],
-        dense_bytes=np.array([r.dense_bytes for r in rows], float),
-        expert_bytes=np.array([r.expert_bytes for r in rows], float),
+        published=np.array(published, bool),
+        group=group,
+        dense_bytes=np.array(dense, float),
+        expert_bytes=np.array(experts, float),
         stored=stored,
-        shares=np.array([r.shares for r in rows], np.int64).reshape(len(rows), -1 if rows else 0),
+        shares=np.array(shares, np.int64).reshape(len(rows), -1 if rows else 0),
         bits=bits,
         cost=cost,
         cost_error=error,

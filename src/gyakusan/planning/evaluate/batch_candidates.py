@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gyakusan.core.arrays import BoolArray, FloatArray, IntArray
+from gyakusan.core.broadcast import distinct
 from gyakusan.engines.registry import engine as find_engine
 from gyakusan.planning.candidates.model_table import VariantTable
 from gyakusan.planning.evaluate import part_in_ram
@@ -79,7 +80,7 @@ def _whole(context: SweepContext, b: DeviceBatch, rows: IntArray, held: _Held) -
     free = not context.question.kv_types
     for kv, kind in _cache_types(context, b):
         left = rows[~held.everywhere(b.table)[rows]] if free and kv else rows
-        wanted = np.unique(b.table.model[left])
+        wanted = distinct(b.table.model[left])
         memory = context.load_memory.of(b.name, kind, b.machine, tuple(b.counts.tolist()), wanted)
         f = _feasible(context, b, left, memory, kv)
         if free and kv:

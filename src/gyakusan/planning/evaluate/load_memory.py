@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from gyakusan.core.arrays import FloatArray, IntArray
+from gyakusan.core.broadcast import distinct
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Machine
 from gyakusan.engines.base import EngineModule, EngineSettings, MemoryClass
@@ -104,7 +105,7 @@ class LoadMemoryCache:
         assert not isinstance(found.ranks, int)
         for at, count in enumerate(counts if len(new) else ()):
             ranks = found.ranks[at, 0, new] = self._max_ranks(rules, count, new)
-            for value in np.unique(ranks).tolist():
+            for value in distinct(ranks).tolist():
                 here = new[ranks == value]
                 one = self._on_ranks(rules, kind, machine, group, value, here)
                 found.conversations[at][:, here] = one.conversations[0][:, here]

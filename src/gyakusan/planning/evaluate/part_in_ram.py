@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gyakusan.core.arrays import BoolArray, FloatArray, IntArray
+from gyakusan.core.broadcast import distinct
 from gyakusan.core.traffic import expected_distinct_expert_share
 from gyakusan.planning.evaluate.device_batch import DeviceBatch, FeasibleBatch, SweepContext, take_last_axis
 from gyakusan.planning.evaluate.engine_memory import weight_bytes
@@ -45,7 +46,7 @@ def feasible(context: SweepContext, b: DeviceBatch, rows: IntArray, held: BoolAr
     room, table = float(host.usable or 0), b.table
     rows = rows[table.stored[rows] <= int(b.counts.max()) * b.usable + room]
     place, cards = table.model[rows], b.counts[:, None, None]
-    memory = context.load_memory.of(b.name, context.question.cache_types[0], b.machine, (1,), np.unique(place))
+    memory = context.load_memory.of(b.name, context.question.cache_types[0], b.machine, (1,), distinct(place))
     weights = np.asarray(weight_bytes(b.name, table, rows, 1, b.machine), float)
     conversations, fixed = (take_last_axis(x, place) for x in (memory.conversations, memory.fixed))
     movable = _movable(context, b, rows, weights)

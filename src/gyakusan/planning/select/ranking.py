@@ -14,6 +14,7 @@ import numpy as np
 
 from gyakusan.catalog.thinking import thinking
 from gyakusan.core.arrays import BoolArray, FloatArray, IntArray
+from gyakusan.core.broadcast import median
 from gyakusan.planning.candidates.reasoning_modes import EVIDENCE_TIERS
 from gyakusan.planning.evaluate.results import CandidateColumns, SweepResult
 from gyakusan.planning.request.pace import is_usable, is_wanted, speed_points
@@ -150,6 +151,6 @@ def _role_pool(role: Role, scores: RankingScores, *, one_model: bool) -> IntArra
         good = acceptable[cells.quality_lower[acceptable] >= top - within]
     pool = good
     if role == "room":
-        roomy = pool[cells.spare_users[pool] >= np.maximum(1, np.median(cells.spare_users[pool]))]
+        roomy = pool[cells.spare_users[pool] >= np.maximum(1, median(cells.spare_users[pool]))]
         pool = roomy if len(roomy) else pool
     return pool
