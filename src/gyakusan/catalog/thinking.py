@@ -98,12 +98,14 @@ def effort_of(name: str, mode: str) -> str:
     return control.default if mode == "on" else mode
 
 
-def has_mode(name: str, mode: str) -> bool:
-    """Return True if a mode is one that a server can be told, and no other name of the default."""
-    if mode not in EFFORTS:
-        return True
+def usual_name(name: str, mode: str) -> str | None:
+    """Return the mode of a model by its one name: "on" for its default effort; None for an effort that it does not take."""
     control = effort_control(name)
-    return control is not None and mode in control.efforts and mode != control.default
+    if mode not in EFFORTS:
+        return mode
+    if control is None or mode not in control.efforts:
+        return None
+    return "on" if mode == control.default else mode
 
 
 def template_arguments(name: str, mode: str) -> Mapping[str, object]:

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from msgspec import Struct, field
 
+from gyakusan.catalog.thinking import effort_of
 from gyakusan.documents.common import CommandJson, MoneyJson, RatesJson, catalogue_date, command, money, rates
 from gyakusan.documents.ledger import LedgerJson, ledger
 from gyakusan.documents.plan import SpeedJson, speed
@@ -112,8 +113,9 @@ class FleetQualityJson(Struct, frozen=True):
     value: [points]
     error: one standard error [points]
     basis: measured, few, vendor or assumed
-    reasoning: on or off
+    reasoning: off, on (the model's default effort), low, medium or high
     thinking: tokens with reasoning for each visible token
+    effort: of the thinking, "" for a model without efforts
     """
 
     value: float
@@ -121,6 +123,7 @@ class FleetQualityJson(Struct, frozen=True):
     basis: str
     reasoning: str
     thinking: float
+    effort: str
 
 
 class MonthJson(Struct, frozen=True):
@@ -316,7 +319,7 @@ def _plan(plan: FleetPlan) -> FleetPlanJson:
         memory=ledger(one.ledger),
         pace=speed(plan.speed),
         queue=_queue(plan),
-        quality=FleetQualityJson(*score, mode.basis, mode.mode, one.thinking.factor),
+        quality=FleetQualityJson(*score, mode.basis, mode.mode, one.thinking.factor, effort_of(one.name, mode.mode)),
         cost=cost,
         failure=_failure(plan.failure_impact),
         balancer=None if plan.replicas == 1 else BalancerJson("least connections", True),

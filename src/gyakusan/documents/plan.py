@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from msgspec import UNSET, Struct, UnsetType, field
 
+from gyakusan.catalog.thinking import effort_of
 from gyakusan.documents.common import (
     ArtifactJson,
     CommandJson,
@@ -84,9 +85,13 @@ class PlanQualityJson(Struct, frozen=True):
     value: [points]
     error: one standard error [points]
     basis: measured, few, vendor or assumed
-    reasoning: on or off
+    reasoning: off, on (the model's default effort), low, medium or high
     thinking: tokens with reasoning for each visible token
     scores: published scores that it rests on
+    effort: of the thinking, "" for a model without efforts
+    thinking_low: fewest tokens seen for each visible token
+    thinking_high: most tokens seen for each visible token
+    thinking_basis: measured, family or assumed
     """
 
     value: float
@@ -95,6 +100,10 @@ class PlanQualityJson(Struct, frozen=True):
     reasoning: str
     thinking: float
     scores: int
+    effort: str
+    thinking_low: float
+    thinking_high: float
+    thinking_basis: str
 
 
 class SpeedConfidenceJson(Struct, frozen=True):
@@ -324,6 +333,7 @@ def plan_fields(value: Plan) -> dict[str, Any]:
         "quality": PlanQualityJson(
             *(round(float(value.score.value), 2), round(float(value.score.error), 2), value.mode.basis),
             *(value.mode.mode, value.thinking.factor, value.mode.count),
+            *(effort_of(value.name, value.mode.mode), value.thinking.low, value.thinking.high, value.thinking.basis),
         ),
         "confidence": _confidence(value),
         "price": price(value.offer),

@@ -62,6 +62,17 @@ def test_the_judge_sees_a_difference() -> None:
     assert found["n_ubatch"] == ["512", "256"]
 
 
+def test_llama_cpp_takes_the_words_of_thinking() -> None:
+    plain, fields = tuple(launch.arguments("/m.gguf", OTHER)), launch.fields("/m.gguf", OTHER)
+    modes: list[tuple[str, dict[str, object]]] = [("off", {}), ("high", {"reasoning_effort": "high"})]
+    words = [list(launch.thinking(plain, mode, arguments)) for mode, arguments in modes]
+    off, high = judged([{"arguments": w, "fields": fields} for w in words])
+    assert off["enable_reasoning"] == ["0", "-1"]
+    assert "'enable_thinking': 'false'" in off["default_template_kwargs"][0]
+    assert "'reasoning_effort': '\"high\"'" in high["default_template_kwargs"][0].replace("\\'", "'")
+    assert "enable_reasoning" not in high  # auto: a template that can think does so
+
+
 @pytest.mark.parametrize(("version", "build"), [("2026.10.11549", "11549"), ("0+unknown", "0"), ("1.2.dev3", "0")])
 def test_build_of(version: str, build: str) -> None:
     assert embedded.build_of(version) == build

@@ -137,3 +137,23 @@ def test_the_shown_command_is_shell_safe_and_names_no_key() -> None:
     assert words[3] == "/my models/it's.gguf"
     assert tuple(words[2:]) == launch.arguments("/my models/it's.gguf", CPU, port=8080)
     assert os.linesep not in line
+
+
+@pytest.mark.parametrize(
+    ("mode", "arguments", "words"),
+    [
+        ("on", {}, ()),
+        ("on", {"enable_thinking": True}, ()),  # the server thinks where a template can
+        ("off", {"enable_thinking": False}, ("--reasoning", "off")),
+        ("high", {"reasoning_effort": "high"}, ("--chat-template-kwargs", '{"reasoning_effort": "high"}')),
+        (
+            "low",
+            {"thinking": True, "reasoning_effort": "low"},
+            ("--chat-template-kwargs", '{"reasoning_effort": "low"}'),
+        ),
+    ],
+)
+def test_thinking_is_switched_and_its_effort_set(
+    mode: str, arguments: dict[str, object], words: tuple[str, ...]
+) -> None:
+    assert launch.thinking(("llama-server",), mode, arguments) == ("llama-server", *words)

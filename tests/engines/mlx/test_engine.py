@@ -134,3 +134,10 @@ def test_log() -> None:
     told = mlx.read(lines)
     assert (told.sequences, told.bytes, told.largest, told.port) == (2, 0.7e9, 1.5e9, 8080)
     assert mlx.read([]).sequences is None
+
+
+def test_thinking_is_an_argument_of_the_template() -> None:
+    plain = mlx.command(OSS, MAC, mlx.settings(OSS, Load(1, 8192), MAC))
+    assert mlx.with_thinking(plain, "gpt-oss", "on", {}) == plain
+    words = mlx.with_thinking(plain, "gpt-oss", "low", {"reasoning_effort": "low"}).argv
+    assert words == (*plain.argv, "--chat-template-args", '{"reasoning_effort": "low"}')

@@ -72,3 +72,18 @@ def test_a_published_model_of_images_reads_text_only_unless_they_are_counted() -
     assert plain == (*seeing, "--language-model-only")
     text = engine.published_command(find("qwen3-8b"), load("qwen3-8b", "BF16"), machine, Settings(8192), "BF16").argv
     assert "--language-model-only" not in text
+
+
+def test_thinking_is_a_default_of_every_request() -> None:
+    plain = launch.command(load("qwen3-8b", "BF16"), Settings(8192))
+    assert launch.with_thinking(plain, "qwen3", "on", {}) == plain
+    off = launch.with_thinking(plain, "qwen3", "off", {"enable_thinking": False})
+    assert off is not None
+    assert off.argv == (*plain.argv, "--default-chat-template-kwargs", '{"enable_thinking": false}')
+    assert off.environment == plain.environment
+
+
+def test_no_option_sets_the_effort_of_prompts_that_vllm_writes_itself() -> None:
+    plain = launch.command(load("gpt-oss-20b"), Settings(8192))
+    assert launch.with_thinking(plain, "gpt-oss", "high", {"reasoning_effort": "high"}) is None
+    assert launch.with_thinking(plain, "gpt-oss", "on", {}) == plain

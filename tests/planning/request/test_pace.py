@@ -26,7 +26,7 @@ SPEEDS = st.floats(0.01, 1000)
 def test_a_persons_own_limits_stand_in_place_of_the_usual_ones() -> None:
     usual, own = PlanRequest(task="coding"), PlanRequest(task="coding", speed=1.0, max_ttft=900.0)
     assert (slowest_answer(usual), slowest_answer(own)) == (SLOWEST_ANSWER, 0.0)
-    assert (longest_wait(usual), longest_wait(own)) == (150.0, inf)
+    assert (longest_wait(usual), longest_wait(own)) == (300.0, inf)
     assert not is_usable(usual, np.float64(1.0), np.float64(1.0))
     assert is_usable(own, np.float64(1.0), np.float64(800.0))
 
@@ -46,7 +46,7 @@ def test_beyond_the_wanted_pace_faster_brings_little() -> None:
     chat = WORKLOADS["chat"]
     below = speed_points(chat, "balanced", chat.target_tps) - speed_points(chat, "balanced", chat.target_tps / 2)
     above = speed_points(chat, "balanced", chat.target_tps * 2) - speed_points(chat, "balanced", chat.target_tps)
-    assert (below, above) == (1.0, 0.5)
+    assert (below, above) == (1.0, 0.25)
     most = speed_points(chat, "balanced", chat.target_tps * USEFUL_SPEED_FACTOR)
     assert speed_points(chat, "balanced", 1e6) == most
     assert speed_points(chat, "speed", 2 * chat.target_tps) == pytest.approx(1.0)

@@ -220,17 +220,18 @@ def score_rows(name: str) -> list[list[Any]]:
     """Return the best known scores of each mode of a model, as values for JSON: the fields of ReasoningMode."""
     best: dict[str, quality.Quality] = {}
     for entry in quality.find(name):
-        if not thinking.has_mode(name, entry.mode):
+        mode = thinking.usual_name(name, entry.mode)
+        if mode is None:
             continue
-        other = best.get(entry.mode)
+        other = best.get(mode)
         if other is None or (entry.independent, entry.scores) > (other.independent, other.scores):
-            best[entry.mode] = entry
-    return [_score_row(q) for q in best.values()]
+            best[mode] = entry
+    return [_score_row(mode, q) for mode, q in best.items()]
 
 
-def _score_row(q: quality.Quality) -> list[Any]:
+def _score_row(mode: str, q: quality.Quality) -> list[Any]:
     points = [round(x, 3) for s in SCORES for x in (getattr(q, s).value, getattr(q, s).error)]
-    return [q.mode, q.basis, q.japanese_basis, q.kind, q.scores, points]
+    return [mode, q.basis, q.japanese_basis, q.kind, q.scores, points]
 
 
 def stored_file(path: Path = FILE) -> Mapping[str, Any]:

@@ -15,12 +15,13 @@ from gyakusan.planning.request.request import PlanRequest, Prefer, Workload
 
 SLOWEST_ANSWER = 2.5
 """Visible tokens/s below which a plan comes after all others: half the speed at which people read slowly. Assumed. [tokens/s]"""
-MAX_WAIT_FACTOR = 10.0
-"""Longest time to the first token as a multiple of the task's: 50 s for a chat, whose prompts a CPU reads in 20 to 40 s;
-people who run models there wait that long (field/plans.md, consultant 10)."""
+MAX_WAIT_FACTOR = 20.0
+"""Longest time to the first token as a multiple of the task's: 100 s for a chat, 300 s for code, whose first prompt a CPU
+reads in 150 to 200 s; people who run models there wait that long (field/plans.md, section 0 and consultant 10), and later
+turns find their prompt in the cache."""
 USEFUL_SPEED_FACTOR = 4.0
 """Speed beyond this multiple of the task's target brings no utility."""
-BEYOND_WANTED = 0.5
+BEYOND_WANTED = 0.25
 """Share of a doubling of the speed that counts above what the task wants: faster brings little there."""
 
 
