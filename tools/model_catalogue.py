@@ -19,7 +19,10 @@ CHECKED = "2026-11-23"
 DROPPED = ("general.name", "general.file_type", "tokenizer.ggml.model")
 
 FACTS = ("role", "modalities", "languages", "released", "active", "gguf")
-"""What model_names.toml may say of a model, besides its names and licence."""
+"""What model_names.toml may say of a model, besides its names and licence, `hub` and `context`, which the recording has wrong."""
+
+HUB = "hub list of llmfit 1.1.17"
+"""Source of the facts that model_names.toml names in `hub`: the model's card, or the day on which its repository was created."""
 
 SOURCES = {
     "config": ("read", "Hugging Face config.json"),
@@ -138,9 +141,13 @@ def record(name: str, facts: dict[str, Any], meta: dict[str, Any], hparams: dict
         "license": facts.get("license", ""),
         **extra,
         **{k: facts[k] for k in FACTS if k in facts},
-        "recalled": [k for k in ("languages", "released") if k in facts],
+        "recalled": [k for k in ("languages", "released") if k in facts and k not in facts.get("hub", ())],
         "checked": CHECKED,
     }
+    if facts.get("hub"):
+        lines["source"] = f"{lines['source']}; {', '.join(facts['hub'])}: {HUB}"
+    if "context" in facts:
+        values[f"{values['general.architecture']}.context_length"] = facts["context"]
     top = "".join(f"{k} = {text(v)}\n" for k, v in lines.items() if v != "")
     return f"[[model]]\n{top}\n[model.metadata]\n" + "".join(f"{text(k)} = {text(v)}\n" for k, v in values.items())
 

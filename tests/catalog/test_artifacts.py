@@ -95,7 +95,7 @@ def test_only_what_others_saw_is_told() -> None:
 
 
 def test_tags_of_ollama_are_of_the_model_itself() -> None:
-    tags = {r.name: [a.repository for a in artifacts(r.name) if a.format == "ollama"] for r in LISTED}
+    tags = {r.name: [a.repository for a in artifacts(r.name) if a.format == "ollama"] for r in model_records()}
     assert tags["llama3.1-8b"] == ["llama3.1:8b"]
     assert tags["qwen2.5-7b"] == []
 

@@ -14,15 +14,23 @@ import msgspec
 from gyakusan.catalog import rules
 from gyakusan.catalog.compile import toml_files
 from gyakusan.catalog.entry import Entry, bad_record, broken
+from gyakusan.catalog.listing import unlisted
 from gyakusan.catalog.places import DATA
 from gyakusan.catalog.schema import RECORDS, strict
 from gyakusan.catalog.toml_files import read, tables
 from gyakusan.errors import BadRecord
 
+PROPOSED = ("license", "released", "languages")
+"""What a record must say of a model that is proposed, besides source and date."""
+
 
 def check(data: Path = DATA) -> int:
     """Return the number of records under `data`. Raises BadRecord for the first that breaks a rule."""
-    return check_files(toml_files(data))
+    files = toml_files(data)
+    count = check_files(files)
+    if data == DATA:
+        check_listed(e for file in files for e in read(file))
+    return count
 
 
 def check_files(files: Iterable[Path], others: Iterable[Entry] = (), hidden: Iterable[Entry] = ()) -> int:
@@ -52,6 +60,16 @@ def check_file(file: Path) -> int:
         for problem, field in rules.problems(entry.kind, row):
             raise broken(entry, problem, field)
     return len(entries)
+
+
+def check_listed(entries: Iterable[Entry]) -> None:
+    """Raise BadRecord for a model that is proposed and lacks its licence, its date or its languages."""
+    for entry in entries:
+        if entry.kind == "model" and unlisted(entry.name) is None:
+            fields = entry.fields()
+            for field in PROPOSED:
+                if not fields.get(field):
+                    raise broken(entry, f"{field} is missing, and the model is proposed")
 
 
 def _rows(file: Path) -> dict[str, Iterator[dict[str, Any]]]:

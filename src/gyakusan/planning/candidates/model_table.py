@@ -18,6 +18,7 @@ import numpy as np
 
 from gyakusan.catalog import quality, thinking
 from gyakusan.catalog.entry import Entry
+from gyakusan.catalog.listing import Unlisted, unlisted
 from gyakusan.catalog.places import DATA
 from gyakusan.catalog.records import entries
 from gyakusan.core.arrays import BoolArray, FloatArray, IntArray
@@ -66,7 +67,7 @@ class CatalogModel:
     native: width it was trained at [bits]
     tied: True if the output matrix is the table of input embeddings
     role: what it is for, see catalog.models.ModelRecord
-    listed: True if it is proposed where nobody names it
+    unlisted: why it is not proposed where nobody names it, None if it is
     released: date of release, ISO 8601
     modes: quality in each mode of thinking
     facts: what model_variants.measure says of it
@@ -79,7 +80,7 @@ class CatalogModel:
     native: float
     tied: bool
     role: str
-    listed: bool
+    unlisted: Unlisted | None
     released: str
     modes: tuple[ReasoningMode, ...]
     facts: Mapping[str, Any] = field(repr=False)
@@ -243,6 +244,8 @@ def stored_file(path: Path = FILE) -> Mapping[str, Any]:
 
 
 def _facts(entry: Entry, stored: Mapping[str, Any]) -> Mapping[str, Any]:
+    if entry.own:
+        return {**measured_facts(entry), "listed": entry.fields().get("listed", True)}
     known: Mapping[str, Any] | None = stored["models"].get(entry.name)
     return known if known is not None and known["crc"] == entry.crc else measured_facts(entry)
 
@@ -255,12 +258,13 @@ def measured_facts(entry: Entry) -> Mapping[str, Any]:
     return measure(find(entry.name))
 
 
-_FACTS = tuple(f.name for f in fields(CatalogModel) if f.name not in ("modes", "facts"))
+_FACTS = tuple(f.name for f in fields(CatalogModel) if f.name not in ("modes", "facts", "unlisted"))
 
 
 def _catalog_model(facts: Mapping[str, Any], scores: Sequence[Any]) -> CatalogModel:
     return CatalogModel(
         **{name: facts[name] for name in _FACTS},
+        unlisted=_unlisted(facts),
         modes=tuple(map(_reasoning_mode, scores)),
         facts=facts,
     )
@@ -269,6 +273,13 @@ def _catalog_model(facts: Mapping[str, Any], scores: Sequence[Any]) -> CatalogMo
 def _reasoning_mode(row: Sequence[Any]) -> ReasoningMode:
     mode, basis, japanese_basis, kind, *_, count, points = row
     return ReasoningMode(mode, basis, japanese_basis, kind, count, tuple(points))
+
+
+def _unlisted(facts: Mapping[str, Any]) -> Unlisted | None:
+    """Return why a model is not proposed: of ours the rule says it, of the user's own the record."""
+    if "listed" not in facts:
+        return unlisted(facts["name"])
+    return None if facts["listed"] else Unlisted("base")
 
 
 def _table(storage: str, models: Sequence[CatalogModel]) -> VariantTable:

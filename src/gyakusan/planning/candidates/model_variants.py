@@ -34,7 +34,6 @@ def measure(record: ModelRecord) -> dict[str, Any]:
         "native": native_width(record.name) or 16.0,
         "quantization": record.quantization,
         "role": record.role,
-        "listed": record.listed,
         "released": record.released,
         "tied": whole.tied,
         "speed_name": speed_names.model_name(record.name) or "",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gyakusan.catalog import listing
 from gyakusan.catalog.models import find
 from gyakusan.catalog.projectors import reads_images
 from gyakusan.message import Message, say
@@ -64,8 +65,8 @@ def _unwanted(request: PlanRequest, model: CatalogModel) -> Message | None:
 
 def _unsuitable(request: PlanRequest, model: CatalogModel) -> Message | None:
     """Return why a model is not for this request, whoever made it."""
-    if not model.listed:
-        return say("not proposed: a base model, an older one or a fine-tune; --model plans it")
+    if model.unlisted is not None:
+        return listing.explain(model.unlisted)
     if all(m.kind for m in model.modes) and not request.families:
         return say("made for a special purpose, not for chat; --model plans it")
     return _unable(request, model)

@@ -1,0 +1,86 @@
+"""Which models are proposed where nobody names one, and why each of the others is not. Facts: data/listing.json.
+
+tools/listed_models.py writes the file: listing_rule.py decides, from what listing_facts.py gathers.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
+
+from gyakusan.catalog.places import DATA
+from gyakusan.message import Message, say
+
+FILE = DATA / "listing.json"
+Why = Literal["base", "toy", "files", "shape", "unknown", "replaced", "stale"]
+"""A part of the rule."""
+SMALLEST = 1.5e9
+"""Smaller models follow instructions too rarely to be proposed. [values]"""
+
+
+@dataclass(frozen=True, slots=True)
+class Unlisted:
+    """Why a model is not proposed.
+
+    why: which part of the rule, see listing_rule.py
+    other: the model that stands for it, "" = none
+    mine: its score, that the rule compared [points]
+    its: score of the other model [points]
+    scores: published scores of it that are known
+    """
+
+    why: Why
+    other: str = ""
+    mine: int = 0
+    its: int = 0
+    scores: int = 0
+
+
+def unlisted(name: str) -> Unlisted | None:
+    """Return why a model of the catalogue is not proposed, None if it is, or if the rule does not know it."""
+    found = _stored().get(name)
+    return None if found is None else Unlisted(*found)
+
+
+@cache
+def _stored() -> Mapping[str, list[object]]:
+    stored: Mapping[str, list[object]] = json.loads(FILE.read_text("utf-8"))["unlisted"]
+    return stored
+
+
+def explain(verdict: Unlisted) -> Message:
+    """Return the reason as the end of a sentence."""
+    match verdict.why:
+        case "base":
+            return say("a base model, an experiment or made for one task; --model plans it")
+        case "toy":
+            return say("models below {n} billion weights are not proposed; --model plans it", n=f"{SMALLEST / 1e9:g}")
+        case "files":
+            return say("no published file of it is known; --model plans it")
+        case "shape":
+            return say("its memory is not known: our count of its weights is not the published one; --model plans it")
+        case "unknown":
+            return _unknown(verdict.scores)
+        case "replaced":
+            return say(
+                "{other} of the same maker replaces it, with quality {its} against {mine}; --model plans it",
+                **_compared(verdict),
+            )
+        case "stale":
+            return say(
+                "{other} is a generation younger, no larger and better, with quality {its} against {mine}; --model plans it",
+                **_compared(verdict),
+            )
+
+
+def _unknown(scores: int) -> Message:
+    if scores:
+        return say("it is old, little used and has {n} published scores at most; --model plans it", n=scores)
+    return say("no published score of it is known, and it is old or little used; --model plans it")
+
+
+def _compared(verdict: Unlisted) -> dict[str, str]:
+    return {"other": verdict.other, "its": str(verdict.its), "mine": str(verdict.mine)}

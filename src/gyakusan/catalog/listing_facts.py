@@ -1,0 +1,85 @@
+"""Gather what the rule of listing_rule.py needs of every model: its record, its scores, what is published, its use."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Mapping
+from functools import cache
+
+from gyakusan.catalog import quality, tags
+from gyakusan.catalog.artifacts import artifacts
+from gyakusan.catalog.listing_rule import Candidate
+from gyakusan.catalog.models import ModelRecord, model_records
+from gyakusan.catalog.places import DATA
+from gyakusan.catalog.quality import Quality
+from gyakusan.catalog.quality_names import matches_rule, short_name
+
+FILE = DATA / "hub.csv"
+"""What the hub counts of repositories: written by tools/hub_facts.py."""
+
+
+EXPERIMENT = re.compile(r"^ui-|embodied|gui|-exp(-|$)|preview|-(sft|dpo)(-|$)|midtrain|^zwz|^step3-vl|translate")
+"""Short names of experiments, of steps of a training and of models for screens."""
+
+
+def candidates() -> tuple[Candidate, ...]:
+    """Return every model of the catalogue that is ours, as the rule sees it."""
+    from gyakusan.catalog.records import entries
+
+    own = {e.name for e in entries("model") if e.own}
+    return tuple(candidate(r) for r in model_records() if r.name not in own)
+
+
+def candidate(record: ModelRecord) -> Candidate:
+    """Return a model as the rule sees it."""
+    repositories = [a for a in record.aliases if "/" in a]
+    best = _best(record)
+    return Candidate(
+        name=record.name,
+        maker=repositories[0].partition("/")[0].casefold() if repositories else "",
+        special=_special(record, best),
+        coder=record.role == "code",
+        released=record.released,
+        parameters=record.parameters,
+        active=record.active or quality.active_parameters(record) or record.parameters,
+        context=record.trained_context,
+        license=record.license,
+        modalities=frozenset(record.modalities),
+        counted=record.beside != "count",
+        publishers=_publishers(record),
+        downloads=max((downloads().get(r.casefold(), 0) for r in repositories), default=0),
+        scores=0 if best.basis == "assumed" else best.scores,
+        overall=best.overall,
+        japanese=best.japanese,
+        coding=best.coding,
+    )
+
+
+def _best(record: ModelRecord) -> Quality:
+    """Return the quality of a model in its best mode."""
+    return max(quality.find(record.name), key=lambda q: (q.basis != "assumed", q.overall.value))
+
+
+def _special(record: ModelRecord, best: Quality) -> bool:
+    names = [short_name(a) for a in record.aliases if "/" in a] or [record.name]
+    return (
+        record.role == "base"
+        or bool(best.kind)
+        or all(matches_rule("special", n) or EXPERIMENT.search(n) for n in names)
+    )
+
+
+def _publishers(record: ModelRecord) -> frozenset[str]:
+    """Return who is known to publish the weights: in listings and texts, or as the record names them; Ollama is one."""
+    owners = {a.repository.partition("/")[0] for a in artifacts(record.name) if a.format != "ollama"}
+    owners |= {r.partition("/")[0] for r in (*record.gguf, *record.mlx)}
+    owners |= {a.partition("/")[0] for a in record.aliases if a.casefold() in downloads()}
+    return frozenset(o.casefold() for o in owners) | ({"ollama"} if tags.of_model(record.name) else frozenset())
+
+
+@cache
+def downloads() -> Mapping[str, int]:
+    """Return the downloads of repositories in a month, by their lower-cased names."""
+    with FILE.open(encoding="utf-8", newline="") as file:
+        return {row["repository"].casefold(): int(row["downloads"]) for row in csv.DictReader(file)}

@@ -1,0 +1,185 @@
+"""Which models are proposed: the rule on models that are made up, what it says of ours, and what a listed record must have."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from gyakusan.catalog import listing, places
+from gyakusan.catalog.check import check_listed
+from gyakusan.catalog.listing_facts import candidates
+from gyakusan.catalog.listing_rule import Candidate, Verdict, decide, months, strictness
+from gyakusan.catalog.models import find, model_records
+from gyakusan.catalog.toml_files import read
+from gyakusan.core.quality import Score
+from gyakusan.errors import BadRecord
+from tools import listed_models
+
+ORDINARY = Candidate(
+    name="ordinary-8b",
+    maker="maker",
+    special=False,
+    coder=False,
+    released="2026-06",
+    parameters=8e9,
+    active=8e9,
+    context=131_072,
+    license="apache-2.0",
+    modalities=frozenset({"text"}),
+    counted=True,
+    publishers=frozenset({"maker"}),
+    downloads=0,
+    scores=9,
+    overall=Score(60.0, 3.0),
+    japanese=Score(60.0, 3.0),
+    coding=Score(60.0, 3.0),
+)
+OLD = replace(ORDINARY, name="old-8b", released="2025-03")
+
+
+def verdict(model: Candidate, *others: Candidate) -> Verdict | None:
+    """What the rule says of a model among others, the newest of which is of June 2026."""
+    return decide((model, *others, replace(ORDINARY, name="newest", maker="nobody", overall=Score(1.0, 3.0))))[
+        model.name
+    ]
+
+
+def better_by(points: float, **changes: object) -> Candidate:
+    """A later model that is better in everything."""
+    scores = {column: Score(60.0 + points, 3.0) for column in ("overall", "japanese", "coding")}
+    return replace(ORDINARY, **{"name": "later-8b", **scores, **changes})  # type: ignore[arg-type]
+
+
+def test_an_ordinary_model_is_listed() -> None:
+    assert verdict(ORDINARY) is None
+    assert verdict(OLD) is None
+
+
+ALONE = {
+    "base": {"special": True},
+    "toy": {"parameters": 1.2e9},
+    "files": {"publishers": frozenset()},
+    "shape": {"counted": False},
+    "unknown": {"scores": 0},
+}
+
+
+@pytest.mark.parametrize("why", ALONE)
+def test_a_model_by_itself(why: str) -> None:
+    found = verdict(replace(ORDINARY, **ALONE[why]))  # type: ignore[arg-type]
+    assert found == Verdict(why)  # type: ignore[arg-type]
+
+
+USE = [
+    (OLD, 2, 0, 1, "unknown"),  # old, few scores, no use
+    (OLD, 2, 20_000, 1, None),
+    (OLD, 2, 0, 3, None),  # used: three people publish it
+    (ORDINARY, 1, 0, 1, None),  # young: one score is enough
+    (ORDINARY, 0, 20_000, 1, None),
+    (OLD, 0, 9_000_000, 9, "unknown"),  # nobody scored it, and it is no longer young
+    (replace(OLD, released=""), 2, 0, 1, "unknown"),
+]
+
+
+@pytest.mark.parametrize(("model", "scores", "downloads", "publishers", "why"), USE)
+def test_few_scores_need_youth_or_use(
+    model: Candidate, scores: int, downloads: int, publishers: int, why: str | None
+) -> None:
+    owners = frozenset(f"owner{i}" for i in range(publishers))
+    found = verdict(replace(model, scores=scores, downloads=downloads, publishers=owners))
+    assert (found and found.why) == why
+
+
+def test_the_successor_of_a_line_replaces_it_when_its_own_scores_say_so() -> None:
+    assert verdict(OLD, better_by(0)) == Verdict("replaced", "later-8b")
+    assert verdict(OLD, better_by(-1)) is None
+    assert verdict(OLD, better_by(9, scores=0)) is None, "assumed, not its own scores"
+    assert verdict(OLD, better_by(9, released="2025-03")) is None, "not later"
+
+
+NO_STAND_IN = [
+    {"active": 11e9},
+    {"context": 32_768},
+    {"license": "cc-by-nc-4.0"},
+    {"modalities": frozenset()},
+    {"name": "later-thinking-8b"},
+    {"japanese": Score(40.0, 3.0)},
+    {"coding": Score(40.0, 3.0)},
+]
+
+
+@pytest.mark.parametrize("changes", NO_STAND_IN, ids=lambda c: next(iter(c)))
+def test_a_later_model_stands_for_another_only_if_it_can_do_as_much(changes: dict[str, object]) -> None:
+    assert verdict(OLD, better_by(30)) is not None
+    assert verdict(OLD, better_by(30, **changes)) is None
+
+
+@pytest.mark.parametrize("parameters", [3.9e9, 9.3e9])
+def test_a_successor_is_of_the_same_size_class(parameters: float) -> None:
+    assert verdict(OLD, better_by(2, parameters=parameters, active=3e9)) is None
+
+
+def test_another_maker_makes_it_stale_only_beyond_the_error_and_a_generation_later() -> None:
+    other = {"maker": "other"}
+    assert verdict(OLD, better_by(9, **other)) == Verdict("stale", "later-8b")
+    assert verdict(OLD, better_by(3, **other)) is None
+    assert verdict(replace(OLD, released="2025-12"), better_by(9, **other)) is None
+    assert verdict(OLD, better_by(9, parameters=3e9, active=3e9)) == Verdict("stale", "later-8b"), (
+        "smaller: no successor"
+    )
+
+
+def test_a_coder_is_judged_by_its_code() -> None:
+    coder = replace(OLD, coder=True, coding=Score(75.0, 3.0))
+    assert verdict(OLD, better_by(9)) is not None
+    assert verdict(coder, better_by(9)) is None
+    assert verdict(coder, better_by(20)) == Verdict("replaced", "later-8b")
+
+
+def test_licences_and_dates() -> None:
+    assert [strictness(x) for x in ("MIT", "llama3.1", "cc-by-nc-4.0", "")] == [0, 1, 2, 2]
+    assert months("2026-03-05") - months("2025") == 14
+
+
+def test_the_file_says_what_the_rule_says() -> None:
+    models = candidates()
+    assert listing.FILE.read_text("utf-8") == listed_models.encoded(models, decide(models)), "tools/listed_models.py"
+
+
+@pytest.mark.parametrize("name", ["qwen2.5-math-7b-base", "gemma3-270m", "mistral-7b-v0.1", "rinna-gpt-neox-3.6b"])
+def test_bases_toys_and_stale_models_are_not_listed(name: str) -> None:
+    found = listing.unlisted(name)
+    assert found is not None
+    assert not find(name).listed
+    assert str(listing.explain(found)).endswith("--model plans it")
+
+
+@pytest.mark.parametrize("name", ["gpt-oss-20b", "gpt-oss-120b", "kimi-k2.6", "glm-5.1", "gpt-oss-swallow-20b-rl-v0.1"])
+def test_models_with_scores_and_files_are_listed(name: str) -> None:
+    assert listing.unlisted(name) is None
+    assert find(name).listed
+
+
+@pytest.mark.parametrize("why", ["base", "toy", "files", "shape", "unknown", "replaced", "stale"])
+def test_every_reason_is_a_sentence_of_its_own(why: str) -> None:
+    told = str(listing.explain(listing.Unlisted(why, "other-9b", 61, 73)))  # type: ignore[arg-type]
+    assert told.endswith("; --model plans it")
+    assert (("73 against 61" in told) and ("other-9b" in told)) == (why in ("replaced", "stale"))
+    assert "4 published scores" in str(listing.explain(listing.Unlisted("unknown", scores=4)))
+
+
+def test_a_listed_model_has_licence_date_languages_and_a_source() -> None:
+    assert all(r.license and r.released and r.languages and r.source for r in model_records() if r.listed)
+
+
+@pytest.mark.parametrize("field", ["license", "released", "languages"])
+def test_the_check_refuses_a_listed_model_without_one(field: str, tmp_path: Path) -> None:
+    text = (places.DATA / "models" / "gpt_oss.toml").read_text("utf-8")
+    (tmp_path / "some.toml").write_text(re.sub(rf"(?m)^{field} = .*\n", "", text), "utf-8")
+    entries = read(tmp_path / "some.toml")
+    with pytest.raises(BadRecord, match=f"gpt-oss-20b.*{field}"):
+        check_listed(entries)
+    check_listed([e for e in entries if e.name == "no such model"])
