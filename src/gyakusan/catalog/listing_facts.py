@@ -34,7 +34,8 @@ def candidates() -> tuple[Candidate, ...]:
 def candidate(record: ModelRecord) -> Candidate:
     """Return a model as the rule sees it."""
     repositories = [a for a in record.aliases if "/" in a]
-    best = _best(record)
+    modes = quality.find(record.name)
+    best = max(modes, key=lambda q: (q.basis != "assumed", q.overall.value))
     return Candidate(
         name=record.name,
         maker=repositories[0].partition("/")[0].casefold() if repositories else "",
@@ -49,16 +50,11 @@ def candidate(record: ModelRecord) -> Candidate:
         counted=record.beside != "count",
         publishers=_publishers(record),
         downloads=max((downloads().get(r.casefold(), 0) for r in repositories), default=0),
-        scores=0 if best.basis == "assumed" else best.scores,
+        scores=max(0 if q.basis == "assumed" else q.scores for q in modes),
         overall=best.overall,
         japanese=best.japanese,
         coding=best.coding,
     )
-
-
-def _best(record: ModelRecord) -> Quality:
-    """Return the quality of a model in its best mode."""
-    return max(quality.find(record.name), key=lambda q: (q.basis != "assumed", q.overall.value))
 
 
 def _special(record: ModelRecord, best: Quality) -> bool:

@@ -12,7 +12,8 @@ replaced  its maker published a later model of its size class, no slower, whose 
 stale     a model that is younger by a GENERATION, no larger and no slower, is better beyond the error of the scores
 
 A later model stands for an earlier one only if it reads as much (images, sound), was trained for as long a context, has a
-licence that is no stricter, answers without thinking where the earlier one does, and is not surely worse in Japanese or in code.
+licence that is no stricter, answers without thinking where the earlier one does, is not surely worse in Japanese or in code, and
+is no coder where the earlier one is none.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ class Candidate:
     counted: our count of its weights is the published one
     publishers: owners of repositories with its weights
     downloads: of its repositories in a month, 0 = not known
-    scores: number of scores
+    scores: number of its scores, in the mode that has most
     overall: in its best mode [points]
     japanese: in that mode [points]
     coding: in that mode [points]
@@ -162,6 +163,7 @@ def _stands_for(later: Candidate, earlier: Candidate) -> bool:
         and earlier.released[:7] < later.released[:7]
         and later.active <= SAME_SPEED * earlier.active
         and later.modalities >= earlier.modalities
+        and later.coder <= earlier.coder
         and later.context >= min(earlier.context, LONG)
         and strictness(later.license) <= strictness(earlier.license)
         and (not thinks_always(later) or thinks_always(earlier))

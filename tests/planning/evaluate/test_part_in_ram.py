@@ -49,7 +49,7 @@ def test_a_mixture_has_its_experts_in_ram() -> None:
 
 def test_a_dense_model_has_blocks_in_ram() -> None:
     found = grid(**OFFLOAD)
-    at = [i for i, n in enumerate(names(found)) if n == "qwen3-32b" and found.cells.blocks_in_ram[i]]
+    at = [i for i, n in enumerate(names(found)) if n == "qwen3.8-27b" and found.cells.blocks_in_ram[i]]
     plan = confirmed(OFFLOAD, at[0])
     assert plan is not None
     assert plan.in_ram == "layers"
@@ -102,14 +102,14 @@ def test_a_smaller_cache_is_for_what_does_not_fit() -> None:
 def test_copies_divide_users_and_cards() -> None:
     values = {"device": "4x RTX 3090", "users": 8, "engines": "vllm"}
     found = grid(**values)
-    at = [i for i, n in enumerate(names(found)) if n == "qwen3-8b" and found.cells.replicas[i] == 4]
+    at = [i for i, n in enumerate(names(found)) if n == "qwen3.5-9b" and found.cells.replicas[i] == 4]
     assert at
     plan = confirmed(values, at[0])
     assert plan is not None
     assert (plan.replicas, plan.ledger.settings["data_parallel"], plan.ledger.settings["tensor_parallel"]) == (4, 4, 1)
-    assert plan.command.argv[-2:] == ("--data-parallel-size", "4")
+    assert "--data-parallel-size 4" in " ".join(plan.command.argv)
     one = recommend(parse_request({"device": "RTX 3090", "users": 2, "engines": "vllm"})).grid
-    same = next(i for i, n in enumerate(names(one)) if n == "qwen3-8b" and one.cells.row[i] == found.cells.row[at[0]])
+    same = next(i for i, n in enumerate(names(one)) if n == "qwen3.5-9b" and one.cells.row[i] == found.cells.row[at[0]])
     assert plan.pace is not None
     assert found.cells.tokens_per_s[at[0]] == pytest.approx(one.cells.tokens_per_s[same])
     assert plan.pace.decode_all.value == pytest.approx(8 * plan.pace.decode_each.value)
@@ -143,12 +143,12 @@ def test_plans_say_the_same_as_inspect() -> None:
 
 def test_images_are_counted_in_every_candidate_and_readers_only_are_asked() -> None:
     plain, seeing = grid(device="RTX 4090"), grid(device="RTX 4090", images=True)
-    assert "qwen3-8b" in names(plain)
-    assert "qwen3-8b" not in names(seeing)
+    assert "gpt-oss-20b" in names(plain)
+    assert "gpt-oss-20b" not in names(seeing)
     at = {n: i for i, n in enumerate(names(plain))}
-    i = names(seeing).index("gemma3-12b")
+    i = names(seeing).index("gemma3-4b")
     j = next(k for k in range(len(plain.cells)) if plain.cells.row[k] == seeing.cells.row[i])
-    assert "gemma3-12b" in at
+    assert "gemma3-4b" in at
     assert seeing.cells.total[i] - plain.cells.total[j] > 800_000_000
     plan = confirmed({"device": "RTX 4090", "images": True}, i)
     assert plan is not None
@@ -156,7 +156,7 @@ def test_images_are_counted_in_every_candidate_and_readers_only_are_asked() -> N
     assert plan.projector_bytes > 800_000_000
 
 
-@pytest.mark.parametrize("model", ["phi4-14b", "qwen3-8b"])
+@pytest.mark.parametrize("model", ["phi4-14b", "gpt-oss-20b"])
 def test_beyond_the_training_nothing_fits_even_what_is_named(model: str) -> None:
     request = parse_request({"device": "H200", "model": model, "context": "256k"})
     assert select_models(request, grid(device="RTX 4090").columns)[0] == []

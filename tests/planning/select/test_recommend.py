@@ -186,8 +186,8 @@ def test_every_model_is_a_plan_or_has_a_reason_or_is_beaten() -> None:
     found = ask(device="RTX 4090", users="2", context="16k")
     left = {e.name for e in found.excluded}
     assert left.isdisjoint(p.name for p in found.plans)
-    assert "llama3.1-405b" in left
-    assert "short by" in str(next(e.reason for e in found.excluded if e.name == "llama3.1-405b"))
+    assert "qwen3.5-397b-a17b" in left
+    assert "short by" in str(next(e.reason for e in found.excluded if e.name == "qwen3.5-397b-a17b"))
     assert "trained for 8,192 tokens, 16,384 requested" in {str(e.reason) for e in found.excluded}
 
 
