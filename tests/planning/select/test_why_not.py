@@ -128,11 +128,11 @@ def test_a_model_that_fits_only_coarsely_says_so(found: Recommendation) -> None:
 
 def test_what_is_too_slow_to_be_of_use_says_how_slow_and_how_to_have_it() -> None:
     """A dense model of 70 GB that stands mostly in RAM writes slower than people read."""
-    asked = {"device": "RTX 3060 12GB", "ram": "128GiB", "model": "llama3.3-70b"}
+    asked = {"device": "RTX 3060 12GB", "ram": "128GiB"}
     limit = r"is left out: [0-2]\.\d tokens/s of answer, and 2\.5 is the limit \(default\); --speed 1 lifts it"
-    assert re.search(limit, said(recommend(parse_request(asked)), "llama3.3-70b"))
+    assert re.search(limit, said(recommend(parse_request(asked)), "mistral-medium-3.5-128b"))
     lifted = recommend(parse_request({**asked, "speed": 0.5}))
-    assert "is the limit" not in said(lifted, "llama3.3-70b")
+    assert "is the limit" not in said(lifted, "mistral-medium-3.5-128b")
 
 
 def test_with_a_budget_reasons_are_about_that_very_machine_and_model() -> None:
