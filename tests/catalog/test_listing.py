@@ -158,7 +158,9 @@ def test_bases_toys_and_stale_models_are_not_listed(name: str) -> None:
     assert str(listing.explain(found)).endswith("--model plans it")
 
 
-@pytest.mark.parametrize("name", ["gpt-oss-20b", "gpt-oss-120b", "kimi-k2.6", "minimax-m2.7", "gpt-oss-swallow-20b-rl-v0.1"])
+@pytest.mark.parametrize(
+    "name", ["gpt-oss-20b", "gpt-oss-120b", "kimi-k2.6", "minimax-m2.7", "gpt-oss-swallow-20b-rl-v0.1"]
+)
 def test_models_with_scores_and_files_are_listed(name: str) -> None:
     assert listing.unlisted(name) is None
     assert find(name).listed
