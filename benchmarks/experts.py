@@ -73,7 +73,7 @@ def _words(plan: Plan) -> str:
 
 def _reasons(answer: Plans, box: Box) -> Iterator[str]:
     """Yield what why-not says of the expert's first models that the catalogue has."""
-    named = [m.name for b in box.models for m in answer.grid.columns.models if called(m.name, [b]) and m.listed]
+    named = [m.name for b in box.models for m in answer.grid.columns.models if called(m.name, [b])]
     for name in list(dict.fromkeys(named))[:REASONS]:
         yield str(why_not(answer, name).reasons[0])
 

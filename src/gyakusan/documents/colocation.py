@@ -24,6 +24,19 @@ from gyakusan.planning.colocate.recommend import ColocatedModel, Colocation, Col
 from gyakusan.show.colocation import notes
 
 
+class UseJson(Struct, frozen=True):
+    """One use of a server, as asked for.
+
+    task: what people do
+    users: conversations at the same time
+    context: of one conversation [tokens]
+    """
+
+    task: str
+    users: int
+    context: int
+
+
 class ColocatedModelJson(Struct, frozen=True, kw_only=True):
     """One of the models: a plan as for one model, or an embedding model, which has a `score`.
 
@@ -51,7 +64,8 @@ class ColocatedModelJson(Struct, frozen=True, kw_only=True):
     artifact: the published file or repository that the command names, null if nobody is known to publish it
     preparation: the commands that make its files, empty where they are published
     score: of an embedding model, mean over the tasks of MTEB, null if not known [points]
-    task: what it is for
+    task: what it is for, the first of `uses`
+    uses: what it serves: more than one where one server serves several
     reserve: what `gyakusan inspect --reserve` is given to say the same, whole MiB [B]
     changes: what `gyakusan inspect --set` is given to say the same
     tokens_per_second: of answers for each user, of texts read for embeddings, while the others are idle
@@ -83,6 +97,7 @@ class ColocatedModelJson(Struct, frozen=True, kw_only=True):
     preparation: tuple[str, ...] | UnsetType = UNSET
     score: float | UnsetType | None = UNSET
     task: str
+    uses: tuple[UseJson, ...]
     reserve: int | None
     changes: Mapping[str, Any]
     tokens_per_second: IntervalJson | None
@@ -158,7 +173,8 @@ def _model(plan: Colocation, member: ColocatedModel) -> ColocatedModelJson:
     }
     return ColocatedModelJson(
         **({**(fields if member.plan is None else plan_fields(member.plan)), "command": command(member.command)}),
-        task=member.request.task,
+        task=member.uses[0].task,
+        uses=tuple(UseJson(u.task, u.users, u.workload.context) for u in member.uses),
         reserve=member.reserve,
         changes=member.changes,
         tokens_per_second=interval(figure),

@@ -1,10 +1,10 @@
-"""Several models on one machine: the table, what each gets, and their commands."""
+"""Several uses of one machine: the table, what each gets, and the commands of the servers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gyakusan.message import Message, say
+from gyakusan.message import Listed, Message, say
 from gyakusan.planning.colocate.model_options import QUALITY_PER_MTEB_POINT
 from gyakusan.planning.colocate.recommend import ColocatedModel, Colocation, ColocationAnswer
 from gyakusan.planning.request.request import PlanRequest
@@ -33,15 +33,16 @@ def _title(request: PlanRequest) -> Message:
     where = request.device or request.memory or (str(request.budget) if request.budget else None)
     facts = {"n": 1 + len(request.colocated)}
     if where is None:
-        return say("{n} models on this computer", **facts)
-    return say("{n} models: {where}", where=where, **facts)
+        return say("{n} uses on this computer", **facts)
+    return say("{n} uses: {where}", where=where, **facts)
 
 
 def _plan(plan: Colocation) -> Tree:
     """The machine, a row for each model, what is left, the commands."""
     price = "" if plan.offer.price is None else f", {plan.offer.price:,.0f} JPY"
     machine, roles = plan.offer.machine.name + price, listed(plan.roles, plans.ROLE_TEXTS)
-    table = Table(COLUMNS, tuple(_row(plan, member) for member in plan.members))
+    rows = ((member, use) for member in plan.members for use in member.uses)
+    table = Table(COLUMNS, tuple(_row(plan, member, use) for member, use in rows))
     caveats = (line for name in dict.fromkeys(m.deployment.engine for m in plan.members) for line in caveat(name))
     below: Tree = (*_remarks(plan), *caveats, *(command(m.command) for m in plan.members))
     return Title(say("{machine}: {roles}", machine=machine, roles=roles)), table, Section(None, below)
@@ -52,33 +53,48 @@ def _remarks(plan: Colocation) -> Iterator[Text]:
         yield Text(say("{left} to spare on the fullest device.", left=format_bytes(plan.left)))
     if not plan.meets_target_speed:
         yield Text(say("Some models are slower than their task's target."), "caution")
-    names = [m.deployment.name for m in plan.members]
-    for name in sorted({n for n in names if names.count(n) > 1}):
-        same = say("{model} runs more than once: one server for all its users takes less memory.", model=name)
-        yield Text(same, "caution")
+    for member in plan.members:
+        if len(member.uses) > 1:
+            yield Text(_shared(member))
 
 
-def _row(plan: Colocation, member: ColocatedModel) -> tuple[Words, ...]:
-    figure = member.main_speed
+def _shared(member: ColocatedModel) -> Message:
+    """Return what one server for several uses holds."""
+    load = member.ledger.load
+    uses = Listed(tuple(Message(TASK_TEXTS[use.task]) for use in member.uses))
+    return say(
+        "One server of {model} serves {uses}: {n} slots of {tokens} tokens.",
+        model=member.deployment.name,
+        uses=uses,
+        n=f"{load.users:,}",
+        tokens=f"{load.context:,}",
+    )
+
+
+def _row(plan: Colocation, member: ColocatedModel, use: PlanRequest) -> tuple[Words, ...]:
+    figure, load = member.main_speed, member.ledger.load
     alone = "?" if figure is None else f"{figure.value:,.0f} ({figure.low:,.0f}-{figure.high:,.0f})"
-    shared = "?" if figure is None else f"{figure.value * plan.busy_share:,.0f}"
-    load, size = member.ledger.load, f"{member.ledger.accounts[0].total / GIB:.1f}"
-    task, model = Message(TASK_TEXTS[member.request.task]), f"{member.deployment.name} {member.deployment.quantization}"
-    return task, model, f"{load.users} x {load.context:,}", alone, shared, size
+    busy = "?" if figure is None else f"{figure.value * plan.busy_share:,.0f}"
+    people = f"{load.users} x {load.context:,}"
+    if len(member.uses) > 1:
+        people = f"{use.users} x {use.workload.context:,}"
+    size: Words = f"{member.ledger.accounts[0].total / GIB:.1f}" if use is member.uses[0] else say("shared")
+    task, model = Message(TASK_TEXTS[use.task]), f"{member.deployment.name} {member.deployment.quantization}"
+    return task, model, people, alone, busy, size
 
 
 def notes(answer: ColocationAnswer) -> tuple[Message, ...]:
     """What the figures rest on."""
     out = [
         say(
-            "Speeds with all models busy are estimates: each model gets an equal share of the device's "
-            "time. A model that waits frees its share for the others."
+            "Speeds with all servers busy are estimates: each server gets an equal share of the device's "
+            "time. A server that waits frees its share for the others."
         ),
         say(
-            "Each model runs in its own process with its own driver context. The memory check reserves "
+            "Each server runs in its own process with its own driver context. The memory check reserves "
             "what the others take."
         ),
-        say("The combination has the highest total value by --prefer. Every model counts the same."),
+        say("The combination has the highest total value by --prefer. Every use counts the same."),
     ]
     if any(m.plan is None for p in answer.plans for m in p.members):
         out.append(

@@ -93,7 +93,8 @@ def test_all_of_it_together_is_no_more_than_there_is() -> None:
 
 
 def test_commands_have_ports_of_their_own_and_shares_of_vllm() -> None:
-    (plan,) = ask(device="2x RTX 3090", engines="vllm", also=["coding", "embedding"]).plans
+    also = ["coding:model=qwen3-8b", "embedding"]
+    (plan,) = ask(device="2x RTX 3090", model="gemma3-12b", engines="vllm", also=also).plans
     ports = [m.command.argv[m.command.argv.index("--port") + 1] for m in plan.members]
     assert ports == ["8080", "8081", "8082"]
     for member in plan.members[:2]:

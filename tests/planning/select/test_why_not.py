@@ -14,7 +14,6 @@ from gyakusan.planning.select.plan import catalogue_deployment, exact_ledger
 from gyakusan.planning.select.plan_capacity import plan_capacities
 from gyakusan.planning.select.recommend import recommend
 from gyakusan.planning.select.recommendation import Recommendation
-from gyakusan.planning.select.shown_plans import is_beaten, shown_figures
 from gyakusan.planning.select.what_if import what_if
 from gyakusan.planning.select.why_not import why_not
 
@@ -55,18 +54,6 @@ def test_an_engine_and_a_machine_are_explained(found: Recommendation) -> None:
 def test_a_card_beyond_the_budget_says_by_how_much() -> None:
     bought = recommend(parse_request({"budget": "300000JPY", "users": 2}))
     assert "more than the budget" in said(bought, "RTX 5090")
-
-
-def test_what_is_beaten_says_by_what_with_both_figures(found: Recommendation) -> None:
-    why = why_not(found, "gemma3-4b")
-    text = str(why.reasons[0])
-    assert "is beaten by plan" in text or "against plan 1" in text
-    assert why.plan is not None
-    rival = found.plans[why.rival - 1]
-    assert ("is beaten" in text) is is_beaten(why.plan, rival, owned=True)
-    for figures in map(shown_figures, (why.plan, rival)):
-        assert figures.answer is not None
-        assert f"{figures.quality:.0f}" in text if "is beaten" in text else f"{figures.answer:g} " in f"{text} "
 
 
 def test_a_plan_of_the_answer_says_its_number_and_what_makes_it_the_first(found: Recommendation) -> None:
@@ -130,14 +117,17 @@ def test_what_is_too_slow_to_be_of_use_says_how_slow_and_how_to_have_it() -> Non
     """A dense model of 70 GB that stands mostly in RAM writes slower than people read."""
     asked = {"device": "RTX 3060 12GB", "ram": "128GiB"}
     limit = r"is left out: [0-2]\.\d tokens/s of answer, and 2\.5 is the limit \(default\); --speed 1 lifts it"
-    assert re.search(limit, said(recommend(parse_request(asked)), "mistral-medium-3.5-128b"))
+    why = why_not(recommend(parse_request(asked)), "mistral-medium-3.5-128b", tries=False)
+    assert (why.reason.because, why.reason.figure) == ("speed", "answer")
+    assert re.search(limit, str(why.reasons[0]))
     lifted = recommend(parse_request({**asked, "speed": 0.5}))
     assert "is the limit" not in said(lifted, "mistral-medium-3.5-128b")
 
 
 def test_with_a_budget_reasons_are_about_that_very_machine_and_model() -> None:
     bought = recommend(parse_request({"budget": "1000000JPY", "users": 5, "context": "32k", "language": "ja"}))
-    assert "On NVIDIA DGX Spark 128GB the best plan is " in said(bought, "DGX Spark")
+    assert why_not(bought, "DGX Spark").reason.because in ("behind", "beaten", "tied", "shown")
+    assert said(bought, "DGX Spark").startswith("NVIDIA DGX Spark 128GB (")
     assert "RTX 5090 D" not in said(bought, "RTX 5090")
     for name in ("gpt-oss-120b", "gemma-4-31b"):
         why = why_not(bought, name)

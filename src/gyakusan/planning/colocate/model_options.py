@@ -18,6 +18,7 @@ from gyakusan.engines.registry import engine as find_engine
 from gyakusan.errors import BadSetting
 from gyakusan.planning.candidates.hardware import HardwareOption
 from gyakusan.planning.candidates.model_table import ModelTable
+from gyakusan.planning.colocate.shared_server import SharedCandidates, groupings, shared_candidates, shared_request
 from gyakusan.planning.evaluate.results import SweepResult
 from gyakusan.planning.evaluate.sweep import sweep
 from gyakusan.planning.request.request import PlanRequest
@@ -69,28 +70,47 @@ class Combination(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ModelSlot:
-    """One of the requested models and its options.
+    """One server: a model for one use or for several, and its options.
 
-    request: for this model alone
+    request: for this server, everyone's slots in it
+    uses: what it serves, as asked for
     sweep_result: of a model that answers, None for embeddings
     options: for each machine, least memory first
     """
 
     request: PlanRequest
+    uses: tuple[PlanRequest, ...]
     sweep_result: SweepResult | None
     options: tuple[tuple[ModelOption, ...], ...]
 
 
-def model_slots(request: PlanRequest, columns: ModelTable, hardware: Sequence[HardwareOption]) -> tuple[ModelSlot, ...]:
-    """Return the request's own model, then every further model, with their options on each machine."""
+def slot_groups(
+    request: PlanRequest, columns: ModelTable, hardware: Sequence[HardwareOption]
+) -> tuple[tuple[ModelSlot, ...], ...]:
+    """Return every way to put the uses on servers, with the options of each server on each machine; one for each use first.
+
+    An embedding model always has a server of its own.
+    """
     requests = [replace(request, colocated=()), *(inherited(request, part) for part in request.colocated)]
     undominated = None if request.owned else _undominated_models(requests, columns, hardware)
-    return tuple(
-        _embedding_slot(part, hardware)
+    texts = [i for i, part in enumerate(requests) if part.task != "embedding"]
+    slots: dict[tuple[int, ...], ModelSlot | None] = {
+        (i,): _embedding_slot(part, hardware)
         if part.task == "embedding"
-        else _text_slot(part, columns, hardware, undominated)
-        for part in requests
-    )
+        else _text_slot((part,), columns, hardware, undominated)
+        for i, part in enumerate(requests)
+    }
+    found = []
+    for grouping in groupings(len(texts)):
+        groups = [tuple(texts[i] for i in group) for group in grouping]
+        for group in groups:
+            if group not in slots:
+                slots[group] = _text_slot([requests[i] for i in group], columns, hardware, undominated)
+        whole = sorted([*groups, *((i,) for i in range(len(requests)) if i not in texts)])
+        servers = tuple(s for s in (slots[g] for g in whole) if s is not None)
+        if len(servers) == len(whole):
+            found.append(servers)
+    return tuple(found)
 
 
 def inherited(request: PlanRequest, part: PlanRequest) -> PlanRequest:
@@ -135,20 +155,39 @@ def _undominated_models(
 
 
 def _text_slot(
+    uses: Sequence[PlanRequest],
+    columns: ModelTable,
+    hardware: Sequence[HardwareOption],
+    undominated: IntArray | None,
+) -> ModelSlot | None:
+    """Return the options of a model that answers in every use, None if no server can be asked for all of them.
+
+    undominated: None for a machine that is owned
+    """
+    parts = shared_request(uses) if len(uses) > 1 else tuple(uses)
+    if not parts:
+        return None
+    sweeps = [_text_sweep(part, columns, hardware, undominated) for part in parts]
+    if not all(len(r.cells) for r in sweeps):
+        return ModelSlot(parts[0], tuple(uses), sweeps[0], tuple(() for _ in hardware))
+    scores = [rank_candidates(part, r) for part, r in zip(parts, sweeps, strict=True)]
+    eligible = [s.eligible if undominated is None else _near_the_best(s) for s in scores]
+    shared = shared_candidates(parts, sweeps, scores, eligible)
+    cells = sweeps[0].cells.take(shared.index)
+    memory = cells.total + _margins(sweeps[0], hardware)[shared.index]
+    options = _undominated_candidates(shared, cells.offer, memory, len(hardware))
+    return ModelSlot(parts[0], tuple(uses), sweeps[0], options)
+
+
+def _text_sweep(
     request: PlanRequest, columns: ModelTable, hardware: Sequence[HardwareOption], undominated: IntArray | None
-) -> ModelSlot:
-    """Return the options of a model that answers. undominated: None for a machine that is owned."""
+) -> SweepResult:
+    """Return the candidates of a use; the price is that of all together and counts later."""
     models = _selected_models(request, columns)
     if undominated is not None and request.model is None:
         models = models[np.isin(models, undominated)]
     result = sweep(request, columns, hardware, models, reduce=False)
-    result = replace(result, cells=replace(result.cells, price=np.zeros(len(result.cells))))
-    if not len(result.cells):
-        return ModelSlot(request, result, tuple(() for _ in hardware))
-    scores = rank_candidates(request, result)
-    eligible = scores.eligible if undominated is None else _near_the_best(scores)
-    options = _undominated_candidates(scores, eligible, result.cells.total + _margins(result, hardware), len(hardware))
-    return ModelSlot(request, result, options)
+    return replace(result, cells=replace(result.cells, price=np.zeros(len(result.cells))))
 
 
 def _near_the_best(scores: RankingScores) -> IntArray:
@@ -161,21 +200,21 @@ def _near_the_best(scores: RankingScores) -> IntArray:
 
 
 def _undominated_candidates(
-    scores: RankingScores, eligible: IntArray, memory: FloatArray, machines: int
+    shared: SharedCandidates, offer: IntArray, memory: FloatArray, machines: int
 ) -> tuple[tuple[ModelOption, ...], ...]:
     """Return for each machine the candidates that no other beats in memory, utility and reaching the target speed."""
-    order = eligible[np.lexsort((eligible, -scores.utility[eligible], memory[eligible]))]
+    order = np.lexsort((shared.index, -shared.utility, memory))
     options: list[list[ModelOption]] = [[] for _ in range(machines)]
     best_fast, best = [-np.inf] * machines, [-np.inf] * machines
-    for index in order.tolist():
-        machine, utility = int(scores.cells.offer[index]), float(scores.utility[index])
-        fast = bool(scores.meets_target_speed[index])
+    for place in order.tolist():
+        machine, utility, fast = int(offer[place]), float(shared.utility[place]), bool(shared.fast[place])
         if utility <= (best_fast if fast else best)[machine]:
             continue
         best[machine] = max(best[machine], utility)
         if fast:
             best_fast[machine] = utility
-        options[machine].append(ModelOption(_steps(float(memory[index])), utility, index, fast))
+        option = ModelOption(_steps(float(memory[place])), utility, int(shared.index[place]), fast)
+        options[machine].append(option)
     return tuple(tuple(o) for o in options)
 
 
@@ -233,7 +272,7 @@ def _embedding_slot(request: PlanRequest, hardware: Sequence[HardwareOption]) ->
         if key not in by_device:
             by_device[key] = _undominated(_embedding_options(request, records, machine))
         options.append(by_device[key])
-    return ModelSlot(request, None, tuple(options))
+    return ModelSlot(request, (request,), None, tuple(options))
 
 
 def _embedding_options(request: PlanRequest, records: Sequence[ModelRecord], machine: Machine) -> Iterator[ModelOption]:

@@ -27,8 +27,8 @@ from gyakusan.planning.colocate.model_options import (
     combinations,
     embedding_deployment,
     embedding_load,
-    model_slots,
     shared_memory,
+    slot_groups,
 )
 from gyakusan.planning.colocate.relaxations import find_relaxations
 from gyakusan.planning.evaluate.results import SweepResult
@@ -50,9 +50,10 @@ FIRST_PORT = 8080
 
 @dataclass(frozen=True, slots=True)
 class ColocatedModel:
-    """One of the models that run together.
+    """One of the servers that run together.
 
-    request: for this model alone
+    request: for this server, everyone's slots in it
+    uses: what it serves, as asked for; more than one where one server serves several
     deployment: model, format, engine, machine with the others' memory reserved, load and settings
     ledger: memory by device
     command: how the server is started, with a port of its own
@@ -64,6 +65,7 @@ class ColocatedModel:
     """
 
     request: PlanRequest
+    uses: tuple[PlanRequest, ...]
     deployment: Deployment
     ledger: Ledger
     command: Command
@@ -86,7 +88,7 @@ class Colocation:
     """Models that run together on one machine.
 
     offer: the machine as it is owned or sold
-    members: the models, in the order of the request
+    members: the servers, in the order of the request
     utility: sum over the models by the preference, without the price
     meets_target_speed: every model reaches the speed of its task
     left: usable bytes that are left on the fullest device, None = not known [B]
@@ -102,7 +104,7 @@ class Colocation:
 
     @property
     def busy_share(self) -> float:
-        """Share of its speed that a model keeps while all others work: 1 / models.
+        """Share of its speed that a server keeps while all others work: 1 / servers.
 
         An estimate: the device runs one step of one process after the other, and nothing overlaps.
         """
@@ -125,17 +127,24 @@ class ColocationAnswer:
     tried: int
 
 
+Slots = tuple[ModelSlot, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class _Placed:
     """A combination on a machine.
 
+    slots: the servers
     offer: place of the machine
+    utility: of all uses, less what servers that work at the same time take from each other
     rank: utility less what the price costs by the preference
-    fast: every model reaches its target speed
+    fast: every use reaches its target speed
     """
 
+    slots: Slots
     offer: int
     combination: Combination
+    utility: float
     rank: float
     fast: bool
 
@@ -152,9 +161,9 @@ def colocate(
     if request.model is not None:
         request = replace(request, model=text_model_name(request.model))
     hardware = tuple(offers) if offers is not None else _hardware(request)
-    slots = model_slots(request, table, hardware)
-    plans = _plans(request, hardware, slots)
-    relaxations = () if plans else find_relaxations(request, table, hardware, slots)
+    groups = slot_groups(request, table, hardware)
+    plans = _plans(request, hardware, groups)
+    relaxations = () if plans else find_relaxations(request, table, hardware, groups[0])
     return ColocationAnswer(request, plans, relaxations, len(hardware))
 
 
@@ -164,15 +173,13 @@ def _hardware(request: PlanRequest) -> tuple[HardwareOption, ...]:
     return tuple(o for o in market.buyable_machines(request)[0] if o.price is not None)
 
 
-def _plans(
-    request: PlanRequest, hardware: Sequence[HardwareOption], slots: Sequence[ModelSlot]
-) -> tuple[Colocation, ...]:
+def _plans(request: PlanRequest, hardware: Sequence[HardwareOption], groups: Sequence[Slots]) -> tuple[Colocation, ...]:
     """Return the best confirmed combination for each role."""
-    confirmed: dict[tuple[int, tuple[ModelOption, ...]], Colocation] = {}
-    for role, ranked in _ranked_by_role(request, hardware, slots).items():
+    confirmed: dict[tuple[int, int, tuple[ModelOption, ...]], Colocation] = {}
+    for role, ranked in _ranked_by_role(request, hardware, groups).items():
         for placed in ranked[:MAX_TRIES]:
-            key = (placed.offer, placed.combination.options)
-            plan = confirmed.get(key) or _confirmed(hardware[placed.offer], slots, placed)
+            key = (placed.offer, len(placed.slots), placed.combination.options)
+            plan = confirmed.get(key) or _confirmed(hardware[placed.offer], placed)
             if plan is not None:
                 confirmed[key] = replace(plan, roles=(*plan.roles, role))
                 break
@@ -180,29 +187,40 @@ def _plans(
 
 
 def _ranked_by_role(
-    request: PlanRequest, hardware: Sequence[HardwareOption], slots: Sequence[ModelSlot]
+    request: PlanRequest, hardware: Sequence[HardwareOption], groups: Sequence[Slots]
 ) -> dict[str, list[_Placed]]:
     """Return the combinations for "balanced", and where something is bought for "cheapest" and "best", best first."""
-    placed = [p for offer, option in enumerate(hardware) for p in _placed(request, offer, option, slots)]
-    placed = [p for p in placed if p.fast] or placed
-    ranked = {"balanced": sorted(placed, key=lambda p: (-p.rank, p.offer))}
+    every = [
+        p for slots in groups for offer, option in enumerate(hardware) for p in _placed(request, offer, option, slots)
+    ]
+    fast = {p.offer for p in every if p.fast}
+    every = [p for p in every if p.fast or p.offer not in fast]
+    every = [p for p in every if p.fast] or every
+    ranked = {"balanced": sorted(every, key=lambda p: (-p.rank, len(p.slots), p.offer))}
     if not request.owned:
         prices = [o.price or 0.0 for o in hardware]
-        ranked["cheapest"] = sorted(placed, key=lambda p: (prices[p.offer], -p.combination.utility))
-        ranked["best"] = sorted(placed, key=lambda p: (-p.combination.utility, prices[p.offer]))
+        ranked["cheapest"] = sorted(every, key=lambda p: (prices[p.offer], -p.utility))
+        ranked["best"] = sorted(every, key=lambda p: (-p.utility, prices[p.offer]))
     return ranked
 
 
-def _placed(request: PlanRequest, offer: int, option: HardwareOption, slots: Sequence[ModelSlot]) -> list[_Placed]:
+def _placed(request: PlanRequest, offer: int, option: HardwareOption, slots: Slots) -> list[_Placed]:
     """Return the combinations that fit a machine; slow models only if no combination of fast ones fits."""
     memory = shared_memory(option.machine) // MEMORY_STEP
     choices = [slot.options[offer] for slot in slots]
     fast = combinations([[o for o in options if o.meets_target_speed] for options in choices], memory)
-    cost = WEIGHTS[request.prefer][2] * float(np.log2(max(1.0, option.price or 1.0)))
-    return [_Placed(offer, c, c.utility - cost, bool(fast)) for c in fast or combinations(choices, memory)]
+    _, by_speed, by_price = WEIGHTS[request.prefer]
+    answering = [slot for slot in slots if slot.sweep_result is not None]
+    # all at work, each server has its share of the device's time, and so has every use that it serves
+    waiting = by_speed * float(np.log2(max(1, len(answering)))) * sum(len(s.uses) for s in answering)
+    cost = by_price * float(np.log2(max(1.0, option.price or 1.0)))
+    return [
+        _Placed(slots, offer, c, c.utility - waiting, c.utility - waiting - cost, bool(fast))
+        for c in fast or combinations(choices, memory)
+    ]
 
 
-def _confirmed(option: HardwareOption, slots: Sequence[ModelSlot], placed: _Placed) -> Colocation | None:
+def _confirmed(option: HardwareOption, placed: _Placed) -> Colocation | None:
     """Return the plan if every engine fits its model beside the others, else None.
 
     Each engine reserves what the others take, which changes what it takes itself: repeated until nothing changes.
@@ -214,7 +232,7 @@ def _confirmed(option: HardwareOption, slots: Sequence[ModelSlot], placed: _Plac
     for _ in range(MAX_ROUNDS):
         before = [list(t) for t in taken]
         members = []
-        for number, (slot, model_option) in enumerate(zip(slots, options, strict=True)):
+        for number, (slot, model_option) in enumerate(zip(placed.slots, options, strict=True)):
             others = [sum(t[i] for n, t in enumerate(taken) if n != number) for i in range(len(taken[number]))]
             member = _member(option, slot, model_option, others, FIRST_PORT + number)
             if member is None:
@@ -228,7 +246,7 @@ def _confirmed(option: HardwareOption, slots: Sequence[ModelSlot], placed: _Plac
     )
     if left is not None and left < 0:
         return None
-    return Colocation(option, tuple(members), placed.combination.utility, placed.fast, left)
+    return Colocation(option, tuple(members), placed.utility, placed.fast, left)
 
 
 def _devices(machine: Machine) -> tuple[Device, ...]:
@@ -277,7 +295,15 @@ def _text_member(
         return None
     command = plan.deployment.rules.with_port(plan.command, port)
     return ColocatedModel(
-        slot.request, plan.deployment, plan.ledger, command, plan.pace, plan, changes=changes, reserve=reserve
+        slot.request,
+        slot.uses,
+        plan.deployment,
+        plan.ledger,
+        command,
+        plan.pace,
+        plan,
+        changes=changes,
+        reserve=reserve,
     )
 
 
@@ -295,6 +321,7 @@ def _embedding_member(
     turn = TurnShape(users=request.users, prompt=request.workload.prompt_tokens, answer=1, chunk=chunk)
     return ColocatedModel(
         request,
+        (request,),
         deployment,
         ledger,
         command=rules.embedding_command(rules.with_port(deployment.command, port), record.pooling),

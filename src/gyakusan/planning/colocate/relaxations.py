@@ -14,8 +14,8 @@ from gyakusan.planning.colocate.model_options import (
     ModelSlot,
     combinations,
     inherited,
-    model_slots,
     shared_memory,
+    slot_groups,
 )
 from gyakusan.planning.request.request import PlanRequest
 from gyakusan.planning.select.relaxations import Relaxation, Works, largest_working, with_context
@@ -35,8 +35,11 @@ def find_relaxations(
     option = hardware[at]
 
     def works(relaxed: PlanRequest) -> bool:
-        options = [slot.options[0] for slot in model_slots(relaxed, columns, (option,))]
-        return bool(combinations(options, shared_memory(option.machine) // MEMORY_STEP))
+        room = shared_memory(option.machine) // MEMORY_STEP
+        return any(
+            combinations([slot.options[0] for slot in slots], room)
+            for slots in slot_groups(relaxed, columns, (option,))
+        )
 
     alone = [_alone(slot, option) for slot in slots if not slot.options[at]]
     reasons = alone or [_short(slots, at, option)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from gyakusan.message import Message, say
 from gyakusan.planning.candidates.model_table import CatalogModel, ModelTable
 from gyakusan.planning.evaluate.results import SweepResult
 from gyakusan.planning.request.request import PlanRequest
+from gyakusan.planning.select.missed_figures import at_least, at_most
 from gyakusan.units import format_bytes
 
 PERMISSIVE = ("apache-2.0", "mit", "bsd", "cc-by-4.0")
@@ -97,34 +99,65 @@ def _in_family(model: CatalogModel, family: str) -> bool:
     return model.name.casefold().startswith(start) or str(model.facts["model"]["architecture"]).casefold() == start
 
 
+@dataclass(frozen=True, slots=True)
+class Miss:
+    """The limit that a model does not keep.
+
+    because: memory, quality, speed, wait, rate or engine; "choice" where it keeps every limit
+    reason: in words
+    has: what it has, None = not known
+    wants: the limit, None = there is none
+    """
+
+    because: Literal["memory", "quality", "speed", "wait", "rate", "engine", "choice"]
+    reason: Message
+    has: float | None = None
+    wants: float | None = None
+
+
 def missed_models(request: PlanRequest, grid: SweepResult, allowed: Sequence[int]) -> list[Excluded]:
     """Return the allowed models of which no candidate is left, each with its reason."""
     left = set(grid.models.tolist())
     models = grid.columns.models
-    return [Excluded(models[i].name, _closest_miss(request, grid, i)) for i in allowed if i not in left]
+    return [Excluded(models[i].name, closest_miss(request, grid, i).reason) for i in allowed if i not in left]
 
 
-def _closest_miss(request: PlanRequest, grid: SweepResult, model: int) -> Message:
+def closest_miss(request: PlanRequest, grid: SweepResult, model: int) -> Miss:
     """Return the limit that excludes a model, in the order in which limits are judged."""
     missed = grid.missed
-    if not np.isfinite(missed.short_by[model]):
-        return say("no requested engine runs it on this machine")
-    if missed.short_by[model] > 0:
-        return say("short by {short} at its smallest quantisation", short=format_bytes(float(missed.short_by[model])))
-    if request.quality is not None and missed.best_quality[model] < request.quality:
-        return say(
-            "quality {has}, floor {asked}", has=f"{missed.best_quality[model]:.0f}", asked=f"{request.quality:.0f}"
+    short = float(missed.short_by[model])
+    if not np.isfinite(short):
+        return Miss("engine", say("no requested engine runs it on this machine"))
+    if short > 0:
+        return Miss("memory", say("short by {short} at its smallest quantisation", short=format_bytes(short)), short)
+    best, speed, wait = (float(c[model]) for c in (missed.best_quality, missed.best_tokens_per_s, missed.least_ttft))
+    if request.quality is not None and best < request.quality:
+        asked = request.quality
+        return Miss(
+            "quality",
+            say("quality {has}, and you asked for {asked}", has=at_most(best, 0), asked=f"{asked:g}"),
+            best,
+            asked,
         )
-    if request.speed and missed.best_tokens_per_s[model] < request.speed:
-        return say(
-            "{has} tokens/s for each user, floor {asked}",
-            has=f"{missed.best_tokens_per_s[model]:.1f}",
+    if request.speed and speed < request.speed:
+        reason = say(
+            "{has} tokens/s for each user at the low end, and you asked for {asked}",
+            has=at_most(speed),
             asked=f"{request.speed:g}",
         )
-    if request.max_ttft is not None and missed.least_ttft[model] > request.max_ttft:
-        return say(
-            "first token after {has} s, limit {asked} s",
-            has=f"{missed.least_ttft[model]:.1f}",
+        return Miss("speed", reason, speed, request.speed)
+    if request.max_ttft is not None and wait > request.max_ttft:
+        reason = say(
+            "the first token takes {has} s at the high end, and you asked for {asked}",
+            has=at_least(wait),
             asked=f"{request.max_ttft:g}",
         )
-    return say("others are better, faster or cheaper")
+        return Miss("wait", reason, wait, request.max_ttft)
+    if request.arrivals is not None:
+        return Miss(
+            "rate",
+            say("it does not keep up with {n} requests an hour", n=f"{request.arrivals * 3600:,.0f}"),
+            None,
+            request.arrivals,
+        )
+    return Miss("choice", say("others are better, faster or cheaper"))

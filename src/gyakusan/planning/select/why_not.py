@@ -12,9 +12,12 @@ from gyakusan.catalog.models import find
 from gyakusan.engines.registry import NAMES, engine
 from gyakusan.errors import UnknownName, unknown
 from gyakusan.message import Message, say
+from gyakusan.planning.candidates.hardware import Rejected
 from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.recommendation import Recommendation
-from gyakusan.planning.select.why_not_model import Explained, explain_model, plans_of
+from gyakusan.planning.select.why_not_compare import compare
+from gyakusan.planning.select.why_not_model import explain_model, plans_of
+from gyakusan.planning.select.why_not_reason import Explained, Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,22 +26,35 @@ class WhyNot:
 
     name: full name of the model, engine or device
     kind: "model", "engine" or "device"
-    reasons: sentences, the decisive one first
+    reason: the decisive one: its kind, the figure that decides with both numbers, and the sentence
+    further: sentences after it
     plan: its own best plan, None where it has none
-    rival: number of the plan that it is compared with, 0 = none
     changes: what makes it plan 1, each tried: in words, and as options of the command
     """
 
     name: str
     kind: str
-    reasons: tuple[Message, ...]
+    reason: Reason
+    further: tuple[Message, ...] = ()
     plan: Plan | None = None
-    rival: int = 0
     changes: tuple[tuple[Message, str], ...] = ()
 
+    @property
+    def reasons(self) -> tuple[Message, ...]:
+        """The sentences, the decisive one first."""
+        return self.reason.sentence, *self.further
 
-def why_not(recommendation: Recommendation, text: str) -> WhyNot:
-    """Return why the model, engine or device named `text` is not plan 1. Raises UnknownName if it is none of them."""
+    @property
+    def rival(self) -> int:
+        """Number of the plan that it is compared with, 0 = none."""
+        return self.reason.rival
+
+
+def why_not(recommendation: Recommendation, text: str, *, tries: bool = True) -> WhyNot:
+    """Return why the model, engine or device named `text` is not plan 1. Raises UnknownName if it is none of them.
+
+    tries: also which changes make it plan 1, each of which is a plan of its own
+    """
     try:
         name = engine(text).NAME
         return _told(name, "engine", _explain_engine(recommendation, name))
@@ -53,36 +69,36 @@ def why_not(recommendation: Recommendation, text: str) -> WhyNot:
             raise
         names = (*recommendation.grid.columns.places, *NAMES)
         raise unknown(say("model, engine or device"), text, names) from error
-    return _told(name, "model", explain_model(recommendation, name))
+    return _told(name, "model", explain_model(recommendation, name, tries=tries))
 
 
 def _told(name: str, kind: str, why: Explained) -> WhyNot:
-    return WhyNot(name, kind, why.reasons, why.plan, why.rival, why.changes)
+    return WhyNot(name, kind, why.reason, why.further, why.plan, why.changes)
 
 
 def _explain_engine(answer: Recommendation, name: str) -> Explained:
     """Return why an engine is not that of plan 1: it does not run here, was not asked for, or is no better."""
     place = next((n for n, p in enumerate(answer.plans, 1) if p.engine == name), 0)
     if place:
-        return Explained((say("{name} is the server of plan {n}.", name=name, n=place),), answer.plans[place - 1])
+        said = say("{name} is the server of plan {n}.", name=name, n=place)
+        return Explained(Reason("shown", said), plan=answer.plans[place - 1])
     grid, request = answer.grid, answer.request
     for option in grid.offers[:1]:
-        reason = engine(name).machine_refusal(option.machine, request.os)
-        if reason is not None:
-            return Explained((reason,))
+        refusal = engine(name).machine_refusal(option.machine, request.os)
+        if refusal is not None:
+            return Explained(Reason("engine", refusal))
     if name not in grid.engines:
-        return Explained((say("{name} was not requested: add --engine {name}.", name=name),))
+        return Explained(Reason("wish", say("{name} was not requested: add --engine {name}.", name=name)))
     under = np.flatnonzero(grid.cells.engine == grid.engines.index(name))
     plan = plans_of(answer, under.tolist())
-    if plan is None:
-        return Explained((say("With {name} no requested model fits and is fast enough.", name=name),))
-    reason = say(
-        "The best plan with {name} is {model} {files}; plan 1 comes first.",
-        name=name,
-        model=plan.name,
-        files=plan.quantization,
-    )
-    return Explained((reason,), plan, min(1, len(answer.plans)))
+    if plan is None or not answer.plans:
+        return Explained(Reason("memory", say("With {name} no requested model fits and is fast enough.", name=name)))
+    return Explained(compare(answer, plan, _with(name, plan)), plan=plan)
+
+
+def _with(name: str, plan: Plan) -> Message:
+    """Return an engine or a machine with the best that it runs."""
+    return say("{name} ({model} {files})", name=name, model=plan.name, files=plan.quantization)
 
 
 def _explain_device(answer: Recommendation, text: str) -> Explained:
@@ -92,25 +108,31 @@ def _explain_device(answer: Recommendation, text: str) -> Explained:
     grid, request = answer.grid, answer.request
     if request.owned:
         machine = grid.offers[0].machine.name
-        return Explained((say("The request is for {machine}: name another with --device.", machine=machine),))
+        said = say("The request is for {machine}: name another with --device.", machine=machine)
+        return Explained(Reason("wish", said))
     name = machines.parse(text).name
     place = next((n for n, p in enumerate(answer.plans, 1) if _has_device(p.offer.machine.name, name)), 0)
     if place:
-        return Explained((say("{name} is the machine of plan {n}.", name=name, n=place),), answer.plans[place - 1])
+        said = say("{name} is the machine of plan {n}.", name=name, n=place)
+        return Explained(Reason("shown", said), plan=answer.plans[place - 1])
     options = [i for i, option in enumerate(grid.offers) if _has_device(option.machine.name, name)]
     rejected = [r for r in answer.rejected if _has_device(r.name, name)]
     if rejected and not options:
-        return Explained((min(rejected, key=lambda r: r.price if r.price is not None else float("inf")).reason,))
+        cheapest = min(rejected, key=lambda r: r.price if r.price is not None else float("inf"))
+        return Explained(_refused(answer, cheapest))
     plan = plans_of(answer, np.flatnonzero(np.isin(grid.cells.offer, options)).tolist())
-    if plan is None:
-        return Explained((say("No requested model fits on {name} and is fast enough.", name=name),))
-    reason = say(
-        "On {machine} the best plan is {model} {files}; plan 1 comes first.",
-        machine=plan.offer.machine.name,
-        model=plan.name,
-        files=plan.quantization,
-    )
-    return Explained((reason,), plan, min(1, len(answer.plans)))
+    if plan is None or not answer.plans:
+        return Explained(Reason("memory", say("No requested model fits on {name} and is fast enough.", name=name)))
+    return Explained(compare(answer, plan, _with(plan.offer.machine.name, plan)), plan=plan)
+
+
+def _refused(answer: Recommendation, machine: Rejected) -> Reason:
+    """Return why a machine is not offered: its price beside the budget, that it is not sold, or what it takes."""
+    budget = answer.request.budget
+    limit = None if budget is None else answer.rates.convert(budget.amount, budget.currency, "JPY")
+    if machine.price is not None and limit is not None and machine.price > limit:
+        return Reason("money", machine.reason, "price", machine.price, limit)
+    return Reason("money", machine.reason)
 
 
 def _has_device(machine: str, device: str) -> bool:

@@ -2,211 +2,205 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from gyakusan.core.arrays import IntArray
-from gyakusan.core.load import Load
-from gyakusan.core.machine import Machine
-from gyakusan.engines.deployment import Deployment
-from gyakusan.engines.registry import engine
-from gyakusan.errors import BadSetting
 from gyakusan.message import Message, people, say
-from gyakusan.planning.candidates.hardware import HardwareOption
+from gyakusan.planning.candidates.model_table import CatalogModel
 from gyakusan.planning.candidates.reasoning_modes import UNPUBLISHED
 from gyakusan.planning.evaluate.results import SweepResult
-from gyakusan.planning.evaluate.sweep import sweep
-from gyakusan.planning.predict.capacity import find_capacity
-from gyakusan.planning.request.pace import longest_wait, slowest_answer
-from gyakusan.planning.request.request import CACHE_TYPES, MAX_DEVICES, PlanRequest
-from gyakusan.planning.select.exclusions import model_filter_reason
-from gyakusan.planning.select.plan import Plan, catalogue_deployment, confirm_candidate, exact_ledger
-from gyakusan.planning.select.plan_difference import P_BETTER_MIN, plan_difference
+from gyakusan.planning.request.pace import is_usable, longest_wait, slowest_answer
+from gyakusan.planning.request.request import PlanRequest
+from gyakusan.planning.select.exclusions import closest_miss, model_filter_reason
+from gyakusan.planning.select.feasible import feasible_candidates
+from gyakusan.planning.select.missed_figures import at_least, at_most
+from gyakusan.planning.select.plan import Plan, confirm_candidate
 from gyakusan.planning.select.ranking import rank_candidates
 from gyakusan.planning.select.recommendation import Recommendation
-from gyakusan.planning.select.shown_plans import is_beaten, shown_figures
 from gyakusan.planning.select.ways_out import first_plan
-from gyakusan.units import GIB
+from gyakusan.planning.select.why_not_compare import behind, compare
+from gyakusan.planning.select.why_not_fit import lacking_memory, may_not_fit
+from gyakusan.planning.select.why_not_reason import Because, Explained, Figure, Reason
 
 MAX_CHANGES = 3
 """Changes that make a model plan 1 which are shown."""
+MAX_TRIES = 12
+"""Candidates of a model that are checked with the engine's ledger."""
+
+FIGURES: Mapping[Because, Figure] = {"quality": "quality", "speed": "speed", "wait": "ttft", "rate": "rate"}
+"""Limit -> the figure that it is about."""
 
 
-@dataclass(frozen=True, slots=True)
-class Explained:
-    """Why something is not plan 1.
-
-    reasons: sentences, the decisive one first
-    plan: its own best plan, None where it has none
-    rival: number of the plan that it is compared with, 0 = none
-    changes: options with which it becomes plan 1, each tried, with what they mean
-    """
-
-    reasons: tuple[Message, ...]
-    plan: Plan | None = None
-    rival: int = 0
-    changes: tuple[tuple[Message, str], ...] = ()
-
-
-def explain_model(answer: Recommendation, name: str) -> Explained:
-    """Return why a model is not plan 1."""
+def explain_model(answer: Recommendation, name: str, *, tries: bool = True) -> Explained:
+    """Return why a model is not plan 1. tries: also which changes make it plan 1, each of which is a plan of its own."""
     place = next((n for n, p in enumerate(answer.plans, 1) if p.name == name), 0)
     if place == 1:
-        return Explained((say("{name} is plan 1.", name=name),), answer.plans[0])
+        first = say("{name} is plan 1.", name=name)
+        return Explained(Reason("shown", first), plan=answer.plans[0])
     if place:
         shown = answer.plans[place - 1]
-        reason = say("{name} is plan {n}, not plan 1: {how}.", name=name, n=place, how=_compared(answer, shown))
-        return Explained((reason,), shown, 1, tuple(_changes(answer, name)))
+        changes = tuple(_changes(answer, name)) if tries else ()
+        return Explained(behind(answer, shown, Message(name), 1, shown=place), (), shown, changes)
     grid, request = answer.grid, answer.request
-    model = grid.columns.places[name]
-    filtered = model_filter_reason(request, grid.columns.models[model])
+    model = grid.columns.models[grid.columns.places[name]]
+    filtered = model_filter_reason(request, model)
     if filtered is not None:
-        return Explained((say("{name} is left out: {reason}.", name=name, reason=filtered),))
-    own, indices = _candidates(answer, model)
-    if not len(indices):
-        return Explained(tuple(_unfit(answer, name)))
-    index = best_supported(request, own, indices)
-    plan = confirm_candidate(request, own, index)
+        return Explained(_filtered(request, model, filtered))
+    own, indices = _candidates(answer, grid.columns.places[name])
+    plan, index = best_plan(request, own, indices)
     if plan is None:
-        return Explained(tuple(_unfit(answer, name)) or (say("{name} does not keep the limits.", name=name),))
-    reason, rival = _left_out(answer, own, index, plan)
-    return Explained((reason,), plan, rival, tuple(_changes(answer, name)))
+        return _without_plan(answer, name)
+    reason = _left_out(answer, own, index, plan)
+    return Explained(reason, (), plan, tuple(_changes(answer, name)) if tries else ())
+
+
+def _filtered(request: PlanRequest, model: CatalogModel, reason: Message) -> Reason:
+    """Return that the request or the catalogue's rule excludes a model; of the rule with both scores that it compared."""
+    sentence = say("{name} is left out: {reason}.", name=model.name, reason=reason)
+    rule = model.unlisted if request.model is None else None
+    if rule is None:
+        return Reason("wish", sentence)
+    if not rule.other:
+        return Reason("rule", sentence)
+    return Reason("rule", sentence, "quality", float(rule.mine), float(rule.its))
+
+
+def _without_plan(answer: Recommendation, name: str) -> Explained:
+    """Return why a model has no candidate that holds."""
+    miss = closest_miss(answer.request, answer.grid, answer.grid.columns.places[name])
+    if answer.grid.offers and (miss.because == "memory" or miss.because == "choice"):
+        return lacking_memory(answer, name)
+    if miss.because == "choice":  # no machine is left
+        return Explained(Reason("money", say("{name} is left out: no machine is within the limits.", name=name)))
+    sentence = say("{name} is left out: {reason}.", name=name, reason=miss.reason)
+    return Explained(Reason(miss.because, sentence, FIGURES.get(miss.because, ""), miss.has, miss.wants))
 
 
 def _candidates(answer: Recommendation, model: int) -> tuple[SweepResult, IntArray]:
     """Return a sweep with all candidates of a model, and where they are."""
     grid, request = answer.grid, answer.request
-    fitting = np.flatnonzero(grid.models == model)
-    if len(fitting) or request.owned or not grid.offers or grid.missed.short_by[model] > 0:
-        return grid, fitting
-    # every candidate of the model was dominated and left the sweep: look at it alone
-    own = sweep(request, grid.columns, grid.offers, np.array([model], np.int64), reduce=True)
+    if request.owned or not grid.offers or grid.missed.short_by[model] > 0:
+        return grid, np.flatnonzero(grid.models == model)
+    # where machines are bought, candidates that another model dominates left the sweep: look at this one alone
+    own = feasible_candidates(request, grid.columns, grid.offers, [model])
     return own, np.arange(len(own.cells))
 
 
-def best_supported(request: PlanRequest, grid: SweepResult, indices: IntArray) -> int:
-    """Return the candidate of highest utility among those with the best evidence of quality."""
-    tier = grid.cells.tier[indices]
-    supported = indices[tier == np.min(tier)]
-    return int(supported[np.argmax(rank_candidates(request, grid).utility[supported])])
+def best_plan(request: PlanRequest, grid: SweepResult, indices: IntArray) -> tuple[Plan | None, int]:
+    """Return the confirmed plan of highest utility among some candidates, and which it is; None if none holds.
+
+    Before others come those with the best evidence of quality, then those of acceptable speed, then those that fit surely.
+    """
+    if not len(indices):
+        return None, -1
+    scores, tier = rank_candidates(request, grid), grid.cells.tier[indices]
+    order = indices[np.lexsort((-scores.utility[indices], ~scores.acceptable_speed[indices], tier))]
+    unsure: tuple[Plan | None, int] = (None, -1)
+    for index in order[:MAX_TRIES].tolist():
+        plan = confirm_candidate(request, grid, index)
+        if plan is not None and (plan.spare is None or plan.spare >= 0):
+            return plan, index
+        if plan is not None and unsure[0] is None:
+            unsure = plan, index
+    return unsure
 
 
-def _left_out(answer: Recommendation, own: SweepResult, index: int, plan: Plan) -> tuple[Message, int]:
-    """Return why a model that fits has no row, and the number of the plan that it is compared with."""
-    request, cells = answer.request, own.cells
-    slowest, longest = slowest_answer(request), longest_wait(request)
-    visible, wait = _pace(plan)
-    if plan.pace is not None and visible < slowest:
-        return (
-            say(
-                "{name} is left out: {n} tokens/s of answer, and {limit} is the limit (default); --speed 1 lifts it.",
-                name=plan.name,
-                n=f"{visible:.1f}",
-                limit=f"{slowest:g}",
-            ),
-            1,
+def _left_out(answer: Recommendation, own: SweepResult, index: int, plan: Plan) -> Reason:
+    """Return why a model that fits has no row."""
+    tier, best = int(own.cells.tier[index]), int(np.min(answer.grid.cells.tier, initial=UNPUBLISHED))
+    if tier > best:
+        model = answer.grid.columns.places[plan.name]
+        return _below_floor(answer, model, best) or _without_evidence(own.columns.models[model], plan, tier)
+    surely = any(p.spare is None or p.spare >= 0 for p in answer.plans)
+    if surely and plan.spare is not None and plan.spare < 0:
+        return may_not_fit(plan)
+    if not answer.plans:
+        return Reason("memory", say("{name} fits, but no plan of it could be confirmed.", name=plan.name))
+    return _too_slow(answer, plan) or compare(answer, plan, Message(plan.name))
+
+
+def _too_slow(answer: Recommendation, plan: Plan) -> Reason | None:
+    """Return the default limit of speed or wait that a plan breaks, None if it breaks none or no plan of the answer keeps it."""
+    if plan.pace is None or not any(_usable(answer.request, p) for p in answer.plans):
+        return None
+    slowest, longest = slowest_answer(answer.request), longest_wait(answer.request)
+    visible, wait = plan.pace.decode_each.value / plan.thinking.factor, plan.pace.ttft.value
+    if visible < slowest:
+        sentence = say(
+            "{name} is left out: {n} tokens/s of answer, and {limit} is the limit (default); --speed 1 lifts it.",
+            name=plan.name,
+            n=at_most(visible),
+            limit=f"{slowest:g}",
         )
-    if wait > longest:
-        return (
-            say(
-                "{name} is left out: the first token takes {n} s, and {limit} s is the limit (default); --first 600 lifts it.",
-                name=plan.name,
-                n=f"{wait:.0f}",
-                limit=f"{longest:g}",
-            ),
-            1,
-        )
-    if cells.tier[index] == 1:
-        facts = {"name": plan.name, "files": plan.quantization}
-        return say(
-            "{name} is left out: only files below 4 bits fit ({files}), and few benchmarks test them.", **facts
-        ), 1
-    if cells.tier[index] == UNPUBLISHED:
-        return say("{name} is left out: no published files of it fit.", name=plan.name), 1
-    if cells.tier[index] > 1:
-        return say("{name} is left out: no test of its quality is known.", name=plan.name), 1
-    return _beaten_or_tied(answer, plan)
-
-
-def _pace(plan: Plan) -> tuple[float, float]:
-    """Return the visible speed of a plan and its time to the first token, 0 where they are not known [tokens/s], [s]."""
-    if plan.pace is None:
-        return 0.0, 0.0
-    return plan.pace.decode_each.value / plan.thinking.factor, plan.pace.ttft.value
-
-
-def _beaten_or_tied(answer: Recommendation, plan: Plan) -> tuple[Message, int]:
-    """Return which plan beats a model in every figure, or how it compares with plan 1."""
-    owned = answer.request.owned
-    rival = next((n for n, p in enumerate(answer.plans, 1) if is_beaten(plan, p, owned=owned)), 0)
-    if not rival:
-        return say("{name} against plan 1: {how}.", name=plan.name, how=_compared(answer, plan)), min(
-            1, len(answer.plans)
-        )
-    a, b = shown_figures(plan), shown_figures(answer.plans[rival - 1])
-    facts = {"name": plan.name, "n": rival, "mine": f"{a.quality:.0f}", "its": f"{b.quality:.0f}"}
-    speeds = {"speed": _short(a.speed), "faster": _short(b.speed)}
-    if owned:
-        return (
-            say(
-                "{name} is beaten by plan {n} in all: quality {mine} against {its}, {speed} against {faster} tokens/s.",
-                **facts,
-                **speeds,
-            ),
-            rival,
-        )
-    return (
-        say(
-            (
-                "{name} is beaten by plan {n} in all: quality {mine} against {its}, {speed} against {faster} tokens/s, "
-                "and plan {n} costs no more."
-            ),
-            **facts,
-            **speeds,
-        ),
-        rival,
+        return Reason("speed", sentence, "answer", visible, slowest, 1)
+    if wait <= longest:
+        return None
+    sentence = say(
+        "{name} is left out: the first token takes {n} s, and {limit} s is the limit (default); --first 600 lifts it.",
+        name=plan.name,
+        n=at_least(wait),
+        limit=f"{longest:g}",
     )
+    return Reason("wait", sentence, "ttft", wait, longest, 1)
 
 
-def _compared(answer: Recommendation, plan: Plan) -> Message:
-    """Return how a plan differs from plan 1 in quality and in the speed of its answers."""
-    first = answer.plans[0]
-    gap = plan_difference(first, plan, answer.request.workload.quality_metric)
-    a, b = shown_figures(plan), shown_figures(first)
-    facts = {
-        "points": f"{abs(float(gap.quality_gap.value)):.0f} ±{gap.quality_gap.error:.0f}",
-        "speed": _short(a.answer),
-        "its": _short(b.answer),
-        "mine": f"{plan.score.value:.0f} ±{plan.score.error:.0f}",
-        "first": f"{first.score.value:.0f} ±{first.score.error:.0f}",
-    }
-    faster, slower = (a.answer or 0) > (b.answer or 0), (a.answer or 0) < (b.answer or 0)
-    tied = 1 - P_BETTER_MIN < gap.p_better < P_BETTER_MIN
-    if tied:
-        template = (
-            "equal in quality within the error ({mine}, {first}), and slower ({speed} against {its} tokens/s of answer)"
-            if slower
-            else "equal in quality within the error ({mine}, {first}), {speed} against {its} tokens/s of answer"
+def _usable(request: PlanRequest, plan: Plan) -> bool:
+    """Return True if a plan keeps the default limits; those of unknown speed do."""
+    if plan.pace is None:
+        return True
+    return bool(is_usable(request, plan.pace.decode_each.value / plan.thinking.factor, plan.pace.ttft.value))
+
+
+def _below_floor(answer: Recommendation, model: int, tier: int) -> Reason | None:
+    """Return the floor that only files of too few bits reach, None if it is not a floor that decides.
+
+    tier: evidence of quality that the plans of the answer have
+    """
+    request = answer.request
+    if not request.speed and request.max_ttft is None:
+        return None
+    free = feasible_candidates(
+        replace(request, speed=0.0, max_ttft=None), answer.grid.columns, answer.grid.offers, [model]
+    )
+    tested = np.flatnonzero(free.cells.tier <= tier)
+    if not len(tested):
+        return None
+    facts = {"name": free.columns.models[model].name}
+    speed, wait = float(free.cells.tokens_per_s_low[tested].max()), float(free.cells.ttft_high[tested].min())
+    if speed < request.speed:
+        facts |= {"has": at_most(speed), "asked": f"{request.speed:g}"}
+        sentence = say(
+            "{name} is left out: {has} tokens/s at the low end in files of 4 bits or more, and you asked for {asked}.",
+            **facts,
         )
-    elif gap.quality_gap.value > 0:
-        template = (
-            "{points} points better, but slower ({speed} against {its} tokens/s of answer)"
-            if slower
-            else "{points} points better, {speed} against {its} tokens/s of answer"
+        return Reason("speed", sentence, "speed", speed, request.speed)
+    if request.max_ttft is None or wait <= request.max_ttft:
+        return None
+    facts |= {"has": at_least(wait), "asked": f"{request.max_ttft:g}"}
+    sentence = say(
+        "{name} is left out: with 4 bits or more the first token takes {has} s at the high end, and you asked for {asked}.",
+        **facts,
+    )
+    return Reason("wait", sentence, "ttft", wait, request.max_ttft)
+
+
+def _without_evidence(model: CatalogModel, plan: Plan, tier: int) -> Reason:
+    """Return why the quality of a plan is not known well enough: no published files, too few bits, or no scores."""
+    facts = {"name": plan.name, "files": plan.quantization}
+    if tier == UNPUBLISHED:
+        sentence = say("{name} is left out: no published files of it fit.", **facts)
+    elif tier == 1:
+        sentence = say(
+            "{name} is left out: only files below 4 bits fit ({files}), and few benchmarks test them.", **facts
         )
+    elif any(m.basis != "assumed" for m in model.modes):
+        sentence = say("{name} is left out: only {files} fits, and so few bits are not tested.", **facts)
     else:
-        template = (
-            "{points} points worse, but faster ({speed} against {its} tokens/s of answer)"
-            if faster
-            else "{points} points worse, {speed} against {its} tokens/s of answer"
-        )
-    return Message(template, facts)
-
-
-def _short(value: float | None) -> str:
-    return "?" if value is None else f"{value:.0f}" if value >= 9.95 else f"{value:.1f}"
+        sentence = say("{name} is left out: no benchmark score of it is known.", **facts)
+    return Reason("evidence", sentence, "quality", float(plan.score.value), None, 1)
 
 
 def _changes(answer: Recommendation, name: str) -> Iterator[tuple[Message, str]]:
@@ -236,88 +230,6 @@ def _tries(request: PlanRequest) -> Iterator[tuple[Message, str, PlanRequest]]:
         yield say("use a q8_0 cache"), "--kv-type q8_0", replace(request, kv_types=("Q8_0",))
 
 
-# What does not fit
-
-
-def _unfit(answer: Recommendation, name: str) -> Iterator[Message]:
-    """Yield why a model has no candidate at all."""
-    grid = answer.grid
-    short = grid.missed.short_by[grid.columns.places[name]]
-    if grid.offers and short > 0 and np.isfinite(short):
-        yield from _lacking_memory(answer, name, max(grid.offers, key=_usable))
-        return
-    excluded = next((e.reason for e in answer.excluded if e.name == name), None)
-    if excluded is not None:
-        yield say("{name} is left out: {reason}.", name=name, reason=excluded)
-
-
-def _usable(option: HardwareOption) -> int:
-    """Return the usable memory of all GPUs together [B]."""
-    return sum(g.usable or 0 for g in option.machine.gpus)
-
-
-def _lacking_memory(answer: Recommendation, name: str, option: HardwareOption) -> Iterator[Message]:
-    """Yield what the smallest quantisation lacks on a machine, and each smallest change with which it fits."""
-    request, grid = answer.request, answer.grid
-    table = grid.columns.of_engine(grid.engines[0])
-    rows = np.flatnonzero(table.model == grid.columns.places[name])
-    if not len(rows):
-        return
-    row = int(rows[np.argmin(table.stored[rows])])
-    load = Load(request.users, request.workload.context)
-    cache = request.kv_types[0] if request.kv_types else engine(grid.engines[0]).SMALLER_CACHE or CACHE_TYPES[0]
-    deployment = catalogue_deployment(name, table.name[row], grid.engines[0], option.machine, load, cache)
-    ledger = exact_ledger(deployment)
-    if deployment is None or ledger is None or ledger.fits:
-        return
-    yield say(
-        "{name} does not fit on {machine}: {files} lacks {n} GiB.",
-        name=name,
-        machine=option.machine.name,
-        files=table.name[row],
-        n=_rounded_up(max(float(a.short_by) for a in ledger.accounts)),
-    )
-    yield from _changes_that_fit(deployment, cache)
-    if cache != CACHE_TYPES[0]:
-        yield say("All this is with a {type} cache.", type=cache.lower())
-
-
-def _rounded_up(missing: float) -> str:
-    """Return missing bytes in GiB, rounded up to one decimal."""
-    return f"{-(-10 * missing // GIB) / 10:.1f}"
-
-
-def _changes_that_fit(deployment: Deployment, kv_type: str) -> Iterator[Message]:
-    """Yield a smaller cache, a shorter context, fewer people, twice the cards: each alone, where it is enough."""
-    machine, load = deployment.machine, deployment.load
-    try:
-        capacity = find_capacity(deployment, int(load.context))
-    except BadSetting:  # the engine refuses a load on the way
-        return
-    if kv_type != "Q8_0" and _fits(deployment, machine, "Q8_0"):
-        yield say("It fits with a q8_0 cache: --kv-type q8_0.")
-    if capacity.context:
-        yield say(
-            "It fits with {n} tokens for each: --context {plain}.", n=f"{capacity.context:,}", plain=capacity.context
-        )
-    if capacity.users:
-        yield say("It fits for {users}: --users {n}.", users=people(capacity.users), n=capacity.users)
-    twice = replace(machine, gpus=machine.gpus * 2)
-    is_card = bool(machine.gpus) and machine.gpus[0].kind == "gpu"
-    if is_card and len(twice.gpus) <= MAX_DEVICES and _fits(deployment, twice, kv_type):
-        name = f"{len(twice.gpus)}x {machine.gpus[0].name}"
-        yield say('It fits with {n} cards: --device "{name}".', n=len(twice.gpus), name=name)
-
-
-def _fits(deployment: Deployment, machine: Machine, kv_type: str) -> bool:
-    name, form, engine, load = deployment.name, deployment.quantization, deployment.engine, deployment.load
-    ledger = exact_ledger(catalogue_deployment(name, form, engine, machine, load, kv_type))
-    return ledger is not None and ledger.fits
-
-
 def plans_of(answer: Recommendation, indices: Sequence[int]) -> Plan | None:
     """Return the confirmed best plan among some candidates of the answer, None if it does not hold."""
-    if not len(indices):
-        return None
-    place = best_supported(answer.request, answer.grid, np.array(indices, np.int64))
-    return confirm_candidate(answer.request, answer.grid, place)
+    return best_plan(answer.request, answer.grid, np.array(indices, np.int64))[0]
