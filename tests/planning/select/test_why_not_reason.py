@@ -93,7 +93,8 @@ def _figures_are_true(found: Recommendation, why: WhyNot) -> None:
         assert reason.wants is not None
         assert ahead(reason.figure, reason.wants, reason.has), text
         told = [
-            float(n.replace(",", "")) for n in re.findall(r"(?<![\w.])\d[\d,.]*\d|(?<![\w.])\d", text.split(":", 1)[1])
+            float(n.replace(",", ""))
+            for n in re.findall(r"(?<![\w.])\d[\d,.]*\d|(?<![\w.])\d", text.split(":", 1)[1].split(";")[0])
         ]
         assert told[-1] == pytest.approx(reason.wants)
         assert ahead(reason.figure, told[-1], told[-2]), text
