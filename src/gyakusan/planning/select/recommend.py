@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import TypeVar
@@ -113,7 +113,12 @@ def _plans_of_roles(
             continue
         if role == "fastest" and bool(np.isnan(result.cells.visible_tokens_per_s).all()):
             continue
-        ranked = _not_repeated(request, result, scores, role, chosen)
+        families = {_family(result, int(scores.model[i])) for i in chosen} if role == "other" else set[str]()
+        ranked = (
+            i
+            for i in ranked_for_role(role, scores, request)
+            if not families or _family(result, int(scores.model[i])) not in families
+        )
         index = first_confirmed(ranked, lambda i: _confirmed(request, result, i, surely=surely), confirmed)
         if index is not None and index not in chosen:
             chosen.append(index)
@@ -123,22 +128,6 @@ def _plans_of_roles(
         index = first_confirmed(complete, lambda i: _confirmed(request, result, i, surely=surely), confirmed)
         chosen += [] if index is None else [index]
     return [plan for plan in (confirmed[i] for i in chosen) if plan is not None]
-
-
-def _not_repeated(
-    request: PlanRequest, result: SweepResult, scores: RankingScores, role: Role, chosen: Sequence[int]
-) -> Iterator[int]:
-    """Yield the candidates of a role, without families and models that would be no further row.
-
-    "other" is of another family; the cheapest machine is for a model that no row has yet, unless the model was asked for.
-    """
-    families = {_family(result, int(scores.model[i])) for i in chosen} if role == "other" else set[str]()
-    once = role == "cheapest" and request.model is None
-    models = {int(scores.model[i]) for i in chosen} if once else set[int]()
-    for index in ranked_for_role(role, scores, request):
-        model = int(scores.model[index])
-        if model not in models and (not families or _family(result, model) not in families):
-            yield index
 
 
 def _confirmed(request: PlanRequest, result: SweepResult, index: int, *, surely: bool) -> Plan | None:
@@ -157,7 +146,7 @@ def _with_further(
         if place in taken or tries >= FURTHER_TRIES:
             continue
         taken.add(place)
-        if request.model is None and sum(m == place[0] for m, _ in taken) > 2:
+        if request.model is None and not request.owned and sum(m == place[0] for m, _ in taken) > 2:
             continue
         tries += 1
         plan = _confirmed(request, result, index, surely=surely)
