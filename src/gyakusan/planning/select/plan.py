@@ -19,7 +19,7 @@ from gyakusan.engines.base import Command, PartInRam
 from gyakusan.engines.deployment import NO_CHANGES, Deployment, deploy
 from gyakusan.engines.images import ImagePart, ProjectorUse, image_part
 from gyakusan.engines.registry import engine
-from gyakusan.errors import BadSetting
+from gyakusan.errors import BadSetting, Malformed
 from gyakusan.models.assemble import from_record
 from gyakusan.planning.candidates.hardware import HardwareOption
 from gyakusan.planning.candidates.model_table import CatalogModel, ReasoningMode
@@ -232,15 +232,15 @@ def catalogue_deployment(
         both = {**form.changes, **cache, **changes}
         deployment = deploy(_model(name, form.base), engine_name, machine, load, both, quantization)
         return None if deployment.refusals else deployment
-    except BadSetting:
+    except (BadSetting, Malformed):  # refused, or tensors that the engine's graph does not know
         return None
 
 
 def exact_ledger(deployment: Deployment | None) -> Ledger | None:
-    """Return the ledger of a deployment, None if there is no deployment or the engine refuses its settings."""
+    """Return the ledger of a deployment, None if there is none or the engine cannot run it so."""
     try:
         return None if deployment is None else deployment.ledger
-    except BadSetting:
+    except (BadSetting, Malformed):
         return None
 
 

@@ -11,7 +11,7 @@ from gyakusan.core.load import Load
 from gyakusan.core.machine import Machine
 from gyakusan.engines.deployment import Deployment
 from gyakusan.engines.registry import engine
-from gyakusan.errors import BadSetting
+from gyakusan.errors import BadSetting, Malformed
 from gyakusan.message import Message, people, say
 from gyakusan.planning.candidates.hardware import HardwareOption
 from gyakusan.planning.predict.capacity import find_capacity
@@ -92,7 +92,7 @@ def _changes_that_fit(deployment: Deployment, kv_type: str) -> Iterator[Message]
     machine, load = deployment.machine, deployment.load
     try:
         capacity = find_capacity(deployment, int(load.context))
-    except BadSetting:  # the engine refuses a load on the way
+    except (BadSetting, Malformed):  # the engine refuses a load on the way
         return
     if kv_type != "Q8_0" and _fits(deployment, machine, "Q8_0"):
         yield say("It fits with a q8_0 cache: --kv-type q8_0.")

@@ -110,6 +110,8 @@ def best_plan(request: PlanRequest, grid: SweepResult, indices: IntArray) -> tup
 
 def _left_out(answer: Recommendation, own: SweepResult, index: int, plan: Plan) -> Reason:
     """Return why a model that fits has no row."""
+    if (slow := _too_slow(answer, plan)) is not None:
+        return slow
     tier, best = int(own.cells.tier[index]), int(np.min(answer.grid.cells.tier, initial=UNPUBLISHED))
     if tier > best:
         model = answer.grid.columns.places[plan.name]
@@ -119,7 +121,7 @@ def _left_out(answer: Recommendation, own: SweepResult, index: int, plan: Plan) 
         return may_not_fit(plan)
     if not answer.plans:
         return Reason("memory", say("{name} fits, but no plan of it could be confirmed.", name=plan.name))
-    return _too_slow(answer, plan) or compare(answer, plan, Message(plan.name))
+    return compare(answer, plan, Message(plan.name))
 
 
 def _too_slow(answer: Recommendation, plan: Plan) -> Reason | None:
