@@ -343,11 +343,7 @@ def plan_fields(value: Plan) -> dict[str, Any]:
         "memory": ledger(value.ledger),
         "left": None if value.left is None else int(value.left),
         "pace": None if value.pace is None else speed(value.pace),
-        "quality": PlanQualityJson(
-            *(round(float(value.score.value), 2), round(float(value.score.error), 2), value.mode.basis),
-            *(value.mode.mode, value.thinking.factor, value.mode.count),
-            *(effort_of(value.name, value.mode.mode), value.thinking.low, value.thinking.high, value.thinking.basis),
-        ),
+        "quality": _quality(value),
         "confidence": _confidence(value),
         "price": price(value.offer),
         "binds": value.bottleneck,
@@ -377,6 +373,22 @@ def speed(value: SpeedEstimate) -> SpeedJson:
         binds=value.bottleneck,
         measurements=len(value.points),
         chip=value.chip,
+    )
+
+
+def _quality(value: Plan) -> PlanQualityJson:
+    mode, tokens = value.mode, value.thinking
+    return PlanQualityJson(
+        value=round(float(value.score.value), 2),
+        error=round(float(value.score.error), 2),
+        basis=mode.basis,
+        reasoning=mode.mode,
+        thinking=tokens.factor,
+        scores=mode.count,
+        effort=effort_of(value.name, mode.mode),
+        thinking_low=tokens.low,
+        thinking_high=tokens.high,
+        thinking_basis=tokens.basis,
     )
 
 

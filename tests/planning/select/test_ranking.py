@@ -26,7 +26,7 @@ from gyakusan.planning.select.recommendation import Recommendation
 def with_efforts() -> ModelTable:
     """gpt-oss-20b with three efforts that get better and longer, as the catalogue would have them."""
     table = small(("gpt-oss-20b", "qwen3-8b"))
-    (known,) = table.models[0].modes
+    known = next(m for m in table.models[0].modes if m.mode == "on")
     modes = tuple(
         replace(known, mode=mode, scores=tuple(s + more * (i % 2 == 0) for i, s in enumerate(known.scores)))
         for mode, more in (("on", 0.0), ("low", -6.0), ("high", 5.0))
