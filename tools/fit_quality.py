@@ -133,7 +133,8 @@ def _model(t: qm.Table, index: quality_index.Index, n: int, floor: Array) -> dic
     """One model in one mode of reasoning."""
     rows = [r for r, i in zip(t.rows, t.i, strict=True) if i == n]
     independent = sum(r["vendor"] == "0" for r in rows)
-    japanese, agentic = (sum(d in r["domain"].split("+") for r in rows) for d in ("ja", "agent"))
+    measured = [t.domains[j].split("+") for j in t.j[t.i == n]]
+    japanese, agentic = (sum(d in domains for domains in measured) for d in ("ja", "agent"))
     error = _error(index.error[n], floor, len(rows), independent, japanese)
     wide = quality_index.widened(index, n, float(error[0]))
     kind = "base" if t.traits[n].base else "special" if t.traits[n].special else ""

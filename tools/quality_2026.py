@@ -55,6 +55,23 @@ RENAMED = (("tokyotech-llm/Qwen-3-Swallow", "tokyotech-llm/Qwen3-Swallow"),)
 FULL_EFFORT = re.compile(r"^openai/gpt-oss")
 """Their maker's figures and Aider's are of high effort where nothing else is said. Source: gpt-oss model card
 (arxiv 2508.10925, table 3) and polyglot_leaderboard.yml of Aider ("gpt-oss-120b (high)")."""
+OF_BASE = {
+    ("Qwen/Qwen3-235B-A22B", f"vendor/{item}")
+    for item in (
+        "gpqa",
+        "gsm8k",
+        "math",
+        "mbpp",
+        "mgsm",
+        "mmlu",
+        "mmlu-pro",
+        "mmlu-redux",
+        "mmmlu",
+        "multipl-e",
+        "supergpqa",
+    )
+}
+"""Figures that LLM Stats gives to a chat model and its maker to the base model (Qwen3 Technical Report, arxiv 2505.09388, table 3)."""
 CARD = {"https://github.com/anomalyco/models.dev": "https://huggingface.co/{model}"}
 """An address that shows nothing -> the card that it quotes."""
 
@@ -77,7 +94,8 @@ def merged(old: Iterable[Row], fresh: Iterable[Row]) -> list[Row]:
     """Return older rows and those that may be shipped, one for each model, mode, effort and item, in order of names."""
     table: dict[tuple[str, ...], Row] = {}
     for row in (*map(completed, old), *sorted(shipped(fresh), key=lambda r: r["date"])):
-        if row["vendor"] != "rival":
+        of_base = row["source"] == "llmstats" and (row["hf_id"], row["item"]) in OF_BASE
+        if row["vendor"] != "rival" and not of_base:
             table[tuple(row[k] for k in ("hf_id", "mode", "effort", "item"))] = row
     same = {(r["hf_id"], r["mode"], r["item"], r["value"]) for r in table.values() if r["effort"]}
     kept = [r for r in table.values() if r["effort"] or (r["hf_id"], r["mode"], r["item"], r["value"]) not in same]

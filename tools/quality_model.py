@@ -57,13 +57,15 @@ class Settings:
     tools: True if the use of tools (tau2, MCP-Atlas, BrowseComp) is agentic, too
     sibling: what a mode with few scores takes from the mode of the same model with most: correlation of their residuals
     houses: sources that have a habit of their own
+    discount: taken off makers' own agentic figures [fraction]
     """
 
     agent: float = 0.5
     agent_sd: float = 0.15
-    tools: bool = False
+    tools: bool = True
     sibling: float = 0.5
     houses: tuple[str, ...] = HOUSES
+    discount: float = DISCOUNT
 
 
 CHOSEN = Settings()
@@ -135,7 +137,7 @@ def table(rows: list[Row], sizes: list[Row], settings: Settings = CHOSEN) -> Tab
     where_model, where_item = {m: k for k, m in enumerate(models)}, {t: k for k, t in enumerate(items)}
     known = _traits(models, sizes)
     own = np.array([r["vendor"] == "1" and "agent" in r["domain"] for r in rows])
-    p = np.clip(np.array([float(r["value"]) for r in rows]) - DISCOUNT * own, LOW, HIGH)
+    p = np.clip(np.array([float(r["value"]) for r in rows]) - settings.discount * own, LOW, HIGH)
     makers = sorted({maker(h) for h, _ in models})
     return Table(
         rows=rows,

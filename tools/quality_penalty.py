@@ -52,7 +52,7 @@ def write(source: Path, target: Path) -> dict[str, Any]:
         **law_of_size,
         "accuracy": 0.75,
         "chance": 0.10,
-        "points": round(index["scale"]["unit"][0] / index["items"]["swallow2/en_post/MMLU-Pro"]["loading"][0], 3),
+        "points": round(index["scale"]["mix"][0][0] / index["items"]["swallow2/en_post/MMLU-Pro"]["loading"][0], 3),
         "spread": 0.5,
         "trusted": 2.5,
         "assumed": "legacy as k; AWQ, GPTQ, NVFP4, FP8 as exl2; below 4e9 weights extrapolated; spread by comparison of models",
