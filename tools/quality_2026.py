@@ -71,7 +71,7 @@ OF_BASE = {
         "supergpqa",
     )
 }
-"""Figures that LLM Stats gives to a chat model and its maker to the base model (Qwen3 Technical Report, arxiv 2505.09388, table 3)."""
+"""Figures that LLM Stats gives to a chat model and its maker to the base model. Source: arxiv 2505.09388, table 3."""
 CARD = {"https://github.com/anomalyco/models.dev": "https://huggingface.co/{model}"}
 """An address that shows nothing -> the card that it quotes."""
 
