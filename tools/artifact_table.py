@@ -1,9 +1,9 @@
 """Write catalog/data/artifacts.jsonl: which files are really published for each model, best first.
 
-    python tools/artifact_table.py ../shared/data/artifacts.csv [--out FILE]
+    python tools/artifact_table.py ../shared/data/artifacts.csv tools/artifacts_more.csv [--out FILE]
     python tools/artifact_table.py ../shared/data/artifacts.csv --order FILE.toml ...   base models last in its lists
 
-One row of the table is one file, one tag or one repository. Left out: rows that nobody but us vouches for ("inferred"),
+One row of a table is one file, one tag or one repository. Left out: rows that nobody but us vouches for ("inferred"),
 base models where a tuned one is published, uploads that were replaced, tags of derived models, and models that the
 catalogue lacks. The order of a model's repositories is that of `_order`.
 """
@@ -69,12 +69,11 @@ class Repository:
 def main() -> None:
     """Read, choose, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("table", type=Path)
+    parser.add_argument("table", type=Path, nargs="+")
     parser.add_argument("--out", type=Path, default=artifacts.FILE)
     parser.add_argument("--order", type=Path, nargs="+", default=())
     options = parser.parse_args()
-    with options.table.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+    rows = [row for table in options.table for row in _read(table)]
     for record_file in options.order:
         record_file.write_text(ordered(record_file.read_text("utf-8"), rows), "utf-8")
     if options.order:
@@ -82,6 +81,11 @@ def main() -> None:
     text = encoded(rows, model_names())
     options.out.write_text(text, "utf-8")
     print(f"{text.count(chr(10)) - 1} models, {len(text)} bytes")
+
+
+def _read(table: Path) -> list[Row]:
+    with table.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def ordered(text: str, rows: list[Row]) -> str:
@@ -109,7 +113,7 @@ def base_last(names: list[str], said: dict[str, str]) -> list[str]:
     return [repositories.pop(0) if "/" in n else n for n in names]
 
 
-def _model(row: Row) -> str:
+def model_of(row: Row) -> str:
     """Return the model of a row; the Qwen3 of July 2025 are models of their own, with another context."""
     again = re.search(r"-(instruct|thinking)-2507(?=-|$)", row["repo"].casefold())
     return f"{row['model']}-{again[1]}-2507" if again and row["model"].startswith("qwen3-") else row["model"]
@@ -119,7 +123,7 @@ def encoded(rows: list[Row], names: tuple[str, ...]) -> str:
     """Return the file: the sources on its first line, then one line for each model."""
     by_model: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
-        model = _model(row)
+        model = model_of(row)
         if model in set(names) and row["confidence"] != "inferred" and not _refused(row):
             by_model[model].append(row)
     sources: dict[tuple[str, str], int] = {}

@@ -21,6 +21,7 @@ from tools import listed_models
 ORDINARY = Candidate(
     name="ordinary-8b",
     maker="maker",
+    origin="",
     special=False,
     coder=False,
     released="2026-06",
@@ -109,6 +110,7 @@ NO_STAND_IN = [
     {"japanese": Score(40.0, 3.0)},
     {"coding": Score(40.0, 3.0)},
     {"coder": True},
+    {"origin": "old-8b"},
 ]
 
 

@@ -46,8 +46,8 @@ def unlisted(name: str) -> Unlisted | None:
 
 
 @cache
-def _stored() -> Mapping[str, list[object]]:
-    stored: Mapping[str, list[object]] = json.loads(FILE.read_text("utf-8"))["unlisted"]
+def _stored() -> Mapping[str, tuple[Why, str, int, int, int]]:
+    stored: Mapping[str, tuple[Why, str, int, int, int]] = json.loads(FILE.read_text("utf-8"))["unlisted"]
     return stored
 
 

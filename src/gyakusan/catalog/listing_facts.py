@@ -39,6 +39,7 @@ def candidate(record: ModelRecord) -> Candidate:
     return Candidate(
         name=record.name,
         maker=repositories[0].partition("/")[0].casefold() if repositories else "",
+        origin=record.derived_from,
         special=_special(record, best),
         coder=record.role == "code",
         released=record.released,

@@ -13,7 +13,7 @@ stale     a model that is younger by a GENERATION, no larger and no slower, is b
 
 A later model stands for an earlier one only if it reads as much (images, sound), was trained for as long a context, has a
 licence that is no stricter, answers without thinking where the earlier one does, is not surely worse in Japanese or in code, and
-is no coder where the earlier one is none.
+is no coder where the earlier one is none. What was tuned from a model does not stand for it.
 """
 
 from __future__ import annotations
@@ -63,6 +63,7 @@ class Candidate:
 
     name: of the catalogue
     maker: owner of its first repository
+    origin: name of the model that it was tuned from, "" = none or not known
     special: a base model, or one made for a single task
     coder: made for programming: judged by its score in code
     released: ISO 8601, "" = not known
@@ -82,6 +83,7 @@ class Candidate:
 
     name: str
     maker: str
+    origin: str
     special: bool
     coder: bool
     released: str
@@ -148,7 +150,7 @@ def _evidence(model: Candidate, newest: int) -> bool:
 
 def _surpassed(model: Candidate, rivals: Iterable[Candidate]) -> Verdict | None:
     """Return which later model stands for this one: the best successor of its line, else the best of all."""
-    later = [r for r in rivals if r.name != model.name and _stands_for(r, model)]
+    later = [r for r in rivals if model.name not in (r.name, r.origin) and _stands_for(r, model)]
     for why, surpasses in _SURPASSED.items():
         found = [r for r in later if surpasses(r, model)]
         if found:
@@ -176,7 +178,7 @@ def _succeeds(later: Candidate, earlier: Candidate) -> bool:
     """Return True if a model replaces an earlier one of its maker and size class."""
     low, high = SAME_CLASS
     same = later.maker == earlier.maker and low <= later.parameters / earlier.parameters <= high
-    return same and _column(later, earlier).value >= earlier.judged.value
+    return same and bool(_column(later, earlier).value >= earlier.judged.value)
 
 
 def _beats(later: Candidate, earlier: Candidate) -> bool:

@@ -108,6 +108,10 @@ def sources() -> Mapping[str, Sequence[str]]:
     return index()["sources"]
 
 
+RETRAINED = "-qat"
+"""End of names of models that were trained on for 4 bits: their makers give no scores but those of the model itself."""
+
+
 def repositories(name: str) -> tuple[str, ...]:
     """Return the scored repositories that `name` means.
 
@@ -121,6 +125,8 @@ def repositories(name: str) -> tuple[str, ...]:
         return similar
     record = record_of(name)
     if record is not None:
+        if record.derived_from and record.name.endswith(RETRAINED):
+            return repositories(record.derived_from)
         listed = dict.fromkeys(repository for a in record.aliases if "/" in a for repository in _exact(a))
         if listed or "/" in name:
             return tuple(listed) if "/" not in name else ()

@@ -27,7 +27,7 @@ class Tag:
     model: name of a model of the catalogue, or of a base
     quantization: as llama.cpp names it
     by: whose quantiser made it
-    whole: kinds of tensors that were left at F16, by the converter of spring 2025
+    whole: kinds of tensors that were left at F16, by the converter of spring 2025 or by the model's maker
     untied: the file has an output matrix though the model has none
     vision: weights of the part for images and sound, in the same file or another [values]
     name: the tag itself, NAME:TAG; derived, never written

@@ -62,4 +62,4 @@ def _older(tensor: Tensor) -> Tensor:
 
 
 def _whole(tensor: Tensor, kinds: tuple[str, ...]) -> Tensor:
-    return tensor.stored_as("F16") if tensor.name.endswith(tuple(f".{k}.weight" for k in kinds)) else tensor
+    return tensor.stored_as("F16") if f".{tensor.name}".endswith(tuple(f".{k}.weight" for k in kinds)) else tensor

@@ -93,6 +93,8 @@ def _items(answer: Recommendation, plan: Plan) -> Iterator[Words]:
     basis = basis_of(answer, plan)
     if basis != "measured":
         yield Message(QUALITY_TEXTS[basis])
+    if plan.artifact is not None and plan.artifact.mtp:
+        yield say("has MTP, gain not known")
 
 
 def _knows_ram(plan: Plan) -> bool:
