@@ -8,6 +8,7 @@ import pytest
 
 from gyakusan import api
 from gyakusan.catalog import repositories
+from gyakusan.catalog.artifacts import artifacts
 from gyakusan.core.load import Load
 from gyakusan.errors import BadReference, BadSetting, SourceError, UnknownName
 from gyakusan.models import load, published_quantization, resolve
@@ -115,7 +116,9 @@ def test_every_listed_tag_is_found_and_every_repository_known() -> None:
     assert len(known) > 1000
     for name in known[::97]:
         found = repositories.find_published(name)
-        assert found is not None
+        if found is None:  # it has drafts only, or no file that a tag finds
+            assert not any(a.repository == name for a in artifacts(repositories.model_of_repository(name)))
+            continue
         if found.artifact is not None and found.artifact.quantization:
             again = repositories.find_published(f"{name}:{found.artifact.quantization}")
             assert again is not None

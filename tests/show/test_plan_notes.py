@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from tests.planning.small import small
+import pytest
 
 from gyakusan.planning.request.parse_request import parse_request
 from gyakusan.planning.select.recommend import recommend
 from gyakusan.show.plan_notes import notes
+from tests.planning.small import small
 
 
-def test_prediction_layers_are_said_with_what_is_not_known_of_them() -> None:
-    asked = {"device": "RTX 5090", "engines": "llama.cpp", "model": "gpt-oss-20b"}
-    found = recommend(parse_request(asked), columns=small())
-    plan = found.plans[0]
-    assert plan.artifact is not None
-    for mtp in (False, True):
-        told = replace(found, plans=(replace(plan, artifact=replace(plan.artifact, mtp=mtp)),))
-        items = [str(i) for i in notes(told)[0].items]
-        assert ("has MTP, gain not known" in items) is mtp
+@pytest.mark.parametrize(("model", "mtp"), [("qwen3.8-27b", True), ("gpt-oss-20b", False)])
+def test_prediction_layers_are_said_with_what_is_not_known_of_them(model: str, mtp: bool) -> None:
+    asked = {"device": "RTX 5090", "engines": "llama.cpp", "model": model}
+    found = recommend(parse_request(asked), columns=small((model,)))
+    assert found.plans[0].artifact is not None
+    assert found.plans[0].artifact.mtp is mtp
+    assert ("has MTP, gain not known" in [str(i) for i in notes(found)[0].items]) is mtp
