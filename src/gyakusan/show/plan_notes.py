@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from gyakusan.catalog.artifacts import has_mtp
 from gyakusan.catalog.thinking import effort_of
 from gyakusan.message import Listed, Message, say
 from gyakusan.planning.candidates.hardware import HardwareOption, outlet_watts
@@ -93,7 +94,7 @@ def _items(answer: Recommendation, plan: Plan) -> Iterator[Words]:
     basis = basis_of(answer, plan)
     if basis != "measured":
         yield Message(QUALITY_TEXTS[basis])
-    if plan.artifact is not None and plan.artifact.mtp:
+    if has_mtp(plan.name):
         yield say("has MTP, gain not known")
 
 
