@@ -174,9 +174,12 @@ def _rows() -> dict[str, tuple[dict[str, str], ...]]:
     """Return the rows of the table by key. To make records of all of them takes longer than to find one."""
     found: dict[str, tuple[dict[str, str], ...]] = {}
     with (DATA / "chips.csv").open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            key = parse_device_name(row["name"]).key
-            found[key] = (*found.get(key, ()), row)
+        table = csv.reader(file)
+        heads = next(table)
+        place = heads.index("name")
+        for row in table:
+            key = parse_device_name(row[place]).key
+            found[key] = (*found.get(key, ()), dict(zip(heads, row, strict=True)))
     return found
 
 

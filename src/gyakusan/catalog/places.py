@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 DATA = Path(__file__).parent / "data"
@@ -50,10 +51,9 @@ def released() -> Path | None:
 
 def write_private(path: Path, text: str, mode: int = 0o600) -> None:
     """Write a file of this mode, whole or not at all. Raises OSError, ValueError for text that is no UTF-8."""
-    import tempfile
-
     data = text.encode()
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    name = path.with_name(f".{path.name}.{os.getpid()}-{time.monotonic_ns()}")  # tempfile takes 7 ms to import
+    descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
@@ -63,7 +63,7 @@ def write_private(path: Path, text: str, mode: int = 0o600) -> None:
             os.chmod(name, mode)
         os.replace(name, path)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        name.unlink(missing_ok=True)
         raise
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import prod
 from typing import Any, Literal
 
@@ -214,6 +214,12 @@ PLAIN = Graph()
 """The plain transformer."""
 
 
+@lru_cache(maxsize=65536)
+def stored_bytes(type: str, shape: tuple[int, ...]) -> int:  # noqa: A002
+    """Return the bytes of elements of a type, without padding [B]. The blocks of a model have the same shapes."""
+    return dtype(type).row(prod(shape))
+
+
 class Tensor(Struct, frozen=True):
     """One tensor of a model file.
 
@@ -234,7 +240,7 @@ class Tensor(Struct, frozen=True):
     @property
     def bytes(self) -> int:
         """Return the bytes as stored, without padding [B]."""
-        return dtype(self.type).row(self.values)
+        return stored_bytes(self.type, self.shape)
 
     def stored_as(self, type: str) -> Tensor:  # noqa: A002
         """Return the tensor with elements of another type."""

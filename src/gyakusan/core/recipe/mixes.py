@@ -12,7 +12,7 @@ from itertools import pairwise
 from types import MappingProxyType
 
 from gyakusan.core.dtypes import dtype
-from gyakusan.core.model import Model, Tensor
+from gyakusan.core.model import Model, Tensor, stored_bytes
 from gyakusan.core.recipe import kinds
 from gyakusan.core.recipe.names import DEFAULT, QUANTIZATIONS, canonical
 from gyakusan.errors import UnknownName
@@ -123,8 +123,7 @@ def _moves(
         following = steps.get(now)
         if following is None or now not in quantized or tensor.shape[0] % dtype(following).block:
             continue
-        cost = abs(dtype(following).row(tensor.values) - dtype(now).row(tensor.values))
-        yield cost, tensor, following
+        yield abs(stored_bytes(following, tensor.shape) - stored_bytes(now, tensor.shape)), tensor, following
 
 
 def _whole(tensor: Tensor) -> Tensor:
