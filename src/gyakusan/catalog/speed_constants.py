@@ -228,7 +228,19 @@ def interval_factors(kind: str, s: Situation, users: float, fitted: FittedConsta
     known = s.device in data.seen["devices"]
     other = _interval(kind, s.engine, users, "device" if known else "nothing", data)[0]
     measured = _interval(kind, s.engine, users, "model" if known else "nothing", data)[0]
-    return per_label(s.model, lambda name: measured if name in data.seen["models"] else other)
+    if isinstance(s.model, str):
+        return measured if s.model in data.seen["models"] else other
+    import numpy as np
+
+    return np.where(_models_seen(data, s.model.names), measured, other)[s.model.index]
+
+
+@lru_cache(maxsize=64)
+def _models_seen(fitted: FittedConstants, names: tuple[str, ...]) -> Any:
+    """Return True for each name of a measured model. A sweep asks again for every device."""
+    import numpy as np
+
+    return np.array([n in fitted.seen["models"] for n in names], bool)
 
 
 def _interval(

@@ -127,6 +127,8 @@ def take(value: T, places: tuple[IntArray, ...]) -> T:
 
     places: of the last axes that the arrays have, e.g. (counts, contexts, rows), each (elements,)
     """
+    if isinstance(value, int | float | str):  # most fields
+        return value
     if is_dataclass(value) and not isinstance(value, type):
         return replace(value, **{f.name: take(getattr(value, f.name), places) for f in fields(value)})
     array: Any = value

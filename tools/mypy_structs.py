@@ -1,0 +1,46 @@
+"""A plugin of mypy: functions of dataclasses do not take a msgspec Struct, though mypy alone would let them.
+
+mypy reads a Struct as a dataclass, so that `dataclasses.replace` of one passes its check and fails when it runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from mypy.plugin import FunctionContext, Plugin
+from mypy.types import Instance, Type, TypeVarType, UnionType, get_proper_type
+
+FUNCTIONS = {f"dataclasses.{name}": use for name, use in (
+    ("replace", "msgspec.structs.replace"), ("asdict", "msgspec.structs.asdict"), ("fields", "msgspec.structs.fields"),
+    ("astuple", "msgspec.structs.astuple"),
+)}  # fmt: skip
+"""Function of dataclasses -> what does the same for a Struct."""
+
+
+class Structs(Plugin):
+    """Finds calls of FUNCTIONS with a Struct."""
+
+    def get_function_hook(self, fullname: str) -> Callable[[FunctionContext], Type] | None:
+        """Return the check of a call, None for other functions."""
+        use = FUNCTIONS.get(fullname)
+        return None if use is None else lambda call: _checked(call, use)
+
+
+def _checked(call: FunctionContext, use: str) -> Type:
+    if any(_is_struct(kind) for kind in call.arg_types[0]):
+        call.api.fail(f"This is a msgspec Struct: use {use}", call.context)
+    return call.default_return_type
+
+
+def _is_struct(kind: Type) -> bool:
+    proper = get_proper_type(kind)
+    if isinstance(proper, TypeVarType):
+        return _is_struct(proper.upper_bound)
+    if isinstance(proper, UnionType):
+        return any(_is_struct(item) for item in proper.items)
+    return isinstance(proper, Instance) and any(base.fullname == "msgspec.Struct" for base in proper.type.mro)
+
+
+def plugin(version: str) -> type[Plugin]:
+    """Return the plugin, as mypy asks for it."""
+    return Structs
