@@ -196,9 +196,7 @@ def test_the_best_answers_may_take_a_while_but_not_for_ever() -> None:
     for device in DEVICES:
         found = ask(device=device, users="2", context="16k")
         best_plan = next(p for p in found.plans if "best" in p.roles)
-        assert all(
-            best_plan.score.value - best_plan.score.error >= p.score.value - p.score.error - 0.5 for p in found.plans
-        )
+        assert all(best_plan.score.value >= p.score.value - 0.5 for p in found.plans)
         mine = found.grid.models == found.grid.columns.places[best_plan.name]
         assert np.nan_to_num(found.grid.cells.visible_tokens_per_s[mine]).max() >= found.request.workload.target_tps / 4
 

@@ -129,6 +129,13 @@ def confirm_candidate(
 
     changes: settings of the engine in addition to the type of the cache
     """
+    try:
+        return _confirm(request, grid, index, changes)
+    except Malformed:  # tensors that the engine's graph does not know
+        return None
+
+
+def _confirm(request: PlanRequest, grid: SweepResult, index: int, changes: Mapping[str, object]) -> Plan | None:
     cells, image, part = grid.cells, _image_part(request, grid, index), None
     deployment = _deployment(request, grid, index, {**image.settings, **changes})
     if deployment is not None and cells.blocks_in_ram[index] > 0:

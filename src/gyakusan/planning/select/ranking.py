@@ -21,7 +21,7 @@ from gyakusan.planning.request.pace import is_usable, is_wanted, speed_points
 from gyakusan.planning.request.request import PlanRequest, Prefer
 
 Role = Literal["best", "fastest", "cheapest", "balanced", "room", "other", "smallest"]
-ROLES: tuple[Role, ...] = ("balanced", "best", "fastest", "cheapest", "room", "other")
+ROLES: tuple[Role, ...] = ("balanced", "best", "other", "fastest", "cheapest", "room")
 MACHINE_ROLES: tuple[Role, ...] = ("balanced", "smallest", "cheapest", "fastest")
 """Roles of machines for one model: the quality hardly differs, so that "best" says little."""
 GOOD_WITHIN_POINTS = 12.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import TypeVar
@@ -10,6 +10,7 @@ from typing import TypeVar
 import numpy as np
 
 from gyakusan.catalog.models import find
+from gyakusan.core.quality import SHARE80
 from gyakusan.errors import BadSetting
 from gyakusan.planning.candidates import model_table as catalogue
 from gyakusan.planning.candidates.hardware import HardwareOption, hardware_options
@@ -113,11 +114,10 @@ def _plans_of_roles(
             continue
         if role == "fastest" and bool(np.isnan(result.cells.visible_tokens_per_s).all()):
             continue
-        families = {_family(result, int(scores.model[i])) for i in chosen} if role == "other" else set[str]()
         ranked = (
-            i
-            for i in ranked_for_role(role, scores, request)
-            if not families or _family(result, int(scores.model[i])) not in families
+            _of_another_family(request, result, scores, chosen)
+            if role == "other"
+            else ranked_for_role(role, scores, request)
         )
         index = first_confirmed(ranked, lambda i: _confirmed(request, result, i, surely=surely), confirmed)
         if index is not None and index not in chosen:
@@ -128,6 +128,25 @@ def _plans_of_roles(
         index = first_confirmed(complete, lambda i: _confirmed(request, result, i, surely=surely), confirmed)
         chosen += [] if index is None else [index]
     return [plan for plan in (confirmed[i] for i in chosen) if plan is not None]
+
+
+def _of_another_family(
+    request: PlanRequest, result: SweepResult, scores: RankingScores, chosen: Sequence[int]
+) -> Iterator[int]:
+    """Yield candidates of a family that no row has: those equal to the recommendation within the error first, then by utility."""
+    families = {_family(result, int(scores.model[i])) for i in chosen}
+    others = [
+        i
+        for i in ranked_for_role("other", scores, request)
+        if not families or _family(result, int(scores.model[i])) not in families
+    ]
+    if not chosen:
+        yield from others
+        return
+    cells, first = scores.cells, chosen[0]
+    gap = cells.quality[first] - cells.quality[others]
+    tied = gap <= SHARE80 * np.hypot(cells.error[first], cells.error[others])
+    yield from (others[i] for i in np.argsort(~tied, kind="stable").tolist())
 
 
 def _confirmed(request: PlanRequest, result: SweepResult, index: int, *, surely: bool) -> Plan | None:

@@ -2,7 +2,7 @@
 
 A role of the ranking proposes a plan; what the plan is called follows from the figures that are printed. The rules:
 row 1 is the recommendation; no row is beaten by another in every figure shown; a model has one row on a machine, and at
-most two rows where a machine is bought, the second a quarter cheaper or half as fast again.
+most two rows where a machine is bought, the second a quarter cheaper, half as fast again or with the highest quality of all.
 """
 
 from __future__ import annotations
@@ -122,7 +122,8 @@ def is_repetition(plan: Plan, rows: Sequence[Plan], request: PlanRequest) -> boo
     if len(same) > 1 or first.price is None or second.price is None:
         return True
     faster = first.answer is not None and second.answer is not None and second.answer >= FASTER_RATIO * first.answer
-    return second.price > CHEAPER_SHARE * first.price and not faster
+    best = second.quality > max(shown_figures(r).quality for r in rows)
+    return second.price > CHEAPER_SHARE * first.price and not faster and not best
 
 
 def shown_plans(request: PlanRequest, chosen: Sequence[Plan]) -> tuple[Plan, ...]:
