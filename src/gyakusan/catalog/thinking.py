@@ -40,7 +40,7 @@ class Thinking:
 
     def at_effort(self, scale: float) -> Thinking:
         """Return the same with `scale` times as many tokens of thinking; the answer is as long as before."""
-        factor, low, high = (1 + (x - 1) * scale for x in (self.factor, self.low, self.high))
+        factor, low, high = (round(1 + (x - 1) * scale, 2) for x in (self.factor, self.low, self.high))
         return Thinking(factor, low, high, "family" if self.basis == "measured" else self.basis, self.source)
 
 
