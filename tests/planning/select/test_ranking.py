@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -111,10 +110,9 @@ def test_charging_thinking_never_raises_throughput(factors: Sequence[float], rat
     ],
 )
 def test_no_default_pace_hides_what_experts_run(device: str, task: str, context: str, model: str) -> None:
-    found = recommend(parse_request({"device": device, "task": task, "context": context}))
-    scores = rank_candidates(found.request, found.grid)
-    mine = np.flatnonzero(scores.model == found.grid.columns.places[model])
-    assert scores.acceptable_speed[mine].any()
+    found = recommend(parse_request({"device": device, "task": task, "context": context, "model": model}))
+    assert rank_candidates(found.request, found.grid).acceptable_speed.any()
+    assert [p.name for p in found.plans][:1] == [model]
 
 
 def test_a_speed_that_the_person_sets_stands_in_place_of_the_usual_one() -> None:

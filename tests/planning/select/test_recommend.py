@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -15,6 +16,7 @@ from gyakusan.catalog.artifacts import published
 from gyakusan.catalog.models import find
 from gyakusan.core.load import Load
 from gyakusan.errors import BadSetting
+from gyakusan.planning.request.pace import SLOWEST_ANSWER
 from gyakusan.planning.request.parse_request import parse_request
 from gyakusan.planning.request.request import PlanRequest
 from gyakusan.planning.select.plan import catalogue_deployment, exact_ledger, exact_speed
@@ -192,13 +194,13 @@ def test_every_model_is_a_plan_or_has_a_reason_or_is_beaten() -> None:
 
 
 def test_the_best_answers_may_take_a_while_but_not_for_ever() -> None:
-    """The best is at least as good as everything comfortable, and reaches a quarter of the pace of the task."""
+    """The best has the highest quality that is shown, and writes at a pace that is of use."""
     for device in DEVICES:
         found = ask(device=device, users="2", context="16k")
         best_plan = next(p for p in found.plans if "best" in p.roles)
-        assert all(best_plan.score.value >= p.score.value - 0.5 for p in found.plans)
-        mine = found.grid.models == found.grid.columns.places[best_plan.name]
-        assert np.nan_to_num(found.grid.cells.visible_tokens_per_s[mine]).max() >= found.request.workload.target_tps / 4
+        assert all(round(float(best_plan.score.value)) >= round(float(p.score.value)) for p in found.plans)
+        assert best_plan.pace is not None
+        assert best_plan.pace.decode_each.value / best_plan.thinking.factor >= SLOWEST_ANSWER
 
 
 def test_the_nearest_question_is_near() -> None:
@@ -261,9 +263,12 @@ def test_an_mlx_plan_never_names_the_unquantised_repository_for_a_quantised_plan
     ],
 )
 def test_more_money_never_gives_a_worse_best(chain: tuple[str, ...]) -> None:
-    best = 0.0
+    """Among models at their own effort: a model has one row, so that its higher effort may have none."""
+    table, best = small(), 0.0
+    models = [replace(m, modes=tuple(x for x in m.modes if x.mode in ("off", "on"))) for m in table.models]
+    table = replace(table, models=tuple(models))
     for budget in chain:
-        plans = recommend(parse_request({"budget": budget}), columns=small()).plans
+        plans = recommend(parse_request({"budget": budget}), columns=table).plans
         assert plans, budget
         found = max(float(p.score.value) for p in plans)
         assert found >= best, budget

@@ -44,10 +44,25 @@ def pareto_by_case(
     if not len(offer):
         return np.zeros(0, np.int64)
     speed = np.nan_to_num(speed, nan=0.0)
-    case = (offer * (int(context.max()) + 1) + context) * (int(tier.max()) + 1) + tier
+    case = _cases(offer, context, tier)
     order = np.lexsort((-speed, -quality, case))
     case = np.cumsum(np.diff(case[order], prepend=-1) != 0)
     levels, level = np.unique(speed[order], return_inverse=True)
     height = case * len(levels) + level  # grows from case to case, so that one running maximum serves all
     before = np.concatenate(([-1], np.maximum.accumulate(height)[:-1]))
     return np.sort(order[height > before])
+
+
+def best_by_case(offer: IntArray, context: IntArray, tier: IntArray, quality: FloatArray) -> IntArray:
+    """Return the place of the first candidate of highest quality of each machine, context and tier."""
+    if not len(offer):
+        return np.zeros(0, np.int64)
+    case = _cases(offer, context, tier)
+    order = np.lexsort((-quality, case))
+    return np.sort(order[np.diff(case[order], prepend=-1) != 0])
+
+
+def _cases(offer: IntArray, context: IntArray, tier: IntArray) -> IntArray:
+    """Return one number for each machine, context and tier (candidates,)."""
+    case: IntArray = (offer * (int(context.max()) + 1) + context) * (int(tier.max()) + 1) + tier
+    return case

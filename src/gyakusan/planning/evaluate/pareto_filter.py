@@ -21,7 +21,10 @@ INFEASIBLE = -1.0
 
 
 def pareto_optimal(context: SweepContext, f: FeasibleBatch) -> CandidateColumns:
-    """Return what nothing of the same machine, context and tier dominates in quality and speed: falling quality, rising speed."""
+    """Return what nothing of the same machine, context and tier dominates in careful quality and speed, and the best shown.
+
+    The highest quality that is shown may have the wider error, and then something dominates it.
+    """
     question, table = context.question, f.batch.table
     ordered = context.ordered[table.storage]
     column_of = np.full(len(table), -1)
@@ -35,14 +38,19 @@ def pareto_optimal(context: SweepContext, f: FeasibleBatch) -> CandidateColumns:
     known = np.nan_to_num(low)
     good_enough = None if question.quality is None else rated.quality >= question.quality
 
+    def feasible(tier: slice) -> BoolArray:
+        reached = take_last_axis(reaches, column[tier])
+        return reached if good_enough is None else reached & good_enough[tier]
+
     def visible_speed(tier: slice) -> FloatArray:
         """Of one tier, so that it stays in the processor's cache [tokens/s]."""
         speed = take_last_axis(known, column[tier]) / context.modes.thinking[rated.mode[tier]]
-        feasible = take_last_axis(reaches, column[tier])
-        return np.where(feasible if good_enough is None else feasible & good_enough[tier], speed, INFEASIBLE)
+        return np.where(feasible(tier), speed, INFEASIBLE)
 
     _note_floors(context, f, low, high, column, rated.quality)
-    count, length, pair = _fastest(visible_speed, rated.quality_lower, rated.tier_slices())
+    tiers = rated.tier_slices()
+    undominated = _fastest(visible_speed, rated.quality_lower, tiers)
+    count, length, pair = _joined(undominated, _best_shown(feasible, rated.quality, tiers))
     places = (count, length, column[pair])
     return _columns(context, f, places, rated.take(pair), _speeds(f, timing, low, places))
 
@@ -95,6 +103,29 @@ def _fastest(speed: Callable[[slice], FloatArray], quality_lower: FloatArray, ti
         nothing = np.zeros(0, np.int64)
         return nothing, nothing, nothing
     count, length, pair = (np.concatenate(axis) for axis in zip(*selected, strict=True))
+    return count, length, pair
+
+
+def _best_shown(feasible: Callable[[slice], BoolArray], quality: FloatArray, tiers: Sequence[slice]) -> Places:
+    """Return the places of the highest quality of each tier. feasible: of a tier (counts, contexts, pairs)."""
+    parts: list[Places] = []
+    for tier in tiers:
+        order = np.argsort(-quality[tier], kind="stable")
+        if not len(order):
+            continue
+        fits = take_last_axis(feasible(tier), order)
+        count, length = np.nonzero(fits.any(axis=-1))
+        parts.append((count, length, order[fits.argmax(axis=-1)[count, length]] + tier.start))
+    if not parts:
+        nothing = np.zeros(0, np.int64)
+        return nothing, nothing, nothing
+    count, length, pair = (np.concatenate(axis) for axis in zip(*parts, strict=True))
+    return count, length, pair
+
+
+def _joined(one: Places, other: Places) -> Places:
+    """Return all places once."""
+    count, length, pair = np.unique(np.concatenate((np.stack(one), np.stack(other)), axis=1), axis=1)
     return count, length, pair
 
 

@@ -26,7 +26,7 @@ from gyakusan.planning.evaluate.batch_candidates import batch_candidates
 from gyakusan.planning.evaluate.batch_speed import WorkloadCosts
 from gyakusan.planning.evaluate.device_batch import DeviceBatch, SweepContext
 from gyakusan.planning.evaluate.load_memory import LoadMemoryCache
-from gyakusan.planning.evaluate.pareto import pareto_by_case
+from gyakusan.planning.evaluate.pareto import best_by_case, pareto_by_case
 from gyakusan.planning.evaluate.results import CandidateColumns, SweepResult, concatenate, no_misses
 from gyakusan.planning.predict.speed_inputs import chip_of
 from gyakusan.planning.request.request import PlanRequest
@@ -137,7 +137,8 @@ def _evaluate_device(
     whole = concatenate(parts)
     if context.reduce and len(parts) > 1:
         case = (whole.offer, whole.context, whole.tier)
-        whole = whole.take(pareto_by_case(*case, whole.quality_lower, whole.visible_tokens_per_s))
+        undominated = pareto_by_case(*case, whole.quality_lower, whole.visible_tokens_per_s)
+        whole = whole.take(np.union1d(undominated, best_by_case(*case, whole.quality)))
     return _DeviceResult(whole, count, frozenset(runs), refused)
 
 
