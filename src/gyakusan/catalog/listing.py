@@ -19,6 +19,8 @@ Why = Literal["base", "toy", "files", "shape", "unknown", "replaced", "stale"]
 """A part of the rule."""
 SMALLEST = 1.5e9
 """Smaller models follow instructions too rarely to be proposed. [values]"""
+LARGER = 1.15
+"""How much larger a model may be that stands for another one. [ratio]"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,9 @@ def explain(verdict: Unlisted) -> Message:
             )
         case "stale":
             return say(
-                "{other} is a generation younger, no larger and better, with quality {its} against {mine}; --model plans it",
+                "{other} is a generation younger, at most {n} % larger and better, with quality {its} against {mine}; "
+                "--model plans it",
+                n=round(100 * LARGER - 100),
                 **_compared(verdict),
             )
 

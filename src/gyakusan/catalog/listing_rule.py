@@ -9,7 +9,7 @@ shape     our count of its weights is not the published one, so that its memory 
 unknown   it has fewer than ENOUGH scores, its maker's own among them, and neither youth nor use make up for that: one score is
           enough for a model that is younger than YOUNG or used; without any, a model must be both
 replaced  its maker published a later model of its size class, no slower, whose own scores are at least as good
-stale     a model that is younger by a GENERATION, no larger and no slower, is better beyond the error of the scores
+stale     a model that is younger by a GENERATION, hardly larger and no slower, is better beyond the error of the scores
 
 A later model stands for an earlier one only if it reads as much (images, sound), was trained for as long a context, has a
 licence that is no stricter, answers without thinking where the earlier one does, is not surely worse in Japanese or in code, and
@@ -22,7 +22,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from gyakusan.catalog.listing import SMALLEST, Why
+from gyakusan.catalog.listing import LARGER, SMALLEST, Why
 from gyakusan.core.quality import Score, better
 
 ENOUGH = 3
@@ -37,7 +37,7 @@ MANY = 3
 """Publishers of its weights that show use, too."""
 LONG = 262_144
 """Contexts beyond this are not compared. [tokens]"""
-SAME_CLASS = (0.5, 1.15)
+SAME_CLASS = (0.5, LARGER)
 """Size of a successor over that of the model that it replaces. [ratio]"""
 SAME_SPEED = 1.25
 """How many more weights of a later model may work on a token. [ratio]"""
@@ -184,7 +184,7 @@ def _succeeds(later: Candidate, earlier: Candidate) -> bool:
 def _beats(later: Candidate, earlier: Candidate) -> bool:
     """Return True if a model makes an earlier one stale, whoever made them."""
     sure = SURE if earlier.scores else LIKELY
-    fits = later.parameters <= SAME_CLASS[1] * earlier.parameters
+    fits = later.parameters <= LARGER * earlier.parameters
     younger = months(later.released) - months(earlier.released) >= GENERATION
     return fits and younger and float(better(_column(later, earlier), earlier.judged)) >= sure
 
