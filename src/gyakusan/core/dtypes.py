@@ -6,6 +6,8 @@ Source: llama.cpp b11434, ggml/include/ggml.h (numbers) and ggml/src/ggml-common
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
+from math import prod
 from typing import overload
 
 from gyakusan.core.arrays import Number
@@ -108,3 +110,9 @@ def dtype(name: str) -> DType:
     if found is None:
         raise unknown(say("element type"), name, DTYPES)
     return found
+
+
+@lru_cache(maxsize=65536)
+def stored_bytes(type: str, shape: tuple[int, ...]) -> int:  # noqa: A002
+    """Return the bytes of elements of a type, without padding [B]. The blocks of a model have the same shapes."""
+    return dtype(type).row(prod(shape))

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property
 from math import prod
 from typing import Any, Literal
 
 from msgspec import Struct
 
-from gyakusan.core.dtypes import dtype
+from gyakusan.core.dtypes import stored_bytes
 
 Layers = tuple[int, ...]
 """Block numbers, in order."""
@@ -212,12 +212,6 @@ class Graph(Struct, frozen=True):
 
 PLAIN = Graph()
 """The plain transformer."""
-
-
-@lru_cache(maxsize=65536)
-def stored_bytes(type: str, shape: tuple[int, ...]) -> int:  # noqa: A002
-    """Return the bytes of elements of a type, without padding [B]. The blocks of a model have the same shapes."""
-    return dtype(type).row(prod(shape))
 
 
 class Tensor(Struct, frozen=True):

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from types import MappingProxyType
 
-from gyakusan.core.dtypes import dtype
-from gyakusan.core.model import Model, Tensor, stored_bytes
+from gyakusan.core.dtypes import dtype, stored_bytes
+from gyakusan.core.model import Model, Tensor
 from gyakusan.core.recipe import kinds
 from gyakusan.core.recipe.names import DEFAULT, QUANTIZATIONS, canonical
 from gyakusan.errors import UnknownName
