@@ -121,3 +121,13 @@ def test_a_floor_that_only_coarse_files_reach_is_the_reason() -> None:
     assert why.reason.wants == 60
     for name in slow:
         assert why_not(found, name, tries=False).reason.because == "speed"
+
+
+def test_what_fits_and_no_server_confirms_lacks_no_memory() -> None:
+    """gemma4-e2b-qat fits on an M3, and Ollama's library has no file of it that a plan could name."""
+    found = recommend(
+        parse_request({"device": "Apple M3 16GB", "engines": "ollama", "users": 16, "task": "agents", "language": "ja"})
+    )
+    reason = why_not(found, "gemma4-e2b-qat", tries=False).reason
+    assert reason.because != "memory" or (reason.has or 0) > 0
+    assert "0.0 GiB" not in str(reason.sentence)

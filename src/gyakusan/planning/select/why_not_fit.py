@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -28,6 +29,9 @@ def lacking_memory(answer: Recommendation, name: str) -> Explained:
     option = max(grid.offers, key=_usable)
     short = float(grid.missed.short_by[grid.columns.places[name]])
     found = _smallest(answer, name, option)
+    if found is None and not 0 < short < math.inf:
+        sentence = say("{name} fits, but no plan of it could be confirmed.", name=name)
+        return Explained(Reason("engine", sentence))
     if found is None:
         sentence = say("{name} does not fit on {machine}: it lacks {n} GiB.", n=rounded_up(short), **_of(name, option))
         return Explained(Reason("memory", sentence, "memory", short, None))

@@ -120,7 +120,7 @@ def _left_out(answer: Recommendation, own: SweepResult, index: int, plan: Plan) 
     if surely and plan.spare is not None and plan.spare < 0:
         return may_not_fit(plan)
     if not answer.plans:
-        return Reason("memory", say("{name} fits, but no plan of it could be confirmed.", name=plan.name))
+        return Reason("engine", say("{name} fits, but no plan of it could be confirmed.", name=plan.name))
     return compare(answer, plan, Message(plan.name))
 
 
