@@ -10,7 +10,7 @@ A generated part stands between two lines of its own; what is between them is re
 
 Kinds: output COMMAND, help COMMAND, json COMMAND (lists shortened), printed (runs the Python block above it), tree,
 tree packages, layers [CONTRACT], errors, commands, decisions, accuracy [SECTION ...], accuracy line, devices, computers, models,
-embeddings, guide TABLE, names SECTION. A COMMAND may end in "| head -N" or "| tail -N".
+embeddings, guide TABLE, quality TABLE, names SECTION. A COMMAND may end in "| head -N" or "| tail -N".
 Pages under docs/ja/ and *.ja.md are written in Japanese; headings and sentences of this tool are in docs/ja/texts.json.
 Only commands that say the same on every computer may be embedded: always with --device, never detect or serve.
 """
@@ -288,6 +288,13 @@ def guide(rest: str, language: str, _before: str) -> str:
     return docs_guide.part(rest, language, docs_guide.Tools(translated, table))
 
 
+def quality(rest: str, language: str, _before: str) -> str:
+    """A table of the page of quality: summary, hidden, prior, trials or pairs."""
+    from tools import docs_quality
+
+    return docs_quality.part(rest, language, translated, table)
+
+
 def percent(share: float | None) -> str:
     """0.0025 -> "0.25 %", as every table of errors writes it."""
     from gyakusan.show.accuracy import percent as written_as
@@ -339,6 +346,7 @@ KINDS: dict[str, Callable[[str, str, str], str]] = {
     "embeddings": embeddings,
     "accuracy": accuracy,
     "guide": guide,
+    "quality": quality,
     "names": names,
 }
 """Kind -> what writes it, from the rest of the marker, the language, and the page's text above it."""

@@ -1,6 +1,6 @@
-"""Rebuilds the quality index from licence-clear scores: data/quality/index.json, and the penalty of quantisation.
+"""Rebuilds the quality index: data/quality/index.json and covariance.json, and the penalty of quantisation.
 
-    python -m tools.fit_quality                              fit, write index.json
+    python -m tools.fit_quality                              fit, write both
     python -m tools.fit_quality --check [--outside obs.csv.gz]  validation: hidden scores, hidden benchmarks, outside judges
     python -m tools.fit_quality --penalty quant_loss.json    fit quant_penalty.json (needs scipy)
 
@@ -70,7 +70,11 @@ def main() -> None:
         print(json.dumps(quality_checks.everything(t, options.outside and read(options.outside)), indent=1))
         return
     document = build(t, options.draws)
+    covariances = {
+        name: {m: row.pop("covariance") for m, row in modes.items()} for name, modes in document["models"].items()
+    }
     (options.out / "index.json").write_text(text(document), "utf-8")
+    (options.out / "covariance.json").write_text(text(covariances, every=True), "utf-8")
     print(f"{len(document['models'])} models from {len(t.y)} scores on {len(t.items)} benchmarks")
 
 
@@ -173,11 +177,11 @@ def _sources(rows: list[dict[str, str]]) -> list[str]:
     return [f"{s} {max(d)[:7]} ({len(d)})" for s, d in sorted(by.items())]
 
 
-def text(document: Mapping[str, Any]) -> str:
-    """JSON with one line for each item and each model, so that a change can be read."""
+def text(document: Mapping[str, Any], every: bool = False) -> str:
+    """JSON with one line for each item and each model, so that a change can be read. every: one line for each key."""
     parts = []
     for key, value in document.items():
-        if key in ("items", "models", "sources"):
+        if not every and key in ("items", "models", "sources"):
             rows = ",\n".join(f"  {json.dumps(k)}: {json.dumps(v)}" for k, v in value.items())
             parts.append(f' "{key}": {{\n{rows}\n }}')
         else:

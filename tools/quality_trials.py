@@ -47,17 +47,17 @@ class Trial:
 
 
 def trials(rivals: bool) -> list[Trial]:
-    """Return every way that is tried; the first is the one that is shipped."""
-    chosen = qm.CHOSEN
-    ways = [Trial("shipped"), Trial("agentic items are coding items", replace(chosen, agent=0.0))]
-    ways += [Trial(f"agentic loading begins at {x}", replace(chosen, agent=x)) for x in (0.2, 0.35, 0.7, 1.0)]
-    ways += [Trial("agentic loadings free (sd 0.3)", replace(chosen, agent_sd=0.3))]
-    ways += [Trial("use of tools is general, not agentic", replace(chosen, tools=False))]
-    ways += [Trial(f"modes share {x} of their residual", replace(chosen, sibling=x)) for x in (0.0, 0.3, 0.7, 0.9)]
-    ways += [Trial("no habit of OpenHands and shisa.ai", replace(chosen, houses=("vendor", "evalplus", "aider")))]
-    ways += [Trial("makers' agentic figures as they are", replace(chosen, discount=0.0))]
-    ways += [Trial("efforts of a model merged", merged=True)]
-    return ways + ([Trial(f"rivals' figures at weight {w}", rivals=w) for w in (0.35, 1.0)] if rivals else [])
+    """Return every way that is tried: the shipped one, the one that it was found from, and what differs from that one."""
+    start = replace(qm.CHOSEN, tools=False)
+    ways = [Trial("shipped"), Trial("use of tools is general, not agentic: start of those below", start)]
+    ways += [Trial("agentic items are coding items", replace(start, agent=0.0))]
+    ways += [Trial(f"agentic loading begins at {x}", replace(start, agent=x)) for x in (0.2, 0.35, 0.7, 1.0)]
+    ways += [Trial("agentic loadings free (sd 0.3)", replace(start, agent_sd=0.3))]
+    ways += [Trial(f"modes share {x} of their residual", replace(start, sibling=x)) for x in (0.0, 0.3, 0.7, 0.9)]
+    ways += [Trial("no habit of OpenHands and shisa.ai", replace(start, houses=("vendor", "evalplus", "aider")))]
+    ways += [Trial("makers' agentic figures as they are", replace(start, discount=0.0))]
+    ways += [Trial("efforts of a model merged", start, merged=True)]
+    return ways + ([Trial(f"rivals' figures at weight {w}", start, rivals=w) for w in (0.35, 1.0)] if rivals else [])
 
 
 def main() -> None:

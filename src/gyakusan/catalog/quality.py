@@ -23,6 +23,7 @@ from gyakusan.catalog.quality_index import (
     repositories,
     scale,
     sources,
+    stored_covariance,
 )
 from gyakusan.catalog.quality_names import QUALITY, Mode, default_mode, native_bits, traits
 from gyakusan.core.arrays import Number
@@ -71,7 +72,7 @@ class Quality:
     sources: with the number of scores, e.g. "swallow 2026-06 (30)"
     kind: "base" or "special" for a model that is not for conversation, else ""
     ability: (5,) which own scores update; see core.quality.posterior
-    covariance: (5, 5) of ability
+    spread: covariance (5, 5) of ability, None = as stored, which is read when it is wanted; see `covariance`
     """
 
     model: str
@@ -91,7 +92,12 @@ class Quality:
     sources: tuple[str, ...]
     kind: str
     ability: Vector = field(repr=False)
-    covariance: Matrix = field(repr=False)
+    spread: Matrix | None = field(repr=False)
+
+    @property
+    def covariance(self) -> Matrix:
+        """Covariance of ability (5, 5)."""
+        return stored_covariance(self.model, self.mode) if self.spread is None else self.spread
 
 
 def find(
@@ -155,7 +161,7 @@ def assumed(
         sources=(),
         kind="base" if known.base else "special" if known.special else "",
         ability=ability,
-        covariance=covariance,
+        spread=covariance,
     )
 
 
@@ -195,7 +201,7 @@ def _inherited(known: Matrix, variance: Sequence[float], rho: float) -> Matrix:
 def with_ability(quality: Quality, ability: Vector, covariance: Matrix, **changes: Any) -> Quality:
     """Return a quality with another ability, and other changed fields."""
     scores = dict(zip(COLUMNS, scale().columns(ability, covariance), strict=True))
-    changes |= scores | {"ability": ability, "covariance": covariance}
+    changes |= scores | {"ability": ability, "spread": covariance}
     return replace(quality, **changes)
 
 
@@ -258,14 +264,11 @@ def _by_default(repository: str) -> list[tuple[Mode, Row]]:
 
 
 def _stored(name: str, mode: Mode, row: Row) -> Quality:
-    triangle, n = iter(row["covariance"]), len(row["ability"])
-    half = [[next(triangle) for _ in range(i + 1)] for i in range(n)]
     ability = tuple(row["ability"])
-    covariance = tuple(tuple(half[max(i, j)][min(i, j)] for j in range(n)) for i in range(n))
     return Quality(
         name,
         mode,
-        *_named(Score(s.value, e) for s, e in zip(scale().columns(ability, covariance), row["error"], strict=True)),
+        *_named(Score(v, e) for v, e in zip(scale().values(ability), row["error"], strict=True)),
         basis=row["basis"],
         japanese_basis=row["japanese_basis"],
         agentic_basis=row["agentic_basis"],
@@ -274,7 +277,7 @@ def _stored(name: str, mode: Mode, row: Row) -> Quality:
         sources=tuple(row["sources"]),
         kind=row["kind"],
         ability=ability,
-        covariance=covariance,
+        spread=None,
     )
 
 

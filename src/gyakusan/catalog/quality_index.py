@@ -12,7 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Literal, TypedDict
 
 from gyakusan.catalog.quality_names import QUALITY, Mode, matches_rule, short_name
-from gyakusan.core.quality import Basis, Scale
+from gyakusan.core.quality import DIMENSIONS, Basis, Matrix, Scale
 from gyakusan.errors import UnknownName
 
 if TYPE_CHECKING:
@@ -45,7 +45,6 @@ class Row(TypedDict):
     sources: list[str]
     kind: str
     ability: list[float]
-    covariance: list[float]
 
 
 class ScaleRow(TypedDict):
@@ -101,6 +100,20 @@ def scale() -> Scale:
     """Return how ability becomes points."""
     row = index()["scale"]
     return Scale(tuple(map(tuple, row["mix"])), tuple(row["offset"]))
+
+
+def stored_covariance(name: str, mode: Mode) -> Matrix:
+    """Return the covariance (5, 5) of a scored repository in a mode."""
+    triangle = iter(_covariances()[name][mode])
+    half = [[next(triangle) for _ in range(i + 1)] for i in range(DIMENSIONS)]
+    return tuple(tuple(half[max(i, j)][min(i, j)] for j in range(DIMENSIONS)) for i in range(DIMENSIONS))
+
+
+@cache
+def _covariances() -> Mapping[str, Mapping[Mode, list[float]]]:
+    """Return the lower triangles by repository and mode."""
+    document: Mapping[str, Mapping[Mode, list[float]]] = json.loads((QUALITY / "covariance.json").read_text("utf-8"))
+    return document
 
 
 def sources() -> Mapping[str, Sequence[str]]:

@@ -58,17 +58,15 @@ class Scale:
     mix: Matrix
     offset: Vector
 
+    def values(self, ability: Vector) -> tuple[float, ...]:
+        """Return the points of each column, within the scale. ability: (DIMENSIONS,)."""
+        rows = zip(self.mix, self.offset, strict=True)
+        return tuple(bounded(low + sum(w * a for w, a in zip(weights, ability, strict=True))) for weights, low in rows)
+
     def columns(self, ability: Vector, covariance: Matrix) -> tuple[Score, ...]:
         """Return the score of each column. ability: (DIMENSIONS,); covariance: (DIMENSIONS, DIMENSIONS)."""
-        return tuple(self._score(w, low, ability, covariance) for w, low in zip(self.mix, self.offset, strict=True))
-
-    @staticmethod
-    def _score(weights: Vector, offset: float, ability: Vector, covariance: Matrix) -> Score:
-        value = offset + sum(w * a for w, a in zip(weights, ability, strict=True))
-        variance = sum(
-            w * u * v for w, row in zip(weights, covariance, strict=True) for u, v in zip(weights, row, strict=True)
-        )
-        return Score(bounded(value), max(variance, 0.0) ** 0.5)
+        errors = (_deviation(weights, covariance) for weights in self.mix)
+        return tuple(Score(value, error) for value, error in zip(self.values(ability), errors, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,3 +236,11 @@ def normal_cdf(z: Number) -> Number:
 
 def _hypot(a: Number, b: Number) -> Number:
     return (a * a + b * b) ** 0.5
+
+
+def _deviation(weights: Vector, covariance: Matrix) -> float:
+    """Return the standard deviation of a weighted sum."""
+    products = (
+        w * sum(u * v for u, v in zip(weights, row, strict=True)) for w, row in zip(weights, covariance, strict=True)
+    )
+    return max(sum(products), 0.0) ** 0.5
