@@ -64,7 +64,9 @@ def checkpoint_formats(record: ModelRecord) -> Iterator[PlannedFormat]:
     every = published(record)
     kinds = {kind: next((a for a in every if a.format == kind), None) for kind in ("bf16", "fp8", "nvfp4", "mxfp4")}
     if record.quantization in NATIVE_TAGS:
-        yield PlannedFormat("MXFP4", kinds["mxfp4"] or kinds["bf16"])
+        # No tool makes MXFP4 experts again: trained at that width, they are published or not there.
+        if native := kinds["mxfp4"] or kinds["bf16"]:
+            yield PlannedFormat("MXFP4", native)
         return
     if kinds["bf16"] is not None:
         yield PlannedFormat("BF16", kinds["bf16"])
@@ -121,7 +123,8 @@ def _best(tags: Sequence[str], found: dict[str, Artifact]) -> PlannedFormat | No
 
 def gguf_artifact(record: ModelRecord, name: str) -> Artifact | None:
     """Return the best published GGUF file with this tag, None if none is known."""
-    return best(record.name, name)
+    own = (a for a in published(record) if a.format == "gguf" and a.quantization.upper() == name.upper())
+    return best(record.name, name) or next(own, None)
 
 
 def gguf_preparation(record: ModelRecord, name: str) -> tuple[str, ...]:

@@ -44,7 +44,11 @@ def _plan(plan: Colocation) -> Tree:
     rows = ((member, use) for member in plan.members for use in member.uses)
     table = Table(COLUMNS, tuple(_row(plan, member, use) for member, use in rows))
     caveats = (line for name in dict.fromkeys(m.deployment.engine for m in plan.members) for line in caveat(name))
-    below: Tree = (*_remarks(plan), *caveats, *(command(m.command) for m in plan.members))
+    below: Tree = (
+        *_remarks(plan),
+        *caveats,
+        *(command(m.deployment.rules.short_command(m.command, m.deployment.machine)) for m in plan.members),
+    )
     return Title(say("{machine}: {roles}", machine=machine, roles=roles)), table, Section(None, below)
 
 

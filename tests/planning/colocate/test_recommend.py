@@ -164,3 +164,14 @@ def test_embedding_models_answer_nobody() -> None:
 def test_a_part_that_makes_no_sense_is_refused(also: object) -> None:
     with pytest.raises(GyakusanError):
         ask(device="RTX 4090", also=also)
+
+
+def test_every_server_fetches_published_files(capsys: pytest.CaptureFixture[str]) -> None:
+    from gyakusan.cli import main
+
+    assert main(["plan", "--device", "RTX 3090", "--also", "embedding", "--lang", "en"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert out.count("llama-server -hf ") == 2
+    assert "-Embedding-" in out
+    assert ":Q8_0" in out
+    assert "--offline" not in out

@@ -233,7 +233,7 @@ def _steps(memory: float) -> int:
 
 
 def embedding_candidates(request: PlanRequest) -> tuple[ModelRecord, ...]:
-    """Return the embedding model that is named, else those with a score that know the language. Raises BadSetting."""
+    """Return the embedding model that is named, else those with a score and files that know the language. Raises BadSetting."""
     if request.model is not None:
         record = find(request.model)
         if record.role != "embedding":
@@ -244,7 +244,8 @@ def embedding_candidates(request: PlanRequest) -> tuple[ModelRecord, ...]:
                 mend="Known: {known}.",
             )
         return (record,)
-    fitting = (r for r in embedding_records() if r.score and request.language in (r.languages or (request.language,)))
+    ready = (r for r in embedding_records() if r.score and r.gguf)  # a file that is published
+    fitting = (r for r in ready if request.language in (r.languages or (request.language,)))
     return tuple(r for r in fitting if r.trained_context >= (request.context or 1))
 
 
