@@ -61,7 +61,9 @@ class Scale:
     def values(self, ability: Vector) -> tuple[float, ...]:
         """Return the points of each column, within the scale. ability: (DIMENSIONS,)."""
         rows = zip(self.mix, self.offset, strict=True)
-        return tuple(bounded(low + sum(w * a for w, a in zip(weights, ability, strict=True))) for weights, low in rows)
+        return tuple(
+            float(bounded(low + sum(w * a for w, a in zip(weights, ability, strict=True)))) for weights, low in rows
+        )
 
     def columns(self, ability: Vector, covariance: Matrix) -> tuple[Score, ...]:
         """Return the score of each column. ability: (DIMENSIONS,); covariance: (DIMENSIONS, DIMENSIONS)."""
@@ -243,4 +245,4 @@ def _deviation(weights: Vector, covariance: Matrix) -> float:
     products = (
         w * sum(u * v for u, v in zip(weights, row, strict=True)) for w, row in zip(weights, covariance, strict=True)
     )
-    return max(sum(products), 0.0) ** 0.5
+    return math.sqrt(max(sum(products), 0.0))
