@@ -12,6 +12,13 @@ Translate = Callable[[str, str], str]
 Table = Callable[[Sequence[str], Iterable[Sequence[str]]], str]
 
 GROUPS = ("all", "open models", "makers' scores", "Swallow")
+OUTSIDE_TEXTS = {
+    "models": "outside index: models",
+    "default effort": "outside index: default effort",
+    "best effort": "outside index: best effort",
+}
+CELLS = ("shipped", "tied, other order")
+"""Words of the JSON that pages translate."""
 COLUMNS = ("overall", "general", "japanese", "coding", "reasoning", "agentic", "algorithmic")
 
 
@@ -34,8 +41,8 @@ def _summary() -> tuple[Sequence[str], Iterator[Sequence[str]]]:
     def rows() -> Iterator[Sequence[str]]:
         for name in ("pairs", "right or tied", "said apart", "reversed"):
             yield (name, str(before["pairs"][name]), str(now["pairs"][name]))
-        for name in ("models", "default effort", "best effort"):
-            yield (f"outside index: {name}", str(before["outside"][name]), str(now["outside"][name]))
+        for name, text in OUTSIDE_TEXTS.items():
+            yield (text, str(before["outside"][name]), str(now["outside"][name]))
 
     return ("check", "before", "now"), rows()
 

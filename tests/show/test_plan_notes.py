@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+
 import pytest
 from tests.planning.small import small
 
+from gyakusan.cli import main
 from gyakusan.planning.request.parse_request import parse_request
 from gyakusan.planning.select.recommend import recommend
 from gyakusan.show.plan_notes import notes
@@ -15,3 +19,34 @@ def test_prediction_layers_are_said_with_what_is_not_known_of_them(model: str, m
     asked = {"device": "RTX 5090", "engines": "llama.cpp", "model": model}
     found = recommend(parse_request(asked), columns=small((model,)))
     assert ("has MTP, gain not known" in [str(i) for i in notes(found)[0].items]) is mtp
+
+
+# Wherever a purchase has a price, the screen says from when it is and by which rate it was converted.
+
+MONTH = r"(20\d\d年\d+月|[A-Z][a-z]+ 20\d\d|20\d\d-\d\d)"
+QUESTIONS = (
+    "plan --budget 3000USD --context 16k",
+    "plan --budget 300000JPY",
+    "upgrade --device 'RTX 3060 12GB' --currency USD",
+    "upgrade --device 'RTX 3060 12GB'",
+    "fleet --users 50",
+)
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_prices_have_a_month(question: str, language: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*shlex.split(question), "--lang", language]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    start = {"en": "(Prices of|All rows: price of)", "ja": "(価格は|全構成: )"}[language]
+    found = re.search(f"{start} ?{MONTH}", out)
+    assert found, out
+    rate = out[found.start() :].split("。" if language == "ja" else ". ")[0]
+    if "USD" in question:
+        assert ("1ドル = " if language == "ja" else "1 USD = ") in rate
+    assert "JPY" not in out
+
+
+def test_what_one_owns_has_no_price(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", "--device", "RTX 4090", "--lang", "en"]) == 0
+    assert "Prices of" not in capsys.readouterr().out

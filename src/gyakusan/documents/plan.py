@@ -22,6 +22,7 @@ from gyakusan.documents.common import (
 from gyakusan.documents.ledger import LedgerJson, ledger
 from gyakusan.documents.price import PriceJson, price
 from gyakusan.documents.request import RequestJson, request
+from gyakusan.documents.why_not import WhyNotJson, why_not_document
 from gyakusan.message import Message
 from gyakusan.planning.candidates.hardware import HardwareOption
 from gyakusan.planning.predict.speed import SpeedEstimate
@@ -31,7 +32,6 @@ from gyakusan.planning.select.recommendation import Recommendation
 from gyakusan.planning.select.result_rows import CandidateRow, candidate_row, pareto_candidates
 from gyakusan.planning.select.what_if import Change
 from gyakusan.planning.select.why_not import WhyNot
-from gyakusan.planning.select.why_not_reason import Because, Figure
 
 
 class MachineJson(Struct, frozen=True):
@@ -236,31 +236,6 @@ class CapacityJson(Struct, frozen=True):
     trained: bool
 
 
-class WhyNotJson(Struct, frozen=True):
-    """Why something is not in the answer.
-
-    name: what was asked about
-    kind: model, engine or device
-    reasons: sentences, the decisive one first
-    because: kind of the decisive reason
-    figure: the figure that decides, "" = none
-    has: what it has of the figure, null = not known
-    wants: the limit, or what the plan has that it is compared with; null = there is none
-    rival: number of that plan, 0 = none
-    changes: options with which it becomes plan 1, each tried
-    """
-
-    name: str
-    kind: str
-    reasons: tuple[Message, ...]
-    because: Because
-    figure: Figure
-    has: float | None
-    wants: float | None
-    rival: int
-    changes: tuple[str, ...]
-
-
 class RecommendationJson(Struct, frozen=True, kw_only=True):
     """The best endpoints for a question: `gyakusan plan`.
 
@@ -317,7 +292,7 @@ def recommendation(
         frontier=frontier,
         sensitivity=more or UNSET,
         most=limits or UNSET,
-        why_not=UNSET if why is None else _why_not(why),
+        why_not=UNSET if why is None else why_not_document(why),
     )
 
 
@@ -397,18 +372,3 @@ def _confidence(value: Plan) -> ConfidenceJson:
     decode = None if value.pace is None else value.pace.decode_each
     pace = None if decode is None else SpeedConfidenceJson(decode.basis, 0.8, decode.coverage)
     return ConfidenceJson(tuple(memory), pace, value.mode.basis)
-
-
-def _why_not(why: WhyNot) -> WhyNotJson:
-    reason = why.reason
-    return WhyNotJson(
-        name=why.name,
-        kind=why.kind,
-        reasons=why.reasons,
-        because=reason.because,
-        figure=reason.figure,
-        has=reason.has,
-        wants=reason.wants,
-        rival=reason.rival,
-        changes=tuple(options for _, options in why.changes),
-    )
