@@ -168,7 +168,7 @@ def test_models_with_scores_and_files_are_listed(name: str) -> None:
     assert find(name).listed
 
 
-@pytest.mark.parametrize("why", ["base", "toy", "files", "shape", "unknown", "replaced", "stale"])
+@pytest.mark.parametrize("why", ["base", "toy", "files", "shape", "unknown", "replaced", "stale", "own"])
 def test_every_reason_is_a_sentence_of_its_own(why: str) -> None:
     told = str(listing.explain(listing.Unlisted(why, "other-9b", 61, 73)))  # type: ignore[arg-type]
     assert told.endswith("; --model plans it")

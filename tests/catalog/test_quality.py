@@ -300,6 +300,22 @@ def test_a_mode_that_nobody_tested_is_told_from_the_tested_one() -> None:
     assert [q.mode for q in quality.find("acme/model-8b", "high")] == ["high"]
 
 
+def test_a_mode_that_nobody_tested_takes_the_size_of_the_record() -> None:
+    """MiniMax-M2: no size in the name."""
+    for name in ("MiniMaxAI/MiniMax-M2", "phi4-14b"):
+        for mode in ("off", "on", "low", "medium", "high"):
+            assert {q.mode for q in quality.find(name, mode)} == {mode}
+    (known, *_) = quality.find("MiniMaxAI/MiniMax-M2")
+    with pytest.raises(UnknownName, match="MiniMax-M2"):
+        quality.in_mode(known, "off")
+    assert quality.in_mode(known, "off", parameters=230e9, active=10e9).basis == "assumed"
+
+
+def test_points_of_quantisation_are_on_the_scale_of_the_index() -> None:
+    loading = INDEX["items"]["swallow2/en_post/MMLU-Pro"]["loading"][0]
+    assert quality.penalty_law().points == pytest.approx(INDEX["scale"]["mix"][0][0] / loading, abs=0.001)
+
+
 def test_nothing_leaves_the_scale() -> None:
     every = [q for name in INDEX["models"] for q in quality.find(name)]
     columns = [getattr(q, c).value for q in every for c in quality_index_file.COLUMNS]
@@ -319,7 +335,8 @@ def test_overall_is_the_mean_of_what_is_shown() -> None:
 def test_agents_and_functions_are_two_things() -> None:
     """Coder models lead where repositories are changed, and not in contest problems."""
     coder, chat = quality.find("qwen3-coder-next")[0], quality.find("gpt-oss-120b")[0]
-    assert not tied(coder.agentic, chat.agentic) or coder.agentic.value > chat.agentic.value
+    assert coder.agentic.value > chat.agentic.value
+    assert not tied(coder.agentic, chat.agentic)
     assert coder.algorithmic.value - chat.algorithmic.value < coder.agentic.value - chat.agentic.value
     assert coder.agentic_basis == "measured"
     assert chat.agentic_basis == "inferred"

@@ -15,8 +15,8 @@ from gyakusan.catalog.places import DATA
 from gyakusan.message import Message, say
 
 FILE = DATA / "listing.json"
-Why = Literal["base", "toy", "files", "shape", "unknown", "replaced", "stale"]
-"""A part of the rule."""
+Why = Literal["base", "toy", "files", "shape", "unknown", "replaced", "stale", "own"]
+"""A part of the rule; own: the user's own record says it."""
 SMALLEST = 1.5e9
 """Smaller models follow instructions too rarely to be proposed. [values]"""
 LARGER = 1.15
@@ -64,6 +64,8 @@ def explain(verdict: Unlisted) -> Message:
             return say("no published file of it is known; --model plans it")
         case "shape":
             return say("its memory is not known: our count of its weights is not the published one; --model plans it")
+        case "own":
+            return say("your own record of it says listed = false; --model plans it")
         case "unknown":
             return _unknown(verdict.scores)
         case "replaced":

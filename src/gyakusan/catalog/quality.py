@@ -122,12 +122,16 @@ def find(
         found = tuple(_stored(repository, m, row) for repository, m, row in tuned)
         if mode is None:
             return found
-        best = max(found, key=lambda q: (q.independent, q.scores))
-        return tuple(q for q in found if q.mode == mode) or (in_mode(best, mode),)
+        same = tuple(q for q in found if q.mode == mode)
+        if same:
+            return same
     record = record_of(name)
     main = _main_repository(name, record)
     size = parameters or (record.parameters if record else None)
     used = active or (active_parameters(record) if record else None)
+    if tuned and mode is not None:
+        best = max(found, key=lambda q: (q.independent, q.scores))
+        return (in_mode(best, mode, parameters=size, active=used, released=released),)
     return (assumed(main, mode or default_mode(main), parameters=size, active=used, released=released),)
 
 
@@ -165,16 +169,26 @@ def assumed(
     )
 
 
-def in_mode(known: Quality, mode: Mode) -> Quality:
+def in_mode(
+    known: Quality,
+    mode: Mode,
+    *,
+    parameters: float | None = None,
+    active: float | None = None,
+    released: str | None = None,
+) -> Quality:
     """Return what a model's scores in one mode tell of another that nobody tested: `assumed`, nearer than from its name.
 
+    parameters, active, released: as in `find`; the name tells them if None
     The step between the modes is what size, date and family tell; of what the model has beside that, the share `sibling`
-    of the prior is kept.
+    of the prior is kept. Raises UnknownName if neither the caller nor the name tells a size.
     """
     prior, rho = index()["prior"], index()["prior"]["sibling"]
-    here, there = (quality_prior.mean(traits(known.model, m), prior["coefficients"]) for m in (known.mode, mode))
-    if traits(known.model, mode).parameters is None:
+    modes: tuple[Mode, Mode] = (known.mode, mode)
+    each = [traits(known.model, m, parameters=parameters, active=active, released=released) for m in modes]
+    if each[0].parameters is None:
         raise unknown(say("model with quality scores"), known.model, index()["models"])
+    here, there = (quality_prior.mean(t, prior["coefficients"]) for t in each)
     ability = tuple(b + rho * (z - a) for a, b, z in zip(here, there, known.ability, strict=True))
     return with_ability(
         known,

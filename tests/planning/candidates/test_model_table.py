@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gyakusan.catalog.listing import explain
 from gyakusan.catalog.models import find
 from gyakusan.core.arrays import Number
 from gyakusan.core.load import Load
@@ -125,3 +126,11 @@ def test_latent_attention_takes_the_same_under_mlx_as_in_its_ledger() -> None:
         assert whole is not None
         known = found.models[int(table.model[row])]
         assert whole.accounts[0].total == total("MLX-LM", known, table, row, box, load, "F16")
+
+
+def test_the_users_own_record_says_why_it_is_not_proposed() -> None:
+    facts = {**measure(find("qwen3-8b")), "listed": False}
+    own = model_table.from_facts([facts], {"qwen3-8b": model_table.score_rows("qwen3-8b")}).models[0]
+    assert own.unlisted is not None
+    assert "your own record" in str(explain(own.unlisted))
+    assert model_table.from_facts([facts | {"listed": True}], {"qwen3-8b": []}).models[0].unlisted is None

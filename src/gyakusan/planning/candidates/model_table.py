@@ -279,7 +279,7 @@ def _unlisted(facts: Mapping[str, Any]) -> Unlisted | None:
     """Return why a model is not proposed: of ours the rule says it, of the user's own the record."""
     if "listed" not in facts:
         return unlisted(facts["name"])
-    return None if facts["listed"] else Unlisted("base")
+    return None if facts["listed"] else Unlisted("own")
 
 
 def _table(storage: str, models: Sequence[CatalogModel]) -> VariantTable:
