@@ -18,7 +18,7 @@ from tests.catalog.some import DEVICE as GOOD
 from gyakusan import catalog
 from gyakusan.catalog import check as checking
 from gyakusan.catalog.devices import device_records, machine_records
-from gyakusan.catalog.models import ModelRecord, model_records
+from gyakusan.catalog.models import ModelRecord, find_typed, model_records
 from gyakusan.catalog.places import DATA
 from gyakusan.catalog.records import entries
 from gyakusan.catalog.toml_files import read
@@ -237,6 +237,16 @@ def test_spellings_of_models(text: str, name: str) -> None:
 def test_several_models_are_named() -> None:
     with pytest.raises(UnknownName, match=r"matches several models: .*qwen2\.5-14b"):
         catalog.model("qwen2.5")
+
+
+def test_the_only_name_that_begins_so_is_meant_but_no_number_is_completed() -> None:
+    assert find_typed("qwen3-coder-30b").name == "qwen3-coder-30b-a3b"
+    assert find_typed("Llama 3.1 8B").name == "llama3.1-8b"
+    with pytest.raises(UnknownName, match=r"the only name that begins so is gpt-oss-120b"):
+        find_typed("gpt-oss-12")
+    for text in ("qwen2.5", "qwen3-coder-30b/", "warp drive 9"):
+        with pytest.raises(UnknownName):
+            find_typed(text)
 
 
 def test_another_owner_is_another_model() -> None:

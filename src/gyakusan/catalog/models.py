@@ -108,6 +108,26 @@ def find(text: str) -> ModelRecord:
     return _record(entry_of(text))
 
 
+def find_typed(text: str) -> ModelRecord:
+    """Return the model that a person means: as `find`, and the only one whose name begins so. Raises UnknownName.
+
+    A number is never completed: "gpt-oss-12" is not gpt-oss-120b.
+    """
+    start = key(text)
+    if lookup("model", start) or lookup("embedding", start) or "/" in text:
+        return find(text)
+    begun = _begun(start)
+    whole = {e.name for e, rest in begun if not (start[-1].isdigit() and rest[0].isdigit())}
+    if len({e.name for e, _ in begun}) == len(whole) == 1:
+        return _record(begun[0][0])
+    return find(text)
+
+
+def _begun(start: str) -> list[tuple[Entry, str]]:
+    """Return the models with a key that begins so, each with the rest of that key."""
+    return [(e, k[len(start) :]) for e in entries("model") for k in e.keys if start and k.startswith(start)]
+
+
 def model_names() -> tuple[str, ...]:
     """Return the name of every model, in the catalogue's order."""
     return tuple(e.name for e in entries("model"))
@@ -155,9 +175,16 @@ def _inherited(entry: Entry, name: str) -> Mapping[str, Any]:
 def _unknown(text: str) -> UnknownName:
     """Return UnknownName: with candidates where the text begins several names, else with the nearest names."""
     start = key(text)
-    begun = sorted({e.name for e in entries("model") for k in e.keys if start and k.startswith(start)})
+    begun = sorted({e.name for e, _ in _begun(start)})
     if not begun:
         return unknown(say("model"), text, model_names())
+    if len(begun) == 1:
+        return UnknownName(
+            "{name} is no model: the only name that begins so is {candidates}.",
+            name=repr(text[:80]),
+            candidates=begun[0],
+            mend="Write that name.",
+        )
     return UnknownName(
         "{name} matches several models: {candidates}.",
         name=repr(text[:80]),

@@ -99,7 +99,7 @@ def labels(request: PlanRequest, plans: Sequence[Plan], number: int) -> tuple[Me
     if told:
         return told
     if plan.tied_with:
-        return (say("tied with {n}", n=plan.tied_with),)
+        return (say("same quality as {n}", n=plan.tied_with),)
     return (_against_first(shown_figures(plan), shown_figures(plans[0])),) if number else (say("the only plan"),)
 
 
@@ -117,8 +117,10 @@ def _against_first(mine: ShownFigures, first: ShownFigures) -> Message:
         return say("cheaper than 1")
     if mine.quality > first.quality:
         return say("better than 1")
-    if (mine.answer or 0) > (first.answer or 0) or (mine.speed or 0) > (first.speed or 0):
-        return say("faster than 1")
+    if (mine.answer or 0) > (first.answer or 0):
+        return say("faster answers than 1")
+    if (mine.speed or 0) > (first.speed or 0):
+        return say("more tokens/s than 1")
     if (mine.ttft or 0) < (first.ttft or 0):
         return say("shorter wait than 1")
     return say("more room than 1")

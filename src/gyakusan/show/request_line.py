@@ -102,11 +102,11 @@ def usual_pace(request: PlanRequest) -> Iterator[Message]:
     workload, slowest, longest = request.workload, slowest_answer(request), longest_wait(request)
     facts = {"n": f"{workload.target_tps:g}", "least": f"{slowest:g}", "wait": f"{longest:g}"}
     if slowest:
-        yield say("{n} tokens/s of answer wanted, {least} at least (default)", **facts)
+        yield say("{n} tokens/s of answer wanted, below {least} comes last (default)", **facts)
     else:
         yield say("{n} tokens/s of answer wanted (default)", **facts)
     if isfinite(longest):
-        yield say("first token within {wait} s (default)", **facts)
+        yield say("first token after {wait} s comes last (default)", **facts)
 
 
 def _choices(request: PlanRequest) -> Iterator[Message]:

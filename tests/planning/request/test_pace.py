@@ -50,6 +50,7 @@ def test_beyond_the_wanted_pace_faster_brings_little() -> None:
     most = speed_points(chat, "balanced", chat.target_tps * USEFUL_SPEED_FACTOR)
     assert speed_points(chat, "balanced", 1e6) == most
     assert speed_points(chat, "speed", 2 * chat.target_tps) == pytest.approx(1.0)
+    assert speed_points(chat, "speed", 32 * chat.target_tps) == pytest.approx(5.0)
 
 
 @given(SPEEDS, st.floats(0.01, 100))

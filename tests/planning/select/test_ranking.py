@@ -128,3 +128,32 @@ def test_no_plan_is_slower_than_of_use_where_another_is_not() -> None:
     for plan in found.plans:
         assert plan.pace is not None
         assert plan.pace.decode_each.value / plan.thinking.factor >= SLOWEST_ANSWER * 0.99
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.sampled_from(
+        (
+            {"device": "RTX 4090"},
+            {"device": "8x H100 80GB HBM3"},
+            {"device": "M4 Max 128GB"},
+            {"device": "RTX 5090"},
+            {"budget": "400000JPY"},
+            {"budget": "1500000JPY"},
+        )
+    ),
+    st.sampled_from((1, 4)),
+    st.sampled_from(("4k", "32k")),
+    st.sampled_from(("chat", "coding", "translation")),
+)
+def test_who_prefers_speed_is_never_given_a_slower_first_choice(
+    where: dict[str, object], users: int, context: str, task: str
+) -> None:
+    """Of the utilities: faster answers or, where they are equal, a shorter wait."""
+    asked = {**where, "users": users, "context": context, "task": task, "prompt": 1000, "answer": 400}
+    usual, fast = (recommend(parse_request({**asked, "prefer": p}), columns=small()) for p in ("balanced", "speed"))
+    first, preferred = usual.plans[0], fast.plans[0]
+    assert first.pace is not None
+    assert preferred.pace is not None
+    answers = [p.pace.decode_each.low / p.thinking.factor for p in (first, preferred) if p.pace is not None]
+    assert answers[1] >= 0.99 * answers[0] or preferred.pace.ttft.high < first.pace.ttft.high

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from tests.planning.small import small
 
 from gyakusan.core.load import Load
 from gyakusan.errors import UnknownName
@@ -14,6 +15,7 @@ from gyakusan.planning.select.plan import catalogue_deployment, exact_ledger
 from gyakusan.planning.select.plan_capacity import plan_capacities
 from gyakusan.planning.select.recommend import recommend
 from gyakusan.planning.select.recommendation import Recommendation
+from gyakusan.planning.select.shown_plans import shown_figures
 from gyakusan.planning.select.what_if import what_if
 from gyakusan.planning.select.why_not import why_not
 
@@ -113,15 +115,57 @@ def test_a_model_that_fits_only_coarsely_says_so(found: Recommendation) -> None:
     assert "is left out: " in said(found, coarse)
 
 
-def test_what_is_too_slow_to_be_of_use_says_how_slow_and_how_to_have_it() -> None:
-    """A dense model of 70 GB that stands mostly in RAM writes slower than people read."""
-    asked = {"device": "RTX 3060 12GB", "ram": "128GiB"}
-    limit = r"is left out: [0-2]\.\d tokens/s of answer, and 2\.5 is the limit \(default\); --speed 1 lifts it"
-    why = why_not(recommend(parse_request(asked)), "mistral-medium-3.5-128b", tries=False)
-    assert (why.reason.because, why.reason.figure) == ("speed", "answer")
-    assert re.search(limit, str(why.reasons[0]))
-    lifted = recommend(parse_request({**asked, "speed": 0.5}))
-    assert "is the limit" not in said(lifted, "mistral-medium-3.5-128b")
+OPTIONS = {"--speed": "speed", "--first": "first"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "name", "figure"),
+    [
+        ({"device": "RTX 3060 12GB", "ram": "128GiB"}, "mistral-medium-3.5-128b", "answer"),
+        ({"device": "Ryzen 9 9950X 128GB", "prompt": 4000}, "qwen3.8-27b", "answer"),
+        ({"device": "Ryzen 9 9950X 128GB", "prompt": 4000}, "gemma4-12b", "ttft"),
+        ({"device": "RTX 3060 12GB", "ram": "128GiB", "prompt": 30000, "context": "64k"}, "glm-4.7-flash", "ttft"),
+    ],
+)
+def test_what_is_too_slow_says_how_slow_and_the_options_that_admit_it(
+    asked: dict[str, object], name: str, figure: str
+) -> None:
+    """Typing what the sentence says is enough: the model is judged by its quality then, no more by its pace."""
+    why = why_not(recommend(parse_request(asked)), name, tries=False)
+    assert why.reason.figure == figure, str(why.reasons[0])
+    words = re.findall(r"; (--.*) admits it\.", str(why.reasons[0]))[0].split()
+    typed = {OPTIONS[flag]: float(value) for flag, value in zip(words[::2], words[1::2], strict=True)}
+    assert figure != "answer" or "and below 2.5 comes last (default)" in str(why.reasons[0])
+    lifted = why_not(recommend(parse_request({**asked, **typed})), name, tries=False)
+    assert lifted.reason.because in ("shown", "beaten", "behind", "tied", "evidence"), str(lifted.reasons[0])
+
+
+def test_an_engine_is_left_out_for_the_machine_only_where_no_machine_runs_it() -> None:
+    """Among the machines of a budget are Macs and PCs: the first of them speaks for itself alone."""
+    asked = {"budget": "1000000JPY", "users": 2}
+    bought = recommend(parse_request(asked), columns=small())
+    for name in ("vLLM", "MLX-LM"):
+        why = why_not(bought, name)
+        assert "does not run on" not in str(why.reasons[0])
+        alone = recommend(parse_request({**asked, "engines": name}), columns=small())
+        assert why.plan is not None
+        if why.reason.because != "shown":
+            assert why.plan.spare is None or why.plan.spare >= 0 or alone.plans[0].spare < 0
+            assert shown_figures(why.plan) == shown_figures(alone.plans[0])
+
+
+def test_the_machine_of_another_plan_is_compared_with_the_first() -> None:
+    bought = recommend(parse_request({"budget": "1500000JPY", "users": 5, "context": "32k", "language": "ja"}))
+    for place, plan in enumerate(bought.plans, 1):
+        first = next(n for n, p in enumerate(bought.plans, 1) if p.offer.machine.name == plan.offer.machine.name)
+        if first != place or len(plan.offer.machine.gpus) != 1 or plan.offer.machine.gpus[0].kind != "gpu":
+            continue
+        why = why_not(bought, plan.offer.machine.name)
+        if place == 1:
+            assert str(why.reasons[0]).endswith(" is the machine of plan 1.")
+        else:
+            assert re.search(rf"\) is plan {place}, not plan 1: .*\d", str(why.reasons[0]))
+            assert why.rival == 1
 
 
 def test_with_a_budget_reasons_are_about_that_very_machine_and_model() -> None:

@@ -49,8 +49,8 @@ def speed_points(workload: Workload, prefer: Prefer, answer: Number) -> Number:
     """Return how often the speed of the answer doubles what the task wants, negative below it.
 
     Beyond what is wanted a doubling counts BEYOND_WANTED of one, and none after USEFUL_SPEED_FACTOR. prefer: who prefers
-    speed has the whole of it.
+    speed has the whole of it, without an end.
     """
-    doublings = np.log2(np.clip(np.asarray(answer) / workload.target_tps, 2.0**-6, USEFUL_SPEED_FACTOR))
-    beyond = 1.0 if prefer == "speed" else BEYOND_WANTED
+    most, beyond = (np.inf, 1.0) if prefer == "speed" else (USEFUL_SPEED_FACTOR, BEYOND_WANTED)
+    doublings = np.log2(np.clip(np.asarray(answer) / workload.target_tps, 2.0**-6, most))
     return np.where(doublings > 0, beyond * doublings, doublings)

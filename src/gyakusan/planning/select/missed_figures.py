@@ -1,8 +1,9 @@
-"""Figures that miss a limit, in words: rounded so that they never read as if they kept it."""
+"""Figures beside limits, in words: one that misses never reads as if it kept it, and one to be typed is kept."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 
 def at_most(value: float, digits: int = 1) -> str:
@@ -13,3 +14,23 @@ def at_most(value: float, digits: int = 1) -> str:
 def at_least(value: float) -> str:
     """Return a figure that exceeds a limit, rounded up."""
     return f"{math.ceil(10 * value) / 10:.1f}"
+
+
+def kept_floor(value: float) -> str:
+    """Return a floor to be typed that a figure keeps: two digits, rounded down from 1 % below it.
+
+    A candidate is judged by the sweep, whose figures differ from those of its plan by less.
+    """
+    return f"{_two_digits(0.99 * value, math.floor):g}"
+
+
+def kept_limit(value: float) -> str:
+    """Return a limit to be typed that a figure keeps: two digits, rounded up from 1 % above it."""
+    return f"{_two_digits(1.01 * value, math.ceil):g}"
+
+
+def _two_digits(value: float, rounded: Callable[[float], int]) -> float:
+    """Return a number of two significant digits, rounded one way; the rounding of floats adds nothing below them."""
+    exponent = math.floor(math.log10(value)) - 1
+    step = 10.0**exponent
+    return round(rounded(round(value / step, 6)) * step, max(0, -exponent))

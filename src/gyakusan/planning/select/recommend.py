@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from gyakusan.catalog.models import find
+from gyakusan.catalog.models import find_typed
 from gyakusan.core.quality import SHARE80
 from gyakusan.errors import BadSetting
 from gyakusan.planning.candidates import model_table as catalogue
@@ -65,7 +65,7 @@ def recommend(
 
 def text_model_name(text: str) -> str:
     """Return the name of a model that generates text. Raises UnknownName, or BadSetting for an embedding model."""
-    record = find(catalogue_name(text))
+    record = find_typed(catalogue_name(text))
     if record.role == "embedding":
         raise BadSetting(
             "{name} is an embedding model: it does not answer.",

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-
-import numpy as np
+from dataclasses import dataclass, replace
 
 from gyakusan.catalog.devices import knows
-from gyakusan.catalog.models import find
+from gyakusan.catalog.models import find_typed
 from gyakusan.engines.registry import NAMES, engine
 from gyakusan.errors import UnknownName, unknown
 from gyakusan.message import Message, say
 from gyakusan.planning.candidates.hardware import Rejected
 from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.recommendation import Recommendation
-from gyakusan.planning.select.why_not_compare import compare
-from gyakusan.planning.select.why_not_model import explain_model, plans_of
+from gyakusan.planning.select.ways_out import first_plan
+from gyakusan.planning.select.why_not_compare import behind, compare
+from gyakusan.planning.select.why_not_fit import may_not_fit
+from gyakusan.planning.select.why_not_model import explain_model
 from gyakusan.planning.select.why_not_reason import Explained, Reason
 
 
@@ -63,7 +63,7 @@ def why_not(recommendation: Recommendation, text: str, *, tries: bool = True) ->
     if knows(text):
         return _told(text, "device", _explain_device(recommendation, text))
     try:
-        name = find(text).name
+        name = find_typed(text).name
     except UnknownName as error:
         if "candidates" in error.message.facts:
             raise
@@ -80,19 +80,32 @@ def _explain_engine(answer: Recommendation, name: str) -> Explained:
     """Return why an engine is not that of plan 1: it does not run here, was not asked for, or is no better."""
     place = next((n for n, p in enumerate(answer.plans, 1) if p.engine == name), 0)
     if place:
-        said = say("{name} is the server of plan {n}.", name=name, n=place)
-        return Explained(Reason("shown", said), plan=answer.plans[place - 1])
+        return _shown(answer, place, say("{name} is the server of plan {n}.", name=name, n=place), name)
     grid, request = answer.grid, answer.request
-    for option in grid.offers[:1]:
-        refusal = engine(name).machine_refusal(option.machine, request.os)
-        if refusal is not None:
-            return Explained(Reason("engine", refusal))
+    refusals = [engine(name).machine_refusal(option.machine, request.os) for option in grid.offers]
+    if refusals and refusals[0] is not None and None not in refusals:
+        return Explained(Reason("engine", refusals[0]))
     if name not in grid.engines:
         return Explained(Reason("wish", say("{name} was not requested: add --engine {name}.", name=name)))
-    under = np.flatnonzero(grid.cells.engine == grid.engines.index(name))
-    plan = plans_of(answer, under.tolist())
+    plan = first_plan(answer, replace(request, engines=(name,)), grid.offers)
     if plan is None or not answer.plans:
         return Explained(Reason("memory", say("With {name} no requested model fits and is fast enough.", name=name)))
+    return _against(answer, plan, name)
+
+
+def _shown(answer: Recommendation, place: int, said: Message, name: str) -> Explained:
+    """Return that something is in a plan of the answer, and why that plan is not the first."""
+    plan = answer.plans[place - 1]
+    if place == 1:
+        return Explained(Reason("shown", said), plan=plan)
+    return Explained(behind(answer, plan, _with(name, plan), 1, shown=place), plan=plan)
+
+
+def _against(answer: Recommendation, plan: Plan, name: str) -> Explained:
+    """Return why the best plan of an engine or a machine has no row."""
+    surely = any(p.spare is None or p.spare >= 0 for p in answer.plans)
+    if surely and plan.spare is not None and plan.spare < 0:
+        return Explained(may_not_fit(plan), plan=plan)
     return Explained(compare(answer, plan, _with(name, plan)), plan=plan)
 
 
@@ -113,17 +126,16 @@ def _explain_device(answer: Recommendation, text: str) -> Explained:
     name = machines.parse(text).name
     place = next((n for n, p in enumerate(answer.plans, 1) if _has_device(p.offer.machine.name, name)), 0)
     if place:
-        said = say("{name} is the machine of plan {n}.", name=name, n=place)
-        return Explained(Reason("shown", said), plan=answer.plans[place - 1])
-    options = [i for i, option in enumerate(grid.offers) if _has_device(option.machine.name, name)]
+        return _shown(answer, place, say("{name} is the machine of plan {n}.", name=name, n=place), name)
+    options = tuple(option for option in grid.offers if _has_device(option.machine.name, name))
     rejected = [r for r in answer.rejected if _has_device(r.name, name)]
     if rejected and not options:
         cheapest = min(rejected, key=lambda r: r.price if r.price is not None else float("inf"))
         return Explained(_refused(answer, cheapest))
-    plan = plans_of(answer, np.flatnonzero(np.isin(grid.cells.offer, options)).tolist())
+    plan = first_plan(answer, request, options)
     if plan is None or not answer.plans:
         return Explained(Reason("memory", say("No requested model fits on {name} and is fast enough.", name=name)))
-    return Explained(compare(answer, plan, _with(plan.offer.machine.name, plan)), plan=plan)
+    return _against(answer, plan, plan.offer.machine.name)
 
 
 def _refused(answer: Recommendation, machine: Rejected) -> Reason:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -16,7 +16,7 @@ from gyakusan.planning.request.pace import is_usable, longest_wait, slowest_answ
 from gyakusan.planning.request.request import PlanRequest
 from gyakusan.planning.select.exclusions import closest_miss, model_filter_reason
 from gyakusan.planning.select.feasible import feasible_candidates
-from gyakusan.planning.select.missed_figures import at_least, at_most
+from gyakusan.planning.select.missed_figures import at_least, at_most, kept_floor, kept_limit
 from gyakusan.planning.select.plan import Plan, confirm_candidate
 from gyakusan.planning.select.ranking import rank_candidates
 from gyakusan.planning.select.recommendation import Recommendation
@@ -132,21 +132,34 @@ def _too_slow(answer: Recommendation, plan: Plan) -> Reason | None:
     visible, wait = plan.pace.decode_each.value / plan.thinking.factor, plan.pace.ttft.value
     if visible < slowest:
         sentence = say(
-            "{name} is left out: {n} tokens/s of answer, and {limit} is the limit (default); --speed 1 lifts it.",
+            "{name} is left out: {n} tokens/s of answer, and below {limit} comes last (default); {options} admits it.",
             name=plan.name,
             n=at_most(visible),
             limit=f"{slowest:g}",
+            options=_admitting(plan, too_slow=True, too_late=wait > longest),
         )
         return Reason("speed", sentence, "answer", visible, slowest, 1)
     if wait <= longest:
         return None
     sentence = say(
-        "{name} is left out: the first token takes {n} s, and {limit} s is the limit (default); --first 600 lifts it.",
+        "{name} is left out: the first token takes {n} s, and after {limit} s comes last (default); {options} admits it.",
         name=plan.name,
         n=at_least(wait),
         limit=f"{longest:g}",
+        options=_admitting(plan, too_slow=False, too_late=True),
     )
     return Reason("wait", sentence, "ttft", wait, longest, 1)
+
+
+def _admitting(plan: Plan, *, too_slow: bool, too_late: bool) -> str:
+    """Return the options with which a plan is not left out for its pace: limits that it keeps at the careful end."""
+    assert plan.pace is not None
+    options = []
+    if too_slow:
+        options.append(f"--speed {kept_floor(plan.pace.decode_each.low)}")
+    if too_late:
+        options.append(f"--first {kept_limit(plan.pace.ttft.high)}")
+    return " ".join(options)
 
 
 def _usable(request: PlanRequest, plan: Plan) -> bool:
@@ -230,8 +243,3 @@ def _tries(request: PlanRequest) -> Iterator[tuple[Message, str, PlanRequest]]:
             yield change, f"--users {users}", replace(request, users=users)
     if "Q8_0" not in request.kv_types:
         yield say("use a q8_0 cache"), "--kv-type q8_0", replace(request, kv_types=("Q8_0",))
-
-
-def plans_of(answer: Recommendation, indices: Sequence[int]) -> Plan | None:
-    """Return the confirmed best plan among some candidates of the answer, None if it does not hold."""
-    return best_plan(answer.request, answer.grid, np.array(indices, np.int64))[0]
