@@ -27,9 +27,9 @@ def batch_candidates(context: SweepContext, b: DeviceBatch) -> tuple[list[Candid
     models = b.table.model
     wanted = np.zeros(len(context.columns.models), bool)
     wanted[models[hopeful]] = True
-    # A model none of whose formats may fit lacks this at least; of the others the whole need is noted below.
-    hopeless = ~wanted[models[rows]]
-    context.missed.note("short_by", models[rows[hopeless]], (least[hopeless] - b.usable).astype(np.float64))
+    # What lacks at least as much as it lacks elsewhere brings nothing new; of the others the whole need is noted below.
+    nearer = least - b.usable < context.missed.short_by[models[rows]]
+    _note_hopeless(context, b, rows[~wanted[models[rows]] & nearer])
     held = _Held.nothing(context, b)
     found, tried = list(_whole(context, b, hopeful, held)), len(_cache_types(context, b))
     if context.alone and b.holds_part_in_ram:
@@ -38,6 +38,14 @@ def batch_candidates(context: SweepContext, b: DeviceBatch) -> tuple[list[Candid
         tried += 1
     filtered = pareto_optimal if context.reduce else all_feasible
     return [filtered(context, f) for f in found], len(rows) * len(b.counts) * len(context.costs.contexts) * tried
+
+
+def _note_hopeless(context: SweepContext, b: DeviceBatch, rows: IntArray) -> None:
+    """Note what models lack whose weights alone are too large, each with all its conversations."""
+    for _, kind in _cache_types(context, b) if len(rows) else ():
+        wanted = distinct(b.table.model[rows])
+        memory = context.load_memory.of(b.name, kind, b.machine, tuple(b.counts.tolist()), wanted)
+        _note_short(context, b, rows, memory)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +121,7 @@ def _least_weights(b: DeviceBatch, rows: IntArray) -> IntArray:
 
 def _feasible(context: SweepContext, b: DeviceBatch, rows: IntArray, memory: LoadMemoryTable, kv: int) -> FeasibleBatch:
     """Return the rows of which a candidate fits the GPUs."""
-    shortest = int(np.argmin(context.costs.contexts))
-    least_memory = replace(memory, conversations=memory.conversations[:, [shortest]], fixed=memory.fixed[:, [shortest]])
-    least = _total(context, b, rows, least_memory).min(axis=(0, 1), initial=np.inf)
-    known = np.isfinite(least)
-    short = np.where(known, np.maximum(0, least - b.usable), np.inf) if np.isfinite(b.usable) else least * 0
-    context.missed.note("short_by", b.table.model[rows], short)
-    rows = rows[known & (least <= b.usable)]
+    rows = _note_short(context, b, rows, memory)
     place, shape = b.table.model[rows], (len(b.counts), len(context.costs.contexts), len(rows))
     total = np.broadcast_to(_total(context, b, rows, memory), shape)
     return FeasibleBatch(
@@ -131,6 +133,17 @@ def _feasible(context: SweepContext, b: DeviceBatch, rows: IntArray, memory: Loa
         user_bytes=take_last_axis(memory.conversations, place) / context.question.users,
         ranks=_ranks(memory, place),
     )
+
+
+def _note_short(context: SweepContext, b: DeviceBatch, rows: IntArray, memory: LoadMemoryTable) -> IntArray:
+    """Note what each row's model lacks with the shortest context; return the rows that lack nothing."""
+    shortest = int(np.argmin(context.costs.contexts))
+    least_memory = replace(memory, conversations=memory.conversations[:, [shortest]], fixed=memory.fixed[:, [shortest]])
+    least = _total(context, b, rows, least_memory).min(axis=(0, 1), initial=np.inf)
+    known = np.isfinite(least)
+    short = np.where(known, np.maximum(0, least - b.usable), np.inf) if np.isfinite(b.usable) else least * 0
+    context.missed.note("short_by", b.table.model[rows], short)
+    return rows[known & (least <= b.usable)]
 
 
 def _ranks(memory: LoadMemoryTable, place: IntArray) -> IntArray | int:
