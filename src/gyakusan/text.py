@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from functools import cache
 from typing import Any, Literal
@@ -14,6 +15,8 @@ from typing import Any, Literal
 from gyakusan.message import Listed, Message
 
 Language = Literal["en", "ja"]
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+"""What moves the cursor, changes colours or turns the direction of writing."""
 LANGUAGES: tuple[Language, ...] = ("en", "ja")
 
 
@@ -33,6 +36,11 @@ def tell(message: Message | str, language: Language) -> str:
     template = message.template if language == "en" else _table(language).get(message.template, message.template)
     facts = {k: _fact(v, language) for k, v in message.facts.items()}
     return template.format(**facts) if facts else template.replace("{{", "{").replace("}}", "}")
+
+
+def printable(text: str) -> str:
+    """Return text in which no control character steers the reader's terminal."""
+    return _CONTROL.sub("?", text)
 
 
 def _fact(value: Any, language: Language) -> Any:

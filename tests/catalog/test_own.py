@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 from tests.catalog.some import DEVICE
 
-from gyakusan.catalog import own, places
+from gyakusan.catalog import own, places, records
 from gyakusan.catalog.devices import entry_of
-from gyakusan.errors import BadRecord, BadReference, BadSetting
+from gyakusan.errors import BadRecord, BadReference, BadSetting, SourceError
 
 
 def test_what_is_added_is_found(home: Path) -> None:
@@ -60,3 +61,26 @@ def test_a_file_is_checked_where_it_is(tmp_path: Path) -> None:
     assert own.check_own(path) == 1
     with pytest.raises(BadReference, match="cannot be read"):
         own.check_own(tmp_path / "nothing.toml")
+
+
+@pytest.mark.parametrize("kind", ["folder", "link", "pipe"])
+def test_what_cannot_be_read_is_named(home: Path, kind: str) -> None:
+    places.own().mkdir(parents=True)
+    file = places.own() / "d.toml"
+    if kind == "folder":
+        file.mkdir()
+    elif kind == "link":
+        file.symlink_to(home / "nothing")
+    else:
+        os.mkfifo(file)
+    with pytest.raises(BadRecord, match=r"d\.toml cannot be read: "):
+        records.entries("device")
+
+
+def test_a_folder_that_cannot_be_read_is_named(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(path: Path) -> list[str]:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("gyakusan.catalog.places.os.listdir", refused)
+    with pytest.raises(SourceError, match="cannot be read: Permission denied"):
+        places.own_files()

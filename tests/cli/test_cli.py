@@ -333,6 +333,45 @@ def test_a_full_disk_is_one_line() -> None:
     assert done.stderr == "gyakusan: The answer cannot be written: No space left on device.\n"
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="this computer has no /dev/full")
+def test_no_stream_costs_the_exit_code() -> None:
+    for words, streams, code in (
+        ("--version", ">/dev/full", 3),
+        ("--version", ">&-", 3),
+        ("inspect qwen3-8b --device RTX4090", ">&-", 3),
+        ("plan --device nothing", "2>/dev/full", 2),
+        ("plan --device nothing", "2>&-", 2),
+    ):
+        shell = ["sh", "-c", f"{sys.executable} -m gyakusan {words} {streams}"]
+        done = subprocess.run(shell, capture_output=True, text=True, check=False)
+        assert done.returncode == code, (words, streams)
+        assert "Traceback" not in done.stderr
+        assert done.stderr.startswith("gyakusan: ") == ("2>" not in streams)
+
+
+def test_an_interrupt_while_modules_are_imported(
+    run: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("gyakusan.cli._prepare", interrupted)
+    assert run("inspect", "qwen3-8b", "--lang", "en") == (130, "", "Interrupted.\n")
+
+
+def test_a_date_is_no_number(tmp_path: Path, run: Any) -> None:
+    file = tmp_path / "q.toml"
+    file.write_text('users = 1979-05-27\nsaved = "2026-11-01"\nplans = []\n')
+    code, _, err = run("plan", str(file), "--device", "RTX 4090", "--lang", "en")
+    assert code == 2
+    assert err.startswith("gyakusan: users cannot be datetime.date(1979, 5, 27).")
+
+
+def test_control_characters_do_not_reach_the_terminal(run: Any, tmp_path: Path) -> None:
+    _, _, err = run("plan", str(tmp_path / "a\x1b[31m\u202eb.toml"))
+    assert "a?[31m?b.toml" in err
+
+
 @pytest.mark.parametrize("columns", ["0", "1", "-5", "999999999999", "wide"])
 def test_an_absurd_width_is_80(columns: str) -> None:
     usual = _process("inspect", "--help", COLUMNS="80", GYAKUSAN_LANG="en")

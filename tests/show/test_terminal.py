@@ -14,6 +14,7 @@ from rich.console import Console, Group
 from tests.show.drawing import text_of
 
 from gyakusan.message import say
+from gyakusan.show import terminal
 from gyakusan.show.terminal import Terminal, prefers_ascii
 from gyakusan.show.tree import Fact, Facts, Next, Pause, Question, Text, Verdict, whole
 from gyakusan.show.wrapping import WrappingText, breaks
@@ -168,3 +169,8 @@ def test_ascii(environment: dict[str, str], encoding: str, ascii_only: bool, mon
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     assert prefers_ascii(io.TextIOWrapper(io.BytesIO(), encoding=encoding)) is ascii_only
+
+
+def test_control_characters_of_a_name_do_not_reach_the_terminal() -> None:
+    drawn = [line.plain for line in terminal.lines([Text("a\x1b[31mb\u202ec")], "en", 80)]
+    assert drawn == ["a?[31mb?c"]

@@ -6,6 +6,8 @@ import os
 import time
 from pathlib import Path
 
+from gyakusan.errors import SourceError
+
 DATA = Path(__file__).parent / "data"
 """The records that came with this version."""
 RELEASE = "2026.11.23"
@@ -18,11 +20,18 @@ def own() -> Path:
 
 
 def own_files() -> tuple[Path, ...]:
-    """Return the user's own files in order of their names."""
+    """Return the user's own files in order of their names. Raises SourceError for a folder that cannot be read."""
     try:
         return tuple(sorted(Path(own(), n) for n in os.listdir(own()) if n.endswith(".toml")))
-    except OSError:
+    except (FileNotFoundError, NotADirectoryError):
         return ()
+    except OSError as error:
+        raise SourceError(
+            "{file} cannot be read: {why}.",
+            file=str(own()),
+            why=error.strerror or "?",
+            mend="Check its permissions and the disk.",
+        ) from error
 
 
 def fetched() -> Path:

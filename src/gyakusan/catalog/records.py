@@ -38,7 +38,7 @@ def lookup(kind: str, key: str) -> tuple[Entry, ...]:
 
 
 def own_entries() -> tuple[Entry, ...]:
-    """Return the user's records. Raises BadRecord if a file of theirs is not TOML, or from the future."""
+    """Return the user's records. Raises BadRecord if a file of theirs is not TOML, cannot be read, or is from the future."""
     files = places.own_files()
     if not files:
         return ()

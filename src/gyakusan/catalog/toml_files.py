@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import re
 import tomllib
+from errno import EINVAL
 from functools import lru_cache
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 from zlib import crc32
 
@@ -17,8 +19,19 @@ _HEADER = re.compile(rf"\[\[ *({'|'.join(PLACES)}) *\]\]")
 
 
 def read(file: Path, *, own: bool = False) -> tuple[Entry, ...]:
-    """Return the records of a file in order. own: they are the user's. Raises BadRecord, OSError."""
-    return _read(file, own, file.stat().st_mtime_ns)
+    """Return the records of a file in order. own: they are the user's. Raises BadRecord."""
+    try:
+        status = file.stat()
+        if not S_ISREG(status.st_mode):  # a pipe would be waited for
+            raise OSError(EINVAL, "not a regular file", str(file))
+        return _read(file, own, status.st_mtime_ns)
+    except OSError as error:
+        raise BadRecord(
+            "{file} cannot be read: {why}.",
+            file=str(file),
+            why=error.strerror or "?",
+            mend="Correct the catalogue file.",
+        ) from error
 
 
 @lru_cache(maxsize=64)

@@ -6,9 +6,10 @@ import gc
 import os
 import sys
 from collections.abc import Sequence
+from errno import EBADF
 
 from gyakusan._version import __version__
-from gyakusan.text import LANGUAGES, choose
+from gyakusan.text import LANGUAGES, Language, choose, tell
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -16,13 +17,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     asked, rest = _language(arguments)
     language = choose(asked)
-    if rest == ["--version"]:  # scripts ask often: answered without the command-line library
-        print(__version__)
+    try:
+        return _run(rest, language)
+    except KeyboardInterrupt:  # while modules are imported
+        print(tell("Interrupted.", language), file=sys.stderr)
+        return 130
+
+
+def _run(rest: list[str], language: Language) -> int:
+    if rest == ["--version"] and sys.stdout is not None:  # scripts ask often: answered without the command-line library
+        try:
+            print(__version__, flush=True)
+        except OSError as error:
+            from gyakusan.cli.writing import unwritten
+
+            return unwritten(error, language)
         return 0
     gc.disable()  # a command is short, and what it imports stays: 4 % of its time; `serve` and `demo` switch it on again
+    _prepare()
+    if sys.stdout is None:  # closed by the shell: `>&-`
+        from gyakusan.cli.writing import unwritten
+
+        return unwritten(OSError(EBADF, os.strerror(EBADF)), language)
     from gyakusan.cli.app import flushed, run
 
-    _prepare()
     before = os.environ.get("GYAKUSAN_LANG")
     os.environ["GYAKUSAN_LANG"] = language
     try:
@@ -37,6 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _prepare() -> None:
     """Let no character and no COLUMNS break an answer: what a stream cannot encode is written as its code."""
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -12,8 +11,9 @@ from cyclopts import App, CycloptsError, Parameter
 
 from gyakusan._version import __version__
 from gyakusan.cli.words import Help, mistake
+from gyakusan.cli.writing import drop, unwritten, warn
 from gyakusan.errors import GyakusanError, UsageError
-from gyakusan.message import Message, say
+from gyakusan.message import Message
 from gyakusan.text import Language, tell
 
 COMMANDS = {
@@ -58,15 +58,15 @@ def run(arguments: Sequence[str], language: Language) -> int:
         kind = type(error).__name__
         return _complain(kind, error.message, error.mend, error.exit_code, language, json="--json" in arguments)
     except KeyboardInterrupt:
-        print(tell("Interrupted.", language), file=sys.stderr)
+        warn(tell("Interrupted.", language))
         return 130
     except BrokenPipeError:
-        _drop()
+        drop(sys.stdout)
         return 0
     except OSError as error:
         if not _is_full(error):
             raise
-        return _unwritten(error, language)
+        return unwritten(error, language)
     return result if isinstance(result, int) else 0
 
 
@@ -75,27 +75,15 @@ def flushed(code: int, language: Language) -> int:
     try:
         sys.stdout.flush()
     except BrokenPipeError:
-        _drop()
+        drop(sys.stdout)
     except OSError as error:
-        return _unwritten(error, language)
+        return unwritten(error, language)
     return code
 
 
 def _is_full(error: OSError) -> bool:
     """Return True for an error of writing that names no file: the disk behind stdout is full or gone."""
     return error.filename is None and error.errno in (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EBADF)
-
-
-def _unwritten(error: OSError, language: Language) -> int:
-    _drop()
-    told = say("The answer cannot be written: {problem}.", problem=error.strerror or str(error))
-    print("gyakusan:", tell(told, language), file=sys.stderr)
-    return 3
-
-
-def _drop() -> None:
-    """Send what is still to be written nowhere, so that Python does not try again at its end."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _complain(kind: str, message: Message, mend: Message | None, code: int, language: Language, *, json: bool) -> int:
@@ -108,5 +96,5 @@ def _complain(kind: str, message: Message, mend: Message | None, code: int, lang
     line = tell(message, language)
     if mend is not None:
         line += ("" if line.endswith("。") else " ") + tell(mend, language)
-    print("gyakusan: " + " ".join(line.splitlines()), file=sys.stderr)
+    warn("gyakusan: " + " ".join(line.splitlines()))
     return code

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,7 +10,7 @@ from cyclopts import App, Parameter
 
 from gyakusan.cli.options import Output, Where, _
 from gyakusan.cli.plan import Limits, Needs, Wishes, uncollected
-from gyakusan.cli.writing import draw, write_json
+from gyakusan.cli.writing import draw, warn, write_json
 from gyakusan.errors import BadSetting
 from gyakusan.python.files import question_of
 from gyakusan.text import tell
@@ -148,7 +147,7 @@ def _commands(plan: FleetPlan, view: View, output: Output) -> None:
             mend="Add it with --first-address, e.g. --first-address 192.168.0.10.",
         )
     for note in (*start_notes(plan, servers), *remarks(plan.plan, servers[0])):
-        print("gyakusan:", tell(note, output.language), file=sys.stderr)
+        warn("gyakusan: " + tell(note, output.language))
     for server in servers:
         print(shell_line(server))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from gyakusan.cli.options import Output, _
-from gyakusan.cli.writing import draw, write_json
+from gyakusan.cli.writing import draw, warn, write_json
 from gyakusan.errors import BadSetting
 from gyakusan.message import Message, say
 from gyakusan.text import tell
@@ -181,7 +180,7 @@ def _one(found: Recommendation, use: Use, number: int, output: Output, saved: Sa
 
     server = _service(plan, use)
     for note in remarks(plan, server):
-        print("gyakusan:", tell(note, output.language), file=sys.stderr)
+        warn("gyakusan: " + tell(note, output.language))
     if use.command is not None:
         print(shell_line(server))
     else:
@@ -245,10 +244,10 @@ def _remark(found: Recommendation, saved: SavedAnswer | None, output: Output) ->
 
     if saved.old:
         note = say("The question was answered on {date}, more than {n} days ago.", date=str(saved.day), n=WEEK)
-        print("gyakusan:", tell(note, output.language), file=sys.stderr)
+        warn("gyakusan: " + tell(note, output.language))
     if saved.plans and saved.plans != saved_plans(found):
         note = say("The plans are not those of {date}: the machine or the catalogue changed.", date=str(saved.day))
-        print("gyakusan:", tell(note, output.language), file=sys.stderr)
+        warn("gyakusan: " + tell(note, output.language))
 
 
 def saved_plans(found: Recommendation) -> tuple[SavedPlan, ...]:

@@ -63,8 +63,13 @@ class SavedAnswer:
 
 def for_question(answer: SavedAnswer, values: Mapping[str, Any]) -> SavedAnswer:
     """Return a saved answer beside the question that is asked now: another question's plans are not compared."""
-    same = json.dumps(dict(answer.values), sort_keys=True) == json.dumps(dict(values), sort_keys=True)
+    same = _key(answer.values) == _key(values)
     return answer if same else replace(answer, plans=())
+
+
+def _key(values: Mapping[str, Any]) -> str:
+    """Return a text that is the same for the same question. A date of TOML is no value of a question, and is refused later."""
+    return json.dumps(dict(values), sort_keys=True, default=str)
 
 
 def today() -> date:

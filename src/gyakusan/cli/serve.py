@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 
 from gyakusan.cli.options import Output, People, Server, Where, Which, _
-from gyakusan.cli.writing import draw, terminal, write_json
+from gyakusan.cli.writing import draw, terminal, warn, write_json
 from gyakusan.engines.registry import engine
 from gyakusan.errors import BadReference, BadSetting
 from gyakusan.message import say
@@ -186,8 +186,6 @@ def _check_trained(asked: Deployment) -> None:
 
 def _refuse(asked: Deployment, output: Output) -> int:
     """Say what does not fit, by how much, and what would."""
-    import sys
-
     from gyakusan.planning.predict.capacity import find_capacity
 
     short = next(a for a in asked.ledger.accounts if not a.fits)
@@ -201,5 +199,5 @@ def _refuse(asked: Deployment, output: Output) -> int:
     mend = say("It fits with {ways}. --anyway starts it as it is.", ways=" / ".join(ways))
     if not ways:
         mend = say("Choose a smaller model or quantisation, or start it with --anyway.")
-    print("gyakusan:", tell(first, output.language), tell(mend, output.language), file=sys.stderr)
+    warn(f"gyakusan: {tell(first, output.language)} {tell(mend, output.language)}")
     return 1

@@ -3,14 +3,39 @@
 from __future__ import annotations
 
 import codecs
+import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
+
+from gyakusan.message import say
+from gyakusan.text import printable, tell
 
 if TYPE_CHECKING:
     from gyakusan.cli.options import Output, Screen
     from gyakusan.show.terminal import Terminal
     from gyakusan.show.tree import Part
     from gyakusan.text import Language
+
+
+def warn(text: str) -> None:
+    """Print a line on stderr, without control characters; a stderr that takes nothing changes no exit code."""
+    try:
+        print(printable(text), file=sys.stderr, flush=True)
+    except OSError:
+        drop(sys.stderr)
+
+
+def unwritten(error: OSError, language: Language) -> int:
+    """Say that stdout takes no answer; the exit code."""
+    if sys.stdout is not None:
+        drop(sys.stdout)
+    warn("gyakusan: " + tell(say("The answer cannot be written: {problem}.", problem=error.strerror or "?"), language))
+    return 3
+
+
+def drop(stream: TextIO) -> None:
+    """Send what is still to be written nowhere, so that Python does not try again at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def write_json(document: object, output: Output, *, indent: int | None = 2) -> None:

@@ -149,3 +149,8 @@ def test_the_keys_that_users_write_stay() -> None:
     }
     assert tuple(WORKLOAD_KEYS) == ("context", "prompt", "answer", "score", "pace", "first")
     assert KEYS.keys() >= set(COLOCATED_KEYS)
+
+
+def test_a_byte_order_mark_is_no_key() -> None:
+    assert file_values("\ufeffusers = 5\n", "q.toml") == {"users": 5}
+    assert file_values('\ufeff{"users": 5}', "q.json") == {"users": 5}

@@ -10,7 +10,8 @@ from gyakusan.units import GIB
 
 def _lacks(**question: object) -> float:
     why = no_plan(recommend(parse_request(question)))
-    assert why.decides == "memory" and why.has is not None
+    assert why.decides == "memory"
+    assert why.has is not None
     return why.has
 
 

@@ -117,6 +117,7 @@ def file_values(text: str, name: str) -> Mapping[str, Any]:
     import tomllib
 
     try:
+        text = text.removeprefix("\ufeff")  # Windows editors begin a file with this mark
         values = json.loads(text) if name.endswith(".json") else tomllib.loads(text)
     except (ValueError, RecursionError) as error:
         raise BadSetting(
