@@ -38,7 +38,7 @@ def tell(message: Message | str, language: Language) -> str:
     return template.format(**facts) if facts else template.replace("{{", "{").replace("}}", "}")
 
 
-def printable(text: str) -> str:
+def without_controls(text: str) -> str:
     """Return text in which no control character steers the reader's terminal."""
     return _CONTROL.sub("?", text)
 

@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING, TextIO
 
 from gyakusan.message import say
-from gyakusan.text import printable, tell
+from gyakusan.text import tell, without_controls
 
 if TYPE_CHECKING:
     from gyakusan.cli.options import Output, Screen
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def warn(text: str) -> None:
     """Print a line on stderr, without control characters; a stderr that takes nothing changes no exit code."""
     try:
-        print(printable(text), file=sys.stderr, flush=True)
+        print(without_controls(text), file=sys.stderr, flush=True)
     except OSError:
         drop(sys.stderr)
 

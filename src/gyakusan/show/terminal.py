@@ -29,7 +29,7 @@ from gyakusan.show.tree import (
     whole,
 )
 from gyakusan.show.wrapping import PROSE, cells, printable, wrapped
-from gyakusan.text import Language, tell
+from gyakusan.text import Language, tell, without_controls
 
 if TYPE_CHECKING:
     from rich.status import Status
@@ -113,7 +113,9 @@ def lines(
     for part in parts:
         for line in _lines(part, screen, ""):
             line.rstrip()
-            yield printable(line, ascii_only=ascii_only)
+            line = printable(line, ascii_only=ascii_only)
+            line.plain = without_controls(line.plain)
+            yield line
 
 
 def tell_words(words: Words, language: Language) -> str:

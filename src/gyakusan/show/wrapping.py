@@ -15,7 +15,6 @@ from rich.console import Console, JustifyMethod, OverflowMethod
 from rich.containers import Lines
 
 from gyakusan.show.tree import FIXED
-from gyakusan.text import printable as without_controls
 
 PROSE = 100
 """The widest line of prose. [cells]"""
@@ -100,7 +99,7 @@ def wrapped(text: rich.text.Text, width: int, hanging: int = 0) -> list[rich.tex
 def printable(text: rich.text.Text, *, ascii_only: bool) -> rich.text.Text:
     """Return a line as it is printed: fixed blanks as blanks; ascii_only: "+-" for "±"."""
     out = text.copy()
-    plain = without_controls(out.plain.replace(FIXED, " "))
+    plain = out.plain.replace(FIXED, " ")
     if ascii_only and "±" in plain:
         parts = rich.text.Text("+-").join(out.split("±", allow_blank=True))
         return printable(parts, ascii_only=False)
