@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 
 from gyakusan.catalog.listing import FILE
 from gyakusan.catalog.listing_facts import candidates
-from gyakusan.catalog.listing_rule import Candidate, Verdict, decide
+from gyakusan.catalog.listing_rule import Candidate, Verdict, compared_scores, decide
 
 
 def main() -> int:
@@ -40,10 +40,11 @@ def _row(models: Mapping[str, Candidate], name: str, verdict: Verdict) -> list[o
     """Return the fields of catalog.listing.Unlisted."""
     model = models[name]
     if not verdict.other:
-        return [verdict.why, "", 0, 0, model.scores]
+        return [verdict.why, "", 0, 0, model.scores, ""]
     other = models[verdict.other]
-    its = other.coding if model.coder else other.overall
-    return [verdict.why, other.name, round(model.judged.value), round(its.value), model.scores]
+    mine, its = compared_scores(other, model)
+    thinks = "on" in other.modes and model.judged == "off"
+    return [verdict.why, other.name, round(mine.value), round(its.value), model.scores, "off" if thinks else ""]
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ class Unlisted:
     mine: its score, that the rule compared [points]
     its: score of the other model [points]
     scores: published scores of it that are known
+    mode: "off" where the other model thinks and was compared without, else ""
     """
 
     why: Why
@@ -39,6 +40,7 @@ class Unlisted:
     mine: int = 0
     its: int = 0
     scores: int = 0
+    mode: str = ""
 
 
 def unlisted(name: str) -> Unlisted | None:
@@ -48,8 +50,8 @@ def unlisted(name: str) -> Unlisted | None:
 
 
 @cache
-def _stored() -> Mapping[str, tuple[Why, str, int, int, int]]:
-    stored: Mapping[str, tuple[Why, str, int, int, int]] = json.loads(FILE.read_text("utf-8"))["unlisted"]
+def _stored() -> Mapping[str, tuple[Why, str, int, int, int, str]]:
+    stored: Mapping[str, tuple[Why, str, int, int, int, str]] = json.loads(FILE.read_text("utf-8"))["unlisted"]
     return stored
 
 
@@ -69,17 +71,38 @@ def explain(verdict: Unlisted) -> Message:
         case "unknown":
             return _unknown(verdict.scores)
         case "replaced":
-            return say(
-                "{other} of the same maker replaces it, with quality {its} against {mine}; --model plans it",
-                **_compared(verdict),
-            )
+            return _replaced(verdict)
         case "stale":
-            return say(
-                "{other} is a generation younger, at most {n} % larger and better, with quality {its} against {mine}; "
-                "--model plans it",
-                n=round(100 * LARGER - 100),
-                **_compared(verdict),
-            )
+            return _stale(verdict)
+
+
+def _replaced(verdict: Unlisted) -> Message:
+    if verdict.mode == "off":
+        return say(
+            "{other} of the same maker replaces it, with quality {its} against {mine} without thinking; --model plans it",
+            **_compared(verdict),
+        )
+    return say(
+        "{other} of the same maker replaces it, with quality {its} against {mine}; --model plans it",
+        **_compared(verdict),
+    )
+
+
+def _stale(verdict: Unlisted) -> Message:
+    percent = round(100 * LARGER - 100)
+    if verdict.mode == "off":
+        return say(
+            "{other} is a generation younger, at most {n} % larger and better, with quality {its} against {mine} "
+            "without thinking; --model plans it",
+            n=percent,
+            **_compared(verdict),
+        )
+    return say(
+        "{other} is a generation younger, at most {n} % larger and better, with quality {its} against {mine}; "
+        "--model plans it",
+        n=percent,
+        **_compared(verdict),
+    )
 
 
 def _unknown(scores: int) -> Message:

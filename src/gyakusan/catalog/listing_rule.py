@@ -8,18 +8,21 @@ files     nobody is known to publish its weights
 shape     our count of its weights is not the published one, so that its memory is not known
 unknown   it has fewer than ENOUGH scores, its maker's own among them, and neither youth nor use make up for that: one score is
           enough for a model that is younger than YOUNG or used; without any, a model must be both
-replaced  its maker published a later model of its size class, no slower, whose own scores are at least as good
+replaced  its maker published a later model of its size class, no slower, that is likely better
 stale     a model that is younger by a GENERATION, hardly larger and no slower, is better beyond the error of the scores
 
 A later model stands for an earlier one only if it reads as much (images, sound), was trained for as long a context, has a
-licence that is no stricter, answers without thinking where the earlier one does, is not surely worse in Japanese or in code, and
-is no coder where the earlier one is none. What was tuned from a model does not stand for it.
+licence that is no stricter, answers without thinking where the earlier one does, is not surely worse in Japanese or in code, is
+no coder where the earlier one is none, and was not tuned to fewer languages. It has ENOUGH scores. Models are compared in the
+same mode of thinking: in the default mode of the earlier one, and in no mode that was tested may the later one be worse. Where
+nobody tested the later one in a mode, what its other scores tell of it counts, with the wider error. What was tuned from a
+model does not stand for it. The model that is named is proposed itself: of several the best; where none of them is, the one
+that stands for them in turn.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gyakusan.catalog.listing import LARGER, SMALLEST, Why
@@ -44,17 +47,33 @@ SAME_SPEED = 1.25
 SURE = 0.95
 """Probability from which a model is better beyond the error."""
 LIKELY = 0.8
-"""The same where the earlier model was never scored: what is assumed of it has a wide error."""
+"""The same within a line of models, and where the earlier model has fewer than ENOUGH scores: its error is wide."""
+WORSE = 0.5
+"""Probability to be better, below which a successor is worse."""
 SURELY_WORSE = 0.1
 """Probability to be better, below which a successor is surely worse."""
-ALWAYS_THINKS = re.compile(
-    r"think|reason|-r1|qwq|magistral|gpt-oss|minimax-m|cascade|ring-|nemotron-nano-8b|swallow.*-rl"
-)
-"""Names of models that cannot answer without thinking."""
 OPEN = ("apache", "mit", "bsd", "cc-by-4.0", "openmdw", "modified-mit")
 """How licences begin that allow nearly every use."""
 RESEARCH = ("cc-by-nc", "mrl", "mnpl", "qwen-research", "exaone", "")
 """Licences that forbid selling what is made with the model, and unknown ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModeScores:
+    """Scores of a model with or without thinking.
+
+    tested: somebody tested it in this mode; else the scores are what those of the other mode tell
+    scores: number of scores behind the figures, those of the other mode where this one is not tested
+    overall: quality [points]
+    japanese: quality in Japanese [points]
+    coding: quality in programming [points]
+    """
+
+    tested: bool
+    scores: int
+    overall: Score
+    japanese: Score
+    coding: Score
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +94,11 @@ class Candidate:
     counted: our count of its weights is the published one
     publishers: owners of repositories with its weights
     downloads: of its repositories in a month, 0 = not known
-    scores: number of its scores, in the mode that has most
-    overall: in its best mode [points]
-    japanese: in that mode [points]
-    coding: in that mode [points]
+    languages: that it speaks, ISO 639
+    thinks_always: it cannot answer without thinking
+    narrow: languages that it was tuned to, none = as many as other models
+    mode: its default
+    modes: its scores "off" and "on", where it can answer so
     """
 
     name: str
@@ -95,15 +115,26 @@ class Candidate:
     counted: bool
     publishers: frozenset[str]
     downloads: int
-    scores: int
-    overall: Score
-    japanese: Score
-    coding: Score
+    languages: frozenset[str]
+    thinks_always: bool
+    narrow: frozenset[str]
+    mode: str
+    modes: Mapping[str, ModeScores]
 
     @property
-    def judged(self) -> Score:
-        """The score that it is compared by."""
-        return self.coding if self.coder else self.overall
+    def scores(self) -> int:
+        """Number of its scores, in the mode that has most."""
+        return max((m.scores for m in self.modes.values() if m.tested), default=0)
+
+    @property
+    def judged(self) -> str:
+        """Mode in which it is compared: its default, unless only the other was tested."""
+        tested = [name for name, m in self.modes.items() if m.tested]
+        return self.mode if self.mode in tested or not tested else tested[0]
+
+    def at(self, mode: str) -> ModeScores | None:
+        """Return its scores against a model in a mode: without thinking where it does not think; None = it cannot answer so."""
+        return self.modes.get(mode) or (self.modes.get("off") if mode == "on" else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +153,11 @@ def decide(candidates: Sequence[Candidate]) -> dict[str, Verdict | None]:
     """Return for every model why it is not proposed, None if it is."""
     newest = max((months(c.released) for c in candidates if c.released), default=0)
     alone = {c.name: _alone(c, newest) for c in candidates}
-    rivals = [c for c in candidates if alone[c.name] is None and c.scores]
-    return {c.name: alone[c.name] or _surpassed(c, rivals) for c in candidates}
+    rivals = [c for c in candidates if alone[c.name] is None and c.scores >= ENOUGH]
+    found: dict[str, Verdict | None] = {}
+    for model in sorted(candidates, key=lambda c: c.released, reverse=True):
+        found[model.name] = alone[model.name] or _surpassed(model, rivals, found)
+    return {c.name: found[c.name] for c in candidates}
 
 
 def _alone(model: Candidate, newest: int) -> Verdict | None:
@@ -148,13 +182,19 @@ def _evidence(model: Candidate, newest: int) -> bool:
     return used and young
 
 
-def _surpassed(model: Candidate, rivals: Iterable[Candidate]) -> Verdict | None:
-    """Return which later model stands for this one: the best successor of its line, else the best of all."""
+def _surpassed(model: Candidate, rivals: Iterable[Candidate], known: Mapping[str, Verdict | None]) -> Verdict | None:
+    """Return which later model stands for this one: the best successor of its line, else the best of all.
+
+    known: verdicts of all later models
+    """
     later = [r for r in rivals if model.name not in (r.name, r.origin) and _stands_for(r, model)]
     for why, surpasses in _SURPASSED.items():
         found = [r for r in later if surpasses(r, model)]
-        if found:
-            return Verdict(why, max(found, key=lambda r: _column(r, model).value).name)
+        if not found:
+            continue
+        proposed = [r for r in found if known[r.name] is None]
+        best = max(proposed or found, key=lambda r: float(_column(r, model, model.judged).value))
+        return Verdict(why, best.name) if proposed else known[best.name]
     return None
 
 
@@ -168,9 +208,26 @@ def _stands_for(later: Candidate, earlier: Candidate) -> bool:
         and later.coder <= earlier.coder
         and later.context >= min(earlier.context, LONG)
         and strictness(later.license) <= strictness(earlier.license)
-        and (not thinks_always(later) or thinks_always(earlier))
-        and float(better(later.japanese, earlier.japanese)) > SURELY_WORSE
-        and float(better(later.coding, earlier.coding)) > SURELY_WORSE
+        and later.thinks_always <= earlier.thinks_always
+        and (not later.narrow or later.narrow >= earlier.languages)
+        and all(_holds_in(later, earlier, mode) for mode in _compared(earlier))
+    )
+
+
+def _compared(model: Candidate) -> tuple[str, ...]:
+    """Return the modes in which a model is compared: those that were tested, else its default."""
+    return tuple(name for name, m in model.modes.items() if m.tested) or (model.mode,)
+
+
+def _holds_in(later: Candidate, earlier: Candidate, mode: str) -> bool:
+    """Return True if a later model is not worse in a mode, and not surely worse in Japanese or in code."""
+    new, old = later.at(mode), earlier.modes[mode]
+    return (
+        new is not None
+        and new.scores >= ENOUGH
+        and float(better(_score(new, earlier), _score(old, earlier))) >= WORSE
+        and float(better(new.japanese, old.japanese)) > SURELY_WORSE
+        and float(better(new.coding, old.coding)) > SURELY_WORSE
     )
 
 
@@ -178,28 +235,42 @@ def _succeeds(later: Candidate, earlier: Candidate) -> bool:
     """Return True if a model replaces an earlier one of its maker and size class."""
     low, high = SAME_CLASS
     same = later.maker == earlier.maker and low <= later.parameters / earlier.parameters <= high
-    return same and bool(_column(later, earlier).value >= earlier.judged.value)
+    return same and _probability(later, earlier) >= LIKELY
 
 
 def _beats(later: Candidate, earlier: Candidate) -> bool:
     """Return True if a model makes an earlier one stale, whoever made them."""
-    sure = SURE if earlier.scores else LIKELY
+    sure = SURE if earlier.scores >= ENOUGH else LIKELY
     fits = later.parameters <= LARGER * earlier.parameters
     younger = months(later.released) - months(earlier.released) >= GENERATION
-    return fits and younger and float(better(_column(later, earlier), earlier.judged)) >= sure
+    return fits and younger and _probability(later, earlier) >= sure
 
 
 _SURPASSED: dict[Why, Callable[[Candidate, Candidate], bool]] = {"replaced": _succeeds, "stale": _beats}
 
 
-def _column(model: Candidate, compared: Candidate) -> Score:
-    """Return the score that counts against another model."""
-    return model.coding if compared.coder else model.overall
+def _probability(later: Candidate, earlier: Candidate) -> float:
+    """Return the probability that a later model is better, in the mode in which the earlier one is judged."""
+    mode = earlier.judged
+    return float(better(_column(later, earlier, mode), _column(earlier, earlier, mode)))
 
 
-def thinks_always(model: Candidate) -> bool:
-    """Return True if a model cannot answer without thinking."""
-    return ALWAYS_THINKS.search(model.name) is not None
+def compared_scores(later: Candidate, earlier: Candidate) -> tuple[Score, Score]:
+    """Return the scores that the rule compared: of the earlier model and of the later one."""
+    mode = earlier.judged
+    return _column(earlier, earlier, mode), _column(later, earlier, mode)
+
+
+def _column(model: Candidate, compared: Candidate, mode: str) -> Score:
+    """Return the score in a mode that counts against another model."""
+    found = model.at(mode)
+    assert found is not None, (model.name, mode)
+    return _score(found, compared)
+
+
+def _score(scores: ModeScores, compared: Candidate) -> Score:
+    """Return code for a coder, the mean of all else."""
+    return scores.coding if compared.coder else scores.overall
 
 
 def strictness(license_: str) -> int:

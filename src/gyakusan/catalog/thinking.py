@@ -90,6 +90,12 @@ def effort_control(name: str) -> EffortControl | None:
     return None if row is None else EffortControl(str(row[1]), tuple(row[2]), str(row[3]))
 
 
+@cache
+def always_thinks(name: str) -> bool:
+    """Return True if a model cannot answer without thinking."""
+    return _first("always", short_name(name)) is not None
+
+
 def effort_of(name: str, mode: str) -> str:
     """Return the effort of a model in a mode, "" if it has no efforts or does not think."""
     control = effort_control(name)
