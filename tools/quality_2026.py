@@ -3,7 +3,7 @@
     python -m tools.quality_2026 --rows ../shared/data/quality_2026.csv
 
 Kept: what the maker says of its own model, and what others measured under an open licence. Left out: what a maker says of a
-rival's model, boards without a licence, and what does not measure strength. The rule and its reasons: docs/decisions/0022.
+rival's model, boards without a licence, and what does not measure strength. The rule and its reasons: docs/decisions/0023.
 A new row takes the place of an older one of the same model, mode, effort and item.
 """
 
