@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gyakusan.catalog.quality_names import EFFORTS
 from gyakusan.catalog.records import entries
 from gyakusan.catalog.thinking import (
-    EFFORTS,
     NO_THINKING,
     effort_control,
     effort_of,

@@ -21,6 +21,16 @@ def test_prediction_layers_are_said_with_what_is_not_known_of_them(model: str, m
     assert ("has MTP, gain not known" in [str(i) for i in notes(found)[0].items]) is mtp
 
 
+ASKED = [("gpt-oss-120b", "agents", True), ("gpt-oss-120b", "chat", False), ("qwen3-coder-next", "agents", False)]
+
+
+@pytest.mark.parametrize(("model", "task", "told"), ASKED)
+def test_agentic_quality_that_nobody_measured_is_said_to_be_inferred(model: str, task: str, told: bool) -> None:
+    asked = {"device": "4x H100 SXM5", "engines": "vLLM,llama.cpp", "model": model, "task": task}
+    found = recommend(parse_request(asked), columns=small((model,)))
+    assert ("agentic quality from other scores" in [str(i) for i in notes(found)[0].items]) is told
+
+
 # Wherever a purchase has a price, the screen says from when it is and by which rate it was converted.
 
 MONTH = r"(20\d\d年\d+月|[A-Z][a-z]+ 20\d\d|20\d\d-\d\d)"

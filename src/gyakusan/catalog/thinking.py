@@ -13,12 +13,10 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
 
-from gyakusan.catalog.quality_names import QUALITY, short_name
+from gyakusan.catalog.quality_names import EFFORTS, QUALITY, short_name
 
 Basis = Literal["measured", "family", "assumed"]
 """Of this very model; of another of its family, or at another effort; of models in general."""
-EFFORTS = ("low", "medium", "high")
-"""Modes of a model that are more or less thinking than another; "on" is the model's own default."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,7 @@ QUALITY_TEXTS = {
     "few": "few scores",
     "vendor": "maker's scores",
     "inferred": "quality from scores in English",
+    "agentic": "agentic quality from other scores",
     "assumed": "quality assumed",
 }
 TIGHT_BYTES, TIGHT_SHARE = GIB // 2, 0.03
@@ -117,8 +118,10 @@ def is_tight(plan: Plan) -> bool:
 
 def basis_of(answer: Recommendation, plan: Plan) -> str:
     """Return what the quality that counts rests on."""
-    japanese = answer.request.workload.quality_metric == "japanese"
-    return plan.mode.japanese_basis if japanese and plan.mode.japanese_basis else plan.mode.basis
+    metric, mode = answer.request.workload.quality_metric, plan.mode
+    if metric == "agentic" and mode.agentic_basis == "inferred":
+        return "agentic"
+    return mode.japanese_basis if metric == "japanese" and mode.japanese_basis else mode.basis
 
 
 def _bought(answer: Recommendation, plan: Plan) -> Iterator[Words]:

@@ -43,6 +43,7 @@ class ReasoningMode:
     mode: "off", "on" (the model's default effort), "low", "medium" or "high"
     basis: what the scores rest on, see catalog.quality.Quality
     japanese_basis: what the Japanese score rests on
+    agentic_basis: what the agentic score rests on
     kind: of another model whose scores stand for it, "" = its own
     count: benchmarks that the scores come from
     scores: value and standard error for each of SCORES [points]
@@ -51,6 +52,7 @@ class ReasoningMode:
     mode: str
     basis: str
     japanese_basis: str
+    agentic_basis: str
     kind: str
     count: int
     scores: tuple[float, ...]
@@ -232,7 +234,7 @@ def score_rows(name: str) -> list[list[Any]]:
 
 def _score_row(mode: str, q: quality.Quality) -> list[Any]:
     points = [round(x, 3) for s in SCORES for x in (getattr(q, s).value, getattr(q, s).error)]
-    return [mode, q.basis, q.japanese_basis, q.kind, q.scores, points]
+    return [mode, q.basis, q.japanese_basis, q.agentic_basis, q.kind, q.scores, points]
 
 
 def stored_file(path: Path = FILE) -> Mapping[str, Any]:
@@ -271,8 +273,8 @@ def _catalog_model(facts: Mapping[str, Any], scores: Sequence[Any]) -> CatalogMo
 
 
 def _reasoning_mode(row: Sequence[Any]) -> ReasoningMode:
-    mode, basis, japanese_basis, kind, *_, count, points = row
-    return ReasoningMode(mode, basis, japanese_basis, kind, count, tuple(points))
+    mode, basis, japanese_basis, agentic_basis, kind, count, points = row
+    return ReasoningMode(mode, basis, japanese_basis, agentic_basis, kind, count, tuple(points))
 
 
 def _unlisted(facts: Mapping[str, Any]) -> Unlisted | None:

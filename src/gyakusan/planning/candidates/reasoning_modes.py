@@ -8,7 +8,8 @@ from itertools import pairwise
 import numpy as np
 
 from gyakusan.catalog.quality import penalty_law
-from gyakusan.catalog.thinking import EFFORTS, template_arguments, thinking
+from gyakusan.catalog.quality_names import EFFORTS
+from gyakusan.catalog.thinking import template_arguments, thinking
 from gyakusan.core.arrays import BoolArray, FloatArray, IntArray
 from gyakusan.core.quality import BOTTOM
 from gyakusan.engines.base import Command

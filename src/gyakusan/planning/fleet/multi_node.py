@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gyakusan.catalog.quality import penalty_law
-from gyakusan.catalog.thinking import EFFORTS, thinking
+from gyakusan.catalog.quality_names import EFFORTS
+from gyakusan.catalog.thinking import thinking
 from gyakusan.core.load import Load
 from gyakusan.core.quality import Score
 from gyakusan.engines.base import System
