@@ -273,3 +273,9 @@ def test_every_price_has_its_months_on_the_screen(capsys: pytest.CaptureFixture[
     assert (code, err) == (0, "")
     assert "Prices of " in out
     assert len(out.splitlines()) <= 24
+
+
+@pytest.mark.parametrize("options", [("--command", "99", "--json"), ("--command", "1", "--csv"), ("--csv", "--json")])
+def test_two_forms_of_one_answer_are_refused(options: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", "--device", "RTX 4090", *options, "--lang", "en"]) == 2
+    assert "were given together. Give one." in capsys.readouterr().err

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
 import gyakusan
 from gyakusan.cli.app import run
 from gyakusan.core.ledger import Ledger
-from gyakusan.errors import BadQuantity, UnknownName
+from gyakusan.errors import BadQuantity, BadSetting, UnknownName
 from gyakusan.units import GIB
 
 
@@ -69,3 +70,31 @@ def test_repr_says_the_verdict() -> None:
 def test_exact_works_with_one_engine_only() -> None:
     with pytest.raises(gyakusan.GyakusanError, match="only"):
         gyakusan.inspect("qwen2.5-7b", device="RTX 4090", engine="vllm", exact=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("prompt", float("nan")),
+        ("prompt", True),
+        ("users", float("inf")),
+        ("device", ["x"]),
+        ("memory", 24),
+        ("quant", 5),
+        ("batch", float("nan")),
+        ("batch", "x"),
+        ("offload_kv", 1),
+        ("set", 5),
+    ],
+)
+def test_an_argument_of_another_type_is_named(name: str, value: Any) -> None:
+    with pytest.raises(BadSetting, match=rf"^{name} cannot be "):
+        gyakusan.inspect("qwen3-8b", **{"device": "RTX 4090", name: value})
+
+
+@pytest.mark.parametrize("prompt", [0, 10**30, 8192])
+def test_a_prompt_has_room_in_the_context(prompt: int) -> None:
+    with pytest.raises(BadQuantity):
+        gyakusan.inspect("qwen3-8b", device="RTX 4090", context=8192, prompt=prompt)
+    with pytest.raises(BadSetting, match="model cannot be 5"):
+        gyakusan.inspect(5)  # type: ignore[arg-type]

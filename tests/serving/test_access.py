@@ -6,7 +6,7 @@ import stat
 import pytest
 
 from gyakusan.errors import BadSetting
-from gyakusan.serving.access import check_access, free_port, grant_access, is_loopback
+from gyakusan.serving.access import check_access, check_address, free_port, grant_access, is_loopback
 
 KEY = "0123456789abcdef"
 
@@ -95,3 +95,12 @@ def test_a_free_port_is_free() -> None:
 def test_an_address_of_another_computer() -> None:
     with pytest.raises(BadSetting, match=r"cannot listen on 192\.0\.2\.1"):
         free_port("192.0.2.1")
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "threads"), [("a b", 8080, None), ("::1", 99999, 4), ("::1", -1, 4), ("::1", 0, 0)]
+)
+def test_an_address_that_no_server_has(host: str, port: int, threads: int | None) -> None:
+    check_address("0.0.0.0", 8080, 1)
+    with pytest.raises(BadSetting):
+        check_address(host, port, threads)

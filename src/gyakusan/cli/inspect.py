@@ -96,12 +96,13 @@ def _inspected(
 ) -> Inspected:
     """Everything that is shown of one engine. limited: with how far its load can grow."""
     from gyakusan import api
-    from gyakusan.planning.predict.assessment import assess
+    from gyakusan.planning.predict.assessment import assess, check_prompt
     from gyakusan.planning.predict.capacity import find_capacity
     from gyakusan.show.inspect import Inspected
     from gyakusan.units import parse_count
 
     length = None if prompt is None else parse_count(prompt, at_most=api.MOST_CONTEXT)
+    check_prompt(length, first.load)
     refusals, value = first.refusals, first.ledger
     fits = value.fit == "fits" and not refusals
     ways: tuple[Way, ...] = ()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import App, Parameter
 
 from gyakusan.cli.options import Output, Where, _
-from gyakusan.cli.plan_views import Use, Views, answered, check_number, saved_plans
+from gyakusan.cli.plan_views import Use, Views, answered, check_number, check_together, saved_plans
 from gyakusan.cli.writing import draw, write_json
 from gyakusan.errors import BadSetting
 from gyakusan.python.files import question_of, text_of
@@ -123,6 +123,7 @@ def plan(
     output: Output = Output(),
 ) -> int:
     """Run `gyakusan plan` and return its exit code."""
+    check_together(views, use, output)
     with uncollected():
         values, saved = _question(file, use, (needs, where, limits, wishes))
         return _answered(values, saved, views, use, output, keep=saved is None or file is not None)

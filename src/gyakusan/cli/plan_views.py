@@ -77,6 +77,15 @@ class Use:
         return given[0] if given else None
 
 
+def check_together(views: Views, use: Use, output: Output) -> None:
+    """Raise BadSetting for two forms of one answer: a document, a table, the text of one plan."""
+    forms = {"--json": output.json, "--csv": views.csv, "--details N": use.number is not None and use.details}
+    forms |= {"--command N": use.command, "--compose N": use.compose, "--systemd N": use.systemd}
+    given = [name for name, value in forms.items() if value is not None and value is not False]
+    if len(given) > 1:
+        raise BadSetting("{options} were given together.", options=", ".join(given), mend="Give one.")
+
+
 def answered(found: Recommendation, views: Views, use: Use, output: Output, saved: SavedAnswer | None) -> int:
     """Print an answer; the exit code. saved: what was recommended when the question was asked before, None = never."""
     if output.json:

@@ -45,8 +45,10 @@ def serve(
     from pathlib import Path
 
     from gyakusan.python.files import key_of
+    from gyakusan.serving.access import check_address
     from gyakusan.serving.server import ServerOptions
 
+    check_address(host, port, threads)
     asked = _asked(model, people, where, which, server)
     if dry_run:
         return _dry_run(asked, host, port, output)

@@ -52,7 +52,8 @@ _BLOB = re.compile(r"(?:sha256[-:])?[0-9a-f]{32,}")
 def _title(source: str, stated: str) -> str:
     """Return the name of a file without its ending; `stated`, what converters wrote into it, where a store named the file."""
     stem = _PART.sub("", source.rstrip("/").rsplit("/", 1)[-1].removesuffix(".gguf"))
-    return stated if stated and _BLOB.fullmatch(stem) else stem
+    named = stated if stated and _BLOB.fullmatch(stem) else stem
+    return "".join(c if c.isprintable() else "?" for c in named)
 
 
 def from_directory(path: str) -> Model:

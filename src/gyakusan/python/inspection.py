@@ -6,15 +6,16 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from gyakusan.api import MOST_CONTEXT
 from gyakusan.core.ledger import Ledger
 from gyakusan.engines.registry import DEFAULT
 from gyakusan.errors import BadSetting
 from gyakusan.message import Message
-from gyakusan.planning.predict.assessment import Assessment, assess
+from gyakusan.planning.predict.assessment import Assessment, assess, check_prompt
 from gyakusan.planning.predict.ways import Asked, Way, ways_of
 from gyakusan.python.answer import Answer, extended, quality_words, speed_words
-from gyakusan.python.options import Amount, deployed
-from gyakusan.units import format_bytes
+from gyakusan.python.options import Amount, check_types, deployed
+from gyakusan.units import format_bytes, parse_count
 
 if TYPE_CHECKING:
     from gyakusan.catalog.quality import Quality
@@ -137,13 +138,16 @@ def inspect(
         to count the projector that reads images
     """
     where = {"device": device, "memory": memory, "reserve": reserve, "bandwidth": bandwidth, "ram": ram}
+    check_types(prompt=prompt)
+    length = None if prompt is None else parse_count(prompt, at_most=MOST_CONTEXT)
     asked = deployed(
         model, settings, context=context, users=users, quant=quant, engine=engine, offline=offline, **where
     )
+    check_prompt(length, asked.load)
     ledger = asked.ledger
     dry = _dry_run(asked) if exact else None
-    ways = ways_of(Asked(asked, device, memory is not None, prompt=prompt), ledger)
-    more: dict[str, Any] = {"assessment": assess(asked, ledger, prompt), "refusals": asked.refusals, "dry_run": dry}
+    ways = ways_of(Asked(asked, device, memory is not None, prompt=length), ledger)
+    more: dict[str, Any] = {"assessment": assess(asked, ledger, length), "refusals": asked.refusals, "dry_run": dry}
     return extended(Inspection, ledger, deployment=asked, ways=ways, **more)
 
 

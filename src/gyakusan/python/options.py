@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
+from math import isfinite
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
@@ -127,12 +129,38 @@ def engine_settings(name: str, settings: Mapping[str, Any], own: Iterable[str] =
     for key in changes:
         if key not in known:
             raise unknown(say("setting"), key, sorted({*known, *own, "kv_type", "cpu"}))
+    _check_settings({f.name: str(f.type) for f in fields(rules.Settings)}, changes)
+    check_types(kv_type=kind)
     if kind is not None:
         changes = {**_cache_types(name, kind), **changes}
     for key in ("key_type", "value_type"):
         if isinstance(changes.get(key), str):
             changes[key] = changes[key].upper()
     return {**changes, "backend": "cpu"} if cpu else changes
+
+
+def _check_settings(types: Mapping[str, str], changes: Mapping[str, Any]) -> None:
+    """Raise BadSetting for a setting whose value has another type than its field. types: as the fields are annotated."""
+    kinds: Mapping[str, type | tuple[type, ...]] = {
+        "int": Integral,
+        "str": (str, Path),
+        "bool": bool,
+        "float": (int, float),
+        "Number": Integral,
+    }
+    for key, value in changes.items():
+        words = types[key].split(" | ")
+        wanted = kinds.get(words[0])
+        absent = value is None and "None" in words
+        wrong = isinstance(value, bool) and words[0] != "bool"
+        wrong = wrong or (isinstance(value, float) and not isfinite(value))
+        if wanted is not None and not absent and (wrong or not isinstance(value, wanted)):
+            raise BadSetting(
+                "{name} cannot be {value}.",
+                name=key,
+                value=repr(value)[:40],
+                mend="Give a text, in quotes." if words[0] == "str" else "Give a number.",
+            )
 
 
 def _cache_types(name: str, kind: str) -> Mapping[str, object]:
@@ -168,6 +196,8 @@ OWN = (
 """Options of `inspect` that are no settings of an engine."""
 
 
+NUMBERS = ("context", "users", "prompt")
+"""Arguments that are amounts; the others are texts."""
 PLACE = ("device", "memory", "reserve", "bandwidth", "ram")
 """Options that name the machine."""
 
@@ -195,9 +225,14 @@ def deployed(
     from gyakusan.engines import registry
     from gyakusan.units import parse_count
 
+    check_types(model=model, context=context, users=users, quant=quant, engine=engine, **where)
     given = dict(settings)
     former, more = given.pop("quantization", None), given.pop("set", {})
     where = {**where, **{k: given.pop(k) for k in PLACE if k in given}}
+    if not isinstance(more, str | Mapping | list | tuple):
+        raise BadSetting(
+            "{name} cannot be {value}.", name="set", value=repr(more)[:40], mend='Write "name=value", or a mapping.'
+        )
     pairs = (more,) if isinstance(more, str) else () if isinstance(more, Mapping) else tuple(more)
     name = registry.engine(engine).NAME
     length = None if context is None else parse_count(_whole(context), at_most=api.MOST_CONTEXT)
@@ -212,6 +247,27 @@ def deployed(
         offline=offline,
         **where,
     )
+
+
+def check_types(**given: object) -> None:
+    """Raise BadSetting that names an argument of another type: texts, and numbers that are finite and no truth values.
+
+    given: the Python functions' arguments by name; None counts as not given
+    """
+    for name, value in given.items():
+        right: type | tuple[type, ...] = str
+        if name in NUMBERS:
+            right = (str, int, float)
+        elif name == "model":
+            right = (str, Path)
+        endless = isinstance(value, float) and not isfinite(value)
+        if value is not None and (isinstance(value, bool) or endless or not isinstance(value, right)):
+            raise BadSetting(
+                "{name} cannot be {value}.",
+                name=name,
+                value=repr(value)[:40],
+                mend="Give a number." if name in NUMBERS else "Give a text, in quotes.",
+            )
 
 
 def _whole(value: Amount) -> str | int:

@@ -78,8 +78,10 @@ def serve(
     settings: device, memory, reserve, bandwidth, and fields of the engine's Settings, as for `inspect`
     """
     from gyakusan.python.files import key_of
+    from gyakusan.serving.access import check_address
     from gyakusan.serving.server import Server, ServerOptions
 
+    check_address(host, port, threads)
     asked = deployed(model, settings, context=context, users=users, engine=engine)
     if not anyway and not asked.ledger.fits:
         raise BadSetting("{name} does not fit.", name=asked.name, mend="Choose a smaller one, or write anyway=True.")

@@ -53,6 +53,13 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def check_address(host: str, port: int, threads: int | None) -> None:
+    """Raise BadSetting for a host, a port or CPU threads that no server is started with, whoever may reach it."""
+    check_access(host, port, "0" * 16)
+    if threads is not None and threads < 1:
+        raise BadSetting("{name} cannot be {value}.", name="threads", value=threads, mend="Give 1 or more.")
+
+
 def check_access(host: str, port: int, key: str | None) -> None:
     """Raise BadSetting for a host, port or key that no server may be started with.
 

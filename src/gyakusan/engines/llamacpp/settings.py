@@ -6,6 +6,7 @@ Source: llama.cpp b11434, common/common.h (common_params), src/llama-context.cpp
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -23,6 +24,8 @@ VERSION = "b11434"
 """The build whose source and measurements these rules come from."""
 INT32 = 2**31 - 1
 """The largest number that the server reads."""
+LONGEST_PATTERN, MOST_REPEATS = 500, 3
+"""Of an override: characters, and repeats such as `.*` in it. Four of them took seconds on the names of a large model."""
 STEP = 256
 """Caches hold multiples of this. llama-context.cpp, GGML_PAD(n_ctx, 256). [tokens]"""
 
@@ -217,10 +220,24 @@ def _check_placement(settings: Settings) -> None:
                 "The override {rule} contains a comma, which separates overrides.", rule=pattern,
                 mend="Write several overrides.",
             )  # fmt: skip
+        _check_pattern(pattern)
     for worker in settings.rpc:
         host, colon, port = worker.rpartition(":")
         if not (host and colon and port.isdecimal()):
             raise BadSetting("The RPC worker {worker} has no port.", worker=worker, mend="Write host:port.")
+
+
+def _check_pattern(pattern: str) -> None:
+    """Raise BadSetting for a regular expression that may take minutes on a tensor's name: a repeated group, or many repeats."""
+    plain = re.sub(r"\\.|\[[^\]]*\]", "x", pattern)
+    repeats = len(re.findall(r"[*+{]", plain))
+    if len(pattern) > LONGEST_PATTERN or repeats > MOST_REPEATS or re.search(r"\)[*+{]", plain):
+        raise BadSetting(
+            "The override {rule} takes too long to match.",
+            rule=repr(pattern[:80]),
+            mend="Write a shorter pattern, without repeated groups and with at most {most} repeats.",
+            most=MOST_REPEATS,
+        )
 
 
 def _check_drafting(settings: Settings) -> None:

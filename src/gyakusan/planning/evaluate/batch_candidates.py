@@ -143,7 +143,8 @@ def _note_short(context: SweepContext, b: DeviceBatch, rows: IntArray, memory: L
     known = np.isfinite(least)
     short = np.where(known, np.maximum(0, least - b.usable), np.inf) if np.isfinite(b.usable) else least * 0
     context.missed.note("short_by", b.table.model[rows], short)
-    return rows[known & (least <= b.usable)]
+    enough: IntArray = rows[known & (least <= b.usable)]
+    return enough
 
 
 def _ranks(memory: LoadMemoryTable, place: IntArray) -> IntArray | int:

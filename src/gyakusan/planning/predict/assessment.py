@@ -15,7 +15,7 @@ from gyakusan.core.quality import Score, after_penalty
 from gyakusan.core.traffic import expected_distinct_expert_share
 from gyakusan.engines.base import ComputeSettings
 from gyakusan.engines.deployment import Deployment
-from gyakusan.errors import GyakusanError, UnknownName
+from gyakusan.errors import BadQuantity, GyakusanError, UnknownName
 from gyakusan.message import Message, say
 from gyakusan.planning.predict.lineage import Lineage, lineage, lineage_name
 from gyakusan.planning.predict.speed import SpeedEstimate, TurnShape, estimate_speed, of_replicas, traffic_of
@@ -78,6 +78,18 @@ def host_weights(ledger: Ledger, compute: ComputeSettings, machine: Machine) -> 
     if routed is not None and compute.experts_in_ram:
         share = float(expected_distinct_expert_share(int(ledger.load.users), routed.count, routed.used))
     return HostWeights(read=(in_ram - tables) * share, held=in_ram - tables, bandwidth=host_bandwidth(machine))
+
+
+def check_prompt(prompt: int | None, load: Load) -> None:
+    """Raise BadQuantity for a prompt that leaves no room for an answer. prompt: its length, None = as for chatting [tokens]."""
+    if prompt is not None and prompt >= int(load.context):
+        raise BadQuantity(
+            "A prompt of {prompt} tokens and an answer of {answer} exceed the context of {context}.",
+            prompt=f"{prompt:,}",
+            answer=1,
+            context=f"{int(load.context):,}",
+            mend="Raise the context, or shorten the prompt or the answer.",
+        )
 
 
 def turn_shape(load: Load, compute: ComputeSettings, prompt: int | None = None) -> TurnShape:
