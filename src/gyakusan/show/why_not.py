@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 from gyakusan.message import Listed, Message, people, say
+from gyakusan.planning.select.missed_figures import reached, reached_wait
 from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.recommendation import Recommendation
 from gyakusan.planning.select.shown_plans import shown_figures
@@ -119,17 +121,17 @@ def _deciding(answer: Recommendation, why: NoPlan) -> Message:
         case "memory":
             return say("The memory decides: the nearest model lacks {n} GiB.", n=f"{-(-10 * has // GIB) / 10:,.1f}")
         case "quality":
-            return say("Quality decides: the best that fits has {has} points.", has=f"{has:.0f}")
+            return say("Quality decides: the best that fits has {has} points.", has=f"{math.floor(has)}")
         case "speed":
             return say(
                 "Speed decides: the fastest gives {has} tokens/s at the low end, and {wants} are the limit.",
-                has=short(has),
+                has=reached(has),
                 wants=f"{wants:g}",
             )
         case "wait":
             return say(
                 "The wait decides: the shortest is {has} s at the high end, and {wants} s are the limit.",
-                has=short(has),
+                has=reached_wait(has),
                 wants=f"{wants:g}",
             )
         case "money" if why.has is not None:

@@ -16,6 +16,16 @@ def at_least(value: float) -> str:
     return f"{math.ceil(10 * value) / 10:.1f}"
 
 
+def reached(value: float) -> str:
+    """Return a figure that is reached, rounded down: typed as a floor it is kept. Whole from 10 on, else to 0.1."""
+    return f"{math.floor(value)}" if value >= 10 else f"{math.floor(10 * value) / 10:.1f}"
+
+
+def reached_wait(value: float) -> str:
+    """Return a wait that is kept, rounded up: typed as a limit it is kept. Whole from 10 s on, else to 0.01 s."""
+    return f"{math.ceil(value)}" if value >= 10 else f"{math.ceil(100 * value) / 100:.2f}"
+
+
 def kept_floor(value: float) -> str:
     """Return a floor to be typed that a figure keeps: two digits, rounded down from 1 % below it.
 

@@ -12,9 +12,11 @@ import numpy as np
 
 from gyakusan.message import Message, people, say
 from gyakusan.planning.candidates.hardware import HardwareOption, hardware_options
+from gyakusan.planning.candidates.reasoning_modes import EVIDENCE_TIERS
 from gyakusan.planning.request.money import Money
 from gyakusan.planning.request.request import MAX_DEVICES, PlanRequest
 from gyakusan.planning.select.feasible import feasible_candidates
+from gyakusan.planning.select.missed_figures import reached, reached_wait
 from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.ranking import CHEAPEST_WITHIN_POINTS
 from gyakusan.planning.select.recommend import choose_plans
@@ -23,6 +25,10 @@ from gyakusan.planning.select.relaxations import Relaxation
 
 Decides = Literal["memory", "quality", "speed", "wait", "money", "choice"]
 """What leaves a request without a plan."""
+OPTIONS: Mapping[Decides, str] = {"quality": "--quality ", "speed": "--speed ", "wait": "--first "}
+"""Limit -> the option that sets it."""
+MAX_RAISES = 4
+"""Times that a limit is set to what the plan under it reaches."""
 MAX_WAYS = 6
 """Most changes that are shown."""
 
@@ -35,12 +41,14 @@ class TriedChange:
     options: what is added to the command
     plan: the first plan of the changed request
     effort: how large the change is, to order by: 1 = half or twice of something
+    wants: the value of the one limit that is lowered, None = something else changes [points, tokens/s, s]
     """
 
     change: Message
     options: str
     plan: Plan
     effort: float
+    wants: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +75,10 @@ def no_plan(answer: Recommendation) -> NoPlan:
     cheapest = [w.plan.offer.price for w in ways if w.plan.offer.price is not None]
     if decides == "money" and cheapest:
         has = min(cheapest)
+    near = next(
+        (w.wants for w in ways if w.wants is not None and w.options.startswith(OPTIONS.get(decides, "-- "))), None
+    )
+    has = has if near is None else near  # what a plan reaches: what a sweep reaches may not hold
     return NoPlan(decides, has, wants, ways)
 
 
@@ -96,7 +108,8 @@ def _ways(answer: Recommendation) -> Iterator[TriedChange | None]:
         smaller = replace(request, kv_types=("Q8_0",))
         yield _tried(answer, smaller, hardware, say("KV cache q8_0"), "--kv-type q8_0", 0.2)
     for relaxation in answer.relaxations:
-        yield _relaxed(answer, relaxation)
+        nearer = tuple(_nearer(answer, relaxation))
+        yield from nearer or (_relaxed(answer, relaxation),)
     if request.owned and hardware and (larger := one_more_card(hardware[0])):
         name = larger.machine.name
         yield _tried(answer, request, (larger,), say("one more card"), f"--device {shlex.quote(name)}", 1.5)
@@ -135,6 +148,66 @@ def _relaxed(answer: Recommendation, relaxation: Relaxation) -> TriedChange | No
     changes |= _reached(changes, plan)
     change, options, effort = _named(answer.request, changes)
     return None if change is None else TriedChange(change, options, plan, effort)
+
+
+def _nearer(answer: Recommendation, relaxation: Relaxation) -> Iterator[TriedChange]:
+    """Yield one limit that is lowered as little as candidates allow: to what any reach, then to what tested files reach.
+
+    Nothing where the relaxation is of something else. Each is planned under the limit that its options set.
+    """
+    field = next(iter(relaxation.changes), "")
+    if len(relaxation.changes) != 1 or field not in ("quality", "speed", "max_ttft"):
+        return
+    free = replace(answer.request, **relaxation.changes)
+    tested = False
+    for limit, tier in _reachable(answer, free, field):
+        if tested:
+            return
+        plan, limit = _raised(answer, free, field, limit)
+        change, options, effort = _named(answer.request, {field: limit})
+        if plan is not None and change is not None:
+            yield TriedChange(change, options, plan, effort, limit)
+            tested = tier
+
+
+def _raised(answer: Recommendation, free: PlanRequest, field: str, limit: float) -> tuple[Plan | None, float]:
+    """Return the plan under a limit, and the limit as far as that plan, or the one under its own figure, keeps it.
+
+    A stricter limit brings candidates that others left no room for, and the plan may be better than its limit.
+    """
+    plan = first_plan(answer, replace(free, **{field: limit}), answer.grid.offers)
+    for _ in range(MAX_RAISES if plan is not None else 0):
+        assert plan is not None
+        own = _reached({field: None}, plan).get(field, limit)
+        if not (own < limit if field == "max_ttft" else own > limit):
+            break
+        better = first_plan(answer, replace(free, **{field: own}), answer.grid.offers)
+        if better is None:
+            break
+        plan, limit = better, own
+    return plan, limit
+
+
+def _reachable(answer: Recommendation, request: PlanRequest, field: str) -> list[tuple[float, bool]]:
+    """Return the best value of a limit for each tier of evidence, nearest first, and whether it is the best tier.
+
+    request: without the limit
+    """
+    cells = feasible_candidates(request, answer.grid.columns, answer.grid.offers).cells
+    best = np.min(cells.tier, initial=EVIDENCE_TIERS)
+    limits: dict[float, bool] = {}
+    for tier in np.unique(cells.tier).tolist():
+        place = cells.tier == tier
+        if field == "quality":
+            limit = float(math.floor(cells.quality[place].max()))
+        elif field == "speed":
+            limit = float(reached(float(np.nan_to_num(cells.tokens_per_s_low[place]).max())))
+        else:
+            late = float(np.nan_to_num(cells.ttft_high[place], nan=np.inf).min())
+            limit = float(reached_wait(late)) if math.isfinite(late) else 0.0
+        if limit > 0:
+            limits[limit] = limits.get(limit, False) or tier == best
+    return sorted(limits.items(), reverse=field != "max_ttft")
 
 
 def _reached(changes: Mapping[str, Any], plan: Plan) -> dict[str, Any]:
