@@ -38,11 +38,12 @@ def test_devices_with_a_filter(run: Any) -> None:
     assert all(max(d["sizes_gib"]) >= 180 for d in json.loads(out))
 
 
-def test_models_by_language_and_without_fine_tunes(run: Any) -> None:
+def test_models_by_language_and_only_those_that_are_proposed(run: Any) -> None:
     listed = json.loads(run("list", "models", "--language", "ja", "--json")[1])
     every = json.loads(run("list", "models", "--language", "ja", "--all", "--json")[1])
     assert 0 < len(listed) < len(every)
-    assert {m["role"] for m in listed} <= {"chat", "code"}
+    assert {m["role"] for m in listed} <= {"chat", "code", "finetune"}
+    assert "base" in {m["role"] for m in every}
 
 
 def test_nothing_to_list_is_an_answer(run: Any) -> None:

@@ -181,9 +181,9 @@ def test_plan_reads_a_file_and_options_win(run: Any, tmp_path: Path) -> None:
 
 
 def test_plan_says_why_not(run: Any) -> None:
-    got = answer(run, "plan", "--device", "RTX 3060 12GB", "--why-not", "Qwen3-32B")
-    assert got["why_not"]["name"] == "qwen3-32b"
-    assert "lacks 1.2 GiB" in " ".join(got["why_not"]["reasons"])
+    got = answer(run, "plan", "--device", "RTX 3060 12GB", "--why-not", "GPT-OSS-120B")
+    assert got["why_not"]["name"] == "gpt-oss-120b"
+    assert "lacks 47.4 GiB" in " ".join(got["why_not"]["reasons"])
     code, out, _ = run("plan", "--memory", "8GiB", "--context", "10000000")
     assert code == 1
     assert "What would work" in " ".join(out.split())

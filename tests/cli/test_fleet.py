@@ -14,7 +14,7 @@ from gyakusan.cli import main
 OFFICE = ("fleet", "--arrivals", "2000/h", "--budget", "5000000JPY", "--api-input", "0.15USD", "--api-output", "0.6USD")
 LAB = ("fleet", "--users", "16", "--device", "4x RTX 4090", "--model", "qwen3-235b-a22b", "--engine", "vllm")
 
-TEAM = ("fleet", "--users", "50", "--device", "RTX 5090", "--families", "gemma3", "--engine", "llama.cpp")
+TEAM = ("fleet", "--users", "50", "--device", "RTX 5090", "--model", "gemma3-12b", "--engine", "llama.cpp")
 
 
 @pytest.fixture(autouse=True)

@@ -23,7 +23,7 @@ def test_plan_gives_plans_and_reasons() -> None:
     assert isinstance(found, Recommendation)
     assert all(p.ledger.fits for p in found.plans)
     assert {p.name for p in found.plans}.isdisjoint(e.name for e in found.excluded)
-    assert "short by" in str(next(e.reason for e in found.excluded if e.name == "llama3.1-405b"))
+    assert "short by" in str(next(e.reason for e in found.excluded if e.name == "gpt-oss-120b"))
 
 
 def test_the_document_is_that_of_the_command(capsys: pytest.CaptureFixture[str]) -> None:

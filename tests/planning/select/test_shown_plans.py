@@ -69,8 +69,9 @@ def _models_once(found: Recommendation) -> None:
     if found.request.owned or found.request.model:
         return
     best = max((shown_figures(p).quality for p in found.plans), default=0.0)
-    for way in {(p.name, p.offer.own_computer) for p in found.plans}:
-        same = [shown_figures(p) for p in found.plans if (p.name, p.offer.own_computer) == way]
+    ways = [(trained_model(p.name), p.offer.own_computer) for p in found.plans]
+    for way in set(ways):
+        same = [shown_figures(p) for p, own in zip(found.plans, ways, strict=True) if own == way]
         assert len(same) <= 2
         if len(same) == 2:
             prices, answers = ([getattr(f, x) or 0.0 for f in same] for x in ("price", "answer"))
@@ -81,7 +82,8 @@ def _models_once(found: Recommendation) -> None:
 def test_more_money_may_buy_the_same_model_clearly_faster() -> None:
     """An office with 1,000,000 yen sees the faster machine for its model, and what it costs more."""
     found = recommend(parse_request({"budget": "1000000JPY", "users": 5, "context": "32k"}))
-    same = [p for p in found.plans if p.name == found.plans[0].name]
+    first = trained_model(found.plans[0].name)
+    same = [p for p in found.plans if trained_model(p.name) == first]
     assert len(same) == 2
     figures = [shown_figures(p) for p in same]
     prices, answers = ([getattr(f, x) or 0.0 for f in figures] for x in ("price", "answer"))

@@ -12,6 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
+from gyakusan.catalog.models import find
+from gyakusan.catalog.quality_index import RETRAINED
 from gyakusan.core.quality import SHARE80
 from gyakusan.planning.request.request import PlanRequest
 from gyakusan.planning.select.plan import Plan
@@ -108,12 +110,18 @@ def _negative(value: float | None) -> float | None:
     return None if value is None else -value
 
 
+def trained_model(name: str) -> str:
+    """Return the model that a checkpoint trained for few bits (QAT) is made of, else the model itself."""
+    return find(name).derived_from or name if name.endswith(RETRAINED) else name
+
+
 def is_repetition(plan: Plan, rows: Sequence[Plan], request: PlanRequest) -> bool:
     """Return True if the rows have this model already, as often as an answer shows it.
 
     Complete machines, and cards for a computer of one's own, are two ways to have a model: each may show it.
     """
-    same = [r for r in rows if r.name == plan.name and r.offer.own_computer == plan.offer.own_computer]
+    way = trained_model(plan.name), plan.offer.own_computer
+    same = [r for r in rows if (trained_model(r.name), r.offer.own_computer) == way]
     if any(r.offer.machine.name == plan.offer.machine.name for r in same):
         return True
     if not same or request.model is not None:
