@@ -24,6 +24,7 @@ from gyakusan.planning.select.shown_plans import (
     is_beaten,
     shown_figures,
     shown_plans,
+    trained_model,
     two_digits,
 )
 
