@@ -229,11 +229,6 @@ def deployed(
     given = dict(settings)
     former, more = given.pop("quantization", None), given.pop("set", {})
     where = {**where, **{k: given.pop(k) for k in PLACE if k in given}}
-    if not isinstance(more, str | Mapping | list | tuple):
-        raise BadSetting(
-            "{name} cannot be {value}.", name="set", value=repr(more)[:40], mend='Write "name=value", or a mapping.'
-        )
-    pairs = (more,) if isinstance(more, str) else () if isinstance(more, Mapping) else tuple(more)
     name = registry.engine(engine).NAME
     length = None if context is None else parse_count(_whole(context), at_most=api.MOST_CONTEXT)
     return api.deployment(
@@ -242,7 +237,7 @@ def deployed(
         load=partial(api.usual_load, users=parse_count(_whole(users), at_most=api.MOST_USERS), context=length),
         images=bool(given.pop("images", False)),
         settings=engine_settings(name, {**given, **(more if isinstance(more, Mapping) else {})}, OWN),
-        pairs=pairs,
+        pairs=_pairs(more),
         server=name,
         offline=offline,
         **where,
@@ -268,6 +263,17 @@ def check_types(**given: object) -> None:
                 value=repr(value)[:40],
                 mend="Give a number." if name in NUMBERS else "Give a text, in quotes.",
             )
+
+
+def _pairs(more: object) -> tuple[str, ...]:
+    """Return the "name=value" texts among further settings; a mapping has none. Raises BadSetting."""
+    if isinstance(more, str | Mapping):
+        return (more,) if isinstance(more, str) else ()
+    if not isinstance(more, list | tuple):
+        raise BadSetting(
+            "{name} cannot be {value}.", name="set", value=repr(more)[:40], mend='Write "name=value", or a mapping.'
+        )
+    return tuple(more)
 
 
 def _whole(value: Amount) -> str | int:

@@ -161,7 +161,7 @@ def _files(answer: Recommendation, plan: Plan) -> Iterator[Words]:
     name = f"{plan.name} {plan.quantization}" if found is None else found.reference
     yield say("{items}", items=Listed((Message(whole(name)), Message(whole(f"{size / 1e9:.1f} GB")), license_)))
     if found is None and plan.preparation:
-        yield say("not published; made by: {commands}", commands=" && ".join(plan.preparation))
+        yield say("not published; made by: {commands}", commands=whole(" && ".join(plan.preparation)))
 
 
 def _memory(account: Account) -> Message:
