@@ -60,3 +60,14 @@ def test_prices_have_a_month(question: str, language: str, capsys: pytest.Captur
 def test_what_one_owns_has_no_price(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plan", "--device", "RTX 4090", "--lang", "en"]) == 0
     assert "Prices of" not in capsys.readouterr().out
+
+
+def test_where_quality_is_preferred_a_better_row_says_why_it_is_not_the_first() -> None:
+    found = recommend(parse_request({"device": "M4 Max 128GB", "prefer": "quality"}))
+    qualities = [round(p.score.value) for p in found.plans]
+    better = qualities.index(max(qualities)) + 1
+    assert better > 1
+    told = [str(i) for i in notes(found)[0].items]
+    assert re.search(rf"^{better} is better, at \d\.\d tokens/s of answer where 10 are wanted$", told[0])
+    usual = recommend(parse_request({"device": "M4 Max 128GB"}))
+    assert not any("is better" in str(i) for n in notes(usual) for i in n.items)

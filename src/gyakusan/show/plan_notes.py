@@ -14,7 +14,7 @@ from gyakusan.planning.select.plan_difference import plan_difference
 from gyakusan.planning.select.recommendation import Recommendation
 from gyakusan.planning.select.shown_plans import shown_figures
 from gyakusan.show.amounts import amount_words
-from gyakusan.show.plan_words import labels, price_words
+from gyakusan.show.plan_words import against_best, labels, price_words
 from gyakusan.show.tree import Note, Text, Words
 from gyakusan.show.wording import short
 from gyakusan.units import GIB
@@ -63,7 +63,8 @@ SHORT_CONTEXT = 8192
 def notes(answer: Recommendation, most: int = MANY) -> tuple[Note, ...]:
     """Return a note for each plan. most: things that are said of one plan, the weightiest first."""
     plans = answer.plans
-    return tuple(Note(_label(answer, n), tuple(_items(answer, p))[:most]) for n, p in enumerate(plans))
+    why = tuple(against_best(answer.request, plans))
+    return tuple(Note(_label(answer, n), (*(() if n else why), *_items(answer, p))[:most]) for n, p in enumerate(plans))
 
 
 def _label(answer: Recommendation, number: int) -> Message:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from gyakusan.engines.service_files import has_container, has_systemd
 from gyakusan.message import Message, say
@@ -14,7 +14,7 @@ from gyakusan.planning.select.recommendation import Recommendation
 from gyakusan.planning.select.shown_plans import ShownFigures, leads_speed, shown_figures
 from gyakusan.show.amounts import Amounts
 from gyakusan.show.tree import Words, whole
-from gyakusan.show.wording import begins_with_vowel, brief
+from gyakusan.show.wording import begins_with_vowel, brief, short
 
 FRESH_MONTHS = 2
 """A price that is older is shown with its age. [months]"""
@@ -29,9 +29,9 @@ ROLE_TEXTS = {
 }
 PREFERRED_TEXTS = {
     "balanced": "balanced",
-    "quality": "first by quality",
-    "speed": "first by speed",
-    "price": "first by price",
+    "quality": "quality counts most",
+    "speed": "speed counts most",
+    "price": "price counts most",
 }
 BOUGHT_TEXTS = {
     "card an": "an {name} for your PC",
@@ -109,6 +109,29 @@ def _role(request: PlanRequest, plans: Sequence[Plan], number: int, role: str) -
     if role == "fastest" and not leads_speed(plans, number):
         return say("fastest answers")
     return Message(ROLE_TEXTS[role])
+
+
+def against_best(request: PlanRequest, plans: Sequence[Plan]) -> Iterator[Message]:
+    """Yield why the first plan is not that of the highest quality, where quality is preferred: by its pace or its price."""
+    figures = [shown_figures(p) for p in plans]
+    first, best = figures[0], max(figures, key=lambda f: f.quality)
+    if request.prefer != "quality" or best.quality <= first.quality:
+        return
+    facts, wanted = {"n": figures.index(best) + 1}, request.workload.target_tps
+    if best.answer is not None and best.answer < wanted:
+        n = short(best.answer)
+        yield say(
+            "{n} is better, at {speed} tokens/s of answer where {wanted} are wanted",
+            speed=n,
+            wanted=f"{wanted:g}",
+            **facts,
+        )
+    elif (best.answer or 0) < (first.answer or 0):
+        yield say("{n} is better, with slower answers", **facts)
+    elif (best.ttft or 0) > (first.ttft or 0):
+        yield say("{n} is better, with a longer wait", **facts)
+    elif best.price is not None and first.price is not None and best.price > first.price:
+        yield say("{n} is better, at a higher price", **facts)
 
 
 def _against_first(mine: ShownFigures, first: ShownFigures) -> Message:
