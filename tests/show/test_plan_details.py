@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 
 from gyakusan.cli import main
+from gyakusan.planning.predict.capacity import find_capacity
 from gyakusan.planning.request.parse_request import parse_request
 from gyakusan.planning.select.recommend import recommend
+from gyakusan.show import terminal
+from gyakusan.show.plan_details import details
 from gyakusan.show.plan_words import as_text
 
 BUY = ("plan", "--budget", "600000JPY", "--families", "gemma3", "--engine", "llama.cpp", "--lang", "en")
@@ -55,3 +60,14 @@ def test_no_outlet_is_named_where_the_power_is_limited(capsys: pytest.CaptureFix
     out = capsys.readouterr().out
     assert "W at the wall" in out
     assert "outlet" not in out
+
+
+def test_a_preparation_is_not_broken_over_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = recommend(parse_request({"device": "RTX 4090", "families": "qwen3"}))
+    made = "python -c 'print(1)' " + "--option value " * 20 + "end"
+    plan = answer.plans[0]
+    monkeypatch.setattr("gyakusan.planning.select.plan.Plan.artifact", None)
+    monkeypatch.setattr("gyakusan.planning.select.plan.Plan.preparation", (made,))
+    parts = details(answer, 1, find_capacity(plan.deployment), None, date(2026, 11, 28))
+    drawn = [line.plain for line in terminal.lines(parts, "en", 80)]
+    assert any(made in line for line in drawn), drawn
