@@ -175,7 +175,8 @@ def _raised(answer: Recommendation, free: PlanRequest, field: str, limit: float)
 
     A stricter limit brings candidates that others left no room for, and the plan may be better than its limit.
     """
-    plan = first_plan(answer, replace(free, **{field: limit}), answer.grid.offers)
+    changed: dict[str, Any] = {field: limit}
+    plan = first_plan(answer, replace(free, **changed), answer.grid.offers)
     for _ in range(MAX_RAISES if plan is not None else 0):
         assert plan is not None
         own = _reached({field: None}, plan).get(field, limit)
