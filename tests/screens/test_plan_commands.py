@@ -24,7 +24,9 @@ MONEY = {
     "USD": r"\bUSD\b|\d\s?dollars|\$\d|ドル",
     "EUR": r"\bEUR\b|€|ユーロ",
 }
-CONVERTED = re.compile(r"[\d,]+ (?:JPY|USD|yen)\s[x/]\s[\d.]+|1 USD = [\d.]+ JPY|[\d,]+(?:円|ドル)から換算\([^)]*\)")
+CONVERTED = re.compile(
+    r"[\d,]+(?: USD| yen|円|ドル)\s[x/]\s[\d.]+|1(?: USD|ドル) =\s+[\d.]+(?: yen|円)|[\d,]+(?:円|ドル)から換算\([^)]*\)"
+)
 """A price as a shop had it, with the rate that led to the question's currency."""
 ROW = re.compile(r"^ (\d)  \S", re.MULTILINE)
 PLACEHOLDER = re.compile(r"<[^>]*>|\.\.\.|…|\$\{?[A-Z_]+")
