@@ -65,8 +65,8 @@ def checkpoint_formats(record: ModelRecord) -> Iterator[PlannedFormat]:
     kinds = {kind: next((a for a in every if a.format == kind), None) for kind in ("bf16", "fp8", "nvfp4", "mxfp4")}
     if record.quantization in NATIVE_TAGS:
         # No tool makes MXFP4 experts again: trained at that width, they are published or not there.
-        if native := kinds["mxfp4"] or kinds["bf16"]:
-            yield PlannedFormat("MXFP4", native)
+        if kinds["mxfp4"] is not None:
+            yield PlannedFormat("MXFP4", kinds["mxfp4"])
         return
     if kinds["bf16"] is not None:
         yield PlannedFormat("BF16", kinds["bf16"])

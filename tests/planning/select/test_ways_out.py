@@ -1,6 +1,9 @@
-"""What leaves a request without a plan."""
+"""What leaves a request without a plan: the figure that is named is reached, and each way works as it is typed."""
 
 from __future__ import annotations
+
+import pytest
+from tests.planning.small import small
 
 from gyakusan.planning.request.parse_request import parse_request
 from gyakusan.planning.select.recommend import recommend
@@ -21,3 +24,32 @@ def test_what_is_lacking_counts_every_conversation() -> None:
     assert little > some > more > 10_000 * GIB
     half = _lacks(memory="24GiB", users=32768, context="128k")
     assert 1.9 < some / half < 2.1
+
+
+KEYS = {"--quality": "quality", "--speed": "speed", "--first": "first"}
+
+
+@pytest.mark.parametrize("where", [{"device": "RTX 4090"}, {"budget": "500000JPY"}])
+@pytest.mark.parametrize(
+    ("asked", "option"), [({"quality": 80}, "--quality"), ({"speed": 5000}, "--speed"), ({"first": 0.001}, "--first")]
+)
+def test_the_figure_that_is_named_works_when_it_is_typed(
+    where: dict[str, object], asked: dict[str, object], option: str
+) -> None:
+    empty = recommend(parse_request({**where, **asked}), columns=small())
+    assert not empty.plans
+    why = no_plan(empty)
+    assert why.has is not None
+    ways = [w for w in why.ways if w.options.startswith(option)]
+    assert [w.wants for w in ways][:1] == [why.has]
+    for way in ways:
+        flag, value = way.options.split()
+        found = recommend(parse_request({**where, KEYS[flag]: float(value)}), columns=small())
+        assert found.plans
+        assert found.plans[0].name == way.plan.name
+    beyond = (
+        why.has * (0.97 if option == "--first" else 1.03) + {"--quality": 1, "--speed": 1, "--first": -0.02}[option]
+    )
+    if beyond > 0:
+        assert not recommend(parse_request({**where, KEYS[option]: beyond}), columns=small()).plans
+    assert [w.effort for w in why.ways] == sorted(w.effort for w in why.ways)
