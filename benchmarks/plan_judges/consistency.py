@@ -90,7 +90,7 @@ def label(plan: Plan, role: str, plans: Sequence[Plan]) -> str:
 
 
 def money(question: str, answers: Sequence[Plans], budgets: Sequence[str]) -> Iterator[Verdict]:
-    """Yield a verdict for each step of a chain of budgets: the best quality does not fall, and no answer vanishes."""
+    """Yield a verdict for each step of a chain of budgets: the best quality, as shown, does not fall, and no answer vanishes."""
     for before, after, old, new in zip(answers, answers[1:], budgets, budgets[1:], strict=False):
         subject = f"{question}: {old} -> {new}"
         if not before.plans:
@@ -99,6 +99,6 @@ def money(question: str, answers: Sequence[Plans], budgets: Sequence[str]) -> It
         if not after.plans:
             yield Verdict("money", subject, "there was an answer, and there is none with more money")
             continue
-        first, second = (max(float(p.score.value) for p in a.plans) for a in (before, after))
-        why = f"the best quality falls from {first:.1f} to {second:.1f}" if round(second, 6) < round(first, 6) else ""
+        first, second = (max(label_values(p)["best"] or 0.0 for p in a.plans) for a in (before, after))
+        why = f"the best quality falls from {first:g} to {second:g}" if second < first else ""
         yield Verdict("money", subject, why)

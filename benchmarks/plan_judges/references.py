@@ -5,11 +5,15 @@ from __future__ import annotations
 import ast
 import re
 import shlex
+import tomllib
 from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
 
 from benchmarks.plan_judges.verdict import Verdict
 from gyakusan.catalog import tags
-from gyakusan.catalog.artifacts import Artifact, artifacts, repository_files
+from gyakusan.catalog.artifacts import Artifact, artifacts, published, repository_files
+from gyakusan.catalog.models import find
 from gyakusan.engines.llamacpp.hub_reference import parse_hub_reference, resolve_hub_reference
 from gyakusan.errors import GyakusanError
 from gyakusan.planning.select.plan import Plan
@@ -19,6 +23,8 @@ VARIABLE = re.compile(r"\$\{?([A-Za-z_]\w*)")
 HUB = ("-hf", "-hfr", "--hf-repo")
 REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 OLLAMA_HUB = "hf.co/"
+MLX_TEXTS = Path(__file__).resolve().parents[2] / "tools" / "mlx_repositories.toml"
+"""MLX conversions, each with the text that names it."""
 UNTUNED = ("base",)
 """What an artifact of a chat model is not."""
 
@@ -50,9 +56,23 @@ def placeholder(plan: Plan) -> str:
     return ""
 
 
+def known_artifacts(name: str) -> tuple[Artifact, ...]:
+    """Return the published forms of a model that somebody saw: in the table of artifacts, or named in a public text."""
+    table = artifacts(name)
+    own = (a for a in published(find(name)) if a not in table and a.repository in _named_in_texts())
+    return (*table, *own)
+
+
+@cache
+def _named_in_texts() -> frozenset[str]:
+    """Return the MLX conversions for which a text is recorded."""
+    document = tomllib.loads(MLX_TEXTS.read_text("utf-8"))
+    return frozenset(repository for by_name in document.values() for repository in by_name)
+
+
 def resolves(plan: Plan) -> str:
     """Return what is wrong with the reference of a command, "" if it finds the planned, tuned artifact of the plan's model."""
-    known = artifacts(plan.name)
+    known = known_artifacts(plan.name)
     if plan.artifact is None:
         return _prepared(plan, known) if plan.preparation else "neither a published artifact nor commands that make one"
     rule = {"llama.cpp": _llama, "Ollama": _ollama}.get(plan.engine, _repository)

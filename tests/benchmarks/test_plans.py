@@ -165,6 +165,13 @@ def test_a_plan_without_files_is_seen(plan: Plan) -> None:
     assert "neither" in references.resolves(nothing)  # type: ignore[arg-type]
 
 
+def test_a_conversion_is_known_only_where_a_text_names_it() -> None:
+    known = {a.repository for a in references.known_artifacts("lfm2-8b-a1b")}
+    assert "mlx-community/LFM2-8B-A1B-6bit" in known
+    assert "mlx-community/LFM2-8B-A1B-7bit" not in known
+    assert {a.repository for a in artifacts("lfm2-8b-a1b")} < known
+
+
 def test_a_base_model_is_seen(monkeypatch: pytest.MonkeyPatch, plan: Plan) -> None:
     known = artifacts("qwen3-8b")
     said = planned_with("Qwen/Qwen3-8B", "vLLM", ("vllm", "serve", "Qwen/Qwen3-8B"))
@@ -275,7 +282,7 @@ def test_worse_with_more_money_is_seen(plan: Plan) -> None:
     good = consistency.money("q", (answer(), answer(50.0), answer(40.0, 60.0), answer(60.0)), budgets)
     assert [v.why for v in good] == ["", "", ""]
     bad = [v.why for v in consistency.money("q", (answer(50.0), answer(49.0), answer()), budgets)]
-    assert "falls from 50.0 to 49.0" in bad[0]
+    assert "falls from 50 to 49" in bad[0]
     assert "none with more money" in bad[1]
 
 

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+import gyakusan
 from gyakusan.catalog.models import ModelRecord, find, model_records
 from gyakusan.core.model import Attention, Recurrent
+from gyakusan.errors import Malformed
 from gyakusan.models.assemble import plain
 
 RECORDS = {r.name: r for r in model_records()}
@@ -172,3 +174,12 @@ def test_the_qwen3_of_july_2025_have_their_own_context(size: str) -> None:
         assert (found.name, found.trained_context) == (f"qwen3-{size}-{kind.lower()}-2507", 262144)
         april = find(f"qwen3-{size}")
         assert (april.trained_context, april.parameters) == (40960, found.parameters)
+
+
+@pytest.mark.parametrize("name", ["laguna-s-2.1", "laguna-xs.2"])
+def test_a_record_whose_weights_are_not_all_known_is_said_to_be_incomplete(name: str) -> None:
+    record = find(name)
+    assert record.beside == "count"
+    assert record.parameters < record.published
+    with pytest.raises(Malformed, match="record of laguna-"):
+        gyakusan.inspect(name, device="2x RTX 5090")

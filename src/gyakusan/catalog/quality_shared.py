@@ -47,11 +47,11 @@ class SharedItems:
     of: int
     reporter: str
     own: bool
-    modes: tuple[Mode, Mode]
+    modes: tuple[str, str]
 
 
 def shared_items(
-    first: str, second: str, *, first_mode: Mode | None = None, second_mode: Mode | None = None
+    first: str, second: str, *, first_mode: str | None = None, second_mode: str | None = None
 ) -> SharedItems | None:
     """Return how often the first of two models is better where both stand in one table, None if no table has both.
 
@@ -84,7 +84,7 @@ def _best_mode(name: str) -> Mode:
     return max(find(name), key=lambda q: (q.scores, q.independent)).mode
 
 
-def _tables(name: str, mode: Mode | None) -> Mapping[tuple[str, str], Table]:
+def _tables(name: str, mode: str | None) -> Mapping[tuple[str, str], Table]:
     """Return reporter and harness -> items, of a model in one mode."""
     wanted = mode or (_best_mode(name) if repositories(name) else None)
     tables: dict[tuple[str, str], dict[str, float]] = {}

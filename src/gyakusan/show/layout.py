@@ -49,14 +49,23 @@ class Screen:
 
 def table_lines(table: Table, screen: Screen) -> list[Styled]:
     """Return the lines of a table and of its notes."""
-    grid = _Grid.of(table, replace(screen, width=min(screen.width, WIDEST)))
-    gone: list[int] = []
-    while not grid.fits(gone) and (place := grid.leaving(gone)) is not None:
-        gone.append(place)
+    drawn = replace(screen, width=min(screen.width, WIDEST))
+    grid, gone = _fitted(table, drawn, wide=drawn.width >= WIDEST)
+    if not grid.fits(gone):
+        grid, gone = _fitted(table, drawn, wide=False)
     lines = grid.drawn(gone) if grid.fits(gone) or grid.spills(gone) else grid.blocks()
     left = sorted(gone) if grid.fits(gone) or grid.spills(gone) else []
     notes = _note_lines(table, grid, left, screen)
     return [*lines, *([Styled(), *notes] if notes else [])]
+
+
+def _fitted(table: Table, screen: Screen, *, wide: bool) -> tuple[_Grid, list[int]]:
+    """Return a table and the columns that leave it. wide: with the columns that only a wide screen has room for."""
+    grid = _Grid.of(table, screen, wide=wide)
+    gone: list[int] = []
+    while not grid.fits(gone) and (place := grid.leaving(gone)) is not None:
+        gone.append(place)
+    return grid, gone
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +90,9 @@ class _Grid:
     numbered: bool
 
     @classmethod
-    def of(cls, table: Table, screen: Screen) -> _Grid:
-        """Draw the cells of a table."""
-        places = [i for i, c in enumerate(table.columns) if not c.wide or screen.width >= WIDEST]
+    def of(cls, table: Table, screen: Screen, *, wide: bool) -> _Grid:
+        """Draw the cells of a table. wide: with the columns that only a wide screen has room for."""
+        places = [i for i, c in enumerate(table.columns) if wide or not c.wide]
         drawn = tuple(tuple(_cell(row[i], screen) for i in places if i < len(row)) for row in table.rows)
         numbers = [n if n > 0 else "" for n in range(table.first, table.first + len(table.rows))]
         return cls(

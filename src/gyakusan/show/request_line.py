@@ -56,7 +56,8 @@ SCORE_TEXTS = {
 def question(answer: Recommendation) -> Question:
     """Return the question of an answer: people and lengths, then each limit that acts."""
     request = answer.request
-    limits = Listed((*_limits(request), *_intervals(request)))
+    second_hand = any(item.used for plan in answer.plans for item in plan.offer.items)
+    limits = Listed((*_limits(request, second_hand=second_hand), *_intervals(request)))
     return Question((_load_line(request, limits),))
 
 
@@ -81,7 +82,7 @@ def _context(request: PlanRequest) -> Message:
     return say("{n} tokens", n=n) if request.users == 1 else say("{n} tokens each", n=n)
 
 
-def _limits(request: PlanRequest) -> Iterator[Message]:
+def _limits(request: PlanRequest, *, second_hand: bool) -> Iterator[Message]:
     """Yield every limit that acts, those that nobody set as defaults."""
     if request.arrivals is not None:
         yield say("{rate} requests an hour at random times", rate=f"{request.arrivals * 3600:,.0f}")
@@ -94,7 +95,7 @@ def _limits(request: PlanRequest) -> Iterator[Message]:
     yield from usual_pace(request)
     if request.quality is not None:
         yield say("quality at least {n}", n=f"{request.quality:g}")
-    yield from _choices(request)
+    yield from _choices(request, second_hand=second_hand)
 
 
 def usual_pace(request: PlanRequest) -> Iterator[Message]:
@@ -109,10 +110,19 @@ def usual_pace(request: PlanRequest) -> Iterator[Message]:
         yield say("first token after {wait} s comes last (default)", **facts)
 
 
-def _choices(request: PlanRequest) -> Iterator[Message]:
+def _prices(request: PlanRequest, *, second_hand: bool) -> Message:
+    """Return which prices count. second_hand: a row is second-hand."""
+    if request.used:
+        return say("new and used prices")
+    if second_hand:
+        return say("used only where nothing new has as much memory (default)")
+    return say("new prices (default)")
+
+
+def _choices(request: PlanRequest, *, second_hand: bool) -> Iterator[Message]:
     """Yield what narrows the choice of machines, models and servers."""
     if not request.owned:
-        yield say("new and used prices") if request.used else say("new prices (default)")
+        yield _prices(request, second_hand=second_hand)
     if request.images:
         yield say("with images")
     if request.ram is not None:

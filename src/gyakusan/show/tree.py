@@ -139,7 +139,7 @@ class Column(Struct, frozen=True):
     kind: what it holds
     leaves: where a table is too wide, the column with the largest number leaves first; its cells go to the row's note.
         0 = it never leaves
-    wide: True if it appears from 120 cells on only
+    wide: True if it appears from 120 cells on only, and where all of these have room
     """
 
     head: Words = ""

@@ -162,6 +162,22 @@ def test_more_money_buys_all_that_less_money_buys() -> None:
             before = new
 
 
+def test_more_money_never_takes_away_the_largest_memory() -> None:
+    """A second-hand card stays until something new within the budget has as much memory, and is never beside such a one."""
+    for currency, chain in (
+        ("JPY", (30, 45, 60, 80, 100, 150, 215)),
+        ("USD", (0.2, 0.31, 0.39, 0.488, 0.61, 0.9, 1.5)),
+    ):
+        before = 0
+        for thousands in chain:
+            found = hardware_options(PlanRequest(budget=Money(thousands * 1000, currency)))[0]
+            sizes = [(sum(g.memory or 0 for g in o.machine.gpus), o.items[0].used) for o in found]
+            assert max(sizes)[0] >= before, (currency, thousands)
+            before = max(sizes)[0]
+            new = max((size for size, used in sizes if not used), default=0)
+            assert all(size > new for size, used in sizes if used)
+
+
 def test_whatever_some_budget_buys_is_reachable() -> None:
     request = PlanRequest(budget=Money(35_000, "JPY"))
     reachable = by_name(reachable_machines(request))

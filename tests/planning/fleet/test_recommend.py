@@ -143,7 +143,7 @@ def test_a_large_model_shares_its_machines() -> None:
     found = ask(
         arrivals="2000/h", device="8x H100 80GB HBM3", model="glm-5", context="32k", price="45000000JPY", replicas=64
     )
-    assert found.plans[0].machines < 19 / 2
+    assert found.plans[0].machines <= 8
     assert found.plans[0].answer_speed >= 10
 
 

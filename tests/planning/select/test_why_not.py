@@ -7,6 +7,7 @@ import re
 import pytest
 from tests.planning.small import small
 
+from gyakusan.catalog.quality_shared import shared_items
 from gyakusan.core.load import Load
 from gyakusan.errors import UnknownName
 from gyakusan.machines import parse
@@ -17,7 +18,7 @@ from gyakusan.planning.select.recommend import recommend
 from gyakusan.planning.select.recommendation import Recommendation
 from gyakusan.planning.select.shown_plans import shown_figures
 from gyakusan.planning.select.what_if import what_if
-from gyakusan.planning.select.why_not import why_not
+from gyakusan.planning.select.why_not import LEAST_SHARED, why_not
 
 
 @pytest.fixture(scope="module")
@@ -192,3 +193,23 @@ def test_a_shortfall_is_the_same_wherever_it_is_said() -> None:
     reasons = [str(r) for r in why_not(found, "qwen3.8-27b").reasons]
     amounts = {m[0] for r in reasons for m in [re.search(r"lacks [\d.]+ GiB", r)] if m}
     assert len(amounts) == 1, reasons
+
+
+def test_two_models_of_one_table_are_compared_by_its_items() -> None:
+    answer = recommend(parse_request({"device": "RTX 5090"}))
+    first = answer.plans[0]
+    told = 0
+    for name in ("gemma4-12b", "qwen3.8-27b", "qwen3.6-27b", "gpt-oss-20b", "qwen3.5-9b"):
+        why = why_not(answer, name, tries=False)
+        if why.plan is None or not why.rival:
+            continue
+        rival = answer.plans[why.rival - 1]
+        both = shared_items(name, rival.name, first_mode=why.plan.mode.mode, second_mode=rival.mode.mode)
+        last = str(why.reasons[-1])
+        assert ("items of one table" in last) is (both is not None and both.of >= LEAST_SHARED)
+        if both is not None and both.of >= LEAST_SHARED:
+            told += 1
+            assert f"in {both.better} of {both.of} items" in last
+            assert both.better + both.worse <= both.of
+    assert told
+    assert first.name not in [str(r) for r in why_not(answer, first.name).reasons[1:]]

@@ -254,7 +254,7 @@ def _cards_for_an_own_computer(request: PlanRequest, complete: Sequence[Hardware
     """Return cards that a small budget buys for a computer that the asker has.
 
     A budget that pays a computer around them buys that instead: the same cards, so that more money never gives less.
-    Second-hand cards are among them only where nothing new is within the budget.
+    Second-hand cards, cheaper than anything new, are among them where nothing new within the budget has as much memory.
     complete: the machines within the budget
     """
     budget = request.budget
@@ -264,11 +264,16 @@ def _cards_for_an_own_computer(request: PlanRequest, complete: Sequence[Hardware
     least = _least(complete or priced_machines(request))
     new = _cards_alone(request, least)
     within = [o for o in new if (o.price or 0.0) <= limit]
-    if within or complete:
-        names = {o.machine.name for o in complete}
-        return [o for o in within if o.machine.name not in names]
+    names = {o.machine.name for o in complete}
+    largest = max((_memory(o) for o in (*within, *complete)), default=0)
     used = _cards_alone(replace(request, used=True), min(least, _least(new)))
-    return [o for o in used if (o.price or 0.0) <= limit]
+    larger = (o for o in used if (o.price or 0.0) <= limit and _memory(o) > largest)
+    return [*(o for o in within if o.machine.name not in names), *larger]
+
+
+def _memory(option: HardwareOption) -> int:
+    """Return the memory of all GPUs [B]."""
+    return sum(gpu.memory or 0 for gpu in option.machine.gpus)
 
 
 def _cards_alone(request: PlanRequest, below: float) -> list[HardwareOption]:

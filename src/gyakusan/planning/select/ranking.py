@@ -129,7 +129,10 @@ def ranked_for_role(role: Role, scores: RankingScores, request: PlanRequest) -> 
         "room": -scores.utility,
         "smallest": scores.memory,
     }[role]
-    ranked = np.lexsort((pool, cells.total[pool], cells.price[pool], -cells.quality_lower[pool], sort_by[pool]))
+    # By the points that are shown: the wider error of a new model is no reason to hide it.
+    first = -np.round(cells.quality) if role == "best" else np.zeros(len(cells))
+    keys = (cells.total, cells.price, -cells.quality_lower, sort_by, first)
+    ranked = np.lexsort((pool, *(key[pool] for key in keys)))
     return iter(pool[ranked].tolist())
 
 
@@ -146,8 +149,8 @@ def _role_pool(role: Role, scores: RankingScores, *, one_model: bool) -> IntArra
     top = float(np.max(cells.quality_lower[on_target if len(on_target) else pool]))
     if len(on_target) and role in ("fastest", "cheapest", "smallest") and not one_model:
         pool = on_target
-    if role == "best":  # by the figure that is shown: the wider error of a new model is no reason to hide it
-        return pool[cells.quality[pool] >= np.max(cells.quality[pool]) - TIE_POINTS]
+    if role == "best":
+        return pool
     within = CHEAPEST_WITHIN_POINTS if role in ("cheapest", "smallest") else GOOD_WITHIN_POINTS
     good = pool[cells.quality_lower[pool] >= top - within]
     if not len(good):  # of those on target none is good: the good ones of acceptable speed

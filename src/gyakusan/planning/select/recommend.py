@@ -119,15 +119,28 @@ def _plans_of_roles(
             if role == "other"
             else ranked_for_role(role, scores, request)
         )
-        index = first_confirmed(ranked, lambda i: _confirmed(request, result, i, surely=surely), confirmed)
-        if index is not None and index not in chosen:
-            chosen.append(index)
+        fresh = _without_repetitions(result, scores, ranked, chosen)
+        index = first_confirmed(fresh, lambda i: _confirmed(request, result, i, surely=surely), confirmed)
+        if index is None or index in chosen:
+            continue
+        quality = np.round(result.cells.quality)
+        if role == "best" and chosen and quality[index] <= quality[chosen[0]]:
+            continue  # the recommendation shows as many points
+        chosen.append(index)
     own = np.array([o.own_computer for o in result.offers], np.bool_)[result.cells.offer]
     if chosen and own[chosen].all():  # a complete machine stands beside cards for a computer of one's own
         complete = (i for i in ranked_for_role("balanced", scores, request) if not own[i])
         index = first_confirmed(complete, lambda i: _confirmed(request, result, i, surely=surely), confirmed)
         chosen += [] if index is None else [index]
     return [plan for plan in (confirmed[i] for i in chosen) if plan is not None]
+
+
+def _without_repetitions(
+    result: SweepResult, scores: RankingScores, ranked: Iterator[int], chosen: Sequence[int]
+) -> Iterator[int]:
+    """Yield candidates but those that have the model and the machine of a chosen one in other files: they get no row."""
+    taken = {(int(scores.model[i]), int(result.cells.offer[i])) for i in chosen}
+    return (i for i in ranked if i in chosen or (int(scores.model[i]), int(result.cells.offer[i])) not in taken)
 
 
 def _of_another_family(

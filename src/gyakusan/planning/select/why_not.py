@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from gyakusan.catalog.devices import knows
 from gyakusan.catalog.models import find_typed
+from gyakusan.catalog.quality_shared import shared_items
 from gyakusan.engines.registry import NAMES, engine
 from gyakusan.errors import UnknownName, unknown
 from gyakusan.message import Message, say
@@ -18,6 +19,9 @@ from gyakusan.planning.select.why_not_compare import behind, compare
 from gyakusan.planning.select.why_not_fit import may_not_fit
 from gyakusan.planning.select.why_not_model import explain_model
 from gyakusan.planning.select.why_not_reason import Explained, Reason
+
+LEAST_SHARED = 3
+"""Items that a table must have of both models to be told of: assumed, one or two say little."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +73,31 @@ def why_not(recommendation: Recommendation, text: str, *, tries: bool = True) ->
             raise
         names = (*recommendation.grid.columns.places, *NAMES)
         raise unknown(say("model, engine or device"), text, names) from error
-    return _told(name, "model", explain_model(recommendation, name, tries=tries))
+    return _told(name, "model", _with_shared_items(recommendation, explain_model(recommendation, name, tries=tries)))
 
 
 def _told(name: str, kind: str, why: Explained) -> WhyNot:
     return WhyNot(name, kind, why.reason, why.further, why.plan, why.changes)
+
+
+def _with_shared_items(answer: Recommendation, why: Explained) -> Explained:
+    """Add how a model and the one it is compared with stand in one table of scores, where one table has both."""
+    if why.plan is None or not why.reason.rival:
+        return why
+    plan, rival = why.plan, answer.plans[why.reason.rival - 1]
+    both = shared_items(plan.name, rival.name, first_mode=plan.mode.mode, second_mode=rival.mode.mode)
+    if both is None or both.of < LEAST_SHARED or plan.name == rival.name:
+        return why
+    facts = {"name": plan.name, "other": rival.name, "n": both.better, "of": both.of, "reporter": both.reporter}
+    sentence = (
+        say(
+            "{name} is better than {other} in {n} of {of} items of one table: {reporter}, maker of one of them.",
+            **facts,
+        )
+        if both.own
+        else say("{name} is better than {other} in {n} of {of} items of one table: {reporter}.", **facts)
+    )
+    return replace(why, further=(*why.further, sentence))
 
 
 def _explain_engine(answer: Recommendation, name: str) -> Explained:

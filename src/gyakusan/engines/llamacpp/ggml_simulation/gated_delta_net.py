@@ -10,7 +10,6 @@ from gyakusan.engines.llamacpp.backends import F32
 from gyakusan.engines.llamacpp.buffers.kv_cache import CacheGroup
 from gyakusan.engines.llamacpp.ggml_simulation.graph import Node, copy_into, leaf, like, matmul, reshape, rope, view
 from gyakusan.engines.llamacpp.ggml_simulation.transformer_layers import Builder, attend, cache_inputs
-from gyakusan.errors import Malformed
 
 
 def gated_attention(b: Builder, x: Node, block: int, m: Attention, group: CacheGroup) -> Node:
@@ -71,9 +70,7 @@ def _beta_and_decay(b: Builder, x: Node, block: int, heads: int, each: int) -> t
 def _decay(b: Builder, alpha: Node, block: int) -> Node:
     decay = b.weights.get(f"blk.{block}.ssm_a")
     if not decay:
-        raise Malformed(
-            "{name} has no tensor {tensor}.", name=b.model.name, tensor="ssm_a", mend="Download the model again."
-        )
+        raise b.lacks("ssm_a")
     soft = like("UNARY", like("ADD", alpha, b.need("ssm_dt", block, "bias")))
     return reshape(like("MUL", soft, decay[0]), 1, *alpha.shape)
 

@@ -152,10 +152,18 @@ class Builder:
         """Return a weight. Raises Malformed if the model lacks it; llama.cpp would not load it either."""
         weight = self.weight(name, block, kind)
         if weight is None:
-            raise Malformed(
-                "{name} has no tensor {tensor}.", name=self.model.name, tensor=name, mend="Download the model again."
-            )
+            raise self.lacks(name)
         return weight
+
+    def lacks(self, tensor: str) -> Malformed:
+        """Return the error for a missing tensor: of a damaged file, or of a record that does not know the whole model."""
+        name = self.model.name
+        if self.model.catalogue_name:
+            return Malformed(
+                "The catalogue's record of {name} is incomplete: it has no tensor {tensor}.", name=name, tensor=tensor,
+                mend="Inspect a GGUF file of the model, or its repository: hf:OWNER/NAME.",
+            )  # fmt: skip
+        return Malformed("{name} has no tensor {tensor}.", name=name, tensor=tensor, mend="Download the model again.")
 
     def norm(self, x: Node, name: str, block: int | None) -> Node:
         """Return the RMS norm of `x` and its weight.
