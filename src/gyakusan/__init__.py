@@ -8,6 +8,7 @@ several(device=..., also=...)      several models on one machine
 upgrade(device=..., ...)           what to buy next
 fleet(users=200, ...)              how many machines serve many people
 detect()                           this computer
+get(model, ...), get_list()        the files of a model, and all models on this computer
 serve(model, ...)                  a running endpoint
 catalog_list, catalog_show, catalog_sources, catalog_check, catalog_add, catalog_update, catalog_verify
 accuracy_memory, accuracy_speed    how right the predictions are
@@ -25,6 +26,7 @@ from gyakusan._version import __version__
 if TYPE_CHECKING:
     from gyakusan.errors import GyakusanError
     from gyakusan.python.comparing import compare
+    from gyakusan.python.getting import get, get_list
     from gyakusan.python.inspection import inspect, quantizations
     from gyakusan.python.planning import fleet, plan, several, upgrade
     from gyakusan.python.records import (
@@ -55,6 +57,8 @@ __all__ = [
     "compare",
     "detect",
     "fleet",
+    "get",
+    "get_list",
     "inspect",
     "plan",
     "quantizations",
@@ -69,6 +73,7 @@ _HOMES = {
     **dict.fromkeys(("fleet", "plan", "several", "upgrade"), "gyakusan.python.planning"),
     **dict.fromkeys(("detect", "serve"), "gyakusan.python.serving"),
     **dict.fromkeys((n for n in __all__ if n.startswith(("accuracy_", "catalog_"))), "gyakusan.python.records"),
+    **dict.fromkeys(("get", "get_list"), "gyakusan.python.getting"),
     "compare": "gyakusan.python.comparing",
 }
 

@@ -23,6 +23,7 @@ COMMANDS = {
     "upgrade": "Find the best next purchase for a machine you own.",
     "fleet": "Count the machines for many people, and their cost.",
     "detect": "Show this computer's devices and memory.",
+    "get": "Get a model's files: found on this computer, or fetched and checked.",
     "serve": "Start the planned endpoint and check the prediction.",
     "catalog": "Show catalogue facts with their sources; add your own.",
     "demo": "Try every step in a minute with a small model.",

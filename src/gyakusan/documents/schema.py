@@ -14,7 +14,19 @@ from typing import Any
 
 import msgspec
 
-from gyakusan.documents import accuracy, catalog, colocation, compare, fleet, ledger, machine, plan, served, upgrade
+from gyakusan.documents import (
+    accuracy,
+    catalog,
+    colocation,
+    compare,
+    fleet,
+    get,
+    ledger,
+    machine,
+    plan,
+    served,
+    upgrade,
+)
 from gyakusan.errors import unknown
 from gyakusan.message import say
 
@@ -29,6 +41,8 @@ DOCUMENTS: Mapping[str, Any] = {
     "fleet": fleet.FleetJson,
     "upgrade": upgrade.UpgradeJson,
     "detect": machine.DetectJson,
+    "get": get.GetJson,
+    "get-list": get.GetListJson,
     "serve": served.ServeJson,
     "serve-dry-run": served.ServeDryRunJson,
     "catalog-device": catalog.DeviceRecordJson,

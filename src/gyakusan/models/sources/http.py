@@ -78,7 +78,7 @@ class Web:
         self._headers = dict(headers)
         self._transport = transport
         self._watch = Watch(patience)
-        self._client = _client(timeout, transport)
+        self._client = client(timeout, transport)
         self._data = b""
         self._base = 0
         self._ahead = first
@@ -318,7 +318,7 @@ def open(  # noqa: A001
     timeout: longest silence [s]; patience: longest time in all [s]; first: bytes of the first request [B]
     transport: carries the requests, for tests
     """
-    named, own = _prepared(url, headers)
+    named, own = prepared(url, headers)
     return _begin(Web(named, own, timeout, patience, transport, first))
 
 
@@ -326,13 +326,13 @@ def document(
     url: str, *, headers: Mapping[str, str] | None = None, most: int = MOST, timeout: float = TIMEOUT
 ) -> bytes:
     """Return a whole small document. most: longest that is read [B]. Raises as `open`."""
-    named, own = _prepared(url, headers)
+    named, own = prepared(url, headers)
     with _begin(Web(named, own, timeout, PATIENCE, None, most, True)) as web:
         return web.read(0, web.size or 0)
 
 
-def _prepared(url: str, headers: Mapping[str, str] | None) -> tuple[URL, dict[str, str]]:
-    """Return the address without secrets, and the headers that go to its host."""
+def prepared(url: str, headers: Mapping[str, str] | None) -> tuple[URL, dict[str, str]]:
+    """Return the address without secrets, and the headers that go to its host. Raises BadReference, BadSetting."""
     named = _parsed(url)
     own = {**_token(named), **(headers or {})}
     if named.userinfo:
@@ -375,7 +375,7 @@ def _token(url: URL) -> dict[str, str]:
     )
 
 
-def _client(timeout: float, transport: BaseTransport | None) -> Client:
+def client(timeout: float, transport: BaseTransport | None = None) -> Client:
     """Return a client that takes proxies from the environment and nothing else."""
     from httpx2 import Client
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ FIRST = 64 * 1024
 """First request for a safetensors file: most headers are shorter. [B]"""
 _ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9_][\w.-]{0,95}")
 _COMMIT = re.compile(r"[\w.-]{1,255}")
+_SHA1, _SHA256 = re.compile(r"[0-9a-f]{40}"), re.compile(r"[0-9a-f]{64}")
 _ON = ("1", "on", "yes", "true")
 
 
@@ -48,11 +49,15 @@ class Listing:
     repository: whose files they are
     files: sizes by path, None where the hub does not say [B]
     folder: the snapshot in the cache, None if it is on the hub
+    commit: of these files, "" if nobody said
+    digests: sha256 of large files and git's sha1 of small ones, by path, as far as the hub says
     """
 
     repository: Repository
     files: Mapping[str, int | None]
     folder: Path | None = None
+    commit: str = ""
+    digests: Mapping[str, str] = field(default_factory=dict)
 
     def where(self, file: str) -> str:
         """Return the path or the address of a file."""
@@ -135,9 +140,9 @@ def authorization() -> dict[str, str]:
     return {"Authorization": f"Bearer {token.strip()}"} if token.strip() else {}
 
 
-def cached(repository: Repository) -> Listing | None:
-    """Return the files of the revision in the cache on this computer, None if there are none."""
-    folder = _cache() / f"models--{repository.id.replace('/', '--')}"
+def cached(repository: Repository, root: Path | None = None) -> Listing | None:
+    """Return the files of the revision in the cache on this computer, None if there are none. root: another cache."""
+    folder = (root or cache()) / f"models--{repository.id.replace('/', '--')}"
     try:
         commit = (folder / "refs" / repository.at).read_text("ascii").strip()
     except (OSError, ValueError):
@@ -146,7 +151,7 @@ def cached(repository: Repository) -> Listing | None:
     if not _COMMIT.fullmatch(commit) or ".." in commit or not snapshot.is_dir():
         return None
     found = {p.relative_to(snapshot).as_posix(): p.stat().st_size for p in sorted(snapshot.rglob("*")) if p.is_file()}
-    return Listing(repository, found, snapshot) if found else None
+    return Listing(repository, found, snapshot, commit) if found else None
 
 
 def listed(repository: Repository) -> Listing:
@@ -159,7 +164,13 @@ def listed(repository: Repository) -> Listing:
     siblings = found.get("siblings") if isinstance(found, dict) else None
     if not isinstance(siblings, list) or len(siblings) > FILES:
         raise _bad(repository, "siblings")
-    return Listing(repository, dict(_sibling(repository, s) for s in siblings))
+    commit = found.get("sha")
+    return Listing(
+        repository,
+        dict(_sibling(repository, s) for s in siblings),
+        commit=commit if isinstance(commit, str) and _SHA1.fullmatch(commit) else "",
+        digests={s["rfilename"]: digest for s in siblings if (digest := _digest(s))},
+    )
 
 
 def tree(repository: Repository) -> Mapping[str, int | None]:
@@ -194,6 +205,14 @@ def _sibling(repository: Repository, entry: Any) -> tuple[str, int | None]:
     if size is not None and (type(size) is not int or not 0 <= size < 2**50):
         raise _bad(repository, f"{name[:60]}: {size!r}"[:100])
     return name, size
+
+
+def _digest(entry: Mapping[str, Any]) -> str:
+    """Return the sha256 of a large file, git's sha1 of a small one, "" if the hub names none that is one."""
+    large = entry.get("lfs")
+    said = large.get("sha256") if isinstance(large, dict) else entry.get("blobId")
+    form = _SHA256 if isinstance(large, dict) else _SHA1
+    return said if isinstance(said, str) and form.fullmatch(said) else ""
 
 
 def _document(repository: Repository, url: str) -> bytes:
@@ -247,7 +266,8 @@ def _home() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "huggingface"
 
 
-def _cache() -> Path:
+def cache() -> Path:
+    """Return the folder of the cache: HF_HUB_CACHE, else hub in HF_HOME, usually ~/.cache/huggingface/hub."""
     named = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE")
     return Path(named).expanduser() if named else _home() / "hub"
 
