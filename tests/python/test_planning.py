@@ -90,3 +90,15 @@ def test_parts_of_an_answer_fit_a_screen_too() -> None:
     assert len(repr(found.plans)) < 600
     assert repr(found.plans[0]).startswith(f"Plan({found.plans[0].name} ")
     assert len(repr(found.plans[0].ledger)) < 300
+
+
+def test_quality_says_what_the_score_of_this_task_rests_on() -> None:
+    """For agents the document said "measured" of a score that comes from chat and code."""
+    found = gyakusan.plan(device="RTX 4090", task="agents", all=True)
+    model = next(p.name for p in found.plans if p.mode.agentic_basis == "inferred" and p.mode.basis != "inferred")
+    document = found.to_dict()
+    plan = next(p for p in document["plans"] if p["model"] == model)
+    assert plan["quality"]["basis"] == plan["confidence"]["quality"] == "inferred"
+    assert any(row["quality_basis"] == "inferred" for row in document["frontier"] if row["model"] == model)
+    chat = gyakusan.plan(device="RTX 4090", model=model).to_dict()["plans"][0]
+    assert chat["quality"]["basis"] != "inferred"

@@ -286,6 +286,15 @@ class Ledger:
         return "short" if "short" in fits else "unsure" if "unsure" in fits else "fits"
 
     @property
+    def surely_fits(self) -> bool:
+        """Return True if every device holds its share at the high end of doubt."""
+        return self.fit == "fits"
+
+    def fits_like(self, other: Ledger) -> bool:
+        """Return True if this fits as surely as another: at the high end of doubt, unless the other may not fit either."""
+        return self.surely_fits or (self.fits and not other.surely_fits)
+
+    @property
     def beyond_training(self) -> bool:
         """Return True if the context is longer than any that the model was trained for."""
         return 0 < self.model.trained_context < int(self.load.context)

@@ -111,6 +111,7 @@ class ColocationJson(Struct, frozen=True):
     machine: where they run
     price_jpy: null for a machine that is owned, or without a known price [JPY]
     left: usable bytes left on the fullest device, null if not known [B]
+    surely_left: the same at the high end of doubt, negative if it may not fit; null if not known [B]
     reaches_pace: true if all reach the speed of their task
     models: in the order of the question
     """
@@ -121,6 +122,7 @@ class ColocationJson(Struct, frozen=True):
     left: int | None
     reaches_pace: bool
     models: tuple[ColocatedModelJson, ...]
+    surely_left: int | None
 
 
 class ColocationAnswerJson(Struct, frozen=True, kw_only=True):
@@ -158,7 +160,9 @@ def colocation(answer: ColocationAnswer) -> ColocationAnswerJson:
 def _plan(plan: Colocation) -> ColocationJson:
     price = None if plan.offer.price is None else round(plan.offer.price)
     models = tuple(_model(plan, m) for m in plan.members)
-    return ColocationJson(plan.roles, machine(plan.offer), price, plan.left, plan.meets_target_speed, models)
+    return ColocationJson(
+        plan.roles, machine(plan.offer), price, plan.left, plan.meets_target_speed, models, plan.spare
+    )
 
 
 def _model(plan: Colocation, member: ColocatedModel) -> ColocatedModelJson:

@@ -112,7 +112,7 @@ class FleetQualityJson(Struct, frozen=True):
 
     value: [points]
     error: one standard error [points]
-    basis: measured, few, vendor or assumed
+    basis: of the score that ranks for this task: measured, few, vendor, inferred or assumed
     reasoning: off, on (the model's default effort), low, medium or high
     thinking: tokens with reasoning for each visible token
     effort: of the thinking, "" for a model without efforts
@@ -319,7 +319,9 @@ def _plan(plan: FleetPlan) -> FleetPlanJson:
         memory=ledger(one.ledger),
         pace=speed(plan.speed),
         queue=_queue(plan),
-        quality=FleetQualityJson(*score, mode.basis, mode.mode, one.thinking.factor, effort_of(one.name, mode.mode)),
+        quality=FleetQualityJson(
+            *score, one.quality_basis, mode.mode, one.thinking.factor, effort_of(one.name, mode.mode)
+        ),
         cost=cost,
         failure=_failure(plan.failure_impact),
         balancer=None if plan.replicas == 1 else BalancerJson("least connections", True),

@@ -85,7 +85,7 @@ class PlanQualityJson(Struct, frozen=True):
 
     value: [points]
     error: one standard error [points]
-    basis: measured, few, vendor or assumed
+    basis: of the score that ranks for this task: measured, few, vendor, inferred (from other scores) or assumed
     reasoning: off, on (the model's default effort), low, medium or high
     thinking: tokens with reasoning for each visible token
     scores: published scores that it rests on
@@ -125,7 +125,7 @@ class ConfidenceJson(Struct, frozen=True):
 
     memory: every basis in the ledger
     pace: null where the speed is not known
-    quality: measured, few, vendor or assumed
+    quality: measured, few, vendor, inferred or assumed
     """
 
     memory: tuple[str, ...]
@@ -278,7 +278,8 @@ def recommendation(
     everything: bool = False,
 ) -> RecommendationJson:
     """Return an answer, and what was asked for besides."""
-    frontier = tuple(candidate_row(answer.grid, i) for i in pareto_candidates(answer)) if everything else UNSET
+    metric = answer.request.workload.quality_metric
+    frontier = tuple(candidate_row(answer.grid, i, metric) for i in pareto_candidates(answer)) if everything else UNSET
     more = tuple(ChangeJson(c.change, None if c.plan is None else plan(c.plan)) for c in changes)
     limits = tuple(CapacityJson(p.plan.name, p.limits.context, p.limits.users, p.limits.trained) for p in capacities)
     return RecommendationJson(
@@ -356,7 +357,7 @@ def _quality(value: Plan) -> PlanQualityJson:
     return PlanQualityJson(
         value=round(float(value.score.value), 2),
         error=round(float(value.score.error), 2),
-        basis=mode.basis,
+        basis=value.quality_basis,
         reasoning=mode.mode,
         thinking=tokens.factor,
         scores=mode.count,
@@ -371,4 +372,4 @@ def _confidence(value: Plan) -> ConfidenceJson:
     memory = sorted({line.basis for account in value.ledger.accounts for line in account.lines})
     decode = None if value.pace is None else value.pace.decode_each
     pace = None if decode is None else SpeedConfidenceJson(decode.basis, 0.8, decode.coverage)
-    return ConfidenceJson(tuple(memory), pace, value.mode.basis)
+    return ConfidenceJson(tuple(memory), pace, value.quality_basis)

@@ -17,6 +17,7 @@ from gyakusan.show.request_line import usual_pace
 from gyakusan.show.tasks import DOING_TEXTS, JAPANESE_TEXTS
 from gyakusan.show.tree import Cell, Column, Next, Note, Pause, Question, Table, Text, Tree, Verdict, Words, whole
 from gyakusan.show.wording import brief, quality, short
+from gyakusan.units import GIB
 
 ROLE_TEXTS = {
     "balanced": "balanced",
@@ -245,6 +246,8 @@ def _items(answer: FleetAnswer, plan: FleetPlan) -> Iterator[Message]:
         yield say("{n} of answer, {target} wanted", n=short(answer_speed), target=f"{target:g}")
     elif plan.plan.thinking.factor > 1:
         yield say("{n} of answer", n=short(answer_speed))
+    if plan.plan.spare is not None and plan.plan.spare < 0:
+        yield say("may not fit: short by up to {n} GiB", n=f"{-plan.plan.spare / GIB:.1f}")
     if plan.cost.requested.watts is not None:
         yield say("{n} kW", n=_kilowatts(plan.cost.requested.watts))
     wall, most = plan.plan.offer.wall_power, outlet_watts(request)

@@ -12,8 +12,8 @@ from gyakusan.planning.fleet.plan import FleetPlan
 from gyakusan.planning.fleet.recommend import FleetAnswer
 from gyakusan.planning.request.money import CURRENCY_TEXTS
 from gyakusan.show.amounts import Amounts, money_words
-from gyakusan.show.assessment import QUALITY_TEXTS
 from gyakusan.show.fleet import address_missing, amounts, api, failure, full_watts, hourly, machines, question
+from gyakusan.show.plan_notes import QUALITY_TEXTS, basis_of
 from gyakusan.show.tree import Command, Fact, Facts, Pause, Text, Tree, Verdict, whole
 from gyakusan.show.wording import brief, caveat, quality, short
 
@@ -124,8 +124,7 @@ def _share(share: float) -> str:
 
 
 def _quality(plan: FleetPlan) -> Message:
-    mode = plan.plan.mode
-    facts = {"score": quality(plan.plan.score), "basis": Message(QUALITY_TEXTS[mode.basis])}
+    facts = {"score": quality(plan.plan.score), "basis": Message(QUALITY_TEXTS[basis_of(plan.plan)])}
     if plan.plan.thinking.factor <= 1:
         return say("{score}, {basis}, no thinking", **facts)
     return say("{score}, {basis}, thinks x{times}", **facts, times=f"{plan.plan.thinking.factor:.2g}")

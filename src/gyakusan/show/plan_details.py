@@ -19,7 +19,7 @@ from gyakusan.planning.select.shown_plans import shown_figures
 from gyakusan.show.plan_notes import EFFORT_TEXTS, QUALITY_TEXTS, THINKING_TEXTS, basis_of, converted_words
 from gyakusan.show.plan_words import amounts, as_text, machine_title, price_words
 from gyakusan.show.request_line import asked
-from gyakusan.show.tree import Fact, Facts, Next, Pause, Tree, Verdict, Words, whole
+from gyakusan.show.tree import Command, Fact, Facts, Next, Pause, Tree, Verdict, Words, whole
 from gyakusan.show.wording import brief, caveat, quality, short
 from gyakusan.units import GIB
 
@@ -91,11 +91,11 @@ def _facts(answer: Recommendation, plan: Plan, limits: Capacity, server: Service
     yield Fact(say("Speed"), tuple(_speed(plan)))
     if plan.thinking.factor > 1 and plan.pace is not None:
         yield Fact(say("Thinking"), tuple(_thinking(plan)))
-    yield Fact(say("Quality"), (_quality(answer, plan),))
+    yield Fact(say("Quality"), (_quality(plan),))
     if server is not None:
-        yield Fact(say("Settings"), (whole_words(shlex.join(server.command.argv)),))
+        yield Fact(say("Settings"), (Command(shlex.join(server.command.argv)),))
         if server.command.then:
-            yield Fact(say("Then"), tuple(whole_words(shlex.join(line)) for line in server.command.then))
+            yield Fact(say("Then"), tuple(Command(shlex.join(line)) for line in server.command.then))
         yield Fact(say("Network"), (_network(server),))
 
 
@@ -108,17 +108,6 @@ def _thinking(plan: Plan) -> Iterator[Message]:
     yield say("x{times} tokens: {n} tokens/s of answer", times=f"{tokens.factor:.2g}", n=answer_speed)
     facts = {"low": f"{tokens.low:.2g}", "high": f"{tokens.high:.2g}", "basis": Message(THINKING_TEXTS[tokens.basis])}
     yield say("x{low} to x{high}, {basis}", **facts)
-
-
-def whole_words(line: str) -> str:
-    """Return a command line that breaks between its options only."""
-    words: list[str] = []
-    for word in line.split(" "):
-        if words and not word.startswith("-") and words[-1].startswith("-"):
-            words[-1] += whole(f" {word}")
-        else:
-            words.append(word)
-    return " ".join(words)
 
 
 def _price(answer: Recommendation, plan: Plan) -> Iterator[Words]:
@@ -224,11 +213,11 @@ def _speed(plan: Plan) -> Iterator[Words]:
     )
 
 
-def _quality(answer: Recommendation, plan: Plan) -> Message:
+def _quality(plan: Plan) -> Message:
     return say(
         "{points}, {basis}, {n} scores (gyakusan catalog show {model})",
         points=quality(plan.score),
-        basis=Message(QUALITY_TEXTS[basis_of(answer, plan)]),
+        basis=Message(QUALITY_TEXTS[basis_of(plan)]),
         n=plan.mode.count,
         model=plan.name,
     )

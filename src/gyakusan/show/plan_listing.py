@@ -27,7 +27,8 @@ NAMED = 12
 def listing(answer: Recommendation) -> Tree:
     """Return everything that nothing else beats in quality, speed and price, then what was left out, with reasons."""
     owned = answer.request.owned
-    rows = tuple(_candidate(answer, candidate_row(answer.grid, i)) for i in pareto_candidates(answer))
+    metric = answer.request.workload.quality_metric
+    rows = tuple(_candidate(answer, candidate_row(answer.grid, i, metric)) for i in pareto_candidates(answer))
     heads = ("model", "files", "server", "tokens/s", "first", "quality", "GiB")
     columns: tuple[Column, ...] = tuple(Column(Message(h), "name" if n < 3 else "number") for n, h in enumerate(heads))
     if not owned:
@@ -69,7 +70,7 @@ def _reasons(excluded: Sequence[Excluded]) -> Iterator[Section | Table]:
 
 def comma_separated(answer: Recommendation) -> str:
     """Return everything that nothing beats, as CSV."""
-    rows = [candidate_row(answer.grid, i) for i in pareto_candidates(answer)]
+    rows = [candidate_row(answer.grid, i, answer.request.workload.quality_metric) for i in pareto_candidates(answer)]
     out = io.StringIO()
     writer = csv.DictWriter(out, list(rows[0]) if rows else ["model"], lineterminator="\n")
     writer.writeheader()

@@ -93,7 +93,7 @@ def _items(answer: Recommendation, plan: Plan) -> Iterator[Words]:
     elif is_wide(plan) and not plan.in_ram:
         ends = plan.pace.decode_each
         yield say("wide ({low}-{high})", low=short(ends.low), high=short(ends.high))
-    basis = basis_of(answer, plan)
+    basis = basis_of(plan)
     if basis != "measured":
         yield Message(QUALITY_TEXTS[basis])
     if has_mtp(plan.name):
@@ -117,12 +117,10 @@ def is_tight(plan: Plan) -> bool:
     return spare is not None and (spare < TIGHT_BYTES or (usable is not None and spare < TIGHT_SHARE * usable))
 
 
-def basis_of(answer: Recommendation, plan: Plan) -> str:
+def basis_of(plan: Plan) -> str:
     """Return what the quality that counts rests on."""
-    metric, mode = answer.request.workload.quality_metric, plan.mode
-    if metric == "agentic" and mode.agentic_basis == "inferred":
-        return "agentic"
-    return mode.japanese_basis if metric == "japanese" and mode.japanese_basis else mode.basis
+    basis = plan.quality_basis
+    return "agentic" if plan.metric == "agentic" and basis == "inferred" else basis
 
 
 def _bought(answer: Recommendation, plan: Plan) -> Iterator[Words]:

@@ -11,6 +11,7 @@ import rich.text
 from rich.console import Console
 
 from gyakusan.message import Message
+from gyakusan.show.command_lines import command_lines
 from gyakusan.show.layout import STYLES, Screen, table_lines
 from gyakusan.show.tree import (
     Address,
@@ -137,6 +138,9 @@ def _lines(part: Part, screen: Screen, indent: str) -> Iterator[rich.text.Text]:
             yield from _answer(part, screen, indent)
         case Address(words):
             yield rich.text.Text(screen.tell(words))
+        case Command(line, label):
+            told = command_lines(screen.tell(label) + line, min(screen.width, PROSE) - len(indent))
+            yield from (rich.text.Text(indent + x) for x in told)
         case _:
             yield from _prose(part, screen, indent)
 
@@ -168,8 +172,6 @@ def _prose(part: Part, screen: Screen, indent: str) -> Iterator[rich.text.Text]:
             text = rich.text.Text(screen.tell(words), style=STYLES[tone])
             if aside:
                 text = text.append(" ").append(f"({screen.tell(aside)})", style="dim")
-        case Command(line, label):
-            text = rich.text.Text(screen.tell(label) + line)
         case _:
             text = rich.text.Text()
     width = min(screen.width, PROSE) - len(indent)
@@ -189,11 +191,16 @@ def _verdict(part: Verdict, screen: Screen) -> Iterator[rich.text.Text]:
         yield from wrapped(text, min(screen.width, PROSE))
 
 
-def _labelled(label: str, told: Iterable[Words], screen: Screen) -> Iterator[rich.text.Text]:
+def _labelled(label: str, told: Iterable[Words | Command], screen: Screen) -> Iterator[rich.text.Text]:
     """Return lines behind a label, all with the same left edge."""
     begin, width = label, min(screen.width, PROSE)
     for words in told:
-        for line in wrapped(rich.text.Text(screen.tell(words)), width - cells(label)):
+        room = width - cells(label)
+        if isinstance(words, Command):
+            lines = [rich.text.Text(line) for line in command_lines(words.line, room)]
+        else:
+            lines = wrapped(rich.text.Text(screen.tell(words)), room)
+        for line in lines:
             yield rich.text.Text(begin).append_text(line)
             begin = " " * cells(label)
 

@@ -85,6 +85,17 @@ class Next(Struct, frozen=True):
     choices: tuple[Words, ...]
 
 
+class Command(Struct, frozen=True):
+    """A command line to copy.
+
+    line: as one types it
+    label: what it is for
+    """
+
+    line: str
+    label: Words = ""
+
+
 class Fact(Struct, frozen=True):
     """One entry of a block `label  value`.
 
@@ -93,7 +104,7 @@ class Fact(Struct, frozen=True):
     """
 
     label: Words
-    lines: tuple[Words, ...]
+    lines: tuple[Words | Command, ...]
 
 
 class Facts(Struct, frozen=True):
@@ -176,17 +187,6 @@ class Table(Struct, frozen=True):
     first: int = 1
     notes: tuple[Note, ...] = ()
     indent: int = 0
-
-
-class Command(Struct, frozen=True):
-    """A command line to copy.
-
-    line: as one types it
-    label: what it is for
-    """
-
-    line: str
-    label: Words = ""
 
 
 class Address(Struct, frozen=True):

@@ -175,3 +175,22 @@ def test_every_server_fetches_published_files(capsys: pytest.CaptureFixture[str]
     assert "-Embedding-" in out
     assert ":Q8_0" in out
     assert "--offline" not in out
+
+
+@pytest.mark.parametrize(
+    ("device", "users", "engines"),
+    [("RTX 4090", 5, ""), ("2x RTX 3090", 3, ""), ("RTX 4090", 1, "vllm"), ("2x RTX 3090", 5, "vllm")],
+)
+def test_all_servers_fit_at_the_high_end_of_doubt(device: str, users: int, engines: str) -> None:
+    """Each of these was answered by models that fit together by the best figure, short by up to 3.6 GiB at the high end."""
+    (plan,) = ask(
+        device=device, users=users, engines=engines, also=[f"coding:users={users},context=32k", "embedding"]
+    ).plans
+    assert plan.spare is not None
+    assert plan.left is not None
+    assert 0 <= plan.spare <= plan.left
+    assert all(m.ledger.surely_fits for m in plan.members)
+    for number, gpu in enumerate(plan.offer.machine.gpus):
+        assert gpu.usable is not None
+        most = sum(int(m.ledger.accounts[number].at_most) for m in plan.members if number < len(m.ledger.accounts))
+        assert most <= gpu.usable

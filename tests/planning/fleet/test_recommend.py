@@ -16,13 +16,14 @@ from gyakusan.errors import GyakusanError
 from gyakusan.planning.fleet.costs import DAYS_PER_MONTH
 from gyakusan.planning.fleet.labels import MAX_ROWS, shown_figures
 from gyakusan.planning.fleet.plan import FleetPlan
+from gyakusan.planning.fleet.ranking import ranked_for_role
 from gyakusan.planning.fleet.recommend import FleetAnswer, fleet
 from gyakusan.planning.fleet.replica_queue import ReplicaQueue, StepTime, pipeline_hop, pipeline_speed
 from gyakusan.planning.fleet.request import network, parse_fleet_request
 from gyakusan.planning.fleet.sweep import sweep_fleets
 from gyakusan.planning.request.parse_request import parse_request
 from gyakusan.planning.select.plan import catalogue_deployment, exact_ledger
-from gyakusan.planning.select.ranking import TIE_POINTS
+from gyakusan.planning.select.ranking import TIE_POINTS, rank_candidates
 from gyakusan.planning.select.recommend import recommend
 
 API = {"api_input": "0.15USD", "api_output": "0.6USD"}
@@ -140,11 +141,29 @@ def test_labels_are_true(who: dict[str, Any], what: dict[str, Any], task: str, p
 
 def test_a_large_model_shares_its_machines() -> None:
     """Nineteen boxes of eight H100, four people on each, were an answer to 2,000 requests an hour."""
-    found = ask(
-        arrivals="2000/h", device="8x H100 80GB HBM3", model="glm-5", context="32k", price="45000000JPY", replicas=64
-    )
+    asked = {"arrivals": "2000/h", "device": "8x H100 80GB HBM3", "model": "glm-5", "context": "32k", "replicas": 64}
+    found = ask(**asked, price="45000000JPY", engines="vllm")  # its AWQ files may not fit: their size is derived
     assert found.plans[0].machines <= 8
     assert found.plans[0].answer_speed >= 10
+    assert all(p.plan.spare is not None and p.plan.spare < 0 for p in found.plans)
+    sure = ask(**asked, price="45000000JPY").plans
+    assert all(p.users_per_replica > 4 and p.plan.ledger.surely_fits for p in sure)
+
+
+def test_a_fleet_that_may_not_fit_is_no_answer_where_another_surely_fits() -> None:
+    sizes = [p for users in (40, 200) for p in ask(device="RTX 4090", users=users, context="16k", replicas=64).plans]
+    assert sizes
+    assert all(p.plan.ledger.surely_fits for p in sizes)
+
+
+def test_the_fastest_fleet_is_the_fastest_however_fast_that_is() -> None:
+    """Speed beyond four times what the task wants did not count, so that a slower and cheaper fleet stood first."""
+    request = parse_fleet_request({"users": 4, "budget": "3000000JPY", "context": "8k", "replicas": 4})
+    found = sweep_fleets(request, small())
+    scores, speed = rank_candidates(request.plan_request, found.grid), found.grid.cells.visible_tokens_per_s
+    first, *others = ranked_for_role("fastest", scores, found.replicas, request.plan_request)
+    assert speed[first] > 4 * request.plan_request.workload.target_tps
+    assert speed[first] == speed[[first, *others]].max()
 
 
 def test_one_machine_is_the_machine_that_plan_plans() -> None:

@@ -16,7 +16,7 @@ from gyakusan.planning.fleet.replica_queue import replica_queue
 from gyakusan.planning.request.pace import SLOWEST_ANSWER
 from gyakusan.planning.request.parse_request import parse_request
 from gyakusan.planning.select.plan import Plan, confirm_candidate, exact_speed
-from gyakusan.planning.select.ranking import rank_candidates
+from gyakusan.planning.select.ranking import MUCH_SLOWER, rank_candidates, ranked_for_role
 from gyakusan.planning.select.recommend import recommend
 from gyakusan.planning.select.recommendation import Recommendation
 
@@ -157,3 +157,40 @@ def test_who_prefers_speed_is_never_given_a_slower_first_choice(
     assert preferred.pace is not None
     answers = [p.pace.decode_each.low / p.thinking.factor for p in (first, preferred) if p.pace is not None]
     assert answers[1] >= 0.99 * answers[0] or preferred.pace.ttft.high < first.pace.ttft.high
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    st.sampled_from(["RTX PRO 6000 96GB", "RTX 4090", "M4 Max 128GB"]),
+    st.integers(1, 8),
+    st.sampled_from([4096, 32768]),
+    st.sampled_from(["chat", "coding", "agents"]),
+)
+def test_the_best_file_is_that_with_least_loss_unless_it_is_much_slower(
+    device: str, users: int, context: int, task: str
+) -> None:
+    """IQ4_XS stood first beside 80 GiB of free memory: all files showed the same points, and it was a little faster."""
+    request = parse_request({"device": device, "users": users, "context": context, "task": task})
+    found = recommend(request, columns=small())
+    scores, cells = rank_candidates(request, found.grid), found.grid.cells
+    if not len(cells):
+        return
+    first, *others = ranked_for_role("best", scores, request)
+    speed = cells.visible_tokens_per_s
+    alike = [o for o in others if all(c[o] == c[first] for c in (scores.model, cells.mode, cells.offer))]
+    same = [o for o in alike if round(cells.quality[o]) == round(cells.quality[first])]
+    fastest = max(speed[o] for o in (first, *same))
+    assert all(round(cells.quality[o]) <= round(cells.quality[first]) for o in others)
+    assert MUCH_SLOWER * speed[first] >= fastest
+    for other in same:
+        slower = MUCH_SLOWER * speed[other] < fastest or not scores.meets_target_speed[other]
+        assert cells.quality[other] <= cells.quality[first] or slower
+
+
+def test_more_bits_are_taken_where_memory_is_free() -> None:
+    request = parse_request({"device": "RTX PRO 6000 96GB", "model": "llama3.1-8b", "engines": "llama.cpp"})
+    found = recommend(request, columns=small())
+    scores, table = rank_candidates(request, found.grid), found.grid.columns.of_engine("llama.cpp")
+    files = [table.name[int(found.grid.cells.row[i])] for i in ranked_for_role("best", scores, request)]
+    assert files[0] in ("Q6_K", "Q8_0", "Q5_K_M")
+    assert any("Q4" in name for name in files[1:])

@@ -24,8 +24,10 @@ def occupied_bytes(ledger: Ledger) -> tuple[int, ...]:
 
 
 def coexisting_settings(ledger: Ledger) -> dict[str, object]:
-    """Return the share of a GPU that the ledger needs, in whole percents."""
-    needs = [float(a.total) / (visible(a.device) or 1) for a in ledger.accounts if a.device.kind != "host"]
+    """Return the share of a GPU that the ledger needs, in whole percents: at the high end of doubt where that fits."""
+    accounts = [a for a in ledger.accounts if a.device.kind != "host"]
+    room = all(a.spare is None or a.spare >= PERCENTS / 100 * visible(a.device) for a in accounts)
+    needs = [float(a.at_most if room else a.total) / (visible(a.device) or 1) for a in accounts]
     return {"gpu_memory_utilization": min(MOST_SHARE, (int(max(needs) * 100) + PERCENTS) / 100)}
 
 

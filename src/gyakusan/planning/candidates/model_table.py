@@ -57,6 +57,12 @@ class ReasoningMode:
     count: int
     scores: tuple[float, ...]
 
+    def basis_of(self, metric: str) -> str:
+        """Return what one of SCORES rests on: "inferred" from other scores, else as `basis`."""
+        if metric == "agentic" and self.agentic_basis == "inferred":
+            return "inferred"
+        return self.japanese_basis if metric == "japanese" and self.japanese_basis else self.basis
+
 
 @dataclass(frozen=True)
 class CatalogModel:

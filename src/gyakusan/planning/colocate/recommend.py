@@ -92,6 +92,7 @@ class Colocation:
     utility: sum over the models by the preference, without the price
     meets_target_speed: every model reaches the speed of its task
     left: usable bytes that are left on the fullest device, None = not known [B]
+    spare: the same at the high end of doubt of every server, None = not known [B]
     roles: what it is best at, e.g. ("balanced", "cheapest")
     """
 
@@ -100,6 +101,7 @@ class Colocation:
     utility: float
     meets_target_speed: bool
     left: int | None
+    spare: int | None
     roles: tuple[str, ...] = ()
 
     @property
@@ -162,7 +164,8 @@ def colocate(
         request = replace(request, model=text_model_name(request.model))
     hardware = tuple(offers) if offers is not None else _hardware(request)
     groups = slot_groups(request, table, hardware)
-    plans = _plans(request, hardware, groups)
+    # what may not fit at the high end of doubt is an answer only where nothing surely fits
+    plans = _plans(request, hardware, groups, surely=True) or _plans(request, hardware, groups, surely=False)
     relaxations = () if plans else find_relaxations(request, table, hardware, groups[0])
     return ColocationAnswer(request, plans, relaxations, len(hardware))
 
@@ -173,14 +176,16 @@ def _hardware(request: PlanRequest) -> tuple[HardwareOption, ...]:
     return tuple(o for o in market.buyable_machines(request)[0] if o.price is not None)
 
 
-def _plans(request: PlanRequest, hardware: Sequence[HardwareOption], groups: Sequence[Slots]) -> tuple[Colocation, ...]:
-    """Return the best confirmed combination for each role."""
+def _plans(
+    request: PlanRequest, hardware: Sequence[HardwareOption], groups: Sequence[Slots], *, surely: bool
+) -> tuple[Colocation, ...]:
+    """Return the best confirmed combination for each role. surely: only those that fit at the high end of doubt."""
     confirmed: dict[tuple[int, int, tuple[ModelOption, ...]], Colocation] = {}
     for role, ranked in _ranked_by_role(request, hardware, groups).items():
         for placed in ranked[:MAX_TRIES]:
             key = (placed.offer, len(placed.slots), placed.combination.options)
             plan = confirmed.get(key) or _confirmed(hardware[placed.offer], placed)
-            if plan is not None:
+            if plan is not None and not (surely and plan.spare is not None and plan.spare < 0):
                 confirmed[key] = replace(plan, roles=(*plan.roles, role))
                 break
     return tuple(confirmed.values())
@@ -241,12 +246,20 @@ def _confirmed(option: HardwareOption, placed: _Placed) -> Colocation | None:
             taken[number] = _taken(member, len(option.machine.gpus))
         if taken == before:
             break
-    left = min(
-        (d.usable - sum(t[i] for t in taken) for i, d in enumerate(devices) if d.usable is not None), default=None
-    )
+    left = _least_left(devices, taken)
     if left is not None and left < 0:
         return None
-    return Colocation(option, tuple(members), placed.utility, placed.fast, left)
+    most = [_taken(m, len(option.machine.gpus), high=True) for m in members]
+    spare = _least_left(devices, most)
+    alone = [m.ledger.tightest.spare for m in members]  # a server beside the others, which may have a share of its own
+    spare = None if spare is None else min(int(spare), *(int(s) for s in alone if s is not None))
+    return Colocation(option, tuple(members), placed.utility, placed.fast, left, spare)
+
+
+def _least_left(devices: Sequence[Device], taken: Sequence[Sequence[int]]) -> int | None:
+    """Return what is left on the fullest device, None if no capacity is known. taken: by each server of each device [B]."""
+    left = (d.usable - sum(t[i] for t in taken) for i, d in enumerate(devices) if d.usable is not None)
+    return min(left, default=None)
 
 
 def _devices(machine: Machine) -> tuple[Device, ...]:
@@ -254,10 +267,12 @@ def _devices(machine: Machine) -> tuple[Device, ...]:
     return machine.gpus or ((machine.host,) if machine.host else ())
 
 
-def _taken(member: ColocatedModel, gpus: int) -> list[int]:
-    """Return what a model takes of each GPU, or of RAM where there is none [B]."""
+def _taken(member: ColocatedModel, gpus: int, *, high: bool = False) -> list[int]:
+    """Return what a model takes of each GPU, or of RAM where there is none [B]. high: at the high end of doubt."""
     accounts = member.ledger.accounts[: max(1, gpus)]
     occupied = member.deployment.rules.occupied_bytes(member.ledger)
+    if high:
+        occupied = tuple(max(n, int(a.at_most)) for n, a in zip(occupied, accounts, strict=False))
     taken = [n for n, a in zip(occupied, accounts, strict=False) if a.device.kind != "host" or not gpus]
     return taken + [0] * (max(1, gpus) - len(taken))
 

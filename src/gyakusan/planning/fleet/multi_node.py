@@ -199,7 +199,7 @@ def _replica_plan(request: FleetRequest, candidates: FleetCandidates, layout: _L
     deployment = catalogue_deployment(model.name, table.name[layout.row], name, machine, load, kv_type, changes)
     ledger, mode = exact_ledger(deployment), _best_mode(plan_request, model)
     score = _score(plan_request, mode, table, layout.row)
-    if deployment is None or ledger is None or not ledger.fits:
+    if deployment is None or ledger is None or not ledger.surely_fits:
         return None
     if plan_request.quality is not None and score.value < plan_request.quality:
         return None
@@ -207,7 +207,8 @@ def _replica_plan(request: FleetRequest, candidates: FleetCandidates, layout: _L
     if command is None:
         return None
     tokens = thinking(model.name, mode.mode, plan_request.task)
-    plan = Plan((), deployment, offer, ledger, command, None, score, mode, "", thinking=tokens)
+    metric = plan_request.workload.quality_metric
+    plan = Plan((), deployment, offer, ledger, command, None, score, mode, "", thinking=tokens, metric=metric)
     speed = _speed(request, candidates, plan, nodes, -(-users // nodes), users)
     if speed is None or speed.decode_each.low < plan_request.speed:
         return None

@@ -237,7 +237,7 @@ def _failure_with_steady_users(request: FleetRequest, replica: Plan, left: int, 
     users = -(-plan_request.users // left)
     deployment = replica.deployment.at(Load(users, plan_request.workload.context))
     ledger = exact_ledger(deployment)
-    if deployment.refusals or ledger is None or not ledger.fits:
+    if deployment.refusals or ledger is None or not ledger.fits_like(replica.ledger):
         return full
     speed = exact_speed(replace(plan_request, users=users), deployment)
     if speed is None:

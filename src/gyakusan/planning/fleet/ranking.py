@@ -14,7 +14,7 @@ import numpy as np
 
 from gyakusan.core.arrays import FloatArray, IntArray
 from gyakusan.planning.fleet.plan import FleetPlan
-from gyakusan.planning.request.pace import USEFUL_SPEED_FACTOR, slowest_answer, speed_points
+from gyakusan.planning.request.pace import slowest_answer, speed_points
 from gyakusan.planning.request.request import PlanRequest
 from gyakusan.planning.select.ranking import (
     CHEAPEST_WITHIN_POINTS,
@@ -74,8 +74,7 @@ def affordable_beside(request: PlanRequest, scores: RankingScores, first: int) -
 def ranked_for_role(role: Role, scores: RankingScores, machines: IntArray, request: PlanRequest) -> Iterator[int]:
     """Yield candidates, the best for a role first. Ties: lower monthly cost, quality, less memory, the table's order.
 
-    All but the best meet the target speed where any candidate does. Speed beyond USEFUL_SPEED_FACTOR times the target
-    does not count.
+    All but the best meet the target speed where any candidate does.
     machines: of each candidate (candidates,)
     """
     cells, eligible = scores.cells, scores.eligible
@@ -87,9 +86,7 @@ def ranked_for_role(role: Role, scores: RankingScores, machines: IntArray, reque
     top = float(np.max(cells.quality_lower[acceptable if role in SLOWER_ROLES else on_target]))
     pool = acceptable if role in SLOWER_ROLES else on_target
     pool = pool[cells.quality_lower[pool] >= top - WITHIN_POINTS[role]]
-    speed = np.minimum(
-        np.nan_to_num(cells.visible_tokens_per_s, nan=0.0), USEFUL_SPEED_FACTOR * request.workload.target_tps
-    )
+    speed = np.nan_to_num(cells.visible_tokens_per_s, nan=0.0)
     sort_by: dict[Role, FloatArray | IntArray] = {
         "balanced": -scores.utility,
         "best": cells.price,
@@ -116,7 +113,7 @@ def best_plan(role: Role, plans: Sequence[FleetPlan], request: PlanRequest) -> F
     keys: dict[Role, Callable[[FleetPlan], tuple[float, ...]]] = {
         "balanced": lambda p: (-_utility(p, request, price(p)),),
         "best": lambda p: (price(p),),
-        "fastest": lambda p: (-min(p.visible_tokens_per_s, USEFUL_SPEED_FACTOR * target), price(p)),
+        "fastest": lambda p: (-p.visible_tokens_per_s, price(p)),
         "cheapest": lambda p: (price(p),),
         "fewest": lambda p: (p.machines, -_utility(p, request, price(p))),
     }

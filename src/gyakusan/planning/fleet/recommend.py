@@ -26,7 +26,7 @@ from gyakusan.planning.fleet.sweep import FleetCandidates, sweep_fleets
 from gyakusan.planning.request.money import ExchangeRates, exchange_rates
 from gyakusan.planning.request.pace import slowest_answer
 from gyakusan.planning.request.request import PlanRequest
-from gyakusan.planning.select.plan import confirm_candidate
+from gyakusan.planning.select.plan import confirm_candidate, confirm_surely
 from gyakusan.planning.select.ranking import rank_candidates
 from gyakusan.planning.select.recommend import MAX_TRIES, text_model_name
 from gyakusan.planning.select.relaxations import Relaxation
@@ -68,7 +68,11 @@ def fleet(request: FleetRequest, *, columns: ModelTable | None = None) -> FleetA
 
 def _recommended(request: FleetRequest, candidates: FleetCandidates, exchange: ExchangeRates) -> tuple[FleetPlan, ...]:
     """Return the fleets of an answer; those across machines compete with those whose replicas fit one machine."""
-    found = [sized(request, p, exchange) for p in _promising(request, candidates, exchange)]
+    # what may not fit at the high end of doubt is an answer only where nothing surely fits
+    promising = _promising(request, candidates, exchange, surely=True) or _promising(
+        request, candidates, exchange, surely=False
+    )
+    found = [sized(request, p, exchange) for p in promising]
     best_quality = max((p.quality_lower for p in found), default=None)
     across = plans_across_machines(request, candidates, exchange, best_quality)
     target = request.plan_request.workload.target_tps
@@ -81,8 +85,13 @@ def _recommended(request: FleetRequest, candidates: FleetCandidates, exchange: E
     return plans
 
 
-def _promising(request: FleetRequest, candidates: FleetCandidates, exchange: ExchangeRates) -> list[FleetPlan]:
-    """Return the first fleets of each role whose replicas fit one machine, the balanced ones first."""
+def _promising(
+    request: FleetRequest, candidates: FleetCandidates, exchange: ExchangeRates, *, surely: bool
+) -> list[FleetPlan]:
+    """Return the first fleets of each role whose replicas fit one machine, the balanced ones first.
+
+    surely: only those that fit at the high end of doubt
+    """
     plan_request, grid = request.plan_request, candidates.grid
     if not len(grid.cells):
         return []
@@ -95,7 +104,7 @@ def _promising(request: FleetRequest, candidates: FleetCandidates, exchange: Exc
         found = 0
         for index in islice(ranked_for_role(role, scores, candidates.replicas, plan_request), MAX_TRIES):
             if index not in confirmed:
-                confirmed[index] = _confirmed(request, candidates, index, exchange)
+                confirmed[index] = _confirmed(request, candidates, index, exchange, surely=surely)
             found += confirmed[index] is not None
             if found == TRIED:
                 break
@@ -125,11 +134,12 @@ def _is_dearer(plan: FleetPlan, shown: FleetPlan) -> bool:
 
 
 def _confirmed(
-    request: FleetRequest, candidates: FleetCandidates, index: int, exchange: ExchangeRates
+    request: FleetRequest, candidates: FleetCandidates, index: int, exchange: ExchangeRates, *, surely: bool
 ) -> FleetPlan | None:
     """Return the fleet of a candidate, None if the engine's ledger or the exact speed does not confirm it."""
     users = int(candidates.users_per_replica[index])
-    replica = confirm_candidate(replace(request.plan_request, users=users), candidates.grid, index)
+    confirm = confirm_surely if surely else confirm_candidate
+    replica = confirm(replace(request.plan_request, users=users), candidates.grid, index)
     if replica is None or replica.pace is None:
         return None
     queue = replica_queue_of(request.plan_request, replica, users)

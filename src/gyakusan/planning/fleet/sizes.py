@@ -149,7 +149,7 @@ def _with_users(request: FleetRequest, replica: Plan, users: int) -> Plan | None
     plan_request = request.plan_request
     deployment = replica.deployment.at(Load(users, plan_request.workload.context))
     ledger = exact_ledger(deployment)
-    if deployment.refusals or ledger is None or not ledger.fits:
+    if deployment.refusals or ledger is None or not ledger.fits_like(replica.ledger):
         return None
     speed = exact_speed(replace(plan_request, users=users), deployment)
     if speed is None:

@@ -53,6 +53,7 @@ class Plan:
     in_ram: what of these blocks: "experts", "layers" or "" = nothing
     replicas: copies of the model in one server, each on its own GPUs and for its share of the users
     thinking: tokens that are generated for each visible one, in the task that is asked about
+    metric: which quality the score is: overall, japanese, coding, reasoning or agentic
     """
 
     roles: tuple[str, ...]
@@ -71,6 +72,7 @@ class Plan:
     in_ram: PartInRam = ""
     replicas: int = 1
     thinking: Thinking = NO_THINKING
+    metric: str = "overall"
 
     def __repr__(self) -> str:
         return f"Plan({self.name} {self.quantization}, {self.engine} on {self.offer.machine.name})"
@@ -84,6 +86,11 @@ class Plan:
     def quantization(self) -> str:
         """The engine's name of the format."""
         return self.deployment.quantization
+
+    @property
+    def quality_basis(self) -> str:
+        """What the score rests on: measured, few, vendor, inferred or assumed."""
+        return self.mode.basis_of(self.metric)
 
     @property
     def artifact(self) -> Artifact | None:
@@ -168,6 +175,7 @@ def _confirm(request: PlanRequest, grid: SweepResult, index: int, changes: Mappi
         in_ram=part.part if part else "",
         replicas=int(cells.replicas[index]),
         thinking=thinking(model.name, mode.mode, request.task),
+        metric=request.workload.quality_metric,
     )
 
 

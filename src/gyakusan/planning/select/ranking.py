@@ -40,6 +40,8 @@ WEIGHTS: Mapping[Prefer, tuple[float, float, float]] = {
 
 "speed" keeps the balance of quality and price and weighs speed four times as much, so that its first row is never slower.
 """
+MUCH_SLOWER = 2.0
+"""Files of less loss stand before others that show as many points, unless these answer more than this many times as fast."""
 CPU_RAM_BANDWIDTH = 40e9
 """Bandwidth of a plain computer's memory as a model gets it: assumed, two channels of DDR5. [B/s]"""
 
@@ -70,9 +72,10 @@ def rank_candidates(request: PlanRequest, grid: SweepResult) -> RankingScores:
     """Return the scores of every candidate for a request."""
     cells, workload = grid.cells, request.workload
     eligible = np.flatnonzero(cells.tier == np.min(cells.tier, initial=EVIDENCE_TIERS))
-    speed = np.where(
-        np.isnan(cells.visible_tokens_per_s), _guessed_speed(grid, request.task), cells.visible_tokens_per_s
-    )
+    expected = cells.visible_tokens_per_s * cells.tokens_per_s / cells.tokens_per_s_low
+    # who prefers speed means the speed that the table shows; else its low end counts
+    counted = expected if request.prefer == "speed" else cells.visible_tokens_per_s
+    speed = np.where(np.isnan(counted), _guessed_speed(grid, request.task), counted)
     price_doublings = np.log2(np.maximum(_comparable_prices(cells.price), 1.0))
     ttft = np.nan_to_num(cells.ttft_high, nan=workload.target_ttft)
     wait_doublings = np.log2(np.clip(ttft / workload.target_ttft, 1.0, 64.0))
@@ -82,7 +85,6 @@ def rank_candidates(request: PlanRequest, grid: SweepResult) -> RankingScores:
         + by_speed * (speed_points(workload, request.prefer, speed) - wait_doublings)
         - by_price * price_doublings
     )
-    expected = cells.visible_tokens_per_s * cells.tokens_per_s / cells.tokens_per_s_low
     pace = np.where(np.isnan(expected), speed, expected), np.nan_to_num(cells.ttft, nan=workload.target_ttft)
     memory = np.array([sum(g.memory or 0 for g in o.machine.gpus) for o in grid.offers], float)
     return RankingScores(
@@ -132,8 +134,27 @@ def ranked_for_role(role: Role, scores: RankingScores, request: PlanRequest) -> 
     # By the points that are shown: the wider error of a new model is no reason to hide it.
     first = -np.round(cells.quality) if role == "best" else np.zeros(len(cells))
     keys = (cells.total, cells.price, -cells.quality_lower, sort_by, first)
-    ranked = np.lexsort((pool, *(key[pool] for key in keys)))
-    return iter(pool[ranked].tolist())
+    ranked = pool[np.lexsort((pool, *(key[pool] for key in keys)))]
+    return iter((_less_loss_first(ranked, scores) if role == "best" else ranked).tolist())
+
+
+def _less_loss_first(ranked: IntArray, scores: RankingScores) -> IntArray:
+    """Return candidates so that of a model's files with equal points on one machine that with the least loss is first.
+
+    One that is MUCH_SLOWER than the fastest of them, or slower than the task wants where the fastest is not, comes after.
+    ranked: by points and speed
+    """
+    cells = scores.cells
+    speed = np.nan_to_num(cells.visible_tokens_per_s[ranked], nan=0.0)
+    alike = (scores.model[ranked], cells.offer[ranked], cells.mode[ranked], np.round(cells.quality[ranked]))
+    kinds = np.unique(np.stack(alike), axis=1, return_inverse=True)[1].reshape(-1)
+    fastest = np.full(kinds.max(initial=0) + 1, -1)
+    fastest[kinds[::-1]] = np.arange(len(ranked))[::-1]  # the first place of each kind
+    place = fastest[kinds]
+    wanted = scores.meets_target_speed[ranked]
+    slow = (MUCH_SLOWER * speed < speed[place]) | (wanted[place] & ~wanted)
+    loss = np.where(slow, np.inf, -cells.quality[ranked])
+    return ranked[np.lexsort((np.arange(len(ranked)), loss, place))]
 
 
 def _role_pool(role: Role, scores: RankingScores, *, one_model: bool) -> IntArray:

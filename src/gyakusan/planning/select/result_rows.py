@@ -26,7 +26,7 @@ class CandidateRow(TypedDict):
     first_token: time to the first token, None = not known [s]
     quality: after the quantisation loss [points]
     quality_error: one standard error of it [points]
-    quality_basis: measured, few, vendor or assumed
+    quality_basis: of the score that ranks: measured, few, vendor, inferred or assumed
     price_jpy: None = not known [JPY]
     """
 
@@ -57,8 +57,8 @@ def pareto_candidates(recommendation: Recommendation) -> tuple[int, ...]:
     )
 
 
-def candidate_row(result: SweepResult, index: int) -> CandidateRow:
-    """Return one candidate as plain values."""
+def candidate_row(result: SweepResult, index: int, metric: str = "overall") -> CandidateRow:
+    """Return one candidate as plain values. metric: which quality ranks, for what it rests on."""
     cells = result.cells
     engine = result.engines[int(cells.engine[index])]
     table, row = result.columns.of_engine(engine), int(cells.row[index])
@@ -77,7 +77,7 @@ def candidate_row(result: SweepResult, index: int) -> CandidateRow:
         "first_token": _known(cells.ttft[index]),
         "quality": round(float(cells.quality[index]), 1),
         "quality_error": round(float(cells.error[index]), 1),
-        "quality_basis": mode.basis,
+        "quality_basis": mode.basis_of(metric),
         "price_jpy": None if option.price is None else round(option.price),
     }
 
