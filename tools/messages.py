@@ -30,6 +30,8 @@ WORDS = {
 TABLES = {"COMMANDS", "ABOUT"}
 SPOKEN = {"PROMPTS"}
 """Constants that are sentences but are said to a model, not to the user."""
+ANSWERED = {"Refusal"}
+"""Calls whose sentences go to programs, in English as all of OpenAI's API."""
 
 _SENTENCE = re.compile(r"[A-Z{](?=.* ).*[\w)}\]`'\"][.?]", re.DOTALL)
 
@@ -81,7 +83,8 @@ def _sentences(tree: ast.Module) -> Iterator[str]:
         silent = isinstance(node, ast.JoinedStr) or (
             isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
         )
-        if silent or _names(node) & SPOKEN:
+        answered = isinstance(node, ast.Call) and getattr(node.func, "id", "") in ANSWERED
+        if silent or answered or _names(node) & SPOKEN:
             passed |= {id(v) for v in ast.walk(node)}
     for node in ast.walk(tree):
         text = node.value if isinstance(node, ast.Constant) and id(node) not in passed else None

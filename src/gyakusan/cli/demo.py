@@ -49,7 +49,8 @@ def _serve(screen: Terminal) -> int:
     from gyakusan import api
     from gyakusan.serving.buffer_comparison import compare_deployment
     from gyakusan.serving.chat import chat_many
-    from gyakusan.serving.server import Server, ServerOptions
+    from gyakusan.serving.server import ServerOptions
+    from gyakusan.serving.service import Service, ServiceOptions
     from gyakusan.show import ledger, served
 
     gc.enable()  # `main` switched it off
@@ -57,7 +58,7 @@ def _serve(screen: Terminal) -> int:
     screen.show(*_head(3, "SmolLM2 for 4 people: the memory it takes"), *ledger.tables(asked.ledger))
     screen.show(*_head(4, "The real server"))
     progress = screen.progress()
-    with Server.of(asked, ServerOptions(on_progress=progress)) as server:
+    with Service(asked, ServiceOptions(ServerOptions(on_progress=progress))) as server:
         progress.close()
         rows = compare_deployment(asked, server.report)
         screen.show(Text(say("OpenAI base URL: {url}", url=server.url)))

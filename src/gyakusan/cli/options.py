@@ -205,3 +205,31 @@ class Which:
                 mend="Write --set name=value, e.g. --set kv_cache_type=q8_0.",
             )
         return {}
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class Sharing:
+    """How a server is shared."""
+
+    allow_host: Annotated[
+        tuple[str, ...],
+        Parameter(help=_("A further name of the server, e.g. llm.example.org; also of web pages that may ask it.")),
+    ] = ()
+    key_slots: Annotated[
+        int | None,
+        Parameter(help=_("Requests of one client that are answered at once; default with a key: all but one.")),
+    ] = None
+    key_requests: Annotated[int, Parameter(help=_("Requests of one client in a minute; 0: no limit."))] = 0
+    key_tokens: Annotated[str, Parameter(help=_("Tokens of one key in a minute, e.g. 100k; 0: no limit."))] = "0"
+
+    @property
+    def changes(self) -> dict[str, int | None]:
+        """Fields of serving.front.limits.Limits. Raises BadSetting, BadQuantity."""
+        for name, value, least in (("key-slots", self.key_slots, 1), ("key-requests", self.key_requests, 0)):
+            if value is not None and value < least:
+                raise BadSetting(
+                    "--{name} takes {least} or more, not {value}.", name=name, value=value, least=least, mend=None
+                )
+        tokens = 0 if self.key_tokens == "0" else int(parse_count(self.key_tokens))
+        return {"key_slots": self.key_slots, "key_requests": self.key_requests, "key_tokens": tokens}

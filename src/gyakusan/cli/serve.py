@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from gyakusan.cli.options import Output, People, Server, Where, Which, _
+from gyakusan.cli.options import Output, People, Server, Sharing, Where, Which, _
 from gyakusan.cli.writing import draw, terminal, warn, write_json
 from gyakusan.engines.registry import engine
 from gyakusan.errors import BadReference, BadSetting
@@ -16,7 +16,9 @@ from gyakusan.units import format_bytes
 
 if TYPE_CHECKING:
     from gyakusan.engines.deployment import Deployment
+    from gyakusan.message import Message
     from gyakusan.serving.server import ServerOptions
+    from gyakusan.serving.service import ServiceOptions
 
 app = App(name="serve", help="Start the planned endpoint and check the prediction.", help_format="plaintext")
 
@@ -39,16 +41,17 @@ def serve(
     where: Where = Where(),
     which: Which = Which(),
     server: Server = Server(),
+    sharing: Sharing = Sharing(),
     output: Output = Output(),
 ) -> int:
     """Run `gyakusan serve` and return its exit code."""
     from pathlib import Path
 
-    from gyakusan.python.files import key_of
     from gyakusan.serving.access import check_address
     from gyakusan.serving.server import ServerOptions
 
     check_address(host, port, threads)
+    key = _key(key_file)
     asked = _asked(model, people, where, which, server)
     if dry_run:
         return _dry_run(asked, host, port, output)
@@ -58,10 +61,25 @@ def serve(
     if not anyway and not asked.ledger.fits:
         return _refuse(asked, output)
     log = Path(log_file) if log_file else None
-    options = ServerOptions(
-        host=host, port=port, threads=threads, key=None if key_file is None else key_of(key_file), log_file=log
-    )
-    return _run(asked, path, options, output, once=once)
+    inner = ServerOptions(host=host, port=port, threads=threads, key=key, log_file=log)
+    return _run(asked, path, _service_options(asked, inner, sharing), output, once=once)
+
+
+def _key(file: str | None) -> str | None:
+    """Return the key in a file. Raises BadReference, BadSetting."""
+    if file is None:
+        return None
+    from gyakusan.python.files import key_of
+    from gyakusan.serving.key_files import check_private
+
+    check_private(file)
+    return key_of(file)
+
+
+def _service_options(asked: Deployment, inner: ServerOptions, sharing: Sharing) -> ServiceOptions:
+    from gyakusan.serving.service import ServiceOptions, default_limits
+
+    return ServiceOptions(inner, default_limits(asked, **sharing.changes), sharing.allow_host)
 
 
 def _asked(model: str, people: People, where: Where, which: Which, server: Server) -> Deployment:
@@ -126,19 +144,24 @@ def _dry_run(asked: Deployment, host: str, port: int, output: Output) -> int:
     return 0 if found.ready else 1
 
 
-def _run(asked: Deployment, path: str, options: ServerOptions, output: Output, *, once: bool) -> int:
+def _run(asked: Deployment, path: str, options: ServiceOptions, output: Output, *, once: bool) -> int:
     import gc
     from dataclasses import replace
 
     gc.enable()  # a server runs for days
     from gyakusan.serving.buffer_comparison import compare_deployment
-    from gyakusan.serving.server import Server as Running
+    from gyakusan.serving.service import Service
     from gyakusan.show.served import comparison
     from gyakusan.show.tree import Address, Text
 
     screen = terminal(output, stderr=output.json)
     progress = screen.progress()
-    with Running.of(asked, replace(options, on_progress=progress), path) as running:
+
+    def happened(message: Message) -> None:
+        warn(f"gyakusan: {tell(message, output.language)}")
+
+    options = replace(options, server=replace(options.server, on_progress=progress), on_event=happened)
+    with Service(asked, options, path) as running:
         progress.close()
         rows = compare_deployment(asked, running.report)
         if output.json:

@@ -179,6 +179,10 @@ class ServerModule(Protocol[S_contra, R_co]):
         """Return True if the server says here that it listens on `port` and has loaded the model."""
         ...
 
+    def works(self, line: str) -> bool:
+        """Return True if the server says here that the model computes for somebody."""
+        ...
+
     def read(self, lines: Iterable[str]) -> R_co:
         """Return what a log reports. Never raises on any text."""
         ...

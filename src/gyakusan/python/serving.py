@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,9 +17,7 @@ from gyakusan.units import format_bytes
 
 if TYPE_CHECKING:
     from gyakusan.documents.machine import DetectJson
-    from gyakusan.engines.base import EngineSettings
-    from gyakusan.engines.server import ServerReport
-    from gyakusan.serving.server import Server
+    from gyakusan.serving.service import Service
 
 
 @dataclass(frozen=True, slots=True, repr=False, kw_only=True)
@@ -67,26 +65,40 @@ def serve(
     users: Amount = 1,
     engine: str = DEFAULT,
     options: Mapping[str, Any] | None = None,
+    limits: Mapping[str, Any] | None = None,
+    names: Sequence[str] = (),
     **settings: Any,
-) -> Server[EngineSettings, ServerReport]:
-    """Return a server for a model on this computer, for a `with` block. Raises GyakusanError.
+) -> Service:
+    """Return a server behind its front for a model on this computer, for a `with` block. Raises GyakusanError.
 
     port: 0 takes a free one
     key_file: its first line is the key that clients must show
     anyway: False refuses what does not fit
     options: further fields of serving.server.ServerOptions, e.g. key
+    limits: fields of serving.front.limits.Limits, e.g. key_requests
+    names: further names by which the server may be called
     settings: device, memory, reserve, bandwidth, and fields of the engine's Settings, as for `inspect`
     """
-    from gyakusan.python.files import key_of
     from gyakusan.serving.access import check_address
-    from gyakusan.serving.server import Server, ServerOptions
+    from gyakusan.serving.server import ServerOptions
+    from gyakusan.serving.service import Service, ServiceOptions, default_limits
 
     check_address(host, port, threads)
     asked = deployed(model, settings, context=context, users=users, engine=engine)
     if not anyway and not asked.ledger.fits:
         raise BadSetting("{name} does not fit.", name=asked.name, mend="Choose a smaller one, or write anyway=True.")
-    given: dict[str, Any] = {"host": host, "port": port, "threads": threads}
-    given["log_file"] = None if log_file is None else Path(log_file)
-    if key_file is not None:
-        given["key"] = key_of(key_file)
-    return Server.of(asked, ServerOptions(**{**given, **(options or {})}))
+    given: dict[str, Any] = {"host": host, "port": port, "threads": threads, **_files(key_file, log_file)}
+    inner = ServerOptions(**{**given, **(options or {})})
+    return Service(asked, ServiceOptions(inner, default_limits(asked, **(limits or {})), tuple(names)))
+
+
+def _files(key: str | Path | None, log: str | Path | None) -> dict[str, Any]:
+    """Return the options that files give. Raises BadReference, BadSetting."""
+    from gyakusan.python.files import key_of
+    from gyakusan.serving.key_files import check_private
+
+    given: dict[str, Any] = {"log_file": None if log is None else Path(log)}
+    if key is not None:
+        check_private(key)
+        given["key"] = key_of(key)
+    return given

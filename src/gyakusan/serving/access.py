@@ -9,15 +9,20 @@ import re
 import secrets
 import socket
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gyakusan.errors import BadSetting
+from gyakusan.catalog.places import state
+from gyakusan.errors import BadSetting, ServerError
+from gyakusan.serving import posix
+from gyakusan.serving.process import FileKeeper
 
 KEY_VARIABLE = "GYAKUSAN_API_KEY"
 """The environment variable that examples name instead of the key."""
 
 _KEY = re.compile(r"[A-Za-z0-9._~+/=-]{16,256}")
+_MADE = re.compile(r"gyakusan-(\d{1,10})-\w+\.key")
 _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|[0-9A-Fa-f:.]{2,45}")
 
 
@@ -29,18 +34,22 @@ class Access:
     port: port to listen on, 0 for a free one
     key: what clients must show, None if nobody asks for it
     path: file that holds the key if we made it
+    keeper: removes that file when this process goes
     """
 
     host: str
     port: int
     key: str | None = field(repr=False)
     path: Path | None = None
+    keeper: FileKeeper | None = field(default=None, repr=False)
 
     def remove_key_file(self) -> None:
         """Remove the key file that we made."""
         if self.path is not None:
             with contextlib.suppress(OSError):
                 self.path.unlink()
+        if self.keeper is not None:
+            self.keeper.end()
 
 
 def is_loopback(host: str) -> bool:
@@ -86,15 +95,19 @@ def check_access(host: str, port: int, key: str | None) -> None:
 def grant_access(host: str, port: int, key: str | None) -> Access:
     """Return the access to host and port; where a key is needed and none given, make one and write it to a file.
 
-    Raises BadSetting as `check_access` does.
+    Raises BadSetting as `check_access` does, ServerError if no folder takes the file.
     """
-    path = None
     check_access(host, port, key or "0" * 16)
-    if key is None and not is_loopback(host):
-        key = secrets.token_urlsafe(32)
-        path = _write(key)
-    check_access(host, port, key)
-    return Access(host, port, key, path)
+    if key is not None or is_loopback(host):
+        check_access(host, port, key)
+        return Access(host, port, key)
+    key = secrets.token_urlsafe(32)
+    path = _write(key)
+    try:
+        return Access(host, port, key, path, FileKeeper([path]))
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def free_port(host: str) -> int:
@@ -114,8 +127,44 @@ def free_port(host: str) -> int:
 
 
 def _write(key: str) -> Path:
-    """Return a new file that holds the key. mkstemp makes it with mode 0600."""
-    handle, name = tempfile.mkstemp(prefix="gyakusan-", suffix=".key")
-    with os.fdopen(handle, "w") as file:
-        file.write(key + "\n")
+    """Return a new file that holds the key, of mode 0600. Raises ServerError if no folder takes it."""
+    problem = "?"
+    for folder in _folders():
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _sweep(folder)
+            return _new_file(folder, key)
+        except OSError as error:
+            problem = f"{folder}: {error.strerror or error}"
+    raise ServerError(
+        "The API key that was made cannot be written: {problem}.",
+        problem=problem,
+        mend="Make room on the disk, or give a key with --key-file.",
+    )
+
+
+def _folders() -> Iterator[Path]:
+    """Yield the folders for the key file, the best first."""
+    yield state() / "keys"
+    with contextlib.suppress(OSError):  # no temporary folder can be written
+        yield Path(tempfile.gettempdir())
+
+
+def _new_file(folder: Path, key: str) -> Path:
+    handle, name = tempfile.mkstemp(prefix=f"gyakusan-{os.getpid()}-", suffix=".key", dir=folder)
+    try:
+        with os.fdopen(handle, "w") as file:
+            file.write(key + "\n")
+    except OSError:
+        os.unlink(name)
+        raise
     return Path(name)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove the key files of processes that are gone: those that were killed together with what should remove them."""
+    for file in folder.glob("gyakusan-*.key"):
+        match = _MADE.fullmatch(file.name)
+        if match and not posix.alive(int(match[1])):
+            with contextlib.suppress(OSError):
+                file.unlink()

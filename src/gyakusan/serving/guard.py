@@ -4,6 +4,8 @@ It reads one line of JSON from standard input: {"argv": [...], "environment": {.
 (grace: how long the server may take to end after SIGTERM [s]), starts that program, and watches standard input: its
 end means that the parent has stopped, crashed or been killed. Threads inside a server that loads a model may be
 blocked for minutes (xllamacpp holds Python's lock meanwhile), so the watch lives in a process of its own.
+
+The line {"remove": ["FILE", ...]} starts no server: the files are removed when the parent goes.
 """
 
 from __future__ import annotations
@@ -88,6 +90,18 @@ def _order() -> dict[str, Any] | None:
     return found
 
 
+def remove(files: list[str]) -> int:
+    """Wait until the parent goes, and remove its files."""
+    for number in (*_SIGNALS, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_IGN)
+    while os.read(0, 4096):
+        pass
+    for file in files:
+        with contextlib.suppress(OSError):
+            os.unlink(file)
+    return 0
+
+
 def main() -> int:
     """Return the exit status of the server, 128 + n if signal n ended it."""
     order: dict[str, Any] | None = None
@@ -103,6 +117,8 @@ def main() -> int:
     order = _order()
     if order is None:
         return 1
+    if "remove" in order:
+        return remove(order["remove"])
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     child = start(order)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)

@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
+import stat
 from pathlib import Path
 
 from gyakusan.catalog.places import write_private
 from gyakusan.engines.registry import NAMES, engine
 from gyakusan.engines.service_files import KeyFiles
-from gyakusan.errors import SourceError
+from gyakusan.errors import BadSetting, SourceError
 
 KEY = re.compile(r"[A-Za-z0-9._~+/=-]{16,}")
 """A key that a server takes, too long to guess: characters that a shell, Compose and systemd all read as they stand.
 
 They are those of a bearer token: RFC 6750, section 2.1.
 """
+
+
+def check_private(path: str | Path) -> None:
+    """Raise BadSetting for a key file that other users of this computer can read."""
+    try:
+        status = os.stat(os.path.expanduser(path))
+    except OSError:  # the reader says why
+        return
+    if stat.S_ISREG(status.st_mode) and status.st_mode & 0o077:
+        raise BadSetting(
+            "Other users of this computer can read the key in {path}.",
+            path=str(path),
+            mend="Make a new key, and let nobody else read it: chmod 600 FILE",
+        )
 
 
 def kept_key(folder: Path) -> KeyFiles:

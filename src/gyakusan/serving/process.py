@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import threading
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from gyakusan.errors import ServerError
+from gyakusan.serving import posix
 
 HEAD, TAIL = 5000, 1000
 """Lines that are kept: the first of the start, and the last."""
@@ -63,6 +63,8 @@ class OutputLog:
         self._closed = False
         self._file = file
         self._left = FILE_LIMIT
+        self._total = 0
+        self.file_error: OSError | None = None
         self._thread = threading.Thread(target=self._pump, args=(stream,), name="server-log", daemon=True)
         self._thread.start()
 
@@ -71,6 +73,11 @@ class OutputLog:
         """The lines that are kept, oldest first."""
         with self._changed:
             return (*self._head, *self._tail)
+
+    @property
+    def total(self) -> int:
+        """How many lines were printed, those that are no longer kept included."""
+        return self._total
 
     @property
     def closed(self) -> bool:
@@ -95,8 +102,7 @@ class OutputLog:
             self._closed = True
             self._changed.notify_all()
         stream.close()
-        if self._file is not None:
-            self._file.close()
+        self._to_file(None)
 
     def _add(self, line: str) -> None:
         # A model's metadata is printed too: it must not steer the terminal of who reads the log.
@@ -108,32 +114,41 @@ class OutputLog:
             line = _MASKED.sub("[secret]", line)
         with self._changed:
             (self._head if len(self._head) < HEAD else self._tail).append(line)
+            self._total += 1
             self._changed.notify_all()
-        if self._file is not None and self._left > 0:
+        if self._left > 0:
             self._left -= len(line) + 1
-            with contextlib.suppress(OSError):
-                self._file.write(line + "\n")
+            self._to_file(line)
+
+    def _to_file(self, line: str | None) -> None:
+        """Write a line to the log file, or close it. A file that takes nothing more is given up, and the reason kept."""
+        file = self._file
+        if file is None:
+            return
+        try:
+            if line is not None:
+                file.write(line + "\n")
+                return
+        except OSError as error:
+            self.file_error = error
+        self._file = None
+        with contextlib.suppress(OSError):
+            file.close()
 
 
 class GuardedProcess:
     """A running server under its guard. `end` may be called at any time, any number of times."""
 
-    def __init__(self, spec: ProcessSpec, log_file: Path | None = None) -> None:
-        """Start it. Raises ServerError if the guard can't be started, or the log file not written."""
+    def __init__(self, spec: ProcessSpec, log_file: Path | None = None, *, append: bool = False) -> None:
+        """Start it. append: continue the log file. Raises ServerError if guard or log file cannot be had."""
         self._grace = spec.grace
-        file = _private(log_file) if log_file else None
+        file = _private(log_file, append=append) if log_file else None
         try:
-            self._guard = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(_GUARD)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        except OSError as error:
+            self._guard = _start_guard(subprocess.PIPE)
+        except ServerError:
             if file is not None:
                 file.close()
-            raise ServerError("The server cannot be started: {error}.", error=error.strerror) from error
+            raise
         assert self._guard.stdin is not None
         assert self._guard.stdout is not None
         self._stdin = self._guard.stdin
@@ -185,9 +200,45 @@ class GuardedProcess:
 
     def _kill(self) -> None:
         """Send SIGKILL to what is left of the guard's process group."""
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._guard.pid, signal.SIGKILL)
+        posix.kill_group(self._guard.pid)
         self._guard.wait()
+
+
+class FileKeeper:
+    """A process that removes files when this one goes, however it goes."""
+
+    def __init__(self, files: Sequence[Path]) -> None:
+        """Start it. Raises ServerError."""
+        self._guard = _start_guard(subprocess.DEVNULL)
+        assert self._guard.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self._guard.stdin.write(json.dumps({"remove": [str(file.absolute()) for file in files]}).encode() + b"\n")
+            self._guard.stdin.flush()
+
+    def end(self) -> None:
+        """Let it remove the files now, and end."""
+        assert self._guard.stdin is not None
+        with contextlib.suppress(OSError):
+            self._guard.stdin.close()
+        try:
+            self._guard.wait(MARGIN)
+        except subprocess.TimeoutExpired:
+            posix.kill_group(self._guard.pid)
+            self._guard.wait()
+
+
+def _start_guard(output: int) -> subprocess.Popen[bytes]:
+    """Return a guard that waits for its order. Raises ServerError."""
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-I", "-S", str(_GUARD)],
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise ServerError("The server cannot be started: {error}.", error=error.strerror) from error
 
 
 def _number(pattern: re.Pattern[str], lines: Sequence[str], default: int | None = None) -> int | None:
@@ -197,16 +248,20 @@ def _number(pattern: re.Pattern[str], lines: Sequence[str], default: int | None 
     return default
 
 
-def _private(path: Path) -> IO[str]:
+def _private(path: Path, *, append: bool) -> IO[str]:
     """Return the log file, opened for this user alone (0600). Raises ServerError if it can't be written."""
+    file = None
     try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
-        os.fchmod(handle, 0o600)
-        return os.fdopen(handle, "w", encoding="utf-8", errors="replace", buffering=1)
+        file = os.fdopen(posix.open_private(path, append=append), "w", encoding="utf-8", errors="replace", buffering=1)
+        file.write("Log of the model server that gyakusan started.\n")
     except OSError as error:
+        if file is not None:
+            with contextlib.suppress(OSError):
+                file.close()
         raise ServerError(
             "The log file {path} cannot be written: {error}.",
             path=str(path),
             error=error.strerror,
             mend="Choose another file for it.",
         ) from error
+    return file

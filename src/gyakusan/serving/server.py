@@ -22,11 +22,12 @@ from gyakusan.engines.deployment import Deployment
 from gyakusan.engines.server import Endpoint, ServerModule, ServerReport
 from gyakusan.errors import BadReference, ServerError
 from gyakusan.message import Message, say
+from gyakusan.serving import posix
 from gyakusan.serving.access import KEY_VARIABLE, Access, free_port, grant_access, is_loopback
 from gyakusan.serving.process import GuardedProcess, ProcessSpec
 
 Progress = Callable[[Message, float], None]
-SigtermHandler = Callable[[int, FrameType | None], object] | int | None
+Handlers = dict[int, Callable[[int, FrameType | None], object] | int | None]
 
 DEADLINE = 900.0
 """How long a start may take: a large model from a slow disk. [s]"""
@@ -51,6 +52,7 @@ class ServerOptions:
     threads: CPU threads, None for the server's own choice
     deadline: how long the start may take [s]
     log_file: file that gets the server's whole log, with mode 0600
+    append_log: True continues the log file
     on_progress: called with what happens and the time since the start, at least once a second [s]
     """
 
@@ -62,6 +64,7 @@ class ServerOptions:
     threads: int | None = None
     deadline: float = DEADLINE
     log_file: Path | None = None
+    append_log: bool = False
     on_progress: Progress | None = None
 
 
@@ -86,6 +89,8 @@ class Server(Generic[S, R]):
         self._access: Access | None = None
         self._child: GuardedProcess | None = None
         self._address = ("", 0)
+        self._read = 0
+        self._worked = 0.0
 
     @staticmethod
     def of(
@@ -98,11 +103,11 @@ class Server(Generic[S, R]):
         return Server(path or deployment.model.source, deployment.settings, deployment.server, options)
 
     def __enter__(self) -> Self:
-        self._previous = _leave_on_sigterm()
+        self._previous = leave_on_signals()
         try:
             return self.start()
         except BaseException:
-            _restore_sigterm(self._previous)
+            restore_signals(self._previous)
             raise
 
     def __exit__(
@@ -111,7 +116,7 @@ class Server(Generic[S, R]):
         try:
             self.stop()
         finally:
-            _restore_sigterm(self._previous)
+            restore_signals(self._previous)
 
     def start(self) -> Self:
         """Start the server and wait until it answers.
@@ -121,8 +126,7 @@ class Server(Generic[S, R]):
         """
         if self._child is not None:
             raise ServerError("This Server has been started already.", mend="Create a new Server.")
-        if not self.path.is_file():
-            raise BadReference("The file {path} does not exist.", path=str(self.path), mend="Check the path.")
+        self.check_file()
         self.program = self.module.find_program(self.options.program)
         self._access = grant_access(self.options.host, self.options.port, self.options.key)
         try:
@@ -133,6 +137,11 @@ class Server(Generic[S, R]):
             self.stop()
             raise
         return self
+
+    def check_file(self) -> None:
+        """Raise BadReference if there is no model file."""
+        if not self.path.is_file():
+            raise BadReference("The file {path} does not exist.", path=str(self.path), mend="Check the path.")
 
     def stop(self) -> None:
         """End the server and all that belongs to it. Safe at any time, any number of times."""
@@ -181,6 +190,20 @@ class Server(Generic[S, R]):
         """True while the server's process runs."""
         return self._child is not None and self._child.alive
 
+    @property
+    def worked(self) -> float:
+        """When the log last told that the model computes, by the monotonic clock [s]."""
+        if self._child is not None and (new := self._child.log.total - self._read):
+            self._read += new
+            if any(self.module.works(line) for line in self._child.log.lines[-new:]):
+                self._worked = time.monotonic()
+        return self._worked
+
+    @property
+    def log_error(self) -> OSError | None:
+        """Why the log file takes nothing more, None while it does."""
+        return self._child.log.file_error if self._child else None
+
     def check(self) -> None:
         """Raise ServerError with the log's reason if the server has ended."""
         if self._child is not None and not self._child.alive:
@@ -203,7 +226,7 @@ class Server(Generic[S, R]):
         """Start once. Returns False if somebody else took the free port meanwhile and it is not the last attempt."""
         port = access.port or free_port(access.host)
         self._address = (_LOOPBACK_OF.get(access.host, access.host), port)
-        self._child = GuardedProcess(self._spec(access, port), self.options.log_file)
+        self._child = GuardedProcess(self._spec(access, port), self.options.log_file, append=self.options.append_log)
         try:
             self._wait(self._child)
         except ServerError:
@@ -291,17 +314,22 @@ def _slow(stage: Message, elapsed: float) -> ServerError:
     )
 
 
-def _leave_on_sigterm() -> SigtermHandler:
-    """Let SIGTERM raise SystemExit, so that `with` blocks end in order; do nothing if the program handles it itself."""
-    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
-        return None
+def leave_on_signals() -> Handlers:
+    """Let the signals that end a program raise SystemExit, so that `with` blocks end in order; return what was before.
+
+    A signal that the program handles itself, or that it was told to ignore (nohup), stays as it is.
+    """
 
     def leave(number: int, _frame: FrameType | None) -> None:
         raise SystemExit(128 + number)
 
-    return signal.signal(signal.SIGTERM, leave)
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    free = [number for number in posix.ENDING_SIGNALS if signal.getsignal(number) == signal.SIG_DFL]
+    return {number: signal.signal(number, leave) for number in free}
 
 
-def _restore_sigterm(previous: SigtermHandler) -> None:
-    if previous is not None:
-        signal.signal(signal.SIGTERM, previous)
+def restore_signals(previous: Handlers) -> None:
+    """Put back what `leave_on_signals` returned."""
+    for number, handler in previous.items():
+        signal.signal(number, handler)

@@ -122,6 +122,11 @@ def listens(line: str, port: int) -> bool:
     return match is not None and int(match[1]) == port
 
 
+def works(line: str) -> bool:
+    """Return True if this line says that the model computes for somebody."""
+    return "slot " in line[:80] and "| task " in line[:LONGEST_LINE]
+
+
 _STAGES = (
     ("warming up the model", say("Warming up.")),
     ("constructing llama_context", say("Allocating memory for conversations.")),

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypedDict
 from gyakusan.core.model import Model
 from gyakusan.engines.llamacpp import launch as launching
 from gyakusan.engines.llamacpp.launch import HEALTH
-from gyakusan.engines.llamacpp.log import listens, read, stage
+from gyakusan.engines.llamacpp.log import listens, read, stage, works
 from gyakusan.engines.llamacpp.log_errors import start_failure
 from gyakusan.engines.llamacpp.settings import Settings
 from gyakusan.engines.server import Endpoint, Launch, PredictedBuffer
@@ -23,7 +23,7 @@ from gyakusan.errors import GyakusanError, ServerError
 if TYPE_CHECKING:
     from gyakusan.engines.llamacpp.dry_run import run
 
-__all__ = ["HEALTH", "PROGRAMS", "listens", "read", "stage", "start_failure"]
+__all__ = ["HEALTH", "PROGRAMS", "listens", "read", "stage", "start_failure", "works"]
 
 PROGRAMS: tuple[str, ...] = (launching.PROGRAM, "embedded")
 

@@ -1,0 +1,262 @@
+"""The front as an ASGI application: check a request, wait for a slot, pass the answer on as it comes."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import re
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx2
+
+from gyakusan.serving.front.bodies import check_body
+from gyakusan.serving.front.heads import Head, Names, check_length, check_path, preflight, shared_with, too_large
+from gyakusan.serving.front.keys import OWNER, Keys
+from gyakusan.serving.front.limits import Limits
+from gyakusan.serving.front.rates import Buckets
+from gyakusan.serving.front.refusal import JSON_TYPE, Headers, Refusal
+from gyakusan.serving.front.slots import Slots
+from gyakusan.serving.front.upstream import Upstream, away
+
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Client = tuple[str, str]
+
+HEALTH = ("/health", "/v1/health")
+ABORT = "gyakusan.abort"
+"""Where the protocol leaves the function that ends a connection at once."""
+DRAINED = 256 * 1024
+"""So much of a refused body is read, so that its sender reads the refusal. [B]"""
+_PASSED = (b"content-type", b"content-length", b"retry-after")
+_TAIL = 4096
+"""The end of an answer, where its tokens are counted. [B]"""
+_COUNTS = re.compile(
+    rb'"(prompt_tokens|completion_tokens|input_tokens|output_tokens|prompt_n|predicted_n)"\s*:\s*(\d{1,9})'
+)
+_PAIRS = ((b"prompt_tokens", b"completion_tokens"), (b"input_tokens", b"output_tokens"), (b"prompt_n", b"predicted_n"))
+
+
+@dataclass(slots=True)
+class Traffic:
+    """What went through the front.
+
+    requests: that were passed on
+    refusals: that were not
+    tokens: of prompts and answers, as the server counted
+    seen: when the server last sent something, by the monotonic clock [s]
+    clients: names of the keys that asked
+    """
+
+    requests: int = 0
+    refusals: int = 0
+    tokens: int = 0
+    seen: float = 0.0
+    clients: set[str] = field(default_factory=set)
+
+
+class App:
+    """The front. It is called for each request, in one event loop."""
+
+    def __init__(self, limits: Limits, keys: Keys, names: Names) -> None:
+        self.limits = limits
+        self.keys = keys
+        self.traffic = Traffic()
+        self.upstream = Upstream()
+        of_one = limits.slots_of_one(keyed=bool(keys))
+        self.slots = Slots(limits.slots, of_one, limits.waiting, limits.wait)
+        self._names = names
+        self._requests = Buckets(limits.key_requests)
+        self._tokens = Buckets(limits.key_tokens)
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        head = Head(scope["method"], scope["path"], scope["headers"], (scope["client"] or ("", 0))[0])
+        answer = _Answer(send, scope.get(ABORT, _nothing), self.limits.send_time)
+        try:
+            await self._answer(head, receive, answer)
+        except Refusal as refusal:
+            self.traffic.refusals += 1
+            if answer.started:
+                answer.abort()
+                return
+            await _drain(head, receive)
+            await answer.whole(refusal.status, [*refusal.headers(), *shared_with(head)], refusal.body())
+
+    async def _answer(self, head: Head, receive: Receive, answer: _Answer) -> None:
+        self._names.check(head)
+        if head.method == "OPTIONS":
+            await answer.whole(204, preflight(head), b"")
+            return
+        if head.path in HEALTH and head.method == "GET":
+            if self.upstream.target is None:
+                raise away()
+            await answer.whole(200, [(b"content-type", JSON_TYPE), *shared_with(head)], b'{"status":"ok"}')
+            return
+        client = self._client(head)
+        check_path(head)
+        check_length(head, self.limits.body)
+        self._meter(client)
+        body = b""
+        if head.method == "POST":
+            body = await _body(receive, self.limits)
+            check_body(body, self.limits, keyed=bool(self.keys))
+        await _unless_gone(self._pass(head, client, body, answer), receive)
+
+    def _client(self, head: Head) -> Client:
+        """Return who asks. Raises Refusal without a key of ours."""
+        name = self.keys.owner(head.headers) if self.keys else OWNER
+        if name is None:
+            raise Refusal(401, "no_key", "This server needs its API key: Authorization: Bearer KEY.")
+        self.traffic.clients.add(name)
+        return name, neighbourhood(head.client)
+
+    def _meter(self, client: Client) -> None:
+        if wait := max(self._requests.wait(client), self._tokens.wait(client[0])):
+            raise Refusal(429, "rate_limited", f"This key has used its share. Ask again in {wait} s.", retry=wait)
+        self._requests.take(client)
+
+    async def _pass(self, head: Head, client: Client, body: bytes, answer: _Answer) -> None:
+        """Pass a request on as soon as there is a slot, and its answer back as it comes."""
+        async with AsyncExitStack() as stack:
+            if head.takes_slot:
+                await stack.enter_async_context(self.slots.one(client))
+            self.traffic.requests += 1
+            try:
+                response = await stack.enter_async_context(self.upstream.ask(head.method, head.path, body))
+                await self._copy(response, head, client, answer)
+            except httpx2.TransportError:
+                raise away() from None
+
+    async def _copy(self, response: httpx2.Response, head: Head, client: Client, answer: _Answer) -> None:
+        passed = [(k.lower(), v) for k, v in response.headers.raw if k.lower() in _PASSED]
+        events, tail = 0, b""
+        self._heard()
+        try:
+            await answer.start(response.status_code, [*passed, (b"cache-control", b"no-store"), *shared_with(head)])
+            async for piece in response.aiter_raw():
+                self._heard()
+                events += piece.count(b"data:")
+                tail = (tail + piece)[-_TAIL:]
+                await answer.send(piece)
+            await answer.end()
+        finally:
+            tokens = tokens_in(tail) or events
+            self.traffic.tokens += tokens
+            self._tokens.take(client[0], tokens)
+
+    def _heard(self) -> None:
+        self.traffic.seen = time.monotonic()
+
+
+class _Answer:
+    """The answer to one request."""
+
+    def __init__(self, send: Send, abort: Callable[[], None], patience: float) -> None:
+        self.started = False
+        self.abort = abort
+        self._send = send
+        self._patience = patience
+
+    async def whole(self, status: int, headers: Headers, body: bytes) -> None:
+        """Send status, headers and body."""
+        await self.start(status, [*headers, (b"content-length", str(len(body)).encode())])
+        await self._sent({"type": "http.response.body", "body": body})
+
+    async def start(self, status: int, headers: Headers) -> None:
+        """Send status and headers."""
+        self.started = True
+        await self._sent({"type": "http.response.start", "status": status, "headers": headers})
+
+    async def send(self, piece: bytes) -> None:
+        """Send a piece of the body. Raises Refusal if the client does not read."""
+        await self._sent({"type": "http.response.body", "body": piece, "more_body": True})
+
+    async def end(self) -> None:
+        """Say that the body is complete."""
+        await self._sent({"type": "http.response.body", "body": b""})
+
+    async def _sent(self, message: MutableMapping[str, Any]) -> None:
+        try:
+            async with asyncio.timeout(self._patience):
+                await self._send(message)
+        except TimeoutError:
+            raise Refusal(408, "slow", "The answer is not read.") from None
+
+
+async def _body(receive: Receive, limits: Limits) -> bytes:
+    """Return the body of a request. Raises Refusal for one that is too large or too slow."""
+    found = bytearray()
+    try:
+        async with asyncio.timeout(limits.body_time):
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise Refusal(400, "gone", "The request was cut off.")
+                found += message.get("body", b"")
+                if len(found) > limits.body:
+                    raise too_large(limits.body)
+                if not message.get("more_body"):
+                    return bytes(found)
+    except TimeoutError:
+        raise Refusal(408, "slow", f"The body did not arrive within {limits.body_time:g} s.") from None
+
+
+async def _drain(head: Head, receive: Receive) -> None:
+    """Read what is left of a short body: a sender that is cut off while it sends does not see the refusal."""
+    length = next((v for k, v in head.headers if k == b"content-length"), b"0")
+    if not length.isdigit() or not 0 < int(length[:12]) <= DRAINED:
+        return
+    try:
+        async with asyncio.timeout(1.0):
+            while (await receive()).get("more_body"):
+                pass
+    except TimeoutError:
+        return
+
+
+async def _unless_gone(work: Awaitable[None], receive: Receive) -> None:
+    """Do the work, and cancel it when the client hangs up."""
+    task = asyncio.ensure_future(work)
+    watch = asyncio.ensure_future(_gone(receive))
+    try:
+        await asyncio.wait((task, watch), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for future in (task, watch):
+            if not future.done():
+                future.cancel()
+        await asyncio.gather(task, watch, return_exceptions=True)
+    if not task.cancelled():
+        task.result()
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _nothing() -> None:
+    return None
+
+
+def tokens_in(tail: bytes) -> int:
+    """Return the tokens of prompt and answer that the end of an answer tells, 0 if it does not."""
+    counts = {name: int(number) for name, number in _COUNTS.findall(tail)}
+    for pair in _PAIRS:
+        if pair[1] in counts:
+            return sum(counts.get(name, 0) for name in pair)
+    return counts.get(b"prompt_tokens", 0)
+
+
+def neighbourhood(address: str) -> str:
+    """Return what stands for one client: an address, of IPv6 the /64 that one household has."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return ""
+    if isinstance(found, ipaddress.IPv6Address):
+        return str(found.ipv4_mapped or ipaddress.ip_network((int(found) >> 64 << 64, 64)))
+    return str(found)

@@ -1,0 +1,127 @@
+"""The front while it runs: a socket, and an event loop in a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import threading
+
+import uvicorn
+
+from gyakusan.errors import BadSetting, ServerError
+from gyakusan.serving.front.app import App, Traffic
+from gyakusan.serving.front.heads import Names
+from gyakusan.serving.front.keys import Keys
+from gyakusan.serving.front.limits import Limits
+from gyakusan.serving.front.protocol import Connection
+from gyakusan.serving.front.upstream import Target
+
+BACKLOG = 1024
+"""Connections that the system keeps until they are accepted."""
+_END = 2
+"""How long answers may go on when the front ends. [s]"""
+
+
+class Front:
+    """A front on an address and a port, from `start` to `stop`."""
+
+    def __init__(self, host: str, port: int, keys: Keys, limits: Limits, names: tuple[str, ...] = ()) -> None:
+        """Take the port. Raises BadSetting for an address that is not this computer's, ServerError for a taken port."""
+        self._socket = _listening(host, port)
+        self.port = int(self._socket.getsockname()[1])
+        self.app = App(limits, keys, Names(host, names))
+        kind = Connection.kind(limits)
+        self._table = kind.table
+        config = uvicorn.Config(
+            self.app,
+            http=kind,
+            ws="none",
+            lifespan="off",
+            loop="asyncio",
+            interface="asgi3",
+            log_config=None,
+            log_level="critical",
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            date_header=False,
+            timeout_keep_alive=int(limits.idle_time) + 1,
+            timeout_graceful_shutdown=_END,
+            h11_max_incomplete_event_size=limits.header,
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._run, name="front", daemon=True)
+
+    def start(self) -> None:
+        """Begin to answer; without a target, that the server is starting."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End. Safe at any time, any number of times."""
+        self._server.should_exit = True
+        if self._thread.is_alive():
+            self._thread.join(_END + 3.0)
+            self._server.force_exit = True
+            self._thread.join(2.0)
+        self._socket.close()
+
+    def point(self, target: Target | None) -> None:
+        """Pass requests on to a server from now on, None while there is none."""
+        self.app.upstream.target = target
+
+    @property
+    def traffic(self) -> Traffic:
+        """What went through so far."""
+        return self.app.traffic
+
+    @property
+    def busy(self) -> int:
+        """How many requests are being answered."""
+        return self.app.slots.held
+
+    @property
+    def connections(self) -> tuple[Connection, ...]:
+        """The open connections."""
+        return self._table.connections
+
+    def _run(self) -> None:
+        async def serve() -> None:
+            await self._server.serve(sockets=[self._socket])
+            await self.app.upstream.close()
+
+        with contextlib.suppress(SystemExit):
+            asyncio.run(serve())
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """Return a socket that listens. Raises BadSetting, ServerError."""
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        found = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise _no_address(host, error) from error
+    try:
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        found.bind(address)
+        found.listen(BACKLOG)
+    except OSError as error:
+        found.close()
+        if port:
+            raise ServerError(
+                "Port {port} on {host} is in use, or this user may not listen on it.",
+                port=port,
+                host=host,
+                mend="Choose another port with --port; --port 0 takes a free one.",
+            ) from error
+        raise _no_address(host, error) from error
+    return found
+
+
+def _no_address(host: str, error: OSError) -> BadSetting:
+    return BadSetting(
+        "This computer cannot listen on {host}: {error}.",
+        host=host,
+        error=error.strerror or "?",
+        mend="Give an address of this computer, e.g. 127.0.0.1.",
+    )

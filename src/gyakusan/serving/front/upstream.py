@@ -1,0 +1,60 @@
+"""The model server behind the front: where it listens now, its key, and a client for it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import httpx2
+
+from gyakusan.serving.front.refusal import JSON_TYPE, Headers, Refusal
+
+CONNECT = 5.0
+"""How long the server may take to accept a connection. [s]"""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A model server.
+
+    url: scheme, address and port
+    key: that the server asks for; only the front knows it
+    """
+
+    url: str
+    key: str | None = field(default=None, repr=False)
+
+
+class Upstream:
+    """A client for the model server, for one event loop."""
+
+    def __init__(self) -> None:
+        self.target: Target | None = None
+        limits = httpx2.Limits(max_connections=None, max_keepalive_connections=16)
+        timeout = httpx2.Timeout(None, connect=CONNECT)
+        self._client = httpx2.AsyncClient(limits=limits, timeout=timeout, trust_env=False, follow_redirects=False)
+
+    @asynccontextmanager
+    async def ask(self, method: str, path: str, body: bytes) -> AsyncIterator[httpx2.Response]:
+        """Send a request and yield the answer, whose body is still to come. Raises Refusal if there is no server now."""
+        target = self.target
+        if target is None:
+            raise away()
+        headers: Headers = [(b"content-type", JSON_TYPE)] if body else []
+        if target.key is not None:
+            headers.append((b"authorization", b"Bearer " + target.key.encode()))
+        try:
+            async with self._client.stream(method, target.url + path, content=body, headers=headers) as response:
+                yield response
+        except (httpx2.ConnectError, httpx2.ConnectTimeout):
+            raise away() from None
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._client.aclose()
+
+
+def away() -> Refusal:
+    """Return the refusal while the model server starts again."""
+    return Refusal(503, "starting", "The model server is starting. Ask again in a few seconds.", retry=5)

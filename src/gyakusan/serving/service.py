@@ -1,0 +1,250 @@
+"""A server that people use: behind a front, watched, and started again when it ends or stalls.
+
+with Service.of(deployment) as service:
+    print(service.url, service.report)
+    service.watch()
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from gyakusan.engines.base import EngineSettings
+from gyakusan.engines.deployment import Deployment
+from gyakusan.engines.server import ServerReport
+from gyakusan.errors import ServerError
+from gyakusan.message import Message, say
+from gyakusan.serving.access import KEY_VARIABLE, Access, grant_access
+from gyakusan.serving.front.keys import Keys
+from gyakusan.serving.front.limits import Limits, largest_body
+from gyakusan.serving.front.running import Front
+from gyakusan.serving.front.upstream import Target
+from gyakusan.serving.server import Handlers, Server, ServerOptions, leave_on_signals, restore_signals
+from gyakusan.serving.watchdog import Patience, Watchdog, one_token
+
+RESTARTS = 6
+"""Starts in a row that may fail; the pause before them doubles."""
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
+"""Pauses before a start: the first is none. [s]"""
+STEADY = 300.0
+"""A server that lived so long starts again without a pause. [s]"""
+_TICK = 0.2
+_REACHED = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+"""Address at which we reach a front that listens on all addresses."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceOptions:
+    """How a service is reached, limited and watched.
+
+    server: of the model server; host, port and key are those of the front
+    limits: what the front lets through, None for what the deployment needs
+    names: further names by which the front may be called
+    patience: how long the server may be silent
+    on_event: called with what happened to the server, e.g. that it is started again
+    """
+
+    server: ServerOptions = field(default_factory=ServerOptions)
+    limits: Limits | None = None
+    names: tuple[str, ...] = ()
+    patience: Patience = field(default_factory=Patience)
+    on_event: Callable[[Message], None] | None = None
+
+
+class Service:
+    """One server behind its front. It ends with the `with` block, or when this process does."""
+
+    def __init__(
+        self, deployment: Deployment, options: ServiceOptions = ServiceOptions(), path: str | Path | None = None
+    ) -> None:
+        """Prepare a service; nothing is started yet. path: of the model file, if it is not the model's source."""
+        self.options = options
+        self._deployment = deployment
+        self._path = Path(path or deployment.model.source)
+        self._access: Access | None = None
+        self._front: Front | None = None
+        self._watchdog: Watchdog | None = None
+        self._previous: Handlers = {}
+        self._told_of_log = False
+        self._begun = 0.0
+        self._pause = 0.0
+        self._server: Server[EngineSettings, ServerReport] = self._new("")
+
+    def __enter__(self) -> Self:
+        self._previous = leave_on_signals()
+        try:
+            return self.start()
+        except BaseException:
+            restore_signals(self._previous)
+            raise
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self.stop()
+        finally:
+            restore_signals(self._previous)
+
+    def start(self) -> Self:
+        """Open the front, start the server behind it, and wait until it answers.
+
+        Raises BadReference, BadSetting and ServerError as `Server.start` does. Whatever is raised, nothing is left running.
+        """
+        if self._front is not None:
+            raise ServerError("This Service has been started already.", mend="Create a new Service.")
+        asked = self.options.server
+        self._server.check_file()
+        try:
+            self._access = grant_access(asked.host, asked.port, asked.key)
+            limits = self.options.limits or default_limits(self._deployment)
+            self._front = Front(
+                self._access.host, self._access.port, Keys.of(self._access.key), limits, self.options.names
+            )
+            self._front.start()
+            self._start_server()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def stop(self) -> None:
+        """End the front, the server and all that belongs to them. Safe at any time, any number of times."""
+        try:
+            if self._front is not None:
+                self._front.point(None)
+            self._server.stop()
+        finally:
+            if self._front is not None:
+                self._front.stop()
+            if self._access is not None:
+                self._access.remove_key_file()
+
+    @property
+    def url(self) -> str:
+        """Base of the OpenAI API, as this computer reaches it."""
+        host = self.options.server.host
+        host = _REACHED.get(host, host)
+        port = self._front.port if self._front is not None else self.options.server.port
+        return f"http://[{host}]:{port}/v1" if ":" in host else f"http://{host}:{port}/v1"
+
+    @property
+    def key(self) -> str | None:
+        """What clients must show as bearer token."""
+        return self._access.key if self._access else None
+
+    @property
+    def key_path(self) -> Path | None:
+        """The file that holds the key if we made it; it is removed when the service ends."""
+        return self._access.path if self._access else None
+
+    @property
+    def server(self) -> Server[EngineSettings, ServerReport]:
+        """The model server that runs now."""
+        return self._server
+
+    @property
+    def report(self) -> ServerReport:
+        """What the model server logged about itself."""
+        return self._server.report
+
+    @property
+    def front(self) -> Front | None:
+        """The front, None before the start."""
+        return self._front
+
+    def curl(self, prompt: str = "Hello!") -> str:
+        """Return a line to try the service with. The key is a variable, never its value."""
+        body = json.dumps({"messages": [{"role": "user", "content": prompt}], "max_tokens": 64})
+        header = f' -H "Authorization: Bearer ${KEY_VARIABLE}"' if self.key else ""
+        quoted = body.replace("'", "'\\''")
+        return f"curl {self.url}/chat/completions -H 'Content-Type: application/json'{header} -d '{quoted}'"
+
+    def watch(self) -> None:
+        """Block, and start the server again whenever it ends or stalls. Ctrl-C ends the wait.
+
+        Raises ServerError if it does not start any more.
+        """
+        while True:
+            time.sleep(_TICK)
+            self.tend()
+
+    def tend(self) -> None:
+        """Look after the server once: start it again if it has ended or stalled. Raises ServerError as `watch` does."""
+        assert self._front is not None
+        assert self._watchdog is not None
+        self._tell_of_log()
+        try:
+            self._server.check()
+        except ServerError as error:
+            self._again(error)
+            return
+        seen = max(self._front.traffic.seen, self._server.worked)
+        if self._watchdog.look(seen, busy=self._front.busy > 0):
+            self._again(ServerError("The server gives no answer any more."))
+
+    def _again(self, reason: ServerError) -> None:
+        """Start a server in the place of one that ended. Raises ServerError after several starts that failed."""
+        assert self._front is not None
+        self._front.point(None)
+        self._server.stop()
+        if time.monotonic() - self._begun > STEADY:
+            self._pause = 0.0
+        for attempt in range(RESTARTS):
+            seconds = f"{self._pause:g}"
+            self._tell(say("{reason} It starts again in {seconds} s.", reason=reason.message, seconds=seconds))
+            time.sleep(self._pause)
+            self._pause = min(LONGEST_PAUSE, max(FIRST_PAUSE, 2.0 * self._pause))
+            try:
+                self._start_server()
+            except ServerError as error:
+                if attempt == RESTARTS - 1:
+                    raise
+                reason = error
+            else:
+                self._tell(say("The server is ready."))
+                return
+
+    def _start_server(self) -> None:
+        assert self._front is not None
+        key = secrets.token_urlsafe(32)
+        self._server = self._new(key)
+        self._server.start()
+        self._begun = time.monotonic()
+        target = Target(self._server.url.removesuffix("/v1"), key)
+        self._watchdog = Watchdog(target, self._server.pid, self.options.patience, one_token)
+        self._front.point(target)
+
+    def _new(self, key: str) -> Server[EngineSettings, ServerReport]:
+        """Return a model server that only this computer reaches, by a key that only the front knows."""
+        again = self._begun > 0
+        inner = replace(self.options.server, host="127.0.0.1", port=0, key=key or None, append_log=again)
+        return Server.of(self._deployment, inner, self._path)
+
+    def _tell(self, message: Message) -> None:
+        if self.options.on_event is not None:
+            self.options.on_event(message)
+
+    def _tell_of_log(self) -> None:
+        error = self._server.log_error
+        if error is not None and not self._told_of_log:
+            self._told_of_log = True
+            why = error.strerror or "?"
+            path = str(self.options.server.log_file)
+            self._tell(say("The log file {path} takes nothing more: {error}.", path=path, error=why))
+
+
+def default_limits(deployment: Deployment, **changes: Any) -> Limits:
+    """Return the limits that a deployment needs: its slots, and requests that fill its context. changes: fields."""
+    load = deployment.load
+    images = bool(deployment.changes.get("projector"))
+    return replace(
+        Limits(slots=max(1, int(load.users)), body=largest_body(int(load.context), images=images)), **changes
+    )

@@ -1,0 +1,105 @@
+"""Whether a server still works: it is asked for a real token, as /health answers while nothing else does.
+
+It is asked only when it has been quiet: a server that answers people proves itself.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from gyakusan.serving import posix
+from gyakusan.serving.front.upstream import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long a server may be silent.
+
+    quiet: without any sign of work; then it is asked for a token [s]
+    asleep: after it was asked, while it uses no processor time [s]
+    busy: after it was asked, while it uses processor time: a long prompt on a slow computer [s]
+    """
+
+    quiet: float = 60.0
+    asleep: float = 60.0
+    busy: float = 900.0
+
+
+AWAKE = 0.02
+"""A server that uses less processor time than this is asleep. [share of one core]"""
+
+AGAIN = 5.0
+"""Time between two questions to a server that refuses them. [s]"""
+
+
+class Watchdog:
+    """Watches one server. `look` is called a few times a second."""
+
+    def __init__(self, target: Target, pid: int | None, patience: Patience, ask: Callable[[Target], bool]) -> None:
+        """Begin. ask: asks a server for one token; True if there was one."""
+        self._target = target
+        self._pid = pid
+        self._patience = patience
+        self._ask = ask
+        self._last = time.monotonic()
+        self._asked: float | None = None
+        self._used = 0.0
+        self._probe: threading.Thread | None = None
+        self._next = 0.0
+
+    def look(self, seen: float, *, busy: bool) -> bool:
+        """Return True if the server is stalled. seen: its last sign of work; busy: people wait for it."""
+        now = time.monotonic()
+        if seen > self._last:
+            self._last, self._asked = seen, None
+        probing = self._probe is not None and self._probe.is_alive()
+        if not probing and not busy and now - self._last < self._patience.quiet:
+            self._asked = None
+            return False
+        if not probing and now - self._last >= self._patience.quiet and now >= self._next:
+            self._next = now + AGAIN
+            self._probe = threading.Thread(target=self._try, name="watchdog", daemon=True)
+            self._probe.start()
+        if self._asked is None:
+            self._asked, self._used = now, self._processor()
+        waited = now - max(self._asked, self._last)
+        return waited > self._limit(waited)
+
+    def _limit(self, waited: float) -> float:
+        """Return how long the server may be silent, by what it does meanwhile [s]."""
+        used = self._processor() - self._used
+        return self._patience.busy if used > AWAKE * waited else self._patience.asleep
+
+    def _processor(self) -> float:
+        found = None if self._pid is None else posix.processor_seconds(self._pid)
+        return time.monotonic() if found is None else found  # a system that does not tell: taken as busy
+
+    def _try(self) -> None:
+        if self._ask(self._target):
+            self._last, self._asked = time.monotonic(), None
+
+
+def one_token(target: Target, seconds: float = 3600.0) -> bool:
+    """Ask a server for one token of an answer; True if it answers. seconds: how long it may take [s].
+
+    A server of embeddings refuses, which it can only do while it works.
+    """
+    parts = urlsplit(target.url)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=seconds)
+    headers = {"Content-Type": "application/json"}
+    if target.key is not None:
+        headers["Authorization"] = f"Bearer {target.key}"
+    try:
+        connection.request("POST", "/v1/completions", json.dumps({"prompt": "1", "max_tokens": 1}), headers)
+        response = connection.getresponse()
+        return response.status != http.client.SERVICE_UNAVAILABLE and len(response.read(65536)) > 0
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
