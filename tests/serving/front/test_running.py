@@ -270,11 +270,11 @@ def test_two_lengths_are_refused(opened: Open) -> None:
 
 def test_addresses_and_ports_that_cannot_be_had(opened: Open) -> None:
     running = opened()
-    with pytest.raises(ServerError, match=f"Port {running.front.port} on 127.0.0.1 is in use.*--port"):
+    with pytest.raises(ServerError, match=rf"Port {running.front.port} on 127\.0\.0\.1 is in use.*--port"):
         Front("127.0.0.1", running.front.port, Keys(), Limits())
-    with pytest.raises(BadSetting, match="cannot listen on 192.0.2.1"):
+    with pytest.raises(BadSetting, match=r"cannot listen on 192\.0\.2\.1"):
         Front("192.0.2.1", 0, Keys(), Limits())
-    with pytest.raises(BadSetting, match="cannot listen on no.such.host.invalid"):
+    with pytest.raises(BadSetting, match=r"cannot listen on no\.such\.host\.invalid"):
         Front("no.such.host.invalid", 0, Keys(), Limits())
 
 
