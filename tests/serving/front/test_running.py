@@ -10,12 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx2
 import pytest
+from tests.fakes.fake_model_server import INNER, KEY, Open, Running, opened
 
 from gyakusan.errors import BadSetting, ServerError
 from gyakusan.serving.front.keys import Keys
 from gyakusan.serving.front.limits import Limits
 from gyakusan.serving.front.running import Front
-from tests.fakes.fake_model_server import INNER, KEY, Open, Running, opened
 
 __all__ = ["opened"]  # the fixture
 
