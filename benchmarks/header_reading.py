@@ -24,7 +24,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from gyakusan.models.formats import gguf
-from gyakusan.models.sources import Source, disk, http
+from gyakusan.models.sources import Source, http
 
 RUNS = 5
 TENSORS = 2_000
@@ -127,7 +127,7 @@ def measure(name: str, way: str, where: str, opener: Callable[[str], Source], lo
 
 def rows(files: dict[str, Path]) -> Iterator[Row]:
     for name, path in files.items():
-        yield measure(name, "disk", str(path), disk.open, [])
+        yield measure(name, "disk", str(path), files.open, [])
         log: list[int] = []
         with serving(path, log) as url:
             yield measure(name, "http", url, http.open, log)

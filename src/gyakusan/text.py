@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any, Literal
 
+from gyakusan.doors.files import packaged
+from gyakusan.doors.text import line
 from gyakusan.message import Listed, Message
 
 Language = Literal["en", "ja"]
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
-"""What moves the cursor, changes colours or turns the direction of writing."""
 LANGUAGES: tuple[Language, ...] = ("en", "ja")
 
 
@@ -38,15 +38,12 @@ def tell(message: Message | str, language: Language) -> str:
     return template.format(**facts) if facts else template.replace("{{", "{").replace("}}", "}")
 
 
-def without_controls(text: str) -> str:
-    """Return text in which no control character steers the reader's terminal."""
-    return _CONTROL.sub("?", text)
-
-
 def _fact(value: Any, language: Language) -> Any:
     if isinstance(value, Listed):
         return ("、" if language == "ja" else ", ").join(tell(m, language) for m in value.messages)
-    return tell(value, language) if isinstance(value, Message) else value
+    if isinstance(value, Message):
+        return tell(value, language)
+    return line(value) if isinstance(value, str) else value
 
 
 def knows(template: str, language: Language) -> bool:
@@ -56,7 +53,5 @@ def knows(template: str, language: Language) -> bool:
 
 @cache
 def _table(language: Language) -> Mapping[str, str]:
-    from importlib.resources import files  # costs 5 ms, and English needs no table
-
-    found: Mapping[str, str] = json.loads((files("gyakusan") / "locale" / f"{language}.json").read_text("utf-8"))
+    found: Mapping[str, str] = json.loads(packaged(Path(__file__).parent / "locale" / f"{language}.json"))
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,9 @@ from tests.catalog.some import DEVICE
 
 from gyakusan.catalog import own, places, records
 from gyakusan.catalog.devices import entry_of
+from gyakusan.catalog.entry import MOST
+from gyakusan.catalog.toml_files import read
+from gyakusan.doors.notices import log, notice
 from gyakusan.errors import BadRecord, BadReference, BadSetting, SourceError
 
 
@@ -59,22 +63,55 @@ def test_a_file_is_checked_where_it_is(tmp_path: Path) -> None:
     path = tmp_path / "a.toml"
     path.write_text(DEVICE)
     assert own.check_own(path) == 1
-    with pytest.raises(BadReference, match="cannot be read"):
+    with pytest.raises(BadReference, match="does not exist"):
         own.check_own(tmp_path / "nothing.toml")
 
 
-@pytest.mark.parametrize("kind", ["folder", "link", "pipe"])
-def test_what_cannot_be_read_is_named(home: Path, kind: str) -> None:
+@pytest.fixture
+def heard() -> Iterator[list[str]]:
+    """What is said of files that are passed by."""
+    said: list[str] = []
+    notice.hear(lambda message: said.append(str(message)))
+    yield said
+    notice.hear(log)
+
+
+BROKEN = {
+    "folder": lambda file: file.mkdir(),
+    "link": lambda file: file.symlink_to("nothing"),
+    "pipe": os.mkfifo,
+    "zeros": lambda file: file.symlink_to("/dev/zero"),
+    "bytes": lambda file: file.write_bytes(bytes(range(256))),
+    "no TOML": lambda file: file.write_text("a = [[["),
+    "deep": lambda file: file.write_text("a = " + "[" * 50_000),
+    "large": lambda file: file.write_bytes(b"#" * (MOST + 1)),
+    "no name": lambda file: file.write_text("[[device]]\nmaker = 1\n"),
+    "from the future": lambda file: file.write_text("schema = 99\n"),
+}
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_what_cannot_be_read_is_named_and_passed_by(home: Path, kind: str, heard: list[str]) -> None:
     places.own().mkdir(parents=True)
-    file = places.own() / "d.toml"
-    if kind == "folder":
-        file.mkdir()
-    elif kind == "link":
-        file.symlink_to(home / "nothing")
-    else:
-        os.mkfifo(file)
-    with pytest.raises(BadRecord, match=r"d\.toml cannot be read: "):
-        records.entries("device")
+    BROKEN[kind](places.own() / "d.toml")
+    (places.own() / "e.toml").write_text(DEVICE)
+    found = [e.name for e in records.entries("device") if e.own]
+    assert found == [e.name for e in read(places.own() / "e.toml")]
+    assert len(heard) == 1, heard
+    assert heard[0].startswith("Your records in ")
+    assert "d.toml" in heard[0]
+
+
+def test_what_breaks_a_rule_is_named_and_passed_by(home: Path, heard: list[str]) -> None:
+    places.own().mkdir(parents=True)
+    bad = places.own() / "bad.toml"
+    bad.write_text(DEVICE.replace("[8]", "[0]"))
+    assert own.leave_out_broken() == (bad,)
+    assert "bad.toml" in heard[0]
+    assert not [e for e in records.entries("device") if e.own]
+    bad.write_text(DEVICE)
+    assert own.leave_out_broken() == ()
+    assert [e for e in records.entries("device") if e.own]
 
 
 def test_a_folder_that_cannot_be_read_is_named(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:

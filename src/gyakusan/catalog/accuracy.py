@@ -11,6 +11,7 @@ from typing import Any
 
 from gyakusan.catalog.entry import bad_record
 from gyakusan.catalog.places import DATA
+from gyakusan.doors.files import packaged
 
 FILE = DATA / "accuracy.json"
 
@@ -111,7 +112,7 @@ def speed(path: Path = FILE) -> Mapping[str, Any] | None:
 @cache
 def _read(path: Path) -> Mapping[str, Any]:
     try:
-        document: Mapping[str, Any] = json.loads(path.read_text("utf-8"))
+        document: Mapping[str, Any] = json.loads(packaged(path))
     except (OSError, ValueError) as error:
         raise bad_record(path, "", str(error)) from error
     return document

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from zlib import crc32
 
 from gyakusan.catalog.places import DATA
+from gyakusan.doors.files import packaged
 
 if TYPE_CHECKING:
     from gyakusan.catalog.models import ModelRecord
@@ -190,7 +191,7 @@ def _line(model: str) -> bytes:
 
 @cache
 def _text() -> bytes:
-    return FILE.read_bytes()
+    return packaged(FILE)
 
 
 @cache

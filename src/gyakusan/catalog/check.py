@@ -20,6 +20,8 @@ from gyakusan.catalog.schema import RECORDS, strict
 from gyakusan.catalog.toml_files import read, tables
 from gyakusan.errors import BadRecord
 
+REFERENCES = {"device": "device", "cpu": "device", "like": "model", "derived_from": "model"}
+"""Field of a record -> the kind of record that it names."""
 PROPOSED = ("license", "released", "languages")
 """What a record must say of a model that is proposed, besides source and date."""
 
@@ -43,7 +45,7 @@ def check_files(files: Iterable[Path], others: Iterable[Entry] = (), hidden: Ite
     count = sum(check_file(file) for file in files)
     checked = [e for file in files for e in read(file)]
     _check_names([*others, *checked])
-    _check_references(checked, [*others, *hidden, *checked])
+    check_references(checked, [*others, *hidden, *checked])
     return count
 
 
@@ -81,12 +83,12 @@ def _rows(file: Path) -> dict[str, Iterator[dict[str, Any]]]:
     return {kind: iter(rows) for kind, rows in document.items() if kind != "schema"}
 
 
-def _check_references(checked: Iterable[Entry], every: Iterable[Entry]) -> None:
+def check_references(checked: Iterable[Entry], every: Iterable[Entry]) -> None:
     """Raise BadRecord for a reference to a record that does not exist."""
     known = {(e.kind, key) for e in every for key in (*e.names, *e.keys)}
     for entry in checked:
         row = entry.fields()
-        for kind, field in (("device", "device"), ("device", "cpu"), ("model", "like"), ("model", "derived_from")):
+        for field, kind in REFERENCES.items():
             name = row.get(field)
             if isinstance(name, str) and name and (kind, name) not in known:
                 raise broken(entry, f"no {kind} is called {name!r}", field)

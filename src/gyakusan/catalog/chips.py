@@ -9,6 +9,7 @@ from functools import cache, lru_cache
 
 from gyakusan.catalog.names import parse_device_name
 from gyakusan.catalog.places import DATA
+from gyakusan.doors.files import packaged
 from gyakusan.units import GIB
 
 WITHOUT_BF16 = ("maxwell", "pascal", "volta", "turing", "gcn", "rdna1", "rdna2")
@@ -173,13 +174,12 @@ def _apple(plain: str, found: re.Match[str]) -> str:
 def _rows() -> dict[str, tuple[dict[str, str], ...]]:
     """Return the rows of the table by key. To make records of all of them takes longer than to find one."""
     found: dict[str, tuple[dict[str, str], ...]] = {}
-    with (DATA / "chips.csv").open(encoding="utf-8", newline="") as file:
-        table = csv.reader(file)
-        heads = next(table)
-        place = heads.index("name")
-        for row in table:
-            key = parse_device_name(row[place]).key
-            found[key] = (*found.get(key, ()), dict(zip(heads, row, strict=True)))
+    table = csv.reader(packaged(DATA / "chips.csv").decode().splitlines())
+    heads = next(table)
+    place = heads.index("name")
+    for row in table:
+        key = parse_device_name(row[place]).key
+        found[key] = (*found.get(key, ()), dict(zip(heads, row, strict=True)))
     return found
 
 

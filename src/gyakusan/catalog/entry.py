@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from gyakusan.catalog.names import keys
+from gyakusan.doors import files
 from gyakusan.errors import BadRecord
 
+MOST = 1024 * 1024
+"""Longest file of records that is read. [B]"""
 SCHEMA = 1
 """Version of the form of the TOML files. A file may say `schema = N`; one from the future is refused."""
 
@@ -64,7 +67,7 @@ class Entry:
 
     def line_of(self, key: str) -> int:
         """Return the line on which a field stands, the record's first line if it has none."""
-        lines = self.file.read_text("utf-8").split("\n")[self.line :] if key else []
+        lines = files.text(self.file, MOST).split("\n")[self.line :] if key else []
         for number, line in enumerate(lines, self.line + 1):
             if line.startswith("[["):
                 break

@@ -12,6 +12,7 @@ from functools import cache
 from typing import Literal
 
 from gyakusan.catalog.places import DATA
+from gyakusan.doors.files import packaged
 from gyakusan.message import Message, say
 
 FILE = DATA / "listing.json"
@@ -51,7 +52,7 @@ def unlisted(name: str) -> Unlisted | None:
 
 @cache
 def _stored() -> Mapping[str, tuple[Why, str, int, int, int, str]]:
-    stored: Mapping[str, tuple[Why, str, int, int, int, str]] = json.loads(FILE.read_text("utf-8"))["unlisted"]
+    stored: Mapping[str, tuple[Why, str, int, int, int, str]] = json.loads(packaged(FILE))["unlisted"]
     return stored
 
 

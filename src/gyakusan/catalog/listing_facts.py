@@ -15,6 +15,7 @@ from gyakusan.catalog.places import DATA
 from gyakusan.catalog.quality import Quality
 from gyakusan.catalog.quality_names import Mode, matches_rule, short_name
 from gyakusan.catalog.thinking import always_thinks, usual_name
+from gyakusan.doors.files import packaged
 
 FILE = DATA / "hub.csv"
 """What the hub counts of repositories: written by tools/hub_facts.py."""
@@ -103,5 +104,5 @@ def _publishers(record: ModelRecord) -> frozenset[str]:
 @cache
 def downloads() -> Mapping[str, int]:
     """Return the downloads of repositories in a month, by their lower-cased names."""
-    with FILE.open(encoding="utf-8", newline="") as file:
-        return {row["repository"].casefold(): int(row["downloads"]) for row in csv.DictReader(file)}
+    rows = csv.DictReader(packaged(FILE).decode().splitlines())
+    return {row["repository"].casefold(): int(row["downloads"]) for row in rows}

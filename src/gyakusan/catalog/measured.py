@@ -13,6 +13,7 @@ from functools import cache
 from typing import Any, Literal
 
 from gyakusan.catalog.places import DATA
+from gyakusan.doors.files import packaged
 
 Kind = Literal["decode", "prefill", "ttft", "throughput"]
 COLUMNS = (
@@ -76,5 +77,4 @@ def sources() -> dict[str, dict[str, str]]:
 
 @cache
 def _file() -> Any:
-    with gzip.open(DATA / "measurements.json.gz", "rt", encoding="utf-8") as file:
-        return json.load(file)
+    return json.loads(gzip.decompress(packaged(DATA / "measurements.json.gz")))

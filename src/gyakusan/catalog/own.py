@@ -8,13 +8,11 @@ import tempfile
 from pathlib import Path
 
 from gyakusan.catalog import check, places
-from gyakusan.catalog.entry import PLACES, Entry
-from gyakusan.catalog.records import entries
+from gyakusan.catalog.entry import MOST, PLACES, Entry
+from gyakusan.catalog.records import entries, leave_out, own_entries, own_files
 from gyakusan.catalog.toml_files import read
-from gyakusan.errors import BadReference, BadSetting
-
-MOST = 4 * 1024 * 1024
-"""Size of the longest file of records that is read. [B]"""
+from gyakusan.doors import files
+from gyakusan.errors import BadReference, BadSetting, GyakusanError
 
 
 def ours() -> tuple[Entry, ...]:
@@ -24,8 +22,23 @@ def ours() -> tuple[Entry, ...]:
 
 def check_own(file: Path) -> int:
     """Return the number of records in a file, which may not use our names again. Raises BadRecord, BadReference."""
-    _readable(file)
+    files.text(file, MOST)
     return check.check_files([file], ours())
+
+
+def leave_out_broken() -> tuple[Path, ...]:
+    """Return the user's files that break a rule, each passed by from now on, with a notice."""
+    broken = []
+    for file in own_files():
+        try:
+            check.check_file(file)
+            checked = read(file, own=True)
+            if any(check.REFERENCES.keys() & entry.fields().keys() for entry in checked):
+                check.check_references(checked, [*ours(), *own_entries()])
+        except GyakusanError as error:
+            leave_out(file, error)
+            broken.append(file)
+    return tuple(broken)
 
 
 def add(text: bytes, name: str, *, replace: bool = False) -> tuple[Path, tuple[Entry, ...]]:
@@ -46,7 +59,7 @@ def add(text: bytes, name: str, *, replace: bool = False) -> tuple[Path, tuple[E
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         draft = Path(folder) / target.name
         draft.write_bytes(text)
-        others = [e for file in places.own_files() if file.name != target.name for e in read(file)]
+        others = [e for e in own_entries() if e.file.name != target.name]
         if replace:
             check.check_files([draft], others, hidden=ours())
         else:
@@ -58,16 +71,3 @@ def add(text: bytes, name: str, *, replace: bool = False) -> tuple[Path, tuple[E
             )
         os.replace(draft, target)
     return target, records
-
-
-def _readable(file: Path) -> None:
-    try:
-        size = file.stat().st_size
-    except OSError as error:
-        raise BadReference(
-            "{file} cannot be read ({why}).", file=str(file)[:200], why=error.strerror or "?", mend="Give a TOML file."
-        ) from None
-    if size > MOST:
-        raise BadReference(
-            "{name} is too large for a file of records.", name=file.name, mend="Keep only the records you need."
-        )

@@ -29,6 +29,7 @@ from gyakusan.catalog.quality_names import QUALITY, Mode, default_mode, native_b
 from gyakusan.core.arrays import Number
 from gyakusan.core.quality import Basis, Kind, Matrix, PenaltyLaw, Score, Vector, kind_of
 from gyakusan.core.quality import penalty as penalty_by_law
+from gyakusan.doors.files import packaged
 from gyakusan.errors import unknown
 from gyakusan.message import say
 
@@ -247,7 +248,7 @@ def native_width(model: str) -> float | None:
 @cache
 def penalty_law() -> PenaltyLaw:
     """Return what quantisation costs, as quant_penalty.json has it."""
-    d = json.loads((QUALITY / "quant_penalty.json").read_text("utf-8"))
+    d = json.loads(packaged(QUALITY / "quant_penalty.json"))
     first, second, third = d["divergence"]
     names = ("scale", "power", "size", "kinds", "accuracy", "chance", "points", "spread", "trusted")
     return PenaltyLaw((first, second, third), **{n: d[n] for n in names})

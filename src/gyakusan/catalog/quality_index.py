@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict
 
 from gyakusan.catalog.quality_names import QUALITY, Mode, matches_rule, short_name
 from gyakusan.core.quality import DIMENSIONS, Basis, Matrix, Scale
+from gyakusan.doors.files import packaged
 from gyakusan.errors import UnknownName
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class Index(TypedDict):
 @cache
 def index() -> Index:
     """Return what index.json says."""
-    document: Index = json.loads((QUALITY / "index.json").read_text("utf-8"))
+    document: Index = json.loads(packaged(QUALITY / "index.json"))
     return document
 
 
@@ -112,7 +113,7 @@ def stored_covariance(name: str, mode: Mode) -> Matrix:
 @cache
 def _covariances() -> Mapping[str, Mapping[Mode, list[float]]]:
     """Return the lower triangles by repository and mode."""
-    document: Mapping[str, Mapping[Mode, list[float]]] = json.loads((QUALITY / "covariance.json").read_text("utf-8"))
+    document: Mapping[str, Mapping[Mode, list[float]]] = json.loads(packaged(QUALITY / "covariance.json"))
     return document
 
 

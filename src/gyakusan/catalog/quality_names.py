@@ -14,6 +14,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+from gyakusan.doors.files import packaged
+
 Mode = Literal["off", "on", "low", "medium", "high"]
 """Reasoning off, on at the model's default effort, or at an effort that was asked for."""
 EFFORTS: tuple[Mode, ...] = ("low", "medium", "high")
@@ -152,7 +154,7 @@ def first_match(table: str, name: str, otherwise: str) -> str:
 @cache
 def rules() -> Mapping[str, Any]:
     """Return what names.json says: patterns, and tables whose rows begin with a pattern."""
-    document: Mapping[str, Any] = json.loads((QUALITY / "names.json").read_text("utf-8"))
+    document: Mapping[str, Any] = json.loads(packaged(QUALITY / "names.json"))
     return document
 
 

@@ -14,6 +14,7 @@ import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,14 @@ from gyakusan.catalog import quality, quality_index
 from gyakusan.catalog.quality import Quality
 from gyakusan.catalog.quality_names import Mode, default_mode
 from gyakusan.core.quality import Benchmark, posterior
-from gyakusan.errors import BadRecord, SourceError, did_you_mean
+from gyakusan.doors import files
+from gyakusan.errors import BadRecord, did_you_mean
 from gyakusan.message import Message, say
 
 NEEDED = ("hf_id", "item", "score")
 ALLOWED = (*NEEDED, "mode")
+MOST = 1024 * 1024
+"""Longest file of scores that is read. [B]"""
 _MEASURED = 8
 """Independent scores of a measured model. Source: tools/quality_index.py, MEASURED."""
 
@@ -49,12 +53,9 @@ class OwnScore:
 
 
 def read(path: Path) -> tuple[OwnScore, ...]:
-    """Return the scores of a CSV file. Raises BadRecord with file and line, SourceError if it cannot be read."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            return tuple(_rows(path, csv.reader(file, strict=True)))
-    except (OSError, UnicodeDecodeError) as error:
-        raise SourceError("{path} cannot be read: {why}.", path=str(path), why=str(error)) from error
+    """Return the scores of a CSV file. Raises BadRecord with file and line, BadReference, SourceError."""
+    text = files.text(path, MOST, pipe=True)
+    return tuple(_rows(path, csv.reader(StringIO(text, newline=""), strict=True)))
 
 
 def updated(qualities: Iterable[Quality], own: Sequence[OwnScore]) -> tuple[Quality, ...]:

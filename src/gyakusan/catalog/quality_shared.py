@@ -16,6 +16,7 @@ from functools import cache
 from gyakusan.catalog.quality import find
 from gyakusan.catalog.quality_index import repositories
 from gyakusan.catalog.quality_names import QUALITY, Mode, mode_of
+from gyakusan.doors.files import packaged
 
 REPORTERS = {
     "swallow": "Swallow LLM Leaderboard",
@@ -98,7 +99,7 @@ def _tables(name: str, mode: str | None) -> Mapping[tuple[str, str], Table]:
 @cache
 def _scores() -> Mapping[str, Mapping[tuple[str, str, Mode], Table]]:
     """Return repository -> reporter, harness and mode -> items, from scores.csv.gz."""
-    text = gzip.decompress((QUALITY / "scores.csv.gz").read_bytes()).decode("utf-8")
+    text = gzip.decompress(packaged(QUALITY / "scores.csv.gz")).decode("utf-8")
     out: dict[str, dict[tuple[str, str, Mode], dict[str, float]]] = {}
     for row in csv.DictReader(io.StringIO(text)):
         mode = mode_of(row["hf_id"], row["mode"], row["effort"])

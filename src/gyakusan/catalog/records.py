@@ -14,10 +14,18 @@ from gyakusan.catalog import places
 from gyakusan.catalog.compile import open_catalogue
 from gyakusan.catalog.entry import Entry
 from gyakusan.catalog.places import DATA
+from gyakusan.doors.files import shown, stamp
+from gyakusan.doors.notices import notice
+from gyakusan.errors import GyakusanError, SourceError
+from gyakusan.message import say
 
 if TYPE_CHECKING:
     import sqlite3
 
+OWN_FILES = 1_000
+"""Most files of the user's own records."""
+_left_out: dict[Path, tuple[int, int] | None] = {}
+"""Files of the user's that are passed by -> their state when they were read; see files.stamp."""
 _COLUMNS = "file, line, record.kind, name, aliases, sizes, crc, json"
 
 
@@ -38,13 +46,40 @@ def lookup(kind: str, key: str) -> tuple[Entry, ...]:
 
 
 def own_entries() -> tuple[Entry, ...]:
-    """Return the user's records. Raises BadRecord if a file of theirs is not TOML, cannot be read, or is from the future."""
-    files = places.own_files()
-    if not files:
+    """Return the user's records. What is not TOML, cannot be read, or is from the future is passed by with a notice."""
+    return tuple(e for file in own_files() for e in _own(file))
+
+
+def own_files() -> tuple[Path, ...]:
+    """Return the user's files of records, none where their folder cannot be read; a notice says so."""
+    try:
+        found = places.own_files()
+    except SourceError as error:
+        notice(error.message)
         return ()
+    if len(found) > OWN_FILES:
+        notice(
+            say("{file} has more than {limit} files: the others are left out.", file=str(places.own()), limit=OWN_FILES)
+        )
+    return found[:OWN_FILES]
+
+
+def leave_out(file: Path, error: GyakusanError) -> None:
+    """Pass by a file of the user's as long as it stays as it is, and say so once."""
+    _left_out[file] = stamp(file)
+    notice(say("Your records in {file} are left out: {why}", file=shown(file), why=error.message))
+
+
+def _own(file: Path) -> tuple[Entry, ...]:
     from gyakusan.catalog.toml_files import read
 
-    return tuple(e for file in files for e in read(file, own=True))
+    if file in _left_out and _left_out[file] == stamp(file):
+        return ()
+    try:
+        return read(file, own=True)
+    except GyakusanError as error:
+        leave_out(file, error)
+        return ()
 
 
 @cache

@@ -20,6 +20,7 @@ from gyakusan.catalog import check, places
 from gyakusan.catalog.compile import compile_catalogue, toml_files
 from gyakusan.catalog.entry import SCHEMA
 from gyakusan.catalog.places import DATA, RELEASE
+from gyakusan.doors.files import packaged
 from gyakusan.errors import BadRecord, SourceError
 
 MANIFEST = "catalog.json"
@@ -116,7 +117,7 @@ def _damaged(why: str) -> SourceError:
 
 def bundle(folder: Path, data: Path = DATA, release: str = RELEASE) -> Manifest:
     """Write a release of `data` into `folder` and return its manifest."""
-    names = {f.relative_to(data).as_posix(): f.read_text("utf-8") for f in toml_files(data)}
+    names = {f.relative_to(data).as_posix(): packaged(f).decode() for f in toml_files(data)}
     text = json.dumps({"files": names}, ensure_ascii=False, sort_keys=True).encode()
     manifest = Manifest(release, SCHEMA, f"catalog-{release}.json", hashlib.sha256(text).hexdigest())
     folder.mkdir(parents=True, exist_ok=True)

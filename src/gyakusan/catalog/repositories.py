@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from gyakusan.catalog.artifacts import FILE, Artifact, artifacts
+from gyakusan.doors.files import packaged
 from gyakusan.errors import BadReference
 
 WITHOUT_TAG = ("Q4_K_M", "Q8_0")
@@ -107,6 +108,6 @@ def _models() -> dict[str, str]:
 @cache
 def _pairs() -> tuple[tuple[str, str], ...]:
     """Return every repository of the hub with its model, in the order of the table."""
-    lines = FILE.read_bytes().split(b"\n")[1:]
+    lines = packaged(FILE).split(b"\n")[1:]
     rows = [json.loads(line) for line in lines if line]
     return tuple((r[0], model) for model, found in rows for r in found if "/" in r[0] and ":" not in r[0])

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from gyakusan.doors.text import is_clean
+
 Row = Mapping[str, Any]
 Problem = tuple[str, str]
 """A sentence, and the field that it is about."""
@@ -15,7 +17,6 @@ REPOSITORY = re.compile(r"[A-Za-z0-9._-]+/[A-Za-z0-9._-]+")
 """An id of the hub: letters, digits and "._-", which no shell reads as anything else."""
 LONGEST = 200
 """No name is longer. [characters]"""
-_UNPRINTED = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _POSITIVE = ("bandwidth_gb_s", "power_w", "memory_mib", "parameters", "tensors", "amount")
 _BINARY = re.compile(r"(bandwidth|nvlink)_?(gib|mib|tib)_?s|gib_?s|gibps", re.IGNORECASE)
 MAX_BANDWIDTH = 50_000
@@ -110,7 +111,7 @@ def _names(row: Row) -> Iterator[Problem]:
             if not REPOSITORY.fullmatch(text) or len(text) > LONGEST:
                 yield f"{field} cannot be right: {text[:80]!r} is no repository like owner/name", field
     for text in (row.get("name", ""), *row.get("aliases", ())):
-        if _UNPRINTED.search(text) or len(text) > LONGEST:
+        if not is_clean(text) or len(text) > LONGEST:
             field = "name" if text == row.get("name") else "aliases"
             yield f"{field} cannot be right: {text[:80]!r} has control characters or is too long", field
         elif text in row.get("aliases", ()) and "/" in text and not REPOSITORY.fullmatch(text):

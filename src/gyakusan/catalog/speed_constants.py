@@ -17,6 +17,7 @@ from gyakusan.catalog.chips import Chip
 from gyakusan.catalog.places import DATA
 from gyakusan.core.arrays import IntArray, Number
 from gyakusan.core.roofline import DeviceRates, SpeedConstants
+from gyakusan.doors.files import packaged
 
 SERVERS = ("vllm", "sglang", "trtllm")
 """Engines that compute prompts between the decode steps of others, and latent attention on the heads' keys and values."""
@@ -261,7 +262,7 @@ def interval_slices(kind: str, engine: str, users: float, seen: Evidence) -> tup
 @lru_cache(maxsize=4)
 def load(path: Path = DATA / "speed_constants.json") -> FittedConstants:
     """Return the fitted constants."""
-    return parse(json.loads(path.read_text("utf-8")))
+    return parse(json.loads(packaged(path)))
 
 
 def parse(document: Mapping[str, Any]) -> FittedConstants:

@@ -14,6 +14,7 @@ from typing import Any
 
 from gyakusan.catalog.places import DATA
 from gyakusan.core.traffic import RoleBits
+from gyakusan.doors.files import packaged
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ def extra_models() -> Mapping[str, Mapping[str, Any]]:
 
 @cache
 def _file() -> Mapping[str, Any]:
-    found: Mapping[str, Any] = json.loads((DATA / "speed_models.json").read_text("utf-8"))
+    found: Mapping[str, Any] = json.loads(packaged(DATA / "speed_models.json"))
     return found
 
 

@@ -14,6 +14,7 @@ from functools import cache
 from typing import Any, Literal
 
 from gyakusan.catalog.quality_names import EFFORTS, QUALITY, short_name
+from gyakusan.doors.files import packaged
 
 Basis = Literal["measured", "family", "assumed"]
 """Of this very model; of another of its family, or at another effort; of models in general."""
@@ -123,7 +124,7 @@ def template_arguments(name: str, mode: str) -> Mapping[str, object]:
 
 @cache
 def _facts() -> Mapping[str, Any]:
-    document: Mapping[str, Any] = json.loads((QUALITY / "thinking.json").read_text("utf-8"))
+    document: Mapping[str, Any] = json.loads(packaged(QUALITY / "thinking.json"))
     return document
 
 

@@ -4,38 +4,27 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
-from errno import EINVAL
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
-from stat import S_ISREG
 from typing import Any
 from zlib import crc32
 
-from gyakusan.catalog.entry import PLACES, SCHEMA, Entry, bad_record
-from gyakusan.errors import BadRecord
+from gyakusan.catalog.entry import MOST, PLACES, SCHEMA, Entry, bad_record
+from gyakusan.doors import files
+from gyakusan.doors.parse import toml_value
+from gyakusan.errors import BadRecord, BadReference, SourceError
+from gyakusan.message import Message
 
 _HEADER = re.compile(rf"\[\[ *({'|'.join(PLACES)}) *\]\]")
 
 
 def read(file: Path, *, own: bool = False) -> tuple[Entry, ...]:
     """Return the records of a file in order. own: they are the user's. Raises BadRecord."""
-    try:
-        status = file.stat()
-        if not S_ISREG(status.st_mode):  # a pipe would be waited for
-            raise OSError(EINVAL, "not a regular file", str(file))
-        return _read(file, own, status.st_mtime_ns)
-    except OSError as error:
-        raise BadRecord(
-            "{file} cannot be read: {why}.",
-            file=str(file),
-            why=error.strerror or "?",
-            mend="Correct the catalogue file.",
-        ) from error
+    return _read(file, own, files.stamp(file))
 
 
 @lru_cache(maxsize=64)
-def _read(file: Path, own: bool, _modified: int) -> tuple[Entry, ...]:
+def _read(file: Path, own: bool, _stamp: tuple[int, int] | None) -> tuple[Entry, ...]:
     document, text = tables(file)
     lines = text.split("\n")
     starts = [(m[1], n) for n, line in enumerate(lines) if (m := _HEADER.match(line))]
@@ -53,11 +42,10 @@ def _read(file: Path, own: bool, _modified: int) -> tuple[Entry, ...]:
 def tables(file: Path) -> tuple[dict[str, Any], str]:
     """Return what a file says, and its text. Raises BadRecord if it is not TOML, or from the future."""
     try:
-        text = file.read_text("utf-8")
-        document = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        line = re.search(r"at line (\d+)", str(error))
-        raise bad_record(file, "", str(error), int(line[1]) if line else 1) from error
+        text = files.text(file, MOST)
+    except (BadReference, SourceError) as error:
+        raise BadRecord("{what}", what=error.message, mend="Correct the catalogue file.") from error
+    document = toml_value(text, partial(_no_toml, file))
     form = document.get("schema", SCHEMA)
     if isinstance(form, int) and form > SCHEMA:
         raise BadRecord(
@@ -69,6 +57,12 @@ def tables(file: Path) -> tuple[dict[str, Any], str]:
             mend="Upgrade gyakusan: pip install -U gyakusan",
         )
     return document, text
+
+
+def _no_toml(file: Path, why: Message) -> BadRecord:
+    """Return the error for a file that is not TOML. why: half a sentence, of which the parser's names a line."""
+    at = re.search(r"at line (\d+)", str(why))
+    return bad_record(file, "", str(why), int(at[1]) if at else 1)
 
 
 def _entry(kind: str, row: dict[str, Any], lines: list[str], file: Path, line: int, own: bool) -> Entry:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -10,8 +11,10 @@ from typing import Any
 from cyclopts import App, CycloptsError, Parameter
 
 from gyakusan._version import __version__
+from gyakusan.catalog import places
 from gyakusan.cli.words import Help, mistake
 from gyakusan.cli.writing import drop, unwritten, warn
+from gyakusan.doors.notices import notice
 from gyakusan.errors import GyakusanError, UsageError
 from gyakusan.message import Message
 from gyakusan.text import Language, tell
@@ -51,7 +54,9 @@ def build(language: Language) -> App:
 def run(arguments: Sequence[str], language: Language) -> int:
     """Parse and call; every error is one line on stderr."""
     app = build(language)
+    notice.hear(lambda message: warn("gyakusan: " + tell(message, language)))
     try:
+        _check_own_records()
         result: Any = app(list(arguments), exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
         return _complain(UsageError.__name__, *mistake(error), 2, language, json="--json" in arguments)
@@ -69,6 +74,14 @@ def run(arguments: Sequence[str], language: Language) -> int:
             raise
         return unwritten(error, language)
     return result if isinstance(result, int) else 0
+
+
+def _check_own_records() -> None:
+    """Name what is broken in the user's own records, so that no command stumbles over it."""
+    if os.path.isdir(places.own()):
+        from gyakusan.catalog.own import leave_out_broken
+
+        leave_out_broken()
 
 
 def flushed(code: int, language: Language) -> int:

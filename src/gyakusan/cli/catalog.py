@@ -80,8 +80,10 @@ def check(
     *,
     output: Output = Output(),
 ) -> int:
-    """Run `gyakusan catalog check` and return its exit code."""
-    return _say(records.catalog_check(file), output)
+    """Run `gyakusan catalog check` and return its exit code: 1 if a file of the user's own is broken."""
+    found = records.catalog_check(file)
+    _say(found, output)
+    return 1 if found.facts["broken"] else 0
 
 
 @app.command(name="add", help="Add records of your own from a file or an address.")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import stat
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -17,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from gyakusan.catalog.places import state, write_private
+from gyakusan.doors import files
 from gyakusan.errors import BadSetting, GyakusanError, SourceError
 from gyakusan.planning.request.parse_request import SAVED_KEYS, file_values
 
-LARGEST = 5 * 10**6
+LARGEST = 1024 * 1024
 """No saved answer is larger. [B]"""
 WEEK = 7
 """After this long an answer is old. [days]"""
@@ -98,22 +98,14 @@ def forget() -> None:
         last_path().unlink(missing_ok=True)
 
 
-def _text(path: Path) -> str:
-    """Return what a file says. Raises OSError, ValueError for what is no plain file of a saved answer's size."""
-    status = path.stat()
-    if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST:
-        raise ValueError(path)
-    return path.read_text("utf-8")
-
-
 def last() -> SavedAnswer:
     """Return the last answer. Raises BadSetting where there is none that can be read."""
     from gyakusan.planning.request.parse_request import parse_request
 
     try:
-        answer = _answer(json.loads(_text(last_path())))
+        answer = _answer(file_values(files.text(last_path(), LARGEST), "last-plan.json"))
         parse_request(answer.values)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError, GyakusanError) as error:
+    except (ValueError, KeyError, TypeError, GyakusanError) as error:
         raise BadSetting(
             "There is no last answer to number plans by.",
             mend='Ask first, for example: gyakusan plan --device "RTX 4090"',
@@ -144,8 +136,8 @@ def save(path: Path, answer: SavedAnswer) -> None:
 def _was_saved(path: Path) -> bool:
     """Return True for a file that holds an answer which gyakusan saved."""
     try:
-        return "saved" in file_values(_text(path), path.name)
-    except (OSError, ValueError, GyakusanError):
+        return "saved" in file_values(files.text(path, LARGEST), path.name)
+    except GyakusanError:
         return False
 
 

@@ -7,8 +7,9 @@ import os
 import sys
 from typing import TYPE_CHECKING, TextIO
 
+from gyakusan.doors.text import line
 from gyakusan.message import say
-from gyakusan.text import tell, without_controls
+from gyakusan.text import tell
 
 if TYPE_CHECKING:
     from gyakusan.cli.options import Output, Screen
@@ -17,10 +18,14 @@ if TYPE_CHECKING:
     from gyakusan.text import Language
 
 
+LONGEST = 8_000
+"""Of a line on stderr. [characters]"""
+
+
 def warn(text: str) -> None:
     """Print a line on stderr, without control characters; a stderr that takes nothing changes no exit code."""
     try:
-        print(without_controls(text), file=sys.stderr, flush=True)
+        print(line(text, LONGEST), file=sys.stderr, flush=True)
     except OSError:
         drop(sys.stderr)
 

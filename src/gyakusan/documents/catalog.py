@@ -119,6 +119,7 @@ class CatalogNoticeJson(Struct, frozen=True, kw_only=True):
     schema: name and version of this form
     catalogue: date of the catalogue
     records: number of records in order, of `check`
+    broken: files of the user's own that are left out, of `check`
     file: where the records stand now, of `add`
     names: of the records, of `add`
     release: date of the newest release, of `update`
@@ -126,6 +127,7 @@ class CatalogNoticeJson(Struct, frozen=True, kw_only=True):
     """
 
     records: int | UnsetType = UNSET
+    broken: tuple[str, ...] | UnsetType = UNSET
     file: str | UnsetType = UNSET
     names: tuple[str, ...] | UnsetType = UNSET
     release: str | UnsetType = UNSET

@@ -9,6 +9,7 @@ from typing import Any
 
 from msgspec import UNSET, Struct
 
+from gyakusan.doors.text import block
 from gyakusan.message import Message
 from gyakusan.text import Language, tell
 
@@ -27,6 +28,8 @@ def written(document: object, language: Language, *, indent: int | None = 2, asc
 
 def plain(value: Any, language: Language) -> Any:
     """Return a value as JSON has it: sentences in the reader's language, fields that are unset left out."""
+    if isinstance(value, str):
+        return block(value)
     if isinstance(value, Message):
         return tell(value, language)
     if isinstance(value, Struct):
@@ -35,7 +38,7 @@ def plain(value: Any, language: Language) -> Any:
     if dataclasses.is_dataclass(value):
         return {f.name: plain(getattr(value, f.name), language) for f in dataclasses.fields(value)}
     if isinstance(value, Mapping):
-        return {key: plain(v, language) for key, v in value.items()}
+        return {plain(key, language): plain(v, language) for key, v in value.items()}
     if isinstance(value, tuple | list):
         return [plain(v, language) for v in value]
     return value.item() if hasattr(value, "item") else value

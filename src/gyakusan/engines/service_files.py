@@ -16,14 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from gyakusan.core.machine import Machine
+from gyakusan.doors.text import is_clean
 from gyakusan.engines.base import Command
 from gyakusan.engines.deployment import Deployment
 from gyakusan.engines.registry import engine as find_engine
 from gyakusan.errors import BadSetting
 
 EVERYWHERE, HERE = "0.0.0.0", "127.0.0.1"
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-"""Characters that end a line or steer a terminal: no word of a command has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +124,7 @@ def _check(server: Service) -> None:
     words = [*command.argv, *command.environment, *command.environment.values(), *(w for t in command.then for w in t)]
     if server.key is not None:
         words += [str(server.key.key), str(server.key.variables)]
-    if word := next((w for w in words if CONTROL.search(w)), None):
+    if word := next((w for w in words if not is_clean(w)), None):
         raise BadSetting(
             "{word} has a control character, and no command can be written with it.",
             word=ascii(word[:80]),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from gyakusan.core import recipe
 from gyakusan.core.model import CATALOGUE, Model, Stored, Tensor
+from gyakusan.doors.text import NAME, line
 from gyakusan.errors import Unsupported
 from gyakusan.models import families
 from gyakusan.models.families.metadata import Metadata
@@ -53,7 +54,7 @@ def _title(source: str, stated: str) -> str:
     """Return the name of a file without its ending; `stated`, what converters wrote into it, where a store named the file."""
     stem = _PART.sub("", source.rstrip("/").rsplit("/", 1)[-1].removesuffix(".gguf"))
     named = stated if stated and _BLOB.fullmatch(stem) else stem
-    return "".join(c if c.isprintable() else "?" for c in named)
+    return line(named, NAME) or "?"
 
 
 def from_directory(path: str) -> Model:
@@ -67,7 +68,7 @@ def from_directory(path: str) -> Model:
     folder = Path(path)
     read = config.read(folder)
     head = safetensors.read_folder(folder) if any(folder.glob("*.safetensors")) else None
-    return from_config(read, head, name=folder.resolve().name, source=path)
+    return from_config(read, head, name=line(folder.resolve().name, NAME), source=path)
 
 
 def from_config(config: Mapping[str, Any], head: Header | None, *, name: str, source: str) -> Model:

@@ -5,45 +5,40 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from gyakusan.errors import BadReference, BadSetting, GyakusanError, SourceError, UnknownName
+from gyakusan.doors import files
+from gyakusan.errors import BadReference, BadSetting, GyakusanError, UnknownName
 
+LONGEST = 1024 * 1024
+"""Longest question, also with the answer that was saved. [B]"""
 LONGEST_KEY = 4096
-"""No more is read of a key."""
+"""Longest file with a key. [B]"""
 
 
 def question_of(file: Path) -> dict[str, Any]:
-    """Return the keys and values of the question in a TOML or JSON file. Raises SourceError, BadSetting."""
+    """Return the keys and values of the question in a TOML or JSON file. Raises BadReference, SourceError, BadSetting."""
     from gyakusan.planning.request.parse_request import question_values
 
     return question_values(text_of(file), file.name)
 
 
 def text_of(file: Path) -> str:
-    """Return what a file says. Raises SourceError, BadSetting where a device or a model was typed in its place."""
+    """Return what a file says. Raises BadReference, SourceError; BadSetting where a device or a model was typed in its place."""
     try:
-        return file.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        if not file.exists():
+        return files.text(file, LONGEST, pipe=True)
+    except BadReference:
+        if files.stamp(file) is None:
             _check_no_name(str(file))
-        problem = getattr(error, "strerror", None) or str(error)
-        raise SourceError(
-            "{file} cannot be read: {problem}.", file=str(file), problem=problem, mend="Name a TOML or JSON file."
-        ) from error
+        raise
 
 
 def key_of(path: str | Path) -> str:
-    """Return the first line of a key file. Raises BadReference.
+    """Return the first line of a key file. Raises BadReference, SourceError.
 
     A key is never taken from the command line, where others could read it.
     """
-    try:
-        text = Path(path).expanduser().read_text("utf-8")[:LONGEST_KEY].strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadReference(
-            "{path} cannot be read: {why}.", path=str(path), why=str(error), mend="Check the path."
-        ) from error
+    text = files.text(path, LONGEST_KEY, pipe=True).strip()
     if not text:
-        raise BadReference("{path} is empty.", path=str(path), mend="Write the key into the file.")
+        raise BadReference("{path} is empty.", path=files.shown(path), mend="Write the key into the file.")
     return text.splitlines()[0]
 
 

@@ -237,15 +237,20 @@ def catalog_sources() -> Sources:
 
 
 def catalog_check(file: str | Path | None = None) -> Notice:
-    """Check every record, or a file of one's own. Raises BadRecord."""
-    from gyakusan.catalog import check, own, places
-    from gyakusan.catalog.records import root
+    """Check every record, or a file of one's own. Raises BadRecord, but for broken files of one's own, which are named."""
+    from gyakusan.catalog import check, own
+    from gyakusan.catalog.records import own_files, root
 
-    def everything() -> int:
-        return check.check(root()) + check.check_files(places.own_files())
-
-    count = everything() if file is None else own.check_own(Path(file))
-    return Notice(say("{count} records checked, no fault.", count=f"{count:,}"), {"records": count})
+    if file is not None:
+        count, broken = own.check_own(Path(file)), ()
+    else:
+        broken = own.leave_out_broken()
+        count = check.check(root()) + check.check_files(f for f in own_files() if f not in broken)
+    facts = {"records": count, "broken": [str(f) for f in broken]}
+    if broken:
+        names = ", ".join(f.name for f in broken)
+        return Notice(say("{count} records checked; left out: {names}.", count=f"{count:,}", names=names), facts)
+    return Notice(say("{count} records checked, no fault.", count=f"{count:,}"), facts)
 
 
 def catalog_add(source: str | Path, *, replace: bool = False) -> Notice:
@@ -277,19 +282,14 @@ def catalog_verify(
 
 def _text(source: str) -> bytes:
     """Return the bytes behind a path or an address. Raises BadReference, SourceError."""
-    from gyakusan.catalog.own import MOST
+    from gyakusan.catalog.entry import MOST
+    from gyakusan.doors import files
 
     if source.startswith(("https://", "http://")):
         from gyakusan.models.sources import http
 
         return http.document(source, most=MOST)
-    try:
-        return Path(source).expanduser().read_bytes()[: MOST + 1]
-    except OSError as error:
-        why = error.strerror or "?"
-        raise BadReference(
-            "{file} cannot be read ({why}).", file=source[:200], why=why, mend="Give a TOML file."
-        ) from None
+    return files.whole(source, MOST, pipe=True)
 
 
 def catalog_update(*, online: bool = False, address: str = ADDRESS) -> Notice:

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from gyakusan.doors.text import line
 from gyakusan.errors import ServerError
 
 LIMIT = 8 * 2**20
@@ -129,7 +130,7 @@ def _reason(reply: Any) -> str:
     error = reply.get("error") if isinstance(reply, dict) else None
     told = error.get("message") if isinstance(error, dict) else error
     text = told if isinstance(told, str) else "no reason given"
-    return "".join(c if c.isprintable() else " " for c in text)[:300].rstrip(". ")
+    return line(text, 300).rstrip(". ")
 
 
 def _mend(status: int) -> str:

@@ -9,10 +9,13 @@ import stat
 from pathlib import Path
 
 from gyakusan.catalog.places import write_private
+from gyakusan.doors.files import head
 from gyakusan.engines.registry import NAMES, engine
 from gyakusan.engines.service_files import KeyFiles
 from gyakusan.errors import BadSetting, SourceError
 
+LONGEST = 4096
+"""No more is read of a file with a key. [B]"""
 KEY = re.compile(r"[A-Za-z0-9._~+/=-]{16,}")
 """A key that a server takes, too long to guess: characters that a shell, Compose and systemd all read as they stand.
 
@@ -47,7 +50,7 @@ def kept_key(folder: Path) -> KeyFiles:
         key = _key_in(files.key)
         names = sorted({engine(name).KEY for name in NAMES} - {""})
         lines = "".join(f"{name}={key}\n" for name in names).encode()
-        if not files.variables.exists() or files.variables.read_bytes() != lines:
+        if not files.variables.exists() or head(files.variables, LONGEST) != lines:
             write_private(files.variables, lines.decode())
         for file in (files.key, files.variables):
             if file.stat().st_mode & 0o077:
@@ -64,7 +67,7 @@ def kept_key(folder: Path) -> KeyFiles:
 
 def _key_in(file: Path) -> str:
     """Return the key in a file. Raises SourceError for what no server should be opened with, and OSError."""
-    key = file.read_bytes().decode("ascii", "replace").strip()
+    key = head(file, LONGEST).decode("ascii", "replace").strip()
     if KEY.fullmatch(key) is None:
         raise SourceError(
             "{file} holds no key: it needs one line of at least 16 characters, only letters, digits and ._~+/=-.",

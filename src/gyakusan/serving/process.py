@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from gyakusan.doors.text import block
 from gyakusan.errors import ServerError
 from gyakusan.serving import posix
 
@@ -28,7 +29,6 @@ MARGIN = 2.0
 """How much longer than the server its guard may take to end. [s]"""
 
 _GUARD = Path(__file__).with_name("guard.py")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _MASKED = re.compile(r"\*{4}\S+")
 _PID = re.compile(r"^guard: server pid (\d{1,10})$")
 _ENDED = re.compile(r"^guard: server ended with (-?\d{1,5})$")
@@ -106,7 +106,7 @@ class OutputLog:
 
     def _add(self, line: str) -> None:
         # A model's metadata is printed too: it must not steer the terminal of who reads the log.
-        line = _CONTROL.sub(" ", line)
+        line = block(line)
         for secret in self._secrets:
             line = line.replace(secret, "[secret]")
         if self._secrets:

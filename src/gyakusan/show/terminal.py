@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING
 import rich.text
 from rich.console import Console
 
+from gyakusan.doors.text import line as cleaned
 from gyakusan.message import Message
 from gyakusan.show.command_lines import command_lines
 from gyakusan.show.layout import STYLES, Screen, table_lines
@@ -30,7 +31,7 @@ from gyakusan.show.tree import (
     whole,
 )
 from gyakusan.show.wrapping import PROSE, cells, printable, wrapped
-from gyakusan.text import Language, tell, without_controls
+from gyakusan.text import Language, tell
 
 if TYPE_CHECKING:
     from rich.status import Status
@@ -45,7 +46,7 @@ class Terminal:
     def __init__(self, language: Language, *, colour: bool | None = None, stderr: bool = False) -> None:
         """Open it. colour: True forces colours, False removes them, None asks the terminal and NO_COLOR."""
         forced = {} if colour is None else {"no_color": not colour, "force_terminal": colour or None}
-        self._console = Console(stderr=stderr, highlight=False, **forced)  # type: ignore[arg-type]
+        self._console = Console(stderr=stderr, highlight=False, markup=False, emoji=False, **forced)  # type: ignore[arg-type]
         self._language = language
         file = self._console.file
         self._interactive = file.isatty()
@@ -115,13 +116,13 @@ def lines(
         for line in _lines(part, screen, ""):
             line.rstrip()
             line = printable(line, ascii_only=ascii_only)
-            line.plain = without_controls(line.plain)
+            line.plain = cleaned(line.plain, None)
             yield line
 
 
 def tell_words(words: Words, language: Language) -> str:
     """Return data as it stands and a sentence in the reader's language."""
-    return words if isinstance(words, str) else tell(words, language)
+    return cleaned(words, None) if isinstance(words, str) else tell(words, language)
 
 
 def _lines(part: Part, screen: Screen, indent: str) -> Iterator[rich.text.Text]:

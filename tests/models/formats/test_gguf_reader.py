@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from tests.models import building
 from tests.models.building import ARRAY, F32, STRING, U32, Memory, Raw, array, header, padded, pair, tensor, text
 
+from gyakusan.doors import files
 from gyakusan.errors import BadModel, GyakusanError, Malformed, Truncated, Unsupported
 from gyakusan.models.formats import gguf
-from gyakusan.models.sources import disk
 
 HUGE = 2**63
 SAFETENSORS = struct.pack("<Q", 80) + b'{"a":{"dtype":"F16","shape":[1],"data_offsets":[0,2]}}' + bytes(90)
@@ -223,7 +223,7 @@ def test_bad_bytes_on_disk_say_the_same(case: str, tmp_path: Path) -> None:
     data, kind, said = BAD[case]
     path = tmp_path / "made.gguf"
     path.write_bytes(data)
-    with disk.open(path) as source, pytest.raises(kind, match=said):
+    with files.open(path) as source, pytest.raises(kind, match=said):
         gguf.read(source)
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from gyakusan.core.model import Tensor
+from gyakusan.doors import files
 from gyakusan.errors import Malformed, SourceError, Unsupported
 from gyakusan.models.formats import gguf, gguf_writer
-from gyakusan.models.sources import disk
 
 METADATA: dict[str, Any] = {
     "general.architecture": "llama",
@@ -36,7 +36,7 @@ TENSORS = (
 def test_it_is_read_back(tmp_path: Path) -> None:
     path = tmp_path / "model.gguf"
     size = gguf_writer.write(path, {**METADATA, "general.alignment": 64}, TENSORS)
-    with disk.open(str(path)) as source:
+    with files.open(str(path)) as source:
         header = gguf.read(source)
     as_read = {k: tuple(v) if isinstance(v, list | tuple) else v for k, v in METADATA.items()}
     assert dict(header.metadata) == as_read

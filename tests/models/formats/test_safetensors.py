@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from tests.models.building import Memory
 
 from gyakusan import errors
+from gyakusan.doors import files
 from gyakusan.models.formats import safetensors
-from gyakusan.models.sources import disk
 
 
 def packed(head: Any, data: int = 0, length: int | None = None) -> bytes:
@@ -271,5 +271,5 @@ def test_an_index_that_is_none(tmp_path: Path, text: str) -> None:
 
 def test_from_disk(tmp_path: Path) -> None:
     fill(tmp_path, SHARDS)
-    with disk.open(tmp_path / ONE_FILE) as source:
+    with files.open(tmp_path / ONE_FILE) as source:
         assert safetensors.read(source).tensors == read(SHARDS[ONE_FILE]).tensors

@@ -15,6 +15,7 @@ from os.path import abspath
 from pathlib import Path
 from typing import TypeAlias
 
+from gyakusan.doors.text import line
 from gyakusan.engines.base import Container
 from gyakusan.engines.defaults import without_options
 from gyakusan.engines.llamacpp.settings import Settings, check
@@ -286,5 +287,5 @@ def command(
 
 def _clean_alias(alias: str | None) -> str | None:
     """Return a name without commas, which separate names in --alias, and without control characters; None if empty."""
-    clean = "".join(c for c in alias if c.isprintable() and c != ",").strip() if alias else ""
+    clean = line(alias).replace(",", "").replace("?", "").strip() if alias else ""
     return clean[:200] or None

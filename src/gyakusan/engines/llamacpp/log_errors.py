@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import replace
 
+from gyakusan.doors.text import line as cleaned
 from gyakusan.engines.server import StartFailure
 from gyakusan.message import Message, say
 
@@ -85,15 +86,10 @@ _COMPILED = tuple((kind, re.compile(pattern), text, mend) for kind, pattern, tex
 
 def start_failure(lines: Iterable[str]) -> StartFailure | None:
     """Return why the server did not start, None if the log does not tell. The most telling line wins, not the first."""
-    printable = [_printable(line[:LONGEST_LINE]) for line in lines]
+    printable = [cleaned(line[:LONGEST_LINE]) for line in lines]
     for kind, pattern, text, mend in _COMPILED:
         for line in printable:
             if match := pattern.search(line):
                 facts = {name: value.strip().rstrip(".") for name, value in match.groupdict().items()}
                 return StartFailure(kind, replace(text, facts=facts), replace(mend, facts=facts))
     return None
-
-
-def _printable(text: str) -> str:
-    """Return text without control characters: a model's metadata must not steer the reader's terminal."""
-    return "".join(c if c.isprintable() else " " for c in text)

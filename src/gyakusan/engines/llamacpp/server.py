@@ -85,11 +85,11 @@ def title(program: str) -> str:
 
 def model_error(path: Path) -> GyakusanError | None:
     """Return what our own reader finds wrong with a GGUF file, None if it can be read."""
+    from gyakusan.doors import files
     from gyakusan.models.formats import gguf
-    from gyakusan.models.sources import disk
 
     try:
-        gguf.read_parts(str(path), disk.open)
+        gguf.read_parts(str(path), files.open)
     except GyakusanError as error:
         return error
     return None

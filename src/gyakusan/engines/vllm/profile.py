@@ -13,6 +13,7 @@ from gyakusan.core.arrays import Number
 from gyakusan.core.broadcast import maximum, minimum
 from gyakusan.core.machine import Device
 from gyakusan.core.model import Experts, Model
+from gyakusan.doors.files import packaged
 from gyakusan.engines.vllm.settings import Settings, release
 from gyakusan.units import GIB
 
@@ -44,7 +45,7 @@ def data() -> Mapping[str, Any]:
     """Return profile.toml."""
     import tomllib
 
-    return tomllib.loads((Path(__file__).parent / "profile.toml").read_text("utf-8"))
+    return tomllib.loads(packaged(Path(__file__).parent / "profile.toml").decode())
 
 
 def place(device: Device) -> Place:

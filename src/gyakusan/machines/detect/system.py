@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gyakusan.core.machine import Device
+from gyakusan.doors.files import head
 from gyakusan.errors import DetectError
 from gyakusan.message import Message, say
 
@@ -82,8 +83,7 @@ class System:
     def read(self, path: str) -> str:
         """Return the text of a file. Raises DetectError if it cannot be read. Undecodable bytes are replaced."""
         try:
-            with open(self.root / path.lstrip("/"), "rb") as file:
-                return file.read(MOST).decode("utf-8", "replace")
+            return head(self.root / path.lstrip("/"), MOST).decode("utf-8", "replace")
         except OSError as error:
             raise silent(path, error.strerror or str(error)) from error
 

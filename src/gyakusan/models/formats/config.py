@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from gyakusan.doors import files
 from gyakusan.errors import BadReference, Malformed
 from gyakusan.message import say
 from gyakusan.models.formats import json_text
-from gyakusan.models.sources import disk
 
 NAME = "config.json"
 LONGEST = 16 * 1024 * 1024
@@ -22,7 +22,7 @@ def read(path: str | Path) -> dict[str, Any]:
         path = path / NAME
         if not path.is_file():
             raise _absent(path.parent)
-    with disk.open(path) as source:
+    with files.open(path) as source:
         if (source.size or 0) > LONGEST:
             raise Malformed(
                 "{file} is larger than {limit} MiB.", file=source.name, limit=LONGEST >> 20,
@@ -38,6 +38,6 @@ def _absent(folder: Path) -> BadReference:
     found = sorted(folder.glob("*.gguf"))[:1]
     mend = "Give the path of the file {gguf} in it." if found else "Give a folder with a downloaded model."
     return BadReference(
-        "There is no {name} in {folder}.", name=NAME, folder=disk.shown(folder.absolute()),
-        gguf=disk.shown(found[0].name) if found else "", mend=mend,
+        "There is no {name} in {folder}.", name=NAME, folder=files.shown(folder.absolute()),
+        gguf=files.shown(found[0].name) if found else "", mend=mend,
     )  # fmt: skip

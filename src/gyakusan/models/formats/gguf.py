@@ -1,8 +1,8 @@
 """GGUF: the header of a model in one file or in parts, read without ever building the tokenizer.
 
-    with disk.open(path) as source:
+    with files.open(path) as source:
         header = gguf.read(source)               one file
-    header = gguf.read_parts(path, disk.open)    one file, or all parts of which `path` is any
+    header = gguf.read_parts(path, files.open)    one file, or all parts of which `path` is any
 
 Source: ggml b11434, docs/gguf.md; parts: llama.cpp b11434, src/llama-model-loader.cpp and llama_split_path.
 """
@@ -32,7 +32,7 @@ def read(source: Source) -> Header:
 def read_parts(where: str, opener: Callable[[str], Source]) -> Header:
     """Return the header of the model at `where`; of a model in parts, `where` may be any of them.
 
-    opener: disk.open or http.open. Metadata is that of the first part; tensors and size are of all.
+    opener: files.open or http.open. Metadata is that of the first part; tensors and size are of all.
     Raises what `read` and `opener` raise, and BadReference for a part that is missing.
     """
     with opener(where) as source:

@@ -13,11 +13,13 @@ import msgspec
 
 from gyakusan.core.dtypes import DTYPES
 from gyakusan.core.model import Tensor
+from gyakusan.doors import files
+from gyakusan.doors.text import line
 from gyakusan.errors import BadReference, Malformed, Truncated, Unsupported
 from gyakusan.message import say
 from gyakusan.models.formats import json_text
 from gyakusan.models.formats.magic import ENOUGH, likeness
-from gyakusan.models.sources import Source, disk
+from gyakusan.models.sources import Source
 
 LONGEST = 100_000_000
 """Longest header. [B] The limit of the safetensors library."""
@@ -78,7 +80,7 @@ def read_folder(folder: str | Path) -> Header:
         head = _shard(folder / file)
         for tensor in head.tensors:
             if tensor.name in tensors:
-                _bad("Two files of {file} have the tensor {name}.", disk.shown(folder), name=_short(tensor.name))
+                _bad("Two files of {file} have the tensor {name}.", files.shown(folder), name=_short(tensor.name))
             tensors[tensor.name] = tensor
         heads.append(head)
         missing = next((name for name in promised if name not in tensors), None)
@@ -86,17 +88,17 @@ def read_folder(folder: str | Path) -> Header:
             _bad("{file} lacks the tensor {name} of its index.", head.name, name=_short(missing))
     first = heads[0]
     sizes = sum(head.size for head in heads)
-    return Header(disk.shown(folder), first.metadata, tuple(tensors.values()), first.data_at, sizes, tuple(where))
+    return Header(files.shown(folder), first.metadata, tuple(tensors.values()), first.data_at, sizes, tuple(where))
 
 
 def _shard(path: Path) -> Header:
     try:
-        with disk.open(path) as source:
+        with files.open(path) as source:
             return read(source)
     except BadReference:
         raise BadReference(
             "The shard {name} is missing.",
-            name=disk.shown(path),
+            name=files.shown(path),
             mend="Download the whole model again, with all its files.",
         ) from None
 
@@ -111,16 +113,16 @@ def _shards(folder: Path) -> dict[str, list[str]]:
     )
     if not names:
         raise BadReference(
-            "{folder} has no safetensors file.", folder=disk.shown(folder),
+            "{folder} has no safetensors file.", folder=files.shown(folder),
             mend="Download the model's safetensors files into it, or give the path of a GGUF file.",
         )  # fmt: skip
     if len(names) > SHARDS:
-        _bad("{file} has more than {limit} shards.", disk.shown(folder), limit=SHARDS)
+        _bad("{file} has more than {limit} shards.", files.shown(folder), limit=SHARDS)
     return {name: [] for name in names}
 
 
 def _indexed(path: Path) -> dict[str, list[str]]:
-    with disk.open(path) as source:
+    with files.open(path) as source:
         if (source.size or 0) > INDEX_BYTES:
             _bad("{file} is larger than {limit} MiB.", source.name, limit=INDEX_BYTES >> 20)
         raw = json_text.loads(source.read(0, source.size or 0), source.name, BRACKETS)
@@ -128,10 +130,10 @@ def _indexed(path: Path) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for name, file in index.weight_map.items():
         if "/" in file or "\\" in file or not file.endswith(".safetensors") or not file.isprintable():
-            _bad("{file} names {name}, which is not a shard in its folder.", disk.shown(path), name=_short(file))
+            _bad("{file} names {name}, which is not a shard in its folder.", files.shown(path), name=_short(file))
         found.setdefault(file, []).append(name)
     if not 0 < len(found) <= SHARDS:
-        _bad("{file} names {n} shards.", disk.shown(path), n=len(found))
+        _bad("{file} names {n} shards.", files.shown(path), n=len(found))
     return dict(sorted(found.items()))
 
 
@@ -169,7 +171,7 @@ def _typed(name: str, value: Any, kind: Any) -> Any:
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
-        raise json_text.bad(name, say("{why}", why=json_text.line(str(error)))) from None
+        raise json_text.bad(name, say("{why}", why=line(str(error)))) from None
 
 
 def _checked(name: str, entries: Mapping[str, _Entry], room: int) -> tuple[Tensor, ...]:

@@ -54,9 +54,9 @@ def open(where: str) -> Source:  # noqa: A001
         from gyakusan.models.sources import http
 
         return http.open(where)
-    from gyakusan.models.sources import disk
+    from gyakusan.doors import files
 
-    return disk.open(where)
+    return files.open(where)
 
 
 __all__ = ["Source", "open"]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 from urllib.parse import quote, unquote
 
+from gyakusan.doors.text import line
 from gyakusan.errors import BadReference, BadSetting, GyakusanError, SourceError, Truncated
 from gyakusan.models.sources import route
 from gyakusan.models.sources.route import HOPS, shown
@@ -231,8 +232,7 @@ class Web:
         return form.fullmatch(response.headers.get("content-range", "").strip()) is not None
 
     def _bad(self, template: str, what: str) -> SourceError:
-        text = "".join(c if c.isprintable() else "?" for c in what[:80])
-        return SourceError(template, url=self.name, what=text, mend=_DOWNLOAD)
+        return SourceError(template, url=self.name, what=line(what, 80), mend=_DOWNLOAD)
 
     def _status(self, response: Response, asked: _Asked) -> GyakusanError:
         """Return the error for an answer that is not the bytes asked for."""

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from gyakusan.doors import files
 from gyakusan.errors import BadReference, Malformed, SourceError, did_you_mean
-from gyakusan.models.sources import Source, disk
+from gyakusan.models.sources import Source
 
 LONGEST = 32 * 1024 * 1024
 """Longest answer of the API, and longest config.json or index. [B]"""
@@ -70,7 +71,7 @@ class Listing:
     def opener(self, first: int = 512 * 1024) -> Any:
         """Return the function that opens the address or the path of a file."""
         if self.folder is not None:
-            return disk.open
+            return files.open
         from gyakusan.models.sources import http
 
         return partial(_opened, self.repository, partial(http.open, headers=authorization(), first=first))
@@ -79,7 +80,7 @@ class Listing:
         """Return a whole small file."""
         if self.folder is None:
             return _document(self.repository, address(self.repository, file))
-        with disk.open(self.folder / file) as source:
+        with files.open(self.folder / file) as source:
             if (source.size or 0) > LONGEST:
                 raise _bad(self.repository, f"{file}: {source.size} B")
             return source.read(0, source.size or 0)
@@ -134,7 +135,7 @@ def authorization() -> dict[str, str]:
     if not token.strip():
         path = Path(os.environ.get("HF_TOKEN_PATH") or _home() / "token")
         try:
-            token = path.read_text("utf-8")[:4096]
+            token = files.head(path, 4096).decode()
         except (OSError, UnicodeDecodeError, ValueError):
             token = ""
     return {"Authorization": f"Bearer {token.strip()}"} if token.strip() else {}
@@ -144,7 +145,7 @@ def cached(repository: Repository, root: Path | None = None) -> Listing | None:
     """Return the files of the revision in the cache on this computer, None if there are none. root: another cache."""
     folder = (root or cache()) / f"models--{repository.id.replace('/', '--')}"
     try:
-        commit = (folder / "refs" / repository.at).read_text("ascii").strip()
+        commit = files.head(folder / "refs" / repository.at, 256).decode("ascii").strip()
     except (OSError, ValueError):
         commit = repository.at
     snapshot = folder / "snapshots" / commit

@@ -10,8 +10,9 @@ from typing import Any
 
 from msgspec import Struct
 
+from gyakusan.doors import files
 from gyakusan.errors import BadReference, GyakusanError, Malformed, SourceError, Truncated
-from gyakusan.models.sources import Source, disk
+from gyakusan.models.sources import Source
 
 HOST, SPACE = "registry.ollama.ai", "library"
 LONGEST = 4 * 1024 * 1024
@@ -111,7 +112,7 @@ class Manifest(Struct, frozen=True):
 
             return http.open(self.where(layer))
         try:
-            return disk.open(self.where(layer))
+            return files.open(self.where(layer))
         except BadReference:
             raise SourceError(
                 "A file of {name} is missing in Ollama's store.", name=str(self.name),
@@ -161,7 +162,7 @@ def local(name: Name) -> Manifest | None:
                 continue
         except OSError:
             continue
-        with disk.open(path) as source:
+        with files.open(path) as source:
             if (source.size or 0) > LONGEST:
                 raise _bad(name, f"{source.size} B")
             return _manifest(name, source.read(0, source.size or 0), store)

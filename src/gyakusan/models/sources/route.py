@@ -7,6 +7,7 @@ from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import TYPE_CHECKING
 from urllib.request import getproxies
 
+from gyakusan.doors.text import PATH, line
 from gyakusan.errors import SourceError
 from gyakusan.message import Message, say
 
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
 
 HOPS = 5
 """Most redirects that are followed."""
-LONGEST = 300
-"""Of an address in a message. [characters]"""
 _PORTS = {"http": 80, "https": 443}
 _NAT64 = IPv6Network("64:ff9b::/96")
 
@@ -26,8 +25,7 @@ def shown(url: URL) -> str:
     port = f":{url.port}" if url.port is not None else ""
     host = f"[{url.host}]" if ":" in url.host else url.host
     text = f"{url.scheme}://{host}{port}{url.path}" + ("?..." if url.query else "")
-    text = "".join(c if c.isprintable() else "?" for c in text)
-    return text if len(text) <= LONGEST else text[: LONGEST - 3] + "..."
+    return line(text, PATH)
 
 
 def origin(url: URL) -> tuple[str, str, int | None]:
@@ -104,7 +102,7 @@ def resolve(host: str, port: int, *, proxied: bool) -> list[str]:
         if proxied:
             return []
         raise SourceError(
-            "{host} has no address.", host=host[:LONGEST], mend="Check the network connection and the spelling."
+            "{host} has no address.", host=line(host, PATH), mend="Check the network connection and the spelling."
         ) from None
     return [str(info[4][0]) for info in found]
 

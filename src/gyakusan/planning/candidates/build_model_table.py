@@ -12,6 +12,7 @@ from gyakusan.catalog import artifacts
 from gyakusan.catalog.entry import Entry
 from gyakusan.catalog.quality_names import QUALITY
 from gyakusan.catalog.records import entries
+from gyakusan.doors.files import packaged
 from gyakusan.planning.candidates.model_table import (
     FILE,
     NOTHING_STORED,
@@ -72,4 +73,4 @@ def _worked_out(entry: Entry) -> Mapping[str, Any]:
 
 def scores_crc() -> int:
     """Return a checksum of what the scores come from."""
-    return crc32(b"".join((QUALITY / name).read_bytes() for name in ("index.json", "names.json", "thinking.json")))
+    return crc32(b"".join(packaged(QUALITY / name) for name in ("index.json", "names.json", "thinking.json")))

@@ -26,6 +26,7 @@ from gyakusan.core.model import Model
 from gyakusan.core.quality import kind_of
 from gyakusan.core.quality import penalty as law_penalty
 from gyakusan.core.traffic import ModelShape, Traffic
+from gyakusan.doors.files import packaged
 from gyakusan.engines.registry import engine, model_storages
 from gyakusan.planning.candidates import compact_model
 
@@ -247,7 +248,7 @@ def stored_file(path: Path = FILE) -> Mapping[str, Any]:
     """Return what the file says: models, scores, and a checksum of what the scores come from. Nothing if there is none."""
     if not path.exists():
         return NOTHING_STORED
-    stored: Mapping[str, Any] = msgspec.json.decode(path.read_bytes())
+    stored: Mapping[str, Any] = msgspec.json.decode(packaged(path))
     return stored
 
 

@@ -14,7 +14,7 @@ from typing import Any, get_args
 from gyakusan.engines.base import System
 from gyakusan.engines.registry import engine
 from gyakusan.errors import BadQuantity, BadSetting, did_you_mean, unknown
-from gyakusan.message import say
+from gyakusan.message import Message, say
 from gyakusan.planning.request import money
 from gyakusan.planning.request.money import Money
 from gyakusan.planning.request.request import (
@@ -113,19 +113,14 @@ def _check_system(request: PlanRequest) -> None:
 
 def file_values(text: str, name: str) -> Mapping[str, Any]:
     """Return the keys and values of a TOML or JSON file called `name`. Raises BadSetting if it is neither."""
-    import json
-    import tomllib
+    from gyakusan.doors.parse import json_value, toml_value
 
-    try:
-        text = text.removeprefix("\ufeff")  # Windows editors begin a file with this mark
-        values = json.loads(text) if name.endswith(".json") else tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise BadSetting(
-            "{file} cannot be read: {problem}",
-            file=name,
-            problem=str(error),
-            mend="Write TOML, or JSON in a .json file.",
-        ) from error
+    def refuse(why: Message) -> BadSetting:
+        return BadSetting(
+            "{file} cannot be read: {problem}.", file=name, problem=why, mend="Write TOML, or JSON in a .json file."
+        )
+
+    values = (json_value if name.endswith(".json") else toml_value)(text, refuse)
     if not isinstance(values, dict):
         raise BadSetting("{file} does not hold a table of keys.", file=name, mend="Write lines such as users = 5.")
     return values

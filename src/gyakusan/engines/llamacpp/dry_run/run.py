@@ -24,6 +24,7 @@ from typing import NoReturn
 
 from gyakusan.core.dtypes import dtype
 from gyakusan.core.model import Model, Recurrent
+from gyakusan.doors.text import line
 from gyakusan.engines.llamacpp import log
 from gyakusan.engines.llamacpp.buffers import kv_cache
 from gyakusan.engines.llamacpp.buffers.server_memory import output
@@ -248,7 +249,7 @@ def _row(answer: Answer, s: Settings, where: Library) -> Dry:
 
 def _refused(answer: Answer, where: Library) -> NoReturn:
     """Raise ServerError for an answer that is an error."""
-    lines = [_shown(line) for line in answer["log"]] or ["-"]
+    lines = [line(x.strip(), 160) for x in answer["log"]] or ["-"]
     match answer["error"]:
         case "build":
             _unknown(lines[0], where)
@@ -274,8 +275,3 @@ def _crashed(lines: Sequence[str], where: Library) -> NoReturn:
     raise ServerError(
         "The dry run of llama.cpp b{build} crashed: {what}.", build=where.build, what=reason.rstrip("."), mend=_MEND
     )
-
-
-def _shown(line: str) -> str:
-    """Return a line without control characters: a model's metadata must not steer the reader's terminal."""
-    return "".join(c if c.isprintable() else " " for c in line).strip()[:160]

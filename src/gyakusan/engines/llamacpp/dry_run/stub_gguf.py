@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from gyakusan.core.model import Experts, Model, Tensor
+from gyakusan.doors import files
 from gyakusan.errors import BadModel, ServerError
 from gyakusan.models.formats import gguf, gguf_writer
-from gyakusan.models.sources import disk
 
 _NOT_COPIED = re.compile(
     r"gyakusan\.|tokenizer\.(?!ggml\.token_type_count$)|split\.|quantize\.|general\.(?!architecture$|name$|file_type$)"
@@ -116,7 +116,7 @@ def is_whole_file(model: Model) -> bool:
     if not model.source.endswith(".gguf") or not os.path.isfile(model.source):
         return False
     try:
-        with disk.open(model.source) as source:
+        with files.open(model.source) as source:
             header = gguf.read(source)
     except BadModel:
         return False

@@ -148,18 +148,18 @@ def _checked(path: str, wanted: str) -> ExtraFile:
 
 
 def _read(path: str) -> ExtraFile:
-    from gyakusan.models.sources import disk
+    from gyakusan.doors import files
 
-    return _read_header(path, disk.stamp(path))
+    return _read_header(path, files.stamp(path))
 
 
 @lru_cache(maxsize=32)
 def _read_header(path: str, stamp: tuple[int, int] | None) -> ExtraFile:
-    """Return the file with its header. stamp: see disk.stamp; a file that was written again is read again."""
+    """Return the file with its header. stamp: see files.stamp; a file that was written again is read again."""
+    from gyakusan.doors import files
     from gyakusan.models.formats import gguf
-    from gyakusan.models.sources import disk
 
-    header = gguf.read_parts(path, disk.open)
+    header = gguf.read_parts(path, files.open)
     tensors = tuple(Tensor(t.name, t.shape, t.type) for t in header.tensors)
     metadata = tuple((k, v) for k, v in header.metadata.items() if isinstance(v, str | int))
     return ExtraFile(path, sum(t.bytes for t in tensors), tensors, metadata)

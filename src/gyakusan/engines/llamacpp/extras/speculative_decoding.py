@@ -46,14 +46,14 @@ _SECOND_CONTEXT = Memo[Model | None](maxsize=1)
 
 
 def _load(reference: str) -> Model:
-    from gyakusan.models.sources import disk
+    from gyakusan.doors import files
 
-    return _loaded(reference, disk.stamp(reference))
+    return _loaded(reference, files.stamp(reference))
 
 
 @lru_cache(maxsize=8)
 def _loaded(reference: str, stamp: tuple[int, int] | None) -> Model:
-    """Return the draft model. stamp: see disk.stamp; a file that was written again is read again."""
+    """Return the draft model. stamp: see files.stamp; a file that was written again is read again."""
     from gyakusan.models import load
 
     try:

@@ -1,0 +1,116 @@
+"""The door for JSON and TOML: bounded in size, breadth and depth, before and after the parser; a key may not occur twice.
+
+Every step is linear in the text. What is refused is said by the caller, who knows what the text is: `refuse` takes half a
+sentence and returns the error.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+from gyakusan.doors.text import NAME, line
+from gyakusan.errors import GyakusanError
+from gyakusan.message import Message, say
+
+DEPTH = 64
+"""Most levels of objects and arrays in each other."""
+BRACKETS = 200_000
+"""Most objects and arrays, and so most memory. Quantisation settings for each tensor reach 10^4."""
+ITEMS = 2_000_000
+"""Most values that commas separate."""
+DIGITS = 40
+"""Most digits of a whole number."""
+DOTS = 16
+"""Most parts of a dotted key of TOML less one: tomllib keeps each prefix of it."""
+Refuse = Callable[[Message], GyakusanError]
+_STRINGS = re.compile(
+    r'"""(?:[^"\\]|\\.|"(?!""))*+(?:"{3,5}|\Z)|' + r"'''(?:[^']|'(?!''))*+(?:'{3,5}|\Z)|"
+    r'"(?:[^"\\\n]|\\.)*+["\n]?|' + r"'[^'\n]*+['\n]?|#[^\n]*+",
+    re.DOTALL,
+)
+"""Strings and comments of TOML, also those without an end: each alternative takes what it begins with."""
+_LONG_NUMBER = re.compile(rf"(?<![\w.+-])[+-]?\d\w{{{DIGITS},}}+")
+_LONG_KEY = re.compile(rf'(?<![\w"-])[\w"-]++(?:[ \t]*+\.[ \t]*+[\w"-]++){{{DOTS},}}+')
+"""Both begin where a word begins, so that no letter is read twice."""
+
+
+def json_value(raw: bytes | str, refuse: Refuse, brackets: int = BRACKETS) -> Any:
+    """Return the value of a JSON text. brackets: most objects and arrays. Raises what `refuse` returns."""
+    try:
+        text = raw if isinstance(raw, str) else raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise refuse(say("byte {at} is not UTF-8", at=error.start)) from None
+    if text.count("[") + text.count("{") > brackets or text.count(",") > ITEMS:
+        raise refuse(say("too many values"))
+
+    def whole(digits: str) -> int:
+        if len(digits) > DIGITS:
+            raise refuse(say("a number has {n} digits", n=len(digits)))
+        return int(digits)
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs):
+            raise refuse(say("the key {key} occurs twice", key=repr(_twice(pairs)[:80])))
+        return found
+
+    try:
+        found = json.loads(text, object_pairs_hook=once, parse_int=whole)
+    except RecursionError:
+        raise refuse(say("nested too deeply")) from None
+    except json.JSONDecodeError as error:
+        facts = {"line": error.lineno, "column": error.colno, "why": _why(error.msg)}
+        raise refuse(say("line {line}, column {column}: {why}", **facts)) from None
+    if _depth(found) > DEPTH:
+        raise refuse(say("nested too deeply"))
+    return found
+
+
+def toml_value(text: str, refuse: Refuse) -> dict[str, Any]:
+    """Return the table of a TOML text. Raises what `refuse` returns."""
+    import tomllib  # JSON needs it not
+
+    bare = _STRINGS.sub('""', text)
+    if bare.count("[") + bare.count("{") > BRACKETS or bare.count(",") + bare.count("\n") > ITEMS:
+        raise refuse(say("too many values"))
+    if _LONG_KEY.search(bare):
+        raise refuse(say("a key has more than {n} parts", n=DOTS))
+    if _LONG_NUMBER.search(bare):
+        raise refuse(say("a number has more than {n} digits", n=DIGITS))
+    try:
+        found = tomllib.loads(text)
+    except RecursionError:
+        raise refuse(say("nested too deeply")) from None
+    except ValueError as error:
+        raise refuse(say("{why}", why=_why(str(error)))) from None
+    if _depth(found) > DEPTH:
+        raise refuse(say("nested too deeply"))
+    return found
+
+
+def _twice(pairs: list[tuple[str, Any]]) -> str:
+    """Return the first key that occurs again."""
+    seen: set[str] = set()
+    return next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+
+
+def _why(text: str) -> str:
+    """Return a parser's message on one short line."""
+    return line(text, NAME).rstrip(". ")
+
+
+def _depth(value: Any) -> int:
+    """Return the levels of nesting, counted up to one more than DEPTH."""
+    level = [value]
+    for depth in range(DEPTH + 1):
+        level = [v for each in level if isinstance(each, (dict, list)) for v in _inside(each)]
+        if not level:
+            return depth
+    return DEPTH + 1
+
+
+def _inside(value: dict[str, Any] | list[Any]) -> list[Any]:
+    return list(value.values()) if isinstance(value, dict) else value
