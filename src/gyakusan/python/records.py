@@ -241,11 +241,12 @@ def catalog_check(file: str | Path | None = None) -> Notice:
     from gyakusan.catalog import check, own
     from gyakusan.catalog.records import own_files, root
 
+    broken: tuple[Path, ...] = ()
     if file is not None:
-        count, broken = own.check_own(Path(file)), ()
+        count = own.check_own(Path(file))
     else:
         broken = own.leave_out_broken()
-        count = check.check(root()) + check.check_files(f for f in own_files() if f not in broken)
+        count = check.check(root()) + check.check_files([f for f in own_files() if f not in broken])
     facts = {"records": count, "broken": [str(f) for f in broken]}
     if broken:
         names = ", ".join(f.name for f in broken)
