@@ -1,14 +1,16 @@
 """A plugin of mypy: functions of dataclasses do not take a msgspec Struct, though mypy alone would let them.
 
 mypy reads a Struct as a dataclass, so that `dataclasses.replace` of one passes its check and fails when it runs.
+`msgspec.structs.replace` is checked as mypy checks `dataclasses.replace`: names and types of what is changed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from mypy.plugin import FunctionContext, Plugin
-from mypy.types import Instance, Type, TypeVarType, UnionType, get_proper_type
+from mypy.plugin import FunctionContext, FunctionSigContext, Plugin
+from mypy.plugins.dataclasses import replace_function_sig_callback
+from mypy.types import FunctionLike, Instance, Type, TypeVarType, UnionType, get_proper_type
 
 FUNCTIONS = {f"dataclasses.{name}": use for name, use in (
     ("replace", "msgspec.structs.replace"), ("asdict", "msgspec.structs.asdict"), ("fields", "msgspec.structs.fields"),
@@ -19,6 +21,10 @@ FUNCTIONS = {f"dataclasses.{name}": use for name, use in (
 
 class Structs(Plugin):
     """Finds calls of FUNCTIONS with a Struct."""
+
+    def get_function_signature_hook(self, fullname: str) -> Callable[[FunctionSigContext], FunctionLike] | None:
+        """Return mypy's own check of `replace` for that of msgspec, None for other functions."""
+        return replace_function_sig_callback if fullname == "msgspec.structs.replace" else None
 
     def get_function_hook(self, fullname: str) -> Callable[[FunctionContext], Type] | None:
         """Return the check of a call, None for other functions."""

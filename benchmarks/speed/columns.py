@@ -5,15 +5,17 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
+from msgspec import structs
 
 from benchmarks.speed.observation import Observation
 from benchmarks.speed.resolve import SERVERS
 from gyakusan.catalog.speed_constants import Situation, device_rates, labels
 from gyakusan.core.arrays import Array
+from gyakusan.core.records import field_names
 from gyakusan.core.roofline import DeviceRates, ModelDemand
 
 T = TypeVar("T")
@@ -128,9 +130,9 @@ def _device(seen: Sequence[Observation]) -> DeviceRates:
 def _stacked(records: Sequence[T]) -> T:
     """Turn records of numbers into one record of arrays (records,)."""
     first: Any = records[0]
-    columns = {f.name: [getattr(r, f.name) for r in records] for f in fields(first)}
-    stacked: T = replace(
-        first, **{n: _stacked(c) if is_dataclass(c[0]) else np.array(c, float) for n, c in columns.items()}
+    columns = {name: [getattr(r, name) for r in records] for name in field_names(first)}
+    stacked: T = structs.replace(
+        first, **{n: _stacked(c) if field_names(c[0]) else np.array(c, float) for n, c in columns.items()}
     )
     return stacked
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
+
+from msgspec import structs
 
 from gyakusan.catalog import chips, speed_names
 from gyakusan.catalog.chips import Chip
@@ -176,6 +178,8 @@ def moved(name: str, how: Quant, size: float | None) -> tuple[Traffic, float]:
     if not 0.5 < factor < 2:  # a figure that cannot be this file's
         factor = usual
     if how.label == "mxfp4" and read.expert_bytes:  # experts are always MXFP4: the rest explains the size
-        more = replace(read, dense_bytes=max(0.5 * read.dense_bytes, read.dense_bytes + stored.bytes * (factor - 1)))
+        more = structs.replace(
+            read, dense_bytes=max(0.5 * read.dense_bytes, read.dense_bytes + stored.bytes * (factor - 1))
+        )
         return more, stored.bytes * factor
     return traffic.scaled(read, factor), stored.bytes * factor

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
 
 from gyakusan import machines, models
 from gyakusan.core.ledger import Ledger
@@ -127,8 +128,7 @@ def machine_for(
     return found if reserve is None else machines.with_reserved_memory(found, reserve)
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What one engine says of a deployment.
 
     engine: its name

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec import Struct, field
 
-@dataclass(frozen=True, slots=True)
-class Message:
+
+class Message(Struct, frozen=True):
     """A sentence with named facts. `str()` is the English sentence.
 
     template: English sentence with {fields}, the key of its translations
@@ -32,8 +32,7 @@ def people(users: int) -> Message:
     return say("1 person") if users == 1 else say("{n} people", n=f"{users:,}")
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(Struct, frozen=True):
     """Several messages that stand in one sentence; each language has its own comma.
 
     messages: in reading order

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from benchmarks.plan_judges import rows
+from msgspec import structs
 
 import gyakusan
 from benchmarks import labels
@@ -51,7 +52,7 @@ def test_a_report_is_also_for_programs(monkeypatch: pytest.MonkeyPatch, capsys: 
 
 
 def worse(plan: Plan) -> Plan:
-    return replace(plan, score=replace(plan.score, value=plan.score.value - 5))
+    return structs.replace(plan, score=structs.replace(plan.score, value=plan.score.value - 5))
 
 
 def test_a_row_that_another_beats_and_a_model_twice_are_found(answer: Plans) -> None:
@@ -60,20 +61,20 @@ def test_a_row_that_another_beats_and_a_model_twice_are_found(answer: Plans) -> 
     assert [bool(v.why) for v in rows.dominated("q", both, "price")] == [False, True]
     assert [v.why for v in rows.once("q", both, owned=True, named=False)] == ["2 rows"]
     assert list(rows.once("q", both, owned=True, named=True)) == []
-    sold = tuple(replace(p, offer=replace(p.offer, price=100_000.0)) for p in both)
+    sold = tuple(structs.replace(p, offer=structs.replace(p.offer, price=100_000.0)) for p in both)
     assert "neither" in next(iter(rows.once("q", sold, owned=False, named=False))).why
     assert not rows.beaten({"quality": 1.0}, {"quality": None})
 
 
 def test_a_preference_that_goes_the_other_way_is_found(answer: Plans) -> None:
     def ask(values: Any) -> Plans:
-        return answer if values["prefer"] == "balanced" else replace(answer, plans=(worse(answer.plans[0]),))
+        return answer if values["prefer"] == "balanced" else structs.replace(answer, plans=(worse(answer.plans[0]),))
 
     found = {v.subject.rsplit(" ", 1)[1]: v.why for v in rows.prefer("q", {}, ask)}
     assert "falls" in found["quality"]
     assert found["speed"] == ""
     assert "price" not in found
-    assert list(rows.prefer("q", {}, lambda _: replace(answer, plans=()))) == []
+    assert list(rows.prefer("q", {}, lambda _: structs.replace(answer, plans=()))) == []
 
 
 def test_a_reason_that_refutes_itself_is_found(answer: Plans) -> None:

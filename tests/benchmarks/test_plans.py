@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,6 +12,7 @@ from benchmarks.plan_judges import consistency, expert, machines, parsers, refer
 from benchmarks.plan_judges.questions import budget_chains, questions
 from benchmarks.plan_judges.record_options import llama_options
 from benchmarks.plan_judges.verdict import KINDS, Tally, Verdict, report
+from msgspec import structs
 
 import gyakusan
 from benchmarks import plans
@@ -33,7 +33,7 @@ def plan() -> Plan:
 
 
 def with_command(plan: Plan, *argv: str, **environment: str) -> Plan:
-    return replace(plan, command=Command(argv, environment))
+    return structs.replace(plan, command=Command(argv, environment))
 
 
 def changed(plan: Plan, old: str, new: str) -> Plan:
@@ -148,14 +148,14 @@ def test_a_plan_of_ollama_resolves() -> None:
     assert [p.engine for p in found] == ["Ollama"]
     (verdict,) = references.judge("q", found[0])
     assert verdict.why == ""
-    pull = replace(found[0].command, then=(("ollama", "pull", "<tag>"),))
-    assert "placeholder" in references.placeholder(replace(found[0], command=pull))
+    pull = structs.replace(found[0].command, then=(("ollama", "pull", "<tag>"),))
+    assert "placeholder" in references.placeholder(structs.replace(found[0], command=pull))
 
 
 def test_a_tag_of_the_library_is_one_that_is_known() -> None:
     for tag, why in (("qwen3:8b", ""), ("qwen3:9999b", "not known")):
         said = planned_with("Qwen/Qwen3-8B-GGUF", "Ollama", ("ollama", "serve"), (("ollama", "pull", tag),))
-        said.artifact = replace(said.artifact, format="ollama", repository=tag)
+        said.artifact = structs.replace(said.artifact, format="ollama", repository=tag)
         found = references.resolves(said)
         assert (why in found) if why else found == ""
 
@@ -175,7 +175,7 @@ def test_a_conversion_is_known_only_where_a_text_names_it() -> None:
 def test_a_base_model_is_seen(monkeypatch: pytest.MonkeyPatch, plan: Plan) -> None:
     known = artifacts("qwen3-8b")
     said = planned_with("Qwen/Qwen3-8B", "vLLM", ("vllm", "serve", "Qwen/Qwen3-8B"))
-    monkeypatch.setattr(references, "artifacts", lambda _: tuple(replace(a, tuned="base") for a in known))
+    monkeypatch.setattr(references, "artifacts", lambda _: tuple(structs.replace(a, tuned="base") for a in known))
     assert "base model" in references.resolves(plan)
     assert "base model" in references.resolves(said)
 
@@ -246,37 +246,47 @@ def test_help_of_llama_server_is_read() -> None:
 
 def test_inspect_that_differs_is_seen(plan: Plan) -> None:
     assert consistency.agrees("q", plan, {"device": "RTX 4090"}).why == ""
-    more = replace(plan, ledger=gyakusan.inspect("qwen3-8b", device="RTX 4090", users=3))
+    more = structs.replace(plan, ledger=gyakusan.inspect("qwen3-8b", device="RTX 4090", users=3))
     assert "planned" in consistency.agrees("q", more, {"device": "RTX 4090"}).why
-    other = replace(plan, deployment=replace(plan.deployment, changes={"no_such": 1}))
+    other = structs.replace(plan, deployment=structs.replace(plan.deployment, changes={"no_such": 1}))
     assert "inspect refuses" in consistency.agrees("q", other, {"device": "RTX 4090"}).why
 
 
 def test_inspect_with_another_range_is_seen(plan: Plan) -> None:
     gpu, *others = plan.ledger.accounts
-    line = replace(gpu.lines[0], low=gpu.lines[0].least - 1, high=gpu.lines[0].greatest)
-    wider = replace(plan.ledger, accounts=(replace(gpu, lines=(line, *gpu.lines[1:])), *others))
+    line = structs.replace(gpu.lines[0], low=gpu.lines[0].least - 1, high=gpu.lines[0].greatest)
+    wider = structs.replace(plan.ledger, accounts=(structs.replace(gpu, lines=(line, *gpu.lines[1:])), *others))
     assert wider.accounts[0].total == gpu.total
-    assert "planned" in consistency.agrees("q", replace(plan, ledger=wider), {"device": "RTX 4090"}).why
+    assert "planned" in consistency.agrees("q", structs.replace(plan, ledger=wider), {"device": "RTX 4090"}).why
 
 
 def test_a_label_that_is_not_true_is_seen(plan: Plan) -> None:
-    better = replace(plan, score=replace(plan.score, value=plan.score.value + 5), roles=("best",))
-    assert [v.why for v in consistency.labels("q", (replace(plan, roles=("fastest",)), better))] == ["", ""]
-    assert [bool(v.why) for v in consistency.labels("q", (replace(plan, roles=("best",)), better))] == [True, False]
+    better = structs.replace(plan, score=structs.replace(plan.score, value=plan.score.value + 5), roles=("best",))
+    assert [v.why for v in consistency.labels("q", (structs.replace(plan, roles=("fastest",)), better))] == ["", ""]
+    assert [bool(v.why) for v in consistency.labels("q", (structs.replace(plan, roles=("best",)), better))] == [
+        True,
+        False,
+    ]
     crowded = gyakusan.plan(device="RTX 3060 12GB", users=2, model="qwen3-8b", engine="llama.cpp").plans[0]
     for label in ("room", "no such label", "cheapest"):  # what is owned has no price
-        why = [v.why for v in consistency.labels("q", (replace(crowded, roles=(label,)), replace(plan, roles=())))]
+        why = [
+            v.why
+            for v in consistency.labels(
+                "q", (structs.replace(crowded, roles=(label,)), structs.replace(plan, roles=()))
+            )
+        ]
         assert [bool(w) for w in why] == [True]
-    true = (replace(crowded, roles=("balanced", "smallest")), replace(plan, roles=("room",)))
+    true = (structs.replace(crowded, roles=("balanced", "smallest")), structs.replace(plan, roles=("room",)))
     assert [v.why for v in consistency.labels("q", true)] == ["", "", ""]
-    first, *_ = consistency.labels("q", (replace(plan, roles=()), true[0]))
+    first, *_ = consistency.labels("q", (structs.replace(plan, roles=()), true[0]))
     assert first.why == "not the first row"
 
 
 def test_worse_with_more_money_is_seen(plan: Plan) -> None:
     def answer(*qualities: float) -> Any:
-        return SimpleNamespace(plans=tuple(replace(plan, score=replace(plan.score, value=q)) for q in qualities))
+        return SimpleNamespace(
+            plans=tuple(structs.replace(plan, score=structs.replace(plan.score, value=q)) for q in qualities)
+        )
 
     budgets = ("1USD", "2USD", "3USD", "4USD")
     good = consistency.money("q", (answer(), answer(50.0), answer(40.0, 60.0), answer(60.0)), budgets)
@@ -341,7 +351,7 @@ def test_the_oldest_price_is_the_planners(plan: Plan) -> None:
 def test_a_size_must_be_said_where_several_are_sold(plan: Plan) -> None:
     mac = gyakusan.plan(device="M4 Max 128GB", model="qwen3-8b").plans[0]
     assert machines.price(offer(mac, item(what="Mac Studio 128GB"))) == ""
-    nameless = replace(mac.offer.machine, name="Mac Studio")
+    nameless = structs.replace(mac.offer.machine, name="Mac Studio")
     assert "no item says 128 GB" in machines.price(offer(mac, item(what="Mac Studio"), machine=nameless))
 
 

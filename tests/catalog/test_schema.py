@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from gyakusan.catalog import schema
 from gyakusan.catalog.compile import toml_files
 from gyakusan.catalog.places import DATA
 from gyakusan.core.machine import Price
+from gyakusan.core.records import field_names
 
 FILES = toml_files(DATA)
 
@@ -74,4 +74,4 @@ def test_editors_and_the_check_agree(case: str) -> None:
 @pytest.mark.parametrize("record", [*schema.RECORDS.values(), Price], ids=lambda r: r.__name__)
 def test_every_field_is_described(record: type) -> None:
     described = schema.descriptions(record)
-    assert [f.name for f in dataclasses.fields(record)] == list(described)
+    assert list(field_names(record)) == list(described)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
 
 import pytest
+from msgspec import structs
 
 from gyakusan.catalog import chips, measured, speed_names
 from gyakusan.catalog.speed_constants import (
@@ -20,7 +20,7 @@ from gyakusan.catalog.speed_constants import (
 from gyakusan.core.roofline import SpeedConstants
 
 SPARK = Situation("llama.cpp", "cuda", "blackwell-gb10", "NVIDIA DGX Spark (GB10)", "q4k", "llama3.1-8b", "unified")
-STRANGE = dataclasses.replace(SPARK, family="martian", device="Olympus 1", model="nobody's", api="cuda")
+STRANGE = structs.replace(SPARK, family="martian", device="Olympus 1", model="nobody's", api="cuda")
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_gpt_oss_is_always_mxfp4() -> None:
 
 def test_the_file_names_every_constant_and_where_it_came_from() -> None:
     fitted = load()
-    assert set(fitted.base) == {f.name for f in dataclasses.fields(SpeedConstants)}
+    assert set(fitted.base) == set(SpeedConstants.__struct_fields__)
     assert fitted.provenance["rows"] > 1000
     assert fitted.provenance["rejected"]
     assert re.fullmatch(r"[0-9a-f]{64}", fitted.provenance["sha256"])
@@ -136,14 +136,14 @@ def test_shares_of_a_peak_stay_near_it() -> None:
 def test_an_unknown_device_has_no_multiplier_of_its_own() -> None:
     fitted = load()
     plain = parse({"constants": {"weights": {"base": 0.7, "levels": {"device": {"a": 2.0}}}}, "seen": {}})
-    assert constants_for(dataclasses.replace(STRANGE, device="a"), plain).weights == pytest.approx(1.4)
+    assert constants_for(structs.replace(STRANGE, device="a"), plain).weights == pytest.approx(1.4)
     assert constants_for(STRANGE, plain).weights == pytest.approx(0.7)
-    assert constants_for(STRANGE, fitted) == constants_for(dataclasses.replace(STRANGE, device="Olympus 2"), fitted)
+    assert constants_for(STRANGE, fitted) == constants_for(structs.replace(STRANGE, device="Olympus 2"), fitted)
 
 
 def test_what_is_known() -> None:
     assert evidence_for(SPARK) == "model"
-    assert evidence_for(dataclasses.replace(SPARK, model="nobody's")) == "device"
+    assert evidence_for(structs.replace(SPARK, model="nobody's")) == "device"
     assert evidence_for(STRANGE) == "nothing"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from heapq import heappop, heappush
 from math import ceil
 
@@ -289,8 +289,8 @@ def test_many_are_each_like_one(rates: list[float], prefill: float, slots: int) 
     many = estimate_queue(np.array(rates), np.full(len(rates), prefill), step, 100, slots)
     for i, rate in enumerate(rates):
         one = estimate_queue(rate, prefill, step, 100, slots)
-        for f in fields(QueueEstimate):
-            assert np.broadcast_to(getattr(many, f.name), len(rates))[i] == pytest.approx(getattr(one, f.name))
+        for name in QueueEstimate.__struct_fields__:
+            assert np.broadcast_to(getattr(many, name), len(rates))[i] == pytest.approx(getattr(one, name))
     works = np.array([100 * step(slots)] * len(rates))
     assert sustainable_rate(np.array(rates), works, slots)[0] == pytest.approx(
         sustainable_rate(rates[0], float(works[0]), slots)

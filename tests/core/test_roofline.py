@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from gyakusan.catalog.models import find
 from gyakusan.core import traffic
@@ -47,7 +46,7 @@ K = SpeedConstants()
 def test_one_formula_for_one_number_and_for_many(
     users: list[int], work: ModelDemand, parallel: int, small: int
 ) -> None:
-    device = dataclasses.replace(CARD, parallel=parallel, small_batch_kernels=small)
+    device = structs.replace(CARD, parallel=parallel, small_batch_kernels=small)
     many = decode_step(work, np.array(users), device, K).time
     assert many == pytest.approx([decode_step(work, n, device, K).time for n in users])
     prompts = prefill_time(work, np.array(users) * 16, 512, 1e12, device, K)
@@ -68,8 +67,8 @@ def test_a_step_of_more_users_is_longer_but_each_token_is_cheaper() -> None:
 
 def test_what_a_step_waits_for() -> None:
     assert decode_step(DENSE, 1, CARD, K).bottleneck == "weights"
-    assert decode_step(dataclasses.replace(DENSE, cache=60e9), 1, CARD, K).bottleneck == "cache"
-    assert decode_step(dataclasses.replace(DENSE, dense_bytes=1e6), 1, CARD, K).bottleneck == "overhead"
+    assert decode_step(structs.replace(DENSE, cache=60e9), 1, CARD, K).bottleneck == "cache"
+    assert decode_step(structs.replace(DENSE, dense_bytes=1e6), 1, CARD, K).bottleneck == "overhead"
 
 
 def test_experts_touched() -> None:
@@ -85,7 +84,7 @@ def test_longer_pieces_of_a_prompt_read_the_weights_less_often() -> None:
 
 def test_layers_shared_out_over_devices_work_at_several_pieces_at_once() -> None:
     alone = prefill_time(DENSE, 4096, 512, 0, CARD, K)
-    four = prefill_time(DENSE, 4096, 512, 0, dataclasses.replace(CARD, stages=4), K)
+    four = prefill_time(DENSE, 4096, 512, 0, structs.replace(CARD, stages=4), K)
     assert (alone - K.start) / (four - K.start) == pytest.approx(8 * 4 / (8 + 3))
 
 

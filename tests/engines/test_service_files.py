@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from gyakusan import api
 from gyakusan.core.load import Load
@@ -95,8 +96,8 @@ def test_nothing_starts_without_a_key(text: str | None, tmp_path: Path) -> None:
     if text is not None:
         file.write_text(text)
     server = served("llama.cpp", lan=True)
-    command = replace(server.command, argv=("sh", "-c", 'echo "started $LLAMA_API_KEY"'))
-    line = shell_line(replace(server, command=command, key=KeyFiles(file, file)))
+    command = structs.replace(server.command, argv=("sh", "-c", 'echo "started $LLAMA_API_KEY"'))
+    line = shell_line(structs.replace(server, command=command, key=KeyFiles(file, file)))
     done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False)
     assert (done.stdout, done.returncode == 0) == (("started a-key\n", True) if text == "a-key" else ("", False))
 
@@ -107,9 +108,9 @@ def test_no_word_ends_its_line(write: Callable[[Service], str], char: str) -> No
     server = served("llama.cpp", lan=True)
     word, command = f"a{char}ExecStart=b", server.command
     for odd in (
-        replace(server, command=replace(command, argv=(*command.argv, "--alias", word))),
-        replace(server, command=replace(command, environment={"A": word})),
-        replace(server, key=KeyFiles(Path("/key"), Path(f"/{word}"))),
+        structs.replace(server, command=structs.replace(command, argv=(*command.argv, "--alias", word))),
+        structs.replace(server, command=structs.replace(command, environment={"A": word})),
+        structs.replace(server, key=KeyFiles(Path("/key"), Path(f"/{word}"))),
     ):
         with pytest.raises(BadSetting, match="control character"):
             write(odd)
@@ -118,7 +119,9 @@ def test_no_word_ends_its_line(write: Callable[[Service], str], char: str) -> No
 def test_a_service_of_a_name_without_letters_has_one() -> None:
     found = deployed("llama.cpp")
     assert (
-        service(replace(found, model=replace(found.model, name="日本語", source="/日本語.gguf")), found.command).name
+        service(
+            structs.replace(found, model=replace(found.model, name="日本語", source="/日本語.gguf")), found.command
+        ).name
         == "model"
     )
 
@@ -170,10 +173,10 @@ def test_a_unit_is_valid(name: str, tmp_path: Path) -> None:
 def test_nothing_in_a_unit_or_a_compose_file_is_expanded() -> None:
     server = served("llama.cpp")
     argv = (*server.command.argv, "--alias", 'a "$HOME" 50%')
-    odd = replace(server, command=replace(server.command, argv=argv))
+    odd = structs.replace(server, command=structs.replace(server.command, argv=argv))
     assert '"a \\"$$HOME\\" 50%%"' in systemd_unit(odd)
     assert "$$HOME" in compose_file(odd)
-    set_ = replace(server, command=replace(server.command, environment={"A": 'x$HOME "50%"'}))
+    set_ = structs.replace(server, command=structs.replace(server.command, environment={"A": 'x$HOME "50%"'}))
     assert 'Environment="A=x$HOME \\"50%%\\""\n' in systemd_unit(set_)
     assert "x$$HOME" in compose_file(set_)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from gyakusan import models
 from gyakusan.catalog.artifacts import artifacts, best
@@ -63,8 +64,8 @@ def test_what_is_not_known_stays_as_the_recipe_makes_it() -> None:
 def test_a_rounded_size_does_not_move_what_is_within_the_rounding() -> None:
     made = recipe.apply("Q8_0", plain(find("qwen3-8b")))
     artifact = artifacts("qwen3-8b")[0]
-    near = replace(artifact, bytes=made.bytes + HEADER * 151936 + 40_000_000, rounded=True)
+    near = structs.replace(artifact, bytes=made.bytes + HEADER * 151936 + 40_000_000, rounded=True)
     assert sized_as(made, near) == made
-    far = replace(near, bytes=made.bytes + 300_000_000)
+    far = structs.replace(near, bytes=made.bytes + 300_000_000)
     assert sized_as(made, far).bytes > made.bytes
-    assert sized_as(made, replace(near, bytes=None)) == made
+    assert sized_as(made, structs.replace(near, bytes=None)) == made

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, Literal
 from zlib import crc32
+
+from msgspec import Struct
 
 from gyakusan.catalog.places import DATA
 from gyakusan.doors.files import packaged
@@ -32,8 +33,7 @@ BESIDE = ("projector", "draft")
 """Formats of files that are loaded beside a model."""
 
 
-@dataclass(frozen=True, slots=True)
-class Artifact:
+class Artifact(Struct, frozen=True):
     """One published form of a model: a file, its parts, or a repository.
 
     model: name in the catalogue

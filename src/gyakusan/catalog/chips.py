@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import csv
 import re
-from dataclasses import dataclass
 from functools import cache, lru_cache
+
+from msgspec import Struct
 
 from gyakusan.catalog.names import parse_device_name
 from gyakusan.catalog.places import DATA
@@ -16,8 +17,7 @@ WITHOUT_BF16 = ("maxwell", "pascal", "volta", "turing", "gcn", "rdna1", "rdna2")
 """Families of chips without products in BF16."""
 
 
-@dataclass(frozen=True, slots=True)
-class Chip:
+class Chip(Struct, frozen=True):
     """One chip, as far as speed is concerned.
 
     name: ours

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Literal, TypeVar
+
+from msgspec import Struct
 
 from gyakusan.catalog.entry import Entry, broken
 from gyakusan.catalog.names import parse_device_name
@@ -22,8 +23,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceRecord:
+class DeviceRecord(Struct, frozen=True):
     """A device of the catalogue: a graphics card, a processor, or a chip whose memory CPU and GPU share.
 
     name: as its maker writes it
@@ -112,8 +112,7 @@ class DeviceRecord:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class MachineRecord:
+class MachineRecord(Struct, frozen=True):
     """A whole computer that is sold as one.
 
     name: as its maker writes it
@@ -150,8 +149,7 @@ class MachineRecord:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceMatch:
+class DeviceMatch(Struct, frozen=True):
     """A device or a computer that a name means, with one of its sizes; its record is not read yet.
 
     key: folded name that found it

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import Literal
+
+from msgspec import Struct
 
 from gyakusan.catalog.places import DATA
 from gyakusan.doors.files import packaged
@@ -24,8 +25,7 @@ LARGER = 1.15
 """How much larger a model may be that stands for another one. [ratio]"""
 
 
-@dataclass(frozen=True, slots=True)
-class Unlisted:
+class Unlisted(Struct, frozen=True):
     """Why a model is not proposed.
 
     why: which part of the rule, see listing_rule.py

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import gzip
 import json
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from gyakusan.catalog.places import DATA
 from gyakusan.doors.files import packaged
@@ -22,8 +23,7 @@ COLUMNS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Measurement:
+class Measurement(Struct, frozen=True):
     """One published figure, the median of its repetitions.
 
     kind: decode (tokens/s of each user), prefill (prompt tokens/s), ttft [s] or throughput (tokens/s of all users)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 _WORD = re.compile(r"[a-z]+|\d+(?:\.\d+)?|\+|[^\x00-\x7f]+")
 _SIZE = re.compile(r"(?<![\d.])(\d{1,4})(?:\s*gib|\s*gb|(?<![a-z]\d)(?<![a-z]\d\d)\s*g)(?![a-z0-9])")
@@ -16,8 +17,7 @@ _SILENT = frozenset(
 _SAME = {"mobile": "laptop", "notebook": "laptop"}
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceName:
+class DeviceName(Struct, frozen=True):
     """A typed name of a device.
 
     key: folded: no vendor words, spaces and punctuation

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from typing import Literal
+
+from msgspec import Struct
 
 from gyakusan.catalog.entry import Entry, broken
 from gyakusan.catalog.records import entries
@@ -17,8 +18,7 @@ Confidence = Literal["high", "medium", "low"]
 rule of thumb, or recalled."""
 
 
-@dataclass(frozen=True, slots=True)
-class PriceRecord:
+class PriceRecord(Struct, frozen=True):
     """What something cost somewhere in a month.
 
     name: of this record

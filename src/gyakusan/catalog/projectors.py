@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct
 
 from gyakusan.catalog.artifacts import artifacts, best
 
@@ -19,8 +20,7 @@ LARGEST = 6_000_000_000
 """More is no projector: the largest seen has 5,369,000,000 (Mistral Medium 3.5) [B]."""
 
 
-@dataclass(frozen=True, slots=True)
-class Projector:
+class Projector(Struct, frozen=True):
     """The part of a model that reads images.
 
     file: as llama-server would fetch it with the model, "" = none was seen

@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
 from gyakusan.doors.files import packaged
+from msgspec import Struct
 
 Mode = Literal["off", "on", "low", "medium", "high"]
 """Reasoning off, on at the model's default effort, or at an effort that was asked for."""
@@ -31,8 +31,7 @@ _SHARED = 0.87
 """Share of n x m that a mixture named "8x7B" holds: attention is not repeated (Mixtral 8x7B has 46.7e9)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Traits:
+class Traits(Struct, frozen=True):
     """Traits of a model in one mode, from which its quality is assumed.
 
     parameters: all weights, None = unknown [values]

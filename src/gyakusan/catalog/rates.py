@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from msgspec import Struct, structs
 
 from gyakusan.catalog.records import entries
 from gyakusan.errors import UnknownName
 
 
-@dataclass(frozen=True, slots=True)
-class RateRecord:
+class RateRecord(Struct, frozen=True):
     """An exchange rate: one unit of `base` costs `rate` units of `quote`.
 
     name: the pair and the date
@@ -48,4 +47,4 @@ def rate(base: str, quote: str, date: str = "9999") -> RateRecord:
             mend="Add one to rates.toml.",
         )
     newest = next((r for r in reversed(rates) if r.date <= date), rates[0])
-    return newest if newest.base == base else replace(newest, base=base, quote=quote, rate=1 / newest.rate)
+    return newest if newest.base == base else structs.replace(newest, base=base, quote=quote, rate=1 / newest.rate)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from functools import cache
+
+from msgspec import Struct
 
 from gyakusan.catalog.artifacts import FILE, Artifact, artifacts
 from gyakusan.doors.files import packaged
@@ -18,8 +19,7 @@ LISTED = 5
 """From so many files of a listing on, a tag that is not among them is not there."""
 
 
-@dataclass(frozen=True, slots=True)
-class Published:
+class Published(Struct, frozen=True):
     """A repository that is known, and what of it is meant.
 
     model: name in the catalogue

@@ -8,15 +8,17 @@ from __future__ import annotations
 import dataclasses
 import re
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
 import msgspec
+from msgspec import Struct, structs
 
 from gyakusan.catalog import devices, models, origins, prices, rates, tags
 from gyakusan.catalog.entry import SCHEMA
+from gyakusan.core.records import field_names
 
 FOLDER = Path(__file__).parent / "schemas"
 RECORDS: Mapping[str, type] = {
@@ -49,16 +51,24 @@ _ANNOTATED: Type = Annotated
 _LIST: Type = list
 
 
+_MISSING = (dataclasses.MISSING, msgspec.NODEFAULT)
+
+
+def _fields(record: type) -> Iterable[Any]:
+    """Return the fields with their defaults of a Struct or a dataclass."""
+    return structs.fields(record) if issubclass(record, Struct) else dataclasses.fields(record)  # type: ignore[arg-type]
+
+
 @cache
 def strict(record: type) -> Type:
-    """Return a msgspec type like a dataclass, which refuses unknown fields and describes the known ones."""
+    """Return a msgspec type like a record, which refuses unknown fields and describes the known ones."""
     hints, described = typing.get_type_hints(record), descriptions(record)
     fields: list[Any] = []
-    for field in dataclasses.fields(record):
+    for field in _fields(record):
         kind = _described(_strict_within(hints[field.name]), described.get(field.name, ""))
-        if field.default_factory is not dataclasses.MISSING:
+        if field.default_factory not in _MISSING:
             fields.append((field.name, kind, msgspec.field(default_factory=field.default_factory)))
-        elif field.default is not dataclasses.MISSING:
+        elif not any(field.default is none for none in _MISSING):
             fields.append((field.name, kind, field.default))
         else:
             fields.append((field.name, kind))
@@ -68,8 +78,8 @@ def strict(record: type) -> Type:
 
 
 def _strict_within(kind: Type) -> Type:
-    """Return a type with every dataclass in it made strict."""
-    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+    """Return a type with every record in it made strict."""
+    if isinstance(kind, type) and field_names(kind):
         return strict(kind)
     origin: Type = typing.get_origin(kind)
     parts = typing.get_args(kind)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from gyakusan.catalog.chips import Chip
 from gyakusan.catalog.places import DATA
@@ -30,8 +31,7 @@ Evidence = Literal["model", "device", "nothing"]
 """model: device and model were measured; device: only the device was; nothing: the device is new."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Labels:
+class Labels(Struct, frozen=True, eq=False):
     """A label for each of many rows.
 
     names: the distinct labels
@@ -42,8 +42,7 @@ class Labels:
     index: IntArray
 
 
-@dataclass(frozen=True, slots=True)
-class Situation:
+class Situation(Struct, frozen=True):
     """What the constants depend on. Quantisation and model may differ from row to row.
 
     engine: what computes, e.g. "llama.cpp"
@@ -73,8 +72,7 @@ class Situation:
         return self.engine in SERVERS
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class FittedConstants:
+class FittedConstants(Struct, frozen=True, eq=False):
     """What data/speed_constants.json says.
 
     base: value of each constant

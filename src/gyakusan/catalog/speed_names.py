@@ -8,17 +8,17 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
+
+from msgspec import Struct
 
 from gyakusan.catalog.places import DATA
 from gyakusan.core.traffic import RoleBits
 from gyakusan.doors.files import packaged
 
 
-@dataclass(frozen=True, slots=True)
-class Quant:
+class Quant(Struct, frozen=True):
     """How weights are stored.
 
     label: as a name

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct, structs
 
 from gyakusan.catalog.entry import Entry, broken
 from gyakusan.catalog.records import entries
@@ -20,8 +23,7 @@ _QUANTIZATION = re.compile(r"(?:^|-)(i?q\d\w*|fp16|f16|bf16|fp32|f32|mxfp4)$")
 _WORDS = re.compile(r"(?:-|^)(instruct|chat|text|it|base|code|v\d+(\.\d+)?|\d{4})(?=-|$)")
 
 
-@dataclass(frozen=True, slots=True)
-class Tag:
+class Tag(Struct, frozen=True):
     """The file that NAME:TAG means.
 
     model: name of a model of the catalogue, or of a base
@@ -42,8 +44,7 @@ class Tag:
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class TagsRecord:
+class TagsRecord(Struct, frozen=True):
     """All tags of one name of the library.
 
     name: as in NAME:TAG
@@ -57,7 +58,7 @@ class TagsRecord:
     latest: str
     source: str
     checked: str
-    tags: Mapping[str, Tag] = field(default_factory=dict)
+    tags: Mapping[str, Tag] = msgspec.field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,7 @@ def find(text: str) -> Tag | None:
             known=", ".join(record.tags),
             mend="It has the tags {known}.",
         )
-    return replace(matched, name=f"{name}:{tag}")
+    return structs.replace(matched, name=f"{name}:{tag}")
 
 
 def names() -> tuple[str, ...]:
@@ -132,7 +133,7 @@ def _tag(record: TagsRecord, tag: str) -> Tag | None:
         return None
     rest = tag[: quantization.start()]
     other = record.tags.get(rest) or record.tags.get(_WORDS.sub("", rest).strip("-") or record.latest)
-    return other and replace(other, quantization=_canonical(quantization[1]), whole=())
+    return other and structs.replace(other, quantization=_canonical(quantization[1]), whole=())
 
 
 def _canonical(quantization: str) -> str:

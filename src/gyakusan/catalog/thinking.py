@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from gyakusan.catalog.quality_names import EFFORTS, QUALITY, short_name
 from gyakusan.doors.files import packaged
@@ -20,8 +21,7 @@ Basis = Literal["measured", "family", "assumed"]
 """Of this very model; of another of its family, or at another effort; of models in general."""
 
 
-@dataclass(frozen=True, slots=True)
-class Thinking:
+class Thinking(Struct, frozen=True):
     """Tokens that a model generates for each token of its visible answer.
 
     factor: usual [ratio]
@@ -47,8 +47,7 @@ NO_THINKING = Thinking(1.0, 1.0, 1.0, "measured", "")
 """The model answers at once."""
 
 
-@dataclass(frozen=True, slots=True)
-class EffortControl:
+class EffortControl(Struct, frozen=True):
     """How a model is told how much to think.
 
     default: effort where nothing is said

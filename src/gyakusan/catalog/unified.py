@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from gyakusan.core.machine import Basis
 from gyakusan.message import Message, say
@@ -13,8 +14,7 @@ Rule = Literal["", "apple", "strix", "spark", "jetson", "igpu", "os"]
 """Name of a function below that tells how much of a memory is usable; "" = none is needed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reserve:
+class Reserve(Struct, frozen=True):
     """Memory that no engine can use.
 
     bytes: not usable [B]

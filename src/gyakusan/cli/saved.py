@@ -10,10 +10,11 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct, structs
 
 from gyakusan.catalog.places import state, write_private
 from gyakusan.doors import files
@@ -26,8 +27,7 @@ WEEK = 7
 """After this long an answer is old. [days]"""
 
 
-@dataclass(frozen=True, slots=True)
-class SavedPlan:
+class SavedPlan(Struct, frozen=True):
     """What was recommended.
 
     model: its name
@@ -42,8 +42,7 @@ class SavedPlan:
     machine: str
 
 
-@dataclass(frozen=True, slots=True)
-class SavedAnswer:
+class SavedAnswer(Struct, frozen=True):
     """A question and what was recommended for it.
 
     values: keys of the question, as they were typed
@@ -64,7 +63,7 @@ class SavedAnswer:
 def for_question(answer: SavedAnswer, values: Mapping[str, Any]) -> SavedAnswer:
     """Return a saved answer beside the question that is asked now: another question's plans are not compared."""
     same = _key(answer.values) == _key(values)
-    return answer if same else replace(answer, plans=())
+    return answer if same else structs.replace(answer, plans=())
 
 
 def _key(values: Mapping[str, Any]) -> str:

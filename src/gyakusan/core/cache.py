@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from gyakusan.core.arrays import Number
 from gyakusan.core.broadcast import round_up
@@ -27,8 +27,7 @@ def padded(kind: DType, width: Number, rows: Number, align: int, columns: int) -
     return round_up(size, align)
 
 
-@dataclass(frozen=True, slots=True)
-class Padding:
+class Padding(Struct, frozen=True):
     """How a device rounds the size of a tensor up.
 
     align: multiple of the size [B]

@@ -5,18 +5,18 @@ Source: llama.cpp b11434, ggml/include/ggml.h (numbers) and ggml/src/ggml-common
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
 from typing import overload
+
+from msgspec import Struct
 
 from gyakusan.core.arrays import Number
 from gyakusan.errors import unknown
 from gyakusan.message import say
 
 
-@dataclass(frozen=True, slots=True)
-class DType:
+class DType(Struct, frozen=True):
     """One element type of tensors.
 
     name: as ggml or safetensors writes it

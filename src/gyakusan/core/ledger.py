@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal, get_args
+
+from msgspec import Struct
 
 from gyakusan.core.arrays import Number, Truth
 from gyakusan.core.load import Load
@@ -108,8 +109,7 @@ _DRAFT: Mapping[str, Part] = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """One entry of a ledger.
 
     part: what it pays for, a name for programs
@@ -173,8 +173,7 @@ def memory_part(memory: Memory) -> Part:
             return "kv.full" if memory.window is None else "kv.window"
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(Struct, frozen=True):
     """One device and the lines charged to it.
 
     device: the GPU, the RAM or the unified memory
@@ -239,8 +238,7 @@ class Account:
         return sum(line.bytes for line in self.lines if line.kind == kind)
 
 
-@dataclass(frozen=True, slots=True)
-class Engine:
+class Engine(Struct, frozen=True):
     """The engine whose rules were used.
 
     name: as its makers write it
@@ -251,8 +249,7 @@ class Engine:
     version: str
 
 
-@dataclass(frozen=True, slots=True)
-class Ledger:
+class Ledger(Struct, frozen=True):
     """Memory of one model under one engine, on one machine.
 
     model: what is served

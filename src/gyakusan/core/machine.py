@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from gyakusan.message import Message
 
@@ -17,8 +18,7 @@ Basis = Literal["read", "derived", "measured", "assumed"]
 """Where a figure comes from: a file or device, a formula that cites its source, a measurement, or an assumption."""
 
 
-@dataclass(frozen=True, slots=True)
-class Price:
+class Price(Struct, frozen=True):
     """What something cost somewhere on a day.
 
     amount: without conversion [currency]
@@ -37,8 +37,7 @@ class Price:
     launch: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Device:
+class Device(Struct, frozen=True):
     """One memory and the processor that computes on it.
 
     name: as its maker writes it
@@ -80,8 +79,7 @@ class Device:
         return None if self.memory is None else max(0, self.memory - self.reserved)
 
 
-@dataclass(frozen=True, slots=True)
-class Machine:
+class Machine(Struct, frozen=True):
     """One computer.
 
     name: as people write it

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from gyakusan.core.arrays import Number
 from gyakusan.core.broadcast import is_array, maximum, minimum, where
@@ -35,8 +36,7 @@ SHARE80, TIE = 1.2815515655446004, 1.3
 """Standard errors on each side of an 80 % interval; differences below TIE standard errors are not shown."""
 
 
-@dataclass(frozen=True, slots=True)
-class Score:
+class Score(Struct, frozen=True):
     """A quality with its error.
 
     value: quality [points]
@@ -47,8 +47,7 @@ class Score:
     error: Number
 
 
-@dataclass(frozen=True, slots=True)
-class Scale:
+class Scale(Struct, frozen=True):
     """How ability and departures become points.
 
     mix: weights of ability and departures in each column (columns, DIMENSIONS) [points]
@@ -71,8 +70,7 @@ class Scale:
         return tuple(Score(value, error) for value, error in zip(self.values(ability), errors, strict=True))
 
 
-@dataclass(frozen=True, slots=True)
-class PenaltyLaw:
+class PenaltyLaw(Struct, frozen=True):
     """Constants of what quantisation costs.
 
     Of the accuracy above chance, exp(-scale * kind * divergence ^ power * (parameters / 8e9) ^ -size) is retained.
@@ -166,8 +164,7 @@ def kind_of(quantization: str) -> Kind:
     return "bnb" if name.startswith(("NF4", "BNB", "INT8")) else "exl2"
 
 
-@dataclass(frozen=True, slots=True)
-class Benchmark:
+class Benchmark(Struct, frozen=True):
     """What a score of one benchmark tells of a model.
 
     logit(score) = level + loading . (ability, departures) + house * habit of the tester + noise.

@@ -24,9 +24,10 @@ answers vary), for requests that come in bursts (everybody at nine o'clock), nor
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from math import ceil, exp, log, sqrt
+
+from msgspec import Struct
 
 from gyakusan.core.arrays import BoolArray, Number
 from gyakusan.core.broadcast import is_array, maximum, minimum, where
@@ -42,8 +43,7 @@ EXACT_POISSON_MEAN = 200.0
 """Mean up to which a Poisson quantile is summed; above it the Cornish-Fisher expansion is right to less than one."""
 
 
-@dataclass(frozen=True, slots=True)
-class QueueEstimate:
+class QueueEstimate(Struct, frozen=True):
     """Replicas of a server under random arrivals.
 
     running: conversations that hold a slot, in all replicas, their mean
@@ -286,8 +286,7 @@ def step_without_prefills(
     return maximum(token - later_token(0.0, prefill, users, answer, k), token * 1e-3)
 
 
-@dataclass(frozen=True, slots=True)
-class _Chain:
+class _Chain(Struct, frozen=True):
     """The conversations of all replicas, cut off where all slots are taken.
 
     taken: chance of the last state

@@ -9,15 +9,14 @@ Every number may be an array; shapes broadcast.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from gyakusan.core.arrays import Number
 from gyakusan.core.broadcast import maximum, minimum, where
 from gyakusan.core.traffic import ModelShape, expected_distinct_expert_share
 
 
-@dataclass(frozen=True, slots=True)
-class ModelDemand:
+class ModelDemand(Struct, frozen=True):
     """What one model makes a device read and compute.
 
     shape: layers, experts and matrices
@@ -36,8 +35,7 @@ class ModelDemand:
     state: Number = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceRates:
+class DeviceRates(Struct, frozen=True):
     """What the devices of one model can do.
 
     bandwidth: of the memory of one device [B/s]
@@ -60,8 +58,7 @@ class DeviceRates:
     stages: Number = 1
 
 
-@dataclass(frozen=True, slots=True)
-class SpeedConstants:
+class SpeedConstants(Struct, frozen=True):
     """Fitted on measurements (docs/en/accuracy.md); the values of a situation stand in catalog/data/speed_constants.json.
 
     weights: share of the bandwidth reached while weights are read in decode
@@ -122,8 +119,7 @@ class SpeedConstants:
     blend: Number = 0.35
 
 
-@dataclass(frozen=True, slots=True)
-class StepTime:
+class StepTime(Struct, frozen=True):
     """Time of one decode step, by cause.
 
     weights: reading weights [s]

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+
+from msgspec import Struct, structs
 
 from gyakusan.core.arrays import Number
 from gyakusan.core.broadcast import minimum, where
@@ -19,8 +20,7 @@ F32 = 4
 """Bytes of one value of a recurrent state [B]."""
 
 
-@dataclass(frozen=True, slots=True)
-class RoleBits:
+class RoleBits(Struct, frozen=True):
     """Bits of each weight by its role, for a checkpoint whose tensors are not listed.
 
     What is left (norms, routers, convolutions) has 16 bits.
@@ -37,8 +37,7 @@ class RoleBits:
     output: float = 16
 
 
-@dataclass(frozen=True, slots=True)
-class ModelShape:
+class ModelShape(Struct, frozen=True):
     """What decides the time of a model, whatever it is stored as; the fields may be arrays.
 
     experts: routed experts of one layer, 1 without
@@ -68,8 +67,7 @@ class ModelShape:
         return self.matrices + self.output_matrix + self.expert_matrices * self.experts_used / self.experts
 
 
-@dataclass(frozen=True, slots=True)
-class Traffic:
+class Traffic(Struct, frozen=True):
     """What one model reads and computes, for any load.
 
     shape: layers, experts and matrices
@@ -181,7 +179,9 @@ def _bits(tensor: Tensor, stored: RoleBits) -> float:
 
 def scaled(traffic: Traffic, factor: float) -> Traffic:
     """Return the traffic of a file `factor` times as large: its recipe mixes types otherwise than ours does."""
-    return replace(traffic, dense_bytes=traffic.dense_bytes * factor, expert_bytes=traffic.expert_bytes * factor)
+    return structs.replace(
+        traffic, dense_bytes=traffic.dense_bytes * factor, expert_bytes=traffic.expert_bytes * factor
+    )
 
 
 _CACHES = (("fp8", 1.0), ("int8", 1.0), ("8bit", 1.0), ("4bit", 0.53), ("int4", 0.53), ("k3v4", 0.47), ("3bit", 0.41))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import typing
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -15,6 +14,7 @@ from gyakusan.catalog.devices import DeviceRecord, MachineRecord
 from gyakusan.catalog.entry import Entry
 from gyakusan.catalog.models import ModelRecord
 from gyakusan.catalog.origins import SourceRecord
+from gyakusan.core.records import field_names, shallow
 from gyakusan.documents.common import catalogue_date
 from gyakusan.engines.verification import FindingKind, Verification
 from gyakusan.message import Message
@@ -78,7 +78,7 @@ _HEAD = """
 def _document(kind: type, name: str, doc: str, **more: Any) -> Any:
     """Return a struct with every field of a record, and more."""
     hints = typing.get_type_hints(kind)
-    fields: list[Any] = [(f.name, hints[f.name]) for f in dataclasses.fields(kind)] + list(more.items())
+    fields: list[Any] = [(name, hints[name]) for name in field_names(kind)] + list(more.items())
     schema = f"gyakusan/catalog-{name}/1"
     fields += [("schema", Literal[schema], schema), ("catalogue", str, field(default_factory=catalogue_date))]
     space = {"__doc__": (kind.__doc__ or "").rstrip() + doc.rstrip() + _HEAD, "__module__": __name__}
@@ -178,7 +178,7 @@ class VerificationJson(Struct, frozen=True, kw_only=True):
 
 def verification(value: Verification) -> VerificationJson:
     """Return what the hub says."""
-    rows = tuple(FindingJson(**{f.name: getattr(x, f.name) for f in dataclasses.fields(x)}) for x in value.findings)
+    rows = tuple(FindingJson(**shallow(x)) for x in value.findings)
     return VerificationJson(
         endpoint=value.endpoint, repositories=value.repositories, references=value.references, findings=rows
     )
@@ -186,7 +186,7 @@ def verification(value: Verification) -> VerificationJson:
 
 def record(value: Record, entry: Entry, tags: Sequence[str] = ()) -> Struct:
     """Return a record, and where it stands."""
-    fields = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+    fields = shallow(value)
     fields["record"] = PlaceJson(entry.kind, entry.file.name, entry.line, entry.own)
     made: Struct
     match value:
@@ -202,9 +202,9 @@ def record(value: Record, entry: Entry, tags: Sequence[str] = ()) -> Struct:
 
 def source(value: SourceRecord) -> Struct:
     """Return a source."""
-    made: Struct = SourceRecordJson(**{f.name: getattr(value, f.name) for f in dataclasses.fields(value)})
+    made: Struct = SourceRecordJson(**shallow(value))
     return made
 
 
 def _chip(chip: Chip) -> ChipJson:
-    return ChipJson(**{f.name: getattr(chip, f.name) for f in dataclasses.fields(chip)}, bf16=chip.bf16)
+    return ChipJson(**shallow(chip), bf16=chip.bf16)

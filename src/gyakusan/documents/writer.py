@@ -10,6 +10,7 @@ from typing import Any
 from msgspec import UNSET, Struct
 
 from gyakusan.doors.text import block
+from gyakusan.core.records import shallow
 from gyakusan.message import Message
 from gyakusan.text import Language, tell
 
@@ -36,7 +37,7 @@ def plain(value: Any, language: Language) -> Any:
         names = sorted(value.__struct_fields__, key=lambda name: name not in HEAD)
         return {n: plain(v, language) for n in names if (v := getattr(value, n)) is not UNSET}
     if dataclasses.is_dataclass(value):
-        return {f.name: plain(getattr(value, f.name), language) for f in dataclasses.fields(value)}
+        return {name: plain(part, language) for name, part in shallow(value).items()}
     if isinstance(value, Mapping):
         return {plain(key, language): plain(v, language) for key, v in value.items()}
     if isinstance(value, tuple | list):

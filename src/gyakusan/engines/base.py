@@ -7,7 +7,6 @@ An engine is one module, usually `engines/NAME/engine.py`, with the constants an
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar
 
@@ -49,8 +48,7 @@ class EngineSettings(Protocol):
 S = TypeVar("S", bound=EngineSettings)
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(Struct, frozen=True):
     """How a server is started.
 
     argv: program and arguments, never a key
@@ -59,7 +57,7 @@ class Command:
     """
 
     argv: tuple[str, ...]
-    environment: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    environment: Mapping[str, str] = msgspec.field(default_factory=lambda: MappingProxyType({}))
     then: tuple[tuple[str, ...], ...] = ()
 
 
@@ -82,8 +80,7 @@ class Container(Struct, frozen=True):
     shared_memory: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Variant:
+class Variant(Struct, frozen=True):
     """A model in one format.
 
     name: as people write it, e.g. "UD-Q4_K_XL", "AWQ", "4bit"

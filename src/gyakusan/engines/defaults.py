@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, TypeVar
 
+from msgspec import structs
+
 from gyakusan.core.arrays import Ints
 from gyakusan.core.ledger import Ledger
 from gyakusan.core.load import Load
@@ -44,7 +46,7 @@ def check_fields(settings: type[EngineSettings], changes: Mapping[str, object]) 
 def gguf_variants(model: Model, record: ModelRecord) -> Iterator[Variant]:
     """Yield the GGUF files of a model that are planned with."""
     for form in gguf_formats(record):
-        yield replace(gguf_variant(form.name, model), published=form.artifact is not None)
+        yield structs.replace(gguf_variant(form.name, model), published=form.artifact is not None)
 
 
 def gguf_variant(name: str, model: Model) -> Variant:
@@ -151,7 +153,7 @@ def no_replicas(replicas: int) -> None:
 
 def first_device(machine: Machine) -> Machine:
     """Return the machine with its first GPU only."""
-    return replace(machine, gpus=machine.gpus[:1])
+    return structs.replace(machine, gpus=machine.gpus[:1])
 
 
 def device_class(machine: Machine, kind: CacheType) -> MemoryClass:
@@ -221,8 +223,8 @@ def port_option(command: Command, port: int) -> Command:
     argv = list(command.argv)
     if "--port" in argv:
         argv[argv.index("--port") + 1] = str(port)
-        return replace(command, argv=tuple(argv))
-    return replace(command, argv=(*argv, "--port", str(port)))
+        return structs.replace(command, argv=tuple(argv))
+    return structs.replace(command, argv=(*argv, "--port", str(port)))
 
 
 def host_option(command: Command, host: str) -> Command:
@@ -230,8 +232,8 @@ def host_option(command: Command, host: str) -> Command:
     argv = list(command.argv)
     if "--host" in argv:
         argv[argv.index("--host") + 1] = host
-        return replace(command, argv=tuple(argv))
-    return replace(command, argv=(*argv, "--host", host))
+        return structs.replace(command, argv=tuple(argv))
+    return structs.replace(command, argv=(*argv, "--host", host))
 
 
 def unchanged_command(command: Command, machine: Machine) -> Command:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from gyakusan.core.ledger import Ledger
 from gyakusan.core.load import Load
@@ -23,8 +24,7 @@ if TYPE_CHECKING:
 NO_CHANGES: Mapping[str, object] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Deployment:
+class Deployment(Struct, frozen=True):
     """Everything that memory, speed and the command of one server follow from. `deploy` makes it.
 
     model: the model in its format; its source says where it comes from

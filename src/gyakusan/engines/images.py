@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct, field
 
 from gyakusan.catalog.projectors import projector_of, unquantized_projector
 from gyakusan.engines.registry import engine
@@ -17,8 +18,7 @@ ProjectorUse = Literal["none", "off", "counted"]
 """Of what reads images: the model or the server has none, the command switches it off, or the memory counts it."""
 
 
-@dataclass(frozen=True, slots=True)
-class ImagePart:
+class ImagePart(Struct, frozen=True):
     """What reads images, of one model under one engine.
 
     use: what becomes of it

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from gyakusan.catalog.artifacts import Artifact, best, published
 
@@ -34,8 +35,7 @@ INT4 = {"AWQ": "AWQ", "INT4": "INT4", "GPTQ-Int4": "GPTQ"}
 MLX_NAMES = ("bf16", "8bit", "6bit", "5bit", "4bit")
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedFormat:
+class PlannedFormat(Struct, frozen=True):
     """A format of a model that an engine is planned with.
 
     name: as people write it: UD-Q4_K_XL, AWQ, 4bit

@@ -11,9 +11,10 @@ import re
 import shlex
 import shutil
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from gyakusan.core.machine import Machine
 from gyakusan.doors.text import is_clean
@@ -25,8 +26,7 @@ from gyakusan.errors import BadSetting
 EVERYWHERE, HERE = "0.0.0.0", "127.0.0.1"
 
 
-@dataclass(frozen=True, slots=True)
-class KeyFiles:
+class KeyFiles(Struct, frozen=True):
     """Where the key of a server is kept.
 
     key: file with the key alone
@@ -37,8 +37,7 @@ class KeyFiles:
     variables: Path
 
 
-@dataclass(frozen=True, slots=True)
-class Service:
+class Service(Struct, frozen=True):
     """A server as a person starts it.
 
     name: of the service, e.g. "gpt-oss-20b"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+
+from msgspec import structs
 
 from gyakusan.catalog.unified import by_rule
 from gyakusan.core.machine import Device, Machine
@@ -62,10 +63,10 @@ def with_ram(machine: Machine, text: str) -> Machine:
         )
     memory = ram_bytes(text)
     kept = by_rule("os", memory)
-    host = replace(machine.host, memory=memory, memory_basis="read", source="--ram")
+    host = structs.replace(machine.host, memory=memory, memory_basis="read", source="--ram")
     if kept is not None:
-        host = replace(host, reserved=kept.bytes, reserved_basis=kept.basis, reserved_reason=kept.reason)
-    return replace(machine, host=host)
+        host = structs.replace(host, reserved=kept.bytes, reserved_basis=kept.basis, reserved_reason=kept.reason)
+    return structs.replace(machine, host=host)
 
 
 def ram_bytes(text: str) -> int:
@@ -82,8 +83,8 @@ def with_reserved_memory(machine: Machine, text: str) -> Machine:
     plain = "".join(text.split()).casefold()
     kept = 0 if plain in ("0", "0b", "0mib", "0gib", "0mb", "0gb") else parse_bytes(text)
     if machine.gpus:
-        return replace(machine, gpus=tuple(_kept(g, kept) for g in machine.gpus))
-    return machine if machine.host is None else replace(machine, host=_kept(machine.host, kept))
+        return structs.replace(machine, gpus=tuple(_kept(g, kept) for g in machine.gpus))
+    return machine if machine.host is None else structs.replace(machine, host=_kept(machine.host, kept))
 
 
 def with_ram_bandwidth(machine: Machine, text: str) -> Machine:
@@ -95,7 +96,11 @@ def with_ram_bandwidth(machine: Machine, text: str) -> Machine:
             "A memory bandwidth was expected, not {text}.", text=repr(text[:80]), mend='Write GB/s, e.g. "80GB/s".'
         )
     host = machine.host
-    return machine if host is None else replace(machine, host=replace(host, bandwidth=figure, source="--bandwidth"))
+    return (
+        machine
+        if host is None
+        else structs.replace(machine, host=structs.replace(host, bandwidth=figure, source="--bandwidth"))
+    )
 
 
 _BANDWIDTH = re.compile(r"\s*(\d{1,5}(?:\.\d+)?)\s*(?:GB/s)?\s*", re.IGNORECASE)
@@ -111,7 +116,7 @@ def _kept(device: Device, kept: int) -> Device:
             mend="Reserve less.",
         )
     reason = say("{kept} is reserved (--reserve).", kept=format_bytes(kept))
-    return replace(device, reserved=kept, reserved_basis="read", reserved_reason=reason)
+    return structs.replace(device, reserved=kept, reserved_basis="read", reserved_reason=reason)
 
 
 def _split(text: str) -> list[str]:
@@ -194,5 +199,5 @@ def _this_cpu(memory: int | None) -> Machine:
     host = cpu.probe(System())
     if memory is None:
         return Machine(host.device.name, (), host.device, host.device.name, host.cores, simd=cpu.simd(System()))
-    device = replace(host.device, memory=memory, reserved=0, reserved_reason=None, source="--memory")
+    device = structs.replace(host.device, memory=memory, reserved=0, reserved_reason=None, source="--memory")
     return Machine("CPU", (), device, host.device.name, host.cores, simd=cpu.simd(System()))

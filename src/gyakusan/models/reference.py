@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct
 
 from gyakusan.core.model import Model
 from gyakusan.errors import BadReference, SourceError, UnknownName
@@ -32,8 +34,7 @@ _OPTION = re.compile(r"-(?:hf|hfr)\s+|--hf-repo\s+")
 PREFIXES = {"ollama": "ollama", "hf": "hub", "huggingface": "hub", "hf.co": "hub"}
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(Struct, frozen=True):
     """A resolved reference.
 
     kind: where to look; a repository named by its page is looked up in the catalogue before the hub is asked

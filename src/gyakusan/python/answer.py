@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
+from gyakusan.core.records import shallow
 
+if TYPE_CHECKING:
     from gyakusan.core.quality import Score
     from gyakusan.planning.predict.speed import SpeedEstimate
     from gyakusan.planning.select.plan import Plan
 
 MOST_LINES = 20
 """Lines of a `repr`."""
-A = TypeVar("A", bound="DataclassInstance")
+A = TypeVar("A", bound="Answer")
 
 
 class Answer:
@@ -58,9 +57,9 @@ class Answer:
         return "\n".join(lines)
 
 
-def extended(kind: type[A], value: DataclassInstance, **more: Any) -> A:
+def extended(kind: type[A], value: object, **more: Any) -> A:
     """Return `value` as a record of `kind`, which has its fields and `more`."""
-    return kind(**{f.name: getattr(value, f.name) for f in fields(value)}, **more)
+    return kind(**shallow(value), **more)
 
 
 def plan_line(number: int, plan: Plan, price: str = "") -> str:

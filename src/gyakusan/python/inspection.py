@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from gyakusan.planning.predict.speed import SpeedEstimate
 
 
-@dataclass(frozen=True, slots=True, repr=False, kw_only=True)
-class Inspection(Answer, Ledger):
+class Inspection(Answer, Ledger, frozen=True, kw_only=True):
     """What `gyakusan inspect` answers: the ledger, with speed and quality.
 
     deployment: model, engine, machine and settings that the answer is about

@@ -33,8 +33,7 @@ VIEWS = {"all": False, "max": False, "what_if": False, "why_not": None}
 """Options of `plan` that ask for more than the plans -> where nobody asks."""
 
 
-@dataclass(frozen=True, slots=True, repr=False, kw_only=True)
-class Plans(Answer, Recommendation):
+class Plans(Answer, Recommendation, frozen=True, kw_only=True):
     """What `gyakusan plan` answers.
 
     everything: the document lists every Pareto-optimal candidate (all=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +19,7 @@ if TYPE_CHECKING:
     from gyakusan.serving.service import Service
 
 
-@dataclass(frozen=True, slots=True, repr=False, kw_only=True)
-class Computer(Answer, Machine):
+class Computer(Answer, Machine, frozen=True, kw_only=True):
     """What `gyakusan detect` answers: the machine that this computer is.
 
     notes: what could not be read

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec import structs
 
 from gyakusan.engines.base import Command
 from gyakusan.engines.deployment import Deployment
@@ -38,4 +40,4 @@ def dry_run(deployment: Deployment, host: str = LOOPBACK, port: int = 8080) -> D
     command = rules.with_port(deployment.command, port)
     argv = tuple(host if a == LOOPBACK else a for a in command.argv)
     fits = not refusals and deployment.ledger.fits
-    return DryRun(replace(command, argv=argv), f"http://{host}:{port}{rules.HEALTH}", refusals, fits)
+    return DryRun(structs.replace(command, argv=argv), f"http://{host}:{port}{rules.HEALTH}", refusals, fits)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import isfinite
+
+from msgspec import Struct
 
 from gyakusan.message import Message, say
 from gyakusan.planning.request.money import CURRENCY_TEXTS, ExchangeRates, Money
@@ -15,8 +16,7 @@ PER = {"JPY": 10_000.0, "USD": 100.0, "EUR": 100.0, "CHF": 100.0}
 """Currency -> the amount that a gain is told for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Amounts:
+class Amounts(Struct, frozen=True):
     """Says amounts of yen in one currency.
 
     currency: ISO 4217

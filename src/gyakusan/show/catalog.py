@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ from gyakusan.catalog.devices import DeviceRecord, MachineRecord
 from gyakusan.catalog.entry import Entry
 from gyakusan.catalog.models import ModelRecord
 from gyakusan.catalog.origins import SourceRecord
+from gyakusan.core.records import shallow
 from gyakusan.message import Message, say
 from gyakusan.show.tree import Column, Table, Text, Title, Tree
 from gyakusan.units import format_count
@@ -86,14 +86,13 @@ def record(item: Record, entry: Entry, tags: Sequence[str]) -> Tree:
 def figures(item: Record) -> Iterator[tuple[str, str, str, str]]:
     """Yield (figure, value, source, date) of everything that a record says."""
     recalled = getattr(item, "recalled", ()) + getattr(item, "assumed", ())
-    for f in dataclasses.fields(item):
-        value = getattr(item, f.name)
-        if f.name in _LONG or value in ("", 0, (), None):
+    for name, value in shallow(item).items():
+        if name in _LONG or value in ("", 0, (), None):
             continue
-        source = RECALLED if f.name in recalled else item.source
-        if f.name == "memory_mib" and isinstance(item, DeviceRecord):
+        source = RECALLED if name in recalled else item.source
+        if name == "memory_mib" and isinstance(item, DeviceRecord):
             source = item.memory_source
-        yield f.name, _value(value), source, item.checked
+        yield name, _value(value), source, item.checked
     if isinstance(item, DeviceRecord) and item.rates:
         yield from _rates(item.rates)
     if isinstance(item, ModelRecord):

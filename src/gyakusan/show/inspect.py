@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from gyakusan.core.ledger import Account, Ledger
 from gyakusan.engines.deployment import Deployment
@@ -21,8 +22,7 @@ SAID_ELSEWHERE = ("The computer's RAM is unknown, so it is not checked.",)
 """Notes of engines that the screen says in another place."""
 
 
-@dataclass(frozen=True, slots=True)
-class Inspected:
+class Inspected(Struct, frozen=True):
     """What inspect found about one deployment.
 
     deployment: what was asked for

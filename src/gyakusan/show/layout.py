@@ -7,9 +7,8 @@ on the next line; then each row is a block.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 
-from msgspec import structs
+from msgspec import Struct, structs
 from rich.cells import cell_len
 from rich.text import Text as Styled
 
@@ -31,8 +30,7 @@ LEAST_NAME = 10
 Tell = Callable[[Words], str]
 
 
-@dataclass(frozen=True, slots=True)
-class Screen:
+class Screen(Struct, frozen=True):
     """Where lines are drawn.
 
     width: of the terminal [cells]
@@ -49,7 +47,7 @@ class Screen:
 
 def table_lines(table: Table, screen: Screen) -> list[Styled]:
     """Return the lines of a table and of its notes."""
-    drawn = replace(screen, width=min(screen.width, WIDEST))
+    drawn = structs.replace(screen, width=min(screen.width, WIDEST))
     grid, gone = _fitted(table, drawn, wide=drawn.width >= WIDEST)
     if not grid.fits(gone):
         grid, gone = _fitted(table, drawn, wide=False)
@@ -68,8 +66,7 @@ def _fitted(table: Table, screen: Screen, *, wide: bool) -> tuple[_Grid, list[in
     return grid, gone
 
 
-@dataclass(frozen=True, slots=True)
-class _Grid:
+class _Grid(Struct, frozen=True):
     """A table whose cells are drawn.
 
     screen: where it is drawn

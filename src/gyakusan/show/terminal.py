@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import IO, TYPE_CHECKING
 
 import rich.text
+from msgspec import structs
 from rich.console import Console
 
 from gyakusan.doors.text import line as cleaned
@@ -133,7 +133,7 @@ def _lines(part: Part, screen: Screen, indent: str) -> Iterator[rich.text.Text]:
             for inner in parts:
                 yield from _lines(inner, screen, indent + "  ")
         case Table():
-            narrow = replace(screen, width=screen.width - len(indent))
+            narrow = structs.replace(screen, width=screen.width - len(indent))
             yield from (rich.text.Text(indent).append_text(x) for x in table_lines(part, narrow))
         case Verdict() | Question() | Facts() | Next():
             yield from _answer(part, screen, indent)

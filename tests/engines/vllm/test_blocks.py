@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
+from msgspec import structs
 from tests.engines.vllm import recorded
 
 from gyakusan.engines.vllm.blocks import groups, reservation, stages
@@ -124,7 +123,7 @@ def test_small_pages_hold_more_tokens_and_odd_ones_are_padded() -> None:
     big, small = Page("full", (0, 2), 16, 4096), Page("window", (1, 3), 16, 1024, window=128)
     found = groups((big, small))
     assert [(g.parts[0].block, g.parts[0].bytes) for g in found] == [(16, 4096), (64, 4096)]
-    odd = groups((big, replace(small, bytes=1000)))
+    odd = groups((big, structs.replace(small, bytes=1000)))
     assert [(g.parts[0].block, g.parts[0].bytes) for g in odd] == [(16, 4096), (16, 4096)]
 
 

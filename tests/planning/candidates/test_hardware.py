@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from gyakusan.planning.candidates.hardware import (
     HardwareOption,
@@ -36,11 +36,11 @@ def test_no_budget_is_a_budget_that_nothing_exceeds(limits: dict[str, Any]) -> N
     request = PlanRequest(model="gpt-oss-20b", **limits)
     for currency in ("JPY", "USD"):
         unlimited = priced_machines(request, currency)
-        bought = buyable_machines(replace(request, budget=Money(LARGE, currency)))[0]
+        bought = buyable_machines(structs.replace(request, budget=Money(LARGE, currency)))[0]
         assert {o.machine.name for o in unlimited} >= {o.machine.name for o in bought}
         prices = [o.price or 0.0 for o in unlimited]
         assert prices == sorted(prices)
-    assert priced_machines(request) == buyable_machines(replace(request, budget=Money(LARGE, "JPY")))[0]
+    assert priced_machines(request) == buyable_machines(structs.replace(request, budget=Money(LARGE, "JPY")))[0]
 
 
 def test_every_machine_is_an_option_or_has_a_reason() -> None:
@@ -85,10 +85,10 @@ def test_four_blowers_stand_in_one_case_where_the_socket_bears_them() -> None:
     europe = PlanRequest(budget=Money(LARGE, "EUR"), count=4)
     option = by_name(buyable_machines(europe)[0])[name]
     assert (option.slots, [i.what for i in option.items]) == (8, ["card", "kit"])
-    japan = replace(europe, budget=Money(LARGE, "JPY"))
+    japan = structs.replace(europe, budget=Money(LARGE, "JPY"))
     assert "household outlet" in reasons(japan)[name]
-    assert name in by_name(buyable_machines(replace(japan, outlet=3000.0))[0])
-    assert name in by_name(buyable_machines(replace(japan, power=1300.0))[0])
+    assert name in by_name(buyable_machines(structs.replace(japan, outlet=3000.0))[0])
+    assert name in by_name(buyable_machines(structs.replace(japan, power=1300.0))[0])
 
 
 def test_the_socket_is_that_of_the_country_unless_it_is_given() -> None:
@@ -100,7 +100,7 @@ def test_the_socket_is_that_of_the_country_unless_it_is_given() -> None:
 def test_cards_without_a_fan_are_not_sold_into_a_desktop() -> None:
     request = PlanRequest(budget=Money(LARGE, "USD"), used=True)
     assert "has no fan" in reasons(request)["NVIDIA H100 PCIe"]
-    asked = reasons(replace(request, enterprise=True))["NVIDIA H100 PCIe"]
+    asked = reasons(structs.replace(request, enterprise=True))["NVIDIA H100 PCIe"]
     assert asked == "{name} has no fan: it needs a server, whose price is not known."
 
 
@@ -108,7 +108,7 @@ def test_cards_that_are_no_longer_made_are_bought_second_hand_or_not_at_all() ->
     request = PlanRequest(budget=Money(LARGE, "JPY"))
     for name in ("NVIDIA GeForce RTX 3090", "NVIDIA GeForce RTX 4090"):
         assert "second-hand only" in reasons(request)[name]
-        option = by_name(buyable_machines(replace(request, used=True))[0])[name]
+        option = by_name(buyable_machines(structs.replace(request, used=True))[0])[name]
         assert option.items[0].used
         assert option.seen is not None
         assert option.seen.used
@@ -185,7 +185,9 @@ def test_whatever_some_budget_buys_is_reachable() -> None:
     first = min(reachable.values(), key=lambda o: o.price or LARGE)
     assert first.items[0].used
     assert first.own_computer
-    assert not any(o.own_computer for o in reachable_machines(replace(request, base_computer_price=Money(1e5, "JPY"))))
+    assert not any(
+        o.own_computer for o in reachable_machines(structs.replace(request, base_computer_price=Money(1e5, "JPY")))
+    )
 
 
 def test_an_owned_machine_is_the_only_option() -> None:
@@ -204,7 +206,7 @@ def test_an_unknown_power_passes_no_outlet_unless_a_computer_brings_its_plug() -
     unknown = [o for o in all_machines(request) if o.wall_power is None]
     assert unknown
     kept = set(by_name(buyable_machines(request)[0]))
-    weak = set(by_name(buyable_machines(replace(request, outlet=900.0))[0]))
+    weak = set(by_name(buyable_machines(structs.replace(request, outlet=900.0))[0]))
     for option in unknown:
         alone = option.count == 1 and option.machine.gpus[0].kind != "gpu"
         assert alone or option.machine.name not in kept

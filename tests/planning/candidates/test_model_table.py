@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from gyakusan.catalog.listing import explain
 from gyakusan.catalog.models import find
@@ -29,7 +30,7 @@ ENGINES = ("llama.cpp", "Ollama", "vLLM", "MLX-LM")
 
 def machine(name: str) -> Machine:
     """A box by name; `cpu` with a memory, so that it does not depend on where this runs."""
-    return replace(parse("cpu", "64GiB"), simd="avx2") if name == "cpu" else parse(name)
+    return structs.replace(parse("cpu", "64GiB"), simd="avx2") if name == "cpu" else parse(name)
 
 
 def test_the_file_says_what_the_records_say() -> None:

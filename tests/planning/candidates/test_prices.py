@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date
 
 import pytest
+from msgspec import structs
 
 from gyakusan.catalog.prices import PriceRecord
 from gyakusan.core.machine import Price
@@ -28,14 +28,14 @@ CARD = PriceRecord("p", "card", 1000, "USD", "2026-09", "s", of="NVIDIA GeForce 
 
 
 def yen(amount: float, month: str = "2026-09", **more: object) -> PriceRecord:
-    return replace(CARD, amount=amount, currency="JPY", country="JP", date=month, tax="included", **more)  # type: ignore[arg-type]
+    return structs.replace(CARD, amount=amount, currency="JPY", country="JP", date=month, tax="included", **more)  # type: ignore[arg-type]
 
 
 def test_only_new_enough_prices_of_a_month_count() -> None:
     assert counts(CARD)
-    assert counts(replace(CARD, date="2025-08"))
-    assert not counts(replace(CARD, date="2025-07"))
-    assert not counts(replace(CARD, date="2026"))
+    assert counts(structs.replace(CARD, date="2025-08"))
+    assert not counts(structs.replace(CARD, date="2025-07"))
+    assert not counts(structs.replace(CARD, date="2026"))
     assert months_since("2025-08") == OLDEST
 
 
@@ -43,14 +43,14 @@ def test_only_new_enough_prices_of_a_month_count() -> None:
     "wrong", [{"launch": True}, {"available": False}, {"confidence": "low"}, {"in_production": "no"}]
 )
 def test_what_one_cannot_buy_does_not_count(wrong: dict[str, object]) -> None:
-    assert not counts(replace(CARD, **wrong))  # type: ignore[arg-type]
+    assert not counts(structs.replace(CARD, **wrong))  # type: ignore[arg-type]
 
 
 def test_what_is_no_longer_made_counts_second_hand() -> None:
-    old = replace(CARD, in_production="no", used=True)
+    old = structs.replace(CARD, in_production="no", used=True)
     assert counts(old)
     assert cheapest([old], DOLLARS) is None
-    assert cheapest([old], replace(DOLLARS, used=True)) is not None
+    assert cheapest([old], structs.replace(DOLLARS, used=True)) is not None
 
 
 def test_all_prices_grow_old(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,7 +64,7 @@ def test_a_price_of_another_country_is_converted_and_taxed() -> None:
     assert item is not None
     assert item.paid == 2 * 1000 * 150 * 1.1
     assert (item.rate, item.tax_added, item.confidence, item.amount, item.currency) == (150.0, 0.1, "low", 1000, "USD")
-    european = price_item(replace(CARD, currency="EUR", country="DE", amount=119), DOLLARS)
+    european = price_item(structs.replace(CARD, currency="EUR", country="DE", amount=119), DOLLARS)
     assert european is not None
     assert european.paid == pytest.approx(100 * 170 / 150, abs=0.01)
 
@@ -73,13 +73,13 @@ def test_a_price_of_ones_own_country_is_what_the_shop_says() -> None:
     item = price_item(yen(200_000), YEN)
     assert item is not None
     assert (item.paid, item.rate, item.confidence, months_since(item.month)) == (200_000, None, "medium", 2)
-    untaxed = price_item(replace(yen(200_000), tax="excluded"), YEN)
+    untaxed = price_item(structs.replace(yen(200_000), tax="excluded"), YEN)
     assert untaxed is not None
     assert untaxed.paid == pytest.approx(220_000)
 
 
 def test_second_hand_goods_carry_no_tax() -> None:
-    item = price_item(replace(CARD, used=True), YEN)
+    item = price_item(structs.replace(CARD, used=True), YEN)
     assert item is not None
     assert item.paid == 150_000
 
@@ -128,14 +128,16 @@ def test_a_launch_price_or_one_without_a_month_is_told_but_buys_nothing() -> Non
     assert str(said) == "Of NVIDIA GeForce RTX 3060 12GB only the launch price is known: 330 USD (2021)."
     seen = Price(44_980, "JPY", "2026", "s", used=True)
     assert "second-hand for 44,980 yen in 2026" in str(why_unpriced("RTX 3060 12GB", 12, buyer, (launch, seen)))
-    assert "RTX 9 cost 44,980 yen in 2026" in str(why_unpriced("RTX 9", 12, buyer, (replace(seen, used=False),)))
+    assert "RTX 9 cost 44,980 yen in 2026" in str(
+        why_unpriced("RTX 9", 12, buyer, (structs.replace(seen, used=False),))
+    )
 
 
 def test_the_facts_of_a_note_name_the_oldest_month_and_what_was_converted() -> None:
     item = price_item(CARD, YEN)
     assert item is not None
-    older = replace(item, month="2026-05", rate=None, used=True)
-    thumb = replace(item, what="kit", month="2026-02", rate=None)
+    older = structs.replace(item, month="2026-05", rate=None, used=True)
+    thumb = structs.replace(item, what="kit", month="2026-02", rate=None)
     facts = price_facts((item, older, thumb))
     assert facts is not None
     assert (facts.month, facts.age, facts.used, facts.converted) == ("2026-05", 6, True, (item,))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
+from msgspec import structs
 from tests.planning.small import small
 
 from gyakusan.core.machine import Machine
@@ -23,7 +22,7 @@ CONTEXTS = (4096, 32768)
 def offers(device: str) -> tuple[HardwareOption, ...]:
     """One, two and four of a device, with a price."""
     one = parse(device)
-    made = (replace(one, name=f"{n}x {one.name}", gpus=one.gpus * n) for n in (1, 2, 4))
+    made = (structs.replace(one, name=f"{n}x {one.name}", gpus=one.gpus * n) for n in (1, 2, 4))
     return tuple(HardwareOption(m, len(m.gpus), 100_000.0 * len(m.gpus), (), None) for m in made)
 
 
@@ -73,7 +72,7 @@ def test_floors_hold_for_everything_that_is_kept() -> None:
 
 def test_a_machine_of_unknown_size_holds_everything_but_what_is_refused() -> None:
     machine = parse("RTX 4090")
-    unknown = Machine("?", (replace(machine.gpus[0], memory=None),), machine.host)
+    unknown = Machine("?", (structs.replace(machine.gpus[0], memory=None),), machine.host)
     found = cells(PlanRequest(budget=None, model="x"), (HardwareOption(unknown, 1, None, (), None),), reduce=False)
     assert len(found)
     assert np.isfinite(found.total).all()

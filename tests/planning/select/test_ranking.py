@@ -9,6 +9,7 @@ from functools import cache
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 from tests.planning.small import small
 
 from gyakusan.planning.candidates.model_table import ModelTable
@@ -27,7 +28,7 @@ def with_efforts() -> ModelTable:
     table = small(("gpt-oss-20b", "qwen3-8b"))
     known = next(m for m in table.models[0].modes if m.mode == "on")
     modes = tuple(
-        replace(known, mode=mode, scores=tuple(s + more * (i % 2 == 0) for i, s in enumerate(known.scores)))
+        structs.replace(known, mode=mode, scores=tuple(s + more * (i % 2 == 0) for i, s in enumerate(known.scores)))
         for mode, more in (("on", 0.0), ("low", -6.0), ("high", 5.0))
     )
     return ModelTable((replace(table.models[0], modes=modes), table.models[1]), table.tables)
@@ -91,7 +92,7 @@ def test_a_budget_keeps_the_efforts_that_nothing_dominates() -> None:
 def test_charging_thinking_never_raises_throughput(factors: Sequence[float], rate: float) -> None:
     found = ask("llama.cpp", users="8", context="16k")
     plan = found.plans[0]
-    speeds = {n: exact_speed(replace(found.request, users=n), plan.deployment) for n in (1, 8)}
+    speeds = {n: exact_speed(structs.replace(found.request, users=n), plan.deployment) for n in (1, 8)}
     known = {n: s for n, s in speeds.items() if s is not None}
     less, more = (replica_queue(found.request, known, f, plan.offer.machine, plan.engine, 1) for f in factors)
     assert more.sustainable_rate() <= less.sustainable_rate() * (1 + 1e-9)

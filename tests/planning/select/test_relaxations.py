@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 from tests.planning.small import small
 
 from gyakusan.planning.request.parse_request import parse_request
@@ -75,11 +76,15 @@ def test_every_relaxation_is_true(values: dict[str, object], fields: set[str]) -
     assert not recommendation.plans
     assert recommendation.relaxations
     for relaxation in recommendation.relaxations:
-        assert recommend(replace(request, **relaxation.changes), columns=small()).plans, str(relaxation.sentence)
+        assert recommend(structs.replace(request, **relaxation.changes), columns=small()).plans, str(
+            relaxation.sentence
+        )
     assert fields <= {name for r in recommendation.relaxations for name in r.changes}
 
 
 def test_a_larger_budget_is_the_smallest_that_is_enough() -> None:
     request = parse_request({"budget": "20000JPY", "users": 2})
     budget = next(r.changes["budget"] for r in recommend(request, columns=small()).relaxations if "budget" in r.changes)
-    assert not recommend(replace(request, budget=replace(budget, amount=budget.amount - 1)), columns=small()).plans
+    assert not recommend(
+        structs.replace(request, budget=replace(budget, amount=budget.amount - 1)), columns=small()
+    ).plans

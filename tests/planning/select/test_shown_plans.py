@@ -7,6 +7,7 @@ import math
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 from tests.planning.small import small
 
 from gyakusan.core.quality import SHARE80
@@ -140,8 +141,8 @@ def _worse(plan: Plan) -> Plan:
     """The same plan under another name with two points less."""
     from dataclasses import replace
 
-    deployment = replace(plan.deployment, model=replace(plan.deployment.model, source="catalog:worse"))
-    return replace(plan, deployment=deployment, score=replace(plan.score, value=plan.score.value - 2))
+    deployment = structs.replace(plan.deployment, model=replace(plan.deployment.model, source="catalog:worse"))
+    return structs.replace(plan, deployment=deployment, score=structs.replace(plan.score, value=plan.score.value - 2))
 
 
 @pytest.mark.parametrize(("value", "shown"), [(9.94, 9.9), (9.97, 10.0), (0.04, 0.0), (87.4, 87.0), (0.26, 0.3)])

@@ -7,9 +7,11 @@ nearest name, median over the files of shared/data/artifacts.csv (2026-11): UD-Q
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 from types import MappingProxyType
+
+from msgspec import Struct
 
 from gyakusan.core.dtypes import dtype, stored_bytes
 from gyakusan.core.model import Model, Tensor
@@ -18,8 +20,7 @@ from gyakusan.core.recipe.names import DEFAULT, QUANTIZATIONS, canonical
 from gyakusan.errors import UnknownName
 
 
-@dataclass(frozen=True, slots=True)
-class Mix:
+class Mix(Struct, frozen=True):
     """A published mix of types.
 
     name: as its publisher writes it

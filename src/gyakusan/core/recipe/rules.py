@@ -5,7 +5,7 @@ Source: llama.cpp b11434, src/llama-quant.cpp (llama_tensor_get_type_impl, tenso
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from gyakusan.core.dtypes import DTYPES
 from gyakusan.core.recipe.kinds import Kind
@@ -42,8 +42,7 @@ _FALLBACK = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(Struct, frozen=True):
     """What the rules need to know of a model.
 
     quantization: a key of DEFAULT

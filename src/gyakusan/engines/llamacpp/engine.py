@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
+from msgspec import structs
+
 from gyakusan.core.broadcast import is_array
 from gyakusan.core.dtypes import dtype
 from gyakusan.core.load import Load
@@ -89,7 +91,7 @@ def embedding_settings(load: Load) -> dict[str, object]:
 
 def embedding_command(command: Command, pooling: str) -> Command:
     """Return the command of llama-server with --embedding and the pooling of the model."""
-    return replace(command, argv=(*command.argv, "--embedding", "--pooling", pooling))
+    return structs.replace(command, argv=(*command.argv, "--embedding", "--pooling", pooling))
 
 
 def settings(model: Model, load: Load, machine: Machine, **changes: Any) -> Settings:
@@ -247,7 +249,7 @@ def short_command(command: Command, machine: Machine) -> Command:
     """Return the command without llama-server's own defaults. `--fit off` and what places a model stay."""
     from gyakusan.engines.llamacpp import launch
 
-    return replace(command, argv=launch.short(command.argv, one_gpu=len(machine.gpus) == 1))
+    return structs.replace(command, argv=launch.short(command.argv, one_gpu=len(machine.gpus) == 1))
 
 
 def with_thinking(command: Command, architecture: str, mode: str, arguments: Mapping[str, object]) -> Command:
@@ -257,13 +259,13 @@ def with_thinking(command: Command, architecture: str, mode: str, arguments: Map
     """
     from gyakusan.engines.llamacpp import launch
 
-    return replace(command, argv=launch.thinking(command.argv, mode, arguments))
+    return structs.replace(command, argv=launch.thinking(command.argv, mode, arguments))
 
 
 def with_page(command: Command, shown: bool) -> Command:
     """Return the command with llama-server's chat page, which is its default, or without it."""
     argv = tuple(a for a in command.argv if a != "--no-ui")
-    return replace(command, argv=argv if shown else (*argv, "--no-ui"))
+    return structs.replace(command, argv=argv if shown else (*argv, "--no-ui"))
 
 
 def container(machine: Machine) -> Container | None:

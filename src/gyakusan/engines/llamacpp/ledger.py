@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
+
+from msgspec import structs
 
 from gyakusan.core.ledger import Account, Engine, Ledger, Line
 from gyakusan.core.load import Load
@@ -129,7 +131,7 @@ def _cpu_weights(model: Model, settings: Settings) -> tuple[Line, ...]:
     simd = cpu_repack.repacks_for(settings)
     in_file, copies = cpu_repack.mapped(model, simd), cpu_repack.repacked(model, simd)
     # Pages of the file that were only read to be repacked are cache: the system may drop them.
-    first = replace(ledger_lines.weights(in_file, model), low=in_file - copies - lazy)
+    first = structs.replace(ledger_lines.weights(in_file, model), low=in_file - copies - lazy)
     return (first, ledger_lines.repacked(copies, simd)) if copies else (first,)
 
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from msgspec import structs
+
 from gyakusan.core.arrays import Number
 from gyakusan.core.broadcast import is_array
 from gyakusan.core.dtypes import dtype
@@ -58,8 +60,8 @@ def mapped_file(model: Model, lazy: int) -> Line:
     Source: llama.cpp b11434, src/llama-model.cpp (load_tensors, buffer_from_host_ptr), llama_model_loader::get_mapping_range.
     """
     line = weights(mapped(model, "none"), model)
-    line = replace(line, low=line.bytes - lazy)
-    return replace(line, reason=say("{n} tensors, {quantization}, mapped", **line.reason.facts))
+    line = structs.replace(line, low=line.bytes - lazy)
+    return structs.replace(line, reason=say("{n} tensors, {quantization}, mapped", **line.reason.facts))
 
 
 def embedding_tables(size: Number, lazy: int) -> tuple[Line, ...]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from msgspec import structs
+
 from gyakusan.core.arrays import Number
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Machine
@@ -36,7 +38,7 @@ def load_memory(
     models: Iterable[Model], load: Load, machine: Machine, kind: CacheType, ranks: int
 ) -> Iterator[LoadMemory | None]:
     """Yield conversations, compute buffers and overhead of each model on the machine's first device; None if refused."""
-    one = replace(machine, gpus=tuple(replace(g, memory=None) for g in machine.gpus[:1]))
+    one = structs.replace(machine, gpus=tuple(structs.replace(g, memory=None) for g in machine.gpus[:1]))
     settings = replace(
         for_load(load),
         backend="cuda" if machine.gpus else "cpu",

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import replace
+
+from msgspec import structs
 
 from gyakusan.doors.text import line as cleaned
 from gyakusan.engines.server import StartFailure
@@ -91,5 +92,5 @@ def start_failure(lines: Iterable[str]) -> StartFailure | None:
         for line in printable:
             if match := pattern.search(line):
                 facts = {name: value.strip().rstrip(".") for name, value in match.groupdict().items()}
-                return StartFailure(kind, replace(text, facts=facts), replace(mend, facts=facts))
+                return StartFailure(kind, structs.replace(text, facts=facts), structs.replace(mend, facts=facts))
     return None

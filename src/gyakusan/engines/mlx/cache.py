@@ -5,7 +5,9 @@ Source: mlx-lm 0.32.2, mlx_lm/models/cache.py (KVCache, RotatingKVCache, Chunked
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+from msgspec import Struct
 
 from gyakusan.core.arrays import Number
 from gyakusan.core.broadcast import maximum, minimum, round_up, where
@@ -18,8 +20,7 @@ HALF_STATES = frozenset({"mamba", "shortconv", "compressor"})
 """States in the model's own type. All others sum in f32: ssm.py, gated_delta.py."""
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(Struct, frozen=True):
     """The cache of one group of layers, for one request.
 
     memory: the layers

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
+from msgspec import structs
+
 from gyakusan.catalog.artifacts import published
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Device, Machine
@@ -155,7 +157,7 @@ def variants(model: Model, record: ModelRecord) -> Iterator[Variant]:
     for form in mlx_formats(record):
         candidate = variant(form.name, model)
         if candidate is not None:
-            yield replace(candidate, published=form.artifact is not None)
+            yield structs.replace(candidate, published=form.artifact is not None)
 
 
 def variant(name: str, model: Model) -> Variant | None:
@@ -221,7 +223,7 @@ def with_thinking(command: Command, architecture: str, mode: str, arguments: Map
     """Return the command whose chat template gets the arguments. Source: MLX-LM 0.32.2, server.py, "--chat-template-args"."""
     if not arguments:
         return command
-    return replace(command, argv=(*command.argv, "--chat-template-args", json.dumps(arguments)))
+    return structs.replace(command, argv=(*command.argv, "--chat-template-args", json.dumps(arguments)))
 
 
 def preparation(record: ModelRecord, name: str) -> tuple[str, ...]:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from msgspec import Struct
+
 from gyakusan.core.arrays import Number
 from gyakusan.core.broadcast import is_array
 from gyakusan.errors import BadSetting, unknown
@@ -21,8 +23,7 @@ STEP = 256
 """Caches grow by so many tokens. models/cache.py, KVCache.step"""
 
 
-@dataclass(frozen=True, slots=True)
-class Format:
+class Format(Struct, frozen=True):
     """A format of quantised weights.
 
     bits: bits of one value, for most matrices

@@ -6,7 +6,8 @@ Source: mlx-lm 0.32.2, mlx_lm/utils.py (quantize_model), mlx_lm/models/*.py (qua
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from gyakusan.core.memo import Memo
 from gyakusan.core.model import Model, Tensor
@@ -62,8 +63,7 @@ GONE = re.compile(r"^rope_freqs|rope_factors")
 """Tensors of a GGUF that MLX computes instead."""
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """The matrices of one format.
 
     name: the format, or "bf16" for all that is not quantised

@@ -7,6 +7,8 @@ from dataclasses import asdict, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from msgspec import structs
+
 from gyakusan.core.broadcast import is_array, minimum
 from gyakusan.core.ledger import Account, Engine, Ledger, Line
 from gyakusan.core.load import Load
@@ -205,7 +207,7 @@ def _with_margin(account: Account, s: Settings) -> Account:
         return account
     reason = say("kept free by llama.cpp's --fit")
     formula = f"LLAMA_ARG_FIT_TARGET = {s.fit_target // MIB} MiB"
-    return replace(
+    return structs.replace(
         account, lines=(*account.lines, Line("overhead.margin", s.fit_target, "derived", reason, formula, low=0))
     )
 
@@ -299,26 +301,26 @@ def published_command(record: ModelRecord, model: Model, machine: Machine, setti
     found, made = artifact(record, name), command(model, machine, settings)
     if found is None:
         make = ("sh", "-c", f"echo FROM ./{gguf_file(record, name)} | ollama create {record.name} -f -")
-        return replace(made, then=(make, ("ollama", "run", record.name)))
+        return structs.replace(made, then=(make, ("ollama", "run", record.name)))
     tag = found.repository if found.format == "ollama" else f"hf.co/{found.reference}"
-    return replace(made, then=(("ollama", "pull", tag), ("ollama", "run", tag)))
+    return structs.replace(made, then=(("ollama", "pull", tag), ("ollama", "run", tag)))
 
 
 def with_port(command: Command, port: int) -> Command:
     """Return the command with another port, which Ollama reads from OLLAMA_HOST."""
-    return replace(command, environment={**command.environment, "OLLAMA_HOST": f"127.0.0.1:{port}"})
+    return structs.replace(command, environment={**command.environment, "OLLAMA_HOST": f"127.0.0.1:{port}"})
 
 
 def with_host(command: Command, host: str) -> Command:
     """Return the command with another address, which Ollama reads from OLLAMA_HOST."""
     port = command.environment.get("OLLAMA_HOST", ":11434").rpartition(":")[2]
-    return replace(command, environment={**command.environment, "OLLAMA_HOST": f"{host}:{port}"})
+    return structs.replace(command, environment={**command.environment, "OLLAMA_HOST": f"{host}:{port}"})
 
 
 def short_command(command: Command, machine: Machine) -> Command:
     """Return the command without variables that have Ollama's own defaults."""
     kept = {k: v for k, v in command.environment.items() if USUAL_VARIABLES.get(k) != v}
-    return replace(command, environment=MappingProxyType(kept))
+    return structs.replace(command, environment=MappingProxyType(kept))
 
 
 def container(machine: Machine) -> Container | None:

@@ -6,7 +6,8 @@ Source: vLLM 0.32.0, v1/core/kv_cache_utils.py; each function names its own ther
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct, structs
 
 from gyakusan.core.arrays import Number
 from gyakusan.core.broadcast import maximum
@@ -19,8 +20,7 @@ CROWDED = 1.5
 """Kinds whose layers number less than this many times the fewest are padded to the most instead of split."""
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(Struct, frozen=True):
     """Layers with one block table.
 
     parts: pages of its layers; a block of the group is one page in each of them
@@ -43,11 +43,10 @@ class Group:
 
     def within(self, layers: range) -> Group:
         """Return the group on a rank that holds only `layers` (_project_kv_cache_groups_to_worker)."""
-        return Group(tuple(replace(p, layers=tuple(i for i in p.layers if i in layers)) for p in self.parts))
+        return Group(tuple(structs.replace(p, layers=tuple(i for i in p.layers if i in layers)) for p in self.parts))
 
 
-@dataclass(frozen=True, slots=True)
-class Reservation:
+class Reservation(Struct, frozen=True):
     """The blocks that one request of full length reserves on one rank.
 
     groups: groups of layers that share the pool
@@ -117,8 +116,8 @@ def _merged(every: Sequence[Page]) -> list[Page]:
     kinds: dict[Page, list[int]] = {}
     for page in sorted(every, key=lambda p: min(p.layers, default=0)):
         if page.layers:
-            kinds.setdefault(replace(page, layers=()), []).extend(page.layers)
-    return [replace(page, layers=tuple(sorted(layers))) for page, layers in kinds.items()]
+            kinds.setdefault(structs.replace(page, layers=()), []).extend(page.layers)
+    return [structs.replace(page, layers=tuple(sorted(layers))) for page, layers in kinds.items()]
 
 
 def _alike(kinds: Sequence[Page]) -> bool:
@@ -137,7 +136,9 @@ def _unified(kinds: Sequence[Page]) -> list[Page]:
     """Return pages of one size: smaller ones hold more tokens, or are padded (unify_kv_cache_spec_page_size)."""
     size = max(p.bytes for p in kinds)
     return [
-        replace(p, bytes=size, block=p.block if p.kind == "state" or size % p.bytes else p.block * (size // p.bytes))
+        structs.replace(
+            p, bytes=size, block=p.block if p.kind == "state" or size % p.bytes else p.block * (size // p.bytes)
+        )
         for p in kinds
     ]
 
@@ -150,7 +151,7 @@ def _split(kinds: Sequence[Page]) -> tuple[Group, ...]:
 
 
 def _shares(page: Page, count: int) -> list[Page]:
-    return [replace(page, layers=page.layers[i::count]) for i in range(count)]
+    return [structs.replace(page, layers=page.layers[i::count]) for i in range(count)]
 
 
 def _packable(kinds: Sequence[Page]) -> bool:

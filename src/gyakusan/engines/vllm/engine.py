@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from msgspec import structs
+
 from gyakusan.catalog.artifacts import published
 from gyakusan.core.arrays import Ints
 from gyakusan.core.broadcast import is_array
@@ -179,7 +181,7 @@ def variants(model: Model, record: ModelRecord) -> Iterator[Variant]:
     for form in checkpoint_formats(record):
         candidate = variant(form.name, model)
         if candidate is not None:
-            yield replace(candidate, published=form.artifact is not None)
+            yield structs.replace(candidate, published=form.artifact is not None)
 
 
 def variant(name: str, model: Model) -> Variant | None:
@@ -307,7 +309,7 @@ def published_command(record: ModelRecord, model: Model, machine: Machine, setti
     online = method if found is not None and found.format == "bf16" and method in launch.ONLINE else ""
     made = launch.command(model, settings, source=source, online=online)
     plain = not settings.vision_bytes and reads_images(record)
-    return replace(made, argv=(*made.argv, *launch.TEXT_ONLY)) if plain else made
+    return structs.replace(made, argv=(*made.argv, *launch.TEXT_ONLY)) if plain else made
 
 
 def named_as_checkpoint(name: str) -> bool:

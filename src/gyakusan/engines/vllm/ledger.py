@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
+
+from msgspec import structs
 
 from gyakusan.core.arrays import Number
 from gyakusan.core.broadcast import ceil_div, is_array
@@ -58,10 +60,13 @@ def _accounts(
     model: Model, load: Load, machine: Machine, settings: Settings, pools: tuple[Pool, ...]
 ) -> tuple[Account, ...]:
     """Return what one rank takes of each GPU, and the processes in RAM. Each copy of the model serves its share of users."""
-    gpus, share = machine.gpus[: settings.gpus], replace(load, users=ceil_div(load.users, settings.data_parallel))
+    gpus, share = (
+        machine.gpus[: settings.gpus],
+        structs.replace(load, users=ceil_div(load.users, settings.data_parallel)),
+    )
     charged = tuple(_account(model, share, g, p) for g, p in zip(gpus, pools, strict=True))
     if gpus[0].kind == "unified":
-        return (replace(charged[0], lines=(*charged[0].lines, process(settings))), *charged[1:])
+        return (structs.replace(charged[0], lines=(*charged[0].lines, process(settings))), *charged[1:])
     return (*charged, Account(machine.host or UNKNOWN_HOST, (process(settings),)))
 
 
@@ -147,7 +152,7 @@ def _limited(gpu: Device, settings: Settings) -> Device:
     reason = say(
         "vLLM takes {share} % of the memory that CUDA reports", share=round(settings.gpu_memory_utilization * 100)
     )
-    return replace(gpu, reserved=gpu.memory - limit, reserved_basis="derived", reserved_reason=reason)
+    return structs.replace(gpu, reserved=gpu.memory - limit, reserved_basis="derived", reserved_reason=reason)
 
 
 def process(settings: Settings) -> Line:

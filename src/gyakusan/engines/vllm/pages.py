@@ -6,8 +6,9 @@ Source: vLLM 0.32.0, v1/kv_cache_interface.py (the KVCacheSpec classes), platfor
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import Literal
+
+from msgspec import Struct, structs
 
 from gyakusan.core.arrays import Number
 from gyakusan.core.broadcast import ceil_div, minimum, round_up
@@ -23,8 +24,7 @@ HYBRID_LATENT = 128
 """Latent attention beside recurrent layers: blocks are a multiple of this (_align_hybrid_block_size) [tokens]."""
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(Struct, frozen=True):
     """What one block takes in each of some layers.
 
     kind: what the layers store
@@ -227,13 +227,13 @@ def _aligned(attention: tuple[Page, ...], states: list[Page], settings: Settings
     """Return attention blocks raised until a page holds a state, and states padded to it (_align_hybrid_block_size)."""
     state = max(p.bytes for p in states)
     if not attention:
-        return tuple(replace(p, block=1) for p in states)
+        return tuple(structs.replace(p, block=1) for p in states)
     first = next((p for p in attention if p.kind in ("full", "latent")), attention[0])
     token = first.bytes // first.block
     step = max(first.block, HYBRID_LATENT if first.kind == "latent" else 0)
     block = max(first.block, step * -(-state // (step * token)))
-    raised = tuple(replace(p, block=block, bytes=p.bytes // p.block * block) for p in attention)
-    return (*raised, *(replace(p, block=block, bytes=block * token) for p in states))
+    raised = tuple(structs.replace(p, block=block, bytes=p.bytes // p.block * block) for p in attention)
+    return (*raised, *(structs.replace(p, block=block, bytes=block * token) for p in states))
 
 
 PACKED = 584

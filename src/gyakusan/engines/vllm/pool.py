@@ -6,7 +6,7 @@ v1/core/kv_cache_utils.py (get_kv_cache_capacity).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from gyakusan.core.arrays import Number
 from gyakusan.core.broadcast import maximum, minimum
@@ -19,8 +19,7 @@ from gyakusan.engines.vllm.settings import Settings, release
 from gyakusan.engines.vllm.weights import Weights, weights
 
 
-@dataclass(frozen=True, slots=True)
-class Pool:
+class Pool(Struct, frozen=True):
     """The pool of blocks of one rank.
 
     requested: memory that the server takes [B]

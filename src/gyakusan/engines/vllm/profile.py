@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from gyakusan.core.arrays import Number
 from gyakusan.core.broadcast import maximum, minimum
@@ -20,8 +21,7 @@ from gyakusan.units import GIB
 Place = Literal["cuda", "rocm", "unified"]
 
 
-@dataclass(frozen=True, slots=True)
-class Range:
+class Range(Struct, frozen=True):
     """A measured size as a range.
 
     low: low end [B]

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from msgspec import Struct
+
 from gyakusan.core.arrays import Number
 from gyakusan.core.broadcast import is_array
 from gyakusan.core.machine import Machine
@@ -105,8 +107,7 @@ def release(version: str) -> tuple[int, int]:
     return parts if parts >= (0, 2) else (1 << 30, 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(Struct, frozen=True):
     """The limits of one batch.
 
     tokens: tokens of one batch [tokens]

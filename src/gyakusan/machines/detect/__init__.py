@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+
+from msgspec import structs
 
 from gyakusan.core.machine import Device, Machine
 from gyakusan.machines.detect import amd, apple, cpu, intel, nvidia
@@ -26,7 +27,7 @@ def detect(system: System | None = None) -> tuple[Machine, tuple[Message, ...]]:
     system = system or System()
     host = cpu.probe(system)
     seen = [_guarded(maker, ask, system, host.ram) for maker, ask in PROBES]
-    gpus = tuple(replace(d, source=d.source or "detected") for s in seen for d in s.devices)
+    gpus = tuple(structs.replace(d, source=d.source or "detected") for s in seen for d in s.devices)
     beside = None if any(g.kind == "unified" for g in gpus) else host.device
     machine = Machine(_title(gpus, host.device), gpus, beside, host.device.name, host.cores, simd=cpu.simd(system))
     return machine, (*host.notes, *(n for s in seen for n in s.notes))

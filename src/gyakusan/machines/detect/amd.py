@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec import structs
 
 from gyakusan import catalog
 from gyakusan.core.machine import Device
@@ -94,7 +96,7 @@ def _card(system: System, folder: str) -> Card | None:
 
 def _discrete(card: Card) -> Device:
     known = catalog.match_device(card.name, card.vram) or Device(card.name, "gpu", None, "rocm", "AMD")
-    return replace(
+    return structs.replace(
         known,
         name=card.name,
         memory=card.vram,
@@ -121,7 +123,7 @@ def _strix(card: Card, ram: Ram) -> Device:
         vram=format_bytes(card.vram),
     )
     known = catalog.match_device("Strix Halo", capacity) or Device("AMD Strix Halo", "unified", None, "vulkan", "AMD")
-    return replace(
+    return structs.replace(
         known,
         memory=capacity,
         memory_basis="read",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+
+from msgspec import structs
 
 from gyakusan import catalog
 from gyakusan.catalog import unified
@@ -32,7 +33,7 @@ def probe(system: System, ram: Ram) -> Seen:
 def _device(chip: str, memory: int, wired: int) -> Device:
     known = catalog.match_device(chip, memory) or Device(chip, "unified", None, "metal", "Apple")
     kept = unified.apple(memory, wired)
-    return replace(
+    return structs.replace(
         known,
         memory=memory,
         memory_basis="read",

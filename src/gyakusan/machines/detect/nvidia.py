@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec import structs
 
 from gyakusan import catalog
 from gyakusan.catalog import unified
@@ -119,7 +121,7 @@ def _device(card: Card, board: str, ram: Ram) -> Device:
         return _shared(card, board, ram)
     known = catalog.match_device(card.name, card.total) or Device(card.name, "gpu", None, "cuda", "NVIDIA")
     kept = max(0, card.total - (card.total if card.free is None else card.free))
-    return replace(
+    return structs.replace(
         known,
         name=card.name,
         memory=card.total,
@@ -137,9 +139,9 @@ def _shared(card: Card, board: str, ram: Ram) -> Device:
     name = board or card.name
     known = catalog.match_device(name, ram.total or None) or Device(name, "unified", None, "cuda", "NVIDIA")
     if not ram.total:
-        return replace(known, kind="unified")
+        return structs.replace(known, kind="unified")
     kept = unified.shared(ram.total, ram.available)
-    return replace(
+    return structs.replace(
         known,
         kind="unified",
         memory=ram.total,

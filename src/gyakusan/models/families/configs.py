@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from gyakusan.errors import Malformed
 from gyakusan.models.families.metadata import BLOCKS, LIMIT
@@ -41,8 +42,7 @@ MIXTURE = {
 """The same for models with experts."""
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(Struct, frozen=True):
     """The language part of a config.json.
 
     values: its keys

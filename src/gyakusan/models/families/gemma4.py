@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
+
+from msgspec import structs
 
 from gyakusan.core.model import Dense, Experts, FeedForward, Graph, Memory, Tensor
 from gyakusan.models.families import configs, layers, parts
@@ -67,7 +68,7 @@ def block(b: Block) -> Iterator[Tensor]:
     key = b.m.positive("attention.key_length_swa") if window else b.key
     yield from b.norms("attn_norm", "post_attention_norm", "ffn_norm", "post_ffw_norm")
     one = b.m.stated("keys_are_values") and not window
-    for t in replace(b, key=key, value=key).attention(qk_norm=True):
+    for t in structs.replace(b, key=key, value=key).attention(qk_norm=True):
         if not (one and t.name.endswith("attn_v.weight")):
             yield t
     yield b.w("layer_output_scale", 1)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from gyakusan.errors import Malformed
 
@@ -18,8 +19,7 @@ OWN = "gyakusan."
 """Prefix of keys that are in no GGUF file: what a config.json says and GGUF shows only by which tensors it holds."""
 
 
-@dataclass(frozen=True, slots=True)
-class Metadata:
+class Metadata(Struct, frozen=True):
     """The GGUF key-values of one model; `architecture` prefixes most keys.
 
     values: the key-values

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from gyakusan.core.model import Dense, Experts, FeedForward, Tensor
 from gyakusan.models.families import layers
@@ -23,8 +24,7 @@ def tensor(name: str, *shape: int) -> Tensor:
     return Tensor(name, shape, "F16" if plain else "F32")
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(Struct, frozen=True):
     """One block of a model, and the tensors it may have.
 
     m: metadata of the model

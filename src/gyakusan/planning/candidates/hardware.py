@@ -7,8 +7,9 @@ converted with dated rates. Each machine that is left out carries its reason.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from functools import cache
+
+from msgspec import Struct, structs
 
 from gyakusan import machines
 from gyakusan.catalog.devices import DeviceRecord, MachineRecord, device_records, machine_records
@@ -29,8 +30,7 @@ OWN_PLUG = 1000.0
 """A socket of this much starts every single computer whose power nobody published. Assumed. [W]"""
 
 
-@dataclass(frozen=True, slots=True)
-class HardwareOption:
+class HardwareOption(Struct, frozen=True):
     """A machine that a plan may run on.
 
     machine: its devices, as the engines see them
@@ -70,8 +70,7 @@ class HardwareOption:
         return Price(main.amount, main.currency, main.month, main.source, main.used)
 
 
-@dataclass(frozen=True, slots=True)
-class Rejected:
+class Rejected(Struct, frozen=True):
     """A machine of the catalogue that is left out.
 
     name: of the machine
@@ -84,8 +83,7 @@ class Rejected:
     price: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class CatalogueDevice:
+class CatalogueDevice(Struct, frozen=True):
     """A card, or a computer with one memory for CPU and GPU.
 
     device: as it is built into a machine
@@ -128,7 +126,7 @@ def _with_ram(option: HardwareOption, ram: str) -> HardwareOption:
     """Return a machine to buy with the RAM that was asked for beside its cards; unified memory has none beside it."""
     if option.machine.host is None:
         return option
-    return replace(option, machine=machines.with_ram(option.machine, ram))
+    return structs.replace(option, machine=machines.with_ram(option.machine, ram))
 
 
 def buyable_machines(request: PlanRequest) -> tuple[tuple[HardwareOption, ...], tuple[Rejected, ...]]:
@@ -192,7 +190,7 @@ def _computers(records: dict[str, DeviceRecord]) -> Iterator[CatalogueDevice]:
         inside = records.get(machine.device)
         for size in machine.sizes_gib if inside is not None else ():
             if inside is not None and _sold_whole(machine, inside, size):
-                device = replace(inside.device(size), name=f"{machine.name} {size}GB")
+                device = structs.replace(inside.device(size), name=f"{machine.name} {size}GB")
                 yield CatalogueDevice(device, machine.name, size, True, machine.prices)
 
 
@@ -231,7 +229,7 @@ def _cards(entry: CatalogueDevice, count: int, request: PlanRequest, buyer: Buye
     """Return what is bought for some cards; nothing for those without a fan, which no desktop cools."""
     if card_shape(entry.device.name, entry.device.power).passive:
         return ()
-    named = replace(entry.device, name=entry.name)
+    named = structs.replace(entry.device, name=entry.name)
     ram = 0 if request.ram is None else ceil_div(machines.ram_bytes(request.ram), GIB)
     return card_items(named, entry.size_gib, count, buyer, request.base_computer_price, ram)
 
@@ -246,7 +244,7 @@ def reachable_machines(request: PlanRequest) -> tuple[HardwareOption, ...]:
     """Return every machine that some budget buys, cheapest first: complete ones, and cards for a computer of one's own."""
     complete = priced_machines(request)
     new = _cards_alone(request, _least(complete))
-    second_hand = _cards_alone(replace(request, used=True), _least((*new, *complete)))
+    second_hand = _cards_alone(structs.replace(request, used=True), _least((*new, *complete)))
     return tuple(sorted((*complete, *new, *second_hand), key=_by_price))
 
 
@@ -266,7 +264,7 @@ def _cards_for_an_own_computer(request: PlanRequest, complete: Sequence[Hardware
     within = [o for o in new if (o.price or 0.0) <= limit]
     names = {o.machine.name for o in complete}
     largest = max((_memory(o) for o in (*within, *complete)), default=0)
-    used = _cards_alone(replace(request, used=True), min(least, _least(new)))
+    used = _cards_alone(structs.replace(request, used=True), min(least, _least(new)))
     larger = (o for o in used if (o.price or 0.0) <= limit and _memory(o) > largest)
     return [*(o for o in within if o.machine.name not in names), *larger]
 
@@ -280,7 +278,7 @@ def _cards_alone(request: PlanRequest, below: float) -> list[HardwareOption]:
     """Return cards for a computer of one's own that cost less than `below`, cheapest first [JPY]."""
     if request.base_computer_price is not None:
         return []
-    own = priced_machines(replace(request, base_computer_price=Money(0.0, "JPY")))
+    own = priced_machines(structs.replace(request, base_computer_price=Money(0.0, "JPY")))
     return [o for o in own if o.own_computer and (o.price or 0.0) < below]
 
 

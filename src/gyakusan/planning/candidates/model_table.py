@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from msgspec import Struct
 
 from gyakusan.catalog import quality, thinking
 from gyakusan.catalog.entry import Entry
@@ -37,8 +38,7 @@ COARSE = ("Q3", "Q2", "IQ3", "IQ2", "IQ1", "TQ")
 NOTHING_STORED: Mapping[str, Any] = {"models": {}, "scores": {}, "scores_crc": 0}
 
 
-@dataclass(frozen=True, slots=True)
-class ReasoningMode:
+class ReasoningMode(Struct, frozen=True):
     """Quality of a model with thinking off, on, or at an effort.
 
     mode: "off", "on" (the model's default effort), "low", "medium" or "high"

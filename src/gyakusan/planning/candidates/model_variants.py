@@ -5,8 +5,9 @@ tools/plan_columns.py writes the answers into catalog/data/columns.json; a recor
 
 from __future__ import annotations
 
-from dataclasses import astuple
 from typing import TYPE_CHECKING, Any
+
+from msgspec import structs
 
 from gyakusan.catalog import speed_names
 from gyakusan.catalog.quality import active_parameters, native_width
@@ -56,7 +57,7 @@ def variant_rows(storage: str, record: ModelRecord) -> list[VariantRow]:
 
 def _shape(whole: Model) -> list[float]:
     """Return the fields of core.traffic.ModelShape."""
-    return list(astuple(traffic_of(whole).shape))
+    return list(structs.astuple(traffic_of(whole).shape))
 
 
 def _row(v: Variant, stored: int, shares: list[int], server: bool) -> VariantRow:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import cache
+
+from msgspec import Struct
 
 from gyakusan.catalog.devices import device_records
 from gyakusan.core.machine import Machine
@@ -30,8 +31,7 @@ _PASSIVE = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class CardShape:
+class CardShape(Struct, frozen=True):
     """How a card is built.
 
     slots: places that it takes in a case

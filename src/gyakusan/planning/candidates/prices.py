@@ -7,8 +7,9 @@ buys nothing. A price of another country is converted with the newest rate, and 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import date
+
+from msgspec import Struct
 
 from gyakusan.catalog.prices import Confidence, PriceRecord, Tax, What, prices_of
 from gyakusan.core.machine import Price
@@ -21,8 +22,7 @@ ABROAD = ("USD", "EUR", "CHF", "JPY")
 """Where prices come from if the asker's own country has none, nearest first."""
 
 
-@dataclass(frozen=True, slots=True)
-class PriceItem:
+class PriceItem(Struct, frozen=True):
     """Something that is bought, as a shop showed it, and what the asker pays for it.
 
     what: kind of thing: a card, a computer, a laptop, a kit (computer without its card) or a part
@@ -59,8 +59,7 @@ class PriceItem:
     tax_added: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class PriceFacts:
+class PriceFacts(Struct, frozen=True):
     """What an answer says about a price beside its amount.
 
     month: of the oldest price among what is bought, rules of thumb aside
@@ -77,8 +76,7 @@ class PriceFacts:
     parts: tuple[PriceItem, ...] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Buyer:
+class Buyer(Struct, frozen=True):
     """Who pays.
 
     currency: in which, ISO 4217

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
 from itertools import pairwise
 
 import numpy as np
+from msgspec import Struct
 
 from gyakusan.catalog.quality import penalty_law
 from gyakusan.catalog.quality_names import EFFORTS
 from gyakusan.catalog.thinking import template_arguments, thinking
 from gyakusan.core.arrays import BoolArray, FloatArray, IntArray
 from gyakusan.core.quality import BOTTOM
+from gyakusan.core.records import shallow
 from gyakusan.engines.base import Command
 from gyakusan.engines.registry import engine
 from gyakusan.planning.candidates.model_table import CatalogModel, ModelTable, VariantTable
@@ -22,8 +23,7 @@ known to publish the file, so that it has to be made."""
 UNPUBLISHED = 3
 
 
-@dataclass(frozen=True, slots=True)
-class RatedRows:
+class RatedRows(Struct, frozen=True):
     """Rows of a table of variants with modes of their models; every array is (pairs,).
 
     row: row of the table
@@ -46,7 +46,7 @@ class RatedRows:
 
     def take(self, places: IntArray) -> RatedRows:
         """Return the pairs at some places."""
-        return RatedRows(**{f.name: getattr(self, f.name)[places] for f in fields(self)})
+        return RatedRows(**{name: column[places] for name, column in shallow(self).items()})
 
     def tier_slices(self) -> tuple[slice, ...]:
         """Return where each tier stands among pairs that are sorted by tier."""
@@ -54,8 +54,7 @@ class RatedRows:
         return tuple(slice(a, b) for a, b in pairwise(ends))
 
 
-@dataclass(frozen=True, slots=True)
-class ModeTable:
+class ModeTable(Struct, frozen=True):
     """One entry for each mode of each model; every array is (modes,) but for `start`.
 
     number: place of the mode in its model's modes

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+from msgspec import structs
 
 from gyakusan.catalog.models import ModelRecord, embedding_records, find
 from gyakusan.core.arrays import FloatArray, IntArray
@@ -91,7 +92,7 @@ def slot_groups(
 
     An embedding model always has a server of its own.
     """
-    requests = [replace(request, colocated=()), *(inherited(request, part) for part in request.colocated)]
+    requests = [structs.replace(request, colocated=()), *(inherited(request, part) for part in request.colocated)]
     undominated = None if request.owned else _undominated_models(requests, columns, hardware)
     texts = [i for i, part in enumerate(requests) if part.task != "embedding"]
     slots: dict[tuple[int, ...], ModelSlot | None] = {
@@ -125,7 +126,7 @@ def inherited(request: PlanRequest, part: PlanRequest) -> PlanRequest:
         changes["kv_types"] = request.kv_types
     if part.model is not None:
         changes["model"] = find(part.model).name if part.task == "embedding" else text_model_name(part.model)
-    return replace(part, **changes)
+    return structs.replace(part, **changes)
 
 
 def shared_memory(machine: Machine) -> float:
@@ -187,7 +188,7 @@ def _text_sweep(
     if undominated is not None and request.model is None:
         models = models[np.isin(models, undominated)]
     result = sweep(request, columns, hardware, models, reduce=False)
-    return replace(result, cells=replace(result.cells, price=np.zeros(len(result.cells))))
+    return structs.replace(result, cells=structs.replace(result.cells, price=np.zeros(len(result.cells))))
 
 
 def _near_the_best(scores: RankingScores) -> IntArray:
@@ -267,7 +268,7 @@ def _embedding_slot(request: PlanRequest, hardware: Sequence[HardwareOption]) ->
     by_device: dict[Hashable, tuple[ModelOption, ...]] = {}
     options = []
     for option in hardware:
-        machine = replace(option.machine, gpus=option.machine.gpus[:1])
+        machine = structs.replace(option.machine, gpus=option.machine.gpus[:1])
         gpu = machine.gpus[0] if machine.gpus else None
         key = (gpu.kind, gpu.backend, gpu.memory if gpu.kind == "unified" else 0) if gpu else machine.name
         if key not in by_device:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from msgspec import structs
 
 from gyakusan import machines
 from gyakusan.catalog.models import find
@@ -161,7 +162,7 @@ def colocate(
     """
     table = columns or catalogue.load()
     if request.model is not None:
-        request = replace(request, model=text_model_name(request.model))
+        request = structs.replace(request, model=text_model_name(request.model))
     hardware = tuple(offers) if offers is not None else _hardware(request)
     groups = slot_groups(request, table, hardware)
     # what may not fit at the high end of doubt is an answer only where nothing surely fits
@@ -301,7 +302,9 @@ def _text_member(
     reserve: int,
     port: int,
 ) -> ColocatedModel | None:
-    result = replace(result, offers=tuple(replace(o, machine=machine) if o is option else o for o in result.offers))
+    result = structs.replace(
+        result, offers=tuple(structs.replace(o, machine=machine) if o is option else o for o in result.offers)
+    )
     changes: Mapping[str, object] = {}
     plan = confirm_candidate(slot.request, result, index)
     if plan is not None and (changes := plan.deployment.rules.coexisting_settings(plan.ledger)):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Any
+
+from msgspec import structs
 
 from gyakusan.message import Message, people, say
 from gyakusan.planning.candidates.hardware import HardwareOption
@@ -90,7 +91,7 @@ def _short(slots: Sequence[ModelSlot], at: int, option: HardwareOption) -> Messa
 def _one_model_less(request: PlanRequest, works: Works) -> Iterator[Relaxation]:
     for number, part in enumerate(request.colocated):
         changes: dict[str, Any] = {"colocated": tuple(p for i, p in enumerate(request.colocated) if i != number)}
-        if works(replace(request, **changes)):
+        if works(structs.replace(request, **changes)):
             yield Relaxation(say("It fits without {part}.", part=called(part)), changes)
 
 
@@ -105,9 +106,9 @@ def _smaller_models(request: PlanRequest, works: Works) -> Iterator[Relaxation]:
 def _smaller_model(request: PlanRequest, number: int, part: PlanRequest, works: Works) -> Iterator[Relaxation]:
     def with_part(changed: PlanRequest) -> PlanRequest:
         if not number:
-            return replace(changed, colocated=request.colocated)
+            return structs.replace(changed, colocated=request.colocated)
         parts = (changed if i == number - 1 else p for i, p in enumerate(request.colocated))
-        return replace(request, colocated=tuple(parts))
+        return structs.replace(request, colocated=tuple(parts))
 
     context = largest_working(
         lambda n: works(with_part(with_context(part, n))),
@@ -118,7 +119,7 @@ def _smaller_model(request: PlanRequest, number: int, part: PlanRequest, works: 
     if context:
         sentence = say("It fits with {n} tokens of context for {part}.", n=f"{context:,}", part=called(part))
         yield _part_relaxation(sentence, number, with_part(with_context(part, context)))
-    one = with_part(replace(part, users=1))
+    one = with_part(structs.replace(part, users=1))
     if part.users > 1 and works(one):
         yield _part_relaxation(say("It fits with {users} for {part}.", users=people(1), part=called(part)), number, one)
 
@@ -130,5 +131,5 @@ def _part_relaxation(sentence: Message, number: int, relaxed: PlanRequest) -> Re
 
 def _smaller_cache(request: PlanRequest, works: Works) -> Iterator[Relaxation]:
     changes: dict[str, Any] = {"kv_types": ("Q8_0",)}
-    if "Q8_0" not in request.cache_types and works(replace(request, **changes)):
+    if "Q8_0" not in request.cache_types and works(structs.replace(request, **changes)):
         yield Relaxation(say("It fits with a q8_0 cache."), changes)

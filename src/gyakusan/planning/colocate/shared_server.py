@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import reduce
 
 import numpy as np
+from msgspec import structs
 
 from gyakusan.core.arrays import BoolArray, FloatArray, IntArray
 from gyakusan.planning.evaluate.results import CandidateColumns, SweepResult
@@ -43,11 +44,16 @@ def shared_request(parts: Sequence[PlanRequest]) -> tuple[PlanRequest, ...]:
     caches = {p.kv_types for p in parts}
     if len(models) > 1 or len(engines) > 1 or len(caches) > 1:
         return ()
-    load = {"users": sum(p.users for p in parts), "context": max(p.workload.context for p in parts)}
-    named = {"model": next(iter(models), None), "engines": next(iter(engines), ())}
-    return tuple(
-        replace(p, **load, **named, prompt_tokens=p.workload.prompt_tokens, output_tokens=p.workload.output_tokens)  # type: ignore[arg-type]
+    users, context = sum(p.users for p in parts), max(p.workload.context for p in parts)
+    shared = [
+        structs.replace(
+            p, users=users, context=context, model=next(iter(models), None), engines=next(iter(engines), ())
+        )
         for p in parts
+    ]
+    return tuple(
+        structs.replace(s, prompt_tokens=p.workload.prompt_tokens, output_tokens=p.workload.output_tokens)
+        for s, p in zip(shared, parts, strict=True)
     )
 
 

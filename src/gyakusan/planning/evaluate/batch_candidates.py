@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 
 import numpy as np
+from msgspec import Struct, structs
 
 from gyakusan.core.arrays import BoolArray, FloatArray, IntArray
 from gyakusan.core.broadcast import distinct
@@ -48,8 +48,7 @@ def _note_hopeless(context: SweepContext, b: DeviceBatch, rows: IntArray) -> Non
         _note_short(context, b, rows, memory)
 
 
-@dataclass(frozen=True, slots=True)
-class _Held:
+class _Held(Struct, frozen=True):
     """What fits so far.
 
     models: True where a format of a model of four bits or more does (counts, contexts, models)
@@ -92,7 +91,7 @@ def _whole(context: SweepContext, b: DeviceBatch, rows: IntArray, held: _Held) -
         memory = context.load_memory.of(b.name, kind, b.machine, tuple(b.counts.tolist()), wanted)
         f = _feasible(context, b, left, memory, kv)
         if free and kv:
-            f = replace(f, fits=f.fits & ~held.covers(b.table, f.rows))
+            f = structs.replace(f, fits=f.fits & ~held.covers(b.table, f.rows))
         held.note(f, b.table)
         yield f
 
@@ -138,7 +137,9 @@ def _feasible(context: SweepContext, b: DeviceBatch, rows: IntArray, memory: Loa
 def _note_short(context: SweepContext, b: DeviceBatch, rows: IntArray, memory: LoadMemoryTable) -> IntArray:
     """Note what each row's model lacks with the shortest context; return the rows that lack nothing."""
     shortest = int(np.argmin(context.costs.contexts))
-    least_memory = replace(memory, conversations=memory.conversations[:, [shortest]], fixed=memory.fixed[:, [shortest]])
+    least_memory = structs.replace(
+        memory, conversations=memory.conversations[:, [shortest]], fixed=memory.fixed[:, [shortest]]
+    )
     least = _total(context, b, rows, least_memory).min(axis=(0, 1), initial=np.inf)
     known = np.isfinite(least)
     short = np.where(known, np.maximum(0, least - b.usable), np.inf) if np.isfinite(b.usable) else least * 0

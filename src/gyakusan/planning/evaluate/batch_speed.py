@@ -10,6 +10,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 
 import numpy as np
+from msgspec import Struct
 
 from gyakusan.catalog.speed_constants import Labels
 from gyakusan.core.arrays import FloatArray, IntArray, Number
@@ -30,8 +31,7 @@ from gyakusan.planning.predict.speed_inputs import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class BatchSpeeds:
+class BatchSpeeds(Struct, frozen=True):
     """Speeds of some candidates, each with its careful end of the 80 % interval; arrays (candidates,).
 
     tokens_per_s: output tokens per second of one user, all active [tokens/s]

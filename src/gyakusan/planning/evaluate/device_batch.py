@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
+from msgspec import Struct, structs
 from numpy.typing import NDArray
 
 from gyakusan.core.arrays import BoolArray, FloatArray, IntArray
@@ -26,8 +26,7 @@ Places = tuple[IntArray, IntArray, IntArray]
 """Places of candidates: of counts, contexts and rows, each (candidates,)."""
 
 
-@dataclass(frozen=True, slots=True)
-class SweepContext:
+class SweepContext(Struct, frozen=True):
     """What all batches of one sweep share.
 
     question: the request
@@ -63,8 +62,7 @@ class SweepContext:
         return 0.0 if self.projector_bytes is None or engine(name).IMAGES == "never" else self.projector_bytes[place]
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceBatch:
+class DeviceBatch(Struct, frozen=True):
     """Different numbers of one device under one engine.
 
     name: of the engine
@@ -104,7 +102,7 @@ class DeviceBatch:
         if not len(at) or not engine(self.name).REPLICATES:
             return None
         offers = [self.offers[i] for i in at.tolist()]
-        return replace(self, offers=offers, counts=self.counts[at] // replicas, replicas=replicas)
+        return structs.replace(self, offers=offers, counts=self.counts[at] // replicas, replicas=replicas)
 
     @property
     def stages(self) -> IntArray | int:
@@ -114,8 +112,7 @@ class DeviceBatch:
         return self.counts[:, None, None]
 
 
-@dataclass(frozen=True, slots=True)
-class FeasibleBatch:
+class FeasibleBatch(Struct, frozen=True):
     """Rows of a batch of which at least one candidate fits.
 
     batch: the devices and the engine

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
+from msgspec import Struct, structs
 
 from gyakusan.core.arrays import FloatArray, IntArray
 from gyakusan.core.broadcast import distinct
@@ -16,8 +17,7 @@ from gyakusan.engines.registry import engine
 from gyakusan.planning.candidates.model_table import ModelTable
 
 
-@dataclass(frozen=True, slots=True)
-class LoadMemoryTable:
+class LoadMemoryTable(Struct, frozen=True):
     """Memory of a load on one device of some machines, for every model.
 
     conversations: KV cache and states of all users; infinite where the engine refuses, nan where nobody asked
@@ -59,7 +59,7 @@ class LoadMemoryCache:
             found = self._tensor_parallel(rules, kind, machine, counts, group, wanted)
         else:
             found = self._on_ranks(rules, kind, machine, group, 1, wanted)
-        return replace(found, fixed=found.fixed + group.overhead) if group.overhead else found
+        return structs.replace(found, fixed=found.fixed + group.overhead) if group.overhead else found
 
     def _on_ranks(
         self,
@@ -97,7 +97,7 @@ class LoadMemoryCache:
         """Return the memory where each model is shared by as many devices as it can be."""
         key = (rules.NAME, kind, group.key, counts)
         if key not in self._shared:
-            self._shared[key] = replace(
+            self._shared[key] = structs.replace(
                 self._empty(len(counts)), ranks=np.ones((len(counts), 1, len(self.columns.models)), np.int64)
             )
         found = self._shared[key]

@@ -5,9 +5,8 @@ How many blocks is an estimate from sums of bytes; the plan asks the engine, whi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
+from msgspec import Struct
 
 from gyakusan.core.arrays import BoolArray, FloatArray, IntArray
 from gyakusan.core.broadcast import distinct
@@ -20,8 +19,7 @@ MATRICES = 3
 """Matrices of one block's experts, or of its feed-forward network: a prompt has one of them at a time copied to the GPU."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Movable:
+class _Movable(Struct, frozen=True):
     """What may move to RAM, for some rows; arrays (rows,).
 
     unit: weights of one block that move [B]

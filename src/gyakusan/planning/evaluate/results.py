@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from msgspec import Struct, structs
 
 from gyakusan.core.arrays import FloatArray, IntArray
+from gyakusan.core.records import shallow
 from gyakusan.message import Message
 from gyakusan.planning.candidates.hardware import HardwareOption
 from gyakusan.planning.candidates.model_table import ModelTable
@@ -16,8 +18,7 @@ from gyakusan.planning.candidates.model_table import ModelTable
 MissColumn = Literal["short_by", "best_tokens_per_s", "least_ttft", "best_quality"]
 
 
-@dataclass(frozen=True, slots=True)
-class CandidateColumns:
+class CandidateColumns(Struct, frozen=True):
     """Feasible candidates as columns; every array is (candidates,).
 
     offer: place in `SweepResult.offers`
@@ -70,12 +71,12 @@ class CandidateColumns:
 
     def take(self, places: IntArray) -> CandidateColumns:
         """Return the candidates at some places."""
-        return CandidateColumns(**{f.name: getattr(self, f.name)[places] for f in fields(self)})
+        return CandidateColumns(**{name: column[places] for name, column in shallow(self).items()})
 
 
 def concatenate(parts: Sequence[CandidateColumns]) -> CandidateColumns:
     """Return the candidates of all parts, one after the other."""
-    columns = fields(CandidateColumns)
+    columns = structs.fields(CandidateColumns)
     if not parts:
         return CandidateColumns(**{f.name: np.zeros(0, np.int64 if f.type == "IntArray" else float) for f in columns})
     return CandidateColumns(**{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in columns})
@@ -116,8 +117,7 @@ def no_misses(size: int) -> ClosestMiss:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class SweepResult:
+class SweepResult(Struct, frozen=True):
     """What a sweep computed.
 
     columns: the models and their variants

@@ -7,9 +7,9 @@ machines to buy, only what nothing on the same machine dominates is kept.
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
 
 import numpy as np
+from msgspec import Struct, structs
 
 from gyakusan.catalog.models import find
 from gyakusan.catalog.projectors import projector_of
@@ -59,7 +59,7 @@ def sweep(
     """
     engines, groups = question.engines or usual_engines(), _groups(offers)
     context = _context(question, columns, models, engines, contexts or (question.workload.context,), reduce)
-    shared = _with_replicas(replace(context, alone=alone))
+    shared = _with_replicas(structs.replace(context, alone=alone))
     if len(groups) > MANY_DEVICES:
         _keep_freed_memory()
     twins: dict[Hashable, _DeviceResult] = {}
@@ -82,8 +82,7 @@ def _keep_freed_memory() -> None:
     np.empty(RESERVED_HEAP, np.uint8)
 
 
-@dataclass(frozen=True, slots=True)
-class _DeviceResult:
+class _DeviceResult(Struct, frozen=True):
     """What became of one device: candidates whose `offer` counts within the group, engines that run, others with a reason."""
 
     cells: CandidateColumns
@@ -98,7 +97,7 @@ def _twin_key(group: Sequence[HardwareOption]) -> Hashable:
     if first.owned or not first.machine.gpus or any(g != first.machine.gpus[0] for g in first.machine.gpus):
         return id(first)
     gpu, chip = first.machine.gpus[0], chip_of(first.machine)
-    plain = replace(
+    plain = structs.replace(
         gpu, name="", vendor="", source="", checked="", prices=(), power=None, released="", reserved_reason=None
     )
     return tuple(o.count for o in group), plain, chip.name if chip else gpu.name, _ram(first.machine)
@@ -112,7 +111,7 @@ def _ram(machine: Machine) -> tuple[int | None, int | None] | None:
 def _placed(cells: CandidateColumns, group: Sequence[HardwareOption], places: Sequence[int]) -> CandidateColumns:
     """Return the candidates with the places and the prices of their offers: infinite = not known, 0 = owned [JPY]."""
     prices = np.array([0.0 if o.owned else np.inf if o.price is None else o.price for o in group])
-    return replace(cells, offer=np.array(places, np.int64)[cells.offer], price=prices[cells.offer])
+    return structs.replace(cells, offer=np.array(places, np.int64)[cells.offer], price=prices[cells.offer])
 
 
 def _evaluate_device(
@@ -157,7 +156,7 @@ def _of_group(cells: CandidateColumns, batch: DeviceBatch, group: Sequence[Hardw
     if len(batch.offers) == len(group):
         return cells
     place = {id(o): i for i, o in enumerate(group)}
-    return replace(cells, offer=np.array([place[id(o)] for o in batch.offers], np.int64)[cells.offer])
+    return structs.replace(cells, offer=np.array([place[id(o)] for o in batch.offers], np.int64)[cells.offer])
 
 
 def _with_replicas(context: SweepContext) -> dict[int, SweepContext]:
@@ -168,9 +167,9 @@ def _with_replicas(context: SweepContext) -> dict[int, SweepContext]:
 
 def _of_one_replica(context: SweepContext, replicas: int) -> SweepContext:
     """Return what the sweep shares for one of several copies of a model."""
-    question, costs = replace(context.question, users=ceil_div(context.question.users, replicas)), context.costs
+    question, costs = structs.replace(context.question, users=ceil_div(context.question.users, replicas)), context.costs
     columns, dense = context.columns, np.asarray(context.columns.shapes.experts) <= 1
-    return replace(
+    return structs.replace(
         context,
         question=question,
         load_memory=LoadMemoryCache(columns, question.users, costs.contexts),

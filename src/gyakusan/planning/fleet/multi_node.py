@@ -9,9 +9,10 @@ is known to us: the speed is that of one machine plus the network's time.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
+from msgspec import structs
 
 from gyakusan.catalog.quality import penalty_law
 from gyakusan.catalog.quality_names import EFFORTS
@@ -193,7 +194,7 @@ def _replica_plan(request: FleetRequest, candidates: FleetCandidates, layout: _L
     name, offer = spanning_engine(plan_request), candidates.grid.offers[layout.offer]
     table = columns.of_engine(name)
     model = columns.models[int(table.model[layout.row])]
-    machine = replace(offer.machine, name=f"{nodes} x ({offer.machine.name})", gpus=offer.machine.gpus * nodes)
+    machine = structs.replace(offer.machine, name=f"{nodes} x ({offer.machine.name})", gpus=offer.machine.gpus * nodes)
     changes = engine(name).spanning_settings(len(offer.machine.gpus), nodes) or {}
     load, kv_type = Load(users, plan_request.workload.context), plan_request.cache_types[0]
     deployment = catalogue_deployment(model.name, table.name[layout.row], name, machine, load, kv_type, changes)
@@ -214,7 +215,7 @@ def _replica_plan(request: FleetRequest, candidates: FleetCandidates, layout: _L
         return None
     if plan_request.max_ttft is not None and speed.ttft.high > plan_request.max_ttft:
         return None
-    return replace(plan, pace=speed, bottleneck=bottleneck(ledger, speed))
+    return structs.replace(plan, pace=speed, bottleneck=bottleneck(ledger, speed))
 
 
 def _score(request: PlanRequest, mode: ReasoningMode, table: VariantTable, row: int) -> Score:
@@ -237,8 +238,8 @@ def _speed(
 ) -> SpeedEstimate | None:
     """Return the speed of `stage_users` on one machine that held all layers, plus the network's time."""
     plan_request, columns = request.plan_request, candidates.grid.columns
-    one_machine = replace(plan.deployment, machine=plan.offer.machine)
-    speed = exact_speed(replace(plan_request, users=stage_users), one_machine)
+    one_machine = structs.replace(plan.deployment, machine=plan.offer.machine)
+    speed = exact_speed(structs.replace(plan_request, users=stage_users), one_machine)
     if speed is None:
         return None
     width = float(columns.models[columns.places[plan.name]].shape.width)

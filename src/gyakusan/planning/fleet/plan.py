@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import structs
 
 from gyakusan.core.load import Load
 from gyakusan.core.queue import QueueEstimate
@@ -239,7 +241,7 @@ def _failure_with_steady_users(request: FleetRequest, replica: Plan, left: int, 
     ledger = exact_ledger(deployment)
     if deployment.refusals or ledger is None or not ledger.fits_like(replica.ledger):
         return full
-    speed = exact_speed(replace(plan_request, users=users), deployment)
+    speed = exact_speed(structs.replace(plan_request, users=users), deployment)
     if speed is None:
         return FailureImpact("holds", 1.0, None)
     good = _meets_limits(request, speed.decode_each.low, speed.ttft.high)

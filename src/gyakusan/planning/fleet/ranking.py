@@ -6,11 +6,11 @@ What a fleet is called in the answer is decided by the figures that are shown (p
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from math import isfinite, log2
 from typing import Literal
 
 import numpy as np
+from msgspec import structs
 
 from gyakusan.core.arrays import FloatArray, IntArray
 from gyakusan.planning.fleet.plan import FleetPlan
@@ -59,7 +59,7 @@ def cheapest_shapes(request: PlanRequest, scores: RankingScores) -> RankingScore
     ranked = places[np.lexsort((-speed[places], cells.price[places], late[places], *(w[places] for w in what)))]
     kinds = np.stack([w[ranked] for w in what])
     first = np.concatenate([[True], np.any(kinds[:, 1:] != kinds[:, :-1], axis=0)])
-    return replace(scores, eligible=np.sort(ranked[first]), meets_target_speed=good)
+    return structs.replace(scores, eligible=np.sort(ranked[first]), meets_target_speed=good)
 
 
 def affordable_beside(request: PlanRequest, scores: RankingScores, first: int) -> RankingScores:
@@ -68,7 +68,7 @@ def affordable_beside(request: PlanRequest, scores: RankingScores, first: int) -
         return scores
     price = scores.cells.price[scores.eligible]
     near = price <= DEAREST * scores.cells.price[first]
-    return replace(scores, eligible=scores.eligible[near]) if near.any() else scores
+    return structs.replace(scores, eligible=scores.eligible[near]) if near.any() else scores
 
 
 def ranked_for_role(role: Role, scores: RankingScores, machines: IntArray, request: PlanRequest) -> Iterator[int]:

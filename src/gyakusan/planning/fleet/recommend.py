@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
+from msgspec import structs
+
 from gyakusan.planning.candidates import model_table as catalogue
 from gyakusan.planning.candidates.model_table import ModelTable
 from gyakusan.planning.fleet.labels import shown_fleets
@@ -58,7 +60,7 @@ def fleet(request: FleetRequest, *, columns: ModelTable | None = None) -> FleetA
     models = columns or catalogue.load()
     name = request.plan_request.model
     if name is not None and name not in models.places:
-        request = replace(request, plan_request=replace(request.plan_request, model=text_model_name(name)))
+        request = replace(request, plan_request=structs.replace(request.plan_request, model=text_model_name(name)))
     candidates = sweep_fleets(request, models)
     exchange = exchange_rates(dict(request.plan_request.rates))
     plans = _recommended(request, candidates, exchange)
@@ -139,7 +141,7 @@ def _confirmed(
     """Return the fleet of a candidate, None if the engine's ledger or the exact speed does not confirm it."""
     users = int(candidates.users_per_replica[index])
     confirm = confirm_surely if surely else confirm_candidate
-    replica = confirm(replace(request.plan_request, users=users), candidates.grid, index)
+    replica = confirm(structs.replace(request.plan_request, users=users), candidates.grid, index)
     if replica is None or replica.pace is None:
         return None
     queue = replica_queue_of(request.plan_request, replica, users)

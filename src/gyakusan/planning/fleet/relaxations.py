@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from msgspec import structs
+
 from gyakusan.message import people, say
 from gyakusan.planning.candidates.model_table import ModelTable
 from gyakusan.planning.fleet.request import LARGEST, FleetRequest
@@ -59,7 +61,7 @@ def _is_served(request: FleetRequest, columns: ModelTable) -> bool:
 
 def _more_machines(request: FleetRequest) -> Iterator[tuple[FleetRequest, Relaxation]]:
     if request.budget is not None:
-        unlimited = replace(request, budget=None, plan_request=replace(request.plan_request, budget=None))
+        unlimited = replace(request, budget=None, plan_request=structs.replace(request.plan_request, budget=None))
         yield unlimited, Relaxation(say("It works with a larger budget."), {"budget": None})
     if request.replicas < LARGEST["replicas"]:
         changes: dict[str, int] = {"replicas": LARGEST["replicas"]}
@@ -77,13 +79,13 @@ def _fewer_users(request: FleetRequest, works: Works) -> Relaxation | None:
     plan_request = request.plan_request
     if plan_request.arrivals is not None:
         return None
-    users = largest_working(lambda n: works(replace(plan_request, users=n)), plan_request.users // 4, divisor=4)
+    users = largest_working(lambda n: works(structs.replace(plan_request, users=n)), plan_request.users // 4, divisor=4)
     return Relaxation(say("It works for {users}.", users=people(users)), {"users": users}) if users else None
 
 
 def _one_user(request: FleetRequest, works: Works) -> Relaxation | None:
     """Return the longest context of one user, by quarters."""
-    single_user = replace(request.plan_request, users=1)
+    single_user = structs.replace(request.plan_request, users=1)
     start = single_user.workload.context // 2
     context = largest_working(lambda n: works(with_context(single_user, n)), start, least=MIN_CONTEXT, divisor=4)
     if not context:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec import structs
 
 from gyakusan.core import queue
 from gyakusan.core.machine import Machine
@@ -93,7 +95,7 @@ class ReplicaQueue:
             self.slots,
             replicas=servers,
         )
-        return replace(found, slots=min(found.slots, self.slots * servers))
+        return structs.replace(found, slots=min(found.slots, self.slots * servers))
 
     def working(self, rate: float, replicas: int) -> float:
         """Return the share of the time in which a replica's devices work. rate: of all requests [1/s]."""
@@ -153,7 +155,7 @@ def pipeline_speed(
     """
     step_delay, prompt_delay = stages * hop_time, (stages - 1) * prompt_hop_time
     each = _delayed_rate(speed.decode_each, step_delay)
-    return replace(
+    return structs.replace(
         speed,
         decode_each=each,
         tpot=_delayed_time(speed.tpot, step_delay),
@@ -165,15 +167,15 @@ def pipeline_speed(
 
 def _delayed_rate(speed: Estimate, delay: float) -> Estimate:
     value, low, high = (1 / (1 / v + delay) for v in (speed.value, speed.low, speed.high))
-    return replace(speed, value=value, low=low, high=high)
+    return structs.replace(speed, value=value, low=low, high=high)
 
 
 def _delayed_time(time: Estimate, delay: float) -> Estimate:
-    return replace(time, value=time.value + delay, low=time.low + delay, high=time.high + delay)
+    return structs.replace(time, value=time.value + delay, low=time.low + delay, high=time.high + delay)
 
 
 def _scaled(speed: Estimate, factor: float) -> Estimate:
-    return replace(speed, value=speed.value * factor, low=speed.low * factor, high=speed.high * factor)
+    return structs.replace(speed, value=speed.value * factor, low=speed.low * factor, high=speed.high * factor)
 
 
 def pipeline_hop(users: int, width: float, network: float) -> float:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from ipaddress import ip_address
 from typing import Any
+
+from msgspec import structs
 
 from gyakusan.engines.registry import NAMES, engine
 from gyakusan.errors import BadQuantity, BadSetting, did_you_mean
@@ -83,7 +85,7 @@ def _in_currency(request: PlanRequest, own: Mapping[str, Any]) -> PlanRequest:
     amounts = [m for m in (own.get("budget"), own.get("price")) if m is not None]
     if request.currency is not None or request.budget is not None or not amounts:
         return request
-    return replace(request, currency=amounts[0].currency)
+    return structs.replace(request, currency=amounts[0].currency)
 
 
 def _refuse_contradictions(request: FleetRequest) -> None:

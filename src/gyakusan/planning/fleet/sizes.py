@@ -7,8 +7,9 @@ that is compared with the task's target is the expected one; a speed that the us
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from math import inf
+
+from msgspec import structs
 
 from gyakusan.core.load import Load
 from gyakusan.engines.base import Command
@@ -49,7 +50,7 @@ def replica_queue_of(request: PlanRequest, replica: Plan, slots: int) -> Replica
     assert replica.pace is not None
     speeds = {slots: replica.pace}
     for users in {1, max(1, slots // 4), max(1, slots // 2)} - {slots}:
-        speed = exact_speed(replace(request, users=users), replica.deployment)
+        speed = exact_speed(structs.replace(request, users=users), replica.deployment)
         if speed is not None:
             speeds[users] = speed
     return replica_queue(request, speeds, replica.thinking.factor, replica.offer.machine, replica.engine, 1)
@@ -151,14 +152,14 @@ def _with_users(request: FleetRequest, replica: Plan, users: int) -> Plan | None
     ledger = exact_ledger(deployment)
     if deployment.refusals or ledger is None or not ledger.fits_like(replica.ledger):
         return None
-    speed = exact_speed(replace(plan_request, users=users), deployment)
+    speed = exact_speed(structs.replace(plan_request, users=users), deployment)
     if speed is None:
         return None
     if plan_request.arrivals is None and (
         speed.decode_each.low < plan_request.speed or speed.ttft.high > (plan_request.max_ttft or inf)
     ):
         return None
-    return replace(
+    return structs.replace(
         replica,
         deployment=deployment,
         ledger=ledger,

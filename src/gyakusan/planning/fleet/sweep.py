@@ -7,9 +7,10 @@ slots of one replica: each candidate needs the fewest replicas whose slots toget
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
+from msgspec import structs
 
 from gyakusan.core import queue
 from gyakusan.core.arrays import FloatArray, IntArray
@@ -66,10 +67,12 @@ def sweep_fleets(request: FleetRequest, columns: ModelTable, *, first_only: bool
         affordable = [i for i, o in enumerate(offers) if _is_affordable(request, o, fewest)]
         if not affordable or (any(len(p.replicas) for p in parts) and _has_spare_slots(request, users)):
             continue
-        replica_request = replace(plan_request, users=users, arrivals=None)
+        replica_request = structs.replace(plan_request, users=users, arrivals=None)
         grid = sweep(replica_request, columns, [offers[i] for i in affordable], models, reduce=True)
-        cells = replace(grid.cells, offer=np.array(affordable, np.int64)[grid.cells.offer])
-        parts.append(_feasible_fleets(request, replica_request, replace(grid, cells=cells, offers=offers), fewest))
+        cells = structs.replace(grid.cells, offer=np.array(affordable, np.int64)[grid.cells.offer])
+        parts.append(
+            _feasible_fleets(request, replica_request, structs.replace(grid, cells=cells, offers=offers), fewest)
+        )
         models = _good_enough_models(plan_request, parts[-1].grid, models)
         if first_only and len(parts[-1].replicas):
             break
@@ -77,7 +80,7 @@ def sweep_fleets(request: FleetRequest, columns: ModelTable, *, first_only: bool
         grid = sweep(plan_request, columns, (), models, reduce=True)
     empty = np.zeros(0, np.int64)
     return FleetCandidates(
-        grid=replace(grid, cells=concatenate([p.grid.cells for p in parts]), offers=offers),
+        grid=structs.replace(grid, cells=concatenate([p.grid.cells for p in parts]), offers=offers),
         users_per_replica=np.concatenate([empty, *(p.users_per_replica for p in parts)]),
         replicas=np.concatenate([empty, *(p.replicas for p in parts)]),
         sustainable_rate=max((p.sustainable_rate for p in parts), default=0.0),
@@ -106,7 +109,7 @@ def _has_spare_slots(request: FleetRequest, slots: int) -> bool:
     rate, workload = request.plan_request.arrivals, request.plan_request.workload
     if rate is None:
         return False
-    needed = slots_for_rate(rate, replace(workload, target_tps=SLOWEST_ANSWER))
+    needed = slots_for_rate(rate, structs.replace(workload, target_tps=SLOWEST_ANSWER))
     return slots > next((n for n in SLOT_COUNTS if n >= needed), SLOT_COUNTS[-1])
 
 
@@ -147,9 +150,9 @@ def offered_machines(request: FleetRequest, exchange: ExchangeRates) -> tuple[Ha
         return tuple(o for o in buyable if o.count in CARDS_PER_MACHINE)
     named = market.owned_machine(plan_request)
     if request.price is not None:
-        return (replace(named, price=costs.yen(request.price, exchange), owned=False),)
+        return (structs.replace(named, price=costs.yen(request.price, exchange), owned=False),)
     sold = next((o for o in market.all_machines(plan_request) if _is_same_machine(named, o)), None)
-    return (replace(named, price=sold.price if sold else None, items=sold.items if sold else (), owned=False),)
+    return (structs.replace(named, price=sold.price if sold else None, items=sold.items if sold else (), owned=False),)
 
 
 def _is_same_machine(named: HardwareOption, other: HardwareOption) -> bool:
@@ -192,7 +195,7 @@ def _feasible_fleets(
         fleet_rate = _sustainable_rate(prefill, answer, slots, most)
     cost = _monthly_cost(request, grid, replicas, np.clip(np.nan_to_num(busy, nan=1.0), 0, 1))
     keep = np.flatnonzero(replicas <= most)
-    kept = replace(grid, cells=replace(cells, price=cost).take(keep))
+    kept = structs.replace(grid, cells=structs.replace(cells, price=cost).take(keep))
     return FleetCandidates(kept, np.full(len(keep), slots), replicas[keep], fleet_rate)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from msgspec import Struct, structs
 
 from gyakusan.catalog import quality as scores
 from gyakusan.catalog.quality import Quality
@@ -25,8 +25,7 @@ PROMPT, ANSWER = 1000, 400
 """A turn of a conversation where nobody says: prompt and answer, as a plan takes them for chatting [tokens]."""
 
 
-@dataclass(frozen=True, slots=True)
-class Assessment:
+class Assessment(Struct, frozen=True):
     """How fast and how good one model is on one machine.
 
     speed: None where it cannot be predicted
@@ -52,9 +51,9 @@ def assess(deployment: Deployment, ledger: Ledger, prompt: int | None = None) ->
     """
     model, machine = deployment.read, deployment.machine
     compute = deployment.rules.compute_settings(machine, deployment.settings)
-    turn = replace(turn_shape(deployment.load, compute, prompt), host=host_weights(ledger, compute, machine))
+    turn = structs.replace(turn_shape(deployment.load, compute, prompt), host=host_weights(ledger, compute, machine))
     if compute.on_cpu or not machine.gpus:
-        machine, turn = replace(machine, gpus=()), replace(turn, stages=1)
+        machine, turn = structs.replace(machine, gpus=()), structs.replace(turn, stages=1)
     speed = of_replicas(estimate_speed(model, machine, deployment.engine, turn), compute.replicas)
     known = None if speed else _unknown(machine)
     return Assessment(speed, turn, *_quality(deployment, model), known, lineage(deployment.model))

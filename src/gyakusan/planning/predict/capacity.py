@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, replace
+
+from msgspec import Struct, structs
 
 from gyakusan.engines.deployment import Deployment
 
@@ -13,8 +14,7 @@ STEP = 256
 MOST_USERS = 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Capacity:
+class Capacity(Struct, frozen=True):
     """How far a load can grow on a machine before the high end of its memory is over; 0 = not even the smallest fits.
 
     context: most tokens for each of the load's users [tokens]
@@ -44,23 +44,23 @@ def grown(deployment: Deployment, most: Collection[str]) -> Deployment:
     """
     if "context" in most:
         context, _ = longest_context(deployment)
-        deployment = deployment.at(replace(deployment.load, context=context)) if context else deployment
+        deployment = deployment.at(structs.replace(deployment.load, context=context)) if context else deployment
     if "users" in most:
         users = most_users(deployment)
-        deployment = deployment.at(replace(deployment.load, users=users)) if users else deployment
+        deployment = deployment.at(structs.replace(deployment.load, users=users)) if users else deployment
     return deployment
 
 
 def longest_context(deployment: Deployment, longest: int | None = None) -> tuple[int, bool]:
     """Return the most tokens for each of the load's users, 0 for none, and whether `longest` is what ends them."""
     most = max((deployment.model.trained_context if longest is None else longest) // STEP, 1)
-    steps = largest(lambda n: deployment.at(replace(deployment.load, context=n * STEP)).spare, most)
+    steps = largest(lambda n: deployment.at(structs.replace(deployment.load, context=n * STEP)).spare, most)
     return steps * STEP, steps == most
 
 
 def most_users(deployment: Deployment) -> int:
     """Return the most users at the load's context, 0 if not even one fits."""
-    return largest(lambda n: deployment.at(replace(deployment.load, users=n)).spare, MOST_USERS)
+    return largest(lambda n: deployment.at(structs.replace(deployment.load, users=n)).spare, MOST_USERS)
 
 
 def largest(headroom: Callable[[int], float], most: int) -> int:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct
 
 from gyakusan.catalog import models, speed_names, tags
 from gyakusan.catalog.repositories import find_published, nearest_repositories
@@ -28,8 +29,7 @@ _ENDING = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Lineage:
+class Lineage(Struct, frozen=True):
     """A model of the catalogue, as which a file was recognised.
 
     name: of the catalogue

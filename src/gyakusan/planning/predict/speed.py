@@ -6,9 +6,10 @@ shipped measurements have the same device, model and quantisation in the same en
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from math import exp, log
 from typing import Literal
+
+from msgspec import Struct, structs
 
 from gyakusan.catalog import cpu, measured, speed_names
 from gyakusan.catalog.chips import Chip
@@ -41,8 +42,7 @@ RULE_OF_THUMB = 0.55
 KINDS: tuple[Kind, ...] = ("decode", "prefill", "ttft", "throughput")
 
 
-@dataclass(frozen=True, slots=True)
-class Estimate:
+class Estimate(Struct, frozen=True):
     """A predicted figure.
 
     value: the centre, in the figure's own unit
@@ -61,8 +61,7 @@ class Estimate:
     coverage: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class SpeedEstimate:
+class SpeedEstimate(Struct, frozen=True):
     """Speeds of one model on one machine for one turn.
 
     prefill: prompt tokens per second of one user alone [tokens/s]
@@ -89,8 +88,7 @@ class SpeedEstimate:
     usual: float
 
 
-@dataclass(frozen=True, slots=True)
-class TurnShape:
+class TurnShape(Struct, frozen=True):
     """What users do with the model, and how the engine computes it.
 
     users: conversations that are answered at once
@@ -133,10 +131,10 @@ def estimate_speed(
     if chip is None:
         return None
     if chip.family == cpu.CPU:
-        turn = replace(turn, threads=turn.threads or machine.cores)
+        turn = structs.replace(turn, threads=turn.threads or machine.cores)
     situation = situation_of(machine, chip, engine, model=_name(model), style=turn.style)
     quant = _quant(model, situation.server)
-    situation = replace(situation, quant=quant.group)
+    situation = structs.replace(situation, quant=quant.group)
     points = measured.measurements(chip.name, _name(model), quant.label)
     return _estimate(traffic_of(model), chip, situation, turn, points)
 
@@ -145,11 +143,13 @@ def of_replicas(speed: SpeedEstimate | None, replicas: int) -> SpeedEstimate | N
     """Return the speeds of several copies, each with its share of the users, from those of one copy."""
     if speed is None or replicas == 1:
         return speed
-    return replace(speed, decode_all=_times(speed.decode_all, replicas), throughput=_times(speed.throughput, replicas))
+    return structs.replace(
+        speed, decode_all=_times(speed.decode_all, replicas), throughput=_times(speed.throughput, replicas)
+    )
 
 
 def _times(figure: Estimate, factor: float) -> Estimate:
-    return replace(figure, value=figure.value * factor, low=figure.low * factor, high=figure.high * factor)
+    return structs.replace(figure, value=figure.value * factor, low=figure.low * factor, high=figure.high * factor)
 
 
 _TRAFFIC = Memo[Traffic](maxsize=1)
@@ -216,8 +216,7 @@ def _inputs(read: Traffic, chip: Chip, situation: Situation, turn: TurnShape) ->
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Figures:
+class _Figures(Struct, frozen=True):
     """Predictions without measurements of the same thing: decode, prefill and throughput [tokens/s], ttft [s]."""
 
     decode: float
@@ -256,10 +255,10 @@ def _estimate(
     return SpeedEstimate(
         prefill=estimates["prefill"],
         decode_each=decode,
-        decode_all=replace(decode, **all_users),
+        decode_all=structs.replace(decode, **all_users),
         throughput=estimates["throughput"],
         ttft=estimates["ttft"],
-        tpot=replace(decode, value=1 / decode.value, low=1 / decode.high, high=1 / decode.low),
+        tpot=structs.replace(decode, value=1 / decode.value, low=1 / decode.high, high=1 / decode.low),
         bottleneck=plain.bottleneck,
         points=points,
         chip=chip.name,
@@ -282,7 +281,7 @@ def _interval(kind: Kind, value: float, moved: float, users: int, chip: Chip, si
 def _widened(figure: Estimate) -> Estimate:
     """Widen the interval: no measurement of ours has weights in two memories."""
     low, high = figure.low / UNKNOWN_CHIP_FACTOR, figure.high * UNKNOWN_CHIP_FACTOR
-    return replace(figure, low=low, high=high, basis="assumed")
+    return structs.replace(figure, low=low, high=high, basis="assumed")
 
 
 def _correction(
@@ -312,7 +311,7 @@ def _near(point: Measurement, turn: TurnShape) -> bool:
 def _predicted(point: Measurement, read: Traffic, chip: Chip, situation: Situation, turn: TurnShape) -> float:
     """Return the prediction for the situation of a measurement."""
     depth = 0.0 if point.kind == "prefill" else max(0.0, point.context - point.prompt - point.answer / 2)
-    there = replace(
+    there = structs.replace(
         turn,
         users=max(1, round(point.users)),
         prompt=max(1.0, point.prompt),

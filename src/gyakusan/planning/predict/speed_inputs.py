@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, TypeVar
+
+from msgspec import Struct, structs
 
 from gyakusan.catalog import chips, cpu
 from gyakusan.catalog.chips import Chip
@@ -21,6 +22,7 @@ from gyakusan.core import roofline
 from gyakusan.core.arrays import IntArray, Number
 from gyakusan.core.broadcast import is_array, maximum
 from gyakusan.core.machine import Device, Machine
+from gyakusan.core.records import shallow
 from gyakusan.core.roofline import DeviceRates, ModelDemand, SpeedConstants, StepTime
 from gyakusan.engines.registry import engine as find_engine
 
@@ -33,8 +35,7 @@ RAM_BANDWIDTH = 60e9
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class HostWeights:
+class HostWeights(Struct, frozen=True):
     """Weights that lie in the computer's RAM beside a GPU.
 
     read: those that every step reads [B]
@@ -57,8 +58,7 @@ class HostWeights:
 NO_HOST_WEIGHTS = HostWeights()
 
 
-@dataclass(frozen=True, slots=True)
-class SpeedInputs:
+class SpeedInputs(Struct, frozen=True):
     """Everything that the time of a turn follows from; every figure may be an array, shapes broadcast.
 
     demand: what the model reads and computes
@@ -129,8 +129,9 @@ def take(value: T, places: tuple[IntArray, ...]) -> T:
     """
     if isinstance(value, int | float | str):  # most fields
         return value
-    if is_dataclass(value) and not isinstance(value, type):
-        return replace(value, **{f.name: take(getattr(value, f.name), places) for f in fields(value)})
+    if isinstance(value, Struct):
+        taken_record: T = structs.replace(value, **{name: take(part, places) for name, part in shallow(value).items()})
+        return taken_record
     array: Any = value
     if not getattr(array, "ndim", 0):
         return value

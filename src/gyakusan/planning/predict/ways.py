@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Literal
+
+from msgspec import Struct, structs
 
 from gyakusan import catalog, machines, models
 from gyakusan.catalog.devices import DeviceRecord, device_records
@@ -44,8 +45,7 @@ RECENT = "2024"
 _TIMES = re.compile(r"^\s*\d+\s*[xX×*]\s*")
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """A question as it was typed, to which options can be added.
 
     deployment: what it asks for
@@ -62,8 +62,7 @@ class Asked:
     prompt: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
+class Way(Struct, frozen=True):
     """A change with which a model surely fits.
 
     kind: what changes first
@@ -84,8 +83,7 @@ class Way:
     points_lost: float
 
 
-@dataclass(frozen=True, slots=True)
-class _Change:
+class _Change(Struct, frozen=True):
     """A change that may or may not make it fit."""
 
     kind: WayKind
@@ -139,16 +137,16 @@ def _way(change: _Change, before: Assessment, prompt: int | None) -> Way:
 def _trained(asked: Asked) -> Iterator[_Change]:
     """Yield changes of a deployment whose context is beyond training: all of them shorten it as well."""
     d = asked.deployment
-    shorter = d.at(replace(d.load, context=d.model.trained_context))
+    shorter = d.at(structs.replace(d.load, context=d.model.trained_context))
     told, option = _tokens(shorter.load, alone=True), f"--context {shorter.load.context}"
     if surely_fits(shorter):
         yield _Change("context", (told,), option, shorter)
         return
-    for change in _fitting(replace(asked, deployment=shorter)):
+    for change in _fitting(structs.replace(asked, deployment=shorter)):
         if change.deployment.load.context != shorter.load.context:
             yield change
         else:
-            yield replace(change, changes=(*change.changes, told), options=f"{change.options} {option}")
+            yield structs.replace(change, changes=(*change.changes, told), options=f"{change.options} {option}")
 
 
 def _fitting(asked: Asked) -> Iterator[_Change]:
@@ -162,7 +160,7 @@ def _fitting(asked: Asked) -> Iterator[_Change]:
     yield from _coarser(asked, bases)
     coarse = _cached(asked, COARSE_CACHE)
     if coarse is not None and (fine is None or (coarse.options != fine.options and not surely_fits(fine.deployment))):
-        yield from _first([_shrunk(replace(coarse, kind="coarse_cache"), "coarse_cache")])
+        yield from _first([_shrunk(structs.replace(coarse, kind="coarse_cache"), "coarse_cache")])
     yield from _more_devices(asked)
     yield from _another_machine(asked)
 
@@ -203,7 +201,7 @@ def _shrunk(base: _Change, whole: WayKind | None) -> Iterator[_Change]:
     whole: kind of the change that is yielded alone, None if it is none
     """
     if whole and surely_fits(base.deployment):
-        yield replace(base, kind=whole)
+        yield structs.replace(base, kind=whole)
         return
     d = base.deployment
     users, context = int(d.load.users), int(d.load.context)
@@ -228,7 +226,7 @@ def _shorter(d: Deployment, context: int) -> Load | None:
         found, _ = longest_context(d, context)
     except GyakusanError:
         return None
-    return replace(d.load, context=found) if MIN_CONTEXT <= found < context else None
+    return structs.replace(d.load, context=found) if MIN_CONTEXT <= found < context else None
 
 
 def _fewer(d: Deployment, users: int) -> Load | None:
@@ -236,7 +234,7 @@ def _fewer(d: Deployment, users: int) -> Load | None:
         found = most_users(d) if users > 1 else 0
     except GyakusanError:
         return None
-    return replace(d.load, users=found) if 0 < found < users else None
+    return structs.replace(d.load, users=found) if 0 < found < users else None
 
 
 def _tokens(load: Load, *, alone: bool) -> Message:
@@ -345,7 +343,7 @@ def _more_devices(asked: Asked) -> Iterator[_Change]:
     if "+" in name.replace("Max+", "") or not catalog.knows_device(name):
         return
     for count in range(len(gpus) + 1, MOST_DEVICES + 1):
-        machine = replace(d.machine, name=f"{count}x {gpus[0].name}", gpus=(gpus[0],) * count)
+        machine = structs.replace(d.machine, name=f"{count}x {gpus[0].name}", gpus=(gpus[0],) * count)
         changed = _on(d, machine)
         if changed is not None:
             told = say("a second {gpu}", gpu=name) if count == 2 else say("{n}x {name}", n=count, name=name)

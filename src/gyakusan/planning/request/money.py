@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from gyakusan.catalog.rates import rate
 from gyakusan.errors import BadQuantity, UnknownName
@@ -44,8 +45,7 @@ TAX_OF_COUNTRY = {"JP": 0.10, "US": 0.0, "DE": 0.19, "NL": 0.21, "EU": 0.20, "FR
 _EURO = frozenset(("AT", "BE", "DE", "ES", "FI", "FR", "GR", "IE", "IT", "LU", "NL", "PT"))
 
 
-@dataclass(frozen=True, slots=True)
-class Money:
+class Money(Struct, frozen=True):
     """An amount of money.
 
     amount: in units of the currency
@@ -64,8 +64,7 @@ class Money:
         return Message(CURRENCY_TEXTS[self.currency], {"n": f"{self.amount:,.0f}"})
 
 
-@dataclass(frozen=True, slots=True)
-class ExchangeRates:
+class ExchangeRates(Struct, frozen=True):
     """Exchange rates between the known currencies.
 
     yen: currency -> price of one unit of it [JPY]

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, get_args
+
+from msgspec import structs
 
 from gyakusan.engines.base import System
 from gyakusan.engines.registry import engine
@@ -62,7 +63,7 @@ def parse_request(values: Mapping[str, object]) -> PlanRequest:
     }
     request = PlanRequest(**read)
     if request.arrivals is not None and "users" not in read:
-        request = replace(request, users=_users_of_rate(request.arrivals, request))
+        request = structs.replace(request, users=_users_of_rate(request.arrivals, request))
     return check_request(request)
 
 

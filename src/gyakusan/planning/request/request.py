@@ -7,9 +7,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
 from typing import Literal
 
+from msgspec import Struct, structs
+
+from gyakusan.core.records import field_names
 from gyakusan.engines.base import System
 from gyakusan.planning.request.money import Money
 
@@ -29,8 +31,7 @@ MAX_DEVICES = 8
 """Most GPUs in one machine."""
 
 
-@dataclass(frozen=True, slots=True)
-class Workload:
+class Workload(Struct, frozen=True):
     """What people do in a task: lengths, the quality that counts, and the speed they need.
 
     context: one conversation, prompt and output together [tokens]
@@ -60,8 +61,7 @@ WORKLOADS: Mapping[Task, Workload] = {
 """Assumed, from how tools for each task are used: a page is about 600 tokens, people read 5 to 10 tokens a second."""
 
 
-@dataclass(frozen=True, slots=True)
-class PlanRequest:
+class PlanRequest(Struct, frozen=True):
     """Everything that a plan must respect; a default stands for what nobody specified.
 
     users: conversations served at the same time
@@ -146,7 +146,9 @@ class PlanRequest:
         output = self.output_tokens or min(usual.output_tokens, max(1, context - prompt))
         japanese = self.language == "ja" and usual.quality_metric == "overall"
         metric = "japanese" if japanese else usual.quality_metric
-        return replace(usual, context=context, prompt_tokens=prompt, output_tokens=output, quality_metric=metric)
+        return structs.replace(
+            usual, context=context, prompt_tokens=prompt, output_tokens=output, quality_metric=metric
+        )
 
     @property
     def cache_types(self) -> tuple[str, ...]:
@@ -176,7 +178,7 @@ _KEY_OF_FIELD = {
     "target_tps": "pace",
     "target_ttft": "first",
 }
-KEYS: Mapping[str, str] = {_KEY_OF_FIELD.get(f.name, f.name): f.name for f in fields(PlanRequest)}
+KEYS: Mapping[str, str] = {_KEY_OF_FIELD.get(name, name): name for name in field_names(PlanRequest)}
 """Key that users write (TOML, JSON, Python keyword) -> field of PlanRequest."""
-WORKLOAD_KEYS: Mapping[str, str] = {_KEY_OF_FIELD.get(f.name, f.name): f.name for f in fields(Workload)}
+WORKLOAD_KEYS: Mapping[str, str] = {_KEY_OF_FIELD.get(name, name): name for name in field_names(Workload)}
 """Key in JSON documents -> field of Workload."""

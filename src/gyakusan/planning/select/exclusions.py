@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from msgspec import Struct
 
 from gyakusan.catalog import listing
 from gyakusan.catalog.models import find
@@ -22,8 +22,7 @@ PERMISSIVE = ("apache-2.0", "mit", "bsd", "cc-by-4.0")
 """Licences that "permissive" stands for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Excluded:
+class Excluded(Struct, frozen=True):
     """A model that no plan uses.
 
     name: of the model
@@ -99,8 +98,7 @@ def _in_family(model: CatalogModel, family: str) -> bool:
     return model.name.casefold().startswith(start) or str(model.facts["model"]["architecture"]).casefold() == start
 
 
-@dataclass(frozen=True, slots=True)
-class Miss:
+class Miss(Struct, frozen=True):
     """The limit that a model does not keep.
 
     because: memory, quality, speed, wait, rate or engine; "choice" where it keeps every limit

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
+from msgspec import structs
 
 from gyakusan.planning.candidates.hardware import HardwareOption
 from gyakusan.planning.candidates.model_table import ModelTable
@@ -31,4 +31,4 @@ def feasible_candidates(
     if request.arrivals is None or not len(result.cells):
         return result
     sustained = np.flatnonzero(sustainable_rates(request, result) >= request.arrivals)
-    return replace(result, cells=result.cells.take(sustained))
+    return structs.replace(result, cells=result.cells.take(sustained))

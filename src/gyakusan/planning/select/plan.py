@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
+
+from msgspec import Struct
 
 from gyakusan.catalog.artifacts import Artifact
 from gyakusan.catalog.models import find
@@ -33,8 +34,7 @@ NEARLY_FULL = 0.92
 """Memory limits a plan from this share of the usable memory on."""
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """One recommended deployment, verified with the engine's own ledger.
 
     roles: what it is best at, e.g. ("balanced", "fastest")

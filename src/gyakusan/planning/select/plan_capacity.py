@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from gyakusan.planning.predict.capacity import Capacity, find_capacity
 from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.recommendation import Recommendation
 
 
-@dataclass(frozen=True, slots=True)
-class PlanCapacity:
+class PlanCapacity(Struct, frozen=True):
     """How far one plan can grow on its machine.
 
     plan: as it was recommended

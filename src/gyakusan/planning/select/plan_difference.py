@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from gyakusan.core.quality import SHARE80, Score, better
 from gyakusan.planning.candidates.model_table import SCORES
@@ -17,8 +18,7 @@ FELT_POINTS = 2.0
 """A smaller gain in quality is not felt, however sure it is. Assumed: from Q8_0 to Q4_K_M is about one. [points]"""
 
 
-@dataclass(frozen=True, slots=True)
-class PlanDifference:
+class PlanDifference(Struct, frozen=True):
     """How plan b differs from plan a.
 
     quality_gap: quality of b - quality of a, with one standard error [points]

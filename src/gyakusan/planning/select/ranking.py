@@ -7,10 +7,10 @@ nobody tested are ranked only if no tested model is left.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from msgspec import Struct
 
 from gyakusan.catalog.thinking import thinking
 from gyakusan.core.arrays import BoolArray, FloatArray, IntArray
@@ -46,8 +46,7 @@ CPU_RAM_BANDWIDTH = 40e9
 """Bandwidth of a plain computer's memory as a model gets it: assumed, two channels of DDR5. [B/s]"""
 
 
-@dataclass(frozen=True, slots=True)
-class RankingScores:
+class RankingScores(Struct, frozen=True):
     """What the roles rank by, one entry for each candidate.
 
     cells: the candidates

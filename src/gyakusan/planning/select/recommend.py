@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from itertools import islice
 from typing import TypeVar
 
 import numpy as np
+from msgspec import structs
 
 from gyakusan.catalog.models import find_typed
 from gyakusan.core.quality import SHARE80
@@ -50,7 +50,7 @@ def recommend(
             "This request is for one chat model.", mend="For several models: gyakusan.several(), or --also."
         )
     if request.model is not None and request.model not in table.places:
-        request = replace(request, model=text_model_name(request.model))
+        request = structs.replace(request, model=text_model_name(request.model))
     hardware, rejected = hardware_options(request) if offers is None else (tuple(offers), ())
     models, excluded = select_models(request, table)
     result = feasible_candidates(request, table, hardware, models)

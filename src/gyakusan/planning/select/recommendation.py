@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from gyakusan.planning.candidates.hardware import Rejected
 from gyakusan.planning.evaluate.results import SweepResult
@@ -13,8 +13,7 @@ from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.relaxations import Relaxation
 
 
-@dataclass(frozen=True, slots=True)
-class Recommendation:
+class Recommendation(Struct, frozen=True):
     """Plans for a request, and why nothing else was recommended.
 
     1. The request names people, a task, and a machine or a budget (`request`).

@@ -7,8 +7,9 @@ fleet). `find_relaxations` applies them to a request about one model: the budget
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any
+
+from msgspec import Struct, field, structs
 
 from gyakusan.message import Message, people, say
 from gyakusan.planning.candidates.hardware import HardwareOption, reachable_machines
@@ -28,8 +29,7 @@ Works = Callable[[PlanRequest], bool]
 """Whether a changed request has a plan."""
 
 
-@dataclass(frozen=True, slots=True)
-class Relaxation:
+class Relaxation(Struct, frozen=True):
     """A change of a request that gives it a plan, or a reason why no single change does.
 
     sentence: for people
@@ -54,7 +54,7 @@ LIMITS = (
 def dropped_limits(request: PlanRequest, works: Works) -> Iterator[Relaxation]:
     """Yield each limit of the request without which alone there is a plan."""
     for relaxation in LIMITS:
-        relaxed = replace(request, **relaxation.changes)
+        relaxed = structs.replace(request, **relaxation.changes)
         if relaxed != request and works(relaxed):
             yield relaxation
 
@@ -91,7 +91,7 @@ def largest_working(
 
 def with_context(request: PlanRequest, context: int) -> PlanRequest:
     """Return the request for a shorter context [tokens]; prompt and output shrink with it, in proportion."""
-    return replace(request, **context_changes(request, context))
+    return structs.replace(request, **context_changes(request, context))
 
 
 def context_changes(request: PlanRequest, context: int) -> dict[str, Any]:
@@ -178,7 +178,9 @@ def _shorter_context(request: PlanRequest, works: Works) -> Relaxation | None:
 
 
 def _fewer_users(request: PlanRequest, works: Works) -> Relaxation | None:
-    users = largest_working(lambda n: works(replace(request, users=n)), request.users // 2, too_large=request.users)
+    users = largest_working(
+        lambda n: works(structs.replace(request, users=n)), request.users // 2, too_large=request.users
+    )
     return Relaxation(say("It works for {users}.", users=people(users)), {"users": users}) if users else None
 
 
@@ -187,7 +189,7 @@ def _fewer_requests(request: PlanRequest, works: Works) -> Relaxation | None:
         return {"arrivals": hourly / 3600, "users": slots_for_rate(hourly / 3600, request.workload)}
 
     hourly = round((request.arrivals or 0.0) * 3600)
-    rate = largest_working(lambda n: works(replace(request, **rate_changes(n))), hourly // 2, too_large=hourly)
+    rate = largest_working(lambda n: works(structs.replace(request, **rate_changes(n))), hourly // 2, too_large=hourly)
     if not rate:
         return None
     return Relaxation(say("It works with {n} requests an hour.", n=f"{rate:,}"), rate_changes(rate))
@@ -205,7 +207,7 @@ def _several_changes(request: PlanRequest, works: Works) -> Relaxation | None:
         "licenses": (),
         "families": (),
     }
-    relaxed = replace(request, **changes)
+    relaxed = structs.replace(request, **changes)
     context = _longest_context(relaxed, works, request.workload.context + CONTEXT_STEP)
     if not context:
         return None

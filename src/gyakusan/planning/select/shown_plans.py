@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
+
+from msgspec import Struct, structs
 
 from gyakusan.catalog.models import find
 from gyakusan.catalog.quality_index import RETRAINED
@@ -27,8 +28,7 @@ FASTER_RATIO = 1.5
 """answers at least as many times as fast: more than the intervals of speed leave open."""
 
 
-@dataclass(frozen=True, slots=True)
-class ShownFigures:
+class ShownFigures(Struct, frozen=True):
     """The figures of a plan, rounded as a table prints them; None = not known.
 
     speed: tokens of each user, thinking included [tokens/s]
@@ -157,7 +157,7 @@ def labelled(request: PlanRequest, rows: Sequence[Plan]) -> Iterator[Plan]:
     roles = [tuple(_roles(request, rows, number)) for number in range(len(rows))]
     for number, plan in enumerate(rows):
         tied = None if roles[number] else _tied_row(rows, number, roles)
-        yield replace(plan, roles=roles[number], tied_with=0 if tied is None else tied + 1)
+        yield structs.replace(plan, roles=roles[number], tied_with=0 if tied is None else tied + 1)
 
 
 def _roles(request: PlanRequest, rows: Sequence[Plan], number: int) -> Iterator[str]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+from msgspec import structs
 
 from gyakusan.message import Message, people, say
 from gyakusan.planning.candidates.hardware import HardwareOption, hardware_options
@@ -105,7 +106,7 @@ def _ways(answer: Recommendation) -> Iterator[TriedChange | None]:
     """Yield each change that works: those of the relaxations, a smaller cache, one more card."""
     request, hardware = answer.request, answer.grid.offers
     if "Q8_0" not in request.kv_types:
-        smaller = replace(request, kv_types=("Q8_0",))
+        smaller = structs.replace(request, kv_types=("Q8_0",))
         yield _tried(answer, smaller, hardware, say("KV cache q8_0"), "--kv-type q8_0", 0.2)
     for relaxation in answer.relaxations:
         nearer = tuple(_nearer(answer, relaxation))
@@ -139,7 +140,7 @@ def _relaxed(answer: Recommendation, relaxation: Relaxation) -> TriedChange | No
     changes = dict(relaxation.changes)
     if not changes:
         return None
-    request = replace(answer.request, **changes)
+    request = structs.replace(answer.request, **changes)
     bought = "budget" in changes and not request.owned
     hardware = hardware_options(request)[0] if bought else answer.grid.offers
     plan = first_plan(answer, request, hardware)
@@ -158,7 +159,7 @@ def _nearer(answer: Recommendation, relaxation: Relaxation) -> Iterator[TriedCha
     field = next(iter(relaxation.changes), "")
     if len(relaxation.changes) != 1 or field not in ("quality", "speed", "max_ttft"):
         return
-    free = replace(answer.request, **relaxation.changes)
+    free = structs.replace(answer.request, **relaxation.changes)
     tested = False
     for limit, tier in _reachable(answer, free, field):
         if tested:
@@ -176,13 +177,13 @@ def _raised(answer: Recommendation, free: PlanRequest, field: str, limit: float)
     A stricter limit brings candidates that others left no room for, and the plan may be better than its limit.
     """
     changed: dict[str, Any] = {field: limit}
-    plan = first_plan(answer, replace(free, **changed), answer.grid.offers)
+    plan = first_plan(answer, structs.replace(free, **changed), answer.grid.offers)
     for _ in range(MAX_RAISES if plan is not None else 0):
         assert plan is not None
         own = _reached({field: None}, plan).get(field, limit)
         if not (own < limit if field == "max_ttft" else own > limit):
             break
-        better = first_plan(answer, replace(free, **{field: own}), answer.grid.offers)
+        better = first_plan(answer, structs.replace(free, **{field: own}), answer.grid.offers)
         if better is None:
             break
         plan, limit = better, own
@@ -289,5 +290,5 @@ def one_more_card(option: HardwareOption) -> HardwareOption | None:
     if not gpus or gpus[0].kind != "gpu" or len(gpus) >= MAX_DEVICES:
         return None
     count = len(gpus) + 1
-    machine = replace(option.machine, gpus=(*gpus, gpus[-1]), name=f"{count}x {gpus[-1].name}")
-    return replace(option, machine=machine, count=count)
+    machine = structs.replace(option.machine, gpus=(*gpus, gpus[-1]), name=f"{count}x {gpus[-1].name}")
+    return structs.replace(option, machine=machine, count=count)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec import structs
 
 from gyakusan.message import Message, people, say
 from gyakusan.planning.candidates.hardware import HardwareOption, hardware_options
@@ -45,16 +47,16 @@ def _changed_requests(
 ) -> Iterator[tuple[Message, str, PlanRequest, tuple[HardwareOption, ...]]]:
     request, hardware = recommendation.request, recommendation.grid.offers
     users, context = request.users + 1, request.workload.context * 2
-    yield people(users), f"--users {users}", replace(request, users=users), hardware
-    longer = replace(request, context=context)
+    yield people(users), f"--users {users}", structs.replace(request, users=users), hardware
+    longer = structs.replace(request, context=context)
     yield say("{n} tokens each", n=f"{context:,}"), f"--context {context}", longer, hardware
     if "Q8_0" not in request.kv_types:
-        yield say("KV cache q8_0"), "--kv-type q8_0", replace(request, kv_types=("Q8_0",)), hardware
+        yield say("KV cache q8_0"), "--kv-type q8_0", structs.replace(request, kv_types=("Q8_0",)), hardware
     if request.owned and hardware and (larger := one_more_card(hardware[0])):
         yield say("one more card"), f"--device {shlex.quote(larger.machine.name)}", request, (larger,)
     if request.budget is not None:
         currency = request.budget.currency
         step = Money(recommendation.rates.convert(BUDGET_STEP, "JPY", currency) or 0.0, currency)
-        richer = replace(request, budget=Money(request.budget.amount + step.amount, currency))
+        richer = structs.replace(request, budget=Money(request.budget.amount + step.amount, currency))
         option = f"--budget {richer.budget.amount:.0f}{currency}" if richer.budget else ""
         yield say("{money} more", money=step.text), option, richer, hardware_options(richer)[0]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
+from msgspec import structs
+
 from gyakusan.catalog.devices import knows
 from gyakusan.catalog.models import find_typed
 from gyakusan.catalog.quality_shared import shared_items
@@ -111,7 +113,7 @@ def _explain_engine(answer: Recommendation, name: str) -> Explained:
         return Explained(Reason("engine", refusals[0]))
     if name not in grid.engines:
         return Explained(Reason("wish", say("{name} was not requested: add --engine {name}.", name=name)))
-    plan = first_plan(answer, replace(request, engines=(name,)), grid.offers)
+    plan = first_plan(answer, structs.replace(request, engines=(name,)), grid.offers)
     if plan is None or not answer.plans:
         return Explained(Reason("memory", say("With {name} no requested model fits and is fast enough.", name=name)))
     return _against(answer, plan, name)

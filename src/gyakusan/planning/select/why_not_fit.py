@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
+from msgspec import structs
 
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Machine
@@ -106,7 +106,7 @@ def _changes_that_fit(deployment: Deployment, kv_type: str) -> Iterator[Message]
         )
     if capacity.users:
         yield say("It fits for {users}: --users {n}.", users=people(capacity.users), n=capacity.users)
-    twice = replace(machine, gpus=machine.gpus * 2)
+    twice = structs.replace(machine, gpus=machine.gpus * 2)
     is_card = bool(machine.gpus) and machine.gpus[0].kind == "gpu"
     if is_card and len(twice.gpus) <= MAX_DEVICES and _fits(deployment, twice, kv_type):
         name = f"{len(twice.gpus)}x {machine.gpus[0].name}"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 
 import numpy as np
+from msgspec import structs
 
 from gyakusan.core.arrays import IntArray
 from gyakusan.message import Message, people, say
@@ -178,7 +178,7 @@ def _below_floor(answer: Recommendation, model: int, tier: int) -> Reason | None
     if not request.speed and request.max_ttft is None:
         return None
     free = feasible_candidates(
-        replace(request, speed=0.0, max_ttft=None), answer.grid.columns, answer.grid.offers, [model]
+        structs.replace(request, speed=0.0, max_ttft=None), answer.grid.columns, answer.grid.offers, [model]
     )
     tested = np.flatnonzero(free.cells.tier <= tier)
     if not len(tested):
@@ -232,14 +232,14 @@ def _changes(answer: Recommendation, name: str) -> Iterator[tuple[Message, str]]
 
 def _tries(request: PlanRequest) -> Iterator[tuple[Message, str, PlanRequest]]:
     if request.prefer != "quality":
-        yield say("put quality first"), "--prefer quality", replace(request, prefer="quality")
+        yield say("put quality first"), "--prefer quality", structs.replace(request, prefer="quality")
     if request.prefer != "speed":
-        yield say("put speed first"), "--prefer speed", replace(request, prefer="speed")
+        yield say("put speed first"), "--prefer speed", structs.replace(request, prefer="speed")
     if request.prefer != "price" and not request.owned:
-        yield say("put the price first"), "--prefer price", replace(request, prefer="price")
+        yield say("put the price first"), "--prefer price", structs.replace(request, prefer="price")
     for users in dict.fromkeys((request.users // 2, 1)):
         if 0 < users < request.users:
             change = say("need it for {people}", people=people(users))
-            yield change, f"--users {users}", replace(request, users=users)
+            yield change, f"--users {users}", structs.replace(request, users=users)
     if "Q8_0" not in request.kv_types:
-        yield say("use a q8_0 cache"), "--kv-type q8_0", replace(request, kv_types=("Q8_0",))
+        yield say("use a q8_0 cache"), "--kv-type q8_0", structs.replace(request, kv_types=("Q8_0",))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import structs
 
 from gyakusan.core.machine import Device, Machine
 from gyakusan.planning.candidates import hardware as market
@@ -54,7 +56,7 @@ def purchase_options(
     """Return everything with a known price, cheapest first. resale: of the machine that is owned [JPY]."""
     takes_cards = not owned.machine.gpus or owned.machine.gpus[0].kind == "gpu"
     base_price = Money(0.0, "JPY") if takes_cards else request.base_computer_price
-    free = replace(
+    free = structs.replace(
         request, device=None, memory=None, reserve=None, budget=None, base_computer_price=base_price, count=2
     )
     hardware = market.priced_machines(free)
@@ -83,7 +85,7 @@ def _replacements(
             yield PurchaseOption("computer", machine.name, option, option.price, resale, machine)
             continue
         machine = _with_cards(owned.machine, machine.gpus)
-        option = replace(option, machine=machine)
+        option = structs.replace(option, machine=machine)
         if owned.machine.gpus:
             yield PurchaseOption("replacement_card", machine.name, option, option.price or 0.0, resale, machine)
         else:
@@ -119,7 +121,7 @@ def _addition(
     if around is None:
         return None
     sold = option.items[0]
-    items = (replace(sold, quantity=count, paid=sold.paid * count), *around)
+    items = (structs.replace(sold, quantity=count, paid=sold.paid * count), *around)
     price = buyer.yen(sum(i.paid for i in items))
     machine = _with_cards(owned.machine, gpus)
     name = option.machine.gpus[0].name
@@ -151,7 +153,7 @@ def _with_cards(computer: Machine, gpus: Sequence[Device]) -> Machine:
     ordered = tuple(sorted(gpus, key=lambda g: g.bandwidth or 0.0))
     counts = Counter(g.name for g in ordered)
     name = " + ".join(n if count == 1 else f"{count}x {n}" for n, count in counts.items())
-    return replace(computer, name=name, gpus=ordered)
+    return structs.replace(computer, name=name, gpus=ordered)
 
 
 def _with_equal_cards(machine: Machine) -> Machine:
@@ -162,5 +164,5 @@ def _with_equal_cards(machine: Machine) -> Machine:
     gpus = machine.gpus
     known = [g.memory for g in gpus if g.memory is not None]
     memory = sum(known) // len(gpus) if len(known) == len(gpus) else None
-    card = replace(gpus[0], memory=memory, reserved=max(g.reserved for g in gpus))
-    return replace(machine, gpus=(card,) * len(gpus))
+    card = structs.replace(gpus[0], memory=memory, reserved=max(g.reserved for g in gpus))
+    return structs.replace(machine, gpus=(card,) * len(gpus))

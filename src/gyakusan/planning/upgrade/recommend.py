@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
+from msgspec import structs
 
 from gyakusan.core.arrays import IntArray
 from gyakusan.engines.registry import engine, usual_engines
@@ -91,7 +92,7 @@ def parse_upgrade_request(values: Mapping[str, Any]) -> UpgradeRequest:
         raise BadSetting("An upgrade is planned for one model.", mend="Leave out --also.")
     paid = budget or resale
     if question.currency is None and paid is not None:
-        question = replace(question, currency=paid.currency)
+        question = structs.replace(question, currency=paid.currency)
     return UpgradeRequest(question, budget, resale)
 
 
@@ -129,7 +130,7 @@ def upgrade(request: UpgradeRequest, *, columns: ModelTable | None = None) -> Up
     known, exchange = columns or catalogue.load(), exchange_rates(dict(request.question.rates))
     question = request.question
     if question.model is not None and question.model not in known.places:
-        question = replace(question, model=text_model_name(question.model))
+        question = structs.replace(question, model=text_model_name(question.model))
     owned = market.owned_machine(question)
     models = np.array(select_models(question, known)[0], np.int64)
     today, utility = _today(question, known, owned, models)
@@ -173,7 +174,9 @@ def _today(
             plan = confirmed[index]
             break
     return (
-        (None, 0.0) if index is None or plan is None else (replace(plan, roles=("balanced",)), float(r.utility[index]))
+        (None, 0.0)
+        if index is None or plan is None
+        else (structs.replace(plan, roles=("balanced",)), float(r.utility[index]))
     )
 
 
@@ -186,23 +189,25 @@ def _trials(
     found = _on_grid(question, known, plain, models, utility)
     able = tuple(name for name in question.engines or usual_engines() if engine(name).MIXED_GPUS)
     if mixed and able:
-        found += _on_grid(replace(question, engines=able), known, mixed, models, utility)
+        found += _on_grid(structs.replace(question, engines=able), known, mixed, models, utility)
     return tuple(found)
 
 
 def _on_grid(
     question: PlanRequest, known: ModelTable, every: Sequence[PurchaseOption], models: IntArray, utility: float
 ) -> list[_Trial]:
-    guessed = [replace(o.offer, machine=o.sweep_machine) for o in every]
+    guessed = [structs.replace(o.offer, machine=o.sweep_machine) for o in every]
     grid = sweep(question, known, guessed, models, reduce=True, alone=True)
-    free = replace(grid.cells, price=np.zeros(len(grid.cells)))  # what is gained; the price is set against it later
-    grid = replace(grid, cells=free, offers=tuple(o.offer for o in every))
+    free = structs.replace(
+        grid.cells, price=np.zeros(len(grid.cells))
+    )  # what is gained; the price is set against it later
+    grid = structs.replace(grid, cells=free, offers=tuple(o.offer for o in every))
     scale, found = 10.0 / WEIGHTS[question.prefer][0], []
     for number, option in enumerate(every):
         cells = free.take(np.flatnonzero(free.offer == number))
         if not len(cells):
             continue
-        mine = replace(grid, cells=cells)
+        mine = structs.replace(grid, cells=cells)
         r: RankingScores = rank_candidates(question, mine)
         places = list(islice(ranked_for_role("balanced", r, question), MAX_TRIES))
         gained = [float((r.utility[i] - utility) * scale) for i in places]
@@ -219,7 +224,7 @@ def _checked(question: PlanRequest, today: Plan | None, trial: _Trial) -> Upgrad
     for place, gain in zip(trial.indices, trial.gains, strict=True):
         plan = confirm_surely(question, trial.sweep_result, place)
         if plan is not None:
-            plan = replace(plan, roles=("balanced",))
+            plan = structs.replace(plan, roles=("balanced",))
             found = None if today is None else plan_difference(today, plan, question.workload.quality_metric)
             real = gain > 0 and is_real_gain(question, today, plan)
             trial.confirmed = UpgradeOption(trial.option, plan, gain, found, real)

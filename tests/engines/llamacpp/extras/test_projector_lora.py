@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from gyakusan.core.ledger import Ledger, Line
 from gyakusan.core.load import Load
@@ -167,7 +168,7 @@ def test_an_adapter_of_another_model_is_refused(model: Model, tmp_path: Path) ->
 
 
 def test_fit_leaves_room_for_what_is_loaded_beside(mmproj: str, model: Model) -> None:
-    tight = replace(ONE, gpus=(replace(CARD, memory=6 * GIB),))
+    tight = structs.replace(ONE, gpus=(structs.replace(CARD, memory=6 * GIB),))
     size = Path(mmproj).stat().st_size
     eyed = replace(model, stored=Stored("gguf", 1, extras=(Extra("projector", size + 2 * GIB, "https://h/m.gguf"),)))
     asked = Load(1, 8192)

@@ -6,7 +6,8 @@ Source: llama.cpp b11434, src/llama-kv-cache*.cpp, src/llama-memory-recurrent.cp
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from gyakusan.core import cache
 from gyakusan.core.arrays import Number
@@ -22,8 +23,7 @@ HADAMARD = 64
 """Quantised caches are rotated by a Hadamard matrix of at least this width. llama-kv-cache.cpp, attn_rot_k. [values]"""
 
 
-@dataclass(frozen=True, slots=True)
-class CacheGroup:
+class CacheGroup(Struct, frozen=True):
     """The cache or the states of one group of equal layers. Every number may be an array.
 
     memory: the layers, and what they keep

@@ -7,7 +7,7 @@ src/llama-kv-cache-iswa.cpp (PARTIAL_ONLY).
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec import structs
 
 from gyakusan.core.arrays import Number
 from gyakusan.core.broadcast import minimum
@@ -66,7 +66,7 @@ def driver(backend: GpuBackend) -> Line:
     if backend == "cuda":
         return cuda
     reason = say("as CUDA's, not measured here")
-    return replace(cuda, basis="assumed", reason=reason, low=0)
+    return structs.replace(cuda, basis="assumed", reason=reason, low=0)
 
 
 def checkpoint(model: Model, settings: Settings) -> Number:

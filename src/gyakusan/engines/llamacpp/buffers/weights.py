@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
+
+from msgspec import Struct
 
 from gyakusan.core.cache import padded
 from gyakusan.core.dtypes import dtype
@@ -25,8 +26,7 @@ LAZY_ABOVE = 4 * 2**30
 """Tables of per-layer embeddings above this stay on disk: --lazy-mode auto. [B]"""
 
 
-@dataclass(frozen=True, slots=True)
-class Weights:
+class Weights(Struct, frozen=True):
     """Bytes of the weights.
 
     gpu: on the GPU, 0 on the CPU backend [B]

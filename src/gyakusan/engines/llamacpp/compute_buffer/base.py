@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from gyakusan.core.arrays import Number
 from gyakusan.core.model import Model
@@ -11,8 +11,7 @@ from gyakusan.engines.llamacpp.compute_buffer.inputs import inputs
 from gyakusan.engines.llamacpp.settings import Settings
 
 
-@dataclass(frozen=True, slots=True)
-class Base:
+class Base(Struct, frozen=True):
     """What the peaks of one graph stand on. Every number may be an array.
 
     model: whose graph it is

@@ -6,7 +6,8 @@ Source: llama.cpp b11434, src/llama-context.cpp (sched_reserve), ggml/src/ggml-a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+
+from msgspec import Struct, structs
 
 from gyakusan.core.arrays import Number
 from gyakusan.core.broadcast import maximum, where
@@ -38,8 +39,7 @@ PEAKS: Mapping[str, Callable[[Base], Number]] = {
 """Steps of the graph and the bytes that each needs above the base."""
 
 
-@dataclass(frozen=True, slots=True)
-class ComputeBuffers:
+class ComputeBuffers(Struct, frozen=True):
     """The compute buffers of one graph. Every number may be an array.
 
     gpu: on the GPU, 0 on the CPU backend [B]
@@ -111,7 +111,7 @@ def _full_base(model: Model, settings: Settings) -> Base:
     """Return the base, with what sparse attention keeps for all layers."""
     base = base_of(model, settings)
     selection = sparse_selection(base)
-    return replace(base, bytes=base.bytes + selection, inputs=base.inputs + selection)
+    return structs.replace(base, bytes=base.bytes + selection, inputs=base.inputs + selection)
 
 
 def _host(base: Base) -> Number:

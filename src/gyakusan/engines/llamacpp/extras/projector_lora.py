@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from msgspec import structs
+
 from gyakusan.core.ledger import Account, Basis, Line
 from gyakusan.core.machine import Machine
 from gyakusan.core.model import Extra, Model, Tensor
@@ -73,7 +75,7 @@ def append_lines(accounts: tuple[Account, ...], lines: Iterable[DeviceLine]) -> 
     for device, line in lines:
         host = last if out[last].device.kind == "host" else 0
         at = host if device == HOST else min(device, last)
-        out[at] = replace(out[at], lines=(*out[at].lines, line))
+        out[at] = structs.replace(out[at], lines=(*out[at].lines, line))
     return tuple(out)
 
 

@@ -90,11 +90,13 @@ def with_draft(accounts: tuple[Account, ...], draft: tuple[Account, ...], name: 
     out = []
     for account, other in zip(accounts, draft, strict=True):
         lines = (
-            replace(x, part=draft_part(x.part), reason=say("draft model {name}: {what}", name=name, what=x.reason))
+            structs.replace(
+                x, part=draft_part(x.part), reason=say("draft model {name}: {what}", name=name, what=x.reason)
+            )
             for x in other.lines
             if x.kind != "overhead"
         )
-        out.append(replace(account, lines=(*account.lines, *lines)))
+        out.append(structs.replace(account, lines=(*account.lines, *lines)))
     return tuple(out)
 
 
@@ -164,7 +166,7 @@ def _second_context(model: Model, s: Settings, placement: Placement | None, laye
     here = replace(s, key_type="F16", value_type="F16", backend="cpu" if device == HOST else s.backend)
     for line in ledger_lines.context(kv_cache.groups(other, here), here):
         reason = say("second context, for the prediction blocks: {what}", what=line.reason)
-        yield device, replace(line, part="draft.kv", reason=reason)
+        yield device, structs.replace(line, part="draft.kv", reason=reason)
     alone = replace(here, gpu_layers=-1, split_mode="none", overrides=(), n_cpu_moe=0, n_cpu_ffn=0, offload_kv=True)
     buffers = compute_buffer(other, alone)
     size = buffers.host if device == HOST else buffers.gpu

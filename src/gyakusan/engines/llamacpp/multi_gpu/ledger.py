@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from msgspec import structs
+
 from gyakusan.core.broadcast import is_array
 from gyakusan.core.ledger import Account, Line
 from gyakusan.core.machine import Device, Machine
@@ -42,7 +44,7 @@ def accounts(model: Model, settings: Settings, machine: Machine, host: Device) -
         Account(gpu, _gpu_lines(model, settings, placement, i, buffers.gpus[i])) for i, gpu in enumerate(machine.gpus)
     ]
     if machine.host is None and gpus and gpus[0].device.kind == "unified":
-        gpus[0] = replace(gpus[0], lines=gpus[0].lines + in_ram)
+        gpus[0] = structs.replace(gpus[0], lines=gpus[0].lines + in_ram)
         return tuple(gpus)
     return (*gpus, Account(host, in_ram))
 
@@ -120,7 +122,7 @@ def _blocks_in_ram(tensors: Sequence[Tensor], model: Model) -> tuple[Line, ...]:
     line = ledger_lines.weights(sum(stored(t, "cpu") for t in tensors), model, tensors)
     blocks = len({block_number(t.name) for t in tensors})
     reason = say("{n} tensors of {blocks} blocks stay in RAM", n=len(tensors), blocks=blocks)
-    return (replace(line, part="weights.blocks", reason=reason),)
+    return (structs.replace(line, part="weights.blocks", reason=reason),)
 
 
 def _groups(model: Model, settings: Settings, placement: Placement, device: int) -> list[CacheGroup]:

@@ -131,7 +131,7 @@ class CacheGroupOnDevices:
         """Return the layers that are on one device, with their bytes; None if there are none."""
         layers = tuple(i for i, home in zip(self.memory.layers, self.homes, strict=True) if home == device)
         return (
-            replace(self.group, memory=structs.replace(self.memory, layers=layers), bytes=self.on(device))
+            structs.replace(self.group, memory=structs.replace(self.memory, layers=layers), bytes=self.on(device))
             if layers
             else None
         )
