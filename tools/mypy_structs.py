@@ -19,15 +19,20 @@ FUNCTIONS = {f"dataclasses.{name}": use for name, use in (
 """Function of dataclasses -> what does the same for a Struct."""
 
 
+REPLACE = "msgspec.structs.replace"
+
+
 class Structs(Plugin):
     """Finds calls of FUNCTIONS with a Struct."""
 
     def get_function_signature_hook(self, fullname: str) -> Callable[[FunctionSigContext], FunctionLike] | None:
         """Return mypy's own check of `replace` for that of msgspec, None for other functions."""
-        return replace_function_sig_callback if fullname == "msgspec.structs.replace" else None
+        return replace_function_sig_callback if fullname == REPLACE else None
 
     def get_function_hook(self, fullname: str) -> Callable[[FunctionContext], Type] | None:
         """Return the check of a call, None for other functions."""
+        if fullname == REPLACE:
+            return _of_a_struct
         use = FUNCTIONS.get(fullname)
         return None if use is None else lambda call: _checked(call, use)
 
@@ -35,6 +40,12 @@ class Structs(Plugin):
 def _checked(call: FunctionContext, use: str) -> Type:
     if any(_is_struct(kind) for kind in call.arg_types[0]):
         call.api.fail(f"This is a msgspec Struct: use {use}", call.context)
+    return call.default_return_type
+
+
+def _of_a_struct(call: FunctionContext) -> Type:
+    if not any(_is_struct(kind) for kind in call.arg_types[0]):
+        call.api.fail("This is no msgspec Struct: use dataclasses.replace", call.context)
     return call.default_return_type
 
 

@@ -11,6 +11,7 @@ from gyakusan.catalog import rules
 from gyakusan.catalog.chips import chips
 from gyakusan.catalog.devices import DeviceRecord, device_records, entry_of, machine_records
 from gyakusan.catalog.places import DATA
+from gyakusan.core.records import field_names
 from gyakusan.errors import UnknownName
 from gyakusan.machines import parse
 from gyakusan.units import GIB
@@ -122,7 +123,7 @@ def test_every_figure_has_a_source_and_a_date() -> None:
     for r in (*RECORDS.values(), *machine_records()):
         assert r.source, r.name
         assert rules.DATE.fullmatch(r.checked), r.name
-        assert set(r.assumed) <= set(type(r).__dataclass_fields__), r.name
+        assert set(r.assumed) <= set(field_names(r)), r.name
         for price in r.prices:
             assert price.source, r.name
             assert rules.DATE.fullmatch(price.date), r.name

@@ -26,6 +26,8 @@ def changed(one: Made, either: Made | Other) -> None:
     replace(Plain(1), size=2)
     replace(one, size=2)
     replace(either, size=2)
+    structs.replace(Plain(1), size=2)
+    structs.replace(one, length=2)
 """
 
 
@@ -36,5 +38,7 @@ def test_a_struct_is_no_dataclass(tmp_path: Path) -> None:
     told, _, _ = api.run(["--config-file", str(config), str(tmp_path / "code.py")])
     found = [line.split(": error: ") for line in told.splitlines() if ": error: " in line]
     assert [(place.rsplit(":", 1)[1], what) for place, what in found] == [
-        (line, "This is a msgspec Struct: use msgspec.structs.replace  [misc]") for line in ("17", "18")
+        *((line, "This is a msgspec Struct: use msgspec.structs.replace  [misc]") for line in ("17", "18")),
+        ("19", "This is no msgspec Struct: use dataclasses.replace  [misc]"),
+        ("20", 'Unexpected keyword argument "length" for "replace" of "Made"  [call-arg]'),
     ]

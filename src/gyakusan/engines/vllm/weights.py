@@ -12,7 +12,7 @@ from functools import lru_cache
 from math import prod
 from typing import Any, Literal
 
-from msgspec import Struct, structs
+from msgspec import Struct
 
 from gyakusan.core.broadcast import round_up
 from gyakusan.core.dtypes import dtype
@@ -101,7 +101,7 @@ def stored(model: Model, settings: Settings) -> Checkpoint:
     if settings.quantization != "auto":
         form = METHODS[settings.quantization]
         four = settings.quantization == "fp8" and model.architecture in FP4_EXPERTS
-        return structs.replace(form, group=128, expert_group=32) if four else form
+        return replace(form, group=128, expert_group=32) if four else form
     if model.checkpoint is not None:
         return model.checkpoint
     kinds = {t.type for t in model.tensors if _LINEAR.search(t.name)}
@@ -126,7 +126,7 @@ def weights(model: Model, settings: Settings, stage: int = 0, *, backend: str = 
     key = settings.tensor_parallel, settings.pipeline_parallel, stage, settings.quantization
     best = high = _RANK.get(model, (*key, "best"), lambda: _rank(model, form, settings, stage))
     if settings.quantization in UNSURE:
-        other = structs.replace(form, **UNSURE[settings.quantization])
+        other = replace(form, **UNSURE[settings.quantization])
         high = max(best, _RANK.get(model, (*key, "high"), lambda: _rank(model, other, settings, stage)))
     return Weights(best, best, round(high * (1 + PADDED.get(backend, PADDED["rocm"]))))
 
@@ -137,7 +137,7 @@ def _rank(model: Model, form: Checkpoint, settings: Settings, stage: int) -> int
     last = stage == settings.pipeline_parallel - 1
     if form.tensors and settings.world > 1:
         alone = replace(settings, tensor_parallel=1, pipeline_parallel=1)
-        priced = structs.replace(form, tensors=())
+        priced = replace(form, tensors=())
         share = _rank(model, priced, settings, stage) / _rank(model, priced, alone, 0)
         return round(_rank(model, form, alone, 0) * share)
     if form.tensors:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from msgspec import Struct, structs
+from msgspec import Struct
 
 from gyakusan.core.arrays import FloatArray, IntArray
 from gyakusan.core.records import shallow
@@ -76,10 +76,11 @@ class CandidateColumns(Struct, frozen=True):
 
 def concatenate(parts: Sequence[CandidateColumns]) -> CandidateColumns:
     """Return the candidates of all parts, one after the other."""
-    columns = structs.fields(CandidateColumns)
+    names = CandidateColumns.__struct_fields__
     if not parts:
-        return CandidateColumns(**{f.name: np.zeros(0, np.int64 if f.type == "IntArray" else float) for f in columns})
-    return CandidateColumns(**{f.name: np.concatenate([getattr(p, f.name) for p in parts]) for f in columns})
+        kinds = CandidateColumns.__annotations__
+        return CandidateColumns(**{n: np.zeros(0, np.int64 if kinds[n] == "IntArray" else float) for n in names})
+    return CandidateColumns(**{n: np.concatenate([getattr(p, n) for p in parts]) for n in names})
 
 
 @dataclass(slots=True)
