@@ -70,18 +70,18 @@ def test_quantised_matrices_by_hand() -> None:
     assert one(METHODS["nvfp4"]) == values // 2 + values // 16
     assert one(METHODS["mxfp4"]) == values // 2 + values // 32
     assert one(METHODS["fp8"]) == values + 4
-    assert one(structs.replace(METHODS["fp8"], group=128)) == values + 4096 // 128 * 1024 // 128 * 4
+    assert one(replace(METHODS["fp8"], group=128)) == values + 4096 // 128 * 1024 // 128 * 4
     assert one(METHODS["int8"]) == values + 1024 * 2
     assert one(METHODS["bitsandbytes"]) == values // 2 + values // 64 * 4
 
 
 def test_what_a_checkpoint_keeps_stays_wide() -> None:
     values = 4096 * 1024
-    kept = structs.replace(METHODS["fp8"], unquantized=("model.layers.*.self_attn", "lm_head"))
+    kept = replace(METHODS["fp8"], unquantized=("model.layers.*.self_attn", "lm_head"))
     assert one(kept, name="attn_q.weight") == 2 * values
     assert one(kept) == values + 4
-    assert one(structs.replace(METHODS["fp8"], unquantized=("model.layers.3.mlp.up_proj",))) == values + 4
-    shared = structs.replace(METHODS["gptq"], unquantized=("re:.*shared_experts.*",))
+    assert one(replace(METHODS["fp8"], unquantized=("model.layers.3.mlp.up_proj",))) == values + 4
+    shared = replace(METHODS["gptq"], unquantized=("re:.*shared_experts.*",))
     assert one(shared, name="ffn_up_exps.weight", shape=(4096, 1024, 2)) < 2 * values
     assert one(shared, name="ffn_up_shexp.weight") == 2 * values
     assert one(METHODS["fp8"], name="attn_q_norm.weight", shape=(128,)) == 256

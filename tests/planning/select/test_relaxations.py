@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -86,5 +85,5 @@ def test_a_larger_budget_is_the_smallest_that_is_enough() -> None:
     request = parse_request({"budget": "20000JPY", "users": 2})
     budget = next(r.changes["budget"] for r in recommend(request, columns=small()).relaxations if "budget" in r.changes)
     assert not recommend(
-        structs.replace(request, budget=replace(budget, amount=budget.amount - 1)), columns=small()
+        structs.replace(request, budget=structs.replace(budget, amount=budget.amount - 1)), columns=small()
     ).plans
