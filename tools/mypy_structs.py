@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from mypy.plugin import FunctionContext, FunctionSigContext, Plugin
 from mypy.plugins.dataclasses import replace_function_sig_callback
-from mypy.types import FunctionLike, Instance, Type, TypeVarType, UnionType, get_proper_type
+from mypy.types import AnyType, FunctionLike, Instance, Type, TypeVarType, UnionType, get_proper_type
 
 FUNCTIONS = {f"dataclasses.{name}": use for name, use in (
     ("replace", "msgspec.structs.replace"), ("asdict", "msgspec.structs.asdict"), ("fields", "msgspec.structs.fields"),
@@ -44,7 +44,7 @@ def _checked(call: FunctionContext, use: str) -> Type:
 
 
 def _of_a_struct(call: FunctionContext) -> Type:
-    if not any(_is_struct(kind) for kind in call.arg_types[0]):
+    if not any(_is_struct(kind) or isinstance(get_proper_type(kind), AnyType) for kind in call.arg_types[0]):
         call.api.fail("This is no msgspec Struct: use dataclasses.replace", call.context)
     return call.default_return_type
 
