@@ -13,8 +13,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from gyakusan.doors.files import packaged
 from msgspec import Struct
+
+from gyakusan.doors.files import packaged
 
 Mode = Literal["off", "on", "low", "medium", "high"]
 """Reasoning off, on at the model's default effort, or at an effort that was asked for."""

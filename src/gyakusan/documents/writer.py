@@ -9,8 +9,8 @@ from typing import Any
 
 from msgspec import UNSET, Struct
 
-from gyakusan.doors.text import block
 from gyakusan.core.records import shallow
+from gyakusan.doors.text import block
 from gyakusan.message import Message
 from gyakusan.text import Language, tell
 
