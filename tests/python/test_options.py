@@ -17,6 +17,7 @@ from gyakusan.cli.app import build
 from gyakusan.engines.registry import NAMES, engine
 from gyakusan.errors import BadQuantity, BadSetting, UnknownName
 from gyakusan.python import options
+from gyakusan.python.benching import BenchOptions
 from gyakusan.python.options import FleetOptions, PlanOptions, UpgradeOptions, engine_settings, request_values
 from gyakusan.python.planning import VIEWS
 
@@ -32,6 +33,8 @@ OTHERWISE = {
     ("fleet", "details"): "every figure is in the fleet",
     ("fleet", "command"): "fleet.plans[0].commands",
     ("fleet", "all_flags"): "fleet.plans[0].commands has every option",
+    ("bench", "html"): "to_dict()",
+    ("bench_show", "html"): "to_dict()",
     ("serve", "once"): "the `with` block ends",
     ("serve", "dry_run"): "deployment.command",
 }
@@ -68,6 +71,9 @@ def accepted(name: str) -> set[str]:
     """Names that a function takes: parameters, keys of its options, fields of the engines' settings."""
     parameters = inspect.signature(getattr(gyakusan, name)).parameters
     found = set(parameters)
+    if name == "bench":
+        found |= {f.name for f in fields(BenchOptions)} | {f.name for n in NAMES for f in fields(engine(n).Settings)}
+        found |= set(options.PLACE) | {"kv_type", "cpu", "set"}
     if name in OPTIONS:
         found |= (
             set(OPTIONS[name].__annotations__)

@@ -16,6 +16,7 @@ import msgspec
 
 from gyakusan.documents import (
     accuracy,
+    bench,
     catalog,
     colocation,
     compare,
@@ -45,6 +46,8 @@ DOCUMENTS: Mapping[str, Any] = {
     "get-list": get.GetListJson,
     "serve": served.ServeJson,
     "serve-dry-run": served.ServeDryRunJson,
+    "bench": bench.BenchJson,
+    "bench-list": bench.BenchListJson,
     "catalog-device": catalog.DeviceRecordJson,
     "catalog-machine": catalog.MachineRecordJson,
     "catalog-model": catalog.ModelRecordJson,

@@ -1,0 +1,232 @@
+"""A bench from its begin to its end: find out how the server counts, run the steps, and keep what was measured."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from gyakusan.bench import localscore, ramp
+from gyakusan.bench.client import Client, ClientCost
+from gyakusan.bench.connection import Target
+from gyakusan.bench.drive import Driver, StepRun
+from gyakusan.bench.endpoint import ServerFacts, address, facts_of
+from gyakusan.bench.failures import no_answer
+from gyakusan.bench.prompts import Messages, PromptSource, TokenRule, made, rule_from
+from gyakusan.bench.records import RequestRecord
+from gyakusan.bench.result import BenchResult, FailureCount, StepResult
+from gyakusan.bench.statistics import step_result
+from gyakusan.bench.workload import USUAL_LIMITS, Limits, Objective, Step
+from gyakusan.errors import BadSetting
+
+PROBES = (24, 240)
+"""Words of the two prompts from which we learn how the server counts."""
+OPTIONAL: Mapping[str, object] = {
+    "stream_options": {"include_usage": True},
+    "ignore_eos": True,
+    "temperature": 0,
+    "cache_prompt": True,
+}
+"""What a server may refuse: token counts, answers of full length, the same answers each time, its prompt cache."""
+MUST_TRY = (
+    {},
+    {"ignore_eos": None, "cache_prompt": None},
+    {"ignore_eos": None, "cache_prompt": None, "stream_options": None},
+)
+"""What is left out, one after the other, until a server accepts the request."""
+
+
+@dataclass(frozen=True, slots=True)
+class BenchRequest:
+    """What a bench does.
+
+    target: the server
+    steps: loads, one after the other; the first one of a ramp
+    limits: of every step
+    objectives: limits of times
+    ramp: True to add people until an objective breaks
+    model: name of the model in the API, "" = the first that the server lists
+    own: prompts of the person, () = made ones
+    seed: of words and times
+    task: whose lengths were taken, for the record
+    localscore: True where the steps are those of LocalScore
+    """
+
+    target: Target
+    steps: tuple[Step, ...]
+    limits: Limits = USUAL_LIMITS
+    objectives: tuple[Objective, ...] = ()
+    ramp: bool = False
+    model: str = ""
+    own: tuple[Messages, ...] = ()
+    seed: int = 1
+    task: str = ""
+    localscore: bool = False
+
+
+Progress = Callable[[StepRun, float], None]
+"""Called after each request, with the client's clock [s]."""
+Keep = Callable[[StepResult, StepRun], None]
+"""Called with each step when it is measured, so that nothing is lost afterwards."""
+
+
+@dataclass(slots=True)
+class Bench:
+    """A bench while it runs.
+
+    request: what it does
+    on_progress: called after each request
+    on_step: called with each step that is measured
+    facts: what the server says of itself
+    results: of the steps until now
+    cost: of the client
+    interrupted: True if somebody ended it early
+    started: day and time of the begin, in UTC
+    """
+
+    request: BenchRequest
+    on_progress: Progress = lambda run, now: None
+    on_step: Keep = lambda result, run: None
+    facts: ServerFacts = field(default_factory=ServerFacts)
+    results: list[StepResult] = field(default_factory=list)
+    cost: ClientCost | None = None
+    interrupted: bool = False
+    started: str = ""
+
+    def run(self) -> BenchResult:
+        """Run it; Ctrl-C ends it early and keeps what was measured. Raises ServerError for a server that answers nothing."""
+        self.started = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        self.facts = facts_of(self.request.target)
+        asyncio.run(self._main())
+        return self.result
+
+    @property
+    def result(self) -> BenchResult:
+        """What was measured until now."""
+        asked, steps = self.request, tuple(self.results)
+        return BenchResult(
+            endpoint=address(asked.target),
+            model=asked.model or self.facts.model,
+            started=self.started,
+            steps=steps,
+            server=self.facts.build,
+            task=asked.task,
+            objectives=asked.objectives,
+            ramp=asked.ramp,
+            held=ramp.most_held(steps, asked.objectives) if asked.objectives else None,
+            client=self.cost,
+            interrupted=self.interrupted,
+            score=localscore.score(steps) if asked.localscore else None,
+        )
+
+    async def _main(self) -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        with _on_interrupt(loop, stop):
+            body = {**OPTIONAL, "stream": True} | (
+                {"model": name} if (name := self.request.model or self.facts.model) else {}
+            )
+            async with Client.opened(self.request.target, self.request.limits, body) as client:
+                rule = await self._probe(client, stop)
+                while not stop.is_set() and (step := self._next()) is not None:
+                    await self._step(client, rule, step, stop)
+                self.cost = client.cost
+        self.interrupted = stop.is_set()
+
+    def _next(self) -> Step | None:
+        """Return the next load, None at the end."""
+        asked, done = self.request, self.results
+        if asked.ramp:
+            return ramp.next_step(asked.steps[0], done, asked.objectives)
+        return asked.steps[len(done)] if len(done) < len(asked.steps) else None
+
+    async def _step(self, client: Client, rule: TokenRule, step: Step, stop: asyncio.Event) -> None:
+        seed = self.request.seed * 1009 + len(self.results)
+        prompts: Iterator[Messages] = iter(PromptSource(step.shape, rule, seed, self.request.own))
+        driver = Driver(client, self.request.limits, prompts, stop, lambda run: self.on_progress(run, client.now), seed)
+        with client.measured():
+            run = await driver.run(step)
+        if not run.records:
+            return
+        result = step_result(run, self.request.objectives)
+        self.results.append(result)
+        self.on_step(result, run)
+
+    async def _probe(self, client: Client, stop: asyncio.Event) -> TokenRule:
+        """Learn what the server accepts and how it counts. Raises ServerError if it answers nothing."""
+        counts = []
+        first = await self._accepted(client, stop)
+        if first is not None and first.prompt_tokens is not None:
+            counts.append((PROBES[0], first.prompt_tokens))
+            second = await self._until_stop(client.ask(made(PROBES[1], 2), 1), stop)
+            if second is not None and second.prompt_tokens is not None:
+                counts.append((PROBES[1], second.prompt_tokens))
+        return rule_from(counts[0], counts[1]) if len(counts) == 2 else TokenRule()
+
+    async def _accepted(self, client: Client, stop: asyncio.Event) -> RequestRecord | None:
+        """Leave out what the server refuses until it answers."""
+        record: RequestRecord | None = None
+        for left_out in MUST_TRY:
+            client.extras = {k: v for k, v in client.extras.items() if k not in left_out}
+            record = await self._until_stop(client.ask(made(PROBES[0], 1), 1), stop)
+            if record is None or record.failure is None:
+                return record
+            if record.failure.kind not in ("bad_request",):
+                break
+        assert record is not None
+        assert record.failure is not None
+        f = record.failure
+        if f.kind in ("empty", "stream_error"):
+            return record  # one token may be none that is shown: the warm-up asks for more
+        raise no_answer(FailureCount(f.kind, 1, f.status, f.detail), address(self.request.target))
+
+    @staticmethod
+    async def _until_stop(asked: object, stop: asyncio.Event) -> RequestRecord | None:
+        task = asyncio.ensure_future(asked)  # type: ignore[call-overload]
+        stopped = asyncio.create_task(stop.wait())
+        await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        if task.done():
+            return task.result()  # type: ignore[no-any-return]
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        return None
+
+
+class _on_interrupt:  # noqa: N801
+    """Ctrl-C asks for the end; a second one ends at once."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+        self._loop, self._stop = loop, stop
+
+    def __enter__(self) -> None:
+        self._before = signal.getsignal(signal.SIGINT)
+
+        def asked(number: int, frame: object) -> None:
+            if self._stop.is_set():
+                raise KeyboardInterrupt
+            self._loop.call_soon_threadsafe(self._stop.set)
+
+        try:
+            signal.signal(signal.SIGINT, asked)
+        except ValueError:  # not the main thread: nobody sends it Ctrl-C
+            self._before = None
+
+    def __exit__(self, *exc: object) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+
+
+def steps_of(shape_users: Sequence[Step], depths: Sequence[int]) -> tuple[Step, ...]:
+    """Return the steps at each depth of a conversation, all loads of one depth together."""
+    if not depths:
+        return tuple(shape_users)
+    return tuple(replace(s, shape=replace(s.shape, depth=d)) for d in depths for s in shape_users)
+
+
+def check_request(asked: BenchRequest) -> None:
+    """Raise BadSetting for what contradicts itself."""
+    if asked.ramp and len(asked.steps) != 1:
+        raise BadSetting("--until adds people on its own.", mend="Give one number to begin with, or leave out --users.")

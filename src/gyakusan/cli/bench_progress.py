@@ -1,0 +1,60 @@
+"""The line that says how a bench gets on: replaced in place on a terminal, absent elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from gyakusan.show.bench import live
+from gyakusan.text import Language, tell
+
+if TYPE_CHECKING:
+    from rich.status import Status
+
+    from gyakusan.bench.drive import StepRun
+
+EVERY = 0.2
+"""No more often is the line drawn. [s]"""
+
+
+class LiveLine:
+    """One line on standard error."""
+
+    def __init__(self, language: Language, requests: int | None, seconds: str) -> None:
+        """Prepare it. requests, seconds: that end a load, as they were typed."""
+        from gyakusan.bench.workload import parse_seconds
+
+        self._language = language
+        self._limit = parse_seconds(seconds) if requests is None else None
+        self._status: Status | None = None
+        self._shown = 0.0
+        self._on = sys.stderr.isatty()
+
+    def update(self, run: StepRun, now: float) -> None:
+        """Draw it anew. now: by the client's clock [s]."""
+        if not self._on or now - self._shown < EVERY:
+            return
+        self._shown = now
+        last = [r for r in run.records[-50:] if r.failure is None]
+        speeds = sorted(1 / t for r in last if (t := r.tpot))
+        firsts = sorted(r.ttft for r in last)
+        failed = sum(r.failure is not None for r in run.records)
+        step = run.step
+        each, first = (v[len(v) // 2] if v else None for v in (speeds, firsts))
+        told = live(step.users, step.rate, max(0.0, now - run.begun), self._limit, each, first, failed)
+        self._draw(tell(told, self._language))
+
+    def close(self) -> None:
+        """Take the line away."""
+        if self._status is not None:
+            self._status.stop()
+            self._status = None
+
+    def _draw(self, text: str) -> None:
+        from rich.console import Console
+        from rich.text import Text
+
+        if self._status is None:
+            self._status = Console(stderr=True).status("")
+            self._status.start()
+        self._status.update(Text(text))

@@ -1,0 +1,361 @@
+"""A bench on the terminal: what people get at each load, and what was predicted beside what was seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from gyakusan.bench import ramp
+from gyakusan.bench.failures import failure_mend, failure_message
+from gyakusan.bench.result import BenchResult, Cause, Comparison, Distribution, Figure, StepResult
+from gyakusan.bench.store import KeptBench
+from gyakusan.message import Message, people, say
+from gyakusan.show.tree import (
+    Cell,
+    Column,
+    Next,
+    Pause,
+    Question,
+    Section,
+    Table,
+    Text,
+    Title,
+    Tone,
+    Tree,
+    Verdict,
+    Words,
+    whole,
+)
+from gyakusan.units import GIB, MIB
+
+QUANTITY_TEXTS = {
+    "decode": "answer tokens/s, {people}",
+    "prefill": "prompt tokens/s",
+    "ttft": "first token, {people}, s",
+    "throughput": "tokens/s of all, {people}",
+}
+CAUSE_TEXTS = {
+    "slots": "the server answers {limit} people at once, and {seen} asked",
+    "client": "this client itself used {share} of a processor core",
+    "other_programs": "other programs kept {seen} of {limit} processor cores busy",
+    "power_limit": "the GPU may draw {seen} W (usually {limit} W): nvidia-smi -q -d POWER",
+    "short_answers": "the answers had {seen} tokens, not {limit}",
+    "cache": "{share} of the prompts came from the server's cache",
+    "scatter": "the requests scatter by {share}: close other programs, or measure longer with --seconds 60",
+    "assumed": "the device was never measured; its figures are assumed: gyakusan detect --measure",
+    "other_build": "another build of the server than the one that was planned for",
+    "unknown": "not known",
+}
+LIST_TEXTS = ("bench", "date", "model", "loads", "address")
+SAID_TEXTS = ("said (80 %)", "seen", "off by")
+SCATTERED = 0.15
+"""Scatter of the requests from which on a note says so."""
+MOST_MEMORY = 6
+"""Rows of memory that are shown where one is outside."""
+
+
+def screen(result: BenchResult, notes: Sequence[Message] = ()) -> Tree:
+    """Return the answer of a bench."""
+    measured = [s for s in result.steps if s.requests]
+    parts: Tree = (_verdict(result), Question(tuple(_question(result))))
+    if result.steps:
+        parts = (*parts, Pause(), _table(result))
+    if result.comparisons:
+        parts = (*parts, Pause(), *_said_and_seen(result.comparisons))
+    told = [*_notes(result), *notes]
+    if told:
+        parts = (*parts, Pause(), *(Text(n, "note") for n in told))
+    return (*parts, Pause(), *_kept(result, bool(measured)))
+
+
+def benches(kept: Sequence[KeptBench]) -> Tree:
+    """Return the list of benches."""
+    if not kept:
+        return (Text(say("No bench is kept yet.")), Pause(), Next(("gyakusan bench http://127.0.0.1:8080",)))
+    columns = tuple(Column(Message(h), "number" if h in ("bench", "loads") else "name") for h in LIST_TEXTS)
+    rows = tuple((str(k.number), k.started[:10], k.model or "?", str(k.steps), whole(k.endpoint)) for k in kept)
+    return Table(columns, rows), Pause(), Next((f"gyakusan bench show {kept[0].number}",))
+
+
+def live(
+    users: int, rate: float, seconds: float, limit: float | None, each: float | None, first: float | None, failed: int
+) -> Message:
+    """Return the line that is replaced while a load is kept up. seconds, limit: of the load [s]."""
+    return say(
+        "Measuring  {who}, {time} | {each} tokens/s each | first {first} s | {failed}",
+        who=people(users) if users else say("{rate} requests/min", rate=_short(60 * rate)),
+        time=say("{now} s", now=f"{seconds:.0f}")
+        if limit is None
+        else say("{now} of {all} s", now=f"{seconds:.0f}", all=f"{limit:.0f}"),
+        each="?" if each is None else _speed(each),
+        first="?" if first is None else _seconds(first),
+        failed=say("no error") if not failed else say("{n} failed", n=f"{failed:,}"),
+    )
+
+
+def _verdict(result: BenchResult) -> Verdict:
+    best = _main_step(result)
+    if best is None:
+        return Verdict((say("{name} gave *no answer*.", name=_name(result)),), tone="fails")
+    sentences: list[Words] = [_limit_sentence(result)] if result.objectives and result.ramp else []
+    if not sentences:
+        sentences = [_speed_sentence(result, best)]
+    if result.comparisons:
+        inside, count = len(result.comparisons) - result.outside, len(result.comparisons)
+        if inside == count:
+            sentences.append(say("All {count} figures lie *inside* what was predicted.", count=count))
+        else:
+            sentences.append(
+                say("{inside} of {count} figures lie *inside* what was predicted.", inside=inside, count=count)
+            )
+    tone: Tone = "doubt" if result.outside else "fits"
+    return Verdict(tuple(sentences), tone=tone)
+
+
+def _speed_sentence(result: BenchResult, best: StepResult) -> Message:
+    facts = {
+        "name": _name(result),
+        "who": people(best.step.users)
+        if best.step.users
+        else say("{rate} requests/min", rate=_short(60 * best.step.rate)),
+        "each": "?" if best.each is None else _speed(best.each.value),
+        "first": _middle(best.ttft),
+    }
+    if result.comparisons and not result.outside:
+        return say("{name} serves {who} as planned: {each} tokens/s each, first token after {first} s.", **facts)
+    return say("{name} serves {who}: {each} tokens/s each, first token after {first} s.", **facts)
+
+
+def _limit_sentence(result: BenchResult) -> Message:
+    limits = ", ".join(o.text for o in result.objectives)
+    first = result.steps[0].step
+    if result.held is None:
+        who = (
+            people(min(s.step.users for s in result.steps)) if first.users else say("the smallest rate that was tried")
+        )
+        return say("{name} does *not* keep {limits}, not even for {who}.", name=_name(result), limits=limits, who=who)
+    if not first.users:
+        return say(
+            "{name} keeps {limits} up to {rate} requests/min.",
+            name=_name(result),
+            limits=limits,
+            rate=_short(60 * result.held),
+        )
+    return say("{name} keeps {limits} for {who}.", name=_name(result), limits=limits, who=people(int(result.held)))
+
+
+def _main_step(result: BenchResult) -> StepResult | None:
+    """Return the load that the verdict speaks of: the most people within the limits, else the largest before the bend."""
+    good = [s for s in result.steps if s.requests]
+    if not good:
+        return None
+    held = [s for s in good if result.held is not None and ramp.load(s.step) == result.held]
+    if held:
+        return held[0]
+    bent = ramp.bend(good)
+    ordered = sorted(good, key=lambda s: ramp.load(s.step))
+    before = [s for s in ordered if bent is None or ramp.load(s.step) < ramp.load(bent.step)]
+    return (before or ordered)[-1]
+
+
+def _question(result: BenchResult) -> Iterator[Words]:
+    names = ", ".join(n for n in (result.model, result.server) if n)
+    if result.planned:
+        yield say("{names}; planned: {planned}", names=names or result.endpoint, planned=result.planned)
+    elif names:
+        yield names
+    if not result.steps:
+        return
+    step = result.steps[0].step
+    shape = step.shape
+    loop = say("closed loop") if step.users else say("random arrivals")
+    length = say("{n} s each", n=f"{max(s.seconds for s in result.steps):,.0f}")
+    cache = say("{n} tokens shared by all", n=f"{shape.shared:,}") if shape.shared else say("no shared prefix")
+    yield say(
+        "prompts of {prompt}, answers of {answer} tokens, {loop}, {length}, {cache}",
+        prompt=f"{shape.prompt:,}", answer=f"{shape.answer:,}", loop=loop, length=length, cache=cache,
+    )  # fmt: skip
+
+
+def _table(result: BenchResult) -> Table:
+    by_rate = any(not s.step.users for s in result.steps)
+    deep = any(s.step.shape.depth for s in result.steps)
+    mixed = len({(s.step.shape.prompt, s.step.shape.answer) for s in result.steps}) > 1
+    good = any(s.good_share is not None for s in result.steps)
+    columns = [Column(say("requests/min") if by_rate else say("people"), "number")]
+    columns += [Column(say("depth"), "number")] if deep else []
+    columns += [Column(say("prompt"), "number"), Column(say("answer"), "number")] if mixed else []
+    columns += [
+        Column(say("tokens/s each"), "number"),
+        Column(say("all"), "number"),
+        Column(say("first token"), "number"),
+    ]
+    columns += [Column(say("slowest 5 %"), "number"), Column(say("prompt tokens/s"), "number", wide=True)]
+    columns += [Column(say("within limits"), "number")] if good else []
+    columns += [Column(say("answers"), "number", leaves=1), Column(say("errors"), "number")]
+    rows = []
+    for s in result.steps:
+        row: list[Cell] = [_short(60 * s.step.rate) if by_rate else f"{s.step.users:,}"]
+        row += [f"{s.step.shape.depth:,}"] if deep else []
+        row += [f"{s.step.shape.prompt:,}", f"{s.step.shape.answer:,}"] if mixed else []
+        row += [
+            _plus_minus(s.each),
+            _figure(s.all),
+            _time(_middle(s.ttft)),
+            _time(_slowest(s.ttft)),
+            _figure(s.prefill),
+        ]
+        row += ["?" if s.good_share is None else f"{100 * s.good_share:.0f} %"] if good else []
+        row += [f"{s.requests:,}", Text(f"{s.failed:,}", "bad" if s.failed else "plain")]
+        rows.append(tuple(row))
+    return Table(tuple(columns), tuple(rows))
+
+
+def _said_and_seen(rows: Sequence[Comparison]) -> Iterator[Section | Table | Text | Title]:
+    memory = [r for r in rows if r.quantity == "memory"]
+    wrong = [r for r in memory[1:] if not r.inside] if len(memory) > 1 else []
+    shown = [*memory[:1], *wrong[:MOST_MEMORY], *(r for r in rows if r.quantity != "memory")]
+    columns = (
+        Column(say("said and seen")),
+        *(Column(Message(h), "number") for h in SAID_TEXTS),
+        Column(say("verdict")),
+    )
+    cells = tuple(
+        (
+            _label(r),
+            f"{_value(r, r.predicted)} ({_value(r, r.low)}-{_value(r, r.high)})",
+            _value(r, r.measured),
+            _off_by(r.error_share),
+            Text(say("inside"), "good") if r.inside else Text(say("outside"), "bad"),
+        )
+        for r in shown
+    )
+    yield Table(columns, cells)
+    told = [r for r in shown if r.cause is not None and r.cause.kind != "unknown"]
+    for cause in dict.fromkeys(r.cause for r in told if r.cause is not None):
+        yield Text(say("likely cause: {cause}", cause=_cause(cause)), "note")
+    if any(r.cause is not None and r.cause.kind == "unknown" for r in shown):
+        yield Text(say("The cause of a miss is not known."), "note")
+
+
+def _label(row: Comparison) -> Words:
+    if row.quantity == "memory":
+        kind, _, device = row.label.partition(" ")
+        unit = "GiB" if row.predicted >= GIB else "MiB"
+        if not row.label:
+            return say("memory, {unit}", unit=unit)
+        return say("{kind} on {device}, {unit}", kind=Message(kind), device=device, unit=unit)
+    return Message(QUANTITY_TEXTS[row.quantity], {"people": people(row.users)})
+
+
+def _value(row: Comparison, value: float) -> str:
+    if row.unit == "B":
+        return f"{value / (GIB if row.predicted >= GIB else MIB):,.2f}"
+    return _speed(value) if row.unit == "tokens/s" else _seconds(value)
+
+
+def _off_by(share: float) -> str:
+    """Return an error with its sign: "-3 %", "+0.4 %"."""
+    return f"{100 * share:+.0f} %" if abs(share) >= 0.0095 else f"{100 * share:+.1f} %"
+
+
+def _cause(cause: Cause) -> Message:
+    facts = {"seen": _short(cause.seen), "limit": _short(cause.limit), "share": f"{100 * cause.seen:.0f} %"}
+    return Message(CAUSE_TEXTS[cause.kind], facts)
+
+
+def _notes(result: BenchResult) -> Iterator[Message]:
+    """Yield what could make the figures false, then what else is to know."""
+    if result.interrupted:
+        yield say("Ended early by Ctrl-C: the figures are of what was measured until then.")
+    yield from _failures(result)
+    if any(s.requests and s.counted_share < 1 for s in result.steps):
+        yield say("The server does not count tokens (no usage in its answers): speeds in tokens/s are not known.")
+    scatter = max((s.scatter or 0 for s in result.steps), default=0)
+    if scatter > SCATTERED and not result.comparisons:
+        yield say("Runs scatter by {n} %: close other programs, or --seconds 60.", n=f"{100 * scatter:.0f}")
+    bent = ramp.bend([s for s in result.steps if s.requests])
+    if bent is not None:
+        slow = _slowest(bent.ttft)
+        yield say(
+            "It bends at {who}: {seconds} s to the first token for the slowest 5 %.",
+            who=people(bent.step.users),
+            seconds=slow,
+        )
+    if result.score is not None:
+        yield say("LocalScore {score}, measured through the server's API.", score=f"{result.score:,.0f}")
+    if any(s.requests for s in result.steps):
+        yield say("±: 95 % confidence of the mean.")
+    if result.client is not None:
+        yield say(
+            "This client took {busy} % of a core, {cpu} ms a request; its clock was late by {late} ms (99 %: {most} ms).",
+            busy=f"{100 * result.client.busy:.1f}",
+            cpu=f"{1000 * result.client.cpu:.2f}", late=f"{1000 * result.client.late:.1f}",
+            most=f"{1000 * result.client.late_p99:.1f}",
+        )  # fmt: skip
+
+
+def _failures(result: BenchResult) -> Iterator[Message]:
+    found = [f for s in result.steps for f in s.failures]
+    for kind, status in dict.fromkeys((f.kind, f.status) for f in found):
+        same = [f for f in found if (f.kind, f.status) == (kind, status)]
+        message = failure_message(same[0], result.endpoint)
+        yield say(
+            "{n} failed: {message} {mend}",
+            n=f"{sum(f.count for f in same):,}",
+            message=message,
+            mend=failure_mend(same[0]),
+        )
+
+
+def _kept(result: BenchResult, measured: bool) -> Tree:
+    if result.number is None:
+        return ()
+    until: tuple[Words, ...] = ()
+    if measured and not result.objectives:
+        until = (f'gyakusan bench {result.endpoint} --until "ttft<1s"',)
+    saved = Text(say("Saved as bench {number}.", number=result.number))
+    return saved, Next((*until, f"gyakusan bench show {result.number} --html bench.html"))
+
+
+def _name(result: BenchResult) -> str:
+    return whole(result.name or result.model or result.endpoint)
+
+
+def _middle(found: Distribution | None) -> str:
+    return "?" if found is None or found.p50 is None else _seconds(found.p50.value)
+
+
+def _slowest(found: Distribution | None) -> str:
+    value = ramp.percentile(found, 95)
+    return "?" if value is None else _seconds(value)
+
+
+def _time(text: str) -> Words:
+    return text if text == "?" else say("{n} s", n=text)
+
+
+def _figure(found: Figure | None) -> str:
+    return "?" if found is None else _speed(found.value)
+
+
+def _plus_minus(found: Figure | None) -> str:
+    if found is None:
+        return "?"
+    if found.low is None or found.high is None:
+        return _speed(found.value)
+    half = (found.high - found.low) / 2
+    return f"{_speed(found.value)} ±{half:.0f}" if found.value >= 9.95 else f"{found.value:.1f} ±{half:.1f}"
+
+
+def _speed(value: float) -> str:
+    return f"{value:,.0f}" if value >= 9.95 else f"{value:.1f}"
+
+
+def _seconds(value: float) -> str:
+    if value >= 9.95:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 1 else f"{value:.2f}" if value >= 0.01 else "<0.01"
+
+
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if value >= 9.95 or value == int(value) else f"{value:.1f}"
