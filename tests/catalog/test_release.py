@@ -1,50 +1,127 @@
-"""A newer release: fetched over loopback, verified, checked, and used; a bad one changes nothing."""
+"""A release: fetched over loopback, verified, checked, used, and left again; a bad one changes nothing."""
 
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from collections.abc import Callable, Iterator
+from datetime import date
 from functools import partial
+from hashlib import sha256
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
 import pytest
+from tools.release import Secret
 
-from gyakusan.catalog import places, records, release
+from gyakusan.catalog import check, kept_releases, places, records, release
 from gyakusan.catalog.devices import entry_of
 from gyakusan.catalog.places import RELEASE
+from gyakusan.catalog.release_stamp import MANIFEST, SIGNATURE, STAMP
+from gyakusan.catalog.release_update import update
 from gyakusan.cli import main
-from gyakusan.errors import BadRecord, SourceError
+from gyakusan.errors import BadRecord, GyakusanError, SourceError
 
-NEXT = "2099.01.01"
+NEXT, LATER = "2030.01.01", "2030.02.01"
+SECRET = Secret.new()
+KEY = SECRET.public
+
+
+@pytest.fixture(autouse=True)
+def _in_2030(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(release, "today", lambda: date(2030, 3, 1))
+
+
+def sign(folder: Path) -> None:
+    text = (folder / MANIFEST).read_bytes()
+    (folder / SIGNATURE).write_text(SECRET.sign(text, "a test"))
+
+
+def offer(folder: Path, date_: str = NEXT) -> Path:
+    release.bundle(folder, release=date_)
+    sign(folder)
+    return folder
 
 
 @pytest.fixture
 def offered(home: Path) -> Path:
     """A folder with a newer release."""
-    release.bundle(home / "offered", release=NEXT)
-    return home / "offered"
+    return offer(home / "offered")
 
 
-def fetch_from(folder: Path) -> Callable[[str], bytes]:
-    return lambda name: (folder / name).read_bytes()
+@pytest.fixture
+def _unchecked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Records need no check where only folders matter: 2 s for each release."""
+    monkeypatch.setattr(check, "check", lambda folder: 0)
+
+
+def fetch_from(folder: Path) -> Callable[[str, int], bytes]:
+    return lambda name, most: (folder / name).read_bytes()[: most + 1]
+
+
+def forget() -> None:
+    for cached in (kept_releases._in_use, records._compiled, records._database):
+        cached.cache_clear()
+
+
+def in_use() -> str:
+    forget()
+    return kept_releases.current()
 
 
 def test_a_newer_release_is_used(offered: Path) -> None:
-    manifest, newer = release.update(fetch_from(offered))
-    assert (manifest.release, newer) == (NEXT, True)
-    for cached in (records._compiled, records._database):
-        cached.cache_clear()
+    assert update(fetch_from(offered), KEY) == (NEXT, True, NEXT)
+    forget()
     assert records.root() == places.fetched() / NEXT
     assert entry_of("RTX 5090").file.is_relative_to(places.fetched())
-    assert release.update(fetch_from(offered))[1] is False
+    assert update(fetch_from(offered), KEY) == (NEXT, False, NEXT)
+    assert sorted(os.listdir(places.fetched())) == [NEXT, "chosen"]
 
 
-def test_an_older_release_is_left_alone(home: Path) -> None:
-    release.bundle(home / "old", release=RELEASE)
-    assert release.update(fetch_from(home / "old"))[1] is False
-    assert places.released() is None
+@pytest.mark.usefixtures("_unchecked")
+def test_an_older_release_is_taken_when_asked(home: Path, offered: Path) -> None:
+    old = offer(home / "old", "2026.01.01")
+    assert update(fetch_from(old), KEY) == ("2026.01.01", False, RELEASE)
+    assert in_use() == RELEASE
+    update(fetch_from(offered), KEY)
+    assert update(fetch_from(old), KEY) == ("2026.01.01", False, NEXT)
+    assert update(fetch_from(old), KEY, older=True) == ("2026.01.01", True, "2026.01.01")
+    assert in_use() == "2026.01.01"
+    assert update(fetch_from(offered), KEY)[1] is True
+    assert in_use() == NEXT
+
+
+@pytest.mark.usefixtures("_unchecked")
+def test_our_own_release_is_that_of_this_version(home: Path, offered: Path) -> None:
+    update(fetch_from(offered), KEY)
+    same = offer(home / "same", RELEASE)
+    assert update(fetch_from(same), KEY, older=True) == (RELEASE, True, RELEASE)
+    assert in_use() == RELEASE
+    assert not (places.fetched() / RELEASE).exists()
+
+
+@pytest.mark.usefixtures("_unchecked")
+def test_the_ways_back(home: Path, offered: Path) -> None:
+    update(fetch_from(offered), KEY)
+    update(fetch_from(offer(home / "later", LATER)), KEY)
+    assert in_use() == LATER
+    assert main(["catalog", "update", "--back"]) == 0
+    assert in_use() == NEXT
+    assert main(["catalog", "update", "--back"]) == 0
+    assert in_use() == RELEASE
+    assert update(fetch_from(home / "later"), KEY)[1] is True
+    assert main(["catalog", "update", "--built-in"]) == 0
+    assert in_use() == RELEASE
+
+
+@pytest.mark.usefixtures("_unchecked")
+def test_three_releases_stay(home: Path) -> None:
+    for month in range(1, 6):
+        update(fetch_from(offer(home / str(month), f"2029.{month:02}.01")), KEY)
+    kept = sorted(n for n in os.listdir(places.fetched()) if n[0] == "2")
+    assert kept == ["2029.03.01", "2029.04.01", "2029.05.01"]
 
 
 def spoilt(offered: Path, change: Callable[[str], str]) -> None:
@@ -53,36 +130,96 @@ def spoilt(offered: Path, change: Callable[[str], str]) -> None:
 
 
 def resigned(offered: Path) -> None:
-    import hashlib
-
     path = next(p for p in offered.glob("catalog-*.json"))
-    manifest = json.loads((offered / release.MANIFEST).read_text())
-    manifest["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
-    (offered / release.MANIFEST).write_text(json.dumps(manifest))
+    manifest = json.loads((offered / MANIFEST).read_text())
+    manifest["sha256"] = sha256(path.read_bytes()).hexdigest()
+    (offered / MANIFEST).write_text(json.dumps(manifest))
+    sign(offered)
+
+
+def refused(offered: Path, match: str, kind: type[GyakusanError] = SourceError) -> None:
+    with pytest.raises(kind, match=match):
+        update(fetch_from(offered), KEY)
+    assert in_use() == RELEASE
+    assert not places.fetched().exists() or not [n for n in os.listdir(places.fetched()) if n != "chosen"]
 
 
 def test_another_checksum_is_refused(offered: Path) -> None:
     spoilt(offered, lambda text: text.replace("1792", "9999"))
-    with pytest.raises(SourceError, match="The SHA-256 of"):
-        release.update(fetch_from(offered))
-    assert places.released() is None
+    refused(offered, "The SHA-256 of")
+
+
+def test_another_manifest_is_refused(offered: Path) -> None:
+    path = offered / MANIFEST
+    path.write_text(path.read_text().replace(NEXT, LATER))
+    refused(offered, "its signature does not match")
+
+
+def test_the_project_signs_unless_another_key_is_named(offered: Path) -> None:
+    with pytest.raises(SourceError, match="another key signed it"):
+        update(fetch_from(offered))
 
 
 def test_records_that_break_a_rule_are_refused(offered: Path) -> None:
     spoilt(offered, lambda text: text.replace("bandwidth_gb_s = 1792", "bandwidth_gb_s = -1"))
     resigned(offered)
-    with pytest.raises(BadRecord, match="bandwidth_gb_s cannot be right"):
-        release.update(fetch_from(offered))
-    assert places.released() is None
-    assert list(places.fetched().iterdir()) == []
+    refused(offered, "bandwidth_gb_s cannot be right", BadRecord)
 
 
-@pytest.mark.parametrize("name", ["../../evil.toml", "/etc/evil.toml", "devices/../evil.toml", "devices/evil.py"])
+def files(change: Callable[[dict[str, str]], dict[str, str]]) -> Callable[[str], str]:
+    return lambda text: json.dumps({"files": change(json.loads(text)["files"])})
+
+
+NAMES = ["../../evil.toml", "/etc/evil.toml", "devices/../evil.toml", "devices/evil.py", "models/ｘ.toml", "a\n.toml"]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_files_elsewhere_are_refused(offered: Path, name: str) -> None:
-    spoilt(offered, lambda text: json.dumps({"files": {**json.loads(text)["files"], name: ""}}))
+    spoilt(offered, files(lambda f: {**f, name: ""}))
     resigned(offered)
-    with pytest.raises(SourceError, match="is no file of a catalogue"):
-        release.update(fetch_from(offered))
+    refused(offered, "is not a file of a catalogue")
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (lambda f: {}, "machines.toml is missing"),
+        (lambda f: {n: t for n, t in f.items() if n != "rates.toml"}, "rates.toml is missing"),
+        (lambda f: {n: t if n in release.NEEDED else "" for n, t in f.items()}, "not whole|no model|no device"),
+        (lambda f: {n: t for n, t in f.items() if not n.startswith("embeddings")} | {"models/a.toml": "a=" + "[" * 9**5},
+         "nests too deeply|line 1"),
+        (lambda f: {**f, **{f"models/x{n}.toml": "" for n in range(1000)}}, "too large"),
+        (lambda f: {**f, "models/x.toml": "#" * (release.MOST_FILE + 1)}, "too large"),
+    ],
+    ids=["empty", "no-rates", "no-records", "deep", "many", "long"],
+)  # fmt: skip
+def test_what_is_no_whole_catalogue(
+    offered: Path, change: Callable[[dict[str, str]], dict[str, str]], match: str
+) -> None:
+    spoilt(offered, files(change))
+    resigned(offered)
+    refused(offered, match, GyakusanError)
+
+
+def test_half_of_the_models(offered: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from gyakusan.catalog import release_stamp
+
+    monkeypatch.setattr(release_stamp, "LEAST", 1.01)
+    refused(offered, "The release is not whole: it has .* records of kind model")
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, '{"files": {"a": "\\ud800"}}', '{"files": []}', "", '{"files": {}, "x": 1}']
+)
+def test_documents_that_are_none(offered: Path, text: str) -> None:
+    spoilt(offered, lambda _: text)
+    resigned(offered)
+    refused(offered, "its document cannot be read")
+
+
+def test_too_large_a_document() -> None:
+    with pytest.raises(SourceError, match="too large"):
+        release.contents(b" " * (release.MOST_DOCUMENT + 1))
 
 
 GOOD = {"release": NEXT, "schema": 1, "file": "a.json", "sha256": "0" * 64}
@@ -90,23 +227,145 @@ GOOD = {"release": NEXT, "schema": 1, "file": "a.json", "sha256": "0" * 64}
 
 @pytest.mark.parametrize(
     "change",
-    [{"release": "new"}, {"sha256": "1"}, {"file": "../a"}, {"schema": "1"}, {"more": 1}],
-    ids=lambda c: next(iter(c)),
-)
+    [
+        {"release": "new"}, {"release": 1}, {"release": "2029.02.30"}, {"release": "２０２９.０１.０１"},
+        {"release": "9999.99.99"},
+        {"sha256": "1"}, {"sha256": None}, {"file": "../a.json"}, {"file": "a"}, {"file": "ａ.json"},
+        {"schema": "1"}, {"schema": -1}, {"schema": 0}, {"schema": True}, {"more": 1},
+    ],
+    ids=lambda c: "-".join(map(ascii, c.values())),
+)  # fmt: skip
 def test_damaged_manifests(change: dict[str, object]) -> None:
     with pytest.raises(SourceError, match="The release is damaged"):
         release.parse(json.dumps({**GOOD, **change}).encode())
 
 
-@pytest.mark.parametrize("text", [b"", b"[]", b"\xff", b"null"])
+@pytest.mark.parametrize(
+    "text", [b"", b"[]", b"\xff", b"null", b"[" * 100_000], ids=["none", "list", "bytes", "null", "deep"]
+)
 def test_no_manifest(text: bytes) -> None:
     with pytest.raises(SourceError, match="The release is damaged"):
         release.parse(text)
 
 
-def test_a_release_from_the_future() -> None:
+def test_a_form_from_the_future() -> None:
     with pytest.raises(BadRecord, match="format 2"):
         release.parse(json.dumps({**GOOD, "schema": 2}).encode())
+
+
+def test_a_date_that_has_not_come() -> None:
+    assert release.parse(json.dumps({**GOOD, "release": "2030.03.02"}).encode()).release == "2030.03.02"
+    with pytest.raises(SourceError, match=r"of 2030\.03\.03, and today is 2030\.03\.01"):
+        release.parse(json.dumps({**GOOD, "release": "2030.03.03"}).encode())
+
+
+def damage_with(name: str, text: str) -> Callable[[Path], None]:
+    return lambda folder: (folder / name).write_text(text)  # type: ignore[return-value]
+
+
+def emptied(folder: Path) -> None:
+    shutil.rmtree(folder)
+    folder.mkdir()
+
+
+def a_file(folder: Path) -> None:
+    shutil.rmtree(folder)
+    folder.write_text("")
+
+
+def a_pipe(folder: Path) -> None:
+    (folder / MANIFEST).unlink()
+    os.mkfifo(folder / MANIFEST)
+
+
+def without_document(folder: Path) -> None:
+    for path in folder.glob("catalog-*.json"):
+        path.unlink()
+    (folder / "rates.toml").write_text("")
+
+
+BROKEN: dict[str, Callable[[Path], None]] = {
+    "empty": emptied,
+    "a file": a_file,
+    "a pipe": a_pipe,
+    "no stamp": lambda folder: (folder / STAMP).unlink(),
+    "stamp of another form": damage_with(STAMP, "[[["),
+    "no signature": lambda folder: (folder / SIGNATURE).unlink(),
+    "another signature": damage_with(SIGNATURE, "x"),
+    "another manifest": damage_with(MANIFEST, "{}"),
+    "no document": without_document,
+    "long manifest": damage_with(MANIFEST, " " * 100_000),
+}
+
+
+@pytest.mark.usefixtures("_unchecked")
+@pytest.mark.parametrize("what", BROKEN)
+def test_a_damaged_folder_is_passed_by(offered: Path, what: str, capsys: pytest.CaptureFixture[str]) -> None:
+    update(fetch_from(offered), KEY)
+    folder = places.fetched() / NEXT
+    BROKEN[what](folder)
+    forget()
+    assert main(["catalog", "show", "RTX 5090", "--json"]) == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["catalogue"] == RELEASE
+    assert len(captured.err.splitlines()) == 1
+    assert f"{folder} is not used" in captured.err
+    assert "gyakusan catalog update --built-in" in captured.err
+    assert main(["catalog", "update", "--built-in"]) == 0
+    capsys.readouterr()
+    forget()
+    assert main(["catalog", "show", "RTX 5090"]) == 0
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.usefixtures("_unchecked")
+def test_another_folder_with_the_files_of_a_release(offered: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    update(fetch_from(offered), KEY)
+    shutil.move(places.fetched() / NEXT, places.fetched() / LATER)
+    (places.fetched() / LATER / "rates.toml").write_text("")
+    kept_releases.choose(LATER)
+    assert in_use() == RELEASE
+    main(["catalog", "sources"])
+    assert "its folder has another date" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("_unchecked")
+def test_files_that_changed_are_written_anew(offered: Path) -> None:
+    update(fetch_from(offered), KEY)
+    folder = places.fetched() / NEXT
+    (folder / "rates.toml").write_text("[[rate]]\n")
+    assert in_use() == NEXT
+    assert (folder / "rates.toml").read_bytes() == (places.DATA / "rates.toml").read_bytes()
+
+
+@pytest.mark.usefixtures("_unchecked")
+def test_a_damaged_compiled_file_is_written_anew(offered: Path) -> None:
+    update(fetch_from(offered), KEY)
+    (places.fetched() / NEXT / "catalogue.sqlite").write_bytes(b"SQLite format 3\0" + b"x" * 5000)
+    assert in_use() == NEXT
+
+
+@pytest.mark.usefixtures("_unchecked")
+def test_a_damaged_release_is_replaced(offered: Path) -> None:
+    update(fetch_from(offered), KEY)
+    emptied(places.fetched() / NEXT)
+    assert in_use() == RELEASE
+    assert update(fetch_from(offered), KEY) == (NEXT, True, NEXT)
+    assert in_use() == NEXT
+    a_file(places.fetched() / NEXT)
+    assert in_use() == RELEASE
+    assert update(fetch_from(offered), KEY) == (NEXT, True, NEXT)
+    assert sorted(os.listdir(places.fetched())) == [NEXT, "chosen"]
+
+
+def test_nowhere_to_write(offered: Path, home: Path) -> None:
+    (home / "data").write_text("")
+    with pytest.raises(SourceError, match="cannot be written"):
+        update(fetch_from(offered), KEY)
+    with pytest.raises(SourceError, match="cannot be written"):
+        kept_releases.choose(kept_releases.BUILT_IN)
+    assert kept_releases.back.__name__ == "back"
+    assert in_use() == RELEASE
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -123,15 +382,32 @@ def address(offered: Path) -> Iterator[str]:
     server.server_close()
 
 
-def test_the_command_over_loopback(address: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["catalog", "update", "--address", address]) == 2
-    assert places.released() is None
-    assert main(["catalog", "update", "--online", "--address", address, "--json"]) == 0
+def test_the_command_over_loopback(address: str, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["catalog", "update", "--address", address, "--key", KEY]) == 2
+    assert "--online" in capsys.readouterr().err
+    command = ["catalog", "update", "--online", "--address", address, "--key", KEY]
+    assert main([*command, "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert (document["schema"], document["release"], document["newer"]) == ("gyakusan/catalog-notice/1", NEXT, True)
-    assert places.released() == places.fetched() / NEXT
+    assert main(command) == 0
+    assert f"up to date ({NEXT})" in capsys.readouterr().out
+    offer(home / "offered", "2029.01.01")
+    assert main(command) == 0
+    assert "--older" in capsys.readouterr().out
+    assert in_use() == NEXT
+
+
+def test_no_address_is_built_in(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["catalog", "update", "--online"]) == 2
+    assert "--address https://" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("more", [["--online", "--built-in"], ["--back", "--built-in"], ["--back", "--online"]])
+def test_one_way_at_a_time(home: Path, more: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["catalog", "update", *more]) == 2
+    assert "exclude each other" in capsys.readouterr().err
 
 
 def test_nothing_there(home: Path, address: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["catalog", "update", "--online", "--address", address + "nothing"]) == 3
+    assert main(["catalog", "update", "--online", "--address", address + "nothing", "--key", KEY]) == 3
     assert "--address" in capsys.readouterr().err

@@ -115,4 +115,8 @@ def test_a_bad_file_says_where(run: Any, tmp_path: Path) -> None:
 
 
 def test_an_update_needs_leave(run: Any) -> None:
-    assert run("update") == (2, "", "gyakusan: The update is fetched from the network. Add --online.\n")
+    assert run("update", "--address", "https://example.org/") == (
+        2,
+        "",
+        "gyakusan: The update is fetched from the network. Add --online.\n",
+    )

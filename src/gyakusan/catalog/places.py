@@ -11,7 +11,7 @@ from gyakusan.errors import SourceError
 DATA = Path(__file__).parent / "data"
 """The records that came with this version."""
 RELEASE = "2026.11.23"
-"""Date of these records. A fetched release counts if its date is later."""
+"""Date of these records. A fetched release counts if its date is later, or if it was asked for."""
 
 
 def own() -> Path:
@@ -47,15 +47,6 @@ def state() -> Path:
 def settings() -> Path:
     """Return the folder of the user's own files: $XDG_CONFIG_HOME/gyakusan, usually ~/.config/gyakusan."""
     return _home("XDG_CONFIG_HOME", ".config") / "gyakusan"
-
-
-def released() -> Path | None:
-    """Return the folder of the newest fetched release, None unless it is newer than ours. Each is named by its date."""
-    try:
-        newest = max((n for n in os.listdir(fetched()) if n[:1].isdigit()), default="")
-    except OSError:
-        return None
-    return fetched() / newest if newest > RELEASE else None
 
 
 def write_private(path: Path, text: str, mode: int = 0o600) -> None:

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gyakusan.catalog import places
+from gyakusan.catalog import kept_releases, places
 from gyakusan.catalog.compile import open_catalogue
 from gyakusan.catalog.entry import Entry
 from gyakusan.catalog.places import DATA
@@ -30,8 +30,8 @@ _COLUMNS = "file, line, record.kind, name, aliases, sizes, crc, json"
 
 
 def root() -> Path:
-    """Return the folder of the records: ours, or a newer release that `gyakusan catalog update` has fetched."""
-    return places.released() or DATA
+    """Return the folder of the records: ours, or a release that `gyakusan catalog update` has fetched."""
+    return kept_releases.in_use() or DATA
 
 
 def entries(kind: str) -> tuple[Entry, ...]:

@@ -1,6 +1,7 @@
-"""A newer release of the catalogue: one JSON document with the TOML files, and a manifest with its SHA-256.
+"""A release of the catalogue: one JSON document with the TOML files, a manifest with its SHA-256, and its signature.
 
-`python -m gyakusan.catalog.release FOLDER` writes both for the project's repository; `gyakusan catalog update` reads them.
+`gyakusan catalog update` fetches them, verifies and checks them, and keeps them as a folder of their own; `tools/release.py`
+makes and signs them. Which of them is in use: `kept_releases`.
 """
 
 from __future__ import annotations
@@ -10,23 +11,33 @@ import json
 import os
 import re
 import shutil
-import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from datetime import date, timedelta
 from pathlib import Path
 
-from gyakusan.catalog import check, places
+from gyakusan.catalog import minisign, places
 from gyakusan.catalog.compile import compile_catalogue, toml_files
 from gyakusan.catalog.entry import SCHEMA
 from gyakusan.catalog.places import DATA, RELEASE
+from gyakusan.catalog.release_stamp import MANIFEST, MOST_MANIFEST, SIGNATURE, Stamp, check_content, read_file
 from gyakusan.doors.files import packaged
 from gyakusan.errors import BadRecord, SourceError
+from gyakusan.message import Message, say
 
-MANIFEST = "catalog.json"
-_FILE = re.compile(r"(?:(?:devices|models|embeddings|registry)/[\w-]{1,80}|machines|prices|rates|sources)\.toml")
-_DATE = re.compile(r"\d{4}\.\d{2}\.\d{2}")
+PUBLISHER = "RWTGsL6UWpOqzurCR9lXeOs33Xi2nB3yLltBa6bni7W1ym04xYL/vsd+"
+"""Public key of the project, as minisign prints it. Its secret half is in no repository (decision 28)."""
+MOST_DOCUMENT, MOST_FILE, MOST_FILES = 16 * 2**20, 4 * 2**20, 1_000
+"""Largest sizes that are read: document, one of its files [B]; and its files [count]."""
+NEEDED = ("machines.toml", "prices.toml", "rates.toml", "sources.toml")
+"""Files without which no release is a catalogue."""
+_FILE = re.compile(
+    r"(?:(?:devices|models|embeddings|registry)/[\w-]{1,80}|machines|prices|rates|sources)\.toml", re.ASCII
+)
+_DATE = re.compile(r"(20\d\d)\.(\d\d)\.(\d\d)", re.ASCII)
 _SUM = re.compile(r"[0-9a-f]{64}")
+_DOCUMENT = re.compile(r"\w[\w.-]{0,80}\.json", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +56,44 @@ class Manifest:
     sha256: str
 
 
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A manifest whose signature was verified.
+
+    manifest: its text
+    signature: text of the signature file
+    stamp: by which key
+    """
+
+    manifest: bytes
+    signature: bytes
+    stamp: Stamp
+
+
+def verified(manifest: bytes, signature: bytes, key: str) -> Signed:
+    """Return a manifest with its signature, which is verified here. Raises SourceError, BadSetting. key: public key."""
+    minisign.verify(manifest, signature, key)
+    return Signed(manifest, signature, Stamp.of(manifest, signature, key))
+
+
+def today() -> date:
+    """Return the date of this computer."""
+    return date.today()
+
+
 def parse(text: bytes) -> Manifest:
-    """Return what a manifest says. Raises SourceError, BadRecord for one from the future."""
+    """Return what a manifest says. Raises SourceError, BadRecord for one of another format."""
     try:
-        manifest = Manifest(**json.loads(text))
-        dated = _DATE.fullmatch(manifest.release)
-        plain = dated and _SUM.fullmatch(manifest.sha256) and re.fullmatch(r"[\w.-]+", manifest.file)
-    except (ValueError, TypeError) as error:
-        raise _damaged(str(error)[:80]) from None
-    if not plain or not isinstance(manifest.schema, int):
-        raise _damaged("a field has another form")
+        said = json.loads(text)
+        manifest = Manifest(**said)
+        plain = all(isinstance(x, str) for x in (manifest.release, manifest.sha256, manifest.file))
+    except (ValueError, TypeError, RecursionError):
+        raise _damaged(say("its manifest cannot be read")) from None
+    if not plain or not _SUM.fullmatch(manifest.sha256) or not _DOCUMENT.fullmatch(manifest.file):
+        raise _damaged(say("a field of its manifest has another form"))
+    _dated(manifest.release)
+    if type(manifest.schema) is not int or manifest.schema < 1:
+        raise _damaged(say("a field of its manifest has another form"))
     if manifest.schema > SCHEMA:
         raise BadRecord(
             "Release {release} has format {said}; this version reads formats up to {known}.",
@@ -63,60 +102,125 @@ def parse(text: bytes) -> Manifest:
     return manifest
 
 
-def update(fetch: Callable[[str], bytes]) -> tuple[Manifest, bool]:
-    """Fetch, verify and keep the newest release; return its manifest, and False if ours is as new.
+def _dated(release: str) -> None:
+    """Raise SourceError for what is no date, or one that has not come."""
+    match = _DATE.fullmatch(release)
+    try:
+        day = date(*map(int, match.groups())) if match else None
+    except ValueError:
+        day = None
+    if day is None:
+        raise _damaged(say("its date is not of the form YYYY.MM.DD"))
+    if day > today() + timedelta(days=1):  # it is tomorrow already in some time zones
+        raise SourceError(
+            "The release is of {release}, and today is {today}.", release=release, today=f"{today():%Y.%m.%d}",
+            mend="Check the date of this computer.",
+        )  # fmt: skip
 
-    fetch: returns the bytes of a file next to the manifest by its name
+
+def restore(folder: Path, key: str) -> None:
+    """Verify a kept release again, and write its files anew. Raises GyakusanError for one that is damaged or not signed.
+
+    key: public key of who signed it
+    """
+    try:
+        signed = verified(*(read_file(folder / name, MOST_MANIFEST) for name in (MANIFEST, SIGNATURE)), key)
+        manifest = parse(signed.manifest)
+        if manifest.release != folder.name:
+            raise _damaged(say("its folder has another date"))
+        document = read_file(folder / manifest.file, MOST_DOCUMENT)
+    except OSError as error:
+        raise _damaged(say("a file of it is missing")) from error
+    keep(document, manifest, signed)
+
+
+def keep(
+    document: bytes, manifest: Manifest, signed: Signed, check: Callable[[Path], object] = lambda folder: None
+) -> None:
+    """Write the files into a new folder, check them, and move the folder to its place at once.
+
+    document: the text that the manifest names; signed: manifest and signature, verified;
+    check: raises BadRecord for a folder whose records break a rule
     Raises SourceError, BadRecord; then nothing changes.
     """
-    manifest = parse(fetch(MANIFEST))
-    current = places.released()
-    if manifest.release <= max(RELEASE, current.name if current else ""):
-        return manifest, False
-    text = fetch(manifest.file)
-    if hashlib.sha256(text).hexdigest() != manifest.sha256:
+    if hashlib.sha256(document).hexdigest() != manifest.sha256:
         raise SourceError(
-            "The SHA-256 of {file} differs from its manifest.",
-            file=manifest.file,
-            mend="Try again later.",
+            "The SHA-256 of {file} differs from its manifest.", file=manifest.file, mend="Try again later."
         )
-    _keep(text, manifest)
-    return manifest, True
+    try:
+        folder = _write(contents(document), signed, (manifest.file, document), check)
+        _move(folder, places.fetched() / manifest.release)
+    except RecursionError:
+        raise _damaged(say("a file of it nests too deeply")) from None
+    except OSError as error:
+        raise SourceError(
+            "{file} cannot be written: {why}.", file=str(places.fetched()), why=error.strerror or "?",
+            mend="Check its permissions and the disk.",
+        ) from error  # fmt: skip
 
 
-def _keep(text: bytes, manifest: Manifest) -> None:
-    """Write the files into a new folder, check them, and move the folder to its place at once."""
+def _write(texts: dict[str, str], signed: Signed, document: tuple[str, bytes], check: Callable[[Path], object]) -> Path:
+    """Return a new folder with the files of a release, checked and compiled."""
     places.fetched().mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=".new-", dir=places.fetched()))
     try:
-        for name, content in _contents(text).items():
+        for name, content in texts.items():
             path = folder / name
             path.parent.mkdir(exist_ok=True)
             path.write_text(content, "utf-8")
-        check.check(folder)
+        for name, raw in (document, (MANIFEST, signed.manifest), (SIGNATURE, signed.signature)):
+            (folder / name).write_bytes(raw)
+        check(folder)
         compile_catalogue(folder)
-        os.rename(folder, places.fetched() / manifest.release)
-    finally:
+        check_content(folder)
+        signed.stamp.write(folder)
+    except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return folder
 
 
-def _contents(text: bytes) -> dict[str, str]:
+def _move(folder: Path, target: Path) -> None:
+    """Put a folder in the place of what stands there."""
     try:
-        texts: dict[str, str] = dict(json.loads(text)["files"])
-        bad = [n for n, t in texts.items() if not _FILE.fullmatch(n) or not isinstance(t, str)]
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise _damaged(str(error)[:80]) from None
-    if bad:
-        raise _damaged(f"{bad[0][:80]!r} is no file of a catalogue")
+        os.rename(folder, target)
+    except OSError:
+        old = Path(tempfile.mkdtemp(prefix=".old-", dir=target.parent))
+        os.rename(target, old / "release")
+        os.rename(folder, target)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def contents(document: bytes) -> dict[str, str]:
+    """Return the TOML files of a release's document by their names. Raises SourceError for one that lacks a file."""
+    import msgspec
+
+    if len(document) > MOST_DOCUMENT:
+        raise _damaged(say("it is too large"))
+    try:
+        said = msgspec.json.decode(document, type=dict[str, dict[str, str]])
+    except (msgspec.MsgspecError, RecursionError):
+        said = {}
+    if set(said) != {"files"}:
+        raise _damaged(say("its document cannot be read"))
+    texts = said["files"]
+    bad = next((n for n in texts if not _FILE.fullmatch(n)), None)
+    if bad is not None:
+        raise _damaged(say("{name} is not a file of a catalogue", name=repr(bad[:80])))
+    missing = next((n for n in NEEDED if n not in texts), None)
+    if missing is not None:
+        raise _damaged(say("{file} is missing", file=missing))
+    if len(texts) > MOST_FILES or any(len(t) > MOST_FILE for t in texts.values()):
+        raise _damaged(say("it is too large"))
     return texts
 
 
-def _damaged(why: str) -> SourceError:
-    return SourceError("The release is damaged ({why}).", why=why, mend="Try again later.")
+def _damaged(why: Message) -> SourceError:
+    return SourceError("The release is damaged ({why}).", why=why, mend="Nothing was changed.")
 
 
 def bundle(folder: Path, data: Path = DATA, release: str = RELEASE) -> Manifest:
-    """Write a release of `data` into `folder` and return its manifest."""
+    """Write a release of `data` into `folder`, not yet signed, and return its manifest."""
     names = {f.relative_to(data).as_posix(): packaged(f).decode() for f in toml_files(data)}
     text = json.dumps({"files": names}, ensure_ascii=False, sort_keys=True).encode()
     manifest = Manifest(release, SCHEMA, f"catalog-{release}.json", hashlib.sha256(text).hexdigest())
@@ -124,7 +228,3 @@ def bundle(folder: Path, data: Path = DATA, release: str = RELEASE) -> Manifest:
     (folder / manifest.file).write_bytes(text)
     (folder / MANIFEST).write_text(json.dumps(asdict(manifest), indent=1), "utf-8")
     return manifest
-
-
-if __name__ == "__main__":
-    print(bundle(Path(sys.argv[1])))

@@ -10,7 +10,7 @@ from cyclopts import App, Parameter
 from gyakusan.cli.options import Output, _
 from gyakusan.cli.writing import draw, terminal, write_json
 from gyakusan.python import records
-from gyakusan.python.records import ADDRESS, Kind
+from gyakusan.python.records import Kind
 
 if TYPE_CHECKING:
     from gyakusan.python.records import Notice
@@ -99,15 +99,22 @@ def add(
     return _say(records.catalog_add(source, replace=replace), output)
 
 
-@app.command(name="update", help="Fetch a newer catalogue release and verify its checksum.")
+@app.command(name="update", help="Use a newer catalogue release, verified by its signature, or go back.")
 def update(
     *,
     online: Annotated[bool, Parameter(help=_("Use the network; without it nothing is fetched."), negative="")] = False,
-    address: Annotated[str, Parameter(help=_("Address where releases are published."))] = ADDRESS,
+    address: Annotated[str, Parameter(help=_("Address where releases are published; none is built in."))] = "",
+    key: Annotated[str, Parameter(help=_("Minisign public key of the publisher; default: the project's."))] = "",
+    older: Annotated[bool, Parameter(help=_("Take a release that is older than the one in use."), negative="")] = False,
+    back: Annotated[bool, Parameter(help=_("Use the release before the one in use."), negative="")] = False,
+    built_in: Annotated[bool, Parameter(help=_("Use the release of this version."), negative="")] = False,
     output: Output = Output(),
 ) -> int:
     """Run `gyakusan catalog update` and return its exit code."""
-    return _say(records.catalog_update(online=online, address=address), output)
+    return _say(
+        records.catalog_update(online=online, address=address, key=key, older=older, back=back, built_in=built_in),
+        output,
+    )
 
 
 @app.command(name="verify", help="Ask the hub whether published files are still there, and as large.")

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from msgspec import UNSET, Struct, UnsetType
 
-from gyakusan.catalog import places
+from gyakusan.catalog import kept_releases
 from gyakusan.catalog.artifacts import Artifact
 from gyakusan.engines.base import Command
 from gyakusan.planning.predict.speed import Estimate
@@ -18,8 +18,7 @@ T = TypeVar("T")
 
 def catalogue_date() -> str:
     """Return the date of the catalogue that answers, YYYY.MM.DD."""
-    fetched = places.released()
-    return fetched.name if fetched else places.RELEASE
+    return kept_releases.current()
 
 
 class IntervalJson(Struct, frozen=True):

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     Record = DeviceRecord | MachineRecord | ModelRecord
 
 Kind = Literal["devices", "machines", "models", "embeddings"]
-ADDRESS = "https://github.com/gyakusan/gyakusan/releases/latest/download/"
-"""Where the project publishes releases of the catalogue."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -293,27 +291,67 @@ def _text(source: str) -> bytes:
     return files.whole(source, MOST, pipe=True)
 
 
-def catalog_update(*, online: bool = False, address: str = ADDRESS) -> Notice:
-    """Fetch a newer release of the catalogue and verify its checksum. Raises BadSetting without online=True."""
-    from gyakusan.catalog import release
+def catalog_update(
+    *,
+    online: bool = False,
+    address: str = "",
+    key: str = "",
+    older: bool = False,
+    back: bool = False,
+    built_in: bool = False,
+) -> Notice:
+    """Use another release of the catalogue. Raises BadSetting without an address, or without online=True.
 
+    online: fetch the newest release and verify its signature
+    address: where it is published
+    key: minisign public key of who publishes it, "" = of the project
+    older: take one that is older than the one in use, too
+    back: use the release before the one in use; built_in: use that of this version. Neither needs the network.
+    """
+    if back or built_in:
+        return _back(online=online, back=back, built_in=built_in)
+    if not address:
+        raise BadSetting(
+            "No address of releases is built in.",
+            mend="Add --online and the address of a publisher that you trust: --address https://example.org/catalogue/",
+        )
     if not online:
         raise BadSetting("The update is fetched from the network.", mend="Add --online.")
-    manifest, newer = release.update(_fetch(address))
-    facts = {"release": manifest.release, "newer": newer}
-    if newer:
-        return Notice(say("The catalogue is now release {release}.", release=manifest.release), facts)
-    return Notice(say("The catalogue is up to date ({release}).", release=manifest.release), facts)
+    from gyakusan.catalog import release_update
+
+    found = release_update.update(_fetch(address), key, older=older)
+    facts = {"release": found.offered, "newer": found.taken}
+    if found.taken:
+        return Notice(say("The catalogue is now release {release}.", release=found.offered), facts)
+    if found.offered < found.current:
+        line = say(
+            "Release {release} is in use, and {offered} is older. To use it anyway: --older",
+            release=found.current, offered=found.offered,
+        )  # fmt: skip
+        return Notice(line, facts)
+    return Notice(say("The catalogue is up to date ({release}).", release=found.current), facts)
 
 
-def _fetch(address: str) -> Callable[[str], bytes]:
+def _back(*, online: bool, back: bool, built_in: bool) -> Notice:
+    """Use a release that is kept, or that of this version. Raises BadSetting for two ways at once."""
+    from gyakusan.catalog import kept_releases
+
+    if (back and built_in) or online:
+        raise BadSetting("--online, --back and --built-in exclude each other.", mend="Give one of them.")
+    if built_in:
+        kept_releases.choose(kept_releases.BUILT_IN)
+    now = kept_releases.back() if back else kept_releases.RELEASE
+    return Notice(say("The catalogue is now release {release}.", release=now), {"release": now, "newer": False})
+
+
+def _fetch(address: str) -> Callable[[str, int], bytes]:
     from gyakusan.models.sources import http
 
     base = address if address.endswith("/") else address + "/"
 
-    def fetch(name: str) -> bytes:
+    def fetch(name: str, most: int) -> bytes:
         try:
-            return http.document(base + name)
+            return http.document(base + name, most=most)
         except BadReference as error:
             raise SourceError("{what}", what=error.message, mend="Give another --address.") from None
 
