@@ -18,10 +18,12 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-
-from nacl.signing import SigningKey
+from typing import TYPE_CHECKING
 
 from gyakusan.catalog.release import MANIFEST, SIGNATURE, bundle
+
+if TYPE_CHECKING:
+    from nacl.signing import SigningKey
 
 _HEAD = b"Ed" + bytes(2) + b"B2" + bytes(48)
 """Of a secret key: algorithm, no password, checksum by BLAKE2b, salt and limits that nobody asks for."""
@@ -49,10 +51,14 @@ class Secret:
 
     @classmethod
     def new(cls) -> Secret:
+        from nacl.signing import SigningKey  # not where tests are only listed
+
         return cls(os.urandom(8), SigningKey.generate())
 
     @classmethod
     def read(cls, text: str) -> Secret:
+        from nacl.signing import SigningKey
+
         raw = base64.b64decode(text.splitlines()[1])
         if len(raw) != 158 or raw[:6] != _HEAD[:6]:
             raise SystemExit("This is not a secret key without a password; sign with minisign -S.")

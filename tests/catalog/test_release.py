@@ -25,8 +25,12 @@ from gyakusan.cli import main
 from gyakusan.errors import BadRecord, GyakusanError, SourceError
 
 NEXT, LATER = "2030.01.01", "2030.02.01"
-SECRET = Secret.new()
-KEY = SECRET.public
+RAW = (
+    "RWQAAEIyAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA7bekqPS71GgyU+GkI8ssfiUY3zpSIeE3fw"
+    "CjB/M92nZaVn2j4a3x3/BM44X1JC2iCX0yJvMxVVa2z2T2t7gVge3If1pC5SIAqyyvWFvOl0hy8qVcsR9bP5sH9n7HJM5Ui9PFBxQySAw="
+)
+"""A secret key of these tests, which signs nothing else."""
+KEY = "RWTtt6So9LvUaPBM44X1JC2iCX0yJvMxVVa2z2T2t7gVge3If1pC5SIA"
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +40,7 @@ def _in_2030(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def sign(folder: Path) -> None:
     text = (folder / MANIFEST).read_bytes()
-    (folder / SIGNATURE).write_text(SECRET.sign(text, "a test"))
+    (folder / SIGNATURE).write_text(Secret.read(f"untrusted comment:\n{RAW}\n").sign(text, "a test"))
 
 
 def offer(folder: Path, date_: str = NEXT) -> Path:

@@ -124,7 +124,8 @@ def restore(folder: Path, key: str) -> None:
     key: public key of who signed it
     """
     try:
-        signed = verified(*(read_file(folder / name, MOST_MANIFEST) for name in (MANIFEST, SIGNATURE)), key)
+        text, signature = (read_file(folder / name, MOST_MANIFEST) for name in (MANIFEST, SIGNATURE))
+        signed = verified(text, signature, key)
         manifest = parse(signed.manifest)
         if manifest.release != folder.name:
             raise _damaged(say("its folder has another date"))
