@@ -15,6 +15,7 @@ APART = {
     "test_architecture.py": "of all modules together",
     "test_docstrings.py": "of all records together",
     "test_names.py": "of all numbers together",
+    "fetching/test_hub_library.py": "beside huggingface_hub, which judges our cache",
     "benchmarks/test_small_benchmarks.py": "two short benchmarks, mlx_accuracy and ollama_accuracy",
     "catalog/test_embeddings.py": "embedding models from the record to the byte",
     "engines/test_contract.py": "a toy engine through every command",

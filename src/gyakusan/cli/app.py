@@ -29,6 +29,8 @@ COMMANDS = {
     "get": "Get a model's files: found on this computer, or fetched and checked.",
     "serve": "Start the planned endpoint and check the prediction.",
     "bench": "Load a server and compare it with the prediction.",
+    "chat": "Talk to a running server in the terminal.",
+    "connect": "Print what other programs need to use a running server.",
     "catalog": "Show catalogue facts with their sources; add your own.",
     "demo": "Try every step in a minute with a small model.",
     "accuracy": "Show the accuracy of the predictions, from recorded measurements.",

@@ -1,0 +1,66 @@
+"""gyakusan connect: what other programs are told of a running server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import App, Parameter
+
+from gyakusan.cli.options import Output, _
+from gyakusan.cli.writing import draw, write_json
+from gyakusan.errors import BadSetting, ServerError
+
+if TYPE_CHECKING:
+    from gyakusan.serving.endpoints import Endpoint
+
+app = App(name="connect", help="Print what other programs need to use a running server.", help_format="plaintext")
+
+
+@app.default
+def connect(
+    where: Annotated[
+        str | None, Parameter(help=_("Name or address of a running server; default: the one that runs here."))
+    ] = None,
+    *,
+    url: Annotated[str | None, Parameter(help=_("Address of the server instead of its name; it need not run."))] = None,
+    model: Annotated[str | None, Parameter(help=_("The model's name there; default: its first."))] = None,
+    program: Annotated[
+        Literal["curl", "openai-python", "openai-js", "open-webui", "continue", "cline"] | None,
+        Parameter(name="--for", help=_("Print the text for this program, and nothing else.")),
+    ] = None,
+    curl: Annotated[bool, Parameter(help=_("Print one line for curl, and nothing else."), negative="")] = False,
+    key_file: Annotated[str | None, Parameter(help=_("File with the API key."))] = None,
+    output: Output = Output(),
+) -> int:
+    """Run `gyakusan connect` and return its exit code."""
+    from gyakusan.serving.endpoints import find_endpoint
+    from gyakusan.serving.snippets import snippets
+
+    if where is not None and url is not None:
+        raise BadSetting("A name and --url were given together.", mend="Give one.")
+    endpoint = find_endpoint(where if url is None else url, key_file)
+    found = snippets(endpoint, model or _model(endpoint, named=url is not None))
+    wanted = "curl" if curl else program
+    if wanted is not None:
+        print(next(s.text for s in found if s.program == wanted))
+    elif output.json:
+        from gyakusan.documents.connect import connect as document
+
+        write_json(document(endpoint, found), output)
+    else:
+        from gyakusan.show import connect as show
+
+        draw(*show.screen(endpoint, found), output=output)
+    return 0
+
+
+def _model(endpoint: Endpoint, *, named: bool) -> str:
+    """Return the server's first model. named: an address was given, whose server need not run."""
+    from gyakusan.serving.conversation import models_at
+
+    try:
+        return next(iter(models_at(endpoint.url, endpoint.key)), "default")
+    except ServerError:
+        if named:
+            return "default"
+        raise

@@ -1,0 +1,116 @@
+"""Which running server is meant: by its address, by the name under which it was started, or the only one that answers."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gyakusan.catalog.places import state
+from gyakusan.engines.registry import NAMES, engine
+from gyakusan.errors import BadReference, ServerError, did_you_mean
+from gyakusan.serving.conversation import models_at
+
+FOLDER = "servers"
+"""In the state folder: one file NAME.json for each server that gyakusan started, with url and key_file."""
+LARGEST = 100_000
+_NAME = re.compile(r"[\w.-]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A server that people talk to.
+
+    name: as it was started, "" for an address
+    url: its OpenAI base, e.g. http://127.0.0.1:8080/v1
+    key_file: file with its key, None = it asks for none that we know
+    key: the key, never shown
+    """
+
+    name: str
+    url: str
+    key_file: Path | None = None
+    key: str | None = field(default=None, repr=False)
+
+
+def find_endpoint(text: str | None, key_file: str | None = None) -> Endpoint:
+    """Return the server that an address or a name means; None = the only one that runs here. Raises BadReference."""
+    if text is not None and "://" in text:
+        return _keyed(Endpoint("", base(text)), key_file)
+    known = started()
+    if text is not None:
+        found = next((e for e in known if e.name == text), None)
+        if found is None:
+            near = ", ".join(did_you_mean(text, [e.name for e in known]) or [e.name for e in known]) or "-"
+            raise BadReference(
+                "No server is called {name}.", name=f'"{text[:80]}"', near=near,
+                mend="Name one that runs ({near}), or its address: http://127.0.0.1:8080/v1",
+            )  # fmt: skip
+        return _keyed(found, key_file)
+    alive = [e for e in known if answers(e)] or [e for e in usual() if answers(e)]
+    if len(alive) == 1:
+        return _keyed(alive[0], key_file)
+    if alive:
+        raise BadReference(
+            "Several servers run: {names}.", names=", ".join(e.name or e.url for e in alive), mend="Name one of them."
+        )
+    raise BadReference(
+        "No server runs on this computer.", mend="Start one: gyakusan serve, or name an address: http://HOST:PORT/v1"
+    )
+
+
+def base(url: str) -> str:
+    """Return the OpenAI base of an address: /v1 where no path is given."""
+    plain = url.strip().rstrip("/")
+    return plain if "/" in plain.partition("://")[2] else f"{plain}/v1"
+
+
+def started() -> tuple[Endpoint, ...]:
+    """Return the servers that gyakusan started, by name. What cannot be read is left out."""
+    found = []
+    for path in sorted((state() / FOLDER).glob("*.json")):
+        try:
+            with path.open("rb") as file:
+                told = json.loads(file.read(LARGEST))
+            url, key = told["url"], told.get("key_file")
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            continue
+        if isinstance(url, str) and url.isprintable() and _NAME.fullmatch(path.stem):
+            found.append(Endpoint(path.stem, url, Path(key) if isinstance(key, str) else None))
+    return tuple(found)
+
+
+def usual() -> tuple[Endpoint, ...]:
+    """Return the addresses at which servers listen on this computer where nobody names a port."""
+    ports = dict.fromkeys(engine(name).PORT for name in NAMES)
+    return tuple(Endpoint("", f"http://127.0.0.1:{port}/v1") for port in ports)
+
+
+def answers(endpoint: Endpoint) -> bool:
+    """Return True if a server answers there, even if it wants a key."""
+    try:
+        models_at(endpoint.url, silence=2.0)
+    except ServerError as error:
+        return error.message.facts.get("status") in (401, 403)
+    return True
+
+
+def _keyed(endpoint: Endpoint, key_file: str | None) -> Endpoint:
+    """Return the same with its key: of the file that is named, of the server's own, or of the environment."""
+    import os
+
+    from gyakusan.serving.access import KEY_VARIABLE
+
+    path = Path(key_file) if key_file is not None else endpoint.key_file
+    if path is None:
+        return Endpoint(endpoint.name, endpoint.url, None, os.environ.get(KEY_VARIABLE) or None)
+    try:
+        with path.open(encoding="utf-8") as file:
+            key = file.readline(4096).strip()
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "?"
+        raise BadReference(
+            "{file} cannot be read: {why}.", file=str(path), why=why, mend="Name the file with the key."
+        ) from None
+    return Endpoint(endpoint.name, endpoint.url, path, key or None)

@@ -1,0 +1,153 @@
+"""How other programs are told of a server: what each of them reads, with the source of its form.
+
+The key itself is in none of them: a variable names it, or the place where the program keeps secrets.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import urllib.parse
+from dataclasses import dataclass
+
+from gyakusan.serving.access import KEY_VARIABLE, is_loopback
+from gyakusan.serving.endpoints import Endpoint
+
+PROGRAMS = ("curl", "openai-python", "openai-js", "open-webui", "continue", "cline")
+"""Names of the programs, as --for takes them."""
+NO_KEY = "none"
+"""What clients that insist on a key are given where the server asks for none."""
+PROMPTS = ("Say hello in one sentence.",)
+
+
+@dataclass(frozen=True, slots=True)
+class Snippet:
+    """What one program reads.
+
+    program: its name, as --for takes it
+    title: its name, as people write it
+    language: of the text: shell, python, javascript, yaml, text
+    place: the file that it goes to, "" for what is typed or run
+    text: to be pasted as it stands
+    """
+
+    program: str
+    title: str
+    language: str
+    place: str
+    text: str
+
+
+def snippets(endpoint: Endpoint, model: str) -> tuple[Snippet, ...]:
+    """Return what each program reads for a server. model: its name there."""
+    return (
+        Snippet("curl", "curl", "shell", "", curl(endpoint, model)),
+        Snippet("openai-python", "OpenAI, Python", "python", "", _python(endpoint, model)),
+        Snippet("openai-js", "OpenAI, JavaScript", "javascript", "chat.mjs", _javascript(endpoint, model)),
+        Snippet("open-webui", "Open WebUI", "shell", "", _open_webui(endpoint)),
+        Snippet("continue", "Continue", "yaml", "~/.continue/config.yaml", _continue(endpoint, model)),
+        Snippet("cline", "Cline", "text", "", _cline(endpoint, model)),
+    )
+
+
+def has_key(endpoint: Endpoint) -> bool:
+    """Return True if the server asks for a key."""
+    return endpoint.key is not None or endpoint.key_file is not None
+
+
+def key_words(endpoint: Endpoint) -> str:
+    """Return the words of a shell that stand for the key inside double quotes."""
+    if endpoint.key_file is not None:
+        return f"$(cat {shlex.quote(str(endpoint.key_file))})"
+    return f"${KEY_VARIABLE}"
+
+
+def curl(endpoint: Endpoint, model: str) -> str:
+    """Return one line that asks one question."""
+    body = json.dumps({"model": model, "messages": [{"role": "user", "content": PROMPTS[0]}], "max_tokens": 64})
+    header = f' -H "Authorization: Bearer {key_words(endpoint)}"' if has_key(endpoint) else ""
+    url = shlex.quote(f"{endpoint.url}/chat/completions")
+    return f"curl -sS {url} -H 'Content-Type: application/json'{header} -d {shlex.quote(body)}"
+
+
+def _python(endpoint: Endpoint, model: str) -> str:
+    """Return a program for the client of openai. Source: github.com/openai/openai-python, README.md (base_url, api_key)."""
+    key = f'os.environ["{KEY_VARIABLE}"]' if has_key(endpoint) else json.dumps(NO_KEY)
+    lines = (
+        *(("import os", "") if has_key(endpoint) else ()),
+        "from openai import OpenAI",
+        "",
+        f"client = OpenAI(base_url={json.dumps(endpoint.url)}, api_key={key})",
+        "answer = client.chat.completions.create(",
+        f"    model={json.dumps(model)},",
+        f'    messages=[{{"role": "user", "content": {json.dumps(PROMPTS[0])}}}],',
+        ")",
+        "print(answer.choices[0].message.content)",
+    )
+    return "\n".join(lines)
+
+
+def _javascript(endpoint: Endpoint, model: str) -> str:
+    """Return a program for the client of openai. Source: github.com/openai/openai-node, README.md (baseURL, apiKey)."""
+    key = f"process.env.{KEY_VARIABLE}" if has_key(endpoint) else json.dumps(NO_KEY)
+    lines = (
+        'import OpenAI from "openai";',
+        "",
+        f"const client = new OpenAI({{ baseURL: {json.dumps(endpoint.url)}, apiKey: {key} }});",
+        "const answer = await client.chat.completions.create({",
+        f"  model: {json.dumps(model)},",
+        f'  messages: [{{ role: "user", content: {json.dumps(PROMPTS[0])} }}],',
+        "});",
+        "console.log(answer.choices[0].message.content);",
+    )
+    return "\n".join(lines)
+
+
+def _open_webui(endpoint: Endpoint) -> str:
+    """Return a command that starts Open WebUI beside the server, on port 3000.
+
+    Sources: docs.openwebui.com, Python environments (uvx --python 3.11 open-webui@latest serve) and environment
+    configuration (OPENAI_API_BASE_URL, OPENAI_API_KEY); open_webui/__init__.py, serve (--host, --port). A container does not
+    reach a server that listens on 127.0.0.1 only; for others see docs.vllm.ai, deployment/frameworks/open-webui.
+    """
+    key = f'"{key_words(endpoint)}"' if has_key(endpoint) else NO_KEY
+    url = shlex.quote(endpoint.url)
+    host = urllib.parse.urlsplit(endpoint.url).hostname or ""
+    if is_loopback(host):
+        return (
+            f"OPENAI_API_BASE_URL={url} OPENAI_API_KEY={key} "
+            "uvx --python 3.11 open-webui@latest serve --host 127.0.0.1 --port 3000"
+        )
+    return (
+        f"docker run -d -p 127.0.0.1:3000:8080 --name open-webui -v open-webui:/app/backend/data "
+        f"-e OPENAI_API_BASE_URL={url} -e OPENAI_API_KEY={key} ghcr.io/open-webui/open-webui:main"
+    )
+
+
+def _continue(endpoint: Endpoint, model: str) -> str:
+    """Return a config.yaml. Source: docs.continue.dev, customize/model-providers/top-level/openai, "OpenAI API compatible".
+
+    Strings are written as JSON has them, which YAML reads, too. Secrets: docs.continue.dev, FAQs, "Managing local secrets":
+    ${{ secrets.NAME }} reads ~/.continue/.env.
+    """
+    key = f"${{{{ secrets.{KEY_VARIABLE} }}}}" if has_key(endpoint) else NO_KEY
+    lines = (
+        "name: gyakusan",
+        "version: 0.0.1",
+        "schema: v1",
+        "models:",
+        f"  - name: {json.dumps(model)}",
+        "    provider: openai",
+        f"    model: {json.dumps(model)}",
+        f"    apiBase: {json.dumps(endpoint.url)}",
+        f"    apiKey: {json.dumps(key)}",
+        "    roles: [chat, edit, apply]",
+    )
+    return "\n".join(lines)
+
+
+def _cline(endpoint: Endpoint, model: str) -> str:
+    """Return the fields of its settings. Source: docs.cline.bot, provider-config/openai-compatible, "General Configuration"."""
+    key = str(endpoint.key_file or f"${KEY_VARIABLE}") if has_key(endpoint) else NO_KEY
+    fields = {"API Provider": "OpenAI Compatible", "Base URL": endpoint.url, "API Key": key, "Model ID": model}
+    return "\n".join(f"{name + ':':14}{value}" for name, value in fields.items())

@@ -1,0 +1,64 @@
+"""A server is named by its address, by its name, or is the only one that runs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.fakes.fake_chat_server import fake_chat
+
+from gyakusan.errors import BadReference
+from gyakusan.serving import endpoints
+from gyakusan.serving.endpoints import Endpoint, find_endpoint
+
+
+@pytest.fixture(autouse=True)
+def servers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.delenv("GYAKUSAN_API_KEY", raising=False)
+    monkeypatch.setattr(endpoints, "usual", lambda: ())
+    folder = tmp_path / "gyakusan" / "servers"
+    folder.mkdir(parents=True)
+    return folder
+
+
+def test_an_address_gets_v1() -> None:
+    assert find_endpoint("http://box:8080").url == "http://box:8080/v1"
+    assert find_endpoint("http://box:8080/v1/").url == "http://box:8080/v1"
+    assert find_endpoint("https://box/api").url == "https://box/api"
+
+
+def test_a_name_and_its_key(servers: Path, tmp_path: Path) -> None:
+    (tmp_path / "office.key").write_text("s3cret-s3cret-s3cret\n")
+    told = {"url": "http://127.0.0.1:1/v1", "key_file": str(tmp_path / "office.key")}
+    (servers / "office.json").write_text(json.dumps(told))
+    (servers / "broken.json").write_text("{")
+    found = find_endpoint("office")
+    assert (found.name, found.url, found.key) == ("office", "http://127.0.0.1:1/v1", "s3cret-s3cret-s3cret")
+    assert "s3cret" not in repr(found)
+    with pytest.raises(BadReference, match=r'No server is called "offices"\. Name one that runs \(office\)'):
+        find_endpoint("offices")
+    with pytest.raises(BadReference, match="cannot be read"):
+        find_endpoint("office", str(tmp_path / "none"))
+
+
+def test_the_only_one_that_runs(servers: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(BadReference, match="No server runs on this computer"):
+        find_endpoint(None)
+    with fake_chat(key="k" * 16) as one, fake_chat() as two:
+        (servers / "dead.json").write_text(json.dumps({"url": "http://127.0.0.1:1/v1"}))
+        (servers / "one.json").write_text(json.dumps({"url": one.base}))
+        assert find_endpoint(None).name == "one"
+        (servers / "two.json").write_text(json.dumps({"url": two.base}))
+        with pytest.raises(BadReference, match="Several servers run: one, two"):
+            find_endpoint(None)
+        for path in servers.glob("*.json"):
+            path.unlink()
+        monkeypatch.setattr(endpoints, "usual", lambda: (Endpoint("", two.base),))
+        assert find_endpoint(None).url == two.base
+
+
+def test_a_key_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GYAKUSAN_API_KEY", "from-the-environment")
+    assert find_endpoint("http://box:1").key == "from-the-environment"

@@ -1,0 +1,128 @@
+"""Each text is what its program reads: run, parsed, or compared with its documented form. None holds a key."""
+
+from __future__ import annotations
+
+import ast
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from tests.fakes.fake_chat_server import fake_chat
+
+from gyakusan.serving.endpoints import Endpoint
+from gyakusan.serving.snippets import PROGRAMS, Snippet, snippets
+
+KEY = "s3cret-s3cret-s3cret"
+ODD = 'it\'s a "model" $HOME `x`'
+
+
+def texts(endpoint: Endpoint, model: str = "smol") -> dict[str, Snippet]:
+    return {s.program: s for s in snippets(endpoint, model)}
+
+
+@pytest.fixture
+def key_file(tmp_path: Path) -> Path:
+    path = tmp_path / "the key"
+    path.write_text(KEY + "\n")
+    return path
+
+
+@pytest.mark.parametrize("keyed", [False, True])
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_the_curl_works_as_pasted(key_file: Path, keyed: bool) -> None:
+    with fake_chat(key=KEY if keyed else "") as server:
+        line = texts(Endpoint("", server.base, key_file if keyed else None), ODD)["curl"].text
+        done = subprocess.run(["sh", "-c", line], check=False, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["choices"][0]["message"]["content"].startswith("Hello")
+        assert server.asked[0]["model"] == ODD
+        assert "\n" not in line
+
+
+def test_the_python_text_runs_with_openais_client(key_file: Path) -> None:
+    pytest.importorskip("openai")
+    with fake_chat(key=KEY) as server:
+        text = texts(Endpoint("", server.base, None, KEY))["openai-python"].text
+        environment = {"GYAKUSAN_API_KEY": KEY, "PATH": "", "NO_PROXY": "*"}
+        done = subprocess.run(
+            [sys.executable, "-c", text], check=False, capture_output=True, text=True, env=environment, timeout=120
+        )
+        assert done.stdout.startswith("Hello, world"), done.stderr
+
+
+def test_the_python_text_names_what_openais_client_takes(key_file: Path) -> None:
+    """Also where the client is not installed: base_url and api_key of OpenAI, model and messages of create."""
+    calls = [
+        n
+        for n in ast.walk(ast.parse(texts(Endpoint("", "http://x/v1"), ODD)["openai-python"].text))
+        if isinstance(n, ast.Call)
+    ]
+    named = {ast.unparse(c.func): [k.arg for k in c.keywords] for c in calls}
+    assert named["OpenAI"] == ["base_url", "api_key"]
+    assert named["client.chat.completions.create"] == ["model", "messages"]
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="Node.js is not installed")
+def test_the_javascript_text_is_a_module(tmp_path: Path, key_file: Path) -> None:
+    """Run against a stand-in for the package, which prints what it is given."""
+    package = tmp_path / "node_modules" / "openai"
+    package.mkdir(parents=True)
+    (package / "package.json").write_text('{"name": "openai", "type": "module", "exports": "./index.js"}')
+    (package / "index.js").write_text(
+        "export default class { constructor(o) { this.chat = { completions: { create: async (b) => ({ choices: "
+        "[{ message: { content: JSON.stringify([o, b]) } }] }) } } } }"
+    )
+    found = texts(Endpoint("", "http://127.0.0.1:1/v1", None, KEY), ODD)["openai-js"]
+    (tmp_path / found.place).write_text(found.text)
+    environment = {"GYAKUSAN_API_KEY": KEY}
+    node = shutil.which("node")
+    assert node is not None
+    done = subprocess.run(
+        [node, found.place], cwd=tmp_path, check=False, capture_output=True, text=True, env=environment, timeout=60
+    )
+    options, body = json.loads(done.stdout)
+    assert options == {"baseURL": "http://127.0.0.1:1/v1", "apiKey": KEY}
+    assert (body["model"], body["messages"][0]["role"]) == (ODD, "user")
+
+
+def test_continue_reads_its_file() -> None:
+    found = yaml.safe_load(texts(Endpoint("", "http://127.0.0.1:1/v1", None, KEY), ODD)["continue"].text)
+    assert {"name", "version", "schema", "models"} == set(found)
+    assert found["schema"] == "v1"
+    assert found["models"] == [
+        {
+            "name": ODD, "provider": "openai", "model": ODD, "apiBase": "http://127.0.0.1:1/v1",
+            "apiKey": "${{ secrets.GYAKUSAN_API_KEY }}", "roles": ["chat", "edit", "apply"],
+        }
+    ]  # fmt: skip
+
+
+def test_open_webui_is_told_by_its_variables(key_file: Path) -> None:
+    here = texts(Endpoint("", "http://127.0.0.1:8080/v1", key_file))["open-webui"].text
+    assert here.startswith(f"OPENAI_API_BASE_URL=http://127.0.0.1:8080/v1 OPENAI_API_KEY=\"$(cat '{key_file}')\" uvx ")
+    assert " --host 127.0.0.1 " in here
+    away = texts(Endpoint("", "http://192.168.1.20:8080/v1"))["open-webui"].text
+    assert away.startswith("docker run -d -p 127.0.0.1:3000:8080 ")
+    assert "-e OPENAI_API_BASE_URL=http://192.168.1.20:8080/v1 -e OPENAI_API_KEY=none " in away
+
+
+def test_cline_has_four_fields() -> None:
+    lines = texts(Endpoint("", "http://127.0.0.1:1/v1"), "smol")["cline"].text.splitlines()
+    assert [line.partition(":")[0] for line in lines] == ["API Provider", "Base URL", "API Key", "Model ID"]
+    assert [line.partition(":")[2].strip() for line in lines] == [
+        "OpenAI Compatible",
+        "http://127.0.0.1:1/v1",
+        "none",
+        "smol",
+    ]
+
+
+def test_no_text_holds_the_key(key_file: Path) -> None:
+    for endpoint in (Endpoint("", "http://x/v1", key_file, KEY), Endpoint("", "http://x/v1", None, KEY)):
+        found = texts(endpoint)
+        assert tuple(found) == PROGRAMS
+        assert [p for p, s in found.items() if KEY in s.text] == []
