@@ -39,7 +39,7 @@ def test_a_name_and_its_key(servers: Path, tmp_path: Path) -> None:
     assert "s3cret" not in repr(found)
     with pytest.raises(BadReference, match=r'No server is called "offices"\. Name one that runs \(office\)'):
         find_endpoint("offices")
-    with pytest.raises(BadReference, match="cannot be read"):
+    with pytest.raises(BadReference, match="does not exist"):
         find_endpoint("office", str(tmp_path / "none"))
 
 

@@ -11,9 +11,10 @@ from cyclopts import App, Parameter
 
 from gyakusan.cli.options import Screen, _
 from gyakusan.cli.writing import warn
+from gyakusan.doors.text import block
 from gyakusan.errors import GyakusanError
 from gyakusan.message import Message, say
-from gyakusan.text import Language, tell, without_controls
+from gyakusan.text import Language, tell
 
 if TYPE_CHECKING:
     from gyakusan.serving.conversation import Piece, Spoken
@@ -153,13 +154,8 @@ class Talk:
                     self.note(say("Thinking."))
                 thinking = True
                 continue
-            print(cleaned(piece.text), end="", flush=True)
+            print(block(piece.text), end="", flush=True)
         print()
-
-
-def cleaned(text: str) -> str:
-    """Return an answer without characters that steer the terminal; line ends and tabs stay."""
-    return "\n".join("\t".join(without_controls(part) for part in line.split("\t")) for line in text.split("\n"))
 
 
 def figures(found: Spoken) -> Message:

@@ -6,8 +6,9 @@ import sys
 import time
 
 from gyakusan.cli.writing import drop
+from gyakusan.doors.text import line
 from gyakusan.message import Message
-from gyakusan.text import Language, tell, without_controls
+from gyakusan.text import Language, tell
 
 WIDTHS = {"en": 10, "ja": 10}
 """Of the column of verbs. [cells]"""
@@ -48,7 +49,7 @@ class Steps:
 
         label = tell(verb, self._language)
         pad = " " * max(0, WIDTHS[self._language] - cells(label))
-        return without_controls(f"{pad}{label}  {tell(about, self._language)}")
+        return f"{pad}{label}  {line(tell(about, self._language))}"
 
     def _print(self, text: str) -> None:
         try:

@@ -16,11 +16,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
+from gyakusan.doors.files import text as small_text
 from gyakusan.errors import GyakusanError
 from gyakusan.models.sources import hub, ollama
 
 FILES = 20_000
 """More files of one folder are not looked at."""
+SMALL = 1_000_000
+"""Of a settings file [B]."""
 DEEPEST = 4
 """Folders below a repository's folder that are looked into."""
 
@@ -232,7 +235,6 @@ def _size(path: Path) -> int | None:
 def _text(path: Path) -> str:
     """Return what a small file says, "" where it cannot be read."""
     try:
-        with path.open(encoding="utf-8", errors="replace") as file:
-            return file.read(100_000)
-    except OSError:
+        return small_text(path, SMALL)
+    except GyakusanError:
         return ""

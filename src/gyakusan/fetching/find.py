@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gyakusan.doors.files import whole
 from gyakusan.engines.downloads import Loaded, index_file, is_projector, loaded_files
 from gyakusan.errors import GyakusanError
 from gyakusan.fetching.copies import Copy, copies
@@ -82,8 +83,8 @@ def indexed(wanted: Wanted, copy: Copy, names: Sequence[str]) -> tuple[str, ...]
     if not name or copy.sizes.get(name, 0) > LONGEST:
         return ()
     try:
-        return weights_of(copy.files[name].read_bytes())
-    except OSError:
+        return weights_of(whole(copy.files[name], LONGEST))
+    except GyakusanError:
         return ()
 
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
+from gyakusan.doors import files
 from gyakusan.errors import BadReference, GyakusanError, SourceError
 from gyakusan.models.sources import http, route
 from gyakusan.models.sources.route import HOPS, shown
@@ -359,7 +360,7 @@ def digest(path: Path, kind: str, size: int) -> str:
     made = hashlib.new(kind, usedforsecurity=False)
     if kind == "sha1":
         made.update(b"blob %d\0" % size)
-    with path.open("rb") as file:
-        while block := file.read(4 * MIB):
-            made.update(block)
+    with files.open(path) as file:
+        for at in range(0, size, 4 * MIB):
+            made.update(file.read(at, min(4 * MIB, size - at)))
     return made.hexdigest()

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gyakusan.catalog.places import state
+from gyakusan.doors import files
 from gyakusan.engines.registry import NAMES, engine
-from gyakusan.errors import BadReference, ServerError, did_you_mean
+from gyakusan.errors import BadReference, GyakusanError, ServerError, did_you_mean
 from gyakusan.serving.conversation import models_at
 
 FOLDER = "servers"
@@ -35,7 +36,10 @@ class Endpoint:
 
 
 def find_endpoint(text: str | None, key_file: str | None = None) -> Endpoint:
-    """Return the server that an address or a name means; None = the only one that runs here. Raises BadReference."""
+    """Return the server that an address or a name means; None = the only one that runs here.
+
+    Raises BadReference, SourceError.
+    """
     if text is not None and "://" in text:
         return _keyed(Endpoint("", base(text)), key_file)
     known = started()
@@ -71,10 +75,9 @@ def started() -> tuple[Endpoint, ...]:
     found = []
     for path in sorted((state() / FOLDER).glob("*.json")):
         try:
-            with path.open("rb") as file:
-                told = json.loads(file.read(LARGEST))
+            told = json.loads(files.text(path, LARGEST))
             url, key = told["url"], told.get("key_file")
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        except (GyakusanError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             continue
         if isinstance(url, str) and url.isprintable() and _NAME.fullmatch(path.stem):
             found.append(Endpoint(path.stem, url, Path(key) if isinstance(key, str) else None))
@@ -105,12 +108,5 @@ def _keyed(endpoint: Endpoint, key_file: str | None) -> Endpoint:
     path = Path(key_file) if key_file is not None else endpoint.key_file
     if path is None:
         return Endpoint(endpoint.name, endpoint.url, None, os.environ.get(KEY_VARIABLE) or None)
-    try:
-        with path.open(encoding="utf-8") as file:
-            key = file.readline(4096).strip()
-    except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or "?"
-        raise BadReference(
-            "{file} cannot be read: {why}.", file=str(path), why=why, mend="Name the file with the key."
-        ) from None
+    key = files.text(path, LARGEST).partition("\n")[0].strip()
     return Endpoint(endpoint.name, endpoint.url, path, key or None)
