@@ -12,9 +12,10 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
+
+from msgspec import Struct, field
 
 from gyakusan.doors.files import text as small_text
 from gyakusan.errors import GyakusanError
@@ -28,8 +29,7 @@ DEEPEST = 4
 """Folders below a repository's folder that are looked into."""
 
 
-@dataclass(frozen=True, slots=True)
-class Copy:
+class Copy(Struct, frozen=True):
     """Files of one repository that a program keeps.
 
     program: who keeps them: Hugging Face, llama.cpp, Ollama, LM Studio

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from gyakusan.doors.files import whole
 from gyakusan.engines.downloads import Loaded, index_file, is_projector, loaded_files
@@ -22,8 +23,7 @@ LONGEST = 32 * 2**20
 """Of an index of weights [B]."""
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """Files of a model on this computer, complete.
 
     program: who keeps them: Hugging Face, llama.cpp, Ollama, LM Studio

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
+
+from msgspec import Struct, field, structs
 
 from gyakusan.engines.downloads import Loaded, Skipped, index_file, is_projector, loaded_files
 from gyakusan.errors import BadReference, GyakusanError, Malformed, SourceError
@@ -23,8 +24,7 @@ MARGIN = 256 * 2**20
 State = Literal["here", "planned", "fetched"]
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
+class Progress(Struct, frozen=True):
     """How far it is.
 
     file: the one that is fetched, "" = none yet
@@ -46,8 +46,7 @@ class Progress:
 Report = Callable[[Progress], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(Struct, frozen=True):
     """What is to be fetched, before anything is.
 
     wanted: what was asked for
@@ -66,8 +65,7 @@ class Ask:
     free: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Got:
+class Got(Struct, frozen=True):
     """Files on this computer.
 
     state: "here" before anything was asked, "fetched", or "planned" if nothing was to be done
@@ -96,8 +94,7 @@ class Got:
     missing: int | None = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Getter:
+class Getter(Struct, frozen=True):
     """One call of get.
 
     to: the folder that a person names, None = the hub's cache
@@ -141,7 +138,7 @@ class Getter:
             raise Malformed(
                 "The hub's answer about {name} cannot be read: {what}.", name=repository.id, what="sha", mend="Try again later."
             )  # fmt: skip
-        fixed = replace(repository, at=listing.commit)
+        fixed = hub.Repository(repository.id, at=listing.commit)
         loaded, wanted = _chosen(wanted, listing)
         files = tuple(
             Remote(f, hub.address(fixed, f), listing.files[f], listing.digests.get(f, "")) for f in loaded.files
@@ -176,13 +173,13 @@ class Getter:
     def _one(self, place: Place, remote: Remote, headers: dict[str, str], state: Progress) -> Path:
         """Fetch one file, unless it is there."""
         if place.has(remote):
-            self.report(replace(state, done=state.done + (remote.bytes or 0)))
+            self.report(structs.replace(state, done=state.done + (remote.bytes or 0)))
             return place.path(remote)
         with place.lock(remote):
 
             def came(done: int) -> None:
                 whole = remote.bytes is not None and done >= remote.bytes
-                self.report(replace(state, done=state.done + done, checking=whole))
+                self.report(structs.replace(state, done=state.done + done, checking=whole))
 
             digest = Transfer(remote, place.part(remote), headers, came, self.patience).run()
             return place.keep(remote, digest)
@@ -211,7 +208,7 @@ class Getter:
         seconds = time.monotonic() - begun
         if found is None:  # on another computer, or in a store that only Ollama may read
             return Got("fetched", wanted, "Ollama", None, (), last[1] or None, checked=True, seconds=seconds)
-        return replace(_here(wanted, found), state="fetched", checked=True, seconds=seconds)
+        return structs.replace(_here(wanted, found), state="fetched", checked=True, seconds=seconds)
 
 
 def _here(wanted: Wanted, found: Found) -> Got:
@@ -275,7 +272,7 @@ def _chosen(wanted: Wanted, listing: hub.Listing) -> tuple[Loaded, Wanted]:
     listed = weights_of(listing.document(index)) if index else ()
     loaded = loaded_files(wanted.storage, names, wanted.tag, projector=wanted.projector, indexed=listed)
     if loaded is None and wanted.storage == "gguf" and not wanted.tag and not any(n.endswith(".gguf") for n in names):
-        return _chosen(replace(wanted, storage="checkpoint"), listing)
+        return _chosen(structs.replace(wanted, storage="checkpoint"), listing)
     if loaded is None:
         raise _none(wanted, names)
     return loaded, wanted

@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from gyakusan.errors import BadSetting, SourceError
 from gyakusan.fetching.transfer import Remote, digest, unwritable
@@ -20,8 +21,7 @@ PART = ".incomplete"
 """Ending of a file that is not whole; huggingface_hub before 2.4 goes on with such a file, too."""
 
 
-@dataclass(frozen=True, slots=True)
-class HubCache:
+class HubCache(Struct, frozen=True):
     """The hub's cache.
 
     root: its folder, e.g. ~/.cache/huggingface/hub
@@ -91,8 +91,7 @@ class HubCache:
         os.replace(fresh, ref)
 
 
-@dataclass(frozen=True, slots=True)
-class Folder:
+class Folder(Struct, frozen=True):
     """A folder that a person names with --to.
 
     root: the folder

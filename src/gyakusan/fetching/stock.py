@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from gyakusan.errors import GyakusanError
 from gyakusan.fetching.copies import Copy, everything, unfinished
@@ -12,8 +13,7 @@ from gyakusan.models import repository
 from gyakusan.models.sources import hub
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(Struct, frozen=True):
     """One model on this computer.
 
     name: what one writes for it: owner/name:TAG, owner/name, ollama:TAG, or a file
@@ -28,8 +28,7 @@ class Kept:
     bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Stock:
+class Stock(Struct, frozen=True):
     """What is on this computer.
 
     models: by program, then by name

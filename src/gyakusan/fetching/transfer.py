@@ -13,9 +13,10 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
+
+from msgspec import Struct
 
 from gyakusan.doors import files
 from gyakusan.errors import BadReference, GyakusanError, SourceError
@@ -37,8 +38,7 @@ AGAIN = (408, 429, 500, 502, 503, 504)
 """Answers that may be another one in a moment."""
 
 
-@dataclass(frozen=True, slots=True)
-class Patience:
+class Patience(Struct, frozen=True):
     """How long a server is waited for.
 
     silence: longest time without a byte [s]
@@ -57,8 +57,7 @@ class Patience:
     window: float = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class Remote:
+class Remote(Struct, frozen=True):
     """A file that is to be fetched.
 
     name: its path in the repository

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, structs
 
 from gyakusan.engines.registry import DEFAULT, engine
 from gyakusan.errors import BadReference, UnknownName
@@ -16,8 +17,7 @@ if TYPE_CHECKING:
     from gyakusan.engines.deployment import Deployment
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """Files that a server is to load.
 
     name: of the model, as people know it
@@ -54,7 +54,7 @@ def of_deployment(deployment: Deployment, *, projector: bool = False) -> Wanted:
     if artifact is None:
         raise _unpublished(deployment.name, deployment.quantization, deployment.preparation)
     wanted = _of_artifact(artifact, deployment.name, deployment.engine)
-    return replace(wanted, quantization=deployment.quantization, projector=projector)
+    return structs.replace(wanted, quantization=deployment.quantization, projector=projector)
 
 
 def of_text(text: str, quantization: str | None = None, engine_name: str = DEFAULT, *, images: bool = False) -> Wanted:
@@ -120,7 +120,7 @@ def _of_record(name: str, quantization: str | None, engine_name: str, images: bo
     if artifact is None:
         asked = form or record.quantization
         raise _unpublished(record.name, asked, rules.preparation(record, asked))
-    return replace(_of_artifact(artifact, record.name, rules.NAME), quantization=form, projector=images)
+    return structs.replace(_of_artifact(artifact, record.name, rules.NAME), quantization=form, projector=images)
 
 
 def _usual(record: ModelRecord, engine_name: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,8 +17,7 @@ if TYPE_CHECKING:
     from gyakusan.planning.select.plan import Plan
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Fetched(Answer, Got):
+class Fetched(Answer, Got, frozen=True):
     """What `gyakusan get` answers: files on this computer."""
 
     def document(self) -> GetJson:
@@ -35,8 +33,7 @@ class Fetched(Answer, Got):
         yield from (f"  {path}" for path in self.files)
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class LocalModels(Answer, Stock):
+class LocalModels(Answer, Stock, frozen=True):
     """What `gyakusan get --list` answers: all models on this computer."""
 
     def document(self) -> GetListJson:

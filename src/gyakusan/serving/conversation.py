@@ -9,8 +9,9 @@ import socket
 import time
 import urllib.parse
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from gyakusan.errors import ServerError
 
@@ -25,8 +26,7 @@ PROBE = 5.0
 """Longest silence of a server that is only asked for its models [s]."""
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(Struct, frozen=True):
     """A piece of an answer.
 
     text: what arrived
@@ -37,8 +37,7 @@ class Piece:
     kind: Literal["answer", "thinking"] = "answer"
 
 
-@dataclass(frozen=True, slots=True)
-class Spoken:
+class Spoken(Struct, frozen=True):
     """One answer, when it has ended.
 
     text: the answer without thinking

@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import shlex
 import urllib.parse
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from gyakusan.serving.access import KEY_VARIABLE, is_loopback
 from gyakusan.serving.endpoints import Endpoint
@@ -20,8 +21,7 @@ NO_KEY = "none"
 PROMPTS = ("Say hello in one sentence.",)
 
 
-@dataclass(frozen=True, slots=True)
-class Snippet:
+class Snippet(Struct, frozen=True):
     """What one program reads.
 
     program: its name, as --for takes it
