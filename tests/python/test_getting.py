@@ -44,7 +44,7 @@ def test_a_plan_is_what_it_says(hub: FakeHub) -> None:
     plan = gyakusan.plan(device="RTX 4090", model="gpt-oss-20b").plans[0]
     artifact = plan.artifact
     assert artifact is not None
-    hub.repositories[artifact.repository] = {f: b"w" * 100 for f in artifact.files}
+    hub.repositories[artifact.repository] = dict.fromkeys(artifact.files, b"w" * 100)
     found = gyakusan.get(plan)
     assert sorted(p.name for p in found.files) == sorted(f.rpartition("/")[2] for f in artifact.files)
     assert found.wanted.reference.startswith(artifact.repository)
