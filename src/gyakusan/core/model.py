@@ -386,12 +386,13 @@ class Model:
 
 
 def _block(name: str) -> int:
-    """Return the number of the block that a tensor is in, -1 for none."""
-    return int(name.split(".", 2)[1]) if name.startswith("blk.") else -1
+    """Return the number of the block that a tensor is in, -1 for none and for a name that only looks as if."""
+    number = name.split(".", 2)[1] if name.startswith("blk.") else ""
+    return int(number) if number.isascii() and number.isdecimal() and len(number) < 10 else -1
 
 
 def _active(tensor: Tensor, share: dict[int, tuple[int, int]]) -> int:
     if "_exps" not in tensor.name:
         return tensor.values
-    used, count = share.get(int(tensor.name.split(".")[1]), (1, 1))
+    used, count = share.get(_block(tensor.name), (1, 1))
     return tensor.values * used // count

@@ -1,0 +1,283 @@
+"""Run cases in processes of their own, with limits, and say which broke what.
+
+A case fails on: an exception that reaches the user, an exit code outside of 0 to 3, more than 5 s of CPU, more than 500 MB,
+a control, escape or bidi character on the terminal, NaN, an infinite number or a negative size in the JSON, a flood of text.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import multiprocessing
+import os
+import re
+import resource
+import shutil
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import isfinite
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any
+
+from benchmarks.attack_cases.case import Case, write
+from benchmarks.attack_cases.web import serving
+
+SECONDS, WALL, MEMORY, ADDRESSES = 5.0, 120.0, 500e6, 6 * 2**30
+"""Most CPU time and time of waiting [s], resident memory and addresses [B] of a case."""
+LONGEST = {"screen": 200_000, "error": 20_000}
+"""Most characters of an answer that is not JSON, and of what is said on stderr."""
+STEERS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+"""What moves the cursor, changes colours or turns the direction of writing; not the end of a line or a tab."""
+SIZE = re.compile(r"(?:^|_)bytes$|^size$|^total$")
+
+
+SCORES = "scores"
+"""Instead of a command: read a file of scores."""
+
+
+class TooSlow(BaseException):
+    """The time of a case is over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a case did.
+
+    kind: its class; seed: what it was made of; problem: "" if it held
+    seconds: of CPU; memory: peak of the process [B]
+    """
+
+    kind: str
+    seed: int
+    problem: str
+    seconds: float
+    memory: float
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A case that is not made yet. kind: its class; seed: what it is made of."""
+
+    kind: str
+    seed: int
+
+
+def judged(code: object, out: bytes, err: bytes, encoding: str, as_json: bool) -> str:
+    """Why an answer is bad, "" if it is good."""
+    screen, said = (t.decode(encoding, "replace") for t in (out, err))
+    if type(code) is not int or not 0 <= code <= 3:
+        return f"exit code {code!r}"
+    if "Traceback (most recent call last)" in screen + said:
+        return "traceback in the text"
+    for name, text in (("stdout", screen), ("stderr", said)):
+        if match := STEERS.search(text):
+            return f"control character {match[0]!a} on {name}: {text[max(0, match.start() - 40) : match.end() + 20]!a}"
+    if len(said) > LONGEST["error"] or (not as_json and len(screen) > LONGEST["screen"]):
+        return f"a flood: {len(screen):,} and {len(said):,} characters"
+    return bad_json(screen) if as_json and screen.strip() else ""
+
+
+def bad_json(text: str) -> str:
+    """Why a JSON answer is bad, "" if it is good."""
+    try:
+        document = json.loads(text, parse_constant=lambda name: (_ for _ in ()).throw(ValueError(name)))
+    except ValueError as error:
+        return f"JSON: {error}"
+    return next(
+        (f"JSON: {k} is {v!r}" for k, v in numbers(document, "") if not isfinite(v) or (v < 0 and SIZE.search(k))), ""
+    )
+
+
+def numbers(value: Any, key: str) -> Iterator[tuple[str, float]]:
+    """Key and value of every number of a document."""
+    if isinstance(value, dict):
+        for k, v in value.items():
+            yield from numbers(v, k)
+    elif isinstance(value, list):
+        for v in value:
+            yield from numbers(v, key)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        yield key, value if isinstance(value, float) else float(min(max(value, -(10**300)), 10**300))
+
+
+def _slow(*_: object) -> None:
+    raise TooSlow
+
+
+@contextmanager
+def surroundings(case: Case, folder: Path, web: str) -> Iterator[None]:
+    """A bare environment in a folder of its own."""
+    before, where = dict(os.environ), os.getcwd()
+    bare = {
+        k: v for k, v in before.items() if k in ("PATH", "LD_LIBRARY_PATH", "COVERAGE_PROCESS_START", "COVERAGE_RUN")
+    }
+    home = str(folder / "home")
+    bare |= {
+        "HOME": home,
+        "HF_HOME": f"{home}/hf",
+        "OLLAMA_MODELS": f"{home}/ollama",
+        "LC_ALL": "C.UTF-8",
+        "TMPDIR": str(folder),
+    }
+    bare |= {k: v.replace("{dir}", str(folder)).replace("{web}", web) for k, v in case.environment.items()}
+    try:
+        os.environ.clear()
+        os.environ.update(bare)
+        os.chdir(folder)
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+        os.chdir(where)
+
+
+def read_scores(path: str) -> int:
+    """Read a file of one's own scores, which no command takes yet; the exit code."""
+    from gyakusan.catalog import quality_own
+    from gyakusan.cli.writing import warn
+    from gyakusan.errors import GyakusanError
+
+    try:
+        for score in quality_own.read(Path(path)):
+            if not 0 <= score.score <= 1:
+                raise ArithmeticError(score)
+    except GyakusanError as error:
+        warn(f"gyakusan: {error}")
+        return error.exit_code
+    return 0
+
+
+def called(case: Case, folder: Path) -> tuple[object, bytes, bytes]:
+    """Exit code, stdout and stderr of the command; raises what reaches the user."""
+    from gyakusan.cli import main
+
+    streams = [io.TextIOWrapper(io.BytesIO(), encoding=case.encoding, errors="strict") for _ in range(2)]
+    before = sys.stdout, sys.stderr
+    with serving(case.pages) as web, surroundings(case, folder, web):
+        arguments = [a.replace("{dir}", str(folder)).replace("{web}", web) for a in case.arguments]
+        sys.stdout, sys.stderr = streams
+        try:
+            code: object = read_scores(arguments[1]) if arguments[0] == SCORES else main(arguments)
+        except SystemExit as error:
+            code = error.code or 0
+        finally:
+            sys.stdout, sys.stderr = before
+    for stream in streams:
+        stream.flush()
+    return code, streams[0].buffer.getvalue(), streams[1].buffer.getvalue()  # type: ignore[attr-defined]
+
+
+def tried(task: Task, make: Callable[[Task], Case]) -> Found:
+    """Run one case here."""
+    folder = Path(tempfile.mkdtemp(prefix="attack-"))
+    (folder / "home").mkdir()
+    _forget_peak()
+    began = time.process_time()
+    problem = ""
+    try:
+        case = make(task)
+        write(case, folder)
+        began = time.process_time()
+        signal.setitimer(signal.ITIMER_PROF, 2 * SECONDS)
+        signal.setitimer(signal.ITIMER_REAL, WALL)
+        problem = judged(*called(case, folder), case.encoding, "--json" in case.arguments)
+    except TooSlow:
+        problem = "too slow"
+    except BaseException as error:  # noqa: BLE001 - whatever reaches the user is what is looked for
+        at = traceback.extract_tb(error.__traceback__)[-1]
+        problem = f"{type(error).__name__}: {str(error)[:120]!a} ({Path(at.filename).name}:{at.lineno})"
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        shutil.rmtree(folder, ignore_errors=True)
+    seconds, memory = time.process_time() - began, _peak()
+    if not problem and seconds > SECONDS:
+        problem = f"{seconds:.1f} s"
+    if not problem and memory > MEMORY:
+        problem = f"{memory / 1e6:.0f} MB"
+    return Found(task.kind, task.seed, problem, seconds, memory)
+
+
+def _forget_peak() -> None:
+    with open("/proc/self/clear_refs", "w") as file:
+        file.write("5")
+
+
+def _peak() -> float:
+    status = Path("/proc/self/status").read_text()
+    return float(re.search(r"VmHWM:\s+(\d+)", status)[1]) * 1024  # type: ignore[index]
+
+
+def _worker(tasks: Sequence[Task], make: Callable[[Task], Case], line: Connection) -> None:
+    """Run tasks one after the other and say of each what it did."""
+    resource.setrlimit(resource.RLIMIT_AS, (ADDRESSES, ADDRESSES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    signal.signal(signal.SIGPROF, _slow)
+    signal.signal(signal.SIGALRM, _slow)
+    for task in tasks:
+        line.send(tried(task, make))
+    line.close()
+
+
+def run(
+    tasks: Iterable[Task],
+    make: Callable[[Task], Case],
+    *,
+    alone: Callable[[str], bool],
+    workers: int = 0,
+    batch: int = 40,
+    on_found: Callable[[Found], None] = lambda found: None,
+) -> list[Found]:
+    """Run all tasks in forked processes.
+
+    make: makes a case; alone: True for a class whose cases each need a process; workers: 0 = one for each core
+    """
+    context = multiprocessing.get_context("fork")
+    waiting = _batches(list(tasks), alone, batch)
+    found: list[Found] = []
+    running: dict[Connection, tuple[Any, list[Task], float]] = {}
+    while waiting or running:
+        while waiting and len(running) < (workers or os.cpu_count() or 2):
+            some = waiting.pop()
+            ours, theirs = context.Pipe(duplex=False)
+            process = context.Process(target=_worker, args=(some, make, theirs), daemon=True)
+            process.start()
+            theirs.close()
+            running[ours] = (process, some, time.monotonic())
+        for line in wait(list(running), timeout=1):
+            process, some, _ = running[line]  # type: ignore[index]
+            try:
+                one = line.recv()  # type: ignore[union-attr]
+            except EOFError:
+                process.join()
+                del running[line]  # type: ignore[arg-type]
+                if some:  # it died
+                    found.append(Found(some[0].kind, some[0].seed, f"died ({process.exitcode})", 0.0, 0.0))
+                    on_found(found[-1])
+                    waiting.append(some[1:])
+                continue
+            found.append(one)
+            on_found(one)
+            running[line] = (process, some[1:], time.monotonic())  # type: ignore[index]
+        for process, _, began in running.values():
+            if time.monotonic() - began > 2 * WALL:  # in a library that lets no signal through
+                process.kill()
+        waiting = [b for b in waiting if b]
+    return found
+
+
+def _batches(tasks: list[Task], alone: Callable[[str], bool], batch: int) -> list[list[Task]]:
+    kinds = list(dict.fromkeys(t.kind for t in tasks))
+    out = []
+    for kind in kinds:
+        some = [t for t in tasks if t.kind == kind]
+        size = 1 if alone(kind) else batch
+        out += [some[i : i + size] for i in range(0, len(some), size)]
+    return out
