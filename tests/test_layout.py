@@ -13,6 +13,7 @@ APART = {
     "screens": "what people see of all commands, by command",
     "test_layout.py": "of the tests themselves",
     "test_architecture.py": "of all modules together",
+    "test_dependencies.py": "of the bounds of all dependencies",
     "test_docstrings.py": "of all records together",
     "test_names.py": "of all numbers together",
     "fetching/test_hub_library.py": "beside huggingface_hub, which judges our cache",

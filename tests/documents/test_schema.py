@@ -72,7 +72,9 @@ def test_a_schema_refuses() -> None:
 
 
 def test_a_running_server() -> None:
-    valid(plain(served("http://127.0.0.1:8080/v1", [BufferComparison("weights", "host", 1.0, None, None, None)]), "en"))
+    rows = [BufferComparison("weights", "host", 1.0, None, None, None)]
+    valid(plain(served("http://127.0.0.1:8080/v1", rows, 11549, "b11434"), "en"))
+    valid(plain(served("http://127.0.0.1:8080/v1", rows, None, "b11434"), "en"))
 
 
 def test_an_error_is_a_document_too(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,11 +1,13 @@
 """Nobody but this computer gets in without a key, and the key is ours alone."""
 
+import os
 import socket
 import stat
+from pathlib import Path
 
 import pytest
 
-from gyakusan.errors import BadSetting
+from gyakusan.errors import BadSetting, ServerError
 from gyakusan.serving.access import check_access, check_address, free_port, grant_access, is_loopback
 
 KEY = "0123456789abcdef"
@@ -104,3 +106,25 @@ def test_an_address_that_no_server_has(host: str, port: int, threads: int | None
     check_address("0.0.0.0", 8080, 1)
     with pytest.raises(BadSetting):
         check_address(host, port, threads)
+
+
+def test_keys_of_processes_that_are_gone_are_swept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    folder = tmp_path / "gyakusan" / "keys"
+    folder.mkdir(parents=True)
+    for name in ("gyakusan-4194301-abc.key", f"gyakusan-{os.getpid()}-abc.key", "gyakusan-mine.key", "other.key"):
+        (folder / name).write_text("x")
+    access = grant_access("192.0.2.1", 8080, None)
+    try:
+        left = {file.name for file in folder.iterdir()} - {access.path.name if access.path else ""}
+        assert left == {f"gyakusan-{os.getpid()}-abc.key", "gyakusan-mine.key", "other.key"}
+    finally:
+        access.remove_key_file()
+
+
+def test_no_folder_takes_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("x")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path / "file"))
+    with pytest.raises(ServerError, match=r"cannot be written.*--key-file"):
+        grant_access("192.0.2.1", 8080, None)

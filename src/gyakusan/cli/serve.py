@@ -151,7 +151,7 @@ def _run(asked: Deployment, path: str, options: ServiceOptions, output: Output, 
     gc.enable()  # a server runs for days
     from gyakusan.serving.buffer_comparison import compare_deployment
     from gyakusan.serving.service import Service
-    from gyakusan.show.served import comparison
+    from gyakusan.show.served import build, comparison
     from gyakusan.show.tree import Address, Text
 
     screen = terminal(output, stderr=output.json)
@@ -167,8 +167,9 @@ def _run(asked: Deployment, path: str, options: ServiceOptions, output: Output, 
         if output.json:
             from gyakusan.documents.served import served
 
-            write_json(served(running.url, rows), output, indent=None)
+            write_json(served(running.url, rows, running.report.build, asked.rules.VERSION), output, indent=None)
         else:
+            screen.show(build(running.report.build, asked.rules.VERSION))
             screen.show(comparison(rows), Address(say("OpenAI base URL: {url}", url=running.url)))
             if running.key_path:
                 screen.show(Address(say("The API key is in {path}", path=running.key_path)))

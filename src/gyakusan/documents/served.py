@@ -38,10 +38,14 @@ class ServeJson(Struct, frozen=True, kw_only=True):
     schema: name and version of this form
     catalogue: date of the catalogue
     url: base URL of the OpenAI API
+    build: number of the server's build, null if it tells none
+    rules: version of the engine whose rules the prediction follows
     buffers: predicted and reported
     """
 
     url: str
+    build: int | None
+    rules: str
     buffers: tuple[BufferJson, ...]
     schema: Literal["gyakusan/serve/1"] = "gyakusan/serve/1"
     catalogue: str = field(default_factory=catalogue_date)
@@ -87,9 +91,9 @@ class ErrorJson(Struct, frozen=True, kw_only=True):
     catalogue: str = field(default_factory=catalogue_date)
 
 
-def served(url: str, rows: Sequence[BufferComparison]) -> ServeJson:
+def served(url: str, rows: Sequence[BufferComparison], build: int | None, rules: str) -> ServeJson:
     """Return a running server."""
-    return ServeJson(url=url, buffers=tuple(_buffer(r) for r in rows))
+    return ServeJson(url=url, build=build, rules=rules, buffers=tuple(_buffer(r) for r in rows))
 
 
 def dry_run(found: DryRun) -> ServeDryRunJson:

@@ -101,6 +101,11 @@ class ServerReport(Protocol):
         """The buffers that it allocated."""
         ...
 
+    @property
+    def build(self) -> int | None:
+        """Number of its build, None if it tells none."""
+        ...
+
 
 class DryRunLine(Protocol):
     """Our figure and the engine's own in a dry run."""

@@ -63,7 +63,7 @@ class Watchdog:
             self._asked = None
             return False
         if not probing and now - self._last >= self._patience.quiet and now >= self._next:
-            self._next = now + AGAIN
+            self._next = now + min(AGAIN, self._patience.quiet)
             self._probe = threading.Thread(target=self._try, name="watchdog", daemon=True)
             self._probe.start()
         if self._asked is None:

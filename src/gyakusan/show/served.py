@@ -16,6 +16,13 @@ HEAD_TEXTS = ("buffer", "device", "predicted", "reported", "error")
 COLUMNS = columns(HEAD_TEXTS, 2)
 
 
+def build(number: int | None, rules: str) -> Text:
+    """Return which build runs, and whose rules the prediction follows."""
+    if number is None:
+        return Text(say("The server does not say its build; the forecast follows {rules}.", rules=rules))
+    return Text(say("The server is build {build}; the forecast follows {rules}.", build=f"b{number}", rules=rules))
+
+
 def comparison(rows: Sequence[BufferComparison]) -> Table:
     """Return predicted, reported and error of each buffer."""
     return Table(COLUMNS, tuple(_row(r) for r in rows))

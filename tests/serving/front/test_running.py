@@ -28,6 +28,13 @@ def raw(running: Running, data: bytes) -> socket.socket:
     return found
 
 
+def closed(stranger: socket.socket) -> bool:
+    try:
+        return stranger.recv(100) == b""
+    except ConnectionResetError:
+        return True
+
+
 def wait_for(condition: object, seconds: float = 10.0) -> bool:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -47,7 +54,7 @@ def test_an_answer_passes_with_the_inner_key(opened: Open) -> None:
     assert (found.status_code, found.json()["usage"]["completion_tokens"]) == (200, 4)
     assert running.heard.keys == {f"Bearer {INNER}"}
     assert INNER not in str(found.headers)
-    assert running.front.traffic.tokens == 7
+    assert wait_for(lambda: running.front.traffic.tokens == 7)
     assert running.front.traffic.requests == 1
 
 
@@ -77,7 +84,7 @@ def test_both_ways_to_show_a_key(opened: Open) -> None:
         ({"Origin": "null"}, "/v1/models", (403, "unknown_origin")),
         ({"Sec-Fetch-Site": "cross-site"}, "/v1/models", (403, "unknown_origin")),
         ({}, "/models/load", (404, "not_found")),
-        ({}, "/v1/../slots", (404, "not_found")),
+        ({}, "/v1%2Fslots", (404, "not_found")),
         ({}, "/v1/chat/completions", (405, "method_not_allowed")),
     ],
 )
@@ -124,7 +131,7 @@ def test_300_half_open_connections_lock_nobody_out(opened: Open) -> None:
     begun = time.monotonic()
     assert all(running.post().status_code == 200 for _ in range(5))
     assert time.monotonic() - begun < 2.0
-    assert all(s.recv(100) == b"" for s in strangers)
+    assert all(closed(s) for s in strangers)
     assert time.monotonic() - begun < 9.0
     for stranger in strangers:
         stranger.close()
@@ -134,7 +141,7 @@ def test_a_full_table_closes_who_asked_for_nothing_longest(opened: Open) -> None
     running = opened(connections=8, header_time=60.0)
     strangers = [raw(running, HALF) for _ in range(30)]
     assert running.post().status_code == 200
-    assert strangers[0].recv(100) == b""
+    assert closed(strangers[0])
     strangers[-1].settimeout(0.2)
     with pytest.raises(TimeoutError):
         strangers[-1].recv(100)
@@ -193,7 +200,7 @@ def test_one_client_takes_all_slots_but_one(opened: Open) -> None:
 def test_too_many_that_wait(opened: Open) -> None:
     running = opened(slots=1, waiting=2)
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda _: running.post(json={"wait": 0.5}), range(6)))
+        answers = list(pool.map(lambda _: running.post(json={"wait": 2.0}), range(6)))
     assert sorted(a.status_code for a in answers) == [200, 200, 200, 429, 429, 429]
     assert {a.headers["Retry-After"] for a in answers if a.status_code == 429} == {"5"}
 
@@ -211,7 +218,8 @@ def test_requests_and_tokens_of_a_minute(opened: Open) -> None:
     assert [a.status_code for a in answers] == [200, 200, 429]
     assert 1 <= int(answers[2].headers["Retry-After"]) <= 30
     running = opened(key_tokens=10)
-    assert [running.post().status_code for _ in range(3)] == [200, 200, 429]
+    assert [running.post().status_code for _ in range(2)] == [200, 200]
+    assert wait_for(lambda: running.post().status_code == 429)
 
 
 def test_light_requests_wait_for_nobody(opened: Open) -> None:

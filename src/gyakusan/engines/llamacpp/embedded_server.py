@@ -39,7 +39,10 @@ def fill(library: Any, params: Any, fields: dict[str, Any]) -> None:
                 target = getattr(target, step)
             current = getattr(target, last)
             given = value_of(library, value)
-            setattr(target, last, set(given) if isinstance(current, set) else given)
+            given = set(given) if isinstance(current, set) else given
+            setattr(target, last, given)
+            if getattr(target, last) != given:
+                raise TypeError(f"it keeps {getattr(target, last)!r} for {given!r}")
         except (AttributeError, KeyError, TypeError, OverflowError) as error:
             raise ValueError(f"xllamacpp {library.__version__} refuses {name}: {error}") from None
 

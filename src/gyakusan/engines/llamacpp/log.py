@@ -38,6 +38,8 @@ _FITTED = re.compile(r"(?:llama_params_fit|common_fit_params|common_params_fit)\
 _ADDRESS = re.compile(r"listening on https?://(?:\[[0-9A-Fa-f:.%\w]+\]|[\w.-]+):(\d{1,5})\b")
 _ROUNDING = 0.005 * MIB
 """llama.cpp prints two digits of MiB: a figure is right to half a hundredth. [B]"""
+FIRST_BUILD = 1000
+"""Smaller numbers are not llama.cpp's: a build outside its repository calls itself 0 or 1."""
 _NUMBERS = {"n_ctx": "context", "n_seq_max": "slots", "n_batch": "batch", "n_ubatch": "ubatch"}
 
 
@@ -111,7 +113,7 @@ def _facts(line: str) -> dict[str, int | bool]:
         return {"flash": value == "enabled"} if value in ("enabled", "disabled") else {}
     if match := _FLASH.search(line):
         return {"flash": "enabled" in (match[1], match[2])}
-    if (match := _BUILD.search(line)) and int(match[1]) > 0:
+    if (match := _BUILD.search(line)) and int(match[1]) >= FIRST_BUILD:
         return {"build": int(match[1])}
     return {}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import re
 import time
@@ -14,7 +15,16 @@ from typing import Any
 import httpx2
 
 from gyakusan.serving.front.bodies import check_body
-from gyakusan.serving.front.heads import Head, Names, check_length, check_path, preflight, shared_with, too_large
+from gyakusan.serving.front.heads import (
+    METHODS,
+    Head,
+    Names,
+    check_length,
+    check_path,
+    preflight,
+    shared_with,
+    too_large,
+)
 from gyakusan.serving.front.keys import OWNER, Keys
 from gyakusan.serving.front.limits import Limits
 from gyakusan.serving.front.rates import Buckets
@@ -29,8 +39,8 @@ Client = tuple[str, str]
 HEALTH = ("/health", "/v1/health")
 ABORT = "gyakusan.abort"
 """Where the protocol leaves the function that ends a connection at once."""
-DRAINED = 256 * 1024
-"""So much of a refused body is read, so that its sender reads the refusal. [B]"""
+DRAINED, DRAIN_TIME = 8 * 2**20, 2.0
+"""How much of a refused body is read and dropped, and for how long: its sender reads the refusal after it. [B], [s]"""
 _PASSED = (b"content-type", b"content-length", b"retry-after")
 _TAIL = 4096
 """The end of an answer, where its tokens are counted. [B]"""
@@ -83,7 +93,8 @@ class App:
             if answer.started:
                 answer.abort()
                 return
-            await _drain(head, receive)
+            if head.path in METHODS and not answer.body_read:
+                await _drain(head, receive)
             await answer.whole(refusal.status, [*refusal.headers(), *shared_with(head)], refusal.body())
 
     async def _answer(self, head: Head, receive: Receive, answer: _Answer) -> None:
@@ -103,6 +114,7 @@ class App:
         body = b""
         if head.method == "POST":
             body = await _body(receive, self.limits)
+            answer.body_read = True
             check_body(body, self.limits, keyed=bool(self.keys))
         await _unless_gone(self._pass(head, client, body, answer), receive)
 
@@ -142,11 +154,11 @@ class App:
                 events += piece.count(b"data:")
                 tail = (tail + piece)[-_TAIL:]
                 await answer.send(piece)
-            await answer.end()
         finally:
             tokens = tokens_in(tail) or events
             self.traffic.tokens += tokens
             self._tokens.take(client[0], tokens)
+        await answer.end()
 
     def _heard(self) -> None:
         self.traffic.seen = time.monotonic()
@@ -157,6 +169,7 @@ class _Answer:
 
     def __init__(self, send: Send, abort: Callable[[], None], patience: float) -> None:
         self.started = False
+        self.body_read = False
         self.abort = abort
         self._send = send
         self._patience = patience
@@ -206,16 +219,14 @@ async def _body(receive: Receive, limits: Limits) -> bytes:
 
 
 async def _drain(head: Head, receive: Receive) -> None:
-    """Read what is left of a short body: a sender that is cut off while it sends does not see the refusal."""
+    """Read a refused body, and drop it: a sender that is cut off while it sends does not see the refusal."""
     length = next((v for k, v in head.headers if k == b"content-length"), b"0")
     if not length.isdigit() or not 0 < int(length[:12]) <= DRAINED:
         return
-    try:
-        async with asyncio.timeout(1.0):
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(DRAIN_TIME):
             while (await receive()).get("more_body"):
                 pass
-    except TimeoutError:
-        return
 
 
 async def _unless_gone(work: Awaitable[None], receive: Receive) -> None:

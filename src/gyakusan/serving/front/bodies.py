@@ -30,7 +30,8 @@ def check_body(body: bytes, limits: Limits, *, keyed: bool) -> dict[str, Any]:
     _check_numbers(asked, limits)
     _check_lists(asked, limits)
     for name in _OWNERS:
-        if asked.get(name) not in (None, False, [], -1):
+        value = asked.get(name)
+        if value not in (None, [], -1) and value is not False:
             raise Refusal(400, "not_allowed", f"This server does not take {name}.")
     if isinstance(grammar := asked.get("grammar"), str):
         check_grammar(grammar, limits, recursion=not keyed)

@@ -68,7 +68,8 @@ def check_count(text: str, limits: Limits, what: str) -> None:
 
 def _rules(text: str, limits: Limits) -> Iterator[tuple[str, tuple[Cost, list[str]]]]:
     """Yield each rule: its own cost, and the names that it uses."""
-    name, own, used = "", Cost(), []
+    name, own = "", Cost()
+    used: list[str] = []
     for match in _TOKEN.finditer(text):
         kind = match.lastgroup
         if kind == "rule":
