@@ -191,7 +191,7 @@ class _Watch:
         told = {
             "done": gigabytes(self.done),
             "total": gigabytes(self.total),
-            "what": self.what,
+            "command": f"gyakusan get {self.what}",
             "then": error.mend or "",
         }
         template = "{first} {done} of {total} are here."

@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gyakusan.errors import BadReference, BadSetting
+from gyakusan.message import Message
 
 if TYPE_CHECKING:
+    from gyakusan.core.machine import Machine
+    from gyakusan.engines.deployment import Deployment
     from gyakusan.planning.select.plan import Plan
 
 _NUMBER = re.compile(r"[1-9]\d{0,3}")
@@ -38,3 +41,29 @@ def numbered_plan(text: str) -> Plan:
             "The last answer has no plan {number}.", number=text, count=len(plans), mend="Its plans are 1 to {count}."
         )
     return plans[int(text) - 1]
+
+
+def check_machine(deployment: Deployment, typed: str) -> None:
+    """Raise BadSetting for a plan whose GPUs are not those of this computer. typed: the plan."""
+    if not is_plan(typed):
+        return
+    from gyakusan import machines
+    from gyakusan.show.wording import machine_words
+
+    planned, here = deployment.machine, machines.this_computer()
+    if _gpus(planned) != _gpus(here):
+        raise BadSetting(
+            "Plan {number} is for {planned}; this computer has {here}.", number=typed, planned=_plain(machine_words(planned)),
+            here=_plain(machine_words(here)), mend="gyakusan plan proposes for this computer; --anyway starts it as it is.",
+        )  # fmt: skip
+
+
+def _gpus(machine: Machine) -> list[str]:
+    return sorted(g.name for g in machine.gpus)
+
+
+def _plain(words: Message) -> Message:
+    """Return words for a line that is not broken: with usual blanks."""
+    from gyakusan.show.tree import FIXED
+
+    return Message(words.template, {k: str(v).replace(FIXED, " ") for k, v in words.facts.items()})

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
+from gyakusan.cli.numbered import check_machine, is_plan, numbered_plan
 from gyakusan.cli.options import Output, People, Server, Sharing, Where, Which, _
 from gyakusan.cli.writing import draw, terminal, warn, write_json
 from gyakusan.engines.registry import engine
@@ -55,8 +56,9 @@ def serve(
     asked = _asked(model, people, where, which, server)
     if dry_run:
         return _dry_run(asked, host, port, output)
-    path = _file(asked)
+    path = _file(asked, model)
     if not anyway:
+        check_machine(asked, model)
         _check_trained(asked)
     if not anyway and not asked.ledger.fits:
         return _refuse(asked, output)
@@ -86,9 +88,9 @@ def _asked(model: str, people: People, where: Where, which: Which, server: Serve
     """Return the deployment that the options describe, or plan 1 of a saved answer."""
     from gyakusan import api
 
-    if model.endswith((".toml", ".json")):
+    if is_plan(model):
         _check_unchanged(model, people, where, which, server)
-        return _planned(model)
+        return numbered_plan(model).deployment
 
     name = engine(which.engine).NAME
     settings = which.settings(name, server, alone=True)
@@ -112,20 +114,6 @@ def _check_unchanged(file: str, *parts: People | Where | Which | Server) -> None
             file=file,
             mend="Leave them out, or save another plan with gyakusan plan ... --save FILE.",
         )
-
-
-def _planned(file: str) -> Deployment:
-    """Return plan 1 of a saved answer, asked again. Raises BadReference where the question has no plan now."""
-    from pathlib import Path
-
-    from gyakusan.planning.request.parse_request import parse_request
-    from gyakusan.planning.select.recommend import recommend
-    from gyakusan.python.files import question_of
-
-    plans = recommend(parse_request(question_of(Path(file)))).plans
-    if not plans:
-        raise BadReference("The question in {file} has no plan.", file=file, mend="See `gyakusan plan {file}`.")
-    return plans[0].deployment
 
 
 def _dry_run(asked: Deployment, host: str, port: int, output: Output) -> int:
@@ -181,8 +169,8 @@ def _run(asked: Deployment, path: str, options: ServiceOptions, output: Output, 
     return 0
 
 
-def _file(asked: Deployment) -> str:
-    """The path of the model. Raises BadReference if it is only a description."""
+def _file(asked: Deployment, typed: str) -> str:
+    """The path of the model, wherever a program keeps it. Raises BadReference if it is not on this computer."""
     from pathlib import Path
 
     source = asked.model.source
@@ -190,13 +178,17 @@ def _file(asked: Deployment) -> str:
         from gyakusan.models.embedded import embedded
 
         return str(embedded())
-    if not source.endswith(".gguf") or not Path(source).is_file():
-        raise BadReference(
-            "The files of {name} are not on this computer.",
-            name=asked.model.name,
-            mend="Give the path of a GGUF file, or smollm2.",
-        )
-    return source
+    if source.endswith(".gguf") and Path(source).is_file():
+        return source
+    from gyakusan.fetching.find import find_files
+
+    found = find_files(asked)
+    if found is not None and found.path.is_file():
+        return str(found.path)
+    raise BadReference(
+        "The files of {name} are not on this computer.", name=asked.model.name, command=f"gyakusan get {typed}",
+        mend="Fetch them: {command}",
+    )  # fmt: skip
 
 
 def _check_trained(asked: Deployment) -> None:

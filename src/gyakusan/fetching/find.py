@@ -13,7 +13,7 @@ from gyakusan.doors.files import whole
 from gyakusan.engines.downloads import Loaded, index_file, is_projector, loaded_files
 from gyakusan.errors import GyakusanError
 from gyakusan.fetching.copies import Copy, copies
-from gyakusan.fetching.wanted import Wanted, of_deployment
+from gyakusan.fetching.wanted import Wanted, of_deployment, of_text
 from gyakusan.models.sources import ollama
 
 if TYPE_CHECKING:
@@ -46,7 +46,9 @@ def find_files(deployment: Deployment, *, projector: bool = False) -> Found | No
     projector: True if the plan counts the image part
     """
     try:
-        return find(of_deployment(deployment, projector=projector))
+        if deployment.model.catalogue_name:
+            return find(of_deployment(deployment, projector=projector))
+        return find(of_text(deployment.model.name, None, deployment.engine, images=projector))
     except GyakusanError:
         return None
 
