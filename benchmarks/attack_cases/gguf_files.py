@@ -138,7 +138,8 @@ def _pair(random: Random, key: str, old: object) -> bytes:
     )
 
 
-def _plain(key: str, old: Any) -> bytes:
+def plain_pair(key: str, old: Any) -> bytes:
+    """One key with its value."""
     if isinstance(old, list):
         kind = STRING if old and isinstance(old[0], str) else F32 if old and isinstance(old[0], float) else I32
         return pair(key, ARRAY, array(kind, old))
@@ -163,7 +164,7 @@ def lying(random: Random) -> Case:
     keys = dict(row["kv"])
     changed = set(random.sample(sorted(keys), min(len(keys), random.randrange(0, 4))))
     pairs = [
-        _pair(random, k, v) if k in changed else _plain(k, v)
+        _pair(random, k, v) if k in changed else plain_pair(k, v)
         for k, v in keys.items()
         if k not in changed or random.random() < 0.8
     ]

@@ -372,7 +372,7 @@ class Model:
         share = {i: (f.used, f.count) for f in self.feed_forward if isinstance(f, Experts) for i in f.layers}
         whole = self.loaded if self.loaded >= 0 else self.blocks
         used = (t for t in self.tensors if t.name != "token_embd.weight" or self.tied)
-        return sum(_active(t, share) for t in used if _block(t.name) < whole)
+        return sum(_active(t, share) for t in used if block_of(t.name) < whole)
 
     @cached_property
     def tied(self) -> bool:
@@ -385,7 +385,7 @@ class Model:
         return sum(t.bytes for t in self.tensors)
 
 
-def _block(name: str) -> int:
+def block_of(name: str) -> int:
     """Return the number of the block that a tensor is in, -1 for none and for a name that only looks as if."""
     number = name.split(".", 2)[1] if name.startswith("blk.") else ""
     return int(number) if number.isascii() and number.isdecimal() and len(number) < 10 else -1
@@ -394,5 +394,5 @@ def _block(name: str) -> int:
 def _active(tensor: Tensor, share: dict[int, tuple[int, int]]) -> int:
     if "_exps" not in tensor.name:
         return tensor.values
-    used, count = share.get(_block(tensor.name), (1, 1))
+    used, count = share.get(block_of(tensor.name), (1, 1))
     return tensor.values * used // count

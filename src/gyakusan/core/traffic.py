@@ -14,7 +14,18 @@ from msgspec import Struct, structs
 from gyakusan.core.arrays import Number
 from gyakusan.core.broadcast import minimum, where
 from gyakusan.core.dtypes import dtype
-from gyakusan.core.model import Attention, Compressed, Experts, Indexer, Latent, Memory, Model, Recurrent, Tensor
+from gyakusan.core.model import (
+    Attention,
+    Compressed,
+    Experts,
+    Indexer,
+    Latent,
+    Memory,
+    Model,
+    Recurrent,
+    Tensor,
+    block_of,
+)
 
 F32 = 4
 """Bytes of one value of a recurrent state [B]."""
@@ -153,7 +164,7 @@ def _loaded(model: Model) -> Iterator[Tensor]:
     extra = re.compile(model.extra_loaded) if model.extra_loaded else None
     limit = model.loaded if model.loaded >= 0 else model.blocks
     for tensor in model.tensors:
-        block = int(tensor.name.split(".", 2)[1]) if tensor.name.startswith("blk.") else -1
+        block = block_of(tensor.name)
         if block < limit or (extra is not None and extra.search(tensor.name)):
             yield tensor
 
