@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gyakusan.errors import SourceError
-from gyakusan.serving.key_files import kept_key
+from gyakusan.errors import BadSetting, SourceError
+from gyakusan.serving.key_files import check_private, kept_key
 
 
 @pytest.mark.parametrize(
@@ -51,3 +51,18 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monke
     with pytest.raises(SourceError, match="No space left"):
         kept_key(tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("mode", "private"), [(0o600, True), (0o400, True), (0o640, False), (0o604, False), (0o620, False)]
+)
+def test_a_key_file_is_ones_own(tmp_path: Path, mode: int, private: bool) -> None:
+    file = tmp_path / "key"
+    file.write_text("x")
+    file.chmod(mode)
+    if private:
+        check_private(file)
+    else:
+        with pytest.raises(BadSetting, match=r"Other users .* can read the key.*chmod 600"):
+            check_private(file)
+    check_private(tmp_path / "gone")  # its reader says so

@@ -10,7 +10,7 @@ import pytest
 
 from gyakusan.errors import ServerError
 from gyakusan.serving import process
-from gyakusan.serving.process import GuardedProcess, ProcessSpec
+from gyakusan.serving.process import FileKeeper, GuardedProcess, ProcessSpec
 
 ENVIRONMENT = {"PATH": os.environ["PATH"]}
 
@@ -88,7 +88,7 @@ def test_secrets_and_control_characters_never_reach_the_log(tmp_path: Path) -> N
     made = GuardedProcess(
         ProcessSpec([sys.executable, "-ISu", "-c", code], ENVIRONMENT, secrets=("hunter2-hunter2",)), file
     )
-    assert ended(made) == ("key=[secret]  [31mred  api_keys: [secret]",)
+    assert ended(made) == ("key=[secret] ?[31mred? api_keys: [secret]",)
     assert "hunter2" not in file.read_text()
     assert "\x1b" not in file.read_text()
 
@@ -168,3 +168,45 @@ def test_a_link_is_no_log_file(tmp_path: Path) -> None:
     with pytest.raises(ServerError, match="cannot be written"):
         GuardedProcess(ProcessSpec(["true"], ENVIRONMENT), tmp_path / "link")
     assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_log_file_on_a_full_disk() -> None:
+    before = Path("/dev/full").stat().st_mode
+    with pytest.raises(ServerError, match=r"/dev/full cannot be written: No space left on device.*another file"):
+        GuardedProcess(ProcessSpec([sys.executable, "-c", ""], ENVIRONMENT), Path("/dev/full"))
+    assert Path("/dev/full").stat().st_mode == before
+
+
+def test_a_log_file_that_takes_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = child("import time; print('one', flush=True); time.sleep(30)")
+    try:
+        assert made.log.file_error is None
+        full = open("/dev/full", "w", buffering=1)  # noqa: SIM115
+        monkeypatch.setattr(made.log, "_file", full)
+        made.log._add("a line")
+        assert isinstance(made.log.file_error, OSError)
+        made.log._add("another")
+        assert made.log.lines[-1] == "another"
+    finally:
+        made.end()
+
+
+def test_a_log_file_is_continued(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    for text in ("one", "two"):
+        spec = ProcessSpec([sys.executable, "-ISc", f"print({text!r})"], ENVIRONMENT, grace=0.3)
+        ended(GuardedProcess(spec, log, append=True))
+    assert [line for line in log.read_text().splitlines() if line in ("one", "two")] == ["one", "two"]
+    assert log.stat().st_mode & 0o777 == 0o600
+
+
+def test_kept_files_are_removed_at_the_end(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text("x")
+    keeper = FileKeeper([file, tmp_path / "never there"])
+    time.sleep(0.1)
+    assert file.exists()
+    keeper.end()
+    assert not file.exists()
+    keeper.end()

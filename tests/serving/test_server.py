@@ -174,7 +174,7 @@ def test_a_killed_server_is_noticed(smollm2: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b"no model at all", "invalid magic"),
+        (b"no model at all", "did not start"),
         (b"", "did not start"),
         (b"GGUF\x03\x00\x00\x00" + b"\xff" * 64, "did not start"),
     ],
@@ -186,7 +186,7 @@ def test_a_broken_file(tmp_path: Path, content: bytes, says: str) -> None:
     with pytest.raises(ServerError, match=says) as caught:
         served(path, SMALL, program="embedded").start()
     assert "\n" not in str(caught.value)
-    assert "Download the file again" in str(caught.value)
+    assert "broken.gguf" in str(caught.value)
 
 
 @pytest.mark.parametrize("program", ["exit 1", "sleep 300 & exit 1"], ids=["silent", "with a child that holds the log"])
@@ -211,7 +211,10 @@ def test_a_server_that_says_nothing_of_a_good_file(
     (tmp_path / "llama-server").write_text("#!/bin/sh\nexit 7\n")
     (tmp_path / "llama-server").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    with pytest.raises(ServerError, match="ended with status 7"):
+    with pytest.raises(ServerError, match="ended with status 7 and said nothing"):
+        served(smollm2, SMALL).start()
+    (tmp_path / "llama-server").write_text("#!/bin/sh\necho first\necho the reason\nexit 8\n")
+    with pytest.raises(ServerError, match=r"ended with status 8\. Its last line: the reason"):
         served(smollm2, SMALL).start()
 
 

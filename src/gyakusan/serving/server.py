@@ -11,7 +11,7 @@ import json
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -127,6 +127,7 @@ class Server(Generic[S, R]):
         if self._child is not None:
             raise ServerError("This Server has been started already.", mend="Create a new Server.")
         self.check_file()
+        self.check_model()
         self.program = self.module.find_program(self.options.program)
         self._access = grant_access(self.options.host, self.options.port, self.options.key)
         try:
@@ -142,6 +143,11 @@ class Server(Generic[S, R]):
         """Raise BadReference if there is no model file."""
         if not self.path.is_file():
             raise BadReference("The file {path} does not exist.", path=str(self.path), mend="Check the path.")
+
+    def check_model(self) -> None:
+        """Raise ServerError for a model file that cannot be read, with the reason: the server would say less, and later."""
+        if broken := self.module.model_error(self.path):
+            raise ServerError("The server did not start. {reason}", reason=broken.message, mend=broken.mend)
 
     def stop(self) -> None:
         """End the server and all that belongs to it. Safe at any time, any number of times."""
@@ -300,9 +306,15 @@ class Server(Generic[S, R]):
             )
         if code < 0:
             return ServerError("The server crashed with signal {number}.", number=-code, mend="See the server's log.")
-        if not started and (broken := self.module.model_error(self.path)):
-            return ServerError("The server did not start. {reason}", reason=broken.message, mend=broken.mend)
-        return ServerError("The server ended with status {code}.", code=code, mend="See the server's log.")
+        return _ended(code, child.log.lines)
+
+
+def _ended(code: int, lines: Sequence[str]) -> ServerError:
+    """Return that the server ended, with the last thing that it said."""
+    said = next((line.strip() for line in reversed(lines) if line.strip() and not line.startswith("guard: ")), None)
+    if said is None:
+        return ServerError("The server ended with status {code} and said nothing.", code=code)
+    return ServerError("The server ended with status {code}. Its last line: {line}", code=code, line=said[:300])
 
 
 def _slow(stage: Message, elapsed: float) -> ServerError:
