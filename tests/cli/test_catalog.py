@@ -120,3 +120,57 @@ def test_an_update_needs_leave(run: Any) -> None:
         "",
         "gyakusan: The update is fetched from the network. Add --online.\n",
     )
+
+
+def test_a_model_that_is_added_is_planned_with(run: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from tests.fakes import tiny
+
+    folder = tmp_path / "Mine-7B"
+    folder.mkdir()
+    (folder / "config.json").write_bytes(
+        tiny.config(
+            hidden_size=4096,
+            num_hidden_layers=32,
+            num_attention_heads=32,
+            num_key_value_heads=8,
+            intermediate_size=14336,
+            vocab_size=128256,
+            max_position_embeddings=32768,
+        )
+    )
+    code, out, _ = run("add", str(folder), "--license", "mit", "--languages", "en,ja", "--json")
+    assert (code, json.loads(out)["names"], json.loads(out)["missing"]) == (0, ["Mine-7B"], ["released"])
+    assert run("add", str(folder)) == (
+        2,
+        "",
+        "gyakusan: The catalogue has a model called 'Mine-7B' already. Choose another --name, or add --replace.\n",
+    )
+    assert run("add", str(folder), "--replace", "--released", "2026-05")[1].endswith(
+        "Not known: licence (--license), languages (--languages).\n"
+    )
+    assert [m["name"] for m in json.loads(run("list", "models", "--search", "mine-7b", "--json")[1])] == ["Mine-7B"]
+    assert main(["plan", "--device", "RTX 4090", "--model", "mine-7b", "--details", "1"]) == 0
+    shown = capsys.readouterr().out
+    assert f"convert_hf_to_gguf.py {folder}" in shown
+    assert "quality assumed" in shown
+
+
+def test_a_gguf_that_is_added_is_the_one_that_runs(
+    run: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from tests.fakes import tiny
+
+    (tmp_path / "mine-Q5_K_M.gguf").write_bytes(tiny.gguf("Q5_K_M"))
+    said = ("--license", "mit", "--languages", "en", "--released", "2026-05")
+    assert run("add", str(tmp_path / "mine-Q5_K_M.gguf"), *said)[1].endswith("mine.toml: mine.\n")
+    assert main(["plan", "--device", "RTX 4090", "--model", "mine", "--context", "4096", "--json"]) == 0
+    plan = json.loads(capsys.readouterr().out)["plans"][0]
+    assert (plan["engine"], plan["quantization"]) == ("llama.cpp", "Q5_K_M")
+    assert str(tmp_path / "mine-Q5_K_M.gguf") in plan["command"]["argv"]
+
+
+def test_facts_of_a_model_are_not_for_a_file_of_records(run: Any, tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(DEVICE)
+    code, _, err = run("add", str(path), "--license", "mit")
+    assert (code, "is a file of records" in err) == (2, True)

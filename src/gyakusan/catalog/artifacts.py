@@ -88,8 +88,9 @@ def published(record: ModelRecord) -> tuple[Artifact, ...]:
     known = artifacts(record.name)
     seen = {a.repository.casefold() for a in known}
     original = next((n for n in record.aliases if "/" in n), "")
-    own = [_own(record, original, "bf16", "BF16")] if original and original.casefold() not in seen else []
-    if record.role == "embedding":  # the table has models that answer only
+    whole = original and original.casefold() not in seen and original not in record.gguf
+    own = [_own(record, original, "bf16", "BF16")] if whole else []
+    if record.role == "embedding" or record.weights.startswith("hf:"):  # the table has ours that answer only
         own += [_own(record, name, "gguf", record.quantization) for name in record.gguf]
     for name in record.mlx:
         tag = _MLX_TAG.search(name)

@@ -56,6 +56,7 @@ class ModelRecord:
     mlx: repositories with MLX conversions
     recalled: fields that were recalled, not looked up
     pooling: how an embedding model makes one vector of its tokens'
+    weights: the user's own files: a GGUF file, a folder, or hf:owner/name with GGUF files; "" = what is published
     score: mean over the tasks of MTEB (Multilingual, v2) of an embedding model, 0 = not known [points]
     metadata: GGUF key-values without the tokenizer
     """
@@ -85,8 +86,19 @@ class ModelRecord:
     mlx: tuple[str, ...] = ()
     recalled: tuple[str, ...] = ()
     pooling: Pooling = ""
+    weights: str = ""
     score: float = 0.0
     metadata: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def own_file(self) -> str:
+        """Path of the user's GGUF file, "" = none."""
+        return self.weights if self.weights.endswith(".gguf") and not self.weights.startswith("hf:") else ""
+
+    @property
+    def own_folder(self) -> str:
+        """Path of the user's folder with a checkpoint, "" = none."""
+        return "" if self.own_file or self.weights.startswith("hf:") else self.weights
 
     @property
     def architecture(self) -> str:

@@ -86,17 +86,39 @@ def check(
     return 1 if found.facts["broken"] else 0
 
 
-@app.command(name="add", help="Add records of your own from a file or an address.")
+@app.command(
+    name="add", help="Add a model or records of your own: from a folder, a GGUF file, a repository or a TOML file."
+)
 def add(
-    source: Annotated[str, Parameter(help=_("A TOML file of records, or its https:// address."))],
+    source: Annotated[
+        str,
+        Parameter(
+            help=_(
+                "A folder with config.json, a GGUF file, hf:owner/name, a TOML file of records, or its https:// address."
+            )
+        ),
+    ],
     *,
+    name: Annotated[str, Parameter(help=_("Name of the model; default: that of its folder, file or repository."))] = "",
+    license_: Annotated[
+        str,
+        Parameter(name="--license", help=_("Licence of the model, e.g. apache-2.0, where its files do not say it.")),
+    ] = "",
+    languages: Annotated[
+        str, Parameter(help=_("Languages of the model, e.g. en,ja, where its files do not say them."))
+    ] = "",
+    released: Annotated[str, Parameter(help=_("Date of the model's release, e.g. 2026-05."))] = "",
     replace: Annotated[
         bool, Parameter(help=_("Replace a file of the same name; its records win over the catalogue's."), negative="")
     ] = False,
     output: Output = Output(),
 ) -> int:
     """Run `gyakusan catalog add` and return its exit code."""
-    return _say(records.catalog_add(source, replace=replace), output)
+    spoken = [part for part in languages.split(",") if part.strip()]
+    return _say(
+        records.catalog_add(source, replace=replace, name=name, license=license_, languages=spoken, released=released),
+        output,
+    )
 
 
 @app.command(name="update", help="Use a newer catalogue release, verified by its signature, or go back.")

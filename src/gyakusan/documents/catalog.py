@@ -122,6 +122,7 @@ class CatalogNoticeJson(Struct, frozen=True, kw_only=True):
     broken: files of the user's own that are left out, of `check`
     file: where the records stand now, of `add`
     names: of the records, of `add`
+    missing: license, languages or released, where nothing says it of an added model, of `add`
     release: date of the newest release, of `update`
     newer: true if it was fetched, of `update`
     """
@@ -130,6 +131,7 @@ class CatalogNoticeJson(Struct, frozen=True, kw_only=True):
     broken: tuple[str, ...] | UnsetType = UNSET
     file: str | UnsetType = UNSET
     names: tuple[str, ...] | UnsetType = UNSET
+    missing: tuple[str, ...] | UnsetType = UNSET
     release: str | UnsetType = UNSET
     newer: bool | UnsetType = UNSET
     schema: Literal["gyakusan/catalog-notice/1"] = "gyakusan/catalog-notice/1"

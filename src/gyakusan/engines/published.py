@@ -49,6 +49,9 @@ class PlannedFormat(Struct, frozen=True):
 def gguf_formats(record: ModelRecord) -> Iterator[PlannedFormat]:
     """Yield GGUF files of a model, the largest first: of each width the best, else the usual one, which has to be made."""
     found = _first_by_tag(a for a in published(record) if a.format == "gguf")
+    if record.weights and not record.own_folder:  # these files, and no others
+        yield PlannedFormat(record.quantization, found.get(record.quantization))
+        return
     if record.quantization not in GGUF_QUANTS and record.quantization in NATIVE_TAGS:
         yield _best(NATIVE_TAGS, found) or PlannedFormat(record.quantization, None)
         return
@@ -61,6 +64,8 @@ def gguf_formats(record: ModelRecord) -> Iterator[PlannedFormat]:
 
 def checkpoint_formats(record: ModelRecord) -> Iterator[PlannedFormat]:
     """Yield Hugging Face checkpoints of a model: as published, FP8, 4-bit integers, and NVFP4, MXFP4 of known publishers."""
+    if record.weights and not record.own_folder:
+        return
     every = published(record)
     kinds = {kind: next((a for a in every if a.format == kind), None) for kind in ("bf16", "fp8", "nvfp4", "mxfp4")}
     if record.quantization in NATIVE_TAGS:
@@ -68,9 +73,9 @@ def checkpoint_formats(record: ModelRecord) -> Iterator[PlannedFormat]:
         if kinds["mxfp4"] is not None:
             yield PlannedFormat("MXFP4", kinds["mxfp4"])
         return
-    if kinds["bf16"] is not None:
+    if kinds["bf16"] is not None or record.own_folder:
         yield PlannedFormat("BF16", kinds["bf16"])
-    if kinds["fp8"] is not None or kinds["bf16"] is not None:
+    if kinds["fp8"] is not None or kinds["bf16"] is not None or record.own_folder:
         yield PlannedFormat("FP8", kinds["fp8"] or kinds["bf16"])
     integers = _first_by_tag(a for a in every if a.quantization in INT4 and a.format in ("awq", "int4", "gptq"))
     four = _best(tuple(INT4), integers)
@@ -84,6 +89,8 @@ def checkpoint_formats(record: ModelRecord) -> Iterator[PlannedFormat]:
 
 def mlx_formats(record: ModelRecord) -> Iterator[PlannedFormat]:
     """Yield MLX conversions of a model; what nobody published is made by mlx_lm.convert."""
+    if record.weights and not record.own_folder:
+        return
     found = _first_by_tag(a for a in published(record) if a.format == "mlx")
     if record.quantization in NATIVE_TAGS:
         yield _best(("mxfp4-q8", "mxfp4-q4", "mxfp4"), found) or PlannedFormat("mxfp4-q8", None)
@@ -129,21 +136,26 @@ def gguf_artifact(record: ModelRecord, name: str) -> Artifact | None:
 
 def gguf_preparation(record: ModelRecord, name: str) -> tuple[str, ...]:
     """Return the commands that make a GGUF file of a model in `name`. Source: llama.cpp, tools/quantize/README.md."""
-    folder, made = record.name, gguf_file(record, name)
-    whole = f"{folder}-BF16.gguf"
+    if record.own_file:
+        return ()
+    folder, made = record.own_folder or record.name, gguf_file(record, name)
+    whole = f"{record.name}-BF16.gguf"
+    fetch = (shlex.join(("hf", "download", original(record), "--local-dir", folder)),) if not record.own_folder else ()
     return (
-        shlex.join(("hf", "download", original(record), "--local-dir", folder)),
+        *fetch,
         shlex.join(("python", "convert_hf_to_gguf.py", folder, "--outtype", "bf16", "--outfile", whole)),
         *((shlex.join(("llama-quantize", whole, made, name)),) if made != whole else ()),
     )
 
 
 def gguf_file(record: ModelRecord, name: str) -> str:
-    """Return the name of the file that `gguf_preparation` makes."""
-    return f"{record.name}-{name}.gguf"
+    """Return the name of the file that `gguf_preparation` makes, or the user's own."""
+    return record.own_file or f"{record.name}-{name}.gguf"
 
 
 def original(record: ModelRecord) -> str:
-    """Return the repository of the original weights, as people know the model."""
+    """Return the repository of the original weights, as people know the model, or the user's own folder."""
+    if record.own_folder:
+        return record.own_folder
     whole = next((a.repository for a in published(record) if a.format == "bf16"), "")
     return whole or next((n for n in record.aliases if "/" in n), record.name)

@@ -117,7 +117,7 @@ def quantizations(text: str, *, offline: bool = False) -> tuple[Choice, ...]:
     reference = resolve(text)
     if reference.kind not in ("hub", "repository"):
         return ()
-    found = _listing(hub.parse(reference.target), offline)
+    found = listing(hub.parse(reference.target), offline)
     return repository.choices(found)
 
 
@@ -156,17 +156,23 @@ def _in_store(name: str) -> Model | None:
 
 
 def _in_cache(name: str) -> Model | None:
+    found = cached(name)
+    if found is None:
+        return None
+    from gyakusan.models import repository
+
+    return repository.read(found)
+
+
+def cached(name: str) -> Listing | None:
+    """Return the files of a repository that Hugging Face's cache holds completely enough, None for all else."""
     from gyakusan.models.sources import hub
 
     try:
         found = hub.cached(hub.parse(name))
     except BadReference:
         return None
-    if found is None or not _enough(found):
-        return None
-    from gyakusan.models import repository
-
-    return repository.read(found)
+    return found if found is not None and _enough(found) else None
 
 
 def _enough(listing: Listing) -> bool:
@@ -195,11 +201,14 @@ def _hub(target: str, offline: bool) -> Model:
     from gyakusan.models import repository
     from gyakusan.models.sources import hub
 
-    return repository.read(_listing(hub.parse(target), offline))
+    return repository.read(listing(hub.parse(target), offline))
 
 
-def _listing(wanted: Repository, offline: bool) -> Listing:
-    """Return the listing from the cache if it is complete, else from the hub. Raises SourceError at once if offline."""
+def listing(wanted: Repository, offline: bool = False) -> Listing:
+    """Return the files of a repository: from the cache if it is complete, else from the hub.
+
+    Raises SourceError, at once if offline.
+    """
     from gyakusan.models.sources import hub
 
     found = hub.cached(wanted)

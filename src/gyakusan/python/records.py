@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from gyakusan.errors import BadReference, BadSetting, SourceError, UnknownName, unknown
-from gyakusan.message import Message, say
+from gyakusan.message import Listed, Message, say
 from gyakusan.python.answer import Answer
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gyakusan.catalog.models import ModelRecord
     from gyakusan.catalog.origins import SourceRecord
     from gyakusan.engines.verification import Verification
+    from gyakusan.models.described import Facts
 
     Record = DeviceRecord | MachineRecord | ModelRecord
 
@@ -252,17 +253,71 @@ def catalog_check(file: str | Path | None = None) -> Notice:
     return Notice(say("{count} records checked, no fault.", count=f"{count:,}"), facts)
 
 
-def catalog_add(source: str | Path, *, replace: bool = False) -> Notice:
-    """Add records of one's own from a TOML file or an address. Raises BadReference, BadRecord.
+def catalog_add(
+    source: str | Path,
+    *,
+    replace: bool = False,
+    name: str = "",
+    license: str = "",  # noqa: A002 - the option's name
+    languages: Sequence[str] = (),
+    released: str = "",
+) -> Notice:
+    """Add a model, or records of one's own from a TOML file or an address. Raises BadReference, BadModel, BadRecord.
 
-    replace: a file of the same name is replaced
+    source: a folder with config.json, a GGUF file, a repository, or a file of records
+    replace: a file of the same name is replaced, and its records win over the catalogue's
+    name, license, languages, released: of the model, where its files do not say it
     """
     from gyakusan.catalog import own
+    from gyakusan.models import described
 
+    said = described.Facts(name=name, license=license, languages=tuple(languages), released=released)
+    if described.is_model(str(source)):
+        return _add_model(str(source), said, replace=replace)
+    if said != described.Facts():
+        raise BadReference(
+            "{source} is a file of records, and --name, --license, --languages and --released describe a model.",
+            source=repr(str(source)[:120]), mend="Write these facts into the file.",
+        )  # fmt: skip
     path, found = own.add(_text(str(source)), str(source), replace=replace)
     names = [e.name for e in found]
     line = say("Added to {file}: {names}.", file=str(path), names=", ".join(names))
     return Notice(line, {"file": str(path), "names": names})
+
+
+_MISSING = {
+    "license": say("licence (--license)"),
+    "languages": say("languages (--languages)"),
+    "released": say("release date (--released)"),
+}
+"""What a record of a model may lack, and the option that tells it."""
+
+
+def _add_model(source: str, said: Facts, *, replace: bool) -> Notice:
+    """Describe a model, and keep its record."""
+    from datetime import date
+
+    from gyakusan.catalog import own
+    from gyakusan.catalog.names import model_key
+    from gyakusan.catalog.records import lookup
+    from gyakusan.models import described
+
+    record = described.describe(source, said, date.today().isoformat())
+    if not replace and lookup("model", model_key(record.name)):
+        raise BadSetting(
+            "The catalogue has a model called {name} already.", name=repr(record.name),
+            mend="Choose another --name, or add --replace.",
+        )  # fmt: skip
+    path, _ = own.add(described.toml(record).encode(), record.name, replace=replace)
+    missing = described.missing(record)
+    facts = {"file": str(path), "names": [record.name], "missing": missing}
+    if not missing:
+        return Notice(say("Added to {file}: {names}.", file=str(path), names=record.name), facts)
+    line = say(
+        "Added to {file}: {names}. Not known: {missing}.",
+        file=str(path), names=record.name, missing=Listed(tuple(_MISSING[m] for m in missing)),
+    )  # fmt: skip
+    return Notice(line, facts)
 
 
 def catalog_verify(

@@ -157,7 +157,7 @@ def variants(model: Model, record: ModelRecord) -> Iterator[Variant]:
     for form in mlx_formats(record):
         candidate = variant(form.name, model)
         if candidate is not None:
-            yield structs.replace(candidate, published=form.artifact is not None)
+            yield structs.replace(candidate, published=form.artifact is not None or bool(record.weights))
 
 
 def variant(name: str, model: Model) -> Variant | None:

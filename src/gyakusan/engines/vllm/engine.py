@@ -181,7 +181,7 @@ def variants(model: Model, record: ModelRecord) -> Iterator[Variant]:
     for form in checkpoint_formats(record):
         candidate = variant(form.name, model)
         if candidate is not None:
-            yield structs.replace(candidate, published=form.artifact is not None)
+            yield structs.replace(candidate, published=form.artifact is not None or bool(record.weights))
 
 
 def variant(name: str, model: Model) -> Variant | None:
@@ -290,6 +290,8 @@ def artifact(record: ModelRecord, name: str) -> Artifact | None:
 
 def preparation(record: ModelRecord, name: str) -> tuple[str, ...]:
     """Return the commands that make a 4-bit checkpoint. Source: llm-compressor, examples/awq and docs of oneshot."""
+    if record.own_folder and name.casefold() in ("bf16", "fp8"):
+        return ()
     made = _folder(record, name)
     script = (
         "from llmcompressor import oneshot; from llmcompressor.modifiers.awq import AWQModifier; "
@@ -305,8 +307,10 @@ def published_command(record: ModelRecord, model: Model, machine: Machine, setti
 
     method = settings.quantization
     found = artifact(record, name if named_as_checkpoint(name) else SHOWN.get(method, "BF16"))
-    source = _folder(record, name) if found is None else found.repository
-    online = method if found is not None and found.format == "bf16" and method in launch.ONLINE else ""
+    whole = record.own_folder if found is None and not preparation(record, name) else ""
+    source = whole or (_folder(record, name) if found is None else found.repository)
+    sixteen = bool(whole) or (found is not None and found.format == "bf16")
+    online = method if sixteen and method in launch.ONLINE else ""
     made = launch.command(model, settings, source=source, online=online)
     plain = not settings.vision_bytes and reads_images(record)
     return structs.replace(made, argv=(*made.argv, *launch.TEXT_ONLY)) if plain else made

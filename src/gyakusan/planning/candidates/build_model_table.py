@@ -16,7 +16,7 @@ from gyakusan.doors.files import packaged
 from gyakusan.planning.candidates.model_table import (
     FILE,
     NOTHING_STORED,
-    load,
+    forget,
     measured_facts,
     score_rows,
     stored_file,
@@ -64,7 +64,7 @@ def write(path: Path = FILE, *, everything: bool = False) -> None:
     lines = [f'"{k}": {json.dumps(v)}' for k, v in content.items() if k != "models"]
     each = ",\n".join(f"{json.dumps(k)}: {json.dumps(v, separators=(',', ':'))}" for k, v in models.items())
     path.write_text("{" + ",\n".join(lines) + ',\n"models": {\n' + each + "\n}}\n", "utf-8")
-    load.cache_clear()
+    forget()
 
 
 def _worked_out(entry: Entry) -> Mapping[str, Any]:

@@ -21,7 +21,7 @@ from gyakusan.catalog import quality, thinking
 from gyakusan.catalog.entry import Entry
 from gyakusan.catalog.listing import Unlisted, unlisted
 from gyakusan.catalog.places import DATA
-from gyakusan.catalog.records import entries
+from gyakusan.catalog.records import entries, own_entries
 from gyakusan.core.arrays import BoolArray, FloatArray, IntArray
 from gyakusan.core.model import Model
 from gyakusan.core.quality import kind_of
@@ -208,9 +208,18 @@ class ModelTable:
         return {m.name: i for i, m in enumerate(self.models)}
 
 
-@lru_cache(maxsize=2)
 def load(path: Path = FILE) -> ModelTable:
-    """Return every model of the catalogue."""
+    """Return every model of the catalogue, with the user's own as they are now."""
+    return _load(path, own_entries())
+
+
+def forget() -> None:
+    """Read the file anew at the next `load`."""
+    _load.cache_clear()
+
+
+@lru_cache(maxsize=2)
+def _load(path: Path, _own: tuple[Entry, ...]) -> ModelTable:
     stored = stored_file(path)
     facts = {e.name: _facts(e, stored) for e in entries("model")}
     scores = {n: stored["scores"][n] if n in stored["scores"] else score_rows(n) for n in facts}
