@@ -367,11 +367,11 @@ class Model:
     def active_parameters(self) -> int:
         """Return the number of weights that one token uses [values].
 
-        Experts count by the share used, the embedding table as one row. Blocks for multi-token prediction do not count.
+        Experts count by the share used, tables as one row. Blocks for multi-token prediction do not count.
         """
         share = {i: (f.used, f.count) for f in self.feed_forward if isinstance(f, Experts) for i in f.layers}
         whole = self.loaded if self.loaded >= 0 else self.blocks
-        used = (t for t in self.tensors if t.name != "token_embd.weight" or self.tied)
+        used = (t for t in self.tensors if t.name not in self.tables or (t.name == "token_embd.weight" and self.tied))
         return sum(_active(t, share) for t in used if block_of(t.name) < whole)
 
     @cached_property

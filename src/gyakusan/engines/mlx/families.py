@@ -10,7 +10,9 @@ WHOLE = frozenset({"gemma2", "phi3", "qwen2", "smallthinker", "granite-swa"})
 """Architectures whose file has no make_cache: window layers keep every token."""
 CHUNKED = frozenset({"llama4"})
 """ChunkedKVCache: it cannot be merged, so requests are served one at a time."""
-LACKING = frozenset({"deepseek4", "maple", "smallthinker", "granite-swa", "cohere2moe"})
+LACKING = frozenset(
+    {"deepseek4", "maple", "smallthinker", "granite-swa", "cohere2moe", "hy_v3", "glm5-next", "qwen4exp"}
+)
 """Architectures without a file, or whose file keeps something that is not priced (deepseek_v41.LayerCache)."""
 LISTED = frozenset({"falcon-h1", "deepseek32", "glm-dsa", "minimax-m3"})
 """Two caches in one list, which --kv-bits passes by: it changes nothing. generate.py, maybe_quantize_kv_cache"""

@@ -1,4 +1,4 @@
-"""GLM-4.5, 4.6, 4.7: experts after leading dense blocks, a prediction block at the end."""
+"""GLM-4.5, 4.6, 4.7, Solar Open: experts after leading dense blocks, a prediction block at the end."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from gyakusan.models.families.configs import Config
 from gyakusan.models.families.parts import Block
 
 ARCHITECTURES = ("glm4moe",)
-MODEL_TYPES = {"glm4_moe": "glm4moe", "glm4v_moe_text": "glm4moe"}
+MODEL_TYPES = {"glm4_moe": "glm4moe", "glm4v_moe_text": "glm4moe", "solar_open": "glm4moe"}
 
 
 def block(b: Block) -> Iterator[Tensor]:
@@ -32,5 +32,6 @@ def from_config(c: Config) -> dict[str, Any]:
     return found | {
         "block_count": c.layers + extra,
         "nextn_predict_layers": extra,
+        "leading_dense_block_count": c.number("first_k_dense_replace", default=0),
         "gyakusan.qk_norm": c.flag("use_qk_norm"),
     }

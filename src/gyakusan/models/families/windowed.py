@@ -31,8 +31,6 @@ class Window(NamedTuple):
 
 
 WINDOWS = {
-    "exaone-moe": Window(4, default=128),
-    "cohere2moe": Window(4, dense_first=True),
     "mellum": Window(4),
     "muse-glimmer": Window(4),
     "smallthinker": Window(4, fixed=4096, dense_first=True),
