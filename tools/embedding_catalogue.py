@@ -182,7 +182,7 @@ MODELS: dict[str, dict[str, Any]] = {
         "metadata": nomic("nomic-bert-moe", 250048, 1, 512, expert_count=8, expert_used_count=2, moe_every_n_layers=2),
     },
     "embeddinggemma-300m": {
-        "aliases": ["google/embeddinggemma-300m"],
+        "aliases": ["google/embeddinggemma-300m", "embeddinggemma"],
         "license": "gemma",
         "published": 302_863_104,
         "pooling": "mean",

@@ -46,7 +46,9 @@ def check_fields(settings: type[EngineSettings], changes: Mapping[str, object]) 
 def gguf_variants(model: Model, record: ModelRecord) -> Iterator[Variant]:
     """Yield the GGUF files of a model that are planned with."""
     for form in gguf_formats(record):
-        yield structs.replace(gguf_variant(form.name, model), published=form.artifact is not None or bool(record.weights))
+        yield structs.replace(
+            gguf_variant(form.name, model), published=form.artifact is not None or bool(record.weights)
+        )
 
 
 def gguf_variant(name: str, model: Model) -> Variant:
