@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import gyakusan
+from gyakusan.catalog import own
 from gyakusan.catalog.models import ModelRecord, find, model_records
 from gyakusan.core.model import Attention, Recurrent
 from gyakusan.errors import Malformed
@@ -176,10 +177,31 @@ def test_the_qwen3_of_july_2025_have_their_own_context(size: str) -> None:
         assert (april.trained_context, april.parameters) == (40960, found.parameters)
 
 
+INCOMPLETE = """
+[[model]]
+name = "mine"
+like = "laguna-xs.2"
+parameters = 33442617088
+tensors = 678
+tied = false
+quantization = "Q4_K_M"
+basis = "assumed"
+source = "x"
+checked = "2026"
+
+[model.metadata]
+"laguna.feed_forward_length" = 0
+"""
+
+
 @pytest.mark.parametrize("name", ["laguna-s-2.1", "laguna-xs.2"])
-def test_a_record_whose_weights_are_not_all_known_is_said_to_be_incomplete(name: str) -> None:
+def test_a_shape_that_makes_the_published_count_is_planned_with(name: str) -> None:
     record = find(name)
-    assert record.beside == "count"
-    assert record.parameters < record.published
-    with pytest.raises(Malformed, match="record of laguna-"):
-        gyakusan.inspect(name, device="2x RTX 5090")
+    assert (record.beside, record.parameters) == ("", record.published)
+    assert gyakusan.inspect(name, device="2x RTX 5090").to_json("en")
+
+
+def test_a_record_without_the_width_of_its_first_layer_is_said_to_be_incomplete(home: Path) -> None:
+    own.add(INCOMPLETE.encode(), "mine")
+    with pytest.raises(Malformed, match="record of mine"):
+        gyakusan.inspect("mine", device="2x RTX 5090")
