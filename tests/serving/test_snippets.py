@@ -13,6 +13,8 @@ import pytest
 import yaml
 from tests.fakes.fake_chat_server import fake_chat
 
+import gyakusan
+from gyakusan.serving.conversation import Stream, models_at
 from gyakusan.serving.endpoints import Endpoint
 from gyakusan.serving.snippets import PROGRAMS, Snippet, snippets
 
@@ -41,6 +43,23 @@ def test_the_curl_works_as_pasted(key_file: Path, keyed: bool) -> None:
         assert json.loads(done.stdout)["choices"][0]["message"]["content"].startswith("Hello")
         assert server.asked[0]["model"] == ODD
         assert "\n" not in line
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_the_curl_and_the_conversation_work_with_a_real_server(smollm2: Path, key_file: Path) -> None:
+    """llama.cpp's own server, behind a key. Words are not asserted."""
+    key_file.chmod(0o600)
+    with gyakusan.serve(str(smollm2), context=512, key_file=key_file) as server:
+        (name, *_) = models_at(server.url, KEY)
+        line = texts(Endpoint("", server.url, key_file), name)["curl"].text
+        done = subprocess.run(["sh", "-c", line], check=False, capture_output=True, text=True, timeout=120)
+        assert json.loads(done.stdout)["usage"]["completion_tokens"] > 0, done.stderr
+        stream = Stream(server.url, [{"role": "user", "content": "Hi"}], KEY, model=name, max_tokens=8)
+        pieces = list(stream)
+        found = stream.spoken()
+        assert found.counted
+        assert 0 < found.completion_tokens <= 8
+        assert "".join(p.text for p in pieces) == found.text
 
 
 def test_the_python_text_runs_with_openais_client(key_file: Path) -> None:
