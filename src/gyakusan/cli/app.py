@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -55,9 +56,25 @@ def build(language: Language) -> App:
 
 
 def run(arguments: Sequence[str], language: Language) -> int:
-    """Parse and call; every error is one line on stderr."""
-    app = build(language)
+    """Parse and call; every error is one line on stderr. No traceback reaches a user, from no thread."""
     notice.hear(lambda message: warn("gyakusan: " + tell(message, language)))
+    before = threading.excepthook
+    threading.excepthook = lambda thread: _crashed_thread(thread.exc_value, arguments, language)
+    try:
+        return _run(arguments, language)
+    except BrokenPipeError:
+        drop(sys.stdout)
+        return 0
+    except OSError as error:
+        return unwritten(error, language) if _is_full(error) else crashed(error, arguments, language)
+    except Exception as error:  # noqa: BLE001 - a fault of ours is reported
+        return crashed(error, arguments, language)
+    finally:
+        threading.excepthook = before
+
+
+def _run(arguments: Sequence[str], language: Language) -> int:
+    app = build(language)
     try:
         _check_own_records()
         result: Any = app(list(arguments), exit_on_error=False, print_error=False, result_action="return_value")
@@ -69,14 +86,20 @@ def run(arguments: Sequence[str], language: Language) -> int:
     except KeyboardInterrupt:
         warn(tell("Interrupted.", language))
         return 130
-    except BrokenPipeError:
-        drop(sys.stdout)
-        return 0
-    except OSError as error:
-        if not _is_full(error):
-            raise
-        return unwritten(error, language)
     return result if isinstance(result, int) else 0
+
+
+def _crashed_thread(error: BaseException | None, arguments: Sequence[str], language: Language) -> None:
+    """Report what a thread died of; the command goes on."""
+    if error is not None and not isinstance(error, SystemExit):
+        crashed(error, [a for a in arguments if a != "--json"], language)
+
+
+def crashed(error: BaseException, arguments: Sequence[str], language: Language) -> int:
+    """Report what nothing expected, in one line and a file; the exit code."""
+    from gyakusan.cli.crash import told
+
+    return _complain(*told(error, arguments), 3, language, json="--json" in arguments)
 
 
 def _check_own_records() -> None:
