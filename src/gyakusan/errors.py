@@ -21,6 +21,7 @@ GyakusanError                 one line for the user, and how to mend it
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 from typing import Any
 
 from gyakusan.message import Message
@@ -106,12 +107,16 @@ class UnknownBuild(ServerError):
     """A build of the server whose library is laid out in another way."""
 
 
+_ASKED, _KNOWN = 100, 5_000
+"""Most characters that are compared, and most names: the work grows with their product."""
+
+
 def did_you_mean(name: str, known: Iterable[str], n: int = 5) -> list[str]:
     """Return the known names most like `name`, best first, whatever the case."""
     import difflib  # only where something was misspelt
 
-    table = {k.casefold(): k for k in known}
-    asked = name.casefold()[:200]
+    asked = name.casefold()[:_ASKED]
+    table = {k[:_ASKED].casefold(): k for k in islice(known, _KNOWN)}
     inside = sorted((k for k in table if asked and asked in k), key=len)
     close = difflib.get_close_matches(asked, list(table), n=n, cutoff=0.5)
     return [table[k] for k in dict.fromkeys(inside[:n] + close)][:n]

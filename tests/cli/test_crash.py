@@ -36,7 +36,9 @@ def fail(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
 def test_a_fault_of_ours_is_a_line_and_a_report(
     state: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    secret = f"{state}/model.gguf https://u:hunter2word@example.org/a.gguf?sig=deadbeef {KEY} hf_abcdefghijklmnop \x1b[2J"
+    secret = (
+        f"{state}/model.gguf https://u:hunter2word@example.org/a.gguf?sig=deadbeef {KEY} hf_abcdefghijklmnop \x1b[2J"
+    )
     fail(monkeypatch, ZeroDivisionError(secret))
     typed = ["inspect", f"{state}/model.gguf", "https://u:hunter2word@example.org/x.gguf?token=abcd"]
     assert main(typed) == 3

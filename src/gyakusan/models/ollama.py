@@ -67,7 +67,8 @@ def _heads(manifest: Manifest, layers: tuple[Layer, ...]) -> tuple[Tensor, ...]:
     from gyakusan.models.formats import safetensors
 
     found: list[Tensor] = []
+    totals = safetensors.Totals()
     for layer in layers:
         with manifest.open(layer) as source:
-            found.extend(safetensors.read(source).tensors)
+            found.extend(safetensors.read(source, totals).tensors)
     return tuple(found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -136,9 +137,11 @@ def _head(listing: Listing) -> Any:
             "{name} has {n} shards.", name=str(listing.repository), n=len(files), mend="Give one GGUF file."
         )
 
+    totals = safetensors.Totals()
+
     def one(file: str) -> safetensors.Header:
         with listing.open(file, FIRST) as source:
-            return safetensors.read(source)
+            return safetensors.read(source, totals)
 
     with ThreadPoolExecutor(8) as pool:
         heads = list(pool.map(one, files))
@@ -169,8 +172,8 @@ def _labels(stems: Iterable[str]) -> MappingProxyType[str, str]:
     """Return a short name for each: its quantisation if no other has the same, else the file's name."""
     said = {s: [m.group(1) for m in _QUANTIZATION.finditer(s.removesuffix(".gguf"))] for s in stems}
     short = {s: found[-1].upper() if found else s.rsplit("/", 1)[-1].removesuffix(".gguf") for s, found in said.items()}
-    seen = list(short.values())
-    return MappingProxyType({s: n if seen.count(n) == 1 else s.removesuffix(".gguf") for s, n in short.items()})
+    seen = Counter(short.values())
+    return MappingProxyType({s: n if seen[n] == 1 else s.removesuffix(".gguf") for s, n in short.items()})
 
 
 def _stem(choice: Choice) -> str:

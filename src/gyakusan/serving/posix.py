@@ -8,6 +8,8 @@ import signal
 import stat
 from pathlib import Path
 
+from gyakusan.doors.files import head
+
 ENDING_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 """Signals that end a program: asked to, terminal closed, asked to with a core."""
 
@@ -56,7 +58,7 @@ def open_private(path: Path, *, append: bool) -> int:
 def processor_seconds(pid: int) -> float | None:
     """Return the processor time that a process has used, None where the system does not tell [s]."""
     try:
-        text = Path(f"/proc/{pid}/stat").read_text()
+        text = head(f"/proc/{pid}/stat", 4096).decode("utf-8", "replace")
     except OSError:
         return None
     fields = text.rpartition(")")[2].split()

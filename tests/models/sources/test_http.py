@@ -15,6 +15,7 @@ from tests.models.sources.serving import BIG, MIB, Handler, Site, serving, slow_
 from gyakusan import errors
 from gyakusan.models.formats import gguf
 from gyakusan.models.sources import http
+from gyakusan.models.sources.watch import Clock, Watch
 
 
 def test_reads_are_exact(site: Site) -> None:
@@ -287,3 +288,14 @@ def test_nobody_there() -> None:
 def test_no_address(url: str) -> None:
     with pytest.raises(errors.BadReference, match=r"web address was expected\. It must look like https"):
         http.open(url)
+
+
+def test_one_patience_is_for_all_parts_of_a_model() -> None:
+    clock = Clock(30)
+    assert clock.left > 29
+    with Watch(clock) as watch:
+        assert watch.left <= 30
+    clock = Clock(-1)
+    with Watch(clock) as watch:
+        time.sleep(0.1)
+        assert watch.expired

@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Any, NoReturn
 
 from gyakusan.errors import BadReference, Malformed
-from gyakusan.models.formats.gguf_reader import Header, Reader, Skipped, Value
+from gyakusan.models.formats.gguf_reader import Header, Reader, Skipped, Totals, Value
 from gyakusan.models.sources import Source
 
 PARTS = 1_000
@@ -24,9 +24,12 @@ _PART = re.compile(r"(?s)(.*)-(\d{5})-of-(\d{5})\.gguf")
 _MEND = "Put all parts of the same model into one place, under their own names."
 
 
-def read(source: Source) -> Header:
-    """Return the header of one file. Raises Truncated, Malformed, Unsupported, SourceError."""
-    return Reader(source).header()
+def read(source: Source, totals: Totals | None = None) -> Header:
+    """Return the header of one file. Raises Truncated, Malformed, Unsupported, SourceError.
+
+    totals: of all parts of the model, None for its only file
+    """
+    return Reader(source, totals).header()
 
 
 def read_parts(where: str, opener: Callable[[str], Source]) -> Header:
@@ -35,15 +38,16 @@ def read_parts(where: str, opener: Callable[[str], Source]) -> Header:
     opener: files.open or http.open. Metadata is that of the first part; tensors and size are of all.
     Raises what `read` and `opener` raise, and BadReference for a part that is missing.
     """
+    totals = Totals()
     with opener(where) as source:
-        header = read(source)
+        header = read(source, totals)
         count = _number(header, "split.count")
         if count is None or count <= 1:
             return header
-        return _merge([_part(source, header, number, count) for number in range(1, count + 1)])
+        return _merge([_part(source, header, totals, number, count) for number in range(1, count + 1)])
 
 
-def _part(source: Source, header: Header, number: int, count: int) -> Header:
+def _part(source: Source, header: Header, totals: Totals, number: int, count: int) -> Header:
     """Return part `number` (from 1) of the model to which `source`, with `header`, belongs."""
     match = _PART.fullmatch(source.file)
     if match is None or int(match[3]) != count or count > PARTS:
@@ -61,7 +65,7 @@ def _part(source: Source, header: Header, number: int, count: int) -> Header:
             "Part {n} of {count} is missing: {name}.", n=number, count=count, name=name, mend=_MEND
         ) from None
     with other:
-        return _checked(read(other), number, count)
+        return _checked(read(other, totals), number, count)
 
 
 def _checked(header: Header, number: int, count: int) -> Header:

@@ -15,14 +15,14 @@ from gyakusan.core.model import Tensor
 from gyakusan.errors import Malformed, Truncated, Unsupported
 from gyakusan.message import Message, say
 from gyakusan.models.formats.magic import ENOUGH, not_gguf
-from gyakusan.models.formats.window import Window
+from gyakusan.models.formats.window import BUDGET, Window
 from gyakusan.models.sources import Source
 
 VERSIONS = (2, 3)
 KEYS = 16_384
 """Most key-value pairs; real files have fewer than 100."""
 TENSORS = 65_536
-"""Most tensors; real files have fewer than 3,000."""
+"""Most tensors, of all parts together; real models have fewer than 3,000."""
 NAME = 1_024
 """Longest name of a key or a tensor. [B] llama.cpp stops at 64 for tensors."""
 TEXT = 1024 * 1024
@@ -99,17 +99,32 @@ class Header:
         return len(value) if isinstance(value, tuple) else None
 
 
+class Totals:
+    """What the headers of all parts of a model together may still take.
+
+    room: of kept values [B]
+    strings: in arrays
+    tensors: entries
+    bytes: that are read [B]
+    """
+
+    __slots__ = ("bytes", "room", "strings", "tensors")
+
+    def __init__(self) -> None:
+        self.room, self.strings, self.tensors, self.bytes = ROOM, STRINGS, TENSORS, BUDGET
+
+
 class Reader:
     """One pass over one header."""
 
-    __slots__ = ("_endian", "_forms", "_name", "_room", "_source", "_strings", "_u32", "_u64", "_window")
+    __slots__ = ("_endian", "_forms", "_name", "_source", "_totals", "_u32", "_u64", "_window")
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, totals: Totals | None = None) -> None:
+        """totals: of the model that the file is a part of, None = its only file."""
         self._source = source
         self._name = source.name
-        self._window = Window(source)
-        self._room = ROOM
-        self._strings = STRINGS
+        self._totals = totals or Totals()
+        self._window = Window(source, self._totals.bytes)
         self._set_endian("little")
 
     def _set_endian(self, endian: Endian) -> None:
@@ -121,10 +136,14 @@ class Reader:
         """Read magic, version, counts, key-values and tensors. Raises Truncated, Malformed, Unsupported, SourceError."""
         version = self._version()
         tensors = self._count(say("tensors"), TENSORS, least=24)
+        self._totals.tensors -= tensors
+        if self._totals.tensors < 0:
+            self._bad("The parts of {file} have more than {limit} tensors.", limit=TENSORS)
         keys = self._count(say("keys"), KEYS, least=13)
         metadata = self._metadata(keys)
         alignment = self._alignment(metadata)
         entries, offsets = self._tensors(tensors)
+        self._totals.bytes = self._window.left
         data_at = round_up(self._window.position, alignment)
         self._check_data(entries, offsets, data_at, alignment)
         return Header(
@@ -221,8 +240,8 @@ class Reader:
         return tuple(value for (value,) in self._forms[kind].iter_unpack(raw))
 
     def _strings_of(self, key: str, count: int, kept: bool) -> Value:
-        self._strings -= count
-        if self._strings < 0:
+        self._totals.strings -= count
+        if self._totals.strings < 0:
             self._bad("{file} has more than {limit} strings in its header.", limit=STRINGS)
         if not kept:
             self._window.skip_strings(count, self._u64)
@@ -330,8 +349,8 @@ class Reader:
 
     def _charge(self, n: int) -> None:
         """Count what is stored against ROOM."""
-        self._room -= n
-        if self._room < 0:
+        self._totals.room -= n
+        if self._totals.room < 0:
             self._bad("{file} has more than {limit} MiB of metadata.", limit=ROOM >> 20)
 
     def _take(self, form: Struct) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import prod
@@ -28,6 +29,8 @@ INDEX_BYTES = 64 * 1024 * 1024
 SHARDS = 2_000
 BRACKETS = 1_000_000
 """Most objects and arrays in a header: three for each tensor."""
+ALL_BYTES, ALL_TENSORS = 128 * 1024 * 1024, 400_000
+"""Longest headers and most tensors of all shards together; the largest real model has 150,000 tensors. [B]"""
 _MEND = "The file is damaged: download it again."
 
 
@@ -61,10 +64,35 @@ class _Index(msgspec.Struct):
     weight_map: dict[str, str]
 
 
-def read(source: Source) -> Header:
-    """Return the header of one file. Raises Truncated, Malformed, Unsupported, SourceError."""
-    raw, size = _raw(source)
+class Totals:
+    """What the headers of all shards of a model together may still take.
+
+    bytes: of JSON text [B]
+    tensors: entries
+    """
+
+    __slots__ = ("bytes", "tensors")
+
+    def __init__(self) -> None:
+        self.bytes, self.tensors = ALL_BYTES, ALL_TENSORS
+
+    def take(self, name: str, size: int, tensors: int) -> None:
+        """Count a header of a file. Raises Malformed."""
+        self.bytes -= size
+        self.tensors -= tensors
+        if self.bytes < 0 or self.tensors < 0:
+            _bad("The shards of {file} have more than {limit} tensors in their headers.", name, limit=ALL_TENSORS)
+
+
+def read(source: Source, totals: Totals | None = None) -> Header:
+    """Return the header of one file. Raises Truncated, Malformed, Unsupported, SourceError.
+
+    totals: of all shards of the model, None for its only file
+    """
+    totals = totals or Totals()
+    raw, size = _raw(source, totals)
     entries, metadata = _parsed(source.name, raw)
+    totals.take(source.name, 0, len(entries))
     data_at = 8 + len(raw)
     tensors = _checked(source.name, entries, size - data_at)
     return Header(source.name, MappingProxyType(metadata), tensors, data_at, size, (source.file,))
@@ -76,8 +104,9 @@ def read_folder(folder: str | Path) -> Header:
     where = _shards(folder)
     tensors: dict[str, Tensor] = {}
     heads = []
+    totals = Totals()
     for file, promised in where.items():
-        head = _shard(folder / file)
+        head = _shard(folder / file, totals)
         for tensor in head.tensors:
             if tensor.name in tensors:
                 _bad("Two files of {file} have the tensor {name}.", files.shown(folder), name=_short(tensor.name))
@@ -91,11 +120,13 @@ def read_folder(folder: str | Path) -> Header:
     return Header(files.shown(folder), first.metadata, tuple(tensors.values()), first.data_at, sizes, tuple(where))
 
 
-def _shard(path: Path) -> Header:
+def _shard(path: Path, totals: Totals) -> Header:
     try:
         with files.open(path) as source:
-            return read(source)
+            return read(source, totals)
     except BadReference:
+        if os.path.lexists(path):
+            raise
         raise BadReference(
             "The shard {name} is missing.",
             name=files.shown(path),
@@ -137,7 +168,7 @@ def _indexed(path: Path) -> dict[str, list[str]]:
     return dict(sorted(found.items()))
 
 
-def _raw(source: Source) -> tuple[bytes, int]:
+def _raw(source: Source, totals: Totals) -> tuple[bytes, int]:
     """Return (the JSON text, size of the file [B])."""
     size = source.size
     if size is None:
@@ -158,6 +189,7 @@ def _raw(source: Source) -> tuple[bytes, int]:
             "The header of {file} claims {n} bytes, but only {rest} follow.",
             file=source.name, n=length, rest=size - 8, mend="The file is incomplete: download it again.",
         )  # fmt: skip
+    totals.take(source.name, length, 0)
     return source.read(8, length), size
 
 

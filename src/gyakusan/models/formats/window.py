@@ -20,17 +20,18 @@ class Window:
     """A position in a Source and the bytes around it. Every read is checked against the end of the file.
 
     size: length of the source, None if unknown [B]
+    left: bytes that may still be read [B]
     """
 
-    __slots__ = ("_at", "_base", "_chunk", "_data", "_left", "_source", "size")
+    __slots__ = ("_at", "_base", "_chunk", "_data", "_source", "left", "size")
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, left: int = BUDGET) -> None:
         self._source = source
         self._data = b""
         self._base = 0
         self._at = 0
         self._chunk = FIRST
-        self._left = BUDGET
+        self.left = left
         self.size = source.size
 
     @property
@@ -83,8 +84,8 @@ class Window:
         if n > self.rest:
             raise self._short(n)
         more = min(max(n - have, self._chunk if self.size is not None else 0), self.rest - have)
-        self._left -= more
-        if self._left < 0:
+        self.left -= more
+        if self.left < 0:
             raise self._long()
         fresh = self._source.read(self.position + have, more)
         self._base, self._data, self._at = self.position, self._data[self._at :] + fresh, 0

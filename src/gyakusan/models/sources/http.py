@@ -15,7 +15,7 @@ from gyakusan.doors.text import line
 from gyakusan.errors import BadReference, BadSetting, GyakusanError, SourceError, Truncated
 from gyakusan.models.sources import route
 from gyakusan.models.sources.route import HOPS, shown
-from gyakusan.models.sources.watch import Watch
+from gyakusan.models.sources.watch import PATIENCE, Clock, Watch
 
 if TYPE_CHECKING:
     from httpx2 import URL, BaseTransport, Client, Response
@@ -29,8 +29,6 @@ REQUESTS = 64
 """Most range requests for one file; a header takes fewer than 8."""
 TIMEOUT = 10.0
 """Longest silence of a server. [s]"""
-PATIENCE = 120.0
-"""Longest time for one file in all. [s]"""
 _RANGE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19}|\*)")
 _EMPTY = re.compile(r"bytes \*/0")
 _DOWNLOAD = "Download the file and give its path."
@@ -69,7 +67,7 @@ class Web:
         named: URL,
         headers: Mapping[str, str],
         timeout: float,
-        patience: float,
+        patience: float | Clock,
         transport: BaseTransport | None,
         first: int = FIRST,
         unparted: bool = False,
@@ -78,7 +76,7 @@ class Web:
         self._final: URL | None = None
         self._headers = dict(headers)
         self._transport = transport
-        self._watch = Watch(patience)
+        self._watch = Watch(patience if isinstance(patience, Clock) else Clock(patience))
         self._client = client(timeout, transport)
         self._data = b""
         self._base = 0
@@ -117,7 +115,7 @@ class Web:
         url = self._named.join(quote(name, safe=""))
         if self._named.query:
             url = url.copy_with(query=self._named.query)
-        return _begin(Web(url, self._headers, self.timeout, self._watch.patience, self._transport))
+        return _begin(Web(url, self._headers, self.timeout, self._watch.clock or PATIENCE, self._transport))
 
     def close(self) -> None:
         """Close the connections."""
@@ -308,14 +306,15 @@ def open(  # noqa: A001
     *,
     headers: Mapping[str, str] | None = None,
     timeout: float = TIMEOUT,
-    patience: float = PATIENCE,
+    patience: float | Clock = PATIENCE,
     transport: BaseTransport | None = None,
     first: int = FIRST,
 ) -> Web:
     """Open the file at `url`, with its first bytes already fetched. Raises BadReference, SourceError, BadSetting.
 
     headers: sent to the host of `url` only, for tokens; HF_TOKEN is sent to huggingface.co by itself
-    timeout: longest silence [s]; patience: longest time in all [s]; first: bytes of the first request [B]
+    timeout: longest silence [s]; first: bytes of the first request [B]
+    patience: longest time in all, also of the files beside it [s]
     transport: carries the requests, for tests
     """
     named, own = prepared(url, headers)

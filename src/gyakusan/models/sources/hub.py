@@ -14,6 +14,7 @@ from urllib.parse import quote
 from gyakusan.doors import files
 from gyakusan.errors import BadReference, Malformed, SourceError, did_you_mean
 from gyakusan.models.sources import Source
+from gyakusan.models.sources.watch import PATIENCE, Clock
 
 LONGEST = 32 * 1024 * 1024
 """Longest answer of the API, and longest config.json or index. [B]"""
@@ -52,6 +53,7 @@ class Listing:
     folder: the snapshot in the cache, None if it is on the hub
     commit: of these files, "" if nobody said
     digests: sha256 of large files and git's sha1 of small ones, by path, as far as the hub says
+    clock: one patience for all files
     """
 
     repository: Repository
@@ -59,6 +61,7 @@ class Listing:
     folder: Path | None = None
     commit: str = ""
     digests: Mapping[str, str] = field(default_factory=dict)
+    clock: Clock = field(default_factory=lambda: Clock(PATIENCE), compare=False, repr=False)
 
     def where(self, file: str) -> str:
         """Return the path or the address of a file."""
@@ -74,7 +77,9 @@ class Listing:
             return files.open
         from gyakusan.models.sources import http
 
-        return partial(_opened, self.repository, partial(http.open, headers=authorization(), first=first))
+        return partial(
+            _opened, self.repository, partial(http.open, headers=authorization(), first=first, patience=self.clock)
+        )
 
     def document(self, file: str) -> bytes:
         """Return a whole small file."""

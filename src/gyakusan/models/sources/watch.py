@@ -9,17 +9,43 @@ from threading import Timer
 from time import monotonic
 from typing import Any, Self
 
+PATIENCE = 120.0
+"""Longest time for all files of a model. [s]"""
 Check = Callable[[str], None]
 """Called with the address of a new connection before anything is sent; raises to refuse it."""
 
 
+class Clock:
+    """One time limit for all files of a model. It runs from the first look at it on.
+
+    limit: longest time in all [s]
+    """
+
+    __slots__ = ("_until", "limit")
+
+    def __init__(self, limit: float) -> None:
+        self.limit = limit
+        self._until: float | None = None
+
+    @property
+    def left(self) -> float:
+        """Return the time that is left [s]."""
+        if self._until is None:
+            self._until = monotonic() + self.limit
+        return self._until - monotonic()
+
+
 class Watch:
-    """The time limit of a whole source. Inside `with` the clock runs; when it ends, open connections are cut [s]."""
+    """The time limit of a whole source. Inside `with` the clock runs; when it ends, open connections are cut.
 
-    __slots__ = ("_began", "_sockets", "_timer", "check", "expired", "left", "patience")
+    patience: longest time inside `with` [s], or a clock that runs on between
+    """
 
-    def __init__(self, patience: float) -> None:
-        self.patience = self.left = patience
+    __slots__ = ("_began", "_sockets", "_timer", "check", "clock", "expired", "left", "patience")
+
+    def __init__(self, patience: float | Clock) -> None:
+        self.clock = patience if isinstance(patience, Clock) else None
+        self.patience = self.left = patience.limit if isinstance(patience, Clock) else patience
         self.expired = False
         self.check: Check | None = None
         self._sockets: list[socket.socket] = []
@@ -28,6 +54,8 @@ class Watch:
 
     def __enter__(self) -> Self:
         self._began = monotonic()
+        if self.clock is not None:
+            self.left = self.clock.left
         self._timer = Timer(max(self.left, 0.0), self._cut)
         self._timer.daemon = True
         self._timer.start()
