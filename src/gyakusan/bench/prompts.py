@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from gyakusan.bench.workload import Shape
+from gyakusan.doors.files import head
 from gyakusan.errors import BadSetting, SourceError
 
 Messages: TypeAlias = Sequence[Mapping[str, Any]]
@@ -111,7 +112,7 @@ def own_prompts(path: Path) -> tuple[Messages, ...]:
             raise OSError("not a file")
         if path.stat().st_size > LARGEST_FILE:
             raise OSError(f"larger than {LARGEST_FILE // 2**20} MiB")
-        lines = path.read_text("utf-8").splitlines()
+        lines = head(path, LARGEST_FILE).decode("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         problem = getattr(error, "strerror", None) or str(error)
         raise SourceError(

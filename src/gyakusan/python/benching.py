@@ -293,11 +293,11 @@ def _log_lines(path: str | Path | None) -> tuple[str, ...]:
     """Return the lines of a server's log. Raises SourceError."""
     if path is None:
         return ()
+    from gyakusan.doors.files import head
     from gyakusan.errors import SourceError
 
     try:
-        with Path(path).open("rb") as file:
-            text = file.read(LARGEST_LOG).decode("utf-8", "replace")
+        text = head(path, LARGEST_LOG, pipe=True).decode("utf-8", "replace")
     except OSError as error:
         raise SourceError(
             "{file} cannot be read: {problem}.", file=str(path), problem=error.strerror or "?", mend="Check the path."
