@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
+from typing import Literal
 
 from msgspec import Struct, structs
 
@@ -19,7 +20,7 @@ from gyakusan.core.machine import Device, Machine, Price
 from gyakusan.message import Message, say
 from gyakusan.planning.candidates.computers import card_items, complete_items
 from gyakusan.planning.candidates.power import OUTLETS, card_shape, devices_watts, wall_watts
-from gyakusan.planning.candidates.prices import Buyer, PriceItem, why_unpriced
+from gyakusan.planning.candidates.prices import Buyer, PriceItem, second_hand, why_unpriced
 from gyakusan.planning.request.money import Money, exchange_rates
 from gyakusan.planning.request.request import MAX_DEVICES, PlanRequest
 from gyakusan.units import GIB
@@ -70,17 +71,22 @@ class HardwareOption(Struct, frozen=True):
         return Price(main.amount, main.currency, main.month, main.source, main.used)
 
 
+Rejection = Literal["wish", "power", "price", "used", "unsold"]
+
+
 class Rejected(Struct, frozen=True):
     """A machine of the catalogue that is left out.
 
     name: of the machine
     reason: the limit that it breaks
     price: None = not known [JPY]
+    because: what kind of limit that is: a wish, its power or size, its price, second-hand only, not sold
     """
 
     name: str
     reason: Message
     price: float | None = None
+    because: Rejection = "wish"
 
 
 class CatalogueDevice(Struct, frozen=True):
@@ -135,13 +141,13 @@ def buyable_machines(request: PlanRequest) -> tuple[tuple[HardwareOption, ...], 
     options: list[HardwareOption] = []
     rejected: list[Rejected] = []
     for entry, option in _every_machine(request, buyer):
-        reason = _filter_reason(request, option)
+        reason, because = _limit_reason(request, option)
         if reason is None and request.budget is not None:
-            reason = _price_reason(entry, option, request.budget, buyer)
+            reason, because = _price_reason(entry, option, request.budget, buyer), _price_kind(entry, option, buyer)
         if reason is None:
             options.append(option)
         else:
-            rejected.append(Rejected(option.machine.name, reason, option.price))
+            rejected.append(Rejected(option.machine.name, reason, option.price, because))
     options.sort(key=_by_price)
     return tuple(options), tuple(rejected)
 
@@ -152,7 +158,7 @@ def priced_machines(request: PlanRequest, currency: str | None = None) -> tuple[
     currency: of the buyer, None = the request's
     """
     every = (option for _, option in _every_machine(request, _buyer(request, currency)))
-    options = (o for o in every if o.price is not None and _filter_reason(request, o) is None)
+    options = (o for o in every if o.price is not None and _limit_reason(request, o)[0] is None)
     return tuple(sorted(options, key=_by_price))
 
 
@@ -294,7 +300,7 @@ def _country_of_sale() -> dict[str, str]:
 
 
 def _filter_reason(request: PlanRequest, option: HardwareOption) -> Message | None:
-    """Return why a machine is left out whatever its price, None if it is not."""
+    """Return the wish that leaves a machine out, None if none does."""
     device = option.machine.gpus[0]
     if request.brand and request.brand.casefold() not in f"{device.vendor} {device.name}".casefold():
         return say(
@@ -309,27 +315,22 @@ def _filter_reason(request: PlanRequest, option: HardwareOption) -> Message | No
         )
     if country := _country_of_sale().get(device.name):
         return say("{name} is sold in one country only ({region}).", name=device.name, region=country)
-    return _power_reason(request, option) or _case_reason(option)
+    return None
+
+
+def _limit_reason(request: PlanRequest, option: HardwareOption) -> tuple[Message | None, Rejection]:
+    """Return why a machine is left out whatever its price, None if it is not, and what kind of limit that is."""
+    wish = _filter_reason(request, option)
+    return (_power_reason(request, option) or _case_reason(option), "power") if wish is None else (wish, "wish")
 
 
 def _power_reason(request: PlanRequest, option: HardwareOption) -> Message | None:
     """Return why a machine takes too much power: more than was asked for, else more than a socket of the house gives."""
     if request.power is not None and (option.power is None or option.power > request.power):
-        power = say("an unknown power") if option.power is None else Message(f"{option.power:,.0f} W")
-        return say(
-            "{name} draws {power}; the limit is {most} W.",
-            name=option.machine.name,
-            power=power,
-            most=f"{request.power:,.0f}",
-        )
+        return _draws(option, option.power, request.power)
     most = outlet_watts(request)
     if most is not None and option.wall_power is None and request.outlet is not None and not _plugged(option, most):
-        return say(
-            "{name} draws {power}; the limit is {most} W.",
-            name=option.machine.name,
-            power=say("an unknown power"),
-            most=f"{most:,.0f}",
-        )
+        return _draws(option, None, most)
     if most is not None and (option.wall_power or 0.0) > most:
         return say(
             "{name} draws {power} W at the wall; a household outlet gives {most} W. Raise it with --outlet.",
@@ -338,6 +339,12 @@ def _power_reason(request: PlanRequest, option: HardwareOption) -> Message | Non
             most=f"{most:,.0f}",
         )
     return None
+
+
+def _draws(option: HardwareOption, watts: float | None, most: float) -> Message:
+    power = say("an unknown power") if watts is None else Message(f"{watts:,.0f} W")
+    name = option.machine.name
+    return say("{name} draws {power}; the limit is {most} W.", name=name, power=power, most=f"{most:,.0f}")
 
 
 def _plugged(option: HardwareOption, most: float) -> bool:
@@ -373,7 +380,19 @@ def _price_reason(entry: CatalogueDevice, option: HardwareOption, budget: Money,
     limit = buyer.exchange.convert(budget.amount, budget.currency, "JPY")
     if limit is None or option.price <= limit:
         return None
-    over = buyer.exchange.convert(option.price - limit, "JPY", buyer.currency) or 0.0
-    return say(
-        "{name} costs {over} more than the budget.", name=option.machine.name, over=Money(over, buyer.currency).text
+    costs, over = (
+        buyer.exchange.convert(n, "JPY", buyer.currency) or 0.0 for n in (option.price, option.price - limit)
     )
+    return say(
+        "{name} costs {price}, {over} more than the budget.",
+        name=option.machine.name,
+        price=Money(costs, buyer.currency).text,
+        over=Money(over, buyer.currency).text,
+    )
+
+
+def _price_kind(entry: CatalogueDevice, option: HardwareOption, buyer: Buyer) -> Rejection:
+    """Return what kind of reason a price is: beyond the budget, second-hand only, or that nothing of it is sold."""
+    if option.price is not None:
+        return "price"
+    return "used" if second_hand(entry.name, entry.size_gib, buyer) is not None else "unsold"

@@ -198,19 +198,24 @@ def _newest(prices: Iterable[PriceRecord], buyer: Buyer, used: bool, quantity: i
     return None
 
 
+def second_hand(name: str, size_gib: int, buyer: Buyer) -> PriceItem | None:
+    """Return the second-hand offer that counts of something without a new one, None if none does or `buyer` takes them."""
+    return None if buyer.used else _newest([p for p in prices_of(name, size_gib) if counts(p)], buyer, True, 1)
+
+
 def why_unpriced(name: str, size_gib: int, buyer: Buyer, earlier: tuple[Price, ...] = ()) -> Message:
     """Return why nothing can be paid for a card or a computer: sold second-hand only, an old price, or none at all.
 
     earlier: prices of its record, which say no month or are those of its launch
     """
     every = prices_of(name, size_gib)
-    second_hand = _newest([p for p in every if counts(p)], buyer, True, 1)
-    if second_hand is not None and not buyer.used:
+    used = second_hand(name, size_gib, buyer)
+    if used is not None:
         return say(
             "{name} is sold second-hand only, for about {price} ({month}): add --used.",
             name=name,
-            price=Money(_rounded(second_hand.paid), buyer.currency).text,
-            month=month_text(second_hand.month),
+            price=Money(_rounded(used.paid), buyer.currency).text,
+            month=month_text(used.month),
         )
     if any(not p.available for p in every):
         return say("{name} is out of stock.", name=name)

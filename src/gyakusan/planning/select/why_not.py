@@ -13,11 +13,11 @@ from gyakusan.catalog.quality_shared import shared_items
 from gyakusan.engines.registry import NAMES, engine
 from gyakusan.errors import UnknownName, unknown
 from gyakusan.message import Message, say
-from gyakusan.planning.candidates.hardware import Rejected
 from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.recommendation import Recommendation
 from gyakusan.planning.select.ways_out import first_plan
 from gyakusan.planning.select.why_not_compare import behind, compare
+from gyakusan.planning.select.why_not_device import has_device, not_offered, nothing_holds
 from gyakusan.planning.select.why_not_fit import may_not_fit
 from gyakusan.planning.select.why_not_model import explain_model
 from gyakusan.planning.select.why_not_reason import Explained, Reason
@@ -66,7 +66,7 @@ def why_not(recommendation: Recommendation, text: str, *, tries: bool = True) ->
         return _told(name, "engine", _explain_engine(recommendation, name))
     except UnknownName:
         pass
-    if knows(text):
+    if knows(_without_count(text)):
         return _told(text, "device", _explain_device(recommendation, text))
     try:
         name = find_typed(text).name
@@ -115,7 +115,7 @@ def _explain_engine(answer: Recommendation, name: str) -> Explained:
         return Explained(Reason("wish", say("{name} was not requested: add --engine {name}.", name=name)))
     plan = first_plan(answer, structs.replace(request, engines=(name,)), grid.offers)
     if plan is None or not answer.plans:
-        return Explained(Reason("memory", say("With {name} no requested model fits and is fast enough.", name=name)))
+        return Explained(nothing_holds(answer, replace(request, engines=(name,)), grid.offers, name))
     return _against(answer, plan, name)
 
 
@@ -149,30 +149,24 @@ def _explain_device(answer: Recommendation, text: str) -> Explained:
         machine = grid.offers[0].machine.name
         said = say("The request is for {machine}: name another with --device.", machine=machine)
         return Explained(Reason("wish", said))
-    name = machines.parse(text).name
-    place = next((n for n, p in enumerate(answer.plans, 1) if _has_device(p.offer.machine.name, name)), 0)
-    if place:
+    machine = machines.parse(text)
+    name, count = _without_count(machine.name), max(1, len(machine.gpus))
+    place = next((n for n, p in enumerate(answer.plans, 1) if has_device(p.offer.machine.name, name)), 0)
+    if place and count in (1, answer.plans[place - 1].offer.count):
         return _shown(answer, place, say("{name} is the machine of plan {n}.", name=name, n=place), name)
-    options = tuple(option for option in grid.offers if _has_device(option.machine.name, name))
-    rejected = [r for r in answer.rejected if _has_device(r.name, name)]
-    if rejected and not options:
-        cheapest = min(rejected, key=lambda r: r.price if r.price is not None else float("inf"))
-        return Explained(_refused(answer, cheapest))
+    options = tuple(option for option in grid.offers if has_device(option.machine.name, name))
+    if count > 1:
+        options = tuple(option for option in options if option.count == count)
+    if not options:
+        return Explained(not_offered(answer, name if count == 1 else f"{count}x {name}", count))
     plan = first_plan(answer, request, options)
-    if plan is None or not answer.plans:
-        return Explained(Reason("memory", say("No requested model fits on {name} and is fast enough.", name=name)))
+    if plan is None:
+        return Explained(nothing_holds(answer, request, options, options[0].machine.name))
+    if not answer.plans:
+        return Explained(Reason("engine", say("{name} fits, but no plan of it could be confirmed.", name=name)))
     return _against(answer, plan, plan.offer.machine.name)
 
 
-def _refused(answer: Recommendation, machine: Rejected) -> Reason:
-    """Return why a machine is not offered: its price beside the budget, that it is not sold, or what it takes."""
-    budget = answer.request.budget
-    limit = None if budget is None else answer.rates.convert(budget.amount, budget.currency, "JPY")
-    if machine.price is not None and limit is not None and machine.price > limit:
-        return Reason("money", machine.reason, "price", machine.price, limit)
-    return Reason("money", machine.reason)
-
-
-def _has_device(machine: str, device: str) -> bool:
-    """Return True if a machine has this device, whatever their number and size: "RTX 5090" is not "RTX 5090 D"."""
-    return re.fullmatch(rf"(\d+x )?{re.escape(device)}( \d+GB)?", machine) is not None
+def _without_count(machine: str) -> str:
+    """Return the name of one of a machine's devices: "RTX 3090" of "2x RTX 3090"."""
+    return re.sub(r"^\s*\d+ ?x ", "", machine)

@@ -23,13 +23,19 @@ Because = Literal[
     "wish",
     "engine",
     "money",
+    "used",
+    "unsold",
+    "power",
+    "together",
 ]
 """Why something is not plan 1.
 
 shown: it is a plan of the answer; memory: it does not fit; speed, wait, quality, rate: a limit, yours or the default;
 beaten: a plan is at least as good in all that is shown; tied: equal in quality within the error; behind: better in one
 figure and worse in another; evidence: its quality is not known; rule: the catalogue does not propose it; wish: something
-else was asked for; engine: no server runs it here; money: its price, or that it is not sold.
+else was asked for; engine: no server runs it here; money: its price is beyond the budget; used: it is sold second-hand
+only; unsold: nothing of it is sold here, or no price of today is known; power: it takes more than the outlet, the limit or
+a case gives; together: each limit alone is kept, all of them are not.
 """
 Figure = Literal["", "quality", "answer", "speed", "ttft", "spare", "price", "memory", "rate"]
 """Figures that decide: quality [points], answer without thinking and speed with it [tokens/s], ttft [s], spare and memory
