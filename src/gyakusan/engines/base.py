@@ -30,6 +30,7 @@ CacheType = str
 """Type of the KV cache in llama.cpp's words: "F16", "Q8_0"."""
 System = Literal["any", "linux", "windows", "macos"]
 """Operating system of a machine; "any" where nobody said."""
+SYSTEM_NAMES = {"any": "any", "linux": "Linux", "windows": "Windows", "macos": "macOS"}
 MultiGpu = Literal["layers", "tensor", "none"]
 """How several GPUs serve one model: each holds some layers, all share each layer, or only the first works."""
 

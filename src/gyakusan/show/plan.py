@@ -119,7 +119,7 @@ def _shared_columns() -> tuple[Column, ...]:
 def _bought_columns(money: str) -> tuple[Column, ...]:
     """Return the columns where something is bought. money: template of the currency's name."""
     return (
-        Column(say("machine, complete")),
+        Column(say("machine")),
         Column(say("model")),
         Column(say("files"), wide=True),
         Column(say("server"), wide=True),

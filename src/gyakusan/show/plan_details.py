@@ -16,6 +16,7 @@ from gyakusan.planning.request.money import Money
 from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.recommendation import Recommendation
 from gyakusan.planning.select.shown_plans import shown_figures
+from gyakusan.show.assessment import BIND_TEXTS
 from gyakusan.show.plan_notes import EFFORT_TEXTS, QUALITY_TEXTS, THINKING_TEXTS, basis_of, converted_words
 from gyakusan.show.plan_words import amounts, as_text, machine_title, price_words
 from gyakusan.show.request_line import asked
@@ -23,13 +24,6 @@ from gyakusan.show.tree import Command, Fact, Facts, Next, Pause, Tree, Verdict,
 from gyakusan.show.wording import brief, caveat, quality, short
 from gyakusan.units import GIB
 
-BINDS_TEXTS = {
-    "memory": "limited by memory capacity",
-    "bandwidth": "limited by memory bandwidth",
-    "compute": "limited by arithmetic",
-    "software": "limited by the server's own steps",
-    "unknown": "speed unknown",
-}
 PART_TEXTS: dict[LineKind, str] = {
     "weights": "weights {n}",
     "kv_cache": "KV cache {n}",
@@ -205,11 +199,11 @@ def _speed(plan: Plan) -> Iterator[Words]:
             **facts,
         )
     yield say(
-        "first token {first} s ({low}-{high}); {binds}",
+        "first token {first} s ({low}-{high}); limited by {binds}",
         first=short(pace.ttft.value),
         low=short(pace.ttft.low),
         high=short(pace.ttft.high),
-        binds=Message(BINDS_TEXTS[plan.bottleneck]),
+        binds=Message(BIND_TEXTS[pace.bottleneck]),
     )
 
 

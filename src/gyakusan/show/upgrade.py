@@ -9,11 +9,12 @@ from gyakusan.planning.candidates.power import supply_watts
 from gyakusan.planning.predict.capacity import Capacity
 from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.shown_plans import shown_figures
-from gyakusan.planning.upgrade.labels import quality_for_money
+from gyakusan.planning.upgrade.labels import LEAST_GAIN, quality_for_money
 from gyakusan.planning.upgrade.option import UpgradeOption
 from gyakusan.planning.upgrade.recommend import UpgradeAnswer
 from gyakusan.show.amounts import CURRENCY_HEAD_TEXTS, PER, PER_TEXTS, Amounts, money_words
 from gyakusan.show.plan_notes import price_note
+from gyakusan.show.plan_words import bought, machine_title
 from gyakusan.show.tasks import DOING_TEXTS, JAPANESE_TEXTS
 from gyakusan.show.tree import Cell, Column, Next, Note, Pause, Question, Table, Text, Tree, Verdict, whole
 from gyakusan.show.wording import brief, quality, short
@@ -63,10 +64,8 @@ def _verdict(answer: UpgradeAnswer) -> Verdict:
     if answer.keep:
         return Verdict(tuple(_keep(answer)), say("Buy nothing"), "doubt")
     first, told = answer.steps[0], amounts(answer)
-    what = Message(
-        ADVICE_TEXTS[first.option.kind],
-        {"what": whole(brief(first.option.what)), "price": told.words(first.option.net)},
-    )
+    thing = bought(first.option.offer) if first.option.kind == "computer" else whole(brief(first.option.what))
+    what = Message(ADVICE_TEXTS[first.option.kind], {"what": thing, "price": told.words(first.option.net)})
     return Verdict((say("{advice}: {gain}.", advice=what, gain=_gain(answer.now, first)),))
 
 
@@ -172,13 +171,15 @@ def _row(answer: UpgradeAnswer, step: UpgradeOption) -> Iterator[Cell]:
 
 def what(step: UpgradeOption) -> Message:
     """Return what is bought, as a table names it."""
+    if step.option.kind == "computer":
+        return Message(BUY_TEXTS["computer"], {"what": machine_title(step.option.offer)})
     return Message(BUY_TEXTS[step.option.kind], {"what": whole(brief(step.option.what, series=False))})
 
 
 def per_amount(step: UpgradeOption, told: Amounts) -> str:
     """Return the gain in quality, less its error, for 10,000 yen or 100 dollars; "-" where there is none [points]."""
     gain = quality_for_money(step) * PER[told.currency] * _yen(told)
-    return f"{gain:.1f}" if gain >= 0.05 else "-"
+    return f"{gain:.1f}" if quality_for_money(step) >= LEAST_GAIN and gain >= 0.05 else "-"
 
 
 def _reach(limits: Capacity | None) -> str:

@@ -155,3 +155,12 @@ def test_one_model_twice_has_its_own_error_once() -> None:
 def test_money_must_have_a_currency() -> None:
     with pytest.raises(BadQuantity):
         parse_upgrade_request({"device": "RTX 3060 12GB", "resale": 40000})
+
+
+def test_nothing_is_the_most_for_the_money_or_the_fastest_that_brings_neither() -> None:
+    """A row with "-" for 10,000 yen was called most for the money, and one slower than what is owned the fastest."""
+    for device in ("M4 Max 64GB", "RTX 4090", "RTX 3060 12GB"):
+        for step in whole(device=device, budget="900000JPY").steps:
+            assert "yen" not in step.roles or 10_000 * quality_for_money(step) >= 0.05
+            ratio = None if step.between is None else step.between.speed_ratio
+            assert "fastest" not in step.roles or ratio is None or ratio[0] > 1

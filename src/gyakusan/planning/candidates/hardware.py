@@ -17,6 +17,7 @@ from gyakusan.catalog.devices import DeviceRecord, MachineRecord, device_records
 from gyakusan.catalog.prices import prices_of
 from gyakusan.core.broadcast import ceil_div
 from gyakusan.core.machine import Device, Machine, Price
+from gyakusan.engines.base import SYSTEM_NAMES
 from gyakusan.message import Message, say
 from gyakusan.planning.candidates.computers import card_items, complete_items
 from gyakusan.planning.candidates.power import OUTLETS, card_shape, devices_watts, wall_watts
@@ -308,7 +309,7 @@ def _filter_reason(request: PlanRequest, option: HardwareOption) -> Message | No
         )
     systems = _SYSTEMS_OF_BACKEND.get(device.backend, ("linux", "windows"))
     if request.os != "any" and request.os not in systems:
-        return say("{name} does not run {os}.", name=device.name, os=request.os)
+        return say("{name} does not run {os}.", name=device.name, os=SYSTEM_NAMES[request.os])
     if not request.enterprise and card_shape(device.name, device.power).passive:
         return say(
             "{name} is a data-centre card: it has no fan and needs a server. Add --enterprise.", name=device.name
@@ -343,8 +344,7 @@ def _power_reason(request: PlanRequest, option: HardwareOption) -> Message | Non
 
 def _draws(option: HardwareOption, watts: float | None, most: float) -> Message:
     power = say("an unknown power") if watts is None else Message(f"{watts:,.0f} W")
-    name = option.machine.name
-    return say("{name} draws {power}; the limit is {most} W.", name=name, power=power, most=f"{most:,.0f}")
+    return say("{name} draws {power}; the limit is {n} W.", name=option.machine.name, power=power, n=f"{most:,.0f}")
 
 
 def _plugged(option: HardwareOption, most: float) -> bool:

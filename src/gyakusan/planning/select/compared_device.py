@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 from gyakusan.core.machine import Machine
 from gyakusan.planning.candidates import hardware as market
+from gyakusan.planning.candidates.hardware import HardwareOption
 from gyakusan.planning.candidates.power import wall_watts
 from gyakusan.planning.predict.speed import Estimate
 from gyakusan.planning.request.request import MAX_DEVICES, PlanRequest
+from gyakusan.planning.select.why_not_device import has_device
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +58,23 @@ def speed_ratio(faster: Estimate, slower: Estimate) -> SpeedRatio | None:
 
 
 def device_facts(machine: Machine, currency: str = "JPY") -> DeviceFacts:
-    """Return price and power of a machine, with a computer around its cards; used prices count if there is no new one."""
+    """Return price and power of a machine, with a computer around its cards; used prices count if there is no new one.
+
+    Prices are those that plans buy for. A chip that is sold inside computers has the price of the cheapest of them.
+    """
     count = max(1, min(MAX_DEVICES, len(machine.gpus)))
     for used in (False, True):
         request = PlanRequest(used=used, count=count, currency=currency)
-        sold = next((o for o in market.all_machines(request) if o.machine.name == machine.name), None)
-        if sold is not None and sold.price is not None:
-            return DeviceFacts(sold.price, used, wall_watts(machine))
+        prices = [o.price for o in market.all_machines(request) if o.price is not None and _is_sold_as(machine, o)]
+        if prices:
+            return DeviceFacts(min(prices), used, wall_watts(machine))
     return DeviceFacts(None, False, wall_watts(machine))
+
+
+def _is_sold_as(machine: Machine, option: HardwareOption) -> bool:
+    """Return True if an option is this machine, or a computer with this chip and as much memory."""
+    if option.machine.name == machine.name:
+        return True
+    mine, its = machine.gpus, option.machine.gpus
+    alike = len(mine) == len(its) > 0 and mine[0].memory == its[0].memory
+    return alike and has_device(option.machine.name, machine.name)

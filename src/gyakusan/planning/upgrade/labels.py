@@ -12,6 +12,10 @@ LEAST_SHOWN = 3
 """Purchases that an answer lists where as many are worth a row; each with a label is listed."""
 
 
+LEAST_GAIN = 0.05 / 10_000
+"""Less quality for a yen is shown as "-", and nothing is the most for the money with that. [points/JPY]"""
+
+
 @dataclass(frozen=True, slots=True)
 class ShownFigures:
     """The figures of one purchase, rounded as they are shown.
@@ -65,9 +69,19 @@ def shown_options(steps: Sequence[UpgradeOption]) -> tuple[UpgradeOption, ...]:
         return ()
     labels: dict[int, list[str]] = {i: [] for i in kept}
     labels[min(kept, key=lambda i: figures[i].price)].append("cheapest")
-    labels[max(kept, key=lambda i: (quality_for_money(steps[i]), steps[i].rate))].append("yen")
+    gainful = [i for i in kept if quality_for_money(steps[i]) >= LEAST_GAIN]
+    if gainful:
+        labels[max(gainful, key=lambda i: (quality_for_money(steps[i]), steps[i].rate))].append("yen")
     labels[max(kept, key=lambda i: figures[i].quality)].append("best")
-    labels[max(kept, key=lambda i: figures[i].speed)].append("fastest")
+    fastest = max(kept, key=lambda i: figures[i].speed)
+    if not _slower_than_today(steps[fastest]):
+        labels[fastest].append("fastest")
     order = sorted(kept, key=lambda i: ("cheapest" not in labels[i], not labels[i], -steps[i].rate))
     shown = max(LEAST_SHOWN, sum(bool(names) for names in labels.values()))
     return tuple(replace(steps[i], roles=tuple(labels[i])) for i in order[:shown])
+
+
+def _slower_than_today(step: UpgradeOption) -> bool:
+    """Return True if a purchase answers no faster than what is owned, for its quality alone."""
+    ratio = None if step.between is None else step.between.speed_ratio
+    return ratio is not None and ratio[0] <= 1
