@@ -10,7 +10,7 @@ fleet(users=200, ...)              how many machines serve many people
 detect()                           this computer
 get(model, ...), get_list()        the files of a model, and all models on this computer
 serve(model, ...)                  a running endpoint
-bench(endpoint, ...)               what people get from a running endpoint; bench_list, bench_show
+bench(endpoint, ...)               what people get from a running endpoint; bench_list, bench_show, bench_import
 catalog_list, catalog_show, catalog_sources, catalog_check, catalog_add, catalog_update, catalog_verify
 accuracy_memory, accuracy_speed    how right the predictions are
 
@@ -26,7 +26,7 @@ from gyakusan._version import __version__
 
 if TYPE_CHECKING:
     from gyakusan.errors import GyakusanError
-    from gyakusan.python.benching import bench, bench_list, bench_show
+    from gyakusan.python.benching import bench, bench_import, bench_list, bench_show
     from gyakusan.python.comparing import compare
     from gyakusan.python.getting import get, get_list
     from gyakusan.python.inspection import inspect, quantizations
@@ -50,6 +50,7 @@ __all__ = [
     "accuracy_memory",
     "accuracy_speed",
     "bench",
+    "bench_import",
     "bench_list",
     "bench_show",
     "catalog_add",
@@ -77,7 +78,7 @@ _HOMES = {
     **dict.fromkeys(("inspect", "quantizations"), "gyakusan.python.inspection"),
     **dict.fromkeys(("fleet", "plan", "several", "upgrade"), "gyakusan.python.planning"),
     **dict.fromkeys(("detect", "serve"), "gyakusan.python.serving"),
-    **dict.fromkeys(("bench", "bench_list", "bench_show"), "gyakusan.python.benching"),
+    **dict.fromkeys(("bench", "bench_import", "bench_list", "bench_show"), "gyakusan.python.benching"),
     **dict.fromkeys((n for n in __all__ if n.startswith(("accuracy_", "catalog_"))), "gyakusan.python.records"),
     **dict.fromkeys(("get", "get_list"), "gyakusan.python.getting"),
     "compare": "gyakusan.python.comparing",

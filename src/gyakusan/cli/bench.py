@@ -157,6 +157,19 @@ def show(
     return _answered(bench_show(number), output, html, csv)
 
 
+@app.command(name="import", help="Keep a result of vllm bench serve, guidellm, aiperf or llama-bench.")
+def import_(
+    file: Annotated[Path, Parameter(help=_("The JSON that the tool wrote."))],
+    *,
+    save: Annotated[bool, Parameter(help=_("Keep what is measured."))] = True,
+    output: Output = Output(),
+) -> int:
+    """Run `gyakusan bench import` and return its exit code."""
+    from gyakusan.python.benching import bench_import
+
+    return _answered(bench_import(file, save=save), output, None, None)
+
+
 def _settings(server: Server, which: Which) -> dict[str, Any]:
     """Return the settings of the engine that differ from its own choice."""
     own = {f.name: v for f in fields(server) if (v := getattr(server, f.name)) != f.default}
@@ -168,6 +181,13 @@ def _answered(found: Benched, output: Output, html: Path | None, csv: Path | Non
     from gyakusan.show import bench as shown
 
     result = found.result
+    if html is not None or csv is not None:
+        from gyakusan.cli import bench_files as files
+
+        if html is not None:
+            files.write(html, files.html_page(result, output.language))
+        if csv is not None:
+            files.write(csv, files.csv_table(result))
     if output.json:
         write_json(found.document(), output)
     else:

@@ -11,7 +11,7 @@ from gyakusan.text import Language, tell
 if TYPE_CHECKING:
     from rich.status import Status
 
-    from gyakusan.bench.drive import StepRun
+    from gyakusan.load_testing.drive import StepRun
 
 EVERY = 0.2
 """No more often is the line drawn. [s]"""
@@ -22,7 +22,7 @@ class LiveLine:
 
     def __init__(self, language: Language, requests: int | None, seconds: str) -> None:
         """Prepare it. requests, seconds: that end a load, as they were typed."""
-        from gyakusan.bench.workload import parse_seconds
+        from gyakusan.load_testing.workload import parse_seconds
 
         self._language = language
         self._limit = parse_seconds(seconds) if requests is None else None

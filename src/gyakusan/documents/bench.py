@@ -7,10 +7,10 @@ from typing import Literal
 
 from msgspec import Struct, field
 
-from gyakusan.bench.failures import failure_mend, failure_message
-from gyakusan.bench.result import BenchResult, Comparison, Distribution, FailureCount, Figure, StepResult
-from gyakusan.bench.store import KeptBench
 from gyakusan.documents.common import IntervalJson, catalogue_date
+from gyakusan.load_testing.failures import failure_mend, failure_message
+from gyakusan.load_testing.result import BenchResult, Comparison, Distribution, FailureCount, Figure, StepResult
+from gyakusan.load_testing.store import KeptBench
 from gyakusan.message import Message
 
 

@@ -14,14 +14,14 @@ from gyakusan.python.answer import Answer
 from gyakusan.python.options import Amount
 
 if TYPE_CHECKING:
-    from gyakusan.bench.drive import StepRun
-    from gyakusan.bench.endpoint import ServerFacts
-    from gyakusan.bench.result import BenchResult, StepResult
-    from gyakusan.bench.session import BenchRequest
-    from gyakusan.bench.store import KeptBench
-    from gyakusan.bench.workload import Step
     from gyakusan.documents.bench import BenchJson, BenchListJson
     from gyakusan.engines.deployment import Deployment
+    from gyakusan.load_testing.drive import StepRun
+    from gyakusan.load_testing.endpoint import ServerFacts
+    from gyakusan.load_testing.result import BenchResult, StepResult
+    from gyakusan.load_testing.session import BenchRequest
+    from gyakusan.load_testing.store import KeptBench
+    from gyakusan.load_testing.workload import Step
 
     Progress = Callable[[StepRun, float], None]
 
@@ -150,16 +150,28 @@ def bench(endpoint: str, **options: Any) -> Benched:
 
 def bench_list() -> Benches:
     """Return the benches that are kept. Raises SourceError."""
-    from gyakusan.bench.store import Store
+    from gyakusan.load_testing.store import Store
 
     return Benches(Store().every())
 
 
 def bench_show(number: int) -> Benched:
     """Return a bench that is kept. Raises BadSetting, SourceError."""
-    from gyakusan.bench.store import Store
+    from gyakusan.load_testing.store import Store
 
     return Benched(Store().read(number))
+
+
+def bench_import(file: str | Path, *, save: bool = True) -> Benched:
+    """Return a result of another load tool, kept like our own. Raises SourceError, BadSetting.
+
+    save: False keeps nothing
+    """
+    from gyakusan.load_testing.foreign import read_result
+    from gyakusan.load_testing.store import Store
+
+    result = read_result(Path(file))
+    return Benched(replace(result, number=Store().keep(result)) if save else result)
 
 
 def measured(
@@ -169,11 +181,11 @@ def measured(
 
     settings: of the machine and the engine, where a model is named; on_progress: called after each request.
     """
-    from gyakusan.bench.conditions import Conditions, conditions
-    from gyakusan.bench.endpoint import ServerFacts, is_here
-    from gyakusan.bench.said_and_seen import compare, unpredicted
-    from gyakusan.bench.session import Bench
-    from gyakusan.bench.store import Store
+    from gyakusan.load_testing.conditions import Conditions, conditions
+    from gyakusan.load_testing.endpoint import ServerFacts, is_here
+    from gyakusan.load_testing.said_and_seen import compare, unpredicted
+    from gyakusan.load_testing.session import Bench
+    from gyakusan.load_testing.store import Store
 
     asked = request_of(endpoint, options)
     seen = conditions() if is_here(asked.target) else Conditions()
@@ -231,10 +243,10 @@ class _Keeper:
 
 def request_of(endpoint: str, options: BenchOptions) -> BenchRequest:
     """Return what a bench does. Raises UsageError, SourceError."""
-    from gyakusan.bench.endpoint import target_of
-    from gyakusan.bench.prompts import own_prompts
-    from gyakusan.bench.session import BenchRequest, check_request
-    from gyakusan.bench.workload import Limits, parse_objectives, parse_seconds
+    from gyakusan.load_testing.endpoint import target_of
+    from gyakusan.load_testing.prompts import own_prompts
+    from gyakusan.load_testing.session import BenchRequest, check_request
+    from gyakusan.load_testing.workload import Limits, parse_objectives, parse_seconds
     from gyakusan.python.files import key_of
 
     o = options
@@ -269,9 +281,9 @@ def _requests(count: int | None) -> int | None:
 
 def _steps(o: BenchOptions) -> tuple[Step, ...]:
     """Return the loads. Raises UsageError."""
-    from gyakusan.bench import localscore
-    from gyakusan.bench.session import steps_of
-    from gyakusan.bench.workload import Step, parse_depths, parse_users, shape_of
+    from gyakusan.load_testing import localscore
+    from gyakusan.load_testing.session import steps_of
+    from gyakusan.load_testing.workload import Step, parse_depths, parse_users, shape_of
     from gyakusan.planning.request.request_rate import parse_request_rate
     from gyakusan.units import parse_count
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from gyakusan.bench import ramp
-from gyakusan.bench.failures import failure_mend, failure_message
-from gyakusan.bench.result import BenchResult, Cause, Comparison, Distribution, Figure, StepResult
-from gyakusan.bench.store import KeptBench
+from gyakusan.load_testing import ramp
+from gyakusan.load_testing.failures import failure_mend, failure_message
+from gyakusan.load_testing.result import BenchResult, Cause, Comparison, Distribution, Figure, StepResult
+from gyakusan.load_testing.store import KeptBench
 from gyakusan.message import Message, people, say
 from gyakusan.show.tree import (
     Cell,
@@ -158,6 +158,8 @@ def _main_step(result: BenchResult) -> StepResult | None:
 
 
 def _question(result: BenchResult) -> Iterator[Words]:
+    if result.source != "gyakusan":
+        yield say("measured by {tool}, {date}", tool=result.source, date=result.started[:10])
     names = ", ".join(n for n in (result.model, result.server) if n)
     if result.planned:
         yield say("{names}; planned: {planned}", names=names or result.endpoint, planned=result.planned)
@@ -167,6 +169,8 @@ def _question(result: BenchResult) -> Iterator[Words]:
         return
     step = result.steps[0].step
     shape = step.shape
+    if result.source == "llama-bench":
+        return
     loop = say("closed loop") if step.users else say("random arrivals")
     length = say("{n} s each", n=f"{max(s.seconds for s in result.steps):,.0f}")
     cache = say("{n} tokens shared by all", n=f"{shape.shared:,}") if shape.shared else say("no shared prefix")
@@ -268,7 +272,8 @@ def _notes(result: BenchResult) -> Iterator[Message]:
     if result.interrupted:
         yield say("Ended early by Ctrl-C: the figures are of what was measured until then.")
     yield from _failures(result)
-    if any(s.requests and s.counted_share < 1 for s in result.steps):
+    ours = result.source == "gyakusan"
+    if ours and any(s.requests and s.counted_share < 1 for s in result.steps):
         yield say("The server does not count tokens (no usage in its answers): speeds in tokens/s are not known.")
     scatter = max((s.scatter or 0 for s in result.steps), default=0)
     if scatter > SCATTERED and not result.comparisons:
@@ -283,7 +288,7 @@ def _notes(result: BenchResult) -> Iterator[Message]:
         )
     if result.score is not None:
         yield say("LocalScore {score}, measured through the server's API.", score=f"{result.score:,.0f}")
-    if any(s.requests for s in result.steps):
+    if any(s.each and s.each.low is not None for s in result.steps):
         yield say("±: 95 % confidence of the mean.")
     if result.client is not None:
         yield say(
@@ -311,7 +316,7 @@ def _kept(result: BenchResult, measured: bool) -> Tree:
     if result.number is None:
         return ()
     until: tuple[Words, ...] = ()
-    if measured and not result.objectives:
+    if measured and not result.objectives and result.endpoint:
         until = (f'gyakusan bench {result.endpoint} --until "ttft<1s"',)
     saved = Text(say("Saved as bench {number}.", number=result.number))
     return saved, Next((*until, f"gyakusan bench show {result.number} --html bench.html"))

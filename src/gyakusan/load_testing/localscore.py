@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gyakusan.bench.result import StepResult
-from gyakusan.bench.workload import Shape, Step
+from gyakusan.load_testing.result import StepResult
+from gyakusan.load_testing.workload import Shape, Step
 
 TESTS = (
     (1024, 16),

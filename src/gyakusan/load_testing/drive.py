@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from gyakusan.bench.client import Client
-from gyakusan.bench.prompts import Messages
-from gyakusan.bench.records import RequestRecord
-from gyakusan.bench.workload import Limits, Step
+from gyakusan.load_testing.client import Client
+from gyakusan.load_testing.prompts import Messages
+from gyakusan.load_testing.records import RequestRecord
+from gyakusan.load_testing.workload import Limits, Step
 
 T = TypeVar("T")
 PAUSE = 0.2

@@ -8,18 +8,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from gyakusan.bench import localscore, ramp
-from gyakusan.bench.client import Client, ClientCost
-from gyakusan.bench.connection import Target
-from gyakusan.bench.drive import Driver, StepRun
-from gyakusan.bench.endpoint import ServerFacts, address, facts_of
-from gyakusan.bench.failures import no_answer
-from gyakusan.bench.prompts import Messages, PromptSource, TokenRule, made, rule_from
-from gyakusan.bench.records import RequestRecord
-from gyakusan.bench.result import BenchResult, FailureCount, StepResult
-from gyakusan.bench.statistics import step_result
-from gyakusan.bench.workload import USUAL_LIMITS, Limits, Objective, Step
-from gyakusan.errors import BadSetting
+from gyakusan.errors import BadSetting, ServerError
+from gyakusan.load_testing import localscore, ramp
+from gyakusan.load_testing.client import Client, ClientCost
+from gyakusan.load_testing.connection import Target
+from gyakusan.load_testing.drive import Driver, StepRun
+from gyakusan.load_testing.endpoint import ServerFacts, address, facts_of
+from gyakusan.load_testing.failures import no_answer
+from gyakusan.load_testing.prompts import Messages, PromptSource, TokenRule, made, rule_from
+from gyakusan.load_testing.records import RequestRecord
+from gyakusan.load_testing.result import BenchResult, FailureCount, StepResult
+from gyakusan.load_testing.statistics import step_result
+from gyakusan.load_testing.workload import USUAL_LIMITS, Limits, Objective, Step
 
 PROBES = (24, 240)
 """Words of the two prompts from which we learn how the server counts."""
@@ -156,14 +156,15 @@ class Bench:
 
     async def _probe(self, client: Client, stop: asyncio.Event) -> TokenRule:
         """Learn what the server accepts and how it counts. Raises ServerError if it answers nothing."""
-        counts = []
         first = await self._accepted(client, stop)
-        if first is not None and first.prompt_tokens is not None:
-            counts.append((PROBES[0], first.prompt_tokens))
-            second = await self._until_stop(client.ask(made(PROBES[1], 2), 1), stop)
-            if second is not None and second.prompt_tokens is not None:
-                counts.append((PROBES[1], second.prompt_tokens))
-        return rule_from(counts[0], counts[1]) if len(counts) == 2 else TokenRule()
+        if first is None or first.prompt_tokens is None:
+            return TokenRule()
+        second = await self._until_stop(client.ask(made(PROBES[1], 2), 1), stop)
+        if second is None or (second.failure is None and second.prompt_tokens is None):
+            return TokenRule()
+        if second.prompt_tokens is None:
+            raise self._refusal(second)
+        return rule_from((PROBES[0], first.prompt_tokens), (PROBES[1], second.prompt_tokens))
 
     async def _accepted(self, client: Client, stop: asyncio.Event) -> RequestRecord | None:
         """Leave out what the server refuses until it answers."""
@@ -176,11 +177,15 @@ class Bench:
             if record.failure.kind not in ("bad_request",):
                 break
         assert record is not None
+        if record.failure is not None and record.failure.kind == "empty":
+            return record  # one token may be none that is shown: the warm-up asks for more
+        raise self._refusal(record)
+
+    def _refusal(self, record: RequestRecord) -> ServerError:
+        """Return the error of a server that does not even answer a short prompt."""
         assert record.failure is not None
         f = record.failure
-        if f.kind in ("empty", "stream_error"):
-            return record  # one token may be none that is shown: the warm-up asks for more
-        raise no_answer(FailureCount(f.kind, 1, f.status, f.detail), address(self.request.target))
+        return no_answer(FailureCount(f.kind, 1, f.status, f.detail), address(self.request.target))
 
     @staticmethod
     async def _until_stop(asked: object, stop: asyncio.Event) -> RequestRecord | None:

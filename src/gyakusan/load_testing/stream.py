@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from gyakusan.bench.records import FailureKind, RequestFailure
+from gyakusan.load_testing.records import FailureKind, RequestFailure
 
 LONGEST_LINE = 2**20
 """No event of a stream is longer. [B]"""
@@ -88,7 +88,7 @@ class Exchange:
     )
 
     def __init__(self, done: asyncio.Future[None], sent: float) -> None:
-        """Begin it. sent: when the request was given to the system, by the loop's clock [s]."""
+        """Begin it. sent: just before the request was given to the system, by the loop's clock [s]."""
         self.done = done
         self.sent = sent
         self.heard = sent

@@ -25,6 +25,7 @@ FailureKind = Literal[
     "stream_error",
     "empty",
     "not_sent",
+    "other",
 ]
 """Why a request has no answer.
 
@@ -46,6 +47,7 @@ garbage: what came is not HTTP, not a stream of chat completions, or too large
 stream_error: the server reported an error within the stream
 empty: the answer ended without a token
 not_sent: too many requests were open, so that it was never sent
+other: another tool counted it and does not say why
 """
 FAILURE_KINDS: tuple[FailureKind, ...] = get_args(FailureKind)
 
@@ -70,7 +72,7 @@ class RequestRecord:
 
     user: number of the person who asked, from 0
     scheduled: when it was to be sent [s]
-    sent: when its last byte was given to the system [s]
+    sent: just before it was given to the system [s]
     end: when its last byte came, or when it was given up [s]
     arrivals: when each piece of the answer came, the first token's first [s]
     prompt_tokens: as the server counted, None if it did not [tokens]

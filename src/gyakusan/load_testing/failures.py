@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gyakusan.bench.records import FailureKind
-from gyakusan.bench.result import FailureCount
 from gyakusan.errors import ServerError
+from gyakusan.load_testing.records import FailureKind
+from gyakusan.load_testing.result import FailureCount
 from gyakusan.message import Message, say
 
 FAILURE_TEXTS: Mapping[FailureKind, str] = {
@@ -28,6 +28,7 @@ FAILURE_TEXTS: Mapping[FailureKind, str] = {
     "stream_error": "The server reported an error within the answer: {detail}.",
     "empty": "The server ended the answer without a token.",
     "not_sent": "4,096 requests were open at once; more were not sent.",
+    "other": "The tool that measured does not say why.",
 }
 MEND_TEXTS: Mapping[FailureKind, str] = {
     "refused": "Check the port, and that the server is running.",
@@ -48,6 +49,7 @@ MEND_TEXTS: Mapping[FailureKind, str] = {
     "stream_error": "See the server's log.",
     "empty": "Check that the model is a chat model.",
     "not_sent": "Load it with a smaller rate.",
+    "other": "See its own report.",
 }
 
 

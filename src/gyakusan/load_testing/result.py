@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from gyakusan.bench.client import ClientCost
-from gyakusan.bench.records import FailureKind
-from gyakusan.bench.workload import Objective, Step
+from gyakusan.load_testing.client import ClientCost
+from gyakusan.load_testing.records import FailureKind
+from gyakusan.load_testing.workload import Objective, Step
 
 
 @dataclass(frozen=True, slots=True)

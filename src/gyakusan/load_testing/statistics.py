@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from gyakusan.bench.drive import StepRun
-from gyakusan.bench.records import RequestRecord
-from gyakusan.bench.result import Distribution, FailureCount, Figure, StepResult
-from gyakusan.bench.workload import Objective
+from gyakusan.load_testing.drive import StepRun
+from gyakusan.load_testing.records import RequestRecord
+from gyakusan.load_testing.result import Distribution, FailureCount, Figure, StepResult
+from gyakusan.load_testing.workload import Objective
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

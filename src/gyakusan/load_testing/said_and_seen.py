@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from gyakusan.bench.conditions import Conditions
-from gyakusan.bench.result import BenchResult, Cause, Comparison, StepResult
+from msgspec import structs
+
 from gyakusan.core.load import Load
 from gyakusan.engines.deployment import Deployment
+from gyakusan.load_testing.conditions import Conditions
+from gyakusan.load_testing.result import BenchResult, Cause, Comparison, StepResult
 from gyakusan.message import Message, people, say
 from gyakusan.planning.predict.assessment import assess, host_weights, turn_shape
 from gyakusan.planning.predict.speed import Estimate, SpeedEstimate, estimate_speed, of_replicas
@@ -120,7 +122,7 @@ def speed_of(deployment: Deployment, result: StepResult) -> SpeedEstimate | None
     compute = deployment.rules.compute_settings(machine, deployment.settings)
     sent = result.prompt_tokens or float(shape.prompt + shape.depth)
     cached = sent * (result.cached_share or 0.0)
-    turn = replace(
+    turn = structs.replace(
         turn_shape(Load(result.step.users, deployment.load.context), compute),
         prompt=max(1.0, sent - cached),
         answer=max(1.0, result.completion_tokens or float(shape.answer)),
@@ -128,7 +130,7 @@ def speed_of(deployment: Deployment, result: StepResult) -> SpeedEstimate | None
         host=host_weights(deployment.ledger, compute, machine),
     )
     if compute.on_cpu or not machine.gpus:
-        machine, turn = replace(machine, gpus=()), replace(turn, stages=1)
+        machine, turn = structs.replace(machine, gpus=()), structs.replace(turn, stages=1)
     return of_replicas(estimate_speed(deployment.read, machine, deployment.engine, turn), compute.replicas)
 
 

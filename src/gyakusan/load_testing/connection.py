@@ -16,8 +16,8 @@ from typing import Any
 import httptools
 import msgspec
 
-from gyakusan.bench.records import FailureKind, RequestFailure
-from gyakusan.bench.stream import Exchange, printable
+from gyakusan.load_testing.records import FailureKind, RequestFailure
+from gyakusan.load_testing.stream import Exchange, printable
 
 CONNECT = 10.0
 """How long a connection may take. [s]"""
@@ -76,8 +76,8 @@ class Connection(asyncio.Protocol):
         """Send a request and return its exchange, which ends on its own."""
         assert self._transport is not None
         self._parser = httptools.HttpResponseParser(self)
-        self._transport.write(request)
         self._exchange = Exchange(self._loop.create_future(), self._now())
+        self._transport.write(request)
         return self._exchange
 
     def close(self) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from gyakusan.bench.result import Distribution, StepResult
-from gyakusan.bench.workload import MOST_USERS, Objective, Step
+from gyakusan.load_testing.result import Distribution, StepResult
+from gyakusan.load_testing.workload import MOST_USERS, Objective, Step
 
 MOST_FAILED = 0.05
 """A step in which more requests fail breaks every limit. [fraction]"""

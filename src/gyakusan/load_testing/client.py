@@ -10,11 +10,11 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
-from gyakusan.bench.connection import CannotConnectError, Connection, Target, connect, request
-from gyakusan.bench.prompts import Messages
-from gyakusan.bench.records import RequestFailure, RequestRecord
-from gyakusan.bench.stream import Exchange
-from gyakusan.bench.workload import Limits
+from gyakusan.load_testing.connection import CannotConnectError, Connection, Target, connect, request
+from gyakusan.load_testing.prompts import Messages
+from gyakusan.load_testing.records import RequestFailure, RequestRecord
+from gyakusan.load_testing.stream import Exchange
+from gyakusan.load_testing.workload import Limits
 
 WATCH = 0.05
 """How often streams are looked at for silence, and the client's clock for its error. [s]"""

@@ -10,9 +10,9 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from gyakusan.bench.workload import Shape
 from gyakusan.doors.files import head
 from gyakusan.errors import BadSetting, SourceError
+from gyakusan.load_testing.workload import Shape
 
 Messages: TypeAlias = Sequence[Mapping[str, Any]]
 """A conversation as it is sent."""

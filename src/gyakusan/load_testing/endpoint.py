@@ -10,9 +10,9 @@ from typing import Any
 
 import msgspec
 
-from gyakusan.bench.connection import Target
-from gyakusan.bench.stream import printable
 from gyakusan.errors import BadSetting
+from gyakusan.load_testing.connection import Target
+from gyakusan.load_testing.stream import printable
 from gyakusan.serving.access import KEY_VARIABLE, is_loopback
 
 LARGEST_FACT = 2**20

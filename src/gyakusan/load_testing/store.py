@@ -20,10 +20,10 @@ from pathlib import Path
 
 import msgspec
 
-from gyakusan.bench.records import RequestRecord
-from gyakusan.bench.result import BenchResult, StepResult
 from gyakusan.catalog.places import state
 from gyakusan.errors import BadSetting, SourceError
+from gyakusan.load_testing.records import RequestRecord
+from gyakusan.load_testing.result import BenchResult, StepResult
 
 VERSION = 1
 BUSY = 10.0

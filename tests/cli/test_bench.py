@@ -1,0 +1,213 @@
+"""gyakusan bench: screens, files and exit codes, against a fake server; and a short bench of a real one."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import io
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.documents.valid import valid
+from tests.fakes.fake_load_server import FakeChat, serving
+from tests.load_testing.test_foreign import LLAMA
+
+import gyakusan
+from gyakusan import api
+from gyakusan.cli import main
+from gyakusan.core.load import Load
+from gyakusan.errors import UnknownName
+from gyakusan.models.embedded import embedded
+from gyakusan.serving.server import Server, ServerOptions
+
+FEW = ("--requests", "4", "--prompt", "64", "--answer", "8")
+
+
+@pytest.fixture(autouse=True)
+def _state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+
+def test_a_bench_is_shown_kept_and_shown_again(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    page, table = tmp_path / "b.html", tmp_path / "b.csv"
+    with serving(FakeChat(first=0.01)) as fake:
+        url = fake.url
+        assert main(["bench", url, "--users", "1,2", *FEW, "--slo", "ttft<5s"]) == 0
+    told = capsys.readouterr().out
+    assert re.search(
+        r"^fake serves 2 people: [\d,.]+ tokens/s each, first token after 0\.\d\d s\.$", told, re.MULTILINE
+    )
+    assert "Saved as bench 1." in told
+    assert "100 %" in told
+    assert main(["bench", "list"]) == 0
+    assert f"{url}/v1" in capsys.readouterr().out
+    assert main(["bench", "show", "1", "--html", str(page), "--csv", str(table)]) == 0
+    assert "fake serves 2 people" in capsys.readouterr().out
+    rows = list(csv.DictReader(io.StringIO(table.read_text("utf-8"))))
+    assert [r["users"] for r in rows] == ["1", "2"]
+    assert float(rows[1]["ttft_p50"]) >= 0.01
+    text = page.read_text("utf-8")
+    assert text.count("<svg") == 3
+    assert "default-src 'none'" in text
+    assert not re.search(r"<script|https?://(?!127\.0\.0\.1|www\.w3\.org)", text)
+
+
+def test_the_document(capsys: pytest.CaptureFixture[str]) -> None:
+    with serving(FakeChat(fault="429", after=6)) as fake:
+        assert main(["bench", fake.url, "--users", "1", *FEW, "--json", "--no-save"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    valid(told)
+    assert told["steps"][0]["failures"][0]["kind"] == "rate_limited"
+    assert told["number"] is None
+    assert main(["bench", "list", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    valid(listed)
+    assert listed["benches"] == []
+
+
+def test_japanese(capsys: pytest.CaptureFixture[str]) -> None:
+    with serving(FakeChat()) as fake:
+        assert main(["bench", fake.url, "--users", "1", *FEW, "--lang", "ja"]) == 0
+    assert "fakeは1人に対応します。" in capsys.readouterr().out
+
+
+def test_failures_have_their_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with serving(FakeChat(fault="503", after=2)) as fake:
+        assert main(["bench", fake.url, "--users", "1", *FEW]) == 1
+    told = " ".join(capsys.readouterr().out.split())
+    assert "fake gave no answer." in told
+    assert "1 failed: The server failed (status 503): it is [31mstatus [0m 503. See the server's log." in told
+
+
+def test_a_limit_that_cannot_be_kept(capsys: pytest.CaptureFixture[str]) -> None:
+    with serving(FakeChat(first=0.05)) as fake:
+        assert main(["bench", fake.url, "--until", "ttft<10ms", *FEW]) == 1
+        assert "fake does not keep ttft<0.01s, not even for 1 person." in capsys.readouterr().out
+        assert main(["bench", fake.url, "--until", "ttft<10s", "--rate", "9000/s", *FEW]) == 0
+        assert "requests/min." in capsys.readouterr().out
+
+
+def test_what_is_predicted_is_compared(capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--model", "gpt-oss-20b", "--device", "RTX 4090", "--context", "8k"]
+    with serving(FakeChat(first=0.01, gap=0.001)) as fake:
+        code = main(["bench", fake.url, "--users", "1,2", *FEW, *options])
+    told = capsys.readouterr().out
+    assert "said (80 %)" in told
+    assert re.search(r"\d of \d figures lie inside|All \d figures lie inside", told)
+    assert code == (1 if "outside" in told else 0)
+
+
+MISTAKES = [
+    ([], "is not the address of a server", "http://a b"),
+    (["--users", "two"], "--users takes whole numbers"),
+    (["--users", "1", "--rate", "3/s"], "--users and --rate were given together"),
+    (["--until", "soon"], "is not a limit of a time"),
+    (["--until", "ttft<1s", "--users", "1,2"], "--until adds people on its own"),
+    (["--plan", "x.toml", "--model", "y"], "--plan and --model were given together"),
+    (["--prompts", "/nowhere/x"], "cannot be read"),
+    (["--log", "/nowhere/x"], "cannot be read"),
+    (["--key-file", "/nowhere/x"], "/nowhere/x"),
+    (["--requests", "0"], "--requests cannot be 0"),
+]
+
+
+@pytest.mark.parametrize("case", MISTAKES, ids=[m[1] for m in MISTAKES])
+def test_mistakes_are_told_before_anything_is_sent(case: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    with serving(FakeChat()) as fake:
+        url = case[2] if len(case) > 2 else fake.url
+        assert main(["bench", url, *case[0]]) in (2, 3)
+        assert fake.asked == []
+    assert case[1] in capsys.readouterr().err
+
+
+def test_own_prompts(tmp_path: Path) -> None:
+    file = tmp_path / "prompts.jsonl"
+    file.write_text('Hello.\n{"prompt": "one"}\n{"messages": [{"role": "user", "content": "two"}]}\n')
+    with serving(FakeChat()) as fake:
+        assert main(["bench", fake.url, "--users", "1", *FEW, "--prompts", str(file), "--no-save"]) == 0
+    asked = [a["messages"][0]["content"] for a in fake.asked]  # type: ignore[index]
+    assert asked[2:] == ["Hello.", "one", "two", "Hello.", "one"]
+    file.write_text('{"question": 1}\n')
+    with pytest.raises(gyakusan.GyakusanError, match="Line 1 of"):
+        gyakusan.bench("http://127.0.0.1:1", prompts=file)
+
+
+def test_a_result_of_another_tool(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "llama.json"
+    file.write_text(json.dumps(LLAMA))
+    assert main(["bench", "import", str(file)]) == 0
+    told = capsys.readouterr().out
+    assert "measured by llama-bench, 2026-11-29" in told
+    assert main(["bench", "show", "1", "--json"]) == 0
+    valid(json.loads(capsys.readouterr().out))
+
+
+def test_hostile_names_stay_text(tmp_path: Path) -> None:
+    file, page = tmp_path / "x.json", tmp_path / "x.html"
+    name = "<script>alert(1)</script>=1+1"
+    file.write_text(json.dumps([{**LLAMA[1], "model_filename": name}]))
+    assert main(["bench", "import", str(file)]) == 0
+    assert main(["bench", "show", "1", "--html", str(page)]) == 0
+    assert "<script" not in page.read_text("utf-8")
+
+
+def test_python() -> None:
+    with serving(FakeChat()) as fake:
+        found = gyakusan.bench(fake.url, users="1", requests=3, prompt=64, answer=8)
+    assert found.result.steps[0].requests == 3
+    assert "fake: 1 loads" in repr(found)
+    assert "1." in repr(gyakusan.bench_list())
+    assert gyakusan.bench_show(1).result.steps == found.result.steps
+    with pytest.raises(UnknownName, match="user"):
+        gyakusan.bench("http://127.0.0.1:1", user="1")
+
+
+def test_a_store_that_cannot_be_written_ends_no_bench(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "state").write_text("a file")
+    with serving(FakeChat()) as fake:
+        assert main(["bench", fake.url, "--users", "1", *FEW]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "Not kept: The benches in" in told
+
+
+def test_ctrl_c_keeps_what_was_measured(tmp_path: Path) -> None:
+    with serving(FakeChat(gap=0.002)) as fake:
+        command = [sys.executable, "-m", "gyakusan", "bench", fake.url, "--users", "2", "--seconds", "600"]
+        running = subprocess.Popen([*command, "--prompt", "64", "--answer", "8"], stdout=subprocess.PIPE, text=True)
+        deadline = time.monotonic() + 60
+        while len(fake.asked) < 40 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        running.send_signal(signal.SIGINT)
+        out, _ = running.communicate(timeout=60)
+    assert running.returncode == 130
+    assert "fake serves 2 people" in out
+    assert "Ended early by Ctrl-C" in out
+    assert gyakusan.bench_show(1).result.interrupted
+    assert gyakusan.bench_show(1).result.steps[0].requests >= 30
+
+
+@pytest.mark.skipif(importlib.util.find_spec("xllamacpp") is None, reason="no server here")
+def test_a_real_server(tmp_path: Path) -> None:
+    """SmolLM2 on llama.cpp: tokens as asked, prompts as long as asked, memory as predicted."""
+    log = tmp_path / "server.log"
+    asked = api.deployment("smollm2", load=Load(2, 1024), settings={"backend": "cpu"})
+    with Server.of(asked, ServerOptions(log_file=log), embedded()) as server:
+        found = gyakusan.bench(
+            server.url, users="1,2", requests=3, prompt=64, answer=12, model="smollm2", context=1024, cpu=True, log=log,
+            bandwidth="20GB/s",
+        )  # fmt: skip
+    for step in found.result.steps:
+        assert (step.requests, step.failed, step.completion_tokens) == (3, 0, 12)
+        assert step.prompt_tokens == pytest.approx(64, abs=3)
+        assert step.each is not None
+    memory = [c for c in found.result.comparisons if c.quantity == "memory"]
+    assert {c.label for c in memory} >= {"", "weights host", "kv_cache host"}
+    assert all(c.inside for c in memory)
+    assert {c.quantity for c in found.result.comparisons} == {"memory", "decode", "prefill", "ttft", "throughput"}
