@@ -6,7 +6,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from gyakusan.load_testing.client import Client
 from gyakusan.load_testing.prompts import Messages
@@ -149,7 +149,8 @@ class Driver:
             return []
         stopped = asyncio.create_task(self.stop.wait())
         everything = asyncio.gather(*tasks)
-        await asyncio.wait({everything, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        both: set[asyncio.Future[Any]] = {everything, stopped}
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
         if everything.done():
             return everything.result()

@@ -155,7 +155,8 @@ def _spread(metrics: Values, name: str, unit: float) -> Distribution | None:
     found = _summary(metrics, name)
     if not found:
         return None
-    at = found.get("percentiles") if isinstance(found.get("percentiles"), dict) else found
+    percentiles = found.get("percentiles")
+    at = percentiles if isinstance(percentiles, dict) else found
     high = tuple(_number(at.get(p)) for p in ("p90", "p95", "p99"))
     median = _number(found.get("median")) or _number(at.get("p50"))
     count, mean = int(_number(found.get("count")) or 0), _number(found.get("mean"))

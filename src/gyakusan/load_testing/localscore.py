@@ -7,6 +7,7 @@ mean over the tests. Ours is measured through the server's API, theirs inside th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from gyakusan.load_testing.result import StepResult
@@ -43,4 +44,4 @@ def score(results: Sequence[StepResult]) -> float | None:
     if not shapes >= set(TESTS) or len(whole) < len(TESTS):
         return None
     prefill, decode, ttft = (sum(column) / len(whole) for column in zip(*whole, strict=True))
-    return 10 * float(prefill * decode / ttft) ** (1 / 3)
+    return 10 * math.cbrt(prefill * decode / ttft)

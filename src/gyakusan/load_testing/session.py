@@ -30,7 +30,7 @@ OPTIONAL: Mapping[str, object] = {
     "cache_prompt": True,
 }
 """What a server may refuse: token counts, answers of full length, the same answers each time, its prompt cache."""
-MUST_TRY = (
+MUST_TRY: tuple[Mapping[str, object], ...] = (
     {},
     {"ignore_eos": None, "cache_prompt": None},
     {"ignore_eos": None, "cache_prompt": None, "stream_options": None},

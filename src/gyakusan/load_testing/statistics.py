@@ -7,19 +7,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
+from gyakusan.core.arrays import FloatArray
 from gyakusan.load_testing.drive import StepRun
 from gyakusan.load_testing.records import RequestRecord
 from gyakusan.load_testing.result import Distribution, FailureCount, Figure, StepResult
 from gyakusan.load_testing.workload import Objective
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Floats: TypeAlias = NDArray[np.float64]
 
 RESAMPLES = 1000
 """Bootstrap samples."""
@@ -88,7 +84,7 @@ def failure_counts(records: Sequence[RequestRecord]) -> tuple[FailureCount, ...]
     return tuple(FailureCount(kind, n, status, first[kind, status]) for (kind, status), n in counts.most_common())
 
 
-def distribution(values: Sequence[float]) -> Distribution | None:
+def distribution(values: Sequence[float] | FloatArray) -> Distribution | None:
     """Return how values are spread, None for no value."""
     if not len(values):
         return None
@@ -106,7 +102,7 @@ def distribution(values: Sequence[float]) -> Distribution | None:
     )
 
 
-def bootstrap(values: Floats, statistic: Callable[[Floats], Any]) -> Figure:
+def bootstrap(values: FloatArray, statistic: Callable[[FloatArray], Any]) -> Figure:
     """Return a statistic with the interval in which it lies in 95 % of samples drawn anew. values: rows to draw.
 
     statistic: of the values along the last axis. Many values are drawn in blocks, and of more than 20,000 a part, whose
@@ -139,7 +135,7 @@ def each_speed(counted: Sequence[RequestRecord]) -> Figure | None:
     return _ratio(np.asarray(pairs, dtype=np.float64))
 
 
-def _ratio(pairs: Floats) -> Figure:
+def _ratio(pairs: FloatArray) -> Figure:
     """Return sum over sum of pairs, each pair drawn together."""
     value = float(pairs[:, 0].sum() / pairs[:, 1].sum())
     n = len(pairs)
@@ -182,7 +178,7 @@ def _prefill(good: Sequence[RequestRecord]) -> Figure | None:
     return _ratio(np.asarray(pairs, dtype=np.float64)) if pairs else None
 
 
-def _gaps(good: Sequence[RequestRecord]) -> Floats:
+def _gaps(good: Sequence[RequestRecord]) -> FloatArray:
     """Return the times between pieces of all streams [s]."""
     return np.concatenate([np.diff(np.frombuffer(r.arrivals)) for r in good if len(r.arrivals)] or [np.zeros(0)])
 

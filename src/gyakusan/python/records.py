@@ -390,12 +390,13 @@ def catalog_update(
 def _back(*, online: bool, back: bool, built_in: bool) -> Notice:
     """Use a release that is kept, or that of this version. Raises BadSetting for two ways at once."""
     from gyakusan.catalog import kept_releases
+    from gyakusan.catalog.places import RELEASE
 
     if (back and built_in) or online:
         raise BadSetting("--online, --back and --built-in exclude each other.", mend="Give one of them.")
     if built_in:
         kept_releases.choose(kept_releases.BUILT_IN)
-    now = kept_releases.back() if back else kept_releases.RELEASE
+    now = kept_releases.back() if back else RELEASE
     return Notice(say("The catalogue is now release {release}.", release=now), {"release": now, "newer": False})
 
 

@@ -9,6 +9,7 @@ from gyakusan.show.tree import (
     FIXED,
     Bar,
     Cell,
+    Command,
     Fact,
     Facts,
     IntervalBar,
@@ -73,7 +74,13 @@ def _parts(parts: Iterable[Part], tell: Tell) -> Iterator[str]:
 
 
 def _fact(fact: Fact, tell: Tell) -> str:
-    return f"<dt>{_text(fact.label, tell)}</dt>" + "".join(f"<dd>{_text(w, tell)}</dd>" for w in fact.lines)
+    return f"<dt>{_text(fact.label, tell)}</dt>" + "".join(f"<dd>{_told(w, tell)}</dd>" for w in fact.lines)
+
+
+def _told(told: Words | Command, tell: Tell) -> str:
+    if isinstance(told, Command):
+        return f"{_text(told.label, tell)}<code>{escape(told.line)}</code>"
+    return _text(told, tell)
 
 
 def _table(table: Table, tell: Tell) -> str:

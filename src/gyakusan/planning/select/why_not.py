@@ -115,7 +115,7 @@ def _explain_engine(answer: Recommendation, name: str) -> Explained:
         return Explained(Reason("wish", say("{name} was not requested: add --engine {name}.", name=name)))
     plan = first_plan(answer, structs.replace(request, engines=(name,)), grid.offers)
     if plan is None or not answer.plans:
-        return Explained(nothing_holds(answer, replace(request, engines=(name,)), grid.offers, name))
+        return Explained(nothing_holds(answer, structs.replace(request, engines=(name,)), grid.offers, name))
     return _against(answer, plan, name)
 
 
@@ -146,8 +146,8 @@ def _explain_device(answer: Recommendation, text: str) -> Explained:
 
     grid, request = answer.grid, answer.request
     if request.owned:
-        machine = grid.offers[0].machine.name
-        said = say("The request is for {machine}: name another with --device.", machine=machine)
+        owned = grid.offers[0].machine.name
+        said = say("The request is for {machine}: name another with --device.", machine=owned)
         return Explained(Reason("wish", said))
     machine = machines.parse(text)
     name, count = _without_count(machine.name), max(1, len(machine.gpus))

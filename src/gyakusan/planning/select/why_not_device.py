@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import cache
 
 import numpy as np
+from msgspec import structs
 
 from gyakusan.catalog.devices import machine_records
 from gyakusan.message import Message, say
@@ -54,7 +54,7 @@ def nothing_holds(answer: Recommendation, request: PlanRequest, options: Sequenc
     """
     columns = answer.grid.columns
     models = np.array(select_models(request, columns)[0], np.int64)
-    free = replace(request, arrivals=None)
+    free = structs.replace(request, arrivals=None)
     missed = feasible_candidates(free, columns, options, models.tolist()).missed
     short = missed.short_by[models]
     if not np.isfinite(short).any():

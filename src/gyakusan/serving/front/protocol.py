@@ -83,7 +83,7 @@ class Connection(H11Protocol):
         super().handle_events()
         if self.cycle is not before and self.cycle is not None:
             self._disarm()
-            self.scope[ABORT] = self.transport.abort  # type: ignore[typeddict-unknown-key]
+            self.scope[ABORT] = self.transport.abort  # type: ignore[literal-required,unused-ignore]
             if self.waits:  # answered already
                 self._arm(self.limits.idle_time)
 
