@@ -26,14 +26,13 @@ from gyakusan._version import __version__
 
 if TYPE_CHECKING:
     from gyakusan.errors import GyakusanError
+    from gyakusan.python.accuracy import accuracy_memory, accuracy_speed
     from gyakusan.python.benching import bench, bench_import, bench_list, bench_show
     from gyakusan.python.comparing import compare
     from gyakusan.python.getting import get, get_list
     from gyakusan.python.inspection import inspect, quantizations
     from gyakusan.python.planning import fleet, plan, several, upgrade
     from gyakusan.python.records import (
-        accuracy_memory,
-        accuracy_speed,
         catalog_add,
         catalog_check,
         catalog_list,
@@ -79,7 +78,8 @@ _HOMES = {
     **dict.fromkeys(("fleet", "plan", "several", "upgrade"), "gyakusan.python.planning"),
     **dict.fromkeys(("detect", "serve"), "gyakusan.python.serving"),
     **dict.fromkeys(("bench", "bench_import", "bench_list", "bench_show"), "gyakusan.python.benching"),
-    **dict.fromkeys((n for n in __all__ if n.startswith(("accuracy_", "catalog_"))), "gyakusan.python.records"),
+    **dict.fromkeys(("accuracy_memory", "accuracy_speed"), "gyakusan.python.accuracy"),
+    **dict.fromkeys((n for n in __all__ if n.startswith("catalog_")), "gyakusan.python.records"),
     **dict.fromkeys(("get", "get_list"), "gyakusan.python.getting"),
     "compare": "gyakusan.python.comparing",
 }

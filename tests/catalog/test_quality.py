@@ -30,7 +30,7 @@ from gyakusan.catalog.quality_names import (
 )
 from gyakusan.catalog.quality_shared import shared_items
 from gyakusan.core.quality import BOTTOM, TOP, logit, tied
-from gyakusan.errors import BadRecord, SourceError, UnknownName
+from gyakusan.errors import BadRecord, BadReference, UnknownName
 from tools import fit_quality, quality_2026, quality_checks, quality_index, quality_scores
 from tools import quality_model as qm
 
@@ -544,10 +544,10 @@ def test_a_bad_file_is_named_with_its_line(tmp_path: Path, text: str, message: s
 
 
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match=r"missing\.csv"):
+    with pytest.raises(BadReference, match=r"missing\.csv"):
         quality_own.read(tmp_path / "missing.csv")
     (tmp_path / "latin.csv").write_bytes(b"hf_id,item,score\n\xff,JamC-QA,0.5\n")
-    with pytest.raises(SourceError, match=r"latin\.csv"):
+    with pytest.raises(BadReference, match=r"latin\.csv"):
         quality_own.read(tmp_path / "latin.csv")
 
 

@@ -177,7 +177,7 @@ def test_plan_reads_a_file_and_options_win(run: Any, tmp_path: Path) -> None:
     code, _, err = run("plan", str(file))
     assert code == 2
     assert "userz" in err
-    assert run("plan", str(tmp_path / "missing.toml"))[0] == 3
+    assert run("plan", str(tmp_path / "missing.toml"))[0] == 2
 
 
 def test_plan_says_why_not(run: Any) -> None:
@@ -226,7 +226,7 @@ BAD = {
     ("inspect",): "model",
     ("inspect", "gpt-oss-20b", "--nope"): "--help",
     ("nope",): "--help",
-    ("serve", "gpt-oss-20b"): "GGUF",
+    ("serve", "gpt-oss-20b"): "gyakusan get gpt-oss-20b",
     ("serve", "smollm2", "--key-file", "/nowhere"): "path",
 }
 

@@ -14,7 +14,7 @@ ALLOWED = {
     ("catalog/places.py", "os.fdopen"): "writes",
     ("catalog/compile.py", "sqlite3.connect"): "the compiled catalogue, which SQLite opens",
     ("catalog/release_stamp.py", "sqlite3.connect"): "a compiled catalogue, which SQLite opens",
-    ("bench/store.py", "sqlite3.connect"): "our own store of benches, which SQLite opens",
+    ("load_testing/store.py", "sqlite3.connect"): "our own store of benches, which SQLite opens",
     ("cli/__init__.py", "open"): "opens the null device to write",
     ("cli/writing.py", "os.open"): "opens the null device to write",
     ("models/formats/gguf_writer.py", "open"): "writes",

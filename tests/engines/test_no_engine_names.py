@@ -9,13 +9,14 @@ from pathlib import Path
 from gyakusan.engines import registry
 
 SOURCE = Path(registry.__file__).parents[1]
-LEFT_OUT = ("engines", "catalog", "models", "locale")
-"""Engines themselves, and facts about files and measurements, which name who made them."""
+LEFT_OUT = ("engines", "catalog", "models", "locale", "fetching")
+"""Engines themselves, facts about files and measurements, which name who made them, and the stores that programs keep."""
 OPEN = (
     "base",
     "registry",
     "defaults",
     "deployment",
+    "downloads",
     "formats",
     "images",
     "server",

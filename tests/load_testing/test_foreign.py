@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gyakusan.errors import BadSetting, SourceError
+from gyakusan.errors import BadReference, BadSetting
 from gyakusan.load_testing.foreign import read_result
 from gyakusan.load_testing.result import Figure
 from gyakusan.load_testing.workload import Shape
@@ -131,5 +131,5 @@ def test_names_are_one_printable_line(tmp_path: Path) -> None:
 
 def test_what_is_no_file(tmp_path: Path) -> None:
     for path in (tmp_path, tmp_path / "none.json", Path("/dev/zero")):
-        with pytest.raises(SourceError, match="cannot be read"):
+        with pytest.raises(BadReference, match=r"does not exist|not a"):
             read_result(path)

@@ -37,9 +37,17 @@ OTHERWISE = {
     ("bench_show", "html"): "to_dict()",
     ("serve", "once"): "the `with` block ends",
     ("serve", "dry_run"): "deployment.command",
+    **{("serve", name): "limits" for name in ("key_requests", "key_tokens", "key_slots")},
+    ("serve", "allow_host"): "names",
+    ("get", "list"): "get_list()",
 }
 """Options of a command that Python has in another form."""
-NO_FUNCTION = {"demo": "a tour", "schema": "docs/schemas"}
+NO_FUNCTION = {
+    "demo": "a tour",
+    "schema": "docs/schemas",
+    "chat": "a conversation on a terminal: Python has the clients of OpenAI",
+    "connect": "text to copy into other programs",
+}
 OPTIONS = {"plan": PlanOptions, "upgrade": UpgradeOptions, "fleet": FleetOptions}
 
 

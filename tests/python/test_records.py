@@ -45,5 +45,5 @@ def test_what_is_wrong_is_named(tmp_path: object) -> None:
         gyakusan.catalog_update()
     with pytest.raises(gyakusan.GyakusanError, match="sglang"):
         gyakusan.accuracy_memory(engine="sglang")
-    with pytest.raises(gyakusan.GyakusanError, match="cannot be read"):
+    with pytest.raises(gyakusan.GyakusanError, match="does not exist"):
         gyakusan.catalog_add(f"{tmp_path}/none.toml")

@@ -37,7 +37,7 @@ def test_limits_follow_the_load_and_can_be_given() -> None:
     assert limits.body > 2048 * 16
 
 
-@pytest.mark.parametrize(("text", "problem"), [("", "is empty"), (" \n\n", "is empty"), (None, "cannot be read")])
+@pytest.mark.parametrize(("text", "problem"), [("", "is empty"), (" \n\n", "is empty"), (None, "does not exist")])
 def test_a_file_without_a_key_is_refused(tmp_path: Path, text: str | None, problem: str) -> None:
     if text is not None:
         (tmp_path / "key").write_text(text)

@@ -95,7 +95,7 @@ def test_many_keep_their_order(server: str) -> None:
         (200, {"choices": [{"message": "text"}]}, "is not a chat completion"),
         (200, {"choices": [{"message": {"content": "x"}}], "usage": "much"}, "is not a chat completion"),
         (401, {"error": {"message": "Invalid API Key"}}, "refuses the API key"),
-        (400, {"error": {"message": "too long\x1b[31m."}}, "400: too long \\[31m. Shorten the prompt"),
+        (400, {"error": {"message": "too long\x1b[31m."}}, "400: too long\\?\\[31m. Shorten the prompt"),
         (503, {"error": {"message": "Loading model"}}, "503: Loading model. Wait"),
         (500, b"oops", "500: no reason given"),
     ],

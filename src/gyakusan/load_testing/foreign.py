@@ -6,7 +6,6 @@ What a file does not tell stays unknown; no figure is computed that its tool did
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -15,7 +14,8 @@ from typing import Any
 
 import msgspec
 
-from gyakusan.errors import BadSetting, SourceError
+from gyakusan.doors import files
+from gyakusan.errors import BadSetting
 from gyakusan.load_testing.result import BenchResult, Distribution, FailureCount, Figure, StepResult
 from gyakusan.load_testing.stream import printable
 from gyakusan.load_testing.workload import Shape, Step
@@ -28,20 +28,8 @@ Values = Mapping[str, Any]
 
 
 def read_result(path: Path) -> BenchResult:
-    """Return the result in a file of another tool. Raises SourceError, BadSetting."""
-    try:
-        found = path.stat()
-        if not stat.S_ISREG(found.st_mode) or found.st_size > LARGEST:
-            raise OSError("not a plain file, or too large")
-        raw = path.read_bytes()
-    except OSError as error:
-        raise SourceError(
-            "{file} cannot be read: {problem}.",
-            file=str(path),
-            problem=error.strerror or str(error),
-            mend="Check the path.",
-        ) from error
-    told = _decoded(raw)
+    """Return the result in a file of another tool. Raises BadReference, SourceError, BadSetting."""
+    told = _decoded(files.whole(path, LARGEST))
     for is_it, reader in _READERS:
         if is_it(told):
             try:

@@ -12,6 +12,7 @@ from gyakusan.catalog.models import ModelRecord, Role
 from gyakusan.catalog.quality_names import matches_rule, short_name
 from gyakusan.core import recipe
 from gyakusan.core.model import Model
+from gyakusan.doors import files
 from gyakusan.errors import BadReference, Unsupported
 from gyakusan.models import assemble, reference
 from gyakusan.models.formats import card, config, gguf_facts
@@ -122,8 +123,8 @@ def _from_folder(folder: Path) -> Model:
     """Return the model of a folder: of its config.json, else of its only GGUF file."""
     if (folder / config.NAME).is_file():
         return assemble.from_directory(str(folder))
-    files = [f for f in sorted(folder.glob("*.gguf")) if not f.name.startswith(("mmproj", "mtp-"))]
-    first = [f for f in files if not re.search(r"-\d{5}-of-\d{5}\.gguf$", f.name) or "-00001-of-" in f.name]
+    found = [f for f in sorted(folder.glob("*.gguf")) if not f.name.startswith(("mmproj", "mtp-"))]
+    first = [f for f in found if not re.search(r"-\d{5}-of-\d{5}\.gguf$", f.name) or "-00001-of-" in f.name]
     if len(first) != 1:
         raise BadReference(
             "{folder} has no config.json and {n} GGUF models.", folder=str(folder)[:200], n=len(first),
@@ -134,9 +135,8 @@ def _from_folder(folder: Path) -> Model:
 
 def _readme(folder: Path) -> bytes:
     try:
-        with (folder / card.NAME).open("rb") as file:
-            return file.read(card.LONGEST)
-    except OSError:
+        return files.head(folder / card.NAME, card.LONGEST)
+    except (OSError, ValueError):
         return b""
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gyakusan.engines.registry import DEFAULT
 from gyakusan.errors import BadSetting, Failure, unknown
 from gyakusan.message import Message, say
 from gyakusan.python.answer import Answer
@@ -80,7 +81,7 @@ class BenchOptions:
     plan: str | Path | None = None
     model: str | None = None
     context: Amount | None = None
-    engine: str = "llama.cpp"
+    engine: str = DEFAULT
     log: str | Path | None = None
     save: bool = True
 

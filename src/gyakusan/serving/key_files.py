@@ -33,7 +33,7 @@ def check_private(path: str | Path) -> None:
         raise BadSetting(
             "Other users of this computer can read the key in {path}.",
             path=str(path),
-            mend="Make a new key, and let nobody else read it: chmod 600 FILE",
+            mend="Make a new key, and let nobody else read it: chmod 600 {path}",
         )
 
 

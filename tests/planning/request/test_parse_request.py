@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from gyakusan.errors import BadQuantity, BadSetting, UnknownName, UsageError
 from gyakusan.planning.request.money import Money
 from gyakusan.planning.request.parse_request import COLOCATED_KEYS, file_values, parse_request
 from gyakusan.planning.request.request import KEYS, WORKLOAD_KEYS, PlanRequest
+from gyakusan.python.options import request_values
 
 
 def test_a_file_says_what_flags_say() -> None:
@@ -151,6 +153,7 @@ def test_the_keys_that_users_write_stay() -> None:
     assert KEYS.keys() >= set(COLOCATED_KEYS)
 
 
-def test_a_byte_order_mark_is_no_key() -> None:
-    assert file_values("\ufeffusers = 5\n", "q.toml") == {"users": 5}
-    assert file_values('\ufeff{"users": 5}', "q.json") == {"users": 5}
+def test_a_byte_order_mark_is_no_key(tmp_path: Path) -> None:
+    for name, text in (("q.toml", "users = 5\n"), ("q.json", '{"users": 5}')):
+        (tmp_path / name).write_text(text, "utf-8-sig")
+        assert request_values(str(tmp_path / name), {}, ()) == {"users": 5}

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cache
 
 import pytest
+from msgspec import structs
 from tests.planning.small import small
 
 from gyakusan.planning.request.parse_request import parse_request
@@ -76,7 +76,7 @@ def test_a_floor_that_a_card_misses_is_named_with_what_it_has(limit: str, value:
     field = {"speed": "speed", "quality": "quality", "wait": "max_ttft"}[because]
     better = 0.99 if because == "wait" else 1.01
     for factor, held in ((1 / better, True), (better, False)):
-        asked = replace(answer.request, **{field: factor * why.has})
+        asked = structs.replace(answer.request, **{field: factor * why.has})
         found = feasible_candidates(asked, answer.grid.columns, options)
         assert bool(len(found.cells)) is held
 
