@@ -42,12 +42,12 @@ def read(kind: str, data: bytes) -> None:
 
 def seeds(kind: str) -> Iterator[bytes]:
     """Yield what a corpus begins with: small files of every recorded architecture."""
-    from benchmarks.attack_cases import gguf_files
+    from benchmarks.attack_cases import folders, gguf_files
 
     random = Random(1)
     if kind == "safetensors":
         for _ in range(40):
-            content = gguf_files.tensors(random)
+            content = folders.tensors(random)
             if isinstance(content, Sparse):
                 yield content.head
         return

@@ -9,6 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 TESTS = ROOT / "tests"
 APART = {
+    "attack": "hostile input through every command, and the guard that judges it",
     "documents": "JSON of all commands, by the published schemas",
     "screens": "what people see of all commands, by command",
     "test_layout.py": "of the tests themselves",
@@ -16,11 +17,13 @@ APART = {
     "test_dependencies.py": "of the bounds of all dependencies",
     "test_docstrings.py": "of all records together",
     "test_names.py": "of all numbers together",
+    "doors/test_only_doors.py": "of all modules outside doors/",
     "fetching/test_hub_library.py": "beside huggingface_hub, which judges our cache",
     "benchmarks/test_small_benchmarks.py": "two short benchmarks, mlx_accuracy and ollama_accuracy",
     "catalog/test_embeddings.py": "embedding models from the record to the byte",
     "engines/test_contract.py": "a toy engine through every command",
     "engines/test_no_engine_names.py": "of all modules outside engines/",
+    "models/families/test_newer.py": "families of 2026 together, by the weights that the hub counts",
     "engines/mlx/test_real_mlx.py": "beside the real library, where it is installed",
 }
 """Test files and folders without a module of their own -> what they test."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
 
-from benchmarks.attack_cases import gguf_files, guard, servers, texts
+from benchmarks.attack_cases import folders, gguf_files, guard, kept, servers, texts
 from benchmarks.attack_cases.case import Case
 from benchmarks.attack_cases.guard import Task
 
@@ -16,14 +16,14 @@ KINDS: dict[str, tuple[Callable[[Random], Case], int]] = {
     "GGUF keys and tensors that lie": (gguf_files.lying, 200),
     "very large headers": (gguf_files.large, 5),
     "file names, and what is no file": (gguf_files.named, 30),
-    "folders with a config.json": (gguf_files.config, 160),
-    "safetensors headers, indexes, shards": (gguf_files.safetensors, 90),
+    "folders with a config.json": (folders.config, 160),
+    "safetensors headers, indexes, shards": (folders.safetensors, 90),
     "questions in TOML and JSON": (texts.question, 70),
     "absurd arguments": (texts.argument, 80),
-    "records of one's own": (texts.record, 30),
-    "scores of one's own": (texts.scores, 10),
-    "saved answers": (texts.saved, 20),
-    "kept releases": (texts.kept_release, 15),
+    "records of one's own": (kept.record, 30),
+    "scores of one's own": (kept.scores, 10),
+    "saved answers": (kept.saved, 20),
+    "kept releases": (kept.kept_release, 15),
     "releases from a publisher": (servers.publisher, 15),
     "signed releases that are none": (servers.signed_publisher, 10),
     "web servers and redirects": (servers.web, 40),

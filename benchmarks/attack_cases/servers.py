@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Callable
 from hashlib import sha256
 from random import Random
 from typing import Any
@@ -45,52 +46,48 @@ GOALS = (
 )
 
 
-def _sent(random: Random, body: bytes) -> bytes:
-    """An answer with a body, right or lying."""
-    kind = random.randrange(14)
-    if kind == 0:
-        return page(b"", random.choice(("301 Moved", "302 Found", "307 x", "308 y")), Location=random.choice(GOALS))
-    if kind == 1:
-        return page(
-            body, length=random.choice((0, 1, len(body) + 100, 2**63, -1, "x", 9_999_999_999_999_999_999, "1, 2"))
-        )
-    if kind == 2:
-        said = random.choice(
-            (
-                "bytes 0-0/1",
-                "bytes 0-99/9999999999999999999",
-                "bytes 5-1/3",
-                "bytes */*",
-                "x",
-                f"bytes 0-{len(body) - 1}/{len(body) + 10**12}",
-                f"bytes 1-{len(body)}/{len(body)}",
-            )
-        )
-        return page(body, "206 Partial Content", Content_Range=said)
-    if kind == 3:
-        return page(
-            body,
-            f"{random.choice(CODES)} {word(random)[:60]!a}",
-            Retry_After="999999999",
-        )
-    if kind == 4:
-        return page(gzip.compress(bytes(10_000_000)), Content_Encoding="gzip")
-    if kind == 5:
-        return page(flipped(random, body))
-    if kind == 6:
-        return flipped(random, page(body))
-    if kind == 7:
-        return b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + random.choice(
-            (b"ffffffffffffffff\r\nx", b"-1\r\n", b"5\r\nab", b"0\r\n\r\n", b"zz\r\n")
-        )
-    if kind == 8:
-        return b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 20_000 + b"\r\n" + body
-    if kind == 9:
-        return b"HTTP/1.1 200 OK\r\nX: " + b"y" * 300_000 + b"\r\n\r\n"
-    if kind == 10:
-        return random.choice(
-            (b"", b"\x00" * 100, b"SSH-2.0-x\r\n", random.randbytes(300), b"HTTP/9.9 200\r\n\r\n", b"HTTP/1.1\r\n\r\n")
-        )
+RANGES = (
+    "bytes 0-0/1",
+    "bytes 0-99/9999999999999999999",
+    "bytes 5-1/3",
+    "bytes */*",
+    "x",
+    "bytes 0-{last}/{far}",
+    "bytes 1-{size}/{size}",
+)
+"""What a Content-Range may claim of a body."""
+NO_ANSWERS = (b"", b"\x00" * 100, b"SSH-2.0-x\r\n", b"HTTP/9.9 200\r\n\r\n", b"HTTP/1.1\r\n\r\n")
+CHUNKS = (b"ffffffffffffffff\r\nx", b"-1\r\n", b"5\r\nab", b"0\r\n\r\n", b"zz\r\n")
+
+
+def _elsewhere(random: Random, body: bytes) -> bytes:
+    return page(b"", random.choice(("301 Moved", "302 Found", "307 x", "308 y")), Location=random.choice(GOALS))
+
+
+def _wrong_length(random: Random, body: bytes) -> bytes:
+    lengths = (0, 1, len(body) + 100, 2**63, -1, "x", 9_999_999_999_999_999_999, "1, 2")
+    return page(body, length=random.choice(lengths))
+
+
+def _wrong_range(random: Random, body: bytes) -> bytes:
+    size = len(body)
+    said = random.choice(RANGES).format(last=size - 1, far=size + 10**12, size=size)
+    return page(body, "206 Partial Content", Content_Range=said)
+
+
+def _code(random: Random, body: bytes) -> bytes:
+    return page(body, f"{random.choice(CODES)} {word(random)[:60]!a}", Retry_After="999999999")
+
+
+def _chunks(random: Random, body: bytes) -> bytes:
+    return b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + random.choice(CHUNKS)
+
+
+def _no_answer(random: Random, body: bytes) -> bytes:
+    return random.choice((*NO_ANSWERS, random.randbytes(300)))
+
+
+def _right(random: Random, body: bytes) -> bytes:
     size = len(body)
     return page(
         body,
@@ -98,6 +95,28 @@ def _sent(random: Random, body: bytes) -> bytes:
         Content_Range=f"bytes 0-{size - 1}/{size}",
         ETag=word(random)[:30].encode("ascii", "replace").decode() if random.random() < 0.3 else '"a"',
     )
+
+
+ANSWERS: tuple[Callable[[Random, bytes], bytes], ...] = (
+    _elsewhere,
+    _wrong_length,
+    _wrong_range,
+    _code,
+    lambda random, body: page(gzip.compress(bytes(10_000_000)), Content_Encoding="gzip"),
+    lambda random, body: page(flipped(random, body)),
+    lambda random, body: flipped(random, page(body)),
+    _chunks,
+    lambda random, body: b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 20_000 + b"\r\n" + body,
+    lambda random, body: b"HTTP/1.1 200 OK\r\nX: " + b"y" * 300_000 + b"\r\n\r\n",
+    _no_answer,
+    *[_right] * 3,
+)
+"""What a server may send: the right answer, and what lies about it."""
+
+
+def _sent(random: Random, body: bytes) -> bytes:
+    """An answer with a body, right or lying."""
+    return random.choice(ANSWERS)(random, body)
 
 
 def web(random: Random) -> Case:
@@ -119,24 +138,21 @@ CODES = (100, 199, 204, 299, 304, 400, 401, 403, 404, 416, 418, 429, 500, 503, 9
 REPOSITORY = "some/model-GGUF"
 
 
-def hub(random: Random) -> Case:
-    """inspect hf:some/model-GGUF."""
-    names = [
-        random.choice(
-            (
-                "model-Q4_K_M.gguf",
-                "model-Q8_0.gguf",
-                "model-00001-of-00002.gguf",
-                "config.json",
-                "model.safetensors",
-                "../../x.gguf",
-                "a\x1b[2J.gguf",
-                word(random) + ".gguf",
-                "sub/m.gguf",
-            )
-        )
-        for _ in range(random.randrange(5))
-    ]
+NAMES = (
+    "model-Q4_K_M.gguf",
+    "model-Q8_0.gguf",
+    "model-00001-of-00002.gguf",
+    "config.json",
+    "model.safetensors",
+    "../../x.gguf",
+    "a\x1b[2J.gguf",
+    "sub/m.gguf",
+)
+
+
+def _listings(random: Random) -> tuple[bytes, bytes]:
+    """What a hub says of a repository: its record, and its files."""
+    names = [random.choice((*NAMES, word(random) + ".gguf")) for _ in range(random.randrange(5))]
     files: list[Any] = [{"rfilename": n, "size": random.choice((1, len(small()), -1, 2**63, "x", None))} for n in names]
     if random.random() < 0.02:
         files = [{"rfilename": f"model-{i}-Q4_K_M.gguf", "size": 1} for i in range(20_000)]
@@ -148,18 +164,18 @@ def hub(random: Random) -> Case:
         if random.random() < 0.7
         else value(random)
     )
-    text = random.choice(
-        (json.dumps(listing).encode(), json.dumps(listing).encode(), b"[" * 100_000, b'{"siblings":' * 9000, b"null")
-    )
+    right = json.dumps(listing).encode()
+    return random.choice((right, right, b"[" * 100_000, b'{"siblings":' * 9000, b"null")), json.dumps(tree).encode()
+
+
+def hub(random: Random) -> Case:
+    """inspect hf:some/model-GGUF."""
+    text, tree = _listings(random)
+    bodies = (small(), json.dumps(value(random)).encode(), b'{"model_type": "llama", "hidden_size": "x"}')
     pages = {
         f"/api/models/{REPOSITORY}": _sent(random, text) if random.random() < 0.3 else page(text),
-        f"/api/models/{REPOSITORY}/tree/main": page(json.dumps(tree).encode()),
-        "": _sent(
-            random,
-            random.choice(
-                (small(), json.dumps(value(random)).encode(), b'{"model_type": "llama", "hidden_size": "x"}')
-            ),
-        ),
+        f"/api/models/{REPOSITORY}/tree/main": page(tree),
+        "": _sent(random, random.choice(bodies)),
     }
     more = random.choice(
         ((), ("--json",), ("--quants",), ("--quant", "Q8_0"), ("--engine", "vllm", "--device", "RTX 5090"))

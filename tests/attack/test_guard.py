@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -73,7 +74,7 @@ def dies(_: Any) -> int:
 
 
 def grows(_: Any) -> int:
-    return len(bytearray(b"x" * 600_000_000)) - 600_000_000
+    return len(b"x" * 100_000_000) - 100_000_000
 
 
 def asks(_: Any) -> int:
@@ -85,7 +86,7 @@ WRONG: dict[str, tuple[Callable[[Any], int], str]] = {
     "raises": (raises, "KeyError"),
     "waits": (waits, "too slow"),
     "dies": (dies, "died (11)"),
-    "grows": (grows, " MB"),
+    "grows": (grows, " MB more"),
     "asks": (asks, ""),
     "leaves": (lambda _: sys.exit(7), "exit code 7"),
 }
@@ -95,11 +96,35 @@ WRONG: dict[str, tuple[Callable[[Any], int], str]] = {
 def test_a_command_that_breaks(how: str, monkeypatch: pytest.MonkeyPatch) -> None:
     wrong, problem = WRONG[how]
     monkeypatch.setattr(gyakusan.cli, "main", wrong)
-    monkeypatch.setattr(guard, "SECONDS", 0.4)
+    monkeypatch.setattr(guard, "MEMORY", 50e6)
+    if how == "waits":
+        monkeypatch.setattr(guard, "SECONDS", 0.4)
     tasks = [Task("x", n) for n in range(2)]
     found = guard.run(tasks, lambda task: Case(("inspect",)), alone=lambda kind: False, workers=1)
     assert [f.seed for f in found] == [0, 1], "the others are run all the same"
     assert all((f.problem == "") == (problem == "") and problem in f.problem for f in found)
+
+
+def test_what_was_slow_once_is_tried_again(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def once(_: Any) -> int:
+        first = not (tmp_path / "seen").exists()
+        (tmp_path / "seen").touch()
+        return waits(_) if first else 0
+
+    monkeypatch.setattr(gyakusan.cli, "main", once)
+    monkeypatch.setattr(guard, "SECONDS", 0.4)
+    said: list[guard.Found] = []
+    found = guard.run([Task("x", 1)], lambda task: Case(("inspect",)), alone=lambda kind: False, on_found=said.append)
+    assert [f.problem for f in found] == [""]
+    assert said == found
+
+
+def test_what_the_process_held_before_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    held = b"x" * 100_000_000
+    monkeypatch.setattr(gyakusan.cli, "main", lambda _: len(held) - 100_000_000)
+    monkeypatch.setattr(guard, "MEMORY", 50e6)
+    (found,) = guard.run([Task("x", 1)], lambda task: Case(("inspect",)), alone=lambda kind: False)
+    assert found.problem == ""
 
 
 def test_the_same_seed_makes_the_same_cases() -> None:
