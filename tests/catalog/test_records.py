@@ -18,6 +18,7 @@ from gyakusan.catalog.entry import PLACES
 from gyakusan.catalog.places import DATA
 from gyakusan.catalog.records import entries, lookup
 from gyakusan.catalog.toml_files import read
+from gyakusan.doors.notices import log, notice
 from gyakusan.errors import BadRecord, UnknownName
 
 OWN = """[[device]]
@@ -142,13 +143,14 @@ def test_the_users_records_hide_ours(home: Path) -> None:
     assert catalog.device("RTX 5090").device().name == "Some GPU"
 
 
-def test_a_file_from_the_future_is_named_with_its_line_and_passed_by(
-    home: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_file_from_the_future_is_named_with_its_line_and_passed_by(home: Path) -> None:
     path = own(home, "# mine\nschema = 2\n\n" + OWN)
+    said: list[str] = []
+    notice.hear(lambda message: said.append(str(message)))
     with pytest.raises(UnknownName, match="Some GPU"):
         catalog.device("Some GPU")
-    assert re.search(r"mine\.toml, line 2: its format is 2; .* up to 1\.", caplog.text)
+    notice.hear(log)
+    assert re.search(r"mine\.toml, line 2: its format is 2; .* up to 1\.", said[0])
     assert read(own(home, "schema = 1\n" + OWN, "b.toml"))[0].line == 2
     path.unlink()
 
