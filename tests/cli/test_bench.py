@@ -211,3 +211,8 @@ def test_a_real_server(tmp_path: Path) -> None:
     assert {c.label for c in memory} >= {"", "weights host", "kv_cache host"}
     assert all(c.inside for c in memory)
     assert {c.quantity for c in found.result.comparisons} == {"memory", "decode", "prefill", "ttft", "throughput"}
+
+
+def test_people_without_a_request_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "http://127.0.0.1:9", "--users", "2,8", "--requests", "4"]) == 2
+    assert "leaves some of the 8 people without a request. Give --requests 8 or more" in capsys.readouterr().err

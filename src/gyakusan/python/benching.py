@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -271,6 +271,7 @@ def request_of(endpoint: str, options: BenchOptions) -> BenchRequest:
         localscore=o.localscore,
     )
     check_request(asked)
+    _check_enough(asked.steps, limits.requests)
     return asked
 
 
@@ -278,6 +279,16 @@ def _requests(count: int | None) -> int | None:
     if count is not None and not 1 <= count <= 10**7:
         raise BadSetting("{name} cannot be {value}.", name="--requests", value=count, mend="Give 1 or more.")
     return count
+
+
+def _check_enough(steps: Iterable[Step], requests: int | None) -> None:
+    """Raise BadSetting where some of the people of a load would ask nothing."""
+    most = max((s.users for s in steps), default=0)
+    if requests is not None and requests < most:
+        raise BadSetting(
+            "--requests {requests} leaves some of the {users} people without a request.", requests=requests, users=most,
+            mend="Give --requests {users} or more, or fewer --users.",
+        )  # fmt: skip
 
 
 def _steps(o: BenchOptions) -> tuple[Step, ...]:

@@ -23,7 +23,7 @@ WIDEST = 120
 
 _WIDE = "\u3000-\u30ff\u4e00-\u9fff\uff00-\uffef"
 _OPEN = "「(\\["
-_CLOSE = "、。」)\\]:%"
+_CLOSE = "、。」)\\]:%.,;!?"
 _UNITS = "[KMGT]i?B(?:/s)?|tokens/s|tokens|people|yen|USD|GB/s|min|ms|[Wshx%]"
 _NUMBER = rf"[-+±]?\d[\d.,]*(?: - \d[\d.,]*)? (?:{_UNITS})(?![\w/])"
 
