@@ -35,6 +35,8 @@ OTHERWISE = {
     ("fleet", "all_flags"): "fleet.plans[0].commands has every option",
     ("bench", "html"): "to_dict()",
     ("bench_show", "html"): "to_dict()",
+    ("serve", "name"): "a Service is an object, which needs no name",
+    ("serve", "detach"): "a process that starts another one: subprocess",
     ("serve", "once"): "the `with` block ends",
     ("serve", "dry_run"): "deployment.command",
     **{("serve", name): "limits" for name in ("key_requests", "key_tokens", "key_slots")},
@@ -47,6 +49,9 @@ NO_FUNCTION = {
     "schema": "docs/schemas",
     "chat": "a conversation on a terminal: Python has the clients of OpenAI",
     "connect": "text to copy into other programs",
+    "ps": "the servers of the command line",
+    "logs": "a file",
+    "stop": "the `with` block ends",
 }
 OPTIONS = {"plan": PlanOptions, "upgrade": UpgradeOptions, "fleet": FleetOptions}
 

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from syrupy.assertion import SnapshotAssertion
 
 COMMANDS = (
-    *("", "inspect", "compare", "plan", "upgrade", "fleet", "detect", "get", "serve", "chat", "connect", "demo"),
+    *("", "inspect", "compare", "plan", "upgrade", "fleet", "detect", "get", "serve", "ps", "logs", "stop"),
+    *("chat", "connect", "demo"),
     *("catalog", "catalog list", "catalog show", "catalog add", "catalog check", "catalog update", "catalog sources"),
     *("accuracy", "accuracy memory", "accuracy speed"),
 )

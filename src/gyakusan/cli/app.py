@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 from collections.abc import Sequence
+from contextvars import ContextVar
 from typing import Any
 
 from cyclopts import App, CycloptsError, Parameter
@@ -30,6 +31,9 @@ COMMANDS = {
     "get": "Get a model's files: found on this computer, or fetched and checked.",
     "serve": "Start the planned endpoint and check the prediction.",
     "bench": "Load a server and compare it with the prediction.",
+    "ps": "Show the servers that gyakusan started and that run.",
+    "logs": "Print the end of a server's log.",
+    "stop": "Stop a running server.",
     "chat": "Talk to a running server in the terminal.",
     "connect": "Print what other programs need to use a running server.",
     "catalog": "Show catalogue facts with their sources; add your own.",
@@ -38,6 +42,13 @@ COMMANDS = {
     "schema": "Show the JSON Schemas of the --json documents.",
 }
 ABOUT = "Plan a local LLM endpoint backwards: from memory or money to model, quantisation and command."
+
+_TYPED: ContextVar[tuple[str, ...]] = ContextVar("typed", default=())
+
+
+def typed() -> tuple[str, ...]:
+    """Return the words of the command that runs, without the program and --lang."""
+    return _TYPED.get()
 
 
 def build(language: Language) -> App:
@@ -57,6 +68,7 @@ def build(language: Language) -> App:
 
 def run(arguments: Sequence[str], language: Language) -> int:
     """Parse and call; every error is one line on stderr. No traceback reaches a user, from no thread."""
+    _TYPED.set(tuple(arguments))
     notice.hear(lambda message: warn("gyakusan: " + tell(message, language)))
     before = threading.excepthook
     threading.excepthook = lambda thread: _crashed_thread(thread.exc_value, arguments, language)

@@ -163,7 +163,7 @@ class _Watch:
     def came(self, progress: Progress) -> None:
         """Show how far it is."""
         from gyakusan.fetching.get import gigabytes
-        from gyakusan.show import get as show
+        from gyakusan.show.wording import duration
 
         self.done, self.total = progress.done, progress.total or 0
         now = time.monotonic()
@@ -176,7 +176,7 @@ class _Watch:
         about = say(
             "{place} of {files}  {bar}  {share} %  {done}  {speed} MB/s  {left}", place=progress.place, files=progress.files,
             bar=bar.ljust(12, "."), share=f"{int(100 * share):2d}", done=gigabytes(progress.done), speed=f"{speed / 1e6:.0f}",
-            left=show.duration(left),
+            left=duration(left),
         )  # fmt: skip
         self.steps.running(say("Comparing") if progress.checking else say("Fetching"), about)
 

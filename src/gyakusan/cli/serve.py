@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
@@ -16,12 +17,40 @@ from gyakusan.text import tell
 from gyakusan.units import format_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gyakusan.engines.deployment import Deployment
     from gyakusan.message import Message
+    from gyakusan.serving.buffer_comparison import BufferComparison
+    from gyakusan.serving.running_servers import RunningServer
     from gyakusan.serving.server import ServerOptions
-    from gyakusan.serving.service import ServiceOptions
+    from gyakusan.serving.service import Service, ServiceOptions
 
 app = App(name="serve", help="Start the planned endpoint and check the prediction.", help_format="plaintext")
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class Life:
+    """How long a server runs, and under which name."""
+
+    name: Annotated[str | None, Parameter(help=_("Name for chat, connect, logs and stop; default: the model's."))] = (
+        None
+    )
+    log_file: Annotated[str | None, Parameter(help=_("File for the server's log."))] = None
+    detach: Annotated[
+        bool,
+        Parameter(
+            help=_("Run in the background: return once it is ready, and go on without this terminal."), negative=""
+        ),
+    ] = False
+    once: Annotated[bool, Parameter(help=_("Stop as soon as the server is ready and compared."), negative="")] = False
+    dry_run: Annotated[bool, Parameter(help=_("Print what would be started; start nothing."), negative="")] = False
+
+    def check(self) -> None:
+        """Raise BadSetting for a server that is to run on and to stop at once."""
+        if self.detach and self.once:
+            raise BadSetting("--detach and --once were given together.", mend="Give one.")
 
 
 @app.default
@@ -34,10 +63,8 @@ def serve(
     port: Annotated[int, Parameter(help=_("Port; 0 takes a free one."))] = 8080,
     threads: Annotated[int | None, Parameter(help=_("CPU threads; default: llama.cpp's choice."))] = None,
     key_file: Annotated[str | None, Parameter(help=_("File with the API key."))] = None,
-    log_file: Annotated[str | None, Parameter(help=_("File for the server's log."))] = None,
     anyway: Annotated[bool, Parameter(help=_("Start even if the plan does not fit."), negative="")] = False,
-    once: Annotated[bool, Parameter(help=_("Stop as soon as the server is ready and compared."), negative="")] = False,
-    dry_run: Annotated[bool, Parameter(help=_("Print what would be started; start nothing."), negative="")] = False,
+    life: Life = Life(),
     people: People = People(),
     where: Where = Where(),
     which: Which = Which(),
@@ -46,25 +73,27 @@ def serve(
     output: Output = Output(),
 ) -> int:
     """Run `gyakusan serve` and return its exit code."""
-    from pathlib import Path
-
+    from gyakusan.cli.detach import Named, start_detached
     from gyakusan.serving.access import check_address
     from gyakusan.serving.server import ServerOptions
 
     check_address(host, port, threads)
+    life.check()
     key = _key(key_file)
     asked = _asked(model, people, where, which, server)
-    if dry_run:
+    if life.dry_run:
         return _dry_run(asked, host, port, output)
     path = _file(asked, model)
     if not anyway:
-        check_machine(asked, model)
-        _check_trained(asked)
+        _check_sense(asked, model)
     if not anyway and not asked.ledger.fits:
         return _refuse(asked, output)
-    log = Path(log_file) if log_file else None
-    inner = ServerOptions(host=host, port=port, threads=threads, key=key, log_file=log)
-    return _run(asked, path, _service_options(asked, inner, sharing), output, once=once)
+    named = Named.of(asked.name if is_plan(model) else model, life.name, life.log_file)
+    if life.detach:
+        return start_detached(named, output)
+    inner = ServerOptions(host=host, port=port, threads=threads, key=key, log_file=named.log, append_log=named.appends)
+    options = _service_options(asked, inner, sharing)
+    return _run(asked, path, options, named.entry(asked, key_file), output, once=life.once)
 
 
 def _key(file: str | None) -> str | None:
@@ -132,15 +161,16 @@ def _dry_run(asked: Deployment, host: str, port: int, output: Output) -> int:
     return 0 if found.ready else 1
 
 
-def _run(asked: Deployment, path: str, options: ServiceOptions, output: Output, *, once: bool) -> int:
+def _run(
+    asked: Deployment, path: str, options: ServiceOptions, entry: RunningServer, output: Output, *, once: bool
+) -> int:
     import gc
     from dataclasses import replace
 
     gc.enable()  # a server runs for days
+    from gyakusan.cli.detach import Registered
     from gyakusan.serving.buffer_comparison import compare_deployment
     from gyakusan.serving.service import Service
-    from gyakusan.show.served import build, comparison
-    from gyakusan.show.tree import Address, Text
 
     screen = terminal(output, stderr=output.json)
     progress = screen.progress()
@@ -148,25 +178,46 @@ def _run(asked: Deployment, path: str, options: ServiceOptions, output: Output, 
     def happened(message: Message) -> None:
         warn(f"gyakusan: {tell(message, output.language)}")
 
-    options = replace(options, server=replace(options.server, on_progress=progress), on_event=happened)
-    with Service(asked, options, path) as running:
-        progress.close()
-        rows = compare_deployment(asked, running.report)
-        if output.json:
-            from gyakusan.documents.served import served
-
-            write_json(served(running.url, rows, running.report.build, asked.rules.VERSION), output, indent=None)
-        else:
-            screen.show(build(running.report.build, asked.rules.VERSION))
-            screen.show(comparison(rows), Address(say("OpenAI base URL: {url}", url=running.url)))
-            if running.key_path:
-                screen.show(Address(say("The API key is in {path}", path=running.key_path)))
-            screen.show(Address(running.curl()))
-        if not once:
-            if not output.json:
-                screen.show(Text(say("Ctrl-C stops it.")))
-            running.watch()
+    with Registered(entry) as registered:
+        server = replace(options.server, on_progress=progress)
+        options = replace(options, server=server, on_event=happened, on_open=registered.opened)
+        with Service(asked, options, path) as running:
+            progress.close()
+            registered.ready()
+            rows = compare_deployment(asked, running.report)
+            _ready(asked, running, rows, registered.entry, output, once=once)
+            if not once:
+                running.watch()
     return 0
+
+
+def _ready(
+    asked: Deployment,
+    running: Service,
+    rows: Sequence[BufferComparison],
+    entry: RunningServer,
+    output: Output,
+    *,
+    once: bool,
+) -> None:
+    """Print how the server is reached, and what its memory is beside the prediction."""
+    if output.json:
+        from gyakusan.documents.served import served
+
+        write_json(served(running.url, rows, running.report.build, asked.rules.VERSION), output, indent=None)
+        return
+    from gyakusan.show.served import build, comparison
+    from gyakusan.show.servers import steps
+    from gyakusan.show.tree import Address, Next, Text
+
+    screen = terminal(output)
+    screen.show(build(running.report.build, asked.rules.VERSION))
+    screen.show(comparison(rows), Address(say("OpenAI base URL: {url}", url=running.url)))
+    if running.key_path:
+        screen.show(Address(say("The API key is in {path}", path=running.key_path)))
+    screen.show(Address(running.curl()))
+    if not once:
+        screen.show(Text(say("Ctrl-C stops it.")), Next(steps(entry)))
 
 
 def _file(asked: Deployment, typed: str) -> str:
@@ -191,8 +242,9 @@ def _file(asked: Deployment, typed: str) -> str:
     )  # fmt: skip
 
 
-def _check_trained(asked: Deployment) -> None:
-    """Raise BadSetting for a context that the model was not trained for: it answers, and badly."""
+def _check_sense(asked: Deployment, typed: str) -> None:
+    """Raise BadSetting for another machine's plan, and for a context that the model was not trained for."""
+    check_machine(asked, typed)
     trained, context = asked.model.trained_context, int(asked.load.context)
     if trained and context > trained:
         raise BadSetting(

@@ -27,6 +27,7 @@ from gyakusan.documents import (
     machine,
     plan,
     served,
+    servers,
     upgrade,
 )
 from gyakusan.errors import unknown
@@ -46,6 +47,7 @@ DOCUMENTS: Mapping[str, Any] = {
     "get": get.GetJson,
     "get-list": get.GetListJson,
     "connect": connect.ConnectJson,
+    "ps": servers.ServersJson,
     "serve": served.ServeJson,
     "serve-dry-run": served.ServeDryRunJson,
     "bench": bench.BenchJson,

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gyakusan.catalog.places import state
 from gyakusan.doors import files
 from gyakusan.engines.registry import NAMES, engine
-from gyakusan.errors import BadReference, GyakusanError, ServerError, did_you_mean
+from gyakusan.errors import BadReference, ServerError, did_you_mean
 from gyakusan.serving.conversation import models_at
+from gyakusan.serving.running_servers import running
 
-FOLDER = "servers"
-"""In the state folder: one file NAME.json for each server that gyakusan started, with url and key_file."""
 LARGEST = 100_000
-_NAME = re.compile(r"[\w.-]{1,64}")
+"""No more is read of a file with a key. [B]"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +56,8 @@ def find_endpoint(text: str | None, key_file: str | None = None) -> Endpoint:
             "Several servers run: {names}.", names=", ".join(e.name or e.url for e in alive), mend="Name one of them."
         )
     raise BadReference(
-        "No server runs on this computer.", mend="Start one: gyakusan serve, or name an address: http://HOST:PORT/v1"
+        "No server runs on this computer.",
+        mend="Start one: gyakusan serve MODEL --detach, or name an address: http://HOST:PORT/v1",
     )
 
 
@@ -71,17 +68,8 @@ def base(url: str) -> str:
 
 
 def started() -> tuple[Endpoint, ...]:
-    """Return the servers that gyakusan started, by name. What cannot be read is left out."""
-    found = []
-    for path in sorted((state() / FOLDER).glob("*.json")):
-        try:
-            told = json.loads(files.text(path, LARGEST))
-            url, key = told["url"], told.get("key_file")
-        except (GyakusanError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-            continue
-        if isinstance(url, str) and url.isprintable() and _NAME.fullmatch(path.stem):
-            found.append(Endpoint(path.stem, url, Path(key) if isinstance(key, str) else None))
-    return tuple(found)
+    """Return the running servers that gyakusan started, by name."""
+    return tuple(Endpoint(e.name, e.url, Path(e.key_file) if e.key_file else None) for e in running())
 
 
 def usual() -> tuple[Endpoint, ...]:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import stat
+import subprocess
 from pathlib import Path
 
 from gyakusan.doors.files import head
@@ -28,6 +29,56 @@ def alive(pid: int) -> bool:
         return False
     except PermissionError:
         return True
+    return True
+
+
+def process_start(pid: int) -> str:
+    """Return when a process began, as the system tells it: a text that no other process of this number has.
+
+    "" for a process that has ended, and where the system does not tell. Linux: the number of this boot and the clock ticks
+    since it (proc(5), starttime); elsewhere what `ps` tells (POSIX, lstart of BSD and macOS).
+    """
+    try:
+        fields = head(f"/proc/{pid}/stat", 4096).decode("utf-8", "replace").rpartition(")")[2].split()
+        boot = head("/proc/sys/kernel/random/boot_id", 64).decode("ascii", "replace").strip()
+        return "" if fields[0] in "ZX" else f"{boot} {fields[19]}"
+    except (OSError, IndexError):
+        return "" if os.path.isdir("/proc/self") else _start_by_ps(pid)
+
+
+def _start_by_ps(pid: int) -> str:
+    try:
+        command = ["/bin/ps", "-o", "lstart=", "-p", str(pid)]
+        told = subprocess.run(command, capture_output=True, timeout=5.0, env={"LC_ALL": "C", "TZ": "UTC"}, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return " ".join(told.stdout.decode("ascii", "replace").split())
+
+
+def ask_to_end(pid: int, began: str) -> bool:
+    """Send SIGTERM to a process, if it began then. Returns False if there is no such process.
+
+    Where the system has handles of processes, the signal reaches no other one that gets the number meanwhile.
+    """
+    opened = getattr(os, "pidfd_open", None)
+    try:
+        handle = opened(pid) if opened is not None else None
+    except ProcessLookupError:
+        return False
+    except OSError:  # an old kernel
+        handle = None
+    try:
+        if not began or process_start(pid) != began:
+            return False
+        if handle is None:
+            os.kill(pid, signal.SIGTERM)
+        else:
+            signal.pidfd_send_signal(handle, signal.SIGTERM)
+    except ProcessLookupError:
+        return False
+    finally:
+        if handle is not None:
+            os.close(handle)
     return True
 
 

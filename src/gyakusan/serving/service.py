@@ -49,6 +49,7 @@ class ServiceOptions:
     names: further names by which the front may be called
     patience: how long the server may be silent
     on_event: called with what happened to the server, e.g. that it is started again
+    on_open: called with the address and the file of a key that was made, once the front listens and before the model loads
     """
 
     server: ServerOptions = field(default_factory=ServerOptions)
@@ -56,6 +57,7 @@ class ServiceOptions:
     names: tuple[str, ...] = ()
     patience: Patience = field(default_factory=Patience)
     on_event: Callable[[Message], None] | None = None
+    on_open: Callable[[str, Path | None], None] | None = None
 
 
 class Service:
@@ -109,6 +111,8 @@ class Service:
                 self._access.host, self._access.port, Keys.of(self._access.key), limits, self.options.names
             )
             self._front.start()
+            if self.options.on_open is not None:
+                self.options.on_open(self.url, self.key_path)
             self._start_server()
         except BaseException:
             self.stop()
@@ -224,7 +228,7 @@ class Service:
 
     def _new(self, key: str) -> Server[EngineSettings, ServerReport]:
         """Return a model server that only this computer reaches, by a key that only the front knows."""
-        again = self._begun > 0
+        again = self._begun > 0 or self.options.server.append_log
         inner = replace(self.options.server, host="127.0.0.1", port=0, key=key or None, append_log=again)
         return Server.of(self._deployment, inner, self._path)
 

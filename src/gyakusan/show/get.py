@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from gyakusan.fetching.agreement import NEAR
 from gyakusan.fetching.get import Ask, Got, gigabytes
 from gyakusan.fetching.stock import Stock
 from gyakusan.message import Message, people, say
 from gyakusan.show.tree import Cell, Column, Fact, Facts, Next, Pause, Table, Text, Tree, Verdict, whole
-from gyakusan.show.wording import gib
+from gyakusan.show.wording import duration, gib, home
 
 HEAD_TEXTS = ("model", "kept by", "file")
 
@@ -21,24 +19,6 @@ def checking(ask: Ask) -> Message:
         return say("{size} to fetch, by Ollama", size=size)
     free = "?" if ask.free is None else gigabytes(ask.free)
     return say("{size} to fetch, {free} free in {folder}", size=size, free=free, folder=home(ask.place.root))
-
-
-def home(path: Path) -> str:
-    """Return a path with ~ for the home folder."""
-    try:
-        return str(Path("~") / path.relative_to(Path.home()))
-    except (ValueError, RuntimeError):
-        return str(path)
-
-
-def duration(seconds: float) -> Message:
-    """Return a time as people say it."""
-    if seconds < 60:
-        return say("{n} s", n=f"{seconds:.1f}" if seconds < 10 else f"{seconds:.0f}")
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return say("{minutes} min {seconds} s", minutes=minutes, seconds=rest)
-    return say("{hours} h {minutes} min", hours=minutes // 60, minutes=minutes % 60)
 
 
 def screen(got: Got, typed: str, memory: tuple[float, float, int, int] | None = None) -> Tree:

@@ -6,6 +6,7 @@ import math
 import re
 import shlex
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from gyakusan.core.machine import Machine
 from gyakusan.core.quality import BOTTOM, TOP, Score
@@ -146,3 +147,21 @@ def format_name(quantization: str) -> str:
     """Return a quantisation as people say it: "MXFP4" for llama.cpp's "MXFP4_MOE"."""
     name = quantization.removesuffix("_MOE")
     return name.upper() if name.islower() and len(name) <= 5 else name
+
+
+def home(path: Path) -> str:
+    """Return a path with ~ for the home folder."""
+    try:
+        return str(Path("~") / path.relative_to(Path.home()))
+    except (ValueError, RuntimeError):
+        return str(path)
+
+
+def duration(seconds: float) -> Message:
+    """Return a time as people say it."""
+    if seconds < 60:
+        return say("{n} s", n=f"{seconds:.1f}" if seconds < 10 else f"{seconds:.0f}")
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return say("{minutes} min {seconds} s", minutes=minutes, seconds=rest)
+    return say("{hours} h {minutes} min", hours=minutes // 60, minutes=minutes % 60)

@@ -1,0 +1,206 @@
+"""A server under its name: written down while it runs, and started in the background."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from msgspec import structs
+
+from gyakusan.cli.writing import draw, terminal, warn, write_json
+from gyakusan.errors import ServerError
+from gyakusan.message import say
+from gyakusan.serving import posix, running_servers
+from gyakusan.serving.log_files import last_lines
+from gyakusan.serving.running_servers import RunningServer
+from gyakusan.text import tell
+
+if TYPE_CHECKING:
+    from gyakusan.cli.options import Output
+    from gyakusan.engines.deployment import Deployment
+
+_EVERY = 0.1
+_MARK = "gyakusan: "
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A server that is to start.
+
+    name: of the server
+    log: file for its log
+    """
+
+    name: str
+    log: Path
+
+    @classmethod
+    def of(cls, model: str, name: str | None, log_file: str | None) -> Named:
+        """Return the name and the log of a server. model: as it was typed, or its name in a plan.
+
+        Raises BadSetting for a name that is taken, ServerError.
+        """
+        if name is not None:
+            running_servers.check_name(name)
+        named = name or running_servers.free_name(Path(model).name.partition(":")[0].removesuffix(".gguf"))
+        log = Path(log_file).expanduser().absolute() if log_file else running_servers.log_path(named)
+        if not log_file:
+            _make_folder(log.parent)
+        return cls(named, log)
+
+    @property
+    def appends(self) -> bool:
+        """True if standard error goes to the log, too: a server in the background writes all it says there."""
+        try:
+            return os.path.samestat(os.fstat(sys.stderr.fileno()), os.stat(self.log))
+        except (OSError, ValueError):
+            return False
+
+    def entry(self, asked: Deployment, key_file: str | None) -> RunningServer:
+        """Return what is written down of the server; its address is not known yet."""
+        accounts = asked.ledger.accounts
+        most = max(accounts, key=lambda a: float(a.total), default=None)
+        return RunningServer(
+            name=self.name,
+            url="",
+            key_file=None if key_file is None else str(Path(key_file).expanduser().absolute()),
+            ready=False,
+            model=asked.name,
+            quantization=asked.quantization,
+            engine=asked.rules.NAME,
+            device="" if most is None else most.device.name,
+            users=int(asked.load.users),
+            context=int(asked.load.context),
+            bytes=sum(float(a.total) for a in accounts),
+            log_file=str(self.log),
+        )
+
+
+class Registered:
+    """The entry of this process's server, from the moment its address is known to the end of the `with` block."""
+
+    def __init__(self, entry: RunningServer) -> None:
+        self.entry = running_servers.here(entry)
+        self._written = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._written:
+            running_servers.remove(self.entry)
+
+    def opened(self, url: str, key_path: Path | None) -> None:
+        """Write the entry down. Raises BadSetting if another server has its name meanwhile, ServerError."""
+        key_file = self.entry.key_file if key_path is None else str(key_path)
+        self.entry = structs.replace(self.entry, url=url, key_file=key_file)
+        running_servers.claim(self.entry)
+        self._written = True
+
+    def ready(self) -> None:
+        """Write down that the model is loaded."""
+        self.entry = structs.replace(self.entry, ready=True)
+        running_servers.update(self.entry)
+
+
+def start_detached(named: Named, output: Output) -> int:
+    """Start the command that runs now again, in a session of its own, and wait until its server is ready; the exit code."""
+    from gyakusan.cli.app import typed
+
+    command = [sys.executable, "-P", "-m", "gyakusan", *_arguments(typed(), named.name)]
+    try:
+        log = posix.open_private(named.log, append=False)
+        os.close(log)
+        log = posix.open_private(named.log, append=True)
+    except OSError as error:
+        raise ServerError(
+            "The log file {path} cannot be written: {error}.", path=str(named.log), error=error.strerror or "?",
+            mend="Choose another file for it.",
+        ) from error  # fmt: skip
+    try:
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+    except OSError as error:
+        raise ServerError("The server cannot be started: {error}.", error=error.strerror or "?") from error
+    finally:
+        os.close(log)
+    try:
+        entry = _wait(child, named, output)
+    except BaseException:
+        _end(child)
+        raise
+    if entry is None:
+        return _failed(child, named, output)
+    child.returncode = 0  # it goes on without this process, which is no reason for a warning
+    if output.json:
+        from gyakusan.documents.servers import servers
+
+        write_json(servers([entry]), output)
+    else:
+        from gyakusan.show.servers import detached
+
+        draw(*detached(entry), output=output)
+    return 0
+
+
+def _arguments(arguments: Sequence[str], name: str) -> list[str]:
+    """Return the words of the command without --detach and --json, and with the name."""
+    kept = [a for a in arguments if a.partition("=")[0] not in ("--detach", "--json")]
+    at = kept.index("serve") + 1
+    return [*kept, "--name", name] if "--" not in kept else [*kept[:at], "--name", name, *kept[at:]]
+
+
+def _wait(child: subprocess.Popen[bytes], named: Named, output: Output) -> RunningServer | None:
+    """Return the entry of a server that is ready, None if its process has ended."""
+    progress = terminal(output, stderr=True).progress()
+    begun = time.monotonic()
+    starting = say("Starting {name} in the background.", name=named.name)
+    try:
+        while child.poll() is None:
+            found = next((e for e in running_servers.running() if e.pid == child.pid), None)
+            if found is not None and found.ready:
+                return found
+            progress(starting, time.monotonic() - begun)
+            time.sleep(_EVERY)
+    finally:
+        progress.close()
+    return None
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """End a server that nobody waits for any more."""
+    with contextlib.suppress(OSError):
+        child.terminate()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        child.wait(running_servers.ENDING)
+
+
+def _failed(child: subprocess.Popen[bytes], named: Named, output: Output) -> int:
+    """Say why a server in the background did not start: the last thing that it said; its exit code."""
+    told, _ = last_lines(named.log, 200)
+    said = next((t.removeprefix(_MARK) for t in reversed(told) if t.startswith(_MARK)), "")
+    if not said:
+        said = tell(say("{name} ended before it was ready.", name=named.name), output.language)
+    warn(_MARK + said)
+    warn(_MARK + tell(say("Its log: {command}", command=f"gyakusan logs {named.name}"), output.language))
+    return child.returncode or 3
+
+
+def _make_folder(folder: Path) -> None:
+    """Make the folder of the logs. Raises ServerError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise ServerError(
+            "{path} cannot be written: {error}.", path=str(folder), error=error.strerror or "?",
+            mend="Make room on the disk, or set XDG_STATE_HOME to a folder that you can write.",
+        ) from error  # fmt: skip

@@ -1,0 +1,242 @@
+"""The servers that gyakusan started on this computer: one private file NAME.json for each, as long as it runs.
+
+A number of a process is given again to others: an entry counts only while the process with its number began when it says.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import time
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from gyakusan.catalog.places import state, write_private
+from gyakusan.doors import files
+from gyakusan.errors import BadReference, BadSetting, GyakusanError, ServerError, did_you_mean
+from gyakusan.serving import posix
+
+FOLDER, LOGS = "servers", "logs"
+"""In the state folder: entries, and the servers' logs."""
+LARGEST = 100_000
+"""No more is read of an entry. [B]"""
+ENDING = 20.0
+"""How long a server may take to end: its answers, its process and its guard. [s]"""
+NAME = re.compile(r"(?!\.)[\w.-]{1,64}")
+"""A name that is a file name and a word of a shell."""
+_ATTEMPTS = 1000
+
+
+class RunningServer(Struct, frozen=True, kw_only=True):
+    """A server that gyakusan started.
+
+    name: by which `chat`, `connect`, `logs` and `stop` find it
+    url: its OpenAI base, as this computer reaches it
+    key_file: file with its key, None if it asks for none
+    pid: of the process that looks after it; 0 if nobody wrote it down
+    process_start: when that process began, as the system tells it; the same for no other process of this number
+    ready: True once the model is loaded
+    model: its name
+    quantization: as the engine calls it
+    engine: name of the engine
+    device: what holds most of it
+    users: people who are served at once
+    context: of each of them [tokens]
+    bytes: memory that is planned for it, on all devices [B]
+    log_file: file with its log
+    started: when it was started, UTC, ISO 8601
+    """
+
+    name: str = ""
+    url: str
+    key_file: str | None = None
+    pid: int = 0
+    process_start: str = ""
+    ready: bool = True
+    model: str = ""
+    quantization: str = ""
+    engine: str = ""
+    device: str = ""
+    users: int = 0
+    context: int = 0
+    bytes: float = 0.0
+    log_file: str | None = None
+    started: str = ""
+
+
+def running() -> tuple[RunningServer, ...]:
+    """Return the servers that run, by name. Entries whose process is gone are removed; what cannot be read is left out."""
+    found = []
+    for path in sorted((state() / FOLDER).glob("*.json")):
+        entry = _read(path)
+        if entry is None:
+            continue
+        if is_alive(entry):
+            found.append(entry)
+        else:
+            remove(entry)
+    return tuple(found)
+
+
+def is_alive(entry: RunningServer) -> bool:
+    """Return True while the process of an entry runs; an entry without a process is believed."""
+    if not entry.pid:
+        return True
+    if entry.process_start:
+        return posix.process_start(entry.pid) == entry.process_start
+    return posix.alive(entry.pid)
+
+
+def find_running(name: str | None) -> RunningServer:
+    """Return the server of a name; None = the only one that runs. Raises BadReference."""
+    known = running()
+    if name is None:
+        if len(known) == 1:
+            return known[0]
+        if known:
+            names = ", ".join(e.name for e in known)
+            raise BadReference("Several servers run: {names}.", names=names, mend="Name one of them.")
+        raise nothing_runs()
+    found = next((e for e in known if e.name == name), None)
+    if found is None:
+        if not known:
+            raise nothing_runs()
+        near = ", ".join(did_you_mean(name, [e.name for e in known]) or [e.name for e in known])
+        raise BadReference(
+            "No running server is called {name}.", name=f'"{name[:80]}"', near=near,
+            mend="These run: {near}. All of them: gyakusan ps",
+        )  # fmt: skip
+    return found
+
+
+def nothing_runs() -> BadReference:
+    """Return the error where no server runs that gyakusan started."""
+    return BadReference(
+        "No server that gyakusan started runs on this computer.", mend="Start one: gyakusan serve MODEL --detach"
+    )
+
+
+def check_name(name: str) -> None:
+    """Raise BadSetting for a name that no server can have, or that a running one has."""
+    if not NAME.fullmatch(name):
+        raise BadSetting(
+            "{name} cannot name a server.", name=f'"{name[:80]}"', mend="Use letters, digits, dots, - and _."
+        )
+    if any(e.name == name for e in running()):
+        raise _taken(name)
+
+
+def free_name(wanted: str) -> str:
+    """Return a name that no running server has, made from a model's name."""
+    plain = re.sub(r"[^\w.-]+", "-", wanted.casefold()).strip("-.")[:56] or "server"
+    taken = {e.name for e in running()}
+    return next(n for n in (plain, *(f"{plain}-{i}" for i in range(2, _ATTEMPTS))) if n not in taken)
+
+
+def log_path(name: str) -> Path:
+    """Return the file for the log of a server."""
+    return state() / LOGS / f"{name}.log"
+
+
+def here(entry: RunningServer) -> RunningServer:
+    """Return an entry with this process as the one that looks after the server."""
+    pid = os.getpid()
+    return msgspec.structs.replace(
+        entry,
+        pid=pid,
+        process_start=posix.process_start(pid),
+        started=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    )
+
+
+def claim(entry: RunningServer) -> None:
+    """Write the entry of a server that starts. Raises BadSetting if another running server has its name, ServerError."""
+    check_name(entry.name)
+    path = _path(entry.name)
+    fresh = path.with_name(f".{entry.name}.{os.getpid()}.new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_private(fresh, _text(entry))
+        try:
+            os.link(fresh, path)  # unlike a rename, it fails where another process was first
+        except FileExistsError:
+            raise _taken(entry.name) from None
+        finally:
+            fresh.unlink(missing_ok=True)
+    except OSError as error:
+        raise _unwritten(path, error) from error
+
+
+def update(entry: RunningServer) -> None:
+    """Write an entry again, whole or not at all. Raises ServerError."""
+    try:
+        write_private(_path(entry.name), _text(entry))
+    except OSError as error:
+        raise _unwritten(_path(entry.name), error) from error
+
+
+def remove(entry: RunningServer) -> None:
+    """Remove an entry, unless another process has taken its name meanwhile."""
+    now = _read(_path(entry.name))
+    if now is not None and (now.pid, now.process_start) == (entry.pid, entry.process_start):
+        with contextlib.suppress(OSError):
+            _path(entry.name).unlink()
+
+
+def stop(entry: RunningServer, patience: float = ENDING) -> float:
+    """End a server, and return how long that took [s]. Raises ServerError.
+
+    Only the process that the entry names is asked to end: the same number, begun at the same time.
+    """
+    if not entry.pid or not entry.process_start:
+        raise ServerError(
+            "{name} was not started by gyakusan serve.", name=entry.name, mend="End it where it was started."
+        )
+    begun = time.monotonic()
+    if not posix.ask_to_end(entry.pid, entry.process_start):
+        remove(entry)
+        raise ServerError("{name} has ended already.", name=entry.name, mend="What runs: gyakusan ps")
+    while is_alive(entry):
+        if time.monotonic() - begun > patience:
+            raise ServerError(
+                "{name} has not ended after {seconds} s.", name=entry.name, seconds=f"{patience:g}", pid=entry.pid,
+                mend="End it at once: kill -9 {pid}",
+            )  # fmt: skip
+        time.sleep(0.05)
+    remove(entry)
+    return time.monotonic() - begun
+
+
+def _path(name: str) -> Path:
+    return state() / FOLDER / f"{name}.json"
+
+
+def _text(entry: RunningServer) -> str:
+    return msgspec.json.format(msgspec.json.encode(entry).decode(), indent=1) + "\n"
+
+
+def _read(path: Path) -> RunningServer | None:
+    """Return an entry, None for what is none."""
+    try:
+        told = msgspec.json.decode(files.whole(path, LARGEST), type=RunningServer)
+    except (GyakusanError, msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+    if not told.url.isprintable() or not NAME.fullmatch(path.stem) or not 0 <= told.pid < 2**31:
+        return None
+    return msgspec.structs.replace(told, name=path.stem)
+
+
+def _taken(name: str) -> BadSetting:
+    return BadSetting(
+        "A server called {name} runs already.", name=name, mend="Give another --name, or end it: gyakusan stop {name}"
+    )
+
+
+def _unwritten(path: Path, error: OSError) -> ServerError:
+    return ServerError(
+        "{path} cannot be written: {error}.", path=str(path), error=error.strerror or "?",
+        mend="Make room on the disk, or set XDG_STATE_HOME to a folder that you can write.",
+    )  # fmt: skip

@@ -1,0 +1,116 @@
+"""A real server in the background: serve --detach, ps, logs, connect, stop. Loopback only."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.documents.valid import valid
+
+from gyakusan.cli import main
+from gyakusan.serving import endpoints, running_servers
+from gyakusan.serving.chat import chat
+
+SERVE = ("serve", "smollm2", "--cpu", "--threads", "1", "--context", "512", "--detach")
+pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.setattr(endpoints, "usual", lambda: ())
+    yield tmp_path / "gyakusan"
+    for entry in running_servers.running():
+        running_servers.stop(entry)
+
+
+def test_nothing_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["ps"]) == 0
+    out, _ = capsys.readouterr()
+    assert "No server that gyakusan started runs on this computer." in out
+    for command in (["stop"], ["logs"], ["logs", "../x"], ["stop", "office"]):
+        assert main(command) == 2
+        assert "Start one: gyakusan serve MODEL --detach" in capsys.readouterr().err
+    assert main(["ps", "--json"]) == 0
+    assert valid(json.loads(capsys.readouterr().out))["servers"] == []
+    assert main([*SERVE, "--once"]) == 2
+
+
+def test_from_the_start_to_the_end(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*SERVE, "--port", "0"]) == 0
+    out, err = capsys.readouterr()
+    assert "Starting smollm2 in the background." in err
+    entry = running_servers.find_running("smollm2")
+    assert f"answers 1 person at {entry.url}" in out
+    assert os.getsid(entry.pid) == entry.pid != os.getsid(0)
+    assert (entry.ready, entry.users, entry.context, entry.engine) == (True, 1, 512, "llama.cpp")
+    assert chat(entry.url, "Hi", 1).completion_tokens == 1
+
+    assert main(["ps"]) == 0
+    out = capsys.readouterr().out
+    assert "1 server runs on this computer." in out
+    assert entry.url.split("/")[2] in out
+    assert main(["ps", "--json"]) == 0
+    told = valid(json.loads(capsys.readouterr().out))["servers"][0]
+    assert (told["name"], told["pid"], told["url"]) == ("smollm2", entry.pid, entry.url)
+    assert main(["connect", "--curl"]) == 0
+    assert entry.url in capsys.readouterr().out
+    assert main(["serve", "smollm2", "--name", "smollm2", "--once"]) == 2
+    assert "gyakusan stop smollm2" in capsys.readouterr().err
+
+    assert main(["logs", "smollm2", "--lines", "3"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 3
+    assert main(["logs", "--lines", "100000"]) == 0
+    assert "guard: server pid" in capsys.readouterr().out
+    assert main(["logs", "--lines", "0"]) == 2
+    assert (state / "logs" / "smollm2.log").stat().st_mode & 0o777 == 0o600
+
+    capsys.readouterr()
+    assert main(["stop", "smollm2"]) == 0
+    assert capsys.readouterr().out.startswith("Stopped smollm2 after ")
+    assert not list((state / "servers").iterdir())
+    assert main(["logs", "smollm2", "--follow"]) == 0
+    assert "guard: server ended" in capsys.readouterr().out
+
+
+def test_a_key_for_the_network_is_found_and_removed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GYAKUSAN_API_KEY", raising=False)
+    assert main([*SERVE, "--port", "0", "--host", "0.0.0.0", "--name", "lan", "--json"]) == 0
+    told = valid(json.loads(capsys.readouterr().out))["servers"][0]
+    found = endpoints.find_endpoint("lan")
+    assert str(found.key_file) == told["key_file"]
+    assert chat(found.url, "Hi", 1, found.key).completion_tokens == 1
+    os.kill(told["pid"], signal.SIGKILL)
+    end = time.monotonic() + 10
+    while running_servers.running() and time.monotonic() < end:
+        time.sleep(0.05)
+    assert running_servers.running() == ()
+
+
+def test_why_it_did_not_start(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        assert main([*SERVE, "--port", port]) == 3
+    err = capsys.readouterr().err
+    assert f"gyakusan: Port {port} on 127.0.0.1 is in use" in err
+    assert "Its log: gyakusan logs smollm2" in err
+    assert running_servers.running() == ()
+
+
+def test_a_log_that_cannot_be_written(state: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    state.mkdir()
+    (state / "logs").write_text("a file")
+    assert main([*SERVE]) == 3
+    assert "cannot be written" in capsys.readouterr().err
+    assert main([*SERVE, "--log-file", str(state)]) == 3
+    assert "Choose another file" in capsys.readouterr().err
