@@ -41,9 +41,7 @@ def test_a_bench_is_shown_kept_and_shown_again(capsys: pytest.CaptureFixture[str
         url = fake.url
         assert main(["bench", url, "--users", "1,2", *FEW, "--slo", "ttft<5s"]) == 0
     told = capsys.readouterr().out
-    assert re.search(
-        r"^fake serves 2 people: [\d,.]+ tokens/s each, first token after [\d.]+ s\.$", told, re.MULTILINE
-    )
+    assert re.search(r"^fake serves 2 people: [\d,.]+ tokens/s each, first token after [\d.]+ s\.$", told, re.MULTILINE)
     assert "Saved as bench 1." in told
     assert "100 %" in told
     assert main(["bench", "list"]) == 0
