@@ -106,3 +106,19 @@ def test_a_plan_by_its_number(hub: FakeHub, capsys: pytest.CaptureFixture[str]) 
     assert "The last answer has no plan 9." in capsys.readouterr().err
     assert main(["serve", "1"]) == 2
     assert "Plan 1 is for an RTX 3060 12GB; this computer has" in capsys.readouterr().err
+
+
+def test_the_packaged_model_is_here_and_a_known_size_needs_no_network(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert main(["get", "smollm2", "--json"]) == 0
+    got = json.loads(capsys.readouterr().out)
+    assert got["path"].endswith("SmolLM2-135M-Instruct.Q4_1.gguf")
+    assert main(["get", "smollm2", "--quant", "Q4_K_M"]) == 3  # another format is another file
+    capsys.readouterr()
+    assert main(["get", "gpt-oss-20b", "--dry-run", "--offline", "--json"]) == 0
+    got = json.loads(capsys.readouterr().out)
+    assert got["state"] == "planned"
+    assert got["bytes"] > 10e9

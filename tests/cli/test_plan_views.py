@@ -279,3 +279,19 @@ def test_every_price_has_its_months_on_the_screen(capsys: pytest.CaptureFixture[
 def test_two_forms_of_one_answer_are_refused(options: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plan", "--device", "RTX 4090", *options, "--lang", "en"]) == 2
     assert "were given together. Give one." in capsys.readouterr().err
+
+
+def test_no_printed_command_is_open_to_the_network_without_a_key(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    for view, key in (
+        ("--command", "$(cat"),
+        ("--details", "$(cat"),
+        ("--compose", "api-key.env"),
+        ("--systemd", "api-key.env"),
+    ):
+        code, out, _ = asked(capsys, *ASK, "--lan", view, "1")
+        assert code == 0
+        assert "0.0.0.0" in out
+        assert key in out

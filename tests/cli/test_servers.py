@@ -114,3 +114,11 @@ def test_a_log_that_cannot_be_written(state: Path, capsys: pytest.CaptureFixture
     assert "cannot be written" in capsys.readouterr().err
     assert main([*SERVE, "--log-file", str(state)]) == 3
     assert "Choose another file" in capsys.readouterr().err
+
+
+def test_a_dry_run_names_a_port(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", "smollm2", "--cpu", "--port", "0", "--dry-run", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    port = told["command"][told["command"].index("--port") + 1]
+    assert int(port) > 0
+    assert f":{port}/" in told["health"]

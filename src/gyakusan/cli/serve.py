@@ -146,10 +146,11 @@ def _check_unchanged(file: str, *parts: People | Where | Which | Server) -> None
 
 
 def _dry_run(asked: Deployment, host: str, port: int, output: Output) -> int:
-    """Show what would be started. 0 if it runs and has room."""
+    """Show what would be started. 0 if it runs and has room. port: 0 = one that is free now."""
+    from gyakusan.serving.access import free_port
     from gyakusan.serving.dry_run import dry_run
 
-    found = dry_run(asked, host, port)
+    found = dry_run(asked, host, port or free_port(host))
     if output.json:
         from gyakusan.documents.served import dry_run as document
 

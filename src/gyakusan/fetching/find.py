@@ -14,11 +14,14 @@ from gyakusan.engines.downloads import Loaded, index_file, is_projector, loaded_
 from gyakusan.errors import GyakusanError
 from gyakusan.fetching.copies import Copy, copies
 from gyakusan.fetching.wanted import Wanted, of_deployment, of_text
+from gyakusan.models.embedded import embedded
 from gyakusan.models.sources import ollama
 
 if TYPE_CHECKING:
     from gyakusan.engines.deployment import Deployment
 
+PACKAGED = "smollm2-135m"
+"""The model that a Python distribution brings (models.embedded)."""
 LONGEST = 32 * 2**20
 """Of an index of weights [B]."""
 
@@ -31,6 +34,7 @@ class Found(Struct, frozen=True):
     files: all of them
     bytes: of all files [B]
     projector: file of the image part, None if it is not wanted or there is none
+    quantization: of the files, where it need not be the wanted one; "" = as wanted
     """
 
     program: str
@@ -38,6 +42,7 @@ class Found(Struct, frozen=True):
     files: tuple[Path, ...]
     bytes: int
     projector: Path | None = None
+    quantization: str = ""
 
 
 def find_files(deployment: Deployment, *, projector: bool = False) -> Found | None:
@@ -61,7 +66,17 @@ def find(wanted: Wanted) -> Found | None:
         loaded = _loaded(wanted, copy)
         if loaded is not None:
             return _found(copy, loaded, wanted)
-    return None
+    return _packaged() if wanted.usual and wanted.storage == "gguf" and wanted.name == PACKAGED else None
+
+
+def _packaged() -> Found | None:
+    """Return the small model that is installed as a Python distribution, None if it is not."""
+    try:
+        path = embedded()
+        size = path.stat().st_size
+    except (GyakusanError, OSError):
+        return None
+    return Found("pip", path, (path,), size, quantization=path.stem.rpartition(".")[2])
 
 
 def _loaded(wanted: Wanted, copy: Copy) -> Loaded | None:

@@ -118,6 +118,9 @@ class Getter(Struct, frozen=True):
         if found is not None:
             return _here(wanted, found)
         if self.offline or (hub.offline() and wanted.repository is not None):
+            if self.dry_run and wanted.bytes is not None:  # the catalogue knows the size
+                program = "Ollama" if wanted.repository is None else "Hugging Face"
+                return Got("planned", wanted, program, None, (), wanted.bytes, missing=wanted.bytes)
             raise SourceError(
                 "The files of {name} are not on this computer, and the network is switched off.", name=wanted.reference,
                 mend="Leave out --offline (or HF_HUB_OFFLINE).",
@@ -212,6 +215,8 @@ class Getter(Struct, frozen=True):
 
 
 def _here(wanted: Wanted, found: Found) -> Got:
+    if found.quantization:
+        wanted = structs.replace(wanted, quantization=found.quantization, tag=found.quantization)
     return Got("here", wanted, found.program, found.path, found.files, found.bytes, found.projector)
 
 

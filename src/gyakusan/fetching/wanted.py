@@ -27,6 +27,7 @@ class Wanted(Struct, frozen=True):
     tag: of a GGUF file or its path in the repository, or the whole name of a tag of Ollama
     projector: True if images are sent, so that the projector is loaded
     bytes: of the weights, as the catalogue knows them; None = not known [B]
+    usual: True if nobody asked for this format: another one that is here will do
     """
 
     name: str
@@ -36,6 +37,7 @@ class Wanted(Struct, frozen=True):
     tag: str = ""
     projector: bool = False
     bytes: int | None = None
+    usual: bool = False
 
     @property
     def reference(self) -> str:
@@ -120,7 +122,8 @@ def _of_record(name: str, quantization: str | None, engine_name: str, images: bo
     if artifact is None:
         asked = form or record.quantization
         raise _unpublished(record.name, asked, rules.preparation(record, asked))
-    return structs.replace(_of_artifact(artifact, record.name, rules.NAME), quantization=form, projector=images)
+    found = _of_artifact(artifact, record.name, rules.NAME)
+    return structs.replace(found, quantization=form, projector=images, usual=not quantization)
 
 
 def _usual(record: ModelRecord, engine_name: str) -> str:

@@ -8,7 +8,7 @@ from datetime import date
 
 from gyakusan.catalog.thinking import effort_of
 from gyakusan.core.ledger import Account, LineKind
-from gyakusan.engines.service_files import Service
+from gyakusan.engines.service_files import Service, shell_line
 from gyakusan.message import Listed, Message, people, say
 from gyakusan.planning.candidates.hardware import outlet_watts
 from gyakusan.planning.predict.capacity import Capacity
@@ -87,7 +87,7 @@ def _facts(answer: Recommendation, plan: Plan, limits: Capacity, server: Service
         yield Fact(say("Thinking"), tuple(_thinking(plan)))
     yield Fact(say("Quality"), (_quality(plan),))
     if server is not None:
-        yield Fact(say("Settings"), (Command(shlex.join(server.command.argv)),))
+        yield Fact(say("Settings"), (Command(shell_line(server)),))
         if server.command.then:
             yield Fact(say("Then"), tuple(Command(shlex.join(line)) for line in server.command.then))
         yield Fact(say("Network"), (_network(server),))
