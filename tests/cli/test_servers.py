@@ -6,6 +6,8 @@ import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +18,7 @@ from tests.documents.valid import valid
 from gyakusan.cli import main
 from gyakusan.serving import endpoints, running_servers
 from gyakusan.serving.chat import chat
+from gyakusan.serving.conversation import Stream
 
 SERVE = ("serve", "smollm2", "--cpu", "--threads", "1", "--context", "512", "--detach")
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
@@ -122,3 +125,19 @@ def test_a_dry_run_names_a_port(capsys: pytest.CaptureFixture[str]) -> None:
     port = told["command"][told["command"].index("--port") + 1]
     assert int(port) > 0
     assert f":{port}/" in told["health"]
+
+
+def test_ctrl_c_ends_a_server_that_answers(state: Path) -> None:
+    command = [sys.executable, "-m", "gyakusan", *SERVE[:-1], "--port", "0", "--name", "busy"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        end = time.monotonic() + 120
+        while not any(e.ready for e in running_servers.running()) and time.monotonic() < end:
+            time.sleep(0.05)
+        url = running_servers.find_running("busy").url
+        pieces = iter(Stream(url, [{"role": "user", "content": "Write a long story."}], max_tokens=400))
+        next(pieces)
+        begun = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 130
+        assert time.monotonic() - begun < 6  # 3 s, and what a busy computer adds
+    assert not list((state / "servers").iterdir())

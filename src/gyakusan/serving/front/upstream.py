@@ -57,4 +57,4 @@ class Upstream:
 
 def away() -> Refusal:
     """Return the refusal while the model server starts again."""
-    return Refusal(503, "starting", "The model server is starting. Ask again in a few seconds.", retry=5)
+    return Refusal(503, "starting", "The server is still loading the model. Ask again in a few seconds.", retry=5)
