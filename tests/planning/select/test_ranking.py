@@ -185,7 +185,18 @@ def test_the_best_file_is_that_with_least_loss_unless_it_is_much_slower(
     assert MUCH_SLOWER * speed[first] >= fastest
     for other in same:
         slower = MUCH_SLOWER * speed[other] < fastest or not scores.meets_target_speed[other]
-        assert cells.quality[other] <= cells.quality[first] or slower
+        tight = cells.spare_users[other] < 1 <= cells.spare_users[first]
+        assert cells.quality[other] <= cells.quality[first] or slower or tight
+
+
+def test_a_better_file_that_fills_the_card_does_not_come_first() -> None:
+    """Q6_K stood there with less than 0.1 GiB to spare, beside Q5_K_M with the same points and room."""
+    request = parse_request({"device": "RTX 4090", "users": 4, "model": "qwen3.8-27b", "engines": "llama.cpp"})
+    found = recommend(request)
+    scores = rank_candidates(request, found.grid)
+    first, *others = ranked_for_role("best", scores, request)
+    assert found.grid.cells.spare_users[first] >= 1
+    assert any(found.grid.cells.quality[o] > found.grid.cells.quality[first] for o in others)
 
 
 def test_more_bits_are_taken_where_memory_is_free() -> None:

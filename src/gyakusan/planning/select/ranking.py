@@ -140,7 +140,8 @@ def ranked_for_role(role: Role, scores: RankingScores, request: PlanRequest) -> 
 def _less_loss_first(ranked: IntArray, scores: RankingScores) -> IntArray:
     """Return candidates so that of a model's files with equal points on one machine that with the least loss is first.
 
-    One that is MUCH_SLOWER than the fastest of them, or slower than the task wants where the fastest is not, comes after.
+    One that is MUCH_SLOWER than the fastest of them, slower than the task wants where the fastest is not, or without room
+    for one more user where the fastest has it, comes after.
     ranked: by points and speed
     """
     cells = scores.cells
@@ -152,7 +153,8 @@ def _less_loss_first(ranked: IntArray, scores: RankingScores) -> IntArray:
     place = fastest[kinds]
     wanted = scores.meets_target_speed[ranked]
     slow = (MUCH_SLOWER * speed < speed[place]) | (wanted[place] & ~wanted)
-    loss = np.where(slow, np.inf, -cells.quality[ranked])
+    roomy = cells.spare_users[ranked] >= 1
+    loss = np.where(slow | (roomy[place] & ~roomy), np.inf, -cells.quality[ranked])
     return ranked[np.lexsort((np.arange(len(ranked)), loss, place))]
 
 
