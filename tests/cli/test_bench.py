@@ -47,7 +47,9 @@ def test_a_bench_is_shown_kept_and_shown_again(capsys: pytest.CaptureFixture[str
     assert main(["bench", "list"]) == 0
     assert f"{url}/v1" in capsys.readouterr().out
     assert main(["bench", "show", "1", "--html", str(page), "--csv", str(table)]) == 0
-    assert "fake serves 2 people" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "fake serves 2 people" in told
+    assert f"Wrote {page}." in told.replace("\n", "")
     rows = list(csv.DictReader(io.StringIO(table.read_text("utf-8"))))
     assert [r["users"] for r in rows] == ["1", "2"]
     assert float(rows[1]["ttft_p50"]) >= 0.01

@@ -39,7 +39,7 @@ def test_nothing_runs(capsys: pytest.CaptureFixture[str]) -> None:
     assert "No server that gyakusan started runs on this computer." in out
     for command in (["stop"], ["logs"], ["logs", "../x"], ["stop", "office"]):
         assert main(command) == 2
-        assert "Start one: gyakusan serve MODEL --detach" in capsys.readouterr().err
+        assert "Start one: gyakusan serve smollm2 --detach" in capsys.readouterr().err
     assert main(["ps", "--json"]) == 0
     assert valid(json.loads(capsys.readouterr().out))["servers"] == []
     assert main([*SERVE, "--once"]) == 2

@@ -145,7 +145,7 @@ def test_names() -> None:
 
 
 def test_which_one_is_meant() -> None:
-    with pytest.raises(BadReference, match=r"runs on this computer\. Start one: gyakusan serve MODEL --detach"):
+    with pytest.raises(BadReference, match=r"runs on this computer\. Start one: gyakusan serve smollm2 --detach"):
         running_servers.find_running("office")
     running_servers.claim(running_servers.here(ENTRY))
     with pytest.raises(BadReference, match=r'No running server is called "ofice"\. These run: office\.'):

@@ -191,7 +191,7 @@ def _answered(found: Benched, output: Output, html: Path | None, csv: Path | Non
     if output.json:
         write_json(found.document(), output)
     else:
-        terminal(output).show(*shown.screen(result, found.notes))
+        terminal(output).show(*shown.screen(result, found.notes), *shown.written([f for f in (html, csv) if f]))
     if result.interrupted:
         return 130
     failed = not any(s.requests for s in result.steps) or (result.ramp and result.held is None)

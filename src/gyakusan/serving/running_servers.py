@@ -115,7 +115,7 @@ def find_running(name: str | None) -> RunningServer:
 def nothing_runs() -> BadReference:
     """Return the error where no server runs that gyakusan started."""
     return BadReference(
-        "No server that gyakusan started runs on this computer.", mend="Start one: gyakusan serve MODEL --detach"
+        "No server that gyakusan started runs on this computer.", mend="Start one: gyakusan serve smollm2 --detach"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from gyakusan.load_testing import ramp
 from gyakusan.load_testing.failures import failure_mend, failure_message
@@ -65,6 +66,11 @@ def screen(result: BenchResult, notes: Sequence[Message] = ()) -> Tree:
     if told:
         parts = (*parts, Pause(), *(Text(n, "note") for n in told))
     return (*parts, Pause(), *_kept(result, bool(measured)))
+
+
+def written(written_files: Sequence[Path]) -> Tree:
+    """Return where pages and tables were written."""
+    return tuple(Text(say("Wrote {file}.", file=whole(str(f)))) for f in written_files)
 
 
 def benches(kept: Sequence[KeptBench]) -> Tree:

@@ -19,7 +19,7 @@ def screen(found: Sequence[RunningServer], now: datetime) -> Tree:
     """Return the servers that run. now: with its time zone."""
     if not found:
         verdict = Verdict((say("No server that gyakusan started runs on this computer."),), tone="plain")
-        return verdict, Pause(), Next((whole("gyakusan serve MODEL --detach"), whole("gyakusan get --list")))
+        return verdict, Pause(), Next((whole("gyakusan serve smollm2 --detach"), whole("gyakusan get --list")))
     count = len(found)
     sentence = say("1 server runs on this computer.")
     if count > 1:
