@@ -12,7 +12,7 @@ from cyclopts import App, Parameter
 from gyakusan.cli.options import Screen, _
 from gyakusan.cli.writing import warn
 from gyakusan.doors.text import block
-from gyakusan.errors import GyakusanError
+from gyakusan.errors import BadSetting, GyakusanError
 from gyakusan.message import Message, say
 from gyakusan.text import Language, tell
 
@@ -48,8 +48,10 @@ def chat(
     talk = Talk(endpoint, name, max_tokens, screen.language, stats)
     if system:
         talk.messages.append({"role": "system", "content": system})
+    if sys.stdin is None:
+        raise BadSetting("Standard input is closed.", mend="Type a question, or pipe one: echo Hello | gyakusan chat")
     if not sys.stdin.isatty():
-        return talk.once(sys.stdin.read(LONGEST))
+        return talk.once(sys.stdin.buffer.read(LONGEST).decode("utf-8", "replace"))
     talk.note(
         say(
             "{model} at {url}. /exit or Ctrl-D ends, Ctrl-C stops an answer, /help lists more.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 from typing import TYPE_CHECKING
 
@@ -58,7 +59,7 @@ def _serve(screen: Terminal) -> int:
     screen.show(*_head(3, "SmolLM2 for 4 people: the memory it takes"), *ledger.tables(asked.ledger))
     screen.show(*_head(4, "The real server"))
     progress = screen.progress()
-    with Service(asked, ServiceOptions(ServerOptions(on_progress=progress))) as server:
+    with contextlib.closing(progress), Service(asked, ServiceOptions(ServerOptions(on_progress=progress))) as server:
         progress.close()
         rows = compare_deployment(asked, server.report)
         screen.show(Text(say("OpenAI base URL: {url}", url=server.url)))

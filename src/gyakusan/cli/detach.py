@@ -192,7 +192,8 @@ def _failed(child: subprocess.Popen[bytes], named: Named, output: Output) -> int
         said = tell(say("{name} ended before it was ready.", name=named.name), output.language)
     warn(_MARK + said)
     warn(_MARK + tell(say("Its log: {command}", command=f"gyakusan logs {named.name}"), output.language))
-    return child.returncode or 3
+    code = child.returncode or 3
+    return code if code > 0 else 128 - code  # as a shell counts a process that a signal ended
 
 
 def _make_folder(folder: Path) -> None:

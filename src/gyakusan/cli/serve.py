@@ -165,6 +165,7 @@ def _dry_run(asked: Deployment, host: str, port: int, output: Output) -> int:
 def _run(
     asked: Deployment, path: str, options: ServiceOptions, entry: RunningServer, output: Output, *, once: bool
 ) -> int:
+    import contextlib
     import gc
     from dataclasses import replace
 
@@ -179,7 +180,7 @@ def _run(
     def happened(message: Message) -> None:
         warn(f"gyakusan: {tell(message, output.language)}")
 
-    with Registered(entry) as registered:
+    with contextlib.closing(progress), Registered(entry) as registered:
         server = replace(options.server, on_progress=progress)
         options = replace(options, server=server, on_event=happened, on_open=registered.opened)
         with Service(asked, options, path) as running:
@@ -225,15 +226,15 @@ def _file(asked: Deployment, typed: str) -> str:
     """The path of the model, wherever a program keeps it. Raises BadReference if it is not on this computer."""
     from pathlib import Path
 
+    from gyakusan.fetching.find import PACKAGED, find_files
+
     source = asked.model.source
-    if asked.model.name.startswith("smollm2") and not source.endswith(".gguf"):
+    if asked.model.name == PACKAGED and not source.endswith(".gguf"):
         from gyakusan.models.embedded import embedded
 
         return str(embedded())
     if source.endswith(".gguf") and Path(source).is_file():
         return source
-    from gyakusan.fetching.find import find_files
-
     found = find_files(asked)
     if found is not None and found.path.is_file():
         return str(found.path)

@@ -61,6 +61,7 @@ class Disk:
                 if not parts[-1]:
                     raise self._short(at + n, at)
                 n -= len(parts[-1])
+                at += len(parts[-1])
         except (OSError, ValueError) as error:
             raise _unreadable(self.name, error) from None
         return parts[0] if len(parts) == 1 else b"".join(parts)

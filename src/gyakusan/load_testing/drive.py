@@ -69,7 +69,8 @@ class Driver:
         await self._warm(run)
         if self.stop.is_set() or (run.warm and all(r.failure for r in run.warm)):
             run.records, run.stopped = list(run.warm), True
-            run.begun = run.ended = self.client.now
+            run.begun = min((r.scheduled for r in run.warm), default=self.client.now)
+            run.ended = self.client.now
             return run
         run.begun = self.client.now
         await (self._closed(run) if step.users else self._open(run))
@@ -123,7 +124,7 @@ class Driver:
             if not await self._until(due):
                 break
             tasks.append(asyncio.create_task(one(due, len(tasks))))
-        run.ended = self.client.now if self.limits.requests is not None else end
+        run.ended = self.client.now if self.limits.requests is not None or self.stop.is_set() else end
         await self._all(tasks)
 
     async def _until(self, due: float) -> bool:

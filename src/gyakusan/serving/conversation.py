@@ -177,7 +177,7 @@ def models_at(url: str, key: str | None = None, *, silence: float = PROBE) -> tu
         connection.request("GET", f"{path}/models", headers=bearer(key))
         response = connection.getresponse()
         raw = response.read(DOCUMENT)
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, http.client.HTTPException, UnicodeError) as error:
         raise broken(url, error) from None
     finally:
         connection.close()

@@ -25,7 +25,7 @@ LARGEST = 100_000
 """No more is read of an entry. [B]"""
 ENDING = 20.0
 """How long a server may take to end: its answers, its process and its guard. [s]"""
-NAME = re.compile(r"(?!\.)[\w.-]{1,64}")
+NAME = re.compile(r"(?![.-])[\w.-]{1,64}")
 """A name that is a file name and a word of a shell."""
 _ATTEMPTS = 1000
 

@@ -66,9 +66,11 @@ class Watchdog:
             self._next = now + min(AGAIN, self._patience.quiet)
             self._probe = threading.Thread(target=self._try, name="watchdog", daemon=True)
             self._probe.start()
-        if self._asked is None:
-            self._asked, self._used = now, self._processor()
-        waited = now - max(self._asked, self._last)
+        asked = self._asked  # read once: the probe's thread may forget it meanwhile
+        if asked is None:
+            asked = self._asked = now
+            self._used = self._processor()
+        waited = now - max(asked, self._last)
         return waited > self._limit(waited)
 
     def _limit(self, waited: float) -> float:

@@ -75,9 +75,12 @@ class Progress:
         self._console = console
         self._status: Status | None = None
         self._last = ""
+        self._closed = False
 
     def __call__(self, message: Message, seconds: float) -> None:
-        """Say what is being done. seconds: since the start [s]."""
+        """Say what is being done, unless it is closed. seconds: since the start [s]."""
+        if self._closed:
+            return
         text = tell(message, self._language)
         if not self._console.is_terminal:
             if text != self._last:
@@ -91,7 +94,8 @@ class Progress:
         self._status.update(f"{text} {seconds:.0f} s")
 
     def close(self) -> None:
-        """Take the line away."""
+        """Take the line away, for good: what happens later, e.g. a restart, is told otherwise."""
+        self._closed = True
         if self._status is not None:
             self._status.stop()
             self._status = None

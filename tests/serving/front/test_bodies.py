@@ -76,6 +76,7 @@ def test_the_tools_of_a_request_count_together() -> None:
         ({"grammar_triggers": [{"type": "pattern", "value": "(a*)*"}]}, "not_allowed"),
         ({"messages": [{"content": [{"image_url": {"url": "http://169.254.169.254/"}}]}]}, "not_allowed"),
         ({"messages": [{"content": [{"image_url": "file:///etc/passwd"}]}]}, "not_allowed"),
+        ({"messages": [], "input": [{"content": [{"image_url": "http://169.254.169.254/"}]}]}, "not_allowed"),
         ({"messages": [{"content": [{"source": {"type": "url", "url": "https://x/"}}]}]}, "not_allowed"),
         ([], "bad_json"),
         ("x", "bad_json"),

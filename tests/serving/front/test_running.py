@@ -82,6 +82,7 @@ def test_both_ways_to_show_a_key(opened: Open) -> None:
         ({"Host": "evil.example"}, "/health", (421, "unknown_host")),
         ({"Origin": "http://evil.example"}, "/v1/models", (403, "unknown_origin")),
         ({"Origin": "null"}, "/v1/models", (403, "unknown_origin")),
+        ({"Origin": "http://203.0.113.5"}, "/v1/models", (403, "unknown_origin")),
         ({"Sec-Fetch-Site": "cross-site"}, "/v1/models", (403, "unknown_origin")),
         ({}, "/models/load", (404, "not_found")),
         ({}, "/v1%2Fslots", (404, "not_found")),
@@ -93,8 +94,17 @@ def test_heads_that_are_refused_on_loopback_too(
 ) -> None:
     running = opened(key=None)
     with running.client(None) as client:
-        assert kind_of(client.get(path, headers=headers)) == expected
+        answer = client.get(path, headers=headers)
+        assert kind_of(answer) == expected
+        if expected[0] in (403, 421):
+            assert "Access-Control-Allow-Origin" not in answer.headers, "a stranger's page reads nothing"
     assert running.heard.paths == []
+
+
+def test_two_origins_are_refused(opened: Open) -> None:
+    with opened(key=None).client(None) as client:
+        answer = client.get("/v1/models", headers=[("Origin", "http://localhost"), ("Origin", "http://evil.example")])
+    assert answer.status_code == 400
 
 
 def test_names_and_sites_that_are_allowed(opened: Open) -> None:
@@ -102,6 +112,10 @@ def test_names_and_sites_that_are_allowed(opened: Open) -> None:
     with running.client(None) as client:
         for host in ("localhost", "127.0.0.1:80", "[::1]:1", "llm.example.org", "LLM.example.org:443"):
             assert client.get("/v1/models", headers={"Host": host}).status_code == 200
+        for page in ("http://127.0.0.1:3000", "http://[::1]:3000"):
+            assert client.get("/v1/models", headers={"Origin": page}).status_code == 200
+        there = {"Host": "192.0.2.7:8080", "Origin": "http://192.0.2.7:3000"}
+        assert client.get("/v1/models", headers=there).status_code == 200, "a page of the same computer"
         answer = client.get("/v1/models", headers={"Origin": "https://llm.example.org"})
         assert answer.headers["Access-Control-Allow-Origin"] == "https://llm.example.org"
         asked = client.options("/v1/models", headers={"Origin": "http://localhost:3000"})

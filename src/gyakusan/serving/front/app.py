@@ -95,10 +95,12 @@ class App:
                 return
             if head.path in METHODS and not answer.body_read:
                 await _drain(head, receive)
-            await answer.whole(refusal.status, [*refusal.headers(), *shared_with(head)], refusal.body())
+            shared = shared_with(head) if answer.known else []  # a stranger's page reads nothing
+            await answer.whole(refusal.status, [*refusal.headers(), *shared], refusal.body())
 
     async def _answer(self, head: Head, receive: Receive, answer: _Answer) -> None:
         self._names.check(head)
+        answer.known = True
         if head.method == "OPTIONS":
             await answer.whole(204, preflight(head), b"")
             return
@@ -170,6 +172,7 @@ class _Answer:
     def __init__(self, send: Send, abort: Callable[[], None], patience: float) -> None:
         self.started = False
         self.body_read = False
+        self.known = False  # who asks may read the answer: host and page are known
         self.abort = abort
         self._send = send
         self._patience = patience

@@ -97,8 +97,8 @@ def _each(values: list[Any], of_one: Callable[[dict[str, Any]], Iterator[Any]]) 
 
 def _images(asked: dict[str, Any]) -> Iterator[str]:
     """Yield the address of every image and sound in the conversation."""
-    messages = asked.get("messages", asked.get("input"))
-    for message in messages if isinstance(messages, list) else ():
+    told = [asked.get(name) for name in ("messages", "input")]
+    for message in [m for messages in told if isinstance(messages, list) for m in messages]:
         content = message.get("content") if isinstance(message, dict) else None
         yield from _each(content, _address) if isinstance(content, list) else ()
 

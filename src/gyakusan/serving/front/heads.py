@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import ipaddress
 import socket
 from collections.abc import Iterable, Mapping
@@ -65,25 +64,41 @@ class Names:
         A page of a stranger reaches a server of this computer under the stranger's own name (DNS rebinding).
         """
         host = head.value(b"host")
-        if host is None or not self._ours(f"//{host}"):
+        name = "" if host is None else _name(f"//{host}")
+        if not (_address(name) or self._known(name)):
             raise Refusal(421, "unknown_host", "This server has another name. Its owner adds one: --allow-host NAME.")
         origin = head.value(b"origin")
-        if origin is not None and not self._ours(origin):
+        if origin is not None and not self._page(_name(origin), name):
             raise Refusal(403, "unknown_origin", "A page of another site may not ask. --allow-host SITE allows it.")
         if origin is None and head.value(b"sec-fetch-site") == "cross-site":
             raise Refusal(403, "unknown_origin", "A page of another site may not ask this server.")
 
-    def _ours(self, url: str) -> bool:
-        try:
-            name = urlsplit(url).hostname
-        except ValueError:
-            return False
-        if not name:
-            return False
-        with contextlib.suppress(ValueError):
-            ipaddress.ip_address(name)
-            return True
-        return name.rstrip(".") in self._names
+    def _page(self, page: str, host: str) -> bool:
+        """Return True for a page of this computer: under the name that was asked for, a known one, or a loopback address.
+
+        Any other address may be a stranger's, who would read the answers of a server without a key.
+        """
+        address = _address(page)
+        return bool(page) and (page == host or self._known(page) or (address is not None and address.is_loopback))
+
+    def _known(self, name: str) -> bool:
+        return bool(name) and name.rstrip(".") in self._names
+
+
+def _name(url: str) -> str:
+    """Return the host of an address, "" if it has none."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
+def _address(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Return the address that a host is, None for a name."""
+    try:
+        return ipaddress.ip_address(name)
+    except ValueError:
+        return None
 
 
 def check_path(head: Head) -> None:

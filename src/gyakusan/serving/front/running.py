@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import socket
 import threading
 
@@ -99,7 +100,7 @@ def _listening(host: str, port: int) -> socket.socket:
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         found = socket.socket(family, kind, protocol)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         raise _no_address(host, error) from error
     try:
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -107,7 +108,7 @@ def _listening(host: str, port: int) -> socket.socket:
         found.listen(BACKLOG)
     except OSError as error:
         found.close()
-        if port:
+        if port and error.errno != errno.EADDRNOTAVAIL:
             raise ServerError(
                 "Port {port} on {host} is in use, or this user may not listen on it.",
                 port=port,
@@ -118,10 +119,10 @@ def _listening(host: str, port: int) -> socket.socket:
     return found
 
 
-def _no_address(host: str, error: OSError) -> BadSetting:
+def _no_address(host: str, error: OSError | UnicodeError) -> BadSetting:
     return BadSetting(
         "This computer cannot listen on {host}: {error}.",
         host=host,
-        error=error.strerror or "?",
+        error=getattr(error, "strerror", None) or "?",
         mend="Give an address of this computer, e.g. 127.0.0.1.",
     )
