@@ -26,7 +26,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_question_through_a_pipe(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     with fake_chat() as server:
-        monkeypatch.setattr("sys.stdin", io.StringIO("Hi\n"))
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO("Hi 😀\n".encode()), encoding="cp932"))
         assert main(["chat", server.base, "--stats", "--system", "Be short."]) == 0
         out, err = capsys.readouterr()
         assert out == "Hello, world?[31m!\n"

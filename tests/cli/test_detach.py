@@ -16,6 +16,7 @@ import pytest
 from tests.documents.valid import valid
 
 from gyakusan.cli import main
+from gyakusan.cli.detach import Named
 from gyakusan.serving import endpoints, running_servers
 from gyakusan.serving.chat import chat
 from gyakusan.serving.conversation import Stream
@@ -141,3 +142,14 @@ def test_ctrl_c_ends_a_server_that_answers(state: Path) -> None:
         assert process.wait(30) == 130
         assert time.monotonic() - begun < 6  # 3 s, and what a busy computer adds
     assert not list((state / "servers").iterdir())
+
+
+def test_a_file_of_ones_own_is_never_emptied(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = tmp_path / "model.gguf"
+    model.write_bytes(b"GGUF\3\0\0\0")
+    assert main(["serve", "smollm2", "--context", "2k", "--detach", "--port", "0", "--log-file", str(model)]) == 2
+    assert "is not a log" in " ".join(capsys.readouterr().err.split())
+    assert model.read_bytes() == b"GGUF\3\0\0\0"
+    notes = tmp_path / "notes.txt"
+    notes.write_text("mine\n")
+    assert Named.of("smollm2", None, str(notes)).appends

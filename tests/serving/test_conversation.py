@@ -77,3 +77,11 @@ def test_models_are_named() -> None:
         server.mood = "garbage"
         with pytest.raises(ServerError, match="does not speak OpenAI's API"):
             models_at(server.base)
+
+
+def test_an_answer_that_is_cut_is_no_whole_one() -> None:
+    with fake_chat(mood="dies") as server:
+        stream = Stream(server.base, QUESTION)
+        with pytest.raises(ServerError, match="broke the answer off"):
+            list(stream)
+        assert stream.spoken().text == "Hello", "what arrived is kept"

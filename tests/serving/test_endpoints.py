@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.fakes.fake_chat_server import fake_chat
 
-from gyakusan.errors import BadReference
+from gyakusan.errors import BadReference, BadSetting
 from gyakusan.serving import endpoints
 from gyakusan.serving.endpoints import Endpoint, find_endpoint
 
@@ -62,3 +62,26 @@ def test_the_only_one_that_runs(servers: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_a_key_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GYAKUSAN_API_KEY", "from-the-environment")
     assert find_endpoint("http://box:1").key == "from-the-environment"
+
+
+def test_the_environments_key_is_not_shown_to_whatever_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another user of this computer may listen on a usual port."""
+    monkeypatch.setenv("GYAKUSAN_API_KEY", "from-the-environment")
+    with fake_chat() as stranger:
+        monkeypatch.setattr(endpoints, "usual", lambda: (Endpoint("", stranger.base),))
+        assert find_endpoint(None).key is None
+        assert find_endpoint(stranger.base).key == "from-the-environment"
+
+
+@pytest.mark.parametrize(
+    "url", ["http://[::1", "ftp://a/b", "http://", "http://a:99999", "http://a:x", "http://a b", "http://a\n:1"]
+)
+def test_what_is_no_address(url: str) -> None:
+    with pytest.raises(BadSetting, match="is not the address of a server"):
+        find_endpoint(url)
+
+
+def test_a_password_in_an_address_is_not_repeated() -> None:
+    with pytest.raises(BadSetting, match="read by everybody") as error:
+        find_endpoint("http://me:s3cret@127.0.0.1:1/v1")
+    assert "s3cret" not in str(error.value)

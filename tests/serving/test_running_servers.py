@@ -160,3 +160,12 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "gyakusan").write_text("a file")
     with pytest.raises(ServerError, match=r"cannot be written.*XDG_STATE_HOME"):
         running_servers.claim(running_servers.here(ENTRY))
+
+
+def test_a_file_that_cannot_be_read_does_not_keep_a_name(folder: Path, other: subprocess.Popen[bytes]) -> None:
+    running_servers.claim(of(other))
+    path = folder / f"{of(other).name}.json"
+    running_servers.remove(of(other))
+    path.write_text('{"url"')
+    running_servers.claim(of(other))
+    assert [e.name for e in running_servers.running()] == [of(other).name]

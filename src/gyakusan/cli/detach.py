@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -16,7 +17,8 @@ from typing import TYPE_CHECKING, Self
 from msgspec import structs
 
 from gyakusan.cli.writing import draw, terminal, warn, write_json
-from gyakusan.errors import ServerError
+from gyakusan.doors import files
+from gyakusan.errors import BadSetting, ServerError
 from gyakusan.message import say
 from gyakusan.serving import posix, running_servers
 from gyakusan.serving.log_files import last_lines
@@ -37,10 +39,12 @@ class Named:
 
     name: of the server
     log: file for its log
+    own: the file was named by the user: what stands in it stays
     """
 
     name: str
     log: Path
+    own: bool = False
 
     @classmethod
     def of(cls, model: str, name: str | None, log_file: str | None) -> Named:
@@ -52,13 +56,17 @@ class Named:
             running_servers.check_name(name)
         named = name or running_servers.free_name(Path(model).name.partition(":")[0].removesuffix(".gguf"))
         log = Path(log_file).expanduser().absolute() if log_file else running_servers.log_path(named)
-        if not log_file:
+        if log_file:
+            _check_text(log)
+        else:
             _make_folder(log.parent)
-        return cls(named, log)
+        return cls(named, log, own=bool(log_file))
 
     @property
     def appends(self) -> bool:
-        """True if standard error goes to the log, too: a server in the background writes all it says there."""
+        """True for a file of the user's, and where standard error goes to the log, as that of a server in the background."""
+        if self.own:
+            return True
         try:
             return os.path.samestat(os.fstat(sys.stderr.fileno()), os.stat(self.log))
         except (OSError, ValueError):
@@ -119,7 +127,7 @@ def start_detached(named: Named, output: Output) -> int:
 
     command = [sys.executable, "-P", "-m", "gyakusan", *_arguments(typed(), named.name)]
     try:
-        log = posix.open_private(named.log, append=False)
+        log = posix.open_private(named.log, append=named.own)
         os.close(log)
         log = posix.open_private(named.log, append=True)
     except OSError as error:
@@ -162,6 +170,7 @@ def _arguments(arguments: Sequence[str], name: str) -> list[str]:
 def _wait(child: subprocess.Popen[bytes], named: Named, output: Output) -> RunningServer | None:
     """Return the entry of a server that is ready, None if its process has ended."""
     progress = terminal(output, stderr=True).progress()
+    before = signal.signal(signal.SIGTERM, _terminated)
     begun = time.monotonic()
     starting = say("Starting {name} in the background.", name=named.name)
     try:
@@ -172,8 +181,13 @@ def _wait(child: subprocess.Popen[bytes], named: Named, output: Output) -> Runni
             progress(starting, time.monotonic() - begun)
             time.sleep(_EVERY)
     finally:
+        signal.signal(signal.SIGTERM, before)
         progress.close()
     return None
+
+
+def _terminated(number: int, _frame: object) -> None:
+    raise SystemExit(128 + number)
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:
@@ -194,6 +208,16 @@ def _failed(child: subprocess.Popen[bytes], named: Named, output: Output) -> int
     warn(_MARK + tell(say("Its log: {command}", command=f"gyakusan logs {named.name}"), output.language))
     code = child.returncode or 3
     return code if code > 0 else 128 - code  # as a shell counts a process that a signal ended
+
+
+def _check_text(path: Path) -> None:
+    """Raise BadSetting for an existing file that is no text, e.g. a model: a log is added to its end."""
+    try:
+        begin = files.head(path, 4096)
+    except (OSError, ValueError):
+        return  # none yet, or whoever opens it says why not
+    if b"\0" in begin:
+        raise BadSetting("{path} is not a log.", path=str(path), mend="Choose another file for it.")
 
 
 def _make_folder(folder: Path) -> None:

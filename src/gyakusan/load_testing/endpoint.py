@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import urllib.parse
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,7 +12,7 @@ import msgspec
 from gyakusan.errors import BadSetting
 from gyakusan.load_testing.connection import Target
 from gyakusan.load_testing.stream import printable
-from gyakusan.serving.access import KEY_VARIABLE, is_loopback
+from gyakusan.serving.access import KEY_VARIABLE, is_loopback, split_address
 
 LARGEST_FACT = 2**20
 """No more is read of what a server says about itself. [B]"""
@@ -44,28 +43,12 @@ def target_of(text: str, key: str | None = None) -> Target:
 
     text: e.g. http://127.0.0.1:8080, with or without /v1; key: None takes that of the environment, if there is one.
     """
-    url = text if "://" in text else f"http://{text}"
-    try:
-        parts = urllib.parse.urlsplit(url)
-        port = parts.port
-    except ValueError:
-        parts, port = urllib.parse.SplitResult("", "", "", "", ""), None
-    host = parts.hostname or ""
-    if parts.scheme not in ("http", "https") or not host or any(not c.isprintable() or c.isspace() for c in url):
-        raise BadSetting(
-            '"{url}" is not the address of a server.',
-            url=printable(text),
-            mend="Write for example http://127.0.0.1:8080.",
-        )
-    if parts.username is not None or parts.password is not None:
-        raise BadSetting(
-            "A key in the address can be read by everybody on this computer.",
-            name=KEY_VARIABLE,
-            mend="Put it into the variable {name}, or into a file: --key-file FILE.",
-        )
+    parts = split_address(text if "://" in text else f"http://{text}")
     base = _PAGES.sub("", parts.path) or "/v1"
     tls = parts.scheme == "https"
-    return Target(host, port or (443 if tls else 80), f"{base}/chat/completions", tls, checked_key(key))
+    return Target(
+        parts.hostname or "", parts.port or (443 if tls else 80), f"{base}/chat/completions", tls, checked_key(key)
+    )
 
 
 def checked_key(key: str | None) -> str | None:

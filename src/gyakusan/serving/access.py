@@ -9,11 +9,13 @@ import re
 import secrets
 import socket
 import tempfile
+import urllib.parse
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from gyakusan.catalog.places import state
+from gyakusan.doors.text import line, shortened
 from gyakusan.errors import BadSetting, ServerError
 from gyakusan.serving import posix
 from gyakusan.serving.process import FileKeeper
@@ -168,3 +170,23 @@ def _sweep(folder: Path) -> None:
         if match and not posix.alive(int(match[1])):
             with contextlib.suppress(OSError):
                 file.unlink()
+
+
+def split_address(url: str) -> urllib.parse.SplitResult:
+    """Return the parts of a server's address. Raises BadSetting, also for one that holds a password."""
+    try:
+        parts = urllib.parse.urlsplit(url)
+        whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        whole = False
+    if not whole or any(not c.isprintable() or c.isspace() for c in url):
+        raise BadSetting(
+            '"{url}" is not the address of a server.', url=line(shortened(url.rpartition("@")[2], 100)),
+            mend="Write for example http://127.0.0.1:8080.",
+        )  # fmt: skip
+    if parts.username is not None or parts.password is not None:
+        raise BadSetting(
+            "A key in the address can be read by everybody on this computer.", name=KEY_VARIABLE,
+            mend="Put it into the variable {name}, or into a file: --key-file FILE.",
+        )  # fmt: skip
+    return parts

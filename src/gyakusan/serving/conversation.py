@@ -87,6 +87,7 @@ class Stream:
         self._pieces = 0
         self._usage: Mapping[str, Any] = {}
         self._finish = ""
+        self._done = False
         self._begun = self._first = self._last = 0.0
 
     def __iter__(self) -> Iterator[Piece]:
@@ -95,6 +96,9 @@ class Stream:
         response = self._asked()
         try:
             for event in _events(response, self._url):
+                if event is None:
+                    self._done = True
+                    break
                 yield from self._taken(event)
         except (OSError, http.client.HTTPException) as error:
             raise broken(self._url, error) from None
@@ -102,6 +106,8 @@ class Stream:
             self.close()
         if not self._finish and not self._pieces:
             raise ServerError("{url} sent no answer.", url=self._url, mend="See the server's log.")
+        if not self._finish and not self._done:
+            raise ServerError("{url} broke the answer off.", url=self._url, mend="See the server's log: gyakusan logs")
 
     def close(self) -> None:
         """Close the connection. Safe at any time."""
@@ -212,8 +218,8 @@ def bearer(key: str | None) -> dict[str, str]:
     return {"Authorization": f"Bearer {key}"} if key else {}
 
 
-def _events(response: http.client.HTTPResponse, url: str) -> Iterator[Mapping[str, Any]]:
-    """Yield the events of a stream until it says that it is done. Raises ServerError."""
+def _events(response: http.client.HTTPResponse, url: str) -> Iterator[Mapping[str, Any] | None]:
+    """Yield the events of a stream, and None where it says that it is done. Raises ServerError."""
     taken = 0
     while line := response.readline(LINE + 1):
         taken += len(line)
@@ -223,6 +229,7 @@ def _events(response: http.client.HTTPResponse, url: str) -> Iterator[Mapping[st
             continue
         data = line[5:].strip()
         if data == b"[DONE]":
+            yield None
             return
         try:
             event = json.loads(data)

@@ -8,6 +8,7 @@ from pathlib import Path
 from gyakusan.doors import files
 from gyakusan.engines.registry import NAMES, engine
 from gyakusan.errors import BadReference, ServerError, did_you_mean
+from gyakusan.serving.access import split_address
 from gyakusan.serving.conversation import models_at
 from gyakusan.serving.running_servers import running
 
@@ -34,7 +35,7 @@ class Endpoint:
 def find_endpoint(text: str | None, key_file: str | None = None) -> Endpoint:
     """Return the server that an address or a name means; None = the only one that runs here.
 
-    Raises BadReference, SourceError.
+    Raises BadReference, BadSetting, SourceError.
     """
     if text is not None and "://" in text:
         return _keyed(Endpoint("", base(text)), key_file)
@@ -48,9 +49,10 @@ def find_endpoint(text: str | None, key_file: str | None = None) -> Endpoint:
                 mend="Name one that runs ({near}), or its address: http://127.0.0.1:8080/v1",
             )  # fmt: skip
         return _keyed(found, key_file)
-    alive = [e for e in known if answers(e)] or [e for e in usual() if answers(e)]
-    if len(alive) == 1:
-        return _keyed(alive[0], key_file)
+    ours = [e for e in known if answers(e)]
+    alive = ours or [e for e in usual() if answers(e)]
+    if len(alive) == 1:  # nobody named the address: a key is not shown to whatever listens there
+        return _keyed(alive[0], key_file, everywhere=bool(ours))
     if alive:
         raise BadReference(
             "Several servers run: {names}.", names=", ".join(e.name or e.url for e in alive), mend="Name one of them."
@@ -62,8 +64,9 @@ def find_endpoint(text: str | None, key_file: str | None = None) -> Endpoint:
 
 
 def base(url: str) -> str:
-    """Return the OpenAI base of an address: /v1 where no path is given."""
+    """Return the OpenAI base of an address: /v1 where no path is given. Raises BadSetting."""
     plain = url.strip().rstrip("/")
+    split_address(plain)
     return plain if "/" in plain.partition("://")[2] else f"{plain}/v1"
 
 
@@ -87,14 +90,19 @@ def answers(endpoint: Endpoint) -> bool:
     return True
 
 
-def _keyed(endpoint: Endpoint, key_file: str | None) -> Endpoint:
-    """Return the same with its key: of the file that is named, of the server's own, or of the environment."""
+def _keyed(endpoint: Endpoint, key_file: str | None, *, everywhere: bool = True) -> Endpoint:
+    """Return the same with its key: of the file that is named, of the server's own, or of the environment.
+
+    everywhere: False leaves out that of the environment
+    """
     import os
 
     from gyakusan.serving.access import KEY_VARIABLE
 
     path = Path(key_file) if key_file is not None else endpoint.key_file
     if path is None:
-        return Endpoint(endpoint.name, endpoint.url, None, os.environ.get(KEY_VARIABLE) or None)
+        return Endpoint(
+            endpoint.name, endpoint.url, None, (os.environ.get(KEY_VARIABLE) if everywhere else None) or None
+        )
     key = files.text(path, LARGEST).partition("\n")[0].strip()
     return Endpoint(endpoint.name, endpoint.url, path, key or None)

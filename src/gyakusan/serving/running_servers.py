@@ -160,6 +160,8 @@ def claim(entry: RunningServer) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         write_private(fresh, _text(entry))
+        if _read(path) is None:  # what cannot be read names no server
+            path.unlink(missing_ok=True)
         try:
             os.link(fresh, path)  # unlike a rename, it fails where another process was first
         except FileExistsError:
