@@ -25,6 +25,8 @@ from gyakusan.cli import main
 from gyakusan.core.load import Load
 from gyakusan.errors import UnknownName
 from gyakusan.models.embedded import embedded
+from gyakusan.serving import running_servers
+from gyakusan.serving.running_servers import RunningServer
 from gyakusan.serving.server import Server, ServerOptions
 
 FEW = ("--requests", "4", "--prompt", "64", "--answer", "8")
@@ -216,3 +218,19 @@ def test_a_real_server(tmp_path: Path) -> None:
 def test_people_without_a_request_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["bench", "http://127.0.0.1:9", "--users", "2,8", "--requests", "4"]) == 2
     assert "leaves some of the 8 people without a request. Give --requests 8 or more" in capsys.readouterr().err
+
+
+def test_a_server_that_gyakusan_started_is_found_by_its_name(tmp_path: Path) -> None:
+    key = tmp_path / "office.key"
+    key.write_text("k" * 20)
+    with serving(FakeChat(gap=0.002, key="k" * 20)) as fake:
+        running_servers.claim(
+            running_servers.here(RunningServer(name="office", url=f"{fake.url}/v1", key_file=str(key)))
+        )
+        for name in (None, "office"):
+            assert (
+                gyakusan.bench(name, users="1", requests=4, prompt=64, answer=8, save=False).result.steps[0].requests
+                == 4
+            )
+        with pytest.raises(gyakusan.GyakusanError, match="offices"):
+            gyakusan.bench("offices", users="1", requests=4)

@@ -11,7 +11,10 @@ from pathlib import Path
 
 import pytest
 
+import gyakusan
 from gyakusan.cli import main, saved
+from gyakusan.show import plan as show
+from gyakusan.show.tree import Next
 
 ASK = ("plan", "--device", "RTX 4090", "--families", "gemma3,qwen3-8b", "--lang", "en")
 
@@ -295,3 +298,10 @@ def test_no_printed_command_is_open_to_the_network_without_a_key(
         assert code == 0
         assert "0.0.0.0" in out
         assert key in out
+
+
+def test_what_is_typed_next_keeps_what_was_asked_for() -> None:
+    answer = gyakusan.plan(device="RTX 4090", model="qwen3-8b")
+    for lan, more in ((False, ""), (True, " --lan")):
+        (last,) = [p for p in show.screen(answer, lan=lan) if isinstance(p, Next)]
+        assert last.choices == (f"gyakusan plan --command 1{more}", f"gyakusan plan --details 1{more}")

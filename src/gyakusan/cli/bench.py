@@ -97,7 +97,10 @@ class Planned:
 
 @app.default
 def bench(
-    endpoint: Annotated[str, Parameter(help=_("The address of the server, e.g. http://127.0.0.1:8080."))],
+    endpoint: Annotated[
+        str | None,
+        Parameter(help=_("Address or name of a server; default: the only one that gyakusan started.")),
+    ] = None,
     *,
     loads: Loads = Loads(),
     lengths: Lengths = Lengths(),

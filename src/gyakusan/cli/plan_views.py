@@ -99,7 +99,7 @@ def answered(found: Recommendation, views: Views, use: Use, output: Output, save
         return _one(found, use, use.number, output, saved)
     else:
         _remark(found, saved, output)
-        draw(*_screen(found, views, output), output=output)
+        draw(*_screen(found, views, output, lan=use.lan), output=output)
     return 0 if found.plans else 1
 
 
@@ -119,7 +119,7 @@ def _document(found: Recommendation, views: Views, output: Output) -> None:
     write_json(document, output)
 
 
-def _screen(found: Recommendation, views: Views, output: Output) -> Tree:
+def _screen(found: Recommendation, views: Views, output: Output, *, lan: bool) -> Tree:
     """Return one screen: of the view that was asked for, else the answer."""
     from gyakusan.show import plan as show
 
@@ -135,7 +135,7 @@ def _screen(found: Recommendation, views: Views, output: Output) -> Tree:
         from gyakusan.show.why_not import changes
 
         return changes(found, what_if(found))
-    parts = _fitting(found, output)
+    parts = _fitting(found, output, lan=lan)
     if views.show_max:
         from gyakusan.planning.select.plan_capacity import plan_capacities
 
@@ -147,13 +147,13 @@ def _screen(found: Recommendation, views: Views, output: Output) -> Tree:
     return parts
 
 
-def _fitting(found: Recommendation, output: Output) -> Tree:
+def _fitting(found: Recommendation, output: Output, *, lan: bool) -> Tree:
     """Return the answer with as many notes as fit on a screen of 80 columns and 24 lines."""
     from gyakusan.show import plan as show
     from gyakusan.show.terminal import lines
 
     for items, shared in show.SHORTER:
-        parts = show.screen(found, items=items, shared=shared)
+        parts = show.screen(found, items=items, shared=shared, lan=lan)
         if sum(1 for _ in lines(parts, output.language, COLUMNS)) <= LINES:
             break
     return parts
@@ -179,7 +179,7 @@ def _none(found: Recommendation, views: Views) -> Tree:
 def _one(found: Recommendation, use: Use, number: int, output: Output, saved: SavedAnswer | None) -> int:
     """Print one plan in full, or as text to use."""
     if not found.plans:
-        draw(*_screen(found, Views(), output), output=output)
+        draw(*_screen(found, Views(), output, lan=use.lan), output=output)
         return 1
     check_number(found, use)
     plan = found.plans[number - 1]

@@ -17,6 +17,7 @@ from gyakusan.python.options import Amount
 if TYPE_CHECKING:
     from gyakusan.documents.bench import BenchJson, BenchListJson
     from gyakusan.engines.deployment import Deployment
+    from gyakusan.load_testing.connection import Target
     from gyakusan.load_testing.drive import StepRun
     from gyakusan.load_testing.endpoint import ServerFacts
     from gyakusan.load_testing.result import BenchResult, StepResult
@@ -135,11 +136,12 @@ class Benches(Answer):
         yield from (f"{k.number}. {k.started} {k.model} at {k.endpoint}, {k.steps} loads" for k in self.kept)
 
 
-def bench(endpoint: str, **options: Any) -> Benched:
+def bench(endpoint: str | None = None, **options: Any) -> Benched:
     """Load a server and return what was measured. Raises GyakusanError.
 
-    endpoint: address of an OpenAI-compatible server; options: those of BenchOptions, and of the machine and the engine's
-    settings as for `inspect`, to compare with what is predicted for them.
+    endpoint: address of an OpenAI-compatible server, or name of one that gyakusan started; None = the only one
+    options: those of BenchOptions, and of the machine and the engine's settings as for `inspect`, to compare with what is
+        predicted for them
     """
     known = {f.name for f in fields(BenchOptions)}
     ours = {k: v for k, v in options.items() if k in known}
@@ -176,7 +178,10 @@ def bench_import(file: str | Path, *, save: bool = True) -> Benched:
 
 
 def measured(
-    endpoint: str, options: BenchOptions, settings: Mapping[str, Any] | None = None, on_progress: Progress | None = None
+    endpoint: str | None,
+    options: BenchOptions,
+    settings: Mapping[str, Any] | None = None,
+    on_progress: Progress | None = None,
 ) -> Benched:
     """Return what a bench measured, kept step by step. Raises GyakusanError.
 
@@ -242,13 +247,23 @@ class _Keeper:
             self.notes.append(say("Not kept: {problem}", problem=error.message))
 
 
-def request_of(endpoint: str, options: BenchOptions) -> BenchRequest:
-    """Return what a bench does. Raises UsageError, SourceError."""
+def _target(endpoint: str | None, key_file: str | Path | None) -> Target:
+    """Return where requests go: to an address, or to a server that gyakusan started. Raises UsageError."""
     from gyakusan.load_testing.endpoint import target_of
+    from gyakusan.python.files import key_of
+    from gyakusan.serving.running_servers import NAME, find_running, running
+
+    if endpoint is None or (NAME.fullmatch(endpoint) and any(e.name == endpoint for e in running())):
+        found = find_running(endpoint)
+        endpoint, key_file = found.url, key_file or found.key_file
+    return target_of(endpoint, None if key_file is None else key_of(key_file))
+
+
+def request_of(endpoint: str | None, options: BenchOptions) -> BenchRequest:
+    """Return what a bench does. Raises UsageError, SourceError."""
     from gyakusan.load_testing.prompts import own_prompts
     from gyakusan.load_testing.session import BenchRequest, check_request
     from gyakusan.load_testing.workload import Limits, parse_objectives, parse_seconds
-    from gyakusan.python.files import key_of
 
     o = options
     limits = Limits(
@@ -259,7 +274,7 @@ def request_of(endpoint: str, options: BenchOptions) -> BenchRequest:
     )
     objectives = tuple(goal for text in (o.until, o.slo) if text for goal in parse_objectives(text))
     asked = BenchRequest(
-        target=target_of(endpoint, None if o.key_file is None else key_of(o.key_file)),
+        target=_target(endpoint, o.key_file),
         steps=_steps(o),
         limits=limits,
         objectives=objectives,

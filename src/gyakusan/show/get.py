@@ -71,7 +71,12 @@ def stock(found: Stock) -> Tree:
     """Return all models on this computer."""
     if not found.models:
         verdict = Verdict((say("No models are on this computer."),), tone="plain")
-        return (verdict, *_unfinished(found), Pause(), Next((whole("gyakusan get MODEL"), whole("gyakusan plan"))))
+        return (
+            verdict,
+            *_unfinished(found),
+            Pause(),
+            Next((whole("gyakusan get gpt-oss-20b"), whole("gyakusan plan"))),
+        )
     columns = (
         Column(Message(HEAD_TEXTS[0])), Column("GB", "number"), Column(Message(HEAD_TEXTS[1])),
         Column(Message(HEAD_TEXTS[2]), wide=True),

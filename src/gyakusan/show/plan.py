@@ -29,10 +29,11 @@ SHORTER = ((MANY, MANY), (MANY, 3), (MANY, 2), (MANY, 1), (4, 1), (3, 1), (3, 0)
 """Things that are said of one plan and of all of them, from everything down to what fits on any screen."""
 
 
-def screen(answer: Recommendation, *, items: int = MANY, shared: int = MANY) -> Tree:
+def screen(answer: Recommendation, *, items: int = MANY, shared: int = MANY, lan: bool = False) -> Tree:
     """Return the answer on one screen. The answer has a plan.
 
     items: most things that are said of one plan; shared: most lines that hold for all of them
+    lan: colleagues are to reach the server, so the commands that can be typed next say so, too
     """
     return (
         verdict(answer),
@@ -43,7 +44,7 @@ def screen(answer: Recommendation, *, items: int = MANY, shared: int = MANY) -> 
         Pause(),
         *shared_notes(answer, shared),
         Pause(),
-        Next(_next(answer)),
+        Next(_next(answer, " --lan" if lan else "")),
     )
 
 
@@ -161,11 +162,11 @@ def high_gib(accounts: Sequence[Account]) -> str:
     return f"{sum(int(a.at_most) for a in accounts) / GIB:.1f}"
 
 
-def _next(answer: Recommendation) -> tuple[Words, ...]:
-    details = "gyakusan plan --details 1"
+def _next(answer: Recommendation, more: str) -> tuple[Words, ...]:
+    details = f"gyakusan plan --details 1{more}"
     if answer.request.owned:
-        return "gyakusan plan --command 1", details
-    return details, f"gyakusan plan {as_text(answer.request.os, answer.plans[0])} 1"
+        return f"gyakusan plan --command 1{more}", details
+    return details, f"gyakusan plan {as_text(answer.request.os, answer.plans[0])} 1{more}"
 
 
 def capacities(plans: Sequence[PlanCapacity]) -> Tree:
