@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -210,3 +211,16 @@ def test_kept_files_are_removed_at_the_end(tmp_path: Path) -> None:
     keeper.end()
     assert not file.exists()
     keeper.end()
+
+
+def test_a_lock_that_a_signal_lost_does_not_keep_it_from_ending() -> None:
+    """A signal that raises in the middle of Popen.poll leaves its lock taken: a flood of requests and then SIGTERM hung."""
+    made = child("import time; print('here'); time.sleep(60)")
+    pid = int((wait_for(made, "here") and made.pid) or 0)
+    assert made._guard._waitpid_lock.acquire(timeout=5)  # type: ignore[attr-defined]
+    ending = threading.Thread(target=made.end, daemon=True)
+    ending.start()
+    ending.join(20)
+    assert not ending.is_alive()
+    assert not made.alive
+    assert dies(pid)

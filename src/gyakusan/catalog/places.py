@@ -49,6 +49,21 @@ def settings() -> Path:
     return _home("XDG_CONFIG_HOME", ".config") / "gyakusan"
 
 
+def write_named(path: Path, text: str, mode: int = 0o644) -> None:
+    """Write a file that the user named, whole or not at all. Raises SourceError."""
+    try:
+        if path.is_dir():
+            raise OSError("it is a folder")
+        write_private(path, text, mode)
+    except (OSError, ValueError) as error:
+        raise SourceError(
+            "{file} cannot be written: {problem}",
+            file=str(path),
+            problem=getattr(error, "strerror", None) or str(error),
+            mend="Name a file in a folder that you can write.",
+        ) from error
+
+
 def write_private(path: Path, text: str, mode: int = 0o600) -> None:
     """Write a file of this mode, whole or not at all. Raises OSError, ValueError for text that is no UTF-8."""
     data = text.encode()

@@ -185,12 +185,13 @@ def _answered(found: Benched, output: Output, html: Path | None, csv: Path | Non
 
     result = found.result
     if html is not None or csv is not None:
+        from gyakusan.catalog.places import write_named
         from gyakusan.cli import bench_files as files
 
         if html is not None:
-            files.write(html, files.html_page(result, output.language))
+            write_named(html, files.html_page(result, output.language))
         if csv is not None:
-            files.write(csv, files.csv_table(result))
+            write_named(csv, files.csv_table(result))
     if output.json:
         write_json(found.document(), output)
     else:

@@ -5,10 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable
-from pathlib import Path
 
-from gyakusan.catalog.places import write_private
-from gyakusan.errors import SourceError
 from gyakusan.load_testing import ramp
 from gyakusan.load_testing.result import BenchResult, Distribution, StepResult
 from gyakusan.message import Message, say
@@ -18,7 +15,6 @@ from gyakusan.show.svg import Line, chart
 from gyakusan.show.tree import Words
 from gyakusan.text import Language, tell
 
-READABLE = 0o644
 COLUMNS = (
     *("users", "rate", "prompt", "answer", "shared", "depth", "seconds", "requests", "failed"),
     *("prompt_tokens", "completion_tokens", "cached_share", "decode_each", "decode_each_low", "decode_each_high"),
@@ -45,21 +41,6 @@ def csv_table(result: BenchResult) -> str:
     rows.writerow(COLUMNS)
     rows.writerows([_cells(s) for s in result.steps])
     return out.getvalue()
-
-
-def write(path: Path, text: str) -> None:
-    """Write a file, whole or not at all. Raises SourceError."""
-    try:
-        if path.is_dir():
-            raise OSError("it is a folder")
-        write_private(path, text, READABLE)
-    except (OSError, ValueError) as error:
-        raise SourceError(
-            "{file} cannot be written: {problem}",
-            file=str(path),
-            problem=getattr(error, "strerror", None) or str(error),
-            mend="Name a file in a folder that you can write.",
-        ) from error
 
 
 def _charts(result: BenchResult, told: Callable[[Words], str]) -> list[str]:

@@ -16,9 +16,9 @@ from typing import Any
 
 from msgspec import Struct, structs
 
-from gyakusan.catalog.places import state, write_private
+from gyakusan.catalog.places import state, write_named, write_private
 from gyakusan.doors import files
-from gyakusan.errors import BadSetting, GyakusanError, SourceError
+from gyakusan.errors import BadSetting, GyakusanError
 from gyakusan.planning.request.parse_request import SAVED_KEYS, file_values
 
 LARGEST = 1024 * 1024
@@ -116,20 +116,11 @@ def save(path: Path, answer: SavedAnswer) -> None:
     """Save an answer in a file, JSON if it is called so. Raises SourceError, BadSetting for a file of another kind."""
     place = Path(os.path.realpath(path))
     text = json.dumps(_table(answer), ensure_ascii=False, indent=1) if path.suffix == ".json" else saved_text(answer)
-    try:
-        if os.path.lexists(place) and not _was_saved(place):
-            raise BadSetting(
-                "{file} exists, and gyakusan did not save it.", file=str(path), mend="Give another name to --save."
-            )
-        mode = place.stat().st_mode & 0o777 if place.exists() else 0o644
-        write_private(place, text, mode)
-    except (OSError, ValueError) as error:
-        raise SourceError(
-            "{file} cannot be written: {problem}",
-            file=str(path),
-            problem=getattr(error, "strerror", None) or str(error),
-            mend="Name a file in a folder that you can write.",
-        ) from error
+    if os.path.lexists(place) and not _was_saved(place):
+        raise BadSetting(
+            "{file} exists, and gyakusan did not save it.", file=str(path), mend="Give another name to --save."
+        )
+    write_named(place, text, os.stat(place).st_mode & 0o777 if os.path.exists(place) else 0o644)
 
 
 def _was_saved(path: Path) -> bool:

@@ -88,7 +88,9 @@ def _post(url: str, body: Mapping[str, Any], key: str | None, timeout: float) ->
     parts = urllib.parse.urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ServerError(
-            "{url} is not the address of a server.", url=repr(url[:200]), mend="Give http://HOST:PORT/v1."
+            "{url} is not the address of a server.",
+            url=repr(url[:200]),
+            mend="Write for example http://127.0.0.1:8080/v1.",
         )
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {key}"} if key else {})

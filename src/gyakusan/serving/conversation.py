@@ -194,7 +194,9 @@ def models_at(url: str, key: str | None = None, *, silence: float = PROBE) -> tu
         return tuple(m["id"] for m in found if isinstance(m["id"], str) and m["id"].isprintable())
     except (ValueError, KeyError, TypeError, RecursionError):
         raise ServerError(
-            "What answers at {url} does not speak OpenAI's API.", url=url, mend="Give http://HOST:PORT/v1."
+            "What answers at {url} does not speak OpenAI's API.",
+            url=url,
+            mend="Write for example http://127.0.0.1:8080/v1.",
         ) from None
 
 
@@ -207,7 +209,9 @@ def connect(url: str, silence: float) -> http.client.HTTPConnection:
         host, port, parts = None, None, urllib.parse.urlsplit("")
     if parts.scheme not in ("http", "https") or not host or parts.username or not url.isprintable():
         raise ServerError(
-            "{url} is not the address of a server.", url=repr(url[:200]), mend="Give http://HOST:PORT/v1."
+            "{url} is not the address of a server.",
+            url=repr(url[:200]),
+            mend="Write for example http://127.0.0.1:8080/v1.",
         )
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     return kind(host, port, timeout=silence)

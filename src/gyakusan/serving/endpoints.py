@@ -59,7 +59,7 @@ def find_endpoint(text: str | None, key_file: str | None = None) -> Endpoint:
         )
     raise BadReference(
         "No server runs on this computer.",
-        mend="Start one: gyakusan serve smollm2 --detach, or name an address: http://HOST:PORT/v1",
+        mend="Start one: gyakusan serve smollm2 --detach, or name an address: http://127.0.0.1:8080/v1",
     )
 
 

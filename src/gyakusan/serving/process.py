@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +26,8 @@ LONGEST = 4096
 """Longer lines are cut. [B]"""
 FILE_LIMIT = 64 * 2**20
 """The log file grows no further. [B]"""
+KILLED = 5.0
+"""How long a killed process may take to be gone. [s]"""
 MARGIN = 2.0
 """How much longer than the server its guard may take to end. [s]"""
 
@@ -191,9 +194,7 @@ class GuardedProcess:
         with contextlib.suppress(OSError):
             self._stdin.close()
         try:
-            self._guard.wait(self._grace + MARGIN)
-        except subprocess.TimeoutExpired:
-            pass
+            _has_ended(self._guard, self._grace + MARGIN)
         finally:
             self._kill()
         self.log.join(2.0)
@@ -201,7 +202,7 @@ class GuardedProcess:
     def _kill(self) -> None:
         """Send SIGKILL to what is left of the guard's process group."""
         posix.kill_group(self._guard.pid)
-        self._guard.wait()
+        _has_ended(self._guard, KILLED)
 
 
 class FileKeeper:
@@ -220,11 +221,30 @@ class FileKeeper:
         assert self._guard.stdin is not None
         with contextlib.suppress(OSError):
             self._guard.stdin.close()
-        try:
-            self._guard.wait(MARGIN)
-        except subprocess.TimeoutExpired:
+        if not _has_ended(self._guard, MARGIN):
             posix.kill_group(self._guard.pid)
-            self._guard.wait()
+            _has_ended(self._guard, KILLED)
+
+
+def _has_ended(process: subprocess.Popen[bytes], seconds: float) -> bool:
+    """Wait for a process; True once it has ended. seconds: the longest wait [s].
+
+    Popen's own wait may never return: where a signal raises in the middle of its poll, which happens ten times a second,
+    its lock is not given back (CPython 3.11, subprocess.Popen._internal_poll).
+    """
+    end = time.monotonic() + seconds
+    while process.returncode is None:
+        try:
+            pid, status = os.waitpid(process.pid, os.WNOHANG)
+        except ChildProcessError:  # somebody else has waited for it
+            pid, status = process.pid, 0
+        if pid:
+            process.returncode = os.waitstatus_to_exitcode(status)
+        elif time.monotonic() >= end:
+            return False
+        else:
+            time.sleep(0.01)
+    return True
 
 
 def _start_guard(output: int) -> subprocess.Popen[bytes]:
