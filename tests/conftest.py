@@ -40,6 +40,9 @@ def _november_2026(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prices, "today", lambda: date(2026, 11, 28))
 
 
-# A busy machine is no fault of what is tested.
-hypothesis_settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# A busy machine is no fault of what is tested. The same cases every time, so that a commit is green or red for good;
+# `pytest --hypothesis-profile explore` looks for others.
+_PATIENT = hypothesis_settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.register_profile("house", _PATIENT, derandomize=True, database=None)
+hypothesis_settings.register_profile("explore", _PATIENT)
 hypothesis_settings.load_profile("house")

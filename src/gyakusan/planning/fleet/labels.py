@@ -23,6 +23,7 @@ class ShownFigures:
 
     machines: that are bought, spares included
     speed: of each user at the requested load [tokens/s]
+    answer: speed of what people read, without tokens of thinking [tokens/s]
     quality: [points]
     price: cost of a month, infinite = not known [JPY]
     served: share of the users who are still served if one machine fails
@@ -30,6 +31,7 @@ class ShownFigures:
 
     machines: int
     speed: float
+    answer: float
     quality: float
     price: float
     served: float
@@ -41,7 +43,8 @@ class ShownFigures:
     def at_least(self, other: ShownFigures) -> bool:
         """Return True if no figure is worse than the other's."""
         fewer, cheaper = self.machines <= other.machines, self.price <= other.price
-        return fewer and cheaper and self.speed >= other.speed and self.quality >= other.quality and self.safe(other)
+        faster = self.speed >= other.speed and self.answer >= other.answer
+        return fewer and cheaper and faster and self.quality >= other.quality and self.safe(other)
 
     def safe(self, other: ShownFigures) -> bool:
         """Return True if a failure stops no more people than with the other."""
@@ -53,6 +56,7 @@ def shown_figures(plan: FleetPlan) -> ShownFigures:
     return ShownFigures(
         machines=plan.machines,
         speed=two_digits(plan.user_speed),
+        answer=two_digits(plan.answer_speed),
         quality=float(round(float(plan.plan.score.value))),
         price=plan.monthly if plan.monthly == inf else float(round(plan.monthly)),
         served=_whole_percent(plan.failure_impact.served),

@@ -29,7 +29,7 @@ from gyakusan.planning.request.money import ExchangeRates, exchange_rates
 from gyakusan.planning.request.pace import slowest_answer
 from gyakusan.planning.request.request import PlanRequest
 from gyakusan.planning.select.plan import confirm_candidate, confirm_surely
-from gyakusan.planning.select.ranking import rank_candidates
+from gyakusan.planning.select.ranking import TIE_POINTS, rank_candidates
 from gyakusan.planning.select.recommend import MAX_TRIES, text_model_name
 from gyakusan.planning.select.relaxations import Relaxation
 
@@ -129,10 +129,11 @@ def _role_winners(request: PlanRequest, found: Sequence[FleetPlan]) -> list[Flee
 
 
 def _is_dearer(plan: FleetPlan, shown: FleetPlan) -> bool:
-    """Return True for the same model on the same machines, and no fewer of them or no cheaper."""
+    """Return True for the same model on the same machines that costs no less and is no better, as with less thinking."""
     mine, other = plan.plan, shown.plan
     same = (mine.name, mine.offer.machine.name, plan.nodes) == (other.name, other.offer.machine.name, shown.nodes)
-    return same and plan.machines >= shown.machines and plan.monthly >= shown.monthly
+    saves = plan.machines < shown.machines or plan.monthly < shown.monthly
+    return same and not saves and plan.quality_lower <= shown.quality_lower + TIE_POINTS
 
 
 def _confirmed(
