@@ -97,7 +97,7 @@ PATTERNS = {
     "qwen3-coder-next": {Attention: 12, Recurrent: 36},
     "lfm2-350m": {Attention: 6, Recurrent: 10},
     "granite-4.0-h-tiny": {Attention: 4, Recurrent: 36},
-    "gemma-4-31b": {Attention: 60},
+    "gemma4-31b": {Attention: 60},
     "olmo-3.1-32b": {Attention: 64},
     "qwen3-vl-30b-a3b": {Attention: 48},
 }
@@ -111,7 +111,7 @@ def test_layer_patterns(name: str) -> None:
 
 
 def test_windows_of_olmo_and_gemma() -> None:
-    for name, full in (("olmo-3.1-32b", 16), ("gemma-4-31b", 10)):
+    for name, full in (("olmo-3.1-32b", 16), ("gemma4-31b", 10)):
         groups = [m for m in plain(RECORDS[name]).memory if isinstance(m, Attention)]
         assert sum(len(m.layers) for m in groups if m.window is None) == full, name
 
@@ -205,3 +205,15 @@ def test_a_record_without_the_width_of_its_first_layer_is_said_to_be_incomplete(
     own.add(INCOMPLETE.encode(), "mine")
     with pytest.raises(Malformed, match="record of mine"):
         gyakusan.inspect("mine", device="2x RTX 5090")
+
+
+def test_a_maker_s_names_are_of_one_style() -> None:
+    """`gemma4-12b` and `gemma-4-31b` stood in one table."""
+    styles: dict[tuple[str, str, str], set[bool]] = {}
+    for record in model_records():
+        makers = {alias.split("/")[0] for alias in record.aliases if "/" in alias} or {""}
+        found = re.match(r"([a-z-]+?)(-?)(\d+(?:\.\d+)?)(?=[-v]|$)", record.name)
+        for maker in makers if found else ():
+            styles.setdefault((maker, found[1], found[3]), set()).add(bool(found[2]))  # type: ignore[index]
+    mixed = sorted(k for k, dashed in styles.items() if len(dashed) > 1)
+    assert not mixed

@@ -42,7 +42,7 @@ def test_more_effort_never_writes_less(name: str, task: str) -> None:
     ("name", "task", "with_thinking", "without"),
     [
         ("deepseek-v3.2", "coding", 1645129, 573477),
-        ("gemma-4-31b", "chat", 1384, 755),
+        ("gemma4-31b", "chat", 1384, 755),
         ("gemma4-26b-a4b", "chat", 1683, 866),
         ("qwen3.5-397b-a17b", "chat", 2016, 719),
         ("glm-5", "chat", 2420, 981),

@@ -38,7 +38,7 @@ CONFIRMED = {
     "gemma4-26b-a4b": "ggml-org/gemma-4-26B-A4B-it-GGUF:Q4_K_M",
     "gemma4-12b": "ggml-org/gemma-4-12B-it-GGUF:Q4_0",
     "qwen3.8-27b": "ggml-org/Qwen3.8-27B-GGUF:Q4_K_M",
-    "gemma-4-31b": "unsloth/gemma-4-31B-it-GGUF:Q4_K_M",
+    "gemma4-31b": "unsloth/gemma-4-31B-it-GGUF:Q4_K_M",
     "deepseek-v4-flash": "ggml-org/DeepSeek-V4-Flash-0731-GGUF:MXFP4",
     "llama3.3-70b": "bartowski/Llama-3.3-70B-Instruct-GGUF:Q4_K_M",
     "qwen3-coder-next": "unsloth/Qwen3-Coder-Next-GGUF:Q4_K_M",

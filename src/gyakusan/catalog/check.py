@@ -14,7 +14,6 @@ import msgspec
 from gyakusan.catalog import rules
 from gyakusan.catalog.compile import toml_files
 from gyakusan.catalog.entry import Entry, bad_record, broken
-from gyakusan.catalog.listing import unlisted
 from gyakusan.catalog.places import DATA
 from gyakusan.catalog.schema import RECORDS, strict
 from gyakusan.catalog.toml_files import read, tables
@@ -22,8 +21,8 @@ from gyakusan.errors import BadRecord
 
 REFERENCES = {"device": "device", "cpu": "device", "like": "model", "derived_from": "model"}
 """Field of a record -> the kind of record that it names."""
-PROPOSED = ("license", "released", "languages")
-"""What a record must say of a model that is proposed, besides source and date."""
+MODEL_FACTS = ("license", "released", "languages")
+"""What the catalogue must say of every model, besides source and date of the check."""
 
 
 def check(data: Path = DATA) -> int:
@@ -31,7 +30,7 @@ def check(data: Path = DATA) -> int:
     files = toml_files(data)
     count = check_files(files)
     if data == DATA:
-        check_listed(e for file in files for e in read(file))
+        check_facts(e for file in files for e in read(file))
     return count
 
 
@@ -64,14 +63,14 @@ def check_file(file: Path) -> int:
     return len(entries)
 
 
-def check_listed(entries: Iterable[Entry]) -> None:
-    """Raise BadRecord for a model that is proposed and lacks its licence, its date or its languages."""
+def check_facts(entries: Iterable[Entry]) -> None:
+    """Raise BadRecord for a model of the catalogue that lacks its licence, its date or its languages."""
     for entry in entries:
-        if entry.kind == "model" and unlisted(entry.name) is None:
+        if entry.kind == "model":
             fields = entry.fields()
-            for field in PROPOSED:
+            for field in MODEL_FACTS:
                 if not fields.get(field):
-                    raise broken(entry, f"{field} is missing, and the model is proposed")
+                    raise broken(entry, f"{field} is missing")
 
 
 def _rows(file: Path) -> dict[str, Iterator[dict[str, Any]]]:

@@ -33,7 +33,7 @@ def part(name: str, quant: str, device: str = "RTX 3060 12GB + 64GB RAM", **chan
         ("qwen3.6-35b-a3b", "Q4_K_M", "experts", "n_cpu_moe"),
         ("gpt-oss-120b", "MXFP4_MOE", "experts", "n_cpu_moe"),
         ("glm-4.5-air", "Q4_K_M", "experts", "n_cpu_moe"),
-        ("gemma-4-31b", "Q4_K_M", "layers", "gpu_layers"),
+        ("gemma4-31b", "Q4_K_M", "layers", "gpu_layers"),
         ("qwen3-32b", "Q4_K_M", "layers", "gpu_layers"),
     ],
 )

@@ -237,7 +237,7 @@ def test_a_chip_that_is_sold_inside_computers_only_is_no_offer_for_a_budget() ->
 
 
 def test_for_one_model_the_smallest_and_the_cheapest_are_what_they_say() -> None:
-    found = recommend(parse_request({"model": "gemma-4-31b", "users": 3}))
+    found = recommend(parse_request({"model": "gemma4-31b", "users": 3}))
     roles = {role: p for p in found.plans for role in p.roles}
     memory = {role: sum(g.memory or 0 for g in p.offer.machine.gpus) for role, p in roles.items()}
     assert memory["smallest"] == min(memory.values())

@@ -174,7 +174,7 @@ def test_with_a_budget_reasons_are_about_that_very_machine_and_model() -> None:
     assert why_not(bought, "DGX Spark").reason.because in ("behind", "beaten", "tied", "shown")
     assert said(bought, "DGX Spark").startswith("NVIDIA DGX Spark 128GB (")
     assert "RTX 5090 D" not in said(bought, "RTX 5090")
-    for name in ("gpt-oss-120b", "gemma-4-31b"):
+    for name in ("gpt-oss-120b", "gemma4-31b"):
         why = why_not(bought, name)
         assert why.plan is not None
         assert why.plan.name == name

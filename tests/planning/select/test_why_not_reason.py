@@ -116,7 +116,7 @@ def test_a_floor_that_only_coarse_files_reach_is_the_reason() -> None:
     """At 60 tokens/s two bits of a 27B fit on a 5090 and four do not keep up: the floor decides, not the bits."""
     found = answer(2)
     slow = [n for n in sample(found, 2) if "4 bits or more" in str(why_not(found, n, tries=False).reasons[0])]
-    why = why_not(found, "gemma-4-31b", tries=False)
+    why = why_not(found, "gemma4-31b", tries=False)
     assert why.reason.because == "speed"
     assert why.reason.wants == 60
     for name in slow:
