@@ -20,7 +20,7 @@ from pathlib import Path
 
 from gyakusan.catalog import artifacts
 from gyakusan.catalog.models import model_names
-from gyakusan.catalog.names import model_key
+from gyakusan.catalog.names import model_key, squeezed
 from gyakusan.engines.llamacpp.hub_reference import find_model
 
 Row = dict[str, str]
@@ -122,9 +122,10 @@ def model_of(row: Row) -> str:
 def encoded(rows: list[Row], names: tuple[str, ...]) -> str:
     """Return the file: the sources on its first line, then one line for each model."""
     by_model: dict[str, list[Row]] = defaultdict(list)
+    spelled = {squeezed(n): n for n in names}  # a table may write gemma-4-31b where the catalogue has gemma4-31b
     for row in rows:
-        model = model_of(row)
-        if model in set(names) and row["confidence"] != "inferred" and not _refused(row):
+        model = spelled.get(squeezed(model_of(row)))
+        if model and row["confidence"] != "inferred" and not _refused(row):
             by_model[model].append(row)
     sources: dict[tuple[str, str], int] = {}
     lines = [[name, repositories(by_model[name], name, sources)] for name in names if by_model[name]]

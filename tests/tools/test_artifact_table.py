@@ -36,6 +36,7 @@ def _repositories(*rows: tool.Row) -> list[str]:
 def test_what_nobody_vouches_for_is_left_out() -> None:
     assert _repositories(_row(confidence="inferred")) == []
     assert _repositories(_row(model="other")) == []
+    assert _repositories(_row(model="m7b")) == ["maker/M-7B-Instruct-GGUF"]  # the same name, written otherwise
     assert _repositories(_row(quant="INVALID")) == []
     assert _repositories(_row(file="M-7B-Instruct-q4.gguf")) == []
     assert _repositories(_row(source="a list: FIRST upload")) == []
