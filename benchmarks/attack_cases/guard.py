@@ -1,9 +1,9 @@
 """Run cases in processes of their own, with limits, and say which broke what.
 
-A case fails on: an exception that reaches the user, an exit code outside of 0 to 3, more than 5 s of CPU, more than 440 MB
-besides the 60 MB of a bare command, a control, escape or bidi character on the terminal, NaN, an infinite number or a
-negative size in the JSON, a flood of text. What is too slow is run a second time after all others, one at a time: a busy
-machine makes CPU time dear. Memory is what a case adds, so that the process it is forked from does not count.
+A case fails on: an exception that reaches the user or its crash report, an exit code outside of 0 to 3, more than 5 s of
+CPU, more than 440 MB besides the 60 MB of a bare command, a control, escape or bidi character on the terminal, NaN, an
+infinite number or a negative size in the JSON, a flood of text. What is too slow is run a second time after all others, one
+at a time: a busy machine makes CPU time dear. Memory is what a case adds, so that the process it is forked from does not count.
 """
 
 from __future__ import annotations
@@ -87,6 +87,15 @@ def judged(code: object, out: bytes, err: bytes, encoding: str, as_json: bool) -
     if len(said) > LONGEST["error"] or (not as_json and len(screen) > LONGEST["screen"]):
         return f"a flood: {len(screen):,} and {len(said):,} characters"
     return bad_json(screen) if as_json and screen.strip() else ""
+
+
+def crashed(folder: Path) -> str:
+    """What the crash report in a folder says, "" if there is none: the command turns what it did not expect into one."""
+    for report in folder.rglob("crash-report.txt"):
+        lines = report.read_text().splitlines()
+        at = next((x.strip() for x in reversed(lines) if x.lstrip().startswith("File ")), "")
+        return f"crash report: {lines[-1][:120]!a} ({at})"
+    return ""
 
 
 def bad_json(text: str) -> str:
@@ -191,7 +200,7 @@ def tried(task: Task, make: Callable[[Task], Case]) -> Found:
         before, began = _status("VmRSS"), time.process_time()
         signal.setitimer(signal.ITIMER_PROF, 2 * SECONDS)
         signal.setitimer(signal.ITIMER_REAL, WALL)
-        problem = judged(*called(case, folder), case.encoding, "--json" in case.arguments)
+        problem = judged(*called(case, folder), case.encoding, "--json" in case.arguments) or crashed(folder)
     except TooSlow:
         slow = True
     except BaseException as error:  # noqa: BLE001 - whatever reaches the user is what is looked for

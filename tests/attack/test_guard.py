@@ -82,8 +82,17 @@ def asks(_: Any) -> int:
     return 0 if os.getcwd() != os.environ["HOME"] else 9
 
 
+def reports(_: Any) -> int:
+    """What `main` does with an exception that nobody expected: exit code 3, one line, a report."""
+    state = Path(os.environ["HOME"]) / ".local" / "state" / "gyakusan"
+    state.mkdir(parents=True)
+    (state / "crash-report.txt").write_text('Traceback\n  File "x.py", line 3, in f\nValueError: of nobody')
+    return 3
+
+
 WRONG: dict[str, tuple[Callable[[Any], int], str]] = {
     "raises": (raises, "KeyError"),
+    "reports": (reports, "crash report: 'ValueError: of nobody' (File \"x.py\", line 3, in f)"),
     "waits": (waits, "too slow"),
     "dies": (dies, "died (11)"),
     "grows": (grows, " MB more"),

@@ -55,7 +55,7 @@ class Named:
         if name is not None:
             running_servers.check_name(name)
         named = name or running_servers.free_name(Path(model).name.partition(":")[0].removesuffix(".gguf"))
-        log = Path(log_file).expanduser().absolute() if log_file else running_servers.log_path(named)
+        log = files.expanded(log_file).absolute() if log_file else running_servers.log_path(named)
         if log_file:
             _check_text(log)
         else:
@@ -79,7 +79,7 @@ class Named:
         return RunningServer(
             name=self.name,
             url="",
-            key_file=None if key_file is None else str(Path(key_file).expanduser().absolute()),
+            key_file=None if key_file is None else str(files.expanded(key_file).absolute()),
             ready=False,
             model=asked.name,
             quantization=asked.quantization,

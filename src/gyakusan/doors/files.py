@@ -93,7 +93,7 @@ class Disk:
 def open(path: str | os.PathLike[str]) -> Disk:  # noqa: A001
     """Open the regular file at `path`. Raises BadReference if there is none, SourceError if it may not be read."""
     try:
-        found = Path(path).expanduser()
+        found = expanded(path)
         handle = _opened(found, pipe=False)
         return Disk(found, FileIO(handle, "rb"), os.fstat(handle).st_size)
     except (OSError, ValueError, RuntimeError) as error:
@@ -107,7 +107,7 @@ def whole(path: str | os.PathLike[str], most: int, *, pipe: bool = False) -> byt
     pipe: a pipe is read, too, as in `gyakusan plan <(...)`
     """
     try:
-        data = head(Path(path).expanduser(), most + 1, pipe=pipe)
+        data = head(expanded(path), most + 1, pipe=pipe)
     except (OSError, ValueError, RuntimeError) as error:
         raise _refused(path, error) from None
     if len(data) > most:
@@ -144,6 +144,11 @@ def head(path: str | os.PathLike[str], most: int, *, pipe: bool = False) -> byte
         return b"".join(parts)
     finally:
         os.close(handle)
+
+
+def expanded(path: str | os.PathLike[str]) -> Path:
+    """Return a path whose `~` is the home folder; that of a user who does not exist stays as it is, and names no file."""
+    return Path(os.path.expanduser(path))
 
 
 def packaged(path: Path) -> bytes:

@@ -17,6 +17,7 @@ from types import MappingProxyType
 
 from msgspec import Struct, field
 
+from gyakusan.doors.files import expanded
 from gyakusan.doors.files import text as small_text
 from gyakusan.errors import GyakusanError
 from gyakusan.models.sources import hub, ollama
@@ -81,14 +82,14 @@ def old_llama_caches() -> tuple[Path, ...]:
     if own:
         return (Path(own),)
     if sys.platform == "darwin":
-        return (Path("~/Library/Caches/llama.cpp").expanduser(),)
-    return (Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "llama.cpp",)
+        return (expanded("~/Library/Caches/llama.cpp"),)
+    return (expanded(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "llama.cpp",)
 
 
 def lmstudio_folders() -> tuple[Path, ...]:
     """Return the folders of LM Studio's models: as its settings say, the usual one, and that of old versions."""
-    homes = [Path("~/.lmstudio").expanduser()]
-    pointer = _text(Path("~/.lmstudio-home-pointer").expanduser()).strip()
+    homes = [expanded("~/.lmstudio")]
+    pointer = _text(expanded("~/.lmstudio-home-pointer")).strip()
     if pointer and os.path.isabs(pointer):
         homes.insert(0, Path(pointer))
     found = []
@@ -99,7 +100,7 @@ def lmstudio_folders() -> tuple[Path, ...]:
             said = None
         found += [Path(said)] if isinstance(said, str) and os.path.isabs(said) else []
         found.append(home / "models")
-    found.append(Path("~/.cache/lm-studio/models").expanduser())
+    found.append(expanded("~/.cache/lm-studio/models"))
     return tuple(dict.fromkeys(found))
 
 

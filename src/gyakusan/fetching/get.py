@@ -9,6 +9,7 @@ from typing import Literal
 
 from msgspec import Struct, field, structs
 
+from gyakusan.doors.files import expanded
 from gyakusan.engines.downloads import Loaded, Skipped, index_file, is_projector, loaded_files
 from gyakusan.errors import BadReference, GyakusanError, Malformed, SourceError
 from gyakusan.fetching import pull
@@ -147,7 +148,7 @@ class Getter(Struct, frozen=True):
             Remote(f, hub.address(fixed, f), listing.files[f], listing.digests.get(f, "")) for f in loaded.files
         )
         root = _root(wanted)
-        place = HubCache(root, repository, listing.commit) if self.to is None else Folder(self.to.expanduser())
+        place = HubCache(root, repository, listing.commit) if self.to is None else Folder(expanded(self.to))
         missing = [_missing(place, r) for r in files]
         known = None if None in missing else sum(m or 0 for m in missing)
         return Ask(wanted, files, loaded.skipped, place, known, free_bytes(place.root))

@@ -27,7 +27,7 @@ def from_gguf(target: str, *, remote: bool, opener: Callable[[str], Source] | No
 
     opener: opens `target` and its further parts, None = the usual one. Raises BadModel, BadReference, SourceError.
     """
-    from gyakusan.models.formats import gguf
+    from gyakusan.models.formats import gguf, gguf_loadable
     from gyakusan.models.sources import open as usual
 
     header = gguf.read_parts(target, opener or usual)
@@ -36,6 +36,7 @@ def from_gguf(target: str, *, remote: bool, opener: Callable[[str], Source] | No
             "{name} is a projector: the image or sound part of a model.", name=header.name,
             mend="Give the model's own file, and add this one with --set projector=PATH.",
         )  # fmt: skip
+    gguf_loadable.check(header)
     tensors = tuple(Tensor(t.name, t.shape, t.type) for t in header.tensors)
     metadata = Metadata(header.metadata, frozenset(t.name for t in tensors))
     source = header.name if remote else target  # an address as typed may hold a password

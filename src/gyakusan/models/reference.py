@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import Struct
 
 from gyakusan.core.model import Model
+from gyakusan.doors.files import expanded
 from gyakusan.errors import BadReference, SourceError, UnknownName
 from gyakusan.message import Message, say
 
@@ -64,7 +65,7 @@ def resolve(text: str) -> Reference:
         raise BadReference("{scheme}:// is not supported.", scheme=scheme[:20], mend="Use https://, or a path.")
     if _FILE_OF.fullmatch(text) and not os.path.lexists(text):
         return Reference("catalog", text)
-    path = Path(text).expanduser()
+    path = expanded(text)
     if _is_dir(path):
         return Reference("directory", str(path))
     if os.path.lexists(path) or text.endswith((".gguf", ".safetensors")) or text.startswith((".", "/", "~")):

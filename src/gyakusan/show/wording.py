@@ -10,6 +10,7 @@ from pathlib import Path
 
 from gyakusan.core.machine import Machine
 from gyakusan.core.quality import BOTTOM, TOP, Score
+from gyakusan.doors.files import expanded
 from gyakusan.engines import base
 from gyakusan.engines.registry import engine
 from gyakusan.message import Listed, Message, say
@@ -152,8 +153,8 @@ def format_name(quantization: str) -> str:
 def home(path: Path) -> str:
     """Return a path with ~ for the home folder."""
     try:
-        return str(Path("~") / path.relative_to(Path.home()))
-    except (ValueError, RuntimeError):
+        return str(Path("~") / path.relative_to(expanded("~")))
+    except ValueError:
         return str(path)
 
 

@@ -76,7 +76,7 @@ def build(
     if not known(arch):
         metadata = infer.metadata(metadata, tensors) or _refuse(arch)
     read = {part: _part(metadata, part)(metadata) for part in MODEL_PARTS}
-    read["vocabulary"] = read["vocabulary"] or _rows(tensors)
+    read["vocabulary"] = _rows(tensors) or read["vocabulary"]
     return Model(
         name=name or str(metadata.values.get("general.name") or arch),
         architecture=arch,
@@ -132,7 +132,7 @@ def unquantized(metadata: Metadata, **about: str) -> Model:
 
 
 def _rows(tensors: Sequence[Tensor]) -> int:
-    """Return the number of rows of the embedding table: the vocabulary where the metadata does not say."""
+    """Return the number of rows of the embedding table, which is the vocabulary whatever the metadata says."""
     return next((t.shape[-1] for t in tensors if t.name == "token_embd.weight" and t.shape), 0)
 
 

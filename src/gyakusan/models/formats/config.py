@@ -17,7 +17,7 @@ LONGEST = 16 * 1024 * 1024
 
 def read(path: str | Path) -> dict[str, Any]:
     """Return the object in config.json. path: the file or its folder. Raises BadReference, Malformed, SourceError."""
-    path = Path(path).expanduser()
+    path = files.expanded(path)
     if path.is_dir():
         path = path / NAME
         if not path.is_file():

@@ -73,6 +73,7 @@ class Header:
     endian: byte order
     alignment: of tensor data [B]
     metadata: key-values; long ones are `Skipped`
+    kinds: GGUF's number of the type of each value
     tensors: in the order of the file
     offsets: of each tensor, from data_at of its part [B]
     data_at: where tensor data begins in the (first) file [B]
@@ -90,6 +91,7 @@ class Header:
     data_at: int
     size: int | None
     parts: int = 1
+    kinds: Mapping[str, int] = field(default_factory=dict, repr=False)
 
     def count(self, key: str) -> int | None:
         """Return the entries of the array `key`, stored or skipped; None if there is no such array."""
@@ -140,12 +142,13 @@ class Reader:
         if self._totals.tensors < 0:
             self._bad("The parts of {file} have more than {limit} tensors.", limit=TENSORS)
         keys = self._count(say("keys"), KEYS, least=13)
-        metadata = self._metadata(keys)
+        metadata, kinds = self._metadata(keys)
         alignment = self._alignment(metadata)
         entries, offsets = self._tensors(tensors)
         self._totals.bytes = self._window.left
         data_at = round_up(self._window.position, alignment)
         self._check_data(entries, offsets, data_at, alignment)
+        self._check_order(entries, offsets, alignment)
         return Header(
             name=self._name,
             version=version,
@@ -156,6 +159,7 @@ class Reader:
             offsets=offsets,
             data_at=data_at,
             size=self._source.size,
+            kinds=MappingProxyType(kinds),
         )
 
     def _version(self) -> int:
@@ -187,14 +191,16 @@ class Reader:
             self._cut("{file} claims {n} {what}, but only {rest} bytes follow.", n=n, what=what, rest=self._window.rest)
         return n
 
-    def _metadata(self, keys: int) -> dict[str, Value]:
+    def _metadata(self, keys: int) -> tuple[dict[str, Value], dict[str, int]]:
         found: dict[str, Value] = {}
+        kinds: dict[str, int] = {}
         for _ in range(keys):
             key = self._label(say("key"))
             if key in found:
                 self._bad("{file} has the key {key} twice.", key=_short(key))
-            found[key] = self._value(key, self._take(self._u32))
-        return found
+            kinds[key] = self._take(self._u32)
+            found[key] = self._value(key, kinds[key])
+        return found, kinds
 
     def _value(self, key: str, kind: int) -> Value:
         if kind == STRING:
@@ -303,8 +309,7 @@ class Reader:
 
     def _check_data(self, entries: tuple[Tensor, ...], offsets: tuple[int, ...], data_at: int, alignment: int) -> None:
         """Check that tensors are at aligned offsets, one after the other, inside the file."""
-        end = 0
-        before = ""
+        end, before = 0, ""
         for offset, size, name in sorted((o, t.bytes, t.name) for o, t in zip(offsets, entries, strict=True)):
             if offset % alignment:
                 self._bad(
@@ -321,6 +326,17 @@ class Reader:
                 file=self._name, there=there, end=data_at + end, short=data_at + end - there,
                 mend="The file is incomplete: download it again, or finish the download.",
             )  # fmt: skip
+
+    def _check_order(self, entries: tuple[Tensor, ...], offsets: tuple[int, ...], alignment: int) -> None:
+        """Check that each tensor begins where the one before it ends: the loader takes no holes and no other order."""
+        expected = 0
+        for offset, tensor in zip(offsets, entries, strict=True):
+            if offset != expected:
+                self._bad(
+                    "{file}: tensor {name} begins at byte {offset}, and {expected} follows the one before it.",
+                    name=_short(tensor.name), offset=offset, expected=expected,
+                )  # fmt: skip
+            expected += round_up(tensor.bytes, alignment)
 
     def _label(self, what: Message) -> str:
         """Read the name of a key or a tensor."""

@@ -15,6 +15,8 @@ from gyakusan.models.formats import vision
 TEXT = ("text_config", "llm_config", "language_config")
 KEPT = ("modules_to_not_convert", "ignored_layers", "ignore", "exclude_modules", "llm_int8_skip_modules")
 """Keys under which methods name the modules that stay as they are."""
+LARGEST = 2**16
+"""Group of values with one scale; real ones stay under 1,024."""
 DTYPES = {"bfloat16": "BF16", "float16": "F16", "float32": "BF16", "half": "F16"}
 """dtype of the config -> what vLLM computes in: float32 is loaded as bfloat16."""
 
@@ -52,7 +54,7 @@ def _method(q: Mapping[str, Any]) -> dict[str, Any]:
         }
     if method == "fp8":
         block = _list(q.get("weight_block_size"))
-        return about | {"bits": 8, "group": int(block[0]) if block else -1, "scale": 4}
+        return about | {"bits": 8, "group": _number(block[0], 128) if block else -1, "scale": 4}
     if method == "mxfp4":
         return about | {"bits": 4, "group": 32, "scale": 1}
     if method == "bitsandbytes":
@@ -116,4 +118,5 @@ def _list(value: Any) -> list[Any]:
 
 
 def _number(value: Any, default: int) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) else default
+    """Return a number of bits or the size of a group, -1 for a whole channel; the default for what is neither."""
+    return value if type(value) is int and -1 <= value <= LARGEST else default

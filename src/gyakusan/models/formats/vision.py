@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+LIMIT = 2**24
+"""No width, depth or number of positions of a real encoder reaches this."""
+
 
 def parameters(config: Mapping[str, Any]) -> int:
     """Return the weights of the image encoder and its projector, 0 without a vision_config that says its widths [values].
@@ -31,7 +34,7 @@ def _positions(vision: Mapping[str, Any]) -> int:
     """Return the number of positions that have an embedding of their own."""
     stated = _number(vision, "num_position_embeddings", "position_embedding_size")
     size, patch = _number(vision, "image_size"), _number(vision, "patch_size", default=14)
-    return stated or (size // patch) ** 2
+    return stated or (size // patch if patch else 0) ** 2
 
 
 def _projector(config: Mapping[str, Any], vision: Mapping[str, Any], width: int) -> int:
@@ -40,10 +43,12 @@ def _projector(config: Mapping[str, Any], vision: Mapping[str, Any], width: int)
     out = _number(vision, "out_hidden_size") or (_number(text, "hidden_size") if isinstance(text, Mapping) else 0)
     merged = width * _number(vision, "spatial_merge_size", default=1) ** 2
     hidden = merged * merged if merged > width else 0
-    mergers = 1 + len(vision.get("deepstack_visual_indexes") or ())
+    deep = vision.get("deepstack_visual_indexes")
+    mergers = 1 + (len(deep) if isinstance(deep, list) else 0)
     return mergers * (hidden + merged * out)
 
 
 def _number(table: Mapping[str, Any], *names: str, default: int = 0) -> int:
-    found = next((table[n] for n in names if isinstance(table.get(n), int)), default)
-    return int(found)
+    """Return the first whole number that an encoder can have, else the default."""
+    stated = (table.get(n) for n in names)
+    return next((v for v in stated if type(v) is int and 0 <= v < LIMIT), default)

@@ -268,14 +268,14 @@ def _closed(repository: Repository, status: int) -> SourceError:
 def _home() -> Path:
     named = os.environ.get("HF_HOME")
     if named:
-        return Path(named).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "huggingface"
+        return files.expanded(named)
+    return files.expanded(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface"
 
 
 def cache() -> Path:
     """Return the folder of the cache: HF_HUB_CACHE, else hub in HF_HOME, usually ~/.cache/huggingface/hub."""
     named = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE")
-    return Path(named).expanduser() if named else _home() / "hub"
+    return files.expanded(named) if named else _home() / "hub"
 
 
 def _bad(repository: Repository, what: str) -> Malformed:

@@ -150,7 +150,7 @@ def stores() -> tuple[Path, ...]:
     named = os.environ.get("OLLAMA_MODELS", "").strip().strip("\"'")
     if named:
         return (Path(named),)
-    return Path("~/.ollama/models").expanduser(), Path("/usr/share/ollama/.ollama/models")
+    return files.expanded("~/.ollama/models"), Path("/usr/share/ollama/.ollama/models")
 
 
 def local(name: Name) -> Manifest | None:
