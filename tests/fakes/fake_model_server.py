@@ -13,7 +13,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from gyakusan.serving.front.keys import Keys
+from gyakusan.serving.front.keys import KeyOwners, Keys
 from gyakusan.serving.front.limits import Limits
 from gyakusan.serving.front.running import Front
 from gyakusan.serving.front.upstream import Target
@@ -113,13 +113,15 @@ def opened() -> Iterator[Open]:
     """Opens fronts with the given limits, and ends them all."""
     ends: list[Callable[[], None]] = []
 
-    def open_front(key: str | None = KEY, names: tuple[str, ...] = (), **limits: Any) -> Running:
+    def open_front(
+        key: str | None = KEY, names: tuple[str, ...] = (), owners: KeyOwners | None = None, **limits: Any
+    ) -> Running:
         heard = Heard()
         kind = type("Bound", (Handler,), {"heard": heard})
         server = ThreadingHTTPServer(("127.0.0.1", 0), kind)
         server.daemon_threads = True
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-        front = Front("127.0.0.1", 0, Keys.of(key), Limits(**limits), names)
+        front = Front("127.0.0.1", 0, Keys.of(key, owners), Limits(**limits), names)
         front.point(Target(f"http://127.0.0.1:{server.server_port}", INNER))
         front.start()
         ends.extend((server.shutdown, server.server_close, front.stop))

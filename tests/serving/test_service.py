@@ -11,14 +11,17 @@ import sys
 import textwrap
 import time
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
 
+import gyakusan
 from gyakusan import api
 from gyakusan.core.load import Load
 from gyakusan.errors import BadReference, ServerError
 from gyakusan.serving.chat import chat
+from gyakusan.serving.front import people
 from gyakusan.serving.server import ServerOptions
 from gyakusan.serving.service import Service, ServiceOptions, default_limits
 from gyakusan.serving.watchdog import Patience
@@ -152,3 +155,22 @@ def test_the_made_key_never_stays(tmp_path: Path, name: str) -> None:
     while path.exists() and time.monotonic() < end:
         time.sleep(0.02)
     assert not path.exists()
+
+
+def test_people_with_keys_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also on this computer alone: a key is made for the owner, and each person shows another."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    key = people.add("aiko", today=date.today())
+    options = {"program": "embedded", "threads": 1}
+    with gyakusan.serve("smollm2", people_keys=True, context=512, device="cpu", options=options) as service:
+        assert service.key_path is not None
+        assert service.key_path.read_text().strip() == service.key != key
+        for shown in (key, service.key):
+            assert chat(service.url, "Hi", 1, shown).completion_tokens == 1
+        with pytest.raises(ServerError, match="API key"):
+            chat(service.url, "Hi", 1)
+        people.revoke("aiko")
+        time.sleep(people.LOOK)
+        with pytest.raises(ServerError, match="API key"):
+            chat(service.url, "Hi", 1, key)
+    assert not service.key_path.exists()

@@ -34,6 +34,7 @@ COMMANDS = {
     "ps": "Show the servers that gyakusan started and that run.",
     "logs": "Print the end of a server's log.",
     "stop": "Stop a running server.",
+    "keys": "Give people keys for shared servers, list and revoke them.",
     "chat": "Talk to a running server in the terminal.",
     "connect": "Print what other programs need to use a running server.",
     "catalog": "Show catalogue facts with their sources; add your own.",

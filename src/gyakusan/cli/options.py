@@ -222,6 +222,9 @@ class Sharing:
     ] = None
     key_requests: Annotated[int, Parameter(help=_("Requests of one client in a minute; 0: no limit."))] = 0
     key_tokens: Annotated[str, Parameter(help=_("Tokens of one key in a minute, e.g. 100k; 0: no limit."))] = "0"
+    people_keys: Annotated[
+        bool, Parameter(help=_("Let in everybody who has a key of their own, see gyakusan keys."), negative="")
+    ] = False
 
     @property
     def changes(self) -> dict[str, int | None]:

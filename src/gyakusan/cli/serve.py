@@ -108,9 +108,11 @@ def _key(file: str | None) -> str | None:
 
 
 def _service_options(asked: Deployment, inner: ServerOptions, sharing: Sharing) -> ServiceOptions:
+    from gyakusan.serving.front.people import place
     from gyakusan.serving.service import ServiceOptions, default_limits
 
-    return ServiceOptions(inner, default_limits(asked, **sharing.changes), sharing.allow_host)
+    people = place() if sharing.people_keys else None
+    return ServiceOptions(inner, default_limits(asked, **sharing.changes), sharing.allow_host, people=people)
 
 
 def _asked(model: str, people: People, where: Where, which: Which, server: Server) -> Deployment:

@@ -16,6 +16,7 @@ from gyakusan.units import format_bytes
 
 if TYPE_CHECKING:
     from gyakusan.documents.machine import DetectJson
+    from gyakusan.engines.deployment import Deployment
     from gyakusan.serving.service import Service
 
 
@@ -65,6 +66,7 @@ def serve(
     options: Mapping[str, Any] | None = None,
     limits: Mapping[str, Any] | None = None,
     names: Sequence[str] = (),
+    people_keys: bool = False,
     **settings: Any,
 ) -> Service:
     """Return a server behind its front for a model on this computer, for a `with` block. Raises GyakusanError.
@@ -75,19 +77,27 @@ def serve(
     options: further fields of serving.server.ServerOptions, e.g. key
     limits: fields of serving.front.limits.Limits, e.g. key_requests
     names: further names by which the server may be called
+    people_keys: True lets in everybody who has a key of their own, as `gyakusan keys add` makes them
     settings: device, memory, reserve, bandwidth, and fields of the engine's Settings, as for `inspect`
     """
     from gyakusan.serving.access import check_address
-    from gyakusan.serving.server import ServerOptions
-    from gyakusan.serving.service import Service, ServiceOptions, default_limits
+    from gyakusan.serving.front.people import place
+    from gyakusan.serving.service import ServerOptions, Service, ServiceOptions, default_limits
 
     check_address(host, port, threads)
     asked = deployed(model, settings, context=context, users=users, engine=engine)
-    if not anyway and not asked.ledger.fits:
-        raise BadSetting("{name} does not fit.", name=asked.name, mend="Choose a smaller one, or write anyway=True.")
+    if not anyway:
+        _check_fit(asked)
     given: dict[str, Any] = {"host": host, "port": port, "threads": threads, **_files(key_file, log_file)}
-    inner = ServerOptions(**{**given, **(options or {})})
-    return Service(asked, ServiceOptions(inner, default_limits(asked, **(limits or {})), tuple(names)))
+    inner = ServerOptions(**given | dict(options or {}))
+    allowed, people = default_limits(asked, **(limits or {})), place() if people_keys else None
+    return Service(asked, ServiceOptions(inner, allowed, tuple(names), people=people))
+
+
+def _check_fit(asked: Deployment) -> None:
+    """Raise BadSetting for what does not fit."""
+    if not asked.ledger.fits:
+        raise BadSetting("{name} does not fit.", name=asked.name, mend="Choose a smaller one, or write anyway=True.")
 
 
 def _files(key: str | Path | None, log: str | Path | None) -> dict[str, Any]:

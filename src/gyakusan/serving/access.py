@@ -94,13 +94,14 @@ def check_access(host: str, port: int, key: str | None) -> None:
         )
 
 
-def grant_access(host: str, port: int, key: str | None) -> Access:
+def grant_access(host: str, port: int, key: str | None, *, keyed: bool = False) -> Access:
     """Return the access to host and port; where a key is needed and none given, make one and write it to a file.
 
+    keyed: a key is needed also where only this computer reaches the server
     Raises BadSetting as `check_access` does, ServerError if no folder takes the file.
     """
     check_access(host, port, key or "0" * 16)
-    if key is not None or is_loopback(host):
+    if key is not None or (is_loopback(host) and not keyed):
         check_access(host, port, key)
         return Access(host, port, key)
     key = secrets.token_urlsafe(32)

@@ -24,6 +24,7 @@ from gyakusan.message import Message, say
 from gyakusan.serving.access import KEY_VARIABLE, Access, grant_access
 from gyakusan.serving.front.keys import Keys
 from gyakusan.serving.front.limits import Limits, largest_body
+from gyakusan.serving.front.people import PeopleKeys
 from gyakusan.serving.front.running import Front
 from gyakusan.serving.front.upstream import Target
 from gyakusan.serving.server import Handlers, Server, ServerOptions, leave_on_signals, restore_signals
@@ -50,6 +51,7 @@ class ServiceOptions:
     patience: how long the server may be silent
     on_event: called with what happened to the server, e.g. that it is started again
     on_open: called with the address and the file of a key that was made, once the front listens and before the model loads
+    people: file with the keys of people who may ask too, None for the one key only
     """
 
     server: ServerOptions = field(default_factory=ServerOptions)
@@ -58,6 +60,7 @@ class ServiceOptions:
     patience: Patience = field(default_factory=Patience)
     on_event: Callable[[Message], None] | None = None
     on_open: Callable[[str, Path | None], None] | None = None
+    people: Path | None = None
 
 
 class Service:
@@ -105,11 +108,11 @@ class Service:
         asked = self.options.server
         self._server.check_file()
         try:
-            self._access = grant_access(asked.host, asked.port, asked.key)
+            people = self.options.people
+            self._access = grant_access(asked.host, asked.port, asked.key, keyed=people is not None)
+            keys = Keys.of(self._access.key, None if people is None else PeopleKeys(people))
             limits = self.options.limits or default_limits(self._deployment)
-            self._front = Front(
-                self._access.host, self._access.port, Keys.of(self._access.key), limits, self.options.names
-            )
+            self._front = Front(self._access.host, self._access.port, keys, limits, self.options.names)
             self._front.start()
             if self.options.on_open is not None:
                 self.options.on_open(self.url, self.key_path)

@@ -129,9 +129,10 @@ class App:
         return name, neighbourhood(head.client)
 
     def _meter(self, client: Client) -> None:
-        if wait := max(self._requests.wait(client), self._tokens.wait(client[0])):
+        requests, tokens = self.keys.limits(client[0])
+        if wait := max(self._requests.wait(client, requests), self._tokens.wait(client[0], tokens)):
             raise Refusal(429, "rate_limited", f"This key has used its share. Ask again in {wait} s.", retry=wait)
-        self._requests.take(client)
+        self._requests.take(client, limit=requests)
 
     async def _pass(self, head: Head, client: Client, body: bytes, answer: _Answer) -> None:
         """Pass a request on as soon as there is a slot, and its answer back as it comes."""
@@ -159,7 +160,7 @@ class App:
         finally:
             tokens = tokens_in(tail) or events
             self.traffic.tokens += tokens
-            self._tokens.take(client[0], tokens)
+            self._tokens.take(client[0], tokens, self.keys.limits(client[0])[1])
         await answer.end()
 
     def _heard(self) -> None:

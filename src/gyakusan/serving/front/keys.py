@@ -6,6 +6,7 @@ import hashlib
 import hmac
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 OWNER = "owner"
 """Name of the key that a server was started with."""
@@ -17,33 +18,61 @@ def hashed(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
+class KeyOwner(Protocol):
+    """Somebody who has a key.
+
+    hash: of the key
+    requests: that it may make in a minute, 0 for what the server allows everybody
+    tokens: that it may use in a minute, 0 for what the server allows everybody
+    """
+
+    hash: str
+    requests: int
+    tokens: int
+
+
+class KeyOwners(Protocol):
+    """The people whose keys are valid now."""
+
+    def people(self) -> Mapping[str, KeyOwner]:
+        """Return them by name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Keys:
     """The keys of an endpoint; without any, everybody on this computer may ask.
 
     hashes: name of each key and its hash
+    owners: people with keys of their own, None if there are none
     """
 
     hashes: Mapping[str, str] = field(default_factory=dict, repr=False)
+    owners: KeyOwners | None = None
 
     @staticmethod
-    def of(key: str | None) -> Keys:
-        """Return the one key of a server, or none."""
-        return Keys({} if key is None else {OWNER: hashed(key)})
+    def of(key: str | None, owners: KeyOwners | None = None) -> Keys:
+        """Return the key that a server was started with, if any, and those of people."""
+        return Keys({} if key is None else {OWNER: hashed(key)}, owners)
 
     def __bool__(self) -> bool:
         """Return True if a key is needed."""
-        return bool(self.hashes)
+        return bool(self.hashes) or self.owners is not None
+
+    def limits(self, name: str) -> tuple[int, int]:
+        """Return how many requests and tokens the key of this name may use in a minute, 0 for what everybody may."""
+        person = None if self.owners is None else self.owners.people().get(name)
+        return (0, 0) if person is None else (person.requests, person.tokens)
 
     def owner(self, headers: Iterable[tuple[bytes, bytes]]) -> str | None:
         """Return the name of the key that a request shows, None for none of ours. All keys are compared, each in full."""
         shown = shown_key(headers)
         if shown is None:
             return None
-        digest = hashlib.sha256(shown).hexdigest()
+        digest = hashlib.sha256(shown).hexdigest().encode()
+        people = {} if self.owners is None else self.owners.people()
         found = None
-        for name, known in self.hashes.items():
-            if hmac.compare_digest(digest, known):
+        for name, known in (*((n, p.hash) for n, p in people.items()), *self.hashes.items()):
+            if hmac.compare_digest(digest, known.encode()):  # bytes: a damaged hash may hold other letters
                 found = name
         return found
 

@@ -1,0 +1,56 @@
+"""Keys of people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+from gyakusan.message import Message, say
+from gyakusan.serving.front.people import Person
+from gyakusan.show.tree import Address, Cell, Column, Next, Pause, Table, Text, Tree, Verdict, whole
+
+HEAD_TEXTS = ("name", "made", "valid until", "requests/min", "tokens/min")
+
+
+def listed(found: Sequence[Person], today: date) -> Tree:
+    """Return the people who have a key."""
+    if not found:
+        verdict = Verdict((say("Nobody has a key of their own."),), tone="plain")
+        return verdict, Pause(), Next((whole("gyakusan keys add NAME"),))
+    sentence = say("1 person has a key.") if len(found) == 1 else say("{count} people have keys.", count=len(found))
+    heads = [Message(h) for h in HEAD_TEXTS]
+    columns = (
+        Column(heads[0]),
+        Column(heads[1], leaves=1),
+        Column(heads[2]),
+        *(Column(h, "number") for h in heads[3:]),
+    )
+    rows = tuple(_row(person, today) for person in found)
+    return Verdict((sentence,), tone="plain"), Pause(), Table(columns, rows, indent=1)
+
+
+def _row(person: Person, today: date) -> tuple[Cell, ...]:
+    until: Cell = say("no end") if person.until is None else person.until.isoformat()
+    if not person.valid(today):
+        until = say("{day} (over)", day=str(person.until))
+    return person.name, person.made.isoformat(), until, _limit(person.requests), _limit(person.tokens)
+
+
+def _limit(number: int) -> Cell:
+    return f"{number:,}" if number else say("as the server")
+
+
+def made(name: str, key: str) -> Tree:
+    """Return a key that was made, which is shown this once."""
+    verdict = Verdict((say("{name} has a key. It is shown only now:", name=name),), tone="plain")
+    use = Text(say("Servers that were started with --people-keys let it in from now on."))
+    return verdict, Pause(), Address(whole(key)), Pause(), use, Next((whole(f"gyakusan keys revoke {name}"),))
+
+
+def revoked(name: str) -> Tree:
+    """Return that a key is gone."""
+    return (
+        Verdict(
+            (say("The key of {name} is not valid any more: running servers refuse it within a second.", name=name),), tone="plain"
+        ),
+    )

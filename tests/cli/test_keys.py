@@ -1,0 +1,74 @@
+"""gyakusan keys: make, list and revoke the keys of people."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.documents.valid import valid
+
+from gyakusan.cli import main
+from gyakusan.serving.front import people
+from gyakusan.serving.front.keys import hashed
+
+
+@pytest.fixture(autouse=True)
+def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+
+
+def test_from_the_first_key_to_the_last(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["keys", "list"]) == 0
+    assert "Nobody has a key" in capsys.readouterr().out
+    assert main(["keys", "add", "aiko", "--tokens", "10k", "--requests", "30", "--until", "2999-12-31"]) == 0
+    key = capsys.readouterr().out.splitlines()[2].strip()
+    (aiko,) = people.read(people.place())
+    assert (aiko.hash, aiko.tokens, aiko.requests, str(aiko.until)) == (hashed(key), 10_240, 30, "2999-12-31")
+    assert main(["keys", "list"]) == 0
+    listed = capsys.readouterr().out
+    assert "2999-12-31" in listed
+    assert key not in listed
+    assert main(["keys", "revoke", "aiko"]) == 0
+    assert "The key of aiko is not valid any more" in capsys.readouterr().out
+    assert main(["keys", "revoke", "aiko"]) == 2
+    assert people.read(people.place()) == ()
+
+
+def test_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["keys", "add", "aiko", "--json"]) == 0
+    made = json.loads(capsys.readouterr().out)
+    valid(made)
+    assert people.read(people.place())[0].hash == hashed(made["key"])
+    assert main(["keys", "list", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    valid(listed)
+    assert [(k["name"], k["until"], k["tokens_per_minute"]) for k in listed["keys"]] == [("aiko", None, 0)]
+    assert made["key"] not in json.dumps(listed)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["add", "a b"], "cannot name the owner"),
+        (["add", "owner"], "cannot name the owner"),
+        (["add", "aiko", "--until", "tomorrow"], "is no day"),
+        (["add", "aiko", "--until", "2020-01-01"], "never be valid"),
+        (["add", "aiko", "--requests", "-1"], "--requests takes 0 or more"),
+        (["add", "aiko", "--tokens", "many"], "many"),
+        (["revoke", "aiko"], "has no key"),
+    ],
+)
+def test_what_cannot_be(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["keys", *words]) == 2
+    assert said in capsys.readouterr().err
+    assert people.read(people.place()) == ()
+
+
+def test_a_key_whose_day_is_over_is_listed_as_such(capsys: pytest.CaptureFixture[str]) -> None:
+    people.place().parent.mkdir(parents=True)
+    people.place().write_text(
+        '{"schema": "gyakusan/people/1", "people": [{"name": "ken", "hash": "", "made": "2020-01-01", "until": "2020-02-01"}]}'
+    )
+    assert main(["keys", "list", "--lang", "ja"]) == 0
+    assert "2020-02-01(期限切れ)" in capsys.readouterr().out
