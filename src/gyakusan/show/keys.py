@@ -51,6 +51,7 @@ def revoked(name: str) -> Tree:
     """Return that a key is gone."""
     return (
         Verdict(
-            (say("The key of {name} is not valid any more: running servers refuse it within a second.", name=name),), tone="plain"
+            (say("The key of {name} is not valid any more: running servers refuse it within a second.", name=name),),
+            tone="plain",
         ),
     )
