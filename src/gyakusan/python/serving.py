@@ -17,6 +17,7 @@ from gyakusan.units import format_bytes
 if TYPE_CHECKING:
     from gyakusan.documents.machine import DetectJson
     from gyakusan.engines.deployment import Deployment
+    from gyakusan.serving.server import ServerOptions
     from gyakusan.serving.service import Service
 
 
@@ -82,22 +83,27 @@ def serve(
     """
     from gyakusan.serving.access import check_address
     from gyakusan.serving.front.people import place
-    from gyakusan.serving.service import ServerOptions, Service, ServiceOptions, default_limits
+    from gyakusan.serving.service import Service, ServiceOptions, default_limits
 
     check_address(host, port, threads)
     asked = deployed(model, settings, context=context, users=users, engine=engine)
-    if not anyway:
-        _check_fit(asked)
-    given: dict[str, Any] = {"host": host, "port": port, "threads": threads, **_files(key_file, log_file)}
-    inner = ServerOptions(**given | dict(options or {}))
-    allowed, people = default_limits(asked, **(limits or {})), place() if people_keys else None
+    _check_fit(asked, anyway=anyway)
+    given = {"host": host, "port": port, "threads": threads, **_files(key_file, log_file), **(options or {})}
+    inner, allowed = _server_options(given), default_limits(asked, **(limits or {}))
+    people = place() if people_keys else None
     return Service(asked, ServiceOptions(inner, allowed, tuple(names), people=people))
 
 
-def _check_fit(asked: Deployment) -> None:
+def _check_fit(asked: Deployment, *, anyway: bool) -> None:
     """Raise BadSetting for what does not fit."""
-    if not asked.ledger.fits:
+    if not anyway and not asked.ledger.fits:
         raise BadSetting("{name} does not fit.", name=asked.name, mend="Choose a smaller one, or write anyway=True.")
+
+
+def _server_options(given: Mapping[str, Any]) -> ServerOptions:
+    from gyakusan.serving.server import ServerOptions
+
+    return ServerOptions(**given)
 
 
 def _files(key: str | Path | None, log: str | Path | None) -> dict[str, Any]:

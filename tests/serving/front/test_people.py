@@ -5,12 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
 import pytest
-
 from tests.fakes.fake_model_server import Open, opened
 
 from gyakusan.errors import BadReference, BadSetting, SourceError
@@ -24,9 +23,8 @@ TODAY = date(2026, 11, 29)
 
 
 @pytest.fixture(autouse=True)
-def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    yield
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 10.0) -> bool:

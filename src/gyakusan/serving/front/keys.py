@@ -19,16 +19,19 @@ def hashed(key: str) -> str:
 
 
 class KeyOwner(Protocol):
-    """Somebody who has a key.
+    """Somebody who has a key."""
 
-    hash: of the key
-    requests: that it may make in a minute, 0 for what the server allows everybody
-    tokens: that it may use in a minute, 0 for what the server allows everybody
-    """
+    @property
+    def hash(self) -> str:
+        """Hash of the key."""
 
-    hash: str
-    requests: int
-    tokens: int
+    @property
+    def requests(self) -> int:
+        """Requests that it may make in a minute, 0 for what the server allows everybody."""
+
+    @property
+    def tokens(self) -> int:
+        """Tokens that it may use in a minute, 0 for what the server allows everybody."""
 
 
 class KeyOwners(Protocol):
