@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from gyakusan.core.quality import Score
+from gyakusan.documents.common import MeasuredHereJson, measured_here
 from gyakusan.planning.predict.assessment import Assessment
 from gyakusan.planning.predict.speed import Estimate
 
@@ -15,7 +16,7 @@ class CoveredFigureJson(Struct, frozen=True):
     value: the figure
     low: low end
     high: high end
-    basis: derived, measured or assumed
+    basis: derived, measured, measured_here or assumed
     coverage: share of test measurements inside such intervals, null if not tested
     """
 
@@ -54,6 +55,7 @@ class AssessedSpeedJson(Struct, frozen=True):
     chip: whose figures were used
     asked: the turn that they are for
     measured_points: published measurements of this chip and model that were used
+    measured_here: measurements of this computer that were used, null without any
     """
 
     prefill: CoveredFigureJson
@@ -66,6 +68,7 @@ class AssessedSpeedJson(Struct, frozen=True):
     chip: str
     asked: TurnJson
     measured_points: int
+    measured_here: MeasuredHereJson | None
 
 
 class ScoreJson(Struct, frozen=True):
@@ -118,6 +121,7 @@ def assessed_speed(value: Assessment) -> AssessedSpeedJson | None:
         chip=pace.chip,
         asked=TurnJson(value.turn.users, value.turn.prompt, value.turn.answer, value.turn.depth),
         measured_points=len(pace.points),
+        measured_here=measured_here(pace),
     )
 
 

@@ -10,10 +10,15 @@ from msgspec import UNSET, Struct, UnsetType
 from gyakusan.catalog import kept_releases
 from gyakusan.catalog.artifacts import Artifact
 from gyakusan.engines.base import Command
-from gyakusan.planning.predict.speed import Estimate
+from gyakusan.planning.predict.speed import Estimate, SpeedEstimate
 from gyakusan.planning.request.money import ExchangeRates, Money
 
 T = TypeVar("T")
+
+
+def measured_here(speed: SpeedEstimate) -> MeasuredHereJson | None:
+    """Return what the speeds were learned from, None where nothing was learned."""
+    return MeasuredHereJson(speed.measurements_here, speed.measured_on) if speed.measurements_here else None
 
 
 def catalogue_date() -> str:
@@ -40,13 +45,24 @@ class FigureJson(Struct, frozen=True):
     value: the figure
     low: low end
     high: high end
-    basis: read, derived, measured or assumed
+    basis: read, derived, measured, measured_here or assumed
     """
 
     value: float
     low: float
     high: float
     basis: str
+
+
+class MeasuredHereJson(Struct, frozen=True):
+    """What the speeds of a device were learned from, on this computer.
+
+    measurements: of this device under this engine, own and imported
+    date: of the newest one, ISO 8601
+    """
+
+    measurements: int
+    date: str
 
 
 class MoneyJson(Struct, frozen=True):

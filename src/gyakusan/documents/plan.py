@@ -12,11 +12,13 @@ from gyakusan.documents.common import (
     ArtifactJson,
     CommandJson,
     FigureJson,
+    MeasuredHereJson,
     RatesJson,
     artifact,
     catalogue_date,
     command,
     figure,
+    measured_here,
     rates,
 )
 from gyakusan.documents.ledger import LedgerJson, ledger
@@ -67,6 +69,7 @@ class SpeedJson(Struct, frozen=True):
     binds: what a decode step waits for
     measurements: published measurements of this chip and model that were used
     chip: whose figures were used
+    measured_here: measurements of this computer that were used, null without any
     """
 
     prefill: FigureJson
@@ -78,6 +81,7 @@ class SpeedJson(Struct, frozen=True):
     binds: str
     measurements: int
     chip: str
+    measured_here: MeasuredHereJson | None
 
 
 class PlanQualityJson(Struct, frozen=True):
@@ -110,7 +114,7 @@ class PlanQualityJson(Struct, frozen=True):
 class SpeedConfidenceJson(Struct, frozen=True):
     """How sure a speed is.
 
-    basis: derived, measured or assumed
+    basis: derived, measured, measured_here or assumed
     nominal: share of truths that intervals should hold
     coverage: share that such intervals held in tests, null if not tested
     """
@@ -349,6 +353,7 @@ def speed(value: SpeedEstimate) -> SpeedJson:
         binds=value.bottleneck,
         measurements=len(value.points),
         chip=value.chip,
+        measured_here=measured_here(value),
     )
 
 

@@ -116,8 +116,11 @@ def predicted(deployment: Deployment, result: StepResult) -> Predicted | None:
     return None if speed is None else Predicted(result, speed)
 
 
-def speed_of(deployment: Deployment, result: StepResult) -> SpeedEstimate | None:
-    """Return the speeds predicted for the lengths that were measured: what is in the cache is no prompt."""
+def speed_of(deployment: Deployment, result: StepResult, *, learned: bool = True) -> SpeedEstimate | None:
+    """Return the speeds predicted for the lengths that were measured: what is in the cache is no prompt.
+
+    learned: False for what is built in, whatever was measured on this computer
+    """
     machine, shape = deployment.machine, result.step.shape
     compute = deployment.rules.compute_settings(machine, deployment.settings)
     sent = result.prompt_tokens or float(shape.prompt + shape.depth)
@@ -131,7 +134,8 @@ def speed_of(deployment: Deployment, result: StepResult) -> SpeedEstimate | None
     )
     if compute.on_cpu or not machine.gpus:
         machine, turn = structs.replace(machine, gpus=()), structs.replace(turn, stages=1)
-    return of_replicas(estimate_speed(deployment.read, machine, deployment.engine, turn), compute.replicas)
+    estimate = estimate_speed(deployment.read, machine, deployment.engine, turn, learned=learned)
+    return of_replicas(estimate, compute.replicas)
 
 
 def cause(

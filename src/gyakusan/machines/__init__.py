@@ -188,7 +188,16 @@ def this_computer() -> Machine:
     """Return the computer that we run on."""
     from gyakusan.machines.detect import detect  # a named machine needs none of its probes
 
-    return detect()[0]
+    found = detect()[0]
+    return found if found.host is None else structs.replace(found, host=_measured(found.host, found.processor))
+
+
+def _measured(host: Device, processor: str) -> Device:
+    """Return the RAM with the bandwidth that was measured on this computer, if it was."""
+    from gyakusan.learning.known import bandwidth
+
+    found = bandwidth(processor or host.name) if host.bandwidth is None else None
+    return host if found is None else structs.replace(host, bandwidth=found, source="measured here")
 
 
 def _this_cpu(memory: int | None) -> Machine:
@@ -197,7 +206,8 @@ def _this_cpu(memory: int | None) -> Machine:
     from gyakusan.machines.detect.system import System
 
     host = cpu.probe(System())
+    own = _measured(host.device, host.device.name)
     if memory is None:
-        return Machine(host.device.name, (), host.device, host.device.name, host.cores, simd=cpu.simd(System()))
-    device = structs.replace(host.device, memory=memory, reserved=0, reserved_reason=None, source="--memory")
+        return Machine(own.name, (), own, own.name, host.cores, simd=cpu.simd(System()))
+    device = structs.replace(own, memory=memory, reserved=0, reserved_reason=None, source="--memory")
     return Machine("CPU", (), device, host.device.name, host.cores, simd=cpu.simd(System()))

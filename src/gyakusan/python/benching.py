@@ -17,6 +17,7 @@ from gyakusan.python.options import Amount
 if TYPE_CHECKING:
     from gyakusan.documents.bench import BenchJson, BenchListJson
     from gyakusan.engines.deployment import Deployment
+    from gyakusan.load_testing.conditions import Conditions
     from gyakusan.load_testing.connection import Target
     from gyakusan.load_testing.drive import StepRun
     from gyakusan.load_testing.endpoint import ServerFacts
@@ -210,7 +211,31 @@ def measured(
         found = compare(asked_for, result, running.facts.slots, seen, log)
         result = replace(result, comparisons=found, planned=_words(asked_for))
         keeper.notes += unpredicted(asked_for, result)
+        if options.save and is_here(asked.target):
+            keeper.notes += _learned(asked_for, result, seen)
     return Benched(replace(result, number=keeper.finish(result)), tuple(keeper.notes))
+
+
+def _learned(asked_for: Deployment, result: BenchResult, seen: Conditions) -> Iterator[Message]:
+    """Learn from a bench of this computer; what is said of it."""
+    from gyakusan.learning import known
+    from gyakusan.load_testing.learned_rows import learn, narrower, on_this_computer, rows_of
+
+    if not known.is_on() or not on_this_computer(asked_for):
+        return
+    try:
+        found = learn(rows_of(asked_for, result, seen, "bench"))
+    except Failure as error:
+        yield say("Not kept: {problem}", problem=error.message)
+        return
+    share = narrower(asked_for, result) if found.kept else None
+    if share is not None and share > 0:
+        yield say(
+            "The next forecasts for this computer use it: intervals are {n} % narrower than the built-in ones.",
+            n=f"{100 * share:.0f}",
+        )
+    for why in dict.fromkeys(r.why for r in found.refused):
+        yield say("Not learned from: {why}.", why=why)
 
 
 class _Keeper:

@@ -30,6 +30,7 @@ SPEED_BASIS_TEXTS = {
     "derived": "80 %: {low}-{high}",
     "measured": "80 %: {low}-{high}",
     "assumed": "80 %: {low}-{high}, assumed",
+    "measured_here": "80 %: {low}-{high}, measured here",
 }
 
 

@@ -42,7 +42,7 @@ CAUSE_TEXTS = {
     "short_answers": "the answers had {seen} tokens, not {limit}",
     "cache": "{share} of the prompts came from the server's cache",
     "scatter": "the requests scatter by {share}: close other programs, or measure longer with --seconds 60",
-    "assumed": "the device was never measured; its figures are assumed: gyakusan detect --measure",
+    "assumed": "the device was never measured; its figures are assumed: gyakusan calibrate",
     "other_build": "another build of the server than the one that was planned for",
     "unknown": "not known",
 }

@@ -18,6 +18,7 @@ from gyakusan.core.machine import Machine
 from gyakusan.core.roofline import ModelDemand
 from gyakusan.engines.registry import engine as find_engine
 from gyakusan.planning.candidates.model_table import CatalogModel, ModelTable, VariantTable
+from gyakusan.planning.predict.learned import learned_speed
 from gyakusan.planning.predict.speed_inputs import (
     NO_HOST_WEIGHTS,
     UNKNOWN_CHIP_FACTOR,
@@ -27,7 +28,6 @@ from gyakusan.planning.predict.speed_inputs import (
     situation_of,
     speed_inputs,
     take,
-    uncertainty,
 )
 
 
@@ -175,6 +175,7 @@ def batch_timing(
     place, columns = table.model[rows], costs.columns
     quants = Labels(table.groups, table.group_of[rows])
     situation = situation_of(machine, chip, engine, quants, Labels(columns.speed_names, place))
+    here = learned_speed(chip, situation, costs.users, machine.cores)
     inputs = speed_inputs(
         _demand(costs, table, rows, value_bytes),
         np.take(costs.attention(not situation.server), place, axis=1),
@@ -188,10 +189,14 @@ def batch_timing(
         stages=stages,
         threads=machine.cores,
         host=host,
+        learned=here.corrections,
     )
-    doubt = UNKNOWN_CHIP_FACTOR if host.any else 1.0  # no measurement of ours has weights in two memories
-    slow, late = (doubt * uncertainty(kind, chip, situation, costs.users) for kind in ("decode", "ttft"))
-    return BatchTiming(inputs, np.broadcast_to(slow, len(rows)), np.broadcast_to(late, len(rows)))
+    return BatchTiming(inputs, *(_doubt(here.factors[kind], host, len(rows)) for kind in ("decode", "ttft")))
+
+
+def _doubt(factor: Number, host: HostWeights, rows: int) -> FloatArray:
+    """Return the factor of an interval for each row: no measurement of ours has weights in two memories."""
+    return np.broadcast_to((UNKNOWN_CHIP_FACTOR if host.any else 1.0) * factor, rows)
 
 
 def _demand(costs: WorkloadCosts, table: VariantTable, rows: IntArray, value_bytes: float) -> ModelDemand:

@@ -62,7 +62,10 @@ def assess(deployment: Deployment, ledger: Ledger, prompt: int | None = None) ->
 def _unknown(machine: Machine) -> Message:
     if machine.gpus:
         return say("Speed unknown: the memory bandwidth of this device is not in the catalogue.")
-    return say("Speed unknown: the bandwidth of this computer's memory is not known. Give it with --bandwidth 80GB/s.")
+    return say(
+        "Speed unknown: the bandwidth of this computer's memory is not known. "
+        "Give it with --bandwidth 80GB/s, or measure it: gyakusan calibrate."
+    )
 
 
 def host_weights(ledger: Ledger, compute: ComputeSettings, machine: Machine) -> HostWeights:

@@ -22,19 +22,21 @@ from gyakusan.core.model import Checkpoint, Model
 from gyakusan.core.roofline import ModelDemand
 from gyakusan.core.traffic import RoleBits, Traffic
 from gyakusan.engines.registry import DEFAULT
+from gyakusan.planning.predict.learned import LearnedSpeed, learned_speed
 from gyakusan.planning.predict.lineage import lineage_name
 from gyakusan.planning.predict.speed_inputs import (
     NO_HOST_WEIGHTS,
+    UNCORRECTED,
     UNKNOWN_CHIP_FACTOR,
+    Corrections,
     HostWeights,
     SpeedInputs,
     chip_of,
     situation_of,
     speed_inputs,
-    uncertainty,
 )
 
-Basis = Literal["derived", "assumed", "measured"]
+Basis = Literal["derived", "assumed", "measured", "measured_here"]
 MEASUREMENT_WEIGHT = 0.75
 """How far a measurement of the same thing moves a prediction: the power of measured / predicted (study: 0.5 to 1)."""
 RULE_OF_THUMB = 0.55
@@ -48,7 +50,8 @@ class Estimate(Struct, frozen=True):
     value: the centre, in the figure's own unit
     low: lower end of the 80 % interval
     high: upper end of the 80 % interval
-    basis: derived (the device was measured), measured (moved by measurements of the same thing), assumed (a new device)
+    basis: derived (the device was measured), measured (moved by measurements of the same thing), assumed (a new device),
+        measured_here (moved by measurements of this computer)
     slice: group of measurements whose errors the interval comes from
     coverage: share of measurements that such intervals held when they were tested, None = not tested
     """
@@ -74,6 +77,8 @@ class SpeedEstimate(Struct, frozen=True):
     points: measurements of the same device, model and quantisation
     chip: name of the chip that the figures were computed for
     usual: the rule of thumb to compare, bandwidth x 0.55 / bytes of a token [tokens/s]
+    measurements_here: of this computer, from which the device's speeds were learned
+    measured_on: day of the newest one, ISO 8601, "" without any
     """
 
     prefill: Estimate
@@ -86,6 +91,8 @@ class SpeedEstimate(Struct, frozen=True):
     points: tuple[Measurement, ...]
     chip: str
     usual: float
+    measurements_here: int = 0
+    measured_on: str = ""
 
 
 class TurnShape(Struct, frozen=True):
@@ -123,9 +130,12 @@ class TurnShape(Struct, frozen=True):
 
 
 def estimate_speed(
-    model: Model, machine: Machine, engine: str = DEFAULT, turn: TurnShape | None = None
+    model: Model, machine: Machine, engine: str = DEFAULT, turn: TurnShape | None = None, *, learned: bool = True
 ) -> SpeedEstimate | None:
-    """Return the speeds of `model` on `machine`, on its CPU if it has no GPU; None where the bandwidth is not known."""
+    """Return the speeds of `model` on `machine`, on its CPU if it has no GPU; None where the bandwidth is not known.
+
+    learned: False for what is built in, whatever was measured on this computer
+    """
     turn = turn or TurnShape()
     chip = chip_of(machine)
     if chip is None:
@@ -136,7 +146,8 @@ def estimate_speed(
     quant = _quant(model, situation.server)
     situation = structs.replace(situation, quant=quant.group)
     points = measured.measurements(chip.name, _name(model), quant.label)
-    return _estimate(traffic_of(model), chip, situation, turn, points)
+    here = learned_speed(chip, situation, turn.users, turn.threads, use=learned)
+    return _estimate(traffic_of(model), chip, situation, turn, points, here)
 
 
 def of_replicas(speed: SpeedEstimate | None, replicas: int) -> SpeedEstimate | None:
@@ -191,7 +202,9 @@ def _quant(model: Model, server: bool) -> speed_names.Quant:
     return speed_names.parse_quant(text, model=name, server=server) or speed_names.sixteen_bit(server)
 
 
-def _inputs(read: Traffic, chip: Chip, situation: Situation, turn: TurnShape) -> SpeedInputs:
+def _inputs(
+    read: Traffic, chip: Chip, situation: Situation, turn: TurnShape, learned: Corrections = UNCORRECTED
+) -> SpeedInputs:
     demand = ModelDemand(
         shape=read.shape,
         dense_bytes=read.dense_bytes,
@@ -213,6 +226,7 @@ def _inputs(read: Traffic, chip: Chip, situation: Situation, turn: TurnShape) ->
         stages=turn.stages,
         threads=turn.threads,
         host=turn.host,
+        learned=learned,
     )
 
 
@@ -226,8 +240,10 @@ class _Figures(Struct, frozen=True):
     bottleneck: str
 
 
-def _figures(read: Traffic, chip: Chip, situation: Situation, turn: TurnShape) -> _Figures:
-    inputs = _inputs(read, chip, situation, turn)
+def _figures(
+    read: Traffic, chip: Chip, situation: Situation, turn: TurnShape, learned: Corrections = UNCORRECTED
+) -> _Figures:
+    inputs = _inputs(read, chip, situation, turn, learned)
     prefill, gpu_step = inputs.prefill_time(), inputs.gpu_step()
     step = inputs.step_time(gpu_step)
     return _Figures(
@@ -240,14 +256,19 @@ def _figures(read: Traffic, chip: Chip, situation: Situation, turn: TurnShape) -
 
 
 def _estimate(
-    read: Traffic, chip: Chip, situation: Situation, turn: TurnShape, points: tuple[Measurement, ...]
+    read: Traffic,
+    chip: Chip,
+    situation: Situation,
+    turn: TurnShape,
+    points: tuple[Measurement, ...],
+    here: LearnedSpeed,
 ) -> SpeedEstimate:
-    plain = _figures(read, chip, situation, turn)
+    plain = _figures(read, chip, situation, turn, here.corrections)
     estimates = {}
     for kind in KINDS:
         value = float(getattr(plain, kind))
         moved = value * _correction(kind, read, chip, situation, turn, points)
-        estimates[kind] = _interval(kind, value, moved, 1 if kind == "prefill" else turn.users, chip, situation)
+        estimates[kind] = _interval(kind, value, moved, 1 if kind == "prefill" else turn.users, chip, situation, here)
     if turn.host.read:
         estimates = {kind: _widened(e) for kind, e in estimates.items()}
     decode = estimates["decode"]
@@ -263,18 +284,22 @@ def _estimate(
         points=points,
         chip=chip.name,
         usual=float(chip.bandwidth * turn.parallel * RULE_OF_THUMB / read.bytes_per_token),
+        measurements_here=here.measurements_here,
+        measured_on=here.date,
     )
 
 
-def _interval(kind: Kind, value: float, moved: float, users: int, chip: Chip, situation: Situation) -> Estimate:
+def _interval(
+    kind: Kind, value: float, moved: float, users: int, chip: Chip, situation: Situation, here: LearnedSpeed
+) -> Estimate:
     """Return a figure with its 80 % interval. value: the prediction; moved: towards measurements of the same thing."""
-    factor = float(uncertainty(kind, chip, situation, users))
+    factor = float(here.factors[kind])
+    basis: Basis = "measured_here" if here.measurements_here else "assumed"
     if chip.family == cpu.CPU:
-        return Estimate(value, value / factor, value * factor, "assumed", "cpu", None)
+        return Estimate(value, value / factor, value * factor, basis, "cpu", None)
     about = interval_factor(kind, situation, users)[1]
-    basis: Basis = "measured" if moved != value else "derived"
-    if evidence_for(situation) == "nothing":
-        basis = "assumed"
+    if not here.measurements_here and evidence_for(situation) != "nothing":
+        basis = "measured" if moved != value else "derived"
     return Estimate(moved, moved / factor, moved * factor, basis, str(about["slice"]), about["coverage"])
 
 

@@ -58,6 +58,22 @@ class HostWeights(Struct, frozen=True):
 NO_HOST_WEIGHTS = HostWeights()
 
 
+class Corrections(Struct, frozen=True):
+    """How much faster a device is than what is built in, as measurements say.
+
+    decode: speed of answers
+    prefill: speed of prompts
+    first: inverse of the time to the first token, beside what follows from the two
+    """
+
+    decode: Number = 1.0
+    prefill: Number = 1.0
+    first: Number = 1.0
+
+
+UNCORRECTED = Corrections()
+
+
 class SpeedInputs(Struct, frozen=True):
     """Everything that the time of a turn follows from; every figure may be an array, shapes broadcast.
 
@@ -71,6 +87,7 @@ class SpeedInputs(Struct, frozen=True):
     chunk: prompt tokens that are computed at once [tokens]
     interleaved: True if prompts of some users are computed between the decode steps of others (vLLM)
     host: weights in RAM
+    learned: what measurements of this computer say
     """
 
     demand: ModelDemand
@@ -83,10 +100,12 @@ class SpeedInputs(Struct, frozen=True):
     chunk: float
     interleaved: bool
     host: HostWeights = NO_HOST_WEIGHTS
+    learned: Corrections = UNCORRECTED
 
     def prefill_time(self) -> Number:
         """Return the time of one user's prompt [s]."""
         time = roofline.prefill_time(self.demand, self.prompt, self.chunk, self.attention, self.device, self.constants)
+        time = time / self.learned.prefill
         if not _some(self.host.held):
             return time
         chunks = maximum(1.0, -(-self.prompt // self.chunk))
@@ -99,8 +118,8 @@ class SpeedInputs(Struct, frozen=True):
     def step_time(self, gpu_step: StepTime) -> Number:
         """Return the time of one decode step of all users [s]."""
         if not _some(self.host.read):
-            return gpu_step.time
-        return roofline.offloaded(gpu_step.time, self.host.read, self.host.bandwidth)
+            return gpu_step.time / self.learned.decode
+        return roofline.offloaded(gpu_step.time / self.learned.decode, self.host.read, self.host.bandwidth)
 
     def token_time(self, step: Number, prefill: Number) -> Number:
         """Return the time of each further token, others' prompts included [s]."""
@@ -110,7 +129,8 @@ class SpeedInputs(Struct, frozen=True):
 
     def first_token(self, step: Number, prefill: Number) -> Number:
         """Return the time to the first token [s]."""
-        return roofline.first_token(prefill, self.users, step, self.answer, self.constants)
+        time = roofline.first_token(prefill, self.users, step, self.answer, self.constants)
+        return time / self.learned.first
 
     def throughput(self, step: Number, prefill: Number) -> Number:
         """Return the output tokens per second of all users, each asking again at once [tokens/s]."""
@@ -194,6 +214,7 @@ def speed_inputs(
     stages: Number = 1,
     threads: int = 0,
     host: HostWeights = NO_HOST_WEIGHTS,
+    learned: Corrections = UNCORRECTED,
 ) -> SpeedInputs:
     """Put together what time follows from.
 
@@ -211,6 +232,7 @@ def speed_inputs(
         chunk=chunk,
         interleaved=situation.server,
         host=host,
+        learned=learned,
     )
 
 

@@ -1,0 +1,132 @@
+"""What is learned of one device under one engine, for predictions: nothing where it is switched off."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import date, timedelta
+from functools import lru_cache
+
+from msgspec import Struct
+
+from gyakusan.catalog import cpu, speed_constants
+from gyakusan.doors.notices import notice
+from gyakusan.errors import SourceError
+from gyakusan.learning import store
+from gyakusan.learning.rows import Quantity, Row
+from gyakusan.learning.rule import Cell
+
+SWITCH = "GYAKUSAN_LEARNED"
+"""Variable whose value "off" leaves out whatever was learned."""
+KEPT_DAYS = 90
+"""A measurement counts so long: drivers, servers and computers change. Assumed."""
+TRUST_IN_OTHERS = 0.25
+"""Weight of a row that was imported, against one of this computer. Assumed: another computer has other RAM and cooling."""
+
+
+class Known(Struct, frozen=True):
+    """What is learned of a device under an engine.
+
+    decode: cells of the speed of answers
+    prefill: cells of the speed of prompts
+    ttft: cells of the time to the first token
+    rows: measurements that are in them
+    date: of the newest one, ISO 8601
+    """
+
+    decode: tuple[Cell, ...] = ()
+    prefill: tuple[Cell, ...] = ()
+    ttft: tuple[Cell, ...] = ()
+    rows: int = 0
+    date: str = ""
+
+
+NOTHING = Known()
+
+
+def today() -> date:
+    """Return the day, by which measurements age."""
+    return date.today()
+
+
+def is_on() -> bool:
+    """Return False where the user switched learning off."""
+    return os.environ.get(SWITCH, "").strip().casefold() not in ("off", "0", "no", "false")
+
+
+def device_name(name: str) -> str:
+    """Return a chip's name as rows have it: "w/" is no path."""
+    return " ".join(name.replace("/", " ").replace("\\", " ").split())[:120]
+
+
+def find(device: str, engine: str, cores: int) -> Known:
+    """Return what is learned of a device under an engine. cores: of a CPU that computes, 0 for a GPU."""
+    name = device_name(device)
+    return _known(tuple(r for r in current() if (r.device, r.engine, r.cores) == (name, engine, cores)))
+
+
+def bandwidth(device: str) -> float | None:
+    """Return the measured bandwidth of a computer's RAM, None where it was not measured [B/s]."""
+    name = device_name(device)
+    found = sorted(
+        r.measured for r in current() if r.quantity == "bandwidth" and r.device == name and r.origin != "import"
+    )
+    return found[len(found) // 2] if found else None
+
+
+def current() -> tuple[Row, ...]:
+    """Return the rows that count today. A file that cannot be read is said once, and nothing is learned."""
+    stamp = store.stamp() if is_on() else None
+    return () if stamp is None else _rows(stamp, today(), rules())
+
+
+@lru_cache(maxsize=4)
+def _rows(stamp: tuple[str, int, int], day: date, built_in: str) -> tuple[Row, ...]:
+    try:
+        every = store.read()
+    except SourceError as error:
+        notice(error.message)
+        return ()
+    oldest = (day - timedelta(days=KEPT_DAYS)).isoformat()
+    return tuple(r for r in every if r.date >= oldest and (r.rules == built_in or r.quantity == "bandwidth"))
+
+
+@lru_cache(maxsize=64)
+def _known(rows: tuple[Row, ...]) -> Known:
+    if not rows:
+        return NOTHING
+    cells: dict[Quantity, tuple[Cell, ...]] = {q: tuple(_cells(r for r in rows if r.quantity == q)) for q in CELLS}
+    return Known(cells["decode"], cells["prefill"], cells["ttft"], len(rows), max(r.date for r in rows))
+
+
+CELLS: tuple[Quantity, ...] = ("decode", "prefill", "ttft")
+
+
+def _cells(rows: Iterable[Row]) -> Iterable[Cell]:
+    """Yield one cell for each setting: its measurements by the inverse of their variance."""
+    settings: dict[object, list[Row]] = defaultdict(list)
+    for row in rows:
+        settings[row.setting].append(row)
+    for same in settings.values():
+        yield _cell(same)
+
+
+def _cell(same: Sequence[Row]) -> Cell:
+    weights = [1 / r.noise for r in same]
+    whole = sum(weights)
+    return Cell(
+        shift=sum(w * r.shift for w, r in zip(weights, same, strict=True)) / whole,
+        noise=1 / whole,
+        trust=TRUST_IN_OTHERS if same[0].origin == "import" else 1.0,
+        prompts=sum(w * r.prompts for w, r in zip(weights, same, strict=True)) / whole,
+    )
+
+
+@lru_cache(maxsize=1)
+def rules() -> str:
+    """Return the build of the built-in constants: rows that another one predicted do not count."""
+    fitted = speed_constants.load().provenance.get("sha256", "")
+    own = repr((cpu.RATES, cpu.ONE_ROW, cpu.SPREAD, cpu.constants(1)))
+    return f"{zlib.crc32(f'{fitted} {own}'.encode()):08x}"

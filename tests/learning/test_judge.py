@@ -1,0 +1,31 @@
+"""Outliers are refused with a reason; what is plausible is not."""
+
+from __future__ import annotations
+
+from msgspec import structs
+
+from gyakusan.learning.judge import refusal
+from gyakusan.learning.rows import Row
+
+ROW = Row("decode", "AMD EPYC", "llama.cpp", 2, "abc", 40.0, 20.0, "2026-11-28", users=1)
+
+
+def test_half_as_fast_is_plausible_and_a_thirtieth_is_not() -> None:
+    assert refusal(ROW, 1.6, ()) is None
+    why = refusal(structs.replace(ROW, measured=40 / 30), 1.6, ())
+    assert str(why) == "30 times as slow as predicted, and more than 3.1 times is not plausible"
+    assert "12 times as fast" in str(refusal(structs.replace(ROW, measured=480.0), 1.6, ()))
+
+
+def test_what_all_others_deny_is_refused() -> None:
+    others = [structs.replace(ROW, measured=m) for m in (19.0, 20.0, 21.0)]
+    wild = structs.replace(ROW, measured=85.0)
+    assert refusal(wild, 1.6, others[:2]) is None
+    assert str(refusal(wild, 1.6, others)) == "4.2 times off the other 3 measurements of this device"
+    assert refusal(structs.replace(ROW, measured=23.0), 1.6, others) is None
+
+
+def test_a_noisy_measurement_may_be_further_off() -> None:
+    far = structs.replace(ROW, measured=10.0)
+    assert refusal(far, 1.6, ()) is not None
+    assert refusal(structs.replace(far, busy=1.0), 1.6, ()) is None

@@ -1,0 +1,174 @@
+"""What is known of a device: by setting, fresh, of today's constants, and never where it is switched off."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+from msgspec import structs
+
+from gyakusan import machines
+from gyakusan.catalog.models import find as model_record
+from gyakusan.learning import known, store
+from gyakusan.learning.rows import Row
+from gyakusan.models.assemble import from_record
+from gyakusan.planning.predict.speed import TurnShape, estimate_speed
+
+LLAMA = from_record(model_record("llama3.1-8b"), "Q4_K_M")
+
+
+@pytest.fixture(autouse=True)
+def _learning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.delenv(known.SWITCH, raising=False)
+    monkeypatch.setattr(known, "today", lambda: date(2026, 11, 29))
+
+
+def row(**more: object) -> Row:
+    plain = Row("decode", "GeForce RTX 4090", "llama.cpp", 0, known.rules(), 100.0, 80.0, "2026-11-28", "m", "Q4", 1)
+    return structs.replace(plain, **more)
+
+
+def test_nothing_is_known_without_a_file() -> None:
+    assert known.find("GeForce RTX 4090", "llama.cpp", 0) == known.NOTHING
+    assert known.bandwidth("x") is None
+
+
+def test_rows_of_one_setting_are_one_cell() -> None:
+    store.add([row(), row(measured=90.0), row(users=4), row(users=4, origin="import")])
+    found = known.find("GeForce RTX 4090", "llama.cpp", 0)
+    assert found.rows == 4
+    assert found.date == "2026-11-28"
+    assert [c.trust for c in found.decode] == [1.0, 1.0, known.TRUST_IN_OTHERS]
+    assert found.decode[0].noise == pytest.approx(row().noise / 2)
+    assert found.prefill == found.ttft == ()
+
+
+@pytest.mark.parametrize(
+    "other", [{"device": "RTX 9"}, {"engine": "vllm"}, {"cores": 4}, {"date": "2026-08-01"}, {"rules": "older"}]
+)
+def test_what_is_of_another_device_engine_or_time_does_not_count(other: dict[str, object]) -> None:
+    store.add([row(**other)])
+    assert known.find("GeForce RTX 4090", "llama.cpp", 0) == known.NOTHING
+
+
+def test_the_switch(monkeypatch: pytest.MonkeyPatch) -> None:
+    store.add([row()])
+    assert known.find("GeForce RTX 4090", "llama.cpp", 0).rows == 1
+    monkeypatch.setenv(known.SWITCH, "off")
+    assert known.find("GeForce RTX 4090", "llama.cpp", 0) == known.NOTHING
+    assert store.forget() == 1
+    assert store.read() == ()
+    assert store.forget() == 0
+
+
+def test_a_broken_file_is_said_and_passed_by() -> None:
+    from gyakusan.doors.notices import notice
+
+    store.path().parent.mkdir(parents=True, exist_ok=True)
+    store.path().write_bytes(b"no database at all, but long enough to be read as one" * 50)
+    said: list[str] = []
+    notice.hear(lambda m: said.append(str(m)))
+    try:
+        assert known.find("GeForce RTX 4090", "llama.cpp", 0) == known.NOTHING
+    finally:
+        from gyakusan.doors.notices import log
+
+        notice.hear(log)
+    assert "cannot be read or written" in said[0]
+
+
+@pytest.mark.parametrize("engine", ["llama.cpp", "vllm"])
+def test_predictions_move_and_narrow_on_the_same_device_and_engine_only(engine: str) -> None:
+    machine = machines.parse("RTX 4090", None)
+    before = estimate_speed(LLAMA, machine, engine, TurnShape(users=4))
+    store.add([row(users=n, predicted=100.0, measured=80.0) for n in (1, 2, 4)])
+    store.add([row(quantity="prefill", predicted=5000.0, measured=5500.0)])
+    after = estimate_speed(LLAMA, machine, engine, TurnShape(users=4))
+    built_in = estimate_speed(LLAMA, machine, engine, TurnShape(users=4), learned=False)
+    assert before
+    assert after
+    assert built_in == before
+    if engine == "vllm":
+        assert after == before
+        return
+    assert 0.8 < after.decode_each.value / before.decode_each.value < 0.9
+    assert 1.0 < after.prefill.value / before.prefill.value < 1.1
+    assert after.decode_each.high / after.decode_each.low < before.decode_each.high / before.decode_each.low
+    assert after.throughput.high / after.throughput.low < before.throughput.high / before.throughput.low
+    assert (after.decode_each.basis, after.measurements_here, after.measured_on) == ("measured_here", 4, "2026-11-28")
+
+
+def test_a_time_is_learned_beside_what_follows_from_the_speeds() -> None:
+    machine = machines.parse("RTX 4090", None)
+    turn = TurnShape(users=1)
+    before = estimate_speed(LLAMA, machine, turn=turn)
+    assert before
+    halved = [row(quantity="prefill", users=n, predicted=2.0, measured=1.0) for n in (1, 2, 3, 4, 5)]
+    late = [row(quantity="ttft", users=n, predicted=1.0, measured=2.0) for n in (1, 2, 3, 4, 5)]
+    store.add([*halved, *late])
+    after = estimate_speed(LLAMA, machine, turn=turn)
+    assert after
+    assert after.ttft.value / before.ttft.value == pytest.approx(before.prefill.value / after.prefill.value, rel=0.15)
+    assert after.ttft.value / before.ttft.value == pytest.approx(2.0, rel=0.15)
+
+
+def test_the_sweep_and_one_model_are_corrected_alike() -> None:
+    import gyakusan
+
+    asked = {"device": "RTX 4090", "users": 2, "context": 8192}
+    store.add([row(users=n) for n in (1, 2, 4)])
+    found = gyakusan.plan(**asked)
+    first = found.plans[0]
+    assert first.pace is not None
+    assert first.pace.measurements_here == 3
+    cells = found.to_dict()["plans"][0]["pace"]
+    assert cells["measured_here"] == {"measurements": 3, "date": "2026-11-28"}
+    assert cells["decode_each"]["basis"] == "measured_here"
+
+
+def test_the_measured_bandwidth_of_this_computers_ram(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = machines.parse("cpu", None)
+    assert plain.host is not None
+    name = known.device_name(plain.processor)
+    rows = [row(quantity="bandwidth", device=name, engine="", predicted=3e10, measured=b) for b in (1e10, 2e10, 9e10)]
+    store.add(rows)
+    host = machines.parse("cpu", None).host
+    assert host is not None
+    assert host.bandwidth == (plain.host.bandwidth or 2e10)
+
+
+def test_a_file_of_another_version_is_refused() -> None:
+    import sqlite3
+    from contextlib import closing
+
+    from gyakusan.errors import SourceError
+
+    store.add([row()])
+    with closing(sqlite3.connect(store.path())) as db, db:
+        db.execute("PRAGMA user_version = 7")
+    with pytest.raises(SourceError, match="version 7"):
+        store.read()
+
+
+def test_no_test_reads_the_developers_measurements() -> None:
+    """Of a new process as of this one: what a test starts inherits it. This module alone switches it on."""
+    import subprocess
+    import sys
+
+    root = Path(__file__).parents[2]
+    code = "import tests.conftest, os; print(os.environ['GYAKUSAN_LEARNED'])"
+    told = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "off"
+
+
+def test_the_built_in_accuracy_never_learns() -> None:
+    """It judges constants and formulas alone: neither it nor what it is made of knows the room."""
+    import subprocess
+    import sys
+
+    root = Path(__file__).parents[2]
+    code = "import sys; import benchmarks.speed_accuracy; print([m for m in sys.modules if '.learning' in m])"
+    told = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "[]"

@@ -1,0 +1,71 @@
+"""Files of measurements: whole, versioned, without names of people or places; what is none is refused."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from msgspec import structs
+
+from gyakusan.errors import BadRecord
+from gyakusan.learning.rows import Row, parsed, written
+
+ROW = Row("decode", "AMD EPYC", "llama.cpp", 2, "abc", 40.0, 20.0, "2026-11-28", "SmolLM2-135M", "Q4_1", 4, 64.0, 0.0)
+
+
+def test_what_is_written_is_read() -> None:
+    rows = (ROW, structs.replace(ROW, quantity="ttft", predicted=0.5, measured=1.0, prompts=0.4))
+    assert parsed(written(rows).encode(), "f") == rows
+
+
+def test_slower_is_negative_for_speeds_and_times() -> None:
+    assert ROW.shift == pytest.approx(-0.6931, abs=1e-4)
+    assert structs.replace(ROW, quantity="ttft", predicted=1.0, measured=2.0).shift == pytest.approx(-0.6931, abs=1e-4)
+
+
+BROKEN: list[tuple[dict[str, Any], str]] = [
+    ({"measured": 0}, "above 0"),
+    ({"measured": -1}, "above 0"),
+    ({"predicted": 1e30}, "above 0"),
+    ({"users": 0}, "count"),
+    ({"prompts": 2}, "count"),
+    ({"date": "yesterday"}, "date"),
+    ({"device": ""}, "name"),
+    ({"device": "x" * 200}, "name"),
+    ({"model": "/home/me/model.gguf"}, "name"),
+    ({"device": "a\u202eb"}, "name"),
+    ({"quantity": "price"}, "price"),
+    ({"host": "my-laptop"}, "host"),
+    ({"users": "many"}, "int"),
+]
+
+
+@pytest.mark.parametrize(("change", "word"), BROKEN)
+def test_a_row_that_cannot_be_is_refused(change: dict[str, Any], word: str) -> None:
+    document = json.loads(written([ROW]))
+    document["rows"][0].update(change)
+    with pytest.raises(BadRecord, match=word):
+        parsed(json.dumps(document).encode(), "f.json")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"schema": "gyakusan/measurements/9", "rows": []}', "\xff", "[" * 9999]
+)
+def test_what_is_no_such_file(text: str) -> None:
+    with pytest.raises(BadRecord, match=r"f\.json is not a file of measurements"):
+        parsed(text.encode("latin-1"), "f.json")
+
+
+def test_too_many_rows() -> None:
+    from gyakusan.learning import rows
+
+    many = written([ROW] * 3)
+    assert len(parsed(many.encode(), "f")) == 3
+    before = rows.MOST_ROWS
+    try:
+        rows.MOST_ROWS = 2
+        with pytest.raises(BadRecord, match="more than 2 rows"):
+            parsed(many.encode(), "f")
+    finally:
+        rows.MOST_ROWS = before
