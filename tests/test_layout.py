@@ -24,6 +24,7 @@ APART = {
     "engines/test_contract.py": "a toy engine through every command",
     "engines/test_no_engine_names.py": "of all modules outside engines/",
     "models/families/test_newer.py": "families of 2026 together, by the weights that the hub counts",
+    "serving/test_real_servers.py": "one real model under other real servers, where they are installed",
     "engines/mlx/test_real_mlx.py": "beside the real library, where it is installed",
 }
 """Test files and folders without a module of their own -> what they test."""

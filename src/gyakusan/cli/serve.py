@@ -10,7 +10,7 @@ from cyclopts import App, Parameter
 from gyakusan.cli.numbered import check_machine, is_plan, numbered_plan
 from gyakusan.cli.options import Output, People, Server, Sharing, Where, Which, _
 from gyakusan.cli.writing import draw, terminal, warn, write_json
-from gyakusan.engines.registry import engine
+from gyakusan.engines.registry import DEFAULT, engine
 from gyakusan.errors import BadReference, BadSetting
 from gyakusan.message import say
 from gyakusan.text import tell
@@ -208,15 +208,16 @@ def _ready(
     if output.json:
         from gyakusan.documents.served import served
 
-        write_json(served(running.url, rows, running.report.build, asked.rules.VERSION), output, indent=None)
+        told = served(running.url, rows, running.report, asked.rules.VERSION, entry.bytes, running.resident)
+        write_json(told, output, indent=None)
         return
-    from gyakusan.show.served import build, comparison
+    from gyakusan.show.served import build, memory
     from gyakusan.show.servers import steps
     from gyakusan.show.tree import Address, Next, Text
 
     screen = terminal(output)
-    screen.show(build(running.report.build, asked.rules.VERSION))
-    screen.show(comparison(rows), Address(say("OpenAI base URL: {url}", url=running.url)))
+    screen.show(build(running.report.version, asked.rules.VERSION))
+    screen.show(memory(rows, entry.bytes, running.resident), Address(say("OpenAI base URL: {url}", url=running.url)))
     if running.key_path:
         screen.show(Address(say("The API key is in {path}", path=running.key_path)))
     screen.show(Address(running.curl()))
@@ -230,25 +231,35 @@ def _file(asked: Deployment, typed: str) -> str:
 
     from gyakusan.fetching.find import PACKAGED, find_files
 
-    source = asked.model.source
-    if asked.model.name == PACKAGED and not source.endswith(".gguf"):
+    source, folder = asked.model.source, asked.server.GIVEN == "folder"
+    if folder and Path(source).is_dir():
+        return source
+    if not folder and asked.model.name == PACKAGED and not source.endswith(".gguf"):
         from gyakusan.models.embedded import embedded
 
         return str(embedded())
-    if source.endswith(".gguf") and Path(source).is_file():
+    if not folder and source.endswith(".gguf") and Path(source).is_file():
         return source
     found = find_files(asked)
-    if found is not None and found.path.is_file():
+    if found is not None and (found.path.is_dir() if folder else found.path.is_file()):
         return str(found.path)
     raise BadReference(
-        "The files of {name} are not on this computer.", name=asked.model.name, command=f"gyakusan get {typed}",
+        "The files of {name} are not on this computer.", name=asked.model.name, command=_get(asked, typed),
         mend="Fetch them: {command}",
     )  # fmt: skip
+
+
+def _get(asked: Deployment, typed: str) -> str:
+    """Return the command that fetches the files of what was typed."""
+    usual = is_plan(typed) or asked.engine == DEFAULT
+    return f"gyakusan get {typed}" + ("" if usual else f" --engine {asked.engine}")
 
 
 def _check_sense(asked: Deployment, typed: str) -> None:
     """Raise BadSetting for another machine's plan, and for a context that the model was not trained for."""
     check_machine(asked, typed)
+    if asked.refusals:
+        raise BadSetting(asked.refusals[0].template, **asked.refusals[0].facts, mend="--anyway starts it as it is.")
     trained, context = asked.model.trained_context, int(asked.load.context)
     if trained and context > trained:
         raise BadSetting(

@@ -8,6 +8,7 @@ from typing import Literal
 from msgspec import Struct, field
 
 from gyakusan.documents.common import catalogue_date
+from gyakusan.engines.server import ServerReport
 from gyakusan.message import Message
 from gyakusan.serving.buffer_comparison import BufferComparison
 from gyakusan.serving.dry_run import DryRun
@@ -39,14 +40,20 @@ class ServeJson(Struct, frozen=True, kw_only=True):
     catalogue: date of the catalogue
     url: base URL of the OpenAI API
     build: number of the server's build, null if it tells none
+    version: of the server as people write it, null if it tells none
     rules: version of the engine whose rules the prediction follows
     buffers: predicted and reported
+    planned_bytes: memory of the ledger, on all devices [B]
+    resident_bytes: RAM that the server's processes hold now, null if the system does not tell [B]
     """
 
     url: str
     build: int | None
     rules: str
     buffers: tuple[BufferJson, ...]
+    version: str | None = None
+    planned_bytes: float | None = None
+    resident_bytes: int | None = None
     schema: Literal["gyakusan/serve/1"] = "gyakusan/serve/1"
     catalogue: str = field(default_factory=catalogue_date)
 
@@ -91,9 +98,18 @@ class ErrorJson(Struct, frozen=True, kw_only=True):
     catalogue: str = field(default_factory=catalogue_date)
 
 
-def served(url: str, rows: Sequence[BufferComparison], build: int | None, rules: str) -> ServeJson:
-    """Return a running server."""
-    return ServeJson(url=url, build=build, rules=rules, buffers=tuple(_buffer(r) for r in rows))
+def served(
+    url: str, rows: Sequence[BufferComparison], report: ServerReport, rules: str, planned: float, resident: int | None
+) -> ServeJson:
+    """Return a running server.
+
+    planned, resident: its memory: of the ledger, and in RAM now [B]
+    """
+    told = tuple(_buffer(r) for r in rows)
+    return ServeJson(
+        url=url, build=report.build, rules=rules, buffers=told, version=report.version, planned_bytes=planned,
+        resident_bytes=resident,
+    )  # fmt: skip
 
 
 def dry_run(found: DryRun) -> ServeDryRunJson:

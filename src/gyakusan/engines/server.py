@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar
 
 from gyakusan.core.model import Model
 from gyakusan.engines.base import EngineSettings
@@ -93,6 +93,10 @@ class StartFailure:
     mend: Message
 
 
+Given = Literal["file", "folder", "name"]
+"""What a server is given of a model: its file, the folder of a checkpoint, or a name under which it keeps it itself."""
+
+
 class ServerReport(Protocol):
     """What a server logged about itself while it started."""
 
@@ -104,6 +108,11 @@ class ServerReport(Protocol):
     @property
     def build(self) -> int | None:
         """Number of its build, None if it tells none."""
+        ...
+
+    @property
+    def version(self) -> str | None:
+        """Its version as people write it, None if it tells none."""
         ...
 
 
@@ -154,6 +163,10 @@ class ServerModule(Protocol[S_contra, R_co]):
 
     HEALTH: str
     """Path that answers 200 once the server is ready, e.g. "/health"."""
+    GIVEN: Given
+    """What it is given of a model."""
+    PROVED: bool
+    """True if it says that it is ready only once the model computes; another server is asked for a token first."""
     PROGRAMS: tuple[str, ...]
     """What it can be started with, e.g. a program on PATH or a Python package; the first that is here is taken."""
 
@@ -184,6 +197,10 @@ class ServerModule(Protocol[S_contra, R_co]):
         """Return True if the server says here that it listens on `port` and has loaded the model."""
         ...
 
+    def gave_up(self, line: str) -> bool:
+        """Return True if the server says here that it will never answer, although its process goes on."""
+        ...
+
     def works(self, line: str) -> bool:
         """Return True if the server says here that the model computes for somebody."""
         ...
@@ -197,7 +214,7 @@ class ServerModule(Protocol[S_contra, R_co]):
         ...
 
     def model_error(self, path: Path) -> GyakusanError | None:
-        """Return what is wrong with the model file, None if it can be read: for a server that ends without a word."""
+        """Return what is wrong with the model's file or folder, None if it can be read: the server would say less."""
         ...
 
     def dry_run(self, model: Model, settings: S_contra) -> tuple[Sequence[DryRunLine], DryRunBuild]:

@@ -25,6 +25,7 @@ from gyakusan.message import Message, say
 from gyakusan.serving import posix
 from gyakusan.serving.access import KEY_VARIABLE, Access, free_port, grant_access, is_loopback
 from gyakusan.serving.process import GuardedProcess, ProcessSpec
+from gyakusan.serving.proof import Proof
 
 Progress = Callable[[Message, float], None]
 Handlers = dict[int, Callable[[int, FrameType | None], object] | int | None]
@@ -89,6 +90,7 @@ class Server(Generic[S, R]):
         self._access: Access | None = None
         self._child: GuardedProcess | None = None
         self._address = ("", 0)
+        self._proof: Proof | None = None
         self._read = 0
         self._worked = 0.0
 
@@ -140,9 +142,11 @@ class Server(Generic[S, R]):
         return self
 
     def check_file(self) -> None:
-        """Raise BadReference if there is no model file."""
-        if not self.path.is_file():
+        """Raise BadReference if the file or the folder of the model is not there."""
+        if self.module.GIVEN == "file" and not self.path.is_file():
             raise BadReference("The file {path} does not exist.", path=str(self.path), mend="Check the path.")
+        if self.module.GIVEN == "folder" and not self.path.is_dir():
+            raise BadReference("The folder {path} does not exist.", path=str(self.path), mend="Check the path.")
 
     def check_model(self) -> None:
         """Raise ServerError for a model file that cannot be read, with the reason: the server would say less, and later."""
@@ -152,6 +156,8 @@ class Server(Generic[S, R]):
     def stop(self) -> None:
         """End the server and all that belongs to it. Safe at any time, any number of times."""
         try:
+            if self._proof is not None:
+                self._proof.end()
             if self._child is not None:
                 self._child.end()
         finally:
@@ -161,8 +167,7 @@ class Server(Generic[S, R]):
     @property
     def url(self) -> str:
         """Base of the OpenAI API."""
-        host, port = self._address
-        return f"http://[{host}]:{port}/v1" if ":" in host else f"http://{host}:{port}/v1"
+        return f"http://{_authority(*self._address)}/v1"
 
     @property
     def key(self) -> str | None:
@@ -231,6 +236,7 @@ class Server(Generic[S, R]):
     def _attempt(self, access: Access, *, last: bool) -> bool:
         """Start once. Returns False if somebody else took the free port meanwhile and it is not the last attempt."""
         port = access.port or free_port(access.host)
+        self._proof = None
         self._address = (_LOOPBACK_OF.get(access.host, access.host), port)
         self._child = GuardedProcess(self._spec(access, port), self.options.log_file, append=self.options.append_log)
         try:
@@ -246,9 +252,17 @@ class Server(Generic[S, R]):
     def _spec(self, access: Access, port: int) -> ProcessSpec:
         o = self.options
         public = not is_loopback(access.host)
-        endpoint = Endpoint(access.host, port, access.key, o.alias or self.path.stem, o.threads, public)
+        endpoint = Endpoint(access.host, port, access.key, o.alias or self._alias(), o.threads, public)
         launch = self.module.launch(self.program, self.path, self.settings, endpoint)
         return ProcessSpec(launch.argv, launch.environment, launch.input, (access.key,) if access.key else ())
+
+    def _alias(self) -> str:
+        match self.module.GIVEN:
+            case "file":
+                return self.path.stem
+            case "folder":
+                return self.path.resolve().name
+        return str(self.path)
 
     def _wait(self, child: GuardedProcess) -> None:
         """Return when the model is loaded and the server answers that it is ready."""
@@ -260,11 +274,16 @@ class Server(Generic[S, R]):
             lines = child.log.lines
             stages = [message for line in lines[seen:] if (message := self.module.stage(line))]
             loaded = loaded or any(self.module.listens(line, self._address[1]) for line in lines[seen:])
+            if any(self.module.gave_up(line) for line in lines[seen:]):
+                raise self._death(child, started=False)
             seen = len(lines)
             for message in stages or [current] * (elapsed - spoken >= 1.0):
                 current, spoken = message, elapsed
                 self._progress(current, elapsed)
-            if loaded and self._healthy():
+            answers = loaded and self._healthy()
+            if answers and not self.module.PROVED:
+                current = say("Warming up.")
+            if answers and self._computes():
                 self.ready_after = time.monotonic() - begun
                 self.report = self.module.read(child.log.lines)
                 self._progress(say("The server is ready."), self.ready_after)
@@ -289,6 +308,14 @@ class Server(Generic[S, R]):
         finally:
             connection.close()
 
+    def _computes(self) -> bool:
+        """Return True once the server has answered with a token, where its word is not enough. Raises ServerError."""
+        if self.module.PROVED:
+            return True
+        if self._proof is None:
+            self._proof = Proof(f"http://{_authority(*self._address)}", self.key)
+        return self._proof.told()
+
     def _death(self, child: GuardedProcess, *, started: bool) -> ServerError:
         """Return why the server ended: from its whole log, else from the model file, else from its exit code."""
         child.end()  # whatever is left of its process group would keep the log open
@@ -307,6 +334,10 @@ class Server(Generic[S, R]):
         if code < 0:
             return ServerError("The server crashed with signal {number}.", number=-code, mend="See the server's log.")
         return _ended(code, child.log.lines)
+
+
+def _authority(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _ended(code: int, lines: Sequence[str]) -> ServerError:

@@ -27,6 +27,7 @@ from gyakusan.serving.front.limits import Limits, largest_body
 from gyakusan.serving.front.people import PeopleKeys
 from gyakusan.serving.front.running import Front
 from gyakusan.serving.front.upstream import Target
+from gyakusan.serving.process_memory import resident_bytes
 from gyakusan.serving.server import Handlers, Server, ServerOptions, leave_on_signals, restore_signals
 from gyakusan.serving.watchdog import Patience, Watchdog, one_token
 
@@ -161,6 +162,12 @@ class Service:
     def report(self) -> ServerReport:
         """What the model server logged about itself."""
         return self._server.report
+
+    @property
+    def resident(self) -> int | None:
+        """RAM that the model server's processes hold now, None where the system does not tell [B]."""
+        pid = self._server.pid
+        return None if pid is None else resident_bytes(pid)
 
     @property
     def front(self) -> Front | None:

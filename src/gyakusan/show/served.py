@@ -10,17 +10,29 @@ from gyakusan.serving.chat import ChatAnswer
 from gyakusan.serving.dry_run import DryRun
 from gyakusan.show import wording
 from gyakusan.show.tree import Address, Cell, Section, Table, Text, Title, Tree, columns
-from gyakusan.units import MIB
+from gyakusan.units import MIB, format_bytes
 
 HEAD_TEXTS = ("buffer", "device", "predicted", "reported", "error")
 COLUMNS = columns(HEAD_TEXTS, 2)
 
 
-def build(number: int | None, rules: str) -> Text:
-    """Return which build runs, and whose rules the prediction follows."""
-    if number is None:
+def build(version: str | None, rules: str) -> Text:
+    """Return which version runs, and whose rules the prediction follows."""
+    if version is None:
         return Text(say("The server does not say its build; the forecast follows {rules}.", rules=rules))
-    return Text(say("The server is build {build}; the forecast follows {rules}.", build=f"b{number}", rules=rules))
+    return Text(say("The server is build {build}; the forecast follows {rules}.", build=version, rules=rules))
+
+
+def memory(rows: Sequence[BufferComparison], planned: float, resident: int | None) -> Table | Text:
+    """Return each buffer, predicted and reported; of a server that reports none the plan and what its processes hold."""
+    if rows:
+        return comparison(rows)
+    if resident is None:
+        return Text(say("This server reports no memory; {planned} are planned.", planned=format_bytes(planned)))
+    told = {"planned": format_bytes(planned), "held": format_bytes(float(resident))}
+    return Text(
+        say("This server reports no memory: {planned} are planned, its processes hold {held} of RAM now.", **told)
+    )
 
 
 def comparison(rows: Sequence[BufferComparison]) -> Table:

@@ -68,6 +68,11 @@ class Reported:
     flash: bool | None = None
     fitted: tuple[str, ...] = ()
 
+    @property
+    def version(self) -> str | None:
+        """The build as people write it."""
+        return None if self.build is None else f"b{self.build}"
+
     def of(self, kind: BufferKind) -> float:
         """Return the bytes of one kind over all devices [B]."""
         return sum(buffer.bytes for buffer in self.buffers if buffer.kind == kind)

@@ -9,15 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from msgspec import structs
-
-from gyakusan.doors.text import line as cleaned
+from gyakusan.engines.log_failures import LONGEST_LINE, Pattern, first_failure
 from gyakusan.engines.server import StartFailure
 from gyakusan.message import Message, say
 
-LONGEST_LINE = 2000
-"""Longer lines are cut before they are matched. [characters]"""
-
+__all__ = ["LONGEST_LINE", "start_failure"]
 
 # fmt: off
 _PATTERNS: tuple[tuple[str, str, Message, Message], ...] = (
@@ -82,15 +78,9 @@ _PATTERNS: tuple[tuple[str, str, Message, Message], ...] = (
 )
 # fmt: on
 """Kind, pattern, reason and remedy, the most telling first. Named groups fill the sentences."""
-_COMPILED = tuple((kind, re.compile(pattern), text, mend) for kind, pattern, text, mend in _PATTERNS)
+_COMPILED = tuple(Pattern(kind, re.compile(pattern), text, mend) for kind, pattern, text, mend in _PATTERNS)
 
 
 def start_failure(lines: Iterable[str]) -> StartFailure | None:
     """Return why the server did not start, None if the log does not tell. The most telling line wins, not the first."""
-    printable = [cleaned(line[:LONGEST_LINE]) for line in lines]
-    for kind, pattern, text, mend in _COMPILED:
-        for line in printable:
-            if match := pattern.search(line):
-                facts = {name: value.strip().rstrip(".") for name, value in match.groupdict().items()}
-                return StartFailure(kind, structs.replace(text, facts=facts), structs.replace(mend, facts=facts))
-    return None
+    return first_failure(lines, _COMPILED)

@@ -17,7 +17,7 @@ from gyakusan.engines.llamacpp.launch import HEALTH
 from gyakusan.engines.llamacpp.log import listens, read, stage, works
 from gyakusan.engines.llamacpp.log_errors import start_failure
 from gyakusan.engines.llamacpp.settings import Settings
-from gyakusan.engines.server import Endpoint, Launch, PredictedBuffer
+from gyakusan.engines.server import Endpoint, Given, Launch, PredictedBuffer
 from gyakusan.errors import GyakusanError, ServerError
 
 if TYPE_CHECKING:
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = ["HEALTH", "PROGRAMS", "listens", "read", "stage", "start_failure", "works"]
 
+GIVEN: Given = "file"
+PROVED = True
+"""It warms up with a token before /health answers 200. Source: llama.cpp b11434, common/common.cpp, common_init_from_params."""
 PROGRAMS: tuple[str, ...] = (launching.PROGRAM, "embedded")
 
 _EMBEDDED = Path(__file__).with_name("embedded_server.py")
@@ -76,6 +79,11 @@ def dry_run(model: Model, settings: Settings) -> tuple[tuple[run.Compared, ...],
 def shell_line(path: Path, settings: Settings, endpoint: Endpoint) -> str:
     """Return the llama-server line that a person would type to start the same."""
     return launching.command(path, settings, **_options(endpoint), keyed=bool(endpoint.key))
+
+
+def gave_up(line: str) -> bool:
+    """Return False: a llama-server that cannot go on ends."""
+    return False
 
 
 def title(program: str) -> str:

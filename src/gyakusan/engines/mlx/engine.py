@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import fields, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
 
 from msgspec import structs
 
@@ -32,7 +32,6 @@ from gyakusan.engines.defaults import (
     no_page,
     no_part_in_ram,
     no_replicas,
-    no_server,
     no_spanning,
     one_command,
     one_layout,
@@ -41,7 +40,7 @@ from gyakusan.engines.defaults import (
     same_command,
     unchanged_command,
 )
-from gyakusan.engines.mlx import cache, families
+from gyakusan.engines.mlx import cache, families, launch
 from gyakusan.engines.mlx.ledger import accounts, ledger
 from gyakusan.engines.mlx.load_memory import load_memory, memory_class
 from gyakusan.engines.mlx.settings import CAVEAT, VERSION, Settings, format_of
@@ -56,6 +55,7 @@ if TYPE_CHECKING:
     from gyakusan.catalog.artifacts import Artifact
     from gyakusan.catalog.models import ModelRecord
     from gyakusan.engines.mlx.log import Reported
+    from gyakusan.engines.server import ServerModule
 
 NAME = "MLX-LM"
 KEY = ""
@@ -78,7 +78,6 @@ embedding_settings, embedding_command = no_embedding_settings, same_command
 spanning_settings, spanning_commands = no_spanning, one_command
 format_refusal, part_in_ram, replica_settings = no_format_refusal, no_part_in_ram, no_replicas
 image_settings = no_image_settings
-server = no_server
 with_port, with_host, with_page = port_option, host_option, no_page
 short_command, container = unchanged_command, no_container
 
@@ -203,14 +202,8 @@ def weight_bytes(model: Model) -> list[int]:
 
 def command(model: Model, machine: Machine, settings: Settings) -> Command:
     """`mlx_lm.server` with what differs from its defaults. The model: a directory or a repository that is an MLX conversion."""
-    argv = ["mlx_lm.server", "--model", model.catalogue_name or model.source or model.name]
-    for name in (f.name for f in fields(Settings)):
-        if name in ("context", "users", "weights"):
-            continue
-        value, usual = getattr(settings, name), Settings.__dataclass_fields__[name].default
-        if value != usual:
-            argv += [f"--{name.replace('_', '-')}", str(value)]
-    return Command(tuple(argv))
+    source = model.catalogue_name or model.source or model.name
+    return Command(("mlx_lm.server", "--model", source, *launch.arguments(settings)))
 
 
 def artifact(record: ModelRecord, name: str) -> Artifact | None:
@@ -245,6 +238,13 @@ def published_command(record: ModelRecord, model: Model, machine: Machine, setti
 
 def _folder(record: ModelRecord, name: str) -> str:
     return f"./{record.name}-{name}"
+
+
+def server() -> ServerModule[Settings, Reported]:
+    """The module that starts mlx_lm.server."""
+    from gyakusan.engines.mlx import server
+
+    return cast("ServerModule[Settings, Reported]", server)
 
 
 def read(lines: Iterable[str]) -> Reported:

