@@ -372,6 +372,6 @@ def test_the_recorded_log_is_of_this_build(running: Running) -> None:
 
 
 def test_an_engine_that_gyakusan_does_not_start() -> None:
-    deployment = api.deployment("qwen3-8b", load=Load(1, 8192), device="RTX 4090").under("vLLM")
-    with pytest.raises(ServerError, match=r"cannot start vLLM yet.*gyakusan plan"):
+    deployment = api.deployment("qwen3-8b", load=Load(1, 8192), device="RTX 4090").under("Ollama")
+    with pytest.raises(ServerError, match=r"cannot start Ollama yet.*gyakusan plan"):
         Server.of(deployment)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from msgspec import structs
 
@@ -23,7 +23,6 @@ from gyakusan.engines.defaults import (
     no_embedding_settings,
     no_page,
     no_part_in_ram,
-    no_server,
     port_option,
     same_command,
 )
@@ -44,6 +43,7 @@ from gyakusan.units import GIB
 if TYPE_CHECKING:
     from gyakusan.catalog.artifacts import Artifact
     from gyakusan.catalog.models import ModelRecord
+    from gyakusan.engines.server import ServerModule
     from gyakusan.engines.vllm.log import Reported
 
 NAME = "vLLM"
@@ -65,7 +65,6 @@ with_port, with_host, with_page = port_option, host_option, no_page
 spanning_commands = launch.over_nodes
 part_in_ram = no_part_in_ram
 embedding_settings, embedding_command = no_embedding_settings, same_command
-server = no_server
 
 __all__ = [
     "VERSION",
@@ -339,6 +338,13 @@ def container(machine: Machine) -> Container | None:
     """Return vLLM's image for NVIDIA or AMD, None for other machines."""
     backend = machine.gpus[0].backend if machine.gpus else "cpu"
     return launch.container(backend)
+
+
+def server() -> ServerModule[Settings, Reported]:
+    """The module that starts `vllm serve`."""
+    from gyakusan.engines.vllm import server
+
+    return cast("ServerModule[Settings, Reported]", server)
 
 
 def read(lines: Iterable[str]) -> Reported:

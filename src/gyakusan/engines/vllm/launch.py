@@ -39,15 +39,22 @@ def command(
     name = source or (_made(model, settings.quantization) if needed else repository(model))
     if online is None:
         online = settings.quantization if settings.quantization in ONLINE and plain else ""
-    flags = [*PROGRAM, name, "--host", host, "--port", str(port), *_memory(settings)]
+    return Command((*PROGRAM, *words(name, settings, host, port, online)), variables(model.trained_context, settings))
+
+
+def words(source: str, settings: Settings, host: str, port: int, online: str) -> tuple[str, ...]:
+    """Return what follows `vllm serve`.
+
+    online: method with which the checkpoint is quantised while it is loaded, "" = none
+    """
+    flags = [source, "--host", host, "--port", str(port), *_memory(settings)]
     if settings.tensor_parallel > 1:
         flags += ["--tensor-parallel-size", str(settings.tensor_parallel)]
     if settings.pipeline_parallel > 1:
         flags += ["--pipeline-parallel-size", str(settings.pipeline_parallel)]
     if settings.data_parallel > 1:
         flags += ["--data-parallel-size", str(settings.data_parallel)]
-    flags += ["--quantization", online] if online else []
-    return Command(tuple(flags), MappingProxyType(_environment(model, settings)))
+    return (*flags, *(("--quantization", online) if online else ()))
 
 
 def _made(model: Model, method: str) -> str:
@@ -69,12 +76,15 @@ def _memory(settings: Settings) -> list[str]:
     return flags
 
 
-def _environment(model: Model, settings: Settings) -> dict[str, str]:
-    """Internal sockets on the loopback, no usage statistics; a longer context than trained must be allowed."""
-    variables = {"VLLM_HOST_IP": "127.0.0.1", "VLLM_NO_USAGE_STATS": "1"}
-    if model.trained_context and settings.max_model_len > model.trained_context:
-        variables["VLLM_ALLOW_LONG_MAX_MODEL_LEN"] = "1"
-    return variables
+def variables(trained: int, settings: Settings) -> Mapping[str, str]:
+    """Internal sockets on the loopback, no usage statistics; a longer context than trained must be allowed.
+
+    trained: context that the model was trained for, 0 = not known [tokens]
+    """
+    needed = {"VLLM_HOST_IP": "127.0.0.1", "VLLM_NO_USAGE_STATS": "1"}
+    if trained and settings.max_model_len > trained:
+        needed["VLLM_ALLOW_LONG_MAX_MODEL_LEN"] = "1"
+    return MappingProxyType(needed)
 
 
 def repository(model: Model) -> str:

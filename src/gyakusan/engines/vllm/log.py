@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from gyakusan.engines.server import ReportedBuffer
 from gyakusan.units import GIB
 
 _LONGEST = 8000
@@ -46,6 +47,18 @@ class Reported:
     block_size: int | None = None
     batched: int | None = None
     utilization: float | None = None
+
+    @property
+    def build(self) -> None:
+        """None: vLLM has versions, and no build numbers."""
+        return
+
+    @property
+    def buffers(self) -> tuple[ReportedBuffer, ...]:
+        """The weights of the first rank, printed to 0.01 GiB or finer."""
+        if self.weights is None:
+            return ()
+        return (ReportedBuffer("gpu0", "weights", float(self.weights), "Model loading took", 0.005 * GIB),)
 
     @property
     def request(self) -> int | None:
