@@ -30,8 +30,8 @@ WORDS = {
 TABLES = {"COMMANDS", "ABOUT"}
 SPOKEN = {"PROMPTS"}
 """Constants that are sentences but are said to a model, not to the user."""
-ANSWERED = {"Refusal"}
-"""Calls whose sentences go to programs, in English as all of OpenAI's API."""
+ANSWERED = {"Refusal", "Counter", "Gauge", "Histogram"}
+"""Calls whose sentences go to programs, in English as all of OpenAI's API and of Prometheus."""
 
 _SENTENCE = re.compile(r"[A-Z{](?=.* ).*[\w)}\]`'\"][.?]", re.DOTALL)
 

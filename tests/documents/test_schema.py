@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from gyakusan.documents import ledger
 from gyakusan.documents.schema import DOCUMENTS, schema, written
 from gyakusan.documents.served import served
 from gyakusan.documents.writer import plain
+from gyakusan.engines.server import ReportedBuffer
 from gyakusan.errors import UnknownName
 from gyakusan.planning.predict.assessment import assess
 from gyakusan.serving.buffer_comparison import BufferComparison
@@ -71,10 +73,20 @@ def test_a_schema_refuses() -> None:
             valid(bad)
 
 
+@dataclass(frozen=True)
+class ReportedBuffers:
+    """What a server logged, and no more."""
+
+    buffers: tuple[ReportedBuffer, ...]
+    build: int | None
+    version: str | None = None
+
+
 def test_a_running_server() -> None:
     rows = [BufferComparison("weights", "host", 1.0, None, None, None)]
-    valid(plain(served("http://127.0.0.1:8080/v1", rows, 11549, "b11434"), "en"))
-    valid(plain(served("http://127.0.0.1:8080/v1", rows, None, "b11434"), "en"))
+    for build, resident in ((11549, 2**30), (None, None)):
+        report = ReportedBuffers((), build)
+        valid(plain(served("http://127.0.0.1:8080/v1", rows, report, "b11434", 1e9, resident), "en"))
 
 
 def test_an_error_is_a_document_too(capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,6 +15,7 @@ ALLOWED = {
     ("catalog/compile.py", "sqlite3.connect"): "the compiled catalogue, which SQLite opens",
     ("catalog/release_stamp.py", "sqlite3.connect"): "a compiled catalogue, which SQLite opens",
     ("load_testing/store.py", "sqlite3.connect"): "our own store of benches, which SQLite opens",
+    ("learning/store.py", "sqlite3.connect"): "our own store of measurements, which SQLite opens",
     ("cli/__init__.py", "open"): "opens the null device to write",
     ("cli/writing.py", "os.open"): "opens the null device to write",
     ("models/formats/gguf_writer.py", "open"): "writes",
@@ -27,6 +28,7 @@ ALLOWED = {
     ("serving/process.py", "os.fdopen"): "writes the log",
     ("engines/llamacpp/dry_run/worker.py", "json.load"): "standard input, written by run.py",
     ("engines/llamacpp/dry_run/worker.py", "os.fdopen"): "writes the answer",
+    ("engines/mlx/keyed_server.py", "json.load"): "standard input, written by launch.py",
     ("engines/llamacpp/embedded_server.py", "json.load"): "standard input, written by launch.py",
 }
 """(module, call) -> why it is no reading of a file from outside."""

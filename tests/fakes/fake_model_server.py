@@ -50,7 +50,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.heard.paths.append(self.path)
-        self._json(b"{}")
+        if self.path == "/metrics":
+            self._send(b"vllm:kv_cache_usage_perc 0.5\n", "text/plain; version=0.0.4")
+        else:
+            self._json(b"{}")
 
     def do_POST(self) -> None:
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -69,8 +72,11 @@ class Handler(BaseHTTPRequestHandler):
             self.heard.count(-1)
 
     def _json(self, body: bytes) -> None:
+        self._send(body, "application/json")
+
+    def _send(self, body: bytes, kind: str) -> None:
         self.send_response(200)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

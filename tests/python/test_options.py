@@ -52,6 +52,7 @@ NO_FUNCTION = {
     "ps": "the servers of the command line",
     "logs": "a file",
     "stop": "the `with` block ends",
+    "watch": "the metrics of a server, for people",
     "keys": "the file of one user, changed by hand",
 }
 OPTIONS = {"plan": PlanOptions, "upgrade": UpgradeOptions, "fleet": FleetOptions}

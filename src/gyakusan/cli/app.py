@@ -32,6 +32,7 @@ COMMANDS = {
     "serve": "Start the planned endpoint and check the prediction.",
     "bench": "Load a server and compare it with the prediction.",
     "ps": "Show the servers that gyakusan started and that run.",
+    "watch": "Show what a running server does: requests, speed, memory.",
     "logs": "Print the end of a server's log.",
     "stop": "Stop a running server.",
     "keys": "Give people keys for shared servers, list and revoke them.",

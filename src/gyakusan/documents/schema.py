@@ -30,6 +30,7 @@ from gyakusan.documents import (
     served,
     servers,
     upgrade,
+    watch,
 )
 from gyakusan.errors import unknown
 from gyakusan.message import say
@@ -49,6 +50,7 @@ DOCUMENTS: Mapping[str, Any] = {
     "get-list": get.GetListJson,
     "connect": connect.ConnectJson,
     "ps": servers.ServersJson,
+    "watch": watch.WatchJson,
     "keys": keys.KeysJson,
     "key-made": keys.KeyMadeJson,
     "serve": served.ServeJson,

@@ -12,6 +12,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from math import nan
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -114,6 +115,8 @@ class Service:
             keys = Keys.of(self._access.key, None if people is None else PeopleKeys(people))
             limits = self.options.limits or default_limits(self._deployment)
             self._front = Front(self._access.host, self._access.port, keys, limits, self.options.names)
+            self._front.app.metrics.plan(planned_memory(self._deployment))
+            self._front.app.metrics.watch_memory(lambda: self.resident or nan)
             self._front.start()
             if self.options.on_open is not None:
                 self.options.on_open(self.url, self.key_path)
@@ -253,6 +256,16 @@ class Service:
             why = error.strerror or "?"
             path = str(self.options.server.log_file)
             self._tell(say("The log file {path} takes nothing more: {error}.", path=path, error=why))
+
+
+def planned_memory(deployment: Deployment) -> dict[tuple[str, str], float]:
+    """Return the lines of a deployment's ledger, by device and part [B]."""
+    found: dict[tuple[str, str], float] = {}
+    for account in deployment.ledger.accounts:
+        for line in account.lines:
+            place = account.device.name, line.part
+            found[place] = found.get(place, 0.0) + float(line.bytes)
+    return {place: size for place, size in found.items() if size}
 
 
 def default_limits(deployment: Deployment, **changes: Any) -> Limits:

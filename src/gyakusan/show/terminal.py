@@ -34,6 +34,7 @@ from gyakusan.show.wrapping import PROSE, cells, printable, wrapped
 from gyakusan.text import Language, tell
 
 if TYPE_CHECKING:
+    from rich.live import Live
     from rich.status import Status
 
 PIPE = 120
@@ -65,6 +66,44 @@ class Terminal:
     def progress(self) -> Progress:
         """Return a line that says what is being done."""
         return Progress(self._console, self._language)
+
+    def redrawn(self, *, in_place: bool) -> Redrawn:
+        """Return a place for a screen that changes. in_place: False prints one below the other, as a pipe gets it."""
+        return Redrawn(self, self._console if in_place and self._console.is_terminal else None)
+
+    def drawn(self, *parts: Part) -> list[rich.text.Text]:
+        """Return the lines that `show` would print, without what comes next."""
+        shown = [p for p in parts if not isinstance(p, Next)]
+        return list(lines(shown, self._language, self._width, ascii_only=self._ascii))
+
+
+class Redrawn:
+    """A screen that is drawn anew in its place."""
+
+    def __init__(self, terminal: Terminal, console: Console | None) -> None:
+        self._terminal = terminal
+        self._console = console
+        self._live: Live | None = None
+
+    def show(self, *parts: Part) -> None:
+        """Draw parts in the place of what stood there."""
+        if self._console is None:
+            self._terminal.show(*parts)
+            return
+        from rich.console import Group
+        from rich.live import Live
+
+        group = Group(*self._terminal.drawn(*parts))
+        if self._live is None:
+            self._live = Live(group, console=self._console, auto_refresh=False)
+            self._live.start()
+        self._live.update(group, refresh=True)
+
+    def close(self) -> None:
+        """Leave the last screen."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
 
 
 class Progress:

@@ -10,14 +10,14 @@ from gyakusan.serving.front.app import neighbourhood, tokens_in
 @pytest.mark.parametrize(
     ("tail", "tokens"),
     [
-        (b'"usage":{"completion_tokens":4,"prompt_tokens":31,"total_tokens":35},"timings":{"prompt_n":1}', 35),
-        (b'"usage": {"input_tokens": 5, "output_tokens": 6}', 11),
-        (b'data: {"timings":{"prompt_n":7,"predicted_n":2}}\n\ndata: [DONE]\n\n', 9),
-        (b'"usage":{"prompt_tokens":12,"total_tokens":12}', 12),
-        (b"", 0),
+        (b'"usage":{"completion_tokens":4,"prompt_tokens":31,"total_tokens":35},"timings":{"prompt_n":1}', (31, 4)),
+        (b'"usage": {"input_tokens": 5, "output_tokens": 6}', (5, 6)),
+        (b'data: {"timings":{"prompt_n":7,"predicted_n":2}}\n\ndata: [DONE]\n\n', (7, 2)),
+        (b'"usage":{"prompt_tokens":12,"total_tokens":12}', (12, 0)),
+        (b"", None),
     ],
 )
-def test_tokens_of_an_answer(tail: bytes, tokens: int) -> None:
+def test_tokens_of_an_answer(tail: bytes, tokens: tuple[int, int] | None) -> None:
     assert tokens_in(tail) == tokens
 
 

@@ -20,6 +20,7 @@ from gyakusan.serving.front.heads import (
     Head,
     Names,
     check_length,
+    check_owner,
     check_path,
     preflight,
     shared_with,
@@ -27,6 +28,7 @@ from gyakusan.serving.front.heads import (
 )
 from gyakusan.serving.front.keys import OWNER, Keys
 from gyakusan.serving.front.limits import Limits
+from gyakusan.serving.front.metrics import CONTENT_TYPE, Metrics
 from gyakusan.serving.front.rates import Buckets
 from gyakusan.serving.front.refusal import JSON_TYPE, Headers, Refusal
 from gyakusan.serving.front.slots import Slots
@@ -36,12 +38,16 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Client = tuple[str, str]
 
-HEALTH = ("/health", "/v1/health")
+HEALTH, METRICS = ("/health", "/v1/health"), "/metrics"
+LONGEST_METRICS = 4 * 2**20
+"""No more is passed on of the server's own metrics. [B]"""
 ABORT = "gyakusan.abort"
 """Where the protocol leaves the function that ends a connection at once."""
 DRAINED, DRAIN_TIME = 8 * 2**20, 2.0
 """How much of a refused body is read and dropped, and for how long: its sender reads the refusal after it. [B], [s]"""
 _PASSED = (b"content-type", b"content-length", b"retry-after")
+NOT_TOKENS = 4
+"""Events of a stream that hold no token, at most: the role, the reason of the end, the usage, the end."""
 _TAIL = 4096
 """The end of an answer, where its tokens are counted. [B]"""
 _COUNTS = re.compile(
@@ -78,6 +84,7 @@ class App:
         self.upstream = Upstream()
         of_one = limits.slots_of_one(keyed=bool(keys))
         self.slots = Slots(limits.slots, of_one, limits.waiting, limits.wait)
+        self.metrics = Metrics(lambda: self.slots.held, lambda: self.slots.queued)
         self._names = names
         self._requests = Buckets(limits.key_requests)
         self._tokens = Buckets(limits.key_tokens)
@@ -90,6 +97,7 @@ class App:
             await self._answer(head, receive, answer)
         except Refusal as refusal:
             self.traffic.refusals += 1
+            self.metrics.refusals.labels(refusal.kind).inc()
             if answer.started:
                 answer.abort()
                 return
@@ -111,6 +119,10 @@ class App:
             return
         client = self._client(head)
         check_path(head)
+        check_owner(head, client[0])
+        if head.path == METRICS:
+            await self._tell_metrics(head, answer)
+            return
         check_length(head, self.limits.body)
         self._meter(client)
         body = b""
@@ -134,32 +146,60 @@ class App:
             raise Refusal(429, "rate_limited", f"This key has used its share. Ask again in {wait} s.", retry=wait)
         self._requests.take(client, limit=requests)
 
+    async def _tell_metrics(self, head: Head, answer: _Answer) -> None:
+        """Answer with the metrics of the front, and with those of the server where it has any."""
+        told = b""
+        with contextlib.suppress(httpx2.HTTPError, Refusal, TimeoutError):
+            async with asyncio.timeout(2.0), self.upstream.ask("GET", METRICS, b"") as response:
+                found = b""
+                async for piece in response.aiter_bytes():
+                    found += piece
+                    if len(found) > LONGEST_METRICS:
+                        raise TimeoutError
+                plain = response.headers.get("content-type", "").startswith("text/plain")
+                told = found if response.status_code == 200 and plain else b""
+        own = await asyncio.to_thread(self.metrics.text)  # the memory of a process takes a while to add up
+        headers = [(b"content-type", CONTENT_TYPE), (b"cache-control", b"no-store"), *shared_with(head)]
+        await answer.whole(200, headers, own + told)
+
     async def _pass(self, head: Head, client: Client, body: bytes, answer: _Answer) -> None:
         """Pass a request on as soon as there is a slot, and its answer back as it comes."""
+        begun = time.monotonic()
         async with AsyncExitStack() as stack:
             if head.takes_slot:
                 await stack.enter_async_context(self.slots.one(client))
+                self.metrics.wait.observe(time.monotonic() - begun)
             self.traffic.requests += 1
+            self.metrics.requests.labels(client[0]).inc()
             try:
                 response = await stack.enter_async_context(self.upstream.ask(head.method, head.path, body))
-                await self._copy(response, head, client, answer)
+                await self._copy(response, head, client, answer, begun)
             except httpx2.TransportError:
                 raise away() from None
 
-    async def _copy(self, response: httpx2.Response, head: Head, client: Client, answer: _Answer) -> None:
+    async def _copy(self, response: httpx2.Response, head: Head, client: Client, answer: _Answer, begun: float) -> None:
         passed = [(k.lower(), v) for k, v in response.headers.raw if k.lower() in _PASSED]
-        events, tail = 0, b""
+        events, told, tail = 0, 0, b""
+        answer_tokens = self.metrics.tokens.labels(client[0], "answer")
         self._heard()
         try:
             await answer.start(response.status_code, [*passed, (b"cache-control", b"no-store"), *shared_with(head)])
             async for piece in response.aiter_raw():
+                if not tail and head.takes_slot:
+                    self.metrics.first.observe(time.monotonic() - begun)
                 self._heard()
                 events += piece.count(b"data:")
+                if events - NOT_TOKENS > told:  # a long answer counts while it comes
+                    answer_tokens.inc(events - NOT_TOKENS - told)
+                    told = events - NOT_TOKENS
                 tail = (tail + piece)[-_TAIL:]
                 await answer.send(piece)
         finally:
-            tokens = tokens_in(tail) or events
+            prompt, generated = tokens_in(tail) or (0, events)
+            tokens = prompt + generated
             self.traffic.tokens += tokens
+            self.metrics.tokens.labels(client[0], "prompt").inc(prompt)
+            answer_tokens.inc(max(0, generated - told))
             self._tokens.take(client[0], tokens, self.keys.limits(client[0])[1])
         await answer.end()
 
@@ -257,13 +297,13 @@ def _nothing() -> None:
     return None
 
 
-def tokens_in(tail: bytes) -> int:
-    """Return the tokens of prompt and answer that the end of an answer tells, 0 if it does not."""
+def tokens_in(tail: bytes) -> tuple[int, int] | None:
+    """Return the tokens of prompt and answer that the end of an answer tells, None if it does not."""
     counts = {name: int(number) for name, number in _COUNTS.findall(tail)}
-    for pair in _PAIRS:
-        if pair[1] in counts:
-            return sum(counts.get(name, 0) for name in pair)
-    return counts.get(b"prompt_tokens", 0)
+    for prompt, generated in _PAIRS:
+        if generated in counts:
+            return counts.get(prompt, 0), counts[generated]
+    return (counts[b"prompt_tokens"], 0) if b"prompt_tokens" in counts else None
 
 
 def neighbourhood(address: str) -> str:

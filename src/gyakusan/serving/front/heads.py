@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from gyakusan.serving.front.keys import OWNER
 from gyakusan.serving.front.refusal import Headers, Refusal
 
 _OWN_NAMES = frozenset({"localhost", "ip6-localhost", "host.docker.internal"})
@@ -17,6 +18,7 @@ _POST = {
     *("/rerank", "/reranking", "/v1/reranking", "/infill", "/tokenize", "/detokenize", "/apply-template"),
 }
 _GET = {"/v1/models", "/models", "/props", "/slots", "/metrics"}
+_OWNERS = {"/slots", "/metrics"}
 _LIGHT = {"/tokenize", "/detokenize", "/apply-template", "/v1/messages/count_tokens"}
 METHODS: Mapping[str, str] = dict.fromkeys(_POST, "POST") | dict.fromkeys(_GET, "GET")
 """The paths that are passed on, and the method of each. What changes the server (slots, adapters, models) is none of them."""
@@ -114,6 +116,12 @@ def check_path(head: Head) -> None:
             raise Refusal(415, "not_json", "The body has to be JSON: Content-Type: application/json.")
         if head.value(b"content-encoding") is not None:
             raise Refusal(415, "encoded", "A body without Content-Encoding is expected.")
+
+
+def check_owner(head: Head, name: str) -> None:
+    """Raise Refusal for what only the owner of a server may see: what others ask, and how much."""
+    if head.path in _OWNERS and name != OWNER:
+        raise Refusal(403, "owner_only", f"Only the key of the server's owner may see {head.path}.")
 
 
 def check_length(head: Head, largest: int) -> None:

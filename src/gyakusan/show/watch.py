@@ -1,0 +1,68 @@
+"""What a running server does now."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gyakusan.message import Message, say
+from gyakusan.show.ledger import PART_TEXTS
+from gyakusan.show.tree import Column, Fact, Facts, Pause, Table, Text, Tree, Verdict, Words
+from gyakusan.show.wording import gib, short
+
+if TYPE_CHECKING:
+    from gyakusan.serving.observed import Observed, Rates
+
+HEAD_TEXTS = ("device", "memory", "GiB planned")
+
+
+def screen(name: str, now: Observed, rates: Rates | None) -> Tree:
+    """Return requests, speeds and memory of a server. rates: since the look before, None at the first."""
+    verdict = Verdict((_does(name, now),), tone="plain")
+    return verdict, Pause(), Facts(tuple(_facts(now, rates))), Pause(), *_memory(now)
+
+
+def _does(name: str, now: Observed) -> Message:
+    running, waiting = int(now.running), int(now.waiting)
+    if not running and not waiting:
+        return say("{name} is idle.", name=name)
+    return say("{name} answers now: {running}; waiting: {waiting}.", name=name, running=running, waiting=waiting)
+
+
+def _facts(now: Observed, rates: Rates | None) -> list[Fact]:
+    found = []
+    if rates is not None:
+        speeds: list[Words] = [
+            say("{n} tokens/s of answers", n=short(rates.answer_tokens)),
+            say("{n} tokens/s of prompts", n=short(rates.prompt_tokens)),
+        ]
+        if rates.ttft is not None:
+            speeds.append(say("half began within {seconds} s", seconds=f"{rates.ttft:g}"))
+        found.append(Fact(say("now"), tuple(speeds)))
+    since: list[Words] = [
+        say("requests: {n}", n=f"{now.requests:,.0f}"),
+        say("tokens of answers: {n}", n=f"{now.answer_tokens:,.0f}"),
+    ]
+    if now.refusals:
+        since.append(say("refused: {n}", n=f"{now.refusals:,.0f}"))
+    found.append(Fact(say("since the start"), tuple(since)))
+    if now.cache is not None:
+        found.append(Fact(say("KV cache"), (say("{share} in use", share=f"{now.cache:.0%}"),)))
+    return found
+
+
+def _memory(now: Observed) -> Tree:
+    if not now.planned:
+        return ()
+    heads = [Message(h) for h in HEAD_TEXTS]
+    rows = tuple(
+        (device, Message(PART_TEXTS.get(line, line)), gib(size))  # type: ignore[call-overload]
+        for (device, line), size in now.planned.items()
+    )
+    table = Table((Column(heads[0]), Column(heads[1]), Column(heads[2], "number")), rows, indent=1)
+    planned = gib(sum(now.planned.values()))
+    if now.resident is None:
+        return table, Text(say("Planned: {planned} GiB.", planned=planned))
+    told = say(
+        "Planned: {planned} GiB; the server holds {held} GiB of RAM now.", planned=planned, held=gib(now.resident)
+    )
+    return table, Text(told)

@@ -1,0 +1,108 @@
+"""What the front tells of itself, and to whom."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import pytest
+from tests.fakes.fake_model_server import KEY, Open, Running, opened
+
+from gyakusan.errors import ServerError
+from gyakusan.serving.endpoints import Endpoint
+from gyakusan.serving.front import people
+from gyakusan.serving.front.people import PeopleKeys
+from gyakusan.serving.observed import Observed, Rates, observe, observed, rates
+
+__all__ = ["opened"]  # the fixture
+
+
+def look(running: Running, key: str | None = KEY) -> Observed:
+    return observe(Endpoint("", running.url + "/v1", None, key))
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 10.0) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def test_requests_tokens_and_memory_are_counted(opened: Open) -> None:
+    running = opened()
+    running.front.app.metrics.plan({("RTX 4090", "weights"): 7e9, ("RTX 4090", "kv.full"): 1e9})
+    running.front.app.metrics.watch_memory(lambda: 5e8)
+    before = look(running)
+    assert (before.requests, before.running, before.waiting, before.resident) == (0, 0, 0, 5e8)
+    assert before.planned == {("RTX 4090", "weights"): 7e9, ("RTX 4090", "kv.full"): 1e9}
+    assert [running.post().status_code for _ in range(3)] == [200] * 3
+    assert running.post("/v1/nowhere").status_code == 404
+    assert wait_for(lambda: look(running).answer_tokens == 12)
+    after = look(running)
+    assert (after.requests, after.refusals, after.prompt_tokens) == (3, 1, 9)
+    seen = rates(before, after)
+    assert seen.answer_tokens == pytest.approx(12 / seen.seconds)
+    assert seen.ttft is not None
+    assert seen.ttft <= 1.0
+
+
+def test_a_long_answer_counts_while_it_comes(opened: Open) -> None:
+    running = opened()
+    with running.client() as client, client.stream("POST", "/v1/chat/completions", json={"stream": 100}) as answer:
+        pieces = answer.iter_raw()
+        next(pieces)
+        assert wait_for(lambda: look(running).answer_tokens > 5)
+        assert look(running).running == 1
+        for _ in pieces:
+            pass
+    assert wait_for(lambda: look(running).running == 0)
+    assert wait_for(lambda: look(running).answer_tokens == 100)
+
+
+def test_only_the_owner_sees_what_others_ask(opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    aiko = people.add("aiko", today=date.today())
+    running = opened(owners=PeopleKeys(people.place()))
+    for path in ("/metrics", "/slots"):
+        with running.client(aiko) as client:
+            assert (client.get(path).status_code, client.get("/v1/models").status_code) == (403, 200)
+        with running.client() as client:
+            assert client.get(path).status_code == 200
+    with pytest.raises(ServerError, match="owner only"):
+        look(running, aiko)
+    with pytest.raises(ServerError, match="owner only"):
+        look(running, None)
+    assert look(opened(key=None), None).requests == 0
+
+
+def test_metrics_of_the_server_follow_those_of_the_front(opened: Open) -> None:
+    running = opened()
+    assert look(running).cache == 0.5  # the stand-in says so
+    running.front.point(None)
+    assert look(running).cache is None
+
+
+def test_another_text_is_no_metrics() -> None:
+    for text in ("", "{}", "<html>", "a_metric 1\n", 'x{le="1"} nan\n', "gyakusan_requests_running{ 1\n"):
+        with pytest.raises(ServerError, match="tells no metrics"):
+            observed(text, 0.0)
+    with pytest.raises(ServerError, match="does not answer"):
+        observe(Endpoint("", "http://127.0.0.1:1/v1"))
+
+
+def test_a_cache_and_odd_numbers() -> None:
+    text = 'gyakusan_requests_running NaN\nvllm:kv_cache_usage_perc 0.25\ngyakusan_requests_total{key="a"} +Inf\n'
+    found = observed(text, 0.0)
+    assert (found.cache, found.running, found.requests, found.resident) == (0.25, 0, 0, None)
+    assert observed("gyakusan_requests_running 0\nllamacpp:kv_cache_usage_ratio 7\n", 0.0).cache is None
+
+
+def test_a_server_that_began_anew_has_no_negative_speed() -> None:
+    before = Observed(at=0.0, requests=10, answer_tokens=500, ttft_counts=((1.0, 5.0),))
+    assert rates(before, Observed(at=1.0)) == Rates(
+        seconds=1.0, requests=0, prompt_tokens=0, answer_tokens=0, ttft=None
+    )
