@@ -11,6 +11,7 @@ detect()                           this computer
 get(model, ...), get_list()        the files of a model, and all models on this computer
 serve(model, ...)                  a running endpoint
 bench(endpoint, ...)               what people get from a running endpoint; bench_list, bench_show, bench_import
+calibrate()                        measure this computer and learn from it; calibrate_export, calibrate_import
 catalog_list, catalog_show, catalog_sources, catalog_check, catalog_add, catalog_update, catalog_verify
 accuracy_memory, accuracy_speed    how right the predictions are
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from gyakusan.errors import GyakusanError
     from gyakusan.python.accuracy import accuracy_memory, accuracy_speed
     from gyakusan.python.benching import bench, bench_import, bench_list, bench_show
+    from gyakusan.python.calibrating import calibrate, calibrate_export, calibrate_import
     from gyakusan.python.comparing import compare
     from gyakusan.python.getting import get, get_list
     from gyakusan.python.inspection import inspect, quantizations
@@ -52,6 +54,9 @@ __all__ = [
     "bench_import",
     "bench_list",
     "bench_show",
+    "calibrate",
+    "calibrate_export",
+    "calibrate_import",
     "catalog_add",
     "catalog_check",
     "catalog_list",
@@ -78,6 +83,7 @@ _HOMES = {
     **dict.fromkeys(("fleet", "plan", "several", "upgrade"), "gyakusan.python.planning"),
     **dict.fromkeys(("detect", "serve"), "gyakusan.python.serving"),
     **dict.fromkeys(("bench", "bench_import", "bench_list", "bench_show"), "gyakusan.python.benching"),
+    **dict.fromkeys(("calibrate", "calibrate_export", "calibrate_import"), "gyakusan.python.calibrating"),
     **dict.fromkeys(("accuracy_memory", "accuracy_speed"), "gyakusan.python.accuracy"),
     **dict.fromkeys((n for n in __all__ if n.startswith("catalog_")), "gyakusan.python.records"),
     **dict.fromkeys(("get", "get_list"), "gyakusan.python.getting"),

@@ -234,3 +234,22 @@ def test_a_server_that_gyakusan_started_is_found_by_its_name(tmp_path: Path) -> 
             )
         with pytest.raises(gyakusan.GyakusanError, match="offices"):
             gyakusan.bench("offices", users="1", requests=4)
+
+
+def test_a_bench_of_this_computer_corrects_the_next_forecast(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GYAKUSAN_LEARNED")
+    options = ["--model", "smollm2", "--device", "cpu", "--bandwidth", "20GB/s", "--context", "2k"]
+    with serving(FakeChat(first=0.2, gap=0.02)) as fake:
+        main(["bench", fake.url, "--users", "1", *FEW, *options])
+        told = " ".join(capsys.readouterr().out.split())
+        assert "The next forecasts for this computer use it: intervals are" in told
+        main(["bench", fake.url, "--users", "1", *FEW, *options, "--no-save"])
+        assert "The next forecasts" not in capsys.readouterr().out
+    assert main(["inspect", *options[1:2], *options[2:6], "--json"]) == 0
+    pace = json.loads(capsys.readouterr().out)["pace"]
+    assert pace["measured_here"]["measurements"] == 3
+    with serving(FakeChat(first=0.0001)) as fake:
+        main(["bench", fake.url, "--users", "1", *FEW, *options])
+        assert "Not learned from:" in " ".join(capsys.readouterr().out.split())

@@ -81,3 +81,11 @@ def test_a_busy_computer_makes_noise() -> None:
     assert noise(0.0, 0.0) == pytest.approx(rule.RUN**2)
     assert noise(0.3, 0.0) > noise(0.1, 0.0)
     assert noise(0.0, 0.8) == pytest.approx(rule.RUN**2 + math.log(1.8) ** 2)
+
+
+def test_a_load_of_as_many_people_counts_most() -> None:
+    far = Cell(-0.5, 0.01, users=1)
+    assert rule.seen_from(far, 1) == far
+    moved = [float(corrected(1.6, [rule.seen_from(far, n)])[0]) for n in (1, 2, 8, 64)]
+    assert moved == sorted(moved)
+    assert moved[0] < moved[-1] < 1

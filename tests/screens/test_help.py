@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 COMMANDS = (
     *("", "inspect", "compare", "plan", "upgrade", "fleet", "detect", "get", "serve", "ps", "logs", "stop"),
-    *("chat", "connect", "demo"),
+    *("chat", "connect", "demo", "calibrate", "calibrate export", "calibrate import"),
     *("catalog", "catalog list", "catalog show", "catalog add", "catalog check", "catalog update", "catalog sources"),
     *("accuracy", "accuracy memory", "accuracy speed"),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from gyakusan.message import Message
 from gyakusan.show.bench import live
 from gyakusan.text import Language, tell
 
@@ -43,6 +44,11 @@ class LiveLine:
         each, first = (v[len(v) // 2] if v else None for v in (speeds, firsts))
         told = live(step.users, step.rate, max(0.0, now - run.begun), self._limit, each, first, failed)
         self._draw(tell(told, self._language))
+
+    def say(self, template: str) -> None:
+        """Say what begins."""
+        if self._on:
+            self._draw(tell(Message(template), self._language))
 
     def close(self) -> None:
         """Take the line away."""

@@ -17,6 +17,7 @@ import msgspec
 from gyakusan.documents import (
     accuracy,
     bench,
+    calibrate,
     catalog,
     colocation,
     compare,
@@ -57,6 +58,8 @@ DOCUMENTS: Mapping[str, Any] = {
     "serve-dry-run": served.ServeDryRunJson,
     "bench": bench.BenchJson,
     "bench-list": bench.BenchListJson,
+    "calibrate": calibrate.CalibrateJson,
+    "calibrate-measurements": calibrate.MeasurementsJson,
     "catalog-device": catalog.DeviceRecordJson,
     "catalog-machine": catalog.MachineRecordJson,
     "catalog-model": catalog.ModelRecordJson,

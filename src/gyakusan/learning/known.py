@@ -120,6 +120,7 @@ def _cell(same: Sequence[Row]) -> Cell:
         shift=sum(w * r.shift for w, r in zip(weights, same, strict=True)) / whole,
         noise=1 / whole,
         trust=TRUST_IN_OTHERS if same[0].origin == "import" else 1.0,
+        users=same[0].users,
         prompts=sum(w * r.prompts for w, r in zip(weights, same, strict=True)) / whole,
     )
 

@@ -13,8 +13,9 @@ A cell is what all measurements of one setting say: x = ln (measured / predicted
     what remains         s'^2 = 1 / (1 / s_d^2 + sum p) + s_r^2
     interval             [m figure / f', m figure * f'] with ln f' = 1.2816 s'
 
-Without a cell m = 1 and f' = f. Each further cell makes f' smaller, down to ln f' = sqrt(1 - DEVICE) ln f and no further.
-(Gelman et al., Bayesian Data Analysis, 3rd edition, section 2.5.) Every figure may be an array; shapes broadcast.
+A cell of another number of people has (DRIFT log2 of the ratio)^2 more in v. Without a cell m = 1 and f' = f. Each further
+cell makes f' smaller, down to ln f' = sqrt(1 - DEVICE) ln f and no further. (Gelman et al., Bayesian Data Analysis, 3rd
+edition, section 2.5.) Every figure may be an array; shapes broadcast.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from gyakusan.core.arrays import Number
 from gyakusan.core.broadcast import is_array
@@ -31,6 +32,8 @@ Z = 1.2815515655446004
 """Half of the width of a normal distribution's 80 % interval, in standard deviations."""
 DEVICE = 0.75
 """Share of the variance that belongs to the device. Assumed: at most, intervals become half as wide."""
+DRIFT = 0.08
+"""How much the error of the built-in speeds differs between loads of n and 2 n people, as one standard deviation. Assumed."""
 RUN = 0.08
 """How much two runs of the same load differ on an idle computer, as one standard deviation. Assumed."""
 
@@ -42,12 +45,14 @@ class Cell(Struct, frozen=True):
     noise: variance of that mean
     trust: share of their weight that they have: 1 for our own
     prompts: share of prompts in a time to the first token, as it is built in
+    users: people of the load, whom a load of as many is like most
     """
 
     shift: Number
     noise: float
     trust: float = 1.0
     prompts: float = 1.0
+    users: int = 1
 
 
 def log(value: Number) -> Number:
@@ -74,6 +79,12 @@ def noise(scatter: float, busy: float) -> float:
     scatter: standard error of it over the figure; busy: cores that others kept busy, over all cores
     """
     return float(RUN**2 + scatter**2 + math.log1p(max(0.0, busy)) ** 2)
+
+
+def seen_from(cell: Cell, users: int) -> Cell:
+    """Return a cell as it counts for a load of `users`: its variance grows with the doublings between the two loads."""
+    doublings = math.log2(max(1, users) / max(1, cell.users))
+    return structs.replace(cell, noise=cell.noise + (DRIFT * doublings) ** 2)
 
 
 def corrected(factor: Number, cells: Iterable[Cell]) -> tuple[Number, Number]:

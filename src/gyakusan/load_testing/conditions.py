@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import os
+import time
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
+
+from gyakusan.doors.files import whole
+from gyakusan.errors import GyakusanError
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +35,29 @@ def conditions() -> Conditions:
         load = os.getloadavg()[0]
     limit, usual = _power()
     return Conditions(load, os.cpu_count() or 1, limit, usual)
+
+
+def busy_cores(seconds: float = 1.0, stat: Path = Path("/proc/stat")) -> float | None:
+    """Return how many cores all programs keep busy while we wait, None where the system does not tell (Linux does).
+
+    seconds: how long we wait [s]; stat: the kernel's counters
+    """
+    before = _ticks(stat)
+    time.sleep(seconds)
+    after = _ticks(stat)
+    if before is None or after is None or after[0] <= before[0]:
+        return None
+    idle = (after[1] - before[1]) / (after[0] - before[0])
+    return max(0.0, 1 - idle) * (os.cpu_count() or 1)
+
+
+def _ticks(stat: Path) -> tuple[int, int] | None:
+    """Return all ticks of all cores and the idle ones (proc(5), /proc/stat: the 4th and 5th figure)."""
+    try:
+        figures = [int(n) for n in whole(stat, 2**20).decode().split("\n", 1)[0].split()[1:9]]
+    except (OSError, ValueError, GyakusanError):
+        return None
+    return (sum(figures), figures[3] + figures[4]) if len(figures) > 4 else None
 
 
 def _power() -> tuple[float | None, float]:

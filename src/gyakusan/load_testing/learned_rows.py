@@ -55,6 +55,11 @@ class Learnt:
     kept: tuple[Row, ...] = ()
     refused: tuple[Refused, ...] = ()
 
+    @property
+    def reasons(self) -> tuple[Message, ...]:
+        """Return why measurements were refused, each reason once."""
+        return tuple({str(r.why): r.why for r in self.refused}.values())
+
 
 def on_this_computer(deployment: Deployment) -> bool:
     """Return True if the chip that was planned for is one of this computer."""

@@ -234,7 +234,7 @@ def _learned(asked_for: Deployment, result: BenchResult, seen: Conditions) -> It
             "The next forecasts for this computer use it: intervals are {n} % narrower than the built-in ones.",
             n=f"{100 * share:.0f}",
         )
-    for why in dict.fromkeys(r.why for r in found.refused):
+    for why in found.reasons:
         yield say("Not learned from: {why}.", why=why)
 
 

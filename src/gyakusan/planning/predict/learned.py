@@ -42,10 +42,13 @@ def learned_speed(chip: Chip, situation: Situation, users: int, threads: int, *,
     found = known.find(chip.name, situation.engine, cores) if use else known.NOTHING
     if not found.rows:
         return LearnedSpeed(Corrections(), built_in)
-    decode, slow = rule.corrected(built_in["decode"], found.decode)
+    decode, slow = rule.corrected(built_in["decode"], [rule.seen_from(c, users) for c in found.decode])
     prefill, late = rule.corrected(built_in["prefill"], found.prefill)
     parts = [
-        structs.replace(c, shift=c.shift + rule.log(c.prompts / prefill + (1 - c.prompts) / decode)) for c in found.ttft
+        structs.replace(
+            rule.seen_from(c, users), shift=c.shift + rule.log(c.prompts / prefill + (1 - c.prompts) / decode)
+        )
+        for c in found.ttft
     ]
     first, first_factor = rule.corrected(built_in["ttft"], parts)
     wide = maximum(

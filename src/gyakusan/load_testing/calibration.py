@@ -1,0 +1,192 @@
+"""Measure this computer with a small model, learn from it, and say what changes."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from gyakusan.core.machine import Machine
+from gyakusan.engines.deployment import Deployment
+from gyakusan.learning import known
+from gyakusan.learning.rows import Quantity, Row
+from gyakusan.load_testing.conditions import Conditions, busy_cores
+from gyakusan.load_testing.drive import StepRun
+from gyakusan.load_testing.endpoint import target_of
+from gyakusan.load_testing.learned_rows import Learnt, learn, rows_of
+from gyakusan.load_testing.ram_bandwidth import ram_bandwidth
+from gyakusan.load_testing.result import BenchResult, StepResult
+from gyakusan.load_testing.said_and_seen import speed_of
+from gyakusan.load_testing.session import Bench, BenchRequest
+from gyakusan.load_testing.workload import Limits, Shape, Step
+from gyakusan.planning.predict.speed import Estimate, SpeedEstimate
+from gyakusan.serving.server import Server, ServerOptions
+
+MODEL = "smollm2"
+USERS, CONTEXT = 4, 2048
+FULL = (
+    Step(Shape(128, 64), users=1),
+    Step(Shape(128, 48), users=4),
+    Step(Shape(768, 32), users=1),
+    Step(Shape(512, 32), users=2),
+)
+QUICK = (Step(Shape(128, 48), users=1), Step(Shape(128, 32), users=4))
+FULL_SECONDS, QUICK_SECONDS = 35.0, 13.0
+"""How long each load is measured. [s]"""
+RAM_SECONDS = 3.0
+NOTHING_LEARNT = Learnt()
+ASSUMED_RAM = 40e9
+"""Bandwidth of RAM that nobody named, where it is compared: two channels of DDR4-2666, of which much is reached. [B/s]"""
+
+
+@dataclass(frozen=True, slots=True)
+class CalibratedFigure:
+    """One figure, before and after.
+
+    quantity: decode, prefill, ttft or bandwidth
+    users: people of the load, 0 for a bandwidth
+    prompt: length of the prompts, 0 for a bandwidth [tokens]
+    unit: tokens/s, s or B/s
+    predicted: before, with its 80 % interval
+    measured: what was seen
+    now: what is predicted from now on, with its 80 % interval
+    """
+
+    quantity: Quantity
+    users: int
+    prompt: int
+    unit: str
+    predicted: Estimate
+    measured: float
+    now: Estimate
+
+    @property
+    def factor(self) -> float:
+        """Measured over predicted."""
+        return self.measured / self.predicted.value
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What a calibration found.
+
+    machine: that was measured
+    model: with which
+    seconds: how long it took [s]
+    busy: cores that other programs kept busy before, None where the system does not tell
+    figures: before and after
+    learnt: what is kept and what is refused
+    interrupted: True if somebody ended it: nothing is kept
+    """
+
+    machine: Machine
+    model: str
+    seconds: float
+    busy: float | None
+    figures: tuple[CalibratedFigure, ...] = ()
+    learnt: Learnt = NOTHING_LEARNT
+    interrupted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Who is told how it gets on.
+
+    on_stage: called with what begins: "ram", "server", "load"
+    on_progress: called after each request, with the client's clock [s]
+    on_server: called with what the server does while it starts
+    """
+
+    on_stage: Callable[[str], None] = lambda stage: None
+    on_progress: Callable[[StepRun, float], None] = lambda run, now: None
+    on_server: Callable[..., None] | None = None
+
+
+def calibrate(plan: Callable[[str | None], Deployment], *, quick: bool = False, watch: Watch = Watch()) -> Calibration:
+    """Measure this computer and learn from it. Raises GyakusanError; whatever is raised, nothing runs on and nothing is kept.
+
+    plan: returns the small model on this computer, for a bandwidth of its RAM such as "23.4GB/s" if that is not known
+    """
+    begun = time.monotonic()
+    watch.on_stage("ram")
+    busy = busy_cores()
+    first = plan(None)
+    machine = first.machine
+    speed = ram_bandwidth(machine.cores or os.cpu_count() or 1, RAM_SECONDS)
+    known_before = machine.host.bandwidth if machine.host is not None else None
+    asked = first if machine.gpus or known_before else plan(f"{speed / 1e9:.2f}GB/s")
+    result = _measured(asked, quick, watch)
+    seen = Conditions(busy, os.cpu_count() or 1)
+    found = Calibration(machine, asked.model.name, time.monotonic() - begun, busy, interrupted=result.interrupted)
+    if result.interrupted:
+        return found
+    ram = _ram_row(machine, known_before or ASSUMED_RAM, speed, seen)
+    before = _said(asked, result)
+    learnt = learn([ram, *rows_of(asked, result, seen, "calibrate")])
+    after = _said(asked, result)
+    figures = (_ram_figure(ram), *_figures(result, before, after))
+    return replace(found, figures=figures, learnt=learnt)
+
+
+def _measured(asked: Deployment, quick: bool, watch: Watch) -> BenchResult:
+    watch.on_stage("server")
+    with Server.of(asked, ServerOptions(on_progress=watch.on_server)) as server:
+        watch.on_stage("load")
+        limits = Limits(QUICK_SECONDS if quick else FULL_SECONDS)
+        steps, seed = (QUICK if quick else FULL), time.monotonic_ns() % 2**31
+        request = BenchRequest(target_of(server.url, server.key), steps, limits, seed=seed)
+        return Bench(request, on_progress=watch.on_progress).run()
+
+
+def _said(asked: Deployment, result: BenchResult) -> list[SpeedEstimate | None]:
+    return [speed_of(asked, step) if step.requests else None for step in result.steps]
+
+
+def _figures(
+    result: BenchResult, before: list[SpeedEstimate | None], after: list[SpeedEstimate | None]
+) -> tuple[CalibratedFigure, ...]:
+    found: list[CalibratedFigure] = []
+    for step, said, now in zip(result.steps, before, after, strict=True):
+        if said is not None and now is not None:
+            found += _of_step(step, said, now)
+    order: tuple[Quantity, ...] = ("decode", "prefill", "ttft")
+    return tuple(sorted(found, key=lambda f: (order.index(f.quantity), f.users, f.prompt)))
+
+
+def _of_step(step: StepResult, said: SpeedEstimate, now: SpeedEstimate) -> list[CalibratedFigure]:
+    users, prompt = step.step.users, step.step.shape.prompt
+    found = []
+    if step.each is not None:
+        found.append(("decode", "tokens/s", said.decode_each, step.each.value, now.decode_each))
+    if step.prefill is not None and users == 1:
+        found.append(("prefill", "tokens/s", said.prefill, step.prefill.value, now.prefill))
+    first = None if step.ttft is None else step.ttft.p50 or step.ttft.mean
+    if first is not None:
+        found.append(("ttft", "s", said.ttft, first.value, now.ttft))
+    return [CalibratedFigure(q, users, prompt, unit, *three) for q, unit, *three in found]  # type: ignore[arg-type]
+
+
+def _ram_row(machine: Machine, assumed: float, measured: float, seen: Conditions) -> Row:
+    name = machine.processor or (machine.host.name if machine.host is not None else "CPU")
+    return Row(
+        quantity="bandwidth",
+        device=known.device_name(name),
+        engine="",
+        cores=machine.cores,
+        rules=known.rules(),
+        predicted=assumed,
+        measured=measured,
+        date=datetime.now(UTC).date().isoformat(),
+        busy=round(min(1.0, (seen.other_load or 0.0) / max(1, seen.cores)), 3),
+        origin="calibrate",
+    )
+
+
+def _ram_figure(row: Row) -> CalibratedFigure:
+    def exactly(value: float, spread: float, basis: str) -> Estimate:
+        return Estimate(value, value / spread, value * spread, basis, "ram", None)  # type: ignore[arg-type]
+
+    before, now = exactly(row.predicted, 2.0, "assumed"), exactly(row.measured, 1.0, "measured_here")
+    return CalibratedFigure("bandwidth", 0, 0, "B/s", before, row.measured, now)

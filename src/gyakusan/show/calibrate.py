@@ -1,0 +1,135 @@
+"""A calibration on the terminal: each figure before and after, and what is kept."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from gyakusan.learning.known import KEPT_DAYS
+from gyakusan.load_testing.calibration import CalibratedFigure, Calibration
+from gyakusan.load_testing.learned_rows import Learnt
+from gyakusan.message import Message, people, say
+from gyakusan.planning.predict.speed import Estimate
+from gyakusan.show.tree import Column, Next, Pause, Table, Text, Tree, Verdict, Words, whole
+
+HEAD_TEXTS = ("predicted", "measured here", "factor", "predicted now")
+LABEL_TEXTS = {
+    "decode": "answer tokens/s, {people}, prompts of {prompt}",
+    "prefill": "prompt tokens/s, prompts of {prompt}",
+    "ttft": "first token, {people}, prompts of {prompt}, s",
+    "bandwidth": "RAM bandwidth, GB/s",
+}
+STAGE_TEXTS = {
+    "ram": "Measuring the RAM",
+    "server": "Starting SmolLM2",
+    "load": "Loading it with people",
+}
+CROWDED = 0.25
+"""Share of the cores that others keep busy, from which on it is said. Assumed."""
+EQUAL = 0.03
+"""Nearer than this a speed is as it was assumed."""
+
+
+def beginning(quick: bool) -> Message:
+    """Return what is said before anything is measured."""
+    if quick:
+        return say("This takes about 40 s: SmolLM2 is loaded with 1 and 4 people. Ctrl-C ends it and keeps nothing.")
+    return say(
+        "This takes about 3 minutes: SmolLM2 is loaded with 1, 2 and 4 people. Ctrl-C ends it and keeps nothing."
+    )
+
+
+def screen(found: Calibration) -> Tree:
+    """Return what a calibration found."""
+    if found.interrupted:
+        return (Verdict((say("Ended early by Ctrl-C: *nothing* was kept."),), tone="fails"),)
+    parts: Tree = (_verdict(found), Pause(), table(found.figures))
+    notes = tuple(_notes(found))
+    if notes:
+        parts = (*parts, Pause(), *(Text(n, "note") for n in notes))
+    took = say("Took {seconds} s with {model}.", seconds=f"{found.seconds:.0f}", model=found.model)
+    if not found.learnt.kept:
+        return (*parts, Pause(), Text(took), Next(("gyakusan calibrate",)))
+    kept = say("Kept for {days} days. Undo: gyakusan calibrate --forget", days=KEPT_DAYS)
+    return (*parts, Pause(), Text(took), Text(kept), Next(("gyakusan plan", "gyakusan calibrate export here.json")))
+
+
+def table(figures: Sequence[CalibratedFigure]) -> Table:
+    """Return each figure, predicted, measured and as it is predicted from now on."""
+    heads = (Column(), *(Column(Message(h), "number") for h in HEAD_TEXTS))
+    return Table(heads, tuple((_label(f), *_cells(f)) for f in figures))
+
+
+def measurements(action: str, count: int, learnt: Learnt | None, file: str = "") -> Tree:
+    """Return what was exported, imported or forgotten."""
+    n = f"{count:,}"
+    if action == "forgotten":
+        return (Text(say("Forgot {n} measurements: forecasts are the built-in ones again.", n=n)),)
+    if action == "exported":
+        told = say("Wrote {n} measurements to {file}.", n=n, file=whole(file))
+        return Text(told), Text(say("They name devices and models, and no person, computer, path or prompt."), "note")
+    refused = tuple(Text(r, "note") for r in refusals(learnt or Learnt()))
+    return Text(say("Kept {n} measurements of another computer; each counts a quarter of an own one.", n=n)), *refused
+
+
+def refusals(learnt: Learnt) -> Iterator[Message]:
+    """Yield why measurements are not learned from, each reason once."""
+    for why in learnt.reasons:
+        yield say("Not learned from: {why}.", why=why)
+
+
+def _verdict(found: Calibration) -> Verdict:
+    answers = [f for f in found.figures if f.quantity == "decode"]
+    if not answers or not any(r.quantity == "decode" for r in found.learnt.kept):
+        return Verdict((say("*Nothing* was learned of the speed of answers."),), tone="doubt")
+    factor = math.exp(sum(math.log(f.factor) for f in answers) / len(answers))
+    n = f"{100 * abs(factor - 1):.0f}"
+    if abs(factor - 1) < EQUAL:
+        told = say("This computer answers *as fast as predicted*.")
+    elif factor > 1:
+        told = say("This computer answers {n} % *faster* than predicted.", n=n)
+    else:
+        told = say("This computer answers {n} % *slower* than predicted.", n=n)
+    widths = [_width(f.now) / _width(f.predicted) for f in answers]
+    share = 1 - sum(widths) / len(widths)
+    if share < 0.005:
+        return Verdict((told,), tone="fits")
+    narrower = say("Intervals of its speeds are now {n} % narrower.", n=f"{100 * share:.0f}")
+    return Verdict((told, narrower), tone="fits")
+
+
+def _width(figure: Estimate) -> float:
+    return math.log(figure.high / figure.low)
+
+
+def _notes(found: Calibration) -> Iterator[Message]:
+    yield from refusals(found.learnt)
+    cores = found.machine.cores or 1
+    if found.busy is not None and found.busy > CROWDED * cores:
+        yield say(
+            "Other programs kept {busy} of {cores} cores busy: the figures are of a busy computer and count less. "
+            "Close them and repeat.",
+            busy=f"{found.busy:.1f}",
+            cores=cores,
+        )
+
+
+def _label(figure: CalibratedFigure) -> Words:
+    return Message(LABEL_TEXTS[figure.quantity], {"people": people(figure.users), "prompt": f"{figure.prompt:,}"})
+
+
+def _cells(f: CalibratedFigure) -> tuple[str, ...]:
+    factor = f"x{f.factor:.2f}"
+    if f.quantity == "bandwidth":
+        return (*(f"{v / 1e9:,.1f}" for v in (f.predicted.value, f.measured)), factor, f"{f.now.value / 1e9:,.1f}")
+    return _interval(f.predicted), _short(f.measured), factor, _interval(f.now)
+
+
+def _interval(value: Estimate) -> str:
+    return f"{_short(value.value)} ({_short(value.low)}-{_short(value.high)})"
+
+
+def _short(value: float) -> str:
+    if value >= 9.95:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if value >= 1 else f"{value:.2f}"

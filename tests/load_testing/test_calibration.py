@@ -1,0 +1,119 @@
+"""A calibration: figures before and after, kept or refused; an early end keeps nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+
+import pytest
+from tests.fakes.fake_load_server import FakeChat, serving
+
+from gyakusan import api
+from gyakusan.core.load import Load
+from gyakusan.engines.deployment import Deployment
+from gyakusan.learning import known
+from gyakusan.load_testing import calibration
+from gyakusan.load_testing.calibration import Watch, calibrate
+from gyakusan.load_testing.conditions import busy_cores
+from gyakusan.load_testing.result import BenchResult
+from gyakusan.load_testing.workload import Shape, Step
+
+
+@pytest.fixture(autouse=True)
+def _learning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.delenv(known.SWITCH, raising=False)
+    monkeypatch.setattr(known, "today", lambda: date.today())
+    monkeypatch.setattr(calibration, "busy_cores", lambda: 0.1)
+    monkeypatch.setattr(calibration, "ram_bandwidth", lambda cores, seconds: 2e10)
+    monkeypatch.setattr(calibration, "QUICK_SECONDS", 2.4)
+    monkeypatch.setattr(calibration, "QUICK", tuple(Step(Shape(128, 16), users=n) for n in (1, 4)))
+
+
+def plan(bandwidth: str | None) -> Deployment:
+    return api.deployment("smollm2", load=Load(4, 2048), device="cpu", bandwidth=bandwidth)
+
+
+def fake_server(fake: FakeChat) -> Callable[..., object]:
+    """In place of a model's server: a fake on loopback."""
+
+    class Fake:
+        key = None
+
+        def __init__(self) -> None:
+            self.url = f"{fake.url}/v1"
+
+    class Servers:
+        @staticmethod
+        @contextmanager
+        def of(deployment: Deployment, options: object) -> Iterator[Fake]:
+            yield Fake()
+
+    return Servers
+
+
+def test_figures_before_and_after(monkeypatch: pytest.MonkeyPatch) -> None:
+    stages: list[str] = []
+    with serving(FakeChat(first=0.25, gap=0.03)) as fake:
+        monkeypatch.setattr(calibration, "Server", fake_server(fake))
+        found = calibrate(plan, quick=True, watch=Watch(on_stage=stages.append))
+    assert stages == ["ram", "server", "load"]
+    assert not found.learnt.refused
+    assert [(f.quantity, f.users) for f in found.figures] == [
+        ("bandwidth", 0), ("decode", 1), ("decode", 4), ("prefill", 1), ("ttft", 1), ("ttft", 4),
+    ]  # fmt: skip
+    ram, one = found.figures[:2]
+    assert ram.measured == ram.now.value == 2e10
+    assert 20 < one.measured <= 34
+    assert one.factor == pytest.approx(one.measured / one.predicted.value)
+    assert abs(one.now.value / one.measured - 1) < abs(one.predicted.value / one.measured - 1)
+    assert one.now.high / one.now.low < one.predicted.high / one.predicted.low
+    assert one.now.basis == "measured_here"
+    assert known.bandwidth(found.machine.processor) == 2e10
+    assert len(known.current()) == len(found.learnt.kept) == 6
+
+
+def test_the_next_answer_knows_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = api.assess(plan(None)).speed
+    with serving(FakeChat(first=0.25, gap=0.03)) as fake:
+        monkeypatch.setattr(calibration, "Server", fake_server(fake))
+        calibrate(plan, quick=True)
+    after = api.assess(plan(None)).speed
+    assert after is not None
+    assert after.decode_each.basis == "measured_here"
+    assert before is None or before.decode_each.basis == "assumed"
+
+
+def test_what_cannot_be_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(FakeChat(first=0.0001, gap=0.0)) as fake:
+        monkeypatch.setattr(calibration, "Server", fake_server(fake))
+        found = calibrate(plan, quick=True)
+    assert {r.row.quantity for r in found.learnt.refused} >= {"decode"}
+    assert all("times as fast as predicted" in str(r.why) for r in found.learnt.refused)
+
+
+def test_an_early_end_keeps_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        calibration, "_measured", lambda *a: BenchResult("", "m", "2026-11-29T00:00:00Z", (), interrupted=True)
+    )
+    found = calibrate(plan, quick=True)
+    assert found.interrupted
+    assert known.current() == ()
+
+
+def test_how_busy_other_programs_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from gyakusan.load_testing import conditions
+
+    stat = tmp_path / "stat"
+    monkeypatch.setattr(conditions.os, "cpu_count", lambda: 4)
+    stat.write_text("cpu  100 0 100 700 100 0 0 0 0 0\n")
+    later = "cpu  300 0 100 750 150 0 0 0 0 0\n"
+    monkeypatch.setattr(conditions.time, "sleep", lambda s: stat.write_text(later))
+    assert busy_cores(1.0, stat) == pytest.approx(4 * 200 / 300)
+    assert busy_cores(1.0, stat) is None  # nothing moved
+    assert busy_cores(1.0, tmp_path / "none") is None
+    stat.write_text("nothing\n")
+    monkeypatch.setattr(conditions.time, "sleep", lambda s: None)
+    assert busy_cores(1.0, stat) is None
