@@ -26,7 +26,6 @@ from gyakusan.python import calibrating
 def _learning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.delenv(known.SWITCH, raising=False)
-    monkeypatch.setattr(known, "today", lambda: date.today())
     monkeypatch.setattr(calibration, "busy_cores", lambda: 1.9)
     monkeypatch.setattr(calibration, "ram_bandwidth", lambda cores, seconds: 2e10)
     monkeypatch.setattr(calibration, "QUICK_SECONDS", 2.4)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import date
 from pathlib import Path
 
 import pytest
@@ -25,7 +24,6 @@ from gyakusan.load_testing.workload import Shape, Step
 def _learning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     monkeypatch.delenv(known.SWITCH, raising=False)
-    monkeypatch.setattr(known, "today", lambda: date.today())
     monkeypatch.setattr(calibration, "busy_cores", lambda: 0.1)
     monkeypatch.setattr(calibration, "ram_bandwidth", lambda cores, seconds: 2e10)
     monkeypatch.setattr(calibration, "QUICK_SECONDS", 2.4)
