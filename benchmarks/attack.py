@@ -26,11 +26,15 @@ def table(found: list[guard.Found]) -> list[str]:
     by: dict[str, list[guard.Found]] = defaultdict(list)
     for f in found:
         by[f.kind].append(f)
-    rows = ["| class | tried | held | slowest, CPU | most memory |", "| --- | ---: | ---: | ---: | ---: |"]
+    rows = [
+        "| class | tried | held | slowest, CPU | memory added | peak memory |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
     for kind, some in [*((k, by[k]) for k in kinds.KINDS if by[k]), ("all", found)]:
         held = sum(not f.problem for f in some)
-        slowest, most = max(f.seconds for f in some), max(f.memory for f in some)
-        rows.append(f"| {kind} | {len(some):,} | {held:,} | {slowest:.1f} s | {most / 1e6:.0f} MB |")
+        slowest, most, peak = (max(getattr(f, name) for f in some) for name in ("seconds", "memory", "peak"))
+        sizes = f"{most / 1e6:.0f} MB | {peak / 1e6:.0f} MB"
+        rows.append(f"| {kind} | {len(some):,} | {held:,} | {slowest:.1f} s | {sizes} |")
     return rows
 
 

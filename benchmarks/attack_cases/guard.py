@@ -3,11 +3,15 @@
 A case fails on: an exception that reaches the user or its crash report, an exit code outside of 0 to 3, more than 5 s of
 CPU, more than 440 MB besides the 60 MB of a bare command, a control, escape or bidi character on the terminal, NaN, an
 infinite number or a negative size in the JSON, a flood of text. What is too slow is run a second time after all others, one
-at a time: a busy machine makes CPU time dear. Memory is what a case adds, so that the process it is forked from does not count.
+at a time: a busy machine makes CPU time dear. A case is made in one process and run in another, each forked from one that
+has run nothing since it gave its free memory back: memory is what the case itself adds, and none of it was left over by the
+making of a case or by the case before.
 """
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import io
 import json
 import multiprocessing
@@ -21,9 +25,9 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from math import inf, isfinite
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from math import isfinite
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkProcess
 from pathlib import Path
@@ -56,6 +60,7 @@ class Found:
 
     kind: its class; seed: what it was made of; problem: "" if it held
     seconds: of CPU; memory: added at the peak [B]; slow: True if time is what it broke
+    peak: resident memory of its process at most, with all modules of the command and the catalogue [B]
     """
 
     kind: str
@@ -64,6 +69,7 @@ class Found:
     seconds: float
     memory: float
     slow: bool = False
+    peak: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,15 +195,46 @@ def called(case: Case, folder: Path) -> tuple[object, bytes, bytes]:
 
 
 def tried(task: Task, make: Callable[[Task], Case]) -> Found:
-    """Run one case here."""
+    """Run one case in a process of its own."""
     folder = Path(tempfile.mkdtemp(prefix="attack-"))
     (folder / "home").mkdir()
-    problem, slow, before, began = "", False, inf, time.process_time()
+    to_runner, from_runner = FORK.Pipe(duplex=False), FORK.Pipe(duplex=False)
+    maker = FORK.Process(target=_make, args=(task, make, folder, to_runner[1]))
+    runner = FORK.Process(target=_run, args=(task, folder, to_runner, from_runner[1]))
+    maker.start()
+    runner.start()
+    for end in (*to_runner, from_runner[1]):
+        end.close()
     try:
-        case = make(task)
-        write(case, folder)
-        _forget_peak()
-        before, began = _status("VmRSS"), time.process_time()
+        if not from_runner[0].poll(1.5 * WALL):  # in a library that lets no signal through
+            runner.kill()
+        found: Found = from_runner[0].recv()
+    except EOFError:
+        runner.join()
+        found = Found(task.kind, task.seed, f"died ({runner.exitcode})", 0.0, 0.0)
+    finally:
+        maker.join()
+        runner.join()
+        from_runner[0].close()
+        shutil.rmtree(folder, ignore_errors=True)
+    return found
+
+
+def _make(task: Task, make: Callable[[Task], Case], folder: Path, line: Connection) -> None:
+    """Make a case, write its files and send the rest of it."""
+    case = make(task)
+    write(case, folder)
+    line.send(replace(case, files={}))
+
+
+def _run(task: Task, folder: Path, made: tuple[Connection, Connection], line: Connection) -> None:
+    """Run the case that somebody else makes, and send what it did."""
+    made[1].close()
+    case: Case = made[0].recv()
+    problem, slow = "", False
+    _forget_peak()
+    before, began = _status("VmRSS"), time.process_time()
+    try:
         signal.setitimer(signal.ITIMER_PROF, 2 * SECONDS)
         signal.setitimer(signal.ITIMER_REAL, WALL)
         problem = judged(*called(case, folder), case.encoding, "--json" in case.arguments) or crashed(folder)
@@ -209,16 +246,24 @@ def tried(task: Task, make: Callable[[Task], Case]) -> Found:
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.setitimer(signal.ITIMER_REAL, 0)
-        shutil.rmtree(folder, ignore_errors=True)
-    seconds, memory = time.process_time() - began, max(_status("VmHWM") - before, 0.0)
+    seconds, peak = time.process_time() - began, _status("VmHWM")
+    memory = max(peak - before, 0.0)
     slow = slow or seconds > SECONDS
     beyond = [f"too slow: {seconds:.1f} s"] * slow + [f"{memory / 1e6:.0f} MB more"] * (memory > MEMORY)
-    return Found(task.kind, task.seed, "; ".join([problem] * bool(problem) + beyond), seconds, memory, slow)
+    whole = "; ".join([problem] * bool(problem) + beyond)
+    line.send(Found(task.kind, task.seed, whole, seconds, memory, slow, peak))
 
 
 def _forget_peak() -> None:
     with open("/proc/self/clear_refs", "w") as file:
         file.write("5")
+
+
+def _give_back() -> None:
+    """Give free memory back to the system, where the C library can: what a case takes is seen then."""
+    gc.collect()
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _status(name: str) -> float:
@@ -229,6 +274,7 @@ def _status(name: str) -> float:
 
 def _worker(tasks: Sequence[Task], make: Callable[[Task], Case], line: Connection) -> None:
     """Run tasks one after the other and say of each what it did."""
+    _give_back()
     addresses = int(_status("VmSize")) + ADDRESSES
     resource.setrlimit(resource.RLIMIT_AS, (addresses, addresses))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -299,7 +345,7 @@ def _all(waiting: list[list[Task]], make: Callable[[Task], Case], workers: int) 
 
 def _started(tasks: list[Task], make: Callable[[Task], Case]) -> tuple[Connection, _Running]:
     ours, theirs = FORK.Pipe(duplex=False)
-    process = FORK.Process(target=_worker, args=(tasks, make, theirs), daemon=True)
+    process = FORK.Process(target=_worker, args=(tasks, make, theirs))
     process.start()
     theirs.close()
     return ours, _Running(process, tasks, time.monotonic())

@@ -136,6 +136,25 @@ def test_what_the_process_held_before_does_not_count(monkeypatch: pytest.MonkeyP
     assert found.problem == ""
 
 
+@pytest.mark.parametrize("by", ["making", "the case before"])
+def test_memory_that_was_freed_before_hides_nothing(monkeypatch: pytest.MonkeyPatch, by: str) -> None:
+    """What making a case, or the case before, took and gave back was taken again without being seen."""
+
+    def small_blocks() -> int:
+        return len([str(n) * 9 for n in range(1_200_000)])
+
+    def made(task: Task) -> Case:
+        if by == "making":
+            small_blocks()
+        return Case(("inspect",))
+
+    monkeypatch.setattr(gyakusan.cli, "main", lambda _: small_blocks() - 1_200_000)
+    monkeypatch.setattr(guard, "MEMORY", 60e6)
+    found = guard.run([Task("x", n) for n in range(2)], made, alone=lambda kind: False, workers=1)
+    assert [f.problem[-7:] for f in found] == ["MB more", "MB more"]
+    assert all(f.peak > f.memory > 60e6 for f in found)
+
+
 def test_the_same_seed_makes_the_same_cases() -> None:
     tasks = list(kinds.tasks(100, 5))
     for task in tasks[::7]:
