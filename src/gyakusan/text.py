@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -18,6 +19,53 @@ from gyakusan.message import Listed, Message
 
 Language = Literal["en", "ja"]
 LANGUAGES: tuple[Language, ...] = ("en", "ja")
+
+
+SYSTEM_TEXTS = (
+    "Address already in use",
+    "Bad file descriptor",
+    "Broken pipe",
+    "Cannot allocate memory",
+    "Cannot assign requested address",
+    "Connection refused",
+    "Connection reset by peer",
+    "Connection timed out",
+    "Device or resource busy",
+    "Disk quota exceeded",
+    "Exec format error",
+    "File exists",
+    "File name too long",
+    "File too large",
+    "Input/output error",
+    "Invalid argument",
+    "Is a directory",
+    "Name or service not known",
+    "Network is unreachable",
+    "No route to host",
+    "No space left on device",
+    "No such device or address",
+    "No such file or directory",
+    "Not a directory",
+    "Operation not permitted",
+    "Operation timed out",
+    "Permission denied",
+    "Read-only file system",
+    "Temporary failure in name resolution",
+    "Text file busy",
+    "Too many levels of symbolic links",
+    "Too many open files",
+    "timed out",
+)
+"""What operating systems call their errors, in English whatever the reader's language. Source: glibc, sysdeps/gnu/errlist.c."""
+ANSWERED_TEXTS = (
+    "The server is busy with other requests",
+    "The server is still loading the model. Ask again in a few seconds",
+    "no reason given",
+)
+"""What our front answers to programs, in English as all of that API, where it is told to a person."""
+_KNOWN = frozenset((*SYSTEM_TEXTS, *ANSWERED_TEXTS))
+_ERRNO = re.compile(r"\[Errno -?\d+\] ([^:]+)(?:: '[^']*')?")
+"""How Python writes such an error."""
 
 
 def choose(asked: str | None = None, environment: Mapping[str, str] | None = None) -> Language:
@@ -43,7 +91,14 @@ def _fact(value: Any, language: Language) -> Any:
         return ("、" if language == "ja" else ", ").join(tell(m, language) for m in value.messages)
     if isinstance(value, Message):
         return tell(value, language)
-    return line(value) if isinstance(value, str) else value
+    return _outside(value, language) if isinstance(value, str) else value
+
+
+def _outside(text: str, language: Language) -> str:
+    """Return text from outside on one line; an error of the system without its number, and in the reader's language."""
+    match = _ERRNO.fullmatch(text)
+    words = match[1] if match else text
+    return tell(words, language) if words in _KNOWN else line(words)
 
 
 def knows(template: str, language: Language) -> bool:

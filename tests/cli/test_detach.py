@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -16,7 +18,8 @@ import pytest
 from tests.documents.valid import valid
 
 from gyakusan.cli import main
-from gyakusan.cli.detach import Named
+from gyakusan.cli.detach import Named, check_log
+from gyakusan.errors import ServerError
 from gyakusan.serving import endpoints, running_servers
 from gyakusan.serving.chat import chat
 from gyakusan.serving.conversation import Stream
@@ -153,3 +156,41 @@ def test_a_file_of_ones_own_is_never_emptied(tmp_path: Path, capsys: pytest.Capt
     notes = tmp_path / "notes.txt"
     notes.write_text("mine\n")
     assert Named.of("smollm2", None, str(notes)).appends
+
+
+def limited() -> None:
+    """As on a full disk: no file takes a byte."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+
+
+@pytest.mark.parametrize("more", [[], ["--log-file", "mine.log"]])
+def test_a_full_disk_is_said_before_it_starts(tmp_path: Path, more: list[str]) -> None:
+    """It said "ended before it was ready" and no reason: even the reason could not be written."""
+    command = [sys.executable, "-P", "-m", "gyakusan", *SERVE, "--port", "0", *more]
+    ran = subprocess.run(
+        command, capture_output=True, text=True, check=False, preexec_fn=limited, cwd=tmp_path, timeout=60
+    )
+    assert ran.returncode == 3
+    (line,) = ran.stderr.splitlines()
+    assert "The log file " in line
+    assert f"cannot be written: {os.strerror(errno.EFBIG)}. " in line
+    assert ("Choose another file" in line) == bool(more)
+
+
+def test_a_disk_that_is_full_later(tmp_path: Path) -> None:
+    """A server that ended and said nothing, whose log takes nothing any more."""
+    named = Named("office", Path("/dev/full"), own=True)
+    with pytest.raises(
+        ServerError, match=r"The log file /dev/full cannot be written: No space left on device\. Choose another file"
+    ):
+        check_log(named)
+    check_log(Named("office", tmp_path / "log"))
+
+
+def test_a_folder_that_cannot_be_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
+    assert main([*SERVE, "--port", "0"]) == 3
+    assert "cannot be written: Not a directory. Make room on the disk, or set XDG_STATE_HOME" in capsys.readouterr().err

@@ -80,6 +80,10 @@ def run(arguments: Sequence[str], language: Language) -> int:
     except BrokenPipeError:
         drop(sys.stdout)
         return 0
+    except SystemExit as error:
+        if isinstance(error.__context__, BrokenPipeError):  # rich ends with 1, which means "no" here
+            return 0
+        raise
     except OSError as error:
         return unwritten(error, language) if _is_full(error) else crashed(error, arguments, language)
     except Exception as error:  # noqa: BLE001 - a fault of ours is reported

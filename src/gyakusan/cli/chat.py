@@ -43,6 +43,8 @@ def chat(
     from gyakusan.serving.conversation import models_at
     from gyakusan.serving.endpoints import find_endpoint
 
+    if max_tokens is not None and max_tokens < 1:
+        raise BadSetting("{name} cannot be {value}.", name="--max-tokens", value=max_tokens, mend="Give 1 or more.")
     endpoint = find_endpoint(where, key_file)
     name = model or next(iter(models_at(endpoint.url, endpoint.key, silence=30.0)), "")
     talk = Talk(endpoint, name, max_tokens, screen.language, stats)
@@ -51,7 +53,7 @@ def chat(
     if sys.stdin is None:
         raise BadSetting("Standard input is closed.", mend="Type a question, or pipe one: echo Hello | gyakusan chat")
     if not sys.stdin.isatty():
-        return talk.once(sys.stdin.buffer.read(LONGEST).decode("utf-8", "replace"))
+        return talk.once(_piped())
     talk.note(
         say(
             "{model} at {url}. /exit or Ctrl-D ends, Ctrl-C stops an answer, /help lists more.",
@@ -60,6 +62,23 @@ def chat(
         )
     )
     return talk.loop()
+
+
+def _piped() -> str:
+    """Return the question that comes through a pipe. Raises BadSetting for what is none."""
+    raw = sys.stdin.buffer.read(4 * LONGEST + 1)
+    try:
+        text = raw.decode("utf-8-sig").strip()
+    except UnicodeDecodeError as error:
+        raise BadSetting(
+            "Standard input is not UTF-8 text: byte {at} cannot be read.", at=error.start, mend="Convert it to UTF-8."
+        ) from None
+    if not text or len(text) > LONGEST:
+        raise BadSetting(
+            "Standard input has {n} characters, and a question has 1 to {most}.", n=len(text), most=f"{LONGEST:,}",
+            mend="Type a question, or pipe one: echo Hello | gyakusan chat",
+        )  # fmt: skip
+    return text
 
 
 @dataclass(slots=True)
@@ -108,6 +127,8 @@ class Talk:
         """Yield what is typed; Ctrl-C takes a line back, Ctrl-D ends."""
         import contextlib
 
+        with contextlib.suppress(AttributeError, OSError):
+            sys.stdin.reconfigure(errors="replace")  # type: ignore[union-attr]
         with contextlib.suppress(ImportError):
             import readline  # noqa: F401 - lines can be edited and called back
         while True:

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 _EVERY = 0.1
 _MARK = "gyakusan: "
+ROOM = 64 * 1024
+"""What the disk must take before a server is started in the background. [B]"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,14 @@ class Named:
         else:
             _make_folder(log.parent)
         return cls(named, log, own=bool(log_file))
+
+    def unwritten(self, error: OSError) -> ServerError:
+        """Return the error for a log that cannot be written."""
+        another = "Choose another file for it, or make room on the disk."
+        return ServerError(
+            "The log file {path} cannot be written: {error}.", path=files.shown(self.log), error=error.strerror or "?",
+            mend=another if self.own else "Make room on the disk, or set XDG_STATE_HOME to a folder that you can write.",
+        )  # fmt: skip
 
     @property
     def appends(self) -> bool:
@@ -129,12 +140,10 @@ def start_detached(named: Named, output: Output) -> int:
     try:
         log = posix.open_private(named.log, append=named.own)
         os.close(log)
+        _check_room(named.log)
         log = posix.open_private(named.log, append=True)
     except OSError as error:
-        raise ServerError(
-            "The log file {path} cannot be written: {error}.", path=str(named.log), error=error.strerror or "?",
-            mend="Choose another file for it.",
-        ) from error  # fmt: skip
+        raise named.unwritten(error) from error
     try:
         child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
     except OSError as error:
@@ -198,11 +207,32 @@ def _end(child: subprocess.Popen[bytes]) -> None:
         child.wait(running_servers.ENDING)
 
 
+def _check_room(log: Path) -> None:
+    """Raise OSError where the disk of a log takes nothing: a server in the background could not even say so."""
+    if log.is_file():
+        with tempfile.TemporaryFile(dir=log.parent, buffering=0) as probe:
+            probe.write(bytes(ROOM))
+            os.fsync(probe.fileno())
+
+
+def check_log(named: Named) -> None:
+    """Raise ServerError for a log that takes not even the end of a line any more: its server said nothing therefore."""
+    try:
+        handle = posix.open_private(named.log, append=True)
+        try:
+            os.write(handle, b"\n")
+        finally:
+            os.close(handle)
+    except OSError as error:
+        raise named.unwritten(error) from error
+
+
 def _failed(child: subprocess.Popen[bytes], named: Named, output: Output) -> int:
     """Say why a server in the background did not start: the last thing that it said; its exit code."""
     told, _ = last_lines(named.log, 200)
     said = next((t.removeprefix(_MARK) for t in reversed(told) if t.startswith(_MARK)), "")
     if not said:
+        check_log(named)
         said = tell(say("{name} ended before it was ready.", name=named.name), output.language)
     warn(_MARK + said)
     warn(_MARK + tell(say("Its log: {command}", command=f"gyakusan logs {named.name}"), output.language))

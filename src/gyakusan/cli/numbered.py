@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from gyakusan.engines.deployment import Deployment
     from gyakusan.planning.select.plan import Plan
 
-_NUMBER = re.compile(r"[1-9]\d{0,3}")
+_NUMBER = re.compile(r"-?\d{1,9}")
 
 
 def is_plan(text: str) -> bool:
@@ -35,8 +35,10 @@ def numbered_plan(text: str) -> Plan:
         return found[0]
     from gyakusan.cli import saved
 
+    if int(text) < 1:
+        raise BadSetting("No plan has the number {number}.", number=text, mend="Plans are numbered from 1.")
     plans = recommend(parse_request(saved.last().values)).plans
-    if int(text) > len(plans):
+    if not 1 <= int(text) <= len(plans):
         raise BadSetting(
             "The last answer has no plan {number}.", number=text, count=len(plans), mend="Its plans are 1 to {count}."
         )

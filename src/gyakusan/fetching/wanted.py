@@ -9,7 +9,7 @@ from msgspec import Struct, structs
 from gyakusan.engines.registry import DEFAULT, engine
 from gyakusan.errors import BadReference, UnknownName
 from gyakusan.models import reference
-from gyakusan.models.sources import hub
+from gyakusan.models.sources import hub, ollama
 
 if TYPE_CHECKING:
     from gyakusan.catalog.artifacts import Artifact
@@ -67,6 +67,7 @@ def of_text(text: str, quantization: str | None = None, engine_name: str = DEFAU
     """
     found = reference.resolve(text)
     if found.kind == "ollama" or (found.kind == "catalog" and "/" not in found.target and _is_tag(found.target)):
+        ollama.parse(found.target)
         return Wanted(found.target, "", "ollama", None, found.target)
     if found.kind in ("hub", "repository") or (found.kind == "catalog" and "/" in found.target):
         return _of_repository(found.target, quantization, engine_name, images)
@@ -83,7 +84,6 @@ def _is_tag(name: str) -> bool:
     if ":" not in name:
         return False
     from gyakusan.catalog import tags
-    from gyakusan.models.sources import ollama
 
     try:
         return tags.find(name) is not None or ollama.local(ollama.parse(name)) is not None

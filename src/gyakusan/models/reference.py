@@ -51,6 +51,7 @@ def resolve(text: str) -> Reference:
     if not text or len(text) > 4096 or "\0" in text:
         raise BadReference("The model reference is empty or too long.", mend="Give a file, an address or a name.")
     text = _OPTION.sub("", text.strip(), count=1) if _OPTION.match(text.strip()) else text
+    _check_tag(text)
     page = None if os.path.lexists(text) else _PAGE.fullmatch(text)
     if page:
         return Reference("repository", page[1] + (f":{page[2] or page[3]}" if page[2] or page[3] else ""))
@@ -71,6 +72,16 @@ def resolve(text: str) -> Reference:
     if os.path.lexists(path) or text.endswith((".gguf", ".safetensors")) or text.startswith((".", "/", "~")):
         return Reference("file", str(path))
     return Reference("catalog", text)
+
+
+def _check_tag(text: str) -> None:
+    """Raise BadReference for a name that ends where a tag, or a revision, should follow."""
+    plain, end = text.strip()[:-1].strip(), text.strip()[-1:]
+    if end in (":", "@") and plain.casefold() not in PREFIXES and not os.path.lexists(text):
+        raise BadReference(
+            "A tag is missing after {text}.", text=f'"{text.strip()[-120:]}"', name=plain[-120:] or "?",
+            mend="Write {name}, or {name}:TAG.",
+        )  # fmt: skip
 
 
 def load(text: str, quantization: str | None = None, *, offline: bool = False) -> Model:

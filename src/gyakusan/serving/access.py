@@ -17,6 +17,7 @@ from pathlib import Path
 from gyakusan.catalog.places import state
 from gyakusan.doors.text import line, shortened
 from gyakusan.errors import BadSetting, ServerError
+from gyakusan.message import say
 from gyakusan.serving import posix
 from gyakusan.serving.process import FileKeeper
 
@@ -131,14 +132,14 @@ def free_port(host: str) -> int:
 
 def _write(key: str) -> Path:
     """Return a new file that holds the key, of mode 0600. Raises ServerError if no folder takes it."""
-    problem = "?"
+    problem = say("no folder is there")
     for folder in _folders():
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             _sweep(folder)
             return _new_file(folder, key)
         except OSError as error:
-            problem = f"{folder}: {error.strerror or error}"
+            problem = say("{folder}: {why}", folder=str(folder), why=error.strerror or str(error))
     raise ServerError(
         "The API key that was made cannot be written: {problem}.",
         problem=problem,

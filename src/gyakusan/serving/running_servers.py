@@ -28,6 +28,8 @@ ENDING = 20.0
 NAME = re.compile(r"(?![.-])[\w.-]{1,64}")
 """A name that is a file name and a word of a shell."""
 _ATTEMPTS = 1000
+_MOST = {"users": 2**20, "context": 2**31, "bytes": 2.0**50}
+"""No server has as many people, tokens of context and bytes of memory: an entry that says so does not know."""
 
 
 class RunningServer(Struct, frozen=True, kw_only=True):
@@ -228,7 +230,8 @@ def _read(path: Path) -> RunningServer | None:
         return None
     if not told.url.isprintable() or not NAME.fullmatch(path.stem) or not 0 <= told.pid < 2**31:
         return None
-    return msgspec.structs.replace(told, name=path.stem)
+    unknown = {k: 0 for k, most in _MOST.items() if not 0 <= getattr(told, k) < most}
+    return msgspec.structs.replace(told, name=path.stem, **unknown)
 
 
 def _taken(name: str) -> BadSetting:

@@ -12,6 +12,8 @@ from gyakusan.serving.running_servers import RunningServer
 from gyakusan.show.tree import Cell, Column, Fact, Facts, Next, Pause, Table, Tree, Verdict, Words, whole
 from gyakusan.show.wording import duration, gib, home
 
+LONGEST = 10 * 365 * 86_400.0
+"""No server runs for ten years: an entry that says so does not know. [s]"""
 HEAD_TEXTS = ("name", "model", "people", "context", "GiB", "on", "address", "up")
 
 
@@ -61,7 +63,8 @@ def age(entry: RunningServer, now: datetime) -> float | None:
         begun = datetime.fromisoformat(entry.started).astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-    return max(0.0, (now - begun).total_seconds())
+    seconds = (now - begun).total_seconds()
+    return max(0.0, seconds) if seconds < LONGEST else None
 
 
 def steps(entry: RunningServer) -> tuple[str, ...]:

@@ -96,10 +96,15 @@ def wrapped(text: rich.text.Text, width: int, hanging: int = 0) -> list[rich.tex
     return lines
 
 
+_BARS = str.maketrans("█▒", "#=")
+"""What a legend calls the bars that are drawn in ASCII."""
+
+
 def printable(text: rich.text.Text, *, ascii_only: bool) -> rich.text.Text:
-    """Return a line as it is printed: fixed blanks as blanks; ascii_only: "+-" for "±"."""
+    """Return a line as it is printed: fixed blanks as blanks; ascii_only: "+-" for "±", and the bars of ASCII."""
     out = text.copy()
     plain = out.plain.replace(FIXED, " ")
+    plain = plain.translate(_BARS) if ascii_only else plain
     if ascii_only and "±" in plain:
         parts = rich.text.Text("+-").join(out.split("±", allow_blank=True))
         return printable(parts, ascii_only=False)

@@ -65,8 +65,8 @@ def _check_blocks(header: Header, architecture: str) -> None:
     """Refuse blocks without tensors, and tensors of no block. Layers that predict further tokens may be left out."""
     count, extra = (header.metadata.get(f"{architecture}.{key}", 0) for key in ("block_count", "nextn_predict_layers"))
     names = [t.name for t in header.tensors if t.name.startswith("blk.")]
-    if type(count) is not int or not names:
-        return
+    if type(count) is not int or (not names and any(".blk." in t.name for t in header.tensors)):
+        return  # encoders and decoders number theirs apart
     there = set()
     for name in names:
         match = _BLOCK.fullmatch(name)
