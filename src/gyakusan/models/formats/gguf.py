@@ -60,7 +60,9 @@ def _part(source: Source, header: Header, totals: Totals, number: int, count: in
     name = f"{match[1]}-{number:05d}-of-{count:05d}.gguf"
     try:
         other = source.beside(name)
-    except BadReference:
+    except BadReference as error:
+        if "does not exist" not in error.message.template:
+            raise  # it is there, and is no file
         raise BadReference(
             "Part {n} of {count} is missing: {name}.", n=number, count=count, name=name, mend=_MEND
         ) from None

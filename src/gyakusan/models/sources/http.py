@@ -29,6 +29,8 @@ REQUESTS = 64
 """Most range requests for one file; a header takes fewer than 8."""
 TIMEOUT = 10.0
 """Longest silence of a server. [s]"""
+LARGEST = 2**44
+"""No file of a model has as many bytes: the largest part of the hub is below 2^36."""
 _RANGE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19}|\*)")
 _EMPTY = re.compile(r"bytes \*/0")
 _DOWNLOAD = "Download the file and give its path."
@@ -214,7 +216,7 @@ class Web:
         """Return the number of bytes that will follow, and learn the size of the file [B]."""
         said = response.headers.get("content-range", "")
         match = _RANGE.fullmatch(said.strip())
-        if match is None or match[3] == "*":
+        if match is None or match[3] == "*" or int(match[3]) > LARGEST:
             raise self._bad("{url} does not state which bytes it sends, and of how many ({what}).", repr(said[:60]))
         start, last, total = (int(g) for g in match.groups())
         if start != asked.start or last + 1 != min(asked.stop, total):
@@ -359,7 +361,7 @@ def _parsed(url: str) -> URL:
 
     try:
         found = URL(url.strip())
-        if found.scheme in ("http", "https") and found.host:
+        if found.scheme in ("http", "https") and found.host and 0 < (found.port or 80) < 2**16:
             return found.copy_with(fragment=None)
     except (InvalidURL, UnicodeError, ValueError):
         pass
