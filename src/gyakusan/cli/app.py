@@ -40,7 +40,7 @@ COMMANDS = {
     "chat": "Talk to a running server in the terminal.",
     "connect": "Print what other programs need to use a running server.",
     "catalog": "Show catalogue facts with their sources; add your own.",
-    "demo": "Try every step in a minute with a small model.",
+    "demo": "Try every step in two minutes with a small model.",
     "accuracy": "Show the accuracy of the predictions, from recorded measurements.",
     "schema": "Show the JSON Schemas of the --json documents.",
 }

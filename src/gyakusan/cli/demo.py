@@ -1,9 +1,10 @@
-"""gyakusan demo: detect, plan, serve, ask, compare, stop: the whole product with a small model."""
+"""gyakusan demo: detect, plan, serve, ask, compare, measure, load, stop: the whole product with a small model."""
 
 from __future__ import annotations
 
 import contextlib
 import gc
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from cyclopts import App
@@ -15,17 +16,41 @@ from gyakusan.message import Message, say
 from gyakusan.show.tree import Pause, Text, Title, Tree
 
 if TYPE_CHECKING:
+    from gyakusan.engines.deployment import Deployment
+    from gyakusan.load_testing.calibration import Watch
+    from gyakusan.load_testing.connection import Target
+    from gyakusan.load_testing.result import BenchResult
+    from gyakusan.serving.service import Service
     from gyakusan.show.terminal import Terminal
+    from gyakusan.text import Language
 
-app = App(name="demo", help="Try every step in a minute with a small model.", help_format="plaintext")
+app = App(name="demo", help="Try every step in two minutes with a small model.", help_format="plaintext")
 
 USERS, CONTEXT = 4, 2048
-PROMPTS = (
-    "What is the capital of Japan?",
-    "Name three fruits.",
-    "Write one sentence about the sea.",
-    "What is two plus three?",
-)
+MOST = 8
+"""People of the last load, for whom the small model is served."""
+LOADS = (1, 4, 8)
+PROMPT, ANSWER = 64, 32
+"""Of the loads: other lengths than those that were calibrated with. [tokens]"""
+SECONDS = 8.0
+"""How long each load is measured. [s]"""
+CLOSE = 0.01
+"""The memory is right within this share."""
+PROMPTS = {
+    "en": (
+        "What is the capital of Japan?",
+        "Name three fruits.",
+        "Write one sentence about the sea.",
+        "What is two plus three?",
+    ),
+    "ja": (
+        "日本の首都はどこですか?",
+        "果物の名前を3つ挙げてください。",
+        "海について1文で書いてください。",
+        "2足す3はいくつですか?",
+    ),
+}
+"""What is asked, in the language of the screen. SmolLM2 learned English: its answers are not judged."""
 
 
 @app.default
@@ -39,14 +64,14 @@ def demo(*, output: Screen = Screen()) -> int:
     screen.show(*_head(1, "This computer"), *machine.screen(*detect.detect()))
     screen.show(*_head(2, "What it can serve to 4 people with 8,192 tokens each"))
     screen.show(*plan.screen(gyakusan.plan(users=USERS, context=8192)))
-    return _serve(screen)
+    return _serve(screen, output.language)
 
 
 def _head(number: int, text: str) -> Tree:
     return Pause(), Title(say("{n}. {text}", n=number, text=Message(text)), chapter=True)
 
 
-def _serve(screen: Terminal) -> int:
+def _serve(screen: Terminal, language: Language) -> int:
     from gyakusan import api
     from gyakusan.serving.buffer_comparison import compare_deployment
     from gyakusan.serving.chat import chat_many
@@ -55,16 +80,97 @@ def _serve(screen: Terminal) -> int:
     from gyakusan.show import ledger, served
 
     gc.enable()  # `main` switched it off
-    asked = api.deployment("smollm2", load=Load(USERS, CONTEXT), device="cpu", memory=None)
-    screen.show(*_head(3, "SmolLM2 for 4 people: the memory it takes"), *ledger.tables(asked.ledger))
+    asked = api.deployment("smollm2", load=Load(MOST, CONTEXT), device="cpu", memory=None)
+    screen.show(*_head(3, "SmolLM2 for 8 people: the memory it takes"), *ledger.tables(asked.ledger))
     screen.show(*_head(4, "The real server"))
-    progress = screen.progress()
+    progress, prompts = screen.progress(), PROMPTS[language]
     with contextlib.closing(progress), Service(asked, ServiceOptions(ServerOptions(on_progress=progress))) as server:
         progress.close()
         rows = compare_deployment(asked, server.report)
         screen.show(Text(say("OpenAI base URL: {url}", url=server.url)))
-        screen.show(*served.answers(PROMPTS, chat_many(server.url, PROMPTS, USERS, 40, server.key)))
-    screen.show(*_head(5, "Predicted and reported"), served.comparison(rows))
-    right = all(row.exact or (row.kind == "scratch" and abs(row.error_share or 1) <= 0.01) for row in rows)
-    screen.show(Text(say("Every buffer was predicted." if right else "Some buffers differ from the prediction.")))
-    return 0 if right else 1
+        screen.show(*served.answers(prompts, chat_many(server.url, prompts, USERS, 40, server.key)))
+        if language == "ja":
+            screen.show(
+                Text(say("SmolLM2 is small and learned English: the point is the server, not the answers."), "note")
+            )
+        screen.show(*_head(5, "Predicted and reported"), served.comparison(rows))
+        right = all(row.exact or (row.kind == "scratch" and abs(row.error_share or 1) <= CLOSE) for row in rows)
+        screen.show(Text(say("Every buffer was predicted." if right else "Some buffers differ from the prediction.")))
+        if not _calibrate(screen, server, language):
+            return 130
+        close = _load(screen, server, language)
+    screen.show(Pause(), Text(say("Stopped; nothing is left running.")))
+    return 0 if right and close else 1
+
+
+def _calibrate(screen: Terminal, server: Service, language: Language) -> bool:
+    """Measure this computer with the server that runs, unless learning is switched off; False if somebody ended it."""
+    from gyakusan.learning import known
+    from gyakusan.load_testing.calibration import QUICK_SECONDS, calibrate
+    from gyakusan.show import calibrate as shown
+
+    if not known.is_on():
+        return True
+    screen.show(*_head(6, "This computer, measured"))
+    with _watched(language, QUICK_SECONDS) as watch:
+        found = calibrate(_planned, quick=True, watch=watch, target=_direct(server))
+    screen.show(*shown.screen(found))
+    return not found.interrupted
+
+
+def _load(screen: Terminal, server: Service, language: Language) -> bool:
+    """Load the server with people and compare; return True if the memory is right."""
+    from dataclasses import replace
+
+    from gyakusan.learning import known
+    from gyakusan.load_testing import said_and_seen
+    from gyakusan.load_testing.conditions import conditions
+    from gyakusan.show import bench as shown
+
+    screen.show(*_head(7 if known.is_on() else 6, "Loaded with 1, 4 and 8 people"))
+    result, asked = _measured(server, language), _planned(None)
+    found = [*said_and_seen.reported_memory(asked, server.report), *said_and_seen.speeds(asked, result.steps)]
+    told = said_and_seen.explained(found, asked, result, MOST, conditions())
+    screen.show(*shown.screen(replace(result, comparisons=told, planned="smollm2")))
+    memory = [c for c in told if c.quantity == "memory"]
+    return bool(memory) and all(abs(c.error_share) <= CLOSE for c in memory)
+
+
+def _measured(server: Service, language: Language) -> BenchResult:
+    import secrets
+
+    from gyakusan.load_testing.session import Bench, BenchRequest
+    from gyakusan.load_testing.workload import Limits, Shape, Step
+
+    steps = tuple(Step(Shape(PROMPT, ANSWER), users=n) for n in LOADS)
+    asked = BenchRequest(_direct(server), steps, Limits(SECONDS), seed=secrets.randbelow(2**31))
+    with _watched(language, SECONDS) as watch:
+        return Bench(asked, on_progress=watch.on_progress).run()
+
+
+def _direct(server: Service) -> Target:
+    """Return the model server itself: what is predicted is its speed, not that of the front before it."""
+    from gyakusan.load_testing.endpoint import target_of
+
+    return target_of(server.server.url, server.server.key)
+
+
+@contextlib.contextmanager
+def _watched(language: Language, seconds: float) -> Iterator[Watch]:
+    """Show on one line how a load gets on."""
+    from gyakusan.cli.bench_progress import LiveLine
+    from gyakusan.load_testing.calibration import Watch
+    from gyakusan.show.calibrate import STAGE_TEXTS
+
+    line = LiveLine(language, None, f"{seconds:g}s")
+    try:
+        yield Watch(on_stage=lambda stage: line.say(STAGE_TEXTS[stage]), on_progress=line.update)
+    finally:
+        line.close()
+
+
+def _planned(bandwidth: str | None) -> Deployment:
+    """Return the small model as it is served, with what was learned of this computer until now."""
+    from gyakusan import api
+
+    return api.deployment("smollm2", load=Load(MOST, CONTEXT), device="cpu", memory=None, bandwidth=bandwidth)

@@ -13,6 +13,7 @@ from gyakusan.engines.deployment import Deployment
 from gyakusan.learning import known
 from gyakusan.learning.rows import Quantity, Row
 from gyakusan.load_testing.conditions import Conditions, busy_cores
+from gyakusan.load_testing.connection import Target
 from gyakusan.load_testing.drive import StepRun
 from gyakusan.load_testing.endpoint import target_of
 from gyakusan.load_testing.learned_rows import Learnt, learn, rows_of
@@ -104,10 +105,17 @@ class Watch:
     on_server: Callable[..., None] | None = None
 
 
-def calibrate(plan: Callable[[str | None], Deployment], *, quick: bool = False, watch: Watch = Watch()) -> Calibration:
+def calibrate(
+    plan: Callable[[str | None], Deployment],
+    *,
+    quick: bool = False,
+    watch: Watch = Watch(),
+    target: Target | None = None,
+) -> Calibration:
     """Measure this computer and learn from it. Raises GyakusanError; whatever is raised, nothing runs on and nothing is kept.
 
     plan: returns the small model on this computer, for a bandwidth of its RAM such as "23.4GB/s" if that is not known
+    target: a server of what is planned that runs already, None to start one
     """
     begun = time.monotonic()
     watch.on_stage("ram")
@@ -117,7 +125,7 @@ def calibrate(plan: Callable[[str | None], Deployment], *, quick: bool = False, 
     speed = ram_bandwidth(machine.cores or os.cpu_count() or 1, RAM_SECONDS)
     known_before = machine.host.bandwidth if machine.host is not None else None
     asked = first if machine.gpus or known_before else plan(f"{speed / 1e9:.2f}GB/s")
-    result = _measured(asked, quick, watch)
+    result = _measured(asked, quick, watch) if target is None else _loaded(target, quick, watch)
     seen = Conditions(busy, os.cpu_count() or 1)
     found = Calibration(machine, asked.model.name, time.monotonic() - begun, busy, interrupted=result.interrupted)
     if result.interrupted:
@@ -133,11 +141,14 @@ def calibrate(plan: Callable[[str | None], Deployment], *, quick: bool = False, 
 def _measured(asked: Deployment, quick: bool, watch: Watch) -> BenchResult:
     watch.on_stage("server")
     with Server.of(asked, ServerOptions(on_progress=watch.on_server)) as server:
-        watch.on_stage("load")
-        limits = Limits(QUICK_SECONDS if quick else FULL_SECONDS)
-        steps, seed = (QUICK if quick else FULL), time.monotonic_ns() % 2**31
-        request = BenchRequest(target_of(server.url, server.key), steps, limits, seed=seed)
-        return Bench(request, on_progress=watch.on_progress).run()
+        return _loaded(target_of(server.url, server.key), quick, watch)
+
+
+def _loaded(target: Target, quick: bool, watch: Watch) -> BenchResult:
+    watch.on_stage("load")
+    limits = Limits(QUICK_SECONDS if quick else FULL_SECONDS)
+    steps, seed = (QUICK if quick else FULL), time.monotonic_ns() % 2**31
+    return Bench(BenchRequest(target, steps, limits, seed=seed), on_progress=watch.on_progress).run()
 
 
 def _said(asked: Deployment, result: BenchResult) -> list[SpeedEstimate | None]:

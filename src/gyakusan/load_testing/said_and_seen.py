@@ -9,6 +9,7 @@ from msgspec import structs
 
 from gyakusan.core.load import Load
 from gyakusan.engines.deployment import Deployment
+from gyakusan.engines.server import ServerReport
 from gyakusan.load_testing.conditions import Conditions
 from gyakusan.load_testing.result import BenchResult, Cause, Comparison, StepResult
 from gyakusan.message import Message, people, say
@@ -49,7 +50,13 @@ def compare(
 
     slots: conversations that the server says it answers at once; seen: state of the server's computer; log: of the server.
     """
-    found = [*memory(deployment, log), *speeds(deployment, result.steps)]
+    return explained([*memory(deployment, log), *speeds(deployment, result.steps)], deployment, result, slots, seen)
+
+
+def explained(
+    found: Iterable[Comparison], deployment: Deployment, result: BenchResult, slots: int | None, seen: Conditions
+) -> tuple[Comparison, ...]:
+    """Return comparisons, each miss with its likely cause."""
     return tuple(c if c.inside else replace(c, cause=cause(c, deployment, result, slots, seen)) for c in found)
 
 
@@ -58,11 +65,12 @@ def memory(deployment: Deployment, log: Iterable[str]) -> Iterator[Comparison]:
     lines = tuple(log)
     if not lines:
         return
-    rows = [
-        r
-        for r in compare_deployment(deployment, deployment.server.read(lines))
-        if r.predicted is not None and r.reported is not None
-    ]
+    yield from reported_memory(deployment, deployment.server.read(lines))
+
+
+def reported_memory(deployment: Deployment, report: ServerReport) -> Iterator[Comparison]:
+    """Yield the parts of the memory that a server reported, with their sum first."""
+    rows = [r for r in compare_deployment(deployment, report) if r.predicted is not None and r.reported is not None]
     parts = []
     for row in rows:
         rounding = sum(p.rounding for p in row.parts)

@@ -265,7 +265,9 @@ def _value(row: Comparison, value: float) -> str:
 
 def _off_by(share: float) -> str:
     """Return an error with its sign: "-3 %", "+0.4 %"."""
-    return f"{100 * share:+.0f} %" if abs(share) >= 0.0095 else f"{100 * share:+.1f} %"
+    if abs(share) >= 0.0095:
+        return f"{100 * share:+.0f} %"
+    return f"{100 * share:+.1f} %" if abs(share) >= 0.0005 else "0.0 %"
 
 
 def _cause(cause: Cause) -> Message:
