@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import resource
 import signal
 import socket
@@ -41,7 +42,7 @@ def test_nothing_runs(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["ps"]) == 0
     out, _ = capsys.readouterr()
     assert "No server that gyakusan started runs on this computer." in out
-    for command in (["stop"], ["logs"], ["logs", "../x"], ["stop", "office"]):
+    for command in (["stop"], ["status"], ["logs"], ["logs", "../x"], ["stop", "office"]):
         assert main(command) == 2
         assert "Start one: gyakusan serve smollm2 --detach" in capsys.readouterr().err
     assert main(["ps", "--json"]) == 0
@@ -55,6 +56,7 @@ def test_from_the_start_to_the_end(state: Path, capsys: pytest.CaptureFixture[st
     assert "Starting smollm2 in the background." in err
     entry = running_servers.find_running("smollm2")
     assert f"answers 1 person at {entry.url}" in out
+    assert "kv_cache  host" in out, "predicted and reported"
     assert os.getsid(entry.pid) == entry.pid != os.getsid(0)
     assert (entry.ready, entry.users, entry.context, entry.engine) == (True, 1, 512, "llama.cpp")
     assert chat(entry.url, "Hi", 1).completion_tokens == 1
@@ -66,6 +68,24 @@ def test_from_the_start_to_the_end(state: Path, capsys: pytest.CaptureFixture[st
     assert main(["ps", "--json"]) == 0
     told = valid(json.loads(capsys.readouterr().out))["servers"][0]
     assert (told["name"], told["pid"], told["url"]) == ("smollm2", entry.pid, entry.url)
+    end = time.monotonic() + 20
+    while time.monotonic() < end:
+        assert main(["status", "--json"]) == 0
+        told = valid(json.loads(capsys.readouterr().out))["servers"][0]
+        if told["live"] and told["live"]["requests"]:
+            break
+        time.sleep(0.2)
+    assert (told["live"]["requests"], told["live"]["answering"], told["live"]["restarts"]) == (1, 0, 0)
+    assert told["live"]["tokens"] > 1
+    assert told["live"]["resident_bytes"] > 90e6
+    assert {b["kind"] for b in told["buffers"]} >= {"weights", "kv_cache"}
+    assert main(["status", "smollm2"]) == 0
+    out = capsys.readouterr().out
+    assert "smollm2 runs for" in out
+    assert "0 answered, 0 waiting" in out
+    assert "1 requests" in out
+    assert main(["status", "nobody"]) == 2
+    assert "No running server is called" in capsys.readouterr().err
     assert main(["connect", "--curl"]) == 0
     assert entry.url in capsys.readouterr().out
     assert main(["serve", "smollm2", "--name", "smollm2", "--once"]) == 2
@@ -80,7 +100,7 @@ def test_from_the_start_to_the_end(state: Path, capsys: pytest.CaptureFixture[st
 
     capsys.readouterr()
     assert main(["stop", "smollm2"]) == 0
-    assert capsys.readouterr().out.startswith("Stopped smollm2 after ")
+    assert re.fullmatch(r"Stopped smollm2 after .*: 1 requests, \d+ tokens\.\n", capsys.readouterr().out)
     assert not list((state / "servers").iterdir())
     assert main(["logs", "smollm2", "--follow"]) == 0
     assert "all slots are idle" in capsys.readouterr().out, "the log of a server that has ended is kept"

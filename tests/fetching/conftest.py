@@ -25,6 +25,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     found.mkdir()
     monkeypatch.setenv("HOME", str(found))
     monkeypatch.setenv("OLLAMA_MODELS", str(found / "ollama"))
+    monkeypatch.setattr("gyakusan.fetching.stock.packaged", lambda: None)  # a package of this Python is in no home
     return found
 
 

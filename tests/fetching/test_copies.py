@@ -11,7 +11,7 @@ from tests.fakes import fake_hub, fake_ollama
 from gyakusan import api
 from gyakusan.core.load import Load
 from gyakusan.fetching.copies import hub_caches, lmstudio_folders
-from gyakusan.fetching.find import find, find_files
+from gyakusan.fetching.find import find, find_files, packaged
 from gyakusan.fetching.stock import stock
 from gyakusan.fetching.wanted import of_text
 
@@ -90,6 +90,14 @@ def test_a_file_that_is_not_whole_in_ollamas_store_is_none(home: Path) -> None:
     blob = next((home / "ollama" / "blobs").iterdir())
     blob.write_bytes(ONE[:-1])
     assert find(of_text("org/tiny-GGUF:Q4_K_M")) is None
+
+
+def test_what_pip_installed_is_listed(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gyakusan.fetching.stock.packaged", packaged)
+    (small,) = stock().models
+    assert (small.name, small.program) == ("smollm2-135m", "pip")
+    assert small.path.is_file()
+    assert small.bytes == small.path.stat().st_size > 90e6
 
 
 def test_everything_is_listed_once(home: Path, cache: Path) -> None:

@@ -18,6 +18,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeHub]:
         monkeypatch.delenv(name, raising=False)
     for name in ("HOME", "HF_HOME", "OLLAMA_MODELS", "XDG_CACHE_HOME"):
         monkeypatch.setenv(name, str(tmp_path))
+    monkeypatch.setattr("gyakusan.fetching.stock.packaged", lambda: None)
     with fake_hub() as found:
         monkeypatch.setenv("HF_ENDPOINT", found.base)
         found.repositories["org/tiny-GGUF"] = {"tiny-Q4_K_M.gguf": b"g" * 4000, "mmproj-tiny-F16.gguf": b"m" * 10}

@@ -34,6 +34,7 @@ COMMANDS = {
     "calibrate": "Measure this computer, so that forecasts for it are nearer and narrower.",
     "ps": "Show the servers that gyakusan started and that run.",
     "watch": "Show what a running server does: requests, speed, memory.",
+    "status": "Show what a running server does and holds now.",
     "logs": "Print the end of a server's log.",
     "stop": "Stop a running server.",
     "keys": "Give people keys for shared servers, list and revoke them.",

@@ -12,10 +12,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
-
-from msgspec import structs
+from typing import TYPE_CHECKING
 
 from gyakusan.cli.writing import draw, terminal, warn, write_json
 from gyakusan.doors import files
@@ -23,7 +20,8 @@ from gyakusan.errors import BadSetting, ServerError
 from gyakusan.message import say
 from gyakusan.serving import posix, running_servers
 from gyakusan.serving.log_files import last_lines
-from gyakusan.serving.running_servers import RunningServer
+from gyakusan.serving.registration import entry_of
+from gyakusan.serving.running_servers import Reservation, RunningServer
 from gyakusan.text import tell
 
 if TYPE_CHECKING:
@@ -43,11 +41,18 @@ class Named:
     name: of the server
     log: file for its log
     own: the file was named by the user: what stands in it stays
+    reservation: of a name that nobody gave, None for one that was given
     """
 
     name: str
     log: Path
     own: bool = False
+    reservation: Reservation | None = None
+
+    def close(self) -> None:
+        """Give back a reserved name: the server's own entry stands for it now, or it did not start."""
+        if self.reservation is not None:
+            self.reservation.release()
 
     @classmethod
     def of(cls, model: str, name: str | None, log_file: str | None) -> Named:
@@ -57,13 +62,14 @@ class Named:
         """
         if name is not None:
             running_servers.check_name(name)
-        named = name or running_servers.free_name(Path(model).name.partition(":")[0].removesuffix(".gguf"))
+        kept = None if name else Reservation(Path(model).name.partition(":")[0].removesuffix(".gguf"))
+        named = kept.name if kept is not None else name or ""
         log = files.expanded(log_file).absolute() if log_file else running_servers.log_path(named)
         if log_file:
             _check_text(log)
         else:
             _make_folder(log.parent)
-        return cls(named, log, own=bool(log_file))
+        return cls(named, log, own=bool(log_file), reservation=kept)
 
     def unwritten(self, error: OSError) -> ServerError:
         """Return the error for a log that cannot be written."""
@@ -85,51 +91,7 @@ class Named:
 
     def entry(self, asked: Deployment, key_file: str | None) -> RunningServer:
         """Return what is written down of the server; its address is not known yet."""
-        accounts = asked.ledger.accounts
-        most = max(accounts, key=lambda a: float(a.total), default=None)
-        return RunningServer(
-            name=self.name,
-            url="",
-            key_file=None if key_file is None else str(files.expanded(key_file).absolute()),
-            ready=False,
-            model=asked.name,
-            quantization=asked.quantization,
-            engine=asked.rules.NAME,
-            device="" if most is None else most.device.name,
-            users=int(asked.load.users),
-            context=int(asked.load.context),
-            bytes=sum(float(a.total) for a in accounts),
-            log_file=str(self.log),
-        )
-
-
-class Registered:
-    """The entry of this process's server, from the moment its address is known to the end of the `with` block."""
-
-    def __init__(self, entry: RunningServer) -> None:
-        self.entry = running_servers.here(entry)
-        self._written = False
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._written:
-            running_servers.remove(self.entry)
-
-    def opened(self, url: str, key_path: Path | None) -> None:
-        """Write the entry down. Raises BadSetting if another server has its name meanwhile, ServerError."""
-        key_file = self.entry.key_file if key_path is None else str(key_path)
-        self.entry = structs.replace(self.entry, url=url, key_file=key_file)
-        running_servers.claim(self.entry)
-        self._written = True
-
-    def ready(self) -> None:
-        """Write down that the model is loaded."""
-        self.entry = structs.replace(self.entry, ready=True)
-        running_servers.update(self.entry)
+        return entry_of(self.name, asked, key_file, self.log)
 
 
 def start_detached(named: Named, output: Output) -> int:
@@ -161,7 +123,7 @@ def start_detached(named: Named, output: Output) -> int:
     if output.json:
         from gyakusan.documents.servers import servers
 
-        write_json(servers([entry]), output)
+        write_json(servers([(entry, None)]), output)
     else:
         from gyakusan.show.servers import detached
 

@@ -13,9 +13,10 @@ app = App(name="ps", help="Show the servers that gyakusan started and that run."
 @app.default
 def ps(*, output: Output = Output()) -> int:
     """Run `gyakusan ps` and return its exit code: 0 even if nothing runs."""
-    from gyakusan.serving.running_servers import running
+    from gyakusan.serving.live import read_live
+    from gyakusan.serving.running_servers import live_path, running
 
-    found = running()
+    found = [(entry, read_live(live_path(entry.name))) for entry in running()]
     if output.json:
         from gyakusan.documents.servers import servers
 

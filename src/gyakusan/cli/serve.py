@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,11 +18,8 @@ from gyakusan.text import tell
 from gyakusan.units import format_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from gyakusan.engines.deployment import Deployment
     from gyakusan.message import Message
-    from gyakusan.serving.buffer_comparison import BufferComparison
     from gyakusan.serving.running_servers import RunningServer
     from gyakusan.serving.server import ServerOptions
     from gyakusan.serving.service import Service, ServiceOptions
@@ -44,19 +42,32 @@ class Life:
             help=_("Run in the background: return once it is ready, and go on without this terminal."), negative=""
         ),
     ] = False
+    systemd: Annotated[
+        bool,
+        Parameter(
+            help=_("Write a unit of systemd that starts it at every boot, instead of starting it now."), negative=""
+        ),
+    ] = False
     once: Annotated[bool, Parameter(help=_("Stop as soon as the server is ready and compared."), negative="")] = False
     dry_run: Annotated[bool, Parameter(help=_("Print what would be started; start nothing."), negative="")] = False
 
     def check(self) -> None:
         """Raise BadSetting for a server that is to run on and to stop at once."""
-        if self.detach and self.once:
-            raise BadSetting("--detach and --once were given together.", mend="Give one.")
+        given = [f"--{n}" for n in ("detach", "systemd", "once", "dry_run") if getattr(self, n)]
+        if len(given) > 1:
+            names = " ".join(given).replace("_", "-")
+            raise BadSetting("{names} were given together.", names=names, mend="Give one.")
 
 
 @app.default
 def serve(
     model: Annotated[
-        str, Parameter(help=_("A GGUF file, smollm2, or with --dry-run a saved plan (TOML)."))
+        str,
+        Parameter(
+            help=_(
+                "A model of the catalogue, owner/name:TAG, a GGUF file, a checkpoint's folder, or a plan: its number or file."
+            )
+        ),
     ] = "smollm2",
     *,
     host: Annotated[str, Parameter(help=_("Address to listen on; other than loopback needs a key."))] = "127.0.0.1",
@@ -74,6 +85,7 @@ def serve(
 ) -> int:
     """Run `gyakusan serve` and return its exit code."""
     from gyakusan.cli.detach import Named, start_detached
+    from gyakusan.cli.unit import write_unit
     from gyakusan.serving.access import check_address
     from gyakusan.serving.server import ServerOptions
 
@@ -89,11 +101,16 @@ def serve(
     if not anyway and not asked.ledger.fits:
         return _refuse(asked, output)
     named = Named.of(asked.name if is_plan(model) else model, life.name, life.log_file)
-    if life.detach:
-        return start_detached(named, output)
-    inner = ServerOptions(host=host, port=port, threads=threads, key=key, log_file=named.log, append_log=named.appends)
-    options = _service_options(asked, inner, sharing)
-    return _run(asked, path, options, named.entry(asked, key_file), output, once=life.once)
+    with closing(named):
+        if life.systemd:
+            return write_unit(named, output)
+        if life.detach:
+            return start_detached(named, output)
+        inner = ServerOptions(
+            host=host, port=port, threads=threads, key=key, log_file=named.log, append_log=named.appends
+        )
+        options = _service_options(asked, inner, sharing, named.entry(asked, key_file))
+        return _run(asked, path, options, output, once=life.once)
 
 
 def _key(file: str | None) -> str | None:
@@ -107,12 +124,13 @@ def _key(file: str | None) -> str | None:
     return key_of(file)
 
 
-def _service_options(asked: Deployment, inner: ServerOptions, sharing: Sharing) -> ServiceOptions:
+def _service_options(asked: Deployment, inner: ServerOptions, sharing: Sharing, entry: RunningServer) -> ServiceOptions:
     from gyakusan.serving.front.people import place
     from gyakusan.serving.service import ServiceOptions, default_limits
 
     people = place() if sharing.people_keys else None
-    return ServiceOptions(inner, default_limits(asked, **sharing.changes), sharing.allow_host, people=people)
+    limits = default_limits(asked, **sharing.changes)
+    return ServiceOptions(inner, limits, sharing.allow_host, people=people, entry=entry)
 
 
 def _asked(model: str, people: People, where: Where, which: Which, server: Server) -> Deployment:
@@ -164,16 +182,11 @@ def _dry_run(asked: Deployment, host: str, port: int, output: Output) -> int:
     return 0 if found.ready else 1
 
 
-def _run(
-    asked: Deployment, path: str, options: ServiceOptions, entry: RunningServer, output: Output, *, once: bool
-) -> int:
-    import contextlib
+def _run(asked: Deployment, path: str, options: ServiceOptions, output: Output, *, once: bool) -> int:
     import gc
     from dataclasses import replace
 
     gc.enable()  # a server runs for days
-    from gyakusan.cli.detach import Registered
-    from gyakusan.serving.buffer_comparison import compare_deployment
     from gyakusan.serving.service import Service
 
     screen = terminal(output, stderr=output.json)
@@ -182,29 +195,22 @@ def _run(
     def happened(message: Message) -> None:
         warn(f"gyakusan: {tell(message, output.language)}")
 
-    with contextlib.closing(progress), Registered(entry) as registered:
+    with closing(progress):
         server = replace(options.server, on_progress=progress)
-        options = replace(options, server=server, on_event=happened, on_open=registered.opened)
-        with Service(asked, options, path) as running:
+        with Service(asked, replace(options, server=server, on_event=happened), path) as running:
             progress.close()
-            registered.ready()
-            rows = compare_deployment(asked, running.report)
-            _ready(asked, running, rows, registered.entry, output, once=once)
+            _ready(asked, running, output, once=once)
             if not once:
                 running.watch()
     return 0
 
 
-def _ready(
-    asked: Deployment,
-    running: Service,
-    rows: Sequence[BufferComparison],
-    entry: RunningServer,
-    output: Output,
-    *,
-    once: bool,
-) -> None:
+def _ready(asked: Deployment, running: Service, output: Output, *, once: bool) -> None:
     """Print how the server is reached, and what its memory is beside the prediction."""
+    from gyakusan.serving.buffer_comparison import compare_deployment
+
+    rows, entry = compare_deployment(asked, running.report), running.entry
+    assert entry is not None
     if output.json:
         from gyakusan.documents.served import served
 

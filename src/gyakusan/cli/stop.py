@@ -24,9 +24,11 @@ def stop(
     from datetime import UTC, datetime
 
     from gyakusan.serving import running_servers
+    from gyakusan.serving.live import read_live
     from gyakusan.show.servers import stopped
 
     entry = running_servers.find_running(name)
+    live = read_live(running_servers.live_path(entry.name))
     running_servers.stop(entry)
-    terminal(screen).show(*stopped(entry, datetime.now(UTC)))
+    terminal(screen).show(*stopped(entry, live, datetime.now(UTC)))
     return 0

@@ -105,7 +105,7 @@ def served(
 
     planned, resident: its memory: of the ledger, and in RAM now [B]
     """
-    told = tuple(_buffer(r) for r in rows)
+    told = tuple(buffer(r) for r in rows)
     return ServeJson(
         url=url, build=report.build, rules=rules, buffers=told, version=report.version, planned_bytes=planned,
         resident_bytes=resident,
@@ -123,5 +123,6 @@ def dry_run(found: DryRun) -> ServeDryRunJson:
     )
 
 
-def _buffer(row: BufferComparison) -> BufferJson:
+def buffer(row: BufferComparison) -> BufferJson:
+    """Return one comparison."""
     return BufferJson(row.kind, row.device, row.predicted, row.reported, row.error_bytes, row.error_share)

@@ -1,4 +1,4 @@
-"""The JSON of `gyakusan ps` and of `gyakusan serve --detach`."""
+"""The JSON of `gyakusan ps`, of `gyakusan status` and of `gyakusan serve --detach`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,33 @@ from typing import Literal
 from msgspec import Struct, field, structs
 
 from gyakusan.documents.common import catalogue_date
+from gyakusan.documents.served import BufferJson, buffer
+from gyakusan.serving.live import Live
+from gyakusan.serving.registration import rows_of
 from gyakusan.serving.running_servers import RunningServer
+
+
+class LiveJson(Struct, frozen=True, kw_only=True):
+    """What a server does now.
+
+    answering: requests that are answered now
+    waiting: requests that wait for a slot
+    requests: that were passed on since the start
+    refusals: that were not
+    tokens: of prompts and answers since the start, as the server counted
+    tokens_per_second: of these, in the last seconds [tokens/s]
+    restarts: starts in the place of a server that ended or stalled
+    resident_bytes: RAM that its processes hold, null if the system does not tell [B]
+    """
+
+    answering: int
+    waiting: int
+    requests: int
+    refusals: int
+    tokens: int
+    tokens_per_second: float
+    restarts: int
+    resident_bytes: int | None
 
 
 class RunningServerJson(Struct, frozen=True, kw_only=True):
@@ -28,6 +54,9 @@ class RunningServerJson(Struct, frozen=True, kw_only=True):
     bytes: memory that is planned for it, on all devices [B]
     log_file: file with its log
     started: when it was started, UTC, ISO 8601
+    version: of the server program, null if it tells none
+    buffers: its memory when it became ready, predicted and reported
+    live: what it does now, null if it was not written down
     """
 
     name: str
@@ -44,6 +73,9 @@ class RunningServerJson(Struct, frozen=True, kw_only=True):
     bytes: float
     log_file: str | None
     started: str
+    version: str | None
+    buffers: tuple[BufferJson, ...]
+    live: LiveJson | None
 
 
 class ServersJson(Struct, frozen=True, kw_only=True):
@@ -59,8 +91,22 @@ class ServersJson(Struct, frozen=True, kw_only=True):
     catalogue: str = field(default_factory=catalogue_date)
 
 
-def servers(found: Sequence[RunningServer]) -> ServersJson:
-    """Return servers that run."""
-    fields = {f.name for f in structs.fields(RunningServerJson)}
-    told = ({k: v for k, v in structs.asdict(entry).items() if k in fields} for entry in found)
-    return ServersJson(servers=tuple(RunningServerJson(**one) for one in told))
+def servers(found: Sequence[tuple[RunningServer, Live | None]]) -> ServersJson:
+    """Return servers that run, each with what it does now."""
+    return ServersJson(servers=tuple(_server(entry, live) for entry, live in found))
+
+
+def _server(entry: RunningServer, live: Live | None) -> RunningServerJson:
+    fields = {f.name for f in structs.fields(RunningServerJson)} - {"live", "buffers", "version"}
+    told = {k: v for k, v in structs.asdict(entry).items() if k in fields}
+    buffers = tuple(buffer(row) for row in rows_of(entry))
+    return RunningServerJson(
+        **told, version=entry.version or None, buffers=buffers, live=None if live is None else _live(live)
+    )
+
+
+def _live(live: Live) -> LiveJson:
+    told = structs.asdict(live)
+    resident = told.pop("resident")
+    del told["written"]
+    return LiveJson(**told, resident_bytes=resident)

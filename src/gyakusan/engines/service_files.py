@@ -211,8 +211,8 @@ def systemd_unit(server: Service) -> str:
         "After=network-online.target",
         "",
         "[Service]",
-        f"ExecStart={' '.join(map(_argument, start))}",
-        *(f"Environment={_unit_word(f'{k}={v}')}" for k, v in server.command.environment.items()),
+        f"ExecStart={' '.join(map(unit_argument, start))}",
+        *(f"Environment={unit_word(f'{k}={v}')}" for k, v in server.command.environment.items()),
         *((f"EnvironmentFile={_specifier(str(server.key.variables))}",) if server.key else ()),
         *(() if program else ("Environment=PATH=%h/.local/bin:/usr/local/bin:/usr/bin:/bin",)),
         "Restart=on-failure",
@@ -223,12 +223,12 @@ def systemd_unit(server: Service) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _argument(word: str) -> str:
+def unit_argument(word: str) -> str:
     """Return a word of a command line, in which systemd would expand variables: systemd.service(5), "COMMAND LINES"."""
-    return _unit_word(word).replace("$", "$$")
+    return unit_word(word).replace("$", "$$")
 
 
-def _unit_word(word: str) -> str:
+def unit_word(word: str) -> str:
     """Return a word as systemd reads it. Of variables in it nothing is expanded: systemd.exec(5), "Environment="."""
     text = _specifier(word)
     if re.fullmatch(r"[\w@%+=:,./$-]+", text):

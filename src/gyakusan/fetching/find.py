@@ -66,10 +66,10 @@ def find(wanted: Wanted) -> Found | None:
         loaded = _loaded(wanted, copy)
         if loaded is not None:
             return _found(copy, loaded, wanted)
-    return _packaged() if wanted.usual and wanted.storage == "gguf" and wanted.name == PACKAGED else None
+    return packaged() if wanted.usual and wanted.storage == "gguf" and wanted.name == PACKAGED else None
 
 
-def _packaged() -> Found | None:
+def packaged() -> Found | None:
     """Return the small model that is installed as a Python distribution, None if it is not."""
     try:
         path = embedded()

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from gyakusan.errors import GyakusanError
 from gyakusan.fetching.copies import Copy, everything, unfinished
+from gyakusan.fetching.find import PACKAGED, packaged
 from gyakusan.models import repository
 from gyakusan.models.sources import hub
 
@@ -17,7 +18,7 @@ class Kept(Struct, frozen=True):
     """One model on this computer.
 
     name: what one writes for it: owner/name:TAG, owner/name, ollama:TAG, or a file
-    program: who keeps it: Hugging Face, llama.cpp, LM Studio, Ollama
+    program: who keeps it: Hugging Face, llama.cpp, LM Studio, Ollama, pip
     path: its first file, or its folder
     bytes: of its files [B]
     """
@@ -49,6 +50,8 @@ class Stock(Struct, frozen=True):
 def stock() -> Stock:
     """Return all models on this computer. What cannot be read is left out."""
     found = [kept for copy in everything() for kept in _models(copy)]
+    if (small := packaged()) is not None:
+        found.append(Kept(PACKAGED, small.program, small.path, small.bytes))
     parts = tuple(unfinished())
     sizes = 0
     for part in parts:

@@ -57,6 +57,12 @@ def find_endpoint(text: str | None, key_file: str | None = None) -> Endpoint:
         raise BadReference(
             "Several servers run: {names}.", names=", ".join(e.name or e.url for e in alive), mend="Name one of them."
         )
+    loading = next((e.name for e in running() if not e.ready), None)
+    if loading is not None:
+        raise BadReference(
+            "{name} is still loading its model.", name=loading,
+            mend="Ask again when it is ready. Its log: gyakusan logs {name} --follow",
+        )  # fmt: skip
     raise BadReference(
         "No server runs on this computer.",
         mend="Start one: gyakusan serve smollm2 --detach, or name an address: http://127.0.0.1:8080/v1",

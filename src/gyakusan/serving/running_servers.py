@@ -8,7 +8,9 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import socket
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -32,6 +34,23 @@ _MOST = {"users": 2**20, "context": 2**31, "bytes": 2.0**50}
 """No server has as many people, tokens of context and bytes of memory: an entry that says so does not know."""
 
 
+class ComparedBuffer(Struct, frozen=True):
+    """One kind of memory on one device, when the server became ready.
+
+    kind: what it holds, e.g. "weights"
+    device: "host", "gpu0", ...
+    predicted: our figure, None if we have none [B]
+    reported: the server's, None if it has none [B]
+    rounding: how much the reported figure may differ from the true one [B]
+    """
+
+    kind: str
+    device: str
+    predicted: float | None
+    reported: float | None
+    rounding: float = 0.0
+
+
 class RunningServer(Struct, frozen=True, kw_only=True):
     """A server that gyakusan started.
 
@@ -50,6 +69,9 @@ class RunningServer(Struct, frozen=True, kw_only=True):
     bytes: memory that is planned for it, on all devices [B]
     log_file: file with its log
     started: when it was started, UTC, ISO 8601
+    computer: name of the computer on which it runs, "" where nobody wrote it down
+    version: of the server program, "" if it tells none
+    buffers: its memory, predicted and reported
     """
 
     name: str = ""
@@ -67,14 +89,21 @@ class RunningServer(Struct, frozen=True, kw_only=True):
     bytes: float = 0.0
     log_file: str | None = None
     started: str = ""
+    computer: str = ""
+    version: str = ""
+    buffers: tuple[ComparedBuffer, ...] = ()
 
 
 def running() -> tuple[RunningServer, ...]:
-    """Return the servers that run, by name. Entries whose process is gone are removed; what cannot be read is left out."""
+    """Return the servers that run on this computer, by name.
+
+    Entries whose process is gone are removed. What cannot be read is left out, and what another computer wrote down, too:
+    the folder may be shared by several.
+    """
     found = []
-    for path in sorted((state() / FOLDER).glob("*.json")):
+    for path in sorted((state() / FOLDER).glob("*.json"), key=lambda p: p.stem):
         entry = _read(path)
-        if entry is None:
+        if entry is None or is_elsewhere(entry):
             continue
         if is_alive(entry):
             found.append(entry)
@@ -90,6 +119,11 @@ def is_alive(entry: RunningServer) -> bool:
     if entry.process_start:
         return posix.process_start(entry.pid) == entry.process_start
     return posix.alive(entry.pid)
+
+
+def is_elsewhere(entry: RunningServer) -> bool:
+    """Return True for an entry that another computer wrote down: its process number means nothing here."""
+    return entry.computer not in ("", socket.gethostname()) and not is_alive(entry)
 
 
 def find_running(name: str | None) -> RunningServer:
@@ -133,14 +167,69 @@ def check_name(name: str) -> None:
 
 def free_name(wanted: str) -> str:
     """Return a name that no running server has, made from a model's name."""
+    return next(_free_names(wanted))
+
+
+def _free_names(wanted: str) -> Iterator[str]:
     plain = re.sub(r"[^\w.-]+", "-", wanted.casefold()).strip("-.")[:56] or "server"
-    taken = {e.name for e in running()}
-    return next(n for n in (plain, *(f"{plain}-{i}" for i in range(2, _ATTEMPTS))) if n not in taken)
+    running()  # removes what is gone
+    names = (plain, *(f"{plain}-{i}" for i in range(2, _ATTEMPTS)))
+    return (n for n in names if _read(_path(n)) is None)
+
+
+class Reservation:
+    """A name that another start at the same moment does not get, until `release` or the end of this process."""
+
+    def __init__(self, wanted: str) -> None:
+        """Take a free name, made from a model's name. Raises ServerError."""
+        self.name, self._file = _reserved(wanted)
+
+    def release(self) -> None:
+        """Give the name back: the server's own entry stands for it now, or there is no server."""
+        with contextlib.suppress(OSError):
+            self._file.unlink()
+
+
+def _reserved(wanted: str) -> tuple[str, Path]:
+    """Return a free name, and the file that reserves it. Raises ServerError."""
+    mine = f"{os.getpid()} {posix.process_start(os.getpid())}"
+    for name in _free_names(wanted):
+        path = state() / FOLDER / f"{name}.reserved"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if _is_stale(path):
+                path.unlink(missing_ok=True)
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise _unwritten(path, error) from error
+        with os.fdopen(handle, "w") as file:
+            file.write(mine)
+        return name, path
+    raise ServerError("Too many servers have this name.", mend="Give another --name.")
+
+
+def _is_stale(path: Path) -> bool:
+    """Return True for the reservation of a process that is gone; one that is just being written is not."""
+    try:
+        number, _, began = files.whole(path, LARGEST).decode("utf-8", "replace").partition(" ")
+        age = time.time() - path.stat().st_mtime
+    except (GyakusanError, OSError):
+        return False
+    if not number.isdecimal():
+        return age > ENDING
+    return not 0 < int(number) < 2**31 or posix.process_start(int(number)) != began
 
 
 def log_path(name: str) -> Path:
     """Return the file for the log of a server."""
     return state() / LOGS / f"{name}.log"
+
+
+def live_path(name: str) -> Path:
+    """Return the file that tells what a server does now."""
+    return state() / FOLDER / f"{name}.live"
 
 
 def here(entry: RunningServer) -> RunningServer:
@@ -150,6 +239,7 @@ def here(entry: RunningServer) -> RunningServer:
         entry,
         pid=pid,
         process_start=posix.process_start(pid),
+        computer=socket.gethostname(),
         started=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     )
 
@@ -167,7 +257,7 @@ def claim(entry: RunningServer) -> None:
         try:
             os.link(fresh, path)  # unlike a rename, it fails where another process was first
         except FileExistsError:
-            raise _taken(entry.name) from None
+            raise _owned(entry.name, path) from None
         finally:
             fresh.unlink(missing_ok=True)
     except OSError as error:
@@ -186,8 +276,9 @@ def remove(entry: RunningServer) -> None:
     """Remove an entry, unless another process has taken its name meanwhile."""
     now = _read(_path(entry.name))
     if now is not None and (now.pid, now.process_start) == (entry.pid, entry.process_start):
-        with contextlib.suppress(OSError):
-            _path(entry.name).unlink()
+        for path in (_path(entry.name), live_path(entry.name)):
+            with contextlib.suppress(OSError):
+                path.unlink()
 
 
 def stop(entry: RunningServer, patience: float = ENDING) -> float:
@@ -238,6 +329,17 @@ def _taken(name: str) -> BadSetting:
     return BadSetting(
         "A server called {name} runs already.", name=name, mend="Give another --name, or end it: gyakusan stop {name}"
     )
+
+
+def _owned(name: str, path: Path) -> BadSetting:
+    """Return that a name has an owner, on this computer or on another one that shares the folder."""
+    entry = _read(path)
+    if entry is None or not is_elsewhere(entry):
+        return _taken(name)
+    return BadSetting(
+        "A server called {name} runs on {computer}.", name=name, computer=entry.computer, file=str(path),
+        mend="Give another --name; if that computer is gone, remove {file}.",
+    )  # fmt: skip
 
 
 def _unwritten(path: Path, error: OSError) -> ServerError:

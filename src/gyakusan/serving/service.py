@@ -23,12 +23,16 @@ from gyakusan.engines.server import ServerReport
 from gyakusan.errors import ServerError
 from gyakusan.message import Message, say
 from gyakusan.serving.access import KEY_VARIABLE, Access, grant_access
+from gyakusan.serving.buffer_comparison import compare_deployment
 from gyakusan.serving.front.keys import Keys
 from gyakusan.serving.front.limits import Limits, largest_body
 from gyakusan.serving.front.people import PeopleKeys
 from gyakusan.serving.front.running import Front
 from gyakusan.serving.front.upstream import Target
+from gyakusan.serving.live import Live, Rate
 from gyakusan.serving.process_memory import resident_bytes
+from gyakusan.serving.registration import Registration
+from gyakusan.serving.running_servers import RunningServer
 from gyakusan.serving.server import Handlers, Server, ServerOptions, leave_on_signals, restore_signals
 from gyakusan.serving.watchdog import Patience, Watchdog, one_token
 
@@ -52,7 +56,8 @@ class ServiceOptions:
     names: further names by which the front may be called
     patience: how long the server may be silent
     on_event: called with what happened to the server, e.g. that it is started again
-    on_open: called with the address and the file of a key that was made, once the front listens and before the model loads
+    entry: what is written down of it for `ps` and others once the front listens, None = nothing
+    any_name: True where another name than that of the entry will do
     people: file with the keys of people who may ask too, None for the one key only
     """
 
@@ -61,7 +66,8 @@ class ServiceOptions:
     names: tuple[str, ...] = ()
     patience: Patience = field(default_factory=Patience)
     on_event: Callable[[Message], None] | None = None
-    on_open: Callable[[str, Path | None], None] | None = None
+    entry: RunningServer | None = None
+    any_name: bool = False
     people: Path | None = None
 
 
@@ -82,6 +88,10 @@ class Service:
         self._told_of_log = False
         self._begun = 0.0
         self._pause = 0.0
+        self._starts = 0
+        self._rate = Rate()
+        entry, other = options.entry, options.any_name
+        self._registration = None if entry is None else Registration(entry, self.live, by_the_way=other)
         self._server: Server[EngineSettings, ServerReport] = self._new("")
 
     def __enter__(self) -> Self:
@@ -118,9 +128,11 @@ class Service:
             self._front.app.metrics.plan(planned_memory(self._deployment))
             self._front.app.metrics.watch_memory(lambda: self.resident or nan)
             self._front.start()
-            if self.options.on_open is not None:
-                self.options.on_open(self.url, self.key_path)
+            if self._registration is not None:
+                self._registration.opened(self.url, self.key_path)
             self._start_server()
+            if self._registration is not None:
+                self._registration.ready(compare_deployment(self._deployment, self.report), self.report)
         except BaseException:
             self.stop()
             raise
@@ -129,6 +141,8 @@ class Service:
     def stop(self) -> None:
         """End the front, the server and all that belongs to them. Safe at any time, any number of times."""
         try:
+            if self._registration is not None:
+                self._registration.end()
             if self._front is not None:
                 self._front.point(None)
             self._server.stop()
@@ -171,6 +185,29 @@ class Service:
         """RAM that the model server's processes hold now, None where the system does not tell [B]."""
         pid = self._server.pid
         return None if pid is None else resident_bytes(pid)
+
+    @property
+    def entry(self) -> RunningServer | None:
+        """What is written down of it, None if nothing is."""
+        return None if self._registration is None else self._registration.entry
+
+    def live(self) -> Live:
+        """Return what it does now."""
+        front = self._front
+        if front is None:
+            return Live(written=time.time())
+        traffic, slots = front.traffic, front.app.slots
+        return Live(
+            written=time.time(),
+            answering=slots.held,
+            waiting=slots.queued,
+            requests=traffic.requests,
+            refusals=traffic.refusals,
+            tokens=traffic.tokens,
+            tokens_per_second=self._rate.of(traffic.tokens),
+            restarts=max(0, self._starts - 1),
+            resident=self.resident,
+        )
 
     @property
     def front(self) -> Front | None:
@@ -235,6 +272,7 @@ class Service:
         self._server = self._new(key)
         self._server.start()
         self._begun = time.monotonic()
+        self._starts += 1
         target = Target(self._server.url.removesuffix("/v1"), key)
         self._watchdog = Watchdog(target, self._server.pid, self.options.patience, one_token)
         self._front.point(target)

@@ -8,16 +8,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from gyakusan.message import Message, people, say
+from gyakusan.serving.live import Live
+from gyakusan.serving.registration import rows_of
 from gyakusan.serving.running_servers import RunningServer
+from gyakusan.show.served import comparison
 from gyakusan.show.tree import Cell, Column, Fact, Facts, Next, Pause, Table, Tree, Verdict, Words, whole
 from gyakusan.show.wording import duration, gib, home
 
 LONGEST = 10 * 365 * 86_400.0
 """No server runs for ten years: an entry that says so does not know. [s]"""
-HEAD_TEXTS = ("name", "model", "people", "context", "GiB", "on", "address", "up")
+HEAD_TEXTS = ("name", "model", "people", "GiB", "address", "up")
 
 
-def screen(found: Sequence[RunningServer], now: datetime) -> Tree:
+Seen = tuple[RunningServer, Live | None]
+"""A server, and what it does now, None where nobody wrote it down."""
+
+
+def screen(found: Sequence[Seen], now: datetime) -> Tree:
     """Return the servers that run. now: with its time zone."""
     if not found:
         verdict = Verdict((say("No server that gyakusan started runs on this computer."),), tone="plain")
@@ -28,26 +35,101 @@ def screen(found: Sequence[RunningServer], now: datetime) -> Tree:
         sentence = say("{count} servers run on this computer.", count=count)
     heads = [Message(h) for h in HEAD_TEXTS]
     columns = (
-        Column(heads[0]), Column(heads[1]), Column(heads[2], "number"), Column(heads[3], "number", leaves=3),
-        Column(heads[4], "number", leaves=1), Column(heads[5], leaves=2), Column(heads[6]), Column(heads[7], "number"),
+        Column(heads[0]), Column(heads[1]), Column(heads[2], "number"), Column(heads[3], "number"),
+        Column(heads[4]), Column(heads[5], "number"),
     )  # fmt: skip
-    rows = tuple(_row(entry, now) for entry in found)
-    last = found[0].name
-    steps = (whole(f"gyakusan logs {last}"), whole(f"gyakusan connect {last}"), whole(f"gyakusan stop {last}"))
+    rows = tuple(_row(entry, live, now) for entry, live in found)
+    last = found[0][0].name
+    steps = tuple(whole(f"gyakusan {c} {last}") for c in ("status", "logs", "stop"))
     return Verdict((sentence,), tone="plain"), Pause(), Table(columns, rows, indent=1), Pause(), Next(steps)
 
 
-def _row(entry: RunningServer, now: datetime) -> tuple[Cell, ...]:
+def _row(entry: RunningServer, live: Live | None, now: datetime) -> tuple[Cell, ...]:
     return (
         entry.name,
         entry.model or "?",
-        str(entry.users) if entry.users else "?",
-        f"{entry.context:,}" if entry.context else "?",
+        _people(entry, live),
         gib(entry.bytes) if entry.bytes else "?",
-        entry.device or "?",
         urllib.parse.urlsplit(entry.url).netloc,
         _up(entry, now),
     )
+
+
+def _people(entry: RunningServer, live: Live | None) -> Words:
+    if not entry.users:
+        return "?"
+    return str(entry.users) if live is None else say("{now} of {most}", now=live.answering, most=entry.users)
+
+
+def status(entry: RunningServer, live: Live | None, now: datetime) -> Tree:
+    """Return what one server is, does and holds."""
+    facts = [
+        Fact(say("model"), (_described(entry),)),
+        Fact(say("server"), (f"{entry.engine} {entry.version}".strip() or "?",)),
+        Fact(say("address"), (whole(entry.url),)),
+        *([Fact(say("key"), (home(Path(entry.key_file)),))] if entry.key_file else []),
+        *_doing(live),
+        Fact(say("memory"), (_held(entry, live),)),
+    ]
+    verdict = Verdict((_state(entry, live, now),), tone="plain")
+    told = (verdict, Pause(), Facts(tuple(facts)))
+    rows = rows_of(entry)
+    return (*told, Pause(), comparison(rows)) if rows else told
+
+
+def _state(entry: RunningServer, live: Live | None, now: datetime) -> Message:
+    if not entry.ready:
+        return say("{name} is loading its model.", name=entry.name)
+    seconds = age(entry, now)
+    time = "?" if seconds is None else duration(seconds)
+    if live is not None and live.restarts:
+        return say(
+            "{name} runs for {time}, and was started again {n} times.", name=entry.name, time=time, n=live.restarts
+        )
+    return say("{name} runs for {time}.", name=entry.name, time=time)
+
+
+def _described(entry: RunningServer) -> Message:
+    told = {"model": entry.model or "?", "users": people(entry.users), "context": f"{entry.context:,}"}
+    if not entry.quantization:
+        return say("{model} for {users} x {context} tokens", **told)
+    return say("{model} {quantization} for {users} x {context} tokens", quantization=entry.quantization, **told)
+
+
+def _doing(live: Live | None) -> list[Fact]:
+    if live is None:
+        return [Fact(say("now"), (say("not known: nothing was written down in the last 20 s"),))]
+    now = say("{answering} answered, {waiting} waiting", answering=live.answering, waiting=live.waiting)
+    done = say(
+        "{requests} requests, {refusals} refused, {tokens} tokens", requests=f"{live.requests:,}",
+        refusals=f"{live.refusals:,}", tokens=f"{live.tokens:,}",
+    )  # fmt: skip
+    speed = say("{speed} tokens/s, prompts and answers together", speed=f"{live.tokens_per_second:,.1f}")
+    return [Fact(say("now"), (now,)), Fact(say("speed"), (speed,)), Fact(say("so far"), (done,))]
+
+
+def _held(entry: RunningServer, live: Live | None) -> Message:
+    planned = gib(entry.bytes)
+    if live is None or live.resident is None:
+        return say("{planned} GiB planned on {device}", planned=planned, device=entry.device or "?")
+    held = gib(float(live.resident))
+    return say(
+        "{planned} GiB planned on {device}, {held} GiB of RAM held now",
+        planned=planned,
+        device=entry.device or "?",
+        held=held,
+    )
+
+
+def unit_written(file: Path) -> Tree:
+    """Return how a unit of systemd is switched on."""
+    facts = (
+        Fact(say("start"), (whole(f"systemctl --user enable --now {file.name}"),)),
+        Fact(say("at boot"), (whole("loginctl enable-linger"),)),
+        Fact(say("remove"), (whole(f"systemctl --user disable --now {file.name}"),)),
+    )
+    verdict = Verdict((say("The unit is written: {file}", file=home(file)),), tone="plain")
+    return verdict, Pause(), Facts(facts)
 
 
 def _up(entry: RunningServer, now: datetime) -> Words:
@@ -81,13 +163,19 @@ def detached(entry: RunningServer) -> Tree:
         Fact(say("stop"), (whole(f"gyakusan stop {entry.name}"),)),
     ]
     verdict = Verdict((say("{model} answers {people} at {url}", **told),), tone="plain")
-    return verdict, Pause(), Facts(tuple(facts)), Pause(), Next(steps(entry)[:2])
+    rows = rows_of(entry)
+    compared = (Pause(), comparison(rows)) if rows else ()
+    return verdict, *compared, Pause(), Facts(tuple(facts)), Pause(), Next(steps(entry)[:2])
 
 
-def stopped(entry: RunningServer, now: datetime) -> Tree:
-    """Return that a server was stopped."""
+def stopped(entry: RunningServer, live: Live | None, now: datetime) -> Tree:
+    """Return that a server was stopped, and what it did."""
     seconds = age(entry, now)
     if seconds is None:
         return (Verdict((say("Stopped {name}.", name=entry.name),), tone="plain"),)
-    sentence = say("Stopped {name} after {time}.", name=entry.name, time=duration(seconds))
+    told = {"name": entry.name, "time": duration(seconds)}
+    sentence = say("Stopped {name} after {time}.", **told)
+    if live is not None and live.requests:
+        done = {"requests": f"{live.requests:,}", "tokens": f"{live.tokens:,}"}
+        sentence = say("Stopped {name} after {time}: {requests} requests, {tokens} tokens.", **told, **done)
     return (Verdict((sentence,), tone="plain"),)
