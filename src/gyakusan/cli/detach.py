@@ -65,11 +65,16 @@ class Named:
         kept = None if name else Reservation(Path(model).name.partition(":")[0].removesuffix(".gguf"))
         named = kept.name if kept is not None else name or ""
         log = files.expanded(log_file).absolute() if log_file else running_servers.log_path(named)
-        if log_file:
-            _check_text(log)
-        else:
-            _make_folder(log.parent)
-        return cls(named, log, own=bool(log_file), reservation=kept)
+        made = cls(named, log, own=bool(log_file), reservation=kept)
+        try:
+            if log_file:
+                _check_text(log)
+            else:
+                _make_folder(log.parent)
+        except BaseException:
+            made.close()
+            raise
+        return made
 
     def unwritten(self, error: OSError) -> ServerError:
         """Return the error for a log that cannot be written."""

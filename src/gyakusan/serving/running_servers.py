@@ -12,6 +12,7 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -204,7 +205,10 @@ def _reserved(wanted: str) -> tuple[str, Path]:
             continue
         except OSError as error:
             raise _unwritten(path, error) from error
-        with os.fdopen(handle, "w") as file:
+        with (
+            contextlib.suppress(OSError),
+            os.fdopen(handle, "w") as file,
+        ):  # on a full disk the name is kept for a moment
             file.write(mine)
         return name, path
     raise ServerError("Too many servers have this name.", mend="Give another --name.")
@@ -321,7 +325,7 @@ def _read(path: Path) -> RunningServer | None:
         return None
     if not told.url.isprintable() or not NAME.fullmatch(path.stem) or not 0 <= told.pid < 2**31:
         return None
-    unknown = {k: 0 for k, most in _MOST.items() if not 0 <= getattr(told, k) < most}
+    unknown: dict[str, Any] = {k: 0 for k, most in _MOST.items() if not 0 <= getattr(told, k) < most}
     return msgspec.structs.replace(told, name=path.stem, **unknown)
 
 
