@@ -92,6 +92,7 @@ BROKEN = {
 
 @pytest.mark.parametrize("kind", BROKEN)
 def test_what_cannot_be_read_is_named_and_passed_by(home: Path, kind: str, heard: list[str]) -> None:
+    """F6: one odd entry broke every command: a folder, a dangling link, a pipe, a device."""
     places.own().mkdir(parents=True)
     BROKEN[kind](places.own() / "d.toml")
     (places.own() / "e.toml").write_text(DEVICE)

@@ -154,6 +154,7 @@ def test_another_checksum_is_refused(offered: Path) -> None:
 
 
 def test_another_manifest_is_refused(offered: Path) -> None:
+    """F4: whoever owned the address was believed."""
     path = offered / MANIFEST
     path.write_text(path.read_text().replace(NEXT, LATER))
     refused(offered, "its signature does not match")
@@ -200,6 +201,7 @@ def test_files_elsewhere_are_refused(offered: Path, name: str) -> None:
 def test_what_is_no_whole_catalogue(
     offered: Path, change: Callable[[dict[str, str]], dict[str, str]], match: str
 ) -> None:
+    """F4: a release without records was taken, and every name was unknown from then on."""
     spoilt(offered, files(change))
     resigned(offered)
     refused(offered, match, GyakusanError)
@@ -258,6 +260,7 @@ def test_a_form_from_the_future() -> None:
 
 
 def test_a_date_that_has_not_come() -> None:
+    """F4: release 9999.99.99 could never be replaced."""
     assert release.parse(json.dumps({**GOOD, "release": "2030.03.02"}).encode()).release == "2030.03.02"
     with pytest.raises(SourceError, match=r"of 2030\.03\.03, and today is 2030\.03\.01"):
         release.parse(json.dumps({**GOOD, "release": "2030.03.03"}).encode())
@@ -305,6 +308,7 @@ BROKEN: dict[str, Callable[[Path], None]] = {
 @pytest.mark.usefixtures("_unchecked")
 @pytest.mark.parametrize("what", BROKEN)
 def test_a_damaged_folder_is_passed_by(offered: Path, what: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """F4: an empty folder, or a file of its name, hid the catalogue."""
     update(fetch_from(offered), KEY)
     folder = places.fetched() / NEXT
     BROKEN[what](folder)
@@ -402,6 +406,7 @@ def test_the_command_over_loopback(address: str, home: Path, capsys: pytest.Capt
 
 
 def test_no_address_is_built_in(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """F4: an address was built in that nobody owned."""
     assert main(["catalog", "update", "--online"]) == 2
     assert "--address https://" in capsys.readouterr().err
 

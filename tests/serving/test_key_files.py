@@ -57,6 +57,7 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monke
     ("mode", "private"), [(0o600, True), (0o400, True), (0o640, False), (0o604, False), (0o620, False)]
 )
 def test_a_key_file_is_ones_own(tmp_path: Path, mode: int, private: bool) -> None:
+    """F10: a key file that others could read was taken."""
     file = tmp_path / "key"
     file.write_text("x")
     file.chmod(mode)

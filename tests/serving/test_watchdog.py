@@ -103,6 +103,7 @@ class Completion(BaseHTTPRequestHandler):
 
 @pytest.mark.parametrize(("status", "works"), [(200, True), (501, True), (503, False)])
 def test_a_real_token_is_asked_for(status: int, works: bool) -> None:
+    """F5: /health said 200 while nobody got an answer."""
     kind = type("Kind", (Completion,), {"status": status})
     with ThreadingHTTPServer(("127.0.0.1", 0), kind) as server:
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()

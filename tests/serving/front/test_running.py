@@ -92,6 +92,7 @@ def test_both_ways_to_show_a_key(opened: Open) -> None:
 def test_heads_that_are_refused_on_loopback_too(
     opened: Open, headers: dict[str, str], path: str, expected: tuple[int, str]
 ) -> None:
+    """F10: a page of a stranger could use the server under another name, or from its own origin."""
     running = opened(key=None)
     with running.client(None) as client:
         answer = client.get(path, headers=headers)
@@ -125,6 +126,7 @@ def test_names_and_sites_that_are_allowed(opened: Open) -> None:
 
 @pytest.mark.parametrize("kind", ["text/plain", "", "application/x-www-form-urlencoded", "multipart/form-data"])
 def test_only_json_is_taken(opened: Open, kind: str) -> None:
+    """F10: a form of a stranger could post text/plain."""
     running = opened()
     assert kind_of(running.post(json=None, content="{}", headers={"Content-Type": kind})) == (415, "not_json")
     assert running.heard.paths == []
@@ -140,6 +142,7 @@ def test_a_body_that_is_too_large(opened: Open) -> None:
 
 
 def test_300_half_open_connections_lock_nobody_out(opened: Open) -> None:
+    """F5: connections that began a request and waited kept everybody out, without a key."""
     running = opened(header_time=3.0)
     strangers = [raw(running, HALF) for _ in range(300)]
     begun = time.monotonic()

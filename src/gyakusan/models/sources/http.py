@@ -361,7 +361,7 @@ def _parsed(url: str) -> URL:
 
     try:
         found = URL(url.strip())
-        if found.scheme in ("http", "https") and found.host and 0 < (found.port or 80) < 2**16:
+        if found.scheme in ("http", "https") and found.host and (found.port is None or 0 < found.port < 2**16):
             return found.copy_with(fragment=None)
     except (InvalidURL, UnicodeError, ValueError):
         pass
