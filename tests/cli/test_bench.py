@@ -51,6 +51,8 @@ def test_a_bench_is_shown_kept_and_shown_again(capsys: pytest.CaptureFixture[str
     assert main(["bench", "show", "1", "--html", str(page), "--csv", str(table)]) == 0
     told = capsys.readouterr().out
     assert "fake serves 2 people" in told
+    assert "Saved as" not in told
+    assert "4 requests each" in told
     assert f"Wrote {page}." in told.replace("\n", "")
     rows = list(csv.DictReader(io.StringIO(table.read_text("utf-8"))))
     assert [r["users"] for r in rows] == ["1", "2"]

@@ -157,7 +157,7 @@ def show(
     """Run `gyakusan bench show` and return its exit code."""
     from gyakusan.python.benching import bench_show
 
-    return _answered(bench_show(number), output, html, csv)
+    return _answered(bench_show(number), output, html, csv, fresh=False)
 
 
 @app.command(name="import", help="Keep a result of vllm bench serve, guidellm, aiperf or llama-bench.")
@@ -179,8 +179,11 @@ def _settings(server: Server, which: Which) -> dict[str, Any]:
     return {**own, "set": which.pairs} if which.pairs else own
 
 
-def _answered(found: Benched, output: Output, html: Path | None, csv: Path | None) -> int:
-    """Write the answer; the exit code: 130 if it was ended early, 1 if nothing came or a prediction was missed."""
+def _answered(found: Benched, output: Output, html: Path | None, csv: Path | None, *, fresh: bool = True) -> int:
+    """Write the answer; the exit code: 130 if it was ended early, 1 if nothing came or a prediction was missed.
+
+    fresh: False for a bench that was kept before
+    """
     from gyakusan.show import bench as shown
 
     result = found.result
@@ -195,7 +198,9 @@ def _answered(found: Benched, output: Output, html: Path | None, csv: Path | Non
     if output.json:
         write_json(found.document(), output)
     else:
-        terminal(output).show(*shown.screen(result, found.notes), *shown.written([f for f in (html, csv) if f]))
+        terminal(output).show(
+            *shown.screen(result, found.notes, fresh=fresh), *shown.written([f for f in (html, csv) if f])
+        )
     if result.interrupted:
         return 130
     failed = not any(s.requests for s in result.steps) or (result.ramp and result.held is None)

@@ -191,6 +191,7 @@ class BenchResult:
     planned: what was predicted, in a few words, "" if nothing was
     score: LocalScore, None unless it was asked for
     number: in the store, None if it is not kept
+    limit: requests that ended each load, None where the time did
     """
 
     endpoint: str
@@ -210,6 +211,7 @@ class BenchResult:
     planned: str = ""
     score: float | None = None
     number: int | None = None
+    limit: int | None = None
 
     @property
     def outside(self) -> int:

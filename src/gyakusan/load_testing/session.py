@@ -118,6 +118,7 @@ class Bench:
             held=ramp.most_held(steps, asked.objectives) if asked.objectives else None,
             client=self.cost,
             interrupted=self.interrupted,
+            limit=asked.limits.requests,
             score=localscore.score(steps) if asked.localscore else None,
         )
 

@@ -54,8 +54,8 @@ MOST_MEMORY = 6
 """Rows of memory that are shown where one is outside."""
 
 
-def screen(result: BenchResult, notes: Sequence[Message] = ()) -> Tree:
-    """Return the answer of a bench."""
+def screen(result: BenchResult, notes: Sequence[Message] = (), *, fresh: bool = True) -> Tree:
+    """Return the answer of a bench. fresh: False for one that was kept before."""
     measured = [s for s in result.steps if s.requests]
     parts: Tree = (_verdict(result), Question(tuple(_question(result))))
     if result.steps:
@@ -65,7 +65,7 @@ def screen(result: BenchResult, notes: Sequence[Message] = ()) -> Tree:
     told = [*_notes(result), *notes]
     if told:
         parts = (*parts, Pause(), *(Text(n, "note") for n in told))
-    return (*parts, Pause(), *_kept(result, bool(measured)))
+    return (*parts, Pause(), *(_kept(result, bool(measured)) if fresh else (Next(("gyakusan bench list",)),)))
 
 
 def written(written_files: Sequence[Path]) -> Tree:
@@ -178,7 +178,8 @@ def _question(result: BenchResult) -> Iterator[Words]:
     if result.source == "llama-bench":
         return
     loop = say("closed loop") if step.users else say("random arrivals")
-    length = say("{n} s each", n=f"{max(s.seconds for s in result.steps):,.0f}")
+    seconds = f"{max(s.seconds for s in result.steps):,.0f}"
+    length = say("{n} s each", n=seconds) if result.limit is None else say("{n} requests each", n=f"{result.limit:,}")
     cache = say("{n} tokens shared by all", n=f"{shape.shared:,}") if shape.shared else say("no shared prefix")
     yield say(
         "prompts of {prompt}, answers of {answer} tokens, {loop}, {length}, {cache}",
