@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import isinf
 from typing import Literal
 
 from msgspec import Struct, field
@@ -40,7 +41,7 @@ class WatchJson(Struct, frozen=True, kw_only=True):
     requests_per_s: since the look before, null at the first [1/s]
     prompt_tokens_per_s: since the look before, null at the first [tokens/s]
     answer_tokens_per_s: since the look before, null at the first [tokens/s]
-    ttft: border within which half of the answers began since the look before, null without an answer [s]
+    ttft: border within which half of the streams began since the look before, null without one or beyond the last [s]
     memory: lines of the ledger
     resident_bytes: memory of the server's processes, null if nobody knows [B]
     cache_share: share of the KV cache that is in use, null if the server does not tell
@@ -81,7 +82,7 @@ def watch(name: str, url: str, now: Observed, rates: Rates | None) -> WatchJson:
         requests_per_s=None if rates is None else rates.requests,
         prompt_tokens_per_s=None if rates is None else rates.prompt_tokens,
         answer_tokens_per_s=None if rates is None else rates.answer_tokens,
-        ttft=None if rates is None else rates.ttft,
+        ttft=None if rates is None or rates.ttft is None or isinf(rates.ttft) else rates.ttft,
         memory=tuple(PlannedMemoryJson(device=d, part=p, bytes=b) for (d, p), b in now.planned.items()),
         resident_bytes=now.resident,
         cache_share=now.cache,

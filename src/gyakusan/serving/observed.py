@@ -19,7 +19,7 @@ LARGEST = 8 * 2**20
 """No more is read of a server's metrics. [B]"""
 PATIENCE = 5.0
 """How long a server may take to tell its metrics. [s]"""
-CACHE = ("llamacpp:kv_cache_usage_ratio", "vllm:kv_cache_usage_perc", "vllm:gpu_cache_usage_perc")
+CACHE = ("vllm:kv_cache_usage_perc", "vllm:gpu_cache_usage_perc")
 """Metrics of servers that tell the share of their KV cache that is in use."""
 
 
@@ -58,8 +58,8 @@ class Rates(Struct, frozen=True, kw_only=True):
     seconds: between them
     requests: that were passed on, a second
     prompt_tokens: tokens of prompts, a second
-    answer_tokens: tokens of answers, a second; they are counted at the end of each answer
-    ttft: border within which half of the answers began, None without an answer [s]
+    answer_tokens: tokens of answers, a second
+    ttft: border within which half of the streams began, infinite beyond the last, None without a stream [s]
     """
 
     seconds: float
@@ -88,11 +88,14 @@ def observe(endpoint: Endpoint) -> Observed:
         )
     if status != 200:
         raise _nothing(endpoint.url)
-    return observed(text.decode("utf-8", "replace"), time.monotonic())
+    return observed(text.decode("utf-8", "replace"), time.monotonic(), endpoint.url)
 
 
-def observed(text: str, at: float) -> Observed:
-    """Return the counters in metrics of Prometheus. Raises ServerError for another text. at: when they were read [s]."""
+def observed(text: str, at: float, url: str) -> Observed:
+    """Return the counters in metrics of Prometheus. Raises ServerError for another text.
+
+    at: when they were read [s]; url: where, for errors
+    """
     from prometheus_client.parser import text_string_to_metric_families
 
     found: dict[str, list[tuple[Mapping[str, str], float]]] = {}
@@ -101,9 +104,9 @@ def observed(text: str, at: float) -> Observed:
             for sample in family.samples:
                 found.setdefault(sample.name, []).append((sample.labels, float(sample.value)))
     except (ValueError, KeyError, IndexError, TypeError) as error:
-        raise _nothing("") from error
+        raise _nothing(url) from error
     if "gyakusan_requests_running" not in found:
-        raise _nothing("")
+        raise _nothing(url)
 
     def total(name: str, **labels: str) -> float:
         rows = found.get(name, ())
@@ -167,5 +170,5 @@ def _half(before: tuple[tuple[float, float], ...], after: tuple[tuple[float, flo
 
 def _nothing(url: str) -> ServerError:
     return ServerError(
-        "{url} tells no metrics of gyakusan.", url=url or "?", mend="Only servers that gyakusan serve started do."
+        "{url} tells no metrics of gyakusan.", url=url, mend="Only servers that gyakusan serve started do."
     )

@@ -26,7 +26,7 @@ from gyakusan.serving.access import KEY_VARIABLE, Access, grant_access
 from gyakusan.serving.buffer_comparison import compare_deployment
 from gyakusan.serving.front.keys import Keys
 from gyakusan.serving.front.limits import Limits, largest_body
-from gyakusan.serving.front.people import PeopleKeys
+from gyakusan.serving.front.people import PeopleKeys, read
 from gyakusan.serving.front.running import Front
 from gyakusan.serving.front.upstream import Target
 from gyakusan.serving.live import Live, Rate
@@ -121,6 +121,8 @@ class Service:
         self._server.check_file()
         try:
             people = self.options.people
+            if people is not None:
+                read(people)  # a broken file is said now, not to the people
             self._access = grant_access(asked.host, asked.port, asked.key, keyed=people is not None)
             keys = Keys.of(self._access.key, None if people is None else PeopleKeys(people))
             limits = self.options.limits or default_limits(self._deployment)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from math import isinf
 from typing import TYPE_CHECKING
 
 from gyakusan.message import Message, say
+from gyakusan.serving.front.metrics import SECONDS
 from gyakusan.show.ledger import PART_TEXTS
 from gyakusan.show.tree import Column, Fact, Facts, Pause, Table, Text, Tree, Verdict, Words
 from gyakusan.show.wording import gib, short
@@ -36,7 +38,7 @@ def _facts(now: Observed, rates: Rates | None) -> list[Fact]:
             say("{n} tokens/s of prompts", n=short(rates.prompt_tokens)),
         ]
         if rates.ttft is not None:
-            speeds.append(say("half began within {seconds} s", seconds=f"{rates.ttft:g}"))
+            speeds.append(_first(rates.ttft))
         found.append(Fact(say("now"), tuple(speeds)))
     since: list[Words] = [
         say("requests: {n}", n=f"{now.requests:,.0f}"),
@@ -48,6 +50,12 @@ def _facts(now: Observed, rates: Rates | None) -> list[Fact]:
     if now.cache is not None:
         found.append(Fact(say("KV cache"), (say("{share} in use", share=f"{now.cache:.0%}"),)))
     return found
+
+
+def _first(ttft: float) -> Message:
+    if isinf(ttft):
+        return say("half began later than {seconds} s", seconds=f"{SECONDS[-1]:g}")
+    return say("half began within {seconds} s", seconds=f"{ttft:g}")
 
 
 def _memory(now: Observed) -> Tree:

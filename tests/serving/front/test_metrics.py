@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from datetime import date
@@ -46,8 +47,7 @@ def test_requests_tokens_and_memory_are_counted(opened: Open) -> None:
     assert (after.requests, after.refusals, after.prompt_tokens) == (3, 1, 9)
     seen = rates(before, after)
     assert seen.answer_tokens == pytest.approx(12 / seen.seconds)
-    assert seen.ttft is not None
-    assert seen.ttft <= 1.0
+    assert seen.ttft is None  # no stream
 
 
 def test_a_long_answer_counts_while_it_comes(opened: Open) -> None:
@@ -61,6 +61,11 @@ def test_a_long_answer_counts_while_it_comes(opened: Open) -> None:
             pass
     assert wait_for(lambda: look(running).running == 0)
     assert wait_for(lambda: look(running).answer_tokens == 100)
+    streamed = rates(Observed(at=0.0), look(running)).ttft
+    assert streamed is not None
+    assert streamed <= 1.0
+    late = Observed(at=1.0, ttft_counts=((300.0, 0.0), (math.inf, 2.0)))
+    assert rates(Observed(at=0.0), late).ttft == math.inf
 
 
 def test_only_the_owner_sees_what_others_ask(opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,17 +93,17 @@ def test_metrics_of_the_server_follow_those_of_the_front(opened: Open) -> None:
 
 def test_another_text_is_no_metrics() -> None:
     for text in ("", "{}", "<html>", "a_metric 1\n", 'x{le="1"} nan\n', "gyakusan_requests_running{ 1\n"):
-        with pytest.raises(ServerError, match="tells no metrics"):
-            observed(text, 0.0)
+        with pytest.raises(ServerError, match="http://x/v1 tells no metrics"):
+            observed(text, 0.0, "http://x/v1")
     with pytest.raises(ServerError, match="does not answer"):
         observe(Endpoint("", "http://127.0.0.1:1/v1"))
 
 
 def test_a_cache_and_odd_numbers() -> None:
     text = 'gyakusan_requests_running NaN\nvllm:kv_cache_usage_perc 0.25\ngyakusan_requests_total{key="a"} +Inf\n'
-    found = observed(text, 0.0)
+    found = observed(text, 0.0, "")
     assert (found.cache, found.running, found.requests, found.resident) == (0.25, 0, 0, None)
-    assert observed("gyakusan_requests_running 0\nllamacpp:kv_cache_usage_ratio 7\n", 0.0).cache is None
+    assert observed("gyakusan_requests_running 0\nvllm:kv_cache_usage_perc 7\n", 0.0, "").cache is None
 
 
 def test_a_server_that_began_anew_has_no_negative_speed() -> None:

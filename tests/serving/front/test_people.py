@@ -16,6 +16,7 @@ from gyakusan.errors import BadReference, BadSetting, SourceError
 from gyakusan.serving.front import people
 from gyakusan.serving.front.keys import OWNER, Keys, hashed
 from gyakusan.serving.front.people import PeopleKeys
+from gyakusan.serving.front.refusal import Refusal
 
 __all__ = ["opened"]  # the fixture
 
@@ -131,6 +132,37 @@ def test_a_damaged_hash_opens_nothing() -> None:
     people.place().parent.mkdir(parents=True)
     people.place().write_text(text)
     assert Keys.of(None, PeopleKeys(people.place())).owner(shown("ü")) is None
+
+
+def test_nobody_is_called_owner_by_hand() -> None:
+    people.place().parent.mkdir(parents=True)
+    people.place().write_text(
+        f'{{"schema": "gyakusan/people/1", "people": [{{"name": "{OWNER}", "hash": "{hashed("k")}", "made": "2026-11-29"}}]}}'
+    )
+    assert Keys.of(None, PeopleKeys(people.place())).owner(shown("k")) is None
+
+
+def test_a_file_that_could_not_be_read_once_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> bytes:
+        raise SourceError("no")
+
+    now = [0.0]
+    key = people.add("aiko", today=TODAY)
+    keys = Keys.of(None, PeopleKeys(people.place(), lambda: now[0], lambda: TODAY))
+    with monkeypatch.context() as broken:
+        broken.setattr(people.files, "whole", fail)
+        assert keys.owner(shown(key)) is None
+    now[0] += people.LOOK
+    assert keys.owner(shown(key)) == "aiko"
+
+
+def test_a_limit_of_a_person_holds_wherever_they_ask_from(opened: Open) -> None:
+    people.add("aiko", requests=2, today=TODAY)
+    app = opened(owners=PeopleKeys(people.place(), today=lambda: TODAY)).front.app
+    for address in ("192.0.2.1", "192.0.2.2"):
+        app._meter(("aiko", address))
+    with pytest.raises(Refusal, match="used its share"):
+        app._meter(("aiko", "192.0.2.3"))
 
 
 def test_a_folder_that_takes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

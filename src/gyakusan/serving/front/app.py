@@ -46,6 +46,8 @@ ABORT = "gyakusan.abort"
 DRAINED, DRAIN_TIME = 8 * 2**20, 2.0
 """How much of a refused body is read and dropped, and for how long: its sender reads the refusal after it. [B], [s]"""
 _PASSED = (b"content-type", b"content-length", b"retry-after")
+BYTES_OF_A_TOKEN = 4
+"""Of a prompt in a stream whose server does not count it (vLLM and MLX-LM do so on request only). Assumed. [B]"""
 NOT_TOKENS = 4
 """Events of a stream that hold no token, at most: the role, the reason of the end, the usage, the end."""
 _TAIL = 4096
@@ -84,7 +86,7 @@ class App:
         self.upstream = Upstream()
         of_one = limits.slots_of_one(keyed=bool(keys))
         self.slots = Slots(limits.slots, of_one, limits.waiting, limits.wait)
-        self.metrics = Metrics(lambda: self.slots.held, lambda: self.slots.queued)
+        self.metrics = Metrics()
         self._names = names
         self._requests = Buckets(limits.key_requests)
         self._tokens = Buckets(limits.key_tokens)
@@ -142,9 +144,10 @@ class App:
 
     def _meter(self, client: Client) -> None:
         requests, tokens = self.keys.limits(client[0])
-        if wait := max(self._requests.wait(client, requests), self._tokens.wait(client[0], tokens)):
+        asks = client[0] if requests else client  # a person's own limit holds wherever they ask from
+        if wait := max(self._requests.wait(asks, requests), self._tokens.wait(client[0], tokens)):
             raise Refusal(429, "rate_limited", f"This key has used its share. Ask again in {wait} s.", retry=wait)
-        self._requests.take(client, limit=requests)
+        self._requests.take(asks, limit=requests)
 
     async def _tell_metrics(self, head: Head, answer: _Answer) -> None:
         """Answer with the metrics of the front, and with those of the server where it has any."""
@@ -158,6 +161,7 @@ class App:
                         raise TimeoutError
                 plain = response.headers.get("content-type", "").startswith("text/plain")
                 told = found if response.status_code == 200 and plain else b""
+        self.metrics.set_load(self.slots.held, self.slots.queued)
         own = await asyncio.to_thread(self.metrics.text)  # the memory of a process takes a while to add up
         headers = [(b"content-type", CONTENT_TYPE), (b"cache-control", b"no-store"), *shared_with(head)]
         await answer.whole(200, headers, own + told)
@@ -173,38 +177,53 @@ class App:
             self.metrics.requests.labels(client[0]).inc()
             try:
                 response = await stack.enter_async_context(self.upstream.ask(head.method, head.path, body))
-                await self._copy(response, head, client, answer, begun)
+                await self._copy(response, head, client, answer, _Asked(begun, len(body) // BYTES_OF_A_TOKEN))
             except httpx2.TransportError:
                 raise away() from None
 
-    async def _copy(self, response: httpx2.Response, head: Head, client: Client, answer: _Answer, begun: float) -> None:
+    async def _copy(
+        self, response: httpx2.Response, head: Head, client: Client, answer: _Answer, asked: _Asked
+    ) -> None:
         passed = [(k.lower(), v) for k, v in response.headers.raw if k.lower() in _PASSED]
-        events, told, tail = 0, 0, b""
+        events, counted, tail = 0, 0, b""
+        streams = head.takes_slot and response.headers.get("content-type", "").startswith("text/event-stream")
         answer_tokens = self.metrics.tokens.labels(client[0], "answer")
         self._heard()
         try:
             await answer.start(response.status_code, [*passed, (b"cache-control", b"no-store"), *shared_with(head)])
             async for piece in response.aiter_raw():
-                if not tail and head.takes_slot:
-                    self.metrics.first.observe(time.monotonic() - begun)
+                if streams and not tail:
+                    self.metrics.first.observe(time.monotonic() - asked.begun)
                 self._heard()
                 events += piece.count(b"data:")
-                if events - NOT_TOKENS > told:  # a long answer counts while it comes
-                    answer_tokens.inc(events - NOT_TOKENS - told)
-                    told = events - NOT_TOKENS
+                if events - NOT_TOKENS > counted:  # a long answer counts while it comes
+                    answer_tokens.inc(events - NOT_TOKENS - counted)
+                    counted = events - NOT_TOKENS
                 tail = (tail + piece)[-_TAIL:]
                 await answer.send(piece)
         finally:
-            prompt, generated = tokens_in(tail) or (0, events)
+            prompt, generated = tokens_in(tail) or (asked.prompt if streams else 0, events)
             tokens = prompt + generated
             self.traffic.tokens += tokens
             self.metrics.tokens.labels(client[0], "prompt").inc(prompt)
-            answer_tokens.inc(max(0, generated - told))
+            answer_tokens.inc(max(0, generated - counted))
             self._tokens.take(client[0], tokens, self.keys.limits(client[0])[1])
         await answer.end()
 
     def _heard(self) -> None:
         self.traffic.seen = time.monotonic()
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A request that was passed on.
+
+    begun: when it was there as a whole, by the monotonic clock [s]
+    prompt: its tokens, as its length says
+    """
+
+    begun: float
+    prompt: int
 
 
 class _Answer:

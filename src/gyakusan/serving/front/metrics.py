@@ -14,8 +14,8 @@ SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 300.0)
 class Metrics:
     """The metrics of one front; `gyakusan watch` and Prometheus read them."""
 
-    def __init__(self, running: Callable[[], float], waiting: Callable[[], float]) -> None:
-        """Make the metrics, all zero. running, waiting: requests that are answered, that wait for a slot."""
+    def __init__(self) -> None:
+        """Make the metrics, all zero."""
         self._registry = registry = CollectorRegistry()
         self.requests = Counter("gyakusan_requests", "Requests that were passed on.", ["key"], registry=registry)
         self.refusals = Counter("gyakusan_refusals", "Requests that were refused.", ["reason"], registry=registry)
@@ -27,7 +27,7 @@ class Metrics:
         )
         self.first = Histogram(
             "gyakusan_first_token_seconds",
-            "From the end of a request to the first piece of its answer, with the wait for a slot.",
+            "From the end of a request to the first piece of its stream, with the wait for a slot.",
             registry=registry,
             buckets=SECONDS,
         )
@@ -38,10 +38,13 @@ class Metrics:
             "gyakusan_planned_bytes", "Memory that was planned.", ["device", "line"], registry=registry
         )
         self._held = Gauge("gyakusan_server_resident_bytes", "Memory of the server's processes.", registry=registry)
-        now = Gauge("gyakusan_requests_running", "Requests that are being answered.", registry=registry)
-        now.set_function(running)
-        queued = Gauge("gyakusan_requests_waiting", "Requests that wait for a slot.", registry=registry)
-        queued.set_function(waiting)
+        self._running = Gauge("gyakusan_requests_running", "Requests that are being answered.", registry=registry)
+        self._waiting = Gauge("gyakusan_requests_waiting", "Requests that wait for a slot.", registry=registry)
+
+    def set_load(self, running: int, waiting: int) -> None:
+        """Set how many requests are answered, and how many wait for a slot."""
+        self._running.set(running)
+        self._waiting.set(waiting)
 
     def plan(self, planned: Mapping[tuple[str, str], float]) -> None:
         """Set the planned memory, by device and line [B]."""

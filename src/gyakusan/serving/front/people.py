@@ -75,7 +75,7 @@ def read(path: Path) -> tuple[Person, ...]:
         return ()
     try:
         found = msgspec.json.decode(files.whole(path, LARGEST), type=KeyFile).people
-        if len(found) > MOST or any(not NAME.fullmatch(p.name) for p in found):
+        if len(found) > MOST or any(not _is_name(p.name) for p in found):
             raise ValueError
     except (GyakusanError, msgspec.MsgspecError, ValueError, RecursionError):
         raise SourceError(
@@ -87,7 +87,7 @@ def read(path: Path) -> tuple[Person, ...]:
 
 def add(name: str, *, until: date | None = None, requests: int = 0, tokens: int = 0, today: date) -> str:
     """Return a new key for a person; only its hash is kept. Raises BadSetting, SourceError."""
-    if not NAME.fullmatch(name) or name == OWNER:
+    if not _is_name(name):
         raise BadSetting(
             "{name} cannot name the owner of a key.", name=f'"{name[:80]}"',
             mend="Use letters, digits and . _ @ + -, e.g. aiko@example.org.",
@@ -114,6 +114,10 @@ def revoke(name: str) -> Person:
             raise BadReference("{name} has no key.", name=f'"{name[:80]}"', near=near, mend="Did you mean {near}?")
         _write(tuple(p for p in known if p is not found))
     return found
+
+
+def _is_name(name: str) -> bool:
+    return name != OWNER and NAME.fullmatch(name) is not None
 
 
 @contextlib.contextmanager
@@ -168,8 +172,9 @@ class PeopleKeys:
         stamp = files.stamp(self._path)
         if stamp is not None and stamp == self._stamp:
             return
-        self._stamp = stamp
         try:
             self._people = {p.name: p for p in read(self._path)}
-        except GyakusanError:
-            self._people = {}
+        except GyakusanError:  # it is looked at again: what kept it from being read may pass
+            self._people, self._stamp = {}, None
+        else:
+            self._stamp = stamp
