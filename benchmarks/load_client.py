@@ -130,7 +130,7 @@ def guidellm(venv: Path, url: str, tokenizer: Path, folder: Path) -> dict[str, f
     """Return guidellm's figures, from its JSON."""
     out = folder / "guidellm.json"
     run(
-        venv, "guidellm", "benchmark", "run", "--target", url,
+        venv, "guidellm", "run", "--disable-console", "--backend", f"kind=openai_http,target={url}",
         "--profile", json.dumps({"kind": "concurrent", "streams": [USERS]}),
         "--constraint", f"kind=max_requests,count={REQUESTS}",
         "--tokenizer", f"kind=huggingface_auto,model={tokenizer}",

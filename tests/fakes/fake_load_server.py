@@ -71,6 +71,8 @@ class _Connection(asyncio.Protocol):
         self.out.write(data)  # type: ignore[attr-defined]
 
     def chunk(self, text: str | dict[str, object]) -> None:
+        if isinstance(text, dict) and "choices" in text:
+            text = {"object": "chat.completion.chunk", **text}  # aiperf reads nothing else
         event = f"data: {text if isinstance(text, str) else json.dumps(text)}\n\n".encode()
         self.write(b"%x\r\n%s\r\n" % (len(event), event))
 
@@ -85,6 +87,7 @@ class _Connection(asyncio.Protocol):
         fake = self.fake
         if head.startswith("GET"):
             known = {"/v1/models": {"data": [{"id": "fake"}]}, "/props": {"total_slots": 64, "build_info": "fake-1"}}
+            known["/health"] = {}
             page = head.split()[1]
             self.plain(200 if page in known else 404, known.get(page, {}))
             return
@@ -101,7 +104,11 @@ class _Connection(asyncio.Protocol):
 
     async def stream(self, asked: dict[str, object]) -> None:
         fake = self.fake
-        tokens = fake.tokens if fake.tokens is not None else int(str(asked["max_tokens"]))
+        tokens = (
+            fake.tokens
+            if fake.tokens is not None
+            else int(str(asked.get("max_completion_tokens") or asked["max_tokens"]))
+        )
         words = sum(len(str(m["content"]).split()) for m in asked["messages"])  # type: ignore[attr-defined]
         self.write(HEAD)
         self.chunk({"choices": [{"delta": {"role": "assistant", "content": None}}]})
