@@ -34,9 +34,9 @@ PEERS = ("guidellm==0.8.1", "aiperf==0.13.0", "torch==2.13.0+cpu")
 MOST_CPU = 1e-3
 """Of the client for each request. [s]"""
 AGREE = 0.03
-USERS, REQUESTS, PROMPT, ANSWER = 4, 80, 64, 32
-FIRST, GAP = 0.08, 0.02
-"""Of the fake: before the first token, and between tokens. [s]"""
+USERS, REQUESTS, PROMPT, ANSWER = 4, 40, 64, 16
+FIRST, GAP = 0.4, 0.1
+"""Of the fake: before the first token, and between tokens, as of a small computer: tools are late by milliseconds. [s]"""
 FIGURES = ("ttft", "itl", "output tokens/s")
 SERVER = """
 import sys

@@ -91,6 +91,9 @@ class _Connection(asyncio.Protocol):
             page = head.split()[1]
             self.plain(200 if page in known else 404, known.get(page, {}))
             return
+        if not body:
+            self.plain(400, {"error": {"message": "no body"}})
+            return
         asked = json.loads(body)
         fake.asked.append(asked)
         if fake.key and f"authorization: bearer {fake.key}" not in head.lower():
