@@ -371,7 +371,8 @@ def test_the_recorded_log_is_of_this_build(running: Running) -> None:
         assert replace(log.read(recorded.read_text().splitlines()), buffers=()) == replace(running.report, buffers=())
 
 
-def test_an_engine_that_gyakusan_does_not_start() -> None:
+def test_an_engine_that_gyakusan_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
     deployment = api.deployment("qwen3-8b", load=Load(1, 8192), device="RTX 4090").under("Ollama")
+    monkeypatch.setattr(deployment.rules, "server", lambda: None)
     with pytest.raises(ServerError, match=r"cannot start Ollama yet.*gyakusan plan"):
         Server.of(deployment)

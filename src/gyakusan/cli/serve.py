@@ -237,6 +237,8 @@ def _file(asked: Deployment, typed: str) -> str:
 
     from gyakusan.fetching.find import PACKAGED, find_files
 
+    if asked.server.GIVEN == "name":
+        return _tag(asked, typed)
     source, folder = asked.model.source, asked.server.GIVEN == "folder"
     if folder and Path(source).is_dir():
         return source
@@ -253,6 +255,19 @@ def _file(asked: Deployment, typed: str) -> str:
         "The files of {name} are not on this computer.", name=asked.model.name, command=_get(asked, typed),
         mend="Fetch them: {command}",
     )  # fmt: skip
+
+
+def _tag(asked: Deployment, typed: str) -> str:
+    """Return the name under which a program keeps the model. Raises BadReference where it has none."""
+    from gyakusan.fetching.wanted import of_deployment, of_text
+
+    wanted = of_deployment(asked) if asked.model.catalogue_name else of_text(typed, None, asked.engine)
+    if wanted.repository is not None:
+        raise BadReference(
+            "{engine} has no name for {model}.", engine=asked.engine, model=f'"{typed[:80]}"',
+            mend="Name a model of its library, e.g. ollama:qwen3:8b, or hf.co/owner/name:TAG.",
+        )  # fmt: skip
+    return wanted.tag
 
 
 def _get(asked: Deployment, typed: str) -> str:

@@ -184,8 +184,8 @@ class Service:
 
     @property
     def resident(self) -> int | None:
-        """RAM that the model server's processes hold now, None where the system does not tell [B]."""
-        pid = self._server.pid
+        """RAM that the model server's processes hold now, None where the system or the engine does not tell [B]."""
+        pid = self._server.pid if self._server.module.GIVEN != "name" else None  # another program holds the model
         return None if pid is None else resident_bytes(pid)
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from msgspec import structs
 
@@ -35,7 +35,6 @@ from gyakusan.engines.defaults import (
     no_page,
     no_part_in_ram,
     no_replicas,
-    no_server,
     no_spanning,
     no_system_refusal,
     one_command,
@@ -65,6 +64,8 @@ if TYPE_CHECKING:
     from gyakusan.catalog.artifacts import Artifact
     from gyakusan.catalog.models import ModelRecord
     from gyakusan.engines.llamacpp.log import Reported
+    from gyakusan.engines.ollama.server import Loaded
+    from gyakusan.engines.server import ServerModule
 
 NAME = "Ollama"
 KEY = ""
@@ -93,7 +94,6 @@ occupied_bytes, coexisting_settings, coexisting_margin = account_bytes, no_chang
 embedding_settings, embedding_command = no_embedding_settings, same_command
 with_page, with_thinking = no_page, thinking_by_request
 spanning_settings, spanning_commands = no_spanning, one_command
-server = no_server
 
 __all__ = ["VERSION", "Settings"]
 
@@ -330,6 +330,13 @@ def container(machine: Machine) -> Container | None:
     if backend == "rocm":
         return Container("ollama/ollama:rocm", program, folder, ("/dev/kfd", "/dev/dri"))
     return Container("ollama/ollama", program, folder, nvidia=backend == "cuda") if backend in ("cuda", "cpu") else None
+
+
+def server() -> ServerModule[Settings, Loaded]:
+    """The module that loads a model into a running Ollama."""
+    from gyakusan.engines.ollama import server
+
+    return cast("ServerModule[Settings, Loaded]", server)
 
 
 def read(lines: Iterable[str]) -> Reported:
