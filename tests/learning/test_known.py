@@ -10,7 +10,7 @@ from msgspec import structs
 
 from gyakusan import machines
 from gyakusan.catalog.models import find as model_record
-from gyakusan.learning import known, store
+from gyakusan.learning import known, rule, store
 from gyakusan.learning.rows import Row
 from gyakusan.models.assemble import from_record
 from gyakusan.planning.predict.speed import TurnShape, estimate_speed
@@ -38,7 +38,7 @@ def test_nothing_is_known_without_a_file() -> None:
 def test_rows_of_one_setting_are_one_cell() -> None:
     store.add([row(), row(measured=90.0), row(users=4), row(users=4, origin="import")])
     found = known.find("GeForce RTX 4090", "llama.cpp", 0)
-    assert found.rows == 4
+    assert (found.rows, found.own) == (3, {"decode"})  # the import is not of this computer
     assert found.date == "2026-11-28"
     assert [c.trust for c in found.decode] == [1.0, 1.0, known.TRUST_IN_OTHERS]
     assert found.decode[0].noise == pytest.approx(row().noise / 2)
@@ -172,3 +172,40 @@ def test_the_built_in_accuracy_never_learns() -> None:
     code = "import sys; import benchmarks.speed_accuracy; print([m for m in sys.modules if '.learning' in m])"
     told = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "[]"
+
+
+def test_many_imports_weigh_a_quarter_of_what_was_measured_here() -> None:
+    own = [row(model=f"own-{i}", measured=80.0) for i in range(3)]
+    store.add([*own, *(row(model=f"m-{i}", measured=300.0, origin="import") for i in range(300))])
+    found = known.find("GeForce RTX 4090", "llama.cpp", 0)
+    trust = [c.trust for c in found.decode]
+    assert sum(t for t in trust if t < 1) == pytest.approx(known.TRUST_IN_OTHERS * 3)
+    speed, _ = rule.corrected(1.6, found.decode)
+    assert speed < 1.1  # three say 0.8, and the others, however many, cannot say more than 3 for a quarter
+
+
+def test_imports_never_push_out_what_was_measured_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "MOST_ROWS", 5)
+    store.add([row(model="own")])
+    store.add([row(model=f"m-{i}", origin="import") for i in range(7)])
+    left = store.read()
+    assert (len(left), left[0].model) == (5, "own")
+
+
+def test_a_file_whose_first_write_failed_is_empty(tmp_path: Path) -> None:
+    (tmp_path / "new.sqlite").touch()
+    assert store.read(tmp_path / "new.sqlite") == ()
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ({"date": "2026-12-24"}, "still to come"),
+        ({"date": "2026-01-01"}, "older than 90 days"),
+        ({"rules": "00000000"}, "another version"),
+        ({}, None),
+    ],
+)
+def test_rows_that_would_not_count_are_told(more: dict[str, str], why: str | None) -> None:
+    said = known.stale(row(**more))
+    assert said is None if why is None else why in str(said)

@@ -31,6 +31,8 @@ BROKEN: list[tuple[dict[str, Any], str]] = [
     ({"users": 0}, "count"),
     ({"prompts": 2}, "count"),
     ({"date": "yesterday"}, "date"),
+    ({"date": "2019-02-31"}, "date"),
+    ({"measured": 5e-324, "predicted": 1e17}, "too far apart"),
     ({"device": ""}, "name"),
     ({"device": "x" * 200}, "name"),
     ({"model": "/home/me/model.gguf"}, "name"),

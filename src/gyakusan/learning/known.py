@@ -17,13 +17,15 @@ from gyakusan.errors import SourceError
 from gyakusan.learning import store
 from gyakusan.learning.rows import Quantity, Row
 from gyakusan.learning.rule import Cell
+from gyakusan.message import Message, say
 
 SWITCH = "GYAKUSAN_LEARNED"
 """Variable whose value "off" leaves out whatever was learned."""
 KEPT_DAYS = 90
 """A measurement counts so long: drivers, servers and computers change. Assumed."""
 TRUST_IN_OTHERS = 0.25
-"""Weight of a row that was imported, against one of this computer. Assumed: another computer has other RAM and cooling."""
+"""Weight of what was imported, against what was measured here: of each setting, and of all settings together. Assumed:
+another computer has other RAM and cooling."""
 
 
 class Known(Struct, frozen=True):
@@ -32,13 +34,15 @@ class Known(Struct, frozen=True):
     decode: cells of the speed of answers
     prefill: cells of the speed of prompts
     ttft: cells of the time to the first token
-    rows: measurements that are in them
-    date: of the newest one, ISO 8601
+    own: figures of which something was measured on this computer
+    rows: measurements of this computer that are in them
+    date: of the newest one, ISO 8601, "" without any
     """
 
     decode: tuple[Cell, ...] = ()
     prefill: tuple[Cell, ...] = ()
     ttft: tuple[Cell, ...] = ()
+    own: frozenset[Quantity] = frozenset()
     rows: int = 0
     date: str = ""
 
@@ -82,6 +86,21 @@ def current() -> tuple[Row, ...]:
     return () if stamp is None else _rows(stamp, today(), rules())
 
 
+def stale(row: Row) -> Message | None:
+    """Return why a row would not count today, None if it would."""
+    if row.date > (today() + timedelta(days=1)).isoformat():  # rows have the day of UTC
+        return say("its day is still to come")
+    if row.date < _oldest(today()):
+        return say("it is older than {days} days", days=KEPT_DAYS)
+    if row.rules != rules():
+        return say("another version of gyakusan predicted it")
+    return None
+
+
+def _oldest(day: date) -> str:
+    return (day - timedelta(days=KEPT_DAYS)).isoformat()
+
+
 @lru_cache(maxsize=4)
 def _rows(stamp: tuple[str, int, int], day: date, built_in: str) -> tuple[Row, ...]:
     try:
@@ -89,8 +108,9 @@ def _rows(stamp: tuple[str, int, int], day: date, built_in: str) -> tuple[Row, .
     except SourceError as error:
         notice(error.message)
         return ()
-    oldest = (day - timedelta(days=KEPT_DAYS)).isoformat()
-    return tuple(r for r in every if r.date >= oldest and (r.rules == built_in or r.quantity == "bandwidth"))
+    oldest, newest = _oldest(day), (day + timedelta(days=1)).isoformat()  # rows have the day of UTC
+    counts = [r for r in every if oldest <= r.date <= newest]
+    return tuple(r for r in counts if r.rules == built_in or r.quantity == "bandwidth")
 
 
 @lru_cache(maxsize=64)
@@ -98,7 +118,10 @@ def _known(rows: tuple[Row, ...]) -> Known:
     if not rows:
         return NOTHING
     cells: dict[Quantity, tuple[Cell, ...]] = {q: tuple(_cells(r for r in rows if r.quantity == q)) for q in CELLS}
-    return Known(cells["decode"], cells["prefill"], cells["ttft"], len(rows), max(r.date for r in rows))
+    mine = [r for r in rows if r.origin != "import"]
+    newest = max((r.date for r in mine), default="")
+    own = frozenset(r.quantity for r in mine)
+    return Known(cells["decode"], cells["prefill"], cells["ttft"], own, len(mine), newest)
 
 
 CELLS: tuple[Quantity, ...] = ("decode", "prefill", "ttft")
@@ -109,17 +132,19 @@ def _cells(rows: Iterable[Row]) -> Iterable[Cell]:
     settings: dict[object, list[Row]] = defaultdict(list)
     for row in rows:
         settings[row.setting].append(row)
+    imported = sum(same[0].origin == "import" for same in settings.values())
+    most = TRUST_IN_OTHERS * max(1, len(settings) - imported)
     for same in settings.values():
-        yield _cell(same)
+        yield _cell(same, min(TRUST_IN_OTHERS, most / imported) if same[0].origin == "import" else 1.0)
 
 
-def _cell(same: Sequence[Row]) -> Cell:
+def _cell(same: Sequence[Row], trust: float) -> Cell:
     weights = [1 / r.noise for r in same]
     whole = sum(weights)
     return Cell(
         shift=sum(w * r.shift for w, r in zip(weights, same, strict=True)) / whole,
         noise=1 / whole,
-        trust=TRUST_IN_OTHERS if same[0].origin == "import" else 1.0,
+        trust=trust,
         users=same[0].users,
         prompts=sum(w * r.prompts for w, r in zip(weights, same, strict=True)) / whole,
     )

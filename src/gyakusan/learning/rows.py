@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from datetime import date
 from typing import Literal, get_args
 
 import msgspec
@@ -29,6 +30,7 @@ LARGEST_FILE = 8 * 2**20
 MOST_ROWS = 20_000
 LONGEST_NAME = 120
 LARGEST_FIGURE = 1e18
+LARGEST_RATIO = 1e6
 _PATH = re.compile(r"[/\\]")
 _DATE = re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])")
 
@@ -139,10 +141,19 @@ def fault(row: Row) -> Message | None:
     names = (row.device, row.engine, row.rules, row.model, row.quantization)
     if not row.device or any(len(t) > LONGEST_NAME or not is_clean(t) or _PATH.search(t) for t in names):
         return say("a name is empty, too long, or holds a character that names do not have")
-    if not _DATE.fullmatch(row.date):
+    if not _is_day(row.date):
         return say("its date is not written like 2026-11-29")
     figures = (row.predicted, row.measured, row.prompt, row.depth, row.prompts, row.scatter, row.busy)
     if not all(math.isfinite(f) and 0 <= f < LARGEST_FIGURE for f in figures) or not row.predicted or not row.measured:
         return say("a figure is not above 0")
+    if not 1 / LARGEST_RATIO < row.measured / row.predicted < LARGEST_RATIO:
+        return say("measured and predicted are too far apart")
     counts = 0 < row.users < 2**17 and 0 < row.requests < 2**31 and 0 <= row.cores < 2**16
     return None if counts and row.prompts <= 1 else say("a count is out of its range")
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return _DATE.fullmatch(text) is not None and bool(date.fromisoformat(text))
+    except ValueError:
+        return False

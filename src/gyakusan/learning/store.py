@@ -25,6 +25,11 @@ _SCHEMA = (
     " engine TEXT NOT NULL, quantity TEXT NOT NULL, document BLOB NOT NULL)"
 )
 
+_FORGET = (
+    "DELETE FROM row WHERE number IN (SELECT number FROM row"
+    " ORDER BY json_extract(CAST(document AS TEXT), '$.origin') = 'import' DESC, number LIMIT ?)"
+)
+
 
 def path() -> Path:
     """Return where measurements are kept."""
@@ -32,13 +37,14 @@ def path() -> Path:
 
 
 def add(rows: Sequence[Row], file: Path | None = None) -> None:
-    """Keep rows, all or none, and forget the oldest past the most that are kept. Raises SourceError."""
+    """Keep rows, all or none, and forget what is past the most: imports first, then the oldest. Raises SourceError."""
     with _open(file or path(), write=True) as db:
         db.executemany(
             "INSERT INTO row (date, device, engine, quantity, document) VALUES (?, ?, ?, ?, ?)",
             [(r.date, r.device, r.engine, r.quantity, msgspec.json.encode(r)) for r in rows],
         )
-        db.execute("DELETE FROM row WHERE number <= (SELECT max(number) FROM row) - ?", (MOST_ROWS,))
+        (count,) = db.execute("SELECT count(*) FROM row").fetchone()
+        db.execute(_FORGET, (max(0, count - MOST_ROWS),))
 
 
 def read(file: Path | None = None) -> tuple[Row, ...]:
@@ -47,7 +53,8 @@ def read(file: Path | None = None) -> tuple[Row, ...]:
     if not place.exists():
         return ()
     with _open(place, write=False) as db:
-        found = db.execute("SELECT document FROM row ORDER BY number").fetchall()
+        empty = db.execute("SELECT 1 FROM sqlite_master WHERE name = 'row'").fetchone() is None
+        found = [] if empty else db.execute("SELECT document FROM row ORDER BY number").fetchall()
     try:
         return tuple(msgspec.json.decode(d[0], type=Row) for d in found)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -18,9 +19,10 @@ from gyakusan.load_testing.conditions import Conditions
 from gyakusan.load_testing.result import BenchResult, Figure, StepResult
 from gyakusan.load_testing.said_and_seen import FEW_REQUESTS, speed_of
 from gyakusan.message import Message
+from gyakusan.planning.predict.assessment import host_weights
 from gyakusan.planning.predict.lineage import lineage_name
 from gyakusan.planning.predict.speed import SpeedEstimate
-from gyakusan.planning.predict.speed_inputs import chip_of, situation_of
+from gyakusan.planning.predict.speed_inputs import chip_of, host_bandwidth, situation_of
 
 SHORTEST = 0.8
 """Share of the wanted answer below which a step says nothing of the speed that was predicted for it."""
@@ -65,7 +67,9 @@ def on_this_computer(deployment: Deployment) -> bool:
     """Return True if the chip that was planned for is one of this computer."""
     planned, here = _computing(deployment), machines.this_computer()
     if not planned.gpus:
-        return planned.processor == here.processor and planned.cores == here.cores
+        same = planned.processor == here.processor and planned.cores == here.cores
+        own = None if here.host is None else here.host.bandwidth
+        return same and (own is None or host_bandwidth(planned) == own)  # its speed is not measured with another RAM's
     chip = chip_of(planned)
     return chip is not None and chip.name in {c.name for g in here.gpus if (c := chip_of(_alone(here, g))) is not None}
 
@@ -79,11 +83,14 @@ def learn(rows: Sequence[Row]) -> Learnt:
     """Keep rows that are no outliers. Raises SourceError."""
     kept: list[Row] = []
     refused: list[Refused] = []
-    before = known.current()
+    same: dict[tuple[str, str, str, int], list[Row]] = defaultdict(list)
+    for row in known.current():
+        same[_figure(row)].append(row)
     for row in rows:
-        why = judge.refusal(row, factor_of(row), [r for r in (*before, *kept) if _same(r, row)])
+        why = judge.refusal(row, factor_of(row), same[_figure(row)])
         if why is None:
             kept.append(row)
+            same[_figure(row)].append(row)
         else:
             refused.append(Refused(row, why))
     if kept:
@@ -108,14 +115,9 @@ def factor_of(row: Row) -> float:
     return cpu.SPREAD[row.quantity] if row.cores else GPU_FACTOR
 
 
-def _same(one: Row, other: Row) -> bool:
-    """Return True if two rows measure the same figure of the same device and engine."""
-    return (one.quantity, one.device, one.engine, one.cores) == (
-        other.quantity,
-        other.device,
-        other.engine,
-        other.cores,
-    )
+def _figure(row: Row) -> tuple[str, str, str, int]:
+    """Return what rows of the same figure of the same device and engine have in common."""
+    return row.quantity, row.device, row.engine, row.cores
 
 
 def _of_step(deployment: Deployment, step: StepResult, seen: Conditions, origin: Origin, day: str) -> Iterator[Row]:
@@ -124,10 +126,19 @@ def _of_step(deployment: Deployment, step: StepResult, seen: Conditions, origin:
         return
     if step.counted_share < 1 or (step.completion_tokens or 0) < SHORTEST * wanted:
         return
+    if not _of_one_chip(deployment):
+        return
     speed = speed_of(deployment, step, learned=False)
     if speed is None:
         return
     yield from _rows(deployment, step, speed, seen, origin, day)
+
+
+def _of_one_chip(deployment: Deployment) -> bool:
+    """Return True if one chip alone does the work: of several, or of a GPU and the RAM, a speed says nothing of each."""
+    machine = _computing(deployment)
+    compute = deployment.rules.compute_settings(deployment.machine, deployment.settings)
+    return len(machine.gpus) <= 1 and not host_weights(deployment.ledger, compute, machine).read
 
 
 def _rows(

@@ -91,27 +91,35 @@ def calibrate_import(file: str | Path) -> Measurements:
     from msgspec import structs
 
     from gyakusan.doors.files import whole
-    from gyakusan.learning import known, rows
-    from gyakusan.load_testing.learned_rows import learn
+    from gyakusan.learning import known, rows, store
+    from gyakusan.load_testing.learned_rows import Learnt, Refused, learn
 
+    _check_on()
     data = whole(file, rows.LARGEST_FILE, pipe=True)
-    have = {structs.replace(r, origin="import") for r in known.current()}
+    have = {structs.replace(r, origin="import") for r in store.read()}
     told = [structs.replace(r, origin="import") for r in rows.parsed(data, str(file))]
     fresh = [r for r in dict.fromkeys(told) if r not in have and r.quantity != "bandwidth"]
-    learnt = learn(fresh)
-    return Measurements("imported", len(learnt.kept), learnt)
+    stale = [Refused(r, why) for r in fresh if (why := known.stale(r)) is not None]
+    learnt = learn([r for r in fresh if known.stale(r) is None])
+    return Measurements("imported", len(learnt.kept), Learnt(learnt.kept, (*stale, *learnt.refused)))
 
 
 def calibrated(*, quick: bool, watch: Watch | None = None) -> Calibrated:
     """Measure and learn. Raises GyakusanError."""
-    from gyakusan.learning import known
     from gyakusan.load_testing.calibration import Watch, calibrate
+
+    _check_on()
+    return Calibrated(calibrate(_small_model, quick=quick, watch=watch or Watch()))
+
+
+def _check_on() -> None:
+    """Raise BadSetting where learning is switched off."""
+    from gyakusan.learning import known
 
     if not known.is_on():
         raise BadSetting(
             "Learning is switched off: {name}=off.", name=known.SWITCH, mend="Unset the variable {name} to calibrate."
         )
-    return Calibrated(calibrate(_small_model, quick=quick, watch=watch or Watch()))
 
 
 def forgotten() -> Measurements:

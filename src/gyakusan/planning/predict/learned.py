@@ -22,12 +22,14 @@ class LearnedSpeed(Struct, frozen=True):
 
     corrections: multipliers of speeds
     factors: kind of figure -> factor of its 80 % interval
-    measurements_here: of this device under this engine, 0 where nothing is learned
+    own: kinds of figures of which something was measured on this computer
+    measurements_here: of this device under this engine, 0 where nothing was measured here
     date: of the newest one, ISO 8601
     """
 
     corrections: Corrections
     factors: Mapping[str, Number]
+    own: frozenset[str] = frozenset()
     measurements_here: int = 0
     date: str = ""
 
@@ -40,7 +42,7 @@ def learned_speed(chip: Chip, situation: Situation, users: int, threads: int, *,
     built_in = {kind: uncertainty(kind, chip, situation, 1 if kind == "prefill" else users) for kind in KINDS}
     cores = threads if chip.family == cpu.CPU else 0
     found = known.find(chip.name, situation.engine, cores) if use else known.NOTHING
-    if not found.rows:
+    if not (found.decode or found.prefill or found.ttft):
         return LearnedSpeed(Corrections(), built_in)
     decode, slow = rule.corrected(built_in["decode"], [rule.seen_from(c, users) for c in found.decode])
     prefill, late = rule.corrected(built_in["prefill"], found.prefill)
@@ -56,4 +58,5 @@ def learned_speed(chip: Chip, situation: Situation, users: int, threads: int, *,
         rule.narrowed(built_in["throughput"], built_in["prefill"], late),
     )
     factors = {"decode": slow, "prefill": late, "ttft": first_factor, "throughput": wide}
-    return LearnedSpeed(Corrections(decode, prefill, first), factors, found.rows, found.date)
+    own: frozenset[str] = found.own | ({"throughput"} if found.own & {"decode", "prefill"} else frozenset())
+    return LearnedSpeed(Corrections(decode, prefill, first), factors, own, found.rows, found.date)

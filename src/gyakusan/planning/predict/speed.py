@@ -294,13 +294,15 @@ def _interval(
 ) -> Estimate:
     """Return a figure with its 80 % interval. value: the prediction; moved: towards measurements of the same thing."""
     factor = float(here.factors[kind])
-    basis: Basis = "measured_here" if here.measurements_here else "assumed"
+    here_measured = kind in here.own
+    basis: Basis = "measured_here" if here_measured else "assumed"
     if chip.family == cpu.CPU:
         return Estimate(value, value / factor, value * factor, basis, "cpu", None)
     about = interval_factor(kind, situation, users)[1]
-    if not here.measurements_here and evidence_for(situation) != "nothing":
+    if not here_measured and evidence_for(situation) != "nothing":
         basis = "measured" if moved != value else "derived"
-    return Estimate(moved, moved / factor, moved * factor, basis, str(about["slice"]), about["coverage"])
+    coverage = None if here_measured else about["coverage"]  # it was tested without what is learned
+    return Estimate(moved, moved / factor, moved * factor, basis, str(about["slice"]), coverage)
 
 
 def _widened(figure: Estimate) -> Estimate:
