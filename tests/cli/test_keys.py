@@ -72,3 +72,12 @@ def test_a_key_whose_day_is_over_is_listed_as_such(capsys: pytest.CaptureFixture
     )
     assert main(["keys", "list", "--lang", "ja"]) == 0
     assert "2020-02-01(期限切れ)" in capsys.readouterr().out
+
+
+def test_a_key_that_nobody_has_seen_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("gyakusan.cli.keys.write_json", full)
+    assert main(["keys", "add", "aiko", "--json"]) == 3
+    assert people.read(people.place()) == ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import date
 from typing import Annotated
 
@@ -34,15 +35,24 @@ def add(
         raise BadSetting("--{name} takes {least} or more, not {value}.", name="requests", value=requests, least=0)
     most = 0 if tokens == "0" else int(parse_count(tokens))
     key = people.add(name, until=_day(until), requests=requests, tokens=most, today=date.today())
+    try:
+        _show(name, key, output)
+    except OSError:  # nobody has seen it
+        people.revoke(name)
+        raise
+    return 0
+
+
+def _show(name: str, key: str, output: Output) -> None:
     if output.json:
         from gyakusan.documents.keys import KeyMadeJson
 
         write_json(KeyMadeJson(name=name, key=key), output)
-        return 0
+        return
     from gyakusan.show.keys import made
 
     draw(*made(name, key), output=output)
-    return 0
+    sys.stdout.flush()
 
 
 @app.command(name="list", help="List who has a key; the keys themselves are kept nowhere.")

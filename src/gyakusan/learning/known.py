@@ -72,12 +72,13 @@ def find(device: str, engine: str, cores: int) -> Known:
 
 
 def bandwidth(device: str) -> float | None:
-    """Return the measured bandwidth of a computer's RAM, None where it was not measured [B/s]."""
+    """Return the bandwidth of a computer's RAM, None where it was not measured [B/s].
+
+    The highest that was measured counts: other programs only lower it.
+    """
     name = device_name(device)
-    found = sorted(
-        r.measured for r in current() if r.quantity == "bandwidth" and r.device == name and r.origin != "import"
-    )
-    return found[len(found) // 2] if found else None
+    own = (r for r in current() if r.quantity == "bandwidth" and r.device == name and r.origin != "import")
+    return max((r.measured for r in own), default=None)
 
 
 def current() -> tuple[Row, ...]:
@@ -146,6 +147,7 @@ def _cell(same: Sequence[Row], trust: float) -> Cell:
         noise=1 / whole,
         trust=trust,
         users=same[0].users,
+        prompt=sum(w * r.prompt for w, r in zip(weights, same, strict=True)) / whole,
         prompts=sum(w * r.prompts for w, r in zip(weights, same, strict=True)) / whole,
     )
 

@@ -34,6 +34,8 @@ DEVICE = 0.75
 """Share of the variance that belongs to the device. Assumed: at most, intervals become half as wide."""
 DRIFT = 0.08
 """How much the error of the built-in speeds differs between loads of n and 2 n people, as one standard deviation. Assumed."""
+PROMPT_DRIFT = 0.5
+"""The same for times to the first token of prompts of n and 2 n tokens: a fixed part counts less in a longer one. Assumed."""
 RUN = 0.08
 """How much two runs of the same load differ on an idle computer, as one standard deviation. Assumed."""
 
@@ -46,6 +48,7 @@ class Cell(Struct, frozen=True):
     trust: share of their weight that they have: 1 for our own
     prompts: share of prompts in a time to the first token, as it is built in
     users: people of the load, whom a load of as many is like most
+    prompt: its length, 0 = not known [tokens]
     """
 
     shift: Number
@@ -53,6 +56,7 @@ class Cell(Struct, frozen=True):
     trust: float = 1.0
     prompts: float = 1.0
     users: int = 1
+    prompt: float = 0.0
 
 
 def log(value: Number) -> Number:
@@ -81,10 +85,14 @@ def noise(scatter: float, busy: float) -> float:
     return float(RUN**2 + scatter**2 + math.log1p(max(0.0, busy)) ** 2)
 
 
-def seen_from(cell: Cell, users: int) -> Cell:
-    """Return a cell as it counts for a load of `users`: its variance grows with the doublings between the two loads."""
+def seen_from(cell: Cell, users: int, prompt: float = 0.0) -> Cell:
+    """Return a cell as it counts for a load of `users`: its variance grows with the doublings between the two loads.
+
+    prompt: of the load, for a time to the first token, 0 = it does not matter [tokens]
+    """
     doublings = math.log2(max(1, users) / max(1, cell.users))
-    return structs.replace(cell, noise=cell.noise + (DRIFT * doublings) ** 2)
+    longer = math.log2(prompt / cell.prompt) if prompt and cell.prompt else 0.0
+    return structs.replace(cell, noise=cell.noise + (DRIFT * doublings) ** 2 + (PROMPT_DRIFT * longer) ** 2)
 
 
 def corrected(factor: Number, cells: Iterable[Cell]) -> tuple[Number, Number]:

@@ -19,7 +19,9 @@ from gyakusan.learning.rows import MOST_ROWS, Row
 
 VERSION = 1
 BUSY = 10.0
-"""How long another writer is waited for. [s]"""
+"""How long another writer is waited for by a writer. [s]"""
+READ_BUSY = 0.5
+"""And by a reader: a forecast does without what is learned rather than wait. [s]"""
 _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS row (number INTEGER PRIMARY KEY AUTOINCREMENT, date TEXT NOT NULL, device TEXT NOT NULL,"
     " engine TEXT NOT NULL, quantity TEXT NOT NULL, document BLOB NOT NULL)"
@@ -87,7 +89,7 @@ def _open(place: Path, *, write: bool) -> Iterator[sqlite3.Connection]:
         if write:
             place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             place.touch(mode=0o600)
-        with closing(sqlite3.connect(place, timeout=BUSY)) as db:
+        with closing(sqlite3.connect(place, timeout=BUSY if write else READ_BUSY)) as db:
             version = int(db.execute("PRAGMA user_version").fetchone()[0])
             if version not in (0, VERSION):
                 raise SourceError(

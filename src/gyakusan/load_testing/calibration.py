@@ -134,7 +134,7 @@ def calibrate(
     before = _said(asked, result)
     learnt = learn([ram, *rows_of(asked, result, seen, "calibrate")])
     after = _said(asked, result)
-    figures = (_ram_figure(ram), *_figures(result, before, after))
+    figures = (_ram_figure(ram, known.bandwidth(ram.device) or speed), *_figures(result, before, after))
     return replace(found, figures=figures, learnt=learnt)
 
 
@@ -195,9 +195,9 @@ def _ram_row(machine: Machine, assumed: float, measured: float, seen: Conditions
     )
 
 
-def _ram_figure(row: Row) -> CalibratedFigure:
+def _ram_figure(row: Row, value: float) -> CalibratedFigure:
     def exactly(value: float, spread: float, basis: str) -> Estimate:
         return Estimate(value, value / spread, value * spread, basis, "ram", None)  # type: ignore[arg-type]
 
-    before, now = exactly(row.predicted, 2.0, "assumed"), exactly(row.measured, 1.0, "measured_here")
+    before, now = exactly(row.predicted, 2.0, "assumed"), exactly(value, 1.0, "measured_here")
     return CalibratedFigure("bandwidth", 0, 0, "B/s", before, row.measured, now)

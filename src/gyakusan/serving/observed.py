@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import asyncio
 import time
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 LARGEST = 8 * 2**20
 """No more is read of a server's metrics. [B]"""
+LARGEST_FIGURE = 1e18
+"""No counter, and no memory, is larger."""
 PATIENCE = 5.0
 """How long a server may take to tell its metrics. [s]"""
 CACHE = ("vllm:kv_cache_usage_perc", "vllm:gpu_cache_usage_perc")
@@ -74,13 +76,10 @@ def observe(endpoint: Endpoint) -> Observed:
     headers = {} if endpoint.key is None else {"Authorization": f"Bearer {endpoint.key}"}
     url = endpoint.url.removesuffix("/v1") + "/metrics"
     try:
-        with httpx2.stream("GET", url, headers=headers, timeout=PATIENCE, trust_env=False) as response:
-            status, text = response.status_code, b""
-            for piece in response.iter_bytes():
-                text += piece
-                if len(text) > LARGEST:
-                    raise _nothing(endpoint.url)
-    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        status, text = asyncio.run(_fetched(url, headers))
+    except _TooLarge:
+        raise _nothing(endpoint.url) from None
+    except (httpx2.HTTPError, httpx2.InvalidURL, TimeoutError) as error:
         raise ServerError("{url} does not answer.", url=endpoint.url, mend="What runs: gyakusan ps") from error
     if status in (401, 403):
         raise ServerError(
@@ -89,6 +88,25 @@ def observe(endpoint: Endpoint) -> Observed:
     if status != 200:
         raise _nothing(endpoint.url)
     return observed(text.decode("utf-8", "replace"), time.monotonic(), endpoint.url)
+
+
+class _TooLarge(Exception):
+    """A text beyond every list of metrics."""
+
+
+async def _fetched(url: str, headers: Mapping[str, str]) -> tuple[int, bytes]:
+    """Return status and text of an answer that is whole in time, however it drips."""
+    found = b""
+    async with (
+        asyncio.timeout(PATIENCE),
+        httpx2.AsyncClient(trust_env=False, timeout=PATIENCE) as client,
+        client.stream("GET", url, headers=headers) as response,
+    ):
+        async for piece in response.aiter_bytes():
+            found += piece
+            if len(found) > LARGEST:
+                raise _TooLarge
+        return response.status_code, found
 
 
 def observed(text: str, at: float, url: str) -> Observed:
@@ -102,7 +120,9 @@ def observed(text: str, at: float, url: str) -> Observed:
     try:
         for family in text_string_to_metric_families(text):
             for sample in family.samples:
-                found.setdefault(sample.name, []).append((sample.labels, float(sample.value)))
+                value = float(sample.value)
+                if 0 <= value < LARGEST_FIGURE:
+                    found.setdefault(sample.name, []).append((sample.labels, value))
     except (ValueError, KeyError, IndexError, TypeError) as error:
         raise _nothing(url) from error
     if "gyakusan_requests_running" not in found:
@@ -110,7 +130,7 @@ def observed(text: str, at: float, url: str) -> Observed:
 
     def total(name: str, **labels: str) -> float:
         rows = found.get(name, ())
-        return sum(value for given, value in rows if labels.items() <= given.items() and math.isfinite(value))
+        return sum(value for given, value in rows if labels.items() <= given.items())
 
     shares = [value for name in CACHE for _, value in found.get(name, ()) if 0 <= value <= 1]
     resident = total("gyakusan_server_resident_bytes")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import shlex
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -217,9 +218,10 @@ class Service:
         return self._front
 
     def curl(self, prompt: str = "Hello!") -> str:
-        """Return a line to try the service with. The key is a variable, never its value."""
+        """Return a line to try the service with. The key is read from its file, else from a variable; never its value."""
         body = json.dumps({"messages": [{"role": "user", "content": prompt}], "max_tokens": 64})
-        header = f' -H "Authorization: Bearer ${KEY_VARIABLE}"' if self.key else ""
+        shown = f"${KEY_VARIABLE}" if self.key_path is None else f"$(cat {shlex.quote(str(self.key_path))})"
+        header = f' -H "Authorization: Bearer {shown}"' if self.key else ""
         quoted = body.replace("'", "'\\''")
         return f"curl {self.url}/chat/completions -H 'Content-Type: application/json'{header} -d '{quoted}'"
 

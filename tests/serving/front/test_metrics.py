@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import socket
+import threading
 import time
 from collections.abc import Callable
 from datetime import date
@@ -12,6 +15,7 @@ import pytest
 from tests.fakes.fake_model_server import KEY, Open, Running, opened
 
 from gyakusan.errors import ServerError
+from gyakusan.serving import observed as module
 from gyakusan.serving.endpoints import Endpoint
 from gyakusan.serving.front import people
 from gyakusan.serving.front.people import PeopleKeys
@@ -91,6 +95,25 @@ def test_metrics_of_the_server_follow_those_of_the_front(opened: Open) -> None:
     assert look(running).cache is None
 
 
+def test_a_server_that_drips_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PATIENCE", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def drip() -> None:
+            stranger, _ = listening.accept()
+            with stranger, contextlib.suppress(OSError):
+                stranger.sendall(b"HTTP/1.1 200 OK\r\n")
+                for _ in range(100):
+                    stranger.sendall(b"X: y\r\n")
+                    time.sleep(0.05)
+
+        threading.Thread(target=drip, daemon=True).start()
+        begun = time.monotonic()
+        with pytest.raises(ServerError, match="does not answer"):
+            observe(Endpoint("", f"http://127.0.0.1:{listening.getsockname()[1]}/v1"))
+        assert time.monotonic() - begun < 4.0
+
+
 def test_another_text_is_no_metrics() -> None:
     for text in ("", "{}", "<html>", "a_metric 1\n", 'x{le="1"} nan\n', "gyakusan_requests_running{ 1\n"):
         with pytest.raises(ServerError, match="http://x/v1 tells no metrics"):
@@ -100,9 +123,11 @@ def test_another_text_is_no_metrics() -> None:
 
 
 def test_a_cache_and_odd_numbers() -> None:
-    text = 'gyakusan_requests_running NaN\nvllm:kv_cache_usage_perc 0.25\ngyakusan_requests_total{key="a"} +Inf\n'
+    text = 'gyakusan_requests_running 2\ngyakusan_requests_waiting NaN\ngyakusan_refusals_total -5\nvllm:kv_cache_usage_perc 0.25\ngyakusan_requests_total{key="a"} +Inf\n'
     found = observed(text, 0.0, "")
-    assert (found.cache, found.running, found.requests, found.resident) == (0.25, 0, 0, None)
+    assert (found.cache, found.running, found.waiting, found.refusals, found.requests) == (0.25, 2, 0, 0, 0)
+    many = observed('gyakusan_requests_running 0\ngyakusan_planned_bytes{device="x",line="kv"} Inf\n', 0.0, "")
+    assert many.planned == {}
     assert observed("gyakusan_requests_running 0\nvllm:kv_cache_usage_perc 7\n", 0.0, "").cache is None
 
 

@@ -6,9 +6,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
 
+import httpx2
 import pytest
 from tests.fakes.fake_model_server import Open, opened
 
@@ -163,6 +165,47 @@ def test_a_limit_of_a_person_holds_wherever_they_ask_from(opened: Open) -> None:
         app._meter(("aiko", address))
     with pytest.raises(Refusal, match="used its share"):
         app._meter(("aiko", "192.0.2.3"))
+
+
+def test_tokens_are_looked_at_again_after_the_wait_for_a_slot(opened: Open) -> None:
+    """Twelve at once all came in before the first had used anything."""
+    key = people.add("aiko", tokens=10, today=TODAY)
+    running = opened(slots=1, key_slots=1, owners=PeopleKeys(people.place(), today=lambda: TODAY))
+
+    def ask(_: int) -> int:
+        with running.client(key) as client:
+            return client.post("/v1/chat/completions", json={"wait": 0.05}).status_code
+
+    with ThreadPoolExecutor(12) as pool:
+        answers = list(pool.map(ask, range(12)))
+    assert answers.count(200) <= 3  # seven tokens each
+    assert answers.count(200) + answers.count(429) == 12
+
+
+def test_a_revoked_key_ends_the_answer_that_runs(opened: Open) -> None:
+    key = people.add("aiko", today=TODAY)
+    running = opened(owners=PeopleKeys(people.place(), today=lambda: TODAY))
+    with running.client(key) as client, client.stream("POST", "/v1/chat/completions", json={"stream": 400}) as answer:
+        pieces = answer.iter_raw()
+        next(pieces)
+        people.revoke("aiko")
+        with pytest.raises(httpx2.TransportError):
+            for _ in pieces:
+                pass
+    assert wait_for(lambda: running.front.busy == 0)
+
+
+def test_a_file_that_others_may_write_lets_nobody_in() -> None:
+    now = [0.0]
+    key = people.add("aiko", today=TODAY)
+    keys = Keys.of(None, PeopleKeys(people.place(), lambda: now[0], lambda: TODAY))
+    people.place().chmod(0o666)
+    assert keys.owner(shown(key)) is None
+    with pytest.raises(SourceError, match="Other users"):
+        people.read(people.place())
+    people.place().chmod(0o600)
+    now[0] += people.LOOK
+    assert keys.owner(shown(key)) == "aiko"
 
 
 def test_a_folder_that_takes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,10 +34,12 @@ class LearnedSpeed(Struct, frozen=True):
     date: str = ""
 
 
-def learned_speed(chip: Chip, situation: Situation, users: int, threads: int, *, use: bool = True) -> LearnedSpeed:
+def learned_speed(
+    chip: Chip, situation: Situation, users: int, threads: int, prompt: float, *, use: bool = True
+) -> LearnedSpeed:
     """Return what is learned for a chip under an engine, and the intervals that remain.
 
-    threads: of a CPU that computes; use: False for what is built in
+    threads: of a CPU that computes; prompt: its length [tokens]; use: False for what is built in
     """
     built_in = {kind: uncertainty(kind, chip, situation, 1 if kind == "prefill" else users) for kind in KINDS}
     cores = threads if chip.family == cpu.CPU else 0
@@ -48,7 +50,7 @@ def learned_speed(chip: Chip, situation: Situation, users: int, threads: int, *,
     prefill, late = rule.corrected(built_in["prefill"], found.prefill)
     parts = [
         structs.replace(
-            rule.seen_from(c, users), shift=c.shift + rule.log(c.prompts / prefill + (1 - c.prompts) / decode)
+            rule.seen_from(c, users, prompt), shift=c.shift + rule.log(c.prompts / prefill + (1 - c.prompts) / decode)
         )
         for c in found.ttft
     ]

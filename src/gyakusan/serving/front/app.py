@@ -149,6 +149,10 @@ class App:
             raise Refusal(429, "rate_limited", f"This key has used its share. Ask again in {wait} s.", retry=wait)
         self._requests.take(asks, limit=requests)
 
+    def _check_tokens(self, name: str) -> None:
+        if wait := self._tokens.wait(name, self.keys.limits(name)[1]):
+            raise Refusal(429, "rate_limited", f"This key has used its share. Ask again in {wait} s.", retry=wait)
+
     async def _tell_metrics(self, head: Head, answer: _Answer) -> None:
         """Answer with the metrics of the front, and with those of the server where it has any."""
         told = b""
@@ -173,6 +177,7 @@ class App:
             if head.takes_slot:
                 await stack.enter_async_context(self.slots.one(client))
                 self.metrics.wait.observe(time.monotonic() - begun)
+                self._check_tokens(client[0])  # others of this key may have used them meanwhile
             self.traffic.requests += 1
             self.metrics.requests.labels(client[0]).inc()
             try:
@@ -195,6 +200,8 @@ class App:
                 if streams and not tail:
                     self.metrics.first.observe(time.monotonic() - asked.begun)
                 self._heard()
+                if not self.keys.valid(client[0]):
+                    raise Refusal(401, "no_key", "This key is not valid any more.")
                 events += piece.count(b"data:")
                 if events - NOT_TOKENS > counted:  # a long answer counts while it comes
                     answer_tokens.inc(events - NOT_TOKENS - counted)

@@ -40,6 +40,9 @@ class KeyOwners(Protocol):
     def people(self) -> Mapping[str, KeyOwner]:
         """Return them by name."""
 
+    def person(self, name: str) -> KeyOwner | None:
+        """Return the one of this name, None for nobody."""
+
 
 @dataclass(frozen=True, slots=True)
 class Keys:
@@ -63,8 +66,12 @@ class Keys:
 
     def limits(self, name: str) -> tuple[int, int]:
         """Return how many requests and tokens the key of this name may use in a minute, 0 for what everybody may."""
-        person = None if self.owners is None else self.owners.people().get(name)
+        person = None if self.owners is None else self.owners.person(name)
         return (0, 0) if person is None else (person.requests, person.tokens)
+
+    def valid(self, name: str) -> bool:
+        """Return True while the key of this name is valid: one that was revoked is not, also in the middle of an answer."""
+        return name == OWNER or (self.owners is not None and self.owners.person(name) is not None)
 
     def owner(self, headers: Iterable[tuple[bytes, bytes]]) -> str | None:
         """Return the name of the key that a request shows, None for none of ours. All keys are compared, each in full."""

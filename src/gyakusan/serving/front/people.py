@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import secrets
 import time
@@ -73,14 +74,15 @@ def read(path: Path) -> tuple[Person, ...]:
     """Return the people with a key; none without the file. Raises SourceError for a file that holds something else."""
     if files.stamp(path) is None:
         return ()
+    _check_private(path)
     try:
         found = msgspec.json.decode(files.whole(path, LARGEST), type=KeyFile).people
-        if len(found) > MOST or any(not _is_name(p.name) for p in found):
+        if len(found) > MOST or any(not _is_name(p.name) or p.requests < 0 or p.tokens < 0 for p in found):
             raise ValueError
     except (GyakusanError, msgspec.MsgspecError, ValueError, RecursionError):
         raise SourceError(
             "{file} does not hold the keys of people.", file=str(path),
-            mend="Delete it and make the keys anew: gyakusan keys add NAME",
+            mend="Restore it, or move it away and make the keys anew: gyakusan keys add NAME",
         ) from None  # fmt: skip
     return found
 
@@ -114,6 +116,17 @@ def revoke(name: str) -> Person:
             raise BadReference("{name} has no key.", name=f'"{name[:80]}"', near=near, mend="Did you mean {near}?")
         _write(tuple(p for p in known if p is not found))
     return found
+
+
+def _check_private(path: Path) -> None:
+    """Raise SourceError for a file that others may change: whoever does lets themselves in."""
+    with contextlib.suppress(OSError):
+        status = os.stat(path)
+        if status.st_mode & 0o022 or status.st_uid not in (os.geteuid(), 0):
+            raise SourceError(
+                "Other users of this computer can change the keys in {file}.", file=str(path),
+                mend="Look through it, then let nobody else write: chmod 600 {file}",
+            )  # fmt: skip
 
 
 def _is_name(name: str) -> bool:
@@ -161,12 +174,21 @@ class PeopleKeys:
 
     def people(self) -> Mapping[str, Person]:
         """Return the people whose keys are valid, by name."""
+        self._refresh()
+        today = self._today()
+        return {name: p for name, p in self._people.items() if p.valid(today)}
+
+    def person(self, name: str) -> Person | None:
+        """Return somebody whose key is valid, None for nobody of this name."""
+        self._refresh()
+        found = self._people.get(name)
+        return found if found is not None and found.valid(self._today()) else None
+
+    def _refresh(self) -> None:
         now = self._clock()
         if now - self._looked >= LOOK:
             self._looked = now
             self._look()
-        today = self._today()
-        return {name: p for name, p in self._people.items() if p.valid(today)}
 
     def _look(self) -> None:
         stamp = files.stamp(self._path)
