@@ -123,7 +123,12 @@ def test_another_text_is_no_metrics() -> None:
 
 
 def test_a_cache_and_odd_numbers() -> None:
-    text = 'gyakusan_requests_running 2\ngyakusan_requests_waiting NaN\ngyakusan_refusals_total -5\nvllm:kv_cache_usage_perc 0.25\ngyakusan_requests_total{key="a"} +Inf\n'
+    text = """gyakusan_requests_running 2
+gyakusan_requests_waiting NaN
+gyakusan_refusals_total -5
+vllm:kv_cache_usage_perc 0.25
+gyakusan_requests_total{key="a"} +Inf
+"""
     found = observed(text, 0.0, "")
     assert (found.cache, found.running, found.waiting, found.refusals, found.requests) == (0.25, 2, 0, 0, 0)
     many = observed('gyakusan_requests_running 0\ngyakusan_planned_bytes{device="x",line="kv"} Inf\n', 0.0, "")
