@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gyakusan.errors import BadSetting, ServerError
+from gyakusan.serving import access
 from gyakusan.serving.access import check_access, check_address, free_port, grant_access, is_loopback
 
 KEY = "0123456789abcdef"
@@ -128,3 +129,18 @@ def test_no_folder_takes_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path / "file"))
     with pytest.raises(ServerError, match=r"cannot be written.*--key-file"):
         grant_access("192.0.2.1", 8080, None)
+
+
+def test_what_other_computers_reach(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert access.seen_from_outside("127.0.0.1") is None
+    assert access.seen_from_outside("localhost") is None
+    assert access.seen_from_outside("192.0.2.7") == "192.0.2.7"
+    assert access.seen_from_outside("llm.example.org") == "llm.example.org"
+    found = access.seen_from_outside("0.0.0.0")
+    assert found is None or not access.is_loopback(found)
+
+    def offline(*_: object) -> None:
+        raise OSError("no route")
+
+    monkeypatch.setattr(access.socket.socket, "connect", offline)
+    assert access.seen_from_outside("0.0.0.0") is None

@@ -28,7 +28,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_from_the_address_to_the_end(folder: Path) -> None:
     made = Registration(ENTRY, lambda: Live(requests=3))
-    made.opened("http://127.0.0.1:1/v1", Path("/k"))
+    made.opened("http://127.0.0.1:1/v1", "", Path("/k"))
     assert running_servers.running() == (made.entry,)
     assert (made.entry.key_file, made.entry.ready) == ("/k", False)
     made.ready([ROW, BufferComparison("kv_cache", "gpu0", None, 5.0, None, None)], Reported(build=7))
@@ -45,11 +45,11 @@ def test_from_the_address_to_the_end(folder: Path) -> None:
 
 def test_another_name_where_nobody_asked_for_it() -> None:
     first, second = (Registration(ENTRY, Live, by_the_way=True) for _ in range(2))
-    first.opened("http://127.0.0.1:1/v1", None)
-    second.opened("http://127.0.0.1:2/v1", None)
+    first.opened("http://127.0.0.1:1/v1", "", None)
+    second.opened("http://127.0.0.1:2/v1", "", None)
     assert [e.name for e in running_servers.running()] == ["office", "office-2"]
     with pytest.raises(BadSetting, match="runs already"):
-        Registration(ENTRY, Live).opened("http://127.0.0.1:3/v1", None)
+        Registration(ENTRY, Live).opened("http://127.0.0.1:3/v1", "", None)
     first.end()
     second.end()
 
@@ -57,9 +57,9 @@ def test_another_name_where_nobody_asked_for_it() -> None:
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "gyakusan").write_text("a file")
     with pytest.raises(ServerError, match="cannot be written"):
-        Registration(ENTRY, Live).opened("http://127.0.0.1:1/v1", None)
+        Registration(ENTRY, Live).opened("http://127.0.0.1:1/v1", "", None)
     made = Registration(ENTRY, Live, by_the_way=True)
-    made.opened("http://127.0.0.1:1/v1", None)
+    made.opened("http://127.0.0.1:1/v1", "", None)
     made.ready([ROW], Reported())
     made.end()
 

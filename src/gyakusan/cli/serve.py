@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
@@ -59,21 +59,43 @@ class Life:
             raise BadSetting("{names} were given together.", names=names, mend="Give one.")
 
 
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Where a server listens, with which key, on how many threads."""
+
+    host: Annotated[str, Parameter(help=_("Address to listen on; other than loopback needs a key."))] = "127.0.0.1"
+    port: Annotated[int, Parameter(help=_("Port; 0 takes a free one."))] = 8080
+    threads: Annotated[int | None, Parameter(help=_("CPU threads; default: llama.cpp's choice."))] = None
+    key_file: Annotated[str | None, Parameter(help=_("File with the API key."))] = None
+
+    def check(self) -> None:
+        """Raise BadSetting for a host, a port or threads that no server is started with."""
+        from gyakusan.serving.access import check_address
+
+        check_address(self.host, self.port, self.threads)
+
+    @property
+    def place(self) -> dict[str, Any]:
+        """Fields of serving.server.ServerOptions."""
+        return {"host": self.host, "port": self.port, "threads": self.threads}
+
+
+What = Annotated[
+    str,
+    Parameter(
+        help=_(
+            "A model of the catalogue, owner/name:TAG, a GGUF file, a checkpoint's folder, or a plan: its number or file."
+        )
+    ),
+]
+
+
 @app.default
 def serve(
-    model: Annotated[
-        str,
-        Parameter(
-            help=_(
-                "A model of the catalogue, owner/name:TAG, a GGUF file, a checkpoint's folder, or a plan: its number or file."
-            )
-        ),
-    ] = "smollm2",
+    model: What = "smollm2",
     *,
-    host: Annotated[str, Parameter(help=_("Address to listen on; other than loopback needs a key."))] = "127.0.0.1",
-    port: Annotated[int, Parameter(help=_("Port; 0 takes a free one."))] = 8080,
-    threads: Annotated[int | None, Parameter(help=_("CPU threads; default: llama.cpp's choice."))] = None,
-    key_file: Annotated[str | None, Parameter(help=_("File with the API key."))] = None,
+    listen: Listen = Listen(),
     anyway: Annotated[bool, Parameter(help=_("Start even if the plan does not fit."), negative="")] = False,
     life: Life = Life(),
     people: People = People(),
@@ -86,15 +108,14 @@ def serve(
     """Run `gyakusan serve` and return its exit code."""
     from gyakusan.cli.detach import Named, start_detached
     from gyakusan.cli.unit import write_unit
-    from gyakusan.serving.access import check_address
     from gyakusan.serving.server import ServerOptions
 
-    check_address(host, port, threads)
+    listen.check()
     life.check()
-    key = _key(key_file)
+    key = _key(listen.key_file)
     asked = _asked(model, people, where, which, server)
     if life.dry_run:
-        return _dry_run(asked, host, port, output)
+        return _dry_run(asked, listen.host, listen.port, output)
     path = _file(asked, model)
     if not anyway:
         _check_sense(asked, model)
@@ -106,10 +127,8 @@ def serve(
             return write_unit(named, output)
         if life.detach:
             return start_detached(named, output)
-        inner = ServerOptions(
-            host=host, port=port, threads=threads, key=key, log_file=named.log, append_log=named.appends
-        )
-        options = _service_options(asked, inner, sharing, named.entry(asked, key_file))
+        inner = ServerOptions(key=key, log_file=named.log, append_log=named.appends, **listen.place)
+        options = _service_options(asked, inner, sharing, named.entry(asked, listen.key_file))
         return _run(asked, path, options, output, once=life.once)
 
 
@@ -224,6 +243,8 @@ def _ready(asked: Deployment, running: Service, output: Output, *, once: bool) -
     screen = terminal(output)
     screen.show(build(running.report.version, asked.rules.VERSION))
     screen.show(memory(rows, entry.bytes, running.resident), Address(say("OpenAI base URL: {url}", url=running.url)))
+    if running.lan_url:
+        screen.show(Address(say("Other computers reach it at {url}", url=running.lan_url)))
     if running.key_path:
         screen.show(Address(say("The API key is in {path}", path=running.key_path)))
     screen.show(Address(running.curl()))

@@ -42,6 +42,7 @@ class RunningServerJson(Struct, frozen=True, kw_only=True):
 
     name: by which chat, connect, logs and stop find it
     url: base URL of the OpenAI API, as this computer reaches it
+    lan_url: the same as other computers reach it, "" if none does or nobody knows
     key_file: file with the API key, null if it asks for none
     pid: of the process that looks after it, 0 if nobody wrote it down
     ready: true once the model is loaded
@@ -61,6 +62,7 @@ class RunningServerJson(Struct, frozen=True, kw_only=True):
 
     name: str
     url: str
+    lan_url: str
     key_file: str | None
     pid: int
     ready: bool

@@ -114,6 +114,24 @@ def grant_access(host: str, port: int, key: str | None, *, keyed: bool = False) 
         raise
 
 
+def seen_from_outside(host: str) -> str | None:
+    """Return the address by which other computers reach a server that listens on `host`, None if none does."""
+    if is_loopback(host):
+        return None
+    try:
+        if not ipaddress.ip_address(host).is_unspecified:
+            return host
+    except ValueError:
+        return host  # a name
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.connect(("192.0.2.1", 9))  # sends nothing: the system only says from which address it would
+            found = str(probe.getsockname()[0])
+    except OSError:
+        return None
+    return None if is_loopback(found) else found
+
+
 def free_port(host: str) -> int:
     """Return a port on `host` that nobody uses now. Raises BadSetting if this computer can't listen there at all."""
     try:

@@ -114,19 +114,7 @@ def observed(text: str, at: float, url: str) -> Observed:
 
     at: when they were read [s]; url: where, for errors
     """
-    from prometheus_client.parser import text_string_to_metric_families
-
-    found: dict[str, list[tuple[Mapping[str, str], float]]] = {}
-    try:
-        for family in text_string_to_metric_families(text):
-            for sample in family.samples:
-                value = float(sample.value)
-                if 0 <= value < LARGEST_FIGURE:
-                    found.setdefault(sample.name, []).append((sample.labels, value))
-    except (ValueError, KeyError, IndexError, TypeError) as error:
-        raise _nothing(url) from error
-    if "gyakusan_requests_running" not in found:
-        raise _nothing(url)
+    found = _samples(text, url)
 
     def total(name: str, **labels: str) -> float:
         rows = found.get(name, ())
@@ -150,6 +138,24 @@ def observed(text: str, at: float, url: str) -> Observed:
         resident=resident or None,
         cache=shares[0] if shares else None,
     )
+
+
+def _samples(text: str, url: str) -> Mapping[str, list[tuple[Mapping[str, str], float]]]:
+    """Return labels and value of the samples of each name; figures that no counter has are left out. Raises ServerError."""
+    from prometheus_client.parser import text_string_to_metric_families
+
+    found: dict[str, list[tuple[Mapping[str, str], float]]] = {}
+    try:
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                value = float(sample.value)
+                if 0 <= value < LARGEST_FIGURE:
+                    found.setdefault(sample.name, []).append((sample.labels, value))
+    except (ValueError, KeyError, IndexError, TypeError) as error:
+        raise _nothing(url) from error
+    if "gyakusan_requests_running" not in found:
+        raise _nothing(url)
+    return found
 
 
 def rates(before: Observed, after: Observed) -> Rates:

@@ -54,10 +54,10 @@ class Registration:
         self._teller: Teller | None = None
         self._written = False
 
-    def opened(self, url: str, key_path: Path | None) -> None:
+    def opened(self, url: str, lan_url: str, key_path: Path | None) -> None:
         """Write the entry down. Raises BadSetting if another server has its name meanwhile, ServerError."""
         key_file = self.entry.key_file if key_path is None else str(key_path)
-        self.entry = structs.replace(self.entry, url=url, key_file=key_file)
+        self.entry = structs.replace(self.entry, url=url, lan_url=lan_url, key_file=key_file)
         for attempt in range(_ATTEMPTS):
             try:
                 running_servers.claim(self.entry)

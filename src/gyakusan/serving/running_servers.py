@@ -57,6 +57,7 @@ class RunningServer(Struct, frozen=True, kw_only=True):
 
     name: by which `chat`, `connect`, `logs` and `stop` find it
     url: its OpenAI base, as this computer reaches it
+    lan_url: the same as other computers reach it, "" if none does or nobody knows
     key_file: file with its key, None if it asks for none
     pid: of the process that looks after it; 0 if nobody wrote it down
     process_start: when that process began, as the system tells it; the same for no other process of this number
@@ -77,6 +78,7 @@ class RunningServer(Struct, frozen=True, kw_only=True):
 
     name: str = ""
     url: str
+    lan_url: str = ""
     key_file: str | None = None
     pid: int = 0
     process_start: str = ""

@@ -23,7 +23,7 @@ from gyakusan.engines.deployment import Deployment
 from gyakusan.engines.server import ServerReport
 from gyakusan.errors import ServerError
 from gyakusan.message import Message, say
-from gyakusan.serving.access import KEY_VARIABLE, Access, grant_access
+from gyakusan.serving.access import KEY_VARIABLE, Access, grant_access, seen_from_outside
 from gyakusan.serving.buffer_comparison import compare_deployment
 from gyakusan.serving.front.keys import Keys
 from gyakusan.serving.front.limits import Limits, largest_body
@@ -132,7 +132,7 @@ class Service:
             self._front.app.metrics.watch_memory(lambda: self.resident or nan)
             self._front.start()
             if self._registration is not None:
-                self._registration.opened(self.url, self.key_path)
+                self._registration.opened(self.url, self.lan_url, self.key_path)
             self._start_server()
             if self._registration is not None:
                 self._registration.ready(compare_deployment(self._deployment, self.report), self.report)
@@ -159,7 +159,15 @@ class Service:
     def url(self) -> str:
         """Base of the OpenAI API, as this computer reaches it."""
         host = self.options.server.host
-        host = _REACHED.get(host, host)
+        return self._at(_REACHED.get(host, host))
+
+    @property
+    def lan_url(self) -> str:
+        """The same as other computers reach it, "" if none does."""
+        found = seen_from_outside(self.options.server.host)
+        return "" if found is None else self._at(found)
+
+    def _at(self, host: str) -> str:
         port = self._front.port if self._front is not None else self.options.server.port
         return f"http://[{host}]:{port}/v1" if ":" in host else f"http://{host}:{port}/v1"
 

@@ -158,6 +158,7 @@ def detached(entry: RunningServer) -> Tree:
     """Return how a server that runs in the background is reached and stopped."""
     told = {"model": whole(entry.model), "people": people(entry.users), "url": whole(entry.url)}
     facts = [
+        *([Fact(say("other computers"), (whole(entry.lan_url),))] if entry.lan_url else []),
         *([Fact(say("key"), (home(Path(entry.key_file)),))] if entry.key_file else []),
         *([Fact(say("log"), (home(Path(entry.log_file)),))] if entry.log_file else []),
         Fact(say("stop"), (whole(f"gyakusan stop {entry.name}"),)),
