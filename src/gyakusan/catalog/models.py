@@ -187,7 +187,7 @@ def _inherited(entry: Entry, name: str) -> Mapping[str, Any]:
 def _unknown(text: str) -> UnknownName:
     """Return UnknownName: with candidates where the text begins several names, else with the nearest names."""
     start = key(text)
-    begun = sorted({e.name for e, _ in _begun(start)})
+    begun = [] if text.strip().isdigit() else sorted({e.name for e, _ in _begun(start)})
     if not begun:
         return unknown(say("model"), text, model_names())
     if len(begun) == 1:
