@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from cyclopts import App
 
 from gyakusan.cli import app, main
 
@@ -73,10 +74,18 @@ def run(words: tuple[str, ...], encoding: str, out: io.TextIOBase | None = None)
         code = int(error.code or 0)
     finally:
         sys.stdout, sys.stderr = before
+        _let_speak()
     for stream in streams:
         stream.flush()
     written = [stream.buffer.getvalue() for stream in streams]  # type: ignore[attr-defined]
     return Answer(code, *written)
+
+
+def _let_speak() -> None:
+    """Drop the consoles of the commands: one whose reader went never writes again, and each keeps its width."""
+    for module in [m for name, m in sys.modules.items() if name.startswith("gyakusan.cli.")]:
+        if isinstance(command := getattr(module, "app", None), App):
+            command._fallback_console = None
 
 
 def home(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

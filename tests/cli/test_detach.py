@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import re
@@ -18,7 +19,7 @@ from pathlib import Path
 import pytest
 from tests.documents.valid import valid
 
-from gyakusan.cli import main
+from gyakusan.cli import detach, main
 from gyakusan.cli.detach import Named, check_log
 from gyakusan.errors import ServerError
 from gyakusan.serving import endpoints, running_servers
@@ -72,7 +73,7 @@ def test_from_the_start_to_the_end(state: Path, capsys: pytest.CaptureFixture[st
     while time.monotonic() < end:
         assert main(["status", "--json"]) == 0
         told = valid(json.loads(capsys.readouterr().out))["servers"][0]
-        if told["live"] and told["live"]["requests"]:
+        if told["live"] and told["live"]["requests"] and not told["live"]["answering"]:
             break
         time.sleep(0.2)
     assert (told["live"]["requests"], told["live"]["answering"], told["live"]["restarts"]) == (1, 0, 0)
@@ -215,3 +216,25 @@ def test_a_folder_that_cannot_be_made(
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
     assert main([*SERVE, "--port", "0"]) == 3
     assert "cannot be written: Not a directory. Make room on the disk, or set XDG_STATE_HOME" in capsys.readouterr().err
+
+
+def test_room_for_a_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder of a log may take no new file where the log itself can be written; a disk may take a part only."""
+    log = tmp_path / "mine.log"
+    log.touch()
+    detach._check_room(log)
+    assert [p.name for p in tmp_path.iterdir()] == ["mine.log"]
+
+    class Full(io.BytesIO):
+        def write(self, data: object) -> int:
+            return 1000
+
+    monkeypatch.setattr(detach.tempfile, "TemporaryFile", lambda **_: Full())
+    with pytest.raises(OSError, match="No space left"):
+        detach._check_room(log)
+
+    def closed(**_: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr(detach.tempfile, "TemporaryFile", closed)
+    detach._check_room(log)

@@ -114,6 +114,16 @@ class Running:
 Open = Callable[..., Running]
 
 
+def wait_for(condition: Callable[[], object], seconds: float = 10.0) -> bool:
+    """Return True as soon as the condition holds, False if it does not in time [s]."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return True
+        time.sleep(0.01)
+    return False
+
+
 @pytest.fixture
 def opened() -> Iterator[Open]:
     """Opens fronts with the given limits, and ends them all."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -165,6 +166,7 @@ def test_people_with_keys_of_their_own(tmp_path: Path, monkeypatch: pytest.Monke
     with gyakusan.serve("smollm2", people_keys=True, context=512, device="cpu", options=options) as service:
         assert service.key_path is not None
         assert service.key_path.read_text().strip() == service.key != key
+        assert f"$(cat {service.key_path})" in service.curl()
         for shown in (key, service.key):
             assert chat(service.url, "Hi", 1, shown).completion_tokens == 1
         with pytest.raises(ServerError, match="API key"):
@@ -174,3 +176,15 @@ def test_people_with_keys_of_their_own(tmp_path: Path, monkeypatch: pytest.Monke
         with pytest.raises(ServerError, match="API key"):
             chat(service.url, "Hi", 1, key)
     assert not service.key_path.exists()
+
+
+def test_the_line_to_try_it_with(running: tuple[Service, list[str]]) -> None:
+    service, _ = running
+    line = service.curl("it's me")
+    assert f"{service.url}/chat/completions" in line
+    assert '-H "Authorization: Bearer $GYAKUSAN_API_KEY"' in line
+    if shutil.which("curl"):
+        environment = {**os.environ, "GYAKUSAN_API_KEY": KEY}
+        made = line.replace('"max_tokens": 64', '"max_tokens": 1')
+        done = subprocess.run(["sh", "-c", made], env=environment, capture_output=True, check=True, timeout=60)
+        assert json.loads(done.stdout)["usage"]["completion_tokens"] == 1

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 import shlex
+from pathlib import Path
 
 import pytest
 from tests.planning.small import small
 
+from gyakusan.catalog import chips
 from gyakusan.cli import main
+from gyakusan.learning import known, store
+from gyakusan.learning.rows import Row
 from gyakusan.planning.request.parse_request import parse_request
 from gyakusan.planning.select.recommend import recommend
 from gyakusan.show.plan_notes import notes
@@ -71,3 +75,22 @@ def test_where_quality_is_preferred_a_better_row_says_why_it_is_not_the_first() 
     assert re.search(rf"^{better} is better, at \d\.\d tokens/s of answer where 10 are wanted$", told[0])
     usual = recommend(parse_request({"device": "M4 Max 128GB"}))
     assert not any("is better" in str(i) for n in notes(usual) for i in n.items)
+
+
+def test_a_plan_says_that_its_speeds_were_corrected_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.delenv(known.SWITCH, raising=False)
+    asked = ["plan", "--device", "RTX 4090", "--model", "gpt-oss-20b", "--engine", "llama.cpp"]
+    assert main(asked) == 0
+    assert "corrected by" not in capsys.readouterr().out
+    chip = chips.find("NVIDIA GeForce RTX 4090", None)
+    assert chip is not None
+    today = known.today().isoformat()
+    plain = Row("decode", known.device_name(chip.name), "llama.cpp", 0, known.rules(), 100.0, 90.0, today, "m", "Q4")
+    store.add([plain])
+    assert main(asked) == 0
+    assert f"corrected by measurements of this computer (1, the newest of {today})" in " ".join(
+        capsys.readouterr().out.split()
+    )

@@ -31,7 +31,7 @@ COMMANDS = {
     "get": "Get a model's files: found on this computer, or fetched and checked.",
     "serve": "Start the planned endpoint and check the prediction.",
     "bench": "Load a server and compare it with the prediction.",
-    "calibrate": "Measure this computer, so that forecasts for it are nearer and narrower.",
+    "calibrate": "Measure this computer, so that its forecasts are closer.",
     "ps": "Show the servers that gyakusan started and that run.",
     "watch": "Show what a running server does: requests, speed, memory.",
     "status": "Show what a running server does and holds now.",

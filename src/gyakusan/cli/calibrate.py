@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 app = App(
     name="calibrate",
-    help="Measure this computer, so that forecasts for it are nearer and narrower.",
+    help="Measure this computer, so that its forecasts are closer.",
     help_format="plaintext",
 )
 

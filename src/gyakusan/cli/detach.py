@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import subprocess
@@ -176,10 +177,16 @@ def _end(child: subprocess.Popen[bytes]) -> None:
 
 def _check_room(log: Path) -> None:
     """Raise OSError where the disk of a log takes nothing: a server in the background could not even say so."""
-    if log.is_file():
-        with tempfile.TemporaryFile(dir=log.parent, buffering=0) as probe:
-            probe.write(bytes(ROOM))
-            os.fsync(probe.fileno())
+    if not log.is_file():
+        return
+    try:
+        probe = tempfile.TemporaryFile(dir=log.parent, buffering=0)  # noqa: SIM115 - its error is another one
+    except PermissionError:  # of the folder: the log itself can be written
+        return
+    with probe:
+        if probe.write(bytes(ROOM)) != ROOM:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        os.fsync(probe.fileno())
 
 
 def check_log(named: Named) -> None:

@@ -167,6 +167,8 @@ class ServerModule(Protocol[S_contra, R_co]):
     """What it is given of a model."""
     PROVED: bool
     """True if it says that it is ready only once the model computes; another server is asked for a token first."""
+    CACHE_METRICS: tuple[str, ...]
+    """Metrics of Prometheus in which it tells the share of its KV cache that is in use."""
     PROGRAMS: tuple[str, ...]
     """What it can be started with, e.g. a program on PATH or a Python package; the first that is here is taken."""
 

@@ -84,7 +84,7 @@ def calibrate_export(file: str | Path) -> Measurements:
 
 
 def calibrate_import(file: str | Path) -> Measurements:
-    """Learn from a file of measurements of another computer, which count a quarter.
+    """Learn from a file of measurements of another computer, which together count a quarter of the own ones.
 
     Raises BadRecord, BadReference, SourceError.
     """

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import httpx2
 from msgspec import Struct
 
+from gyakusan.engines.registry import NAMES, engine
 from gyakusan.errors import ServerError
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ LARGEST_FIGURE = 1e18
 """No counter, and no memory, is larger."""
 PATIENCE = 5.0
 """How long a server may take to tell its metrics. [s]"""
-CACHE = ("vllm:kv_cache_usage_perc", "vllm:gpu_cache_usage_perc")
-"""Metrics of servers that tell the share of their KV cache that is in use."""
 
 
 class Observed(Struct, frozen=True, kw_only=True):
@@ -120,7 +119,7 @@ def observed(text: str, at: float, url: str) -> Observed:
         rows = found.get(name, ())
         return sum(value for given, value in rows if labels.items() <= given.items())
 
-    shares = [value for name in CACHE for _, value in found.get(name, ()) if 0 <= value <= 1]
+    shares = [value for name in _cache_metrics() for _, value in found.get(name, ()) if 0 <= value <= 1]
     resident = total("gyakusan_server_resident_bytes")
     return Observed(
         at=at,
@@ -138,6 +137,13 @@ def observed(text: str, at: float, url: str) -> Observed:
         resident=resident or None,
         cache=shares[0] if shares else None,
     )
+
+
+def _cache_metrics() -> Iterator[str]:
+    """Yield the names under which servers tell how much of their KV cache is in use."""
+    for name in NAMES:
+        server = engine(name).server()
+        yield from () if server is None else server.CACHE_METRICS
 
 
 def _samples(text: str, url: str) -> Mapping[str, list[tuple[Mapping[str, str], float]]]:

@@ -1,4 +1,4 @@
-"""The memory that a server's processes hold now, as the system tells it."""
+"""What a server's processes hold and use, as the system tells it: memory and processor time."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from gyakusan.doors.files import head
 from gyakusan.errors import GyakusanError
+from gyakusan.serving import posix
 
 _LINE = re.compile(rb"^(Pss|VmRSS):\s+(\d{1,12}) kB", re.MULTILINE)
 _READ = 65536
@@ -26,6 +27,16 @@ def resident_bytes(pid: int) -> int | None:
     found = [_of(p) for p in family(pid, parents)]
     known = [size for size in found if size is not None]
     return sum(known) if known else None
+
+
+def processor_seconds(pid: int) -> float | None:
+    """Return the processor time of a process and all that it started, None where the system does not tell [s].
+
+    A server may compute in a child.
+    """
+    if posix.processor_seconds(pid) is None:
+        return None
+    return sum(posix.processor_seconds(one) or 0.0 for one in family(pid, _parents()))
 
 
 def family(pid: int, parents: Mapping[int, int]) -> tuple[int, ...]:

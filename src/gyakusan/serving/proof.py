@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import http.client
-import json
 import threading
 import time
-from urllib.parse import urlsplit
 
 from gyakusan.doors.text import line, shortened
 from gyakusan.errors import ServerError
+from gyakusan.serving.one_token import ask_for_token
 
 PATIENCE = 900.0
 """How long the first token may take: weights are read from a slow disk meanwhile. [s]"""
 PAUSE = 0.5
 """Between two questions to a server that still loads. [s]"""
-_READ = 65536
-_BODY = {"prompt": "1", "max_tokens": 1}
 
 
 class Proof:
@@ -27,8 +24,7 @@ class Proof:
 
         url: scheme, address and port; key: that the server asks for
         """
-        self._parts = urlsplit(url)
-        self._headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {key}"} if key else {})}
+        self._url, self._key = url, key
         self._answered = False
         self._over = threading.Event()
         self._error: ServerError | None = None
@@ -50,7 +46,7 @@ class Proof:
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end and not self._over.is_set():
             try:
-                status, text = self._answer()
+                status, text = ask_for_token(self._url, self._key, PATIENCE)
             except (OSError, http.client.HTTPException):
                 status, text = http.client.SERVICE_UNAVAILABLE, b""
             if status == http.client.OK:
@@ -64,12 +60,3 @@ class Proof:
                 )  # fmt: skip
                 return
             self._over.wait(PAUSE)
-
-    def _answer(self) -> tuple[int, bytes]:
-        connection = http.client.HTTPConnection(self._parts.hostname or "", self._parts.port, timeout=PATIENCE)
-        try:
-            connection.request("POST", "/v1/completions", json.dumps(_BODY), self._headers)
-            response = connection.getresponse()
-            return response.status, response.read(_READ)
-        finally:
-            connection.close()

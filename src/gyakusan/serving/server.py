@@ -7,7 +7,6 @@ with Server.of(deployment) as server:
 from __future__ import annotations
 
 import http.client
-import json
 import signal
 import threading
 import time
@@ -23,7 +22,7 @@ from gyakusan.engines.server import Endpoint, ServerModule, ServerReport
 from gyakusan.errors import BadReference, ServerError
 from gyakusan.message import Message, say
 from gyakusan.serving import posix
-from gyakusan.serving.access import KEY_VARIABLE, Access, free_port, grant_access, is_loopback
+from gyakusan.serving.access import Access, free_port, grant_access, is_loopback
 from gyakusan.serving.process import GuardedProcess, ProcessSpec
 from gyakusan.serving.proof import Proof
 
@@ -37,7 +36,7 @@ DRAIN = 30.0
 
 _ATTEMPTS = 3
 """Attempts with a free port: between finding it and using it, somebody else may take it."""
-_LOOPBACK_OF = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+LOOPBACK_OF = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 """Address at which we reach a server that listens on all addresses."""
 
 
@@ -167,7 +166,7 @@ class Server(Generic[S, R]):
     @property
     def url(self) -> str:
         """Base of the OpenAI API."""
-        return f"http://{_authority(*self._address)}/v1"
+        return f"http://{authority(*self._address)}/v1"
 
     @property
     def key(self) -> str | None:
@@ -226,18 +225,11 @@ class Server(Generic[S, R]):
             time.sleep(0.2)
         self.check()
 
-    def curl(self, prompt: str = "Hello!") -> str:
-        """Return a line to try the server with. The key is a variable, never its value."""
-        body = json.dumps({"messages": [{"role": "user", "content": prompt}], "max_tokens": 64})
-        header = f' -H "Authorization: Bearer ${KEY_VARIABLE}"' if self.key else ""
-        quoted = body.replace("'", "'\\''")
-        return f"curl {self.url}/chat/completions -H 'Content-Type: application/json'{header} -d '{quoted}'"
-
     def _attempt(self, access: Access, *, last: bool) -> bool:
         """Start once. Returns False if somebody else took the free port meanwhile and it is not the last attempt."""
         port = access.port or free_port(access.host)
         self._proof = None
-        self._address = (_LOOPBACK_OF.get(access.host, access.host), port)
+        self._address = (LOOPBACK_OF.get(access.host, access.host), port)
         self._child = GuardedProcess(self._spec(access, port), self.options.log_file, append=self.options.append_log)
         try:
             self._wait(self._child)
@@ -313,7 +305,7 @@ class Server(Generic[S, R]):
         if self.module.PROVED:
             return True
         if self._proof is None:
-            self._proof = Proof(f"http://{_authority(*self._address)}", self.key)
+            self._proof = Proof(f"http://{authority(*self._address)}", self.key)
         return self._proof.told()
 
     def _death(self, child: GuardedProcess, *, started: bool) -> ServerError:
@@ -336,7 +328,8 @@ class Server(Generic[S, R]):
         return _ended(code, child.log.lines)
 
 
-def _authority(host: str, port: int) -> str:
+def authority(host: str, port: int) -> str:
+    """Return address and port as a URL has them."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 

@@ -27,14 +27,23 @@ from gyakusan.serving.access import KEY_VARIABLE, Access, grant_access, seen_fro
 from gyakusan.serving.buffer_comparison import compare_deployment
 from gyakusan.serving.front.keys import Keys
 from gyakusan.serving.front.limits import Limits, largest_body
-from gyakusan.serving.front.people import PeopleKeys, read
+from gyakusan.serving.front.people import PeopleKeys
+from gyakusan.serving.front.people import read as read_people
 from gyakusan.serving.front.running import Front
 from gyakusan.serving.front.upstream import Target
 from gyakusan.serving.live import Live, Rate
 from gyakusan.serving.process_memory import resident_bytes
 from gyakusan.serving.registration import Registration
 from gyakusan.serving.running_servers import RunningServer
-from gyakusan.serving.server import Handlers, Server, ServerOptions, leave_on_signals, restore_signals
+from gyakusan.serving.server import (
+    LOOPBACK_OF,
+    Handlers,
+    Server,
+    ServerOptions,
+    authority,
+    leave_on_signals,
+    restore_signals,
+)
 from gyakusan.serving.watchdog import Patience, Watchdog, one_token
 
 RESTARTS = 6
@@ -44,8 +53,6 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 STEADY = 300.0
 """A server that lived so long starts again without a pause. [s]"""
 _TICK = 0.2
-_REACHED = {"0.0.0.0": "127.0.0.1", "::": "::1"}
-"""Address at which we reach a front that listens on all addresses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +130,7 @@ class Service:
         try:
             people = self.options.people
             if people is not None:
-                read(people)  # a broken file is said now, not to the people
+                read_people(people)  # a broken file is said now, not to the people
             self._access = grant_access(asked.host, asked.port, asked.key, keyed=people is not None)
             keys = Keys.of(self._access.key, None if people is None else PeopleKeys(people))
             limits = self.options.limits or default_limits(self._deployment)
@@ -159,7 +166,7 @@ class Service:
     def url(self) -> str:
         """Base of the OpenAI API, as this computer reaches it."""
         host = self.options.server.host
-        return self._at(_REACHED.get(host, host))
+        return self._at(LOOPBACK_OF.get(host, host))
 
     @property
     def lan_url(self) -> str:
@@ -169,7 +176,7 @@ class Service:
 
     def _at(self, host: str) -> str:
         port = self._front.port if self._front is not None else self.options.server.port
-        return f"http://[{host}]:{port}/v1" if ":" in host else f"http://{host}:{port}/v1"
+        return f"http://{authority(host, port)}/v1"
 
     @property
     def key(self) -> str | None:

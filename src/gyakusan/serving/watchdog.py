@@ -6,15 +6,14 @@ It is asked only when it has been quiet: a server that answers people proves its
 from __future__ import annotations
 
 import http.client
-import json
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
-from gyakusan.serving import posix
 from gyakusan.serving.front.upstream import Target
+from gyakusan.serving.one_token import ask_for_token
+from gyakusan.serving.process_memory import processor_seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +78,7 @@ class Watchdog:
         return self._patience.busy if used > AWAKE * waited else self._patience.asleep
 
     def _processor(self) -> float:
-        found = None if self._pid is None else posix.processor_seconds(self._pid)
+        found = None if self._pid is None else processor_seconds(self._pid)
         return time.monotonic() if found is None else found  # a system that does not tell: taken as busy
 
     def _try(self) -> None:
@@ -92,16 +91,8 @@ def one_token(target: Target, seconds: float = 3600.0) -> bool:
 
     A server of embeddings refuses, which it can only do while it works.
     """
-    parts = urlsplit(target.url)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=seconds)
-    headers = {"Content-Type": "application/json"}
-    if target.key is not None:
-        headers["Authorization"] = f"Bearer {target.key}"
     try:
-        connection.request("POST", "/v1/completions", json.dumps({"prompt": "1", "max_tokens": 1}), headers)
-        response = connection.getresponse()
-        return response.status != http.client.SERVICE_UNAVAILABLE and len(response.read(65536)) > 0
+        status, text = ask_for_token(target.url, target.key, seconds)
     except (OSError, http.client.HTTPException):
         return False
-    finally:
-        connection.close()
+    return status != http.client.SERVICE_UNAVAILABLE and len(text) > 0

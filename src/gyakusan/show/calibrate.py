@@ -8,16 +8,16 @@ from collections.abc import Iterator, Sequence
 from gyakusan.learning.known import KEPT_DAYS
 from gyakusan.load_testing.calibration import CalibratedFigure, Calibration
 from gyakusan.load_testing.learned_rows import Learnt
-from gyakusan.message import Message, people, say
+from gyakusan.message import Message, say
 from gyakusan.planning.predict.speed import Estimate
-from gyakusan.show.tree import Column, Next, Pause, Table, Text, Tree, Verdict, Words, whole
+from gyakusan.show.tree import Column, Next, Pause, Table, Text, Tree, Verdict, whole
 
-HEAD_TEXTS = ("predicted", "measured here", "factor", "predicted now")
+HEAD_TEXTS = ("people", "prompt", "predicted", "measured", "factor", "now")
 LABEL_TEXTS = {
-    "decode": "answer tokens/s, {people}, prompts of {prompt}",
-    "prefill": "prompt tokens/s, prompts of {prompt}",
-    "ttft": "first token, {people}, prompts of {prompt}, s",
-    "bandwidth": "RAM bandwidth, GB/s",
+    "decode": "answer tokens/s",
+    "prefill": "prompt tokens/s",
+    "ttft": "first token, s",
+    "bandwidth": "RAM, GB/s",
 }
 STAGE_TEXTS = {
     "ram": "Measuring the RAM",
@@ -57,7 +57,7 @@ def screen(found: Calibration) -> Tree:
 def table(figures: Sequence[CalibratedFigure]) -> Table:
     """Return each figure, predicted, measured and as it is predicted from now on."""
     heads = (Column(), *(Column(Message(h), "number") for h in HEAD_TEXTS))
-    return Table(heads, tuple((_label(f), *_cells(f)) for f in figures))
+    return Table(heads, tuple((Message(LABEL_TEXTS[f.quantity]), *_load(f), *_cells(f)) for f in figures))
 
 
 def measurements(action: str, count: int, learnt: Learnt | None, file: str = "") -> Tree:
@@ -69,7 +69,9 @@ def measurements(action: str, count: int, learnt: Learnt | None, file: str = "")
         told = say("Wrote {n} measurements to {file}.", n=n, file=whole(file))
         return Text(told), Text(say("They name devices and models, and no person, computer, path or prompt."), "note")
     refused = tuple(Text(r, "note") for r in refusals(learnt or Learnt()))
-    return Text(say("Kept {n} measurements of another computer; each counts a quarter of an own one.", n=n)), *refused
+    return Text(
+        say("Kept {n} measurements of another computer; together they count a quarter of the own ones.", n=n)
+    ), *refused
 
 
 def refusals(learnt: Learnt) -> Iterator[Message]:
@@ -114,8 +116,9 @@ def _notes(found: Calibration) -> Iterator[Message]:
         )
 
 
-def _label(figure: CalibratedFigure) -> Words:
-    return Message(LABEL_TEXTS[figure.quantity], {"people": people(figure.users), "prompt": f"{figure.prompt:,}"})
+def _load(figure: CalibratedFigure) -> tuple[str, str]:
+    """Return people and length of the prompts; nothing for the RAM."""
+    return str(figure.users or ""), f"{figure.prompt:,}" if figure.prompt else ""
 
 
 def _cells(f: CalibratedFigure) -> tuple[str, ...]:

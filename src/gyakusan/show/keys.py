@@ -43,7 +43,7 @@ def _limit(number: int) -> Cell:
 def made(name: str, key: str) -> Tree:
     """Return a key that was made, which is shown this once."""
     verdict = Verdict((say("{name} has a key. It is shown only now:", name=name),), tone="plain")
-    use = Text(say("Servers that were started with --people-keys let it in from now on."))
+    use = Text(say("Servers that were started with --people-keys accept it from now on."))
     return verdict, Pause(), Address(whole(key)), Pause(), use, Next((whole(f"gyakusan keys revoke {name}"),))
 
 

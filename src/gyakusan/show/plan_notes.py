@@ -246,9 +246,6 @@ def _shared(answer: Recommendation) -> Iterator[Message]:
     plans, request = answer.plans, answer.request
     if any(p.in_ram and is_wide(p) and not _knows_ram(p) for p in plans):
         yield say("Intervals are wide: the RAM's speed is assumed: add --bandwidth 80GB/s.")
-    if here := next((p.pace for p in plans if p.pace is not None and p.pace.measurements_here), None):
-        n = f"{here.measurements_here:,}"
-        yield say("Speeds rest on {n} measurements of this computer, the newest of {date}.", n=n, date=here.measured_on)
     if off := [n for n, p in enumerate(plans, 1) if p.projector == "off"]:
         yield _no_images(off, len(plans))
     if request.context is None and request.workload.context <= SHORT_CONTEXT and request.task == "chat":

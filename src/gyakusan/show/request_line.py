@@ -57,7 +57,7 @@ def question(answer: Recommendation) -> Question:
     """Return the question of an answer: people and lengths, then each limit that acts."""
     request = answer.request
     second_hand = any(item.used for plan in answer.plans for item in plan.offer.items)
-    limits = Listed((*_limits(request, second_hand=second_hand), *_intervals(request)))
+    limits = Listed((*_limits(request, second_hand=second_hand), *_intervals(request), *_basis(answer)))
     return Question((_load_line(request, limits),))
 
 
@@ -149,6 +149,13 @@ def _intervals(request: PlanRequest) -> tuple[Message, ...]:
     if request.users > 1:
         return (say("tokens/s is for each (80 %)"),)
     return (say("tokens/s (80 %)"),)
+
+
+def _basis(answer: Recommendation) -> Iterator[Message]:
+    """Yield that speeds are corrected by measurements of this computer, where they are."""
+    if here := next((p.pace for p in answer.plans if p.pace is not None and p.pace.measurements_here), None):
+        told = {"n": f"{here.measurements_here:,}", "day": here.measured_on}
+        yield say("speeds corrected by measurements of this computer ({n}, the newest of {day})", **told)
 
 
 def asked(request: PlanRequest, machine: str) -> tuple[Words, ...]:

@@ -185,7 +185,10 @@ def test_lines_of_the_log() -> None:
     assert str(vllm.stage("x Model loading took 1.00 GiB")) == "Measuring what the largest batch takes."
     assert vllm.stage("nothing") is None
     assert vllm.works("Avg generation throughput: 5.0 tokens/s, Running: 1 reqs")
-    assert not vllm.works("Avg generation throughput: 0.0 tokens/s, Running: 0 reqs")
+    assert vllm.works("Avg prompt throughput: 90.4 tokens/s, Avg generation throughput: 0.0 tokens/s, Running: 1 reqs")
+    for reqs in (0, 3):  # a server that hangs goes on to log
+        idle = "Avg prompt throughput: 0.0 tokens/s, Avg generation throughput: 0.0 tokens/s, Running: {} reqs"
+        assert not vllm.works(idle.format(reqs))
     assert not vllm.gave_up(line)
     assert vllm.title("vllm") == "vLLM"
     assert log.Reported().buffers == ()

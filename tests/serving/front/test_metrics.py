@@ -7,12 +7,11 @@ import math
 import socket
 import threading
 import time
-from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
 import pytest
-from tests.fakes.fake_model_server import KEY, Open, Running, opened
+from tests.fakes.fake_model_server import KEY, Open, Running, opened, wait_for
 
 from gyakusan.errors import ServerError
 from gyakusan.serving import observed as module
@@ -26,15 +25,6 @@ __all__ = ["opened"]  # the fixture
 
 def look(running: Running, key: str | None = KEY) -> Observed:
     return observe(Endpoint("", running.url + "/v1", None, key))
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 10.0) -> bool:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if condition():
-            return True
-        time.sleep(0.02)
-    return False
 
 
 def test_requests_tokens_and_memory_are_counted(opened: Open) -> None:

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx2
 import pytest
-from tests.fakes.fake_model_server import INNER, KEY, Open, Running, opened
+from tests.fakes.fake_model_server import INNER, KEY, Open, Running, opened, wait_for
 
 from gyakusan.errors import BadSetting, ServerError
 from gyakusan.serving.front.keys import Keys
@@ -33,15 +33,6 @@ def closed(stranger: socket.socket) -> bool:
         return stranger.recv(100) == b""
     except ConnectionResetError:
         return True
-
-
-def wait_for(condition: object, seconds: float = 10.0) -> bool:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if condition():  # type: ignore[operator]
-            return True
-        time.sleep(0.01)
-    return False
 
 
 def kind_of(response: httpx2.Response) -> tuple[int, str]:

@@ -28,6 +28,7 @@ __all__ = ["HEALTH", "PROGRAMS", "listens", "read", "stage", "start_failure", "w
 GIVEN: Given = "file"
 PROVED = True
 """It warms up with a token before /health answers 200. Source: llama.cpp b11434, common/common.cpp, common_init_from_params."""
+CACHE_METRICS: tuple[str, ...] = ()
 PROGRAMS: tuple[str, ...] = (launching.PROGRAM, "embedded")
 
 _EMBEDDED = Path(__file__).with_name("embedded_server.py")

@@ -26,6 +26,7 @@ HEALTH = "/health"
 GIVEN: Given = "folder"
 PROVED = False
 """/health answers 200 while the model is still being loaded. Source: mlx-lm 0.32.2, server.py, is_healthy."""
+CACHE_METRICS: tuple[str, ...] = ()
 PROGRAMS: tuple[str, ...] = (launching.PACKAGE, launching.PROGRAM)
 
 model_error, dry_run, predicted_buffers, device_family = checkpoint_error, no_dry_run, no_buffers, same_device

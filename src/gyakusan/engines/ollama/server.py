@@ -21,6 +21,7 @@ HEALTH = "/health"
 GIVEN: Given = "name"
 PROVED = True
 """It listens only once Ollama has said that the model is loaded."""
+CACHE_METRICS: tuple[str, ...] = ()
 PROGRAMS: tuple[str, ...] = ("ollama",)
 USUAL_PORT = 11434
 dry_run, predicted_buffers, device_family = no_dry_run, no_buffers, same_device

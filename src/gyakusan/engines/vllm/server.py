@@ -33,6 +33,8 @@ HEALTH = "/health"
 GIVEN: Given = "folder"
 PROVED = True
 """It listens only once the model is loaded and the largest batch was tried."""
+CACHE_METRICS: tuple[str, ...] = ("vllm:kv_cache_usage_perc",)
+"""Source: vLLM 0.32.0, v1/metrics/loggers.py."""
 PROGRAMS: tuple[str, ...] = ("vllm",)
 model_error, dry_run, device_family = checkpoint_error, no_dry_run, same_device
 
@@ -40,6 +42,7 @@ _HERE = "vllm.entrypoints.cli.main"
 _LISTENS = re.compile(
     r"(?:Starting vLLM (?:API )?server[^\n]{0,40} on http|Uvicorn running on http)s?://\S{1,100}:(\d{1,5})\b"
 )
+_THROUGHPUT = re.compile(r"(?:prompt|generation) throughput: (\d{1,9}\.\d) tokens/s")
 _KEPT = ("VLLM_CPU_", "VLLM_TARGET_DEVICE", "VLLM_CACHE_ROOT", "VLLM_CONFIG_ROOT")
 """Variables of vLLM that a person sets for a computer; the others would change what was planned."""
 _UNNEEDED = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "TRANSFORMERS_OFFLINE")
@@ -142,8 +145,8 @@ def listens(line: str, port: int) -> bool:
 
 
 def works(line: str) -> bool:
-    """Return True if this line says that tokens are computed."""
-    return "generation throughput:" in line[:2000] and "generation throughput: 0.0 tokens/s, Running: 0" not in line
+    """Return True if this line says that tokens are computed: a server that hangs goes on to log 0.0."""
+    return any(float(speed) > 0 for speed in _THROUGHPUT.findall(line[:2000]))
 
 
 def gave_up(line: str) -> bool:

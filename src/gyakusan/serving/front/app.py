@@ -9,7 +9,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import httpx2
@@ -47,7 +47,7 @@ DRAINED, DRAIN_TIME = 8 * 2**20, 2.0
 """How much of a refused body is read and dropped, and for how long: its sender reads the refusal after it. [B], [s]"""
 _PASSED = (b"content-type", b"content-length", b"retry-after")
 BYTES_OF_A_TOKEN = 4
-"""Of a prompt in a stream whose server does not count it (vLLM and MLX-LM do so on request only). Assumed. [B]"""
+"""Of a prompt in a stream whose server does not count it: some do so on request only. Assumed. [B]"""
 NOT_TOKENS = 4
 """Events of a stream that hold no token, at most: the role, the reason of the end, the usage, the end."""
 _TAIL = 4096
@@ -66,14 +66,12 @@ class Traffic:
     refusals: that were not
     tokens: of prompts and answers, as the server counted
     seen: when the server last sent something, by the monotonic clock [s]
-    clients: names of the keys that asked
     """
 
     requests: int = 0
     refusals: int = 0
     tokens: int = 0
     seen: float = 0.0
-    clients: set[str] = field(default_factory=set)
 
 
 class App:
@@ -139,19 +137,13 @@ class App:
         name = self.keys.owner(head.headers) if self.keys else OWNER
         if name is None:
             raise Refusal(401, "no_key", "This server needs its API key: Authorization: Bearer KEY.")
-        self.traffic.clients.add(name)
         return name, neighbourhood(head.client)
 
     def _meter(self, client: Client) -> None:
         requests, tokens = self.keys.limits(client[0])
         asks = client[0] if requests else client  # a person's own limit holds wherever they ask from
-        if wait := max(self._requests.wait(asks, requests), self._tokens.wait(client[0], tokens)):
-            raise Refusal(429, "rate_limited", f"This key has used its share. Ask again in {wait} s.", retry=wait)
+        _refuse_for(max(self._requests.wait(asks, requests), self._tokens.wait(client[0], tokens)))
         self._requests.take(asks, limit=requests)
-
-    def _check_tokens(self, name: str) -> None:
-        if wait := self._tokens.wait(name, self.keys.limits(name)[1]):
-            raise Refusal(429, "rate_limited", f"This key has used its share. Ask again in {wait} s.", retry=wait)
 
     async def _tell_metrics(self, head: Head, answer: _Answer) -> None:
         """Answer with the metrics of the front, and with those of the server where it has any."""
@@ -177,7 +169,7 @@ class App:
             if head.takes_slot:
                 await stack.enter_async_context(self.slots.one(client))
                 self.metrics.wait.observe(time.monotonic() - begun)
-                self._check_tokens(client[0])  # others of this key may have used them meanwhile
+                _refuse_for(self._tokens.wait(client[0], self.keys.limits(client[0])[1]))  # used while it waited
             self.traffic.requests += 1
             self.metrics.requests.labels(client[0]).inc()
             try:
@@ -317,6 +309,12 @@ async def _unless_gone(work: Awaitable[None], receive: Receive) -> None:
 async def _gone(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
+
+
+def _refuse_for(wait: int) -> None:
+    """Raise Refusal for a key that has to wait for its next request or token. wait: how long, 0 = it has not to [s]."""
+    if wait:
+        raise Refusal(429, "rate_limited", f"This key has used its share. Ask again in {wait} s.", retry=wait)
 
 
 def _nothing() -> None:

@@ -112,8 +112,13 @@ def revoke(name: str) -> Person:
     with _changing() as known:
         found = next((p for p in known if p.name == name), None)
         if found is None:
-            near = ", ".join(did_you_mean(name, [p.name for p in known])) or "gyakusan keys list"
-            raise BadReference("{name} has no key.", name=f'"{name[:80]}"', near=near, mend="Did you mean {near}?")
+            near = ", ".join(did_you_mean(name, [p.name for p in known]) or [p.name for p in known][:5]) or "-"
+            raise BadReference(
+                "{name} has no key.",
+                name=f'"{name[:80]}"',
+                near=near,
+                mend="These have one: {near}. All of them: gyakusan keys list",
+            )
         _write(tuple(p for p in known if p is not found))
     return found
 
