@@ -10,8 +10,8 @@ from gyakusan.load_testing import ramp
 from gyakusan.load_testing.result import BenchResult, Distribution, StepResult
 from gyakusan.message import Message, say
 from gyakusan.show.bench import screen
+from gyakusan.show.charts.lines import Line, chart
 from gyakusan.show.html import page
-from gyakusan.show.svg import Line, chart
 from gyakusan.show.tree import Words
 from gyakusan.text import Language, tell
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from functools import cache
 from html import escape
+from pathlib import Path
 
+from gyakusan.doors.files import packaged
+from gyakusan.doors.text import BLOCK, line
+from gyakusan.show.charts.style import stylesheet
 from gyakusan.show.tree import (
     FIXED,
     Bar,
@@ -17,38 +22,49 @@ from gyakusan.show.tree import (
     Question,
     Section,
     Table,
+    Tell,
     Text,
     Title,
     Verdict,
     Words,
 )
 
-Tell = Callable[[Words], str]
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 """Nothing is fetched and no script runs, whatever the page holds."""
-STYLE = """
-:root { color-scheme: light dark; }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
-table { border-collapse: collapse; margin: 1rem 0; }
-th, td { padding: .25rem .75rem; text-align: left; border-bottom: 1px solid #8885; }
-.n { text-align: right; font-variant-numeric: tabular-nums; }
-.verdict { font-size: 1.25rem; }
-.note { opacity: .8; } .good, .fits { color: #2a7d2a; } .bad, .fails { color: #c02020; } .caution, .doubt { color: #a06000; }
-svg { max-width: 100%; height: auto; background: #fff; color: #222; margin: .5rem 0; }
-svg text { font: 12px system-ui, sans-serif; } svg .grid { stroke: #ccc; }
+PAGE_STYLE = """
+:root { color-scheme: light dark; } body { margin: 0; }
+main.gyakusan { max-width: 60rem; margin: 0 auto; padding: 2rem 1rem; }
+@media (prefers-color-scheme: dark) { body { background: #1a1f23; } }
+@media print { body { background: none; } main.gyakusan { padding: 0; max-width: none; } }
 """
 
 
 def page(title: str, language: str, parts: Iterable[Part], charts: Iterable[str], tell: Tell) -> str:
     """Return a page. charts: SVG that we made; tell: says words in the reader's language. Everything else is escaped."""
-    body = "\n".join([*_parts(parts, tell), *charts])
     return (
         f'<!DOCTYPE html>\n<html lang="{language}">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{_text(title, tell)}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n"
-        f"<h1>{_text(title, tell)}</h1>\n{body}\n</main>\n</body>\n</html>\n"
+        f"<title>{_text(title, tell)}</title>\n<style>{style()}{PAGE_STYLE}</style>\n</head>\n<body>\n"
+        f'<main class="gyakusan">\n<h1>{_text(title, tell)}</h1>\n{body(parts, charts, tell)}\n</main>\n</body>\n</html>\n'
     )
+
+
+def fragment(language: str, parts: Iterable[Part], charts: Iterable[str], tell: Tell) -> str:
+    """Return the same for a place inside another page, e.g. below a cell of a notebook: nothing around it changes."""
+    inner = body(parts, charts, tell)
+    return f'<div class="gyakusan" lang="{language}">\n<style>{style()}</style>\n{inner}\n</div>\n'
+
+
+@cache
+def style() -> str:
+    """Return the sheet of everything that `body` writes, charts included."""
+    return stylesheet() + packaged(Path(__file__).with_name("report.css")).decode()
+
+
+def body(parts: Iterable[Part], charts: Iterable[str], tell: Tell) -> str:
+    """Return what is inside a page: the parts of a screen, then the charts."""
+    return "\n".join([*_parts(parts, tell), *charts])
 
 
 def _parts(parts: Iterable[Part], tell: Tell) -> Iterator[str]:
@@ -79,7 +95,7 @@ def _fact(fact: Fact, tell: Tell) -> str:
 
 def _told(told: Words | Command, tell: Tell) -> str:
     if isinstance(told, Command):
-        return f"{_text(told.label, tell)}<code>{escape(told.line)}</code>"
+        return f"{_text(told.label, tell)}<code>{escape(line(told.line, None))}</code>"
     return _text(told, tell)
 
 
@@ -90,7 +106,7 @@ def _table(table: Table, tell: Tell) -> str:
         f"<tr>{''.join(f'<td {m}>{_cell(c, tell)}</td>' for c, m in zip(row, marks, strict=True))}</tr>"
         for row in table.rows
     )
-    return f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>{rows}</tbody>\n</table>"
+    return f'<div class="scroll"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>{rows}</tbody>\n</table></div>'
 
 
 def _cell(cell: Cell, tell: Tell) -> str:
@@ -106,4 +122,4 @@ def _cell(cell: Cell, tell: Tell) -> str:
 
 
 def _text(words: Words, tell: Tell) -> str:
-    return escape(tell(words).replace(FIXED, " "))
+    return escape(line(tell(words).replace(FIXED, " "), BLOCK))

@@ -6,7 +6,7 @@ tree translates it. `show.terminal` draws trees; functions of the other modules 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Literal, TypeAlias
 
 from msgspec import Struct
@@ -15,6 +15,8 @@ from gyakusan.message import Message
 
 Words: TypeAlias = str | Message
 """Data, or a sentence to translate."""
+Tell: TypeAlias = Callable[[Words], str]
+"""Says words in the reader's language."""
 Tone = Literal["plain", "note", "good", "caution", "bad", "fits", "doubt", "fails"]
 """How a text is meant. note: secondary; good, caution, bad: of one figure; fits, doubt, fails: the verdict of a whole."""
 Kind = Literal["name", "number", "bar", "reason"]

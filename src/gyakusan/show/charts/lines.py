@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 from math import ceil, floor, log10
 
 from msgspec import Struct
+
+from gyakusan.doors.text import line as clean
+from gyakusan.show.charts.drawing import at, cut, frame, path, text
 
 WIDTH, HEIGHT = 640, 280
 """Of a chart. [px]"""
 LEFT, RIGHT, TOP, BOTTOM = 64, 150, 24, 44
 """Margins: axis on the left, names of the lines on the right. [px]"""
-DASHES = ("", "6 4", "2 3", "10 4 2 4")
-COLOURS = ("#0b5fa5", "#b3480c", "#3a7d2c", "#7a3d9a")
-"""Told apart by dashes too."""
+KINDS = 4
+"""Classes of lines, told apart by dashes too."""
 TICKS = 5
 
 
@@ -38,13 +39,10 @@ def chart(title: str, across: str, unit: str, lines: Sequence[Line]) -> str:
     step = _step(max(y for line in drawn for _, y in line.points))
     top = max(step, ceil(max(y for line in drawn for _, y in line.points) / step) * step)
     place = {x: LEFT + (WIDTH - LEFT - RIGHT) * i / (len(loads) - 1) for i, x in enumerate(loads)}
-    parts = [f"<title>{escape(title)}</title>", *_grid(top, step, unit), *_loads(place, across)]
+    parts = [*_grid(top, step, unit), *_loads(place, across)]
     for i, line in enumerate(drawn):
         parts += _line(line, i, place, top)
-    box = f'viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}"'
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{escape(title)}" {box}>{"".join(parts)}</svg>'
-    )
+    return frame(clean(title), WIDTH, HEIGHT, parts, kind="lines")
 
 
 def _step(highest: float) -> float:
@@ -55,32 +53,28 @@ def _step(highest: float) -> float:
 
 
 def _grid(top: float, step: float, unit: str) -> list[str]:
-    parts = [f'<text x="{LEFT}" y="{TOP - 8}" class="unit">{escape(unit)}</text>']
+    parts = [text(LEFT, TOP - 8, clean(unit))]
     for i in range(round(top / step) + 1):
         y = _y(i * step, top)
-        parts.append(f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}" class="grid"/>')
-        parts.append(f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{i * step:,.4g}</text>')
+        parts.append(path(f"M{LEFT} {at(y)}H{WIDTH - RIGHT}", "rule"))
+        parts.append(text(LEFT - 8, y + 4, f"{i * step:,.4g}", anchor="end"))
     return parts
 
 
 def _loads(place: dict[float, float], across: str) -> list[str]:
     y = HEIGHT - BOTTOM + 18
-    parts = [f'<text x="{x:.1f}" y="{y}" text-anchor="middle">{load:,.4g}</text>' for load, x in place.items()]
-    middle = (LEFT + WIDTH - RIGHT) / 2
-    return [*parts, f'<text x="{middle:.0f}" y="{y + 18}" text-anchor="middle">{escape(across)}</text>']
+    parts = [text(x, y, f"{load:,.4g}", anchor="middle") for load, x in place.items()]
+    return [*parts, text((LEFT + WIDTH - RIGHT) / 2, y + 18, clean(across), anchor="middle")]
 
 
 def _line(line: Line, number: int, place: dict[float, float], top: float) -> list[str]:
-    colour, dash = COLOURS[number % len(COLOURS)], DASHES[number % len(DASHES)]
-    at = [(place[x], _y(y, top)) for x, y in line.points]
-    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in at)
-    parts = [f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2" stroke-dasharray="{dash}"/>']
-    parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>' for x, y in at]
-    x, y = at[-1]
-    return [
-        *parts,
-        f'<text x="{x + 10:.1f}" y="{y + 4 + 14 * number * (number > 1):.1f}" fill="{colour}">{escape(line.name)}</text>',
-    ]
+    kind = number % KINDS
+    points = [(place[x], _y(y, top)) for x, y in line.points]
+    parts = [path("M" + "L".join(f"{at(x)} {at(y)}" for x, y in points), f"line{kind}")]
+    parts += [f'<circle cx="{at(x)}" cy="{at(y)}" r="3" class="f-line{kind}"/>' for x, y in points]
+    x, y = points[-1]
+    name = cut(clean(line.name), WIDTH - x - 10)
+    return [*parts, text(x + 10, y + 4 + 14 * number * (number > 1), name, f"f-line{kind}")]
 
 
 def _y(value: float, top: float) -> float:

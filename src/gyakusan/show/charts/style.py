@@ -1,0 +1,54 @@
+"""The colours of charts: one sheet for pages, and the same with plain colours for pictures that leave the page."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from pathlib import Path
+
+from gyakusan.doors.files import packaged
+
+_TOKEN = re.compile(r"(--[a-z0-9-]+): ([^;]+);")
+_USE = re.compile(r"var\((--[a-z0-9-]+)\)")
+_BLOCK = re.compile(r"\.chart, \.gyakusan \{([^}]*)\}")
+_RULE = re.compile(r"^(?!@|/\*)([^{}\n]+)\{([^{}]*var\([^{}]*)\}", re.MULTILINE)
+
+
+@cache
+def stylesheet() -> str:
+    """Return the sheet for a page: light and dark by the system, or by data-theme="light" or "dark" of the page's root."""
+    text = _read()
+    light, dark = _BLOCK.findall(text)
+    chosen = (
+        f':root[data-theme="{name}"] .chart, :root[data-theme="{name}"] .gyakusan {{{tokens}}}\n'
+        for name, tokens in (("light", light), ("dark", dark))
+    )
+    return text + "".join(chosen)
+
+
+@cache
+def standalone() -> str:
+    """Return the same for an SVG that stands alone: plain colours, as not every program that draws SVG knows variables."""
+    light, dark = (dict(_TOKEN.findall(block)) for block in _BLOCK.findall(_read()))
+    rules = _read().split("} }\n", 1)[1]
+    plain = _USE.sub(lambda m: light[m[1]], rules)
+    night = "\n".join(f"{selector.strip()} {{ {_colours(body, dark)} }}" for selector, body in _RULE.findall(rules))
+    return f"{plain}@media (prefers-color-scheme: dark) {{\n{night}\n}}\n"
+
+
+def alone(svg: str) -> str:
+    """Return a chart as a file of its own: with its colours, on a ground that both themes have."""
+    start = svg.index(">") + 1
+    ground = '<rect width="100%" height="100%" class="f-card"/>'
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{svg[:start]}<style>{standalone()}</style>{ground}{svg[start:]}\n'
+
+
+def _colours(body: str, tokens: dict[str, str]) -> str:
+    """Return the declarations that hold a colour, with that of the other theme."""
+    parts = (d.strip() for d in body.split(";") if "var(" in d)
+    return " ".join(_USE.sub(lambda m: tokens[m[1]], d) + ";" for d in parts)
+
+
+@cache
+def _read() -> str:
+    return packaged(Path(__file__).with_name("charts.css")).decode()
