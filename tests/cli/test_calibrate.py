@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
+import sqlite3
+import time
+from contextlib import closing
 from datetime import date
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,9 +19,11 @@ from tests.load_testing.test_calibration import fake_server, plan
 
 import gyakusan
 from gyakusan.cli import main
-from gyakusan.errors import BadReference, BadSetting
+from gyakusan.errors import BadReference, BadSetting, SourceError
 from gyakusan.learning import known, store
+from gyakusan.learning.rows import parsed
 from gyakusan.load_testing import calibration
+from gyakusan.load_testing.learned_rows import learn
 from gyakusan.load_testing.workload import Shape, Step
 from gyakusan.python import calibrating
 
@@ -83,6 +89,58 @@ def test_outliers_of_a_file_are_refused_with_their_reason(capsys: pytest.Capture
     assert "is not a file of measurements" in capsys.readouterr().err
     with pytest.raises(BadReference):
         gyakusan.calibrate_import(tmp_path / "none.json")
+
+
+def importable(file: Path, *measured: float) -> Path:
+    """Write a file of measurements that would be kept."""
+    row = {"quantity": "decode", "device": "X", "engine": "llama.cpp", "cores": 8, "rules": known.rules()}
+    row |= {"predicted": 10.0, "date": date.today().isoformat()}
+    rows = [row | {"measured": m} for m in measured]
+    file.write_text(json.dumps({"schema": "gyakusan/measurements/1", "rows": rows}))
+    return file
+
+
+def test_a_pipe_is_no_file_of_measurements(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    begun = time.monotonic()
+    assert main(["calibrate", "import", str(tmp_path / "fifo")]) == 2
+    assert time.monotonic() - begun < 5.0
+    assert "fifo" in capsys.readouterr().err
+
+
+def test_damaged_measurements_take_no_part_of_an_import(tmp_path: Path) -> None:
+    store.add([])
+    with closing(sqlite3.connect(store.path())) as db, db:
+        db.execute("INSERT INTO row (date, device, engine, quantity, document) VALUES ('', '', '', '', x'00')")
+    file = importable(tmp_path / "f.json", 11.0, 12.0)
+    assert main(["calibrate", "import", str(file)]) == 3
+    with pytest.raises(SourceError, match="cannot be read or written"):
+        learn(parsed(file.read_bytes(), "f"))
+    with closing(sqlite3.connect(store.path())) as db:
+        assert db.execute("SELECT count(*) FROM row").fetchone() == (1,)
+    assert gyakusan.calibrate(forget=True).to_dict()["measurements"] == 1
+    assert main(["calibrate", "import", str(file)]) == 0
+    assert len(store.read()) == 2
+
+
+def test_an_import_that_cannot_be_kept_as_a_whole_keeps_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import msgspec
+
+    real, calls = msgspec.json.encode, []
+
+    def full(value: object) -> bytes:
+        calls.append(value)
+        if len(calls) == 2:
+            raise OSError(28, "No space left on device")
+        return real(value)
+
+    rows = parsed(importable(tmp_path / "f.json", 11.0, 12.0).read_bytes(), "f")
+    monkeypatch.setattr(store.msgspec.json, "encode", full)
+    with pytest.raises(SourceError, match="No space left"):
+        learn(rows)
+    assert store.read() == ()
 
 
 def test_it_is_switched_off(monkeypatch: pytest.MonkeyPatch) -> None:

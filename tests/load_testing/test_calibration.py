@@ -15,7 +15,6 @@ from gyakusan.engines.deployment import Deployment
 from gyakusan.learning import known
 from gyakusan.load_testing import calibration
 from gyakusan.load_testing.calibration import Watch, calibrate
-from gyakusan.load_testing.conditions import busy_cores
 from gyakusan.load_testing.result import BenchResult
 from gyakusan.load_testing.workload import Shape, Step
 
@@ -99,19 +98,3 @@ def test_an_early_end_keeps_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     found = calibrate(plan, quick=True)
     assert found.interrupted
     assert known.current() == ()
-
-
-def test_how_busy_other_programs_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from gyakusan.load_testing import conditions
-
-    stat = tmp_path / "stat"
-    monkeypatch.setattr(conditions.os, "cpu_count", lambda: 4)
-    stat.write_text("cpu  100 0 100 700 100 0 0 0 0 0\n")
-    later = "cpu  300 0 100 750 150 0 0 0 0 0\n"
-    monkeypatch.setattr(conditions.time, "sleep", lambda s: stat.write_text(later))
-    assert busy_cores(1.0, stat) == pytest.approx(4 * 200 / 300)
-    assert busy_cores(1.0, stat) is None  # nothing moved
-    assert busy_cores(1.0, tmp_path / "none") is None
-    stat.write_text("nothing\n")
-    monkeypatch.setattr(conditions.time, "sleep", lambda s: None)
-    assert busy_cores(1.0, stat) is None

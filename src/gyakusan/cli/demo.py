@@ -124,13 +124,15 @@ def _load(screen: Terminal, server: Service, language: Language) -> bool:
 
     from gyakusan.learning import known
     from gyakusan.load_testing import said_and_seen
-    from gyakusan.load_testing.conditions import conditions
+    from gyakusan.load_testing.conditions import OtherPrograms, conditions
     from gyakusan.show import bench as shown
 
     screen.show(*_head(7 if known.is_on() else 6, "Loaded with 1, 4 and 8 people"))
+    others = OtherPrograms()  # the server is a child of this process
     result, asked = _measured(server, language), _planned(None)
+    state = conditions(others.cores)
     found = [*said_and_seen.reported_memory(asked, server.report), *said_and_seen.speeds(asked, result.steps)]
-    told = said_and_seen.explained(found, asked, result, MOST, conditions())
+    told = said_and_seen.explained(found, asked, result, MOST, state)
     screen.show(*shown.screen(replace(result, comparisons=told, planned="smollm2")))
     memory = [c for c in told if c.quantity == "memory"]
     return bool(memory) and all(abs(c.error_share) <= CLOSE for c in memory)

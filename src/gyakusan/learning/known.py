@@ -109,9 +109,14 @@ def _rows(stamp: tuple[str, int, int], day: date, built_in: str) -> tuple[Row, .
     except SourceError as error:
         notice(error.message)
         return ()
+    return counting(every, day, built_in)
+
+
+def counting(rows: Iterable[Row], day: date, built_in: str) -> tuple[Row, ...]:
+    """Return those of some rows that count on a day. built_in: build of the constants, as `rules` tells."""
     oldest, newest = _oldest(day), (day + timedelta(days=1)).isoformat()  # rows have the day of UTC
-    counts = [r for r in every if oldest <= r.date <= newest]
-    return tuple(r for r in counts if r.rules == built_in or r.quantity == "bandwidth")
+    fresh = (r for r in rows if oldest <= r.date <= newest)
+    return tuple(r for r in fresh if r.rules == built_in or r.quantity == "bandwidth")
 
 
 @lru_cache(maxsize=64)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -39,8 +39,18 @@ def path() -> Path:
 
 
 def add(rows: Sequence[Row], file: Path | None = None) -> None:
-    """Keep rows, all or none, and forget what is past the most: imports first, then the oldest. Raises SourceError."""
-    with _open(file or path(), write=True) as db:
+    """Keep rows, all or none. Raises SourceError."""
+    change(lambda kept: rows, file)
+
+
+def change(choose: Callable[[tuple[Row, ...]], Sequence[Row]], file: Path | None = None) -> None:
+    """Keep what `choose` returns for all rows that are kept, in one transaction: all or none. Raises SourceError.
+
+    What is past the most is forgotten: imports first, then the oldest. A file whose rows cannot be read takes no new ones.
+    """
+    place = file or path()
+    with _open(place, write=True) as db:
+        rows = choose(_rows(db, place))
         db.executemany(
             "INSERT INTO row (date, device, engine, quantity, document) VALUES (?, ?, ?, ?, ?)",
             [(r.date, r.device, r.engine, r.quantity, msgspec.json.encode(r)) for r in rows],
@@ -56,10 +66,14 @@ def read(file: Path | None = None) -> tuple[Row, ...]:
         return ()
     with _open(place, write=False) as db:
         empty = db.execute("SELECT 1 FROM sqlite_master WHERE name = 'row'").fetchone() is None
-        found = [] if empty else db.execute("SELECT document FROM row ORDER BY number").fetchall()
+        return () if empty else _rows(db, place)
+
+
+def _rows(db: sqlite3.Connection, place: Path) -> tuple[Row, ...]:
+    found = db.execute("SELECT document FROM row ORDER BY number").fetchall()
     try:
         return tuple(msgspec.json.decode(d[0], type=Row) for d in found)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, TypeError) as error:
         raise _broken(place, str(error)) from error
 
 

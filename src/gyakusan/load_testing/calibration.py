@@ -16,7 +16,7 @@ from gyakusan.load_testing.conditions import Conditions, busy_cores
 from gyakusan.load_testing.connection import Target
 from gyakusan.load_testing.drive import StepRun
 from gyakusan.load_testing.endpoint import target_of
-from gyakusan.load_testing.learned_rows import Learnt, learn, rows_of
+from gyakusan.load_testing.learned_rows import NOTHING, Learnt, learn, rows_of
 from gyakusan.load_testing.ram_bandwidth import ram_bandwidth
 from gyakusan.load_testing.result import BenchResult, StepResult
 from gyakusan.load_testing.said_and_seen import speed_of
@@ -37,7 +37,6 @@ QUICK = (Step(Shape(128, 48), users=1), Step(Shape(128, 32), users=4))
 FULL_SECONDS, QUICK_SECONDS = 35.0, 13.0
 """How long each load is measured. [s]"""
 RAM_SECONDS = 3.0
-NOTHING_LEARNT = Learnt()
 ASSUMED_RAM = 40e9
 """Bandwidth of RAM that nobody named, where it is compared: two channels of DDR4-2666, of which much is reached. [B/s]"""
 
@@ -87,7 +86,7 @@ class Calibration:
     seconds: float
     busy: float | None
     figures: tuple[CalibratedFigure, ...] = ()
-    learnt: Learnt = NOTHING_LEARNT
+    learnt: Learnt = NOTHING
     interrupted: bool = False
 
 

@@ -63,6 +63,9 @@ class Learnt:
         return tuple({str(r.why): r.why for r in self.refused}.values())
 
 
+NOTHING = Learnt()
+
+
 def on_this_computer(deployment: Deployment) -> bool:
     """Return True if the chip that was planned for is one of this computer."""
     planned, here = _computing(deployment), machines.this_computer()
@@ -79,12 +82,29 @@ def rows_of(deployment: Deployment, result: BenchResult, seen: Conditions, origi
     return tuple(row for step in result.steps for row in _of_step(deployment, step, seen, origin, result.started[:10]))
 
 
-def learn(rows: Sequence[Row]) -> Learnt:
-    """Keep rows that are no outliers. Raises SourceError."""
+def learn(rows: Sequence[Row], *, again: bool = True) -> Learnt:
+    """Keep rows that are no outliers, all in one transaction or none. Raises SourceError, and keeps nothing then.
+
+    again: False leaves out those that are kept already
+    """
+    found = NOTHING
+
+    def choose(before: tuple[Row, ...]) -> tuple[Row, ...]:
+        nonlocal found
+        have = () if again else {structs.replace(r, origin="import") for r in before}
+        found = _judged([r for r in rows if r not in have], known.counting(before, known.today(), known.rules()))
+        return found.kept
+
+    store.change(choose)
+    return found
+
+
+def _judged(rows: Sequence[Row], current: Sequence[Row]) -> Learnt:
+    """Return which rows are no outliers. current: those that count until now."""
     kept: list[Row] = []
     refused: list[Refused] = []
     same: dict[tuple[str, str, str, int], list[Row]] = defaultdict(list)
-    for row in known.current():
+    for row in current:
         same[_figure(row)].append(row)
     for row in rows:
         why = judge.refusal(row, factor_of(row), same[_figure(row)])
@@ -93,8 +113,6 @@ def learn(rows: Sequence[Row]) -> Learnt:
             same[_figure(row)].append(row)
         else:
             refused.append(Refused(row, why))
-    if kept:
-        store.add(kept)
     return Learnt(tuple(kept), tuple(refused))
 
 

@@ -34,7 +34,10 @@ def ram_bandwidth(cores: int, seconds: float = 3.0, size: int = COPY) -> float:
 
     best, end = float("inf"), time.perf_counter() + seconds
     with ThreadPoolExecutor(threads) as pool:
-        while best == float("inf") or time.perf_counter() < end:
-            spans = list(pool.map(copy, pairs))
-            best = min(best, max(s[1] for s in spans) - min(s[0] for s in spans))
+        try:
+            while best == float("inf") or time.perf_counter() < end:
+                spans = list(pool.map(copy, pairs))
+                best = min(best, max(s[1] for s in spans) - min(s[0] for s in spans))
+        finally:
+            begin.abort()  # after Ctrl-C some copies were not begun: the others would wait for them for ever
     return 2 * size * threads / best

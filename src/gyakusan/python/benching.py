@@ -188,14 +188,14 @@ def measured(
 
     settings: of the machine and the engine, where a model is named; on_progress: called after each request.
     """
-    from gyakusan.load_testing.conditions import Conditions, conditions
+    from gyakusan.load_testing.conditions import Conditions, observed_with
     from gyakusan.load_testing.endpoint import ServerFacts, is_here
     from gyakusan.load_testing.said_and_seen import compare, unpredicted
     from gyakusan.load_testing.session import Bench
     from gyakusan.load_testing.store import Store
 
     asked = request_of(endpoint, options)
-    seen = conditions() if is_here(asked.target) else Conditions()
+    state = observed_with(asked.target.port) if is_here(asked.target) else Conditions
     log = _log_lines(options.log)
     before = _planned(
         options, settings or {}, ServerFacts(slots=1), None
@@ -206,6 +206,7 @@ def measured(
     keeper = _Keeper(running, Store() if options.save else None)
     running.on_step = keeper.step
     result = running.run()
+    seen = state()
     asked_for = before if options.model is None else _planned(options, settings or {}, running.facts, result)
     if asked_for is not None:
         found = compare(asked_for, result, running.facts.slots, seen, log)
@@ -361,7 +362,7 @@ def _log_lines(path: str | Path | None) -> tuple[str, ...]:
     from gyakusan.errors import SourceError
 
     try:
-        text = head(path, LARGEST_LOG, pipe=True).decode("utf-8", "replace")
+        text = head(path, LARGEST_LOG).decode("utf-8", "replace")
     except OSError as error:
         raise SourceError(
             "{file} cannot be read: {problem}.", file=str(path), problem=error.strerror or "?", mend="Check the path."

@@ -91,16 +91,15 @@ def calibrate_import(file: str | Path) -> Measurements:
     from msgspec import structs
 
     from gyakusan.doors.files import whole
-    from gyakusan.learning import known, rows, store
+    from gyakusan.learning import known, rows
     from gyakusan.load_testing.learned_rows import Learnt, Refused, learn
 
     _check_on()
-    data = whole(file, rows.LARGEST_FILE, pipe=True)
-    have = {structs.replace(r, origin="import") for r in store.read()}
+    data = whole(file, rows.LARGEST_FILE)
     told = [structs.replace(r, origin="import") for r in rows.parsed(data, str(file))]
-    fresh = [r for r in dict.fromkeys(told) if r not in have and r.quantity != "bandwidth"]
-    stale = [Refused(r, why) for r in fresh if (why := known.stale(r)) is not None]
-    learnt = learn([r for r in fresh if known.stale(r) is None])
+    others = [r for r in dict.fromkeys(told) if r.quantity != "bandwidth"]
+    learnt = learn([r for r in others if known.stale(r) is None], again=False)
+    stale = [Refused(r, why) for r in others if (why := known.stale(r)) is not None]
     return Measurements("imported", len(learnt.kept), Learnt(learnt.kept, (*stale, *learnt.refused)))
 
 

@@ -9,12 +9,54 @@ import signal
 import stat
 import subprocess
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from gyakusan.doors.files import head
+from gyakusan.errors import GyakusanError
+
+PROC = Path("/proc")
+"""Where Linux tells of its processes."""
 
 ENDING_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 """Signals that end a program: asked to, terminal closed, asked to with a core."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessStat:
+    """What Linux tells of a process (proc(5), /proc/PID/stat).
+
+    state: one letter, Z and X for one that has ended
+    parent: number of the process that started it, or that took it over
+    seconds: processor time of its own [s]
+    children_seconds: processor time of its children that have ended [s]
+    start: when it began, in clock ticks since the boot
+    """
+
+    state: str
+    parent: int
+    seconds: float
+    children_seconds: float
+    start: str
+
+
+def process_stat(pid: int, proc: Path = PROC) -> ProcessStat | None:
+    """Return what Linux tells of a process, None where there is none, and on another system."""
+    try:
+        fields = head(proc / str(pid) / "stat", 4096).decode("utf-8", "replace").rpartition(")")[2].split()
+        own, ended = (sum(int(n) for n in fields[i : i + 2]) / os.sysconf("SC_CLK_TCK") for i in (11, 13))
+        return ProcessStat(fields[0], int(fields[1]), own, ended, fields[19])
+    except (OSError, GyakusanError, IndexError, ValueError):
+        return None
+
+
+def process_stats(proc: Path = PROC) -> dict[int, ProcessStat]:
+    """Return what Linux tells of every process, by number; nothing on another system."""
+    try:
+        numbers = [int(entry.name) for entry in proc.iterdir() if entry.name.isdecimal()]
+    except OSError:
+        return {}
+    return {n: found for n in numbers if (found := process_stat(n, proc)) is not None}
 
 
 def kill_group(pid: int) -> None:
@@ -40,12 +82,14 @@ def process_start(pid: int) -> str:
     "" for a process that has ended, and where the system does not tell. Linux: the number of this boot and the clock ticks
     since it (proc(5), starttime); elsewhere what `ps` tells (POSIX, lstart of BSD and macOS).
     """
-    try:
-        fields = head(f"/proc/{pid}/stat", 4096).decode("utf-8", "replace").rpartition(")")[2].split()
-        boot = head("/proc/sys/kernel/random/boot_id", 64).decode("ascii", "replace").strip()
-        return "" if fields[0] in "ZX" else f"{boot} {fields[19]}"
-    except (OSError, IndexError):
+    found = process_stat(pid)
+    if found is None:
         return "" if os.path.isdir("/proc/self") else _start_by_ps(pid)
+    try:
+        boot = head("/proc/sys/kernel/random/boot_id", 64).decode("ascii", "replace").strip()
+    except OSError:
+        return ""
+    return "" if found.state in ("Z", "X") else f"{boot} {found.start}"
 
 
 def _start_by_ps(pid: int) -> str:
@@ -121,9 +165,5 @@ def locked(path: Path) -> Iterator[None]:
 
 def processor_seconds(pid: int) -> float | None:
     """Return the processor time that a process has used, None where the system does not tell [s]."""
-    try:
-        text = head(f"/proc/{pid}/stat", 4096).decode("utf-8", "replace")
-    except OSError:
-        return None
-    fields = text.rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    found = process_stat(pid)
+    return None if found is None else found.seconds

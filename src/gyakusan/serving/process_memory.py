@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 from collections.abc import Mapping
-from pathlib import Path
 
 from gyakusan.doors.files import head
 from gyakusan.errors import GyakusanError
@@ -54,15 +53,7 @@ def _parents() -> dict[int, int]:
     """Return each process with the one that started it."""
     if not os.path.isdir("/proc/self"):
         return _parents_by_ps()
-    found = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal():
-            try:
-                fields = head(entry / "stat", 4096).rpartition(b")")[2].split()
-                found[int(entry.name)] = int(fields[1])
-            except (OSError, GyakusanError, IndexError, ValueError):
-                continue
-    return found
+    return {pid: found.parent for pid, found in posix.process_stats().items()}
 
 
 def _parents_by_ps() -> dict[int, int]:
