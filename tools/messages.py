@@ -6,7 +6,8 @@ python tools/messages.py --prune    deletes what is left over, sorts the rest
 
 Found are: literals given to say(), tell(), _(), to exceptions of gyakusan.errors and as `mend=`; whole sentences wherever
 they stand (a template in a variable, a constant, a helper's argument); assignments to `template`; the values of module
-constants that end in _TEXTS; the words that stand as they are in the JSON (kinds, bases).
+constants that end in _TEXTS; the words that stand as they are in the JSON (kinds, bases); literals given to t() in the
+templates of the page.
 """
 
 from __future__ import annotations
@@ -30,10 +31,16 @@ WORDS = {
 TABLES = {"COMMANDS", "ABOUT"}
 SPOKEN = {"PROMPTS"}
 """Constants that are sentences but are said to a model, not to the user."""
-ANSWERED = {"Refusal", "Counter", "Gauge", "Histogram"}
+ANSWERED = {"ApiRoute", "Refusal", "Counter", "Gauge", "Histogram"}
 """Calls whose sentences go to programs, in English as all of OpenAI's API and of Prometheus."""
 
 _SENTENCE = re.compile(r"[A-Z{](?=.* ).*[\w)}\]`'\"][.?]", re.DOTALL)
+
+
+FOR_PROGRAMS = {"web/openapi.py"}
+"""Modules whose sentences are the description of the API."""
+_IN_TEMPLATE = re.compile(r"""\bt\((["'])(.+?)\1[,)]""")
+"""A template given to `t` in a page."""
 
 
 def templates(root: Path = ROOT) -> set[str]:
@@ -43,7 +50,10 @@ def templates(root: Path = ROOT) -> set[str]:
     for path in sorted(root.rglob("*.py")):
         tree = ast.parse(path.read_text("utf-8"))
         words = _words(tree, WORDS.get(path.relative_to(root).as_posix(), set()))
-        out |= {*_calls(tree, CALLS | errors), *_marked(tree), *words, *_sentences(tree)}
+        sentences = set() if path.relative_to(root).as_posix() in FOR_PROGRAMS else {*_sentences(tree)}
+        out |= {*_calls(tree, CALLS | errors), *_marked(tree), *words, *sentences}
+    for page in sorted(root.glob("web/templates/*.html")):
+        out |= {match[2] for match in _IN_TEMPLATE.finditer(page.read_text("utf-8"))}
     return {t for t in out if t.endswith("}.") or any(c.isalpha() for c in re.sub(r"\{\w+\}", "", t))}
 
 

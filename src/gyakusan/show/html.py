@@ -67,6 +67,7 @@ def body(parts: Iterable[Part], charts: Iterable[str], tell: Tell) -> str:
     return "\n".join([*_parts(parts, tell), *charts])
 
 
+
 def _parts(parts: Iterable[Part], tell: Tell) -> Iterator[str]:
     for part in parts:
         match part:
@@ -100,13 +101,32 @@ def _told(told: Words | Command, tell: Tell) -> str:
 
 
 def _table(table: Table, tell: Tell) -> str:
+    numbers = ["#"] if table.numbered and table.first else []
     marks = ['class="n"' if c.kind == "number" else "" for c in table.columns]
-    head = "".join(f"<th {m}>{_text(c.head, tell)}</th>" for c, m in zip(table.columns, marks, strict=True))
-    rows = "".join(
-        f"<tr>{''.join(f'<td {m}>{_cell(c, tell)}</td>' for c, m in zip(row, marks, strict=True))}</tr>"
-        for row in table.rows
+    heads = "".join(f"<th {m}>{_text(c.head, tell)}</th>" for c, m in zip(table.columns, marks, strict=True))
+    head = "".join(f'<th class="n">{n}</th>' for n in numbers) + heads
+    rows = []
+    for number, row in enumerate(table.rows, table.first):
+        cells = "".join(f"<td {m}>{_cell(c, tell)}</td>" for c, m in zip(row, marks, strict=True))
+        rows.append(f"<tr>{_number(number) if numbers else ''}{cells}</tr>")
+    drawn = f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>{''.join(rows)}</tbody>\n</table>"
+    told = f'<div class="scroll" tabindex="0">{drawn}</div>'
+    return told + _notes(table, tell)
+
+
+def _number(number: int) -> str:
+    return f'<td class="n">{number}</td>'
+
+
+def _notes(table: Table, tell: Tell) -> str:
+    """Return what is said of each row, as a list below the table with the rows' numbers."""
+    if not any(note.label or note.items for note in table.notes):
+        return ""
+    items = "".join(
+        f"<li><b>{_text(note.label, tell)}</b> {' · '.join(_text(item, tell) for item in note.items)}</li>"
+        for note in table.notes
     )
-    return f'<div class="scroll"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>{rows}</tbody>\n</table></div>'
+    return f'\n<ol class="notes" start="{table.first}">{items}</ol>'
 
 
 def _cell(cell: Cell, tell: Tell) -> str:

@@ -29,7 +29,7 @@ class Front:
 
     def __init__(self, host: str, port: int, keys: Keys, limits: Limits, names: tuple[str, ...] = ()) -> None:
         """Take the port. Raises BadSetting for an address that is not this computer's, ServerError for a taken port."""
-        self._socket = _listening(host, port)
+        self._socket = listening(host, port)
         self.port = int(self._socket.getsockname()[1])
         self.app = App(limits, keys, Names(host, names))
         kind = Connection.kind(limits)
@@ -95,7 +95,7 @@ class Front:
             asyncio.run(serve())
 
 
-def _listening(host: str, port: int) -> socket.socket:
+def listening(host: str, port: int) -> socket.socket:
     """Return a socket that listens. Raises BadSetting, ServerError."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]

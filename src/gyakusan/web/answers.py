@@ -1,0 +1,102 @@
+"""Answers to queries, by the same functions as Python and the commands. They read no file that a query names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from gyakusan.errors import BadReference, BadSetting
+from gyakusan.web.queries import CatalogQuery, CompareQuery, InspectQuery, NameQuery, PlanQuery
+
+if TYPE_CHECKING:
+    from gyakusan.planning.predict.memory_map import MemoryMap
+    from gyakusan.python.comparing import Comparison
+    from gyakusan.python.inspection import Inspection
+    from gyakusan.python.planning import Plans
+
+NAMES = ("catalog", "repository", "ollama", "hub")
+"""Kinds of references that a page may name: none of them is a path or an address that would be opened."""
+MOST_COMPARED = 36
+"""Models times devices of one comparison."""
+
+
+def check_model(name: str) -> str:
+    """Return the name of a model. Raises BadReference for a path or an address: a page opens none."""
+    from gyakusan.models.reference import resolve
+
+    if resolve(name).kind not in NAMES:
+        raise BadReference(
+            "{name} is a file or an address, and a page opens none.",
+            name=repr(name[:80]),
+            mend="Give a name, or use gyakusan inspect.",
+        )
+    return name
+
+
+def inspect(query: InspectQuery) -> Inspection:
+    """Return what a model takes and how fast it is. Raises GyakusanError."""
+    from gyakusan.python.inspection import inspect as ask
+
+    return ask(
+        check_model(query.model), prompt=query.prompt, offline=True, **_question(query), **_settings(query)
+    )  # fmt: skip
+
+
+def memory_map(query: InspectQuery) -> MemoryMap:
+    """Return where a model fits. Raises GyakusanError."""
+    from gyakusan.planning.predict.memory_map import memory_map as made
+    from gyakusan.python.options import deployed
+
+    return made(deployed(check_model(query.model), _settings(query), offline=True, **_question(query)))
+
+
+def _question(query: InspectQuery) -> dict[str, Any]:
+    names = ("quant", "engine", "device", "memory", "ram", "reserve", "bandwidth", "context", "users")
+    return {name: getattr(query, name) for name in names}
+
+
+def _settings(query: InspectQuery) -> dict[str, Any]:
+    chosen: dict[str, Any] = {"images": True} if query.images else {}
+    return chosen | ({"kv_type": query.kv_type} if query.kv_type else {})
+
+
+def plan(query: PlanQuery) -> Plans:
+    """Return the best endpoints. Raises GyakusanError."""
+    from gyakusan.python.planning import plan as ask
+
+    if query.model is not None:
+        check_model(query.model)
+    given = {name: getattr(query, name) for name in query.__struct_fields__}
+    return ask(**{name: value for name, value in given.items() if value is not None})
+
+
+def compare(query: CompareQuery) -> Comparison:
+    """Return models on devices side by side. Raises GyakusanError."""
+    from gyakusan.python.comparing import Comparison
+    from gyakusan.python.comparing import compare as ask
+
+    if len(query.device) * len(query.model) > MOST_COMPARED:
+        raise BadSetting(
+            "{n} pairs of a model and a device were asked for.",
+            n=len(query.device) * len(query.model),
+            mend="Ask for at most 36.",
+        )
+    models = [check_model(name) for name in query.model]
+    found = ask(*query.device, model=models, quant=query.quant, context=query.context, users=query.users)
+    assert isinstance(found, Comparison)
+    return found
+
+
+def records(kind: Any, query: CatalogQuery) -> Any:
+    """Return the records of a kind. Raises GyakusanError."""
+    from gyakusan.python.records import catalog_list
+
+    return catalog_list(
+        kind, search=query.search, memory=query.memory, language=query.language, all=query.every
+    )  # fmt: skip
+
+
+def record(query: NameQuery) -> Any:
+    """Return one record with its sources. Raises UnknownName."""
+    from gyakusan.python.records import catalog_show
+
+    return catalog_show(query.name)

@@ -1,0 +1,61 @@
+"""The API: each route of the table as an endpoint, with JSON, ETags and errors as problem+json."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import partial
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from gyakusan.documents.writer import written
+from gyakusan.errors import GyakusanError
+from gyakusan.text import Language
+from gyakusan.web.openapi import PATH, PROBLEM, document
+from gyakusan.web.problems import problem_of
+from gyakusan.web.queries import read
+from gyakusan.web.reader import language_of
+from gyakusan.web.routes import ROUTES, ApiRoute
+from gyakusan.web.work import Work
+
+
+def routes() -> list[Route]:
+    """Return the endpoints of the API."""
+    return [*(Route(r.path, partial(_answer, r), name=r.name) for r in ROUTES), Route(PATH, _description)]
+
+
+async def _answer(route: ApiRoute, request: Request) -> Response:
+    language = language_of(request)
+    work: Work = request.app.state.work
+    try:
+        body = await work.run(partial(_text, route, request.query_params.multi_items(), language))
+    except GyakusanError as error:
+        return problem(error, language)
+    return with_tag(request, body)
+
+
+def _text(route: ApiRoute, pairs: list[tuple[str, str]], language: Language) -> bytes:
+    return written(route.ask(read(route.query, pairs)), language, indent=None).encode()
+
+
+def with_tag(request: Request, body: bytes, kind: str = "application/json") -> Response:
+    """Return an answer that a program need not fetch twice."""
+    tag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    headers = {"etag": tag, "cache-control": "no-cache", "vary": "Accept-Language, Cookie"}
+    if tag in [t.strip().removeprefix("W/") for t in request.headers.get("if-none-match", "").split(",")]:
+        return Response(status_code=304, headers=headers)
+    return Response(body, media_type=kind, headers=headers)
+
+
+def problem(error: GyakusanError, language: Language) -> Response:
+    """Return an error for programs. Source: RFC 9457."""
+    found = problem_of(error, language)
+    body = json.dumps({"type": "about:blank", **found}, ensure_ascii=False)
+    headers = {"cache-control": "no-store"} | ({"retry-after": "1"} if found["status"] == 429 else {})
+    return Response(body, int(found["status"]), media_type=PROBLEM, headers=headers)
+
+
+async def _description(request: Request) -> Response:
+    return with_tag(request, document())

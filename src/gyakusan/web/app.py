@@ -1,0 +1,60 @@
+"""The application: pages, API, files, and the guard around them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
+
+from gyakusan.message import say
+from gyakusan.web import api, pages
+from gyakusan.web.guard import App, Guard
+from gyakusan.web.rendering import STATIC, page
+from gyakusan.web.work import Work
+
+SMALLEST_GZIP = 1024
+"""Smaller answers are sent as they are. [B]"""
+YEAR = 31536000
+
+
+class Files(StaticFiles):
+    """The page's own files; their addresses change with them, so browsers may keep them."""
+
+    def file_response(self, *arguments: object, **options: object) -> Response:
+        """Return a file."""
+        response = super().file_response(*arguments, **options)  # type: ignore[arg-type]
+        response.headers["cache-control"] = f"public, max-age={YEAR}, immutable"
+        return response
+
+
+def application(host: str, names: Iterable[str] = (), *, public: bool = False) -> App:
+    """Return the whole application.
+
+    host: that it listens on
+    names: further names by which it may be called
+    public: True for a copy that shows nothing of this computer
+    """
+    found = Starlette(
+        routes=[*pages.routes(public=public), *api.routes(), Mount("/static", Files(directory=STATIC))],
+        exception_handlers={404: _missing, 500: _broken},
+    )
+    found.state.public = public
+    found.state.work = Work()
+    return Guard(GZipMiddleware(found, minimum_size=SMALLEST_GZIP), host, names)
+
+
+def _missing(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    lines = (say("There is no page {path}.", path=request.url.path[:80]),)
+    return page(request, "error.html", say("Error: no such page"), status=404, lines=lines)
+
+
+def _broken(request: Request, error: Exception) -> Response:
+    lines = (say("The page failed: {kind}. Its address and this word help to mend it.", kind=type(error).__name__),)
+    return page(request, "error.html", say("Error: the page failed"), status=500, lines=lines)

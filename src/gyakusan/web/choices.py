@@ -1,0 +1,31 @@
+"""What a person may choose from: names of models, devices, engines, formats."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from gyakusan.engines.registry import NAMES
+
+CACHES = ("f16", "q8_0", "q4_0")
+
+
+@cache
+def model_names() -> tuple[str, ...]:
+    """Return the names of the models that are proposed."""
+    from gyakusan.python.records import catalog_list
+
+    return tuple(sorted((r.record.name for r in catalog_list("models").records), key=str.casefold))
+
+
+@cache
+def device_names() -> tuple[str, ...]:
+    """Return the names of the devices and of the complete computers."""
+    from gyakusan.python.records import catalog_list
+
+    found = [*catalog_list("devices").records, *catalog_list("machines").records]
+    return tuple(dict.fromkeys(r.record.name for r in found))
+
+
+def engine_names() -> tuple[str, ...]:
+    """Return the names of the engines."""
+    return tuple(NAMES)

@@ -1,0 +1,264 @@
+"""Fit: does a model fit on a machine for some people and a context, by how much, and what would mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from msgspec import Struct, structs
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gyakusan.core.ledger import KINDS, Account
+from gyakusan.engines.deployment import Deployment
+from gyakusan.engines.service_files import compose_file, has_systemd, service, shell_line, systemd_unit
+from gyakusan.errors import BadSetting, GyakusanError
+from gyakusan.message import Message, people, say
+from gyakusan.planning.predict.capacity import MOST_USERS, find_capacity
+from gyakusan.planning.predict.ways import Way, formats_of
+from gyakusan.python.inspection import Inspection
+from gyakusan.show import ledger as ledgers
+from gyakusan.show.wording import format_name, gib, machine_words, needed_gib, quality, rate, seconds, spare_gib
+from gyakusan.units import GIB
+from gyakusan.web import answers
+from gyakusan.web.choices import device_names, engine_names, model_names
+from gyakusan.web.queries import InspectQuery, read
+from gyakusan.web.reader import Reader, reader_of
+from gyakusan.web.rendering import address, page
+
+PART_TEXTS = {
+    "weights": "Weights", "kv_cache": "KV cache", "recurrent_state": "Recurrent state", "scratch": "Compute buffer",
+    "overhead": "Overhead",
+}  # fmt: skip
+"""Kind of a line -> its name; the page's script says the same."""
+PUBLIC_DEVICE = "RTX 4090"
+"""Where a public copy is asked about no device: it knows no computer."""
+
+
+class Bar(Struct, frozen=True):
+    """The memory of one device as a bar.
+
+    name: of the device
+    parts: kind, label and bytes of each part [B]
+    account: the same as lines
+    """
+
+    name: str
+    parts: tuple[tuple[str, str, float], ...]
+    account: Account
+
+    @property
+    def full(self) -> float:
+        """Width of the bar [B]."""
+        return max(float(self.account.device.memory or 0), float(self.account.at_most), 1.0)
+
+
+class Tab(Struct, frozen=True):
+    """One way to start the server.
+
+    name: shown on the tab
+    text: to copy
+    """
+
+    name: str
+    text: str
+
+
+def draw(request: Request) -> Response:
+    """Return the page. Raises GyakusanError."""
+    query = read(InspectQuery, request.query_params.multi_items())
+    if request.app.state.public and query.device is None and query.memory is None:
+        query = structs.replace(query, device=PUBLIC_DEVICE)
+    found = answers.inspect(query)
+    d, reader = found.deployment, reader_of(request)
+    tight = found.tightest
+    machine = machine_words(d.machine)
+    return page(
+        request, "fit.html", say("Does {model} fit on {machine}?", model=d.name, machine=machine),
+        query=query, found=found, tone=_tone(found), verdict=_verdict(found), spare=_spare(tight, found),
+        takes=_takes(found), bars=[_bar(a) for a in found.accounts], ways=list(_ways(query, found)), room=_room(found),
+        tiles=list(_tiles(found)), tabs=list(_tabs(d)), lines=list(_lines(found)), engines=engine_names(),
+        models=model_names(), devices=device_names(), formats=_formats(d), quant=d.quantization, context=int(found.load.context),
+        users=int(found.load.users), cache=query.kv_type or d.cache_type, trained=d.model.trained_context, gib=gib, gibibyte=GIB,
+        map_address=address("/api/v1/memory-map", **_named(query)), words=_script_words(reader),
+        format_name=format_name, neighbours=_neighbours(query, found),
+    )  # fmt: skip
+
+
+def _named(query: InspectQuery) -> dict[str, Any]:
+    return {name: getattr(query, name) for name in query.__struct_fields__}
+
+
+def _tone(found: Inspection) -> str:
+    return "no" if found.refusals else {"fits": "yes", "unsure": "tight", "short": "no"}[found.fit]
+
+
+def _verdict(found: Inspection) -> Message:
+    if found.refusals:
+        return say("It does not run.")
+    return {"fits": say("It fits."), "unsure": say("It may not fit."), "short": say("It does not fit.")}[found.fit]
+
+
+def _spare(account: Account, found: Inspection) -> Message | None:
+    if found.refusals or account.spare is None:
+        return None
+    spare = float(account.spare)
+    if spare >= 0:
+        return say("at least {gib} GiB to spare", gib=spare_gib(spare))
+    if found.fit == "unsure":
+        return say("up to {gib} GiB short", gib=needed_gib(-spare))
+    return say("{gib} GiB short", gib=needed_gib(-spare))
+
+
+def _takes(found: Inspection) -> tuple[Message, ...]:
+    """Return the reason in a sentence or two."""
+    if found.refusals:
+        return found.refusals
+    account, load = found.tightest, found.load
+    told = {
+        "people": people(int(load.users)), "context": f"{int(load.context):,}", "low": gib(float(account.at_least)),
+        "high": gib(float(account.at_most)),
+    }  # fmt: skip
+    usable = account.device.usable
+    if usable is None:
+        first = say("{people} with {context} tokens each take {high} GiB; the memory is unknown.", **told)
+    else:
+        told["usable"] = gib(float(usable))
+        first = say("{people} with {context} tokens each take {low} to {high} GiB; {usable} GiB are usable.", **told)
+    more = (
+        (say("The model was trained for {n} tokens; {context} are asked for.", n=f"{found.model.trained_context:,}", **told),)
+        if found.beyond_training
+        else ()
+    )  # fmt: skip
+    return (first, *more)
+
+
+def _bar(account: Account) -> Bar:
+    parts = tuple((kind, PART_TEXTS[kind], float(account.of(kind))) for kind in KINDS)
+    return Bar(account.device.name, tuple(p for p in parts if p[2] > 0), account)
+
+
+def _ways(query: InspectQuery, found: Inspection) -> Iterator[tuple[Way, str, str]]:
+    """Yield each change that mends it, the address that makes it, and what is then to spare."""
+    for way in found.ways[:4]:
+        yield way, address("/fit", **{**_named(query), **_changed(way)}), spare_gib(way.surely_left)
+
+
+def _changed(way: Way) -> dict[str, Any]:
+    """Return the values of the address that a way changes: its options as they are typed."""
+    import shlex
+
+    words = shlex.split(way.options)
+    changed: dict[str, Any] = {}
+    for i, word in enumerate(words):
+        if word.startswith("--"):
+            name = word[2:].replace("-", "_")
+            value = words[i + 1] if i + 1 < len(words) and not words[i + 1].startswith("--") else "1"
+            if name in InspectQuery.__struct_fields__:
+                changed[name] = value
+    return changed
+
+
+def _room(found: Inspection) -> Message | None:
+    """Return how far the load can grow where it fits."""
+    if found.fit != "fits" or found.refusals or found.beyond_training or found.tightest.spare is None:
+        return None
+    most, load = find_capacity(found.deployment), found.load
+    told = {
+        "context": f"{most.context:,}", "now": people(int(load.users)), "people": people(most.users),
+        "tokens": f"{int(load.context):,}",
+    }  # fmt: skip
+    if most.users >= MOST_USERS:
+        return say("There is room for {context} tokens for {now}.", **told)
+    if most.context <= int(load.context):
+        return say("There is room for {people} at {tokens} tokens.", **told)
+    return say("There is room for {context} tokens for {now}, or {people} at {tokens} tokens.", **told)
+
+
+def _tiles(found: Inspection) -> Iterator[tuple[Message, str, Message | None, Message]]:
+    """Yield label, figure, unit and remark of each tile. What does not start has no speed."""
+    speed, starts = found.speed, found.fit != "short" and not found.refusals
+    turn = found.assessment.turn
+    rows = (
+        (say("Answer, per person"), "decode_each", say("tokens/s"), rate),
+        (say("Reading the prompt"), "prefill", say("tokens/s"), rate),
+        (say("First token after"), "ttft", say("s"), seconds),
+    )
+    for label, name, unit, said in rows:
+        if speed is None or not starts:
+            reason = (
+                say("It does not start, so it has no speed")
+                if not starts
+                else (found.assessment.unknown or say("Speed unknown"))
+            )
+            yield label, "-", None, reason
+            continue
+        figure = getattr(speed, name)
+        told = {"low": said(figure.low), "high": said(figure.high), "prompt": f"{turn.prompt:,.0f}"}
+        yield label, said(figure.value), unit, say("80 %: {low}-{high}, prompt of {prompt} tokens", **told)
+    score = found.overall
+    remark = say("Llama 3.1 8B has 35, the best models about 90") if score else say("No published score is known")
+    yield say("Quality"), quality(score) if score else "?", None, remark
+
+
+def _formats(d: Deployment) -> tuple[str, ...]:
+    try:
+        return formats_of(d) if d.model.catalogue_name else (d.quantization,)
+    except GyakusanError:
+        return (d.quantization,)
+
+
+def _tabs(d: Deployment) -> Iterator[Tab]:
+    """Yield the command, the Compose file and the unit of systemd, where there is one."""
+    try:
+        made = service(d, d.command)
+        yield Tab(d.engine, shell_line(made))
+    except GyakusanError:
+        return
+    for name, written in (("compose", compose_file), ("systemd", systemd_unit)):
+        if name == "systemd" and not has_systemd(d.machine):
+            continue
+        try:
+            yield Tab(name, written(made))
+        except BadSetting:
+            continue
+
+
+def _lines(found: Inspection) -> Iterator[tuple[Account, Any, Message, str, str]]:
+    """Yield each line of the ledger: device, line, label, its bytes and its range [GiB]."""
+    for account in found.accounts:
+        for line in ledgers.shown(account):
+            low, high = gib(float(line.least)), gib(float(line.greatest))
+            yield (
+                account,
+                line,
+                ledgers.label(line, account),
+                f"{float(line.bytes) / GIB:,.2f}",
+                "" if low == high else f"{low}-{high}",
+            )
+
+
+def _neighbours(query: InspectQuery, found: Inspection) -> tuple[str, str]:
+    """Return the addresses of the two questions beside this one: other machines, other models."""
+    context, users = int(found.load.context), int(found.load.users)
+    machines = address("/compare", model=query.model, device=query.device or "RTX 4090", context=context, users=users)
+    models = address("/plan", device=query.device, memory=query.memory, ram=query.ram, context=context, users=users)
+    return machines, models
+
+
+def _script_words(reader: Reader) -> dict[str, str]:
+    """Return the sentences that the page's script fills in, in the reader's language."""
+    told = {
+        "yes": say("It fits."), "tight": say("It may not fit."), "no": say("It does not fit."),
+        "spare": Message("at least {gib} GiB to spare"), "upto": Message("up to {gib} GiB short"),
+        "short": Message("{gib} GiB short"),
+        "takes": Message("{people} with {context} tokens each take {low} to {high} GiB; {usable} GiB are usable."),
+        "one": say("1 person"), "many": Message("{n} people"), "copied": say("Copied"), "copy": say("Copy"),
+        "here": say("your question"), "contexts": say("context for each person"), "users": say("people at once"),
+        "fits": say("fits"), "unsure": say("may not fit"), "does_not": say("does not fit"),
+        "edge": Message("edge with {cache}"), "cell": Message("{context} tokens x {people}: {gib} GiB, {fit}"),
+        "working": say("Working it out"), **{kind: say(text) for kind, text in PART_TEXTS.items()},
+    }  # fmt: skip
+    names = ("gib", "people", "context", "low", "high", "usable", "n", "cache", "fit")
+    blank = {name: "{" + name + "}" for name in names}
+    return {key: reader.tell(Message(m.template, blank)) for key, m in told.items()}

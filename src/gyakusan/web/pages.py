@@ -1,0 +1,82 @@
+"""The pages: which path is drawn by which module, errors as a page, and the same answer as JSON at PATH.json."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from gyakusan.errors import GyakusanError
+from gyakusan.message import Message, say
+from gyakusan.web import catalogue_pages, compare_page, computer_page, fit_page, plan_page, start_page
+from gyakusan.web.problems import Busy, status_of
+from gyakusan.web.reader import LANGUAGE_COOKIE, THEME_COOKIE, THEMES
+from gyakusan.web.rendering import page
+from gyakusan.web.work import Work
+
+Draw = Callable[[Request], Response]
+PAGES: dict[str, Draw] = {
+    "/": start_page.draw,
+    "/fit": fit_page.draw,
+    "/plan": plan_page.draw,
+    "/compare": compare_page.draw,
+    "/catalogue": catalogue_pages.overview,
+    "/catalogue/record": catalogue_pages.record,
+    "/accuracy": catalogue_pages.accuracy,
+}
+KINDS: dict[str, Draw] = {
+    f"/catalogue/{kind}": partial(catalogue_pages.listing, kind) for kind in catalogue_pages.KINDS
+}
+JSON = {
+    "/fit": "/api/v1/inspect",
+    "/plan": "/api/v1/plan",
+    "/compare": "/api/v1/compare",
+    "/catalogue/record": "/api/v1/record",
+    **{f"/catalogue/{kind}": f"/api/v1/{kind}" for kind in catalogue_pages.KINDS},
+}
+"""Page -> where its answer stands for programs."""
+COOKIE_AGE = 365 * 86400
+
+
+def routes(*, public: bool) -> list[Route]:
+    """Return the endpoints.
+
+    public: True to leave out what shows this computer
+    """
+    drawn = {**PAGES, **KINDS} | ({} if public else {"/computer": computer_page.draw})
+    return [
+        *(Route(path, partial(_page, draw)) for path, draw in drawn.items()),
+        *(Route(f"{path}.json", partial(_json, target)) for path, target in JSON.items()),
+        Route("/settings", _settings),
+    ]
+
+
+async def _page(draw: Draw, request: Request) -> Response:
+    work: Work = request.app.state.work
+    try:
+        return await work.run(partial(draw, request))
+    except GyakusanError as error:
+        lines = (error.message,) if error.mend is None else (error.message, error.mend)
+        title: Message = say("Error: {what}", what=error.message)
+        return page(request, "error.html", title, status=status_of(error), lines=lines, busy=isinstance(error, Busy))
+
+
+async def _json(target: str, request: Request) -> Response:
+    query = request.url.query
+    return RedirectResponse(target + (f"?{query}" if query else ""), 307)
+
+
+async def _settings(request: Request) -> Response:
+    """Keep language or theme in a cookie, and go back to the page."""
+    back = request.query_params.get("to", "/")
+    safe = back if back.startswith("/") and not back.startswith(("//", "/\\")) and back.isprintable() else "/"
+    answer = RedirectResponse(safe, 303)
+    language, theme = request.query_params.get("set-lang"), request.query_params.get("set-theme")
+    if language in ("en", "ja"):
+        answer.set_cookie(LANGUAGE_COOKIE, language, COOKIE_AGE, samesite="lax", httponly=True)
+    if theme in THEMES:
+        answer.set_cookie(THEME_COOKIE, str(theme), COOKIE_AGE, samesite="lax", httponly=True)
+    return answer

@@ -1,0 +1,40 @@
+"""What an error is in HTTP: its status, and its sentences in the reader's language."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gyakusan.errors import Failure, GyakusanError, UnknownName
+from gyakusan.text import Language, tell
+
+
+class Busy(Failure):
+    """More questions than the page answers at the same time."""
+
+
+def status_of(error: GyakusanError) -> int:
+    """Return the status of an error."""
+    match error:
+        case Busy():
+            return 429
+        case UnknownName():
+            return 404
+        case Failure():
+            return 422
+        case _:
+            return 400
+
+
+_TITLES = {400: "Bad question", 404: "Unknown name", 422: "Not answered here", 429: "Busy"}
+
+
+def problem_of(error: GyakusanError, language: Language) -> dict[str, Any]:
+    """Return the members of a problem document. Source: RFC 9457, 3.1."""
+    status = status_of(error)
+    return {
+        "title": _TITLES[status],
+        "status": status,
+        "detail": tell(error.message, language),
+        "mend": None if error.mend is None else tell(error.mend, language),
+        "kind": type(error).__name__,
+    }

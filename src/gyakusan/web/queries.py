@@ -1,0 +1,207 @@
+"""What the query of an address asks: one struct for each question, its fields named like the options of the command."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from types import UnionType
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+import msgspec
+from msgspec import Struct
+
+from gyakusan.errors import BadSetting, UnknownName
+from gyakusan.message import say
+
+T = TypeVar("T", bound=Struct)
+MOST_PAIRS, LONGEST = 64, 300
+"""Most names and values of a query, and most characters of one."""
+_YES, _NO = frozenset({"1", "on", "true", "yes"}), frozenset({"0", "off", "false", "no"})
+
+
+class InspectQuery(Struct, frozen=True, kw_only=True):
+    """What a model takes on a machine, and how fast it is.
+
+    model: a name of the catalogue, a repository or a tag of Ollama's library
+    quant: its quantisation, e.g. Q4_K_M; default: the usual one
+    engine: llama.cpp, ollama, vllm or mlx
+    device: a device of the catalogue, e.g. RTX 4090 or 2x RTX 3090; default: this computer
+    memory: memory of the device, e.g. 24GiB
+    ram: RAM beside the GPU, e.g. 64GiB
+    reserve: memory that the OS and other programs keep, e.g. 8GiB
+    bandwidth: of the RAM, e.g. 80GB/s, for speeds on a CPU
+    context: tokens for each user, prompt and answer together, e.g. 32k
+    users: people served at the same time
+    kv_type: type of the KV cache: f16, q8_0, q4_0
+    prompt: length of a prompt, for speed [tokens]
+    images: True to count the projector that reads images
+    """
+
+    model: str = "gpt-oss-20b"
+    quant: str | None = None
+    engine: str = "llama.cpp"
+    device: str | None = None
+    memory: str | None = None
+    ram: str | None = None
+    reserve: str | None = None
+    bandwidth: str | None = None
+    context: str | None = None
+    users: str = "1"
+    kv_type: str | None = None
+    prompt: int | None = None
+    images: bool = False
+
+
+class PlanQuery(Struct, frozen=True, kw_only=True):
+    """What is best for people, on a machine or within a budget.
+
+    device: the machine that is there; default without a budget: this computer
+    memory: memory of the device, e.g. 24GiB
+    ram: RAM beside the GPU, e.g. 64GiB
+    budget: for a machine, e.g. 1000000JPY or 3000USD
+    currency: of the answer: JPY, USD, EUR or CHF
+    users: people served at the same time
+    context: tokens for each user, prompt and answer together, e.g. 32k
+    task: what people do: chat, coding, rag, agents or translation
+    language: that people write: en or ja
+    speed: least output tokens/s for each user
+    first: most seconds to the first token
+    quality: least quality [points]
+    prefer: what to prefer: balanced, quality, speed or price
+    engine: llama.cpp, ollama, vllm or mlx; several with commas
+    model: find machines for this model
+    gpus: most cards in one machine
+    used: True to consider used prices
+    images: True if images are sent too
+    why_not: name of a model or a machine, to hear why it is not proposed
+    """
+
+    device: str | None = None
+    memory: str | None = None
+    ram: str | None = None
+    budget: str | None = None
+    currency: str | None = None
+    users: str | None = None
+    context: str | None = None
+    task: Literal["chat", "coding", "rag", "agents", "translation"] | None = None
+    language: Literal["en", "ja"] | None = None
+    speed: float | None = None
+    first: float | None = None
+    quality: float | None = None
+    prefer: Literal["balanced", "quality", "speed", "price"] | None = None
+    engine: str | None = None
+    model: str | None = None
+    gpus: int | None = None
+    used: bool | None = None
+    images: bool | None = None
+    why_not: str | None = None
+
+
+class CompareQuery(Struct, frozen=True, kw_only=True):
+    """Models on devices side by side.
+
+    device: devices of the catalogue; repeatable
+    model: models; repeatable
+    quant: quantisation of all of them
+    context: tokens for each user, e.g. 32k
+    users: people served at the same time
+    """
+
+    device: tuple[str, ...] = ()
+    model: tuple[str, ...] = ()
+    quant: str | None = None
+    context: str | None = None
+    users: str = "1"
+
+
+class CatalogQuery(Struct, frozen=True, kw_only=True):
+    """Which records to list.
+
+    search: only names that contain this text
+    memory: only devices with at least this much memory, e.g. 24GiB
+    language: only models for this language, e.g. ja
+    every: True for fine-tunes, base models and older models, too
+    """
+
+    search: str = ""
+    memory: str | None = None
+    language: str = ""
+    every: bool = False
+
+
+class NameQuery(Struct, frozen=True, kw_only=True):
+    """Which record to show.
+
+    name: of a device, a computer or a model
+    """
+
+    name: str = ""
+
+
+OWN = frozenset({"lang", "theme"})
+"""Names that the page itself reads."""
+
+
+def read(kind: type[T], pairs: Sequence[tuple[str, str]]) -> T:
+    """Return the question of a query; an empty value is none. Raises UnknownName, BadSetting.
+
+    pairs: names and values in order, as they stand in the address
+    """
+    if len(pairs) > MOST_PAIRS:
+        raise BadSetting("The address asks {n} things.", n=len(pairs), mend="Ask for at most 64.")
+    fields = get_type_hints(kind)
+    found: dict[str, Any] = {}
+    for given, value in pairs:
+        name = given.replace("-", "_")
+        if name in OWN or not value.strip():
+            continue
+        if name not in fields:
+            raise _unknown(given, fields)
+        _check(name, value)
+        many = get_origin(fields[name]) is tuple
+        if name in found and not many:
+            raise BadSetting("{name} is given several times.", name=name, mend="Give it once.")
+        found[name] = (*found.get(name, ()), value) if many else _plain(value, fields[name])
+    return _converted(kind, found)
+
+
+def _converted(kind: type[T], found: Mapping[str, Any]) -> T:
+    try:
+        return msgspec.convert(found, kind, strict=False)
+    except msgspec.ValidationError as error:
+        name = str(error).rpartition("$.")[2].rstrip("`") or "?"
+        raise _unfit(name, str(found.get(name, "?")), get_type_hints(kind).get(name, str)) from None
+
+
+def _unfit(name: str, value: str, kind: Any) -> BadSetting:
+    choices = [c for part in _parts(kind) if get_origin(part) is Literal for c in get_args(part)]
+    if choices:
+        return BadSetting(
+            "{name} cannot be {value}.", name=name, value=repr(value), choices=", ".join(choices),
+            mend="Choose one of: {choices}.",
+        )  # fmt: skip
+    return BadSetting("{name} cannot be {value}.", name=name, value=repr(value), mend="Give a number.")
+
+
+def _unknown(name: str, fields: Iterable[str]) -> UnknownName:
+    from gyakusan.errors import unknown
+
+    return unknown(say("option"), name, sorted(fields), choices=True)
+
+
+def _check(name: str, value: str) -> None:
+    if len(value) > LONGEST or not value.isprintable():
+        raise BadSetting(
+            "{name} is too long, or holds characters that cannot be printed.", name=name, mend="Give a shorter text."
+        )
+
+
+def _parts(kind: Any) -> tuple[Any, ...]:
+    return get_args(kind) if isinstance(kind, UnionType) or type(None) in get_args(kind) else (kind,)
+
+
+def _plain(value: str, kind: Any) -> Any:
+    """Return a value with yes and no as they are sent by a form."""
+    if bool in _parts(kind):
+        word = value.strip().casefold()
+        return True if word in _YES else False if word in _NO else value
+    return value.strip()

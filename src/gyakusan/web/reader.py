@@ -1,0 +1,67 @@
+"""Who reads a page: language and theme, from the address, a cookie or the browser."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import Struct
+from starlette.requests import Request
+
+from gyakusan.message import Message
+from gyakusan.text import LANGUAGES, Language, tell
+
+Theme = Literal["auto", "light", "dark"]
+THEMES: tuple[Theme, ...] = ("auto", "light", "dark")
+LANGUAGE_COOKIE, THEME_COOKIE = "lang", "theme"
+
+
+class Reader(Struct, frozen=True):
+    """Who reads.
+
+    language: of every sentence
+    theme: auto follows the system
+    """
+
+    language: Language = "en"
+    theme: Theme = "auto"
+
+    def tell(self, words: Message | str) -> str:
+        """Return words in the reader's language."""
+        return tell(words, self.language)
+
+
+def reader_of(request: Request) -> Reader:
+    """Return the reader of a request."""
+    return Reader(language_of(request), _theme(request))
+
+
+def language_of(request: Request) -> Language:
+    """Return the language: of ?lang=, of the cookie, else the first known one that the browser names."""
+    for value in (request.query_params.get("lang"), request.cookies.get(LANGUAGE_COOKIE)):
+        for language in LANGUAGES:
+            if value == language:
+                return language
+    return _accepted(request.headers.get("accept-language", ""))
+
+
+def _accepted(header: str) -> Language:
+    """Return the known language that is liked best. Source: RFC 9110, 12.5.4."""
+    best: tuple[float, Language] = (0.0, "en")
+    for part in header[:500].split(","):
+        name, _, weight = part.strip().partition(";q=")
+        try:
+            liked = float(weight or 1)
+        except ValueError:
+            continue
+        for language in LANGUAGES:
+            if name.casefold().split("-")[0] == language and liked > best[0]:
+                best = (liked, language)
+    return best[1]
+
+
+def _theme(request: Request) -> Theme:
+    for value in (request.query_params.get("theme"), request.cookies.get(THEME_COOKIE)):
+        for theme in THEMES:
+            if value == theme:
+                return theme
+    return "auto"

@@ -1,0 +1,105 @@
+"""Templates, and what every page has: the reader's words, navigation, the address with another value."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from gyakusan.documents.common import catalogue_date
+from gyakusan.message import Message, say
+from gyakusan.show.html import body
+from gyakusan.show.tree import Part
+from gyakusan.web.reader import Reader, reader_of
+
+FOLDER = Path(__file__).parent
+STATIC = FOLDER / "static"
+PAGES = (
+    ("/fit", say("Fit")),
+    ("/plan", say("Plan")),
+    ("/compare", say("Compare")),
+    ("/computer", say("This computer")),
+    ("/catalogue", say("Catalogue")),
+    ("/accuracy", say("Accuracy")),
+)
+"""What stands in the navigation."""
+HERE_ONLY = frozenset({"/computer"})
+"""Pages that a public copy does not have."""
+
+
+@cache
+def environment() -> Environment:
+    """Return the templates; every value is escaped, and a name that is not there is an error."""
+    made = Environment(
+        loader=FileSystemLoader(FOLDER / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True,
+    )  # fmt: skip
+    made.globals["asset"] = asset
+    return made
+
+
+@cache
+def asset(name: str) -> str:
+    """Return the address of a file of the page; it changes with the file, so that browsers may keep it."""
+    return f"/static/{name}?{hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]}"
+
+
+def page(
+    request: Request, template: str, title: Message, *, status: int = 200, **values: Any
+) -> Response:  # fmt: skip
+    """Return a page in the reader's language. values: those of its template."""
+    reader = reader_of(request)
+    public = bool(request.app.state.public)
+    pages = [(path, reader.tell(name)) for path, name in PAGES if not (public and path in HERE_ONLY)]
+    text = environment().get_template(template).render(
+        t=_words(reader), tree=_trees(reader), reader=reader, title=reader.tell(title), pages=pages, path=request.url.path,
+        public=public, date=catalogue_date(), with_=_address(request), **values,
+    )  # fmt: skip
+    return HTMLResponse(text, status, headers=page_headers(public=public))
+
+
+def page_headers(*, public: bool) -> Mapping[str, str]:
+    """Return how long a page may be kept: a public copy is the same for everyone of a language and a theme."""
+    kept = "public, max-age=300" if public else "no-store"
+    return {"cache-control": kept, "vary": "Accept-Language, Cookie"}
+
+
+def _words(reader: Reader) -> Any:
+    def t(template: str | Message, **facts: Any) -> str:
+        return reader.tell(template if isinstance(template, Message) else Message(template, facts))
+
+    return t
+
+
+def _trees(reader: Reader) -> Any:
+    def tree(parts: Iterable[Part]) -> Markup:
+        return Markup(body(parts, (), reader.tell))  # `body` escapes all that it is given
+
+    return tree
+
+
+def _address(request: Request) -> Any:
+    """Return a function that gives the address of this page with other values; None leaves one out."""
+
+    def with_(path: str = "", /, **values: Any) -> str:
+        kept = [(k, v) for k, v in request.query_params.multi_items() if k not in values and k != "lang"]
+        new = [(k, v) for k, v in values.items() if v is not None]
+        query = urlencode([*kept, *new])
+        return (path or request.url.path) + (f"?{query}" if query else "")
+
+    return with_
+
+
+def address(path: str, **values: Any) -> str:
+    """Return an address with the values that are not None; a sequence gives a name several times."""
+    pairs = [(k, v) for k, v in values.items() if v not in (None, "", (), False)]
+    query = urlencode([(k, "1" if v is True else v) for k, v in pairs], doseq=True)
+    return path + (f"?{query}" if query else "")
