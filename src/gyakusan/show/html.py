@@ -103,8 +103,8 @@ def _told(told: Words | Command, tell: Tell) -> str:
 def _table(table: Table, tell: Tell) -> str:
     numbers = ["#"] if table.numbered and table.first else []
     marks = ['class="n"' if c.kind == "number" else "" for c in table.columns]
-    heads = "".join(f"<th {m}>{_text(c.head, tell)}</th>" for c, m in zip(table.columns, marks, strict=True))
-    head = "".join(f'<th class="n">{n}</th>' for n in numbers) + heads
+    heads = "".join(_head(_text(c.head, tell), m) for c, m in zip(table.columns, marks, strict=True))
+    head = "".join(f'<th scope="col" class="n">{n}</th>' for n in numbers) + heads
     rows = []
     for number, row in enumerate(table.rows, table.first):
         cells = "".join(f"<td {m}>{_cell(c, tell)}</td>" for c, m in zip(row, marks, strict=True))
@@ -112,6 +112,10 @@ def _table(table: Table, tell: Tell) -> str:
     drawn = f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>{''.join(rows)}</tbody>\n</table>"
     told = f'<div class="scroll" tabindex="0">{drawn}</div>'
     return told + _notes(table, tell)
+
+
+def _head(words: str, mark: str) -> str:
+    return f'<th scope="col" {mark}>{words}</th>' if words else f"<td {mark}></td>"
 
 
 def _number(number: int) -> str:

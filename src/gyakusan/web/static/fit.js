@@ -10,9 +10,11 @@ const GIB = 2 ** 30;
 const fill = (template, facts) => template.replace(/\{(\w+)\}/g, (_, name) => facts[name] ?? "");
 const whole = (n) => Math.round(n).toLocaleString("en-US");
 const people = (n) => (n === 1 ? words.one : fill(words.many, { n: whole(n) }));
-const gib = (bytes) => (bytes / GIB).toFixed(1);
-const down = (bytes) => (Math.floor((bytes / GIB) * 10) / 10).toFixed(1);
-const up = (bytes) => (Math.ceil((bytes / GIB) * 10) / 10).toFixed(1);
+const fixed = (n, digits) => n.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+// The same roundings as the server's: to spare is rounded down, short is rounded up.
+const gib = (bytes) => (bytes > 0 && bytes < 0.01 * GIB ? "<0.01" : fixed(bytes / GIB, 2));
+const down = (bytes) => { const n = bytes / GIB, digits = n >= 0.1 ? 1 : 2; return fixed(Math.floor(n * 10 ** digits) / 10 ** digits, digits); };
+const up = (bytes) => fixed(Math.ceil((bytes / GIB) * 10) / 10, 1);
 const short = (n) => (n % 1024 === 0 ? `${n / 1024}k` : whole(n));
 const el = (name, attributes, ...kids) => {
   const node = document.createElementNS(SVG, name);
@@ -79,7 +81,7 @@ function show() {
   found.devices.forEach(drawBar);
   for (const [kind, bytes] of found.devices[0].parts) {
     const node = document.querySelector(`.legend [data-part="${kind}"]`);
-    if (node) node.textContent = (bytes / GIB).toFixed(2);
+    if (node) node.textContent = gib(bytes);
   }
   form.elements.context.value = found.context;
   form.elements.users.value = found.users;
@@ -101,11 +103,11 @@ function drawBar(device, number) {
     if (!rect) continue;
     rect.setAttribute("x", x * scale);
     rect.setAttribute("width", bytes * scale);
-    rect.firstElementChild.textContent = `${words[kind]} ${(bytes / GIB).toFixed(2)} GiB`;
+    rect.firstElementChild.textContent = `${words[kind]} ${gib(bytes)} GiB`;
     x += bytes;
   }
-  figure.querySelector("figcaption").textContent = `${device.name}: ${(total / GIB).toFixed(2)}${device.usable === null ? "" : ` / ${(device.usable / GIB).toFixed(2)}`} GiB`;
-  figure.querySelector("svg").setAttribute("aria-label", device.parts.filter(([, b]) => b > 0).map(([k, b]) => `${words[k]} ${(b / GIB).toFixed(2)} GiB`).join(", "));
+  figure.querySelector("figcaption").textContent = `${device.name}: ${gib(total)}${device.usable === null ? "" : ` / ${gib(device.usable)}`} GiB`;
+  figure.querySelector("svg").setAttribute("aria-label", device.parts.filter(([, b]) => b > 0).map(([k, b]) => `${words[k]} ${gib(b)} GiB`).join(", "));
 }
 
 function speakSliders() {

@@ -1,0 +1,116 @@
+"""The API answers what the commands print with --json, and describes itself."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import jsonschema
+import pytest
+from starlette.testclient import TestClient
+
+from gyakusan.cli import main
+from gyakusan.web.openapi import PATH
+from gyakusan.web.queries import InspectQuery
+from gyakusan.web.routes import ROUTES
+
+SAME = {
+    "/api/v1/inspect?model=gpt-oss-20b&device=RTX+4090&context=131072&users=2": (
+        "inspect", "gpt-oss-20b", "--device", "RTX 4090", "--context", "131072", "--users", "2", "--offline",
+    ),
+    "/api/v1/inspect?model=qwen3.6-27b&device=RTX+3060+12GB&kv_type=q8_0&lang=ja": (
+        "inspect", "qwen3.6-27b", "--device", "RTX 3060 12GB", "--kv-type", "q8_0", "--offline", "--lang", "ja",
+    ),
+    "/api/v1/plan?device=RTX+4090&users=2&task=coding": ("plan", "--device", "RTX 4090", "--users", "2", "--task", "coding"),
+    "/api/v1/compare?device=RTX+5090&device=RTX+4090&model=gpt-oss-20b": (
+        "compare", "RTX 5090", "RTX 4090", "--model", "gpt-oss-20b",
+    ),
+    "/api/v1/record?name=RTX+4090": ("catalog", "show", "RTX 4090"),
+    "/api/v1/devices?search=4090": ("catalog", "list", "devices", "--search", "4090"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("address", SAME)
+def test_the_api_is_the_command(client: TestClient, address: str, capsys: pytest.CaptureFixture[str]) -> None:
+    main([*SAME[address], "--json"])
+    printed = json.loads(capsys.readouterr().out)
+    assert client.get(address).json() == printed
+
+
+def _described(client: TestClient) -> Any:
+    return client.get(PATH).json()
+
+
+def test_every_answer_is_as_described(client: TestClient) -> None:
+    described = _described(client)
+    questions = {
+        "inspect": "device=RTX+4090", "memory-map": "device=RTX+4090", "plan": "device=RTX+4090",
+        "compare": "device=RTX+4090&model=gpt-oss-20b", "devices": "search=4090", "machines": "", "models": "search=gpt",
+        "record": "name=gpt-oss-20b",
+    }  # fmt: skip
+    assert set(questions) == {route.name for route in ROUTES}
+    for route in ROUTES:
+        operation = described["paths"][route.path]["get"]
+        schema = operation["responses"]["200"]["content"]["application/json"]["schema"]
+        answer = client.get(f"{route.path}?{questions[route.name]}")
+        assert answer.status_code == 200, route.name
+        jsonschema.Draft202012Validator({**schema, "components": described["components"]}).validate(answer.json())
+
+
+def test_every_parameter_is_described(client: TestClient) -> None:
+    described = _described(client)
+    assert described["openapi"].startswith("3.1")
+    given = {p["name"]: p for p in described["paths"]["/api/v1/inspect"]["get"]["parameters"]}
+    assert set(given) == {*InspectQuery.__struct_fields__, "lang"}
+    for operation in (path["get"] for path in described["paths"].values()):
+        for parameter in operation["parameters"]:
+            assert parameter["description"]
+            jsonschema.Draft202012Validator.check_schema(parameter["schema"])
+
+
+@pytest.mark.parametrize(
+    ("address", "status", "kind"),
+    [
+        ("/api/v1/inspect?model=nosuch", 404, "UnknownName"),
+        ("/api/v1/inspect?users=0", 400, "BadQuantity"),
+        ("/api/v1/inspect?users=-1", 400, "BadQuantity"),
+        ("/api/v1/inspect?model=../secret.gguf", 400, "BadReference"),
+        ("/api/v1/inspect?model=hf:owner/nosuch-model-at-all", 422, "SourceError"),
+        ("/api/v1/plan?task=cooking", 400, "BadSetting"),
+        ("/api/v1/compare", 400, "BadSetting"),
+    ],
+)
+def test_problems(client: TestClient, address: str, status: int, kind: str) -> None:
+    answer = client.get(address)
+    assert answer.status_code == status
+    assert answer.headers["content-type"].startswith("application/problem+json")
+    found = answer.json()
+    assert (found["status"], found["kind"]) == (status, kind)
+    described = _described(client)["components"]["schemas"]["problem"]
+    jsonschema.Draft202012Validator(described).validate(found)
+
+
+def test_an_answer_is_fetched_once(client: TestClient) -> None:
+    address = "/api/v1/inspect?device=RTX+4090"
+    first = client.get(address)
+    again = client.get(address, headers={"if-none-match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert again.headers["etag"] == first.headers["etag"]
+    other = client.get("/api/v1/inspect?device=RTX+5090", headers={"if-none-match": first.headers["etag"]})
+    assert other.status_code == 200
+
+
+def test_large_answers_are_compressed(client: TestClient) -> None:
+    answer = client.get("/api/v1/memory-map?device=RTX+4090", headers={"accept-encoding": "gzip"})
+    assert answer.headers["content-encoding"] == "gzip"
+    assert int(answer.headers["content-length"]) < 20_000 < len(answer.content)
+
+
+def test_the_map_is_the_ledger(client: TestClient) -> None:
+    address = "model=gpt-oss-20b&device=RTX+4090&context=20000&users=3"
+    found = client.get(f"/api/v1/memory-map?{address}").json()
+    ledger = client.get(f"/api/v1/inspect?{address}").json()
+    u, c, layer = found["users"].index(3), found["contexts"].index(20000), found["layers"][0]
+    for device, account in zip(layer["devices"], ledger["devices"], strict=True):
+        kinds = {"weights", "kv_cache", "recurrent_state", "scratch", "overhead"}
+        assert sum(device[kind][u][c] for kind in kinds) == account["total"]

@@ -1,0 +1,191 @@
+"""What a person does in a browser: drag, type, come back, without a script, without a mouse, in the dark, on a phone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.web.browser import AXE, CHROMIUM, QUIET, Tab, pages_served
+
+playwright = pytest.importorskip("playwright.sync_api")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium")
+
+FIT = "/fit?model=gpt-oss-20b&device=RTX+4090&context=131072&users=2"
+PAGES = (
+    "/",
+    FIT,
+    "/fit?device=RTX+3060+12GB&model=qwen3.6-27b",
+    "/plan?device=RTX+4090",
+    "/compare",
+    "/computer",
+    "/catalogue",
+    "/catalogue/devices?search=4090",
+    "/catalogue/record?name=RTX+4090",
+    "/accuracy",
+    "/nosuch",
+)
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[str]:
+    with pages_served() as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as driver:
+        found = driver.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def opened(browser: Any, site: str) -> Iterator[Any]:
+    contexts = []
+
+    def opened(
+        path: str, *, width: int = 1280, language: str = "en-US", dark: bool = False, script: bool = True
+    ) -> Tab:
+        context = browser.new_context(
+            viewport={"width": width, "height": 800}, locale=language, java_script_enabled=script,
+            color_scheme="dark" if dark else "light",
+        )  # fmt: skip
+        contexts.append(context)
+        tab = Tab(context)
+        tab.page.goto(site + path)
+        tab.page.wait_for_load_state("networkidle")
+        return tab
+
+    yield opened
+    for context in contexts:
+        context.close()
+
+
+def test_a_drag_is_what_the_server_says(opened: Any, site: str) -> None:
+    """Every stop of the slider shows at once what the server then confirms."""
+    tab = opened(FIT)
+    seen = set()
+    for key in ("Home", "ArrowRight", "End"):
+        tab.page.focus("#s-users")
+        tab.page.keyboard.press(key)
+        at_once = tab.text("#verdict"), tab.text("#takes"), tab.text(".bar figcaption")
+        tab.settle()
+        assert (tab.text("#verdict"), tab.text("#takes"), tab.text(".bar figcaption")) == at_once
+        seen.add(at_once[0])
+        users = tab.page.input_value("#f-users")
+        assert f"users={users}" in tab.page.url
+    assert len(seen) == 3
+    assert any("does not fit" in words for words in seen)
+    assert tab.said == []
+    assert tab.hosts == {urlsplit(site).netloc}
+
+
+def test_a_link_is_the_whole_question(opened: Any) -> None:
+    tab = opened(FIT)
+    tab.page.check("input[name=kv_type][value=q8_0]")
+    tab.settle()
+    verdict, address = tab.text("#verdict"), tab.page.url
+    assert "kv_type=q8_0" in address
+    path = urlsplit(address)
+    again = opened(f"{path.path}?{path.query}")
+    assert again.text("#verdict") == verdict
+    tab.page.reload()
+    assert tab.text("#verdict") == verdict
+    tab.page.click("nav a >> nth=1")
+    tab.page.go_back()
+    assert tab.text("#verdict") == verdict
+
+
+def test_a_typed_value_between_stops(opened: Any) -> None:
+    tab = opened(FIT)
+    tab.page.fill("#f-context", "20000")
+    tab.page.keyboard.press("Tab")
+    tab.settle()
+    assert "20,000 tokens" in tab.text("#takes")
+    assert "context=20000" in tab.page.url
+
+
+def test_a_cell_of_the_map(opened: Any) -> None:
+    tab = opened(FIT)
+    tab.page.click("#map-svg rect[data-c='0'][data-u='0']")
+    tab.settle()
+    assert tab.page.input_value("#f-users") == "1"
+    assert "It fits." in tab.text("#verdict")
+    tab.page.click("#map summary")
+    assert tab.page.locator("#map-table tbody tr").count() == 3
+
+
+def test_without_a_script(opened: Any) -> None:
+    tab = opened(FIT, script=False)
+    assert "at least" in tab.text("#verdict")
+    assert not tab.page.is_visible("#s-context")
+    assert not tab.page.is_visible("button[data-copy]")
+    tab.page.fill("#f-users", "16")
+    tab.page.click("button.first")
+    assert "It does not fit." in tab.text("#verdict")
+    tab.page.click(".mend a >> nth=0")
+    assert "It fits." in tab.text("#verdict")
+    start = opened("/", script=False)
+    start.page.fill("#budget-budget", "3000USD")
+    start.page.click("form >> nth=1 >> button")
+    assert "Buy" in start.text(".tree .verdict")
+
+
+def test_with_the_keyboard_alone(opened: Any) -> None:
+    tab = opened("/")
+    tab.page.keyboard.press("Tab")
+    assert tab.page.evaluate("document.activeElement.className") == "skip"
+    for _ in range(40):
+        tab.page.keyboard.press("Tab")
+        if tab.page.evaluate("document.activeElement.id") == "model-model":
+            break
+    tab.page.keyboard.press("Control+A")
+    tab.page.keyboard.type("llama3.1-8b")
+    tab.page.keyboard.press("Enter")
+    tab.page.wait_for_url("**/fit?*")
+    tab.page.wait_for_load_state("networkidle")
+    tab.page.keyboard.press("u")
+    assert tab.page.evaluate("document.activeElement.id") == "s-users"
+    tab.page.keyboard.press("End")
+    assert tab.page.input_value("#f-users") == "64"
+
+
+def test_in_japanese_from_the_start_to_a_command(opened: Any) -> None:
+    tab = opened("/", language="ja-JP")
+    assert tab.page.evaluate("document.documentElement.lang") == "ja"
+    tab.page.fill("#machine-device", "RTX 4090")
+    tab.page.click("form >> nth=0 >> button")
+    assert "収まり" in tab.text("main") or "実行" in tab.text("main") or "RTX 4090" in tab.text(".tree .verdict")
+    tab.page.click(".plans a >> nth=0")
+    assert "収まります。" in tab.text("#verdict")
+    assert "llama-server" in tab.text("#command pre >> nth=0")
+
+
+def test_in_the_dark(opened: Any) -> None:
+    tab = opened("/", dark=True)
+    assert tab.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(19, 23, 26)"
+    tab.page.click("footer a >> text=light")
+    assert tab.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(250, 250, 247)"
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_on_a_phone(opened: Any, path: str) -> None:
+    for language in ("en-US", "ja-JP"):
+        tab = opened(path, width=360, language=language)
+        assert tab.page.evaluate("document.documentElement.scrollWidth") <= 360
+        assert [line for line in tab.said if "404" not in line] == []
+
+
+@pytest.mark.skipif(not AXE.exists(), reason="needs axe-core (make browser)")
+@pytest.mark.parametrize("path", PAGES)
+def test_axe_finds_nothing(opened: Any, path: str) -> None:
+    script = AXE.read_text("utf-8")
+    for dark, width in ((False, 1280), (True, 360)):
+        tab = opened(path, dark=dark, width=width)
+        tab.page.evaluate(script)
+        found = tab.page.evaluate("axe.run()")
+        assert [(v["id"], v["impact"], [n["html"][:160] for n in v["nodes"]][:3]) for v in found["violations"]] == []

@@ -1,0 +1,188 @@
+"""Every page in both languages: it answers, keeps its policy, and says what the commands say."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from starlette.testclient import TestClient
+
+from gyakusan.python.inspection import inspect
+from gyakusan.web import pages
+from gyakusan.web.guard import POLICY
+
+LANGUAGES = ("en", "ja")
+ADDRESSES = (
+    "/",
+    "/fit?device=RTX+4090&context=131072&users=2",
+    "/fit?device=RTX+3060+12GB&model=qwen3.6-27b",
+    "/fit?device=2x+RTX+3090&engine=vllm",
+    "/fit?device=M4+Max+128GB&engine=mlx&model=llama3.1-8b",
+    "/fit?device=RTX+4090&engine=mlx",
+    "/plan?device=RTX+4090",
+    "/plan?budget=1000000JPY&users=2",
+    "/plan?budget=10JPY",
+    "/plan?device=RTX+4090&why_not=gpt-oss-120b",
+    "/compare",
+    "/compare?device=RTX+5090&device=M4+Max+128GB&model=gpt-oss-20b&model=llama3.1-8b",
+    "/computer",
+    "/catalogue",
+    "/catalogue/devices?search=4090",
+    "/catalogue/machines",
+    "/catalogue/models?language=ja",
+    "/catalogue/record?name=RTX+4090",
+    "/accuracy",
+)
+_OWN = re.compile(r"(?:/|#|\?|data:,)")
+
+
+class Read(HTMLParser):
+    """What a browser would take from a page: addresses, attributes, identifiers."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.addresses: list[str] = []
+        self.attributes: list[str] = []
+        self.ids: list[str] = []
+        self.language = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        for name, value in attrs:
+            self.attributes.append(name)
+            if name in ("href", "src", "action", "data-map"):
+                self.addresses.append(value or "")
+            if name == "id":
+                self.ids.append(value or "")
+            if tag == "html" and name == "lang":
+                self.language = value or ""
+
+
+def test_every_page_is_asked_for() -> None:
+    asked = {urlsplit(address).path for address in ADDRESSES}
+    assert asked == {*pages.PAGES, *pages.KINDS, "/computer"}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_a_page(client: TestClient, address: str, language: str) -> None:
+    answer = client.get(address, headers={"accept-language": language})
+    assert answer.status_code == 200
+    assert answer.headers["content-security-policy"] == POLICY
+    found = Read(answer.text)
+    assert found.language == language
+    assert [a for a in found.addresses if not _OWN.match(a)] == [], "nothing comes from elsewhere"
+    assert [a for a in found.attributes if a == "style" or a.startswith("on")] == []
+    assert len(found.ids) == len(set(found.ids))
+    if language == "ja":
+        assert re.search("[ぁ-ん]", answer.text)
+
+
+def test_links_of_a_page_lead_somewhere(client: TestClient) -> None:
+    for start in ("/", "/fit?device=RTX+3060+12GB&model=qwen3.6-27b", "/plan?device=RTX+4090"):
+        found = Read(client.get(start).text)
+        for address in {a for a in found.addresses if a.startswith("/")}:
+            answer = client.get(address)
+            assert answer.status_code in (200, 303, 307), address
+
+
+def test_a_way_fits(client: TestClient) -> None:
+    """The change that mends it is a link, and where it leads to it fits."""
+    text = client.get("/fit?device=RTX+4090&context=131072&users=8").text
+    assert 'data-tone="no"' in text
+    mend = text[text.index('class="mend"') :]
+    links = re.findall(r'href="(/fit\?[^"]+)"', mend[: mend.index("</section>")])
+    assert links
+    for link in links:
+        assert 'data-tone="yes"' in client.get(link.replace("&amp;", "&")).text, link
+
+
+def test_the_page_and_python_agree(client: TestClient) -> None:
+    found = inspect("gpt-oss-20b", context=131072, users=2, device="RTX 4090")
+    text = client.get("/fit?model=gpt-oss-20b&context=131072&users=2&device=RTX+4090").text
+    account = found.accounts[0]
+    assert f"{float(account.total) / 2**30:.2f} / {float(account.device.usable or 0) / 2**30:.2f} GiB" in text
+    for line in account.lines:
+        if line.formula:
+            assert line.formula in text
+
+
+def test_a_plan_leads_to_fit(client: TestClient) -> None:
+    text = client.get("/plan?device=RTX+4090&users=2").text
+    links = [a.replace("&amp;", "&") for a in re.findall(r'href="(/fit\?[^"]+)"', text)]
+    assert links
+    query = parse_qs(urlsplit(links[0]).query)
+    assert query["users"] == ["2"]
+    assert 'data-tone="yes"' in client.get(links[0]).text
+
+
+@pytest.mark.parametrize(
+    ("address", "status", "said"),
+    [
+        ("/nosuch", 404, "There is no page /nosuch."),
+        ("/fit?model=gpt-oss-20", 404, "gpt-oss-20b"),
+        ("/fit?model=/etc/passwd", 400, "a page opens none"),
+        ("/fit?model=https://example.com/x.gguf", 400, "a page opens none"),
+        ("/fit?users=many", 400, "many"),
+        ("/fit?nonsense=1", 404, "nonsense"),
+        ("/fit?prompt=x", 400, "Give a number."),
+        ("/plan?task=cooking", 400, "Choose one of"),
+        ("/fit?users=1&users=2", 400, "Give it once."),
+        ("/fit?" + "&".join(f"a{i}=1" for i in range(80)), 400, "at most 64"),
+        ("/compare?" + "&".join(["device=RTX+4090"] * 13) + "&model=a&model=b&model=c", 400, "at most 36"),
+        ("/catalogue/record?name=nosuch", 404, "nosuch"),
+        ("/fit?model=" + "x" * 400, 400, "too long"),
+        ("/fit?model=a%1bb", 400, "cannot be printed"),
+    ],
+)
+def test_what_has_no_answer(client: TestClient, address: str, status: int, said: str) -> None:
+    answer = client.get(address)
+    assert answer.status_code == status
+    assert said in answer.text
+    assert "<h1>" in answer.text
+
+
+def test_markup_is_text(client: TestClient) -> None:
+    answer = client.get("/fit?model=%3Cscript%3Ealert(1)%3C/script%3E")
+    assert "<script>alert" not in answer.text
+    assert "&lt;script&gt;" in answer.text
+
+
+def test_language_and_theme(client: TestClient) -> None:
+    assert Read(client.get("/?lang=ja").text).language == "ja"
+    assert Read(client.get("/", headers={"accept-language": "fr;q=0.9, ja;q=0.8, en;q=0.1"}).text).language == "ja"
+    assert Read(client.get("/", headers={"accept-language": "x;q=nonsense"}).text).language == "en"
+    kept = client.get("/settings?set-lang=ja&set-theme=dark&to=/fit%3Fmodel%3Dx")
+    assert (kept.status_code, kept.headers["location"]) == (303, "/fit?model=x")
+    cookies = kept.headers.get_list("set-cookie")
+    assert sorted(c.split(";")[0] for c in cookies) == ["lang=ja", "theme=dark"]
+    dark = client.get("/", headers={"cookie": "theme=dark; lang=ja"})
+    assert 'data-theme="dark"' in dark.text
+    client.cookies.clear()
+
+
+@pytest.mark.parametrize(
+    "to", ["//evil.example", "https://evil.example", "/\\evil.example", "javascript:alert(1)", "/a%0d%0ab"]
+)
+def test_settings_lead_to_no_other_site(client: TestClient, to: str) -> None:
+    assert client.get(f"/settings?to={to}").headers["location"] == "/"
+    client.cookies.clear()
+
+
+def test_json_beside_each_page(client: TestClient) -> None:
+    for path in pages.JSON:
+        answer = client.get(f"{path}.json?lang=ja")
+        assert answer.status_code == 307
+        assert answer.headers["location"].startswith("/api/v1/")
+
+
+def test_a_public_copy_shows_nothing_of_this_computer(public: TestClient) -> None:
+    assert public.get("/computer").status_code == 404
+    start = public.get("/")
+    assert "/computer" not in start.text
+    assert start.headers["cache-control"] == "public, max-age=300"
+    fit, plan = public.get("/fit"), public.get("/plan")
+    assert "RTX 4090" in fit.text
+    assert "RTX 4090" in plan.text
