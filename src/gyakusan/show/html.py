@@ -67,7 +67,6 @@ def body(parts: Iterable[Part], charts: Iterable[str], tell: Tell) -> str:
     return "\n".join([*_parts(parts, tell), *charts])
 
 
-
 def _parts(parts: Iterable[Part], tell: Tell) -> Iterator[str]:
     for part in parts:
         match part:

@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from gyakusan.documents.common import catalogue_date
+from gyakusan.doors.files import packaged
 from gyakusan.message import Message, say
 from gyakusan.show.html import body
 from gyakusan.show.tree import Part
@@ -49,7 +50,7 @@ def environment() -> Environment:
 @cache
 def asset(name: str) -> str:
     """Return the address of a file of the page; it changes with the file, so that browsers may keep it."""
-    return f"/static/{name}?{hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]}"
+    return f"/static/{name}?{hashlib.sha256(packaged(STATIC / name)).hexdigest()[:12]}"
 
 
 def page(

@@ -7,7 +7,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-
 from tests.web.browser import AXE, CHROMIUM, QUIET, Tab, pages_served
 
 playwright = pytest.importorskip("playwright.sync_api")
