@@ -95,6 +95,16 @@ def test_first_tokens_of_users_who_start_together() -> None:
         assert first_token(1.242, users, 0.0, 256, wave) == pytest.approx(measured, rel=0.07)
 
 
+def test_prompts_in_one_batch_wait_for_each_other() -> None:
+    """llama-server on a CPU: 8 prompts of 256 tokens are one batch of 2,048, two groups of 512, and long ones come one by one."""
+    batch = SpeedConstants(queue=1.0, busy=0.0, together=2048)
+    waits = [first_token(1.0, 8, 0.0, 256, batch, prompt) for prompt in (64, 256, 512, 2048, 10_000)]
+    assert waits == pytest.approx([8.0, 8.0, 6.0, 4.5, 4.5])
+    assert first_token(1.0, 1, 0.0, 256, batch, 64) == 1.0
+    assert first_token(1.0, 8, 0.0, 256, batch) == 4.5  # a length that is not known
+    assert first_token(1.0, 8, 0.0, 256, structs.replace(batch, together=0.0), 64) == 4.5
+
+
 def test_a_prompt_is_felt_in_the_tokens_of_others() -> None:
     assert later_token(0.01, 0.5, 1, 100, K) == 0.01
     assert later_token(0.01, 0.5, 5, 100, SpeedConstants(blend=0.5)) == pytest.approx(0.02)

@@ -29,3 +29,10 @@ def test_a_noisy_measurement_may_be_further_off() -> None:
     far = structs.replace(ROW, measured=10.0)
     assert refusal(far, 1.6, ()) is not None
     assert refusal(structs.replace(far, busy=1.0), 1.6, ()) is None
+
+
+def test_a_delay_makes_a_short_time_late_and_no_long_one() -> None:
+    short = structs.replace(ROW, quantity="ttft", predicted=0.02, measured=0.12)
+    assert refusal(short, 1.6, ()) is None
+    assert refusal(structs.replace(short, predicted=2.0, measured=12.0), 1.6, ()) is not None
+    assert refusal(structs.replace(short, quantity="decode", predicted=12.0, measured=2.0), 1.6, ()) is not None

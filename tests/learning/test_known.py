@@ -100,18 +100,65 @@ def test_predictions_move_and_narrow_on_the_same_device_and_engine_only(engine: 
     assert (after.decode_each.basis, after.measurements_here, after.measured_on) == ("measured_here", 4, "2026-11-28")
 
 
-def test_a_time_is_learned_beside_what_follows_from_the_speeds() -> None:
+def test_a_first_token_follows_from_the_prompts() -> None:
     machine = machines.parse("RTX 4090", None)
     turn = TurnShape(users=1)
     before = estimate_speed(LLAMA, machine, turn=turn)
     assert before
-    halved = [row(quantity="prefill", users=n, predicted=2.0, measured=1.0) for n in (1, 2, 3, 4, 5)]
-    late = [row(quantity="ttft", users=n, predicted=1.0, measured=2.0) for n in (1, 2, 3, 4, 5)]
+    halved = [row(quantity="prefill", model=f"m{n}", predicted=2.0, measured=1.0) for n in range(5)]
+    late = [row(quantity="ttft", model=f"m{n}", predicted=1.0, measured=2.0) for n in range(5)]
     store.add([*halved, *late])
     after = estimate_speed(LLAMA, machine, turn=turn)
     assert after
-    assert after.ttft.value / before.ttft.value == pytest.approx(before.prefill.value / after.prefill.value, rel=0.15)
+    assert after.ttft.value / before.ttft.value == pytest.approx(before.prefill.value / after.prefill.value, rel=0.02)
     assert after.ttft.value / before.ttft.value == pytest.approx(2.0, rel=0.15)
+    assert after.ttft.high / after.ttft.low < before.ttft.high / before.ttft.low
+
+
+@pytest.mark.parametrize("prompt", [64, 512, 4096])
+def test_a_delay_is_the_same_for_short_and_long_prompts(prompt: int) -> None:
+    """Prompts are as fast as predicted, and first tokens come 60 ms later: that is no share of a longer prompt."""
+    machine = machines.parse("RTX 4090", None)
+    turn = TurnShape(users=1, prompt=prompt)
+    before = estimate_speed(LLAMA, machine, turn=turn)
+    told = [row(quantity="prefill", prompt=128.0 * n, predicted=100.0, measured=100.0) for n in (1, 3, 5)]
+    late = [row(quantity="ttft", prompt=128.0 * n, predicted=0.02 * n, measured=0.02 * n + 0.06) for n in (1, 3, 5)]
+    store.add([*told, *late])
+    after = estimate_speed(LLAMA, machine, turn=turn)
+    assert before
+    assert after
+    assert after.ttft.value - before.ttft.value == pytest.approx(0.06, abs=0.006)
+    assert after.prefill.value == pytest.approx(before.prefill.value, rel=0.001)
+
+
+def test_a_first_token_cannot_come_before_its_prompt_is_read() -> None:
+    machine = machines.parse("RTX 4090", None)
+    turn = TurnShape(users=1, prompt=16)
+    early = [row(quantity="ttft", prompt=64.0 * n, predicted=0.5, measured=0.3) for n in range(1, 20)]
+    store.add([*early, row(quantity="prefill", predicted=100.0, measured=100.0)])
+    after = estimate_speed(LLAMA, machine, turn=turn)
+    assert after
+    assert 0 < after.ttft.low < after.ttft.value
+    assert after.ttft.value > 0.9 * 16 / after.prefill.value - 0.02
+
+
+def test_first_tokens_without_their_prompts_say_no_delay() -> None:
+    store.add([row(quantity="ttft", predicted=0.1, measured=0.2), row(quantity="prefill", model="another")])
+    assert known.find("GeForce RTX 4090", "llama.cpp", 0).delay == 0.0
+
+
+def test_a_measured_model_is_known_better_than_another() -> None:
+    machine = machines.parse("RTX 4090", None)
+    before = estimate_speed(LLAMA, machine, turn=TurnShape(users=1))
+    told = {}
+    for name in ("llama3.1-8b", "another"):
+        store.forget()
+        store.add([row(model=name)])
+        told[name] = estimate_speed(LLAMA, machine, turn=TurnShape(users=1))
+    own, other = (found.decode_each for found in told.values() if found)
+    assert before
+    assert own.value < other.value < before.decode_each.value
+    assert own.high / own.low < other.high / other.low
 
 
 def test_the_sweep_and_one_model_are_corrected_alike() -> None:

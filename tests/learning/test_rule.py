@@ -19,6 +19,10 @@ NOISES = st.floats(1e-4, 1.0)
 CELLS = st.lists(st.builds(Cell, SHIFTS, NOISES, st.floats(0.05, 1.0)), min_size=1, max_size=12)
 
 
+def of_many_models(cells: list[Cell]) -> list[Cell]:
+    return [structs.replace(cell, model=f"m{i}") for i, cell in enumerate(cells)]
+
+
 def test_without_measurements_nothing_changes() -> None:
     assert corrected(1.6, ()) == (1.0, 1.6)
 
@@ -32,14 +36,15 @@ def test_another_measurement_never_widens(factor: float, cells: list[Cell], shif
 @given(FACTORS, CELLS)
 def test_no_number_of_measurements_goes_below_what_belongs_to_the_model(factor: float, cells: list[Cell]) -> None:
     narrowest = factor ** math.sqrt(1 - rule.DEVICE)
-    assert corrected(factor, cells)[1] >= narrowest * (1 - 1e-9)
-    assert corrected(factor, cells * 5000)[1] == pytest.approx(narrowest, rel=0.02)
+    assert corrected(factor, of_many_models(cells))[1] >= narrowest * (1 - 1e-9)
+    exact = [structs.replace(cell, noise=min(cell.noise, 0.001), trust=1.0) for cell in cells]
+    assert corrected(factor, of_many_models(exact * 1000))[1] == pytest.approx(narrowest, rel=0.02)
 
 
 @given(FACTORS, SHIFTS, NOISES)
 def test_one_measurement_moves_part_of_the_way_and_many_all(factor: float, shift: float, far: float) -> None:
     one = math.log(float(corrected(factor, [Cell(shift, far)])[0]))
-    many = math.log(float(corrected(factor, [Cell(shift, far)] * 100_000)[0]))
+    many = math.log(float(corrected(factor, of_many_models([Cell(shift, min(far, 0.001))] * 2000))[0]))
     assert abs(one) <= 0.76 * abs(shift)
     assert one * shift >= 0
     assert many == pytest.approx(shift, abs=0.05)
@@ -89,3 +94,41 @@ def test_a_load_of_as_many_people_counts_most() -> None:
     moved = [float(corrected(1.6, [rule.seen_from(far, n)])[0]) for n in (1, 2, 8, 64)]
     assert moved == sorted(moved)
     assert moved[0] < moved[-1] < 1
+
+
+def test_a_model_that_was_measured_is_known_better_than_others() -> None:
+    told = [Cell(-0.5, 0.01, model="a"), Cell(-0.4, 0.01, model="a")]
+    its, other = (corrected(2.2, told, lambda name, asked=asked: float(name == asked)) for asked in ("a", "b"))
+    assert math.log(float(its[0])) == pytest.approx(-0.45, rel=0.1)
+    assert 0.9 * math.log(float(its[0])) < math.log(float(other[0])) < 0
+    assert its[1] < other[1] < 2.2
+
+
+@given(FACTORS, CELLS)
+def test_however_often_a_model_is_measured_a_load_stays_unsure(factor: float, cells: list[Cell]) -> None:
+    narrowest = factor ** math.sqrt(1 - rule.DEVICE - rule.MODEL)
+    assert corrected(factor, cells * 50, lambda name: 1.0)[1] >= narrowest * (1 - 1e-6)
+
+
+def test_other_models_say_what_the_device_has_in_common() -> None:
+    """Measured again and again, one model moves another one by the share of the device only."""
+    moved = math.log(float(corrected(2.0, [Cell(-0.5, 0.001, model="a")] * 2000)[0]))
+    assert moved == pytest.approx(-0.5 * rule.DEVICE / (rule.DEVICE + rule.MODEL), rel=0.01)
+
+
+def test_rows_of_many_models_at_once() -> None:
+    told = [Cell(-0.5, 0.01, model="a"), Cell(0.2, 0.02, model="b")]
+    names = np.array(["a", "b", "c"])
+    together = corrected(np.array([1.6, 2.0, 2.2]), told, lambda name: (names == name).astype(float))
+    alone = [corrected(f, told, lambda n, own=own: float(n == own)) for f, own in ((1.6, "a"), (2.0, "b"), (2.2, "c"))]
+    assert np.allclose(together[0], [a[0] for a in alone])
+    assert np.allclose(together[1], [a[1] for a in alone])
+
+
+def test_a_delay_is_a_time_and_shrinks_to_nothing() -> None:
+    assert rule.delay(()) == 0.0
+    one = rule.Delay(0.06, rule.DELAY**2)
+    assert rule.delay([one]) == pytest.approx(0.03)
+    assert rule.delay([one] * 1000) == pytest.approx(0.06, rel=0.01)
+    assert 0 < rule.delay([structs.replace(one, trust=0.25)]) < 0.03
+    assert rule.delay([rule.Delay(0.06, 10.0)]) < 0.001

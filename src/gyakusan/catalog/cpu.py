@@ -21,6 +21,9 @@ ONE_ROW = 0.6
 """Share of that while decoding: weights are unpacked for one row only."""
 BARRIER = 4e-6
 """What one more thread costs in each layer: after every operation all wait for the last [s]."""
+BATCH = 2048.0
+"""Prompts that wait go into one batch up to this length, and its first tokens come when all of it is computed (llama.cpp
+b11434: common/common.h, n_batch; tools/server/server-context.cpp, update_slots). [tokens]"""
 SPREAD = {"decode": 1.6, "prefill": 2.2, "ttft": 2.2, "throughput": 2.0}
 """Kind of figure -> factor of the interval that is meant to hold 80 %."""
 
@@ -73,8 +76,9 @@ def constants(threads: float) -> SpeedConstants:
         chunk=BARRIER * max(1.0, threads),
         start=2e-3,
         queue=1.0,
-        busy=0.5,
+        busy=0.0,
         blend=1.0,
+        together=BATCH,
     )
 
 

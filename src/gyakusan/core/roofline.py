@@ -88,6 +88,8 @@ class SpeedConstants(Struct, frozen=True):
     queue: share of the others' prompts that a first token waits for when all start together
     busy: share of the others' later prompts that a first token waits for
     blend: share of the others' prompts that delays further tokens (vLLM's chunked prefill)
+    together: prompts up to this length in all are computed together, and each first token waits for all of them;
+        0 = each comes after its own prompt [tokens]
     """
 
     weights: Number = 0.76
@@ -117,6 +119,7 @@ class SpeedConstants(Struct, frozen=True):
     queue: Number = 0.9
     busy: Number = 0.5
     blend: Number = 0.35
+    together: Number = 0.0
 
 
 class StepTime(Struct, frozen=True):
@@ -225,14 +228,19 @@ def uploaded(time: Number, host_bytes: Number, link: Number, chunks: Number = 1)
     return time + chunks * host_bytes / link
 
 
-def first_token(prefill: Number, users: Number, step: Number, answer: Number, k: SpeedConstants) -> Number:
+def first_token(
+    prefill: Number, users: Number, step: Number, answer: Number, k: SpeedConstants, prompt: Number = 0.0
+) -> Number:
     """Return the time to the first token with `users` active [s].
 
     One's own prompt, a decode step that is under way, and the others' prompts: half of them where users start together, and
     those that arrive meanwhile, their share of the server's time as in an M/D/1 queue. Fitted: queue, busy in
-    speed_constants.json. prefill: of one prompt [s]; step: of all users [s]; answer: tokens between two prompts [tokens].
+    speed_constants.json. prefill: of one prompt [s]; step: of all users [s]; answer: tokens between two prompts [tokens];
+    prompt: its length, 0 = not known [tokens]. Where m prompts are computed together, groups of m come one after the other,
+    and a first token waits for (users + m) / 2 prompts in the mean, its own among them.
     """
-    others = (users - 1) / 2
+    group = maximum(1.0, minimum(users, k.together / maximum(prompt, 1.0))) if prompt else 1.0
+    others = (users + group) / 2 - 1
     meanwhile = minimum(others, (users - 1) * prefill / (maximum(1, answer) * maximum(step, 1e-9)))
     return prefill * (1 + k.queue * others + k.busy * meanwhile) + where(users > 1, step, 0.0)
 

@@ -21,7 +21,8 @@ def refusal(row: Row, factor: float, others: Sequence[Row]) -> Message | None:
     factor: of the built-in 80 % interval; others: what is learned of the same figure of the same device and engine
     """
     built_in = math.log(factor) / rule.Z
-    most = BEYOND * math.hypot(built_in, math.sqrt(row.noise))
+    late = math.log1p(rule.DELAY / row.predicted) if row.quantity == "ttft" else 0.0  # it counts more in a short time
+    most = BEYOND * math.hypot(built_in, math.sqrt(row.noise), late)
     if abs(row.shift) > most:
         facts = {"times": _times(row.shift), "most": _times(most)}
         if row.shift > 0:
@@ -31,7 +32,7 @@ def refusal(row: Row, factor: float, others: Sequence[Row]) -> Message | None:
     if len(own) < FEW:
         return None
     middle = sorted(own)[len(own) // 2]
-    rest = BEYOND * math.sqrt((1 - rule.DEVICE) * built_in**2 + 2 * row.noise)
+    rest = BEYOND * math.sqrt((1 - rule.DEVICE) * built_in**2 + 2 * row.noise + late**2)
     if abs(row.shift - middle) <= rest:
         return None
     return say(

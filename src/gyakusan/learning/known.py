@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import zlib
 from collections import defaultdict
@@ -14,9 +15,9 @@ from msgspec import Struct
 from gyakusan.catalog import cpu, speed_constants
 from gyakusan.doors.notices import notice
 from gyakusan.errors import SourceError
-from gyakusan.learning import store
+from gyakusan.learning import rule, store
 from gyakusan.learning.rows import Quantity, Row
-from gyakusan.learning.rule import Cell
+from gyakusan.learning.rule import Cell, Delay
 from gyakusan.message import Message, say
 
 SWITCH = "GYAKUSAN_LEARNED"
@@ -34,6 +35,7 @@ class Known(Struct, frozen=True):
     decode: cells of the speed of answers
     prefill: cells of the speed of prompts
     ttft: cells of the time to the first token
+    delay: of a first token, besides prompts and steps [s]
     own: figures of which something was measured on this computer
     rows: measurements of this computer that are in them
     date: of the newest one, ISO 8601, "" without any
@@ -42,6 +44,7 @@ class Known(Struct, frozen=True):
     decode: tuple[Cell, ...] = ()
     prefill: tuple[Cell, ...] = ()
     ttft: tuple[Cell, ...] = ()
+    delay: float = 0.0
     own: frozenset[Quantity] = frozenset()
     rows: int = 0
     date: str = ""
@@ -127,7 +130,8 @@ def _known(rows: tuple[Row, ...]) -> Known:
     mine = [r for r in rows if r.origin != "import"]
     newest = max((r.date for r in mine), default="")
     own = frozenset(r.quantity for r in mine)
-    return Known(cells["decode"], cells["prefill"], cells["ttft"], own, len(mine), newest)
+    delay = rule.delay(_delays(rows))
+    return Known(cells["decode"], cells["prefill"], cells["ttft"], delay, own, len(mine), newest)
 
 
 CELLS: tuple[Quantity, ...] = ("decode", "prefill", "ttft")
@@ -135,13 +139,44 @@ CELLS: tuple[Quantity, ...] = ("decode", "prefill", "ttft")
 
 def _cells(rows: Iterable[Row]) -> Iterable[Cell]:
     """Yield one cell for each setting: its measurements by the inverse of their variance."""
+    settings = _settings(rows)
+    for same, trust in zip(settings, _trust(settings), strict=True):
+        yield _cell(same, trust)
+
+
+def _settings(rows: Iterable[Row]) -> list[list[Row]]:
     settings: dict[object, list[Row]] = defaultdict(list)
     for row in rows:
         settings[row.setting].append(row)
-    imported = sum(same[0].origin == "import" for same in settings.values())
+    return list(settings.values())
+
+
+def _trust(settings: Sequence[Sequence[Row]]) -> list[float]:
+    """Return the trust in each setting: all imports together weigh a part of what was measured here."""
+    imported = sum(same[0].origin == "import" for same in settings)
     most = TRUST_IN_OTHERS * max(1, len(settings) - imported)
-    for same in settings.values():
-        yield _cell(same, min(TRUST_IN_OTHERS, most / imported) if same[0].origin == "import" else 1.0)
+    return [min(TRUST_IN_OTHERS, most / imported) if s[0].origin == "import" else 1.0 for s in settings]
+
+
+def _delays(rows: Sequence[Row]) -> Iterable[Delay]:
+    """Yield by how much first tokens of one person came later than the prompts of the same model took.
+
+    The longest prompts tell how fast prompts are computed: in short ones a delay counts more.
+    """
+    settings = _settings(r for r in rows if r.quantity == "ttft" and r.users == 1)
+    for same, trust in zip(settings, _trust(settings), strict=True):
+        prompts = [r for r in rows if r.quantity == "prefill" and _of_one_model(r, same[0])]
+        if not prompts:
+            continue
+        speed = _cell([r for r in prompts if 1.5 * r.prompt >= max(p.prompt for p in prompts)], 1.0)
+        one = _cell(same, trust)
+        said = math.fsum(r.predicted for r in same) / len(same)
+        alone, seen = said * math.exp(-speed.shift), said * math.exp(-one.shift)
+        yield Delay(seen - alone, seen**2 * one.noise + alone**2 * speed.noise, trust)
+
+
+def _of_one_model(a: Row, b: Row) -> bool:
+    return (a.model, a.quantization, a.origin == "import") == (b.model, b.quantization, b.origin == "import")
 
 
 def _cell(same: Sequence[Row], trust: float) -> Cell:
@@ -152,8 +187,7 @@ def _cell(same: Sequence[Row], trust: float) -> Cell:
         noise=1 / whole,
         trust=trust,
         users=same[0].users,
-        prompt=sum(w * r.prompt for w, r in zip(weights, same, strict=True)) / whole,
-        prompts=sum(w * r.prompts for w, r in zip(weights, same, strict=True)) / whole,
+        model=same[0].model,
     )
 
 

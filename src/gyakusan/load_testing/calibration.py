@@ -172,7 +172,7 @@ def _of_step(step: StepResult, said: SpeedEstimate, now: SpeedEstimate) -> list[
         found.append(("decode", "tokens/s", said.decode_each, step.each.value, now.decode_each))
     if step.prefill is not None and users == 1:
         found.append(("prefill", "tokens/s", said.prefill, step.prefill.value, now.prefill))
-    first = None if step.ttft is None else step.ttft.p50 or step.ttft.mean
+    first = None if step.ttft is None else step.ttft.mean or step.ttft.p50
     if first is not None:
         found.append(("ttft", "s", said.ttft, first.value, now.ttft))
     return [CalibratedFigure(q, users, prompt, unit, *three) for q, unit, *three in found]  # type: ignore[arg-type]

@@ -62,7 +62,7 @@ class OtherPrograms:
         every = process_stats(self._proc)
         parents = {pid: found.parent for pid, found in every.items()}
         ours = {pid for own in self._ours for pid in family(own, parents)} & every.keys()
-        spent = sum(every[pid].seconds + every[pid].children_seconds for pid in ours)
+        spent = sum(every[pid].seconds for pid in ours)
         second = float(os.sysconf("SC_CLK_TCK"))
         return _Spent(ticks[0] / second / (os.cpu_count() or 1), (ticks[0] - ticks[1]) / second, spent)
 

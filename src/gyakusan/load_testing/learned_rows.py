@@ -185,7 +185,7 @@ def _rows(
         yield row("decode", speed.decode_each.value, step.each)
     if step.prefill is not None and step.step.users == 1 and step.prefill.value > 0:
         yield row("prefill", speed.prefill.value, step.prefill)
-    first = None if step.ttft is None else step.ttft.p50 or step.ttft.mean
+    first = None if step.ttft is None else step.ttft.mean or step.ttft.p50
     if first is not None and first.value > 0:
         one_step = 0.0 if step.step.users == 1 else speed.tpot.value
         share = 1.0 if step.step.users == 1 else max(0.0, 1 - one_step / max(speed.ttft.value, alone))

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     Progress = Callable[[StepRun, float], None]
 
-LARGEST_LOG = 64 * 2**20
-"""No more is read of a server's log. [B]"""
+LARGEST_LOG = 128 * 2**20
+"""Of a server's log; ours end at half of it. [B]"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -355,19 +355,12 @@ def _steps(o: BenchOptions) -> tuple[Step, ...]:
 
 
 def _log_lines(path: str | Path | None) -> tuple[str, ...]:
-    """Return the lines of a server's log. Raises SourceError."""
+    """Return the lines of a server's log. Raises BadReference, SourceError."""
     if path is None:
         return ()
-    from gyakusan.doors.files import head
-    from gyakusan.errors import SourceError
+    from gyakusan.doors.files import whole
 
-    try:
-        text = head(path, LARGEST_LOG).decode("utf-8", "replace")
-    except OSError as error:
-        raise SourceError(
-            "{file} cannot be read: {problem}.", file=str(path), problem=error.strerror or "?", mend="Check the path."
-        ) from error
-    return tuple(text.splitlines())
+    return tuple(whole(path, LARGEST_LOG).decode("utf-8", "replace").splitlines())
 
 
 def _planned(

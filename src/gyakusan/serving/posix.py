@@ -28,15 +28,13 @@ class ProcessStat:
 
     state: one letter, Z and X for one that has ended
     parent: number of the process that started it, or that took it over
-    seconds: processor time of its own [s]
-    children_seconds: processor time of its children that have ended [s]
+    seconds: processor time of it and of its children that have ended [s]
     start: when it began, in clock ticks since the boot
     """
 
     state: str
     parent: int
     seconds: float
-    children_seconds: float
     start: str
 
 
@@ -44,8 +42,8 @@ def process_stat(pid: int, proc: Path = PROC) -> ProcessStat | None:
     """Return what Linux tells of a process, None where there is none, and on another system."""
     try:
         fields = head(proc / str(pid) / "stat", 4096).decode("utf-8", "replace").rpartition(")")[2].split()
-        own, ended = (sum(int(n) for n in fields[i : i + 2]) / os.sysconf("SC_CLK_TCK") for i in (11, 13))
-        return ProcessStat(fields[0], int(fields[1]), own, ended, fields[19])
+        spent = sum(int(n) for n in fields[11:15]) / os.sysconf("SC_CLK_TCK")
+        return ProcessStat(fields[0], int(fields[1]), spent, fields[19])
     except (OSError, GyakusanError, IndexError, ValueError):
         return None
 
@@ -164,6 +162,6 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def processor_seconds(pid: int) -> float | None:
-    """Return the processor time that a process has used, None where the system does not tell [s]."""
+    """Return the processor time that a process and its ended children have used, None where the system does not tell [s]."""
     found = process_stat(pid)
     return None if found is None else found.seconds

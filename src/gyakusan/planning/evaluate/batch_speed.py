@@ -175,7 +175,7 @@ def batch_timing(
     place, columns = table.model[rows], costs.columns
     quants = Labels(table.groups, table.group_of[rows])
     situation = situation_of(machine, chip, engine, quants, Labels(columns.speed_names, place))
-    here = learned_speed(chip, situation, costs.users, machine.cores, costs.prompt)
+    here = learned_speed(chip, situation, costs.users, machine.cores)
     inputs = speed_inputs(
         _demand(costs, table, rows, value_bytes),
         np.take(costs.attention(not situation.server), place, axis=1),

@@ -146,7 +146,7 @@ def estimate_speed(
     quant = _quant(model, situation.server)
     situation = structs.replace(situation, quant=quant.group)
     points = measured.measurements(chip.name, _name(model), quant.label)
-    here = learned_speed(chip, situation, turn.users, turn.threads, turn.prompt, use=learned)
+    here = learned_speed(chip, situation, turn.users, turn.threads, use=learned)
     return _estimate(traffic_of(model), chip, situation, turn, points, here)
 
 

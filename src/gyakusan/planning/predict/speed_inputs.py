@@ -63,12 +63,12 @@ class Corrections(Struct, frozen=True):
 
     decode: speed of answers
     prefill: speed of prompts
-    first: inverse of the time to the first token, beside what follows from the two
+    delay: of a first token, besides prompts and steps [s]
     """
 
     decode: Number = 1.0
     prefill: Number = 1.0
-    first: Number = 1.0
+    delay: float = 0.0
 
 
 UNCORRECTED = Corrections()
@@ -129,8 +129,10 @@ class SpeedInputs(Struct, frozen=True):
 
     def first_token(self, step: Number, prefill: Number) -> Number:
         """Return the time to the first token [s]."""
-        time = roofline.first_token(prefill, self.users, step, self.answer, self.constants)
-        return time / self.learned.first
+        time = roofline.first_token(prefill, self.users, step, self.answer, self.constants, self.prompt)
+        if not self.learned.delay:
+            return time
+        return time + maximum(self.learned.delay, -self.constants.start)  # what is fixed cannot take less than nothing
 
     def throughput(self, step: Number, prefill: Number) -> Number:
         """Return the output tokens per second of all users, each asking again at once [tokens/s]."""
