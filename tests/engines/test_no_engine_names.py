@@ -14,6 +14,7 @@ LEFT_OUT = ("engines", "catalog", "models", "locale", "fetching")
 OPEN = (
     "base",
     "registry",
+    "router",
     "defaults",
     "deployment",
     "downloads",

@@ -26,6 +26,7 @@ named_format, as_read, FORMATS = usual.gguf_format, usual.tensors_as_read, usual
 refusals, system_refusal, machine_refusal = usual.no_refusals, usual.no_system_refusal, usual.no_machine_refusal
 usable, memory_class, with_port, read = usual.device_usable, usual.device_class, usual.port_option, usual.no_report
 with_host, with_page = usual.host_option, usual.no_page
+router = usual.no_router
 container, short_command = usual.no_container, usual.unchanged_command
 artifact, preparation = published.gguf_artifact, published.gguf_preparation
 with_thinking = usual.thinking_by_request

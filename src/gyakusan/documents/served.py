@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
 from gyakusan.documents.common import catalogue_date
+from gyakusan.engines.base import Command
 from gyakusan.engines.server import ServerReport
 from gyakusan.message import Message
 from gyakusan.serving.buffer_comparison import BufferComparison
 from gyakusan.serving.dry_run import DryRun
+from gyakusan.serving.model_group import ModelGroup
+from gyakusan.serving.service import Service
 
 
 class BufferJson(Struct, frozen=True):
@@ -23,6 +26,7 @@ class BufferJson(Struct, frozen=True):
     reported: the server's [B]
     error_bytes: predicted less reported [B]
     error_share: that, over reported
+    model: name of the model whose process it is, "" where there is only one
     """
 
     kind: str
@@ -31,6 +35,24 @@ class BufferJson(Struct, frozen=True):
     reported: float | None
     error_bytes: float | None
     error_share: float | None
+    model: str = ""
+
+
+class ServedModelJson(Struct, frozen=True):
+    """One of several models behind one address.
+
+    name: by which requests name it
+    quantization: as the engine calls it
+    users: people whom it serves at once
+    context: of each of them [tokens]
+    bytes: memory that is planned for it, on all devices [B]
+    """
+
+    name: str
+    quantization: str
+    users: int
+    context: int
+    bytes: float
 
 
 class ServeJson(Struct, frozen=True, kw_only=True):
@@ -45,6 +67,8 @@ class ServeJson(Struct, frozen=True, kw_only=True):
     buffers: predicted and reported
     planned_bytes: memory of the ledger, on all devices [B]
     resident_bytes: RAM that the server's processes hold now, null if the system does not tell [B]
+    models: that requests choose among, empty where there is only one
+    models_max: of them are loaded at the same time, at most
     """
 
     url: str
@@ -54,6 +78,8 @@ class ServeJson(Struct, frozen=True, kw_only=True):
     version: str | None = None
     planned_bytes: float | None = None
     resident_bytes: int | None = None
+    models: tuple[ServedModelJson, ...] = ()
+    models_max: int = 1
     schema: Literal["gyakusan/serve/1"] = "gyakusan/serve/1"
     catalogue: str = field(default_factory=catalogue_date)
 
@@ -68,6 +94,9 @@ class ServeDryRunJson(Struct, frozen=True, kw_only=True):
     health: address that answers 200 when the server is ready
     fits: true if the server would start and every device holds its share
     refusals: why the server would not run this
+    preset: text of the file that describes several models, null where there is only one
+    models: that requests choose among, empty where there is only one
+    models_max: of them are loaded at the same time, at most
     """
 
     command: tuple[str, ...]
@@ -75,6 +104,9 @@ class ServeDryRunJson(Struct, frozen=True, kw_only=True):
     health: str
     fits: bool
     refusals: tuple[Message, ...]
+    preset: str | None = None
+    models: tuple[ServedModelJson, ...] = ()
+    models_max: int = 1
     schema: Literal["gyakusan/serve-dry-run/1"] = "gyakusan/serve-dry-run/1"
     catalogue: str = field(default_factory=catalogue_date)
 
@@ -123,6 +155,29 @@ def dry_run(found: DryRun) -> ServeDryRunJson:
     )
 
 
+def served_group(group: ModelGroup, running: Service) -> ServeJson:
+    """Return several models behind one address."""
+    rules = group.members[0].asked.rules.VERSION
+    one = served(running.url, running.buffers, running.report, rules, group.bytes, running.resident)
+    return structs.replace(one, models=served_models(group), models_max=group.models_max)
+
+
+def group_dry_run(group: ModelGroup, command: Command, health: str) -> ServeDryRunJson:
+    """Return what would be started for several models."""
+    return ServeDryRunJson(
+        command=command.argv, environment=command.environment, health=health, fits=group.fitting > 0, refusals=(),
+        preset=group.text(), models=served_models(group), models_max=group.models_max,
+    )  # fmt: skip
+
+
+def served_models(group: ModelGroup) -> tuple[ServedModelJson, ...]:
+    """Return the models behind one address."""
+    return tuple(
+        ServedModelJson(m.name, m.asked.quantization, int(m.asked.load.users), int(m.asked.load.context), m.bytes)
+        for m in group.members
+    )
+
+
 def buffer(row: BufferComparison) -> BufferJson:
     """Return one comparison."""
-    return BufferJson(row.kind, row.device, row.predicted, row.reported, row.error_bytes, row.error_share)
+    return BufferJson(row.kind, row.device, row.predicted, row.reported, row.error_bytes, row.error_share, row.model)

@@ -8,7 +8,7 @@ from typing import Literal
 from msgspec import Struct, field, structs
 
 from gyakusan.documents.common import catalogue_date
-from gyakusan.documents.served import BufferJson, buffer
+from gyakusan.documents.served import BufferJson, ServedModelJson, buffer
 from gyakusan.serving.live import Live
 from gyakusan.serving.registration import rows_of
 from gyakusan.serving.running_servers import RunningServer
@@ -58,6 +58,8 @@ class RunningServerJson(Struct, frozen=True, kw_only=True):
     version: of the server program, null if it tells none
     buffers: its memory when it became ready, predicted and reported
     live: what it does now, null if it was not written down
+    models: that requests choose among, empty where there is only one
+    models_max: of them are loaded at the same time, at most
     """
 
     name: str
@@ -78,6 +80,8 @@ class RunningServerJson(Struct, frozen=True, kw_only=True):
     version: str | None
     buffers: tuple[BufferJson, ...]
     live: LiveJson | None
+    models: tuple[ServedModelJson, ...] = ()
+    models_max: int = 1
 
 
 class ServersJson(Struct, frozen=True, kw_only=True):
@@ -99,11 +103,16 @@ def servers(found: Sequence[tuple[RunningServer, Live | None]]) -> ServersJson:
 
 
 def _server(entry: RunningServer, live: Live | None) -> RunningServerJson:
-    fields = {f.name for f in structs.fields(RunningServerJson)} - {"live", "buffers", "version"}
+    fields = {f.name for f in structs.fields(RunningServerJson)} - {"live", "buffers", "version", "models"}
     told = {k: v for k, v in structs.asdict(entry).items() if k in fields}
     buffers = tuple(buffer(row) for row in rows_of(entry))
+    models = tuple(ServedModelJson(m.name, m.quantization, m.users, m.context, m.bytes) for m in entry.models)
     return RunningServerJson(
-        **told, version=entry.version or None, buffers=buffers, live=None if live is None else _live(live)
+        **told,
+        version=entry.version or None,
+        buffers=buffers,
+        live=None if live is None else _live(live),
+        models=models,
     )
 
 

@@ -24,6 +24,7 @@ from gyakusan.message import Message
 if TYPE_CHECKING:
     from gyakusan.catalog.artifacts import Artifact
     from gyakusan.catalog.models import ModelRecord
+    from gyakusan.engines.router import RouterModule
     from gyakusan.engines.server import ServerModule, ServerReport
 
 CacheType = str
@@ -388,6 +389,10 @@ class EngineModule(Protocol[S]):
 
     def server(self) -> ServerModule[S, ServerReport] | None:
         """Return the module that starts its server on this computer, None if gyakusan does not start it."""
+        ...
+
+    def router(self) -> RouterModule | None:
+        """Return the module that starts several models behind one address, None if its server does not do that."""
         ...
 
     def read(self, lines: Iterable[str]) -> object:

@@ -278,5 +278,9 @@ def without_options(argv: Sequence[str], usual: Mapping[str, str | None]) -> tup
     return tuple(kept)
 
 
+def no_router() -> None:
+    """Return None: its server has one model."""
+
+
 def no_report(lines: Iterable[str]) -> None:
     """Read nothing: no log of this engine is known."""

@@ -20,6 +20,7 @@ class BufferComparison:
     error_bytes: predicted less reported, None if one of them is missing [B]
     error_share: error_bytes over reported, None if one of them is missing or nothing is reported
     parts: the server's lines that are summed up
+    model: name of the model whose process it is, "" where there is only one
     """
 
     kind: str
@@ -29,6 +30,7 @@ class BufferComparison:
     error_bytes: float | None
     error_share: float | None
     parts: tuple[ReportedBuffer, ...] = ()
+    model: str = ""
 
     @property
     def exact(self) -> bool:

@@ -66,9 +66,10 @@ def end(child: subprocess.Popen[bytes], grace: float) -> None:
         child.kill()
 
 
-def _when_parent_goes(child: subprocess.Popen[bytes], grace: float) -> None:
+def _when_parent_goes(child: subprocess.Popen[bytes], grace: float, gone: threading.Event) -> None:
     while os.read(0, 4096):
         pass
+    gone.set()
     end(child, grace)
 
 
@@ -120,12 +121,15 @@ def main() -> int:
     if "remove" in order:
         return remove(order["remove"])
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    gone = threading.Event()
     child = start(order)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     _tell(f"server pid {child.pid}")
-    threading.Thread(target=_when_parent_goes, args=(child, order["grace"]), daemon=True).start()
+    threading.Thread(target=_when_parent_goes, args=(child, order["grace"], gone), daemon=True).start()
     code = child.wait()
     _tell(f"server ended with {code}")
+    if gone.is_set():  # nobody else is left to end what the server itself started
+        os.killpg(0, signal.SIGKILL)
     return code if code >= 0 else 128 - code
 
 

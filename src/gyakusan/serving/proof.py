@@ -19,12 +19,12 @@ PAUSE = 0.5
 class Proof:
     """One question for a token. `told` is asked again and again."""
 
-    def __init__(self, url: str, key: str | None) -> None:
+    def __init__(self, url: str, key: str | None, model: str = "") -> None:
         """Begin to ask.
 
-        url: scheme, address and port; key: that the server asks for
+        url: scheme, address and port; key: that the server asks for; model: its name there, "" = the server's only one
         """
-        self._url, self._key = url, key
+        self._url, self._key, self._model = url, key, model
         self._answered = False
         self._over = threading.Event()
         self._error: ServerError | None = None
@@ -46,7 +46,7 @@ class Proof:
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end and not self._over.is_set():
             try:
-                status, text = ask_for_token(self._url, self._key, PATIENCE)
+                status, text = ask_for_token(self._url, self._key, PATIENCE, self._model)
             except (OSError, http.client.HTTPException):
                 status, text = http.client.SERVICE_UNAVAILABLE, b""
             if status == http.client.OK:

@@ -13,7 +13,8 @@ from gyakusan.errors import BadSetting, ServerError
 from gyakusan.serving import running_servers
 from gyakusan.serving.buffer_comparison import BufferComparison
 from gyakusan.serving.live import Live, Teller
-from gyakusan.serving.running_servers import ComparedBuffer, RunningServer
+from gyakusan.serving.model_group import ModelGroup
+from gyakusan.serving.running_servers import ComparedBuffer, RunningServer, ServedModel
 
 _ATTEMPTS = 10
 """Names that are tried where others start at the same moment."""
@@ -36,6 +37,25 @@ def entry_of(name: str, asked: Deployment, key_file: str | Path | None, log_file
         context=int(asked.load.context),
         bytes=sum(float(a.total) for a in accounts),
         log_file=None if log_file is None else str(log_file.absolute()),
+    )
+
+
+def entry_of_group(name: str, group: ModelGroup, key_file: str | Path | None, log_file: Path | None) -> RunningServer:
+    """Return what is written down of several models behind one address; its address is not known yet."""
+    models = tuple(
+        ServedModel(m.name, m.asked.quantization, int(m.asked.load.users), int(m.asked.load.context), m.bytes)
+        for m in group.members
+    )
+    longest = max(group.members, key=lambda m: int(m.asked.load.context))
+    one = entry_of(name, longest.asked, key_file, log_file)
+    return structs.replace(
+        one,
+        model=", ".join(group.names),
+        quantization="",
+        users=group.users,
+        bytes=group.bytes,
+        models=models,
+        models_max=group.models_max,
     )
 
 
@@ -98,13 +118,13 @@ def rows_of(entry: RunningServer) -> tuple[BufferComparison, ...]:
 
 def _compared(row: BufferComparison) -> ComparedBuffer:
     rounding = sum(part.rounding for part in row.parts)
-    return ComparedBuffer(row.kind, row.device, row.predicted, row.reported, rounding)
+    return ComparedBuffer(row.kind, row.device, row.predicted, row.reported, rounding, row.model)
 
 
 def _row(b: ComparedBuffer) -> BufferComparison:
     if b.predicted is None or b.reported is None:
-        return BufferComparison(b.kind, b.device, b.predicted, b.reported, None, None)
+        return BufferComparison(b.kind, b.device, b.predicted, b.reported, None, None, model=b.model)
     part = ReportedBuffer(b.device, b.kind, b.reported, "", b.rounding)
     error = b.predicted - b.reported
     share = error / b.reported if b.reported else None
-    return BufferComparison(b.kind, b.device, b.predicted, b.reported, error, share, (part,))
+    return BufferComparison(b.kind, b.device, b.predicted, b.reported, error, share, (part,), b.model)

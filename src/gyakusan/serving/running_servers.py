@@ -43,6 +43,7 @@ class ComparedBuffer(Struct, frozen=True):
     predicted: our figure, None if we have none [B]
     reported: the server's, None if it has none [B]
     rounding: how much the reported figure may differ from the true one [B]
+    model: name of the model whose process it is, "" where there is only one
     """
 
     kind: str
@@ -50,6 +51,24 @@ class ComparedBuffer(Struct, frozen=True):
     predicted: float | None
     reported: float | None
     rounding: float = 0.0
+    model: str = ""
+
+
+class ServedModel(Struct, frozen=True):
+    """One of several models behind one address.
+
+    name: by which requests name it
+    quantization: as the engine calls it
+    users: people whom it serves at once
+    context: of each of them [tokens]
+    bytes: memory that is planned for it, on all devices [B]
+    """
+
+    name: str
+    quantization: str
+    users: int
+    context: int
+    bytes: float
 
 
 class RunningServer(Struct, frozen=True, kw_only=True):
@@ -74,6 +93,8 @@ class RunningServer(Struct, frozen=True, kw_only=True):
     computer: name of the computer on which it runs, "" where nobody wrote it down
     version: of the server program, "" if it tells none
     buffers: its memory, predicted and reported
+    models: that requests choose among, () where there is only one
+    models_max: of them are loaded at the same time, at most
     """
 
     name: str = ""
@@ -95,6 +116,8 @@ class RunningServer(Struct, frozen=True, kw_only=True):
     computer: str = ""
     version: str = ""
     buffers: tuple[ComparedBuffer, ...] = ()
+    models: tuple[ServedModel, ...] = ()
+    models_max: int = 1
 
 
 def running() -> tuple[RunningServer, ...]:

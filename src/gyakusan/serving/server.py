@@ -53,6 +53,7 @@ class ServerOptions:
     deadline: how long the start may take [s]
     log_file: file that gets the server's whole log, with mode 0600
     append_log: True continues the log file
+    models: that are asked for a token each before the server is ready, () = the only one
     on_progress: called with what happens and the time since the start, at least once a second [s]
     """
 
@@ -65,6 +66,7 @@ class ServerOptions:
     deadline: float = DEADLINE
     log_file: Path | None = None
     append_log: bool = False
+    models: tuple[str, ...] = ()
     on_progress: Progress | None = None
 
 
@@ -90,6 +92,7 @@ class Server(Generic[S, R]):
         self._child: GuardedProcess | None = None
         self._address = ("", 0)
         self._proof: Proof | None = None
+        self._proved = 0
         self._read = 0
         self._worked = 0.0
 
@@ -228,7 +231,7 @@ class Server(Generic[S, R]):
     def _attempt(self, access: Access, *, last: bool) -> bool:
         """Start once. Returns False if somebody else took the free port meanwhile and it is not the last attempt."""
         port = access.port or free_port(access.host)
-        self._proof = None
+        self._proof, self._proved = None, 0
         self._address = (LOOPBACK_OF.get(access.host, access.host), port)
         self._child = GuardedProcess(self._spec(access, port), self.options.log_file, append=self.options.append_log)
         try:
@@ -304,9 +307,23 @@ class Server(Generic[S, R]):
         """Return True once the server has answered with a token, where its word is not enough. Raises ServerError."""
         if self.module.PROVED:
             return True
+        models = self.options.models or ("",)
         if self._proof is None:
-            self._proof = Proof(f"http://{authority(*self._address)}", self.key)
-        return self._proof.told()
+            self._proof = Proof(f"http://{authority(*self._address)}", self.key, models[self._proved])
+        try:
+            if not self._proof.told():
+                return False
+        except ServerError as error:
+            raise self._unproved(error) from None
+        self._proof, self._proved = None, self._proved + 1
+        return self._proved == len(models)
+
+    def _unproved(self, error: ServerError) -> ServerError:
+        """Return why there is no token: what the log tells, else the answer."""
+        failure = None if self._child is None else self.module.start_failure(self._child.log.lines)
+        if failure is None:
+            return error
+        return ServerError("The server did not start. {reason}", reason=failure.message, mend=failure.mend)
 
     def _death(self, child: GuardedProcess, *, started: bool) -> ServerError:
         """Return why the server ended: from its whole log, else from the model file, else from its exit code."""

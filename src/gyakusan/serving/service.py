@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from math import nan
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from gyakusan.engines.base import EngineSettings
 from gyakusan.engines.deployment import Deployment
@@ -24,7 +24,7 @@ from gyakusan.engines.server import ServerReport
 from gyakusan.errors import ServerError
 from gyakusan.message import Message, say
 from gyakusan.serving.access import KEY_VARIABLE, Access, grant_access, seen_from_outside
-from gyakusan.serving.buffer_comparison import compare_deployment
+from gyakusan.serving.buffer_comparison import BufferComparison, compare_deployment
 from gyakusan.serving.front.keys import Keys
 from gyakusan.serving.front.limits import Limits, largest_body
 from gyakusan.serving.front.people import PeopleKeys
@@ -32,6 +32,8 @@ from gyakusan.serving.front.people import read as read_people
 from gyakusan.serving.front.running import Front
 from gyakusan.serving.front.upstream import Target
 from gyakusan.serving.live import Live, Rate
+from gyakusan.serving.model_group import ModelGroup
+from gyakusan.serving.preset_file import PresetFile, check_keyed
 from gyakusan.serving.process_memory import resident_bytes
 from gyakusan.serving.registration import Registration
 from gyakusan.serving.running_servers import RunningServer
@@ -83,12 +85,21 @@ class Service:
     """One server behind its front. It ends with the `with` block, or when this process does."""
 
     def __init__(
-        self, deployment: Deployment, options: ServiceOptions = ServiceOptions(), path: str | Path | None = None
+        self,
+        deployment: Deployment | ModelGroup,
+        options: ServiceOptions = ServiceOptions(),
+        path: str | Path | None = None,
     ) -> None:
-        """Prepare a service; nothing is started yet. path: of the model file, if it is not the model's source."""
+        """Prepare a service; nothing is started yet.
+
+        deployment: one model, or several behind one address; path: of the model file, if it is not the model's source
+        """
         self.options = options
         self._deployment = deployment
-        self._path = Path(path or deployment.model.source)
+        self._group = deployment if isinstance(deployment, ModelGroup) else None
+        self._preset: PresetFile | None = None
+        source = "" if isinstance(deployment, ModelGroup) else deployment.model.source
+        self._path = Path(path or source)
         self._access: Access | None = None
         self._front: Front | None = None
         self._watchdog: Watchdog | None = None
@@ -126,7 +137,7 @@ class Service:
         if self._front is not None:
             raise ServerError("This Service has been started already.", mend="Create a new Service.")
         asked = self.options.server
-        self._server.check_file()
+        self._check_files()
         try:
             people = self.options.people
             if people is not None:
@@ -134,7 +145,8 @@ class Service:
             self._access = grant_access(asked.host, asked.port, asked.key, keyed=people is not None)
             keys = Keys.of(self._access.key, None if people is None else PeopleKeys(people))
             limits = self.options.limits or default_limits(self._deployment)
-            self._front = Front(self._access.host, self._access.port, keys, limits, self.options.names)
+            models = {} if self._group is None else self._group.slots
+            self._front = Front(self._access.host, self._access.port, keys, limits, self.options.names, models)
             self._front.app.metrics.plan(planned_memory(self._deployment))
             self._front.app.metrics.watch_memory(lambda: self.resident or nan)
             self._front.start()
@@ -142,7 +154,7 @@ class Service:
                 self._registration.opened(self.url, self.lan_url, self.key_path)
             self._start_server()
             if self._registration is not None:
-                self._registration.ready(compare_deployment(self._deployment, self.report), self.report)
+                self._registration.ready(self.buffers, self.report)
         except BaseException:
             self.stop()
             raise
@@ -161,6 +173,27 @@ class Service:
                 self._front.stop()
             if self._access is not None:
                 self._access.remove_key_file()
+            if self._preset is not None:
+                self._preset.remove()
+
+    def _check_files(self) -> None:
+        """Raise for files that are not there or cannot be read; of several models write the file that describes them."""
+        if self._group is None:
+            self._server.check_file()
+            return
+        for member in self._group.members:
+            one = Server.of(member.asked, self.options.server, member.path)
+            one.check_file()
+            one.check_model()
+        self._preset = PresetFile(self._group.text())
+        self._path = self._preset.path
+
+    @property
+    def buffers(self) -> tuple[BufferComparison, ...]:
+        """The memory that the model server reported, beside what was predicted."""
+        if isinstance(self._deployment, ModelGroup):
+            return self._deployment.compare(self._server.log)
+        return compare_deployment(self._deployment, self.report)
 
     @property
     def url(self) -> str:
@@ -234,7 +267,8 @@ class Service:
 
     def curl(self, prompt: str = "Hello!") -> str:
         """Return a line to try the service with. The key is read from its file, else from a variable; never its value."""
-        body = json.dumps({"messages": [{"role": "user", "content": prompt}], "max_tokens": 64})
+        model = {} if self._group is None else {"model": self._group.names[0]}
+        body = json.dumps({**model, "messages": [{"role": "user", "content": prompt}], "max_tokens": 64})
         shown = f"${KEY_VARIABLE}" if self.key_path is None else f"$(cat {shlex.quote(str(self.key_path))})"
         header = f' -H "Authorization: Bearer {shown}"' if self.key else ""
         quoted = body.replace("'", "'\\''")
@@ -293,14 +327,25 @@ class Service:
         self._begun = time.monotonic()
         self._starts += 1
         target = Target(self._server.url.removesuffix("/v1"), key)
-        self._watchdog = Watchdog(target, self._server.pid, self.options.patience, one_token)
+        if self._group is not None:
+            check_keyed(self._group.module, self._server.log)
+        self._watchdog = Watchdog(target, self._server.pid, self.options.patience, self._one_token)
         self._front.point(target)
 
     def _new(self, key: str) -> Server[EngineSettings, ServerReport]:
         """Return a model server that only this computer reaches, by a key that only the front knows."""
         again = self._begun > 0 or self.options.server.append_log
         inner = replace(self.options.server, host="127.0.0.1", port=0, key=key or None, append_log=again)
+        if isinstance(self._deployment, ModelGroup):
+            group = self._deployment
+            several = replace(inner, models=group.first)
+            return cast("Server[EngineSettings, ServerReport]", Server(self._path, group.routed, group.module, several))
         return Server.of(self._deployment, inner, self._path)
+
+    def _one_token(self, target: Target) -> bool:
+        """Ask for a token; of several models the one that people asked last, as each has a process of its own."""
+        model = "" if self._front is None else self._front.traffic.model
+        return one_token(target, model=model)
 
     def _tell(self, message: Message) -> None:
         if self.options.on_event is not None:
@@ -315,8 +360,10 @@ class Service:
             self._tell(say("The log file {path} takes nothing more: {error}.", path=path, error=why))
 
 
-def planned_memory(deployment: Deployment) -> dict[tuple[str, str], float]:
-    """Return the lines of a deployment's ledger, by device and part [B]."""
+def planned_memory(deployment: Deployment | ModelGroup) -> dict[tuple[str, str], float]:
+    """Return the lines of a deployment's ledger, by device and part; of several models those of the worst set [B]."""
+    if isinstance(deployment, ModelGroup):
+        return deployment.planned()
     found: dict[tuple[str, str], float] = {}
     for account in deployment.ledger.accounts:
         for line in account.lines:
@@ -325,8 +372,11 @@ def planned_memory(deployment: Deployment) -> dict[tuple[str, str], float]:
     return {place: size for place, size in found.items() if size}
 
 
-def default_limits(deployment: Deployment, **changes: Any) -> Limits:
+def default_limits(deployment: Deployment | ModelGroup, **changes: Any) -> Limits:
     """Return the limits that a deployment needs: its slots, and requests that fill its context. changes: fields."""
+    if isinstance(deployment, ModelGroup):
+        each = [default_limits(m.asked) for m in deployment.members]
+        return replace(Limits(slots=max(1, deployment.users), body=max(one.body for one in each)), **changes)
     load = deployment.load
     images = bool(deployment.changes.get("projector"))
     return replace(

@@ -86,13 +86,15 @@ class Watchdog:
             self._last, self._asked = time.monotonic(), None
 
 
-def one_token(target: Target, seconds: float = 3600.0) -> bool:
-    """Ask a server for one token of an answer; True if it answers. seconds: how long it may take [s].
+def one_token(target: Target, seconds: float = 3600.0, model: str = "") -> bool:
+    """Ask a server for one token of an answer; True if it answers.
+
+    seconds: how long it may take [s]; model: its name there, "" = the server's only one
 
     A server of embeddings refuses, which it can only do while it works.
     """
     try:
-        status, text = ask_for_token(target.url, target.key, seconds)
+        status, text = ask_for_token(target.url, target.key, seconds, model)
     except (OSError, http.client.HTTPException):
         return False
     return status != http.client.SERVICE_UNAVAILABLE and len(text) > 0

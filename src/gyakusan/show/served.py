@@ -14,6 +14,7 @@ from gyakusan.units import MIB, format_bytes
 
 HEAD_TEXTS = ("buffer", "device", "predicted", "reported", "error")
 COLUMNS = columns(HEAD_TEXTS, 2)
+MODEL_COLUMNS = columns(("name", *HEAD_TEXTS), 3)
 
 
 def build(version: str | None, rules: str) -> Text:
@@ -36,7 +37,9 @@ def memory(rows: Sequence[BufferComparison], planned: float, resident: int | Non
 
 
 def comparison(rows: Sequence[BufferComparison]) -> Table:
-    """Return predicted, reported and error of each buffer."""
+    """Return predicted, reported and error of each buffer, of several models with the name of each."""
+    if any(r.model for r in rows):
+        return Table(MODEL_COLUMNS, tuple((r.model, *_row(r)) for r in rows))
     return Table(COLUMNS, tuple(_row(r) for r in rows))
 
 

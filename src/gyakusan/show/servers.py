@@ -47,7 +47,7 @@ def screen(found: Sequence[Seen], now: datetime) -> Tree:
 def _row(entry: RunningServer, live: Live | None, now: datetime) -> tuple[Cell, ...]:
     return (
         entry.name,
-        entry.model or "?",
+        say("{count} models", count=len(entry.models)) if entry.models else entry.model or "?",
         _people(entry, live),
         gib(entry.bytes) if entry.bytes else "?",
         urllib.parse.urlsplit(entry.url).netloc,
@@ -64,7 +64,7 @@ def _people(entry: RunningServer, live: Live | None) -> Words:
 def status(entry: RunningServer, live: Live | None, now: datetime) -> Tree:
     """Return what one server is, does and holds."""
     facts = [
-        Fact(say("model"), (_described(entry),)),
+        *(_models(entry) if entry.models else [Fact(say("model"), (_described(entry),))]),
         Fact(say("server"), (f"{entry.engine} {entry.version}".strip() or "?",)),
         Fact(say("address"), (whole(entry.url),)),
         *([Fact(say("key"), (home(Path(entry.key_file)),))] if entry.key_file else []),
@@ -75,6 +75,14 @@ def status(entry: RunningServer, live: Live | None, now: datetime) -> Tree:
     told = (verdict, Pause(), Facts(tuple(facts)))
     rows = rows_of(entry)
     return (*told, Pause(), comparison(rows)) if rows else told
+
+
+def _models(entry: RunningServer) -> list[Fact]:
+    """Return what each of several models is planned for, and how many are loaded at once."""
+    most = say("{most} of {count} at a time", most=entry.models_max, count=len(entry.models))
+    told = [(m, {"users": people(m.users), "context": f"{m.context:,}", "bytes": gib(m.bytes)}) for m in entry.models]
+    each = [Fact(whole(m.name), (say("{users} x {context} tokens, {bytes} GiB", **facts),)) for m, facts in told]
+    return [Fact(say("loaded"), (most,)), *each]
 
 
 def _state(entry: RunningServer, live: Live | None, now: datetime) -> Message:
@@ -163,7 +171,11 @@ def detached(entry: RunningServer) -> Tree:
         *([Fact(say("log"), (home(Path(entry.log_file)),))] if entry.log_file else []),
         Fact(say("stop"), (whole(f"gyakusan stop {entry.name}"),)),
     ]
-    verdict = Verdict((say("{model} answers {people} at {url}", **told),), tone="plain")
+    sentence = say("{model} answers {people} at {url}", **told)
+    if entry.models:
+        several = {k: v for k, v in told.items() if k != "model"}
+        sentence = say("{count} models answer {people} at {url}", count=len(entry.models), **several)
+    verdict = Verdict((sentence,), tone="plain")
     rows = rows_of(entry)
     compared = (Pause(), comparison(rows)) if rows else ()
     return verdict, *compared, Pause(), Facts(tuple(facts)), Pause(), Next(steps(entry)[:2])

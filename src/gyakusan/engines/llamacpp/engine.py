@@ -50,6 +50,7 @@ from gyakusan.units import GIB
 if TYPE_CHECKING:
     from gyakusan.catalog.models import ModelRecord
     from gyakusan.engines.llamacpp.log import Reported
+    from gyakusan.engines.router import RouterModule
     from gyakusan.engines.server import ServerModule
 
 NAME = "llama.cpp"
@@ -280,6 +281,13 @@ def server() -> ServerModule[Settings, Reported]:
     from gyakusan.engines.llamacpp import server
 
     return cast("ServerModule[Settings, Reported]", server)
+
+
+def router() -> RouterModule:
+    """The module that starts llama-server's router."""
+    from gyakusan.engines.llamacpp import router
+
+    return cast("RouterModule", router)
 
 
 def read(lines: Iterable[str]) -> Reported:

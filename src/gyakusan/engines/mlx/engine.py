@@ -32,6 +32,7 @@ from gyakusan.engines.defaults import (
     no_page,
     no_part_in_ram,
     no_replicas,
+    no_router,
     no_spanning,
     one_command,
     one_layout,
@@ -79,6 +80,7 @@ spanning_settings, spanning_commands = no_spanning, one_command
 format_refusal, part_in_ram, replica_settings = no_format_refusal, no_part_in_ram, no_replicas
 image_settings = no_image_settings
 with_port, with_host, with_page = port_option, host_option, no_page
+router = no_router
 short_command, container = unchanged_command, no_container
 
 __all__ = ["CAVEAT", "VERSION", "Settings", "accounts", "ledger", "load_memory", "memory_class"]

@@ -35,6 +35,7 @@ from gyakusan.engines.defaults import (
     no_page,
     no_part_in_ram,
     no_replicas,
+    no_router,
     no_spanning,
     no_system_refusal,
     one_command,
@@ -93,6 +94,7 @@ usable, max_ranks, memory_class, cache_bytes = device_usable, one_rank, device_c
 occupied_bytes, coexisting_settings, coexisting_margin = account_bytes, no_changes, no_margin
 embedding_settings, embedding_command = no_embedding_settings, same_command
 with_page, with_thinking = no_page, thinking_by_request
+router = no_router
 spanning_settings, spanning_commands = no_spanning, one_command
 
 __all__ = ["VERSION", "Settings"]

@@ -23,6 +23,7 @@ from gyakusan.engines.defaults import (
     no_embedding_settings,
     no_page,
     no_part_in_ram,
+    no_router,
     port_option,
     same_command,
 )
@@ -62,6 +63,7 @@ PREFILL_CHUNK = 2048
 PORT = 8000
 HEALTH = "/health"
 with_port, with_host, with_page = port_option, host_option, no_page
+router = no_router
 spanning_commands = launch.over_nodes
 part_in_ram = no_part_in_ram
 embedding_settings, embedding_command = no_embedding_settings, same_command

@@ -7,9 +7,10 @@ import contextlib
 import ipaddress
 import re
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import httpx2
@@ -28,10 +29,12 @@ from gyakusan.serving.front.heads import (
 )
 from gyakusan.serving.front.keys import OWNER, Keys
 from gyakusan.serving.front.limits import Limits
+from gyakusan.serving.front.listing import LARGEST as LONGEST_LIST
+from gyakusan.serving.front.listing import LISTED, listed
 from gyakusan.serving.front.metrics import CONTENT_TYPE, Metrics
 from gyakusan.serving.front.rates import Buckets
 from gyakusan.serving.front.refusal import JSON_TYPE, Headers, Refusal
-from gyakusan.serving.front.slots import Slots
+from gyakusan.serving.front.slots import Lanes, Slots
 from gyakusan.serving.front.upstream import Upstream, away
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -66,28 +69,38 @@ class Traffic:
     refusals: that were not
     tokens: of prompts and answers, as the server counted
     seen: when the server last sent something, by the monotonic clock [s]
+    model: that was asked last, where there are several
     """
 
     requests: int = 0
     refusals: int = 0
     tokens: int = 0
     seen: float = 0.0
+    model: str = ""
 
 
 class App:
     """The front. It is called for each request, in one event loop."""
 
-    def __init__(self, limits: Limits, keys: Keys, names: Names) -> None:
+    def __init__(
+        self, limits: Limits, keys: Keys, names: Names, models: Mapping[str, int] = MappingProxyType({})
+    ) -> None:
+        """Prepare. models: slots of each by its name, if there are several that a request chooses among."""
         self.limits = limits
         self.keys = keys
         self.traffic = Traffic()
         self.upstream = Upstream()
-        of_one = limits.slots_of_one(keyed=bool(keys))
-        self.slots = Slots(limits.slots, of_one, limits.waiting, limits.wait)
+        self.slots = Lanes({name: self._slots(slots) for name, slots in (models or {"": limits.slots}).items()})
+        self._models = tuple(models)
         self.metrics = Metrics()
         self._names = names
         self._requests = Buckets(limits.key_requests)
         self._tokens = Buckets(limits.key_tokens)
+
+    def _slots(self, slots: int) -> Slots:
+        limits = self.limits
+        of_one = replace(limits, slots=slots).slots_of_one(keyed=bool(self.keys))
+        return Slots(slots, of_one, limits.waiting, limits.wait)
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -125,12 +138,25 @@ class App:
             return
         check_length(head, self.limits.body)
         self._meter(client)
-        body = b""
+        if head.path in LISTED:
+            await _unless_gone(self._list(head, answer), receive)
+            return
+        body, model = b"", next(iter(self._models), "")
         if head.method == "POST":
             body = await _body(receive, self.limits)
             answer.body_read = True
-            check_body(body, self.limits, keyed=bool(self.keys))
-        await _unless_gone(self._pass(head, client, body, answer), receive)
+            asked = check_body(body, self.limits, keyed=bool(self.keys))
+            model = self._model(asked.get("model")) if self._models else ""
+        await _unless_gone(self._pass(head, client, body, answer, model), receive)
+
+    def _model(self, asked: Any) -> str:
+        """Return the model that a request names. Raises Refusal for none of ours: the server may find others on its disk."""
+        if isinstance(asked, str) and asked in self._models:
+            return asked
+        names = ", ".join(self._models)
+        if asked in (None, ""):
+            raise Refusal(400, "no_model", f"Name a model: {names}.")
+        raise Refusal(404, "model_not_found", f"This server has no such model. It has {names}.")
 
     def _client(self, head: Head) -> Client:
         """Return who asks. Raises Refusal without a key of ours."""
@@ -162,15 +188,34 @@ class App:
         headers = [(b"content-type", CONTENT_TYPE), (b"cache-control", b"no-store"), *shared_with(head)]
         await answer.whole(200, headers, own + told)
 
-    async def _pass(self, head: Head, client: Client, body: bytes, answer: _Answer) -> None:
+    async def _list(self, head: Head, answer: _Answer) -> None:
+        """Answer with the models, or the properties of the only one."""
+        self.traffic.requests += 1
+        text = b""
+        try:
+            async with self.upstream.ask("GET", head.path, b"") as response:
+                async for piece in response.aiter_bytes():
+                    text += piece
+                    if len(text) > LONGEST_LIST:
+                        raise Refusal(502, "bad_answer", "The server's answer is too long.")
+        except httpx2.TransportError:
+            raise away() from None
+        self._heard()
+        if response.status_code == 200:
+            text = listed(head.path, text, self._models)
+        headers = [(b"content-type", JSON_TYPE), (b"cache-control", b"no-store"), *shared_with(head)]
+        await answer.whole(response.status_code, headers, text)
+
+    async def _pass(self, head: Head, client: Client, body: bytes, answer: _Answer, model: str) -> None:
         """Pass a request on as soon as there is a slot, and its answer back as it comes."""
         begun = time.monotonic()
         async with AsyncExitStack() as stack:
             if head.takes_slot:
-                await stack.enter_async_context(self.slots.one(client))
+                await stack.enter_async_context(self.slots.of(model).one(client))
                 self.metrics.wait.observe(time.monotonic() - begun)
                 _refuse_for(self._tokens.wait(client[0], self.keys.limits(client[0])[1]))  # used while it waited
             self.traffic.requests += 1
+            self.traffic.model = model
             self.metrics.requests.labels(client[0]).inc()
             try:
                 response = await stack.enter_async_context(self.upstream.ask(head.method, head.path, body))

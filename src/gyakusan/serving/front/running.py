@@ -7,6 +7,8 @@ import contextlib
 import errno
 import socket
 import threading
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import uvicorn
 
@@ -27,11 +29,22 @@ _END = 2
 class Front:
     """A front on an address and a port, from `start` to `stop`."""
 
-    def __init__(self, host: str, port: int, keys: Keys, limits: Limits, names: tuple[str, ...] = ()) -> None:
-        """Take the port. Raises BadSetting for an address that is not this computer's, ServerError for a taken port."""
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        keys: Keys,
+        limits: Limits,
+        names: tuple[str, ...] = (),
+        models: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
+        """Take the port. models: as App takes them.
+
+        Raises BadSetting for an address that is not this computer's, ServerError for a taken port.
+        """
         self._socket = listening(host, port)
         self.port = int(self._socket.getsockname()[1])
-        self.app = App(limits, keys, Names(host, names))
+        self.app = App(limits, keys, Names(host, names), models)
         kind = Connection.kind(limits)
         self._table = kind.table
         config = uvicorn.Config(

@@ -4,12 +4,33 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, OrderedDict, deque
-from collections.abc import AsyncIterator, Hashable
+from collections.abc import AsyncIterator, Hashable, Mapping
 from contextlib import asynccontextmanager
 
 from gyakusan.serving.front.refusal import Refusal
 
 Turn = asyncio.Future[None]
+
+
+class Lanes:
+    """The slots of each model behind one address; of a single model under the name "". For one event loop."""
+
+    def __init__(self, lanes: Mapping[str, Slots]) -> None:
+        self._lanes = lanes
+
+    @property
+    def held(self) -> int:
+        """How many slots are taken."""
+        return sum(lane.held for lane in self._lanes.values())
+
+    @property
+    def queued(self) -> int:
+        """How many requests wait."""
+        return sum(lane.queued for lane in self._lanes.values())
+
+    def of(self, model: str) -> Slots:
+        """Return the slots of a model."""
+        return self._lanes[model]
 
 
 class Slots:

@@ -1,0 +1,215 @@
+"""What serving one model and several have in common: options, the deployment, its files, what is refused, what is told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import Parameter
+
+from gyakusan.cli.numbered import check_machine, is_plan, numbered_plan
+from gyakusan.cli.options import Output, People, Server, Where, Which, _
+from gyakusan.cli.writing import warn
+from gyakusan.engines.registry import DEFAULT, engine
+from gyakusan.errors import BadReference, BadSetting
+from gyakusan.message import say
+from gyakusan.text import tell
+from gyakusan.units import format_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gyakusan.engines.deployment import Deployment
+    from gyakusan.message import Message
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class Life:
+    """How long a server runs, and under which name."""
+
+    name: Annotated[str | None, Parameter(help=_("Name for chat, connect, logs and stop; default: the model's."))] = (
+        None
+    )
+    log_file: Annotated[str | None, Parameter(help=_("File for the server's log."))] = None
+    detach: Annotated[
+        bool,
+        Parameter(
+            help=_("Run in the background: return once it is ready, and go on without this terminal."), negative=""
+        ),
+    ] = False
+    systemd: Annotated[
+        bool,
+        Parameter(
+            help=_("Write a unit of systemd that starts it at every boot, instead of starting it now."), negative=""
+        ),
+    ] = False
+    once: Annotated[bool, Parameter(help=_("Stop as soon as the server is ready and compared."), negative="")] = False
+    dry_run: Annotated[bool, Parameter(help=_("Print what would be started; start nothing."), negative="")] = False
+
+    def check(self) -> None:
+        """Raise BadSetting for a server that is to run on and to stop at once."""
+        given = [f"--{n}" for n in ("detach", "systemd", "once", "dry_run") if getattr(self, n)]
+        if len(given) > 1:
+            names = " ".join(given).replace("_", "-")
+            raise BadSetting("{names} were given together.", names=names, mend="Give one.")
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class Listen:
+    """Where a server listens, with which key, on how many threads, with how many models."""
+
+    host: Annotated[str, Parameter(help=_("Address to listen on; other than loopback needs a key."))] = "127.0.0.1"
+    port: Annotated[int, Parameter(help=_("Port; 0 takes a free one."))] = 8080
+    threads: Annotated[int | None, Parameter(help=_("CPU threads; default: llama.cpp's choice."))] = None
+    key_file: Annotated[str | None, Parameter(help=_("File with the API key."))] = None
+
+    models_max: Annotated[
+        int | None, Parameter(help=_("Of several models, how many are loaded at once; default: as many as surely fit."))
+    ] = None
+
+    def check(self, *, several: bool = False) -> None:
+        """Raise BadSetting for a host, a port or threads that no server is started with. several: more than one model."""
+        from gyakusan.serving.access import check_address
+
+        if self.models_max is not None and not several:
+            raise BadSetting(
+                "--models-max is for several models.", mend="Leave it out, or name several: gyakusan serve A B"
+            )
+        check_address(self.host, self.port, self.threads)
+
+    @property
+    def place(self) -> dict[str, Any]:
+        """Fields of serving.server.ServerOptions."""
+        return {"host": self.host, "port": self.port, "threads": self.threads}
+
+
+def key_in(file: str | None) -> str | None:
+    """Return the key in a file. Raises BadReference, BadSetting."""
+    if file is None:
+        return None
+    from gyakusan.python.files import key_of
+    from gyakusan.serving.key_files import check_private
+
+    check_private(file)
+    return key_of(file)
+
+
+def asked_for(model: str, people: People, where: Where, which: Which, server: Server) -> Deployment:
+    """Return the deployment that the options describe, or plan 1 of a saved answer."""
+    from gyakusan import api
+
+    if is_plan(model):
+        _check_unchanged(model, people, where, which, server)
+        return numbered_plan(model).deployment
+
+    name = engine(which.engine).NAME
+    settings = which.settings(name, server, alone=True)
+    return api.deployment(model, load=people.load, settings=settings, pairs=which.pairs, server=name, **where.named)
+
+
+def _check_unchanged(file: str, *parts: People | Where | Which | Server) -> None:
+    """Raise BadSetting for options of model, machine and server: plan 1 of a file has its own."""
+    from dataclasses import fields
+
+    given = [
+        "--set" if f.name == "pairs" else "--" + f.name.replace("_", "-")
+        for part in parts
+        for f in fields(part)
+        if getattr(part, f.name) != f.default
+    ]
+    if given:
+        raise BadSetting(
+            "{options} cannot change the plan in {file}.",
+            options=", ".join(given),
+            file=file,
+            mend="Leave them out, or save another plan with gyakusan plan ... --save FILE.",
+        )
+
+
+def model_file(asked: Deployment, typed: str) -> str:
+    """The path of the model, wherever a program keeps it. Raises BadReference if it is not on this computer."""
+    from pathlib import Path
+
+    from gyakusan.fetching.find import PACKAGED, find_files
+
+    if asked.server.GIVEN == "name":
+        return _tag(asked, typed)
+    source, folder = asked.model.source, asked.server.GIVEN == "folder"
+    if folder and Path(source).is_dir():
+        return source
+    if not folder and asked.model.name == PACKAGED and not source.endswith(".gguf"):
+        from gyakusan.models.embedded import embedded
+
+        return str(embedded())
+    if not folder and source.endswith(".gguf") and Path(source).is_file():
+        return source
+    found = find_files(asked)
+    if found is not None and (found.path.is_dir() if folder else found.path.is_file()):
+        return str(found.path)
+    raise BadReference(
+        "The files of {name} are not on this computer.", name=asked.model.name, command=_get(asked, typed),
+        mend="Fetch them: {command}",
+    )  # fmt: skip
+
+
+def _tag(asked: Deployment, typed: str) -> str:
+    """Return the name under which a program keeps the model. Raises BadReference where it has none."""
+    from gyakusan.fetching.wanted import of_deployment, of_text
+
+    wanted = of_deployment(asked) if asked.model.catalogue_name else of_text(typed, None, asked.engine)
+    if wanted.repository is not None:
+        raise BadReference(
+            "{engine} has no name for {model}.", engine=asked.engine, model=f'"{typed[:80]}"',
+            mend="Name a model of its library, e.g. ollama:qwen3:8b, or hf.co/owner/name:TAG.",
+        )  # fmt: skip
+    return wanted.tag
+
+
+def _get(asked: Deployment, typed: str) -> str:
+    """Return the command that fetches the files of what was typed."""
+    usual = is_plan(typed) or asked.engine == DEFAULT
+    return f"gyakusan get {typed}" + ("" if usual else f" --engine {asked.engine}")
+
+
+def check_sense(asked: Deployment, typed: str) -> None:
+    """Raise BadSetting for another machine's plan, and for a context that the model was not trained for."""
+    check_machine(asked, typed)
+    if asked.refusals:
+        raise BadSetting(asked.refusals[0].template, **asked.refusals[0].facts, mend="--anyway starts it as it is.")
+    trained, context = asked.model.trained_context, int(asked.load.context)
+    if trained and context > trained:
+        raise BadSetting(
+            "{name} was trained for {trained} tokens, and {context} were requested.", name=asked.name,
+            trained=f"{trained:,}", context=f"{context:,}", longest=trained,
+            mend="Add --context {longest}. --anyway starts it as it is.",
+        )  # fmt: skip
+
+
+def refuse(asked: Deployment, output: Output) -> int:
+    """Say what does not fit, by how much, and what would."""
+    from gyakusan.planning.predict.capacity import find_capacity
+
+    short = next(a for a in asked.ledger.accounts if not a.fits)
+    limits = find_capacity(asked)
+    first = say(
+        "It does not fit: {device} is short by {bytes}.",
+        device=short.device.name,
+        bytes=format_bytes(float(short.short_by)),
+    )
+    ways = [f"--context {limits.context}"] * (limits.context > 0) + [f"--users {limits.users}"] * (limits.users > 0)
+    mend = say("It fits with {ways}. --anyway starts it as it is.", ways=" / ".join(ways))
+    if not ways:
+        mend = say("Choose a smaller model or quantisation, or start it with --anyway.")
+    warn(f"gyakusan: {tell(first, output.language)} {tell(mend, output.language)}")
+    return 1
+
+
+def told(output: Output) -> Callable[[Message], None]:
+    """Return what prints an event of a server that runs."""
+
+    def happened(message: Message) -> None:
+        warn(f"gyakusan: {tell(message, output.language)}")
+
+    return happened
