@@ -25,6 +25,7 @@ APART = {
     "engines/test_no_engine_names.py": "of all modules outside engines/",
     "models/families/test_newer.py": "families of 2026 together, by the weights that the hub counts",
     "serving/test_real_servers.py": "one real model under other real servers, where they are installed",
+    "serving/test_real_router.py": "two real models behind a real router, where one is installed",
     "engines/mlx/test_real_mlx.py": "beside the real library, where it is installed",
 }
 """Test files and folders without a module of their own -> what they test."""

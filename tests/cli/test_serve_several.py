@@ -13,12 +13,14 @@ import httpx2
 import pytest
 from tests.documents.valid import valid
 from tests.fakes import fake_router
+from tests.serving.conftest import smollm2
 
 from gyakusan.cli import main
 from gyakusan.serving import endpoints, running_servers
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
 Captured = pytest.CaptureFixture[str]
+__all__ = ["smollm2"]
 
 
 @pytest.fixture(scope="module")
