@@ -10,7 +10,7 @@ import pytest
 from packaging.requirements import Requirement
 
 PROJECT = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text("utf-8"))["project"]
-EXTRAS = ("serve", "nvidia", "mlx")
+EXTRAS = ("serve", "nvidia", "mlx", "png")
 WANTED = [*PROJECT["dependencies"], *(line for extra in EXTRAS for line in PROJECT["optional-dependencies"][extra])]
 
 

@@ -49,7 +49,7 @@ def settings() -> Path:
     return _home("XDG_CONFIG_HOME", ".config") / "gyakusan"
 
 
-def write_named(path: Path, text: str, mode: int = 0o644) -> None:
+def write_named(path: Path, text: str | bytes, mode: int = 0o644) -> None:
     """Write a file that the user named, whole or not at all. Raises SourceError."""
     try:
         if path.is_dir():
@@ -64,9 +64,9 @@ def write_named(path: Path, text: str, mode: int = 0o644) -> None:
         ) from error
 
 
-def write_private(path: Path, text: str, mode: int = 0o600) -> None:
+def write_private(path: Path, text: str | bytes, mode: int = 0o600) -> None:
     """Write a file of this mode, whole or not at all. Raises OSError, ValueError for text that is no UTF-8."""
-    data = text.encode()
+    data = text.encode() if isinstance(text, str) else text
     name = path.with_name(f".{path.name}.{os.getpid()}-{time.monotonic_ns()}")  # tempfile takes 7 ms to import
     descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 
 from gyakusan.cli.options import Output, People, Server, _
+from gyakusan.cli.report_files import Files, write
 from gyakusan.cli.writing import draw, write_json
 from gyakusan.errors import BadSetting
 from gyakusan.python.files import question_of
@@ -29,6 +30,7 @@ def compare(
     quant: Annotated[str | None, Parameter(help=_("Compute with this quantisation, e.g. Q4_K_M."))] = None,
     people: People = People(),
     server: Server = Server(),
+    files: Files = Files(),
     output: Output = Output(),
 ) -> int:
     """Run `gyakusan compare` and return its exit code."""
@@ -36,12 +38,12 @@ def compare(
 
     devices = tuple(largest(d) for d in devices)
     if plan and bool(devices) == bool(model):
-        return _plans(plan, devices, model, quant, people, server, output)
+        return _plans(plan, devices, model, quant, people, server, files, output)
     if not devices:
         raise BadSetting("No device is named.", mend="Name at least one, e.g. 'RTX 5090'.")
     if not model:
         raise BadSetting("No model is named.", mend="Name one with --model, e.g. --model llama3.1-8b.")
-    return _devices(devices, model, quant, people, server, output)
+    return _devices(devices, model, quant, people, server, files, output)
 
 
 def _devices(
@@ -50,6 +52,7 @@ def _devices(
     quant: str | None,
     people: People,
     server: Server,
+    files: Files,
     output: Output,
 ) -> int:
     """Models on devices. 0 if one of them fits."""
@@ -57,6 +60,7 @@ def _devices(
     from gyakusan.planning.predict.assessment import assess
     from gyakusan.planning.select.compared_device import device_facts
     from gyakusan.show.compare import Compared, screen
+    from gyakusan.show.report import compare_report
 
     rows = []
     for name in models:
@@ -64,12 +68,13 @@ def _devices(
             asked = api.deployment(name, quantization=quant, load=people.load, device=device, settings=server.changes())
             value, facts = asked.ledger, device_facts(asked.machine)
             rows.append(Compared(asked.model.name, asked.machine.name, value, assess(asked, value), facts))
+    written = write(files, lambda: compare_report(rows, screen(rows, _amounts())), output)
     if output.json:
         from gyakusan.documents.compare import compare as document
 
         write_json(document(rows), output)
     else:
-        draw(*screen(rows, _amounts()), output=output)
+        draw(*screen(rows, _amounts()), *written, output=output)
     return 0 if any(r.ledger.fits for r in rows) else 1
 
 
@@ -82,12 +87,13 @@ def _amounts() -> Amounts:
 
 
 def _plans(
-    files: Sequence[Path],
+    sources: Sequence[Path],
     devices: Sequence[str],
     models: Sequence[str],
     quant: str | None,
     people: People,
     server: Server,
+    files: Files,
     output: Output,
 ) -> int:
     """Whole plans, and models on devices beside them. 0 if one of them fits."""
@@ -95,8 +101,10 @@ def _plans(
     from gyakusan.planning.predict.assessment import assess
     from gyakusan.planning.request.parse_request import parse_request
     from gyakusan.planning.select.side_by_side import compared_device, compared_request
+    from gyakusan.show import side_by_side as show
+    from gyakusan.show.report import sides_report
 
-    found = [compared_request(f.stem, parse_request(question_of(f))) for f in files]
+    found = [compared_request(f.stem, parse_request(question_of(f))) for f in sources]
     for name in models:
         for device in devices:
             asked = api.deployment(name, quantization=quant, load=people.load, device=device, settings=server.changes())
@@ -105,14 +113,11 @@ def _plans(
             power = None if None in known else sum(p or 0.0 for p in known)
             title = f"{asked.model.name} @ {device}"
             found.append(compared_device(title, asked.machine.name, value, judged.speed, judged.overall, power))
+    written = write(files, lambda: sides_report(found, show.screen(found, _amounts())), output)
     if output.json:
         from gyakusan.documents.compare import compare_plans
 
         write_json(compare_plans(found), output)
     else:
-        from gyakusan.planning.request.money import exchange_rates
-        from gyakusan.show import side_by_side as show
-        from gyakusan.show.amounts import Amounts
-
-        draw(*show.screen(found, Amounts("JPY", exchange_rates({}))), output=output)
+        draw(*show.screen(found, _amounts()), *written, output=output)
     return 0 if any(s.fits for s in found) else 1

@@ -10,6 +10,7 @@ from cyclopts import App, Parameter
 
 from gyakusan.cli.options import Output, Where, _
 from gyakusan.cli.plan import Limits, Needs, Wishes, uncollected
+from gyakusan.cli.report_files import Files, write
 from gyakusan.cli.writing import draw, warn, write_json
 from gyakusan.errors import BadSetting
 from gyakusan.python.files import question_of
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from gyakusan.engines.service_files import Service
     from gyakusan.planning.fleet.plan import FleetPlan
     from gyakusan.planning.fleet.recommend import FleetAnswer
+    from gyakusan.show.report import Report
 
 app = App(
     name="fleet",
@@ -92,6 +94,7 @@ def fleet(
     limits: Limits = Limits(),
     wishes: Wishes = Wishes(),
     view: View = View(),
+    files: Files = Files(),
     output: Output = Output(),
 ) -> int:
     """Run `gyakusan fleet` and return its exit code."""
@@ -104,18 +107,28 @@ def fleet(
     given["engines"], given["kv"] = given.pop("engine"), given.pop("kv_type")
     said = {} if file is None else question_of(file)
     number = view.number
+    files.check_alone(None if number is None else "--details" if view.details is not None else "--command")
     with uncollected():
         found = answer(parse_fleet_request({**said, **{k: v for k, v in given.items() if v is not None}}))
-        _show(found, view, number, output)
+        _show(found, view, number, files, output)
     return 0 if found.plans else 1
 
 
-def _show(found: FleetAnswer, view: View, number: int | None, output: Output) -> None:
+def _show(found: FleetAnswer, view: View, number: int | None, files: Files, output: Output) -> None:
     """Print the answer, or what is asked for of one fleet. Raises BadSetting for a number that no fleet has."""
     if number is not None and not 1 <= number <= len(found.plans):
         raise BadSetting(
             "The answer has no fleet {number}.", number=number, n=len(found.plans), mend="Give a number from 1 to {n}."
         )
+
+    def report() -> Report:
+        from gyakusan.show.report import fleet_report
+
+        return fleet_report(found, show.screen(found))
+
+    from gyakusan.show import fleet as show
+
+    written = write(files, report, output)
     if output.json:
         from gyakusan.documents import fleet as documents
 
@@ -128,9 +141,7 @@ def _show(found: FleetAnswer, view: View, number: int | None, output: Output) ->
         servers = _servers(found.plans[view.details - 1], view)
         draw(*details(found, view.details, servers), output=output)
     else:
-        from gyakusan.show import fleet as show
-
-        draw(*show.screen(found), output=output)
+        draw(*show.screen(found), *written, output=output)
 
 
 def _commands(plan: FleetPlan, view: View, output: Output) -> None:

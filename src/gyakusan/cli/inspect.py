@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 
 from gyakusan.cli.options import Images, Offline, Output, People, Server, Where, Which, _
+from gyakusan.cli.report_files import Files, write
 from gyakusan.cli.writing import draw, write_json
 from gyakusan.engines.registry import DEFAULT
 from gyakusan.errors import BadSetting
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from gyakusan.engines.server import DryRunBuild, DryRunLine
     from gyakusan.planning.predict.ways import Way
     from gyakusan.show.inspect import Inspected
+    from gyakusan.show.report import Report
 
 app = App(name="inspect", help="Show the memory a model takes, and why.", help_format="plaintext")
 
@@ -42,6 +44,7 @@ def inspect(
     where: Where = Where(),
     which: Which = Which(),
     server: Server = Server(),
+    files: Files = Files(),
     output: Output = Output(),
 ) -> int:
     """Run `gyakusan inspect` and return its exit code."""
@@ -49,6 +52,7 @@ def inspect(
 
     names = api.engine_names(which.engine)
     alone = len(names) == 1
+    files.check_alone("--quants" if quants else None if alone else "--engine all")
     asked = _deployment(model, quant, people, where, which, server, names[0], alone, offline, images)
     first = _grown(people, asked)
     if quants:
@@ -56,8 +60,8 @@ def inspect(
     dry = _exact(first, alone) if exact else None
     if not alone:
         return _several(first, names, which, server, output)
-    found = _inspected(first, prompt, people, where, server, limited=not output.json)
-    return _one(found, dry, why, output)
+    found = _inspected(first, prompt, people, where, server, limited=bool(files.named) or not output.json)
+    return _one(found, dry, why, files, output)
 
 
 def _deployment(
@@ -117,16 +121,24 @@ def _inspected(
     return Inspected(first, value, refusals, judged, limits, ways, people.defaults, here, people.most)
 
 
-def _one(found: Inspected, dry: tuple[Sequence[DryRunLine], DryRunBuild] | None, why: bool, output: Output) -> int:
+def _one(
+    found: Inspected, dry: tuple[Sequence[DryRunLine], DryRunBuild] | None, why: bool, files: Files, output: Output
+) -> int:
     """The ledger of one engine. dry: llama.cpp's own figures beside ours. 0 if it runs and surely fits."""
+    from gyakusan.show import inspect as show
+
+    def report() -> Report:
+        from gyakusan.show.report import inspect_report
+
+        return inspect_report(found, show.screen(found))
+
+    written = write(files, report, output)
     if output.json:
         from gyakusan.documents import ledger as documents
 
         exact = {} if dry is None else {"exact": documents.dry_run(*dry)}
         write_json(documents.inspect(found.value, found.judged, found.refusals, ways=found.ways, **exact), output)
         return 0 if found.runs else 1
-    from gyakusan.show import inspect as show
-
     parts = show.screen(found, why=why)
     if dry is not None:
         from gyakusan.show import dry_run
@@ -134,7 +146,7 @@ def _one(found: Inspected, dry: tuple[Sequence[DryRunLine], DryRunBuild] | None,
         d = found.deployment
         on_cpu = d.rules.compute_settings(d.machine, d.settings).on_cpu
         parts += dry_run.screen(*dry, None if on_cpu else d.machine.name)
-    draw(*parts, output=output)
+    draw(*parts, *written, output=output)
     return 0 if found.runs else 1
 
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import App, Parameter
 
 from gyakusan.cli.options import Output, Where, _
-from gyakusan.cli.plan_views import Use, Views, answered, check_number, check_together, saved_plans
+from gyakusan.cli.plan_views import Use, Views, answered, check_number, check_together, saved_plans, text_form
+from gyakusan.cli.report_files import Files, write
 from gyakusan.cli.writing import draw, write_json
 from gyakusan.errors import BadSetting
 from gyakusan.python.files import question_of, text_of
@@ -21,6 +22,8 @@ from gyakusan.python.files import question_of, text_of
 if TYPE_CHECKING:
     from gyakusan.cli.saved import SavedAnswer
     from gyakusan.planning.request.request import PlanRequest
+    from gyakusan.show.report import Report
+    from gyakusan.show.tree import Tree
 
 app = App(
     name="plan",
@@ -120,13 +123,15 @@ def plan(
     wishes: Wishes = Wishes(),
     views: Views = Views(),
     use: Use = Use(),
+    files: Files = Files(),
     output: Output = Output(),
 ) -> int:
     """Run `gyakusan plan` and return its exit code."""
     check_together(views, use, output)
+    files.check_alone(text_form(views, use))
     with uncollected():
         values, saved = _question(file, use, (needs, where, limits, wishes))
-        return _answered(values, saved, views, use, output, keep=saved is None or file is not None)
+        return _answered(values, saved, views, use, files, output, keep=saved is None or file is not None)
 
 
 Options = tuple[Needs, Where, Limits, Wishes]
@@ -164,7 +169,14 @@ def uncollected() -> Iterator[None]:
 
 
 def _answered(
-    values: dict[str, Any], kept: SavedAnswer | None, views: Views, use: Use, output: Output, *, keep: bool
+    values: dict[str, Any],
+    kept: SavedAnswer | None,
+    views: Views,
+    use: Use,
+    files: Files,
+    output: Output,
+    *,
+    keep: bool,
 ) -> int:
     """Answer a question. keep: it becomes the last answer."""
     from gyakusan.cli import saved
@@ -179,7 +191,7 @@ def _answered(
         )
     if asked.colocated:
         saved.forget()
-        return _several(asked, views, use, output)
+        return _several(asked, views, use, files, output)
     from gyakusan.planning.select.recommend import recommend
 
     found = recommend(asked)
@@ -192,10 +204,10 @@ def _answered(
             saved.save(use.save, answer)
     else:
         saved.forget()
-    return answered(found, views, use, output, kept)
+    return answered(found, views, use, files, output, kept)
 
 
-def _several(asked: PlanRequest, views: Views, use: Use, output: Output) -> int:
+def _several(asked: PlanRequest, views: Views, use: Use, files: Files, output: Output) -> int:
     """Several models at the same time. The views are about one model."""
     if views != Views() or use != Use():
         raise BadSetting(
@@ -203,17 +215,23 @@ def _several(asked: PlanRequest, views: Views, use: Use, output: Output) -> int:
             mend="Leave them out, or leave out --also.",
         )
     from gyakusan.planning.colocate.recommend import colocate
+    from gyakusan.show import colocation as show
 
     found = colocate(asked)
+    written = write(files, lambda: _colocation_report(show.screen(found)), output)
     if output.json:
         from gyakusan.documents.colocation import colocation
 
         write_json(colocation(found), output)
     else:
-        from gyakusan.show import colocation as show
-
-        draw(*show.screen(found), output=output)
+        draw(*show.screen(found), *written, output=output)
     return 0 if found.plans else 1
+
+
+def _colocation_report(screen: Tree) -> Report:
+    from gyakusan.show.report import other_report
+
+    return other_report("gyakusan plan", screen)
 
 
 def said(file: Path | None, needs: Needs, where: Where, limits: Limits, wishes: Wishes) -> dict[str, Any]:

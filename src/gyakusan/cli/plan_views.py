@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from gyakusan.cli.options import Output, _
+from gyakusan.cli.report_files import Files, write
 from gyakusan.cli.writing import draw, warn, write_json
 from gyakusan.errors import BadSetting
 from gyakusan.message import Message, say
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from gyakusan.engines.service_files import Service
     from gyakusan.planning.select.plan import Plan
     from gyakusan.planning.select.recommendation import Recommendation
+    from gyakusan.show.report import Report
     from gyakusan.show.tree import Tree
 
 
@@ -86,8 +88,17 @@ def check_together(views: Views, use: Use, output: Output) -> None:
         raise BadSetting("{options} were given together.", options=", ".join(given), mend="Give one.")
 
 
-def answered(found: Recommendation, views: Views, use: Use, output: Output, saved: SavedAnswer | None) -> int:
+def text_form(views: Views, use: Use) -> str | None:
+    """Return the option that asks for text of one plan or for a table, None without one."""
+    names = ("details", "command", "compose", "systemd")
+    return "--csv" if views.csv else next((f"--{n}" for n in names if getattr(use, n) is not None), None)
+
+
+def answered(
+    found: Recommendation, views: Views, use: Use, files: Files, output: Output, saved: SavedAnswer | None
+) -> int:
     """Print an answer; the exit code. saved: what was recommended when the question was asked before, None = never."""
+    written = write(files, lambda: _report(found, views, output, lan=use.lan), output)
     if output.json:
         _document(found, views, output)
     elif views.csv:
@@ -99,8 +110,14 @@ def answered(found: Recommendation, views: Views, use: Use, output: Output, save
         return _one(found, use, use.number, output, saved)
     else:
         _remark(found, saved, output)
-        draw(*_screen(found, views, output, lan=use.lan), output=output)
+        draw(*_screen(found, views, output, lan=use.lan), *written, output=output)
     return 0 if found.plans else 1
+
+
+def _report(found: Recommendation, views: Views, output: Output, *, lan: bool) -> Report:
+    from gyakusan.show.report import plan_report
+
+    return plan_report(found, _screen(found, views, output, lan=lan))
 
 
 def _document(found: Recommendation, views: Views, output: Output) -> None:

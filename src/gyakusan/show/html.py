@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from html import escape
+from itertools import zip_longest
 from pathlib import Path
 
 from gyakusan.doors.files import packaged
@@ -39,20 +40,22 @@ main.gyakusan { max-width: 60rem; margin: 0 auto; padding: 2rem 1rem; }
 """
 
 
-def page(title: str, language: str, parts: Iterable[Part], charts: Iterable[str], tell: Tell) -> str:
-    """Return a page. charts: SVG that we made; tell: says words in the reader's language. Everything else is escaped."""
+def page(
+    title: str, language: str, parts: Iterable[Part], charts: Iterable[str], tell: Tell, rest: Iterable[Part] = ()
+) -> str:
+    """Return a page. charts: SVG that we made, between parts and rest; tell: says words in the reader's language."""
     return (
         f'<!DOCTYPE html>\n<html lang="{language}">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{_text(title, tell)}</title>\n<style>{style()}{PAGE_STYLE}</style>\n</head>\n<body>\n"
-        f'<main class="gyakusan">\n<h1>{_text(title, tell)}</h1>\n{body(parts, charts, tell)}\n</main>\n</body>\n</html>\n'
+        f'<main class="gyakusan">\n<h1>{_text(title, tell)}</h1>\n{body(parts, charts, tell, rest)}\n</main>\n</body>\n</html>\n'
     )
 
 
-def fragment(language: str, parts: Iterable[Part], charts: Iterable[str], tell: Tell) -> str:
+def fragment(language: str, parts: Iterable[Part], charts: Iterable[str], tell: Tell, rest: Iterable[Part] = ()) -> str:
     """Return the same for a place inside another page, e.g. below a cell of a notebook: nothing around it changes."""
-    inner = body(parts, charts, tell)
+    inner = body(parts, charts, tell, rest)
     return f'<div class="gyakusan" lang="{language}">\n<style>{style()}</style>\n{inner}\n</div>\n'
 
 
@@ -62,9 +65,14 @@ def style() -> str:
     return stylesheet() + packaged(Path(__file__).with_name("report.css")).decode()
 
 
-def body(parts: Iterable[Part], charts: Iterable[str], tell: Tell) -> str:
-    """Return what is inside a page: the parts of a screen, then the charts."""
-    return "\n".join([*_parts(parts, tell), *charts])
+def body(parts: Iterable[Part], charts: Iterable[str], tell: Tell, rest: Iterable[Part] = ()) -> str:
+    """Return what is inside a page: parts of a screen, the charts, further parts. All but the charts is escaped."""
+    return "\n".join([*_parts(parts, tell), *charts, *_parts(rest, tell)])
+
+
+def heading(words: Words, tell: Tell) -> str:
+    """Return the head of a chart."""
+    return f"<h2>{_text(words, tell)}</h2>"
 
 
 def _parts(parts: Iterable[Part], tell: Tell) -> Iterator[str]:
@@ -106,8 +114,7 @@ def _table(table: Table, tell: Tell) -> str:
     head = "".join(f'<th scope="col" class="n">{n}</th>' for n in numbers) + heads
     rows = []
     for number, row in enumerate(table.rows, table.first):
-        cells = "".join(f"<td {m}>{_cell(c, tell)}</td>" for c, m in zip(row, marks, strict=True))
-        rows.append(f"<tr>{_number(number) if numbers else ''}{cells}</tr>")
+        rows.append(f"<tr>{_number(number) if numbers else ''}{_row(row, marks, tell)}</tr>")
     drawn = f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>{''.join(rows)}</tbody>\n</table>"
     told = f'<div class="scroll" tabindex="0">{drawn}</div>'
     return told + _notes(table, tell)
@@ -130,6 +137,11 @@ def _notes(table: Table, tell: Tell) -> str:
         for note in table.notes
     )
     return f'\n<ol class="notes" start="{table.first}">{items}</ol>'
+
+
+def _row(row: Sequence[Cell], marks: Sequence[str], tell: Tell) -> str:
+    """Return the cells of a row; one that ends early is filled up."""
+    return "".join(f"<td {m}>{_cell(c, tell)}</td>" for c, m in zip_longest(row, marks, fillvalue=""))
 
 
 def _cell(cell: Cell, tell: Tell) -> str:

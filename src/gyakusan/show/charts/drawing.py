@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from html import escape
+from math import floor, log10
 
 from gyakusan.doors.text import line
 from gyakusan.show.tree import FIXED, Tell, Words
 
 WIDE, NARROW = 1110, 300
 """Widths of a chart on a wide page and on a telephone; each function takes any from NARROW on. [user units]"""
-LETTER = 7.4
-"""Most that a Latin letter takes at 12 units, in bold; a Japanese one takes 12. [user units]"""
-FULL = 12.0
-"""Width of a Japanese letter. [user units]"""
+FULL, BROAD, CAPITAL, LETTER, SLIM = 12.0, 12.8, 9.7, 8.5, 5.6
+"""Widths of letters at 12 units in the broadest usual font (DejaVu Sans Bold): Japanese, "m", "R", "a" and "i". [user units]"""
+_BROAD, _SLIM = frozenset("mwMW%@±→"), frozenset("iljtf.,:;|!'()[] -/")
 APART = 7
 """Distance between lines of a hatch. [user units]"""
 LONGEST = 400
@@ -68,7 +69,28 @@ def within(x: float, words: str, width: float, anchor: str = "middle") -> tuple[
 
 def extent(words: str) -> float:
     """Return the most room that words take at 12 units, in the fonts that systems have [user units]."""
-    return sum(FULL if unicodedata.east_asian_width(c) in "WFA" else LETTER for c in words)
+    return sum(map(_letter, words))
+
+
+def _letter(c: str) -> float:
+    if c in _BROAD:
+        return BROAD
+    if c in _SLIM:
+        return SLIM
+    if not c.isascii() and unicodedata.east_asian_width(c) in "WFA":
+        return FULL
+    return CAPITAL if c.isupper() else LETTER
+
+
+def wrapped(words: str, room: float) -> list[str]:
+    """Return words as lines that take no more room than that: broken at blanks, or between Japanese letters."""
+    lines, current = [], ""
+    for piece in re.findall(r"[ -~±]+?(?: |$)|[ -~±]+|.", words):
+        if current and extent((current + piece).rstrip()) > room:
+            lines.append(current.rstrip())
+            current = ""
+        current += piece
+    return [*lines, current.rstrip()] if current else lines
 
 
 def cut(words: str, room: float) -> str:
@@ -79,6 +101,29 @@ def cut(words: str, room: float) -> str:
     while kept and extent(kept + "...") > room:
         kept = kept[:-1]
     return kept.rstrip() + "..." if kept else ""
+
+
+def round_step(highest: float, ticks: int) -> float:
+    """Return a round distance between grid lines: 1, 2 or 5 times a power of ten."""
+    raw = max(highest, 1e-9) / ticks
+    base = 10.0 ** floor(log10(raw))
+    return next(m * base for m in (1, 2, 5, 10) if raw <= m * base * (1 + 1e-9))
+
+
+def stacked(label: str, charts: Sequence[tuple[str, str]], width: float, margin: float = 0.0) -> str:
+    """Return one SVG of several, one below the other. charts: a head, "" for none, and an SVG of this width, "" for none."""
+    y, parts = margin, []
+    for head, chart in charts:
+        for words in wrapped(head, width):
+            parts.append(text(margin, y + 14, cut(words, width), "strong"))
+            y += 18
+        y += 10 if head else 0
+        height = re.match(r'<svg [^>]* height="([\d.]+)">', chart)
+        if height:
+            place = f'<svg x="{at(margin)}" y="{at(y)}" class="part'
+            parts.append(chart.replace('<svg xmlns="http://www.w3.org/2000/svg" class="chart', place, 1))
+            y += float(height[1]) + 12
+    return frame(label, width + 2 * margin, max(y - 12, 1.0) + margin, parts, kind="stacked")
 
 
 def hatch(x: float, y: float, width: float, height: float) -> str:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import ceil, floor, log10
+from math import ceil
 
 from msgspec import Struct
 
 from gyakusan.doors.text import line as clean
-from gyakusan.show.charts.drawing import at, cut, frame, path, text
+from gyakusan.show.charts.drawing import at, cut, frame, path, round_step, text, within
 
 WIDTH, HEIGHT = 640, 280
 """Of a chart. [px]"""
 LEFT, RIGHT, TOP, BOTTOM = 64, 150, 24, 44
 """Margins: axis on the left, names of the lines on the right. [px]"""
+NAME = 14
+"""Height of a name. [user units]"""
 KINDS = 4
 """Classes of lines, told apart by dashes too."""
 TICKS = 5
@@ -36,45 +38,54 @@ def chart(title: str, across: str, unit: str, lines: Sequence[Line]) -> str:
     if not drawn:
         return ""
     loads = sorted({x for line in drawn for x, _ in line.points})
-    step = _step(max(y for line in drawn for _, y in line.points))
+    step = round_step(max(y for line in drawn for _, y in line.points), TICKS)
     top = max(step, ceil(max(y for line in drawn for _, y in line.points) / step) * step)
     place = {x: LEFT + (WIDTH - LEFT - RIGHT) * i / (len(loads) - 1) for i, x in enumerate(loads)}
     parts = [*_grid(top, step, unit), *_loads(place, across)]
     for i, line in enumerate(drawn):
         parts += _line(line, i, place, top)
+    parts += _names(drawn, place, top)
     return frame(clean(title), WIDTH, HEIGHT, parts, kind="lines")
 
 
-def _step(highest: float) -> float:
-    """Return a round distance between grid lines."""
-    raw = max(highest, 1e-9) / TICKS
-    base = 10.0 ** floor(log10(raw))
-    return next(m * base for m in (1, 2, 5, 10) if raw <= m * base)
-
-
 def _grid(top: float, step: float, unit: str) -> list[str]:
-    parts = [text(LEFT, TOP - 8, clean(unit))]
+    parts = [text(LEFT, TOP - 8, cut(clean(unit), WIDTH - LEFT))]
     for i in range(round(top / step) + 1):
-        y = _y(i * step, top)
-        parts.append(path(f"M{LEFT} {at(y)}H{WIDTH - RIGHT}", "rule"))
-        parts.append(text(LEFT - 8, y + 4, f"{i * step:,.4g}", anchor="end"))
+        y, words = _y(i * step, top), _tick(i * step)
+        x, anchor = within(LEFT - 8, words, WIDTH, "end")
+        parts += [path(f"M{LEFT} {at(y)}H{WIDTH - RIGHT}", "rule"), text(x, y + 4, words, anchor=anchor)]
     return parts
+
+
+def _tick(value: float) -> str:
+    """Return a figure of an axis: whole from 100 on, else with up to four digits."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.4g}"
 
 
 def _loads(place: dict[float, float], across: str) -> list[str]:
     y = HEIGHT - BOTTOM + 18
-    parts = [text(x, y, f"{load:,.4g}", anchor="middle") for load, x in place.items()]
-    return [*parts, text((LEFT + WIDTH - RIGHT) / 2, y + 18, clean(across), anchor="middle")]
+    parts = [text(x, y, _tick(load), anchor="middle") for load, x in place.items()]
+    return [*parts, text((LEFT + WIDTH - RIGHT) / 2, y + 18, cut(clean(across), WIDTH / 2), anchor="middle")]
 
 
 def _line(line: Line, number: int, place: dict[float, float], top: float) -> list[str]:
     kind = number % KINDS
     points = [(place[x], _y(y, top)) for x, y in line.points]
     parts = [path("M" + "L".join(f"{at(x)} {at(y)}" for x, y in points), f"line{kind}")]
-    parts += [f'<circle cx="{at(x)}" cy="{at(y)}" r="3" class="f-line{kind}"/>' for x, y in points]
-    x, y = points[-1]
-    name = cut(clean(line.name), WIDTH - x - 10)
-    return [*parts, text(x + 10, y + 4 + 14 * number * (number > 1), name, f"f-line{kind}")]
+    return [*parts, *(f'<circle cx="{at(x)}" cy="{at(y)}" r="3" class="f-line{kind}"/>' for x, y in points)]
+
+
+def _names(lines: Sequence[Line], place: dict[float, float], top: float) -> list[str]:
+    """Return the names at the ends of the lines, none over another."""
+    ends = sorted((_y(line.points[-1][1], top), n) for n, line in enumerate(lines))
+    lowest = HEIGHT - BOTTOM + 4
+    parts, free = [], float(TOP)
+    for left, (end, n) in zip(range(len(ends) - 1, -1, -1), ends, strict=True):
+        y = min(max(end + 4, free), lowest - NAME * left)
+        free = y + NAME
+        x = place[lines[n].points[-1][0]] + 10
+        parts.append(text(x, y, cut(clean(lines[n].name), WIDTH - x), f"f-line{n % KINDS}"))
+    return parts
 
 
 def _y(value: float, top: float) -> float:

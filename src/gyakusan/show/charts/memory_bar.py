@@ -26,7 +26,7 @@ KIND_TEXTS: Mapping[LineKind, str] = {
     "overhead": "overhead",
 }
 """Kinds as people read them."""
-TOP, BAR, HEIGHT = 18, 30, 72
+TOP, BAR, HEIGHT = 20, 30, 74
 """Where the bar begins, how high it is, height of the chart. [user units]"""
 ROW = 20
 """Height of a row of the legend. [user units]"""
@@ -50,21 +50,26 @@ def label(account: Account) -> Message:
         for kind in KINDS
         if account.of(kind)
     )
-    facts = {"device": brief(account.device.name), "parts": Listed(tuple(sizes)), "total": _total(account)}
+    facts = {"device": device_name(account), "parts": Listed(tuple(sizes)), "total": _total(account)}
     if account.device.usable is None:
         return say("{device}: {parts}; {total}, capacity unknown", **facts)
     return say("{device}: {parts}; {total} of {usable} usable", **facts, usable=gib(account.device.usable))
 
 
+def device_name(account: Account) -> str:
+    """Return what people call the device: the name of a GPU without its maker, "RAM" for the computer's memory."""
+    return "RAM" if account.device.kind == "host" else brief(account.device.name)
+
+
 def legend(account: Account, tell: Tell, width: float = WIDE) -> str:
     """Return what the colours mean, with the size of each kind: for a picture that has no table below it."""
-    drawn = [(CLASSES[k], KIND_TEXTS[k], float(account.of(k))) for k in KINDS if account.of(k)]
+    drawn = [(CLASSES[k], Message(KIND_TEXTS[k]), float(account.of(k))) for k in KINDS if account.of(k)]
     free = float(account.device.usable or 0) - float(account.total)
     if free > 0:
-        drawn.append(("f-free", "free", free))
+        drawn.append(("f-free", say("free"), free))
     parts, x, y = [], 0.0, 0.0
     for kind, name, size in drawn:
-        words = cut(told(say("{part} {size} GiB", part=Message(name), size=gib(size)), tell), width - ROW)
+        words = cut(told(say("{part} {size} GiB", part=name, size=gib(size)), tell), width - ROW)
         room = 18 + extent(words) + FULL
         if x and x + room - FULL > width:
             x, y = 0.0, y + ROW
