@@ -7,6 +7,7 @@ import importlib.util
 import io
 import json
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -22,12 +23,16 @@ from tests.load_testing.test_foreign import LLAMA
 import gyakusan
 from gyakusan import api
 from gyakusan.cli import main
+from gyakusan.cli.bench import asked_again
 from gyakusan.core.load import Load
 from gyakusan.errors import UnknownName
+from gyakusan.load_testing.store import Store
 from gyakusan.models.embedded import embedded
 from gyakusan.serving import running_servers
 from gyakusan.serving.running_servers import RunningServer
 from gyakusan.serving.server import Server, ServerOptions
+from gyakusan.show import bench as bench_screen
+from gyakusan.show.tree import Next
 
 FEW = ("--requests", "4", "--prompt", "64", "--answer", "8")
 
@@ -61,6 +66,44 @@ def test_a_bench_is_shown_kept_and_shown_again(capsys: pytest.CaptureFixture[str
     assert text.count("<svg") == 3
     assert "default-src 'none'" in text
     assert not re.search(r"<script|https?://(?!127\.0\.0\.1|www\.w3\.org)", text)
+
+
+def test_a_bench_that_was_killed_shows_what_it_has(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed after the first of two loads: its end was never written."""
+    monkeypatch.setattr(Store, "finish", lambda *_: None)
+    with serving(FakeChat(first=0.01, gap=0.002)) as fake:
+        assert main(["bench", fake.url, "--users", "1", "--slo", "ttft<5s", *FEW]) == 0
+        capsys.readouterr()
+        assert main(["bench", "show", "1"]) == 0
+        told = " ".join(capsys.readouterr().out.split())
+        assert "fake serves 1 person" in told
+        assert "Not finished: it was killed, or it still runs. The figures are of the 1 loads until then." in told
+        assert main(["bench", fake.url, "--until", "ttft<5s", "--requests", "300", *FEW[2:], "--seconds", "1s"]) == 0
+        capsys.readouterr()
+        assert main(["bench", "show", "2"]) == 0
+        assert "keeps ttft<5s for" in capsys.readouterr().out  # and not that it keeps them for nobody
+    assert main(["bench", "show", "1", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["finished"] is False
+    assert main(["bench", "list"]) == 0
+    assert "1, not finished" in capsys.readouterr().out
+
+
+def test_next_asks_the_same_again(capsys: pytest.CaptureFixture[str]) -> None:
+    """The line can be pasted: with the lengths, prompts, keys and plans of the question, and without its number of people."""
+    with serving(FakeChat(first=0.01, gap=0.002)) as fake:
+        words = [fake.url, "--users=1,2", "--requests", "4", "--prompt", "64", "--answer=8", "--model-name", "a b"]
+        assert main(["bench", *words, "--no-color"]) == 0
+        last = bench_screen.screen(Store().read(1), again=asked_again())[-1]
+        assert isinstance(last, Next)
+        expected = (
+            f"gyakusan bench {fake.url} --requests 4 --prompt 64 --answer=8 --model-name 'a b' --until \"ttft<1s\""
+        )
+        assert str(last.choices[0]).replace("\xa0", " ") == expected
+        again = [*shlex.split(expected)[1:], "--requests", "300"]
+        assert main(again) in (0, 1)
+        assert "ttft<1s" in capsys.readouterr().out.replace("\n", " ")
 
 
 def test_the_document(capsys: pytest.CaptureFixture[str]) -> None:

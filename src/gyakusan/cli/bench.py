@@ -129,7 +129,29 @@ def bench(
         found = measured(endpoint, options, settings, line.update)
     finally:
         line.close()
-    return _answered(found, output, html, csv)
+    return _answered(found, output, html, csv, again=asked_again())
+
+
+_LEFT_OUT = ("--users", "--rate", "--until", "--slo", "--depths", "--html", "--csv")
+"""Options with a value that another question about the same load does not have."""
+_FLAGS_LEFT_OUT = ("--localscore", "--json", "--color", "--no-color")
+
+
+def asked_again() -> tuple[str, ...]:
+    """Return the words of the command that runs that decide what is asked of which server, without how many people ask."""
+    from gyakusan.cli.app import typed
+
+    words = list(typed())
+    found, at = [], words.index("bench") + 1 if "bench" in words else 0
+    while at < len(words):
+        name, equals, _value = words[at].partition("=")
+        if name in _LEFT_OUT:
+            at += 1 if equals else 2
+            continue
+        if name not in _FLAGS_LEFT_OUT:
+            found.append(words[at])
+        at += 1
+    return tuple(found)
 
 
 @app.command(name="list", help="List the benches that are kept.")
@@ -179,10 +201,18 @@ def _settings(server: Server, which: Which) -> dict[str, Any]:
     return {**own, "set": which.pairs} if which.pairs else own
 
 
-def _answered(found: Benched, output: Output, html: Path | None, csv: Path | None, *, fresh: bool = True) -> int:
+def _answered(
+    found: Benched,
+    output: Output,
+    html: Path | None,
+    csv: Path | None,
+    *,
+    fresh: bool = True,
+    again: tuple[str, ...] = (),
+) -> int:
     """Write the answer; the exit code: 130 if it was ended early, 1 if nothing came or a prediction was missed.
 
-    fresh: False for a bench that was kept before
+    fresh: False for a bench that was kept before; again: words with which the same is asked again
     """
     from gyakusan.show import bench as shown
 
@@ -199,7 +229,7 @@ def _answered(found: Benched, output: Output, html: Path | None, csv: Path | Non
         write_json(found.document(), output)
     else:
         terminal(output).show(
-            *shown.screen(result, found.notes, fresh=fresh), *shown.written([f for f in (html, csv) if f])
+            *shown.screen(result, found.notes, fresh=fresh, again=again), *shown.written([f for f in (html, csv) if f])
         )
     if result.interrupted:
         return 130

@@ -178,6 +178,7 @@ class BenchJson(Struct, frozen=True, kw_only=True):
     started: day and time of the begin, UTC
     source: tool that measured
     interrupted: true if it was ended early
+    finished: false if it was killed, or runs now
     limits: limits of times that were asked for
     held: most people, or requests a second, that keep the limits; null without one
     score: LocalScore, null unless it was asked for
@@ -194,6 +195,7 @@ class BenchJson(Struct, frozen=True, kw_only=True):
     started: str
     source: str
     interrupted: bool
+    finished: bool
     limits: tuple[str, ...]
     held: float | None
     score: float | None
@@ -248,6 +250,7 @@ def bench(result: BenchResult) -> BenchJson:
         started=result.started,
         source=result.source,
         interrupted=result.interrupted,
+        finished=result.finished,
         limits=tuple(o.text for o in result.objectives),
         held=result.held,
         score=result.score,

@@ -192,6 +192,7 @@ class BenchResult:
     score: LocalScore, None unless it was asked for
     number: in the store, None if it is not kept
     limit: requests that ended each load, None where the time did
+    finished: False for one from the store that was killed, or that runs now
     """
 
     endpoint: str
@@ -212,6 +213,7 @@ class BenchResult:
     score: float | None = None
     number: int | None = None
     limit: int | None = None
+    finished: bool = True
 
     @property
     def outside(self) -> int:

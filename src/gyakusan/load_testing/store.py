@@ -22,6 +22,7 @@ import msgspec
 
 from gyakusan.catalog.places import state
 from gyakusan.errors import BadSetting, SourceError
+from gyakusan.load_testing.ramp import most_held
 from gyakusan.load_testing.records import RequestRecord
 from gyakusan.load_testing.result import BenchResult, StepResult
 
@@ -108,7 +109,7 @@ class Store:
     def read(self, number: int) -> BenchResult:
         """Return a bench. Raises BadSetting where there is none, SourceError."""
         with self._open(write=False) as db:
-            row = db.execute("SELECT document FROM bench WHERE number = ?", (number,)).fetchone()
+            row = db.execute("SELECT document, finished IS NOT NULL FROM bench WHERE number = ?", (number,)).fetchone()
             steps = db.execute("SELECT document FROM step WHERE bench = ? ORDER BY place", (number,)).fetchall()
         if row is None:
             raise BadSetting("There is no bench {number}.", number=number, mend="gyakusan bench list shows all.")
@@ -117,6 +118,8 @@ class Store:
             kept = tuple(msgspec.json.decode(s[0], type=StepResult) for s in steps)
         except (msgspec.DecodeError, ValueError) as error:
             raise self._broken(str(error)) from error
+        if not row[1]:
+            found = replace(found, held=most_held(kept, found.objectives) if found.objectives else None, finished=False)
         return replace(found, steps=kept, number=number)
 
     def every(self) -> tuple[KeptBench, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -54,8 +55,13 @@ MOST_MEMORY = 6
 """Rows of memory that are shown where one is outside."""
 
 
-def screen(result: BenchResult, notes: Sequence[Message] = (), *, fresh: bool = True) -> Tree:
-    """Return the answer of a bench. fresh: False for one that was kept before."""
+def screen(
+    result: BenchResult, notes: Sequence[Message] = (), *, fresh: bool = True, again: Sequence[str] = ()
+) -> Tree:
+    """Return the answer of a bench.
+
+    fresh: False for one that was kept before; again: words with which the same is asked again, () for the address alone
+    """
     measured = [s for s in result.steps if s.requests]
     parts: Tree = (_verdict(result), Question(tuple(_question(result))))
     if result.steps:
@@ -65,7 +71,7 @@ def screen(result: BenchResult, notes: Sequence[Message] = (), *, fresh: bool = 
     told = [*_notes(result), *notes]
     if told:
         parts = (*parts, Pause(), *(Text(n, "note") for n in told))
-    return (*parts, Pause(), *(_kept(result, bool(measured)) if fresh else (Next(("gyakusan bench list",)),)))
+    return (*parts, Pause(), *(_kept(result, bool(measured), again) if fresh else (Next(("gyakusan bench list",)),)))
 
 
 def written(written_files: Sequence[Path]) -> Tree:
@@ -78,8 +84,12 @@ def benches(kept: Sequence[KeptBench]) -> Tree:
     if not kept:
         return (Text(say("No bench is kept yet.")), Pause(), Next(("gyakusan bench http://127.0.0.1:8080",)))
     columns = tuple(Column(Message(h), "number" if h in ("bench", "loads") else "name") for h in LIST_TEXTS)
-    rows = tuple((str(k.number), k.started[:10], k.model or "?", str(k.steps), whole(k.endpoint)) for k in kept)
+    rows = tuple((str(k.number), k.started[:10], k.model or "?", _loads(k), whole(k.endpoint)) for k in kept)
     return Table(columns, rows), Pause(), Next((f"gyakusan bench show {kept[0].number}",))
+
+
+def _loads(kept: KeptBench) -> Words:
+    return str(kept.steps) if kept.finished else say("{n}, not finished", n=kept.steps)
 
 
 def live(
@@ -280,6 +290,11 @@ def _notes(result: BenchResult) -> Iterator[Message]:
     """Yield what could make the figures false, then what else is to know."""
     if result.interrupted:
         yield say("Ended early by Ctrl-C: the figures are of what was measured until then.")
+    elif not result.finished:
+        yield say(
+            "Not finished: it was killed, or it still runs. The figures are of the {n} loads until then.",
+            n=len(result.steps),
+        )
     yield from _failures(result)
     ours = result.source == "gyakusan"
     if ours and any(s.requests and s.counted_share < 1 for s in result.steps):
@@ -321,12 +336,12 @@ def _failures(result: BenchResult) -> Iterator[Message]:
         )
 
 
-def _kept(result: BenchResult, measured: bool) -> Tree:
+def _kept(result: BenchResult, measured: bool, again: Sequence[str]) -> Tree:
     if result.number is None:
         return ()
     until: tuple[Words, ...] = ()
     if measured and not result.objectives and result.endpoint:
-        until = (f'gyakusan bench {result.endpoint} --until "ttft<1s"',)
+        until = (whole(f'gyakusan bench {shlex.join(again or (result.endpoint,))} --until "ttft<1s"'),)
     saved = Text(say("Saved as bench {number}.", number=result.number))
     return saved, Next((*until, f"gyakusan bench show {result.number} --html bench.html"))
 

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from gyakusan.core.ledger import Account
 from gyakusan.message import Listed, Message, people, say
+from gyakusan.planning.request.pace import is_usable, longest_wait, slowest_answer
+from gyakusan.planning.select.missed_figures import at_least, at_most
 from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.plan_capacity import PlanCapacity
 from gyakusan.planning.select.recommendation import Recommendation
@@ -57,17 +59,56 @@ def verdict(answer: Recommendation) -> Verdict:
         "engine": whole(plan.engine),
         "gains": Listed(tuple(_gains(plan))),
     }
-    tone: Tone = "doubt" if plan.spare is not None and plan.spare < 0 else "fits"
+    slow = tuple(_too_slow(answer))
+    tone: Tone = "doubt" if slow or (plan.spare is not None and plan.spare < 0) else "fits"
     if answer.request.owned:
         sentence = say(
             "Run {model} ({files}) with {engine} on {machine}: {gains}.", machine=the(plan.offer.machine.name), **facts
         )
-        return Verdict((sentence,), say("Run"), tone)
+        return Verdict((sentence, *slow), say("Run"), tone)
     price = say("price not known") if plan.offer.price is None else amounts(answer).words(plan.offer.price)
     sentence = say(
         "Buy {machine}, run {model} on {engine}: {gains}, {price}.", machine=bought(plan.offer), price=price, **facts
     )
-    return Verdict((sentence,), say("Buy"), tone)
+    return Verdict((sentence, *slow), say("Buy"), tone)
+
+
+def _too_slow(answer: Recommendation) -> Iterator[Message]:
+    """Yield that plans are too slow to be of use, which come after all others and are listed where there are too few."""
+    slow = [n for n, plan in enumerate(answer.plans, 1) if not _is_usable(answer, plan)]
+    if not slow:
+        return
+    least, longest = slowest_answer(answer.request), longest_wait(answer.request)
+    limits = {"least": f"{least:g}", "longest": f"{longest:g}"}
+    if slow[0] > 1:
+        numbers = ", ".join(map(str, slow))
+        yield say("*Too slow* to be of use: {numbers} (see the limits below).", numbers=numbers)
+        return
+    answers, wait = _pace(answer.plans[0])
+    shown = shown_figures(answer.plans[0])  # what the table shows, but where its rounding would hide the miss
+    if answers < least:
+        told = short(shown.answer) if shown.answer is not None and shown.answer < least else at_most(answers, 2)
+        yield say(
+            "*No plan is fast enough*: {n} tokens/s of answer, and {least} are the least (default).", n=told, **limits
+        )
+        return
+    told = short(shown.ttft) if shown.ttft is not None and shown.ttft > longest else at_least(wait)
+    yield say(
+        "*No plan is fast enough*: the first token takes {n} s, and {longest} s are the most (default).",
+        n=told,
+        **limits,
+    )
+
+
+def _is_usable(answer: Recommendation, plan: Plan) -> bool:
+    """Return True if a plan is fast enough to be of use, or nobody knows."""
+    return plan.pace is None or bool(is_usable(answer.request, *_pace(plan)))
+
+
+def _pace(plan: Plan) -> tuple[float, float]:
+    """Return the speed of the visible answer [tokens/s] and the time to the first token [s]."""
+    assert plan.pace is not None
+    return plan.pace.decode_each.value / plan.thinking.factor, plan.pace.ttft.value
 
 
 def _gains(plan: Plan) -> Iterator[Message]:

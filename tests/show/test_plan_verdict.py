@@ -1,0 +1,64 @@
+"""The headline of a plan says where nothing, or not everything listed, is fast enough to be of use."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec import structs
+from tests.planning.small import small
+
+from gyakusan.planning.request.parse_request import parse_request
+from gyakusan.planning.select.plan import Plan
+from gyakusan.planning.select.recommend import recommend
+from gyakusan.planning.select.recommendation import Recommendation
+from gyakusan.show.plan import verdict
+from gyakusan.text import tell
+
+
+@pytest.fixture(scope="module")
+def answer() -> Recommendation:
+    asked = {"device": "RTX 5090", "engines": "llama.cpp", "model": "gemma3-12b"}
+    return recommend(parse_request(asked), columns=small(("gemma3-12b",)))
+
+
+def with_pace(plan: Plan, answers: float, wait: float) -> Plan:
+    assert plan.pace is not None
+    decode = structs.replace(plan.pace.decode_each, value=answers * plan.thinking.factor)
+    first = structs.replace(plan.pace.ttft, value=wait)
+    return structs.replace(plan, pace=structs.replace(plan.pace, decode_each=decode, ttft=first))
+
+
+def told(answer: Recommendation, *paces: tuple[float, float]) -> list[str]:
+    plans = tuple(with_pace(answer.plans[0], *pace) for pace in paces)
+    return [str(s) for s in verdict(structs.replace(answer, plans=plans)).sentences[1:]]
+
+
+def test_what_is_fast_enough_needs_no_word(answer: Recommendation) -> None:
+    assert told(answer, (2.5, 100.0), (80.0, 0.1)) == []
+    assert verdict(answer).tone == "fits"
+
+
+@pytest.mark.parametrize(
+    ("pace", "words"),
+    [
+        ((0.57, 1.0), "0.6 tokens/s of answer, and 2.5 are the least (default)"),
+        ((2.496, 1.0), "2.49 tokens/s of answer, and 2.5 are the least (default)"),  # never as if it reached it
+        ((9.0, 2225.3), "the first token takes 2225 s, and 100 s are the most (default)"),
+        ((9.0, 100.2), "the first token takes 100.2 s, and 100 s are the most (default)"),
+    ],
+)
+def test_nothing_is_fast_enough(answer: Recommendation, pace: tuple[float, float], words: str) -> None:
+    assert told(answer, pace, (0.1, 1.0)) == [f"*No plan is fast enough*: {words}."]
+    slow = structs.replace(answer, plans=(with_pace(answer.plans[0], *pace),))
+    assert verdict(slow).tone == "doubt"
+    assert "実用的な速さの構成はありません" in tell(verdict(slow).sentences[1], "ja")
+
+
+def test_rows_that_are_too_slow_are_named(answer: Recommendation) -> None:
+    assert told(answer, (9.0, 1.0), (1.0, 1.0), (9.0, 400.0)) == [
+        "*Too slow* to be of use: 2, 3 (see the limits below)."
+    ]
+
+
+def test_a_speed_that_was_typed_is_the_persons_own_limit(answer: Recommendation) -> None:
+    own = structs.replace(answer, request=structs.replace(answer.request, speed=1.0))
+    assert told(own, (1.2, 1.0)) == []
