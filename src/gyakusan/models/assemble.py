@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from gyakusan.catalog.models import ModelRecord
     from gyakusan.models.formats.safetensors import Header
     from gyakusan.models.sources import Source
+
+KEPT = 64
+"""Models of the catalogue that are kept: what is computed from one is kept with it, see core.memo."""
 
 
 def from_gguf(target: str, *, remote: bool, opener: Callable[[str], Source] | None = None) -> Model:
@@ -99,9 +103,29 @@ def from_record(record: ModelRecord, quantization: str | None = None) -> Model:
 
     Its bytes are those of the published file where they are known.
     """
+    return _at(_Same(record), quantization or record.quantization)
+
+
+class _Same:
+    """A record that is told apart by identity: the catalogue has one object for each, and to hash its values takes long."""
+
+    __slots__ = ("record",)
+
+    def __init__(self, record: ModelRecord) -> None:
+        self.record = record
+
+    def __hash__(self) -> int:
+        return id(self.record)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.record is other.record
+
+
+@lru_cache(maxsize=KEPT)
+def _at(same: _Same, quantization: str) -> Model:
     from gyakusan.models.published import at_tag
 
-    return at_tag(plain(record), quantization or record.quantization)
+    return at_tag(plain(same.record), quantization)
 
 
 def plain(record: ModelRecord) -> Model:

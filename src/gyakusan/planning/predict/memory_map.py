@@ -26,7 +26,7 @@ CACHES = ("f16", "q8_0", "q4_0")
 MOST_STOPS = 12
 """Contexts at most: a column on a phone is a finger wide."""
 FEW_STOPS, FEW_USERS = 7, (1, 2, 4, 8, 16, 32)
-"""Of an engine that is asked stop by stop, some 20 ms each."""
+"""Of an engine that is asked stop by stop, some 20 ms each; it is asked about the deployment's own cache only."""
 SHORT, UNSURE, FITS = 0, 1, 2
 """Values of `MapLayer.fit`."""
 FIT_WORDS: tuple[Fit, ...] = ("short", "unsure", "fits")
@@ -70,7 +70,7 @@ class MemoryMap(Struct, frozen=True):
 
     contexts: stops [tokens]
     users: stops
-    layers: one for each type of cache that the engine has
+    layers: the deployment's own type of cache, then the others that the engine has, where they are quickly worked out
     """
 
     contexts: tuple[int, ...]
@@ -98,11 +98,13 @@ def memory_map(deployment: Deployment) -> MemoryMap:
     load, trained = deployment.load, deployment.model.trained_context
     contexts = stops(trained, int(load.context))
     users = tuple(sorted({*USERS, int(load.users)}))
+    caches = (deployment.cache_type, *(c for c in CACHES if c != deployment.cache_type))
     if _at_once(deployment, deployment.changes, contexts, users) is None:
         contexts = stops(trained, int(load.context), FEW_STOPS)
         users = tuple(sorted({*FEW_USERS, int(load.users)}))
+        caches = caches[:1]
     layers = []
-    for cache in (deployment.cache_type, *(c for c in CACHES if c != deployment.cache_type)):
+    for cache in caches:
         changes = _changes(deployment, cache)
         if changes is None:
             continue

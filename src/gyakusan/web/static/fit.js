@@ -199,7 +199,10 @@ for (const id of ["s-context", "s-users"]) {
   $(id).addEventListener("input", () => map && show());
   $(id).addEventListener("change", settle);
 }
-for (const input of form.querySelectorAll('input[name="kv_type"]')) input.addEventListener("change", () => { if (map) { drawMap(); show(); } settle(); });
+for (const input of form.querySelectorAll('input[name="kv_type"]')) input.addEventListener("change", () => {
+  if (map?.layers.some((l) => l.cache === cache())) { drawMap(); show(); } else { asked.searchParams.set("kv_type", cache()); load(); }
+  settle();
+});
 for (const name of ["context", "users"]) form.elements[name].addEventListener("change", (event) => {
   event.stopPropagation();
   if (map) $(`s-${name}`).value = nearest(name === "context" ? map.contexts : map.users, Number(form.elements[name].value));
