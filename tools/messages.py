@@ -37,7 +37,7 @@ ANSWERED = {"ApiRoute", "Refusal", "Counter", "Gauge", "Histogram"}
 _SENTENCE = re.compile(r"[A-Z{](?=.* ).*[\w)}\]`'\"][.?]", re.DOTALL)
 
 
-FOR_PROGRAMS = {"web/openapi.py"}
+FOR_PROGRAMS = {"web/openapi.py", "web/tools.py"}
 """Modules whose sentences are the description of the API."""
 _IN_TEMPLATE = re.compile(r"""\bt\((["'])(.+?)\1[,)]""")
 """A template given to `t` in a page."""

@@ -55,6 +55,7 @@ NO_FUNCTION = {
     "logs": "a file",
     "stop": "the `with` block ends",
     "watch": "the metrics of a server, for people",
+    "mcp": "for assistants; programs have these functions",
     "web": "pages for people; programs have these functions and the API",
     "keys": "the file of one user, changed by hand",
 }

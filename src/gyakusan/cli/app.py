@@ -41,6 +41,7 @@ COMMANDS = {
     "chat": "Talk to a running server in the terminal.",
     "connect": "Print what other programs need to use a running server.",
     "web": "Show the same answers as pages in a browser.",
+    "mcp": "Answer an assistant's questions over the Model Context Protocol (stdin and stdout).",
     "catalog": "Show catalogue facts with their sources; add your own.",
     "demo": "Try every step in two minutes with a small model.",
     "accuracy": "Show the accuracy of the predictions, from recorded measurements.",

@@ -78,7 +78,7 @@ def _operation(route: ApiRoute) -> dict[str, Any]:
     return {
         "operationId": route.name,
         "summary": route.about,
-        "parameters": [*_parameters(route.query), _LANGUAGE],
+        "parameters": [*parameters(route.query), _LANGUAGE],
         "responses": {
             "200": {"description": "The answer.", "content": {"application/json": {"schema": answer}}},
             **{status: {"description": text, **problem} for status, text in _ERRORS.items()},
@@ -94,7 +94,8 @@ _LANGUAGE = {
 }
 
 
-def _parameters(kind: type[Struct]) -> Iterable[dict[str, Any]]:
+def parameters(kind: type[Struct]) -> Iterable[dict[str, Any]]:
+    """Yield the description of each parameter of a question."""
     texts = dict(_FIELD.findall(kind.__doc__ or ""))
     shape = msgspec.json.schema(kind)["$defs"][kind.__name__]["properties"]
     for name, value in shape.items():
