@@ -33,6 +33,12 @@ OTHERWISE = {
     ("fleet", "details"): "every figure is in the fleet",
     ("fleet", "command"): "fleet.plans[0].commands",
     ("fleet", "all_flags"): "fleet.plans[0].commands has every option",
+    **{
+        (name, drawn): "an answer draws itself in a notebook: _repr_html_()"
+        for name in ("inspect", "plan", "compare", "fleet")
+        for drawn in ("svg", "png", "html")
+    },
+    ("serve", "models_max"): "several models behind one address: the command line",
     ("bench", "html"): "to_dict()",
     ("bench_show", "html"): "to_dict()",
     ("serve", "name"): "a Service is an object, which needs no name",

@@ -17,8 +17,8 @@ from gyakusan.web.routes import ROUTES
 WORDS = (
     "", "0", "1", "-1", "2", "1e400", "nan", "9" * 40, "１２", "32k", "131072", "1.5", "true", "off", "gpt-oss-20b", "RTX 4090",
     "2x RTX 3090", "0x RTX 4090", "99999999x RTX 4090", "24GiB", "1e30GiB", "-5GiB", "f16", "q4_0", "Q4_K_M", "AWQ", "vllm",
-    "all", "1000000JPY", "..", "/etc/passwd", "~root", "http://127.0.0.1:1/", "hf:a/b", "ollama:x", "<script>", "{x}", "%s", "日本語",
-    "\u202e", "a\0b", "'", "\U0001f600", "chat", "ja", "quality",
+    "all", "1000000JPY", "..", "/etc/passwd", "~root", "http://127.0.0.1:1/", "hf:a/b", "ollama:x", "<script>", "{x}", "%s",
+    "日本語", "\u202e", "a\0b", "'", "\U0001f600", "chat", "ja", "quality",
 )  # fmt: skip
 CHEAP = [route for route in ROUTES if route.name in ("inspect", "memory-map", "compare", "record")]
 
