@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import ssl
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ import httpx2
 import pytest
 from tests.documents.valid import valid
 from tests.fakes import fake_router
+from tests.serving.certificates import made
 from tests.serving.conftest import smollm2
 
 from gyakusan.cli import main
@@ -132,6 +134,34 @@ def test_in_the_background(copies: tuple[str, str], home: Path, capsys: Captured
     assert "spawning server instance with name=beta" in capsys.readouterr().out
     assert main(["stop"]) == 0
     assert running_servers.running() == ()
+
+
+def test_over_https(copies: tuple[str, str], home: Path, capsys: Captured) -> None:
+    """People see https; programs of gyakusan on this computer use a port in clear."""
+    certificate, key = made(home, "good")
+    assert serve(copies, "--tls-cert", str(certificate)) == 2
+    assert "Give both" in capsys.readouterr().err
+    key.chmod(0o644)
+    assert serve(copies, "--tls-cert", str(certificate), "--tls-key", str(key)) == 2
+    assert "chmod 600" in capsys.readouterr().err
+    key.chmod(0o600)
+    assert serve(copies, "--detach", "--tls-cert", str(certificate), "--tls-key", str(key)) == 0
+    entry = running_servers.find_running("models")
+    assert entry.url.startswith("https://127.0.0.1:")
+    assert entry.local_url.startswith("http://127.0.0.1:")
+    assert entry.url in capsys.readouterr().out
+    assert main(["connect", "--curl"]) == 0
+    line = capsys.readouterr().out
+    assert f"curl -sS --cacert {certificate} {entry.url}/chat/completions" in line
+    context = ssl.create_default_context(cafile=certificate)
+    with httpx2.Client(verify=context, trust_env=False) as client:
+        told = client.post(f"{entry.url}/completions", json={"model": "beta"})
+        assert told.json()["model"] == "beta"
+    assert main(["connect", "--json"]) == 0
+    assert valid(json.loads(capsys.readouterr().out))["url"] == entry.url
+    assert main(["watch", "--once", "--json", "--every", "0.1s"]) == 0
+    if shutil.which("curl"):
+        assert "prompt_tokens" in subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=True).stdout
 
 
 def test_a_unit_has_every_model(

@@ -39,7 +39,9 @@ def connect(
     if where is not None and url is not None:
         raise BadSetting("A name and --url were given together.", mend="Give one.")
     endpoint = find_endpoint(where if url is None else url, key_file)
-    found = snippets(endpoint, model or _model(endpoint, named=url is not None))
+    name = model or _model(endpoint, named=url is not None)
+    endpoint = endpoint.shown
+    found = snippets(endpoint, name)
     wanted = "curl" if curl else program
     if wanted is not None:
         print(next(s.text for s in found if s.program == wanted))

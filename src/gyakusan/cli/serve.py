@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gyakusan.serving.running_servers import RunningServer
     from gyakusan.serving.server import ServerOptions
     from gyakusan.serving.service import Service, ServiceOptions
+    from gyakusan.serving.tls import Tls
 
 app = App(name="serve", help="Start the planned endpoint and check the prediction.", help_format="plaintext")
 
@@ -93,7 +94,7 @@ def _start(one: Start, listen: Listen, life: Life, sharing: Sharing, output: Out
     from gyakusan.cli.unit import write_unit
     from gyakusan.serving.server import ServerOptions
 
-    asked = one.asked
+    asked, tls = one.asked, listen.tls
     named = Named.of(asked.name if is_plan(one.typed) else one.typed, life.name, life.log_file)
     with closing(named):
         if life.systemd:
@@ -101,17 +102,19 @@ def _start(one: Start, listen: Listen, life: Life, sharing: Sharing, output: Out
         if life.detach:
             return start_detached(named, output)
         inner = ServerOptions(key=one.key, log_file=named.log, append_log=named.appends, **listen.place)
-        options = _service_options(asked, inner, sharing, named.entry(asked, listen.key_file))
+        options = _service_options(asked, inner, sharing, named.entry(asked, listen.key_file), tls)
         return _run(asked, one.path, options, output, once=life.once)
 
 
-def _service_options(asked: Deployment, inner: ServerOptions, sharing: Sharing, entry: RunningServer) -> ServiceOptions:
+def _service_options(
+    asked: Deployment, inner: ServerOptions, sharing: Sharing, entry: RunningServer, tls: Tls | None
+) -> ServiceOptions:
     from gyakusan.serving.front.people import place
     from gyakusan.serving.service import ServiceOptions, default_limits
 
     people = place() if sharing.people_keys else None
     limits = default_limits(asked, **sharing.changes)
-    return ServiceOptions(inner, limits, sharing.allow_host, people=people, entry=entry)
+    return ServiceOptions(inner, limits, sharing.allow_host, people=people, entry=entry, tls=tls)
 
 
 def _dry_run(asked: Deployment, host: str, port: int, output: Output) -> int:

@@ -69,9 +69,10 @@ def serve_several(several: Several, listen: Listen, life: Life, key: str | None,
     group = ModelGroup(members, listen.models_max, anyway=several.anyway)
     if life.dry_run:
         return dry_run(group, listen, output)
+    tls = listen.tls
     limits = default_limits(group, **several.sharing.changes)
     people = place() if several.sharing.people_keys else None
-    options = {"key": key, "limits": limits, "names": several.sharing.allow_host, "people": people}
+    options = {"key": key, "limits": limits, "names": several.sharing.allow_host, "people": people, "tls": tls}
     return start(group, listen, life, options, output)
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from gyakusan.engines.deployment import Deployment
     from gyakusan.message import Message
+    from gyakusan.serving.tls import Tls
 
 
 @Parameter(name="*")
@@ -65,6 +66,10 @@ class Listen:
     threads: Annotated[int | None, Parameter(help=_("CPU threads; default: llama.cpp's choice."))] = None
     key_file: Annotated[str | None, Parameter(help=_("File with the API key."))] = None
 
+    tls_cert: Annotated[
+        str | None, Parameter(help=_("File with the certificate (PEM): the server speaks https, see --tls-key."))
+    ] = None
+    tls_key: Annotated[str | None, Parameter(help=_("File with the certificate's private key, for you alone."))] = None
     models_max: Annotated[
         int | None, Parameter(help=_("Of several models, how many are loaded at once; default: as many as surely fit."))
     ] = None
@@ -77,7 +82,20 @@ class Listen:
             raise BadSetting(
                 "--models-max is for several models.", mend="Leave it out, or name several: gyakusan serve A B"
             )
+        if (self.tls_cert is None) != (self.tls_key is None):
+            raise BadSetting(
+                "A certificate and its private key are needed.", mend="Give both: --tls-cert FILE --tls-key FILE"
+            )
         check_address(self.host, self.port, self.threads)
+
+    @property
+    def tls(self) -> Tls | None:
+        """Return what the server encrypts with. Raises BadSetting."""
+        if self.tls_cert is None or self.tls_key is None:
+            return None
+        from gyakusan.serving.tls import open_tls
+
+        return open_tls(self.tls_cert, self.tls_key)
 
     @property
     def place(self) -> dict[str, Any]:

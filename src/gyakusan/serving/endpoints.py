@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gyakusan.doors import files
@@ -10,7 +10,7 @@ from gyakusan.engines.registry import NAMES, engine
 from gyakusan.errors import BadReference, ServerError, did_you_mean
 from gyakusan.serving.access import split_address
 from gyakusan.serving.conversation import models_at
-from gyakusan.serving.running_servers import running
+from gyakusan.serving.running_servers import RunningServer, running
 
 LARGEST = 100_000
 """No more is read of a file with a key. [B]"""
@@ -24,12 +24,21 @@ class Endpoint:
     url: its OpenAI base, e.g. http://127.0.0.1:8080/v1
     key_file: file with its key, None = it asks for none that we know
     key: the key, never shown
+    public_url: its OpenAI base for other programs where that is another one: of an encrypted server
+    certificate: file by which they know a self-signed server, None where none is needed
     """
 
     name: str
     url: str
     key_file: Path | None = None
     key: str | None = field(default=None, repr=False)
+    public_url: str = ""
+    certificate: Path | None = None
+
+    @property
+    def shown(self) -> Endpoint:
+        """The same as other programs are told of it."""
+        return replace(self, url=self.public_url or self.url)
 
 
 def find_endpoint(text: str | None, key_file: str | None = None) -> Endpoint:
@@ -78,7 +87,15 @@ def base(url: str) -> str:
 
 def started() -> tuple[Endpoint, ...]:
     """Return the running servers that gyakusan started, by name."""
-    return tuple(Endpoint(e.name, e.url, Path(e.key_file) if e.key_file else None) for e in running())
+    return tuple(_endpoint(entry) for entry in running())
+
+
+def _endpoint(entry: RunningServer) -> Endpoint:
+    key_file = Path(entry.key_file) if entry.key_file else None
+    if not entry.local_url:
+        return Endpoint(entry.name, entry.url, key_file)
+    certificate = Path(entry.certificate) if entry.certificate else None
+    return Endpoint(entry.name, entry.local_url, key_file, None, entry.url, certificate)
 
 
 def usual() -> tuple[Endpoint, ...]:
@@ -107,8 +124,7 @@ def _keyed(endpoint: Endpoint, key_file: str | None, *, everywhere: bool = True)
 
     path = Path(key_file) if key_file is not None else endpoint.key_file
     if path is None:
-        return Endpoint(
-            endpoint.name, endpoint.url, None, (os.environ.get(KEY_VARIABLE) if everywhere else None) or None
-        )
+        key = os.environ.get(KEY_VARIABLE) if everywhere else None
+        return replace(endpoint, key_file=None, key=key or None)
     key = files.text(path, LARGEST).partition("\n")[0].strip()
-    return Endpoint(endpoint.name, endpoint.url, path, key or None)
+    return replace(endpoint, key_file=path, key=key or None)

@@ -151,15 +151,6 @@ class ModelGroup:
         """Return the file that describes the models to the router. Raises BadSetting."""
         return self.module.preset(self.routed)
 
-    def planned(self) -> dict[tuple[str, str], float]:
-        """Return the lines of the worst set, by device and part [B]."""
-        found: Counter[tuple[str, str]] = Counter()
-        for member in self.worst:
-            for account in member.asked.ledger.accounts:
-                for line in account.lines:
-                    found[account.device.name, line.part] += float(line.bytes)  # type: ignore[assignment]
-        return {place: float(size) for place, size in found.items() if size}
-
     def compare(self, lines: Iterable[str]) -> tuple[BufferComparison, ...]:
         """Return predicted and reported buffers of each model that has been loaded."""
         reports = self.module.reports(lines)
@@ -227,6 +218,17 @@ def _router(members: Sequence[Member]) -> RouterModule:
             mend="Serve each by its own command, on its own --port, or with --engine {default} all together.",
         )  # fmt: skip
     return module
+
+
+def planned_memory(deployment: Deployment | ModelGroup) -> dict[tuple[str, str], float]:
+    """Return the lines of a deployment's ledger, by device and part; of several models those of the worst set [B]."""
+    asked = [m.asked for m in deployment.worst] if isinstance(deployment, ModelGroup) else [deployment]
+    found: dict[tuple[str, str], float] = {}
+    for account in (a for one in asked for a in one.ledger.accounts):
+        for line in account.lines:
+            place = account.device.name, line.part
+            found[place] = found.get(place, 0.0) + float(line.bytes)
+    return {place: size for place, size in found.items() if size}
 
 
 def names_for(wanted: Sequence[str]) -> tuple[str, ...]:

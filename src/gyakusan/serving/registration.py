@@ -74,10 +74,16 @@ class Registration:
         self._teller: Teller | None = None
         self._written = False
 
-    def opened(self, url: str, lan_url: str, key_path: Path | None) -> None:
-        """Write the entry down. Raises BadSetting if another server has its name meanwhile, ServerError."""
+    def opened(self, url: str, lan_url: str, key_path: Path | None, local_url: str = "", certificate: str = "") -> None:
+        """Write the entry down. Raises BadSetting if another server has its name meanwhile, ServerError.
+
+        local_url: in clear, of an encrypted server; certificate: file by which clients know a self-signed one
+        """
         key_file = self.entry.key_file if key_path is None else str(key_path)
-        self.entry = structs.replace(self.entry, url=url, lan_url=lan_url, key_file=key_file)
+        self.entry = structs.replace(
+            self.entry, url=url, lan_url=lan_url, key_file=key_file, certificate=certificate,
+            local_url="" if local_url == url else local_url,
+        )  # fmt: skip
         for attempt in range(_ATTEMPTS):
             try:
                 running_servers.claim(self.entry)

@@ -95,6 +95,8 @@ class RunningServer(Struct, frozen=True, kw_only=True):
     buffers: its memory, predicted and reported
     models: that requests choose among, () where there is only one
     models_max: of them are loaded at the same time, at most
+    local_url: the same as url in clear, for programs of gyakusan on this computer; "" where url itself is
+    certificate: file by which clients know a self-signed server, "" where none is needed
     """
 
     name: str = ""
@@ -118,6 +120,8 @@ class RunningServer(Struct, frozen=True, kw_only=True):
     buffers: tuple[ComparedBuffer, ...] = ()
     models: tuple[ServedModel, ...] = ()
     models_max: int = 1
+    local_url: str = ""
+    certificate: str = ""
 
 
 def running() -> tuple[RunningServer, ...]:

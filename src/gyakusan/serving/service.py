@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import secrets
 import shlex
+import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -23,7 +24,7 @@ from gyakusan.engines.deployment import Deployment
 from gyakusan.engines.server import ServerReport
 from gyakusan.errors import ServerError
 from gyakusan.message import Message, say
-from gyakusan.serving.access import KEY_VARIABLE, Access, grant_access, seen_from_outside
+from gyakusan.serving.access import KEY_VARIABLE, Access, grant_access, is_loopback, seen_from_outside
 from gyakusan.serving.buffer_comparison import BufferComparison, compare_deployment
 from gyakusan.serving.front.keys import Keys
 from gyakusan.serving.front.limits import Limits, largest_body
@@ -32,7 +33,7 @@ from gyakusan.serving.front.people import read as read_people
 from gyakusan.serving.front.running import Front
 from gyakusan.serving.front.upstream import Target
 from gyakusan.serving.live import Live, Rate
-from gyakusan.serving.model_group import ModelGroup
+from gyakusan.serving.model_group import ModelGroup, planned_memory
 from gyakusan.serving.preset_file import PresetFile, check_keyed
 from gyakusan.serving.process_memory import resident_bytes
 from gyakusan.serving.registration import Registration
@@ -46,6 +47,7 @@ from gyakusan.serving.server import (
     leave_on_signals,
     restore_signals,
 )
+from gyakusan.serving.tls import Tls
 from gyakusan.serving.watchdog import Patience, Watchdog, one_token
 
 RESTARTS = 6
@@ -69,6 +71,7 @@ class ServiceOptions:
     entry: what is written down of it for `ps` and others once the front listens, None = nothing
     any_name: True where another name than that of the entry will do
     people: file with the keys of people who may ask too, None for the one key only
+    tls: certificate and key with which the front encrypts, None for connections in clear
     """
 
     server: ServerOptions = field(default_factory=ServerOptions)
@@ -79,6 +82,7 @@ class ServiceOptions:
     entry: RunningServer | None = None
     any_name: bool = False
     people: Path | None = None
+    tls: Tls | None = None
 
 
 class Service:
@@ -146,12 +150,16 @@ class Service:
             keys = Keys.of(self._access.key, None if people is None else PeopleKeys(people))
             limits = self.options.limits or default_limits(self._deployment)
             models = {} if self._group is None else self._group.slots
-            self._front = Front(self._access.host, self._access.port, keys, limits, self.options.names, models)
+            tls = self.options.tls
+            names = (*self.options.names, *(tls.names if tls is not None else ()))
+            context = None if tls is None else tls.context
+            self._front = Front(self._access.host, self._access.port, keys, limits, names, models, context)
             self._front.app.metrics.plan(planned_memory(self._deployment))
             self._front.app.metrics.watch_memory(lambda: self.resident or nan)
             self._front.start()
             if self._registration is not None:
-                self._registration.opened(self.url, self.lan_url, self.key_path)
+                certificate = "" if tls is None or not tls.self_signed else str(tls.certificate)
+                self._registration.opened(self.url, self.lan_url, self.key_path, self.local_url, certificate)
             self._start_server()
             if self._registration is not None:
                 self._registration.ready(self.buffers, self.report)
@@ -198,18 +206,28 @@ class Service:
     @property
     def url(self) -> str:
         """Base of the OpenAI API, as this computer reaches it."""
-        host = self.options.server.host
-        return self._at(LOOPBACK_OF.get(host, host))
+        host = LOOPBACK_OF.get(self.options.server.host, self.options.server.host)
+        return self._at(host, *(("localhost",) if is_loopback(host) else ()))
+
+    @property
+    def local_url(self) -> str:
+        """The same in clear, for programs of gyakusan on this computer."""
+        if self.options.tls is None or self._front is None:
+            return self.url
+        return f"http://127.0.0.1:{self._front.local_port}/v1"
 
     @property
     def lan_url(self) -> str:
         """The same as other computers reach it, "" if none does."""
         found = seen_from_outside(self.options.server.host)
-        return "" if found is None else self._at(found)
+        return "" if found is None else self._at(found, socket.gethostname())
 
-    def _at(self, host: str) -> str:
+    def _at(self, *hosts: str) -> str:
+        """Return the address under the first host, or under the one that the certificate is for."""
         port = self._front.port if self._front is not None else self.options.server.port
-        return f"http://{authority(host, port)}/v1"
+        if self.options.tls is None:
+            return f"http://{authority(hosts[0], port)}/v1"
+        return f"https://{authority(self.options.tls.host_for(hosts), port)}/v1"
 
     @property
     def key(self) -> str | None:
@@ -272,7 +290,9 @@ class Service:
         shown = f"${KEY_VARIABLE}" if self.key_path is None else f"$(cat {shlex.quote(str(self.key_path))})"
         header = f' -H "Authorization: Bearer {shown}"' if self.key else ""
         quoted = body.replace("'", "'\\''")
-        return f"curl {self.url}/chat/completions -H 'Content-Type: application/json'{header} -d '{quoted}'"
+        tls = self.options.tls
+        known = "" if tls is None or not tls.self_signed else f"--cacert {shlex.quote(str(tls.certificate))} "
+        return f"curl {known}{self.url}/chat/completions -H 'Content-Type: application/json'{header} -d '{quoted}'"
 
     def watch(self) -> None:
         """Block, and start the server again whenever it ends or stalls. Ctrl-C ends the wait.
@@ -358,18 +378,6 @@ class Service:
             why = error.strerror or "?"
             path = str(self.options.server.log_file)
             self._tell(say("The log file {path} takes nothing more: {error}.", path=path, error=why))
-
-
-def planned_memory(deployment: Deployment | ModelGroup) -> dict[tuple[str, str], float]:
-    """Return the lines of a deployment's ledger, by device and part; of several models those of the worst set [B]."""
-    if isinstance(deployment, ModelGroup):
-        return deployment.planned()
-    found: dict[tuple[str, str], float] = {}
-    for account in deployment.ledger.accounts:
-        for line in account.lines:
-            place = account.device.name, line.part
-            found[place] = found.get(place, 0.0) + float(line.bytes)
-    return {place: size for place, size in found.items() if size}
 
 
 def default_limits(deployment: Deployment | ModelGroup, **changes: Any) -> Limits:

@@ -67,7 +67,8 @@ def curl(endpoint: Endpoint, model: str) -> str:
     body = json.dumps({"model": model, "messages": [{"role": "user", "content": PROMPTS[0]}], "max_tokens": 64})
     header = f' -H "Authorization: Bearer {key_words(endpoint)}"' if has_key(endpoint) else ""
     url = shlex.quote(f"{endpoint.url}/chat/completions")
-    return f"curl -sS {url} -H 'Content-Type: application/json'{header} -d {shlex.quote(body)}"
+    known = f"--cacert {shlex.quote(str(endpoint.certificate))} " if endpoint.certificate is not None else ""
+    return f"curl -sS {known}{url} -H 'Content-Type: application/json'{header} -d {shlex.quote(body)}"
 
 
 def _python(endpoint: Endpoint, model: str) -> str:

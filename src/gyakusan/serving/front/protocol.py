@@ -6,7 +6,7 @@ uvicorn has no limit for the time of a head; `Config(http=...)` takes a protocol
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, Protocol
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -14,19 +14,29 @@ from gyakusan.serving.front.app import ABORT
 from gyakusan.serving.front.limits import Limits
 
 
+class Open(Protocol):
+    """A connection in the table."""
+
+    transport: Any
+
+    @property
+    def waits(self) -> bool:
+        """True while no request is being answered."""
+
+
 class Table:
     """The open connections, the one that has waited for longest first."""
 
     def __init__(self, largest: int) -> None:
         self._largest = largest
-        self._open: dict[Connection, None] = {}
+        self._open: dict[Open, None] = {}
 
     @property
-    def connections(self) -> tuple[Connection, ...]:
+    def connections(self) -> tuple[Open, ...]:
         """All of them."""
         return tuple(self._open)
 
-    def add(self, connection: Connection) -> None:
+    def add(self, connection: Open) -> None:
         """Keep a connection. If there are too many, the oldest that asks for nothing now is closed, else this one."""
         if len(self._open) >= self._largest:
             oldest = next((c for c in self._open if c.waits), None)
@@ -37,13 +47,13 @@ class Table:
             oldest.transport.abort()
         self._open[connection] = None
 
-    def again(self, connection: Connection) -> None:
+    def again(self, connection: Open) -> None:
         """Note that a connection has been used: it is the youngest now."""
         if connection in self._open:
             del self._open[connection]
             self._open[connection] = None
 
-    def drop(self, connection: Connection) -> None:
+    def drop(self, connection: Open) -> None:
         """Forget a connection."""
         self._open.pop(connection, None)
 

@@ -6,18 +6,21 @@ import asyncio
 import contextlib
 import errno
 import socket
+import ssl
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import cast
 
 import uvicorn
 
 from gyakusan.errors import BadSetting, ServerError
 from gyakusan.serving.front.app import App, Traffic
+from gyakusan.serving.front.encrypted import Handshake
 from gyakusan.serving.front.heads import Names
 from gyakusan.serving.front.keys import Keys
 from gyakusan.serving.front.limits import Limits
-from gyakusan.serving.front.protocol import Connection
+from gyakusan.serving.front.protocol import Connection, Open
 from gyakusan.serving.front.upstream import Target
 
 BACKLOG = 1024
@@ -37,34 +40,25 @@ class Front:
         limits: Limits,
         names: tuple[str, ...] = (),
         models: Mapping[str, int] = MappingProxyType({}),
+        context: ssl.SSLContext | None = None,
     ) -> None:
-        """Take the port. models: as App takes them.
+        """Take the port. models: as App takes them; context: to encrypt with, None for connections in clear.
+
+        An encrypted front has a second port, in clear, which only this computer reaches: `local_port`.
 
         Raises BadSetting for an address that is not this computer's, ServerError for a taken port.
         """
         self._socket = listening(host, port)
-        self.port = int(self._socket.getsockname()[1])
+        self.port = self.local_port = int(self._socket.getsockname()[1])
+        self._sockets = [self._socket]
+        if context is not None:
+            self._sockets.append(listening("127.0.0.1", 0))
+            self.local_port = int(self._sockets[1].getsockname()[1])
         self.app = App(limits, keys, Names(host, names), models)
         kind = Connection.kind(limits)
         self._table = kind.table
-        config = uvicorn.Config(
-            self.app,
-            http=kind,
-            ws="none",
-            lifespan="off",
-            loop="asyncio",
-            interface="asgi3",
-            log_config=None,
-            log_level="critical",
-            access_log=False,
-            proxy_headers=False,
-            server_header=False,
-            date_header=False,
-            timeout_keep_alive=int(limits.idle_time) + 1,
-            timeout_graceful_shutdown=_END,
-            h11_max_incomplete_event_size=limits.header,
-        )
-        self._server = uvicorn.Server(config)
+        encrypted = None if context is None else Handshake.kind(kind, context, self.local_port)
+        self._server = uvicorn.Server(_config(self.app, encrypted or kind, limits))
         self._thread = threading.Thread(target=self._run, name="front", daemon=True)
 
     def start(self) -> None:
@@ -78,7 +72,8 @@ class Front:
             self._thread.join(_END + 3.0)
             self._server.force_exit = True
             self._thread.join(2.0)
-        self._socket.close()
+        for one in self._sockets:
+            one.close()
 
     def point(self, target: Target | None) -> None:
         """Pass requests on to a server from now on, None while there is none."""
@@ -95,17 +90,37 @@ class Front:
         return self.app.slots.held
 
     @property
-    def connections(self) -> tuple[Connection, ...]:
+    def connections(self) -> tuple[Open, ...]:
         """The open connections."""
         return self._table.connections
 
     def _run(self) -> None:
         async def serve() -> None:
-            await self._server.serve(sockets=[self._socket])
+            await self._server.serve(sockets=self._sockets)
             await self.app.upstream.close()
 
         with contextlib.suppress(SystemExit):
             asyncio.run(serve())
+
+
+def _config(app: App, protocol: Callable[..., asyncio.Protocol], limits: Limits) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        http=cast("type[asyncio.Protocol]", protocol),
+        ws="none",
+        lifespan="off",
+        loop="asyncio",
+        interface="asgi3",
+        log_config=None,
+        log_level="critical",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        date_header=False,
+        timeout_keep_alive=int(limits.idle_time) + 1,
+        timeout_graceful_shutdown=_END,
+        h11_max_incomplete_event_size=limits.header,
+    )
 
 
 def listening(host: str, port: int) -> socket.socket:
