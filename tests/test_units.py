@@ -41,6 +41,11 @@ def test_counts(text: str, expected: int) -> None:
     assert parse_count(text) == expected
 
 
+@pytest.mark.parametrize(("text", "expected"), [("100k", 100_000), ("1.5m", 1_500_000), ("2ki", 2048), ("7", 7)])
+def test_people_and_budgets_are_decimal(text: str, expected: int) -> None:
+    assert parse_count(text, length=False) == expected
+
+
 @pytest.mark.parametrize("text", ["0", "-1", "1.5", "many", "", "1e3", "99999999999", "4 GiB"])
 def test_no_count(text: str) -> None:
     with pytest.raises(BadQuantity):

@@ -40,7 +40,7 @@ def usual_load(trained_context: int, *, users: int, context: int | None) -> Load
 
 def checked_load(users: int, context: int) -> Load:
     """Return the load. Raises BadQuantity for one that makes no sense."""
-    return Load(parse_count(users, at_most=MOST_USERS), parse_count(context, at_most=MOST_CONTEXT))
+    return Load(parse_count(users, at_most=MOST_USERS, length=False), parse_count(context, at_most=MOST_CONTEXT))
 
 
 def overrides(server: str, pairs: Iterable[str]) -> Mapping[str, object]:

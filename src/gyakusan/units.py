@@ -19,7 +19,8 @@ _BYTES = {
     "gb": 10**9,
     "tb": 10**12,
 }
-_COUNT = {"": 1, "k": 1024, "ki": 1024, "m": 2**20, "mi": 2**20}
+_COUNT = {"": 1, "ki": 1024, "mi": 2**20}
+_LENGTHS, _AMOUNTS = {"k": 1024, "m": 2**20}, {"k": 1000, "m": 10**6}
 _QUANTITY = re.compile(r"\s*([+-]?\d{1,15}(?:[_,]\d{3})*(?:\.\d{1,9})?)\s*([A-Za-z]{0,3})\s*")
 
 
@@ -49,15 +50,16 @@ def parse_bytes(text: str) -> int:
     return value
 
 
-def parse_count(text: str | int, *, at_least: int = 1, at_most: int = 2**31 - 1) -> int:
-    """Return the whole number of "128k" or "131072" [tokens, users]. k is 1024, as context sizes are named.
+def parse_count(text: str | int, *, at_least: int = 1, at_most: int = 2**31 - 1, length: bool = True) -> int:
+    """Return the whole number of "128k" or "131072". Raises BadQuantity outside at_least .. at_most and for no whole number.
 
-    Raises BadQuantity outside at_least .. at_most or if the text is no whole number.
+    length: of a context, a prompt or an answer, whose k is 1,024 [tokens]; False for people, requests and budgets of tokens,
+        whose k is 1,000
     """
     if not any(c.isdigit() for c in str(text)):
         raise _no_count(str(text))
     number, unit = _split(str(text))
-    factor = _COUNT.get(unit.casefold())
+    factor = {**_COUNT, **(_LENGTHS if length else _AMOUNTS)}.get(unit.casefold())
     if factor is None:
         raise _no_count(str(text))
     value = float(number) * factor

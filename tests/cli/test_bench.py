@@ -159,7 +159,7 @@ MISTAKES = [
     (["--until", "ttft<1s", "--users", "1,2"], "--until adds people on its own"),
     (["--plan", "x.toml", "--model", "y"], "--plan and --model were given together"),
     (["--prompts", "/nowhere/x"], "cannot be read"),
-    (["--log", "/nowhere/x"], "cannot be read"),
+    (["--log", "/nowhere/x"], "does not exist"),
     (["--key-file", "/nowhere/x"], "/nowhere/x"),
     (["--requests", "0"], "--requests cannot be 0"),
 ]

@@ -34,6 +34,18 @@ def test_a_question_through_a_pipe(monkeypatch: pytest.MonkeyPatch, capsys: pyte
         assert [m["role"] for m in server.asked[0]["messages"]] == ["system", "user"]
 
 
+def test_an_answer_through_a_pipe_ends(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    with fake_chat() as server:
+        for more in ([], ["--max-tokens", "5000"]):
+            monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"Hi")))
+            assert main(["chat", server.base, *more]) == 0
+        assert typed(monkeypatch, server, ["Hi"]) == 0
+        assert [a.get("max_tokens") for a in server.asked] == [1024, 5000, None]
+    capsys.readouterr()
+    main(["chat", "--help"])
+    assert "1,024 through a pipe" in " ".join(capsys.readouterr().out.replace("│", " ").split())
+
+
 def typed(monkeypatch: pytest.MonkeyPatch, server: FakeChat, lines: list[object]) -> int:
     """Type lines one after the other; an exception among them is what a key does."""
     script = iter(lines)

@@ -24,7 +24,7 @@ def test_from_the_first_key_to_the_last(capsys: pytest.CaptureFixture[str]) -> N
     assert main(["keys", "add", "aiko", "--tokens", "10k", "--requests", "30", "--until", "2999-12-31"]) == 0
     key = capsys.readouterr().out.splitlines()[2].strip()
     (aiko,) = people.read(people.place())
-    assert (aiko.hash, aiko.tokens, aiko.requests, str(aiko.until)) == (hashed(key), 10_240, 30, "2999-12-31")
+    assert (aiko.hash, aiko.tokens, aiko.requests, str(aiko.until)) == (hashed(key), 10_000, 30, "2999-12-31")
     assert main(["keys", "list"]) == 0
     listed = capsys.readouterr().out
     assert "2999-12-31" in listed
@@ -82,3 +82,20 @@ def test_a_key_that_nobody_has_seen_is_none(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("gyakusan.cli.writing.drop", lambda stream: None)  # it would close what pytest captures with
     assert main(["keys", "add", "aiko", "--json"]) == 3
     assert people.read(people.place()) == ()
+
+
+def test_one_reader_for_budgets_and_another_for_lengths() -> None:
+    """100k tokens in a minute are 100,000 wherever they are typed, 1k people are 1,000, a context of 32k is 32,768."""
+    from gyakusan.cli.options import People, Sharing
+    from gyakusan.planning.request.parse_request import parse_request
+
+    assert main(["keys", "add", "kenji", "--tokens", "100k"]) == 0
+    assert people.read(people.place())[0].tokens == 100_000
+    assert main(["keys", "add", "mio", "--tokens", "0"]) == 0
+    assert main(["keys", "add", "x", "--tokens", "many"]) == 2
+    assert Sharing(key_tokens="100k").changes["key_tokens"] == 100_000
+    assert Sharing().changes["key_tokens"] == 0
+    load = People("32k", "1k").load(2**20)
+    assert (load.users, load.context) == (1000, 32_768)
+    request = parse_request({"users": "1k", "context": "32k"})
+    assert (request.users, request.context) == (1000, 32_768)

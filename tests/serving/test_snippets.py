@@ -14,9 +14,10 @@ import yaml
 from tests.fakes.fake_chat_server import fake_chat
 
 import gyakusan
+from gyakusan.serving.access import KEY_VARIABLE
 from gyakusan.serving.conversation import Stream, models_at
 from gyakusan.serving.endpoints import Endpoint
-from gyakusan.serving.snippets import PROGRAMS, Snippet, snippets
+from gyakusan.serving.snippets import PROGRAMS, Snippet, key_command, snippets
 
 KEY = "s3cret-s3cret-s3cret"
 ODD = 'it\'s a "model" $HOME `x`'
@@ -138,6 +139,32 @@ def test_cline_has_four_fields() -> None:
         "none",
         "smol",
     ]
+
+
+@pytest.mark.parametrize("in_file", [True, False])
+def test_the_way_to_the_key_works_as_pasted_for_every_program(key_file: Path, tmp_path: Path, in_file: bool) -> None:
+    """Neither a path nor a variable stands where a program's settings take the key itself."""
+    endpoint = Endpoint("", "http://127.0.0.1:1/v1", key_file if in_file else None, None if in_file else KEY)
+    environment = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin", **({} if in_file else {KEY_VARIABLE: KEY})}
+    seen = {}
+    for program, one in texts(endpoint).items():
+        command = key_command(endpoint, one.key)
+        reads = f"$(cat '{key_file}')" if in_file else f"${KEY_VARIABLE}"
+        seen[program] = bool(command) or reads in one.text or KEY_VARIABLE in one.text
+        shell = f'{command}; printf %s "${KEY_VARIABLE}"' if one.key == "variable" and in_file else command
+        done = subprocess.run(["sh", "-c", shell], check=True, capture_output=True, text=True, env=environment)
+        if command:
+            told = (tmp_path / ".continue" / ".env").read_text() if one.key == "secret" else done.stdout
+            assert told.strip() == (f"{KEY_VARIABLE}={KEY}" if one.key == "secret" else KEY), program
+    assert seen == dict.fromkeys(PROGRAMS, True)
+    assert str(key_file) not in texts(endpoint)["cline"].text
+    assert "(paste the key)" in texts(endpoint)["cline"].text
+    assert (tmp_path / ".continue" / ".env").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_server_without_a_key_needs_no_way_to_it() -> None:
+    endpoint = Endpoint("", "http://127.0.0.1:1/v1")
+    assert {key_command(endpoint, s.key) for s in texts(endpoint).values()} == {""}
 
 
 def test_no_text_holds_the_key(key_file: Path) -> None:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 app = App(name="chat", help="Talk to a running server in the terminal.", help_format="plaintext")
 LONGEST = 200_000
 """Longest question [characters]."""
+PIPED_TOKENS = 1024
+"""Longest answer to a question from a pipe, where nobody can stop one that does not end. [tokens]"""
 TYPED = ("/exit", "/new", "/stats", "/help")
 
 
@@ -34,7 +36,10 @@ def chat(
     *,
     model: Annotated[str | None, Parameter(help=_("The model's name there; default: its first."))] = None,
     system: Annotated[str | None, Parameter(help=_("What the model is told before the first question."))] = None,
-    max_tokens: Annotated[int | None, Parameter(help=_("Longest answer in tokens."))] = None,
+    max_tokens: Annotated[
+        int | None,
+        Parameter(help=_("Longest answer in tokens; default: 1,024 through a pipe, else what the server allows.")),
+    ] = None,
     stats: Annotated[bool, Parameter(help=_("Print speed and first token of each answer."), negative="")] = False,
     key_file: Annotated[str | None, Parameter(help=_("File with the API key."))] = None,
     screen: Screen = Screen(),
@@ -47,12 +52,13 @@ def chat(
         raise BadSetting("{name} cannot be {value}.", name="--max-tokens", value=max_tokens, mend="Give 1 or more.")
     endpoint = find_endpoint(where, key_file)
     name = model or next(iter(models_at(endpoint.url, endpoint.key, silence=30.0)), "")
-    talk = Talk(endpoint, name, max_tokens, screen.language, stats)
+    piped = sys.stdin is not None and not sys.stdin.isatty()
+    talk = Talk(endpoint, name, max_tokens or (PIPED_TOKENS if piped else None), screen.language, stats)
     if system:
         talk.messages.append({"role": "system", "content": system})
     if sys.stdin is None:
         raise BadSetting("Standard input is closed.", mend="Type a question, or pipe one: echo Hello | gyakusan chat")
-    if not sys.stdin.isatty():
+    if piped:
         return talk.once(_piped())
     talk.note(
         say(

@@ -24,7 +24,7 @@ def add(
     until: Annotated[str | None, Parameter(help=_("Last day on which the key is valid, e.g. 2027-03-31."))] = None,
     requests: Annotated[int, Parameter(help=_("Requests in a minute; 0: what the server allows everybody."))] = 0,
     tokens: Annotated[
-        str, Parameter(help=_("Tokens in a minute, e.g. 100k; 0: what the server allows everybody."))
+        str, Parameter(help=_("Tokens in a minute, e.g. 100k for 100,000; 0: what the server allows everybody."))
     ] = "0",
     output: Output = Output(),
 ) -> int:
@@ -33,7 +33,7 @@ def add(
 
     if requests < 0:
         raise BadSetting("--{name} takes {least} or more, not {value}.", name="requests", value=requests, least=0)
-    most = 0 if tokens == "0" else int(parse_count(tokens))
+    most = parse_count(tokens, at_least=0, length=False)
     key = people.add(name, until=_day(until), requests=requests, tokens=most, today=date.today())
     try:
         _show(name, key, output)

@@ -134,7 +134,7 @@ class People:
 def _whole(option: str, text: str, most: int) -> int:
     """Return a whole number. Raises BadQuantity, which names the option."""
     if any(c.isdigit() for c in text):
-        return parse_count(text, at_most=most)
+        return parse_count(text, at_most=most, length=option != "--users")
     example = "32k" if most > 2**20 else "5"
     raise BadQuantity(
         "{option} takes a whole number, not {text}.", option=option, text=f'"{text[:40]}"', example=example,
@@ -221,7 +221,9 @@ class Sharing:
         Parameter(help=_("Requests of one client that are answered at once; default with a key: all but one.")),
     ] = None
     key_requests: Annotated[int, Parameter(help=_("Requests of one client in a minute; 0: no limit."))] = 0
-    key_tokens: Annotated[str, Parameter(help=_("Tokens of one key in a minute, e.g. 100k; 0: no limit."))] = "0"
+    key_tokens: Annotated[
+        str, Parameter(help=_("Tokens of one key in a minute, e.g. 100k for 100,000; 0: no limit."))
+    ] = "0"
     people_keys: Annotated[
         bool, Parameter(help=_("Let in everybody who has a key of their own, see gyakusan keys."), negative="")
     ] = False
@@ -234,5 +236,5 @@ class Sharing:
                 raise BadSetting(
                     "--{name} takes {least} or more, not {value}.", name=name, value=value, least=least, mend=None
                 )
-        tokens = 0 if self.key_tokens == "0" else int(parse_count(self.key_tokens))
+        tokens = parse_count(self.key_tokens, at_least=0, length=False)
         return {"key_slots": self.key_slots, "key_requests": self.key_requests, "key_tokens": tokens}

@@ -9,7 +9,7 @@ from msgspec import Struct, field
 
 from gyakusan.documents.common import catalogue_date
 from gyakusan.serving.endpoints import Endpoint
-from gyakusan.serving.snippets import Snippet
+from gyakusan.serving.snippets import Snippet, key_command
 
 
 class SnippetJson(Struct, frozen=True):
@@ -19,12 +19,14 @@ class SnippetJson(Struct, frozen=True):
     language: of the text: shell, python, javascript, yaml, text
     place: the file that it goes to, "" for what is typed or run
     text: to be pasted as it stands; never with a key
+    key_command: what gives the program the key, or prints it to be pasted; "" if the text reads it or there is none
     """
 
     program: str
     language: str
     place: str
     text: str
+    key_command: str
 
 
 class ConnectJson(Struct, frozen=True, kw_only=True):
@@ -46,7 +48,7 @@ class ConnectJson(Struct, frozen=True, kw_only=True):
 
 def connect(endpoint: Endpoint, found: Sequence[Snippet]) -> ConnectJson:
     """Return what other programs need."""
-    texts = tuple(SnippetJson(s.program, s.language, s.place, s.text) for s in found)
+    texts = tuple(SnippetJson(s.program, s.language, s.place, s.text, key_command(endpoint, s.key)) for s in found)
     return ConnectJson(
         url=endpoint.url, key_file=None if endpoint.key_file is None else str(endpoint.key_file), snippets=texts
     )

@@ -234,7 +234,9 @@ def deployed(
     return api.deployment(
         model,
         quantization=quant or former,
-        load=partial(api.usual_load, users=parse_count(_whole(users), at_most=api.MOST_USERS), context=length),
+        load=partial(
+            api.usual_load, users=parse_count(_whole(users), at_most=api.MOST_USERS, length=False), context=length
+        ),
         images=bool(given.pop("images", False)),
         settings=engine_settings(name, {**given, **(more if isinstance(more, Mapping) else {})}, OWN),
         pairs=_pairs(more),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import shlex
 import urllib.parse
+from typing import Literal
 
 from msgspec import Struct
 
@@ -18,7 +19,13 @@ PROGRAMS = ("curl", "openai-python", "openai-js", "open-webui", "continue", "cli
 """Names of the programs, as --for takes them."""
 NO_KEY = "none"
 """What clients that insist on a key are given where the server asks for none."""
+PASTE = "(paste the key)"
+"""Stands where a program's settings take the key itself: a path or a variable is none there."""
 PROMPTS = ("Say hello in one sentence.",)
+
+
+Key = Literal["", "variable", "secret", "pasted"]
+"""How a program gets the key: the text reads it, from the variable, from its own file of secrets, or pasted in its settings."""
 
 
 class Snippet(Struct, frozen=True):
@@ -29,6 +36,7 @@ class Snippet(Struct, frozen=True):
     language: of the text: shell, python, javascript, yaml, text
     place: the file that it goes to, "" for what is typed or run
     text: to be pasted as it stands
+    key: where it expects the key, "" if the text itself reads it
     """
 
     program: str
@@ -36,18 +44,36 @@ class Snippet(Struct, frozen=True):
     language: str
     place: str
     text: str
+    key: Key = ""
 
 
 def snippets(endpoint: Endpoint, model: str) -> tuple[Snippet, ...]:
     """Return what each program reads for a server. model: its name there."""
+    keyed = has_key(endpoint)
+    variable, secret, pasted = ("variable", "secret", "pasted") if keyed else ("", "", "")
+    from_shell = "" if endpoint.key_file is not None else variable
     return (
-        Snippet("curl", "curl", "shell", "", curl(endpoint, model)),
-        Snippet("openai-python", "OpenAI, Python", "python", "", _python(endpoint, model)),
-        Snippet("openai-js", "OpenAI, JavaScript", "javascript", "chat.mjs", _javascript(endpoint, model)),
-        Snippet("open-webui", "Open WebUI", "shell", "", _open_webui(endpoint)),
-        Snippet("continue", "Continue", "yaml", "~/.continue/config.yaml", _continue(endpoint, model)),
-        Snippet("cline", "Cline", "text", "", _cline(endpoint, model)),
+        Snippet("curl", "curl", "shell", "", curl(endpoint, model), from_shell),
+        Snippet("openai-python", "OpenAI, Python", "python", "", _python(endpoint, model), variable),
+        Snippet("openai-js", "OpenAI, JavaScript", "javascript", "chat.mjs", _javascript(endpoint, model), variable),
+        Snippet("open-webui", "Open WebUI", "shell", "", _open_webui(endpoint), from_shell),
+        Snippet("continue", "Continue", "yaml", "~/.continue/config.yaml", _continue(endpoint, model), secret),
+        Snippet("cline", "Cline", "text", "", _cline(endpoint, model), pasted),
     )
+
+
+def key_command(endpoint: Endpoint, key: Key) -> str:
+    """Return the command with which a program gets the key, "" where its text reads the key itself or there is none."""
+    print_key = f'printf %s "{key_words(endpoint)}"'
+    if endpoint.key_file is not None:
+        print_key = f"cat {shlex.quote(str(endpoint.key_file))}"
+    if not has_key(endpoint) or not key:
+        return ""
+    if key == "variable":
+        return f'export {KEY_VARIABLE}="{key_words(endpoint)}"' if endpoint.key_file is not None else ""
+    if key == "secret":
+        return f'(umask 077; mkdir -p ~/.continue; echo "{KEY_VARIABLE}=$({print_key})" >> ~/.continue/.env)'
+    return print_key
 
 
 def has_key(endpoint: Endpoint) -> bool:
@@ -149,6 +175,6 @@ def _continue(endpoint: Endpoint, model: str) -> str:
 
 def _cline(endpoint: Endpoint, model: str) -> str:
     """Return the fields of its settings. Source: docs.cline.bot, provider-config/openai-compatible, "General Configuration"."""
-    key = str(endpoint.key_file or f"${KEY_VARIABLE}") if has_key(endpoint) else NO_KEY
+    key = PASTE if has_key(endpoint) else NO_KEY
     fields = {"API Provider": "OpenAI Compatible", "Base URL": endpoint.url, "API Key": key, "Model ID": model}
     return "\n".join(f"{name + ':':14}{value}" for name, value in fields.items())

@@ -184,7 +184,7 @@ def _count(key: str, value: object) -> int:
             mend="For the keys, see `gyakusan fleet --help`.",
         )
     try:
-        return parse_count(value, at_least=least, at_most=LARGEST[key])
+        return parse_count(value, at_least=least, at_most=LARGEST[key], length=False)
     except BadQuantity as error:
         raise BadQuantity("{key}: {problem}", key=key, problem=error.message, mend=error.mend) from error
 

@@ -145,7 +145,7 @@ def _count(key: str, value: object) -> int:
             "{key} takes a whole number, not {value}.", key=key, value=f'"{value[:40]}"', mend="Write 5 or 32k."
         )
     try:
-        return parse_count(value, at_most=most)
+        return parse_count(value, at_most=most, length=key not in ("users", "count"))
     except BadQuantity as error:
         raise BadQuantity("{key}: {problem}", key=key, problem=error.message, mend=error.mend) from error
 
