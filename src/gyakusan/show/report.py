@@ -17,7 +17,7 @@ from gyakusan.show.charts.drawing import NARROW, stacked, told
 from gyakusan.show.charts.frontier import Spot, frontier
 from gyakusan.show.charts.intervals import Interval, intervals
 from gyakusan.show.charts.memory_bar import label, legend, memory_bar
-from gyakusan.show.charts.style import alone
+from gyakusan.show.charts.style import alone, stylesheet
 from gyakusan.show.compare import HEAD_TEXTS, Compared, Shown, measured, short_name, speed
 from gyakusan.show.inspect import Inspected
 from gyakusan.show.ledger_table import device_names, ledger_table
@@ -118,6 +118,18 @@ def page(report: Report, language: str, tell: Tell) -> str:
     """Return one HTML page that needs nothing else: no script, no font, no address."""
     head, charts, rest = _divided(report, tell)
     return html.page(told(report.title, tell), language, head, charts, tell, rest)
+
+
+def body(report: Report, tell: Tell) -> str:
+    """Return what a page of our own shows of it: the page's sheet has to hold `charts_sheet`."""
+    head, charts, rest = _divided(report, tell)
+    return html.body(head, charts, tell, rest)
+
+
+def charts_sheet() -> str:
+    """Return the colours of charts, and which of a chart's two widths is shown."""
+    shown = ".narrow { display: none; } @media (max-width: 40rem) { .narrow { display: block; } .wide { display: none; } }\n"
+    return stylesheet() + shown
 
 
 def fragment(report: Report, language: str, tell: Tell) -> str:

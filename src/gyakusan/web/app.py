@@ -9,18 +9,20 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Mount
+from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from gyakusan.message import say
+from gyakusan.show.report import charts_sheet
 from gyakusan.web import api, pages
 from gyakusan.web.guard import App, Guard
-from gyakusan.web.rendering import STATIC, page
+from gyakusan.web.rendering import CHARTS, STATIC, page
 from gyakusan.web.work import Work
 
 SMALLEST_GZIP = 1024
 """Smaller answers are sent as they are. [B]"""
-YEAR = 31536000
+KEPT = "public, max-age=31536000, immutable"
+"""For a file whose address changes with it."""
 
 
 class Files(StaticFiles):
@@ -29,7 +31,7 @@ class Files(StaticFiles):
     def file_response(self, *arguments: object, **options: object) -> Response:
         """Return a file."""
         response = super().file_response(*arguments, **options)  # type: ignore[arg-type]
-        response.headers["cache-control"] = f"public, max-age={YEAR}, immutable"
+        response.headers["cache-control"] = KEPT
         return response
 
 
@@ -41,12 +43,21 @@ def application(host: str, names: Iterable[str] = (), *, public: bool = False) -
     public: True for a copy that shows nothing of this computer
     """
     found = Starlette(
-        routes=[*pages.routes(public=public), *api.routes(), Mount("/static", Files(directory=STATIC))],
+        routes=[
+            *pages.routes(public=public),
+            *api.routes(),
+            Route(f"/static/{CHARTS}", _charts),
+            Mount("/static", Files(directory=STATIC)),
+        ],
         exception_handlers={404: _missing, 500: _broken},
     )
     found.state.public = public
     found.state.work = Work()
     return Guard(GZipMiddleware(found, minimum_size=SMALLEST_GZIP), host, names)
+
+
+async def _charts(request: Request) -> Response:
+    return Response(charts_sheet(), media_type="text/css", headers={"cache-control": KEPT})
 
 
 def _missing(request: Request, error: Exception) -> Response:

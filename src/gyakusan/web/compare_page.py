@@ -10,6 +10,7 @@ from gyakusan.message import say
 from gyakusan.planning.request.money import exchange_rates
 from gyakusan.show.amounts import Amounts
 from gyakusan.show.compare import screen
+from gyakusan.show.report import compare_report
 from gyakusan.web import answers
 from gyakusan.web.choices import device_names, model_names
 from gyakusan.web.queries import CompareQuery, read
@@ -25,8 +26,8 @@ def draw(request: Request) -> Response:
     query = read(CompareQuery, request.query_params.multi_items())
     query = structs.replace(query, device=query.device or DEVICES, model=query.model or MODELS)
     found = answers.compare(query)
+    drawn = screen(found.rows, Amounts("JPY", exchange_rates({})))
     return page(
         request, "compare.html", say("Machines and models side by side"), query=query,
-        answer=screen(found.rows, Amounts("JPY", exchange_rates({}))), models=model_names(), devices=device_names(),
-        slots=range(MOST_DEVICES),
+        answer=compare_report(found.rows, drawn), models=model_names(), devices=device_names(), slots=range(MOST_DEVICES),
     )  # fmt: skip

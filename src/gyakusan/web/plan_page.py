@@ -17,7 +17,7 @@ from gyakusan.planning.select.ways_out import no_plan
 from gyakusan.python.planning import Plans
 from gyakusan.show import plan as plans
 from gyakusan.show.plan_listing import listing
-from gyakusan.show.tree import Tree
+from gyakusan.show.report import Report, other_report, plan_report
 from gyakusan.show.why_not import none, reasons
 from gyakusan.web import answers
 from gyakusan.web.choices import device_names, engine_names, model_names
@@ -54,18 +54,18 @@ def draw(request: Request) -> Response:
         query = structs.replace(query, device=PUBLIC_DEVICE)
     found = answers.plan(query)
     return page(
-        request, "plan.html", say("Which model, on which machine"), query=query, answer=_screen(found, query),
+        request, "plan.html", say("Which model, on which machine"), query=query, answer=_report(found),
         rows=list(_rows(found)), everything=listing(found) if found.plans else (), models=model_names(),
         devices=device_names(), engines=engine_names(), tasks=TASK_TEXTS.items(), prefers=PREFER_TEXTS.items(),
         count=f"{found.count:,}",
     )  # fmt: skip
 
 
-def _screen(found: Plans, query: PlanQuery) -> Tree:
-    """Return what the command prints, or why something is not proposed."""
+def _report(found: Plans) -> Report:
+    """Return what the command prints with its chart, or why something is not proposed."""
     if found.why is not None:
-        return reasons(found, found.why)
-    return plans.screen(found) if found.plans else none(found, no_plan(found))
+        return other_report("", reasons(found, found.why))
+    return plan_report(found, plans.screen(found)) if found.plans else other_report("", none(found, no_plan(found)))
 
 
 def _rows(found: Plans) -> Iterator[Row]:

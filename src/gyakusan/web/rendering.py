@@ -17,12 +17,15 @@ from starlette.responses import HTMLResponse, Response
 from gyakusan.documents.common import catalogue_date
 from gyakusan.doors.files import packaged
 from gyakusan.message import Message, say
-from gyakusan.show.html import body
+from gyakusan.show import html
+from gyakusan.show.report import Report, body, charts_sheet
 from gyakusan.show.tree import Part
 from gyakusan.web.reader import Reader, reader_of
 
 FOLDER = Path(__file__).parent
 STATIC = FOLDER / "static"
+CHARTS = "charts.css"
+"""The sheet of the charts, which is made, not a file."""
 PAGES = (
     ("/fit", say("Fit")),
     ("/plan", say("Plan")),
@@ -50,7 +53,8 @@ def environment() -> Environment:
 @cache
 def asset(name: str) -> str:
     """Return the address of a file of the page; it changes with the file, so that browsers may keep it."""
-    return f"/static/{name}?{hashlib.sha256(packaged(STATIC / name)).hexdigest()[:12]}"
+    text = charts_sheet().encode() if name == CHARTS else packaged(STATIC / name)
+    return f"/static/{name}?{hashlib.sha256(text).hexdigest()[:12]}"
 
 
 def page(
@@ -60,9 +64,10 @@ def page(
     reader = reader_of(request)
     public = bool(request.app.state.public)
     pages = [(path, reader.tell(name)) for path, name in PAGES if not (public and path in HERE_ONLY)]
+    words = {"t": _words(reader), "tree": _trees(reader), "report": _reports(reader), "with_": _address(request)}
     text = environment().get_template(template).render(
-        t=_words(reader), tree=_trees(reader), reader=reader, title=reader.tell(title), pages=pages, path=request.url.path,
-        public=public, date=catalogue_date(), with_=_address(request), **values,
+        **words, reader=reader, title=reader.tell(title), pages=pages, path=request.url.path, public=public,
+        date=catalogue_date(), **values,
     )  # fmt: skip
     return HTMLResponse(text, status, headers=page_headers(public=public))
 
@@ -82,9 +87,16 @@ def _words(reader: Reader) -> Any:
 
 def _trees(reader: Reader) -> Any:
     def tree(parts: Iterable[Part]) -> Markup:
-        return Markup(body(parts, (), reader.tell))  # `body` escapes all that it is given
+        return Markup(html.body(parts, (), reader.tell))  # it escapes all that it is given
 
     return tree
+
+
+def _reports(reader: Reader) -> Any:
+    def report(of: Report) -> Markup:
+        return Markup(body(of, reader.tell))  # it escapes all that it is given
+
+    return report
 
 
 def _address(request: Request) -> Any:
