@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from gyakusan.core.quality import Score
     from gyakusan.planning.predict.speed import SpeedEstimate
     from gyakusan.planning.select.plan import Plan
+    from gyakusan.show.report import Report
 
 MOST_LINES = 20
 """Lines of a `repr`."""
@@ -48,6 +49,21 @@ class Answer:
         from gyakusan.text import choose
 
         return written(self.document(), choose(lang), indent=indent)
+
+    def report(self) -> Report:
+        """Return the answer with its charts, as notebooks show it: here the lines of the `repr` only."""
+        from gyakusan.show.report import other_report
+        from gyakusan.show.tree import Text
+
+        return other_report("", tuple(Text(line) for line in repr(self).splitlines()))
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the screen and the charts, in the language of the environment."""
+        from gyakusan.show.report import fragment
+        from gyakusan.text import choose, tell
+
+        language = choose(None)
+        return fragment(self.report(), language, lambda w: w if isinstance(w, str) else tell(w, language))
 
     def __repr__(self) -> str:
         lines = [line for line in self.summary() if line]

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from gyakusan.documents.compare import CompareJson, ComparePlanJson
     from gyakusan.engines.deployment import Deployment
     from gyakusan.planning.select.side_by_side import ComparedPlan
+    from gyakusan.show.amounts import Amounts
+    from gyakusan.show.report import Report
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -33,6 +35,13 @@ class Comparison(Answer):
         from gyakusan.documents.compare import compare as document
 
         return document(self.rows)
+
+    def report(self) -> Report:
+        """Return the screen of `gyakusan compare`, with the speeds as charts."""
+        from gyakusan.show.compare import screen
+        from gyakusan.show.report import compare_report
+
+        return compare_report(self.rows, screen(self.rows, _amounts()))
 
     def summary(self) -> Iterator[str]:
         """Yield one line for each model on a device."""
@@ -55,6 +64,13 @@ class PlanComparison(Answer):
         from gyakusan.documents.compare import compare_plans
 
         return compare_plans(self.sides)
+
+    def report(self) -> Report:
+        """Return the screen of `gyakusan compare --plan`, with the speeds as charts."""
+        from gyakusan.show.report import sides_report
+        from gyakusan.show.side_by_side import screen
+
+        return sides_report(self.sides, screen(self.sides, _amounts()))
 
     def summary(self) -> Iterator[str]:
         """Yield one line for each side."""
@@ -95,6 +111,14 @@ def compare(
     if requests:
         return PlanComparison((*map(_first_plan, requests), *map(_beside, asked)))
     return Comparison(tuple(_compared(a) for a in asked))
+
+
+def _amounts() -> Amounts:
+    """Return how prices are said where no budget names a currency."""
+    from gyakusan.planning.request.money import exchange_rates
+    from gyakusan.show.amounts import Amounts
+
+    return Amounts("JPY", exchange_rates({}))
 
 
 def _compared(asked: Deployment) -> Compared:

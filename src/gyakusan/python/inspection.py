@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from gyakusan.engines.server import DryRunBuild, DryRunLine
     from gyakusan.planning.predict.quantizations import QuantizationMemory
     from gyakusan.planning.predict.speed import SpeedEstimate
+    from gyakusan.show.report import Report
 
 
 class Inspection(Answer, Ledger, frozen=True, kw_only=True):
@@ -70,6 +71,16 @@ class Inspection(Answer, Ledger, frozen=True, kw_only=True):
         dry = {} if self.dry_run is None else {"exact": documents.dry_run(*self.dry_run)}
         return documents.inspect(self, self.assessment, self.refusals, ways=self.ways, **dry)
 
+    def report(self) -> Report:
+        """Return the screen of `gyakusan inspect`, a bar for each device, and the ledger line by line."""
+        from gyakusan.planning.predict.capacity import find_capacity
+        from gyakusan.show.inspect import Inspected, screen
+        from gyakusan.show.report import inspect_report
+
+        limits = find_capacity(self.deployment) if self.fit == "fits" and not self.refusals else None
+        found = Inspected(self.deployment, self, self.refusals, self.assessment, limits, self.ways)
+        return inspect_report(found, screen(found))
+
     def summary(self) -> Iterator[str]:
         """Yield the verdict, the devices, speed and quality."""
         load = f"{self.load.users} x {int(self.load.context):,} tokens"
@@ -100,6 +111,13 @@ class Quantizations(Answer):
         from gyakusan.documents import ledger as documents
 
         return documents.quantizations(self.offers)
+
+    def report(self) -> Report:
+        """Return the screen of `gyakusan inspect --quants`."""
+        from gyakusan.show.quantizations import screen
+        from gyakusan.show.report import other_report
+
+        return other_report("gyakusan inspect --quants", screen(self.offers, self.ledger))
 
     def summary(self) -> Iterator[str]:
         """Yield one line for each quantisation."""

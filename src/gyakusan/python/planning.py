@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gyakusan.documents.plan import RecommendationJson
     from gyakusan.documents.upgrade import UpgradeJson
     from gyakusan.planning.select.plan import Plan
+    from gyakusan.show.report import Report
 
 VIEWS = {"all": False, "max": False, "what_if": False, "why_not": None}
 """Options of `plan` that ask for more than the plans -> where nobody asks."""
@@ -54,6 +55,15 @@ class Plans(Answer, Recommendation, frozen=True, kw_only=True):
         return recommendation(
             self, why=self.why, changes=self.changes, capacities=self.capacities, everything=self.everything
         )
+
+    def report(self) -> Report:
+        """Return the screen of `gyakusan plan` with the plans as a chart; without a plan, what would help."""
+        from gyakusan.planning.select.ways_out import no_plan
+        from gyakusan.show.plan import screen
+        from gyakusan.show.report import plan_report
+        from gyakusan.show.why_not import none
+
+        return plan_report(self, screen(self) if self.plans else none(self, no_plan(self)))
 
     def summary(self) -> Iterator[str]:
         """Yield the question, one line for each plan, and what would help where there is none."""
@@ -84,6 +94,13 @@ class Colocations(Answer, ColocationAnswer):
 
         return colocation(self)
 
+    def report(self) -> Report:
+        """Return the screen of `gyakusan plan --also`."""
+        from gyakusan.show.colocation import screen
+        from gyakusan.show.report import other_report
+
+        return other_report("gyakusan plan", screen(self))
+
     def summary(self) -> Iterator[str]:
         """Yield one line for each machine with its models."""
         yield f"{_question(self.request)}: {len(self.plans)} combinations on {self.tried} machines tried"
@@ -103,6 +120,13 @@ class Fleets(Answer, FleetAnswer):
         from gyakusan.documents.fleet import fleet as document
 
         return document(self)
+
+    def report(self) -> Report:
+        """Return the screen of `gyakusan fleet` with the fleets as a chart."""
+        from gyakusan.show.fleet import screen
+        from gyakusan.show.report import fleet_report
+
+        return fleet_report(self, screen(self))
 
     def summary(self) -> Iterator[str]:
         """Yield one line for each fleet."""
@@ -125,6 +149,13 @@ class Upgrades(Answer, UpgradeAnswer):
         from gyakusan.documents.upgrade import upgrade as document
 
         return document(self)
+
+    def report(self) -> Report:
+        """Return the screen of `gyakusan upgrade`."""
+        from gyakusan.show.report import other_report
+        from gyakusan.show.upgrade import screen
+
+        return other_report("gyakusan upgrade", screen(self))
 
     def summary(self) -> Iterator[str]:
         """Yield today's plan and one line for each step."""

@@ -56,7 +56,12 @@ def page(
 def fragment(language: str, parts: Iterable[Part], charts: Iterable[str], tell: Tell, rest: Iterable[Part] = ()) -> str:
     """Return the same for a place inside another page, e.g. below a cell of a notebook: nothing around it changes."""
     inner = body(parts, charts, tell, rest)
-    return f'<div class="gyakusan" lang="{language}">\n<style>{style()}</style>\n{inner}\n</div>\n'
+    return f'<div class="gyakusan" lang="{language}">\n<style>{_scoped(style())}</style>\n{inner}\n</div>\n'
+
+
+def _scoped(sheet: str) -> str:
+    """Return the sheet with the rules of charts, too, inside the one class: others may draw a "chart" in the same page."""
+    return sheet.replace(".chart", ".gyakusan .chart")
 
 
 @cache
