@@ -164,6 +164,24 @@ def test_in_japanese_from_the_start_to_a_command(opened: Any) -> None:
     assert "llama-server" in tab.text("#command pre >> nth=0")
 
 
+def test_plans_follow_the_sliders(opened: Any) -> None:
+    tab = opened("/plan?budget=1000000JPY")
+    before = tab.text("#result .verdict")
+    tab.page.focus("[data-for=budget]")
+    tab.page.keyboard.press("Home")
+    tab.page.wait_for_url("**budget=100000JPY*")
+    assert tab.page.input_value("#f-budget") == "100000JPY"
+    assert tab.text("#result .verdict") != before
+    tab.page.fill("#f-context", "nonsense")
+    tab.page.keyboard.press("Tab")
+    tab.page.wait_for_selector("#result.error")
+    assert "nonsense" in tab.text("#result")
+    tab.page.fill("#f-context", "8k")
+    tab.page.keyboard.press("Tab")
+    tab.page.wait_for_selector("#result .verdict")
+    assert [line for line in tab.said if "400" not in line] == []
+
+
 def test_in_the_dark(opened: Any) -> None:
     tab = opened("/", dark=True)
     assert tab.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(19, 23, 26)"

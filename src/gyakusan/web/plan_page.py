@@ -29,6 +29,10 @@ TASK_TEXTS = {
     "translation": "Translation",
 }  # fmt: skip
 PREFER_TEXTS = {"balanced": "Balanced", "quality": "Quality", "speed": "Speed", "price": "Price"}
+BUDGETS = tuple(
+    10_000 * n for n in (10, 15, 20, 25, 30, 40, 50, 60, 80, 100, 120, 150, 200, 250, 300, 400, 500, 800, 1000)
+)
+"""Stops of the slider of the budget [JPY]."""
 PUBLIC_DEVICE = "RTX 4090"
 
 
@@ -57,8 +61,14 @@ def draw(request: Request) -> Response:
         request, "plan.html", say("Which model, on which machine"), query=query, answer=_report(found),
         rows=list(_rows(found)), everything=listing(found) if found.plans else (), models=model_names(),
         devices=device_names(), engines=engine_names(), tasks=TASK_TEXTS.items(), prefers=PREFER_TEXTS.items(),
-        count=f"{found.count:,}",
+        count=f"{found.count:,}", budgets=_budgets(query),
     )  # fmt: skip
+
+
+def _budgets(query: PlanQuery) -> str:
+    """Return the stops of the slider of the budget: of yen, or of a currency whose unit is worth a hundred times more."""
+    scale = 1 if query.budget is None or "JPY" in query.budget.upper() or "円" in query.budget else 0.01
+    return " ".join(f"{stop * scale:.0f}" for stop in BUDGETS)
 
 
 def _report(found: Plans) -> Report:

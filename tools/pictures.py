@@ -1,0 +1,44 @@
+"""Takes the pictures of the pages that the docs show: python tools/pictures.py
+
+They are of the figures of today's catalogue; look at them before they are committed. Needs Debian's chromium and playwright.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT / "src"), str(ROOT)]
+FIT = "/fit?model=gpt-oss-20b&device=RTX+4090&context=131072&users=2"
+PICTURES: dict[str, tuple[str, dict[str, Any]]] = {
+    "fit": (FIT, {"viewport": {"width": 1280, "height": 1000}}),
+    "fit-phone": (FIT, {"viewport": {"width": 360, "height": 740}, "locale": "ja-JP", "color_scheme": "dark"}),
+    "plan": ("/plan?budget=1000000JPY&users=2", {"viewport": {"width": 1280, "height": 1000}, "locale": "ja-JP"}),
+    "compare": ("/compare", {"viewport": {"width": 1280, "height": 1000}, "color_scheme": "dark"}),
+}
+"""Name of a picture -> address, and what the browser is like."""
+
+
+def main() -> int:
+    """Write docs/pictures/*.png."""
+    from playwright.sync_api import sync_playwright
+    from tests.web.browser import CHROMIUM, QUIET, pages_served
+
+    folder = ROOT / "docs/pictures"
+    folder.mkdir(exist_ok=True)
+    with pages_served() as site, sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=list(QUIET))
+        for name, (path, looks) in PICTURES.items():
+            page = browser.new_context(**looks).new_page()
+            page.goto(site + path)
+            page.wait_for_load_state("networkidle")
+            page.screenshot(path=folder / f"{name}.png")
+            print(f"wrote docs/pictures/{name}.png")
+        browser.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
