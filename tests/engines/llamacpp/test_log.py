@@ -36,6 +36,23 @@ def test_smollm2_on_a_cpu() -> None:
     assert reported.total == sum(b.bytes for b in reported.buffers)
 
 
+def test_rpc_workers_have_their_numbers() -> None:
+    """Buffers name every worker RPC0[address]; a GPU of the computer's own comes behind them."""
+    told = (LOGS.parent / "b11434" / "smollm2_two_rpc_workers.log").read_text().splitlines()
+    reported = log.read(
+        [*told, "load_tensors: CUDA0 model buffer size = 5.00 MiB", "load_tensors: RPC0[x:1] KV buffer size = 6.00 MiB"]
+    )
+    assert [b for b in buffers(reported) if b[1] in ("weights", "kv_cache")] == [
+        ("CPU_Mapped", "weights", 28.69),
+        ("RPC0", "weights", 33.82),
+        ("RPC1", "weights", 58.28),
+        ("RPC0", "kv_cache", 24.0),
+        ("RPC1", "kv_cache", 21.0),
+        ("CUDA2", "weights", 5.0),
+        ("RPC0[x:1]", "kv_cache", 6.0),
+    ]
+
+
 def test_settings_that_were_asked_for_are_seen() -> None:
     reported = log.read(lines("smollm2_cpu_q8_unified_nommap"))
     assert (reported.context, reported.slots, reported.unified) == (4096, 3, True)

@@ -8,8 +8,8 @@ src/llama-context.cpp (llama_context, sched_reserve), tools/server/server-http.c
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from gyakusan.engines.llamacpp.log_errors import LONGEST_LINE
@@ -36,6 +36,9 @@ _FACT = re.compile(r"llama_context: (n_ctx|n_seq_max|n_batch|n_ubatch|kv_unified
 _FLASH = re.compile(r"Flash Attention (enabled|disabled|not supported)|Flash Attention was auto, set to (\w+)")
 _FITTED = re.compile(r"(?:llama_params_fit|common_fit_params|common_params_fit)\w*: (.{1,300})")
 _ADDRESS = re.compile(r"listening on https?://(?:\[[0-9A-Fa-f:.%\w]+\]|[\w.-]+):(\d{1,5})\b")
+_WORKER = re.compile(r"using device RPC(\d{1,3}) \(([\w.:\[\]-]{1,100})\)")
+_ON_WORKER = re.compile(r"RPC\d{1,3}\[([\w.:\[\]-]{1,100})\]")
+_OWN_GPU = re.compile(r"([A-Za-z]{1,20})(\d{1,3})")
 _ROUNDING = 0.005 * MIB
 """llama.cpp prints two digits of MiB: a figure is right to half a hundredth. [B]"""
 FIRST_BUILD = 1000
@@ -86,12 +89,15 @@ class Reported:
 def read(lines: Iterable[str]) -> Reported:
     """Return the facts in a log. It never raises, whatever the text."""
     buffers: list[ReportedBuffer] = []
+    workers: dict[str, int] = {}
     fitted: list[str] = []
     facts: dict[str, int | bool] = {}
     for line in lines:
         line = line[:LONGEST_LINE]
         if (buffer := _buffer(line)) is not None:
-            buffers.append(buffer)
+            buffers.append(_numbered(buffer, workers) if workers else buffer)
+        elif match := _WORKER.search(line):
+            workers.setdefault(match[2], int(match[1]))
         elif match := _FITTED.search(line):
             fitted.append(match[1].strip())
         else:
@@ -105,6 +111,20 @@ def _buffer(line: str) -> ReportedBuffer | None:
         return None
     kind = _KIND.get(match[2], "recurrent_state")
     return ReportedBuffer(match[1], kind, float(match[3]) * MIB, match[0], _ROUNDING)
+
+
+def _numbered(buffer: ReportedBuffer, workers: Mapping[str, int]) -> ReportedBuffer:
+    """Return a buffer under the number of its RPC worker, or of the computer's own GPU behind all workers.
+
+    Buffers call every worker RPC0, with its address. Source: llama.cpp b11434, ggml/src/ggml-rpc/ggml-rpc.cpp
+    (ggml_backend_rpc_buffer_type), src/llama.cpp (llama_prepare_model_devices: workers come first).
+    """
+    if match := _ON_WORKER.fullmatch(buffer.device):
+        number = workers.get(match[1])
+        return buffer if number is None else replace(buffer, device=f"RPC{number}")
+    if match := _OWN_GPU.fullmatch(buffer.device):
+        return replace(buffer, device=f"{match[1]}{int(match[2]) + len(workers)}")
+    return buffer
 
 
 def _facts(line: str) -> dict[str, int | bool]:

@@ -33,7 +33,7 @@ PROGRAMS: tuple[str, ...] = (launching.PROGRAM, "embedded")
 
 _EMBEDDED = Path(__file__).with_name("embedded_server.py")
 _GPU = re.compile(
-    r"(?:cuda|rocm|hip|musa|vulkan|mtl|metal|sycl|opencl|gpu)[ _]?(\d{0,3})(?:_(?:mapped|split|private))?"
+    r"(?:cuda|rocm|hip|musa|vulkan|mtl|metal|sycl|opencl|gpu|rpc)[ _]?(\d{0,3})(?:_(?:mapped|split|private))?"
 )
 
 
@@ -112,7 +112,7 @@ def predicted_buffers(model: Model, settings: Settings) -> tuple[PredictedBuffer
 
 
 def device_family(device: str) -> str:
-    """Return "host" for CPU_Mapped, CPU_REPACK and CUDA_Host, "gpu0" for CUDA0, Vulkan0 and gpu; others as they are."""
+    """Return "host" for CPU_Mapped, CPU_REPACK and CUDA_Host, "gpu0" for CUDA0, Vulkan0, RPC0 and gpu; others as they are."""
     name = device.casefold()
     if name.startswith(("cpu", "host")) or name.endswith("_host"):
         return "host"
