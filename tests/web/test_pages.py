@@ -113,6 +113,9 @@ def test_a_plan_leads_to_fit(client: TestClient) -> None:
     text = client.get("/plan?device=RTX+4090&users=2").text
     links = [a.replace("&amp;", "&") for a in re.findall(r'href="(/fit\?[^"]+)"', text)]
     assert links
+    for number in range(1, len(links) + 1):
+        assert f'<a href="#p{number}"' in text, "the circle of the chart"
+        assert f'id="p{number}"' in text
     query = parse_qs(urlsplit(links[0]).query)
     assert query["users"] == ["2"]
     assert 'data-tone="yes"' in client.get(links[0]).text

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeAlias
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from gyakusan.core.ledger import Account, Ledger
 from gyakusan.message import Message, say
@@ -63,9 +63,15 @@ def inspect_report(found: Inspected, screen: Tree) -> Report:
     return Report(title, screen, pictures, ledger_table(found.value))
 
 
-def plan_report(found: Recommendation, screen: Tree) -> Report:
-    """Return the report of plans: quality over price, or over memory where a machine is owned."""
-    spots = plan_spots.of_plans(found)
+def plan_report(found: Recommendation, screen: Tree, href: str = "") -> Report:
+    """Return the report of plans: quality over price, or over memory where a machine is owned.
+
+    href: where the circle of a plan leads, with {n} for its number; "" for nowhere
+    """
+    linked = (
+        structs.replace(s, href=href.format(n=s.number)) if s.number and href else s for s in plan_spots.of_plans(found)
+    )
+    spots = tuple(linked)
     across, up = plan_spots.axes(found)
     return Report("gyakusan plan", screen, _scatter(spots, across, up))
 

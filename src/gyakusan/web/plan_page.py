@@ -75,7 +75,11 @@ def _report(found: Plans) -> Report:
     """Return what the command prints with its chart, or why something is not proposed."""
     if found.why is not None:
         return other_report("", reasons(found, found.why))
-    return plan_report(found, plans.screen(found)) if found.plans else other_report("", none(found, no_plan(found)))
+    return (
+        plan_report(found, plans.screen(found), "#p{n}")
+        if found.plans
+        else other_report("", none(found, no_plan(found)))
+    )
 
 
 def _rows(found: Plans) -> Iterator[Row]:
