@@ -9,8 +9,11 @@ import pytest
 from tests.documents.valid import valid
 from tests.fakes.fake_model_server import KEY, Open, opened
 
+from gyakusan import api
 from gyakusan.cli import main
 from gyakusan.cli import watch as command
+from gyakusan.core.load import Load
+from gyakusan.serving.model_group import growing_memory, planned_memory
 
 __all__ = ["opened"]  # the fixture
 
@@ -37,9 +40,51 @@ def test_one_look(opened: Open, capsys: pytest.CaptureFixture[str], tmp_path: Pa
     found = json.loads(capsys.readouterr().out)
     valid(found)
     assert (found["requests"], found["running"], found["resident_bytes"]) == (1, 0, 2**29)
-    assert found["memory"] == [{"device": "RTX 4090", "part": "kv.full", "bytes": 2**30}]
+    assert found["memory"] == [{"device": "RTX 4090", "part": "kv.full", "bytes": 2**30, "at_most": None}]
     assert main(["watch", *base, "--lang", "ja"]) == 0
     assert "は待機中です。" in capsys.readouterr().out
+
+
+def test_what_grows_with_use_is_not_beyond_the_plan(opened: Open, capsys: pytest.CaptureFixture[str]) -> None:
+    running, cache = opened(key=None), ("CPU", "overhead.prompt_cache")
+    running.front.app.metrics.plan({("CPU", "kv.full"): 2**30, cache: 0.0}, {cache: 8.0 * 2**30})
+    running.front.app.metrics.watch_memory(lambda: 3.0 * 2**30)
+    assert main(["watch", running.url, "--once", "--every", "0.1"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "prompt cache 0.00, grows up to 8.00" in out
+    assert "Planned: 1.00 GiB at the start, up to 9.00 with use; the server holds 3.00 GiB of RAM now." in out
+    assert main(["watch", running.url, "--once", "--every", "0.1", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    valid(found)
+    assert [(m["bytes"], m["at_most"]) for m in found["memory"]] == [(2**30, None), (0.0, 8 * 2**30)]
+
+
+def test_the_ledger_says_what_grows() -> None:
+    asked = api.deployment("smollm2", load=Load(4, 2048), device="cpu", bandwidth="20GB/s")
+    planned, growing = planned_memory(asked), growing_memory(asked)
+    lines = {line.part: line for account in asked.ledger.accounts for line in account.lines if line.grows}
+    assert {part: most for (_, part), most in growing.items()} == {p: float(x.greatest) for p, x in lines.items()}
+    assert "overhead.prompt_cache" in lines
+    assert growing.keys() <= planned.keys()
+
+
+def test_looks_at_a_server_are_no_refused_requests(
+    opened: Open, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Whoever asks what runs, and what it does, counts as nobody who was refused; a question without the key does."""
+    running = opened()
+    key = tmp_path / "office.key"
+    key.write_text(KEY)
+    folder = tmp_path / "gyakusan" / "servers"
+    folder.mkdir(parents=True)
+    (folder / "office.json").write_text(json.dumps({"url": f"{running.url}/v1", "key_file": str(key)}))
+    for words in (["ps"], ["status"], ["connect"], ["connect", "office"], ["watch", "--once", "--every", "0.1"]):
+        assert main(words) == 0, words
+    capsys.readouterr()
+    assert running.front.traffic.refusals == 0
+    with running.client(None) as client:
+        assert client.get("/v1/models").status_code == 401
+    assert running.front.traffic.refusals == 1
 
 
 def test_it_looks_until_it_is_ended(

@@ -57,11 +57,11 @@ PROMPTS = {
 def demo(*, output: Screen = Screen()) -> int:
     """Run `gyakusan demo` and return its exit code."""
     import gyakusan
-    from gyakusan.machines import detect
+    from gyakusan.machines import this_computer_noted
     from gyakusan.show import machine, plan
 
     screen = terminal(output)
-    screen.show(*_head(1, "This computer"), *machine.screen(*detect.detect()))
+    screen.show(*_head(1, "This computer"), *machine.screen(*this_computer_noted()))
     screen.show(*_head(2, "What it can serve to 4 people with 8,192 tokens each"))
     screen.show(*plan.screen(gyakusan.plan(users=USERS, context=8192)))
     return _serve(screen, output.language)

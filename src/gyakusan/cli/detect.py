@@ -13,9 +13,9 @@ app = App(name="detect", help="Show this computer's devices and memory.", help_f
 @app.default
 def detect(*, output: Output = Output()) -> int:
     """Run `gyakusan detect` and return its exit code."""
-    from gyakusan.machines.detect import detect as ask
+    from gyakusan.machines import this_computer_noted
 
-    machine, notes = ask()
+    machine, notes = this_computer_noted()
     if output.json:
         from gyakusan.documents import machine as documents
 

@@ -17,11 +17,13 @@ class PlannedMemoryJson(Struct, frozen=True, kw_only=True):
     device: that holds it
     part: what it pays for
     bytes: as planned [B]
+    at_most: limit up to which it grows with use, null if it does not grow [B]
     """
 
     device: str
     part: str
     bytes: float
+    at_most: float | None
 
 
 class WatchJson(Struct, frozen=True, kw_only=True):
@@ -83,7 +85,10 @@ def watch(name: str, url: str, now: Observed, rates: Rates | None) -> WatchJson:
         prompt_tokens_per_s=None if rates is None else rates.prompt_tokens,
         answer_tokens_per_s=None if rates is None else rates.answer_tokens,
         ttft=None if rates is None or rates.ttft is None or isinf(rates.ttft) else rates.ttft,
-        memory=tuple(PlannedMemoryJson(device=d, part=p, bytes=b) for (d, p), b in now.planned.items()),
+        memory=tuple(
+            PlannedMemoryJson(device=d, part=p, bytes=b, at_most=now.growing.get((d, p)))
+            for (d, p), b in now.planned.items()
+        ),
         resident_bytes=now.resident,
         cache_share=now.cache,
     )

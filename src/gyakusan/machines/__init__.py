@@ -9,11 +9,13 @@ from msgspec import structs
 from gyakusan.catalog.unified import by_rule
 from gyakusan.core.machine import Device, Machine
 from gyakusan.errors import BadQuantity, BadSetting, UnknownName
-from gyakusan.message import say
+from gyakusan.message import Message, say
 from gyakusan.units import format_bytes, parse_bytes
 
-__all__ = ["parse", "reading", "reserving", "this_computer"]
+__all__ = ["MEASURED_HERE", "parse", "reading", "reserving", "this_computer", "this_computer_noted"]
 
+MEASURED_HERE = "measured here"
+"""Source of a bandwidth that was measured on this computer."""
 MOST = 64
 """Devices in one machine: more is a typing error, or a question for a cluster."""
 
@@ -186,10 +188,17 @@ def _anonymous(memory: int) -> Machine:
 
 def this_computer() -> Machine:
     """Return the computer that we run on."""
+    return this_computer_noted()[0]
+
+
+def this_computer_noted() -> tuple[Machine, tuple[Message, ...]]:
+    """Return the computer that we run on, with what was measured here, and notes on what could not be read."""
     from gyakusan.machines.detect import detect  # a named machine needs none of its probes
 
-    found = detect()[0]
-    return found if found.host is None else structs.replace(found, host=_measured(found.host, found.processor))
+    found, notes = detect()
+    if found.host is not None:
+        found = structs.replace(found, host=_measured(found.host, found.processor))
+    return found, notes
 
 
 def _measured(host: Device, processor: str) -> Device:
@@ -197,7 +206,7 @@ def _measured(host: Device, processor: str) -> Device:
     from gyakusan.learning.known import bandwidth
 
     found = bandwidth(processor or host.name) if host.bandwidth is None else None
-    return host if found is None else structs.replace(host, bandwidth=found, source="measured here")
+    return host if found is None else structs.replace(host, bandwidth=found, source=MEASURED_HERE)
 
 
 def _this_cpu(memory: int | None) -> Machine:

@@ -46,9 +46,9 @@ class Computer(Answer, Machine, frozen=True, kw_only=True):
 
 def detect() -> Computer:
     """Return the machine that this computer is. Raises DetectError."""
-    from gyakusan.machines import detect as machines
+    from gyakusan.machines import this_computer_noted
 
-    machine, notes = machines.detect()
+    machine, notes = this_computer_noted()
     return extended(Computer, machine, notes=notes)
 
 

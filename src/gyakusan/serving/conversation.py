@@ -200,6 +200,21 @@ def models_at(url: str, key: str | None = None, *, silence: float = PROBE) -> tu
         ) from None
 
 
+def is_up(url: str, *, silence: float = PROBE) -> bool:
+    """Return True if a server that gyakusan started answers: its front says so without a key, and counts no request."""
+    try:
+        connection = connect(url, silence)
+    except ServerError:
+        return False
+    try:
+        connection.request("GET", f"{urllib.parse.urlsplit(url).path.rstrip('/')}/health")
+        return connection.getresponse().status < http.client.INTERNAL_SERVER_ERROR
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
 def connect(url: str, silence: float) -> http.client.HTTPConnection:
     """Return a connection to a server. Raises ServerError for what is no address."""
     try:

@@ -9,7 +9,7 @@ from gyakusan.doors import files
 from gyakusan.engines.registry import NAMES, engine
 from gyakusan.errors import BadReference, ServerError, did_you_mean
 from gyakusan.serving.access import split_address
-from gyakusan.serving.conversation import models_at
+from gyakusan.serving.conversation import is_up, models_at
 from gyakusan.serving.running_servers import RunningServer, running
 
 LARGEST = 100_000
@@ -105,7 +105,9 @@ def usual() -> tuple[Endpoint, ...]:
 
 
 def answers(endpoint: Endpoint) -> bool:
-    """Return True if a server answers there, even if it wants a key."""
+    """Return True if a server answers there, even if it wants a key. Our own are asked without counting a refusal."""
+    if endpoint.name:
+        return is_up(endpoint.url, silence=2.0)
     try:
         models_at(endpoint.url, silence=2.0)
     except ServerError as error:

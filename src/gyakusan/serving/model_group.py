@@ -222,13 +222,27 @@ def _router(members: Sequence[Member]) -> RouterModule:
 
 def planned_memory(deployment: Deployment | ModelGroup) -> dict[tuple[str, str], float]:
     """Return the lines of a deployment's ledger, by device and part; of several models those of the worst set [B]."""
+    return {place: sum(float(line.bytes) for line in lines) for place, lines in _lines(deployment).items()}
+
+
+def growing_memory(deployment: Deployment | ModelGroup) -> dict[tuple[str, str], float]:
+    """Return the lines that grow with use, each with the limit that it may reach, by device and part [B]."""
+    return {
+        place: sum(float(line.greatest if line.grows else line.bytes) for line in lines)
+        for place, lines in _lines(deployment).items()
+        if any(line.grows for line in lines)
+    }
+
+
+def _lines(deployment: Deployment | ModelGroup) -> dict[tuple[str, str], list[Line]]:
+    """Return the lines of the ledgers that hold anything, now or with use, by device and part."""
     asked = [m.asked for m in deployment.worst] if isinstance(deployment, ModelGroup) else [deployment]
-    found: dict[tuple[str, str], float] = {}
+    found: dict[tuple[str, str], list[Line]] = {}
     for account in (a for one in asked for a in one.ledger.accounts):
         for line in account.lines:
-            place = account.device.name, line.part
-            found[place] = found.get(place, 0.0) + float(line.bytes)
-    return {place: size for place, size in found.items() if size}
+            if float(line.bytes) or line.grows:
+                found.setdefault((account.device.name, line.part), []).append(line)
+    return found
 
 
 def names_for(wanted: Sequence[str]) -> tuple[str, ...]:

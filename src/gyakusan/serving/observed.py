@@ -36,6 +36,7 @@ class Observed(Struct, frozen=True, kw_only=True):
     waiting: requests that wait for a slot now
     ttft_counts: answers whose first piece came within so many seconds
     planned: memory by device and line, as it was planned [B]
+    growing: limit of each of these lines that grows with use [B]
     resident: memory of the server's processes, None if nobody knows [B]
     cache: share of the KV cache that is in use, None if the server does not tell
     """
@@ -49,6 +50,7 @@ class Observed(Struct, frozen=True, kw_only=True):
     waiting: float = 0.0
     ttft_counts: tuple[tuple[float, float], ...] = ()
     planned: Mapping[tuple[str, str], float] = {}
+    growing: Mapping[tuple[str, str], float] = {}
     resident: float | None = None
     cache: float | None = None
 
@@ -119,6 +121,9 @@ def observed(text: str, at: float, url: str) -> Observed:
         rows = found.get(name, ())
         return sum(value for given, value in rows if labels.items() <= given.items())
 
+    def by_line(name: str) -> dict[tuple[str, str], float]:
+        return {(given.get("device", ""), given.get("line", "")): value for given, value in found.get(name, ())}
+
     shares = [value for name in _cache_metrics() for _, value in found.get(name, ()) if 0 <= value <= 1]
     resident = total("gyakusan_server_resident_bytes")
     return Observed(
@@ -130,10 +135,8 @@ def observed(text: str, at: float, url: str) -> Observed:
         running=total("gyakusan_requests_running"),
         waiting=total("gyakusan_requests_waiting"),
         ttft_counts=_buckets(found.get("gyakusan_first_token_seconds_bucket", ())),
-        planned={
-            (given.get("device", ""), given.get("line", "")): value
-            for given, value in found.get("gyakusan_planned_bytes", ())
-        },
+        planned=by_line("gyakusan_planned_bytes"),
+        growing=by_line("gyakusan_planned_most_bytes"),
         resident=resident or None,
         cache=shares[0] if shares else None,
     )

@@ -33,7 +33,7 @@ from gyakusan.serving.front.people import read as read_people
 from gyakusan.serving.front.running import Front
 from gyakusan.serving.front.upstream import Target
 from gyakusan.serving.live import Live, Rate
-from gyakusan.serving.model_group import ModelGroup, planned_memory
+from gyakusan.serving.model_group import ModelGroup, growing_memory, planned_memory
 from gyakusan.serving.preset_file import PresetFile, check_keyed
 from gyakusan.serving.process_memory import resident_bytes
 from gyakusan.serving.registration import Registration
@@ -154,7 +154,7 @@ class Service:
             names = (*self.options.names, *(tls.names if tls is not None else ()))
             context = None if tls is None else tls.context
             self._front = Front(self._access.host, self._access.port, keys, limits, names, models, context)
-            self._front.app.metrics.plan(planned_memory(self._deployment))
+            self._front.app.metrics.plan(planned_memory(self._deployment), growing_memory(self._deployment))
             self._front.app.metrics.watch_memory(lambda: self.resident or nan)
             self._front.start()
             if self._registration is not None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gyakusan.core.machine import Device, Machine
+from gyakusan.machines import MEASURED_HERE
 from gyakusan.message import Message, say
-from gyakusan.show.tree import Column, Table, Text, Title, Tree
+from gyakusan.show.tree import Column, Table, Text, Title, Tree, Words
 from gyakusan.units import format_bytes
 
 
@@ -20,8 +21,11 @@ def screen(machine: Machine, notes: Sequence[Message]) -> Tree:
     return Title(title), Table(COLUMNS, rows), *(Text(n, "note") for n in notes)
 
 
-def _bandwidth(d: Device) -> str:
-    return "?" if d.bandwidth is None else f"{d.bandwidth / 1e9:,.0f} GB/s"
+def _bandwidth(d: Device) -> Words:
+    if d.bandwidth is None:
+        return "?"
+    figure = f"{d.bandwidth / 1e9:,.0f} GB/s"
+    return say("{bandwidth}, measured here", bandwidth=figure) if d.source == MEASURED_HERE else figure
 
 
 HEAD_TEXTS = ("device", "kind", "memory", "usable", "bandwidth", "backend")

@@ -15,6 +15,13 @@ if TYPE_CHECKING:
     from gyakusan.serving.observed import Observed, Rates
 
 HEAD_TEXTS = ("device", "memory", "GiB planned")
+MEMORY_TEXTS = {
+    (False, False): "Planned: {planned} GiB.",
+    (False, True): "Planned: {planned} GiB; the server holds {held} GiB of RAM now.",
+    (True, False): "Planned: {planned} GiB at the start, up to {most} with use.",
+    (True, True): "Planned: {planned} GiB at the start, up to {most} with use; the server holds {held} GiB of RAM now.",
+}
+"""Whether memory grows with use, and whether the system tells what is held -> what is said."""
 
 
 def screen(name: str, now: Observed, rates: Rates | None) -> Tree:
@@ -63,14 +70,19 @@ def _memory(now: Observed) -> Tree:
         return ()
     heads = [Message(h) for h in HEAD_TEXTS]
     rows = tuple(
-        (device, Message(PART_TEXTS.get(line, line)), gib(size))  # type: ignore[call-overload]
+        (device, Message(PART_TEXTS.get(line, line)), _planned(size, now.growing.get((device, line))))  # type: ignore[call-overload]
         for (device, line), size in now.planned.items()
     )
     table = Table((Column(heads[0]), Column(heads[1]), Column(heads[2], "number")), rows, indent=1)
-    planned = gib(sum(now.planned.values()))
-    if now.resident is None:
-        return table, Text(say("Planned: {planned} GiB.", planned=planned))
-    told = say(
-        "Planned: {planned} GiB; the server holds {held} GiB of RAM now.", planned=planned, held=gib(now.resident)
-    )
-    return table, Text(told)
+    sizes = {"planned": gib(sum(now.planned.values()))}
+    more = sum(most - now.planned.get(place, 0.0) for place, most in now.growing.items())
+    if more > 0:
+        sizes["most"] = gib(sum(now.planned.values()) + more)
+    if now.resident is not None:
+        sizes["held"] = gib(now.resident)
+    return table, Text(Message(MEMORY_TEXTS["most" in sizes, "held" in sizes], sizes))
+
+
+def _planned(size: float, most: float | None) -> Words:
+    """Return a line of the memory [B]. most: up to which it grows with use, None if it does not [B]."""
+    return gib(size) if most is None or most <= size else say("{n}, grows up to {most}", n=gib(size), most=gib(most))

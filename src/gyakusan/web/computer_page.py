@@ -15,11 +15,11 @@ from gyakusan.web.rendering import page
 
 def draw(request: Request) -> Response:
     """Return the page. Raises GyakusanError."""
-    from gyakusan.machines.detect import detect
+    from gyakusan.machines import this_computer_noted
     from gyakusan.serving.live import read_live
     from gyakusan.serving.running_servers import live_path, running
 
-    machine, notes = detect()
+    machine, notes = this_computer_noted()
     found = [(entry, read_live(live_path(entry.name))) for entry in running()]
     return page(
         request, "computer.html", say("This computer"), machine=machines.screen(machine, notes),

@@ -109,8 +109,9 @@ class App:
         try:
             await self._answer(head, receive, answer)
         except Refusal as refusal:
-            self.traffic.refusals += 1
-            self.metrics.refusals.labels(refusal.kind).inc()
+            if head.path not in HEALTH:  # a look at a server that is still loading is nobody's question
+                self.traffic.refusals += 1
+                self.metrics.refusals.labels(refusal.kind).inc()
             if answer.started:
                 answer.abort()
                 return

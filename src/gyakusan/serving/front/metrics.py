@@ -37,6 +37,12 @@ class Metrics:
         self._planned = Gauge(
             "gyakusan_planned_bytes", "Memory that was planned.", ["device", "line"], registry=registry
         )
+        self._most = Gauge(
+            "gyakusan_planned_most_bytes",
+            "Limit of planned memory that grows with use.",
+            ["device", "line"],
+            registry=registry,
+        )
         self._held = Gauge("gyakusan_server_resident_bytes", "Memory of the server's processes.", registry=registry)
         self._running = Gauge("gyakusan_requests_running", "Requests that are being answered.", registry=registry)
         self._waiting = Gauge("gyakusan_requests_waiting", "Requests that wait for a slot.", registry=registry)
@@ -46,10 +52,13 @@ class Metrics:
         self._running.set(running)
         self._waiting.set(waiting)
 
-    def plan(self, planned: Mapping[tuple[str, str], float]) -> None:
-        """Set the planned memory, by device and line [B]."""
-        for (device, line), size in planned.items():
-            self._planned.labels(device, line).set(size)
+    def plan(
+        self, planned: Mapping[tuple[str, str], float], most: Mapping[tuple[str, str], float] | None = None
+    ) -> None:
+        """Set the planned memory, by device and line, and the limits of the lines that grow with use [B]."""
+        for gauge, sizes in ((self._planned, planned), (self._most, most or {})):
+            for (device, line), size in sizes.items():
+                gauge.labels(device, line).set(size)
 
     def watch_memory(self, held: Callable[[], float]) -> None:
         """Tell the memory of the server's processes from now on; nan = unknown [B]."""
