@@ -168,7 +168,8 @@ def _linked(spot: Spot, drawn: str, tell: Tell) -> str:
     href = _address(spot)
     if not href:
         return drawn
-    return f'<a href="{escape(href)}" aria-label="{escape(told(spot.words, tell))}">{drawn}</a>'
+    number = f"{spot.number} " if spot.number else ""  # what is seen is a part of what is read aloud
+    return f'<a href="{escape(href)}" aria-label="{number}{escape(told(spot.words, tell))}">{drawn}</a>'
 
 
 def _address(spot: Spot) -> str:
