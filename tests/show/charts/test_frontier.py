@@ -99,7 +99,7 @@ def test_names_on_wide_charts_and_numbers_everywhere() -> None:
 
 def test_a_circle_may_be_a_link() -> None:
     linked = frontier([spot("a", 1, 50, 1, href="?p=1&q=2")], "price", "quality", english)
-    assert '<a href="?p=1&amp;q=2" aria-label="a, told">' in linked
+    assert '<a href="?p=1&amp;q=2" aria-label="1 a, told">' in linked
     assert 'role="group"' in linked
     for bad in ("javascript:alert(1)", "//host/x", "data:text/html,x", "java\nscript:x"):
         assert "<a" not in frontier([spot("a", 1, 50, 1, href=bad)], "price", "quality", english)
