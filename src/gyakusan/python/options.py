@@ -234,9 +234,7 @@ def deployed(
     return api.deployment(
         model,
         quantization=quant or former,
-        load=partial(
-            api.usual_load, users=parse_count(_whole(users), at_most=api.MOST_USERS, length=False), context=length
-        ),
+        load=partial(api.usual_load, users=_people(users), context=length),
         images=bool(given.pop("images", False)),
         settings=engine_settings(name, {**given, **(more if isinstance(more, Mapping) else {})}, OWN),
         pairs=_pairs(more),
@@ -280,3 +278,11 @@ def _pairs(more: object) -> tuple[str, ...]:
 
 def _whole(value: Amount) -> str | int:
     return int(value) if isinstance(value, float) and value.is_integer() else value  # type: ignore[return-value]
+
+
+def _people(users: Amount) -> int:
+    """Return how many people are served. Raises BadQuantity."""
+    from gyakusan import api
+    from gyakusan.units import parse_count
+
+    return parse_count(_whole(users), at_most=api.MOST_USERS, length=False)

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -312,3 +313,16 @@ def test_it_ends_while_a_stream_runs(opened: Open) -> None:
     running.front.stop()
     assert ended.wait(10)
     running.front.stop()
+
+
+def test_a_port_that_one_of_ours_has_names_it(opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    port = opened().front.port
+    folder = tmp_path / "gyakusan" / "servers"
+    folder.mkdir(parents=True)
+    (folder / "office.json").write_text(json.dumps({"url": f"http://127.0.0.1:{port}/v1"}))
+    with pytest.raises(ServerError) as caught:
+        Front("127.0.0.1", port, Keys(KEY), Limits())
+    assert str(caught.value.message) == f"office runs on port {port} already: http://127.0.0.1:{port}/v1"
+    for command in ("gyakusan chat office", "gyakusan stop office", "--port 0"):
+        assert command in str(caught.value)

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import cast
+from urllib.parse import urlsplit
 
 import uvicorn
 
@@ -137,14 +138,25 @@ def listening(host: str, port: int) -> socket.socket:
     except OSError as error:
         found.close()
         if port and error.errno != errno.EADDRNOTAVAIL:
-            raise ServerError(
-                "Port {port} on {host} is in use, or this user may not listen on it.",
-                port=port,
-                host=host,
-                mend="Choose another port with --port; --port 0 takes a free one.",
-            ) from error
+            raise _taken(host, port) from error
         raise _no_address(host, error) from error
     return found
+
+
+def _taken(host: str, port: int) -> ServerError:
+    """Return the error of a port that is in use: which server of ours has it, if one has."""
+    from gyakusan.serving.running_servers import running
+
+    known = (e for e in running() for url in (e.url, e.local_url) if url and urlsplit(url).port == port)
+    if (ours := next(known, None)) is not None:
+        return ServerError(
+            "{name} runs on port {port} already: {url}", name=ours.name, port=port, url=ours.url,
+            mend="Talk to it: gyakusan chat {name}. End it: gyakusan stop {name}. Another one beside it: --port 0",
+        )  # fmt: skip
+    return ServerError(
+        "Port {port} on {host} is in use, or this user may not listen on it.", port=port, host=host,
+        mend="Choose another port with --port; --port 0 takes a free one.",
+    )  # fmt: skip
 
 
 def _no_address(host: str, error: OSError | UnicodeError) -> BadSetting:
