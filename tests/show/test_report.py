@@ -13,9 +13,10 @@ from gyakusan.core.ledger import Ledger
 from gyakusan.python.answer import Answer
 from gyakusan.python.planning import Plans
 from gyakusan.show import report as reports
+from gyakusan.show.charts.frontier import Spot, frontier
 from gyakusan.show.ledger_table import device_names
-from gyakusan.show.report import memory_pictures, other_report
-from gyakusan.show.tree import Question, Tell, Words
+from gyakusan.show.report import Picture, Report, memory_pictures, other_report
+from gyakusan.show.tree import Column, Command, Fact, Facts, Note, Question, Table, Tell, Text, Verdict, Words
 from gyakusan.text import Language
 from gyakusan.text import tell as translated
 
@@ -145,6 +146,27 @@ def test_keys_of_terminal_bars_are_replaced(answers: dict[str, Answer]) -> None:
     lines = [ENGLISH(w) for p in report.screen if isinstance(p, Question) for w in p.lines]
     assert "dot: forecast, bar: 80 % interval, diamond: measured by others" in lines
     assert not any("█" in line for line in lines)
+
+
+def test_hostile_words_are_text() -> None:
+    evil = '<script>alert(1)</script>" onload="x\x1b[31m\u202e'
+    command = Command(evil, evil)
+    screen = (
+        Verdict((evil,)),
+        Question((evil,)),
+        Table((Column(evil), Column(evil, "number")), ((evil, Text(evil)), (evil,)), True, 1, (Note(evil, (evil,)),)),
+        Facts((Fact(evil, (evil, command)),)),
+    )
+    picture = Picture(
+        evil, lambda tell, width: frontier([Spot(evil, 1, 50, 1, 9, evil, 1, evil)], evil, evil, tell, width)
+    )
+    page = reports.page(Report(evil, screen, (picture,), screen), "en", ENGLISH)
+    read(page)
+    assert "\x1b" not in page
+    assert "\u202e" not in page
+    drawn = reports.picture(Report(evil, screen, (picture,)), ENGLISH)
+    assert drawn is not None
+    assert [n.tag for n in ElementTree.fromstring(drawn.encode()).iter() if n.tag.endswith(("script", "}a"))] == []
 
 
 def test_a_notebook_shows_the_answer(answers: dict[str, Answer], monkeypatch: pytest.MonkeyPatch) -> None:

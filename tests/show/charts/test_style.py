@@ -21,6 +21,9 @@ def test_both_themes_name_the_same_colours() -> None:
 def test_a_page_chooses_a_theme_by_its_root() -> None:
     sheet = style.stylesheet()
     assert ':root[data-theme="dark"] .chart, :root[data-theme="dark"] .gyakusan {' in sheet
+    assert re.findall(r"^.*data-theme", sheet, re.MULTILINE) == re.findall(
+        r"^@media screen \{.*data-theme", sheet, re.MULTILINE
+    )
     assert sheet.count("--weights: #3a6592") == 2
     assert sheet.count("--weights: #6b9bcc") == 2
 
@@ -29,7 +32,7 @@ def test_files_have_plain_colours() -> None:
     sheet = style.standalone()
     assert "var(" not in sheet
     assert "--" not in sheet
-    day, night = sheet.split("@media (prefers-color-scheme: dark)")
+    day, night = sheet.split("@media screen and (prefers-color-scheme: dark)")
     assert ".chart .f-weights { fill: #3a6592; }" in day
     assert ".chart .f-weights { fill: #6b9bcc; }" in night
     assert sheet.count("{") == sheet.count("}")

@@ -16,11 +16,11 @@ _RULE = re.compile(r"^(?!@|/\*)([^{}\n]+)\{([^{}]*var\([^{}]*)\}", re.MULTILINE)
 
 @cache
 def stylesheet() -> str:
-    """Return the sheet for a page: light and dark by the system, or by data-theme="light" or "dark" of the page's root."""
+    """Return the sheet for a page: light and dark by the system, or by data-theme of the page's root; paper is light."""
     text = _read()
     light, dark = _BLOCK.findall(text)
     chosen = (
-        f':root[data-theme="{name}"] .chart, :root[data-theme="{name}"] .gyakusan {{{tokens}}}\n'
+        f'@media screen {{ :root[data-theme="{name}"] .chart, :root[data-theme="{name}"] .gyakusan {{{tokens}}} }}\n'
         for name, tokens in (("light", light), ("dark", dark))
     )
     return text + "".join(chosen)
@@ -33,7 +33,7 @@ def standalone() -> str:
     rules = _read().split("} }\n", 1)[1]
     plain = _USE.sub(lambda m: light[m[1]], rules)
     night = "\n".join(f"{selector.strip()} {{ {_colours(body, dark)} }}" for selector, body in _RULE.findall(rules))
-    return f"{plain}@media (prefers-color-scheme: dark) {{\n{night}\n}}\n"
+    return f"{plain}@media screen and (prefers-color-scheme: dark) {{\n{night}\n}}\n"
 
 
 def alone(svg: str) -> str:
