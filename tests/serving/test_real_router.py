@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -10,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from gyakusan.serving.model_group import Member, ModelGroup
 from gyakusan.serving.preset_file import check_keyed
 from gyakusan.serving.server import ServerOptions
 from gyakusan.serving.service import Service, ServiceOptions
+from gyakusan.serving.watchdog import Patience
 
 KEY = "a-key-that-nobody-else-has-0123"
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
@@ -199,10 +201,7 @@ def test_a_killed_router_leaves_nothing_and_starts_again(running: Service) -> No
     old = family(before)
     assert len(old) == 2, "the router and its model"
     os.kill(before, signal.SIGKILL)
-    end = time.monotonic() + 60
-    while running.server.pid in (None, before) and time.monotonic() < end:
-        running.tend()
-        time.sleep(0.05)
+    assert tended(running, lambda: running.server.pid not in (None, before))
     assert gone(old)
     assert completed(running, "beta") == 200
 
@@ -228,3 +227,45 @@ def test_a_killed_supervisor_leaves_nothing(home: Path, copies: tuple[Path, Path
             supervisor.wait(20)
     assert gone(started)
     assert not presets[0].exists()
+
+
+def test_a_model_that_stalls_is_noticed_though_its_router_answers(home: Path, copies: tuple[Path, Path]) -> None:
+    patience = Patience(quiet=1.0, asleep=1.5, busy=60.0)
+    with Service(grouped(copies), ServiceOptions(ServerOptions(threads=1, key=KEY), patience=patience)) as service:
+        assert completed(service, "beta") == 200
+        before = service.server.pid
+        assert before is not None
+        old = family(before)
+        (model,) = old - {before}
+        os.kill(model, signal.SIGSTOP)
+        assert tended(service, lambda: service.server.pid not in (None, before))
+        assert gone(old)
+        assert completed(service, "alpha") == 200
+
+
+def test_a_model_that_is_killed_in_the_middle_of_an_answer(running: Service) -> None:
+    body = {"model": "alpha", "prompt": "Once upon a time", "max_tokens": 400, "stream": True, "ignore_eos": True}
+    before = running.server.pid
+    (model,) = family(before or 0) - {before}
+    connection = http.client.HTTPConnection(running.url.split("/")[2], timeout=60)
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {KEY}"}
+    connection.request("POST", "/v1/completions", json.dumps(body), headers)
+    response = connection.getresponse()
+    assert response.readline().startswith(b"data:")
+    os.kill(model, signal.SIGKILL)
+    with contextlib.suppress(http.client.HTTPException, OSError):
+        assert b"[DONE]" not in response.read()
+    connection.close()
+    assert tended(running, lambda: running.front is not None and running.front.busy == 0)
+    assert tended(running, lambda: completed(running, "alpha") == 200), "the router, once it noticed, starts it again"
+    assert running.server.pid == before
+
+
+def tended(service: Service, until: Callable[[], bool], seconds: float = 60.0) -> bool:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        service.tend()
+        if until():
+            return True
+        time.sleep(0.05)
+    return False

@@ -44,9 +44,27 @@ class Upstream:
         headers: Headers = [(b"content-type", JSON_TYPE)] if body else []
         if target.key is not None:
             headers.append((b"authorization", b"Bearer " + target.key.encode()))
+        response = await self._sent(method, target.url + path, body, headers)
         try:
-            async with self._client.stream(method, target.url + path, content=body, headers=headers) as response:
-                yield response
+            yield response
+        finally:
+            await response.aclose()
+
+    async def _sent(self, method: str, url: str, body: bytes, headers: Headers) -> httpx2.Response:
+        """Return the head of an answer.
+
+        A server may close a connection that it has just used, at the moment of the next request (llama-server's router does):
+        what was cut off without a word is sent once more. A server that has ended does not accept the second connection.
+        """
+        try:
+            return await self._once(method, url, body, headers)
+        except (httpx2.RemoteProtocolError, httpx2.ReadError, httpx2.WriteError):
+            return await self._once(method, url, body, headers)
+
+    async def _once(self, method: str, url: str, body: bytes, headers: Headers) -> httpx2.Response:
+        try:
+            request = self._client.build_request(method, url, content=body, headers=headers)
+            return await self._client.send(request, stream=True)
         except (httpx2.ConnectError, httpx2.ConnectTimeout):
             raise away() from None
 
