@@ -50,7 +50,7 @@ def test_a_calibration_its_export_and_import(
         told = capsys.readouterr()
         assert "This takes about 40 s" in told.err
         assert "RAM, GB/s" in told.out
-        assert "answer tokens/s       4     128" in told.out
+        assert "answer tokens/s         4     128" in told.out
         assert "Undo: gyakusan calibrate --forget" in told.out
         assert main(["inspect", "smollm2", "--device", "cpu"]) == 0
         assert "measured here" in " ".join(capsys.readouterr().out.split())

@@ -14,7 +14,7 @@ from gyakusan.core.load import Load
 from gyakusan.engines.deployment import Deployment
 from gyakusan.learning import known
 from gyakusan.load_testing import calibration
-from gyakusan.load_testing.calibration import Watch, calibrate
+from gyakusan.load_testing.calibration import Onlooker, calibrate
 from gyakusan.load_testing.result import BenchResult
 from gyakusan.load_testing.workload import Shape, Step
 
@@ -55,7 +55,7 @@ def test_figures_before_and_after(monkeypatch: pytest.MonkeyPatch) -> None:
     stages: list[str] = []
     with serving(FakeChat(first=0.3, gap=0.02)) as fake:
         monkeypatch.setattr(calibration, "Server", fake_server(fake))
-        found = calibrate(plan, quick=True, watch=Watch(on_stage=stages.append))
+        found = calibrate(plan, quick=True, onlooker=Onlooker(on_stage=stages.append))
     assert stages == ["ram", "server", "load"]
     assert not found.learnt.refused
     assert [(f.quantity, f.users) for f in found.figures] == [
@@ -64,7 +64,7 @@ def test_figures_before_and_after(monkeypatch: pytest.MonkeyPatch) -> None:
     ram, one = found.figures[:2]
     assert ram.measured == ram.now.value == 2e10
     assert 20 < one.measured <= 51
-    assert one.factor == pytest.approx(one.measured / one.predicted.value)
+    assert one.ratio == pytest.approx(one.measured / one.predicted.value)
     assert abs(one.now.value / one.measured - 1) < abs(one.predicted.value / one.measured - 1)
     assert one.now.high / one.now.low < one.predicted.high / one.predicted.low
     assert one.now.basis == "measured_here"

@@ -364,3 +364,26 @@ def test_an_engine_that_gyakusan_does_not_start(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(deployment.rules, "server", lambda: None)
     with pytest.raises(ServerError, match=r"cannot start Ollama yet.*gyakusan plan"):
         Server.of(deployment)
+
+
+def test_a_running_server_that_will_never_answer_again_counts_as_ended(tmp_path: Path) -> None:
+    """Its process goes on, so that only its log tells: MLX-LM after its thread died."""
+    from types import SimpleNamespace
+
+    from gyakusan.engines.mlx import server as mlx
+
+    ended: list[str] = []
+    lines = ["Starting httpd at 127.0.0.1 on port 1..."]
+    told = SimpleNamespace(join=lambda seconds: None)
+    child = SimpleNamespace(alive=True, exit_code=0, log=told, end=lambda: ended.append("end"))
+    server: Any = Server(tmp_path, None, mlx, ServerOptions())  # type: ignore[type-var]
+    server._child, server.ready_after = child, 1.0
+    told.lines, told.total = tuple(lines), 1
+    server.check()
+    lines.append(
+        "2026-11-29 12:00:00,000 - ERROR - generation thread died: [metal::malloc] Attempting to allocate 9 bytes"
+    )
+    told.lines, told.total = tuple(lines), 2
+    with pytest.raises(ServerError):
+        server.check()
+    assert ended == ["end"]

@@ -31,7 +31,7 @@ def calibrate(
     import gc
 
     from gyakusan.cli.bench_progress import LiveLine
-    from gyakusan.load_testing.calibration import FULL_SECONDS, QUICK_SECONDS, Watch
+    from gyakusan.load_testing.calibration import FULL_SECONDS, QUICK_SECONDS, Onlooker
     from gyakusan.python.calibrating import calibrated, forgotten
     from gyakusan.show import calibrate as shown
     from gyakusan.text import tell
@@ -41,9 +41,9 @@ def calibrate(
     gc.enable()  # a calibration is long
     warn(tell(shown.beginning(quick), output.language))
     line = LiveLine(output.language, None, f"{QUICK_SECONDS if quick else FULL_SECONDS:g}s")
-    watch = Watch(on_stage=lambda stage: line.say(shown.STAGE_TEXTS[stage]), on_progress=line.update)
+    onlooker = Onlooker(on_stage=lambda stage: line.say(shown.STAGE_TEXTS[stage]), on_progress=line.update)
     try:
-        answer = calibrated(quick=quick, watch=watch)
+        answer = calibrated(quick=quick, onlooker=onlooker)
     finally:
         line.close()
     if output.json:

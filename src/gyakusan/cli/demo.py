@@ -17,7 +17,7 @@ from gyakusan.show.tree import Pause, Text, Title, Tree
 
 if TYPE_CHECKING:
     from gyakusan.engines.deployment import Deployment
-    from gyakusan.load_testing.calibration import Watch
+    from gyakusan.load_testing.calibration import Onlooker
     from gyakusan.load_testing.connection import Target
     from gyakusan.load_testing.result import BenchResult
     from gyakusan.serving.service import Service
@@ -112,8 +112,8 @@ def _calibrate(screen: Terminal, server: Service, language: Language) -> bool:
     if not known.is_on():
         return True
     screen.show(*_head(6, "This computer, measured"))
-    with _watched(language, QUICK_SECONDS) as watch:
-        found = calibrate(_planned, quick=True, watch=watch, target=_direct(server))
+    with _watched(language, QUICK_SECONDS) as onlooker:
+        found = calibrate(_planned, quick=True, onlooker=onlooker, target=_direct(server))
     screen.show(*shown.screen(found))
     return not found.interrupted
 
@@ -146,8 +146,8 @@ def _measured(server: Service, language: Language) -> BenchResult:
 
     steps = tuple(Step(Shape(PROMPT, ANSWER), users=n) for n in LOADS)
     asked = BenchRequest(_direct(server), steps, Limits(SECONDS), seed=secrets.randbelow(2**31))
-    with _watched(language, SECONDS) as watch:
-        return Bench(asked, on_progress=watch.on_progress).run()
+    with _watched(language, SECONDS) as onlooker:
+        return Bench(asked, on_progress=onlooker.on_progress).run()
 
 
 def _direct(server: Service) -> Target:
@@ -158,15 +158,15 @@ def _direct(server: Service) -> Target:
 
 
 @contextlib.contextmanager
-def _watched(language: Language, seconds: float) -> Iterator[Watch]:
+def _watched(language: Language, seconds: float) -> Iterator[Onlooker]:
     """Show on one line how a load gets on."""
     from gyakusan.cli.bench_progress import LiveLine
-    from gyakusan.load_testing.calibration import Watch
+    from gyakusan.load_testing.calibration import Onlooker
     from gyakusan.show.calibrate import STAGE_TEXTS
 
     line = LiveLine(language, None, f"{seconds:g}s")
     try:
-        yield Watch(on_stage=lambda stage: line.say(STAGE_TEXTS[stage]), on_progress=line.update)
+        yield Onlooker(on_stage=lambda stage: line.say(STAGE_TEXTS[stage]), on_progress=line.update)
     finally:
         line.close()
 

@@ -112,9 +112,9 @@ def _service_options(
     from gyakusan.serving.front.people import place
     from gyakusan.serving.service import ServiceOptions, default_limits
 
-    people = place() if sharing.people_keys else None
+    people_keys = place() if sharing.people_keys else None
     limits = default_limits(asked, **sharing.changes)
-    return ServiceOptions(inner, limits, sharing.allow_host, people=people, entry=entry, tls=tls)
+    return ServiceOptions(inner, limits, sharing.allow_host, people_keys=people_keys, entry=entry, tls=tls)
 
 
 def _dry_run(asked: Deployment, host: str, port: int, output: Output) -> int:

@@ -71,8 +71,14 @@ def serve_several(several: Several, listen: Listen, life: Life, key: str | None,
         return dry_run(group, listen, output)
     tls = listen.tls
     limits = default_limits(group, **several.sharing.changes)
-    people = place() if several.sharing.people_keys else None
-    options = {"key": key, "limits": limits, "names": several.sharing.allow_host, "people": people, "tls": tls}
+    people_keys = place() if several.sharing.people_keys else None
+    options = {
+        "key": key,
+        "limits": limits,
+        "names": several.sharing.allow_host,
+        "people_keys": people_keys,
+        "tls": tls,
+    }
     return start(group, listen, life, options, output)
 
 

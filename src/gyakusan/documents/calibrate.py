@@ -121,7 +121,7 @@ def _figure(value: CalibratedFigure) -> CalibratedFigureJson:
         unit=value.unit,
         predicted=figure(value.predicted),
         measured=value.measured,
-        factor=value.factor,
+        factor=value.ratio,
         now=figure(value.now),
     )
 

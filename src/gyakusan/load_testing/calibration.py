@@ -63,7 +63,7 @@ class CalibratedFigure:
     now: Estimate
 
     @property
-    def factor(self) -> float:
+    def ratio(self) -> float:
         """Measured over predicted."""
         return self.measured / self.predicted.value
 
@@ -91,7 +91,7 @@ class Calibration:
 
 
 @dataclass(frozen=True, slots=True)
-class Watch:
+class Onlooker:
     """Who is told how it gets on.
 
     on_stage: called with what begins: "ram", "server", "load"
@@ -108,7 +108,7 @@ def calibrate(
     plan: Callable[[str | None], Deployment],
     *,
     quick: bool = False,
-    watch: Watch = Watch(),
+    onlooker: Onlooker = Onlooker(),
     target: Target | None = None,
 ) -> Calibration:
     """Measure this computer and learn from it. Raises GyakusanError; whatever is raised, nothing runs on and nothing is kept.
@@ -117,14 +117,14 @@ def calibrate(
     target: a server of what is planned that runs already, None to start one
     """
     begun = time.monotonic()
-    watch.on_stage("ram")
+    onlooker.on_stage("ram")
     busy = busy_cores()
     first = plan(None)
     machine = first.machine
     speed = ram_bandwidth(machine.cores or os.cpu_count() or 1, RAM_SECONDS)
     known_before = machine.host.bandwidth if machine.host is not None else None
     asked = first if machine.gpus or known_before else plan(f"{speed / 1e9:.2f}GB/s")
-    result = _measured(asked, quick, watch) if target is None else _loaded(target, quick, watch)
+    result = _measured(asked, quick, onlooker) if target is None else _loaded(target, quick, onlooker)
     seen = Conditions(busy, os.cpu_count() or 1)
     found = Calibration(machine, asked.model.name, time.monotonic() - begun, busy, interrupted=result.interrupted)
     if result.interrupted:
@@ -137,17 +137,17 @@ def calibrate(
     return replace(found, figures=figures, learnt=learnt)
 
 
-def _measured(asked: Deployment, quick: bool, watch: Watch) -> BenchResult:
-    watch.on_stage("server")
-    with Server.of(asked, ServerOptions(on_progress=watch.on_server)) as server:
-        return _loaded(target_of(server.url, server.key), quick, watch)
+def _measured(asked: Deployment, quick: bool, onlooker: Onlooker) -> BenchResult:
+    onlooker.on_stage("server")
+    with Server.of(asked, ServerOptions(on_progress=onlooker.on_server)) as server:
+        return _loaded(target_of(server.url, server.key), quick, onlooker)
 
 
-def _loaded(target: Target, quick: bool, watch: Watch) -> BenchResult:
-    watch.on_stage("load")
+def _loaded(target: Target, quick: bool, onlooker: Onlooker) -> BenchResult:
+    onlooker.on_stage("load")
     limits = Limits(QUICK_SECONDS if quick else FULL_SECONDS)
     steps, seed = (QUICK if quick else FULL), time.monotonic_ns() % 2**31
-    return Bench(BenchRequest(target, steps, limits, seed=seed), on_progress=watch.on_progress).run()
+    return Bench(BenchRequest(target, steps, limits, seed=seed), on_progress=onlooker.on_progress).run()
 
 
 def _said(asked: Deployment, result: BenchResult) -> list[SpeedEstimate | None]:

@@ -40,7 +40,7 @@ class StepRun:
     stopped: bool = False
 
 
-Watch = Callable[[StepRun], None]
+AfterRequest = Callable[[StepRun], None]
 """Called after each request."""
 
 
@@ -52,7 +52,7 @@ class Driver:
     limits: of each step
     prompts: without end
     stop: set to end at once
-    watch: called after each request
+    after_request: called after each request
     seed: of the random times
     """
 
@@ -60,7 +60,7 @@ class Driver:
     limits: Limits
     prompts: Iterator[Messages]
     stop: asyncio.Event
-    watch: Watch = lambda run: None
+    after_request: AfterRequest = lambda run: None
     seed: int = 0
 
     async def run(self, step: Step) -> StepRun:
@@ -141,7 +141,7 @@ class Driver:
 
     def _add(self, run: StepRun, record: RequestRecord) -> None:
         run.records.append(record)
-        self.watch(run)
+        self.after_request(run)
 
     async def _all(self, work: Sequence[Awaitable[T]]) -> list[T]:
         """Wait for all, or until it is stopped: what is unfinished then is dropped."""

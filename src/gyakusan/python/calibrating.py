@@ -13,7 +13,7 @@ from gyakusan.python.answer import Answer
 if TYPE_CHECKING:
     from gyakusan.documents.calibrate import CalibrateJson, MeasurementsJson
     from gyakusan.engines.deployment import Deployment
-    from gyakusan.load_testing.calibration import Calibration, Watch
+    from gyakusan.load_testing.calibration import Calibration, Onlooker
     from gyakusan.load_testing.learned_rows import Learnt
 
 
@@ -103,12 +103,12 @@ def calibrate_import(file: str | Path) -> Measurements:
     return Measurements("imported", len(learnt.kept), Learnt(learnt.kept, (*stale, *learnt.refused)))
 
 
-def calibrated(*, quick: bool, watch: Watch | None = None) -> Calibrated:
+def calibrated(*, quick: bool, onlooker: Onlooker | None = None) -> Calibrated:
     """Measure and learn. Raises GyakusanError."""
-    from gyakusan.load_testing.calibration import Watch, calibrate
+    from gyakusan.load_testing.calibration import Onlooker, calibrate
 
     _check_on()
-    return Calibrated(calibrate(_small_model, quick=quick, watch=watch or Watch()))
+    return Calibrated(calibrate(_small_model, quick=quick, onlooker=onlooker or Onlooker()))
 
 
 def _check_on() -> None:

@@ -90,8 +90,8 @@ def serve(
     _check_fit(asked, anyway=anyway)
     given = {"host": host, "port": port, "threads": threads, **_files(key_file, log_file), **(options or {})}
     inner, allowed = _server_options(given), default_limits(asked, **(limits or {}))
-    people = place() if people_keys else None
-    return Service(asked, ServiceOptions(inner, allowed, tuple(names), people=people))
+    keys_file = place() if people_keys else None
+    return Service(asked, ServiceOptions(inner, allowed, tuple(names), people_keys=keys_file))
 
 
 def _check_fit(asked: Deployment, *, anyway: bool) -> None:

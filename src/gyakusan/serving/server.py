@@ -95,6 +95,7 @@ class Server(Generic[S, R]):
         self._proved = 0
         self._read = 0
         self._worked = 0.0
+        self._gave_up = False
 
     @staticmethod
     def of(
@@ -206,11 +207,18 @@ class Server(Generic[S, R]):
     @property
     def worked(self) -> float:
         """When the log last told that the model computes, by the monotonic clock [s]."""
-        if self._child is not None and (new := self._child.log.total - self._read):
-            self._read += new
-            if any(self.module.works(line) for line in self._child.log.lines[-new:]):
-                self._worked = time.monotonic()
+        self._read_on()
         return self._worked
+
+    def _read_on(self) -> None:
+        """Read what the log told since the last time: that the model computes, or that it never will again."""
+        if self._child is None or not (new := self._child.log.total - self._read):
+            return
+        self._read += new
+        lines = self._child.log.lines[-new:]
+        if any(self.module.works(line) for line in lines):
+            self._worked = time.monotonic()
+        self._gave_up = self._gave_up or any(self.module.gave_up(line) for line in lines)
 
     @property
     def log_error(self) -> OSError | None:
@@ -218,13 +226,15 @@ class Server(Generic[S, R]):
         return self._child.log.file_error if self._child else None
 
     def check(self) -> None:
-        """Raise ServerError with the log's reason if the server has ended."""
-        if self._child is not None and not self._child.alive:
+        """Raise ServerError with the log's reason if the server has ended, or will never answer again."""
+        self._read_on()
+        if self._child is not None and (self._gave_up or not self._child.alive):
             raise self._death(self._child, started=self.ready_after is not None)
 
     def watch(self) -> None:
         """Block until the server ends, then raise as `check` does. Ctrl-C ends the wait."""
         while self.alive:
+            self.check()
             time.sleep(0.2)
         self.check()
 

@@ -70,7 +70,7 @@ class ServiceOptions:
     on_event: called with what happened to the server, e.g. that it is started again
     entry: what is written down of it for `ps` and others once the front listens, None = nothing
     any_name: True where another name than that of the entry will do
-    people: file with the keys of people who may ask too, None for the one key only
+    people_keys: file with the keys of people who may ask too, None for the one key only
     tls: certificate and key with which the front encrypts, None for connections in clear
     """
 
@@ -81,7 +81,7 @@ class ServiceOptions:
     on_event: Callable[[Message], None] | None = None
     entry: RunningServer | None = None
     any_name: bool = False
-    people: Path | None = None
+    people_keys: Path | None = None
     tls: Tls | None = None
 
 
@@ -143,11 +143,11 @@ class Service:
         asked = self.options.server
         self._check_files()
         try:
-            people = self.options.people
-            if people is not None:
-                read_people(people)  # a broken file is said now, not to the people
-            self._access = grant_access(asked.host, asked.port, asked.key, keyed=people is not None)
-            keys = Keys.of(self._access.key, None if people is None else PeopleKeys(people))
+            file = self.options.people_keys
+            if file is not None:
+                read_people(file)  # a broken file is said now, not to the people
+            self._access = grant_access(asked.host, asked.port, asked.key, keyed=file is not None)
+            keys = Keys.of(self._access.key, None if file is None else PeopleKeys(file))
             limits = self.options.limits or default_limits(self._deployment)
             models = {} if self._group is None else self._group.slots
             tls = self.options.tls

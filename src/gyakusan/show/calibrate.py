@@ -15,7 +15,7 @@ from gyakusan.show.tree import Column, Next, Pause, Table, Text, Tree, Verdict, 
 HEAD_TEXTS = ("people", "prompt", "predicted", "measured", "factor", "now")
 LABEL_TEXTS = {
     "decode": "answer tokens/s",
-    "prefill": "prompt tokens/s",
+    "prefill": "prompts, tokens/s",
     "ttft": "first token, s",
     "bandwidth": "RAM, GB/s",
 }
@@ -56,7 +56,7 @@ def screen(found: Calibration) -> Tree:
 
 def table(figures: Sequence[CalibratedFigure]) -> Table:
     """Return each figure, predicted, measured and as it is predicted from now on."""
-    heads = (Column(), *(Column(Message(h), "number") for h in HEAD_TEXTS))
+    heads = (Column(), *(Column(Message(h), "number", wide=h == "factor") for h in HEAD_TEXTS))
     return Table(heads, tuple((Message(LABEL_TEXTS[f.quantity]), *_load(f), *_cells(f)) for f in figures))
 
 
@@ -84,11 +84,11 @@ def _verdict(found: Calibration) -> Verdict:
     answers = [f for f in found.figures if f.quantity == "decode"]
     if not answers or not any(r.quantity == "decode" for r in found.learnt.kept):
         return Verdict((say("*Nothing* was learned of the speed of answers."),), tone="doubt")
-    factor = math.exp(sum(math.log(f.factor) for f in answers) / len(answers))
-    n = f"{100 * abs(factor - 1):.0f}"
-    if abs(factor - 1) < EQUAL:
+    ratio = math.exp(sum(math.log(f.ratio) for f in answers) / len(answers))
+    n = f"{100 * abs(ratio - 1):.0f}"
+    if abs(ratio - 1) < EQUAL:
         told = say("This computer answers *as fast as predicted*.")
-    elif factor > 1:
+    elif ratio > 1:
         told = say("This computer answers {n} % *faster* than predicted.", n=n)
     else:
         told = say("This computer answers {n} % *slower* than predicted.", n=n)
@@ -122,10 +122,10 @@ def _load(figure: CalibratedFigure) -> tuple[str, str]:
 
 
 def _cells(f: CalibratedFigure) -> tuple[str, ...]:
-    factor = f"x{f.factor:.2f}"
+    ratio = f"x{f.ratio:.2f}"
     if f.quantity == "bandwidth":
-        return (*(f"{v / 1e9:,.1f}" for v in (f.predicted.value, f.measured)), factor, f"{f.now.value / 1e9:,.1f}")
-    return _interval(f.predicted), _short(f.measured), factor, _interval(f.now)
+        return (*(f"{v / 1e9:,.1f}" for v in (f.predicted.value, f.measured)), ratio, f"{f.now.value / 1e9:,.1f}")
+    return _interval(f.predicted), _short(f.measured), ratio, _interval(f.now)
 
 
 def _interval(value: Estimate) -> str:
