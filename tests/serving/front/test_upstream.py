@@ -15,16 +15,21 @@ ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
 async def asked(most: int, requests: int) -> tuple[list[int], int]:
     """Statuses, and connections that were opened. most: requests on one connection; the next is cut off without a word."""
-    opened = 0
+    opened, ended = 0, asyncio.Semaphore(0)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal opened
         opened += 1
-        for _ in range(most):
+        try:
+            for _ in range(most):
+                await reader.readuntil(b"\r\n\r\n")
+                writer.write(ANSWER)
             await reader.readuntil(b"\r\n\r\n")
-            writer.write(ANSWER)
-        await reader.readuntil(b"\r\n\r\n")
-        writer.close()
+        except asyncio.IncompleteReadError:
+            pass
+        finally:
+            writer.close()
+            ended.release()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     upstream = Upstream()
@@ -37,6 +42,9 @@ async def asked(most: int, requests: int) -> tuple[list[int], int]:
                 await response.aread()
     finally:
         await upstream.close()
+        for _ in range(opened):
+            await ended.acquire()
+        await asyncio.sleep(0)  # transports close in the next turn
         server.close()
     return statuses, opened
 
@@ -51,8 +59,11 @@ def test_a_server_that_is_gone() -> None:
     async def ask() -> None:
         upstream = Upstream()
         upstream.target = Target("http://127.0.0.1:9")
-        async with upstream.ask("GET", "/health", b""):
-            pass
+        try:
+            async with upstream.ask("GET", "/health", b""):
+                pass
+        finally:
+            await upstream.close()
 
     with pytest.raises(Refusal) as refused:
         asyncio.run(ask())
