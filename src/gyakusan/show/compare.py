@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Literal
 
+from gyakusan.catalog.measured import Measurement
 from gyakusan.core.ledger import Ledger
 from gyakusan.message import Listed, Message, people, say
 from gyakusan.planning.predict.assessment import Assessment
@@ -172,24 +173,30 @@ def speed(row: Compared, kind: Shown) -> Estimate | None:
 
 
 def measured(row: Compared, kind: Shown) -> float | None:
-    """Return the middle of what others measured for one user, None where nobody did [tokens/s]."""
-    found = row.judged.speed
-    points = [p.figure for p in found.points if p.kind == kind and p.users == 1] if found else []
+    """Return the middle of what others measured for as many users, None where nobody did [tokens/s]."""
+    points = [p.figure for p in _points(row, kind)]
     return median(points) if points else None
+
+
+def _points(row: Compared, kind: Shown) -> list[Measurement]:
+    """Return what others measured for as many users as are asked about, under any engine."""
+    found, users = row.judged.speed, int(row.ledger.load.users)
+    return [p for p in found.points if p.kind == kind and p.users == users] if found else []
 
 
 def _measured(rows: Sequence[Compared]) -> Iterator[Message]:
     """Yield whether what others measured lies inside the interval."""
-    told = [r for r in rows if measured(r, "decode") is not None and int(r.ledger.load.users) == 1]
+    told = [r for r in rows if measured(r, "decode") is not None]
     for row in told[:MAX_SENTENCES]:
         seen, found = measured(row, "decode"), speed(row, "decode")
         if seen is None or found is None:
             continue
-        facts = {"device": whole(short_name(row)), "n": figure(seen)}
+        engines = ", ".join(sorted({p.engine for p in _points(row, "decode")}))
+        facts = {"device": whole(short_name(row)), "n": figure(seen), "engines": engines}
         if found.low <= seen <= found.high:
-            yield say("{device}: others measured {n} tokens/s, inside the interval.", **facts)
+            yield say("{device}: others measured {n} tokens/s with {engines}, inside the interval.", **facts)
         else:
-            yield say("{device}: others measured {n} tokens/s, outside the interval.", **facts)
+            yield say("{device}: others measured {n} tokens/s with {engines}, outside the interval.", **facts)
 
 
 def _table(rows: Sequence[Compared], amounts: Amounts) -> Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,8 +10,10 @@ from msgspec import Struct, structs
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gyakusan import catalog, models
 from gyakusan.core.ledger import KINDS, Account
 from gyakusan.engines.deployment import Deployment
+from gyakusan.engines.registry import DEFAULT, engine
 from gyakusan.engines.service_files import compose_file, has_systemd, service, shell_line, systemd_unit
 from gyakusan.errors import BadSetting, GyakusanError
 from gyakusan.message import Message, people, say
@@ -31,6 +34,8 @@ PART_TEXTS = {
     "overhead": "Overhead",
 }  # fmt: skip
 """Kind of a line -> its name; the page's script says the same."""
+OTHER_DEVICES = ("RTX 5090", "DGX Spark 128GB", "M4 Max 128GB")
+"""What a machine is compared with where nobody names others."""
 PUBLIC_DEVICE = "RTX 4090"
 """Where a public copy is asked about no device: it knows no computer."""
 
@@ -58,10 +63,12 @@ class Tab(Struct, frozen=True):
 
     name: shown on the tab
     text: to copy
+    then: commands of a client, once the server listens
     """
 
     name: str
     text: str
+    then: tuple[str, ...] = ()
 
 
 def draw(request: Request) -> Response:
@@ -69,20 +76,38 @@ def draw(request: Request) -> Response:
     query = read(InspectQuery, request.query_params.multi_items())
     if request.app.state.public and query.device is None and query.memory is None:
         query = structs.replace(query, device=PUBLIC_DEVICE)
+    if query.quant is None and query.engine != DEFAULT:
+        query = structs.replace(query, quant=_usual_format(query))
     found = answers.inspect(query)
     d, reader = found.deployment, reader_of(request)
-    tight = found.tightest
-    machine = machine_words(d.machine)
+    formats = _formats(d)
+    asked = {
+        "engines": engine_names(), "models": model_names(), "devices": device_names(), "formats": formats,
+        "shown_formats": [format_name(name) for name in formats], "quant": d.quantization,
+        "context": int(found.load.context), "users": int(found.load.users), "cache": query.kv_type or d.cache_type,
+    }  # fmt: skip
     return page(
-        request, "fit.html", say("Does {model} fit on {machine}?", model=d.name, machine=machine),
-        query=query, found=found, tone=_tone(found), verdict=_verdict(found), spare=_spare(tight, found),
+        request, "fit.html", say("Does {model} fit on {machine}?", model=d.name, machine=machine_words(d.machine)),
+        **asked, query=query, found=found, tone=_tone(found), verdict=_verdict(found), spare=_spare(found.tightest, found),
         takes=_takes(found), bars=[_bar(a) for a in found.accounts], ways=list(_ways(query, found)), room=_room(found),
-        tiles=list(_tiles(found)), tabs=list(_tabs(d)), lines=list(_lines(found)), engines=engine_names(),
-        models=model_names(), devices=device_names(), formats=_formats(d), quant=d.quantization, context=int(found.load.context),
-        users=int(found.load.users), cache=query.kv_type or d.cache_type, trained=d.model.trained_context, gib=gib, gibibyte=GIB,
+        tiles=list(_tiles(found)), tabs=list(_tabs(found)), lines=list(_lines(found)), gib=gib, format_name=format_name,
         map_address=address("/api/v1/memory-map", **_named(query)), words=_script_words(reader),
-        format_name=format_name, neighbours=_neighbours(query, found),
+        neighbours=_neighbours(query, found),
     )  # fmt: skip
+
+
+def _usual_format(query: InspectQuery) -> str | None:
+    """Return the published format of an engine whose weights are nearest in size to those that people usually download."""
+    from gyakusan.models.assemble import plain
+
+    answers.check_model(query.model)
+    try:
+        record, rules = catalog.model(query.model), engine(query.engine)
+    except GyakusanError:
+        return None
+    usual = models.load(record.name, offline=True).bytes
+    published = [v for v in rules.variants(plain(record), record) if v.published]
+    return min(published, key=lambda v: abs(v.model.bytes - usual)).name if published else None
 
 
 def _named(query: InspectQuery) -> dict[str, Any]:
@@ -115,16 +140,25 @@ def _takes(found: Inspection) -> tuple[Message, ...]:
     if found.refusals:
         return found.refusals
     account, load = found.tightest, found.load
+    alone = int(load.users) == 1
     told = {
         "people": people(int(load.users)), "context": f"{int(load.context):,}", "low": gib(float(account.at_least)),
         "high": gib(float(account.at_most)),
     }  # fmt: skip
     usable = account.device.usable
     if usable is None:
-        first = say("{people} with {context} tokens each take {high} GiB; the memory is unknown.", **told)
+        first = (
+            say("1 person with {context} tokens takes {high} GiB; the memory is unknown.", **told)
+            if alone
+            else say("{people} with {context} tokens each take {high} GiB; the memory is unknown.", **told)
+        )
     else:
         told["usable"] = gib(float(usable))
-        first = say("{people} with {context} tokens each take {low} to {high} GiB; {usable} GiB are usable.", **told)
+        first = (
+            say("1 person with {context} tokens takes {low} to {high} GiB; {usable} GiB are usable.", **told)
+            if alone
+            else say("{people} with {context} tokens each take {low} to {high} GiB; {usable} GiB are usable.", **told)
+        )
     more = (
         (say("The model was trained for {n} tokens; {context} are asked for.", n=f"{found.model.trained_context:,}", **told),)
         if found.beyond_training
@@ -146,8 +180,6 @@ def _ways(query: InspectQuery, found: Inspection) -> Iterator[tuple[Way, str, st
 
 def _changed(way: Way) -> dict[str, Any]:
     """Return the values of the address that a way changes: its options as they are typed."""
-    import shlex
-
     words = shlex.split(way.options)
     changed: dict[str, Any] = {}
     for i, word in enumerate(words):
@@ -208,18 +240,21 @@ def _formats(d: Deployment) -> tuple[str, ...]:
         return (d.quantization,)
 
 
-def _tabs(d: Deployment) -> Iterator[Tab]:
-    """Yield the command, the Compose file and the unit of systemd, where there is one."""
+def _tabs(found: Inspection) -> Iterator[Tab]:
+    """Yield the command, the Compose file and the unit of systemd, where there is one; nothing for what does not start."""
+    d = found.deployment
+    if found.refusals or found.fit == "short":
+        return
     try:
         made = service(d, d.command)
-        yield Tab(d.engine, shell_line(made))
+        yield Tab(d.engine, shell_line(made), tuple(shlex.join(words) for words in made.command.then))
     except GyakusanError:
         return
     for name, written in (("compose", compose_file), ("systemd", systemd_unit)):
         if name == "systemd" and not has_systemd(d.machine):
             continue
         try:
-            yield Tab(name, written(made))
+            yield Tab(name, written(made), tuple(shlex.join(words) for words in made.command.then))
         except BadSetting:
             continue
 
@@ -241,7 +276,8 @@ def _lines(found: Inspection) -> Iterator[tuple[Account, Any, Message, str, str]
 def _neighbours(query: InspectQuery, found: Inspection) -> tuple[str, str]:
     """Return the addresses of the two questions beside this one: other machines, other models."""
     context, users = int(found.load.context), int(found.load.users)
-    machines = address("/compare", model=query.model, device=query.device or "RTX 4090", context=context, users=users)
+    others = tuple(dict.fromkeys((query.device or "RTX 4090", *OTHER_DEVICES)))
+    machines = address("/compare", model=query.model, device=others, context=context, users=users)
     models = address("/plan", device=query.device, memory=query.memory, ram=query.ram, context=context, users=users)
     return machines, models
 
@@ -253,6 +289,7 @@ def _script_words(reader: Reader) -> dict[str, str]:
         "spare": Message("at least {gib} GiB to spare"), "upto": Message("up to {gib} GiB short"),
         "short": Message("{gib} GiB short"),
         "takes": Message("{people} with {context} tokens each take {low} to {high} GiB; {usable} GiB are usable."),
+        "takes_one": Message("1 person with {context} tokens takes {low} to {high} GiB; {usable} GiB are usable."),
         "one": say("1 person"), "many": Message("{n} people"), "copied": say("Copied"), "copy": say("Copy"),
         "here": say("your question"), "contexts": say("context for each person"), "users": say("people at once"),
         "fits": say("fits"), "unsure": say("may not fit"), "does_not": say("does not fit"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from typing import Any
 
@@ -43,12 +44,14 @@ class Row(Struct, frozen=True):
     plan: the plan
     fit: address of the same deployment on the page Fit
     command: one line for a shell, "" where none is written
+    then: commands of a client, once the server listens
     """
 
     number: int
     plan: Plan
     fit: str
     command: str
+    then: tuple[str, ...]
 
 
 def draw(request: Request) -> Response:
@@ -59,6 +62,7 @@ def draw(request: Request) -> Response:
     found = answers.plan(query)
     return page(
         request, "plan.html", say("Which model, on which machine"), query=query, answer=_report(found),
+        why=() if found.why is None else reasons(found, found.why),
         rows=list(_rows(found)), everything=listing(found) if found.plans else (), models=model_names(),
         devices=device_names(), engines=engine_names(), tasks=TASK_TEXTS.items(), prefers=PREFER_TEXTS.items(),
         count=f"{found.count:,}", budgets=_budgets(query),
@@ -72,9 +76,7 @@ def _budgets(query: PlanQuery) -> str:
 
 
 def _report(found: Plans) -> Report:
-    """Return what the command prints with its chart, or why something is not proposed."""
-    if found.why is not None:
-        return other_report("", reasons(found, found.why))
+    """Return what the command prints, with its chart."""
     return (
         plan_report(found, plans.screen(found), "#p{n}")
         if found.plans
@@ -84,7 +86,8 @@ def _report(found: Plans) -> Report:
 
 def _rows(found: Plans) -> Iterator[Row]:
     for number, plan in enumerate(found.plans, 1):
-        yield Row(number, plan, _fit(plan), _command(plan))
+        then = tuple(shlex.join(words) for words in plan.command.then)
+        yield Row(number, plan, _fit(plan), _command(plan), then)
 
 
 def _fit(plan: Plan) -> str:

@@ -35,6 +35,8 @@ PAGES = (
     ("/accuracy", say("Accuracy")),
 )
 """What stands in the navigation."""
+FORMS = frozenset({"/fit", "/plan", "/compare", "/catalogue/devices", "/catalogue/machines", "/catalogue/models"})
+"""Pages with a form: they answer without any value, too."""
 HERE_ONLY = frozenset({"/computer"})
 """Pages that a public copy does not have."""
 
@@ -66,7 +68,7 @@ def page(
     pages = [(path, reader.tell(name)) for path, name in PAGES if not (public and path in HERE_ONLY)]
     words = {"t": _words(reader), "tree": _trees(reader), "report": _reports(reader), "with_": _address(request)}
     text = environment().get_template(template).render(
-        **words, reader=reader, title=reader.tell(title), pages=pages, path=request.url.path, public=public,
+        **words, reader=reader, title=reader.tell(title), pages=pages, path=request.url.path, public=public, forms=FORMS,
         date=catalogue_date(), **values,
     )  # fmt: skip
     return HTMLResponse(text, status, headers=page_headers(public=public))

@@ -76,8 +76,11 @@ function show() {
   const t = found.tightest, facts = { people: people(found.users), context: whole(found.context), low: gib(t.low), high: gib(t.high), usable: t.usable === null ? "?" : gib(t.usable) };
   const why = document.createElement("p");
   why.className = "why";
-  why.textContent = fill(words.takes, facts);
+  why.textContent = fill(found.users === 1 ? words.takes_one : words.takes, facts);
   $("takes").replaceChildren(why);
+  for (const id of ["aside", "command", "ledger"]) $(id).classList.add("busy"); // until the server has spoken
+  for (const button of document.querySelectorAll("#command button")) button.disabled = true;
+  $("say").textContent = "";
   found.devices.forEach(drawBar);
   for (const [kind, bytes] of found.devices[0].parts) {
     const node = document.querySelector(`.legend [data-part="${kind}"]`);
@@ -158,6 +161,8 @@ function drawMap() {
     show();
     settle();
   });
+  const line = (n) => el("svg", { viewBox: "0 0 28 8", width: 28, height: 8, "aria-hidden": "true" }, el("path", { d: "M0 4H28", class: `edge e${n}` }));
+  $("map-edges").replaceChildren(...map.layers.flatMap((l, n) => [line(n), document.createTextNode(` ${fill(words.edge, { cache: l.cache })}  `)]));
   table();
   moveMarker();
 }

@@ -18,3 +18,10 @@ document.addEventListener("click", async (event) => {
   button.textContent = document.documentElement.lang === "ja" ? "コピーしました" : "Copied";
   setTimeout(() => { button.textContent = said; }, 1500);
 });
+
+// What is empty does not stand in the address.
+document.addEventListener("submit", (event) => {
+  const empty = [...event.target.elements].filter((field) => field.name && field.value === "" && !field.disabled);
+  for (const field of empty) field.disabled = true;
+  setTimeout(() => { for (const field of empty) field.disabled = false; });
+});
