@@ -50,8 +50,9 @@ class Snippet(Struct, frozen=True):
 def snippets(endpoint: Endpoint, model: str) -> tuple[Snippet, ...]:
     """Return what each program reads for a server. model: its name there."""
     keyed = has_key(endpoint)
-    variable, secret, pasted = ("variable", "secret", "pasted") if keyed else ("", "", "")
-    from_shell = "" if endpoint.key_file is not None else variable
+    keys: tuple[Key, Key, Key] = ("variable", "secret", "pasted") if keyed else ("", "", "")
+    variable, secret, pasted = keys
+    from_shell: Key = "" if endpoint.key_file is not None else variable
     return (
         Snippet("curl", "curl", "shell", "", curl(endpoint, model), from_shell),
         Snippet("openai-python", "OpenAI, Python", "python", "", _python(endpoint, model), variable),
