@@ -208,7 +208,9 @@ def is_up(url: str, *, silence: float = PROBE) -> bool:
         return False
     try:
         connection.request("GET", f"{urllib.parse.urlsplit(url).path.rstrip('/')}/health")
-        return connection.getresponse().status < http.client.INTERNAL_SERVER_ERROR
+        response = connection.getresponse()
+        response.read(DOCUMENT)
+        return response.status < http.client.INTERNAL_SERVER_ERROR
     except (OSError, http.client.HTTPException):
         return False
     finally:
