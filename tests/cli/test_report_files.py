@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -71,9 +72,28 @@ def test_a_link_is_replaced_and_its_target_stays(tmp_path: Path, capsys: pytest.
     target, link = tmp_path / "precious", tmp_path / "a.svg"
     target.write_text("mine")
     link.symlink_to(target)
+    assert main([*ASKED["inspect"], "--svg", str(link)]) == 2
+    assert (target.read_text(), link.is_symlink()) == ("mine", True)
+    target.write_text("<svg/>")
     assert main([*ASKED["inspect"], "--svg", str(link)]) == 0
-    assert target.read_text() == "mine"
-    assert not link.is_symlink()
+    assert (target.read_text(), link.is_symlink()) == ("<svg/>", False)
+    capsys.readouterr()
+
+
+def test_only_pictures_and_pages_are_replaced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model, drawn, pipe = tmp_path / "model.gguf", tmp_path / "a.svg", tmp_path / "pipe"
+    model.write_bytes(b"GGUF...")
+    os.mkfifo(pipe)
+    assert main([*ASKED["inspect"], "--svg", str(model), "--lang", "en"]) == 2
+    assert "exists, and it is not a picture or a page" in capsys.readouterr().err
+    assert model.read_bytes() == b"GGUF..."
+    assert main([*ASKED["inspect"], "--svg", str(drawn), "--html", str(drawn), "--lang", "en"]) == 2
+    assert "was named twice" in capsys.readouterr().err
+    assert main([*ASKED["inspect"], "--svg", str(pipe), "--lang", "en"]) == 3
+    assert "it is not a regular file" in capsys.readouterr().err
+    assert pipe.is_fifo()
+    for _ in range(2):
+        assert main([*ASKED["inspect"], "--svg", str(drawn)]) == 0
     capsys.readouterr()
 
 

@@ -75,7 +75,10 @@ def test_every_parameter_is_described(client: TestClient) -> None:
         ("/api/v1/inspect?users=0", 400, "BadQuantity"),
         ("/api/v1/inspect?users=-1", 400, "BadQuantity"),
         ("/api/v1/inspect?model=../secret.gguf", 400, "BadReference"),
-        ("/api/v1/inspect?model=hf:owner/nosuch-model-at-all", 422, "SourceError"),
+        ("/api/v1/inspect?model=hf:owner/nosuch-model-at-all", 404, "UnknownName"),
+        ("/api/v1/compare?device=RTX+4090&model=hf:owner/nosuch", 404, "UnknownName"),
+        ("/api/v1/compare?device=RTX+4090&model=ollama:127.0.0.1:1/foo/bar", 422, "SourceError"),
+        ("/api/v1/plan?model=https://huggingface.co/owner/nosuch", 404, "UnknownName"),
         ("/api/v1/plan?task=cooking", 400, "BadSetting"),
         ("/api/v1/compare", 400, "BadSetting"),
     ],
@@ -114,3 +117,39 @@ def test_the_map_is_the_ledger(client: TestClient) -> None:
     for device, account in zip(layer["devices"], ledger["devices"], strict=True):
         kinds = {"weights", "kv_cache", "recurrent_state", "scratch", "overhead"}
         assert sum(device[kind][u][c] for kind in kinds) == account["total"]
+
+
+def test_slow_questions_wait_and_quick_ones_do_not() -> None:
+    """One client has its share of slow questions, everybody together has theirs, and a quick one passes them."""
+    import threading
+
+    import anyio
+
+    from gyakusan.web.problems import Busy
+    from gyakusan.web.work import MOST_OF_ONE, MOST_WAITING, Work
+
+    work, go = Work(), threading.Event()
+
+    async def run() -> list[str]:
+        refused: list[str] = []
+
+        async def ask(client: str) -> None:
+            try:
+                await work.run(go.wait, heavy=True, client=client)
+            except Busy:
+                refused.append(client)
+
+        async with anyio.create_task_group() as group:
+            for client in "abcdefgh":
+                for _ in range(MOST_OF_ONE + 1):
+                    group.start_soon(ask, client)
+            await anyio.sleep(0.2)
+            assert work.waiting.total() == MOST_WAITING
+            assert await work.run(lambda: "quick") == "quick"
+            go.set()
+        return refused
+
+    refused = anyio.run(run)
+    assert refused.count("a") == 1
+    assert len(refused) == 8 * (MOST_OF_ONE + 1) - MOST_WAITING
+    assert not work.waiting

@@ -189,3 +189,19 @@ def test_a_public_copy_shows_nothing_of_this_computer(public: TestClient) -> Non
     fit, plan = public.get("/fit"), public.get("/plan")
     assert "RTX 4090" in fit.text
     assert "RTX 4090" in plan.text
+    for hidden in (
+        "/fit?device=cpu",
+        "/plan?device=cpu",
+        "/api/v1/inspect",
+        "/api/v1/memory-map",
+        "/api/v1/plan?users=1",
+    ):
+        answer = public.get(hidden)
+        assert answer.status_code == 400
+        assert "shows nothing of its computer" in answer.text
+    compared = public.get("/api/v1/compare?model=phi4-14b&device=cpu")
+    assert compared.status_code == 400
+
+
+def test_errors_are_not_kept(public: TestClient) -> None:
+    assert public.get("/fit?model=nope").headers["cache-control"] == "no-store"

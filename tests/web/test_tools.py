@@ -56,10 +56,11 @@ def test_several_questions() -> None:
         compared = await session.call_tool("compare", {"device": ["RTX 5090", "RTX 4090"], "model": ["gpt-oss-20b"]})
         why = await session.call_tool("why_not", {"device": "RTX 4090", "why_not": "gpt-oss-120b"})
         wrong = await session.call_tool("inspect", {"model": "gpt-oss-20"})
-        nothing = await session.call_tool("nothing", {})
-        return compared, why, wrong, nothing
+        nothing = await session.call_tool("evil\u202e\x1b", {})
+        bare = await session.call_tool("why_not", {})
+        return compared, why, wrong, nothing, bare
 
-    compared, why, wrong, nothing = asked(talk, "--lang", "ja")
+    compared, why, wrong, nothing, bare = asked(talk, "--lang", "ja")
     assert [row["device"] for row in compared.structured_content["answers"]] == [
         "NVIDIA GeForce RTX 5090",
         "NVIDIA GeForce RTX 4090",
@@ -69,3 +70,5 @@ def test_several_questions() -> None:
     assert "gpt-oss-20b" in wrong.content[0].text
     assert "ません" in wrong.content[0].text
     assert nothing.is_error
+    assert nothing.content[0].text.startswith("There is no tool evil??. Tools: inspect")
+    assert (bare.is_error, bare.content[0].text) == (True, "why_not needs why_not.")

@@ -54,6 +54,8 @@ def write_named(path: Path, text: str | bytes, mode: int = 0o644) -> None:
     try:
         if path.is_dir():
             raise OSError("it is a folder")
+        if _is_special(path):
+            raise OSError("it is not a regular file")
         write_private(path, text, mode)
     except (OSError, ValueError) as error:
         raise SourceError(
@@ -62,6 +64,14 @@ def write_named(path: Path, text: str | bytes, mode: int = 0o644) -> None:
             problem=getattr(error, "strerror", None) or str(error),
             mend="Name a file in a folder that you can write.",
         ) from error
+
+
+def _is_special(path: Path) -> bool:
+    """Return True for a device, a pipe or a socket, and for what the system keeps: a file put in their place breaks others."""
+    places = {os.path.abspath(path), os.path.realpath(path)}
+    if any(place.startswith(("/dev/", "/proc/", "/sys/")) for place in places):
+        return True
+    return os.path.exists(path) and not os.path.isfile(path)
 
 
 def write_private(path: Path, text: str | bytes, mode: int = 0o600) -> None:

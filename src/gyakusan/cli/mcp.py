@@ -32,6 +32,10 @@ def mcp(*, lang: Annotated[Literal["en", "ja"] | None, Parameter(help=_("Languag
             raise
         raise BadSetting("The tools need the package mcp.", mend="Install it: pip install 'gyakusan[mcp]'") from error
     language = choose(lang)
+    if sys.stdin is None or sys.stdout is None:
+        raise BadSetting(
+            "The tools speak on stdin and stdout, and one of them is closed.", mend="Let an assistant start it."
+        )
     if sys.stdin.isatty():
         warn(tell(say("An assistant starts this command and speaks with it; Ctrl-C ends it."), language))
     anyio.run(serve, language)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +11,17 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from gyakusan.cli.options import Output, _
+from gyakusan.doors.files import head
 from gyakusan.errors import BadSetting
 from gyakusan.text import tell as translated
 
 if TYPE_CHECKING:
     from gyakusan.show.report import Report
     from gyakusan.show.tree import Tell, Tree
+
+
+OURS = (b"<?xml", b"<svg", b"<!DOCTYPE", b"\x89PNG")
+"""How the files begin that may be replaced: an option that names the model's file by mistake destroys nothing."""
 
 
 @Parameter(name="*")
@@ -55,6 +61,7 @@ def write(files: Files, make: Callable[[], Report], output: Output) -> Tree:
     """
     if not files.named:
         return ()
+    _check(files.named)
     from gyakusan.catalog.places import write_named
     from gyakusan.show import report as reports
     from gyakusan.show.bench import written
@@ -71,6 +78,18 @@ def write(files: Files, make: Callable[[], Report], output: Output) -> Tree:
     if files.html is not None:
         write_named(files.html, reports.page(report, output.language, tell))
     return written(files.named)
+
+
+def _check(named: tuple[Path, ...]) -> None:
+    """Raise BadSetting for one file named twice, and for one that holds something else than such an answer."""
+    if len({os.path.realpath(path) for path in named}) < len(named):
+        raise BadSetting("{file} was named twice.", file=str(named[0]), mend="Give each form a file of its own.")
+    for path in named:
+        if os.path.isfile(path) and not head(path, 16).lstrip().startswith(OURS):
+            raise BadSetting(
+                "{file} exists, and it is not a picture or a page.", file=str(path),
+                mend="Name another file, or remove this one first.",
+            )  # fmt: skip
 
 
 def teller(output: Output) -> Tell:

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from gyakusan.catalog import cpu, speed_constants
 from gyakusan.doors.notices import notice
+from gyakusan.doors.scope import sees_computer
 from gyakusan.errors import SourceError
 from gyakusan.learning import rule, store
 from gyakusan.learning.rows import Quantity, Row
@@ -59,8 +60,8 @@ def today() -> date:
 
 
 def is_on() -> bool:
-    """Return False where the user switched learning off."""
-    return os.environ.get(SWITCH, "").strip().casefold() not in ("off", "0", "no", "false")
+    """Return False where the user switched learning off, or this computer is not to be looked at."""
+    return sees_computer() and os.environ.get(SWITCH, "").strip().casefold() not in ("off", "0", "no", "false")
 
 
 def device_name(name: str) -> str:

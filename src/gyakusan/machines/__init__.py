@@ -8,6 +8,7 @@ from msgspec import structs
 
 from gyakusan.catalog.unified import by_rule
 from gyakusan.core.machine import Device, Machine
+from gyakusan.doors.scope import sees_computer
 from gyakusan.errors import BadQuantity, BadSetting, UnknownName
 from gyakusan.message import Message, say
 from gyakusan.units import format_bytes, parse_bytes
@@ -192,13 +193,24 @@ def this_computer() -> Machine:
 
 
 def this_computer_noted() -> tuple[Machine, tuple[Message, ...]]:
-    """Return the computer that we run on, with what was measured here, and notes on what could not be read."""
+    """Return the computer that we run on, with what was measured here, and notes on what could not be read.
+
+    Raises BadSetting where it is not to be looked at.
+    """
+    _check_seen()
     from gyakusan.machines.detect import detect  # a named machine needs none of its probes
 
     found, notes = detect()
     if found.host is not None:
         found = structs.replace(found, host=_measured(found.host, found.processor))
     return found, notes
+
+
+def _check_seen() -> None:
+    if not sees_computer():
+        raise BadSetting(
+            "This copy shows nothing of its computer.", mend="Name a device of the catalogue, e.g. RTX 4090."
+        )
 
 
 def _measured(host: Device, processor: str) -> Device:
@@ -210,7 +222,8 @@ def _measured(host: Device, processor: str) -> Device:
 
 
 def _this_cpu(memory: int | None) -> Machine:
-    """Return the computer that we run on without its GPUs, or with `memory` of RAM [B]."""
+    """Return the computer that we run on without its GPUs, or with `memory` of RAM [B]. Raises BadSetting."""
+    _check_seen()
     from gyakusan.machines.detect import cpu
     from gyakusan.machines.detect.system import System
 

@@ -12,8 +12,10 @@ from msgspec import Struct
 
 from gyakusan.core.model import Model
 from gyakusan.doors.files import expanded
+from gyakusan.doors.scope import sees_files
 from gyakusan.errors import BadReference, SourceError, UnknownName
-from gyakusan.message import Message, say
+from gyakusan.message import say
+from gyakusan.models.offers import instead, off, offer
 
 if TYPE_CHECKING:
     from gyakusan.catalog.repositories import Published
@@ -52,24 +54,26 @@ def resolve(text: str) -> Reference:
         raise BadReference("The model reference is empty or too long.", mend="Give a file, an address or a name.")
     text = _OPTION.sub("", text.strip(), count=1) if _OPTION.match(text.strip()) else text
     _check_tag(text)
-    page = None if os.path.lexists(text) else _PAGE.fullmatch(text)
+    page = None if _exists(text) else _PAGE.fullmatch(text)
     if page:
         return Reference("repository", page[1] + (f":{page[2] or page[3]}" if page[2] or page[3] else ""))
     before, _, after = text.partition(":")
     kind = PREFIXES.get(before.strip().casefold())
-    if kind and not os.path.lexists(text):
+    if kind and not _exists(text):
         return Reference("ollama" if kind == "ollama" else "hub", after.strip())
     scheme, sep, _ = text.partition("://")
     if sep:
         if scheme.casefold() in ("http", "https"):
             return Reference("url", text)
         raise BadReference("{scheme}:// is not supported.", scheme=scheme[:20], mend="Use https://, or a path.")
-    if _FILE_OF.fullmatch(text) and not os.path.lexists(text):
+    if _FILE_OF.fullmatch(text) and not _exists(text):
+        return Reference("catalog", text)
+    if not sees_files() and not text.endswith((".gguf", ".safetensors")) and not text.startswith((".", "/", "~")):
         return Reference("catalog", text)
     path = expanded(text)
     if _is_dir(path):
         return Reference("directory", str(path))
-    if os.path.lexists(path) or text.endswith((".gguf", ".safetensors")) or text.startswith((".", "/", "~")):
+    if _exists(path) or text.endswith((".gguf", ".safetensors")) or text.startswith((".", "/", "~")):
         return Reference("file", str(path))
     return Reference("catalog", text)
 
@@ -77,11 +81,16 @@ def resolve(text: str) -> Reference:
 def _check_tag(text: str) -> None:
     """Raise BadReference for a name that ends where a tag, or a revision, should follow."""
     plain, end = text.strip()[:-1].strip(), text.strip()[-1:]
-    if end in (":", "@") and plain.casefold() not in PREFIXES and not os.path.lexists(text):
+    if end in (":", "@") and plain.casefold() not in PREFIXES and not _exists(text):
         raise BadReference(
             "A tag is missing after {text}.", text=f'"{text.strip()[-120:]}"', name=plain[-120:] or "?",
             mend="Write {name}, or {name}:TAG.",
         )  # fmt: skip
+
+
+def _exists(path: str | os.PathLike[str]) -> bool:
+    """Return True if there is such a file, and a question may see it."""
+    return sees_files() and os.path.lexists(path)
 
 
 def load(text: str, quantization: str | None = None, *, offline: bool = False) -> Model:
@@ -90,32 +99,55 @@ def load(text: str, quantization: str | None = None, *, offline: bool = False) -
     offline: stay off the network whatever the reference says. Raises UnknownName, BadReference, BadModel, SourceError.
     """
     reference = resolve(text)
-    model = None
-    match reference.kind:
-        case "catalog":
-            model = _here(reference.target)
-            if model is None:
-                return _catalog(reference.target, quantization)
-        case "ollama":
-            model = _ollama(reference.target, offline)
-            if model is None:
-                return _tagged(reference.target, quantization)
-        case "repository":
-            model = _in_cache(reference.target)
-            if model is None:
-                try:
-                    return _catalog(reference.target, quantization)
-                except UnknownName:
-                    model = _hub(reference.target, offline)
-        case "hub":
-            model = _hub(reference.target, offline)
-        case _:
-            model = _read(reference, offline)
+    if not sees_files():
+        return _of_catalogue(reference, quantization)
+    model = _found(reference, offline)
+    if model is None:
+        return _of_catalogue(reference, quantization)
     if quantization is None:
         return model
     from gyakusan.core import recipe
 
     return replace(recipe.apply(quantization, model), stored=None, checkpoint=None)
+
+
+def _found(reference: Reference, offline: bool) -> Model | None:
+    """Return what a reference means on this computer or on the network, None where the catalogue answers."""
+    match reference.kind:
+        case "catalog":
+            return _here(reference.target)
+        case "ollama":
+            return _ollama(reference.target, offline)
+        case "repository":
+            model = _in_cache(reference.target)
+            return _hub(reference.target, offline) if model is None and not _is_known(reference.target) else model
+        case "hub":
+            return _hub(reference.target, offline)
+        case _:
+            return _read(reference, offline)
+
+
+def _is_known(name: str) -> bool:
+    """Return True if the catalogue has a model of this repository."""
+    try:
+        _catalog(name, None)
+    except UnknownName:
+        return False
+    return True
+
+
+def _of_catalogue(reference: Reference, quantization: str | None) -> Model:
+    """Return what a reference means in the catalogue, whatever is on this computer. Raises BadReference, UnknownName."""
+    match reference.kind:
+        case "file" | "directory" | "url":
+            raise BadReference(
+                "{name} is a file or an address, and a page opens none.", name=repr(reference.target[:80]),
+                mend="Give a name of the catalogue, or use gyakusan inspect.",
+            )  # fmt: skip
+        case "ollama":
+            return _tagged(reference.target, quantization)
+        case _:
+            return _catalog(reference.target, quantization)
 
 
 def quantizations(text: str, *, offline: bool = False) -> tuple[Choice, ...]:
@@ -139,7 +171,7 @@ def _read(reference: Reference, offline: bool) -> Model:
     if reference.kind == "directory":
         return from_directory(reference.target)
     if reference.kind == "url" and offline:
-        raise _off(say("An address needs the network"), say("give a path, or a catalogue name"))
+        raise off(say("An address needs the network"), say("give a path, or a catalogue name"))
     return from_gguf(reference.target, remote=reference.kind == "url")
 
 
@@ -168,7 +200,7 @@ def _in_store(name: str) -> Model | None:
 
 
 def _in_cache(name: str) -> Model | None:
-    found = cached(name)
+    found = cached(name) if sees_files() else None
     if found is None:
         return None
     from gyakusan.models import repository
@@ -205,7 +237,7 @@ def _ollama(target: str, offline: bool) -> Model | None:
         try:
             found = ollama.remote(name)
         except SourceError as error:
-            raise _instead(error, target) from None
+            raise instead(error, target) from None
     return from_manifest(found) if found else None
 
 
@@ -228,40 +260,11 @@ def listing(wanted: Repository, offline: bool = False) -> Listing:
         return found
     if offline or hub.offline():
         what = say("{name} is not in Hugging Face's cache on this computer", name=str(wanted))
-        raise _off(what, _offer(wanted.id))
+        raise off(what, offer(wanted.id))
     try:
         return hub.listed(wanted)
     except SourceError as error:
-        raise _instead(error, wanted.id) from None
-
-
-def _off(what: Message, instead: Message) -> SourceError:
-    return SourceError(
-        "{what}, and the network is switched off.", what=what, instead=instead,
-        mend="Leave out --offline (or HF_HUB_OFFLINE), or {instead}.",
-    )  # fmt: skip
-
-
-def _offer(name: str) -> Message:
-    """Return the sentence that names the catalogue record of a name."""
-    from gyakusan import catalog
-    from gyakusan.catalog.repositories import nearest_repositories
-
-    try:
-        return say("use the catalogue: {model}", model=catalog.model(name).name)
-    except UnknownName:
-        near = ", ".join(nearest_repositories(name)) if "/" in name else ""
-        return say("name one that is known: {near}", near=near) if near else say("give a catalogue name")
-
-
-def _instead(error: SourceError, name: str) -> SourceError:
-    """Return the same error; if the catalogue knows the model, it says so."""
-    offer = _offer(name)
-    if not offer.facts:
-        return error
-    return SourceError(
-        "{first}", first=error.message, then=error.mend or "", offer=offer, mend="{then} Without network: {offer}."
-    )
+        raise instead(error, wanted.id) from None
 
 
 def _embedded(name: str) -> Path | None:
@@ -340,7 +343,7 @@ def _tagged(target: str, quantization: str | None) -> Model:
         return _catalog(target, quantization)
     except UnknownName:
         what = say("{name} is not in Ollama's store on this computer", name=f"ollama:{target[:120]}")
-        raise _off(what, _offer(target)) from None
+        raise off(what, offer(target)) from None
 
 
 def _unknown(name: str, error: UnknownName) -> UnknownName:

@@ -1,10 +1,10 @@
-"""Answers to queries, by the same functions as Python and the commands. They read no file that a query names."""
+"""Answers to queries, by the same functions as Python and the commands. Who calls them says what they see: see doors.scope."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gyakusan.errors import BadReference, BadSetting
+from gyakusan.errors import BadSetting
 from gyakusan.web.queries import CatalogQuery, CompareQuery, InspectQuery, NameQuery, PlanQuery
 
 if TYPE_CHECKING:
@@ -13,23 +13,8 @@ if TYPE_CHECKING:
     from gyakusan.python.inspection import Inspection
     from gyakusan.python.planning import Plans
 
-NAMES = ("catalog", "repository", "ollama", "hub")
-"""Kinds of references that a page may name: none of them is a path or an address that would be opened."""
 MOST_COMPARED = 36
 """Models times devices of one comparison."""
-
-
-def check_model(name: str) -> str:
-    """Return the name of a model. Raises BadReference for a path or an address: a page opens none."""
-    from gyakusan.models.reference import resolve
-
-    if resolve(name).kind not in NAMES:
-        raise BadReference(
-            "{name} is a file or an address, and a page opens none.",
-            name=repr(name[:80]),
-            mend="Give a name, or use gyakusan inspect.",
-        )
-    return name
 
 
 def inspect(query: InspectQuery) -> Inspection:
@@ -37,7 +22,7 @@ def inspect(query: InspectQuery) -> Inspection:
     from gyakusan.python.inspection import inspect as ask
 
     return ask(
-        check_model(query.model), prompt=query.prompt, offline=True, **_question(query), **_settings(query)
+        query.model, prompt=query.prompt, offline=True, **_question(query), **_settings(query)
     )  # fmt: skip
 
 
@@ -46,7 +31,7 @@ def memory_map(query: InspectQuery) -> MemoryMap:
     from gyakusan.planning.predict.memory_map import memory_map as made
     from gyakusan.python.options import deployed
 
-    return made(deployed(check_model(query.model), _settings(query), offline=True, **_question(query)))
+    return made(deployed(query.model, _settings(query), offline=True, **_question(query)))
 
 
 def _question(query: InspectQuery) -> dict[str, Any]:
@@ -63,8 +48,6 @@ def plan(query: PlanQuery) -> Plans:
     """Return the best endpoints. Raises GyakusanError."""
     from gyakusan.python.planning import plan as ask
 
-    if query.model is not None:
-        check_model(query.model)
     given = {name: getattr(query, name) for name in query.__struct_fields__}
     return ask(**{name: value for name, value in given.items() if value is not None})
 
@@ -80,8 +63,7 @@ def compare(query: CompareQuery) -> Comparison:
             n=len(query.device) * len(query.model),
             mend="Ask for at most 36.",
         )
-    models = [check_model(name) for name in query.model]
-    found = ask(*query.device, model=models, quant=query.quant, context=query.context, users=query.users)
+    found = ask(*query.device, model=query.model, quant=query.quant, context=query.context, users=query.users)
     assert isinstance(found, Comparison)
     return found
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import partial
 
 from starlette.requests import Request
@@ -11,6 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gyakusan.documents.writer import written
+from gyakusan.doors.scope import catalogue_only
 from gyakusan.errors import GyakusanError
 from gyakusan.text import Language
 from gyakusan.web.openapi import PATH, PROBLEM, document
@@ -18,7 +21,10 @@ from gyakusan.web.problems import problem_of
 from gyakusan.web.queries import read
 from gyakusan.web.reader import language_of
 from gyakusan.web.routes import ROUTES, ApiRoute
-from gyakusan.web.work import Work
+from gyakusan.web.work import Work, client_of
+
+See = Callable[[], AbstractContextManager[None]]
+"""Says what the questions inside may look at."""
 
 
 def routes() -> list[Route]:
@@ -29,15 +35,18 @@ def routes() -> list[Route]:
 async def _answer(route: ApiRoute, request: Request) -> Response:
     language = language_of(request)
     work: Work = request.app.state.work
+    see = partial(catalogue_only, computer=not request.app.state.public)
+    ask = partial(_text, route, request.query_params.multi_items(), language, see)
     try:
-        body = await work.run(partial(_text, route, request.query_params.multi_items(), language))
+        body = await work.run(ask, heavy=route.heavy, client=client_of(request))
     except GyakusanError as error:
         return problem(error, language)
     return with_tag(request, body)
 
 
-def _text(route: ApiRoute, pairs: list[tuple[str, str]], language: Language) -> bytes:
-    return written(route.ask(read(route.query, pairs)), language, indent=None).encode()
+def _text(route: ApiRoute, pairs: list[tuple[str, str]], language: Language, see: See) -> bytes:
+    with see():
+        return written(route.ask(read(route.query, pairs)), language, indent=None).encode()
 
 
 def with_tag(request: Request, body: bytes, kind: str = "application/json") -> Response:

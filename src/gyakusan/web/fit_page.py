@@ -100,7 +100,6 @@ def _usual_format(query: InspectQuery) -> str | None:
     """Return the published format of an engine whose weights are nearest in size to those that people usually download."""
     from gyakusan.models.assemble import plain
 
-    answers.check_model(query.model)
     try:
         record, rules = catalog.model(query.model), engine(query.engine)
     except GyakusanError:

@@ -9,13 +9,14 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from gyakusan.doors.scope import catalogue_only
 from gyakusan.errors import GyakusanError
 from gyakusan.message import Message, say
 from gyakusan.web import catalogue_pages, compare_page, computer_page, fit_page, plan_page, start_page
 from gyakusan.web.problems import Busy, status_of
 from gyakusan.web.reader import LANGUAGE_COOKIE, THEME_COOKIE, THEMES
 from gyakusan.web.rendering import page
-from gyakusan.web.work import Work
+from gyakusan.web.work import Work, client_of
 
 Draw = Callable[[Request], Response]
 PAGES: dict[str, Draw] = {
@@ -38,6 +39,8 @@ JSON = {
     **{f"/catalogue/{kind}": f"/api/v1/{kind}" for kind in catalogue_pages.KINDS},
 }
 """Page -> where its answer stands for programs."""
+HEAVY = frozenset({"/plan", "/compare", "/fit"})
+"""Pages whose answers may take a second."""
 COOKIE_AGE = 365 * 86400
 
 
@@ -56,12 +59,18 @@ def routes(*, public: bool) -> list[Route]:
 
 async def _page(draw: Draw, request: Request) -> Response:
     work: Work = request.app.state.work
+    heavy = request.url.path in HEAVY
     try:
-        return await work.run(partial(draw, request))
+        return await work.run(partial(_drawn, draw, request), heavy=heavy, client=client_of(request))
     except GyakusanError as error:
         lines = (error.message,) if error.mend is None else (error.message, error.mend)
         title: Message = say("Error: {what}", what=error.message)
         return page(request, "error.html", title, status=status_of(error), lines=lines, busy=isinstance(error, Busy))
+
+
+def _drawn(draw: Draw, request: Request) -> Response:
+    with catalogue_only(computer=not request.app.state.public):
+        return draw(request)
 
 
 async def _json(target: str, request: Request) -> Response:

@@ -71,7 +71,7 @@ def page(
         **words, reader=reader, title=reader.tell(title), pages=pages, path=request.url.path, public=public, forms=FORMS,
         date=catalogue_date(), **values,
     )  # fmt: skip
-    return HTMLResponse(text, status, headers=page_headers(public=public))
+    return HTMLResponse(text, status, headers=page_headers(public=public and status == 200))
 
 
 def page_headers(*, public: bool) -> Mapping[str, str]:

@@ -24,6 +24,7 @@ class ApiRoute(Struct, frozen=True):
     listed: True if the answer is a list
     about: one sentence for the description, in English
     ask: query -> the document, or a list of documents
+    heavy: True where it may take a second
     """
 
     name: str
@@ -32,6 +33,7 @@ class ApiRoute(Struct, frozen=True):
     listed: bool
     about: str
     ask: Callable[[Any], object]
+    heavy: bool = False
 
     @property
     def path(self) -> str:
@@ -47,21 +49,21 @@ ROUTES = (
     ApiRoute(
         "inspect", InspectQuery, ("inspect",), False,
         "What a model takes on a machine by line, whether it fits, how fast and how good it is.",
-        lambda query: answers.inspect(query).document(),
+        lambda query: answers.inspect(query).document(), heavy=True,
     ),
     ApiRoute(
         "memory-map", InspectQuery, ("memory-map",), False,
         "The memory for every stop of context and users, for each type of KV cache.",
-        lambda query: memory_map(answers.memory_map(query)),
+        lambda query: memory_map(answers.memory_map(query)), heavy=True,
     ),
     ApiRoute(
         "plan", PlanQuery, ("plan",), False,
         "The best models, quantisations, machines and servers for people, with the command of each.",
-        lambda query: answers.plan(query).document(),
+        lambda query: answers.plan(query).document(), heavy=True,
     ),
     ApiRoute(
         "compare", CompareQuery, ("compare",), True, "Models on devices side by side.",
-        lambda query: answers.compare(query).document(),
+        lambda query: answers.compare(query).document(), heavy=True,
     ),
     ApiRoute(
         "devices", CatalogQuery, ("catalog-device",), True, "Devices of the catalogue, with sources.",

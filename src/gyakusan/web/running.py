@@ -9,12 +9,14 @@ from collections.abc import Callable
 import uvicorn
 
 from gyakusan.errors import BadSetting
+from gyakusan.serving.front.limits import Limits
+from gyakusan.serving.front.protocol import Connection
 from gyakusan.serving.front.running import listening
 from gyakusan.web.app import application
 
-MOST_CONNECTIONS = 200
-IDLE = 20
-"""How long a connection may stay open between requests. [s]"""
+MOST_PORT = 65535
+LIMITS = Limits(connections=256, body=1)
+"""Of connections: those of the front of served models."""
 
 
 def is_loopback(host: str) -> bool:
@@ -22,7 +24,7 @@ def is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
-        return host == "localhost"
+        return host.casefold() == "localhost"
 
 
 def check_host(host: str, *, public: bool) -> None:
@@ -40,20 +42,22 @@ def serve(
 ) -> None:
     """Answer until it is interrupted. ready: is told the port. Raises BadSetting, ServerError."""
     check_host(host, public=public)
+    if not 0 <= port <= MOST_PORT:
+        raise BadSetting("{name} cannot be {value}.", name="--port", value=port, mend="Give a number from 0 to 65535.")
     taken: socket.socket = listening(host, port)
     config = uvicorn.Config(
         application(host, names, public=public),
-        loop="asyncio",
-        http="httptools",
+        http=Connection.kind(LIMITS),  # a head in time, not too large; the idlest connection makes room for a new one
         ws="none",
         lifespan="off",
+        loop="asyncio",
+        interface="asgi3",
         log_config=None,
         log_level="critical",
         access_log=False,
         proxy_headers=False,
         server_header=False,
-        limit_concurrency=MOST_CONNECTIONS,
-        timeout_keep_alive=IDLE,
+        timeout_keep_alive=int(LIMITS.idle_time) + 1,
         timeout_graceful_shutdown=1,
     )
     server = uvicorn.Server(config)

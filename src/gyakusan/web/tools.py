@@ -15,6 +15,8 @@ from msgspec import Struct
 from gyakusan._version import __version__
 from gyakusan.documents.schema import schema
 from gyakusan.documents.writer import plain
+from gyakusan.doors.scope import catalogue_only
+from gyakusan.doors.text import line
 from gyakusan.errors import GyakusanError
 from gyakusan.text import Language, tell
 from gyakusan.web.openapi import parameters
@@ -100,7 +102,9 @@ def _answer_schema(route: ApiRoute) -> dict[str, Any] | None:
 async def _called(language: Language, context: Any, asked: types.CallToolRequestParams) -> types.CallToolResult:
     tool = TOOLS.get(asked.name)
     if tool is None:
-        return _failed(f"There is no tool {asked.name}.")
+        return _failed(f"There is no tool {line(asked.name, 80)}. Tools: {', '.join(TOOLS)}.")
+    if missing := [name for name in tool.required if not (asked.arguments or {}).get(name)]:
+        return _failed(f"{tool.name} needs {', '.join(missing)}.")
     try:
         found = await anyio.to_thread.run_sync(partial(_answer, tool, asked.arguments or {}, language))
     except GyakusanError as error:
@@ -112,7 +116,8 @@ async def _called(language: Language, context: Any, asked: types.CallToolRequest
 
 def _answer(tool: Tool, arguments: Mapping[str, Any], language: Language) -> Any:
     pairs = [(name, word) for name, value in arguments.items() for word in _words(value)]
-    found = plain(tool.route.ask(read(tool.route.query, pairs)), language)
+    with catalogue_only(computer=True):
+        found = plain(tool.route.ask(read(tool.route.query, pairs)), language)
     return {"answers": found} if tool.route.listed else found
 
 
