@@ -39,6 +39,8 @@ OTHERWISE = {
         for drawn in ("svg", "png", "html")
     },
     ("serve", "models_max"): "several models behind one address: the command line",
+    ("serve", "tls_cert"): "https for colleagues: the command line",
+    ("serve", "tls_key"): "https for colleagues: the command line",
     ("bench", "html"): "to_dict()",
     ("bench_show", "html"): "to_dict()",
     ("serve", "name"): "a Service is an object, which needs no name",

@@ -81,7 +81,7 @@ def draw(request: Request) -> Response:
     found = answers.inspect(query)
     d, reader = found.deployment, reader_of(request)
     formats = _formats(d)
-    asked = {
+    asked: dict[str, Any] = {
         "engines": engine_names(), "models": model_names(), "devices": device_names(), "formats": formats,
         "shown_formats": [format_name(name) for name in formats], "quant": d.quantization,
         "context": int(found.load.context), "users": int(found.load.users), "cache": query.kv_type or d.cache_type,
