@@ -137,7 +137,7 @@ def test_names() -> None:
     assert running_servers.free_name("Office") == "office-2"
     assert running_servers.free_name("a b/c") == "a-b-c"
     assert running_servers.free_name("../..") == "server"
-    with pytest.raises(BadSetting, match=r"A server called office runs already\. Give another --name"):
+    with pytest.raises(BadSetting, match=r"A server called office runs already: http:.*Give another --name"):
         running_servers.claim(running_servers.here(ENTRY))
     for bad in ("", "a b", "../x", ".hidden", "x" * 65, "a/b"):
         with pytest.raises(BadSetting, match="cannot name a server"):
@@ -169,3 +169,12 @@ def test_a_file_that_cannot_be_read_does_not_keep_a_name(folder: Path, other: su
     path.write_text('{"url"')
     running_servers.claim(of(other))
     assert [e.name for e in running_servers.running()] == [of(other).name]
+
+
+def test_a_name_that_is_taken_says_where_its_server_is() -> None:
+    mine = running_servers.here(structs.replace(ENTRY, name="office", url="http://127.0.0.1:8080/v1"))
+    running_servers.claim(mine)
+    with pytest.raises(BadSetting, match=r"office runs already: http://127\.0\.0\.1:8080/v1") as caught:
+        running_servers.check_name("office")
+    assert "gyakusan chat office" in str(caught.value)
+    running_servers.remove(mine)

@@ -359,9 +359,11 @@ def _read(path: Path) -> RunningServer | None:
 
 
 def _taken(name: str) -> BadSetting:
-    return BadSetting(
-        "A server called {name} runs already.", name=name, mend="Give another --name, or end it: gyakusan stop {name}"
-    )
+    mend = "Talk to it: gyakusan chat {name}. Give another --name, or end it: gyakusan stop {name}"
+    url = next((e.url for e in running() if e.name == name), "")
+    if url:
+        return BadSetting("A server called {name} runs already: {url}", name=name, url=url, mend=mend)
+    return BadSetting("A server called {name} runs already.", name=name, mend=mend)
 
 
 def _owned(name: str, path: Path) -> BadSetting:
