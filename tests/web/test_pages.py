@@ -52,7 +52,7 @@ class Read(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         for name, value in attrs:
             self.attributes.append(name)
-            if name in ("href", "src", "action", "data-map"):
+            if name in ("href", "src", "action") or (name == "data-map" and value):
                 self.addresses.append(value or "")
             if name == "id":
                 self.ids.append(value or "")
@@ -88,15 +88,47 @@ def test_links_of_a_page_lead_somewhere(client: TestClient) -> None:
             assert answer.status_code in (200, 303, 307), address
 
 
-def test_a_way_fits(client: TestClient) -> None:
-    """The change that mends it is a link, and where it leads to it fits."""
-    text = client.get("/fit?device=RTX+4090&context=131072&users=8").text
+SHORT = (
+    "/fit?device=RTX+4090&context=131072&users=8",
+    "/fit?device=RTX+4090&model=gpt-oss-120b&context=32k",
+    "/fit?device=RTX+4090&model=llama3.3-70b&ram=64GiB",
+    "/fit?device=RTX+3060+12GB&model=qwen3-8b&engine=vllm&users=16&context=32k",
+    "/fit?device=RTX+3060+12GB&model=qwen3-8b&engine=ollama&users=16&context=32k",
+)
+
+
+@pytest.mark.parametrize("address", SHORT)
+def test_a_way_fits(client: TestClient, address: str) -> None:
+    """A change with which it fits is a link where the page has a field for it, and where it leads to it fits."""
+    text = client.get(address).text
     assert 'data-tone="no"' in text
     mend = text[text.index('class="mend"') :]
-    links = re.findall(r'href="(/fit\?[^"]+)"', mend[: mend.index("</section>")])
-    assert links
+    mend = mend[: mend.index("</section>")]
+    links = re.findall(r'href="(/fit\?[^"]+)"', mend)
+    assert len(links) + mend.count("<code>") == mend.count("<li>")
     for link in links:
         assert 'data-tone="yes"' in client.get(link.replace("&amp;", "&")).text, link
+
+
+@pytest.mark.parametrize("engine", ["llama.cpp", "ollama", "vllm", "mlx"])
+def test_every_cache_that_is_offered_is_answered(client: TestClient, engine: str) -> None:
+    device = "M4+Max+128GB" if engine == "mlx" else "RTX+4090"
+    address = f"/fit?device={device}&model=llama3.1-8b&engine={engine}"
+    offered = re.findall(r'name="kv_type" value="(\w+)"', client.get(address).text)
+    layers = client.get(address.replace("/fit", "/api/v1/memory-map")).json()["layers"]
+    assert {layer["cache"] for layer in layers} <= set(offered)
+    for kind in offered:
+        found = client.get(f"{address}&kv_type={kind}")
+        assert found.status_code == 200
+        assert re.search(rf'value="{kind}"\s+checked', found.text), kind
+        asked = client.get(f"{address}&kv_type={kind}".replace("/fit", "/api/v1/memory-map")).json()
+        assert asked["layers"][0]["cache"] == kind
+
+
+def test_what_is_refused_has_no_map(client: TestClient) -> None:
+    text = client.get("/fit?device=RTX+4090&engine=mlx").text
+    assert "It does not run." in text
+    assert 'data-map=""' in text
 
 
 def test_the_page_and_python_agree(client: TestClient) -> None:
@@ -205,3 +237,18 @@ def test_a_public_copy_shows_nothing_of_this_computer(public: TestClient) -> Non
 
 def test_errors_are_not_kept(public: TestClient) -> None:
     assert public.get("/fit?model=nope").headers["cache-control"] == "no-store"
+
+
+def test_forms_keep_the_whole_question(client: TestClient) -> None:
+    """What a form has no field for stays in it: a change of another field asks about the same machine."""
+    from gyakusan.web.queries import CompareQuery, InspectQuery, PlanQuery
+
+    questions = {
+        "/fit?device=RTX+4090": InspectQuery,
+        "/plan?device=RTX+4090&memory=20GiB&ram=64GiB&currency=USD&first=60&quality=1": PlanQuery,
+        "/compare?device=RTX+4090&model=gpt-oss-20b&quant=MXFP4": CompareQuery,
+    }
+    for address, kind in questions.items():
+        names = set(re.findall(r'<(?:input|select)[^>]* name="([\w-]+)"', client.get(address).text))
+        left = set(kind.__struct_fields__) - names - {"gpus"}
+        assert left == set(), address

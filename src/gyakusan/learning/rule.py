@@ -118,9 +118,9 @@ def corrected(factor: Number, cells: Iterable[Cell], same: Callable[[str], Numbe
 
     factor: of the built-in interval; same: 1 for the name of the model that is asked about, 0 for others
     """
-    models: dict[tuple[str, float], list[Cell]] = defaultdict(list)
+    models: dict[str, list[Cell]] = defaultdict(list)
     for cell in cells:
-        models[cell.model, cell.trust].append(cell)
+        models[cell.model].append(cell)
     if not models:
         return 1.0, factor
     whole = (log(factor) / Z) ** 2
@@ -129,8 +129,9 @@ def corrected(factor: Number, cells: Iterable[Cell], same: Callable[[str], Numbe
     pull: Number = 0.0
     own: Number = 0.0
     own_pull: Number = 0.0
-    for (name, trust), some in models.items():
-        weights = [1 / (of_load + cell.noise) for cell in some]
+    for name, some in models.items():
+        trust = max(cell.trust for cell in some)
+        weights = [cell.trust / trust / (of_load + cell.noise) for cell in some]
         precision = sum(weights)
         mean = sum(w * cell.shift for w, cell in zip(weights, some, strict=True)) / precision
         is_own = same(name)

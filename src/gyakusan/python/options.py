@@ -167,8 +167,11 @@ def _cache_types(name: str, kind: str) -> Mapping[str, object]:
     """Return the settings that give keys and values a type. Raises BadSetting where the engine has no such choice."""
     if name == DEFAULT:
         return {"key_type": kind, "value_type": kind}
-    found = engine(name).cache_setting("Q8_0" if kind.upper() == "Q8_0" else "F16")
-    if found is None or kind.upper() not in ("F16", "Q8_0"):
+    rules, wanted = engine(name), kind.upper()
+    if wanted == "F16":
+        return rules.cache_setting("F16") or {}  # what it has anyway
+    found = rules.cache_setting(wanted) if wanted in ("Q8_0", "Q4_0") else None
+    if found is None or (wanted == "Q4_0" and found == rules.cache_setting("Q8_0")):
         raise BadSetting(
             "{name} has no cache of type {kind}.",
             name=name,

@@ -81,7 +81,7 @@ class ModelGroup:
         if most is not None and most < 1:
             raise BadSetting("{name} cannot be {value}.", name="models_max", value=most, mend="Give 1 or more.")
         wanted = min(len(members), len(members) if most is None else most)
-        if most is not None and wanted > self.fitting and not anyway:
+        if most is not None and wanted > max(1, self.fitting) and not anyway:
             raise self._too_many(wanted)
         self.models_max = max(1, min(wanted, self.fitting)) if most is None or not anyway else wanted
 

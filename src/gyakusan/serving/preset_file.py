@@ -15,6 +15,8 @@ from gyakusan.errors import ServerError
 from gyakusan.serving.process import FileKeeper
 
 _PATIENCE = 10.0
+TRIES, SILENT = 3, 0
+"""A process that does not answer is asked again; whether it asks for the key is not known, so it does not pass."""
 
 
 class PresetFile:
@@ -55,7 +57,7 @@ def check_keyed(module: RouterModule, lines: Iterable[str]) -> None:
     """Raise ServerError if a model's own process answers without the key: everybody on this computer would get past the front."""
     path, body = module.inner_probe()
     for port in module.inner_ports(lines):
-        status = _status(port, path, body)
+        status = next((s for _ in range(TRIES) if (s := _status(port, path, body)) != SILENT), SILENT)
         if status not in (None, http.client.UNAUTHORIZED):
             raise ServerError(
                 "This server's router starts models that answer without a key: port {port} said {status}.",
@@ -64,12 +66,14 @@ def check_keyed(module: RouterModule, lines: Iterable[str]) -> None:
 
 
 def _status(port: int, path: str, body: str) -> int | None:
-    """Return what a process of this computer answers without a key, None if nobody listens there."""
+    """Return what a process of this computer answers without a key, None if nobody listens there, SILENT for no answer."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_PATIENCE)
     try:
         connection.request("POST", path, body, {"Content-Type": "application/json"})
         return connection.getresponse().status
-    except (OSError, http.client.HTTPException):
+    except ConnectionError:  # nobody listens, or it has just ended
         return None
+    except (OSError, http.client.HTTPException):
+        return SILENT
     finally:
         connection.close()

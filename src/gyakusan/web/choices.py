@@ -6,8 +6,6 @@ from functools import cache
 
 from gyakusan.engines.registry import NAMES
 
-CACHES = ("f16", "q8_0", "q4_0")
-
 
 @cache
 def model_names() -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from gyakusan.engines.service_files import compose_file, has_systemd, service, s
 from gyakusan.errors import BadSetting, GyakusanError
 from gyakusan.message import Message, people, say
 from gyakusan.planning.predict.capacity import MOST_USERS, find_capacity
+from gyakusan.planning.predict.memory_map import cache_types, own_cache
 from gyakusan.planning.predict.ways import Way, formats_of
 from gyakusan.python.inspection import Inspection
 from gyakusan.show import ledger as ledgers
@@ -84,14 +85,14 @@ def draw(request: Request) -> Response:
     asked: dict[str, Any] = {
         "engines": engine_names(), "models": model_names(), "devices": device_names(), "formats": formats,
         "shown_formats": [format_name(name) for name in formats], "quant": d.quantization,
-        "context": int(found.load.context), "users": int(found.load.users), "cache": query.kv_type or d.cache_type,
+        "context": int(found.load.context), "users": int(found.load.users), "cache": own_cache(d), "caches": cache_types(d.rules),
     }  # fmt: skip
     return page(
         request, "fit.html", say("Does {model} fit on {machine}?", model=d.name, machine=machine_words(d.machine)),
         **asked, query=query, found=found, tone=_tone(found), verdict=_verdict(found), spare=_spare(found.tightest, found),
         takes=_takes(found), bars=[_bar(a) for a in found.accounts], ways=list(_ways(query, found)), room=_room(found),
         tiles=list(_tiles(found)), tabs=list(_tabs(found)), lines=list(_lines(found)), gib=gib, format_name=format_name,
-        map_address=address("/api/v1/memory-map", **_named(query)), words=_script_words(reader),
+        map_address="" if found.refusals else address("/api/v1/memory-map", **_named(query)), words=_script_words(reader),
         neighbours=_neighbours(query, found),
     )  # fmt: skip
 
@@ -172,22 +173,23 @@ def _bar(account: Account) -> Bar:
 
 
 def _ways(query: InspectQuery, found: Inspection) -> Iterator[tuple[Way, str, str]]:
-    """Yield each change that mends it, the address that makes it, and what is then to spare."""
+    """Yield each change with which it fits, the address that makes it, and what is to spare; "" where no field makes it."""
     for way in found.ways[:4]:
-        yield way, address("/fit", **{**_named(query), **_changed(way)}), spare_gib(way.surely_left)
+        changed = _changed(way)
+        to = "" if changed is None else address("/fit", **{**_named(query), **changed})
+        yield way, to, spare_gib(way.surely_left)
 
 
-def _changed(way: Way) -> dict[str, Any]:
-    """Return the values of the address that a way changes: its options as they are typed."""
+def _changed(way: Way) -> dict[str, str] | None:
+    """Return the values of the address that a way changes: its options as they are typed. None if one has no field here."""
+    changed: dict[str, str] = {}
     words = shlex.split(way.options)
-    changed: dict[str, Any] = {}
-    for i, word in enumerate(words):
-        if word.startswith("--"):
-            name = word[2:].replace("-", "_")
-            value = words[i + 1] if i + 1 < len(words) and not words[i + 1].startswith("--") else "1"
-            if name in InspectQuery.__struct_fields__:
-                changed[name] = value
-    return changed
+    for option, value in zip(words[::2], words[1::2], strict=False):
+        name = option.removeprefix("--").replace("-", "_")
+        if not option.startswith("--") or value.startswith("--") or name not in InspectQuery.__struct_fields__:
+            return None
+        changed[name] = value
+    return None if len(words) % 2 else changed
 
 
 def _room(found: Inspection) -> Message | None:

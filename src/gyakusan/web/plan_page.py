@@ -13,6 +13,7 @@ from starlette.responses import Response
 from gyakusan.engines.service_files import command_line
 from gyakusan.errors import GyakusanError
 from gyakusan.message import say
+from gyakusan.planning.predict.memory_map import own_cache
 from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.ways_out import no_plan
 from gyakusan.python.planning import Plans
@@ -30,10 +31,12 @@ TASK_TEXTS = {
     "translation": "Translation",
 }  # fmt: skip
 PREFER_TEXTS = {"balanced": "Balanced", "quality": "Quality", "speed": "Speed", "price": "Price"}
+UNSEEN = ("memory", "ram", "currency", "first", "quality", "gpus")
+"""Parts of the question that the form has no field for; it keeps them."""
 BUDGETS = tuple(
     10_000 * n for n in (10, 15, 20, 25, 30, 40, 50, 60, 80, 100, 120, 150, 200, 250, 300, 400, 500, 800, 1000)
 )
-"""Stops of the slider of the budget [JPY]."""
+"""Stops of the slider of the budget [JPY]; of another currency its script takes a hundredth."""
 PUBLIC_DEVICE = "RTX 4090"
 
 
@@ -63,16 +66,11 @@ def draw(request: Request) -> Response:
     return page(
         request, "plan.html", say("Which model, on which machine"), query=query, answer=_report(found),
         why=() if found.why is None else reasons(found, found.why),
-        rows=list(_rows(found)), everything=listing(found) if found.plans else (), models=model_names(),
+        rows=list(_rows(found, query)), everything=listing(found) if found.plans else (), models=model_names(),
         devices=device_names(), engines=engine_names(), tasks=TASK_TEXTS.items(), prefers=PREFER_TEXTS.items(),
-        count=f"{found.count:,}", budgets=_budgets(query),
+        count=f"{found.count:,}", hidden={name: getattr(query, name) for name in UNSEEN},
+        budgets=" ".join(map(str, BUDGETS)),
     )  # fmt: skip
-
-
-def _budgets(query: PlanQuery) -> str:
-    """Return the stops of the slider of the budget: of yen, or of a currency whose unit is worth a hundred times more."""
-    scale = 1 if query.budget is None or "JPY" in query.budget.upper() or "円" in query.budget else 0.01
-    return " ".join(f"{stop * scale:.0f}" for stop in BUDGETS)
 
 
 def _report(found: Plans) -> Report:
@@ -84,18 +82,21 @@ def _report(found: Plans) -> Report:
     )
 
 
-def _rows(found: Plans) -> Iterator[Row]:
+def _rows(found: Plans, query: PlanQuery) -> Iterator[Row]:
     for number, plan in enumerate(found.plans, 1):
         then = tuple(shlex.join(words) for words in plan.command.then)
-        yield Row(number, plan, _fit(plan), _command(plan), then)
+        yield Row(number, plan, _fit(plan, query), _command(plan), then)
 
 
-def _fit(plan: Plan) -> str:
-    d = plan.deployment
+def _fit(plan: Plan, query: PlanQuery) -> str:
+    """Return the address of the same deployment on the page Fit: on the machine as it was typed, or the one to buy."""
+    d, cache = plan.deployment, own_cache(plan.deployment)
+    owned = plan.offer.owned
     values: dict[str, Any] = {
-        "model": plan.name, "quant": plan.quantization, "engine": plan.engine, "device": d.machine.name,
-        "context": int(d.load.context), "users": int(d.load.users),
-        "kv_type": None if d.cache_type == "f16" else d.cache_type,
+        "model": plan.name, "quant": plan.quantization, "engine": plan.engine,
+        "device": query.device if owned else d.machine.name, "memory": query.memory if owned else None,
+        "ram": query.ram, "context": int(d.load.context), "users": int(d.load.users), "images": query.images,
+        "kv_type": None if cache == "f16" else cache,
     }  # fmt: skip
     return address("/fit", **values)
 

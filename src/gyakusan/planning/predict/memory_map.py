@@ -14,6 +14,7 @@ from gyakusan.core.arrays import Number
 from gyakusan.core.ledger import KINDS, Account, Fit, LineKind
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Device
+from gyakusan.engines.base import EngineModule, EngineSettings
 from gyakusan.engines.deployment import Deployment, deploy
 from gyakusan.errors import GyakusanError
 
@@ -21,8 +22,6 @@ CONTEXTS = tuple(1024 * k for k in (2, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 19
 """Stops of the slider of the context; those beyond what the model was trained for are left out. [tokens]"""
 USERS = (1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 24, 32, 48, 64)
 """Stops of the slider of the people."""
-CACHES = ("f16", "q8_0", "q4_0")
-"""Types of the KV cache, in the words of llama.cpp; an engine that has none of a name is asked for the others."""
 MOST_STOPS = 12
 """Contexts at most: a column on a phone is a finger wide."""
 FEW_STOPS, FEW_USERS = 7, (1, 2, 4, 8, 16, 32)
@@ -79,11 +78,11 @@ class MemoryMap(Struct, frozen=True):
 
 
 def stops(trained: int, asked: int, most: int = MOST_STOPS) -> tuple[int, ...]:
-    """Return the contexts of the slider [tokens]: up to the trained one, with that and the asked one among them.
+    """Return the contexts of the slider [tokens]: up to the trained one (1M at most), with the asked one among them.
 
     trained: context that the model was trained for, 0 = unknown
     asked: context of the question
-    most: how many at most; every second of the smaller ones goes first
+    most: how many at most; those nearest to their neighbours go first
     """
     end = trained or max(asked, 131072)
     found = sorted({c for c in CONTEXTS if c <= end} | ({end} if end <= CONTEXTS[-1] else set()) | {asked})
@@ -98,33 +97,46 @@ def memory_map(deployment: Deployment) -> MemoryMap:
     load, trained = deployment.load, deployment.model.trained_context
     contexts = stops(trained, int(load.context))
     users = tuple(sorted({*USERS, int(load.users)}))
-    caches = (deployment.cache_type, *(c for c in CACHES if c != deployment.cache_type))
+    own = own_cache(deployment)
+    caches = (own, *(c for c in cache_types(deployment.rules) if c != own))
     if _at_once(deployment, deployment.changes, contexts, users) is None:
         contexts = stops(trained, int(load.context), FEW_STOPS)
         users = tuple(sorted({*FEW_USERS, int(load.users)}))
         caches = caches[:1]
     layers = []
     for cache in caches:
-        changes = _changes(deployment, cache)
-        if changes is None:
-            continue
         try:
-            layers.append(_layer(deployment, cache, changes, contexts, users))
+            layers.append(_layer(deployment, cache, _changes(deployment, cache), contexts, users))
         except GyakusanError:
-            if cache == deployment.cache_type:
+            if cache == own:
                 raise
     return MemoryMap(contexts, users, tuple(layers))
 
 
-def _changes(deployment: Deployment, cache: str) -> Mapping[str, object] | None:
-    """Return the settings with another type of cache, None where the engine has none."""
-    if cache == deployment.cache_type:
+def cache_types(rules: EngineModule[EngineSettings]) -> tuple[str, ...]:
+    """Return the types of the KV cache that an engine has, in the words of llama.cpp; equal settings are listed once."""
+    small, smaller = rules.cache_setting("Q8_0"), rules.cache_setting("Q4_0")
+    return ("f16", *(("q8_0",) if small else ()), *(("q4_0",) if smaller and smaller != small else ()))
+
+
+def own_cache(deployment: Deployment) -> str:
+    """Return the type of a deployment's KV cache among `cache_types`; its own word for another one, e.g. q5_1."""
+    types = cache_types(deployment.rules)
+    for name in types[1:]:
+        setting = deployment.rules.cache_setting(name.upper()) or {}
+        if all(str(getattr(deployment.settings, k)).upper() == str(v).upper() for k, v in setting.items()):
+            return name
+    return deployment.cache_type
+
+
+def _changes(deployment: Deployment, cache: str) -> Mapping[str, object]:
+    """Return the settings with another type of cache."""
+    if cache == own_cache(deployment):
         return deployment.changes
     if cache == "f16":
         own = {k for kind in ("Q8_0", "Q4_0") for k in deployment.rules.cache_setting(kind) or {}}
         return {k: v for k, v in deployment.changes.items() if k not in own}
-    setting = deployment.rules.cache_setting(cache.upper())
-    return {**deployment.changes, **setting} if setting else None
+    return {**deployment.changes, **(deployment.rules.cache_setting(cache.upper()) or {})}
 
 
 def _layer(

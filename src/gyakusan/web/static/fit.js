@@ -10,7 +10,8 @@ const GIB = 2 ** 30;
 const fill = (template, facts) => template.replace(/\{(\w+)\}/g, (_, name) => facts[name] ?? "");
 const whole = (n) => Math.round(n).toLocaleString("en-US");
 const people = (n) => (n === 1 ? words.one : fill(words.many, { n: whole(n) }));
-const fixed = (n, digits) => n.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+const even = (n, digits) => { const s = n * 10 ** digits, f = Math.floor(s); return (s - f === 0.5 ? f + (f % 2) : Math.round(s)) / 10 ** digits; };
+const fixed = (n, digits) => even(n, digits).toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits });
 // The same roundings as the server's: to spare is rounded down, short is rounded up.
 const gib = (bytes) => (bytes > 0 && bytes < 0.01 * GIB ? "<0.01" : fixed(bytes / GIB, 2));
 const down = (bytes) => { const n = bytes / GIB, digits = n >= 0.1 ? 1 : 2; return fixed(Math.floor(n * 10 ** digits) / 10 ** digits, digits); };
@@ -26,18 +27,21 @@ const el = (name, attributes, ...kids) => {
 let map = null; // the table of answers
 let asked = new URL(form.dataset.map, location.href);
 
-const layer = () => map.layers.find((l) => l.cache === cache()) ?? map.layers[0];
+const layer = () => map.layers.find((l) => l.cache === cache());
 const cache = () => form.elements.kv_type.value;
 const place = () => ({ c: Number($("s-context").value), u: Number($("s-users").value) });
 
+let loads = 0;
 async function load() {
-  const answer = await fetch(asked, { headers: { accept: "application/json" } });
-  if (!answer.ok) return;
-  map = await answer.json();
+  if (!form.dataset.map) return; // what the server refuses has no map
+  const mine = ++loads, answer = await fetch(asked, { headers: { accept: "application/json" } });
+  const found = answer.ok ? await answer.json() : null;
+  if (mine !== loads || found === null) return;
+  map = found;
   for (const [id, stops, value] of [["context", map.contexts, form.elements.context.value], ["users", map.users, form.elements.users.value]]) {
     const slider = $(`s-${id}`);
     slider.max = stops.length - 1;
-    slider.value = nearest(stops, Number(value));
+    slider.value = nearest(stops, count(value));
     slider.hidden = false;
   }
   $("map").hidden = false;
@@ -45,6 +49,7 @@ async function load() {
   speakSliders();
 }
 
+const count = (text) => Number((text.replaceAll(",", "").match(/[\d.]+/) ?? ["0"])[0]) * (/k\s*$/i.test(text) ? 1024 : 1);
 function nearest(stops, value) {
   let best = 0;
   stops.forEach((stop, i) => { if (stop <= value) best = i; });
@@ -187,15 +192,31 @@ function question() {
   for (const [name, value] of new FormData(form)) if (value !== "") data.set(name, value);
   return `${form.getAttribute("action")}?${data}`;
 }
-async function settle() {
-  const number = ++last, address = question();
-  history.replaceState(null, "", address);
+let waiting = null, leaving = null;
+function settle() { // a held key asks once
   for (const id of ["aside", "command", "ledger"]) $(id).classList.add("busy");
-  const answer = await fetch(address);
-  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+  clearTimeout(waiting);
+  waiting = setTimeout(follow, 150);
+}
+async function follow() {
+  const number = ++last, address = question();
+  leaving?.abort();
+  leaving = new AbortController();
+  history.replaceState(null, "", address);
+  let fresh;
+  try {
+    const answer = await fetch(address, { signal: leaving.signal });
+    if (answer.status === 429) { waiting = setTimeout(follow, 1000); return; }
+    fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+  } catch (error) {
+    if (error.name !== "AbortError") $("say").textContent = String(error.message);
+    return;
+  }
   if (number !== last) return; // another one was asked meanwhile
   if (!fresh.getElementById("answer")) { location.assign(address); return; }
   for (const id of ["answer", "aside", "command", "ledger"]) $(id).replaceWith(fresh.getElementById(id));
+  document.querySelector("footer").replaceWith(fresh.querySelector("footer"));
+  document.querySelector(".lang").replaceWith(fresh.querySelector(".lang"));
   for (const node of document.querySelectorAll("button.js")) node.hidden = false;
   $("say").textContent = $("verdict-text").textContent + " " + $("spare").textContent;
   document.title = fresh.title;
@@ -208,13 +229,15 @@ for (const input of form.querySelectorAll('input[name="kv_type"]')) input.addEve
   if (map?.layers.some((l) => l.cache === cache())) { drawMap(); show(); } else { asked.searchParams.set("kv_type", cache()); load(); }
   settle();
 });
-for (const name of ["context", "users"]) form.elements[name].addEventListener("change", (event) => {
-  event.stopPropagation();
-  if (map) $(`s-${name}`).value = nearest(name === "context" ? map.contexts : map.users, Number(form.elements[name].value));
-  if (map) moveMarker();
+for (const name of ["context", "users"]) form.elements[name].addEventListener("change", () => {
+  asked.searchParams.set(name, form.elements[name].value); // what is typed becomes a stop of the map
+  load();
   settle();
 });
-for (const name of ["quant", "engine"]) form.elements[name].addEventListener("change", () => location.assign(question()));
+// Every other field asks another question: the page is drawn anew.
+form.addEventListener("change", (event) => {
+  if (event.target.name && !["context", "users", "kv_type"].includes(event.target.name)) location.assign(question());
+});
 // Keys: m, d, c, u go to a field, y copies the command; not while one types.
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input:not([type=range]), select, textarea")) return;
