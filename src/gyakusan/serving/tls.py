@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gyakusan.doors.files import head
 from gyakusan.errors import BadSetting
 from gyakusan.serving.access import is_loopback
 
@@ -69,11 +70,10 @@ def open_tls(certificate: str, key: str) -> Tls:
 
 def _check_readable(file: Path) -> None:
     try:
-        with file.open("rb") as opened:
-            opened.read(1)
-    except OSError as error:
+        head(file, 1)
+    except (OSError, ValueError) as error:
         raise BadSetting(
-            "{file} cannot be read: {why}.", file=str(file), why=error.strerror or "?",
+            "{file} cannot be read: {why}.", file=str(file), why=getattr(error, "strerror", None) or str(error),
             mend="Check the path and its permissions.",
         ) from error  # fmt: skip
 

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 import msgspec
 from msgspec import Struct
 
+from gyakusan.engines.registry import DEFAULT
 from gyakusan.errors import BadSetting, UnknownName
 from gyakusan.message import say
 
@@ -38,7 +39,7 @@ class InspectQuery(Struct, frozen=True, kw_only=True):
 
     model: str = "gpt-oss-20b"
     quant: str | None = None
-    engine: str = "llama.cpp"
+    engine: str = DEFAULT
     device: str | None = None
     memory: str | None = None
     ram: str | None = None
