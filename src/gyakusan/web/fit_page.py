@@ -291,11 +291,11 @@ def _script_words(reader: Reader) -> dict[str, str]:
         "short": Message("{gib} GiB short"),
         "takes": Message("{people} with {context} tokens each take {low} to {high} GiB; {usable} GiB are usable."),
         "takes_one": Message("1 person with {context} tokens takes {low} to {high} GiB; {usable} GiB are usable."),
-        "one": say("1 person"), "many": Message("{n} people"), "copied": say("Copied"), "copy": say("Copy"),
-        "here": say("your question"), "contexts": say("context for each person"), "users": say("people at once"),
+        "one": say("1 person"), "many": Message("{n} people"),
+        "contexts": say("context for each person"), "users": say("people at once"),
         "fits": say("fits"), "unsure": say("may not fit"), "does_not": say("does not fit"),
         "edge": Message("edge with {cache}"), "cell": Message("{context} tokens x {people}: {gib} GiB, {fit}"),
-        "working": say("Working it out"), **{kind: say(text) for kind, text in PART_TEXTS.items()},
+        **{kind: say(text) for kind, text in PART_TEXTS.items()},
     }  # fmt: skip
     names = ("gib", "people", "context", "low", "high", "usable", "n", "cache", "fit")
     blank = {name: "{" + name + "}" for name in names}

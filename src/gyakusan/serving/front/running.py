@@ -10,7 +10,7 @@ import ssl
 import threading
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import cast
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import uvicorn
@@ -59,7 +59,7 @@ class Front:
         kind = Connection.kind(limits)
         self._table = kind.table
         encrypted = None if context is None else Handshake.kind(kind, context, self.local_port)
-        self._server = uvicorn.Server(_config(self.app, encrypted or kind, limits))
+        self._server = uvicorn.Server(config(self.app, encrypted or kind, limits))
         self._thread = threading.Thread(target=self._run, name="front", daemon=True)
 
     def start(self) -> None:
@@ -104,7 +104,8 @@ class Front:
             asyncio.run(serve())
 
 
-def _config(app: App, protocol: Callable[..., asyncio.Protocol], limits: Limits) -> uvicorn.Config:
+def config(app: Any, protocol: Callable[..., asyncio.Protocol], limits: Limits) -> uvicorn.Config:
+    """Return how uvicorn runs an application behind connections of ours: no log, no header of its own."""
     return uvicorn.Config(
         app,
         http=cast("type[asyncio.Protocol]", protocol),

@@ -15,7 +15,7 @@ document.addEventListener("click", async (event) => {
     return;
   }
   const said = button.textContent;
-  button.textContent = document.documentElement.lang === "ja" ? "コピーしました" : "Copied";
+  button.textContent = document.body.dataset.copied;
   setTimeout(() => { button.textContent = said; }, 1500);
 });
 
