@@ -50,6 +50,11 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "heads i32": (made({"llama.attention.head_count": (I32, 4)}), "head_count is not of the type u32"),
     "base u32": (made({"llama.rope.freq_base": (U32, 10_000)}), "freq_base is not of the type f32"),
     "base nan": (made({"llama.rope.freq_base": (F32, float("nan"))}), r"freq_base is nan\."),
+    "other width": (made({"llama.embedding_length": (U32, 512)}), r"token_embd\.weight is 256 x 320, but llama\.embed"),
+    "other vocabulary": (
+        made({"llama.vocab_size": (U32, 321), "tokenizer.ggml.model": (STRING, "none")}),
+        r"token_embd\.weight is 256 x 320, but llama\.vocab_size is 321",
+    ),
     "hole": (made(hole=32), "and 0|begins at byte"),
     "big endian": (building.small(">"), "written for big-endian computers"),
 }

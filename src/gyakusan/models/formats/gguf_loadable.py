@@ -1,7 +1,7 @@
 """What llama.cpp's loader refuses, although the bytes are a GGUF file: said before a server is asked to load it.
 
 Source: llama.cpp b11434, gguf.cpp (offsets), src/llama-model-loader.cpp (GGUFMeta::GKV, types of keys),
-src/llama-model.cpp (load_hparams, blocks and their tensors).
+src/llama-model.cpp (load_hparams, blocks and their tensors), llama-model-loader.cpp (check_tensor_dims).
 """
 
 from __future__ import annotations
@@ -27,6 +27,16 @@ TYPES = {
     **dict.fromkeys(("rope.freq_base", "attention.layer_norm_epsilon", "attention.layer_norm_rms_epsilon"), F32),
 }  # fmt: skip
 """Keys of every architecture that the loader reads, and the only type of a single value that it takes."""
+WIDTH, VOCABULARY, EXPERTS, FREE = "embedding_length", "vocab_size", "expert_count", ""
+SHAPES: dict[str, tuple[str, ...]] = {
+    "token_embd.weight": (WIDTH, VOCABULARY), "output.weight": (WIDTH, VOCABULARY), "output_norm.weight": (WIDTH,),
+    "attn_norm.weight": (WIDTH,), "ffn_norm.weight": (WIDTH,), "attn_q.weight": (WIDTH, FREE),
+    "attn_k.weight": (WIDTH, FREE), "attn_v.weight": (WIDTH, FREE), "attn_output.weight": (FREE, WIDTH),
+    "ffn_gate.weight": (WIDTH, FREE), "ffn_up.weight": (WIDTH, FREE), "ffn_down.weight": (FREE, WIDTH),
+    "ffn_gate_inp.weight": (WIDTH, EXPERTS), "ffn_gate_exps.weight": (WIDTH, FREE, EXPERTS),
+    "ffn_up_exps.weight": (WIDTH, FREE, EXPERTS), "ffn_down_exps.weight": (FREE, WIDTH, EXPERTS),
+}  # fmt: skip
+"""Tensors of every architecture that has them, and the keys that their sizes repeat; the block is left out."""
 _NAMES = {U32: "u32", F32: "f32"}
 _BLOCK = re.compile(r"blk\.(0|[1-9]\d{0,4})\..+", re.ASCII)
 _MEND = "The file is damaged, or its converter had a fault: download another one."
@@ -47,6 +57,7 @@ def check(header: Header) -> None:
     for key, kind in TYPES.items():
         _check_type(header, f"{architecture}.{key}", kind)
     _check_blocks(header, architecture)
+    _check_shapes(header, architecture)
 
 
 def _check_type(header: Header, key: str, kind: int) -> None:
@@ -78,6 +89,21 @@ def _check_blocks(header: Header, architecture: str) -> None:
     absent = next((i for i in range(min(needed, len(there) + 1)) if i not in there), None)
     if absent is not None:
         _bad(header, "{file} claims {count} blocks, but has no tensor of block {n}.", count=count, n=absent)
+
+
+def _check_shapes(header: Header, architecture: str) -> None:
+    """Refuse tensors that are not as large as the keys say: the loader compares every size."""
+    sizes = {k: header.metadata.get(f"{architecture}.{k}") for k in (WIDTH, VOCABULARY, EXPERTS)}
+    if header.metadata.get("tokenizer.ggml.model") != "none":
+        sizes[VOCABULARY] = header.count("tokenizer.ggml.tokens")  # what the key says counts for nothing then
+    known = {k: v for k, v in sizes.items() if type(v) is int and v > 0}
+    for t in header.tensors:
+        keys = SHAPES.get(t.name.split(".", 2)[-1] if t.name.startswith("blk.") else t.name, ())
+        found = (*t.shape, *(1,) * (len(keys) - len(t.shape)))
+        wrong = next((k for k, n in zip(keys, found, strict=False) if n != known.get(k, n)), None)
+        if wrong is not None:
+            shape, facts = " x ".join(map(str, t.shape)), {"key": f"{architecture}.{wrong}", "size": known[wrong]}
+            _bad(header, "{file}: {name} is {shape}, but {key} is {size}.", name=t.name[:80], shape=shape, **facts)
 
 
 def _bad(header: Header, template: str, **facts: Any) -> NoReturn:
