@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from functools import lru_cache
 from pathlib import Path
 
 from gyakusan.errors import SourceError
@@ -16,7 +17,7 @@ RELEASE = "2026.11.23"
 
 def own() -> Path:
     """Return the folder of the user's own records: $XDG_CONFIG_HOME/gyakusan/catalog, usually ~/.config/gyakusan/catalog."""
-    return _home("XDG_CONFIG_HOME", ".config") / "gyakusan" / "catalog"
+    return _home("XDG_CONFIG_HOME", ".config", "gyakusan", "catalog")
 
 
 def own_files() -> tuple[Path, ...]:
@@ -36,17 +37,17 @@ def own_files() -> tuple[Path, ...]:
 
 def fetched() -> Path:
     """Return the folder of fetched releases: $XDG_DATA_HOME/gyakusan/catalog, usually ~/.local/share/gyakusan/catalog."""
-    return _home("XDG_DATA_HOME", ".local/share") / "gyakusan" / "catalog"
+    return _home("XDG_DATA_HOME", ".local/share", "gyakusan", "catalog")
 
 
 def state() -> Path:
     """Return the folder of what is kept between calls: $XDG_STATE_HOME/gyakusan, usually ~/.local/state/gyakusan."""
-    return _home("XDG_STATE_HOME", ".local/state") / "gyakusan"
+    return _home("XDG_STATE_HOME", ".local/state", "gyakusan")
 
 
 def settings() -> Path:
     """Return the folder of the user's own files: $XDG_CONFIG_HOME/gyakusan, usually ~/.config/gyakusan."""
-    return _home("XDG_CONFIG_HOME", ".config") / "gyakusan"
+    return _home("XDG_CONFIG_HOME", ".config", "gyakusan")
 
 
 def write_named(path: Path, text: str | bytes, mode: int = 0o644) -> None:
@@ -92,6 +93,11 @@ def write_private(path: Path, text: str | bytes, mode: int = 0o600) -> None:
         raise
 
 
-def _home(variable: str, usual: str) -> Path:
-    value = os.environ.get(variable, "")
-    return Path(value) if os.path.isabs(value) else Path(os.path.expanduser("~"), usual)
+def _home(variable: str, usual: str, *names: str) -> Path:
+    return _folder(os.environ.get(variable, ""), os.path.expanduser("~"), usual, *names)
+
+
+@lru_cache(32)  # every look at a record asks for two of them
+def _folder(value: str, home: str, *names: str) -> Path:
+    usual, *rest = names
+    return Path(value, *rest) if os.path.isabs(value) else Path(home, usual, *rest)

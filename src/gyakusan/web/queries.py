@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from types import UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
@@ -149,7 +150,7 @@ def read(kind: type[T], pairs: Sequence[tuple[str, str]]) -> T:
     """
     if len(pairs) > MOST_PAIRS:
         raise BadSetting("The address asks {n} things.", n=len(pairs), mend="Ask for at most 64.")
-    fields = get_type_hints(kind)
+    fields = _fields(kind)
     found: dict[str, Any] = {}
     for given, value in pairs:
         name = given.replace("-", "_")
@@ -165,12 +166,17 @@ def read(kind: type[T], pairs: Sequence[tuple[str, str]]) -> T:
     return _converted(kind, found)
 
 
+@cache
+def _fields(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind)
+
+
 def _converted(kind: type[T], found: Mapping[str, Any]) -> T:
     try:
         return msgspec.convert(found, kind, strict=False)
     except msgspec.ValidationError as error:
         name = str(error).rpartition("$.")[2].rstrip("`") or "?"
-        raise _unfit(name, str(found.get(name, "?")), get_type_hints(kind).get(name, str)) from None
+        raise _unfit(name, str(found.get(name, "?")), _fields(kind).get(name, str)) from None
 
 
 def _unfit(name: str, value: str, kind: Any) -> BadSetting:
