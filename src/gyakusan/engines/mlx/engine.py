@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -95,8 +96,15 @@ UNLIMITED = Machine("Mac", (Device("Mac", "unified", 4096 * GIB, "metal"),), Non
 def settings(model: Model, load: Load, machine: Machine, **changes: Any) -> Settings:
     """The server's defaults for this load, weights as MLX's nearest format. Raises UnknownName for unknown fields."""
     check_fields(Settings, changes)
-    chosen = {"context": load.context, "users": load.users, "weights": format_of(model.quantization), **changes}
+    here = {"weights": format_of(model.quantization), "nax": has_neural_accelerators(machine)}
+    chosen = {"context": load.context, "users": load.users, **here, **changes}
     return Settings(**chosen)
+
+
+def has_neural_accelerators(machine: Machine) -> bool:
+    """Return True for a Mac of the M5 or a later generation. Source: mlx, is_nax_available."""
+    found = re.search(r"\bM(\d+)\b", machine.gpus[0].name if machine.gpus else "")
+    return found is not None and int(found[1]) >= 5
 
 
 def refusals(model: Model, machine: Machine, settings: Settings) -> tuple[Message, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import structs
 
-from gyakusan.core.model import Attention, Indexer, Latent, Memory, Model
+from gyakusan.core.model import Attention, Experts, Indexer, Latent, Memory, Model
 
 WHOLE = frozenset({"gemma2", "phi3", "qwen2", "smallthinker", "granite-swa"})
 """Architectures whose file has no make_cache: window layers keep every token."""
@@ -19,6 +19,9 @@ LISTED = frozenset({"falcon-h1", "deepseek32", "glm-dsa", "minimax-m3"})
 TWO_SIDED = frozenset({"deepseek32", "glm-dsa"})
 """The indexer's cache holds zeros as values, as wide as its keys. deepseek_v32.Indexer"""
 
+V2_EXPERTS = 160
+"""Routed experts of DeepSeek-V2, the most that one of its line has: V3 has 256, Kimi-K2 384."""
+
 
 def memory(model: Model) -> tuple[Memory, ...]:
     """Return the groups of layers with a cache or a state under MLX-LM, in MLX's own widths."""
@@ -28,10 +31,12 @@ def memory(model: Model) -> tuple[Memory, ...]:
 def expands(model: Model) -> bool:
     """Return True if the file multiplies latent vectors out before it stores them: DeepSeek-V2 and its Lite and Coder.
 
-    V3's file and those after it store the latent vector. Only they balance experts by a bias.
+    V3's file and those after it store the latent vector. Only they balance experts by a bias; early conversions of them left
+    it out, so that the number of experts tells as well.
     """
     biased = any("exp_probs_b" in t.name for t in model.tensors)
-    return model.architecture == "deepseek2" and not biased
+    most = max((f.count for f in model.feed_forward if isinstance(f, Experts)), default=0)
+    return model.architecture == "deepseek2" and not biased and most <= V2_EXPERTS
 
 
 def batches(model: Model) -> bool:

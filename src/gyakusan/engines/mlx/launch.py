@@ -13,8 +13,8 @@ from gyakusan.engines.mlx.settings import Settings
 from gyakusan.errors import GyakusanError, ServerError
 
 PACKAGE, PROGRAM = "mlx_lm", "mlx_lm.server"
-_OURS = ("context", "users", "weights")
-"""Settings that the load and the files decide, and no option."""
+_OURS = ("context", "users", "weights", "mlx", "nax")
+"""Settings that the load, the files, the chip and the library decide, and no option."""
 _UNNEEDED = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
 """The model is on this computer: the server fetches nothing, and needs nobody's token."""
 

@@ -9,14 +9,12 @@ from gyakusan.core.arrays import Number
 from gyakusan.core.broadcast import maximum, minimum
 from gyakusan.core.ledger import Line
 from gyakusan.core.model import Attention, Experts, Latent, Model
-from gyakusan.engines.mlx import families
+from gyakusan.engines.mlx import families, fused_attention
 from gyakusan.engines.mlx.cache import BF16, F32, Held
 from gyakusan.engines.mlx.settings import Settings
 from gyakusan.message import say
 from gyakusan.units import GIB, MIB
 
-FUSED = frozenset({64, 80, 128})
-"""Widths of heads with a Metal kernel that never writes the scores of a prompt. scaled_dot_product_attention.cpp"""
 PROCESS = (200 * MIB, 400 * MIB, GIB)
 """Python, libraries, Metal's kernels: guessed, no Mac was asked [B]."""
 
@@ -43,30 +41,49 @@ def _activations(model: Model, s: Settings, running: Number) -> Line:
 
 
 def _scores(model: Model, s: Settings, running: Number) -> tuple[Line, ...]:
-    """Return the attention scores of a chunk against all tokens, where no fused kernel avoids them [B]."""
-    wide = [m for m in families.memory(model) if isinstance(m, Attention | Latent)]
-    if not wide:
-        return ()
+    """Return the attention scores of a chunk, where no fused kernel avoids them [B]. The widest layer decides."""
+    layers = [m for m in families.memory(model) if isinstance(m, Attention | Latent)]
+    batch = minimum(running, s.prompt_concurrency)
     quantised = s.kv_bits is not None
-    spared = all(isinstance(m, Attention) and m.key_head == m.value_head and m.key_head in FUSED for m in wide)
-    if spared and not quantised:
+    written = [m for m in layers if quantised or not fused_attention.is_fused(m, s.mlx)]
+    if not written:
         return ()
-    heads = max(m.heads for m in wide)
-    tokens = minimum(s.context, s.prefill_step_size) * minimum(running, s.prompt_concurrency)
-    size = heads * tokens * s.context * BF16
-    formula = f"{heads} heads x chunk x context x {BF16} B"
+    size = maximum(*(_scores_of(m, s) for m in written)) * batch
+    widest = max(written, key=lambda m: m.heads)
+    formula = f"{widest.heads} heads x chunk x context x {BF16} B"
     if quantised:
-        return (
-            Line(
-                "compute.scores",
-                size,
-                "derived",
-                say("attention scores of a chunk: a quantised cache has no fused kernel"),
-                formula,
-            ),
-        )
-    reason = say("attention scores of a chunk, if MLX has no fused kernel for this head width")
-    return (Line("compute.scores", 0, "assumed", reason, formula, low=0, high=size),)
+        reason = say("attention scores of a chunk: a quantised cache has no fused kernel")
+        return (Line("compute.scores", size, "derived", reason, formula),)
+    width = _width(widest)
+    if any(fused_attention.may_be_fused(m, s) for m in written):
+        sure = bool(s.mlx) and all(fused_attention.may_be_fused(m, s) for m in written)
+        reason = say("attention scores of a chunk: MLX {since} avoids them on M5 for heads of {width}",
+                     since=fused_attention.since(width), width=width)  # fmt: skip
+        return (Line("compute.scores", 0 if sure else size, "assumed", reason, formula, low=0, high=size),)
+    reason = say("attention scores of a chunk: MLX has no fused kernel for heads of {width}", width=width)
+    return (Line("compute.scores", size, "derived", reason, formula),)
+
+
+def _width(memory: Attention | Latent) -> int:
+    return memory.key_head if isinstance(memory, Attention) else memory.nope + memory.rope
+
+
+def _scores_of(memory: Attention | Latent, s: Settings) -> Number:
+    """Return the scores of one layer for one prompt; latent keys and values are multiplied out for it as well [B].
+
+    The scores of a latent layer's rotated part are the mask of the rest, which has scores of its own unless it is fused.
+    Source: mlx/fast.cpp (the fallback of scaled_dot_product_attention: matmul, where, softmax, each in place of the one
+    before it); mlx_lm/models/deepseek_v3.py (pe_scores, embed_q, unembed_out).
+    """
+    chunk = minimum(s.context, s.prefill_step_size)
+    window = getattr(memory, "window", None)
+    keys = s.context if window is None else minimum(s.context, window - 1 + chunk)
+    once = memory.heads * chunk * keys * BF16
+    if isinstance(memory, Attention):
+        return once
+    spared = memory.nope == memory.value_head and memory.nope in fused_attention.WIDTHS
+    expanded = memory.heads * keys * (memory.nope + memory.value_head) * BF16
+    return once * (1 if spared else 2) + expanded
 
 
 def _logits(model: Model, running: Number) -> Line:

@@ -5,6 +5,7 @@ Source: mlx-lm 0.32.2, mlx_lm/server.py (main), mlx_lm/utils.py (quantize_model)
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from msgspec import Struct
@@ -67,6 +68,8 @@ class Settings:
     decode_concurrency: requests that generate at once
     prompt_concurrency: requests whose prompts are read at once
     draft_model: path of a draft model, None = none; with one, one request is served at a time
+    mlx: version of mlx, the library below; "" = not known
+    nax: True if the GPU has neural accelerators (M5 and later)
     """
 
     context: Number
@@ -81,6 +84,8 @@ class Settings:
     decode_concurrency: int = 32
     prompt_concurrency: int = 8
     draft_model: str | None = None
+    mlx: str = ""
+    nax: bool = False
 
     @property
     def format(self) -> Format:
@@ -109,6 +114,13 @@ def check(settings: Settings) -> Settings:
         raise BadSetting("kv_bits cannot be {bits}.", bits=settings.kv_bits, mend="Give 8 or 4, or leave it out.")
     if settings.kv_group_size not in (32, 64, 128):
         raise BadSetting("kv_group_size cannot be {n}.", n=settings.kv_group_size, mend="Give 32, 64 or 128.")
+    if settings.mlx and not re.match(r"v?\d+\.\d+", settings.mlx):
+        raise BadSetting(
+            "{name} cannot be {value}.",
+            name="mlx",
+            value=repr(settings.mlx[:40]),
+            mend="Give a version such as 0.32.4.",
+        )
     for name in ("context", "users", "prefill_step_size", "decode_concurrency", "prompt_concurrency"):
         value = getattr(settings, name)
         if not is_array(value) and value < 1:
