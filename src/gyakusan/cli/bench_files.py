@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable
 
-from gyakusan.load_testing import ramp
 from gyakusan.load_testing.result import BenchResult, Distribution, StepResult
-from gyakusan.message import Message, say
 from gyakusan.show.bench import screen
-from gyakusan.show.charts.lines import Line, chart
-from gyakusan.show.html import page
-from gyakusan.show.tree import Words
+from gyakusan.show.bench_report import bench_report
+from gyakusan.show.report import page
 from gyakusan.text import Language, tell
 
 COLUMNS = (
@@ -26,12 +22,7 @@ COLUMNS = (
 
 def html_page(result: BenchResult, language: Language) -> str:
     """Return the page of a bench."""
-
-    def told(words: Words) -> str:
-        return words if isinstance(words, str) else tell(words, language)
-
-    title = f"gyakusan bench: {result.model or result.endpoint}"
-    return page(title, language, screen(result), _charts(result, told), told)
+    return page(bench_report(result, screen(result)), language, lambda words: tell(words, language))
 
 
 def csv_table(result: BenchResult) -> str:
@@ -41,27 +32,6 @@ def csv_table(result: BenchResult) -> str:
     rows.writerow(COLUMNS)
     rows.writerows([_cells(s) for s in result.steps])
     return out.getvalue()
-
-
-def _charts(result: BenchResult, told: Callable[[Words], str]) -> list[str]:
-    steps = sorted(result.steps, key=lambda s: ramp.load(s.step))
-    if len({(s.step.shape, bool(s.step.users)) for s in steps}) != 1:
-        return []
-    across = told(say("people") if steps[0].step.users else say("requests/s"))
-    speed = told(Message("tokens/s"))
-
-    def line(name: Message, figure: Callable[[StepResult], float | None]) -> Line:
-        return Line(told(name), tuple((ramp.load(s.step), v) for s in steps if (v := figure(s)) is not None))
-
-    everybody = line(say("all"), lambda s: s.all.value if s.all else None)
-    one = line(say("tokens/s each"), lambda s: s.each.value if s.each else None)
-    middle = line(say("median"), lambda s: ramp.percentile(s.ttft, 50))
-    slow = line(say("slowest 5 %"), lambda s: ramp.percentile(s.ttft, 95))
-    return [
-        chart(told(say("Answer tokens a second of everybody")), across, speed, [everybody]),
-        chart(told(say("Answer tokens a second of one person")), across, speed, [one]),
-        chart(told(say("Time to the first token")), across, told(say("seconds")), [middle, slow]),
-    ]
 
 
 def _cells(s: StepResult) -> list[float | int | None]:

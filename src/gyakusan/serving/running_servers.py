@@ -123,6 +123,11 @@ class RunningServer(Struct, frozen=True, kw_only=True):
     local_url: str = ""
     certificate: str = ""
 
+    @property
+    def in_ram(self) -> bool:
+        """True where all that the server reported is in the computer's RAM; False where it reported nothing."""
+        return bool(self.buffers) and all(b.device == "host" for b in self.buffers)
+
 
 def running() -> tuple[RunningServer, ...]:
     """Return the servers that run on this computer, by name.

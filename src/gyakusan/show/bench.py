@@ -134,7 +134,7 @@ def _speed_sentence(result: BenchResult, best: StepResult) -> Message:
         if best.step.users
         else say("{rate} requests/min", rate=_short(60 * best.step.rate)),
         "each": "?" if best.each is None else _speed(best.each.value),
-        "first": _middle(best.ttft),
+        "first": middle_words(best.ttft),
     }
     if result.comparisons and not result.outside:
         return say("{name} serves {who} as planned: {each} tokens/s each, first token after {first} s.", **facts)
@@ -220,10 +220,10 @@ def _table(result: BenchResult) -> Table:
         row += [f"{s.step.shape.prompt:,}", f"{s.step.shape.answer:,}"] if mixed else []
         row += [
             _plus_minus(s.each),
-            _figure(s.all),
-            _time(_middle(s.ttft)),
+            figure_words(s.all),
+            _time(middle_words(s.ttft)),
             _time(_slowest(s.ttft)),
-            _figure(s.prefill),
+            figure_words(s.prefill),
         ]
         row += ["?" if s.good_share is None else f"{100 * s.good_share:.0f} %"] if good else []
         row += [f"{s.requests:,}", Text(f"{s.failed:,}", "bad" if s.failed else "plain")]
@@ -242,10 +242,10 @@ def _said_and_seen(rows: Sequence[Comparison]) -> Iterator[Section | Table | Tex
     )
     cells = tuple(
         (
-            _label(r),
+            comparison_label(r),
             f"{_value(r, r.predicted)} ({_value(r, r.low)}-{_value(r, r.high)})",
             _value(r, r.measured),
-            _off_by(r.error_share),
+            off_by(r.error_share),
             Text(say("inside"), "good") if r.inside else Text(say("outside"), "bad"),
         )
         for r in shown
@@ -258,7 +258,8 @@ def _said_and_seen(rows: Sequence[Comparison]) -> Iterator[Section | Table | Tex
         yield Text(say("The cause of a miss is not known."), "note")
 
 
-def _label(row: Comparison) -> Words:
+def comparison_label(row: Comparison) -> Words:
+    """Return what was compared."""
     if row.quantity == "memory":
         kind, _, device = row.label.partition(" ")
         unit = "GiB" if row.predicted >= GIB else "MiB"
@@ -274,7 +275,7 @@ def _value(row: Comparison, value: float) -> str:
     return _speed(value) if row.unit == "tokens/s" else _seconds(value)
 
 
-def _off_by(share: float) -> str:
+def off_by(share: float) -> str:
     """Return an error with its sign: "-3 %", "+0.4 %"."""
     if abs(share) >= 0.0095:
         return f"{100 * share:+.0f} %"
@@ -350,7 +351,8 @@ def _name(result: BenchResult) -> str:
     return whole(result.name or result.model or result.endpoint)
 
 
-def _middle(found: Distribution | None) -> str:
+def middle_words(found: Distribution | None) -> str:
+    """Return the median of a time in seconds, "?" where it is not known."""
     return "?" if found is None or found.p50 is None else _seconds(found.p50.value)
 
 
@@ -363,7 +365,8 @@ def _time(text: str) -> Words:
     return text if text == "?" else say("{n} s", n=text)
 
 
-def _figure(found: Figure | None) -> str:
+def figure_words(found: Figure | None) -> str:
+    """Return a speed, "?" where it is not known."""
     return "?" if found is None else _speed(found.value)
 
 

@@ -63,18 +63,21 @@ def _people(entry: RunningServer, live: Live | None) -> Words:
 
 def status(entry: RunningServer, live: Live | None, now: datetime) -> Tree:
     """Return what one server is, does and holds."""
-    facts = [
+    facts = [*described(entry), *_doing(live), Fact(say("memory"), (_held(entry, live),))]
+    verdict = Verdict((state(entry, live, now),), tone="plain")
+    told = (verdict, Pause(), Facts(tuple(facts)))
+    rows = rows_of(entry)
+    return (*told, Pause(), comparison(rows)) if rows else told
+
+
+def described(entry: RunningServer) -> tuple[Fact, ...]:
+    """Return what one server is: its models, program, address and key file."""
+    return (
         *(_models(entry) if entry.models else [Fact(say("model"), (_described(entry),))]),
         Fact(say("server"), (f"{entry.engine} {entry.version}".strip() or "?",)),
         Fact(say("address"), (whole(entry.url),)),
         *([Fact(say("key"), (home(Path(entry.key_file)),))] if entry.key_file else []),
-        *_doing(live),
-        Fact(say("memory"), (_held(entry, live),)),
-    ]
-    verdict = Verdict((_state(entry, live, now),), tone="plain")
-    told = (verdict, Pause(), Facts(tuple(facts)))
-    rows = rows_of(entry)
-    return (*told, Pause(), comparison(rows)) if rows else told
+    )
 
 
 def _models(entry: RunningServer) -> list[Fact]:
@@ -85,7 +88,8 @@ def _models(entry: RunningServer) -> list[Fact]:
     return [Fact(say("loaded"), (most,)), *each]
 
 
-def _state(entry: RunningServer, live: Live | None, now: datetime) -> Message:
+def state(entry: RunningServer, live: Live | None, now: datetime) -> Message:
+    """Return how long one server has run, or that it is loading."""
     if not entry.ready:
         return say("{name} is loading its model.", name=entry.name)
     seconds = age(entry, now)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import isinf
 from typing import TYPE_CHECKING
 
 from gyakusan.message import Message, say
 from gyakusan.serving.front.metrics import SECONDS
+from gyakusan.show.charts.drawing import WIDE
+from gyakusan.show.charts.timeline import Series, Tick, timeline
 from gyakusan.show.ledger import PART_TEXTS
-from gyakusan.show.tree import Column, Fact, Facts, Pause, Table, Text, Tree, Verdict, Words
+from gyakusan.show.tree import Column, Fact, Facts, Pause, Table, Tell, Text, Tree, Verdict, Words
 from gyakusan.show.wording import gib, short
+from gyakusan.units import MIB
 
 if TYPE_CHECKING:
     from gyakusan.serving.observed import Observed, Rates
@@ -81,6 +85,23 @@ def _memory(now: Observed) -> Tree:
     if now.resident is not None:
         sizes["held"] = gib(now.resident)
     return table, Text(Message(MEMORY_TEXTS["most" in sizes, "held" in sizes], sizes))
+
+
+def held(looks: Sequence[Observed], tell: Tell, width: float = WIDE, *, in_ram: bool = True) -> str:
+    """Return RAM that the server's processes held at each look as a chart, "" where the system does not tell it.
+
+    in_ram: True where all that was planned is RAM, so that it stands in the chart beside what is held
+    """
+    known = [(o.at, o.resident / MIB) for o in looks if o.resident is not None]
+    if not known:
+        return ""
+    last = known[-1][0]
+    ticks = [Tick(last, say("now"))]
+    if last - known[0][0] >= 1:
+        ticks.append(Tick(known[0][0], say("{seconds} s ago", seconds=f"{last - known[0][0]:.0f}")))
+    said = (say("planned"), sum(looks[-1].planned.values()) / MIB) if in_ram else None
+    series = Series(say("held"), known)
+    return timeline(say("MiB of RAM that the server's processes hold"), [series], ticks, tell, width, said)
 
 
 def _planned(size: float, most: float | None) -> Words:

@@ -16,6 +16,7 @@ from gyakusan.message import say
 from gyakusan.show.report import charts_sheet
 from gyakusan.web import api, pages
 from gyakusan.web.guard import App, Guard
+from gyakusan.web.live_servers import LiveServers
 from gyakusan.web.rendering import CHARTS, STATIC, page
 from gyakusan.web.work import Work
 
@@ -53,6 +54,7 @@ def application(host: str, names: Iterable[str] = (), *, public: bool = False) -
     )
     found.state.public = public
     found.state.work = Work()
+    found.state.live = LiveServers()
     return Guard(GZipMiddleware(found, minimum_size=SMALLEST_GZIP), host, names)
 
 

@@ -1,27 +1,159 @@
-"""The page of this computer: what it offers, and the servers that gyakusan started on it. A public copy has no such page."""
+"""The page of this computer: servers that run, with their memory as it is now, benches that were kept, what was found here.
+
+A public copy has no such page.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
+from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gyakusan.message import say
+from gyakusan.errors import GyakusanError
+from gyakusan.load_testing.result import BenchResult
+from gyakusan.load_testing.store import KeptBench, Store
+from gyakusan.message import Message, say
+from gyakusan.serving.registration import rows_of
+from gyakusan.show import bench as benches
+from gyakusan.show import bench_history, servers, watch
 from gyakusan.show import machine as machines
-from gyakusan.show import servers
-from gyakusan.web.rendering import page
+from gyakusan.show.bench_report import bench_report
+from gyakusan.show.report import Picture, Report
+from gyakusan.show.served import comparison
+from gyakusan.show.tree import Facts, Tone, Tree
+from gyakusan.web.live_servers import LiveServers, Seen
+from gyakusan.web.queries import ComputerQuery, read
+from gyakusan.web.rendering import page, part
+
+MOST_BENCHES = 30
+"""Benches whose history is drawn, the newest."""
+MOST_ROWS = 40
+"""Rows of the table of benches."""
+
+
+class Card(Struct, frozen=True):
+    """One server on the page.
+
+    name: of it
+    ready: False while it loads its model
+    state: since when it runs, or that it loads
+    facts: what it is
+    now: what it does, and its memory as planned and held
+    memory: its memory over the last minutes
+    said: what was predicted and what the server reported
+    """
+
+    name: str
+    ready: bool
+    state: Message
+    facts: Tree
+    now: Tree
+    memory: Report
+    said: Tree
+
+
+class Benches(Struct, frozen=True):
+    """What was measured on this computer.
+
+    last: report of the bench that is shown, None where none is kept
+    number: of that bench
+    newest: True where it is the last one
+    history: chart over time
+    rows: each load of each bench, the newest first
+    problem: why they cannot be read, None if they can
+    """
+
+    last: Report | None = None
+    number: int = 0
+    newest: bool = True
+    history: Report | None = None
+    rows: tuple[bench_history.Measured, ...] = ()
+    problem: Message | None = None
 
 
 def draw(request: Request) -> Response:
     """Return the page. Raises GyakusanError."""
     from gyakusan.machines import this_computer_noted
-    from gyakusan.serving.live import read_live
-    from gyakusan.serving.running_servers import live_path, running
 
+    asked = read(ComputerQuery, request.query_params.multi_items())
     machine, notes = this_computer_noted()
-    found = [(entry, read_live(live_path(entry.name))) for entry in running()]
     return page(
-        request, "computer.html", say("This computer"), machine=machines.screen(machine, notes),
-        servers=servers.screen(found, datetime.now(UTC)),
+        request, "computer.html", say("This computer"), machine=machines.screen(machine, notes), **_live(request),
+        benches=_benches(asked.bench),
     )  # fmt: skip
+
+
+def live(request: Request) -> Response:
+    """Return the part of the page that moves."""
+    return part(request, "computer_live.html", **_live(request))
+
+
+def _live(request: Request) -> dict[str, Any]:
+    looked: LiveServers = request.app.state.live
+    seen = looked.look()
+    sentence, tone = _verdict(seen)
+    key = " ".join(f"{s.entry.name}:{s.entry.pid}:{s.entry.ready}" for s in seen)
+    return {"cards": [_card(s) for s in seen], "verdict": sentence, "tone": tone, "key": key}
+
+
+def _verdict(seen: Sequence[Seen]) -> tuple[Message, Tone]:
+    """Return the first sentence: whether servers run as they were predicted."""
+    if not seen:
+        return say("Nothing runs here."), "plain"
+    rows = [row for s in seen for row in rows_of(s.entry)]
+    wrong = sum(not row.exact for row in rows)
+    if wrong:
+        return say("{n} of {count} memory buffers are not as predicted.", n=wrong, count=len(rows)), "doubt"
+    if rows:
+        return say("Running as predicted."), "fits"
+    return say("1 server runs on this computer.") if len(seen) == 1 else say(
+        "{count} servers run on this computer.", count=len(seen)
+    ), "plain"  # fmt: skip
+
+
+def _card(seen: Seen) -> Card:
+    entry, now = seen.entry, datetime.now(UTC)
+    rows = rows_of(entry)
+    told: Tree = () if seen.now is None else watch.screen(entry.name, seen.now, seen.rates)
+    if seen.problem is not None:
+        told = servers.status(entry, seen.live, now)
+    drawn = Picture(
+        say("Memory while it runs"), lambda tell, width: watch.held(seen.looks, tell, width, in_ram=entry.in_ram)
+    )
+    charted = any(o.resident is not None for o in seen.looks)
+    return Card(
+        entry.name, entry.ready, servers.state(entry, seen.live, now), (Facts(servers.described(entry)),), told,
+        Report("", (), (drawn,) if charted else ()), (comparison(rows),) if rows else (),
+    )  # fmt: skip
+
+
+def _benches(number: int | None) -> Benches:
+    """Return the bench of a number, None = the last one, and all of them over time."""
+    try:
+        kept = Store().every()
+        if not kept and number is None:
+            return Benches()
+        found = [Store().read(k.number) for k in kept[:MOST_BENCHES]]
+        shown = Store().read(number) if number is not None else _last(found)
+    except GyakusanError as error:
+        return Benches(problem=error.message)
+    rows = bench_history.measured(found)
+    drawn = Picture("", lambda tell, width: bench_history.history(rows, tell, width))
+    history = Report("", (), (drawn,) if bench_history.history(rows, str) else ())
+    if shown is None:
+        return Benches(history=history, rows=rows[:MOST_ROWS])
+    report = bench_report(shown, benches.screen(shown, fresh=False))
+    return Benches(report, shown.number or 0, _is_newest(kept, shown), history, rows[:MOST_ROWS])
+
+
+def _last(found: Sequence[BenchResult]) -> BenchResult | None:
+    """Return the newest bench with an answer."""
+    return next((b for b in found if any(s.requests for s in b.steps)), found[0] if found else None)
+
+
+def _is_newest(kept: Sequence[KeptBench], shown: BenchResult) -> bool:
+    return bool(kept) and kept[0].number == shown.number

@@ -31,6 +31,8 @@ PAGES: dict[str, Draw] = {
 KINDS: dict[str, Draw] = {
     f"/catalogue/{kind}": partial(catalogue_pages.listing, kind) for kind in catalogue_pages.KINDS
 }
+HERE: dict[str, Draw] = {"/computer": computer_page.draw, "/computer/live": computer_page.live}
+"""Pages that a public copy does not have."""
 JSON = {
     "/fit": "/api/v1/inspect",
     "/plan": "/api/v1/plan",
@@ -49,7 +51,7 @@ def routes(*, public: bool) -> list[Route]:
 
     public: True to leave out what shows this computer
     """
-    drawn = {**PAGES, **KINDS} | ({} if public else {"/computer": computer_page.draw})
+    drawn = {**PAGES, **KINDS} | ({} if public else HERE)
     return [
         *(Route(path, partial(_page, draw)) for path, draw in drawn.items()),
         *(Route(f"{path}.json", partial(_json, target)) for path, target in JSON.items()),

@@ -139,6 +139,15 @@ class NameQuery(Struct, frozen=True, kw_only=True):
     name: str = ""
 
 
+class ComputerQuery(Struct, frozen=True, kw_only=True):
+    """What of this computer is shown.
+
+    bench: number of a kept bench; default: the last one
+    """
+
+    bench: int | None = None
+
+
 OWN = frozenset({"lang", "theme"})
 """Names that the page itself reads."""
 

@@ -66,12 +66,26 @@ def page(
     reader = reader_of(request)
     public = bool(request.app.state.public)
     pages = [(path, reader.tell(name)) for path, name in PAGES if not (public and path in HERE_ONLY)]
-    words = {"t": _words(reader), "tree": _trees(reader), "report": _reports(reader), "with_": _address(request)}
     text = environment().get_template(template).render(
-        **words, reader=reader, title=reader.tell(title), pages=pages, path=request.url.path, public=public, forms=FORMS,
+        **_said(request), title=reader.tell(title), pages=pages, path=request.url.path, public=public, forms=FORMS,
         date=catalogue_date(), **values,
     )  # fmt: skip
     return HTMLResponse(text, status, headers=page_headers(public=public and status == 200))
+
+
+def part(request: Request, template: str, **values: Any) -> Response:
+    """Return a part of a page, for a script that puts it in the place of the old one. values: those of its template."""
+    text = environment().get_template(template).render(**_said(request), **values)
+    return HTMLResponse(text, headers=page_headers(public=False))
+
+
+def _said(request: Request) -> dict[str, Any]:
+    """Return what templates say things with."""
+    reader = reader_of(request)
+    return {
+        "reader": reader, "t": _words(reader), "tree": _trees(reader), "report": _reports(reader),
+        "with_": _address(request),
+    }  # fmt: skip
 
 
 def page_headers(*, public: bool) -> Mapping[str, str]:

@@ -8,14 +8,16 @@ from math import ceil
 from msgspec import Struct
 
 from gyakusan.doors.text import line as clean
-from gyakusan.show.charts.drawing import at, cut, frame, path, round_step, text, within
+from gyakusan.show.charts.drawing import at, cut, extent, frame, path, round_step, text, within
 
 WIDTH, HEIGHT = 640, 280
 """Of a chart. [px]"""
 LEFT, RIGHT, TOP, BOTTOM = 64, 150, 24, 44
 """Margins: axis on the left, names of the lines on the right. [px]"""
-NAME = 14
-"""Height of a name. [user units]"""
+BESIDE, NARROW_RIGHT = 480, 16
+"""From this width on names stand on the right; below it, under the chart, and the margin on the right. [user units]"""
+NAME, NAME_BELOW = 14, 20
+"""Height of a name beside the lines, and of one below the chart. [user units]"""
 KINDS = 4
 """Classes of lines, told apart by dashes too."""
 TICKS = 5
@@ -32,7 +34,7 @@ class Line(Struct, frozen=True):
     points: Sequence[tuple[float, float]]
 
 
-def chart(title: str, across: str, unit: str, lines: Sequence[Line]) -> str:
+def chart(title: str, across: str, unit: str, lines: Sequence[Line], width: float = WIDTH) -> str:
     """Return a chart, "" where there are fewer than two points. across: name of the load; unit: of the figures."""
     drawn = [line for line in lines if len(line.points) > 1]
     if not drawn:
@@ -40,20 +42,29 @@ def chart(title: str, across: str, unit: str, lines: Sequence[Line]) -> str:
     loads = sorted({x for line in drawn for x, _ in line.points})
     step = round_step(max(y for line in drawn for _, y in line.points), TICKS)
     top = max(step, ceil(max(y for line in drawn for _, y in line.points) / step) * step)
-    place = {x: LEFT + (WIDTH - LEFT - RIGHT) * i / (len(loads) - 1) for i, x in enumerate(loads)}
-    parts = [*_grid(top, step, unit), *_loads(place, across)]
+    end = width - (RIGHT if width >= BESIDE else NARROW_RIGHT)
+    place = {x: LEFT + (end - LEFT) * i / (len(loads) - 1) for i, x in enumerate(loads)}
+    parts = [*_grid(top, step, unit, width, end), *_loads(place, across, width)]
     for i, line in enumerate(drawn):
         parts += _line(line, i, place, top)
-    parts += _names(drawn, place, top)
-    return frame(clean(title), WIDTH, HEIGHT, parts, kind="lines")
+    if width >= BESIDE:
+        return frame(clean(title), width, HEIGHT, [*parts, *_names(drawn, place, top, width)], kind="lines")
+    parts += [part for i, line in enumerate(drawn) for part in _name_below(line, i, width)]
+    return frame(clean(title), width, HEIGHT + NAME_BELOW * len(drawn), parts, kind="lines")
 
 
-def _grid(top: float, step: float, unit: str) -> list[str]:
-    parts = [text(LEFT, TOP - 8, cut(clean(unit), WIDTH - LEFT))]
+def _name_below(line: Line, number: int, width: float) -> list[str]:
+    y = HEIGHT + NAME_BELOW * number
+    mark = path(f"M0 {at(y + 6)}H28", f"line{number % KINDS}")
+    return [mark, text(36, y + 10, cut(clean(line.name), width - 36), f"f-line{number % KINDS}")]
+
+
+def _grid(top: float, step: float, unit: str, width: float, end: float) -> list[str]:
+    parts = [text(LEFT, TOP - 8, cut(clean(unit), width - LEFT))]
     for i in range(round(top / step) + 1):
         y, words = _y(i * step, top), _tick(i * step)
-        x, anchor = within(LEFT - 8, words, WIDTH, "end")
-        parts += [path(f"M{LEFT} {at(y)}H{WIDTH - RIGHT}", "rule"), text(x, y + 4, words, anchor=anchor)]
+        x, anchor = within(LEFT - 8, words, width, "end")
+        parts += [path(f"M{LEFT} {at(y)}H{at(end)}", "rule"), text(x, y + 4, words, anchor=anchor)]
     return parts
 
 
@@ -62,10 +73,17 @@ def _tick(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.4g}"
 
 
-def _loads(place: dict[float, float], across: str) -> list[str]:
-    y = HEIGHT - BOTTOM + 18
-    parts = [text(x, y, _tick(load), anchor="middle") for load, x in place.items()]
-    return [*parts, text((LEFT + WIDTH - RIGHT) / 2, y + 18, cut(clean(across), WIDTH / 2), anchor="middle")]
+def _loads(place: dict[float, float], across: str, width: float) -> list[str]:
+    y, parts, free = HEIGHT - BOTTOM + 18, [], 0.0
+    for load, middle in place.items():
+        words = _tick(load)
+        x, anchor = within(middle, words, width)
+        half = extent(words) / 2
+        if middle - half >= free:
+            parts.append(text(x, y, words, anchor=anchor))
+            free = middle + half + 4
+    end = max(place.values())
+    return [*parts, text((LEFT + end) / 2, y + 18, cut(clean(across), width / 2), anchor="middle")]
 
 
 def _line(line: Line, number: int, place: dict[float, float], top: float) -> list[str]:
@@ -75,7 +93,7 @@ def _line(line: Line, number: int, place: dict[float, float], top: float) -> lis
     return [*parts, *(f'<circle cx="{at(x)}" cy="{at(y)}" r="3" class="f-line{kind}"/>' for x, y in points)]
 
 
-def _names(lines: Sequence[Line], place: dict[float, float], top: float) -> list[str]:
+def _names(lines: Sequence[Line], place: dict[float, float], top: float, width: float) -> list[str]:
     """Return the names at the ends of the lines, none over another."""
     ends = sorted((_y(line.points[-1][1], top), n) for n, line in enumerate(lines))
     lowest = HEIGHT - BOTTOM + 4
@@ -84,7 +102,7 @@ def _names(lines: Sequence[Line], place: dict[float, float], top: float) -> list
         y = min(max(end + 4, free), lowest - NAME * left)
         free = y + NAME
         x = place[lines[n].points[-1][0]] + 10
-        parts.append(text(x, y, cut(clean(lines[n].name), WIDTH - x), f"f-line{n % KINDS}"))
+        parts.append(text(x, y, cut(clean(lines[n].name), width - x), f"f-line{n % KINDS}"))
     return parts
 
 

@@ -1,0 +1,92 @@
+"""This computer: servers with their memory as it is, benches with charts, and what is said where there is none."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from msgspec import structs
+from starlette.testclient import TestClient
+from tests.fakes.fake_model_server import Open, opened
+
+from gyakusan.load_testing.result import BenchResult, Comparison, Figure, StepResult
+from gyakusan.load_testing.store import Store
+from gyakusan.load_testing.workload import Shape, Step
+from gyakusan.serving import running_servers
+from gyakusan.serving.running_servers import ComparedBuffer, RunningServer
+
+__all__ = ["opened"]  # the fixture
+
+WEIGHTS = ComparedBuffer("weights", "host", 2.0**29, 2.0**29)
+ENTRY = RunningServer(name="office", url="", model="m", users=2, context=512, bytes=2.0**30, buffers=(WEIGHTS,))
+STEP = StepResult(Step(Shape(100, 8), users=2), 30.0, 5, each=Figure(10.0, 9.0, 11.0))
+SAID = Comparison("decode", "", 2, "tokens/s", 9.0, 8.0, 10.0, 10.0)
+BENCH = BenchResult("http://127.0.0.1:1/v1", "tiny", "2026-11-01T00:00:00Z", (STEP,), comparisons=(SAID,))
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    monkeypatch.delenv("GYAKUSAN_API_KEY", raising=False)
+    return tmp_path / "gyakusan"
+
+
+def test_nothing_runs_and_nothing_was_measured(client: TestClient) -> None:
+    text = client.get("/computer").text
+    assert "Nothing runs here." in text
+    assert "No bench is kept yet." in text
+    assert "Benches over time" not in text
+
+
+def test_memory_beside_its_plan(client: TestClient, opened: Open) -> None:
+    running = opened(key=None)
+    running.front.app.metrics.plan({("RAM", "weights"): 2**30})
+    running.front.app.metrics.watch_memory(lambda: 2.0**29)
+    running_servers.claim(running_servers.here(structs.replace(ENTRY, url=f"{running.url}/v1")))
+    for path in ("/computer", "/computer/live"):
+        text = client.get(path).text
+        assert "Running as predicted." in text
+        assert "Planned: 1.00 GiB; the server holds 0.50 GiB of RAM now." in text
+        assert "the last figures: held: 512, planned: 1,024" in text
+        assert "Said and seen when it started" in text
+    japanese = client.get("/computer/live?lang=ja").text
+    assert "予測どおりに動作しています。" in japanese
+    assert "held" not in re.sub(r"<[^>]+>", "", japanese)
+
+
+def test_a_server_that_is_not_as_predicted(client: TestClient) -> None:
+    wrong = structs.replace(WEIGHTS, reported=2.0**28)
+    running_servers.claim(
+        running_servers.here(structs.replace(ENTRY, url="http://127.0.0.1:1/v1", buffers=(WEIGHTS, wrong)))
+    )
+    text = client.get("/computer").text
+    assert "1 of 2 memory buffers are not as predicted." in text
+    assert "0.50 GiB" not in text, "it does not answer: nothing is known of its memory now"
+
+
+def test_benches_over_time(client: TestClient) -> None:
+    Store().keep(BENCH)
+    Store().keep(replace(BENCH, started="2026-11-09T00:00:00Z", steps=(replace(STEP, each=Figure(20.0)),)))
+    text = client.get("/computer").text
+    assert "Last bench" in text
+    assert "Said and seen, tokens/s" in text
+    assert "answer tokens/s of one person over time; the last figures: tiny, 2 people, 100 + 8 tokens: 20" in text
+    assert text.index("2026-11-09</td>") < text.index("2026-11-01</td>"), "the newest first"
+    assert "<h2>Bench 1</h2>" in client.get("/computer?bench=1").text
+    assert "There is no bench 7." in client.get("/computer?bench=7").text
+    assert client.get("/computer?bench=x").status_code == 400
+
+
+def test_benches_that_cannot_be_read_are_a_sentence(client: TestClient, state: Path) -> None:
+    state.mkdir()
+    (state / "bench.sqlite").write_bytes(b"no database" * 100)
+    answer = client.get("/computer")
+    assert answer.status_code == 200
+    assert "cannot be read or written" in answer.text
+
+
+def test_a_public_copy_has_none_of_it(public: TestClient) -> None:
+    for path in ("/computer", "/computer/live"):
+        assert public.get(path).status_code == 404
