@@ -24,6 +24,7 @@ PAGES = (
     "/catalogue/devices?search=4090",
     "/catalogue/record?name=RTX+4090",
     "/accuracy",
+    "/article",
     "/nosuch",
 )
 

@@ -34,6 +34,7 @@ ADDRESSES = (
     "/catalogue/models?language=ja",
     "/catalogue/record?name=RTX+4090",
     "/accuracy",
+    "/article",
 )
 _OWN = re.compile(r"(?:/|#|\?|data:,)")
 

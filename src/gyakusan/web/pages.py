@@ -12,7 +12,7 @@ from starlette.routing import Route
 from gyakusan.doors.scope import catalogue_only
 from gyakusan.errors import GyakusanError
 from gyakusan.message import Message, say
-from gyakusan.web import catalogue_pages, compare_page, computer_page, fit_page, plan_page, start_page
+from gyakusan.web import article_page, catalogue_pages, compare_page, computer_page, fit_page, plan_page, start_page
 from gyakusan.web.problems import Busy, status_of
 from gyakusan.web.reader import LANGUAGE_COOKIE, THEME_COOKIE, THEMES
 from gyakusan.web.rendering import page
@@ -27,6 +27,7 @@ PAGES: dict[str, Draw] = {
     "/catalogue": catalogue_pages.overview,
     "/catalogue/record": catalogue_pages.record,
     "/accuracy": catalogue_pages.accuracy,
+    "/article": article_page.draw,
 }
 KINDS: dict[str, Draw] = {
     f"/catalogue/{kind}": partial(catalogue_pages.listing, kind) for kind in catalogue_pages.KINDS
@@ -41,7 +42,7 @@ JSON = {
     **{f"/catalogue/{kind}": f"/api/v1/{kind}" for kind in catalogue_pages.KINDS},
 }
 """Page -> where its answer stands for programs."""
-HEAVY = frozenset({"/plan", "/compare", "/fit"})
+HEAVY = frozenset({"/plan", "/compare", "/fit", "/article"})
 """Pages whose answers may take a second."""
 COOKIE_AGE = 365 * 86400
 

@@ -33,6 +33,7 @@ PAGES = (
     ("/computer", say("This computer")),
     ("/catalogue", say("Catalogue")),
     ("/accuracy", say("Accuracy")),
+    ("/article", say("The article")),
 )
 """What stands in the navigation."""
 FORMS = frozenset({"/fit", "/plan", "/compare", "/catalogue/devices", "/catalogue/machines", "/catalogue/models"})
