@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import io
 import json
 import os
 import re
@@ -19,10 +18,9 @@ from pathlib import Path
 import pytest
 from tests.documents.valid import valid
 
-from gyakusan.cli import detach, main
-from gyakusan.cli.detach import Named, check_log
-from gyakusan.errors import ServerError
+from gyakusan.cli import main
 from gyakusan.serving import endpoints, running_servers
+from gyakusan.serving.background import Named
 from gyakusan.serving.chat import chat
 from gyakusan.serving.conversation import Stream
 
@@ -199,16 +197,6 @@ def test_a_full_disk_is_said_before_it_starts(tmp_path: Path, more: list[str]) -
     assert ("Choose another file" in line) == bool(more)
 
 
-def test_a_disk_that_is_full_later(tmp_path: Path) -> None:
-    """A server that ended and said nothing, whose log takes nothing any more."""
-    named = Named("office", Path("/dev/full"), own=True)
-    with pytest.raises(
-        ServerError, match=r"The log file /dev/full cannot be written: No space left on device\. Choose another file"
-    ):
-        check_log(named)
-    check_log(Named("office", tmp_path / "log"))
-
-
 def test_a_folder_that_cannot_be_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -216,25 +204,3 @@ def test_a_folder_that_cannot_be_made(
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
     assert main([*SERVE, "--port", "0"]) == 3
     assert "cannot be written: Not a directory. Make room on the disk, or set XDG_STATE_HOME" in capsys.readouterr().err
-
-
-def test_room_for_a_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The folder of a log may take no new file where the log itself can be written; a disk may take a part only."""
-    log = tmp_path / "mine.log"
-    log.touch()
-    detach._check_room(log)
-    assert [p.name for p in tmp_path.iterdir()] == ["mine.log"]
-
-    class Full(io.BytesIO):
-        def write(self, data: object) -> int:
-            return 1000
-
-    monkeypatch.setattr(detach.tempfile, "TemporaryFile", lambda **_: Full())
-    with pytest.raises(OSError, match="No space left"):
-        detach._check_room(log)
-
-    def closed(**_: object) -> None:
-        raise PermissionError
-
-    monkeypatch.setattr(detach.tempfile, "TemporaryFile", closed)
-    detach._check_room(log)

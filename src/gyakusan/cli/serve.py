@@ -90,8 +90,9 @@ class Start:
 
 
 def _start(one: Start, listen: Listen, life: Life, sharing: Sharing, output: Output) -> int:
-    from gyakusan.cli.detach import Named, start_detached
+    from gyakusan.cli.detach import start_detached
     from gyakusan.cli.unit import write_unit
+    from gyakusan.serving.background import Named
     from gyakusan.serving.server import ServerOptions
 
     asked, tls = one.asked, listen.tls

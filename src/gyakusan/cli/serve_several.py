@@ -102,8 +102,9 @@ def dry_run(group: ModelGroup, listen: Listen, output: Output) -> int:
 
 def start(group: ModelGroup, listen: Listen, life: Life, options: dict[str, Any], output: Output) -> int:
     """Start the models behind one address. options: further fields of ServiceOptions."""
-    from gyakusan.cli.detach import Named, start_detached
+    from gyakusan.cli.detach import start_detached
     from gyakusan.cli.unit import write_unit
+    from gyakusan.serving.background import Named
     from gyakusan.serving.registration import entry_of_group
     from gyakusan.serving.server import ServerOptions
     from gyakusan.serving.service import ServiceOptions

@@ -11,7 +11,7 @@ from gyakusan.cli.numbered import check_machine, is_plan, numbered_plan
 from gyakusan.cli.options import Output, People, Server, Where, Which, _
 from gyakusan.cli.writing import warn
 from gyakusan.engines.registry import DEFAULT, engine
-from gyakusan.errors import BadReference, BadSetting
+from gyakusan.errors import BadSetting
 from gyakusan.message import say
 from gyakusan.text import tell
 from gyakusan.units import format_bytes
@@ -148,47 +148,10 @@ def _check_unchanged(file: str, *parts: People | Where | Which | Server) -> None
 
 def model_file(asked: Deployment, typed: str) -> str:
     """The path of the model, wherever a program keeps it. Raises BadReference if it is not on this computer."""
-    from pathlib import Path
+    from gyakusan.serving.model_files import model_file as found
 
-    from gyakusan.fetching.find import PACKAGED, find_files
-
-    if asked.server.GIVEN == "name":
-        return _tag(asked, typed)
-    source, folder = asked.model.source, asked.server.GIVEN == "folder"
-    if folder and Path(source).is_dir():
-        return source
-    if not folder and asked.model.name == PACKAGED and not source.endswith(".gguf"):
-        from gyakusan.models.embedded import embedded
-
-        return str(embedded())
-    if not folder and source.endswith(".gguf") and Path(source).is_file():
-        return source
-    found = find_files(asked)
-    if found is not None and (found.path.is_dir() if folder else found.path.is_file()):
-        return str(found.path)
-    raise BadReference(
-        "The files of {name} are not on this computer.", name=asked.model.name, command=_get(asked, typed),
-        mend="Fetch them: {command}",
-    )  # fmt: skip
-
-
-def _tag(asked: Deployment, typed: str) -> str:
-    """Return the name under which a program keeps the model. Raises BadReference where it has none."""
-    from gyakusan.fetching.wanted import of_deployment, of_text
-
-    wanted = of_deployment(asked) if asked.model.catalogue_name else of_text(typed, None, asked.engine)
-    if wanted.repository is not None:
-        raise BadReference(
-            "{engine} has no name for {model}.", engine=asked.engine, model=f'"{typed[:80]}"',
-            mend="Name a model of its library, e.g. ollama:qwen3:8b, or hf.co/owner/name:TAG.",
-        )  # fmt: skip
-    return wanted.tag
-
-
-def _get(asked: Deployment, typed: str) -> str:
-    """Return the command that fetches the files of what was typed."""
     usual = is_plan(typed) or asked.engine == DEFAULT
-    return f"gyakusan get {typed}" + ("" if usual else f" --engine {asked.engine}")
+    return found(asked, typed, f"gyakusan get {typed}" + ("" if usual else f" --engine {asked.engine}"))
 
 
 def check_sense(asked: Deployment, typed: str) -> None:

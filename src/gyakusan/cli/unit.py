@@ -15,8 +15,8 @@ from gyakusan.engines.service_files import unit_argument, unit_word
 from gyakusan.errors import BadSetting, ServerError
 
 if TYPE_CHECKING:
-    from gyakusan.cli.detach import Named
     from gyakusan.cli.options import Output
+    from gyakusan.serving.background import Named
 
 _LEFT_OUT = ("--systemd", "--detach", "--json")
 _PASSED = (
