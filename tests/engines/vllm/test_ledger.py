@@ -75,7 +75,7 @@ def test_a_busy_card_lowers_the_share_or_is_told() -> None:
 
 def test_notes_name_the_pool() -> None:
     found = price("gpt-oss-20b", "RTX 5090")
-    assert str(found.notes[0]).startswith("The KV pool holds 538,879 tokens")
+    assert str(found.notes[0]).startswith("The KV pool holds 529,912 tokens")
     assert any("a checkpoint of AWQ is counted" in str(n) for n in price("qwen3-8b", "RTX 5090").notes)
 
 

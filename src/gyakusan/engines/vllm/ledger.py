@@ -15,7 +15,8 @@ from gyakusan.core.model import Model
 from gyakusan.engines.vllm import launch, profile
 from gyakusan.engines.vllm.blocks import Group, Reservation
 from gyakusan.engines.vllm.pool import Pool, pool, requested
-from gyakusan.engines.vllm.settings import VERSION, Settings, check
+from gyakusan.engines.vllm.profile import Range
+from gyakusan.engines.vllm.settings import Settings, check
 from gyakusan.engines.vllm.weights import stored
 from gyakusan.errors import BadSetting
 from gyakusan.message import Message, say
@@ -32,7 +33,7 @@ def ledger(model: Model, load: Load, machine: Machine, settings: Settings) -> Le
     pools = _pools(model, machine, settings)
     notes = tuple(_notes(model, load, machine, settings, pools))
     charged = _accounts(model, load, machine, settings, pools)
-    return Ledger(model, Engine("vLLM", VERSION), asdict(settings), load, charged, notes)
+    return Ledger(model, Engine("vLLM", settings.version), asdict(settings), load, charged, notes)
 
 
 def accounts(model: Model, load: Load, machine: Machine, settings: Settings) -> tuple[Account, ...]:
@@ -76,8 +77,7 @@ def _account(model: Model, load: Load, gpu: Device, rank: Pool) -> Account:
     lines += [_kept(group, rank.reservation, load, settings) for group in _by_kind(rank.reservation)]
     lines += _vision(settings)
     peak = profile.activation(model, settings)
-    batch = say("largest batch, measured at start")
-    formula = f"{settings.max_num_batched_tokens} tokens x {profile.token_bytes(model, settings.tensor_parallel):,} B"
+    batch, formula = _largest(model, settings, peak)
     lines.append(Line("compute", peak.best, "measured", batch, formula, peak.low, peak.high))
     captured = profile.graphs(settings)
     if captured is not profile.NOTHING:
@@ -89,6 +89,17 @@ def _account(model: Model, load: Load, gpu: Device, rank: Pool) -> Account:
         Line("overhead.driver", rest.best, "measured", say("libraries and communication"), "", rest.low, rest.high)
     )
     return Account(_limited(gpu, settings), tuple(lines))
+
+
+def _largest(model: Model, settings: Settings, peak: Range) -> tuple[Message, str]:
+    """Return what the peak comes from, and its formula: the largest batch, or sampling for all requests at once."""
+    tokens = f"{settings.max_num_batched_tokens} tokens x {profile.token_bytes(model, settings.tensor_parallel):,} B"
+    sampled = profile.sampling(model, settings).best
+    if is_array(peak.best, sampled) or sampled < peak.best:
+        return say("largest batch, measured at start"), "" if is_array(settings.max_num_batched_tokens) else tokens
+    return say(
+        "sampling for {n} requests at once", n=f"{settings.max_num_seqs:,}"
+    ), f"{settings.max_num_seqs:,} x {model.vocabulary:,} x 4 B x copies"
 
 
 def _weights(model: Model, settings: Settings, rank: Pool) -> Line:

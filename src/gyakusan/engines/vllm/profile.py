@@ -11,7 +11,7 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from gyakusan.core.arrays import Number
-from gyakusan.core.broadcast import maximum, minimum
+from gyakusan.core.broadcast import maximum, minimum, where
 from gyakusan.core.machine import Device
 from gyakusan.core.model import Experts, Model
 from gyakusan.doors.files import packaged
@@ -38,6 +38,8 @@ class Range(Struct, frozen=True):
 
 
 NOTHING = Range(0, 0, 0)
+SORTED_AT_ONCE = 128
+"""Rows from which PyTorch sorts all of them at once. ATen/native/cuda/Sort.cpp, launch_stable_sort_kernel"""
 
 
 @cache
@@ -82,9 +84,21 @@ def token_bytes(model: Model, ranks: int = 1) -> int:
 def activation(model: Model, settings: Settings) -> Range:
     """Return the peak of the largest batch, or of sampling for all requests at once [B]."""
     tokens = settings.max_num_batched_tokens * token_bytes(model, settings.tensor_parallel)
-    logits = minimum(settings.max_num_seqs, settings.max_num_batched_tokens) * model.vocabulary * 4
-    batch, sampler = data()["activation"], data()["sampler"]
-    return Range(*(maximum(tokens * batch[k], logits * sampler[k]) for k in ("low", "best", "high")))
+    batch, sampled = data()["activation"], sampling(model, settings)
+    return Range(*(maximum(tokens * batch[k], getattr(sampled, k)) for k in ("low", "best", "high")))
+
+
+def sampling(model: Model, settings: Settings) -> Range:
+    """Return the peak of sampling a token for every request at once: copies of the logits, by the sampler [B].
+
+    Source: v1/worker/gpu_model_runner.py, _dummy_sampler_run; v1/sample/ops/topk_topp_sampler.py.
+    """
+    requests, known = minimum(settings.max_num_seqs, settings.max_num_batched_tokens), data()["sampler"]
+    logits = requests * model.vocabulary * 4
+    if not settings.sorts:
+        return Range(*(logits * known["masked"][k] for k in ("low", "best", "high")))
+    many, few = known["sorted"], known["sorted_rows"]
+    return Range(*(logits * where(requests >= SORTED_AT_ONCE, many[k], few[k]) for k in ("low", "best", "high")))
 
 
 def base(device: Device) -> Range:

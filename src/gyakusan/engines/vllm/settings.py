@@ -25,6 +25,10 @@ CACHE_BYTES = {"auto": 2, "bfloat16": 2, "float16": 2, "fp8": 1, "fp8_e4m3": 1, 
 """--kv-cache-dtype -> bytes of a value [B]. "auto" is the model's type unless the checkpoint declares another."""
 QUANTIZATIONS = ("auto", "none", "fp8", "int8", "awq", "gptq", "nvfp4", "mxfp4", "bitsandbytes")
 """Kinds of checkpoint that are priced by name; `weights.METHODS` says how each is stored."""
+SAMPLERS = ("auto", "sorted", "masked")
+"""How top-k and top-p are sampled: by the version, by sorting the logits (PyTorch), by a mask (Triton, FlashInfer)."""
+LAST_SORTING = (0, 16)
+"""The last release that sorts by default."""
 PARALLEL = ("tensor_parallel", "pipeline_parallel", "data_parallel")
 """Settings that divide or multiply the model over GPUs."""
 STATE_BYTES = {"auto": 0, "float32": 4, "bfloat16": 2, "float16": 2}
@@ -52,6 +56,7 @@ class Settings:
     quantization: of the checkpoint, "auto" = as it says itself, else a key of QUANTIZATIONS
     vision_bytes: of the part of a published model that reads images, 0 = none: --language-model-only [B]
     data_parallel: --data-parallel-size, copies of the model, each on its own GPUs and for its share of the requests
+    sampler: how a token is chosen, one of SAMPLERS; "auto" = as the version does
     """
 
     max_model_len: Number
@@ -71,6 +76,7 @@ class Settings:
     quantization: str = "auto"
     vision_bytes: int = 0
     data_parallel: int = 1
+    sampler: str = "auto"
 
     @property
     def world(self) -> int:
@@ -81,6 +87,11 @@ class Settings:
     def gpus(self) -> int:
         """Return the number of GPUs that the server uses."""
         return self.world * self.data_parallel
+
+    @property
+    def sorts(self) -> bool:
+        """Return True if the sampler sorts the logits of all requests."""
+        return self.sampler == "sorted" or (self.sampler == "auto" and release(self.version) <= LAST_SORTING)
 
     @property
     def batches(self) -> int:
@@ -149,6 +160,7 @@ def check(settings: Settings) -> Settings:
         (say("cache type"), settings.kv_cache_dtype, CACHE_BYTES),
         (say("state type"), settings.state_dtype, STATE_BYTES),
         (say("quantisation"), settings.quantization, QUANTIZATIONS),
+        (say("sampler"), settings.sampler, SAMPLERS),
     ):
         if value not in known:
             raise unknown(kind, value, known)
