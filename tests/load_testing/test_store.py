@@ -51,6 +51,15 @@ def test_requests_are_rows(tmp_path: Path) -> None:
     assert [k.finished for k in store.every()] == [False]
 
 
+def test_a_store_that_is_just_being_made(tmp_path: Path) -> None:
+    """Whoever reads between the making of the file and of its tables sees no bench, and no other version."""
+    store = Store(tmp_path / "b.sqlite")
+    store.file.touch()
+    assert store.every() == ()
+    with pytest.raises(BadSetting, match="No bench is kept yet"):
+        store.read(1)
+
+
 def test_no_store_yet(tmp_path: Path) -> None:
     store = Store(tmp_path / "none.sqlite")
     assert store.every() == ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -188,6 +189,32 @@ def test_in_the_dark(opened: Any) -> None:
     assert tab.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(19, 23, 26)"
     tab.page.click("footer a >> text=light")
     assert tab.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(250, 250, 247)"
+
+
+def test_a_server_from_its_start_to_its_stop(browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The smallest real model: its memory moves without a reload, and what is typed stays."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    with pages_served() as address:
+        context = browser.new_context(locale="en-US")
+        tab = Tab(context)
+        tab.page.goto(f"{address}/computer")
+        try:
+            tab.page.fill("#start-name", "office")
+            tab.page.fill("#start-context", "512")
+            tab.page.click("#start button.first")
+            tab.page.wait_for_selector(".status.good", timeout=60_000)
+            assert tab.text("#live .verdict >> nth=0") == "Running as predicted."
+            tab.page.fill("#bench-users-1", "1")
+            tab.page.wait_for_selector(
+                "#memory-1 .wide path.line0", timeout=20_000
+            )  # a line: it has been looked at twice
+            assert tab.page.input_value("#bench-users-1") == "1"
+        finally:
+            tab.page.click("button.stop")
+        tab.page.wait_for_selector("text=Nothing runs here.", timeout=30_000)
+        assert tab.said == []
+        assert tab.hosts == {urlsplit(address).netloc}
+        context.close()
 
 
 @pytest.mark.parametrize("path", PAGES)

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from gyakusan.message import Message
-from gyakusan.show.bench import live
+from gyakusan.show.bench_line import progress
 from gyakusan.text import Language, tell
 
 if TYPE_CHECKING:
@@ -36,13 +36,7 @@ class LiveLine:
         if not self._on or now - self._shown < EVERY:
             return
         self._shown = now
-        last = [r for r in run.records[-50:] if r.failure is None]
-        speeds = sorted(1 / t for r in last if (t := r.tpot))
-        firsts = sorted(r.ttft for r in last)
-        failed = sum(r.failure is not None for r in run.records)
-        step = run.step
-        each, first = (v[len(v) // 2] if v else None for v in (speeds, firsts))
-        told = live(step.users, step.rate, max(0.0, now - run.begun), self._limit, each, first, failed)
+        told = progress(run, now, self._limit)
         self._draw(tell(told, self._language))
 
     def say(self, template: str) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 
 from gyakusan.errors import BadSetting, ServerError
 from gyakusan.load_testing import localscore, ramp
@@ -94,6 +96,15 @@ class Bench:
     cost: ClientCost | None = None
     interrupted: bool = False
     started: str = ""
+    _ending: bool = field(default=False, init=False, repr=False)
+    _stop: Callable[[], object] | None = field(default=None, init=False, repr=False)
+
+    def end_early(self) -> None:
+        """End it as Ctrl-C does, from any thread: what was measured until now is kept."""
+        self._ending = True
+        if self._stop is not None:
+            with contextlib.suppress(RuntimeError):  # it has just ended by itself
+                self._stop()
 
     def run(self) -> BenchResult:
         """Run it; Ctrl-C ends it early and keeps what was measured. Raises ServerError for a server that answers nothing."""
@@ -125,6 +136,9 @@ class Bench:
     async def _main(self) -> None:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
+        self._stop = partial(loop.call_soon_threadsafe, stop.set)
+        if self._ending:
+            stop.set()
         with _on_interrupt(loop, stop):
             body = {**OPTIONAL, "stream": True} | (
                 {"model": name} if (name := self.request.model or self.facts.model) else {}

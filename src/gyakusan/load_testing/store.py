@@ -126,7 +126,9 @@ class Store:
         """Return all benches, the newest first. Raises SourceError."""
         if not self.file.exists():
             return ()
-        with self._open(write=False) as db:
+        with self._open(write=False, fresh=True) as db:
+            if _version(db) == 0:  # the first bench is just being begun
+                return ()
             rows = db.execute(
                 "SELECT number, started, endpoint, model, (SELECT count(*) FROM step WHERE bench = number),"
                 " finished IS NOT NULL FROM bench ORDER BY number DESC"
@@ -134,29 +136,35 @@ class Store:
         return tuple(KeptBench(n, str(s), str(e), str(m), c, bool(f)) for n, s, e, m, c, f in rows)
 
     @contextmanager
-    def _open(self, *, write: bool) -> Iterator[sqlite3.Connection]:
-        """Open the file for one transaction. Raises SourceError for a file that cannot be used."""
+    def _open(self, *, write: bool, fresh: bool = False) -> Iterator[sqlite3.Connection]:
+        """Open the file for one transaction. Raises SourceError for a file that cannot be used.
+
+        fresh: True where a file without tables is read, too
+        """
         try:
             if write:
                 self.file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
                 self.file.touch(mode=0o600)
             elif not self.file.exists():
-                raise BadSetting("No bench is kept yet.", mend="Measure first: gyakusan bench http://127.0.0.1:8080")
+                raise _nothing()
             with closing(sqlite3.connect(self.file, timeout=BUSY)) as db:
-                self._prepare(db, write=write)
+                self._prepare(db, write=write, fresh=fresh)
                 with db:
                     yield db
         except (OSError, sqlite3.Error) as error:
             raise self._broken(getattr(error, "strerror", None) or str(error)) from error
 
-    def _prepare(self, db: sqlite3.Connection, *, write: bool) -> None:
-        """Make the tables of a new file. Raises SourceError for one of another version."""
+    def _prepare(self, db: sqlite3.Connection, *, write: bool, fresh: bool) -> None:
+        """Make the tables of a new file. Raises SourceError for one of another version, BadSetting for an empty one."""
         db.execute("PRAGMA foreign_keys = ON")
-        version = int(db.execute("PRAGMA user_version").fetchone()[0])
-        if version == 0 and write:
+        version = _version(db)
+        if version == 0 and not write:
+            if not fresh:
+                raise _nothing()
+        elif version == 0:
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("BEGIN IMMEDIATE")
-            if int(db.execute("PRAGMA user_version").fetchone()[0]) == 0:
+            if _version(db) == 0:
                 for statement in _SCHEMA.split(";\n"):
                     db.execute(statement)
                 db.execute(f"PRAGMA user_version = {VERSION}")
@@ -177,6 +185,14 @@ class Store:
             problem=problem.rstrip("."),
             mend="Check the disk and the file's permissions, or move the file away.",
         )
+
+
+def _version(db: sqlite3.Connection) -> int:
+    return int(db.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _nothing() -> BadSetting:
+    return BadSetting("No bench is kept yet.", mend="Measure first: gyakusan bench http://127.0.0.1:8080")
 
 
 def _bytes(value: object) -> bytes:

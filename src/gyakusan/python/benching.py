@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gyakusan.load_testing.drive import StepRun
     from gyakusan.load_testing.endpoint import ServerFacts
     from gyakusan.load_testing.result import BenchResult, StepResult
-    from gyakusan.load_testing.session import BenchRequest
+    from gyakusan.load_testing.session import Bench, BenchRequest
     from gyakusan.load_testing.store import KeptBench
     from gyakusan.load_testing.workload import Step
 
@@ -183,10 +183,12 @@ def measured(
     options: BenchOptions,
     settings: Mapping[str, Any] | None = None,
     on_progress: Progress | None = None,
+    on_begin: Callable[[Bench], None] | None = None,
 ) -> Benched:
     """Return what a bench measured, kept step by step. Raises GyakusanError.
 
-    settings: of the machine and the engine, where a model is named; on_progress: called after each request.
+    settings: of the machine and the engine, where a model is named; on_progress: called after each request; on_begin: with
+    the bench before its first request, so that it can be ended early.
     """
     from gyakusan.load_testing.conditions import Conditions, observed_with
     from gyakusan.load_testing.endpoint import ServerFacts, is_here
@@ -203,6 +205,8 @@ def measured(
     running = Bench(asked)
     if on_progress is not None:
         running.on_progress = on_progress
+    if on_begin is not None:
+        on_begin(running)
     keeper = _Keeper(running, Store() if options.save else None)
     running.on_step = keeper.step
     result = running.run()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from msgspec import structs
 
+from gyakusan.core.model import CATALOGUE
 from gyakusan.engines.deployment import Deployment
 from gyakusan.engines.server import ReportedBuffer, ServerReport
 from gyakusan.errors import BadSetting, ServerError
@@ -37,6 +38,7 @@ def entry_of(name: str, asked: Deployment, key_file: str | Path | None, log_file
         context=int(asked.load.context),
         bytes=sum(float(a.total) for a in accounts),
         log_file=None if log_file is None else str(log_file.absolute()),
+        source=asked.model.source.removeprefix(CATALOGUE),
     )
 
 
@@ -52,6 +54,7 @@ def entry_of_group(name: str, group: ModelGroup, key_file: str | Path | None, lo
         one,
         model=", ".join(group.names),
         quantization="",
+        source="",
         users=group.users,
         bytes=group.bytes,
         models=models,

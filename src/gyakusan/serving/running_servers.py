@@ -97,6 +97,7 @@ class RunningServer(Struct, frozen=True, kw_only=True):
     models_max: of them are loaded at the same time, at most
     local_url: the same as url in clear, for programs of gyakusan on this computer; "" where url itself is
     certificate: file by which clients know a self-signed server, "" where none is needed
+    source: file or catalogue name of its model, by which it is predicted again; "" of several
     """
 
     name: str = ""
@@ -122,6 +123,7 @@ class RunningServer(Struct, frozen=True, kw_only=True):
     models_max: int = 1
     local_url: str = ""
     certificate: str = ""
+    source: str = ""
 
     @property
     def in_ram(self) -> bool:

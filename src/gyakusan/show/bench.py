@@ -92,22 +92,6 @@ def _loads(kept: KeptBench) -> Words:
     return str(kept.steps) if kept.finished else say("{n}, not finished", n=kept.steps)
 
 
-def live(
-    users: int, rate: float, seconds: float, limit: float | None, each: float | None, first: float | None, failed: int
-) -> Message:
-    """Return the line that is replaced while a load is kept up. seconds, limit: of the load [s]."""
-    return say(
-        "Measuring  {who}, {time} | {each} tokens/s each | first {first} s | {failed}",
-        who=people(users) if users else say("{rate} requests/min", rate=_short(60 * rate)),
-        time=say("{now} s", now=f"{seconds:.0f}")
-        if limit is None
-        else say("{now} of {all} s", now=f"{seconds:.0f}", all=f"{limit:.0f}"),
-        each="?" if each is None else _speed(each),
-        first="?" if first is None else _seconds(first),
-        failed=say("no error") if not failed else say("{n} failed", n=f"{failed:,}"),
-    )
-
-
 def _verdict(result: BenchResult) -> Verdict:
     best = _main_step(result)
     if best is None:
@@ -132,8 +116,8 @@ def _speed_sentence(result: BenchResult, best: StepResult) -> Message:
         "name": _name(result),
         "who": people(best.step.users)
         if best.step.users
-        else say("{rate} requests/min", rate=_short(60 * best.step.rate)),
-        "each": "?" if best.each is None else _speed(best.each.value),
+        else say("{rate} requests/min", rate=short_words(60 * best.step.rate)),
+        "each": "?" if best.each is None else speed_words(best.each.value),
         "first": middle_words(best.ttft),
     }
     if result.comparisons and not result.outside:
@@ -154,7 +138,7 @@ def _limit_sentence(result: BenchResult) -> Message:
             "{name} keeps {limits} up to {rate} requests/min.",
             name=_name(result),
             limits=limits,
-            rate=_short(60 * result.held),
+            rate=short_words(60 * result.held),
         )
     return say("{name} keeps {limits} for {who}.", name=_name(result), limits=limits, who=people(int(result.held)))
 
@@ -215,7 +199,7 @@ def _table(result: BenchResult) -> Table:
     columns += [Column(say("answers"), "number", leaves=1), Column(say("errors"), "number")]
     rows = []
     for s in result.steps:
-        row: list[Cell] = [_short(60 * s.step.rate) if by_rate else f"{s.step.users:,}"]
+        row: list[Cell] = [short_words(60 * s.step.rate) if by_rate else f"{s.step.users:,}"]
         row += [f"{s.step.shape.depth:,}"] if deep else []
         row += [f"{s.step.shape.prompt:,}", f"{s.step.shape.answer:,}"] if mixed else []
         row += [
@@ -272,7 +256,7 @@ def comparison_label(row: Comparison) -> Words:
 def _value(row: Comparison, value: float) -> str:
     if row.unit == "B":
         return f"{value / (GIB if row.predicted >= GIB else MIB):,.2f}"
-    return _speed(value) if row.unit == "tokens/s" else _seconds(value)
+    return speed_words(value) if row.unit == "tokens/s" else seconds_words(value)
 
 
 def off_by(share: float) -> str:
@@ -283,7 +267,7 @@ def off_by(share: float) -> str:
 
 
 def _cause(cause: Cause) -> Message:
-    facts = {"seen": _short(cause.seen), "limit": _short(cause.limit), "share": f"{100 * cause.seen:.0f} %"}
+    facts = {"seen": short_words(cause.seen), "limit": short_words(cause.limit), "share": f"{100 * cause.seen:.0f} %"}
     return Message(CAUSE_TEXTS[cause.kind], facts)
 
 
@@ -353,12 +337,12 @@ def _name(result: BenchResult) -> str:
 
 def middle_words(found: Distribution | None) -> str:
     """Return the median of a time in seconds, "?" where it is not known."""
-    return "?" if found is None or found.p50 is None else _seconds(found.p50.value)
+    return "?" if found is None or found.p50 is None else seconds_words(found.p50.value)
 
 
 def _slowest(found: Distribution | None) -> str:
     value = ramp.percentile(found, 95)
-    return "?" if value is None else _seconds(value)
+    return "?" if value is None else seconds_words(value)
 
 
 def _time(text: str) -> Words:
@@ -367,27 +351,30 @@ def _time(text: str) -> Words:
 
 def figure_words(found: Figure | None) -> str:
     """Return a speed, "?" where it is not known."""
-    return "?" if found is None else _speed(found.value)
+    return "?" if found is None else speed_words(found.value)
 
 
 def _plus_minus(found: Figure | None) -> str:
     if found is None:
         return "?"
     if found.low is None or found.high is None:
-        return _speed(found.value)
+        return speed_words(found.value)
     half = (found.high - found.low) / 2
-    return f"{_speed(found.value)} ±{half:.0f}" if found.value >= 9.95 else f"{found.value:.1f} ±{half:.1f}"
+    return f"{speed_words(found.value)} ±{half:.0f}" if found.value >= 9.95 else f"{found.value:.1f} ±{half:.1f}"
 
 
-def _speed(value: float) -> str:
+def speed_words(value: float) -> str:
+    """Return a speed as people read it."""
     return f"{value:,.0f}" if value >= 9.95 else f"{value:.1f}"
 
 
-def _seconds(value: float) -> str:
+def seconds_words(value: float) -> str:
+    """Return a time as people read it."""
     if value >= 9.95:
         return f"{value:,.0f}"
     return f"{value:.1f}" if value >= 1 else f"{value:.2f}" if value >= 0.01 else "<0.01"
 
 
-def _short(value: float) -> str:
+def short_words(value: float) -> str:
+    """Return a figure with no more digits than are needed."""
     return f"{value:,.0f}" if value >= 9.95 or value == int(value) else f"{value:.1f}"

@@ -13,10 +13,11 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from gyakusan.message import say
+from gyakusan.serving.access import is_loopback
 from gyakusan.show.report import charts_sheet
-from gyakusan.web import api, pages
+from gyakusan.web import actions, api, pages
+from gyakusan.web.control import Control
 from gyakusan.web.guard import App, Guard
-from gyakusan.web.live_servers import LiveServers
 from gyakusan.web.rendering import CHARTS, STATIC, page
 from gyakusan.web.work import Work
 
@@ -43,9 +44,11 @@ def application(host: str, names: Iterable[str] = (), *, public: bool = False) -
     names: further names by which it may be called
     public: True for a copy that shows nothing of this computer
     """
+    acts = not public and is_loopback(host)
     found = Starlette(
         routes=[
             *pages.routes(public=public),
+            *(actions.routes() if acts else ()),
             *api.routes(),
             Route(f"/static/{CHARTS}", _charts),
             Mount("/static", Files(directory=STATIC)),
@@ -54,8 +57,9 @@ def application(host: str, names: Iterable[str] = (), *, public: bool = False) -
     )
     found.state.public = public
     found.state.work = Work()
-    found.state.live = LiveServers()
-    return Guard(GZipMiddleware(found, minimum_size=SMALLEST_GZIP), host, names)
+    found.state.control = Control.new()
+    found.state.acts = acts
+    return Guard(GZipMiddleware(found, minimum_size=SMALLEST_GZIP), host, names, actions.POSTS, acts=acts)
 
 
 async def _charts(request: Request) -> Response:

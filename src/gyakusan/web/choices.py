@@ -27,3 +27,10 @@ def device_names() -> tuple[str, ...]:
 def engine_names() -> tuple[str, ...]:
     """Return the names of the engines."""
     return tuple(NAMES)
+
+
+def startable() -> tuple[str, ...]:
+    """Return the names of models whose files are on this computer."""
+    from gyakusan.fetching.stock import stock
+
+    return tuple(dict.fromkeys(("smollm2", *(kept.name for kept in stock().models))))

@@ -25,7 +25,8 @@ from gyakusan.show.bench_report import bench_report
 from gyakusan.show.report import Picture, Report
 from gyakusan.show.served import comparison
 from gyakusan.show.tree import Facts, Tone, Tree
-from gyakusan.web.live_servers import LiveServers, Seen
+from gyakusan.web.control import Control
+from gyakusan.web.live_servers import Seen
 from gyakusan.web.queries import ComputerQuery, read
 from gyakusan.web.rendering import page, part
 
@@ -77,13 +78,25 @@ class Benches(Struct, frozen=True):
 
 def draw(request: Request) -> Response:
     """Return the page. Raises GyakusanError."""
-    from gyakusan.machines import this_computer_noted
-
     asked = read(ComputerQuery, request.query_params.multi_items())
+    return _page(request, say("This computer"), _benches(asked.bench))
+
+
+def draw_refused(request: Request, lines: Sequence[Message], status: int) -> Response:
+    """Return the page with the reason why an action was refused on top. Raises GyakusanError."""
+    return _page(request, say("Error: {what}", what=lines[0]), _benches(None), lines, status)
+
+
+def _page(
+    request: Request, title: Message, kept: Benches, refused: Sequence[Message] = (), status: int = 200
+) -> Response:
+    from gyakusan.machines import this_computer_noted
+    from gyakusan.web.choices import engine_names, startable
+
     machine, notes = this_computer_noted()
     return page(
-        request, "computer.html", say("This computer"), machine=machines.screen(machine, notes), **_live(request),
-        benches=_benches(asked.bench),
+        request, "computer.html", title, machine=machines.screen(machine, notes), **_live(request), benches=kept,
+        refused=refused, models=startable() if request.app.state.acts else (), engines=engine_names(), status=status,
     )  # fmt: skip
 
 
@@ -93,11 +106,17 @@ def live(request: Request) -> Response:
 
 
 def _live(request: Request) -> dict[str, Any]:
-    looked: LiveServers = request.app.state.live
-    seen = looked.look()
+    control: Control = request.app.state.control
+    seen, starting, bench = control.live.look(), control.starts.starting(), control.bench.state
     sentence, tone = _verdict(seen)
-    key = " ".join(f"{s.entry.name}:{s.entry.pid}:{s.entry.ready}" for s in seen)
-    return {"cards": [_card(s) for s in seen], "verdict": sentence, "tone": tone, "key": key}
+    parts = [f"{s.entry.name}:{s.entry.pid}:{s.entry.ready}" for s in seen]
+    parts += [f"{s.name}:{s.failed is None}" for s in starting]
+    parts += [] if bench is None else [f"bench:{bench.runs}:{bench.number}"]
+    return {
+        "cards": [_card(s) for s in seen], "verdict": sentence, "tone": tone, "key": " ".join(parts), "bench": bench,
+        "starting": [s for s in starting if s.name not in {one.entry.name for one in seen}],
+        "token": control.token if request.app.state.acts else "",
+    }  # fmt: skip
 
 
 def _verdict(seen: Sequence[Seen]) -> tuple[Message, Tone]:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from typing import Any
+from urllib.parse import urlsplit
 
+from msgspec import Struct
+
+from gyakusan.serving.access import is_loopback
 from gyakusan.serving.front.heads import Head, Names
 from gyakusan.serving.front.refusal import Refusal
+from gyakusan.web.peer import is_mine
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -27,16 +32,34 @@ HEADERS = (
     (b"permissions-policy", b"camera=(), microphone=(), geolocation=(), interest-cohort=()"),
 )
 METHODS = frozenset({"GET", "HEAD"})
+OWN_SITES = frozenset({None, "same-origin"})
+"""What a browser says of the page that an action comes from; an older one says nothing."""
 LONGEST_QUERY = 8192
 """Of an address. [B]"""
+LONGEST_LENGTH = 12
+"""Digits of the length of a body."""
+
+
+class Post(Struct, frozen=True):
+    """What an action takes.
+
+    kind: type of its body
+    most: bytes of its body [B]
+    """
+
+    kind: str = "application/x-www-form-urlencoded"
+    most: int = 4096
 
 
 class Guard:
     """Passes a request on if it is for this page, and marks every answer."""
 
-    def __init__(self, app: App, host: str, names: Iterable[str] = ()) -> None:
+    def __init__(self, app: App, host: str, names: Iterable[str], actions: Mapping[str, Post], *, acts: bool) -> None:
+        """Prepare. actions: path of each action, and what it takes; acts: False for a copy that has none."""
         self._app = app
         self._names = Names(host, names)
+        self._actions = actions
+        self._acts = acts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -60,10 +83,33 @@ class Guard:
             self._names.check(head)
         else:
             self._names.check(Head(head.method, head.path, _without_site(head), head.client))
-        if head.method not in METHODS:
+        if head.path in self._actions and not self._acts:
+            raise Refusal(404, "not_found", "This copy is only read.")
+        if head.path in self._actions:
+            _check_action(head, self._actions[head.path], scope)
+        elif head.method not in METHODS:
             raise Refusal(405, "method_not_allowed", "This page is only read: GET.")
         if len(scope.get("query_string", b"")) > LONGEST_QUERY:
             raise Refusal(414, "too_long", f"An address of this page has at most {LONGEST_QUERY} bytes.")
+
+
+def _check_action(head: Head, post: Post, scope: Scope) -> None:
+    """Raise Refusal for an action that comes from anywhere but this page in a browser of this user on this computer."""
+    if head.method != "POST":
+        raise Refusal(405, "method_not_allowed", "This is an action of a page: POST.")
+    host = head.value(b"host") or ""
+    if not is_loopback(urlsplit(f"//{host}").hostname or "") or not is_mine(scope["client"]):
+        raise Refusal(403, "not_here", "Actions are for the owner of this computer, at this computer.")
+    if head.value(b"origin") != f"http://{host}" or head.value(b"sec-fetch-site") not in OWN_SITES:
+        raise Refusal(403, "unknown_origin", "Actions come from this page alone.")
+    kind = (head.value(b"content-type") or "").partition(";")[0].strip().casefold()
+    if kind != post.kind or head.value(b"content-encoding") is not None:
+        raise Refusal(415, "not_a_form", f"The body has to be {post.kind}.")
+    length = head.value(b"content-length") or ""
+    if not length.isascii() or not length.isdecimal() or head.value(b"transfer-encoding") is not None:
+        raise Refusal(411, "no_length", "The length of the body is needed.")
+    if len(length) > LONGEST_LENGTH or int(length) > post.most:
+        raise Refusal(413, "too_large", f"The body has at most {post.most} bytes.")
 
 
 def _follows_a_link(head: Head) -> bool:

@@ -148,6 +148,45 @@ class ComputerQuery(Struct, frozen=True, kw_only=True):
     bench: int | None = None
 
 
+class StartForm(Struct, frozen=True, kw_only=True):
+    """A server that is to start.
+
+    model: a name of the catalogue, owner/name:TAG of a file that is here, or a path
+    engine: llama.cpp, ollama, vllm or mlx
+    context: tokens for each user, prompt and answer together, e.g. 32k; default: the usual one
+    users: people served at the same time
+    name: of the server; default: the model's
+    """
+
+    model: str = "smollm2"
+    engine: str = DEFAULT
+    context: str | None = None
+    users: str = "1"
+    name: str | None = None
+
+
+class NameForm(Struct, frozen=True, kw_only=True):
+    """Which server is meant.
+
+    name: of it
+    """
+
+    name: str
+
+
+class BenchForm(Struct, frozen=True, kw_only=True):
+    """A bench that is to run.
+
+    name: of the server
+    users: people at a time, one load after the other
+    seconds: how long each load is measured
+    """
+
+    name: str
+    users: str = "1,2,4"
+    seconds: str = "10s"
+
+
 OWN = frozenset({"lang", "theme"})
 """Names that the page itself reads."""
 

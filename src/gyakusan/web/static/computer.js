@@ -22,13 +22,25 @@ function replace(old, fresh) {
   old.classList.remove("busy");
   if (old.dataset.key !== fresh.dataset.key) { // a server came or went: the focus stays where it has a place
     const id = document.activeElement?.id;
+    const kept = new Map([...old.querySelectorAll("input[id]")].map((field) => [field.id, field.value]));
     old.replaceWith(fresh);
+    for (const [name, value] of kept) if (document.getElementById(name)) document.getElementById(name).value = value;
     if (id) document.getElementById(id)?.focus({ preventScroll: true });
+    if (fresh.dataset.key.includes("bench:False")) benches();
     return;
   }
   for (const part of fresh.querySelectorAll(".moves[id]")) {
     const place = document.getElementById(part.id);
     if (place && place.innerHTML !== part.innerHTML && !place.contains(document.activeElement)) place.replaceWith(part);
+  }
+}
+
+async function benches() { // one has ended: its charts and its row
+  const fresh = new DOMParser().parseFromString(await (await fetch("/computer")).text(), "text/html");
+  for (const id of ["bench", "history"]) {
+    const part = fresh.getElementById(id), place = document.getElementById(id);
+    if (part && place) place.replaceWith(part);
+    else if (part) document.getElementById("bench").after(part);
   }
 }
 

@@ -1,0 +1,35 @@
+"""The line that says how a bench gets on."""
+
+from __future__ import annotations
+
+from gyakusan.load_testing.drive import StepRun
+from gyakusan.message import Message, people, say
+from gyakusan.show.bench import seconds_words, short_words, speed_words
+
+
+def progress(run: StepRun, now: float, limit: float | None) -> Message:
+    """Return the line that is replaced while a load is kept up.
+
+    now: by the client's clock [s]; limit: of the load, None for none [s]
+    """
+    last = [r for r in run.records[-50:] if r.failure is None]
+    speeds = sorted(1 / t for r in last if (t := r.tpot))
+    firsts = sorted(r.ttft for r in last)
+    failed = sum(r.failure is not None for r in run.records)
+    each, first = (v[len(v) // 2] if v else None for v in (speeds, firsts))
+    return _line(run.step.users, run.step.rate, max(0.0, now - run.begun), limit, each, first, failed)
+
+
+def _line(
+    users: int, rate: float, seconds: float, limit: float | None, each: float | None, first: float | None, failed: int
+) -> Message:
+    return say(
+        "Measuring  {who}, {time} | {each} tokens/s each | first {first} s | {failed}",
+        who=people(users) if users else say("{rate} requests/min", rate=short_words(60 * rate)),
+        time=say("{now} s", now=f"{seconds:.0f}")
+        if limit is None
+        else say("{now} of {all} s", now=f"{seconds:.0f}", all=f"{limit:.0f}"),
+        each="?" if each is None else speed_words(each),
+        first="?" if first is None else seconds_words(first),
+        failed=say("no error") if not failed else say("{n} failed", n=f"{failed:,}"),
+    )
