@@ -13,6 +13,7 @@ LEFT_OUT = ("engines", "catalog", "models", "locale", "fetching")
 """Engines themselves, facts about files and measurements, which name who made them, and the stores that programs keep."""
 OPEN = (
     "base",
+    "container",
     "registry",
     "router",
     "defaults",

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import pytest
 
-from gyakusan import machines, models
+from gyakusan import api, machines, models
 from gyakusan.catalog.artifacts import Artifact, artifacts, published, repository_files
 from gyakusan.catalog.models import ModelRecord, find, model_records
 from gyakusan.core import recipe
@@ -218,3 +218,14 @@ def test_a_command_that_makes_a_file_is_read_as_it_was_meant() -> None:
     for line in gguf_preparation(record, "Q4_K_M"):
         assert ";" not in shlex.split(line)
         assert any(w.startswith("my model; id") for w in shlex.split(line))
+
+
+def test_the_published_files_are_those_of_the_command() -> None:
+    """Where nobody names a format, too: it was the 16-bit original, and a folder for models that were trained in MXFP4."""
+    for name in ("gpt-oss-20b", *(r.name for r in LISTED[::9])):
+        found = api.deployment(name, load=Load(1, 256), device="H200", server="vllm")
+        repository = found.command.argv[2]
+        assert (found.artifact.repository if found.artifact else None) == (
+            None if repository.startswith("./") else repository
+        )
+    assert api.deployment("gpt-oss-20b", load=Load(1, 256), device="H200", server="vllm").artifact is not None

@@ -18,7 +18,7 @@ from gyakusan.message import say
 
 NAME, VERSION, CAVEAT, KEY, PREFIXES = "Toy", "1.0", None, "TOY_KEY", ("toy_",)
 USUAL, STORAGE, MULTI_GPU, MIXED_GPUS = True, "gguf", "layers", True
-SPEED_NAME, PREFILL_CHUNK, HEALTH, PORT = "llama.cpp", 256, "/ready", 9000
+SPEED_NAME, PREFILL_CHUNK, HEALTH, PORT, QUEUE = "llama.cpp", 256, "/ready", 9000, None
 
 variants, variant, weight_layout = usual.gguf_variants, usual.gguf_variant, usual.gguf_layout
 cache_setting, cache_bytes, max_ranks = usual.half_cache_setting, usual.half_cache_bytes, usual.one_rank

@@ -65,6 +65,7 @@ NO_FUNCTION = {
     "watch": "the metrics of a server, for people",
     "mcp": "for assistants; programs have these functions",
     "web": "pages for people; programs have these functions and the API",
+    "export": "a file: exports.export.export() writes the text",
     "keys": "the file of one user, changed by hand",
 }
 OPTIONS = {"plan": PlanOptions, "upgrade": UpgradeOptions, "fleet": FleetOptions}

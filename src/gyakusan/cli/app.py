@@ -30,6 +30,7 @@ COMMANDS = {
     "detect": "Show this computer's devices and memory.",
     "get": "Get a model's files: found on this computer, or fetched and checked.",
     "serve": "Start the planned endpoint and check the prediction.",
+    "export": "Write a plan as a file for Kubernetes, Compose, podman, systemd or Caddy.",
     "bench": "Load a server and compare it with the prediction.",
     "calibrate": "Measure this computer, so that its forecasts are closer.",
     "ps": "Show the servers that gyakusan started and that run.",

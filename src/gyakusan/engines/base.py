@@ -18,6 +18,8 @@ from gyakusan.core.ledger import Account, Ledger
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Machine
 from gyakusan.core.model import Model
+from gyakusan.engines.container import Container as Container
+from gyakusan.engines.container import QueueMetric
 from gyakusan.errors import BadSetting
 from gyakusan.message import Message
 
@@ -61,25 +63,6 @@ class Command(Struct, frozen=True):
     argv: tuple[str, ...]
     environment: Mapping[str, str] = msgspec.field(default_factory=lambda: MappingProxyType({}))
     then: tuple[tuple[str, ...], ...] = ()
-
-
-class Container(Struct, frozen=True):
-    """How a server is run in a container.
-
-    image: with its tag
-    entry: words of the command that the image says itself
-    folder: where it keeps fetched models
-    devices: files of the GPUs, empty where the runtime passes them on or there is none
-    nvidia: True if NVIDIA's runtime passes the GPUs on
-    shared_memory: True if its processes share the memory of the computer
-    """
-
-    image: str
-    entry: tuple[str, ...]
-    folder: str
-    devices: tuple[str, ...] = ()
-    nvidia: bool = False
-    shared_memory: bool = False
 
 
 class Variant(Struct, frozen=True):
@@ -207,6 +190,8 @@ class EngineModule(Protocol[S]):
     """Formats of weights that people use with it, for messages."""
     HEALTH: str
     """Path that answers 200 when the server is ready."""
+    QUEUE: QueueMetric | None
+    """The metric of its waiting requests, None = it has none."""
     Settings: type[S]
 
     def settings(self, model: Model, load: Load, machine: Machine, **changes: object) -> S:

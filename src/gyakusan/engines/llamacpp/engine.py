@@ -15,6 +15,7 @@ from gyakusan.core.load import Load
 from gyakusan.core.machine import Device, Machine
 from gyakusan.core.model import Experts, Model
 from gyakusan.engines.base import CacheType, Command, ComputeSettings, Container, ImageInput, MultiGpu, PartiallyInRam
+from gyakusan.engines.container import QueueMetric
 from gyakusan.engines.defaults import (
     GGUF_FORMATS,
     WEIGHT_LAYOUTS,
@@ -67,6 +68,8 @@ OFFLOADS, REPLICATES = True, False
 IMAGES: ImageInput = "optional"
 PREFILL_CHUNK = 512
 PORT = 8080
+QUEUE = QueueMetric("llamacpp:requests_deferred", ("--metrics",))
+"""Source: llama.cpp b11434, tools/server/README.md, "GET /metrics"."""
 FORMATS = GGUF_FORMATS
 
 PLACING = frozenset(("gpu_layers", "tensor_split", "n_cpu_moe", "n_cpu_ffn", "overrides", "main_gpu"))

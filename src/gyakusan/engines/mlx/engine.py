@@ -72,6 +72,7 @@ OFFLOADS, REPLICATES = False, False
 IMAGES: ImageInput = "never"
 PREFILL_CHUNK = 2048
 PORT = 8080
+QUEUE = None
 HEALTH = "/health"
 cache_setting, cache_bytes = half_cache_setting, half_cache_bytes
 weight_layout, usable, max_ranks = one_layout, device_usable, one_rank

@@ -83,6 +83,7 @@ OFFLOADS, REPLICATES = False, False
 IMAGES: ImageInput = "always"
 PREFILL_CHUNK = 512
 PORT = 11434
+QUEUE = None
 FORMATS = GGUF_FORMATS
 HEALTH = "/api/version"
 preparation = gguf_preparation

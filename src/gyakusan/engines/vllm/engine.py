@@ -16,6 +16,7 @@ from gyakusan.core.load import Load
 from gyakusan.core.machine import Device, Machine
 from gyakusan.core.model import Model
 from gyakusan.engines.base import CacheType, Command, ComputeSettings, Container, Format, ImageInput, MultiGpu, Variant
+from gyakusan.engines.container import QueueMetric
 from gyakusan.engines.defaults import (
     check_fields,
     gguf_format,
@@ -27,7 +28,7 @@ from gyakusan.engines.defaults import (
     port_option,
     same_command,
 )
-from gyakusan.engines.published import checkpoint_formats, original
+from gyakusan.engines.published import NATIVE_TAGS, checkpoint_formats, original
 from gyakusan.engines.vllm import launch, profile
 from gyakusan.engines.vllm.coexisting import coexisting_margin, coexisting_settings, occupied_bytes
 from gyakusan.engines.vllm.ledger import accounts, ledger
@@ -61,6 +62,8 @@ OFFLOADS, REPLICATES = False, True
 IMAGES: ImageInput = "optional"
 PREFILL_CHUNK = 2048
 PORT = 8000
+QUEUE = QueueMetric("vllm:num_requests_waiting")
+"""Source: vLLM 0.32.0, docs/usage/metrics.md."""
 HEALTH = "/health"
 with_port, with_host, with_page = port_option, host_option, no_page
 router = no_router
@@ -279,6 +282,7 @@ def image_settings(projector_bytes: int) -> dict[str, object]:
 
 def artifact(record: ModelRecord, name: str) -> Artifact | None:
     """Return the published checkpoint of a model in a format; the 16-bit one stands for FP8, which is made while it loads."""
+    name = _checkpoint(name)
     form = named_format(name)
     kinds = OF_METHOD.get(str(form.changes.get("quantization", "none")), ()) if form is not None else ()
     every = published(record)
@@ -307,7 +311,7 @@ def published_command(record: ModelRecord, model: Model, machine: Machine, setti
     from gyakusan.catalog.projectors import reads_images
 
     method = settings.quantization
-    found = artifact(record, name if named_as_checkpoint(name) else SHOWN.get(method, "BF16"))
+    found = artifact(record, _checkpoint(name, method))
     whole = record.own_folder if found is None and not preparation(record, name) else ""
     source = whole or (_folder(record, name) if found is None else found.repository)
     sixteen = bool(whole) or (found is not None and found.format == "bf16")
@@ -320,6 +324,22 @@ def published_command(record: ModelRecord, model: Model, machine: Machine, setti
 def named_as_checkpoint(name: str) -> bool:
     """Return True if this names a kind of checkpoint, and no GGUF quantisation that stands for one."""
     return name in FORMATS
+
+
+def _checkpoint(name: str, method: str = "") -> str:
+    """Return the kind of checkpoint that stands for a GGUF quantisation, other names as they are.
+
+    method: of the settings, where they are known; "" and "auto" say nothing
+    """
+    if named_as_checkpoint(name):
+        return name
+    if name.upper() in NATIVE_TAGS:
+        return "MXFP4"
+    if method and method in SHOWN:
+        return SHOWN[method]
+    if (known := gguf_format(name)) is None:
+        return name
+    return {"BF16": "BF16", "F16": "BF16", "F32": "BF16", "Q8_0": "FP8"}.get(known.base, "AWQ")
 
 
 def _folder(record: ModelRecord, name: str) -> str:

@@ -147,7 +147,7 @@ def servers() -> Found:
     """Return which server runs on which machine; of the four, two refuse some of them."""
     refused = {(e, d): bool(asked(SIZED[0], 8192, 1, d, e, "BF16").refusals) for e in registry.NAMES for d in MAKES}
     holds = not any(refused[registry.DEFAULT, d] for d in MAKES) and sum(refused.values()) == 3
-    no, yes = Text(say("no"), "note"), Text(say("yes"))
+    no, yes = Text(say("does not run"), "note"), Text(say("runs"))
     rows = tuple((Text(e), *(no if refused[e, d] else yes for d in MAKES)) for e in registry.NAMES)
     words = say(
         "Nearly right: one of them runs on some AMD cards, too. MLX-LM's own server is still not for production."

@@ -1,0 +1,100 @@
+"""gyakusan export: a plan as a file for Kubernetes, Compose, podman, systemd, Caddy or vLLM's production stack."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import App, Parameter
+
+from gyakusan.cli.options import Output, People, Server, Where, Which, _
+from gyakusan.cli.starting import asked_for
+from gyakusan.cli.writing import warn, write_json
+from gyakusan.message import say
+from gyakusan.text import tell
+
+if TYPE_CHECKING:
+    from gyakusan.engines.deployment import Deployment
+    from gyakusan.exports.settings import ExportSettings
+
+app = App(
+    name="export",
+    help="Write a plan as a file for Kubernetes, Compose, podman, systemd or Caddy.",
+    help_format="plaintext",
+)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, slots=True)
+class Run:
+    """How the servers are run."""
+
+    replicas: Annotated[int, Parameter(help=_("Servers that answer the same (kubernetes, vllm-stack)."))] = 1
+    most_replicas: Annotated[
+        int, Parameter(help=_("Up to so many where requests wait: an autoscaler is written (kubernetes)."))
+    ] = 1
+    nodes: Annotated[int, Parameter(help=_("Machines that are one server of vLLM (kubernetes)."))] = 1
+    namespace: Annotated[str, Parameter(help=_("Namespace of Kubernetes."))] = "default"
+    host: Annotated[
+        str, Parameter(help=_("Name under which other computers reach it, e.g. llm.example.org; needs a key."))
+    ] = ""
+
+    @property
+    def settings(self) -> ExportSettings:
+        """Return the settings of an export."""
+        from gyakusan.exports.settings import ExportSettings
+
+        return ExportSettings(self.replicas, self.most_replicas, self.nodes, self.namespace, self.host)
+
+
+@app.default
+def export(
+    model: Annotated[
+        str, Parameter(help=_("A model of the catalogue, owner/name:TAG, or a plan: its number or file."))
+    ],
+    *more: Annotated[str, Parameter(help=_("Further models behind the same address (caddy)."))],
+    to: Annotated[str, Parameter(help=_("Kind of file: kubernetes, compose, quadlet, systemd, caddy or vllm-stack."))],
+    run: Run = Run(),
+    file: Annotated[str | None, Parameter(help=_("File to write; default: the terminal."))] = None,
+    people: People = People(),
+    where: Where = Where(),
+    which: Which = Which(),
+    server: Server = Server(),
+    output: Output = Output(),
+) -> int:
+    """Run `gyakusan export` and return its exit code."""
+    from gyakusan.exports.export import export as text_of
+    from gyakusan.exports.settings import spanned
+
+    asked = [asked_for(m, people, where, which, server) for m in (model, *more)]
+    text = text_of(asked, to, run.settings)
+    whole = [spanned(a, run.nodes) if run.nodes > 1 else a for a in asked]
+    for each in whole:
+        _remark(each, output)
+    if output.json:
+        from gyakusan.documents.exported import exported as document
+
+        write_json(document(whole, to, text), output)
+    elif file is None:
+        print(text, end="")
+    if file is not None:
+        _write(file, text, output)
+    return 0 if all(bool(a.ledger.fits) for a in whole) else 1
+
+
+def _remark(asked: Deployment, output: Output) -> None:
+    """Say on stderr where the plan does not fit, or would not run."""
+    notes: list[Any] = list(asked.refusals)
+    if not asked.ledger.fits:
+        notes.append(say("{model} does not fit on {machine}.", model=asked.name, machine=asked.machine.name))
+    for note in notes:
+        warn("gyakusan: " + tell(note, output.language))
+
+
+def _write(file: str, text: str, output: Output) -> None:
+    from pathlib import Path
+
+    from gyakusan.catalog.places import write_named
+
+    write_named(Path(file), text)
+    warn("gyakusan: " + tell(say("Written to {file}.", file=file), output.language))

@@ -1,0 +1,69 @@
+"""Caddy: https for one server, or one address for several, each below a path of its own.
+
+Source: Caddy 2.11 documentation: bind, handle_path, reverse_proxy, request_body. The servers check the keys.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+from gyakusan.engines.deployment import Deployment
+from gyakusan.engines.service_files import EVERYWHERE, HERE, port_of
+from gyakusan.errors import BadSetting
+from gyakusan.exports.settings import ExportSettings, check, service_name
+
+BODY = "10MB"
+"""The largest request."""
+_HOST = re.compile(r"(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*", re.ASCII)
+
+
+def caddyfile(deployments: Sequence[Deployment], settings: ExportSettings) -> str:
+    """Return a Caddyfile. Raises BadSetting for a bad name, and for servers without a key that should be open."""
+    check(settings)
+    host = settings.host.casefold()
+    if host and not _HOST.fullmatch(host):
+        raise BadSetting("{name} is no name of a host.", name=repr(host[:80]), mend="Give for example llm.example.org.")
+    keyless = next((d.engine for d in deployments if not d.rules.KEY), "")
+    if host and keyless:
+        raise BadSetting(
+            "{engine} has no API key, so everyone in the network could use it.", engine=keyless,
+            mend="Leave out --host, or plan with another engine (--engine).",
+        )  # fmt: skip
+    return "\n".join(_lines(_places(deployments), host)) + "\n"
+
+
+def _places(deployments: Sequence[Deployment]) -> list[tuple[str, int]]:
+    """Return name and port of each server; servers of one engine take ports one after the other."""
+    taken: set[int] = set()
+    found = []
+    for d in deployments:
+        port = port_of(d.command, d.rules.PORT)
+        while port in taken:
+            port += 1
+        taken.add(port)
+        found.append((service_name(d.name), port))
+    names = [name for name, _ in found]
+    if len(set(names)) < len(names):
+        raise BadSetting("A model is named twice.", mend="Name each model once.")
+    return found
+
+
+def _lines(places: Sequence[tuple[str, int]], host: str) -> Iterator[str]:
+    for name, port in places:
+        yield f"# {name} has to listen on {HERE}:{port} (--port {port})."
+    yield from ("{", "\tadmin off", *([] if host else ["\tauto_https off"]), "}", "")
+    yield from (f"{host or 'http://' + HERE + ':8443'} {{", f"\tbind {EVERYWHERE if host else HERE}")
+    yield from ("\trequest_body {", f"\t\tmax_size {BODY}", "\t}")
+    if len(places) == 1:
+        yield from _proxy(places[0][1], "\t")
+    else:
+        for name, port in places:
+            yield from (f"\thandle_path /{name}/* {{", *_proxy(port, "\t\t"), "\t}")
+        yield "\trespond 404"
+    yield "}"
+
+
+def _proxy(port: int, indent: str) -> Iterator[str]:
+    """Yield the lines that pass requests on; an answer that streams is passed on at once."""
+    yield from (f"{indent}reverse_proxy {HERE}:{port} {{", f"{indent}\tflush_interval -1", f"{indent}}}")

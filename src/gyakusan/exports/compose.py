@@ -1,0 +1,104 @@
+"""Compose and podman's quadlet: one server as a container of this computer.
+
+Source: compose-spec 2026-06; podman-systemd.unit(5) of podman 5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from gyakusan.engines.service_files import EVERYWHERE, HERE, unit_word
+from gyakusan.errors import BadSetting
+from gyakusan.exports.settings import Exported
+from gyakusan.exports.yaml_text import documents
+
+NVIDIA_CDI = "nvidia.com/gpu=all"
+"""Name of NVIDIA's cards for podman, by the Container Device Interface."""
+
+
+def compose(server: Exported) -> str:
+    """Return a Compose file. Raises BadSetting for several nodes."""
+    _one_machine(server)
+    found = server.container
+    about: dict[str, Any] = {
+        "image": found.image,
+        "command": [_dollars(w) for w in server.words],
+        "environment": {k: _dollars(v) for k, v in server.command.environment.items()},
+        "env_file": [f"./{server.secret}.env"] if _open(server) and server.key else [],
+        "ports": [_published(server)],
+        "volumes": [f"models:{found.folder}"],
+        "devices": [f"{d}:{d}" for d in found.devices],
+        "group_add": ["video"] if found.devices else [],
+        "ipc": "host" if found.shared_memory else "",
+        "restart": "unless-stopped",
+        "security_opt": ["no-new-privileges:true"],
+    }
+    if found.nvidia:
+        cards = max(1, len(server.deployment.machine.gpus))
+        device = {"driver": "nvidia", "count": cards, "capabilities": ["gpu"]}
+        about["deploy"] = {"resources": {"reservations": {"devices": [device]}}}
+    kept = {k: v for k, v in about.items() if v}
+    body = {"name": server.name, "services": {server.name: kept}, "volumes": {"models": {}}}
+    return _key_words(server, f"./{server.secret}.env") + documents(body)
+
+
+def quadlet(server: Exported) -> str:
+    """Return a unit NAME.container for ~/.config/containers/systemd. Raises BadSetting for several nodes."""
+    _one_machine(server)
+    return _secret_words(server) + "\n".join(_quadlet(server)) + "\n"
+
+
+def _quadlet(server: Exported) -> Iterator[str]:
+    found = server.container
+    devices = [NVIDIA_CDI] if found.nvidia else list(found.devices)
+    yield from ("[Unit]", f"Description=gyakusan: {server.name}", "", "[Container]", f"Image={found.image}")
+    yield f"Exec={' '.join(unit_word(w) for w in server.words)}"
+    yield from (f"Environment={unit_word(f'{k}={v}')}" for k, v in server.command.environment.items())
+    if _open(server) and server.key:
+        yield f"Secret={server.secret},type=env,target={server.key}"
+    yield f"PublishPort={_published(server)}"
+    yield f"Volume=gyakusan-models:{found.folder}"
+    yield from (f"AddDevice={d}" for d in devices)
+    if found.shared_memory:
+        yield "PodmanArgs=--ipc=host"
+    yield from ("NoNewPrivileges=true", "", "[Service]", "Restart=always", "TimeoutStartSec=3600", "")
+    yield from ("[Install]", "WantedBy=default.target")
+
+
+def _open(server: Exported) -> bool:
+    """Return True if other computers reach the server."""
+    return bool(server.settings.host)
+
+
+def _published(server: Exported) -> str:
+    return f"{EVERYWHERE if _open(server) else HERE}:{server.port}:{server.port}"
+
+
+def _one_machine(server: Exported) -> None:
+    if server.settings.nodes > 1 or max(server.settings.replicas, server.settings.most_replicas) > 1:
+        raise BadSetting(
+            "This kind of file is for one server on one machine.", mend="Leave out --nodes and --replicas."
+        )
+    if _open(server) and not server.key:
+        raise BadSetting(
+            "{engine} has no API key, so everyone in the network could use it.", engine=server.deployment.engine,
+            mend="Leave out --host, or plan with another engine (--engine).",
+        )  # fmt: skip
+
+
+def _dollars(text: str) -> str:
+    """Return text in which Compose expands nothing."""
+    return text.replace("$", "$$")
+
+
+def _key_words(server: Exported, file: str) -> str:
+    if not (_open(server) and server.key):
+        return ""
+    return f"# {file} has one line: {server.key}= and the key. Only you should be able to read it.\n"
+
+
+def _secret_words(server: Exported) -> str:
+    if not (_open(server) and server.key):
+        return ""
+    return f"# First: podman secret create {server.secret} api-key.txt\n"

@@ -1,0 +1,207 @@
+"""What is asked of an export, and what every kind of file needs to know of a deployment."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from math import ceil
+
+from msgspec import Struct, structs
+
+from gyakusan.engines.base import Command, Container
+from gyakusan.engines.container import QueueMetric
+from gyakusan.engines.deployment import Deployment, deploy
+from gyakusan.engines.service_files import EVERYWHERE, port_of
+from gyakusan.errors import BadSetting
+from gyakusan.units import MIB
+
+STEP = 64 * MIB
+"""Requests of memory are rounded up to it. [B]"""
+MARGIN = 2.0
+"""The limit of a pod's memory over the high end of our range: a pod above it is killed, and the range is of few computers."""
+GPU_RESOURCES: Mapping[str, str] = {"cuda": "nvidia.com/gpu", "rocm": "amd.com/gpu"}
+"""Backend of a GPU -> the resource that its vendor's device plugin offers."""
+REMOTE = ("hf:", "ollama:")
+"""How the source of a model begins that a server fetches."""
+_DNS = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
+
+
+class ExportSettings(Struct, frozen=True):
+    """How a deployment is run.
+
+    replicas: servers that answer the same, at least
+    most_replicas: up to how many where a queue forms
+    nodes: machines that are one server
+    namespace: of Kubernetes
+    host: name under which others reach it, "" for this computer only
+    """
+
+    replicas: int = 1
+    most_replicas: int = 1
+    nodes: int = 1
+    namespace: str = "default"
+    host: str = ""
+
+
+class Exported(Struct, frozen=True):
+    """A server as a file needs it.
+
+    deployment: what is planned
+    settings: how it is run
+    name: of the service: letters, digits and dashes
+    command: with the address that it listens on inside its container
+    port: that it listens on
+    container: image and what it needs
+    """
+
+    deployment: Deployment
+    settings: ExportSettings
+    name: str
+    command: Command
+    port: int
+    container: Container
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The arguments behind those that the image says itself."""
+        return arguments(self.command, self.container)
+
+    @property
+    def key(self) -> str:
+        """The environment variable from which the server reads its API key, "" if it has none."""
+        return self.deployment.rules.KEY
+
+    @property
+    def queue(self) -> QueueMetric | None:
+        """The metric of the requests that wait, None if the server has none."""
+        return self.deployment.rules.QUEUE
+
+    @property
+    def secret(self) -> str:
+        """The name of the secret that holds the key."""
+        return f"{self.name}-key"
+
+
+def exported(deployment: Deployment, settings: ExportSettings) -> Exported:
+    """Return what every kind of file for containers needs. Raises BadSetting where no container reaches the GPU."""
+    check(settings)
+    _check_fetchable(deployment)
+    deployment = spanned(deployment, settings.nodes) if settings.nodes > 1 else deployment
+    rules, machine = deployment.rules, deployment.machine
+    container = rules.container(machine)
+    if container is None:
+        raise BadSetting(
+            "{engine} has no container that reaches the GPU of {machine}.", engine=rules.NAME, machine=machine.name,
+            mend="Export it to systemd or caddy, which need none.",
+        )  # fmt: skip
+    command = rules.with_host(rules.short_command(deployment.command, machine), EVERYWHERE)
+    flags = rules.QUEUE.flags if rules.QUEUE is not None and settings.most_replicas > 1 else ()
+    command = structs.replace(command, argv=(*command.argv, *flags))
+    return Exported(
+        deployment, settings, service_name(deployment.name), command, port_of(command, rules.PORT), container
+    )
+
+
+def spanned(deployment: Deployment, nodes: int) -> Deployment:
+    """Return the same model on several machines as one server. Raises BadSetting for a server that cannot span machines."""
+    machine, rules = deployment.machine, deployment.rules
+    changes = rules.spanning_settings(len(machine.gpus), nodes)
+    if changes is None:
+        raise BadSetting(
+            "One server of {engine} cannot span machines.", engine=rules.NAME, mend="Leave out --nodes, or take vLLM."
+        )
+    wide = structs.replace(machine, name=f"{nodes} x ({machine.name})", gpus=machine.gpus * nodes)
+    chosen = {**deployment.changes, **changes}
+    return deploy(deployment.model, deployment.engine, wide, deployment.load, chosen, deployment.quantization)
+
+
+def _check_fetchable(deployment: Deployment) -> None:
+    """Raise BadSetting for a model that no server in a container can fetch by itself."""
+    model = deployment.model
+    if model.catalogue_name and deployment.artifact is None:
+        made = " && ".join(deployment.preparation) or "gyakusan plan --details"
+        raise BadSetting(
+            "Nobody publishes {model} in {format}, so no container can fetch it.", model=deployment.name,
+            format=deployment.quantization, commands=made, mend="Choose another format, or make and publish it: {commands}",
+        )  # fmt: skip
+    if not model.catalogue_name and not model.source.startswith(REMOTE):
+        raise BadSetting(
+            "{model} is a file of this computer, which a container does not have.", model=deployment.name,
+            mend="Name a model of the catalogue or owner/name:TAG, or export to systemd.",
+        )  # fmt: skip
+
+
+def arguments(command: Command, container: Container) -> tuple[str, ...]:
+    """Return the arguments of a command behind those that its image says itself."""
+    entry = container.entry
+    return command.argv[len(entry) :] if command.argv[: len(entry)] == entry else command.argv
+
+
+def service_name(name: str) -> str:
+    """Return a name as Kubernetes, Compose and systemd take it: at most 50 letters, digits and dashes."""
+    found = re.sub(r"[^a-z0-9]+", "-", name.casefold()).strip("-")[:50].rstrip("-")
+    return found if found and found[0].isalpha() else f"model-{found}".rstrip("-")
+
+
+def check(settings: ExportSettings) -> None:
+    """Raise BadSetting for numbers and names that no file takes."""
+    for name in ("replicas", "most_replicas", "nodes"):
+        value = getattr(settings, name)
+        if not 1 <= value <= 1000:
+            raise BadSetting(
+                "--{name} takes 1 to 1,000, not {value}.", name=name.replace("_", "-"), value=value, mend=None
+            )
+    if settings.most_replicas > 1 and settings.most_replicas < settings.replicas:
+        raise BadSetting("There cannot be more replicas than the most.", mend="Raise --most-replicas.")
+    if not _DNS.fullmatch(settings.namespace):
+        raise BadSetting(
+            "{name} is no name of a namespace.", name=repr(settings.namespace[:80]),
+            mend="Use up to 63 small letters, digits and dashes.",
+        )  # fmt: skip
+
+
+class PodMemory(Struct, frozen=True):
+    """The RAM of one container.
+
+    request: what it takes at the start [B]
+    limit: what it may take: twice what everything that grows with use may reach [B]
+    """
+
+    request: int
+    limit: int
+
+
+def pod_memory(server: Exported) -> PodMemory:
+    """Return the RAM of one pod by the ledger: of the host, and of a GPU that shares the computer's memory."""
+    charged = [a for a in server.deployment.ledger.accounts if a.device.kind != "gpu"]
+    best, most = (sum(float(getattr(a, end)) for a in charged) / server.settings.nodes for end in ("total", "high"))
+    request = max(_rounded(best), STEP)
+    return PodMemory(request, max(_rounded(MARGIN * most), request))
+
+
+def _rounded(size: float) -> int:
+    return int(ceil(size / STEP) * STEP)
+
+
+def gpu_resource(server: Exported) -> tuple[str, int]:
+    """Return the resource of the GPUs and how many of a pod, ("", 0) for a CPU. Raises BadSetting without device plugin."""
+    gpus = server.deployment.machine.gpus
+    if not gpus:
+        return "", 0
+    resource = GPU_RESOURCES.get(gpus[0].backend)
+    if resource is None:
+        raise BadSetting(
+            "No device plugin of Kubernetes is known for {device}.", device=gpus[0].name,
+            mend="Export it to compose, quadlet or systemd.",
+        )  # fmt: skip
+    return resource, len(gpus) // server.settings.nodes
+
+
+def gpu_memory_needed(deployment: Deployment) -> int:
+    """Return the memory that the fullest GPU must have, with what the plan leaves to others [MiB]."""
+    needed = [
+        float(a.at_most) + float((a.device.memory or 0) - (a.device.usable or a.device.memory or 0))
+        for a in deployment.ledger.accounts
+        if a.device.kind == "gpu"
+    ]
+    return int(max(needed, default=0) / MIB)

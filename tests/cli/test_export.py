@@ -1,0 +1,54 @@
+"""gyakusan export: text on the terminal, in a file, as JSON; exit codes and errors."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gyakusan.cli import main
+
+CARD = ("--device", "RTX 4090", "--context", "8k")
+
+
+def test_a_file_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", "qwen3-8b", "--to", "compose", *CARD]) == 0
+    text = capsys.readouterr().out
+    assert text.startswith("name: qwen3-8b\n")
+    assert "127.0.0.1:8080:8080" in text
+
+
+def test_a_file_is_written_and_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "out.yaml"
+    assert main(["export", "qwen3-8b", "--to", "kubernetes", "--file", str(file), *CARD]) == 0
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert str(file) in told.err
+    assert "kind: Deployment" in file.read_text()
+
+
+def test_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", "qwen3-8b", "--to", "systemd", "--json", *CARD]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["schema"] == "gyakusan/export/1"
+    assert found["models"] == ["qwen3-8b"]
+    assert "ExecStart=" in found["text"]
+
+
+def test_a_plan_that_does_not_fit_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", "llama3.3-70b", "--to", "compose", *CARD]) == 1
+    assert "does not fit" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["export", "qwen3-8b", "--to", "kubernets", *CARD], "Did you mean kubernetes?"),
+        (["export", "qwen3-8b", "--to", "compose", "--nodes", "2", *CARD], "cannot span machines"),
+        (["export", "qwen3-8b", *CARD], "--to"),
+    ],
+)
+def test_errors_name_the_mend(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 2
+    assert said in capsys.readouterr().err

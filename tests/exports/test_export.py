@@ -1,0 +1,189 @@
+"""Exported files of many plans, each judged by a real tool; and what makes these tools fail."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tests.exports import judges
+
+from gyakusan import api
+from gyakusan.core.load import Load
+from gyakusan.engines.deployment import Deployment
+from gyakusan.errors import BadSetting, UnknownName
+from gyakusan.exports.export import KINDS, export
+from gyakusan.exports.settings import ExportSettings
+
+PLANS = [
+    ("gpt-oss-20b", "llama.cpp", "RTX 4090", 4, 32768),
+    ("gpt-oss-20b", "ollama", "RTX 4090", 2, 16384),
+    ("gpt-oss-20b", "vllm", "RTX 5090", 4, 16384),
+    ("gpt-oss-120b", "llama.cpp", "DGX Spark", 2, 65536),
+    ("gpt-oss-120b", "vllm", "H100", 16, 32768),
+    ("qwen3-8b", "llama.cpp", "RTX 3060 12GB", 1, 8192),
+    ("qwen3-8b", "vllm", "RTX 4090", 8, 8192),
+    ("qwen3-32b", "vllm", "2x RTX 4090", 4, 16384),
+    ("qwen3-32b", "llama.cpp", "RTX 5090", 1, 16384),
+    ("qwen3.6-35b-a3b", "llama.cpp", "RTX 5090", 4, 65536),
+    ("gemma3-27b", "llama.cpp", "RTX 4090", 2, 16384),
+    ("gemma4-26b-a4b", "llama.cpp", "RX 7900 XTX", 2, 16384),
+    ("llama3.1-8b", "llama.cpp", "RX 7900 XTX", 4, 8192),
+    ("llama3.1-8b", "ollama", "RX 7900 XTX", 1, 8192),
+    ("llama3.1-8b", "vllm", "A100-SXM4-80GB", 32, 8192),
+    ("llama3.3-70b", "llama.cpp", "2x RTX 3090", 1, 8192),
+    ("llama3.3-70b", "vllm", "4x RTX 3090", 4, 8192),
+    ("qwen2.5-14b", "llama.cpp", "RTX 4090", 1, 65536),
+    ("qwen3-next-80b", "llama.cpp", "DGX Spark", 2, 32768),
+    ("gemma3-12b", "llama.cpp", "RTX 4090", 4, 8192),
+]
+HOST = ExportSettings(host="llm.example.org")
+
+
+def planned(model: str, engine: str, device: str, users: int, context: int) -> Deployment:
+    return api.deployment(model, load=Load(users, context), device=device, server=engine)
+
+
+def asked(index: int = 0) -> Deployment:
+    return planned(*PLANS[index])
+
+
+def judged(kind: str, text: str, folder: Path) -> str:
+    if kind == "systemd":
+        return judges.systemd(text, "model", folder)
+    if kind == "caddy":
+        return judges.caddy(text, folder)
+    judge: Callable[[str], str] = getattr(judges, kind.replace("-", "_"))
+    return judge(text)
+
+
+@pytest.mark.parametrize("plan", PLANS, ids=[f"{p[0]}-{p[1]}-{p[2]}" for p in PLANS])
+def test_files_of_a_plan_are_right(plan: tuple[str, str, str, int, int], tmp_path: Path) -> None:
+    deployment = planned(*plan)
+    keyed = bool(deployment.rules.KEY)
+    for kind in KINDS:
+        if kind == "vllm-stack" and deployment.engine != "vLLM":
+            continue
+        if kind == "systemd" and judges.SYSTEMD is None:
+            continue
+        text = export([deployment], kind, HOST if keyed else ExportSettings())
+        assert judged(kind, text, tmp_path) == "", kind
+        assert not re.search(r"<[a-z ]+>|TODO|FIXME|CHANGE", text), kind
+
+
+@pytest.mark.parametrize("kind", ["kubernetes", "compose", "quadlet", "vllm-stack"])
+def test_the_key_comes_from_a_secret(kind: str) -> None:
+    deployment = asked(6)
+    text = export([deployment], kind, HOST)
+    assert judges.unkeyed(text, "VLLM_API_KEY", "qwen3-8b-key") == ""
+    assert judges.unkeyed(text.replace("qwen3-8b-key", "other"), "VLLM_API_KEY", "qwen3-8b-key")
+    body = "\n".join(line for line in text.splitlines() if not line.startswith("#"))
+    assert not re.search(r"VLLM_API_KEY[:=] *['\"]?\w", body)
+
+
+WRONG = {
+    "kubernetes": [("replicas: 1", "replcas: 1"), ("replicas: 1", "replicas: two"), ("containerPort", "containerport")],
+    "compose": [("ports:", "portz:"), ("count: 1", "count: x"), ("image:", "imag:")],
+    "quadlet": [("Image=", "Imaeg="), ("[Container]", "[Contaner]"), ("PublishPort", "PublshPort")],
+    "systemd": [("NoNewPrivileges=", "NoNewPrivilegess="), ("Restart=always", "Restart=sometimes")],
+    "caddy": [("reverse_proxy", "revers_proxy"), ("max_size", "max_sze"), ("bind", "bnid")],
+    "vllm-stack": [("replicaCount: 1", "replcaCount: 1"), ("requestCPU: 4", "requestCPU: []")],
+}
+
+
+@pytest.mark.parametrize(("kind", "change"), [(k, c) for k, changes in WRONG.items() for c in changes])
+def test_a_typo_or_a_wrong_field_is_found(kind: str, change: tuple[str, str], tmp_path: Path) -> None:
+    if kind == "systemd" and judges.SYSTEMD is None:
+        pytest.skip("no systemd-analyze")
+    text = export([asked(6)], kind, HOST)
+    assert change[0] in text
+    assert judged(kind, text.replace(*change), tmp_path)
+
+
+@pytest.mark.parametrize("change", [("size: 2", "size: two"), ("replicas: 1", "replcas: 1")])
+def test_one_server_over_two_nodes(change: tuple[str, str]) -> None:
+    text = export([asked(7)], "kubernetes", ExportSettings(nodes=2))
+    assert judges.kubernetes(text) == ""
+    assert "$(LWS_LEADER_ADDRESS)" in text
+    assert "$(LWS_WORKER_INDEX)" in text
+    assert judges.kubernetes(text.replace(*change))
+
+
+def test_replicas_follow_the_queue() -> None:
+    text = export([asked()], "kubernetes", ExportSettings(replicas=2, most_replicas=4, namespace="llm"))
+    assert judges.kubernetes(text) == ""
+    assert '- "--metrics"' in text
+    assert "minReplicas: 2" in text
+    assert "namespace: llm" in text
+    assert "\n  replicas:" not in text  # two owners of one number would fight
+
+
+def test_memory_is_of_the_ledger() -> None:
+    deployment = asked()
+    text = export([deployment], "kubernetes")
+    found = int(re.search(r'requests:\n +cpu: "1"\n +memory: "(\d+)Mi"', text)[1])  # type: ignore[index]
+    host = sum(float(a.total) for a in deployment.ledger.accounts if a.device.kind == "host") / 2**20
+    assert host <= found < host + 64
+    needed = int(re.search(r'values: \["(\d+)"\]', text)[1])  # type: ignore[index]
+    card = deployment.ledger.accounts[0]
+    assert float(card.at_most) / 2**20 <= needed <= (card.device.memory or 0) / 2**20
+
+
+@pytest.mark.skipif(judges.SYSTEMD is None, reason="no systemd-analyze")
+def test_a_unit_is_little_exposed(tmp_path: Path) -> None:
+    assert judges.exposure(export([asked()], "systemd", HOST), "model", tmp_path) <= 3.5
+
+
+def test_several_models_below_one_address(tmp_path: Path) -> None:
+    text = export([asked(), asked(5)], "caddy", HOST)
+    assert judges.caddy(text, tmp_path) == ""
+    assert "handle_path /gpt-oss-20b/*" in text
+    assert "127.0.0.1:8081" in text
+    assert "bind 0.0.0.0" in text
+    alone = export([asked()], "caddy")
+    assert judges.caddy(alone, tmp_path) == ""
+    assert "bind 127.0.0.1" in alone
+
+
+REFUSED = [
+    ("helm", 0, ExportSettings(), UnknownName, "No kind of file"),
+    ("compose", 0, ExportSettings(replicas=2), BadSetting, "one server on one machine"),
+    ("kubernetes", 0, ExportSettings(nodes=2), BadSetting, "cannot span machines"),
+    ("kubernetes", 1, ExportSettings(most_replicas=2), BadSetting, "how many requests wait"),
+    ("kubernetes", 0, ExportSettings(namespace="A B"), BadSetting, "namespace"),
+    ("kubernetes", 0, ExportSettings(replicas=0), BadSetting, "--replicas takes 1 to 1,000"),
+    ("kubernetes", 0, ExportSettings(replicas=5, most_replicas=2), BadSetting, "more replicas than the most"),
+    ("caddy", 0, ExportSettings(host="a b\n}"), BadSetting, "no name of a host"),
+    ("compose", 1, HOST, BadSetting, "has no API key"),
+    ("caddy", 1, HOST, BadSetting, "has no API key"),
+    ("systemd", 1, HOST, BadSetting, "has no API key"),
+    ("vllm-stack", 0, ExportSettings(), BadSetting, "vLLM only"),
+]
+
+
+@pytest.mark.parametrize(("kind", "plan", "settings", "error", "said"), REFUSED)
+def test_what_no_file_can_hold(
+    kind: str, plan: int, settings: ExportSettings, error: type[Exception], said: str
+) -> None:
+    with pytest.raises(error, match=said):
+        export([asked(plan)], kind, settings)
+
+
+def test_what_a_container_cannot_reach(tmp_path: Path) -> None:
+    mac = planned("llama3.1-8b", "llama.cpp", "M4 Max 128GB", 1, 8192)
+    with pytest.raises(BadSetting, match="no container that reaches"):
+        export([mac], "compose")
+    with pytest.raises(BadSetting, match="has no systemd"):
+        export([mac], "systemd")
+    packaged = planned("smollm2", "llama.cpp", "RTX 4090", 1, 2048)
+    with pytest.raises(BadSetting, match="file of this computer"):
+        export([packaged], "compose")
+    unmade = planned("qwen2.5-14b", "vllm", "RTX 4090", 1, 2048)
+    if unmade.artifact is None:
+        with pytest.raises(BadSetting, match="Nobody publishes"):
+            export([unmade], "compose")
+    with pytest.raises(BadSetting, match="is for one model"):
+        export([asked(), asked(5)], "compose")
+    with pytest.raises(BadSetting, match="named twice"):
+        export([asked(), asked()], "caddy")
