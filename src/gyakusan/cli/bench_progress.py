@@ -1,10 +1,11 @@
-"""The line that says how a bench gets on: replaced in place on a terminal, absent elsewhere."""
+"""The line that says how a bench gets on: replaced in place on a terminal, a new one now and then elsewhere."""
 
 from __future__ import annotations
 
 import sys
 from typing import TYPE_CHECKING
 
+from gyakusan.cli.writing import warn
 from gyakusan.message import Message
 from gyakusan.show.bench_line import progress
 from gyakusan.text import Language, tell
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
     from gyakusan.load_testing.drive import StepRun
 
 EVERY = 0.2
-"""No more often is the line drawn. [s]"""
+"""No more often is the line drawn on a terminal. [s]"""
+SELDOM = 15.0
+"""No more often is a line written to a file or a pipe, where every line stays. [s]"""
 
 
 class LiveLine:
@@ -33,11 +36,15 @@ class LiveLine:
 
     def update(self, run: StepRun, now: float) -> None:
         """Draw it anew. now: by the client's clock [s]."""
-        if not self._on or now - self._shown < EVERY:
+        self._shown = self._shown or now
+        if now - self._shown < (EVERY if self._on else SELDOM):
             return
         self._shown = now
-        told = progress(run, now, self._limit)
-        self._draw(tell(told, self._language))
+        told = tell(progress(run, now, self._limit), self._language)
+        if self._on:
+            self._draw(told)
+        else:
+            warn(told)
 
     def say(self, template: str) -> None:
         """Say what begins."""

@@ -1,0 +1,20 @@
+"""How a bench says how it gets on: a line now and then where nothing is a terminal."""
+
+from __future__ import annotations
+
+import pytest
+
+from gyakusan.cli.bench_progress import SELDOM, LiveLine
+from gyakusan.load_testing.drive import StepRun
+from gyakusan.load_testing.workload import Shape, Step
+
+
+def test_a_pipe_gets_a_line_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
+    line, run = LiveLine("en", None, "60s"), StepRun(Step(Shape(100, 20), users=4), begun=100.0)
+    for second in range(40):
+        line.update(run, 100.0 + second)
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 40 // SELDOM
+    assert told[0].startswith("Measuring  4 people, 15 of 60 s")
+    assert "\x1b" not in "".join(told)
+    line.close()
