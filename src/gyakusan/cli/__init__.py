@@ -33,6 +33,8 @@ def _run(rest: list[str], language: Language) -> int:
 
             return unwritten(error, language)
         return 0
+    if rest[:1] == ["--complete"] and sys.stdout is not None:  # a shell waits after every TAB
+        return _complete(rest[1:], language)
     gc.disable()  # a command is short, and what it imports stays: 4 % of its time; `serve` and `demo` switch it on again
     _prepare()
     if sys.stdout is None:  # closed by the shell: `>&-`
@@ -51,6 +53,19 @@ def _run(rest: list[str], language: Language) -> int:
             del os.environ["GYAKUSAN_LANG"]
         else:
             os.environ["GYAKUSAN_LANG"] = before
+
+
+def _complete(words: list[str], language: Language) -> int:
+    """Print what the last word may become, a line each; nothing where nothing is known or can be read."""
+    from gyakusan.cli.app import build
+    from gyakusan.cli.candidates import candidates
+    from gyakusan.errors import GyakusanError
+
+    try:
+        print("\n".join(candidates(build(language), words)), flush=True)
+    except (GyakusanError, OSError):
+        return 1
+    return 0
 
 
 def _prepare() -> None:

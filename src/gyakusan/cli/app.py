@@ -28,6 +28,7 @@ COMMANDS = {
     "upgrade": "Find the best next purchase for a machine you own.",
     "fleet": "Count the machines for many people, and their cost.",
     "detect": "Show this computer's devices and memory.",
+    "doctor": "Show what this computer has for serving, and what is missing.",
     "get": "Get a model's files: found on this computer, or fetched and checked.",
     "serve": "Start the planned endpoint and check the prediction.",
     "export": "Write a plan as a file for Kubernetes, Compose, podman, systemd or Caddy.",
@@ -46,6 +47,7 @@ COMMANDS = {
     "catalog": "Show catalogue facts with their sources; add your own.",
     "demo": "Try every step in two minutes with a small model.",
     "accuracy": "Show the accuracy of the predictions, from recorded measurements.",
+    "completion": "Print a script with which a shell completes names.",
     "schema": "Show the JSON Schemas of the --json documents.",
 }
 ABOUT = "Plan a local LLM endpoint backwards: from memory or money to model, quantisation and command."

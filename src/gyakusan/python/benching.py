@@ -199,9 +199,8 @@ def measured(
     asked = request_of(endpoint, options)
     state = observed_with(asked.target.port) if is_here(asked.target) else Conditions
     log = _log_lines(options.log)
-    before = _planned(
-        options, settings or {}, ServerFacts(slots=1), None
-    )  # what cannot be read is said before the load
+    # what cannot be read is said before the load
+    before = _planned(options, settings or {}, ServerFacts(slots=1), None)
     running = Bench(asked)
     if on_progress is not None:
         running.on_progress = on_progress
