@@ -8,9 +8,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from tests.serving.conftest import smollm2
 from tests.web.browser import AXE, CHROMIUM, QUIET, Tab, pages_served
 
 playwright = pytest.importorskip("playwright.sync_api")
+__all__ = ["smollm2"]  # the fixture
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium")
 
 FIT = "/fit?model=gpt-oss-20b&device=RTX+4090&context=131072&users=2"
@@ -189,6 +191,21 @@ def test_in_the_dark(opened: Any) -> None:
     assert tab.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(19, 23, 26)"
     tab.page.click("footer a >> text=light")
     assert tab.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(250, 250, 247)"
+
+
+def test_a_file_is_opened(opened: Any, smollm2: Path) -> None:
+    tab = opened(FIT)
+    tab.page.set_input_files("#open-file", __file__)
+    tab.page.wait_for_selector("#open-said.bad")
+    assert "is not a GGUF file" in tab.text("#open-said")
+    tab.page.set_input_files("#open-file", str(smollm2))
+    tab.page.wait_for_url("**model=file*")
+    assert "SmolLM2" in tab.text("h1")
+    assert "cannot be shared" in tab.text(".question")
+    assert tab.page.input_value("#f-users") == "2", "the question stays"
+    assert "It fits." in tab.text("#verdict")
+    without = opened(FIT, script=False)
+    assert not without.page.is_visible("#open"), "whole files are never sent"
 
 
 def test_a_server_from_its_start_to_its_stop(browser: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

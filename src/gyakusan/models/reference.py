@@ -15,6 +15,7 @@ from gyakusan.doors.files import expanded
 from gyakusan.doors.scope import sees_files
 from gyakusan.errors import BadReference, SourceError, UnknownName
 from gyakusan.message import say
+from gyakusan.models import given
 from gyakusan.models.offers import instead, off, offer
 
 if TYPE_CHECKING:
@@ -98,12 +99,12 @@ def load(text: str, quantization: str | None = None, *, offline: bool = False) -
 
     offline: stay off the network whatever the reference says. Raises UnknownName, BadReference, BadModel, SourceError.
     """
-    reference = resolve(text)
-    if not sees_files():
-        return _of_catalogue(reference, quantization)
-    model = _found(reference, offline)
+    model = given.find(text)
     if model is None:
-        return _of_catalogue(reference, quantization)
+        reference = resolve(text)
+        model = _found(reference, offline) if sees_files() else None
+        if model is None:
+            return _of_catalogue(reference, quantization)
     if quantization is None:
         return model
     from gyakusan.core import recipe

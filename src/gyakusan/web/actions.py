@@ -15,21 +15,24 @@ from urllib.parse import parse_qsl
 import anyio
 import anyio.to_thread
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from gyakusan.errors import BadSetting, GyakusanError
 from gyakusan.message import say
+from gyakusan.text import tell
 from gyakusan.web import computer_page
 from gyakusan.web.control import Control
 from gyakusan.web.guard import Post
-from gyakusan.web.problems import status_of
-from gyakusan.web.queries import MOST_PAIRS, BenchForm, NameForm, StartForm, read
+from gyakusan.web.opened_files import MOST_BYTES
+from gyakusan.web.problems import problem_of, status_of
+from gyakusan.web.queries import MOST_PAIRS, BenchForm, NameForm, OpenForm, StartForm, read
 from gyakusan.web.reader import language_of
 from gyakusan.web.rendering import page
 
 PATIENCE = 30.0
 """How long a body may take. [s]"""
+OLD_FORM = say("This form is of another start of gyakusan web. Load the page again.")
 TOKEN = "token"
 
 
@@ -71,13 +74,34 @@ ACTS: Mapping[str, Act] = {
     "/computer/bench": _bench,
     "/computer/cancel": _cancel,
 }
-POSTS: Mapping[str, Post] = dict.fromkeys(ACTS, Post())
+OPEN = "/fit/file"
+"""Where the beginning of a file is sent."""
+POSTS: Mapping[str, Post] = {**dict.fromkeys(ACTS, Post()), OPEN: Post("application/octet-stream", MOST_BYTES)}
 """Path of each action -> what it takes."""
 
 
 def routes() -> list[Route]:
     """Return the endpoints of the actions."""
-    return [Route(path, partial(_act, act), methods=["POST"]) for path, act in ACTS.items()]
+    forms = [Route(path, partial(_act, act), methods=["POST"]) for path, act in ACTS.items()]
+    return [*forms, Route(OPEN, _open, methods=["POST"])]
+
+
+async def _open(request: Request) -> Response:
+    """Keep what the header of a file says; the model's name on the page as JSON, or why not."""
+    control: Control = request.app.state.control
+    language = language_of(request)
+    try:
+        if not _same(request.headers.get("x-gyakusan-token", ""), control.token):
+            return JSONResponse({"detail": tell(OLD_FORM, language)}, 403)
+        asked = read(OpenForm, request.query_params.multi_items())
+        with anyio.fail_after(PATIENCE):
+            body = await request.body()  # the guard has bounded it
+        name = await anyio.to_thread.run_sync(control.files.keep, asked.name, asked.size, body)
+    except TimeoutError:
+        return JSONResponse({"detail": tell(say("The file came too slowly."), language)}, 408)
+    except GyakusanError as error:
+        return JSONResponse(problem_of(error, language), status_of(error))
+    return JSONResponse({"model": name})
 
 
 async def _act(act: Act, request: Request) -> Response:
@@ -89,8 +113,7 @@ async def _act(act: Act, request: Request) -> Response:
     try:
         pairs = _pairs(body)
         if not _is_ours(request, pairs):
-            lines = (say("This form is of another start of gyakusan web. Load the page again."),)
-            return page(request, "error.html", say("Error: an old form"), status=403, lines=lines, busy=False)
+            return page(request, "error.html", say("Error: an old form"), status=403, lines=(OLD_FORM,), busy=False)
         await anyio.to_thread.run_sync(act, request, [(k, v) for k, v in pairs if k != TOKEN])
     except GyakusanError as error:
         return await anyio.to_thread.run_sync(partial(_refused, request, error))
@@ -108,7 +131,12 @@ def _pairs(body: bytes) -> list[tuple[str, str]]:
 def _is_ours(request: Request, pairs: list[tuple[str, str]]) -> bool:
     control: Control = request.app.state.control
     given = [v for k, v in pairs if k == TOKEN]
-    return len(given) == 1 and hmac.compare_digest(given[0].encode(), control.token.encode())
+    return len(given) == 1 and _same(given[0], control.token)
+
+
+def _same(given: str, token: str) -> bool:
+    """Return True for the same token, in a time that tells nothing of it."""
+    return hmac.compare_digest(given.encode("utf-8", "replace"), token.encode())
 
 
 def _refused(request: Request, error: GyakusanError) -> Response:

@@ -13,9 +13,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gyakusan.documents.writer import written
-from gyakusan.doors.scope import catalogue_only
 from gyakusan.errors import GyakusanError
 from gyakusan.text import Language
+from gyakusan.web.control import seen
 from gyakusan.web.openapi import PATH, PROBLEM, document
 from gyakusan.web.problems import problem_of
 from gyakusan.web.queries import read
@@ -35,7 +35,7 @@ def routes() -> list[Route]:
 async def _answer(route: ApiRoute, request: Request) -> Response:
     language = language_of(request)
     work: Work = request.app.state.work
-    see = partial(catalogue_only, computer=not request.app.state.public)
+    see = partial(seen, request)
     ask = partial(_text, route, request.query_params.multi_items(), language, see)
     try:
         body = await work.run(ask, heavy=route.heavy, client=client_of(request))

@@ -115,7 +115,6 @@ def _live(request: Request) -> dict[str, Any]:
     return {
         "cards": [_card(s) for s in seen], "verdict": sentence, "tone": tone, "key": " ".join(parts), "bench": bench,
         "starting": [s for s in starting if s.name not in {one.entry.name for one in seen}],
-        "token": control.token if request.app.state.acts else "",
     }  # fmt: skip
 
 

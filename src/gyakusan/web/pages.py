@@ -9,10 +9,10 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from gyakusan.doors.scope import catalogue_only
 from gyakusan.errors import GyakusanError
 from gyakusan.message import Message, say
 from gyakusan.web import article_page, catalogue_pages, compare_page, computer_page, fit_page, plan_page, start_page
+from gyakusan.web.control import seen
 from gyakusan.web.problems import Busy, status_of
 from gyakusan.web.reader import LANGUAGE_COOKIE, THEME_COOKIE, THEMES
 from gyakusan.web.rendering import page
@@ -72,7 +72,7 @@ async def _page(draw: Draw, request: Request) -> Response:
 
 
 def _drawn(draw: Draw, request: Request) -> Response:
-    with catalogue_only(computer=not request.app.state.public):
+    with seen(request):
         return draw(request)
 
 

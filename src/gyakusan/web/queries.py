@@ -174,6 +174,17 @@ class NameForm(Struct, frozen=True, kw_only=True):
     name: str
 
 
+class OpenForm(Struct, frozen=True, kw_only=True):
+    """A file that is opened in the page.
+
+    name: of the file
+    size: of the whole file [B]
+    """
+
+    name: str
+    size: int
+
+
 class BenchForm(Struct, frozen=True, kw_only=True):
     """A bench that is to run.
 

@@ -85,7 +85,7 @@ def _said(request: Request) -> dict[str, Any]:
     reader = reader_of(request)
     return {
         "reader": reader, "t": _words(reader), "tree": _trees(reader), "report": _reports(reader),
-        "with_": _address(request),
+        "with_": _address(request), "token": request.app.state.control.token if request.app.state.acts else "",
     }  # fmt: skip
 
 

@@ -139,7 +139,7 @@ function cellClass(found, u, c) {
 function drawMap() {
   const found = layer(), C = map.contexts.length, U = map.users.length, y = (u) => TOP + (U - 1 - u) * CELL.h, x = (c) => LEFT + c * CELL.w;
   const width = LEFT + C * CELL.w + 8, height = TOP + U * CELL.h + 40;
-  const svg = el("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", id: "map-svg" });
+  const svg = el("svg", { viewBox: `0 0 ${width} ${height}`, width: 1.5 * width, role: "img", id: "map-svg" });
   for (let u = 0; u < U; u++) for (let c = 0; c < C; c++) {
     const bytes = Math.max(...found.devices.map((d) => d.high[u][c]));
     const fit = { fits: words.fits, unsure: words.unsure, short: words.does_not }[found.fit[u][c]];
