@@ -164,6 +164,7 @@ def _settings(row: Row, arguments: Row, device: Device, model: Model | None) -> 
         enforce_eager=str(row.get("enforce_eager")) == "True",
         version=version,
         speculative_tokens=int(speculative.get("num_speculative_tokens", 0)) if isinstance(speculative, dict) else 0,
+        speculative_method="other" if isinstance(speculative, dict) and "model" in speculative else "auto",
         state_dtype=str(arguments.get("mamba_ssm_cache_dtype", "auto")),
         quantization=_quantization(row),
     )

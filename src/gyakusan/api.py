@@ -67,7 +67,7 @@ def deployment(
     pairs: Iterable[str] = (),
     server: str = DEFAULT,
     offline: bool = False,
-    images: bool = False,
+    images: bool | None = False,
 ) -> Deployment:
     """Return the deployment of a model, a machine and an engine by their names. Raises GyakusanError.
 
@@ -79,7 +79,7 @@ def deployment(
     pairs: further ones as "name=value"
     server: name of the engine
     offline: stay off the network, whatever the model's reference says
-    images: people send images too: of a model of the catalogue, what reads them is counted
+    images: people send images too: of a model of the catalogue, what reads them is counted; None = as the server does by itself
     """
     named = quantization or models.published_quantization(model)
     form = find_format(named, server) if named else NO_FORMAT
@@ -92,7 +92,7 @@ def deployment(
     return deploy(found, server, machine, asked, changes, form.name if form.changes else "")
 
 
-def _image_changes(model: Model, server: str, quantization: str | None, images: bool) -> Mapping[str, object]:
+def _image_changes(model: Model, server: str, quantization: str | None, images: bool | None) -> Mapping[str, object]:
     """Return the settings that count what reads images of a model of the catalogue, where it is loaded."""
     if not model.catalogue_name:
         return {}

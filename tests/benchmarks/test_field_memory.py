@@ -12,8 +12,11 @@ from benchmarks import field_memory
 
 FILE = TRUTH / "field_memory.json"
 FOUND = field_memory.judge_all(FILE)
-MENDED = {"K1": 0, "K2": 1}
-"""Kind -> rows that are not right: a server of 16 GB that printed 7.2 copies of the logits where ten printed 9.6 to 9.9."""
+MENDED = {"K1": 0, "K2": 1, "K3": 0, "K4": 1}
+"""Kind -> rows that are not right.
+
+K2: a server of 16 GB that printed 7.2 copies of the logits where ten printed 9.6 to 9.9. K4: the weights
+of an NVFP4 checkpoint, of which nobody knows which matrices it keeps in 16 bits."""
 
 
 @pytest.mark.parametrize("kind", MENDED)

@@ -16,6 +16,8 @@ ProjectorBasis = Literal["read", "derived", "assumed"]
 ASSUMED = 1_200_000_000
 """Of a projector whose size nobody wrote down: as the largest seen of models of up to 40 B weights (1,181,000,000) [B]."""
 
+OF_8_BITS = 1.6
+"""A projector in 16 bits over its Q8_0 file, which leaves positions, norms and biases in 32 bits: Qwen3-VL's 1,159 and 712 MB."""
 LARGEST = 6_000_000_000
 """More is no projector: the largest seen has 5,369,000,000 (Mistral Medium 3.5) [B]."""
 
@@ -49,8 +51,10 @@ def projector_of(record: ModelRecord, tag: str) -> Projector | None:
 def unquantized_projector(record: ModelRecord) -> Projector | None:
     """Return the largest file that was seen, as a checkpoint holds what reads images; None for a model that reads none."""
     found = projector_of(record, "")
-    sizes = [a.projector_bytes or 0 for a in artifacts(record.name) if a.format == "gguf"]
-    largest = max(sizes, default=0) or 2 * _beside_text(record)
+    files = [(a.projector or "", a.projector_bytes or 0) for a in artifacts(record.name) if a.format == "gguf"]
+    wide = max((size for name, size in files if "Q8_0" not in name.upper()), default=0)
+    narrow = round(max((size for _, size in files), default=0) * OF_8_BITS)
+    largest = wide or narrow or 2 * _beside_text(record)
     if found is None or largest <= found.bytes:
         return found
     return Projector("", largest, "derived")

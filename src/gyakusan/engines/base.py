@@ -37,7 +37,7 @@ SYSTEM_NAMES = {"any": "any", "linux": "Linux", "windows": "Windows", "macos": "
 MultiGpu = Literal["layers", "tensor", "none"]
 """How several GPUs serve one model: each holds some layers, all share each layer, or only the first works."""
 
-ImageInput = Literal["optional", "always", "never"]
+ImageInput = Literal["optional", "usual", "always", "never"]
 """The part of a model that reads images is loaded unless the command switches it off, always, or never."""
 PartInRam = Literal["", "experts", "layers"]
 """What of some blocks is in RAM although a GPU computes: nothing, their experts, or all of them."""

@@ -31,15 +31,17 @@ class ImagePart(Struct, frozen=True):
     settings: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
 
 
-def image_part(record: ModelRecord, name: str, format_name: str, *, images: bool) -> ImagePart:
+def image_part(record: ModelRecord, name: str, format_name: str, *, images: bool | None) -> ImagePart:
     """Return what becomes of the part that reads images.
 
-    name: of the engine; format_name: of the file, e.g. "UD-Q4_K_XL"; images: people send images
+    name: of the engine; format_name: of the file, e.g. "UD-Q4_K_XL"; images: people send images, None = nobody said so: as
+    the server does by itself
     """
     rules = engine(name)
     found = projector_of(record, format_name) if rules.STORAGE == "gguf" else unquantized_projector(record)
     if found is None or rules.IMAGES == "never":
         return ImagePart()
-    if rules.IMAGES == "optional" and not images:
+    wanted = rules.IMAGES == "usual" if images is None else images
+    if rules.IMAGES != "always" and not wanted:
         return ImagePart("off", found.bytes)
     return ImagePart("counted", found.bytes, rules.image_settings(found.bytes))

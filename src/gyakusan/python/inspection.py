@@ -157,9 +157,8 @@ def inspect(
     where = {"device": device, "memory": memory, "reserve": reserve, "bandwidth": bandwidth, "ram": ram}
     check_types(prompt=prompt)
     length = None if prompt is None else parse_count(prompt, at_most=MOST_CONTEXT)
-    asked = deployed(
-        model, settings, context=context, users=users, quant=quant, engine=engine, offline=offline, **where
-    )
+    given = {"images": None, **settings}
+    asked = deployed(model, given, context=context, users=users, quant=quant, engine=engine, offline=offline, **where)
     check_prompt(length, asked.load)
     ledger = asked.ledger
     dry = _dry_run(asked) if exact else None

@@ -238,13 +238,18 @@ def deployed(
         model,
         quantization=quant or former,
         load=partial(api.usual_load, users=_people(users), context=length),
-        images=bool(given.pop("images", False)),
+        images=_images(given.pop("images", False)),
         settings=engine_settings(name, {**given, **(more if isinstance(more, Mapping) else {})}, OWN),
         pairs=_pairs(more),
         server=name,
         offline=offline,
         **where,
     )
+
+
+def _images(value: object) -> bool | None:
+    """Return whether images are counted; None = as the server does by itself."""
+    return None if value is None else bool(value)
 
 
 def check_types(**given: object) -> None:

@@ -128,10 +128,15 @@ def test_copies_serve_their_share_of_the_users() -> None:
     assert [a.total for a in pairs.accounts[:4]] == [price("qwen3-8b", "2x RTX 4090", users=4).accounts[0].total] * 4
 
 
-def test_what_reads_images_is_on_every_rank() -> None:
-    plain, seeing = (price("qwen3-8b", "2x RTX 4090", vision_bytes=size) for size in (0, 900_000_000))
+def test_what_reads_images_is_shared_by_the_ranks_and_measured_at_start() -> None:
+    """--mm-encoder-tp-mode weights, the default: each rank has its share; at most, each has all of it."""
+    plain, seeing = (price("gemma3-27b", "2x RTX 4090", vision_bytes=size) for size in (0, 900_000_000))
     for without, with_images in zip(plain.accounts[:2], seeing.accounts[:2], strict=True):
-        assert with_images.total - without.total == 900_000_000 + 256 * 2**20
-        assert with_images.low - without.low == pytest.approx(450_000_000 + 32 * 2**20, rel=1e-9)
+        weights, buffer = (
+            next(x for x in with_images.lines if x.part == p) for p in ("weights.projector", "compute.projector")
+        )
+        assert (weights.bytes, weights.least, weights.greatest) == (450_000_000, 450_000_000, 1_350_000_000)
+        assert with_images.total - without.total == 450_000_000 + buffer.bytes
+        assert buffer.least <= buffer.bytes <= buffer.greatest
     pools = [str(n) for ledger in (plain, seeing) for n in ledger.notes if "KV pool" in str(n)]
     assert len(set(pools)) == 2

@@ -12,18 +12,18 @@ from gyakusan.core.ledger import Account, Engine, Ledger, Line, Part
 from gyakusan.core.load import Load
 from gyakusan.core.machine import UNKNOWN_HOST, Device, Machine
 from gyakusan.core.model import Model
-from gyakusan.engines.vllm import launch, profile
+from gyakusan.engines.vllm import launch, profile, vision
 from gyakusan.engines.vllm.blocks import Group, Reservation
 from gyakusan.engines.vllm.pool import Pool, pool, requested
-from gyakusan.engines.vllm.profile import Range
+from gyakusan.engines.vllm.profile import NOTHING, Range
 from gyakusan.engines.vllm.settings import Settings, check
-from gyakusan.engines.vllm.weights import stored
+from gyakusan.engines.vllm.weights import prediction_layers, stored
 from gyakusan.errors import BadSetting
 from gyakusan.message import Message, say
-from gyakusan.units import GIB, MIB
+from gyakusan.units import GIB
 
-VISION_COMPUTE = (32 * MIB, 256 * MIB, 1024 * MIB)
-"""Activations of the largest image: low end, guess, high end; as llama.cpp's buffer of a projector. [B]"""
+TOWER_MORE = 1.5
+"""High end of an encoder's weights over its published projector: Qwen3.5-2B loaded 4.55 GiB where 4.25 are counted."""
 PROCESS = (1.0, 1.5, 2.0)
 """Resident memory of one of the server's processes: seen 1 to 2 GiB [GiB]."""
 
@@ -74,8 +74,9 @@ def _accounts(
 def _account(model: Model, load: Load, gpu: Device, rank: Pool) -> Account:
     settings = rank.settings
     lines = [_weights(model, settings, rank)]
+    lines += _drafting(model, settings)
     lines += [_kept(group, rank.reservation, load, settings) for group in _by_kind(rank.reservation)]
-    lines += _vision(settings)
+    lines += _vision(model, settings)
     peak = profile.activation(model, settings)
     batch, formula = _largest(model, settings, peak)
     lines.append(Line("compute", peak.best, "measured", batch, formula, peak.low, peak.high))
@@ -113,18 +114,29 @@ def _weights(model: Model, settings: Settings, rank: Pool) -> Line:
     return Line("weights", w.best, "read" if form.tensors else "derived", share, low=w.low, high=w.high)
 
 
-def _vision(settings: Settings) -> list[Line]:
-    """Return what reads images: the weights are shared by the ranks, or each has all of them; nobody measured the rest."""
-    if not settings.vision_bytes:
-        return []
-    low, best, high = VISION_COMPUTE
-    share = settings.vision_bytes // settings.tensor_parallel
-    weights = say("the part that reads images, as its published projector has it")
-    images = say("activations of images; vLLM measures them at start")
-    return [
-        Line("weights.projector", settings.vision_bytes, "assumed", weights, low=share),
-        Line("compute.projector", best, "assumed", images, low=low, high=high),
-    ]
+def _drafting(model: Model, settings: Settings) -> list[Line]:
+    """Return the prediction layers that draft; what they keep is among the blocks."""
+    size = prediction_layers(model, settings)
+    reason = say("prediction layers (MTP) that draft {n} tokens", n=settings.speculative_tokens)
+    return [Line("draft.weights", size, "derived", reason, high=round(size * 1.5))] if size else []
+
+
+def _vision(model: Model, settings: Settings) -> list[Line]:
+    """Return what reads images: the weights are shared by the ranks, and what vLLM measures of the largest images."""
+    lines = []
+    if settings.vision_bytes:
+        size = settings.vision_bytes // settings.tensor_parallel
+        weights = say("the part that reads images, as its published projector has it")
+        lines.append(
+            Line(
+                "weights.projector", size, "assumed", weights, low=size, high=round(settings.vision_bytes * TOWER_MORE)
+            )
+        )
+    peak = vision.compute(model, settings)
+    if peak is not NOTHING:
+        images = say("the largest images that fit a batch, and their vectors; vLLM measures them at start")
+        lines.append(Line("compute.projector", peak.best, "assumed", images, low=peak.low, high=peak.high))
+    return lines
 
 
 def _by_kind(reservation: Reservation) -> tuple[tuple[Group, ...], ...]:
@@ -180,6 +192,8 @@ def _notes(model: Model, load: Load, machine: Machine, settings: Settings, pools
         notes.append(_capacity(first))
     if len(machine.gpus) > settings.gpus:
         notes.append(say("{n} of {all} GPUs are used.", n=settings.gpus, all=len(machine.gpus)))
+    if settings.speculative_method == "mtp" and settings.speculative_tokens and not prediction_layers(model, settings):
+        notes.append(say("{name} has no prediction layers (MTP): no drafting is counted.", name=model.name))
     if len({g.memory for g in machine.gpus[: settings.gpus]}) > 1:
         notes.append(say("The smallest GPU limits the blocks of every GPU."))
     short = [g for g in machine.gpus[: settings.gpus] if _scarce(g, settings)]

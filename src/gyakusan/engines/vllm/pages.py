@@ -14,6 +14,7 @@ from gyakusan.core.arrays import Number
 from gyakusan.core.broadcast import ceil_div, minimum, round_up
 from gyakusan.core.model import Attention, Compressed, Indexer, Latent, Layers, Model, Recurrent
 from gyakusan.engines.vllm.config import memory
+from gyakusan.engines.vllm.drafting import with_drafting_layers
 from gyakusan.engines.vllm.settings import CACHE_BYTES, STATE_BYTES, Settings
 from gyakusan.errors import BadSetting
 
@@ -62,6 +63,7 @@ def pages(model: Model, settings: Settings, *, readers: bool = False) -> tuple[P
     readers: also count layers that read another layer's cache. vLLM leaves them out (v1/worker/gpu_model_runner.py,
     get_kv_cache_spec); asking each layer for its own specification, as a recording may, counts them.
     """
+    model = with_drafting_layers(model, settings)
     if any(isinstance(g, Compressed) for g in model.memory):
         return _compressed(model, settings)
     attention = _attention(model, settings, readers)

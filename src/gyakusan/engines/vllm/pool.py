@@ -12,11 +12,11 @@ from gyakusan.core.arrays import Number
 from gyakusan.core.broadcast import maximum, minimum
 from gyakusan.core.machine import Device
 from gyakusan.core.model import Model
-from gyakusan.engines.vllm import profile
+from gyakusan.engines.vllm import profile, vision
 from gyakusan.engines.vllm.blocks import Reservation, reservation
 from gyakusan.engines.vllm.profile import Range
 from gyakusan.engines.vllm.settings import Settings, release
-from gyakusan.engines.vllm.weights import Weights, weights
+from gyakusan.engines.vllm.weights import Weights, prediction_layers, weights
 
 
 class Pool(Struct, frozen=True):
@@ -67,11 +67,13 @@ def pool(model: Model, settings: Settings, device: Device, *, stage: int = 0, to
     loaded_weights = (
         Weights(loaded, loaded, loaded) if loaded else weights(model, settings, stage, backend=device.backend)
     )
-    used = profile.activation(model, settings) + profile.base(device) + profile.graphs(settings)
+    used = profile.activation(model, settings) + vision.compute(model, settings) + profile.base(device)
+    used = used + profile.graphs(settings)
+    drafted = 0 if loaded else prediction_layers(model, settings)
     if settings.memory_kept:
         free = Range(settings.memory_kept, settings.memory_kept, settings.memory_kept)
     else:
-        left = share - settings.vision_bytes
+        left = share - settings.vision_bytes // settings.tensor_parallel - drafted
         parts = zip(loaded_weights.all_high_first, _descending(used), strict=True)
         free = Range(*(maximum(left - w - u, 0) for w, u in parts))
     return Pool(share, loaded_weights, free, reservation(model, settings, stage=stage), settings)

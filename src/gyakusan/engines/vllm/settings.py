@@ -25,6 +25,8 @@ CACHE_BYTES = {"auto": 2, "bfloat16": 2, "float16": 2, "fp8": 1, "fp8_e4m3": 1, 
 """--kv-cache-dtype -> bytes of a value [B]. "auto" is the model's type unless the checkpoint declares another."""
 QUANTIZATIONS = ("auto", "none", "fp8", "int8", "awq", "gptq", "nvfp4", "mxfp4", "bitsandbytes")
 """Kinds of checkpoint that are priced by name; `weights.METHODS` says how each is stored."""
+DRAFTING = ("auto", "mtp", "other")
+"""Who drafts: prediction layers where there are some, those alone, or another model."""
 SAMPLERS = ("auto", "sorted", "masked")
 """How top-k and top-p are sampled: by the version, by sorting the logits (PyTorch), by a mask (Triton, FlashInfer)."""
 LAST_SORTING = (0, 16)
@@ -51,6 +53,7 @@ class Settings:
     enforce_eager: True to use no CUDA graphs
     version: of vLLM; rules differ
     speculative_tokens: tokens drafted for each step
+    speculative_method: who drafts, one of DRAFTING; "auto" = the model's own prediction layers (MTP) if it has them
     state_dtype: element type of recurrent states, a key of STATE_BYTES
     memory_kept: --kv-cache-memory-bytes, 0 = what is left after profiling [B]
     quantization: of the checkpoint, "auto" = as it says itself, else a key of QUANTIZATIONS
@@ -71,6 +74,7 @@ class Settings:
     enforce_eager: bool = False
     version: str = VERSION
     speculative_tokens: int = 0
+    speculative_method: str = "auto"
     state_dtype: str = "auto"
     memory_kept: int = 0
     quantization: str = "auto"
@@ -161,6 +165,7 @@ def check(settings: Settings) -> Settings:
         (say("state type"), settings.state_dtype, STATE_BYTES),
         (say("quantisation"), settings.quantization, QUANTIZATIONS),
         (say("sampler"), settings.sampler, SAMPLERS),
+        (say("speculative method"), settings.speculative_method, DRAFTING),
     ):
         if value not in known:
             raise unknown(kind, value, known)

@@ -18,6 +18,7 @@ from gyakusan.core.broadcast import round_up
 from gyakusan.core.dtypes import dtype
 from gyakusan.core.memo import Memo
 from gyakusan.core.model import Attention, Checkpoint, Model, Tensor
+from gyakusan.engines.vllm import drafting
 from gyakusan.engines.vllm.blocks import stages
 from gyakusan.engines.vllm.settings import Settings
 from gyakusan.errors import BadSetting
@@ -118,6 +119,17 @@ def stored(model: Model, settings: Settings) -> Checkpoint:
 
 
 _RANK = Memo[int](maxsize=64)
+
+
+def prediction_layers(model: Model, settings: Settings) -> int:
+    """Return the weights of the prediction layers on one rank, 0 if they do not draft: in 16 bits beside quantised layers [B]."""
+    whole = drafting.predicting(model, settings)
+    if whole is None:
+        return 0
+    form = stored(model, settings)
+    plain = METHODS["none"] if form.method in drafting.SIXTEEN_BITS else form
+    keys, ranks = _key_share(model, settings.tensor_parallel), settings.tensor_parallel
+    return sum(_one(t, plain, ranks, keys) for t in drafting.tensors_of(whole))
 
 
 def weights(model: Model, settings: Settings, stage: int = 0, *, backend: str = "cuda") -> Weights:
