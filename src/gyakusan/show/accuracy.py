@@ -84,7 +84,7 @@ def memory(sections: Sequence[Section]) -> Tree:
 
 HEAD_TEXTS = ("engine", "compared with", "part", "compared", "exact", "median", "95 %", "worst")
 BY_TEXTS = ("name", "engine", "compared with", "part", "compared", "exact", "95 %", "worst")
-SPEED_TEXTS = ("slice", "cells", "new device", "new model", "rule of thumb")
+SPEED_TEXTS = ("slice", "cases", "new device", "new model", "rule of thumb")
 SPEED_NOTES = (
     say("median error (cases within 30 %, rows inside the 80 % interval)"),
     say("new device: fitted without its rows; new model: fitted without its architecture"),

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from gyakusan.core.ledger import Account, Ledger, Line, Part
 from gyakusan.message import Listed, Message, say
 from gyakusan.show import tree
+from gyakusan.show.formula import formula
 from gyakusan.show.tree import Bar, Cell, Column, Pause, Section, Table, Text, Title, Tree, Words
 from gyakusan.show.wording import brief, format_name, gib, needed_gib, spare_gib
 
@@ -132,7 +133,7 @@ def _row(line: Line, account: Account, scale: float) -> tuple[Cell, ...]:
         Bar(float(line.bytes) / scale),
         _named(line.reason),
         Message(line.basis),
-        line.formula,
+        formula(line.formula),
     )
 
 
@@ -287,8 +288,8 @@ def _explained(account: Account, several: bool) -> Iterator[tree.Part]:
             template = "{part}, {size} GiB ({low}-{high}), {basis}"
         head = Message(template, facts)
         yield Title(say("{device}: {part}", device=where, part=head) if several else head)
-        formula = (Text(line.formula),) if line.formula else ()
-        yield Section(None, (*formula, Text(line.reason, "note")))
+        worked = (Text(formula(line.formula)),) if line.formula else ()
+        yield Section(None, (*worked, Text(line.reason, "note")))
         yield Pause()
     usable = account.device.usable
     facts = {

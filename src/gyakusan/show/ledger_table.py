@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from gyakusan.core.ledger import Account, Ledger, Line
 from gyakusan.message import Message, say
 from gyakusan.show.charts.memory_bar import device_name
+from gyakusan.show.formula import formula
 from gyakusan.show.ledger import label
 from gyakusan.show.tree import Cell, Column, Table, Text, Title, Tree, Words
 from gyakusan.show.wording import gib
@@ -53,9 +54,9 @@ def _rows(value: Ledger, account: Account, device: tuple[Cell, ...]) -> Iterator
         yield (*device, say("usable"), "?", "", "", say("capacity unknown"), "", "")
         return
     told = Text(known.reserved_reason, "note") if known.reserved_reason is not None else ""
-    formula = f"{known.memory:,} - {known.reserved:,} B"
+    worked = f"{known.memory:,} - {known.reserved:,} B"
     source = f"{known.source} ({known.checked})" if known.source and known.checked else known.source
-    yield (*device, say("usable"), gib(known.usable), "", Message(known.reserved_basis), told, formula, source)
+    yield (*device, say("usable"), gib(known.usable), "", Message(known.reserved_basis), told, worked, source)
 
 
 def _row(value: Ledger, account: Account, line: Line) -> tuple[Cell, ...]:
@@ -64,7 +65,7 @@ def _row(value: Ledger, account: Account, line: Line) -> tuple[Cell, ...]:
     else:
         spread = _range(float(line.least), float(line.greatest))
     size, reason = gib(float(line.bytes)), Text(line.reason, "note")
-    return label(line, account), size, spread, Message(line.basis), reason, line.formula, _source(value, line)
+    return label(line, account), size, spread, Message(line.basis), reason, formula(line.formula), _source(value, line)
 
 
 def _range(least: float, greatest: float) -> str:

@@ -18,6 +18,7 @@ from gyakusan.documents.common import catalogue_date
 from gyakusan.doors.files import packaged
 from gyakusan.message import Message, say
 from gyakusan.show import html
+from gyakusan.show.formula import formula
 from gyakusan.show.report import Report, body, charts_sheet
 from gyakusan.show.tree import Part
 from gyakusan.web.reader import Reader, reader_of
@@ -84,7 +85,7 @@ def _said(request: Request) -> dict[str, Any]:
     """Return what templates say things with."""
     reader = reader_of(request)
     return {
-        "reader": reader, "t": _words(reader), "tree": _trees(reader), "report": _reports(reader),
+        "reader": reader, "t": _words(reader), "tree": _trees(reader), "report": _reports(reader), "formula": formula,
         "with_": _address(request), "token": request.app.state.control.token if request.app.state.acts else "",
     }  # fmt: skip
 
