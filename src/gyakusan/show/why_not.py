@@ -122,6 +122,10 @@ def _deciding(answer: Recommendation, why: NoPlan) -> Message:
             return say("The memory decides: the nearest model lacks {n} GiB.", n=f"{-(-10 * has // GIB) / 10:,.1f}")
         case "quality":
             return say("Quality decides: the best that fits has {has} points.", has=f"{math.floor(has)}")
+        case "unknown":
+            return say(
+                "How fast they would be is not known here: gyakusan calibrate measures it, or give --bandwidth 80GB/s."
+            )
         case "speed":
             return say(
                 "Speed decides: the fastest gives {has} tokens/s at the low end, and {wants} are the limit.",

@@ -8,6 +8,7 @@ from tests.planning.small import small
 from gyakusan.planning.request.parse_request import parse_request
 from gyakusan.planning.select.recommend import recommend
 from gyakusan.planning.select.ways_out import no_plan
+from gyakusan.text import tell
 from gyakusan.units import GIB
 
 
@@ -53,3 +54,13 @@ def test_the_figure_that_is_named_works_when_it_is_typed(
     if beyond > 0:
         assert not recommend(parse_request({**where, KEYS[option]: beyond}), columns=small()).plans
     assert [w.effort for w in why.ways] == sorted(w.effort for w in why.ways)
+
+
+@pytest.mark.parametrize("limit", [{"speed": 5.0}, {"first": 100.0}])
+def test_a_speed_that_is_not_known_keeps_no_limit_and_is_said(limit: dict[str, float]) -> None:
+    """A CPU whose bandwidth nobody knows: its speeds are infinitely late, and no figure is made of that."""
+    found = recommend(parse_request({"memory": "16GiB", "device": "cpu", **limit}), columns=small())
+    assert not found.plans
+    why = no_plan(found)
+    assert (why.decides, why.has) == ("unknown", None)
+    assert any("not known here" in tell(e.reason, "en") for e in found.excluded)

@@ -137,6 +137,8 @@ def closest_miss(request: PlanRequest, grid: SweepResult, model: int) -> Miss:
             best,
             asked,
         )
+    if (request.speed or request.max_ttft is not None) and speed <= 0 and not np.isfinite(wait):
+        return Miss("speed", say("how fast it would be is not known here"), None, request.speed or None)
     if request.speed and speed < request.speed:
         reason = say(
             "{has} tokens/s for each user at the low end, and you asked for {asked}",

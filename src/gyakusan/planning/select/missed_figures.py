@@ -12,8 +12,8 @@ def at_most(value: float, digits: int = 1) -> str:
 
 
 def at_least(value: float) -> str:
-    """Return a figure that exceeds a limit, rounded up."""
-    return f"{math.ceil(10 * value) / 10:.1f}"
+    """Return a figure that exceeds a limit, rounded up; "?" where it is not known, which exceeds every limit."""
+    return f"{math.ceil(10 * value) / 10:.1f}" if math.isfinite(value) else "?"
 
 
 def reached(value: float) -> str:

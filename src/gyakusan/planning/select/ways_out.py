@@ -24,7 +24,7 @@ from gyakusan.planning.select.recommend import choose_plans
 from gyakusan.planning.select.recommendation import Recommendation
 from gyakusan.planning.select.relaxations import Relaxation
 
-Decides = Literal["memory", "quality", "speed", "wait", "money", "choice"]
+Decides = Literal["memory", "quality", "unknown", "speed", "wait", "money", "choice"]
 """What leaves a request without a plan."""
 OPTIONS: Mapping[Decides, str] = {"quality": "--quality ", "speed": "--speed ", "wait": "--first "}
 """Limit -> the option that sets it."""
@@ -95,6 +95,9 @@ def _deciding(answer: Recommendation) -> tuple[Decides, float | None, float | No
         return ("memory", float(known.min()), None) if request.owned else ("money", None, None)
     if request.quality is not None and missed.best_quality.max() < request.quality:
         return "quality", float(missed.best_quality.max()), request.quality
+    unknown = missed.best_tokens_per_s.max() <= 0 and not np.isfinite(missed.least_ttft.min())
+    if (request.speed or request.max_ttft is not None) and unknown:
+        return "unknown", None, None
     if request.speed and missed.best_tokens_per_s.max() < request.speed:
         return "speed", float(missed.best_tokens_per_s.max()), request.speed
     if request.max_ttft is not None and missed.least_ttft.min() > request.max_ttft:
