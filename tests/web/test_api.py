@@ -46,7 +46,7 @@ def test_every_answer_is_as_described(client: TestClient) -> None:
     questions = {
         "inspect": "device=RTX+4090", "memory-map": "device=RTX+4090", "plan": "device=RTX+4090",
         "compare": "device=RTX+4090&model=gpt-oss-20b", "devices": "search=4090", "machines": "", "models": "search=gpt",
-        "record": "name=gpt-oss-20b",
+        "record": "name=gpt-oss-20b", "accuracy": "", "article": "",
     }  # fmt: skip
     assert set(questions) == {route.name for route in ROUTES}
     for route in ROUTES:

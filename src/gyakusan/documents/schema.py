@@ -16,6 +16,7 @@ import msgspec
 
 from gyakusan.documents import (
     accuracy,
+    article,
     bench,
     calibrate,
     catalog,
@@ -74,6 +75,7 @@ DOCUMENTS: Mapping[str, Any] = {
     "catalog-verification": catalog.VerificationJson,
     "accuracy-memory": accuracy.MemoryAccuracyJson,
     "accuracy-speed": accuracy.SpeedAccuracyJson,
+    "article": article.ArticleJson,
     "error": served.ErrorJson,
 }
 """Name -> the struct of a document; the name is the middle of its `schema` field."""

@@ -82,3 +82,10 @@ def record(query: NameQuery) -> Any:
     from gyakusan.python.records import catalog_show
 
     return catalog_show(query.name)
+
+
+def accuracy() -> tuple[object, object]:
+    """Return the errors of memory and of speed on recorded measurements."""
+    from gyakusan.python.accuracy import accuracy_memory, accuracy_speed
+
+    return accuracy_memory().document(), accuracy_speed().document()

@@ -39,6 +39,8 @@ JSON = {
     "/plan": "/api/v1/plan",
     "/compare": "/api/v1/compare",
     "/catalogue/record": "/api/v1/record",
+    "/accuracy": "/api/v1/accuracy",
+    "/article": "/api/v1/article",
     **{f"/catalogue/{kind}": f"/api/v1/{kind}" for kind in catalogue_pages.KINDS},
 }
 """Page -> where its answer stands for programs."""

@@ -130,6 +130,10 @@ class CatalogQuery(Struct, frozen=True, kw_only=True):
     every: bool = False
 
 
+class NoQuery(Struct, frozen=True, kw_only=True):
+    """A question without any part."""
+
+
 class NameQuery(Struct, frozen=True, kw_only=True):
     """Which record to show.
 

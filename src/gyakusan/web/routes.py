@@ -10,7 +10,8 @@ from msgspec import Struct
 
 from gyakusan.documents.memory_map import memory_map
 from gyakusan.web import answers
-from gyakusan.web.queries import CatalogQuery, CompareQuery, InspectQuery, NameQuery, PlanQuery
+from gyakusan.web.article import claims
+from gyakusan.web.queries import CatalogQuery, CompareQuery, InspectQuery, NameQuery, NoQuery, PlanQuery
 
 PREFIX = "/api/v1"
 
@@ -81,6 +82,14 @@ ROUTES = (
         "record", NameQuery, ("catalog-device", "catalog-machine", "catalog-model"), False,
         "One record of the catalogue, each value with source and date.",
         lambda query: answers.record(query).document(),
+    ),
+    ApiRoute(
+        "accuracy", NoQuery, ("accuracy-memory", "accuracy-speed"), True,
+        "How right memory and speed are, on recorded measurements.", lambda query: answers.accuracy(),
+    ),
+    ApiRoute(
+        "article", NoQuery, ("article",), False, "The claims of the article that gyakusan comes from, checked.",
+        lambda query: claims.document(), heavy=True,
     ),
 )  # fmt: skip
 """Every question of the API."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from gyakusan.documents.article import ArticleJson, ClaimJson
 from gyakusan.message import Message, say
 from gyakusan.web.article import hardware_claims, memory_claims
 from gyakusan.web.article.claim import Claim, Judged
@@ -21,3 +22,11 @@ def verdict() -> Message:
         n=len(CLAIMS),
         **counts,
     )
+
+
+def document() -> ArticleJson:
+    """Return the claims with what is found, for programs. Raises GyakusanError."""
+    claims = tuple(
+        ClaimJson(name=c.name, said=c.said, judged=c.judged, found=c.find().words, try_it=c.to) for c in CLAIMS
+    )
+    return ArticleJson(verdict=verdict(), claims=claims)
