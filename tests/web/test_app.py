@@ -157,6 +157,46 @@ def test_with_the_keyboard_alone(opened: Any) -> None:
     assert tab.page.input_value("#f-users") == "64"
 
 
+def test_single_keys_can_be_switched_off(opened: Any) -> None:
+    tab = opened(FIT)
+    tab.page.keyboard.press("?")
+    assert tab.page.is_visible("#keys")
+    assert "This list" in tab.text("#keys")
+    tab.page.uncheck("#keys-on")
+    tab.page.keyboard.press("Escape")
+    assert not tab.page.is_visible("#keys")
+    for key in ("m", "c", "?"):
+        tab.page.keyboard.press(key)
+        assert not tab.page.is_visible("#keys")
+        assert tab.page.evaluate("document.activeElement.id") not in ("f-model", "s-context")
+    tab.page.reload()
+    tab.page.keyboard.press("c")
+    assert tab.page.evaluate("document.activeElement.id") != "s-context", "it is kept"
+    tab.page.click("#keys-open")
+    tab.page.check("#keys-on")
+    tab.page.keyboard.press("Escape")
+    tab.page.locator("#keys-open").blur()
+    tab.page.keyboard.press("c")
+    assert tab.page.evaluate("document.activeElement.id") == "s-context"
+
+
+def test_keys_before_the_map_is_there(opened: Any) -> None:
+    tab = opened("/")
+    held: list[Any] = []
+    tab.page.route("**/api/v1/memory-map*", lambda route: held.append(route))  # noqa: PLW0108 - playwright marks it
+    tab.page.goto(tab.page.url.rstrip("/") + FIT)
+    tab.page.keyboard.press("u")
+    tab.page.keyboard.press("End")
+    assert tab.page.input_value("#f-users") == "64"
+    tab.page.wait_for_url("**users=64*")
+    for route in held:
+        route.continue_()
+    tab.page.wait_for_selector("#map-svg")
+    assert tab.page.input_value("#f-users") == "64"
+    assert tab.page.evaluate("document.getElementById('s-users').max") == tab.page.input_value("#s-users")
+    assert tab.said == []
+
+
 def test_in_japanese_from_the_start_to_a_command(opened: Any) -> None:
     tab = opened("/", language="ja-JP")
     assert tab.page.evaluate("document.documentElement.lang") == "ja"

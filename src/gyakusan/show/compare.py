@@ -28,8 +28,8 @@ from gyakusan.show.tree import (
     Words,
     whole,
 )
-from gyakusan.show.wording import brief, figure, the
-from gyakusan.units import GIB, format_bytes
+from gyakusan.show.wording import brief, figure, needed_gib, the
+from gyakusan.units import GIB
 
 Shown = Literal["decode", "prefill"]
 HEAD_TEXTS: dict[Shown, str] = {"decode": "answer tokens/s", "prefill": "prompt tokens/s"}
@@ -154,14 +154,18 @@ def _ranked(rows: Sequence[Compared], kind: Shown) -> list[Compared]:
 def _bar(row: Compared, kind: Shown, scale: float) -> tuple[Cell, ...]:
     name, found = short_name(row), speed(row, kind)
     if not row.ledger.fits:
-        missing = format_bytes(max(float(a.short_by) for a in row.ledger.accounts), 1)
-        return name, "-", Text(say("short by {n}", n=missing), "bad"), "", ""
+        return name, "-", Text(short_by(row.ledger), "bad"), "", ""
     if found is None:
         return name, "?", "?", "", ""
     seen = measured(row, kind)
     bar = IntervalBar(found.low, found.value, found.high, scale)
     interval = f"{figure(found.low)}-{figure(found.high)}"
     return name, figure(found.value), Text(interval, "note"), bar, "" if seen is None else figure(seen)
+
+
+def short_by(value: Ledger) -> Message:
+    """Return by how much a model does not fit, on the device that lacks most."""
+    return say("short by {n}", n=f"{needed_gib(max(float(a.short_by) for a in value.accounts))} GiB")
 
 
 def speed(row: Compared, kind: Shown) -> Estimate | None:

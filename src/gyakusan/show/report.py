@@ -18,7 +18,7 @@ from gyakusan.show.charts.frontier import Spot, frontier
 from gyakusan.show.charts.intervals import Interval, intervals
 from gyakusan.show.charts.memory_bar import label, legend, memory_bar
 from gyakusan.show.charts.style import alone, stylesheet
-from gyakusan.show.compare import HEAD_TEXTS, Compared, Shown, measured, short_name, speed
+from gyakusan.show.compare import HEAD_TEXTS, Compared, Shown, measured, short_by, short_name, speed
 from gyakusan.show.inspect import Inspected
 from gyakusan.show.ledger_table import device_names, ledger_table
 from gyakusan.show.side_by_side import figure_of
@@ -201,7 +201,7 @@ def _speeds(model: str, kind: Shown, rows: Sequence[Interval]) -> Picture:
 def _interval(row: Compared, kind: Shown) -> Interval:
     found = speed(row, kind)
     if found is None:
-        return Interval(short_name(row), reason="?" if row.ledger.fits else say("does not fit"))
+        return Interval(short_name(row), reason="?" if row.ledger.fits else short_by(row.ledger))
     seen = measured(row, kind)
     return Interval(short_name(row), found.value, found.low, found.high, () if seen is None else (seen,))
 

@@ -18,7 +18,7 @@ from gyakusan.engines.service_files import compose_file, has_systemd, service, s
 from gyakusan.errors import BadSetting, GyakusanError
 from gyakusan.message import Message, people, say
 from gyakusan.planning.predict.capacity import MOST_USERS, find_capacity
-from gyakusan.planning.predict.memory_map import cache_types, own_cache
+from gyakusan.planning.predict.memory_map import USERS, cache_types, own_cache, stops
 from gyakusan.planning.predict.ways import Way, formats_of
 from gyakusan.python.inspection import Inspection
 from gyakusan.show import ledger as ledgers
@@ -86,6 +86,7 @@ def draw(request: Request) -> Response:
         "engines": engine_names(), "models": model_names(), "devices": device_names(), "formats": formats,
         "shown_formats": [format_name(name) for name in formats], "quant": d.quantization,
         "context": int(found.load.context), "users": int(found.load.users), "cache": own_cache(d), "caches": cache_types(d.rules),
+        "stops": (stops(d.model.trained_context, int(found.load.context)), sorted({*USERS, int(found.load.users)})),
     }  # fmt: skip
     return page(
         request, "fit.html", say("Does {model} fit on {machine}?", model=d.name, machine=machine_words(d.machine)),

@@ -13,6 +13,7 @@ from msgspec import Struct
 from gyakusan.engines.registry import DEFAULT
 from gyakusan.errors import BadSetting, UnknownName
 from gyakusan.message import say
+from gyakusan.web.field_words import Parameter
 
 T = TypeVar("T", bound=Struct)
 MOST_PAIRS, LONGEST = 64, 300
@@ -224,7 +225,7 @@ def read(kind: type[T], pairs: Sequence[tuple[str, str]]) -> T:
         _check(name, value)
         many = get_origin(fields[name]) is tuple
         if name in found and not many:
-            raise BadSetting("{name} is given several times.", name=name, mend="Give it once.")
+            raise BadSetting("{name} is given several times.", name=Parameter(name), mend="Give it once.")
         found[name] = (*found.get(name, ()), value) if many else _plain(value, fields[name])
     return _converted(kind, found)
 
@@ -246,10 +247,10 @@ def _unfit(name: str, value: str, kind: Any) -> BadSetting:
     choices = [c for part in _parts(kind) if get_origin(part) is Literal for c in get_args(part)]
     if choices:
         return BadSetting(
-            "{name} cannot be {value}.", name=name, value=repr(value), choices=", ".join(choices),
+            "{name} cannot be {value}.", name=Parameter(name), value=repr(value), choices=", ".join(choices),
             mend="Choose one of: {choices}.",
         )  # fmt: skip
-    return BadSetting("{name} cannot be {value}.", name=name, value=repr(value), mend="Give a number.")
+    return BadSetting("{name} cannot be {value}.", name=Parameter(name), value=repr(value), mend="Give a number.")
 
 
 def _unknown(name: str, fields: Iterable[str]) -> UnknownName:
@@ -261,7 +262,9 @@ def _unknown(name: str, fields: Iterable[str]) -> UnknownName:
 def _check(name: str, value: str) -> None:
     if len(value) > LONGEST or not value.isprintable():
         raise BadSetting(
-            "{name} is too long, or holds characters that cannot be printed.", name=name, mend="Give a shorter text."
+            "{name} is too long, or holds characters that cannot be printed.",
+            name=Parameter(name),
+            mend="Give a shorter text.",
         )
 
 

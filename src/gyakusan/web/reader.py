@@ -8,7 +8,8 @@ from msgspec import Struct
 from starlette.requests import Request
 
 from gyakusan.message import Message
-from gyakusan.text import LANGUAGES, Language, tell
+from gyakusan.text import LANGUAGES, Language
+from gyakusan.web.field_words import say_on
 
 Theme = Literal["auto", "light", "dark"]
 THEMES: tuple[Theme, ...] = ("auto", "light", "dark")
@@ -20,19 +21,21 @@ class Reader(Struct, frozen=True):
 
     language: of every sentence
     theme: auto follows the system
+    path: of the page that is read
     """
 
     language: Language = "en"
     theme: Theme = "auto"
+    path: str = "/"
 
     def tell(self, words: Message | str) -> str:
-        """Return words in the reader's language."""
-        return tell(words, self.language)
+        """Return words in the reader's language, and in the page's."""
+        return say_on(self.path, words, self.language)
 
 
 def reader_of(request: Request) -> Reader:
     """Return the reader of a request."""
-    return Reader(language_of(request), _theme(request))
+    return Reader(language_of(request), _theme(request), request.url.path)
 
 
 def language_of(request: Request) -> Language:

@@ -25,6 +25,7 @@ const el = (name, attributes, ...kids) => {
 };
 
 let map = null; // the table of answers
+const stops = { context: $("s-context").dataset.stops.split(" ").map(Number), users: $("s-users").dataset.stops.split(" ").map(Number) };
 let asked = new URL(form.dataset.map, location.href);
 
 const layer = () => map.layers.find((l) => l.cache === cache());
@@ -38,21 +39,27 @@ async function load() {
   const found = answer.ok ? await answer.json() : null;
   if (mine !== loads || found === null) return;
   map = found;
-  for (const [id, stops, value] of [["context", map.contexts, form.elements.context.value], ["users", map.users, form.elements.users.value]]) {
-    const slider = $(`s-${id}`);
-    slider.max = stops.length - 1;
-    slider.value = nearest(stops, count(value));
-    slider.hidden = false;
-  }
+  stops.context = map.contexts;
+  stops.users = map.users;
+  setSliders(); // what was moved meanwhile stands in the fields
   $("map").hidden = false;
   drawMap();
   speakSliders();
 }
 
+function setSliders() {
+  for (const id of ["context", "users"]) {
+    const slider = $(`s-${id}`);
+    slider.max = stops[id].length - 1;
+    slider.value = nearest(stops[id], count(form.elements[id].value));
+    slider.hidden = false;
+  }
+}
+
 const count = (text) => Number((text.replaceAll(",", "").match(/[\d.]+/) ?? ["0"])[0]) * (/k\s*$/i.test(text) ? 1024 : 1);
-function nearest(stops, value) {
+function nearest(all, value) {
   let best = 0;
-  stops.forEach((stop, i) => { if (stop <= value) best = i; });
+  all.forEach((stop, i) => { if (stop <= value) best = i; });
   return best;
 }
 
@@ -116,6 +123,11 @@ function drawBar(device, number) {
   }
   figure.querySelector("figcaption").textContent = `${device.name}: ${gib(total)}${device.usable === null ? "" : ` / ${gib(device.usable)}`} GiB`;
   figure.querySelector("svg").setAttribute("aria-label", device.parts.filter(([, b]) => b > 0).map(([k, b]) => `${words[k]} ${gib(b)} GiB`).join(", "));
+}
+
+function ahead(id) { // the map is not here yet: the field follows, the server answers when the slider rests
+  form.elements[id].value = stops[id][$(`s-${id}`).value];
+  $(`s-${id}`).setAttribute("aria-valuetext", form.elements[id].value);
 }
 
 function speakSliders() {
@@ -222,7 +234,7 @@ async function follow() {
   document.title = fresh.title;
 }
 for (const id of ["s-context", "s-users"]) {
-  $(id).addEventListener("input", () => map && show());
+  $(id).addEventListener("input", () => map ? show() : ahead(id.slice(2)));
   $(id).addEventListener("change", settle);
 }
 for (const input of form.querySelectorAll('input[name="kv_type"]')) input.addEventListener("change", () => {
@@ -231,18 +243,13 @@ for (const input of form.querySelectorAll('input[name="kv_type"]')) input.addEve
 });
 for (const name of ["context", "users"]) form.elements[name].addEventListener("change", () => {
   asked.searchParams.set(name, form.elements[name].value); // what is typed becomes a stop of the map
-  load();
+  if (form.dataset.map) setSliders();
+load();
   settle();
 });
 // Every other field asks another question: the page is drawn anew.
 form.addEventListener("change", (event) => {
   if (event.target.name && !["context", "users", "kv_type"].includes(event.target.name)) location.assign(question());
 });
-// Keys: m, d, c, u go to a field, y copies the command; not while one types.
-document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input:not([type=range]), select, textarea")) return;
-  const field = { m: "f-model", d: "f-device", c: "s-context", u: "s-users" }[event.key];
-  if (field) { $(field).focus(); event.preventDefault(); }
-  if (event.key === "y") document.querySelector("button[data-copy]")?.click();
-});
+if (form.dataset.map) setSliders();
 load();

@@ -1,0 +1,115 @@
+"""The door between the words of the commands and those of the page: an option is said as the field that the page has for it.
+
+Sentences are written once, for the commands: "Add --context 32k." On a page that has a field for it, the field is named instead.
+Commands to type, and options without a field, stay as they are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from gyakusan.engines.registry import NAMES
+from gyakusan.message import Listed, Message, say
+from gyakusan.text import Language, tell
+
+_LOAD = {"context": say("Context for each person"), "users": say("People at once")}
+_IMAGES = {"images": say("Images are sent too")}
+FIELDS: Mapping[str, Mapping[str, Message]] = {
+    "/fit": {
+        **_LOAD, **_IMAGES, "model": say("Model"), "quant": say("Quantisation"), "engine": say("Server"),
+        "device": say("Machine"), "kv-type": say("KV cache kept as"), "memory": say("Memory of the device"),
+        "ram": say("RAM beside the GPU"), "reserve": say("Memory kept for other programs"),
+        "bandwidth": say("Bandwidth of the RAM"), "prompt": say("Prompt length in tokens"),
+    },
+    "/plan": {
+        **_LOAD, **_IMAGES, "device": say("Machine"), "budget": say("Budget"), "task": say("What people do"),
+        "language": say("Language of the answers"), "prefer": say("Prefer"),
+        "speed": say("Least tokens/s for each person"), "model": say("Only this model"), "engine": say("Server"),
+        "why-not": say("Why not"), "used": say("Consider used prices"),
+    },
+    "/compare": {**_LOAD, "device": say("Machine"), "model": say("Model")},
+    "/computer": {**_LOAD, "model": say("Model"), "engine": say("Server"), "name": say("Name")},
+}  # fmt: skip
+"""Page -> option -> the label of its field."""
+TICKED = frozenset({"images", "used"})
+"""Fields without a value."""
+PAGE_TEXTS = {
+    "Prices of {span}; each: add --details N.": "Prices of {span}.",
+    "Prices of {span}; {rates}; each: add --details N.": "Prices of {span}; {rates}.",
+    "files are made first: add --details {n}": "files are made first",
+}
+"""What is said of an option that no page needs -> what a page says."""
+_PROGRAMS = r"\b(?:gyakusan|pip|ollama|vllm|llama-server|docker|curl|git|nvidia-smi) [a-z\"'-]"
+_COMMAND = re.compile(_PROGRAMS)
+_ENGINES = [re.escape(short) for name in NAMES for short in (name.casefold(), name.casefold().removesuffix("-lm"))]
+_VALUE = "|".join(['"[^"]*"', r"[^\s\"。、]*[0-9][^\s\"。、]*", "[A-Z][A-Z0-9_]*", "名前", *_ENGINES])
+_OPTION = re.compile(
+    rf"(?:(?P<verb>[Aa]dd|[Ss]ay) )?(?P<blank> ?)--(?P<name>[a-z]+(?:-[a-z]+)*)\b(?:[ =](?P<value>{_VALUE}))?(?P<after> ?)"
+)
+_PLACEHOLDER = re.compile("N|NAME|FILE|MODEL|名前")
+
+
+class Parameter(str):
+    """A name of an address, e.g. "kv_type": a page says its field."""
+
+
+def say_on(path: str, words: Message | str, language: Language) -> str:
+    """Return words in the reader's language, with the fields of a page in the place of options. path: of the page."""
+    fields = fields_of(path)
+    told = tell(words if isinstance(words, str) else _renamed(words, fields, language), language)
+    return in_fields(told, fields, language) if "--" in told else told
+
+
+def fields_of(path: str) -> Mapping[str, Message]:
+    """Return the fields of a page, none for one without."""
+    return next((fields for page, fields in FIELDS.items() if path == page or path.startswith(f"{page}/")), {})
+
+
+def in_fields(told: str, fields: Mapping[str, Message], language: Language) -> str:
+    """Return a sentence that names fields where it named options; a command to type, up to the end, stays as it is."""
+    typed = _COMMAND.search(told)
+    end = typed.start() if typed else len(told)
+
+    def replaced(match: re.Match[str]) -> str:
+        label = fields.get(match["name"])
+        return match[0] if label is None else _said(match, tell(label, language), language)
+
+    return _OPTION.sub(replaced, told[:end]) + told[end:]
+
+
+def _said(match: re.Match[str], label: str, language: Language) -> str:
+    """Return what stands in the place of an option."""
+    value, rest = _value(match["value"] or "")
+    if language == "ja":
+        return f"「{label}」{value}{rest}"
+    verb = match["verb"]
+    if not verb:
+        return f"{match['blank']}“{label}”{' ' if value else ''}{value}{rest}{match['after']}"
+    ticked = match["name"] in TICKED
+    told = f"tick “{label}”" if ticked else f"set “{label}” to {value}" if value else f"use “{label}”"
+    return (told[0].upper() + told[1:] if verb[0].isupper() else told) + rest + match["after"]
+
+
+def _value(text: str) -> tuple[str, str]:
+    """Return a value and the signs that end its sentence; one that only stands for a value is none."""
+    plain = text.rstrip(".,;:)")
+    return ("" if _PLACEHOLDER.fullmatch(plain) else plain), text[len(plain) :]
+
+
+def _renamed(message: Message, fields: Mapping[str, Message], language: Language) -> Message:
+    """Return a message with the page's own sentence, and with fields in the place of parameters."""
+    template = PAGE_TEXTS.get(message.template, message.template)
+    return Message(template, {k: _fact(v, fields, language) for k, v in message.facts.items()})
+
+
+def _fact(value: Any, fields: Mapping[str, Message], language: Language) -> Any:
+    if isinstance(value, Listed):
+        return Listed(tuple(_renamed(m, fields, language) for m in value.messages))
+    if isinstance(value, Message):
+        return _renamed(value, fields, language)
+    if isinstance(value, Parameter) and (label := fields.get(value.removeprefix("--").replace("_", "-"))) is not None:
+        told = tell(label, language)
+        return f"「{told}」" if language == "ja" else f"“{told}”"
+    return value
