@@ -23,7 +23,7 @@ from tests.web.browser import CHROMIUM, QUIET, Tab, pages_served
 from gyakusan.serving.process_memory import resident_bytes
 
 FIT = "/fit?model=gpt-oss-20b&device=RTX+4090&context=131072&users=2"
-FILES = ("page.css", "page.js", "fit.js")
+FILES = ("page.css", "page.js", "fit.js", "keys.js", "open.js")
 PLANS = [
     f"/api/v1/plan?budget=1000000JPY&users={users}&context={context}"
     for users in (1, 2, 4, 8)

@@ -17,7 +17,7 @@ from gyakusan.show.charts.drawing import NARROW, stacked, told
 from gyakusan.show.charts.frontier import Spot, frontier
 from gyakusan.show.charts.intervals import Interval, intervals
 from gyakusan.show.charts.memory_bar import label, legend, memory_bar
-from gyakusan.show.charts.style import alone, stylesheet
+from gyakusan.show.charts.style import alone, rules
 from gyakusan.show.compare import HEAD_TEXTS, Compared, Shown, measured, short_by, short_name, speed
 from gyakusan.show.inspect import Inspected
 from gyakusan.show.ledger_table import device_names, ledger_table
@@ -133,9 +133,9 @@ def body(report: Report, tell: Tell) -> str:
 
 
 def charts_sheet() -> str:
-    """Return the colours of charts, and which of a chart's two widths is shown."""
+    """Return the rules of charts for a page that has the colours, and which of a chart's two widths is shown."""
     shown = ".narrow { display: none; } @media (max-width: 40rem) { .narrow { display: block; } .wide { display: none; } }\n"
-    return stylesheet() + shown
+    return rules() + shown
 
 
 def fragment(report: Report, language: str, tell: Tell) -> str:

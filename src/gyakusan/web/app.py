@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -14,11 +15,10 @@ from starlette.staticfiles import StaticFiles
 
 from gyakusan.message import say
 from gyakusan.serving.access import is_loopback
-from gyakusan.show.report import charts_sheet
 from gyakusan.web import actions, api, pages
 from gyakusan.web.control import Control
 from gyakusan.web.guard import App, Guard
-from gyakusan.web.rendering import CHARTS, STATIC, page
+from gyakusan.web.rendering import MADE, STATIC, page
 from gyakusan.web.work import Work
 
 SMALLEST_GZIP = 1024
@@ -50,7 +50,7 @@ def application(host: str, names: Iterable[str] = (), *, public: bool = False) -
             *pages.routes(public=public),
             *(actions.routes() if acts else ()),
             *api.routes(),
-            Route(f"/static/{CHARTS}", _charts),
+            *(Route(f"/static/{name}", partial(_sheet, made)) for name, made in MADE.items()),
             Mount("/static", Files(directory=STATIC)),
         ],
         exception_handlers={404: _missing, 500: _broken},
@@ -62,8 +62,8 @@ def application(host: str, names: Iterable[str] = (), *, public: bool = False) -
     return Guard(GZipMiddleware(found, minimum_size=SMALLEST_GZIP), host, names, actions.POSTS, acts=acts)
 
 
-async def _charts(request: Request) -> Response:
-    return Response(charts_sheet(), media_type="text/css", headers={"cache-control": KEPT})
+async def _sheet(made: Callable[[], str], request: Request) -> Response:
+    return Response(made(), media_type="text/css", headers={"cache-control": KEPT})
 
 
 def _missing(request: Request, error: Exception) -> Response:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from gyakusan.documents.common import catalogue_date
 from gyakusan.doors.files import packaged
 from gyakusan.message import Message, say
 from gyakusan.show import html
+from gyakusan.show.charts.style import page_palette
 from gyakusan.show.formula import formula
 from gyakusan.show.report import Report, body, charts_sheet
 from gyakusan.show.tree import Part
@@ -25,8 +26,11 @@ from gyakusan.web.reader import Reader, reader_of
 
 FOLDER = Path(__file__).parent
 STATIC = FOLDER / "static"
-CHARTS = "charts.css"
-"""The sheet of the charts, which is made, not a file."""
+MADE: Mapping[str, Callable[[], str]] = {
+    "charts.css": charts_sheet,
+    "page.css": lambda: page_palette() + packaged(STATIC / "page.css").decode(),
+}
+"""Sheets that are made, not files: of the charts, and of the page with its colours."""
 PAGES = (
     ("/fit", say("Fit")),
     ("/plan", say("Plan")),
@@ -57,7 +61,7 @@ def environment() -> Environment:
 @cache
 def asset(name: str) -> str:
     """Return the address of a file of the page; it changes with the file, so that browsers may keep it."""
-    text = charts_sheet().encode() if name == CHARTS else packaged(STATIC / name)
+    text = MADE[name]().encode() if name in MADE else packaged(STATIC / name)
     return f"/static/{name}?{hashlib.sha256(text).hexdigest()[:12]}"
 
 

@@ -12,20 +12,35 @@ FOLDER = Path(style.__file__).parent
 
 
 def test_both_themes_name_the_same_colours() -> None:
-    light, dark = re.findall(r"\.chart, \.gyakusan \{([^}]*)\}", (FOLDER / "charts.css").read_text("utf-8"))
-    assert re.findall(r"--[\w-]+", light) == re.findall(r"--[\w-]+", dark)
-    used = set(re.findall(r"var\((--[\w-]+)\)", (FOLDER / "charts.css").read_text("utf-8")))
-    assert used <= set(re.findall(r"--[\w-]+", light))
+    light, dark = (re.findall(r"(--[\w-]+):", block) for block in style.palette())
+    assert light == dark
+    assert len(set(light)) == len(light)
+
+
+def test_colours_are_defined_once() -> None:
+    """No sheet but the palette has a colour of its own, and each that is used is defined."""
+    sheets = [FOLDER / "charts.css", FOLDER.parent / "report.css", FOLDER.parents[1] / "web/static/page.css"]
+    defined = set(re.findall(r"(--[\w-]+):", style.palette()[0]))
+    for sheet in sheets:
+        text = sheet.read_text("utf-8")
+        own = set(re.findall(r"(--[\w-]+):", text))
+        assert not own & defined, sheet
+        assert set(re.findall(r"var\((--[\w-]+)", text)) <= own | defined, sheet
 
 
 def test_a_page_chooses_a_theme_by_its_root() -> None:
-    sheet = style.stylesheet()
-    assert ':root[data-theme="dark"] .chart, :root[data-theme="dark"] .gyakusan {' in sheet
-    assert re.findall(r"^.*data-theme", sheet, re.MULTILINE) == re.findall(
-        r"^@media screen \{.*data-theme", sheet, re.MULTILINE
-    )
-    assert sheet.count("--weights: #3a6592") == 2
+    sheet = style.page_palette()
+    assert ':root[data-theme="dark"] {' in sheet
+    assert ':root:not([data-theme="light"]) {' in sheet
+    assert sheet.count("--weights: #3a6592") == 1
     assert sheet.count("--weights: #6b9bcc") == 2
+    assert sheet.count("{") == sheet.count("}")
+
+
+def test_a_place_in_another_page_has_colours_of_its_own() -> None:
+    sheet = style.stylesheet()
+    assert ":root" not in sheet
+    assert sheet.count("--weights: #3a6592") == sheet.count("--weights: #6b9bcc") == 1
 
 
 def test_files_have_plain_colours() -> None:
