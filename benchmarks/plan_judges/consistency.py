@@ -30,6 +30,7 @@ def inspected(plan: Plan, values: Mapping[str, Any]) -> Ledger:
         context=int(deployment.load.context),
         users=int(deployment.load.users),
         set=dict(deployment.changes),
+        images=bool(values.get("images", False)),  # the plan's command says so, too
         **where,
     )
 

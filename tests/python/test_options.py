@@ -66,6 +66,7 @@ NO_FUNCTION = {
     "mcp": "for assistants; programs have these functions",
     "web": "pages for people; programs have these functions and the API",
     "export": "a file: exports.export.export() writes the text",
+    "deploy": "a cluster: deploying.cluster has the functions",
     "doctor": "for people at a terminal: serving.checkup.checkup()",
     "completion": "for shells",
     "keys": "the file of one user, changed by hand",

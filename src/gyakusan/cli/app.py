@@ -31,6 +31,7 @@ COMMANDS = {
     "doctor": "Show what this computer has for serving, and what is missing.",
     "get": "Get a model's files: found on this computer, or fetched and checked.",
     "serve": "Start the planned endpoint and check the prediction.",
+    "deploy": "Run a plan on a Ray cluster: start, look, scale, delete.",
     "export": "Write a plan as a file for Kubernetes, Compose, podman, systemd or Caddy.",
     "bench": "Load a server and compare it with the prediction.",
     "calibrate": "Measure this computer, so that its forecasts are closer.",

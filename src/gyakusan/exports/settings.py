@@ -172,9 +172,14 @@ class PodMemory(Struct, frozen=True):
 
 
 def pod_memory(server: Exported) -> PodMemory:
-    """Return the RAM of one pod by the ledger: of the host, and of a GPU that shares the computer's memory."""
-    charged = [a for a in server.deployment.ledger.accounts if a.device.kind != "gpu"]
-    best, most = (sum(float(getattr(a, end)) for a in charged) / server.settings.nodes for end in ("total", "high"))
+    """Return the RAM of one pod by the ledger."""
+    return pod_bytes(server.deployment, server.settings.nodes)
+
+
+def pod_bytes(deployment: Deployment, nodes: int) -> PodMemory:
+    """Return the RAM of one of `nodes` parts of a server: of the host, and of a GPU that shares the computer's memory."""
+    charged = [a for a in deployment.ledger.accounts if a.device.kind != "gpu"]
+    best, most = (sum(float(getattr(a, end)) for a in charged) / nodes for end in ("total", "high"))
     request = max(_rounded(best), STEP)
     return PodMemory(request, max(_rounded(MARGIN * most), request))
 

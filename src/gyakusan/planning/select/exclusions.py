@@ -140,19 +140,13 @@ def closest_miss(request: PlanRequest, grid: SweepResult, model: int) -> Miss:
     if (request.speed or request.max_ttft is not None) and speed <= 0 and not np.isfinite(wait):
         return Miss("speed", say("how fast it would be is not known here"), None, request.speed or None)
     if request.speed and speed < request.speed:
-        reason = say(
-            "{has} tokens/s for each user at the low end, and you asked for {asked}",
-            has=at_most(speed),
-            asked=f"{request.speed:g}",
-        )
-        return Miss("speed", reason, speed, request.speed)
+        template = "{has} tokens/s for each user at the low end, and you asked for {asked}"
+        facts = {"has": at_most(speed), "asked": f"{request.speed:g}"}
+        return Miss("speed", Message(template, facts), speed, request.speed)
     if request.max_ttft is not None and wait > request.max_ttft:
-        reason = say(
-            "the first token takes {has} s at the high end, and you asked for {asked}",
-            has=at_least(wait),
-            asked=f"{request.max_ttft:g}",
-        )
-        return Miss("wait", reason, wait, request.max_ttft)
+        template = "the first token takes {has} s at the high end, and you asked for {asked}"
+        facts = {"has": at_least(wait), "asked": f"{request.max_ttft:g}"}
+        return Miss("wait", Message(template, facts), wait, request.max_ttft)
     if request.arrivals is not None:
         return Miss(
             "rate",

@@ -1,0 +1,126 @@
+"""A deployment on Ray Serve: started, looked at, scaled, deleted.
+
+Source: Ray 2.60 documentation, Serve: deployment options, autoscaling, serve.run, serve.status, serve.delete.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from msgspec import Struct
+
+from gyakusan.deploying.order import Order, order_of
+from gyakusan.deploying.replica import Replica
+from gyakusan.engines.deployment import Deployment
+from gyakusan.errors import BadReference, BadSetting, ServerError
+from gyakusan.exports.settings import pod_bytes, service_name
+
+HEALTH_PERIOD, HEALTH_PATIENCE = 10.0, 30.0
+"""How often a replica is asked for its health, and how long it may take. [s]"""
+GRACE = 20.0
+"""How long the last requests of a replica may take that is to end. [s]"""
+EXTRA = "pip install 'ray[serve]'"
+
+
+class Scale(Struct, frozen=True):
+    """How many replicas, and where they are reached.
+
+    replicas: at least
+    most_replicas: up to how many where requests wait
+    port: of Ray's proxy, on every computer of the cluster
+    path: below which the application answers, "/" for the only one
+    """
+
+    replicas: int = 1
+    most_replicas: int = 1
+    port: int = 8000
+    path: str = "/"
+
+
+class Replicas(Struct, frozen=True):
+    """An application as Ray sees it.
+
+    name: of the application
+    state: RUNNING, DEPLOYING, UNHEALTHY ...
+    replicas: state -> how many
+    message: what Ray says of it, "" for nothing
+    """
+
+    name: str
+    state: str
+    replicas: dict[str, int]
+    message: str
+
+
+def connect(address: str) -> Any:
+    """Return Ray's `serve`, connected to a cluster. Raises ServerError without Ray or without a cluster."""
+    try:
+        import ray
+        from ray import serve
+    except ImportError as error:
+        raise ServerError("Ray is not installed here.", command=EXTRA, mend="Run: {command}") from error
+    if not ray.is_initialized():
+        try:
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            raise ServerError(
+                "No Ray cluster answers at {address}.", address=address,
+                mend="Start one: ray start --head, and on the other computers ray start --address=HOST:6379",
+            ) from error  # fmt: skip
+    return serve
+
+
+def up(serve: Any, deployment: Deployment, typed: str, scale: Scale) -> str:
+    """Start an application, or replace it replica by replica where it runs. Returns its name. Raises BadSetting."""
+    if not 1 <= scale.replicas <= 1000 or (scale.most_replicas > 1 and scale.most_replicas < scale.replicas):
+        raise BadSetting("There cannot be more replicas than the most.", mend="Raise --most-replicas.")
+    order = order_of(deployment, typed)
+    name = service_name(Path(order.model).stem if order.model.endswith(".gguf") else order.model)
+    serve.start(http_options={"host": "127.0.0.1", "port": scale.port, "location": "EveryNode"})
+    made: Any = serve.deployment(Replica).options(**options_of(deployment, order, scale))
+    serve.run(made.bind(order), name=name, route_prefix=scale.path)
+    return name
+
+
+def options_of(deployment: Deployment, order: Order, scale: Scale) -> dict[str, Any]:
+    """Return what Ray is told: requests of one replica, its resources by the ledger, how it scales, its health."""
+    gpus = len(deployment.machine.gpus)
+    actor = {"num_cpus": 1, "num_gpus": gpus, "memory": pod_bytes(deployment, 1).request}
+    found: dict[str, Any] = {
+        "max_ongoing_requests": order.users,
+        "ray_actor_options": actor,
+        "health_check_period_s": HEALTH_PERIOD,
+        "health_check_timeout_s": HEALTH_PATIENCE,
+        "graceful_shutdown_timeout_s": GRACE,
+    }
+    if scale.most_replicas > 1:
+        bounds = {"min_replicas": scale.replicas, "max_replicas": scale.most_replicas}
+        return {**found, "autoscaling_config": {**bounds, "target_ongoing_requests": order.users}}
+    return {**found, "num_replicas": scale.replicas}
+
+
+def status(serve: Any) -> tuple[Replicas, ...]:
+    """Return every application."""
+    found = []
+    for name, application in serve.status().applications.items():
+        states: dict[str, int] = {}
+        for deployment in application.deployments.values():
+            for state, count in deployment.replica_states.items():
+                states[str(getattr(state, "value", state))] = states.get(str(state), 0) + count
+        found.append(
+            Replicas(name, str(getattr(application.status, "value", application.status)), states, application.message)
+        )
+    return tuple(found)
+
+
+def delete(serve: Any, name: str) -> None:
+    """End an application and all its servers. Raises BadReference for a name that no application has."""
+    names = [a.name for a in status(serve)]
+    if name not in names:
+        raise BadReference(
+            "No application is called {name}.", name=repr(name[:80]), known=", ".join(names) or "-",
+            mend="There are: {known}",
+        )  # fmt: skip
+    serve.delete(name)
