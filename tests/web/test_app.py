@@ -87,6 +87,33 @@ def test_a_drag_is_what_the_server_says(opened: Any, site: str) -> None:
     assert tab.hosts == {urlsplit(site).netloc}
 
 
+def test_a_drag_moves_the_bar_and_the_server_draws_it_anew(opened: Any) -> None:
+    """Where the parts stand while it is dragged is where the server's drawing has them afterwards."""
+    tab = opened(FIT)
+    tab.page.wait_for_selector("#map-svg")
+    places = "[...document.querySelectorAll('.bar .wide .memory-bar')].map(svg => [svg.classList.contains('moves'),"
+    places += (
+        " [...svg.querySelectorAll('rect[data-part]')].map(r => [r.dataset.part, Math.round(r.getAttribute('x') * 10), "
+    )
+    places += "Math.round(r.getAttribute('width') * 10)])])"
+    tab.page.focus("#s-users")
+    tab.page.route("**/fit?*", lambda route: route.abort())
+    tab.page.keyboard.press("End")
+    dragged = tab.page.evaluate(places)
+    assert [moves for moves, _ in dragged] == [True, True]
+    tab.page.unroute("**/fit?*")
+    tab.page.keyboard.press("ArrowLeft")
+    tab.page.keyboard.press("ArrowRight")
+    tab.settle()
+    drawn = tab.page.evaluate(places)
+    assert [moves for moves, _ in drawn] == [False, False]
+    for (_, before), (_, after) in zip(dragged, drawn, strict=True):
+        assert [part for part, *_ in before] == [part for part, *_ in after]
+        for one, other in zip(before, after, strict=True):
+            assert abs(one[1] - other[1]) <= 1
+            assert abs(one[2] - other[2]) <= 1
+
+
 def test_a_link_is_the_whole_question(opened: Any) -> None:
     tab = opened(FIT)
     tab.page.check("input[name=kv_type][value=q8_0]")

@@ -143,6 +143,16 @@ def test_the_page_and_python_agree(client: TestClient) -> None:
             assert line.formula in text
 
 
+def test_the_bar_is_that_of_reports(client: TestClient) -> None:
+    from gyakusan.show.charts.memory_bar import memory_bar
+    from gyakusan.text import tell
+
+    found = inspect("gpt-oss-20b", context=131072, users=2, device="RTX 4090")
+    text = client.get("/fit?model=gpt-oss-20b&context=131072&users=2&device=RTX+4090").text
+    for account in found.accounts:
+        assert memory_bar(account, lambda words: tell(words, "en"), 640) in text
+
+
 def test_a_plan_leads_to_fit(client: TestClient) -> None:
     text = client.get("/plan?device=RTX+4090&users=2").text
     links = [a.replace("&amp;", "&") for a in re.findall(r'href="(/fit\?[^"]+)"', text)]

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterator
 from typing import Any
 
+from markupsafe import Markup
 from msgspec import Struct, structs
 from starlette.requests import Request
 from starlette.responses import Response
@@ -22,6 +23,9 @@ from gyakusan.planning.predict.memory_map import USERS, cache_types, own_cache, 
 from gyakusan.planning.predict.ways import Way, formats_of
 from gyakusan.python.inspection import Inspection
 from gyakusan.show import ledger as ledgers
+from gyakusan.show.charts.drawing import NARROW
+from gyakusan.show.charts.memory_bar import memory_bar
+from gyakusan.show.tree import Tell
 from gyakusan.show.wording import format_name, gib, machine_words, needed_gib, quality, rate, seconds, spare_gib
 from gyakusan.units import GIB
 from gyakusan.web import answers
@@ -35,6 +39,8 @@ PART_TEXTS = {
     "overhead": "Overhead",
 }  # fmt: skip
 """Kind of a line -> its name; the page's script says the same."""
+COLUMN = 640
+"""Width of the bar in its column of a wide page. [user units]"""
 OTHER_DEVICES = ("RTX 5090", "DGX Spark 128GB", "M4 Max 128GB")
 """What a machine is compared with where nobody names others."""
 PUBLIC_DEVICE = "RTX 4090"
@@ -47,16 +53,15 @@ class Bar(Struct, frozen=True):
     name: of the device
     parts: kind, label and bytes of each part [B]
     account: the same as lines
+    wide: the bar for a wide page
+    narrow: the bar for a telephone
     """
 
     name: str
     parts: tuple[tuple[str, str, float], ...]
     account: Account
-
-    @property
-    def full(self) -> float:
-        """Width of the bar [B]."""
-        return max(float(self.account.device.memory or 0), float(self.account.at_most), 1.0)
+    wide: Markup
+    narrow: Markup
 
 
 class Tab(Struct, frozen=True):
@@ -91,8 +96,9 @@ def draw(request: Request) -> Response:
     return page(
         request, "fit.html", say("Does {model} fit on {machine}?", model=d.name, machine=machine_words(d.machine)),
         **asked, query=query, found=found, tone=_tone(found), verdict=_verdict(found), spare=_spare(found.tightest, found),
-        takes=_takes(found), bars=[_bar(a) for a in found.accounts], ways=list(_ways(query, found)), room=_room(found),
-        tiles=list(_tiles(found)), tabs=list(_tabs(found)), lines=list(_lines(found)), gib=gib, format_name=format_name,
+        takes=_takes(found), bars=[_bar(a, reader.tell) for a in found.accounts], ways=list(_ways(query, found)),
+        room=_room(found), tiles=list(_tiles(found)), tabs=list(_tabs(found)), lines=list(_lines(found)), gib=gib,
+        format_name=format_name,
         map_address="" if found.refusals else address("/api/v1/memory-map", **_named(query)), words=_script_words(reader),
         neighbours=_neighbours(query, found),
     )  # fmt: skip
@@ -168,9 +174,10 @@ def _takes(found: Inspection) -> tuple[Message, ...]:
     return (first, *more)
 
 
-def _bar(account: Account) -> Bar:
+def _bar(account: Account, tell: Tell) -> Bar:
     parts = tuple((kind, PART_TEXTS[kind], float(account.of(kind))) for kind in KINDS)
-    return Bar(account.device.name, tuple(p for p in parts if p[2] > 0), account)
+    wide, narrow = (Markup(memory_bar(account, tell, width)) for width in (COLUMN, NARROW))
+    return Bar(account.device.name, tuple(p for p in parts if p[2] > 0), account, wide, narrow)
 
 
 def _ways(query: InspectQuery, found: Inspection) -> Iterator[tuple[Way, str, str]]:

@@ -104,25 +104,33 @@ function show() {
   speakSliders();
 }
 
+// The bar is the server's drawing: a drag moves its parts; doubt, hatching and words wait for the server.
 function drawBar(device, number) {
   const figure = document.querySelector(`.bar[data-device="${number}"]`);
   if (!figure) return;
-  const total = device.parts.reduce((sum, [, bytes]) => sum + bytes, 0);
-  const full = Math.max(device.capacity ?? 0, device.high, 1), scale = 1000 / full;
-  const edge = figure.querySelector(".f-edge"), usable = device.usable ?? full;
-  figure.querySelector(".f-free").setAttribute("width", usable * scale);
-  if (edge) edge.setAttribute("x", usable * scale - 1);
-  let x = 0;
-  for (const [kind, bytes] of device.parts) {
-    const rect = figure.querySelector(`[data-kind="${kind}"]`);
-    if (!rect) continue;
-    rect.setAttribute("x", x * scale);
-    rect.setAttribute("width", bytes * scale);
-    rect.firstElementChild.textContent = `${words[kind]} ${gib(bytes)} GiB`;
-    x += bytes;
+  const total = device.parts.reduce((sum, [, bytes]) => sum + bytes, 0), { usable, capacity } = device;
+  for (const svg of figure.querySelectorAll(".memory-bar")) {
+    const scale = svg.viewBox.baseVal.width / Math.max(capacity ?? 0, total, 1);
+    const put = (part, from, bytes) => {
+      const rect = svg.querySelector(`[data-part="${part}"]`);
+      rect?.setAttribute("x", from * scale);
+      rect?.setAttribute("width", bytes * scale);
+      return rect;
+    };
+    if (usable !== null) put("free", 0, usable);
+    if (usable !== null && capacity > usable) put("reserved", usable, capacity - usable);
+    let x = 0;
+    for (const [kind, bytes] of device.parts) {
+      put(kind, x, bytes)?.querySelector("title")?.replaceChildren(`${words[kind]} ${gib(bytes)} GiB`);
+      x += bytes;
+    }
+    const mark = svg.querySelector(".usable, .usable-short");
+    mark?.setAttribute("transform", `translate(${usable * scale - parseFloat(mark.getAttribute("d").slice(1))})`);
+    mark?.setAttribute("class", device.high > usable ? "usable-short" : "usable");
+    svg.classList.add("moves");
+    svg.setAttribute("aria-label", device.parts.filter(([, b]) => b > 0).map(([k, b]) => `${words[k]} ${gib(b)} GiB`).join(", "));
   }
-  figure.querySelector("figcaption").textContent = `${device.name}: ${gib(total)}${device.usable === null ? "" : ` / ${gib(device.usable)}`} GiB`;
-  figure.querySelector("svg").setAttribute("aria-label", device.parts.filter(([, b]) => b > 0).map(([k, b]) => `${words[k]} ${gib(b)} GiB`).join(", "));
+  figure.querySelector("figcaption").textContent = `${device.name}: ${gib(total)}${usable === null ? "" : ` / ${gib(usable)}`} GiB`;
 }
 
 function ahead(id) { // the map is not here yet: the field follows, the server answers when the slider rests
