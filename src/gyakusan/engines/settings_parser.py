@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
-from typing import Any, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -54,6 +54,12 @@ def value(name: str, text: str, kind: Any) -> Any:
             return msgspec.convert(read(text), kind, strict=False)
         except (msgspec.ValidationError, BadQuantity, ValueError):
             continue
+    words = get_args(kind) if get_origin(kind) is Literal else ()
+    if words:
+        mend = "Choose one of: {choices}."
+        raise BadSetting(
+            "{name} cannot be {text}.", name=name, text=repr(text[:60]), mend=mend, choices=", ".join(words)
+        )
     raise BadSetting(
         "{name} cannot be {text}.", name=name, text=repr(text[:60]), mend="Give a value of the setting's type."
     )

@@ -94,7 +94,14 @@ def _memory(settings: Settings) -> list[str]:
     flags += ["--flash-attn", settings.flash_attention]
     flags += ["--cache-type-k", settings.key_type.lower(), "--cache-type-v", settings.value_type.lower()]
     flags += ["--swa-full"] if settings.swa_full else []
+    flags += ["--cache-ram", str(settings.cache_ram)] if settings.cache_ram != Settings.cache_ram else []
+    flags += _checkpoints(settings)
     return [*flags, "--load-mode", _load_mode(settings), "--repack" if settings.repack else "--no-repack"]
+
+
+def _checkpoints(settings: Settings) -> list[str]:
+    usual = settings.ctx_checkpoints == Settings.ctx_checkpoints
+    return [] if usual else ["--ctx-checkpoints", str(settings.ctx_checkpoints)]
 
 
 def _placement(settings: Settings) -> list[str]:

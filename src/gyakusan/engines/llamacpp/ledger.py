@@ -10,7 +10,7 @@ from gyakusan.core.ledger import Account, Engine, Ledger, Line
 from gyakusan.core.load import Load
 from gyakusan.core.machine import UNKNOWN_HOST, Machine
 from gyakusan.core.model import Model
-from gyakusan.engines.llamacpp import ledger_lines
+from gyakusan.engines.llamacpp import builds, ledger_lines
 from gyakusan.engines.llamacpp.buffers import cpu_repack, kv_cache, server_memory
 from gyakusan.engines.llamacpp.buffers.weights import read_lazily, weights
 from gyakusan.engines.llamacpp.compute_buffer.one_device import ComputeBuffers, compute_buffer
@@ -25,7 +25,7 @@ def ledger(model: Model, load: Load, machine: Machine, settings: Settings) -> Le
     Source: llama.cpp b11434; each line's function names its own.
     """
     charged, notes = accounts(model, load, machine, settings), _notes(model, settings, machine)
-    return Ledger(model, Engine("llama.cpp", VERSION), asdict(settings), load, charged, notes)
+    return Ledger(model, Engine("llama.cpp", version_of(settings)), asdict(settings), load, charged, notes)
 
 
 def accounts(model: Model, load: Load, machine: Machine, settings: Settings) -> tuple[Account, ...]:
@@ -97,6 +97,7 @@ def _gpu_lines(model: Model, settings: Settings, buffers: ComputeBuffers) -> tup
         ledger_lines.gpu_weights(weights(model, settings).gpu, model),
         *ledger_lines.context(kv_cache.groups(model, settings), settings),
         ledger_lines.compute(buffers.gpu, model, settings),
+        *ledger_lines.pooled_copies(model, settings),
         server_memory.driver(settings.driver),
     )
 
@@ -105,7 +106,7 @@ def _host_lines(model: Model, settings: Settings, buffers: ComputeBuffers) -> tu
     """Return what stays in RAM although a GPU computes: the embedding table, inputs, logits, the process."""
     return (
         *ledger_lines.embedding_tables(weights(model, settings).host, read_lazily(model, settings)),
-        ledger_lines.host_inputs(buffers.host),
+        ledger_lines.host_inputs(buffers.host, model, settings),
         *server_memory.lines(model, settings),
     )
 
@@ -144,6 +145,17 @@ def _notes(model: Model, settings: Settings, machine: Machine) -> tuple[Message,
                 name=model.architecture,
             )
         )
+    if builds.is_outside(settings.build):
+        notes.append(
+            say(
+                "The rules of llama.cpp {build} are not known; the nearest are used.",
+                build=f"b{builds.number(settings.build)}",
+            )
+        )
+    elif settings.build == builds.UNKNOWN:
+        notes.append(
+            say("The build of llama.cpp is not known: ranges hold those of the last year (--set build=b10434).")
+        )
     without_effect = _settings_without_effect(settings)
     if without_effect:
         notes.append(say("{names}: set, but without effect here.", names=", ".join(without_effect)))
@@ -160,6 +172,12 @@ def _notes(model: Model, settings: Settings, machine: Machine) -> tuple[Message,
     if any(d.kind == "host" and d.memory is None for d in machine.devices):
         notes.append(say("The computer's RAM is unknown, so it is not checked."))
     return tuple(notes)
+
+
+def version_of(settings: Settings) -> str:
+    """Return the build as answers name it."""
+    found = builds.number(settings.build)
+    return VERSION if found is None else f"b{found}"
 
 
 _PLACING = ("gpu_layers", "tensor_split", "main_gpu", "n_cpu_moe", "n_cpu_ffn", "overrides", "offload_kv", "rpc", "fit")

@@ -9,12 +9,14 @@ from typing import Any
 from msgspec import structs
 
 from gyakusan.core.arrays import Number
-from gyakusan.core.broadcast import is_array
+from gyakusan.core.broadcast import is_array, maximum, minimum
 from gyakusan.core.dtypes import dtype
 from gyakusan.core.ledger import Line, memory_part
 from gyakusan.core.memo import Memo
 from gyakusan.core.model import Attention, Compressed, Indexer, Latent, Memory, Model, Recurrent, Tensor
+from gyakusan.engines.llamacpp import builds
 from gyakusan.engines.llamacpp.backends import F32
+from gyakusan.engines.llamacpp.buffers import kernel_memory
 from gyakusan.engines.llamacpp.buffers.cpu_repack import mapped
 from gyakusan.engines.llamacpp.buffers.kv_cache import CacheGroup
 from gyakusan.engines.llamacpp.compute_buffer import one_device
@@ -31,6 +33,7 @@ PEAK_TEXTS = {
     "blocks": "block-sparse attention",
     "recurrent": "the recurrent layers",
     "logits": "the logits",
+    "indexer": "the indexer's scores",
 }
 """Names of the peaks of a compute buffer as people read them."""
 _COUNTS = Memo[tuple[int, str]](maxsize=2)
@@ -150,9 +153,33 @@ def compute(size: Number, model: Model, settings: Settings) -> Line:
     least = size * low
     if settings.allocation_rules == "metal":  # read in the source and never measured: the low end is without it
         least = one_device.compute_buffer(model, replace(settings, driver="vulkan")).gpu * low
-    return Line("compute", size, "derived", reason, formula, low=least, high=size * high)
+    least, most = _over_builds(model, settings, least, size * high)
+    return Line("compute", size, "derived", reason, formula, low=least, high=most)
 
 
-def host_inputs(size: Number) -> Line:
+def _over_builds(model: Model, settings: Settings, low: Number, high: Number) -> tuple[Number, Number]:
+    """Return the range over the builds whose rules may hold as well, where the build is unknown or near a change."""
+    for build in builds.possible(settings.build):
+        buffers = one_device.compute_buffer(model, replace(settings, build=build))
+        size = buffers.host if settings.backend == "cpu" else buffers.gpu
+        low, high = minimum(low, size), maximum(high, size)
+    return low, high
+
+
+def pooled_copies(model: Model, settings: Settings) -> tuple[Line, ...]:
+    """Return the line of f16 copies of a quantised cache that earlier builds took from the driver's pool."""
+    layers = [m for m in model.memory if isinstance(m, Attention | Latent)]
+    size = kernel_memory.pooled_copies(layers, settings)
+    if not is_array(size) and not size:
+        return ()
+    reason = say("copies of a quantised cache in f16, outside the compute buffer until b9520")
+    return (Line("compute.scores", size, "derived", reason, low=0, high=size, grows=True),)
+
+
+def host_inputs(size: Number, model: Model, settings: Settings) -> Line:
     """Return the line of the host's side of a graph that a GPU computes; size [B]."""
-    return Line("compute.host", size, "derived", say("inputs of a batch"))
+    low = high = size
+    for build in builds.possible(settings.build):
+        other = one_device.compute_buffer(model, replace(settings, build=build)).host
+        low, high = minimum(low, other), maximum(high, other)
+    return Line("compute.host", size, "derived", say("inputs of a batch"), low=low, high=high)

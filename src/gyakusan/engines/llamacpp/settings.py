@@ -16,6 +16,7 @@ from gyakusan.core.broadcast import ceil_div, is_array, minimum, round_up
 from gyakusan.core.dtypes import CACHE_TYPES
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Simd
+from gyakusan.engines.llamacpp import builds
 from gyakusan.engines.llamacpp.backends import GpuBackend
 from gyakusan.errors import BadSetting, unknown
 from gyakusan.message import say
@@ -66,6 +67,9 @@ class Settings:
     mtp: the file's own prediction blocks draft
     draft_tokens: tokens drafted at a time [tokens]
     lazy: --lazy-mode, whether tables of per-layer embeddings stay on disk; "auto" = those above 4 GiB
+    build: of llama.cpp, as b9800; "" = the one of our rules, "unknown" = any of the last year
+    cache_ram: --cache-ram, idle conversations that are kept in RAM, 0 = none, -1 = without limit [MiB]
+    ctx_checkpoints: --ctx-checkpoints, snapshots of windows and states for each slot
     rpc: --rpc, workers as host:port; the first GPUs of the machine stand for them
     """
 
@@ -102,6 +106,9 @@ class Settings:
     draft_tokens: int = 3
     lazy: Literal["auto", "on", "off"] = "auto"
     rpc: tuple[str, ...] = ()
+    build: str = ""
+    cache_ram: int = 8192
+    ctx_checkpoints: int = 32
 
     @property
     def allocation_rules(self) -> str:
@@ -129,6 +136,11 @@ class Settings:
     def cache_types(self) -> tuple[str, str]:
         """Return the element types of keys and of values, in upper case."""
         return self.key_type.upper(), self.value_type.upper()
+
+    @property
+    def of_build(self) -> builds.Rules:
+        """Return the rules of earlier builds that hold for this one."""
+        return builds.rules(self.build)
 
     @property
     def streams(self) -> Number:
@@ -165,7 +177,9 @@ class Settings:
 
         Source: llama_context::sched_reserve, min(n_tokens, n_outputs_max).
         """
-        return minimum(self.graph_tokens, self.slots if self.outputs == "server" else self.batch)
+        return minimum(
+            self.graph_tokens, self.slots if self.outputs == "server" and not self.of_build.all_logits else self.batch
+        )
 
 
 def for_load(load: Load, **changes: object) -> Settings:
@@ -186,6 +200,14 @@ def check(settings: Settings) -> Settings:
         raise BadSetting(
             "{name} cannot be {value}.", name="projector_bytes", value=settings.projector_bytes, mend="Give 0 or more."
         )
+    if not builds.is_build(settings.build):
+        mend = "Give a number such as b10434, or unknown."
+        raise BadSetting("{name} cannot be {value}.", name="build", value=repr(settings.build[:40]), mend=mend)
+    for name, least in (("cache_ram", -1), ("ctx_checkpoints", 0)):
+        if getattr(settings, name) < least:
+            raise BadSetting(
+                "{name} cannot be {value}.", name=name, value=getattr(settings, name), mend="Give 0 or more."
+            )
     _check_shares(settings)
     _check_placement(settings)
     _check_drafting(settings)

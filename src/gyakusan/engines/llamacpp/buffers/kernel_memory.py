@@ -5,8 +5,11 @@ Source: llama.cpp b11434, ggml-cuda/fattn.cu; ggml-metal/ggml-metal-ops.cpp.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
+
 from gyakusan.core.arrays import Number
-from gyakusan.core.broadcast import ceil_div, minimum, round_up, where
+from gyakusan.core.broadcast import ceil_div, maximum, minimum, round_up, where
 from gyakusan.core.dtypes import dtype
 from gyakusan.core.model import Attention, Latent
 from gyakusan.engines.llamacpp.backends import F16, F32, READS_F16_CACHE
@@ -27,12 +30,25 @@ def attention_copies(layer: Attention | Latent, settings: Settings) -> Number:
     of any cache, and more. Vulkan's kernels read the cache as it is.
     """
     cells, rules = stream_cells(layer, settings), settings.allocation_rules
+    if settings.of_build.copies_outside and rules in READS_F16_CACHE:
+        return 0
     copies: Number = 0
     for width, kind in zip((layer.key, layer.value), settings.cache_types, strict=True):
         if kind == "F32" or (rules in READS_F16_CACHE and kind != "F16"):
             copies = copies + F16 * cells * settings.streams * width
     copies = where(settings.graph_tokens // settings.streams <= 2, 0, copies)
     return copies + _metal_attention(layer, settings, cells) if rules == "metal" else copies
+
+
+def pooled_copies(layers: Iterable[Attention | Latent], settings: Settings) -> Number:
+    """Return f16 copies of a quantised cache that builds before b9520 took from CUDA's pool: of the largest layer [B].
+
+    Source: PR 23907. The pool is not in the compute buffer, and the log does not name it.
+    """
+    if not settings.of_build.copies_outside or settings.allocation_rules not in READS_F16_CACHE or not settings.flash:
+        return 0
+    now = replace(settings, build="")
+    return maximum(0, *(attention_copies(m, now) for m in layers))
 
 
 def _metal_attention(m: Attention | Latent, s: Settings, cells: Number) -> Number:

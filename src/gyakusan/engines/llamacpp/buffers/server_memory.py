@@ -19,8 +19,6 @@ from gyakusan.engines.llamacpp.settings import Settings
 from gyakusan.message import say
 from gyakusan.units import GIB, MIB
 
-MAX_CHECKPOINTS = 32
-"""--ctx-checkpoints, the default: for each slot."""
 SEEN_CUDA = tuple(x * MIB for x in (73, 133, 154, 252, 325, 456))
 """CUDA context, cuBLAS and kernel pools, graphs: public load logs of boxes without a display, one card. [B]"""
 SEEN_PROCESS = (20 * MIB, 40 * MIB, 150 * MIB)
@@ -31,7 +29,7 @@ PROMPT_CACHE = 8 * GIB
 
 def lines(model: Model, settings: Settings) -> tuple[Line, ...]:
     """Return the lines of what llama-server itself keeps in RAM."""
-    return (output_line(model, settings), process(), prompt_cache(), *checkpoints(model, settings))
+    return (output_line(model, settings), process(), *prompt_cache(settings), *checkpoints(model, settings))
 
 
 def output(model: Model, settings: Settings) -> Number:
@@ -51,10 +49,13 @@ def process() -> Line:
     return Line("overhead.process", best, "measured", say("server process and vocabulary"), low=low, high=high)
 
 
-def prompt_cache() -> Line:
-    """Return the line of idle conversations kept in RAM: 0 at the start, grows up to --cache-ram."""
-    reason = say("prompt cache: grows with use up to {limit} MiB (--cache-ram)", limit=PROMPT_CACHE // MIB)
-    return Line("overhead.prompt_cache", 0, "derived", reason, low=0, high=PROMPT_CACHE, grows=True)
+def prompt_cache(settings: Settings) -> tuple[Line, ...]:
+    """Return the line of idle conversations kept in RAM: 0 at the start, grows up to --cache-ram; none with --cache-ram 0."""
+    if not settings.cache_ram:
+        return ()
+    limit = PROMPT_CACHE if settings.cache_ram < 0 else settings.cache_ram * MIB
+    reason = say("prompt cache: grows with use up to {limit} MiB (--cache-ram)", limit=limit // MIB)
+    return (Line("overhead.prompt_cache", 0, "derived", reason, low=0, high=limit, grows=True),)
 
 
 def driver(backend: GpuBackend) -> Line:
@@ -79,13 +80,13 @@ def checkpoint(model: Model, settings: Settings) -> Number:
 
 def checkpoints(model: Model, settings: Settings) -> tuple[Line, ...]:
     """Return the line of context checkpoints: 0 at the start, grows up to 32 for each slot; none for other models."""
-    if not _forgetful(model, settings):
+    if not settings.ctx_checkpoints or not _forgetful(model, settings):
         return ()
     reason = say(
         "context checkpoints: up to {most} for each user (--ctx-checkpoints), as they are used",
-        most=MAX_CHECKPOINTS,
+        most=settings.ctx_checkpoints,
     )
-    limit = MAX_CHECKPOINTS * settings.slots * checkpoint(model, settings)
+    limit = settings.ctx_checkpoints * settings.slots * checkpoint(model, settings)
     return (Line("overhead.checkpoints", 0, "derived", reason, low=0, high=limit, grows=True),)
 
 

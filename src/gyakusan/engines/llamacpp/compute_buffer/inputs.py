@@ -41,7 +41,7 @@ def inputs(model: Model, s: Settings, align: int, *, host: bool) -> Number:
     if any(isinstance(m, Recurrent) and m.kind != "compressor" for m in model.memory):
         total = total + round_up(I32 * s.slots, align) * (1 if host else 2)
     for cache in _caches(model):
-        total = total + two + _cache_inputs(model, s, cache, align)
+        total = total + two + _cache_inputs(model, s, cache, align, cast=not host or s.backend == "cpu")
     if any(isinstance(m, Compressed) for m in model.memory):
         return total + _compressed_inputs(model, s)
     return total + _indexer_inputs(model, s, align, host)
@@ -53,9 +53,15 @@ def _caches(model: Model) -> tuple[tuple[Attention | Latent, ...], ...]:
     return tuple(tuple(m for m in layers if m.window == w) for w in {m.window: None for m in layers})
 
 
-def _cache_inputs(model: Model, s: Settings, cache: Sequence[Attention | Latent], align: int) -> Number:
-    """Return one cache's mask, its cells for new values (those for keys are counted above) and Hadamard matrices [B]."""
-    total = round_up((F16 if s.flash else F32) * s.graph_tokens * stream_cells(cache[0], s), align)
+def _cache_inputs(model: Model, s: Settings, cache: Sequence[Attention | Latent], align: int, *, cast: bool) -> Number:
+    """Return one cache's mask, its cells for new values (those for keys are counted above) and Hadamard matrices [B].
+
+    cast: flash attention is computed here, so that a mask that an earlier build filled in f32 is cast to f16 besides.
+    """
+    cells = s.graph_tokens * stream_cells(cache[0], s)
+    total = round_up((F16 if s.flash and not s.of_build.wide_masks else F32) * cells, align)
+    if s.flash and s.of_build.wide_masks and cast:
+        total = total + round_up(F16 * cells, align)
     values = max(m.value for m in model.memory if isinstance(m, Attention | Latent))
     if values:
         total = total + round_up(I64 * s.graph_tokens * (1 if s.flash else values), align)

@@ -112,6 +112,26 @@ def sparse_selection(base: Base) -> Number:
     return 0
 
 
+INDEX_HEADS = 64
+"""Heads of the indexers of DeepSeek-V3.2, V4 and GLM-5 (index_n_heads); no record of ours holds the number."""
+
+
+def unfused_indexer(base: Base) -> Number:
+    """Return the scores of all heads of an indexer and the copy that is weighed, as builds before the fused operation had them.
+
+    67,094.60 MiB were seen of DeepSeek-V4 at 1,048,576 tokens, of which 65,536 are these. Source: PR 24231, issue 25468. [B]
+    """
+    if not base.settings.of_build.unfused_indexer:
+        return 0
+    scores: Number = 0
+    for m in base.model.memory:
+        if isinstance(m, Compressed) and m.indexer:
+            scores = maximum(scores, base.per_token(compressed_cells(base.settings, m.ratio)))
+        elif isinstance(m, Indexer) and not m.value:
+            scores = maximum(scores, base.per_token(base.settings.cells))
+    return 2 * INDEX_HEADS * scores
+
+
 def block_attention(base: Base) -> Number:
     """Return MiniMax-M3's mask and keys of the chosen blocks of all KV heads, gathered and transposed [B]."""
     if not any(isinstance(m, Indexer) and m.value for m in base.model.memory):
