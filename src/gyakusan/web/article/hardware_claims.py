@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from gyakusan import api
 from gyakusan.catalog.devices import largest
+from gyakusan.catalog.prices import prices_of
+from gyakusan.catalog.rates import rate
 from gyakusan.core.machine import Machine
 from gyakusan.engines import registry
 from gyakusan.message import say
@@ -21,6 +23,7 @@ PAID = (
     ("Mac Studio M4 Max 128GB", 583_800),
 )  # fmt: skip
 """Machines of the article's table, and what they cost in December 2025; for the RTX 5090 the card alone [JPY]."""
+ULTRA = "Mac Studio M3 Ultra"
 SIZED = ("llama3.1-8b", "qwen2.5-14b")
 """The models of the article's figures 8 and 9."""
 MAKES = ("RTX 4090", "RX 7900 XTX", "Mac Studio M4 Max 128GB")
@@ -42,6 +45,19 @@ def money() -> Found:
     table = named(tuple(rows), say("machine"), say("article (JPY)"), say("plans pay (JPY)"))
     known = [device_facts(_machine(name)).price for name, _ in PAID]
     return Found(words, any(p is not None and p <= 1_000_000 for p in known), (table,))
+
+
+def ultra() -> Found:
+    """Return what the largest Macs cost at their launch."""
+    prices = {size: next(p for p in prices_of(ULTRA, size) if p.launch) for size in (256, 512)}
+    yen = {size: p.amount * rate(p.currency, "JPY", p.date).rate for size, p in prices.items()}
+    rows = tuple((f"{ULTRA} {size} GB", f"{prices[size].amount:,.0f}", f"{yen[size]:,.0f}") for size in prices)
+    words = (
+        say("With 512 GB, yes. With 256 GB it was near the limit at its launch, before tax, not far above it."),
+        say("Neither is made any more, so that plans propose none."),
+    )
+    table = named(rows, say("machine"), say("at launch (USD)"), say("by the rate of then (JPY)"))
+    return Found(words, yen[512] > 1_300_000 and yen[256] < 1_200_000, (table,))
 
 
 def shared_memory() -> Found:
@@ -167,6 +183,10 @@ CLAIMS = (
     Claim(
         "money", say("Machines for local models can be had for less than 1,000,000 yen."), "right", money,
         address("/plan", budget="1000000JPY", users=2),
+    ),
+    Claim(
+        "ultra", say("A Mac Studio M3 Ultra with 256 or 512 GB is far above 1,000,000 yen."), "conditions", ultra,
+        address("/catalogue/record", name=f"{ULTRA} 256GB"),
     ),
     Claim(
         "shared", say("Of shared memory, the computer's own part has to be subtracted."), "right", shared_memory,
