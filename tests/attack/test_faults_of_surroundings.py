@@ -15,6 +15,8 @@ from benchmarks.attack_cases.guard import crashed
 from tests.attack.terminals import home, run
 from tests.fakes import tiny
 
+from gyakusan.doors import files
+
 TESTS = Path(__file__).parents[1]
 
 
@@ -51,8 +53,11 @@ PATHS = ("/dev/zero", "/", "~nosuch/x.gguf", "~nosuch/x.toml", "/proc/self/mem",
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("words", READERS, ids=lambda words: words[0] if words[0] != "catalog" else words[1])
-def test_f7_paths_that_are_no_files(words: tuple[str, ...], path: str, tmp_path: Path) -> None:
+def test_f7_paths_that_are_no_files(
+    words: tuple[str, ...], path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """F7: /dev/zero took all memory, `/` and ~nosuch were tracebacks, deep brackets a RecursionError, a.a.a 1.6 GB."""
+    monkeypatch.setattr(files, "PATIENCE", 0.5)  # a pipe into which nobody writes is waited for
     if path == "fifo.toml" and words[0] in ("plan", "fleet", "upgrade", "compare"):
         pytest.skip("`plan <(...)` is usual: these wait for a pipe, for a time")
     os.mkfifo(tmp_path / "fifo.toml")
