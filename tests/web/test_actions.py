@@ -103,6 +103,14 @@ def test_a_public_copy_has_no_actions(path: str, host: str) -> None:
     assert public.post(path, data={"token": "x"}).status_code == 404
 
 
+def test_a_page_that_the_network_reaches_has_no_actions() -> None:
+    """`gyakusan web` refuses such an address without --public; the application has no actions there, either."""
+    client = TestClient(application("0.0.0.0"), base_url=HOST, client=("127.0.0.1", 5), headers={"origin": HOST})
+    assert 'name="token"' not in client.get("/computer").text
+    for path in ACTS:
+        assert client.post(path, data={"token": "x"}).status_code == 404
+
+
 @pytest.mark.parametrize("language", ["en", "ja"])
 def test_what_is_refused_is_said_in_the_page(own: TestClient, language: str) -> None:
     own.headers["accept-language"] = language

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 from starlette.testclient import TestClient
+from tests.documents.valid import valid
 from tests.fakes.fake_model_server import Open, opened
 
 from gyakusan.load_testing.result import BenchResult, Comparison, Figure, StepResult
@@ -49,11 +50,17 @@ def test_memory_beside_its_plan(client: TestClient, opened: Open) -> None:
         text = client.get(path).text
         assert "Running as predicted." in text
         assert "Planned: 1.00 GiB; the server holds 0.50 GiB of RAM now." in text
-        assert "the last figures: held: 512, planned: 1,024" in text
+        assert "the last figures: held: 512, planned at the start: 1,024" in text
         assert "Said and seen when it started" in text
     japanese = client.get("/computer/live?lang=ja").text
     assert "予測どおりに動作しています。" in japanese
     assert "held" not in re.sub(r"<[^>]+>", "", japanese)
+
+
+def test_the_same_for_programs(client: TestClient) -> None:
+    running_servers.claim(running_servers.here(structs.replace(ENTRY, url="http://127.0.0.1:1/v1")))
+    found = valid(client.get("/computer.json").json())
+    assert [server["name"] for server in found["servers"]] == ["office"]
 
 
 def test_a_server_that_is_not_as_predicted(client: TestClient) -> None:
@@ -88,5 +95,5 @@ def test_benches_that_cannot_be_read_are_a_sentence(client: TestClient, state: P
 
 
 def test_a_public_copy_has_none_of_it(public: TestClient) -> None:
-    for path in ("/computer", "/computer/live"):
+    for path in ("/computer", "/computer/live", "/computer.json"):
         assert public.get(path).status_code == 404

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pytest
 from msgspec import structs
 from tests.fakes.fake_model_server import Open, opened
 
+from gyakusan.errors import ServerError
 from gyakusan.serving import running_servers
 from gyakusan.serving.running_servers import RunningServer
+from gyakusan.web import live_servers
 from gyakusan.web.live_servers import MOST_KEPT, LiveServers
 
 __all__ = ["opened"]  # the fixture
@@ -65,3 +68,27 @@ def test_one_that_loads_is_not_asked_and_a_silent_one_is_told() -> None:
     seen = LiveServers().look()[0]
     assert seen.now is None
     assert "does not answer" in str(seen.problem)
+
+
+def test_a_silent_server_holds_up_one_page_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """While one page waits for a server, the others get the last answer."""
+    running_servers.claim(running_servers.here(structs.replace(ENTRY, url="http://127.0.0.1:1/v1")))
+    asking, go_on = threading.Event(), threading.Event()
+
+    def silent(endpoint: object) -> None:
+        asking.set()
+        assert go_on.wait(20)
+        raise ServerError("{url} does not answer.", url="x")
+
+    clock = Clock()
+    servers = LiveServers(clock)
+    before = servers.look()
+    clock.now += 5
+    monkeypatch.setattr(live_servers, "observe", silent)
+    waiting = threading.Thread(target=servers.look, daemon=True)
+    waiting.start()
+    assert asking.wait(20)
+    assert servers.look() is before
+    go_on.set()
+    waiting.join(20)
+    assert servers.look() is not before

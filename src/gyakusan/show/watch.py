@@ -99,7 +99,7 @@ def held(looks: Sequence[Observed], tell: Tell, width: float = WIDE, *, in_ram: 
     ticks = [Tick(last, say("now"))]
     if last - known[0][0] >= 1:
         ticks.append(Tick(known[0][0], say("{seconds} s ago", seconds=f"{last - known[0][0]:.0f}")))
-    said = (say("planned"), sum(looks[-1].planned.values()) / MIB) if in_ram else None
+    said = (say("planned at the start"), sum(looks[-1].planned.values()) / MIB) if in_ram else None
     series = Series(say("held"), known)
     return timeline(say("MiB of RAM that the server's processes hold"), [series], ticks, tell, width, said)
 

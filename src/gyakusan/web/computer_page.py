@@ -28,6 +28,7 @@ from gyakusan.show.tree import Facts, Tone, Tree
 from gyakusan.web.control import Control
 from gyakusan.web.live_servers import Seen
 from gyakusan.web.queries import ComputerQuery, read
+from gyakusan.web.reader import language_of
 from gyakusan.web.rendering import page, part
 
 MOST_BENCHES = 30
@@ -80,6 +81,17 @@ def draw(request: Request) -> Response:
     """Return the page. Raises GyakusanError."""
     asked = read(ComputerQuery, request.query_params.multi_items())
     return _page(request, say("This computer"), _benches(asked.bench))
+
+
+def document(request: Request) -> Response:
+    """Return the servers that run and what they do, as `gyakusan ps --json` does. Raises GyakusanError."""
+    from gyakusan.documents.servers import servers as made
+    from gyakusan.documents.writer import written
+
+    control: Control = request.app.state.control
+    found = made([(s.entry, s.live) for s in control.live.look()])
+    text = written(found, language_of(request), indent=None)
+    return Response(text, media_type="application/json", headers={"cache-control": "no-store"})
 
 
 def draw_refused(request: Request, lines: Sequence[Message], status: int) -> Response:

@@ -63,14 +63,23 @@ class LiveServers:
 
     def look(self, *, fresh: bool = False) -> tuple[Seen, ...]:
         """Return the running servers by name. fresh: True where one has just been started or stopped."""
-        with self._lock:  # a second page waits for the first one's answer, and takes it
+        first = self._looked == float("-inf")
+        if not self._lock.acquire(blocking=fresh or first):
+            return self._last  # another page is asking, and a server that is silent takes seconds
+        try:
             if fresh or self._clock() - self._looked >= EVERY:
-                entries = running()
-                self._kept = {k: v for k, v in self._kept.items() if k in {_key(e) for e in entries}}
-                with ThreadPoolExecutor(AT_ONCE) as pool:
-                    self._last = tuple(pool.map(self._one, entries))
-                self._looked = self._clock()
+                self._ask()
             return self._last
+        finally:
+            self._lock.release()
+
+    def _ask(self) -> None:
+        entries = running()
+        alive = {_key(e) for e in entries}
+        self._kept = {k: v for k, v in self._kept.items() if k in alive}
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            self._last = tuple(pool.map(self._one, entries))
+        self._looked = self._clock()
 
     def _one(self, entry: RunningServer) -> Seen:
         live = read_live(live_path(entry.name))

@@ -32,7 +32,11 @@ PAGES: dict[str, Draw] = {
 KINDS: dict[str, Draw] = {
     f"/catalogue/{kind}": partial(catalogue_pages.listing, kind) for kind in catalogue_pages.KINDS
 }
-HERE: dict[str, Draw] = {"/computer": computer_page.draw, "/computer/live": computer_page.live}
+HERE: dict[str, Draw] = {
+    "/computer": computer_page.draw,
+    "/computer/live": computer_page.live,
+    "/computer.json": computer_page.document,
+}
 """Pages that a public copy does not have."""
 JSON = {
     "/fit": "/api/v1/inspect",
