@@ -83,6 +83,7 @@ def of_account(name: str, account: Account) -> Range:
         "activation": lambda x: x.part == "compute",
         "compute": lambda x: x.part in ("compute", "compute.host"),
         "weights": lambda x: x.kind == "weights",
+        "tensors": lambda x: x.part == "weights",
         "kv": lambda x: x.kind == "kv_cache" and not x.part.startswith("draft"),
         "total": lambda x: True,
     }

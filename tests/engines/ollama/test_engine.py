@@ -12,9 +12,18 @@ from gyakusan.core.load import Load
 from gyakusan.core.machine import Device, Machine
 from gyakusan.engines.llamacpp import engine as llamacpp
 from gyakusan.engines.ollama import engine as ollama
-from gyakusan.engines.ollama.settings import Settings, allowed, batch, default_context, placed, predicted
+from gyakusan.engines.ollama.settings import (
+    Settings,
+    allowed,
+    batch,
+    check,
+    default_context,
+    kv_heads_of,
+    placed,
+    predicted,
+)
 from gyakusan.engines.registry import engine
-from gyakusan.errors import UnknownName
+from gyakusan.errors import BadSetting, UnknownName
 from gyakusan.units import GIB, MIB
 
 CARD = machines.parse("RTX 5090")
@@ -95,7 +104,7 @@ def test_bytes_are_llamacpps_under_these_settings() -> None:
     load = Load(2, 8192)
     chosen = ollama.settings(QWEN, load, CARD, kv_cache_type="q8_0")
     theirs = llamacpp.settings(
-        QWEN, load, CARD, unified=False, batch=1024, ubatch=1024, key_type="Q8_0", value_type="Q8_0"
+        QWEN, load, CARD, unified=False, batch=1024, ubatch=1024, key_type="Q8_0", value_type="Q8_0", build="b10488"
     )
     found, want = ollama.ledger(QWEN, load, CARD, chosen), llamacpp.ledger(QWEN, load, CARD, theirs)
     assert chosen.num_batch == 1024
@@ -161,3 +170,55 @@ def test_log_passes_through() -> None:
     )
     assert told.of("weights") == pytest.approx(852.89 * MIB)
     assert told.of("kv_cache") == 1920 * MIB
+
+
+@pytest.mark.parametrize(
+    ("name", "heads"),
+    [
+        ("qwen3.8-27b", 4),
+        ("qwen3.6:27b", 1),
+        ("qwen3.5-9b", 4),
+        ("qwen3-8b", 8),
+        ("gpt-oss-20b", 8),
+        ("llama3.1-8b", 8),
+        ("nemotron-3-nano-30b", 1),
+    ],
+)
+def test_the_estimate_takes_the_heads_that_the_file_names(name: str, heads: int) -> None:
+    """Files of llama.cpp's converter say one number for Qwen's hybrids; Ollama's library lists them, with zeros."""
+    assert kv_heads_of(models.load(name)) == heads
+
+
+def test_a_hybrid_from_the_hub_is_spread_as_it_was_seen() -> None:
+    """Qwen3.8-27B Q8_0 at 262,144 tokens with 75 GiB free on each GPU (0.32.14): two GPUs with batch 2,048, one with 512."""
+    model, load = models.load("qwen3.8-27b", "Q8_0"), Load(1, 262144)
+    assert predicted(model, 262144) / GIB == pytest.approx(79.5, abs=2)
+    two, one = gpus(75, 75), gpus(75)
+    assert [ollama.settings(model, load, m).num_batch for m in (two, one)] == [2048, 512]
+    assert len(placed(model, two, Settings(262144)).gpus) == 2
+    assert len(placed(model, two, Settings(262144, kv_heads=1)).gpus) == 1
+
+
+def test_what_does_not_fit_is_split_as_fit_does() -> None:
+    """qwen3.6:27b at 32,768 tokens on 16 GB: 68 % was seen on the GPU, at 6 tokens/s."""
+    machine, model = machines.parse("RTX 4080"), models.load("qwen3.6:27b")
+    chosen = ollama.settings(model, Load(1, 32768), machine)
+    assert chosen.split
+    found = ollama.ledger(model, Load(1, 32768), machine, chosen)
+    assert found.accounts[0].fits
+    gpu = sum(x.bytes for x in found.accounts[0].lines if x.kind != "overhead")
+    ram = sum(x.bytes for x in found.accounts[1].lines if x.part in ("weights.blocks", "kv.full", "state"))
+    assert gpu / (gpu + ram) == pytest.approx(0.68, abs=0.12)
+    assert any("leaves a part in RAM" in str(n) for n in found.notes)
+    assert ollama.compute_settings(machine, chosen).part_in_ram
+    assert not ollama.settings(models.load("qwen3-8b"), Load(1, 8192), machine).split
+
+
+def test_versions_have_their_llamacpp() -> None:
+    assert [Settings(1, version=v).build for v in ("0.33.0-rc2", "0.32.14", "0.12.6")] == [
+        "b10488",
+        "b10434",
+        "unknown",
+    ]
+    with pytest.raises(BadSetting, match="version cannot be"):
+        check(Settings(1, version="newest"))

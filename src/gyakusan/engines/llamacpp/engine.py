@@ -41,7 +41,7 @@ from gyakusan.engines.defaults import (
 )
 from gyakusan.engines.llamacpp import backends
 from gyakusan.engines.llamacpp.launch import HEALTH
-from gyakusan.engines.llamacpp.ledger import accounts, has_extras, ledger
+from gyakusan.engines.llamacpp.ledger import accounts, has_extras, ledger, with_prediction
 from gyakusan.engines.llamacpp.load_memory import cache_setting, load_memory, memory_class
 from gyakusan.engines.llamacpp.settings import VERSION, Settings, for_load
 from gyakusan.engines.published import gguf_artifact, gguf_file, gguf_preparation
@@ -106,6 +106,7 @@ def settings(model: Model, load: Load, machine: Machine, **changes: Any) -> Sett
     Raises UnknownName for an unknown field.
     """
     check_fields(Settings, changes)
+    model = with_prediction(model, replace(Settings(1), mtp=bool(changes.get("mtp"))))
     backend = "cuda" if machine.gpus else "cpu"
     layers: dict[str, Any] = {"split_mode": "layer"} if len(machine.gpus) > 1 else {}
     here: dict[str, Any] = {"backend": backend, "simd": machine.simd, "driver": backends.backend_of(machine)}

@@ -24,14 +24,25 @@ def ledger(model: Model, load: Load, machine: Machine, settings: Settings) -> Le
 
     Source: llama.cpp b11434; each line's function names its own.
     """
+    model = with_prediction(model, settings)
     charged, notes = accounts(model, load, machine, settings), _notes(model, settings, machine)
     return Ledger(model, Engine("llama.cpp", version_of(settings)), asdict(settings), load, charged, notes)
 
 
 def accounts(model: Model, load: Load, machine: Machine, settings: Settings) -> tuple[Account, ...]:
     """Return the accounts of the ledger alone. Raises BadSetting for what llama.cpp refuses."""
+    model = with_prediction(model, settings)
     of_model = _accounts(model, check(settings), machine)
     return _with_extras(model, settings, machine, of_model) if has_extras(model, settings) else of_model
+
+
+def with_prediction(model: Model, settings: Settings) -> Model:
+    """Return the model of the file that has prediction blocks, where they draft and a record of the catalogue lacks them."""
+    if not settings.mtp or not model.catalogue_name:
+        return model
+    from gyakusan.models.prediction import with_blocks
+
+    return with_blocks(model) or model
 
 
 def has_extras(model: Model, settings: Settings) -> bool:

@@ -47,7 +47,6 @@ from gyakusan.engines.defaults import (
 from gyakusan.engines.llamacpp import engine as llamacpp
 from gyakusan.engines.ollama.settings import (
     ALONE,
-    LLAMA_CPP,
     VERSION,
     Settings,
     allowed,
@@ -57,7 +56,7 @@ from gyakusan.engines.ollama.settings import (
     placed,
 )
 from gyakusan.engines.published import gguf_artifact, gguf_file, gguf_preparation
-from gyakusan.errors import BadSetting
+from gyakusan.errors import BadSetting, GyakusanError
 from gyakusan.message import Message, say
 from gyakusan.units import MIB, format_bytes
 
@@ -111,10 +110,26 @@ def settings(model: Model, load: Load, machine: Machine, **changes: Any) -> Sett
     chosen = Settings(**{**usual, **changes})
     if alone(model):
         chosen = replace(chosen, num_parallel=1)
-    if "num_batch" in changes:
-        return chosen
+    if "num_batch" not in changes:
+        chosen = _with_batch(model, machine, chosen)
+    return chosen if "split" in changes else replace(chosen, split=_is_split(model, machine, chosen))
+
+
+def _with_batch(model: Model, machine: Machine, chosen: Settings) -> Settings:
     tokens = chosen.context_length * chosen.num_parallel
-    return replace(chosen, num_batch=batch(model, machine, tokens, chosen.flash_attention != "off"))
+    return replace(chosen, num_batch=batch(model, machine, tokens, chosen.flash_attention != "off", chosen.kv_heads))
+
+
+def _is_split(model: Model, machine: Machine, s: Settings) -> bool:
+    """Return True if the GPUs are short, so that llama.cpp's --fit leaves a part in RAM. Arrays, unknown memory: False."""
+    unknown = any(g.usable is None or g.kind == "unified" for g in machine.gpus)
+    if not machine.gpus or s.backend == "cpu" or unknown or is_array(s.context_length, s.num_parallel, s.num_batch):
+        return False
+    try:
+        charged = accounts(model, Load(s.num_parallel, s.context_length), machine, s)
+    except GyakusanError:
+        return False
+    return not all(bool(a.fits) for a in charged if a.device.kind == "gpu")
 
 
 def alone(model: Model) -> bool:
@@ -143,7 +158,7 @@ def ledger(model: Model, load: Load, machine: Machine, settings: Settings) -> Le
     priced = llamacpp.ledger(model, inner, where, its)
     notes = (*_notes(model, load, machine, where, chosen), *priced.notes)
     charged = tuple(_with_margin(a, chosen) for a in priced.accounts)
-    return Ledger(model, Engine(NAME, VERSION), asdict(chosen), load, charged, notes)
+    return Ledger(model, Engine(NAME, chosen.version), asdict(chosen), load, charged, notes)
 
 
 def accounts(model: Model, load: Load, machine: Machine, settings: Settings) -> tuple[Account, ...]:
@@ -170,6 +185,7 @@ def compute_settings(machine: Machine, settings: Settings) -> ComputeSettings:
         cache_bytes=llamacpp.cache_bytes(settings.kv_cache_type),
         stages=1,  # it fills one GPU before it takes the next; a model that is spread is timed as on one
         on_cpu=settings.backend == "cpu",
+        part_in_ram=settings.split,
     )
 
 
@@ -180,7 +196,7 @@ def load_memory(
     one, changes = first_device(machine), cache_setting(kind)
     for model in models:
         try:
-            yield ledger_memory(ledger(model, load, one, settings(model, load, one, **changes)))
+            yield ledger_memory(ledger(model, load, one, settings(model, load, one, split=False, **changes)))
         except BadSetting:
             yield None
 
@@ -199,6 +215,9 @@ def base(model: Model, load: Load, machine: Machine, s: Settings) -> llamacpp.Se
         "key_type": kind,
         "value_type": kind,
         "projector_bytes": s.projector_bytes,
+        "build": s.build,
+        "mtp": s.mtp,
+        "fit": s.split,
     }
     if s.backend == "cpu":
         changes["backend"] = "cpu"
@@ -210,9 +229,13 @@ def _with_margin(account: Account, s: Settings) -> Account:
         return account
     reason = say("kept free by llama.cpp's --fit")
     formula = f"LLAMA_ARG_FIT_TARGET = {s.fit_target // MIB} MiB"
-    return structs.replace(
-        account, lines=(*account.lines, Line("overhead.margin", s.fit_target, "derived", reason, formula, low=0))
-    )
+    size = high = s.fit_target
+    if (
+        s.split and account.device.usable is not None
+    ):  # the layers were chosen so that this much is left, or what there is
+        size, high = (max(0, min(size, account.device.usable - int(x) - 1)) for x in (account.total, account.high))
+    margin = Line("overhead.margin", size, "derived", reason, formula, low=0, high=high)
+    return structs.replace(account, lines=(*account.lines, margin))
 
 
 def _notes(model: Model, load: Load, machine: Machine, used: Machine, s: Settings) -> tuple[Message, ...]:
@@ -237,14 +260,18 @@ def _notes(model: Model, load: Load, machine: Machine, used: Machine, s: Setting
         )
     if used is not machine:
         notes.append(say("Ollama puts the model on one GPU: its estimate fits there."))
+    if s.split:
+        notes.append(say("The GPU memory is short: Ollama leaves a part in RAM, which is slower."))
     if s.gpu_overhead:
         overhead = format_bytes(s.gpu_overhead)
         notes.append(say("OLLAMA_GPU_OVERHEAD {kept} only lowers the default context.", kept=overhead))
-    if any(".nextn." in t.name for t in model.tensors):
+    if not s.mtp and any(".nextn." in t.name for t in model.tensors):
         notes.append(
-            say("Ollama uses the file's prediction blocks (MTP) for speculative decoding; their memory is not counted.")
+            say(
+                "Ollama uses the file's prediction blocks (MTP) for speculative decoding; mtp=true counts their memory."
+            )
         )
-    return (*notes, say("Ollama contains llama.cpp {its}; the rules used here are newer.", its=LLAMA_CPP))
+    return tuple(notes)
 
 
 USUAL_VARIABLES = {"OLLAMA_KV_CACHE_TYPE": "f16", "OLLAMA_KEEP_ALIVE": "5m", "OLLAMA_NUM_PARALLEL": "1"}

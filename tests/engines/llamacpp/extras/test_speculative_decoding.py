@@ -185,3 +185,17 @@ def test_a_second_context_of_the_27b_at_32k_on_a_card() -> None:
     kept, made = (line for _, line in said(priced(model(DENSE), ONE, mtp=True), "second context"))
     assert kept.bytes == 128 * MIB
     assert 80 * MIB < made.bytes < 420 * MIB
+
+
+@pytest.mark.parametrize("name", ["qwen3.6-27b", "qwen3.5-9b", "qwen3.5-4b", "qwen3.5-35b-a3b"])
+def test_records_of_files_without_prediction_blocks_take_the_file_that_has_them(name: str) -> None:
+    """The makers publish both; a sibling whose record has the block costs what a record that lacks it is given."""
+    machine, model = Machine("box", (Device("RTX 5090", "gpu", 32 * GIB, "cuda"),), None), load(name)
+    plain, drafting = (
+        engine.ledger(model, Load(1, 8192), machine, engine.settings(model, Load(1, 8192), machine, mtp=x))
+        for x in (False, True)
+    )
+    parts = {x.part: x.bytes for a in drafting.accounts for x in a.lines}
+    assert parts["draft.weights"] > 0
+    assert {"draft.kv", "draft.compute", "state.rollback"} <= parts.keys()
+    assert drafting.of("kv_cache") - plain.of("kv_cache") == parts["draft.kv"]

@@ -6,7 +6,7 @@ Source: llama.cpp b11434, tools/mtmd/clip.cpp (clip_model_loader, reserve_comput
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -15,7 +15,7 @@ from msgspec import structs
 from gyakusan.core.ledger import Account, Basis, Line
 from gyakusan.core.machine import Machine
 from gyakusan.core.model import Extra, Model, Tensor
-from gyakusan.engines.llamacpp.backends import F32
+from gyakusan.engines.llamacpp.backends import F16, F32
 from gyakusan.engines.llamacpp.buffers.weights import stored
 from gyakusan.engines.llamacpp.multi_gpu.ledger import placed
 from gyakusan.engines.llamacpp.placement import bytes_per_device
@@ -24,6 +24,25 @@ from gyakusan.engines.llamacpp.settings import Settings
 from gyakusan.errors import BadSetting, GyakusanError
 from gyakusan.message import Message, say
 from gyakusan.units import MIB
+
+
+@dataclass(frozen=True, slots=True)
+class Encoder:
+    """An image encoder, as far as its compute buffer at start depends on it.
+
+    patches: of the image that the server reserves for
+    width: of its vectors [values]
+    middle: of its feed-forward network [values]
+    gated: gate and up are alive together
+    windows: a mask of all patches against all is kept in f32 and f16: windowed attention
+    """
+
+    patches: int
+    width: int
+    middle: int
+    gated: bool = False
+    windows: bool = False
+
 
 DeviceLine = tuple[int, Line]
 """The number of a GPU, or HOST, and a line of its account."""
@@ -36,6 +55,26 @@ AUDIO_FRAMES = 1500
 """Frames of sound that the server reserves for."""
 UNREAD_BUFFER = (32 * MIB, 256 * MIB, 1024 * MIB)
 """Compute buffer of a projector whose header was not read: low end, guess, high end. [B]"""
+
+
+SPREAD = 0.14
+"""What a projector's buffer may be off to either side: +0.9 % for Qwen3.6's (248.10 MiB), +1.2 % for Qwen2.5-VL-3B's (704.79)."""
+_QWEN = Encoder(MAX_PATCHES, 1152, 4304)
+_PIXTRAL = Encoder(MAX_PATCHES, 1024, 4096, gated=True)
+ENCODERS: Mapping[str, Encoder] = {
+    "qwen2": Encoder(MAX_PATCHES, 1280, 3420, gated=True, windows=True),
+    "qwen2vl": Encoder(MAX_PATCHES, 1280, 3420, gated=True, windows=True),
+    "qwen3": _QWEN,
+    "qwen3moe": _QWEN,
+    "qwen3vl": _QWEN,
+    "qwen3vlmoe": _QWEN,
+    "qwen35": _QWEN,
+    "qwen35moe": _QWEN,
+    "gemma3": Encoder(4096, 1152, 4304),
+    "mistral3": _PIXTRAL,
+    "llama": _PIXTRAL,
+}
+"""Architecture of the model -> the encoder published with it. clip.cpp: 46 x 46 tokens are reserved where sizes differ."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,17 +216,32 @@ def _projector_lines(model: Model, settings: Settings) -> Iterator[DeviceLine]:
     name = os.path.basename(file.source) or model.name
     basis: Basis = "derived" if file.tensors else "read"
     yield device, Line("weights.projector", size, basis, say("projector {file}, for images or sound", file=name))
-    low, best, high = compute_buffer_range(file)
+    low, best, high = compute_buffer_range(file, model.architecture)
     reason = say("compute buffer of the projector; it grows with the image")
     yield device, Line("compute.projector", best, "assumed", reason, low=low, high=high)
 
 
-def compute_buffer_range(file: ExtraFile) -> tuple[int, int, int]:
-    """Return low end, usual size and high end of a projector's compute buffer. [B] Nobody measured it.
+def encoder_buffer(encoder: Encoder) -> int:
+    """Return the compute buffer of an encoder with flash attention [B].
 
-    They are bounds from the graph that clip.cpp builds: a patch has PATCH_VECTORS of the encoder's width and the middle of
-    its network; without flash attention scores besides.
+    At its feed-forward network: the residual vector, the normed input, the output, and the middle; gate and up with one vector
+    less. Source: clip.cpp (build_vit, build_ffn), seen on two servers.
     """
+    middle = encoder.middle * (2 if encoder.gated else 1)
+    size = F32 * encoder.patches * (middle + (2 if encoder.gated else 3) * encoder.width)
+    return size + (encoder.patches**2 * (F32 + F16) if encoder.windows else 0)
+
+
+def compute_buffer_range(file: ExtraFile, architecture: str = "") -> tuple[int, int, int]:
+    """Return low end, usual size and high end of a projector's compute buffer [B].
+
+    Of an encoder of a known line, see `encoder_buffer`; else bounds from the graph that clip.cpp builds: a patch has
+    PATCH_VECTORS of the encoder's width and the middle of its network; without flash attention scores besides.
+    """
+    known = ENCODERS.get(architecture)
+    if known is not None and not file.tensors:
+        best = encoder_buffer(known)
+        return round(best * (1 - SPREAD)), best, round(best * (1 + SPREAD))
     kind = "vision" if file.number("clip.vision.embedding_length") else "audio"
     width, middle = (file.number(f"clip.{kind}.{key}_length") for key in ("embedding", "feed_forward"))
     if not width:

@@ -173,9 +173,10 @@ def _embedding(b: Builder) -> Node:
     looked_up = Node("GET_ROWS", (e, t), (table, leaf(I32 * t)))
     b.tape.expand(looked_up)
     b.tape.expand(leaf(F32 * e * t, shape=(e, t)))
-    given = leaf(F32 * e * t, shape=(e, t))
-    rows = Node("GET_ROWS", (e, t), (table, leaf(I32 * t)))
-    b.tape.expand(set_rows(like("DUP", given), rows, leaf(I64 * t)))
+    if b.model.graph.mixed:
+        given = leaf(F32 * e * t, shape=(e, t))
+        rows = Node("GET_ROWS", (e, t), (table, leaf(I32 * t)))
+        b.tape.expand(set_rows(like("DUP", given), rows, leaf(I64 * t)))
     return like("MUL", looked_up, leaf(F32 * t)) if b.model.graph.scaled else looked_up
 
 

@@ -13,6 +13,7 @@ from gyakusan.core.arrays import Number
 from gyakusan.core.broadcast import maximum
 from gyakusan.core.ledger import Line, Part
 from gyakusan.core.model import Attention, Latent, Model, Recurrent
+from gyakusan.engines.llamacpp import builds
 from gyakusan.engines.llamacpp.backends import ALIGNMENT, F32
 from gyakusan.engines.llamacpp.buffers import kv_cache
 from gyakusan.engines.llamacpp.buffers.weights import stored
@@ -81,13 +82,15 @@ class DeviceBuffers:
 
 def compute_buffers(model: Model, settings: Settings, placement: Placement) -> DeviceBuffers:
     """Return the compute buffer of each device. [B] Arrays broadcast; where a graph is simulated, one by one."""
+    model = builds.as_built(model, settings.build)
     simulated = simulate(model, settings, placement) if can_simulate(model, settings) else None
 
     def on(device: int) -> DeviceBuffer:
         role = _role(settings, placement, device)
         if simulated is None:
             return _estimate(model, settings, placement, device, role)
-        recorded = settings.driver in RECORDED_BACKENDS and (splits_are_recorded(model) or role == "whole")
+        known = builds.rules(settings.build) == builds.Rules() and not builds.possible(settings.build)
+        recorded = known and settings.driver in RECORDED_BACKENDS and (splits_are_recorded(model) or role == "whole")
         size, spread = simulated.on(device), 0 if recorded else UNRECORDED_SPREAD
         return DeviceBuffer(role, size, size * (1 - spread), size * (1 + spread))
 
