@@ -46,6 +46,7 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> FakeServe:
     fake = FakeServe()
     found = (Replicas("smollm2", "RUNNING", {"RUNNING": 2}, ""),)
     monkeypatch.setattr(cluster, "connect", lambda address: fake)
+    monkeypatch.setattr(cluster, "_check_port", lambda scale: None)
     monkeypatch.setattr(cluster, "status", lambda serve: () if serve.deleted else found)
     return fake
 
@@ -81,6 +82,8 @@ def test_it_is_looked_at_and_deleted(serve: FakeServe, capsys: pytest.CaptureFix
         ([*SMALL, "--path", "small"], "Begin with /."),
         ([*SMALL, "--replicas", "3", "--most-replicas", "2"], "Raise --most-replicas"),
         ([*SMALL, "--on", "kubernetes"], "ray"),
+        ([*SMALL, "--replicas", "0"], "--replicas takes 1 to 1,000"),
+        ([*SMALL, "--device", "RTX 4090"], "its own devices"),
     ],
 )
 def test_errors_name_the_mend(
@@ -93,4 +96,4 @@ def test_errors_name_the_mend(
 def test_without_ray(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     assert main([*SMALL]) == 3
-    assert "pip install 'ray[serve]'" in capsys.readouterr().err
+    assert "pip install 'gyakusan[ray]'" in capsys.readouterr().err

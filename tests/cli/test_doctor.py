@@ -28,7 +28,7 @@ def test_json(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_no_server(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    missing = checkup.Check("llama.cpp", "missing", "no", "pip install 'gyakusan[serve]'")
+    missing = checkup.Check("llama.cpp", "missing", "no", "pip install 'gyakusan[serve]'", serves=True)
     monkeypatch.setattr(checkup, "checkup", lambda: (missing,))
     assert main(["doctor"]) == 1
     assert "llama.cpp: pip install 'gyakusan[serve]'" in capsys.readouterr().out

@@ -13,7 +13,7 @@ CARD = ("--device", "RTX 4090", "--context", "8k")
 
 
 def test_a_file_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["export", "qwen3-8b", "--to", "compose", *CARD]) == 0
+    assert main(["export", "qwen3-8b", "--to", "compose", "--no-key", *CARD]) == 0
     text = capsys.readouterr().out
     assert text.startswith("name: qwen3-8b\n")
     assert "127.0.0.1:8080:8080" in text
@@ -45,7 +45,7 @@ def test_a_plan_that_does_not_fit_is_said(capsys: pytest.CaptureFixture[str]) ->
     ("words", "said"),
     [
         (["export", "qwen3-8b", "--to", "kubernets", *CARD], "Did you mean kubernetes?"),
-        (["export", "qwen3-8b", "--to", "compose", "--nodes", "2", *CARD], "cannot span machines"),
+        (["export", "qwen3-8b", "--to", "kubernetes", "--nodes", "2", *CARD], "cannot span machines"),
         (["export", "qwen3-8b", *CARD], "--to"),
     ],
 )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from tests.exports import judges
+from tests.fakes import tiny
 
 from gyakusan import api
 from gyakusan.core.load import Load
@@ -39,6 +40,8 @@ PLANS = [
     ("gemma3-12b", "llama.cpp", "RTX 4090", 4, 8192),
 ]
 HOST = ExportSettings(host="llm.example.org")
+OPEN_KINDS = ("compose", "quadlet", "systemd", "caddy")
+"""Kinds in which a name for others can be given."""
 
 
 def planned(model: str, engine: str, device: str, users: int, context: int) -> Deployment:
@@ -67,7 +70,7 @@ def test_files_of_a_plan_are_right(plan: tuple[str, str, str, int, int], tmp_pat
             continue
         if kind == "systemd" and judges.SYSTEMD is None:
             continue
-        text = export([deployment], kind, HOST if keyed else ExportSettings())
+        text = export([deployment], kind, HOST if keyed and kind in OPEN_KINDS else ExportSettings())
         assert judged(kind, text, tmp_path) == "", kind
         assert not re.search(r"<[a-z ]+>|TODO|FIXME|CHANGE", text), kind
 
@@ -75,7 +78,7 @@ def test_files_of_a_plan_are_right(plan: tuple[str, str, str, int, int], tmp_pat
 @pytest.mark.parametrize("kind", ["kubernetes", "compose", "quadlet", "vllm-stack"])
 def test_the_key_comes_from_a_secret(kind: str) -> None:
     deployment = asked(6)
-    text = export([deployment], kind, HOST)
+    text = export([deployment], kind)
     assert judges.unkeyed(text, "VLLM_API_KEY", "qwen3-8b-key") == ""
     assert judges.unkeyed(text.replace("qwen3-8b-key", "other"), "VLLM_API_KEY", "qwen3-8b-key")
     body = "\n".join(line for line in text.splitlines() if not line.startswith("#"))
@@ -96,7 +99,7 @@ WRONG = {
 def test_a_typo_or_a_wrong_field_is_found(kind: str, change: tuple[str, str], tmp_path: Path) -> None:
     if kind == "systemd" and judges.SYSTEMD is None:
         pytest.skip("no systemd-analyze")
-    text = export([asked(6)], kind, HOST)
+    text = export([asked(6)], kind)
     assert change[0] in text
     assert judged(kind, text.replace(*change), tmp_path)
 
@@ -148,12 +151,16 @@ def test_several_models_below_one_address(tmp_path: Path) -> None:
 
 REFUSED = [
     ("helm", 0, ExportSettings(), UnknownName, "No kind of file"),
-    ("compose", 0, ExportSettings(replicas=2), BadSetting, "one server on one machine"),
+    ("compose", 0, ExportSettings(replicas=2), BadSetting, "has no --replicas"),
     ("kubernetes", 0, ExportSettings(nodes=2), BadSetting, "cannot span machines"),
     ("kubernetes", 1, ExportSettings(most_replicas=2), BadSetting, "how many requests wait"),
     ("kubernetes", 0, ExportSettings(namespace="A B"), BadSetting, "namespace"),
     ("kubernetes", 0, ExportSettings(replicas=0), BadSetting, "--replicas takes 1 to 1,000"),
-    ("kubernetes", 0, ExportSettings(replicas=5, most_replicas=2), BadSetting, "more replicas than the most"),
+    ("kubernetes", 0, ExportSettings(replicas=5, most_replicas=2), BadSetting, "more than --most-replicas"),
+    ("kubernetes", 0, HOST, BadSetting, "has no --host"),
+    ("vllm-stack", 6, ExportSettings(namespace="llm"), BadSetting, "has no --namespace"),
+    ("caddy", 0, ExportSettings(nodes=2), BadSetting, "has no --nodes"),
+    ("systemd", 0, ExportSettings(host="a.b", keyed=False), BadSetting, "needs a key"),
     ("caddy", 0, ExportSettings(host="a b\n}"), BadSetting, "no name of a host"),
     ("compose", 1, HOST, BadSetting, "has no API key"),
     ("caddy", 1, HOST, BadSetting, "has no API key"),
@@ -179,11 +186,34 @@ def test_what_a_container_cannot_reach(tmp_path: Path) -> None:
     packaged = planned("smollm2", "llama.cpp", "RTX 4090", 1, 2048)
     with pytest.raises(BadSetting, match="file of this computer"):
         export([packaged], "compose")
-    unmade = planned("qwen2.5-14b", "vllm", "RTX 4090", 1, 2048)
-    if unmade.artifact is None:
-        with pytest.raises(BadSetting, match="Nobody publishes"):
-            export([unmade], "compose")
+    unmade = planned("command-r7b", "vllm", "RTX 4090", 1, 2048)
+    assert unmade.artifact is None
+    with pytest.raises(BadSetting, match="Nobody publishes"):
+        export([unmade], "compose")
     with pytest.raises(BadSetting, match="is for one model"):
         export([asked(), asked(5)], "compose")
     with pytest.raises(BadSetting, match="named twice"):
         export([asked(), asked()], "caddy")
+
+
+def test_what_a_client_has_to_do_afterwards_is_said() -> None:
+    ollama = asked(1)
+    for kind, inside in (
+        ("compose", "docker compose exec"),
+        ("kubernetes", "kubectl exec"),
+        ("quadlet", "podman exec"),
+    ):
+        assert f"# Once it listens: {inside}" in export([ollama], kind)
+
+
+def test_a_unit_sees_a_person_s_own_model(tmp_path: Path) -> None:
+    file = tmp_path / "own.gguf"
+    file.write_bytes(tiny.gguf())
+    own = api.deployment(str(file), load=Load(1, 256), device="RTX 4090")
+    assert f"BindReadOnlyPaths={tmp_path}" in export([own], "systemd")
+
+
+def test_keys_are_asked_for_unless_somebody_says_no() -> None:
+    assert "EnvironmentFile=/etc/gyakusan/" in export([asked()], "systemd")
+    assert "EnvironmentFile" not in export([asked()], "systemd", ExportSettings(keyed=False))
+    assert "Caddy checks no key" in export([asked()], "caddy", HOST)

@@ -28,21 +28,21 @@ def candidates(app: App, words: Sequence[str]) -> list[str]:
             option = ""
         elif word.startswith("-"):
             option = word if _takes_value(place, word) else ""
-        elif word in place and not path_ends(place):
+        elif word in place and not _path_ends(place):
             place, path = place[word], [*path, word]
         elif not path:
             return []  # no such command
     if option:
-        return _matching(_values(place, option), current)
+        return _matching(_values(place, path, option), current)
     if current.startswith("-"):
         return _matching((n for a in _arguments(place) for n in a.names if n.startswith("-")), current)
     commands = [n for n in place if not n.startswith("-")]
     if commands and (not path or place.default_command is None):
         return _matching(commands, current)
-    return _matching([*commands, *_values(place, _positional(place))], current)
+    return _matching([*commands, *_values(place, path, _positional(place))], current)
 
 
-def path_ends(place: App) -> bool:
+def _path_ends(place: App) -> bool:
     """Return True for a command without commands of its own."""
     return not [n for n in place if not n.startswith("-")]
 
@@ -66,15 +66,16 @@ def _positional(place: App) -> str:
     return str(at[0].names[0]) if at else ""
 
 
-def _values(place: App, option: str) -> Iterable[str]:
-    """Yield what an option or an argument may be."""
+def _values(place: App, path: Sequence[str], option: str) -> Iterable[str]:
+    """Yield what an option or an argument may be. path: words of the command."""
     found = _argument(place, option)
     if found is None:
         return
     for part in _parts(found.hint):
         if get_origin(part) is Literal:
             yield from map(str, get_args(part))
-    kind = KINDS.get(option.lstrip("-"))
+    name = option.lstrip("-").casefold()
+    kind = OF_COMMAND.get((*path, name), KINDS.get(name))
     if kind is not None:
         yield from kind()
 
@@ -128,6 +129,27 @@ def _servers() -> Iterable[str]:
         return []
 
 
+def _records() -> Iterable[str]:
+    return [*_models(), *_devices()]
+
+
+def _documents() -> Iterable[str]:
+    from gyakusan.documents.schema import DOCUMENTS
+
+    return DOCUMENTS
+
+
+def _nothing() -> Iterable[str]:
+    return ()
+
+
+OF_COMMAND: Mapping[tuple[str, ...], Callable[[], Iterable[str]]] = {
+    ("schema", "name"): _documents,
+    ("catalog", "show", "name"): _records,
+    ("deploy", "delete", "name"): _nothing,
+    ("keys", "add", "name"): _nothing,
+}
+"""Command and argument whose name means another thing there than elsewhere -> what it may be."""
 KINDS: Mapping[str, Callable[[], Iterable[str]]] = {
     "device": _devices,
     "devices": _devices,

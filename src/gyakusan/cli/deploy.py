@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import App, Parameter
 
 from gyakusan.cli.options import Output, People, Server, Where, Which, _
-from gyakusan.cli.starting import asked_for
+from gyakusan.cli.starting import asked_for, check_sense
 from gyakusan.cli.writing import draw, write_json
 from gyakusan.errors import BadSetting
 
@@ -61,11 +61,15 @@ def deploy(
     """Run `gyakusan deploy` and return its exit code."""
     from gyakusan.deploying import cluster
 
+    if where != Where():
+        raise BadSetting("Each computer of a cluster has its own devices.", mend="Leave out --device and the like.")
     asked, scale = asked_for(model, people, where, which, server), replicated.scale
+    check_sense(asked, model)
     if not asked.ledger.fits:
-        from gyakusan.cli.starting import refuse
-
-        return refuse(asked, output)
+        raise BadSetting(
+            "{model} does not fit on {machine}.", model=asked.name, machine=asked.machine.name,
+            mend="See: gyakusan inspect, with the same options.",
+        )  # fmt: skip
     serve = cluster.connect(address)
     cluster.up(serve, asked, model, scale)
     base = scale.path.rstrip("/")
@@ -104,4 +108,4 @@ def _shown(found: tuple[Replicas, ...], output: Output, url: str | None = None) 
         from gyakusan.show.deployed import screen
 
         draw(*screen(found, url), output=output)
-    return 0
+    return 0 if all(a.state == "RUNNING" for a in found) else 1

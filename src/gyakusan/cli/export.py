@@ -39,12 +39,18 @@ class Run:
         str, Parameter(help=_("Name under which other computers reach it, e.g. llm.example.org; needs a key."))
     ] = ""
 
+    no_key: Annotated[
+        bool, Parameter(help=_("Answer without a key: for this computer alone, with nothing before it."), negative="")
+    ] = False
+
     @property
     def settings(self) -> ExportSettings:
         """Return the settings of an export."""
         from gyakusan.exports.settings import ExportSettings
 
-        return ExportSettings(self.replicas, self.most_replicas, self.nodes, self.namespace, self.host)
+        return ExportSettings(
+            self.replicas, self.most_replicas, self.nodes, self.namespace, self.host, keyed=not self.no_key
+        )
 
 
 @app.default

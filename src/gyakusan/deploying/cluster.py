@@ -5,7 +5,9 @@ Source: Ray 2.60 documentation, Serve: deployment options, autoscaling, serve.ru
 
 from __future__ import annotations
 
+import json
 import logging
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +16,16 @@ from msgspec import Struct
 from gyakusan.deploying.order import Order, order_of
 from gyakusan.deploying.replica import Replica
 from gyakusan.engines.deployment import Deployment
-from gyakusan.errors import BadReference, BadSetting, ServerError
-from gyakusan.exports.settings import pod_bytes, service_name
+from gyakusan.errors import BadReference, ServerError
+from gyakusan.exports.settings import ExportSettings, check, pod_bytes, service_name
 
 HEALTH_PERIOD, HEALTH_PATIENCE = 10.0, 30.0
 """How often a replica is asked for its health, and how long it may take. [s]"""
 GRACE = 20.0
 """How long the last requests of a replica may take that is to end. [s]"""
-EXTRA = "pip install 'ray[serve]'"
+EXTRA = "pip install 'gyakusan[ray]'"
+LONGEST_ROUTES = 2**20
+"""Of the list of Ray's routes. [B]"""
 
 
 class Scale(Struct, frozen=True):
@@ -74,14 +78,35 @@ def connect(address: str) -> Any:
 
 def up(serve: Any, deployment: Deployment, typed: str, scale: Scale) -> str:
     """Start an application, or replace it replica by replica where it runs. Returns its name. Raises BadSetting."""
-    if not 1 <= scale.replicas <= 1000 or (scale.most_replicas > 1 and scale.most_replicas < scale.replicas):
-        raise BadSetting("There cannot be more replicas than the most.", mend="Raise --most-replicas.")
+    check(ExportSettings(scale.replicas, scale.most_replicas))
     order = order_of(deployment, typed)
     name = service_name(Path(order.model).stem if order.model.endswith(".gguf") else order.model)
     serve.start(http_options={"host": "127.0.0.1", "port": scale.port, "location": "EveryNode"})
     made: Any = serve.deployment(Replica).options(**options_of(deployment, order, scale))
-    serve.run(made.bind(order), name=name, route_prefix=scale.path)
+    try:
+        serve.run(made.bind(order), name=name, route_prefix=scale.path)
+    except (RuntimeError, ValueError) as error:
+        raise ServerError(
+            "Ray did not start {name}: {error}", name=name, error=str(error).splitlines()[0][:300] if str(error) else "?",
+            mend="See: gyakusan deploy status",
+        ) from error  # fmt: skip
+    _check_port(scale)
     return name
+
+
+def _check_port(scale: Scale) -> None:
+    """Raise ServerError where Ray Serve listens elsewhere: a cluster that serves already keeps its port."""
+    url = f"http://127.0.0.1:{scale.port}/-/routes"
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            routes = json.loads(answer.read(LONGEST_ROUTES))
+    except (OSError, ValueError):
+        routes = {}
+    if scale.path not in routes:
+        raise ServerError(
+            "Ray Serve does not answer on port {port}: it runs already, on another one.", port=scale.port,
+            mend="Give that port (--port), or end Ray Serve first: serve shutdown",
+        )  # fmt: skip
 
 
 def options_of(deployment: Deployment, order: Order, scale: Scale) -> dict[str, Any]:
@@ -108,7 +133,8 @@ def status(serve: Any) -> tuple[Replicas, ...]:
         states: dict[str, int] = {}
         for deployment in application.deployments.values():
             for state, count in deployment.replica_states.items():
-                states[str(getattr(state, "value", state))] = states.get(str(state), 0) + count
+                key = str(getattr(state, "value", state))
+                states[key] = states.get(key, 0) + count
         found.append(
             Replicas(name, str(getattr(application.status, "value", application.status)), states, application.message)
         )

@@ -10,8 +10,7 @@ from msgspec import Struct
 from gyakusan import api
 from gyakusan.core.load import Load
 from gyakusan.engines.deployment import Deployment
-from gyakusan.errors import BadReference
-from gyakusan.fetching.find import PACKAGED, find_files
+from gyakusan.serving.model_files import model_file
 
 
 class Order(Struct, frozen=True):
@@ -36,6 +35,7 @@ class Order(Struct, frozen=True):
 def order_of(deployment: Deployment, typed: str) -> Order:
     """Return the order of a deployment. typed: the model as it was named, or a plan."""
     model = deployment.model.catalogue_name or typed
+    model = str(Path(model).resolve()) if Path(model).exists() else model
     named = deployment.quantization if deployment.model.catalogue_name else None
     load = deployment.load
     return Order(model, named, deployment.engine, int(load.users), int(load.context), dict(deployment.changes))
@@ -49,19 +49,6 @@ def deployed(order: Order) -> Deployment:
     )  # fmt: skip
 
 
-def file_of(deployment: Deployment) -> Path:
-    """Return where this computer keeps the model's files. Raises BadReference where it has none."""
-    source = Path(deployment.model.source)
-    if source.is_file() or source.is_dir():
-        return source
-    if deployment.model.name == PACKAGED:
-        from gyakusan.models.embedded import embedded
-
-        return embedded()
-    found = find_files(deployment)
-    if found is None:
-        raise BadReference(
-            "The files of {name} are not on this computer.", name=deployment.name,
-            command=f"gyakusan get {deployment.name}", mend="Fetch them: {command}",
-        )  # fmt: skip
-    return found.path
+def file_of(deployment: Deployment, order: Order) -> Path:
+    """Return what the server of this computer is given as its model. Raises BadReference where it has none."""
+    return Path(model_file(deployment, order.model, f"gyakusan get {order.model} --engine {order.engine}"))

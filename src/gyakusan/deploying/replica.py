@@ -19,13 +19,26 @@ from gyakusan.engines.server import ServerReport
 from gyakusan.errors import GyakusanError
 from gyakusan.serving.server import Server, ServerOptions
 
-HOP = frozenset({"connection", "content-length", "host", "keep-alive", "transfer-encoding", "upgrade"})
-"""Heads that belong to one connection: RFC 9110, 7.6.1."""
+HOP = frozenset(
+    {
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+"""Headers that belong to one connection: RFC 9110, 7.6.1, RFC 2616, 13.5.1."""
+OWN = frozenset({"content-length", "host"})
+"""Headers that each connection writes anew."""
 ATTEMPTS = 2
 """How often a request is sent: once more where the server had ended before it answered anything."""
 
-PATIENCE = 50
-"""Looks at a server that takes no connection before it counts as ended, a tenth of a second apart."""
+PATIENCE, LOOK = 5.0, 0.1
+"""How long a server may take no connection before it counts as ended, and how often it is looked at. [s]"""
 
 
 class Replica:
@@ -39,7 +52,7 @@ class Replica:
         self._mending = asyncio.Lock()
 
     def check_health(self) -> None:
-        """Raise ServerError where the server has ended and does not start again: Ray then starts another replica."""
+        """Raise ServerError where the server has ended and no request is starting it again: Ray then replaces the replica."""
         if not self._mending.locked():
             self._server.check()
 
@@ -48,8 +61,13 @@ class Replica:
         import aiohttp
 
         if self._session is None:
-            self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None, connect=10))
-        heads = {k: v for k, v in request.headers.items() if k.lower() not in HOP}
+            # no limit of its own: Ray sends as many requests at once as the plan has people; bodies go on as they came
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0),
+                timeout=aiohttp.ClientTimeout(total=None),
+                auto_decompress=False,
+            )
+        heads = {k: v for k, v in request.headers.items() if k.lower() not in HOP | OWN}
         path = request.url.path.removeprefix(request.scope.get("root_path", "")) or "/"
         path += f"?{request.url.query}" if request.url.query else ""
         body = await request.body()
@@ -61,7 +79,7 @@ class Replica:
                 if not await self._mended():
                     break
                 continue
-            kept = {k: v for k, v in answer.headers.items() if k.lower() not in HOP}
+            kept = {k: v for k, v in answer.headers.items() if k.lower() not in HOP | OWN}
             return StreamingResponse(_pieces(answer), answer.status, kept)
         return JSONResponse({"error": {"message": "The model server does not answer.", "type": "server"}}, 502)
 
@@ -79,13 +97,13 @@ class Replica:
     async def _answers(self) -> bool:
         """Return True once the server takes connections; False where it has ended, which its guard tells a little later."""
         place = urlsplit(self._server.url)
-        for _ in range(PATIENCE):
+        for _ in range(round(PATIENCE / LOOK)):
             if not self._server.alive:
                 return False
             try:
                 _, writer = await asyncio.open_connection(place.hostname, place.port)
             except OSError:
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(LOOK)
                 continue
             writer.close()
             return True
@@ -93,7 +111,7 @@ class Replica:
 
     def _started(self) -> Server[EngineSettings, ServerReport]:
         asked = deployed(self._order)
-        return Server.of(asked, ServerOptions(alias=self._order.model), file_of(asked)).start()
+        return Server.of(asked, ServerOptions(alias=self._order.model), file_of(asked, self._order)).start()
 
     def _started_again(self) -> Server[EngineSettings, ServerReport]:
         self._server.stop()

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Sequence
 from gyakusan.engines.deployment import Deployment
 from gyakusan.engines.service_files import EVERYWHERE, HERE, port_of
 from gyakusan.errors import BadSetting
-from gyakusan.exports.settings import ExportSettings, check, service_name
+from gyakusan.exports.settings import ExportSettings, check, key_variable, service_name
 
-BODY = "10MB"
-"""The largest request."""
+BODY = "64MB"
+"""The largest request: a prompt that fills a long context, with images; each server has a smaller limit of its own."""
 _HOST = re.compile(r"(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*", re.ASCII)
 
 
@@ -24,13 +24,10 @@ def caddyfile(deployments: Sequence[Deployment], settings: ExportSettings) -> st
     host = settings.host.casefold()
     if host and not _HOST.fullmatch(host):
         raise BadSetting("{name} is no name of a host.", name=repr(host[:80]), mend="Give for example llm.example.org.")
-    keyless = next((d.engine for d in deployments if not d.rules.KEY), "")
-    if host and keyless:
-        raise BadSetting(
-            "{engine} has no API key, so everyone in the network could use it.", engine=keyless,
-            mend="Leave out --host, or plan with another engine (--engine).",
-        )  # fmt: skip
-    return "\n".join(_lines(_places(deployments), host)) + "\n"
+    for d in deployments:
+        key_variable(d, settings)
+    keyed = any(d.rules.KEY for d in deployments) and settings.keyed
+    return "\n".join(_lines(_places(deployments), host, keyed=keyed)) + "\n"
 
 
 def _places(deployments: Sequence[Deployment]) -> list[tuple[str, int]]:
@@ -49,7 +46,9 @@ def _places(deployments: Sequence[Deployment]) -> list[tuple[str, int]]:
     return found
 
 
-def _lines(places: Sequence[tuple[str, int]], host: str) -> Iterator[str]:
+def _lines(places: Sequence[tuple[str, int]], host: str, *, keyed: bool) -> Iterator[str]:
+    if keyed:
+        yield "# Caddy checks no key: start each server with its own (gyakusan export --to systemd does)."
     for name, port in places:
         yield f"# {name} has to listen on {HERE}:{port} (--port {port})."
     yield from ("{", "\tadmin off", *([] if host else ["\tauto_https off"]), "}", "")

@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from gyakusan.engines.service_files import EVERYWHERE, HERE, unit_word
-from gyakusan.errors import BadSetting
-from gyakusan.exports.settings import Exported
+from gyakusan.engines.service_files import EVERYWHERE, HERE, unit_argument, unit_word
+from gyakusan.exports.settings import Exported, check_one_machine
 from gyakusan.exports.yaml_text import documents
 
 NVIDIA_CDI = "nvidia.com/gpu=all"
@@ -18,14 +17,14 @@ NVIDIA_CDI = "nvidia.com/gpu=all"
 
 
 def compose(server: Exported) -> str:
-    """Return a Compose file. Raises BadSetting for several nodes."""
-    _one_machine(server)
+    """Return a Compose file. Raises BadSetting for several servers, and for an open one without a key."""
+    check_one_machine(server.settings)
     found = server.container
     about: dict[str, Any] = {
         "image": found.image,
         "command": [_dollars(w) for w in server.words],
         "environment": {k: _dollars(v) for k, v in server.command.environment.items()},
-        "env_file": [f"./{server.secret}.env"] if _open(server) and server.key else [],
+        "env_file": [f"./{server.secret}.env"] if server.key else [],
         "ports": [_published(server)],
         "volumes": [f"models:{found.folder}"],
         "devices": [f"{d}:{d}" for d in found.devices],
@@ -40,22 +39,24 @@ def compose(server: Exported) -> str:
         about["deploy"] = {"resources": {"reservations": {"devices": [device]}}}
     kept = {k: v for k, v in about.items() if v}
     body = {"name": server.name, "services": {server.name: kept}, "volumes": {"models": {}}}
-    return _key_words(server, f"./{server.secret}.env") + documents(body)
+    head = [f"# {line}\n" for line in server.after("docker", "compose", "exec", server.name)]
+    return _key_words(server, f"./{server.secret}.env") + "".join(head) + documents(body)
 
 
 def quadlet(server: Exported) -> str:
-    """Return a unit NAME.container for ~/.config/containers/systemd. Raises BadSetting for several nodes."""
-    _one_machine(server)
-    return _secret_words(server) + "\n".join(_quadlet(server)) + "\n"
+    """Return a unit NAME.container for ~/.config/containers/systemd. Raises BadSetting as `compose` does."""
+    check_one_machine(server.settings)
+    head = [f"# {line}\n" for line in server.after("podman", "exec", f"systemd-{server.name}")]
+    return _secret_words(server) + "".join(head) + "\n".join(_quadlet(server)) + "\n"
 
 
 def _quadlet(server: Exported) -> Iterator[str]:
     found = server.container
     devices = [NVIDIA_CDI] if found.nvidia else list(found.devices)
     yield from ("[Unit]", f"Description=gyakusan: {server.name}", "", "[Container]", f"Image={found.image}")
-    yield f"Exec={' '.join(unit_word(w) for w in server.words)}"
+    yield f"Exec={' '.join(unit_argument(w) for w in server.words)}"
     yield from (f"Environment={unit_word(f'{k}={v}')}" for k, v in server.command.environment.items())
-    if _open(server) and server.key:
+    if server.key:
         yield f"Secret={server.secret},type=env,target={server.key}"
     yield f"PublishPort={_published(server)}"
     yield f"Volume=gyakusan-models:{found.folder}"
@@ -66,25 +67,8 @@ def _quadlet(server: Exported) -> Iterator[str]:
     yield from ("[Install]", "WantedBy=default.target")
 
 
-def _open(server: Exported) -> bool:
-    """Return True if other computers reach the server."""
-    return bool(server.settings.host)
-
-
 def _published(server: Exported) -> str:
-    return f"{EVERYWHERE if _open(server) else HERE}:{server.port}:{server.port}"
-
-
-def _one_machine(server: Exported) -> None:
-    if server.settings.nodes > 1 or max(server.settings.replicas, server.settings.most_replicas) > 1:
-        raise BadSetting(
-            "This kind of file is for one server on one machine.", mend="Leave out --nodes and --replicas."
-        )
-    if _open(server) and not server.key:
-        raise BadSetting(
-            "{engine} has no API key, so everyone in the network could use it.", engine=server.deployment.engine,
-            mend="Leave out --host, or plan with another engine (--engine).",
-        )  # fmt: skip
+    return f"{EVERYWHERE if server.settings.host else HERE}:{server.port}:{server.port}"
 
 
 def _dollars(text: str) -> str:
@@ -93,12 +77,12 @@ def _dollars(text: str) -> str:
 
 
 def _key_words(server: Exported, file: str) -> str:
-    if not (_open(server) and server.key):
+    if not server.key:
         return ""
     return f"# {file} has one line: {server.key}= and the key. Only you should be able to read it.\n"
 
 
 def _secret_words(server: Exported) -> str:
-    if not (_open(server) and server.key):
+    if not server.key:
         return ""
     return f"# First: podman secret create {server.secret} api-key.txt\n"

@@ -32,6 +32,15 @@ KINDS: Mapping[str, Write] = {
     "vllm-stack": _contained(values),
 }
 """Name of a kind -> what writes it."""
+TAKEN: Mapping[str, frozenset[str]] = {
+    "kubernetes": frozenset({"replicas", "most_replicas", "nodes", "namespace"}),
+    "compose": frozenset({"host", "keyed"}),
+    "quadlet": frozenset({"host", "keyed"}),
+    "systemd": frozenset({"host", "keyed"}),
+    "caddy": frozenset({"host", "keyed"}),
+    "vllm-stack": frozenset({"replicas"}),
+}
+"""Name of a kind -> the settings that it takes; another one is refused, not left out."""
 SEVERAL = frozenset({"caddy"})
 """Kinds that hold several servers."""
 
@@ -40,13 +49,24 @@ def export(deployments: Sequence[Deployment], kind: str, settings: ExportSetting
     """Return the text of a file. Raises UnknownName for a kind, BadSetting for what it cannot hold."""
     if kind not in KINDS:
         raise unknown(say("kind of file"), kind, KINDS, choices=True)
+    _check_taken(kind, settings)
     if len(deployments) > 1 and kind not in SEVERAL:
         raise BadSetting("A file of {kind} is for one model.", kind=kind, mend="Export each model by itself.")
     for d in deployments:
-        words = [*d.command.argv, *d.command.environment.values()]
+        words = [*d.command.argv, *d.command.environment, *d.command.environment.values()]
+        words += [w for line in d.command.then for w in line]
         if word := next((w for w in words if not is_clean(w)), None):
             raise BadSetting(
                 "{word} has a control character, and no command can be written with it.", word=ascii(word[:80]),
                 mend="Rename it.",
             )  # fmt: skip
     return KINDS[kind](deployments, settings)
+
+
+def _check_taken(kind: str, settings: ExportSettings) -> None:
+    """Raise BadSetting for a setting that a kind of file has no place for."""
+    usual = ExportSettings()
+    for name in ExportSettings.__struct_fields__:
+        if name not in TAKEN[kind] and getattr(settings, name) != getattr(usual, name):
+            option = {"keyed": "no-key"}.get(name, name.replace("_", "-"))
+            raise BadSetting("A file of {kind} has no --{option}.", kind=kind, option=option, mend="Leave it out.")

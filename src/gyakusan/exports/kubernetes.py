@@ -49,8 +49,14 @@ def _head(server: Exported) -> str:
         lines += [f"  kubectl create secret generic {names} --from-file=key=api-key.txt"]
     if server.settings.most_replicas > 1:
         metric = server.queue
-        told = f"offer {metric.name} as {_metric(metric)}" if metric else ""
-        lines += [f"The autoscaler needs prometheus-adapter, which has to {told}."] if told else []
+        assert metric is not None  # _autoscaler has refused it
+        lines += [
+            f"The autoscaler needs prometheus-adapter, which has to offer {metric.name} as {_metric(metric)}.",
+            f"Prometheus has to show the key, and to be in {server.settings.namespace} or admitted by the policy below.",
+        ]
+    lines += server.after(
+        "kubectl", "exec", "--namespace", server.settings.namespace, f"deployment/{server.name}", "--"
+    )
     return "".join(f"# {line}\n" for line in lines)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping
 from math import ceil
 
@@ -34,6 +35,7 @@ class ExportSettings(Struct, frozen=True):
     nodes: machines that are one server
     namespace: of Kubernetes
     host: name under which others reach it, "" for this computer only
+    keyed: False for a server of this computer alone that answers without a key
     """
 
     replicas: int = 1
@@ -41,6 +43,7 @@ class ExportSettings(Struct, frozen=True):
     nodes: int = 1
     namespace: str = "default"
     host: str = ""
+    keyed: bool = True
 
 
 class Exported(Struct, frozen=True):
@@ -69,7 +72,11 @@ class Exported(Struct, frozen=True):
     @property
     def key(self) -> str:
         """The environment variable from which the server reads its API key, "" if it has none."""
-        return self.deployment.rules.KEY
+        return key_variable(self.deployment, self.settings)
+
+    def after(self, *inside: str) -> tuple[str, ...]:
+        """Return comments with what has to be done once the server listens. inside: words that run a command in its container."""
+        return tuple(f"Once it listens: {shlex.join((*inside, *words))}" for words in self.deployment.command.then)
 
     @property
     def queue(self) -> QueueMetric | None:
@@ -85,7 +92,7 @@ class Exported(Struct, frozen=True):
 def exported(deployment: Deployment, settings: ExportSettings) -> Exported:
     """Return what every kind of file for containers needs. Raises BadSetting where no container reaches the GPU."""
     check(settings)
-    _check_fetchable(deployment)
+    check_fetchable(deployment)
     deployment = spanned(deployment, settings.nodes) if settings.nodes > 1 else deployment
     rules, machine = deployment.rules, deployment.machine
     container = rules.container(machine)
@@ -115,7 +122,28 @@ def spanned(deployment: Deployment, nodes: int) -> Deployment:
     return deploy(deployment.model, deployment.engine, wide, deployment.load, chosen, deployment.quantization)
 
 
-def _check_fetchable(deployment: Deployment) -> None:
+def key_variable(deployment: Deployment, settings: ExportSettings) -> str:
+    """Return the variable from which a server reads its key, "" for one without. Raises BadSetting for an open one."""
+    key = deployment.rules.KEY if settings.keyed else ""
+    if settings.host and not deployment.rules.KEY:
+        raise BadSetting(
+            "{engine} has no API key, so everyone in the network could use it.", engine=deployment.engine,
+            mend="Leave out --host, or plan with another engine (--engine).",
+        )  # fmt: skip
+    if settings.host and not key:
+        raise BadSetting("A server with a --host needs a key.", mend="Leave out --no-key.")
+    return key
+
+
+def check_one_machine(settings: ExportSettings) -> None:
+    """Raise BadSetting for several servers, or one over several machines."""
+    if settings.nodes > 1 or max(settings.replicas, settings.most_replicas) > 1:
+        raise BadSetting(
+            "This kind of file is for one server on one machine.", mend="Leave out --nodes and --replicas."
+        )
+
+
+def check_fetchable(deployment: Deployment) -> None:
     """Raise BadSetting for a model that no server in a container can fetch by itself."""
     model = deployment.model
     if model.catalogue_name and deployment.artifact is None:
@@ -152,7 +180,7 @@ def check(settings: ExportSettings) -> None:
                 "--{name} takes 1 to 1,000, not {value}.", name=name.replace("_", "-"), value=value, mend=None
             )
     if settings.most_replicas > 1 and settings.most_replicas < settings.replicas:
-        raise BadSetting("There cannot be more replicas than the most.", mend="Raise --most-replicas.")
+        raise BadSetting("--replicas is more than --most-replicas.", mend="Raise --most-replicas.")
     if not _DNS.fullmatch(settings.namespace):
         raise BadSetting(
             "{name} is no name of a namespace.", name=repr(settings.namespace[:80]),

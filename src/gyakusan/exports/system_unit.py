@@ -6,12 +6,22 @@ cache folder, and the key comes from a file that only root reads.
 
 from __future__ import annotations
 
+import shlex
 import shutil
+from pathlib import Path
 
 from gyakusan.engines.deployment import Deployment
 from gyakusan.engines.service_files import EVERYWHERE, has_systemd, unit_argument, unit_word
-from gyakusan.errors import BadSetting
-from gyakusan.exports.settings import ExportSettings, check, service_name
+from gyakusan.errors import BadReference, BadSetting
+from gyakusan.exports.settings import (
+    REMOTE,
+    ExportSettings,
+    check,
+    check_fetchable,
+    check_one_machine,
+    key_variable,
+    service_name,
+)
 
 HARDENED = (
     "DynamicUser=yes", "CacheDirectory={name}", "Environment=HF_HOME=%C/{name}", "Environment=LLAMA_CACHE=%C/{name}",
@@ -26,6 +36,8 @@ GROUPS = "SupplementaryGroups=video render"
 """Whose members may use a GPU."""
 PROGRAMS = "/usr/local/bin"
 """Where a program is expected that is not on this computer."""
+HIDDEN = ("/home/", "/root/", "/run/user/")
+"""Folders that ProtectHome hides from a unit."""
 KEYS = "/etc/gyakusan"
 """Folder of the files with keys."""
 
@@ -34,31 +46,43 @@ def system_unit(deployment: Deployment, settings: ExportSettings) -> str:
     """Return a unit for /etc/systemd/system. Raises BadSetting for what is not one machine with systemd."""
     check(settings)
     rules, machine = deployment.rules, deployment.machine
-    if settings.nodes > 1 or max(settings.replicas, settings.most_replicas) > 1:
-        raise BadSetting(
-            "This kind of file is for one server on one machine.", mend="Leave out --nodes and --replicas."
-        )
+    check_one_machine(settings)
+    key = key_variable(deployment, settings)
     if not has_systemd(machine):
         raise BadSetting("{machine} has no systemd.", machine=machine.name, mend="Use gyakusan serve --detach.")
-    if settings.host and not rules.KEY:
-        raise BadSetting(
-            "{engine} has no API key, so everyone in the network could use it.", engine=rules.NAME,
-            mend="Leave out --host, or plan with another engine (--engine).",
-        )  # fmt: skip
+    folder = _own_folder(deployment)
     command = rules.short_command(deployment.command, machine)
     command = rules.with_host(command, EVERYWHERE) if settings.host else command
     name = service_name(deployment.name)
-    program = shutil.which(command.argv[0])
-    keyed = rules.KEY if settings.host else ""
+    found = shutil.which(command.argv[0])
+    program = found if found is not None and not found.startswith(HIDDEN) else None
     lines = [
         f"# /etc/systemd/system/{name}.service",
-        *([] if program else [f"# {command.argv[0]} has to be in {PROGRAMS}: it was not found here."]),
-        *([f"# {KEYS}/{name}.env has one line: {keyed}= and the key; mode 600, owner root."] if keyed else []),
+        *([] if program else [f"# {command.argv[0]} has to be in {PROGRAMS}: it is not here, or in a home folder."]),
+        *([f"# {KEYS}/{name}.env has one line: {key}= and the key; mode 600, owner root."] if key else []),
+        *(f"# Once it listens: {shlex.join(words)}" for words in deployment.command.then),
         "[Unit]", f"Description=gyakusan: {name}", "Wants=network-online.target", "After=network-online.target", "",
         "[Service]", f"ExecStart={' '.join(map(unit_argument, (program or f'{PROGRAMS}/{command.argv[0]}', *command.argv[1:])))}",
         *(f"Environment={unit_word(f'{k}={v}')}" for k, v in command.environment.items()),
-        *([f"EnvironmentFile={KEYS}/{name}.env"] if keyed else []),
+        *([f"EnvironmentFile={KEYS}/{name}.env"] if key else []),
         "Restart=always", "RestartSec=5", *(line.format(name=name) for line in HARDENED),
+        *([f"BindReadOnlyPaths={folder}"] if folder else []),
         *([GROUPS] if machine.gpus else ["PrivateDevices=yes"]), "", "[Install]", "WantedBy=multi-user.target",
     ]  # fmt: skip
     return "\n".join(lines) + "\n"
+
+
+def _own_folder(deployment: Deployment) -> str:
+    """Return the folder of a person's own model, which the unit has to see; "" for a published one, which it fetches.
+
+    Raises BadSetting for a model that nobody publishes, and BadReference for a file that is not here.
+    """
+    if deployment.model.catalogue_name or deployment.model.source.startswith(REMOTE):
+        check_fetchable(deployment)
+        return ""
+    file = Path(deployment.model.source)
+    if not file.exists():
+        raise BadReference("The file {path} does not exist.", path=str(file)[:200], mend="Check the path.")
+    if not file.is_absolute():
+        raise BadSetting("A unit needs the whole path of {file}.", file=str(file)[:200], mend="Give an absolute path.")
+    return str(file if file.is_dir() else file.parent)

@@ -6,7 +6,6 @@ import os
 import shutil
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
@@ -37,12 +36,14 @@ class Check(Struct, frozen=True):
     state: how it is
     told: what was found
     mend: command or sentence that mends it, "" where nothing has to be
+    serves: True for a server program
     """
 
     about: Message | str
     state: State
     told: Message | str
     mend: Message | str = ""
+    serves: bool = False
 
 
 def checkup() -> tuple[Check, ...]:
@@ -52,7 +53,7 @@ def checkup() -> tuple[Check, ...]:
 
 def can_serve(checks: tuple[Check, ...]) -> bool:
     """Return True if any server program is here."""
-    return any(isinstance(c.about, str) and c.about in registry.NAMES and c.state == "here" for c in checks)
+    return any(c.serves and c.state == "here" for c in checks)
 
 
 def _computer() -> Iterator[Check]:
@@ -78,26 +79,14 @@ def _servers() -> Iterator[Check]:
         try:
             program = module.find_program("auto")
         except GyakusanError as error:
-            yield Check(name, "missing", error.message, error.mend or "")
+            yield Check(name, "missing", error.message, error.mend or "", serves=True)
             continue
-        if _is_here(program, module.PROGRAMS):
-            told = program if os.path.isabs(program) else say("the Python package of this installation")
-            yield Check(name, "here", told)
+        path = program if os.path.isabs(program) else shutil.which(program)
+        if path is not None or module.GIVEN != "name":  # one that keeps its own models is not looked for by its engine
+            yield Check(name, "here", path or say("the Python package of this installation"), serves=True)
         else:
             mend = say("Install it, or put {program} on PATH.", program=program)
-            yield Check(name, "missing", say("{program} is not on PATH.", program=program), mend)
-
-
-def _is_here(program: str, programs: tuple[str, ...]) -> bool:
-    """Return True for a path, a package, and a word for something that the engine itself has found."""
-    return os.path.isabs(program) or shutil.which(program) is not None or program != programs[0] or _has(program)
-
-
-def _has(package: str) -> bool:
-    try:
-        return find_spec(package) is not None
-    except (ImportError, ValueError):
-        return False
+            yield Check(name, "missing", say("{program} is not on PATH.", program=program), mend, serves=True)
 
 
 def _models() -> Iterator[Check]:

@@ -11,7 +11,7 @@ from gyakusan.engines import registry
 from gyakusan.message import say
 from gyakusan.planning.select.compared_device import device_facts
 from gyakusan.show.compare import Compared
-from gyakusan.show.report import compare_report
+from gyakusan.show.report import Picture, compare_report
 from gyakusan.show.tree import Column, Table, Text
 from gyakusan.show.wording import figure, quality
 from gyakusan.units import GIB
@@ -132,7 +132,12 @@ def accuracy_first() -> Found:
     )
     scores = {r.model: r.judged.overall for r in found.rows}
     better = all((s := scores[m]) is not None and (d := scores[SLOW]) is not None and s.value > d.value for m in MIXED)
-    return Found(words, better and min(mixed) > 3 * max(dense), (), compare_report(found.rows, ()).pictures[::2])
+    return Found(words, better and min(mixed) > 3 * max(dense), (), _answers(compare_report(found.rows, ()).pictures))
+
+
+def _answers(pictures: tuple[Picture, ...]) -> tuple[Picture, ...]:
+    """Return the charts of answers: each model has one of answers, then one of prompts."""
+    return pictures[::2]
 
 
 def more_parameters() -> Found:
@@ -205,7 +210,7 @@ CLAIMS = (
         accuracy_first, address("/compare", device=SHARED, model=(SLOW, *MIXED)),
     ),
     Claim(
-        "servers", say("Ollama is the easiest server; llama.cpp, vLLM and MLX-LM have their places."), "right", servers,
+        "servers", say("Ollama is the easiest server; llama.cpp, vLLM and MLX-LM have their places."), "conditions", servers,
         address("/fit", model="gpt-oss-20b", device=BIG_CARD),
     ),
 )  # fmt: skip
