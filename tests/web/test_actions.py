@@ -134,6 +134,30 @@ def test_what_is_refused_is_said_in_the_page(own: TestClient, language: str) -> 
         assert re.search("[ぁ-ん]", alert[1]) if language == "ja" else True
 
 
+def test_fit_leads_to_a_start(own: TestClient) -> None:
+    text = own.get("/fit?model=smollm2-135m&context=2048&users=2").text
+    link = re.search(r'href="(/computer[?][^"]+)#start"', text)
+    assert link
+    page = own.get(link[1].replace("&amp;", "&")).text
+    for field in (
+        'name="model" list="start-models" value="smollm2-135m"',
+        'name="context" value="2048"',
+        'name="users" value="2"',
+    ):
+        assert field in page
+    for other in ("&device=RTX+4090", "&kv_type=q8_0", "&quant=Q8_0", "&users=64&context=8192&model=gpt-oss-120b"):
+        assert (
+            "#start" not in own.get(f"/fit?model=smollm2-135m{other}".replace("model=smollm2-135m&users", "users")).text
+        )
+
+
+def test_what_was_typed_stays(own: TestClient) -> None:
+    form = {"token": token(own), "model": "nosuch-model", "context": "3k", "users": "7"}
+    text = own.post("/computer/start", data=form).text
+    for value in ("nosuch-model", "3k", "7"):
+        assert f'value="{value}"' in text
+
+
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs /proc")
 def test_from_the_start_to_the_stop(own: TestClient) -> None:
     """A real server: the smallest model, on one processor."""

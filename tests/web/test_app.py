@@ -33,9 +33,11 @@ PAGES = (
 
 
 @pytest.fixture(scope="module")
-def site() -> Iterator[str]:
-    with pages_served() as address:
-        yield address
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        with pages_served() as address:
+            yield address
 
 
 @pytest.fixture(scope="module")

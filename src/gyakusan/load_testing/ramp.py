@@ -72,6 +72,6 @@ def bend(results: Sequence[StepResult]) -> StepResult | None:
         assert before.all is not None
         assert after.all is not None
         more = after.step.users / before.step.users - 1
-        if after.all.value / before.all.value - 1 < BEND * more:
+        if before.all.value > 0 and after.all.value / before.all.value - 1 < BEND * more:
             return after
     return None

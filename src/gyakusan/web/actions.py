@@ -26,7 +26,7 @@ from gyakusan.web.control import Control
 from gyakusan.web.guard import Post
 from gyakusan.web.opened_files import MOST_BYTES
 from gyakusan.web.problems import problem_of, status_of
-from gyakusan.web.queries import MOST_PAIRS, BenchForm, NameForm, OpenForm, StartForm, read
+from gyakusan.web.queries import MOST_PAIRS, BenchForm, ComputerQuery, NameForm, OpenForm, StartForm, read
 from gyakusan.web.reader import language_of
 from gyakusan.web.rendering import page
 
@@ -110,13 +110,14 @@ async def _act(act: Act, request: Request) -> Response:
             body = await request.body()  # the guard has bounded it
     except TimeoutError:
         return page(request, "error.html", say("Error: the form came too slowly"), status=408, lines=(), busy=False)
+    pairs: list[tuple[str, str]] = []
     try:
         pairs = _pairs(body)
         if not _is_ours(request, pairs):
             return page(request, "error.html", say("Error: an old form"), status=403, lines=(OLD_FORM,), busy=False)
         await anyio.to_thread.run_sync(act, request, [(k, v) for k, v in pairs if k != TOKEN])
     except GyakusanError as error:
-        return await anyio.to_thread.run_sync(partial(_refused, request, error))
+        return await anyio.to_thread.run_sync(partial(_refused, request, error, dict(pairs)))
     return RedirectResponse("/computer", 303)
 
 
@@ -139,7 +140,9 @@ def _same(given: str, token: str) -> bool:
     return hmac.compare_digest(given.encode("utf-8", "replace"), token.encode())
 
 
-def _refused(request: Request, error: GyakusanError) -> Response:
-    """Return the page with the reason on top."""
+def _refused(request: Request, error: GyakusanError, given: Mapping[str, str]) -> Response:
+    """Return the page with the reason on top, and what was typed in its fields."""
     lines: tuple[Any, ...] = (error.message,) if error.mend is None else (error.message, error.mend)
-    return computer_page.draw_refused(request, lines, status_of(error))
+    model, engine, context, users = (given.get(name) for name in ("model", "engine", "context", "users"))
+    asked = ComputerQuery(model=model, engine=engine, context=context, users=users) if model else ComputerQuery()
+    return computer_page.draw_refused(request, lines, status_of(error), asked)

@@ -80,7 +80,7 @@ class Benches(Struct, frozen=True):
 def draw(request: Request) -> Response:
     """Return the page. Raises GyakusanError."""
     asked = read(ComputerQuery, request.query_params.multi_items())
-    return _page(request, say("This computer"), _benches(asked.bench))
+    return _page(request, say("This computer"), _benches(asked.bench), asked)
 
 
 def document(request: Request) -> Response:
@@ -94,13 +94,22 @@ def document(request: Request) -> Response:
     return Response(text, media_type="application/json", headers={"cache-control": "no-store"})
 
 
-def draw_refused(request: Request, lines: Sequence[Message], status: int) -> Response:
-    """Return the page with the reason why an action was refused on top. Raises GyakusanError."""
-    return _page(request, say("Error: {what}", what=lines[0]), _benches(None), lines, status)
+def draw_refused(request: Request, lines: Sequence[Message], status: int, asked: ComputerQuery) -> Response:
+    """Return the page with the reason why an action was refused on top. Raises GyakusanError.
+
+    asked: what the form for a start is filled with
+    """
+    title = say("Error: {what}", what=lines[0])
+    return _page(request, title, _benches(None), asked, lines, status)
 
 
 def _page(
-    request: Request, title: Message, kept: Benches, refused: Sequence[Message] = (), status: int = 200
+    request: Request,
+    title: Message,
+    kept: Benches,
+    asked: ComputerQuery,
+    refused: Sequence[Message] = (),
+    status: int = 200,
 ) -> Response:
     from gyakusan.machines import this_computer_noted
     from gyakusan.web.choices import engine_names, startable
@@ -108,7 +117,7 @@ def _page(
     machine, notes = this_computer_noted()
     return page(
         request, "computer.html", title, machine=machines.screen(machine, notes), **_live(request), benches=kept,
-        refused=refused, models=startable() if request.app.state.acts else (), engines=engine_names(), status=status,
+        refused=refused, models=startable() if request.app.state.acts else (), engines=engine_names(), status=status, asked=asked,
     )  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from gyakusan.engines.registry import DEFAULT, engine
 from gyakusan.engines.service_files import compose_file, has_systemd, service, shell_line, systemd_unit
 from gyakusan.errors import BadSetting, GyakusanError
 from gyakusan.message import Message, people, say
+from gyakusan.models.given import PREFIX
 from gyakusan.planning.predict.capacity import MOST_USERS, find_capacity
 from gyakusan.planning.predict.memory_map import USERS, cache_types, own_cache, stops
 from gyakusan.planning.predict.ways import Way, formats_of
@@ -100,7 +101,7 @@ def draw(request: Request) -> Response:
         room=_room(found), tiles=list(_tiles(found)), tabs=list(_tabs(found)), lines=list(_lines(found)), gib=gib,
         format_name=format_name,
         map_address="" if found.refusals else address("/api/v1/memory-map", **_named(query)), words=_script_words(reader),
-        neighbours=_neighbours(query, found),
+        neighbours=_neighbours(query, found), start=_start(query, found) if request.app.state.acts else "",
     )  # fmt: skip
 
 
@@ -289,6 +290,20 @@ def _neighbours(query: InspectQuery, found: Inspection) -> tuple[str, str]:
     machines = address("/compare", model=query.model, device=others, context=context, users=users)
     models = address("/plan", device=query.device, memory=query.memory, ram=query.ram, context=context, users=users)
     return machines, models
+
+
+def _start(query: InspectQuery, found: Inspection) -> str:
+    """Return where the same is started, "" where it is not this computer, would not start, or has settings of its own."""
+    from gyakusan.python.options import deployed
+
+    elsewhere = query.device or query.memory or query.ram or query.images or query.model.startswith(PREFIX)
+    if elsewhere or found.fit == "short" or found.refusals:
+        return ""
+    context, users = int(found.load.context), int(found.load.users)
+    plain = deployed(query.model, {}, engine=query.engine, offline=True, context=context, users=users)
+    if plain.settings != found.deployment.settings or plain.quantization != found.deployment.quantization:
+        return ""  # a start has no field for it
+    return address("/computer", model=query.model, engine=query.engine, context=context, users=users) + "#start"
 
 
 def _script_words(reader: Reader) -> dict[str, str]:

@@ -148,9 +148,17 @@ class ComputerQuery(Struct, frozen=True, kw_only=True):
     """What of this computer is shown.
 
     bench: number of a kept bench; default: the last one
+    model: that the form for a start begins with, as the following
+    engine: its server program
+    context: tokens for each user
+    users: people served at the same time
     """
 
     bench: int | None = None
+    model: str | None = None
+    engine: str | None = None
+    context: str | None = None
+    users: str | None = None
 
 
 class StartForm(Struct, frozen=True, kw_only=True):

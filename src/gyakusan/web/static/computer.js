@@ -44,5 +44,9 @@ async function benches() { // one has ended: its charts and its row
   }
 }
 
-setInterval(look, EVERY);
+async function again() { // a pause after each answer, however long that took
+  await look();
+  setTimeout(again, EVERY);
+}
+setTimeout(again, EVERY);
 document.addEventListener("visibilitychange", look);
