@@ -20,6 +20,7 @@ GyakusanError                 one line for the user, and how to mend it
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from itertools import islice
 from typing import Any
@@ -111,6 +112,10 @@ _ASKED, _KNOWN = 100, 5_000
 """Most characters that are compared, and most names: the work grows with their product."""
 
 
+_WORD = 3
+"""Letters of a first word that tells a line of names."""
+
+
 def did_you_mean(name: str, known: Iterable[str], n: int = 5) -> list[str]:
     """Return the known names most like `name`, best first, whatever the case."""
     import difflib  # only where something was misspelt
@@ -119,7 +124,15 @@ def did_you_mean(name: str, known: Iterable[str], n: int = 5) -> list[str]:
     table = {k[:_ASKED].casefold(): k for k in islice(known, _KNOWN)}
     inside = sorted((k for k in table if asked and asked in k), key=len)
     close = difflib.get_close_matches(asked, list(table), n=n, cutoff=0.5)
-    return [table[k] for k in dict.fromkeys(inside[:n] + close)][:n]
+    word = _first_word(asked)
+    kin = [k for k in table if len(word) >= _WORD and _first_word(k) == word] if not inside else []
+    alike = [k for k in close if k in kin] + [k for k in kin if k not in close][:n] if kin else []
+    return [table[k] for k in dict.fromkeys(inside[:n] + alike + close)][:n]
+
+
+def _first_word(name: str) -> str:
+    """Return "bge" for "bge-small-en-v1.5": names of one line share it."""
+    return re.split(r"[-_.:/ ]", name, maxsplit=1)[0]
 
 
 def unknown(kind: Message, name: str, known: Iterable[str], *, choices: bool = False) -> UnknownName:

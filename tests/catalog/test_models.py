@@ -12,7 +12,7 @@ import gyakusan
 from gyakusan.catalog import own
 from gyakusan.catalog.models import ModelRecord, find, model_records
 from gyakusan.core.model import Attention, Recurrent
-from gyakusan.errors import Malformed
+from gyakusan.errors import Malformed, UnknownName
 from gyakusan.models.assemble import plain
 
 RECORDS = {r.name: r for r in model_records()}
@@ -217,3 +217,16 @@ def test_a_maker_s_names_are_of_one_style() -> None:
             styles.setdefault((maker, found[1], found[3]), set()).add(bool(found[2]))  # type: ignore[index]
     mixed = sorted(k for k, dashed in styles.items() if len(dashed) > 1)
     assert not mixed
+
+
+@pytest.mark.parametrize(
+    ("name", "near"), [("bge-small-en-v1.5", "bge-m3"), ("nomic-embed", "nomic-embed-text-v1.5"), ("qwen9-1b", "qwen")]
+)
+def test_names_of_one_line_are_proposed_first(name: str, near: str) -> None:
+    with pytest.raises(UnknownName, match=f"Did you mean {near}"):
+        find(name)
+
+
+def test_a_reranker_is_said_to_be_one() -> None:
+    with pytest.raises(UnknownName, match="No reranker is known"):
+        find("bge-reranker-v2-m3")

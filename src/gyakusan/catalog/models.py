@@ -189,7 +189,12 @@ def _unknown(text: str) -> UnknownName:
     start = key(text)
     begun = [] if text.strip().isdigit() else sorted({e.name for e, _ in _begun(start)})
     if not begun:
-        return unknown(say("model"), text, model_names())
+        if "rerank" in text.casefold():
+            return UnknownName(
+                "No reranker is known, and {name} is one.", name=repr(text[:80]),
+                mend="Give its GGUF file: it is priced as the encoder or the model that it is.",
+            )  # fmt: skip
+        return unknown(say("model"), text, (*model_names(), *(r.name for r in embedding_records())))
     if len(begun) == 1:
         return UnknownName(
             "{name} is no model: the only name that begins so is {candidates}.",

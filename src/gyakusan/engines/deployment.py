@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 NO_CHANGES: Mapping[str, object] = MappingProxyType({})
 
 
+WHOLE = "split"
+"""The setting of an engine that leaves a part in RAM by itself where the GPUs are short: it says whether it did."""
+
+
 class Deployment(Struct, frozen=True):
     """Everything that memory, speed and the command of one server follow from. `deploy` makes it.
 
@@ -124,8 +128,9 @@ class Deployment(Struct, frozen=True):
         return self.rules.preparation(find(self.name), self.quantization)
 
     def at(self, load: Load) -> Deployment:
-        """Return the same for another load. Raises BadSetting."""
-        return deploy(self.model, self.engine, self.machine, load, self.changes, self.quantization)
+        """Return the same for another load: what is whole on the GPUs stays whole. Raises BadSetting."""
+        whole = {WHOLE: False} if getattr(self.settings, WHOLE, None) is False else {}
+        return deploy(self.model, self.engine, self.machine, load, {**whole, **self.changes}, self.quantization)
 
     def on(self, machine: Machine) -> Deployment:
         """Return the same on another machine. Raises BadSetting."""

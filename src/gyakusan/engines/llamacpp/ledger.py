@@ -17,6 +17,7 @@ from gyakusan.engines.llamacpp.compute_buffer.one_device import ComputeBuffers, 
 from gyakusan.engines.llamacpp.settings import VERSION, Settings, check
 from gyakusan.errors import BadSetting
 from gyakusan.message import Message, say
+from gyakusan.units import format_bytes
 
 
 def ledger(model: Model, load: Load, machine: Machine, settings: Settings) -> Ledger:
@@ -156,17 +157,7 @@ def _notes(model: Model, settings: Settings, machine: Machine) -> tuple[Message,
                 name=model.architecture,
             )
         )
-    if builds.is_outside(settings.build):
-        notes.append(
-            say(
-                "The rules of llama.cpp {build} are not known; the nearest are used.",
-                build=f"b{builds.number(settings.build)}",
-            )
-        )
-    elif settings.build == builds.UNKNOWN:
-        notes.append(
-            say("The build of llama.cpp is not known: ranges hold those of the last year (--set build=b10434).")
-        )
+    notes += _of_build(settings)
     without_effect = _settings_without_effect(settings)
     if without_effect:
         notes.append(say("{names}: set, but without effect here.", names=", ".join(without_effect)))
@@ -180,9 +171,36 @@ def _notes(model: Model, settings: Settings, machine: Machine) -> tuple[Message,
         from gyakusan.engines.llamacpp.extras import projector_lora
 
         notes += projector_lora.notes(model, settings)
+    unread = _images_left_out(model, settings)
+    if unread:
+        notes.append(
+            say("Without what reads images, {size} (--no-mmproj): --images counts it.", size=format_bytes(unread))
+        )
     if any(d.kind == "host" and d.memory is None for d in machine.devices):
         notes.append(say("The computer's RAM is unknown, so it is not checked."))
     return tuple(notes)
+
+
+def _of_build(settings: Settings) -> list[Message]:
+    """Return what is said of a build whose rules are not known."""
+    if builds.is_outside(settings.build):
+        build = f"b{builds.number(settings.build)}"
+        return [say("The rules of llama.cpp {build} are not known; the nearest are used.", build=build)]
+    if settings.build == builds.UNKNOWN:
+        return [say("The build of llama.cpp is not known: ranges hold those of the last year (--set build=b10434).")]
+    return []
+
+
+def _images_left_out(model: Model, settings: Settings) -> int:
+    """Return the projector that -hf would fetch with a model of the catalogue and that is not counted, 0 = none [B]."""
+    given = settings.projector or settings.projector_bytes or (model.stored and model.stored.extras)
+    if not model.catalogue_name or given:
+        return 0
+    from gyakusan.catalog.models import find
+    from gyakusan.catalog.projectors import projector_of
+
+    found = projector_of(find(model.catalogue_name), model.quantization)
+    return found.bytes if found is not None else 0
 
 
 def version_of(settings: Settings) -> str:

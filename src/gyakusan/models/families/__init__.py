@@ -182,5 +182,5 @@ def _unknown(name: str, table: Mapping[str, ModuleType]) -> Unsupported:
         "The architecture {name} is not supported yet.",
         name=repr(name[:40]),
         near=", ".join(near) or "-",
-        mend="Similar: {near}.",
+        mend="Similar: {near}. A GGUF file of it can be inspected: its layers are inferred from its tensors.",
     )
