@@ -1,12 +1,12 @@
 """How right are our speeds? Predictions against published measurements.
 
-    python benchmarks/speed_accuracy.py --measured FILE.csv.gz [--json] [--leave-out device|architecture|cell]
+    python benchmarks/speed_accuracy.py --measured FILE.csv.gz [FILE ...] [--json] [--leave-out source|device|...]
 
 Errors are of tokens per second (or of times, inverted): |predicted / measured - 1|, one value for each cell (source x
 device x model x backend x quantisation): the median of its rows. Coverage: share of the rows inside the 80 % interval,
 averaged over cells. Without --leave-out the committed constants are judged: on rows that they were fitted to, that
-flatters them. With it they are fitted anew without the device (architecture, cell) of each row, and each interval comes
-from the other folds.
+flatters them. With it they are fitted anew without the source (device, architecture, cell) of each row, and each interval
+comes from the other folds. A user is a new source.
 """
 
 from __future__ import annotations
@@ -29,20 +29,27 @@ from benchmarks.speed.observation import Observation
 from benchmarks.speed.rows import Table
 from gyakusan.catalog.speed_constants import FittedConstants, constants_for, interval_factor, load
 from gyakusan.core.arrays import Array
+from gyakusan.core.records import field_names
 from gyakusan.core.roofline import SpeedConstants
 
-KINDS = ("decode single", "decode many", "prefill", "ttft", "throughput")
+KINDS = ("decode single", "decode many", "prefill", "ttft", "throughput", "gain")
 
 
-def report(path: Path, leave_out: str | None = None) -> dict[str, Any]:
-    """Rows, share resolved and slices, as --json prints them."""
-    table = rows.table(rows.read(path))
+def report(path: Path | Sequence[Path], leave_out: str | None = None) -> dict[str, Any]:
+    """Rows, share resolved and slices, as --json prints them; `fresh`: of the sources of every file but the first."""
+    paths = [path] if isinstance(path, Path) else path
+    read = [rows.read(p) for p in paths]
+    table = rows.table([row for some in read for row in some])
+    fresh = {row["source_id"] for some in read[1:] for row in some}
     seen = judge.used(table.observations)
     predicted, inside = committed(seen) if leave_out is None else refitted(seen, leave_out)
     found = slices(seen, predicted, inside)
     usual = [{k: v for k, v in s.items() if k != "coverage80"} for s in slices(*usual_rule(seen))]
     about = {"slices": found, "usual_rule": usual, **_about(table)}
-    return {"rows": table.rows, "resolved_share": round(table.share, 4), **about}
+    at = [i for i, o in enumerate(seen) if o.source in fresh]
+    some = [seen[i] for i in at]
+    newest = {"slices": slices(some, predicted[at], inside[at]), "usual_rule": slices(*usual_rule(some))} if at else {}
+    return {"rows": table.rows, "resolved_share": round(table.share, 4), **about, "fresh": newest}
 
 
 def usual_rule(seen: Sequence[Observation]) -> tuple[list[Observation], Array, Array]:
@@ -58,8 +65,9 @@ def committed(seen: Sequence[Observation], fitted: FittedConstants | None = None
     """Predicted seconds with the constants of the project, and whether each interval holds the measurement."""
     fitted = fitted or load()
     every = [constants_for(situation(o), fitted) for o in seen]
-    k = SpeedConstants(**{name: np.array([getattr(c, name) for c in every]) for name in fitted.base})
-    predicted = judge.seconds(columns(seen), k)
+    data = columns(seen)
+    k = SpeedConstants(**{name: np.array([getattr(c, name) for c in every]) for name in field_names(every[0])})
+    predicted = judge.seconds(data, k)
     factors = np.array([interval_factor(o.kind, situation(o), o.users, fitted)[0] for o in seen])
     error = np.abs(np.log([o.seconds for o in seen]) - np.log(predicted))
     return predicted, error <= np.log(factors)
@@ -67,8 +75,8 @@ def committed(seen: Sequence[Observation], fitted: FittedConstants | None = None
 
 def refitted(seen: Sequence[Observation], leave_out: str) -> tuple[Array, Array]:
     """The same with constants that never saw the group of a row, and intervals that never saw its fold."""
-    known, key = judge.GROUPS[leave_out]
-    predicted, fold = judge.left_out(seen, key)
+    predicted, fold = judge.left_out(seen, judge.GROUPS[leave_out])
+    known = judge.evidence_left(seen, fold)
     error = np.abs(np.log([o.seconds for o in seen]) - np.log(predicted))
     inside = np.zeros(len(seen), bool)
     for number in np.unique(fold):
@@ -77,7 +85,7 @@ def refitted(seen: Sequence[Observation], leave_out: str) -> tuple[Array, Array]
             [o for o, r in zip(seen, rest, strict=True) if r], leave_out, predicted[rest], fold[rest]
         )
         for i in np.flatnonzero(~rest):
-            inside[i] = error[i] <= np.log(_factor(seen[i], known, factors))
+            inside[i] = error[i] <= np.log(_factor(seen[i], known[i], factors))
     return predicted, inside
 
 
@@ -141,7 +149,7 @@ def _print(found: Mapping[str, Any]) -> None:
 def main() -> None:
     """The command line."""
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    asked.add_argument("--measured", type=Path, required=True)
+    asked.add_argument("--measured", type=Path, required=True, nargs="+")
     asked.add_argument("--leave-out", choices=tuple(judge.GROUPS))
     asked.add_argument("--json", action="store_true")
     said = asked.parse_args()

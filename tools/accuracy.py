@@ -2,7 +2,8 @@
 
 python tools/accuracy.py            write
 python tools/accuracy.py --check    exit code 1 and the differences where the file is not what would be written
-python tools/accuracy.py --measured FILE.csv.gz    write `speed`, too (the table of measurements is not in the repository)
+python tools/accuracy.py --measured FILE.csv.gz FRESH.csv.gz ...    write `speed`, too (the tables of measurements are
+    not in the repository; all but the first are fresh sources)
 
 Each section is one truth: groups of rows (all, by architecture, by backend, by kind), for each part of the memory
 [n, exact, median, 95th percentile, largest relative error], and the worst rows by name. Errors have four digits.
@@ -22,6 +23,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "src"), str(ROOT)]
 TARGET = ROOT / "src" / "gyakusan" / "catalog" / "data" / "accuracy.json"
 TRUTH = ROOT / "tests" / "truth"
+FRESH_DATE = "2026-11"
+"""Month in which the fresh sources were gathered."""
 SHOWN = 5
 """Worst rows that are named for each section."""
 
@@ -270,15 +273,18 @@ def _section(
     }
 
 
-def speed(path: Path) -> Section:
+def speed(paths: Sequence[Path]) -> Section:
     """Predicted speeds against published measurements, by fits that never saw the device, or the architecture, of a row."""
     from benchmarks import speed_accuracy
 
-    found = {left: speed_accuracy.report(path, left) for left in ("device", "architecture")}
+    found = {left: speed_accuracy.report(paths, left) for left in ("source", "device", "architecture")}
     one = found["device"]
     by = {left: [_rounded(s) for s in report["slices"]] for left, report in found.items()}
     usual = [_rounded(s) for s in one["usual_rule"]]
-    return {"rows": one["rows"], "resolved_share": one["resolved_share"], "left_out": by, "usual_rule": usual}
+    newest = found["source"]["fresh"]
+    fresh = {"date": FRESH_DATE, **{k: [_rounded(s) for s in newest[k]] for k in ("slices", "usual_rule")}}
+    about = {"rows": one["rows"], "resolved_share": one["resolved_share"]}
+    return {**about, "left_out": by, "usual_rule": usual, "fresh": fresh}
 
 
 def _rounded(found: Mapping[str, Any]) -> dict[str, Any]:
@@ -325,7 +331,7 @@ def _folded(text: str, depth: int) -> str:
 def main(arguments: Sequence[str]) -> int:
     """Write, or check."""
     old = json.loads(TARGET.read_text("utf-8")) if TARGET.is_file() else {"speed": None}
-    measured = Path(arguments[arguments.index("--measured") + 1]) if "--measured" in arguments else None
+    measured = [Path(a) for a in arguments[arguments.index("--measured") + 1 :]] if "--measured" in arguments else []
     new = {"memory": memory(), "speed": speed(measured) if measured else old["speed"]}
     if "--check" not in arguments:
         TARGET.write_text(encoded(new), "utf-8")

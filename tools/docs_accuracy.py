@@ -6,7 +6,17 @@ from collections.abc import Callable, Iterator, Sequence
 
 from gyakusan.catalog import accuracy
 from gyakusan.catalog.accuracy import Figures, Group, Section
-from gyakusan.show.accuracy import LABEL_TEXTS, PART_TEXTS, SECTION_TEXTS, SPEED_NOTES, SPEED_TEXTS, percent, speed_rows
+from gyakusan.show.accuracy import (
+    FRESH_TEXTS,
+    LABEL_TEXTS,
+    PART_TEXTS,
+    SECTION_TEXTS,
+    SPEED_NOTES,
+    SPEED_TEXTS,
+    fresh_rows,
+    percent,
+    speed_rows,
+)
 from gyakusan.text import Language, tell
 
 ALLOCATOR = ("one_device", "architectures")
@@ -18,9 +28,12 @@ HEADS = ("part", "compared", "exact", "median", "p95", "max")
 
 
 def parts(rest: str, language: Language, translated: Translate, table: Table) -> str:
-    """rest: "line" for one sentence, "speed", "methods", identifiers of sections, or "" for all of them."""
+    """rest: "line" for one sentence, "speed", "fresh", "methods", identifiers of sections, or "" for all of them."""
     if rest == "speed":
         return _speed(language, translated, table)
+    if rest == "fresh":
+        heads = [tell(h, language) for h in FRESH_TEXTS]
+        return table(heads, fresh_rows((accuracy.speed() or {})["fresh"]))
     if rest == "methods":
         return _methods(language, translated, table)
     sections = {s.id: s for s in accuracy.memory()}

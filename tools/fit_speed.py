@@ -1,9 +1,9 @@
 """Fit the constants of speed to published measurements and write catalog/data/speed_constants.json.
 
-    python tools/fit_speed.py MEASURED.csv.gz [--out FILE] [--rejected FILE] [--no-intervals]
+    python tools/fit_speed.py MEASURED.csv.gz ... [--out FILE] [--rejected FILE] [--no-intervals]
 
 Names are resolved to the catalogue; rows that physics or their own flags forbid are rejected and listed; intervals come
-from predictions that left out cells, architectures or devices. The measurements themselves are not part of the project:
+from predictions that left out sources, architectures or devices. The measurements themselves are not part of the project:
 only rows whose licence allows it are in catalog/data/measurements.json.gz (tools/measurements.py).
 """
 
@@ -27,12 +27,12 @@ OUT = Path(__file__).parents[1] / "src" / "gyakusan" / "catalog" / "data" / "spe
 def main() -> None:
     """Read, fit, leave out, write."""
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    asked.add_argument("measured", type=Path)
+    asked.add_argument("measured", type=Path, nargs="+")
     asked.add_argument("--out", type=Path, default=OUT)
     asked.add_argument("--rejected", type=Path, help="write the list of rejected rows there")
     asked.add_argument("--no-intervals", action="store_true", help="keep the intervals of the file that is there")
     said = asked.parse_args()
-    table = rows.table(rows.read(said.measured))
+    table = rows.table([row for path in said.measured for row in rows.read(path)])
     print(f"{table.rows} rows, {table.share:.1%} resolved, {len(table.observations)} observations")
     if said.rejected:
         said.rejected.write_text(rows.dump(table), "utf-8")
@@ -47,31 +47,24 @@ def main() -> None:
             "families": sorted({o.subject.chip.family for o in seen}),
             "models": sorted({o.subject.model for o in seen}),
         },
-        "intervals": old.get("intervals", {}) if said.no_intervals else _intervals(seen),
+        "intervals": old.get("intervals", {}) if said.no_intervals else judge.calibrated(seen),
         "constants": fit.write((fits.prefill, fits.decode)),
     }
     said.out.write_text(json.dumps(found, indent=1, sort_keys=False) + "\n", "utf-8")
     print(f"{said.out}: {said.out.stat().st_size} bytes")
 
 
-def _intervals(seen: list[rows.Observation]) -> dict[str, Any]:
-    out: dict[str, Any] = {}
-    for left, (_, key) in judge.GROUPS.items():
-        out |= judge.intervals(seen, left, *judge.left_out(seen, key))
-    return out
-
-
-def _provenance(path: Path, table: rows.Table, seen: list[rows.Observation]) -> dict[str, Any]:
+def _provenance(paths: list[Path], table: rows.Table, seen: list[rows.Observation]) -> dict[str, Any]:
     return {
-        "measurements": path.name,
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "measurements": [path.name for path in paths],
+        "sha256": hashlib.sha256(b"".join(path.read_bytes() for path in paths)).hexdigest(),
         "rows": table.rows,
         "resolved": round(table.share, 4),
         "observations": len(seen),
         "sources": dict(Counter(o.source for o in seen).most_common()),
         "rejected": dict(_reasons(table).most_common()),
         "tool": "tools/fit_speed.py",
-        "checked": "2026-11-23",
+        "checked": "2026-11-29",
     }
 
 

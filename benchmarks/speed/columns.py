@@ -13,19 +13,22 @@ from msgspec import structs
 
 from benchmarks.speed.observation import Observation
 from benchmarks.speed.resolve import SERVERS
-from gyakusan.catalog.speed_constants import Situation, device_rates, labels
+from gyakusan.catalog.speed_constants import Situation, device_rates, labels, together
 from gyakusan.core.arrays import Array
 from gyakusan.core.records import field_names
 from gyakusan.core.roofline import DeviceRates, ModelDemand
 
 T = TypeVar("T")
+SOURCE = "source"
+"""Level of what one campaign has of its own (builds, flags, cooling): fitted, so that devices don't take it for theirs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
     """One entry for each observation. log: of the measured seconds; weight: of its square error; labels: by level;
 
-    server: True where prompts are computed between the steps of others; cells: number of the cell of each entry.
+    server: True where prompts are computed between the steps of others; cells: number of the cell of each entry;
+    started: True where a prompt was timed from the request to the first token; together: of the constants [tokens].
     """
 
     observations: Sequence[Observation]
@@ -42,6 +45,8 @@ class Columns:
     server: Array
     absorbed: Array
     cells: Array
+    started: Array
+    together: Array
 
     def __len__(self) -> int:
         return len(self.log)
@@ -60,6 +65,7 @@ def situation(seen: Observation) -> Situation:
         link=s.chip.link,
         style=seen.style,
         build=build(seen.backend),
+        era=seen.era,
     )
 
 
@@ -102,11 +108,23 @@ def columns(observations: Sequence[Observation]) -> Columns:
         attention=np.array(attention, float),
         log=np.log([o.seconds for o in seen]),
         weight=weights(codes, [o.source for o in seen]),
-        labels={level: np.array([n.get(level, "") for n in named]) for level in named[0]} if named else {},
+        labels=_levels(named, seen),
         server=np.array([o.subject.engine in SERVERS and o.users > 1 and o.prompt > 0 for o in seen]),
         absorbed=absorbed,
         cells=codes,
+        started=np.array([o.kind == "ttft" or o.subject.engine in SERVERS for o in seen]),
+        together=np.array([together(o.subject.engine) for o in seen]),
     )
+
+
+def _levels(named: Sequence[dict[str, str]], seen: Sequence[Observation]) -> dict[str, Array]:
+    """Labels by level; the source, whose own habits are fitted and never kept, is one of them."""
+    if not named:
+        return {}
+    return {
+        **{level: np.array([n.get(level, "") for n in named]) for level in named[0]},
+        SOURCE: np.array([o.source for o in seen]),
+    }
 
 
 def _demand(seen: Sequence[Observation]) -> ModelDemand:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.speed.columns import Array, Columns
+from benchmarks.speed.columns import SOURCE, Array, Columns
 from gyakusan.core.roofline import SpeedConstants, decode_step, first_token, later_token, prefill_time
 
 NOISE = 0.12
@@ -40,20 +40,26 @@ DECODE: Spec = {
             "device": 0.07,
             "model": 0.05,
             "model api": 0.05,
+            "era": 0.08,
+            SOURCE: 0.08,
         },
     ),
     "cache": (0.63, 0.4, {"backend": 0.4, "family": 0.2, "build": 0.3}),
-    "state": (0.25, 0.5, {"backend": 0.5}),
+    "state": (0.25, 0.5, {"backend": 0.5, "engine family": 0.4}),
     "compute": (0.1, 0.3, {"engine quant": 0.4, "api": 0.1, "family": 0.3, "device": 0.3}),
     "attend": (0.08, 0.7, {"backend": 0.6}),
-    "layer": (4e-05, 0.2, {"api": 0.2, "engine": 0.2, "family": 0.25, "device": 0.3}),
-    "expert": (4e-05, 0.7, {"engine": 0.1, "api": 0.1}),
-    "hybrid": (8e-06, 0.7, {"engine": 0.3, "api": 0.3}),
+    "layer": (
+        4e-05,
+        0.2,
+        {"api": 0.2, "engine": 0.2, "family": 0.25, "device": 0.3, "engine family": 0.2, "era": 0.2, SOURCE: 0.15},
+    ),
+    "expert": (4e-05, 0.7, {"engine": 0.1, "api": 0.1, "family": 0.3, SOURCE: 0.2}),
+    "hybrid": (8e-06, 0.7, {"engine": 0.3, "api": 0.5, "engine family": 1.0, SOURCE: 0.2}),
     "fixed": (0.0002, 0.7, {"engine": 0.5}),
     "sequence": (1.6e-05, 0.8, {"engine": 0.5}),
     "overlap": (0.86, 0.1, {"engine": 0.1}),
-    "few": (0.1, 0.7, {"api": 0.7}),
-    "many": (0.4, 0.7, {"api": 0.5}),
+    "few": (0.1, 0.7, {"api": 0.7, "api quant": 0.4, "era": 0.4, SOURCE: 0.3}),
+    "many": (0.4, 0.7, {"api": 0.5, "api quant": 0.4, "era": 0.4, SOURCE: 0.3}),
     "hop": (8e-06, 0.6, {"link": 0.5, "engine": 0.3}),
     "wire": (2e10, 1, {"link": 1, "family": 0.3}),
     "blend": (0.3, 0.6, {"style": 0.5, "engine": 0.3, "engine style": 0.3}),
@@ -72,16 +78,19 @@ PREFILL: Spec = {
             "model": 0.02,
             "build": 0.15,
             "build model": 0.375,
+            "engine family": 0.3,
+            "era": 0.2,
+            SOURCE: 0.15,
         },
     ),
-    "routed": (0.6, 0.4, {"api": 0.3, "engine": 0.3, "api quant": 0.032}),
+    "routed": (0.6, 0.4, {"api": 0.3, "engine": 0.3, "api quant": 0.032, "family": 0.15}),
     "rows": (60, 0.8, {}),
     "rows_routed": (15, 0.8, {}),
     "stream": (0.57, 0.3, {}),
-    "attention": (0.2, 0.6, {"backend": 0.2, "family": 0.048, "build": 0.4, "build model": 0.08}),
+    "attention": (0.2, 0.6, {"backend": 0.2, "family": 0.048, "build": 0.4, "build model": 0.08, "era": 0.2}),
     "chunk": (0.0001, 0.8, {"backend": 1, "family": 0.3}),
     "bus": (6e10, 1, {"link": 1, "family": 0.4}),
-    "start": (0.004, 1, {"engine": 0.28, "style": 0.2}),
+    "start": (0.02, 1, {"engine": 0.7, "style": 0.2}),
     "queue": (0.2, 0.8, {"style": 0.8, "engine": 0.4, "engine style": 1}),
     "busy": (0.5, 0.8, {"style": 0.5, "engine": 0.16}),
 }
@@ -112,14 +121,14 @@ class Fit:
         self.mean, self.sd = np.array(mean), np.array(sd)
         self.theta = self.mean.copy()
 
-    def places(self, data: Columns) -> dict[str, Array]:
+    def places(self, data: Columns, *, sources: bool = True) -> dict[str, Array]:
         """constant -> matrix of places in theta, one row for each level; the place after the last holds 0."""
         none = len(self.theta)
         out = {}
         for name, levels in self.index.items():
             rows = [np.full(len(data), levels["base"][""])]
             for level, labels in levels.items():
-                if level != "base":
+                if level != "base" and (sources or level != SOURCE):
                     rows.append(np.array([labels.get(v, none) for v in data.labels[level]]))
             out[name] = np.stack(rows)
         return out
@@ -129,9 +138,9 @@ class Fit:
         full = np.append(self.theta if theta is None else theta, 0.0)
         return {name: full[rows].sum(axis=0) for name, rows in places.items()}
 
-    def constants(self, data: Columns) -> dict[str, Array]:
-        """Each constant, for every entry."""
-        return {name: np.exp(log) for name, log in self.values(self.places(data)).items()}
+    def constants(self, data: Columns, *, sources: bool = False) -> dict[str, Array]:
+        """Each constant, for every entry. sources: with what was fitted for its source alone, which a user never is."""
+        return {name: np.exp(log) for name, log in self.values(self.places(data, sources=sources)).items()}
 
 
 Predict = Callable[[Columns, SpeedConstants], Array]
@@ -181,7 +190,7 @@ def _state(
 ) -> tuple[float, Array, Array, dict[str, Array]]:
     """Cost, robust errors, plain predictions (logarithms), constants (logarithms)."""
     logs = fit.values(places, theta)
-    said = np.log(predict(data, SpeedConstants(**{k: np.exp(v) for k, v in logs.items()})))
+    said = np.log(predict(data, constants_of(data, logs)))
     error = (said - data.log) / NOISE
     robust = root * np.sign(error) * np.sqrt(2 * DELTA**2 * (np.sqrt(1 + (error / DELTA) ** 2) - 1))
     prior = (theta - fit.mean) / fit.sd
@@ -204,11 +213,23 @@ def _jacobian(
     out = np.zeros((len(data), len(fit.theta) + 1))
     rows = np.arange(len(data))
     for name, matrix in places.items():
-        moved = {k: np.exp(v + (1e-4 if k == name else 0.0)) for k, v in logs.items()}
-        change = (np.log(predict(data, SpeedConstants(**moved))) - said) / 1e-4 * slope
+        moved = {k: v + (1e-4 if k == name else 0.0) for k, v in logs.items()}
+        change = (np.log(predict(data, constants_of(data, moved))) - said) / 1e-4 * slope
         for place in matrix:
             out[rows, place] = change
     return out[:, :-1]
+
+
+def constants_of(data: Columns, logs: Mapping[str, Array]) -> SpeedConstants:
+    """Constants from their logarithms, with those that are known and not fitted."""
+    return read_first(data, {k: np.exp(v) for k, v in logs.items()})
+
+
+def read_first(data: Columns, values: Mapping[str, Array]) -> SpeedConstants:
+    """Constants from their values; those of engines that read every prompt first are known (prompts_first)."""
+    known = {} if "queue" not in values else {"queue": 1.0, "busy": 0.0}
+    waits = {name: np.where(data.together > 0, one, values[name]) for name, one in known.items()}
+    return SpeedConstants(**{**values, **waits}, together=data.together)
 
 
 def prefill_of(data: Columns, k: SpeedConstants) -> Array:
@@ -220,7 +241,9 @@ def prompter(step: Array) -> Predict:
     """Prefill and first-token observations (with one user both are the same), steps taken from another fit."""
 
     def predict(data: Columns, k: SpeedConstants) -> Array:
-        return first_token(prefill_of(data, k), data.users, step, data.answer, k)
+        prompt = prefill_of(data, k)
+        first = first_token(prompt, data.users, step, data.answer, k, data.prompt)
+        return np.where(data.started, first, prompt)
 
     return predict
 
@@ -243,7 +266,7 @@ def write(fits: tuple[Fit, ...], least: float = 0.004) -> dict[str, Any]:
         for name, levels in fit.index.items():
             kept: dict[str, dict[str, float]] = {}
             for level, labels in levels.items():
-                if level == "base":
+                if level in ("base", SOURCE):
                     continue
                 found = {
                     k: round(float(np.exp(fit.theta[i])), 4) for k, i in labels.items() if abs(fit.theta[i]) > least

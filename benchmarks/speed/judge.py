@@ -10,13 +10,16 @@ from typing import Any
 import numpy as np
 
 from benchmarks.speed import fit as fitting
+from benchmarks.speed import gains
 from benchmarks.speed.columns import Array, Columns, columns, merged
 from benchmarks.speed.fit import DECODE, PREFILL, Fit
 from benchmarks.speed.observation import Observation
-from gyakusan.catalog.speed_constants import Evidence, interval_slices
+from gyakusan.catalog.speed_constants import Evidence, interval_slices, slice_of
 from gyakusan.core.roofline import SpeedConstants, closed_loop, decode_step, first_token, later_token
 
 ROUNDS = 2
+LEFT_STEPS = 40
+"""Steps of a fit that leaves something out: those after it move predictions by less than one percent."""
 UNUSED = ("localscore",)
 """Sources that no fit and no slice uses: their own spread on one card is a factor of 1.4 to 3."""
 
@@ -53,7 +56,7 @@ def predict(fits: Fits, observations: Sequence[Observation]) -> Array:
     if not observations:
         return np.array([])
     data = columns(observations)
-    k = SpeedConstants(**fits.prefill.constants(data), **fits.decode.constants(data))
+    k = fitting.read_first(data, {**fits.prefill.constants(data), **fits.decode.constants(data)})
     return seconds(data, k)
 
 
@@ -64,8 +67,10 @@ def seconds(data: Columns, k: SpeedConstants) -> Array:
     step = decode_step(data.demand, data.users, data.device, k).time
     each = np.where(data.server, later_token(step, prompt, data.users, data.answer, k), step)
     whole = 1 / closed_loop(step, prompt, data.users, data.answer)
-    first = first_token(prompt, data.users, step, data.answer, k)
-    return np.select([kind == "decode", kind == "prefill", kind == "ttft"], [each, prompt, first], whole)
+    first = first_token(prompt, data.users, step, data.answer, k, data.prompt)
+    alone = np.where(data.started, prompt + k.start, prompt)
+    kinds = [kind == name for name in ("decode", "prefill", "ttft", "gain")]
+    return np.select(kinds, [each, alone, first, gains.predicted(data, k)], whole)
 
 
 def left_out(
@@ -86,7 +91,7 @@ def left_out(
     for number in range(folds):
         test = [o for o, p in zip(observations, place, strict=True) if p == number]
         train = [o for o, p in zip(observations, place, strict=True) if p != number]
-        out[place == number] = predict(fit_all(train, steps=100), test)
+        out[place == number] = predict(fit_all(train, steps=LEFT_STEPS), test)
     return out, place
 
 
@@ -126,35 +131,81 @@ def summary(name: str, found: Sequence[Cell]) -> dict[str, Any]:
 
 def group(o: Observation) -> str:
     """The slice of an observation, without its engine."""
-    if o.kind != "decode":
-        return o.kind
-    return "decode single" if o.users <= 1 else "decode many"
+    return slice_of(o.kind, o.users)
 
 
-GROUPS: dict[str, tuple[Evidence, Callable[[Observation], Any]]] = {
-    "cell": ("model", lambda o: o.cell),
-    "architecture": ("device", lambda o: o.subject.model),
-    "device": ("nothing", lambda o: o.subject.chip.name),
+GROUPS: dict[str, Callable[[Observation], Any]] = {
+    "source": lambda o: o.source,
+    "cell": lambda o: o.cell,
+    "architecture": lambda o: o.subject.model,
+    "device": lambda o: o.subject.chip.name,
 }
-"""What is left out -> what a prediction then still knows, and the group of an observation."""
+"""What is left out -> the group of an observation."""
+LEFT: dict[str, Evidence] = {"source": "model", "architecture": "device", "device": "nothing"}
+"""What is left out for the intervals -> whose intervals: what somebody else measures of a known device and model is
+another source, never a row of one that was fitted."""
+LARGEST = 0.08
+"""Share of all observations beyond which a source says nothing of what a new one brings: the fit without it is not the
+fit that is shipped."""
 LEAST, GROUPED = 12, 6
 """Cells, and groups that were left out together, that a slice needs for an interval of its own."""
 NOMINAL = 0.8
 
 
-def factor(errors: Array, cells: Array, groups: Array) -> tuple[float, int]:
+def factor(errors: Array, cells: Array, groups: Array, *, finite: bool = True) -> tuple[float, int]:
     """The factor that covers NOMINAL of the cells' errors, each cell counting once; and their number.
 
-    Split conformal. What comes next is another group (device, architecture), so that groups are counted, not cells.
+    Split conformal. What comes next is another group (source, device, architecture), so that groups are counted, not
+    cells, and a group of many cells weighs as the root of their number. finite: as much more as split conformal asks of
+    few groups; without it the factor is the errors' own quantile, which is what new sources were seen to need.
     """
     _, place = np.unique(cells, return_inverse=True)
-    number = len(np.unique(groups))
+    names, member = np.unique(groups, return_inverse=True)
+    number = len(names)
     weight = 1 / np.bincount(place)[place]
+    weight = weight * np.bincount(member, weight)[member] ** -0.5
     order = np.argsort(errors)
     reached = np.cumsum(weight[order]) / weight.sum()
-    level = min(1.0, NOMINAL * (number + 1) / number)
+    level = min(1.0, NOMINAL * (number + 1) / number) if finite else NOMINAL
     last = min(int(np.searchsorted(reached, level)), len(errors) - 1)
     return float(np.exp(errors[order][last])), int(place.max()) + 1
+
+
+def evidence_left(observations: Sequence[Observation], fold: Array) -> list[Evidence]:
+    """What was still known of each observation when its fold was left out: its device and its model, one, or none.
+
+    Without its engine nothing is known.
+    """
+    out: list[Evidence] = ["nothing"] * len(observations)
+    for number in np.unique(fold):
+        rest = [o.subject for o, f in zip(observations, fold, strict=True) if f != number]
+        names, models, engines = {s.chip.name for s in rest}, {s.model for s in rest}, {s.engine for s in rest}
+        for i in np.flatnonzero(fold == number):
+            s = observations[i].subject
+            if s.chip.name in names and s.engine in engines:
+                out[i] = "model" if s.model in models else "device"
+    return out
+
+
+def calibrated(observations: Sequence[Observation]) -> dict[str, Any]:
+    """The intervals of every slice. Less known is never surer: a class is at least as wide as the one that knows more."""
+    out: dict[str, Any] = {}
+    for left, evidence in LEFT.items():
+        found = intervals(observations, left, *left_out(observations, GROUPS[left]))
+        for name, one in found.items():
+            if f", {evidence}" in name:
+                out[name] = {**one, "factor": max(one["factor"], _surer(name, evidence, out))}
+    return out
+
+
+def _surer(name: str, evidence: Evidence, out: dict[str, Any]) -> float:
+    """The factor of the class that knows more, of the same engine or else of all; 1 for the class that knows most."""
+    names = tuple(LEFT.values())
+    if evidence == names[0]:
+        return 1.0
+    before = names[names.index(evidence) - 1]
+    same, every = name.replace(f", {evidence}", f", {before}"), f"{name.partition(',')[0]}, {before}"
+    return float(next((out[n]["factor"] for n in (same, every) if n in out), 1.0))
 
 
 def intervals(observations: Sequence[Observation], left: str, predicted: Array, fold: Array) -> dict[str, Any]:
@@ -162,32 +213,35 @@ def intervals(observations: Sequence[Observation], left: str, predicted: Array, 
 
     Coverage is measured crosswise: each fold with the factor that the other folds give.
     """
-    known, key = GROUPS[left]
+    key, known = GROUPS[left], evidence_left(observations, fold)
     error = np.abs(np.log([o.seconds for o in observations]) - np.log(predicted))
     numbers = {c: i for i, c in enumerate(dict.fromkeys((o.kind, o.cell) for o in observations))}
     cell = np.array([numbers[o.kind, o.cell] for o in observations])
     names = {g: i for i, g in enumerate(dict.fromkeys(key(o) for o in observations))}
     group_of = np.array([names[key(o)] for o in observations])
     places: dict[str, list[int]] = defaultdict(list)
+    whole = np.bincount(group_of)[group_of] > LARGEST * len(observations) if left == "source" else np.zeros(len(error))
     for i, o in enumerate(observations):
-        for name in interval_slices(o.kind, o.subject.engine, o.users, known):
+        if whole[i]:
+            continue
+        for name in interval_slices(o.kind, o.subject.engine, o.users, known[i])[:2]:
             places[name].append(i)
     out = {}
     for name, found in sorted(places.items()):
         at = np.array(found)
-        value, cells_ = factor(error[at], cell[at], group_of[at])
+        value, cells_ = factor(error[at], cell[at], group_of[at], finite=left != "source")
         if cells_ >= LEAST and len(np.unique(group_of[at])) >= GROUPED:
-            coverage = _crossed(error[at], cell[at], group_of[at], fold[at])
+            coverage = _crossed(error[at], cell[at], group_of[at], fold[at], finite=left != "source")
             out[name] = {"factor": round(value, 3), "coverage": round(coverage, 3), "n": cells_}
     return out
 
 
-def _crossed(error: Array, cell: Array, groups: Array, fold: Array) -> float:
+def _crossed(error: Array, cell: Array, groups: Array, fold: Array, *, finite: bool) -> float:
     """Share of the cells that are covered when their own fold gave nothing to the factor."""
     inside = np.zeros(len(error))
     for number in np.unique(fold):
         rest = fold != number
         if rest.any():
-            inside[~rest] = error[~rest] <= np.log(factor(error[rest], cell[rest], groups[rest])[0])
+            inside[~rest] = error[~rest] <= np.log(factor(error[rest], cell[rest], groups[rest], finite=finite)[0])
     index = np.unique(cell, return_inverse=True)[1]
     return float(np.mean(np.bincount(index, inside) / np.bincount(index)))

@@ -16,6 +16,8 @@ _SPECULATIVE = re.compile(
 )
 _HARMLESS = re.compile(r"spec-none|no-spec|spec_none|without speculat|no draft|no mtp", re.IGNORECASE)
 
+SPECULATIVE = "speculative decoding"
+"""Reason of rows whose drafts were checked: of them only the gain counts."""
 _BOARD = re.compile(r"^(raspberry )?pi (cm)?\d|^hifive|^radxa", re.IGNORECASE)
 
 
@@ -23,8 +25,10 @@ def by_flags(row: Row, what: Subject) -> str | None:
     """Why a row says itself that it cannot be used, else None."""
     source, said = row["source_id"], f"{row['flags']} {row['notes']}"
     names = f"{row['model']} {row['hf_id']} {row['quant']}"
-    if row["spec_decode"] == "1" or _SPECULATIVE.search(_HARMLESS.sub("", said)) or _SPECULATIVE.search(names):
-        return "speculative decoding"
+    if _speculates(row, said, names):
+        return SPECULATIVE
+    if number(row, "concurrency") and (number(row, "concurrency") or 0) > float(flags(row).get("slots") or 1e9):
+        return "more users offered than slots"
     if what.engine == "ollama" and "mlx" in row["model"]:
         return "speculative decoding (Ollama's -mlx tags draft)"
     if what.api == "cpu" or (number(row, "n_gpu") == 0):
@@ -37,6 +41,8 @@ def by_flags(row: Row, what: Subject) -> str | None:
         return "partly on the CPU"
     if "open loop" in said or "bench serve ShareGPT rate" in said:
         return "open loop: the number of users is not told"
+    if source == "localmaxxing" and what.engine in SERVERS and (number(row, "n_prompt") or 0) > 4096:
+        return "the time of its long prompt is in the rate of its answer"
     if source == "gpustack-lab":
         users, tpot = number(row, "concurrency"), number(row, "tpot_ms") or 0
         if users is None or users > 64:
@@ -58,6 +64,14 @@ def by_flags(row: Row, what: Subject) -> str | None:
     if what.engine == "hipfire":
         return "an engine with formats of its own"
     return None
+
+
+def _speculates(row: Row, said: str, names: str) -> bool:
+    """True if drafts were checked: as the row says in so many words, else by what it mentions."""
+    if str(flags(row).get("mtp_n", "")) == "0" and row["spec_decode"] in ("", "0"):
+        return False
+    found = row["spec_decode"] not in ("", "0") or _SPECULATIVE.search(_HARMLESS.sub("", said))
+    return bool(found or _SPECULATIVE.search(names))
 
 
 def _little(row: Row) -> float:

@@ -11,8 +11,9 @@ from benchmarks.speed.resolve import Subject
 class Observation:
     """One measured time, or one rate.
 
-    kind: decode, prefill, ttft or throughput
-    seconds: measured; of throughput the time for each output token of all users together [s]
+    kind: decode, prefill, ttft, throughput or gain
+    seconds: measured; of throughput the time for each output token of all users together [s];
+        of gain the time with drafts over that without
     source: campaign that published it
     subject: model, quantisation, device and engine
     users: at one replica
@@ -28,6 +29,9 @@ class Observation:
     cache: bytes of one cached value [B]
     row: its number in the file
     backend: as written there
+    era: "2025" for builds before 2026, else ""
+    drafts: tokens drafted for each step
+    accepted: share of them that was accepted, nan = not told
     """
 
     kind: str
@@ -47,6 +51,9 @@ class Observation:
     cache: float
     row: int
     backend: str
+    era: str = ""
+    drafts: float = 0.0
+    accepted: float = float("nan")
 
     @property
     def cell(self) -> tuple[str, ...]:

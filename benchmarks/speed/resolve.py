@@ -74,7 +74,8 @@ def chip(row: Row) -> Chip | None:
     text = row["hardware"]
     memory = (number(row, "vram_gb") or 0) * GIB or None
     inner = re.search(r"\(([^)]*(?:nvidia|rx |pro w|arc|radeon|rtx|m\d ultra)[^)]*)\)", text, re.IGNORECASE)
-    for name in (inner[1], text) if inner else (text,):
+    bare = text.partition(" (")[0]
+    for name in (inner[1], text, bare) if inner else (text, bare):
         found = chips.find(name, memory)
         if found is not None:
             return found

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.speed.junk import by_flags, by_physics, suspect
+from benchmarks.speed.gains import gains, twins
+from benchmarks.speed.junk import SPECULATIVE, by_flags, by_physics, suspect
 from benchmarks.speed.observation import Observation
 from benchmarks.speed.resolve import SERVERS, Row, Subject, flags, number, subject
 from gyakusan.core.traffic import cache_value_bytes
@@ -28,7 +29,9 @@ LENGTHS = {"localscore": 1000.0}
 SHORTEST = 128
 """A shorter prompt times the start, not the prompt. [tokens]"""
 STEADY = ("aiconfigurator-silicon", "gpustack-lab", "4x3090", "hogeheer-strixhalo")
-"""Load generators that keep users busy; others start all users together."""
+"""Load generators that keep users busy and don't say so in their rows; others start all users together."""
+UNTOLD = ("localmaxxing", "llmfit-community")
+"""Sources whose first tokens belong to prompts of another length than the row names."""
 
 
 @dataclass(slots=True)
@@ -94,6 +97,8 @@ def read(path: Path) -> list[Row]:
 def table(rows: Iterable[Row]) -> Table:
     """Every observation of the rows, junk rejected and counted."""
     out, impossible = Table(), []
+    rows = list(rows)
+    without = twins(rows)
     for index, row in enumerate(rows):
         out.rows += 1
         found = subject(row)
@@ -104,6 +109,8 @@ def table(rows: Iterable[Row]) -> Table:
         reason = by_flags(row, found)
         if reason:
             out.rejected[reason, _label(row)] += 1
+            if reason == SPECULATIVE:
+                out.observations += gains(row, _about(row, found, index), without)
             continue
         for seen in observations(row, found, index):
             reason = by_physics(seen)
@@ -123,7 +130,9 @@ def observations(row: Row, what: Subject, index: int) -> Iterator[Observation]:
     """What one row timed."""
     about = _about(row, what, index)
     source, bench = row["source_id"], _bench(row, what)
-    server = what.engine in SERVERS
+    if flags(row).get("rows_per_step"):
+        yield from _rows_of_one(row, about)
+        return
     each = _each(row, source, about.users)
     if each and not (bench and about.answer < 32) and not (source == "localmaxxing" and about.users > 1):
         apart = bench or row["tg_tps_scope"] == "aggregate"
@@ -131,7 +140,7 @@ def observations(row: Row, what: Subject, index: int) -> Iterator[Observation]:
     speed, length = number(row, "pp_tps"), LENGTHS.get(source, number(row, "n_prompt") or 0.0)
     if speed and length >= SHORTEST and about.users == 1 and source != "4x3090":
         yield replace(about, kind="prefill", seconds=length / speed, prompt=length)
-    told = server and (number(row, "n_prompt") or 0) >= 64 and source not in ("localmaxxing", "llmfit-community")
+    told = (number(row, "n_prompt") or 0) >= 64 and source not in UNTOLD
     first, whole = number(row, "ttft_ms"), number(row, "total_out_tps")
     if told and first:
         yield replace(about, kind="ttft", seconds=first / 1000)
@@ -139,11 +148,20 @@ def observations(row: Row, what: Subject, index: int) -> Iterator[Observation]:
         yield replace(about, kind="throughput", seconds=about.replicas / whole)
 
 
+def _rows_of_one(row: Row, about: Observation) -> Iterator[Observation]:
+    """A prompt in pieces of a few rows times decode steps of as many rows, which read the cache of one conversation."""
+    count, speed = float(flags(row)["rows_per_step"]), number(row, "pp_tps")
+    if speed:
+        context = about.prompt / 2 / count
+        yield replace(about, kind="decode", seconds=count / speed, users=count, context=context, prompt=0.0)
+
+
 def _about(row: Row, what: Subject, index: int) -> Observation:
     """An observation without its figure."""
     said, source = flags(row), row["source_id"]
     devices = max(1.0, number(row, "n_gpu") or 1)
-    parallel = _parallel(said, devices) if what.engine in SERVERS else 1.0
+    shared = what.engine in SERVERS or said.get("split") == "tensor"
+    parallel = _parallel(said, devices) if shared else 1.0
     alone = what.engine not in SERVERS or source == "aiconfigurator-silicon"
     replicas = 1.0 if alone else max(1.0, devices // parallel)
     answer = number(row, "n_gen") or 200.0
@@ -161,11 +179,26 @@ def _about(row: Row, what: Subject, index: int) -> Observation:
         parallel=parallel,
         devices=devices,
         replicas=replicas,
-        style="steady" if source in STEADY else "wave",
+        style=_style(row, said),
         cache=_cache(said),
         row=index,
         backend=row["backend"],
+        era=_era(row, what),
     )
+
+
+def _style(row: Row, said: Mapping[str, Any]) -> str:
+    """How users arrive: steady where a load generator keeps them apart, else all together.
+
+    Answers of one length end together, so that users who ask again at once stay together (djangodevreng-spark).
+    """
+    closed = said.get("style") == "closed" or "style=steady" in row["notes"]
+    return "steady" if closed or row["source_id"] in STEADY else "wave"
+
+
+def _era(row: Row, what: Subject) -> str:
+    """ "2025" for what llama.cpp and what is made of it did before 2026, "" later and where nobody says when."""
+    return "2025" if what.engine in ("llama.cpp", "ollama") and "2000" < row["date"] < "2026" else ""
 
 
 def _bench(row: Row, what: Subject) -> bool:
@@ -188,7 +221,7 @@ def _held(row: Row, what: Subject) -> float:
     prompt, source = number(row, "n_prompt"), row["source_id"]
     if "depth=n_prompt" in row["notes"]:
         return prompt or 0.0
-    if _bench(row, what) and source != "xiongjiedai":
+    if _bench(row, what) and source not in ("xiongjiedai", "localmaxxing"):
         return _depth(row)
     return _depth(row) + (prompt if prompt is not None else {"localscore": 1200.0}.get(source, _usual(source)))
 

@@ -10,6 +10,7 @@ from msgspec import structs
 from gyakusan.catalog import chips, measured, speed_names
 from gyakusan.catalog.speed_constants import (
     Situation,
+    bf16_slowdown,
     constants_for,
     evidence_for,
     interval_factor,
@@ -43,12 +44,39 @@ STRANGE = structs.replace(SPARK, family="martian", device="Olympus 1", model="no
         ("RX 7900 XTX", "Radeon RX 7900 XTX"),
         ("3090 24GB", "GeForce RTX 3090"),
         ("RTX 3060 Laptop GPU", "GeForce RTX 3060 Mobile"),
+        ("RTX PRO 6000 Max-Q", "RTX PRO 6000 Blackwell Max-Q"),
+        ("NVIDIA Jetson AGX Thor 128GB", "Jetson AGX Thor 128GB (T5000)"),
+        ("NVIDIA RTX 5000 Ada Generation Laptop GPU", "RTX 5000 Mobile Ada Generation"),
+        ("RTX A1000", "RTX A1000"),
+        ("Intel Arc Pro A40 Graphics", "Arc Pro A40"),
+        ("MI300X", "Radeon Instinct MI300X"),
     ],
 )
 def test_chips_by_many_names(said: str, name: str) -> None:
     found = chips.find(said)
     assert found is not None
     assert found.name == name
+
+
+def test_prompts_of_bf16_conversions_are_emulated_on_apples_first_chips() -> None:
+    """An M1 Max read Qwen3-30B-A3B and Gemma 3 at 0.8 of what Llama 3.1 in FP16 implied (famstack-dev, MIT)."""
+    first = structs.replace(SPARK, engine="mlx", api="metal", family="apple-m1", device="Apple M1 Max", quant="w4")
+    later = structs.replace(first, family="apple-m4")
+    assert bf16_slowdown(structs.replace(first, model="qwen3-30b-a3b")) > 1.5
+    assert bf16_slowdown(first) == 1  # llama3.1-8b
+    assert bf16_slowdown(structs.replace(later, model="qwen3-30b-a3b")) == 1
+
+
+def test_llama_server_reads_every_prompt_first() -> None:
+    ours, vllm = constants_for(SPARK), constants_for(structs.replace(SPARK, engine="vllm", quant="fp8"))
+    assert (ours.queue, ours.busy, ours.together) == (1.0, 0.0, 2048.0)
+    assert vllm.together == 0
+    assert vllm.queue != 1
+
+
+def test_old_builds_have_constants_of_their_own() -> None:
+    old = constants_for(structs.replace(SPARK, era="2025"))
+    assert old.layer > constants_for(SPARK).layer
 
 
 def test_memory_chooses_among_sizes() -> None:

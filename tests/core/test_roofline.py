@@ -85,24 +85,41 @@ def test_longer_pieces_of_a_prompt_read_the_weights_less_often() -> None:
 def test_layers_shared_out_over_devices_work_at_several_pieces_at_once() -> None:
     alone = prefill_time(DENSE, 4096, 512, 0, CARD, K)
     four = prefill_time(DENSE, 4096, 512, 0, structs.replace(CARD, stages=4), K)
-    assert (alone - K.start) / (four - K.start) == pytest.approx(8 * 4 / (8 + 3))
+    assert alone / four == pytest.approx(8 * 4 / (8 + 3))
 
 
 def test_first_tokens_of_users_who_start_together() -> None:
     """A DGX Spark took 1242, 3942 and 6829 ms for 1, 5 and 10 users (djangodevreng/dgx-spark-benchmarks, CC BY 4.0)."""
-    wave = SpeedConstants(queue=1.0, busy=0.0)
+    wave = SpeedConstants(queue=1.0, busy=0.0, start=0.0)
     for users, measured in ((1, 1.242), (5, 3.942), (10, 6.829)):
         assert first_token(1.242, users, 0.0, 256, wave) == pytest.approx(measured, rel=0.07)
 
 
 def test_prompts_in_one_batch_wait_for_each_other() -> None:
     """llama-server on a CPU: 8 prompts of 256 tokens are one batch of 2,048, two groups of 512, and long ones come one by one."""
-    batch = SpeedConstants(queue=1.0, busy=0.0, together=2048)
+    batch = SpeedConstants(queue=1.0, busy=0.0, start=0.0, together=2048)
     waits = [first_token(1.0, 8, 0.0, 256, batch, prompt) for prompt in (64, 256, 512, 2048, 10_000)]
     assert waits == pytest.approx([8.0, 8.0, 6.0, 4.5, 4.5])
     assert first_token(1.0, 1, 0.0, 256, batch, 64) == 1.0
     assert first_token(1.0, 8, 0.0, 256, batch) == 4.5  # a length that is not known
     assert first_token(1.0, 8, 0.0, 256, structs.replace(batch, together=0.0), 64) == 4.5
+
+
+@pytest.mark.parametrize(
+    ("alone", "measured"),
+    [(0.40, {4: 1.47, 8: 2.96, 16: 6.37}), (0.16, {4: 0.62, 8: 1.18, 16: 2.43})],
+)
+def test_llama_servers_first_tokens_come_when_all_prompts_are_read(alone: float, measured: dict[int, float]) -> None:
+    """An RTX 3090, 198 tokens each, all at once: Qwen3.8-27B and Qwen3.6-35B-A3B (insiderllm-bench-results, CC BY 4.0)."""
+    batch = SpeedConstants(queue=1.0, busy=0.0, start=0.05, together=2048)
+    for users, seconds in measured.items():
+        assert first_token(alone - 0.05, users, 0.0, 200, batch, 198) == pytest.approx(seconds, rel=0.18)
+
+
+def test_a_start_is_no_part_of_what_llama_bench_times() -> None:
+    """Twice the prompt takes twice the time of whole chunks: nothing is there that a server adds (RTX 5090, pp512 and pp2048)."""
+    one, four = (prefill_time(DENSE, n, 512, 0, CARD, structs.replace(K, start=0.1)) for n in (512, 2048))
+    assert four / one == pytest.approx(4)
 
 
 def test_a_prompt_is_felt_in_the_tokens_of_others() -> None:

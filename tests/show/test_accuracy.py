@@ -37,7 +37,9 @@ SPEED = {
     "left_out": {
         "device": [ONE, {**ONE, "slice": "ttft"}],
         "architecture": [{**ONE, "median": 0.05, "coverage80": 0.79}],
+        "source": [{**ONE, "median": 0.11}],
     },
+    "fresh": {"date": "2026-11-29", "slices": [{**ONE, "median": 0.1}], "usual_rule": []},
     "usual_rule": [{**ONE, "median": 0.24, "within30": 0.63}],
 }
 
@@ -80,7 +82,10 @@ def test_speed() -> None:
     text = text_of(*shown.speed(SPEED))
     assert "1,200 published measurements; each is predicted by a fit that did not use it" in text
     single, first = (next(line for line in text.splitlines() if line.startswith(n)) for n in ("decode single", "ttft"))
-    assert " ".join(single.split()) == "decode single 30 8.00 % (93%, 82%) 5.00 % (93%, 79%) 24.0 % (63%)"
+    assert (
+        " ".join(single.split())
+        == "decode single 30 11.0 % (93%, 82%) 8.00 % (93%, 82%) 5.00 % (93%, 79%) 24.0 % (63%)"
+    )
     assert first.split()[-2:] == ["-", "-"]
 
 

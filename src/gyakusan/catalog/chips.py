@@ -78,7 +78,15 @@ def find(text: str, memory: float | None = None) -> Chip | None:
         if every:
             wanted = memory if memory and size is None else (size or 0) * GIB
             return min(every, key=lambda c: abs(c.memory - wanted)) if wanted else every[0]
-    return None
+    return _of_record(text)
+
+
+def _of_record(text: str) -> Chip | None:
+    """Return the chip that the catalogue's record of a device names, where its own name is spelled otherwise."""
+    from gyakusan.catalog.devices import entry_of, knows
+
+    named = entry_of(text).fields().get("chip") if knows(text) else None
+    return next((c for c in _chips(parse_device_name(str(named)).key) if c.name == named), None) if named else None
 
 
 def chips() -> tuple[Chip, ...]:
@@ -109,8 +117,8 @@ _WORDS: tuple[tuple[str, str, str], ...] = (
     ("a100", r"a100.*40 ?g.*pcie|a100.*pcie.*40 ?g", "A100 PCIe 40 GB"),
     ("a100", r"a100.*40 ?g", "A100 SXM4 40 GB"),
     ("a100", r"a100.*pcie", "A100 PCIe 80 GB"),
-    ("a100", r"\ba100", "A100 SXM4 80 GB"),
-    ("a40", r"\ba40\b", "A40 PCIe"),
+    ("a100", r"\ba100(?!\d)", "A100 SXM4 80 GB"),
+    ("a40", r"(?<!arc pro )\ba40\b", "A40 PCIe"),
     ("a30", r"\ba30\b", "A30 PCIe"),
     ("a10", r"\ba10g?\b", "A10 PCIe"),
     ("780m", r"780m", "Radeon 780M"),
@@ -122,6 +130,8 @@ _WORDS: tuple[tuple[str, str, str], ...] = (
     ("140t", r"140t", "Arc 140T"),
     ("iris", r"iris xe", "Iris Xe Graphics"),
     ("910b", r"910b", "Ascend 910B"),
+    ("mi300x", r"mi300x", "Radeon Instinct MI300X"),
+    ("orin", r"agx orin.*32", "Jetson AGX Orin 32GB"),
     ("orin", r"agx orin", "Jetson AGX Orin 64GB"),
     ("blackwell", r"pro 6000 blackwell workstation", "RTX PRO 6000 Blackwell"),
 )

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from gyakusan.catalog import cpu
 from gyakusan.catalog.chips import Chip
 from gyakusan.catalog.places import DATA
 from gyakusan.core.arrays import IntArray, Number
@@ -27,6 +28,24 @@ SEPARATE_INTEGER_UNITS = ("volta", "turing", "ampere-dc")
 
 Before and after them 128 units did either.
 """
+EMULATED_BF16 = ("apple-m1", "apple-m2")
+"""Families of Apple's chips whose arithmetic has no BF16 of its own (Metal Shading Language 3.1 brings the type; the
+units came with M3)."""
+BF16_SLOWDOWN = 1.6
+"""How much longer MLX computes a prompt in BF16 than in FP16 on them: an M1 Max reads prompts of conversions in FP16 at
+1.2 of what the constants say, of those in BF16 at 0.8 (famstack-dev/local-llm-bench, MIT)."""
+FP16_CONVERSIONS = (
+    "llama2",
+    "llama3",
+    "mistral-7b",
+    "mixtral",
+    "qwen2",
+    "phi3",
+    "gemma2",
+    "codellama",
+    "deepseek-coder",
+)
+"""Models whose usual MLX conversions are older than mlx-lm's habit to keep the checkpoint's BF16."""
 Evidence = Literal["model", "device", "nothing"]
 """model: device and model were measured; device: only the device was; nothing: the device is new."""
 
@@ -54,6 +73,7 @@ class Situation(Struct, frozen=True):
     link: how several chips are connected: nvlink, pcie or unified
     style: how users arrive: wave (together) or steady
     build: of llama.cpp, "" = the usual one
+    era: "2025" for llama.cpp and Ollama as they were before 2026, "" = newer
     """
 
     engine: str
@@ -65,6 +85,7 @@ class Situation(Struct, frozen=True):
     link: str = "pcie"
     style: str = "steady"
     build: str = ""
+    era: str = ""
 
     @property
     def server(self) -> bool:
@@ -105,6 +126,8 @@ LEVELS: Mapping[str, tuple[str, ...]] = {
     "link": ("link",),
     "style": ("style",),
     "engine style": ("engine", "style"),
+    "engine family": ("engine", "family"),
+    "era": ("api", "era"),
     "build": ("api", "build"),
     "build model": ("api", "build", "model"),
     "device model": ("device", "engine", "model"),
@@ -113,21 +136,41 @@ LEVELS: Mapping[str, tuple[str, ...]] = {
 
 
 def labels(s: Situation) -> dict[str, str]:
-    """Return the label of one situation at every level, "" where its build is not known."""
-    return {level: "" if "build" in names and not s.build else _label(s, names) for level, names in LEVELS.items()}
+    """Return the label of one situation at every level, "" where its build or its era is the usual one."""
+    return {level: "" if _usual(s, names) else _label(s, names) for level, names in LEVELS.items()}
 
 
 def constants_for(s: Situation, fitted: FittedConstants | None = None) -> SpeedConstants:
     """Return the constants of a situation; arrays (rows,) where its quantisation or its model are labels of rows."""
     data = fitted or load()
-    return SpeedConstants(**{name: _value(data, name, s) for name in data.base})
+    found = {name: _value(data, name, s) for name in data.base}
+    return SpeedConstants(**{**found, **prompts_first(s.engine)})
+
+
+def prompts_first(engine: str) -> dict[str, float]:
+    """Return the constants that follow from how an engine takes prompts; none where they have to be fitted.
+
+    llama-server computes no answer before every prompt that waits is read, slot after slot (update_slots): a first token
+    waits for all of them, and none comes between.
+    """
+    length = together(engine)
+    return {"together": length, "queue": 1.0, "busy": 0.0} if length else {}
+
+
+def together(engine: str) -> float:
+    """Return up to which length in all an engine computes prompts together [tokens].
+
+    llama-server takes the prompts of all slots into one batch of n_batch tokens, so that short ones finish together
+    (llama.cpp b11434: common/common.h, n_batch = 2048; tools/server/server-context.cpp, update_slots). Ollama runs it.
+    """
+    return 2048.0 if engine in ("llama.cpp", "ollama") else 0.0
 
 
 def _value(fitted: FittedConstants, name: str, s: Situation) -> Number:
     value: Number = fitted.base[name]
     for level, multipliers in fitted.levels.get(name, {}).items():
         fields = LEVELS[level]
-        if "build" in fields and not s.build:
+        if _usual(s, fields):
             continue
         rows = next((getattr(s, f) for f in fields if isinstance(getattr(s, f), Labels)), None)
         if rows is None:
@@ -137,6 +180,11 @@ def _value(fitted: FittedConstants, name: str, s: Situation) -> Number:
         each = _multipliers(fitted, name, level, before, after, rows.names)
         value = value if each is None else value * each[rows.index]
     return value
+
+
+def _usual(s: Situation, fields: tuple[str, ...]) -> bool:
+    """Return True for a level of special builds where the build is the usual one."""
+    return ("build" in fields and not s.build) or ("era" in fields and not s.era)
 
 
 def _label(s: Situation, fields: tuple[str, ...]) -> str:
@@ -176,13 +224,20 @@ def device_rates(chip: Chip, s: Situation, parallel: Number = 1, stages: Number 
     return DeviceRates(
         bandwidth=chip.bandwidth,
         decode=per_label(s.quant, lambda quant: peak_rates(chip, s.engine, s.api, quant)[0]),
-        prefill=per_label(s.quant, lambda quant: peak_rates(chip, s.engine, s.api, quant)[1]),
+        prefill=per_label(s.quant, lambda quant: peak_rates(chip, s.engine, s.api, quant)[1]) / bf16_slowdown(s),
         half=chip.half,
         parallel=parallel,
         nvlink=1 if chip.link == "nvlink" else 0,
         small_batch_kernels=0 if s.server or s.engine == "mlx" else 1,
         stages=stages,
     )
+
+
+def bf16_slowdown(s: Situation) -> Number:
+    """Return how much longer a prompt takes where its arithmetic is emulated; an array where models are labels of rows."""
+    if s.engine != "mlx" or s.family not in EMULATED_BF16:
+        return 1.0
+    return per_label(s.model, lambda name: 1.0 if name.startswith(FP16_CONVERSIONS) else BF16_SLOWDOWN)
 
 
 def peak_rates(chip: Chip, engine: str, api: str, quant: str) -> tuple[float, float]:
@@ -197,6 +252,8 @@ def peak_rates(chip: Chip, engine: str, api: str, quant: str) -> tuple[float, fl
         native = {"fp8": chip.fp8, "fp4": chip.fp8 or chip.fp4}.get(quant, 0.0) or chip.half
         return native, native
     ordinary = chip.single * (2 if chip.family in SEPARATE_INTEGER_UNITS else 1)
+    if api == cpu.CPU:
+        return ordinary, chip.int8 * cpu.FORMATS.get(quant, cpu.OTHER_FORMATS)
     if api == "cuda":
         return ordinary, chip.int8 / 2 if quant in ("f16", "bf16") else chip.int8
     return ordinary, chip.half
@@ -252,9 +309,17 @@ def _interval(
 
 
 def interval_slices(kind: str, engine: str, users: float, seen: Evidence) -> tuple[str, ...]:
-    """Return the names of slices from the narrowest to the widest."""
-    what = kind if kind != "decode" else ("decode single" if users <= 1 else "decode many")
-    return (f"{what}, {seen}, {engine}", f"{what}, {seen}")
+    """Return the names of slices from the narrowest to the widest; where too few knew as much, those that knew less."""
+    what, classes = slice_of(kind, users), ("model", "device", "nothing")
+    less = classes[classes.index(seen) :]
+    return tuple(name for known in less for name in (f"{what}, {known}, {engine}", f"{what}, {known}"))
+
+
+def slice_of(kind: str, users: float) -> str:
+    """Return the kind of figure whose errors are alike: decode and ttft differ for one user and for several."""
+    if kind not in ("decode", "ttft"):
+        return kind
+    return f"{kind} single" if users <= 1 else f"{kind} many"
 
 
 @lru_cache(maxsize=4)

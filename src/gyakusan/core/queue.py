@@ -256,19 +256,25 @@ def poisson_mean_for_slots(slots: int, share: float = SLOT_CONFIDENCE) -> float:
 
 
 def solo_prefill_and_step(
-    first: Number, token: Number, users: int, answer: Number, k: SpeedConstants, interleaved: bool
+    first: Number,
+    token: Number,
+    users: int,
+    answer: Number,
+    k: SpeedConstants,
+    interleaved: bool,
+    prompt: Number = 0.0,
 ) -> tuple[Number, Number]:
     """Return the time of one prompt alone and of one decode step, from what `users` meet [s].
 
     first, token: as core.roofline.first_token and later_token give them for these users [s]; answer: output tokens [tokens];
-    interleaved: True if others' prompts are computed between the steps, so that later_token was used. By
-    bisection: the first token grows with the prompt's time.
+    interleaved: True if others' prompts are computed between the steps, so that later_token was used; prompt: its
+    length, 0 = not known [tokens]. By bisection: the first token grows with the prompt's time.
     """
     low, high = first * 0.0, first * 1.0
     for _ in range(30):
         middle = (low + high) / 2
         step = step_without_prefills(token, middle, users, answer, k, interleaved)
-        late = first_token(middle, users, step, answer, k) > first
+        late = first_token(middle, users, step, answer, k, prompt) > first
         low, high = where(late, low, middle), where(late, middle, high)
     prefill = (low + high) / 2
     return prefill, step_without_prefills(token, prefill, users, answer, k, interleaved)

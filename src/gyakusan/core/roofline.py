@@ -84,7 +84,7 @@ class SpeedConstants(Struct, frozen=True):
     rows: rows at which dense matrix products reach half of their rate [tokens]
     rows_routed: rows of one expert at which its matrix products reach half of their rate [tokens]
     chunk: cost of each layer and chunk of a prompt [s]
-    start: cost of each prompt [s]
+    start: what a server adds to a first token: the request, its words as tokens, the choice of a token [s]
     queue: share of the others' prompts that a first token waits for when all start together
     busy: share of the others' later prompts that a first token waits for
     blend: share of the others' prompts that delays further tokens (vLLM's chunked prefill)
@@ -206,15 +206,16 @@ def prefill_time(
     attend = attention / (device.half * device.parallel * k.attention)
     bytes_between = 2 * shape.layers * prompt * shape.width * 4 * (device.parallel - 1) / device.parallel
     rounds = (chunks + device.stages - 1) / device.stages
-    return rounds * one_chunk + attend * rounds / chunks + k.start + bytes_between / k.bus
+    return rounds * one_chunk + attend * rounds / chunks + bytes_between / k.bus
 
 
-def offloaded(time: Number, host_bytes: Number, host_bandwidth: Number, efficiency: float = 0.65) -> Number:
+def offloaded(time: Number, host_bytes: Number, host_bandwidth: Number, efficiency: float = 0.85) -> Number:
     """Return the time of a decode step that also reads `host_bytes` of weights in the computer's RAM [s].
 
     time: of the step on the GPU [s]; host_bytes [B]; host_bandwidth [B/s]. The CPU computes its layers in its turn, so times
-    add up (llama.cpp, ggml-backend.cpp, ggml_backend_sched_compute_splits). efficiency: share of the bandwidth,
-    assumed.
+    add up (llama.cpp, ggml-backend.cpp, ggml_backend_sched_compute_splits). efficiency: share of the bandwidth by which
+    memory is sold; of what a stream test reads it is 0.9 (an RTX 3090 with the experts of Qwen3.6-35B-A3B behind DDR4-2133
+    and DDR4-3000, insiderllm-bench-results, CC BY).
     """
     return time + host_bytes / (host_bandwidth * efficiency)
 
@@ -237,12 +238,14 @@ def first_token(
     those that arrive meanwhile, their share of the server's time as in an M/D/1 queue. Fitted: queue, busy in
     speed_constants.json. prefill: of one prompt [s]; step: of all users [s]; answer: tokens between two prompts [tokens];
     prompt: its length, 0 = not known [tokens]. Where m prompts are computed together, groups of m come one after the other,
-    and a first token waits for (users + m) / 2 prompts in the mean, its own among them.
+    and a first token waits for (users + m) / 2 prompts in the mean, its own among them; their starts come one after the
+    other, too, as one thread of llama-server does them (tools/server/server-context.cpp, update_slots).
     """
-    group = maximum(1.0, minimum(users, k.together / maximum(prompt, 1.0))) if prompt else 1.0
+    group = where(prompt > 0, maximum(1.0, minimum(users, k.together / maximum(prompt, 1.0))), 1.0)
     others = (users + group) / 2 - 1
     meanwhile = minimum(others, (users - 1) * prefill / (maximum(1, answer) * maximum(step, 1e-9)))
-    return prefill * (1 + k.queue * others + k.busy * meanwhile) + where(users > 1, step, 0.0)
+    alone, each = where(k.together > 0, 0.0, k.start), where(k.together > 0, k.start, 0.0)
+    return alone + (prefill + each) * (1 + k.queue * others + k.busy * meanwhile) + where(users > 1, step, 0.0)
 
 
 def later_token(step: Number, prefill: Number, users: Number, answer: Number, k: SpeedConstants) -> Number:

@@ -29,7 +29,7 @@ class SpeedAccuracyJson(Struct, frozen=True, kw_only=True):
 
     schema: name and version of this form
     catalogue: date of the catalogue
-    speed: null if nothing was judged yet; else `rows`, `resolved_share`, `left_out` and `usual_rule`
+    speed: null if nothing was judged yet; else `rows`, `resolved_share`, `left_out`, `usual_rule` and `fresh`
     """
 
     speed: Mapping[str, Any] | None

@@ -16,7 +16,7 @@ from msgspec import Struct
 from gyakusan.core.arrays import Ints, Number
 from gyakusan.core.ledger import Account, Ledger
 from gyakusan.core.load import Load
-from gyakusan.core.machine import Machine
+from gyakusan.core.machine import Backend, Machine
 from gyakusan.core.model import Model
 from gyakusan.engines.container import Container as Container
 from gyakusan.engines.container import QueueMetric
@@ -126,6 +126,8 @@ class ComputeSettings(Struct, frozen=True):
     experts_in_ram: True if of the layers only experts are in RAM beside a GPU
     part_in_ram: True if anything of the layers may be in RAM beside a GPU
     replicas: copies of the model, each with its share of the users
+    drafts: tokens drafted for each step, 0 = no speculative decoding [tokens]
+    driver: what drives the GPUs (cuda, rocm, vulkan, metal), None = what is usual for them
     """
 
     prefill_chunk: float
@@ -136,6 +138,8 @@ class ComputeSettings(Struct, frozen=True):
     experts_in_ram: bool = False
     part_in_ram: bool = False
     replicas: int = 1
+    drafts: int = 0
+    driver: Backend | None = None
 
 
 class PartiallyInRam(Struct, frozen=True):

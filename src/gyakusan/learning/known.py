@@ -196,5 +196,5 @@ def _cell(same: Sequence[Row], trust: float) -> Cell:
 def rules() -> str:
     """Return the build of the built-in constants: rows that another one predicted do not count."""
     fitted = speed_constants.load().provenance.get("sha256", "")
-    own = repr((cpu.RATES, cpu.ONE_ROW, cpu.SPREAD, cpu.constants(1)))
+    own = repr((cpu.RATES, cpu.FORMATS, cpu.ONE_ROW, cpu.SPREAD, cpu.constants(1)))
     return f"{zlib.crc32(f'{fitted} {own}'.encode()):08x}"

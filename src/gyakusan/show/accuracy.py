@@ -84,9 +84,11 @@ def memory(sections: Sequence[Section]) -> Tree:
 
 HEAD_TEXTS = ("engine", "compared with", "part", "compared", "exact", "median", "95 %", "worst")
 BY_TEXTS = ("name", "engine", "compared with", "part", "compared", "exact", "95 %", "worst")
-SPEED_TEXTS = ("slice", "cases", "new device", "new model", "rule of thumb")
+SPEED_TEXTS = ("slice", "cases", "new source", "new device", "new model", "rule of thumb")
+FRESH_TEXTS = ("slice", "cases", "new source", "rule of thumb")
 SPEED_NOTES = (
     say("median error (cases within 30 %, rows inside the 80 % interval)"),
+    say("new source: fitted without what its author measured; so is every user"),
     say("new device: fitted without its rows; new model: fitted without its architecture"),
     say("rule of thumb: bandwidth x 0.55 / bytes read for each token, one user"),
 )
@@ -144,18 +146,33 @@ def speed(report: Mapping[str, Any] | None) -> Tree:
     title = say(
         "{rows} published measurements; each is predicted by a fit that did not use it", rows=f"{report['rows']:,}"
     )
-    return Pause(), Title(title), table, *(Text(m, "note") for m in SPEED_NOTES)
+    fresh = report["fresh"]
+    since = say("Fresh sources of {date}, each predicted by a fit without it", date=fresh["date"])
+    newest = Table(columns(FRESH_TEXTS, 1), tuple(fresh_rows(fresh)))
+    notes = (Text(m, "note") for m in SPEED_NOTES)
+    return Pause(), Title(title), table, Pause(), Title(since), newest, Pause(), *notes
+
+
+def fresh_rows(fresh: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    """Cells of the table of fresh sources, as text."""
+    usual = {s["slice"]: s for s in fresh["usual_rule"]}
+    for s in fresh["slices"]:
+        yield s["slice"], f"{s['n']:,}", _judged(s), _ruled(usual.get(s["slice"]))
 
 
 def speed_rows(report: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
     """Cells of the table, as text."""
-    models = {s["slice"]: s for s in report["left_out"]["architecture"]}
+    models, sources = ({s["slice"]: s for s in report["left_out"][left]} for left in ("architecture", "source"))
     usual = {s["slice"]: s for s in report["usual_rule"]}
     for s in report["left_out"]["device"]:
         name = s["slice"]
-        rule = usual.get(name)
-        ours = (_judged(s), _judged(models[name]) if name in models else "-")
-        yield name, f"{s['n']:,}", *ours, "-" if rule is None else f"{percent(rule['median'])} ({rule['within30']:.0%})"
+        others = (_judged(found[name]) if name in found else "-" for found in (sources, models))
+        source, model = others
+        yield name, f"{s['n']:,}", source, _judged(s), model, _ruled(usual.get(name))
+
+
+def _ruled(rule: Mapping[str, Any] | None) -> str:
+    return "-" if rule is None else f"{percent(rule['median'])} ({rule['within30']:.0%})"
 
 
 def _judged(s: Mapping[str, Any]) -> str:

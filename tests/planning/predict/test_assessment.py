@@ -94,3 +94,65 @@ def test_the_cpu_of_a_computer_with_a_card_computes_where_it_is_told_to() -> Non
     found = assessed(asked.on(box))
     assert found.speed is not None
     assert found.speed.decode_each.value < 20
+
+
+def test_what_drives_a_card_is_heard() -> None:
+    """Vulkan answers faster than ROCm on a Radeon RX 7900 XTX: 172 and 136 tokens/s of Llama 2 7B (llama.cpp's scoreboards)."""
+    usual, other = judged("RX 7900 XTX").speed, judged("RX 7900 XTX", driver="vulkan").speed
+    assert usual is not None
+    assert other is not None
+    assert other.decode_each.value > 1.1 * usual.decode_each.value
+
+
+def test_drafts_are_counted() -> None:
+    """An RTX 5090 answers about twice as fast with the model's own prediction block (sudoingX/qwen38-mtp, Apache-2.0)."""
+    plain, drafted = (judged("RTX 5090", "qwen3.8-27b", mtp=mtp, draft_tokens=3).speed for mtp in (False, True))
+    assert plain is not None
+    assert drafted is not None
+    assert 1.6 < drafted.decode_each.value / plain.decode_each.value < 2.4
+    assert drafted.throughput.value > plain.throughput.value
+    wide, narrow = (s.decode_each.high / s.decode_each.low for s in (drafted, plain))
+    assert wide > narrow
+
+
+@pytest.mark.parametrize(
+    ("experts", "bandwidth", "decode", "prompts"),
+    [(40, "34.1", 36.84, 375), (20, "34.1", 60.4, 640), (40, "48", 46.46, 484), (20, "48", 73.43, 812)],
+)
+def test_experts_in_ram_are_as_fast_as_the_ram(experts: int, bandwidth: str, decode: float, prompts: float) -> None:
+    """Qwen3.6-35B-A3B beside an RTX 3090, DDR4-2133 and DDR4-3000 (insiderllm-bench-results, CC BY 4.0)."""
+    asked = api.deployment(
+        "qwen3.6-35b-a3b",
+        load=Load(1, 4096),
+        device="RTX 3090",
+        bandwidth=f"{bandwidth}GB/s",
+        settings={"n_cpu_moe": experts},
+    )
+    found = assess(asked, asked.ledger, 512).speed
+    assert found is not None
+    assert found.decode_each.value == pytest.approx(decode, rel=0.12)
+    assert found.prefill.value == pytest.approx(prompts, rel=0.3)
+
+
+def test_a_model_of_the_catalogue_has_what_was_learnt_of_its_twin() -> None:
+    """Qwen3.6 and 3.8 have the shapes of 3.5, under whose name they are fitted."""
+    for name, twin in (("qwen3.6-35b-a3b", "qwen3.5-35b-a3b"), ("qwen3.8-27b", "qwen3.5-27b")):
+        one, other = judged("RTX 3090", name).speed, judged("RTX 3090", twin).speed
+        assert one is not None
+        assert other is not None
+        assert one.decode_each.value == pytest.approx(other.decode_each.value, rel=0.06)
+        assert one.decode_each.basis == other.decode_each.basis
+
+
+def test_a_cpu_with_wide_vectors_reads_prompts_faster_and_formats_differ() -> None:
+    """8 cores of a Ryzen 7 7840HS read LFM2-350M in Q4_K_M 1.6 times as fast as in Q2_K (localmaxxing)."""
+    rates = {}
+    for quant in ("Q4_K_M", "Q6_K"):
+        asked = api.deployment(
+            "llama3.1-8b", quantization=quant, load=Load(1, 8192), device="Ryzen 9 7950X", memory="64GB"
+        )
+        found = assessed(asked).speed
+        assert found is not None
+        rates[quant] = found.prefill.value
+    assert rates["Q4_K_M"] > 1.3 * rates["Q6_K"]
+    assert rates["Q4_K_M"] > 60  # 74 to 154 were measured

@@ -83,7 +83,7 @@ def test_bits_of_a_checkpoint() -> None:
 
 def test_weights_in_ram_cross_the_bus_for_every_piece_of_a_prompt() -> None:
     card = machines.parse("RTX 4090", None)
-    asked = TurnShape(prompt=2048, chunk=512, host=HostWeights(read=1e9, held=3e9, link=12e9))
+    asked = TurnShape(prompt=2048, chunk=512, host=HostWeights(read=1e9, held=3e9, bandwidth=24e9))
     plain, beside = (
         estimate_speed(LLAMA, card, turn=structs.replace(asked, host=HostWeights())),
         estimate_speed(LLAMA, card, turn=asked),

@@ -221,6 +221,8 @@ def compute_settings(machine: Machine, settings: Settings) -> ComputeSettings:
         on_cpu=settings.backend == "cpu",
         experts_in_ram=bool(settings.n_cpu_moe),
         part_in_ram=settings.backend != "cpu" and (settings.gpu_layers >= 0 or settings.overridden),
+        drafts=settings.draft_tokens if settings.mtp or settings.draft else 0,
+        driver=settings.driver,
     )
 
 

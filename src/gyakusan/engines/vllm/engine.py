@@ -244,6 +244,7 @@ def compute_settings(machine: Machine, settings: Settings) -> ComputeSettings:
         cache_bytes=float(CACHE_BYTES[settings.kv_cache_dtype]),
         ranks=settings.tensor_parallel,
         replicas=settings.data_parallel,
+        drafts=settings.speculative_tokens,
     )
 
 

@@ -34,7 +34,12 @@ def solo_times(question: PlanRequest, grid: SweepResult) -> tuple[FloatArray, Fl
     prefill, step = np.full((2, len(cells)), np.nan)
     for timing, at in _by_timing(grid):
         prefill[at], step[at] = queue.solo_prefill_and_step(
-            cells.ttft_high[at], 1 / cells.tokens_per_s_low[at], question.users, answer, *timing
+            cells.ttft_high[at],
+            1 / cells.tokens_per_s_low[at],
+            question.users,
+            answer,
+            *timing,
+            prompt=question.workload.prompt_tokens,
         )
     return prefill, step * answer * cells.tokens_per_s_low / cells.visible_tokens_per_s
 
@@ -70,5 +75,6 @@ def _by_timing(grid: SweepResult) -> list[tuple[tuple[SpeedConstants, bool], Int
         timing = machine_timing(grid.offers[offer].machine, grid.engines[engine])
         if timing is not None:
             k, interleaved = timing
-            groups.setdefault((k.queue, k.busy, k.blend, interleaved), (timing, []))[1].append(pair)
+            waits = (k.queue, k.busy, k.blend, k.start, k.together, interleaved)
+            groups.setdefault(waits, (timing, []))[1].append(pair)
     return [(timing, np.flatnonzero(np.isin(pair_of, pairs))) for timing, pairs in groups.values()]

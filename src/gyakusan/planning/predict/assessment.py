@@ -9,7 +9,7 @@ from gyakusan.catalog.quality import Quality
 from gyakusan.core.broadcast import ceil_div
 from gyakusan.core.ledger import Ledger
 from gyakusan.core.load import Load
-from gyakusan.core.machine import Machine
+from gyakusan.core.machine import Backend, Machine
 from gyakusan.core.model import Experts, Model
 from gyakusan.core.quality import Score, after_penalty
 from gyakusan.core.traffic import expected_distinct_expert_share
@@ -52,11 +52,19 @@ def assess(deployment: Deployment, ledger: Ledger, prompt: int | None = None) ->
     model, machine = deployment.read, deployment.machine
     compute = deployment.rules.compute_settings(machine, deployment.settings)
     turn = structs.replace(turn_shape(deployment.load, compute, prompt), host=host_weights(ledger, compute, machine))
+    machine = _driven(machine, compute.driver)
     if compute.on_cpu or not machine.gpus:
         machine, turn = structs.replace(machine, gpus=()), structs.replace(turn, stages=1)
     speed = of_replicas(estimate_speed(model, machine, deployment.engine, turn), compute.replicas)
     known = None if speed else _unknown(machine)
     return Assessment(speed, turn, *_quality(deployment, model), known, lineage(deployment.model))
+
+
+def _driven(machine: Machine, driver: Backend | None) -> Machine:
+    """Return the machine with its GPUs driven as the settings say."""
+    if driver is None:
+        return machine
+    return structs.replace(machine, gpus=tuple(structs.replace(gpu, backend=driver) for gpu in machine.gpus))
 
 
 def _unknown(machine: Machine) -> Message:
@@ -111,6 +119,7 @@ def turn_shape(load: Load, compute: ComputeSettings, prompt: int | None = None) 
         value_bytes=compute.cache_bytes,
         parallel=compute.ranks,
         stages=compute.stages,
+        drafts=compute.drafts,
     )
 
 

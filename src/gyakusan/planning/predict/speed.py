@@ -39,6 +39,8 @@ from gyakusan.planning.predict.speed_inputs import (
 Basis = Literal["derived", "assumed", "measured", "measured_here"]
 MEASUREMENT_WEIGHT = 0.75
 """How far a measurement of the same thing moves a prediction: the power of measured / predicted (study: 0.5 to 1)."""
+UNKNOWN_ACCEPTANCE = 1.2
+"""Further factor of the interval where drafts are checked: prose accepts fewer of them, code more (core/speculation)."""
 RULE_OF_THUMB = 0.55
 """Share of the bandwidth by which people usually divide the bytes of a token."""
 KINDS: tuple[Kind, ...] = ("decode", "prefill", "ttft", "throughput")
@@ -109,6 +111,7 @@ class TurnShape(Struct, frozen=True):
     style: wave (users start together) or steady
     host: weights in the computer's RAM beside a GPU
     threads: of a CPU that computes, 0 = as many as the machine has cores
+    drafts: tokens drafted for each step, 0 = no speculative decoding [tokens]
     """
 
     users: int = 1
@@ -122,6 +125,7 @@ class TurnShape(Struct, frozen=True):
     style: str = "steady"
     host: HostWeights = NO_HOST_WEIGHTS
     threads: int = 0
+    drafts: int = 0
 
     @property
     def context(self) -> float:
@@ -190,7 +194,8 @@ def stored_bits(checkpoint: Checkpoint) -> RoleBits:
 
 def _name(model: Model) -> str:
     """The name under which measurements know it: of the catalogue's model that it is, else what its own name means."""
-    return lineage_name(model) or speed_names.model_name(model.name) or ""
+    known = lineage_name(model)
+    return speed_names.model_name(known or model.name) or known
 
 
 def _quant(model: Model, server: bool) -> speed_names.Quant:
@@ -227,6 +232,7 @@ def _inputs(
         threads=turn.threads,
         host=turn.host,
         learned=learned,
+        drafts=turn.drafts,
     )
 
 
@@ -245,12 +251,13 @@ def _figures(
 ) -> _Figures:
     inputs = _inputs(read, chip, situation, turn, learned)
     prefill, gpu_step = inputs.prefill_time(), inputs.gpu_step()
-    step = inputs.step_time(gpu_step)
+    step, gain = inputs.step_time(gpu_step), inputs.gain()
+    alone = prefill + (inputs.constants.start if situation.server else 0.0)  # as their speeds of prompts are measured
     return _Figures(
-        decode=float(1 / inputs.token_time(step, prefill)),
-        prefill=float(turn.prompt / prefill),
+        decode=float(gain / inputs.token_time(step, prefill)),
+        prefill=float(turn.prompt / alone),
         ttft=float(inputs.first_token(step, prefill)),
-        throughput=float(inputs.throughput(step, prefill)),
+        throughput=float(inputs.throughput(step / gain, prefill)),
         bottleneck="host" if turn.host.read and step > 2 * gpu_step.time else gpu_step.bottleneck,
     )
 
@@ -270,7 +277,9 @@ def _estimate(
         moved = value * _correction(kind, read, chip, situation, turn, points)
         estimates[kind] = _interval(kind, value, moved, 1 if kind == "prefill" else turn.users, chip, situation, here)
     if turn.host.read:
-        estimates = {kind: _widened(e) for kind, e in estimates.items()}
+        estimates = {kind: _widened(e, UNKNOWN_CHIP_FACTOR) for kind, e in estimates.items()}
+    if turn.drafts:
+        estimates |= {kind: _widened(estimates[kind], UNKNOWN_ACCEPTANCE) for kind in ("decode", "throughput")}
     decode = estimates["decode"]
     all_users = {n: getattr(decode, n) * turn.users for n in ("value", "low", "high")}
     return SpeedEstimate(
@@ -305,9 +314,9 @@ def _interval(
     return Estimate(moved, moved / factor, moved * factor, basis, str(about["slice"]), coverage)
 
 
-def _widened(figure: Estimate) -> Estimate:
-    """Widen the interval: no measurement of ours has weights in two memories."""
-    low, high = figure.low / UNKNOWN_CHIP_FACTOR, figure.high * UNKNOWN_CHIP_FACTOR
+def _widened(figure: Estimate, factor: float) -> Estimate:
+    """Widen the interval: few measurements have weights in two memories, and nobody knows what drafts are accepted."""
+    low, high = figure.low / factor, figure.high * factor
     return structs.replace(figure, low=low, high=high, basis="assumed")
 
 
@@ -345,5 +354,6 @@ def _predicted(point: Measurement, read: Traffic, chip: Chip, situation: Situati
         answer=point.answer,
         depth=depth,
         host=NO_HOST_WEIGHTS,
+        drafts=0,
     )
     return float(getattr(_figures(read, chip, situation, there), point.kind))

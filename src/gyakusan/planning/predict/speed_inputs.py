@@ -18,7 +18,7 @@ from gyakusan.catalog.speed_constants import (
     device_rates,
     interval_factors,
 )
-from gyakusan.core import roofline
+from gyakusan.core import roofline, speculation
 from gyakusan.core.arrays import IntArray, Number
 from gyakusan.core.broadcast import is_array, maximum
 from gyakusan.core.machine import Device, Machine
@@ -30,8 +30,13 @@ ASSUMED_FLOP_PER_BYTE = 60.0
 """16-bit operations for each byte of bandwidth, of a device whose arithmetic nobody wrote down [FLOP/B]."""
 UNKNOWN_CHIP_FACTOR = 1.5
 """Further factor of the interval where even the chip is not in our table."""
-RAM_BANDWIDTH = 60e9
-"""Of RAM beside a GPU that nobody measured or named: assumed, two channels of DDR4 or DDR5 [B/s]."""
+RAM_BANDWIDTH = 51.2e9
+"""Of RAM beside a GPU that nobody measured or named: assumed, two channels of DDR4-3200 [B/s]."""
+STAGED = 0.5
+"""Share of the RAM's bandwidth at which weights that are not pinned reach a GPU: they are read, written and read again
+(16.6 to 23.5 GB/s behind DDR4-2133 and DDR4-3000: insiderllm-bench-results, CC BY)."""
+PCIE = 24e9
+"""What PCIe 4.0 with 16 lanes reaches at most [B/s]."""
 T = TypeVar("T")
 
 
@@ -41,13 +46,18 @@ class HostWeights(Struct, frozen=True):
     read: those that every step reads [B]
     held: all of them, which a prompt sends to the GPU for each chunk [B]
     bandwidth: of the RAM [B/s]
-    link: bandwidth of PCIe 4.0 from ordinary, not pinned memory [B/s] (assumed)
+    pcie: what the bus reaches at most [B/s]
     """
 
     read: Number = 0
     held: Number = 0
     bandwidth: float = RAM_BANDWIDTH
-    link: float = 12e9
+    pcie: float = PCIE
+
+    @property
+    def link(self) -> float:
+        """Bandwidth from ordinary, not pinned memory to a GPU [B/s]."""
+        return min(self.pcie, STAGED * self.bandwidth)
 
     @property
     def any(self) -> bool:
@@ -88,6 +98,8 @@ class SpeedInputs(Struct, frozen=True):
     interleaved: True if prompts of some users are computed between the decode steps of others (vLLM)
     host: weights in RAM
     learned: what measurements of this computer say
+    drafts: tokens drafted for each step, 0 = no speculative decoding [tokens]
+    check: what checking them takes
     """
 
     demand: ModelDemand
@@ -101,6 +113,8 @@ class SpeedInputs(Struct, frozen=True):
     interleaved: bool
     host: HostWeights = NO_HOST_WEIGHTS
     learned: Corrections = UNCORRECTED
+    drafts: int = 0
+    check: speculation.CheckCost = speculation.CheckCost()
 
     def prefill_time(self) -> Number:
         """Return the time of one user's prompt [s]."""
@@ -134,9 +148,44 @@ class SpeedInputs(Struct, frozen=True):
             return time
         return time + maximum(self.learned.delay, -self.constants.start)  # what is fixed cannot take less than nothing
 
+    def gain(self) -> Number:
+        """Return how many times as fast answers come with drafts as without."""
+        if not self.drafts:
+            return 1.0
+        return draft_gain(
+            self.demand, self.users, self.drafts, self.device, self.constants, self.check, crowded=self.interleaved
+        )
+
     def throughput(self, step: Number, prefill: Number) -> Number:
         """Return the output tokens per second of all users, each asking again at once [tokens/s]."""
         return roofline.closed_loop(step, prefill, self.users, self.answer)
+
+
+def draft_gain(
+    demand: ModelDemand,
+    users: Number,
+    drafts: Number,
+    device: DeviceRates,
+    k: SpeedConstants,
+    check: speculation.CheckCost,
+    *,
+    crowded: bool,
+    accepted: Number | None = None,
+) -> Number:
+    """Return how many times as fast answers come with drafts as without.
+
+    The rows that are checked for one conversation read its cache once. crowded: True for servers whose kernels know no
+    step from few rows to many (vLLM); accepted: share of the drafts, None = as with mixed prompts.
+    """
+    rows = drafts + 1
+    checked = structs.replace(demand, cache=demand.cache / rows, state=demand.state / rows)
+    alone = roofline.decode_step(checked, rows, device, k).time / roofline.decode_step(demand, 1, device, k).time
+    one = speculation.checked_step(drafts, check, alone, demand.shape.experts)
+    if crowded:
+        return speculation.crowded_gain(drafts, one, users, accepted)
+    step = roofline.decode_step(demand, users, device, k).time
+    more = roofline.decode_step(checked, users * rows, device, k).time / step
+    return speculation.gain(drafts, one, alone, more, accepted)
 
 
 def _some(size: Number) -> bool:
@@ -217,6 +266,7 @@ def speed_inputs(
     threads: int = 0,
     host: HostWeights = NO_HOST_WEIGHTS,
     learned: Corrections = UNCORRECTED,
+    drafts: int = 0,
 ) -> SpeedInputs:
     """Put together what time follows from.
 
@@ -235,6 +285,8 @@ def speed_inputs(
         interleaved=situation.server,
         host=host,
         learned=learned,
+        drafts=drafts,
+        check=speculation.check_cost(chip.family),
     )
 
 
