@@ -95,7 +95,7 @@ SHORT = (
     "/fit?device=RTX+4090&model=gpt-oss-120b&context=32k",
     "/fit?device=RTX+4090&model=llama3.3-70b&ram=64GiB",
     "/fit?device=RTX+3060+12GB&model=qwen3-8b&engine=vllm&users=16&context=32k",
-    "/fit?device=RTX+3060+12GB&model=qwen3-8b&engine=ollama&users=16&context=32k",
+    "/fit?device=RTX+3060+12GB&model=qwen3-8b&engine=ollama&users=16&context=32k&ram=16GiB",
 )
 
 

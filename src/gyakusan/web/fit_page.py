@@ -184,21 +184,34 @@ def _bar(account: Account, tell: Tell) -> Bar:
 def _ways(query: InspectQuery, found: Inspection) -> Iterator[tuple[Way, str, str]]:
     """Yield each change with which it fits, the address that makes it, and what is to spare; "" where no field makes it."""
     for way in found.ways[:4]:
-        changed = _changed(way)
+        changed = _changed(way, found.deployment)
         to = "" if changed is None else address("/fit", **{**_named(query), **changed})
         yield way, to, spare_gib(way.surely_left)
 
 
-def _changed(way: Way) -> dict[str, str] | None:
+def _changed(way: Way, d: Deployment) -> dict[str, str] | None:
     """Return the values of the address that a way changes: its options as they are typed. None if one has no field here."""
     changed: dict[str, str] = {}
     words = shlex.split(way.options)
     for option, value in zip(words[::2], words[1::2], strict=False):
+        kind = _cache_of(value, d) if option == "--set" else None
+        if kind is not None:
+            changed["kv_type"] = kind
+            continue
         name = option.removeprefix("--").replace("-", "_")
         if not option.startswith("--") or value.startswith("--") or name not in InspectQuery.__struct_fields__:
             return None
         changed[name] = value
     return None if len(words) % 2 else changed
+
+
+def _cache_of(pair: str, d: Deployment) -> str | None:
+    """Return the type of cache that a setting of an engine means, "kv_cache_type=q8_0"; None for another setting."""
+    kinds = cache_types(d.rules)[1:]
+    pairs = {
+        f"{k}={v}".casefold(): kind for kind in kinds for k, v in (d.rules.cache_setting(kind.upper()) or {}).items()
+    }
+    return pairs.get(pair.casefold())
 
 
 def _room(found: Inspection) -> Message | None:
