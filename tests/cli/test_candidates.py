@@ -20,6 +20,7 @@ CASES = [
     (["export", "x", "--to", ""], sorted(KINDS)),
     (["serve", "x", "--engine", ""], ["llamacpp", "mlx", "ollama", "vllm"]),
     (["catalog", "sh"], ["show"]),
+    (["plan", "--task=co"], ["--task=coding"]),
     (["compare", "RTX 5090 l"], ["RTX 5090 Laptop GPU"]),
     (["catalog", "show", "qwen3-8"], "qwen3-8b"),
     (["schema", "memo"], ["memory-map"]),
@@ -45,3 +46,9 @@ def test_every_command_is_offered() -> None:
 def test_a_shell_asks(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--complete", "expo"]) == 0
     assert capsys.readouterr().out == "export\n"
+
+
+def test_nothing_is_printed_where_nothing_is_known(capsys: pytest.CaptureFixture[str]) -> None:
+    """An empty line was a candidate, and a shell put it in the place of what was typed."""
+    assert main(["--complete", "inspect", "./com"]) == 0
+    assert capsys.readouterr().out == ""

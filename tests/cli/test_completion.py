@@ -51,6 +51,37 @@ COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _gyakusan; printf '%s\\n' "${{COMPREP
     assert done.stdout.splitlines() == found
 
 
+def _replied(words: list[str], answers: str, tmp_path: Path) -> list[str]:
+    """What bash would put in the place of the last word, where gyakusan answers so."""
+    fake = tmp_path / "gyakusan"
+    fake.write_text(f"#!/bin/sh\ncat <<'E'\n{answers}\nE\n" if answers else "#!/bin/sh\n")
+    fake.chmod(0o755)
+    text = f"""source {script("bash", tmp_path)}
+COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _gyakusan; for w in "${{COMPREPLY[@]}}"; do printf '%s\\n' "$w"; done
+"""
+    path = {**os.environ, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+    command = ["bash", "--norc", "-c", text, "bash", *words]
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=60, env=path, check=True
+    ).stdout.splitlines()  # fmt: skip
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="no bash here")
+def test_a_name_is_never_a_command(tmp_path: Path) -> None:
+    hostile = '$(touch owned)`x`"\\'
+    opened = _replied(["gyakusan", "inspect", '"$'], hostile, tmp_path)
+    assert opened == ['\\$(touch owned)\\`x\\`\\"\\\\']
+    bare = _replied(["gyakusan", "inspect", "x"], hostile, tmp_path)[0]
+    told = subprocess.run(["bash", "-c", f"printf %s {bare}"], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert told.stdout == hostile
+    assert not (tmp_path / "owned").exists()
+
+
+@pytest.mark.skipif(shutil.which("bash") is None, reason="no bash here")
+def test_nothing_takes_the_place_of_a_file(tmp_path: Path) -> None:
+    assert _replied(["gyakusan", "inspect", "./com"], "", tmp_path) == []
+
+
 def test_it_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["completion", "bash"]) == 0
     assert "complete -o default" in capsys.readouterr().out

@@ -15,7 +15,7 @@ CARD = ("--device", "RTX 4090", "--context", "8k")
 def test_a_file_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["export", "qwen3-8b", "--to", "compose", "--no-key", *CARD]) == 0
     text = capsys.readouterr().out
-    assert text.startswith("name: qwen3-8b\n")
+    assert text.startswith("# gyakusan export qwen3-8b --to compose\n")
     assert "127.0.0.1:8080:8080" in text
 
 
@@ -52,3 +52,15 @@ def test_a_plan_that_does_not_fit_is_said(capsys: pytest.CaptureFixture[str]) ->
 def test_errors_name_the_mend(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words) == 2
     assert said in capsys.readouterr().err
+
+
+def test_a_file_that_is_not_ours_stays_as_it_is(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "model.gguf"
+    file.write_bytes(b"GGUF")
+    words = ["export", "qwen3-8b", "--to", "systemd", "--file", str(file), *CARD]
+    assert main(words) == 2
+    assert "stays as it is" in capsys.readouterr().err
+    assert file.read_bytes() == b"GGUF"
+    file.unlink()
+    assert main(words) == 0
+    assert main(words) == 0, "one of ours is replaced"

@@ -162,6 +162,9 @@ REFUSED = [
     ("caddy", 0, ExportSettings(nodes=2), BadSetting, "has no --nodes"),
     ("systemd", 0, ExportSettings(host="a.b", keyed=False), BadSetting, "needs a key"),
     ("caddy", 0, ExportSettings(host="a b\n}"), BadSetting, "no name of a host"),
+    ("compose", 0, ExportSettings(host="a\nb: x"), BadSetting, "no name of a host"),
+    ("systemd", 0, ExportSettings(host="127.0.0.1"), BadSetting, "this computer alone"),
+    ("compose", 0, ExportSettings(port=70_000), BadSetting, "--port cannot be 70000"),
     ("compose", 1, HOST, BadSetting, "has no API key"),
     ("caddy", 1, HOST, BadSetting, "has no API key"),
     ("systemd", 1, HOST, BadSetting, "has no API key"),
@@ -217,3 +220,21 @@ def test_keys_are_asked_for_unless_somebody_says_no() -> None:
     assert "EnvironmentFile=/etc/gyakusan/" in export([asked()], "systemd")
     assert "EnvironmentFile" not in export([asked()], "systemd", ExportSettings(keyed=False))
     assert "Caddy checks no key" in export([asked()], "caddy", HOST)
+
+
+def test_nothing_is_expanded_by_what_reads_the_file() -> None:
+    """Words of the command with `$`: Compose, Kubernetes, systemd and podman each have a way to leave them alone."""
+    word = "blk.1.ffn$(LLAMA_API_KEY)${LLAMA_API_KEY}$$=CPU"
+    own = api.deployment("qwen3-8b", load=Load(1, 4096), device="RTX 4090", pairs=(f"overrides={word}",))
+    doubled = word.replace("$", "$$")
+    for kind in ("compose", "kubernetes", "quadlet", "systemd"):
+        text = export([own], kind)
+        assert doubled in text, kind
+        assert word not in text.replace(doubled, ""), kind
+
+
+def test_a_server_listens_where_it_is_told_to() -> None:
+    for kind in ("compose", "kubernetes", "quadlet", "systemd"):
+        text = export([asked()], kind, ExportSettings(port=9123))
+        assert "9123" in text
+        assert "8080" not in text

@@ -60,7 +60,7 @@ def write_named(path: Path, text: str | bytes, mode: int = 0o644) -> None:
         write_private(path, text, mode)
     except (OSError, ValueError) as error:
         raise SourceError(
-            "{file} cannot be written: {problem}",
+            "{file} cannot be written: {problem}.",
             file=str(path),
             problem=getattr(error, "strerror", None) or str(error),
             mend="Name a file in a folder that you can write.",

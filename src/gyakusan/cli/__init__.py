@@ -62,7 +62,8 @@ def _complete(words: list[str], language: Language) -> int:
     from gyakusan.errors import GyakusanError
 
     try:
-        print("\n".join(candidates(build(language), words)), flush=True)
+        found = candidates(build(language), words)
+        print("".join(f"{name}\n" for name in found), end="", flush=True)
     except (GyakusanError, OSError):
         return 1
     return 0

@@ -13,14 +13,15 @@ from cyclopts import App
 
 from gyakusan.errors import GyakusanError
 
-MOST = 500
-"""Candidates that are offered."""
+MOST, WORDS = 500, 64
+"""Candidates that are offered, and words of a line that are looked at: a command, and those before the last."""
 HIDDEN = ("--help", "-h", "--version")
 
 
 def candidates(app: App, words: Sequence[str]) -> list[str]:
     """Return what the last of the words may become, in order of the alphabet; [] where the shell's own files are meant."""
     *before, current = words or ("",)
+    before = [*before[:2], *before[2:][-WORDS:]]
     place, option = app, ""
     path: list[str] = []
     for word in before:
@@ -34,6 +35,9 @@ def candidates(app: App, words: Sequence[str]) -> list[str]:
             return []  # no such command
     if option:
         return _matching(_values(place, path, option), current)
+    if current.startswith("--") and "=" in current:
+        name, _, value = current.partition("=")
+        return [f"{name}={v}" for v in _matching(_values(place, path, name), value)]
     if current.startswith("-"):
         return _matching((n for a in _arguments(place) for n in a.names if n.startswith("-")), current)
     commands = [n for n in place if not n.startswith("-")]
@@ -47,8 +51,14 @@ def _path_ends(place: App) -> bool:
     return not [n for n in place if not n.startswith("-")]
 
 
+_KNOWN: dict[int, list[Any]] = {}
+"""Arguments of each command that was looked at; a process completes one line."""
+
+
 def _arguments(place: App) -> list[Any]:
-    return [] if place.default_command is None else [*place.assemble_argument_collection()]
+    if id(place) not in _KNOWN:
+        _KNOWN[id(place)] = [] if place.default_command is None else [*place.assemble_argument_collection()]
+    return _KNOWN[id(place)]
 
 
 def _argument(place: App, option: str) -> Any:

@@ -13,14 +13,18 @@ app = App(name="completion", help="Print a script with which a shell completes n
 BASH = r"""# eval "$(gyakusan completion bash)"   in ~/.bashrc
 _gyakusan() {
   local current="${COMP_WORDS[COMP_CWORD]}" word open="" found=() words=()
-  case "$current" in \"*|\'*) open=1 ;; esac
+  case "$current" in \"*) open='"' ;; \'*) open="'" ;; esac
   for word in "${COMP_WORDS[@]:1:COMP_CWORD}"; do
     word="${word#[\"\']}"; word="${word%[\"\']}"; words+=("${word//\\/}")
   done
   mapfile -t found < <(gyakusan --complete "${words[@]}" 2>/dev/null)
   COMPREPLY=()
   for word in "${found[@]}"; do
-    if [ -n "$open" ]; then COMPREPLY+=("$word"); else COMPREPLY+=("$(printf '%q' "$word")"); fi
+    case "$open" in
+      \") word="${word//\\/\\\\}"; word="${word//\"/\\\"}"; word="${word//\$/\\\$}"; COMPREPLY+=("${word//\`/\\\`}") ;;
+      \') COMPREPLY+=("${word//\'/\'\\\'\'}") ;;
+      *) COMPREPLY+=("$(printf '%q' "$word")") ;;
+    esac
   done
 }
 complete -o default -F _gyakusan gyakusan

@@ -10,10 +10,13 @@ from cyclopts import App, Parameter
 from gyakusan.cli.options import Output, People, Server, Where, Which, _
 from gyakusan.cli.starting import asked_for
 from gyakusan.cli.writing import warn, write_json
+from gyakusan.errors import BadSetting
 from gyakusan.message import say
 from gyakusan.text import tell
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from gyakusan.engines.deployment import Deployment
     from gyakusan.exports.settings import ExportSettings
 
@@ -43,13 +46,15 @@ class Run:
         bool, Parameter(help=_("Answer without a key: for this computer alone, with nothing before it."), negative="")
     ] = False
 
+    port: Annotated[int, Parameter(help=_("Port on which the server listens; 0: the usual one of its engine."))] = 0
+
     @property
     def settings(self) -> ExportSettings:
         """Return the settings of an export."""
         from gyakusan.exports.settings import ExportSettings
 
         return ExportSettings(
-            self.replicas, self.most_replicas, self.nodes, self.namespace, self.host, keyed=not self.no_key
+            self.replicas, self.most_replicas, self.nodes, self.namespace, self.host, not self.no_key, self.port
         )
 
 
@@ -97,10 +102,27 @@ def _remark(asked: Deployment, output: Output) -> None:
         warn("gyakusan: " + tell(note, output.language))
 
 
+def _begins(path: Path, first: str) -> bool:
+    """Return True for a file that begins so; one that cannot be read does not."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(first)) == first.encode()
+    except OSError:
+        return False
+
+
 def _write(file: str, text: str, output: Output) -> None:
     from pathlib import Path
 
     from gyakusan.catalog.places import write_named
+    from gyakusan.doors import files
+    from gyakusan.exports.export import FIRST
 
-    write_named(Path(file), text)
+    path = Path(file)
+    if path.is_file() and not _begins(path, FIRST):
+        raise BadSetting(
+            "{file} is no file of gyakusan export, and stays as it is.", file=files.shown(path),
+            mend="Name another file, or remove it.",
+        )  # fmt: skip
+    write_named(path, text)
     warn("gyakusan: " + tell(say("Written to {file}.", file=file), output.language))

@@ -5,7 +5,6 @@ Source: Caddy 2.11 documentation: bind, handle_path, reverse_proxy, request_body
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 
 from gyakusan.engines.deployment import Deployment
@@ -15,19 +14,15 @@ from gyakusan.exports.settings import ExportSettings, check, key_variable, servi
 
 BODY = "64MB"
 """The largest request: a prompt that fills a long context, with images; each server has a smaller limit of its own."""
-_HOST = re.compile(r"(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*", re.ASCII)
 
 
 def caddyfile(deployments: Sequence[Deployment], settings: ExportSettings) -> str:
     """Return a Caddyfile. Raises BadSetting for a bad name, and for servers without a key that should be open."""
     check(settings)
-    host = settings.host.casefold()
-    if host and not _HOST.fullmatch(host):
-        raise BadSetting("{name} is no name of a host.", name=repr(host[:80]), mend="Give for example llm.example.org.")
     for d in deployments:
         key_variable(d, settings)
     keyed = any(d.rules.KEY for d in deployments) and settings.keyed
-    return "\n".join(_lines(_places(deployments), host, keyed=keyed)) + "\n"
+    return "\n".join(_lines(_places(deployments), settings.host, keyed=keyed)) + "\n"
 
 
 def _places(deployments: Sequence[Deployment]) -> list[tuple[str, int]]:
@@ -52,7 +47,7 @@ def _lines(places: Sequence[tuple[str, int]], host: str, *, keyed: bool) -> Iter
     for name, port in places:
         yield f"# {name} has to listen on {HERE}:{port} (--port {port})."
     yield from ("{", "\tadmin off", *([] if host else ["\tauto_https off"]), "}", "")
-    yield from (f"{host or 'http://' + HERE + ':8443'} {{", f"\tbind {EVERYWHERE if host else HERE}")
+    yield from (f"{f'https://{host}' if host else 'http://:8443'} {{", f"\tbind {EVERYWHERE if host else HERE}")
     yield from ("\trequest_body {", f"\t\tmax_size {BODY}", "\t}")
     if len(places) == 1:
         yield from _proxy(places[0][1], "\t")

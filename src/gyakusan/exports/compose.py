@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from gyakusan.engines.service_files import EVERYWHERE, HERE, unit_argument, unit_word
-from gyakusan.exports.settings import Exported, check_one_machine
+from gyakusan.exports.settings import NEW_KEY, Exported, check_one_machine
 from gyakusan.exports.yaml_text import documents
 
 NVIDIA_CDI = "nvidia.com/gpu=all"
@@ -47,13 +47,20 @@ def quadlet(server: Exported) -> str:
     """Return a unit NAME.container for ~/.config/containers/systemd. Raises BadSetting as `compose` does."""
     check_one_machine(server.settings)
     head = [f"# {line}\n" for line in server.after("podman", "exec", f"systemd-{server.name}")]
-    return _secret_words(server) + "".join(head) + "\n".join(_quadlet(server)) + "\n"
+    steps = f"systemctl --user daemon-reload; systemctl --user start {server.name}"
+    place = f"# Goes to ~/.config/containers/systemd/{server.name}.container; then: {steps}\n"
+    place += (
+        "# NVIDIA's cards for podman: nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml\n"
+        if server.container.nvidia
+        else ""
+    )
+    return place + _secret_words(server) + "".join(head) + "\n".join(_quadlet(server)) + "\n"
 
 
 def _quadlet(server: Exported) -> Iterator[str]:
     found = server.container
     devices = [NVIDIA_CDI] if found.nvidia else list(found.devices)
-    yield from ("[Unit]", f"Description=gyakusan: {server.name}", "", "[Container]", f"Image={found.image}")
+    yield from ("[Unit]", f"Description=gyakusan: {server.name}", "", "[Container]", f"Image={_full(found.image)}")
     yield f"Exec={' '.join(unit_argument(w) for w in server.words)}"
     yield from (f"Environment={unit_word(f'{k}={v}')}" for k, v in server.command.environment.items())
     if server.key:
@@ -71,6 +78,11 @@ def _published(server: Exported) -> str:
     return f"{EVERYWHERE if server.settings.host else HERE}:{server.port}:{server.port}"
 
 
+def _full(image: str) -> str:
+    """Return an image with its registry, which podman does not guess: Docker's, where none is named."""
+    return image if "." in image.partition("/")[0] else f"docker.io/{image}"
+
+
 def _dollars(text: str) -> str:
     """Return text in which Compose expands nothing."""
     return text.replace("$", "$$")
@@ -79,10 +91,10 @@ def _dollars(text: str) -> str:
 def _key_words(server: Exported, file: str) -> str:
     if not server.key:
         return ""
-    return f"# {file} has one line: {server.key}= and the key. Only you should be able to read it.\n"
+    return f"# First: (umask 077; echo {server.key}=$(openssl rand -hex 32) > {file})\n"
 
 
 def _secret_words(server: Exported) -> str:
     if not server.key:
         return ""
-    return f"# First: podman secret create {server.secret} api-key.txt\n"
+    return f"# First: {NEW_KEY}; podman secret create {server.secret} api-key.txt\n"

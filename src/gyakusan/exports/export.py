@@ -10,7 +10,7 @@ from gyakusan.errors import BadSetting, unknown
 from gyakusan.exports.caddy import caddyfile
 from gyakusan.exports.compose import compose, quadlet
 from gyakusan.exports.kubernetes import kubernetes
-from gyakusan.exports.settings import Exported, ExportSettings, exported
+from gyakusan.exports.settings import Exported, ExportSettings, exported, service_name
 from gyakusan.exports.system_unit import system_unit
 from gyakusan.exports.vllm_stack import values
 from gyakusan.message import say
@@ -33,14 +33,16 @@ KINDS: Mapping[str, Write] = {
 }
 """Name of a kind -> what writes it."""
 TAKEN: Mapping[str, frozenset[str]] = {
-    "kubernetes": frozenset({"replicas", "most_replicas", "nodes", "namespace"}),
-    "compose": frozenset({"host", "keyed"}),
-    "quadlet": frozenset({"host", "keyed"}),
-    "systemd": frozenset({"host", "keyed"}),
+    "kubernetes": frozenset({"replicas", "most_replicas", "nodes", "namespace", "port"}),
+    "compose": frozenset({"host", "keyed", "port"}),
+    "quadlet": frozenset({"host", "keyed", "port"}),
+    "systemd": frozenset({"host", "keyed", "port"}),
     "caddy": frozenset({"host", "keyed"}),
     "vllm-stack": frozenset({"replicas"}),
 }
 """Name of a kind -> the settings that it takes; another one is refused, not left out."""
+FIRST = "# gyakusan export"
+"""How the first line of every file begins: by it a file of ours is known, which another one may replace."""
 SEVERAL = frozenset({"caddy"})
 """Kinds that hold several servers."""
 
@@ -60,7 +62,9 @@ def export(deployments: Sequence[Deployment], kind: str, settings: ExportSetting
                 "{word} has a control character, and no command can be written with it.", word=ascii(word[:80]),
                 mend="Rename it.",
             )  # fmt: skip
-    return KINDS[kind](deployments, settings)
+    return f"{FIRST} {' '.join(service_name(d.name) for d in deployments)} --to {kind}\n" + KINDS[kind](
+        deployments, settings
+    )
 
 
 def _check_taken(kind: str, settings: ExportSettings) -> None:

@@ -14,6 +14,7 @@ from gyakusan.engines.base import Command
 from gyakusan.engines.container import QueueMetric
 from gyakusan.errors import BadSetting
 from gyakusan.exports.settings import (
+    NEW_KEY,
     Exported,
     arguments,
     gpu_memory_needed,
@@ -44,9 +45,11 @@ def _head(server: Exported) -> str:
     """Return comments: what has to be there before."""
     lines = [f"{server.deployment.name} on {server.deployment.engine}, written by gyakusan export."]
     if server.key:
-        lines += ["The key has to be there first, from a file that only you can read:"]
+        lines += [f"The key has to be there first: {NEW_KEY}"]
         names = f"{server.secret} --namespace {server.settings.namespace}"
         lines += [f"  kubectl create secret generic {names} --from-file=key=api-key.txt"]
+    if server.settings.nodes > 1:
+        lines += ["The cluster needs LeaderWorkerSet: https://lws.sigs.k8s.io/docs/installation/"]
     if server.settings.most_replicas > 1:
         metric = server.queue
         assert metric is not None  # _autoscaler has refused it
@@ -149,7 +152,7 @@ def _pod(server: Exported, words: tuple[str, ...], command: Command, *, answers:
 
 def _literal(word: str) -> str:
     """Return a word in which Kubernetes expands nothing but the two that we mean."""
-    return word if word in (LEADER, WORKER) else word.replace("$(", "$$(")
+    return word if word in (LEADER, WORKER) else word.replace("$", "$$")
 
 
 def _environment(server: Exported, command: Command) -> list[dict[str, Any]]:

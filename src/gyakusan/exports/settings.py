@@ -22,8 +22,12 @@ MARGIN = 2.0
 """The limit of a pod's memory over the high end of our range: a pod above it is killed, and the range is of few computers."""
 GPU_RESOURCES: Mapping[str, str] = {"cuda": "nvidia.com/gpu", "rocm": "amd.com/gpu"}
 """Backend of a GPU -> the resource that its vendor's device plugin offers."""
+NEW_KEY = "openssl rand -hex 32 | tr -d '\\n' > api-key.txt"
+"""Makes a key without an end of line, which would be a part of it."""
 REMOTE = ("hf:", "ollama:")
 """How the source of a model begins that a server fetches."""
+LOOPBACK = ("localhost", "127.0.0.1")
+_HOST = re.compile(r"(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*", re.ASCII)
 _DNS = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
 
 
@@ -36,6 +40,7 @@ class ExportSettings(Struct, frozen=True):
     namespace: of Kubernetes
     host: name under which others reach it, "" for this computer only
     keyed: False for a server of this computer alone that answers without a key
+    port: on which the server listens, 0 for its engine's
     """
 
     replicas: int = 1
@@ -44,6 +49,7 @@ class ExportSettings(Struct, frozen=True):
     namespace: str = "default"
     host: str = ""
     keyed: bool = True
+    port: int = 0
 
 
 class Exported(Struct, frozen=True):
@@ -99,9 +105,9 @@ def exported(deployment: Deployment, settings: ExportSettings) -> Exported:
     if container is None:
         raise BadSetting(
             "{engine} has no container that reaches the GPU of {machine}.", engine=rules.NAME, machine=machine.name,
-            mend="Export it to systemd or caddy, which need none.",
+            mend="Start it here: gyakusan serve. caddy needs no container either.",
         )  # fmt: skip
-    command = rules.with_host(rules.short_command(deployment.command, machine), EVERYWHERE)
+    command = rules.with_host(listening(deployment, settings), EVERYWHERE)
     flags = rules.QUEUE.flags if rules.QUEUE is not None and settings.most_replicas > 1 else ()
     command = structs.replace(command, argv=(*command.argv, *flags))
     return Exported(
@@ -143,6 +149,12 @@ def check_one_machine(settings: ExportSettings) -> None:
         )
 
 
+def listening(deployment: Deployment, settings: ExportSettings) -> Command:
+    """Return the command without the server's own defaults, on the port that was asked for."""
+    command = deployment.rules.short_command(deployment.command, deployment.machine)
+    return deployment.rules.with_port(command, settings.port) if settings.port else command
+
+
 def check_fetchable(deployment: Deployment) -> None:
     """Raise BadSetting for a model that no server in a container can fetch by itself."""
     model = deployment.model
@@ -179,6 +191,10 @@ def check(settings: ExportSettings) -> None:
             raise BadSetting(
                 "--{name} takes 1 to 1,000, not {value}.", name=name.replace("_", "-"), value=value, mend=None
             )
+    if not 0 <= settings.port <= 65535:
+        raise BadSetting("{name} cannot be {value}.", name="--port", value=settings.port, mend="Give 1 to 65535.")
+    if settings.host:
+        _check_host(settings.host)
     if settings.most_replicas > 1 and settings.most_replicas < settings.replicas:
         raise BadSetting("--replicas is more than --most-replicas.", mend="Raise --most-replicas.")
     if not _DNS.fullmatch(settings.namespace):
@@ -186,6 +202,14 @@ def check(settings: ExportSettings) -> None:
             "{name} is no name of a namespace.", name=repr(settings.namespace[:80]),
             mend="Use up to 63 small letters, digits and dashes.",
         )  # fmt: skip
+
+
+def _check_host(host: str) -> None:
+    """Raise BadSetting for what is no name, or is one of this computer: then nobody else would reach the server."""
+    if not _HOST.fullmatch(host):
+        raise BadSetting("{name} is no name of a host.", name=repr(host[:80]), mend="Give for example llm.example.org.")
+    if host in LOOPBACK:
+        raise BadSetting("{name} is this computer alone.", name=host, mend="Leave out --host: then it stays so.")
 
 
 class PodMemory(Struct, frozen=True):

@@ -20,6 +20,7 @@ from gyakusan.exports.settings import (
     check_fetchable,
     check_one_machine,
     key_variable,
+    listening,
     service_name,
 )
 
@@ -27,11 +28,12 @@ HARDENED = (
     "DynamicUser=yes", "CacheDirectory={name}", "Environment=HF_HOME=%C/{name}", "Environment=LLAMA_CACHE=%C/{name}",
     "Environment=HOME=%C/{name}", "NoNewPrivileges=yes", "PrivateTmp=yes", "ProtectSystem=strict", "ProtectHome=yes",
     "ProtectKernelTunables=yes", "ProtectKernelModules=yes", "ProtectKernelLogs=yes", "ProtectControlGroups=yes",
-    "ProtectClock=yes", "ProtectHostname=yes", "ProtectProc=invisible", "RestrictNamespaces=yes", "RestrictRealtime=yes",
+    "ProtectHostname=yes", "ProtectProc=invisible", "RestrictNamespaces=yes", "RestrictRealtime=yes",
     "RestrictSUIDSGID=yes", "LockPersonality=yes", "CapabilityBoundingSet=", "SystemCallArchitectures=native",
-    "RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX", "UMask=0077",
+    "RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX AF_NETLINK", "UMask=0077",
 )  # fmt: skip
-"""What the unit forbids; GPUs stay reachable, and memory may be both written and run, as their drivers need."""
+"""What the unit forbids. GPUs stay reachable: no ProtectClock, which denies other devices (systemd issue 18142); AF_NETLINK, by
+which several GPUs find each other; memory may be both written and run, as drivers need."""
 GROUPS = "SupplementaryGroups=video render"
 """Whose members may use a GPU."""
 PROGRAMS = "/usr/local/bin"
@@ -51,15 +53,15 @@ def system_unit(deployment: Deployment, settings: ExportSettings) -> str:
     if not has_systemd(machine):
         raise BadSetting("{machine} has no systemd.", machine=machine.name, mend="Use gyakusan serve --detach.")
     folder = _own_folder(deployment)
-    command = rules.short_command(deployment.command, machine)
+    command = listening(deployment, settings)
     command = rules.with_host(command, EVERYWHERE) if settings.host else command
     name = service_name(deployment.name)
     found = shutil.which(command.argv[0])
     program = found if found is not None and not found.startswith(HIDDEN) else None
     lines = [
-        f"# /etc/systemd/system/{name}.service",
+        f"# Goes to /etc/systemd/system/{name}.service; then: systemctl enable --now {name}.service",
         *([] if program else [f"# {command.argv[0]} has to be in {PROGRAMS}: it is not here, or in a home folder."]),
-        *([f"# {KEYS}/{name}.env has one line: {key}= and the key; mode 600, owner root."] if key else []),
+        *([f"# First: mkdir -p {KEYS}; (umask 077; echo {key}=$(openssl rand -hex 32) > {KEYS}/{name}.env)"] if key else []),
         *(f"# Once it listens: {shlex.join(words)}" for words in deployment.command.then),
         "[Unit]", f"Description=gyakusan: {name}", "Wants=network-online.target", "After=network-online.target", "",
         "[Service]", f"ExecStart={' '.join(map(unit_argument, (program or f'{PROGRAMS}/{command.argv[0]}', *command.argv[1:])))}",
@@ -67,7 +69,8 @@ def system_unit(deployment: Deployment, settings: ExportSettings) -> str:
         *([f"EnvironmentFile={KEYS}/{name}.env"] if key else []),
         "Restart=always", "RestartSec=5", *(line.format(name=name) for line in HARDENED),
         *([f"BindReadOnlyPaths={folder}"] if folder else []),
-        *([GROUPS] if machine.gpus else ["PrivateDevices=yes"]), "", "[Install]", "WantedBy=multi-user.target",
+        *([GROUPS] if machine.gpus else ["PrivateDevices=yes", "ProtectClock=yes"]), "", "[Install]",
+        "WantedBy=multi-user.target",
     ]  # fmt: skip
     return "\n".join(lines) + "\n"
 

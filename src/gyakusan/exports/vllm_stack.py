@@ -11,7 +11,7 @@ from math import ceil
 from typing import Any
 
 from gyakusan.errors import BadSetting
-from gyakusan.exports.settings import Exported, gpu_resource, pod_memory
+from gyakusan.exports.settings import NEW_KEY, Exported, gpu_resource, pod_memory
 from gyakusan.exports.yaml_text import documents
 from gyakusan.units import GIB, MIB
 
@@ -46,12 +46,17 @@ def values(server: Exported) -> str:
         "pvcStorage": f"{max(ceil(1.5 * server.deployment.model.bytes / GIB), 1)}Gi",
         "vllmConfig": _config(words),
     }  # fmt: skip
+    if server.settings.replicas > 1:
+        model["pvcAccessMode"] = ["ReadWriteMany"]
     if server.command.environment:
         model["env"] = [{"name": k, "value": v} for k, v in server.command.environment.items()]
     spec = {"vllmApiKey": {"secretName": server.secret, "secretKey": "key"}, "modelSpec": [model]}
-    first = f"# helm install {server.name} vllm/vllm-stack -f values.yaml, after:\n"
-    secret = f"#   kubectl create secret generic {server.secret} --from-file=key=api-key.txt\n"
-    return first + secret + documents({"servingEngineSpec": spec})
+    steps = (
+        NEW_KEY, f"kubectl create secret generic {server.secret} --from-file=key=api-key.txt",
+        "helm repo add vllm https://vllm-project.github.io/production-stack",
+        f"helm install {server.name} vllm/vllm-stack -f values.yaml",
+    )  # fmt: skip
+    return "".join(f"# {step}\n" for step in steps) + documents({"servingEngineSpec": spec})
 
 
 def _config(words: list[str]) -> dict[str, Any]:

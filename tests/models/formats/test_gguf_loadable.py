@@ -55,6 +55,10 @@ REFUSED: dict[str, tuple[bytes, str]] = {
         made({"llama.vocab_size": (U32, 321), "tokenizer.ggml.model": (STRING, "none")}),
         r"token_embd\.weight is 256 x 320, but llama\.vocab_size is 321",
     ),
+    "other inner width": (
+        made({"llama.feed_forward_length": (U32, 96)}),
+        r"ffn_gate\.weight is 256 x \d+, but llama\.feed_f",
+    ),
     "hole": (made(hole=32), "and 0|begins at byte"),
     "big endian": (building.small(">"), "written for big-endian computers"),
 }

@@ -33,7 +33,8 @@ def vocabulary(m: Metadata) -> int:
     """Return the size of the vocabulary: stated, or counted in the tokenizer [tokens]."""
     stated = m.number("vocab_size", 0)
     tokens = m.values.get("tokenizer.ggml.tokens")
-    return stated or int(getattr(tokens, "count", 0) or len(tokens or ()))
+    counted = getattr(tokens, "count", None)
+    return stated or int(len(tokens or ()) if counted is None else counted)
 
 
 def memory(m: Metadata) -> tuple[Memory, ...]:

@@ -27,12 +27,12 @@ TYPES = {
     **dict.fromkeys(("rope.freq_base", "attention.layer_norm_epsilon", "attention.layer_norm_rms_epsilon"), F32),
 }  # fmt: skip
 """Keys of every architecture that the loader reads, and the only type of a single value that it takes."""
-WIDTH, VOCABULARY, EXPERTS, FREE = "embedding_length", "vocab_size", "expert_count", ""
+WIDTH, VOCABULARY, EXPERTS, INNER, FREE = "embedding_length", "vocab_size", "expert_count", "feed_forward_length", ""
 SHAPES: dict[str, tuple[str, ...]] = {
     "token_embd.weight": (WIDTH, VOCABULARY), "output.weight": (WIDTH, VOCABULARY), "output_norm.weight": (WIDTH,),
     "attn_norm.weight": (WIDTH,), "ffn_norm.weight": (WIDTH,), "attn_q.weight": (WIDTH, FREE),
     "attn_k.weight": (WIDTH, FREE), "attn_v.weight": (WIDTH, FREE), "attn_output.weight": (FREE, WIDTH),
-    "ffn_gate.weight": (WIDTH, FREE), "ffn_up.weight": (WIDTH, FREE), "ffn_down.weight": (FREE, WIDTH),
+    "ffn_gate.weight": (WIDTH, INNER), "ffn_up.weight": (WIDTH, FREE), "ffn_down.weight": (INNER, WIDTH),
     "ffn_gate_inp.weight": (WIDTH, EXPERTS), "ffn_gate_exps.weight": (WIDTH, FREE, EXPERTS),
     "ffn_up_exps.weight": (WIDTH, FREE, EXPERTS), "ffn_down_exps.weight": (FREE, WIDTH, EXPERTS),
 }  # fmt: skip
@@ -93,7 +93,7 @@ def _check_blocks(header: Header, architecture: str) -> None:
 
 def _check_shapes(header: Header, architecture: str) -> None:
     """Refuse tensors that are not as large as the keys say: the loader compares every size."""
-    sizes = {k: header.metadata.get(f"{architecture}.{k}") for k in (WIDTH, VOCABULARY, EXPERTS)}
+    sizes = {k: header.metadata.get(f"{architecture}.{k}") for k in (WIDTH, VOCABULARY, EXPERTS, INNER)}
     if header.metadata.get("tokenizer.ggml.model") != "none":
         sizes[VOCABULARY] = header.count("tokenizer.ggml.tokens")  # what the key says counts for nothing then
     known = {k: v for k, v in sizes.items() if type(v) is int and v > 0}
@@ -101,6 +101,9 @@ def _check_shapes(header: Header, architecture: str) -> None:
         keys = SHAPES.get(t.name.split(".", 2)[-1] if t.name.startswith("blk.") else t.name, ())
         found = (*t.shape, *(1,) * (len(keys) - len(t.shape)))
         wrong = next((k for k, n in zip(keys, found, strict=False) if n != known.get(k, n)), None)
+        if keys and any(n != 1 for n in t.shape[len(keys) :]):
+            shape = " x ".join(map(str, t.shape))
+            _bad(header, "{file}: {name} is {shape}, which has too many sizes.", name=t.name[:80], shape=shape)
         if wrong is not None:
             shape, facts = " x ".join(map(str, t.shape)), {"key": f"{architecture}.{wrong}", "size": known[wrong]}
             _bad(header, "{file}: {name} is {shape}, but {key} is {size}.", name=t.name[:80], shape=shape, **facts)
