@@ -140,3 +140,17 @@ def test_what_reads_images_is_shared_by_the_ranks_and_measured_at_start() -> Non
         assert buffer.least <= buffer.bytes <= buffer.greatest
     pools = [str(n) for ledger in (plain, seeing) for n in ledger.notes if "KV pool" in str(n)]
     assert len(set(pools)) == 2
+
+
+def test_weights_in_ram_leave_more_for_the_pool() -> None:
+    plain, moved = (price("qwen3-8b", "RTX 5090", cpu_offload=n << 30) for n in (0, 2))
+    assert plain.accounts[0].of("weights") - moved.accounts[0].of("weights") == 2 << 30
+    assert moved.accounts[-1].of("weights") == 2 << 30
+    chosen = engine.settings(load("qwen3-8b"), Load(1, 8192), machines.parse("RTX 5090"), cpu_offload=2 << 30)
+    argv = engine.command(load("qwen3-8b"), machines.parse("RTX 5090"), chosen).argv
+    assert argv[argv.index("--cpu-offload-gb") + 1] == "2"
+
+
+def test_a_cache_of_four_bits() -> None:
+    half, small = (price("qwen3-8b", "RTX 5090", kv_cache_dtype=kind).of("kv_cache") for kind in ("auto", "nvfp4"))
+    assert small / half == pytest.approx(0.5625 / 2, rel=1e-3)

@@ -128,7 +128,7 @@ def _placed(model: Model, machine: Machine, chosen: Settings, changes: dict[str,
     sizes = _free_for_model(model, machine, chosen)
     countable = not is_array(chosen.context, chosen.slots, chosen.batch, chosen.ubatch)
     if chosen.fit and countable and machine.gpus[0].usable is not None:
-        chosen = fit(model, chosen, sizes)
+        chosen = fit(model, chosen, sizes, chosen.fit_target)
     elif chosen.split_mode == "layer" and not PLACING & changes.keys() and countable:
         chosen = balanced(model, chosen, sizes)
     if chosen.split_mode == "none" or chosen.tensor_split:

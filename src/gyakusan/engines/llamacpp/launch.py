@@ -77,6 +77,8 @@ def _extras(settings: Settings) -> list[str]:
         path = settings.draft if settings.draft.endswith(".gguf") else f"{settings.draft}.gguf"
         flags += ["--model-draft", abspath(path)]
     kind = "draft-mtp" if settings.mtp else "draft-simple"
+    for flag, value in (("k", settings.draft_key_type), ("v", settings.draft_value_type)):
+        flags += [f"--cache-type-{flag}-draft", value.lower()] if value.upper() != "F16" else []
     return [*flags, "--spec-type", kind, "--spec-draft-n-max", str(settings.draft_tokens)]
 
 

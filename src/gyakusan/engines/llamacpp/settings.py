@@ -20,6 +20,7 @@ from gyakusan.engines.llamacpp import builds
 from gyakusan.engines.llamacpp.backends import GpuBackend
 from gyakusan.errors import BadSetting, unknown
 from gyakusan.message import say
+from gyakusan.units import MIB
 
 VERSION = "b11434"
 """The build whose source and measurements these rules come from."""
@@ -67,6 +68,9 @@ class Settings:
     mtp: the file's own prediction blocks draft
     draft_tokens: tokens drafted at a time [tokens]
     lazy: --lazy-mode, whether tables of per-layer embeddings stay on disk; "auto" = those above 4 GiB
+    fit_target: --fit-target, left free on each GPU where `fit` places a model [B]
+    draft_key_type: --cache-type-k-draft, of a draft model or the prediction blocks
+    draft_value_type: --cache-type-v-draft, likewise
     build: of llama.cpp, as b9800; "" = the one of our rules, "unknown" = any of the last year
     cache_ram: --cache-ram, idle conversations that are kept in RAM, 0 = none, -1 = without limit [MiB]
     ctx_checkpoints: --ctx-checkpoints, snapshots of windows and states for each slot
@@ -106,6 +110,9 @@ class Settings:
     draft_tokens: int = 3
     lazy: Literal["auto", "on", "off"] = "auto"
     rpc: tuple[str, ...] = ()
+    fit_target: int = 1024 * MIB
+    draft_key_type: str = "F16"
+    draft_value_type: str = "F16"
     build: str = ""
     cache_ram: int = 8192
     ctx_checkpoints: int = 32
@@ -272,7 +279,11 @@ def _check_drafting(settings: Settings) -> None:
 
 
 def _check_cache_types(settings: Settings) -> None:
-    for kind in (settings.key_type, settings.value_type):
+    if settings.fit_target < 0:
+        raise BadSetting(
+            "{name} cannot be {value}.", name="fit_target", value=settings.fit_target, mend="Give 0 or more."
+        )
+    for kind in (settings.key_type, settings.value_type, settings.draft_key_type, settings.draft_value_type):
         if kind.upper() not in CACHE_TYPES:
             raise unknown(say("cache type"), kind, CACHE_TYPES)
     if not settings.flash and settings.value_type.upper() not in ("F32", "F16", "BF16"):

@@ -218,6 +218,7 @@ def base(model: Model, load: Load, machine: Machine, s: Settings) -> llamacpp.Se
         "build": s.build,
         "mtp": s.mtp,
         "fit": s.split,
+        "fit_target": s.fit_target,
     }
     if s.backend == "cpu":
         changes["backend"] = "cpu"

@@ -10,6 +10,7 @@ from gyakusan.core.model import Model
 from gyakusan.engines.base import Command, Container
 from gyakusan.engines.defaults import without_options
 from gyakusan.engines.vllm.settings import VERSION, Settings, check
+from gyakusan.units import GIB
 
 PROGRAM = ("vllm", "serve")
 TEXT_ONLY = ("--language-model-only",)
@@ -72,6 +73,7 @@ def _memory(settings: Settings) -> list[str]:
     flags += ["--enable-prefix-caching" if settings.enable_prefix_caching else "--no-enable-prefix-caching"]
     flags += ["--enforce-eager"] if settings.enforce_eager else []
     flags += ["--mamba-ssm-cache-dtype", settings.state_dtype] if settings.state_dtype != "auto" else []
+    flags += ["--cpu-offload-gb", f"{settings.cpu_offload / GIB:g}"] if settings.cpu_offload else []
     flags += ["--kv-cache-memory-bytes", str(settings.memory_kept)] if settings.memory_kept else []
     return flags
 

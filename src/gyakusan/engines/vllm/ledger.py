@@ -66,9 +66,18 @@ def _accounts(
         structs.replace(load, users=ceil_div(load.users, settings.data_parallel)),
     )
     charged = tuple(_account(model, share, g, p) for g, p in zip(gpus, pools, strict=True))
+    in_ram = (process(settings), *_offloaded(settings, pools))
     if gpus[0].kind == "unified":
-        return (structs.replace(charged[0], lines=(*charged[0].lines, process(settings))), *charged[1:])
-    return (*charged, Account(machine.host or UNKNOWN_HOST, (process(settings),)))
+        return (structs.replace(charged[0], lines=(*charged[0].lines, *in_ram)), *charged[1:])
+    return (*charged, Account(machine.host or UNKNOWN_HOST, in_ram))
+
+
+def _offloaded(settings: Settings, pools: tuple[Pool, ...]) -> tuple[Line, ...]:
+    """Return the weights that stay in RAM with --cpu-offload-gb, of all GPUs."""
+    size = sum(min(settings.cpu_offload, p.weights.best) for p in pools)
+    return (
+        (Line("weights.blocks", size, "derived", say("weights that stay in RAM (--cpu-offload-gb)")),) if size else ()
+    )
 
 
 def _account(model: Model, load: Load, gpu: Device, rank: Pool) -> Account:
@@ -110,7 +119,7 @@ def _weights(model: Model, settings: Settings, rank: Pool) -> Line:
         share = say("{n} tensors, {quantization}", n=len(form.tensors or model.tensors), quantization=name)
     else:
         share = say("one of {n} tensor-parallel shares, {quantization}", n=settings.world, quantization=name)
-    w = rank.weights
+    w = rank.weights.less(settings.cpu_offload)
     return Line("weights", w.best, "read" if form.tensors else "derived", share, low=w.low, high=w.high)
 
 

@@ -71,7 +71,7 @@ def pages(model: Model, settings: Settings, *, readers: bool = False) -> tuple[P
     return (*_aligned(attention, states, settings),) if states else attention
 
 
-def cache_bytes(model: Model, settings: Settings) -> int:
+def cache_bytes(model: Model, settings: Settings) -> float:
     """Return the bytes of one number of a key or value. "auto" follows the checkpoint (utils/torch_utils.py) [B]."""
     declared = model.checkpoint.cache if model.checkpoint else ""
     name = declared if settings.kv_cache_dtype == "auto" and declared else settings.kv_cache_dtype
@@ -87,7 +87,7 @@ def _attention(model: Model, settings: Settings, readers: bool) -> tuple[Page, .
                 layers = group.layers + (group.shared if readers else ())
                 width = _kv_heads(group, settings) * (group.key_head + group.value_head)
                 kind: Kind = "full" if not group.window else "chunk" if group.chunked else "window"
-                every.append(Page(kind, layers, block, width * block * size, group.window or 0))
+                every.append(Page(kind, layers, block, round(width * block * size), group.window or 0))
             case Latent():
                 _shared_out(group.heads, settings.tensor_parallel)
                 token = _latent_bytes(model, group, size)
@@ -130,7 +130,7 @@ def _sparse(model: Model) -> bool:
     return any(isinstance(g, Indexer) for g in model.memory) and any(isinstance(g, Latent) for g in model.memory)
 
 
-def _latent_bytes(model: Model, group: Latent, size: int) -> int:
+def _latent_bytes(model: Model, group: Latent, size: float) -> int:
     """Return the bytes of one token's latent vector [B].
 
     Sparse attention at 8 bits packs rank values, 4 scales of 4 B and the rotated part in 16 bits: 656 B where the rank is
@@ -138,7 +138,7 @@ def _latent_bytes(model: Model, group: Latent, size: int) -> int:
     """
     if size == 1 and _sparse(model):
         return group.rank + group.rank // 128 * 4 + 2 * group.rope
-    return group.key * size
+    return round(group.key * size)
 
 
 def _index_bytes(model: Model, group: Indexer) -> int:

@@ -75,7 +75,7 @@ def pool(model: Model, settings: Settings, device: Device, *, stage: int = 0, to
     else:
         left = share - settings.vision_bytes // settings.tensor_parallel - drafted
         parts = zip(loaded_weights.all_high_first, _descending(used), strict=True)
-        free = Range(*(maximum(left - w - u, 0) for w, u in parts))
+        free = Range(*(maximum(left - max(0, w - settings.cpu_offload) - u, 0) for w, u in parts))
     return Pool(share, loaded_weights, free, reservation(model, settings, stage=stage), settings)
 
 

@@ -6,6 +6,7 @@ Source: vLLM 0.32.0, engine/arg_utils.py (EngineArgs.get_batch_defaults), config
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from msgspec import Struct
@@ -21,8 +22,19 @@ VERSION = "0.32.0"
 """The version whose source these rules come from."""
 UTILIZATION = 0.92
 """Share of a GPU's whole memory that the server takes (config/cache.py)."""
-CACHE_BYTES = {"auto": 2, "bfloat16": 2, "float16": 2, "fp8": 1, "fp8_e4m3": 1, "fp8_e5m2": 1, "fp8_ds_mla": 1}
-"""--kv-cache-dtype -> bytes of a value [B]. "auto" is the model's type unless the checkpoint declares another."""
+CACHE_BYTES: Mapping[str, float] = {
+    "auto": 2,
+    "bfloat16": 2,
+    "float16": 2,
+    "fp8": 1,
+    "fp8_e4m3": 1,
+    "fp8_e5m2": 1,
+    "fp8_ds_mla": 1,
+    "nvfp4": 0.5625,
+}
+"""--kv-cache-dtype -> bytes of a value [B]. "auto" is the model's type unless the checkpoint declares another.
+
+nvfp4: 4 bits and a scale of 8 bits for 16 values."""
 QUANTIZATIONS = ("auto", "none", "fp8", "int8", "awq", "gptq", "nvfp4", "mxfp4", "bitsandbytes")
 """Kinds of checkpoint that are priced by name; `weights.METHODS` says how each is stored."""
 DRAFTING = ("auto", "mtp", "other")
@@ -59,6 +71,7 @@ class Settings:
     quantization: of the checkpoint, "auto" = as it says itself, else a key of QUANTIZATIONS
     vision_bytes: of the part of a published model that reads images, 0 = none: --language-model-only [B]
     data_parallel: --data-parallel-size, copies of the model, each on its own GPUs and for its share of the requests
+    cpu_offload: --cpu-offload-gb, weights of each GPU that stay in RAM [B]
     sampler: how a token is chosen, one of SAMPLERS; "auto" = as the version does
     """
 
@@ -80,6 +93,7 @@ class Settings:
     quantization: str = "auto"
     vision_bytes: int = 0
     data_parallel: int = 1
+    cpu_offload: int = 0
     sampler: str = "auto"
 
     @property
@@ -157,6 +171,10 @@ def check(settings: Settings) -> Settings:
             "gpu_memory_utilization cannot be {value}.",
             value=settings.gpu_memory_utilization,
             mend="Give a share of the GPU's memory: more than 0, at most 1.",
+        )
+    if settings.cpu_offload < 0:
+        raise BadSetting(
+            "{name} cannot be {value}.", name="cpu_offload", value=settings.cpu_offload, mend="Give 0 or more."
         )
     if settings.block_size < 0 or settings.block_size % 16:
         raise BadSetting("block_size cannot be {value}.", value=settings.block_size, mend="Give a multiple of 16.")

@@ -82,6 +82,10 @@ class Weights(Struct, frozen=True):
         """Return high, best and low [B]."""
         return self.high, self.best, self.low
 
+    def less(self, offloaded: int) -> Weights:
+        """Return what is left where so much stays in RAM [B]."""
+        return Weights(*(max(0, x - offloaded) for x in (self.best, self.low, self.high)))
+
 
 UNSURE: dict[str, dict[str, Any]] = {
     "awq": {"unquantized": ("attn", "router", "shared_expert")},

@@ -199,3 +199,14 @@ def test_records_of_files_without_prediction_blocks_take_the_file_that_has_them(
     assert parts["draft.weights"] > 0
     assert {"draft.kv", "draft.compute", "state.rollback"} <= parts.keys()
     assert drafting.of("kv_cache") - plain.of("kv_cache") == parts["draft.kv"]
+
+
+def test_the_draft_has_a_cache_type_of_its_own() -> None:
+    machine, model = Machine("box", (Device("RTX 5090", "gpu", 32 * GIB, "cuda"),), None), load("qwen3.8-27b")
+    sizes = []
+    for kind in ("F16", "Q8_0"):
+        chosen = engine.settings(model, Load(1, 8192), machine, mtp=True, draft_key_type=kind, draft_value_type=kind)
+        found = engine.ledger(model, Load(1, 8192), machine, chosen)
+        sizes.append(sum(x.bytes for a in found.accounts for x in a.lines if x.part == "draft.kv"))
+        assert ("--cache-type-k-draft" in launch.arguments("m.gguf", chosen)) is (kind == "Q8_0")
+    assert sizes[1] / sizes[0] == pytest.approx(34 / 64, rel=1e-3)

@@ -81,7 +81,8 @@ def draft_model(model: Model, settings: Settings) -> tuple[Model, Settings]:
             draft=draft.name, theirs=f"{draft.vocabulary:,}", name=model.name, ours=f"{model.vocabulary:,}",
             mend="Take a small model of the same family.",
         )  # fmt: skip
-    alone = replace(settings, draft="", mtp=False, projector=None, lora=(), key_type="F16", value_type="F16", fit=False)
+    alone = replace(settings, draft="", mtp=False, projector=None, lora=(), fit=False)
+    alone = replace(alone, key_type=settings.draft_key_type, value_type=settings.draft_value_type)
     return draft, replace(alone, gpu_layers=-1, overrides=(), n_cpu_moe=0, n_cpu_ffn=0)
 
 
@@ -163,7 +164,9 @@ def _second_context(model: Model, s: Settings, placement: Placement | None, laye
     if other is None:
         return
     device = placement.units[layers[-1]] if placement else HOST if s.backend == "cpu" else 0
-    here = replace(s, key_type="F16", value_type="F16", backend="cpu" if device == HOST else s.backend)
+    here = replace(
+        s, key_type=s.draft_key_type, value_type=s.draft_value_type, backend="cpu" if device == HOST else s.backend
+    )
     for line in ledger_lines.context(kv_cache.groups(other, here), here):
         reason = say("second context, for the prediction blocks: {what}", what=line.reason)
         yield device, structs.replace(line, part="draft.kv", reason=reason)
