@@ -91,3 +91,25 @@ def test_cancelling_ends_the_process_and_frees_the_name() -> None:
         starts.forget(name)
     assert {p.poll() is None for p in launched.processes} == {False}
     assert not list((running_servers.state() / running_servers.FOLDER).glob("*.reserved"))
+
+
+def test_one_name_starts_once() -> None:
+    launched = Launched("import time; time.sleep(60)")
+    starts = Starts(launched)
+    form = StartForm(context="512", name="office")
+    starts.begin(form, "en")
+    with pytest.raises(BadSetting, match="is starting"):
+        starts.begin(form, "en")
+    assert len(launched.processes) == 1
+    starts.forget("office")
+
+
+@pytest.mark.parametrize("code", [143, 0])
+def test_one_that_somebody_stopped_did_not_fail(code: int) -> None:
+    starts = Starts(Launched(f"raise SystemExit({code})"))
+    starts.begin(StartForm(context="512", name="office"), "en")
+    for _ in range(200):
+        if not starts.starting():
+            break
+        subprocess.run([sys.executable, "-c", ""], check=True)
+    assert starts.starting() == ()

@@ -94,9 +94,10 @@ async def _open(request: Request) -> Response:
         if not _same(request.headers.get("x-gyakusan-token", ""), control.token):
             return JSONResponse({"detail": tell(OLD_FORM, language)}, 403)
         asked = read(OpenForm, request.query_params.multi_items())
-        with anyio.fail_after(PATIENCE):
-            body = await request.body()  # the guard has bounded it
-        name = await anyio.to_thread.run_sync(control.files.keep, asked.name, asked.size, body)
+        with control.files.place():
+            with anyio.fail_after(PATIENCE):
+                body = await request.body()  # the guard has bounded it
+            name = await anyio.to_thread.run_sync(control.files.keep, asked.name, asked.size, body)
     except TimeoutError:
         return JSONResponse({"detail": tell(say("The file came too slowly."), language)}, 408)
     except GyakusanError as error:

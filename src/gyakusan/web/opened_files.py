@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
@@ -22,7 +23,7 @@ LARGEST_FILE = 2**46
 SOMEWHERE = "FOLDER"
 """Stands in commands for where a file is: a browser does not tell."""
 AT_ONCE = 2
-"""Files that are read at the same time."""
+"""Files that come or are read at the same time: so many bodies are in memory."""
 
 
 class OpenedFiles:
@@ -39,6 +40,16 @@ class OpenedFiles:
         with self._lock:
             return dict(self._models)
 
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """Keep a place for a body that comes and is read: so many are in memory at once. Raises Busy."""
+        if not self._reading.acquire(blocking=False):
+            raise Busy("{n} files are being read.", n=AT_ONCE, mend="Ask again in a second.")
+        try:
+            yield
+        finally:
+            self._reading.release()
+
     def keep(self, file: str, size: int, begin: bytes) -> str:
         """Keep what the header of a file says, and return the model's name on the page. Raises GyakusanError.
 
@@ -49,12 +60,7 @@ class OpenedFiles:
         name = plain(file)
         if not len(begin) <= size <= LARGEST_FILE:
             raise BadSetting("{file} cannot have {size} bytes.", file=name, size=size, mend="Open the file again.")
-        if not self._reading.acquire(blocking=False):
-            raise Busy("{n} files are being read.", n=AT_ONCE, mend="Ask again in a second.")
-        try:
-            model = from_gguf(f"/{SOMEWHERE}/{name}", remote=False, opener=lambda _: Begin(name, size, begin))
-        finally:
-            self._reading.release()
+        model = from_gguf(f"/{SOMEWHERE}/{name}", remote=False, opener=lambda _: Begin(name, size, begin))
         with self._lock:
             self._models.pop(name, None)
             while len(self._models) >= MOST_FILES:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import threading
 import time
@@ -10,9 +11,10 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from gyakusan.engines.registry import DEFAULT
 from gyakusan.errors import BadReference, BadSetting
 from gyakusan.message import Message, people, say
-from gyakusan.serving import background, running_servers
+from gyakusan.serving import background
 from gyakusan.serving.background import Named
 from gyakusan.text import Language
 from gyakusan.web.problems import Busy
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 
 MOST_STARTING = 4
 """Servers that start at the same time."""
+STOPPED = (0, -signal.SIGTERM, -signal.SIGINT, 128 + signal.SIGTERM, 128 + signal.SIGINT)
+"""Exit codes of a server that somebody has stopped."""
 
 
 class Start(Struct, frozen=True):
@@ -47,12 +51,14 @@ class _Child(Struct):
     named: its name and log
     process: that starts the server
     begun: when, by the monotonic clock [s]
+    was_ready: True once its server was seen to be ready
     """
 
     model: str
     named: Named
     process: subprocess.Popen[bytes]
     begun: float
+    was_ready: bool = False
 
 
 class Starts:
@@ -72,6 +78,9 @@ class Starts:
                 MOST_STARTING
             ):
                 raise Busy("{n} servers are starting.", n=MOST_STARTING, mend="Wait until one is ready.")
+            other = self._children.get(form.name or "")
+            if other is not None and other.process.poll() is None and background.ready(other.process) is None:
+                raise BadSetting("{name} is starting.", name=f'"{form.name}"', mend="Wait, or give another name.")
             named = Named.of(form.model, form.name, None)
             try:
                 process = self._launch(named, words(form, language))
@@ -103,14 +112,17 @@ class Starts:
     def _state(self, name: str, child: _Child) -> Start | None:
         """Return the state of a start, None where it is over: its entry stands for the server now."""
         seconds = time.monotonic() - child.begun
-        if child.process.poll() is None:
-            if background.ready(child.process) is None:
+        code = child.process.poll()
+        if code is None and not child.was_ready:
+            child.was_ready = background.ready(child.process) is not None
+            if not child.was_ready:
                 return Start(name, child.model, seconds)
             child.named.close()
+        if code is None:
             return None
-        if any(e.pid == child.process.pid for e in running_servers.running()) or child.process.returncode == 0:
+        if child.was_ready or code in STOPPED:
             child.named.close()
-            del self._children[name]  # it was ready, and has been stopped since
+            del self._children[name]  # it ran, and has ended or been stopped since
             return None
         said = background.last_words(child.named)
         child.named.close()
@@ -134,7 +146,8 @@ def check(form: StartForm) -> None:
     asked = deployed(
         form.model, {}, context=form.context, users=form.users, engine=form.engine, offline=True
     )  # fmt: skip
-    model_file(asked, form.model, f"gyakusan get {form.model}")
+    usual = form.engine == DEFAULT
+    model_file(asked, form.model, f"gyakusan get {form.model}" + ("" if usual else f" --engine {form.engine}"))
     if asked.refusals:
         raise BadSetting(asked.refusals[0].template, **asked.refusals[0].facts)
     trained, context = asked.model.trained_context, int(asked.load.context)
