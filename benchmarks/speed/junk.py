@@ -43,12 +43,8 @@ def by_flags(row: Row, what: Subject) -> str | None:
         return "open loop: the number of users is not told"
     if source == "localmaxxing" and what.engine in SERVERS and (number(row, "n_prompt") or 0) > 4096:
         return "the time of its long prompt is in the rate of its answer"
-    if source == "gpustack-lab":
-        users, tpot = number(row, "concurrency"), number(row, "tpot_ms") or 0
-        if users is None or users > 64:
-            return "more users offered than served (unknown limit)"
-        if tpot < 1:
-            return "impossible time per token (unlabelled speculation)"
+    if source == "gpustack-lab" and (why := _of_gpustack(row)):
+        return why
     if not 0.6 < _little(row) < 1.6:
         return "its own figures contradict each other (Little's law): another number of users"
     if source == "aiconfigurator-silicon" and what.engine == "sglang" and not row["quant"]:
@@ -64,6 +60,14 @@ def by_flags(row: Row, what: Subject) -> str | None:
     if what.engine == "hipfire":
         return "an engine with formats of its own"
     return None
+
+
+def _of_gpustack(row: Row) -> str | None:
+    """Why a row of this source cannot be used, else None: it tells neither its limit of users nor its drafts."""
+    users, tpot = number(row, "concurrency"), number(row, "tpot_ms") or 0
+    if users is None or users > 64:
+        return "more users offered than served (unknown limit)"
+    return "impossible time per token (unlabelled speculation)" if tpot < 1 else None
 
 
 def _speculates(row: Row, said: str, names: str) -> bool:

@@ -83,10 +83,12 @@ def find(text: str, memory: float | None = None) -> Chip | None:
 
 def _of_record(text: str) -> Chip | None:
     """Return the chip that the catalogue's record of a device names, where its own name is spelled otherwise."""
-    from gyakusan.catalog.devices import entry_of, knows
+    from gyakusan.catalog.records import lookup
 
-    named = entry_of(text).fields().get("chip") if knows(text) else None
-    return next((c for c in _chips(parse_device_name(str(named)).key) if c.name == named), None) if named else None
+    key = parse_device_name(text).key
+    every = (*lookup("device", key), *lookup("machine", key)) if key else ()
+    named = next((str(e.fields()["chip"]) for e in every if e.fields().get("chip")), None)
+    return next((c for c in _chips(parse_device_name(named).key) if c.name == named), None) if named else None
 
 
 def chips() -> tuple[Chip, ...]:
