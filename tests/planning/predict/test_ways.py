@@ -27,7 +27,7 @@ QUESTIONS = {
     "cpu": "qwen3-14b --quant Q4_K_M --device 'Ryzen 9 7950X 16GB' --cpu",
     "bare memory": "qwen3-14b --memory 12GiB --context 64k",
     "vllm": "qwen3-8b --device 'RTX 5090' --engine vllm --context 32k --users 64",
-    "ollama": "qwen3-14b --device 'RTX 4060' --engine ollama --context 40k",
+    "ollama": "qwen3-14b --device 'RTX 4060' --engine ollama --context 40k --set split=false",
     "mlx": "qwen3-32b --device 'M4 Pro 24GB' --engine mlx --context 32k",
 }
 
