@@ -14,7 +14,19 @@ from gyakusan.show import terminal
 from gyakusan.show.plan_details import details
 from gyakusan.show.plan_words import as_text
 
-BUY = ("plan", "--budget", "600000JPY", "--families", "gemma3", "--engine", "llama.cpp", "--lang", "en")
+BUY = (
+    "plan",
+    "--budget",
+    "600000JPY",
+    "--families",
+    "gemma3",
+    "--engine",
+    "llama.cpp",
+    "--brand",
+    "NVIDIA",
+    "--lang",
+    "en",
+)
 
 
 def test_ollamas_client_fetches_the_published_file(capsys: pytest.CaptureFixture[str]) -> None:

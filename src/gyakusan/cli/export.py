@@ -15,8 +15,6 @@ from gyakusan.message import say
 from gyakusan.text import tell
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from gyakusan.engines.deployment import Deployment
     from gyakusan.exports.settings import ExportSettings
 
@@ -102,15 +100,6 @@ def _remark(asked: Deployment, output: Output) -> None:
         warn("gyakusan: " + tell(note, output.language))
 
 
-def _begins(path: Path, first: str) -> bool:
-    """Return True for a file that begins so; one that cannot be read does not."""
-    try:
-        with path.open("rb") as file:
-            return file.read(len(first)) == first.encode()
-    except OSError:
-        return False
-
-
 def _write(file: str, text: str, output: Output) -> None:
     from pathlib import Path
 
@@ -119,7 +108,7 @@ def _write(file: str, text: str, output: Output) -> None:
     from gyakusan.exports.export import FIRST
 
     path = Path(file)
-    if path.is_file() and not _begins(path, FIRST):
+    if path.is_file() and files.head(path, len(FIRST)) != FIRST.encode():
         raise BadSetting(
             "{file} is no file of gyakusan export, and stays as it is.", file=files.shown(path),
             mend="Name another file, or remove it.",

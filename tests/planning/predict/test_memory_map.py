@@ -13,7 +13,7 @@ from gyakusan.planning.predict.memory_map import CONTEXTS, FIT_WORDS, MOST_STOPS
 CASES = (
     ("gpt-oss-20b", "RTX 4090", "llama.cpp"),
     ("qwen3.6-27b", "M4 Max 128GB", "llama.cpp"),
-    ("llama3.1-8b", "RTX 3060 12GB", "ollama"),
+    ("llama3.1-8b", "2x RTX 3060 12GB", "ollama"),
     ("gpt-oss-20b", "RTX 4090", "vllm"),
     ("llama3.1-8b", "M4 Max 128GB", "mlx"),
 )

@@ -8,14 +8,14 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from gyakusan.core.arrays import Number
 from gyakusan.core.ledger import KINDS, Account, Fit, LineKind
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Device
 from gyakusan.engines.base import EngineModule, EngineSettings
-from gyakusan.engines.deployment import Deployment, deploy
+from gyakusan.engines.deployment import Deployment
 from gyakusan.errors import GyakusanError
 
 CONTEXTS = tuple(1024 * k for k in (2, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024))
@@ -194,7 +194,7 @@ def _at_once(
 
 
 def _accounts(deployment: Deployment, changes: Mapping[str, object], load: Load) -> tuple[Account, ...]:
-    d = deploy(deployment.model, deployment.engine, deployment.machine, load, changes, deployment.quantization)
+    d = structs.replace(deployment, changes=changes).at(load)  # what is whole on the GPUs stays whole
     return d.rules.accounts(d.model, d.load, d.machine, d.settings)
 
 
