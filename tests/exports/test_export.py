@@ -238,3 +238,15 @@ def test_a_server_listens_where_it_is_told_to() -> None:
         text = export([asked()], kind, ExportSettings(port=9123))
         assert "9123" in text
         assert "8080" not in text
+
+
+@pytest.mark.parametrize(
+    ("pairs", "said"),
+    [
+        (("pipeline_parallel=0",), "pipeline_parallel cannot be 0"),
+        (("pipeline_parallel=50",), "has 40 layers, and 50 stages were asked for"),
+    ],
+)
+def test_stages_that_no_model_has(pairs: tuple[str, ...], said: str) -> None:
+    with pytest.raises(BadSetting, match=said):
+        api.deployment("phi4-14b", load=Load(1, 4096), device="RTX 4090", server="vllm", pairs=pairs).ledger

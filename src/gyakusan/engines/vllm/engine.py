@@ -139,6 +139,11 @@ def settings(model: Model, load: Load, machine: Machine, **changes: Any) -> Sett
     seqs = usual.seqs if is_array(load.users) else max(usual.seqs, load.users)
     usual_settings = Settings(max_model_len=load.context, max_num_seqs=seqs, max_num_batched_tokens=usual.tokens)
     usual_settings = replace(usual_settings, **{"quantization": _nearest(model), **changes})
+    if model.blocks < usual_settings.pipeline_parallel:
+        raise BadSetting(
+            "{name} has {blocks} layers, and {stages} stages were asked for.", name=model.name, blocks=model.blocks,
+            stages=usual_settings.pipeline_parallel, mend="Lower pipeline_parallel, or --nodes.",
+        )  # fmt: skip
     if "gpu_memory_utilization" not in changes:
         usual_settings = replace(usual_settings, gpu_memory_utilization=_free(machine, usual_settings))
     if "tensor_parallel" not in changes:
@@ -158,7 +163,7 @@ def _free(machine: Machine, settings: Settings) -> float:
 
 def _ranks(model: Model, machine: Machine, settings: Settings) -> int:
     """The most GPUs that can share each layer: equal shares of the heads."""
-    count = max(1, len(machine.gpus) // (settings.pipeline_parallel * settings.data_parallel))
+    count = max(1, len(machine.gpus) // max(1, settings.pipeline_parallel * settings.data_parallel))
     for ranks in range(count, 1, -1):
         try:
             pages(model, replace(settings, tensor_parallel=ranks))
