@@ -249,4 +249,6 @@ def test_a_server_listens_where_it_is_told_to() -> None:
 )
 def test_stages_that_no_model_has(pairs: tuple[str, ...], said: str) -> None:
     with pytest.raises(BadSetting, match=said):
-        api.deployment("phi4-14b", load=Load(1, 4096), device="RTX 4090", server="vllm", pairs=pairs).ledger
+        export(
+            [api.deployment("phi4-14b", load=Load(1, 4096), device="RTX 4090", server="vllm", pairs=pairs)], "systemd"
+        )
