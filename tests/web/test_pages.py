@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import html
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from starlette.testclient import TestClient
 
+from gyakusan.cli import main
 from gyakusan.python.inspection import inspect
+from gyakusan.show.wording import gib
 from gyakusan.web import pages
 from gyakusan.web.article_page import ARTICLE
 from gyakusan.web.guard import POLICY
@@ -141,6 +145,22 @@ def test_the_page_and_python_agree(client: TestClient) -> None:
     for line in account.lines:
         if line.formula:
             assert line.formula in text
+
+
+def test_the_page_and_a_mailed_report_agree_to_the_byte(client: TestClient, tmp_path: Path) -> None:
+    """Each part's size in GiB, and the formula with its bytes, stand in both; programs get the same bytes of both."""
+    words = ["inspect", "gpt-oss-20b", "--context", "131072", "--users", "2", "--device", "RTX 4090", "--lang", "en"]
+    assert main([*words, "--html", str(tmp_path / "report.html")]) == 0
+    report = html.unescape((tmp_path / "report.html").read_text("utf-8"))
+    address = "model=gpt-oss-20b&context=131072&users=2&device=RTX+4090"
+    page = html.unescape(client.get(f"/fit?{address}").text)
+    found = inspect("gpt-oss-20b", context=131072, users=2, device="RTX 4090")
+    assert client.get(f"/api/v1/inspect?{address}").json()["devices"] == found.to_dict()["devices"]
+    for account in found.accounts:
+        for line in account.lines:
+            for text in (report, page):
+                assert gib(float(line.bytes)) in text
+                assert line.formula in text
 
 
 def test_the_bar_is_that_of_reports(client: TestClient) -> None:

@@ -28,7 +28,6 @@ from gyakusan.show.charts.drawing import NARROW
 from gyakusan.show.charts.memory_bar import memory_bar
 from gyakusan.show.tree import Tell
 from gyakusan.show.wording import format_name, gib, machine_words, needed_gib, quality, rate, seconds, spare_gib
-from gyakusan.units import GIB
 from gyakusan.web import answers
 from gyakusan.web.choices import device_names, engine_names, model_names
 from gyakusan.web.queries import InspectQuery, read
@@ -291,7 +290,7 @@ def _lines(found: Inspection) -> Iterator[tuple[Account, Any, Message, str, str]
                 account,
                 line,
                 ledgers.label(line, account),
-                f"{float(line.bytes) / GIB:,.2f}",
+                gib(float(line.bytes)),
                 "" if low == high else f"{low}-{high}",
             )
 
