@@ -15,7 +15,7 @@ from gyakusan.core.load import Load
 from gyakusan.engines.deployment import Deployment
 from gyakusan.errors import BadSetting, UnknownName
 from gyakusan.exports.export import KINDS, export
-from gyakusan.exports.settings import ExportSettings
+from gyakusan.exports.settings import ExportSettings, service_name
 
 PLANS = [
     ("gpt-oss-20b", "llama.cpp", "RTX 4090", 4, 32768),
@@ -252,3 +252,14 @@ def test_stages_that_no_model_has(pairs: tuple[str, ...], said: str) -> None:
         export(
             [api.deployment("phi4-14b", load=Load(1, 4096), device="RTX 4090", server="vllm", pairs=pairs)], "systemd"
         )
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("日本語モデル", "別のモデル"), ("model-日本", "model-中国"), ("a" * 60, "a" * 61), ("日本語", "model")],
+)
+def test_two_names_stay_two(one: str, other: str) -> None:
+    """Two models whose names lose their letters are two services."""
+    found = [service_name(one), service_name(other)]
+    assert found[0] != found[1]
+    assert all(re.fullmatch(r"[a-z]([a-z0-9-]{0,48}[a-z0-9])?", name) for name in found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shlex
 from collections.abc import Mapping
@@ -178,9 +179,16 @@ def arguments(command: Command, container: Container) -> tuple[str, ...]:
 
 
 def service_name(name: str) -> str:
-    """Return a name as Kubernetes, Compose and systemd take it: at most 50 letters, digits and dashes."""
-    found = re.sub(r"[^a-z0-9]+", "-", name.casefold()).strip("-")[:50].rstrip("-")
-    return found if found and found[0].isalpha() else f"model-{found}".rstrip("-")
+    """Return a name as Kubernetes, Compose and systemd take it: at most 50 letters, digits and dashes.
+
+    A name that loses letters (another script, more than 50) ends in six digits of its hash, so that two stay two.
+    """
+    plain = name.casefold()
+    found = re.sub(r"[^a-z0-9]+", "-", plain).strip("-")
+    found = found if found and found[0].isalpha() else f"model-{found}".rstrip("-")
+    if len(found) <= 50 and plain.isascii():
+        return found
+    return f"{found[:43].rstrip('-')}-{hashlib.sha256(plain.encode()).hexdigest()[:6]}"
 
 
 def check(settings: ExportSettings) -> None:
