@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from datetime import date
 
 import pytest
@@ -25,6 +26,9 @@ for name in (*SPOKEN, *DRAWN):
     os.environ.pop(name, None)
 os.environ["LC_ALL"] = "C.UTF-8"
 os.environ["GYAKUSAN_LEARNED"] = "off"  # what the developer's own computer measured changes no answer of a test
+# A shell's background job ignores both, and so would every process that a test starts: a test of Ctrl-C could not pass.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 
 def pytest_configure(config: pytest.Config) -> None:

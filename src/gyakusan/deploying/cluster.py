@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 import urllib.request
+from collections.abc import Mapping
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +29,8 @@ GRACE = 20.0
 EXTRA = "pip install 'gyakusan[ray]'"
 LONGEST_ROUTES = 2**20
 """Of the list of Ray's routes. [B]"""
+PROXY_PATIENCE = 20.0
+"""How long Ray's proxy may take to listen and to hear of an application that is ready. [s]"""
 
 
 class Scale(Struct, frozen=True):
@@ -96,17 +101,24 @@ def up(serve: Any, deployment: Deployment, typed: str, scale: Scale) -> str:
 
 def _check_port(scale: Scale) -> None:
     """Raise ServerError where Ray Serve listens elsewhere: a cluster that serves already keeps its port."""
-    url = f"http://127.0.0.1:{scale.port}/-/routes"
-    try:
-        with urllib.request.urlopen(url, timeout=10) as answer:
-            routes = json.loads(answer.read(LONGEST_ROUTES))
-    except (OSError, ValueError):
-        routes = {}
+    end = time.monotonic() + PROXY_PATIENCE
+    while scale.path not in (routes := _routes(scale.port)) and time.monotonic() < end:
+        time.sleep(0.2)
     if scale.path not in routes:
         raise ServerError(
             "Ray Serve does not answer on port {port}: it runs already, on another one.", port=scale.port,
             mend="Give that port (--port), or end Ray Serve first: serve shutdown",
         )  # fmt: skip
+
+
+def _routes(port: int) -> Mapping[str, Any]:
+    """Return the paths that the proxy of this computer knows; none where it does not listen, or answers nonsense."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/-/routes", timeout=10) as answer:
+            found = json.loads(answer.read(LONGEST_ROUTES))
+    except (OSError, ValueError, HTTPException):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def options_of(deployment: Deployment, order: Order, scale: Scale) -> dict[str, Any]:
