@@ -6,11 +6,10 @@ is never in the text: it stays in a file that only its owner can read.
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +17,10 @@ from msgspec import Struct
 
 from gyakusan.core.machine import Machine
 from gyakusan.doors.text import is_clean
-from gyakusan.engines.base import Command
+from gyakusan.engines.base import Command, Container
 from gyakusan.engines.deployment import Deployment
 from gyakusan.engines.registry import engine as find_engine
+from gyakusan.engines.yaml_text import documents
 from gyakusan.errors import BadSetting
 
 EVERYWHERE, HERE = "0.0.0.0", "127.0.0.1"
@@ -150,41 +150,52 @@ def compose_file(server: Service) -> str:
         inside.argv[len(container.entry) :] if inside.argv[: len(container.entry)] == container.entry else inside.argv
     )
     address = "" if server.key else f"{HERE}:"
+    about = container_service(
+        container, words, inside.environment,
+        env_file=str(server.key.variables) if server.key else "",
+        published=f"{address}{server.port}:{server.port}",
+        cards=len(server.machine.gpus),
+    )  # fmt: skip
+    return documents({"name": "gyakusan", "services": {server.name: about}, "volumes": {"models": {}}})
+
+
+def container_service(
+    container: Container,
+    words: Sequence[str],
+    environment: Mapping[str, str],
+    *,
+    env_file: str,
+    published: str,
+    cards: int,
+) -> dict[str, Any]:
+    """Return a server's container as a service of a Compose file, which keeps its models in the volume `models`.
+
+    words: arguments behind those that the image says itself; env_file: with the key, "" = without one
+    published: address, port outside and inside; cards: GPUs of the machine
+    Source: compose-spec 2026-06.
+    """
     about: dict[str, Any] = {
         "image": container.image,
-        "command": list(words),
-        "environment": dict(inside.environment),
-        "env_file": [str(server.key.variables)] if server.key else [],
-        "ports": [f"{address}{server.port}:{server.port}"],
+        "command": [_dollars(w) for w in words],
+        "environment": {k: _dollars(v) for k, v in environment.items()},
+        "env_file": [env_file] if env_file else [],
+        "ports": [published],
         "volumes": [f"models:{container.folder}"],
         "devices": [f"{d}:{d}" for d in container.devices],
         "group_add": ["video"] if container.devices else [],
         "ipc": "host" if container.shared_memory else "",
         "restart": "unless-stopped",
+        "security_opt": ["no-new-privileges:true"],
     }
     if container.nvidia:
-        device = {"driver": "nvidia", "count": max(1, len(server.machine.gpus)), "capabilities": ["gpu"]}
+        device = {"driver": "nvidia", "count": max(1, cards), "capabilities": ["gpu"]}
         about["deploy"] = {"resources": {"reservations": {"devices": [device]}}}
-    kept = {k: v for k, v in about.items() if v}
-    document = {"name": "gyakusan", "services": {server.name: kept}, "volumes": {"models": {}}}
-    return "\n".join(_yaml(document, 0)) + "\n"
+    return {k: v for k, v in about.items() if v}
 
 
-def _yaml(value: Mapping[str, Any], depth: int) -> Iterator[str]:
-    """Yield the lines of a table. Strings are quoted as JSON, which YAML reads; `$` is doubled for Compose."""
-    indent = "  " * depth
-    for name, inner in value.items():
-        if isinstance(inner, dict) and inner:
-            yield f"{indent}{name}:"
-            yield from _yaml(inner, depth + 1)
-        elif isinstance(inner, list) and inner and isinstance(inner[0], dict):
-            yield f"{indent}{name}:"
-            for item in inner:
-                first, *rest = _yaml(item, depth + 2)
-                yield f"{indent}  - {first.strip()}"
-                yield from rest
-        else:
-            yield f"{indent}{name}: {json.dumps(inner, ensure_ascii=False).replace('$', '$$')}"
+def _dollars(text: str) -> str:
+    """Return text in which Compose expands nothing."""
+    return text.replace("$", "$$")
 
 
 def has_container(deployment: Deployment) -> bool:

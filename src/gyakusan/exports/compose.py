@@ -6,11 +6,10 @@ Source: compose-spec 2026-06; podman-systemd.unit(5) of podman 5.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
-from gyakusan.engines.service_files import EVERYWHERE, HERE, unit_argument, unit_word
+from gyakusan.engines.service_files import EVERYWHERE, HERE, container_service, unit_argument, unit_word
+from gyakusan.engines.yaml_text import documents
 from gyakusan.exports.settings import NEW_KEY, Exported, check_one_machine
-from gyakusan.exports.yaml_text import documents
 
 NVIDIA_CDI = "nvidia.com/gpu=all"
 """Name of NVIDIA's cards for podman, by the Container Device Interface."""
@@ -20,25 +19,13 @@ def compose(server: Exported) -> str:
     """Return a Compose file. Raises BadSetting for several servers, and for an open one without a key."""
     check_one_machine(server.settings)
     found = server.container
-    about: dict[str, Any] = {
-        "image": found.image,
-        "command": [_dollars(w) for w in server.words],
-        "environment": {k: _dollars(v) for k, v in server.command.environment.items()},
-        "env_file": [f"./{server.secret}.env"] if server.key else [],
-        "ports": [_published(server)],
-        "volumes": [f"models:{found.folder}"],
-        "devices": [f"{d}:{d}" for d in found.devices],
-        "group_add": ["video"] if found.devices else [],
-        "ipc": "host" if found.shared_memory else "",
-        "restart": "unless-stopped",
-        "security_opt": ["no-new-privileges:true"],
-    }
-    if found.nvidia:
-        cards = max(1, len(server.deployment.machine.gpus))
-        device = {"driver": "nvidia", "count": cards, "capabilities": ["gpu"]}
-        about["deploy"] = {"resources": {"reservations": {"devices": [device]}}}
-    kept = {k: v for k, v in about.items() if v}
-    body = {"name": server.name, "services": {server.name: kept}, "volumes": {"models": {}}}
+    about = container_service(
+        found, server.words, server.command.environment,
+        env_file=f"./{server.secret}.env" if server.key else "",
+        published=_published(server),
+        cards=len(server.deployment.machine.gpus),
+    )  # fmt: skip
+    body = {"name": server.name, "services": {server.name: about}, "volumes": {"models": {}}}
     head = [f"# {line}\n" for line in server.after("docker", "compose", "exec", server.name)]
     return _key_words(server, f"./{server.secret}.env") + "".join(head) + documents(body)
 
@@ -81,11 +68,6 @@ def _published(server: Exported) -> str:
 def _full(image: str) -> str:
     """Return an image with its registry, which podman does not guess: Docker's, where none is named."""
     return image if "." in image.partition("/")[0] else f"docker.io/{image}"
-
-
-def _dollars(text: str) -> str:
-    """Return text in which Compose expands nothing."""
-    return text.replace("$", "$$")
 
 
 def _key_words(server: Exported, file: str) -> str:

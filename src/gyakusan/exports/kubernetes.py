@@ -12,6 +12,7 @@ from typing import Any
 
 from gyakusan.engines.base import Command
 from gyakusan.engines.container import QueueMetric
+from gyakusan.engines.yaml_text import documents
 from gyakusan.errors import BadSetting
 from gyakusan.exports.settings import (
     NEW_KEY,
@@ -21,7 +22,6 @@ from gyakusan.exports.settings import (
     gpu_resource,
     pod_memory,
 )
-from gyakusan.exports.yaml_text import documents
 from gyakusan.units import GIB, MIB
 
 DOWNLOAD_MINUTES = 60

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from math import ceil
 from typing import Any
 
+from gyakusan.engines.yaml_text import documents
 from gyakusan.errors import BadSetting
 from gyakusan.exports.settings import NEW_KEY, Exported, gpu_resource, pod_memory
-from gyakusan.exports.yaml_text import documents
 from gyakusan.units import GIB, MIB
 
 ENGINE = "vllm"
