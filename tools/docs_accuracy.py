@@ -15,8 +15,10 @@ from gyakusan.show.accuracy import (
     SPEED_TEXTS,
     fresh_rows,
     percent,
+    row_name,
     speed_rows,
 )
+from gyakusan.show.tree import Words
 from gyakusan.text import Language, tell
 
 ALLOCATOR = ("one_device", "architectures")
@@ -33,7 +35,7 @@ def parts(rest: str, language: Language, translated: Translate, table: Table) ->
         return _speed(language, translated, table)
     if rest == "fresh":
         heads = [tell(h, language) for h in FRESH_TEXTS]
-        return table(heads, fresh_rows((accuracy.speed() or {})["fresh"]))
+        return table(heads, _told(fresh_rows((accuracy.speed() or {})["fresh"]), language))
     if rest == "methods":
         return _methods(language, translated, table)
     sections = {s.id: s for s in accuracy.memory()}
@@ -85,7 +87,7 @@ def _cell(f: Figures | None, translated: Translate, language: Language) -> str:
 def _worst(section: Section, language: Language) -> Iterator[str]:
     for case in section.worst:
         why = f" ({tell(case.why, language)})" if case.why else ""
-        yield f"- {percent(case.error)} {tell(PART_TEXTS[case.part], language)}: {case.name}{why}"
+        yield f"- {percent(case.error)} {tell(PART_TEXTS[case.part], language)}: {tell(row_name(case.name), language)}{why}"
 
 
 def _speed(language: Language, translated: Translate, table: Table) -> str:
@@ -96,7 +98,11 @@ def _speed(language: Language, translated: Translate, table: Table) -> str:
     heads = [tell(h, language) for h in SPEED_TEXTS]
     notes = "\n".join(f"- {tell(n, language)}" for n in SPEED_NOTES)
     said = about.format(rows=f"{found['rows']:,}", share=f"{found['resolved_share']:.0%}")
-    return "\n\n".join((said, notes, table(heads, speed_rows(found))))
+    return "\n\n".join((said, notes, table(heads, _told(speed_rows(found), language))))
+
+
+def _told(rows: Iterator[Sequence[Words]], language: Language) -> Iterator[Sequence[str]]:
+    return (tuple(cell if isinstance(cell, str) else tell(cell, language) for cell in row) for row in rows)
 
 
 def _methods(language: Language, translated: Translate, table: Table) -> str:

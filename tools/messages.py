@@ -7,7 +7,7 @@ python tools/messages.py --prune    deletes what is left over, sorts the rest
 Found are: literals given to say(), tell(), _(), to exceptions of gyakusan.errors and as `mend=`; whole sentences wherever
 they stand (a template in a variable, a constant, a helper's argument); assignments to `template`; the values of module
 constants that end in _TEXTS; the words that stand as they are in the JSON (kinds, bases); literals given to t() in the
-templates of the page.
+templates of the page; what the catalogue's sources give.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import ast
 import json
 import re
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,6 +34,9 @@ SPOKEN = {"PROMPTS"}
 """Constants that are sentences but are said to a model, not to the user."""
 ANSWERED = {"ApiRoute", "Refusal", "Counter", "Gauge", "Histogram"}
 """Calls whose sentences go to programs, in English as all of OpenAI's API and of Prometheus."""
+
+SOURCES = "catalog/data/sources.toml"
+"""The catalogue's sources: what each gives is said on a screen."""
 
 _SENTENCE = re.compile(r"[A-Z{](?=.* ).*[\w)}\]`'\"][.?]", re.DOTALL)
 
@@ -54,6 +58,7 @@ def templates(root: Path = ROOT) -> set[str]:
         out |= {*_calls(tree, CALLS | errors), *_marked(tree), *words, *sentences}
     for page in sorted(root.glob("web/templates/*.html")):
         out |= {match[2] for match in _IN_TEMPLATE.finditer(page.read_text("utf-8"))}
+    out |= {s["gives"] for s in tomllib.loads((root / SOURCES).read_text("utf-8"))["source"]}
     return {t for t in out if t.endswith("}.") or any(c.isalpha() for c in re.sub(r"\{\w+\}", "", t))}
 
 

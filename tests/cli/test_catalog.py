@@ -59,7 +59,7 @@ def test_one_device_with_every_figure(run: Any) -> None:
     )
     assert found["rates"]["half"] == pytest.approx(209.5e12)
     _, out, _ = run("show", "RTX 5090")
-    for figure in ("1,792", "fp4_tflops", "450,000 JPY", "2025-12", "techpowerup.com", "nvidia_geforce_50.toml, line"):
+    for figure in ("1,792", "fp4_tflops", "450,000 yen", "2025-12", "techpowerup.com", "nvidia_geforce_50.toml, line"):
         assert figure in out
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from tests.show.drawing import text_of
 
@@ -10,7 +12,7 @@ from gyakusan.catalog.accuracy import Case, Figures, Group, Section
 from gyakusan.documents.accuracy import MemoryAccuracyJson
 from gyakusan.documents.writer import plain
 from gyakusan.show import accuracy as shown
-from gyakusan.text import LANGUAGES, Language, knows
+from gyakusan.text import LANGUAGES, Language, knows, tell
 
 GOOD, BAD = Figures(4, 4, 0.0, 0.0, 0.0), Figures(4, 1, 0.01, 0.1234, 0.5)
 SECTION = Section(
@@ -87,6 +89,22 @@ def test_speed() -> None:
         == "decode single 30 11.0 % (93%, 82%) 8.00 % (93%, 82%) 5.00 % (93%, 79%) 24.0 % (63%)"
     )
     assert first.split()[-2:] == ["-", "-"]
+
+
+def test_every_slice_and_group_has_its_words() -> None:
+    """A slice that is judged anew needs its Japanese."""
+    report = accuracy.speed() or {}
+    slices = {s["slice"] for kind in report["left_out"].values() for s in kind} | {
+        s["slice"] for s in report["fresh"]["slices"]
+    }
+    told = {name: tell(shown.slice_name(name), "ja") for name in slices}
+    assert {name: text for name, text in told.items() if not re.search("[ぁ-ゖァ-ヺ一-龠]|TTFT", text)} == {}
+    kinds = {g.name for s in accuracy.memory() for label in ("kind", "reason") for g in s.by(label)}
+    assert [k for k in kinds if " " in k and not knows(k, "ja")] == []
+    assert tell(shown.row_name("qwen3-8b, cpu, 4,096 tokens, 4 users, all"), "ja") == (
+        "qwen3-8b、cpu、4,096トークン、4人、全デバイス"
+    )
+    assert tell(shown.row_name("a, 1 users, all"), "en") == "a, 1 users, all devices"
 
 
 def test_no_speed_yet() -> None:

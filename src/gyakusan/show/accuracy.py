@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from gyakusan.catalog.accuracy import Case, Group, Section
-from gyakusan.message import Message, say
+from gyakusan.message import Listed, Message, say
 from gyakusan.show.tree import Part, Pause, Table, Text, Title, Tree, Words, columns
 
 SECTION_TEXTS = {
@@ -58,6 +59,28 @@ LABEL_TEXTS = {
     "reason": "by reason",
 }
 """What rows are grouped by."""
+
+GROUP_TEXTS = ("hybrid", "no flash attention", "quantised KV", "gpu-mock", "host", "all devices")
+"""Names of groups and of places that are words."""
+
+SLICE_TEXTS = (
+    "decode single",
+    "decode many",
+    "prefill",
+    "ttft single",
+    "ttft many",
+    "throughput",
+    "gain",
+    "decode many, vllm and trtllm, 2 to 32 users",
+    "prefill of 512 tokens or more",
+)
+"""Slices of the speeds; an engine's name may follow (benchmarks/speed_accuracy.py)."""
+
+_COUNTED = (
+    (re.compile(r"([\d,]+) tokens"), say("{n} tokens", n="")),
+    (re.compile(r"([\d,]+) users"), say("{n} users", n="")),
+)
+"""Counts in the name of a row."""
 
 
 def percent(share: float | None) -> str:
@@ -126,13 +149,37 @@ def lead(group: Group) -> str:
     return next(p for p in LEADS if p in group.parts)
 
 
+def row_name(name: str) -> Message:
+    """Return the name of a row as words: "qwen3-8b, cpu, 4 users" has a count that each language writes in its way."""
+    return say("{names}", names=Listed(tuple(map(_named, name.split(", ")))))
+
+
+def _named(part: str) -> Message:
+    for pattern, counted in _COUNTED:
+        if found := pattern.fullmatch(part):
+            return Message(counted.template, {"n": found[1]})
+    return Message("all devices") if part == "all" else Message(part) if part in GROUP_TEXTS else _quoted(part)
+
+
+def slice_name(name: str) -> Message:
+    """Return the name of a slice of speeds, with its engine where it has one."""
+    if name in SLICE_TEXTS:
+        return Message(name)
+    kind = next((k for k in sorted(SLICE_TEXTS, key=len, reverse=True) if name.startswith(f"{k} ")), "")
+    return say("{kind} {engine}", kind=Message(kind), engine=name.removeprefix(kind).strip()) if kind else _quoted(name)
+
+
+def _quoted(name: str) -> Message:
+    return Message("{name}", {"name": name})
+
+
 def _case(section: Section, case: Case) -> Message:
     why = say(" ({why})", why=say(case.why)) if case.why else say("")
     text = say(
         "{error}  {part}: {name}{why}",
         error=percent(case.error),
         part=say(PART_TEXTS[case.part]),
-        name=case.name,
+        name=row_name(case.name),
         why=why,
     )
     return say("{engine} {case}", engine=f"{section.engine:10}", case=text)
@@ -153,22 +200,22 @@ def speed(report: Mapping[str, Any] | None) -> Tree:
     return Pause(), Title(title), table, Pause(), Title(since), newest, Pause(), *notes
 
 
-def fresh_rows(fresh: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
-    """Cells of the table of fresh sources, as text."""
+def fresh_rows(fresh: Mapping[str, Any]) -> Iterator[tuple[Words, ...]]:
+    """Cells of the table of fresh sources."""
     usual = {s["slice"]: s for s in fresh["usual_rule"]}
     for s in fresh["slices"]:
-        yield s["slice"], f"{s['n']:,}", _judged(s), _ruled(usual.get(s["slice"]))
+        yield slice_name(s["slice"]), f"{s['n']:,}", _judged(s), _ruled(usual.get(s["slice"]))
 
 
-def speed_rows(report: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
-    """Cells of the table, as text."""
+def speed_rows(report: Mapping[str, Any]) -> Iterator[tuple[Words, ...]]:
+    """Cells of the table."""
     models, sources = ({s["slice"]: s for s in report["left_out"][left]} for left in ("architecture", "source"))
     usual = {s["slice"]: s for s in report["usual_rule"]}
     for s in report["left_out"]["device"]:
         name = s["slice"]
         others = (_judged(found[name]) if name in found else "-" for found in (sources, models))
         source, model = others
-        yield name, f"{s['n']:,}", source, _judged(s), model, _ruled(usual.get(name))
+        yield slice_name(name), f"{s['n']:,}", source, _judged(s), model, _ruled(usual.get(name))
 
 
 def _ruled(rule: Mapping[str, Any] | None) -> str:

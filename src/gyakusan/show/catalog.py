@@ -11,8 +11,9 @@ from gyakusan.catalog.entry import Entry
 from gyakusan.catalog.models import ModelRecord
 from gyakusan.catalog.origins import SourceRecord
 from gyakusan.core.records import shallow
-from gyakusan.message import Message, say
-from gyakusan.show.tree import Column, Table, Text, Title, Tree
+from gyakusan.message import Listed, Message, say
+from gyakusan.show.amounts import amount_words
+from gyakusan.show.tree import Column, Table, Text, Title, Tree, Words
 from gyakusan.units import format_count
 
 Record = DeviceRecord | MachineRecord | ModelRecord
@@ -21,6 +22,45 @@ MACHINE_TEXTS = ("computer", "device", "memory (GB)", "price")
 MODEL_TEXTS = ("model", "size", "context", "role", "license", "released")
 SOURCE_TEXTS = ("source", "records", "license", "checked", "content")
 FIGURE_TEXTS = ("figure", "value", "source", "date")
+FIELD_TEXTS = (
+    *("vendor", "kind", "backend", "sizes_gib", "bandwidth_gb_s", "released", "rule", "memory_type", "chip", "power_w"),
+    *(
+        "pcie",
+        "slots",
+        "cooling",
+        "cores",
+        "channels",
+        "memory_mib",
+        "nvlink_gb_s",
+        "sold_in",
+        "device",
+        "count",
+        "cpu",
+    ),
+    *(
+        "ram_gib",
+        "parameters",
+        "tensors",
+        "tied",
+        "quantization",
+        "basis",
+        "license",
+        "role",
+        "modalities",
+        "languages",
+    ),
+    *("mlx", "gguf", "trained_context", "active", "listed", "published", "like", "derived_from", "beside", "wheel"),
+    *("pooling", "score", "price", "price (used)", "fp32_tflops", "fp16_tflops", "bf16_tflops", "int8_tflops"),
+    *("fp8_tflops", "fp4_tflops"),
+)
+"""What a record says, by the names in its file."""
+VALUE_TEXTS = (
+    *("yes", "no", "read", "derived", "assumed", "gpu", "host", "unified", "any"),
+    *("chat", "base", "code", "finetune", "embedding", "text", "image", "passive", "blower", "prediction", "vision"),
+)
+"""Values that are words; others are quoted as they stand."""
+_ONE_BY_ONE = ("gguf", "mlx")
+"""Names too long to stand beside each other."""
 _NUMBERS = frozenset({"bandwidth (GB/s)", "FP16 (TFLOPS)", "power (W)", "size", "context", "records"})
 RECALLED_TEXTS = ("recalled or from an unreliable list, not verified",)
 RECALLED = RECALLED_TEXTS[0]
@@ -33,7 +73,7 @@ def devices(records: Iterable[DeviceRecord]) -> Tree:
     return (Table(_columns(DEVICE_TEXTS), tuple(_device(r) for r in records)),)
 
 
-def _device(r: DeviceRecord) -> tuple[str, ...]:
+def _device(r: DeviceRecord) -> tuple[Words, ...]:
     rate = f"{r.rates.half / 1e12:,.0f}" if r.rates else "?"
     power = f"{r.power_w:,.0f}" if r.power_w else "?"
     return r.name, _sizes(r), f"{r.bandwidth_gb_s:,.0f}", rate, power, r.released, _last_price(r)
@@ -56,22 +96,25 @@ def models(records: Iterable[ModelRecord]) -> Tree:
     return (Table(_columns(MODEL_TEXTS), tuple(_model(r) for r in records)),)
 
 
-def _model(r: ModelRecord) -> tuple[str, ...]:
-    role = r.role if not r.derived_from else f"{r.role} ({r.derived_from})"
+def _model(r: ModelRecord) -> tuple[Words, ...]:
+    role = say("{role} ({name})", role=Message(r.role), name=r.derived_from) if r.derived_from else Message(r.role)
     context = f"{r.trained_context:,}" if r.trained_context else "?"
     return r.name, format_count(r.parameters), context, role, r.license or "?", r.released or "?"
 
 
 def sources(records: Iterable[SourceRecord]) -> Tree:
     """Return one row for each source."""
-    rows = ((r.name, f"{r.records:,}", r.license, r.checked, r.gives) for r in records)
+    rows = (
+        (r.name, f"{r.records:,}", r.license, r.checked, Message("{gives}", {"gives": Message(r.gives)}))
+        for r in records
+    )
     return (Table(_columns(SOURCE_TEXTS), tuple(rows)),)
 
 
 def record(item: Record, entry: Entry, tags: Sequence[str]) -> Tree:
     """Return one record: every figure with its source and date."""
     notes = dict[str, int]()
-    rows = tuple((n, v, f"({notes.setdefault(s, len(notes) + 1)})", date) for n, v, s, date in figures(item))
+    rows = tuple((Message(n), v, f"({notes.setdefault(s, len(notes) + 1)})", date) for n, v, s, date in figures(item))
     place = say("Your record: {file}, line {line}.", file=str(entry.file), line=entry.line)
     ours = say("Catalogue record: {file}, line {line}.", file=entry.file.name, line=entry.line)
     below = [say("({n}) {source}", n=n, source=_said(source)) for source, n in notes.items()]
@@ -83,7 +126,7 @@ def record(item: Record, entry: Entry, tags: Sequence[str]) -> Tree:
     return Title(item.name), Table(_columns(FIGURE_TEXTS), rows), *(Text(m, "note") for m in below)
 
 
-def figures(item: Record) -> Iterator[tuple[str, str, str, str]]:
+def figures(item: Record) -> Iterator[tuple[str, Words, str, str]]:
     """Yield (figure, value, source, date) of everything that a record says."""
     recalled = getattr(item, "recalled", ()) + getattr(item, "assumed", ())
     for name, value in shallow(item).items():
@@ -92,7 +135,8 @@ def figures(item: Record) -> Iterator[tuple[str, str, str, str]]:
         source = RECALLED if name in recalled else item.source
         if name == "memory_mib" and isinstance(item, DeviceRecord):
             source = item.memory_source
-        yield name, _value(value), source, item.checked
+        for each in value if name in _ONE_BY_ONE else (value,):
+            yield name, _value(each), source, item.checked
     if isinstance(item, DeviceRecord) and item.rates:
         yield from _rates(item.rates)
     if isinstance(item, ModelRecord):
@@ -100,7 +144,7 @@ def figures(item: Record) -> Iterator[tuple[str, str, str, str]]:
         yield "trained_context", f"{item.trained_context:,}", source, item.checked
     for price in getattr(item, "prices", ()):
         used = " (used)" if price.used else ""
-        yield f"price{used}", f"{price.amount:,.0f} {price.currency}", price.source, price.date
+        yield f"price{used}", amount_words(f"{price.amount:,.0f}", price.currency), price.source, price.date
 
 
 def _rates(chip: Chip) -> Iterator[tuple[str, str, str, str]]:
@@ -123,17 +167,23 @@ def _said(source: str) -> Message:
     return Message(RECALLED_TEXTS[0]) if source == RECALLED else Message("{source}", {"source": source})
 
 
-def _value(value: Any) -> str:
+def _value(value: Any) -> Words:
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return say("yes") if value else say("no")
     if isinstance(value, int | float):
         return f"{value:,}"
-    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+    if isinstance(value, tuple) and value and all(v in VALUE_TEXTS for v in value):
+        return say("{values}", values=Listed(tuple(map(Message, value))))
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value))
+    return Message(value) if value in VALUE_TEXTS else str(value)
 
 
-def _last_price(r: DeviceRecord | MachineRecord) -> str:
+def _last_price(r: DeviceRecord | MachineRecord) -> Words:
     price = max(r.prices, key=lambda p: p.date, default=None)
-    return "?" if price is None else f"{price.amount:,.0f} {price.currency} ({price.date})"
+    if price is None:
+        return "?"
+    return say("{price} ({date})", price=amount_words(f"{price.amount:,.0f}", price.currency), date=price.date)
 
 
 def _columns(heads: Sequence[str]) -> tuple[Column, ...]:
