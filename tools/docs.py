@@ -42,8 +42,8 @@ KEPT = 2
 
 
 def pages(root: Path = ROOT) -> list[Path]:
-    """Every page of the project, README first."""
-    return [*sorted(root.glob("*.md")), *sorted((root / "docs").rglob("*.md"))]
+    """Every page of the project, README first, and the manual pages of man(7)."""
+    return [*sorted(root.glob("*.md")), *sorted((root / "docs").rglob("*.md")), *sorted((root / "docs").rglob("*.1"))]
 
 
 def language_of(path: Path) -> str:
@@ -52,7 +52,12 @@ def language_of(path: Path) -> str:
 
 
 def written(path: Path, text: str) -> str:
-    """The page with all its parts made anew. Raises ValueError for a kind that is not known, naming the page."""
+    """The page with its parts made anew, a manual page as a whole. Raises ValueError for an unknown kind, naming the page."""
+
+    if path.suffix == ".1":
+        from tools import docs_manual
+
+        return docs_manual.page(language_of(path), translated)
 
     def part(match: re.Match[str]) -> str:
         what = match["what"]

@@ -15,7 +15,7 @@ from gyakusan.cli.app import COMMANDS, build
 from tools import docs
 
 ROOT = Path(__file__).parents[2]
-PAGES = docs.pages(ROOT)
+PAGES = [page for page in docs.pages(ROOT) if page.suffix == ".md"]
 NAMES = [str(p.relative_to(ROOT)) for p in PAGES]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)")

@@ -72,6 +72,8 @@ def test_the_wheel_has_what_the_program_reads(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert "gyakusan/catalog/data/catalogue.sqlite" in names
     assert "gyakusan/locale/ja.json" in names
+    shared = f"gyakusan-{__version__}.data/data/share/man"
+    assert {f"{shared}/man1/gyakusan.1", f"{shared}/ja/man1/gyakusan.1"} <= set(names)
     assert not [name for name in names if name.startswith(("tests/", "tools/"))]
     (source,) = wheel.parent.glob("*.tar.gz")
     with tarfile.open(source) as archive:
@@ -94,6 +96,9 @@ def test_pip_installs_the_source(wheel: Path, tmp_path: Path) -> None:
     room = tmp_path / "room" / "bin"
     done([str(room / "pip"), "install", "-q", str(source)], tmp_path, clean(tmp_path))
     answers([str(room / "gyakusan")], tmp_path)
+    assert (
+        tmp_path / "room" / "share" / "man" / "man1" / "gyakusan.1"
+    ).is_file()  # man looks there where bin is in PATH
 
 
 def test_the_one_file_runs_by_itself(wheel: Path, tmp_path: Path) -> None:
