@@ -39,3 +39,18 @@ def test_what_is_missing_is_named() -> None:
         gyakusan.compare(model="gpt-oss-20b")
     with pytest.raises(gyakusan.GyakusanError, match="No model"):
         gyakusan.compare("RTX 5090")
+
+
+def test_memory_and_prices_are_in_the_document() -> None:
+    fits, short = gyakusan.compare("RTX 5090", "RTX 3060 12GB", model="qwen3-32b").to_dict()
+    account = gyakusan.inspect("qwen3-32b", device="RTX 5090").accounts[0]
+    assert fits["total"] == account.total
+    assert fits["spare"] == account.spare
+    assert fits["price_jpy"] > 0
+    assert fits["answer_price_jpy"] > 0
+    assert short["spare"] < 0
+    assert short["answer_price_jpy"] is None
+    beside = gyakusan.compare("RTX 5090", model="qwen3-32b", plan={"device": "RTX 4090"}).to_dict()
+    assert beside[1]["price_jpy"] == fits["price_jpy"]
+    assert beside[1]["answer_price_jpy"] == fits["answer_price_jpy"]
+    assert beside[0]["answer_price_jpy"] is None, "it is owned"

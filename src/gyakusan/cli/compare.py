@@ -108,11 +108,10 @@ def _plans(
     for name in models:
         for device in devices:
             asked = api.deployment(name, quantization=quant, load=people.load, device=device, settings=server.changes())
-            value, known = asked.ledger, [g.power for g in asked.machine.gpus]
+            value = asked.ledger
             judged = assess(asked, value)
-            power = None if None in known else sum(p or 0.0 for p in known)
             title = f"{asked.model.name} @ {device}"
-            found.append(compared_device(title, asked.machine.name, value, judged.speed, judged.overall, power))
+            found.append(compared_device(title, asked.machine, value, judged.speed, judged.overall))
     written = write(files, lambda: sides_report(found, show.screen(found, _amounts())), output)
     if output.json:
         from gyakusan.documents.compare import compare_plans

@@ -10,9 +10,10 @@ from msgspec import Struct, field
 from gyakusan.documents.assessment import AssessedSpeedJson, QualityJson, assessed_quality, assessed_speed
 from gyakusan.documents.common import IntervalJson, catalogue_date, interval
 from gyakusan.documents.plan import PlanJson, plan
+from gyakusan.planning.request.money import exchange_rates
 from gyakusan.planning.select.side_by_side import ComparedPlan, p_better_than_first
-from gyakusan.show.compare import Compared
-from gyakusan.show.side_by_side import figure_of
+from gyakusan.show.compare import Compared, million, on_devices
+from gyakusan.show.side_by_side import figure_of, million_of
 
 
 class MeasurementJson(Struct, frozen=True):
@@ -43,6 +44,13 @@ class CompareJson(Struct, frozen=True, kw_only=True):
     pace: null where the memory bandwidth is not known
     quality: null if the name says nothing
     measured: what others measured
+    total: memory of its GPUs together, of the RAM where it has none [B]
+    spare: memory left on the tightest device, negative if it is short, null where its size is not known [B]
+    price_jpy: of the machine with a computer around its cards, null if not known [JPY]
+    price_used: true if it is sold second-hand only
+    power_w: what the machine takes from its socket at work, null if not known [W]
+    answer_price_jpy: of a million answer tokens on a machine that never waits, purchase spread over 36 months, null if not
+        known [JPY]
     """
 
     model: str
@@ -51,6 +59,12 @@ class CompareJson(Struct, frozen=True, kw_only=True):
     pace: AssessedSpeedJson | None
     quality: QualityJson | None
     measured: tuple[MeasurementJson, ...]
+    total: int
+    spare: int | None
+    price_jpy: int | None
+    price_used: bool
+    power_w: float | None
+    answer_price_jpy: float | None
     schema: Literal["gyakusan/compare/1"] = "gyakusan/compare/1"
     catalogue: str = field(default_factory=catalogue_date)
 
@@ -87,6 +101,7 @@ class ComparePlanJson(Struct, frozen=True, kw_only=True):
     better_than_first: probability that its quality is above that of the first, null for the first
     price_jpy: of the machine [JPY]
     power_w: of its devices [W]
+    answer_price_jpy: of a million answer tokens on a machine that never waits, purchase spread over 36 months [JPY]
     plan: null for a model on a device
     """
 
@@ -104,6 +119,7 @@ class ComparePlanJson(Struct, frozen=True, kw_only=True):
     better_than_first: float | None
     price_jpy: int | None
     power_w: float | None
+    answer_price_jpy: float | None
     plan: PlanJson | None
     schema: Literal["gyakusan/compare-plans/1"] = "gyakusan/compare-plans/1"
     catalogue: str = field(default_factory=catalogue_date)
@@ -121,6 +137,7 @@ def compare_plans(sides: Sequence[ComparedPlan]) -> tuple[ComparePlanJson, ...]:
 
 def _row(row: Compared) -> CompareJson:
     points = row.judged.speed.points if row.judged.speed else ()
+    spare, facts = row.ledger.tightest.spare, row.facts
     return CompareJson(
         model=row.model,
         device=row.device,
@@ -128,7 +145,18 @@ def _row(row: Compared) -> CompareJson:
         pace=assessed_speed(row.judged),
         quality=assessed_quality(row.judged),
         measured=tuple(MeasurementJson(p.kind, p.users, p.engine, p.figure, p.source) for p in points),
+        total=round(on_devices(row.ledger)),
+        spare=None if spare is None else round(float(spare)),
+        price_jpy=None if facts is None or facts.price is None else round(facts.price),
+        price_used=facts is not None and facts.used,
+        power_w=None if facts is None else facts.watts,
+        answer_price_jpy=_cents(million(row, exchange_rates({}))),
     )
+
+
+def _cents(yen: float | None) -> float | None:
+    """Return an amount with two decimals. yen: [JPY]."""
+    return None if yen is None else round(yen, 2)
 
 
 def _side(side: ComparedPlan, chance: float | None) -> ComparePlanJson:
@@ -151,5 +179,6 @@ def _side(side: ComparedPlan, chance: float | None) -> ComparePlanJson:
         better_than_first=None if chance is None else round(chance, 3),
         price_jpy=None if side.price is None else round(side.price),
         power_w=side.power,
+        answer_price_jpy=_cents(million_of(side, exchange_rates({}))),
         plan=None if side.plan is None else plan(side.plan),
     )

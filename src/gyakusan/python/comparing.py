@@ -140,8 +140,7 @@ def _first_plan(question: Question) -> ComparedPlan:
 def _beside(asked: Deployment) -> ComparedPlan:
     from gyakusan.planning.select.side_by_side import compared_device
 
-    ledger, known = asked.ledger, [g.power for g in asked.machine.gpus]
+    ledger = asked.ledger
     judged = assess(asked, ledger)
-    power = None if None in known else sum(p or 0.0 for p in known)
     title = f"{asked.model.name} @ {asked.machine.name}"
-    return compared_device(title, asked.machine.name, ledger, judged.speed, judged.overall, power)
+    return compared_device(title, asked.machine, ledger, judged.speed, judged.overall)

@@ -10,10 +10,12 @@ from typing import Literal
 from gyakusan.catalog.measured import Measurement
 from gyakusan.core.ledger import Ledger
 from gyakusan.message import Listed, Message, people, say
+from gyakusan.planning.fleet.costs import CostTerms, answer_price
 from gyakusan.planning.predict.assessment import Assessment
-from gyakusan.planning.predict.speed import Estimate
+from gyakusan.planning.predict.speed import Estimate, SpeedEstimate
+from gyakusan.planning.request.money import ExchangeRates
 from gyakusan.planning.select.compared_device import DeviceFacts, speed_ratio
-from gyakusan.show.amounts import Amounts
+from gyakusan.show.amounts import Amounts, money_words
 from gyakusan.show.tree import (
     Cell,
     Column,
@@ -28,7 +30,7 @@ from gyakusan.show.tree import (
     Words,
     whole,
 )
-from gyakusan.show.wording import brief, figure, needed_gib, the
+from gyakusan.show.wording import brief, figure, gib, needed_gib, the
 from gyakusan.units import GIB
 
 Shown = Literal["decode", "prefill"]
@@ -66,6 +68,8 @@ def screen(rows: Sequence[Compared], amounts: Amounts) -> Tree:
         parts += [Pause()] if parts else []
         parts += [_verdict(model, mine), Pause(), _question(mine, drawn=known), Pause(), *charts, _table(mine, amounts)]
         parts += [Pause(), *seen] if seen else []
+    if any(million(r, amounts.rates) is not None for r in rows):
+        parts += [Pause(), Text(price_terms(), "note")]
     return tuple(parts)
 
 
@@ -178,24 +182,27 @@ def speed(row: Compared, kind: Shown) -> Estimate | None:
 
 def measured(row: Compared, kind: Shown) -> float | None:
     """Return the middle of what others measured for as many users, None where nobody did [tokens/s]."""
-    points = [p.figure for p in _points(row, kind)]
+    return None if row.judged.speed is None else middle(row.judged.speed, kind, int(row.ledger.load.users))
+
+
+def middle(pace: SpeedEstimate, kind: Shown, users: int) -> float | None:
+    """Return the middle of what others measured for so many users, under any engine; None where nobody did [tokens/s]."""
+    points = [p.figure for p in _points(pace, kind, users)]
     return median(points) if points else None
 
 
-def _points(row: Compared, kind: Shown) -> list[Measurement]:
-    """Return what others measured for as many users as are asked about, under any engine."""
-    found, users = row.judged.speed, int(row.ledger.load.users)
-    return [p for p in found.points if p.kind == kind and p.users == users] if found else []
+def _points(pace: SpeedEstimate, kind: Shown, users: int) -> list[Measurement]:
+    return [p for p in pace.points if p.kind == kind and p.users == users]
 
 
 def _measured(rows: Sequence[Compared]) -> Iterator[Message]:
     """Yield whether what others measured lies inside the interval."""
     told = [r for r in rows if measured(r, "decode") is not None]
     for row in told[:MAX_SENTENCES]:
-        seen, found = measured(row, "decode"), speed(row, "decode")
-        if seen is None or found is None:
+        seen, found, pace = measured(row, "decode"), speed(row, "decode"), row.judged.speed
+        if seen is None or found is None or pace is None:
             continue
-        engines = ", ".join(sorted({p.engine for p in _points(row, "decode")}))
+        engines = ", ".join(sorted({p.engine for p in _points(pace, "decode", int(row.ledger.load.users))}))
         facts = {"device": whole(short_name(row)), "n": figure(seen), "engines": engines}
         if found.low <= seen <= found.high:
             yield say("{device}: others measured {n} tokens/s with {engines}, inside the interval.", **facts)
@@ -206,11 +213,53 @@ def _measured(rows: Sequence[Compared]) -> Iterator[Message]:
 def _table(rows: Sequence[Compared], amounts: Amounts) -> Table:
     """Return a column for each device: what is to spare, what it costs, what it takes."""
     columns = (Column(), *(Column(short_name(r), "number") for r in rows))
-    facts: list[tuple[Cell, ...]] = [(say("to spare, GiB"), *(_spare(r) for r in rows))]
+    facts: list[tuple[Cell, ...]] = [
+        (say("memory, GiB"), *(memory(r.ledger) for r in rows)),
+        (say("to spare, GiB"), *(_spare(r) for r in rows)),
+    ]
     if any(r.facts for r in rows):
         facts.append((_price_head(amounts), *(_price(r, amounts) for r in rows)))
         facts.append((say("power of the machine, W"), *(_power(r) for r in rows)))
+        facts.append((million_head(amounts), *(_million(r, amounts) for r in rows)))
     return Table(columns, tuple(facts), indent=1)
+
+
+def memory(value: Ledger) -> str:
+    """Return what a model takes on its devices [GiB]."""
+    return gib(on_devices(value))
+
+
+def on_devices(value: Ledger) -> float:
+    """Return what a model takes on its GPUs together, in RAM where it has none [B]."""
+    taken = [float(a.total) for a in value.accounts if a.device.kind != "host" and a.lines]
+    return sum(taken) if taken else sum(float(a.total) for a in value.accounts)
+
+
+def million(row: Compared, rates: ExchangeRates) -> float | None:
+    """Return what a million answer tokens cost on a machine that never waits, None where a part is not known [JPY]."""
+    found = row.judged.speed if row.ledger.fits else None
+    if row.facts is None or found is None:
+        return None
+    return answer_price(row.facts.price, row.facts.watts, float(found.throughput.value), CostTerms(), rates)
+
+
+def _million(row: Compared, amounts: Amounts) -> str:
+    return amounts.figure(million(row, amounts.rates)) if row.ledger.fits else "-"
+
+
+def million_head(amounts: Amounts) -> Message:
+    """Return the head of the row of such prices."""
+    return say("a million answer tokens, {currency}", currency=Message(amounts.head))
+
+
+def price_terms() -> Message:
+    """Return what such prices are computed with."""
+    terms = CostTerms()
+    return say(
+        "A million answer tokens: machine and electricity of {months} months at {tariff}/kWh, always busy.",
+        months=f"{terms.months:g}",
+        tariff=money_words(terms.tariff),
+    )
 
 
 def _price_head(amounts: Amounts) -> Message:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from gyakusan.message import Message, say
+from gyakusan.planning.fleet.costs import CostTerms, answer_price
 from gyakusan.planning.predict.speed import Estimate
+from gyakusan.planning.request.money import ExchangeRates
 from gyakusan.planning.select.compared_device import speed_ratio
 from gyakusan.planning.select.side_by_side import ComparedPlan, p_better_than_first
 from gyakusan.show.amounts import Amounts
-from gyakusan.show.compare import HEAD_TEXTS, Shown, times
+from gyakusan.show.compare import HEAD_TEXTS, Shown, memory, middle, million_head, price_terms, times
 from gyakusan.show.request_line import SCORE_TEXTS
 from gyakusan.show.tree import Cell, Column, IntervalBar, Pause, Question, Table, Text, Tree, Verdict, Words, whole
 from gyakusan.show.wording import brief, figure, first_token, quality
@@ -28,7 +30,9 @@ def screen(sides: Sequence[ComparedPlan], amounts: Amounts) -> Tree:
         prompts = (_chart(sides, "prefill"), Pause()) if len(sides) <= MOST_CHARTED else ()
         charts = (_chart(sides, "decode"), Pause(), *prompts)
     legend = (Question((say("█ estimate, ▒ up to the end of the 80 % interval"),)), Pause()) if charts else ()
-    return Verdict(tuple(_verdict(sides))), Pause(), *legend, *charts, _table(sides, amounts)
+    known = any(million_of(s, amounts.rates) is not None for s in sides)
+    note = (Pause(), Text(price_terms(), "note")) if known else ()
+    return Verdict(tuple(_verdict(sides))), Pause(), *legend, *charts, _table(sides, amounts), *note
 
 
 def _verdict(sides: Sequence[ComparedPlan]) -> Iterator[Message]:
@@ -81,9 +85,11 @@ def _table(sides: Sequence[ComparedPlan], amounts: Amounts) -> Table:
         say("server"),
         say("quality"),
         say("first token"),
+        say("memory, GiB"),
         say("to spare, GiB"),
         say("price, {currency}", currency=Message(amounts.head)),
         say("power, W"),
+        million_head(amounts),
     )
     cells = zip(*(_cells(s, amounts) for s in sides), strict=True)
     rows = tuple((head, *row) for head, row in zip(heads, cells, strict=True))
@@ -93,7 +99,7 @@ def _table(sides: Sequence[ComparedPlan], amounts: Amounts) -> Table:
 def _cells(side: ComparedPlan, amounts: Amounts) -> tuple[Words, ...]:
     """Return one column."""
     if side.ledger is None:
-        return say("no plan"), *("-" for _ in range(8))
+        return say("no plan"), *("-" for _ in range(10))
     score: Words = "?" if side.score is None else quality(side.score)
     if side.score is not None and side.column != "overall":
         score = say("{points} ({of})", points=score, of=Message(SCORE_TEXTS[side.column]))
@@ -104,9 +110,11 @@ def _cells(side: ComparedPlan, amounts: Amounts) -> tuple[Words, ...]:
         side.ledger.engine.name,
         score,
         first_token(side.pace if side.fits else None),
+        memory(side.ledger),
         _spare(side),
         "-" if side.price is None else amounts.figure(side.price),
         "?" if side.power is None else f"{side.power:,.0f}",
+        "-" if side.price is None or not side.fits else amounts.figure(million_of(side, amounts.rates)),
     )
 
 
@@ -120,6 +128,21 @@ def _spare(side: ComparedPlan) -> Words:
     return say("none sure") if left < 0 else f"{int(left / GIB * 10) / 10:.1f}"
 
 
+def million_of(side: ComparedPlan, rates: ExchangeRates) -> float | None:
+    """Return what a million answer tokens cost on a machine that never waits, None where a part is not known [JPY]."""
+    pace = side.pace if side.fits else None
+    return (
+        None if pace is None else answer_price(side.price, side.wall, float(pace.throughput.value), CostTerms(), rates)
+    )
+
+
+def measured_of(side: ComparedPlan, kind: Shown) -> float | None:
+    """Return the middle of what others measured for as many users, None where nobody did [tokens/s]."""
+    if side.pace is None or side.ledger is None:
+        return None
+    return middle(side.pace, kind, int(side.ledger.load.users))
+
+
 def _chart(sides: Sequence[ComparedPlan], kind: Shown) -> Table:
     """Return a bar for each plan with its interval."""
     figures = [figure_of(s, kind) for s in sides]
@@ -129,8 +152,9 @@ def _chart(sides: Sequence[ComparedPlan], kind: Shown) -> Table:
         Column(kind="number"),
         Column(say("80 % range"), "number"),
         Column(kind="bar"),
+        Column(say("measured by others"), "number", wide=True),
     )
-    rows = tuple(_bar(s.title, f, scale) for s, f in zip(sides, figures, strict=True))
+    rows = tuple((*_bar(s.title, f, scale), _seen(s, kind)) for s, f in zip(sides, figures, strict=True))
     return Table(columns, rows, indent=1)
 
 
@@ -139,6 +163,11 @@ def _bar(title: str, found: Estimate | None, scale: float) -> tuple[Cell, ...]:
         return title, "-", "", ""
     bar = IntervalBar(found.low, found.value, found.high, scale)
     return title, figure(found.value), Text(f"{figure(found.low)}-{figure(found.high)}", "note"), bar
+
+
+def _seen(side: ComparedPlan, kind: Shown) -> str:
+    found = measured_of(side, kind) if side.fits else None
+    return "" if found is None else figure(found)
 
 
 def figure_of(side: ComparedPlan, kind: Shown) -> Estimate | None:

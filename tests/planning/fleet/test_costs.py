@@ -14,6 +14,7 @@ from gyakusan.planning.fleet.costs import (
     CostTerms,
     FleetMachines,
     FleetWork,
+    answer_price,
     cost,
     month,
     monthly_power,
@@ -99,3 +100,14 @@ def test_more_of_anything_never_costs_less(rate: float, more: float, tariff: flo
     assert full.token_price is not None
     assert found.token_price is not None
     assert full.token_price <= found.token_price * (1 + 1e-9)
+
+
+def test_a_million_answers_of_one_machine_is_a_fleet_of_one() -> None:
+    """A machine that never waits costs what a fleet of one at full work does, and by hand: 10,000 JPY and 0.5 kW a month."""
+    terms, one = CostTerms(), FleetMachines(1, 0, 360_000.0, 400.0, 100.0)
+    found = answer_price(360_000.0, 500.0, 40.0, terms, RATES)
+    assert found == pytest.approx(month(one, FleetWork(0.1, 1000, 400, 1.0), terms, RATES).output_token_price)
+    assert found == pytest.approx((10_000 + 0.5 * 730 * 31) / (40 * 3600 * 730) * 1e6)
+    assert answer_price(None, 500.0, 40.0, terms, RATES) is None
+    assert answer_price(360_000.0, None, 40.0, terms, RATES) is None
+    assert answer_price(360_000.0, 500.0, 0.0, terms, RATES) is None

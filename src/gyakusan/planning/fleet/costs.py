@@ -183,6 +183,20 @@ def month(fleet: FleetMachines, work: FleetWork, terms: CostTerms, rates: Exchan
     )
 
 
+def answer_price(
+    price: float | None, wall: float | None, tokens_per_second: float | None, terms: CostTerms, rates: ExchangeRates
+) -> float | None:
+    """Return what a million answer tokens cost on one machine that never waits, None where a part is not known [JPY].
+
+    price: of the machine [JPY]; wall: what it takes from its socket at work [W]; tokens_per_second: of all its people
+    """
+    if price is None or wall is None or not tokens_per_second:
+        return None
+    tokens = tokens_per_second * terms.hours * SECONDS_PER_HOUR * DAYS_PER_MONTH
+    power = float(monthly_power(wall, terms, yen(terms.tariff, rates)))
+    return (sum(map(float, monthly_purchase_and_upkeep(price, terms))) + power) / tokens * MILLION
+
+
 def api_price(prompt_tokens: float, output_tokens: float, terms: CostTerms, rates: ExchangeRates) -> float | None:
     """Return the API's price for these tokens, None if no price was given [JPY]. A single missing price counts as 0."""
     if terms.api_input is None and terms.api_output is None:

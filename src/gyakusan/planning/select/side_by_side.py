@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gyakusan.core.ledger import Ledger
+from gyakusan.core.machine import Machine
 from gyakusan.core.quality import Score, better
 from gyakusan.engines.base import Command
 from gyakusan.errors import BadSetting
+from gyakusan.planning.candidates.power import devices_watts, wall_watts
 from gyakusan.planning.predict.speed import SpeedEstimate
 from gyakusan.planning.request.request import PlanRequest
+from gyakusan.planning.select.compared_device import device_facts
 from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.plan_difference import plan_difference
 from gyakusan.planning.select.recommend import recommend
@@ -28,8 +31,9 @@ class ComparedPlan:
     ledger: memory, None where the request has no plan
     pace: speed, None = not known
     score: quality, None = not known [points]
-    price: of what is bought, None = owned or not known [JPY]
+    price: of what is bought or of the device's machine, None = owned or not known [JPY]
     power: of the devices, None = not known [W]
+    wall: what the machine takes from its socket at work, None = not known [W]
     command: that starts the server
     plan: None for a model on a device
     """
@@ -44,6 +48,7 @@ class ComparedPlan:
     score: Score | None = None
     price: float | None = None
     power: float | None = None
+    wall: float | None = None
     command: Command | None = None
     plan: Plan | None = None
 
@@ -57,39 +62,46 @@ def compared_request(title: str, request: PlanRequest) -> ComparedPlan:
     """Return the first plan of a request, an empty column if it has none. Raises GyakusanError."""
     if request.colocated:
         raise BadSetting("{title} requests several models.", title=title, mend="Compare requests for one model each.")
+    column = request.workload.quality_metric
     plan = next(iter(recommend(request).plans), None)
-    if plan is None:
-        return ComparedPlan(title, column=request.workload.quality_metric)
+    return ComparedPlan(title, column=column) if plan is None else compared_plan(title, plan, column)
+
+
+def compared_plan(title: str, plan: Plan, column: str) -> ComparedPlan:
+    """Return the column of a plan. column: quality metric that counts for its request."""
     return ComparedPlan(
         title=title,
         model=plan.name,
         quantization=plan.quantization,
         machine=plan.offer.machine.name,
-        column=request.workload.quality_metric,
+        column=column,
         ledger=plan.ledger,
         pace=plan.pace,
         score=plan.score,
         price=plan.offer.price,
         power=plan.offer.power,
+        wall=wall_watts(plan.offer.machine),
         command=plan.command,
         plan=plan,
     )
 
 
 def compared_device(
-    title: str, machine: str, ledger: Ledger, pace: SpeedEstimate | None, score: Score | None, power: float | None
+    title: str, machine: Machine, ledger: Ledger, pace: SpeedEstimate | None, score: Score | None
 ) -> ComparedPlan:
-    """Return the column of a model on a device. machine: its name; power: of its devices [W]."""
-    model = ledger.model
+    """Return the column of a model on a device, with the price of the machine today."""
+    facts = device_facts(machine)
     return ComparedPlan(
         title,
-        model.name,
-        model.quantization,
-        machine,
+        ledger.model.name,
+        ledger.model.quantization,
+        machine.name,
         ledger=ledger,
         pace=pace,
         score=score,
-        power=power,
+        price=facts.price,
+        power=devices_watts(machine),
+        wall=facts.watts,
     )
 
 
