@@ -26,6 +26,7 @@ APART = {
     "models/families/test_newer.py": "families of 2026 together, by the weights that the hub counts",
     "serving/test_real_servers.py": "one real model under other real servers, where they are installed",
     "serving/test_real_router.py": "two real models behind a real router, where one is installed",
+    "tools/test_container.py": "of the Containerfile, step by step",
     "engines/mlx/test_real_mlx.py": "beside the real library, where it is installed",
 }
 """Test files and folders without a module of their own -> what they test."""

@@ -1,4 +1,7 @@
-"""tools/packages.py: what a release consists of, each part used as people would, in an empty directory."""
+"""tools/packages.py: what a release consists of, each part used as people would, in an empty directory.
+
+The wheel is built out of the sdist; that pip installs the source is seen in test_container.py.
+"""
 
 from __future__ import annotations
 
@@ -88,17 +91,6 @@ def test_uv_installs_it_as_a_tool(wheel: Path, tmp_path: Path) -> None:
         command, tmp_path, {**place, "UV_CACHE_DIR": os.environ.get("UV_CACHE_DIR", os.path.expanduser("~/.cache/uv"))}
     )
     answers([str(tmp_path / "bin" / "gyakusan")], tmp_path)
-
-
-def test_pip_installs_the_source(wheel: Path, tmp_path: Path) -> None:
-    (source,) = wheel.parent.glob("*.tar.gz")
-    done([sys.executable, "-m", "venv", str(tmp_path / "room")], tmp_path, clean(tmp_path))
-    room = tmp_path / "room" / "bin"
-    done([str(room / "pip"), "install", "-q", str(source)], tmp_path, clean(tmp_path))
-    answers([str(room / "gyakusan")], tmp_path)
-    assert (
-        tmp_path / "room" / "share" / "man" / "man1" / "gyakusan.1"
-    ).is_file()  # man looks there where bin is in PATH
 
 
 def test_the_one_file_runs_by_itself(wheel: Path, tmp_path: Path) -> None:
