@@ -25,6 +25,7 @@ DRAWN = (
 for name in (*SPOKEN, *DRAWN):
     os.environ.pop(name, None)
 os.environ["LC_ALL"] = "C.UTF-8"
+os.environ["GYAKUSAN_DEFAULTS"] = "off"  # nor do the developer's own defaults
 os.environ["GYAKUSAN_LEARNED"] = "off"  # what the developer's own computer measured changes no answer of a test
 # A shell's background job ignores both, and so would every process that a test starts: a test of Ctrl-C could not pass.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -69,6 +69,7 @@ NO_FUNCTION = {
     "deploy": "a cluster: deploying.cluster has the functions",
     "doctor": "for people at a terminal: serving.checkup.checkup()",
     "completion": "for shells",
+    "config": "of the command line: functions have arguments",
     "keys": "the file of one user, changed by hand",
 }
 OPTIONS = {"plan": PlanOptions, "upgrade": UpgradeOptions, "fleet": FleetOptions}

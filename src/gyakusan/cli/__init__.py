@@ -16,7 +16,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; the exit code: 0 yes, 1 no, 2 usage, 3 failure, 130 interrupted."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     asked, rest = _language(arguments)
-    language = choose(asked)
+    language = choose(asked or _kept())
     try:
         return _run(rest, language)
     except KeyboardInterrupt:  # while modules are imported
@@ -79,6 +79,15 @@ def _prepare() -> None:
     columns = os.environ.get("COLUMNS", "")
     if columns and not (columns.isdecimal() and 20 <= int(columns[:9]) <= 1000):
         os.environ["COLUMNS"] = "80"
+
+
+def _kept() -> str | None:
+    """The language of the user's own file, where no variable of ours says it."""
+    if os.environ.get("GYAKUSAN_LANG"):
+        return None
+    from gyakusan.cli.defaults import kept_language
+
+    return kept_language()
 
 
 def _language(arguments: list[str]) -> tuple[str | None, list[str]]:

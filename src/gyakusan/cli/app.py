@@ -14,6 +14,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from gyakusan._version import __version__
 from gyakusan.catalog import places
+from gyakusan.cli.defaults import fill
 from gyakusan.cli.words import Help, mistake
 from gyakusan.cli.writing import drop, unwritten, warn
 from gyakusan.doors.notices import notice
@@ -48,6 +49,7 @@ COMMANDS = {
     "catalog": "Show catalogue facts with their sources; add your own.",
     "demo": "Try every step in two minutes with a small model.",
     "accuracy": "Show the accuracy of the predictions, from recorded measurements.",
+    "config": "Keep defaults: device, currency, language, key file.",
     "completion": "Print a script with which a shell completes names.",
     "schema": "Show the JSON Schemas of the --json documents.",
 }
@@ -70,6 +72,7 @@ def build(language: Language) -> App:
         help_format="plaintext",
         help_formatter=Help(language),
         default_parameter=Parameter(allow_repeating=True),
+        config=fill,
     )
     for name, about in COMMANDS.items():
         app.command(f"gyakusan.cli.{name}:app", name=name, help=about)
