@@ -75,7 +75,9 @@ def run(arguments: Sequence[str], language: str) -> str:
     from gyakusan.cli import main
 
     out, err = io.StringIO(), io.StringIO()
-    fixed = _environment(COLUMNS=WIDTH, NO_COLOR="1", GYAKUSAN_LANG=language, GYAKUSAN_LEARNED="off", GYAKUSAN_DEFAULTS="off")
+    fixed = _environment(
+        COLUMNS=WIDTH, NO_COLOR="1", GYAKUSAN_LANG=language, GYAKUSAN_LEARNED="off", GYAKUSAN_DEFAULTS="off"
+    )
     with fixed, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         main([*arguments, "--lang", language])
     return "\n".join(line.rstrip() for line in (out.getvalue() + err.getvalue()).splitlines()).strip("\n")
