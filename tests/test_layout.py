@@ -13,6 +13,7 @@ APART = {
     "documents": "JSON of all commands, by the published schemas",
     "screens": "what people see of all commands, by command",
     "test_layout.py": "of the tests themselves",
+    "test_japanese.py": "of all Japanese screens and pages together",
     "test_architecture.py": "of all modules together",
     "test_dependencies.py": "of the bounds of all dependencies",
     "test_docstrings.py": "of all records together",

@@ -10,7 +10,7 @@ A generated part stands between two lines of its own; what is between them is re
 
 Kinds: output COMMAND, help COMMAND, json COMMAND (lists shortened), printed (runs the Python block above it), tree,
 tree packages, layers [CONTRACT], errors, commands, decisions, accuracy [SECTION ...], accuracy line, devices, computers, models,
-embeddings, guide TABLE, quality TABLE, names SECTION. A COMMAND may end in "| head -N" or "| tail -N".
+embeddings, guide TABLE, quality TABLE, names SECTION, glossary. A COMMAND may end in "| head -N" or "| tail -N".
 Pages under docs/ja/ and *.ja.md are written in Japanese; headings and sentences of this tool are in docs/ja/texts.json.
 Only commands that say the same on every computer may be embedded: always with --device, never detect or serve.
 """
@@ -316,6 +316,13 @@ def names(section: str, language: str, before: str) -> str:
     return docs_names.names(section, language, before)
 
 
+def glossary(_rest: str, language: str, _before: str) -> str:
+    """The words of the field, from docs/glossary.toml."""
+    from tools import docs_glossary
+
+    return docs_glossary.glossary(language, table)
+
+
 @cache
 def _texts() -> Mapping[str, str]:
     found: Mapping[str, str] = json.loads((ROOT / "docs" / "ja" / "texts.json").read_text("utf-8"))
@@ -355,6 +362,7 @@ KINDS: dict[str, Callable[[str, str, str], str]] = {
     "guide": guide,
     "quality": quality,
     "names": names,
+    "glossary": glossary,
 }
 """Kind -> what writes it, from the rest of the marker, the language, and the page's text above it."""
 

@@ -25,7 +25,7 @@ from tests.machines.boxes import box
 from gyakusan.cli import main
 from gyakusan.planning.candidates import prices
 
-WIDTHS = (80, 120)
+WIDTHS = (80, 100, 120)
 LONG, SHOWN = 16, 6
 Screen = Callable[..., str]
 Computer = Callable[[str], None]

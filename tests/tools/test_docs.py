@@ -114,6 +114,7 @@ def test_japanese_texts_are_those_of_the_tool() -> None:
     texts = json.loads((ROOT / "docs" / "ja" / "texts.json").read_text())
     source = "".join(p.read_text() for p in sorted((ROOT / "tools").glob("docs*.py")))
     source += "".join(docs.sentence(p) for p in docs.PACKAGE.rglob("*.py"))
+    source += "".join((ROOT / "benchmarks" / name).read_text() for name in ("quality.json", "quality_trials.json"))
     joined = re.sub(r'"\s+"', "", source)
     assert [text for text in texts if text not in joined] == []
     assert all(set(re.findall(r"\{\w+\}", k)) == set(re.findall(r"\{\w+\}", v)) for k, v in texts.items())
