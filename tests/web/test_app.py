@@ -22,6 +22,7 @@ PAGES = (
     "/fit?device=RTX+3060+12GB&model=qwen3.6-27b",
     "/plan?device=RTX+4090",
     "/compare",
+    "/compare?plan=device%3DRTX+4090%23p1&plan=budget%3D1000000JPY%23p2&device=RTX+5090",
     "/computer",
     "/catalogue",
     "/catalogue/devices?search=4090",
@@ -253,6 +254,24 @@ def test_plans_follow_the_sliders(opened: Any) -> None:
     tab.page.keyboard.press("Tab")
     tab.page.wait_for_selector("#result .verdict")
     assert [line for line in tab.said if "400" not in line] == []
+
+
+def test_plans_are_ticked_and_compared_without_a_script(opened: Any) -> None:
+    tab = opened("/plan?device=RTX+4090", script=False)
+    names = [words.split(" · ")[0][3:] for words in tab.page.locator(".plans h3").all_inner_texts()]
+    tab.page.uncheck(".plans input[type=checkbox] >> nth=0")
+    tab.page.uncheck(".plans input[type=checkbox] >> nth=2")
+    tab.page.click("#compare")
+    heads = tab.page.locator(".plans h3").all_inner_texts()
+    assert len(heads) == len(names) - 2
+    assert names[1].split()[0] in heads[0]
+    tab.page.click("text=Add plans of another question")
+    tab.page.fill("#f-device", "RTX 3060 12GB")
+    tab.page.click("button.first")
+    tab.page.click("#compare")
+    assert "RTX 3060 12GB" in tab.page.locator(".plans h3").all_inner_texts()[-1]
+    tab.page.click("text=Leave it out >> nth=0")
+    assert tab.page.locator(".plans h3").all_inner_texts()[0] != heads[0]
 
 
 def test_in_the_dark(opened: Any) -> None:

@@ -6,7 +6,7 @@ import html
 import re
 from html.parser import HTMLParser
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 from starlette.testclient import TestClient
@@ -32,6 +32,7 @@ ADDRESSES = (
     "/plan?device=RTX+4090&why_not=gpt-oss-120b",
     "/compare",
     "/compare?device=RTX+5090&device=M4+Max+128GB&model=gpt-oss-20b&model=llama3.1-8b",
+    "/compare?plan=device%3DRTX+4090%23p1&plan=device%3DRTX+4090%23p2",
     "/computer",
     "/catalogue",
     "/catalogue/devices?search=4090",
@@ -185,6 +186,41 @@ def test_a_plan_leads_to_fit(client: TestClient) -> None:
     assert 'data-tone="yes"' in client.get(links[0]).text
 
 
+def test_plans_are_compared(client: TestClient) -> None:
+    """What is ticked on the page of plans stands side by side, with the same figures; each can be left out and asked again."""
+    asked = "device=RTX+4090&users=2"
+    plans = client.get(f"/api/v1/plan?{asked}").json()["plans"]
+    ticked = re.findall(r'name="plan" value="([^"]+)" checked', client.get(f"/plan?{asked}").text)
+    assert len(ticked) == len(plans)
+    address = "/compare?" + urlencode([("plan", html.unescape(t)) for t in ticked[:2]])
+    text = client.get(address).text
+    compared = client.get(address.replace("/compare?", "/api/v1/compare?")).json()
+    assert [c["plan"] for c in compared] == plans[:2]
+    for one in compared:
+        assert f"<h3>{compared.index(one) + 1}. {one['title']}</h3>" in text
+    links = [html.unescape(a) for a in re.findall(r'<a class="button" href="([^"]+)"', text)]
+    assert [a for a in links if a.startswith("/plan?")][:2] == [f"/plan?{asked}#p1", f"/plan?{asked}#p2"]
+    alone = next(a for a in links if a.startswith("/compare?"))
+    assert parse_qs(urlsplit(alone).query)["plan"] == [f"{asked}#p2"]
+    assert "1. " + compared[1]["title"] in client.get(alone).text
+    more = links[-1]
+    assert parse_qs(urlsplit(more).query)["beside"] == [f"{asked}#p1", f"{asked}#p2"]
+    next_one = client.get(f"{more}&device=RTX+3060+12GB").text
+    assert [html.unescape(t) for t in re.findall(r'type="hidden" name="plan" value="([^"]+)"', next_one)] == [
+        f"{asked}#p1", f"{asked}#p2",
+    ]  # fmt: skip
+
+
+def test_plans_beside_machines(client: TestClient) -> None:
+    address = "plan=device%3DRTX+4090&plan=device%3DRTX+4090%23p99&device=RTX+5090&model=gpt-oss-20b"
+    plan, none, machine = client.get(f"/api/v1/compare?{address}").json()
+    assert plan["fits"]
+    assert (none["fits"], none["plan"]) == (False, None)
+    alone = client.get("/api/v1/compare?device=RTX+5090&model=gpt-oss-20b").json()[0]
+    assert machine["answer_price_jpy"] == alone["answer_price_jpy"] > 0
+    assert "has no plan" in client.get(f"/compare?{address}").text
+
+
 @pytest.mark.parametrize(
     ("address", "status", "said"),
     [
@@ -199,6 +235,10 @@ def test_a_plan_leads_to_fit(client: TestClient) -> None:
         ("/fit?users=1&users=2", 400, "Give it once."),
         ("/fit?" + "&".join(f"a{i}=1" for i in range(80)), 400, "at most 64"),
         ("/compare?" + "&".join(["device=RTX+4090"] * 13) + "&model=a&model=b&model=c", 400, "at most 36"),
+        ("/compare?plan=users%3D0", 400, "0"),
+        ("/compare?plan=nonsense%3D1", 404, "nonsense"),
+        ("/plan?beside=nonsense%3D1", 404, "nonsense"),
+        ("/compare?" + "&".join(f"plan=users%3D{n}" for n in range(1, 8)), 400, "at most 6"),
         ("/catalogue/record?name=nosuch", 404, "nosuch"),
         ("/fit?model=" + "x" * 400, 400, "too long"),
         ("/fit?model=a%1bb", 400, "cannot be printed"),
@@ -278,7 +318,7 @@ def test_forms_keep_the_whole_question(client: TestClient) -> None:
     questions = {
         "/fit?device=RTX+4090": InspectQuery,
         "/plan?device=RTX+4090&memory=20GiB&ram=64GiB&currency=USD&first=60&quality=1": PlanQuery,
-        "/compare?device=RTX+4090&model=gpt-oss-20b&quant=MXFP4": CompareQuery,
+        "/compare?device=RTX+4090&model=gpt-oss-20b&quant=MXFP4&plan=device%3DRTX+4090": CompareQuery,
     }
     for address, kind in questions.items():
         names = set(re.findall(r'<(?:input|select)[^>]* name="([\w-]+)"', client.get(address).text))

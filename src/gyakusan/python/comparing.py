@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from gyakusan.planning.select.side_by_side import ComparedPlan
     from gyakusan.show.amounts import Amounts
     from gyakusan.show.report import Report
+
+_LOAD = frozenset({"quant", "context", "users"})
+"""Options that are none of a server."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -95,22 +98,34 @@ def compare(
     plan: requests, as for `plan`
     settings: of llama.cpp, as for `inspect`
     """
-    from gyakusan.catalog.devices import largest
-
     names = (model,) if isinstance(model, str) else tuple(model)
+    settings |= {"quant": quant, "context": context, "users": users}
     requests: tuple[Question, ...] = (plan,) if isinstance(plan, str | Path | Mapping) else tuple(plan)
     if not requests and not devices:
         raise BadSetting("No device is named.", mend="Name at least one, e.g. 'RTX 5090'.")
     if not names and (devices or not requests):
         raise BadSetting("No model is named.", mend="Name one with --model, e.g. --model llama3.1-8b.")
-    asked = [
-        deployed(n, settings, device=largest(d), quant=quant, context=context, users=users)
-        for n in names
-        for d in devices
-    ]
     if requests:
-        return PlanComparison((*map(_first_plan, requests), *map(_beside, asked)))
-    return Comparison(tuple(_compared(a) for a in asked))
+        return plans_beside(map(_first_plan, requests), devices, names, **settings)
+    return Comparison(tuple(_compared(a) for a in _asked(devices, names, settings)))
+
+
+def plans_beside(
+    plans: Iterable[ComparedPlan], devices: Sequence[str] = (), models: Sequence[str] = (), **settings: Any
+) -> PlanComparison:
+    """Return plans that were made already, and models on devices beside them. Raises GyakusanError.
+
+    settings: as for `compare`
+    """
+    return PlanComparison((*plans, *map(_beside, _asked(devices, models, settings))))
+
+
+def _asked(devices: Sequence[str], models: Sequence[str], settings: Mapping[str, Any]) -> list[Deployment]:
+    from gyakusan.catalog.devices import largest
+
+    rest = {k: v for k, v in settings.items() if k not in _LOAD}
+    load = {k: v for k, v in settings.items() if k in _LOAD}
+    return [deployed(n, rest, device=largest(d), **load) for n in models for d in devices]
 
 
 def _amounts() -> Amounts:

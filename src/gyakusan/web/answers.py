@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from msgspec import structs
+
 from gyakusan.errors import BadSetting
+from gyakusan.web.plan_questions import Picked, picked
 from gyakusan.web.queries import CatalogQuery, CompareQuery, InspectQuery, NameQuery, PlanQuery
 
 if TYPE_CHECKING:
     from gyakusan.planning.predict.memory_map import MemoryMap
-    from gyakusan.python.comparing import Comparison
+    from gyakusan.planning.select.side_by_side import ComparedPlan
+    from gyakusan.python.comparing import Comparison, PlanComparison
     from gyakusan.python.inspection import Inspection
     from gyakusan.python.planning import Plans
 
@@ -52,10 +57,10 @@ def plan(query: PlanQuery) -> Plans:
     return ask(**{name: value for name, value in given.items() if value is not None})
 
 
-def compare(query: CompareQuery) -> Comparison:
-    """Return models on devices side by side. Raises GyakusanError."""
-    from gyakusan.python.comparing import Comparison
+def compare(query: CompareQuery) -> Comparison | PlanComparison:
+    """Return models on devices side by side, beside plans if some are named. Raises GyakusanError."""
     from gyakusan.python.comparing import compare as ask
+    from gyakusan.python.comparing import plans_beside
 
     if len(query.device) * len(query.model) > MOST_COMPARED:
         raise BadSetting(
@@ -63,9 +68,28 @@ def compare(query: CompareQuery) -> Comparison:
             n=len(query.device) * len(query.model),
             mend="Ask for at most 36.",
         )
-    found = ask(*query.device, model=query.model, quant=query.quant, context=query.context, users=query.users)
-    assert isinstance(found, Comparison)
-    return found
+    load: dict[str, Any] = {"quant": query.quant, "context": query.context, "users": query.users}
+    if query.plan and bool(query.device) == bool(query.model):
+        return plans_beside(_sides(picked(query.plan)), query.device, query.model, **load)
+    return ask(*query.device, model=query.model, **load)
+
+
+def _sides(chosen: Sequence[Picked]) -> Iterator[ComparedPlan]:
+    """Yield the column of each plan; a question is worked out once, and equal titles are numbered."""
+    from gyakusan.planning.select.side_by_side import ComparedPlan, compared_plan
+    from gyakusan.show.wording import brief
+
+    found = {query: plan(query) for query in dict.fromkeys(structs.replace(p.query, why_not=None) for p in chosen)}
+    titles: list[str] = []
+    for one in chosen:
+        answer = found[structs.replace(one.query, why_not=None)]
+        made = answer.plans[one.number - 1] if one.number <= len(answer.plans) else None
+        titles.append(
+            one.question[:40] if made is None else f"{made.name} @ {brief(made.offer.machine.name, series=False)}"
+        )
+        nth = titles.count(titles[-1])
+        title, column = titles[-1] if nth == 1 else f"{titles[-1]} ({nth})", answer.request.workload.quality_metric
+        yield ComparedPlan(title, column=column) if made is None else compared_plan(title, made, column)
 
 
 def records(kind: Any, query: CatalogQuery) -> Any:

@@ -6,6 +6,12 @@ from functools import cache
 
 from gyakusan.engines.registry import NAMES
 
+TASK_TEXTS = {
+    "chat": "Chat", "coding": "Coding", "rag": "Questions about documents", "agents": "Agents",
+    "translation": "Translation",
+}  # fmt: skip
+PREFER_TEXTS = {"balanced": "Balanced", "quality": "Quality", "speed": "Speed", "price": "Price"}
+
 
 @cache
 def model_names() -> tuple[str, ...]:

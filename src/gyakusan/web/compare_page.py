@@ -1,33 +1,84 @@
-"""Compare: models on devices side by side."""
+"""Compare: models on devices side by side, or plans of the page Plan."""
 
 from __future__ import annotations
 
-from msgspec import structs
+from itertools import starmap
+from typing import Any
+
+from msgspec import Struct, structs
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gyakusan.message import say
+from gyakusan.message import Message, say
 from gyakusan.planning.request.money import exchange_rates
+from gyakusan.planning.select.side_by_side import ComparedPlan
+from gyakusan.python.comparing import Comparison, PlanComparison
+from gyakusan.show import side_by_side
 from gyakusan.show.amounts import Amounts
 from gyakusan.show.compare import screen
-from gyakusan.show.report import compare_report
+from gyakusan.show.report import Report, compare_report, sides_report
+from gyakusan.show.tree import Words
 from gyakusan.web import answers
-from gyakusan.web.choices import device_names, model_names
+from gyakusan.web.choices import PREFER_TEXTS, TASK_TEXTS, device_names, model_names
+from gyakusan.web.field_words import TICKED, fields_of
+from gyakusan.web.plan_questions import BESIDE, MOST, Picked, picked
 from gyakusan.web.queries import CompareQuery, read
-from gyakusan.web.rendering import page
+from gyakusan.web.rendering import address, page
 
 MOST_DEVICES = 6
 DEVICES, MODELS = ("RTX 5090", "RTX 4090", "DGX Spark"), ("gpt-oss-20b",)
 """What is compared where nothing is named."""
 
 
+class Chosen(Struct, frozen=True):
+    """One plan of the comparison, as the page lists it.
+
+    side: the plan
+    asked: what was asked: label of each field, with its value
+    plan: address of the plan on its page
+    without: address of the comparison without it
+    """
+
+    side: ComparedPlan
+    asked: tuple[tuple[Words, Words], ...]
+    plan: str
+    without: str
+
+
 def draw(request: Request) -> Response:
     """Return the page. Raises GyakusanError."""
     query = read(CompareQuery, request.query_params.multi_items())
-    query = structs.replace(query, device=query.device or DEVICES, model=query.model or MODELS)
+    chosen = picked(query.plan)
+    query = structs.replace(query, plan=tuple(p.written for p in chosen))
+    if not chosen:
+        query = structs.replace(query, device=query.device or DEVICES)
+    if query.device:
+        query = structs.replace(query, model=query.model or MODELS)
     found = answers.compare(query)
-    drawn = screen(found.rows, Amounts("JPY", exchange_rates({})))
+    sides = found.sides if isinstance(found, PlanComparison) else ()
+    title = say("Plans side by side") if chosen else say("Machines and models side by side")
     return page(
-        request, "compare.html", say("Machines and models side by side"), query=query,
-        answer=compare_report(found.rows, drawn), models=model_names(), devices=device_names(), slots=range(MOST_DEVICES),
+        request, "compare.html", title, query=query, answer=_report(found), models=model_names(), devices=device_names(),
+        slots=range(MOST_DEVICES), chosen=[_chosen(p, s, query) for p, s in zip(chosen, sides, strict=False)],
+        more=None if len(chosen) >= MOST else address("/plan", **{BESIDE: query.plan}),
     )  # fmt: skip
+
+
+def _report(found: Comparison | PlanComparison) -> Report:
+    amounts = Amounts("JPY", exchange_rates({}))
+    if isinstance(found, PlanComparison):
+        return sides_report(found.sides, side_by_side.screen(found.sides, amounts))
+    return compare_report(found.rows, screen(found.rows, amounts))
+
+
+def _chosen(one: Picked, side: ComparedPlan, query: CompareQuery) -> Chosen:
+    rest: dict[str, Any] = {name: getattr(query, name) for name in query.__struct_fields__}
+    rest["plan"] = tuple(text for text in query.plan if text != one.written)
+    return Chosen(side, tuple(starmap(_asked, one.given)), one.address, address("/compare", **rest))
+
+
+def _asked(name: str, value: str) -> tuple[Words, Words]:
+    """Return a part of a question in the words of its field."""
+    label = fields_of("/plan").get(name, Message(name))
+    words = {**TASK_TEXTS, **PREFER_TEXTS}.get(value)
+    return label, "" if name in TICKED else value if words is None else Message(words)

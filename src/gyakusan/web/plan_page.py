@@ -22,15 +22,11 @@ from gyakusan.show.plan_listing import listing
 from gyakusan.show.report import Report, other_report, plan_report
 from gyakusan.show.why_not import none, reasons
 from gyakusan.web import answers
-from gyakusan.web.choices import device_names, engine_names, model_names
+from gyakusan.web.choices import PREFER_TEXTS, TASK_TEXTS, device_names, engine_names, model_names
+from gyakusan.web.plan_questions import BESIDE, MOST, Picked, picked
 from gyakusan.web.queries import PlanQuery, read
 from gyakusan.web.rendering import address, page
 
-TASK_TEXTS = {
-    "chat": "Chat", "coding": "Coding", "rag": "Questions about documents", "agents": "Agents",
-    "translation": "Translation",
-}  # fmt: skip
-PREFER_TEXTS = {"balanced": "Balanced", "quality": "Quality", "speed": "Speed", "price": "Price"}
 UNSEEN = ("memory", "ram", "currency", "first", "quality", "gpus")
 """Parts of the question that the form has no field for; it keeps them."""
 BUDGETS = tuple(
@@ -46,6 +42,8 @@ class Row(Struct, frozen=True):
     number: in the table
     plan: the plan
     fit: address of the same deployment on the page Fit
+    text: how it stands in the address of a comparison
+    ticked: True where it is compared unless a person says no
     command: one line for a shell, "" where none is written
     then: commands of a client, once the server listens
     """
@@ -53,20 +51,25 @@ class Row(Struct, frozen=True):
     number: int
     plan: Plan
     fit: str
+    text: str
+    ticked: bool
     command: str
     then: tuple[str, ...]
 
 
 def draw(request: Request) -> Response:
     """Return the page. Raises GyakusanError."""
-    query = read(PlanQuery, request.query_params.multi_items())
+    pairs = request.query_params.multi_items()
+    query = read(PlanQuery, [(name, value) for name, value in pairs if name != BESIDE])
+    beside = tuple(p.written for p in picked(value for name, value in pairs if name == BESIDE))
     if request.app.state.public and not (query.device or query.memory or query.budget or query.model):
         query = structs.replace(query, device=PUBLIC_DEVICE)
     found = answers.plan(query)
     return page(
         request, "plan.html", say("Which model, on which machine"), query=query, answer=_report(found),
         why=() if found.why is None else reasons(found, found.why),
-        rows=list(_rows(found, query)), everything=listing(found) if found.plans else (), models=model_names(),
+        rows=list(_rows(found, query, beside)), beside=beside, most=MOST,
+        everything=listing(found) if found.plans else (), models=model_names(),
         devices=device_names(), engines=engine_names(), tasks=TASK_TEXTS.items(), prefers=PREFER_TEXTS.items(),
         count=f"{found.count:,}", hidden={name: getattr(query, name) for name in UNSEEN},
         budgets=" ".join(map(str, BUDGETS)),
@@ -82,10 +85,13 @@ def _report(found: Plans) -> Report:
     )
 
 
-def _rows(found: Plans, query: PlanQuery) -> Iterator[Row]:
+def _rows(found: Plans, query: PlanQuery, beside: tuple[str, ...]) -> Iterator[Row]:
+    """Yield each plan. beside: plans that were chosen before, for the same comparison."""
+    left = MOST - len(beside)
     for number, plan in enumerate(found.plans, 1):
         then = tuple(shlex.join(words) for words in plan.command.then)
-        yield Row(number, plan, _fit(plan, query), _command(plan), then)
+        text = Picked(query, number).written
+        yield Row(number, plan, _fit(plan, query), text, text not in beside and number <= left, _command(plan), then)
 
 
 def _fit(plan: Plan, query: PlanQuery) -> str:

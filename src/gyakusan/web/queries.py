@@ -18,6 +18,8 @@ from gyakusan.web.field_words import Parameter
 T = TypeVar("T", bound=Struct)
 MOST_PAIRS, LONGEST = 64, 300
 """Most names and values of a query, and most characters of one."""
+LONGER = {"plan": 1000}
+"""Names whose values hold a whole question -> most characters."""
 _YES, _NO = frozenset({"1", "on", "true", "yes"}), frozenset({"0", "off", "false", "no"})
 
 
@@ -100,10 +102,11 @@ class PlanQuery(Struct, frozen=True, kw_only=True):
 
 
 class CompareQuery(Struct, frozen=True, kw_only=True):
-    """Models on devices side by side.
+    """Models on devices side by side, or whole plans.
 
     device: devices of the catalogue; repeatable
     model: models; repeatable
+    plan: the address of a plan on the page Plan, e.g. budget=1000000JPY&users=5#p2 for the second one; repeatable
     quant: quantisation of all of them
     context: tokens for each user, e.g. 32k
     users: people served at the same time
@@ -111,6 +114,7 @@ class CompareQuery(Struct, frozen=True, kw_only=True):
 
     device: tuple[str, ...] = ()
     model: tuple[str, ...] = ()
+    plan: tuple[str, ...] = ()
     quant: str | None = None
     context: str | None = None
     users: str = "1"
@@ -268,7 +272,7 @@ def _unknown(name: str, fields: Iterable[str]) -> UnknownName:
 
 
 def _check(name: str, value: str) -> None:
-    if len(value) > LONGEST or not value.isprintable():
+    if len(value) > LONGER.get(name, LONGEST) or not value.isprintable():
         raise BadSetting(
             "{name} is too long, or holds characters that cannot be printed.",
             name=Parameter(name),

@@ -63,7 +63,7 @@ ROUTES = (
         lambda query: answers.plan(query).document(), heavy=True,
     ),
     ApiRoute(
-        "compare", CompareQuery, ("compare",), True, "Models on devices side by side.",
+        "compare", CompareQuery, ("compare", "compare-plans"), True, "Models on devices side by side, or whole plans.",
         lambda query: answers.compare(query).document(), heavy=True,
     ),
     ApiRoute(

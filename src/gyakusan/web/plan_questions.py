@@ -1,0 +1,88 @@
+"""One plan in an address: the question of the page Plan as its own address has it, and the number of the plan in the answer.
+
+Such a text stands in the address of a comparison, so that a link is a comparison: "budget=1000000JPY&users=5#p2".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+from msgspec import Struct
+
+from gyakusan.errors import BadSetting
+from gyakusan.web.field_words import Parameter
+from gyakusan.web.queries import MOST_PAIRS, PlanQuery, read
+
+MARK = "#p"
+"""Before the number, as in the address of a plan on its page."""
+MOST = 6
+"""Plans of one comparison."""
+BESIDE = "beside"
+"""Name under which the page Plan keeps plans that were chosen before, for one comparison with the next."""
+_VIEWS = frozenset({"why_not"})
+"""Parts of a question that choose no plan."""
+
+
+class Picked(Struct, frozen=True):
+    """One plan of one answer.
+
+    query: what was asked
+    number: of the plan in the answer, from 1
+    """
+
+    query: PlanQuery
+    number: int = 1
+
+    @property
+    def question(self) -> str:
+        """What was asked, as an address has it."""
+        return urlencode(self.given)
+
+    @property
+    def given(self) -> tuple[tuple[str, str], ...]:
+        """What was asked, name by name."""
+        names = (name for name in self.query.__struct_fields__ if name not in _VIEWS)
+        return tuple((name, _word(value)) for name in names if (value := getattr(self.query, name)) is not None)
+
+    @property
+    def written(self) -> str:
+        """How it stands in the address of a comparison."""
+        return f"{self.question}{MARK}{self.number}"
+
+    @property
+    def address(self) -> str:
+        """Where it stands on the page Plan."""
+        return f"/plan?{self.question}{MARK}{self.number}"
+
+
+def picked(texts: Iterable[str]) -> tuple[Picked, ...]:
+    """Return the plans of an address, each once. Raises BadSetting, UnknownName.
+
+    texts: as `Picked.written`, or whole addresses of the page Plan
+    """
+    found = tuple(dict.fromkeys(map(_picked, texts)))
+    if len(found) > MOST:
+        raise BadSetting("{n} plans were asked for.", n=len(found), mend="Compare at most 6.")
+    return found
+
+
+def _picked(text: str) -> Picked:
+    question, _, number = text.rpartition(MARK) if MARK in text else (text, "", "1")
+    if not (number.isascii() and number.isdecimal() and 1 <= len(number) <= 2 and int(number)):
+        raise BadSetting(
+            "{name} cannot be {value}.", name=Parameter("plan"), value=repr(text[-40:]),
+            mend="Copy the address of a plan from its page, e.g. /plan?budget=1000000JPY#p2.",
+        )  # fmt: skip
+    try:
+        pairs = parse_qsl(question.rpartition("?")[2], errors="strict", max_num_fields=MOST_PAIRS)
+    except ValueError:
+        raise BadSetting(
+            "The address asks too much, or cannot be read.", mend="Copy it from the page of a plan."
+        ) from None
+    return Picked(read(PlanQuery, pairs), int(number))
+
+
+def _word(value: Any) -> str:
+    return str(int(value)) if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
