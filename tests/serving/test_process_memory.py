@@ -9,7 +9,8 @@ import time
 
 import pytest
 
-from gyakusan.serving import posix, process_memory
+from gyakusan import posix
+from gyakusan.serving import process_memory
 from gyakusan.serving.process_memory import family, processor_seconds, resident_bytes
 
 HOLDER = "import subprocess, sys; held = b'1' * 60_000_000; print(1, flush=True); sys.stdin.read()"

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
+from gyakusan import posix
 from gyakusan.errors import BadReference, BadSetting, ServerError
-from gyakusan.serving import posix, running_servers
+from gyakusan.serving import running_servers
 from gyakusan.serving.running_servers import RunningServer
 
 ENTRY = RunningServer(name="office", url="http://127.0.0.1:1/v1", model="m", users=2, context=512, ready=False)

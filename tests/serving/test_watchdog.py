@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from gyakusan.serving import posix
+from gyakusan import posix
 from gyakusan.serving.front.upstream import Target
 from gyakusan.serving.watchdog import Patience, Watchdog, one_token
 

@@ -7,6 +7,7 @@ import time
 from functools import lru_cache
 from pathlib import Path
 
+from gyakusan import posix
 from gyakusan.errors import SourceError
 
 DATA = Path(__file__).parent / "data"
@@ -46,7 +47,7 @@ def state() -> Path:
 
 
 def settings() -> Path:
-    """Return the folder of the user's own files: $XDG_CONFIG_HOME/gyakusan, usually ~/.config/gyakusan."""
+    """Return the folder of the user's own files: $XDG_CONFIG_HOME/gyakusan, usually ~/.config/gyakusan; %APPDATA% on Windows."""
     return _home("XDG_CONFIG_HOME", ".config", "gyakusan")
 
 
@@ -94,7 +95,7 @@ def write_private(path: Path, text: str | bytes, mode: int = 0o600) -> None:
 
 
 def _home(variable: str, usual: str, *names: str) -> Path:
-    return _folder(os.environ.get(variable, ""), os.path.expanduser("~"), usual, *names)
+    return _folder(posix.folder(variable), os.path.expanduser("~"), usual, *names)
 
 
 @lru_cache(32)  # every look at a record asks for two of them

@@ -17,6 +17,7 @@ from types import MappingProxyType
 
 from msgspec import Struct, field
 
+from gyakusan import posix
 from gyakusan.doors.files import expanded
 from gyakusan.doors.files import text as small_text
 from gyakusan.errors import GyakusanError
@@ -83,7 +84,7 @@ def old_llama_caches() -> tuple[Path, ...]:
         return (Path(own),)
     if sys.platform == "darwin":
         return (expanded("~/Library/Caches/llama.cpp"),)
-    return (expanded(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "llama.cpp",)
+    return (expanded(posix.folder("XDG_CACHE_HOME") or "~/.cache") / "llama.cpp",)
 
 
 def lmstudio_folders() -> tuple[Path, ...]:

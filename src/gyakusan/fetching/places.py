@@ -13,6 +13,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from gyakusan import posix
 from gyakusan.errors import BadSetting, SourceError
 from gyakusan.fetching.transfer import Remote, digest, unwritable
 from gyakusan.models.sources import hub
@@ -182,12 +183,7 @@ def _link(blob: Path, path: Path) -> None:
 
 @contextmanager
 def _locked(path: Path, remote: Remote) -> Iterator[None]:
-    """Hold a lock file as filelock does (flock). Where the system has no such locks, nothing is held."""
-    try:
-        import fcntl
-    except ImportError:
-        yield
-        return
+    """Hold a lock file as filelock does (flock)."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
@@ -195,7 +191,7 @@ def _locked(path: Path, remote: Remote) -> Iterator[None]:
         raise unwritable(path.parent, error) from None
     try:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            posix.lock(handle, wait=False)
         except OSError:
             raise SourceError(
                 "Another program is fetching {file}.", file=remote.name, mend="Wait until it is done, or stop it."

@@ -12,7 +12,7 @@ from pathlib import Path
 from gyakusan.doors.files import whole
 from gyakusan.errors import GyakusanError
 from gyakusan.load_testing.server_processes import listening_processes
-from gyakusan.serving.posix import PROC, process_stats
+from gyakusan.posix import PROC, process_stats
 from gyakusan.serving.process_memory import family
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gyakusan.doors.files import head
 from gyakusan.errors import GyakusanError
-from gyakusan.serving.posix import PROC
+from gyakusan.posix import PROC
 
 LARGEST_TABLE = 16 * 2**20
 """Of the connections of a computer. [B]"""

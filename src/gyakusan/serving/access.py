@@ -14,11 +14,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gyakusan import posix
 from gyakusan.catalog.places import state
 from gyakusan.doors.text import line, shortened
 from gyakusan.errors import BadSetting, ServerError
 from gyakusan.message import say
-from gyakusan.serving import posix
 from gyakusan.serving.process import FileKeeper
 
 KEY_VARIABLE = "GYAKUSAN_API_KEY"

@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gyakusan import posix
 from gyakusan.doors import files
 from gyakusan.engines.deployment import Deployment
 from gyakusan.errors import BadSetting, ServerError
-from gyakusan.serving import posix, running_servers
+from gyakusan.serving import running_servers
 from gyakusan.serving.log_files import last_lines
 from gyakusan.serving.registration import entry_of
 from gyakusan.serving.running_servers import Reservation, RunningServer

@@ -8,6 +8,7 @@ import secrets
 import stat
 from pathlib import Path
 
+from gyakusan import posix
 from gyakusan.catalog.places import write_private
 from gyakusan.doors.files import head
 from gyakusan.engines.registry import NAMES, engine
@@ -29,7 +30,7 @@ def check_private(path: str | Path) -> None:
         status = os.stat(os.path.expanduser(path))
     except OSError:  # the reader says why
         return
-    if stat.S_ISREG(status.st_mode) and status.st_mode & 0o077:
+    if stat.S_ISREG(status.st_mode) and posix.open_to_others(status.st_mode):
         raise BadSetting(
             "Other users of this computer can read the key in {path}.",
             path=str(path),
@@ -53,7 +54,7 @@ def kept_key(folder: Path) -> KeyFiles:
         if not files.variables.exists() or head(files.variables, LONGEST) != lines:
             write_private(files.variables, lines.decode())
         for file in (files.key, files.variables):
-            if file.stat().st_mode & 0o077:
+            if posix.open_to_others(file.stat().st_mode):
                 file.chmod(0o600)
     except OSError as error:
         raise SourceError(

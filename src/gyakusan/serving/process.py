@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from gyakusan import posix
 from gyakusan.doors.text import block
 from gyakusan.errors import ServerError
-from gyakusan.serving import posix
 
 HEAD, TAIL = 5000, 1000
 """Lines that are kept: the first of the start, and the last."""
@@ -249,6 +249,7 @@ def _has_ended(process: subprocess.Popen[bytes], seconds: float) -> bool:
 
 def _start_guard(output: int) -> subprocess.Popen[bytes]:
     """Return a guard that waits for its order. Raises ServerError."""
+    posix.refuse_serving()
     try:
         return subprocess.Popen(
             [sys.executable, "-I", "-S", str(_GUARD)],

@@ -7,9 +7,9 @@ import re
 import subprocess
 from collections.abc import Mapping
 
+from gyakusan import posix
 from gyakusan.doors.files import head
 from gyakusan.errors import GyakusanError
-from gyakusan.serving import posix
 
 _LINE = re.compile(rb"^(Pss|VmRSS):\s+(\d{1,12}) kB", re.MULTILINE)
 _READ = 65536

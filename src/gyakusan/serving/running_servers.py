@@ -17,10 +17,10 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from gyakusan import posix
 from gyakusan.catalog.places import state, write_private
 from gyakusan.doors import files
 from gyakusan.errors import BadReference, BadSetting, GyakusanError, ServerError, did_you_mean
-from gyakusan.serving import posix
 
 FOLDER, LOGS = "servers", "logs"
 """In the state folder: entries, and the servers' logs."""
@@ -236,7 +236,7 @@ def _reserved(wanted: str) -> tuple[str, Path]:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             if _is_stale(path):
                 path.unlink(missing_ok=True)
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | posix.NO_FOLLOW, 0o600)
         except FileExistsError:
             continue
         except OSError as error:

@@ -16,12 +16,12 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Generic, Self, TypeVar
 
+from gyakusan import posix
 from gyakusan.engines.base import EngineSettings
 from gyakusan.engines.deployment import Deployment
 from gyakusan.engines.server import Endpoint, ServerModule, ServerReport
 from gyakusan.errors import BadReference, ServerError
 from gyakusan.message import Message, say
-from gyakusan.serving import posix
 from gyakusan.serving.access import Access, free_port, grant_access, is_loopback
 from gyakusan.serving.process import GuardedProcess, ProcessSpec
 from gyakusan.serving.proof import Proof

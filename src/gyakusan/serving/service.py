@@ -19,6 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, cast
 
+from gyakusan import posix
 from gyakusan.engines.base import EngineSettings
 from gyakusan.engines.deployment import Deployment
 from gyakusan.engines.server import ServerReport
@@ -140,6 +141,7 @@ class Service:
         """
         if self._front is not None:
             raise ServerError("This Service has been started already.", mend="Create a new Service.")
+        posix.refuse_serving()
         asked = self.options.server
         self._check_files()
         try:

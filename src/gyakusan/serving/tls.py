@@ -5,12 +5,12 @@ from __future__ import annotations
 import ipaddress
 import os
 import ssl
-import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gyakusan import posix
 from gyakusan.doors.files import head
 from gyakusan.errors import BadSetting
 from gyakusan.serving.access import is_loopback
@@ -80,7 +80,7 @@ def _check_readable(file: Path) -> None:
 
 def _check_private(key: Path) -> None:
     """Raise BadSetting for a private key that other users of this computer can read."""
-    if stat.S_IMODE(key.stat().st_mode) & 0o077:
+    if posix.open_to_others(key.stat().st_mode):
         raise BadSetting(
             "Other users of this computer can read the private key in {file}.", file=str(key),
             mend="Let nobody else read it: chmod 600 {file}",

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from gyakusan import posix
 from gyakusan.doors.files import head
 from gyakusan.errors import GyakusanError
 
@@ -38,7 +38,7 @@ def is_mine(client: tuple[str, int] | None) -> bool:
     tables = [t for t in TABLES if t.exists()]
     wanted = {f"{form}:{client[1]:04X}" for form in _forms(mapped or address)}
     users = {user for table in tables for local, user in _rows(table) if local in wanted}
-    return users == {os.getuid()} if tables else True
+    return users == {posix.user()} if tables else True
 
 
 def _forms(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> tuple[str, ...]:

@@ -15,10 +15,10 @@ from typing import Literal
 import msgspec
 from msgspec import Struct
 
+from gyakusan import posix
 from gyakusan.catalog.places import settings, write_private
 from gyakusan.doors import files
 from gyakusan.errors import BadReference, BadSetting, GyakusanError, SourceError, did_you_mean
-from gyakusan.serving import posix
 from gyakusan.serving.front.keys import OWNER, hashed
 
 LARGEST = 4 * 2**20
@@ -127,7 +127,9 @@ def _check_private(path: Path) -> None:
     """Raise SourceError for a file that others may change: whoever does lets themselves in."""
     with contextlib.suppress(OSError):
         status = os.stat(path)
-        if status.st_mode & 0o022 or status.st_uid not in (os.geteuid(), 0):
+        if posix.user() is None:  # Windows has no such modes
+            return
+        if status.st_mode & 0o022 or status.st_uid not in (posix.user(), 0):
             raise SourceError(
                 "Other users of this computer can change the keys in {file}.", file=str(path),
                 mend="Look through it, then let nobody else write: chmod 600 {file}",

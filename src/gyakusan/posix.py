@@ -1,25 +1,69 @@
-"""Calls that only POSIX systems have, in one place: another system needs another module like this one."""
+"""What differs by system, in one place: calls that only POSIX systems have, and what stands for them on Windows.
+
+Linux is what the tests run on. macOS is written and untested. On Windows everything but starting servers works: `refuse_serving`.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import signal
 import stat
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from gyakusan.doors.files import head
-from gyakusan.errors import GyakusanError
+from gyakusan.errors import GyakusanError, ServerError
 
 PROC = Path("/proc")
 """Where Linux tells of its processes."""
 
-ENDING_SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+ENDING_SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name))
 """Signals that end a program: asked to, terminal closed, asked to with a core."""
+
+
+NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
+"""For os.open: a link is not followed, where the system can do that."""
+_WINDOWS_FOLDERS = {
+    "XDG_CONFIG_HOME": "APPDATA",
+    "XDG_DATA_HOME": "LOCALAPPDATA",
+    "XDG_STATE_HOME": "LOCALAPPDATA",
+    "XDG_CACHE_HOME": "LOCALAPPDATA",
+}
+"""Variables of Windows for folders that XDG's variables name elsewhere. Source: Microsoft, KNOWNFOLDERID."""
+
+
+def on_windows() -> bool:
+    """Return True on Windows."""
+    return sys.platform == "win32"
+
+
+def refuse_serving() -> None:
+    """Raise ServerError on Windows: no server of ours was ever started there, and nothing would make sure of its end."""
+    if on_windows():
+        raise ServerError(
+            "Servers are not started on Windows: nobody has tested it.",
+            mend="gyakusan plan --command 1 prints the command to run; under WSL 2 everything works as on Linux.",
+        )
+
+
+def folder(variable: str) -> str:
+    """Return the folder that an XDG variable names, or what stands for it on Windows; "" where neither is set."""
+    value = os.environ.get(variable, "")
+    return value or (os.environ.get(_WINDOWS_FOLDERS[variable], "") if on_windows() else "")
+
+
+def user() -> int | None:
+    """Return the number of the user who runs this, None where the system has no such numbers."""
+    return os.geteuid() if hasattr(os, "geteuid") else None
+
+
+def open_to_others(mode: int) -> bool:
+    """Return True for a file whose mode lets other users read it; Windows tells of rights elsewhere, and no mode."""
+    return not on_windows() and bool(mode & 0o077)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +102,17 @@ def process_stats(proc: Path = PROC) -> dict[int, ProcessStat]:
 
 
 def kill_group(pid: int) -> None:
-    """Send SIGKILL to a process group; nothing happens if there is none."""
+    """Send SIGKILL to a process group; nothing happens if there is none, and on Windows, where none was started."""
+    if on_windows():
+        return
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
 
 
 def alive(pid: int) -> bool:
-    """Return True if there is a process of this number."""
+    """Return True if there is a process of this number. Windows: False, as none was started; os.kill(pid, 0) ends it there."""
+    if on_windows():
+        return False
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -80,6 +128,8 @@ def process_start(pid: int) -> str:
     "" for a process that has ended, and where the system does not tell. Linux: the number of this boot and the clock ticks
     since it (proc(5), starttime); elsewhere what `ps` tells (POSIX, lstart of BSD and macOS).
     """
+    if on_windows():
+        return ""
     found = process_stat(pid)
     if found is None:
         return "" if os.path.isdir("/proc/self") else _start_by_ps(pid)
@@ -104,6 +154,8 @@ def ask_to_end(pid: int, began: str) -> bool:
 
     Where the system has handles of processes, the signal reaches no other one that gets the number meanwhile.
     """
+    if on_windows():
+        return False
     opened = getattr(os, "pidfd_open", None)
     try:
         handle = opened(pid) if opened is not None else None
@@ -131,31 +183,39 @@ def open_private(path: Path, *, append: bool) -> int:
 
     A device is opened as it is; a link is not followed.
     """
-    flags = (
-        os.O_WRONLY
-        | os.O_CREAT
-        | (os.O_APPEND if append else os.O_TRUNC)
-        | os.O_NOFOLLOW
-        | os.O_NONBLOCK
-        | os.O_CLOEXEC
-    )
-    handle = os.open(path, flags, 0o600)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | (os.O_APPEND if append else os.O_TRUNC) | _CAREFUL, 0o600)
     try:
-        if stat.S_ISREG(os.fstat(handle).st_mode):
-            os.fchmod(handle, 0o600)
-        os.set_blocking(handle, True)
+        if not on_windows():
+            if stat.S_ISREG(os.fstat(handle).st_mode):
+                os.fchmod(handle, 0o600)
+            os.set_blocking(handle, True)
     except BaseException:
         os.close(handle)
         raise
     return handle
 
 
+_CAREFUL = NO_FOLLOW | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+
+
+def lock(handle: int, *, wait: bool) -> None:
+    """Lock an open file until it is closed; on Windows its first byte. Raises OSError where somebody else has it."""
+    try:
+        import fcntl
+    except ImportError:
+        import msvcrt
+
+        msvcrt.locking(handle, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
+        return
+    fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Hold a lock file; whoever else wants it waits. The system lets go of it when this process ends. Raises OSError."""
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | _CAREFUL, 0o600)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        lock(handle, wait=True)
         yield
     finally:
         os.close(handle)
