@@ -25,6 +25,10 @@ OTHER_FORMATS = 0.85
 """The same for every other group."""
 ONE_ROW = 0.6
 """Share of that while decoding: weights are unpacked for one row only."""
+GROUPED = 0.8
+"""What a conversation of four or more costs in the matrix products of a step, of what one alone costs: the mean of Q4_0, Q4_1,
+Q4_K, Q6_K, Q8_0 and F16 at 4, 6, 8 and 16 conversations (0.65 to 1.1), processor time of one thread of an EPYC with
+AVX-512, measured here: xllamacpp b11549, 2026-11-29. Two and three conversations cost what they cost alone."""
 BARRIER = 4e-6
 """What one more thread costs in each layer: after every operation all wait for the last [s]."""
 BATCH = 2048.0
@@ -65,6 +69,7 @@ def constants(threads: float) -> SpeedConstants:
         cache=0.4,
         state=0.3,
         compute=1.0,
+        grouped=GROUPED,
         attend=0.3,
         layer=BARRIER * max(1.0, threads),
         expert=BARRIER * max(1.0, threads),

@@ -16,6 +16,10 @@ from gyakusan.core.broadcast import maximum, minimum, where
 from gyakusan.core.traffic import ModelShape, expected_distinct_expert_share
 
 
+GROUP = 4
+"""Rows that kernels of CPUs multiply at once (llama.cpp b11434: ggml-cpu/repack.cpp, llamafile/sgemm.cpp)."""
+
+
 class ModelDemand(Struct, frozen=True):
     """What one model makes a device read and compute.
 
@@ -65,6 +69,7 @@ class SpeedConstants(Struct, frozen=True):
     cache: share of the bandwidth reached while keys and values are read
     state: share of the bandwidth reached while recurrent states are read and written
     compute: share of the peak rate reached by matrix products in decode
+    grouped: what one of GROUP rows or more costs in them, of what a row alone costs (catalog.cpu)
     attend: share of the 16-bit peak rate reached by attention in decode
     layer: cost of each layer in a decode step [s]
     expert: cost of each layer with routed experts, in addition [s]
@@ -96,6 +101,7 @@ class SpeedConstants(Struct, frozen=True):
     cache: Number = 0.63
     state: Number = 0.25
     compute: Number = 0.37
+    grouped: Number = 1.0
     attend: Number = 0.1
     layer: Number = 57e-6
     expert: Number = 43e-6
@@ -167,9 +173,10 @@ def decode_step(demand: ModelDemand, batch: Number, device: DeviceRates, k: Spee
     gather = batch * demand.cache / (device.parallel * device.bandwidth * _below_one(k.cache))
     attend = batch * demand.attend / (device.parallel * device.half * k.attend)
     per_layer = k.layer + k.expert * shape.moe_share + k.hybrid * shape.recurrent_share
+    each = where(batch >= GROUP, k.grouped, 1.0)
     return StepTime(
         weights=read / (device.parallel * device.bandwidth * _below_one(k.weights)),
-        compute=2 * shape.active * batch / (device.parallel * device.decode * _below_one(k.compute)),
+        compute=2 * shape.active * batch * each / (device.parallel * device.decode * _below_one(k.compute)),
         cache=(gather**2 + attend**2) ** 0.5,
         state=batch * 2 * demand.state / (device.parallel * device.bandwidth * _below_one(k.state)),
         overhead=shape.layers * per_layer + k.fixed + (batch - 1) * k.sequence,
