@@ -148,7 +148,9 @@ def test_gpt_oss_is_always_mxfp4() -> None:
 
 def test_the_file_names_every_constant_and_where_it_came_from() -> None:
     fitted = load()
-    assert set(fitted.base) == set(SpeedConstants.__struct_fields__) - {"together", "grouped"}, "of a CPU only: catalog.cpu"
+    assert set(fitted.base) == set(SpeedConstants.__struct_fields__) - {"together", "grouped"}, (
+        "of a CPU only: catalog.cpu"
+    )
     assert fitted.provenance["rows"] > 1000
     assert fitted.provenance["rejected"]
     assert re.fullmatch(r"[0-9a-f]{64}", fitted.provenance["sha256"])

@@ -15,7 +15,6 @@ from gyakusan.core.arrays import Number
 from gyakusan.core.broadcast import maximum, minimum, where
 from gyakusan.core.traffic import ModelShape, expected_distinct_expert_share
 
-
 GROUP = 4
 """Rows that kernels of CPUs multiply at once (llama.cpp b11434: ggml-cpu/repack.cpp, llamafile/sgemm.cpp)."""
 
