@@ -26,7 +26,10 @@ PAGES = (
     "/computer",
     "/catalogue",
     "/catalogue/devices?search=4090",
+    "/catalogue/machines",
+    "/catalogue/models?search=gpt",
     "/catalogue/record?name=RTX+4090",
+    "/catalogue/record?name=gpt-oss-20b",
     "/accuracy",
     "/article",
     "/nosuch",
@@ -320,6 +323,34 @@ def test_a_server_from_its_start_to_its_stop(browser: Any, tmp_path: Path, monke
         assert tab.said == []
         assert tab.hosts == {urlsplit(address).netloc}
         context.close()
+
+
+CUT_CELLS = """
+() => [...document.querySelectorAll('th, td')].filter(cell => cell.getClientRects().length).flatMap(cell => {
+  const scrolls = cell.closest('.scroll'), box = cell.getBoundingClientRect();
+  if (scrolls) {
+    const style = getComputedStyle(scrolls).overflowX, role = scrolls.getAttribute('role');
+    const named = role && (scrolls.ariaLabel || document.getElementById(scrolls.getAttribute('aria-labelledby'))?.innerText);
+    const moved = scrolls.scrollWidth > scrolls.clientWidth;
+    if (!moved || (style === 'auto' && scrolls.tabIndex === 0 && named)) return [];
+    return [`${cell.innerText}: ${style} ${scrolls.tabIndex} ${named}`];
+  }
+  for (let above = cell; above; above = above.parentElement) {
+    const edge = above.getBoundingClientRect().right;
+    if (getComputedStyle(above).overflowX !== 'visible' && box.right > edge + 1) return [cell.innerText];
+  }
+  return box.right > document.documentElement.clientWidth + 1 || box.left < -1 ? [cell.innerText] : [];
+})
+"""
+"""Cells of tables that nobody reaches on a narrow screen: cut, and in nothing that scrolls, takes the focus and has a name."""
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_no_table_is_cut_on_a_phone(opened: Any, path: str) -> None:
+    tab = opened(path, width=360)
+    tab.page.evaluate("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+    assert tab.page.evaluate("document.scrollingElement.scrollWidth") <= 360
+    assert tab.page.evaluate(CUT_CELLS) == []
 
 
 @pytest.mark.parametrize("path", PAGES)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from gyakusan.doors.files import packaged
 from gyakusan.doors.text import BLOCK, line
+from gyakusan.message import say
 from gyakusan.show.charts.style import stylesheet
 from gyakusan.show.tree import (
     FIXED,
@@ -32,6 +33,8 @@ from gyakusan.show.tree import (
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 """Nothing is fetched and no script runs, whatever the page holds."""
+NAMED = 4
+"""Heads of columns that name a table."""
 PAGE_STYLE = """
 :root { color-scheme: light dark; } body { margin: 0; }
 main.gyakusan { max-width: 60rem; margin: 0 auto; padding: 2rem 1rem; }
@@ -121,8 +124,14 @@ def _table(table: Table, tell: Tell) -> str:
     for number, row in enumerate(table.rows, table.first):
         rows.append(f"<tr>{_number(number) if numbers else ''}{_row(row, marks, tell)}</tr>")
     drawn = f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>{''.join(rows)}</tbody>\n</table>"
-    told = f'<div class="scroll" tabindex="0">{drawn}</div>'
+    told = f'<div class="scroll" tabindex="0" role="group" aria-label="{_name(table, tell)}">{drawn}</div>'
     return told + _notes(table, tell)
+
+
+def _name(table: Table, tell: Tell) -> str:
+    """Return what a table is called by who reads it aloud: its first heads; it takes the focus, because it scrolls."""
+    heads = [tell(c.head) for c in table.columns if tell(c.head)][:NAMED]
+    return _text(say("Table: {heads}", heads=" · ".join(heads)) if heads else say("Table"), tell)
 
 
 def _head(words: str, mark: str) -> str:
