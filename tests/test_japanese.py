@@ -45,7 +45,7 @@ AVOIDED = {pattern: word["ja"] for word in WORDS for pattern in word.get("avoid"
 @cache
 def names() -> frozenset[str]:
     """Names of computers and of sources, and what a record says of its own: they are quoted in every language."""
-    quoted = {record.name for record in (*machine_records(), *source_records())}
+    quoted = {record.name for record in (*device_records(), *machine_records(), *source_records())}
     shown = (*device_records(), *machine_records(), *model_records(), *embedding_records())
     texts = {r.source for r in shown} | {p.source for r in shown for p in getattr(r, "prices", ())}
     return frozenset({*quoted, *(t for t in texts if " " in t), *QUOTED})

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from cyclopts.help import HelpEntry, HelpPanel
     from rich.console import Console, ConsoleOptions
 
-PARSER_TEXTS = ("Commands", "Parameters", "Display this message and exit.", "Display application version.")
+PARSER_TEXTS = ("Commands", "Arguments", "Parameters", "Display this message and exit.", "Display application version.")
 """What cyclopts itself writes."""
 
 
