@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from cyclopts import CycloptsError
 
+from gyakusan.cli import main
 from gyakusan.cli.app import COMMANDS, build
 from tools import docs
 
@@ -254,3 +255,23 @@ def test_the_contract_page_names_every_field() -> None:
     names += [f"{part}.{k}" for part in ("model", "engine", "load") for k in found[part]]
     names += [f"devices[].{k}" for k in device if k != "lines"] + [f"devices[].lines[].{k}" for k in line]
     assert [n for n in names if f"`{n}`" not in page] == []
+
+
+HOW_TOS = ("office-server", "kubernetes", "two-sparks")
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+@pytest.mark.parametrize("name", HOW_TOS)
+def test_what_a_how_to_plans_and_writes_comes_about(
+    name: str, language: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lines that need no machine of their own; those that start servers are read by the test above."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    lines = list(shell_lines((ROOT / "docs" / language / f"{name}.md").read_text("utf-8")))
+    run = [shlex.split(line.partition(" | ")[0], comments=True)[1:] for line in lines]
+    run = [words for words in run if words[0] in ("plan", "inspect", "fleet", "export", "keys")]
+    assert run
+    for words in run:
+        if len(words) > 1:
+            assert main(words) in ((0, 1) if words[0] == "inspect" else (0,)), words
