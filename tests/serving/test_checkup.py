@@ -26,11 +26,11 @@ def test_the_server_in_the_wheel_counts(monkeypatch: pytest.MonkeyPatch) -> None
     assert can_serve(checkup.checkup())
 
 
-def test_nothing_is_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_nothing_is_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    monkeypatch.setattr("sys.executable", str(tmp_path / "python"))  # servers are looked for beside it, too
     monkeypatch.setattr("importlib.util.find_spec", lambda name, package=None: None)
-    monkeypatch.setattr("gyakusan.engines.vllm.server.find_spec", lambda name: None)
+    for module in ("vllm.server", "mlx.launch"):
+        monkeypatch.setattr(f"gyakusan.engines.{module}.find_spec", lambda name: None)
     found = checkup.checkup()
     assert not can_serve(found)
     missing = [c for c in found if c.state == "missing"]
