@@ -48,6 +48,7 @@ def names() -> frozenset[str]:
     quoted = {record.name for record in (*device_records(), *machine_records(), *source_records())}
     shown = (*device_records(), *machine_records(), *model_records(), *embedding_records())
     texts = {r.source for r in shown} | {p.source for r in shown for p in getattr(r, "prices", ())}
+    texts |= {getattr(r, "license", "") for r in shown}
     return frozenset({*quoted, *(t for t in texts if " " in t), *QUOTED})
 
 

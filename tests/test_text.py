@@ -32,7 +32,7 @@ JAPANESE: dict[str, str] = json.loads((Path(gyakusan.__file__).parent / "locale"
 LETTER = "[ぁ-ゖァ-ヺー一-龠々]"
 SAME_EVERYWHERE = {
     *("gpu", "backend", "{name}: {reason}.", "{model}: {reason}.", "first", "a {name}", "an {name}", "the {name}"),
-    *("cpu", "nvlink_gb_s", "first token", "{n} % of all", "{advice}: {gain}.", "{file}: {why}."),
+    *("cpu", "nvlink_gb_s", "first token", "{n} % of all", "{advice}: {gain}.", "{file}: {why}.", "{file}: {problem}."),
     *("KV", "{type} cache", "{part} {size} GiB", "{part}, {size} GiB, {basis}"),
     *("{part}, {size} GiB ({low}-{high}), {basis}", "{users} x {context}, {quantization}, {engine}"),
 }
