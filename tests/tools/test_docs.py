@@ -210,8 +210,18 @@ def test_the_index_leads_to_every_page(language: str) -> None:
     linked = set(LINK.findall((folder / "index.md").read_text()))
     assert {p.name for p in folder.glob("*.md")} - {"index.md"} <= linked
     assert "guide/index.md" in linked
+    assert {f"howto/{p.name}" for p in (folder / "howto").glob("*.md")} <= linked
     guide = {target.partition("#")[0] for target in LINK.findall((folder / "guide" / "index.md").read_text())}
     assert {p.name for p in (folder / "guide").glob("*.md")} - {"index.md"} <= guide
+
+
+def test_both_languages_have_the_same_pages() -> None:
+    """The manual page apart, which stands where man looks for it."""
+    english, japanese = (
+        {str(p.relative_to(ROOT / "docs" / language)) for p in (ROOT / "docs" / language).rglob("*.md")}
+        for language in ("en", "ja")
+    )
+    assert english == japanese
 
 
 QUESTIONS = (
