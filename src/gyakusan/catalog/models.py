@@ -153,6 +153,11 @@ def entry_of(text: str) -> Entry:
     return matches[0]
 
 
+def knows(text: str) -> bool:
+    """Return True if a record of a model has this name."""
+    return bool(lookup("model", key(text)) or lookup("embedding", key(text)))
+
+
 def model_records() -> tuple[ModelRecord, ...]:
     """Return every model's record, which takes tens of milliseconds."""
     return tuple(_record(e) for e in entries("model"))

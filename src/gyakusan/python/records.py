@@ -174,14 +174,17 @@ def catalog_show(name: str) -> CatalogRecord:
     """Return the record that a name means. Raises UnknownName with candidates, of devices where a device is nearer."""
     from gyakusan.catalog import devices, models, tags
 
+    if models.knows(name) and not devices.knows(name):  # the nearest devices need not be sought
+        entry, model = models.entry_of(name), models.find(name)
+        return CatalogRecord(entry, model, tags.of_model(model.name) if entry.kind == "model" else ())
     try:
         entry = devices.entry_of(name)
     except UnknownName as error:
         try:
-            entry, model = models.entry_of(name), models.find(name)
+            models.entry_of(name)
         except UnknownName as other:
             raise (other if "candidates" in other.message.facts else error) from None
-        return CatalogRecord(entry, model, tags.of_model(model.name) if entry.kind == "model" else ())
+        raise
     if entry.kind == "device":
         return CatalogRecord(entry, devices.record_of(entry, devices.DeviceRecord))
     return CatalogRecord(entry, devices.record_of(entry, devices.MachineRecord))

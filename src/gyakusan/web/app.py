@@ -59,6 +59,7 @@ def application(host: str, names: Iterable[str] = (), *, public: bool = False) -
     found.state.work = Work()
     found.state.control = Control.new()
     found.state.acts = acts
+    found.state.exported = False
     return Guard(GZipMiddleware(found, minimum_size=SMALLEST_GZIP), host, names, actions.POSTS, acts=acts)
 
 

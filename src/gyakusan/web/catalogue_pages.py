@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gyakusan.catalog import accuracy as recorded
+from gyakusan.errors import UnknownName
 from gyakusan.message import say
 from gyakusan.show import accuracy as accuracies
 from gyakusan.show import catalog as shown
@@ -17,6 +18,8 @@ from gyakusan.web.rendering import page
 
 Kind = Literal["devices", "machines", "models"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+MOST_LINKS = 60
+"""Records of a page of its own that a list still names one by one."""
 KIND_TEXTS = {"devices": "Devices", "machines": "Computers", "models": "Models"}
 
 
@@ -32,11 +35,21 @@ def listing(kind: Kind, request: Request) -> Response:
     """Return the page with the records of a kind. Raises GyakusanError."""
     query = read(CatalogQuery, request.query_params.multi_items())
     found = [r.record for r in answers.records(kind, query).records]
-    drawn = getattr(shown, kind)(found)
+    drawn, every = getattr(shown, kind)(found), bool(request.app.state.exported)
     return page(
         request, "listing.html", say("Catalogue: {kind}", kind=say(KIND_TEXTS[kind])), kind=kind, query=query, records=drawn,
-        names=[r.name for r in found],
+        names=list(dict.fromkeys(r.name for r in found)),
+        links=[n for n in dict.fromkeys(r.name for r in found) if has_page(n)] if every or len(found) <= MOST_LINKS else (),
     )  # fmt: skip
+
+
+def has_page(name: str) -> bool:
+    """Return True for a name that means one record: some computers are sold with several memory sizes."""
+    try:
+        answers.record(NameQuery(name=name))
+    except UnknownName:
+        return False
+    return True
 
 
 def record(request: Request) -> Response:

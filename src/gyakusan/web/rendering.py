@@ -43,6 +43,8 @@ PAGES = (
 """What stands in the navigation."""
 FORMS = frozenset({"/fit", "/plan", "/compare", "/catalogue/devices", "/catalogue/machines", "/catalogue/models"})
 """Pages with a form: they answer without any value, too."""
+EXPORTED = ("/catalogue", "/accuracy", "/article")
+"""Pages that are written as files, with those of the catalogue below the first."""
 HERE_ONLY = frozenset({"/computer"})
 """Pages that a public copy does not have."""
 
@@ -71,10 +73,15 @@ def page(
     """Return a page in the reader's language. values: those of its template."""
     reader = reader_of(request)
     public = bool(request.app.state.public)
-    pages = [(path, reader.tell(name)) for path, name in PAGES if not (public and path in HERE_ONLY)]
+    exported = bool(request.app.state.exported)
+    pages = [
+        (path, reader.tell(name))
+        for path, name in PAGES
+        if (path in EXPORTED or not exported) and not (public and path in HERE_ONLY)
+    ]
     text = environment().get_template(template).render(
         **_said(request), title=reader.tell(title), pages=pages, path=request.url.path, public=public, forms=FORMS,
-        date=catalogue_date(), **values,
+        exported=exported,         date=catalogue_date(), **values,
     )  # fmt: skip
     return HTMLResponse(text, status, headers=page_headers(public=public and status == 200))
 

@@ -10,6 +10,11 @@ from gyakusan.web.choices import device_names, model_names
 from gyakusan.web.rendering import page
 
 
+def exported(request: Request) -> Response:
+    """Return the first of pages that are files."""
+    return page(request, "exported.html", say("Calculate backwards"))
+
+
 def draw(request: Request) -> Response:
     """Return the page."""
     return page(

@@ -1,0 +1,162 @@
+"""The read-only pages as files: article, accuracy and catalogue in both languages, for any static host and for a folder.
+
+Addresses are relative, so that a page is read from a file, from the root of a host and below any path of it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from html import escape, unescape
+from pathlib import Path, PurePosixPath
+from posixpath import relpath
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
+
+import msgspec
+from msgspec import Struct
+from starlette.applications import Starlette
+from starlette.requests import Request
+
+from gyakusan.doors.files import whole
+from gyakusan.doors.parse import json_value
+from gyakusan.errors import BadSetting, GyakusanError
+from gyakusan.text import LANGUAGES, Language
+from gyakusan.web import answers, catalogue_pages, pages, start_page
+from gyakusan.web.control import Control, seen
+from gyakusan.web.queries import CatalogQuery
+from gyakusan.web.rendering import EXPORTED, MADE
+
+NOTE = ".gyakusan-export.json"
+"""Names the files that an export wrote, so that the next one replaces them and nothing else."""
+MOST_NOTE = 8 * 2**20
+"""No more is read of it. [B]"""
+_ADDRESS = re.compile(r'(?<= )(href|src)="(/[^"]*)"')
+_STRANGE = re.compile(r"[^a-z0-9.]+")
+_SHEETS = tuple(MADE)
+
+
+class Site(Struct, frozen=True):
+    """What is written.
+
+    app: that pages are drawn with
+    records: name of a record of the catalogue -> name of its file
+    """
+
+    app: Starlette
+    records: dict[str, str]
+
+
+def export(folder: Path) -> int:
+    """Write the pages into a folder that is empty, new, or holds an export; return how many files. Raises GyakusanError."""
+    before = _before(folder)
+    written: list[str] = []
+    for name, body in files():
+        place = folder / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(body)
+        written.append(name)
+    for name in set(before) - set(written):
+        (folder / name).unlink(missing_ok=True)
+    (folder / NOTE).write_bytes(msgspec.json.format(msgspec.json.encode(sorted(written))))
+    return len(written)
+
+
+def _before(folder: Path) -> list[str]:
+    """Return the files of the last export. Raises BadSetting for a folder that holds anything else."""
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return []
+    refused = BadSetting(
+        "{folder} is not empty, and no export wrote it.", folder=str(folder), mend="Name a new folder, or an empty one."
+    )
+    try:
+        found = json_value(whole(folder / NOTE, MOST_NOTE), lambda why: refused)
+    except (GyakusanError, OSError):
+        raise refused from None
+    if not isinstance(found, list) or not all(isinstance(name, str) and _is_inside(name) for name in found):
+        raise refused
+    return found
+
+
+def _is_inside(name: str) -> bool:
+    return not name.startswith("/") and not {"..", "", "."} & set(PurePosixPath(name).parts) and "\\" not in name
+
+
+def files() -> Iterator[tuple[str, bytes]]:
+    """Yield each file's name in the folder, with its bytes: the same ones for the same catalogue."""
+    site = Site(_application(), _names())
+    yield "index.html", _drawn(site, "/", LANGUAGES[0], "index.html")
+    for sheet in _SHEETS:
+        yield f"static/{sheet}", MADE[sheet]().encode()
+    for language in LANGUAGES:
+        for address in _addresses(site):
+            name = file_of(site, address, language)
+            yield name, _drawn(site, address, language, name)
+
+
+def _application() -> Starlette:
+    """Return what pages are drawn with: a public copy without actions, that knows it is a file."""
+    app = Starlette()
+    app.state.public, app.state.acts, app.state.exported = True, False, True
+    app.state.control = Control.new()
+    return app
+
+
+def _names() -> dict[str, str]:
+    """Return a file's name for each record: what every file system and host takes, and no two alike."""
+    found: dict[str, str] = {}
+    taken: set[str] = set()
+    for kind in catalogue_pages.KINDS:
+        for row in answers.records(kind, CatalogQuery(every=True)).records:
+            if not catalogue_pages.has_page(row.record.name):
+                continue
+            plain = _STRANGE.sub("-", row.record.name.casefold()).strip("-.") or "record"
+            name, n = plain, 1
+            while name in taken:
+                n += 1
+                name = f"{plain}-{n}"
+            taken.add(name)
+            found.setdefault(row.record.name, name)
+    return found
+
+
+def _addresses(site: Site) -> Iterator[str]:
+    yield "/"
+    yield from EXPORTED
+    yield from (f"/catalogue/{kind}?every=1" for kind in catalogue_pages.KINDS)
+    yield from (f"/catalogue/record?{urlencode({'name': name})}" for name in site.records)
+
+
+def file_of(site: Site, address: str, language: Language) -> str:
+    """Return the file of an address of a page. Raises KeyError for a page that is not written."""
+    found = urlsplit(address)
+    query = parse_qs(found.query)
+    said = query.get("lang", [language])[0]
+    if found.path == "/":
+        return f"{said}/index.html"
+    if found.path == "/catalogue/record":
+        return f"{said}/catalogue/record/{site.records[query['name'][0]]}.html"
+    if found.path not in {*EXPORTED, *pages.KINDS}:
+        raise KeyError(found.path)
+    return f"{said}{found.path}.html"
+
+
+def _drawn(site: Site, address: str, language: Language, name: str) -> bytes:
+    """Return a page with relative addresses. name: of its file."""
+    found = urlsplit(address)
+    scope = {
+        "type": "http", "method": "GET", "path": found.path, "root_path": "", "scheme": "http", "headers": [], "app": site.app,
+        "query_string": f"{found.query}&lang={language}".encode(), "server": ("127.0.0.1", 80), "client": None,
+    }  # fmt: skip
+    request = Request(scope)
+    draw = {**pages.PAGES, **pages.KINDS, "/": start_page.exported}[found.path]
+    with seen(request):
+        text = bytes(draw(request).body).decode()
+
+    def relative(match: re.Match[str]) -> str:
+        to = urlsplit(unescape(match[2]))
+        target = to.path.removeprefix("/") if to.path.startswith("/static/") else file_of(site, to.geturl(), language)
+        path = quote(relpath(target, str(PurePosixPath(name).parent)))
+        version = f"?{to.query}" if to.path.startswith("/static/") else ""
+        return f'{match[1]}="{escape(path + version + ("#" + to.fragment if to.fragment else ""))}"'
+
+    return _ADDRESS.sub(relative, text).encode()
