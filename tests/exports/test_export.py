@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 from tests.exports import judges
 from tests.fakes import tiny
 
@@ -122,6 +123,33 @@ def test_replicas_follow_the_queue() -> None:
     assert "\n  replicas:" not in text  # two owners of one number would fight
 
 
+@pytest.mark.parametrize(
+    "change", [("pathType: Prefix", "pathTyp: Prefix"), ("secretName", "secretname"), ("hosts:", "host:")]
+)
+def test_others_reach_it_by_a_name_with_a_certificate(change: tuple[str, str]) -> None:
+    text = export([asked(6)], "kubernetes", ExportSettings(host="llm.example.org"))
+    assert judges.kubernetes(text) == ""
+    found = {part["kind"]: part for part in yaml.safe_load_all(text)}
+    (rule,), (tls,) = found["Ingress"]["spec"]["rules"], found["Ingress"]["spec"]["tls"]
+    assert rule["host"] == "llm.example.org"
+    assert tls == {"hosts": ["llm.example.org"], "secretName": "qwen3-8b-tls"}
+    assert "kubectl create secret tls qwen3-8b-tls" in text
+    named = rule["http"]["paths"][0]["backend"]["service"]
+    service = found["Service"]
+    assert named["name"] == service["metadata"]["name"]
+    assert named["port"]["name"] == service["spec"]["ports"][0]["name"]
+    assert {"from": [{"namespaceSelector": {}}], "ports": [{"port": 8000, "protocol": "TCP"}]} in (
+        found["NetworkPolicy"]["spec"]["ingress"]
+    )
+    assert judges.kubernetes(text.replace(*change))
+
+
+def test_without_a_name_nothing_of_another_namespace_reaches_it() -> None:
+    text = export([asked(6)], "kubernetes")
+    assert "kind: Ingress\n" not in text
+    assert "namespaceSelector" not in text
+
+
 def test_memory_is_of_the_ledger() -> None:
     deployment = asked()
     text = export([deployment], "kubernetes")
@@ -157,7 +185,7 @@ REFUSED = [
     ("kubernetes", 0, ExportSettings(namespace="A B"), BadSetting, "namespace"),
     ("kubernetes", 0, ExportSettings(replicas=0), BadSetting, "--replicas takes 1 to 1,000"),
     ("kubernetes", 0, ExportSettings(replicas=5, most_replicas=2), BadSetting, "more than --most-replicas"),
-    ("kubernetes", 0, HOST, BadSetting, "has no --host"),
+    ("vllm-stack", 6, HOST, BadSetting, "has no --host"),
     ("vllm-stack", 6, ExportSettings(namespace="llm"), BadSetting, "has no --namespace"),
     ("caddy", 0, ExportSettings(nodes=2), BadSetting, "has no --nodes"),
     ("systemd", 0, ExportSettings(host="a.b", keyed=False), BadSetting, "needs a key"),

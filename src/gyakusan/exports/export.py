@@ -33,7 +33,7 @@ KINDS: Mapping[str, Write] = {
 }
 """Name of a kind -> what writes it."""
 TAKEN: Mapping[str, frozenset[str]] = {
-    "kubernetes": frozenset({"replicas", "most_replicas", "nodes", "namespace", "port"}),
+    "kubernetes": frozenset({"replicas", "most_replicas", "nodes", "namespace", "host", "port"}),
     "compose": frozenset({"host", "keyed", "port"}),
     "quadlet": frozenset({"host", "keyed", "port"}),
     "systemd": frozenset({"host", "keyed", "port"}),

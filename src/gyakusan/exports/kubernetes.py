@@ -38,6 +38,7 @@ def kubernetes(server: Exported) -> str:
     """Return the manifests as one text. Raises BadSetting for a GPU without device plugin, and nodes that cannot be one."""
     body = _leader_worker_set(server) if server.settings.nodes > 1 else _deployment(server)
     more = [_autoscaler(server)] if server.settings.most_replicas > 1 else []
+    more += [_ingress(server)] if server.settings.host else []
     return _head(server) + documents(_claim(server), body, _service(server), _policy(server), *more)
 
 
@@ -56,6 +57,12 @@ def _head(server: Exported) -> str:
         lines += [
             f"The autoscaler needs prometheus-adapter, which has to offer {metric.name} as {_metric(metric)}.",
             f"Prometheus has to show the key, and to be in {server.settings.namespace} or admitted by the policy below.",
+        ]
+    if server.settings.host:
+        lines += [
+            f"{server.tls_secret} has to hold the certificate of {server.settings.host}: cert-manager makes it, or",
+            f"  kubectl create secret tls {server.tls_secret} --namespace {server.settings.namespace} --cert=FILE --key=FILE",
+            "The ingress controller has to let an answer flow for as long as it takes: set its own limits of time.",
         ]
     lines += server.after(
         "kubectl", "exec", "--namespace", server.settings.namespace, f"deployment/{server.name}", "--"
@@ -199,11 +206,24 @@ def _service(server: Exported) -> dict[str, Any]:
 
 
 def _policy(server: Exported) -> dict[str, Any]:
-    """Return who may reach the pods: those of the same namespace."""
+    """Return who may reach the pods: those of the same namespace, and with an Ingress its controller, wherever it is."""
     ports = [] if server.settings.nodes > 1 else [{"port": server.port, "protocol": "TCP"}]
     inside = {"from": [{"podSelector": {}}], **({"ports": ports} if ports else {})}
-    spec = {"podSelector": {"matchLabels": _chosen(server)}, "policyTypes": ["Ingress"], "ingress": [inside]}
+    door = {"from": [{"namespaceSelector": {}}], "ports": [{"port": server.port, "protocol": "TCP"}]}
+    allowed = [inside, door] if server.settings.host else [inside]
+    spec = {"podSelector": {"matchLabels": _chosen(server)}, "policyTypes": ["Ingress"], "ingress": allowed}
     return {"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": _about(server), "spec": spec}
+
+
+def _ingress(server: Exported) -> dict[str, Any]:
+    """Return how others reach the service by its name, encrypted only: a key is sent with each request."""
+    host = server.settings.host
+    backend = {"service": {"name": server.name, "port": {"name": "http"}}}
+    spec = {
+        "tls": [{"hosts": [host], "secretName": server.tls_secret}],
+        "rules": [{"host": host, "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}],
+    }
+    return {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": _about(server), "spec": spec}
 
 
 def _autoscaler(server: Exported) -> dict[str, Any]:

@@ -95,6 +95,11 @@ class Exported(Struct, frozen=True):
         """The name of the secret that holds the key."""
         return f"{self.name}-key"
 
+    @property
+    def tls_secret(self) -> str:
+        """The name of the secret that holds the certificate of its host."""
+        return f"{self.name}-tls"
+
 
 def exported(deployment: Deployment, settings: ExportSettings) -> Exported:
     """Return what every kind of file for containers needs. Raises BadSetting where no container reaches the GPU."""
