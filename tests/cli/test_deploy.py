@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from typing import Any
 
 import pytest
 
 from gyakusan.cli import main
-from gyakusan.deploying import cluster
+from gyakusan.deploying import cluster, throughput
 from gyakusan.deploying.cluster import Replicas
+from gyakusan.planning.predict.speed import Estimate
 
 SMALL = ("deploy", "smollm2", "--context", "2k", "--cpu")
 
@@ -47,6 +49,7 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> FakeServe:
     found = (Replicas("smollm2", "RUNNING", {"RUNNING": 2}, ""),)
     monkeypatch.setattr(cluster, "connect", lambda address: fake)
     monkeypatch.setattr(cluster, "_check_port", lambda scale: None)
+    monkeypatch.setattr(cluster, "computers", lambda: 1)
     monkeypatch.setattr(cluster, "status", lambda serve: () if serve.deleted else found)
     return fake
 
@@ -59,6 +62,28 @@ def test_a_plan_is_deployed(serve: FakeServe, capsys: pytest.CaptureFixture[str]
     assert serve.asked["max_ongoing_requests"] == 3
     assert serve.asked["ray_actor_options"]["memory"] > 2**26
     assert "http://127.0.0.1:8100/small/v1" in capsys.readouterr().out
+
+
+def test_what_the_replicas_answer_together_is_said(
+    serve: FakeServe, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[object, ...]] = []
+
+    def known(_deployment: object, *counts: int, computers: int, **_turn: float) -> Estimate:
+        asked.append((*counts, computers))
+        return Estimate(96.4, 48.2, 192.8, "derived", "", None)
+
+    monkeypatch.setattr(throughput, "throughput", known)
+    monkeypatch.setattr(cluster, "computers", lambda: 5)
+    command = [*SMALL, "--users", "3", "--replicas", "2"]
+    assert main(command) == 0
+    assert "together: 96 tokens/s (48-193, 80 %)" in " ".join(capsys.readouterr().out.split())
+    assert main([*command, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["throughput"]["value"] == 96.4
+    assert asked == [(2, 6, 2)] * 2
+    monkeypatch.setattr(throughput, "throughput", lambda *_, **__: None)
+    assert main([*command, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["throughput"] is None
 
 
 def test_replicas_follow_the_queue(serve: FakeServe) -> None:

@@ -19,12 +19,21 @@ from typing import Any
 from gyakusan import api
 from gyakusan.core.load import Load
 from gyakusan.deploying import cluster
+from gyakusan.deploying.throughput import throughput
+from gyakusan.load_testing.conditions import OtherPrograms
+from gyakusan.load_testing.ram_bandwidth import ram_bandwidth
 
+PEOPLE, PROMPT = 4, 31
+"""Who ask, and the length of a prompt: "Hi" in SmolLM2's template, with its system prompt. [tokens]"""
 ADDRESS, PORT = "127.0.0.1:6399", 8321
 URL = f"http://127.0.0.1:{PORT}/v1/chat/completions"
 
 
-def ask(tokens: int = 8) -> int:
+ANSWER = 24
+"""Output tokens of each request whose speed counts."""
+
+
+def ask(tokens: int = ANSWER) -> int:
     """One request; its status, 0 where the connection broke."""
     body = {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": tokens, "ignore_eos": True}
     request = urllib.request.Request(URL, json.dumps(body).encode(), {"Content-Type": "application/json"})
@@ -49,7 +58,7 @@ def servers() -> list[int]:
 
 
 def loaded(people: int, each: int) -> tuple[list[int], float]:
-    """Statuses of so many people who ask one after another, and answers per second."""
+    """Statuses of so many people who ask one after another, and output tokens per second."""
     statuses: list[int] = []
 
     def person() -> None:
@@ -61,7 +70,7 @@ def loaded(people: int, each: int) -> tuple[list[int], float]:
         t.start()
     for t in threads:
         t.join()
-    return statuses, len(statuses) / (time.monotonic() - begun)
+    return statuses, ANSWER * len(statuses) / (time.monotonic() - begun)
 
 
 def running(serve: Any, count: int, seconds: float = 90.0) -> int:
@@ -79,14 +88,21 @@ def running(serve: Any, count: int, seconds: float = 90.0) -> int:
 def main() -> None:
     seen: dict[str, Any] = {}
     serve = cluster.connect(ADDRESS)
-    asked = api.deployment("smollm2", load=Load(2, 2048), settings={"backend": "cpu"})
+    speed = f"{ram_bandwidth(len(os.sched_getaffinity(0)), 1.0) / 1e9:.1f}GB/s"
+    asked = api.deployment("smollm2", load=Load(2, 2048), settings={"backend": "cpu"}, bandwidth=speed)
     rates = {}
     for count in (1, 2, 3):
         cluster.up(serve, asked, "smollm2", cluster.Scale(replicas=count, port=PORT))
         seen[f"running {count}"] = running(serve, count)
-        statuses, rates[count] = loaded(4, 4)
+        ask(1)
+        others = OtherPrograms(servers())
+        statuses, measured = loaded(PEOPLE, 4)
+        left = 1 - min(0.99, (others.cores or 0.0) / (os.cpu_count() or 1))
+        told = throughput(asked, count, PEOPLE, prompt=PROMPT, answer=ANSWER)
+        assert told is not None
+        rates[count] = {"predicted": [told.low, told.value, told.high], "left": left, "measured": measured}
         seen[f"statuses {count}"] = sorted(statuses)
-    seen["answers per second"] = rates
+    seen["tokens per second"] = rates
     cluster.up(serve, asked, "smollm2", cluster.Scale(replicas=2, port=PORT))
     seen["after scaling down"] = running(serve, 2)
     victim = servers()[0]

@@ -57,6 +57,25 @@ def test_every_request_of_one_two_and_three_replicas_is_answered(seen: Any) -> N
         assert set(seen[f"statuses {count}"]) == {200}
 
 
+def test_throughput_is_predicted_and_measured(seen: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """The table is printed, not judged: what else runs on this computer is in what is measured."""
+    rates = seen["tokens per second"]
+    with capsys.disabled():
+        print(
+            "\ntokens/s of 4 people, predicted for the whole computer and for what other programs left of it, and measured"
+        )
+        print("replicas  whole (80 %)    left  for that  measured  error")
+        for count, rate in rates.items():
+            low, value, high = rate["predicted"]
+            left, measured = rate["left"], rate["measured"]
+            whole, part = f"{value:.0f} ({low:.0f}-{high:.0f})", value * left
+            print(f"{count:>8}  {whole:14}  {left:4.0%}  {part:8.0f}  {measured:8.0f}  {part / measured - 1:+.0%}")
+    predicted = [rate["predicted"][1] for rate in rates.values()]
+    assert list(rates) == ["1", "2", "3"]
+    assert all(rate["measured"] > 0 for rate in rates.values())
+    assert max(predicted) < 2 * predicted[0], "they share one computer"
+
+
 def test_a_killed_server_loses_only_what_it_was_answering(seen: Any) -> None:
     statuses = seen["statuses of a kill"]
     lost = [s for s in statuses if s != 200]

@@ -6,6 +6,7 @@ import os
 import stat
 import sys
 import types
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,37 @@ def test_rtx4090(tmp_path: Path) -> None:
     assert machine.host is not None
     assert machine.processor == "AMD Ryzen 9 7950X 16-Core Processor"
     assert notes == ()
+
+
+@pytest.mark.parametrize(
+    ("visible", "count"),
+    [
+        (None, 2),
+        ("0,1", 2),
+        ("1", 1),
+        ("", 0),
+        ("-1", 0),
+        ("1,7,0", 1),
+        ("GPU-8932f937", 1),
+        ("NoDevFiles", 0),
+        ("²", 0),
+    ],
+)
+def test_only_the_gpus_that_cuda_shows_are_there(visible: str | None, count: int, tmp_path: Path) -> None:
+    machine, notes = detect(replace(box("two_rtx3090", tmp_path), visible=visible))
+    assert len(machine.gpus) == count
+    assert any("CUDA_VISIBLE_DEVICES" in str(note) for note in notes) == (count < 2)
+
+
+def test_identifiers_of_unlike_gpus_hide_none(tmp_path: Path) -> None:
+    rows = "NVIDIA GeForce RTX 3090, 24576, 24000\nNVIDIA GeForce RTX 4090, 24564, 24000\n"
+    both = box("two_rtx3090", tmp_path)
+    assert both.answers is not None
+    command = next(name for name in both.answers if name.startswith("nvidia-smi"))
+    unlike = replace(both, answers={**both.answers, command: rows}, visible="GPU-1")
+    machine, notes = detect(unlike)
+    assert len(machine.gpus) == 2
+    assert any("identifiers" in str(note) for note in notes)
 
 
 def test_two_rtx3090(tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ from gyakusan.errors import BadSetting
 
 if TYPE_CHECKING:
     from gyakusan.deploying.cluster import Replicas, Scale
+    from gyakusan.engines.deployment import Deployment
+    from gyakusan.planning.predict.speed import Estimate
 
 app = App(name="deploy", help="Run a plan on a Ray cluster: start, look, scale, delete.", help_format="plaintext")
 Cluster = Annotated[str, Parameter(help=_("Address of the Ray cluster, HOST:PORT; auto: the one that runs here."))]
@@ -73,7 +75,8 @@ def deploy(
     serve = cluster.connect(address)
     cluster.up(serve, asked, model, scale)
     base = scale.path.rstrip("/")
-    return _shown(cluster.status(serve), output, f"http://127.0.0.1:{scale.port}{base}/v1")
+    url = f"http://127.0.0.1:{scale.port}{base}/v1"
+    return _shown(cluster.status(serve), output, url, _expected(asked, scale.replicas, cluster.computers()))
 
 
 @app.command(name="status", help="Show what Ray Serve runs.")
@@ -99,13 +102,27 @@ def delete(
     return _shown(cluster.status(serve), output)
 
 
-def _shown(found: tuple[Replicas, ...], output: Output, url: str | None = None) -> int:
+def _expected(asked: Deployment, replicas: int, computers: int) -> Estimate | None:
+    """Return what the replicas answer together where each has as many people as the plan."""
+    from gyakusan.api import assess
+    from gyakusan.deploying.throughput import throughput
+
+    turn = assess(asked).turn
+    people = replicas * int(asked.load.users)
+    return throughput(
+        asked, replicas, people, prompt=turn.prompt, answer=turn.answer, computers=min(replicas, computers)
+    )
+
+
+def _shown(
+    found: tuple[Replicas, ...], output: Output, url: str | None = None, expected: Estimate | None = None
+) -> int:
     if output.json:
         from gyakusan.documents.deployed import deployed
 
-        write_json(deployed(found, url), output)
+        write_json(deployed(found, url, expected), output)
     else:
         from gyakusan.show.deployed import screen
 
-        draw(*screen(found, url), output=output)
+        draw(*screen(found, url, expected), output=output)
     return 0 if all(a.state == "RUNNING" for a in found) else 1

@@ -81,6 +81,14 @@ def connect(address: str) -> Any:
     return serve
 
 
+def computers() -> int:
+    """Return how many computers the cluster has: several nodes of Ray may be one. At least 1."""
+    import ray
+
+    nodes: Any = ray.nodes
+    return max(1, len({node.get("NodeManagerHostname") for node in nodes() if node.get("Alive")}))
+
+
 def up(serve: Any, deployment: Deployment, typed: str, scale: Scale) -> str:
     """Start an application, or replace it replica by replica where it runs. Returns its name. Raises BadSetting."""
     check(ExportSettings(scale.replicas, scale.most_replicas))

@@ -39,11 +39,37 @@ class Card:
 def probe(system: System, ram: Ram) -> Seen:
     """Return every NVIDIA GPU that the driver shows, else the Jetson that the device tree names."""
     notes: list[Message] = []
-    cards = _cards(system, notes)
+    found = _cards(system, notes)
+    cards = _visible(found, system.visible_gpus, notes)
     board = _board(system)
-    if not cards and board:
+    if not found and board:
         cards = [Card(board, None, None)]
     return Seen(tuple(_device(c, board, ram) for c in cards), tuple(notes))
+
+
+def _visible(cards: list[Card], told: str | None, notes: list[Message]) -> list[Card]:
+    """Return the cards that CUDA shows to this process, and so to the servers that it starts: Ray gives each replica its own.
+
+    told: CUDA_VISIBLE_DEVICES: numbers or identifiers with commas; what follows a wrong one does not count. Source: NVIDIA,
+    CUDA C++ Programming Guide, environment variables. Of several alike identifiers are only counted.
+    """
+    if told is None or not cards:
+        return cards
+    words = [word.strip() for word in told.split(",")]
+    kept: list[Card] = []
+    if words[0].startswith(("GPU-", "MIG-")):
+        if len({(card.name, card.total) for card in cards}) > 1:
+            notes.append(say("CUDA_VISIBLE_DEVICES names GPUs by identifiers: all of them are shown."))
+            return cards
+        kept = cards[: len(words)]
+    else:
+        for word in words:
+            if not (word.isascii() and word.isdecimal() and int(word[:9]) < len(cards)):
+                break
+            kept.append(cards[int(word[:9])])
+    if len(kept) < len(cards):
+        notes.append(say("CUDA_VISIBLE_DEVICES shows {n} of {all} GPUs.", n=len(kept), all=len(cards)))
+    return kept
 
 
 def _cards(system: System, notes: list[Message]) -> list[Card]:

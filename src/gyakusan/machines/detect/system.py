@@ -72,6 +72,7 @@ class System:
     platform: linux, darwin or win32
     cpus: usable cores, None = ask the OS
     answers: recorded output by command, None = run commands
+    visible: which GPUs CUDA shows
     """
 
     root: Path = Path("/")
@@ -79,6 +80,8 @@ class System:
     cpus: int | None = None
     answers: Mapping[str, str] | None = None
     """Recorded commands ("sysctl -n hw.memsize") and their output; None = run them."""
+    visible: str | None = None
+    """Recorded CUDA_VISIBLE_DEVICES, None = not set; of this computer that of the process."""
 
     def read(self, path: str) -> str:
         """Return the text of a file. Raises DetectError if it cannot be read. Undecodable bytes are replaced."""
@@ -125,6 +128,11 @@ class System:
             return len(os.sched_getaffinity(0))
         except (AttributeError, OSError):
             return os.cpu_count() or 1
+
+    @property
+    def visible_gpus(self) -> str | None:
+        """Return which GPUs this process may use, as CUDA_VISIBLE_DEVICES says it; None for all."""
+        return os.environ.get("CUDA_VISIBLE_DEVICES", self.visible) if self.is_this else self.visible
 
     @property
     def is_this(self) -> bool:
