@@ -62,7 +62,7 @@ def _head(server: Exported) -> str:
         lines += [
             f"{server.tls_secret} has to hold the certificate of {server.settings.host}: cert-manager makes it, or",
             f"  kubectl create secret tls {server.tls_secret} --namespace {server.settings.namespace} --cert=FILE --key=FILE",
-            "The ingress controller has to let an answer flow for as long as it takes: set its own limits of time.",
+            "An answer flows for as long as it takes: the ingress controller has limits of its own",
         ]
     lines += server.after(
         "kubectl", "exec", "--namespace", server.settings.namespace, f"deployment/{server.name}", "--"
