@@ -31,6 +31,8 @@ class FakeChat:
     after: int = 0
     """Good answers before it breaks."""
     key: str = ""
+    build: str = "fake-1"
+    """As /props tells it."""
     strict: bool = False
     """Refuses what the OpenAI API does not know."""
     asked: list[dict[str, object]] = field(default_factory=list)
@@ -86,7 +88,7 @@ class _Connection(asyncio.Protocol):
     async def answer(self, head: str, body: bytes) -> None:
         fake = self.fake
         if head.startswith("GET"):
-            known = {"/v1/models": {"data": [{"id": "fake"}]}, "/props": {"total_slots": 64, "build_info": "fake-1"}}
+            known = {"/v1/models": {"data": [{"id": "fake"}]}, "/props": {"total_slots": 64, "build_info": fake.build}}
             known["/health"] = {}
             page = head.split()[1]
             self.plain(200 if page in known else 404, known.get(page, {}))

@@ -8,7 +8,7 @@ import pytest
 from tests.fakes.fake_load_server import FakeChat, serving
 
 from gyakusan.errors import BadSetting, ServerError
-from gyakusan.load_testing.endpoint import address, checked_key, target_of
+from gyakusan.load_testing.endpoint import address, checked_key, facts_of, target_of
 from gyakusan.load_testing.failures import FAILURE_TEXTS, MEND_TEXTS, failure_message
 from gyakusan.load_testing.records import FAILURE_KINDS
 from gyakusan.load_testing.result import BenchResult
@@ -180,3 +180,8 @@ def test_ten_thousand_requests_of_64_people() -> None:
     assert step.ttft.count == 10_000
     assert step.in_flight <= 64
     print(result.client)
+
+
+def test_a_build_without_its_number_is_not_named() -> None:
+    with serving(FakeChat(build="b0-unknown")) as fake:
+        assert facts_of(target_of(f"http://127.0.0.1:{fake.port}")).build == ""

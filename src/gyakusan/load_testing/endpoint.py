@@ -70,6 +70,10 @@ def is_here(target: Target) -> bool:
     return is_loopback(target.host)
 
 
+NO_BUILD = "b0-"
+"""How the build of a program begins that was built outside a repository: it does not know its number."""
+
+
 def facts_of(target: Target) -> ServerFacts:
     """Return what the server says about itself. Never raises: a server need not say anything."""
     models = _asked(target, target.path.removesuffix("/chat/completions") + "/models")
@@ -86,7 +90,7 @@ def _with_properties(facts: ServerFacts, told: Any) -> ServerFacts:
     build = told.get("build_info")
     return replace(
         facts,
-        build=printable(build) if isinstance(build, str) else "",
+        build=printable(build) if isinstance(build, str) and not build.startswith(NO_BUILD) else "",
         slots=_count(told.get("total_slots")),
         context=_count(context),
     )
