@@ -90,6 +90,14 @@ def test_the_key_is_read_from_its_file_and_stands_in_no_text(name: str) -> None:
     assert "EnvironmentFile=/home/a b/api-key.env" in systemd_unit(server)
 
 
+def test_compose_expands_nothing_in_a_path() -> None:
+    """`$` is doubled: compose-spec, interpolation."""
+    server = structs.replace(
+        served("llama.cpp", lan=True), key=KeyFiles(Path("/home/a$b/key"), Path("/home/a$b/key.env"))
+    )
+    assert '"/home/a$$b/key.env"' in compose_file(server)
+
+
 @pytest.mark.parametrize("text", [None, "", "\n", "a-key"])
 def test_nothing_starts_without_a_key(text: str | None, tmp_path: Path) -> None:
     file = tmp_path / "the key"

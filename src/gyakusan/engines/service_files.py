@@ -178,7 +178,7 @@ def container_service(
         "image": container.image,
         "command": [_dollars(w) for w in words],
         "environment": {k: _dollars(v) for k, v in environment.items()},
-        "env_file": [env_file] if env_file else [],
+        "env_file": [_dollars(env_file)] if env_file else [],
         "ports": [published],
         "volumes": [f"models:{container.folder}"],
         "devices": [f"{d}:{d}" for d in container.devices],
