@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from gyakusan.web import guard
+from gyakusan.web import guard, pages
 from gyakusan.web.app import application
 
 HOST = "http://127.0.0.1"
@@ -20,7 +20,9 @@ def _state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def client() -> TestClient:
+def client(monkeypatch: pytest.MonkeyPatch) -> TestClient:
+    """A program of this computer's owner."""
+    monkeypatch.setattr(pages, "is_mine", lambda client, *, root: client == ("testclient", 50000))
     return TestClient(application("127.0.0.1"), base_url=HOST, follow_redirects=False)
 
 
@@ -33,6 +35,7 @@ def public() -> TestClient:
 def own(monkeypatch: pytest.MonkeyPatch) -> TestClient:
     """A browser of this computer's owner, on a page of ours. There is no socket between them, so nobody asks whose it is."""
     monkeypatch.setattr(guard, "is_mine", lambda client: client == ("127.0.0.1", 50000))
+    monkeypatch.setattr(pages, "is_mine", lambda client, *, root: client == ("127.0.0.1", 50000))
     return TestClient(
         application("127.0.0.1"), base_url=HOST, follow_redirects=False, client=("127.0.0.1", 50000),
         headers={"origin": HOST},

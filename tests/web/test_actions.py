@@ -71,12 +71,12 @@ def test_a_form_of_another_page(own: TestClient, path: str) -> None:
     assert running_servers.running() == ()
 
 
-def test_another_account_of_this_computer() -> None:
-    """A connection that no program of this user holds: the tables of the system do not have it."""
-    stranger = TestClient(
-        application("127.0.0.1"), base_url=HOST, client=("127.0.0.1", 1), headers={"origin": HOST}
-    )  # fmt: skip
-    assert stranger.post("/computer/stop", data={"token": token(stranger), "name": "x"}).status_code == 403
+def test_another_account_of_this_computer(own: TestClient) -> None:
+    """A connection that no program of this user holds does not act, even with the token, which it cannot read."""
+    stranger = TestClient(own.app, base_url=HOST, client=("127.0.0.1", 1), headers={"origin": HOST})
+    refused = stranger.post("/computer/stop", data={"token": token(own), "name": "x"})
+    assert (refused.status_code, "owner of this computer" in refused.text) == (403, True)
+    assert token(own) not in stranger.get("/computer").text
 
 
 def test_a_body_is_small(own: TestClient) -> None:
@@ -87,7 +87,7 @@ def test_a_body_is_small(own: TestClient) -> None:
 
 
 def test_each_start_of_the_page_has_its_token(own: TestClient) -> None:
-    other = TestClient(application("127.0.0.1"), base_url=HOST)
+    other = TestClient(application("127.0.0.1"), base_url=HOST, client=("127.0.0.1", 50000))
     assert token(own) == token(own)
     assert token(own) != token(other)
     assert own.post("/computer/start", data={"token": token(other)}).status_code == 403

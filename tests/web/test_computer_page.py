@@ -17,6 +17,7 @@ from gyakusan.load_testing.store import Store
 from gyakusan.load_testing.workload import Shape, Step
 from gyakusan.serving import running_servers
 from gyakusan.serving.running_servers import ComparedBuffer, RunningServer
+from gyakusan.web.app import application
 
 __all__ = ["opened"]  # the fixture
 
@@ -97,3 +98,16 @@ def test_benches_that_cannot_be_read_are_a_sentence(client: TestClient, state: P
 def test_a_public_copy_has_none_of_it(public: TestClient) -> None:
     for path in ("/computer", "/computer/live", "/computer.json"):
         assert public.get(path).status_code == 404
+
+
+def test_only_its_owner_reads_it() -> None:
+    """Another account of this computer reaches the port, too: it is told why in words, and nothing else."""
+    running_servers.claim(running_servers.here(structs.replace(ENTRY, url="http://127.0.0.1:1/v1")))
+    other = TestClient(application("127.0.0.1"), base_url="http://127.0.0.1", client=("127.0.0.1", 1))
+    for path in ("/computer", "/computer/live", "/computer.json", "/computer?bench=1"):
+        answer = other.get(path)
+        assert answer.status_code == 403, path
+        assert "only to the account that runs gyakusan web" in answer.text
+        assert "office" not in answer.text
+    assert "だけに表示" in other.get("/computer?lang=ja").text
+    assert other.get("/catalogue").status_code == 200

@@ -42,6 +42,11 @@ def test_another_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert is_mine(("127.0.0.1", 50000)) is mine
     table.write_text("head\n" + line.format(user=os.getuid()) + line.format(user=os.getuid() + 1))
     assert not is_mine(("127.0.0.1", 50000)), "it cannot be told whose"
+    table.write_text("head\n" + line.format(user=0))
+    assert is_mine(("127.0.0.1", 50000), root=True), "the administrator's may read"
+    assert is_mine(("127.0.0.1", 50000)) is (os.getuid() == 0)
+    table.write_text("head\n" + line.format(user=os.getuid() + 1))
+    assert not is_mine(("127.0.0.1", 50000), root=True)
 
 
 def test_a_system_that_does_not_tell(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,8 @@ from gyakusan.errors import GyakusanError
 from gyakusan.message import Message, say
 from gyakusan.web import article_page, catalogue_pages, compare_page, computer_page, fit_page, plan_page, start_page
 from gyakusan.web.control import seen
-from gyakusan.web.problems import Busy, status_of
+from gyakusan.web.peer import is_mine
+from gyakusan.web.problems import Busy, NotYours, status_of
 from gyakusan.web.reader import LANGUAGE_COOKIE, THEME_COOKIE, THEMES
 from gyakusan.web.rendering import page
 from gyakusan.web.work import Work, client_of
@@ -37,7 +38,7 @@ HERE: dict[str, Draw] = {
     "/computer/live": computer_page.live,
     "/computer.json": computer_page.document,
 }
-"""Pages that a public copy does not have."""
+"""Pages that a public copy does not have, and that nobody else's program on this computer reads: see peer."""
 JSON = {
     "/fit": "/api/v1/inspect",
     "/plan": "/api/v1/plan",
@@ -78,6 +79,11 @@ async def _page(draw: Draw, request: Request) -> Response:
 
 
 def _drawn(draw: Draw, request: Request) -> Response:
+    if request.url.path in HERE and not is_mine(request.scope["client"], root=True):
+        raise NotYours(
+            "This computer is shown only to the account that runs gyakusan web.",
+            mend="Start gyakusan web under your own account: gyakusan web --port 0.",
+        )
     with seen(request):
         return draw(request)
 

@@ -17,13 +17,16 @@ LARGEST = 4 * 2**20
 """No more is read of a table. [B]"""
 _MAPPED = b"\x00\x00\xff\xff"
 """Before an IPv4 address that an IPv6 socket holds."""
+ROOT = 0
+"""The administrator's number."""
 _LOCAL, _USER = 1, 7
 """Columns of the address of the end that a process holds, and of its user."""
 
 
-def is_mine(client: tuple[str, int] | None) -> bool:
+def is_mine(client: tuple[str, int] | None, *, root: bool = False) -> bool:
     """Return True if the other end of a connection is a program of this user on this computer.
 
+    root: True for the administrator's programs, too, who sees everything anyway: what only reads may come through theirs
     client: address and port of that end. A system that does not tell whose it is counts every program of this computer.
     """
     if client is None:
@@ -38,7 +41,8 @@ def is_mine(client: tuple[str, int] | None) -> bool:
     tables = [t for t in TABLES if t.exists()]
     wanted = {f"{form}:{client[1]:04X}" for form in _forms(mapped or address)}
     users = {user for table in tables for local, user in _rows(table) if local in wanted}
-    return users == {posix.user()} if tables else True
+    known = {posix.user(), ROOT} if root else {posix.user()}
+    return (bool(users) and users <= known) if tables else True
 
 
 def _forms(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> tuple[str, ...]:

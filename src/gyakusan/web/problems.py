@@ -12,11 +12,17 @@ class Busy(Failure):
     """More questions than the page answers at the same time."""
 
 
+class NotYours(Failure):
+    """What only the account that runs the page may read."""
+
+
 def status_of(error: GyakusanError) -> int:
     """Return the status of an error."""
     match error:
         case Busy():
             return 429
+        case NotYours():
+            return 403
         case UnknownName():
             return 404
         case Failure():
@@ -25,7 +31,7 @@ def status_of(error: GyakusanError) -> int:
             return 400
 
 
-_TITLES = {400: "Bad question", 404: "Unknown name", 422: "Not answered here", 429: "Busy"}
+_TITLES = {400: "Bad question", 403: "Not yours", 404: "Unknown name", 422: "Not answered here", 429: "Busy"}
 
 
 def problem_of(error: GyakusanError, language: Language) -> dict[str, Any]:
