@@ -11,7 +11,7 @@ from gyakusan.catalog import devices, models, origins, records
 
 CACHES = (
     records._compiled, records._database,
-    devices._all, devices.device_names, models._record, origins.source_records,
+    devices._every_name, models._record, origins.source_records,
 )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
+from tests.catalog.some import DEVICE
 
 from gyakusan.web import guard, pages
 from gyakusan.web.app import application
@@ -40,3 +41,13 @@ def own(monkeypatch: pytest.MonkeyPatch) -> TestClient:
         application("127.0.0.1"), base_url=HOST, follow_redirects=False, client=("127.0.0.1", 50000),
         headers={"origin": HOST},
     )  # fmt: skip
+
+
+@pytest.fixture
+def own_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file with a record that the user has added."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    file = tmp_path / "config" / "gyakusan" / "catalog" / "mine.toml"
+    file.parent.mkdir(parents=True)
+    file.write_text(DEVICE)
+    return file

@@ -307,6 +307,23 @@ def test_a_public_copy_shows_nothing_of_this_computer(public: TestClient) -> Non
     assert compared.status_code == 400
 
 
+def test_a_public_copy_leaves_out_records_of_ones_own(public: TestClient, client: TestClient, own_record: Path) -> None:
+    record = "/catalogue/record?name=Some+GPU"
+    assert str(own_record) in client.get(record).text, "at home the page says where it stands"
+    assert "Some GPU" in client.get("/fit").text
+    refused = public.get(record)
+    assert refused.status_code == 404
+    for path in (
+        "/catalogue/devices?every=1", "/catalogue/record?name=RTX+4090", "/fit", "/compare", "/api/v1/devices",
+        "/api/v1/plan?budget=1000000JPY",
+    ):  # fmt: skip
+        answer = public.get(path)
+        assert answer.status_code == 200, path
+        assert "Some GPU" not in answer.text, path
+        assert str(own_record.parent) not in answer.text, path
+    assert "Some GPU" in client.get("/catalogue/devices?every=1").text, "one scope leaves nothing behind for the other"
+
+
 def test_errors_are_not_kept(public: TestClient) -> None:
     assert public.get("/fit?model=nope").headers["cache-control"] == "no-store"
 

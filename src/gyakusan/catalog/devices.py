@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from msgspec import Struct
 
 from gyakusan.catalog.entry import Entry, broken
 from gyakusan.catalog.names import parse_device_name
-from gyakusan.catalog.records import entries, lookup
+from gyakusan.catalog.records import entries, lookup, own_entries
 from gyakusan.catalog.unified import Rule, by_rule, driver
 from gyakusan.core.machine import Backend, Device, Machine, Price
 from gyakusan.errors import UnknownName, did_you_mean
@@ -261,7 +261,6 @@ def match(name: str, memory: int | None) -> Device | None:
     return best.device() if abs(best.size * GIB - wanted) <= best.size * GIB / 4 else None
 
 
-@cache
 def device_names() -> tuple[str, ...]:
     """Return every name that `find` takes, with sizes where several are sold, in the catalogue's order."""
     return tuple(dict.fromkeys(m.title for m in _all()))
@@ -288,9 +287,13 @@ def record_of(entry: Entry, make: Callable[..., T]) -> T:
         raise broken(entry, str(error).replace("__init__() ", "")) from error
 
 
-@cache
 def _all() -> tuple[DeviceMatch, ...]:
-    """Return every name of every device and computer in every size."""
+    """Return every name of every device and computer in every size, with the user's own as they are now."""
+    return _every_name(own_entries())
+
+
+@lru_cache(maxsize=2)
+def _every_name(_own: tuple[Entry, ...]) -> tuple[DeviceMatch, ...]:
     every = (*entries("device"), *entries("machine"))
     return tuple(DeviceMatch(key, size, e) for e in every for size in e.sizes for key in e.keys)
 

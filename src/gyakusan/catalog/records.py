@@ -16,6 +16,7 @@ from gyakusan.catalog.entry import Entry
 from gyakusan.catalog.places import DATA
 from gyakusan.doors.files import shown, stamp
 from gyakusan.doors.notices import notice
+from gyakusan.doors.scope import sees_computer
 from gyakusan.errors import GyakusanError, SourceError
 from gyakusan.message import say
 
@@ -46,7 +47,12 @@ def lookup(kind: str, key: str) -> tuple[Entry, ...]:
 
 
 def own_entries() -> tuple[Entry, ...]:
-    """Return the user's records. What is not TOML, cannot be read, or is from the future is passed by with a notice."""
+    """Return the user's records, none where this computer is not looked at: see doors.scope.
+
+    What is not TOML, cannot be read, or is from the future is passed by with a notice.
+    """
+    if not sees_computer():
+        return ()
     return tuple(e for file in own_files() for e in _own(file))
 
 

@@ -16,7 +16,7 @@ def sees_files() -> bool:
 
 
 def sees_computer() -> bool:
-    """Return True where this computer may be looked at."""
+    """Return True where this computer may be looked at, and the records that its user has added."""
     return _COMPUTER.get()
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import lru_cache
 
+from gyakusan.catalog.entry import Entry
+from gyakusan.catalog.records import own_entries
 from gyakusan.engines.registry import NAMES
 
 TASK_TEXTS = {
@@ -13,17 +15,25 @@ TASK_TEXTS = {
 PREFER_TEXTS = {"balanced": "Balanced", "quality": "Quality", "speed": "Speed", "price": "Price"}
 
 
-@cache
 def model_names() -> tuple[str, ...]:
-    """Return the names of the models that are proposed."""
+    """Return the names of the models that are proposed, with the user's own as they are now."""
+    return _model_names(own_entries())
+
+
+@lru_cache(maxsize=2)
+def _model_names(_own: tuple[Entry, ...]) -> tuple[str, ...]:
     from gyakusan.python.records import catalog_list
 
     return tuple(sorted((r.record.name for r in catalog_list("models").records), key=str.casefold))
 
 
-@cache
 def device_names() -> tuple[str, ...]:
-    """Return the names of the devices and of the complete computers."""
+    """Return the names of the devices and of the complete computers, with the user's own as they are now."""
+    return _device_names(own_entries())
+
+
+@lru_cache(maxsize=2)
+def _device_names(_own: tuple[Entry, ...]) -> tuple[str, ...]:
     from gyakusan.python.records import catalog_list
 
     found = [*catalog_list("devices").records, *catalog_list("machines").records]

@@ -7,14 +7,16 @@ converted with dated rates. Each machine that is left out carries its reason.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Literal
 
 from msgspec import Struct, structs
 
 from gyakusan import machines
 from gyakusan.catalog.devices import DeviceRecord, MachineRecord, device_records, machine_records
+from gyakusan.catalog.entry import Entry
 from gyakusan.catalog.prices import prices_of
+from gyakusan.catalog.records import own_entries
 from gyakusan.core.broadcast import ceil_div
 from gyakusan.core.machine import Device, Machine, Price
 from gyakusan.engines.base import SYSTEM_NAMES
@@ -175,9 +177,13 @@ def identical_devices(device: Device, count: int) -> Machine:
     return Machine(name, (device,) * count, host)
 
 
-@cache
 def catalogue_devices() -> tuple[CatalogueDevice, ...]:
-    """Return every card of the catalogue, and every computer that is sold complete."""
+    """Return every card of the catalogue, and every computer that is sold complete, with the user's own as they are now."""
+    return _catalogue_devices(own_entries())
+
+
+@lru_cache(maxsize=2)
+def _catalogue_devices(_own: tuple[Entry, ...]) -> tuple[CatalogueDevice, ...]:
     records = {r.name: r for r in device_records()}
     computers = [*_computers(records)]
     built_in = {(m.device, size) for m in machine_records() for size in m.sizes_gib}
