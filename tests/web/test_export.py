@@ -12,7 +12,7 @@ from tests.web.browser import CHROMIUM, QUIET
 from tests.web.test_pages import Read
 
 from gyakusan.cli.app import run
-from gyakusan.errors import BadSetting
+from gyakusan.errors import BadSetting, SourceError
 from gyakusan.web import export as exports
 from gyakusan.web.article_page import ARTICLE
 from gyakusan.web.export import NOTE, export, files
@@ -79,7 +79,10 @@ def test_a_folder_is_written_anew_and_nothing_else_is_touched(
     assert (folder / "index.html").read_bytes() == b"3"
 
 
-@pytest.mark.parametrize("note", [None, b"{", b"{}", b'["../up"]', b'["/etc/passwd"]', b'["a\\\\b"]', b"[1]"])
+@pytest.mark.parametrize(
+    "note",
+    [None, b"{", b"{}", b'["../up"]', b'["/etc/passwd"]', b'["a\\\\b"]', b"[1]", b'["C:/Users/x"]', b'["a//b"]'],
+)
 def test_another_folder_is_refused(tmp_path: Path, note: bytes | None) -> None:
     (tmp_path / "thesis.tex").write_text("mine")
     if note is not None:
@@ -94,6 +97,75 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
     (tmp_path / "x").write_text("mine")
     with pytest.raises(BadSetting):
         export(tmp_path / "x")
+
+
+def test_an_interrupted_export_is_taken_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exports, "files", lambda: iter([("index.html", b"1"), ("old.html", b"1")]))
+    export(tmp_path)
+    monkeypatch.setattr(exports, "files", lambda: iter([("index.html", b"2"), ("en/new.html", b"2"), ("z.html", b"2")]))
+    written = Path.write_bytes
+
+    def ends(self: Path, data: bytes) -> int:
+        if self.name == "z.html":
+            raise KeyboardInterrupt
+        return written(self, data)
+
+    with monkeypatch.context() as here:
+        here.setattr(Path, "write_bytes", ends)
+        with pytest.raises(KeyboardInterrupt):
+            export(tmp_path)
+    assert (tmp_path / "en" / "new.html").read_bytes() == b"2"
+    assert export(tmp_path) == 3
+    names = {str(p.relative_to(tmp_path)) for p in tmp_path.rglob("*") if p.is_file()}
+    assert names == {"index.html", "en/new.html", "z.html", NOTE}
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exports, "files", lambda: iter([("index.html", b"1")]))
+    (tmp_path / "x").write_text("mine")
+    with pytest.raises(SourceError, match="Name a folder"):
+        export(tmp_path / "x" / "site")
+
+
+def test_a_file_with_the_name_of_a_new_page_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exports, "files", lambda: iter([("index.html", b"1")]))
+    export(tmp_path)
+    (tmp_path / "new.html").write_text("mine")
+    monkeypatch.setattr(exports, "files", lambda: iter([("index.html", b"2"), ("new.html", b"2")]))
+    with pytest.raises(BadSetting, match=r"new\.html is there already"):
+        export(tmp_path)
+    assert (tmp_path / "new.html").read_text() == "mine"
+    assert (tmp_path / "index.html").read_bytes() == b"1", "nothing is written before all is checked"
+
+
+def test_no_link_is_followed_out_of_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, other = tmp_path / "site", tmp_path / "other"
+    other.mkdir()
+    (other / "a.html").write_text("mine")
+    monkeypatch.setattr(exports, "files", lambda: iter([("en/a.html", b"1"), ("b.html", b"1")]))
+    export(folder)
+    (folder / "b.html").unlink()
+    (folder / "b.html").symlink_to(other / "a.html")
+    assert export(folder) == 2
+    assert (other / "a.html").read_text() == "mine", "a link in place of a page is replaced"
+    (folder / "en" / "a.html").unlink()
+    (folder / "en").rmdir()
+    (folder / "en").symlink_to(other)
+    for pages in ([("b.html", b"2")], [("b.html", b"2"), ("en/a.html", b"2")]):
+        monkeypatch.setattr(exports, "files", lambda pages=pages: iter(pages))
+        with pytest.raises(BadSetting, match="leads out"):
+            export(folder)
+    assert (other / "a.html").read_text() == "mine"
+
+
+def test_records_of_ones_own_are_left_out(written: dict[str, bytes], own_record: Path) -> None:
+    made = dict(files())
+    assert set(made) == set(written)
+    listed = made["en/catalogue/devices.html"].decode()
+    assert "RTX 4090" in listed
+    for name, body in made.items():
+        assert "Some GPU" not in body.decode(), name
+        assert str(own_record.parent) not in body.decode(), name
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Debian's chromium")

@@ -5,8 +5,9 @@ Addresses are relative, so that a page is read from a file, from the root of a h
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from html import escape, unescape
 from pathlib import Path, PurePosixPath
 from posixpath import relpath
@@ -17,9 +18,11 @@ from msgspec import Struct
 from starlette.applications import Starlette
 from starlette.requests import Request
 
+from gyakusan.catalog.places import write_private
 from gyakusan.doors.files import whole
 from gyakusan.doors.parse import json_value
-from gyakusan.errors import BadSetting, GyakusanError
+from gyakusan.doors.scope import catalogue_only
+from gyakusan.errors import BadSetting, GyakusanError, SourceError
 from gyakusan.text import LANGUAGES, Language
 from gyakusan.web import answers, catalogue_pages, pages, start_page
 from gyakusan.web.control import Control, seen
@@ -48,21 +51,21 @@ class Site(Struct, frozen=True):
 
 def export(folder: Path) -> int:
     """Write the pages into a folder that is empty, new, or holds an export; return how many files. Raises GyakusanError."""
-    before = _before(folder)
-    written: list[str] = []
-    for name, body in files():
-        place = folder / name
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(body)
-        written.append(name)
-    for name in set(before) - set(written):
-        (folder / name).unlink(missing_ok=True)
-    (folder / NOTE).write_bytes(msgspec.json.format(msgspec.json.encode(sorted(written))))
-    return len(written)
+    try:
+        before = _before(folder)
+        made = dict(files())
+        _check_places(folder, before, made)
+        _write(folder, before, made)
+    except (OSError, ValueError) as error:
+        raise SourceError(
+            "{file} cannot be written: {problem}.", file=str(folder),
+            problem=getattr(error, "strerror", None) or str(error), mend="Name a folder that you can write.",
+        ) from error  # fmt: skip
+    return len(made)
 
 
 def _before(folder: Path) -> list[str]:
-    """Return the files of the last export. Raises BadSetting for a folder that holds anything else."""
+    """Return the files of the last export. Raises BadSetting for a folder that holds anything else, OSError."""
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return []
     refused = BadSetting(
@@ -78,12 +81,52 @@ def _before(folder: Path) -> list[str]:
 
 
 def _is_inside(name: str) -> bool:
-    return not name.startswith("/") and not {"..", "", "."} & set(PurePosixPath(name).parts) and "\\" not in name
+    """Return True for a relative path that no system reads as one that leads out of the folder."""
+    strange = name.startswith("/") or any(mark in name for mark in ("\\", ":", "\0"))
+    return not strange and name != NOTE and not {"..", "", "."} & set(name.split("/"))
+
+
+def _check_places(folder: Path, before: Iterable[str], made: Iterable[str]) -> None:
+    """Raise BadSetting where a page would replace a file that no export wrote, or stand outside of the folder."""
+    ours, root = set(before), folder.resolve()
+    for name in (*ours, *made):
+        place = folder / name
+        if not place.parent.resolve().is_relative_to(root):
+            raise BadSetting(
+                "{file} leads out of the folder.",
+                file=str(place.parent),
+                mend="Remove that link, or name a new folder.",
+            )
+        if name not in ours and os.path.lexists(place):
+            raise BadSetting(
+                "{file} is there already, and no export wrote it.", file=str(place),
+                mend="Move it away, or name a new folder.",
+            )  # fmt: skip
+
+
+def _write(folder: Path, before: Iterable[str], made: Mapping[str, bytes]) -> None:
+    """Write the files and remove those that are pages no more. The note comes first: an export that ends early is taken up."""
+    folder.mkdir(parents=True, exist_ok=True)
+    _note(folder, {*before, *made})
+    for name, body in made.items():
+        place = folder / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if place.is_symlink():
+            place.unlink()
+        place.write_bytes(body)
+    for name in set(before) - set(made):
+        (folder / name).unlink(missing_ok=True)
+    _note(folder, made)
+
+
+def _note(folder: Path, names: Iterable[str]) -> None:
+    write_private(folder / NOTE, msgspec.json.format(msgspec.json.encode(sorted(names))), 0o644)
 
 
 def files() -> Iterator[tuple[str, bytes]]:
     """Yield each file's name in the folder, with its bytes: the same ones for the same catalogue."""
-    site = Site(_application(), _names())
+    with catalogue_only(computer=False):
+        site = Site(_application(), _names())
     yield "index.html", _drawn(site, "/", LANGUAGES[0], "index.html")
     for sheet in _SHEETS:
         yield f"static/{sheet}", MADE[sheet]().encode()
