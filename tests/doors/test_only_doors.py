@@ -20,7 +20,7 @@ ALLOWED = {
     ("cli/writing.py", "os.open"): "opens the null device to write",
     ("models/formats/gguf_writer.py", "open"): "writes",
     ("serving/access.py", "os.fdopen"): "writes",
-    ("serving/posix.py", "os.open"): "writes the log",
+    ("posix.py", "os.open"): "writes logs and lock files",
     ("serving/running_servers.py", "os.open"): "reserves a name",
     ("serving/running_servers.py", "os.fdopen"): "writes an entry",
     ("engines/ollama/api_server.py", "json.load"): "standard input, written by launch.py",
