@@ -74,6 +74,27 @@ def test_a_server_that_is_not_as_predicted(client: TestClient) -> None:
     assert "0.50 GiB" not in text, "it does not answer: nothing is known of its memory now"
 
 
+def test_a_server_beside_its_bench(client: TestClient) -> None:
+    """Its last bench since it started says whether it runs as predicted; an older one, or of another address, does not."""
+    url = BENCH.endpoint
+    entry = structs.replace(running_servers.here(structs.replace(ENTRY, url=url)), started="2026-11-01T00:00:00Z")
+    running_servers.claim(entry)
+    old = replace(BENCH, started="2026-10-01T00:00:00Z")
+    for other in (old, replace(BENCH, endpoint="http://127.0.0.1:2/v1"), replace(BENCH, comparisons=())):
+        Store().keep(other)
+        assert "Said and seen in its last bench" not in client.get("/computer/live").text
+    Store().keep(BENCH)
+    text = client.get("/computer/live").text
+    assert text.count("Said and seen in its last bench") == 1
+    assert 'href="/computer?bench=4#bench"' in text
+    assert "Running as predicted." in text, "10 lies between 8 and 10"
+    Store().keep(replace(BENCH, comparisons=(SAID, replace(SAID, measured=20.0))))
+    text = client.get("/computer/live").text
+    assert "1 of 2 measured figures are outside what was predicted." in text
+    assert 'href="/computer?bench=5#bench"' in text
+    assert "外れています" in client.get("/computer/live?lang=ja").text
+
+
 def test_benches_over_time(client: TestClient) -> None:
     Store().keep(BENCH)
     Store().keep(replace(BENCH, started="2026-11-09T00:00:00Z", steps=(replace(STEP, each=Figure(20.0)),)))

@@ -67,7 +67,7 @@ def screen(
     if result.steps:
         parts = (*parts, Pause(), _table(result))
     if result.comparisons:
-        parts = (*parts, Pause(), *_said_and_seen(result.comparisons))
+        parts = (*parts, Pause(), *said_and_seen(result.comparisons))
     told = [*_notes(result), *notes]
     if told:
         parts = (*parts, Pause(), *(Text(n, "note") for n in told))
@@ -215,7 +215,8 @@ def _table(result: BenchResult) -> Table:
     return Table(tuple(columns), tuple(rows))
 
 
-def _said_and_seen(rows: Sequence[Comparison]) -> Iterator[Section | Table | Text | Title]:
+def said_and_seen(rows: Sequence[Comparison]) -> Iterator[Section | Table | Text | Title]:
+    """Yield the table of what was predicted and measured, and the likely causes of misses."""
     memory = [r for r in rows if r.quantity == "memory"]
     wrong = [r for r in memory[1:] if not r.inside] if len(memory) > 1 else []
     shown = [*memory[:1], *wrong[:MOST_MEMORY], *(r for r in rows if r.quantity != "memory")]

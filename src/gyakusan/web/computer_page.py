@@ -5,7 +5,7 @@ A public copy has no such page.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -47,6 +47,8 @@ class Card(Struct, frozen=True):
     now: what it does, and its memory as planned and held
     memory: its memory over the last minutes
     said: what was predicted and what the server reported
+    benched: what was predicted and what its last bench measured
+    bench: number of that bench
     """
 
     name: str
@@ -56,6 +58,8 @@ class Card(Struct, frozen=True):
     now: Tree
     memory: Report
     said: Tree
+    benched: Tree
+    bench: int
 
 
 class Benches(Struct, frozen=True):
@@ -129,32 +133,53 @@ def live(request: Request) -> Response:
 def _live(request: Request) -> dict[str, Any]:
     control: Control = request.app.state.control
     seen, starting, bench = control.live.look(), control.starts.starting(), control.bench.state
-    sentence, tone = _verdict(seen)
+    measured = _measured(seen)
+    sentence, tone = _verdict(seen, measured)
     parts = [f"{s.entry.name}:{s.entry.pid}:{s.entry.ready}" for s in seen]
     parts += [f"{s.name}:{s.failed is None}" for s in starting]
     parts += [] if bench is None else [f"bench:{bench.runs}:{bench.number}"]
     return {
-        "cards": [_card(s) for s in seen], "verdict": sentence, "tone": tone, "key": " ".join(parts), "bench": bench,
+        "cards": [_card(s, measured.get(s.entry.url)) for s in seen],
+        "verdict": sentence, "tone": tone, "key": " ".join(parts), "bench": bench,
         "starting": [s for s in starting if s.name not in {one.entry.name for one in seen}],
     }  # fmt: skip
 
 
-def _verdict(seen: Sequence[Seen]) -> tuple[Message, Tone]:
-    """Return the first sentence: whether servers run as they were predicted."""
+def _measured(seen: Sequence[Seen]) -> dict[str, BenchResult]:
+    """Return address of each server -> its last bench, if one was ended since it started and something was predicted."""
+    found: dict[str, BenchResult] = {}
+    try:
+        for kept in Store().every() if seen else ():
+            here = [s.entry for s in seen if s.entry.url == kept.endpoint and s.entry.started <= kept.started]
+            if here and kept.finished and kept.endpoint not in found:
+                found[kept.endpoint] = Store().read(kept.number)
+    except GyakusanError:
+        return {}  # the list of benches says why
+    return {endpoint: bench for endpoint, bench in found.items() if bench.comparisons}
+
+
+def _verdict(seen: Sequence[Seen], measured: Mapping[str, BenchResult]) -> tuple[Message, Tone]:
+    """Return the first sentence: whether servers run as they were predicted, by what they report and by their benches."""
     if not seen:
         return say("Nothing runs here."), "plain"
     rows = [row for s in seen for row in rows_of(s.entry)]
     wrong = sum(not row.exact for row in rows)
     if wrong:
         return say("{n} of {count} memory buffers are not as predicted.", n=wrong, count=len(rows)), "doubt"
-    if rows:
+    figures = [c for bench in measured.values() for c in bench.comparisons]
+    outside = sum(not c.inside for c in figures)
+    if outside:
+        return say(
+            "{n} of {count} measured figures are outside what was predicted.", n=outside, count=len(figures)
+        ), "doubt"
+    if rows or figures:
         return say("Running as predicted."), "fits"
     return say("1 server runs on this computer.") if len(seen) == 1 else say(
         "{count} servers run on this computer.", count=len(seen)
     ), "plain"  # fmt: skip
 
 
-def _card(seen: Seen) -> Card:
+def _card(seen: Seen, bench: BenchResult | None) -> Card:
     entry, now = seen.entry, datetime.now(UTC)
     rows = rows_of(entry)
     told: Tree = () if seen.now is None else watch.screen(entry.name, seen.now, seen.rates)
@@ -167,6 +192,7 @@ def _card(seen: Seen) -> Card:
     return Card(
         entry.name, entry.ready, servers.state(entry, seen.live, now), (Facts(servers.described(entry)),), told,
         Report("", (), (drawn,) if charted else ()), (comparison(rows),) if rows else (),
+        () if bench is None else tuple(benches.said_and_seen(bench.comparisons)), 0 if bench is None else bench.number or 0,
     )  # fmt: skip
 
 
