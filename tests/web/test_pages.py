@@ -219,6 +219,7 @@ def test_plans_beside_machines(client: TestClient) -> None:
     alone = client.get("/api/v1/compare?device=RTX+5090&model=gpt-oss-20b").json()[0]
     assert machine["answer_price_jpy"] == alone["answer_price_jpy"] > 0
     assert "has no plan" in client.get(f"/compare?{address}").text
+    assert none["title"] == "RTX 4090"
 
 
 @pytest.mark.parametrize(

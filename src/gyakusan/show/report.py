@@ -21,7 +21,7 @@ from gyakusan.show.charts.style import alone, rules
 from gyakusan.show.compare import HEAD_TEXTS, Compared, Shown, measured, short_by, short_name, speed
 from gyakusan.show.inspect import Inspected
 from gyakusan.show.ledger_table import device_names, ledger_table
-from gyakusan.show.side_by_side import figure_of, measured_of
+from gyakusan.show.side_by_side import figure_of, measured_of, titled
 from gyakusan.show.tree import Question, Tell, Tree, Verdict, Words
 
 PAGE, FILE, MARGIN = 880, 760, 16
@@ -209,6 +209,6 @@ def _interval(row: Compared, kind: Shown) -> Interval:
 def _side(side: ComparedPlan, kind: Shown) -> Interval:
     found = figure_of(side, kind)
     if found is None:
-        return Interval(side.title, reason="?" if side.fits else say("does not fit"))
+        return Interval(titled(side), reason="?" if side.fits else say("does not fit"))
     seen = measured_of(side, kind)
-    return Interval(side.title, found.value, found.low, found.high, () if seen is None else (seen,))
+    return Interval(titled(side), found.value, found.low, found.high, () if seen is None else (seen,))

@@ -9,7 +9,7 @@ from gyakusan.planning.fleet.costs import CostTerms, answer_price
 from gyakusan.planning.predict.speed import Estimate
 from gyakusan.planning.request.money import ExchangeRates
 from gyakusan.planning.select.compared_device import speed_ratio
-from gyakusan.planning.select.side_by_side import ComparedPlan, p_better_than_first
+from gyakusan.planning.select.side_by_side import THIS_COMPUTER, ComparedPlan, p_better_than_first
 from gyakusan.show.amounts import Amounts
 from gyakusan.show.compare import HEAD_TEXTS, Shown, memory, middle, million_head, price_terms, times
 from gyakusan.show.request_line import SCORE_TEXTS
@@ -40,7 +40,8 @@ def _verdict(sides: Sequence[ComparedPlan]) -> Iterator[Message]:
     holding = [s for s in sides if s.fits]
     for side in sides:
         if side.ledger is None:
-            yield say("{title} has no plan.", title=whole(side.title))
+            title = titled(side)
+            yield say("{title} has no plan.", title=whole(title) if isinstance(title, str) else title)
         elif not side.fits:
             yield say("{title} does not fit.", title=whole(side.title))
     if len(holding) < 2:
@@ -52,6 +53,11 @@ def _verdict(sides: Sequence[ComparedPlan]) -> Iterator[Message]:
     faster = _faster(first, second)
     if faster is not None:
         yield faster
+
+
+def titled(side: ComparedPlan) -> Words:
+    """Return the title of a column in the reader's words."""
+    return say("This computer") if side.title == THIS_COMPUTER else side.title
 
 
 def _better(first: ComparedPlan, second: ComparedPlan, chance: float) -> Message:
@@ -93,7 +99,7 @@ def _table(sides: Sequence[ComparedPlan], amounts: Amounts) -> Table:
     )
     cells = zip(*(_cells(s, amounts) for s in sides), strict=True)
     rows = tuple((head, *row) for head, row in zip(heads, cells, strict=True))
-    return Table((Column(), *(Column(s.title, "number") for s in sides)), rows, indent=1)
+    return Table((Column(), *(Column(titled(s), "number") for s in sides)), rows, indent=1)
 
 
 def _cells(side: ComparedPlan, amounts: Amounts) -> tuple[Words, ...]:
@@ -154,11 +160,11 @@ def _chart(sides: Sequence[ComparedPlan], kind: Shown) -> Table:
         Column(kind="bar"),
         Column(say("measured by others"), "number", wide=True),
     )
-    rows = tuple((*_bar(s.title, f, scale), _seen(s, kind)) for s, f in zip(sides, figures, strict=True))
+    rows = tuple((*_bar(titled(s), f, scale), _seen(s, kind)) for s, f in zip(sides, figures, strict=True))
     return Table(columns, rows, indent=1)
 
 
-def _bar(title: str, found: Estimate | None, scale: float) -> tuple[Cell, ...]:
+def _bar(title: Words, found: Estimate | None, scale: float) -> tuple[Cell, ...]:
     if found is None:
         return title, "-", "", ""
     bar = IntervalBar(found.low, found.value, found.high, scale)

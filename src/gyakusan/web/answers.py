@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from msgspec import structs
-
 from gyakusan.errors import BadSetting
 from gyakusan.web.plan_questions import Picked, picked
 from gyakusan.web.queries import CatalogQuery, CompareQuery, InspectQuery, NameQuery, PlanQuery
@@ -76,16 +74,18 @@ def compare(query: CompareQuery) -> Comparison | PlanComparison:
 
 def _sides(chosen: Sequence[Picked]) -> Iterator[ComparedPlan]:
     """Yield the column of each plan; a question is worked out once, and equal titles are numbered."""
-    from gyakusan.planning.select.side_by_side import ComparedPlan, compared_plan
+    from gyakusan.planning.select.side_by_side import THIS_COMPUTER, ComparedPlan, compared_plan
     from gyakusan.show.wording import brief
 
-    found = {query: plan(query) for query in dict.fromkeys(structs.replace(p.query, why_not=None) for p in chosen)}
+    found = {query: plan(query) for query in dict.fromkeys(p.query for p in chosen)}
     titles: list[str] = []
     for one in chosen:
-        answer = found[structs.replace(one.query, why_not=None)]
+        answer = found[one.query]
         made = answer.plans[one.number - 1] if one.number <= len(answer.plans) else None
         titles.append(
-            one.question[:40] if made is None else f"{made.name} @ {brief(made.offer.machine.name, series=False)}"
+            (one.title or THIS_COMPUTER)
+            if made is None
+            else f"{made.name} @ {brief(made.offer.machine.name, series=False)}"
         )
         nth = titles.count(titles[-1])
         title, column = titles[-1] if nth == 1 else f"{titles[-1]} ({nth})", answer.request.workload.quality_metric

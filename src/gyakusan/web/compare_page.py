@@ -44,6 +44,11 @@ class Chosen(Struct, frozen=True):
     plan: str
     without: str
 
+    @property
+    def title(self) -> Words:
+        """Title of its column."""
+        return side_by_side.titled(self.side)
+
 
 def draw(request: Request) -> Response:
     """Return the page. Raises GyakusanError."""

@@ -24,7 +24,7 @@ from gyakusan.show.why_not import none, reasons
 from gyakusan.web import answers
 from gyakusan.web.choices import PREFER_TEXTS, TASK_TEXTS, device_names, engine_names, model_names
 from gyakusan.web.plan_questions import BESIDE, MOST, Picked, picked
-from gyakusan.web.queries import PlanQuery, read
+from gyakusan.web.queries import BesideQuery, PlanQuery, read
 from gyakusan.web.rendering import address, page
 
 UNSEEN = ("memory", "ram", "currency", "first", "quality", "gpus")
@@ -61,7 +61,8 @@ def draw(request: Request) -> Response:
     """Return the page. Raises GyakusanError."""
     pairs = request.query_params.multi_items()
     query = read(PlanQuery, [(name, value) for name, value in pairs if name != BESIDE])
-    beside = tuple(p.written for p in picked(value for name, value in pairs if name == BESIDE))
+    before = read(BesideQuery, [(name, value) for name, value in pairs if name == BESIDE]).beside
+    beside = tuple(p.written for p in picked(before))
     if request.app.state.public and not (query.device or query.memory or query.budget or query.model):
         query = structs.replace(query, device=PUBLIC_DEVICE)
     found = answers.plan(query)

@@ -23,6 +23,10 @@ BESIDE = "beside"
 """Name under which the page Plan keeps plans that were chosen before, for one comparison with the next."""
 _VIEWS = frozenset({"why_not"})
 """Parts of a question that choose no plan."""
+_PLAIN = frozenset({"device", "memory", "budget", "engine", "model", "task", "prefer"})
+"""Parts of a question whose value says enough without its name."""
+MOST_TITLE = 40
+"""Most characters of a title."""
 
 
 class Picked(Struct, frozen=True):
@@ -45,6 +49,18 @@ class Picked(Struct, frozen=True):
         """What was asked, name by name."""
         names = (name for name in self.query.__struct_fields__ if name not in _VIEWS)
         return tuple((name, _word(value)) for name in names if (value := getattr(self.query, name)) is not None)
+
+    @property
+    def title(self) -> str:
+        """What was asked in a few words, for a question that has no plan."""
+        said = ""
+        for name, value in self.given:
+            part = value if name in _PLAIN else name.replace("_", " ") if value == "1" else f"{name} {value}"
+            longer = f"{said}, {part}" if said else part
+            if said and len(longer) > MOST_TITLE:
+                break
+            said = longer
+        return said if len(said) <= MOST_TITLE else said[: MOST_TITLE - 1] + "…"
 
     @property
     def written(self) -> str:
@@ -81,8 +97,11 @@ def _picked(text: str) -> Picked:
         raise BadSetting(
             "The address asks too much, or cannot be read.", mend="Copy it from the page of a plan."
         ) from None
-    return Picked(read(PlanQuery, pairs), int(number))
+    question_only = [(name, value) for name, value in pairs if name.replace("-", "_") not in {BESIDE, *_VIEWS}]
+    return Picked(read(PlanQuery, question_only), int(number))
 
 
 def _word(value: Any) -> str:
-    return str(int(value)) if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(value, bool):
+        return str(int(value))
+    return repr(value).removesuffix(".0") if isinstance(value, float) else str(value)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from types import UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from urllib.parse import unquote
 
 import msgspec
 from msgspec import Struct
@@ -18,8 +19,8 @@ from gyakusan.web.field_words import Parameter
 T = TypeVar("T", bound=Struct)
 MOST_PAIRS, LONGEST = 64, 300
 """Most names and values of a query, and most characters of one."""
-LONGER = {"plan": 1000}
-"""Names whose values hold a whole question -> most characters."""
+LONGER = {"plan": 1000, "beside": 1000}
+"""Names whose values hold a whole question -> most characters, as they are read: an address writes one of them with up to 12."""
 _YES, _NO = frozenset({"1", "on", "true", "yes"}), frozenset({"0", "off", "false", "no"})
 
 
@@ -118,6 +119,15 @@ class CompareQuery(Struct, frozen=True, kw_only=True):
     quant: str | None = None
     context: str | None = None
     users: str = "1"
+
+
+class BesideQuery(Struct, frozen=True, kw_only=True):
+    """Plans that were chosen before, on the page Plan.
+
+    beside: the address of a plan, as in a comparison; repeatable
+    """
+
+    beside: tuple[str, ...] = ()
 
 
 class CatalogQuery(Struct, frozen=True, kw_only=True):
@@ -272,7 +282,8 @@ def _unknown(name: str, fields: Iterable[str]) -> UnknownName:
 
 
 def _check(name: str, value: str) -> None:
-    if len(value) > LONGER.get(name, LONGEST) or not value.isprintable():
+    told = unquote(value) if name in LONGER else value
+    if len(told) > LONGER.get(name, LONGEST) or not value.isprintable():
         raise BadSetting(
             "{name} is too long, or holds characters that cannot be printed.",
             name=Parameter(name),

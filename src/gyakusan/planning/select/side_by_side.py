@@ -18,6 +18,9 @@ from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.plan_difference import plan_difference
 from gyakusan.planning.select.recommend import recommend
 
+THIS_COMPUTER = "This computer"
+"""Title of the column of a question about this computer that has no plan; a screen translates it."""
+
 
 @dataclass(frozen=True, slots=True)
 class ComparedPlan:
