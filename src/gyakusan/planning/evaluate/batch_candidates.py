@@ -114,7 +114,7 @@ def _least_weights(b: DeviceBatch, rows: IntArray) -> IntArray:
     """Return what weights alone take at least on one device of the largest machine (rows,) [B]."""
     most = int(b.counts.max())
     if find_engine(b.name).MULTI_GPU == "tensor":
-        return weight_bytes(b.name, b.table, rows, min(most, b.table.shares.shape[1]), b.machine)
+        return weight_bytes(b.name, b.table, rows, most, b.machine)
     return weight_bytes(b.name, b.table, rows, 1, b.machine) // most
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from gyakusan.core.arrays import FloatArray, IntArray, Ints, Number
 from gyakusan.core.broadcast import ceil_div, is_array
 from gyakusan.core.machine import Machine
@@ -12,10 +14,14 @@ from gyakusan.planning.candidates.model_table import VariantTable
 def weight_bytes(name: str, table: VariantTable, rows: Ints, ranks: Ints, machine: Machine) -> IntArray:
     """Return the weights of some rows on one device under an engine [B].
 
-    ranks: devices that share each layer, 1 or (..., rows).
+    ranks: devices that share each layer, 1 or (..., rows). More of them than the table has layouts hold their part of the
+    last layout: what each holds whole (norms, routers) is little, and the plan is checked with the ledger.
     """
-    found: IntArray = table.shares[rows, engine(name).weight_layout(machine, ranks)]
-    return found
+    layout = engine(name).weight_layout(machine, ranks)
+    layouts = table.shares.shape[1]
+    found: IntArray = table.shares[rows, np.minimum(layout, layouts - 1)]
+    beyond: IntArray = found * layouts // np.maximum(layout + 1, layouts)
+    return beyond
 
 
 def fullest_device(
