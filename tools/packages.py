@@ -31,12 +31,16 @@ RESOLVER = "25.3"
 
 
 def run(*command: str | Path) -> None:
-    """Run a program in the repository. Raises SystemExit with what it printed where it fails."""
-    done = subprocess.run(
-        [str(word) for word in command], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=False
-    )
+    """Run a program in the repository. Raises SystemExit with what it printed where it fails, and where it takes too long."""
+    words = [str(word) for word in command]
+    try:
+        done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    except subprocess.TimeoutExpired as error:
+        parts = (part or b"" for part in (error.stdout, error.stderr))  # bytes, whatever `text` says
+        told = "".join(part if isinstance(part, str) else part.decode("utf-8", "replace") for part in parts)
+        raise SystemExit(f"{' '.join(words)}\n{told}It took longer than {PATIENCE} s.") from None
     if done.returncode:
-        raise SystemExit(f"{' '.join(map(str, command))}\n{done.stdout}{done.stderr}")
+        raise SystemExit(f"{' '.join(words)}\n{done.stdout}{done.stderr}")
 
 
 def tool(name: str) -> Path:
@@ -44,8 +48,15 @@ def tool(name: str) -> Path:
     return Path(sys.executable).with_name(name)
 
 
+def check_empty(folder: Path) -> None:
+    """Raise SystemExit for a folder that holds something: it would be summed up and published too."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise SystemExit(f"{folder} is no empty folder: name a new one, or empty it first.")
+
+
 def distributions(folder: Path) -> tuple[Path, Path]:
-    """Build the sdist, and the wheel out of it; their paths: wheel, sdist."""
+    """Build the sdist, and the wheel out of it, in an empty folder; their paths: wheel, sdist."""
+    check_empty(folder)
     run(tool("uv"), "build", "--quiet", "--out-dir", folder, ROOT)
     (wheel,), (source,) = folder.glob("gyakusan-*.whl"), folder.glob("gyakusan-*.tar.gz")
     return wheel, source

@@ -1,4 +1,6 @@
-"""What differs by system, in one place: calls that only POSIX systems have, and what stands for them on Windows.
+"""Most of what differs by system: calls that only POSIX systems have, and what stands for them on Windows.
+
+What one room alone asks of a system stands there: detection, the guard of a server, dry runs, units, copies of models.
 
 Linux is what the tests run on. macOS is written and untested. On Windows everything but starting servers works: `refuse_serving`.
 """
@@ -7,24 +9,25 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import stat
-import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gyakusan.doors.files import head
 from gyakusan.errors import GyakusanError, ServerError
 
+if TYPE_CHECKING:
+    from signal import Signals
+
 PROC = Path("/proc")
 """Where Linux tells of its processes."""
 
-ENDING_SIGNALS = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name))
-"""Signals that end a program: asked to, terminal closed, asked to with a core."""
-
-
+LOOK = 0.05
+"""Time between two tries for a lock on Windows. [s]"""
 NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 """For os.open: a link is not followed, where the system can do that."""
 _WINDOWS_FOLDERS = {
@@ -34,6 +37,13 @@ _WINDOWS_FOLDERS = {
     "XDG_CACHE_HOME": "LOCALAPPDATA",
 }
 """Variables of Windows for folders that XDG's variables name elsewhere. Source: Microsoft, KNOWNFOLDERID."""
+
+
+def ending_signals() -> tuple[Signals, ...]:
+    """Return the signals that end a program: asked to, terminal closed, asked to with a core."""
+    import signal  # every command imports this module
+
+    return tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP", "SIGQUIT") if hasattr(signal, name))
 
 
 def on_windows() -> bool:
@@ -105,6 +115,8 @@ def kill_group(pid: int) -> None:
     """Send SIGKILL to a process group; nothing happens if there is none, and on Windows, where none was started."""
     if on_windows():
         return
+    import signal
+
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
 
@@ -141,6 +153,8 @@ def process_start(pid: int) -> str:
 
 
 def _start_by_ps(pid: int) -> str:
+    import subprocess
+
     try:
         command = ["/bin/ps", "-o", "lstart=", "-p", str(pid)]
         told = subprocess.run(command, capture_output=True, timeout=5.0, env={"LC_ALL": "C", "TZ": "UTC"}, check=False)
@@ -156,6 +170,8 @@ def ask_to_end(pid: int, began: str) -> bool:
     """
     if on_windows():
         return False
+    import signal
+
     opened = getattr(os, "pidfd_open", None)
     try:
         handle = opened(pid) if opened is not None else None
@@ -199,15 +215,31 @@ _CAREFUL = NO_FOLLOW | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0
 
 
 def lock(handle: int, *, wait: bool) -> None:
-    """Lock an open file until it is closed; on Windows its first byte. Raises OSError where somebody else has it."""
+    """Lock an open file until it is closed; on Windows its first byte.
+
+    wait: for as long as somebody else has it; else OSError is raised then. OSError also where the system has no locks there.
+    """
     try:
         import fcntl
     except ImportError:
-        import msvcrt
-
-        msvcrt.locking(handle, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
+        _lock_on_windows(handle, wait=wait)
         return
     fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _lock_on_windows(handle: int, *, wait: bool) -> None:
+    """Ask again and again: LK_LOCK would give up after 10 s. Source: Microsoft, _locking, which says EACCES for a held lock."""
+    import msvcrt
+
+    while True:
+        try:
+            msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
+        except PermissionError:
+            if not wait:
+                raise
+            time.sleep(LOOK)
+        else:
+            return
 
 
 @contextlib.contextmanager

@@ -127,6 +127,24 @@ def test_a_step_that_fails_says_what_it_printed() -> None:
         packages.run(sys.executable, "-c", "raise SystemExit('no such thing')")
 
 
+def test_a_step_that_takes_too_long_says_what_it_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packages, "PATIENCE", 2)
+    with pytest.raises(SystemExit, match=r"half(?s:.)*longer than 2 s"):
+        packages.run(sys.executable, "-c", "import time; print('half', flush=True); time.sleep(60)")
+
+
+def test_a_folder_that_holds_something_is_refused(tmp_path: Path) -> None:
+    packages.check_empty(tmp_path)
+    packages.check_empty(tmp_path / "new")
+    old = tmp_path / "gyakusan-0.0.1-py3-none-any.whl"
+    old.write_bytes(b"old")
+    with pytest.raises(SystemExit, match="empty"):
+        packages.main([str(tmp_path)])
+    with pytest.raises(SystemExit, match="empty"):
+        packages.check_empty(old)
+    assert list(tmp_path.iterdir()) == [old]
+
+
 def test_notes_are_those_of_the_version() -> None:
     log = f"# Changelog\n\n## {__version__} (2026-12-01)\n\n- Fast.\n\n## 0.0.1\n\n- Old.\n"
     assert packages.notes(f"v{__version__}", log) == "- Fast.\n"

@@ -388,7 +388,7 @@ def leave_on_signals() -> Handlers:
 
     if threading.current_thread() is not threading.main_thread():
         return {}
-    free = [number for number in posix.ENDING_SIGNALS if signal.getsignal(number) == signal.SIG_DFL]
+    free = [number for number in posix.ending_signals() if signal.getsignal(number) == signal.SIG_DFL]
     return {number: signal.signal(number, leave) for number in free}
 
 
