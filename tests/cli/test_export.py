@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from tests.fakes import tiny
 
 from gyakusan.cli import main
 
@@ -64,3 +68,28 @@ def test_a_file_that_is_not_ours_stays_as_it_is(tmp_path: Path, capsys: pytest.C
     file.unlink()
     assert main(words) == 0
     assert main(words) == 0, "one of ours is replaced"
+
+
+@pytest.mark.parametrize("encoding", ["cp932", "ascii"])
+def test_a_path_is_whole_on_every_stdout(encoding: str, tmp_path: Path) -> None:
+    file = tmp_path / "한국😀" / "m.gguf"
+    file.parent.mkdir()
+    file.write_bytes(tiny.gguf())
+    around = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0", "LC_ALL": "C.UTF-8"}
+    words = [sys.executable, "-m", "gyakusan", "export", str(file), "--to", "systemd", "--cpu", "--context", "64"]
+    done = subprocess.run(words, env=around, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert str(file) in done.stdout.decode()
+    assert b"\\u" not in done.stdout
+
+
+def test_letters_that_this_locale_has_not_are_no_control_characters(tmp_path: Path) -> None:
+    file = tmp_path / "한국" / "m.gguf"
+    file.parent.mkdir()
+    file.write_bytes(tiny.gguf())
+    around = {**os.environ, "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    words = [sys.executable, "-m", "gyakusan", "export", str(file), "--to", "systemd", "--cpu", "--context", "64"]
+    done = subprocess.run(words, env=around, capture_output=True, check=False)
+    assert done.returncode == 2
+    assert b"no letters in this locale (ascii)" in done.stderr
+    assert b"LC_ALL=C.UTF-8" in done.stderr

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import App, Parameter
 
 from gyakusan.cli.options import Output, _
-from gyakusan.cli.writing import draw, write_json
+from gyakusan.cli.writing import draw, write_generated, write_json
 from gyakusan.errors import BadSetting, ServerError
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def connect(
     found = snippets(endpoint, name)
     wanted = "curl" if curl else program
     if wanted is not None:
-        print(next(s.text for s in found if s.program == wanted))
+        write_generated(next(s.text for s in found if s.program == wanted) + "\n")
     elif output.json:
         from gyakusan.documents.connect import connect as document
 

@@ -9,7 +9,7 @@ from cyclopts import App, Parameter
 
 from gyakusan.cli.options import Output, People, Server, Where, Which, _
 from gyakusan.cli.starting import asked_for
-from gyakusan.cli.writing import warn, write_json
+from gyakusan.cli.writing import warn, write_generated, write_json
 from gyakusan.errors import BadSetting
 from gyakusan.message import say
 from gyakusan.text import tell
@@ -85,7 +85,7 @@ def export(
 
         write_json(document(whole, to, text), output)
     elif file is None:
-        print(text, end="")
+        write_generated(text)
     if file is not None:
         _write(file, text, output)
     return 0 if all(bool(a.ledger.fits) for a in whole) else 1

@@ -11,7 +11,7 @@ from cyclopts import App, Parameter
 from gyakusan.cli.options import Output, Where, _
 from gyakusan.cli.plan import Limits, Needs, Wishes, uncollected
 from gyakusan.cli.report_files import Files, write
-from gyakusan.cli.writing import draw, warn, write_json
+from gyakusan.cli.writing import draw, warn, write_generated, write_json
 from gyakusan.errors import BadSetting
 from gyakusan.python.files import question_of
 from gyakusan.text import tell
@@ -160,7 +160,7 @@ def _commands(plan: FleetPlan, view: View, output: Output) -> None:
     for note in (*start_notes(plan, servers), *remarks(plan.plan, servers[0])):
         warn("gyakusan: " + tell(note, output.language))
     for server in servers:
-        print(shell_line(server))
+        write_generated(shell_line(server) + "\n")
 
 
 def _servers(plan: FleetPlan, view: View) -> tuple[Service, ...]:

@@ -12,7 +12,7 @@ from cyclopts import Parameter
 
 from gyakusan.cli.options import Output, _
 from gyakusan.cli.report_files import Files, write
-from gyakusan.cli.writing import draw, warn, write_json
+from gyakusan.cli.writing import draw, warn, write_generated, write_json
 from gyakusan.errors import BadSetting
 from gyakusan.message import Message, say
 from gyakusan.text import tell
@@ -208,9 +208,9 @@ def _one(found: Recommendation, use: Use, number: int, output: Output, saved: Sa
     for note in remarks(plan, server):
         warn("gyakusan: " + tell(note, output.language))
     if use.command is not None:
-        print(shell_line(server))
+        write_generated(shell_line(server) + "\n")
     else:
-        print(compose_file(server) if use.compose is not None else systemd_unit(server), end="")
+        write_generated(compose_file(server) if use.compose is not None else systemd_unit(server))
     return 0
 
 

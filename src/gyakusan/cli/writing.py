@@ -43,6 +43,17 @@ def drop(stream: TextIO) -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
+def write_generated(text: str) -> None:
+    """Write text that is to be used, not read: UTF-8 on every stdout, for an escaped character would name another file."""
+    raw = getattr(sys.stdout, "buffer", None)
+    if raw is None:
+        print(text, end="", flush=True)
+        return
+    sys.stdout.flush()
+    raw.write(text.encode("utf-8", "surrogateescape"))
+    raw.flush()
+
+
 def write_json(document: object, output: Output, *, indent: int | None = 2) -> None:
     """Print a document, or a list of documents. indent: None for one line."""
     print_json(document, output.language, indent=indent)

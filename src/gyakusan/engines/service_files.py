@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from gyakusan.engines.yaml_text import documents
 from gyakusan.errors import BadSetting
 
 EVERYWHERE, HERE = "0.0.0.0", "127.0.0.1"
+_UNREAD = re.compile("[\udc80-\udcff]")
+"""A byte that Python could not read as a letter. Source: PEP 383."""
 
 
 class KeyFiles(Struct, frozen=True):
@@ -123,12 +126,26 @@ def _check(server: Service) -> None:
     words = [*command.argv, *command.environment, *command.environment.values(), *(w for t in command.then for w in t)]
     if server.key is not None:
         words += [str(server.key.key), str(server.key.variables)]
-    if word := next((w for w in words if not is_clean(w)), None):
+    check_words(words)
+
+
+def check_words(words: Iterable[str]) -> None:
+    """Raise BadSetting for a word that no command can be written with: it would end its line, or has no letters here."""
+    word = next((w for w in words if not is_clean(w)), None)
+    if word is None:
+        return
+    if _UNREAD.search(word):
         raise BadSetting(
-            "{word} has a control character, and no command can be written with it.",
+            "{word} has bytes that are no letters in this locale ({encoding}).",
             word=ascii(word[:80]),
-            mend="Rename it.",
+            encoding=sys.getfilesystemencoding(),
+            mend="Set LC_ALL=C.UTF-8, or rename it.",
         )
+    raise BadSetting(
+        "{word} has a control character, and no command can be written with it.",
+        word=ascii(word[:80]),
+        mend="Rename it.",
+    )
 
 
 def compose_file(server: Service) -> str:

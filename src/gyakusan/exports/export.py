@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from gyakusan.doors.text import is_clean
 from gyakusan.engines.deployment import Deployment
+from gyakusan.engines.service_files import check_words
 from gyakusan.errors import BadSetting, unknown
 from gyakusan.exports.caddy import caddyfile
 from gyakusan.exports.compose import compose, quadlet
@@ -57,11 +57,7 @@ def export(deployments: Sequence[Deployment], kind: str, settings: ExportSetting
     for d in deployments:
         words = [*d.command.argv, *d.command.environment, *d.command.environment.values()]
         words += [w for line in d.command.then for w in line]
-        if word := next((w for w in words if not is_clean(w)), None):
-            raise BadSetting(
-                "{word} has a control character, and no command can be written with it.", word=ascii(word[:80]),
-                mend="Rename it.",
-            )  # fmt: skip
+        check_words(words)
     return f"{FIRST} {' '.join(service_name(d.name) for d in deployments)} --to {kind}\n" + KINDS[kind](
         deployments, settings
     )
