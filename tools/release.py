@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gyakusan.catalog.minisign import verify
 from gyakusan.catalog.release import MANIFEST, SIGNATURE, bundle
 
 if TYPE_CHECKING:
@@ -45,8 +46,7 @@ class Secret:
     def text(self) -> str:
         """The file of a secret key."""
         pair = bytes(self.key) + bytes(self.key.verify_key)
-        check = hashlib.blake2b(b"Ed" + self.number + pair, digest_size=32).digest()
-        raw = base64.b64encode(_HEAD + self.number + pair + check).decode()
+        raw = base64.b64encode(_HEAD + self.number + pair + _checksum(self.number, pair)).decode()
         return f"untrusted comment: minisign secret key of a publisher of gyakusan's catalogue\n{raw}\n"
 
     @classmethod
@@ -57,12 +57,19 @@ class Secret:
 
     @classmethod
     def read(cls, text: str) -> Secret:
+        """The key of a file. Raises SystemExit for a damaged one: what it signs is worth nothing to anybody."""
         from nacl.signing import SigningKey
 
-        raw = base64.b64decode(text.splitlines()[1])
-        if len(raw) != 158 or raw[:6] != _HEAD[:6]:
+        try:
+            raw = base64.b64decode(text.splitlines()[1], validate=True)
+        except (IndexError, ValueError):
+            raise SystemExit("This is not a file of a secret key: a comment, and a line of letters.") from None
+        if raw[:2] != _HEAD[:2] or raw[2:4] != _HEAD[2:4]:
             raise SystemExit("This is not a secret key without a password; sign with minisign -S.")
-        return cls(raw[54:62], SigningKey(raw[62:94]))
+        key, number, public, check = SigningKey(raw[62:94].ljust(32)), raw[54:62], raw[94:126], raw[126:]
+        if check != _checksum(number, raw[62:126]) or bytes(key.verify_key) != public:
+            raise SystemExit("This secret key is damaged: its checksum is another one. Take the copy that you kept.")
+        return cls(number, key)
 
     def sign(self, text: bytes, comment: str) -> str:
         """The file of a signature. comment: signed with it."""
@@ -73,6 +80,21 @@ class Secret:
             "untrusted comment: signature of a release of gyakusan's catalogue\n"
             f"{first}\ntrusted comment: {comment}\n{base64.b64encode(whole).decode()}\n"
         )
+
+
+def _checksum(number: bytes, pair: bytes) -> bytes:
+    """The checksum of a secret key, of its number, its secret and its public half, as minisign computes it."""
+    return hashlib.blake2b(b"Ed" + number + pair, digest_size=32).digest()
+
+
+def secret_in(file: Path) -> Secret:
+    """The secret key of a file. Raises SystemExit for one that cannot be read."""
+    try:
+        return Secret.read(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SystemExit(f"{file} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise SystemExit(f"{file} is not a file of a secret key: it is no text.") from None
 
 
 def make_keys(folder: Path) -> str:
@@ -95,7 +117,9 @@ def make_release(folder: Path, secret: Secret | None) -> str:
     manifest = bundle(folder)
     if secret is not None:
         text = (folder / MANIFEST).read_bytes()
-        (folder / SIGNATURE).write_text(secret.sign(text, f"gyakusan catalogue {manifest.release}"))
+        signature = secret.sign(text, f"gyakusan catalogue {manifest.release}")
+        verify(text, signature.encode(), secret.public)  # what is published is what everybody's program takes
+        (folder / SIGNATURE).write_text(signature)
     return manifest.release
 
 
@@ -108,7 +132,7 @@ def main(arguments: list[str]) -> None:
     if asked.what == "keys":
         print(make_keys(asked.folder))
     else:
-        print(make_release(asked.folder, Secret.read(asked.key.read_text()) if asked.key else None))
+        print(make_release(asked.folder, secret_in(asked.key) if asked.key else None))
 
 
 if __name__ == "__main__":
