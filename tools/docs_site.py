@@ -1,13 +1,17 @@
 """Builds docs/en and docs/ja as a site: python tools/docs_site.py [FOLDER]
 
 Each language is a site of its own, made by zensical in strict mode: a link that leads nowhere fails the build. What a page
-links outside of the docs (sources, schemas) is named without a link. No page asks another host: that is checked, too.
-`make site` installs zensical; where it cannot be installed that is said, and nothing is built.
+links outside of the docs (sources, schemas) is named without a link. No page asks another host: what a page or a sheet names
+is checked, and each page has a policy by which a browser refuses what a script would fetch (zensical's scripts know the hosts
+of Mermaid, of a light box and of GitHub's counts). FOLDER is new, empty, or a site that this program made.
+`make site` installs zensical; where it cannot be installed that is said, and nothing is built: a failure where CI or GYAKUSAN_CI
+is set.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -17,6 +21,16 @@ from importlib.util import find_spec
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
+USUAL = ROOT / "build" / "site"
+MARK = ".gyakusan-site"
+"""A file in every folder that this program made: no other is emptied."""
+POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "font-src 'self' data:; worker-src 'self' blob:; object-src 'none'; base-uri 'self'; form-action 'self'"
+)
+"""What a browser lets a page fetch: this host alone. zensical's pages have scripts and styles in them."""
+HEAD = re.compile(r"<head\b[^>]*>|<!doctype html>(?!\s*<(?:html|head)\b)", re.IGNORECASE)
+"""Where a page's head begins; a page may leave out the tag."""
 LANGUAGES = {"en": "English", "ja": "日本語"}
 SHARED = ("decisions", "pictures", "examples")
 """Folders of docs/ that pages of every language link."""
@@ -37,9 +51,11 @@ def main(arguments: list[str]) -> int:
     """Build both languages into FOLDER (default: build/site)."""
     if find_spec("zensical") is None:
         print("no zensical, so the site is not built: pip install zensical")
-        return 0
-    folder = Path(arguments[0] if arguments else ROOT / "build" / "site").resolve()
-    shutil.rmtree(folder, ignore_errors=True)
+        return 1 if os.environ.get("CI") or os.environ.get("GYAKUSAN_CI") else 0
+    folder = Path(arguments[0] if arguments else USUAL).resolve()
+    if not emptied(folder):
+        print(f"{folder} is no site that this program made: name a new folder")
+        return 2
     for language in LANGUAGES:
         config = stage(language, folder / ".pages" / language)
         command = [sys.executable, "-m", "zensical", "build", "--strict", "--clean", "--config-file", str(config)]
@@ -49,9 +65,32 @@ def main(arguments: list[str]) -> int:
         shutil.move(config.parent / "built" / language, folder / language)
     shutil.rmtree(folder / ".pages")
     (folder / "index.html").write_text(_door(), "utf-8")
+    for page in folder.rglob("*.html"):
+        page.write_text(guarded(page.read_text("utf-8")), "utf-8")
     found = sorted(asked(folder))
     print("\n".join(f"{page} asks {address}" for page, address in found) or f"wrote {folder}")
     return 1 if found else 0
+
+
+def emptied(folder: Path) -> bool:
+    """Make a folder, or empty one that this program made; False for any other, which stays as it is."""
+    ours = folder == USUAL or (folder / MARK).is_file() or not folder.exists()
+    if not ours and not (folder.is_dir() and not any(folder.iterdir())):
+        return False
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True)
+    (folder / MARK).write_text("made by tools/docs_site.py, which empties it\n", "utf-8")
+    return True
+
+
+def guarded(text: str) -> str:
+    """The page with the policy as the first thing in its head. Raises ValueError for a page without a beginning."""
+    meta = f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+    found, count = HEAD.subn(lambda match: match[0] + meta, text, count=1)
+    if not count:
+        raise ValueError("a page without a head")
+    return found
 
 
 def stage(language: str, pages: Path) -> Path:
