@@ -89,3 +89,15 @@ def test_serve_refuses_a_context_beyond_training(capsys: pytest.CaptureFixture[s
     assert "was trained for 8,192 tokens, and 32,768 were requested. Add --context 8192" in " ".join(
         capsys.readouterr().err.split()
     )
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "plan --details 1.9", "plan --compose 1.5", "inspect phi4-14b --batch 12.5", "web --port 80.9",
+        "export phi4-14b --to compose --replicas 2.9",
+    ],
+)  # fmt: skip
+def test_a_part_of_a_whole_number_is_not_rounded(line: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(line.split()) == 2
+    assert line.split()[-1] in capsys.readouterr().err

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
-from gyakusan.cli.options import Output, Server, Where, Which, _
+from gyakusan.cli.options import Output, Server, Where, Which, _, whole
 from gyakusan.cli.writing import draw, terminal, write_json
 
 if TYPE_CHECKING:
@@ -34,7 +34,9 @@ class Loads:
         str | None, Parameter(help=_("Count the answers that keep these limits, e.g. 'ttft<2s,tpot<50ms'."))
     ] = None
     seconds: Annotated[str, Parameter(help=_("How long each load is measured."))] = "30s"
-    requests: Annotated[int | None, Parameter(help=_("End each load after this many requests instead."))] = None
+    requests: Annotated[
+        int | None, Parameter(converter=whole, help=_("End each load after this many requests instead."))
+    ] = None
     localscore: Annotated[bool, Parameter(help=_("The nine tests of LocalScore, for one person."), negative="")] = False
 
 
@@ -59,7 +61,8 @@ class Lengths:
         None
     )
     seed: Annotated[
-        int | None, Parameter(help=_("Seed of the words and the random times; default: another each time."))
+        int | None,
+        Parameter(converter=whole, help=_("Seed of the words and the random times; default: another each time.")),
     ] = None
 
 
@@ -170,7 +173,7 @@ def every(*, output: Output = Output()) -> int:
 
 @app.command(name="show", help="Show a bench that is kept, or write it to a file.")
 def show(
-    number: Annotated[int, Parameter(help=_("Its number in the list."))],
+    number: Annotated[int, Parameter(converter=whole, help=_("Its number in the list."))],
     *,
     html: Annotated[Path | None, Parameter(help=_("Write a page with tables and charts."))] = None,
     csv: Annotated[Path | None, Parameter(help=_("Write a table for spreadsheets."))] = None,

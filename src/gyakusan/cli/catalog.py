@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from gyakusan.cli.options import Output, _
+from gyakusan.cli.options import Output, _, whole
 from gyakusan.cli.writing import draw, terminal, write_json
 from gyakusan.python import records
 from gyakusan.python.records import Kind
@@ -143,7 +143,7 @@ def update(
 def verify(
     model: Annotated[str, Parameter(help=_("Only the files of this model; default: of all models."))] = "",
     *,
-    limit: Annotated[int, Parameter(help=_("Ask for this many repositories at most; 0 = all."))] = 0,
+    limit: Annotated[int, Parameter(converter=whole, help=_("Ask for this many repositories at most; 0 = all."))] = 0,
     output: Output = Output(),
 ) -> int:
     """Run `gyakusan catalog verify` and return its exit code: 1 if something differs."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from gyakusan.cli.options import Screen, _
+from gyakusan.cli.options import Screen, _, whole
 from gyakusan.cli.writing import warn
 from gyakusan.doors.text import block
 from gyakusan.errors import BadSetting, GyakusanError
@@ -38,7 +38,10 @@ def chat(
     system: Annotated[str | None, Parameter(help=_("What the model is told before the first question."))] = None,
     max_tokens: Annotated[
         int | None,
-        Parameter(help=_("Longest answer in tokens; default: 1,024 through a pipe, else what the server allows.")),
+        Parameter(
+            converter=whole,
+            help=_("Longest answer in tokens; default: 1,024 through a pipe, else what the server allows."),
+        ),
     ] = None,
     stats: Annotated[bool, Parameter(help=_("Print speed and first token of each answer."), negative="")] = False,
     key_file: Annotated[str | None, Parameter(help=_("File with the API key."))] = None,

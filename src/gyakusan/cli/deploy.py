@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from gyakusan.cli.options import Output, People, Server, Where, Which, _
+from gyakusan.cli.options import Output, People, Server, Where, Which, _, whole
 from gyakusan.cli.starting import asked_for, check_sense
 from gyakusan.cli.writing import draw, write_json
 from gyakusan.errors import BadSetting
@@ -26,9 +26,13 @@ Cluster = Annotated[str, Parameter(help=_("Address of the Ray cluster, HOST:PORT
 class Replicated:
     """How many replicas, and where they are reached."""
 
-    replicas: Annotated[int, Parameter(help=_("Servers that answer the same; deploy again to change it."))] = 1
-    most_replicas: Annotated[int, Parameter(help=_("Up to so many where requests wait."))] = 1
-    port: Annotated[int, Parameter(help=_("Port of Ray's proxy, on loopback of every computer."))] = 8000
+    replicas: Annotated[
+        int, Parameter(converter=whole, help=_("Servers that answer the same; deploy again to change it."))
+    ] = 1
+    most_replicas: Annotated[int, Parameter(converter=whole, help=_("Up to so many where requests wait."))] = 1
+    port: Annotated[int, Parameter(converter=whole, help=_("Port of Ray's proxy, on loopback of every computer."))] = (
+        8000
+    )
     path: Annotated[str, Parameter(help=_("Path below which it answers, for several models."))] = "/"
 
     @property

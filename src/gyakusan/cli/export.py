@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
-from gyakusan.cli.options import Output, People, Server, Where, Which, _
+from gyakusan.cli.options import Output, People, Server, Where, Which, _, whole
 from gyakusan.cli.starting import asked_for
 from gyakusan.cli.writing import warn, write_generated, write_json
 from gyakusan.errors import BadSetting
@@ -30,11 +30,14 @@ app = App(
 class Run:
     """How the servers are run."""
 
-    replicas: Annotated[int, Parameter(help=_("Servers that answer the same (kubernetes, vllm-stack)."))] = 1
-    most_replicas: Annotated[
-        int, Parameter(help=_("Up to so many where requests wait: an autoscaler is written (kubernetes)."))
+    replicas: Annotated[
+        int, Parameter(converter=whole, help=_("Servers that answer the same (kubernetes, vllm-stack)."))
     ] = 1
-    nodes: Annotated[int, Parameter(help=_("Machines that are one server of vLLM (kubernetes)."))] = 1
+    most_replicas: Annotated[
+        int,
+        Parameter(converter=whole, help=_("Up to so many where requests wait: an autoscaler is written (kubernetes).")),
+    ] = 1
+    nodes: Annotated[int, Parameter(converter=whole, help=_("Machines that are one server of vLLM (kubernetes)."))] = 1
     namespace: Annotated[str, Parameter(help=_("Namespace of Kubernetes."))] = "default"
     host: Annotated[
         str, Parameter(help=_("Name under which other computers reach it, e.g. llm.example.org; needs a key."))
@@ -44,7 +47,9 @@ class Run:
         bool, Parameter(help=_("Answer without a key: for this computer alone, with nothing before it."), negative="")
     ] = False
 
-    port: Annotated[int, Parameter(help=_("Port on which the server listens; 0: the usual one of its engine."))] = 0
+    port: Annotated[
+        int, Parameter(converter=whole, help=_("Port on which the server listens; 0: the usual one of its engine."))
+    ] = 0
 
     @property
     def settings(self) -> ExportSettings:

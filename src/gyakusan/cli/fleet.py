@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import App, Parameter
 
-from gyakusan.cli.options import Output, Where, _
+from gyakusan.cli.options import Output, Where, _, whole
 from gyakusan.cli.plan import Limits, Needs, Wishes, uncollected
 from gyakusan.cli.report_files import Files, write
 from gyakusan.cli.writing import draw, warn, write_generated, write_json
@@ -69,8 +69,12 @@ class Costs:
 class View:
     """What is shown of the answer."""
 
-    details: Annotated[int | None, Parameter(help=_("Show everything about one fleet of the answer, e.g. 1."))] = None
-    command: Annotated[int | None, Parameter(help=_("Print only the commands of one fleet, each in one line."))] = None
+    details: Annotated[
+        int | None, Parameter(converter=whole, help=_("Show everything about one fleet of the answer, e.g. 1."))
+    ] = None
+    command: Annotated[
+        int | None, Parameter(converter=whole, help=_("Print only the commands of one fleet, each in one line."))
+    ] = None
     all_flags: Annotated[
         bool, Parameter(help=_("With every option, also those that are the server's default."), negative="")
     ] = False

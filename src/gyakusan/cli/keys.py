@@ -8,7 +8,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from gyakusan.cli.options import Output, Screen, _
+from gyakusan.cli.options import Output, Screen, _, whole
 from gyakusan.cli.writing import draw, terminal, write_json
 from gyakusan.errors import BadSetting
 from gyakusan.units import parse_count
@@ -22,7 +22,9 @@ def add(
     name: Name,
     *,
     until: Annotated[str | None, Parameter(help=_("Last day on which the key is valid, e.g. 2027-03-31."))] = None,
-    requests: Annotated[int, Parameter(help=_("Requests in a minute; 0: what the server allows everybody."))] = 0,
+    requests: Annotated[
+        int, Parameter(converter=whole, help=_("Requests in a minute; 0: what the server allows everybody."))
+    ] = 0,
     tokens: Annotated[
         str, Parameter(help=_("Tokens in a minute, e.g. 100k for 100,000; 0: what the server allows everybody."))
     ] = "0",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from gyakusan.cli.options import Screen, _
+from gyakusan.cli.options import Screen, _, whole
 from gyakusan.errors import BadReference, BadSetting
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def logs(
         str | None, Parameter(help=_("Name of a server, also of one that has ended; default: the only one that runs."))
     ] = None,
     *,
-    lines: Annotated[int, Parameter(help=_("How many lines, from the end."))] = 40,
+    lines: Annotated[int, Parameter(converter=whole, help=_("How many lines, from the end."))] = 40,
     follow: Annotated[
         bool, Parameter(help=_("Go on with new lines until Ctrl-C or the server's end."), negative="")
     ] = False,

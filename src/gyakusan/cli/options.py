@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypedDict
 
-from cyclopts import Parameter
+from cyclopts import Parameter, Token, convert
 
 from gyakusan.core.load import Load
 from gyakusan.engines.registry import DEFAULT
@@ -131,6 +132,16 @@ class People:
         return People(context, users).load(trained_context)
 
 
+def whole(of: object, tokens: Sequence[Token]) -> int:
+    """Return a whole number as it was typed. Raises ValueError for a part of one, which the parser would round.
+
+    of: the type of the option, an int or none
+    """
+    if "." in tokens[0].value:
+        raise ValueError(tokens[0].value)
+    return int(convert(int, tokens))
+
+
 def _whole(option: str, text: str, most: int) -> int:
     """Return a whole number. Raises BadQuantity, which names the option."""
     if any(c.isdigit() for c in text):
@@ -150,8 +161,8 @@ class Server:
     kv_type: Annotated[str | None, Parameter(help=_("Element type of the KV cache: f16, q8_0, q4_0 ..."))] = None
     key_type: Annotated[str | None, Parameter(help=_("Element type of the keys only."))] = None
     value_type: Annotated[str | None, Parameter(help=_("Element type of the values only."))] = None
-    batch: Annotated[int, Parameter(help=_("Logical batch in tokens (-b)."))] = 2048
-    ubatch: Annotated[int, Parameter(help=_("Physical batch in tokens (-ub)."))] = 512
+    batch: Annotated[int, Parameter(converter=whole, help=_("Logical batch in tokens (-b)."))] = 2048
+    ubatch: Annotated[int, Parameter(converter=whole, help=_("Physical batch in tokens (-ub)."))] = 512
     flash_attention: Annotated[Literal["auto", "on", "off"], Parameter(help=_("Flash attention (-fa)."))] = "auto"
     unified: Annotated[bool, Parameter(help=_("One KV pool that all users share (-kvu)."))] = False
     swa_full: Annotated[bool, Parameter(help=_("Sliding-window layers cache the whole context."))] = False
@@ -218,9 +229,14 @@ class Sharing:
     ] = ()
     key_slots: Annotated[
         int | None,
-        Parameter(help=_("Requests of one client that are answered at once; default with a key: all but one.")),
+        Parameter(
+            converter=whole,
+            help=_("Requests of one client that are answered at once; default with a key: all but one."),
+        ),
     ] = None
-    key_requests: Annotated[int, Parameter(help=_("Requests of one client in a minute; 0: no limit."))] = 0
+    key_requests: Annotated[
+        int, Parameter(converter=whole, help=_("Requests of one client in a minute; 0: no limit."))
+    ] = 0
     key_tokens: Annotated[
         str, Parameter(help=_("Tokens of one key in a minute, e.g. 100k for 100,000; 0: no limit."))
     ] = "0"

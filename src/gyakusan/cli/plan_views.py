@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from gyakusan.cli.options import Output, _
+from gyakusan.cli.options import Output, _, whole
 from gyakusan.cli.report_files import Files, write
 from gyakusan.cli.writing import draw, warn, write_generated, write_json
 from gyakusan.errors import BadSetting
@@ -54,10 +54,12 @@ class Views:
 class Use:
     """One plan of the answer, to read or to use. Without a question: of the last answer."""
 
-    details: Annotated[int | None, Parameter(help=_("Show plan N in full."))] = None
-    command: Annotated[int | None, Parameter(help=_("Print the command of plan N, one line and nothing else."))] = None
-    compose: Annotated[int | None, Parameter(help=_("Print a Compose file for plan N."))] = None
-    systemd: Annotated[int | None, Parameter(help=_("Print a systemd unit for plan N."))] = None
+    details: Annotated[int | None, Parameter(converter=whole, help=_("Show plan N in full."))] = None
+    command: Annotated[
+        int | None, Parameter(converter=whole, help=_("Print the command of plan N, one line and nothing else."))
+    ] = None
+    compose: Annotated[int | None, Parameter(converter=whole, help=_("Print a Compose file for plan N."))] = None
+    systemd: Annotated[int | None, Parameter(converter=whole, help=_("Print a systemd unit for plan N."))] = None
     all_flags: Annotated[
         bool, Parameter(help=_("With every option, also those that are the server's default."), negative="")
     ] = False

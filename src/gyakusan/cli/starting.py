@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import Parameter
 
 from gyakusan.cli.numbered import check_machine, is_plan, numbered_plan
-from gyakusan.cli.options import Output, People, Server, Where, Which, _
+from gyakusan.cli.options import Output, People, Server, Where, Which, _, whole
 from gyakusan.cli.writing import warn
 from gyakusan.engines.registry import DEFAULT, engine
 from gyakusan.errors import BadSetting
@@ -62,8 +62,10 @@ class Listen:
     """Where a server listens, with which key, on how many threads, with how many models."""
 
     host: Annotated[str, Parameter(help=_("Address to listen on; other than loopback needs a key."))] = "127.0.0.1"
-    port: Annotated[int, Parameter(help=_("Port; 0 takes a free one."))] = 8080
-    threads: Annotated[int | None, Parameter(help=_("CPU threads; default: llama.cpp's choice."))] = None
+    port: Annotated[int, Parameter(converter=whole, help=_("Port; 0 takes a free one."))] = 8080
+    threads: Annotated[int | None, Parameter(converter=whole, help=_("CPU threads; default: llama.cpp's choice."))] = (
+        None
+    )
     key_file: Annotated[str | None, Parameter(help=_("File with the API key."))] = None
 
     tls_cert: Annotated[
@@ -71,7 +73,10 @@ class Listen:
     ] = None
     tls_key: Annotated[str | None, Parameter(help=_("File with the certificate's private key, for you alone."))] = None
     models_max: Annotated[
-        int | None, Parameter(help=_("Of several models, how many are loaded at once; default: as many as surely fit."))
+        int | None,
+        Parameter(
+            converter=whole, help=_("Of several models, how many are loaded at once; default: as many as surely fit.")
+        ),
     ] = None
 
     def check(self, *, several: bool = False) -> None:

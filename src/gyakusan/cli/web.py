@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from gyakusan.cli.options import _
+from gyakusan.cli.options import _, whole
 from gyakusan.cli.writing import warn
 from gyakusan.message import say
 from gyakusan.text import Language, choose, tell
@@ -22,7 +22,7 @@ def web(
     host: Annotated[
         str, Parameter(help=_("Address to listen on; others than this computer's need --public."))
     ] = "127.0.0.1",
-    port: Annotated[int, Parameter(help=_("Port to listen on; 0 takes a free one."))] = PORT,
+    port: Annotated[int, Parameter(converter=whole, help=_("Port to listen on; 0 takes a free one."))] = PORT,
     open_: Annotated[bool, Parameter(name="--open", help=_("Open the page in the browser."))] = True,
     public: Annotated[
         bool, Parameter(help=_("A copy for a team: nothing of this computer is shown."), negative="")
