@@ -10,10 +10,11 @@ from msgspec import Struct, field
 from gyakusan.documents.assessment import AssessedSpeedJson, QualityJson, assessed_quality, assessed_speed
 from gyakusan.documents.common import IntervalJson, catalogue_date, interval
 from gyakusan.documents.plan import PlanJson, plan
+from gyakusan.planning.fleet.costs import full_price
 from gyakusan.planning.request.money import exchange_rates
 from gyakusan.planning.select.side_by_side import ComparedPlan, p_better_than_first
-from gyakusan.show.compare import Compared, million, on_devices
-from gyakusan.show.side_by_side import figure_of, million_of
+from gyakusan.show.compare import Compared, on_devices
+from gyakusan.show.side_by_side import figure_of
 
 
 class MeasurementJson(Struct, frozen=True):
@@ -150,7 +151,7 @@ def _row(row: Compared) -> CompareJson:
         price_jpy=None if facts is None or facts.price is None else round(facts.price),
         price_used=facts is not None and facts.used,
         power_w=None if facts is None else facts.watts,
-        answer_price_jpy=_cents(million(row, exchange_rates({}))),
+        answer_price_jpy=_cents(full_price(row, exchange_rates({}))),
     )
 
 
@@ -179,6 +180,6 @@ def _side(side: ComparedPlan, chance: float | None) -> ComparePlanJson:
         better_than_first=None if chance is None else round(chance, 3),
         price_jpy=None if side.price is None else round(side.price),
         power_w=side.power,
-        answer_price_jpy=_cents(million_of(side, exchange_rates({}))),
+        answer_price_jpy=_cents(full_price(side, exchange_rates({}))),
         plan=None if side.plan is None else plan(side.plan),
     )

@@ -10,10 +10,9 @@ from typing import Literal
 from gyakusan.catalog.measured import Measurement
 from gyakusan.core.ledger import Ledger
 from gyakusan.message import Listed, Message, people, say
-from gyakusan.planning.fleet.costs import CostTerms, answer_price
+from gyakusan.planning.fleet.costs import CostTerms, full_price
 from gyakusan.planning.predict.assessment import Assessment
 from gyakusan.planning.predict.speed import Estimate, SpeedEstimate
-from gyakusan.planning.request.money import ExchangeRates
 from gyakusan.planning.select.compared_device import DeviceFacts, speed_ratio
 from gyakusan.show.amounts import Amounts, money_words
 from gyakusan.show.tree import (
@@ -56,6 +55,26 @@ class Compared:
     judged: Assessment
     facts: DeviceFacts | None = None
 
+    @property
+    def fits(self) -> bool:
+        """True if it fits."""
+        return self.ledger.fits
+
+    @property
+    def pace(self) -> SpeedEstimate | None:
+        """Its speed, None = not known."""
+        return self.judged.speed
+
+    @property
+    def price(self) -> float | None:
+        """Price of the machine, None = not known [JPY]."""
+        return None if self.facts is None else self.facts.price
+
+    @property
+    def wall(self) -> float | None:
+        """What the machine takes from its socket at work, None = not known [W]."""
+        return None if self.facts is None else self.facts.watts
+
 
 def screen(rows: Sequence[Compared], amounts: Amounts) -> Tree:
     """Return for each model the answer, the question, two charts and a table."""
@@ -68,7 +87,7 @@ def screen(rows: Sequence[Compared], amounts: Amounts) -> Tree:
         parts += [Pause()] if parts else []
         parts += [_verdict(model, mine), Pause(), _question(mine, drawn=known), Pause(), *charts, _table(mine, amounts)]
         parts += [Pause(), *seen] if seen else []
-    if any(million(r, amounts.rates) is not None for r in rows):
+    if any(full_price(r, amounts.rates) is not None for r in rows):
         parts += [Pause(), Text(price_terms(), "note")]
     return tuple(parts)
 
@@ -235,16 +254,8 @@ def on_devices(value: Ledger) -> float:
     return sum(taken) if taken else sum(float(a.total) for a in value.accounts)
 
 
-def million(row: Compared, rates: ExchangeRates) -> float | None:
-    """Return what a million answer tokens cost on a machine that never waits, None where a part is not known [JPY]."""
-    found = row.judged.speed if row.ledger.fits else None
-    if row.facts is None or found is None:
-        return None
-    return answer_price(row.facts.price, row.facts.watts, float(found.throughput.value), CostTerms(), rates)
-
-
 def _million(row: Compared, amounts: Amounts) -> str:
-    return amounts.figure(million(row, amounts.rates)) if row.ledger.fits else "-"
+    return amounts.figure(full_price(row, amounts.rates)) if row.ledger.fits else "-"
 
 
 def million_head(amounts: Amounts) -> Message:

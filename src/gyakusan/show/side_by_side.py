@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from gyakusan.message import Message, say
-from gyakusan.planning.fleet.costs import CostTerms, answer_price
+from gyakusan.planning.fleet.costs import full_price
 from gyakusan.planning.predict.speed import Estimate
-from gyakusan.planning.request.money import ExchangeRates
 from gyakusan.planning.select.compared_device import speed_ratio
 from gyakusan.planning.select.side_by_side import THIS_COMPUTER, ComparedPlan, p_better_than_first
 from gyakusan.show.amounts import Amounts
@@ -30,7 +29,7 @@ def screen(sides: Sequence[ComparedPlan], amounts: Amounts) -> Tree:
         prompts = (_chart(sides, "prefill"), Pause()) if len(sides) <= MOST_CHARTED else ()
         charts = (_chart(sides, "decode"), Pause(), *prompts)
     legend = (Question((say("█ estimate, ▒ up to the end of the 80 % interval"),)), Pause()) if charts else ()
-    known = any(million_of(s, amounts.rates) is not None for s in sides)
+    known = any(full_price(s, amounts.rates) is not None for s in sides)
     note = (Pause(), Text(price_terms(), "note")) if known else ()
     return Verdict(tuple(_verdict(sides))), Pause(), *legend, *charts, _table(sides, amounts), *note
 
@@ -120,7 +119,7 @@ def _cells(side: ComparedPlan, amounts: Amounts) -> tuple[Words, ...]:
         _spare(side),
         "-" if side.price is None else amounts.figure(side.price),
         "?" if side.power is None else f"{side.power:,.0f}",
-        "-" if side.price is None or not side.fits else amounts.figure(million_of(side, amounts.rates)),
+        "-" if side.price is None or not side.fits else amounts.figure(full_price(side, amounts.rates)),
     )
 
 
@@ -132,14 +131,6 @@ def _spare(side: ComparedPlan) -> Words:
     if left is None:
         return "?"
     return say("none sure") if left < 0 else f"{int(left / GIB * 10) / 10:.1f}"
-
-
-def million_of(side: ComparedPlan, rates: ExchangeRates) -> float | None:
-    """Return what a million answer tokens cost on a machine that never waits, None where a part is not known [JPY]."""
-    pace = side.pace if side.fits else None
-    return (
-        None if pace is None else answer_price(side.price, side.wall, float(pace.throughput.value), CostTerms(), rates)
-    )
 
 
 def measured_of(side: ComparedPlan, kind: Shown) -> float | None:

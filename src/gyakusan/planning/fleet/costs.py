@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from gyakusan.core.arrays import Number
 from gyakusan.planning.candidates.hardware import HardwareOption
+from gyakusan.planning.predict.speed import SpeedEstimate
 from gyakusan.planning.request.money import ExchangeRates, Money
 
 IDLE_POWER_SHARE = 0.15
@@ -24,6 +26,26 @@ DEFAULT_TARIFF = Money(31, "JPY")
 DAYS_PER_MONTH = 365 / 12
 SECONDS_PER_HOUR = 3600
 MILLION = 1e6
+
+
+class Priced(Protocol):
+    """A deployment beside others, as far as its tokens cost something."""
+
+    @property
+    def fits(self) -> bool:
+        """True if it fits."""
+
+    @property
+    def pace(self) -> SpeedEstimate | None:
+        """Its speed, None = not known."""
+
+    @property
+    def price(self) -> float | None:
+        """Price of its machine, None = owned or not known [JPY]."""
+
+    @property
+    def wall(self) -> float | None:
+        """What its machine takes from the socket at work, None = not known [W]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +217,13 @@ def answer_price(
     tokens = tokens_per_second * terms.hours * SECONDS_PER_HOUR * DAYS_PER_MONTH
     power = float(monthly_power(wall, terms, yen(terms.tariff, rates)))
     return (sum(map(float, monthly_purchase_and_upkeep(price, terms))) + power) / tokens * MILLION
+
+
+def full_price(one: Priced, rates: ExchangeRates) -> float | None:
+    """Return what a million answer tokens cost on a machine that never waits, None where a part is not known [JPY]."""
+    if not one.fits or one.pace is None:
+        return None
+    return answer_price(one.price, one.wall, float(one.pace.throughput.value), CostTerms(), rates)
 
 
 def api_price(prompt_tokens: float, output_tokens: float, terms: CostTerms, rates: ExchangeRates) -> float | None:
