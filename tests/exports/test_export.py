@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
@@ -242,6 +243,44 @@ def test_a_unit_sees_a_person_s_own_model(tmp_path: Path) -> None:
     file.write_bytes(tiny.gguf())
     own = api.deployment(str(file), load=Load(1, 256), device="RTX 4090")
     assert f"BindReadOnlyPaths={tmp_path}" in export([own], "systemd")
+
+
+@pytest.mark.parametrize("folder", ["my models", "50%h", "a /etc/shadow", 'quo"te'])
+def test_a_folder_of_any_name_is_one_path_of_a_unit(folder: str, tmp_path: Path) -> None:
+    place = tmp_path / folder
+    place.mkdir(parents=True)
+    (place / "own.gguf").write_bytes(tiny.gguf())
+    own = api.deployment(str(place / "own.gguf"), load=Load(1, 256), device="RTX 4090")
+    text = export([own], "systemd")
+    (bound,) = [line for line in text.splitlines() if line.startswith("BindReadOnlyPaths=")]
+    (word,) = shlex.split(bound.removeprefix("BindReadOnlyPaths="))
+    assert word.replace("%%", "%") == str(place)
+    if judges.SYSTEMD is not None:
+        assert judges.systemd(text, "own", tmp_path) == ""
+
+
+def test_a_unit_sees_a_model_in_a_home_folder_and_where_a_link_leads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """systemd.exec(5): ProtectHome=tmpfs, so that folders in it can be bound; `yes` would hide them."""
+    (tmp_path / "blobs").mkdir()
+    (tmp_path / "blobs" / "b").write_bytes(tiny.gguf())
+    (tmp_path / "own.gguf").symlink_to("blobs/b")
+    own = api.deployment(str(tmp_path / "own.gguf"), load=Load(1, 256), device="RTX 4090")
+    monkeypatch.setattr("gyakusan.exports.system_unit.HIDDEN", (f"{tmp_path}/",))
+    lines = export([own], "systemd").splitlines()
+    assert [line for line in lines if line.startswith("ProtectHome=")][-1] == "ProtectHome=tmpfs"
+    assert [line for line in lines if line.startswith("BindRead")] == [
+        f"BindReadOnlyPaths={tmp_path}", f"BindReadOnlyPaths={tmp_path}/blobs"
+    ]  # fmt: skip
+
+
+def test_a_folder_with_a_colon_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a:b").mkdir()
+    (tmp_path / "a:b" / "own.gguf").write_bytes(tiny.gguf())
+    own = api.deployment(str(tmp_path / "a:b" / "own.gguf"), load=Load(1, 256), device="RTX 4090")
+    with pytest.raises(BadSetting, match="colon"):
+        export([own], "systemd")
 
 
 def test_keys_are_asked_for_unless_somebody_says_no() -> None:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from gyakusan.doors.notices import notice
+from gyakusan.doors.text import line
 from gyakusan.errors import BadReference, BadSetting
-from gyakusan.message import Message
+from gyakusan.message import Message, say
 
 if TYPE_CHECKING:
+    from gyakusan.cli.saved import SavedAnswer, SavedPlan
     from gyakusan.core.machine import Machine
     from gyakusan.engines.deployment import Deployment
     from gyakusan.planning.select.plan import Plan
@@ -23,26 +27,67 @@ def is_plan(text: str) -> bool:
 
 
 def numbered_plan(text: str) -> Plan:
-    """Return the plan that a number or a file means, asked again. Raises BadSetting, BadReference."""
+    """Return the plan that a number or a file means, asked again; a notice says where it was another one when it was saved.
+
+    Raises BadSetting, BadReference.
+    """
     from gyakusan.planning.request.parse_request import parse_request
     from gyakusan.planning.select.recommend import recommend
-    from gyakusan.python.files import question_of
 
     if text.endswith((".toml", ".json")):
-        found = recommend(parse_request(question_of(Path(text)))).plans
-        if not found:
-            raise BadReference("The question in {file} has no plan.", file=text, mend="See `gyakusan plan {file}`.")
-        return found[0]
-    from gyakusan.cli import saved
+        values, kept, number = _in_file(Path(text))
+    else:
+        from gyakusan.cli import saved
 
-    if int(text) < 1:
-        raise BadSetting("No plan has the number {number}.", number=text, mend="Plans are numbered from 1.")
-    plans = recommend(parse_request(saved.last().values)).plans
-    if not 1 <= int(text) <= len(plans):
-        raise BadSetting(
-            "The last answer has no plan {number}.", number=text, count=len(plans), mend="Its plans are 1 to {count}."
+        number = int(text)
+        if number < 1:
+            raise BadSetting("No plan has the number {number}.", number=text, mend="Plans are numbered from 1.")
+        kept = saved.last()
+        values = kept.values
+    plans = recommend(parse_request(values)).plans
+    _check_number(text, number, len(plans))
+    _compare(kept, plans[number - 1], number)
+    return plans[number - 1]
+
+
+def _in_file(file: Path) -> tuple[Mapping[str, Any], SavedAnswer | None, int]:
+    """Return the question in a file, the answer that was saved with it, and the number of the plan that the file means."""
+    from gyakusan.cli import saved
+    from gyakusan.planning.request.parse_request import question_values
+    from gyakusan.python.files import text_of
+
+    text = text_of(file)
+    return question_values(text, file.name), saved.answer_in(text, file.name), 1
+
+
+def _check_number(text: str, number: int, count: int) -> None:
+    if number <= count:
+        return
+    if text.endswith((".toml", ".json")):
+        raise BadReference("The question in {file} has no plan.", file=text, mend="See `gyakusan plan {file}`.")
+    raise BadSetting(
+        "The last answer has no plan {number}.", number=text, count=count, mend="Its plans are 1 to {count}."
+    )
+
+
+def _compare(kept: SavedAnswer | None, plan: Plan, number: int) -> None:
+    """Say where a plan is not the one that was saved under its number."""
+    from gyakusan.cli.saved import saved_plan
+
+    now = saved_plan(plan)
+    if kept is None or len(kept.plans) < number or kept.plans[number - 1] == now:
+        return
+    then = kept.plans[number - 1]
+    notice(
+        say(
+            "Plan {number} was {then} on {date}, and is {now} now: the machine, the catalogue or the file changed.",
+            number=number, then=_words(then), now=_words(now), date=str(kept.day),
         )
-    return plans[int(text) - 1]
+    )  # fmt: skip
+
+
+def _words(plan: SavedPlan) -> str:
+    return line(f"{plan.model} {plan.quantization}", 120)
 
 
 def check_machine(deployment: Deployment, typed: str) -> None:

@@ -282,4 +282,4 @@ def saved_plans(found: Recommendation) -> tuple[SavedPlan, ...]:
     """Return what is kept of the plans of an answer."""
     from gyakusan.cli import saved
 
-    return tuple(saved.SavedPlan(p.name, p.quantization, p.engine, p.offer.machine.name) for p in found.plans)
+    return tuple(map(saved.saved_plan, found.plans))

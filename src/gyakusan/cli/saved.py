@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, structs
 
@@ -20,6 +20,9 @@ from gyakusan.catalog.places import state, write_named, write_private
 from gyakusan.doors import files
 from gyakusan.errors import BadSetting, GyakusanError
 from gyakusan.planning.request.parse_request import SAVED_KEYS, file_values
+
+if TYPE_CHECKING:
+    from gyakusan.planning.select.plan import Plan
 
 LARGEST = 1024 * 1024
 """No saved answer is larger. [B]"""
@@ -40,6 +43,11 @@ class SavedPlan(Struct, frozen=True):
     quantization: str
     engine: str
     machine: str
+
+
+def saved_plan(plan: Plan) -> SavedPlan:
+    """Return what is kept of a plan."""
+    return SavedPlan(plan.name, plan.quantization, plan.engine, plan.offer.machine.name)
 
 
 class SavedAnswer(Struct, frozen=True):

@@ -39,7 +39,7 @@ GROUPS = "SupplementaryGroups=video render"
 PROGRAMS = "/usr/local/bin"
 """Where a program is expected that is not on this computer."""
 HIDDEN = ("/home/", "/root/", "/run/user/")
-"""Folders that ProtectHome hides from a unit."""
+"""Folders that ProtectHome hides from a unit; ProtectHome=tmpfs lets folders in them be bound (systemd.exec(5))."""
 KEYS = "/etc/gyakusan"
 """Folder of the files with keys."""
 
@@ -52,7 +52,7 @@ def system_unit(deployment: Deployment, settings: ExportSettings) -> str:
     key = key_variable(deployment, settings)
     if not has_systemd(machine):
         raise BadSetting("{machine} has no systemd.", machine=machine.name, mend="Use gyakusan serve --detach.")
-    folder = _own_folder(deployment)
+    folders = _own_folders(deployment)
     command = listening(deployment, settings)
     command = rules.with_host(command, EVERYWHERE) if settings.host else command
     name = service_name(deployment.name)
@@ -68,24 +68,32 @@ def system_unit(deployment: Deployment, settings: ExportSettings) -> str:
         *(f"Environment={unit_word(f'{k}={v}')}" for k, v in command.environment.items()),
         *([f"EnvironmentFile={KEYS}/{name}.env"] if key else []),
         "Restart=always", "RestartSec=5", *(line.format(name=name) for line in HARDENED),
-        *([f"BindReadOnlyPaths={folder}"] if folder else []),
+        *(["ProtectHome=tmpfs"] if any(f"{f}/".startswith(HIDDEN) for f in folders) else []),
+        *(f"BindReadOnlyPaths={unit_word(f)}" for f in folders),
         *([GROUPS] if machine.gpus else ["PrivateDevices=yes", "ProtectClock=yes"]), "", "[Install]",
         "WantedBy=multi-user.target",
     ]  # fmt: skip
     return "\n".join(lines) + "\n"
 
 
-def _own_folder(deployment: Deployment) -> str:
-    """Return the folder of a person's own model, which the unit has to see; "" for a published one, which it fetches.
+def _own_folders(deployment: Deployment) -> tuple[str, ...]:
+    """Return the folders of a person's own model that the unit has to see, none for a published one, which it fetches.
 
-    Raises BadSetting for a model that nobody publishes, and BadReference for a file that is not here.
+    A link counts where it is and where it leads: caches keep files so. Raises BadSetting for a model that nobody publishes
+    and for a path that no unit can name, BadReference for a file that is not here.
     """
     if deployment.model.catalogue_name or deployment.model.source.startswith(REMOTE):
         check_fetchable(deployment)
-        return ""
+        return ()
     file = Path(deployment.model.source)
     if not file.exists():
         raise BadReference("The file {path} does not exist.", path=str(file)[:200], mend="Check the path.")
     if not file.is_absolute():
         raise BadSetting("A unit needs the whole path of {file}.", file=str(file)[:200], mend="Give an absolute path.")
-    return str(file if file.is_dir() else file.parent)
+    found = tuple(dict.fromkeys(str(f if f.is_dir() else f.parent) for f in (file, file.resolve())))
+    if any(":" in f for f in found):
+        raise BadSetting(
+            "A unit cannot name the folder {folder}: systemd reads what follows its colon as another one.",
+            folder=found[0][:200], mend="Rename the folder, or move the model.",
+        )  # fmt: skip
+    return found
