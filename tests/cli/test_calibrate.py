@@ -73,7 +73,10 @@ def test_a_calibration_its_export_and_import(
     kept = store.read()
     assert {r.origin for r in kept} == {"import"}
     assert {r.quantity for r in kept} == {"decode", "prefill", "ttft"}  # the RAM of another computer is not ours
-    assert main(["calibrate", "import", str(file)]) == 0
+    assert main(["calibrate", "import", str(file)]) == 1
+    told = " ".join(capsys.readouterr().out.split())
+    assert "Nothing was kept. Not learned from: " in told
+    assert "Not learned from: it is kept already." in told
     assert len(store.read()) == len(kept)
 
 
@@ -98,6 +101,20 @@ def importable(file: Path, *measured: float) -> Path:
     rows = [row | {"measured": m} for m in measured]
     file.write_text(json.dumps({"schema": "gyakusan/measurements/1", "rows": rows}))
     return file
+
+
+def test_an_import_that_keeps_nothing_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = importable(tmp_path / "f.json")
+    assert main(["calibrate", "import", str(file)]) == 1
+    assert "Nothing was kept: the file has no measurements." in capsys.readouterr().out
+    file = importable(tmp_path / "f.json", 11.0)
+    document = json.loads(file.read_text())
+    document["rows"][0] |= {"quantity": "bandwidth"}
+    (tmp_path / "ram.json").write_text(json.dumps(document))
+    assert main(["calibrate", "import", str(tmp_path / "ram.json")]) == 1
+    assert "it is of the RAM of another computer" in capsys.readouterr().out
+    assert main(["calibrate", "import", str(file)]) == 0
+    assert "Kept 1 measurement of another computer; it counts" in capsys.readouterr().out
 
 
 def test_a_pipe_is_no_file_of_measurements(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

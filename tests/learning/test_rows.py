@@ -10,6 +10,7 @@ from msgspec import structs
 
 from gyakusan.errors import BadRecord
 from gyakusan.learning.rows import Row, parsed, written
+from gyakusan.text import tell
 
 ROW = Row("decode", "AMD EPYC", "llama.cpp", 2, "abc", 40.0, 20.0, "2026-11-28", "SmolLM2-135M", "Q4_1", 4, 64.0, 0.0)
 
@@ -28,6 +29,8 @@ BROKEN: list[tuple[dict[str, Any], str]] = [
     ({"measured": 0}, "above 0"),
     ({"measured": -1}, "above 0"),
     ({"predicted": 1e30}, "above 0"),
+    ({"measured": float("inf")}, "no finite number"),
+    ({"busy": float("nan")}, "no finite number"),
     ({"users": 0}, "count"),
     ({"prompts": 2}, "count"),
     ({"date": "yesterday"}, "date"),
@@ -49,6 +52,33 @@ def test_a_row_that_cannot_be_is_refused(change: dict[str, Any], word: str) -> N
     document["rows"][0].update(change)
     with pytest.raises(BadRecord, match=word):
         parsed(json.dumps(document).encode(), "f.json")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"users": True}, "rows[0].usersの種類はboolです。必要なのはintです"),
+        ({"host": "x"}, "rows[0]に、知られていないフィールドhostがあります"),
+        ({"quantity": "price"}, "rows[0].quantityを'price'にすることはできません"),
+        ({"device": None}, "rows[0].deviceの種類はnullです。必要なのはstrです"),
+    ],
+)
+def test_a_misfit_is_said_in_japanese(change: dict[str, Any], said: str) -> None:
+    document = json.loads(written([ROW]))
+    document["rows"][0].update(change)
+    with pytest.raises(BadRecord) as caught:
+        parsed(json.dumps(document).encode(), "f.json")
+    assert said in tell(caught.value.message, "ja")
+
+
+def test_a_field_that_lacks_and_a_parser_are_said_in_japanese() -> None:
+    for text, said in (
+        ('{"schema": "gyakusan/measurements/1"}', "全体にフィールドrowsがありません"),
+        ("{", "文字列で書かれたキー"),
+    ):
+        with pytest.raises(BadRecord) as caught:
+            parsed(text.encode(), "f.json")
+        assert said in tell(caught.value.message, "ja")
 
 
 @pytest.mark.parametrize(

@@ -76,11 +76,11 @@ def import_(
 
 
 def _told(found: Measurements, output: Output, file: str = "") -> int:
-    """Write what was done; exit code 1 if every row of an import was refused."""
+    """Write what was done; exit code 1 if an import kept nothing."""
     from gyakusan.show.calibrate import measurements
 
     if output.json:
         write_json(found.document(), output)
     else:
         draw(*measurements(found.action, found.count, found.learnt, file), output=output)
-    return 1 if found.learnt is not None and found.learnt.refused and not found.learnt.kept else 0
+    return 1 if found.learnt is not None and not found.learnt.kept else 0

@@ -37,6 +37,25 @@ _LONG_KEY = re.compile(rf'(?<![\w"-])[\w"-]++(?:[ \t]*+\.[ \t]*+[\w"-]++){{{DOTS
 """Both begin where a word begins, so that no letter is read twice."""
 
 
+JSON_TEXTS = (
+    "Expecting value",
+    "Expecting property name enclosed in double quotes",
+    "Expecting ':' delimiter",
+    "Expecting ',' delimiter",
+    "Illegal trailing comma before end of object",
+    "Illegal trailing comma before end of array",
+    "Extra data",
+    "Unterminated string starting at",
+    "Invalid control character at",
+    "Invalid \\escape",
+    "Invalid \\uXXXX escape",
+)
+"""What Python's parser of JSON says. Source: CPython 3.14, Lib/json/decoder.py."""
+_KIND = re.compile(r"Expected `(?P<wanted>[^`]*)`, got `(?P<got>[^`]*)`")
+_FIELD = re.compile(r"Object (?:contains unknown|missing required) field `(?P<field>[^`]*)`")
+_CHOICE = re.compile(r"Invalid enum value (?P<value>.*)")
+
+
 def json_value(raw: bytes | str, refuse: Refuse, brackets: int = BRACKETS) -> Any:
     """Return the value of a JSON text. brackets: most objects and arrays. Raises what `refuse` returns."""
     try:
@@ -97,9 +116,29 @@ def _twice(pairs: list[tuple[str, Any]]) -> str:
     return next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
 
 
-def _why(text: str) -> str:
+def misfit(text: str) -> Message:
+    """Return what msgspec says of a value that has another form, in words that have a translation.
+
+    text: of its ValidationError, e.g. "Expected `int`, got `bool` - at `$.rows[0].users`"
+    """
+    told, at, path = line(text, NAME).rpartition(" - at ")
+    told, path = (told, path.strip("`").removeprefix("$").removeprefix(".")) if at else (path, "")
+    place = path or say("the whole")
+    if kind := _KIND.match(told):
+        return say("{place} is of the kind {got}, not {wanted}", place=place, **kind.groupdict())
+    if field := _FIELD.match(told):
+        if "unknown" in told:
+            return say("{place} has a field {field}, which is not known", place=place, field=field["field"])
+        return say("{place} lacks the field {field}", place=place, field=field["field"])
+    if choice := _CHOICE.match(told):
+        return say("{place} cannot be {value}", place=place, value=choice["value"])
+    return say("{place}: {why}", place=place, why=told)
+
+
+def _why(text: str) -> Message | str:
     """Return a parser's message on one short line."""
-    return line(text, NAME).rstrip(". ")
+    found = line(text, NAME).rstrip(". ")
+    return Message(found) if found in JSON_TEXTS else found
 
 
 def _depth(value: Any) -> int:

@@ -15,7 +15,7 @@ from typing import Literal, get_args
 import msgspec
 from msgspec import Struct
 
-from gyakusan.doors.parse import json_value
+from gyakusan.doors.parse import json_value, misfit
 from gyakusan.doors.text import is_clean
 from gyakusan.errors import BadRecord
 from gyakusan.learning import rule
@@ -127,7 +127,7 @@ def parsed(data: bytes, name: str) -> tuple[Row, ...]:
     try:
         found = msgspec.convert(value, _File)
     except msgspec.ValidationError as error:
-        raise refuse(say("{why}", why=str(error)[:160])) from None
+        raise refuse(misfit(str(error))) from None
     if len(found.rows) > MOST_ROWS:
         raise refuse(say("more than {n} rows", n=f"{MOST_ROWS:,}"))
     for place, row in enumerate(found.rows):
@@ -144,7 +144,9 @@ def fault(row: Row) -> Message | None:
     if not _is_day(row.date):
         return say("its date is not written like 2026-11-29")
     figures = (row.predicted, row.measured, row.prompt, row.depth, row.prompts, row.scatter, row.busy)
-    if not all(math.isfinite(f) and 0 <= f < LARGEST_FIGURE for f in figures) or not row.predicted or not row.measured:
+    if not all(map(math.isfinite, figures)):
+        return say("a figure is no finite number")
+    if not all(0 <= f < LARGEST_FIGURE for f in figures) or not row.predicted or not row.measured:
         return say("a figure is not above 0")
     if not 1 / LARGEST_RATIO < row.measured / row.predicted < LARGEST_RATIO:
         return say("measured and predicted are too far apart")

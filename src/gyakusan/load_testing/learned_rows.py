@@ -18,7 +18,7 @@ from gyakusan.learning.rows import Origin, Quantity, Row
 from gyakusan.load_testing.conditions import Conditions
 from gyakusan.load_testing.result import BenchResult, Figure, StepResult
 from gyakusan.load_testing.said_and_seen import FEW_REQUESTS, speed_of
-from gyakusan.message import Message
+from gyakusan.message import Message, say
 from gyakusan.planning.predict.assessment import host_weights
 from gyakusan.planning.predict.lineage import lineage_name
 from gyakusan.planning.predict.speed import SpeedEstimate
@@ -92,7 +92,8 @@ def learn(rows: Sequence[Row], *, again: bool = True) -> Learnt:
     def choose(before: tuple[Row, ...]) -> tuple[Row, ...]:
         nonlocal found
         have = () if again else {structs.replace(r, origin="import") for r in before}
-        found = _judged([r for r in rows if r not in have], known.counting(before, known.today(), known.rules()))
+        new = _judged([r for r in rows if r not in have], known.counting(before, known.today(), known.rules()))
+        found = Learnt(new.kept, (*(Refused(r, say("it is kept already")) for r in rows if r in have), *new.refused))
         return found.kept
 
     store.change(choose)

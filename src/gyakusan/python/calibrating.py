@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gyakusan.errors import BadSetting
+from gyakusan.message import say
 from gyakusan.python.answer import Answer
 
 if TYPE_CHECKING:
@@ -97,10 +98,11 @@ def calibrate_import(file: str | Path) -> Measurements:
     _check_on()
     data = whole(file, rows.LARGEST_FILE)
     told = [structs.replace(r, origin="import") for r in rows.parsed(data, str(file))]
+    ram = [Refused(r, say("it is of the RAM of another computer")) for r in told if r.quantity == "bandwidth"]
     others = [r for r in dict.fromkeys(told) if r.quantity != "bandwidth"]
     learnt = learn([r for r in others if known.stale(r) is None], again=False)
     stale = [Refused(r, why) for r in others if (why := known.stale(r)) is not None]
-    return Measurements("imported", len(learnt.kept), Learnt(learnt.kept, (*stale, *learnt.refused)))
+    return Measurements("imported", len(learnt.kept), Learnt(learnt.kept, (*ram, *stale, *learnt.refused)))
 
 
 def calibrated(*, quick: bool, onlooker: Onlooker | None = None) -> Calibrated:

@@ -64,14 +64,27 @@ def measurements(action: str, count: int, learnt: Learnt | None, file: str = "")
     """Return what was exported, imported or forgotten."""
     n = f"{count:,}"
     if action == "forgotten":
+        if count == 1:
+            return (Text(say("Forgot 1 measurement: forecasts are the built-in ones again.")),)
         return (Text(say("Forgot {n} measurements: forecasts are the built-in ones again.", n=n)),)
     if action == "exported":
-        told = say("Wrote {n} measurements to {file}.", n=n, file=whole(file))
+        file = whole(file)
+        told = say("Wrote {n} measurements to {file}.", n=n, file=file)
+        told = say("Wrote 1 measurement to {file}.", file=file) if count == 1 else told
         return Text(told), Text(say("They name devices and models, and no person, computer, path or prompt."), "note")
     refused = tuple(Text(r, "note") for r in refusals(learnt or Learnt()))
-    return Text(
-        say("Kept {n} measurements of another computer; together they count a quarter of the own ones.", n=n)
-    ), *refused
+    return Text(_imported(count, empty=not refused)), *refused
+
+
+def _imported(count: int, *, empty: bool) -> Message:
+    """Return what was kept of an import. empty: its file had no measurement."""
+    if count == 0:
+        return say("Nothing was kept: the file has no measurements.") if empty else say("Nothing was kept.")
+    if count == 1:
+        return say("Kept 1 measurement of another computer; it counts a quarter of an own one.")
+    return say(
+        "Kept {n} measurements of another computer; together they count a quarter of the own ones.", n=f"{count:,}"
+    )
 
 
 def refusals(learnt: Learnt) -> Iterator[Message]:

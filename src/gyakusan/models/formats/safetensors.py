@@ -15,9 +15,8 @@ import msgspec
 from gyakusan.core.dtypes import DTYPES
 from gyakusan.core.model import Tensor
 from gyakusan.doors import files
-from gyakusan.doors.text import line
+from gyakusan.doors.parse import misfit
 from gyakusan.errors import BadReference, Malformed, Truncated, Unsupported
-from gyakusan.message import say
 from gyakusan.models.formats import json_text
 from gyakusan.models.formats.magic import ENOUGH, likeness
 from gyakusan.models.sources import Source
@@ -203,7 +202,7 @@ def _typed(name: str, value: Any, kind: Any) -> Any:
     try:
         return msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
-        raise json_text.bad(name, say("{why}", why=line(str(error)))) from None
+        raise json_text.bad(name, misfit(str(error))) from None
 
 
 def _checked(name: str, entries: Mapping[str, _Entry], room: int) -> tuple[Tensor, ...]:
