@@ -13,6 +13,7 @@ from gyakusan.documents.ledger import LedgerJson, ledger
 from gyakusan.documents.plan import SpeedJson, speed
 from gyakusan.documents.request import RequestJson, request_fields
 from gyakusan.message import Message
+from gyakusan.planning.candidates import power
 from gyakusan.planning.fleet import costs
 from gyakusan.planning.fleet.plan import FailureImpact, FleetPlan
 from gyakusan.planning.fleet.recommend import FleetAnswer
@@ -51,6 +52,7 @@ class TermsJson(Struct, frozen=True):
     idle: share of a device's power while it waits
     around_w: power of the computer around cards, by their number [W]
     unified_w: power of the computer around one with unified memory [W]
+    supply_loss: of the power supply, a share of what it delivers
     assumed: names of the terms that nobody gave
     """
 
@@ -64,6 +66,7 @@ class TermsJson(Struct, frozen=True):
     idle: float
     around_w: Mapping[str, float]
     unified_w: float
+    supply_loss: float
     assumed: tuple[str, ...] = ()
 
 
@@ -290,8 +293,9 @@ def _terms(answer: FleetAnswer) -> TermsJson:
         "api_input": money(terms.api_input),
         "api_output": money(terms.api_output),
         "idle": costs.IDLE_POWER_SHARE,
-        "around_w": {str(cards): watts for cards, watts in costs.CHASSIS_WATTS},
-        "unified_w": costs.UNIFIED_MEMORY_WATTS,
+        "around_w": {str(cards): watts for cards, watts in power.COMPUTER_WATTS},
+        "unified_w": power.UNIFIED_WATTS,
+        "supply_loss": power.SUPPLY_LOSS,
     }
     assumed = sorted(n for n, value in values.items() if n not in answer.request.given and value is not None)
     return TermsJson(**values, assumed=tuple(assumed))

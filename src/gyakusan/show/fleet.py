@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from gyakusan.message import Listed, Message, people, say
 from gyakusan.planning.candidates.hardware import outlet_watts
-from gyakusan.planning.fleet import costs
 from gyakusan.planning.fleet.plan import FleetPlan
 from gyakusan.planning.fleet.recommend import FleetAnswer
 from gyakusan.planning.fleet.request import FleetRequest
@@ -257,8 +256,7 @@ def _items(answer: FleetAnswer, plan: FleetPlan) -> Iterator[Message]:
 
 def full_watts(plan: FleetPlan) -> float | None:
     """Return what one machine takes at work, None if it is not known [W]."""
-    offer = plan.plan.offer
-    return None if offer.power is None else offer.power + costs.chassis_watts(offer)
+    return plan.plan.offer.wall_power
 
 
 def _closing(answer: FleetAnswer) -> Iterator[Message]:

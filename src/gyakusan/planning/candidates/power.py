@@ -8,6 +8,7 @@ from functools import cache
 from msgspec import Struct
 
 from gyakusan.catalog.devices import device_records
+from gyakusan.core.arrays import Number
 from gyakusan.core.machine import Machine
 
 SUPPLY_LOSS = 0.09
@@ -73,13 +74,19 @@ def devices_watts(machine: Machine) -> float | None:
 def wall_watts(machine: Machine) -> float | None:
     """Return what a computer takes from its socket at work: devices, the rest, and the loss of the supply [W]."""
     devices = devices_watts(machine)
-    if devices is None:
-        return None
+    return None if devices is None else round(float(socket_watts(devices, rest_watts(machine))))
+
+
+def rest_watts(machine: Machine) -> float:
+    """Return the power of a computer without its GPUs [W]."""
     if not machine.gpus or machine.gpus[0].kind == "unified":
-        rest = UNIFIED_WATTS
-    else:
-        rest = next((w for most, w in COMPUTER_WATTS if len(machine.gpus) <= most), COMPUTER_WATTS[-1][1])
-    return round((devices + rest) * (1 + SUPPLY_LOSS))
+        return UNIFIED_WATTS
+    return next((w for most, w in COMPUTER_WATTS if len(machine.gpus) <= most), COMPUTER_WATTS[-1][1])
+
+
+def socket_watts(devices: Number, rest: Number) -> Number:
+    """Return what a computer takes from its socket while its devices and its rest take so much [W]."""
+    return (devices + rest) * (1 + SUPPLY_LOSS)
 
 
 def supply_watts(card_watts: float, count: int) -> float:

@@ -1,7 +1,8 @@
 """Cost of a fleet: purchase, power and upkeep, for a month and for a million tokens, compared with an API.
 
-All amounts inside are yen. The power of a machine follows from its devices' figure at work, a share of it while they wait, and
-the rest of the computer. Every assumption stands in `CostTerms` or below, and in every answer.
+All amounts inside are yen. The power of a machine at its socket follows from its devices' figure at work, a share of it while
+they wait, the rest of the computer, and the loss of its power supply (candidates/power.py). Every assumption stands there, in
+`CostTerms` or below, and in every answer.
 """
 
 from __future__ import annotations
@@ -12,15 +13,12 @@ from typing import Protocol
 
 from gyakusan.core.arrays import Number
 from gyakusan.planning.candidates.hardware import HardwareOption
+from gyakusan.planning.candidates.power import rest_watts, socket_watts
 from gyakusan.planning.predict.speed import SpeedEstimate
 from gyakusan.planning.request.money import ExchangeRates, Money
 
 IDLE_POWER_SHARE = 0.15
 """Share of its power that a device draws while it waits with a model loaded. Assumed: 60 to 120 W of 450 to 700."""
-CHASSIS_WATTS = ((2, 100.0), (4, 200.0), (8, 400.0))
-"""(most cards, power of the computer around them [W]). Assumed: board, CPU, fans and losses of the power supply."""
-UNIFIED_MEMORY_WATTS = 20.0
-"""Power of the rest of a computer whose GPU shares its memory. Assumed. [W]"""
 DEFAULT_TARIFF = Money(31, "JPY")
 """Price of a kWh for households in Japan. Source: Home Electric Appliances Fair Trade Conference, July 2022. [JPY/kWh]"""
 DAYS_PER_MONTH = 365 / 12
@@ -157,16 +155,18 @@ def machines(offer: HardwareOption, count: int, spares: int, price: float | None
 
 def chassis_watts(offer: HardwareOption) -> float:
     """Return the power of one machine without its devices [W]."""
-    gpus = offer.machine.gpus
-    if not gpus or gpus[0].kind == "unified":
-        return UNIFIED_MEMORY_WATTS
-    return next((watts for cards, watts in CHASSIS_WATTS if len(gpus) <= cards), CHASSIS_WATTS[-1][1])
+    return rest_watts(offer.machine)
 
 
 def watts(device_watts: Number, chassis: Number, count: Number, spares: Number, busy: Number) -> Number:
-    """Return the mean power of a fleet [W]. busy: share of the time in which the devices of `count` machines work."""
-    working = device_watts * (IDLE_POWER_SHARE + (1 - IDLE_POWER_SHARE) * busy) + chassis
-    return count * working + spares * (device_watts * IDLE_POWER_SHARE + chassis)
+    """Return the mean power of a fleet at its sockets [W].
+
+    device_watts, chassis: of one machine, see FleetMachines [W]
+    count, spares: machines that serve and that wait
+    busy: share of the time in which the devices of `count` machines work
+    """
+    working = socket_watts(device_watts * (IDLE_POWER_SHARE + (1 - IDLE_POWER_SHARE) * busy), chassis)
+    return count * working + spares * socket_watts(device_watts * IDLE_POWER_SHARE, chassis)
 
 
 def monthly_power(mean_watts: Number, terms: CostTerms, tariff: float) -> Number:
