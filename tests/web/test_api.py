@@ -10,6 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from gyakusan.cli import main
+from gyakusan.web.app import application
 from gyakusan.web.openapi import PATH
 from gyakusan.web.queries import InspectQuery
 from gyakusan.web.routes import ROUTES
@@ -153,3 +154,24 @@ def test_slow_questions_wait_and_quick_ones_do_not() -> None:
     assert refused.count("a") == 1
     assert len(refused) == 8 * (MOST_OF_ONE + 1) - MOST_WAITING
     assert not work.waiting
+
+
+@pytest.mark.parametrize("address", ["/api/v1/nosuch", "/api/v2/plan", "/api/v1/inspect/more"])
+def test_an_address_that_is_none_is_a_problem(client: TestClient, address: str) -> None:
+    answer = client.get(f"{address}?lang=ja")
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+    found = answer.json()
+    assert (found["status"], found["kind"]) == (404, "UnknownName")
+    assert address in found["detail"]
+    assert PATH in found["mend"]
+
+
+def test_what_nobody_thought_of_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("gyakusan.web.api.read", failing)
+    client = TestClient(application("127.0.0.1"), base_url="http://127.0.0.1", raise_server_exceptions=False)
+    answer = client.get("/api/v1/devices")
+    assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")
+    assert "ZeroDivisionError" in answer.json()["detail"]

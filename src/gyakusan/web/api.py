@@ -13,11 +13,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from gyakusan.documents.writer import written
-from gyakusan.errors import GyakusanError
+from gyakusan.errors import GyakusanError, UnknownName
 from gyakusan.text import Language
 from gyakusan.web.control import seen
 from gyakusan.web.openapi import PATH, PROBLEM, document
-from gyakusan.web.problems import problem_of
+from gyakusan.web.problems import Broken, problem_of
 from gyakusan.web.queries import read
 from gyakusan.web.reader import language_of
 from gyakusan.web.routes import ROUTES, ApiRoute
@@ -64,6 +64,28 @@ def problem(error: GyakusanError, language: Language) -> Response:
     body = json.dumps({"type": "about:blank", **found}, ensure_ascii=False)
     headers = {"cache-control": "no-store"} | ({"retry-after": "1"} if found["status"] == 429 else {})
     return Response(body, int(found["status"]), media_type=PROBLEM, headers=headers)
+
+
+def is_for_programs(request: Request) -> bool:
+    """Return True for an address of the API, whose errors are for programs, too."""
+    return request.url.path.startswith("/api/")
+
+
+def missing(request: Request) -> Response:
+    """Return the problem of an address that the API does not have."""
+    path = request.url.path[:80]
+    return problem(
+        UnknownName("There is no page {path}.", path=path, all=PATH, mend="{all} lists them."), language_of(request)
+    )
+
+
+def broken(request: Request, error: Exception) -> Response:
+    """Return the problem of an answer that failed."""
+    kind = type(error).__name__
+    return problem(
+        Broken("The page failed: {kind}. Its address and this word help to mend it.", kind=kind, mend=None),
+        language_of(request),
+    )
 
 
 async def _description(request: Request) -> Response:

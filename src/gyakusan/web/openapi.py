@@ -36,6 +36,7 @@ _ERRORS = {
     "404": "Something that it names is unknown.",
     "422": "It needs a file or a network that the page does not open.",
     "429": "Too many questions are being answered.",
+    "500": "The answer failed.",
 }
 
 

@@ -16,11 +16,17 @@ class NotYours(Failure):
     """What only the account that runs the page may read."""
 
 
+class Broken(Failure):
+    """An answer that failed for a reason nobody thought of."""
+
+
 def status_of(error: GyakusanError) -> int:
     """Return the status of an error."""
     match error:
         case Busy():
             return 429
+        case Broken():
+            return 500
         case NotYours():
             return 403
         case UnknownName():
@@ -31,7 +37,14 @@ def status_of(error: GyakusanError) -> int:
             return 400
 
 
-_TITLES = {400: "Bad question", 403: "Not yours", 404: "Unknown name", 422: "Not answered here", 429: "Busy"}
+_TITLES = {
+    400: "Bad question",
+    403: "Not yours",
+    404: "Unknown name",
+    422: "Not answered here",
+    429: "Busy",
+    500: "Failed",
+}
 
 
 def problem_of(error: GyakusanError, language: Language) -> dict[str, Any]:
