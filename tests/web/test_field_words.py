@@ -49,6 +49,10 @@ def test_every_field_is_on_its_page(own: TestClient, path: str, language: str) -
         ("/compare", say("Choose another with --quant."), "Choose another with --quant.", "--quant"),
         ("/fit", say("{name} cannot be {value}.", name=Parameter("kv_type"), value="'x'"), "“KV cache kept as” cannot be 'x'.",
          "「KVキャッシュの型」"),
+        ("/plan", say("{key}: {problem}", key="users", problem="x"), "“People at once”: x", "「同時に使う人数」: x"),
+        ("/plan", say("{key}: {problem}", key="count", problem="x"), "gpus: x", "gpus: x"),
+        ("/compare", say("--device names a machine you own, --budget one to buy: both were given."),
+         "“Machine” names a machine you own, “Budget” one to buy: both were given.", "「予算」(購入)"),
         ("/accuracy", say("Add --context {longest}.", longest="16384"), "Add --context 16384.", "--context 16384"),
     ],
 )  # fmt: skip

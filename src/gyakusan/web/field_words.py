@@ -38,9 +38,14 @@ TICKED = frozenset({"images", "used"})
 PAGE_TEXTS = {
     "Prices of {span}; each: add --details N.": "Prices of {span}.",
     "Prices of {span}; {rates}; each: add --details N.": "Prices of {span}; {rates}.",
+    "Leave out --device and --memory, or leave out --budget. To extend a machine you own: gyakusan upgrade.": (
+        "Leave out one of the two."
+    ),
     "files are made first: add --details {n}": "files are made first",
 }
 """What is said of an option that no page needs -> what a page says."""
+_KEYS: Mapping[str, str] = {"count": "gpus", "engines": "engine"}
+"""Key of a request -> its name in an address, where they differ."""
 _PROGRAMS = r"\b(?:gyakusan|pip|ollama|vllm|llama-server|docker|curl|git|nvidia-smi) [a-z\"'-]"
 _COMMAND = re.compile(_PROGRAMS)
 _ENGINES = [re.escape(short) for name in NAMES for short in (name.casefold(), name.casefold().removesuffix("-lm"))]
@@ -64,6 +69,8 @@ def say_on(path: str, words: Message | str, language: Language) -> str:
 
 def fields_of(path: str) -> Mapping[str, Message]:
     """Return the fields of a page, none for one without."""
+    if path == "/compare":  # its plans are questions of the page Plan
+        return {**FIELDS["/plan"], **FIELDS[path]}
     return next((fields for page, fields in FIELDS.items() if path == page or path.startswith(f"{page}/")), {})
 
 
@@ -101,7 +108,12 @@ def _value(text: str) -> tuple[str, str]:
 def _renamed(message: Message, fields: Mapping[str, Message], language: Language) -> Message:
     """Return a message with the page's own sentence, and with fields in the place of parameters."""
     template = PAGE_TEXTS.get(message.template, message.template)
-    return Message(template, {k: _fact(v, fields, language) for k, v in message.facts.items()})
+    return Message(template, {k: _fact(_keyed(k, v), fields, language) for k, v in message.facts.items()})
+
+
+def _keyed(name: str, value: Any) -> Any:
+    """Return the key of a request by its name in an address."""
+    return Parameter(_KEYS.get(value, value)) if name == "key" and type(value) is str else value
 
 
 def _fact(value: Any, fields: Mapping[str, Message], language: Language) -> Any:

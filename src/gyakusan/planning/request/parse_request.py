@@ -13,7 +13,7 @@ from typing import Any, get_args
 from msgspec import structs
 
 from gyakusan.engines.base import System
-from gyakusan.engines.registry import engine
+from gyakusan.engines.registry import NAMES, engine
 from gyakusan.errors import BadQuantity, BadSetting, did_you_mean, unknown
 from gyakusan.message import Message, say
 from gyakusan.planning.request import money
@@ -33,6 +33,8 @@ from gyakusan.units import parse_count
 
 SAVED_KEYS = ("saved", "plans")
 """Keys of a saved answer that are no keys of its question."""
+LARGEST = 1_000_000_000
+"""No speed, time, quality or power reaches it."""
 MAX_COLOCATED = 7
 """Most models beside the first one."""
 COLOCATED_KEYS = (
@@ -154,9 +156,9 @@ def _number(key: str, value: object) -> float:
     try:
         number = float(str(value).strip().removesuffix("W").removesuffix("w"))
     except ValueError:
-        raise _bad(key, value) from None
-    if isinstance(value, bool) or not 0 <= number < 1e9 or (number == 0 and key in ("power", "outlet")):
-        raise _bad(key, value)
+        raise _no_number(key, value) from None
+    if isinstance(value, bool) or not 0 <= number < LARGEST or (number == 0 and key in ("power", "outlet")):
+        raise _no_number(key, value)
     return number
 
 
@@ -218,7 +220,12 @@ def _words(key: str, value: object) -> tuple[str, ...]:
 
 
 def _engines(key: str, value: object) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(engine(name).NAME for name in _words(key, value) if name != "all"))
+    names = _words(key, value)
+    if isinstance(value, str) and not names:
+        raise BadSetting(
+            "{key} cannot be {value}.", key=key, value=repr(value)[:40], known=", ".join(NAMES), mend="Known: {known}."
+        )
+    return tuple(dict.fromkeys(engine(name).NAME for name in names if name != "all"))
 
 
 def _kv_types(key: str, value: object) -> tuple[str, ...]:
@@ -274,6 +281,17 @@ def _bad(key: str, value: object) -> BadSetting:
         key=key,
         value=repr(value)[:40],
         mend="For the keys, see `gyakusan plan --help`.",
+    )
+
+
+def _no_number(key: str, value: object) -> BadSetting:
+    return BadSetting(
+        "{key} cannot be {value}.",
+        key=key,
+        value=f"{value:g}" if isinstance(value, float) else repr(value)[:40],
+        low=1 if key in ("power", "outlet") else 0,
+        most=f"{LARGEST:,}",
+        mend="Give a number from {low} to below {most}.",
     )
 
 
