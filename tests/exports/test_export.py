@@ -193,6 +193,19 @@ REFUSED = [
     ("caddy", 0, ExportSettings(host="a b\n}"), BadSetting, "no name of a host"),
     ("compose", 0, ExportSettings(host="a\nb: x"), BadSetting, "no name of a host"),
     ("systemd", 0, ExportSettings(host="127.0.0.1"), BadSetting, "this computer alone"),
+    *(
+        ("systemd", 0, ExportSettings(host=host), BadSetting, "this computer alone")
+        for host in (
+            "127.0.0.2",
+            "127.1",
+            "localhost",
+            "localhost.localdomain",
+            "llm.localhost",
+            "0.0.0.0",
+            "1",
+            "0x7f.1",
+        )
+    ),
     ("compose", 0, ExportSettings(port=70_000), BadSetting, "--port cannot be 70000"),
     ("compose", 1, HOST, BadSetting, "has no API key"),
     ("caddy", 1, HOST, BadSetting, "has no API key"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shlex
+import socket
 from collections.abc import Mapping
 from math import ceil
 
@@ -27,7 +28,8 @@ NEW_KEY = "openssl rand -hex 32 | tr -d '\\n' > api-key.txt"
 """Makes a key without an end of line, which would be a part of it."""
 REMOTE = ("hf:", "ollama:")
 """How the source of a model begins that a server fetches."""
-LOOPBACK = ("localhost", "127.0.0.1")
+_HERE = re.compile(r"(.*\.)?localhost|localhost\.localdomain")
+"""Names of the computer itself. Source: RFC 6761, 6.3."""
 _HOST = re.compile(r"(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*", re.ASCII)
 _DNS = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
 
@@ -221,8 +223,16 @@ def _check_host(host: str) -> None:
     """Raise BadSetting for what is no name, or is one of this computer: then nobody else would reach the server."""
     if not _HOST.fullmatch(host):
         raise BadSetting("{name} is no name of a host.", name=repr(host[:80]), mend="Give for example llm.example.org.")
-    if host in LOOPBACK:
+    if _is_here(host):
         raise BadSetting("{name} is this computer alone.", name=host, mend="Leave out --host: then it stays so.")
+
+
+def _is_here(host: str) -> bool:
+    """Return True for a name or an address of this computer alone: 127.1 and 1 are addresses, too, for inet_aton reads them."""
+    try:
+        return socket.inet_aton(host)[0] in (0, 127)
+    except OSError:
+        return _HERE.fullmatch(host) is not None
 
 
 class PodMemory(Struct, frozen=True):
