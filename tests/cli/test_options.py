@@ -73,6 +73,7 @@ def test_mistakes_say_what_to_write(capsys: pytest.CaptureFixture[str], argument
         (("plan", "--device", "4090", "--engine", "sglang"), "Choose one of: llama.cpp, MLX-LM, Ollama, vLLM"),
         (("inspect", "qwen3-8b", "--set", "foo=1"), "Choose one of: backend, batch, build"),
         (("plan", "RTX 4090"), 'Type: gyakusan plan --device "RTX 4090"'),
+        (("upgrade", "RTX 4090"), 'Type: gyakusan upgrade --device "RTX 4090"'),
         (("plan", "nothing.toml"), "The file nothing.toml does not exist. Check the spelling of the path."),
     ],
 )

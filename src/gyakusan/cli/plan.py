@@ -234,14 +234,16 @@ def _colocation_report(screen: Tree) -> Report:
     return other_report("gyakusan plan", screen)
 
 
-def said(file: Path | None, needs: Needs, where: Where, limits: Limits, wishes: Wishes) -> dict[str, Any]:
-    """What the file says, and what the options say over it."""
+def said(
+    file: Path | None, needs: Needs, where: Where, limits: Limits, wishes: Wishes, command: str = "plan"
+) -> dict[str, Any]:
+    """What the file says, and what the options say over it. command: that asks."""
     from gyakusan.planning.request.money import currency_of_locale
 
     given: dict[str, Any] = {**asdict(needs), **asdict(where), **asdict(limits), **asdict(wishes)}
     given["also"] = given["also"] or None
     given["engines"], given["kv"] = given.pop("engine"), given.pop("kv_type")
-    found = {} if file is None else question_of(file)
+    found = {} if file is None else question_of(file, command)
     values = {**found, **{k: v for k, v in given.items() if v is not None}}
     if "currency" not in values and "budget" not in values and (local := currency_of_locale(os.environ)):
         values["currency"] = local

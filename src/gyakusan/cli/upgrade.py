@@ -33,7 +33,7 @@ def upgrade(
     from gyakusan.planning.upgrade.recommend import upgrade as answer
 
     with uncollected():
-        given = said(file, needs, where, limits, wishes)
+        given = said(file, needs, where, limits, wishes, "upgrade")
         found = answer(parse_upgrade_request(given if resale is None else {**given, "resale": resale}))
     if output.json:
         from gyakusan.documents import upgrade as documents

@@ -14,20 +14,23 @@ LONGEST_KEY = 4096
 """Longest file with a key. [B]"""
 
 
-def question_of(file: Path) -> dict[str, Any]:
-    """Return the keys and values of the question in a TOML or JSON file. Raises BadReference, SourceError, BadSetting."""
+def question_of(file: Path, command: str = "plan") -> dict[str, Any]:
+    """Return the keys and values of the question in a TOML or JSON file. Raises BadReference, SourceError, BadSetting.
+
+    command: that asks, for the mend where a device or a model was typed in the file's place
+    """
     from gyakusan.planning.request.parse_request import question_values
 
-    return question_values(text_of(file), file.name)
+    return question_values(text_of(file, command), file.name)
 
 
-def text_of(file: Path) -> str:
+def text_of(file: Path, command: str = "plan") -> str:
     """Return what a file says. Raises BadReference, SourceError; BadSetting where a device or a model was typed in its place."""
     try:
         return files.text(file, LONGEST, pipe=True)
     except BadReference:
         if files.stamp(file) is None:
-            _check_no_name(str(file))
+            _check_no_name(str(file), command)
         raise
 
 
@@ -42,7 +45,7 @@ def key_of(path: str | Path) -> str:
     return text.splitlines()[0]
 
 
-def _check_no_name(text: str) -> None:
+def _check_no_name(text: str, command: str) -> None:
     """Raise BadSetting if a text is the name of a device or of a model."""
     from gyakusan.catalog.models import find
 
@@ -50,7 +53,8 @@ def _check_no_name(text: str) -> None:
         raise BadSetting(
             '"{name}" is a device, and a file with a question is expected here.',
             name=text,
-            mend='Type: gyakusan plan --device "{name}"',
+            command=command,
+            mend='Type: gyakusan {command} --device "{name}"',
         )
     try:
         find(text)
@@ -59,7 +63,8 @@ def _check_no_name(text: str) -> None:
     raise BadSetting(
         '"{name}" is a model, and a file with a question is expected here.',
         name=text,
-        mend='Type: gyakusan plan --model "{name}"',
+        command=command,
+        mend='Type: gyakusan {command} --model "{name}"',
     )
 
 
