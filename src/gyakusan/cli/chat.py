@@ -27,6 +27,13 @@ PIPED_TOKENS = 1024
 """Longest answer to a question from a pipe, where nobody can stop one that does not end. [tokens]"""
 TYPED = ("/exit", "/new", "/stats", "/help")
 
+MaxTokens = Annotated[
+    int | None,
+    Parameter(
+        converter=whole, help=_("Longest answer in tokens; default: 1,024 through a pipe, else what the server allows.")
+    ),
+]
+
 
 @app.default
 def chat(
@@ -36,13 +43,7 @@ def chat(
     *,
     model: Annotated[str | None, Parameter(help=_("The model's name there; default: its first."))] = None,
     system: Annotated[str | None, Parameter(help=_("What the model is told before the first question."))] = None,
-    max_tokens: Annotated[
-        int | None,
-        Parameter(
-            converter=whole,
-            help=_("Longest answer in tokens; default: 1,024 through a pipe, else what the server allows."),
-        ),
-    ] = None,
+    max_tokens: MaxTokens = None,
     stats: Annotated[bool, Parameter(help=_("Print speed and first token of each answer."), negative="")] = False,
     key_file: Annotated[str | None, Parameter(help=_("File with the API key."))] = None,
     screen: Screen = Screen(),

@@ -188,7 +188,13 @@ def _catalogue_devices(_own: tuple[Entry, ...]) -> tuple[CatalogueDevice, ...]:
     computers = [*_computers(records)]
     built_in = {(m.device, size) for m in machine_records() for size in m.sizes_gib}
     chips = (
-        CatalogueDevice(_device(r, size), r.name, size, r.kind == "unified", r.prices)
+        CatalogueDevice(
+            r.device(size, title=r.name if len(r.sizes_gib) == 1 else f"{r.name} {size}GB"),
+            r.name,
+            size,
+            r.kind == "unified",
+            r.prices,
+        )
         for r in records.values()
         if r.kind != "host" and "Laptop" not in r.name
         for size in r.sizes_gib
@@ -211,11 +217,6 @@ def _sold_whole(machine: MachineRecord, inside: DeviceRecord, size: int) -> bool
     return inside.kind == "unified" or (
         inside.kind == "gpu" and machine.count == 1 and bool(prices_of(machine.name, size))
     )
-
-
-def _device(record: DeviceRecord, size: int) -> Device:
-    title = record.name if len(record.sizes_gib) == 1 else f"{record.name} {size}GB"
-    return record.device(size, title=title)
 
 
 def _buyer(request: PlanRequest, currency: str | None = None) -> Buyer:
