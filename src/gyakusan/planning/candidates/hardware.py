@@ -342,10 +342,8 @@ def _power_reason(request: PlanRequest, option: HardwareOption) -> Message | Non
     if most is not None and (option.wall_power or 0.0) > most:
         return say(
             "{name} draws {power} W at the wall; a household outlet gives {most} W. Raise it with --outlet.",
-            name=option.machine.name,
-            power=f"{option.wall_power:,.0f}",
-            most=f"{most:,.0f}",
-        )
+            name=option.machine.name, power=f"{option.wall_power:,.0f}", most=f"{most:,.0f}",
+        )  # fmt: skip
     return None
 
 
@@ -391,11 +389,9 @@ def _price_reason(entry: CatalogueDevice, option: HardwareOption, budget: Money,
         buyer.exchange.convert(n, "JPY", buyer.currency) or 0.0 for n in (option.price, option.price - limit)
     )
     return say(
-        "{name} costs {price}, {over} more than the budget.",
-        name=option.machine.name,
-        price=Money(costs, buyer.currency).text,
-        over=Money(over, buyer.currency).text,
-    )
+        "{name} costs {price}, {over} more than the budget.", name=option.machine.name,
+        price=Money(costs, buyer.currency).text, over=Money(over, buyer.currency).text,
+    )  # fmt: skip
 
 
 def _price_kind(entry: CatalogueDevice, option: HardwareOption, buyer: Buyer) -> Rejection:
