@@ -305,3 +305,10 @@ def test_what_is_typed_next_keeps_what_was_asked_for() -> None:
     for lan, more in ((False, ""), (True, " --lan")):
         (last,) = [p for p in show.screen(answer, lan=lan) if isinstance(p, Next)]
         assert last.choices == (f"gyakusan plan --command 1{more}", f"gyakusan plan --details 1{more}")
+
+
+@pytest.mark.parametrize("view", [("--max",), ("--what-if",), ("--all",), ("--why-not", "vllm")])
+@pytest.mark.parametrize("form", ["--command", "--compose", "--systemd"])
+def test_a_text_has_no_place_for_a_view(form: str, view: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", "--device", "RTX 4090", form, "1", *view, "--lang", "en"]) == 2
+    assert f"{form} N, {view[0]} were given together." in capsys.readouterr().err

@@ -86,6 +86,9 @@ def check_together(views: Views, use: Use, output: Output) -> None:
     forms = {"--json": output.json, "--csv": views.csv, "--details N": use.number is not None and use.details}
     forms |= {"--command N": use.command, "--compose N": use.compose, "--systemd N": use.systemd}
     given = [name for name, value in forms.items() if value is not None and value is not False]
+    if any(n is not None for n in (use.command, use.compose, use.systemd)):  # text to use has no place for a view
+        shown = {"--all": views.show_all, "--what-if": views.what_if, "--max": views.show_max}
+        given += [name for name, value in (shown | {"--why-not": views.why_not is not None}).items() if value]
     if len(given) > 1:
         raise BadSetting("{options} were given together.", options=", ".join(given), mend="Give one.")
 
