@@ -385,9 +385,8 @@ def _price_reason(entry: CatalogueDevice, option: HardwareOption, budget: Money,
     limit = buyer.exchange.convert(budget.amount, budget.currency, "JPY")
     if limit is None or option.price <= limit:
         return None
-    costs, over = (
-        buyer.exchange.convert(n, "JPY", buyer.currency) or 0.0 for n in (option.price, option.price - limit)
-    )
+    sums = (option.price, option.price - limit)
+    costs, over = (buyer.exchange.convert(n, "JPY", buyer.currency) or 0.0 for n in sums)
     return say(
         "{name} costs {price}, {over} more than the budget.", name=option.machine.name,
         price=Money(costs, buyer.currency).text, over=Money(over, buyer.currency).text,
