@@ -16,6 +16,7 @@ from gyakusan.serving.front.keys import hashed
 @pytest.fixture(autouse=True)
 def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
 
 
 def test_from_the_first_key_to_the_last(capsys: pytest.CaptureFixture[str]) -> None:
@@ -33,6 +34,22 @@ def test_from_the_first_key_to_the_last(capsys: pytest.CaptureFixture[str]) -> N
     assert "The key of aiko is not valid any more" in capsys.readouterr().out
     assert main(["keys", "revoke", "aiko"]) == 2
     assert people.read(people.place()) == ()
+
+
+def test_a_key_that_no_running_server_takes_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "state" / "gyakusan" / "servers"
+    folder.mkdir(parents=True)
+    entry = {"url": "http://127.0.0.1:1/v1"}
+    (folder / "office.json").write_text(json.dumps(entry))
+    assert main(["keys", "add", "aiko"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "No running server accepts it (office): none was started with --people-keys." in said
+    assert "start it with: gyakusan serve ... --people-keys" in said
+    (folder / "shared.json").write_text(json.dumps({**entry, "people_keys": True}))
+    assert main(["keys", "add", "ken"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Servers that were started with --people-keys accept it from now on." in said
+    assert "No running server" not in said
 
 
 def test_json(capsys: pytest.CaptureFixture[str]) -> None:

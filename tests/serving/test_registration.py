@@ -43,6 +43,14 @@ def test_from_the_address_to_the_end(folder: Path) -> None:
     assert read_live(running_servers.live_path("office")) is None
 
 
+@pytest.mark.parametrize("keyed", [True, False])
+def test_whether_people_with_keys_are_let_in_is_written_down(keyed: bool) -> None:
+    made = Registration(ENTRY, Live, people_keys=keyed)
+    made.opened("http://127.0.0.1:1/v1", "", None)
+    assert [e.people_keys for e in running_servers.running()] == [keyed]
+    made.end()
+
+
 def test_another_name_where_nobody_asked_for_it() -> None:
     first, second = (Registration(ENTRY, Live, by_the_way=True) for _ in range(2))
     first.opened("http://127.0.0.1:1/v1", "", None)

@@ -23,6 +23,7 @@ from gyakusan.core.load import Load
 from gyakusan.errors import BadReference, ServerError
 from gyakusan.serving.chat import chat
 from gyakusan.serving.front import people
+from gyakusan.serving.running_servers import RunningServer
 from gyakusan.serving.server import ServerOptions
 from gyakusan.serving.service import Service, ServiceOptions, default_limits
 from gyakusan.serving.watchdog import Patience
@@ -176,6 +177,14 @@ def test_people_with_keys_of_their_own(tmp_path: Path, monkeypatch: pytest.Monke
         with pytest.raises(ServerError, match="API key"):
             chat(service.url, "Hi", 1, key)
     assert not service.key_path.exists()
+
+
+def test_whether_people_may_ask_is_written_down(tmp_path: Path) -> None:
+    asked = api.deployment("smollm2", load=Load(2, 512), device="cpu", memory=None)
+    for file in (None, tmp_path / "people.json"):
+        service = Service(asked, ServiceOptions(entry=RunningServer(url=""), people_keys=file))
+        assert service.entry is not None
+        assert service.entry.people_keys is (file is not None)
 
 
 def test_the_line_to_try_it_with(running: tuple[Service, list[str]]) -> None:

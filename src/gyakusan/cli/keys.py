@@ -51,9 +51,10 @@ def _show(name: str, key: str, output: Output) -> None:
 
         write_json(KeyMadeJson(name=name, key=key), output)
         return
+    from gyakusan.serving.running_servers import running
     from gyakusan.show.keys import made
 
-    draw(*made(name, key), output=output)
+    draw(*made(name, key, running()), output=output)
     sys.stdout.flush()
 
 

@@ -65,13 +65,16 @@ def entry_of_group(name: str, group: ModelGroup, key_file: str | Path | None, lo
 class Registration:
     """The entry of this process's server."""
 
-    def __init__(self, entry: RunningServer, look: Callable[[], Live], *, by_the_way: bool = False) -> None:
+    def __init__(
+        self, entry: RunningServer, look: Callable[[], Live], *, by_the_way: bool = False, people_keys: bool = False
+    ) -> None:
         """Prepare; nothing is written yet.
 
         look: returns what the server does now
         by_the_way: True where nobody asked for this name: another one will do, and a folder that cannot be written is no error
+        people_keys: True where people with a key of their own are let in
         """
-        self.entry = running_servers.here(entry)
+        self.entry = structs.replace(running_servers.here(entry), people_keys=people_keys)
         self._look = look
         self._by_the_way = by_the_way
         self._teller: Teller | None = None

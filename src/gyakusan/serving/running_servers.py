@@ -98,6 +98,7 @@ class RunningServer(Struct, frozen=True, kw_only=True):
     local_url: the same as url in clear, for programs of gyakusan on this computer; "" where url itself is
     certificate: file by which clients know a self-signed server, "" where none is needed
     source: file or catalogue name of its model, by which it is predicted again; "" of several
+    people_keys: True where it lets in everybody who has a key of their own
     """
 
     name: str = ""
@@ -124,6 +125,7 @@ class RunningServer(Struct, frozen=True, kw_only=True):
     local_url: str = ""
     certificate: str = ""
     source: str = ""
+    people_keys: bool = False
 
     @property
     def in_ram(self) -> bool:

@@ -114,8 +114,10 @@ class Service:
         self._pause = 0.0
         self._starts = 0
         self._rate = Rate()
-        entry, other = options.entry, options.any_name
-        self._registration = None if entry is None else Registration(entry, self.live, by_the_way=other)
+        self._registration: Registration | None = None
+        entry, other, keyed = options.entry, options.any_name, options.people_keys is not None
+        if entry is not None:
+            self._registration = Registration(entry, self.live, by_the_way=other, people_keys=keyed)
         self._server: Server[EngineSettings, ServerReport] = self._new("")
 
     def __enter__(self) -> Self:

@@ -7,6 +7,7 @@ from datetime import date
 
 from gyakusan.message import Message, say
 from gyakusan.serving.front.people import Person
+from gyakusan.serving.running_servers import RunningServer
 from gyakusan.show.tree import Address, Cell, Column, Next, Pause, Table, Text, Tree, Verdict, whole
 
 HEAD_TEXTS = ("name", "made", "valid until", "requests/min", "tokens/min")
@@ -40,11 +41,20 @@ def _limit(number: int) -> Cell:
     return f"{number:,}" if number else say("as the server")
 
 
-def made(name: str, key: str) -> Tree:
-    """Return a key that was made, which is shown this once."""
+def made(name: str, key: str, running: Sequence[RunningServer] = ()) -> Tree:
+    """Return a key that was made, which is shown this once. running: the servers that run on this computer."""
     verdict = Verdict((say("{name} has a key. It is shown only now:", name=name),), tone="plain")
-    use = Text(say("Servers that were started with --people-keys accept it from now on."))
-    return verdict, Pause(), Address(whole(key)), Pause(), use, Next((whole(f"gyakusan keys revoke {name}"),))
+    use = say("Servers that were started with --people-keys accept it from now on.")
+    steps = [f"gyakusan keys revoke {name}"]
+    if running and not any(server.people_keys for server in running):
+        names = ", ".join(server.name for server in running)
+        use = say(
+            "No running server accepts it ({names}): none was started with --people-keys. Stop it, and start it with: {command}",
+            names=names,
+            command=whole("gyakusan serve ... --people-keys"),
+        )
+        steps = [f"gyakusan stop {running[0].name}", *steps]
+    return verdict, Pause(), Address(whole(key)), Pause(), Text(use), Next(tuple(whole(step) for step in steps))
 
 
 def revoked(name: str) -> Tree:
