@@ -31,6 +31,7 @@ class FakeChat:
     after: int = 0
     """Good answers before it breaks."""
     key: str = ""
+    slots: int = 64
     build: str = "fake-1"
     """As /props tells it."""
     strict: bool = False
@@ -88,7 +89,10 @@ class _Connection(asyncio.Protocol):
     async def answer(self, head: str, body: bytes) -> None:
         fake = self.fake
         if head.startswith("GET"):
-            known = {"/v1/models": {"data": [{"id": "fake"}]}, "/props": {"total_slots": 64, "build_info": fake.build}}
+            known = {
+                "/v1/models": {"data": [{"id": "fake"}]},
+                "/props": {"total_slots": fake.slots, "build_info": fake.build},
+            }
             known["/health"] = {}
             page = head.split()[1]
             self.plain(200 if page in known else 404, known.get(page, {}))

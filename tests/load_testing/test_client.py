@@ -8,7 +8,7 @@ import pytest
 from tests.fakes.fake_load_server import FakeChat, serving
 
 from gyakusan.errors import BadSetting, ServerError
-from gyakusan.load_testing.endpoint import address, checked_key, facts_of, target_of
+from gyakusan.load_testing.endpoint import address, checked_key, facts_of, target_of, usual_users
 from gyakusan.load_testing.failures import FAILURE_TEXTS, MEND_TEXTS, failure_message
 from gyakusan.load_testing.records import FAILURE_KINDS
 from gyakusan.load_testing.result import BenchResult
@@ -185,3 +185,9 @@ def test_ten_thousand_requests_of_64_people() -> None:
 def test_a_build_without_its_number_is_not_named() -> None:
     with serving(FakeChat(build="b0-unknown")) as fake:
         assert facts_of(target_of(f"http://127.0.0.1:{fake.port}")).build == ""
+
+
+@pytest.mark.parametrize(("slots", "users"), [(64, (1, 2, 4, 8)), (4, (1, 2, 4)), (3, (1, 2)), (1, (1,))])
+def test_no_more_people_than_slots_are_tried_unless_they_are_named(slots: int, users: tuple[int, ...]) -> None:
+    with serving(FakeChat(slots=slots)) as fake:
+        assert usual_users(target_of(f"http://127.0.0.1:{fake.port}")) == users

@@ -22,9 +22,9 @@ app = App(name="bench", help="Load a server and compare it with the prediction."
 class Loads:
     """How the server is loaded."""
 
-    users: Annotated[str | None, Parameter(help=_("People at a time, one load after the other; default 1,2,4,8."))] = (
-        None
-    )
+    users: Annotated[
+        str | None, Parameter(help=_("People at a time, one load after the other; default 1,2,4,8, at most the slots."))
+    ] = None
     rate: Annotated[str | None, Parameter(help=_("Requests at random times instead, e.g. 30/min."))] = None
     until: Annotated[
         str | None,

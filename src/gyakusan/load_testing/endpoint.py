@@ -70,6 +70,8 @@ def is_here(target: Target) -> bool:
     return is_loopback(target.host)
 
 
+USERS = (1, 2, 4, 8)
+"""People at a time of the loads of a bench, unless somebody names them."""
 NO_BUILD = "b0-"
 """How the build of a program begins that was built outside a repository: it does not know its number."""
 
@@ -79,6 +81,12 @@ def facts_of(target: Target) -> ServerFacts:
     models = _asked(target, target.path.removesuffix("/chat/completions") + "/models")
     root = target.path.removesuffix("/chat/completions").removesuffix("/v1")
     return _with_properties(ServerFacts(_model(models)), _asked(target, f"{root}/props"))
+
+
+def usual_users(target: Target) -> tuple[int, ...]:
+    """Return the people at a time of a bench's loads: up to the slots of a server that tells them. Never raises."""
+    slots = facts_of(target).slots
+    return USERS if slots is None else tuple(n for n in USERS if n <= max(1, slots))
 
 
 def _with_properties(facts: ServerFacts, told: Any) -> ServerFacts:

@@ -302,9 +302,10 @@ def request_of(endpoint: str | None, options: BenchOptions) -> BenchRequest:
         parse_seconds(str(o.longest)),
     )
     objectives = tuple(goal for text in (o.until, o.slo) if text for goal in parse_objectives(text))
+    target = _target(endpoint, o.key_file)
     asked = BenchRequest(
-        target=_target(endpoint, o.key_file),
-        steps=_steps(o),
+        target=target,
+        steps=_steps(o, target),
         limits=limits,
         objectives=objectives,
         ramp=o.until is not None,
@@ -335,9 +336,10 @@ def _check_enough(steps: Iterable[Step], requests: int | None) -> None:
         )  # fmt: skip
 
 
-def _steps(o: BenchOptions) -> tuple[Step, ...]:
+def _steps(o: BenchOptions, target: Target) -> tuple[Step, ...]:
     """Return the loads. Raises UsageError."""
     from gyakusan.load_testing import localscore
+    from gyakusan.load_testing.endpoint import usual_users
     from gyakusan.load_testing.session import steps_of
     from gyakusan.load_testing.workload import Step, parse_depths, parse_users, shape_of
     from gyakusan.planning.request.request_rate import parse_request_rate
@@ -352,8 +354,8 @@ def _steps(o: BenchOptions) -> tuple[Step, ...]:
     depths = parse_depths(o.depths) if o.depths else ()
     if o.rate is not None:
         return steps_of([Step(shape, rate=parse_request_rate(o.rate))], depths)
-    usual = "1" if o.until is not None or o.depths is not None else "1,2,4,8"
-    users = parse_users(str(o.users if o.users is not None else usual))
+    usual = (1,) if o.until is not None or o.depths is not None or o.users is not None else usual_users(target)
+    users = usual if o.users is None else parse_users(str(o.users))
     return steps_of([Step(shape, users=n) for n in users], depths)
 
 

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from gyakusan.message import Listed, Message, say
 from gyakusan.planning.colocate.model_options import QUALITY_PER_MTEB_POINT
 from gyakusan.planning.colocate.recommend import ColocatedModel, Colocation, ColocationAnswer
+from gyakusan.planning.request.money import exchange_rates
 from gyakusan.planning.request.request import PlanRequest
 from gyakusan.show import plan as plans
+from gyakusan.show.amounts import Amounts
 from gyakusan.show.request_line import TASK_TEXTS
 from gyakusan.show.tree import Section, Table, Text, Title, Tree, Words, columns
 from gyakusan.show.wording import caveat, command, listed
@@ -25,7 +27,8 @@ def screen(answer: ColocationAnswer) -> Tree:
         return title, Section(
             Text(say("These models do not fit together."), "fails"), tuple(Text(r.sentence) for r in answer.relaxations)
         )
-    plans = (part for plan in answer.plans for part in _plan(plan))
+    money = Amounts(answer.request.paid_in, exchange_rates(dict(answer.request.rates)))
+    plans = (part for plan in answer.plans for part in _plan(plan, money))
     return title, *plans, *(Text(n, "note") for n in notes(answer))
 
 
@@ -37,10 +40,12 @@ def _title(request: PlanRequest) -> Message:
     return say("{n} uses: {where}", where=where, **facts)
 
 
-def _plan(plan: Colocation) -> Tree:
+def _plan(plan: Colocation, money: Amounts) -> Tree:
     """The machine, a row for each model, what is left, the commands."""
-    price = "" if plan.offer.price is None else f", {plan.offer.price:,.0f} JPY"
-    machine, roles = plan.offer.machine.name + price, listed(plan.roles, plans.ROLE_TEXTS)
+    machine: Words = plan.offer.machine.name
+    roles = listed(plan.roles, plans.ROLE_TEXTS)
+    if plan.offer.price is not None:
+        machine = say("{machine}, {price}", machine=plan.offer.machine.name, price=money.words(plan.offer.price))
     rows = ((member, use) for member in plan.members for use in member.uses)
     table = Table(COLUMNS, tuple(_row(plan, member, use) for member, use in rows))
     caveats = (line for name in dict.fromkeys(m.deployment.engine for m in plan.members) for line in caveat(name))
