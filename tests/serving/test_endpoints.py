@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from tests.fakes.fake_chat_server import fake_chat
 
+from gyakusan.doors.notices import log, notice
 from gyakusan.errors import BadReference, BadSetting
 from gyakusan.serving import endpoints
 from gyakusan.serving.endpoints import Endpoint, find_endpoint
@@ -69,7 +70,11 @@ def test_the_environments_key_is_not_shown_to_whatever_listens(monkeypatch: pyte
     monkeypatch.setenv("GYAKUSAN_API_KEY", "from-the-environment")
     with fake_chat() as stranger:
         monkeypatch.setattr(endpoints, "usual", lambda: (Endpoint("", stranger.base),))
+        said: list[str] = []
+        notice.hear(lambda message: said.append(str(message)))
         assert find_endpoint(None).key is None
+        notice.hear(log)
+        assert said == [f"No server of gyakusan runs here: this is the one at {stranger.base}."]
         assert find_endpoint(stranger.base).key == "from-the-environment"
 
 

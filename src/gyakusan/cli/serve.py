@@ -123,7 +123,7 @@ def _dry_run(asked: Deployment, host: str, port: int, output: Output) -> int:
     from gyakusan.serving.access import free_port
     from gyakusan.serving.dry_run import dry_run
 
-    found = dry_run(asked, host, port or free_port(host))
+    found = dry_run(asked, port or free_port(host))
     if output.json:
         from gyakusan.documents.served import dry_run as document
 
@@ -131,7 +131,7 @@ def _dry_run(asked: Deployment, host: str, port: int, output: Output) -> int:
     else:
         from gyakusan.show import served
 
-        draw(*served.dry_run(found), output=output)
+        draw(*served.dry_run(found), *served.behind_front(host), output=output)
     return 0 if found.ready else 1
 
 

@@ -85,18 +85,19 @@ def serve_several(several: Several, listen: Listen, life: Life, key: str | None,
 def dry_run(group: ModelGroup, listen: Listen, output: Output) -> int:
     """Show the preset and the command. 0 if every model has room."""
     from gyakusan.serving.access import free_port
+    from gyakusan.serving.dry_run import LOOPBACK
 
     port = listen.port or free_port(listen.host)
-    command = group.module.command(Path(PRESET), group.routed, listen.host, port)
-    health = f"http://{listen.host}:{port}{group.module.HEALTH}"
+    command = group.module.command(Path(PRESET), group.routed, LOOPBACK, port)
+    health = f"http://{LOOPBACK}:{port}{group.module.HEALTH}"
     if output.json:
         from gyakusan.documents.served import group_dry_run
 
         write_json(group_dry_run(group, command, health), output)
     else:
-        from gyakusan.show import served_models
+        from gyakusan.show import served, served_models
 
-        draw(*served_models.dry_run(group, command, PRESET, health), output=output)
+        draw(*served_models.dry_run(group, command, PRESET, health), *served.behind_front(listen.host), output=output)
     return 0 if group.fitting else 1
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from msgspec import structs
-
 from gyakusan.engines.base import Command
 from gyakusan.engines.deployment import Deployment
 from gyakusan.message import Message
@@ -34,10 +32,9 @@ class DryRun:
         return self.fits and not self.refusals
 
 
-def dry_run(deployment: Deployment, host: str = LOOPBACK, port: int = 8080) -> DryRun:
-    """Return what would be started. Raises BadSetting for settings that the engine refuses."""
+def dry_run(deployment: Deployment, port: int = 8080) -> DryRun:
+    """Return what would be started, on loopback as `serve` starts it. Raises BadSetting for settings that the engine refuses."""
     rules, refusals = deployment.rules, deployment.refusals
     command = rules.with_port(deployment.command, port)
-    argv = tuple(host if a == LOOPBACK else a for a in command.argv)
     fits = not refusals and deployment.ledger.fits
-    return DryRun(structs.replace(command, argv=argv), f"http://{host}:{port}{rules.HEALTH}", refusals, fits)
+    return DryRun(command, f"http://{LOOPBACK}:{port}{rules.HEALTH}", refusals, fits)

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gyakusan.doors import files
+from gyakusan.doors.notices import notice
 from gyakusan.engines.registry import NAMES, engine
 from gyakusan.errors import BadReference, ServerError, did_you_mean
+from gyakusan.message import say
 from gyakusan.serving.access import split_address
 from gyakusan.serving.conversation import is_up, models_at
 from gyakusan.serving.running_servers import RunningServer, running
@@ -61,6 +63,8 @@ def find_endpoint(text: str | None, key_file: str | None = None) -> Endpoint:
     ours = [e for e in known if answers(e)]
     alive = ours or [e for e in usual() if answers(e)]
     if len(alive) == 1:  # nobody named the address: a key is not shown to whatever listens there
+        if not ours:
+            notice(say("No server of gyakusan runs here: this is the one at {url}.", url=alive[0].url))
         return _keyed(alive[0], key_file, everywhere=bool(ours))
     if alive:
         raise BadReference(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gyakusan.message import Message, say
+from gyakusan.serving.access import is_loopback
 from gyakusan.serving.buffer_comparison import BufferComparison
 from gyakusan.serving.chat import ChatAnswer
 from gyakusan.serving.dry_run import DryRun
@@ -74,3 +75,14 @@ def dry_run(run: DryRun) -> Tree:
     refusals = tuple(Text(r, "bad") for r in run.refusals)
     health = Address(say("Ready when this answers 200: {url}", url=run.health))
     return *refusals, wording.command(run.command), health
+
+
+def behind_front(host: str) -> Tree:
+    """Return how others reach what is started, nothing for this computer alone. host: on which gyakusan listens."""
+    if is_loopback(host):
+        return ()
+    told = say(
+        "gyakusan listens on {host} before it and asks for an API key. The command alone answers this computer only.",
+        host=host,
+    )
+    return (Text(told, "note"),)
