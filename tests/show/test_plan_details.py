@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 
 import pytest
 
+from gyakusan.catalog.prices import PriceRecord, price_records
 from gyakusan.cli import main
 from gyakusan.planning.predict.capacity import find_capacity
 from gyakusan.planning.request.parse_request import parse_request
 from gyakusan.planning.select.recommend import recommend
 from gyakusan.show import terminal
 from gyakusan.show.plan_details import details
-from gyakusan.show.plan_words import as_text
+from gyakusan.show.plan_words import as_text, sold_words
+from gyakusan.show.tree import FIXED
+from gyakusan.text import tell
 
 BUY = (
     "plan",
@@ -83,3 +87,10 @@ def test_a_preparation_is_not_broken_over_lines(monkeypatch: pytest.MonkeyPatch)
     parts = details(answer, 1, find_capacity(plan.deployment), None, date(2026, 11, 28))
     drawn = [line.plain for line in terminal.lines(parts, "en", 80)]
     assert any(made in line for line in drawn), drawn
+
+
+@pytest.mark.parametrize("record", [p for p in price_records() if p.what in ("kit", "part")], ids=lambda p: p.name)
+def test_what_has_no_name_of_its_own_is_said_in_words(record: PriceRecord) -> None:
+    """Products keep their names; a computer without a card and a power supply do not stand in English on a Japanese screen."""
+    assert tell(sold_words(record.name), "en").replace(FIXED, " ") == record.name
+    assert not re.search("computer|supply|card", tell(sold_words(record.name), "ja"))

@@ -18,7 +18,7 @@ from gyakusan.planning.select.recommendation import Recommendation
 from gyakusan.planning.select.shown_plans import shown_figures
 from gyakusan.show.assessment import BIND_TEXTS
 from gyakusan.show.plan_notes import EFFORT_TEXTS, QUALITY_TEXTS, THINKING_TEXTS, basis_of, converted_words
-from gyakusan.show.plan_words import amounts, as_text, machine_title, price_words
+from gyakusan.show.plan_words import amounts, as_text, machine_title, price_words, sold_words
 from gyakusan.show.request_line import asked
 from gyakusan.show.tree import Command, Fact, Facts, Next, Pause, Tree, Verdict, Words, whole
 from gyakusan.show.wording import brief, caveat, quality, short
@@ -111,7 +111,7 @@ def _price(answer: Recommendation, plan: Plan) -> Iterator[Words]:
     for item in offer.items:
         facts = {
             "n": item.quantity,
-            "name": whole(item.name),
+            "name": sold_words(item.name),
             "amount": Money(item.amount, item.currency).text if item.rate is None else converted_words(item),
             "state": say("used") if item.used else say("new"),
             "month": price_words(item.month),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from gyakusan.engines.service_files import has_container, has_systemd
@@ -147,3 +148,22 @@ def _against_first(mine: ShownFigures, first: ShownFigures) -> Message:
     if (mine.ttft or 0) < (first.ttft or 0):
         return say("shorter wait than 1")
     return say("more room than 1")
+
+
+_SOLD = {
+    "computer without a card": say("computer without a card"),
+    "computer without a card, {n} GB RAM, {watts} W": say("computer without a card, {n} GB RAM, {watts} W"),
+    "computer for two cards, {n} GB RAM, {watts} W": say("computer for two cards, {n} GB RAM, {watts} W"),
+    "workstation without cards, {n} GB RAM, {watts} W": say("workstation without cards, {n} GB RAM, {watts} W"),
+    "power supply, {watts} W": say("power supply, {watts} W"),
+}
+"""How the price list names what has no name of its own -> the words."""
+_RAM, _WATTS = re.compile(r"[\d,]+(?= GB RAM)"), re.compile(r"[\d,]+(?= W$)")
+
+
+def sold_words(name: str) -> Message | str:
+    """Return what a thing of the price list is called: a product as it is, a computer or a supply in words."""
+    ram, watts = _RAM.search(name), _WATTS.search(name)
+    facts = {"n": ram[0] if ram else "", "watts": watts[0] if watts else ""}
+    words = _SOLD.get(_WATTS.sub("{watts}", _RAM.sub("{n}", name)))
+    return whole(name) if words is None else Message(words.template, facts)
