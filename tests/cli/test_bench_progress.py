@@ -11,10 +11,13 @@ from gyakusan.load_testing.workload import Shape, Step
 
 def test_a_pipe_gets_a_line_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
     line, run = LiveLine("en", None, "60s"), StepRun(Step(Shape(100, 20), users=4), begun=100.0)
+    line.begin()
     for second in range(40):
         line.update(run, 100.0 + second)
     told = capsys.readouterr().err.splitlines()
-    assert len(told) == 40 // SELDOM
-    assert told[0].startswith("Measuring  4 people, 15 of 60 s")
+    assert told[0].startswith("The first requests are sent")
+    assert [text.partition(" s |")[0] for text in told[1:]] == [
+        f"Measuring  4 people, {n} of 60" for n in (0, int(SELDOM), 2 * int(SELDOM))
+    ]
     assert "\x1b" not in "".join(told)
     line.close()

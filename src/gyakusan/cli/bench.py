@@ -128,6 +128,7 @@ def bench(
     options = BenchOptions(**given, engine=which.engine, save=save)
     settings = {**where.named, **_settings(server, which)} if planned.model is not None else {}
     line = LiveLine(output.language, options.requests, str(options.seconds))
+    line.begin()
     try:
         found = measured(endpoint, options, settings, line.update)
     finally:

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from gyakusan.cli.writing import warn
-from gyakusan.message import Message
+from gyakusan.message import Message, say
 from gyakusan.show.bench_line import progress
 from gyakusan.text import Language, tell
 
@@ -31,16 +31,25 @@ class LiveLine:
         self._language = language
         self._limit = parse_seconds(seconds) if requests is None else None
         self._status: Status | None = None
-        self._shown = 0.0
+        self._shown: float | None = None
         self._on = sys.stderr.isatty()
 
     def update(self, run: StepRun, now: float) -> None:
         """Draw it anew. now: by the client's clock [s]."""
-        self._shown = self._shown or now
-        if now - self._shown < (EVERY if self._on else SELDOM):
+        if self._shown is not None and now - self._shown < (EVERY if self._on else SELDOM):
             return
         self._shown = now
         told = tell(progress(run, now, self._limit), self._language)
+        if self._on:
+            self._draw(told)
+        else:
+            warn(told)
+
+    def begin(self) -> None:
+        """Say that it begins, on a terminal and elsewhere: a slow server answers its first request after a minute."""
+        told = tell(
+            say("The first requests are sent; Ctrl-C ends the bench and keeps what was measured."), self._language
+        )
         if self._on:
             self._draw(told)
         else:
