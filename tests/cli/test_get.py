@@ -99,14 +99,16 @@ def test_a_plan_by_its_number(hub: FakeHub, capsys: pytest.CaptureFixture[str]) 
     argv = plan["command"]["argv"]
     repository, _, tag = argv[argv.index("-hf") + 1].partition(":")
     hub.repositories[repository] = {f"qwen-{tag}.gguf": tiny.gguf(), "qwen-Q2_K.gguf": b"no"}
+    assert main(["serve", "1"]) == 2  # first of all, whose plan it is: its files would be of no use here
+    assert "Plan 1 is for an RTX 3060 12GB; this computer has" in capsys.readouterr().err
+    assert main(["get", "1", "--dry-run"]) == 0
+    assert "Plan 1 is for an RTX 3060 12GB; this computer has" in " ".join(capsys.readouterr().err.split())
     assert main(["get", "1"]) == 0
     out = capsys.readouterr().out
     assert f"qwen3-8b {tag} is here" in out.replace("\n", " ")
     assert "By the file's header it takes" in out.replace("\n", " ")
     assert main(["get", "9"]) == 2
     assert "The last answer has no plan 9." in capsys.readouterr().err
-    assert main(["serve", "1"]) == 2
-    assert "Plan 1 is for an RTX 3060 12GB; this computer has" in capsys.readouterr().err
 
 
 def test_the_packaged_model_is_here_and_a_known_size_needs_no_network(

@@ -68,7 +68,8 @@ def get(
 
 def _wanted(what: str, quant: str | None, engine: str, *, images: bool) -> tuple[Wanted, Deployment | None]:
     """Return what is wanted, with the deployment of a plan."""
-    from gyakusan.cli.numbered import is_plan, numbered_plan
+    from gyakusan.cli.numbered import is_plan, numbered_plan, other_machine
+    from gyakusan.doors.notices import notice
     from gyakusan.fetching import wanted
 
     if not is_plan(what):
@@ -78,6 +79,9 @@ def _wanted(what: str, quant: str | None, engine: str, *, images: bool) -> tuple
             "{what} is a plan, which has its own format and server.", what=what, mend="Leave out --quant and --engine."
         )
     plan = numbered_plan(what)
+    other = other_machine(plan.deployment, what)  # no mistake: files may be fetched for another machine
+    if other is not None:
+        notice(other)
     return wanted.of_deployment(plan.deployment, projector=images or plan.projector == "counted"), plan.deployment
 
 

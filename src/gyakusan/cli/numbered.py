@@ -92,17 +92,26 @@ def _words(plan: SavedPlan) -> str:
 
 def check_machine(deployment: Deployment, typed: str) -> None:
     """Raise BadSetting for a plan whose GPUs are not those of this computer. typed: the plan."""
+    other = other_machine(deployment, typed)
+    if other is not None:
+        mend = "gyakusan plan proposes for this computer; --anyway starts it as it is."
+        raise BadSetting(other.template, **other.facts, mend=mend)
+
+
+def other_machine(deployment: Deployment, typed: str) -> Message | None:
+    """Return that a plan's GPUs are not those of this computer, None where they are. typed: the plan."""
     if not is_plan(typed):
-        return
+        return None
     from gyakusan import machines
     from gyakusan.show.wording import machine_words
 
     planned, here = deployment.machine, machines.this_computer()
-    if _gpus(planned) != _gpus(here):
-        raise BadSetting(
-            "Plan {number} is for {planned}; this computer has {here}.", number=typed, planned=_plain(machine_words(planned)),
-            here=_plain(machine_words(here)), mend="gyakusan plan proposes for this computer; --anyway starts it as it is.",
-        )  # fmt: skip
+    if _gpus(planned) == _gpus(here):
+        return None
+    return say(
+        "Plan {number} is for {planned}; this computer has {here}.", number=typed, planned=_plain(machine_words(planned)),
+        here=_plain(machine_words(here)),
+    )  # fmt: skip
 
 
 def _gpus(machine: Machine) -> list[str]:

@@ -65,9 +65,9 @@ def serve(
     asked = asked_for(model, people, where, which, server)
     if life.dry_run:
         return _dry_run(asked, listen.host, listen.port, output)
-    path = model_file(asked, model)
     if not anyway:
         check_sense(asked, model)
+    path = model_file(asked, model)
     if not anyway and not asked.ledger.fits:
         return refuse(asked, output)
     return _start(Start(asked, model, path, key), listen, life, sharing, output)
