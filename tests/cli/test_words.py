@@ -30,6 +30,12 @@ MISTAKES = {
     ("inspect", "a", "--contxt", "3"): (
         "There is no option --contxt. Did you mean --context? See `gyakusan inspect --help`."
     ),
+    ("serve", "1", "--lan"): "There is no option --lan. Did you mean --host 0.0.0.0? See `gyakusan serve --help`.",
+    ("export", "1", "--lan"): "There is no option --lan. Did you mean --host NAME? See `gyakusan export --help`.",
+    ("inspect", "a", "--server", "vllm"): (
+        "There is no option --server. Did you mean --engine? See `gyakusan inspect --help`."
+    ),
+    ("keys", "list", "--server", "vllm"): "There is no option --server. See `gyakusan keys list --help`.",
     ("inspect", "a", "--zzz"): "There is no option --zzz. See `gyakusan inspect --help`.",
     ("inspect", "a", "--ubatch", "many"): ("--ubatch needs a whole number, not 'many'. See `gyakusan inspect --help`."),
     ("serve", "--threads", "x"): "--threads needs a whole number, not 'x'. See `gyakusan serve --help`.",

@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 PARSER_TEXTS = ("Commands", "Arguments", "Parameters", "Display this message and exit.", "Display application version.")
 """What cyclopts itself writes."""
 
+SYNONYMS = {"--lan": "--host", "--server": "--engine"}
+"""Options of one command, and how another one calls the same."""
+HOSTS = {"serve": "--host 0.0.0.0", "export": "--host NAME"}
+"""What lets other computers in, by command."""
+
 
 class Help:
     """Draws help as cyclopts does, after translating it. rich is imported only when something is drawn."""
@@ -88,7 +93,7 @@ def mistake(error: CycloptsError) -> tuple[Message, Message]:
     match error:
         case UnknownOptionError():
             name = error.token.keyword or error.token.value
-            return say("There is no option {flag}.", flag=_short(name)), _or_near(name, _options(error), mend)
+            return say("There is no option {flag}.", flag=_short(name)), _or_option(name, error, mend)
         case UnknownCommandError(unused_tokens=[name, *_]) if name.startswith("-"):
             return say("There is no option {flag}.", flag=_short(name)), mend
         case UnknownCommandError(unused_tokens=[name, *_]):
@@ -121,6 +126,15 @@ def _options(error: UnknownOptionError) -> list[str]:
     return [name for argument in error.argument_collection for name in argument.names if name.startswith("--")]
 
 
+def _or_option(name: str, error: UnknownOptionError, mend: Message) -> Message:
+    """What another command calls by this name, else what is spelt alike."""
+    known, meant = _options(error), SYNONYMS.get(name, "")
+    if meant not in known:
+        return _or_near(name, known, mend)
+    command = " ".join(error.command_chain or ())
+    return _did_you_mean(HOSTS.get(command, meant) if meant == "--host" else meant, mend)
+
+
 def _commands(error: UnknownCommandError) -> list[str]:
     return [name for name in error.app or () if not name.startswith("-")]
 
@@ -129,7 +143,11 @@ def _or_near(name: str, known: Iterable[str], mend: Message) -> Message:
     from difflib import get_close_matches  # only where something was misspelt
 
     near = get_close_matches(name[:80], list(known), n=1, cutoff=0.7)
-    return say("Did you mean {near}? {otherwise}", near=near[0], otherwise=mend) if near else mend
+    return _did_you_mean(near[0], mend) if near else mend
+
+
+def _did_you_mean(near: str, mend: Message) -> Message:
+    return say("Did you mean {near}? {otherwise}", near=near, otherwise=mend)
 
 
 def _short(text: str) -> str:
