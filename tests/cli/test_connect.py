@@ -38,3 +38,33 @@ def test_one_text_alone_need_not_have_a_server(capsys: pytest.CaptureFixture[str
     assert line.startswith("curl -sS http://127.0.0.1:1/v1/chat/completions ")
     assert line.count("\n") == 1
     assert main(["connect", "x", "--url", "http://127.0.0.1:1"]) == 2
+
+
+def test_other_computers_have_files_of_their_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "gyakusan" / "servers"
+    folder.mkdir(parents=True)
+    key = tmp_path / "owner.key"
+    key.write_text("k" * 16)
+    lan = "http://192.0.2.7:8080/v1"
+    with fake_chat(key="k" * 16) as server:
+        for lan_url in (lan, ""):
+            told = {"url": server.base, "lan_url": lan_url, "key_file": str(key)}
+            (folder / "office.json").write_text(json.dumps(told))
+            assert main(["connect", "office"]) == 0
+            out = capsys.readouterr().out
+            assert (f"Other computers reach it at {lan}" in out) == bool(lan_url)
+            lines = [line for line in out.splitlines() if line.strip().startswith("curl") and lan in line]
+            assert len(lines) == bool(lan_url)
+            assert all('"Authorization: Bearer $(cat YOUR-KEY-FILE)"' in line for line in lines)
+            assert all(str(key) not in line for line in lines)
+
+
+def test_an_address_without_a_key_says_which_option_gives_it(capsys: pytest.CaptureFixture[str]) -> None:
+    note = "If the server asks for one, add --key-file FILE."
+    for url, said in (("http://192.0.2.7:8080", True), ("http://127.0.0.1:1", False)):
+        assert main(["connect", "--url", url, "--model", "m"]) == 0
+        assert (note in capsys.readouterr().out) is said
+    with fake_chat(key="k" * 16) as server:
+        for words in ([server.base], ["--url", server.base]):
+            assert main(["connect", *words]) == 3
+            assert "--key-file FILE" in capsys.readouterr().err

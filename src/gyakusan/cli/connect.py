@@ -34,7 +34,7 @@ def connect(
 ) -> int:
     """Run `gyakusan connect` and return its exit code."""
     from gyakusan.serving.endpoints import find_endpoint
-    from gyakusan.serving.snippets import snippets
+    from gyakusan.serving.snippets import curl_elsewhere, snippets
 
     if where is not None and url is not None:
         raise BadSetting("A name and --url were given together.", mend="Give one.")
@@ -52,7 +52,7 @@ def connect(
     else:
         from gyakusan.show import connect as show
 
-        draw(*show.screen(endpoint, found), output=output)
+        draw(*show.screen(endpoint, found, curl_elsewhere(endpoint, name)), output=output)
     return 0
 
 
@@ -62,7 +62,10 @@ def _model(endpoint: Endpoint, *, named: bool) -> str:
 
     try:
         return next(iter(models_at(endpoint.url, endpoint.key)), "default")
-    except ServerError:
-        if named:
+    except ServerError as error:
+        if named and error.message.facts.get("status") not in (
+            401,
+            403,
+        ):  # what answers wants a key, which texts need too
             return "default"
         raise

@@ -28,6 +28,7 @@ class Endpoint:
     key: the key, never shown
     public_url: its OpenAI base for other programs where that is another one: of an encrypted server
     certificate: file by which they know a self-signed server, None where none is needed
+    lan_url: its OpenAI base as other computers reach it, "" if none does or nobody knows
     """
 
     name: str
@@ -36,6 +37,7 @@ class Endpoint:
     key: str | None = field(default=None, repr=False)
     public_url: str = ""
     certificate: Path | None = None
+    lan_url: str = ""
 
     @property
     def shown(self) -> Endpoint:
@@ -97,9 +99,9 @@ def started() -> tuple[Endpoint, ...]:
 def _endpoint(entry: RunningServer) -> Endpoint:
     key_file = Path(entry.key_file) if entry.key_file else None
     if not entry.local_url:
-        return Endpoint(entry.name, entry.url, key_file)
+        return Endpoint(entry.name, entry.url, key_file, lan_url=entry.lan_url)
     certificate = Path(entry.certificate) if entry.certificate else None
-    return Endpoint(entry.name, entry.local_url, key_file, None, entry.url, certificate)
+    return Endpoint(entry.name, entry.local_url, key_file, None, entry.url, certificate, entry.lan_url)
 
 
 def usual() -> tuple[Endpoint, ...]:

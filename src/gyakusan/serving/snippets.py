@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import shlex
 import urllib.parse
+from dataclasses import replace
+from pathlib import Path
 from typing import Literal
 
 from msgspec import Struct
@@ -21,6 +23,8 @@ NO_KEY = "none"
 """What clients that insist on a key are given where the server asks for none."""
 PASTE = "(paste the key)"
 """Stands where a program's settings take the key itself: a path or a variable is none there."""
+THEIR_KEY = "YOUR-KEY-FILE"
+"""Stands where people on other computers name a file of theirs with the key."""
 PROMPTS = ("Say hello in one sentence.",)
 
 
@@ -96,6 +100,15 @@ def curl(endpoint: Endpoint, model: str) -> str:
     url = shlex.quote(f"{endpoint.url}/chat/completions")
     known = f"--cacert {shlex.quote(str(endpoint.certificate))} " if endpoint.certificate is not None else ""
     return f"curl -sS {known}{url} -H 'Content-Type: application/json'{header} -d {shlex.quote(body)}"
+
+
+def curl_elsewhere(endpoint: Endpoint, model: str) -> str:
+    """Return the line for another computer, which has files of its own; "" where none reaches the server or nobody knows."""
+    if not endpoint.lan_url:
+        return ""
+    key_file = Path(THEIR_KEY) if has_key(endpoint) else None
+    certificate = None if endpoint.certificate is None else Path(endpoint.certificate.name)
+    return curl(replace(endpoint, url=endpoint.lan_url, key_file=key_file, certificate=certificate), model)
 
 
 def _python(endpoint: Endpoint, model: str) -> str:

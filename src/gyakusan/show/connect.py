@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import urllib.parse
 from collections.abc import Sequence
 
 from gyakusan.message import Message, say
-from gyakusan.serving.access import KEY_VARIABLE
+from gyakusan.serving.access import KEY_VARIABLE, is_loopback
 from gyakusan.serving.endpoints import Endpoint
-from gyakusan.serving.snippets import Snippet, has_key, key_command
+from gyakusan.serving.snippets import THEIR_KEY, Snippet, has_key, key_command
 from gyakusan.show.tree import Address, Next, Pause, Text, Title, Tree, Verdict, whole
 
 KEY_TEXTS = {
@@ -18,13 +19,26 @@ KEY_TEXTS = {
 """What the command is for that gives a program the key."""
 
 
-def screen(endpoint: Endpoint, found: Sequence[Snippet]) -> Tree:
-    """Return each program with its text, which can be pasted as it stands."""
+def screen(endpoint: Endpoint, found: Sequence[Snippet], elsewhere: str = "") -> Tree:
+    """Return each program with its text, which can be pasted as it stands.
+
+    elsewhere: the line for curl on another computer, "" where none reaches the server
+    """
     parts: Tree = (Verdict((say("Programs reach it at {url}.", url=whole(endpoint.url)),), tone="plain"),)
     if endpoint.key_file is not None:
         parts += (Text(say("The API key is in {path}", path=endpoint.key_file), "note"),)
     elif has_key(endpoint):
         parts += (Text(say("The API key is in the variable {name}.", name=KEY_VARIABLE), "note"),)
+    elif not is_loopback(urllib.parse.urlsplit(endpoint.url).hostname or ""):
+        parts += (Text(say("No API key was given. If the server asks for one, add --key-file FILE."), "note"),)
+    if elsewhere:
+        parts += (
+            Pause(),
+            Text(say("Other computers reach it at {url}", url=whole(endpoint.lan_url))),
+            Address(elsewhere),
+        )
+        if has_key(endpoint):
+            parts += (Text(say("{file}: a file on that computer with the key.", file=THEIR_KEY), "note"),)
     for snippet in found:
         parts += (Pause(), Title(snippet.title, aside=snippet.place))
         parts += tuple(Address(line) for line in snippet.text.split("\n"))
