@@ -82,7 +82,7 @@ def test_from_the_start_to_the_end(state: Path, capsys: pytest.CaptureFixture[st
     out = capsys.readouterr().out
     assert "smollm2 runs for" in out
     assert "0 answered, 0 waiting" in out
-    assert "1 requests" in out
+    assert "1 request, 0 refused, " in out
     assert main(["status", "nobody"]) == 2
     assert "No running server is called" in capsys.readouterr().err
     assert main(["connect", "--curl"]) == 0
@@ -99,7 +99,7 @@ def test_from_the_start_to_the_end(state: Path, capsys: pytest.CaptureFixture[st
 
     capsys.readouterr()
     assert main(["stop", "smollm2"]) == 0
-    assert re.fullmatch(r"Stopped smollm2 after .*: 1 requests, \d+ tokens\.\n", capsys.readouterr().out)
+    assert re.fullmatch(r"Stopped smollm2 after .*: 1 request, \d+ tokens\.\n", capsys.readouterr().out)
     assert not list((state / "servers").iterdir())
     assert main(["logs", "smollm2", "--follow"]) == 0
     assert "all slots are idle" in capsys.readouterr().out, "the log of a server that has ended is kept"

@@ -94,6 +94,8 @@ def state(entry: RunningServer, live: Live | None, now: datetime) -> Message:
         return say("{name} is loading its model.", name=entry.name)
     seconds = age(entry, now)
     time = "?" if seconds is None else duration(seconds)
+    if live is not None and live.restarts == 1:
+        return say("{name} runs for {time}, and was started again once.", name=entry.name, time=time)
     if live is not None and live.restarts:
         return say(
             "{name} runs for {time}, and was started again {n} times.", name=entry.name, time=time, n=live.restarts
@@ -112,12 +114,19 @@ def _doing(live: Live | None) -> list[Fact]:
     if live is None:
         return [Fact(say("now"), (say("not known: nothing was written down in the last 20 s"),))]
     now = say("{answering} answered, {waiting} waiting", answering=live.answering, waiting=live.waiting)
-    done = say(
-        "{requests} requests, {refusals} refused, {tokens} tokens", requests=f"{live.requests:,}",
-        refusals=f"{live.refusals:,}", tokens=f"{live.tokens:,}",
-    )  # fmt: skip
+    refusals = f"{live.refusals:,}"
+    done = say("{requests}, {refusals} refused, {tokens}", refusals=refusals, **_done(live))
     speed = say("{speed} tokens/s, prompts and answers together", speed=f"{live.tokens_per_second:,.1f}")
     return [Fact(say("now"), (now,)), Fact(say("speed"), (speed,)), Fact(say("so far"), (done,))]
+
+
+def _done(live: Live) -> dict[str, Message]:
+    """Return how many requests and tokens a server has had, in words."""
+    requests, tokens = live.requests, live.tokens
+    return {
+        "requests": say("1 request") if requests == 1 else say("{n} requests", n=f"{requests:,}"),
+        "tokens": say("1 token") if tokens == 1 else say("{n} tokens", n=f"{tokens:,}"),
+    }
 
 
 def _held(entry: RunningServer, live: Live | None) -> Message:
@@ -193,6 +202,5 @@ def stopped(entry: RunningServer, live: Live | None, now: datetime) -> Tree:
     told = {"name": entry.name, "time": duration(seconds)}
     sentence = say("Stopped {name} after {time}.", **told)
     if live is not None and live.requests:
-        done = {"requests": f"{live.requests:,}", "tokens": f"{live.tokens:,}"}
-        sentence = say("Stopped {name} after {time}: {requests} requests, {tokens} tokens.", **told, **done)
+        sentence = say("Stopped {name} after {time}: {requests}, {tokens}.", **told, **_done(live))
     return (Verdict((sentence,), tone="plain"),)
