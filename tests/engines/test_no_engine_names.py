@@ -25,6 +25,7 @@ OPEN = (
     "service_files",
     "settings_parser",
     "verification",
+    "yaml_text",
 )
 """Modules of engines/ that everybody may import."""
 
