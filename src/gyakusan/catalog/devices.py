@@ -263,7 +263,7 @@ def match(name: str, memory: int | None) -> Device | None:
 
 def device_names() -> tuple[str, ...]:
     """Return every name that `find` takes, with sizes where several are sold, in the catalogue's order."""
-    return tuple(dict.fromkeys(m.title for m in _all()))
+    return _titles(own_entries())
 
 
 def device_records() -> tuple[DeviceRecord, ...]:
@@ -296,6 +296,11 @@ def _all() -> tuple[DeviceMatch, ...]:
 def _every_name(_own: tuple[Entry, ...]) -> tuple[DeviceMatch, ...]:
     every = (*entries("device"), *entries("machine"))
     return tuple(DeviceMatch(key, size, e) for e in every for size in e.sizes for key in e.keys)
+
+
+@lru_cache(maxsize=2)
+def _titles(own: tuple[Entry, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(m.title for m in _every_name(own)))
 
 
 def _matches(key: str) -> list[DeviceMatch]:
