@@ -26,3 +26,4 @@ def test_a_plan_that_changed_since_it_was_saved_is_said(tmp_path: Path, capsys: 
     assert other.out == same.out
     assert "Plan 1 was" not in same.err
     assert "Plan 1 was $(touch x)" in other.err
+    assert other.err.count("RTX 4090") == 2  # then and now: another machine is another plan

@@ -26,9 +26,9 @@ OTHER_FORMATS = 0.85
 ONE_ROW = 0.6
 """Share of that while decoding: weights are unpacked for one row only."""
 GROUPED = 0.8
-"""What a conversation of four or more costs in the matrix products of a step, of what one alone costs: the mean of Q4_0, Q4_1,
-Q4_K, Q6_K, Q8_0 and F16 at 4, 6, 8 and 16 conversations (0.65 to 1.1), processor time of one thread of an EPYC with
-AVX-512, measured here: xllamacpp b11549, 2026-11-29. Two and three conversations cost what they cost alone."""
+"""What a conversation of four or more costs in the matrix products of a step, of what one alone costs: about the median
+(0.82; 0.64 to 1.1, once 1.57) of Q4_0, Q4_1, Q4_K, Q6_K, Q8_0 and F16 at 4, 6, 8 and 16 conversations, processor time of one
+thread of an EPYC with AVX-512 and xllamacpp b11549, 2026-11-29: docs/decisions/0030-measurements-of-this-computer.md."""
 BARRIER = 4e-6
 """What one more thread costs in each layer: after every operation all wait for the last [s]."""
 BATCH = 2048.0

@@ -35,7 +35,7 @@ def numbered_plan(text: str) -> Plan:
     from gyakusan.planning.select.recommend import recommend
 
     if text.endswith((".toml", ".json")):
-        values, kept, number = _in_file(Path(text))
+        (values, kept), number = _in_file(Path(text)), 1
     else:
         from gyakusan.cli import saved
 
@@ -50,14 +50,14 @@ def numbered_plan(text: str) -> Plan:
     return plans[number - 1]
 
 
-def _in_file(file: Path) -> tuple[Mapping[str, Any], SavedAnswer | None, int]:
-    """Return the question in a file, the answer that was saved with it, and the number of the plan that the file means."""
+def _in_file(file: Path) -> tuple[Mapping[str, Any], SavedAnswer | None]:
+    """Return the question in a file, and the answer that was saved with it."""
     from gyakusan.cli import saved
     from gyakusan.planning.request.parse_request import question_values
     from gyakusan.python.files import text_of
 
     text = text_of(file)
-    return question_values(text, file.name), saved.answer_in(text, file.name), 1
+    return question_values(text, file.name), saved.answer_in(text, file.name)
 
 
 def _check_number(text: str, number: int, count: int) -> None:
@@ -87,7 +87,7 @@ def _compare(kept: SavedAnswer | None, plan: Plan, number: int) -> None:
 
 
 def _words(plan: SavedPlan) -> str:
-    return line(f"{plan.model} {plan.quantization}", 120)
+    return line(f"{plan.model} {plan.quantization} ({plan.engine}, {plan.machine})", 160)
 
 
 def check_machine(deployment: Deployment, typed: str) -> None:

@@ -40,7 +40,7 @@ MODEL = 0.15
 """Share of the variance that belongs to a model on the device. Assumed."""
 DRIFT = 0.12
 """How much the error of the built-in speeds differs between loads of n and 2 n people, as one standard deviation: the median
-of 34 doublings of seven quantisations on a CPU (processor time of an EPYC, 2026-11-29; other programs ran)."""
+of 34 doublings of six quantisations on a CPU (processor time of an EPYC, 2026-11-29; other programs ran)."""
 DELAY = 0.05
 """How long a server's programs may delay a first token, as one standard deviation. Assumed. [s]"""
 RUN = 0.08

@@ -150,14 +150,14 @@ def _against_first(mine: ShownFigures, first: ShownFigures) -> Message:
     return say("more room than 1")
 
 
-_SOLD = {
-    "computer without a card": say("computer without a card"),
-    "computer without a card, {n} GB RAM, {watts} W": say("computer without a card, {n} GB RAM, {watts} W"),
-    "computer for two cards, {n} GB RAM, {watts} W": say("computer for two cards, {n} GB RAM, {watts} W"),
-    "workstation without cards, {n} GB RAM, {watts} W": say("workstation without cards, {n} GB RAM, {watts} W"),
-    "power supply, {watts} W": say("power supply, {watts} W"),
-}
-"""How the price list names what has no name of its own -> the words."""
+SOLD_TEXTS = (
+    "computer without a card",
+    "computer without a card, {n} GB RAM, {watts} W",
+    "computer for two cards, {n} GB RAM, {watts} W",
+    "workstation without cards, {n} GB RAM, {watts} W",
+    "power supply, {watts} W",
+)
+"""How the price list names what has no name of its own."""
 _RAM, _WATTS = re.compile(r"[\d,]+(?= GB RAM)"), re.compile(r"[\d,]+(?= W$)")
 
 
@@ -165,5 +165,5 @@ def sold_words(name: str) -> Message | str:
     """Return what a thing of the price list is called: a product as it is, a computer or a supply in words."""
     ram, watts = _RAM.search(name), _WATTS.search(name)
     facts = {"n": ram[0] if ram else "", "watts": watts[0] if watts else ""}
-    words = _SOLD.get(_WATTS.sub("{watts}", _RAM.sub("{n}", name)))
-    return whole(name) if words is None else Message(words.template, facts)
+    template = _WATTS.sub("{watts}", _RAM.sub("{n}", name))
+    return Message(template, facts) if template in SOLD_TEXTS else whole(name)
