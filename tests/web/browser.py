@@ -53,6 +53,11 @@ class Tab:
         """Return the words of a part of the page."""
         return str(self.page.inner_text(selector)).strip()
 
+    def follow(self, selector: str) -> None:
+        """Click what leads to another page and wait for that page: a click alone returns before its body is there."""
+        with self.page.expect_navigation():
+            self.page.click(selector)
+
     def settle(self) -> None:
         """Wait until the server's answer stands in the page."""
         self.page.wait_for_load_state("networkidle")

@@ -131,7 +131,7 @@ def test_a_link_is_the_whole_question(opened: Any) -> None:
     assert again.text("#verdict") == verdict
     tab.page.reload()
     assert tab.text("#verdict") == verdict
-    tab.page.click("nav a >> nth=1")
+    tab.follow("nav a >> nth=1")
     tab.page.go_back()
     assert tab.text("#verdict") == verdict
 
@@ -161,13 +161,13 @@ def test_without_a_script(opened: Any) -> None:
     assert not tab.page.is_visible("#s-context")
     assert not tab.page.is_visible("button[data-copy]")
     tab.page.fill("#f-users", "16")
-    tab.page.click("button.first")
+    tab.follow("button.first")
     assert "It does not fit." in tab.text("#verdict")
-    tab.page.click(".mend a >> nth=0")
+    tab.follow(".mend a >> nth=0")
     assert "It fits." in tab.text("#verdict")
     start = opened("/", script=False)
     start.page.fill("#budget-budget", "3000USD")
-    start.page.click("form >> nth=1 >> button")
+    start.follow("form >> nth=1 >> button")
     assert "Buy" in start.text(".tree .verdict")
 
 
@@ -234,9 +234,9 @@ def test_in_japanese_from_the_start_to_a_command(opened: Any) -> None:
     tab = opened("/", language="ja-JP")
     assert tab.page.evaluate("document.documentElement.lang") == "ja"
     tab.page.fill("#machine-device", "RTX 4090")
-    tab.page.click("form >> nth=0 >> button")
+    tab.follow("form >> nth=0 >> button")
     assert "収まり" in tab.text("main") or "実行" in tab.text("main") or "RTX 4090" in tab.text(".tree .verdict")
-    tab.page.click(".plans a >> nth=0")
+    tab.follow(".plans a >> nth=0")
     assert "収まります。" in tab.text("#verdict")
     assert "llama-server" in tab.text("#command pre >> nth=0")
 
@@ -264,23 +264,23 @@ def test_plans_are_ticked_and_compared_without_a_script(opened: Any) -> None:
     names = [words.split(" · ")[0][3:] for words in tab.page.locator(".plans h3").all_inner_texts()]
     tab.page.uncheck(".plans input[type=checkbox] >> nth=0")
     tab.page.uncheck(".plans input[type=checkbox] >> nth=2")
-    tab.page.click("#compare")
+    tab.follow("#compare")
     heads = tab.page.locator(".plans h3").all_inner_texts()
     assert len(heads) == len(names) - 2
     assert names[1].split()[0] in heads[0]
-    tab.page.click("text=Add plans of another question")
+    tab.follow("text=Add plans of another question")
     tab.page.fill("#f-device", "RTX 3060 12GB")
-    tab.page.click("button.first")
-    tab.page.click("#compare")
+    tab.follow("button.first")
+    tab.follow("#compare")
     assert "RTX 3060 12GB" in tab.page.locator(".plans h3").all_inner_texts()[-1]
-    tab.page.click("text=Leave it out >> nth=0")
+    tab.follow("text=Leave it out >> nth=0")
     assert tab.page.locator(".plans h3").all_inner_texts()[0] != heads[0]
 
 
 def test_in_the_dark(opened: Any) -> None:
     tab = opened("/", dark=True)
     assert tab.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(19, 23, 26)"
-    tab.page.click("footer a >> text=light")
+    tab.follow("footer a >> text=light")
     assert tab.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(250, 250, 247)"
 
 

@@ -179,11 +179,16 @@ def test_a_browser_reads_it_from_a_folder(written: dict[str, bytes], tmp_path: P
         page = browser.new_page(viewport={"width": 360, "height": 740})
         said: list[str] = []
         page.on("console", lambda message: said.append(message.text))
+
+        def follow(selector: str) -> None:
+            with page.expect_navigation():
+                page.click(selector)
+
         page.goto((tmp_path / "index.html").as_uri())
-        page.click("text=日本語")
-        page.click("nav a >> nth=0")
-        page.click("main ul a >> nth=0")
-        page.click("text=RTX 4090 >> nth=0")
+        follow("text=日本語")
+        follow("nav a >> nth=0")
+        follow("main ul a >> nth=0")
+        follow("text=RTX 4090 >> nth=0")
         assert page.evaluate("document.documentElement.lang") == "ja"
         assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(250, 250, 247)"
         assert page.evaluate("document.scrollingElement.scrollWidth") <= 360

@@ -128,9 +128,9 @@ def bench(
     options = BenchOptions(**given, engine=which.engine, save=save)
     settings = {**where.named, **_settings(server, which)} if planned.model is not None else {}
     line = LiveLine(output.language, options.requests, str(options.seconds))
-    line.begin()
     try:
-        found = measured(endpoint, options, settings, line.update)
+        # what is wrong with the question is said before anything is said to be sent
+        found = measured(endpoint, options, settings, line.update, lambda _bench: line.begin())
     finally:
         line.close()
     return _answered(found, output, html, csv, again=asked_again())
