@@ -58,6 +58,32 @@ def test_the_key_is_named(key: str, value: Any) -> None:
     assert key in str(error.value)
 
 
+WORDS = {"M": "linear_attention", "*": "full_attention", "-": "mlp", "E": "moe"}
+
+
+@pytest.mark.parametrize("name", [n for n in CONFIGS if CONFIGS[n]["hf_config"].get("hybrid_override_pattern")])
+@pytest.mark.parametrize("stale", [{}, {"num_hidden_layers": 7}])
+def test_blocks_are_counted_by_their_kinds(name: str, stale: dict[str, int]) -> None:
+    """transformers 5 writes layers_block_type and no num_hidden_layers; a number that is there counts for nothing."""
+    config = CONFIGS[name]["hf_config"]
+    kinds = {"layers_block_type": [WORDS[letter] for letter in config["hybrid_override_pattern"]]}
+    kept = {k: v for k, v in config.items() if k not in ("num_hidden_layers", "hybrid_override_pattern")}
+    assert families.convert({**kept, **kinds, **stale}) == families.convert(config)
+    assert families.convert({**config, "num_hidden_layers": 7}) == families.convert(config)
+    with pytest.raises(Malformed, match="hybrid_override_pattern"):
+        families.convert({**kept, "layers_block_type": ["full_attention", "a word of tomorrow"]})
+
+
+def test_layers_are_counted_by_their_kinds() -> None:
+    """The words of transformers 5 mean what those before them meant."""
+    hybrid = {**SMALL, "model_type": "granitemoehybrid", "mamba_n_heads": 4, "mamba_d_state": 16}
+    older = {**hybrid, "num_hidden_layers": 3, "layer_types": ["mamba", "attention", "mamba"]}
+    newer = {**hybrid, "layer_types": ["linear_attention", "full_attention", "linear_attention"]}
+    del newer["num_hidden_layers"]
+    assert families.convert(newer) == families.convert(older)
+    assert families.convert(newer).values["granitehybrid.attention.head_count_kv"] == [0, 2, 0]
+
+
 VALUES = st.one_of(
     st.none(),
     st.integers(-2, 600),

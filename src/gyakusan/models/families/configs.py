@@ -40,6 +40,13 @@ MIXTURE = {
     "leading_dense_block_count": ("first_k_dense_replace", "num_dense_layers", "moe_layer_start_index"),
 }
 """The same for models with experts."""
+OLDER = {"mamba": "linear_attention", "attention": "full_attention"}
+"""Words of layer_types before transformers 5 -> today's. Source: remap_legacy_layer_types (configuration_utils.py)."""
+
+
+def words(kind: str) -> tuple[str, ...]:
+    """Return every word for one kind of layer: today's, and what it was called before."""
+    return kind, *(older for older, today in OLDER.items() if today == kind)
 
 
 class Config(Struct, frozen=True):
@@ -93,18 +100,22 @@ class Config(Struct, frozen=True):
         return bool(self.values.get(name, self.outer.get(name, default)))
 
     def kinds(self, name: str = "layer_types") -> list[str] | None:
-        """Return one word for each layer, None if the config has none."""
+        """Return one word for each layer, as transformers 5 has them; None if the config has none."""
         value = self.get(name)
         if value is None:
             return None
         if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
             raise self.bad(name, value)
-        return list(value)
+        return [OLDER.get(v, v) for v in value]
 
     @property
     def layers(self) -> int:
-        """Return the number of layers. Raises Malformed above BLOCKS."""
-        count = self.number(*COMMON["block_count"])
+        """Return the number of layers; without one, as many as have a kind. Raises Malformed above BLOCKS.
+
+        Source: transformers, configuration_utils.py (layer_types has one word for each of num_hidden_layers).
+        """
+        kinds = self.kinds()
+        count = self.number(*COMMON["block_count"], default=len(kinds) if kinds else None)
         if not 0 < count <= BLOCKS:
             raise self.bad("num_hidden_layers", count)
         return count

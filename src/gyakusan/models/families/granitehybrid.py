@@ -39,19 +39,19 @@ def from_config(c: Config) -> dict[str, Any]:
     """
     found = configs.common(c) | configs.mixture(c)
     shared = c.number("shared_intermediate_size", default=0)
-    kinds = c.kinds() or ["attention"] * c.layers
+    kinds = c.kinds() or ["full_attention"] * c.layers
     if not found.get("expert_count"):
         found |= {"feed_forward_length": shared or c.width}
         found = {k: v for k, v in found.items() if not k.startswith("expert_")}
     elif shared:
         found["expert_shared_feed_forward_length"] = shared
-    if "mamba" not in kinds:
+    if "linear_attention" not in kinds:
         return found | {"general.architecture": "granitemoe" if found.get("expert_count") else "granite"}
     kvs, heads = found["attention.head_count_kv"], c.number("mamba_n_heads", default=128)
     bamba = c.model_type == "bamba"
     return found | {
         "context_length": found.get("context_length", 0) if bamba else 2**20,
-        "attention.head_count_kv": [kvs if kind == "attention" else 0 for kind in kinds],
+        "attention.head_count_kv": [kvs if kind == "full_attention" else 0 for kind in kinds],
         "ssm.conv_kernel": c.number("mamba_d_conv", default=4),
         "ssm.inner_size": c.number("mamba_expand", default=2) * found["embedding_length"],
         "ssm.state_size": c.number("mamba_d_state", default=256),

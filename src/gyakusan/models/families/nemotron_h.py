@@ -13,6 +13,14 @@ from gyakusan.models.families.parts import Block
 
 ARCHITECTURES = ("nemotron_h", "nemotron_h_moe")
 MODEL_TYPES = {"nemotron_h": "nemotron_h", "nemotron_h_moe": "nemotron_h_moe"}
+KINDS = {
+    "mamba": ("M", *configs.words("linear_attention")),
+    "attention": ("*", *configs.words("full_attention")),
+    "dense": ("-", "mlp"),
+    "experts": ("E", "moe"),
+}
+"""What a block is -> its letter in hybrid_override_pattern, its words in layers_block_type. Source: transformers,
+configuration_nemotron_h.py (_pattern_to_list, remap_legacy_layer_types)."""
 
 
 def memory(m: Metadata) -> tuple[Memory, ...]:
@@ -65,18 +73,17 @@ def _experts(b: Block) -> Iterator[Tensor]:
 def from_config(c: Config) -> dict[str, Any]:
     """Return the GGUF keys that a config.json stands for.
 
-    The kind of each block is a letter of hybrid_override_pattern: M, *, - or E. Source: conversion/nemotron.py.
+    The kind of each block is told by layers_block_type, else by hybrid_override_pattern; their length is the number of
+    blocks, whatever num_hidden_layers says. Source: conversion/nemotron.py; transformers, configuration_nemotron_h.py.
     """
+    kinds = _kinds(c)
+    c = configs.Config({**c.values, "num_hidden_layers": len(kinds)}, c.outer)
     found = configs.common(c) | configs.mixture(c)
-    kinds = c.get("hybrid_override_pattern", "layers_block_type")
-    if not isinstance(kinds, (str, list)) or len(kinds) != c.layers:
-        raise c.bad("hybrid_override_pattern", kinds)
     kvs, dense = found["attention.head_count_kv"], found.get("feed_forward_length", 0)
-    width = found.get("expert_feed_forward_length", dense)
-    each = {"E": width, "moe": width, "-": dense, "mlp": dense}
+    each = {"experts": found.get("expert_feed_forward_length", dense), "dense": dense}
     groups, heads = c.number("n_groups", default=8), c.number("mamba_num_heads")
     found |= {
-        "attention.head_count_kv": [kvs if k in ("*", "attention") else 0 for k in kinds],
+        "attention.head_count_kv": [kvs if k == "attention" else 0 for k in kinds],
         "feed_forward_length": [each.get(k, 0) for k in kinds],
         "ssm.conv_kernel": c.number("conv_kernel", default=4),
         "ssm.inner_size": heads * c.number("mamba_head_dim"),
@@ -88,9 +95,16 @@ def from_config(c: Config) -> dict[str, Any]:
         found["moe_latent_size"] = c.number("moe_latent_size")
     if found.get("expert_count"):
         found |= {"general.architecture": "nemotron_h_moe", "context_length": 2**20}
-    if found.get("expert_count"):
-        found |= {"general.architecture": "nemotron_h_moe", "context_length": 2**20}
     return found | _shared(c)
+
+
+def _kinds(c: Config) -> list[str]:
+    """What each block is. Raises Malformed for none, and for a word or a letter that nobody knows."""
+    told = c.get("layers_block_type", "layer_types", "hybrid_override_pattern")
+    known = {word: kind for kind, words in KINDS.items() for word in words}
+    if not isinstance(told, (str, list)) or not told or any(not isinstance(k, str) or k not in known for k in told):
+        raise c.bad("hybrid_override_pattern", told)
+    return [known[k] for k in told]
 
 
 def _shared(c: Config) -> dict[str, Any]:
