@@ -107,8 +107,8 @@ def test_a_plan_by_its_number(hub: FakeHub, capsys: pytest.CaptureFixture[str]) 
     out = capsys.readouterr().out
     assert f"qwen3-8b {tag} is here" in out.replace("\n", " ")
     assert "By the file's header it takes" in out.replace("\n", " ")
-    assert main(["get", "9"]) == 2
-    assert "The last answer has no plan 9." in capsys.readouterr().err
+    assert main(["get", "99"]) == 2
+    assert "The last answer has no plan 99." in capsys.readouterr().err
 
 
 def test_the_packaged_model_is_here_and_a_known_size_needs_no_network(

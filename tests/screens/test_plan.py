@@ -73,7 +73,7 @@ NUMBERED = {
     "every flag": "plan --command 1 --all-flags --no-ui",
     "compose": "plan --compose 1 --lan",
     "systemd": "plan --systemd 1 --lan",
-    "no such plan": "plan --command 9",
+    "no such plan": "plan --command 999",
     "two at once": "plan --command 1 --details 1",
 }
 

@@ -84,7 +84,7 @@ def test_a_preparation_is_not_broken_over_lines(monkeypatch: pytest.MonkeyPatch)
     plan = answer.plans[0]
     monkeypatch.setattr("gyakusan.planning.select.plan.Plan.artifact", None)
     monkeypatch.setattr("gyakusan.planning.select.plan.Plan.preparation", (made,))
-    parts = details(answer, 1, find_capacity(plan.deployment), None, date(2026, 11, 28))
+    parts = details(answer, plan, 1, find_capacity(plan.deployment), None, date(2026, 11, 28))
     drawn = [line.plain for line in terminal.lines(parts, "en", 80)]
     assert any(made in line for line in drawn), drawn
 

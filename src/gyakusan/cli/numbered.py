@@ -32,6 +32,7 @@ def numbered_plan(text: str) -> Plan:
     Raises BadSetting, BadReference.
     """
     from gyakusan.planning.request.parse_request import parse_request
+    from gyakusan.planning.select.listed_plans import listed_plan
     from gyakusan.planning.select.recommend import recommend
 
     if text.endswith((".toml", ".json")):
@@ -44,10 +45,12 @@ def numbered_plan(text: str) -> Plan:
             raise BadSetting("No plan has the number {number}.", number=text, mend="Plans are numbered from 1.")
         kept = saved.last()
         values = kept.values
-    plans = recommend(parse_request(values)).plans
-    _check_number(text, number, len(plans))
-    _compare(kept, plans[number - 1], number)
-    return plans[number - 1]
+    answer = recommend(parse_request(values))
+    plan = listed_plan(answer, number)
+    if plan is None:
+        raise _no_number(text, len(answer.plans))
+    _compare(kept, plan, number)
+    return plan
 
 
 def _in_file(file: Path) -> tuple[Mapping[str, Any], SavedAnswer | None]:
@@ -60,12 +63,10 @@ def _in_file(file: Path) -> tuple[Mapping[str, Any], SavedAnswer | None]:
     return question_values(text, file.name), saved.answer_in(text, file.name)
 
 
-def _check_number(text: str, number: int, count: int) -> None:
-    if number <= count:
-        return
+def _no_number(text: str, count: int) -> BadSetting | BadReference:
     if text.endswith((".toml", ".json")):
-        raise BadReference("The question in {file} has no plan.", file=text, mend="See `gyakusan plan {file}`.")
-    raise BadSetting(
+        return BadReference("The question in {file} has no plan.", file=text, mend="See `gyakusan plan {file}`.")
+    return BadSetting(
         "The last answer has no plan {number}.", number=text, count=count, mend="Its plans are 1 to {count}."
     )
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import App, Parameter
 
 from gyakusan.cli.options import Output, Where, _
-from gyakusan.cli.plan_views import Use, Views, answered, check_number, check_together, saved_plans, text_form
+from gyakusan.cli.plan_views import Use, Views, answered, check_together, checked_plan, saved_plans, text_form
 from gyakusan.cli.report_files import Files, write
 from gyakusan.cli.writing import draw, write_json
 from gyakusan.errors import BadSetting
@@ -200,7 +200,8 @@ def _answered(
         if keep:
             saved.keep(answer)
         if use.save is not None:
-            check_number(found, use)
+            if use.number is not None:
+                checked_plan(found, use.number)
             saved.save(use.save, answer)
     else:
         saved.forget()

@@ -203,8 +203,7 @@ def _one(found: Recommendation, use: Use, number: int, output: Output, saved: Sa
     if not found.plans:
         draw(*_screen(found, Views(), output, lan=use.lan), output=output)
         return 1
-    check_number(found, use)
-    plan = found.plans[number - 1]
+    plan = checked_plan(found, number)
     if use.details is not None:
         return _details(found, plan, number, use, output, saved)
     from gyakusan.engines.service_files import compose_file, shell_line, systemd_unit
@@ -228,16 +227,19 @@ def remarks(plan: Plan, server: Service) -> Iterator[Message]:
         yield say("Once the server listens: {command}", command=shlex.join(words))
 
 
-def check_number(found: Recommendation, use: Use) -> None:
-    """Raise BadSetting for a number that no plan of the answer has."""
-    number = use.number
-    if number is not None and not 1 <= number <= len(found.plans):
+def checked_plan(found: Recommendation, number: int) -> Plan:
+    """Return the plan of a number: of the answer, or of the list of all. Raises BadSetting for a number without one."""
+    from gyakusan.planning.select.listed_plans import listed_plan
+
+    plan = listed_plan(found, number)
+    if plan is None:
         raise BadSetting(
-            "The answer has {n} plans; {number} was asked for.",
+            "No plan has the number {number}: the answer has {n} plans.",
             n=len(found.plans),
             number=number,
-            mend="Give a number of its table.",
+            mend="Give a number of its table, or of the list of --all.",
         )
+    return plan
 
 
 def _details(
@@ -254,7 +256,7 @@ def _details(
             raise
         server = None
     day = today() if saved is None else saved.day
-    draw(*details(found, number, find_capacity(plan.deployment), server, day), output=output)
+    draw(*details(found, plan, number, find_capacity(plan.deployment), server, day), output=output)
     return 0
 
 

@@ -76,6 +76,7 @@ class _Grid(Struct, frozen=True):
     numbers: of the rows, "" for none
     indent: blanks before each line [cells]
     numbered: True if rows have numbers
+    groups: what stands once above rows that follow one another, "" for rows that stand alone
     """
 
     screen: Screen
@@ -85,21 +86,24 @@ class _Grid(Struct, frozen=True):
     numbers: tuple[str, ...]
     indent: int
     numbered: bool
+    groups: tuple[str, ...]
 
     @classmethod
     def of(cls, table: Table, screen: Screen, *, wide: bool) -> _Grid:
         """Draw the cells of a table. wide: with the columns that only a wide screen has room for."""
-        places = [i for i, c in enumerate(table.columns) if wide or not c.wide]
+        places = [i for i, c in enumerate(table.columns) if (wide or not c.wide) and not (table.grouped and not i)]
         drawn = tuple(tuple(_cell(row[i], screen) for i in places if i < len(row)) for row in table.rows)
         numbers = [n if n > 0 else "" for n in range(table.first, table.first + len(table.rows))]
+        digits = max(2, len(str(table.first + len(table.rows) - 1)))
         return cls(
             screen,
             tuple(table.columns[i] for i in places),
             tuple(screen.tell(table.columns[i].head) for i in places),
             drawn,
-            tuple(f"{n:>2}  " if table.numbered else "" for n in numbers),
-            4 if table.numbered else table.indent,
+            tuple(f"{n:>{digits}}  " if table.numbered else "" for n in numbers),
+            digits + GAP if table.numbered else table.indent,
             table.numbered,
+            tuple(_cell(row[0], screen).plain if table.grouped else "" for row in table.rows),
         )
 
     def kept(self, gone: Sequence[int]) -> list[int]:
@@ -158,11 +162,17 @@ class _Grid(Struct, frozen=True):
         if any(self.heads[i] for i in widths):
             heads = [Styled(self.heads[i]) for i in widths]
             lines += self._row(heads, list(widths.items()), " " * self.indent, "")
-        for number, row in zip(self.numbers, self.rows, strict=True):
+        for place, (number, row) in enumerate(zip(self.numbers, self.rows, strict=True)):
+            lines += self._group(place)
             present = [(i, w) for i, w in widths.items() if i < len(row)]
             style = "bold" if number.strip() == "1" else ""
             lines += self._row([row[i] for i, _ in present], present, number or " " * self.indent, style)
         return lines
+
+    def _group(self, place: int) -> list[Styled]:
+        """Return the line that stands above a row, none where the group has begun. place: of the row."""
+        name = self.groups[place]
+        return [Styled(name)] if name and (not place or self.groups[place - 1] != name) else []
 
     def _row(self, row: Sequence[Styled], widths: Sequence[tuple[int, int]], begin: str, style: str) -> list[Styled]:
         """Return the lines of one row: prose wraps, a name that is too long stands alone on the first one."""
@@ -193,7 +203,8 @@ class _Grid(Struct, frozen=True):
         lines: list[Styled] = []
         bare = [i for i in range(len(self.columns)) if not i or not self.heads[i]]
         label = max((cell_len(h) for h in self.heads[1:]), default=0) + GAP
-        for number, row in zip(self.numbers, self.rows, strict=True):
+        for place, (number, row) in enumerate(zip(self.numbers, self.rows, strict=True)):
+            lines += self._group(place)
             first = Styled(" " * GAP).join([row[i] for i in bare if i < len(row) and row[i].plain])
             lines += self._block(first, GAP, number)
             for i in range(len(row)):

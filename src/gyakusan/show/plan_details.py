@@ -35,15 +35,17 @@ SHOWN_BYTES = GIB // 20
 """Smaller parts of a device are not named. [B]"""
 
 
-def details(answer: Recommendation, number: int, limits: Capacity, server: Service | None, when: date) -> Tree:
+def details(
+    answer: Recommendation, plan: Plan, number: int, limits: Capacity, server: Service | None, when: date
+) -> Tree:
     """Return one plan in full.
 
+    plan: of the answer, or of the whole list
     number: of the plan, from 1
     limits: how far its load can grow
     server: how it is started, None where its files are not published
     when: the day of the answer
     """
-    plan = answer.plans[number - 1]
     where, who, context = asked(answer.request, plan.offer.machine.name)
     head = say(
         'Plan {n} of "{where}, {who}, {context}" ({date})',

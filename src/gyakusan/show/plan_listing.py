@@ -5,16 +5,16 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from gyakusan.core.quality import Score
 from gyakusan.message import Message, say
 from gyakusan.planning.select.exclusions import Excluded
+from gyakusan.planning.select.listed_plans import listed_rows
 from gyakusan.planning.select.recommendation import Recommendation
-from gyakusan.planning.select.result_rows import candidate_row, pareto_candidates
+from gyakusan.planning.select.result_rows import CandidateRow, candidate_row, pareto_candidates
 from gyakusan.show.plan_words import amounts
-from gyakusan.show.tree import Column, Pause, Section, Table, Text, Title, Tree, Words, whole
+from gyakusan.show.tree import Column, Part, Pause, Section, Table, Text, Title, Tree, Words, whole
 from gyakusan.show.wording import brief, quality, short
 from gyakusan.units import GIB
 
@@ -26,35 +26,48 @@ NAMED = 12
 
 def listing(answer: Recommendation) -> Tree:
     """Return everything that nothing else beats in quality, speed and price, then what was left out, with reasons."""
-    owned = answer.request.owned
-    metric = answer.request.workload.quality_metric
-    rows = tuple(_candidate(answer, candidate_row(answer.grid, i, metric)) for i in pareto_candidates(answer))
-    heads = ("model", "files", "server", "tokens/s", "first", "quality", "GiB")
-    columns: tuple[Column, ...] = tuple(Column(Message(h), "name" if n < 3 else "number") for n, h in enumerate(heads))
-    if not owned:
-        money = Column(Message(amounts(answer).head), "number")
-        columns = (columns[0], columns[1], Column(say("machine")), columns[3], columns[5], money)
-    return (
+    rows = listed_rows(answer)
+    last = len(answer.plans) + len(rows)
+    parts: tuple[Part, ...] = (
         Pause(),
         Title(say("Nothing beats these in quality, speed and price at once ({n}):", n=len(rows))),
-        Table(columns, rows),
-        Pause(),
-        Title(say("Left out: {n} models", n=f"{len(answer.excluded):,}")),
-        *_reasons(answer.excluded),
+        Table(
+            _columns(answer),
+            tuple(_candidate(answer, row) for row in rows),
+            numbered=True,
+            first=len(answer.plans) + 1,
+            grouped=True,
+        ),
     )
+    if rows and answer.plans:
+        parts += (Text(say("More of one of them: `gyakusan plan --details N`, N up to {last}.", last=last), "note"),)
+    left = Title(say("Left out: {n} models", n=f"{len(answer.excluded):,}"))
+    return (*parts, Pause(), left, *_reasons(answer.excluded))
 
 
-def _candidate(answer: Recommendation, row: Mapping[str, Any]) -> tuple[Words, ...]:
-    speed, first = ("?" if row[k] is None else short(row[k]) for k in ("tokens_per_second", "first_token"))
+def _columns(answer: Recommendation) -> tuple[Column, ...]:
+    """Return the columns of what nothing beats; the model stands above its rows."""
+    if answer.request.owned:
+        heads: tuple[Words, ...] = (say("tokens/s"), say("first"), say("quality"), "GiB")
+        names = (say("model"), say("files"), say("server"))
+    else:
+        heads = (say("tokens/s"), say("quality"), Message(amounts(answer).head))
+        names = (say("model"), say("machine"), say("files"))
+    return (*map(Column, names), *(Column(head, "number") for head in heads))
+
+
+def _candidate(answer: Recommendation, row: CandidateRow) -> tuple[Words, ...]:
+    speed = "?" if row["tokens_per_second"] is None else short(row["tokens_per_second"])
+    first = "?" if row["first_token"] is None else short(row["first_token"])
     points = quality(Score(row["quality"], row["quality_error"]))
     if answer.request.owned:
         return row["model"], row["quantization"], row["engine"], speed, first, points, f"{row['total'] / GIB:.1f}"
     price = amounts(answer).figure(row["price_jpy"])
-    return row["model"], row["quantization"], whole(brief(row["machine"])), speed, points, price
+    return row["model"], whole(brief(row["machine"])), row["quantization"], speed, points, price
 
 
 def _reasons(excluded: Sequence[Excluded]) -> Iterator[Section | Table]:
-    """Yield each reason: those that many models share once, with their names, the others in a table."""
+    """Yield each reason: those that many models share once, with their names, the others in tables."""
     counts = Counter(str(e.reason) for e in excluded)
     shared = [text for text, n in counts.most_common() if n >= MANY]
     for text in shared:
@@ -63,9 +76,21 @@ def _reasons(excluded: Sequence[Excluded]) -> Iterator[Section | Table]:
         more = say("{names} and {n} more", names=names, n=f"{len(same) - NAMED:,}") if len(same) > NAMED else names
         head = Text(say("{n} models: {reason}", n=f"{len(same):,}", reason=same[0].reason))
         yield Section(head, (Text(more, "note"),))
-    rest = tuple((e.name, Text(e.reason, "note")) for e in excluded if str(e.reason) not in shared)
+    alone = [e for e in excluded if str(e.reason) not in shared]
+    replaced = [e for e in alone if e.reason.facts.keys() >= {"other", "its", "mine"}]
+    if replaced:
+        yield _replaced(replaced)
+    rest = tuple((e.name, Text(e.reason, "note")) for e in alone if e not in replaced)
     if rest:
         yield Table((Column(), Column(kind="reason")), rest)
+
+
+def _replaced(excluded: Sequence[Excluded]) -> Section:
+    """Return the models for which another one stands, in a line each: both names, both qualities."""
+    rows = tuple((e.name, e.reason.facts["other"], "{mine} < {its}".format(**e.reason.facts)) for e in excluded)
+    columns = (Column(say("model")), Column(say("newer model")), Column(say("quality"), "number"))
+    head = say("{n} models: a newer one is better; --model plans it", n=f"{len(rows):,}")
+    return Section(Text(head), (Table(columns, rows),))
 
 
 def comma_separated(answer: Recommendation) -> str:

@@ -57,7 +57,12 @@ class Terminal:
 
     def show(self, *parts: Part) -> None:
         """Print parts, one below the other. What comes next is printed on a terminal only."""
-        shown = [p for p in parts if self._interactive or not isinstance(p, Next)]
+        shown: list[Part] = []
+        for part in parts:
+            if isinstance(part, Next) and not self._interactive:
+                continue
+            if not (isinstance(part, Pause) and shown and isinstance(shown[-1], Pause)):
+                shown.append(part)
         while shown and isinstance(shown[-1], Pause):
             shown.pop()
         for line in lines(shown, self._language, self._width, ascii_only=self._ascii):

@@ -181,6 +181,7 @@ class Table(Struct, frozen=True):
     first: number of the first row; 0 leaves it without one
     notes: one for each row, below the table; () for none
     indent: blanks before each line of a table without numbers [cells]
+    grouped: True if rows with the same first cell follow one another: a terminal writes it once, on a line above them
     """
 
     columns: tuple[Column, ...]
@@ -189,6 +190,7 @@ class Table(Struct, frozen=True):
     first: int = 1
     notes: tuple[Note, ...] = ()
     indent: int = 0
+    grouped: bool = False
 
 
 class Address(Struct, frozen=True):
