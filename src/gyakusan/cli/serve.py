@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
+from msgspec import structs
 
 from gyakusan.cli.numbered import is_plan
 from gyakusan.cli.options import Output, People, Server, Sharing, Where, Which, _
 from gyakusan.cli.starting import Life, Listen, asked_for, check_sense, key_in, model_file, refuse, told
+from gyakusan.cli.workers import Lent, with_workers
 from gyakusan.cli.writing import draw, terminal, write_json
 from gyakusan.message import say
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from gyakusan.serving.server import ServerOptions
     from gyakusan.serving.service import Service, ServiceOptions
     from gyakusan.serving.tls import Tls
+    from gyakusan.serving.workers import Workers
 
 app = App(name="serve", help="Start the planned endpoint and check the prediction.", help_format="plaintext")
 
@@ -51,6 +54,7 @@ def serve(
     which: Which = Which(),
     server: Server = Server(),
     sharing: Sharing = Sharing(),
+    lent: Lent = Lent(),
     output: Output = Output(),
 ) -> int:
     """Run `gyakusan serve` and return its exit code."""
@@ -58,19 +62,24 @@ def serve(
     life.check()
     key = key_in(listen.key_file)
     if more:
+        lent.check_one()
         from gyakusan.cli.serve_several import Several, serve_several
 
         several = Several((model, *more), (people, where, which, server), sharing, anyway)
         return serve_several(several, listen, life, key, output)
-    asked = asked_for(model, people, where, which, server)
-    if life.dry_run:
-        return _dry_run(asked, listen.host, listen.port, output)
-    if not anyway:
-        check_sense(asked, model)
-    path = model_file(asked, model)
-    if not anyway and not asked.ledger.fits:
-        return refuse(asked, output)
-    return _start(Start(asked, model, path, key), listen, life, sharing, output)
+    with lent.workers(which.engine, model) as workers:
+        asked = asked_for(model, people, where, which, server)
+        if workers is not None:
+            asked = with_workers(asked, workers, where, life, output)
+        lent.check(asked)
+        if life.dry_run:
+            return _dry_run(asked, listen, workers, output)
+        if not anyway:
+            check_sense(asked, model)
+        path = model_file(asked, model)
+        if not anyway and not asked.ledger.fits:
+            return refuse(asked, output)
+        return _start(Start(asked, model, path, key, workers), listen, life, sharing, output)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +90,18 @@ class Start:
     typed: as it was typed
     path: of its files
     key: that clients have to show, None for none
+    workers: that lend devices of other computers, None for none
     """
 
     asked: Deployment
     typed: str
     path: str
     key: str | None = field(repr=False)
+    workers: Workers | None = None
+
+    def noted(self, entry: RunningServer) -> RunningServer:
+        """Return what is written down of the server, with its workers."""
+        return entry if self.workers is None else structs.replace(entry, workers=self.workers.names)
 
 
 def _start(one: Start, listen: Listen, life: Life, sharing: Sharing, output: Output) -> int:
@@ -103,35 +118,40 @@ def _start(one: Start, listen: Listen, life: Life, sharing: Sharing, output: Out
         if life.detach:
             return start_detached(named, output)
         inner = ServerOptions(key=one.key, log_file=named.log, append_log=named.appends, **listen.place)
-        options = _service_options(asked, inner, sharing, named.entry(asked, listen.key_file), tls)
+        entry = one.noted(named.entry(asked, listen.key_file))
+        options = _service_options(one, inner, sharing, entry, tls)
         return _run(asked, one.path, options, output, once=life.once)
 
 
 def _service_options(
-    asked: Deployment, inner: ServerOptions, sharing: Sharing, entry: RunningServer, tls: Tls | None
+    one: Start, inner: ServerOptions, sharing: Sharing, entry: RunningServer, tls: Tls | None
 ) -> ServiceOptions:
     from gyakusan.serving.front.people import place
     from gyakusan.serving.service import ServiceOptions, default_limits
 
     people_keys = place() if sharing.people_keys else None
-    limits = default_limits(asked, **sharing.changes)
-    return ServiceOptions(inner, limits, sharing.allow_host, people_keys=people_keys, entry=entry, tls=tls)
+    limits = default_limits(one.asked, **sharing.changes)
+    return ServiceOptions(
+        inner, limits, sharing.allow_host, people_keys=people_keys, entry=entry, tls=tls, workers=one.workers
+    )
 
 
-def _dry_run(asked: Deployment, host: str, port: int, output: Output) -> int:
-    """Show what would be started. 0 if it runs and has room. port: 0 = one that is free now."""
+def _dry_run(asked: Deployment, listen: Listen, workers: Workers | None, output: Output) -> int:
+    """Show what would be started. 0 if it runs and has room. A port of 0 is one that is free now."""
     from gyakusan.serving.access import free_port
     from gyakusan.serving.dry_run import dry_run
 
-    found = dry_run(asked, port or free_port(host))
+    found = dry_run(asked, listen.port or free_port(listen.host))
+    first = () if workers is None else workers.commands
     if output.json:
         from gyakusan.documents.served import dry_run as document
 
-        write_json(document(found), output)
+        write_json(document(found, first), output)
     else:
         from gyakusan.show import served
 
-        draw(*served.dry_run(found), *served.behind_front(host), output=output)
+        shown = (*served.started_first(first), *served.dry_run(found), *served.behind_front(listen.host))
+        draw(*shown, output=output)
     return 0 if found.ready else 1
 
 

@@ -97,6 +97,7 @@ class ServeDryRunJson(Struct, frozen=True, kw_only=True):
     preset: text of the file that describes several models, null where there is only one
     models: that requests choose among, empty where there is only one
     models_max: of them are loaded at the same time, at most
+    workers: commands that start workers on other computers before, each as program and arguments
     """
 
     command: tuple[str, ...]
@@ -107,6 +108,7 @@ class ServeDryRunJson(Struct, frozen=True, kw_only=True):
     preset: str | None = None
     models: tuple[ServedModelJson, ...] = ()
     models_max: int = 1
+    workers: tuple[tuple[str, ...], ...] = ()
     schema: Literal["gyakusan/serve-dry-run/1"] = "gyakusan/serve-dry-run/1"
     catalogue: str = field(default_factory=catalogue_date)
 
@@ -144,14 +146,15 @@ def served(
     )  # fmt: skip
 
 
-def dry_run(found: DryRun) -> ServeDryRunJson:
-    """Return what would be started."""
+def dry_run(found: DryRun, workers: Sequence[tuple[str, ...]] = ()) -> ServeDryRunJson:
+    """Return what would be started. workers: commands that start workers on other computers before."""
     return ServeDryRunJson(
         command=found.command.argv,
         environment=found.command.environment,
         health=found.health,
         fits=found.fits,
         refusals=found.refusals,
+        workers=tuple(workers),
     )
 
 

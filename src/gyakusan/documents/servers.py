@@ -60,6 +60,7 @@ class RunningServerJson(Struct, frozen=True, kw_only=True):
     live: what it does now, null if it was not written down
     models: that requests choose among, empty where there is only one
     models_max: of them are loaded at the same time, at most
+    workers: that lend it devices of other computers, as they were written
     """
 
     name: str
@@ -82,6 +83,7 @@ class RunningServerJson(Struct, frozen=True, kw_only=True):
     live: LiveJson | None
     models: tuple[ServedModelJson, ...] = ()
     models_max: int = 1
+    workers: tuple[str, ...] = ()
 
 
 class ServersJson(Struct, frozen=True, kw_only=True):

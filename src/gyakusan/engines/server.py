@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol, TypeVar
 
+from gyakusan.core.machine import Device
 from gyakusan.core.model import Model
 from gyakusan.engines.base import EngineSettings
-from gyakusan.errors import GyakusanError
+from gyakusan.errors import GyakusanError, ServerError
 from gyakusan.message import Message
 
 
@@ -154,6 +155,31 @@ class DryRunBuild(Protocol):
         ...
 
 
+class WorkerModule(Protocol):
+    """The constants and functions of a module for workers: programs that lend devices of other computers to a server."""
+
+    SETTING: str
+    """The setting that names workers as host:port."""
+    PORT: int
+    """Where a worker listens unless it is told otherwise."""
+
+    def start_line(self, port: int) -> str:
+        """Return the line that a person types to start a worker that only its own computer reaches."""
+        ...
+
+    def script(self, port: int) -> str:
+        """Return the line for ssh that starts a worker on the loopback of its computer, and ends it with the session."""
+        ...
+
+    def failure(self, line: str, port: int, where: str) -> ServerError | None:
+        """Return what a line of a started worker's log tells of its end, None if it tells nothing."""
+        ...
+
+    def devices(self, host: str, port: int, seconds: float) -> tuple[Device, ...]:
+        """Return the devices that a worker lends, as it tells them itself. Raises ServerError. seconds: patience [s]."""
+        ...
+
+
 S_contra = TypeVar("S_contra", bound=EngineSettings, contravariant=True)
 R_co = TypeVar("R_co", bound=ServerReport, covariant=True)
 
@@ -225,6 +251,10 @@ class ServerModule(Protocol[S_contra, R_co]):
 
     def predicted_buffers(self, model: Model, settings: S_contra) -> tuple[PredictedBuffer, ...]:
         """Return the buffers that the server should allocate."""
+        ...
+
+    def workers(self) -> WorkerModule | None:
+        """The module for workers that lend it devices of other computers, None if it takes none."""
         ...
 
     def device_family(self, device: str) -> str:

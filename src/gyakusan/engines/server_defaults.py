@@ -41,3 +41,7 @@ def no_buffers(model: Model, settings: object) -> tuple[PredictedBuffer, ...]:
 def same_device(device: str) -> str:
     """Return the name in lower case: no line of the log names a device of ours."""
     return device.casefold()
+
+
+def no_workers() -> None:
+    """Return no module: the server computes on the devices of its own computer."""

@@ -68,6 +68,7 @@ def serve(
     limits: Mapping[str, Any] | None = None,
     names: Sequence[str] = (),
     people_keys: bool = False,
+    rpc_unprotected: bool = False,
     **settings: Any,
 ) -> Service:
     """Return a server behind its front for a model on this computer, for a `with` block. Raises GyakusanError.
@@ -79,14 +80,17 @@ def serve(
     limits: fields of serving.front.limits.Limits, e.g. key_requests
     names: further names by which the server may be called
     people_keys: True lets in everybody who has a key of their own, as `gyakusan keys add` makes them
+    rpc_unprotected: True lets a setting rpc name workers beyond loopback; RPC has no password and no encryption
     settings: device, memory, reserve, bandwidth, and fields of the engine's Settings, as for `inspect`
     """
     from gyakusan.serving.access import check_address
     from gyakusan.serving.front.people import place
     from gyakusan.serving.service import Service, ServiceOptions, default_limits
+    from gyakusan.serving.workers import check_workers
 
     check_address(host, port, threads)
     asked = deployed(model, settings, context=context, users=users, engine=engine)
+    check_workers(asked, unprotected=rpc_unprotected)
     _check_fit(asked, anyway=anyway)
     given = {"host": host, "port": port, "threads": threads, **_files(key_file, log_file), **(options or {})}
     inner, allowed = _server_options(given), default_limits(asked, **(limits or {}))

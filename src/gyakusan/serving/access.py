@@ -7,6 +7,7 @@ import ipaddress
 import os
 import re
 import secrets
+import shlex
 import socket
 import tempfile
 import urllib.parse
@@ -63,6 +64,18 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def curl_line(url: str, body: str, key_path: Path | None, certificate: Path | None, *, keyed: bool) -> str:
+    """Return a line that asks a server. The key is read from its file, else from a variable; never its value.
+
+    body: JSON of the request; certificate: file by which a self-signed server is known; keyed: it asks for a key
+    """
+    shown = f"${KEY_VARIABLE}" if key_path is None else f"$(cat {shlex.quote(str(key_path))})"
+    header = f' -H "Authorization: Bearer {shown}"' if keyed else ""
+    quoted = body.replace("'", "'\\''")
+    known = "" if certificate is None else f"--cacert {shlex.quote(str(certificate))} "
+    return f"curl {known}{url}/chat/completions -H 'Content-Type: application/json'{header} -d '{quoted}'"
 
 
 def check_address(host: str, port: int, threads: int | None) -> None:

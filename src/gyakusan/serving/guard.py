@@ -1,9 +1,10 @@
 """Keeps one server and ends it when the process that asked for it goes away. Runs as a script; standard library only.
 
 It reads one line of JSON from standard input: {"argv": [...], "environment": {...}, "input": "...", "grace": 4.0}
-(grace: how long the server may take to end after SIGTERM [s]), starts that program, and watches standard input: its
-end means that the parent has stopped, crashed or been killed. Threads inside a server that loads a model may be
-blocked for minutes (xllamacpp holds Python's lock meanwhile), so the watch lives in a process of its own.
+(grace: how long the server may take to end after SIGTERM [s]; with "hold": true its own input stays open until its end),
+starts that program, and watches standard input: its end means that the parent has stopped, crashed or been killed.
+Threads inside a server that loads a model may be blocked for minutes (xllamacpp holds Python's lock meanwhile), so the
+watch lives in a process of its own.
 
 The line {"remove": ["FILE", ...]} starts no server: the files are removed when the parent goes.
 """
@@ -53,7 +54,9 @@ def start(order: dict[str, Any]) -> subprocess.Popen[bytes]:
     assert child.stdin is not None
     with contextlib.suppress(OSError):
         child.stdin.write(order["input"].encode())
-        child.stdin.close()
+        child.stdin.flush()
+        if not order.get("hold"):
+            child.stdin.close()
     return child
 
 

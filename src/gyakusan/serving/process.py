@@ -46,6 +46,7 @@ class ProcessSpec:
     input: its standard input; it goes through a pipe, as it may hold secrets
     secrets: texts that must not reach the log
     grace: how long the server may take to end when asked to, before it is killed [s]
+    hold: its standard input stays open behind `input` for as long as it runs
     """
 
     argv: Sequence[str]
@@ -53,6 +54,7 @@ class ProcessSpec:
     input: str = field(default="", repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
     grace: float = 4.0
+    hold: bool = False
 
 
 class OutputLog:
@@ -168,6 +170,7 @@ class GuardedProcess:
             "environment": dict(spec.environment),
             "input": spec.input,
             "grace": spec.grace,
+            "hold": spec.hold,
         }
         with contextlib.suppress(BrokenPipeError):
             self._stdin.write(json.dumps(message).encode() + b"\n")

@@ -99,6 +99,7 @@ class RunningServer(Struct, frozen=True, kw_only=True):
     certificate: file by which clients know a self-signed server, "" where none is needed
     source: file or catalogue name of its model, by which it is predicted again; "" of several
     people_keys: True where it lets in everybody who has a key of their own
+    workers: that lend it devices of other computers, as they were written
     """
 
     name: str = ""
@@ -126,6 +127,7 @@ class RunningServer(Struct, frozen=True, kw_only=True):
     certificate: str = ""
     source: str = ""
     people_keys: bool = False
+    workers: tuple[str, ...] = ()
 
     @property
     def in_ram(self) -> bool:

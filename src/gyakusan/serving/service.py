@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import secrets
-import shlex
 import socket
 import time
 from collections.abc import Callable
@@ -25,7 +24,7 @@ from gyakusan.engines.deployment import Deployment
 from gyakusan.engines.server import ServerReport
 from gyakusan.errors import ServerError
 from gyakusan.message import Message, say
-from gyakusan.serving.access import KEY_VARIABLE, Access, grant_access, is_loopback, seen_from_outside
+from gyakusan.serving.access import Access, curl_line, grant_access, is_loopback, seen_from_outside
 from gyakusan.serving.buffer_comparison import BufferComparison, compare_deployment
 from gyakusan.serving.front.keys import Keys
 from gyakusan.serving.front.limits import Limits, largest_body
@@ -50,6 +49,7 @@ from gyakusan.serving.server import (
 )
 from gyakusan.serving.tls import Tls
 from gyakusan.serving.watchdog import Patience, Watchdog, one_token
+from gyakusan.serving.workers import Workers
 
 RESTARTS = 6
 """Starts in a row that may fail; the pause before them doubles."""
@@ -73,6 +73,7 @@ class ServiceOptions:
     any_name: True where another name than that of the entry will do
     people_keys: file with the keys of people who may ask too, None for the one key only
     tls: certificate and key with which the front encrypts, None for connections in clear
+    workers: that lend devices of other computers, started already, None for none; they end with the service
     """
 
     server: ServerOptions = field(default_factory=ServerOptions)
@@ -84,6 +85,7 @@ class ServiceOptions:
     any_name: bool = False
     people_keys: Path | None = None
     tls: Tls | None = None
+    workers: Workers | None = None
 
 
 class Service:
@@ -110,8 +112,7 @@ class Service:
         self._watchdog: Watchdog | None = None
         self._previous: Handlers = {}
         self._told_of_log = False
-        self._begun = 0.0
-        self._pause = 0.0
+        self._begun, self._pause = 0.0, 0.0
         self._starts = 0
         self._rate = Rate()
         self._registration: Registration | None = None
@@ -181,6 +182,8 @@ class Service:
                 self._front.point(None)
             self._server.stop()
         finally:
+            if self.options.workers is not None:
+                self.options.workers.stop()
             if self._front is not None:
                 self._front.stop()
             if self._access is not None:
@@ -291,12 +294,9 @@ class Service:
         """Return a line to try the service with. The key is read from its file, else from a variable; never its value."""
         model = {} if self._group is None else {"model": self._group.names[0]}
         body = json.dumps({**model, "messages": [{"role": "user", "content": prompt}], "max_tokens": 64})
-        shown = f"${KEY_VARIABLE}" if self.key_path is None else f"$(cat {shlex.quote(str(self.key_path))})"
-        header = f' -H "Authorization: Bearer {shown}"' if self.key else ""
-        quoted = body.replace("'", "'\\''")
         tls = self.options.tls
-        known = "" if tls is None or not tls.self_signed else f"--cacert {shlex.quote(str(tls.certificate))} "
-        return f"curl {known}{self.url}/chat/completions -H 'Content-Type: application/json'{header} -d '{quoted}'"
+        certificate = None if tls is None or not tls.self_signed else tls.certificate
+        return curl_line(self.url, body, self.key_path, certificate, keyed=bool(self.key))
 
     def watch(self) -> None:
         """Block, and start the server again whenever it ends or stalls. Ctrl-C ends the wait.
@@ -313,6 +313,8 @@ class Service:
         assert self._watchdog is not None
         self._tell_of_log()
         try:
+            if self.options.workers is not None:
+                self.options.workers.check()
             self._server.check()
         except ServerError as error:
             self._again(error)
@@ -345,6 +347,8 @@ class Service:
 
     def _start_server(self) -> None:
         assert self._front is not None
+        if self.options.workers is not None:
+            self.options.workers.make_ready()
         key = secrets.token_urlsafe(32)
         self._server = self._new(key)
         self._server.start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gyakusan.engines.base import Command
 from gyakusan.message import Message, say
 from gyakusan.serving.access import is_loopback
 from gyakusan.serving.buffer_comparison import BufferComparison
@@ -75,6 +76,11 @@ def dry_run(run: DryRun) -> Tree:
     refusals = tuple(Text(r, "bad") for r in run.refusals)
     health = Address(say("Ready when this answers 200: {url}", url=run.health))
     return *refusals, wording.command(run.command), health
+
+
+def started_first(workers: Sequence[Sequence[str]]) -> Tree:
+    """Return the commands that start workers on other computers, nothing without any."""
+    return tuple(wording.command(Command(tuple(argv))) for argv in workers)
 
 
 def behind_front(host: str) -> Tree:

@@ -76,6 +76,7 @@ def described(entry: RunningServer) -> tuple[Fact, ...]:
         *(_models(entry) if entry.models else [Fact(say("model"), (_described(entry),))]),
         Fact(say("server"), (f"{entry.engine} {entry.version}".strip() or "?",)),
         Fact(say("address"), (whole(entry.url),)),
+        *([Fact(say("workers"), (", ".join(entry.workers),))] if entry.workers else []),
         *([Fact(say("key"), (home(Path(entry.key_file)),))] if entry.key_file else []),
     )
 

@@ -36,6 +36,20 @@ def test_smollm2_on_a_cpu() -> None:
     assert reported.total == sum(b.bytes for b in reported.buffers)
 
 
+def test_a_worker_with_several_devices() -> None:
+    """Its buffers are numbered anew; the next worker, and a GPU of the computer's own, come behind all of them."""
+    lines = [
+        "llama_prepare_model_devices: using device RPC0 (a:1) (unknown id) - 1 MiB free",
+        "llama_prepare_model_devices: using device RPC1 (a:1) (unknown id) - 1 MiB free",
+        "llama_prepare_model_devices: using device RPC2 (b:1) (unknown id) - 1 MiB free",
+        "load_tensors: RPC0[a:1] model buffer size = 1.00 MiB",
+        "load_tensors: RPC1[a:1] model buffer size = 2.00 MiB",
+        "load_tensors: RPC0[b:1] model buffer size = 3.00 MiB",
+        "load_tensors: CUDA0 model buffer size = 4.00 MiB",
+    ]
+    assert [b.device for b in log.read(lines).buffers] == ["RPC0", "RPC1", "RPC2", "CUDA3"]
+
+
 def test_rpc_workers_have_their_numbers() -> None:
     """Buffers name every worker RPC0[address]; a GPU of the computer's own comes behind them."""
     told = (LOGS.parent / "b11434" / "smollm2_two_rpc_workers.log").read_text().splitlines()

@@ -37,7 +37,7 @@ _FLASH = re.compile(r"Flash Attention (enabled|disabled|not supported)|Flash Att
 _FITTED = re.compile(r"(?:llama_params_fit|common_fit_params|common_params_fit)\w*: (.{1,300})")
 _ADDRESS = re.compile(r"listening on https?://(?:\[[0-9A-Fa-f:.%\w]+\]|[\w.-]+):(\d{1,5})\b")
 _WORKER = re.compile(r"using device RPC(\d{1,3}) \(([\w.:\[\]-]{1,100})\)")
-_ON_WORKER = re.compile(r"RPC\d{1,3}\[([\w.:\[\]-]{1,100})\]")
+_ON_WORKER = re.compile(r"RPC(\d{1,3})\[([\w.:\[\]-]{1,100})\]")
 _OWN_GPU = re.compile(r"([A-Za-z]{1,20})(\d{1,3})")
 _ROUNDING = 0.005 * MIB
 """llama.cpp prints two digits of MiB: a figure is right to half a hundredth. [B]"""
@@ -89,15 +89,15 @@ class Reported:
 def read(lines: Iterable[str]) -> Reported:
     """Return the facts in a log. It never raises, whatever the text."""
     buffers: list[ReportedBuffer] = []
-    workers: dict[str, int] = {}
+    workers = _Workers({}, 0)
     fitted: list[str] = []
     facts: dict[str, int | bool] = {}
     for line in lines:
         line = line[:LONGEST_LINE]
         if (buffer := _buffer(line)) is not None:
-            buffers.append(_numbered(buffer, workers) if workers else buffer)
+            buffers.append(_numbered(buffer, workers) if workers.devices else buffer)
         elif match := _WORKER.search(line):
-            workers.setdefault(match[2], int(match[1]))
+            workers = workers.add(match[2], int(match[1]))
         elif match := _FITTED.search(line):
             fitted.append(match[1].strip())
         else:
@@ -113,17 +113,34 @@ def _buffer(line: str) -> ReportedBuffer | None:
     return ReportedBuffer(match[1], kind, float(match[3]) * MIB, match[0], _ROUNDING)
 
 
-def _numbered(buffer: ReportedBuffer, workers: Mapping[str, int]) -> ReportedBuffer:
-    """Return a buffer under the number of its RPC worker, or of the computer's own GPU behind all workers.
+@dataclass(frozen=True, slots=True)
+class _Workers:
+    """RPC workers that were named so far.
 
-    Buffers call every worker RPC0, with its address. Source: llama.cpp b11434, ggml/src/ggml-rpc/ggml-rpc.cpp
-    (ggml_backend_rpc_buffer_type), src/llama.cpp (llama_prepare_model_devices: workers come first).
+    first: number of the first device of each address
+    devices: of all of them
+    """
+
+    first: Mapping[str, int]
+    devices: int
+
+    def add(self, address: str, number: int) -> _Workers:
+        """Return these and one more device. number: among all devices of workers."""
+        return _Workers({address: number, **self.first}, max(self.devices, number + 1))
+
+
+def _numbered(buffer: ReportedBuffer, workers: _Workers) -> ReportedBuffer:
+    """Return a buffer under the number of its RPC device, or of the computer's own GPU behind all of them.
+
+    Buffers are called RPC0, RPC1 ... anew for each address, which they name. Source: llama.cpp b11434,
+    ggml/src/ggml-rpc/ggml-rpc.cpp (ggml_backend_rpc_buffer_type), src/llama.cpp (llama_prepare_model_devices: workers
+    come first).
     """
     if match := _ON_WORKER.fullmatch(buffer.device):
-        number = workers.get(match[1])
-        return buffer if number is None else replace(buffer, device=f"RPC{number}")
+        number = workers.first.get(match[2])
+        return buffer if number is None else replace(buffer, device=f"RPC{number + int(match[1])}")
     if match := _OWN_GPU.fullmatch(buffer.device):
-        return replace(buffer, device=f"{match[1]}{int(match[2]) + len(workers)}")
+        return replace(buffer, device=f"{match[1]}{int(match[2]) + workers.devices}")
     return buffer
 
 

@@ -52,6 +52,17 @@ _PATTERNS: tuple[tuple[str, str, Message, Message], ...] = (
         say("These settings need flash attention, and it is off."), say("Leave flash attention on, or use an f16 cache."),
     ),
     (
+        "worker", r"(?P<what>Remote RPC server crashed or returned malformed response|RPC handshake failed for"
+        r"|Failed to connect to \S{1,100}:\d{1,5}\b)",
+        say("An RPC worker has ended, or the connection to it was lost."),
+        say("Look at the worker's own output on its computer."),
+    ),
+    (
+        "rpc", r"(?P<what>RPC not supported in this build|failed to find RPC backend)",
+        say("This llama-server is built without RPC."),
+        say("Build llama.cpp with -DGGML_RPC=ON, and put that llama-server on PATH."),
+    ),
+    (
         "argument", r"error: (?:invalid argument|unknown value for)[: ]+(?P<flag>\S{1,80})",
         say("This llama-server does not support {flag}."),
         say("Update llama.cpp, or use the embedded server: pip install 'gyakusan[serve]'."),

@@ -9,7 +9,7 @@ import re
 import shutil
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, TypedDict, cast
 
 from gyakusan.core.model import Model
 from gyakusan.engines.llamacpp import launch as launching
@@ -17,7 +17,7 @@ from gyakusan.engines.llamacpp.launch import HEALTH
 from gyakusan.engines.llamacpp.log import listens, read, stage, works
 from gyakusan.engines.llamacpp.log_errors import start_failure
 from gyakusan.engines.llamacpp.settings import Settings
-from gyakusan.engines.server import Endpoint, Given, Launch, PredictedBuffer
+from gyakusan.engines.server import Endpoint, Given, Launch, PredictedBuffer, WorkerModule
 from gyakusan.errors import GyakusanError, ServerError
 
 if TYPE_CHECKING:
@@ -109,6 +109,13 @@ def predicted_buffers(model: Model, settings: Settings) -> tuple[PredictedBuffer
     from gyakusan.engines.llamacpp.expected_log import buffers
 
     return tuple(PredictedBuffer(*buffer) for buffer in buffers(model, settings))
+
+
+def workers() -> WorkerModule:
+    """The module for workers of RPC."""
+    from gyakusan.engines.llamacpp import rpc_worker
+
+    return cast("WorkerModule", rpc_worker)
 
 
 def device_family(device: str) -> str:

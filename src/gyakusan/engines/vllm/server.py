@@ -18,7 +18,7 @@ from pathlib import Path
 from gyakusan.core.model import Model
 from gyakusan.doors import files
 from gyakusan.engines.server import Endpoint, Given, Launch, PredictedBuffer
-from gyakusan.engines.server_defaults import checkpoint_error, no_dry_run, same_device
+from gyakusan.engines.server_defaults import checkpoint_error, no_dry_run, no_workers, same_device
 from gyakusan.engines.vllm import launch as launching
 from gyakusan.engines.vllm.log import read
 from gyakusan.engines.vllm.log_errors import start_failure
@@ -36,7 +36,7 @@ PROVED = True
 CACHE_METRICS: tuple[str, ...] = ("vllm:kv_cache_usage_perc",)
 """Source: vLLM 0.32.0, v1/metrics/loggers.py."""
 PROGRAMS: tuple[str, ...] = ("vllm",)
-model_error, dry_run, device_family = checkpoint_error, no_dry_run, same_device
+model_error, dry_run, device_family, workers = checkpoint_error, no_dry_run, same_device, no_workers
 
 _HERE = "vllm.entrypoints.cli.main"
 _LISTENS = re.compile(
