@@ -84,22 +84,27 @@ def serve(
     settings: device, memory, reserve, bandwidth, and fields of the engine's Settings, as for `inspect`
     """
     from gyakusan.serving.access import check_address
-    from gyakusan.serving.front.people import place
     from gyakusan.serving.service import Service, ServiceOptions, default_limits
-    from gyakusan.serving.workers import check_workers
 
     check_address(host, port, threads)
     asked = deployed(model, settings, context=context, users=users, engine=engine)
-    check_workers(asked, unprotected=rpc_unprotected)
-    _check_fit(asked, anyway=anyway)
+    _check_sense(asked, anyway=anyway, unprotected=rpc_unprotected)
     given = {"host": host, "port": port, "threads": threads, **_files(key_file, log_file), **(options or {})}
     inner, allowed = _server_options(given), default_limits(asked, **(limits or {}))
-    keys_file = place() if people_keys else None
-    return Service(asked, ServiceOptions(inner, allowed, tuple(names), people_keys=keys_file))
+    return Service(asked, ServiceOptions(inner, allowed, tuple(names), people_keys=_keys_file(people_keys)))
 
 
-def _check_fit(asked: Deployment, *, anyway: bool) -> None:
-    """Raise BadSetting for what does not fit."""
+def _keys_file(wanted: bool) -> Path | None:
+    from gyakusan.serving.front.people import place
+
+    return place() if wanted else None
+
+
+def _check_sense(asked: Deployment, *, anyway: bool, unprotected: bool) -> None:
+    """Raise BadSetting for workers beyond loopback, and for what does not fit."""
+    from gyakusan.serving.workers import check_workers
+
+    check_workers(asked, unprotected=unprotected)
     if not anyway and not asked.ledger.fits:
         raise BadSetting("{name} does not fit.", name=asked.name, mend="Choose a smaller one, or write anyway=True.")
 
