@@ -13,7 +13,10 @@ import pytest
 
 import gyakusan
 from gyakusan.cli import main, saved
+from gyakusan.engines.service_files import service
+from gyakusan.planning.predict.capacity import find_capacity
 from gyakusan.show import plan as show
+from gyakusan.show.plan_details import details
 from gyakusan.show.tree import Next
 
 ASK = ("plan", "--device", "RTX 4090", "--families", "gemma3,qwen3-8b", "--lang", "en")
@@ -158,32 +161,38 @@ def test_a_file_that_cannot_be_written_is_said(capsys: pytest.CaptureFixture[str
     assert "cannot be written" in err
 
 
-def test_lan_makes_a_key_that_only_its_owner_reads(capsys: pytest.CaptureFixture[str], homes: Path) -> None:
-    asked(capsys, *ASK)
-    _, line, _ = asked(capsys, "plan", "--command", "1", "--lan")
-    folder = homes / "xdg_config_home" / "gyakusan"
-    key = (folder / "api-key").read_text().strip()
-    assert len(key) >= 32
-    assert key not in line
-    assert f"$(cat {folder / 'api-key'})" in line
-    for name in ("api-key", "api-key.env"):
-        assert (folder / name).stat().st_mode & 0o777 == 0o600
-    assert f"LLAMA_API_KEY={key}\n" in (folder / "api-key.env").read_text()
-    assert asked(capsys, "plan", "--command", "1", "--lan")[1] == line
-    (folder / "api-key").write_text("another-key-of-32-letters-or-more\n")
-    asked(capsys, "plan", "--command", "1", "--lan")
-    assert "LLAMA_API_KEY=another-key" in (folder / "api-key.env").read_text()
+def test_lan_leaves_nothing_here_and_names_no_file_of_this_computer(
+    capsys: pytest.CaptureFixture[str], homes: Path
+) -> None:
+    """`plan --budget --lan` named the key file of the computer that planned, for a machine that is still to buy."""
+    asked(capsys, "plan", "--budget", "3000USD", "--brand", "NVIDIA", "--engine", "llama.cpp", "--lang", "en")
+    for form in ("--command", "--details", "--compose", "--systemd"):
+        code, out, err = asked(capsys, "plan", form, "1", "--lan", "--lang", "en")
+        assert (code, err) == (0, "")
+        assert "0.0.0.0" in out
+        assert str(homes) not in out
+        assert str(Path.home()) not in out.replace("/root/.cache", "")
+    assert not (homes / "xdg_config_home").exists()
 
 
-def test_a_key_that_cannot_be_kept_is_said(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, homes: Path
+@pytest.mark.parametrize("more", [(), ("--lan",)])
+@pytest.mark.parametrize("kind", ["compose", "systemd"])
+def test_a_file_is_the_one_that_export_writes(
+    capsys: pytest.CaptureFixture[str], kind: str, more: tuple[str, ...]
 ) -> None:
     asked(capsys, *ASK)
-    (homes / "file").write_text("")
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(homes / "file"))
-    code, out, err = asked(capsys, "plan", "--command", "1", "--lan")
-    assert (code, out) == (3, "")
-    assert "cannot be kept" in err
+    code, text, _ = asked(capsys, "plan", f"--{kind}", "1", *more)
+    assert code == 0
+    assert text == asked(capsys, "export", "1", "--to", kind, *more)[1]
+    assert asked(capsys, "plan", f"--{kind}", "1", *more, "--no-ui", "--all-flags")[1] != text
+
+
+@pytest.mark.parametrize("kind", ["compose", "systemd"])
+def test_a_file_thinks_as_its_plan_does(capsys: pytest.CaptureFixture[str], kind: str) -> None:
+    """Exported plans lost the option by which a model thinks as planned: their speed and their quality rest on it."""
+    asked(capsys, "plan", "--device", "RTX 4090", "--families", "gpt-oss", "--engine", "llama.cpp")
+    assert "reasoning_effort" in asked(capsys, "plan", "--command", "1")[1]
+    assert "reasoning_effort" in asked(capsys, "export", "1", "--to", kind)[1]
 
 
 @pytest.mark.parametrize(
@@ -291,13 +300,23 @@ def test_no_printed_command_is_open_to_the_network_without_a_key(
     for view, key in (
         ("--command", "$(cat"),
         ("--details", "$(cat"),
-        ("--compose", "api-key.env"),
-        ("--systemd", "api-key.env"),
+        ("--compose", "-key.env"),
+        ("--systemd", "EnvironmentFile="),
     ):
         code, out, _ = asked(capsys, *ASK, "--lan", view, "1")
         assert code == 0
         assert "0.0.0.0" in out
         assert key in out
+
+
+def test_what_is_typed_after_the_details_keeps_the_network() -> None:
+    answer = gyakusan.plan(device="RTX 4090", model="qwen3-8b")
+    for lan in (False, True):
+        plan = answer.plans[0]
+        server = service(plan.deployment, plan.command, lan=lan)
+        parts = details(answer, 1, find_capacity(plan.deployment), server, date.today())
+        (last,) = [p for p in parts if isinstance(p, Next)]
+        assert [str(c).endswith(" --lan") for c in last.choices] == [lan] * 2
 
 
 def test_what_is_typed_next_keeps_what_was_asked_for() -> None:

@@ -1,11 +1,10 @@
-"""Commands, Compose files and units of every engine: whole, pasteable, without a key inside."""
+"""Commands of every engine: whole, pasteable, without a key inside; and what files share."""
 
 from __future__ import annotations
 
+import os
 import shlex
-import shutil
 import subprocess
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,15 +13,17 @@ from msgspec import structs
 
 from gyakusan import api
 from gyakusan.core.load import Load
+from gyakusan.engines.container import Container
 from gyakusan.engines.deployment import Deployment
 from gyakusan.engines.service_files import (
-    KeyFiles,
+    KEY_FILE,
     Service,
-    compose_file,
+    container_service,
     port_of,
     service,
     shell_line,
-    systemd_unit,
+    unit_argument,
+    unit_word,
 )
 from gyakusan.errors import BadSetting
 
@@ -45,8 +46,7 @@ def deployed(name: str) -> Deployment:
 
 def served(name: str, *, lan: bool = False, **options: bool) -> Service:
     found = deployed(name)
-    keys = (lambda: KeyFiles(Path("/home/a b/api-key"), Path("/home/a b/api-key.env"))) if lan else None
-    return service(found, found.command, keys=keys, **options)
+    return service(found, found.command, lan=lan, **options)
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -83,45 +83,51 @@ def test_the_key_is_read_from_its_file_and_stands_in_no_text(name: str) -> None:
     server = served(name, lan=True)
     line = shell_line(server)
     subprocess.run(["bash", "-n"], input=line, text=True, check=True)
-    read = 'key="$(cat \'/home/a b/api-key\')" && [ -n "$key" ]'
-    assert line.startswith(f'{read} && {server.variable}="$key" ')
+    assert f'key="$(cat {KEY_FILE})"' in line
+    assert f' && {server.variable}="$key" ' in line
     assert "0.0.0.0" in line
-    assert "/home/a b/api-key.env" in compose_file(server)
-    assert "EnvironmentFile=/home/a b/api-key.env" in systemd_unit(server)
 
 
-def test_compose_expands_nothing_in_a_path() -> None:
-    """`$` is doubled: compose-spec, interpolation."""
-    server = structs.replace(
-        served("llama.cpp", lan=True), key=KeyFiles(Path("/home/a$b/key"), Path("/home/a$b/key.env"))
-    )
-    assert '"/home/a$$b/key.env"' in compose_file(server)
-
-
-@pytest.mark.parametrize("text", [None, "", "\n", "a-key"])
-def test_nothing_starts_without_a_key(text: str | None, tmp_path: Path) -> None:
-    file = tmp_path / "the key"
-    if text is not None:
-        file.write_text(text)
+def started(home: Path) -> subprocess.CompletedProcess[str]:
+    """Run the line of an open server in a home of somebody's, with a program that prints the key in the server's place."""
     server = served("llama.cpp", lan=True)
-    command = structs.replace(server.command, argv=("sh", "-c", 'echo "started $LLAMA_API_KEY"'))
-    line = shell_line(structs.replace(server, command=command, key=KeyFiles(file, file)))
-    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False)
-    assert (done.stdout, done.returncode == 0) == (("started a-key\n", True) if text == "a-key" else ("", False))
+    command = structs.replace(server.command, argv=("sh", "-c", 'echo "$LLAMA_API_KEY"'))
+    line = shell_line(structs.replace(server, command=command))
+    around = {**os.environ, "HOME": str(home)}
+    return subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False, env=around)
 
 
-@pytest.mark.parametrize("write", [shell_line, compose_file, systemd_unit])
+def test_the_first_start_makes_the_key_on_the_machine_itself(tmp_path: Path) -> None:
+    """A plan is often for a machine that is still to buy: the line named a file of the computer that planned."""
+    home = tmp_path / "a home"
+    home.mkdir()
+    first, second = started(home), started(home)
+    (file,) = home.iterdir()
+    assert (first.returncode, first.stdout) == (0, file.read_text())
+    assert len(first.stdout.strip()) >= 32
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert second.stdout == first.stdout
+    assert str(Path.home()) not in shell_line(served("llama.cpp", lan=True))
+
+
+@pytest.mark.parametrize("text", ["\n", "short", "a" * 15])
+def test_nothing_starts_without_a_key(text: str, tmp_path: Path) -> None:
+    (tmp_path / KEY_FILE.removeprefix("~/")).write_text(text)
+    done = started(tmp_path)
+    assert done.returncode
+    assert done.stdout == ""
+
+
 @pytest.mark.parametrize("char", ["\n", "\r", "\x1b", "\0", "\x7f", "\x9b", "\u2028"])
-def test_no_word_ends_its_line(write: Callable[[Service], str], char: str) -> None:
+def test_no_word_ends_its_line(char: str) -> None:
     server = served("llama.cpp", lan=True)
     word, command = f"a{char}ExecStart=b", server.command
     for odd in (
         structs.replace(server, command=structs.replace(command, argv=(*command.argv, "--alias", word))),
         structs.replace(server, command=structs.replace(command, environment={"A": word})),
-        structs.replace(server, key=KeyFiles(Path("/key"), Path(f"/{word}"))),
     ):
         with pytest.raises(BadSetting, match="control character"):
-            write(odd)
+            shell_line(odd)
 
 
 def test_a_service_of_a_name_without_letters_has_one() -> None:
@@ -140,53 +146,15 @@ def test_a_server_without_a_key_is_not_opened(name: str) -> None:
         served(name, lan=True)
 
 
-@pytest.mark.parametrize("name", [n for n in CASES if n != "MLX"])
-@pytest.mark.parametrize("lan", [False, True])
-def test_a_compose_file_is_valid(name: str, lan: bool) -> None:
-    compose = pytest.importorskip("compose_spec")
-    if lan and name == "Ollama":
-        return
-    server = served(name, lan=lan)
-    text = compose_file(server)
-    found = compose.PyCompose.from_yaml(
-        text
-    )  # the Compose Specification, in Rust: it refuses unknown keys and bad values
-    found.validate()
-    assert list(found.service_names()) == [server.name]
-    with pytest.raises(Exception, match=r"image|unknown|invalid"):
-        compose.PyCompose.from_yaml(text.replace("    image:", "    imaget:"))
-    address = "" if lan else "127.0.0.1:"
-    assert f'"{address}{server.port}:{server.port}"' in text
-    assert ("driver" in text) is (server.machine.gpus != () and server.machine.gpus[0].backend == "cuda")
-
-
-def test_no_container_reaches_the_gpu_of_a_mac() -> None:
-    with pytest.raises(BadSetting, match="no container") as refused:
-        compose_file(served("MLX"))
-    assert "--systemd" not in str(refused.value.mend)
-    with pytest.raises(BadSetting, match="no systemd"):
-        systemd_unit(served("MLX"))
-
-
-@pytest.mark.parametrize("name", [n for n in CASES if n != "MLX"])
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="this computer has no systemd-analyze")
-def test_a_unit_is_valid(name: str, tmp_path: Path) -> None:
-    file = tmp_path / "gyakusan-test.service"
-    file.write_text(systemd_unit(served(name)))
-    done = subprocess.run(["systemd-analyze", "verify", "--man=no", file], capture_output=True, text=True, check=False)
-    ours = [line for line in done.stderr.splitlines() if "gyakusan-test" in line]
-    assert ours == []
-
-
 def test_nothing_in_a_unit_or_a_compose_file_is_expanded() -> None:
-    server = served("llama.cpp")
-    argv = (*server.command.argv, "--alias", 'a "$HOME" 50%')
-    odd = structs.replace(server, command=structs.replace(server.command, argv=argv))
-    assert '"a \\"$$HOME\\" 50%%"' in systemd_unit(odd)
-    assert "$$HOME" in compose_file(odd)
-    set_ = structs.replace(server, command=structs.replace(server.command, environment={"A": 'x$HOME "50%"'}))
-    assert 'Environment="A=x$HOME \\"50%%\\""\n' in systemd_unit(set_)
-    assert "x$$HOME" in compose_file(set_)
+    """`$` is doubled in both: compose-spec, interpolation; systemd.service(5), "COMMAND LINES"."""
+    about = container_service(
+        Container("image", (), "/models"), ['a "$HOME"'], {"A": "x$HOME"}, env_file="/a$b/key.env", published="80:80", cards=0
+    )  # fmt: skip
+    assert (about["command"], about["environment"]) == (['a "$$HOME"'], {"A": "x$$HOME"})
+    assert about["env_file"] == ["/a$$b/key.env"]
+    assert unit_argument('a "$HOME" 50%') == '"a \\"$$HOME\\" 50%%"'
+    assert unit_word('A=x$HOME "50%"') == '"A=x$HOME \\"50%%\\""'
 
 
 def test_the_port_is_the_one_of_the_command() -> None:

@@ -46,6 +46,26 @@ def test_it_is_written_and_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert read_live(path) is None
 
 
+def test_what_changes_is_written_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`gyakusan status` told the figures of before a request, for up to two seconds after it."""
+    monkeypatch.setattr(live, "EVERY", 1000.0)
+    path, requests = tmp_path / "office.live", [0]
+    teller = Teller(path, lambda: Live(written=time.time(), requests=requests[0]))
+
+    def told() -> int:
+        found = read_live(path)
+        return -1 if found is None else found.requests
+
+    for n in range(3):
+        requests[0] = n
+        teller.changed()
+        end = time.monotonic() + 20
+        while told() != n and time.monotonic() < end:
+            time.sleep(0.01)
+        assert told() == n
+    teller.end()
+
+
 def test_what_is_old_or_broken_does_not_count(tmp_path: Path) -> None:
     path = tmp_path / "x.live"
     path.write_text('{"written": 1.0, "requests": 5}')

@@ -74,6 +74,22 @@ def test_people_use_the_front_and_nothing_else(running: tuple[Service, list[str]
         service.start()
 
 
+def test_what_a_request_changes_is_told_when_it_begins_and_when_it_ends(
+    running: tuple[Service, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service, _ = running
+    assert service.front is not None
+    app, told = service.front.app, []
+    before = app.traffic.requests
+    monkeypatch.setattr(app, "changed", lambda: told.append((app.slots.held, app.traffic.requests - before)))
+    chat(service.url, "Hi", 1, KEY)
+    end = time.monotonic() + 20
+    while (not told or told[-1] != (0, 1)) and time.monotonic() < end:
+        time.sleep(0.01)
+    assert (1, 1) in told
+    assert told[-1] == (0, 1)
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
 def test_a_server_that_ends_or_stalls_is_started_again(running: tuple[Service, list[str]], number: int) -> None:
     service, told = running

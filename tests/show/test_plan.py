@@ -6,12 +6,18 @@ import pytest
 from msgspec import structs
 from tests.planning.small import small
 
+from gyakusan.message import say
 from gyakusan.planning.request.parse_request import parse_request
 from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.recommend import recommend
 from gyakusan.planning.select.recommendation import Recommendation
-from gyakusan.show.plan import verdict
-from gyakusan.text import tell
+from gyakusan.planning.select.shown_plans import shown_figures
+from gyakusan.show.plan import screen, verdict
+from gyakusan.show.terminal import lines
+from gyakusan.show.tree import Table
+from gyakusan.show.wording import short
+from gyakusan.show.wrapping import cells
+from gyakusan.text import Language, tell
 
 
 @pytest.fixture(scope="module")
@@ -62,3 +68,21 @@ def test_rows_that_are_too_slow_are_named(answer: Recommendation) -> None:
 def test_a_speed_that_was_typed_is_the_persons_own_limit(answer: Recommendation) -> None:
     own = structs.replace(answer, request=structs.replace(answer.request, speed=1.0))
     assert told(own, (1.2, 1.0)) == []
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_a_machine_to_buy_shows_the_speed_by_which_it_is_judged(language: Language) -> None:
+    """The answer's speed was a column of wide screens only, and the notes that told it were left out on a full one."""
+    asked = {"budget": "20000USD", "users": 20, "context": "64k"}
+    found = recommend(parse_request(asked), columns=small(("gpt-oss-20b", "qwen3.8-27b", "gpt-oss-120b")))
+    (table,) = [p for p in screen(found) if isinstance(p, Table)]
+    drawn = [line.plain for line in lines((structs.replace(table, notes=()),), language, 80)]
+    shown = [short(shown_figures(p).answer or 0.0) for p in found.plans]
+    assert len(shown) > 1
+    assert tell(say("answer"), language) in drawn[0]
+    for number, (plan, speed) in enumerate(zip(found.plans, shown, strict=True), 1):
+        begin = next(i for i, line in enumerate(drawn) if line.startswith(f"{number:>2} "))
+        row = " ".join(drawn[begin : begin + 2])
+        assert plan.name in row
+        assert f" {speed} " in row
+    assert max(map(cells, drawn)) <= 80

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import re
 import shlex
+from datetime import date
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 from tests.planning.small import small
 
 from gyakusan.catalog import chips
 from gyakusan.cli import main
 from gyakusan.learning import known, store
 from gyakusan.learning.rows import Row
+from gyakusan.planning.predict.capacity import find_capacity
 from gyakusan.planning.request.parse_request import parse_request
 from gyakusan.planning.select.recommend import recommend
-from gyakusan.show.plan_notes import notes
+from gyakusan.show.plan_details import details
+from gyakusan.show.plan_notes import notes, shared_notes
+from gyakusan.show.tree import Facts
 
 
 @pytest.mark.parametrize(("model", "mtp"), [("qwen3.8-27b", True), ("gpt-oss-20b", False)])
@@ -94,3 +99,18 @@ def test_a_plan_says_that_its_speeds_were_corrected_here(
     assert f"corrected by measurements of this computer (1, the newest of {today})" in " ".join(
         capsys.readouterr().out.split()
     )
+
+
+@pytest.mark.parametrize(
+    ("of", "told"), [({"memory": "24GiB"}, "--device"), ({"memory": None}, "gyakusan calibrate measures it")]
+)
+def test_an_unknown_speed_is_said_with_what_tells_it(of: dict[str, str | None], told: str) -> None:
+    """`?` stood in the table, and "no bandwidth is known of this machine": nobody knew what to do."""
+    found = recommend(parse_request({"memory": "24GiB"}), columns=small(("gpt-oss-20b",)))
+    assert found.plans[0].pace is None
+    asked = structs.replace(found, request=structs.replace(found.request, **of))
+    first = shared_notes(asked)[0].words
+    assert told in str(first)
+    drawn = details(asked, 1, find_capacity(found.plans[0].deployment), None, date.today())
+    facts = next(p for p in drawn if isinstance(p, Facts)).rows
+    assert [f.lines for f in facts if str(f.label) == "Speed"] == [(first,)]

@@ -350,3 +350,19 @@ def test_forms_keep_the_whole_question(client: TestClient) -> None:
         names = set(re.findall(r'<(?:input|select)[^>]* name="([\w-]+)"', client.get(address).text))
         left = set(kind.__struct_fields__) - names - {"gpus"}
         assert left == set(), address
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_each_door_asks_what_decides_its_answer(client: TestClient, language: str) -> None:
+    """The door of a budget asked neither for a context nor for a language: both change what is bought."""
+    start = client.get(f"/?lang={language}").text
+    doors = re.findall(r'<form method="get" action="(/plan|/fit)">(.*?)</form>', start, re.DOTALL)
+    asked = [(where, set(re.findall(r'name="(\w+)"', form))) for where, form in doors]
+    assert asked == [
+        ("/plan", {"device", "users", "context", "language"}),
+        ("/plan", {"budget", "users", "context", "language"}),
+        ("/fit", {"model", "device", "users", "context"}),
+    ]
+    answer = client.get("/plan?budget=1000000JPY&users=2&context=&language=&lang=en")
+    assert answer.status_code == 200
+    assert "32,768" in client.get("/plan?budget=1000000JPY&users=2&context=32k&language=ja&lang=en").text

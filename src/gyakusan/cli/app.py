@@ -14,6 +14,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from gyakusan._version import __version__
 from gyakusan.catalog import places
+from gyakusan.cli import repeated
 from gyakusan.cli.defaults import fill
 from gyakusan.cli.words import Help, mistake
 from gyakusan.cli.writing import drop, unwritten, warn
@@ -72,7 +73,7 @@ def build(language: Language) -> App:
         help_format="plaintext",
         help_formatter=Help(language),
         default_parameter=Parameter(allow_repeating=True),
-        config=fill,
+        config=(repeated.check, fill),
     )
     for name, about in COMMANDS.items():
         app.command(f"gyakusan.cli.{name}:app", name=name, help=about)

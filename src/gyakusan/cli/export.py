@@ -43,6 +43,10 @@ class Run:
         str, Parameter(help=_("Name under which other computers reach it, e.g. llm.example.org; needs a key."))
     ] = ""
 
+    lan: Annotated[
+        bool, Parameter(help=_("Open the server to the network, with a key that is kept in a file."), negative="")
+    ] = False
+
     no_key: Annotated[
         bool, Parameter(help=_("Answer without a key: for this computer alone, with nothing before it."), negative="")
     ] = False
@@ -57,7 +61,14 @@ class Run:
         from gyakusan.exports.settings import ExportSettings
 
         return ExportSettings(
-            self.replicas, self.most_replicas, self.nodes, self.namespace, self.host, not self.no_key, self.port
+            replicas=self.replicas,
+            most_replicas=self.most_replicas,
+            nodes=self.nodes,
+            namespace=self.namespace,
+            host=self.host,
+            keyed=not self.no_key,
+            port=self.port,
+            lan=self.lan,
         )
 
 

@@ -169,10 +169,7 @@ def _commands(plan: FleetPlan, view: View, output: Output) -> None:
 
 def _servers(plan: FleetPlan, view: View) -> tuple[Service, ...]:
     """Return how each machine of one replica is started, with a key where the network reaches a server that takes one."""
-    from gyakusan.catalog.places import settings
     from gyakusan.engines.service_files import service
-    from gyakusan.serving.key_files import kept_key
 
-    keys = (lambda: kept_key(settings())) if plan.key_variable else None
-    one = plan.plan.deployment
-    return tuple(service(one, command, all_flags=view.all_flags, keys=keys) for command in plan.commands)
+    one, lan = plan.plan.deployment, bool(plan.key_variable)
+    return tuple(service(one, command, all_flags=view.all_flags, lan=lan) for command in plan.commands)

@@ -206,16 +206,25 @@ def _one(found: Recommendation, use: Use, number: int, output: Output, saved: Sa
     plan = checked_plan(found, number)
     if use.details is not None:
         return _details(found, plan, number, use, output, saved)
-    from gyakusan.engines.service_files import compose_file, shell_line, systemd_unit
+    if use.command is None:
+        write_generated(_file(plan, use))
+        return 0
+    from gyakusan.engines.service_files import shell_line
 
     server = _service(plan, use)
     for note in remarks(plan, server):
         warn("gyakusan: " + tell(note, output.language))
-    if use.command is not None:
-        write_generated(shell_line(server) + "\n")
-    else:
-        write_generated(compose_file(server) if use.compose is not None else systemd_unit(server))
+    write_generated(shell_line(server) + "\n")
     return 0
+
+
+def _file(plan: Plan, use: Use) -> str:
+    """Return the file that `gyakusan export` writes of a plan. Raises BadSetting."""
+    from gyakusan.exports.export import export
+    from gyakusan.exports.settings import ExportSettings
+
+    kind = "compose" if use.compose is not None else "systemd"
+    return export([plan.deployment], kind, ExportSettings(lan=use.lan, all_flags=use.all_flags, page=use.ui))
 
 
 def remarks(plan: Plan, server: Service) -> Iterator[Message]:
@@ -261,12 +270,9 @@ def _details(
 
 
 def _service(plan: Plan, use: Use) -> Service:
-    from gyakusan.catalog.places import settings
     from gyakusan.engines.service_files import service
-    from gyakusan.serving.key_files import kept_key
 
-    keys = (lambda: kept_key(settings())) if use.lan else None
-    return service(plan.deployment, plan.command, all_flags=use.all_flags, page=use.ui, keys=keys)
+    return service(plan.deployment, plan.command, all_flags=use.all_flags, page=use.ui, lan=use.lan)
 
 
 def _remark(found: Recommendation, saved: SavedAnswer | None, output: Output) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from gyakusan.core.ledger import Ledger
 from gyakusan.core.load import Load
@@ -38,6 +38,7 @@ class Deployment(Struct, frozen=True):
     load: users and context
     changes: settings that were given, by field; the engine chooses the others by model, load and machine
     settings: all settings, as the engine's own record
+    mode: how it thinks by an option of the server, e.g. "off"; "" = as the server does by itself
     """
 
     model: Model
@@ -47,6 +48,7 @@ class Deployment(Struct, frozen=True):
     load: Load
     changes: Mapping[str, object]
     settings: EngineSettings
+    mode: str = ""
 
     @property
     def name(self) -> str:
@@ -107,7 +109,15 @@ class Deployment(Struct, frozen=True):
             return self.rules.command(self.model, self.machine, self.settings)
         from gyakusan.catalog.models import find
 
-        return self.rules.published_command(find(self.name), self.model, self.machine, self.settings, self.quantization)
+        plain = self.rules.published_command(
+            find(self.name), self.model, self.machine, self.settings, self.quantization
+        )
+        if not self.mode:
+            return plain
+        from gyakusan.catalog.thinking import template_arguments
+
+        arguments = template_arguments(self.name, self.mode)
+        return self.rules.with_thinking(plain, self.model.architecture, self.mode, arguments) or plain
 
     @property
     def artifact(self) -> Artifact | None:
@@ -130,11 +140,13 @@ class Deployment(Struct, frozen=True):
     def at(self, load: Load) -> Deployment:
         """Return the same for another load: what is whole on the GPUs stays whole. Raises BadSetting."""
         whole = {WHOLE: False} if getattr(self.settings, WHOLE, None) is False else {}
-        return deploy(self.model, self.engine, self.machine, load, {**whole, **self.changes}, self.quantization)
+        found = deploy(self.model, self.engine, self.machine, load, {**whole, **self.changes}, self.quantization)
+        return structs.replace(found, mode=self.mode)
 
     def on(self, machine: Machine) -> Deployment:
         """Return the same on another machine. Raises BadSetting."""
-        return deploy(self.model, self.engine, machine, self.load, self.changes, self.quantization)
+        found = deploy(self.model, self.engine, machine, self.load, self.changes, self.quantization)
+        return structs.replace(found, mode=self.mode)
 
     def under(self, engine: str, changes: Mapping[str, object] = NO_CHANGES) -> Deployment:
         """Return the same model, machine and load under another engine or other settings. Raises UnknownName, BadSetting."""

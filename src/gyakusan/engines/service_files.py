@@ -1,4 +1,4 @@
-"""A server's command as text to use: one line of a shell, a Compose file, a unit of systemd.
+"""A server's command as text to use: one line of a shell, and what files of containers and of systemd share.
 
 Every engine says how its command becomes shorter, listens elsewhere and runs in a container; here it becomes text. A key
 is never in the text: it stays in a file that only its owner can read.
@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import re
 import shlex
-import shutil
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -20,24 +18,15 @@ from gyakusan.core.machine import Machine
 from gyakusan.doors.text import is_clean
 from gyakusan.engines.base import Command, Container
 from gyakusan.engines.deployment import Deployment
-from gyakusan.engines.registry import engine as find_engine
-from gyakusan.engines.yaml_text import documents
 from gyakusan.errors import BadSetting
 
 EVERYWHERE, HERE = "0.0.0.0", "127.0.0.1"
+KEY_FILE = "~/.gyakusan-key"
+"""Where the key of a server stands that other computers reach: in the home of who starts it, on its own machine."""
+SHORTEST_KEY = 16
+"""A shorter one is guessed. [characters]"""
 _UNREAD = re.compile("[\udc80-\udcff]")
 """A byte that Python could not read as a letter. Source: PEP 383."""
-
-
-class KeyFiles(Struct, frozen=True):
-    """Where the key of a server is kept.
-
-    key: file with the key alone
-    variables: file with lines NAME=key for every engine that takes one
-    """
-
-    key: Path
-    variables: Path
 
 
 class Service(Struct, frozen=True):
@@ -49,7 +38,7 @@ class Service(Struct, frozen=True):
     machine: that it runs on
     port: that it listens on
     variable: environment variable from which it reads its key, "" = it has no key
-    key: None = it answers without a key
+    keyed: True if it asks for a key, which the line makes where it is missing
     """
 
     name: str
@@ -58,7 +47,7 @@ class Service(Struct, frozen=True):
     machine: Machine
     port: int
     variable: str
-    key: KeyFiles | None
+    keyed: bool
 
 
 def service(
@@ -67,30 +56,29 @@ def service(
     *,
     all_flags: bool = False,
     page: bool = True,
-    keys: Callable[[], KeyFiles] | None = None,
+    lan: bool = False,
 ) -> Service:
     """Return how a deployment is started: on this computer only, or with a key for the network.
 
     command: the exact one of the deployment
     all_flags: with options that say what the server does anyway
     page: with the server's own chat page
-    keys: returns where the key is kept; given, the server listens on every address
+    lan: listen on every address, with a key
     Raises BadSetting for a server without a key that should be open.
     """
     rules = deployment.rules
-    if keys is not None and not rules.KEY:
+    if lan and not rules.KEY:
         raise BadSetting(
             "{engine} has no API key, so everyone in the network could use it.",
             engine=rules.NAME,
-            mend="Leave out --lan, or plan with another engine (--engine).",
+            option="--lan",
+            mend="Leave out {option}, or plan with another engine (--engine).",
         )
     chosen = rules.with_page(command if all_flags else rules.short_command(command, deployment.machine), page)
-    if keys is not None:
+    if lan:
         chosen = rules.with_host(chosen, EVERYWHERE)
     name = re.sub(r"[^a-z0-9]+", "-", deployment.name.casefold()).strip("-") or "model"
-    return Service(
-        name, rules.NAME, chosen, deployment.machine, port_of(chosen, rules.PORT), rules.KEY, keys() if keys else None
-    )
+    return Service(name, rules.NAME, chosen, deployment.machine, port_of(chosen, rules.PORT), rules.KEY, lan)
 
 
 def port_of(command: Command, usual: int) -> int:
@@ -108,25 +96,19 @@ def command_line(command: Command) -> str:
 
 
 def shell_line(server: Service) -> str:
-    """Return one line for a shell. The key is read from its file when the line is run; without a key nothing starts.
+    """Return one line for a shell. A key is made at the first start, and read from its file; without a long one nothing starts.
 
-    Raises BadSetting for control characters.
+    It names no file of the computer that plans: the line is right on any. Raises BadSetting for control characters.
     """
-    _check(server)
-    line = command_line(server.command)
-    if server.key is None:
-        return line
-    read = f'key="$(cat {shlex.quote(str(server.key.key))})" && [ -n "$key" ]'
-    return f'{read} && {server.variable}="$key" {line}'
-
-
-def _check(server: Service) -> None:
-    """Raise BadSetting if a word of a server's text would end its line."""
     command = server.command
     words = [*command.argv, *command.environment, *command.environment.values(), *(w for t in command.then for w in t)]
-    if server.key is not None:
-        words += [str(server.key.key), str(server.key.variables)]
     check_words(words)
+    line = command_line(command)
+    if not server.keyed:
+        return line
+    made = f"(umask 077; [ -s {KEY_FILE} ] || openssl rand -hex -out {KEY_FILE} 32)"
+    read = f'key="$(cat {KEY_FILE})" && [ ${{#key}} -ge {SHORTEST_KEY} ]'
+    return f'{made} && {read} && {server.variable}="$key" {line}'
 
 
 def check_words(words: Iterable[str]) -> None:
@@ -146,34 +128,6 @@ def check_words(words: Iterable[str]) -> None:
         word=ascii(word[:80]),
         mend="Rename it.",
     )
-
-
-def compose_file(server: Service) -> str:
-    """Return a Compose file. Raises BadSetting where no container reaches the machine's GPU, and for control characters."""
-    _check(server)
-    rules = find_engine(server.engine)
-    container = rules.container(server.machine)
-    if container is None:
-        raise BadSetting(
-            "{engine} has no container that reaches the GPU of {machine}.",
-            engine=server.engine,
-            machine=server.machine.name,
-            mend="Start it without one: --command or --systemd."
-            if has_systemd(server.machine)
-            else "Start it without one: --command.",
-        )
-    inside = rules.with_host(server.command, EVERYWHERE)
-    words = (
-        inside.argv[len(container.entry) :] if inside.argv[: len(container.entry)] == container.entry else inside.argv
-    )
-    address = "" if server.key else f"{HERE}:"
-    about = container_service(
-        container, words, inside.environment,
-        env_file=str(server.key.variables) if server.key else "",
-        published=f"{address}{server.port}:{server.port}",
-        cards=len(server.machine.gpus),
-    )  # fmt: skip
-    return documents({"name": "gyakusan", "services": {server.name: about}, "volumes": {"models": {}}})
 
 
 def container_service(
@@ -223,32 +177,6 @@ def has_container(deployment: Deployment) -> bool:
 def has_systemd(machine: Machine) -> bool:
     """Return True for a computer that can have systemd: Macs have none."""
     return not (machine.gpus and machine.gpus[0].backend == "metal")
-
-
-def systemd_unit(server: Service) -> str:
-    """Return a unit for `~/.config/systemd/user`. Raises BadSetting without systemd, and for control characters."""
-    _check(server)
-    if not has_systemd(server.machine):
-        raise BadSetting("{machine} has no systemd.", machine=server.machine.name, mend="Use --command.")
-    program = shutil.which(server.command.argv[0])
-    start = (program, *server.command.argv[1:]) if program else ("/usr/bin/env", *server.command.argv)
-    lines = [
-        "[Unit]",
-        f"Description=gyakusan: {_specifier(server.name)}",
-        "Wants=network-online.target",
-        "After=network-online.target",
-        "",
-        "[Service]",
-        f"ExecStart={' '.join(map(unit_argument, start))}",
-        *(f"Environment={unit_word(f'{k}={v}')}" for k, v in server.command.environment.items()),
-        *((f"EnvironmentFile={_specifier(str(server.key.variables))}",) if server.key else ()),
-        *(() if program else ("Environment=PATH=%h/.local/bin:/usr/local/bin:/usr/bin:/bin",)),
-        "Restart=on-failure",
-        "",
-        "[Install]",
-        "WantedBy=default.target",
-    ]
-    return "\n".join(lines) + "\n"
 
 
 def unit_argument(word: str) -> str:

@@ -32,11 +32,12 @@ KINDS: Mapping[str, Write] = {
     "vllm-stack": _contained(values),
 }
 """Name of a kind -> what writes it."""
+_OF_ONE = frozenset({"host", "lan", "keyed", "port", "all_flags", "page"})
 TAKEN: Mapping[str, frozenset[str]] = {
     "kubernetes": frozenset({"replicas", "most_replicas", "nodes", "namespace", "host", "port"}),
-    "compose": frozenset({"host", "keyed", "port"}),
-    "quadlet": frozenset({"host", "keyed", "port"}),
-    "systemd": frozenset({"host", "keyed", "port"}),
+    "compose": _OF_ONE,
+    "quadlet": _OF_ONE,
+    "systemd": _OF_ONE,
     "caddy": frozenset({"host", "keyed"}),
     "vllm-stack": frozenset({"replicas"}),
 }
@@ -68,5 +69,5 @@ def _check_taken(kind: str, settings: ExportSettings) -> None:
     usual = ExportSettings()
     for name in ExportSettings.__struct_fields__:
         if name not in TAKEN[kind] and getattr(settings, name) != getattr(usual, name):
-            option = {"keyed": "no-key"}.get(name, name.replace("_", "-"))
+            option = {"keyed": "no-key", "page": "no-ui"}.get(name, name.replace("_", "-"))
             raise BadSetting("A file of {kind} has no --{option}.", kind=kind, option=option, mend="Leave it out.")

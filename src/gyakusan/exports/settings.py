@@ -44,6 +44,9 @@ class ExportSettings(Struct, frozen=True):
     host: name under which others reach it, "" for this computer only
     keyed: False for a server of this computer alone that answers without a key
     port: on which the server listens, 0 for its engine's
+    lan: open to the network, by whatever name or address
+    all_flags: with options that say what the server does anyway
+    page: with the server's own chat page
     """
 
     replicas: int = 1
@@ -53,6 +56,14 @@ class ExportSettings(Struct, frozen=True):
     host: str = ""
     keyed: bool = True
     port: int = 0
+    lan: bool = False
+    all_flags: bool = False
+    page: bool = True
+
+    @property
+    def open(self) -> bool:
+        """True if other computers are to reach the server."""
+        return self.lan or bool(self.host)
 
 
 class Exported(Struct, frozen=True):
@@ -113,7 +124,7 @@ def exported(deployment: Deployment, settings: ExportSettings) -> Exported:
     if container is None:
         raise BadSetting(
             "{engine} has no container that reaches the GPU of {machine}.", engine=rules.NAME, machine=machine.name,
-            mend="Start it here: gyakusan serve. caddy needs no container either.",
+            mend="Start it without one: gyakusan plan --command, or gyakusan serve on that machine.",
         )  # fmt: skip
     command = rules.with_host(listening(deployment, settings), EVERYWHERE)
     flags = rules.QUEUE.flags if rules.QUEUE is not None and settings.most_replicas > 1 else ()
@@ -133,19 +144,20 @@ def spanned(deployment: Deployment, nodes: int) -> Deployment:
         )
     wide = structs.replace(machine, name=f"{nodes} x ({machine.name})", gpus=machine.gpus * nodes)
     chosen = {**deployment.changes, **changes}
-    return deploy(deployment.model, deployment.engine, wide, deployment.load, chosen, deployment.quantization)
+    found = deploy(deployment.model, deployment.engine, wide, deployment.load, chosen, deployment.quantization)
+    return structs.replace(found, mode=deployment.mode)
 
 
 def key_variable(deployment: Deployment, settings: ExportSettings) -> str:
     """Return the variable from which a server reads its key, "" for one without. Raises BadSetting for an open one."""
     key = deployment.rules.KEY if settings.keyed else ""
-    if settings.host and not deployment.rules.KEY:
+    if settings.open and not deployment.rules.KEY:
         raise BadSetting(
             "{engine} has no API key, so everyone in the network could use it.", engine=deployment.engine,
-            mend="Leave out --host, or plan with another engine (--engine).",
+            option="--host" if settings.host else "--lan", mend="Leave out {option}, or plan with another engine (--engine).",
         )  # fmt: skip
-    if settings.host and not key:
-        raise BadSetting("A server with a --host needs a key.", mend="Leave out --no-key.")
+    if settings.open and not key:
+        raise BadSetting("A server that other computers reach needs a key.", mend="Leave out --no-key.")
     return key
 
 
@@ -158,9 +170,12 @@ def check_one_machine(settings: ExportSettings) -> None:
 
 
 def listening(deployment: Deployment, settings: ExportSettings) -> Command:
-    """Return the command without the server's own defaults, on the port that was asked for."""
-    command = deployment.rules.short_command(deployment.command, deployment.machine)
-    return deployment.rules.with_port(command, settings.port) if settings.port else command
+    """Return the command on the port that was asked for; without the server's own defaults, unless they are asked for, too."""
+    rules, command = deployment.rules, deployment.command
+    command = rules.with_page(
+        command if settings.all_flags else rules.short_command(command, deployment.machine), settings.page
+    )
+    return rules.with_port(command, settings.port) if settings.port else command
 
 
 def check_fetchable(deployment: Deployment) -> None:

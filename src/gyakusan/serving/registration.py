@@ -115,6 +115,11 @@ class Registration:
         if self._teller is None:
             self._teller = Teller(running_servers.live_path(self.entry.name), self._look)
 
+    def changed(self) -> None:
+        """Write down soon what the server does: a request began or ended."""
+        if self._teller is not None:
+            self._teller.changed()
+
     def end(self) -> None:
         """Remove the entry."""
         if self._teller is not None:

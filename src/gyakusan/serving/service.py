@@ -161,6 +161,7 @@ class Service:
             self._front = Front(self._access.host, self._access.port, keys, limits, names, models, context)
             self._front.app.metrics.plan(planned_memory(self._deployment), growing_memory(self._deployment))
             self._front.app.metrics.watch_memory(lambda: self.resident or nan)
+            self._front.app.changed = (lambda: None) if self._registration is None else self._registration.changed
             self._front.start()
             if self._registration is not None:
                 certificate = "" if tls is None or not tls.self_signed else str(tls.certificate)

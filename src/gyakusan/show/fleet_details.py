@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from gyakusan.engines.service_files import Service, shell_line
+from gyakusan.engines.service_files import KEY_FILE, Service, shell_line
 from gyakusan.message import Message, people, say
 from gyakusan.planning.fleet import costs
 from gyakusan.planning.fleet.costs import Month
@@ -64,8 +64,11 @@ def start_notes(plan: FleetPlan, servers: Sequence[Service]) -> Iterator[Message
     if not servers:
         yield address_missing()
         return
-    if servers[0].key is not None:
-        yield say("Copy {file} to every machine: all need the same key.", file=whole(str(servers[0].key.key)))
+    if servers[0].keyed:
+        yield say(
+            "The first machine makes {file}: copy it to the others before they start, for all need the same key.",
+            file=whole(KEY_FILE),
+        )
     if plan.nodes > 1 and plan.replicas > 1:
         yield say("Each of the {n} replicas has its own first machine: ask for each with its address.", n=plan.replicas)
 

@@ -165,8 +165,8 @@ def _bought_columns(money: str) -> tuple[Column, ...]:
         Column(say("model")),
         Column(say("files"), wide=True),
         Column(say("server"), wide=True),
-        Column(say("tokens/s"), "number"),
-        Column(say("answer"), "number", wide=True),
+        Column(say("tokens/s"), "number", leaves=1),  # plans are judged by the speed of the answer, which stays
+        Column(say("answer"), "number"),
         Column(say("first"), "number", wide=True),
         Column(say("quality"), "number"),
         Column(say("spare"), "number", wide=True),

@@ -8,7 +8,7 @@ from datetime import date
 
 from gyakusan.catalog.thinking import effort_of
 from gyakusan.core.ledger import Account, LineKind
-from gyakusan.engines.service_files import Service, shell_line
+from gyakusan.engines.service_files import KEY_FILE, Service, shell_line
 from gyakusan.message import Listed, Message, people, say
 from gyakusan.planning.candidates.hardware import outlet_watts
 from gyakusan.planning.predict.capacity import Capacity
@@ -17,7 +17,14 @@ from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.recommendation import Recommendation
 from gyakusan.planning.select.shown_plans import shown_figures
 from gyakusan.show.assessment import BIND_TEXTS
-from gyakusan.show.plan_notes import EFFORT_TEXTS, QUALITY_TEXTS, THINKING_TEXTS, basis_of, converted_words
+from gyakusan.show.plan_notes import (
+    EFFORT_TEXTS,
+    QUALITY_TEXTS,
+    THINKING_TEXTS,
+    basis_of,
+    converted_words,
+    unknown_speed,
+)
 from gyakusan.show.plan_words import amounts, as_text, machine_title, price_words, sold_words
 from gyakusan.show.request_line import asked
 from gyakusan.show.tree import Command, Fact, Facts, Next, Pause, Tree, Verdict, Words, whole
@@ -56,7 +63,8 @@ def details(
         date=str(when),
     )
     options = dict.fromkeys(("--command", as_text(answer.request.os, plan)))
-    commands = tuple(f"gyakusan plan {option} {number}" for option in options)
+    lan = " --lan" if server is not None and server.keyed else ""
+    commands = tuple(f"gyakusan plan {option} {number}{lan}" for option in options)
     return (
         Verdict((head, _sentence(answer, plan))),
         Pause(),
@@ -84,7 +92,7 @@ def _facts(answer: Recommendation, plan: Plan, limits: Capacity, server: Service
     yield Fact(say("Files"), tuple(_files(answer, plan)))
     yield Fact(say("Memory"), tuple(_memory(a) for a in plan.ledger.accounts if int(a.total) >= SHOWN_BYTES))
     yield Fact(say("At most"), (_at_most(plan, limits),))
-    yield Fact(say("Speed"), tuple(_speed(plan)))
+    yield Fact(say("Speed"), tuple(_speed(plan)) if plan.pace else (unknown_speed(answer.request, plan),))
     if plan.thinking.factor > 1 and plan.pace is not None:
         yield Fact(say("Thinking"), tuple(_thinking(plan)))
     yield Fact(say("Quality"), (_quality(plan),))
@@ -184,9 +192,7 @@ def _at_most(plan: Plan, limits: Capacity) -> Message:
 
 def _speed(plan: Plan) -> Iterator[Words]:
     pace = plan.pace
-    if pace is None:
-        yield say("not known: no bandwidth is known of this machine")
-        return
+    assert pace is not None
     each = pace.decode_each
     users = int(plan.ledger.load.users)
     facts = {"n": short(each.value), "low": short(each.low), "high": short(each.high)}
@@ -220,9 +226,11 @@ def _quality(plan: Plan) -> Message:
 
 
 def _network(server: Service) -> Message:
-    if server.key is not None:
+    if server.keyed:
         return say(
-            "every address, port {port}; the key is in {file}", port=server.port, file=whole(str(server.key.key))
+            "every address, port {port}; the first start makes the key, in {file}",
+            port=server.port,
+            file=whole(KEY_FILE),
         )
     if not server.variable:
         return say("this computer only, port {port}; {engine} has no key", port=server.port, engine=server.engine)

@@ -9,6 +9,7 @@ from gyakusan.catalog.thinking import effort_of
 from gyakusan.message import Listed, Message, say
 from gyakusan.planning.candidates.hardware import HardwareOption, outlet_watts
 from gyakusan.planning.candidates.prices import PriceItem, month_text, price_facts
+from gyakusan.planning.request.request import PlanRequest
 from gyakusan.planning.select.plan import Plan
 from gyakusan.planning.select.plan_difference import plan_difference
 from gyakusan.planning.select.recommendation import Recommendation
@@ -83,13 +84,13 @@ def _items(answer: Recommendation, plan: Plan) -> Iterator[Words]:
         yield say("files are made first: add --details {n}", n=answer.plans.index(plan) + 1)
     if not owned:
         yield plan.quantization
-        yield from _thinking(plan, first=plan is answer.plans[0])
+        yield from _thinking(plan, first=False, in_table=True)
         yield from _bought(answer, plan)
     yield from _beside(plan)
     if owned:
         yield from _thinking(plan, first=plan is answer.plans[0])
     if plan.pace is None:
-        yield say("speed not known: no bandwidth is known of this machine")
+        yield say("speed not known")
     elif is_wide(plan) and not plan.in_ram:
         ends = plan.pace.decode_each
         yield say("wide ({low}-{high})", low=short(ends.low), high=short(ends.high))
@@ -98,6 +99,17 @@ def _items(answer: Recommendation, plan: Plan) -> Iterator[Words]:
         yield Message(QUALITY_TEXTS[basis])
     if has_mtp(plan.name):
         yield say("has MTP, gain not known")
+
+
+def unknown_speed(request: PlanRequest, plan: Plan) -> Message:
+    """Return why the speed of a plan is not known, and what tells it. It has none."""
+    if request.device is None and request.memory is not None:
+        return say('Without a device its speed is not known: add for example --device "RTX 4090".')
+    if request.owned and request.device is None:
+        return say("The speed of this computer is not known: gyakusan calibrate measures it.")
+    if not plan.deployment.machine.gpus:
+        return say("The speed of its RAM is not known: add --bandwidth 80GB/s.")
+    return say("No bandwidth is known of this machine, so its speed is not known.")
 
 
 def _knows_ram(plan: Plan) -> bool:
@@ -217,9 +229,9 @@ def _beside(plan: Plan) -> Iterator[Words]:
         yield say("KV cache in 8 bits")
 
 
-def _thinking(plan: Plan, *, first: bool) -> Iterator[Words]:
-    """Yield what thinking costs. At 80 columns it is said here, and nowhere else."""
-    if plan.mode.mode == "off" and plan.command != plan.deployment.command:
+def _thinking(plan: Plan, *, first: bool, in_table: bool = False) -> Iterator[Words]:
+    """Yield what thinking costs. At 80 columns it is said here, and nowhere else where the machine is owned."""
+    if plan.deployment.mode == "off":
         yield say("thinking off")
     if plan.thinking.factor <= 1:
         return
@@ -227,7 +239,7 @@ def _thinking(plan: Plan, *, first: bool) -> Iterator[Words]:
         yield Message(EFFORT_TEXTS[effort])
     times = f"{plan.thinking.factor:.2g}"
     left = shown_figures(plan).answer
-    if left is None:
+    if left is None or in_table:
         yield say("thinks x{times}", times=times)
         return
     template = "thinks x{times}: {left} tokens/s of answer" if first else "thinks x{times}: {left} of answer"
@@ -244,6 +256,8 @@ def shared_notes(answer: Recommendation, most: int = MANY) -> tuple[Text, ...]:
 def _shared(answer: Recommendation) -> Iterator[Message]:
     """Yield the notes that hold for the whole answer, the weightiest first."""
     plans, request = answer.plans, answer.request
+    if (unknown := next((p for p in plans if p.pace is None), None)) is not None:
+        yield unknown_speed(request, unknown)
     if any(p.in_ram and is_wide(p) and not _knows_ram(p) for p in plans):
         yield say("Intervals are wide: the RAM's speed is assumed: add --bandwidth 80GB/s.")
     if off := [n for n, p in enumerate(plans, 1) if p.projector == "off"]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from markupsafe import Markup
@@ -15,8 +16,9 @@ from gyakusan import catalog, models
 from gyakusan.core.ledger import KINDS, Account
 from gyakusan.engines.deployment import Deployment
 from gyakusan.engines.registry import DEFAULT, engine
-from gyakusan.engines.service_files import compose_file, has_systemd, service, shell_line, systemd_unit
-from gyakusan.errors import BadSetting, GyakusanError
+from gyakusan.engines.service_files import has_systemd, service, shell_line
+from gyakusan.errors import GyakusanError
+from gyakusan.exports.export import export
 from gyakusan.message import Message, people, say
 from gyakusan.models.given import PREFIX
 from gyakusan.planning.predict.capacity import MOST_USERS, find_capacity
@@ -272,13 +274,11 @@ def _tabs(found: Inspection) -> Iterator[Tab]:
         yield Tab(d.engine, shell_line(made), tuple(shlex.join(words) for words in made.command.then))
     except GyakusanError:
         return
-    for name, written in (("compose", compose_file), ("systemd", systemd_unit)):
+    for name in ("compose", "systemd"):
         if name == "systemd" and not has_systemd(d.machine):
             continue
-        try:
-            yield Tab(name, written(made), tuple(shlex.join(words) for words in made.command.then))
-        except BadSetting:
-            continue
+        with suppress(GyakusanError):
+            yield Tab(name, export([d], name), tuple(shlex.join(words) for words in made.command.then))
 
 
 def _lines(found: Inspection) -> Iterator[tuple[Account, Any, Message, str, str]]:

@@ -103,6 +103,14 @@ def test_commands_have_ports_of_their_own_and_shares_of_vllm() -> None:
     assert "--embedding" in plan.members[2].command.argv
 
 
+def test_vllm_answers_as_many_at_once_as_were_planned() -> None:
+    """The command said --max-num-seqs 256, whatever the slots of the answer were."""
+    for plan in ask(device="RTX 4090", users=5, engines="vllm", also=["coding:users=2"]).plans:
+        for member in plan.members:
+            argv = member.command.argv
+            assert argv[argv.index("--max-num-seqs") + 1] == str(member.request.users)
+
+
 PIECES = st.lists(st.tuples(st.integers(1, 30), st.integers(0, 40)), min_size=1, max_size=7)
 
 

@@ -14,7 +14,7 @@ from tests.planning.small import small
 
 from gyakusan.documents.fleet import fleet as document
 from gyakusan.engines.registry import engine
-from gyakusan.engines.service_files import KeyFiles, service, shell_line
+from gyakusan.engines.service_files import service, shell_line
 from gyakusan.errors import BadSetting
 from gyakusan.planning.fleet.recommend import FleetAnswer, fleet
 from gyakusan.planning.fleet.request import host_address, parse_fleet_request
@@ -45,10 +45,10 @@ def strings(value: object) -> list[str]:
     return [value] if isinstance(value, str) else []
 
 
-def lines(found: FleetAnswer, *, all_flags: bool, keys: KeyFiles) -> list[str]:
+def lines(found: FleetAnswer, *, all_flags: bool) -> list[str]:
     """Return the commands of every fleet as `--command` prints them."""
     return [
-        shell_line(service(p.plan.deployment, c, all_flags=all_flags, keys=(lambda: keys) if p.key_variable else None))
+        shell_line(service(p.plan.deployment, c, all_flags=all_flags, lan=bool(p.key_variable)))
         for p in found.plans
         for c in p.commands
     ]
@@ -62,26 +62,21 @@ def lines(found: FleetAnswer, *, all_flags: bool, keys: KeyFiles) -> list[str]:
     spare=st.sampled_from((0, 1)),
     all_flags=st.booleans(),
 )
-def test_nothing_has_to_be_filled_in(
-    device: str, users: int, engines: str | None, spare: int, all_flags: bool, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_nothing_has_to_be_filled_in(device: str, users: int, engines: str | None, spare: int, all_flags: bool) -> None:
     found = little(device=device, users=users, engines=engines, spare=spare)
-    check(found, all_flags, tmp_path_factory)
+    check(found, all_flags)
 
 
 @pytest.mark.parametrize("address", [None, "10.0.0.5", "gpu-1.lan"])
 @pytest.mark.parametrize("all_flags", [False, True])
-def test_nothing_has_to_be_filled_in_across_machines(
-    address: str | None, all_flags: bool, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    check(spanning(address), all_flags, tmp_path_factory)
+def test_nothing_has_to_be_filled_in_across_machines(address: str | None, all_flags: bool) -> None:
+    check(spanning(address), all_flags)
 
 
-def check(found: FleetAnswer, all_flags: bool, folder: pytest.TempPathFactory) -> None:
+def check(found: FleetAnswer, all_flags: bool) -> None:
     """Assert that no string of the JSON and of the commands has an angle bracket."""
-    keys = KeyFiles(folder.getbasetemp() / "key", folder.getbasetemp() / "variables")
     got = msgspec.json.decode(msgspec.json.encode(document(found), enc_hook=str))
-    told = [*strings(got), *lines(found, all_flags=all_flags, keys=keys)]
+    told = [*strings(got), *lines(found, all_flags=all_flags)]
     assert [s for s in told if ANGLE.search(s)] == []
 
 

@@ -24,11 +24,16 @@ def occupied_bytes(ledger: Ledger) -> tuple[int, ...]:
 
 
 def coexisting_settings(ledger: Ledger) -> dict[str, object]:
-    """Return the share of a GPU that the ledger needs, in whole percents: at the high end of doubt where that fits."""
+    """Return the share of a GPU that the ledger needs, in whole percents, and the requests at once that were planned.
+
+    The share is that of the high end of doubt where that fits. More requests than planned would take the speed, and the
+    time of the device, from the servers beside it.
+    """
     accounts = [a for a in ledger.accounts if a.device.kind != "host"]
     room = all(a.spare is None or a.spare >= PERCENTS / 100 * visible(a.device) for a in accounts)
     needs = [float(a.at_most if room else a.total) / (visible(a.device) or 1) for a in accounts]
-    return {"gpu_memory_utilization": min(MOST_SHARE, (int(max(needs) * 100) + PERCENTS) / 100)}
+    share = min(MOST_SHARE, (int(max(needs) * 100) + PERCENTS) / 100)
+    return {"gpu_memory_utilization": share, "max_num_seqs": int(ledger.load.users)}
 
 
 def coexisting_margin(machine: Machine) -> float:

@@ -43,6 +43,7 @@ from gyakusan.planning.select.plan import (
     command_in_mode,
     exact_ledger,
     exact_speed,
+    switched,
 )
 
 MAX_MODELS, MAX_LAYOUTS = 4, 6
@@ -209,6 +210,7 @@ def _replica_plan(request: FleetRequest, candidates: FleetCandidates, layout: _L
         return None
     tokens = thinking(model.name, mode.mode, plan_request.task)
     metric = plan_request.workload.quality_metric
+    deployment = switched(deployment, command, mode)
     plan = Plan((), deployment, offer, ledger, command, None, score, mode, "", thinking=tokens, metric=metric)
     speed = _speed(request, candidates, plan, nodes, -(-users // nodes), users)
     if speed is None or speed.decode_each.low < plan_request.speed:

@@ -12,15 +12,13 @@ from math import inf
 from msgspec import structs
 
 from gyakusan.core.load import Load
-from gyakusan.engines.base import Command
-from gyakusan.engines.deployment import Deployment
 from gyakusan.planning.fleet.plan import FleetPlan, fleet_plan
 from gyakusan.planning.fleet.replica_queue import ReplicaQueue, replica_queue
 from gyakusan.planning.fleet.request import FleetRequest
 from gyakusan.planning.fleet.sweep import REPLICA_COUNTS, SLOT_COUNTS
 from gyakusan.planning.request.money import ExchangeRates
 from gyakusan.planning.request.request import PlanRequest
-from gyakusan.planning.select.plan import Plan, bottleneck, exact_ledger, exact_speed, thinking_command
+from gyakusan.planning.select.plan import Plan, bottleneck, exact_ledger, exact_speed
 
 MORE_REPLICAS = 3
 """Replicas that are added, at most, so that one machine may fail."""
@@ -163,13 +161,7 @@ def _with_users(request: FleetRequest, replica: Plan, users: int) -> Plan | None
         replica,
         deployment=deployment,
         ledger=ledger,
-        command=_command_like(replica, deployment),
+        command=deployment.command,
         pace=speed,
         bottleneck=bottleneck(ledger, speed),
     )
-
-
-def _command_like(replica: Plan, deployment: Deployment) -> Command:
-    """Return the command of a deployment that thinks as the replica does."""
-    switched = replica.command != replica.deployment.command
-    return (thinking_command(deployment, replica.mode.mode) if switched else None) or deployment.command

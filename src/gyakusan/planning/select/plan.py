@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from gyakusan.catalog.artifacts import Artifact
 from gyakusan.catalog.models import find
@@ -161,7 +161,7 @@ def _confirm(request: PlanRequest, grid: SweepResult, index: int, changes: Mappi
         return None
     return Plan(
         roles=(),
-        deployment=deployment,
+        deployment=switched(deployment, command, mode),
         offer=grid.offers[int(cells.offer[index])],
         ledger=ledger,
         command=command,
@@ -188,16 +188,18 @@ def _image_part(request: PlanRequest, grid: SweepResult, index: int) -> ImagePar
     )
 
 
+def switched(deployment: Deployment, command: Command, mode: ReasoningMode) -> Deployment:
+    """Return a deployment that knows how it thinks where its command says so. command: in that mode."""
+    return deployment if command == deployment.command else structs.replace(deployment, mode=mode.mode)
+
+
 def command_in_mode(deployment: Deployment, model: CatalogModel, mode: ReasoningMode) -> Command | None:
     """Return the command of a deployment that thinks in a mode, None where the server has no option for that."""
     can_think = any(m.mode != "off" for m in model.modes)
-    return thinking_command(deployment, mode.mode) if can_think else deployment.command
-
-
-def thinking_command(deployment: Deployment, mode: str) -> Command | None:
-    """Return the command of a model that can think, None where the server has no option for the mode."""
-    rules, arguments = deployment.rules, template_arguments(deployment.name, mode)
-    return rules.with_thinking(deployment.command, deployment.model.architecture, mode, arguments)
+    if not can_think:
+        return deployment.command
+    rules, arguments = deployment.rules, template_arguments(deployment.name, mode.mode)
+    return rules.with_thinking(deployment.command, deployment.model.architecture, mode.mode, arguments)
 
 
 def _within_limits(request: PlanRequest, speed: SpeedEstimate) -> bool:

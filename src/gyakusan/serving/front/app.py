@@ -89,6 +89,7 @@ class App:
         self.limits = limits
         self.keys = keys
         self.traffic = Traffic()
+        self.changed: Callable[[], None] = _nothing  # a request came, got its slot, or ended
         self.upstream = Upstream()
         self.slots = Lanes({name: self._slots(slots) for name, slots in (models or {"": limits.slots}).items()})
         self._models = tuple(models)
@@ -119,6 +120,9 @@ class App:
                 await _drain(head, receive)
             shared = shared_with(head) if answer.known else []  # a stranger's page reads nothing
             await answer.whole(refusal.status, [*refusal.headers(), *shared], refusal.body())
+        finally:
+            if head.path not in HEALTH:
+                self.changed()
 
     async def _answer(self, head: Head, receive: Receive, answer: _Answer) -> None:
         self._names.check(head)
@@ -213,11 +217,13 @@ class App:
         begun = time.monotonic()
         async with AsyncExitStack() as stack:
             if head.takes_slot:
+                self.changed()
                 await stack.enter_async_context(self.slots.of(model).one(client))
                 self.metrics.wait.observe(time.monotonic() - begun)
                 _refuse_for(self._tokens.wait(client[0], self.keys.limits(client[0])[1]))  # used while it waited
             self.traffic.requests += 1
             self.traffic.model = model
+            self.changed()
             self.metrics.requests.labels(client[0]).inc()
             try:
                 response = await stack.enter_async_context(self.upstream.ask(head.method, head.path, body))
