@@ -55,3 +55,12 @@ def test_ctrl_c_while_it_measures_ends_the_demo(monkeypatch: pytest.MonkeyPatch)
     ended = BenchResult("", "m", "2026-11-29T00:00:00Z", (), interrupted=True)
     monkeypatch.setattr(calibration, "_loaded", lambda *a: ended)
     assert main(["demo"]) == 130
+
+
+def test_ctrl_c_while_it_is_loaded_ends_the_demo(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A load that was ended early gave the exit code of a demo that was right or wrong."""
+    from gyakusan.load_testing.result import BenchResult
+
+    ended = BenchResult("", "m", "2026-11-29T00:00:00Z", (), interrupted=True)
+    monkeypatch.setattr(demo, "_measured", lambda *a: ended)
+    assert main(["demo"]) == 130

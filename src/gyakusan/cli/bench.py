@@ -119,8 +119,10 @@ def bench(
 ) -> int:
     """Run `gyakusan bench` and return its exit code."""
     import gc
+    from contextlib import closing
 
     from gyakusan.cli.bench_progress import LiveLine
+    from gyakusan.cli.ending import asked_to_end
     from gyakusan.python.benching import BenchOptions, measured
 
     gc.enable()  # a bench is long
@@ -128,12 +130,10 @@ def bench(
     options = BenchOptions(**given, engine=which.engine, save=save)
     settings = {**where.named, **_settings(server, which)} if planned.model is not None else {}
     line = LiveLine(output.language, options.requests, str(options.seconds))
-    try:
+    with asked_to_end() as ending, closing(line):
         # what is wrong with the question is said before anything is said to be sent
         found = measured(endpoint, options, settings, line.update, lambda _bench: line.begin())
-    finally:
-        line.close()
-    return _answered(found, output, html, csv, again=asked_again())
+    return ending.code(_answered(found, output, html, csv, again=asked_again()))
 
 
 _LEFT_OUT = ("--users", "--rate", "--until", "--slo", "--depths", "--html", "--csv")
@@ -218,6 +218,7 @@ def _answered(
 
     fresh: False for a bench that was kept before; again: words with which the same is asked again
     """
+    from gyakusan.cli.ending import INTERRUPTED
     from gyakusan.show import bench as shown
 
     result = found.result
@@ -236,6 +237,6 @@ def _answered(
             *shown.screen(result, found.notes, fresh=fresh, again=again), *shown.written([f for f in (html, csv) if f])
         )
     if result.interrupted:
-        return 130
+        return INTERRUPTED
     failed = not any(s.requests for s in result.steps) or (result.ramp and result.held is None)
     return 1 if failed or result.outside else 0

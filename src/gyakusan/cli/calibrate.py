@@ -29,8 +29,10 @@ def calibrate(
 ) -> int:
     """Run `gyakusan calibrate` and return its exit code."""
     import gc
+    from contextlib import closing
 
     from gyakusan.cli.bench_progress import LiveLine
+    from gyakusan.cli.ending import INTERRUPTED, asked_to_end
     from gyakusan.load_testing.calibration import FULL_SECONDS, QUICK_SECONDS, Onlooker
     from gyakusan.python.calibrating import calibrated, forgotten
     from gyakusan.show import calibrate as shown
@@ -42,16 +44,14 @@ def calibrate(
     warn(tell(shown.beginning(quick), output.language))
     line = LiveLine(output.language, None, f"{QUICK_SECONDS if quick else FULL_SECONDS:g}s")
     onlooker = Onlooker(on_stage=lambda stage: line.say(shown.STAGE_TEXTS[stage]), on_progress=line.update)
-    try:
+    with asked_to_end() as ending, closing(line):
         answer = calibrated(quick=quick, onlooker=onlooker)
-    finally:
-        line.close()
     if output.json:
         write_json(answer.document(), output)
     else:
         draw(*shown.screen(answer.found), output=output)
     if answer.found.interrupted:
-        return 130
+        return ending.code(INTERRUPTED)
     return 0 if any(r.quantity != "bandwidth" for r in answer.found.learnt.kept) else 1
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from cyclopts import App
 
+from gyakusan.cli.ending import INTERRUPTED, asked_to_end
 from gyakusan.cli.options import Screen
 from gyakusan.cli.writing import terminal
 from gyakusan.core.load import Load
@@ -64,7 +65,8 @@ def demo(*, output: Screen = Screen()) -> int:
     screen.show(*_head(1, "This computer"), *machine.screen(*this_computer_noted()))
     screen.show(*_head(2, "What it can serve to 4 people with 8,192 tokens each"))
     screen.show(*plan.screen(gyakusan.plan(users=USERS, context=8192)))
-    return _serve(screen, output.language)
+    with asked_to_end() as ending:
+        return ending.code(_serve(screen, output.language))
 
 
 def _head(number: int, text: str) -> Tree:
@@ -97,8 +99,10 @@ def _serve(screen: Terminal, language: Language) -> int:
         right = all(row.exact or (row.kind == "scratch" and abs(row.error_share or 1) <= CLOSE) for row in rows)
         screen.show(Text(say("Every buffer was predicted." if right else "Some buffers differ from the prediction.")))
         if not _calibrate(screen, server, language):
-            return 130
+            return INTERRUPTED
         close = _load(screen, server, language)
+        if close is None:
+            return INTERRUPTED
     screen.show(Pause(), Text(say("Stopped; nothing is left running.")))
     return 0 if right and close else 1
 
@@ -118,8 +122,8 @@ def _calibrate(screen: Terminal, server: Service, language: Language) -> bool:
     return not found.interrupted
 
 
-def _load(screen: Terminal, server: Service, language: Language) -> bool:
-    """Load the server with people and compare; return True if the memory is right."""
+def _load(screen: Terminal, server: Service, language: Language) -> bool | None:
+    """Load the server with people and compare; return True if the memory is right, None if somebody ended it."""
     from dataclasses import replace
 
     from gyakusan.learning import known
@@ -134,6 +138,8 @@ def _load(screen: Terminal, server: Service, language: Language) -> bool:
     found = [*said_and_seen.reported_memory(asked, server.report), *said_and_seen.speeds(asked, result.steps)]
     told = said_and_seen.explained(found, asked, result, MOST, state)
     screen.show(*shown.screen(replace(result, comparisons=told, planned="smollm2")))
+    if result.interrupted:
+        return None
     memory = [c for c in told if c.quantity == "memory"]
     return bool(memory) and all(abs(c.error_share) <= CLOSE for c in memory)
 

@@ -110,7 +110,10 @@ class Bench:
         """Run it; Ctrl-C ends it early and keeps what was measured. Raises ServerError for a server that answers nothing."""
         self.started = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         self.facts = facts_of(self.request.target)
-        asyncio.run(self._main())
+        try:
+            asyncio.run(self._main())
+        except asyncio.CancelledError:  # a second Ctrl-C
+            raise KeyboardInterrupt from None
         return self.result
 
     @property
@@ -216,18 +219,17 @@ class Bench:
 
 
 class _on_interrupt:  # noqa: N801
-    """Ctrl-C asks for the end; a second one ends at once."""
+    """Ctrl-C asks for the end; a second one ends at once, but from inside the loop: nothing may break in between its steps."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
-        self._loop, self._stop = loop, stop
+        self._loop, self._stop, self._task = loop, stop, asyncio.current_task()
 
     def __enter__(self) -> None:
         self._before = signal.getsignal(signal.SIGINT)
 
         def asked(number: int, frame: object) -> None:
-            if self._stop.is_set():
-                raise KeyboardInterrupt
-            self._loop.call_soon_threadsafe(self._stop.set)
+            ends = self._task.cancel if self._task is not None and self._stop.is_set() else self._stop.set
+            self._loop.call_soon_threadsafe(ends)
 
         try:
             signal.signal(signal.SIGINT, asked)

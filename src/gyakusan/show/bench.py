@@ -275,7 +275,7 @@ def _cause(cause: Cause) -> Message:
 def _notes(result: BenchResult) -> Iterator[Message]:
     """Yield what could make the figures false, then what else is to know."""
     if result.interrupted:
-        yield say("Ended early by Ctrl-C: the figures are of what was measured until then.")
+        yield say("Ended early: the figures are of what was measured until then.")
     elif not result.finished:
         yield say(
             "Not finished: it was killed, or it still runs. The figures are of the {n} loads until then.",

@@ -42,7 +42,7 @@ def beginning(quick: bool) -> Message:
 def screen(found: Calibration) -> Tree:
     """Return what a calibration found."""
     if found.interrupted:
-        return (Verdict((say("Ended early by Ctrl-C: *nothing* was kept."),), tone="fails"),)
+        return (Verdict((say("Ended early: *nothing* was kept."),), tone="fails"),)
     parts: Tree = (_verdict(found), Pause(), table(found.figures))
     notes = tuple(_notes(found))
     if notes:

@@ -1,0 +1,76 @@
+"""A signal ends a measurement as Ctrl-C does, with an exit code of its own and without a traceback."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+from tests.fakes.fake_load_server import FakeChat, serving
+
+from gyakusan.cli.ending import INTERRUPTED, asked_to_end
+
+
+def _kill(number: signal.Signals) -> None:
+    os.kill(os.getpid(), number)
+    time.sleep(5)
+
+
+def test_a_signal_does_what_ctrl_c_would() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as ended, asked_to_end():
+        _kill(signal.SIGTERM)
+    assert ended.value.code == 143
+    with pytest.raises(KeyboardInterrupt), asked_to_end():
+        _kill(signal.SIGINT)
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_the_exit_code_is_of_the_signal() -> None:
+    seen = []
+    before = signal.signal(signal.SIGINT, lambda number, frame: seen.append(number))
+    try:
+        with asked_to_end() as ending:
+            assert ending.code(INTERRUPTED) == INTERRUPTED
+            os.kill(os.getpid(), signal.SIGTERM)
+        assert seen == [signal.SIGINT]
+        assert [ending.code(code) for code in (0, 1, INTERRUPTED)] == [0, 1, 143]
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+MEASURING = """
+    import sys
+    from gyakusan.cli import main
+    from gyakusan.load_testing import calibration, session, endpoint
+    from gyakusan.load_testing.connection import Target
+
+    calibration.ram_bandwidth = lambda *a: 2e10
+    calibration._measured = lambda asked, quick, onlooker: calibration._loaded(
+        endpoint.target_of(sys.argv[1]), quick, onlooker
+    )
+    sys.exit(main(["calibrate", "--lang", "en"]))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_calibration_ends_in_order(number: signal.Signals, times: int, tmp_path: Path) -> None:
+    """SIGTERM was raised between two steps of asyncio, which printed its tracebacks."""
+    around = {**os.environ, "XDG_STATE_HOME": str(tmp_path), "GYAKUSAN_LEARNED": "on"}
+    with serving(FakeChat(gap=0.002)) as fake:
+        command = [sys.executable, "-c", textwrap.dedent(MEASURING), fake.url]
+        running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=around)
+        deadline = time.monotonic() + 60
+        while len(fake.asked) < 10 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        for _ in range(times):
+            running.send_signal(number)
+        out, err = running.communicate(timeout=60)
+    assert running.returncode == 128 + number, err
+    assert "Traceback" not in out + err
