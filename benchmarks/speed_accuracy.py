@@ -37,12 +37,24 @@ KINDS = ("decode single", "decode many", "prefill", "ttft", "throughput", "gain"
 
 def report(path: Path | Sequence[Path], leave_out: str | None = None) -> dict[str, Any]:
     """Rows, share resolved and slices, as --json prints them; `fresh`: of the sources of every file but the first."""
-    paths = [path] if isinstance(path, Path) else path
+    return reports([path] if isinstance(path, Path) else path, (leave_out,))[leave_out]
+
+
+def reports(paths: Sequence[Path], leave_out: Sequence[str | None]) -> dict[str | None, dict[str, Any]]:
+    """The reports of several kinds to leave out, for which the fits are made once."""
     read = [rows.read(p) for p in paths]
     table = rows.table([row for some in read for row in some])
     fresh = {row["source_id"] for some in read[1:] for row in some}
     seen = judge.used(table.observations)
-    predicted, inside = committed(seen) if leave_out is None else refitted(seen, leave_out)
+    every = judge.all_left_out(seen) if any(leave_out) else {}
+    return {
+        left: _report(table, fresh, *(committed(seen) if left is None else refitted(seen, left, every)))
+        for left in leave_out
+    }
+
+
+def _report(table: Table, fresh: set[str], predicted: Array, inside: Array) -> dict[str, Any]:
+    seen = judge.used(table.observations)
     found = slices(seen, predicted, inside)
     usual = [{k: v for k, v in s.items() if k != "coverage80"} for s in slices(*usual_rule(seen))]
     about = {"slices": found, "usual_rule": usual, **_about(table)}
@@ -73,17 +85,19 @@ def committed(seen: Sequence[Observation], fitted: FittedConstants | None = None
     return predicted, error <= np.log(factors)
 
 
-def refitted(seen: Sequence[Observation], leave_out: str) -> tuple[Array, Array]:
-    """The same with constants that never saw the group of a row, and intervals that never saw its fold."""
-    predicted, fold = judge.left_out(seen, judge.GROUPS[leave_out])
+def refitted(seen: Sequence[Observation], leave_out: str, every: judge.Left) -> tuple[Array, Array]:
+    """The same with constants that never saw the group of a row, and intervals that never saw its fold.
+
+    every: predictions that left something out (judge.all_left_out), of which the intervals are made as those that we ship
+    """
+    predicted, fold = every.get(leave_out) or judge.left_out(seen, judge.GROUPS[leave_out])
     known = judge.evidence_left(seen, fold)
     error = np.abs(np.log([o.seconds for o in seen]) - np.log(predicted))
     inside = np.zeros(len(seen), bool)
     for number in np.unique(fold):
         rest = fold != number
-        factors = judge.intervals(
-            [o for o, r in zip(seen, rest, strict=True) if r], leave_out, predicted[rest], fold[rest]
-        )
+        kept = {left: (said[rest], folds[rest]) for left, (said, folds) in every.items()}
+        factors = judge.calibrated([o for o, r in zip(seen, rest, strict=True) if r], kept)
         for i in np.flatnonzero(~rest):
             inside[i] = error[i] <= np.log(_factor(seen[i], known[i], factors))
     return predicted, inside

@@ -277,7 +277,7 @@ def speed(paths: Sequence[Path]) -> Section:
     """Predicted speeds against published measurements, by fits that never saw the device, or the architecture, of a row."""
     from benchmarks import speed_accuracy
 
-    found = {left: speed_accuracy.report(paths, left) for left in ("source", "device", "architecture")}
+    found = speed_accuracy.reports(paths, ("source", "device", "architecture"))
     one = found["device"]
     by = {left: [_rounded(s) for s in report["slices"]] for left, report in found.items()}
     usual = [_rounded(s) for s in one["usual_rule"]]

@@ -2,9 +2,10 @@
 
     python tools/fit_speed.py MEASURED.csv.gz ... [--out FILE] [--rejected FILE] [--no-intervals]
 
-Names are resolved to the catalogue; rows that physics or their own flags forbid are rejected and listed; intervals come
-from predictions that left out sources, architectures or devices. The measurements themselves are not part of the project:
-only rows whose licence allows it are in catalog/data/measurements.json.gz (tools/measurements.py).
+One run writes the whole file, and the same tables give the same file. Names are resolved to the catalogue; rows that
+physics or their own flags forbid are rejected and listed; intervals come from predictions that left out sources,
+architectures or devices. The measurements themselves are not part of the project: only rows whose licence allows it are
+in catalog/data/measurements.json.gz (tools/measurements.py).
 """
 
 from __future__ import annotations
@@ -47,7 +48,9 @@ def main() -> None:
             "families": sorted({o.subject.chip.family for o in seen}),
             "models": sorted({o.subject.model for o in seen}),
         },
-        "intervals": old.get("intervals", {}) if said.no_intervals else judge.calibrated(seen),
+        "intervals": old.get("intervals", {})
+        if said.no_intervals
+        else judge.calibrated(seen, judge.all_left_out(seen)),
         "constants": fit.write((fits.prefill, fits.decode)),
     }
     said.out.write_text(json.dumps(found, indent=1, sort_keys=False) + "\n", "utf-8")

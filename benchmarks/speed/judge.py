@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,12 +42,16 @@ def fit_all(observations: Sequence[Observation], *, steps: int = 150) -> Fits:
     every = merged(used(observations))
     first = columns([o for o in every if o.kind in ("prefill", "ttft")])
     later = columns([o for o in every if o.kind == "decode"])
-    wait, decode = first.demand.dense_bytes / first.device.bandwidth / first.device.parallel, None
+    wait = first.demand.dense_bytes / first.device.bandwidth / first.device.parallel
+    prefill: Fit | None = None
+    decode: Fit | None = None
     for _ in range(ROUNDS):
-        prefill = fitting.run(Fit(PREFILL), first, fitting.prompter(wait), steps=steps)
+        prefill = fitting.run(Fit(PREFILL), first, fitting.prompter(wait), steps=steps, start=prefill)
         times = fitting.prefill_of(later, SpeedConstants(**prefill.constants(later)))
-        decode = fitting.run(Fit(DECODE), later, fitting.decoder(times), steps=steps)
+        decode = fitting.run(Fit(DECODE), later, fitting.decoder(times), steps=steps, start=decode)
         wait = decode_step(first.demand, first.users, first.device, SpeedConstants(**decode.constants(first))).time
+    assert prefill is not None
+    assert decode is not None
     return Fits(prefill, decode)
 
 
@@ -81,6 +85,7 @@ def left_out(
     for o in observations:
         groups[key(o)] += 1
     fold: dict[Any, int] = {}
+    folds = min(folds, len(groups))
     load = [0.0] * folds
     for name in sorted(groups, key=lambda g: (-groups[g], str(g))):
         best = load.index(min(load))
@@ -141,12 +146,18 @@ GROUPS: dict[str, Callable[[Observation], Any]] = {
     "device": lambda o: o.subject.chip.name,
 }
 """What is left out -> the group of an observation."""
+Left = Mapping[str, tuple[Array, Array]]
+"""What is left out -> predictions without it, and the fold of each observation."""
 LEFT: dict[str, Evidence] = {"source": "model", "architecture": "device", "device": "nothing"}
 """What is left out for the intervals -> whose intervals: what somebody else measures of a known device and model is
 another source, never a row of one that was fitted."""
 LARGEST = 0.08
 """Share of all observations beyond which a source says nothing of what a new one brings: the fit without it is not the
 fit that is shipped."""
+FOLDS = {"source": 99}
+"""Most folds where they are not 6: each source is left out alone, as the next user's computer is."""
+TODAY = 10
+"""Sources of this year's builds that are enough for an interval: what older builds did says little of the next user's."""
 LEAST, GROUPED = 12, 6
 """Cells, and groups that were left out together, that a slice needs for an interval of its own."""
 NOMINAL = 0.8
@@ -156,14 +167,14 @@ def factor(errors: Array, cells: Array, groups: Array, *, finite: bool = True) -
     """The factor that covers NOMINAL of the cells' errors, each cell counting once; and their number.
 
     Split conformal. What comes next is another group (source, device, architecture), so that groups are counted, not
-    cells, and a group of many cells weighs as the root of their number. finite: as much more as split conformal asks of
-    few groups; without it the factor is the errors' own quantile, which is what new sources were seen to need.
+    cells: a device or an architecture of many cells weighs as the root of their number. finite: as much more as split
+    conformal asks of few groups. Without it, for sources, each counts once, and the factor is the errors' own quantile.
     """
     _, place = np.unique(cells, return_inverse=True)
     names, member = np.unique(groups, return_inverse=True)
     number = len(names)
     weight = 1 / np.bincount(place)[place]
-    weight = weight * np.bincount(member, weight)[member] ** -0.5
+    weight = weight * np.bincount(member, weight)[member] ** (-0.5 if finite else -1.0)
     order = np.argsort(errors)
     reached = np.cumsum(weight[order]) / weight.sum()
     level = min(1.0, NOMINAL * (number + 1) / number) if finite else NOMINAL
@@ -187,11 +198,16 @@ def evidence_left(observations: Sequence[Observation], fold: Array) -> list[Evid
     return out
 
 
-def calibrated(observations: Sequence[Observation]) -> dict[str, Any]:
+def all_left_out(observations: Sequence[Observation]) -> Left:
+    """Predictions by fits that left something out, for everything that intervals are made of."""
+    return {left: left_out(observations, GROUPS[left], folds=FOLDS.get(left, 6)) for left in LEFT}
+
+
+def calibrated(observations: Sequence[Observation], every: Left) -> dict[str, Any]:
     """The intervals of every slice. Less known is never surer: a class is at least as wide as the one that knows more."""
     out: dict[str, Any] = {}
     for left, evidence in LEFT.items():
-        found = intervals(observations, left, *left_out(observations, GROUPS[left]))
+        found = intervals(observations, left, *every[left])
         for name, one in found.items():
             if f", {evidence}" in name:
                 out[name] = {**one, "factor": max(one["factor"], _surer(name, evidence, out))}
@@ -228,7 +244,9 @@ def intervals(observations: Sequence[Observation], left: str, predicted: Array, 
             places[name].append(i)
     out = {}
     for name, found in sorted(places.items()):
-        at = np.array(found)
+        newer = [i for i in found if not observations[i].era]
+        enough = left == "source" and len({group_of[i] for i in newer}) >= TODAY
+        at = np.array(newer if enough else found)
         value, cells_ = factor(error[at], cell[at], group_of[at], finite=left != "source")
         if cells_ >= LEAST and len(np.unique(group_of[at])) >= GROUPED:
             coverage = _crossed(error[at], cell[at], group_of[at], fold[at], finite=left != "source")

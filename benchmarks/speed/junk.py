@@ -27,8 +27,8 @@ def by_flags(row: Row, what: Subject) -> str | None:
     names = f"{row['model']} {row['hf_id']} {row['quant']}"
     if _speculates(row, said, names):
         return SPECULATIVE
-    if number(row, "concurrency") and (number(row, "concurrency") or 0) > float(flags(row).get("slots") or 1e9):
-        return "more users offered than slots"
+    if flags(row).get("interleaved"):
+        return "the prompts of others are in the rate of its answers"
     if what.engine == "ollama" and "mlx" in row["model"]:
         return "speculative decoding (Ollama's -mlx tags draft)"
     if what.api == "cpu" or (number(row, "n_gpu") == 0):

@@ -133,6 +133,9 @@ def observations(row: Row, what: Subject, index: int) -> Iterator[Observation]:
     if flags(row).get("rows_per_step"):
         yield from _rows_of_one(row, about)
         return
+    if _waiting(row):
+        yield from _of_slots(row, about)
+        return
     each = _each(row, source, about.users)
     if each and not (bench and about.answer < 32) and not (source == "localmaxxing" and about.users > 1):
         apart = bench or row["tg_tps_scope"] == "aggregate"
@@ -156,6 +159,23 @@ def _rows_of_one(row: Row, about: Observation) -> Iterator[Observation]:
         yield replace(about, kind="decode", seconds=count / speed, users=count, context=context, prompt=0.0)
 
 
+def _waiting(row: Row) -> bool:
+    """True if more users asked than are answered at once: what one of them sees has his waiting in it."""
+    return (number(row, "concurrency") or 1) > _slots(flags(row))
+
+
+def _of_slots(row: Row, about: Observation) -> Iterator[Observation]:
+    """All that such a row tells is what its slots give together."""
+    whole = number(row, "total_out_tps")
+    if whole and row["n_gen"]:
+        yield replace(about, kind="throughput", seconds=about.replicas / whole)
+
+
+def _slots(said: Mapping[str, Any]) -> float:
+    """Conversations that are answered at once, where the row says it: --parallel, OLLAMA_NUM_PARALLEL."""
+    return float(said.get("slots") or said.get("num_parallel") or float("inf"))
+
+
 def _about(row: Row, what: Subject, index: int) -> Observation:
     """An observation without its figure."""
     said, source = flags(row), row["source_id"]
@@ -170,7 +190,7 @@ def _about(row: Row, what: Subject, index: int) -> Observation:
         seconds=0.0,
         source=source,
         subject=what,
-        users=max(1.0, float(said.get("batch_size") or (number(row, "concurrency") or 1) / replicas)),
+        users=max(1.0, float(said.get("batch_size") or min(number(row, "concurrency") or 1, _slots(said)) / replicas)),
         context=_held(row, what) + answer / 2,
         prompt=number(row, "n_prompt") or _usual(source),
         depth=_depth(row),
@@ -203,7 +223,9 @@ def _era(row: Row, what: Subject) -> str:
 
 def _bench(row: Row, what: Subject) -> bool:
     """True for llama-bench and the like, which time decode and prompts apart."""
-    return "llama" in what.engine and not row["ttft_ms"] and row["tg_tps_scope"] != "aggregate"
+    said = flags(row)
+    served = "slots" in said or "num_parallel" in said or said.get("style") in ("wave", "closed")
+    return "llama" in what.engine and not row["ttft_ms"] and row["tg_tps_scope"] != "aggregate" and not served
 
 
 def _usual(source: str) -> float:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks.speed import judge, rows
+from benchmarks.speed import fit, judge, rows
 from benchmarks.speed_accuracy import report
 
 FIELDS = (
@@ -121,3 +121,55 @@ def test_what_is_no_table_is_named(tmp_path: Path) -> None:
         rows.read(short)
     with pytest.raises(ValueError, match="no table of measurements"):
         rows.read(broken)
+
+
+def test_who_waits_for_a_slot_is_none_of_its_users() -> None:
+    offered = {**LLAMA, "engine": "Ollama", "n_prompt": "200", "n_gen": "128", "concurrency": "8", "tg_tps": "19"}
+    told = {**offered, "ttft_ms": "900", "total_out_tps": "152", "flags": '{"num_parallel": 1}'}
+    (whole,) = rows.table(rows_of([told])).observations
+    assert (whole.kind, whole.users, whole.seconds) == ("throughput", 1, pytest.approx(1 / 152))
+    room = {**told, "flags": '{"num_parallel": 8}'}
+    assert {(o.kind, o.users) for o in rows.table(rows_of([room])).observations} == {
+        ("decode", 8), ("ttft", 8), ("throughput", 8),
+    }  # fmt: skip
+
+
+def test_a_served_conversation_holds_its_prompt() -> None:
+    row = {**LLAMA, "n_prompt": "4000", "n_gen": "200", "tg_tps": "30", "concurrency": "2"}
+    bench, served = rows.table(rows_of([row, {**row, "flags": '{"slots": 2}'}])).observations
+    assert (bench.context, served.context) == (100, 4100)
+    mixed = rows.table(rows_of([{**row, "flags": '{"slots": 2, "interleaved": 1}'}]))
+    assert not mixed.observations
+    assert "prompts of others" in str(mixed.rejected)
+
+
+def test_each_source_counts_once_for_the_next() -> None:
+    errors = np.concatenate([np.full(95, 0.1), np.linspace(0.5, 0.9, 5)])
+    groups = np.concatenate([np.zeros(95, int), np.arange(1, 6)])
+    assert np.log(judge.factor(errors, np.arange(100), groups, finite=False)[0]) == pytest.approx(0.8)
+    assert np.log(judge.factor(errors, np.arange(100), np.zeros(100), finite=False)[0]) == pytest.approx(0.1)
+
+
+def test_each_source_is_left_out_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = list(rows.table(rows_of([{**ROWS[0], "source_id": name} for name in "abcdefgh"])).observations)
+    trained: list[set[str]] = []
+    monkeypatch.setattr(judge, "fit_all", lambda some, steps: trained.append({o.source for o in some}))
+    monkeypatch.setattr(judge, "predict", lambda _, test: np.ones(len(test)))
+    predicted, fold = judge.all_left_out(seen)["source"]
+    assert [len(some) for some in trained[:8]] == [7] * 8
+    assert sorted(fold) == list(range(8))
+    assert (predicted == 1).all()
+
+
+def test_a_step_of_the_fit_solves_its_equations() -> None:
+    random = np.random.default_rng(1)
+    places, values = random.integers(0, 9, (3, 40)), random.normal(size=(3, 40))  # 8 parameters; place 8 is none
+    dense = np.zeros((40, 9))
+    for level in range(3):
+        np.add.at(dense, (np.arange(40), places[level]), values[level])
+    dense = dense[:, :8]
+    slopes, prior, right = fit.Slopes(places, values, 8), random.uniform(0.5, 2, 8), random.normal(size=8)
+    assert slopes.back(np.ones(40)) == pytest.approx(dense.sum(axis=0))
+    curvature = np.diag(slopes.curvature(prior))
+    expected = np.linalg.solve(dense.T @ dense + np.diag(prior) + 0.01 * curvature, right)
+    assert slopes.solve(prior, 0.01, right) == pytest.approx(expected, abs=2e-3)

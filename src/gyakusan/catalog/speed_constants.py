@@ -46,6 +46,8 @@ FP16_CONVERSIONS = (
     "deepseek-coder",
 )
 """Models whose usual MLX conversions are older than mlx-lm's habit to keep the checkpoint's BF16."""
+STEADY = "steady"
+"""Users whose answers end one by one, so that their next prompts come one by one, too."""
 Evidence = Literal["model", "device", "nothing"]
 """model: device and model were measured; device: only the device was; nothing: the device is new."""
 
@@ -83,7 +85,7 @@ class Situation(Struct, frozen=True):
     quant: str | Labels
     model: str | Labels = ""
     link: str = "pcie"
-    style: str = "steady"
+    style: str = STEADY
     build: str = ""
     era: str = ""
 
