@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import io
+import json
 import re
+import unicodedata
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
+import rich.text
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console, Group
 from tests.show.drawing import text_of
 
+import gyakusan
 from gyakusan.message import say
 from gyakusan.show import terminal
 from gyakusan.show.terminal import Terminal, prefers_ascii
-from gyakusan.show.tree import Fact, Facts, Next, Pause, Question, Text, Verdict, whole
-from gyakusan.show.wrapping import WrappingText, breaks
+from gyakusan.show.tree import Column, Fact, Facts, Next, Pause, Question, Table, Text, Verdict, whole
+from gyakusan.show.wrapping import WrappingText, breaks, in_ascii, unbroken_commands, wrapped
 
 LIMITS = "収まる上限は、1人なら131,072トークンずつ(学習時の最大長)、8,192トークンずつなら41人です。"
 OWN = "このマシンでのOllamaの既定コンテキスト長は32,768トークンです。OLLAMA_CONTEXT_LENGTHで変更できます。"
@@ -174,3 +179,81 @@ def test_ascii(environment: dict[str, str], encoding: str, ascii_only: bool, mon
 def test_control_characters_of_a_name_do_not_reach_the_terminal() -> None:
     drawn = [line.plain for line in terminal.lines([Text("a\x1b[31mb\u202ec")], "en", 80)]
     assert drawn == ["a?[31mb?c"]
+
+
+TEXTS = json.loads((Path(gyakusan.__file__).parent / "locale" / "ja.json").read_text("utf-8")).values()
+CLOSING = "、。，．）)」』】!！?？:：%％・…ぁぃぅぇぉっゃゅょァィゥェォッャュョー々"
+BROKEN = re.compile(
+    rf"\n[{CLOSING}]|[（(「『【]\n"  # the rules of Japanese lines
+    r"|[A-Za-z0-9_]\n[A-Za-z0-9_]"  # a word in Latin letters
+    r"|\d ?\n *(?:[KMGT]i?B|GB/s|W\b|人|円|枚|秒|件|トークン)"  # a number and its unit
+    r"|[ァ-ヺー]\n[ァ-ヺー]|[一-龠]\n[一-龠]"  # a Japanese word
+)
+
+
+@pytest.mark.parametrize("width", [38, 56, 80, 100])
+def test_no_japanese_sentence_breaks_inside_a_word(width: int) -> None:
+    broken = {}
+    for text in TEXTS:
+        told = "\n".join(lines(text.replace("\n", " "), width))
+        if found := BROKEN.search(told):
+            broken[text] = told[max(0, found.start() - 8) : found.end() + 8]
+    assert broken == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "first"),
+    [
+        ("ちょうど48 GiBになります。", 12, "ちょうど"),
+        ("増やすには --spare 1 を指定してください。", 20, "増やすには --spare"),
+        ("使えるのは'M4 Max 128GB'だけです。", 16, "使えるのは"),
+        ("モデルを読み込めません。", 14, "モデルを"),
+        ("OLLAMA_CONTEXT_LENGTH_OF_A_SERVERを見る", 20, "OLLAMA_CONTEXT_LENGTH_OF_A_SERVER"),
+        ("これで終わりです……。", 18, "これで"),
+    ],
+)
+def test_what_stays_together(text: str, width: int, first: str) -> None:
+    assert lines(text, width)[0].rstrip() == first
+
+
+@pytest.mark.parametrize(
+    ("environment", "wide"),
+    [
+        ({"LANG": "ja_JP.UTF-8"}, False),
+        ({"LANG": "ja_JP.eucJP"}, True),
+        ({"LANG": "ja_JP.eucJP", "LC_ALL": "C.UTF-8"}, False),
+        ({"LANG": "C", "LC_CTYPE": "ja_JP.SJIS"}, True),
+        ({"LANG": "ja_JP.UTF-8@cjkwide"}, True),
+        ({"LANG": "ja_JP.UTF-8", "VTE_CJK_WIDTH": "wide"}, True),
+        ({"LANG": "zh_CN.GB18030"}, True),
+    ],
+)
+def test_terminals_whose_signs_are_two_cells_wide(
+    environment: dict[str, str], wide: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("GYAKUSAN_ASCII", "LC_ALL", "LC_CTYPE", "LANG", "VTE_CJK_WIDTH"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert prefers_ascii(io.TextIOWrapper(io.BytesIO(), encoding="utf-8")) is wide
+
+
+def test_in_ascii_no_sign_of_unsure_width_is_left() -> None:
+    """Every sign of our own sentences whose East Asian Width is ambiguous (UAX 11) has one in ASCII."""
+    unsure = {c for text in (*TEXTS, "±×÷█▒…—") for c in text if unicodedata.east_asian_width(c) == "A"}
+    assert len(unsure) >= 7
+    assert {c for c in unsure if not in_ascii(c).isascii()} == set()
+
+
+def test_tables_line_up_where_signs_are_ascii() -> None:
+    table = Table((Column("品質"), Column("円", "number")), (("80 ±2", "1"), ("2× … —", "22"), ("plain", "3")))
+    drawn = text_of(table, ascii_only=True).splitlines()
+    assert drawn == ["品質      円", "80 +-2     1", "2x ... -  22", "plain      3"]
+
+
+def test_a_command_in_an_error_is_not_broken() -> None:
+    told = unbroken_commands('See `gyakusan plan FILE`, or gyakusan plan --device "RTX 4090" で入力してください。')
+    pieces = [line.plain for line in wrapped(rich.text.Text(told), 30)]
+    assert any(whole('gyakusan plan --device "RTX 4090"') in piece for piece in pieces)
+    assert any(whole("`gyakusan plan FILE`") in piece for piece in pieces)

@@ -72,3 +72,21 @@ def test_any_words(text: str) -> None:
     """What somebody typed may look like a template or an option; it never fails."""
     say_on("/fit", say("{name} cannot be {value}.", name=Parameter(text), value=text), "en")
     say_on("/fit", say("{what}", what=text + " --context 3 --ram"), "ja")
+
+
+MISTAKES = [
+    "/fit?model=foo", "/fit?model=/etc/x.gguf", "/fit?model=hf:org/name", "/fit?model=org/name", "/fit?model=ollama:foo",
+    "/fit?model=config.json", "/fit?engine=vllm&quant=AWQ", "/fit?device=foo", "/fit?device=Mac+Studio&memory=1GiB",
+    "/plan?device=foo", "/plan?model=/x/y.gguf", "/plan?model=hf:a/b", "/plan?model=bge-m3", "/plan?why_not=foo",
+    "/plan?budget=1000000JPY&device=RTX+4090", "/compare?device=foo&model=gpt-oss-20b", "/compare?plan=device%3Dfoo%23p1",
+    "/compare?device=RTX+4090&model=foo", "/catalogue/record?name=foo", "/catalogue/devices?memory=x",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+@pytest.mark.parametrize("address", MISTAKES)
+def test_an_error_advises_what_the_page_can_do(client: TestClient, address: str, language: str) -> None:
+    answer = client.get(address, headers={"accept-language": language})
+    assert answer.status_code >= 400
+    told = re.sub(r"<[^>]+>", " ", answer.text.partition("<main")[2].partition("</main")[0])
+    assert re.findall(r"--[a-z]+|gyakusan [a-z]+|`|a path|パス|hf:.*ください", told) == []

@@ -247,6 +247,12 @@ def knows(text: str) -> bool:
     return bool(_matches(parse_device_name(text).key))
 
 
+def family(text: str) -> tuple[str, ...]:
+    """Return the names of the devices and computers that begin so: of "Mac Studio" every Mac Studio."""
+    key = parse_device_name(text).key
+    return tuple(dict.fromkeys(m.title for m in _starting_with(key))) if key else ()
+
+
 def match(name: str, memory: int | None) -> Device | None:
     """Return the catalogue's device for a name that a driver reports, None if there is none.
 
@@ -331,7 +337,7 @@ def _nearest_size(memory: int | None, matches: list[DeviceMatch]) -> int | None:
 def _unknown(text: str) -> UnknownName:
     """Return UnknownName with the nearest names. Folded names are compared: vendor words would blur the rest."""
     name = repr(text if len(text) <= 80 else text[:77] + "...")
-    begun = dict.fromkeys(m.title for m in _starting_with(parse_device_name(text).key))
+    begun = family(text)
     if begun:
         return _candidates(name, list(begun))
     titles = {m.key: m.title for m in reversed(_all())}

@@ -42,10 +42,15 @@ class Help:
 
     def __call__(self, console: Console, options: ConsoleOptions, panel: HelpPanel) -> None:
         """One panel: its title, and each entry."""
-        from cyclopts.help import DefaultFormatter
+        from cyclopts.help import DefaultFormatter, PanelSpec
+        from rich import box
 
+        from gyakusan.show.terminal import prefers_ascii
+
+        plain = prefers_ascii(console.file)
         entries = [self._entry(e) for e in panel.entries]
-        DefaultFormatter()(console, options, panel.copy(title=self._tell(panel.title), entries=entries))
+        frame = DefaultFormatter(panel_spec=PanelSpec(box=box.ASCII)) if plain else DefaultFormatter()
+        frame(console, options, panel.copy(title=self._tell(panel.title), entries=entries))
 
     def render_usage(self, console: Console, options: ConsoleOptions, usage: Any) -> None:
         """The first line."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import os
+import shutil
 import sys
 from typing import TYPE_CHECKING, TextIO
 
@@ -23,11 +24,26 @@ LONGEST = 8_000
 
 
 def warn(text: str) -> None:
-    """Print a line on stderr, without control characters; a stderr that takes nothing changes no exit code."""
+    """Print a line on stderr, without control characters; a stderr that takes nothing changes no exit code.
+
+    A terminal gets it broken between words, and commands whole; everything else gets one line.
+    """
+    told = line(text, LONGEST)
     try:
-        print(line(text, LONGEST), file=sys.stderr, flush=True)
+        print(_folded(told) if sys.stderr.isatty() else told, file=sys.stderr, flush=True)
     except OSError:
         drop(sys.stderr)
+
+
+def _folded(text: str) -> str:
+    """Return a line as lines of the terminal's width."""
+    from rich.text import Text
+
+    from gyakusan.show.tree import FIXED
+    from gyakusan.show.wrapping import unbroken_commands, wrapped
+
+    width = shutil.get_terminal_size().columns
+    return "\n".join(part.plain for part in wrapped(Text(unbroken_commands(text)), width)).replace(FIXED, " ")
 
 
 def unwritten(error: OSError, language: Language) -> int:

@@ -14,7 +14,7 @@ from gyakusan.planning.select.listed_plans import listed_rows
 from gyakusan.planning.select.recommendation import Recommendation
 from gyakusan.planning.select.result_rows import CandidateRow, candidate_row, pareto_candidates
 from gyakusan.show.plan_words import amounts
-from gyakusan.show.tree import Column, Part, Pause, Section, Table, Text, Title, Tree, Words, whole
+from gyakusan.show.tree import Column, Next, Part, Pause, Section, Table, Text, Title, Tree, Words, whole
 from gyakusan.show.wording import brief, quality, short
 from gyakusan.units import GIB
 
@@ -27,7 +27,6 @@ NAMED = 12
 def listing(answer: Recommendation) -> Tree:
     """Return everything that nothing else beats in quality, speed and price, then what was left out, with reasons."""
     rows = listed_rows(answer)
-    last = len(answer.plans) + len(rows)
     parts: tuple[Part, ...] = (
         Pause(),
         Title(say("Nothing beats these in quality, speed and price at once ({n}):", n=len(rows))),
@@ -40,7 +39,7 @@ def listing(answer: Recommendation) -> Tree:
         ),
     )
     if rows and answer.plans:
-        parts += (Text(say("More of one of them: `gyakusan plan --details N`, N up to {last}.", last=last), "note"),)
+        parts += (Next((whole(f"gyakusan plan --details {len(answer.plans) + 1}"),)),)
     left = Title(say("Left out: {n} models", n=f"{len(answer.excluded):,}"))
     return (*parts, Pause(), left, *_reasons(answer.excluded))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import IO, TYPE_CHECKING
 
 import rich.text
@@ -30,7 +30,7 @@ from gyakusan.show.tree import (
     Words,
     whole,
 )
-from gyakusan.show.wrapping import PROSE, cells, printable, wrapped
+from gyakusan.show.wrapping import PROSE, cells, in_ascii, printable, wrapped
 from gyakusan.text import Language, tell
 
 if TYPE_CHECKING:
@@ -146,12 +146,26 @@ class Progress:
 
 
 def prefers_ascii(file: IO[str]) -> bool:
-    """Return True where bars are drawn with "#" and "=": as asked for, or a terminal that has nothing better."""
+    """Return True where signs are ASCII: as asked for, where the terminal has nothing better, or draws others two cells wide.
+
+    Which width a terminal gives to ±, × and bars (East Asian Width "ambiguous", UAX 11) cannot be asked; it is known to be
+    two where the locale's letters are EUC or Shift JIS, where the locale says @cjkwide (mintty) and where VTE was told so.
+    """
     asked = os.environ.get("GYAKUSAN_ASCII", "")
     if asked:
         return asked != "0"
+    if _says_wide(os.environ):
+        return True
     encoding = (getattr(file, "encoding", None) or "utf-8").lower().replace("-", "")
     return os.environ.get("TERM") in ("dumb", "linux") or not encoding.startswith("utf")
+
+
+def _says_wide(environment: Mapping[str, str]) -> bool:
+    """Return True if the environment says that ambiguous signs take two cells."""
+    locale = next((v for k in ("LC_ALL", "LC_CTYPE", "LANG") if (v := environment.get(k))), "").casefold()
+    letters = locale.partition(".")[2].replace("-", "").replace("_", "")
+    wide = letters.startswith(("euc", "ujis", "sjis", "shiftjis", "cp932", "gb", "big5", "uhc"))
+    return wide or locale.endswith("@cjkwide") or environment.get("VTE_CJK_WIDTH") == "wide"
 
 
 def lines(
@@ -159,11 +173,12 @@ def lines(
 ) -> Iterator[rich.text.Text]:
     """Yield what is printed for parts, line by line; none is wider than `width` unless it is one name or command."""
     clauses = "。" if language == "ja" else "; "
-    screen = Screen(width, lambda words: tell_words(words, language), clauses, ascii_only)
+    plain = in_ascii if ascii_only else str
+    screen = Screen(width, lambda words: plain(tell_words(words, language)), clauses, ascii_only)
     for part in parts:
         for line in _lines(part, screen, ""):
             line.rstrip()
-            line = printable(line, ascii_only=ascii_only)
+            line = printable(line)
             line.plain = cleaned(line.plain, None)
             yield line
 

@@ -23,9 +23,13 @@ WIDEST = 120
 
 _WIDE = "\u3000-\u30ff\u4e00-\u9fff\uff00-\uffef"
 _OPEN = "「(\\["
-_CLOSE = "、。」)\\]:%.,;!?"
+_CLOSE = "、。」』】)\\]:%.,;!?！？：％）・…"
+_SMALL = "ぁぃぅぇぉっゃゅょゎァィゥェォッャュョヮヵヶ々ー"
+_SECOND = "込出直方合当付消返続始終切換替戻"
+"""Second parts of words like 読み込み; their line does not break behind the first part."""
+_FOLLOWED = str.maketrans("", "", ":%.,;!?")
 _UNITS = "[KMGT]i?B(?:/s)?|tokens/s|tokens|people|yen|USD|GB/s|min|ms|[Wshx%]"
-_NUMBER = rf"[-+±]?\d[\d.,]*(?: - \d[\d.,]*)? (?:{_UNITS})(?![\w/])"
+_NUMBER = rf"[-+±]?\d[\d.,]*(?: - \d[\d.,]*)? (?:{_UNITS})(?![A-Za-z0-9_/])"
 
 
 @cache
@@ -36,13 +40,18 @@ def _unit(*, wide: bool) -> re.Pattern[str]:
     and stops that belong to it, what a fixed blank ties to it, and the blanks behind.
     wide: the text has wide letters; the pattern without them is compiled eight times as fast, and finds the same elsewhere
     """
+    quoted = (
+        r"(?<![A-Za-z0-9_])(?:'[^'\n]{1,40}'|\"[^\"\n]{1,40}\")(?![A-Za-z0-9_])"  # a name with blanks, as it is typed
+    )
     latin = rf"[^ \t\n{FIXED}{_WIDE if wide else ''}{_OPEN}]+(?:[(\[][!-~]+)?"  # a bracket inside a word: print(1)
-    word = rf"{_NUMBER}|{latin}"
+    word = rf"{quoted}|{_NUMBER}|{latin}"
     if wide:
         word = (
-            rf"[A-Za-z]{{1,4}}[ァ-ヺー]+|(?:{word})(?:(?<=\d)(?:[ァ-ヺー]+|[一-龠]+))?|[ァ-ヺー]+|[一-龠々]+|[{_WIDE}]"
+            rf"[A-Za-z]{{1,4}}[ァ-ヺー]+|(?:{word})(?:(?<=\d)(?:[ァ-ヺー]+|[一-龠]+)| (?=[ぁ-ん]))?|[ァ-ヺー]+"
+            rf"|[一-龠々]+(?:[ぁ-ん](?:[{_SECOND}])[一-龠々]*)?|[{_WIDE}]"
         )
-    whole = rf"[{_OPEN}]*(?:(?:{word}){'[ぁ-ん]*' if wide else ''}|$)[{_CLOSE}]*"
+    close = rf"(?:[:%.,;!?](?![!-~])|[{_CLOSE.translate(_FOLLOWED)}])*" if wide else f"[{_CLOSE}]*"
+    whole = rf"[{_OPEN}]*(?:(?:{word}){'[ぁ-ん]*' if wide else ''}|$){close}"
     return re.compile(rf"\n|[ \t]+|(?:{whole})(?:{FIXED}+(?:{whole}))*{FIXED}*[ \t]*")
 
 
@@ -73,15 +82,23 @@ def breaks(text: str, width: int, hanging: int = 0) -> list[int]:
 
 
 def _inside(match: re.Match[str], width: int, hanging: int, starts: list[int]) -> int:
-    """Break a Japanese unit that is wider than a line between its letters. Returns the cells of its last line."""
+    """Break a Japanese unit that is wider than a line between its letters. Returns the cells of its last line.
+
+    Words in Latin letters stay whole, and the rules of Japanese lines hold: nothing that closes, and no small letter,
+    begins a line; nothing that opens ends one.
+    """
     used = hanging if starts else 0
-    for at, letter in enumerate(match[0], match.start()):
-        size = cells(letter)
-        if used + size > width and letter not in "、。」)]:%ー ":
-            starts.append(at)
+    for part in _PARTS.finditer(match[0]):
+        size = cells(part[0].rstrip(" "))
+        if used + size > width and used > (hanging if starts else 0):
+            starts.append(match.start() + part.start())
             used = hanging
-        used += size
+        used += cells(part[0])
     return used
+
+
+_PARTS = re.compile(rf"[{_OPEN}]*(?:[!-~{FIXED}]+|.)[{_CLOSE}{_SMALL}]* *", re.DOTALL)
+"""What stays together even in a unit that is wider than a line."""
 
 
 def wrapped(text: rich.text.Text, width: int, hanging: int = 0) -> list[rich.text.Text]:
@@ -96,19 +113,32 @@ def wrapped(text: rich.text.Text, width: int, hanging: int = 0) -> list[rich.tex
     return lines
 
 
-_BARS = str.maketrans("█▒", "#=")
-"""What a legend calls the bars that are drawn in ASCII."""
+_ASCII = {
+    "█": "#", "▒": "=", "×": "x", "÷": "/", "…": "...", "—": "-", "–": "-", "‘": "'", "’": "'", "“": '"', "”": '"',
+    "●": "*", "○": "o", "■": "#", "□": "o", "→": "->", "←": "<-", "↑": "^", "↓": "v", "·": "-", "±": "+-",
+}  # fmt: skip
+"""Signs that some terminals draw two cells wide -> what stands for them in ASCII; the bars, as a legend calls them, too."""
 
 
-def printable(text: rich.text.Text, *, ascii_only: bool) -> rich.text.Text:
-    """Return a line as it is printed: fixed blanks as blanks; ascii_only: "+-" for "±", and the bars of ASCII."""
+def in_ascii(text: str) -> str:
+    """Return a text with signs in ASCII for those whose width is not the same on every terminal."""
+    return text if text.isascii() else "".join(_ASCII.get(letter, letter) for letter in text)
+
+
+_COMMAND = re.compile(
+    r"`[^`\n]+`|\bgyakusan [a-z]+(?: --[a-z][a-z-]*(?:[ =](?:\"[^\"\n]*\"|'[^'\n]*'|[\w.:/=+-]*[\w/+]))?)*"
+)
+
+
+def unbroken_commands(text: str) -> str:
+    """Return a text whose commands to type never break over lines: a terminal's copy of them can be pasted."""
+    return _COMMAND.sub(lambda match: match[0].replace(" ", FIXED), text)
+
+
+def printable(text: rich.text.Text) -> rich.text.Text:
+    """Return a line as it is printed: fixed blanks as blanks."""
     out = text.copy()
-    plain = out.plain.replace(FIXED, " ")
-    plain = plain.translate(_BARS) if ascii_only else plain
-    if ascii_only and "±" in plain:
-        parts = rich.text.Text("+-").join(out.split("±", allow_blank=True))
-        return printable(parts, ascii_only=False)
-    out.plain = plain
+    out.plain = out.plain.replace(FIXED, " ")
     return out
 
 

@@ -15,17 +15,17 @@ from gyakusan.message import Listed, Message, say
 from gyakusan.text import Language, tell
 
 _LOAD = {"context": say("Context for each person"), "users": say("People at once")}
+_TASK = {"task": say("What people do"), "language": say("Language of the answers")}
 _IMAGES = {"images": say("Images are sent too")}
 FIELDS: Mapping[str, Mapping[str, Message]] = {
     "/fit": {
         **_LOAD, **_IMAGES, "model": say("Model"), "quant": say("Quantisation"), "engine": say("Server"),
         "device": say("Machine"), "kv-type": say("KV cache kept as"), "memory": say("Memory of the device"),
         "ram": say("RAM beside the GPU"), "reserve": say("Memory kept for other programs"),
-        "bandwidth": say("Bandwidth of the RAM"), "prompt": say("Prompt length in tokens"),
+        "bandwidth": say("Bandwidth of the RAM"), "prompt": say("Prompt length in tokens"), **_TASK,
     },
     "/plan": {
-        **_LOAD, **_IMAGES, "device": say("Machine"), "budget": say("Budget"), "task": say("What people do"),
-        "language": say("Language of the answers"), "prefer": say("Prefer"),
+        **_LOAD, **_IMAGES, "device": say("Machine"), "budget": say("Budget"), **_TASK, "prefer": say("Prefer"),
         "speed": say("Least tokens/s for each person"), "model": say("Only this model"), "engine": say("Server"),
         "why-not": say("Why not"), "used": say("Consider used prices"),
     },
@@ -35,6 +35,8 @@ FIELDS: Mapping[str, Mapping[str, Message]] = {
 """Page -> option -> the label of its field."""
 TICKED = frozenset({"images", "used"})
 """Fields without a value."""
+NAMED_MODEL = "Give a name of the catalogue: the page Catalogue lists them."
+OFF_LINE = "Pages read nothing from the network. Give a name of the catalogue."
 PAGE_TEXTS = {
     "Prices of {span}; each: add --details N.": "Prices of {span}.",
     "Prices of {span}; {rates}; each: add --details N.": "Prices of {span}; {rates}.",
@@ -42,8 +44,25 @@ PAGE_TEXTS = {
         "Leave out one of the two."
     ),
     "files are made first: add --details {n}": "files are made first",
+    "Give a path, an address (https://...) or a name; for the names see `gyakusan catalog list models`.": NAMED_MODEL,
+    "Give a name of the catalogue, or use gyakusan inspect.": NAMED_MODEL,
+    "To read it from the network, write hf:{name}.": OFF_LINE,
+    "Nearest: {near}. To read it from the network, write hf:{name}.": "Nearest: {near}. Pages read nothing from the network.",
+    "Leave out --offline (or HF_HUB_OFFLINE), or {instead}.": OFF_LINE,
+    "Lower tensor_parallel, pipeline_parallel or data_parallel.": "Name a machine with more GPUs, or choose another server.",
+    "Plan it next to a chat model: --also embedding:model={name}.": "Choose a chat model.",
 }
 """What is said of an option that no page needs -> what a page says."""
+UNASKED_TEXTS = {
+    ("memory", 'Write a name such as "RTX 5090", or give --memory 24GiB alone.'): 'Write a name such as "RTX 5090".',
+    ("memory", "Name one of these sizes, or give the capacity with --memory."): "Name one of these sizes.",
+    ("memory", "Name one of them, or give the capacity with --memory."): "Name one of them.",
+    (
+        "bandwidth",
+        "How fast they would be is not known here: gyakusan calibrate measures it, or give --bandwidth 80GB/s.",
+    ): "How fast they would be is not known here: gyakusan calibrate measures it.",
+}
+"""Option and what is said of it -> what a page says that has no field for the option."""
 _KEYS: Mapping[str, str] = {"count": "gpus", "engines": "engine"}
 """Key of a request -> its name in an address, where they differ."""
 _PROGRAMS = r"\b(?:gyakusan|pip|ollama|vllm|llama-server|docker|curl|git|nvidia-smi) [a-z\"'-]"
@@ -108,6 +127,8 @@ def _value(text: str) -> tuple[str, str]:
 def _renamed(message: Message, fields: Mapping[str, Message], language: Language) -> Message:
     """Return a message with the page's own sentence, and with fields in the place of parameters."""
     template = PAGE_TEXTS.get(message.template, message.template)
+    unasked = (told for (option, words), told in UNASKED_TEXTS.items() if words == template and option not in fields)
+    template = next(unasked, template)
     return Message(template, {k: _fact(_keyed(k, v), fields, language) for k, v in message.facts.items()})
 
 

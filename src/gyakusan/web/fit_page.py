@@ -24,6 +24,7 @@ from gyakusan.models.given import PREFIX
 from gyakusan.planning.predict.capacity import MOST_USERS, find_capacity
 from gyakusan.planning.predict.memory_map import USERS, cache_types, own_cache, stops
 from gyakusan.planning.predict.ways import Way, formats_of
+from gyakusan.planning.request.request import ranking_metric
 from gyakusan.python.inspection import Inspection
 from gyakusan.show import ledger as ledgers
 from gyakusan.show.charts.drawing import NARROW
@@ -31,7 +32,7 @@ from gyakusan.show.charts.memory_bar import memory_bar
 from gyakusan.show.tree import Tell
 from gyakusan.show.wording import format_name, gib, machine_words, needed_gib, quality, rate, seconds, spare_gib
 from gyakusan.web import answers
-from gyakusan.web.choices import device_names, engine_names, model_names
+from gyakusan.web.choices import TASK_TEXTS, device_names, engine_names, model_names
 from gyakusan.web.queries import InspectQuery, read
 from gyakusan.web.reader import Reader, reader_of
 from gyakusan.web.rendering import address, page
@@ -41,6 +42,10 @@ PART_TEXTS = {
     "overhead": "Overhead",
 }  # fmt: skip
 """Kind of a line -> its name; the page's script says the same."""
+QUALITY_TEXTS = {
+    "overall": "Quality", "japanese": "Quality in Japanese", "coding": "Quality in coding", "agentic": "Quality as an agent",
+}  # fmt: skip
+"""Quality that ranks for a task and a language -> head of its tile."""
 COLUMN = 640
 """Width of the bar in its column of a wide page. [user units]"""
 OTHER_DEVICES = ("RTX 5090", "DGX Spark 128GB", "M4 Max 128GB")
@@ -90,7 +95,8 @@ def draw(request: Request) -> Response:
     d, reader = found.deployment, reader_of(request)
     formats = _formats(d)
     asked: dict[str, Any] = {
-        "engines": engine_names(), "models": model_names(), "devices": device_names(), "formats": formats,
+        "engines": engine_names(), "tasks": TASK_TEXTS.items(), "models": model_names(),
+        "devices": device_names(), "formats": formats,
         "shown_formats": [format_name(name) for name in formats], "quant": d.quantization,
         "context": int(found.load.context), "users": int(found.load.users), "cache": own_cache(d), "caches": cache_types(d.rules),
         "stops": (stops(d.model.trained_context, int(found.load.context)), sorted({*USERS, int(found.load.users)})),
@@ -99,7 +105,7 @@ def draw(request: Request) -> Response:
         request, "fit.html", say("Does {model} fit on {machine}?", model=d.name, machine=machine_words(d.machine)),
         **asked, query=query, found=found, tone=_tone(found), verdict=_verdict(found), spare=_spare(found.tightest, found),
         takes=_takes(found), bars=[_bar(a, reader.tell) for a in found.accounts], ways=list(_ways(query, found)),
-        room=_room(found), tiles=list(_tiles(found)), tabs=list(_tabs(found)), lines=list(_lines(found)), gib=gib,
+        room=_room(found), tiles=list(_tiles(query, found)), tabs=list(_tabs(found)), lines=list(_lines(found)), gib=gib,
         format_name=format_name,
         map_address="" if found.refusals else address("/api/v1/memory-map", **_named(query)), words=_script_words(reader),
         neighbours=_neighbours(query, found), start=_start(query, found) if request.app.state.acts else "",
@@ -231,7 +237,7 @@ def _room(found: Inspection) -> Message | None:
     return say("There is room for {context} tokens for {now}, or {people} at {tokens} tokens.", **told)
 
 
-def _tiles(found: Inspection) -> Iterator[tuple[Message, str, Message | None, Message]]:
+def _tiles(query: InspectQuery, found: Inspection) -> Iterator[tuple[Message, str, Message | None, Message]]:
     """Yield label, figure, unit and remark of each tile. What does not start has no speed."""
     speed, starts = found.speed, found.fit != "short" and not found.refusals
     turn = found.assessment.turn
@@ -252,9 +258,10 @@ def _tiles(found: Inspection) -> Iterator[tuple[Message, str, Message | None, Me
         figure = getattr(speed, name)
         told = {"low": said(figure.low), "high": said(figure.high), "prompt": f"{turn.prompt:,.0f}"}
         yield label, said(figure.value), unit, say("80 %: {low}-{high}, prompt of {prompt} tokens", **told)
-    score = found.overall
+    metric = ranking_metric(query.task or "chat", query.language)
+    score = found.assessment.score(metric)
     remark = say("Llama 3.1 8B has 35, the best models about 90") if score else say("No published score is known")
-    yield say("Quality"), quality(score) if score else "?", None, remark
+    yield Message(QUALITY_TEXTS[metric]), quality(score) if score else "?", None, remark
 
 
 def _formats(d: Deployment) -> tuple[str, ...]:
@@ -299,8 +306,12 @@ def _neighbours(query: InspectQuery, found: Inspection) -> tuple[str, str]:
     """Return the addresses of the two questions beside this one: other machines, other models."""
     context, users = int(found.load.context), int(found.load.users)
     others = tuple(dict.fromkeys((query.device or "RTX 4090", *OTHER_DEVICES)))
-    machines = address("/compare", model=query.model, device=others, context=context, users=users)
-    models = address("/plan", device=query.device, memory=query.memory, ram=query.ram, context=context, users=users)
+    quant = query.quant if query.engine == DEFAULT else None  # a comparison takes its formats from the usual server
+    machines = address("/compare", model=query.model, device=others, quant=quant, context=context, users=users)
+    models = address(
+        "/plan", device=query.device, memory=query.memory, ram=query.ram, context=context, users=users,
+        images=query.images, task=query.task, language=query.language,
+    )  # fmt: skip
     return machines, models
 
 

@@ -103,7 +103,7 @@ def _fit(plan: Plan, query: PlanQuery) -> str:
         "model": plan.name, "quant": plan.quantization, "engine": plan.engine,
         "device": query.device if owned else d.machine.name, "memory": query.memory if owned else None,
         "ram": query.ram, "context": int(d.load.context), "users": int(d.load.users), "images": query.images,
-        "kv_type": None if cache == "f16" else cache,
+        "kv_type": None if cache == "f16" else cache, "task": query.task, "language": query.language,
     }  # fmt: skip
     return address("/fit", **values)
 

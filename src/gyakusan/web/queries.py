@@ -17,6 +17,8 @@ from gyakusan.message import say
 from gyakusan.web.field_words import Parameter
 
 T = TypeVar("T", bound=Struct)
+Task = Literal["chat", "coding", "rag", "agents", "translation"]
+Spoken = Literal["en", "ja"]
 MOST_PAIRS, LONGEST = 64, 300
 """Most names and values of a query, and most characters of one."""
 LONGER = {"plan": 1000, "beside": 1000}
@@ -40,6 +42,8 @@ class InspectQuery(Struct, frozen=True, kw_only=True):
     kv_type: type of the KV cache: f16, q8_0, q4_0
     prompt: length of a prompt, for speed [tokens]
     images: True to count the projector that reads images
+    task: what people do, for the quality that the page shows; a document has every quality
+    language: that people write, en or ja, for the same
     """
 
     model: str = "gpt-oss-20b"
@@ -55,6 +59,8 @@ class InspectQuery(Struct, frozen=True, kw_only=True):
     kv_type: str | None = None
     prompt: int | None = None
     images: bool = False
+    task: Task | None = None
+    language: Spoken | None = None
 
 
 class PlanQuery(Struct, frozen=True, kw_only=True):
@@ -88,8 +94,8 @@ class PlanQuery(Struct, frozen=True, kw_only=True):
     currency: str | None = None
     users: str | None = None
     context: str | None = None
-    task: Literal["chat", "coding", "rag", "agents", "translation"] | None = None
-    language: Literal["en", "ja"] | None = None
+    task: Task | None = None
+    language: Spoken | None = None
     speed: float | None = None
     first: float | None = None
     quality: float | None = None

@@ -213,3 +213,14 @@ def test_two_models_of_one_table_are_compared_by_its_items() -> None:
             assert both.better + both.worse <= both.of
     assert told
     assert first.name not in [str(r) for r in why_not(answer, first.name).reasons[1:]]
+
+
+def test_the_name_of_a_family_of_machines_names_those_of_the_answer_first() -> None:
+    answer = recommend(parse_request({"budget": "1000000JPY", "families": ("gemma3",)}))
+    with pytest.raises(UnknownName, match="Did you mean") as raised:
+        why_not(answer, "Mac Studio")
+    near = str(raised.value.message.facts["near"]).split(", ")
+    offered = {o.machine.name for o in answer.grid.offers}
+    assert len(near) == 5
+    assert all(name.startswith("Mac Studio") for name in near)
+    assert near[0] in offered

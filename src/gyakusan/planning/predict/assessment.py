@@ -31,7 +31,7 @@ class Assessment(Struct, frozen=True):
     speed: None where it cannot be predicted
     turn: the turn that the speeds are for
     quality: of the usual reasoning mode, None if the name says nothing
-    overall: overall score less what the quantisation costs [points]
+    cost: what the quantisation costs of each score, None without one [points]
     unknown: why there is no speed
     lineage: the model of the catalogue that it was recognised as, None = it is not there
     """
@@ -39,9 +39,23 @@ class Assessment(Struct, frozen=True):
     speed: SpeedEstimate | None
     turn: TurnShape
     quality: Quality | None
-    overall: Score | None
+    cost: Score | None
     unknown: Message | None = None
     lineage: Lineage | None = None
+
+    @property
+    def overall(self) -> Score | None:
+        """Return the overall score less what the quantisation costs [points]."""
+        return self.score("overall")
+
+    def score(self, metric: str) -> Score | None:
+        """Return a score less what the quantisation costs, None if the name says nothing [points].
+
+        metric: overall, coding, agentic or japanese
+        """
+        if self.quality is None or self.cost is None:
+            return None
+        return after_penalty(getattr(self.quality, metric), self.cost)
 
 
 def assess(deployment: Deployment, ledger: Ledger, prompt: int | None = None) -> Assessment:
@@ -124,15 +138,14 @@ def turn_shape(load: Load, compute: ComputeSettings, prompt: int | None = None) 
 
 
 def _quality(deployment: Deployment, read: Model) -> tuple[Quality | None, Score | None]:
-    """Return the scores of the model that it is, and the overall one less what its format costs. read: as in memory."""
+    """Return the scores of the model that it is, and what its format costs of them. read: as in memory."""
     model = deployment.model
     name = lineage_name(model) or model.name
     try:
         usual = scores.find(name, parameters=model.parameters, active=model.active_parameters)[0]
     except UnknownName:
         return None, None
-    cost = scores.penalty(deployment.quantization, _bits(deployment, read), model.parameters, model=name)
-    return usual, after_penalty(usual.overall, cost)
+    return usual, scores.penalty(deployment.quantization, _bits(deployment, read), model.parameters, model=name)
 
 
 def _bits(deployment: Deployment, read: Model) -> float:

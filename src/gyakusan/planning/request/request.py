@@ -61,6 +61,12 @@ WORKLOADS: Mapping[Task, Workload] = {
 """Assumed, from how tools for each task are used: a page is about 600 tokens, people read 5 to 10 tokens a second."""
 
 
+def ranking_metric(task: Task, language: str | None) -> str:
+    """Return the column of the quality table that ranks models for a task in a language."""
+    usual = WORKLOADS[task].quality_metric
+    return "japanese" if language == "ja" and usual == "overall" else usual
+
+
 class PlanRequest(Struct, frozen=True):
     """Everything that a plan must respect; a default stands for what nobody specified.
 
@@ -144,8 +150,7 @@ class PlanRequest(Struct, frozen=True):
         context = self.context or usual.context
         prompt = self.prompt_tokens or min(usual.prompt_tokens, max(1, context * 3 // 4))
         output = self.output_tokens or min(usual.output_tokens, max(1, context - prompt))
-        japanese = self.language == "ja" and usual.quality_metric == "overall"
-        metric = "japanese" if japanese else usual.quality_metric
+        metric = ranking_metric(self.task, self.language)
         return structs.replace(
             usual, context=context, prompt_tokens=prompt, output_tokens=output, quality_metric=metric
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from msgspec import structs
 
-from gyakusan.catalog.devices import knows
+from gyakusan.catalog.devices import family, knows
 from gyakusan.catalog.models import find_typed
 from gyakusan.catalog.quality_shared import shared_items
 from gyakusan.engines.registry import NAMES, engine
@@ -22,6 +22,8 @@ from gyakusan.planning.select.why_not_fit import may_not_fit
 from gyakusan.planning.select.why_not_model import explain_model
 from gyakusan.planning.select.why_not_reason import Explained, Reason
 
+NEAREST = 5
+"""Names that are proposed for one that nothing has."""
 LEAST_SHARED = 3
 """Items that a table must have of both models to be told of: assumed, one or two say little."""
 
@@ -73,9 +75,20 @@ def why_not(recommendation: Recommendation, text: str, *, tries: bool = True) ->
     except UnknownName as error:
         if "candidates" in error.message.facts:
             raise
-        names = (*recommendation.grid.columns.places, *NAMES)
-        raise unknown(say("model, engine or device"), text, names) from error
+        raise _unknown(recommendation, text) from error
     return _told(name, "model", _with_shared_items(recommendation, explain_model(recommendation, name, tries=tries)))
+
+
+def _unknown(answer: Recommendation, text: str) -> UnknownName:
+    """Return UnknownName with the nearest names: machines that begin so, first those that were considered, else any."""
+    kind, begun = say("model, engine or device"), family(_without_count(text))
+    if not begun:
+        return unknown(kind, text, (*answer.grid.columns.places, *NAMES))
+    offered = [name for name in begun if any(has_device(o.machine.name, name) for o in answer.grid.offers)]
+    near = ", ".join(dict.fromkeys([*offered, *begun][:NEAREST]))
+    return UnknownName(
+        "No {kind} is called {name}.", kind=kind, name=repr(text[:80]), near=near, mend="Did you mean {near}?"
+    )
 
 
 def _told(name: str, kind: str, why: Explained) -> WhyNot:
