@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 from tests.exports import judges
-from tests.fakes import tiny
+from tests.fakes import fake_hub, tiny
 
 from gyakusan import api
 from gyakusan.core.load import Load
@@ -343,3 +343,25 @@ def test_two_names_stay_two(one: str, other: str) -> None:
     found = [service_name(one), service_name(other)]
     assert found[0] != found[1]
     assert all(re.fullmatch(r"[a-z]([a-z0-9-]{0,48}[a-z0-9])?", name) for name in found)
+
+
+@pytest.mark.parametrize("engine", ["llama.cpp", "ollama"])
+@pytest.mark.parametrize("kind", ["compose", "quadlet", "kubernetes"])
+def test_a_cached_repository_is_fetched_by_the_container(
+    kind: str, engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model in Hugging Face's cache was "a file of this computer", so that no container could have it."""
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+    parts = {"tiny-Q4_K_M.gguf": tiny.gguf(), "mmproj-F16.gguf": tiny.gguf()}
+    fake_hub.download(tmp_path / "hub", "org/tiny-GGUF", parts)
+    found = planned("org/tiny-GGUF:Q4_K_M", engine, "RTX 4090", 1, 64)
+    assert str(tmp_path) in found.model.source
+    text = export([found], kind)
+    assert judged(kind, text, tmp_path) == ""
+    assert "org/tiny-GGUF:Q4_K_M" in text
+    assert str(tmp_path) not in text
+    assert "--offline" not in text
+    assert "mmproj" not in text, "-hf fetches what reads images, too, as the plan counts it"
+    changed = api.deployment("org/tiny-GGUF:Q4_K_M", quantization="Q8_0", load=Load(1, 64), device="RTX 4090")
+    with pytest.raises(BadSetting, match="a file of this computer"):
+        export([changed], kind)

@@ -294,12 +294,14 @@ class Stored:
     bytes: size of all files with weights, without extras in files of their own [B]
     config: the config.json, as written
     extras: projectors and adapters
+    repository: by which a server fetches them from Hugging Face, owner/name:TAG or owner/name; "" = nobody knows
     """
 
     format: Literal["gguf", "safetensors", "mlx"]
     bytes: int
     config: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
     extras: tuple[Extra, ...] = ()
+    repository: str = ""
 
 
 CATALOGUE = "catalog:"

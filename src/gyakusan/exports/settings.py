@@ -7,6 +7,7 @@ import re
 import shlex
 import socket
 from collections.abc import Mapping
+from dataclasses import replace
 from math import ceil
 
 from msgspec import Struct, structs
@@ -26,7 +27,8 @@ GPU_RESOURCES: Mapping[str, str] = {"cuda": "nvidia.com/gpu", "rocm": "amd.com/g
 """Backend of a GPU -> the resource that its vendor's device plugin offers."""
 NEW_KEY = "openssl rand -hex 32 | tr -d '\\n' > api-key.txt"
 """Makes a key without an end of line, which would be a part of it."""
-REMOTE = ("hf:", "ollama:")
+HUB = "hf:"
+REMOTE = (HUB, "ollama:")
 """How the source of a model begins that a server fetches."""
 _HERE = re.compile(r"(.*\.)?localhost|localhost\.localdomain")
 """Names of the computer itself. Source: RFC 6761, 6.3."""
@@ -117,6 +119,7 @@ class Exported(Struct, frozen=True):
 def exported(deployment: Deployment, settings: ExportSettings) -> Exported:
     """Return what every kind of file for containers needs. Raises BadSetting where no container reaches the GPU."""
     check(settings)
+    deployment = fetched(deployment)
     check_fetchable(deployment)
     deployment = spanned(deployment, settings.nodes) if settings.nodes > 1 else deployment
     rules, machine = deployment.rules, deployment.machine
@@ -176,6 +179,14 @@ def listening(deployment: Deployment, settings: ExportSettings) -> Command:
         command if settings.all_flags else rules.short_command(command, deployment.machine), settings.page
     )
     return rules.with_port(command, settings.port) if settings.port else command
+
+
+def fetched(deployment: Deployment) -> Deployment:
+    """Return the same with its repository in place of files of this computer's cache: a container has another one."""
+    model = deployment.model
+    if model.stored is None or not model.stored.repository:
+        return deployment
+    return structs.replace(deployment, model=replace(model, source=f"{HUB}{model.stored.repository}"))
 
 
 def check_fetchable(deployment: Deployment) -> None:

@@ -91,13 +91,19 @@ def _gguf(listing: Listing, choice: Choice) -> Model:
     size = choice.bytes or (model.stored.bytes if model.stored else 0)
     extras = tuple(Extra("projector", listing.files[f] or 0, listing.where(f)) for f in _projectors(listing))
     return replace(
-        model, name=_named(listing, choice), stored=Stored("gguf", size, extras=extras),
+        model, name=_named(listing, choice), stored=Stored("gguf", size, extras=extras, repository=_tag(listing, choice)),
         quantization=model.quantization if model.quantization != "unknown" else choice.name,
     )  # fmt: skip
 
 
 def _named(listing: Listing, choice: Choice) -> str:
     return f"{listing.repository.id}:{choice.name}"
+
+
+def _tag(listing: Listing, choice: Choice) -> str:
+    """Return what `-hf` and Ollama's hf.co/ take, "" for a file that no tag means and for another revision."""
+    usual = listing.repository.at == "main" and _QUANTIZATION.fullmatch(choice.name)
+    return _named(listing, choice) if usual else ""
 
 
 def _projectors(listing: Listing) -> list[str]:
@@ -122,7 +128,10 @@ def _config(listing: Listing) -> Model:
             "config.json of {name} is not an object.", name=str(listing.repository), mend="Try another revision."
         )
     name = str(listing.repository).removeprefix("hf:")
-    return from_config(config, _head(listing), name=name, source=str(listing.folder or listing.repository))
+    model = from_config(config, _head(listing), name=name, source=str(listing.folder or listing.repository))
+    if model.stored is None or listing.repository.at != "main":
+        return model
+    return replace(model, stored=replace(model.stored, repository=name))
 
 
 def _head(listing: Listing) -> Any:

@@ -230,8 +230,22 @@ def command(model: Model, machine: Machine, settings: Settings) -> Command:
     """Return the command of llama-server with exactly these settings, without the verbosity that only `serve` reads."""
     from gyakusan.engines.llamacpp import launch
 
+    if model.source.startswith("hf:"):
+        return _fetching(model, settings)
     words = launch.arguments(model.source or f"{model.name}.gguf", settings, port=8080)
     return Command((launch.PROGRAM, *launch.without_log(words)))
+
+
+def _fetching(model: Model, settings: Settings) -> Command:
+    """Return the command that fetches a model and, where images are read, the projector beside it."""
+    from gyakusan.engines.llamacpp import launch
+
+    words = launch.arguments("model.gguf", replace(settings, projector=""), port=8080)
+    words = tuple(w for w in launch.without_log(words) if w != "--offline")
+    at = words.index("--model")
+    offered = model.stored is not None and any(e.kind == "projector" for e in model.stored.extras)
+    more = ("--no-mmproj",) if offered and not settings.projector else ()
+    return Command((launch.PROGRAM, *words[:at], "-hf", model.source.removeprefix("hf:"), *words[at + 2 :], *more))
 
 
 def published_command(record: ModelRecord, model: Model, machine: Machine, settings: Settings, name: str) -> Command:

@@ -298,7 +298,9 @@ def command(model: Model, machine: Machine, settings: Settings) -> Command:
         env["OLLAMA_SCHED_SPREAD"] = "1"
     if settings.backend == "cpu":
         env |= {"CUDA_VISIBLE_DEVICES": "-1", "ROCR_VISIBLE_DEVICES": "-1", "GGML_VK_VISIBLE_DEVICES": "-1"}
-    return Command(("ollama", "serve"), MappingProxyType(env))
+    tag = f"hf.co/{model.source.removeprefix('hf:')}" if model.source.startswith("hf:") else ""
+    then = (("ollama", "pull", tag), ("ollama", "run", tag)) if tag else ()
+    return Command(("ollama", "serve"), MappingProxyType(env), then)
 
 
 def artifact(record: ModelRecord, name: str) -> Artifact | None:
