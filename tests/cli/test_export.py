@@ -49,7 +49,7 @@ def test_a_plan_that_does_not_fit_is_said(capsys: pytest.CaptureFixture[str]) ->
     ("words", "said"),
     [
         (["export", "qwen3-8b", "--to", "kubernets", *CARD], "Did you mean kubernetes?"),
-        (["export", "qwen3-8b", "--to", "kubernetes", "--nodes", "2", *CARD], "cannot span machines"),
+        (["export", "qwen3-8b", "--to", "kubernetes", "--nodes", "2", *CARD], "built without RPC"),
         (["export", "qwen3-8b", *CARD], "--to"),
     ],
 )

@@ -110,6 +110,8 @@ def test_a_typo_or_a_wrong_field_is_found(kind: str, change: tuple[str, str], tm
 def test_one_server_over_two_nodes(change: tuple[str, str]) -> None:
     text = export([asked(7)], "kubernetes", ExportSettings(nodes=2))
     assert judges.kubernetes(text) == ""
+    found = {part["kind"]: part["metadata"]["name"] for part in yaml.safe_load_all(text)}
+    assert found["Service"] != found["LeaderWorkerSet"]  # else the pods of a group have no names
     assert "$(LWS_LEADER_ADDRESS)" in text
     assert "$(LWS_WORKER_INDEX)" in text
     assert judges.kubernetes(text.replace(*change))
@@ -181,7 +183,9 @@ def test_several_models_below_one_address(tmp_path: Path) -> None:
 REFUSED = [
     ("helm", 0, ExportSettings(), UnknownName, "No kind of file"),
     ("compose", 0, ExportSettings(replicas=2), BadSetting, "has no --replicas"),
-    ("kubernetes", 0, ExportSettings(nodes=2), BadSetting, "cannot span machines"),
+    ("kubernetes", 0, ExportSettings(nodes=2), BadSetting, "built without RPC"),
+    ("kubernetes", 1, ExportSettings(nodes=2), BadSetting, "cannot span machines"),
+    ("compose", 0, ExportSettings(image="a"), BadSetting, "has no --image"),
     ("kubernetes", 1, ExportSettings(most_replicas=2), BadSetting, "how many requests wait"),
     ("kubernetes", 0, ExportSettings(namespace="A B"), BadSetting, "namespace"),
     ("kubernetes", 0, ExportSettings(replicas=0), BadSetting, "--replicas takes 1 to 1,000"),

@@ -37,7 +37,12 @@ class Run:
         int,
         Parameter(converter=whole, help=_("Up to so many where requests wait: an autoscaler is written (kubernetes).")),
     ] = 1
-    nodes: Annotated[int, Parameter(converter=whole, help=_("Machines that are one server of vLLM (kubernetes)."))] = 1
+    nodes: Annotated[
+        int,
+        Parameter(
+            converter=whole, help=_("Machines that are one server: of vLLM, or llama.cpp with RPC (kubernetes).")
+        ),
+    ] = 1
     namespace: Annotated[str, Parameter(help=_("Namespace of Kubernetes."))] = "default"
     host: Annotated[
         str, Parameter(help=_("Name under which other computers reach it, e.g. llm.example.org; needs a key."))
@@ -55,6 +60,8 @@ class Run:
         int, Parameter(converter=whole, help=_("Port on which the server listens; 0: the usual one of its engine."))
     ] = 0
 
+    image: Annotated[str, Parameter(help=_("Image of the containers; default: the published one (kubernetes)."))] = ""
+
     @property
     def settings(self) -> ExportSettings:
         """Return the settings of an export."""
@@ -69,6 +76,7 @@ class Run:
             keyed=not self.no_key,
             port=self.port,
             lan=self.lan,
+            image=self.image,
         )
 
 
@@ -93,7 +101,7 @@ def export(
 
     asked = [asked_for(m, people, where, which, server) for m in (model, *more)]
     text = text_of(asked, to, run.settings)
-    whole = [spanned(a, run.nodes) if run.nodes > 1 else a for a in asked]
+    whole = [spanned(a, run.settings) if run.nodes > 1 else a for a in asked]
     for each in whole:
         _remark(each, output)
     if output.json:

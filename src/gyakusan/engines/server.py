@@ -163,6 +163,15 @@ class WorkerModule(Protocol):
     PORT: int
     """Where a worker listens unless it is told otherwise."""
 
+    PLACE: str
+    """Folder of the programs in an image that has them all."""
+    SERVER: str
+    """Name of the server's program."""
+
+    def words(self, host: str, port: int) -> tuple[str, ...]:
+        """Return the words that start a worker. host: address to listen on."""
+        ...
+
     def start_line(self, port: int) -> str:
         """Return the line that a person types to start a worker that only its own computer reaches."""
         ...

@@ -34,7 +34,7 @@ KINDS: Mapping[str, Write] = {
 """Name of a kind -> what writes it."""
 _OF_ONE = frozenset({"host", "lan", "keyed", "port", "all_flags", "page"})
 TAKEN: Mapping[str, frozenset[str]] = {
-    "kubernetes": frozenset({"replicas", "most_replicas", "nodes", "namespace", "host", "port"}),
+    "kubernetes": frozenset({"replicas", "most_replicas", "nodes", "namespace", "host", "port", "image"}),
     "compose": _OF_ONE,
     "quadlet": _OF_ONE,
     "systemd": _OF_ONE,

@@ -15,6 +15,7 @@ from msgspec import Struct, structs
 from gyakusan.engines.base import Command, Container
 from gyakusan.engines.container import QueueMetric
 from gyakusan.engines.deployment import Deployment, deploy
+from gyakusan.engines.server import WorkerModule
 from gyakusan.engines.service_files import EVERYWHERE, port_of
 from gyakusan.errors import BadSetting
 from gyakusan.units import MIB
@@ -27,12 +28,15 @@ GPU_RESOURCES: Mapping[str, str] = {"cuda": "nvidia.com/gpu", "rocm": "amd.com/g
 """Backend of a GPU -> the resource that its vendor's device plugin offers."""
 NEW_KEY = "openssl rand -hex 32 | tr -d '\\n' > api-key.txt"
 """Makes a key without an end of line, which would be a part of it."""
+POD = "$(GYAKUSAN_POD)"
+"""The name of a pod itself, from which the names of the others of its group follow."""
 HUB = "hf:"
 REMOTE = (HUB, "ollama:")
 """How the source of a model begins that a server fetches."""
 _HERE = re.compile(r"(.*\.)?localhost|localhost\.localdomain")
 """Names of the computer itself. Source: RFC 6761, 6.3."""
 _HOST = re.compile(r"(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*", re.ASCII)
+_IMAGE = re.compile(r"[a-z0-9][A-Za-z0-9._:/@-]{0,254}", re.ASCII)
 _DNS = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
 
 
@@ -49,6 +53,7 @@ class ExportSettings(Struct, frozen=True):
     lan: open to the network, by whatever name or address
     all_flags: with options that say what the server does anyway
     page: with the server's own chat page
+    image: of the containers, "" for the published one
     """
 
     replicas: int = 1
@@ -61,6 +66,7 @@ class ExportSettings(Struct, frozen=True):
     lan: bool = False
     all_flags: bool = False
     page: bool = True
+    image: str = ""
 
     @property
     def open(self) -> bool:
@@ -85,6 +91,11 @@ class Exported(Struct, frozen=True):
     command: Command
     port: int
     container: Container
+
+    @property
+    def workers(self) -> WorkerModule | None:
+        """The module for the workers of a server over several machines, None where its parts are alike or it is on one."""
+        return workers_of(self.deployment) if self.settings.nodes > 1 else None
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -121,7 +132,7 @@ def exported(deployment: Deployment, settings: ExportSettings) -> Exported:
     check(settings)
     deployment = fetched(deployment)
     check_fetchable(deployment)
-    deployment = spanned(deployment, settings.nodes) if settings.nodes > 1 else deployment
+    deployment = spanned(deployment, settings) if settings.nodes > 1 else deployment
     rules, machine = deployment.rules, deployment.machine
     container = rules.container(machine)
     if container is None:
@@ -129,6 +140,7 @@ def exported(deployment: Deployment, settings: ExportSettings) -> Exported:
             "{engine} has no container that reaches the GPU of {machine}.", engine=rules.NAME, machine=machine.name,
             mend="Start it without one: gyakusan plan --command, or gyakusan serve on that machine.",
         )  # fmt: skip
+    container = structs.replace(container, image=settings.image) if settings.image else container
     command = rules.with_host(listening(deployment, settings), EVERYWHERE)
     flags = rules.QUEUE.flags if rules.QUEUE is not None and settings.most_replicas > 1 else ()
     command = structs.replace(command, argv=(*command.argv, *flags))
@@ -137,10 +149,43 @@ def exported(deployment: Deployment, settings: ExportSettings) -> Exported:
     )
 
 
-def spanned(deployment: Deployment, nodes: int) -> Deployment:
+def workers_of(deployment: Deployment) -> WorkerModule | None:
+    """Return the module for workers of an engine that spans machines by them alone, None for another one."""
+    server = deployment.rules.server()
+    if server is None or deployment.rules.spanning_settings(1, 2) is not None:
+        return None
+    return server.workers()
+
+
+def worker_addresses(deployment: Deployment, settings: ExportSettings, port: int) -> tuple[str, ...]:
+    """Return where the leader of a LeaderWorkerSet reaches the workers of its group, as host:port.
+
+    Source: kubernetes-sigs/lws 060ab4d, pkg/utils/pod (subdomain), pkg/controllers/pod_controller.go (ordinals from 1).
+    """
+    name = service_name(deployment.name)
+    return tuple(f"{POD}-{i}.{name}.{settings.namespace}:{port}" for i in range(1, settings.nodes))
+
+
+def _lending(deployment: Deployment, settings: ExportSettings, module: WorkerModule) -> dict[str, object]:
+    """Return the setting that names the workers. Raises BadSetting where they cannot be in containers."""
+    if not deployment.machine.gpus:
+        raise BadSetting(
+            "{machine} has no GPU that it could lend.", machine=deployment.machine.name, mend="Leave out --nodes."
+        )
+    if not settings.image:
+        raise BadSetting(
+            "The published images of {engine} are built without RPC.", engine=deployment.engine,
+            mend="Build one with it and name it: --image registry.example.org/llama.cpp:full-rpc",
+        )  # fmt: skip
+    return {module.SETTING: worker_addresses(deployment, settings, module.PORT)}
+
+
+def spanned(deployment: Deployment, settings: ExportSettings) -> Deployment:
     """Return the same model on several machines as one server. Raises BadSetting for a server that cannot span machines."""
-    machine, rules = deployment.machine, deployment.rules
-    changes = rules.spanning_settings(len(machine.gpus), nodes)
+    machine, rules, nodes = deployment.machine, deployment.rules, settings.nodes
+    changes, module = rules.spanning_settings(len(machine.gpus), nodes), workers_of(deployment)
+    if module is not None:
+        changes = _lending(deployment, settings, module)
     if changes is None:
         raise BadSetting(
             "One server of {engine} cannot span machines.", engine=rules.NAME, mend="Leave out --nodes, or take vLLM."
@@ -238,6 +283,11 @@ def check(settings: ExportSettings) -> None:
         _check_host(settings.host)
     if settings.most_replicas > 1 and settings.most_replicas < settings.replicas:
         raise BadSetting("--replicas is more than --most-replicas.", mend="Raise --most-replicas.")
+    if settings.image and not _IMAGE.fullmatch(settings.image):
+        raise BadSetting(
+            "{name} is no name of an image.", name=repr(settings.image[:80]),
+            mend="Give for example registry.example.org/llama.cpp:full-rpc.",
+        )  # fmt: skip
     if not _DNS.fullmatch(settings.namespace):
         raise BadSetting(
             "{name} is no name of a namespace.", name=repr(settings.namespace[:80]),
@@ -272,6 +322,29 @@ class PodMemory(Struct, frozen=True):
     limit: int
 
 
+def group_memory(server: Exported) -> tuple[PodMemory, PodMemory]:
+    """Return the RAM of the pods of a leader and of a worker: their own devices', a worker's GPUs being the first.
+
+    A worker keeps a tensor in RAM until it is on its GPU. Source: llama.cpp b11434, ggml-rpc.cpp (rpc_serve_client).
+    """
+    deployment, nodes = server.deployment, server.settings.nodes
+    each = len(deployment.machine.gpus) // nodes
+    accounts = deployment.ledger.accounts
+    process = sum(float(line.bytes) for a in accounts for line in a.lines if line.part == "overhead.process")
+    largest = max((float(t.bytes) for t in deployment.model.tensors), default=0.0)
+    lending = [[a for a in accounts[i * each : (i + 1) * each] if a.device.kind != "gpu"] for i in range(nodes - 1)]
+    leading = [a for a in accounts[(nodes - 1) * each :] if a.device.kind != "gpu"]
+    best, most = (max(sum(float(getattr(a, end)) for a in one) for one in lending) for end in ("total", "high"))
+    own = [sum(float(getattr(a, end)) for a in leading) for end in ("total", "high")]
+    return _limits(*own), _limits(best + process + largest, most + process + largest)
+
+
+def _limits(best: float, most: float) -> PodMemory:
+    """Return request and limit for what a pod takes at the start and at most [B]."""
+    request = max(_rounded(best), STEP)
+    return PodMemory(request, max(_rounded(MARGIN * most), request))
+
+
 def pod_memory(server: Exported) -> PodMemory:
     """Return the RAM of one pod by the ledger."""
     return pod_bytes(server.deployment, server.settings.nodes)
@@ -281,8 +354,7 @@ def pod_bytes(deployment: Deployment, nodes: int) -> PodMemory:
     """Return the RAM of one of `nodes` parts of a server: of the host, and of a GPU that shares the computer's memory."""
     charged = [a for a in deployment.ledger.accounts if a.device.kind != "gpu"]
     best, most = (sum(float(getattr(a, end)) for a in charged) / nodes for end in ("total", "high"))
-    request = max(_rounded(best), STEP)
-    return PodMemory(request, max(_rounded(MARGIN * most), request))
+    return _limits(best, most)
 
 
 def _rounded(size: float) -> int:

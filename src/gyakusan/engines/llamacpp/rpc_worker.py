@@ -21,6 +21,9 @@ PROTOCOL = 7
 MOST_DEVICES = 16
 """No worker lends more."""
 
+PLACE, SERVER = "/app/", "llama-server"
+"""In an image of the stage `full`. Source: llama.cpp b11434, .devops/cuda.Dockerfile; it builds without RPC unless told."""
+
 _ALIGNMENT, _MEMORY, _HELLO, _COUNT = 1, 11, 14, 15
 """Commands. Source: enum rpc_cmd."""
 _CAPABILITIES = bytes(24)
@@ -32,9 +35,14 @@ _LOOK_FOR = ("ggml-rpc-server", "rpc-server")
 _NO_PROGRAM, _TAKEN = "gyakusan: no RPC server", "Failed to create server socket"
 
 
+def words(host: str, port: int) -> tuple[str, ...]:
+    """Return the words that start a worker. host: address to listen on."""
+    return _LOOK_FOR[0], "--host", host, "--port", str(port)
+
+
 def start_line(port: int) -> str:
     """Return the line that a person types to start a worker that only its own computer reaches."""
-    return f"{_LOOK_FOR[0]} --host 127.0.0.1 --port {port}"
+    return " ".join(words("127.0.0.1", port))
 
 
 def script(port: int) -> str:

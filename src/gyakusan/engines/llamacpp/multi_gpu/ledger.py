@@ -43,8 +43,9 @@ def accounts(model: Model, settings: Settings, machine: Machine, host: Device) -
     gpus = [
         Account(gpu, _gpu_lines(model, settings, placement, i, buffers.gpus[i])) for i, gpu in enumerate(machine.gpus)
     ]
-    if machine.host is None and gpus and gpus[0].device.kind == "unified":
-        gpus[0] = structs.replace(gpus[0], lines=gpus[0].lines + in_ram)
+    own = -1 if settings.rpc else 0  # devices of workers come first
+    if machine.host is None and gpus and gpus[own].device.kind == "unified":
+        gpus[own] = structs.replace(gpus[own], lines=gpus[own].lines + in_ram)
         return tuple(gpus)
     return (*gpus, Account(host, in_ram))
 
