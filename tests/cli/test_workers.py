@@ -60,3 +60,13 @@ def test_what_would_be_started(folder: Path, capsys: pytest.CaptureFixture[str])
     assert "ExitOnForwardFailure=yes" in out
     assert out.index("ssh -T") < out.index("llama-server")
     assert not fake_workers.processes(folder / "fake_ssh.py")
+
+
+def test_why_a_server_in_the_background_has_no_worker(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAKE_SSH_SAYS", "me@box: Permission denied (publickey).")
+    assert main([*SERVE, "--rpc", "ssh:me@box", "--detach"]) == 3
+    assert "me@box refuses the login." in capsys.readouterr().err
+    assert main(["ps", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["servers"] == []

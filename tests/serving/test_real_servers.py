@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -125,23 +127,61 @@ def test_bytes_of_two_rpc_workers(smollm2: Path, workers: tuple[str, ...]) -> No
             assert row.exact, row
 
 
-def test_a_worker_that_is_started_through_ssh(
-    smollm2: Path,
-    llama_server: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    """The command from start to end: the real worker behind a fake ssh, in the background, and nothing is left of it."""
+@pytest.fixture
+def behind_ssh(
+    smollm2: Path, llama_server: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[Path, list[str]]]:
+    """A folder with a fake ssh and a link to the real worker, and the command; afterwards nothing of it may run."""
     program, _ = find_llama_server(smollm2)
     beside = shutil.which("ggml-rpc-server", path=str(Path(program or "").parent)) or installed("ggml-rpc-server")
     if beside is None:
         pytest.skip("no ggml-rpc-server beside llama-server")
     folder = fake_workers.installed(tmp_path / "bin", monkeypatch, worker=False)
-    (folder / "ggml-rpc-server").write_text(f'#!/bin/sh\nexec {beside} -t 1 -d CPU "$@"\n')
+    (folder / "real-worker").symlink_to(beside)
+    (folder / "ggml-rpc-server").write_text(f'#!/bin/sh\nexec {folder}/real-worker -t 1 -d CPU "$@"\n')
     (folder / "ggml-rpc-server").chmod(0o755)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    words = ["serve", str(smollm2), "--rpc", "ssh:me@box", "--context", "512", "--threads", "1", "--port", "0"]
+    yield folder, ["serve", str(smollm2), "--rpc", "ssh:me@box", "--context", "512", "--threads", "1", "--port", "0"]
+    end = time.monotonic() + 15
+    while fake_workers.processes(folder) and time.monotonic() < end:
+        time.sleep(0.1)
+    assert not fake_workers.processes(folder)
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP", "SIGKILL"])
+def test_the_worker_ends_with_the_command(behind_ssh: tuple[Path, list[str]], name: str) -> None:
+    """And a worker that dies is started again before, with the server."""
+    folder, words = behind_ssh
+    command = [sys.executable, "-u", "-m", "gyakusan", *words]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    with subprocess.Popen(command, **pipes) as started:  # type: ignore[call-overload]
+        _until(started, "Ctrl-C stops it.")
+        (worker,) = fake_workers.processes(folder / "real-worker -t")
+        if name == "SIGTERM":
+            os.kill(worker, signal.SIGKILL)
+            said = _until(started, "The server is ready.")
+            assert any("The worker on me@box has ended." in line for line in said)
+            assert fake_workers.processes(folder / "real-worker -t") not in ([], [worker])
+        started.send_signal(getattr(signal, name))
+        started.wait(40)
+
+
+def _until(started: subprocess.Popen[str], text: str) -> list[str]:
+    """The lines up to one with a text."""
+    said: list[str] = []
+    assert started.stdout is not None
+    for line in started.stdout:
+        said.append(line)
+        if text in line:
+            return said
+    raise AssertionError("".join(said))
+
+
+def test_a_worker_that_is_started_through_ssh(
+    behind_ssh: tuple[Path, list[str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command from start to end: the real worker behind a fake ssh, in the background, and nothing is left of it."""
+    folder, words = behind_ssh
     assert main([*words, "--name", "far", "--detach"]) == 0
     entry = running_servers.find_running("far")
     try:
@@ -157,11 +197,6 @@ def test_a_worker_that_is_started_through_ssh(
         assert json.loads(capsys.readouterr().out)["servers"][0]["workers"] == ["ssh:me@box"]
     finally:
         running_servers.stop(entry)
-    end = time.monotonic() + 15
-    while (fake_workers.processes(folder / "fake_ssh.py") or fake_workers.processes(beside)) and time.monotonic() < end:
-        time.sleep(0.1)
-    assert not fake_workers.processes(folder / "fake_ssh.py")
-    assert not fake_workers.processes(f"{beside} -t 1 -d CPU --host 127.0.0.1")
 
 
 def test_mlx_lm_answers_behind_the_front(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
