@@ -32,8 +32,8 @@ artifact, preparation = published.gguf_artifact, published.gguf_preparation
 with_thinking = usual.thinking_by_request
 occupied_bytes, coexisting_settings, coexisting_margin = usual.account_bytes, usual.no_changes, usual.no_margin
 spanning_settings, spanning_commands, server = usual.no_spanning, usual.one_command, usual.no_server
-image_settings, IMAGES = usual.no_image_settings, "never"
-SMALLER_CACHE, OFFLOADS, REPLICATES = "", False, False
+worker_settings, worker_command, image_settings = usual.no_workers, usual.no_worker_command, usual.no_image_settings
+SMALLER_CACHE, OFFLOADS, REPLICATES, IMAGES = "", False, False, "never"
 format_refusal, part_in_ram, replica_settings = usual.no_format_refusal, usual.no_part_in_ram, usual.no_replicas
 embedding_settings, embedding_command = usual.no_embedding_settings, usual.same_command
 

@@ -199,6 +199,40 @@ def test_a_worker_that_is_started_through_ssh(
         running_servers.stop(entry)
 
 
+def test_two_nodes_joined_by_the_commands_of_their_plan(llama_server: Path, smollm2: Path) -> None:
+    """Two computers without a GPU as `plan --nodes` joins them: the workers' own commands, and bytes as in the ledger."""
+    from gyakusan.planning.nodes.across import addresses, joined_machine
+    from gyakusan.planning.nodes.node import Node
+
+    program, _ = find_llama_server(smollm2)
+    beside = shutil.which("ggml-rpc-server", path=str(Path(program or "").parent)) or installed("ggml-rpc-server")
+    if beside is None:
+        pytest.skip("no ggml-rpc-server beside llama-server")
+    here = Machine("here", (), Device("RAM", "host", 8 * GIB, "cpu"), cores=1)
+    nodes = [Node("server", here), Node("other", here)]
+    machine, owners = joined_machine(nodes)
+    rules, places = engine("llama.cpp"), addresses(nodes)
+    commands = [
+        rules.worker_command(nodes[o].machine, int(p.rpartition(":")[2])) for o, p in zip(owners, places, strict=True)
+    ]
+    quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    started = [subprocess.Popen([beside, *c.argv[1:]], **quiet) for c in commands if c is not None]  # type: ignore[call-overload]
+    try:
+        assert all(_listens(int(p.rpartition(":")[2])) for p in places)
+        model = api.deployment(str(smollm2), load=Load(2, 1024), device="cpu").model
+        asked = deploy(model, "llama.cpp", machine, Load(2, 1024), rules.worker_settings(places, machine) or {})
+        with Server.of(asked, ServerOptions(program="llama-server", threads=1), smollm2) as server:
+            assert chat(server.url, "Hi", 1).completion_tokens == 1
+            rows = {(r.kind, r.device): r for r in compare_deployment(asked, server.report)}
+    finally:
+        for one in started:
+            one.kill()
+            one.wait(20)
+    judged = [r for (kind, device), r in rows.items() if kind in ("weights", "kv_cache") and device != "host"]
+    assert len(judged) == 4
+    assert all(r.exact for r in judged), judged
+
+
 def test_mlx_lm_answers_behind_the_front(checkpoint: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     program = installed("mlx_lm.server")
     if program is None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import App, Parameter
 
 from gyakusan.cli.options import Output, Where, _
+from gyakusan.cli.plan_nodes import Spread, over_nodes
 from gyakusan.cli.plan_views import Use, Views, answered, check_together, checked_plan, saved_plans, text_form
 from gyakusan.cli.report_files import Files, write
 from gyakusan.cli.writing import draw, write_json
@@ -121,6 +122,7 @@ def plan(
     where: Where = Where(),
     limits: Limits = Limits(),
     wishes: Wishes = Wishes(),
+    spread: Spread = Spread(),
     views: Views = Views(),
     use: Use = Use(),
     files: Files = Files(),
@@ -129,6 +131,9 @@ def plan(
     """Run `gyakusan plan` and return its exit code."""
     check_together(views, use, output)
     files.check_alone(text_form(views, use))
+    if spread != Spread():
+        with uncollected():
+            return over_nodes(said(file, needs, where, limits, wishes), spread, views, use, files, output)
     with uncollected():
         values, saved = _question(file, use, (needs, where, limits, wishes))
         return _answered(values, saved, views, use, files, output, keep=saved is None or file is not None)

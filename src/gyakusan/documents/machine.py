@@ -7,7 +7,7 @@ from typing import Literal
 
 from msgspec import Struct, field
 
-from gyakusan.core.machine import Machine
+from gyakusan.core.machine import Machine, Simd
 from gyakusan.documents.common import catalogue_date
 from gyakusan.message import Message
 
@@ -45,6 +45,7 @@ class DetectJson(Struct, frozen=True, kw_only=True):
     name: of the computer
     processor: its name
     cores: of the processor
+    simd: vector units of the processor
     devices: GPUs first
     notes: what a reader has to know besides
     """
@@ -52,6 +53,7 @@ class DetectJson(Struct, frozen=True, kw_only=True):
     name: str
     processor: str
     cores: int
+    simd: Simd
     devices: tuple[DeviceJson, ...]
     notes: tuple[Message, ...]
     schema: Literal["gyakusan/detect/1"] = "gyakusan/detect/1"
@@ -67,5 +69,10 @@ def machine(value: Machine, notes: Sequence[Message]) -> DetectJson:
         for d in value.devices
     )
     return DetectJson(
-        name=value.name, processor=value.processor, cores=value.cores, devices=devices, notes=tuple(notes)
+        name=value.name,
+        processor=value.processor,
+        cores=value.cores,
+        simd=value.simd,
+        devices=devices,
+        notes=tuple(notes),
     )

@@ -336,6 +336,17 @@ class EngineModule(Protocol[S]):
         """Return the command of each of several machines that are one server. first: address of the first."""
         ...
 
+    def worker_settings(self, addresses: Sequence[str], machine: Machine) -> Mapping[str, object] | None:
+        """Return the settings with which it uses devices of other computers through workers, None if it cannot.
+
+        addresses: of the workers, host:port; machine: with the workers' devices first, in their order
+        """
+        ...
+
+    def worker_command(self, machine: Machine, port: int) -> Command | None:
+        """Return what another computer runs to lend its devices, reached on loopback only; None if it has no workers."""
+        ...
+
     def command(self, model: Model, machine: Machine, settings: S) -> Command:
         """Return the exact command line and environment."""
         ...

@@ -210,6 +210,14 @@ def one_command(command: Command, machines: int, first: str) -> tuple[Command, .
     return (command,)
 
 
+def no_workers(addresses: Sequence[str], machine: Machine) -> None:
+    """Return None: it uses the devices of its own computer only."""
+
+
+def no_worker_command(machine: Machine, port: int) -> None:
+    """Return None: it has no workers."""
+
+
 # Servers
 
 

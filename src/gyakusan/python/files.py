@@ -1,12 +1,17 @@
-"""Files of a person's own: questions, and the key of a server."""
+"""Files of a person's own: questions, descriptions of nodes, and the key of a server."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gyakusan.doors import files
 from gyakusan.errors import BadReference, BadSetting, GyakusanError, UnknownName
+
+if TYPE_CHECKING:
+    from gyakusan.planning.nodes.link import Link
+    from gyakusan.planning.nodes.node import Node
 
 LONGEST = 1024 * 1024
 """Longest question, also with the answer that was saved. [B]"""
@@ -32,6 +37,26 @@ def text_of(file: Path, command: str = "plan") -> str:
         if files.stamp(file) is None:
             _check_no_name(str(file), command)
         raise
+
+
+def nodes_of(
+    sources: Path | str | Mapping[str, Any] | Iterable[Path | str | Mapping[str, Any]], link: object = None
+) -> tuple[tuple[Node, ...], Link]:
+    """Return the nodes in files, or in what `detect` returned, and the link between them.
+
+    sources: one or several of them; link: wins over that of a file. Raises BadReference, SourceError, BadSetting, BadQuantity.
+    """
+    from gyakusan.planning.nodes.node import json_nodes, parse_nodes
+
+    several = [sources] if isinstance(sources, str | Path | Mapping) else list(sources)
+    read: list[tuple[str, object]] = []
+    for number, source in enumerate(several, 1):
+        if isinstance(source, str | Path):
+            name = Path(source).name
+            read.append((name, json_nodes(files.text(source, LONGEST, pipe=True), name)))
+        else:
+            read.append((f"nodes[{number - 1}]", source))
+    return parse_nodes(read, link)
 
 
 def key_of(path: str | Path) -> str:

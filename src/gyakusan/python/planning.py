@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Unpack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Unpack, overload
 
 from gyakusan.planning.colocate.recommend import ColocationAnswer, colocate
 from gyakusan.planning.fleet.recommend import FleetAnswer
 from gyakusan.planning.fleet.recommend import fleet as recommend_fleets
 from gyakusan.planning.fleet.request import FLEET_KEYS, parse_fleet_request
+from gyakusan.planning.nodes.recommend import NodesAnswer, plan_nodes
 from gyakusan.planning.request.parse_request import parse_request
 from gyakusan.planning.request.request import PlanRequest
 from gyakusan.planning.select.plan_capacity import PlanCapacity, plan_capacities
@@ -20,16 +22,20 @@ from gyakusan.planning.select.why_not import WhyNot, why_not
 from gyakusan.planning.upgrade.recommend import UpgradeAnswer, parse_upgrade_request
 from gyakusan.planning.upgrade.recommend import upgrade as recommend_upgrade
 from gyakusan.python.answer import Answer, extended, plan_line, quality_words, speed_words
+from gyakusan.python.files import nodes_of
 from gyakusan.python.options import FleetOptions, PlanOptions, Question, UpgradeOptions, request_values
 
 if TYPE_CHECKING:
     from gyakusan.documents.colocation import ColocationAnswerJson
     from gyakusan.documents.fleet import FleetJson
+    from gyakusan.documents.nodes import NodesJson
     from gyakusan.documents.plan import RecommendationJson
     from gyakusan.documents.upgrade import UpgradeJson
     from gyakusan.planning.select.plan import Plan
     from gyakusan.show.report import Report
 
+Nodes = str | Path | Mapping[str, Any] | Iterable[str | Path | Mapping[str, Any]]
+"""Files of nodes, or what `detect` returned on each of them."""
 VIEWS = {"all": False, "max": False, "what_if": False, "why_not": None}
 """Options of `plan` that ask for more than the plans -> where nobody asks."""
 
@@ -166,13 +172,61 @@ class Upgrades(Answer, UpgradeAnswer):
             yield f"  {number}. {step.option.what}, {step.plan.name}: {', '.join(filter(None, (gain, ' '.join(step.roles))))}"
 
 
-def plan(file: Question | None = None, **options: Unpack[PlanOptions]) -> Plans:
+class NodePlans(Answer, NodesAnswer, frozen=True, kw_only=True):
+    """What `gyakusan plan --nodes` answers."""
+
+    def document(self) -> NodesJson:
+        """Return the document of `gyakusan plan --nodes --json`."""
+        from gyakusan.documents.nodes import nodes
+
+        return nodes(self)
+
+    def report(self) -> Report:
+        """Return the screen of `gyakusan plan --nodes`."""
+        from gyakusan.show.nodes import screen
+        from gyakusan.show.report import other_report
+
+        return other_report("gyakusan plan", screen(self))
+
+    def summary(self) -> Iterator[str]:
+        """Yield one line for each layout, or what would help."""
+        yield f"{len(self.nodes)} nodes: {len(self.layouts)} layouts"
+        for number, layout in enumerate(self.layouts, 1):
+            one = layout.first
+            what = f"{one.name} {one.quantization}, {one.engine} on {' + '.join(n.name for n in layout.nodes)}"
+            figures = (layout.form, speed_words(one.pace), quality_words(one.score))
+            yield f"  {number}. {what}: {', '.join(filter(None, figures))}"
+        for way in self.nearest:
+            yield f"  {way}"
+
+
+@overload
+def plan(
+    file: Question | None = None, *, nodes: None = None, link: None = None, **options: Unpack[PlanOptions]
+) -> Plans: ...
+@overload
+def plan(
+    file: Question | None = None, *, nodes: Nodes, link: str | Mapping[str, str] | None = None,
+    **options: Unpack[PlanOptions],
+) -> NodePlans: ...  # fmt: skip
+def plan(
+    file: Question | None = None,
+    *,
+    nodes: Nodes | None = None,
+    link: str | Mapping[str, str] | None = None,
+    **options: Unpack[PlanOptions],
+) -> Plans | NodePlans:
     """Return the best endpoints for people on a machine or within a budget, and why not others. Raises GyakusanError.
 
+    nodes: computers that are there, planned together: files of `gyakusan detect --json`, or what `detect().to_dict()` returned
+        on each; link="10GbE" is the network between them
     file: a request in TOML or JSON, or its keys and values as a mapping; options win over it
     options: those of `gyakusan plan` by their names: device="RTX 5090", users=2, context="64k", budget="1000000JPY",
         prefer="quality"; all, max, what_if and why_not add to the answer what they add to the screen
     """
+    if nodes is not None or link is not None:
+        asked = parse_request(request_values(file, options, ("nodes", "link")))
+        return extended(NodePlans, plan_nodes(asked, *nodes_of(nodes or (), link)))
     given: dict[str, Any] = dict(options)
     views = {name: given.pop(name, usual) for name, usual in VIEWS.items()}
     found = recommend(parse_request(request_values(file, given, VIEWS)))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import isfinite
 
+from msgspec import structs
+
 from gyakusan.message import Listed, Message, people, say
 from gyakusan.planning.request.pace import longest_wait, slowest_answer
 from gyakusan.planning.request.request import MAX_DEVICES, PlanRequest
@@ -59,6 +61,12 @@ def question(answer: Recommendation) -> Question:
     second_hand = any(item.used for plan in answer.plans for item in plan.offer.items)
     limits = Listed((*_limits(request, second_hand=second_hand), *_intervals(request), *_basis(answer)))
     return Question((_load_line(request, limits),))
+
+
+def load_question(request: PlanRequest) -> Message:
+    """Return people, lengths and limits of a request about machines that are owned."""
+    owned = structs.replace(request, device=request.device or "nodes")
+    return _load_line(owned, Listed((*_limits(owned, second_hand=False), *_intervals(owned))))
 
 
 def _load_line(request: PlanRequest, limits: Listed) -> Message:

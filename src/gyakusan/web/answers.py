@@ -52,7 +52,8 @@ def plan(query: PlanQuery) -> Plans:
     from gyakusan.python.planning import plan as ask
 
     given = {name: getattr(query, name) for name in query.__struct_fields__}
-    return ask(**{name: value for name, value in given.items() if value is not None})
+    found: Plans = ask(**{name: value for name, value in given.items() if value is not None})
+    return found
 
 
 def compare(query: CompareQuery) -> Comparison | PlanComparison:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
@@ -224,6 +224,25 @@ def compute_settings(machine: Machine, settings: Settings) -> ComputeSettings:
         drafts=settings.draft_tokens if settings.mtp or settings.draft else 0,
         driver=settings.driver,
     )
+
+
+def worker_settings(addresses: Sequence[str], machine: Machine) -> dict[str, object]:
+    """Return --rpc, and the backend of the first GPU; CPUs alone round tensors up as Vulkan does, or less.
+
+    Source: llama.cpp b11434, src/llama.cpp (llama_prepare_model_devices): devices of workers come first, then the own GPUs.
+    """
+    driven = next((g.backend for g in machine.gpus if g.backend in backends.GPU_BACKENDS), "vulkan")
+    return {"rpc": tuple(addresses), "driver": driven}
+
+
+def worker_command(machine: Machine, port: int) -> Command:
+    """Return ggml-rpc-server, which lends every GPU of its computer, or without one its CPU with every core.
+
+    Source: llama.cpp b11434, tools/rpc/rpc-server.cpp. The protocol is not secure: it listens on loopback.
+    """
+    words = ("ggml-rpc-server", "--host", "127.0.0.1", "--port", str(port))
+    threads = () if machine.gpus or not machine.cores else ("--threads", str(machine.cores))
+    return Command((*words, *threads))
 
 
 def command(model: Model, machine: Machine, settings: Settings) -> Command:

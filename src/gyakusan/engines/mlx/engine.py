@@ -35,6 +35,8 @@ from gyakusan.engines.defaults import (
     no_replicas,
     no_router,
     no_spanning,
+    no_worker_command,
+    no_workers,
     one_command,
     one_layout,
     one_rank,
@@ -79,6 +81,7 @@ weight_layout, usable, max_ranks = one_layout, device_usable, one_rank
 occupied_bytes, coexisting_settings, coexisting_margin = account_bytes, no_changes, no_margin
 embedding_settings, embedding_command = no_embedding_settings, same_command
 spanning_settings, spanning_commands = no_spanning, one_command
+worker_settings, worker_command = no_workers, no_worker_command
 format_refusal, part_in_ram, replica_settings = no_format_refusal, no_part_in_ram, no_replicas
 image_settings = no_image_settings
 with_port, with_host, with_page = port_option, host_option, no_page

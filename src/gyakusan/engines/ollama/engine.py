@@ -38,6 +38,8 @@ from gyakusan.engines.defaults import (
     no_router,
     no_spanning,
     no_system_refusal,
+    no_worker_command,
+    no_workers,
     one_command,
     one_rank,
     same_command,
@@ -96,6 +98,7 @@ embedding_settings, embedding_command = no_embedding_settings, same_command
 with_page, with_thinking = no_page, thinking_by_request
 router = no_router
 spanning_settings, spanning_commands = no_spanning, one_command
+worker_settings, worker_command = no_workers, no_worker_command
 
 __all__ = ["VERSION", "Settings"]
 

@@ -25,6 +25,8 @@ from gyakusan.engines.defaults import (
     no_page,
     no_part_in_ram,
     no_router,
+    no_worker_command,
+    no_workers,
     port_option,
     same_command,
 )
@@ -68,6 +70,7 @@ HEALTH = "/health"
 with_port, with_host, with_page = port_option, host_option, no_page
 router = no_router
 spanning_commands = launch.over_nodes
+worker_settings, worker_command = no_workers, no_worker_command
 part_in_ram = no_part_in_ram
 embedding_settings, embedding_command = no_embedding_settings, same_command
 

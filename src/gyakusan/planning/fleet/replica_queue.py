@@ -178,11 +178,11 @@ def _scaled(speed: Estimate, factor: float) -> Estimate:
     return structs.replace(speed, value=speed.value * factor, low=speed.low * factor, high=speed.high * factor)
 
 
-def pipeline_hop(users: int, width: float, network: float) -> float:
+def pipeline_hop(users: int, width: float, network: float, latency: float = NETWORK_LATENCY) -> float:
     """Return the time to send a decode step of `users` tokens to the next machine [s].
 
-    width: of the hidden state, in 16-bit values; network [B/s]
+    width: of the hidden state, in 16-bit values; network [B/s]; latency: of one message [s]
     Source: vLLM sends the hidden state, and for most models the residual with it, between stages
     (sequence.IntermediateTensors): two vectors for each token.
     """
-    return NETWORK_LATENCY + users * width * 2 * 2 / network
+    return latency + users * width * 2 * 2 / network

@@ -1,0 +1,177 @@
+"""Nodes: computers that are there, as `gyakusan detect --json` described each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from math import isfinite
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct, structs
+
+from gyakusan.core.machine import Backend, Basis, Device, Kind, Machine, Simd
+from gyakusan.doors.parse import json_value, misfit
+from gyakusan.doors.text import line
+from gyakusan.errors import BadSetting
+from gyakusan.message import Message
+from gyakusan.planning.fleet.request import host_address
+from gyakusan.planning.nodes.link import USUAL, Link, parse_link
+
+SCHEMA = "gyakusan/detect/1"
+"""What `gyakusan detect --json` of this version writes."""
+MOST = 16
+"""Most nodes that are planned together."""
+LONGEST_NAME = 40
+MOST_MEMORY = 2**50
+"""Of a device; more is a mistake. [B]"""
+MOST_CORES = 65536
+BROKEN = "Write there what gyakusan detect --json prints on each node, as a list: [ ..., ... ]"
+
+
+class Node(Struct, frozen=True):
+    """One computer.
+
+    name: as it is called here, no two alike
+    machine: its devices
+    address: host name or IP address by which others reach it, None = not known
+    """
+
+    name: str
+    machine: Machine
+    address: str | None = None
+
+    @property
+    def memory(self) -> int:
+        """Bytes that engines may have on it: of its GPUs, or without one of its RAM [B]."""
+        devices = self.machine.gpus or self.machine.devices
+        return sum(d.usable or 0 for d in devices)
+
+
+class _Device(Struct, forbid_unknown_fields=True):
+    name: str
+    kind: Kind
+    backend: Backend
+    memory: int | None
+    reserved: int = 0
+    reserved_basis: Basis = "assumed"
+    usable: int | None = None
+    bandwidth: float | None = None
+    source: str = ""
+
+
+class _Described(Struct, forbid_unknown_fields=True, rename={"form": "schema"}):
+    form: Literal["gyakusan/detect/1"]
+    name: str
+    devices: tuple[_Device, ...]
+    processor: str = ""
+    cores: int = 0
+    simd: Simd = "avx2"
+    notes: Any = ()
+    catalogue: str = ""
+    address: str | None = None
+
+
+def json_nodes(text: str, name: str) -> object:
+    """Return the value in a file of nodes called `name`. Raises BadSetting if it is no JSON."""
+
+    def refuse(why: Message) -> BadSetting:
+        return BadSetting("{file} cannot be read: {problem}.", file=name, problem=why, mend=BROKEN)
+
+    return json_value(text, refuse)
+
+
+def parse_nodes(sources: Iterable[tuple[str, object]], link: object = None) -> tuple[tuple[Node, ...], Link]:
+    """Return the nodes and the link between them.
+
+    sources: name for messages, and a value: one node, a list of them, or {"nodes": [...], "link": ...}
+    link: that was given besides; it wins. Raises BadSetting, BadQuantity.
+    """
+    nodes: list[Node] = []
+    for source, value in sources:
+        if isinstance(value, Mapping) and "nodes" in value:
+            _check_keys(source, value)
+            link = value.get("link") if link is None else link
+            value = value["nodes"]
+        found = value if isinstance(value, list | tuple) else [value]
+        nodes += [_node(f"{source}, node {n}" if len(found) > 1 else source, v) for n, v in enumerate(found, 1)]
+    _check_count(nodes)
+    return _named(nodes), USUAL if link is None else parse_link(link)
+
+
+def _check_keys(source: str, value: Mapping[str, object]) -> None:
+    other = [k for k in value if k not in ("nodes", "link")]
+    if other:
+        raise BadSetting(
+            "{file} has a key {key} beside nodes and link.", file=source, key=repr(str(other[0])[:40]), mend=BROKEN
+        )
+
+
+def _check_count(nodes: list[Node]) -> None:
+    if len(nodes) == 1:
+        raise BadSetting(
+            "There is only one node: {name}.", name=nodes[0].name,
+            mend="Give at least two, or plan on that computer: gyakusan plan, without --nodes.",
+        )  # fmt: skip
+    if not 2 <= len(nodes) <= MOST:
+        raise BadSetting("There are {n} nodes.", n=len(nodes), most=MOST, mend="Give 2 to {most}.")
+
+
+def _node(source: str, value: object) -> Node:
+    """Return a node of what `detect` wrote. Raises BadSetting."""
+    form = value.get("schema") if isinstance(value, Mapping) else None
+    if form != SCHEMA:
+        raise BadSetting(
+            "{file} is not what gyakusan detect --json of this version writes: its schema is {form}, not {wanted}.",
+            file=source, form=repr(form)[:60], wanted=SCHEMA,
+            mend="Run gyakusan detect --json on that computer, with the version of gyakusan that plans.",
+        )  # fmt: skip
+    try:
+        said = msgspec.convert(value, _Described)
+    except msgspec.ValidationError as error:
+        raise BadSetting(
+            "{file} cannot be read: {problem}.", file=source, problem=misfit(str(error)), mend=BROKEN
+        ) from None
+    name = line(said.name, LONGEST_NAME).strip() or "node"
+    devices = tuple(_device(source, d) for d in said.devices)
+    host = [d for d in devices if d.kind == "host"]
+    gpus = tuple(d for d in devices if d.kind != "host")
+    processor, cores = line(said.processor, LONGEST_NAME), min(max(0, said.cores), MOST_CORES)
+    machine = Machine(name, gpus, host[0] if host else None, processor, cores, simd=said.simd)
+    if not any(d.usable for d in (gpus or devices)):
+        raise BadSetting(
+            "The memory of node {name} is not known.", name=name,
+            mend='Write it in bytes as "memory" of its device, e.g. "memory": 25769803776 for 24 GiB.',
+        )  # fmt: skip
+    return Node(name, machine, None if said.address is None else host_address(said.address))
+
+
+def _device(source: str, said: _Device) -> Device:
+    memory, bandwidth = said.memory, said.bandwidth
+    if memory is not None and not 0 <= said.reserved <= memory <= MOST_MEMORY:
+        raise BadSetting(
+            "{file}: {device} has {memory} B of memory, of which {reserved} B are reserved.",
+            file=source, device=line(said.name, LONGEST_NAME), memory=f"{memory:,}", reserved=f"{said.reserved:,}",
+            mend="Correct memory and reserved.",
+        )  # fmt: skip
+    if bandwidth is not None and not (isfinite(bandwidth) and 0 < bandwidth < 1e15):
+        bandwidth = None
+    return Device(
+        line(said.name, LONGEST_NAME), said.kind, memory, said.backend, reserved=said.reserved,
+        reserved_basis=said.reserved_basis, bandwidth=bandwidth, source=line(said.source, 80), memory_basis="read",
+    )  # fmt: skip
+
+
+def _named(nodes: list[Node]) -> tuple[Node, ...]:
+    """Return the nodes with names of their own: the second "NVIDIA DGX Spark" gets a 2."""
+    return tuple(_numbered(nodes))
+
+
+def _numbered(nodes: list[Node]) -> Iterator[Node]:
+    taken: set[str] = set()
+    for node in nodes:
+        name, number = node.name, 1
+        while name in taken:
+            number += 1
+            name = f"{node.name} {number}"
+        taken.add(name)
+        yield structs.replace(node, name=name, machine=structs.replace(node.machine, name=name))

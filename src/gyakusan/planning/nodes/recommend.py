@@ -1,0 +1,102 @@
+"""Recommend a layout: the smallest set of nodes that serves the load, and what more of them would bring."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import log
+
+from msgspec import Struct, structs
+
+from gyakusan.errors import BadSetting
+from gyakusan.message import Message, say
+from gyakusan.planning.candidates import model_table
+from gyakusan.planning.nodes.across import joined
+from gyakusan.planning.nodes.layout import Layout
+from gyakusan.planning.nodes.link import Link
+from gyakusan.planning.nodes.node import Node
+from gyakusan.planning.nodes.single import best_alone, best_copies
+from gyakusan.planning.request.request import PlanRequest
+from gyakusan.planning.select.recommend import text_model_name
+from gyakusan.units import format_bytes
+
+BETTER = 2.0
+"""Points of quality for which more nodes are worth a row where fewer are enough: what the plan's table can tell apart."""
+SAME_SPEED = 1.1
+"""Speeds of about this ratio or less count as equal, so that fewer nodes come first: far below their intervals."""
+MOST_JOINED = 8
+"""Most nodes that are joined to one server."""
+CONTRADICTED = ("device", "memory", "reserve", "bandwidth", "ram", "budget", "brand", "power")
+"""Fields of a request that are about another machine, or one to buy."""
+
+
+class NodesAnswer(Struct, frozen=True):
+    """The layouts of a load on nodes.
+
+    request: what was asked
+    nodes: all that there are, the strongest first
+    link: between them
+    layouts: the smallest set of nodes that is enough first
+    nearest: what would help, where there is no layout
+    """
+
+    request: PlanRequest
+    nodes: tuple[Node, ...]
+    link: Link
+    layouts: tuple[Layout, ...]
+    nearest: tuple[Message, ...]
+
+
+def plan_nodes(request: PlanRequest, nodes: Sequence[Node], link: Link) -> NodesAnswer:
+    """Return the layouts for a request on these nodes. Raises BadSetting, UnknownName."""
+    _check(request)
+    if request.model is not None and request.model not in model_table.load().places:
+        request = structs.replace(request, model=text_model_name(request.model))
+    ordered = tuple(sorted(nodes, key=lambda n: (bool(n.machine.gpus), n.memory), reverse=True))
+    alone = best_alone(request, ordered)
+    found = [] if alone is None else [alone]
+    if alone is None or not alone.is_enough(request):
+        copies = best_copies(request, ordered)
+        found += [] if copies is None else [copies]
+    for count in range(2, 1 + min(len(ordered), MOST_JOINED)):
+        best = _worth_a_row(request, found, joined(request, ordered[:count], link))
+        found += [] if best is None else [best]
+    layouts = tuple(sorted(found, key=lambda x: _order(request, x)))
+    return NodesAnswer(request, ordered, link, layouts, () if layouts else _nearest(request, ordered))
+
+
+def _check(request: PlanRequest) -> None:
+    for name in CONTRADICTED:
+        if getattr(request, name) is not None:
+            raise BadSetting(
+                "--nodes names the computers, and --{name} another one.", name=name, mend="Leave out --{name}."
+            )
+    if request.colocated:
+        raise BadSetting("--nodes and --also were given together.", mend="Give one.")
+
+
+def _worth_a_row(request: PlanRequest, found: Sequence[Layout], made: Sequence[Layout]) -> Layout | None:
+    """Return the best of joined layouts, None where fewer nodes do as well."""
+    best = max(made, key=lambda x: (x.is_enough(request), round(x.quality_lower), x.answer or 0.0), default=None)
+    if best is None:
+        return None
+    same = [x for x in found if x.is_enough(request) or not best.is_enough(request)]
+    better = all(best.quality_lower >= x.quality_lower + BETTER for x in same)
+    return best if better else None
+
+
+def _order(request: PlanRequest, layout: Layout) -> tuple[bool, int, int, float]:
+    """Return what layouts are sorted by: enough first, there the fewest nodes; the others by the speed of the answer."""
+    enough, answer = layout.is_enough(request), layout.answer or 1e-9
+    steps = 0 if enough else -round(log(answer) / log(SAME_SPEED))
+    return not enough, steps, len(layout.nodes), -layout.quality_lower
+
+
+def _nearest(request: PlanRequest, nodes: Sequence[Node]) -> tuple[Message, ...]:
+    total = sum(n.memory for n in nodes)
+    facts = {"n": len(nodes), "size": format_bytes(total)}
+    told = say("Together the {n} nodes offer {size}; their largest set was tried as one server.", **facts)
+    if request.model is None:
+        return told, say("Ask for a shorter context or fewer people.")
+    return told, say(
+        "Ask for a shorter context or fewer people, or for a smaller model than {model}.", model=request.model
+    )

@@ -1,0 +1,89 @@
+"""How each node of a layout is started."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from msgspec import Struct
+
+from gyakusan.engines.base import Command
+from gyakusan.engines.service_files import EVERYWHERE, KeyFiles, Service, service
+from gyakusan.errors import BadSetting
+from gyakusan.planning.nodes.across import FIRST_PORT
+from gyakusan.planning.nodes.layout import Layout
+from gyakusan.planning.nodes.node import Node
+from gyakusan.planning.select.plan import Plan
+
+
+class Start(Struct, frozen=True):
+    """A command on a node.
+
+    node: where it is run
+    server: what is run, with where its key is kept
+    """
+
+    node: Node
+    server: Service
+
+
+def starts(layout: Layout, keys: Callable[[], KeyFiles], *, all_flags: bool = False) -> tuple[Start, ...]:
+    """Return every command in the order in which they are run: workers first, then the server.
+
+    keys: returns where the key of a server that the network reaches is kept. Raises BadSetting where an address lacks.
+    """
+    if layout.form == "workers":
+        return tuple(_workers(layout, all_flags=all_flags))
+    if layout.form == "pipeline":
+        return tuple(_stages(layout, keys, all_flags=all_flags))
+    return tuple(
+        Start(node, _service(plan, plan.command, keys if layout.form == "copies" else None, all_flags=all_flags))
+        for node, plan in zip(layout.nodes, layout.plans, strict=True)
+    )
+
+
+def _service(plan: Plan, command: Command, keys: Callable[[], KeyFiles] | None, *, all_flags: bool) -> Service:
+    """Return a server; for the network with a key where it takes one, else open, as `fleet` does."""
+    rules = plan.deployment.rules
+    if keys is not None and not rules.KEY:
+        return service(plan.deployment, rules.with_host(command, EVERYWHERE), all_flags=all_flags)
+    return service(plan.deployment, command, all_flags=all_flags, keys=keys)
+
+
+def _workers(layout: Layout, *, all_flags: bool) -> Iterator[Start]:
+    """Yield a worker on each further node, a tunnel to each, and the server. Workers listen on loopback only."""
+    plan, server = layout.first, layout.nodes[0]
+    rules = plan.deployment.rules
+    for place, node in enumerate(layout.nodes[1:]):
+        worker = rules.worker_command(node.machine, FIRST_PORT + place)
+        if worker is not None:
+            yield Start(node, _plain(plan, worker))
+    for place, node in enumerate(layout.nodes[1:]):
+        port = FIRST_PORT + place
+        tunnel = ("ssh", "-N", "-L", f"{port}:127.0.0.1:{port}", address(node))
+        yield Start(server, _plain(plan, Command(tunnel)))
+    own = rules.worker_command(server.machine, FIRST_PORT + len(layout.nodes) - 1)
+    if not server.machine.gpus and own is not None:
+        yield Start(server, _plain(plan, own))
+    yield Start(server, _service(plan, plan.command, None, all_flags=all_flags))
+
+
+def _plain(plan: Plan, command: Command) -> Service:
+    return Service(plan.name, plan.engine, command, plan.offer.machine, 0, "", None)
+
+
+def _stages(layout: Layout, keys: Callable[[], KeyFiles], *, all_flags: bool) -> Iterator[Start]:
+    plan, rules = layout.first, layout.first.deployment.rules
+    opened = rules.with_host(plan.command, EVERYWHERE)
+    commands = rules.spanning_commands(opened, len(layout.nodes), address(layout.nodes[0]))
+    for node, command in zip(layout.nodes, commands, strict=True):
+        yield Start(node, service(plan.deployment, command, all_flags=all_flags, keys=keys if rules.KEY else None))
+
+
+def address(node: Node) -> str:
+    """Return the address by which other nodes reach this one. Raises BadSetting."""
+    if node.address is None:
+        raise BadSetting(
+            "Nobody said how {name} is reached.", name=node.name,
+            mend='Write it into its part of the file: "address": "192.168.0.10", or a host name.',
+        )  # fmt: skip
+    return node.address

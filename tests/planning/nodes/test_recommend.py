@@ -1,0 +1,67 @@
+"""The smallest set of nodes that serves the load comes first."""
+
+from __future__ import annotations
+
+import pytest
+from tests.planning.nodes.computers import node
+
+from gyakusan.errors import BadSetting, UnknownName
+from gyakusan.planning.nodes.link import USUAL, Link
+from gyakusan.planning.nodes.recommend import CONTRADICTED, NodesAnswer, plan_nodes
+from gyakusan.planning.request.parse_request import parse_request
+
+NODES = [node("RTX 3060 12GB"), node("RTX 4090"), node("RTX 3090")]
+
+
+def planned(**asked: object) -> NodesAnswer:
+    return plan_nodes(parse_request(asked), NODES, Link(1.25e9, 50e-6))
+
+
+def test_what_one_node_holds_is_on_one() -> None:
+    found = planned(model="gpt-oss-20b", users=4)
+    first = found.layouts[0]
+    assert (first.form, len(first.nodes)) == ("alone", 1)
+    assert first.is_enough(found.request)
+
+
+def test_what_none_holds_is_on_the_fewest_that_do() -> None:
+    found = planned(model="qwen2.5-72b", users=1)
+    first = found.layouts[0]
+    assert (first.form, {n.name for n in first.nodes}) == ("workers", {"RTX 4090", "RTX 3090"})
+
+
+def test_more_people_than_one_serves_fast_enough_have_copies() -> None:
+    alone = planned(model="llama3.1-8b", users=40, context="4k")
+    assert alone.layouts[0].form == "alone"
+    more = planned(model="llama3.1-8b", users=110, context="4k")
+    assert more.layouts[0].form == "copies"
+    assert more.layouts[0].is_enough(more.request)
+
+
+def test_nothing_fits_is_an_answer() -> None:
+    found = planned(model="deepseek-v3")
+    assert found.layouts == ()
+    assert "deepseek-v3" in str(found.nearest[-1])
+
+
+def test_an_order_that_does_not_depend_on_the_file() -> None:
+    request = parse_request({"model": "qwen2.5-72b"})
+    answers = [plan_nodes(request, nodes, USUAL) for nodes in (NODES, NODES[::-1])]
+    assert answers[0] == answers[1]
+
+
+@pytest.mark.parametrize("field", CONTRADICTED)
+def test_another_machine_is_refused(field: str) -> None:
+    values = {"budget": "100000JPY", "power": 500, "bandwidth": "80GB/s", "brand": "AMD", "device": "RTX 4090"}
+    with pytest.raises(BadSetting, match=f"--nodes names the computers, and --{field} another one"):
+        planned(**{field: values.get(field, "24GiB")})
+
+
+def test_several_models_are_refused() -> None:
+    with pytest.raises(BadSetting, match="--nodes and --also"):
+        planned(also=["coding"])
+
+
+def test_a_model_that_nobody_knows() -> None:
+    with pytest.raises(UnknownName):
+        planned(model="nonesuch-7b")
