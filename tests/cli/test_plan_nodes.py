@@ -103,7 +103,7 @@ def test_nothing_fits_is_exit_code_one(lab: Path, capsys: pytest.CaptureFixture[
         (("--what-if",), "none of the other views"),
         (("--lan",), "none of the other views"),
         (("--compose", "1"), "none of the other views"),
-        (("--details", "9"), "9 was asked for"),
+        (("--details", "9"), "No plan has the number 9"),
         (("--link", "fast"), "network speed was expected"),
     ],
 )

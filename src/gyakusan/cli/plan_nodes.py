@@ -50,8 +50,8 @@ def over_nodes(values: dict[str, Any], spread: Spread, views: Views, use: Use, f
     number = use.number
     if number is not None and not 1 <= number <= len(found.layouts):
         raise BadSetting(
-            "The answer has {n} plans; {number} was asked for.", n=len(found.layouts), number=number,
-            mend="Give a number of its table.",
+            "No plan has the number {number}: the answer has {n} plans.", n=len(found.layouts), number=number,
+            mend="Give a number from 1 to {n}.",
         )  # fmt: skip
     _show(found, number, use, files, output)
     return 0 if found.layouts else 1
@@ -92,12 +92,10 @@ def _commands(found: NodesAnswer, number: int, use: Use, output: Output) -> None
 
 def _started(found: NodesAnswer, number: int, use: Use, *, needed: bool) -> tuple[Start, ...]:
     """Return the commands of a layout; where an address lacks, none, unless they are needed. Raises BadSetting."""
-    from gyakusan.catalog.places import settings
     from gyakusan.planning.nodes.start import starts
-    from gyakusan.serving.key_files import kept_key
 
     try:
-        return starts(found.layouts[number - 1], lambda: kept_key(settings()), all_flags=use.all_flags)
+        return starts(found.layouts[number - 1], all_flags=use.all_flags)
     except BadSetting:
         if needed:
             raise

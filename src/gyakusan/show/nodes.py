@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from gyakusan.core.ledger import Account
-from gyakusan.engines.service_files import shell_line
+from gyakusan.engines.service_files import KEY_FILE, shell_line
 from gyakusan.message import Listed, Message, people, say
 from gyakusan.planning.nodes.across import weight_shares
 from gyakusan.planning.nodes.layout import Form, Layout
 from gyakusan.planning.nodes.link import Link
 from gyakusan.planning.nodes.node import Node
 from gyakusan.planning.nodes.recommend import NodesAnswer
-from gyakusan.planning.nodes.start import Start
+from gyakusan.planning.nodes.start import Start, one_line
 from gyakusan.planning.select.plan import Plan
 from gyakusan.show.request_line import load_question
 from gyakusan.show.tree import (
@@ -214,9 +214,17 @@ def details(answer: NodesAnswer, number: int, started: Sequence[Start]) -> Tree:
         *(line for name in dict.fromkeys(p.engine for p in layout.plans) for line in caveat(name)),
         Pause(),
         *(Command(shell_line(s.server), say("on {node}: ", node=whole(s.node.name))) for s in started),
+        *_at_once(layout, started),
         *(Text(m, "note") for m in start_notes(layout, started)),
         *(Text(m, "note") for m in remarks((layout,), answer.link)),
     )
+
+
+def _at_once(layout: Layout, started: Sequence[Start]) -> Tree:
+    """Return the one command that does the same, where there is one."""
+    line = one_line(layout) if started else ""
+    label = say("or all of it, on {node}: ", node=whole(layout.nodes[0].name))
+    return (Command(line, label),) if line else ()
 
 
 def start_notes(layout: Layout, started: Sequence[Start]) -> Iterator[Message]:
@@ -225,9 +233,11 @@ def start_notes(layout: Layout, started: Sequence[Start]) -> Iterator[Message]:
         yield say("Each command runs until it is ended; start them in this order.")
     if not started:
         yield say('For the commands, write how each node is reached into the file: "address": "192.168.0.10".')
-    key = next((s.server.key for s in started if s.server.key is not None), None)
-    if key is not None and len(layout.nodes) > 1:
-        yield say("Copy {file} to every machine: all need the same key.", file=whole(str(key.key)))
+    if len(layout.nodes) > 1 and any(s.server.keyed for s in started):
+        yield say(
+            "The first machine makes {file}: copy it to the others before they start, for all need the same key.",
+            file=whole(KEY_FILE),
+        )
     for plan in layout.plans[:1]:
         if plan.artifact is None and plan.preparation:
             commands = " && ".join(plan.preparation)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from tests.planning.nodes.computers import node
 
-from gyakusan.engines.service_files import KeyFiles, shell_line
+from gyakusan.engines.service_files import shell_line
 from gyakusan.errors import BadSetting
 from gyakusan.planning.nodes.across import as_pipeline, over_workers
 from gyakusan.planning.nodes.layout import Layout
 from gyakusan.planning.nodes.link import USUAL
 from gyakusan.planning.nodes.single import best_copies
-from gyakusan.planning.nodes.start import starts
+from gyakusan.planning.nodes.start import one_line, starts
 from gyakusan.planning.request.parse_request import parse_request
 
 LARGE = parse_request({"model": "qwen2.5-72b"})
@@ -21,8 +19,7 @@ LARGE = parse_request({"model": "qwen2.5-72b"})
 
 def lines(layout: Layout | None) -> list[tuple[str, str]]:
     assert layout is not None
-    keys = KeyFiles(Path("/k/api-key"), Path("/k/api-key.env"))
-    return [(s.node.name, shell_line(s.server)) for s in starts(layout, lambda: keys)]
+    return [(s.node.name, shell_line(s.server)) for s in starts(layout)]
 
 
 def test_the_worker_the_tunnel_the_server() -> None:
@@ -36,6 +33,20 @@ def test_the_worker_the_tunnel_the_server() -> None:
     assert "--host 127.0.0.1" in server[1]
 
 
+def test_one_command_does_all_of_it() -> None:
+    nodes = [node("RTX 3090", "rack"), node("RTX 4090", "desk", "10.0.0.2")]
+    line = one_line(over_workers(LARGE, nodes, USUAL)[0])
+    parts = (
+        "serve bartowski/Qwen2.5-72B-Instruct-GGUF:Q4_K_M",
+        "--context 8192 --users 1 --kv-type q8_0",
+        "--rpc ssh:10.0.0.2",
+    )
+    assert line == f"gyakusan {' '.join(parts)}"
+    found = best_copies(parse_request({"model": "llama3.1-8b", "users": 2}), nodes)
+    assert found is not None
+    assert one_line(found) == ""
+
+
 def test_an_address_that_lacks_is_asked_for() -> None:
     (layout, *_) = over_workers(LARGE, [node("RTX 3090", "rack"), node("RTX 4090", "desk")], USUAL)
     with pytest.raises(BadSetting, match=r"how desk is reached.*address"):
@@ -47,11 +58,11 @@ def test_every_stage_knows_the_first_and_its_key() -> None:
     nodes = [node("DGX Spark", "a", "10.0.0.1"), node("DGX Spark", "b")]
     found = lines(as_pipeline(request, nodes, USUAL)[0])
     assert [name for name, _ in found] == ["a", "b"]
-    assert all("--master-addr 10.0.0.1" in line and "/k/api-key" in line for _, line in found)
+    assert all("--master-addr 10.0.0.1" in line and "VLLM_API_KEY=" in line for _, line in found)
     assert "--headless" in found[1][1]
 
 
 def test_copies_ask_for_a_key() -> None:
     request = parse_request({"model": "llama3.1-8b", "users": 2, "engines": "llama.cpp"})
     found = lines(best_copies(request, [node("RTX 4090", "a"), node("RTX 3090", "b")]))
-    assert all("/k/api-key" in line and "--host 0.0.0.0" in line for _, line in found)
+    assert all("LLAMA_API_KEY=" in line and "--host 0.0.0.0" in line for _, line in found)

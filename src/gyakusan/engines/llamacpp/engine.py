@@ -240,7 +240,9 @@ def worker_command(machine: Machine, port: int) -> Command:
 
     Source: llama.cpp b11434, tools/rpc/rpc-server.cpp. The protocol is not secure: it listens on loopback.
     """
-    words = ("ggml-rpc-server", "--host", "127.0.0.1", "--port", str(port))
+    from gyakusan.engines.llamacpp.rpc_worker import start_line
+
+    words = start_line(port).split()
     threads = () if machine.gpus or not machine.cores else ("--threads", str(machine.cores))
     return Command((*words, *threads))
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import shlex
+from collections.abc import Iterator
 
 from msgspec import Struct
 
 from gyakusan.engines.base import Command
-from gyakusan.engines.service_files import EVERYWHERE, KeyFiles, Service, service
+from gyakusan.engines.service_files import EVERYWHERE, Service, service
 from gyakusan.errors import BadSetting
 from gyakusan.planning.nodes.across import FIRST_PORT
 from gyakusan.planning.nodes.layout import Layout
@@ -19,34 +20,50 @@ class Start(Struct, frozen=True):
     """A command on a node.
 
     node: where it is run
-    server: what is run, with where its key is kept
+    server: what is run
     """
 
     node: Node
     server: Service
 
 
-def starts(layout: Layout, keys: Callable[[], KeyFiles], *, all_flags: bool = False) -> tuple[Start, ...]:
+def starts(layout: Layout, *, all_flags: bool = False) -> tuple[Start, ...]:
     """Return every command in the order in which they are run: workers first, then the server.
 
-    keys: returns where the key of a server that the network reaches is kept. Raises BadSetting where an address lacks.
+    A server that the network reaches asks for a key, where it has one. Raises BadSetting where an address lacks.
     """
     if layout.form == "workers":
         return tuple(_workers(layout, all_flags=all_flags))
     if layout.form == "pipeline":
-        return tuple(_stages(layout, keys, all_flags=all_flags))
+        return tuple(_stages(layout, all_flags=all_flags))
+    opened = layout.form == "copies"
     return tuple(
-        Start(node, _service(plan, plan.command, keys if layout.form == "copies" else None, all_flags=all_flags))
+        Start(node, _service(plan, plan.command, opened=opened, all_flags=all_flags))
         for node, plan in zip(layout.nodes, layout.plans, strict=True)
     )
 
 
-def _service(plan: Plan, command: Command, keys: Callable[[], KeyFiles] | None, *, all_flags: bool) -> Service:
-    """Return a server; for the network with a key where it takes one, else open, as `fleet` does."""
+def _service(plan: Plan, command: Command, *, opened: bool, all_flags: bool) -> Service:
+    """Return a server. opened: to the network, with a key where it takes one, else without, as `fleet` does."""
     rules = plan.deployment.rules
-    if keys is not None and not rules.KEY:
+    if opened and not rules.KEY:
         return service(plan.deployment, rules.with_host(command, EVERYWHERE), all_flags=all_flags)
-    return service(plan.deployment, command, all_flags=all_flags, keys=keys)
+    return service(plan.deployment, command, all_flags=all_flags, lan=opened)
+
+
+def one_line(layout: Layout) -> str:
+    """Return the one command of gyakusan that starts workers, tunnels and server from the first node, "" where there is none.
+
+    Raises BadSetting where an address lacks.
+    """
+    plan, load = layout.first, layout.first.ledger.load
+    usual = plan.artifact is not None and plan.command == plan.deployment.command  # serve chooses no mode of thinking
+    if layout.form != "workers" or not layout.nodes[0].machine.gpus or plan.artifact is None or not usual:
+        return ""
+    places = ",".join(f"ssh:{address(node)}" for node in layout.nodes[1:])
+    cache = plan.deployment.cache_type
+    words = ("gyakusan", "serve", plan.artifact.reference, "--context", str(load.context), "--users", str(load.users))
+    return shlex.join((*words, *(() if cache == "f16" else ("--kv-type", cache)), "--rpc", places))
 
 
 def _workers(layout: Layout, *, all_flags: bool) -> Iterator[Start]:
@@ -64,19 +81,20 @@ def _workers(layout: Layout, *, all_flags: bool) -> Iterator[Start]:
     own = rules.worker_command(server.machine, FIRST_PORT + len(layout.nodes) - 1)
     if not server.machine.gpus and own is not None:
         yield Start(server, _plain(plan, own))
-    yield Start(server, _service(plan, plan.command, None, all_flags=all_flags))
+    yield Start(server, _service(plan, plan.command, opened=False, all_flags=all_flags))
 
 
 def _plain(plan: Plan, command: Command) -> Service:
-    return Service(plan.name, plan.engine, command, plan.offer.machine, 0, "", None)
+    return Service(plan.name, plan.engine, command, plan.offer.machine, 0, "", keyed=False)
 
 
-def _stages(layout: Layout, keys: Callable[[], KeyFiles], *, all_flags: bool) -> Iterator[Start]:
+def _stages(layout: Layout, *, all_flags: bool) -> Iterator[Start]:
     plan, rules = layout.first, layout.first.deployment.rules
-    opened = rules.with_host(plan.command, EVERYWHERE)
-    commands = rules.spanning_commands(opened, len(layout.nodes), address(layout.nodes[0]))
+    commands = rules.spanning_commands(
+        rules.with_host(plan.command, EVERYWHERE), len(layout.nodes), address(layout.nodes[0])
+    )
     for node, command in zip(layout.nodes, commands, strict=True):
-        yield Start(node, service(plan.deployment, command, all_flags=all_flags, keys=keys if rules.KEY else None))
+        yield Start(node, _service(plan, command, opened=True, all_flags=all_flags))
 
 
 def address(node: Node) -> str:
