@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 from msgspec import structs
 from tests.planning.small import small
 
+from gyakusan.planning.candidates.hardware import hardware_options
 from gyakusan.planning.request.parse_request import parse_request
 from gyakusan.planning.request.request import PlanRequest
+from gyakusan.planning.select.feasible import feasible_candidates
 from gyakusan.planning.select.recommend import recommend
 from gyakusan.planning.select.relaxations import LIMITS, dropped_limits, largest_working, with_context
 
@@ -33,7 +35,7 @@ def test_without_an_upper_end_the_first_quotient_is_taken() -> None:
         return number <= 9
 
     assert largest_working(works, 128, divisor=4) == 8
-    assert tried == [128, 32, 8]
+    assert tried == [2, 128, 32, 8]  # the smallest first: it alone is tried where nothing works
     assert largest_working(works, 128, divisor=4, least=32) == 0
 
 
@@ -87,3 +89,20 @@ def test_a_larger_budget_is_the_smallest_that_is_enough() -> None:
     assert not recommend(
         structs.replace(request, budget=structs.replace(budget, amount=budget.amount - 1)), columns=small()
     ).plans
+
+
+@pytest.mark.parametrize("start", [1, 7, 128, 131072])
+def test_what_nothing_mends_is_tried_once(start: int) -> None:
+    """Each halving of the context and of the users was a sweep over all machines, where none could ever help."""
+    tried: list[int] = []
+    assert largest_working(lambda n: bool(tried.append(n)), start, too_large=2 * start) == 0
+    assert tried == [1]
+
+
+@pytest.mark.parametrize("asked", [{"budget": "1000000JPY"}, {"budget": "1000000JPY", "speed": 5000}])
+def test_the_first_device_tells_whether_there_is_a_plan(asked: dict[str, object]) -> None:
+    request, columns = parse_request(asked), small(("gpt-oss-20b", "qwen3-8b"))
+    machines, _ = hardware_options(request)
+    whole, first = (feasible_candidates(request, columns, machines, first=f) for f in (False, True))
+    assert bool(len(first.cells)) == bool(len(whole.cells)) == ("speed" not in asked)
+    assert len(first.cells) < len(whole.cells) or not len(whole.cells)

@@ -50,12 +50,13 @@ def sweep(
     reduce: bool,
     contexts: Sequence[int] = (),
     alone: bool = False,
+    first: bool = False,
 ) -> SweepResult:
     """Evaluate every candidate of some models on some machines.
 
     models: places in `columns.models` (asked,); reduce: keep of each machine only what nothing on it dominates; contexts:
     instead of the question's [tokens]; alone: the model has the machine to itself, so that where it does not fit a smaller
-    cache and a part of it in RAM are tried, and several copies of it, too.
+    cache and a part of it in RAM are tried, and several copies of it, too; first: end at the first device with a candidate.
     """
     engines, groups = question.engines or usual_engines(), _groups(offers)
     context = _context(question, columns, models, engines, contexts or (question.workload.context,), reduce)
@@ -69,6 +70,8 @@ def sweep(
         key = _twin_key(group)
         result = twins[key] = twins.get(key) or _evaluate_device(shared, engines, group)
         parts.append(_placed(result.cells, group, places))
+        if first and len(result.cells):
+            break
         count, refused, runs = count + result.count, {**result.refused, **refused}, runs | result.runs
     never = tuple((n, r) for n, r in refused.items() if n not in runs)
     return SweepResult(columns, tuple(offers), engines, concatenate(parts), context.missed, count, never)

@@ -21,13 +21,17 @@ def feasible_candidates(
     columns: ModelTable,
     hardware: Sequence[HardwareOption],
     models: Sequence[int] | None = None,
+    *,
+    first: bool = False,
 ) -> SweepResult:
     """Return the sweep of a request, without candidates that fall behind the requests that arrive.
 
     models: indices into the table, None = those that the request allows
+    first: candidates of one device are enough, as whoever asks only wants to know whether there is one
     """
-    indices = select_models(request, columns)[0] if models is None else models
-    result = sweep(request, columns, hardware, np.array(indices, np.int64), reduce=not request.owned, alone=True)
+    indices = np.array(select_models(request, columns)[0] if models is None else models, np.int64)
+    enough = first and request.arrivals is None
+    result = sweep(request, columns, hardware, indices, reduce=not request.owned, alone=True, first=enough)
     if request.arrivals is None or not len(result.cells):
         return result
     sustained = np.flatnonzero(sustainable_rates(request, result) >= request.arrivals)

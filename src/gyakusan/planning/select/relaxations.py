@@ -7,6 +7,7 @@ fleet). `find_relaxations` applies them to a request about one model: the budget
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from msgspec import Struct, field, structs
@@ -70,14 +71,16 @@ def largest_working(
 ) -> int:
     """Return the first number that works, dividing from `start` down to `least`; 0 if none does.
 
+    Where a number works, so does a smaller one: the smallest is tried first, and alone where nothing works.
     step: numbers are rounded down to a multiple of it
     too_large: a number known to fail; given, the search goes on between the two to about 3 %
     """
-    number = start // step * step
-    while number >= least and not works(number):
-        number = number // divisor // step * step
-    if number < least:
+    chain = [start // step * step]
+    while (smaller := chain[-1] // divisor // step * step) >= least:
+        chain.append(smaller)
+    if chain[-1] < least or not works(chain[-1]):
         return 0
+    number = next((n for n in chain[:-1] if works(n)), chain[-1])
     if too_large is None:
         return number
     low, high = number, min(too_large, divisor * number + step)
@@ -111,13 +114,14 @@ def find_relaxations(
     hardware: the machines on which the request has none
     """
 
-    def works(relaxed: PlanRequest, on: Sequence[HardwareOption] = hardware) -> bool:
-        return len(feasible_candidates(relaxed, columns, on).cells) > 0
+    def runs(relaxed: PlanRequest, on: Sequence[HardwareOption] = hardware) -> bool:
+        return len(feasible_candidates(relaxed, columns, on, first=True).cells) > 0
 
+    works = cache(runs)
     single = [
         r
         for r in (
-            _larger_budget(request, rates, lambda on: works(request, on)),
+            _larger_budget(request, rates, lambda on: runs(request, on)),
             _shorter_context(request, works),
             _fewer_users(request, works) if request.arrivals is None else _fewer_requests(request, works),
             *dropped_limits(request, works),
