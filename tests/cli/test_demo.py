@@ -31,7 +31,7 @@ def test_every_act_in_japanese(capsys: pytest.CaptureFixture[str], monkeypatch: 
     told = capsys.readouterr().out
     assert all(f"> {q}" in told for q in demo.PROMPTS["ja"])
     assert not any(q in told for q in demo.PROMPTS["en"])
-    assert "RAM帯域(GB/s)" in told
+    assert "RAM帯域幅(GB/s)" in told
     memory = re.search(r"メモリ\(MiB\).*?([+-]?[\d.]+) ?%", told)
     assert memory is not None
     assert abs(float(memory[1])) <= 1

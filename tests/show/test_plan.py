@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec import structs
 from tests.planning.small import small
+from tests.show.drawing import text_of
 
 from gyakusan.message import say
 from gyakusan.planning.request.parse_request import parse_request
@@ -86,3 +87,18 @@ def test_a_machine_to_buy_shows_the_speed_by_which_it_is_judged(language: Langua
         assert plan.name in row
         assert f" {speed} " in row
     assert max(map(cells, drawn)) <= 80
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+def test_a_small_budget_says_that_it_buys_a_card_alone(language: Language) -> None:
+    small = recommend(parse_request({"budget": "100000JPY", "families": ("gemma3", "qwen3")}))
+    assert small.plans[0].offer.own_computer
+    told = text_of(verdict(small), language=language, width=200)
+    assert {
+        "en": "for a PC you own: with a PC around it it costs",
+        "ja": "GPUだけで、手持ちのPCに付ける前提です。本体込みなら",
+    }[language] in told
+    asked = {"budget": "100000JPY", "families": ("gemma3", "qwen3"), "computer": "own"}
+    assert "a PC around it" not in text_of(verdict(recommend(parse_request(asked))))
+    large = recommend(parse_request({"budget": "1000000JPY", "families": ("gemma3", "qwen3")}))
+    assert "a PC around it" not in text_of(verdict(large))

@@ -187,7 +187,7 @@ BROKEN = re.compile(
     rf"\n[{CLOSING}]|[（(「『【]\n"  # the rules of Japanese lines
     r"|[A-Za-z0-9_]\n[A-Za-z0-9_]"  # a word in Latin letters
     r"|\d ?\n *(?:[KMGT]i?B|GB/s|W\b|人|円|枚|秒|件|トークン)"  # a number and its unit
-    r"|[ァ-ヺー]\n[ァ-ヺー]|[一-龠]\n[一-龠]"  # a Japanese word
+    r"|[ァ-ヺー]\n[ァ-ヺー]|[一-龠]\n[一-龠]|[\d%]\n[一-龠]|ン/\n秒"  # a Japanese word
 )
 
 
@@ -209,6 +209,8 @@ def test_no_japanese_sentence_breaks_inside_a_word(width: int) -> None:
         ("使えるのは'M4 Max 128GB'だけです。", 16, "使えるのは"),
         ("モデルを読み込めません。", 14, "モデルを"),
         ("OLLAMA_CONTEXT_LENGTH_OF_A_SERVERを見る", 20, "OLLAMA_CONTEXT_LENGTH_OF_A_SERVER"),
+        ("速さは毎秒84トークン/秒です。", 22, "速さは毎秒"),
+        ("区間は人数ごとの80%区間です。", 26, "区間は人数ごとの"),
         ("これで終わりです……。", 18, "これで"),
     ],
 )

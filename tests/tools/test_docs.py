@@ -285,3 +285,17 @@ def test_what_a_how_to_plans_and_writes_comes_about(
     for words in run:
         if len(words) > 1:
             assert main(words) in ((0, 1) if words[0] == "inspect" else (0,)), words
+
+
+PAIRS = (("howto/office.md", "office-server.md"), ("howto/dgx-spark.md", "two-sparks.md"))
+"""How-tos about one subject: what each is for stands in its first lines, with a link to the other."""
+
+
+@pytest.mark.parametrize("language", ["en", "ja"])
+@pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair[1])
+def test_how_tos_of_one_subject_are_apart(pair: tuple[str, str], language: str) -> None:
+    texts = [(ROOT / "docs" / language / name).read_text("utf-8") for name in pair]
+    first, second = ({c.split()[1] for c in re.findall(r"^\$ (gyakusan .*)$", text, re.MULTILINE)} for text in texts)
+    assert first & second <= {"inspect"}, "both show the answer of one command"
+    for text, other in zip(texts, reversed(pair), strict=True):
+        assert other.rpartition("/")[2] in text, "no link to the other"

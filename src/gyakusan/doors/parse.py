@@ -51,6 +51,37 @@ JSON_TEXTS = (
     "Invalid \\uXXXX escape",
 )
 """What Python's parser of JSON says. Source: CPython 3.14, Lib/json/decoder.py."""
+TOML_TEXTS = (
+    "Invalid statement",
+    "Invalid value",
+    "Invalid date or datetime",
+    "Invalid hex value",
+    "Invalid initial character for a key part",
+    "Cannot overwrite a value",
+    "Escaped character is not a Unicode scalar value",
+    "Expected newline or end of document after a statement",
+    "Expected '=' after a key in a key/value pair",
+    "Expected ']' at the end of a table declaration",
+    "Expected ']]' at the end of an array declaration",
+    "Unclosed array",
+    "Unclosed inline table",
+    "Unescaped '\\' in a string",
+    "Unterminated string",
+)
+"""What Python's parser of TOML says. Source: CPython 3.14, Lib/tomllib/_parser.py."""
+TOML_QUOTED_TEXTS = (
+    "Illegal character {quoted}",
+    "Found invalid character {quoted}",
+    "Expected {quoted}",
+    "Cannot declare {quoted} twice",
+    "Cannot mutate immutable namespace {quoted}",
+    "Cannot redefine namespace {quoted}",
+    "Duplicate inline table key {quoted}",
+)
+"""The same with what stands in the file."""
+_TOML_PLACE = re.compile(
+    r"(?P<why>.*) \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)", re.DOTALL
+)
 _KIND = re.compile(r"Expected `(?P<wanted>[^`]*)`, got `(?P<got>[^`]*)`")
 _FIELD = re.compile(r"Object (?:contains unknown|missing required) field `(?P<field>[^`]*)`")
 _CHOICE = re.compile(r"Invalid enum value (?P<value>.*)")
@@ -104,7 +135,7 @@ def toml_value(text: str, refuse: Refuse) -> dict[str, Any]:
     except RecursionError:
         raise refuse(say("nested too deeply")) from None
     except ValueError as error:
-        raise refuse(say("{why}", why=_why(str(error)))) from None
+        raise refuse(_toml_problem(str(error))) from None
     if _depth(found) > DEPTH:
         raise refuse(say("nested too deeply"))
     return found
@@ -138,7 +169,23 @@ def misfit(text: str) -> Message:
 def _why(text: str) -> Message | str:
     """Return a parser's message on one short line."""
     found = line(text, NAME).rstrip(". ")
-    return Message(found) if found in JSON_TEXTS else found
+    if found in JSON_TEXTS or found in TOML_TEXTS:
+        return Message(found)
+    for template in TOML_QUOTED_TEXTS:
+        before, after = template.split("{quoted}")
+        if found.startswith(before) and found.endswith(after):
+            return Message(template, {"quoted": found[len(before) : len(found) - len(after)]})
+    return found
+
+
+def _toml_problem(text: str) -> Message:
+    """Return what tomllib says, and where, as what is said of JSON."""
+    at = _TOML_PLACE.fullmatch(text)
+    if at is None:
+        return say("{why}", why=_why(text))
+    if at["line"] is None:
+        return say("at the end: {why}", why=_why(at["why"]))
+    return say("line {line}, column {column}: {why}", line=at["line"], column=at["column"], why=_why(at["why"]))
 
 
 def _depth(value: Any) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from gyakusan.core.ledger import Account
 from gyakusan.message import Listed, Message, people, say
+from gyakusan.planning.candidates.hardware import priced_machines
 from gyakusan.planning.request.pace import is_usable, longest_wait, slowest_answer
 from gyakusan.planning.select.missed_figures import at_least, at_most
 from gyakusan.planning.select.plan import Plan
@@ -70,7 +71,20 @@ def verdict(answer: Recommendation) -> Verdict:
     sentence = say(
         "Buy {machine}, run {model} on {engine}: {gains}, {price}.", machine=bought(plan.offer), price=price, **facts
     )
-    return Verdict((sentence, *slow), say("Buy"), tone)
+    return Verdict((sentence, *_card_alone(answer), *slow), say("Buy"), tone)
+
+
+def _card_alone(answer: Recommendation) -> Iterator[Message]:
+    """Yield that a small budget buys a card for a computer that the asker has, unless that was asked for."""
+    offer, request = answer.plans[0].offer, answer.request
+    if not offer.own_computer or request.base_computer_price is not None:
+        return
+    around = [o for o in priced_machines(request) if o.machine.name == offer.machine.name and not o.own_computer]
+    if not around or around[0].price is None:
+        yield say("The budget pays no whole computer: this price is of the card alone, for a PC you own.")
+        return
+    facts = {"whole": amounts(answer).words(around[0].price)}
+    yield say("The budget pays the card alone, for a PC you own: with a PC around it it costs {whole}.", **facts)
 
 
 def _too_slow(answer: Recommendation) -> Iterator[Message]:

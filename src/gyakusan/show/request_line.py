@@ -46,6 +46,8 @@ CHOICE_TEXTS = {
     "brand": "made by {names}",
     "os": "on {names}",
 }
+SYSTEMS = {"linux": "Linux", "macos": "macOS", "windows": "Windows"}
+"""Operating systems as they are written."""
 SCORE_TEXTS = {
     "overall": "overall",
     "japanese": "Japanese",
@@ -147,7 +149,7 @@ def _choices(request: PlanRequest, *, second_hand: bool) -> Iterator[Message]:
         ("licenses", request.licenses),
         ("engines", request.engines),
         ("brand", (request.brand,) if request.brand else ()),
-        ("os", (request.os,) if request.os != "any" else ()),
+        ("os", (SYSTEMS[request.os],) if request.os in SYSTEMS else ()),
     ):
         if values:
             yield Message(CHOICE_TEXTS[name], {"names": ", ".join(values)})

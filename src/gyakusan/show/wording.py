@@ -15,7 +15,7 @@ from gyakusan.engines import base
 from gyakusan.engines.registry import engine
 from gyakusan.message import Listed, Message, say
 from gyakusan.planning.predict.speed import SpeedEstimate
-from gyakusan.show.tree import FIXED, Command, Text, Words, whole
+from gyakusan.show.tree import Command, Text, Words, whole
 from gyakusan.units import GIB
 
 MAKERS = ("NVIDIA GeForce ", "NVIDIA ", "AMD Radeon ", "AMD ", "Intel ", "Apple ")
@@ -63,8 +63,10 @@ def brief(machine: str, *, series: bool = True) -> str:
 
 def the(machine: str) -> Message:
     """Return a machine as a sentence names it: "the RTX 5090", "2x RTX 3090"."""
-    name = brief(machine).replace(" ", FIXED)
-    return Message(name) if name[:1].isdigit() else say("the {name}", name=name)
+    if several := re.fullmatch(r"(\d+)x ([^+]+)", brief(machine)):
+        return say("{n}x {name}", n=several[1], name=whole(several[2]))
+    name = whole(brief(machine))
+    return Message("{name}", {"name": name}) if name[:1].isdigit() else say("the {name}", name=name)
 
 
 def listed(names: Iterable[str], texts: Mapping[str, str]) -> Listed:

@@ -45,9 +45,10 @@ def _unit(*, wide: bool) -> re.Pattern[str]:
     )
     latin = rf"[^ \t\n{FIXED}{_WIDE if wide else ''}{_OPEN}]+(?:[(\[][!-~]+)?"  # a bracket inside a word: print(1)
     word = rf"{quoted}|{_NUMBER}|{latin}"
+    rate = "[ァ-ヺー]+(?:/[一-龠]+)?"  # also トークン/秒
     if wide:
         word = (
-            rf"[A-Za-z]{{1,4}}[ァ-ヺー]+|(?:{word})(?:(?<=\d)(?:[ァ-ヺー]+|[一-龠]+)| (?=[ぁ-ん]))?|[ァ-ヺー]+"
+            rf"[A-Za-z]{{1,4}}[ァ-ヺー]+|(?:{word})(?:(?<=[\d%])(?:{rate}|[一-龠]+)| (?=[ぁ-ん]))?|{rate}"
             rf"|[一-龠々]+(?:[ぁ-ん](?:[{_SECOND}])[一-龠々]*)?|[{_WIDE}]"
         )
     close = rf"(?:[:%.,;!?](?![!-~])|[{_CLOSE.translate(_FOLLOWED)}])*" if wide else f"[{_CLOSE}]*"
