@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -176,7 +177,7 @@ def test_only_commands_that_say_the_same_everywhere_are_embedded(name: str) -> N
         if kind in ("output", "json"):
             tokens, _ = docs.words(command)
             assert tokens[0] not in MACHINE_DEPENDENT
-            assert tokens[0] == "compare" or {"--device", "--memory", "--budget"} & set(tokens)
+            assert tokens[0] == "compare" or {"--device", "--memory", "--budget", "--nodes"} & set(tokens)
             assert "cpu" not in tokens
 
 
@@ -276,6 +277,7 @@ def test_what_a_how_to_plans_and_writes_comes_about(
     name: str, language: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The lines that need no machine of their own; those that start servers are read by the test above."""
+    shutil.copytree(ROOT / "docs" / "examples", tmp_path / "docs" / "examples")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     lines = list(shell_lines((ROOT / "docs" / language / f"{name}.md").read_text("utf-8")))
