@@ -112,8 +112,7 @@ class Service:
         self._watchdog: Watchdog | None = None
         self._previous: Handlers = {}
         self._told_of_log = False
-        self._begun, self._pause = 0.0, 0.0
-        self._starts = 0
+        self._begun, self._pause, self._starts = 0.0, 0.0, 0
         self._rate = Rate()
         self._registration: Registration | None = None
         entry, other, keyed = options.entry, options.any_name, options.people_keys is not None
