@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
 from tests.documents.valid import valid
 from tests.fakes.fake_model_server import KEY, Open, opened
+from tests.machines.test_detect import fake_nvml
 
 from gyakusan import api
 from gyakusan.cli import main
 from gyakusan.cli import watch as command
 from gyakusan.core.load import Load
+from gyakusan.serving import running_servers
 from gyakusan.serving.model_group import growing_memory, planned_memory
+from gyakusan.serving.running_servers import RunningServer
 
 __all__ = ["opened"]  # the fixture
 
@@ -43,6 +47,19 @@ def test_one_look(opened: Open, capsys: pytest.CaptureFixture[str], tmp_path: Pa
     assert found["memory"] == [{"device": "RTX 4090", "part": "kv.full", "bytes": 2**30, "at_most": None}]
     assert main(["watch", *base, "--lang", "ja"]) == 0
     assert "は待機中です。" in capsys.readouterr().out
+
+
+def test_what_the_gpus_hold_is_told_of_servers_here(
+    opened: Open, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pynvml", fake_nvml())
+    running = opened(key=None)
+    entry = RunningServer(name="office", url=f"{running.url}/v1", ready=True)
+    running_servers.claim(running_servers.here(entry))
+    told = "RTX 4090: 0.55 of 23.99 GiB in use now, by all programs."
+    for where, here in (("office", True), (running.url, False)):
+        assert main(["watch", where, "--once", "--every", "0.1", "--lang", "en"]) == 0
+        assert (told in capsys.readouterr().out.replace("\N{NO-BREAK SPACE}", " ")) is here
 
 
 def test_what_grows_with_use_is_not_beyond_the_plan(opened: Open, capsys: pytest.CaptureFixture[str]) -> None:

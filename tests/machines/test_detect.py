@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.machines.boxes import NAMES, box, laid_out
 
-from gyakusan.machines.detect import PROBES, cpu, detect, nvidia, system
-from gyakusan.machines.detect.system import Seen, System
+from gyakusan.machines.detect import PROBES, cpu, detect, gpu_memory, nvidia, system
+from gyakusan.machines.detect.system import GpuMemory, Seen, System
 from gyakusan.units import GIB, MIB
 
 KIB = 1024
@@ -319,6 +319,25 @@ def test_nvml(monkeypatch: pytest.MonkeyPatch) -> None:
     card, spark = (g for g in machine.gpus if g.vendor == "NVIDIA")
     assert (card.memory, card.usable) == (24564 * MIB, 24000 * MIB)
     assert (spark.kind, spark.memory) == ("unified", cpu.meminfo(System())["MemTotal"])
+
+
+def test_what_gpus_hold_now(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A GPU that uses the computer's RAM has no memory of its own that could be in use."""
+    monkeypatch.setitem(sys.modules, "pynvml", fake_nvml())
+    mine = [m for m in gpu_memory() if "RTX" in m.name]
+    assert mine == [GpuMemory("NVIDIA GeForce RTX 4090", 564 * MIB, 24564 * MIB)]
+    told = {SMI: "NVIDIA GeForce RTX 3090, 24576, 20000\nNVIDIA GB10, [N/A], [N/A]\n"}
+    card = "/sys/class/drm/card1/device"
+    files = {
+        "vendor": "0x1002",
+        "device": "0x744c",
+        "mem_info_vram_total": f"{24 * GIB}",
+        "mem_info_vram_used": f"{GIB}",
+    }
+    seen = gpu_memory(laid_out(tmp_path, {**RAM, **{f"{card}/{k}": v for k, v in files.items()}}, told))
+    assert [(m.used, m.total) for m in seen] == [(4576 * MIB, 24576 * MIB), (GIB, 24 * GIB)]
+    monkeypatch.setitem(sys.modules, "pynvml", fake_nvml(broken=True))
+    assert [m for m in gpu_memory() if "RTX 4090" in m.name] == []
 
 
 def test_nvml_without_a_driver_is_no_crash(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from msgspec import structs
 from starlette.testclient import TestClient
 from tests.documents.valid import valid
 from tests.fakes.fake_model_server import Open, opened
+from tests.machines.test_detect import fake_nvml
 
 from gyakusan.load_testing.result import BenchResult, Comparison, Figure, StepResult
 from gyakusan.load_testing.store import Store
@@ -56,6 +58,19 @@ def test_memory_beside_its_plan(client: TestClient, opened: Open) -> None:
     japanese = client.get("/computer/live?lang=ja").text
     assert "予測どおりに動作しています。" in japanese
     assert "held" not in re.sub(r"<[^>]+>", "", japanese)
+
+
+def test_what_the_gpus_hold_stands_beside_the_plan(
+    client: TestClient, opened: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page told the RAM of a server's processes alone, whose model is on a GPU."""
+    monkeypatch.setitem(sys.modules, "pynvml", fake_nvml())
+    running = opened(key=None)
+    running.front.app.metrics.plan({("NVIDIA GeForce RTX 4090", "weights"): 2**30})
+    running_servers.claim(running_servers.here(structs.replace(ENTRY, url=f"{running.url}/v1")))
+    for path in ("/computer", "/computer/live"):
+        text = re.sub(r"\s+", " ", client.get(path).text.replace("\N{NO-BREAK SPACE}", " "))
+        assert "NVIDIA GeForce RTX 4090: 0.55 of 23.99 GiB in use now, by all programs." in text
 
 
 def test_the_same_for_programs(client: TestClient) -> None:

@@ -70,9 +70,11 @@ class _View:
             found = document(self._endpoint.name, self._endpoint.url, now, rates)
             write_json(found, self._output, indent=None)
             return
-        from gyakusan.show.watch import screen
+        from gyakusan.machines import gpu_memory
+        from gyakusan.show.watch import devices, screen
 
-        self._screen.show(*screen(self._endpoint.name or self._endpoint.url, now, rates))
+        gpus = gpu_memory() if self._endpoint.name else ()  # an address may be that of another computer
+        self._screen.show(*screen(self._endpoint.name or self._endpoint.url, now, rates), *devices(gpus))
 
     def close(self) -> None:
         """Leave the last look on the screen."""

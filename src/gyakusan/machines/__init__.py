@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from msgspec import structs
 
@@ -13,7 +14,10 @@ from gyakusan.errors import BadQuantity, BadSetting, UnknownName
 from gyakusan.message import Message, say
 from gyakusan.units import format_bytes, parse_bytes
 
-__all__ = ["MEASURED_HERE", "parse", "reading", "reserving", "this_computer", "this_computer_noted"]
+if TYPE_CHECKING:
+    from gyakusan.machines.detect.system import GpuMemory
+
+__all__ = ["MEASURED_HERE", "gpu_memory", "parse", "reading", "reserving", "this_computer", "this_computer_noted"]
 
 MEASURED_HERE = "measured here"
 """Source of a bandwidth that was measured on this computer."""
@@ -204,6 +208,14 @@ def this_computer_noted() -> tuple[Machine, tuple[Message, ...]]:
     if found.host is not None:
         found = structs.replace(found, host=_measured(found.host, found.processor))
     return found, notes
+
+
+def gpu_memory() -> tuple[GpuMemory, ...]:
+    """Return what the GPUs of this computer hold now. Raises BadSetting where it is not to be looked at."""
+    _check_seen()
+    from gyakusan.machines import detect
+
+    return detect.gpu_memory()
 
 
 def _check_seen() -> None:

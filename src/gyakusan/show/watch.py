@@ -11,11 +11,12 @@ from gyakusan.serving.front.metrics import SECONDS
 from gyakusan.show.charts.drawing import WIDE
 from gyakusan.show.charts.timeline import Series, Tick, timeline
 from gyakusan.show.ledger import PART_TEXTS
-from gyakusan.show.tree import Column, Fact, Facts, Pause, Table, Tell, Text, Tree, Verdict, Words
+from gyakusan.show.tree import Column, Fact, Facts, Pause, Table, Tell, Text, Tree, Verdict, Words, whole
 from gyakusan.show.wording import gib, short
 from gyakusan.units import MIB
 
 if TYPE_CHECKING:
+    from gyakusan.machines.detect.system import GpuMemory
     from gyakusan.serving.observed import Observed, Rates
 
 HEAD_TEXTS = ("device", "memory", "GiB planned")
@@ -32,6 +33,19 @@ def screen(name: str, now: Observed, rates: Rates | None) -> Tree:
     """Return requests, speeds and memory of a server. rates: since the look before, None at the first."""
     verdict = Verdict((_does(name, now),), tone="plain")
     return verdict, Pause(), Facts(tuple(_facts(now, rates))), Pause(), *_memory(now)
+
+
+def devices(memory: Sequence[GpuMemory]) -> Tree:
+    """Return what each GPU holds now, of all programs together; nothing without one that tells it."""
+    return tuple(
+        Text(
+            say(
+                "{device}: {used} of {total} GiB in use now, by all programs.",
+                device=whole(one.name), used=gib(one.used), total=gib(one.total),
+            )
+        )
+        for one in memory
+    )  # fmt: skip
 
 
 def _does(name: str, now: Observed) -> Message:

@@ -185,6 +185,7 @@ def _card(seen: Seen, bench: BenchResult | None) -> Card:
     told: Tree = () if seen.now is None else watch.screen(entry.name, seen.now, seen.rates)
     if seen.problem is not None:
         told = servers.status(entry, seen.live, now)
+    told += watch.devices(seen.gpus)
     drawn = Picture(
         say("Memory while it runs"), lambda tell, width: watch.held(seen.looks, tell, width, in_ram=entry.in_ram)
     )

@@ -8,9 +8,11 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from gyakusan.errors import GyakusanError
+from gyakusan.machines import gpu_memory
+from gyakusan.machines.detect.system import GpuMemory
 from gyakusan.message import Message
 from gyakusan.serving.endpoints import find_endpoint
 from gyakusan.serving.live import Live, read_live
@@ -37,6 +39,7 @@ class Seen(Struct, frozen=True):
     looks: what it told, the newest last
     rates: what it did in the last seconds, None at the first look
     problem: why it tells nothing, None if it does
+    gpus: what the computer's GPUs hold at the same moment, all programs together
     """
 
     entry: RunningServer
@@ -44,6 +47,7 @@ class Seen(Struct, frozen=True):
     looks: tuple[Observed, ...] = ()
     rates: Rates | None = None
     problem: Message | None = None
+    gpus: tuple[GpuMemory, ...] = ()
 
     @property
     def now(self) -> Observed | None:
@@ -78,7 +82,9 @@ class LiveServers:
         alive = {_key(e) for e in entries}
         self._kept = {k: v for k, v in self._kept.items() if k in alive}
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            self._last = tuple(pool.map(self._one, entries))
+            told = tuple(pool.map(self._one, entries))
+        gpus = gpu_memory() if entries else ()
+        self._last = tuple(structs.replace(one, gpus=gpus) for one in told)
         self._looked = self._clock()
 
     def _one(self, entry: RunningServer) -> Seen:

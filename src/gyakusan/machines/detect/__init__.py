@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from msgspec import structs
 
 from gyakusan.core.machine import Device, Machine
 from gyakusan.machines.detect import amd, apple, cpu, intel, nvidia
-from gyakusan.machines.detect.system import Ram, Seen, System
+from gyakusan.machines.detect.system import GpuMemory, Ram, Seen, System
 from gyakusan.message import Message, say
 
 PROBES: tuple[tuple[str, Callable[[System, Ram], Seen]], ...] = (
@@ -31,6 +32,16 @@ def detect(system: System | None = None) -> tuple[Machine, tuple[Message, ...]]:
     beside = None if any(g.kind == "unified" for g in gpus) else host.device
     machine = Machine(_title(gpus, host.device), gpus, beside, host.device.name, host.cores, simd=cpu.simd(system))
     return machine, (*host.notes, *(n for s in seen for n in s.notes))
+
+
+def gpu_memory(system: System | None = None) -> tuple[GpuMemory, ...]:
+    """Return what GPUs with memory of their own hold now, none where no driver tells. system: as for `detect`."""
+    system = system or System()
+    found: list[GpuMemory] = []
+    for maker in (nvidia, amd):
+        with suppress(Exception):  # what drivers print: `detect` says what is wrong
+            found += maker.memory(system)
+    return tuple(found)
 
 
 def _guarded(maker: str, ask: Callable[[System, Ram], Seen], system: System, ram: Ram) -> Seen:

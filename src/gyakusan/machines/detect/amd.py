@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from msgspec import structs
@@ -10,7 +11,7 @@ from msgspec import structs
 from gyakusan import catalog
 from gyakusan.core.machine import Device
 from gyakusan.errors import DetectError
-from gyakusan.machines.detect.system import Ram, Seen, System
+from gyakusan.machines.detect.system import GpuMemory, Ram, Seen, System
 from gyakusan.message import say
 from gyakusan.units import GIB, format_bytes
 
@@ -76,6 +77,15 @@ def probe(system: System, ram: Ram) -> Seen:
         else:
             devices.append(_discrete(card))
     return Seen(tuple(devices), tuple(notes))
+
+
+def memory(system: System) -> Iterator[GpuMemory]:
+    """Yield the memory of each graphics card, as the driver's files tell it now."""
+    for folder in system.list("/sys/class/drm/card[0-9]*/device"):
+        if re.fullmatch(r"/sys/class/drm/card\d+/device", folder) and _text(system, f"{folder}/vendor") == VENDOR:
+            card = _card(system, folder)
+            if card is not None and card.device != STRIX_HALO and card.vram >= min(card.gtt, INTEGRATED):
+                yield GpuMemory(card.name, card.vram_used, card.vram)
 
 
 def _card(system: System, folder: str) -> Card | None:

@@ -12,7 +12,7 @@ from gyakusan import catalog
 from gyakusan.catalog import unified
 from gyakusan.core.machine import Device
 from gyakusan.errors import DetectError
-from gyakusan.machines.detect.system import Ram, Seen, System
+from gyakusan.machines.detect.system import GpuMemory, Ram, Seen, System
 from gyakusan.message import Message, say
 from gyakusan.units import MIB, format_bytes
 
@@ -45,6 +45,13 @@ def probe(system: System, ram: Ram) -> Seen:
     if not found and board:
         cards = [Card(board, None, None)]
     return Seen(tuple(_device(c, board, ram) for c in cards), tuple(notes))
+
+
+def memory(system: System) -> Iterator[GpuMemory]:
+    """Yield the memory of each GPU that has one of its own, as NVML or nvidia-smi tells it now."""
+    for card in _visible(_cards(system, []), system.visible_gpus, []):
+        if card.total is not None and card.free is not None:
+            yield GpuMemory(card.name, max(0, card.total - card.free), card.total)
 
 
 def _visible(cards: list[Card], told: str | None, notes: list[Message]) -> list[Card]:

@@ -65,6 +65,20 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
+class GpuMemory:
+    """The memory of a GPU at one moment, whoever uses it.
+
+    name: of the GPU
+    used: by all programs, the driver and the display [B]
+    total: all of it [B]
+    """
+
+    name: str
+    used: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class System:
     """The computer that we run on, or a recorded one.
 
