@@ -94,8 +94,8 @@ def test_nothing_is_left_of_a_command_that_is_killed(tmp_path: Path, monkeypatch
 def test_a_worker_that_dies_is_noticed_and_started_again(worker: SshWorker) -> None:
     worker.start(quiet)
     address = worker.address
-    for pid in fake_workers.processes(remote(worker)):
-        os.kill(pid, signal.SIGKILL)
+    (pid,) = fake_workers.processes("fake_rpc_worker.py --host 127.0.0.1 " + remote(worker))
+    os.kill(pid, signal.SIGKILL)
     end = time.monotonic() + 15
     while worker.alive and time.monotonic() < end:
         time.sleep(0.05)
@@ -205,15 +205,11 @@ def test_a_real_ssh_server(sshd: Path) -> None:
         raise
     assert device.usable == 6 * GIB
     text = remote(made)
-    worker_pids = [
-        p for p in fake_workers.processes(text) if "fake_rpc_worker" in Path(f"/proc/{p}/cmdline").read_text()
-    ]
-    assert worker_pids
     made.stop()
     assert gone(text)
     made.start_again(quiet)
-    for pid in fake_workers.processes("fake_rpc_worker.py --host 127.0.0.1 " + text):
-        os.kill(pid, signal.SIGKILL)
+    (pid,) = fake_workers.processes("fake_rpc_worker.py --host 127.0.0.1 " + text)
+    os.kill(pid, signal.SIGKILL)
     end = time.monotonic() + 15
     while made.alive and time.monotonic() < end:
         time.sleep(0.05)
