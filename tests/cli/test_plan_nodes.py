@@ -39,7 +39,7 @@ def test_the_screen(lab: Path, capsys: pytest.CaptureFixture[str], monkeypatch: 
     monkeypatch.setenv("COLUMNS", "80")
     out = printed(capsys, "--nodes", lab, *ASKED)
     assert out.startswith("Run qwen2.5-72b (Q4_K_M) with llama.cpp over rack, desk, joined to one server")
-    assert "rack 33.0 GiB, desk 23.5 GiB, old 22.5 GiB; link 10 Gbit/s, 50 µs" in out
+    assert "rack 33.0 GiB, desk 23.5 GiB, old 22.5 GiB, link 10 Gbit/s, 50 µs" in out
     assert " 1  rack + desk" in out
     assert all(len(row) <= 80 for row in out.splitlines())
     japanese = printed(capsys, "--nodes", lab, *ASKED, "--lang", "ja")

@@ -113,10 +113,9 @@ def _second(answer: NodesAnswer, layout: Layout) -> Iterator[Message]:
 
 def question(answer: NodesAnswer) -> Question:
     """Return the question as it was understood: people, nodes, link."""
-    nodes = Listed(
-        tuple(say("{name} {size} GiB", name=whole(n.name), size=f"{n.memory / GIB:.1f}") for n in answer.nodes)
-    )
-    return Question((load_question(answer.request), say("{nodes}; {link}", nodes=nodes, link=link_words(answer.link))))
+    nodes = (say("{name} {size} GiB", name=whole(n.name), size=f"{n.memory / GIB:.1f}") for n in answer.nodes)
+    parts = Listed((*nodes, link_words(answer.link)))
+    return Question((load_question(answer.request), say("{parts}", parts=parts)))
 
 
 def link_words(link: Link) -> Message:
@@ -160,9 +159,9 @@ def _row(layout: Layout) -> tuple[Cell, ...]:
 def node_names(layout: Layout) -> str:
     """Return the nodes of a layout: "a + b" where they are one server, "a, b" for copies; many are counted."""
     names = [n.name for n in layout.nodes]
-    more = [] if len(names) <= MOST_NAMES else [f"+{len(names) - MOST_NAMES + 1}"]
-    shown = names if not more else [*names[: MOST_NAMES - 1], *more]
-    return (", " if layout.form == "copies" else " + ").join(shown)
+    more = "" if len(names) <= MOST_NAMES else f" +{len(names) - MOST_NAMES + 1}"
+    shown = names if not more else names[: MOST_NAMES - 1]
+    return (", " if layout.form == "copies" else " + ").join(shown) + more
 
 
 def _slowest(layout: Layout) -> Plan:
@@ -175,7 +174,7 @@ def _items(answer: NodesAnswer, layout: Layout) -> Iterator[Words]:
     if layout.form == "copies":
         shares = (say("{n} on {node}", n=int(p.ledger.load.users), node=whole(n.name)) for n, p in _copies(layout))
         yield say("people: {parts}", parts=Listed(tuple(shares)))
-    if layout.form in ("workers", "pipeline"):
+    if layout.link_share:
         yield say("{n} % of the time is the link", n=f"{100 * layout.link_share:.2g}")
     if answered is not None and answered < wanted:
         yield say("{n} of answer, {wanted} wanted", n=short(answered), wanted=f"{wanted:g}")

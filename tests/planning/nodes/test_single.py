@@ -18,6 +18,13 @@ def test_the_node_that_serves_it_best() -> None:
     assert (found.form, found.nodes) == ("alone", (FAST,))
 
 
+def test_equal_nodes_are_asked_once() -> None:
+    twins = [node("RTX 4090", f"pc{n}") for n in range(16)]
+    found = best_alone(parse_request({"model": "gpt-oss-20b"}), twins)
+    assert found is not None
+    assert found.nodes == (twins[0],)
+
+
 def test_none_holds_it() -> None:
     assert best_alone(parse_request({"model": "deepseek-v3"}), [SLOW, FAST]) is None
 

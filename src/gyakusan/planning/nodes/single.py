@@ -34,8 +34,12 @@ def option(machine: Machine) -> HardwareOption:
 
 
 def best_alone(request: PlanRequest, nodes: Sequence[Node]) -> Layout | None:
-    """Return the best plan on a single node: what is enough first, then by quality, then by speed."""
-    found = (Layout("alone", (node,), (p,)) for node in nodes for p in plans_on(request, node.machine).plans)
+    """Return the best plan on a single node: what is enough first, then by quality, then by speed. Equal nodes are asked once."""
+    unlike: list[Node] = []
+    for node in nodes:
+        if not any(node.machine.devices == n.machine.devices and node.machine.cores == n.machine.cores for n in unlike):
+            unlike.append(node)
+    found = (Layout("alone", (node,), (p,)) for node in unlike for p in plans_on(request, node.machine).plans)
     return max(found, key=lambda x: _rank(request, x), default=None)
 
 

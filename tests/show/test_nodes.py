@@ -1,0 +1,64 @@
+"""How a plan over nodes is told."""
+
+from __future__ import annotations
+
+import pytest
+from tests.planning.nodes.computers import described, node
+
+from gyakusan.planning.nodes.layout import Layout
+from gyakusan.planning.nodes.link import Link
+from gyakusan.planning.nodes.node import parse_nodes
+from gyakusan.planning.nodes.recommend import NodesAnswer, plan_nodes
+from gyakusan.planning.nodes.single import best_alone
+from gyakusan.planning.request.parse_request import parse_request
+from gyakusan.show.nodes import link_words, node_names, screen
+from gyakusan.show.tree import Question, Table, Verdict
+
+
+def small() -> Layout:
+    found = best_alone(parse_request({"model": "llama3.1-8b"}), [node("RTX 4090", "a")])
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize(
+    ("form", "count", "told"),
+    [
+        ("alone", 1, "n0"),
+        ("copies", 3, "n0, n1, n2"),
+        ("workers", 3, "n0 + n1 + n2"),
+        ("pipeline", 8, "n0 + n1 +6"),
+        ("copies", 5, "n0, n1 +3"),
+    ],
+)
+def test_many_nodes_are_counted(form: str, count: int, told: str) -> None:
+    nodes = tuple(node("RTX 4090", f"n{i}") for i in range(count))
+    assert node_names(Layout(form, nodes, small().plans)) == told  # type: ignore[arg-type]
+
+
+def test_a_link() -> None:
+    assert str(link_words(Link(1.25e9, 50e-6))) == "link 10 Gbit/s, 50 µs"
+    assert "--link" in str(link_words(Link(assumed=True)))
+
+
+def answered(*names: str, **asked: object) -> NodesAnswer:
+    nodes, link = parse_nodes([(n, described(n)) for n in names])
+    return plan_nodes(parse_request(asked), nodes, link)
+
+
+def test_a_speed_that_is_not_known_has_no_share_of_the_link() -> None:
+    """Two computers whose RAM's bandwidth nobody measured."""
+    answer = answered("small_vm", "small_vm", model="qwen2.5-72b", context="4k")
+    assert [x.form for x in answer.layouts] == ["workers"]
+    (table,) = [part for part in screen(answer) if isinstance(part, Table)]
+    assert table.notes[0].items == ()
+    (verdict,) = [part for part in screen(answer) if isinstance(part, Verdict)]
+    assert "speed not known" in str(verdict.sentences[0])
+    assert verdict.tone == "doubt"
+
+
+def test_every_node_stands_in_the_question() -> None:
+    answer = answered("rtx4090", "gb10", "m4_16", model="gpt-oss-20b")
+    (question,) = [part for part in screen(answer) if isinstance(part, Question)]
+    told = str(question.lines[1])
+    assert all(n.name.replace(" ", "\u00a0") in told for n in answer.nodes)
